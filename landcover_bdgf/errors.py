@@ -1,0 +1,60 @@
+"""What can go wrong, as a tree; the exit code of the command line is an attribute of each branch.
+
+::
+
+    BdgfError                 exit code 1
+    ├── SettingsError         2   a command-line option or a key of a settings file
+    ├── RasterError           3   an image: geometry, content, damage
+    ├── LabelError            4   polygons or points: geometry, classes, samples
+    ├── CheckpointError       5   a model or denoiser file
+    ├── OutputError           6   a place to write to
+    └── ResourceError         7   memory, device
+
+Every message is one line for the person who typed the command: ``FILE: what is wrong, what was found.
+What to do.`` Anything else that reaches the command line is a bug of ours and exits with 1.
+Things worth a word that do not stop the work go through the logger ``landcover_bdgf``.
+"""
+
+from __future__ import annotations
+
+
+class BdgfError(Exception):
+    """The root of all errors that a user can cause and mend."""
+
+    exit_code = 1
+
+
+class SettingsError(BdgfError):
+    """An option or setting that cannot be used as given."""
+
+    exit_code = 2
+
+
+class RasterError(BdgfError):
+    """An image that cannot be read, placed on the ground, or trusted."""
+
+    exit_code = 3
+
+
+class LabelError(BdgfError):
+    """Labels that cannot be read or cannot make samples."""
+
+    exit_code = 4
+
+
+class CheckpointError(BdgfError):
+    """A checkpoint that is damaged, of another kind, or made for other bands."""
+
+    exit_code = 5
+
+
+class OutputError(BdgfError):
+    """An output that cannot be written, or must not be replaced."""
+
+    exit_code = 6
+
+
+class ResourceError(BdgfError):
+    """Too little memory, or a device that is not there."""
+
+    exit_code = 7

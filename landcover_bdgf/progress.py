@@ -1,0 +1,80 @@
+"""Progress of long work: a bar on a terminal, one plain line every few seconds elsewhere."""
+
+from __future__ import annotations
+
+import logging
+import sys
+import time
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from typing import TypeVar
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+
+log = logging.getLogger("landcover_bdgf")
+
+PLAIN_INTERVAL_S = 5.0
+
+T = TypeVar("T")
+Advance = Callable[..., None]
+
+
+@contextmanager
+def progress(description: str, total: int) -> Iterator[Advance]:
+    """Show how far a piece of work is and how long it will still take.
+
+    Yields ``advance(steps=1, note="")``, to be called after each finished step. Silent when the
+    logger ``landcover_bdgf`` is set above INFO.
+
+    Examples
+    --------
+    >>> with progress("map", total=3) as advance:
+    ...     for tile in range(3):
+    ...         advance(note=f"tile {tile}")
+    """
+    if not log.isEnabledFor(logging.INFO):
+        yield lambda steps=1, note="": None
+    elif sys.stderr.isatty():
+        yield from _bar(description, total)
+    else:
+        yield _plain_lines(description, total)
+
+
+def track(items: Iterable[T], description: str, total: int) -> Iterator[T]:
+    """Iterate over ``items`` with :func:`progress`."""
+    with progress(description, total) as advance:
+        for item in items:
+            yield item
+            advance()
+
+
+def _bar(description: str, total: int) -> Iterator[Advance]:
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+        TextColumn("left"),
+        TimeRemainingColumn(),
+        TextColumn("{task.fields[note]}"),
+    )
+    with Progress(*columns, console=Console(stderr=True)) as bar:
+        task = bar.add_task(description, total=total, note="")
+        yield lambda steps=1, note="": bar.update(task, advance=steps, note=note)
+
+
+def _plain_lines(description: str, total: int) -> Advance:
+    started = last_line = time.monotonic()
+    done = 0
+
+    def advance(steps: int = 1, note: str = "") -> None:
+        nonlocal done, last_line
+        done += steps
+        now = time.monotonic()
+        if now - last_line >= PLAIN_INTERVAL_S:
+            last_line = now
+            left_s = (now - started) / done * (total - done)
+            log.info("%s: %d of %d, about %.0f s left %s", description, done, total, left_s, note)
+
+    return advance
