@@ -1,0 +1,205 @@
+"""The group network: three branches guided by diffusion features, and their mutual learning (eq. 25–29).
+
+Glossary (letter here, meaning, letter in arXiv 2509.23310)
+    d       channels of a branch vector, 64 in the paper
+    z       logits                                           z
+    p, H    class probabilities and their entropy            p, H (eq. 26)
+    T       temperature of a pair of branches                T (eq. 27)
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from landcover_bdgf.networks.cnn import CnnBranch, crop
+from landcover_bdgf.networks.mamba import MambaBranch
+from landcover_bdgf.networks.transformer import TransformerBranch
+from landcover_bdgf.recipe import FusionRecipe
+
+# KL(first ‖ second) in the printed directions: trans‖cnn, mamba‖cnn, mamba‖trans (eq. 28)
+PAIRS = (("transformer", "cnn"), ("mamba", "cnn"), ("mamba", "transformer"))
+
+
+@dataclass(frozen=True)
+class Inputs:
+    """Sizes of what the network sees and says: spectral bands, SAR bands, diffusion features, classes."""
+
+    bands: int
+    sar_bands: int
+    features: int
+    classes: int
+
+
+@dataclass(frozen=True)
+class Outputs:
+    """Per window: logits of the whole, logits and vector of each branch; all (B, ·, H − 8, W − 8)."""
+
+    z: Tensor
+    branch_z: dict[str, Tensor]
+    vectors: dict[str, Tensor]
+
+
+class FusionNetwork(nn.Module):
+    """``(B, S, H, W), (B, R, H, W), (B, F, H, W) -> Outputs`` on the (H − 8) × (W − 8) complete windows."""
+
+    def __init__(self, inputs: Inputs, recipe: FusionRecipe) -> None:
+        super().__init__()
+        self.inputs, self.recipe = inputs, recipe
+        d, guided = recipe.d, recipe.guidance
+        bands, sar_bands = inputs.bands, inputs.sar_bands
+        self.project = nn.Sequential(nn.Conv2d(inputs.features, d, 1), nn.BatchNorm2d(d), nn.ReLU()) if guided else None
+        self.cnn = self.transformer = self.mamba = None
+        if "cnn" in recipe.branches or self._mamba_uses_cnn():
+            self.cnn = CnnBranch(
+                bands, sar_bands, d, widths=recipe.cnn_widths, guided="cnn" in guided, padded=recipe.padded
+            )
+            self.cnn_vector = nn.Conv2d(2 * d, d, 1)
+        if "transformer" in recipe.branches:
+            self.transformer = TransformerBranch(
+                bands, sar_bands, d, patch=recipe.patch, heads=recipe.heads, tokens=recipe.tokens,
+                guided="transformer" in guided, pixel_tokens=recipe.pixel_tokens,
+            )  # fmt: skip
+        if "mamba" in recipe.branches:
+            block = {"e": recipe.mamba_channels, "states": recipe.mamba_states, "conv": recipe.mamba_conv}
+            kinds = 1 + 1 + int(self._mamba_uses_cnn()) if "mamba" in guided else 0
+            self.mamba = MambaBranch(
+                bands, sar_bands, d, patch=recipe.patch, size=recipe.centre_px, block=block,
+                g=recipe.group_channels, kinds=kinds,
+            )  # fmt: skip
+        self.dropout = nn.Dropout(recipe.dropout)
+        self.heads = nn.ModuleDict({name: nn.Linear(d, inputs.classes) for name in recipe.branches})
+        self.head = nn.Linear(len(recipe.branches) * d, inputs.classes)
+
+    def _mamba_uses_cnn(self) -> bool:
+        """Group attention includes the features of the CNN where that branch exists (ablations run without)."""
+        return {"mamba", "cnn"} <= set(self.recipe.branches) and "mamba" in self.recipe.guidance
+
+    def forward(self, spec: Tensor, sar: Tensor, features: Tensor) -> Outputs:
+        vectors = self.branch_vectors(spec, sar, features)
+        dropped = {name: self.dropout(v.movedim(1, -1)) for name, v in vectors.items()}  # (B, H', W', d)
+        branch_z = {name: self.heads[name](v).movedim(-1, 1) for name, v in dropped.items()}
+        z = self.head(torch.cat(list(dropped.values()), dim=-1)).movedim(-1, 1)
+        return Outputs(z, branch_z, vectors)
+
+    def branch_vectors(self, spec: Tensor, sar: Tensor, features: Tensor) -> dict[str, Tensor]:
+        """f_cnn, f_trans, f_mamba as far as the recipe has them, each (B, d, H', W')."""
+        dif = None if self.project is None else self.project(features)
+        vectors, guides = {}, [] if dif is None else [self._centre(dif)]
+        if self.cnn is not None:
+            f_cnn = self.cnn(spec, sar, dif)
+            vectors["cnn"] = self._pool(f_cnn)
+            guides += [f_cnn] if self._mamba_uses_cnn() else []
+        if self.transformer is not None:
+            vectors["transformer"] = self.transformer(spec, sar, dif)
+        if self.mamba is not None:
+            vectors["mamba"] = self.mamba(spec, sar, guides if self.mamba.group else [])
+        return {name: vectors[name] for name in self.recipe.branches}
+
+    def _centre(self, x: Tensor) -> Tensor:
+        return crop(x, (self.recipe.patch - self.recipe.centre_px) // 2)
+
+    def _pool(self, f: Tensor) -> Tensor:
+        """Mean of the window beside its central pixel, the one to classify."""
+        size = self.recipe.centre_px
+        return self.cnn_vector(torch.cat([F.avg_pool2d(f, size, stride=1), crop(f, size // 2)], dim=1))  # type: ignore[no-any-return]
+
+
+class MutualLearning(nn.Module):
+    """Losses between branches with a temperature from their similarity and entropy (eq. 25–28).
+
+    Two traps of the printed loss are closed by default and open in the ``paper`` recipe: branch heads
+    without cross-entropy agree on any constant (``branch_weight`` adds it), and T is trained by the very
+    loss it scales, so that T → 0 switches mutual learning off (``limits`` hold it).
+    """
+
+    def __init__(self, limits: tuple[float, float] | None) -> None:
+        super().__init__()
+        self.limits = limits
+        self.linear = nn.ModuleDict({"_".join(pair): nn.Linear(2, 1) for pair in PAIRS})
+        for layer in self.linear.values():
+            assert isinstance(layer, nn.Linear)
+            nn.init.zeros_(layer.weight)
+            nn.init.constant_(layer.bias, 0.5413)  # softplus(0.5413) = 1
+
+    def forward(self, outputs: Outputs) -> tuple[Tensor, dict[str, Tensor]]:
+        """Sum of T² KL over the pairs there are, and the temperatures."""
+        loss, temperatures = outputs.z.new_zeros(()), {}
+        for first, second in PAIRS:
+            if first in outputs.branch_z and second in outputs.branch_z:
+                T = self.temperature(outputs, first, second)
+                loss = loss + T**2 * divergence(outputs.branch_z[first], outputs.branch_z[second], T)
+                temperatures[f"{first}_{second}"] = T.detach()
+        return loss, temperatures
+
+    def temperature(self, outputs: Outputs, first: str, second: str) -> Tensor:
+        """Eq. 25–27 on batch means."""
+        similarity = F.cosine_similarity(outputs.vectors[first], outputs.vectors[second], dim=1).mean()
+        entropies = entropy(outputs.branch_z[first]).mean() + entropy(outputs.branch_z[second]).mean()
+        T = F.softplus(self.linear[f"{first}_{second}"](torch.stack([similarity, entropies])))[0] + 1e-6
+        return T.clamp(*self.limits) if self.limits else T
+
+
+def entropy(z: Tensor) -> Tensor:
+    """Eq. 26: ``(B, C, …) -> (B, …)``."""
+    log_p = F.log_softmax(z, dim=1)
+    return -(log_p.exp() * log_p).sum(1)
+
+
+def divergence(z_first: Tensor, z_second: Tensor, T: Tensor) -> Tensor:
+    """KL(first ‖ second) of the tempered probabilities, mean over samples (eq. 28 without T²)."""
+    log_p, log_q = F.log_softmax(z_first / T, dim=1), F.log_softmax(z_second / T, dim=1)
+    return (log_p.exp() * (log_p - log_q)).sum(1).mean()
+
+
+def total_loss(outputs: Outputs, codes: Tensor, mutual: MutualLearning | None, settings: LossSettings) -> Tensor:
+    """Eq. 29 for single windows: z (B, C, 1, 1), codes int64 (B,) from 0."""
+
+    def cross_entropy(z: Tensor) -> Tensor:
+        return F.cross_entropy(
+            z.flatten(1), codes, weight=settings.class_weights, label_smoothing=settings.label_smoothing
+        )
+
+    loss = cross_entropy(outputs.z)
+    if settings.branch_weight:
+        loss = loss + settings.branch_weight * sum(cross_entropy(z) for z in outputs.branch_z.values())
+    return loss if mutual is None else loss + mutual(outputs)[0]
+
+
+@dataclass(frozen=True)
+class LossSettings:
+    """Weight of the cross-entropy on each branch, label smoothing, class weights (C,) or None."""
+
+    branch_weight: float
+    label_smoothing: float
+    class_weights: Tensor | None
+
+
+@torch.no_grad()
+def apply_windows(network: FusionNetwork, spec: Tensor, sar: Tensor, features: Tensor, batch: int = 512) -> Tensor:
+    """Logits of a tile window by window, the plain reference: ``(1, ·, H, W) -> (1, C, H − 8, W − 8)``.
+
+    The only way for a network that does not share (the ``paper`` recipe's 81 tokens and padded convolutions).
+    """
+    patch = network.recipe.patch
+    height, width = (n - patch + 1 for n in spec.shape[-2:])
+    corners = [(r, c) for r in range(height) for c in range(width)]
+    parts = []
+    for start in range(0, len(corners), batch):
+        chosen = corners[start : start + batch]
+        cut = [torch.stack([x[0, :, r : r + patch, c : c + patch] for r, c in chosen]) for x in (spec, sar, features)]
+        parts.append(network(*cut).z[:, :, 0, 0])
+    return torch.cat(parts).T.unflatten(1, (height, width))[None]
+
+
+@torch.no_grad()
+def apply_dense(network: FusionNetwork, spec: Tensor, sar: Tensor, features: Tensor) -> Tensor:
+    """Logits of a tile, each layer once per pixel: ``(1, ·, H, W) -> (1, C, H − 8, W − 8)``."""
+    if not network.recipe.shares:
+        return apply_windows(network, spec, sar, features)
+    return network(spec, sar, features).z  # type: ignore[no-any-return]
+
+

@@ -1,0 +1,142 @@
+"""The sequential branch: a Mamba block along the spectrum of each pixel, and group attention (eq. 20–24).
+
+Glossary (letter here, meaning, letter in arXiv 2509.23310)
+    L           bands of one sensor, the length of the sequence
+    e           channels of a token; the block widens them to 2e
+    delta       step size of the state space model              Δ
+    A, B, C, D  its matrices; A is diagonal
+    n           states per channel
+    g           channels of the group attention
+    Q, K, V, E, A, lambda   of the channel attention            eq. 21–23
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from landcover_bdgf.networks.cnn import crop
+from landcover_bdgf.networks.scan import selective_scan
+
+
+class MambaBlock(nn.Module):
+    """``(N, L, e) -> (N, L, e)``: (SSM · FC x) ⊗ (FC x), projected and added to x (eq. 20)."""
+
+    def __init__(self, e: int, *, states: int, conv: int) -> None:
+        super().__init__()
+        inner, self.rank, self.states = 2 * e, max(1, e // 16), states
+        self.norm = nn.LayerNorm(e)
+        self.enter = nn.Linear(e, 2 * inner, bias=False)
+        self.conv = nn.Conv1d(inner, inner, conv, groups=inner, padding=conv - 1)
+        self.select = nn.Linear(inner, self.rank + 2 * states, bias=False)
+        self.delta = nn.Linear(self.rank, inner)
+        self.log_a = nn.Parameter(torch.arange(1, states + 1).float().log().repeat(inner, 1))
+        self.D = nn.Parameter(torch.ones(inner))
+        self.leave = nn.Linear(inner, e, bias=False)
+        # step sizes start between 0.001 and 0.1, evenly in the logarithm, as in Mamba (Gu and Dao 2023)
+        step = torch.exp(torch.linspace(-6.9, -2.3, inner))
+        self.delta.bias.data = step + torch.log(-torch.expm1(-step))
+
+    def forward(self, x: Tensor) -> Tensor:
+        u, gate = self.enter(self.norm(x)).chunk(2, dim=-1)
+        u = F.silu(self.conv(u.transpose(1, 2))[..., : x.shape[1]].transpose(1, 2))  # causal
+        rank, B, C = self.select(u).split([self.rank, self.states, self.states], dim=-1)
+        delta = F.softplus(self.delta(rank))
+        y = selective_scan(u, delta, -self.log_a.exp(), B, C) + self.D * u
+        return x + self.leave(y * F.silu(gate))  # type: ignore[no-any-return]
+
+
+class SpectralMamba(nn.Module):
+    """The bands of each pixel as a sequence: ``(B, L, H, W) -> (B, d, H, W)``."""
+
+    def __init__(self, bands: int, d: int, *, e: int, states: int, conv: int) -> None:
+        super().__init__()
+        self.weight = nn.Parameter(torch.randn(bands, e) * 0.5)
+        self.position = nn.Parameter(torch.randn(bands, e) * 0.5)
+        self.block = MambaBlock(e, states=states, conv=conv)
+        self.fold = nn.Linear(bands * e, d)
+
+    def forward(self, x: Tensor) -> Tensor:
+        bands = x.permute(0, 2, 3, 1)  # (B, H, W, L)
+        tokens = (bands[..., None] * self.weight + self.position).flatten(0, 2)  # (N, L, e)
+        f = self.fold(self.block(tokens).flatten(1))
+        return f.unflatten(0, bands.shape[:3]).permute(0, 3, 1, 2)  # type: ignore[no-any-return]
+
+
+class ChannelAttention(nn.Module):
+    """Q, K, V of one kind of feature and its attention between channels, per window (eq. 21–23).
+
+    The window's similarity E = Q Kᵀ is a sum over its pixels; it is divided by their number here, so that
+    the sharpness of the softmax does not depend on the window size.
+    """
+
+    def __init__(self, d: int, g: int) -> None:
+        super().__init__()
+        self.q, self.k, self.v = (nn.Conv2d(d, g, 1) for _ in range(3))
+        self.lam = nn.Parameter(torch.zeros(()))
+
+    def forward(self, f: Tensor, size: int) -> tuple[Tensor, Tensor]:  # -> λA (N, g, g), V (B, g, h, w)
+        q, k = windows(self.q(f), size), windows(self.k(f), size)  # (N, g, size²)
+        E = q @ k.transpose(1, 2) / size**2
+        A = torch.softmax(E.amax(-1, keepdim=True) - E, dim=-1)
+        return self.lam * A, self.v(f)
+
+
+class GroupAttention(nn.Module):
+    """Window mean of F_GA, eq. 24: ``(B, d, h, w) and guides -> (B, d, h − size + 1, w − size + 1)``.
+
+    With V_i, A_i of the i-th feature and f of the Mamba, F_GA = Σ_i W_i (λ_i A_i V_i + V_i) ⊙ f + f at each
+    pixel p of the window. Its mean needs no product per pixel and window: mean_p (W_i A_i V_ip)_c f_pc is the
+    diagonal of W_i A_i G_i with the Gram matrix G_i = mean_p V_ip f_pᵀ.
+    """
+
+    def __init__(self, d: int, g: int, kinds: int) -> None:
+        super().__init__()
+        self.attentions = nn.ModuleList(ChannelAttention(d, g) for _ in range(kinds))
+        self.mixes = nn.ModuleList(nn.Conv2d(g, d, 1, bias=i == 0) for i in range(kinds))
+
+    def forward(self, f: Tensor, guides: list[Tensor], size: int) -> Tensor:
+        local = f
+        per_window: Tensor | float = 0.0
+        f_windows = windows(f, size)  # (N, d, size²)
+        for kind, attention, mix in zip([f, *guides], self.attentions, self.mixes, strict=True):
+            A, V = attention(kind, size)
+            local = local + mix(V) * f
+            gram = windows(V, size) @ f_windows.transpose(1, 2) / size**2  # (N, g, d)
+            per_window = per_window + ((A @ gram) * mix.weight[:, :, 0, 0].T).sum(1)  # (N, d)
+        mean = F.avg_pool2d(local, size, stride=1)
+        assert isinstance(per_window, Tensor)
+        return mean + per_window.unflatten(0, (mean.shape[0], *mean.shape[2:])).permute(0, 3, 1, 2)
+
+
+def windows(x: Tensor, size: int) -> Tensor:
+    """All complete windows: ``(B, C, h, w) -> (B · h' · w', C, size²)``."""
+    if x.shape[-2:] == (size, size):
+        return x.flatten(2)
+    return x.unfold(2, size, 1).unfold(3, size, 1).permute(0, 2, 3, 1, 4, 5).flatten(4).flatten(0, 2)
+
+
+class MambaBranch(nn.Module):
+    """``(B, S, H, W), (B, R, H, W), (B, d, H, W) | None, f_cnn | None -> (B, d, H − 8, W − 8)``.
+
+    Works on the ``size`` × ``size`` centre of the window, where the features of the CNN exist.
+    """
+
+    def __init__(
+        self, bands: int, sar_bands: int, d: int, *, patch: int, size: int, block: dict[str, int], g: int, kinds: int
+    ) -> None:
+        super().__init__()
+        self.margin_px, self.size = (patch - size) // 2, size
+        self.spec = SpectralMamba(bands, d, **block)
+        self.sar = SpectralMamba(sar_bands, d, **block)
+        self.group = GroupAttention(d, g, kinds) if kinds else None
+        self.join = nn.Conv2d(4 * d, d, 1)
+
+    def forward(self, spec: Tensor, sar: Tensor, guides: list[Tensor]) -> Tensor:
+        """``guides`` are diffusion and CNN features on the same central pixels, as far as there are any."""
+        f_spec, f_sar = self.spec(crop(spec, self.margin_px)), self.sar(crop(sar, self.margin_px))
+        mean_sar = F.avg_pool2d(f_sar, self.size, stride=1)
+        mean_spec = self.group(f_spec, guides, self.size) if self.group else F.avg_pool2d(f_spec, self.size, stride=1)
+        centre = (self.size - 1) // 2
+        return self.join(torch.cat([mean_spec, mean_sar, crop(f_spec, centre), crop(f_sar, centre)], dim=1))  # type: ignore[no-any-return]

@@ -1,0 +1,126 @@
+"""The global branch: a few tokens per sensor and window, self-attention, cross-attention (eq. 13–19).
+
+Glossary (letter here, meaning, letter in arXiv 2509.23310)
+    P       window size, 9
+    N       windows: B · (H − 8) · (W − 8)
+    k       patch tokens per sensor, 4
+    a       log weight of a pixel in a token      W^att · w x     (eq. 13)
+    v       the pixel's vector in d dimensions    W^map · x       (eq. 13 and 14)
+    cls     class token                           F_cls
+    tok     patch tokens                          F_tok
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+LOGIT_LIMIT = 8.0  # soft bound of a: exp(±8) stays well inside float32 without a running maximum
+
+
+class Tokenizer(nn.Module):
+    """k tokens of a window: softmax over its pixels, of content plus a bias by position (eq. 13).
+
+    ``(B, C, H, W) -> (N, k, d)``. Shared between windows, because
+    Σ_p exp(a_p + b_{p−q}) v_p / Σ_p exp(a_p + b_{p−q}) is a ratio of two depthwise convolutions of exp(a) v and
+    exp(a) with the kernel exp(b). The bias is the sum of one for the row and one for the column, so
+    the kernel is separable.
+    """
+
+    def __init__(self, channels: int, d: int, *, tokens: int, patch: int) -> None:
+        super().__init__()
+        self.patch = patch
+        self.attend = nn.Sequential(nn.Conv2d(channels, d, 1), nn.ReLU(), nn.Conv2d(d, tokens, 1))
+        self.value = nn.Conv2d(channels, d, 1)
+        self.bias_row = nn.Parameter(torch.zeros(tokens, patch))
+        self.bias_col = nn.Parameter(torch.zeros(tokens, patch))
+
+    def forward(self, x: Tensor) -> Tensor:
+        weight = (LOGIT_LIMIT * torch.tanh(self.attend(x) / LOGIT_LIMIT)).exp()  # (B, k, H, W)
+        v = self.value(x)
+        row, col = self.bias_row.exp(), self.bias_col.exp()
+        if x.shape[-2:] == (self.patch, self.patch):  # one window: no need to slide
+            weight = weight * row[:, :, None] * col[:, None, :]
+            return torch.einsum("bkhw,bdhw->bkd", weight, v) / weight.sum((-2, -1))[..., None]
+        top = slide((weight[:, :, None] * v[:, None]).flatten(1, 2), row, col, repeat=v.shape[1])
+        tokens = top.unflatten(1, (len(row), -1)) / slide(weight, row, col)[:, :, None]  # (B, k, d, H-8, W-8)
+        return tokens.permute(0, 3, 4, 1, 2).flatten(0, 2)
+
+
+def slide(x: Tensor, row: Tensor, col: Tensor, repeat: int = 1) -> Tensor:
+    """Depthwise convolution with the separable kernels row_k ⊗ col_k, each serving ``repeat`` channels."""
+    channels = x.shape[1]
+    x = F.conv2d(x, row.repeat_interleave(repeat, 0)[:, None, :, None], groups=channels)
+    return F.conv2d(x, col.repeat_interleave(repeat, 0)[:, None, None, :], groups=channels)
+
+
+class PixelTokens(nn.Module):
+    """All P² pixels of a window as tokens (eq. 14 as printed; only windows, never shared)."""
+
+    def __init__(self, channels: int, d: int) -> None:
+        super().__init__()
+        self.value = nn.Conv2d(channels, d, 1)
+
+    def forward(self, x: Tensor) -> Tensor:  # (N, C, P, P) -> (N, P², d)
+        return self.value(x).flatten(2).transpose(1, 2)  # type: ignore[no-any-return]
+
+
+class Attention(nn.Module):
+    """Multi-head attention of queries to a context, plus the queries themselves (eq. 15–18); pre-norm."""
+
+    def __init__(self, d: int, heads: int) -> None:
+        super().__init__()
+        self.heads = heads
+        self.norm_q, self.norm_kv = nn.LayerNorm(d), nn.LayerNorm(d)
+        self.q, self.kv, self.out = nn.Linear(d, d), nn.Linear(d, 2 * d), nn.Linear(d, d)
+
+    def forward(self, queries: Tensor, context: Tensor) -> Tensor:  # (N, q, d), (N, c, d) -> (N, q, d)
+        q = self._split(self.q(self.norm_q(queries)))
+        k, v = (self._split(a) for a in self.kv(self.norm_kv(context)).chunk(2, dim=-1))
+        attended = F.scaled_dot_product_attention(q, k, v).transpose(1, 2).flatten(2)
+        return queries + self.out(attended)  # type: ignore[no-any-return]
+
+    def _split(self, x: Tensor) -> Tensor:  # (N, n, d) -> (N, heads, n, d / heads)
+        return x.unflatten(-1, (self.heads, -1)).transpose(1, 2)
+
+
+class Sensor(nn.Module):
+    """One sensor's class token and patch tokens after self-attention (eq. 13–16)."""
+
+    def __init__(self, tokenizer: nn.Module, d: int, heads: int) -> None:
+        super().__init__()
+        self.tokenizer = tokenizer
+        self.cls = nn.Parameter(0.02 * torch.randn(1, 1, d))
+        self.attention = Attention(d, heads)
+
+    def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:  # -> cls (N, 1, d), tok (N, k, d)
+        tok = self.tokenizer(x)
+        tokens = torch.cat([self.cls.expand(len(tok), -1, -1), tok], dim=1)
+        tokens = self.attention(tokens, tokens)
+        return tokens[:, :1], tokens[:, 1:]
+
+
+class TransformerBranch(nn.Module):
+    """``(B, S, H, W), (B, R, H, W), (B, d, H, W) | None -> (B, d, H − 8, W − 8)`` (eq. 19)."""
+
+    def __init__(
+        self, bands: int, sar_bands: int, d: int, *, patch: int, heads: int, tokens: int, guided: bool, pixel_tokens: bool
+    ) -> None:
+        super().__init__()
+        self.patch = patch
+        self.spec = Sensor(Tokenizer(bands, d, tokens=tokens, patch=patch), d, heads)
+        self.sar = Sensor(Tokenizer(sar_bands, d, tokens=tokens, patch=patch), d, heads)
+        dif_tokens = PixelTokens(d, d) if pixel_tokens else Tokenizer(d, d, tokens=tokens, patch=patch)
+        self.dif = Sensor(dif_tokens, d, heads) if guided else None
+        self.cross = nn.ModuleList(Attention(d, heads) for _ in range(3 if guided else 2))
+
+    def forward(self, spec: Tensor, sar: Tensor, dif: Tensor | None) -> Tensor:
+        cls_spec, tok_spec = self.spec(spec)
+        cls_sar, tok_sar = self.sar(sar)
+        total = self.cross[0](cls_spec, tok_sar) + self.cross[1](cls_sar, tok_spec)  # eq. 17 and 18
+        if self.dif is not None and dif is not None:
+            cls_dif, _ = self.dif(dif)
+            total = total + self.cross[2](cls_dif, torch.cat([tok_spec, tok_sar], dim=1))
+        height, width = (n - self.patch + 1 for n in spec.shape[-2:])
+        return total[:, 0].unflatten(0, (-1, height, width)).permute(0, 3, 1, 2)  # type: ignore[no-any-return]

@@ -1,0 +1,250 @@
+"""All settings of the method, frozen and validated, with the reason on each line.
+
+Three recipes ship: ``laptop`` (default without a GPU), ``base`` (default with one) and ``paper`` (the literal
+reading, for the benchmarks). The recipe that was used is saved inside every checkpoint.
+"""
+
+from __future__ import annotations
+
+import difflib
+import tomllib
+from pathlib import Path
+from typing import Any, Literal
+
+import tomli_w
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+
+from landcover_bdgf.errors import SettingsError
+
+Branch = Literal["cnn", "transformer", "mamba"]
+BRANCHES: tuple[Branch, ...] = ("cnn", "transformer", "mamba")
+
+
+class Settings(BaseModel):
+    """Frozen, and an unknown key is an error."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class SpectralRecipe(Settings):
+    """Bands as the networks see them."""
+
+    max_bands: int = Field(64, ge=2)  # more than that are reduced by PCA; the paper's own costs show that it reduces
+    reduced_bands: int = Field(30, ge=2)  # to so many; with two SAR bands that fills four groups of eight
+
+
+class DiffusionRecipe(Settings):
+    """Pre-training of the denoiser."""
+
+    width: float = Field(0.25, gt=0, le=1)  # of all channel counts; 1 is the paper's 4.30 M parameters
+    mask: Literal["adaptive", "none"] = "adaptive"  # modality masks of eq. 7; "none" is ablation 10
+    steps: int = Field(200, ge=1)  # optimiser steps
+    tile_px: int = Field(32, ge=8)
+    batch: int = Field(8, ge=1)
+    learning_rate: float = Field(1e-3, gt=0)
+
+
+class FeatureRecipe(Settings):
+    """Features taken from the encoder."""
+
+    step: int = Field(5, ge=0, lt=500)  # t, after full down-sampling (section 4.1)
+    noise: Literal["none", "keyed"] = "none"  # keyed: drawn from the seed and the pixel's absolute position
+
+
+class FusionRecipe(Settings):
+    """The group network."""
+
+    branches: tuple[Branch, ...] = BRANCHES
+    guidance: tuple[Branch, ...] = BRANCHES  # which branches see diffusion features; ablations 7 to 9
+    patch: int = Field(9, ge=5)  # the paper's; odd
+    centre_px: int = Field(5, ge=1)  # of the window: where valid convolutions leave features; 9 in the paper
+    padded: bool = False  # zero-padded convolutions as printed; then windows cannot share
+    pixel_tokens: bool = False  # all 81 pixels as diffusion tokens as printed; then windows cannot share
+    d: int = Field(64, ge=8)  # embedding of the paper
+    heads: int = Field(8, ge=1)
+    tokens: int = Field(4, ge=1)  # per sensor and window
+    cnn_widths: tuple[int, int, int] = (8, 16, 32)
+    mamba_channels: int = Field(16, ge=4)
+    mamba_states: int = Field(8, ge=1)
+    mamba_conv: int = Field(4, ge=1)
+    group_channels: int = Field(16, ge=1)
+    dropout: float = Field(0.3, ge=0, lt=1)
+
+    @field_validator("branches", "guidance", mode="before")
+    @classmethod
+    def _split(cls, value: Any) -> Any:
+        """Accept ``--set fusion.branches=cnn,mamba``."""
+        return tuple(part for part in value.split(",") if part) if isinstance(value, str) else value
+
+    @model_validator(mode="after")
+    def _check(self) -> FusionRecipe:
+        if not self.branches:
+            raise ValueError("at least one branch is needed")
+        if self.patch % 2 == 0 or self.centre_px % 2 == 0:
+            raise ValueError(f"patch and centre_px must be odd, not {self.patch} and {self.centre_px}")
+        if self.centre_px != (self.patch if self.padded else self.patch - 4):
+            raise ValueError("centre_px must be patch − 4 (two valid 3 × 3 layers), or patch where padded")
+        if self.d % self.heads:
+            raise ValueError(f"d must be a multiple of heads, not {self.d} and {self.heads}")
+        return self
+
+    @property
+    def shares(self) -> bool:
+        """Whether windows share their layers, so that a tile can be computed densely."""
+        return not (self.padded or self.pixel_tokens)
+
+    @property
+    def margin_px(self) -> int:
+        """Reach of a window round its central pixel."""
+        return self.patch // 2
+
+
+class MutualRecipe(Settings):
+    """Mutual learning between the branches (eq. 25–29)."""
+
+    enabled: bool = True  # ablation 11 turns it off
+    branch_weight: float = Field(1.0, ge=0)  # cross-entropy on each branch; 0 as printed lets any constant win
+    temperature_limits: tuple[float, float] | None = (0.5, 8.0)  # none as printed lets T drift to 0
+
+
+class TrainingRecipe(Settings):
+    """Training of the group network."""
+
+    epochs: int = Field(60, ge=1)
+    batch: int = Field(64, ge=2)
+    learning_rate: float = Field(4e-4, gt=0)  # the paper's Adam
+    weight_decay: float = Field(0.0, ge=0)
+    augment: bool = True  # flips and quarter turns of the windows
+    label_smoothing: float = Field(0.0, ge=0, lt=1)
+    balanced: bool = True  # classes weigh the same whatever their number of pixels
+    validation_share: float = Field(0.0, ge=0, lt=1)  # part of the *training* polygons that chooses the epoch
+
+
+class Recipe(Settings):
+    """All settings of the method."""
+
+    name: str = "laptop"
+    spectral: SpectralRecipe = SpectralRecipe()
+    diffusion: DiffusionRecipe = DiffusionRecipe()
+    features: FeatureRecipe = FeatureRecipe()
+    fusion: FusionRecipe = FusionRecipe()
+    mutual: MutualRecipe = MutualRecipe()
+    training: TrainingRecipe = TrainingRecipe()
+
+    @property
+    def halo_px(self) -> int:
+        """How far round a pixel the data reach that decide its class: window and encoder."""
+        return self.fusion.margin_px + 13
+
+
+_BASE: dict[str, Any] = {
+    "name": "base",
+    "spectral": {"reduced_bands": 62},
+    "diffusion": {"width": 0.5, "steps": 20_000, "tile_px": 64, "batch": 16, "learning_rate": 4e-4},
+    "fusion": {"mamba_channels": 64, "mamba_states": 16, "group_channels": 64},
+    "training": {"epochs": 100},
+}
+_PAPER: dict[str, Any] = {
+    "name": "paper",
+    "spectral": {"reduced_bands": 62},
+    "diffusion": {"width": 1.0, "steps": 30_000, "tile_px": 64, "batch": 16, "learning_rate": 4e-4},
+    "features": {"noise": "keyed"},
+    "fusion": {
+        "padded": True, "centre_px": 9, "pixel_tokens": True, "dropout": 0.0,
+        "mamba_channels": 64, "mamba_states": 16, "group_channels": 64,
+    },
+    "mutual": {"branch_weight": 0.0, "temperature_limits": None},
+    "training": {"epochs": 100, "augment": False, "balanced": False},
+}  # fmt: skip
+RECIPES: dict[str, Recipe] = {
+    "laptop": Recipe(),
+    "base": Recipe.model_validate(_BASE),
+    "paper": Recipe.model_validate(_PAPER),
+}
+
+
+def load_recipe(source: str | Path | None, overrides: tuple[str, ...] = (), *, default: str = "laptop") -> Recipe:
+    """A recipe by name or from a TOML file, with ``key=value`` overrides.
+
+    Parameters
+    ----------
+    source : str, Path or None
+        ``laptop``, ``base``, ``paper``, a TOML file (may name one of them in its key ``recipe`` to start
+        from), or None for ``default``.
+    overrides : tuple of str
+        Such as ``("fusion.branches=cnn", "training.epochs=10")``.
+
+    Raises
+    ------
+    SettingsError
+        Unknown recipe, file, key or value; names the nearest match.
+    """
+    settings = _read_settings(source or default)
+    for override in overrides:
+        _set(settings, override)
+    return _validated(settings, str(source or default))
+
+
+def recipe_toml(recipe: Recipe) -> str:
+    """The recipe as a TOML file that :func:`load_recipe` reads back."""
+    return tomli_w.dumps(_without_none(recipe.model_dump(mode="json")))
+
+
+def _read_settings(source: str | Path) -> dict[str, Any]:
+    if str(source) in RECIPES:
+        return RECIPES[str(source)].model_dump()
+    path = Path(source)
+    if path.suffix != ".toml":
+        raise SettingsError(f"{source}: is neither a recipe ({', '.join(RECIPES)}) nor a .toml file.")
+    try:
+        own = tomllib.loads(path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        raise SettingsError(f"{path}: cannot be read as TOML: {error}.") from None
+    start = own.pop("recipe", "laptop")
+    if start not in RECIPES:
+        raise SettingsError(f"{path}: recipe = {start!r} is not one of {', '.join(RECIPES)}.")
+    return _merged(RECIPES[start].model_dump(), own)
+
+
+def _merged(settings: dict[str, Any], changes: dict[str, Any]) -> dict[str, Any]:
+    both = {
+        key: _merged(settings[key], value)
+        if isinstance(value, dict) and isinstance(settings.get(key), dict)
+        else value
+        for key, value in changes.items()
+    }
+    return settings | both
+
+
+def _set(settings: dict[str, Any], override: str) -> None:
+    key, separator, text = override.partition("=")
+    section, _, name = key.rpartition(".")
+    target = settings.get(section) if section else settings
+    if not separator or not isinstance(target, dict):
+        raise SettingsError(f"--set {override}: write it as section.key=value. {_nearest(key, settings)}")
+    if name not in target:
+        raise SettingsError(f"--set {override}: there is no setting {key!r}. {_nearest(key, settings)}")
+    target[name] = None if text == "none" and not isinstance(target[name], str) else text
+
+
+def _nearest(key: str, settings: dict[str, Any]) -> str:
+    keys = [f"{s}.{k}" for s, values in settings.items() if isinstance(values, dict) for k in values]
+    close = difflib.get_close_matches(key, keys, 1, cutoff=0.3)
+    return f"Did you mean {close[0]!r}?" if close else f"Settings are {', '.join(keys)}."
+
+
+def _validated(settings: dict[str, Any], source: str) -> Recipe:
+    try:
+        return Recipe.model_validate(settings)
+    except ValidationError as error:
+        first = error.errors()[0]
+        key = ".".join(str(part) for part in first["loc"])
+        hint = " " + _nearest(key, RECIPES["laptop"].model_dump()) if first["type"] == "extra_forbidden" else ""
+        raise SettingsError(f"{source}: setting {key!r}: {first['msg']}, found {first['input']!r}.{hint}") from None
+
+
+def _without_none(value: Any) -> Any:
+    """TOML has no null: a setting that is None is written as the text "none"."""
+    if isinstance(value, dict):
+        return {k: "none" if v is None else _without_none(v) for k, v in value.items()}
+    return value
