@@ -1,26 +1,334 @@
-"""Rasters: the grid they lie on, reading windows with their valid mask, writing without half-written files."""
+"""Raster files: opened by a short list of formats, placed on the ground, written whole or not at all.
+
+The nouns it stands on are re-exported here: ``Grid`` (grid.py), ``check_output`` and ``atomic_output``
+(output.py).
+"""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import logging
+import math
+import warnings
+import zlib
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal
 
+import numpy as np
+import rasterio
+import rasterio.shutil
 from affine import Affine
+from numpy.typing import NDArray
 from rasterio.crs import CRS
+from rasterio.enums import ColorInterp
+from rasterio.errors import NotGeoreferencedWarning, RasterioError
+from rasterio.io import DatasetReader, DatasetWriter
+from rasterio.windows import Window
+
+from landcover_bdgf.errors import OutputError, RasterError
+from landcover_bdgf.grid import Grid, crs_name, same_crs
+from landcover_bdgf.output import PathLike, atomic_output, check_free_space, check_output
+
+__all__ = [
+    "Grid",
+    "PathLike",
+    "RasterProfile",
+    "Window",
+    "atomic_output",
+    "check_output",
+    "grid_of",
+    "is_south_up",
+    "open_raster",
+    "write_raster",
+]
+
+# Formats whose files hold their own pixels. VRT, MRF and WMS are left out: such a file, whatever its
+# name, can make GDAL read other files and open network connections.
+DRIVERS = ("GTiff", "ENVI", "JP2OpenJPEG")
+
+TILE_PX = 512
+
+log = logging.getLogger("landcover_bdgf")
+
+
+def open_raster(path: PathLike) -> DatasetReader:
+    """Open a raster for reading: GeoTIFF, COG, ENVI or JPEG 2000.
+
+    Raises
+    ------
+    RasterError
+        If the file is missing, a folder, empty, not one of these formats, or holds no pixels.
+    """
+    path = _envi_pixels(Path(path))
+    if not str(path).startswith("/vsi"):
+        _check_file(path)
+    dataset = _open(path)
+    if min(dataset.count, dataset.width, dataset.height) < 1:
+        raise RasterError(
+            f"{path}: holds no pixels ({dataset.count} bands, {dataset.width} × {dataset.height})."
+        )
+    return dataset
+
+
+def grid_of(dataset: DatasetReader, *, crs: CRS | None = None) -> Grid:
+    """The north-up grid of an open raster; a south-up file gets the grid of its flipped rows.
+
+    Parameters
+    ----------
+    dataset : rasterio.io.DatasetReader
+    crs : rasterio.crs.CRS, optional
+        What the user knows: it stands in for a missing CRS, and overrules the one in the file.
+
+    Raises
+    ------
+    RasterError
+        If the file has no CRS, no position, only ground-control points or RPCs, a rotated transform,
+        or pixels without a size.
+    """
+    transform = dataset.transform
+    _check_position(dataset)
+    _check_transform(dataset)
+    if crs and dataset.crs and not same_crs(crs, dataset.crs):
+        log.warning("%s: says %s, taken as %s as asked.", dataset.name, crs_name(dataset.crs), crs_name(crs))
+    crs = crs or dataset.crs
+    if not crs:
+        raise RasterError(
+            f"{dataset.name}: has no CRS. Give it one with gdal_edit.py -a_srs, or pass --hsi-crs or "
+            "--sar-crs EPSG:… if you know it."
+        )
+    top = transform.f + transform.e * dataset.height if is_south_up(dataset) else transform.f
+    north_up = Affine(transform.a, 0.0, transform.c, 0.0, -abs(transform.e), top)
+    return Grid(crs, north_up, dataset.shape)
+
+
+def is_south_up(dataset: DatasetReader) -> bool:
+    """Whether the first row of the file is its southernmost."""
+    return bool(dataset.transform.e > 0)
 
 
 @dataclass(frozen=True)
-class Grid:
-    """Where pixels lie on the ground: north-up, square or not, in one coordinate reference system.
+class RasterProfile:
+    """What a raster to be written is like.
 
     Attributes
     ----------
-    crs : rasterio.crs.CRS
-    transform : affine.Affine
-        Pixel (column, row) to map (x, y), upper left corner of the upper left pixel at (0, 0).
-    shape_hw : tuple of int
-        Rows, columns.
+    dtype : str
+        Of the pixels, such as ``"uint8"``.
+    count : int
+        Number of bands.
+    nodata : float, optional
+    band_names : tuple of str
+        Empty, or one for each band.
+    colormap : mapping of int to (red, green, blue), optional
+        0 to 255; for one band of uint8 or uint16.
+    overviews : "mode" or "average"
+        How smaller versions are made: "mode" for classes, "average" for quantities.
+    tags : mapping of str to str
+        Written into the file.
     """
 
-    crs: CRS
-    transform: Affine
-    shape_hw: tuple[int, int]
+    dtype: str
+    count: int = 1
+    nodata: float | None = None
+    band_names: tuple[str, ...] = ()
+    colormap: Mapping[int, tuple[int, int, int]] | None = None
+    overviews: Literal["mode", "average"] = "mode"
+    tags: Mapping[str, str] = field(default_factory=dict)
+
+
+def write_raster(
+    path: PathLike,
+    grid: Grid,
+    tiles: Iterable[tuple[Window, NDArray[Any]]],
+    *,
+    profile: RasterProfile,
+    overwrite: bool = False,
+) -> None:
+    """Write a cloud-optimised GeoTIFF from tiles, in bounded memory; the same tiles give the same bytes.
+
+    The tiles go into an uncompressed draft (compressed blocks would be written again and again by tiles
+    that do not match them), which GDAL's COG driver then copies. Both files are read back and compared
+    with checksums of what was handed in, because GDAL reports no error when the disk fills up and leaves
+    files that read as zeros.
+
+    Parameters
+    ----------
+    path : path of the file
+    grid : Grid
+    tiles : iterable of (Window, array (count, height, width))
+        In any order; together they cover the grid once.
+    profile : RasterProfile
+    overwrite : bool
+        Whether an existing file may be replaced.
+
+    Raises
+    ------
+    OutputError
+        If the file cannot be written whole.
+    """
+    height, width = grid.shape_hw
+    draft_bytes = height * width * profile.count * np.dtype(profile.dtype).itemsize
+    with atomic_output(path, overwrite=overwrite) as finished:
+        check_free_space(path, 2 * draft_bytes)
+        draft = finished.with_name(f"{finished.name}.draft.tif")
+        try:
+            checksums = _write_draft(draft, grid, tiles, profile)
+            _verify(draft, checksums)
+            _copy_as_cog(draft, finished, profile)
+            _verify(finished, checksums)
+        except (RasterioError, _DamageError) as error:
+            raise OutputError(
+                f"{path}: could not be written whole, {error}. Is the disk full, or damaged?"
+            ) from error
+
+
+class _DamageError(Exception):
+    """What was written does not read back."""
+
+
+Checksums = list[tuple[Window, int]]
+
+
+def _write_draft(
+    path: Path, grid: Grid, tiles: Iterable[tuple[Window, NDArray[Any]]], profile: RasterProfile
+) -> Checksums:
+    checksums = []
+    with _create(path, grid, profile) as draft:
+        for window, pixels in tiles:
+            pixels = np.ascontiguousarray(pixels, dtype=profile.dtype)
+            draft.write(pixels, window=window)
+            checksums.append((window, _checksum(pixels)))
+    covered = sum(window.height * window.width for window, _ in checksums)
+    if covered != math.prod(grid.shape_hw):
+        raise ValueError(f"tiles cover {covered} px of a grid of {math.prod(grid.shape_hw)} px")
+    return checksums
+
+
+def _create(path: Path, grid: Grid, profile: RasterProfile) -> DatasetWriter:
+    height, width = grid.shape_hw
+    draft = rasterio.open(
+        path,
+        "w",
+        driver="GTiff",
+        crs=grid.crs,
+        transform=grid.transform,
+        height=height,
+        width=width,
+        count=profile.count,
+        dtype=profile.dtype,
+        nodata=profile.nodata,
+        tiled=True,
+        blockxsize=TILE_PX,
+        blockysize=TILE_PX,
+        interleave="band",
+        bigtiff="if_safer",
+    )
+    draft.update_tags(**profile.tags)
+    for index, name in enumerate(profile.band_names, start=1):
+        draft.set_band_description(index, name)
+    if profile.colormap is not None:
+        draft.write_colormap(1, {code: (*rgb, 255) for code, rgb in profile.colormap.items()})
+        draft.colorinterp = (ColorInterp.palette,)
+    return draft
+
+
+def _copy_as_cog(draft: Path, finished: Path, profile: RasterProfile) -> None:
+    # Threads are pinned because they may change the order of the blocks in the file. Differences
+    # between neighbouring class codes mean nothing, so no predictor there.
+    rasterio.shutil.copy(
+        draft,
+        finished,
+        driver="COG",
+        COMPRESS="DEFLATE",
+        PREDICTOR="NO" if profile.overviews == "mode" else "YES",
+        BLOCKSIZE=TILE_PX,
+        OVERVIEW_RESAMPLING=profile.overviews.upper(),
+        OVERVIEWS="IGNORE_EXISTING",
+        BIGTIFF="IF_SAFER",
+        NUM_THREADS=1,
+    )
+
+
+def _verify(path: Path, checksums: Checksums) -> None:
+    try:
+        dataset = open_raster(path)
+    except RasterError as error:
+        raise _DamageError("it does not open again") from error
+    with dataset:
+        for window, checksum in checksums:
+            if _checksum(dataset.read(window=window)) != checksum:
+                raise _DamageError(f"row {window.row_off}, column {window.col_off} reads differently")
+
+
+def _checksum(pixels: NDArray[Any]) -> int:
+    return zlib.crc32(np.ascontiguousarray(pixels).data)
+
+
+def _open(path: Path) -> DatasetReader:
+    """Try the formats one by one, as rasterio 1.4 takes only one at a time."""
+    reason: RasterioError | None = None
+    for driver in DRIVERS:
+        try:
+            # What rasterio says about missing georeferences, grid_of says better.
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore", NotGeoreferencedWarning)
+                return rasterio.open(path, driver=driver)
+        except RasterioError as error:
+            reason = reason or error
+    raise RasterError(
+        f"{path}: cannot be read as GeoTIFF, ENVI or JPEG 2000. Is it whole, and of one of these formats?"
+    ) from reason
+
+
+def _envi_pixels(path: Path) -> Path:
+    """The pixels of an ENVI image that was named by its header."""
+    if path.suffix.lower() != ".hdr":
+        return path
+    candidates = (path.with_suffix(suffix) for suffix in ("", ".img", ".dat", ".bsq", ".bil", ".bip"))
+    return next((file for file in candidates if file.is_file()), path)
+
+
+def _check_file(path: Path) -> None:
+    if path.is_dir():
+        raise RasterError(f"{path}: is a folder, a raster was expected. Name one of its files.")
+    if not path.exists():
+        raise RasterError(f"{path}: does not exist. Check its name and the folder you are in.")
+    if not path.is_file():
+        raise RasterError(f"{path}: is not a regular file but a device or pipe. Give a raster file.")
+    if path.stat().st_size == 0:
+        raise RasterError(f"{path}: is empty (0 bytes). Copy or download it again.")
+
+
+def _check_position(dataset: DatasetReader) -> None:
+    """Refuse rasters that are not placed by an affine transform."""
+    if not dataset.transform.is_identity:
+        return
+    if dataset.gcps[0]:
+        raise RasterError(
+            f"{dataset.name}: is placed only by {len(dataset.gcps[0])} ground-control points, as "
+            "Sentinel-1 GRD is delivered. Terrain-correct it first, for example with SNAP, or "
+            "warp it with gdalwarp -tps."
+        )
+    if dataset.rpcs:
+        raise RasterError(
+            f"{dataset.name}: is placed only by RPCs. Orthorectify it first with gdalwarp -rpc and an "
+            "elevation model."
+        )
+    raise RasterError(f"{dataset.name}: has no position on the ground. Georeference it first.")
+
+
+def _check_transform(dataset: DatasetReader) -> None:
+    transform, (height, width) = dataset.transform, dataset.shape
+    if not all(map(math.isfinite, transform)) or transform.a * transform.e == 0:
+        raise RasterError(
+            f"{dataset.name}: has pixels of {transform.a} × {transform.e}, which is no size. "
+            "Georeference it again."
+        )
+    # A shear that moves no corner by a hundredth of a pixel is rounding.
+    if max(abs(transform.b * height / transform.a), abs(transform.d * width / transform.e)) > 0.01:
+        raise RasterError(f"{dataset.name}: is rotated or sheared. Make it north-up first with gdalwarp.")
+    if transform.a < 0:
+        raise RasterError(
+            f"{dataset.name}: is mirrored, its columns run west. Make it north-up with gdalwarp."
+        )

@@ -1,0 +1,161 @@
+"""Where the pixels of an image lie on the ground."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any
+
+import numpy as np
+import pyproj
+from affine import Affine
+from numpy.typing import ArrayLike, NDArray
+from pyproj.exceptions import ProjError
+from rasterio.crs import CRS
+from rasterio.windows import Window
+
+from landcover_bdgf.errors import RasterError
+
+FloatArray = NDArray[np.float64]
+Bounds = tuple[float, float, float, float]
+
+
+@dataclass(frozen=True)
+class Grid:
+    """Where pixels lie on the ground: north-up, square or not, in one coordinate reference system.
+
+    Attributes
+    ----------
+    crs : rasterio.crs.CRS
+    transform : affine.Affine
+        Pixel (column, row) to map (x, y), upper left corner of the upper left pixel at (0, 0).
+    shape_hw : tuple of int
+        Rows, columns.
+    """
+
+    crs: CRS
+    transform: Affine
+    shape_hw: tuple[int, int]
+
+    @property
+    def bounds(self) -> Bounds:
+        """Left, bottom, right, top, in units of the CRS."""
+        height, width = self.shape_hw
+        t = self.transform
+        return t.c, t.f + t.e * height, t.c + t.a * width, t.f
+
+    @property
+    def resolution_xy(self) -> tuple[float, float]:
+        """Width and height of a pixel, in units of the CRS, positive."""
+        return self.transform.a, -self.transform.e
+
+    def window_grid(self, window: Window) -> Grid:
+        """The grid of a window; the window may reach over the border."""
+        moved = self.shifted((window.col_off, window.row_off))
+        return Grid(self.crs, moved.transform, (window.height, window.width))
+
+    def shifted(self, offset_xy_px: tuple[float, float]) -> Grid:
+        """The same grid moved to the right and down by a number of its pixels."""
+        t, (right, down) = self.transform, offset_xy_px
+        moved = Affine(t.a, 0.0, t.c + t.a * right, 0.0, t.e, t.f + t.e * down)
+        return Grid(self.crs, moved, self.shape_hw)
+
+    def xy(self, rows: ArrayLike, cols: ArrayLike) -> tuple[FloatArray, FloatArray]:
+        """Map coordinates of pixel centres; fractional indices are allowed, 0.0 is a centre."""
+        t = self.transform
+        x = t.c + t.a * (np.asarray(cols, np.float64) + 0.5)
+        y = t.f + t.e * (np.asarray(rows, np.float64) + 0.5)
+        return x, y
+
+    def rowcol(self, x: ArrayLike, y: ArrayLike) -> tuple[FloatArray, FloatArray]:
+        """Fractional pixel indices of map coordinates; 0.0 is the centre of the first pixel."""
+        t = self.transform
+        cols = (np.asarray(x, np.float64) - t.c) / t.a - 0.5
+        rows = (np.asarray(y, np.float64) - t.f) / t.e - 0.5
+        return rows, cols
+
+    def tiles(self, tile_px: int) -> Iterator[Window]:
+        """Windows of ``tile_px`` that cover the grid, row by row; smaller at the right and the bottom."""
+        height, width = self.shape_hw
+        for row in range(0, height, tile_px):
+            for col in range(0, width, tile_px):
+                yield Window(col, row, min(tile_px, width - col), min(tile_px, height - row))
+
+    def offset_in(self, other: Grid, tolerance_px: float = 0.01) -> tuple[int, int] | None:
+        """Row and column of this grid's first pixel in ``other``, or None if the pixels do not coincide.
+
+        They coincide when the CRS are the same and no corner is further than ``tolerance_px`` from a
+        corner of a pixel of ``other``.
+        """
+        if not same_crs(self.crs, other.crs):
+            return None
+        height, width = self.shape_hw
+        rows, cols = other.rowcol(*self.xy([0, height], [0, width]))
+        row, col = round(float(rows[0])), round(float(cols[0]))
+        apart = np.abs([rows - [row, row + height], cols - [col, col + width]]).max()
+        return (row, col) if apart <= tolerance_px else None
+
+    def same_as(self, other: Grid, tolerance_px: float = 0.01) -> bool:
+        """Whether both grids have the same pixels, to ``tolerance_px``."""
+        return self.shape_hw == other.shape_hw and self.offset_in(other, tolerance_px) == (0, 0)
+
+    def bounds_in(self, crs: CRS) -> Bounds:
+        """Left, bottom, right, top in another CRS; left > right where the box crosses the antimeridian.
+
+        Raises
+        ------
+        RasterError
+            If no transformation leads from one CRS to the other.
+        """
+        left, bottom, right, top = transformer(self.crs, crs).transform_bounds(*self.bounds)
+        return left, bottom, right, top
+
+    def describe(self) -> str:
+        """One line for people."""
+        height, width = self.shape_hw
+        unit = "°" if self.crs.is_geographic else f" {self.crs.linear_units or 'units'}"
+        x, y = self.resolution_xy
+        pixel = f"{x:.6g}{unit}" if math.isclose(x, y, rel_tol=1e-6) else f"{x:.6g} × {y:.6g}{unit}"
+        return f"{width} × {height} px of {pixel.replace(' metre', ' m')}, {crs_name(self.crs)}"
+
+
+def crs_name(crs: CRS) -> str:
+    """A short name of a CRS: its authority code, else the name inside its WKT."""
+    authority = crs.to_authority()
+    return ":".join(authority) if authority else str(_pyproj_crs(crs.to_wkt()).name)
+
+
+def same_crs(one: CRS, other: CRS) -> bool:
+    """Whether two CRS mean the same, however they are written and whatever the order of their axes."""
+    if one == other:
+        return True
+    return bool(_pyproj_crs(one.to_wkt()).equals(_pyproj_crs(other.to_wkt()), ignore_axis_order=True))
+
+
+def transformer(source: CRS, target: CRS) -> pyproj.Transformer:
+    """The best transformation of (x, y) from one CRS to another; easting or longitude comes first.
+
+    Raises
+    ------
+    RasterError
+        If there is none, for example out of a local engineering CRS.
+    """
+    try:
+        return _transformer(source.to_wkt(), target.to_wkt())
+    except ProjError as error:
+        raise RasterError(
+            f"no transformation is known from {crs_name(source)} to {crs_name(target)}. "
+            "Reproject one of the images, or give the CRS that is meant."
+        ) from error
+
+
+@lru_cache(maxsize=32)
+def _transformer(source_wkt: str, target_wkt: str) -> pyproj.Transformer:
+    return pyproj.Transformer.from_crs(_pyproj_crs(source_wkt), _pyproj_crs(target_wkt), always_xy=True)
+
+
+@lru_cache(maxsize=32)
+def _pyproj_crs(wkt: str) -> Any:
+    return pyproj.CRS.from_wkt(wkt)

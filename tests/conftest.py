@@ -1,0 +1,70 @@
+"""Rasters for tests: real ones that lie beside the checkout, small ones made on the spot."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import rasterio
+from affine import Affine
+from numpy.typing import NDArray
+
+SHARED_DATA = Path(__file__).parents[2] / "shared/data"
+
+WriteTif = Callable[..., Path]
+
+
+@pytest.fixture(scope="session")
+def shared_data() -> Path:
+    """The folder of real scenes; the test is skipped where it is missing."""
+    if not SHARED_DATA.is_dir():
+        pytest.skip("needs the real scenes of ../shared/data, which are not here")
+    return SHARED_DATA
+
+
+@pytest.fixture
+def write_tif(tmp_path: Path) -> WriteTif:
+    """A function that writes a GeoTIFF: ``write_tif("a.tif", pixels, pixel_m=10, nodata=0, ...)``.
+
+    ``pixels`` is (h, w) or (bands, h, w). ``origin_xy`` is the upper left corner. ``names`` and ``tags``
+    are optional; other keywords go to ``rasterio.open``, and win over the defaults.
+    """
+
+    def write(
+        name: str,
+        pixels: NDArray[Any],
+        *,
+        origin_xy: tuple[float, float] = (500_000.0, 5_000_000.0),
+        pixel_m: float = 10.0,
+        names: tuple[str, ...] = (),
+        tags: dict[str, str] | None = None,
+        **options: Any,
+    ) -> Path:
+        pixels = pixels[None] if pixels.ndim == 2 else pixels
+        count, height, width = pixels.shape
+        defaults = {
+            "driver": "GTiff",
+            "crs": "EPSG:32633",
+            "transform": Affine(pixel_m, 0, origin_xy[0], 0, -pixel_m, origin_xy[1]),
+            "dtype": pixels.dtype,
+        }
+        path = tmp_path / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        size = {"count": count, "height": height, "width": width}
+        with rasterio.open(path, "w", **size, **(defaults | options)) as file:
+            file.write(pixels)
+            file.update_tags(**(tags or {}))
+            for index, band_name in enumerate(names, start=1):
+                file.set_band_description(index, band_name)
+        return path
+
+    return write
+
+
+@pytest.fixture
+def noise() -> NDArray[np.float32]:
+    """Smooth-free random pixels, (3, 40, 50), between 0 and 1."""
+    return np.random.default_rng(0).random((3, 40, 50), dtype=np.float32)
