@@ -1,0 +1,192 @@
+"""Names and wavelengths of bands, from wherever a file keeps them."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from rasterio.io import DatasetReader
+
+# Centre wavelengths in nm. Sentinel-2A MSI: ESA, Sentinel-2 spectral response functions (S2-SRF).
+SENTINEL_2: Mapping[str, float] = {
+    "B01": 442.7,
+    "B02": 492.4,
+    "B03": 559.8,
+    "B04": 664.6,
+    "B05": 704.1,
+    "B06": 740.5,
+    "B07": 782.8,
+    "B08": 832.8,
+    "B8A": 864.7,
+    "B09": 945.1,
+    "B10": 1373.5,
+    "B11": 1613.7,
+    "B12": 2202.4,
+}
+# Middles of the band passes of OLI and TIRS: USGS, Landsat 8 Data Users Handbook, table 2-1.
+LANDSAT_8_9: Mapping[str, float] = {
+    "B1": 443.0,
+    "B2": 482.0,
+    "B3": 561.5,
+    "B4": 654.5,
+    "B5": 865.0,
+    "B6": 1608.5,
+    "B7": 2200.5,
+    "B8": 589.5,
+    "B9": 1373.5,
+    "B10": 10895.0,
+    "B11": 12005.0,
+}
+SENSORS: Mapping[str, Mapping[str, float]] = {"Sentinel-2": SENTINEL_2, "Landsat 8/9": LANDSAT_8_9}
+
+# Where water vapour absorbs so much that hardly any light comes back from the ground, in nm: around 1380
+# and 1880 (Gao and Goetz 1990, doi:10.1029/JD095iD04p03549), and beyond 2450, where the sunlight also
+# fades. The last range ends before thermal bands begin.
+WATER_VAPOUR_NM = ((1340.0, 1460.0), (1790.0, 1960.0), (2450.0, 3000.0))
+
+POLARISATIONS = ("VV", "VH", "HH", "HV")
+
+_BAND_WORD = re.compile(r"(?:^|[^a-z0-9])(B\d{1,2}A?|VV|VH|HV|HH)(?![a-z0-9])", re.IGNORECASE)
+_NO_NAME = re.compile(r"(bands?|layer|channel|gr[ae]y|red|undefined)?[\s_]*\d*", re.IGNORECASE)
+_WAVELENGTH = re.compile(
+    r"(?P<value>\d+(?:\.\d+)?)\s*(?P<unit>nanomet(?:er|re)s?|micromet(?:er|re)s?|microns?|nm|[uµμ]m)\b",
+    re.IGNORECASE,
+)
+_SENTINEL_2_FILE = re.compile(r"(?:^|_)(T\d{2}[A-Z]{3}_\d{8}|S2[ABC]_|HLS\.S30)")
+_LANDSAT_FILE = re.compile(r"^(L[CO]0?[89]|HLS\.L30)")
+
+
+@dataclass(frozen=True)
+class BandText:
+    """What a file says about one of its bands.
+
+    Attributes
+    ----------
+    stem : str
+        Name of the file without its suffix.
+    alone : bool
+        Whether it is the only band of its file, so that the file's name speaks for it.
+    description : str
+    wavelength_nm : float, optional
+    """
+
+    stem: str
+    alone: bool
+    description: str = ""
+    wavelength_nm: float | None = None
+
+
+def band_text(dataset: DatasetReader, index: int) -> BandText:
+    """What an open raster says about its band ``index`` (from 1)."""
+    description = dataset.descriptions[index - 1] or ""
+    return BandText(Path(dataset.name).stem, dataset.count == 1, description, _wavelength_nm(dataset, index))
+
+
+def band_names(texts: Sequence[BandText]) -> list[str]:
+    """One name for each band of an image.
+
+    Descriptions count when all differ and say something; else the names of single-band files; else bands
+    are numbered. Names that hold a band number or a polarisation are cut down to it: ``B02`` for
+    Sentinel-2, ``B2`` for Landsat, ``VV``.
+    """
+    labels = _labels(texts)
+    words = [_band_word(label) for label in labels]
+    if None in words or len(set(words)) < len(words):
+        return labels
+    style = "{:02d}" if sensor_of(texts) == "Sentinel-2" else "{:d}"
+    return [_restyled(word, style) for word in words if word is not None]
+
+
+def sensor_of(texts: Sequence[BandText]) -> str | None:
+    """``"Sentinel-2"``, ``"Landsat 8/9"`` or None: by names of bands and files, never by their number."""
+    words = [_band_word(label) or "" for label in _labels(texts)]
+    if any(_LANDSAT_FILE.search(text.stem) for text in texts):
+        return "Landsat 8/9" if set(words) <= set(LANDSAT_8_9) else None
+    if not {_restyled(word, "{:02d}") for word in words} <= set(SENTINEL_2):
+        return None
+    named_so = any(word in ("B8A", "B12") or word.startswith("B0") for word in words)
+    return "Sentinel-2" if named_so or any(_SENTINEL_2_FILE.search(text.stem) for text in texts) else None
+
+
+def band_wavelengths_nm(texts: Sequence[BandText]) -> list[float | None]:
+    """The centre wavelength of each band: as the file says, else as its sensor is known to have it."""
+    sensor = sensor_of(texts)
+    known = SENSORS[sensor] if sensor else {}
+    return [
+        text.wavelength_nm or known.get(name) for text, name in zip(texts, band_names(texts), strict=True)
+    ]
+
+
+def is_water_vapour(wavelength_nm: float | None) -> bool:
+    """Whether the air is opaque at this wavelength, so that a band there shows no ground.
+
+    True for the noisy bands of imaging spectrometers and for the cirrus bands (Sentinel-2 B10, Landsat
+    B9). False for Sentinel-2 B09 at 945 nm: its absorption is partial and the ground shines through.
+    """
+    return wavelength_nm is not None and any(low <= wavelength_nm <= high for low, high in WATER_VAPOUR_NM)
+
+
+def natural_key(name: str) -> list[tuple[int, str]]:
+    """Sorts B1, B2, B8, B8A, B9, B10 in this order."""
+    parts = re.split(r"(\d+)", name.lower())
+    return [(int(part), "") if part.isdigit() else (-1, part) for part in parts]
+
+
+def _labels(texts: Sequence[BandText]) -> list[str]:
+    described = [_WAVELENGTH.sub("", text.description).strip(" ()") for text in texts]
+    if len(set(described)) == len(texts) and not any(_NO_NAME.fullmatch(label) for label in described):
+        return described
+    if all(text.alone for text in texts) and (len(texts) > 1 or _band_word(texts[0].stem)):
+        return [text.stem for text in texts]
+    return [f"band {index}" for index in range(1, len(texts) + 1)]
+
+
+def _band_word(label: str) -> str | None:
+    """The last word in a label that names a band: ``T43RCP_20200604T054639_B8A_20m`` -> ``B8A``."""
+    words = _BAND_WORD.findall(label)
+    return words[-1].upper() if words else None
+
+
+def _restyled(word: str, style: str) -> str:
+    """``B2`` as ``B02`` or the reverse; ``B8A`` and ``VV`` as they are."""
+    number = re.fullmatch(r"B(\d+)", word)
+    return "B" + style.format(int(number[1])) if number else word.replace("B08A", "B8A")
+
+
+def _wavelength_nm(dataset: DatasetReader, index: int) -> float | None:
+    imagery = _plain_keys(dataset.tags(index, ns="IMAGERY"))
+    band = _plain_keys(dataset.tags(index))
+    whole = _plain_keys(dataset.tags() | dataset.tags(ns="ENVI"))
+    unit = band.get("wavelength_units") or whole.get("wavelength_units", "")
+    listed = whole.get("wavelength", "").strip("{} ").split(",")
+    described = _WAVELENGTH.search(dataset.descriptions[index - 1] or "")
+    candidates = [
+        (imagery.get("central_wavelength_um") or band.get("central_wavelength_um"), "um"),
+        (band.get("wavelength"), unit),
+        (listed[index - 1] if len(listed) == dataset.count else None, unit),
+        (described["value"], described["unit"]) if described else (None, ""),
+    ]
+    return next((nm for text, unit in candidates if (nm := _in_nm(text, unit)) is not None), None)
+
+
+def _in_nm(text: str | None, unit: str) -> float | None:
+    """A wavelength as text in nm; without a known unit, below 100 it must be µm."""
+    try:
+        value = float(text or "nan")
+    except ValueError:
+        return None
+    if not (math.isfinite(value) and value > 0):
+        return None
+    unit = unit.strip().lower()
+    if unit.startswith(("micro", "um", "µm", "μm")):
+        return 1000 * value
+    if unit.startswith(("nano", "nm")):
+        return value
+    return 1000 * value if value < 100 else value
+
+
+def _plain_keys(tags: Mapping[str, str]) -> dict[str, str]:
+    return {key.lower().replace(" ", "_"): value for key, value in tags.items()}

@@ -1,0 +1,281 @@
+"""An image: bands of one sensor, out of one file or many, read together as if they lay on one grid."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from itertools import groupby
+from pathlib import Path
+
+import numpy as np
+from rasterio.crs import CRS
+from rasterio.enums import ColorInterp
+from rasterio.io import DatasetReader
+from rasterio.windows import Window
+
+from landcover_bdgf.bands import (
+    BandText,
+    band_names,
+    band_text,
+    band_wavelengths_nm,
+    is_water_vapour,
+    natural_key,
+    sensor_of,
+)
+from landcover_bdgf.errors import RasterError
+from landcover_bdgf.grid import Grid
+from landcover_bdgf.pixels import Band, Bools, Convert, Float32s, read_over_border, read_values
+from landcover_bdgf.raster import PathLike, grid_of, open_raster
+from landcover_bdgf.resample import resample, resolution_ratio
+
+__all__ = ["Band", "Image", "Source", "open_image"]
+
+log = logging.getLogger("landcover_bdgf")
+
+RASTER_SUFFIXES = (".tif", ".tiff", ".jp2", ".img", ".dat", ".bsq", ".bil", ".bip")
+
+Source = PathLike | Sequence[PathLike]
+
+
+@dataclass(frozen=True)
+class Image:
+    """Bands and the grid on which they are read; made by :func:`open_image`.
+
+    Attributes
+    ----------
+    bands : tuple of Band
+    grid : Grid
+        Of the finest band.
+    sensor : str, optional
+        ``"Sentinel-2"`` or ``"Landsat 8/9"``, where the names of bands or files say so.
+    tags : dict
+        What the first file says about itself.
+    """
+
+    bands: tuple[Band, ...]
+    grid: Grid
+    sensor: str | None = None
+    tags: dict[str, str] = field(default_factory=dict, compare=False)
+    _open: dict[Path, DatasetReader] = field(default_factory=dict, compare=False, repr=False)
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Names of the bands."""
+        return tuple(band.name for band in self.bands)
+
+    @property
+    def paths(self) -> tuple[Path, ...]:
+        """The files, each once."""
+        return tuple(dict.fromkeys(band.path for band in self.bands))
+
+    def read(
+        self, window: Window, grid: Grid | None = None, *, convert: Convert | None = None
+    ) -> tuple[Float32s, Bools]:
+        """Physical values of all bands in a window, and where all of them are valid.
+
+        Parameters
+        ----------
+        window : Window
+            Inside ``grid``.
+        grid : Grid, optional
+            Any grid; the image's own if not given. Values do not depend on the window.
+        convert : callable, optional
+            Applied to physical values before they are resampled, such as dB to linear power.
+
+        Returns
+        -------
+        values : float32 (bands, h, w), 0 where invalid
+        valid : bool (h, w)
+
+        Raises
+        ------
+        RasterError
+            If a file is damaged.
+        """
+        values, valid = self.read_bands(window, grid, convert=convert)
+        jointly = np.asarray(valid.all(axis=0))
+        values[:, ~jointly] = 0
+        return values, jointly
+
+    def read_bands(
+        self, window: Window, grid: Grid | None = None, *, convert: Convert | None = None
+    ) -> tuple[Float32s, Bools]:
+        """As :meth:`read`, with a mask (bands, h, w) for each band by itself."""
+        target = grid or self.grid
+        parts = [self._read_file(bands, target, window, convert) for bands in _files_of(self.bands)]
+        return np.concatenate([values for values, _ in parts]), np.concatenate([valid for _, valid in parts])
+
+    def _read_file(
+        self, bands: tuple[Band, ...], target: Grid, window: Window, convert: Convert | None
+    ) -> tuple[Float32s, Bools]:
+        def read(source_window: Window) -> tuple[Float32s, Bools]:
+            return read_values(self._dataset(bands[0].path), bands, source_window, convert)
+
+        source = bands[0].grid
+        offset = target.offset_in(source)
+        if offset is None:
+            return resample(read, source, target, window, count=len(bands))
+        row, col = offset[0] + window.row_off, offset[1] + window.col_off
+        return read_over_border(read, source, Window(col, row, window.width, window.height), len(bands))
+
+    def _dataset(self, path: Path) -> DatasetReader:
+        if path not in self._open:
+            self._open[path] = open_raster(path)
+        return self._open[path]
+
+
+def open_image(source: Source, *, crs: CRS | None = None, keep_water_vapour: bool = False) -> Image:
+    """Open the bands of one sensor.
+
+    Parameters
+    ----------
+    source : path, or sequence of paths
+        A raster, a folder of rasters, or several rasters. Resolutions and origins may differ: the grid is
+        that of the finest band, the first of them.
+    crs : rasterio.crs.CRS, optional
+        Stands in for a missing CRS, and overrules the one in the files.
+    keep_water_vapour : bool
+        Keep bands in which the air is opaque (see :func:`landcover_bdgf.bands.is_water_vapour`).
+
+    Returns
+    -------
+    Image
+        Without transparency, water-vapour bands and bands that hold no data; each omission is logged.
+
+    Raises
+    ------
+    RasterError
+        If a file cannot be opened or placed, two bands have one name, or no band is left.
+    """
+    datasets = {path: open_raster(path) for path in _paths(source)}
+    bands, sensor = _bands(datasets, crs)
+    _check_names(bands)
+    if not keep_water_vapour:
+        opaque = [band for band in bands if is_water_vapour(band.wavelength_nm)]
+        bands = _without(bands, opaque, "water vapour hides the ground in them")
+    first = next(iter(datasets.values()))
+    image = Image(bands, _finest(bands), sensor, first.tags(), datasets)
+    kept = _without(bands, list(_empty_bands(image)), "they hold no data")
+    return replace(image, bands=kept, grid=_finest(kept))
+
+
+def _paths(source: Source) -> list[Path]:
+    """The raster files that a source means; those of a folder in natural order of their names."""
+    sources = [source] if isinstance(source, str | Path) or not isinstance(source, Sequence) else source
+    paths: list[Path] = []
+    for path in map(Path, sources):
+        found = sorted(_rasters_in(path), key=lambda p: natural_key(p.stem)) if path.is_dir() else [path]
+        if not found:
+            raise RasterError(
+                f"{path}: is a folder without rasters in it. Give a folder of {', '.join(RASTER_SUFFIXES)}."
+            )
+        paths += found
+    if not paths:
+        raise RasterError("no raster was given. Name a file, a folder, or several files.")
+    return paths
+
+
+def _rasters_in(folder: Path) -> Iterator[Path]:
+    for path in folder.iterdir():
+        envi = path.with_suffix(".hdr").exists() or Path(f"{path}.hdr").exists()
+        if path.suffix.lower() in RASTER_SUFFIXES[:4] or (envi and path.suffix.lower() in RASTER_SUFFIXES):
+            yield path
+
+
+def _bands(datasets: dict[Path, DatasetReader], crs: CRS | None) -> tuple[tuple[Band, ...], str | None]:
+    """All bands but the transparency ones, named."""
+    described: list[tuple[Band, BandText]] = []
+    for path, dataset in datasets.items():
+        grid = grid_of(dataset, crs=crs)
+        for index, meaning in enumerate(dataset.colorinterp, start=1):
+            if meaning == ColorInterp.alpha:
+                log.info("%s: band %d is transparency, used as a mask and left out.", path, index)
+            else:
+                described.append((_raw_band(path, dataset, index, grid), band_text(dataset, index)))
+    texts = [text for _, text in described]
+    named = zip((band for band, _ in described), band_names(texts), band_wavelengths_nm(texts), strict=True)
+    bands = tuple(replace(band, name=name, wavelength_nm=nm) for band, name, nm in named)
+    return bands, sensor_of(texts)
+
+
+def _raw_band(path: Path, dataset: DatasetReader, index: int, grid: Grid) -> Band:
+    at = index - 1
+    return Band(
+        name="",
+        wavelength_nm=None,
+        path=path,
+        index=index,
+        nodata=dataset.nodatavals[at],
+        scale=dataset.scales[at],
+        offset=dataset.offsets[at],
+        grid=grid,
+        unit=dataset.tags(index).get("SAR_UNIT") or dataset.tags().get("SAR_UNIT") or dataset.units[at] or "",
+        dtype=dataset.dtypes[at],
+    )
+
+
+def _check_names(bands: tuple[Band, ...]) -> None:
+    seen: dict[str, Band] = {}
+    for band in bands:
+        if band.name in seen:
+            other = seen[band.name].path
+            where = "twice" if other == band.path else f"in {other.name} too"
+            raise RasterError(f"{band.path}: band {band.name} is there {where}. Leave one of them out.")
+        seen[band.name] = band
+
+
+def _without(bands: tuple[Band, ...], unwanted: Sequence[Band], reason: str) -> tuple[Band, ...]:
+    """The other bands; what was left out is logged, by name."""
+    if not unwanted:
+        return bands
+    names = ", ".join(band.name for band in unwanted[:12])
+    more = f" and {len(unwanted) - 12} more" if len(unwanted) > 12 else ""
+    path = unwanted[0].path
+    log.info("%s: left out %d of %d bands, %s: %s%s.", path, len(unwanted), len(bands), reason, names, more)
+    kept = tuple(band for band in bands if band not in unwanted)
+    if not kept:
+        raise RasterError(f"{path}: no band is left, {reason}. Is this the right file?")
+    return kept
+
+
+def _finest(bands: tuple[Band, ...]) -> Grid:
+    """The grid of the first band with the smallest pixels."""
+
+    def pixel_area(grid: Grid) -> float:
+        down, right = resolution_ratio(bands[0].grid, grid)
+        return round(down * right, 6)
+
+    return min(dict.fromkeys(band.grid for band in bands), key=pixel_area)
+
+
+def _empty_bands(image: Image) -> Iterator[Band]:
+    """Bands without one valid pixel: suspects by a sample, then proven by a full pass."""
+    for bands in _files_of(image.bands):
+        suspects = bands
+        for windows in (_sample_windows(bands[0].grid), bands[0].grid.tiles(1024)):
+            suspects = _still_empty(image, suspects, windows)
+        yield from suspects
+
+
+def _still_empty(image: Image, suspects: tuple[Band, ...], windows: Iterable[Window]) -> tuple[Band, ...]:
+    for window in windows:
+        if not suspects:
+            break
+        _, valid = read_values(image._dataset(suspects[0].path), suspects, window, None)
+        found = np.asarray(valid.any(axis=(1, 2)))
+        suspects = tuple(band for band, has_data in zip(suspects, found, strict=True) if not has_data)
+    return suspects
+
+
+def _sample_windows(grid: Grid, side_px: int = 64) -> Iterator[Window]:
+    """Nine small windows spread over a grid, the middle one first."""
+    height, width = grid.shape_hw
+    for down, right in ((1, 1), (0, 0), (2, 2), (0, 2), (2, 0), (0, 1), (2, 1), (1, 0), (1, 2)):
+        row, col = max(0, height - side_px) * down // 2, max(0, width - side_px) * right // 2
+        yield Window(col, row, min(side_px, width), min(side_px, height))
+
+
+def _files_of(bands: Sequence[Band]) -> list[tuple[Band, ...]]:
+    """Bands file by file, in their order."""
+    return [tuple(group) for _, group in groupby(bands, key=lambda band: band.path)]

@@ -1,0 +1,143 @@
+"""Physical values and valid masks of the bands of one file."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from rasterio.enums import MaskFlags
+from rasterio.errors import RasterioError
+from rasterio.io import DatasetReader
+from rasterio.windows import Window
+
+from landcover_bdgf.errors import RasterError
+from landcover_bdgf.grid import Grid
+from landcover_bdgf.raster import is_south_up
+
+Convert = Callable[[NDArray[np.floating]], NDArray[np.floating]]
+Float32s = NDArray[np.float32]
+Bools = NDArray[np.bool_]
+ReadPart = Callable[[Window], tuple[Float32s, Bools]]
+
+
+@dataclass(frozen=True)
+class Band:
+    """One band of a file. Physical value = raw value × scale + offset.
+
+    Attributes
+    ----------
+    name : str
+    wavelength_nm : float, optional
+    path : pathlib.Path
+    index : int
+        Of the band in its file, from 1.
+    nodata : float, optional
+        Raw value that stands for no data.
+    scale, offset : float
+    grid : Grid
+        Of the file, north-up.
+    unit : str
+        As the file says, such as ``"dB"``; empty if it does not.
+    dtype : str
+        Of the raw values.
+    """
+
+    name: str
+    wavelength_nm: float | None
+    path: Path
+    index: int
+    nodata: float | None
+    scale: float
+    offset: float
+    grid: Grid
+    unit: str = ""
+    dtype: str = "float32"
+
+
+def read_values(
+    dataset: DatasetReader, bands: Sequence[Band], window: Window, convert: Convert | None
+) -> tuple[Float32s, Bools]:
+    """Physical values and valid mask of bands of one file.
+
+    Parameters
+    ----------
+    dataset : rasterio.io.DatasetReader
+    bands : sequence of Band
+    window : Window
+        Inside the file's north-up grid.
+    convert : callable, optional
+        Applied to the physical values.
+
+    Returns
+    -------
+    values : float32 (bands, h, w), 0 where invalid
+    valid : bool (bands, h, w)
+        Neither nodata, NaN, infinite nor masked.
+
+    Raises
+    ------
+    RasterError
+        If the file is damaged there.
+    """
+    raw, valid = _read_raw(dataset, bands, window)
+    if np.iscomplexobj(raw):
+        raw = raw.real**2 + raw.imag**2
+    scales = np.array([band.scale for band in bands])[:, None, None]
+    offsets = np.array([band.offset for band in bands])[:, None, None]
+    values: NDArray[np.floating] = np.where(valid, raw, 0)
+    if (scales != 1).any() or (offsets != 0).any():
+        values = values * scales + offsets
+    if convert is not None:
+        values = convert(values)
+    with np.errstate(over="ignore"):
+        values = values.astype(np.float32, copy=False)
+    valid = valid & np.isfinite(values)
+    values[~valid] = 0
+    return values, valid
+
+
+def _read_raw(dataset: DatasetReader, bands: Sequence[Band], window: Window) -> tuple[NDArray[Any], Bools]:
+    """Raw values and valid mask, rows from north to south."""
+    flipped = is_south_up(dataset)
+    row = dataset.height - window.row_off - window.height if flipped else window.row_off
+    in_file = Window(window.col_off, row, window.width, window.height)
+    indexes = [band.index for band in bands]
+    try:
+        raw = dataset.read(indexes, window=in_file)
+        valid: Bools = np.isfinite(raw)
+        if any(MaskFlags.per_dataset in dataset.mask_flag_enums[index - 1] for index in indexes):
+            valid = valid & (dataset.read_masks(indexes, window=in_file) > 0)
+    except RasterioError as error:
+        raise RasterError(
+            f"{dataset.name}: is damaged near row {row}, column {window.col_off}. Copy or download it again."
+        ) from error
+    for band, values, mask in zip(bands, raw, valid, strict=True):
+        if band.nodata is not None:
+            mask &= ~_equals(values, band.nodata)
+    return (raw[:, ::-1], valid[:, ::-1]) if flipped else (raw, valid)
+
+
+def _equals(values: NDArray[Any], nodata: float) -> Bools:
+    """Where values are the nodata value, as precisely as their type can tell."""
+    if values.dtype.kind in "fc":
+        with np.errstate(over="ignore"):
+            nodata = values.dtype.type(nodata)
+    return np.asarray(values == nodata)
+
+
+def read_over_border(read: ReadPart, source: Grid, window: Window, count: int) -> tuple[Float32s, Bools]:
+    """A window that may reach over the border of the source; nothing is valid there."""
+    values = np.zeros((count, window.height, window.width), np.float32)
+    valid = np.zeros(values.shape, bool)
+    height, width = source.shape_hw
+    top, bottom = max(window.row_off, 0), min(window.row_off + window.height, height)
+    left, right = max(window.col_off, 0), min(window.col_off + window.width, width)
+    if top < bottom and left < right:
+        rows = slice(top - window.row_off, bottom - window.row_off)
+        cols = slice(left - window.col_off, right - window.col_off)
+        values[:, rows, cols], valid[:, rows, cols] = read(Window(left, top, right - left, bottom - top))
+    return values, valid
