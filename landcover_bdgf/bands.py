@@ -164,9 +164,10 @@ def _wavelength_nm(dataset: DatasetReader, index: int) -> float | None:
     listed = whole.get("wavelength", "").strip("{} ").split(",")
     described = _WAVELENGTH.search(dataset.descriptions[index - 1] or "")
     candidates = [
-        (imagery.get("central_wavelength_um") or band.get("central_wavelength_um"), "um"),
         (band.get("wavelength"), unit),
         (listed[index - 1] if len(listed) == dataset.count else None, unit),
+        # After the others, because GDAL rounds it to whole nanometres.
+        (imagery.get("central_wavelength_um") or band.get("central_wavelength_um"), "um"),
         (described["value"], described["unit"]) if described else (None, ""),
     ]
     return next((nm for text, unit in candidates if (nm := _in_nm(text, unit)) is not None), None)

@@ -1,0 +1,108 @@
+"""Bands get their names and wavelengths from wherever a file keeps them, and only from there."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import rasterio
+
+from landcover_bdgf.bands import (
+    BandText,
+    band_names,
+    band_text,
+    band_wavelengths_nm,
+    is_water_vapour,
+    natural_key,
+    sensor_of,
+)
+from landcover_bdgf.raster import open_raster
+
+TWO_BANDS = np.ones((2, 4, 5), "uint16")
+
+
+def described(*descriptions):
+    return [BandText("scene", False, description) for description in descriptions]
+
+
+def files(*stems):
+    return [BandText(stem, True) for stem in stems]
+
+
+@pytest.mark.parametrize(
+    ("texts", "names", "sensor"),
+    [
+        (files("B1", "B8", "B8A", "B12"), ["B01", "B08", "B8A", "B12"], "Sentinel-2"),
+        (described("B2 - blue", "B3 - green", "B8A"), ["B02", "B03", "B8A"], "Sentinel-2"),
+        (
+            files("T43RCP_20200604T054639_B02_10m", "T43RCP_20200604T054639_B8A_20m"),
+            ["B02", "B8A"],
+            "Sentinel-2",
+        ),
+        (files("LC81220442015291LGN00_B1", "LC81220442015291LGN00_B10"), ["B1", "B10"], "Landsat 8/9"),
+        (files("LC08_L2SP_122044_SR_B4", "LC08_L2SP_122044_ST_B10"), ["B4", "B10"], "Landsat 8/9"),
+        (files("B1", "B2", "B3"), ["B1", "B2", "B3"], None),
+        (files("VH", "s1a-iw-grd-vv-20200604"), ["VH", "VV"], None),
+        (described("Sigma0_VH_db", "Sigma0_VV_db"), ["VH", "VV"], None),
+        (described("bands", "bands"), ["band 1", "band 2"], None),
+        (described("", "red edge"), ["band 1", "band 2"], None),
+        (described("red", "red edge"), ["band 1", "band 2"], None),
+        (described("blue", "red edge"), ["blue", "red edge"], None),
+        (files("scene"), ["band 1"], None),
+        (described(*[""] * 13), [f"band {i}" for i in range(1, 14)], None),
+    ],
+)
+def test_names_and_sensor_come_from_descriptions_then_file_names(texts, names, sensor):
+    assert band_names(texts) == names
+    assert sensor_of(texts) == sensor
+
+
+def test_a_known_sensor_brings_its_wavelengths():
+    assert band_wavelengths_nm(files("B2", "B8A", "B12")) == [492.4, 864.7, 2202.4]
+    assert band_wavelengths_nm(files("B1", "B2")) == [None, None]
+
+
+@pytest.mark.parametrize(
+    ("tags", "namespace"),
+    [
+        ({"CENTRAL_WAVELENGTH_UM": "0.55"}, "IMAGERY"),
+        ({"wavelength": "550", "wavelength_units": "Nanometers"}, None),
+        ({"wavelength": "0.55", "wavelength_units": "Micrometers"}, None),
+        ({"WAVELENGTH": "0.55"}, None),
+        ({"wavelength": "550"}, None),
+    ],
+)
+def test_wavelengths_are_found_in_the_tags_of_a_band(write_tif, tags, namespace):
+    path = write_tif("a.tif", TWO_BANDS)
+    with rasterio.open(path, "r+") as file:
+        file.update_tags(2, ns=namespace, **tags)
+    with open_raster(path) as dataset:
+        assert band_text(dataset, 2).wavelength_nm == pytest.approx(550)
+        assert band_text(dataset, 1).wavelength_nm is None
+
+
+def test_wavelengths_are_found_in_an_envi_header(write_tif):
+    path = write_tif("a.img", TWO_BANDS, driver="ENVI")
+    with path.with_suffix(".hdr").open("a") as header:
+        header.write("wavelength units = Nanometers\nwavelength = { 418.24, 2450.5 }\n")
+    with open_raster(path) as dataset:
+        texts = [band_text(dataset, index) for index in (1, 2)]
+    assert band_wavelengths_nm(texts) == [pytest.approx(418.24), 2450.5]
+    assert band_names(texts) == ["band 1", "band 2"]
+
+
+def test_a_wavelength_in_a_description_is_read_and_taken_off_the_name(write_tif):
+    names = ("water edge (418.24 Nanometers)", "haze (0.5 um)")
+    with open_raster(write_tif("a.tif", TWO_BANDS, names=names)) as dataset:
+        texts = [band_text(dataset, index) for index in (1, 2)]
+    assert band_names(texts) == ["water edge", "haze"]
+    assert band_wavelengths_nm(texts) == [418.24, 500]
+
+
+def test_water_vapour_hides_1400_and_1900_nm_and_spares_thermal_bands():
+    assert [is_water_vapour(nm) for nm in (1373.5, 1400, 1900, 2460)] == [True] * 4
+    assert [is_water_vapour(nm) for nm in (None, 945.1, 1240, 1613.7, 2202.4, 10895)] == [False] * 6
+
+
+def test_natural_order_counts_as_people_do():
+    names = ["B10", "B1", "B9", "B8A", "B8", "B2"]
+    assert sorted(names, key=natural_key) == ["B1", "B2", "B8", "B8A", "B9", "B10"]

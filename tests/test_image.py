@@ -1,0 +1,291 @@
+"""Bands of one file or many read as one image: same values in any window, nodata never as data."""
+
+from __future__ import annotations
+
+import gc
+import shutil
+
+import numpy as np
+import pytest
+import rasterio
+from affine import Affine
+from rasterio.crs import CRS
+from rasterio.enums import ColorInterp
+from rasterio.warp import transform
+
+from landcover_bdgf.errors import RasterError
+from landcover_bdgf.image import open_image
+from landcover_bdgf.raster import Grid, Window
+
+UTM = CRS.from_epsg(32633)
+
+
+def whole(image):
+    height, width = image.grid.shape_hw
+    return image.read(Window(0, 0, width, height))
+
+
+def plane(grid, crs=UTM):
+    """A linear function of UTM coordinates at the pixel centres: bilinear interpolation keeps it exact."""
+    rows, cols = np.mgrid[: grid.shape_hw[0], : grid.shape_hw[1]]
+    x, y = grid.xy(rows, cols)
+    if crs != UTM:
+        x, y = (np.reshape(axis, x.shape) for axis in transform(crs, UTM, x.ravel(), y.ravel()))
+    return ((x - 500_000) + 2 * (5_000_000 - y)).astype("float32")
+
+
+# One file
+
+
+def test_pixels_are_read_as_they_are(write_tif, noise):
+    values, valid = whole(open_image(write_tif("a.tif", noise)))
+    np.testing.assert_array_equal(values, noise)
+    assert valid.all()
+
+
+@pytest.mark.parametrize("dtype", ["uint8", "int16", "uint16", "int32", "float32", "float64"])
+def test_nodata_nan_and_infinity_are_no_data(write_tif, dtype):
+    pixels = np.arange(1, 41).reshape(2, 4, 5).astype(dtype)
+    pixels[0, 0, 0] = 0
+    expected = pixels[0] != 0
+    if np.issubdtype(dtype, np.floating):
+        pixels[1, 1, 1], pixels[0, 2, 2] = np.nan, np.inf
+        expected[1, 1] = expected[2, 2] = False
+    values, valid = whole(open_image(write_tif("a.tif", pixels, nodata=0)))
+    np.testing.assert_array_equal(valid, expected)
+    np.testing.assert_array_equal(values, np.where(expected, pixels, 0))
+
+
+def test_each_band_has_its_own_nodata_and_one_missing_band_is_enough(tmp_path, write_tif):
+    write_tif("x/B1.tif", np.array([[1.0, 2], [3, -9]], "float32"), nodata=-9)
+    write_tif("x/B2.tif", np.array([[7.0, 2], [3, -9]], "float32"), nodata=7)
+    values, valid = whole(open_image(tmp_path / "x"))
+    np.testing.assert_array_equal(valid, [[False, True], [True, False]])
+    assert not values[:, ~valid].any()
+
+
+def test_float32_nodata_is_recognised_though_written_with_more_digits(write_tif):
+    pixels = np.array([[1, np.finfo("float32").min]], "float32")
+    _, valid = whole(open_image(write_tif("a.tif", pixels, nodata=-3.4028234663852886e38)))
+    np.testing.assert_array_equal(valid, [[True, False]])
+
+
+def test_scale_and_offset_give_physical_values(write_tif):
+    path = write_tif("a.tif", np.array([[100, 200, 0]], "int16"), nodata=0)
+    with rasterio.open(path, "r+") as file:
+        file.scales, file.offsets = (0.01,), (-1.0,)
+    values, valid = whole(open_image(path))
+    np.testing.assert_array_equal(values[0], np.float32([[0, 1, 0]]))
+    np.testing.assert_array_equal(valid, [[True, True, False]])
+
+
+def test_complex_pixels_become_intensity(write_tif):
+    values, _ = whole(open_image(write_tif("slc.tif", np.array([[3 + 4j, 1j]], "complex64"))))
+    np.testing.assert_array_equal(values[0], [[25, 1]])
+
+
+def test_a_transparency_band_masks_and_is_left_out(write_tif, caplog):
+    caplog.set_level("INFO")
+    pixels = np.full((4, 3, 3), 7, "uint8")
+    pixels[3, 0] = 0
+    colours = [ColorInterp.red, ColorInterp.green, ColorInterp.blue, ColorInterp.alpha]
+    path = write_tif("rgba.tif", pixels)
+    with rasterio.open(path, "r+") as file:
+        file.colorinterp = colours
+    image = open_image(path)
+    assert len(image.bands) == 3
+    assert "transparency" in caplog.text
+    assert not whole(image)[1][0].any()
+
+
+def test_a_south_up_file_reads_like_its_north_up_twin(write_tif, noise):
+    north = open_image(write_tif("n.tif", noise))
+    flipped = Affine(10, 0, 500_000, 0, 10, 5_000_000 - 400)
+    south = open_image(write_tif("s.tif", noise[:, ::-1], transform=flipped))
+    for window in (Window(0, 0, 50, 40), Window(3, 5, 20, 10)):
+        np.testing.assert_array_equal(south.read(window)[0], north.read(window)[0])
+
+
+def test_pixel_is_point_and_pixel_is_area_lie_on_one_grid(write_tif, noise):
+    area = open_image(write_tif("a.tif", noise)).grid
+    point = open_image(write_tif("p.tif", noise, tags={"AREA_OR_POINT": "Point"})).grid
+    assert point.same_as(area)
+
+
+def test_bands_without_data_are_left_out_by_name(write_tif, noise, caplog):
+    caplog.set_level("INFO")
+    pixels = noise.copy()
+    pixels[1] = np.nan
+    pixels[2, 1:] = np.nan  # one row of data is data
+    image = open_image(write_tif("a.tif", pixels, names=("blue", "haze", "nir")))
+    assert image.names == ("blue", "nir")
+    assert "haze" in caplog.text
+    pixels[:] = np.nan
+    with pytest.raises(RasterError, match="no band is left"):
+        open_image(write_tif("b.tif", pixels))
+
+
+def test_water_vapour_bands_are_left_out_unless_kept(write_tif, noise):
+    path = write_tif("a.tif", noise, names=("a (800 nm)", "b (1400 nm)", "c (1.88 um)"))
+    assert open_image(path).names == ("a",)
+    assert open_image(path, keep_water_vapour=True).names == ("a", "b", "c")
+
+
+def test_a_damaged_file_is_named(write_tif):
+    pixels = np.random.default_rng(0).integers(0, 4, (500, 500), dtype=np.uint8)
+    path = write_tif("a.tif", pixels, compress="deflate")
+    content = bytearray(path.read_bytes())
+    content[30_000:30_999] = bytes(999)
+    path.write_bytes(content)
+    with pytest.raises(RasterError, match=r"a\.tif: is damaged"):
+        whole(open_image(path))
+
+
+# Several files
+
+
+def test_files_of_a_folder_are_bands_in_natural_order(tmp_path, write_tif, noise):
+    for number in (10, 2, 1):
+        write_tif(f"x/B{number}.tif", noise[0] + number)
+    (tmp_path / "x/metadata.json").write_text("{}")
+    image = open_image(tmp_path / "x")
+    assert image.names == ("B1", "B2", "B10")
+    np.testing.assert_array_equal(whole(image)[0][2], noise[0] + 10)
+
+
+def test_two_bands_of_one_name_are_refused(tmp_path, write_tif, noise):
+    paths = [write_tif(f"{folder}/B02.tif", noise[0]) for folder in ("r10", "r20")]
+    with pytest.raises(RasterError, match=r"band B02 is there in B02\.tif too"):
+        open_image(paths)
+
+
+def test_an_empty_folder_and_no_file_are_refused(tmp_path):
+    with pytest.raises(RasterError, match="without rasters"):
+        open_image(tmp_path)
+    with pytest.raises(RasterError, match="no raster"):
+        open_image([])
+
+
+def test_the_grid_is_that_of_the_finest_band(tmp_path, write_tif, noise):
+    write_tif("x/B1.tif", noise[0, :20, :20], pixel_m=60, origin_xy=(499_980, 5_000_020))
+    fine = write_tif("x/B2.tif", noise[1])
+    image = open_image(tmp_path / "x")
+    assert image.grid == open_image(fine).grid
+    np.testing.assert_array_equal(whole(image)[0][1], noise[1])
+
+
+# Resampling
+
+
+@pytest.mark.parametrize("pixel_m", [4.0, 10.0, 13.0, 60.0])
+def test_a_plane_stays_a_plane_at_any_resolution(write_tif, pixel_m):
+    size = int(1200 / pixel_m)
+    source = Grid(UTM, Affine(pixel_m, 0, 499_900, 0, -pixel_m, 5_000_100), (size, size))
+    image = open_image(write_tif("a.tif", plane(source), transform=source.transform))
+    target = Grid(UTM, Affine(10, 0, 500_003, 0, -10, 4_999_993), (60, 70))
+    values, valid = image.read(Window(0, 0, 70, 60), target)
+    assert valid.all()
+    np.testing.assert_allclose(values[0], plane(target), atol=1e-2)
+
+
+def test_a_plane_stays_a_plane_across_crs(write_tif):
+    wgs84 = CRS.from_epsg(4326)
+    source = Grid(wgs84, Affine(1e-4, 0, 14.99, 0, -1e-4, 45.16), (300, 300))
+    image = open_image(write_tif("a.tif", plane(source, wgs84), transform=source.transform, crs="EPSG:4326"))
+    target = Grid(UTM, Affine(10, 0, 500_003, 0, -10, 4_999_993), (60, 70))
+    values, valid = image.read(Window(0, 0, 70, 60), target)
+    assert valid.all()
+    np.testing.assert_allclose(values[0], plane(target), atol=0.05)
+
+
+@pytest.mark.parametrize("pixel_m", [3.0, 10.0, 31.0])
+def test_values_do_not_depend_on_the_window(write_tif, pixel_m):
+    rng = np.random.default_rng(0)
+    pixels = rng.random((2, 200, 200), dtype=np.float32)
+    pixels[:, rng.random((200, 200)) < 0.2] = np.nan
+    image = open_image(write_tif("a.tif", pixels, pixel_m=pixel_m, origin_xy=(499_990, 5_000_007)))
+    next_zone = CRS.from_epsg(32634)
+    (x,), (y,) = transform(UTM, next_zone, [500_010], [4_999_990])
+    target = Grid(next_zone, Affine(10, 0, x, 0, -10, y), (110, 130))
+    values, valid = image.read(Window(0, 0, 130, 110), target, convert=lambda db: 10 ** (db / 10))
+    assert valid.mean() > 0.1
+    for tile_px in (17, 64):
+        for window in target.tiles(tile_px):
+            tile, tile_valid = image.read(window, target, convert=lambda db: 10 ** (db / 10))
+            rows, cols = window.toslices()
+            np.testing.assert_array_equal(tile, values[:, rows, cols])
+            np.testing.assert_array_equal(tile_valid, valid[rows, cols])
+
+
+def test_coarser_pixels_are_means_of_finer_ones(write_tif):
+    pixels = np.random.default_rng(0).random((120, 120)).astype("float32")
+    image = open_image(write_tif("a.tif", pixels, pixel_m=2))
+    target = Grid(UTM, Affine(10, 0, 500_000, 0, -10, 5_000_000), (24, 24))
+    values, valid = image.read(Window(0, 0, 24, 24), target)
+    assert valid.all()
+    np.testing.assert_allclose(values[0], pixels.reshape(24, 5, 24, 5).mean(axis=(1, 3)), rtol=1e-5)
+
+
+def test_invalid_pixels_give_no_weight_and_need_half_of_it(write_tif):
+    pixels = np.full((10, 10), 5, "float32")
+    pixels[:, 5:] = -99
+    image = open_image(write_tif("a.tif", pixels, nodata=-99))
+    quarter, three_quarters = (image.grid.shifted((shift, 0)) for shift in (0.25, 0.75))
+    values, valid = image.read(Window(0, 0, 10, 10), quarter)
+    np.testing.assert_array_equal(valid[0], [True] * 5 + [False] * 5)
+    assert set(np.unique(values)) == {0, 5}
+    _, valid = image.read(Window(0, 0, 10, 10), three_quarters)
+    np.testing.assert_array_equal(valid[0], [True] * 4 + [False] * 6)
+
+
+def test_whole_pixel_offsets_copy_pixels(write_tif, noise):
+    image = open_image(write_tif("a.tif", noise))
+    values, valid = image.read(Window(0, 0, 50, 40), image.grid.shifted((-3, 2)))
+    np.testing.assert_array_equal(values[:, :38, 3:], noise[:, 2:, :47])
+    assert not valid[:, :3].any()
+    assert not valid[38:].any()
+
+
+def test_source_and_target_that_do_not_meet_give_no_data(write_tif, noise):
+    image = open_image(write_tif("a.tif", noise))
+    for offset in (1000.0, 1000.3):
+        values, valid = image.read(Window(0, 0, 9, 9), image.grid.shifted((offset, 0)))
+        assert not valid.any()
+        assert not values.any()
+
+
+# Real scenes
+
+
+def test_a_sentinel_2_folder_of_three_resolutions_is_one_image(shared_data):
+    image = open_image(shared_data / "s1s2_different_grids/s2_l2a/20200604T054639_20200604T054831_T43RCP")
+    assert image.sensor == "Sentinel-2"
+    assert image.names[7:10] == ("B08", "B8A", "B09")
+    assert image.grid.shape_hw == (264, 264)
+    values, valid = whole(image)
+    assert valid.mean() > 0.95
+    red, nir = values[image.names.index("B04"), valid], values[image.names.index("B08"), valid]
+    b8a = values[image.names.index("B8A"), valid]
+    assert np.corrcoef(nir, b8a)[0, 1] > 0.95 > np.corrcoef(red, b8a)[0, 1]
+
+
+def test_landsat_single_band_files_keep_their_gaps(shared_data):
+    image = open_image(shared_data / "lcz_hong_kong/landsat8/LC81220442015291LGN00")
+    assert image.sensor == "Landsat 8/9"
+    assert image.names == ("B1", "B2", "B3", "B4", "B5", "B6", "B7", "B10", "B11")
+    assert 0.8 < whole(image)[1].mean() < 0.83
+
+
+def test_the_six_dead_bands_of_potsdam_are_left_out(shared_data, caplog):
+    caplog.set_level("INFO")
+    image = open_image(shared_data / "enmap_potsdam/enmap.tif")
+    assert len(image.bands) == 218
+    assert all(f"band {number}" in caplog.text for number in range(130, 136))
+
+
+def test_datasets_close_when_the_image_goes(write_tif, noise, tmp_path):
+    image = open_image(write_tif("x/a.tif", noise))
+    whole(image)
+    del image
+    gc.collect()
+    shutil.rmtree(tmp_path / "x")
