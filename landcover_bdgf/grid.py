@@ -6,6 +6,7 @@ import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import lru_cache
+from itertools import product
 from typing import Any
 
 import numpy as np
@@ -82,6 +83,16 @@ class Grid:
         for row in range(0, height, tile_px):
             for col in range(0, width, tile_px):
                 yield Window(col, row, min(tile_px, width - col), min(tile_px, height - row))
+
+    def spread_windows(self, side_px: int, per_axis: int = 3) -> Iterator[Window]:
+        """Square windows evenly spread from border to border, for a look at the whole; they may overlap."""
+        height, width = self.shape_hw
+        side_h, side_w = min(side_px, height), min(side_px, width)
+        steps = range(per_axis)
+        for row, col in product(steps, steps):
+            row_off = (height - side_h) * row // (per_axis - 1)
+            col_off = (width - side_w) * col // (per_axis - 1)
+            yield Window(col_off, row_off, side_w, side_h)
 
     def offset_in(self, other: Grid, tolerance_px: float = 0.01) -> tuple[int, int] | None:
         """Row and column of this grid's first pixel in ``other``, or None if the pixels do not coincide.

@@ -253,7 +253,7 @@ def _empty_bands(image: Image) -> Iterator[Band]:
     """Bands without one valid pixel: suspects by a sample, then proven by a full pass."""
     for bands in _files_of(image.bands):
         suspects = bands
-        for windows in (_sample_windows(bands[0].grid), bands[0].grid.tiles(1024)):
+        for windows in (bands[0].grid.spread_windows(64), bands[0].grid.tiles(1024)):
             suspects = _still_empty(image, suspects, windows)
         yield from suspects
 
@@ -266,14 +266,6 @@ def _still_empty(image: Image, suspects: tuple[Band, ...], windows: Iterable[Win
         found = np.asarray(valid.any(axis=(1, 2)))
         suspects = tuple(band for band, has_data in zip(suspects, found, strict=True) if not has_data)
     return suspects
-
-
-def _sample_windows(grid: Grid, side_px: int = 64) -> Iterator[Window]:
-    """Nine small windows spread over a grid, the middle one first."""
-    height, width = grid.shape_hw
-    for down, right in ((1, 1), (0, 0), (2, 2), (0, 2), (2, 0), (0, 1), (2, 1), (1, 0), (1, 2)):
-        row, col = max(0, height - side_px) * down // 2, max(0, width - side_px) * right // 2
-        yield Window(col, row, min(side_px, width), min(side_px, height))
 
 
 def _files_of(bands: Sequence[Band]) -> list[tuple[Band, ...]]:

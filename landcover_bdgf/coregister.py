@@ -1,0 +1,231 @@
+"""How far a SAR image lies from where it should be, by mutual information with the spectral image.
+
+Intensities of a SAR and of a spectral sensor are not related by any simple law, so correlation fails
+(phase correlation erred by more than a pixel in 19 of 20 toy scenes); mutual information asks only that
+what looks alike to one sensor looks alike to the other. The spectral side is the first principal
+component of a window: on six real Sentinel pairs its estimates agreed better between windows than those
+of red, of NDVI or of the second component. It is not the truth to a tenth of a pixel: on a scene where
+sensors see different things, spectral sides disagree by up to 1.5 px among themselves.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import SimpleITK
+from numpy.typing import NDArray
+from rasterio.windows import Window
+from scipy import ndimage
+
+from landcover_bdgf.grid import Grid
+
+sitk: Any = SimpleITK  # it has no types
+
+FloatArray = NDArray[np.floating]
+BoolArray = NDArray[np.bool_]
+OffsetXY = tuple[float, float]
+ReadPair = Callable[[Window], tuple[FloatArray, FloatArray, BoolArray]]
+
+WINDOW_PX = 256
+MIN_WINDOW_PX = 64
+WINDOWS = 9
+# Windows within 1 px of the median must be this many of all, and at least MIN_AGREEING.
+TRUSTED_AGREEMENT = 2 / 3
+MIN_AGREEING = 3
+PCA_BANDS = 16
+
+
+@dataclass(frozen=True)
+class Shift:
+    """How far the content of the SAR image lies from where it should be.
+
+    Attributes
+    ----------
+    offset_xy_px : (float, float)
+        Pixels of the spectral grid to the right and downwards: what belongs at (column, row) is found in
+        the SAR at (column + x, row + y). Median of the windows.
+    windows_xy_px : tuple of (float, float)
+        The estimate of each window that gave one.
+    agreement : float
+        Share of all windows that were tried whose estimate is within 1 px of the median.
+    trusted : bool
+        Whether enough windows agree to move the SAR by it.
+    """
+
+    offset_xy_px: OffsetXY
+    windows_xy_px: tuple[OffsetXY, ...]
+    agreement: float
+    trusted: bool
+
+    @property
+    def length_px(self) -> float:
+        """Length of the offset, in pixels."""
+        return math.hypot(*self.offset_xy_px)
+
+    def describe(self) -> str:
+        """One line for people."""
+        x, y = self.offset_xy_px
+        trust = "they agree" if self.trusted else "they do not agree, so it is no evidence"
+        return (
+            f"SAR lies {abs(x):.1f} px to the {'right' if x > 0 else 'left'} and {abs(y):.1f} px "
+            f"{'below' if y > 0 else 'above'} the spectral image (median of {len(self.windows_xy_px)} "
+            f"windows, {self.agreement:.0%} within 1 px: {trust})"
+        )
+
+
+def estimate_shift(read: ReadPair, grid: Grid, *, max_shift_px: float = 8) -> Shift | None:
+    """The shift of a scene, from at most nine of its most textured windows.
+
+    Parameters
+    ----------
+    read : callable
+        Gives spectral (S, h, w), SAR intensity in linear power (R, h, w) and valid (h, w) of a window.
+    grid : Grid
+        Of the scene.
+    max_shift_px : float
+        Estimates that are longer are failures of the search.
+
+    Returns
+    -------
+    Shift, or None if the scene is too small or no window has enough texture.
+    """
+    windows = _windows(read, grid)
+    pairs = (read(window) for window in windows)
+    found = [window_shift(*pair, max_shift_px=max_shift_px) for pair in pairs]
+    return median_shift([offset for offset in found if offset is not None], tried=len(windows))
+
+
+def median_shift(offsets_xy_px: list[OffsetXY], *, tried: int) -> Shift | None:
+    """The shift that several windows say together; None if there are none."""
+    if not offsets_xy_px:
+        return None
+    x, y = np.median(offsets_xy_px, axis=0)
+    agreeing = sum(math.hypot(dx - x, dy - y) <= 1 for dx, dy in offsets_xy_px)
+    agreement = agreeing / tried
+    trusted = agreeing >= MIN_AGREEING and agreement >= TRUSTED_AGREEMENT
+    # Hundredths, so that a shift is the same wherever rounding errors differ.
+    return Shift((round(float(x), 2), round(float(y), 2)), tuple(offsets_xy_px), agreement, trusted)
+
+
+def window_shift(
+    spectral: FloatArray, sar_power: FloatArray, valid: BoolArray, *, max_shift_px: float = 8
+) -> OffsetXY | None:
+    """The shift of one window: translation that maximises Mattes mutual information, on three levels.
+
+    Parameters
+    ----------
+    spectral : (S, h, w)
+    sar_power : (R, h, w)
+        Linear power.
+    valid : bool (h, w)
+    max_shift_px : float
+
+    Returns
+    -------
+    (x, y) in pixels, signed as in :class:`Shift`; None if less than half of the window is valid, it has no
+    texture, or the search fails.
+
+    References
+    ----------
+    Mattes et al. 2001, doi:10.1117/12.431046.
+    """
+    if valid.mean() < 0.5:
+        return None
+    inside = ndimage.binary_erosion(valid, iterations=2, border_value=1)
+    fixed = _stretched(_first_component(spectral, valid), inside)
+    moving = _stretched(_despeckled_db(sar_power, valid), inside)
+    if fixed is None or moving is None:
+        return None
+    try:
+        x, y = _search(fixed, moving, inside)
+    except RuntimeError:  # all samples outside the moving image: the search ran away
+        return None
+    return (x, y) if math.hypot(x, y) <= max_shift_px else None
+
+
+def _search(fixed: FloatArray, moving: FloatArray, inside: BoolArray) -> OffsetXY:
+    mask = sitk.GetImageFromArray(inside.astype(np.uint8))
+    search = sitk.ImageRegistrationMethod()
+    search.SetMetricAsMattesMutualInformation(numberOfHistogramBins=32)
+    search.SetMetricSamplingStrategy(search.NONE)  # every pixel: nothing is drawn at random
+    search.SetMetricFixedMask(mask)
+    search.SetMetricMovingMask(mask)
+    search.SetInterpolator(sitk.sitkLinear)
+    search.SetOptimizerAsRegularStepGradientDescent(learningRate=1.0, minStep=0.01, numberOfIterations=100)
+    search.SetShrinkFactorsPerLevel([4, 2, 1])
+    search.SetSmoothingSigmasPerLevel([2, 1, 0])
+    search.SetInitialTransform(sitk.TranslationTransform(2), inPlace=False)
+    images = (sitk.GetImageFromArray(values.astype(np.float32)) for values in (fixed, moving))
+    with _one_thread():
+        x, y = search.Execute(*images).GetParameters()
+    return float(x), float(y)
+
+
+@contextmanager
+def _one_thread() -> Iterator[None]:
+    """Sums in one order, so that the same scene gives the same shift; the setting is global in ITK."""
+    threads = sitk.ProcessObject.GetGlobalDefaultNumberOfThreads()
+    sitk.ProcessObject.SetGlobalDefaultNumberOfThreads(1)
+    try:
+        yield
+    finally:
+        sitk.ProcessObject.SetGlobalDefaultNumberOfThreads(threads)
+
+
+def _windows(read: ReadPair, grid: Grid) -> list[Window]:
+    """Nine windows; on scenes with room for more, the nine with the most contrast of 25."""
+    shorter = min(grid.shape_hw)
+    side_px = min(WINDOW_PX, shorter * 6 // 10)
+    if side_px < MIN_WINDOW_PX:
+        return []
+    if shorter < 3 * WINDOW_PX:
+        return list(grid.spread_windows(side_px))
+    windows = list(grid.spread_windows(side_px, per_axis=5))
+    contrasts = [_contrast(*read(window)) for window in windows]
+    best = sorted(range(len(windows)), key=lambda at: -contrasts[at])[:WINDOWS]
+    return [windows[at] for at in sorted(best)]
+
+
+def _contrast(spectral: FloatArray, sar_power: FloatArray, valid: BoolArray) -> float:
+    """Relative contrast of the SAR after despeckling; 0 where too little is valid."""
+    if valid.mean() < 0.5:
+        return 0.0
+    return float(_despeckled_db(sar_power, valid)[valid].std())
+
+
+def _first_component(spectral: FloatArray, valid: BoolArray) -> FloatArray:
+    """The first principal component of at most 16 bands, each standardised; 0 where invalid."""
+    bands = spectral[:: math.ceil(len(spectral) / PCA_BANDS)].astype(np.float64)
+    pixels = bands[:, valid]
+    spread = pixels.std(axis=1)
+    textured = spread > 0
+    if not textured.any():
+        return np.zeros(valid.shape)
+    pixels = (pixels[textured] - pixels[textured].mean(axis=1)[:, None]) / spread[textured, None]
+    # einsum rather than a matrix product, whose rounding depends on the number of threads.
+    covariance = np.einsum("ip,jp->ij", pixels, pixels)
+    weights = np.linalg.eigh(covariance)[1][:, -1]
+    component = np.zeros(valid.shape)
+    component[valid] = np.einsum("i,ip->p", weights, pixels)
+    return component
+
+
+def _despeckled_db(sar_power: FloatArray, valid: BoolArray) -> FloatArray:
+    """Mean of the channels in dB, lightly smoothed over the valid pixels."""
+    db = np.where(valid, np.log10(np.maximum(np.abs(sar_power), 1e-10)).mean(axis=0) * 10, 0.0)
+    weight = ndimage.gaussian_filter(valid.astype(np.float64), 1.0)
+    smooth = ndimage.gaussian_filter(db, 1.0)
+    return np.asarray(np.divide(smooth, weight, out=np.zeros_like(db), where=weight > 0))
+
+
+def _stretched(values: FloatArray, inside: BoolArray) -> FloatArray | None:
+    """Cut at the 1st and 99th percentile and brought to [0, 1]; None if there is no contrast."""
+    if not inside.any():
+        return None
+    low, high = np.percentile(values[inside], [1, 99])
+    return np.clip((values - low) / (high - low), 0, 1) if high > low else None

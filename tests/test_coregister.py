@@ -1,0 +1,136 @@
+"""A shift imposed between real SAR and optical images is found again; none is trusted where nothing fits."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from affine import Affine
+from rasterio.crs import CRS
+from scipy import ndimage
+
+from landcover_bdgf.coregister import estimate_shift, median_shift, window_shift
+from landcover_bdgf.grid import Grid
+from landcover_bdgf.image import open_image
+from landcover_bdgf.raster import Window
+
+IMPOSED_XY = (2.3, -1.6)
+
+PAIRS = {
+    **{
+        f"s1s2_{place}": (f"s1s2_{place}/s2_l2a.tif", f"s1s2_{place}/s1_rtc_db.tif")
+        for place in ("chile", "denmark", "kenya", "canada_snow")
+    },
+    "different grids, June": (
+        "s1s2_different_grids/s2_l2a/20200604T054639_20200604T054831_T43RCP",
+        "s1s2_different_grids/s1/S1A_IW_GRDH_1SDV_20200607T010800_20200607T010825_032904_03CFBA_D457",
+    ),
+    "different grids, August": (
+        "s1s2_different_grids/s2_l2a/20200813T054639_20200813T054952_T43RCP",
+        "s1s2_different_grids/s1/S1A_IW_GRDH_1SDV_20200903T131212_20200903T131237_034195_03F8F5_AC1C",
+    ),
+}
+
+
+def reader(spectral, sar, valid):
+    def read(window):
+        rows, cols = window.toslices()
+        return spectral[:, rows, cols], sar[:, rows, cols], valid[rows, cols]
+
+    return read
+
+
+def grid_of_size(height, width):
+    return Grid(CRS.from_epsg(32633), Affine(10, 0, 500_000, 0, -10, 5_000_000), (height, width))
+
+
+def moved(image, offset_xy):
+    """The content moved to the right and down."""
+    x, y = offset_xy
+    return ndimage.shift(image, (0, y, x), order=1, mode="nearest")
+
+
+def simulated(seed=0, size=160, looks=4):
+    """A spectral image and a speckled SAR of the same fields."""
+    rng = np.random.default_rng(seed)
+    fields = ndimage.gaussian_filter(rng.standard_normal((size, size)), 5)
+    kinds = np.digitize(fields, np.quantile(fields, [0.3, 0.6, 0.8]))
+    spectral = np.stack([level[kinds] for level in rng.random((4, 4))])
+    spectral += 0.02 * rng.standard_normal(spectral.shape)
+    sar = rng.permutation([0.02, 0.08, 0.2, 0.5])[kinds] * rng.gamma(looks, 1 / looks, (2, size, size))
+    return spectral, sar, np.ones((size, size), bool)
+
+
+@pytest.mark.parametrize("pair", PAIRS)
+def test_a_shift_imposed_on_real_scenes_is_found_within_half_a_pixel(shared_data, pair):
+    # Relative to the estimate without it: the real pairs have a shift of their own of up to 5 px.
+    optical, radar = (open_image(shared_data / path) for path in PAIRS[pair])
+    whole = Window(0, 0, *optical.grid.shape_hw[::-1])
+    spectral, spectral_valid = optical.read(whole)
+    sar, sar_valid = radar.read(whole, optical.grid, convert=lambda db: 10 ** (db / 10))
+    valid = spectral_valid & sar_valid
+    own = estimate_shift(reader(spectral, sar, valid), optical.grid)
+    imposed = estimate_shift(reader(spectral, moved(sar, IMPOSED_XY), valid), optical.grid, max_shift_px=12)
+    assert own.trusted
+    assert imposed.trusted
+    found = np.subtract(imposed.offset_xy_px, own.offset_xy_px)
+    assert np.hypot(*(found - IMPOSED_XY)) < 0.5
+
+
+@pytest.mark.parametrize("offset", [(0.0, 0.0), (2.3, -1.6), (-4.5, 3.5)])
+def test_the_sign_is_right_and_down(offset):
+    spectral, sar, valid = simulated()
+    shift = estimate_shift(reader(spectral, moved(sar, offset), valid), grid_of_size(160, 160))
+    np.testing.assert_allclose(shift.offset_xy_px, offset, atol=0.3)
+    assert shift.trusted
+
+
+def test_the_same_scene_gives_the_same_shift():
+    pair = simulated()
+    assert window_shift(*pair) == window_shift(*pair)
+
+
+def test_gaps_do_not_pull_the_estimate():
+    spectral, sar, valid = simulated()
+    sar = moved(sar, (2, -1))
+    valid[:, 60:90] = valid[100:115] = False
+    spectral[:, ~valid] = sar[:, ~valid] = 0
+    np.testing.assert_allclose(window_shift(spectral, sar, valid), (2, -1), atol=0.3)
+
+
+def test_unrelated_images_are_not_trusted():
+    spectral, _, valid = simulated(0)
+    _, sar, _ = simulated(1)
+    shift = estimate_shift(reader(spectral, sar, valid), grid_of_size(160, 160))
+    assert shift is None or not shift.trusted
+
+
+def test_no_texture_and_tiny_scenes_give_no_shift():
+    spectral, sar, valid = simulated()
+    assert window_shift(np.ones_like(spectral), sar, valid) is None
+    assert window_shift(spectral, sar, np.zeros_like(valid)) is None
+    assert estimate_shift(reader(spectral, sar, valid), grid_of_size(90, 160)) is None
+
+
+def test_two_windows_or_a_minority_are_no_evidence():
+    assert not median_shift([(1.0, 0.0)] * 2, tried=2).trusted
+    assert not median_shift([(1.0, 0.0)] * 5, tried=9).trusted
+    shift = median_shift([(1.0, 0.0)] * 6 + [(9.0, 9.0)] * 3, tried=9)
+    assert shift.trusted
+    assert shift.offset_xy_px == (1.0, 0.0)
+    assert "1.0 px to the right" in shift.describe()
+
+
+def test_a_large_scene_is_read_in_windows_of_its_best_parts():
+    small = simulated(size=160)
+    sizes = []
+
+    def read(window):
+        sizes.append(window.height * window.width)
+        textured = window.row_off > 2000
+        spectral, sar, valid = (np.tile(a, (2, 2))[..., :256, :256] for a in small)
+        return (spectral, moved(sar, (2, 0)), valid) if textured else (spectral, np.ones_like(sar), valid)
+
+    shift = estimate_shift(read, grid_of_size(5000, 5000))
+    assert shift.trusted
+    assert max(sizes) == 256 * 256
+    assert len(sizes) == 25 + 9
