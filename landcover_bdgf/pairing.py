@@ -1,0 +1,232 @@
+"""Whether two images can be one scene: their place, their order, the unit of the SAR, the spectral offset.
+
+Every check takes images or a sample of their pixels and raises, warns, or answers; none changes anything.
+"""
+
+from __future__ import annotations
+
+import logging
+from typing import Literal
+
+import numpy as np
+import pyproj
+from numpy.typing import NDArray
+from rasterio.crs import CRS
+
+from landcover_bdgf.bands import POLARISATIONS
+from landcover_bdgf.errors import RasterError
+from landcover_bdgf.grid import Bounds, Grid
+from landcover_bdgf.image import Image
+from landcover_bdgf.resample import resolution_ratio
+
+log = logging.getLogger("landcover_bdgf")
+
+SarUnit = Literal["power", "db", "signed"]
+
+WGS84 = CRS.from_epsg(4326)
+MIN_OVERLAP = 0.01
+MAX_RESOLUTION_RATIO = 50
+# More negative values than this are no noise around zero: dB, or signed channels.
+NEGATIVE_SHARE = 0.05
+
+
+def check_order(spectral: Image, sar: Image) -> None:
+    """Refuse a SAR image given first, or a spectral one given second, where names tell.
+
+    Raises
+    ------
+    RasterError
+    """
+    if spectral.sensor is None and set(spectral.names) <= set(POLARISATIONS):
+        names = ", ".join(spectral.names)
+        raise RasterError(
+            f"{spectral.paths[0]}: is given as the spectral image but has the bands {names} of a SAR. "
+            "Give the HSI/MSI first and the SAR second."
+        )
+    if sar.sensor is not None:
+        raise RasterError(
+            f"{sar.paths[0]}: is given as the SAR image but is {sar.sensor}. "
+            "Give the HSI/MSI first and the SAR second."
+        )
+
+
+def check_overlap(spectral: Image, sar: Image) -> None:
+    """Refuse images of different places.
+
+    Raises
+    ------
+    RasterError
+        If less than 1 % of the spectral image is covered by the SAR image.
+    """
+    shares = (_covered(spectral.grid, grid) for grid in dict.fromkeys(band.grid for band in sar.bands))
+    share = min(shares)
+    if share >= MIN_OVERLAP:
+        return
+    boxes = spectral.grid.bounds_in(WGS84), sar.grid.bounds_in(WGS84)
+    where = f"one covers {_box_text(boxes[0])}, the other {_box_text(boxes[1])} (WGS84)"
+    if share > 0:
+        raise RasterError(
+            f"{sar.paths[0]}: covers only {share:.2%} of {spectral.paths[0]}: {where}. "
+            "Give images of one place."
+        )
+    apart = f"{_distance_km(*boxes):.3g} km apart"
+    raise RasterError(
+        f"{sar.paths[0]}: does not overlap {spectral.paths[0]}: {where}, {apart}. "
+        "Give images of one place, or correct a wrong CRS with --hsi-crs or --sar-crs."
+    )
+
+
+def check_resolution(image: Image, target: Grid) -> None:
+    """Refuse to compare pixels whose sizes differ by more than a factor of 50.
+
+    Raises
+    ------
+    RasterError
+    """
+    for band in {band.grid: band for band in image.bands}.values():
+        ratio = max(max(r, 1 / r) for r in resolution_ratio(band.grid, target))
+        if ratio > MAX_RESOLUTION_RATIO:
+            raise RasterError(
+                f"{band.path}: {band.grid.describe()} against {target.describe()}, pixels differ by a "
+                f"factor of {ratio:.0f}. Resample one of them first, or insist with --force."
+            )
+
+
+def signed_channels(sar: Image, pixels: NDArray[np.float32]) -> tuple[str, ...]:
+    """Names of the SAR channels that take both signs: real or imaginary parts of a covariance.
+
+    Such channels stand beside intensities, which have no negative values; in dB all channels have some.
+
+    Parameters
+    ----------
+    sar : Image
+    pixels : (R, n)
+        A sample of valid pixels, as they are in the file.
+    """
+    negative = (pixels < 0).mean(axis=1)
+    said_so = _stated_unit(sar) == "signed"
+    if not said_so and (negative > NEGATIVE_SHARE).all():
+        return ()
+    return tuple(name for name, share in zip(sar.names, negative, strict=True) if share > NEGATIVE_SHARE)
+
+
+def sar_unit(sar: Image, pixels: NDArray[np.float32], asked: SarUnit | None) -> SarUnit:
+    """The unit of a SAR image: as asked, else as the file says, else as its values look.
+
+    Parameters
+    ----------
+    sar : Image
+    pixels : (R, n)
+        A sample of valid pixels, as they are in the file.
+    asked : "power", "db" or None
+        What the user says.
+
+    Raises
+    ------
+    RasterError
+        If what is said contradicts the file or its values.
+    """
+    stated = _stated_unit(sar)
+    negative = float((pixels < 0).mean())
+    if signed_channels(sar, pixels):
+        looks: SarUnit = "signed"
+    else:
+        looks = "db" if negative > NEGATIVE_SHARE else "power"
+    said = asked or stated
+    by = "--sar-unit says" if asked else "its tags say"
+    if said and (said == "db") != (looks == "db"):
+        raise RasterError(
+            f"{sar.paths[0]}: {by} {said}, but {negative:.0%} of its values are negative, as in "
+            f"{looks}. Correct --sar-unit or the file."
+        )
+    if asked and stated and asked != stated:
+        raise RasterError(
+            f"{sar.paths[0]}: --sar-unit says {asked}, its tags say {stated}. Correct one of them."
+        )
+    return said if said and looks != "signed" else looks
+
+
+def warn_of_spectral_content(spectral: Image, pixels: NDArray[np.float32], offset: float) -> None:
+    """Warn of a picture given as an image, and of a Sentinel-2 offset that is missing or applied twice.
+
+    Parameters
+    ----------
+    spectral : Image
+    pixels : (S, n)
+        A sample of valid pixels, ``offset`` added.
+    offset : float
+        What the user wants added.
+    """
+    if len(spectral.bands) == 3 and all(band.dtype == "uint8" for band in spectral.bands):
+        log.warning(
+            "%s: is a picture of 3 bands of 8 bits; classes will be poor. Give the original bands.",
+            spectral.paths[0],
+        )
+    visible = _visible_reflectance(spectral)
+    if not visible:
+        return
+    dark = float(np.percentile(pixels[visible], 1, axis=1).min())
+    negative = float((pixels[visible] < 0).mean())
+    if dark >= 1000:
+        log.warning(
+            "%s: looks like Sentinel-2 reflectance × 10,000 whose offset is not removed: the darkest visible "
+            "pixels are at %.0f. If so, and the model is to fit other scenes, use --spectral-offset -1000.",
+            spectral.paths[0],
+            dark,
+        )
+    elif negative > NEGATIVE_SHARE:
+        log.warning(
+            "%s: %.0f %% of the visible pixels are negative, as if the Sentinel-2 offset were removed twice "
+            "(%.0f is added here). Check --spectral-offset.",
+            spectral.paths[0],
+            100 * negative,
+            offset,
+        )
+
+
+def _visible_reflectance(spectral: Image) -> list[int]:
+    """Bands to look at for the Sentinel-2 offset; none where the image is of another sensor.
+
+    Nameless integer bands, 10 to 13 of them, are looked at too: only a warning depends on it.
+    """
+    if spectral.sensor == "Sentinel-2":
+        return [at for at, name in enumerate(spectral.names) if name in ("B02", "B03", "B04")]
+    nameless = spectral.sensor is None and all(name.startswith("band ") for name in spectral.names)
+    whole_numbers = all(band.dtype in ("int16", "uint16", "int32") for band in spectral.bands)
+    return [0, 1, 2, 3] if nameless and whole_numbers and 10 <= len(spectral.bands) <= 13 else []
+
+
+def _stated_unit(sar: Image) -> SarUnit | None:
+    known: dict[str, SarUnit] = {
+        "db": "db",
+        "decibel": "db",
+        "power": "power",
+        "linear": "power",
+        "signed": "signed",
+    }
+    units = {known[band.unit.lower()] for band in sar.bands if band.unit.lower() in known}
+    return units.pop() if len(units) == 1 else None
+
+
+def _covered(grid: Grid, by: Grid) -> float:
+    """Share of a grid's box that lies in another's."""
+    left, bottom, right, top = grid.bounds
+    box = by.bounds_in(grid.crs)
+    if not np.isfinite(box).all():
+        return 0.0
+    width = max(0.0, min(right, box[2]) - max(left, box[0]))
+    height = max(0.0, min(top, box[3]) - max(bottom, box[1]))
+    return width * height / ((right - left) * (top - bottom))
+
+
+def _box_text(box: Bounds) -> str:
+    left, bottom, right, top = box
+    return f"{left:.4f}…{right:.4f}° E, {bottom:.4f}…{top:.4f}° N"
+
+
+def _distance_km(one: Bounds, other: Bounds) -> float:
+    """Distance on the ellipsoid between the nearest points of two boxes in degrees."""
+    x, y = np.clip(other[0], one[0], one[2]), np.clip(other[1], one[1], one[3])
+    there_x, there_y = np.clip(x, other[0], other[2]), np.clip(y, other[1], other[3])
+    x, y = np.clip(there_x, one[0], one[2]), np.clip(there_y, one[1], one[3])
+    return float(pyproj.Geod(ellps="WGS84").inv(x, y, there_x, there_y)[2]) / 1000
