@@ -29,7 +29,9 @@ class Settings(BaseModel):
 class SpectralRecipe(Settings):
     """Bands as the networks see them."""
 
-    max_bands: int = Field(64, ge=2)  # more than that are reduced by PCA; the paper's own costs show that it reduces
+    max_bands: int = Field(
+        64, ge=2
+    )  # more than that are reduced by PCA; the paper's own costs show that it reduces
     reduced_bands: int = Field(30, ge=2)  # to so many; with two SAR bands that fills four groups of eight
 
 
@@ -103,21 +105,25 @@ class MutualRecipe(Settings):
     """Mutual learning between the branches (eq. 25–29)."""
 
     enabled: bool = True  # ablation 11 turns it off
-    branch_weight: float = Field(1.0, ge=0)  # cross-entropy on each branch; 0 as printed lets any constant win
+    branch_weight: float = Field(
+        1.0, ge=0
+    )  # cross-entropy on each branch; 0 as printed lets any constant win
     temperature_limits: tuple[float, float] | None = (0.5, 8.0)  # none as printed lets T drift to 0
 
 
 class TrainingRecipe(Settings):
     """Training of the group network."""
 
-    epochs: int = Field(60, ge=1)
+    steps: int = Field(1500, ge=1)  # optimiser steps, whatever the number of samples: users have a deadline
     batch: int = Field(64, ge=2)
     learning_rate: float = Field(4e-4, gt=0)  # the paper's Adam
     weight_decay: float = Field(0.0, ge=0)
     augment: bool = True  # flips and quarter turns of the windows
     label_smoothing: float = Field(0.0, ge=0, lt=1)
     balanced: bool = True  # classes weigh the same whatever their number of pixels
-    validation_share: float = Field(0.0, ge=0, lt=1)  # part of the *training* polygons that chooses the epoch
+    validation_share: float = Field(
+        0.0, ge=0, lt=1
+    )  # part of the *training* polygons that chooses the weights to keep
 
 
 class Recipe(Settings):
@@ -142,7 +148,7 @@ _BASE: dict[str, Any] = {
     "spectral": {"reduced_bands": 62},
     "diffusion": {"width": 0.5, "steps": 20_000, "tile_px": 64, "batch": 16, "learning_rate": 4e-4},
     "fusion": {"mamba_channels": 64, "mamba_states": 16, "group_channels": 64},
-    "training": {"epochs": 100},
+    "training": {"steps": 3000},
 }
 _PAPER: dict[str, Any] = {
     "name": "paper",
@@ -154,7 +160,7 @@ _PAPER: dict[str, Any] = {
         "mamba_channels": 64, "mamba_states": 16, "group_channels": 64,
     },
     "mutual": {"branch_weight": 0.0, "temperature_limits": None},
-    "training": {"epochs": 100, "augment": False, "balanced": False},
+    "training": {"steps": 3000, "augment": False, "balanced": False},
 }  # fmt: skip
 RECIPES: dict[str, Recipe] = {
     "laptop": Recipe(),
@@ -163,7 +169,9 @@ RECIPES: dict[str, Recipe] = {
 }
 
 
-def load_recipe(source: str | Path | None, overrides: tuple[str, ...] = (), *, default: str = "laptop") -> Recipe:
+def load_recipe(
+    source: str | Path | None, overrides: tuple[str, ...] = (), *, default: str = "laptop"
+) -> Recipe:
     """A recipe by name or from a TOML file, with ``key=value`` overrides.
 
     Parameters
@@ -172,7 +180,7 @@ def load_recipe(source: str | Path | None, overrides: tuple[str, ...] = (), *, d
         ``laptop``, ``base``, ``paper``, a TOML file (may name one of them in its key ``recipe`` to start
         from), or None for ``default``.
     overrides : tuple of str
-        Such as ``("fusion.branches=cnn", "training.epochs=10")``.
+        Such as ``("fusion.branches=cnn", "training.steps=10")``.
 
     Raises
     ------
@@ -239,8 +247,12 @@ def _validated(settings: dict[str, Any], source: str) -> Recipe:
     except ValidationError as error:
         first = error.errors()[0]
         key = ".".join(str(part) for part in first["loc"])
-        hint = " " + _nearest(key, RECIPES["laptop"].model_dump()) if first["type"] == "extra_forbidden" else ""
-        raise SettingsError(f"{source}: setting {key!r}: {first['msg']}, found {first['input']!r}.{hint}") from None
+        hint = (
+            " " + _nearest(key, RECIPES["laptop"].model_dump()) if first["type"] == "extra_forbidden" else ""
+        )
+        raise SettingsError(
+            f"{source}: setting {key!r}: {first['msg']}, found {first['input']!r}.{hint}"
+        ) from None
 
 
 def _without_none(value: Any) -> Any:

@@ -1,0 +1,110 @@
+"""The whole job on one scene: sample, pretrain, train, map, assess; every step's file is kept."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from landcover_bdgf.accuracy import Accuracy
+from landcover_bdgf.checkpoint import Checkpoint
+from landcover_bdgf.device import Run
+from landcover_bdgf.diagnostics import draw_denoised
+from landcover_bdgf.mapping import MapSettings, confidence_path, map_scene
+from landcover_bdgf.pretrain import pretrain
+from landcover_bdgf.progress import log
+from landcover_bdgf.raster import PathLike, check_output
+from landcover_bdgf.recipe import Recipe
+from landcover_bdgf.report import ReportContext, assess
+from landcover_bdgf.samples import Samples, SampleSettings, sample, samples_lines, write_samples
+from landcover_bdgf.stack import Stack
+from landcover_bdgf.train import train
+
+
+@dataclass(frozen=True)
+class Job:
+    """What the whole job needs besides the scene.
+
+    Attributes
+    ----------
+    labels : path
+        Polygons or points.
+    field : str
+        Their field with the class.
+    output : Path
+        The map.
+    model : Path
+        Where the model is kept.
+    recipe, sampling, mapping, run
+        Settings of the steps.
+    overwrite : bool
+    """
+
+    labels: PathLike
+    field: str
+    output: Path
+    model: Path
+    recipe: Recipe
+    sampling: SampleSettings = field(default_factory=SampleSettings)
+    mapping: MapSettings = field(default_factory=MapSettings)
+    run: Run = field(default_factory=Run)
+    overwrite: bool = False
+
+    @property
+    def steps_folder(self) -> Path:
+        """Where the files of the steps go: ``landcover_steps`` beside ``landcover.tif``."""
+        return self.output.with_name(f"{self.output.stem}_steps")
+
+
+def run_job(stack: Stack, job: Job) -> Accuracy | None:
+    """Map a scene from its labels; returns the accuracy on the held-out part, None when nothing is held out.
+
+    Writes the map and its companions, the model, and in ``<map>_steps/`` the samples, the denoiser with a
+    picture of denoised tiles, the losses, and the report.
+    """
+    _check_outputs(job)
+    samples = sample(stack, job.labels, field=job.field, settings=job.sampling)
+    for line in samples_lines(samples):
+        log.info(line)
+    folder = job.steps_folder
+    folder.mkdir(exist_ok=True)
+    write_samples(samples, folder / "samples.gpkg", overwrite=job.overwrite)
+    denoiser = pretrain(stack, job.recipe, samples=samples, run=job.run)
+    keep_denoiser(denoiser, stack, folder / "denoiser.safetensors", overwrite=job.overwrite)
+    model = train(stack, samples, denoiser=denoiser, recipe=job.recipe, run=job.run)
+    keep_model(model, job.model, overwrite=job.overwrite)
+    map_scene(model, stack, job.output, settings=job.mapping, run=job.run, overwrite=job.overwrite)
+    if not len(samples.test.rows):
+        log.warning("no labels were held out (--split none), so there is no report; assess with labels of your own")
+        return None
+    return _report(job, samples, denoiser, model)
+
+
+def keep_denoiser(denoiser: Checkpoint, stack: Stack, path: Path, *, overwrite: bool) -> None:
+    """Save a denoiser, its losses (``.csv``) and a picture of what it does (``.png``)."""
+    denoiser.save(path, overwrite=overwrite)
+    denoiser.history.write_csv(path.with_suffix(".csv"), overwrite=True)
+    draw_denoised(denoiser, stack, path.with_suffix(".png"))
+
+
+def keep_model(model: Checkpoint, path: Path, *, overwrite: bool) -> None:
+    """Save a model and its losses (``.csv``)."""
+    model.save(path, overwrite=overwrite)
+    model.history.write_csv(path.with_suffix(".csv"), overwrite=True)
+
+
+def _check_outputs(job: Job) -> None:
+    """Before hours of work: may every output be written?"""
+    outputs = [job.output, job.model, *([confidence_path(job.output)] if job.mapping.confidence else [])]
+    for path in outputs:
+        check_output(path, overwrite=job.overwrite)
+    if job.steps_folder.exists():
+        for name in ("samples.gpkg", "denoiser.safetensors"):
+            check_output(job.steps_folder / name, overwrite=job.overwrite)
+
+
+def _report(job: Job, samples: Samples, denoiser: Checkpoint, model: Checkpoint) -> Accuracy:
+    context = ReportContext(
+        curves=(("pre-training: L1 of the noise", denoiser.history.series("loss")), ("training: loss", model.history.series("loss"))),
+        settings=job.recipe.model_dump(mode="json"),
+    )  # fmt: skip
+    return assess(job.output, samples, output=job.steps_folder / "report", overwrite=job.overwrite, context=context)

@@ -1,0 +1,253 @@
+"""One safetensors file with all that a map needs: weights, recipe, bands, scaling, SAR unit, legend.
+
+Nothing is ever unpickled. A file is checked before it is used: kind, format version, a sha256 over its
+tensors, finite weights; and against the scene it is used on: the same bands, in any order.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import asdict, dataclass, field, replace
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+from landcover_bdgf.history import History
+from landcover_bdgf.legend import Legend
+from landcover_bdgf.stack import Stack
+from numpy.typing import NDArray
+from pydantic import ValidationError
+from safetensors import SafetensorError, safe_open
+from safetensors.numpy import save_file
+
+from landcover_bdgf.errors import BdgfError, CheckpointError
+from landcover_bdgf.progress import log
+from landcover_bdgf.raster import atomic_output, check_output
+from landcover_bdgf.recipe import Recipe
+from landcover_bdgf.scaling import Scaling
+
+Kind = Literal["denoiser", "model"]
+
+FORMAT = 1
+SCALING_PREFIX, HISTORY_PREFIX = "scaling.", "history."
+MAX_BYTES = 4 << 30  # a model is a few MB; more is not one of ours
+WAVELENGTH_TOLERANCE_NM = 5.0
+
+
+@dataclass(frozen=True)
+class BandName:
+    """How a band is recognised: its name, and its wavelength in nm where that is known."""
+
+    name: str
+    wavelength_nm: float | None = None
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """A denoiser (after pre-training) or a model (after training), ready for use.
+
+    Attributes
+    ----------
+    kind : {"denoiser", "model"}
+    weights : dict of str to float arrays
+        ``unet.…`` and, in a model, ``fusion.…``.
+    recipe : Recipe
+    bands, sar_bands : tuple of BandName
+        In the order in which the networks get them.
+    sar_unit : {"power", "signed"}
+        What the networks got; decibels are converted to linear power before.
+    scaling : Scaling
+    legend : Legend or None
+        Classes of a model.
+    history : History
+        Losses of the training that made it.
+    provenance : dict
+        Inputs with hashes, versions, seed; of a model also its training pixels.
+    """
+
+    kind: Kind
+    weights: dict[str, NDArray[Any]]
+    recipe: Recipe
+    bands: tuple[BandName, ...]
+    sar_bands: tuple[BandName, ...]
+    sar_unit: str
+    scaling: Scaling
+    legend: Legend | None = None
+    history: History = field(default_factory=History)
+    provenance: dict[str, Any] = field(default_factory=dict)
+
+    def part(self, prefix: str) -> dict[str, NDArray[Any]]:
+        """Weights of one network, ``unet.`` or ``fusion.``, without the prefix."""
+        return _part(self.weights, prefix)
+
+    def save(self, path: str | Path, *, overwrite: bool = False) -> None:
+        """Write the file; OutputError when it exists and ``overwrite`` is not given."""
+        check_output(path, overwrite=overwrite)
+        tensors = dict(self.weights)
+        tensors |= {SCALING_PREFIX + k: v for k, v in self.scaling.arrays().items()}
+        tensors |= {HISTORY_PREFIX + k: v for k, v in self.history.arrays().items()}
+        tensors = {k: np.ascontiguousarray(v) for k, v in tensors.items()}
+        description = {
+            "kind": self.kind,
+            "recipe": self.recipe.model_dump(mode="json"),
+            "bands": [asdict(b) for b in self.bands],
+            "sar_bands": [asdict(b) for b in self.sar_bands],
+            "sar_unit": self.sar_unit,
+            "legend": json.loads(self.legend.to_json()) if self.legend else None,
+            "provenance": self.provenance,
+        }
+        text = json.dumps(description, sort_keys=True)
+        metadata = {"bdgf_format": str(FORMAT), "bdgf": text, "sha256": _digest(tensors, text)}
+        with atomic_output(path, overwrite=overwrite) as temporary:
+            save_file(tensors, temporary, metadata)
+
+
+def load_checkpoint(path: str | Path, kind: Kind | None = None) -> Checkpoint:
+    """Read and check a checkpoint.
+
+    Raises
+    ------
+    CheckpointError
+        Missing, not a safetensors file (a pickle is refused, not opened), damaged, of another kind than
+        ``kind``, of a newer format, with weights that are not finite.
+    """
+    metadata, tensors = _read(Path(path))
+    if "bdgf" not in metadata:
+        raise CheckpointError(f"{path}: is a safetensors file, but not one written by bdgf.")
+    if metadata.get("bdgf_format") != str(FORMAT):
+        found = metadata.get("bdgf_format")
+        raise CheckpointError(
+            f"{path}: has format {found}, this version reads {FORMAT}. Use a newer bdgf, or train again."
+        )
+    if metadata.get("sha256") != _digest(tensors, metadata["bdgf"]):
+        raise CheckpointError(
+            f"{path}: is damaged (its checksum does not match). Copy it again, or train again."
+        )
+    try:
+        checkpoint = _assemble(json.loads(metadata["bdgf"]), tensors)
+    except (KeyError, TypeError, ValueError, ValidationError, BdgfError) as error:
+        raise CheckpointError(
+            f"{path}: its description is incomplete or wrong ({type(error).__name__}: {error})."
+        ) from None
+    _check_finite(path, tensors)
+    if kind is not None and checkpoint.kind != kind:
+        use = "bdgf train makes a model from it" if kind == "model" else "a denoiser comes from bdgf pretrain"
+        raise CheckpointError(f"{path}: is a {checkpoint.kind}, a {kind} is needed: {use}.")
+    return checkpoint
+
+
+def fit_stack(checkpoint: Checkpoint, stack: Stack, *, name: str = "the checkpoint") -> Stack:
+    """The stack with its bands in the order of the checkpoint.
+
+    Raises
+    ------
+    CheckpointError
+        A band is missing, or the SAR is of another kind; lists the difference.
+    """
+    unit = "signed" if stack.sar_unit == "signed" else "power"
+    if unit != checkpoint.sar_unit:
+        raise CheckpointError(
+            f"{name}: was made with SAR in {checkpoint.sar_unit}, this SAR is {unit}. Check --sar-unit."
+        )
+    spectral = _matched(checkpoint.bands, stack.spectral.bands, f"{name}: spectral bands")
+    sar = _matched(checkpoint.sar_bands, stack.sar.bands, f"{name}: SAR bands")
+    return replace(stack, spectral=replace(stack.spectral, bands=spectral), sar=replace(stack.sar, bands=sar))
+
+
+def _matched(wanted: tuple[BandName, ...], found: tuple[Any, ...], what: str) -> tuple[Any, ...]:
+    if all(b.name.startswith("band ") for b in wanted) and not any(b.wavelength_nm for b in wanted):
+        if len(wanted) != len(found):
+            raise CheckpointError(
+                f"{what} differ: it has {len(wanted)} without names, the image has {len(found)}."
+            )
+        if [b.name for b in wanted] != [b.name for b in found]:
+            log.warning("%s have no names, so they are taken in file order; make sure it is the same", what)
+        return found
+    chosen = [_match(band, found) for band in wanted]
+    if None in chosen or len(set(chosen)) < len(chosen):
+        missing = [_label(b) for b, i in zip(wanted, chosen, strict=True) if i is None]
+        raise CheckpointError(
+            f"{what} differ: it was made with {_names(wanted)}; the image has {_names(found)}; "
+            f"not found: {', '.join(missing) or 'no one-to-one match'}. Give an image with these bands."
+        )
+    if chosen != list(range(len(found))):
+        log.info("%s taken in the order of the checkpoint: %s", what, ", ".join(b.name for b in wanted))
+    return tuple(found[i] for i in chosen if i is not None)
+
+
+def _match(band: BandName, found: tuple[Any, ...]) -> int | None:
+    """By name; where names do not help, by wavelength."""
+    for i, other in enumerate(found):
+        if other.name.casefold() == band.name.casefold() and _same_wavelength(band, other):
+            return i
+    if band.wavelength_nm is None:
+        return None
+    distances = [abs(o.wavelength_nm - band.wavelength_nm) if o.wavelength_nm else np.inf for o in found]
+    nearest = int(np.argmin(distances))
+    return nearest if distances[nearest] <= WAVELENGTH_TOLERANCE_NM else None
+
+
+def _same_wavelength(band: BandName, other: Any) -> bool:
+    if band.wavelength_nm is None or other.wavelength_nm is None:
+        return True
+    return bool(abs(band.wavelength_nm - other.wavelength_nm) <= WAVELENGTH_TOLERANCE_NM)
+
+
+def _label(band: Any) -> str:
+    return band.name if band.wavelength_nm is None else f"{band.name} ({band.wavelength_nm:.0f} nm)"
+
+
+def _names(bands: tuple[Any, ...]) -> str:
+    names = [b.name for b in bands]
+    return ", ".join(names) if len(names) <= 16 else f"{len(names)} bands, {names[0]} to {names[-1]}"
+
+
+def _read(path: Path) -> tuple[dict[str, str], dict[str, NDArray[Any]]]:
+    if not path.is_file():
+        raise CheckpointError(
+            f"{path}: there is no such file. bdgf train makes a model, bdgf pretrain a denoiser."
+        )
+    if path.stat().st_size > MAX_BYTES:
+        raise CheckpointError(f"{path}: is larger than {MAX_BYTES >> 30} GB, which no model of ours is.")
+    try:
+        with safe_open(path, framework="np") as file:
+            return file.metadata() or {}, {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118
+    except (OSError, SafetensorError) as error:
+        raise CheckpointError(f"{path}: is not a safetensors file, or it is cut off ({error}).") from None
+
+
+def _digest(tensors: dict[str, NDArray[Any]], description: str) -> str:
+    digest = hashlib.sha256(description.encode())
+    for key in sorted(tensors):
+        digest.update(f"{key}{tensors[key].dtype}{tensors[key].shape}".encode())
+        digest.update(np.ascontiguousarray(tensors[key]).tobytes())
+    return digest.hexdigest()
+
+
+def _assemble(description: dict[str, Any], tensors: dict[str, NDArray[Any]]) -> Checkpoint:
+    legend = description["legend"]
+    return Checkpoint(
+        kind=description["kind"],
+        weights={k: v for k, v in tensors.items() if not k.startswith((SCALING_PREFIX, HISTORY_PREFIX))},
+        recipe=Recipe.model_validate(description["recipe"]),
+        bands=tuple(BandName(**b) for b in description["bands"]),
+        sar_bands=tuple(BandName(**b) for b in description["sar_bands"]),
+        sar_unit=description["sar_unit"],
+        scaling=Scaling(**_part(tensors, SCALING_PREFIX)),
+        legend=Legend.from_json(json.dumps(legend)) if legend else None,
+        history=History.of(_part(tensors, HISTORY_PREFIX)),
+        provenance=description["provenance"],
+    )
+
+
+def _part(tensors: dict[str, NDArray[Any]], prefix: str) -> dict[str, NDArray[Any]]:
+    return {k.removeprefix(prefix): v for k, v in tensors.items() if k.startswith(prefix)}
+
+
+def _check_finite(path: str | Path, tensors: dict[str, NDArray[Any]]) -> None:
+    bad = [k for k, v in tensors.items() if not np.isfinite(v).all()]
+    if bad:
+        raise CheckpointError(
+            f"{path}: {bad[0]} holds values that are not finite; the training had failed. Train again."
+        )

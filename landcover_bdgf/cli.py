@@ -1,0 +1,282 @@
+"""The command line: each command parses, makes one library call, and prints."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from landcover_bdgf import terminal
+from landcover_bdgf.errors import SettingsError
+from landcover_bdgf.options import HSI, LABELS, OUTPUT, SAR, Aligning, Common, Sampling, with_options
+from landcover_bdgf.terminal import say
+
+if TYPE_CHECKING:  # heavy imports stay inside the commands, so that --help answers at once
+    from landcover_bdgf.device import Run
+    from landcover_bdgf.recipe import Recipe
+    from landcover_bdgf.samples import Samples, SampleSettings
+    from landcover_bdgf.stack import Stack
+
+app = typer.Typer(
+    name="bdgf",
+    help="Land-cover maps from a spectral and a SAR image of the same ground.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+)
+
+DEFAULT_MODEL = Path("model.safetensors")
+SAMPLES = Annotated[Path | None, typer.Option("--samples", help="from bdgf sample")]
+RESUME = Annotated[bool, typer.Option("--resume", help="go on with an interrupted training")]
+
+
+@app.command()
+@with_options(Common, Aligning, Sampling)
+def check(
+    common: Common, aligning: Aligning, sampling: Sampling, hsi: HSI, sar: SAR,
+    labels: Annotated[Path | None, typer.Option("--labels", help="polygons or points with classes")] = None,
+) -> None:  # fmt: skip
+    """Look before anyone waits: grids, units, bands, shift, labels, device. Says what would go wrong."""
+    from landcover_bdgf.check import check_scene
+
+    stack = _stack(hsi, sar, aligning)
+    settings = _sample_settings(sampling, common)
+    findings = check_scene(stack, labels=labels, field=sampling.field, settings=settings)
+    say(common, findings.lines(), findings.values())
+
+
+@app.command()
+@with_options(Common, Aligning)
+def align(common: Common, aligning: Aligning, hsi: HSI, sar: SAR, output: OUTPUT) -> None:
+    """Put the SAR onto the grid of the spectral image, in linear power; report the shift between them."""
+    from landcover_bdgf.provenance import record, write_record
+
+    stack = _stack(hsi, sar, aligning)
+    stack.write_sar(output, overwrite=common.overwrite)
+    shift = stack.shift.describe() if stack.shift else "not estimated"
+    write_record(output, record("align", {"scene": stack.fingerprint()}, shift=shift))
+    say(common, [f"{output}: the SAR on the spectral grid; shift {shift}"], {"output": str(output), "shift": shift})
+
+
+@app.command()
+@with_options(Common, Aligning, Sampling)
+def sample(
+    common: Common, aligning: Aligning, sampling: Sampling, hsi: HSI, sar: SAR, output: OUTPUT, labels: LABELS
+) -> None:
+    """Draw labelled pixels and split them into training and test."""
+    from landcover_bdgf.samples import samples_lines, write_samples
+
+    samples = _drawn(_stack(hsi, sar, aligning), labels, sampling, common)
+    write_samples(samples, output, overwrite=common.overwrite)
+    say(common, [*samples_lines(samples), f"{output}: samples"], {"output": str(output), "classes": samples.table()})
+
+
+@app.command()
+@with_options(Common, Aligning)
+def pretrain(
+    common: Common, aligning: Aligning, hsi: HSI, sar: SAR, output: OUTPUT,
+    more: Annotated[list[str] | None, typer.Argument(help="more pairs: HSI SAR HSI SAR …")] = None,
+    samples: SAMPLES = None,
+    steps: Annotated[int | None, typer.Option(help="optimiser steps, for diffusion.steps", min=1)] = None,
+    resume: RESUME = False,
+) -> None:  # fmt: skip
+    """Fit the denoiser to one or more scenes, without labels."""
+    from landcover_bdgf.chain import keep_denoiser
+    from landcover_bdgf.pretrain import pretrain as pretrain_stacks
+    from landcover_bdgf.raster import check_output
+    from landcover_bdgf.samples import read_samples
+
+    check_output(output, overwrite=common.overwrite)
+    images = [hsi, sar, *(more or [])]
+    if len(images) % 2:
+        raise SettingsError(f"{len(images)} images are no pairs. Give HSI SAR HSI SAR ….")
+    stacks = [_stack(images[i], images[i + 1], aligning) for i in range(0, len(images), 2)]
+    overrides = (*common.set, *([f"diffusion.steps={steps}"] if steps else []))
+    denoiser = pretrain_stacks(
+        stacks, _recipe(common, overrides), samples=read_samples(samples) if samples else None,
+        run=_run(common), partial=_partial(output), resume=resume,
+    )  # fmt: skip
+    keep_denoiser(denoiser, stacks[0], output, overwrite=common.overwrite)
+    say(common, [f"{output}: denoiser; losses and a picture are beside it"], {"output": str(output)})
+
+
+@app.command()
+@with_options(Common, Aligning, Sampling)
+def train(
+    common: Common, aligning: Aligning, sampling: Sampling, hsi: HSI, sar: SAR,
+    output: OUTPUT = DEFAULT_MODEL,
+    samples: SAMPLES = None,
+    labels: Annotated[Path | None, typer.Option("--labels", help="instead of --samples, with --field")] = None,
+    denoiser: Annotated[Path | None, typer.Option(help="from bdgf pretrain; made on the way without")] = None,
+    resume: RESUME = False,
+) -> None:  # fmt: skip
+    """Fit the fusion network to samples."""
+    from landcover_bdgf.chain import keep_model
+    from landcover_bdgf.checkpoint import load_checkpoint
+    from landcover_bdgf.pretrain import pretrain as pretrain_stack
+    from landcover_bdgf.raster import check_output
+    from landcover_bdgf.samples import read_samples
+    from landcover_bdgf.train import train as train_fusion
+
+    check_output(output, overwrite=common.overwrite)
+    given = load_checkpoint(denoiser, "denoiser") if denoiser else None
+    stack, recipe, run = _stack(hsi, sar, aligning), _recipe(common, tuple(common.set)), _run(common)
+    if samples is None and labels is None:
+        raise SettingsError("train needs --samples samples.gpkg, or --labels polygons.shp --field class.")
+    drawn = read_samples(samples) if samples else _drawn(stack, labels, sampling, common)
+    given = given or pretrain_stack(stack, recipe, samples=drawn, run=run)
+    chosen = recipe if common.config or common.set else given.recipe
+    model = train_fusion(
+        stack, drawn, denoiser=given, recipe=chosen, run=run, partial=_partial(output), resume=resume
+    )
+    keep_model(model, output, overwrite=common.overwrite)
+    say(common, [f"{output}: model of {len(drawn.legend.entries)} classes"], {"output": str(output)})
+
+
+@app.command(name="map")
+@with_options(Common, Aligning, Sampling)
+def map_(
+    common: Common, aligning: Aligning, sampling: Sampling, hsi: HSI, sar: SAR, output: OUTPUT,
+    model: Annotated[Path | None, typer.Option(help="else $BDGF_MODEL, else ./model.safetensors")] = None,
+    labels: Annotated[Path | None, typer.Option("--labels", help="train a model on these, with --field")] = None,
+    confidence: Annotated[bool, typer.Option("--confidence", help="also OUTPUT_confidence.tif")] = False,
+    tile: Annotated[int, typer.Option(help="pixels read and written at a time")] = 512,
+) -> None:  # fmt: skip
+    """The main job: the land-cover map of a scene, from a model, or from labels through the whole chain."""
+    from landcover_bdgf.chain import Job, run_job
+    from landcover_bdgf.checkpoint import load_checkpoint
+    from landcover_bdgf.mapping import MapSettings, map_scene
+    from landcover_bdgf.report import summary_lines
+
+    settings = MapSettings(tile_px=tile, confidence=confidence)
+    if labels is None:
+        loaded = load_checkpoint(_model_path(model), "model")
+        map_scene(loaded, _stack(hsi, sar, aligning), output, settings=settings, run=_run(common), overwrite=common.overwrite)
+        say(common, [f"{output}: land-cover map"], {"map": str(output)})
+        return
+    if model is not None:
+        raise SettingsError("--model uses a model and --labels trains one: give one of them.")
+    job = Job(
+        labels, _field(sampling), output, DEFAULT_MODEL, _recipe(common, tuple(common.set)),
+        _sample_settings(sampling, common), settings, _run(common), common.overwrite,
+    )  # fmt: skip
+    accuracy = run_job(_stack(hsi, sar, aligning), job)
+    report = job.steps_folder / "report" / "report.html"
+    lines = [*(summary_lines(accuracy) if accuracy else []), f"{output}: land-cover map", f"{job.model}: model"]
+    lines += [f"{report}: report"] if accuracy else []
+    values = {"map": str(output), "model": str(job.model), "accuracy": accuracy.to_dict() if accuracy else None}
+    say(common, lines, values)
+
+
+@app.command()
+@with_options(Common, Sampling)
+def assess(
+    common: Common, sampling: Sampling,
+    map_file: Annotated[Path, typer.Argument(metavar="MAP", help="a map made by bdgf")],
+    reference: Annotated[Path, typer.Option("--reference", help="polygons or points, or samples.gpkg")],
+    output: OUTPUT,
+) -> None:  # fmt: skip
+    """Accuracy of a map against reference labels: tables, confusion matrix, a printable report."""
+    from landcover_bdgf.report import assess as assess_map
+    from landcover_bdgf.report import summary_lines
+
+    accuracy = assess_map(map_file, reference, field=sampling.field, output=output, overwrite=common.overwrite)
+    say(common, [*summary_lines(accuracy), f"{output / 'report.html'}: report"], accuracy.to_dict())
+
+
+@app.command()
+@with_options(Common)
+def info(common: Common, file: Annotated[Path, typer.Argument(help="model, denoiser, map, samples or raster")]) -> None:
+    """What a file holds."""
+    from landcover_bdgf.info import describe
+
+    values = describe(file)
+    say(common, [f"{key}: {value}" for key, value in values.items()], values)
+
+
+@app.command()
+@with_options(Common)
+def demo(common: Common, folder: Annotated[Path, typer.Argument(help="where to write it")] = Path("demo")) -> None:
+    """Write a small simulated scene pair with labels, and run the main job on it."""
+    from landcover_bdgf.demo import run_demo
+
+    accuracy, files = run_demo(folder, _recipe(common, tuple(common.set)), _run(common), overwrite=common.overwrite)
+    from landcover_bdgf.report import summary_lines
+
+    say(common, [*summary_lines(accuracy), *(f"{path}: {what}" for what, path in files.items())], accuracy.to_dict())
+
+
+def main() -> None:
+    """Run a command; errors of the user's end in one line and the exit code of bad input."""
+    signal.signal(signal.SIGTERM, terminal.stop)
+    try:
+        app(standalone_mode=False)
+    except (Exception, KeyboardInterrupt) as error:
+        sys.exit(terminal.explain(error))
+
+
+def _source(text: str) -> str | list[str]:
+    """One path, or several joined by commas."""
+    return text if "," not in text or Path(text).exists() else text.split(",")
+
+
+def _stack(hsi: str, sar: str, aligning: Aligning) -> Stack:
+    from landcover_bdgf.stack import AlignSettings
+    from landcover_bdgf.stack import align as align_images
+
+    settings = AlignSettings(
+        coreg=aligning.coreg, max_shift_px=aligning.max_shift, sar_unit=aligning.sar_unit, hsi_crs=aligning.hsi_crs,
+        sar_crs=aligning.sar_crs, keep_water_vapour=aligning.keep_water_vapour,
+        spectral_offset=aligning.spectral_offset, force=aligning.force,
+    )  # fmt: skip
+    return align_images(_source(hsi), _source(sar), settings=settings)
+
+
+def _sample_settings(sampling: Sampling, common: Common) -> SampleSettings:
+    from landcover_bdgf.samples import SampleSettings
+
+    return SampleSettings(
+        split=sampling.split, test_share=sampling.test_share, per_class=sampling.per_class,
+        block_px=sampling.block_size, buffer_px=sampling.buffer, conflicts=sampling.conflicts,
+        ignore=tuple(sampling.ignore_class), layer=sampling.layer, encoding=sampling.encoding, seed=common.seed,
+    )  # fmt: skip
+
+
+def _drawn(stack: Stack, labels: Path | None, sampling: Sampling, common: Common) -> Samples:
+    from landcover_bdgf.samples import sample as draw_samples
+
+    assert labels is not None
+    return draw_samples(stack, labels, field=_field(sampling), settings=_sample_settings(sampling, common))
+
+
+def _field(sampling: Sampling) -> str:
+    if sampling.field is None:
+        raise SettingsError("--labels needs --field, the name of the field that holds the class.")
+    return sampling.field
+
+
+def _recipe(common: Common, overrides: tuple[str, ...]) -> Recipe:
+    from landcover_bdgf.device import choose_device
+    from landcover_bdgf.recipe import load_recipe
+
+    default = "laptop" if choose_device(common.device).type == "cpu" else "base"
+    return load_recipe(common.config, overrides, default=default)
+
+
+def _run(common: Common) -> Run:
+    from landcover_bdgf.device import Run
+
+    return Run(common.seed, common.device, common.threads)
+
+
+def _model_path(model: Path | None) -> Path:
+    return model or Path(os.environ.get("BDGF_MODEL") or DEFAULT_MODEL)
+
+
+def _partial(output: Path) -> Path:
+    return output.with_name(f"{output.stem}.partial{output.suffix}")

@@ -1,0 +1,33 @@
+"""The main job on a small simulated scene, for a first look."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from landcover_bdgf.accuracy import Accuracy
+from landcover_bdgf.chain import Job, run_job
+from landcover_bdgf.device import Run
+from landcover_bdgf.errors import OutputError
+from landcover_bdgf.mapping import MapSettings
+from landcover_bdgf.progress import log
+from landcover_bdgf.recipe import Recipe
+from landcover_bdgf.simulate import simulate, write_scene
+from landcover_bdgf.stack import align
+
+
+def run_demo(folder: Path, recipe: Recipe, run: Run, *, overwrite: bool) -> tuple[Accuracy, dict[str, Path]]:
+    """Write a simulated scene with labels into ``folder``, map it, and name the files that came out."""
+    if not os.access(folder.resolve().parent, os.W_OK):
+        raise OutputError(f"{folder}: cannot be made here, the folder is missing or read-only. Name another.")
+    folder.mkdir(exist_ok=True)
+    files = write_scene(simulate(seed=run.seed), folder, overwrite=overwrite, seed=run.seed)
+    log.info("a simulated scene of 160 × 176 pixels, six classes; nothing in it is measured")
+    job = Job(
+        files.labels, files.field, folder / "landcover.tif", folder / "model.safetensors", recipe,
+        mapping=MapSettings(confidence=True), run=run, overwrite=overwrite,
+    )  # fmt: skip
+    accuracy = run_job(align(files.spectral, files.sar), job)
+    if accuracy is None:
+        raise AssertionError("the demo holds test polygons out")
+    return accuracy, {"map": job.output, "report": job.steps_folder / "report" / "report.html", "model": job.model}

@@ -1,0 +1,111 @@
+"""Where the work runs, and how it is spread over threads without changing a single bit of the result.
+
+Work is cut into pieces whose size is fixed by the recipe, each piece is computed by one thread with one-threaded
+operations, and the results are combined in the order of the pieces. So the same seed gives the same bytes
+for any number of threads (the operations of a piece never split a sum over threads).
+"""
+
+from __future__ import annotations
+
+import os
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import TypeVar
+
+import torch
+
+from landcover_bdgf.errors import ResourceError
+
+Piece = TypeVar("Piece")
+Result = TypeVar("Result")
+
+
+@dataclass(frozen=True)
+class Run:
+    """How to run, as against what to compute.
+
+    Attributes
+    ----------
+    seed : int
+    device : str
+        ``auto``, ``cpu``, ``cuda``, ``cuda:1`` or ``mps``.
+    threads : int
+        0 for as many as there are cores (``OMP_NUM_THREADS`` is respected); the result does not depend on it.
+    """
+
+    seed: int = 0
+    device: str = "auto"
+    threads: int = 0
+
+    def torch_device(self) -> torch.device:
+        """The device; ResourceError when it is not there."""
+        return choose_device(self.device)
+
+    def workers(self, device: torch.device) -> int:
+        """Threads to use on the device: a GPU has one queue."""
+        return (self.threads or available_threads()) if device.type == "cpu" else 1
+
+
+def choose_device(name: str) -> torch.device:
+    """The device of that name, ``auto`` being the best there is.
+
+    Raises
+    ------
+    ResourceError
+        Unknown, or not there.
+    """
+    if name == "auto":
+        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    try:
+        device = torch.device(name)
+    except RuntimeError:
+        raise ResourceError(f"--device {name}: unknown. Use auto, cpu, cuda, cuda:0 or mps.") from None
+    there = {
+        "cpu": True,
+        "cuda": torch.cuda.is_available() and (device.index or 0) < torch.cuda.device_count(),
+        "mps": torch.backends.mps.is_available(),
+    }
+    if not there.get(device.type, False):
+        raise ResourceError(f"--device {name}: there is no such device here. Use --device cpu.")
+    return device
+
+
+def available_threads() -> int:
+    """Cores this process may use, or ``OMP_NUM_THREADS`` where that is set."""
+    wanted = os.environ.get("OMP_NUM_THREADS", "")
+    if wanted.isdigit():
+        return max(1, int(wanted))
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+class Workers:
+    """A few threads that compute pieces and give their results back in order."""
+
+    def __init__(self, pool: ThreadPoolExecutor, count: int) -> None:
+        self._pool, self.count = pool, count
+
+    def map(self, function: Callable[[Piece], Result], pieces: Iterable[Piece]) -> Iterator[Result]:
+        """Results in the order of the pieces; at most two pieces per thread are waiting, so memory is bounded."""
+        waiting: deque[Future[Result]] = deque()
+        for piece in pieces:
+            waiting.append(self._pool.submit(function, piece))
+            if len(waiting) > 2 * self.count:
+                yield waiting.popleft().result()
+        while waiting:
+            yield waiting.popleft().result()
+
+
+@contextmanager
+def open_workers(count: int) -> Iterator[Workers]:
+    """Threads whose torch operations are one-threaded each."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    pool = ThreadPoolExecutor(count, initializer=torch.set_num_threads, initargs=(1,))
+    try:
+        yield Workers(pool, count)
+    finally:
+        pool.shutdown(cancel_futures=True)
+        torch.set_num_threads(before)

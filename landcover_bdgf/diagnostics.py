@@ -1,0 +1,61 @@
+"""A picture of what the denoiser does: tiles of the scene, noisy, and denoised by the reverse process."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from matplotlib.figure import Figure
+from numpy.typing import NDArray
+from torch import Tensor
+
+from landcover_bdgf.checkpoint import Checkpoint
+from landcover_bdgf.features import scaled_cube
+from landcover_bdgf.networks.diffusion import Channels, Schedule, add_noise, denoise
+from landcover_bdgf.networks.unet import UNet
+from landcover_bdgf.raster import atomic_output
+from landcover_bdgf.stack import Stack
+
+TILES, TILE_PX = 3, 32
+STEP = 60  # strong noise that leaves the image to be guessed at, and a few seconds of reverse steps
+
+
+def draw_denoised(denoiser: Checkpoint, stack: Stack, path: Path) -> None:
+    """Write the picture: a row for each of three tiles; clean, noisy, denoised; spectral beside SAR."""
+    scaling = denoiser.scaling
+    unet = UNet(denoiser.recipe.diffusion.width)
+    unet.load_state_dict({k: torch.from_numpy(np.array(v)) for k, v in denoiser.part("unet.").items()})
+    channels, schedule = Channels.of(scaling.sigma_log, scaling.bands), Schedule.linear()
+    clean = torch.from_numpy(np.stack(_tiles(stack, denoiser)))
+    generator = torch.Generator().manual_seed(0)
+    noise = torch.randn(clean.shape, generator=generator)
+    noisy = add_noise(clean, torch.full((len(clean),), STEP), noise, channels, schedule)
+    denoised = denoise(unet.eval(), noisy, STEP, channels, schedule, generator)
+    with atomic_output(path, overwrite=True) as temporary:
+        _figure([clean, noisy, denoised], len(scaling.sar_mean)).savefig(temporary, metadata={"Software": None})
+
+
+def _tiles(stack: Stack, denoiser: Checkpoint) -> list[NDArray[np.float32]]:
+    """From the centre of the scene and two quarters of its diagonal."""
+    height, width = stack.grid.shape_hw
+    corners = [(int(height * f) - TILE_PX // 2, int(width * f) - TILE_PX // 2) for f in (0.25, 0.5, 0.75)]
+    return [scaled_cube(stack.read_padded(r, c, TILE_PX, TILE_PX), denoiser.scaling) for r, c in corners]
+
+
+def _figure(cubes: list[Tensor], sar_bands: int) -> Figure:
+    figure = Figure(figsize=(9, 5.2), dpi=110, layout="constrained")
+    axes: Any = figure.subplots(TILES, 6)
+    titles = [f"{state}, {sensor}" for state in ("clean", f"noisy (t = {STEP})", "denoised") for sensor in ("spectral", "SAR")]
+    for row in range(TILES):
+        for i, cube in enumerate(cubes):
+            spectral, sar = cube[row, sar_bands:].numpy(), cube[row, 0].numpy()
+            bands = np.linspace(0, len(spectral) - 1, 3).round().astype(int)[::-1]
+            axes[row, 2 * i].imshow(np.clip(spectral[bands].transpose(1, 2, 0) / 2 + 0.5, 0, 1))
+            axes[row, 2 * i + 1].imshow(sar, cmap="gray", vmin=-2.5, vmax=2.5)
+    for ax, title in zip(axes[0], titles, strict=True):
+        ax.set_title(title, fontsize=7)
+    for ax in axes.flat:
+        ax.set_axis_off()
+    return figure

@@ -1,0 +1,127 @@
+"""What the networks see at each pixel: scaled bands, standardised log SAR, and diffusion features.
+
+The scene is cut into blocks of a fixed size on a fixed lattice, each read with a halo, so that the same
+numbers come out for training windows and for maps, whatever the tile size, down to the last bit.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from landcover_bdgf.stack import Stack, Tile
+from numpy.typing import NDArray
+from torch import Tensor
+
+from landcover_bdgf.networks.diffusion import Channels, Schedule, encode
+from landcover_bdgf.networks.unet import HALO_PX, UNet, feature_channels
+from landcover_bdgf.recipe import Recipe
+from landcover_bdgf.scaling import Scaling
+
+BLOCK_PX = 64
+
+
+@dataclass(frozen=True)
+class Seen:
+    """A block as the fusion network sees it.
+
+    ``spec`` (1, K, n, n), ``sar`` (1, R, n, n), ``dif`` (1, F, n, n) with n = 64 + 2 · margin; ``valid`` bool
+    (64, 64), of the pixels without the margin.
+    """
+
+    spec: Tensor
+    sar: Tensor
+    dif: Tensor
+    valid: NDArray[np.bool_]
+
+
+@dataclass(frozen=True)
+class Viewer:
+    """Turns tiles of a stack into what the networks see; may be called from several threads."""
+
+    scaling: Scaling
+    unet: UNet
+    recipe: Recipe
+    device: torch.device
+    seed: int
+
+    @classmethod
+    def of(
+        cls,
+        weights: dict[str, NDArray[Any]],
+        scaling: Scaling,
+        recipe: Recipe,
+        device: torch.device,
+        seed: int,
+    ) -> Viewer:
+        """With the weights of a denoiser, in evaluation mode."""
+        unet = UNet(recipe.diffusion.width)
+        unet.load_state_dict({k: torch.from_numpy(np.array(v)) for k, v in weights.items()})
+        return cls(scaling, unet.eval().to(device), recipe, device, seed)
+
+    @property
+    def features(self) -> int:
+        """Number of diffusion features per pixel."""
+        return feature_channels(self.recipe.diffusion.width, self.scaling.bands + len(self.scaling.sar_mean))
+
+    def read(self, stack: Stack, row: int, col: int) -> Tile:
+        """The block at (row, col) with its whole halo; the scene continues by reflection."""
+        halo = self.recipe.fusion.margin_px + HALO_PX
+        return stack.read_padded(row - halo, col - halo, BLOCK_PX + 2 * halo, BLOCK_PX + 2 * halo)
+
+    @torch.no_grad()
+    def see(self, tile: Tile, row: int, col: int) -> Seen:
+        """Scale a block read by :meth:`read` and compute its diffusion features."""
+        cube = torch.from_numpy(scaled_cube(tile, self.scaling)).to(self.device)[None]
+        dif = self._encode(cube, row, col)
+        inner = cube[..., HALO_PX:-HALO_PX, HALO_PX:-HALO_PX]
+        sar_bands = len(self.scaling.sar_mean)
+        margin = self.recipe.fusion.margin_px + HALO_PX
+        valid = tile.valid[margin:-margin, margin:-margin]
+        return Seen(inner[:, sar_bands:].contiguous(), inner[:, :sar_bands].contiguous(), dif, valid)
+
+    def _encode(self, cube: Tensor, row: int, col: int) -> Tensor:
+        size = cube.shape[-1] - 2 * HALO_PX
+        if not self.recipe.fusion.guidance:  # nobody looks at the features
+            return cube.new_zeros(1, self.features, size, size)
+        channels = Channels.of(self.scaling.sigma_log, self.scaling.bands).to(self.device)
+        noise = None
+        if self.recipe.features.noise == "keyed":
+            halo = self.recipe.fusion.margin_px + HALO_PX
+            noise = torch.from_numpy(keyed_noise(self.seed, row - halo, col - halo, cube.shape[1:])).to(cube)[
+                None
+            ]
+        step = self.recipe.features.step
+        return encode(self.unet, cube, step, noise, channels, Schedule.linear())[
+            ..., HALO_PX:-HALO_PX, HALO_PX:-HALO_PX
+        ]
+
+
+def scaled_cube(tile: Tile, scaling: Scaling) -> NDArray[np.float32]:
+    """SAR first, then the spectral bands (eq. 8), 0 where invalid: ``(R + K, h, w)``."""
+    power = np.where(tile.valid, tile.sar, 1)  # 1: the logarithm of an invalid pixel's 0 would be −inf
+    cube = np.concatenate([scaling.sar(power), scaling.spectral(tile.spectral)])
+    return (cube * tile.valid).astype(np.float32)
+
+
+def keyed_noise(seed: int, row: int, col: int, shape: tuple[int, ...]) -> NDArray[np.float32]:
+    """Standard normal noise that depends on the seed and each voxel's absolute position alone.
+
+    A counter-based generator: splitmix64's finaliser on the position, then Box and Muller. ``(C, h, w)``.
+    """
+    c, r, k = np.ogrid[: shape[0], row : row + shape[1], col : col + shape[2]]
+    with np.errstate(over="ignore"):  # the arithmetic is meant modulo 2^64
+        key = _mix(r.astype(np.uint64) + np.uint64((seed + 1) * 0x9E3779B97F4A7C15 & 0xFFFFFFFFFFFFFFFF))
+        key = _mix(_mix(key ^ k.astype(np.uint64)) ^ c.astype(np.uint64))
+    u1 = ((key >> np.uint64(32)).astype(np.float64) + 1) / 2**32
+    u2 = (key & np.uint64(0xFFFFFFFF)).astype(np.float64) / 2**32
+    return (np.sqrt(-2 * np.log(u1)) * np.cos(2 * np.pi * u2)).astype(np.float32)
+
+
+def _mix(z: NDArray[np.uint64]) -> NDArray[np.uint64]:
+    z = z + np.uint64(0x9E3779B97F4A7C15)
+    z = (z ^ (z >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
+    z = (z ^ (z >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
+    return z ^ (z >> np.uint64(31))

@@ -1,0 +1,220 @@
+"""The optimisation loop under both trainings: fixed shards, no randomness but (seed, step), resumable.
+
+A batch is cut into a fixed number of shards. Each shard's gradient is computed by one thread on its own copy
+of the network; gradients (and the running statistics of batch norm) are averaged in the order of the shards. What
+a step does depends on the seed and the step alone, so that a resumed training equals an uninterrupted one.
+"""
+
+from __future__ import annotations
+
+import copy
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Generic, TypeVar
+
+import numpy as np
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+from torch import Tensor, nn
+
+from landcover_bdgf.device import Workers
+from landcover_bdgf.errors import BdgfError, CheckpointError
+from landcover_bdgf.history import History
+from landcover_bdgf.progress import log, progress
+from landcover_bdgf.raster import atomic_output
+
+Shard = TypeVar("Shard")
+
+SHARDS = 4  # fixed: the result depends on it, the number of threads may not
+SAVE_INTERVAL_S = 30.0
+EVALUATIONS = 20
+MILESTONES = (0.5, 0.75, 0.9)  # of all steps, where the learning rate halves (MultiStepLR, section 4.1)
+
+
+def generator_of(seed: int, *keys: int) -> torch.Generator:
+    """Randomness that belongs to a step, wherever and whenever the step runs."""
+    state = np.random.SeedSequence([seed, *keys]).generate_state(2, np.uint32)
+    return torch.Generator().manual_seed(int(state[0]) << 32 | int(state[1]))
+
+
+@dataclass(frozen=True)
+class Task(Generic[Shard]):
+    """What is optimised.
+
+    Attributes
+    ----------
+    name : str
+        For progress lines.
+    network : nn.Module
+        Trained in place.
+    batch : callable
+        step -> the shards of that step's batch.
+    loss : callable
+        (copy of the network, shard) -> loss and values worth logging.
+    steps : int
+    learning_rate, weight_decay : float
+    evaluate : callable, optional
+        network -> score; asked twenty times, and the weights with the highest score are kept.
+    identity : dict
+        All that must agree when an interrupted training is resumed.
+    """
+
+    name: str
+    network: nn.Module
+    batch: Callable[[int], Sequence[Shard]]
+    loss: Callable[[nn.Module, Shard], tuple[Tensor, dict[str, Tensor]]]
+    steps: int
+    learning_rate: float
+    weight_decay: float = 0.0
+    evaluate: Callable[[nn.Module], float] | None = None
+    identity: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass
+class Best:
+    """The best weights so far by ``Task.evaluate``."""
+
+    score: float = -1.0
+    weights: dict[str, Tensor] = field(default_factory=dict)
+
+    def offer(self, score: float, network: nn.Module) -> None:
+        """Keep the network's weights if they score higher than any before."""
+        if score > self.score:
+            self.score = score
+            self.weights = {k: v.clone() for k, v in network.state_dict().items()}
+
+
+def fit(task: Task[Shard], workers: Workers, *, partial: Path | None = None, resume: bool = False) -> History:
+    """Train ``task.network``; keep the state in ``partial`` now and then, and remove it at the end.
+
+    Raises
+    ------
+    CheckpointError
+        ``resume`` with a state of other data or settings (lists the differences), or without a state.
+    BdgfError
+        The loss is not finite; the last good state is kept.
+    """
+    network = task.network.train()
+    optimizer = torch.optim.Adam(network.parameters(), lr=task.learning_rate, weight_decay=task.weight_decay)
+    history, best, first = History(), Best(), 0
+    if resume and partial is not None:
+        first, history = _load_state(partial, task, optimizer, best)
+    replicas = [copy.deepcopy(network) for _ in range(SHARDS)]
+    saved_at = time.monotonic()
+    try:
+        with progress(task.name, task.steps) as advance:
+            advance(first)
+            for step in range(first, task.steps):
+                values = _step(task, step, optimizer, replicas, workers)
+                history.add(values)
+                advance(note=f"loss {values['loss']:.3f}")
+                if task.evaluate is not None and (step + 1) % max(1, task.steps // EVALUATIONS) == 0:
+                    best.offer(task.evaluate(network), network)
+                if partial is not None and time.monotonic() - saved_at > SAVE_INTERVAL_S:
+                    _save_state(partial, task, optimizer, history, best)
+                    saved_at = time.monotonic()
+    except KeyboardInterrupt:
+        if partial is not None and len(history):
+            _save_state(partial, task, optimizer, history, best)
+            log.warning("%s stopped; go on with --resume", task.name)
+        raise
+    if best.weights:
+        network.load_state_dict(best.weights)
+    if partial is not None:
+        partial.unlink(missing_ok=True)
+    return history
+
+
+def _step(
+    task: Task[Shard], step: int, optimizer: torch.optim.Adam, replicas: list[nn.Module], workers: Workers
+) -> dict[str, float]:
+    rate = task.learning_rate * 0.5 ** sum(step >= share * task.steps for share in MILESTONES)
+    for group in optimizer.param_groups:
+        group["lr"] = rate
+    shards = task.batch(step)
+    if len(shards) > len(replicas):
+        raise ValueError(f"{len(shards)} shards, at most {len(replicas)}")
+    used = replicas[: len(shards)]
+    source = task.network.state_dict()
+
+    def gradients(pair: tuple[nn.Module, Shard]) -> tuple[list[Tensor], dict[str, Tensor]]:
+        replica, shard = pair
+        replica.load_state_dict(source)
+        loss, values = task.loss(replica, shard)
+        grads = torch.autograd.grad(
+            loss, list(replica.parameters()), allow_unused=True, materialize_grads=True
+        )
+        return list(grads), {"loss": loss.detach(), **values}
+
+    results = list(workers.map(gradients, zip(used, shards, strict=True)))
+    values = {key: float(sum(v[key] for _, v in results)) / len(results) for key in results[0][1]}
+    if not np.isfinite(values["loss"]):
+        raise BdgfError(
+            f"{task.name}: the loss is not finite at step {step} (learning rate {rate:g}). "
+            "Lower the learning rate (--set), and look for extreme values with bdgf check."
+        )
+    for i, parameter in enumerate(task.network.parameters()):
+        parameter.grad = sum((g[i] for g, _ in results[1:]), results[0][0][i]) / len(results)
+    nn.utils.clip_grad_norm_(task.network.parameters(), 5.0, foreach=False)
+    optimizer.step()
+    for name, buffer in task.network.named_buffers():
+        if buffer.dtype.is_floating_point:
+            buffer.copy_(torch.stack([dict(r.named_buffers())[name] for r in used]).mean(0))
+    return values | {"rate": rate}
+
+
+def _save_state(
+    path: Path, task: Task[Shard], optimizer: torch.optim.Adam, history: History, best: Best
+) -> None:
+    tensors = {f"network.{k}": v.contiguous() for k, v in task.network.state_dict().items()}
+    tensors |= {f"best.{k}": v.contiguous() for k, v in best.weights.items()}
+    for i, state in optimizer.state_dict()["state"].items():
+        tensors |= {f"adam.{i}.{k}": torch.as_tensor(v).contiguous() for k, v in state.items()}
+    tensors |= {f"history.{k}": torch.from_numpy(v) for k, v in history.arrays().items()}
+    metadata = {"best": repr(best.score)}
+    metadata |= {f"identity.{k}": str(v) for k, v in task.identity.items()}
+    with atomic_output(path, overwrite=True) as temporary:
+        save_file(tensors, temporary, metadata)
+
+
+def _load_state(
+    path: Path, task: Task[Shard], optimizer: torch.optim.Adam, best: Best
+) -> tuple[int, History]:
+    metadata, tensors = _read_state(path)
+    before = {k.removeprefix("identity."): v for k, v in metadata.items() if k.startswith("identity.")}
+    now = {k: str(v) for k, v in task.identity.items()}
+    changed = [
+        f"{k} was {before.get(k)}, is {now.get(k)}"
+        for k in sorted(before | now)
+        if before.get(k) != now.get(k)
+    ]
+    if changed:
+        raise CheckpointError(
+            f"{path}: belongs to another training: {'; '.join(changed)}. Start without --resume."
+        )
+    task.network.load_state_dict(_part(tensors, "network."))
+    best.score, best.weights = float(metadata["best"]), _part(tensors, "best.")
+    states: dict[int, dict[str, Tensor]] = {}
+    for key, value in _part(tensors, "adam.").items():
+        index, name = key.split(".")
+        states.setdefault(int(index), {})[name] = value
+    optimizer.load_state_dict({"state": states, "param_groups": optimizer.state_dict()["param_groups"]})
+    history = History.of({k: v.numpy() for k, v in _part(tensors, "history.").items()})
+    return len(history), history
+
+
+def _read_state(path: Path) -> tuple[dict[str, str], dict[str, Tensor]]:
+    try:
+        with safe_open(path, framework="pt") as file:
+            return file.metadata() or {}, {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118
+    except (OSError, SafetensorError) as error:
+        raise CheckpointError(
+            f"{path}: no training to resume here ({error}). Start without --resume."
+        ) from None
+
+
+def _part(tensors: dict[str, Tensor], prefix: str) -> dict[str, Tensor]:
+    return {k.removeprefix(prefix): v for k, v in tensors.items() if k.startswith(prefix)}

@@ -1,0 +1,46 @@
+"""Values logged while a network is trained: one row per step."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from landcover_bdgf.raster import atomic_output
+
+
+@dataclass
+class History:
+    """Logged values, a column of equal length for each name; ``loss`` is always among them."""
+
+    columns: dict[str, list[float]] = field(default_factory=dict)
+
+    def __len__(self) -> int:
+        return len(self.columns.get("loss", ()))
+
+    def series(self, name: str) -> list[float]:
+        """The values of a column."""
+        return self.columns[name]
+
+    def add(self, values: dict[str, float]) -> None:
+        """Append a row; all rows have the same columns."""
+        for name, value in values.items():
+            self.columns.setdefault(name, []).append(value)
+
+    def arrays(self) -> dict[str, NDArray[np.float64]]:
+        """Column name to float64 array (steps,)."""
+        return {name: np.array(values) for name, values in self.columns.items()}
+
+    @classmethod
+    def of(cls, arrays: dict[str, NDArray[np.float64]]) -> History:
+        """The inverse of :meth:`arrays`."""
+        return cls({name: values.tolist() for name, values in arrays.items()})
+
+    def write_csv(self, path: Path, *, overwrite: bool = False) -> None:
+        """One line per step, counted from 1."""
+        rows = zip(*self.columns.values(), strict=True)
+        lines = [f"{step}," + ",".join(f"{v:.6g}" for v in row) for step, row in enumerate(rows, 1)]
+        with atomic_output(path, overwrite=overwrite) as temporary:
+            temporary.write_text("\n".join([",".join(["step", *self.columns]), *lines]) + "\n", encoding="utf-8")

@@ -1,0 +1,104 @@
+"""Groups of command-line options that several commands share.
+
+A group is a frozen dataclass whose fields carry typer options; :func:`with_options` spreads the fields of a
+command's groups over its signature and hands them back to it as dataclasses.
+"""
+
+from __future__ import annotations
+
+import functools
+import inspect
+from collections.abc import Callable
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import Annotated, Any, TypeVar, get_type_hints
+
+import typer
+
+from landcover_bdgf.terminal import listen
+
+Command = TypeVar("Command", bound=Callable[..., None])
+
+
+def option(help: str, *names: str, **more: Any) -> Any:
+    """A typer option; its name is the field's unless given."""
+    return typer.Option(*names, help=help, **more)
+
+
+@dataclass(frozen=True)
+class Common:
+    """Options of every command."""
+
+    config: Annotated[str | None, option("recipe laptop, base or paper, or a TOML file", "-c", "--config")] = None
+    set: Annotated[list[str], option("one setting, such as fusion.branches=cnn; repeatable", "--set")] = ()  # type: ignore[assignment]
+    device: Annotated[str, option("auto, cpu, cuda, cuda:1 or mps")] = "auto"
+    threads: Annotated[int, option("0 = all cores; the result does not depend on it", min=0)] = 0
+    seed: Annotated[int, option("of all random numbers", min=0)] = 0
+    overwrite: Annotated[bool, option("replace outputs that exist", "--overwrite")] = False
+    json: Annotated[bool, option("print the result as JSON on standard output", "--json")] = False
+    quiet: Annotated[bool, option("only warnings and errors", "-q", "--quiet")] = False
+    verbose: Annotated[bool, option("more words", "-v", "--verbose")] = False
+    debug: Annotated[bool, option("show a traceback when something fails", "--debug")] = False
+
+
+@dataclass(frozen=True)
+class Aligning:
+    """How the SAR comes onto the spectral grid."""
+
+    coreg: Annotated[str, option("apply the estimated shift: off, grid (whole pixels) or auto (sub-pixel)")] = "off"
+    max_shift: Annotated[float, option("largest shift looked for, in pixels")] = 8.0
+    sar_unit: Annotated[str | None, option("db or power, where it is not recognised")] = None
+    hsi_crs: Annotated[str | None, option("CRS of the spectral image, if the file lacks it")] = None
+    sar_crs: Annotated[str | None, option("CRS of the SAR, if the file lacks it")] = None
+    spectral_offset: Annotated[float, option("added to all spectral values (Sentinel-2 from 2022 on: -1000)")] = 0.0
+    keep_water_vapour: Annotated[bool, option("keep bands in water-vapour absorption", "--keep-water-vapour")] = False
+    force: Annotated[bool, option("go on in spite of very different resolutions", "--force")] = False
+
+
+@dataclass(frozen=True)
+class Sampling:
+    """How labelled pixels are drawn and split."""
+
+    field: Annotated[str | None, option("field of the labels that holds the class")] = None
+    layer: Annotated[str | None, option("layer of a GeoPackage with several")] = None
+    encoding: Annotated[str | None, option("of a .dbf without .cpg, such as gbk")] = None
+    split: Annotated[str, option("polygon, block, random, none or column:NAME")] = "polygon"
+    test_share: Annotated[float, option("of the pixels, kept apart for the report", min=0, max=0.9)] = 0.3
+    per_class: Annotated[int, option("most training pixels per class", min=1)] = 2000
+    block_size: Annotated[int | None, option("of --split block, in pixels")] = None
+    buffer: Annotated[int | None, option("least distance of training and test pixels; default: the window")] = None
+    conflicts: Annotated[str, option("pixels in polygons of two classes: drop, last or error")] = "drop"
+    ignore_class: Annotated[list[str], option("a class value that means 'no label'; repeatable")] = ()  # type: ignore[assignment]
+
+
+def with_options(*groups: type) -> Callable[[Command], Command]:
+    """Give a command the options of dataclasses ``groups``, its first arguments; the first group is Common."""
+
+    def decorate(command: Command) -> Command:
+        own = list(inspect.signature(command, eval_str=True).parameters.values())[len(groups) :]
+        shared = [_parameter(group, f) for group in groups for f in fields(group)]
+
+        @functools.wraps(command)
+        def run(**values: Any) -> None:
+            filled = [group(**{f.name: values.pop(f.name) for f in fields(group)}) for group in groups]
+            listen(filled[0])
+            command(*filled, **values)
+
+        keyword = [p.replace(kind=inspect.Parameter.KEYWORD_ONLY) for p in own]
+        run.__signature__ = inspect.Signature(keyword + shared)  # type: ignore[attr-defined]
+        run.__annotations__ = {p.name: p.annotation for p in keyword + shared}
+        return run  # type: ignore[return-value]
+
+    return decorate
+
+
+def _parameter(group: type, field: Any) -> inspect.Parameter:
+    hint = get_type_hints(group, include_extras=True)[field.name]
+    default = list(field.default) if isinstance(field.default, tuple) else field.default
+    return inspect.Parameter(field.name, inspect.Parameter.KEYWORD_ONLY, default=default, annotation=hint)
+
+
+HSI = Annotated[str, typer.Argument(metavar="HSI", help="spectral image: a file, a folder, or files joined by commas")]
+SAR = Annotated[str, typer.Argument(metavar="SAR", help="SAR image, likewise")]
+OUTPUT = Annotated[Path, typer.Option("-o", "--output", help="what to write")]
+LABELS = Annotated[Path, typer.Option("--labels", help="polygons or points with classes")]

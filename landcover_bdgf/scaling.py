@@ -1,0 +1,152 @@
+"""From physical values to what the networks see, and back to nothing else: fitted once, stored, applied alike.
+
+Spectral bands go to [−1, 1] by robust percentiles of the valid pixels of the training scene (the whole
+image's extremes would be ruined by one hot pixel and could not be applied to a second scene); many bands are
+reduced by PCA. SAR intensities become standardised logarithms; SAR channels with a sign are treated as
+spectral ones.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, fields
+
+import numpy as np
+from landcover_bdgf.samples import Samples
+from landcover_bdgf.stack import Stack, Tile
+from numpy.typing import NDArray
+from rasterio.windows import Window
+from sklearn.decomposition import PCA
+
+from landcover_bdgf.recipe import SpectralRecipe
+
+Floats = NDArray[np.float32]
+
+PERCENTILES = (1.0, 99.0)
+SPECTRAL_LIMIT, SAR_LIMIT = 2.0, 4.0  # what lies further out says "bright" or "dark" and no more
+SAMPLE_BLOCK_PX, SAMPLE_BLOCKS = 64, 96  # up to 390,000 pixels
+
+
+@dataclass(frozen=True)
+class Scaling:
+    """How to scale S spectral and R SAR bands; all float32 arrays.
+
+    Attributes
+    ----------
+    low, high : (S,)
+        Percentiles of the spectral bands that go to −1 and 1.
+    components : (K, S)
+        Linear map to K reduced bands, or (0, S) where the bands are kept.
+    reduced_low, reduced_high : (K,)
+        Percentiles of the reduced bands.
+    sar_mean, sar_std : (R,)
+        Of the log intensity; for a channel with a sign the centre and half range of its percentiles.
+    speckled : (R,)
+        1 for an intensity with multiplicative speckle, 0 for a channel with a sign.
+    """
+
+    low: Floats
+    high: Floats
+    components: Floats
+    reduced_low: Floats
+    reduced_high: Floats
+    sar_mean: Floats
+    sar_std: Floats
+    speckled: Floats
+
+    @property
+    def bands(self) -> int:
+        """Spectral bands that the networks get."""
+        return len(self.components) or len(self.low)
+
+    def spectral(self, values: Floats) -> Floats:
+        """``(S, …) -> (K or S, …)``, about −1 … 1."""
+        scaled = _to_unit(values, self.low, self.high)
+        if len(self.components):
+            # plain sums in a fixed order: a BLAS product may round differently for another number of pixels
+            reduced = np.einsum("ks,s...->k...", self.components, scaled, optimize=False)
+            scaled = _to_unit(reduced.astype(np.float32), self.reduced_low, self.reduced_high)
+        return np.clip(scaled, -SPECTRAL_LIMIT, SPECTRAL_LIMIT)
+
+    def sar(self, power: Floats) -> Floats:
+        """``(R, …) -> (R, …)``: standardised log intensity of speckled channels."""
+        values = np.stack([np.log(p) if s else p for p, s in zip(power, self.speckled, strict=True)])
+        column = (slice(None),) + (None,) * (power.ndim - 1)
+        return np.clip((values - self.sar_mean[column]) / self.sar_std[column], -SAR_LIMIT, SAR_LIMIT)
+
+    @property
+    def sigma_log(self) -> list[float]:
+        """Standard deviation of log intensity per SAR channel, 0 for channels with Gaussian noise."""
+        return [float(std) if s else 0.0 for std, s in zip(self.sar_std, self.speckled, strict=True)]
+
+    def arrays(self) -> dict[str, Floats]:
+        """Name to array, for a checkpoint."""
+        return {f.name: getattr(self, f.name) for f in fields(self)}
+
+
+def fit_scaling(
+    stacks: Sequence[Stack], recipe: SpectralRecipe, *, exclude: Samples | None, seed: int
+) -> Scaling:
+    """Fit on a sample of the valid pixels of the scenes, without the test pixels of ``exclude``."""
+    pixels = [
+        sample_pixels(stack, exclude=exclude if i == 0 else None, seed=seed) for i, stack in enumerate(stacks)
+    ]
+    spectral = np.concatenate([p[0] for p in pixels], axis=1)
+    sar = np.concatenate([p[1] for p in pixels], axis=1)
+    low, high = _percentiles(spectral)
+    components = np.zeros((0, len(spectral)), np.float32)
+    reduced_low = reduced_high = np.zeros(0, np.float32)
+    if len(spectral) > recipe.max_bands:
+        scaled = np.clip(_to_unit(spectral, low, high), -SPECTRAL_LIMIT, SPECTRAL_LIMIT)
+        components = PCA(recipe.reduced_bands, svd_solver="covariance_eigh").fit(scaled.T).components_
+        components = components.astype(np.float32)
+        reduced_low, reduced_high = _percentiles(np.einsum("ks,sn->kn", components, scaled))
+    return Scaling(low, high, components, reduced_low, reduced_high, *_fit_sar(sar))
+
+
+def sample_pixels(stack: Stack, *, exclude: Samples | None, seed: int) -> tuple[Floats, Floats]:
+    """Valid pixels of random blocks of a scene: spectral (S, N) and SAR power (R, N)."""
+    windows = list(stack.grid.tiles(SAMPLE_BLOCK_PX))
+    chosen = np.random.default_rng(seed).permutation(len(windows))
+    spectral, sar, taken = [], [], 0
+    for index in chosen:
+        window = windows[index]
+        tile = hide_test_pixels(stack.read(window), exclude, window)
+        if tile.valid.any():
+            spectral.append(tile.spectral[:, tile.valid])
+            sar.append(tile.sar[:, tile.valid])
+            taken += 1
+        if taken == SAMPLE_BLOCKS:
+            break
+    return np.concatenate(spectral, axis=1), np.concatenate(sar, axis=1)
+
+
+def hide_test_pixels(tile: Tile, samples: Samples | None, window: Window) -> Tile:
+    """The tile of ``window`` with the test pixels of ``samples`` invalid, so that nothing is learned from them."""
+    if samples is None:
+        return tile
+    rows, cols = samples.test.rows - window.row_off, samples.test.cols - window.col_off
+    inside = (rows >= 0) & (rows < window.height) & (cols >= 0) & (cols < window.width)
+    valid = tile.valid.copy()
+    valid[rows[inside], cols[inside]] = False
+    return Tile(tile.spectral * valid, tile.sar * valid, valid)
+
+
+def _fit_sar(sar: Floats) -> tuple[Floats, Floats, Floats]:
+    speckled = (sar > 0).all(axis=1)
+    low, high = _percentiles(sar)
+    log = np.log(np.where(speckled[:, None], sar, 1))
+    mean = np.where(speckled, log.mean(axis=1, dtype=np.float64), (low + high) / 2)
+    std = np.where(speckled, log.std(axis=1, dtype=np.float64), (high - low) / 2)
+    return mean.astype(np.float32), np.maximum(std, 1e-6).astype(np.float32), speckled.astype(np.float32)
+
+
+def _percentiles(values: Floats) -> tuple[Floats, Floats]:
+    low, high = np.percentile(values, PERCENTILES, axis=1)
+    return low.astype(np.float32), high.astype(np.float32)
+
+
+def _to_unit(values: Floats, low: Floats, high: Floats) -> Floats:
+    column = (slice(None),) + (None,) * (values.ndim - 1)
+    half = np.maximum((high - low) / 2, 1e-6)  # a constant band becomes 0, not NaN
+    return ((values - ((low + high) / 2)[column]) / half[column]).astype(np.float32)

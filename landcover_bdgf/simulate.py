@@ -1,0 +1,183 @@
+"""A simulated scene by formula: fields, woods, water and town as both sensors would see them.
+
+Nothing in it is measured. Parcels are the cells of random points. Each has a class, a leaf area index and
+a soil moisture, and both sensors follow from these:
+
+- reflectance: soil and leaves mixed by Beer and Lambert's law, 1 − exp(−k · LAI) covered by leaves;
+- backscatter: the water-cloud model (Attema and Ulaby 1978), vegetation in front of a moist soil, with gamma
+  distributed texture in woods and town, and gamma distributed speckle of 4.4 looks (Sentinel-1 GRD).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import geopandas as gpd
+import numpy as np
+from affine import Affine
+from numpy.typing import NDArray
+from rasterio.crs import CRS
+from rasterio.windows import Window
+from scipy.ndimage import gaussian_filter
+from scipy.spatial import cKDTree
+from shapely.geometry import box
+
+from landcover_bdgf.raster import Grid, RasterProfile, atomic_output, write_raster
+
+BANDS = ("B02", "B03", "B04", "B05", "B06", "B07", "B08", "B8A", "B11", "B12")
+#        blue   green  red    red edge ......  near infrared  short-wave
+SOIL = (0.08, 0.11, 0.15, 0.18, 0.20, 0.22, 0.25, 0.26, 0.34, 0.30)
+LEAF = (0.02, 0.05, 0.03, 0.09, 0.28, 0.36, 0.39, 0.41, 0.18, 0.08)
+WATER = (0.05, 0.04, 0.02, 0.015, 0.01, 0.01, 0.008, 0.007, 0.004, 0.003)
+ROOFS = (0.11, 0.12, 0.14, 0.15, 0.16, 0.17, 0.18, 0.19, 0.21, 0.20)
+LOOKS = 4.4
+EXTINCTION = 0.5  # k of Beer and Lambert
+INCIDENCE = np.deg2rad(38.0)
+NODATA = -9999
+LABEL_PX = 6
+PARCEL_PX = 15
+
+
+@dataclass(frozen=True)
+class Cover:
+    """A class: its share of parcels, range of leaf area, water-cloud coefficients (VV, VH), texture."""
+
+    name: str
+    share: float
+    leaf_area: tuple[float, float]
+    cloud: tuple[float, float]
+    texture: float
+
+
+COVERS = (
+    Cover("water", 0.12, (0.0, 0.0), (0.0, 0.0), 0.0),
+    Cover("trees", 0.22, (3.5, 6.0), (0.16, 0.055), 0.15),
+    Cover("crops", 0.26, (1.5, 4.0), (0.14, 0.03), 0.0),
+    Cover("grassland", 0.18, (1.5, 4.0), (0.025, 0.005), 0.0),  # the leaves of crops, but a smoother radar target
+    Cover("bare soil", 0.10, (0.0, 0.4), (0.07, 0.012), 0.0),
+    Cover("built area", 0.12, (0.0, 0.8), (0.0, 0.0), 0.6),
+)
+
+
+@dataclass(frozen=True)
+class Scene:
+    """Arrays on one grid: reflectance (B, h, w), intensity VV and VH (2, h, w), class (h, w) from 1."""
+
+    grid: Grid
+    reflectance: NDArray[np.float64]
+    intensity: NDArray[np.float64]
+    classes: NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class SceneFiles:
+    """A written scene: spectral image, SAR in dB on a grid of its own, polygons with the field ``class``."""
+
+    spectral: Path
+    sar: Path
+    labels: Path
+    field: str = "class"
+
+
+def simulate(shape_hw: tuple[int, int] = (160, 176), *, seed: int = 0) -> Scene:
+    """Draw a scene; the same seed gives the same one."""
+    rng = np.random.default_rng(seed)
+    grid = Grid(CRS.from_epsg(32633), Affine(10, 0, 399_960, 0, -10, 5_800_020), shape_hw)
+    parcels, count = _parcels(shape_hw, rng)
+    cover_of = rng.choice(len(COVERS), count, p=[c.share for c in COVERS])
+    cover_of[: len(COVERS) * 6] = np.arange(len(COVERS) * 6) % len(COVERS)  # some parcels of each class, always
+    low, high = np.array([c.leaf_area for c in COVERS])[cover_of].T
+    leaf_area = rng.uniform(low, high)[parcels] * np.exp(0.15 * _smooth(shape_hw, 3, rng))
+    moisture = np.clip(rng.uniform(0.08, 0.32, count)[parcels] + 0.03 * _smooth(shape_hw, 8, rng), 0.03, 0.45)
+    classes = cover_of[parcels]
+    reflectance = _reflectance(classes, leaf_area, moisture, rng)
+    return Scene(grid, reflectance, _intensity(classes, leaf_area, moisture, rng), classes + 1)
+
+
+def _parcels(shape_hw: tuple[int, int], rng: np.random.Generator) -> tuple[NDArray[np.int64], int]:
+    count = max(len(COVERS) * 8, shape_hw[0] * shape_hw[1] // PARCEL_PX**2)
+    points = rng.uniform(0, shape_hw, (count, 2))
+    pixels = np.stack(np.mgrid[: shape_hw[0], : shape_hw[1]], axis=-1).reshape(-1, 2)
+    return cKDTree(points).query(pixels)[1].reshape(shape_hw), count
+
+
+def _smooth(shape_hw: tuple[int, int], sigma_px: float, rng: np.random.Generator) -> NDArray[np.float64]:
+    """A random field of unit variance."""
+    field = gaussian_filter(rng.standard_normal(shape_hw), sigma_px, mode="wrap")
+    return field / field.std()  # type: ignore[no-any-return]
+
+
+def _reflectance(
+    classes: NDArray[np.int64], leaf_area: NDArray[np.float64], moisture: NDArray[np.float64], rng: np.random.Generator
+) -> NDArray[np.float64]:
+    name = np.array([c.name for c in COVERS])[classes]
+    bare = np.where(name == "built area", 1.0, np.exp(-1.8 * moisture))  # wet soil is darker
+    ground = np.where(
+        name == "water",
+        np.array(WATER)[:, None, None],
+        np.where(name == "built area", np.array(ROOFS)[:, None, None], np.array(SOIL)[:, None, None]) * bare,
+    )
+    covered = 1 - np.exp(-EXTINCTION * leaf_area)
+    shade = np.where(name == "trees", 0.8, 1.0) * np.exp(0.05 * _smooth(classes.shape, 2, rng))
+    mixed = (ground * (1 - covered) + np.array(LEAF)[:, None, None] * covered) * shade
+    roughness = np.where(name == "built area", 0.18, 0.03)
+    mixed = mixed * np.exp(roughness * rng.standard_normal(classes.shape))
+    mixed = gaussian_filter(mixed, (0, 0.5, 0.5))  # the sensor's point spread mixes neighbours
+    return np.clip(mixed + 0.003 * rng.standard_normal(mixed.shape), 1e-4, 1)
+
+
+def _intensity(
+    classes: NDArray[np.int64], leaf_area: NDArray[np.float64], moisture: NDArray[np.float64], rng: np.random.Generator
+) -> NDArray[np.float64]:
+    name = np.array([c.name for c in COVERS])[classes]
+    texture = np.array([c.texture for c in COVERS])[classes]
+    bright = np.where(texture > 0, rng.gamma(1 / np.maximum(texture, 1e-3), np.maximum(texture, 1e-3)), 1.0)
+    channels = []
+    for channel, (water, town, soil) in enumerate([(0.006, 0.45, 0.035), (0.0008, 0.07, 0.004)]):
+        cloud = np.array([c.cloud[channel] for c in COVERS])[classes]
+        through = np.exp(-2 * 0.12 * leaf_area / np.cos(INCIDENCE))  # two-way transmissivity
+        sigma0 = cloud * np.cos(INCIDENCE) * (1 - through) + soil * np.exp(4 * moisture) * through
+        sigma0 = np.where(name == "water", water, np.where(name == "built area", town, sigma0))
+        channels.append(gaussian_filter(sigma0 * bright, 0.5))
+    return np.stack(channels) * rng.gamma(LOOKS, 1 / LOOKS, (2, *classes.shape))
+
+
+def label_polygons(scene: Scene, *, per_class: int = 10, seed: int = 0) -> gpd.GeoDataFrame:
+    """Small squares inside single parcels, as an analyst would draw them, with the field ``class``."""
+    rng = np.random.default_rng(seed + 1)
+    height, width = scene.grid.shape_hw
+    corners = rng.permutation([(r, c) for r in range(2, height - 8, 9) for c in range(2, width - 8, 9)])
+    rows, left = [], dict.fromkeys(range(1, len(COVERS) + 1), per_class)
+    for row, col in corners:
+        inside = scene.classes[row - 1 : row + LABEL_PX + 1, col - 1 : col + LABEL_PX + 1]
+        code = int(inside[0, 0])
+        if (inside == code).all() and left[code] > 0:
+            left[code] -= 1
+            square = scene.grid.window_grid(Window(col, row, LABEL_PX, LABEL_PX))
+            rows.append({"class": COVERS[code - 1].name, "geometry": box(*square.bounds)})
+    return gpd.GeoDataFrame(rows, crs="EPSG:32633")
+
+
+def write_scene(scene: Scene, folder: Path, *, overwrite: bool = False, seed: int = 0) -> SceneFiles:
+    """Write a scene as a user would have it: reflectance × 10,000, SAR in dB on its own grid, polygons."""
+    files = SceneFiles(folder / "msi.tif", folder / "sar_db.tif", folder / "labels.gpkg")
+    digital = np.round(scene.reflectance * 10_000).astype(np.int16)
+    digital[:, :12, -20:] = NODATA  # a corner that the swath did not reach
+    spectral = RasterProfile(
+        "int16", len(BANDS), nodata=NODATA, band_names=BANDS, overviews="average", tags={"SIMULATED": "by formula"}
+    )
+    _write(files.spectral, scene.grid, digital, spectral, overwrite)
+    shifted = scene.grid.window_grid(Window(-3, 2, scene.grid.shape_hw[1], scene.grid.shape_hw[0]))
+    moved = np.pad(scene.intensity, ((0, 0), (0, 2), (3, 0)), mode="reflect")[:, 2:, :-3]
+    sar = RasterProfile("float32", 2, band_names=("VV", "VH"), overviews="average", tags={"SIMULATED": "by formula"})
+    _write(files.sar, shifted, (10 * np.log10(moved)).astype(np.float32), sar, overwrite)
+    with atomic_output(files.labels, overwrite=overwrite) as temporary:
+        label_polygons(scene, seed=seed).to_file(temporary, driver="GPKG", layer="labels")
+    return files
+
+
+def _write(path: Path, grid: Grid, pixels: NDArray[np.generic], profile: RasterProfile, overwrite: bool) -> None:
+    windows = grid.tiles(512)
+    tiles = ((w, pixels[:, w.row_off : w.row_off + w.height, w.col_off : w.col_off + w.width]) for w in windows)
+    write_raster(path, grid, tiles, profile=profile, overwrite=overwrite)

@@ -1,0 +1,87 @@
+"""What the terminal shows: one plain line for a word, a warning or an error; the result as text or JSON."""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import re
+import sys
+import traceback
+from types import FrameType
+from typing import Any, Protocol
+
+import click
+
+from landcover_bdgf.errors import BdgfError, SettingsError
+
+INTERRUPTED, TERMINATED = 130, 143
+
+
+class Output(Protocol):
+    """The common options that shape what is shown."""
+
+    @property
+    def json(self) -> bool: ...  # noqa: D102
+    @property
+    def quiet(self) -> bool: ...  # noqa: D102
+    @property
+    def verbose(self) -> bool: ...  # noqa: D102
+
+
+def listen(output: Output) -> None:
+    """Show what the package logs, on standard error."""
+    handler = logging.StreamHandler()
+    handler.setFormatter(_Line())
+    log = logging.getLogger("landcover_bdgf")
+    log.handlers, log.propagate = [handler], False
+    log.setLevel(logging.WARNING if output.quiet else logging.DEBUG if output.verbose else logging.INFO)
+
+
+def say(output: Output, lines: list[str], values: Any) -> None:
+    """The result on standard output: JSON for programs, lines for people."""
+    if output.json:
+        print(json.dumps(values, default=str, indent=2))
+    else:
+        print("\n".join(one_line(line) for line in lines))
+
+
+def explain(error: BaseException) -> int:
+    """Print the one line of an error and choose the exit code."""
+    if "--debug" in sys.argv:
+        traceback.print_exception(error)
+    if isinstance(error, BrokenPipeError):  # the reader has gone, as in `bdgf info x | head`
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+    if isinstance(error, click.exceptions.Exit):
+        return error.exit_code
+    if isinstance(error, KeyboardInterrupt | click.exceptions.Abort):
+        return _error("stopped.", INTERRUPTED)
+    if isinstance(error, click.ClickException):
+        context = getattr(error, "ctx", None)
+        command = context.command_path if context else "bdgf"
+        return _error(f"{error.format_message()} See {command} --help.", SettingsError.exit_code)
+    if isinstance(error, BdgfError):
+        return _error(str(error), error.exit_code)
+    return _error(f"a bug of ours, {type(error).__name__}: {error}. Run again with --debug and report it.", 1)
+
+
+def stop(number: int, frame: FrameType | None) -> None:
+    """Handler of SIGTERM: unwind, so that temporary files go."""
+    raise SystemExit(TERMINATED)
+
+
+def one_line(text: str) -> str:
+    """Names come from files: no control character may reach the terminal."""
+    return re.sub(r"[\x00-\x1f\x7f-\x9f]+", " ", text)
+
+
+class _Line(logging.Formatter):
+    def format(self, record: logging.LogRecord) -> str:
+        word = "" if record.levelno < logging.WARNING else f"{record.levelname.lower()}: "
+        return f"bdgf: {word}{one_line(record.getMessage())}"
+
+
+def _error(message: str, code: int) -> int:
+    print(f"bdgf: error: {one_line(message)}", file=sys.stderr)
+    return code

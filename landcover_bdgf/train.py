@@ -1,0 +1,284 @@
+"""Step: fit the fusion network to samples, with frozen diffusion features (sections 3.2 and 3.3 of the paper)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from landcover_bdgf.samples import Samples
+from landcover_bdgf.stack import Stack
+from numpy.typing import NDArray
+from sklearn.metrics import balanced_accuracy_score
+from torch import Generator, Tensor, nn
+
+from landcover_bdgf.checkpoint import Checkpoint, fit_stack
+from landcover_bdgf.device import Run, Workers, open_workers
+from landcover_bdgf.errors import LabelError
+from landcover_bdgf.features import BLOCK_PX, Seen, Viewer
+from landcover_bdgf.fit import SHARDS, Task, fit, generator_of
+from landcover_bdgf.history import History
+from landcover_bdgf.networks.fusion import FusionNetwork, Inputs, LossSettings, MutualLearning, total_loss
+from landcover_bdgf.progress import log, track
+from landcover_bdgf.provenance import record
+from landcover_bdgf.recipe import Recipe
+
+
+@dataclass(frozen=True)
+class Windows:
+    """Windows round labelled pixels: spec (N, K, 9, 9), sar (N, R, 9, 9), dif (N, F, 9, 9), codes int64 (N,) from 0."""
+
+    spec: Tensor
+    sar: Tensor
+    dif: Tensor
+    codes: Tensor
+
+    def __getitem__(self, index: Tensor) -> Windows:
+        return Windows(self.spec[index], self.sar[index], self.dif[index], self.codes[index])
+
+    def __len__(self) -> int:
+        return len(self.codes)
+
+    def to(self, device: torch.device) -> Windows:
+        """The same on a device."""
+        return Windows(*(a.to(device) for a in (self.spec, self.sar, self.dif, self.codes)))
+
+    def turned(self, generator: Generator) -> Windows:
+        """Each window flipped and transposed at random, one of the eight symmetries of a square."""
+        coins = torch.randint(2, (3, len(self)), generator=generator, dtype=torch.bool)[
+            :, :, None, None, None
+        ]
+
+        def turn(x: Tensor) -> Tensor:
+            x = torch.where(coins[0], x.flip(-1), x)
+            x = torch.where(coins[1], x.flip(-2), x)
+            return torch.where(coins[2], x.transpose(-1, -2), x)
+
+        return Windows(turn(self.spec), turn(self.sar), turn(self.dif), self.codes)
+
+
+@dataclass(frozen=True)
+class Drawn:
+    """A shard of a batch: windows, and the generator of its dropout."""
+
+    windows: Windows
+    generator: Generator
+
+
+class Trained(nn.Module):
+    """All that is trained together: the fusion network and the temperatures of mutual learning."""
+
+    def __init__(self, inputs: Inputs, recipe: Recipe) -> None:
+        super().__init__()
+        self.fusion = FusionNetwork(inputs, recipe.fusion)
+        self.mutual = MutualLearning(recipe.mutual.temperature_limits) if recipe.mutual.enabled else None
+
+
+def train(
+    stack: Stack,
+    samples: Samples,
+    *,
+    denoiser: Checkpoint,
+    recipe: Recipe | None = None,
+    run: Run | None = None,
+    partial: Path | None = None,
+    resume: bool = False,
+) -> Checkpoint:
+    """Train the fusion network on the training part of the samples.
+
+    Parameters
+    ----------
+    stack : Stack
+    samples : Samples
+        Its test part is never looked at.
+    denoiser : Checkpoint
+        From :func:`pretrain`; its scaling and its U-Net are used as they are.
+    recipe : Recipe
+        Default that of the denoiser. Its diffusion and spectral settings must be the denoiser's.
+    run, partial, resume
+        As in :func:`pretrain`.
+
+    Returns
+    -------
+    Checkpoint of kind "model", with its losses
+
+    Raises
+    ------
+    LabelError
+        Fewer than two classes have training pixels.
+    """
+    run = run or Run()
+    recipe = replace_diffusion(recipe or denoiser.recipe, denoiser.recipe)
+    device = run.torch_device()
+    stack = fit_stack(denoiser, stack, name="the denoiser")
+    _warn_of_leaks(samples, denoiser)
+    viewer = Viewer.of(denoiser.part("unet."), denoiser.scaling, recipe, device, run.seed)
+    with open_workers(run.workers(device)) as workers:
+        windows = cut_windows(stack, samples.train, viewer, workers)
+        provenance = record(
+            "train",
+            {"scene": stack.fingerprint(), "samples": f"{len(samples.train.rows)} training pixels", "test": samples.test_digest()},
+            seed=run.seed,
+            training=training_ground(samples, recipe),
+            denoiser=denoiser.provenance,
+        )  # fmt: skip
+        torch.manual_seed(run.seed)  # initial weights
+        sizes = Inputs(
+            viewer.scaling.bands, len(viewer.scaling.sar_mean), viewer.features, len(samples.legend.entries)
+        )
+        trained = Trained(sizes, recipe).to(device)
+        history = _fit(trained, windows, samples.train, recipe, run, workers, partial, resume)
+    weights = denoiser.weights | {
+        f"fusion.{k}": v.cpu().numpy() for k, v in trained.fusion.state_dict().items()
+    }
+    return replace(
+        denoiser, kind="model", weights=weights, recipe=recipe, legend=samples.legend, history=history,
+        provenance=provenance,
+    )  # fmt: skip
+
+
+def replace_diffusion(recipe: Recipe, of: Recipe) -> Recipe:
+    """The recipe with what pre-training fixed taken from the denoiser's, saying so where it differs."""
+    if (recipe.diffusion, recipe.spectral) != (of.diffusion, of.spectral):
+        log.info("settings of diffusion and spectral are the denoiser's")
+    return recipe.model_copy(update={"diffusion": of.diffusion, "spectral": of.spectral})
+
+
+def training_ground(samples: Samples, recipe: Recipe) -> dict[str, Any]:
+    """Where the training pixels lie, so that an assessment can tell whether its reference leaks."""
+    x, y = samples.grid.xy(samples.train.rows, samples.train.cols)
+    return {
+        "pixels_xy": np.stack([x, y], axis=1).round(6).tolist(),
+        "crs": samples.grid.crs.to_wkt(),
+        "patch": recipe.fusion.patch,
+        "halo_px": recipe.halo_px,
+        "split": samples.split.method,
+    }
+
+
+def _warn_of_leaks(samples: Samples, denoiser: Checkpoint) -> None:
+    if len(samples.test.rows) and denoiser.provenance.get("hidden_test_pixels") != samples.test_digest():
+        log.warning(
+            "the denoiser was pre-trained without hiding these test pixels (it saw their images, never their labels); "
+            "give --samples to pretrain to hide them"
+        )
+
+
+def cut_windows(stack: Stack, samples: Samples, viewer: Viewer, workers: Workers) -> Windows:
+    """Windows round all pixels of ``samples``, in their order, from blocks that are each computed once."""
+    patch = viewer.recipe.fusion.patch
+    block_of = np.stack([samples.rows // BLOCK_PX, samples.cols // BLOCK_PX], axis=1)
+    blocks, member = np.unique(block_of, axis=0, return_inverse=True)
+    corners = [(int(r) * BLOCK_PX, int(c) * BLOCK_PX) for r, c in blocks]
+    reads = ((viewer.read(stack, r, c), r, c) for r, c in corners)
+    cut: list[Windows] = []
+    results = workers.map(lambda read: viewer.see(*read), reads)
+    for i, seen in enumerate(track(results, "diffusion features", len(corners))):
+        inside = np.flatnonzero(member.ravel() == i)
+        rows, cols = samples.rows[inside] - corners[i][0], samples.cols[inside] - corners[i][1]
+        cut.append(_cut(seen, rows, cols, samples.codes[inside], patch))
+    order = np.argsort(np.concatenate([np.flatnonzero(member.ravel() == i) for i in range(len(blocks))]))
+    joined = [torch.cat([getattr(w, name) for w in cut]) for name in ("spec", "sar", "dif", "codes")]
+    return Windows(*(a[torch.from_numpy(order)] for a in joined))
+
+
+def _cut(seen: Seen, rows: NDArray[Any], cols: NDArray[Any], codes: NDArray[Any], patch: int) -> Windows:
+    def at(x: Tensor) -> Tensor:
+        return torch.stack(
+            [x[0, :, r : r + patch, c : c + patch] for r, c in zip(rows, cols, strict=True)]
+        ).cpu()
+
+    return Windows(at(seen.spec), at(seen.sar), at(seen.dif), torch.from_numpy(codes.astype(np.int64) - 1))
+
+
+def _fit(
+    trained: Trained, windows: Windows, samples: Samples, recipe: Recipe, run: Run,
+    workers: Workers, partial: Path | None, resume: bool,
+) -> History:  # fmt: skip
+    settings, device = recipe.training, run.torch_device()
+    learn, validate = _validation_split(samples, settings.validation_share, run.seed)
+    class_weights = _class_weights(windows.codes[learn], trained, settings.balanced).to(device)
+    loss_settings = LossSettings(recipe.mutual.branch_weight, settings.label_smoothing, class_weights)
+
+    def batch(step: int) -> list[Drawn]:
+        chosen = learn[_epoch_batch(len(learn), settings.batch, step, run.seed)]
+        parts = [p for p in chosen.tensor_split(SHARDS) if len(p) > 1]
+        return [
+            _draw(windows[p], settings.augment, device, generator_of(run.seed, 2, step, i))
+            for i, p in enumerate(parts)
+        ]
+
+    def loss(network: nn.Module, drawn: Drawn) -> tuple[Tensor, dict[str, Tensor]]:
+        assert isinstance(network, Trained)
+        w = drawn.windows
+        outputs = network.fusion(w.spec, w.sar, w.dif, drawn.generator)
+        values = {"accuracy": (outputs.z.flatten(1).argmax(1) == w.codes).float().mean()}
+        if network.mutual is not None:
+            values |= {f"T_{pair}": T for pair, T in network.mutual(outputs)[1].items()}
+        return total_loss(outputs, w.codes, network.mutual, loss_settings), values
+
+    def evaluate(network: nn.Module) -> float:
+        assert isinstance(network, Trained)
+        return _accuracy(network.fusion, windows[validate].to(device))
+
+    log.info("training on %d pixels of %d classes on %s", len(learn), len(windows.codes.unique()), device)
+    task = Task(
+        "train", trained, batch, loss, settings.steps, settings.learning_rate, settings.weight_decay,
+        evaluate=evaluate if len(validate) else None,
+        identity={"recipe": recipe.model_dump_json(), "seed": run.seed, "windows": _digest(windows)},
+    )  # fmt: skip
+    return fit(task, workers, partial=partial, resume=resume)
+
+
+def _draw(windows: Windows, augment: bool, device: torch.device, generator: Generator) -> Drawn:
+    return Drawn((windows.turned(generator) if augment else windows).to(device), generator)
+
+
+def _epoch_batch(count: int, batch: int, step: int, seed: int) -> Tensor:
+    """Indices of a step: each epoch is a new permutation; a last batch that is too small joins in none."""
+    per_epoch = max(1, count // batch)
+    order = torch.randperm(count, generator=generator_of(seed, 1, step // per_epoch))
+    start = step % per_epoch * batch
+    return order[start : start + batch]
+
+
+def _class_weights(codes: Tensor, trained: Trained, balanced: bool) -> Tensor:
+    """Inverse frequencies with mean 1 over the pixels; classes without pixels get 0."""
+    classes = trained.fusion.inputs.classes
+    counts = torch.bincount(codes, minlength=classes).double()
+    if (counts > 0).sum() < 2:
+        raise LabelError(
+            "fewer than two classes have training pixels left; a map needs two. See the table of bdgf sample."
+        )
+    if not balanced:
+        return torch.ones(classes)
+    return torch.where(counts > 0, len(codes) / ((counts > 0).sum() * counts.clamp(min=1)), 0).float()
+
+
+def _validation_split(samples: Samples, share: float, seed: int) -> tuple[Tensor, Tensor]:
+    """Whole polygons of each class for validation, chosen among the training ones alone."""
+    held = np.zeros(len(samples.rows), bool)
+    rng = np.random.default_rng(seed)
+    for code in np.unique(samples.codes):
+        groups = np.unique(samples.groups[samples.codes == code])
+        count = min(round(share * len(groups)), len(groups) - 1)
+        held |= np.isin(samples.groups, rng.permutation(groups)[:count]) & (samples.codes == code)
+    return torch.from_numpy(np.flatnonzero(~held)), torch.from_numpy(np.flatnonzero(held))
+
+
+@torch.no_grad()
+def _accuracy(network: FusionNetwork, windows: Windows) -> float:
+    network.eval()
+    parts = torch.arange(len(windows)).split(512)
+    found = torch.cat(
+        [network(w.spec, w.sar, w.dif).z.flatten(1).argmax(1) for w in (windows[p] for p in parts)]
+    )
+    network.train()
+    return float(balanced_accuracy_score(windows.codes.cpu(), found.cpu()))
+
+
+def _digest(windows: Windows) -> str:
+    sums = [float(a.double().sum()) for a in (windows.spec, windows.sar, windows.dif, windows.codes)]
+    return f"{len(windows)} windows, sums {sums}"

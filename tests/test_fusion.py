@@ -1,0 +1,154 @@
+"""A tile computed densely equals its windows; modules equal their printed formulas; switches switch."""
+
+import math
+
+import pytest
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from landcover_bdgf.networks.fusion import (
+    PAIRS,
+    FusionNetwork,
+    Inputs,
+    LossSettings,
+    MutualLearning,
+    Outputs,
+    apply_dense,
+    apply_windows,
+    divergence,
+    entropy,
+    total_loss,
+)
+from landcover_bdgf.networks.mamba import GroupAttention
+from landcover_bdgf.networks.transformer import LOGIT_LIMIT, Tokenizer
+from landcover_bdgf.recipe import RECIPES, FusionRecipe, load_recipe
+
+SIZES = Inputs(bands=12, sar_bands=2, features=64, classes=5)
+
+
+def network(recipe: FusionRecipe, seed: int = 0) -> FusionNetwork:
+    """Random weights, random running statistics, and every scalar that starts at 0 moved away from it."""
+    torch.manual_seed(seed)
+    made = FusionNetwork(SIZES, recipe)
+    for name, tensor in [*made.named_parameters(), *made.named_buffers()]:
+        if name.endswith(("lam", "bias_row", "bias_col", "running_mean")):
+            nn.init.normal_(tensor)
+        elif name.endswith("running_var"):
+            nn.init.uniform_(tensor, 0.5, 2)
+    return made.eval()
+
+
+def tile(height: int, width: int, batch: int = 1) -> list[Tensor]:
+    generator = torch.Generator().manual_seed(height)
+    return [torch.randn((batch, n, height, width), generator=generator) for n in (12, 2, 64)]
+
+
+@pytest.mark.parametrize("recipe", ["laptop", "base"])
+@pytest.mark.parametrize("shape", [(9, 9), (9, 14), (17, 12)])
+def test_dense_equals_windows(recipe: str, shape: tuple[int, int]) -> None:
+    made, inputs = network(RECIPES[recipe].fusion), tile(*shape)
+    dense, windows = apply_dense(made, *inputs), apply_windows(made, *inputs)
+    assert dense.shape == (1, 5, shape[0] - 8, shape[1] - 8)
+    torch.testing.assert_close(dense, windows, atol=1e-4, rtol=0)
+    assert torch.equal(dense.argmax(1), windows.argmax(1))
+
+
+def test_the_literal_network_runs_window_by_window() -> None:
+    recipe = RECIPES["paper"].fusion
+    assert not recipe.shares
+    assert apply_dense(network(recipe), *tile(10, 11)).shape == (1, 5, 2, 3)
+
+
+@pytest.mark.parametrize("sets", [
+    ("fusion.branches=cnn",), ("fusion.branches=transformer",), ("fusion.branches=mamba",),
+    ("fusion.branches=transformer,mamba",), ("fusion.guidance=",), ("fusion.guidance=cnn,mamba",),
+])  # fmt: skip
+def test_ablation_switches_change_what_they_say(sets: tuple[str, ...]) -> None:
+    recipe = load_recipe("laptop", sets).fusion
+    made, inputs = network(recipe), tile(9, 9)
+    outputs = made(*inputs)
+    assert tuple(outputs.branch_z) == recipe.branches
+    changed = made(inputs[0], inputs[1], inputs[2] + 1)
+    for branch in recipe.branches:
+        guided = branch in recipe.guidance
+        assert torch.equal(outputs.vectors[branch], changed.vectors[branch]) is not guided or (
+            branch == "mamba" and "cnn" in recipe.branches
+        )
+
+
+def test_each_branch_looks_at_both_sensors() -> None:
+    made, (spec, sar, dif) = network(RECIPES["laptop"].fusion), tile(9, 9)
+    before = made(spec, sar, dif).vectors
+    for other in (made(spec + 1, sar, dif), made(spec, sar + 1, dif)):
+        assert all(not torch.allclose(before[b], other.vectors[b]) for b in before)
+
+
+def test_tokens_are_a_softmax_over_the_window_with_a_bias() -> None:
+    torch.manual_seed(1)
+    tokenizer = Tokenizer(12, 64, tokens=4, patch=9)
+    nn.init.normal_(tokenizer.bias_row)
+    nn.init.normal_(tokenizer.bias_col)
+    x = torch.randn(3, 12, 9, 9)
+    a = LOGIT_LIMIT * torch.tanh(tokenizer.attend(x) / LOGIT_LIMIT)
+    bias = tokenizer.bias_row[:, :, None] + tokenizer.bias_col[:, None, :]
+    weight = F.softmax((a + bias).flatten(2), dim=-1)  # (B, k, 81)
+    expected = weight @ tokenizer.value(x).flatten(2).transpose(1, 2)
+    torch.testing.assert_close(tokenizer(x), expected)
+
+
+def test_group_attention_is_equations_21_to_24() -> None:
+    torch.manual_seed(2)
+    group = GroupAttention(64, 16, 3)
+    f, *guides = (torch.randn(2, 64, 5, 5) for _ in range(3))
+    refined = []
+    for kind, attention in zip([f, *guides], group.attentions, strict=True):
+        nn.init.normal_(attention.lam)
+        Q, K, V = (layer(kind).flatten(2) for layer in (attention.q, attention.k, attention.v))
+        E = Q @ K.transpose(1, 2) / 25
+        A = F.softmax(E.max(-1, keepdim=True).values - E, dim=-1) @ V
+        refined.append(attention.lam * A + V)
+    mixed = sum(mix(r.unflatten(2, (5, 5))) for mix, r in zip(group.mixes, refined, strict=True))
+    expected = (mixed * f + f).mean((-2, -1))
+    torch.testing.assert_close(group(f, guides, 5)[..., 0, 0], expected, atol=1e-5, rtol=1e-4)
+
+
+def random_outputs(scale: float = 1.0) -> Outputs:
+    generator = torch.Generator().manual_seed(7)
+    names = ("cnn", "transformer", "mamba")
+    z = {n: scale * torch.randn((8, 5, 1, 1), generator=generator) for n in names}
+    vectors = {n: torch.randn((8, 64, 1, 1), generator=generator) for n in names}
+    return Outputs(z["cnn"], z, vectors)
+
+
+def test_divergence_and_entropy_by_hand() -> None:
+    p, q = torch.tensor([[0.7, 0.2, 0.1]]), torch.tensor([[0.3, 0.3, 0.4]])
+    expected = sum(a * math.log(a / b) for a, b in zip(p[0].tolist(), q[0].tolist(), strict=True))
+    assert float(divergence(p.log(), q.log(), torch.tensor(1.0))) == pytest.approx(expected, rel=1e-5)
+    assert float(entropy(p.log())) == pytest.approx(-sum(a * math.log(a) for a in p[0].tolist()), rel=1e-5)
+
+
+def test_temperatures_start_at_one_and_stay_in_their_limits() -> None:
+    mutual = MutualLearning((0.5, 8.0))
+    _, temperatures = mutual(random_outputs())
+    assert set(temperatures) == {"_".join(p) for p in PAIRS}
+    assert all(float(T) == pytest.approx(1, abs=1e-3) for T in temperatures.values())
+    for layer in mutual.linear.values():
+        nn.init.constant_(layer.bias, -20)
+    assert all(float(T) == 0.5 for T in mutual(random_outputs())[1].values())
+    free = MutualLearning(None)
+    free.load_state_dict(mutual.state_dict())
+    assert all(float(T) < 1e-4 for T in free(random_outputs())[1].values())
+
+
+@torch.no_grad()
+def test_agreeing_branches_lose_nothing_and_only_cross_entropy_tells_them_apart() -> None:
+    """Without it any constant is a minimum (eq. 29 as printed): the trap that the default closes."""
+    same = torch.zeros(8, 5, 1, 1)
+    outputs = Outputs(same, dict.fromkeys(("cnn", "transformer", "mamba"), same), random_outputs().vectors)
+    assert float(MutualLearning(None)(outputs)[0]) == pytest.approx(0, abs=1e-6)
+    codes, mutual = torch.zeros(8, dtype=torch.long), MutualLearning(None)
+    printed = total_loss(outputs, codes, mutual, LossSettings(0.0, 0.0, None))
+    ours = total_loss(outputs, codes, mutual, LossSettings(1.0, 0.0, None))
+    assert float(printed) == pytest.approx(math.log(5), rel=1e-5)
+    assert float(ours) == pytest.approx(4 * math.log(5), rel=1e-5)

@@ -1,0 +1,69 @@
+"""The denoiser is the paper's network: its parameters, its multiply-adds, the reach of its encoder."""
+
+import pytest
+import torch
+from torch import nn
+
+from landcover_bdgf.networks.unet import HALO_PX, UNet, feature_channels, pad_bands
+
+
+@pytest.mark.parametrize(("width", "parameters"), [(1.0, 4_299_633), (0.5, 1_079_177), (0.25, 272_325)])
+def test_parameter_counts(width: float, parameters: int) -> None:
+    assert sum(p.numel() for p in UNet(width).parameters()) == parameters
+
+
+def count_operations(unet: UNet, bands: int, size: int) -> float:
+    """Operations per input voxel as the usual counting tools count them, and the paper's table.
+
+    They count a transposed convolution by its *output*, and four operations per element of a batch norm.
+    """
+    total = 0
+
+    def count(module: nn.Module, inputs: tuple[torch.Tensor, ...], output: torch.Tensor) -> None:
+        nonlocal total
+        if isinstance(module, nn.Conv3d):
+            total += output.numel() * module.weight[0].numel()
+        elif isinstance(module, nn.ConvTranspose3d):
+            total += output.numel() * module.weight[:, 0].numel()
+        elif isinstance(module, nn.BatchNorm3d):
+            total += 4 * output.numel()
+
+    for module in unet.modules():
+        module.register_forward_hook(count)
+    cube = torch.zeros(1, bands, size, size)
+    with torch.no_grad():
+        unet(cube, torch.zeros(1))
+    return total / cube.numel()
+
+
+@pytest.mark.parametrize(("voxels", "gflops"), [(2**20, 996.43), (2**19, 498.22), (2**17, 124.55)])
+def test_multiply_adds_are_those_of_table_9(voxels: int, gflops: float) -> None:
+    per_voxel = count_operations(UNet(), bands=16, size=8)
+    assert per_voxel == 950_272
+    assert per_voxel * voxels / 1e9 == pytest.approx(gflops, abs=0.005)
+
+
+def test_rows_and_columns_keep_their_size_and_bands_become_features() -> None:
+    unet = UNet(0.25).eval()
+    cube, t = torch.randn(2, 16, 10, 7), torch.tensor([5, 499])
+    assert unet(cube, t).shape == cube.shape
+    assert unet.features(cube, t).shape == (2, feature_channels(0.25, 16), 10, 7)
+
+
+def test_bands_are_padded_by_repeating_the_last() -> None:
+    padded = pad_bands(torch.arange(14.0)[None, :, None, None])
+    assert padded.flatten().tolist() == [*range(14), 13, 13]
+    assert pad_bands(padded) is padded
+
+
+def test_encoder_reaches_thirteen_pixels_and_no_further() -> None:
+    torch.manual_seed(0)
+    unet = UNet(0.25).eval()
+    cube, t = torch.randn(1, 8, 33, 33), torch.tensor([5])
+    changed = cube.clone()
+    changed[..., 16, 16] += 1
+    with torch.no_grad():
+        difference = (unet.features(changed, t) - unet.features(cube, t)).abs().amax((0, 1))
+    rows, cols = difference.nonzero(as_tuple=True)
+    assert {int(rows.min()), int(cols.min())} == {16 - HALO_PX}
+    assert {int(rows.max()), int(cols.max())} == {16 + HALO_PX}
