@@ -46,7 +46,9 @@ class CnnBranch(nn.Module):
         self.beta, self.gamma, self.alpha = (nn.Parameter(torch.tensor(0.5)) for _ in range(3))
 
     def forward(self, spec: Tensor, sar: Tensor, dif: Tensor | None) -> Tensor:
-        f1 = F.relu(self.norms[0](self._mix(self.beta, self.spec1(spec[:, None]), dif, 0)))  # (B, w1, S, H-2, W-2)
+        f1 = F.relu(
+            self.norms[0](self._mix(self.beta, self.spec1(spec[:, None]), dif, 0))
+        )  # (B, w1, S, H-2, W-2)
         inner = None if dif is None else crop(dif, self.reach_px)
         f2 = F.relu(self.norms[1](self._mix(self.gamma, self.spec2(f1), inner, 1)))  # (B, w2, S, H-4, W-4)
         f3 = F.relu(self.norm_sar(self._mix(self.alpha, self.sar1(sar), dif, 2)))  # (B, d, H-2, W-2)

@@ -92,7 +92,9 @@ def add_noise(x0: Tensor, t: Tensor, noise: Tensor, channels: Channels, schedule
     intensity itself spikes a hundredfold at late steps; with log x_t = mean + σ u + μ_t + s_t z this is
     (σ u + s_t z) / √(σ² + s_t²).
     """
-    alpha_bar, s = (a.to(x0)[t.cpu().to(x0.device)][:, None, None, None] for a in (schedule.alpha_bar, schedule.s))
+    alpha_bar, s = (
+        a.to(x0)[t.cpu().to(x0.device)][:, None, None, None] for a in (schedule.alpha_bar, schedule.s)
+    )
     sigma = channels.sigma_log[None, :, None, None]
     spread = (sigma**2 + s**2).sqrt()
     signal = torch.where(sigma > 0, sigma / spread, alpha_bar.sqrt())
@@ -127,7 +129,9 @@ def noise_loss(unet: nn.Module, xt: Tensor, t: Tensor, noise: Tensor, valid: Ten
     return (F.l1_loss(predicted, noise, reduction="none") * weight).sum() / weight.sum().clamp(min=1)
 
 
-def encode(unet: UNet, x0: Tensor, t: int, noise: Tensor | None, channels: Channels, schedule: Schedule) -> Tensor:
+def encode(
+    unet: UNet, x0: Tensor, t: int, noise: Tensor | None, channels: Channels, schedule: Schedule
+) -> Tensor:
     """One-step features of the encoder: ``(B, S, H, W) -> (B, F, H, W)``.
 
     Without ``noise`` the cube is only attenuated as at step t. No masks, and the network must be in
@@ -138,7 +142,9 @@ def encode(unet: UNet, x0: Tensor, t: int, noise: Tensor | None, channels: Chann
     return unet.features(pad_bands(xt), steps)
 
 
-def reverse_gaussian(xt: Tensor, predicted: Tensor, t: int, schedule: Schedule, generator: Generator) -> Tensor:
+def reverse_gaussian(
+    xt: Tensor, predicted: Tensor, t: int, schedule: Schedule, generator: Generator
+) -> Tensor:
     """One ancestral step x_t → x_{t−1} of a Gaussian channel (eq. 3 and 4), σ_t² = β_t."""
     alpha, alpha_bar = float(schedule.alpha[t]), float(schedule.alpha_bar[t])
     mean = (xt - (1 - alpha) / (1 - alpha_bar) ** 0.5 * predicted) / alpha**0.5
@@ -165,31 +171,34 @@ def reverse_speckle(yt: Tensor, y0: Tensor, t: int, schedule: Schedule, generato
 
 
 @torch.no_grad()
-def generate(
-    unet: nn.Module, shape: tuple[int, int, int, int], channels: Channels, schedule: Schedule, generator: Generator
+def denoise(
+    unet: nn.Module, seen: Tensor, t: int, channels: Channels, schedule: Schedule, generator: Generator
 ) -> Tensor:
-    """Draw cubes from the learned distribution by all T reverse steps: a diagnostic, not part of mapping.
+    """Take a cube at step t, as :func:`add_noise` gives it, back by t + 1 reverse steps: ``(B, S, H, W)``.
 
-    Returns ``(B, S, H, W)``: spectral channels scaled, speckled channels as standardised log intensity.
+    From standard normal noise at the last step it draws from the learned distribution. Speckled channels
+    come back as standardised log intensity. A diagnostic, not part of mapping.
     """
     sigma = channels.sigma_log[None, :, None, None]
-    speckled = (sigma > 0).expand(shape)
-    last = len(schedule.alpha) - 1
-    start = torch.randn(shape, generator=generator)
-    x = torch.where(speckled, float(schedule.mu[last]) + (sigma**2 + float(schedule.s[last]) ** 2).sqrt() * start, start)
-    for t in range(last, -1, -1):
-        x = _reverse_step(unet, x, t, speckled, sigma, schedule, generator)
+    speckled = (sigma > 0).expand(seen.shape)
+    x = torch.where(speckled, float(schedule.mu[t]) + _spread(sigma, t, schedule) * seen, seen)
+    for i in range(t, -1, -1):
+        x = _reverse_step(unet, x, i, sigma, schedule, generator)
     return torch.where(speckled, x / sigma.clamp(min=1e-6), x)
 
 
+def _spread(sigma: Tensor, t: int, schedule: Schedule) -> Tensor:
+    return (sigma**2 + float(schedule.s[t]) ** 2).sqrt()
+
+
 def _reverse_step(
-    unet: nn.Module, x: Tensor, t: int, speckled: Tensor, sigma: Tensor, schedule: Schedule, generator: Generator
+    unet: nn.Module, x: Tensor, t: int, sigma: Tensor, schedule: Schedule, generator: Generator
 ) -> Tensor:
     # speckled channels of x hold log x_t − mean; the network sees them standardised (see add_noise)
-    mu, s = float(schedule.mu[t]), float(schedule.s[t])
-    seen = torch.where(speckled, (x - mu) / (sigma**2 + s**2).sqrt(), x)
+    speckled, mu, s = (sigma > 0).expand(x.shape), float(schedule.mu[t]), float(schedule.s[t])
+    seen = torch.where(speckled, (x - mu) / _spread(sigma, t, schedule), x)
     predicted = unet(pad_bands(seen), torch.full((x.shape[0],), t))[:, : x.shape[1]]
-    y0 = (x - mu - s * predicted).clamp(-4 * sigma, 4 * sigma)  # as DDPM clips its estimate of x_0
+    y0 = torch.clamp(x - mu - s * predicted, -4 * sigma, 4 * sigma)  # as DDPM clips its estimate of x_0
     return torch.where(
         speckled,
         reverse_speckle(x, y0, t, schedule, generator),

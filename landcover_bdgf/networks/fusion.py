@@ -12,7 +12,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import torch
-from torch import Tensor, nn
+from torch import Generator, Tensor, nn
 from torch.nn import functional as F
 
 from landcover_bdgf.networks.cnn import CnnBranch, crop
@@ -51,7 +51,9 @@ class FusionNetwork(nn.Module):
         self.inputs, self.recipe = inputs, recipe
         d, guided = recipe.d, recipe.guidance
         bands, sar_bands = inputs.bands, inputs.sar_bands
-        self.project = nn.Sequential(nn.Conv2d(inputs.features, d, 1), nn.BatchNorm2d(d), nn.ReLU()) if guided else None
+        self.project = (
+            nn.Sequential(nn.Conv2d(inputs.features, d, 1), nn.BatchNorm2d(d), nn.ReLU()) if guided else None
+        )
         self.cnn = self.transformer = self.mamba = None
         if "cnn" in recipe.branches or self._mamba_uses_cnn():
             self.cnn = CnnBranch(
@@ -70,7 +72,6 @@ class FusionNetwork(nn.Module):
                 bands, sar_bands, d, patch=recipe.patch, size=recipe.centre_px, block=block,
                 g=recipe.group_channels, kinds=kinds,
             )  # fmt: skip
-        self.dropout = nn.Dropout(recipe.dropout)
         self.heads = nn.ModuleDict({name: nn.Linear(d, inputs.classes) for name in recipe.branches})
         self.head = nn.Linear(len(recipe.branches) * d, inputs.classes)
 
@@ -78,9 +79,14 @@ class FusionNetwork(nn.Module):
         """Group attention includes the features of the CNN where that branch exists (ablations run without)."""
         return {"mamba", "cnn"} <= set(self.recipe.branches) and "mamba" in self.recipe.guidance
 
-    def forward(self, spec: Tensor, sar: Tensor, features: Tensor) -> Outputs:
+    def forward(
+        self, spec: Tensor, sar: Tensor, features: Tensor, generator: Generator | None = None
+    ) -> Outputs:
+        """With a ``generator`` (training), components of the branch vectors are dropped out by its draws."""
         vectors = self.branch_vectors(spec, sar, features)
-        dropped = {name: self.dropout(v.movedim(1, -1)) for name, v in vectors.items()}  # (B, H', W', d)
+        dropped = {
+            name: self._dropout(v, generator).movedim(1, -1) for name, v in vectors.items()
+        }  # (B, H', W', d)
         branch_z = {name: self.heads[name](v).movedim(-1, 1) for name, v in dropped.items()}
         z = self.head(torch.cat(list(dropped.values()), dim=-1)).movedim(-1, 1)
         return Outputs(z, branch_z, vectors)
@@ -98,6 +104,13 @@ class FusionNetwork(nn.Module):
         if self.mamba is not None:
             vectors["mamba"] = self.mamba(spec, sar, guides if self.mamba.group else [])
         return {name: vectors[name] for name in self.recipe.branches}
+
+    def _dropout(self, v: Tensor, generator: Generator | None) -> Tensor:
+        # not nn.Dropout: that draws from one state shared by all threads, and would differ from run to run
+        if generator is None or not self.recipe.dropout:
+            return v
+        keep = torch.rand(v.shape, generator=generator).to(v.device) >= self.recipe.dropout
+        return v * keep / (1 - self.recipe.dropout)
 
     def _centre(self, x: Tensor) -> Tensor:
         return crop(x, (self.recipe.patch - self.recipe.centre_px) // 2)
@@ -155,7 +168,9 @@ def divergence(z_first: Tensor, z_second: Tensor, T: Tensor) -> Tensor:
     return (log_p.exp() * (log_p - log_q)).sum(1).mean()
 
 
-def total_loss(outputs: Outputs, codes: Tensor, mutual: MutualLearning | None, settings: LossSettings) -> Tensor:
+def total_loss(
+    outputs: Outputs, codes: Tensor, mutual: MutualLearning | None, settings: LossSettings
+) -> Tensor:
     """Eq. 29 for single windows: z (B, C, 1, 1), codes int64 (B,) from 0."""
 
     def cross_entropy(z: Tensor) -> Tensor:
@@ -179,7 +194,9 @@ class LossSettings:
 
 
 @torch.no_grad()
-def apply_windows(network: FusionNetwork, spec: Tensor, sar: Tensor, features: Tensor, batch: int = 512) -> Tensor:
+def apply_windows(
+    network: FusionNetwork, spec: Tensor, sar: Tensor, features: Tensor, batch: int = 512
+) -> Tensor:
     """Logits of a tile window by window, the plain reference: ``(1, ·, H, W) -> (1, C, H − 8, W − 8)``.
 
     The only way for a network that does not share (the ``paper`` recipe's 81 tokens and padded convolutions).
@@ -190,7 +207,10 @@ def apply_windows(network: FusionNetwork, spec: Tensor, sar: Tensor, features: T
     parts = []
     for start in range(0, len(corners), batch):
         chosen = corners[start : start + batch]
-        cut = [torch.stack([x[0, :, r : r + patch, c : c + patch] for r, c in chosen]) for x in (spec, sar, features)]
+        cut = [
+            torch.stack([x[0, :, r : r + patch, c : c + patch] for r, c in chosen])
+            for x in (spec, sar, features)
+        ]
         parts.append(network(*cut).z[:, :, 0, 0])
     return torch.cat(parts).T.unflatten(1, (height, width))[None]
 
@@ -201,5 +221,3 @@ def apply_dense(network: FusionNetwork, spec: Tensor, sar: Tensor, features: Ten
     if not network.recipe.shares:
         return apply_windows(network, spec, sar, features)
     return network(spec, sar, features).z  # type: ignore[no-any-return]
-
-

@@ -124,7 +124,16 @@ class MambaBranch(nn.Module):
     """
 
     def __init__(
-        self, bands: int, sar_bands: int, d: int, *, patch: int, size: int, block: dict[str, int], g: int, kinds: int
+        self,
+        bands: int,
+        sar_bands: int,
+        d: int,
+        *,
+        patch: int,
+        size: int,
+        block: dict[str, int],
+        g: int,
+        kinds: int,
     ) -> None:
         super().__init__()
         self.margin_px, self.size = (patch - size) // 2, size
@@ -137,6 +146,8 @@ class MambaBranch(nn.Module):
         """``guides`` are diffusion and CNN features on the same central pixels, as far as there are any."""
         f_spec, f_sar = self.spec(crop(spec, self.margin_px)), self.sar(crop(sar, self.margin_px))
         mean_sar = F.avg_pool2d(f_sar, self.size, stride=1)
-        mean_spec = self.group(f_spec, guides, self.size) if self.group else F.avg_pool2d(f_spec, self.size, stride=1)
+        mean_spec = (
+            self.group(f_spec, guides, self.size) if self.group else F.avg_pool2d(f_spec, self.size, stride=1)
+        )
         centre = (self.size - 1) // 2
         return self.join(torch.cat([mean_spec, mean_sar, crop(f_spec, centre), crop(f_sar, centre)], dim=1))  # type: ignore[no-any-return]

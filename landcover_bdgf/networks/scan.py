@@ -45,10 +45,16 @@ def agrees(scan: type[torch.autograd.Function], tolerance: float = 1e-4) -> bool
     u, delta, A, B, C = (torch.randn(s, generator=generator) for s in shapes)
     arguments = [u, delta.abs(), -A.abs(), B, C]
     try:
-        found, expected = _with_gradients(scan, arguments), _with_gradients(TorchScan, [a.double() for a in arguments])
+        found, expected = (
+            _with_gradients(scan, arguments),
+            _with_gradients(TorchScan, [a.double() for a in arguments]),
+        )
     except Exception:  # whatever a kernel that does not work here throws, the torch loop is there
         return False
-    return all(torch.allclose(a.double(), b, rtol=tolerance, atol=tolerance) for a, b in zip(found, expected, strict=True))
+    return all(
+        torch.allclose(a.double(), b, rtol=tolerance, atol=tolerance)
+        for a, b in zip(found, expected, strict=True)
+    )
 
 
 def _with_gradients(scan: type[torch.autograd.Function], arguments: list[Tensor]) -> list[Tensor]:
@@ -65,7 +71,9 @@ class TorchScan(torch.autograd.Function):
         h = u.new_zeros(u.shape[0], u.shape[2], A.shape[1])  # (N, D, n)
         outputs, states = [], []
         # unbind: indexing [:, l] inside the loop would make the backward pass quadratic in L
-        for u_l, delta_l, B_l, C_l in zip(u.unbind(1), delta.unbind(1), B.unbind(1), C.unbind(1), strict=True):
+        for u_l, delta_l, B_l, C_l in zip(
+            u.unbind(1), delta.unbind(1), B.unbind(1), C.unbind(1), strict=True
+        ):
             decay = (delta_l[..., None] * A).exp()
             h = decay * h + (delta_l * u_l)[..., None] * B_l[:, None]
             states.append(h)

@@ -105,7 +105,16 @@ class TransformerBranch(nn.Module):
     """``(B, S, H, W), (B, R, H, W), (B, d, H, W) | None -> (B, d, H − 8, W − 8)`` (eq. 19)."""
 
     def __init__(
-        self, bands: int, sar_bands: int, d: int, *, patch: int, heads: int, tokens: int, guided: bool, pixel_tokens: bool
+        self,
+        bands: int,
+        sar_bands: int,
+        d: int,
+        *,
+        patch: int,
+        heads: int,
+        tokens: int,
+        guided: bool,
+        pixel_tokens: bool,
     ) -> None:
         super().__init__()
         self.patch = patch

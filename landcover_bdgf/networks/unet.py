@@ -41,7 +41,9 @@ class TimeEmbedding(nn.Module):
 class Block(nn.Module):
     """conv → ReLU → BN, plus the time, conv → ReLU → BN, then a convolution that halves or doubles S."""
 
-    def __init__(self, channels_in: int, channels_out: int, resample: type[nn.Conv3d | nn.ConvTranspose3d]) -> None:
+    def __init__(
+        self, channels_in: int, channels_out: int, resample: type[nn.Conv3d | nn.ConvTranspose3d]
+    ) -> None:
         super().__init__()
         self.time = nn.Linear(TIME_CHANNELS, channels_out)
         self.conv1 = nn.Conv3d(channels_in, channels_out, 3, padding=1)
@@ -50,7 +52,9 @@ class Block(nn.Module):
         self.norm2 = nn.BatchNorm3d(channels_out)
         self.resample = resample(channels_out, channels_out, (4, 5, 5), stride=(2, 1, 1), padding=(1, 2, 2))
 
-    def forward(self, x: Tensor, time: Tensor) -> Tensor:  # (B, C, S, H, W), (B, 32) -> (B, C', S/2 or 2S, H, W)
+    def forward(
+        self, x: Tensor, time: Tensor
+    ) -> Tensor:  # (B, C, S, H, W), (B, 32) -> (B, C', S/2 or 2S, H, W)
         x = self.norm1(F.relu(self.conv1(x)))
         x = x + F.relu(self.time(time))[:, :, None, None, None]
         x = self.norm2(F.relu(self.conv2(x)))
