@@ -30,6 +30,7 @@ FloatArray = NDArray[np.floating]
 BoolArray = NDArray[np.bool_]
 OffsetXY = tuple[float, float]
 ReadPair = Callable[[Window], tuple[FloatArray, FloatArray, BoolArray]]
+ReadSar = Callable[[Window], tuple[FloatArray, BoolArray]]
 
 WINDOW_PX = 256
 MIN_WINDOW_PX = 64
@@ -38,6 +39,8 @@ WINDOWS = 9
 TRUSTED_AGREEMENT = 2 / 3
 MIN_AGREEING = 3
 PCA_BANDS = 16
+# Share of a window that must have data.
+MIN_VALID = 0.5
 
 
 @dataclass(frozen=True)
@@ -52,7 +55,7 @@ class Shift:
     windows_xy_px : tuple of (float, float)
         The estimate of each window that gave one.
     agreement : float
-        Share of all windows that were tried whose estimate is within 1 px of the median.
+        Share of all windows with enough data whose estimate is within 1 px of the median.
     trusted : bool
         Whether enough windows agree to move the SAR by it.
     """
@@ -78,13 +81,15 @@ class Shift:
         )
 
 
-def estimate_shift(read: ReadPair, grid: Grid, *, max_shift_px: float = 8) -> Shift | None:
+def estimate_shift(read: ReadPair, read_sar: ReadSar, grid: Grid, *, max_shift_px: float = 8) -> Shift | None:
     """The shift of a scene, from at most nine of its most textured windows.
 
     Parameters
     ----------
     read : callable
         Gives spectral (S, h, w), SAR intensity in linear power (R, h, w) and valid (h, w) of a window.
+    read_sar : callable
+        Gives the latter two; large scenes are searched for texture with it.
     grid : Grid
         Of the scene.
     max_shift_px : float
@@ -92,12 +97,18 @@ def estimate_shift(read: ReadPair, grid: Grid, *, max_shift_px: float = 8) -> Sh
 
     Returns
     -------
-    Shift, or None if the scene is too small or no window has enough texture.
+    Shift, or None if the scene is too small or no window has enough data and texture.
     """
-    windows = _windows(read, grid)
-    pairs = (read(window) for window in windows)
-    found = [window_shift(*pair, max_shift_px=max_shift_px) for pair in pairs]
-    return median_shift([offset for offset in found if offset is not None], tried=len(windows))
+    tried = 0
+    found = []
+    for window in _windows(read_sar, grid):
+        spectral, sar_power, valid = read(window)
+        if valid.mean() < MIN_VALID:
+            continue
+        tried += 1
+        offset = window_shift(spectral, sar_power, valid, max_shift_px=max_shift_px)
+        found += [offset] if offset is not None else []
+    return median_shift(found, tried=tried)
 
 
 def median_shift(offsets_xy_px: list[OffsetXY], *, tried: int) -> Shift | None:
@@ -134,7 +145,7 @@ def window_shift(
     ----------
     Mattes et al. 2001, doi:10.1117/12.431046.
     """
-    if valid.mean() < 0.5:
+    if valid.mean() < MIN_VALID:
         return None
     inside = ndimage.binary_erosion(valid, iterations=2, border_value=1)
     fixed = _stretched(_first_component(spectral, valid), inside)
@@ -177,7 +188,7 @@ def _one_thread() -> Iterator[None]:
         sitk.ProcessObject.SetGlobalDefaultNumberOfThreads(threads)
 
 
-def _windows(read: ReadPair, grid: Grid) -> list[Window]:
+def _windows(read_sar: ReadSar, grid: Grid) -> list[Window]:
     """Nine windows; on scenes with room for more, the nine with the most contrast of 25."""
     shorter = min(grid.shape_hw)
     side_px = min(WINDOW_PX, shorter * 6 // 10)
@@ -186,14 +197,14 @@ def _windows(read: ReadPair, grid: Grid) -> list[Window]:
     if shorter < 3 * WINDOW_PX:
         return list(grid.spread_windows(side_px))
     windows = list(grid.spread_windows(side_px, per_axis=5))
-    contrasts = [_contrast(*read(window)) for window in windows]
+    contrasts = [_contrast(*read_sar(window)) for window in windows]
     best = sorted(range(len(windows)), key=lambda at: -contrasts[at])[:WINDOWS]
     return [windows[at] for at in sorted(best)]
 
 
-def _contrast(spectral: FloatArray, sar_power: FloatArray, valid: BoolArray) -> float:
-    """Relative contrast of the SAR after despeckling; 0 where too little is valid."""
-    if valid.mean() < 0.5:
+def _contrast(sar_power: FloatArray, valid: BoolArray) -> float:
+    """Contrast of the SAR after despeckling; 0 where too little is valid."""
+    if valid.mean() < MIN_VALID:
         return 0.0
     return float(_despeckled_db(sar_power, valid)[valid].std())
 

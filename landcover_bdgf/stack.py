@@ -306,7 +306,7 @@ def _with_shift(stack: Stack, settings: AlignSettings) -> Stack:
         tile = stack.read(window)
         return tile.spectral, tile.sar, tile.valid
 
-    shift = estimate_shift(read, stack.grid, max_shift_px=settings.max_shift_px)
+    shift = estimate_shift(read, stack.read_sar, stack.grid, max_shift_px=settings.max_shift_px)
     if shift is None:
         log.info("no shift between the images could be estimated: the scene is too small or too plain.")
         return stack
@@ -351,12 +351,12 @@ def _crs(text: str | None, option: str) -> CRS | None:
         return None
     try:
         return CRS.from_user_input(text)
-    except CRSError as error:
+    except (CRSError, ValueError) as error:
         raise SettingsError(f"{option} {text}: is no known CRS. Write it like EPSG:32633.") from error
 
 
 def _source_text(image: Image) -> str:
-    more = f" and {len(image.paths) - 1} more files" if len(image.paths) > 1 else ""
+    more = f" and {len(image.paths) - 1} more" if len(image.paths) > 1 else ""
     return f"{len(image.bands)} bands of {image.paths[0]}{more}"
 
 

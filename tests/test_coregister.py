@@ -31,12 +31,14 @@ PAIRS = {
 }
 
 
-def reader(spectral, sar, valid):
+def readers(spectral, sar, valid):
+    """What reads both images of a window, and what reads the SAR alone."""
+
     def read(window):
         rows, cols = window.toslices()
         return spectral[:, rows, cols], sar[:, rows, cols], valid[rows, cols]
 
-    return read
+    return read, lambda window: read(window)[1:]
 
 
 def grid_of_size(height, width):
@@ -68,8 +70,8 @@ def test_a_shift_imposed_on_real_scenes_is_found_within_half_a_pixel(shared_data
     spectral, spectral_valid = optical.read(whole)
     sar, sar_valid = radar.read(whole, optical.grid, convert=lambda db: 10 ** (db / 10))
     valid = spectral_valid & sar_valid
-    own = estimate_shift(reader(spectral, sar, valid), optical.grid)
-    imposed = estimate_shift(reader(spectral, moved(sar, IMPOSED_XY), valid), optical.grid, max_shift_px=12)
+    own = estimate_shift(*readers(spectral, sar, valid), optical.grid)
+    imposed = estimate_shift(*readers(spectral, moved(sar, IMPOSED_XY), valid), optical.grid, max_shift_px=12)
     assert own.trusted
     assert imposed.trusted
     found = np.subtract(imposed.offset_xy_px, own.offset_xy_px)
@@ -79,7 +81,7 @@ def test_a_shift_imposed_on_real_scenes_is_found_within_half_a_pixel(shared_data
 @pytest.mark.parametrize("offset", [(0.0, 0.0), (2.3, -1.6), (-4.5, 3.5)])
 def test_the_sign_is_right_and_down(offset):
     spectral, sar, valid = simulated()
-    shift = estimate_shift(reader(spectral, moved(sar, offset), valid), grid_of_size(160, 160))
+    shift = estimate_shift(*readers(spectral, moved(sar, offset), valid), grid_of_size(160, 160))
     np.testing.assert_allclose(shift.offset_xy_px, offset, atol=0.3)
     assert shift.trusted
 
@@ -100,7 +102,7 @@ def test_gaps_do_not_pull_the_estimate():
 def test_unrelated_images_are_not_trusted():
     spectral, _, valid = simulated(0)
     _, sar, _ = simulated(1)
-    shift = estimate_shift(reader(spectral, sar, valid), grid_of_size(160, 160))
+    shift = estimate_shift(*readers(spectral, sar, valid), grid_of_size(160, 160))
     assert shift is None or not shift.trusted
 
 
@@ -108,7 +110,7 @@ def test_no_texture_and_tiny_scenes_give_no_shift():
     spectral, sar, valid = simulated()
     assert window_shift(np.ones_like(spectral), sar, valid) is None
     assert window_shift(spectral, sar, np.zeros_like(valid)) is None
-    assert estimate_shift(reader(spectral, sar, valid), grid_of_size(90, 160)) is None
+    assert estimate_shift(*readers(spectral, sar, valid), grid_of_size(90, 160)) is None
 
 
 def test_two_windows_or_a_minority_are_no_evidence():
@@ -130,7 +132,15 @@ def test_a_large_scene_is_read_in_windows_of_its_best_parts():
         spectral, sar, valid = (np.tile(a, (2, 2))[..., :256, :256] for a in small)
         return (spectral, moved(sar, (2, 0)), valid) if textured else (spectral, np.ones_like(sar), valid)
 
-    shift = estimate_shift(read, grid_of_size(5000, 5000))
+    shift = estimate_shift(read, lambda window: read(window)[1:], grid_of_size(5000, 5000))
     assert shift.trusted
     assert max(sizes) == 256 * 256
     assert len(sizes) == 25 + 9
+
+
+def test_windows_without_data_are_no_disagreement():
+    spectral, sar, valid = (np.tile(a, (2, 2)) for a in simulated())
+    valid[:, 100:] = False
+    shift = estimate_shift(*readers(spectral, moved(sar, (2, 0)), valid), grid_of_size(320, 320))
+    assert len(shift.windows_xy_px) == 3
+    assert shift.trusted
