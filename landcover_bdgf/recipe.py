@@ -108,7 +108,15 @@ class MutualRecipe(Settings):
     branch_weight: float = Field(
         1.0, ge=0
     )  # cross-entropy on each branch; 0 as printed lets any constant win
-    temperature_limits: tuple[float, float] | None = (0.5, 8.0)  # none as printed lets T drift to 0
+    temperature_limits: tuple[float, float] | None = (0.5, 8.0)  # "none" as printed lets T drift to 0
+
+    @field_validator("temperature_limits", mode="before")
+    @classmethod
+    def _split(cls, value: Any) -> Any:
+        """Accept ``none``, which TOML needs a word for, and ``--set mutual.temperature_limits=0.5,8``."""
+        if isinstance(value, str):
+            return None if value == "none" else tuple(value.split(","))
+        return value
 
 
 class TrainingRecipe(Settings):
@@ -232,7 +240,7 @@ def _set(settings: dict[str, Any], override: str) -> None:
         raise SettingsError(f"--set {override}: write it as section.key=value. {_nearest(key, settings)}")
     if name not in target:
         raise SettingsError(f"--set {override}: there is no setting {key!r}. {_nearest(key, settings)}")
-    target[name] = None if text == "none" and not isinstance(target[name], str) else text
+    target[name] = text
 
 
 def _nearest(key: str, settings: dict[str, Any]) -> str:

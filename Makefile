@@ -1,0 +1,30 @@
+# Each target sets up all it needs: a virtual environment in .venv, made again when pyproject.toml changes.
+PYTHON ?= python3
+BIN := .venv/bin
+READY := .venv/.ready
+
+.PHONY: demo test check bench clean
+
+demo: $(READY)  ## the main job on a small simulated scene
+	@$(BIN)/bdgf demo demo --overwrite
+
+test: $(READY)  ## the tests
+	@$(BIN)/python -m pytest
+
+check: $(READY)  ## formatting, lint and types
+	@$(BIN)/ruff format --check .
+	@$(BIN)/ruff check .
+	@$(BIN)/mypy
+
+bench: $(READY)  ## accuracy beside a random forest and an SVM, where the real scenes are there
+	@$(BIN)/python benchmarks/accuracy.py
+
+$(READY): pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(0 if sys.version_info >= (3, 11) else "bdgf needs Python 3.11 or newer, this is " + sys.version.split()[0] + ". Name another: make PYTHON=python3.12 ...")'
+	@echo "setting up .venv, once; this takes a minute or two"
+	@$(PYTHON) -m venv .venv
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[test]'
+	@touch $(READY)
+
+clean:
+	rm -rf .venv demo build *.egg-info

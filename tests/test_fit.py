@@ -1,0 +1,126 @@
+"""Training resumed equals training uninterrupted, on any number of threads; and it says when it cannot go on."""
+
+from pathlib import Path
+
+import pytest
+import torch
+from torch import Tensor, nn
+
+from landcover_bdgf import fit as fitting
+from landcover_bdgf.device import open_workers
+from landcover_bdgf.errors import BdgfError, CheckpointError
+from landcover_bdgf.fit import Task, fit, generator_of
+from landcover_bdgf.history import History
+
+STEPS = 12
+
+
+class Net(nn.Module):
+    """A little of everything: weights, batch norm with running statistics."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        torch.manual_seed(0)
+        self.layers = nn.Sequential(nn.Linear(6, 8), nn.BatchNorm1d(8), nn.ReLU(), nn.Linear(8, 1))
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.layers(x)  # type: ignore[no-any-return]
+
+
+def task(**changes: object) -> Task[tuple[Tensor, Tensor]]:
+    def batch(step: int) -> list[tuple[Tensor, Tensor]]:
+        shards = []
+        for i in range(4):
+            x = torch.randn((10, 6), generator=generator_of(1, step, i))
+            shards.append((x, x.sum(1, keepdim=True)))
+        return shards
+
+    def loss(network: nn.Module, shard: tuple[Tensor, Tensor]) -> tuple[Tensor, dict[str, Tensor]]:
+        x, y = shard
+        return (network(x) - y).square().mean(), {"x": x.mean()}
+
+    settings = {"name": "train", "network": Net(), "batch": batch, "loss": loss, "steps": STEPS, "learning_rate": 0.01}
+    return Task(**(settings | {"identity": {"seed": 1}} | changes))  # type: ignore[arg-type]
+
+
+def run(made: Task[tuple[Tensor, Tensor]], threads: int = 2, **options: object) -> tuple[dict[str, Tensor], History]:
+    with open_workers(threads) as workers:
+        history = fit(made, workers, **options)  # type: ignore[arg-type]
+    return made.network.state_dict(), history
+
+
+def assert_same(a: dict[str, Tensor], b: dict[str, Tensor]) -> None:
+    assert all(torch.equal(a[key], b[key]) for key in a)
+
+
+def test_the_number_of_threads_changes_no_bit() -> None:
+    first, history = run(task(), threads=1)
+    second, _ = run(task(), threads=3)
+    assert_same(first, second)
+    assert len(history) == STEPS
+    assert history.series("loss")[-1] < history.series("loss")[0]
+
+
+@pytest.mark.parametrize("stop", [1, 5, 11])
+def test_resumed_equals_uninterrupted(stop: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    whole, expected = run(task())
+    partial = tmp_path / "train.partial.safetensors"
+    interrupted = task()
+    asked = interrupted.batch
+
+    def batch(step: int) -> list[tuple[Tensor, Tensor]]:
+        if step == stop:
+            raise KeyboardInterrupt
+        return list(asked(step))
+
+    monkeypatch.setattr(fitting, "SAVE_INTERVAL_S", 1e9)
+    with pytest.raises(KeyboardInterrupt):
+        run(task(batch=batch), partial=partial)
+    resumed, history = run(task(), partial=partial, resume=True)
+    assert_same(whole, resumed)
+    assert history.columns == expected.columns
+    assert not partial.exists()
+
+
+def test_the_best_weights_are_kept_when_asked() -> None:
+    scores = iter([0.1, 0.9, 0.3, *[0.2] * STEPS])
+    seen: list[dict[str, Tensor]] = []
+
+    def evaluate(network: nn.Module) -> float:
+        seen.append({k: v.clone() for k, v in network.state_dict().items()})
+        return next(scores)
+
+    kept, _ = run(task(evaluate=evaluate))
+    assert_same(kept, seen[1])
+
+
+def test_another_training_is_not_resumed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    partial = tmp_path / "train.partial.safetensors"
+    monkeypatch.setattr(fitting, "SAVE_INTERVAL_S", 0.0)
+    with open_workers(1) as workers:
+        made = task()
+        optimizer = torch.optim.Adam(made.network.parameters())
+        replicas = [Net() for _ in range(4)]
+        fitting._step(made, 0, optimizer, replicas, workers)
+        fitting._save_state(partial, made, optimizer, History({"loss": [1.0]}), fitting.Best())
+    with pytest.raises(CheckpointError, match="another training: seed was 1, is 2"):
+        run(task(identity={"seed": 2}), partial=partial, resume=True)
+    with pytest.raises(CheckpointError, match="no training to resume here"):
+        run(task(), partial=tmp_path / "nothing.safetensors", resume=True)
+
+
+def test_a_loss_that_is_not_finite_is_named_with_step_and_rate() -> None:
+    def loss(network: nn.Module, shard: tuple[Tensor, Tensor]) -> tuple[Tensor, dict[str, Tensor]]:
+        return (network(shard[0]) * float("nan")).mean(), {}
+
+    with pytest.raises(BdgfError, match=r"not finite at step 0 \(learning rate 0.01\)"):
+        run(task(loss=loss))
+
+
+def test_history_is_a_table(tmp_path: Path) -> None:
+    history = History()
+    history.add({"loss": 2.0, "rate": 0.1})
+    history.add({"loss": 1.0, "rate": 0.1})
+    history.write_csv(tmp_path / "losses.csv")
+    assert (tmp_path / "losses.csv").read_text() == "step,loss,rate\n1,2,0.1\n2,1,0.1\n"
+    assert History.of(history.arrays()).columns == history.columns

@@ -1,0 +1,64 @@
+"""Settings are frozen, survive TOML, and a wrong one is named with its nearest match."""
+
+from pathlib import Path
+
+import pytest
+from pydantic import ValidationError
+
+from landcover_bdgf.errors import SettingsError
+from landcover_bdgf.recipe import RECIPES, load_recipe, recipe_toml
+
+
+@pytest.mark.parametrize("name", ["laptop", "base", "paper"])
+def test_recipes_survive_toml(name: str, tmp_path: Path) -> None:
+    path = tmp_path / "mine.toml"
+    path.write_text(recipe_toml(RECIPES[name]), encoding="utf-8")
+    assert load_recipe(path) == RECIPES[name]
+
+
+def test_a_file_may_start_from_a_recipe(tmp_path: Path) -> None:
+    path = tmp_path / "mine.toml"
+    path.write_text('recipe = "base"\n[training]\nsteps = 7\n', encoding="utf-8")
+    loaded = load_recipe(path, ("fusion.branches=cnn,mamba",))
+    assert (loaded.training.steps, loaded.fusion.branches) == (7, ("cnn", "mamba"))
+    assert loaded.diffusion == RECIPES["base"].diffusion
+
+
+def test_settings_do_not_change_after_the_fact() -> None:
+    with pytest.raises(ValidationError, match="frozen"):
+        RECIPES["laptop"].training.steps = 3  # type: ignore[misc]
+
+
+def test_none_can_be_said() -> None:
+    assert load_recipe("laptop", ("mutual.temperature_limits=none",)).mutual.temperature_limits is None
+    assert load_recipe("laptop", ("diffusion.mask=none",)).diffusion.mask == "none"
+
+
+@pytest.mark.parametrize(("override", "message"), [
+    ("fusion.branch=cnn", r"no setting 'fusion.branch'. Did you mean 'fusion.branches'"),
+    ("training.steps", "write it as section.key=value"),
+    ("training.steps=many", "'training.steps'.*valid integer.*found 'many'"),
+    ("training.steps=-3", "'training.steps'.*greater than or equal to 1"),
+    ("fusion.patch=8", "patch and centre_px must be odd"),
+    ("fusion.branches=gnn", "'fusion.branches.0'.*'cnn', 'transformer' or 'mamba'"),
+])  # fmt: skip
+def test_a_wrong_setting_is_explained(override: str, message: str) -> None:
+    with pytest.raises(SettingsError, match=message):
+        load_recipe("laptop", (override,))
+
+
+@pytest.mark.parametrize(("text", "message"), [
+    ("[training]\nstep = 3\n", r"'training.step'.*Did you mean 'training.steps'"),
+    ("[training\n", "cannot be read as TOML"),
+    ('recipe = "desktop"\n', "'desktop' is not one of laptop, base, paper"),
+])  # fmt: skip
+def test_a_wrong_file_is_explained(text: str, message: str, tmp_path: Path) -> None:
+    path = tmp_path / "mine.toml"
+    path.write_text(text, encoding="utf-8")
+    with pytest.raises(SettingsError, match=message):
+        load_recipe(path)
+
+
+def test_an_unknown_recipe_is_explained() -> None:
+    with pytest.raises(SettingsError, match=r"neither a recipe \(laptop, base, paper\)"):
+        load_recipe("desktop")
