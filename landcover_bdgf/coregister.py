@@ -4,8 +4,8 @@ Intensities of a SAR and of a spectral sensor are not related by any simple law,
 (phase correlation erred by more than a pixel in 19 of 20 toy scenes); mutual information asks only that
 what looks alike to one sensor looks alike to the other. The spectral side is the first principal
 component of a window: on six real Sentinel pairs its estimates agreed better between windows than those
-of red, of NDVI or of the second component. It is not the truth to a tenth of a pixel: on a scene where
-sensors see different things, spectral sides disagree by up to 1.5 px among themselves.
+of red, of NDVI or of the second component. It is not the truth to a tenth of a pixel: where the
+sensors see different things, spectral sides differ by up to 2.5 px (docs/decisions/0003).
 """
 
 from __future__ import annotations
