@@ -115,6 +115,16 @@ def test_an_envi_image_opens_by_its_header_too(write_tif, noise):
         np.testing.assert_array_equal(dataset.read(), noise)
 
 
+def test_a_jpeg_2000_file_opens(tmp_path, write_tif):
+    pixels = np.random.default_rng(0).integers(0, 4000, (1, 64, 64)).astype("uint16")
+    path = tmp_path / "T33UUU_20200604T101031_B02_10m.jp2"
+    lossless = {"QUALITY": "100", "REVERSIBLE": "YES"}
+    rasterio.shutil.copy(write_tif("a.tif", pixels), path, driver="JP2OpenJPEG", **lossless)
+    with open_raster(path) as dataset:
+        np.testing.assert_array_equal(dataset.read(), pixels)
+        assert grid_of(dataset).resolution_xy == (10, 10)
+
+
 # Placing
 
 
