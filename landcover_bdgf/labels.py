@@ -1,0 +1,298 @@
+"""Polygons and points with classes, turned into pixels of a grid."""
+
+from __future__ import annotations
+
+import logging
+from collections import Counter
+from collections.abc import Collection, Iterator
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import shapely
+from numpy.typing import NDArray
+from rasterio.crs import CRS
+from rasterio.features import rasterize
+from rasterio.windows import Window
+
+from landcover_bdgf.errors import LabelError, RasterError, SettingsError
+from landcover_bdgf.grid import Grid, transformer
+from landcover_bdgf.legend import Legend
+from landcover_bdgf.raster import PathLike
+from landcover_bdgf.vector import check_name, read_features
+
+if TYPE_CHECKING:
+    from pandas import DataFrame, Series
+
+log = logging.getLogger("landcover_bdgf")
+
+CONFLICTS = ("drop", "last", "error")
+_BURN_PX = 2048  # side of the largest piece that is rasterised at once
+_IGNORED = "left out, class to be ignored"
+_ROUNDING_PX = 0.01  # of a conversion between CRS
+_WGS84 = CRS.from_epsg(4326)
+
+Geometries = NDArray[np.object_]
+
+
+@dataclass(frozen=True, eq=False)
+class Labels:
+    """Labelled pixels of a grid, each once.
+
+    Attributes
+    ----------
+    grid : Grid
+    legend : Legend
+        All classes of the file, also of features that hold no pixel.
+    rows, cols : int32 (n,)
+    codes : uint16 (n,)
+        Codes of the legend.
+    groups : int32 (n,)
+        Number of the feature in the file, from 0.
+    features : pandas.DataFrame
+        The fields of the file, one row per feature.
+    only_points : bool
+        Whether no polygon is among them.
+    counts : dict of str to int
+        What was skipped, mended or dropped, in words, and how often.
+    """
+
+    grid: Grid
+    legend: Legend
+    rows: NDArray[np.int32]
+    cols: NDArray[np.int32]
+    codes: NDArray[np.uint16]
+    groups: NDArray[np.int32]
+    features: DataFrame
+    only_points: bool
+    counts: dict[str, int] = field(default_factory=dict)
+
+    def where(self, keep: NDArray[Any]) -> Labels:
+        """Only the pixels for which a mask or an index says so."""
+        arrays = {name: getattr(self, name)[keep] for name in ("rows", "cols", "codes", "groups")}
+        return replace(self, **arrays)
+
+
+def read_labels(
+    path: PathLike,
+    field: str,
+    grid: Grid,
+    *,
+    layer: str | None = None,
+    encoding: str | None = None,
+    ignore: Collection[str] = (),
+    conflicts: str = "drop",
+) -> Labels:
+    """Read polygons or points with classes and find their pixels; says what it skipped and mended.
+
+    A polygon gets the pixels whose centres it holds, a point the pixel it lies in. Coordinates are
+    converted to the CRS of the grid.
+
+    Parameters
+    ----------
+    path : path
+        Shapefile, GeoPackage or GeoJSON.
+    field : str
+        Holds the class: text or whole numbers.
+    grid : Grid
+    layer, encoding : str, optional
+        As :func:`~landcover_bdgf.vector.read_features`.
+    ignore : collection of str
+        Class values that mean "no label".
+    conflicts : "drop", "last" or "error"
+        What becomes of a pixel that features of different classes claim.
+
+    Raises
+    ------
+    LabelError
+        If the file cannot be read, has no such field, no feature inside the grid, or lines.
+    SettingsError
+        If ``conflicts`` is none of the three.
+    """
+    if conflicts not in CONFLICTS:
+        raise SettingsError(f"--conflicts {conflicts}: is unknown. Use one of {', '.join(CONFLICTS)}.")
+    features = read_features(path, layer=layer, encoding=encoding)
+    fields = features.drop(columns="geometry")
+    check_name(path, "field", field, fields.columns)
+    values, counts = class_values(path, features[field]), Counter[str]()
+    usable = _usable(path, features.geometry.to_numpy(), values, set(map(str, ignore)), counts)
+    geometries = _on_grid(path, features.geometry.to_numpy()[usable], features.crs.to_wkt(), grid)
+    legend = Legend.from_values(values[usable])
+    geometries = _mended(geometries, counts)
+    only_points = bool(np.isin(shapely.get_type_id(geometries), (0, 4)).all())
+    codes = [legend.code_of(value) or 0 for value in values[usable]]
+    pixels = _burn(grid, geometries, codes, usable, counts)
+    if not len(pixels):
+        raise LabelError(_no_pixels(path, features, grid))
+    pixels = _each_once(path, pixels, conflicts, counts)
+    _tell(path, len(features), counts)
+    rows, cols = pixels[:, 0].astype(np.int32), pixels[:, 1].astype(np.int32)
+    code, group = pixels[:, 2].astype(np.uint16), pixels[:, 3].astype(np.int32)
+    return Labels(grid, legend, rows, cols, code, group, fields, only_points, dict(counts))
+
+
+def class_values(path: PathLike, column: Series) -> NDArray[np.object_]:
+    """Classes as text, "" where there is none; whole numbers lose their decimals (``6.0`` is ``6``).
+
+    Raises
+    ------
+    LabelError
+        If the field holds fractions.
+    """
+    missing = column.isna().to_numpy()
+    if column.dtype.kind != "f":
+        return np.array(["" if m else str(v).strip() for v, m in zip(column, missing, strict=True)], object)
+    numbers = column.to_numpy()
+    fractions = numbers[~missing & (numbers != np.floor(numbers))]
+    if len(fractions):
+        raise LabelError(
+            f"{path}: the field {column.name} holds fractions such as {fractions[0]:g}, which "
+            "are no classes. Choose another field."
+        )
+    # Infinity has passed as "whole"; it is no class either.
+    return np.array([str(int(v)) if np.isfinite(v) else "" for v in numbers], object)
+
+
+def _usable(
+    path: PathLike, geometries: Geometries, values: Geometries, ignore: set[str], counts: Counter[str]
+) -> NDArray[np.intp]:
+    """Indices of features that have a class and a geometry of the right kind."""
+    absent = shapely.is_missing(geometries) | shapely.is_empty(geometries)
+    kinds = shapely.get_type_id(geometries)
+    lines = int(np.isin(kinds, (1, 2, 5)).sum())
+    if lines:
+        raise LabelError(
+            f"{path}: holds {lines} lines; labels are polygons or points. Remove or buffer them."
+        )
+    no_class = values == ""
+    ignored = np.isin(values, list(ignore)) & ~no_class
+    counts["skipped, no geometry"] = int(absent.sum())
+    counts["skipped, no class"] = int((no_class & ~absent).sum())
+    counts[_IGNORED] = int((ignored & ~absent).sum())
+    usable = np.flatnonzero(~absent & ~no_class & ~ignored)
+    if not len(usable):
+        raise LabelError(
+            f"{path}: none of its {len(values)} features has both a geometry and a class. Check the field."
+        )
+    return usable
+
+
+def _on_grid(path: PathLike, geometries: Geometries, wkt: str, grid: Grid) -> Geometries:
+    """Geometries in pixels: x is the column, y the row, (0, 0) the corner of the first pixel."""
+    try:
+        change = transformer(CRS.from_wkt(wkt), grid.crs)
+    except RasterError as error:
+        raise LabelError(f"{path}: {error}") from error
+
+    def convert(xy: NDArray[np.float64]) -> NDArray[np.float64]:
+        rows, cols = grid.rowcol(*change.transform(xy[:, 0], xy[:, 1]))
+        return np.stack([cols + 0.5, rows + 0.5], axis=1)
+
+    converted: Geometries = shapely.transform(shapely.force_2d(geometries), convert)
+    return converted
+
+
+def _mended(geometries: Geometries, counts: Counter[str]) -> Geometries:
+    """Self-crossing polygons made valid; what has no place on the grid's map plane is made empty."""
+    finite = np.isfinite(shapely.bounds(geometries)).all(axis=1)
+    invalid = finite & ~shapely.is_valid(geometries)
+    counts["repaired, invalid geometry"] = int(invalid.sum())
+    mended = geometries.copy()
+    mended[invalid] = shapely.make_valid(geometries[invalid])
+    mended[~finite] = shapely.from_wkt("POLYGON EMPTY")
+    return mended
+
+
+def _burn(
+    grid: Grid, geometries: Geometries, codes: list[int], numbers: NDArray[np.intp], counts: Counter[str]
+) -> NDArray[np.int64]:
+    """Rows, columns, codes and feature numbers of all pixels, int64 (n, 4), in the order of features."""
+    found = []
+    height, width = grid.shape_hw
+    left, top, right, bottom = shapely.bounds(geometries).T
+    outside = ~((left < width) & (right > 0) & (top < height) & (bottom > 0))
+    beyond = np.maximum.reduce([-left, -top, right - width, bottom - height])
+    clipped = ~outside & (beyond > _ROUNDING_PX)
+    counts["outside the image"] = int(outside.sum())
+    counts["partly outside the image, clipped"] = int(clipped.sum())
+    for i in np.flatnonzero(~outside):
+        pixels = np.concatenate([np.empty((0, 2), np.int64), *_pixels(geometries[i], grid)])
+        counts["too small or thin to hold a pixel centre"] += not len(pixels)
+        found.append(np.insert(pixels, [2, 2], [codes[i], numbers[i]], axis=1))
+    return np.concatenate([np.empty((0, 4), np.int64), *found])
+
+
+def _pixels(geometry: Any, grid: Grid) -> Iterator[NDArray[np.int64]]:
+    """Rows and columns (n, 2) of the pixels of a geometry, piece by piece."""
+    parts = shapely.get_parts(geometry, return_index=False)
+    parts = shapely.get_parts(parts)  # collections that make_valid returns hold multi-polygons
+    points = parts[shapely.get_type_id(parts) == 0]
+    if len(points):
+        yield _point_pixels(shapely.get_coordinates(points), grid.shape_hw)
+    polygons = parts[shapely.get_type_id(parts) == 3]
+    if not len(polygons):
+        return
+    for window in _pieces(shapely.total_bounds(polygons), grid.shape_hw):
+        moved = shapely.transform(polygons, lambda xy, w=window: xy - [w.col_off, w.row_off])
+        burnt = rasterize(list(moved), out_shape=(window.height, window.width), dtype="uint8")
+        yield np.argwhere(burnt) + np.array([window.row_off, window.col_off])
+
+
+def _point_pixels(xy: NDArray[np.float64], shape_hw: tuple[int, int]) -> NDArray[np.int64]:
+    pixels = np.floor(xy[:, ::-1]).astype(np.int64)
+    return pixels[((pixels >= 0) & (pixels < shape_hw)).all(axis=1)]
+
+
+def _pieces(bounds: NDArray[np.float64], shape_hw: tuple[int, int]) -> Iterator[Window]:
+    """Windows of the grid that cover a box of pixels, none large: scenes may be 11,000 pixels wide."""
+    first = np.clip(np.floor(bounds[[1, 0]]), 0, shape_hw).astype(int)
+    last = np.clip(np.ceil(bounds[[3, 2]]), 0, shape_hw).astype(int)
+    for row in range(first[0], last[0], _BURN_PX):
+        for col in range(first[1], last[1], _BURN_PX):
+            yield Window(col, row, min(_BURN_PX, last[1] - col), min(_BURN_PX, last[0] - row))
+
+
+def _each_once(
+    path: PathLike, pixels: NDArray[np.int64], conflicts: str, counts: Counter[str]
+) -> NDArray[np.int64]:
+    """Pixels claimed more than once, settled: the first feature of a class, and the rule between classes."""
+    ordered = pixels[np.lexsort((np.arange(len(pixels)), pixels[:, 1], pixels[:, 0]))]
+    starts = np.flatnonzero(np.r_[True, (np.diff(ordered[:, :2], axis=0) != 0).any(axis=1)])
+    lasts = np.r_[starts[1:], len(ordered)] - 1
+    codes = ordered[:, 2]
+    disputed = np.minimum.reduceat(codes, starts) != np.maximum.reduceat(codes, starts)
+    if disputed.any() and conflicts == "error":
+        first = int(np.argmax(disputed))
+        features = np.unique(ordered[starts[first] : lasts[first] + 1, 3])
+        raise LabelError(
+            f"{path}: {disputed.sum()} pixels lie in features of different classes, first in features "
+            f"{', '.join(map(str, features))} (counted from 0). Mend them, or use --conflicts drop or last."
+        )
+    chosen = np.where(disputed, lasts, starts)
+    counts[f"pixels in features of different classes ({conflicts})"] = int(disputed.sum())
+    return ordered[chosen[~disputed] if conflicts == "drop" else chosen]
+
+
+def _tell(path: PathLike, total: int, counts: Counter[str]) -> None:
+    happened = [f"{number} {what}" for what, number in counts.items() if number and what != _IGNORED]
+    if happened:
+        log.warning("%s: of %d features: %s", Path(path).name, total, "; ".join(happened))
+
+
+def _no_pixels(path: PathLike, features: Any, grid: Grid) -> str:
+    try:
+        to_wgs84 = transformer(CRS.from_wkt(features.crs.to_wkt()), _WGS84)
+        theirs = _box(to_wgs84.transform_bounds(*features.total_bounds))
+        ours = _box(grid.bounds_in(_WGS84))
+    except RasterError as error:
+        return f"{path}: no feature lies in the image, and {error}"
+    return (
+        f"{path}: no feature holds a pixel of the image. The labels cover {theirs}, the "
+        f"image {ours}. Check the CRS of both, or the size of the polygons."
+    )
+
+
+def _box(bounds: tuple[float, float, float, float]) -> str:
+    west, south, east, north = bounds
+    return f"{west:.4f}…{east:.4f}°E {south:.4f}…{north:.4f}°N"

@@ -1,0 +1,192 @@
+"""Samples in a GeoPackage: points that QGIS shows, with the legend and the split beside them."""
+
+from __future__ import annotations
+
+import json
+import logging
+from dataclasses import asdict, fields
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pyogrio
+import shapely
+from affine import Affine
+from numpy.typing import NDArray
+from pyogrio.errors import DataLayerError, DataSourceError
+from rasterio.crs import CRS
+from rasterio.errors import CRSError
+
+from landcover_bdgf.errors import LabelError
+from landcover_bdgf.grid import Grid
+from landcover_bdgf.legend import Legend, printable
+from landcover_bdgf.raster import PathLike, atomic_output
+from landcover_bdgf.sample_set import TEST, TRAIN, Samples, Split
+from landcover_bdgf.vector import layers_of
+
+if TYPE_CHECKING:
+    from pandas import DataFrame
+
+log = logging.getLogger("landcover_bdgf")
+
+FORMAT = 1
+POINTS, LEGEND = "samples", "legend"
+_PART_WORDS = {TRAIN: "train", TEST: "test"}
+
+
+def write_samples(samples: Samples, path: PathLike, *, overwrite: bool = False) -> None:
+    """Write samples as points at pixel centres, in a GeoPackage.
+
+    Its layer ``samples`` has the fields code, class, part (train or test), group, row and col; its table
+    ``legend`` has one row per class, and the grid and the split in the row of code 0.
+
+    Raises
+    ------
+    OutputError
+        As :func:`~landcover_bdgf.output.atomic_output`.
+    """
+    with atomic_output(path, overwrite=overwrite) as temporary:
+        _write_points(samples, temporary)
+        _write_legend(samples, temporary)
+
+
+def read_samples(path: PathLike) -> Samples:
+    """Read what :func:`write_samples` wrote, and what a user may have edited meanwhile.
+
+    Points that were moved, added or deleted in QGIS count by where they are; class and part by the fields
+    code and part.
+
+    Raises
+    ------
+    LabelError
+        If the file is not one of samples, or damaged.
+    """
+    path = Path(path)
+    if not is_samples_file(path):
+        raise LabelError(f"{path}: is not a file of samples. Make one with bdgf sample.")
+    try:
+        points = pyogrio.read_dataframe(path, layer=POINTS)
+        table = pyogrio.read_dataframe(path, layer=LEGEND)
+        about = json.loads(table.loc[table["code"] == 0, "about"].iloc[0])
+        legend = Legend.from_json(json.dumps(_legend_rows(table)))
+        grid, split = _grid(about["grid"]), _split(about["split"])
+        return _samples(points, grid, legend, split)
+    except LabelError as error:
+        raise LabelError(f"{path}: {error}") from error
+    except (DataSourceError, DataLayerError, CRSError, ValueError, TypeError, LookupError) as error:
+        raise LabelError(f"{path}: is damaged ({error}). Draw the samples again with bdgf sample.") from error
+
+
+def is_samples_file(path: PathLike) -> bool:
+    """Whether a file looks like one of :func:`write_samples`."""
+    try:
+        with Path(path).open("rb") as file:
+            if not file.read(16).startswith(b"SQLite format 3"):
+                return False
+        return {POINTS, LEGEND} <= set(layers_of(path))
+    except (OSError, DataSourceError):
+        return False
+
+
+def _write_points(samples: Samples, path: Path) -> None:
+    import geopandas
+
+    x, y = samples.grid.xy(samples.rows, samples.cols)
+    columns = {
+        "code": samples.codes.astype(np.int32),
+        "class": np.array(samples.legend.names, object)[samples.codes - 1],
+        "part": [_PART_WORDS[int(part)] for part in samples.parts],
+        "group": samples.groups,
+        "row": samples.rows,
+        "col": samples.cols,
+    }
+    points = geopandas.GeoDataFrame(columns, geometry=shapely.points(x, y), crs=samples.grid.crs.to_wkt())
+    pyogrio.write_dataframe(points, path, layer=POINTS, driver="GPKG")
+
+
+def _write_legend(samples: Samples, path: Path) -> None:
+    import pandas
+
+    grid = samples.grid
+    about = {
+        "format": FORMAT,
+        "grid": {"crs": grid.crs.to_wkt(), "transform": list(grid.transform)[:6], "shape_hw": grid.shape_hw},
+        "split": asdict(samples.split),
+    }
+    rows: list[dict[str, Any]] = [
+        {
+            "code": e.code,
+            "name": e.name,
+            "value": e.value,
+            "color": "#{:02x}{:02x}{:02x}".format(*e.color),
+            "about": "",
+        }
+        for e in samples.legend.entries
+    ]
+    rows.insert(
+        0, {"code": 0, "name": "no data", "value": "", "color": "#ffffff", "about": json.dumps(about)}
+    )
+    pyogrio.write_dataframe(pandas.DataFrame(rows), path, layer=LEGEND, driver="GPKG", append=True)
+
+
+def _legend_rows(table: DataFrame) -> list[dict[str, Any]]:
+    classes = table[table["code"] != 0].sort_values("code")
+    return [
+        {
+            "code": int(code),
+            "name": name,
+            "value": value,
+            "color": list(bytes.fromhex(color.removeprefix("#"))),
+        }
+        for code, name, value, color in classes[["code", "name", "value", "color"]].itertuples(index=False)
+    ]
+
+
+def _grid(about: dict[str, Any]) -> Grid:
+    height, width = (int(side) for side in about["shape_hw"])
+    transform = Affine(*map(float, about["transform"]))
+    if min(height, width) < 1 or transform.a <= 0 or transform.e >= 0 or transform.b or transform.d:
+        raise ValueError("its grid has no size or is not north-up")
+    return Grid(CRS.from_wkt(about["crs"]), transform, (height, width))
+
+
+def _split(about: dict[str, Any]) -> Split:
+    known = {field.name for field in fields(Split)}
+    if set(about) != known or not isinstance(about["method"], str):
+        raise ValueError("its split is not described")
+    return Split(**about | {"notes": tuple(map(str, about["notes"]))})
+
+
+def _samples(points: DataFrame, grid: Grid, legend: Legend, split: Split) -> Samples:
+    if not len(points):
+        raise ValueError("it holds no points")
+    rows, cols = _pixels(points, grid)
+    codes = points["code"].to_numpy(np.float64)
+    if not np.isin(codes, legend.codes).all():
+        raise ValueError("a point has a code that its legend lacks")
+    words = points["part"].astype(str).str.strip().str.lower()
+    if not words.isin(_PART_WORDS.values()).all():
+        raise ValueError("the field part of a point is neither train nor test")
+    parts = (words == _PART_WORDS[TEST]).to_numpy().astype(np.uint8)
+    groups = points["group"].fillna(-1).to_numpy().astype(np.int32)
+    order = np.lexsort((cols, rows))
+    if len(np.unique(np.stack([rows, cols], axis=1), axis=0)) < len(rows):
+        raise ValueError("two points lie in one pixel; delete one of them")
+    samples = Samples(grid, legend, rows, cols, codes.astype(np.uint16), groups, parts, split).where(order)
+    untrained = [printable(row["name"]) for row in samples.table() if not row["train"]]
+    if untrained:
+        raise ValueError(f"no training point is left of {', '.join(untrained)}")
+    return samples
+
+
+def _pixels(points: DataFrame, grid: Grid) -> tuple[NDArray[np.int32], NDArray[np.int32]]:
+    """Pixels by where points are, as a user may have moved them."""
+    xy = shapely.get_coordinates(points.geometry.to_numpy())
+    if len(xy) != len(points) or not np.isfinite(xy).all():
+        raise ValueError("a point has no place")
+    exact = grid.rowcol(xy[:, 0], xy[:, 1])
+    rows, cols = (np.floor(axis + 0.5).astype(np.int64) for axis in exact)
+    height, width = grid.shape_hw
+    if ((rows < 0) | (rows >= height) | (cols < 0) | (cols >= width)).any():
+        raise ValueError("a point lies outside its image")
+    return rows.astype(np.int32), cols.astype(np.int32)

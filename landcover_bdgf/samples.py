@@ -1,0 +1,306 @@
+"""Step: labelled pixels of a stack, divided into a training and a test part that do not overlap.
+
+The nouns and the file are re-exported here: ``Samples`` (sample_set.py), ``read_samples`` and
+``write_samples`` (sample_file.py), ``read_labels`` (labels.py).
+"""
+
+from __future__ import annotations
+
+import logging
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+from rasterio.windows import Window
+
+from landcover_bdgf import split
+from landcover_bdgf.errors import LabelError, SettingsError
+from landcover_bdgf.labels import CONFLICTS, Labels, read_labels
+from landcover_bdgf.legend import printable
+from landcover_bdgf.raster import PathLike
+from landcover_bdgf.sample_file import read_samples, write_samples
+from landcover_bdgf.sample_set import PATCH_PX, TEST, TRAIN, Samples, Split
+from landcover_bdgf.stack import Stack
+from landcover_bdgf.vector import check_name
+
+__all__ = [
+    "Labels",
+    "SampleSettings",
+    "Samples",
+    "Split",
+    "read_labels",
+    "read_samples",
+    "sample",
+    "samples_lines",
+    "write_samples",
+]
+
+SPLITS = ("polygon", "block", "random", "none")
+COLUMN = "column:"
+FEW_PIXELS = 20
+_READ_PX = 512
+_TRAIN_WORDS = ("train", "training", "learn", "0")
+_TEST_WORDS = ("test", "testing", "validation", "val", "1")
+
+log = logging.getLogger("landcover_bdgf")
+
+Mask = NDArray[np.bool_]
+
+
+@dataclass(frozen=True)
+class SampleSettings:
+    """How labelled pixels are drawn and divided.
+
+    Attributes
+    ----------
+    split : str
+        "polygon", "block", "random" (as most papers do; it leaks), "column:NAME" (a field of the labels
+        that says train or test) or "none".
+    test_share : float
+        Of the pixels of each class, 0 to 0.9.
+    per_class : int
+        Most training pixels of a class.
+    block_px : int, optional
+        Side of the blocks; by default an eighth of the image, at least two buffers, at most 64.
+    buffer_px : int, optional
+        Least Chebyshev distance of training and test pixels; by default the patch.
+    patch : int
+        Side of the window that the method sees.
+    seed : int
+    conflicts, ignore, layer, encoding
+        As :func:`~landcover_bdgf.labels.read_labels`.
+    """
+
+    split: str = "polygon"
+    test_share: float = 0.3
+    per_class: int = 2000
+    block_px: int | None = None
+    buffer_px: int | None = None
+    patch: int = PATCH_PX
+    seed: int = 0
+    conflicts: str = "drop"
+    ignore: tuple[str, ...] = ()
+    layer: str | None = None
+    encoding: str | None = None
+
+    def __post_init__(self) -> None:
+        if self.split not in SPLITS and not self.split.startswith(COLUMN):
+            raise SettingsError(f"--split {self.split}: is unknown. Use {', '.join(SPLITS)} or column:NAME.")
+        if self.conflicts not in CONFLICTS:
+            raise SettingsError(f"--conflicts {self.conflicts}: is unknown. Use {', '.join(CONFLICTS)}.")
+        if not 0 <= self.test_share <= 0.9:
+            raise SettingsError(f"--test-share {self.test_share:g}: must lie between 0 and 0.9.")
+        if self.per_class < 1:
+            raise SettingsError(f"--per-class {self.per_class}: must be at least 1.")
+        if min(self.block_px or 1, self.patch) < 1 or self.buffer < 0:
+            raise SettingsError("--block-size must be at least 1, --buffer at least 0.")
+
+    @property
+    def buffer(self) -> int:
+        """The least distance, in pixels."""
+        return self.patch if self.buffer_px is None else self.buffer_px
+
+    def block(self, shape_hw: tuple[int, int]) -> int:
+        """Side of the blocks for an image, in pixels."""
+        return self.block_px or max(2 * self.buffer, min(64, min(shape_hw) // 8), 1)
+
+
+def sample(stack: Stack, labels: PathLike, *, field: str, settings: SampleSettings | None = None) -> Samples:
+    """Labelled pixels that both sensors see, divided by polygon, else by block.
+
+    Where a class has fewer than two polygons, or labels are points nearer to each other than the buffer,
+    everything is divided by blocks of the image instead, and a note says so. Training pixels nearer to a
+    test pixel than the buffer are left out. The same seed gives the same samples.
+
+    Parameters
+    ----------
+    stack : Stack
+    labels : path
+        Polygons or points.
+    field : str
+        Their field with the class.
+    settings : SampleSettings, optional
+
+    Raises
+    ------
+    LabelError
+        If the labels cannot be read, or leave fewer than two classes, or a class without training pixels.
+    """
+    settings = settings or SampleSettings()
+    seen, dropped = _seen(stack, labels, field, settings)
+    pixels, notes = _present(labels, seen)
+    rng = np.random.default_rng(settings.seed)
+    held, pixels, made = _divide(labels, pixels, settings, rng)
+    chosen = _chosen(pixels, held, made, settings.per_class, rng, dropped)
+    pixels, parts = pixels.where(chosen), np.where(held[chosen], TEST, TRAIN).astype(np.uint8)
+    _check_training(labels, pixels, parts)
+    notes += [*made.notes, *_remarks(pixels, parts, made.method)]
+    for note in notes:
+        log.warning(note)
+    arrays = (pixels.rows, pixels.cols, pixels.codes, pixels.groups, parts)
+    return Samples(pixels.grid, pixels.legend, *arrays, replace(made, dropped=dropped, notes=tuple(notes)))
+
+
+def samples_lines(samples: Samples) -> list[str]:
+    """A table for people: polygons, training and test pixels per class; distance and leak below."""
+    rows = [(printable(r["name"]), r["groups"], r["train"], r["test"]) for r in samples.table()]
+    rows.append(("all", len(np.unique(samples.groups)), len(samples.train), len(samples.test)))
+    width = max(len("class"), *(len(name) for name, *_ in rows))
+    what = "blocks" if samples.split.method == "block" else "polygons"
+    lines = [f"{'class':<{width}} {what:>9} {'train px':>9} {'test px':>9}"]
+    lines += [f"{name:<{width}} {groups:>9} {train:>9} {test:>9}" for name, groups, train, test in rows]
+    dropped = "; ".join(f"{number} {reason}" for reason, number in samples.split.dropped.items() if number)
+    lines += [f"left out: {dropped}"] if dropped else []
+    distance = samples.min_distance_px()
+    if math.isinf(distance):
+        return [*lines, "no test part"]
+    leak = f"{100 * samples.leak():.0f} % of test windows overlap training windows"
+    return [
+        *lines,
+        f"split by {samples.split.method}; nearest training and test pixel {distance:.0f} px apart; {leak}",
+    ]
+
+
+def _seen(
+    stack: Stack, path: PathLike, field: str, settings: SampleSettings
+) -> tuple[Labels, dict[str, int]]:
+    """Labelled pixels that have data, and how many have none."""
+    labels = read_labels(
+        path,
+        field,
+        stack.grid,
+        layer=settings.layer,
+        encoding=settings.encoding,
+        ignore=settings.ignore,
+        conflicts=settings.conflicts,
+    )
+    seen = labels.where(_valid(stack, labels))
+    return seen, {"no data in the image": len(labels.rows) - len(seen.rows)}
+
+
+def _chosen(
+    pixels: Labels, held: Mask, made: Split, per_class: int, rng: np.random.Generator, dropped: dict[str, int]
+) -> NDArray[np.intp]:
+    """Indices of the pixels that stay: parts apart from each other, training classes not too large."""
+    positions = np.stack([pixels.rows, pixels.cols], axis=1)
+    keep = split.apart(positions, pixels.codes, held, made.buffer_px)
+    train = np.flatnonzero(keep & ~held)
+    drawn = train[split.draw_per_class(pixels.codes[train], per_class, rng)]
+    dropped |= {
+        "too near to the other part": int((~keep).sum()),
+        "more than asked for": len(train) - len(drawn),
+    }
+    return np.sort(np.r_[drawn, np.flatnonzero(keep & held)])
+
+
+def _valid(stack: Stack, labels: Labels) -> Mask:
+    """Which labelled pixels both sensors see; reads only tiles that hold labels."""
+    valid = np.zeros(len(labels.rows), bool)
+    for window, inside in label_tiles(labels.rows, labels.cols, stack.grid.shape_hw):
+        mask = stack.read_valid(window)
+        valid[inside] = mask[labels.rows[inside] - window.row_off, labels.cols[inside] - window.col_off]
+    return valid
+
+
+def label_tiles(
+    rows: NDArray[np.int32], cols: NDArray[np.int32], shape_hw: tuple[int, int]
+) -> Iterator[tuple[Window, NDArray[np.intp]]]:
+    """Windows of an image that hold labelled pixels, each with the indices of its pixels."""
+    height, width = shape_hw
+    tiles = split.blocks(rows, cols, _READ_PX)
+    order = np.argsort(tiles, kind="stable")
+    for inside in np.split(order, np.flatnonzero(np.diff(tiles[order])) + 1):
+        if not len(inside):
+            continue
+        row, col = (int(axis[inside[0]]) // _READ_PX * _READ_PX for axis in (rows, cols))
+        yield Window(col, row, min(_READ_PX, width - col), min(_READ_PX, height - row)), inside
+
+
+def _present(path: PathLike, pixels: Labels) -> tuple[Labels, list[str]]:
+    """Only classes that have pixels, counted from 1 again."""
+    present = set(np.unique(pixels.codes).tolist())
+    gone = [entry for entry in pixels.legend.entries if entry.code not in present]
+    if len(present) < 2:
+        names = ", ".join(printable(e.name) for e in pixels.legend.entries if e.code in present) or "none"
+        raise LabelError(
+            f"{path}: a map needs at least two classes with pixels that both images see, found {names}. "
+            "Check the field, or add labels."
+        )
+    codes = np.searchsorted(sorted(present), pixels.codes) + 1
+    kept = replace(pixels, legend=pixels.legend.without(e.code for e in gone), codes=codes.astype(np.uint16))
+    return kept, [
+        f"class {printable(e.name)} has no pixel that both images see, and is left out" for e in gone
+    ]
+
+
+def _divide(
+    path: PathLike, pixels: Labels, settings: SampleSettings, rng: np.random.Generator
+) -> tuple[Mask, Labels, Split]:
+    """The test part, pixels with the groups they were divided by, and how it was done."""
+    made = Split(settings.split, settings.buffer, settings.seed, settings.test_share)
+    if settings.split == "none" or settings.test_share == 0:
+        return np.zeros(len(pixels.rows), bool), pixels, replace(made, method="none", buffer_px=0)
+    if settings.split == "random":
+        held = split.hold_out_pixels(pixels.codes, settings.test_share, settings.per_class, rng)
+        return held, pixels, replace(made, buffer_px=0)
+    if settings.split.startswith(COLUMN):
+        return _held_by_column(path, pixels, settings.split.removeprefix(COLUMN)), pixels, made
+    reason = _why_blocks(pixels, settings) if settings.split == "polygon" else None
+    if settings.split == "block" or reason:
+        block_px = settings.block(pixels.grid.shape_hw)
+        groups = split.blocks(pixels.rows, pixels.cols, block_px)
+        notes = (f"{reason}, so the labels are split by blocks of {block_px} px",) if reason else ()
+        pixels = replace(pixels, groups=groups)
+        made = replace(made, method="block", block_px=block_px, notes=notes)
+    return split.hold_out(pixels.codes, pixels.groups, settings.test_share, rng), pixels, made
+
+
+def _why_blocks(pixels: Labels, settings: SampleSettings) -> str | None:
+    """Why labels cannot be divided by polygon; None if they can."""
+    pairs = np.unique(np.stack([pixels.codes, pixels.groups], axis=1), axis=0)
+    codes, polygons = np.unique(pairs[:, 0], return_counts=True)
+    if polygons.min() < 2:
+        name = pixels.legend.entries[int(codes[np.argmin(polygons)]) - 1].name
+        return f"class {printable(name)} has only one polygon"
+    if (
+        pixels.only_points
+        and split.nearest_px(np.stack([pixels.rows, pixels.cols], axis=1)) < settings.buffer
+    ):
+        return f"some points are less than {settings.buffer} px apart"
+    return None
+
+
+def _held_by_column(path: PathLike, pixels: Labels, name: str) -> Mask:
+    check_name(path, "field", name, pixels.features.columns)
+    words = pixels.features[name].astype(str).str.strip().str.lower().to_numpy(object)[pixels.groups]
+    held = np.isin(words, _TEST_WORDS)
+    unknown = np.unique(words[~held & ~np.isin(words, _TRAIN_WORDS)].astype(str))
+    if len(unknown):
+        found = ", ".join(printable(word) for word in unknown[:5])
+        raise LabelError(f"{path}: the field {name} must say train or test, found {found}. Correct it.")
+    return held
+
+
+def _check_training(path: PathLike, pixels: Labels, parts: NDArray[np.uint8]) -> None:
+    trained = set(pixels.codes[parts == TRAIN].tolist())
+    missing = [printable(e.name) for e in pixels.legend.entries if e.code not in trained]
+    if missing:
+        raise LabelError(
+            f"{path}: no training pixel is left of {', '.join(missing)}. Add labels, leave the class out "
+            "with --ignore-class, or use a smaller --buffer or --test-share."
+        )
+
+
+def _remarks(pixels: Labels, parts: NDArray[np.uint8], method: str) -> list[str]:
+    """What a reader of the accuracy should know about these samples."""
+    remarks = []
+    for entry in pixels.legend.entries:
+        of_class = parts[pixels.codes == entry.code]
+        train, test = int((of_class == TRAIN).sum()), int((of_class == TEST).sum())
+        if train < FEW_PIXELS:
+            remarks.append(f"class {printable(entry.name)} has only {train} training pixels")
+        if method != "none" and test == 0:
+            remarks.append(f"class {printable(entry.name)} has no test pixels: its accuracy stays unknown")
+    return remarks

@@ -1,0 +1,135 @@
+"""Training and test pixels that do not know each other."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.spatial import cKDTree
+
+Mask = NDArray[np.bool_]
+Ints = NDArray[Any]
+
+
+def hold_out(codes: Ints, groups: Ints, share: float, rng: np.random.Generator) -> Mask:
+    """Choose whole groups as test, in each class as near as possible to a share of its pixels.
+
+    Classes with few groups choose first. A class with two groups or more gets pixels on both sides, unless
+    classes before it have already settled all its groups (which needs groups of several classes).
+
+    Parameters
+    ----------
+    codes, groups : integer arrays (n,)
+        Class and group of each pixel.
+    share : float
+        Of the pixels.
+    rng : numpy.random.Generator
+
+    Returns
+    -------
+    bool array (n,)
+        True where a pixel is held out.
+    """
+    side: dict[int, bool] = {}
+    members = {code: np.unique(groups[codes == code], return_counts=True) for code in np.unique(codes)}
+    for code in sorted(members, key=lambda code: (len(members[code][0]), code)):
+        numbers, sizes = members[code]
+        pixels = dict(zip(numbers.tolist(), sizes.tolist(), strict=True))
+        side.update(_sides(pixels, side, share, rng))
+    held = np.array([number for number, is_test in side.items() if is_test], np.int64)
+    return np.isin(groups, held)
+
+
+def _sides(
+    pixels: dict[int, int], side: dict[int, bool], share: float, rng: np.random.Generator
+) -> dict[int, bool]:
+    """Sides of the groups of one class that have none yet; ``pixels`` is group to number of pixels."""
+    free = [int(number) for number in rng.permutation([n for n in sorted(pixels) if n not in side])]
+    settled = {side[number] for number in pixels if number in side}
+    target = share * sum(pixels.values())
+    held = sum(pixels[number] for number in pixels if side.get(number, False))
+    chosen = dict.fromkeys(free, False)
+    for number in free:
+        if abs(held + pixels[number] - target) < abs(held - target):
+            chosen[number] = True
+            held += pixels[number]
+    present = settled | set(chosen.values())
+    if free and len(pixels) > 1 and len(present) == 1:
+        smallest = min(free, key=lambda number: (pixels[number], number))
+        chosen[smallest] = not chosen[smallest]
+    return chosen
+
+
+def hold_out_pixels(codes: Ints, share: float, per_class: int, rng: np.random.Generator) -> Mask:
+    """Single pixels at random, as most papers do: up to ``per_class`` of a class train, the rest is test."""
+    held = np.zeros(len(codes), bool)
+    for code in np.unique(codes):
+        members = rng.permutation(np.flatnonzero(codes == code))
+        train = max(1, min(per_class, round((1 - share) * len(members))))
+        held[members[train:]] = True
+    return held
+
+
+def blocks(rows: Ints, cols: Ints, block_px: int) -> NDArray[np.int32]:
+    """Numbers, from 0, of the square blocks that pixels lie in."""
+    corners = np.stack([rows // block_px, cols // block_px], axis=1)
+    _, numbers = np.unique(corners, axis=0, return_inverse=True)
+    return numbers.reshape(-1).astype(np.int32)
+
+
+def apart(positions: Ints, codes: Ints, held: Mask, buffer_px: int) -> Mask:
+    """Which pixels to keep so that training and test are at least ``buffer_px`` apart.
+
+    Training pixels give way, because a smaller test part would make the accuracy less certain. Only where
+    a class would lose its whole training part, the test pixels round it give way instead.
+
+    Parameters
+    ----------
+    positions : integer array (n, 2)
+        Row and column.
+    codes : integer array (n,)
+    held : bool array (n,)
+        The test part.
+    buffer_px : int
+        Chebyshev distance: windows of ``buffer_px`` × ``buffer_px`` pixels do not overlap.
+
+    Returns
+    -------
+    bool array (n,)
+    """
+    keep = np.ones(len(codes), bool)
+    near = _near(positions, ~held, held, buffer_px)
+    for code in np.unique(codes[near]):
+        whole = ~held & (codes == code)
+        if near[whole].all():
+            keep &= ~_near(positions, held, whole, buffer_px)
+    return keep & ~_near(positions, ~held, held & keep, buffer_px)
+
+
+def distances_px(positions: Ints, others: Ints) -> NDArray[np.float64]:
+    """Chebyshev distance of each position (n, 2) to the nearest of others (m, 2); infinite without others."""
+    if not len(others):
+        return np.full(len(positions), np.inf)
+    found: NDArray[np.float64] = cKDTree(others).query(positions, p=np.inf)[0]
+    return found
+
+
+def nearest_px(positions: Ints) -> float:
+    """Chebyshev distance of the two nearest of at least two positions (n, 2)."""
+    return float(cKDTree(positions).query(positions, k=2, p=np.inf)[0][:, 1].min())
+
+
+def draw_per_class(codes: Ints, most: int, rng: np.random.Generator) -> Mask:
+    """At most so many pixels of each class, at random."""
+    drawn = np.zeros(len(codes), bool)
+    for code in np.unique(codes):
+        drawn[rng.permutation(np.flatnonzero(codes == code))[:most]] = True
+    return drawn
+
+
+def _near(positions: Ints, these: Mask, those: Mask, buffer_px: int) -> Mask:
+    """Which of ``these`` lie nearer than the buffer to one of ``those``; False for all others."""
+    near = np.zeros(len(positions), bool)
+    near[these] = distances_px(positions[these], positions[those]) < buffer_px
+    return near

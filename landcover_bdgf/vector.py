@@ -1,0 +1,156 @@
+"""Vector files: opened by a short list of formats, checked for damage that GDAL passes over in silence."""
+
+from __future__ import annotations
+
+import difflib
+import struct
+import warnings
+from collections.abc import Iterable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pyogrio
+from pyogrio.errors import DataLayerError, DataSourceError
+
+from landcover_bdgf.errors import LabelError
+from landcover_bdgf.raster import PathLike
+
+if TYPE_CHECKING:
+    from geopandas import GeoDataFrame
+
+# Formats whose files hold their own features. OGR's VRT is left out: such a file, whatever its name, can
+# make GDAL read other files and open network connections. So is its GDALG, which is JSON.
+DRIVERS = ("ESRI Shapefile", "GPKG", "GeoJSON")
+_SHAPEFILE, _SQLITE = b"\x00\x00\x27\x0a", b"SQLite format 3\x00"
+_SHOWN_NAMES = 20
+
+
+def read_features(path: PathLike, *, layer: str | None = None, encoding: str | None = None) -> GeoDataFrame:
+    """All features of one layer of a Shapefile, GeoPackage or GeoJSON.
+
+    Parameters
+    ----------
+    path : path
+    layer : str, optional
+        Needed only when several layers have a geometry.
+    encoding : str, optional
+        Of the texts, for a ``.dbf`` without ``.cpg``.
+
+    Raises
+    ------
+    LabelError
+        If the file is missing, of another format, damaged, or has no features or no CRS.
+    """
+    path = Path(path)
+    _check_file(path)
+    try:
+        layer = _layer(path, layer)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # about M values and the like, which do not matter here
+            _check_driver(path, layer)
+            features = pyogrio.read_dataframe(path, layer=layer, encoding=encoding)
+    except (DataSourceError, DataLayerError) as error:
+        raise LabelError(f"{path}: cannot be read, {error}. Copy all files of the labels again.") from error
+    except (UnicodeDecodeError, LookupError) as error:
+        raise LabelError(
+            f"{path}: has texts of another encoding ({error}). Try --encoding gbk or latin-1."
+        ) from error
+    _check_features(path, features)
+    return features
+
+
+def check_name(path: PathLike, what: str, name: str, names: Iterable[str]) -> None:
+    """Refuse a field or layer that a file does not have, naming those it has and the nearest.
+
+    Raises
+    ------
+    LabelError
+    """
+    names = list(names)
+    if name in names:
+        return
+    by_lower = {other.lower(): other for other in names}
+    close = difflib.get_close_matches(name.lower(), by_lower, n=1)
+    nearest = f" Did you mean {by_lower[close[0]]}?" if close else ""
+    there = ", ".join(names[:_SHOWN_NAMES]) or "none"
+    raise LabelError(f"{path}: has no {what} {name!r}, but {there}.{nearest}")
+
+
+def layers_of(path: PathLike) -> dict[str, str | None]:
+    """Names of the layers of a vector file with their types of geometry, None for tables."""
+    return {str(name): geometry for name, geometry in pyogrio.list_layers(path)}
+
+
+def _layer(path: Path, wanted: str | None) -> str:
+    layers = [name for name, geometry in layers_of(path).items() if geometry is not None]
+    if wanted is not None:
+        check_name(path, "layer", wanted, layers)
+        return wanted
+    if not layers and path.suffix.lower() != ".shp":
+        raise LabelError(f"{path}: has no layer with a geometry. Give polygons or points.")
+    if len(layers) > 1:
+        raise LabelError(
+            f"{path}: has {len(layers)} layers, {', '.join(layers[:_SHOWN_NAMES])}. Choose one with --layer."
+        )
+    return layers[0] if layers else path.stem
+
+
+def _check_file(path: Path) -> None:
+    if not path.exists():
+        raise LabelError(f"{path}: does not exist. Check its name and the folder you are in.")
+    if not path.is_file():
+        raise LabelError(f"{path}: is not a file. Name a Shapefile (.shp), GeoPackage or GeoJSON.")
+    with path.open("rb") as file:
+        head = file.read(4096)
+    text = head.removeprefix(b"\xef\xbb\xbf").lstrip()
+    if head.startswith(_SHAPEFILE):
+        _check_shapefile(path)
+    elif not head.startswith(_SQLITE) and (not text.startswith(b"{") or b"gdal_streamed_alg" in head):
+        found = "is empty" if not head else "is none of these formats"
+        raise LabelError(f"{path}: {found}. Give a Shapefile (.shp), GeoPackage or GeoJSON.")
+
+
+def _check_shapefile(path: Path) -> None:
+    """A Shapefile that lost its end or its companions reads as fewer features, without an error."""
+    table = next((file for s in (".dbf", ".DBF") if (file := path.with_suffix(s)).exists()), None)
+    if table is None:
+        raise LabelError(
+            f"{path}: its .dbf, which holds the classes, is missing. Copy all files of the Shapefile."
+        )
+    if not any(path.with_suffix(suffix).exists() for suffix in (".shx", ".SHX")):
+        raise LabelError(f"{path}: its .shx is missing. Copy all files of the Shapefile.")
+    # ESRI Shapefile Technical Description (1998): file length in 16-bit words at byte 24, big-endian.
+    _check_length(path, 2 * struct.unpack(">i", _bytes(path, 24, 4))[0])
+    # dBASE: number of records, length of the header, length of a record at byte 4.
+    count, header, record = struct.unpack("<IHH", _bytes(table, 4, 8))
+    _check_length(table, header + count * record)
+
+
+def _check_length(path: Path, expected: int) -> None:
+    found = path.stat().st_size
+    if found < expected:
+        raise LabelError(f"{path}: is cut off, {found} of {expected} bytes are there. Copy it again.")
+
+
+def _bytes(path: Path, offset: int, length: int) -> bytes:
+    with path.open("rb") as file:
+        file.seek(offset)
+        return file.read(length).ljust(length, b"\xff")
+
+
+def _check_driver(path: Path, layer: str) -> None:
+    driver = pyogrio.read_info(path, layer=layer)["driver"]
+    if driver not in DRIVERS:
+        raise LabelError(f"{path}: is {driver}. Give a Shapefile (.shp), GeoPackage or GeoJSON.")
+
+
+def _check_features(path: Path, features: GeoDataFrame) -> None:
+    if len(features) == 0:
+        raise LabelError(f"{path}: has no features. Draw some polygons first, or check the file.")
+    if "geometry" not in features:
+        raise LabelError(f"{path}: has no geometry. Give polygons or points.")
+    if features.crs is None:
+        what = "its .prj is missing" if path.suffix.lower() == ".shp" else "none is set in it"
+        raise LabelError(
+            f"{path}: has no CRS, {what}. Give it one in QGIS (Set layer CRS) or with ogr2ogr -a_srs EPSG:…"
+        )
