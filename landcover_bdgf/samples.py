@@ -254,7 +254,12 @@ def _divide(
         notes = (f"{reason}, so the labels are split by blocks of {block_px} px",) if reason else ()
         pixels = replace(pixels, groups=groups)
         made = replace(made, method="block", block_px=block_px, notes=notes)
-    return split.hold_out(pixels.codes, pixels.groups, settings.test_share, rng), pixels, made
+    positions = np.stack([pixels.rows, pixels.cols], axis=1)
+    share, buffer_px = settings.test_share, settings.buffer
+    held = split.hold_out_apart(
+        positions, pixels.codes, pixels.groups, share=share, buffer_px=buffer_px, rng=rng
+    )
+    return held, pixels, made
 
 
 def _why_blocks(pixels: Labels, settings: SampleSettings) -> str | None:

@@ -8,8 +8,42 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.spatial import cKDTree
 
+# Random divisions that are tried, fewer for very many pixels; the one that the buffer harms least is taken.
+# On real polygons 32 leave the weakest class five to eight times the training pixels of one (Denmark: 13 -> 108).
+DRAWS, FEWEST_DRAWS = 32, 4
+DRAWN_PIXELS = 3_000_000
+
 Mask = NDArray[np.bool_]
 Ints = NDArray[Any]
+
+
+def hold_out_apart(
+    positions: Ints, codes: Ints, groups: Ints, *, share: float, buffer_px: int, rng: np.random.Generator
+) -> Mask:
+    """As :func:`hold_out`, the best of several draws: its weakest class keeps most pixels beside the buffer.
+
+    Parameters
+    ----------
+    positions, codes, buffer_px
+        As :func:`apart`.
+    groups, share, rng
+        As :func:`hold_out`.
+    """
+    draws = max(FEWEST_DRAWS, min(DRAWS, DRAWN_PIXELS // len(codes)))
+    tried = [hold_out(codes, groups, share, rng) for _ in range(draws)]
+    kept = [apart(positions, codes, held, buffer_px) for held in tried]
+    scores = [_score(codes, held, keep, share) for held, keep in zip(tried, kept, strict=True)]
+    return tried[scores.index(max(scores))]
+
+
+def _score(codes: Ints, held: Mask, keep: Mask, share: float) -> tuple[float, int]:
+    """What the weakest part of a class keeps of its due, then what is kept in all."""
+    number = np.bincount(codes)
+    train = np.bincount(codes[keep & ~held], minlength=len(number))
+    test = np.bincount(codes[keep & held], minlength=len(number))
+    due = number[number > 0]
+    kept = np.minimum(train[number > 0] / ((1 - share) * due), test[number > 0] / (share * due))
+    return float(kept.min()), int(keep.sum())
 
 
 def hold_out(codes: Ints, groups: Ints, share: float, rng: np.random.Generator) -> Mask:
