@@ -73,7 +73,7 @@ def run_job(stack: Stack, job: Job) -> Accuracy | None:
     model = train(stack, samples, denoiser=denoiser, recipe=job.recipe, run=job.run)
     keep_model(model, job.model, overwrite=job.overwrite)
     map_scene(model, stack, job.output, settings=job.mapping, run=job.run, overwrite=job.overwrite)
-    if not len(samples.test.rows):
+    if not len(samples.test):
         log.warning("no labels were held out (--split none), so there is no report; assess with labels of your own")
         return None
     return _report(job, samples, denoiser, model)

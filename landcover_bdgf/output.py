@@ -69,6 +69,7 @@ def atomic_output(path: PathLike, *, overwrite: bool = False) -> Iterator[Path]:
     temporary = path.with_name(f".{path.stem[:80]}.{secrets.token_hex(4)}.part{path.suffix}")
     try:
         yield temporary
+        temporary.chmod(0o666 & ~_umask())  # some libraries keep their files to their owner
         _sync(temporary)
         os.replace(temporary, path)
         _sync(path.parent)
@@ -102,6 +103,13 @@ def _files(inputs: Sequence[PathLike]) -> Iterator[Path]:
         yield from (child for child in path.iterdir() if child.is_file()) if path.is_dir() else ()
         if path.is_file():
             yield path
+
+
+def _umask() -> int:
+    """The user's mask; the only way to ask is to set it."""
+    mask = os.umask(0)
+    os.umask(mask)
+    return mask
 
 
 def _sync(path: Path) -> None:

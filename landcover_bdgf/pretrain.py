@@ -98,9 +98,7 @@ def pretrain(
         tuple(BandName(b.name, b.wavelength_nm) for b in image.bands) for image in (first.spectral, first.sar)
     ]
     unit = "signed" if first.sar_unit == "signed" else "power"
-    return Checkpoint(
-        "denoiser", weights, recipe, names[0], names[1], unit, scaling, None, provenance
-    ), history
+    return Checkpoint("denoiser", weights, recipe, *names, unit, scaling, None, history, provenance)
 
 
 def _listed(stacks: Stack | Sequence[Stack]) -> list[Stack]:

@@ -119,7 +119,7 @@ def train(
         windows = cut_windows(stack, samples.train, viewer, workers)
         provenance = record(
             "train",
-            {"scene": stack.fingerprint(), "samples": f"{len(samples.train.rows)} training pixels", "test": samples.test_digest()},
+            {"scene": stack.fingerprint(), "samples": f"{len(samples.train)} training pixels", "test": samples.test_digest()},
             seed=run.seed,
             training=training_ground(samples, recipe),
             denoiser=denoiser.provenance,
@@ -159,7 +159,7 @@ def training_ground(samples: Samples, recipe: Recipe) -> dict[str, Any]:
 
 
 def _warn_of_leaks(samples: Samples, denoiser: Checkpoint) -> None:
-    if len(samples.test.rows) and denoiser.provenance.get("hidden_test_pixels") != samples.test_digest():
+    if len(samples.test) and denoiser.provenance.get("hidden_test_pixels") != samples.test_digest():
         log.warning(
             "the denoiser was pre-trained without hiding these test pixels (it saw their images, never their labels); "
             "give --samples to pretrain to hide them"

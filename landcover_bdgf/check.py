@@ -1,0 +1,63 @@
+"""Look before anyone waits: what the inputs are, what would go wrong, what this machine can do."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from landcover_bdgf.device import available_threads, choose_device
+from landcover_bdgf.networks.scan import kernel
+from landcover_bdgf.samples import Samples, SampleSettings, sample, samples_lines
+from landcover_bdgf.stack import Stack
+
+
+@dataclass(frozen=True)
+class Findings:
+    """What :func:`check_scene` found; warnings went through the logger meanwhile."""
+
+    scene: list[str]
+    machine: list[str]
+    valid_share: float
+    samples: Samples | None = None
+
+    def lines(self) -> list[str]:
+        """For people."""
+        labels = samples_lines(self.samples) if self.samples else ["labels: none given (--labels, --field)"]
+        return [*self.scene, f"valid in both sensors: {100 * self.valid_share:.1f} %", *labels, *self.machine]
+
+    def values(self) -> dict[str, Any]:
+        """For programs."""
+        classes = self.samples.table() if self.samples else None
+        return {"scene": self.scene, "valid_share": self.valid_share, "classes": classes, "machine": self.machine}
+
+
+def check_scene(
+    stack: Stack, *, labels: Path | None = None, field: str | None = None, settings: SampleSettings | None = None
+) -> Findings:
+    """Read a whole scene once, draw samples where labels are given, and ask the machine.
+
+    Raises
+    ------
+    RasterError, LabelError
+        What would stop the work.
+    """
+    drawn = sample(stack, labels, field=field, settings=settings) if labels and field else None
+    return Findings(stack.describe(), _machine(), _valid_share(stack), drawn)
+
+
+def _valid_share(stack: Stack) -> float:
+    valid = sum(int(stack.read_valid(window).sum()) for window in stack.grid.tiles(512))
+    return valid / (stack.grid.shape_hw[0] * stack.grid.shape_hw[1])
+
+
+def _machine() -> list[str]:
+    device = choose_device("auto")
+    name = torch.cuda.get_device_name(device) if device.type == "cuda" else f"CPU, {available_threads()} threads"
+    recipe = "laptop" if device.type == "cpu" else "base"
+    return [
+        f"device: {name}; recipe {recipe} by default",
+        f"selective scan on the CPU: {kernel()} (called once, agrees with the reference)",
+    ]

@@ -1,0 +1,92 @@
+"""What a file holds: a model, a denoiser, samples, a map or any raster."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from landcover_bdgf.checkpoint import BandName, load_checkpoint
+from landcover_bdgf.errors import LabelError
+from landcover_bdgf.legend import Legend, legend_of_map, printable
+from landcover_bdgf.provenance import read_record
+from landcover_bdgf.raster import grid_of, open_raster
+from landcover_bdgf.samples import read_samples
+
+
+def describe(path: Path) -> dict[str, Any]:
+    """Name to value, in the order in which a person would ask.
+
+    Raises
+    ------
+    CheckpointError, LabelError, RasterError
+        The file is not what its suffix says, or damaged.
+    """
+    if path.suffix == ".safetensors":
+        return _checkpoint(path)
+    if path.suffix == ".gpkg":
+        return _samples(path)
+    return _raster(path)
+
+
+def _checkpoint(path: Path) -> dict[str, Any]:
+    found = load_checkpoint(path)
+    losses = found.history.columns.get("loss", [])
+    return {
+        "kind": found.kind,
+        "recipe": found.recipe.name,
+        "spectral bands": _bands(found.bands),
+        "SAR bands": _bands(found.sar_bands),
+        "SAR unit": found.sar_unit,
+        "bands after reduction": found.scaling.bands,
+        "classes": _classes(found.legend) if found.legend else "none (a denoiser)",
+        "weights": sum(int(w.size) for w in found.weights.values()),
+        "training steps": len(losses),
+        "last loss": round(sum(losses[-20:]) / len(losses[-20:]), 4) if losses else None,
+        "seed": found.provenance.get("seed"),
+        "versions": found.provenance.get("versions"),
+    }
+
+
+def _samples(path: Path) -> dict[str, Any]:
+    samples = read_samples(path)
+    return {
+        "kind": "samples",
+        "grid": samples.grid.describe(),
+        "split": samples.split.method,
+        "training pixels": len(samples.train),
+        "test pixels": len(samples.test),
+        "classes": samples.table(),
+        "smallest distance (px)": samples.min_distance_px(),
+        "leak": samples.leak(),
+    }
+
+
+def _raster(path: Path) -> dict[str, Any]:
+    with open_raster(path) as dataset:
+        values: dict[str, Any] = {
+            "kind": "raster",
+            "format": dataset.driver,
+            "grid": grid_of(dataset).describe(),
+            "bands": dataset.count,
+            "type": dataset.dtypes[0],
+            "nodata": dataset.nodata,
+            "names": [printable(d) for d in dataset.descriptions if d],
+        }
+    try:
+        legend = legend_of_map(path)
+    except LabelError:
+        return values
+    training = read_record(path).get("training", {})
+    return values | {
+        "kind": "land-cover map",
+        "classes": _classes(legend),
+        "trained on": f"{len(training.get('pixels_xy', []))} pixels, split by {training.get('split', 'unknown')}",
+    }
+
+
+def _classes(legend: Legend) -> list[str]:
+    return [f"{entry.code} {printable(entry.name)} #{'%02x%02x%02x' % entry.color}" for entry in legend.entries]
+
+
+def _bands(bands: tuple[BandName, ...]) -> str:
+    return ", ".join(printable(b.name) + (f" ({b.wavelength_nm:.0f} nm)" if b.wavelength_nm else "") for b in bands)
