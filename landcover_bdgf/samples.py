@@ -151,7 +151,7 @@ def samples_lines(samples: Samples) -> list[str]:
     what = "blocks" if samples.split.method == "block" else "polygons"
     lines = [f"{'class':<{width}} {what:>9} {'train px':>9} {'test px':>9}"]
     lines += [f"{name:<{width}} {groups:>9} {train:>9} {test:>9}" for name, groups, train, test in rows]
-    dropped = "; ".join(f"{number} {reason}" for reason, number in samples.split.dropped.items() if number)
+    dropped = "; ".join(f"{number} px {reason}" for reason, number in samples.split.dropped.items() if number)
     lines += [f"left out: {dropped}"] if dropped else []
     distance = samples.min_distance_px()
     if math.isinf(distance):

@@ -1,0 +1,274 @@
+"""How right a map is: confusion matrix and what follows from it.
+
+Everywhere the rows of the matrix are the map and its columns the reference, as in Olofsson et al. (2014,
+doi:10.1016/j.rse.2014.02.015).
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, TypedDict
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.stats import binomtest
+from sklearn.metrics import cohen_kappa_score, confusion_matrix, precision_recall_fscore_support
+
+from landcover_bdgf.errors import LabelError
+from landcover_bdgf.legend import NODATA_CODE, Legend, printable
+
+# Distance to the nearest training pixel, in pixels. Below 9 the windows of both overlap; beyond, the two
+# share less and less of the landscape.
+DISTANCE_BINS_PX = ((0.0, 9.0), (9.0, 32.0), (32.0, 100.0), (100.0, math.inf))
+
+NO_PROBABILITY_SAMPLE = (
+    "the reference is no probability sample: these figures hold for its places, support no area estimates, "
+    "and the interval is too narrow, as pixels of one polygon are not independent"
+)
+
+
+class ClassAccuracy(TypedDict):
+    """One class; accuracies are None where there are no pixels to compute them from."""
+
+    code: int
+    name: str
+    reference_px: int
+    map_px: int
+    right_px: int
+    no_data_px: int
+    producers: float | None
+    users: float | None
+    f1: float | None
+
+
+@dataclass(frozen=True)
+class DistanceBin:
+    """Accuracy of reference pixels whose nearest training pixel lies at ``[from_px, to_px)``."""
+
+    from_px: float
+    to_px: float
+    n: int
+    overall: float
+
+    @property
+    def label(self) -> str:
+        """For people."""
+        if math.isinf(self.to_px):
+            return f"{self.from_px:.0f} px and more"
+        return f"{self.from_px:.0f} to {self.to_px - 1:.0f} px"
+
+
+@dataclass(frozen=True, eq=False)
+class Accuracy:
+    """A map compared with reference pixels.
+
+    Attributes
+    ----------
+    legend : Legend
+    matrix : int64 (classes, classes)
+        Pixels; rows are the map, columns the reference, in the order of the legend.
+    no_data : int64 (classes,)
+        Reference pixels at which the map has no data; they are in no other number.
+    overall, average, kappa : float
+        Share of right pixels; mean of the producer's accuracies of classes with reference pixels; Cohen's
+        kappa. NaN where undefined.
+    producers, users, f1 : float64 (classes,)
+        Recall, precision, and their harmonic mean; NaN where undefined.
+    sample : str
+        What the reference is.
+    unknown : mapping of str to int
+        Classes of the reference that the map does not have, with their pixels, which are not counted.
+    leak : float, optional
+        Share of reference pixels whose window overlaps that of a training pixel; None if not known.
+    by_distance : tuple of DistanceBin
+        Only bins that hold pixels.
+    """
+
+    legend: Legend
+    matrix: NDArray[np.int64]
+    no_data: NDArray[np.int64]
+    overall: float
+    average: float
+    kappa: float
+    producers: NDArray[np.float64]
+    users: NDArray[np.float64]
+    f1: NDArray[np.float64]
+    sample: str = ""
+    unknown: Mapping[str, int] = field(default_factory=dict)
+    leak: float | None = None
+    by_distance: tuple[DistanceBin, ...] = ()
+
+    @property
+    def n(self) -> int:
+        """Reference pixels at which the map has a class."""
+        return int(self.matrix.sum())
+
+    @property
+    def interval(self) -> tuple[float, float]:
+        """95 % confidence interval of the overall accuracy by Wilson (1927), as if pixels were independent.
+
+        Pixels of one polygon resemble each other, so the true interval is wider.
+        """
+        found = binomtest(int(np.trace(self.matrix)), self.n).proportion_ci(0.95, method="wilson")
+        return float(found.low), float(found.high)
+
+    def classes(self) -> list[ClassAccuracy]:
+        """One row per class."""
+        return [self._row(i) for i in range(len(self.legend.entries))]
+
+    def _row(self, i: int) -> ClassAccuracy:
+        entry = self.legend.entries[i]
+        return ClassAccuracy(
+            code=entry.code,
+            name=entry.name,
+            reference_px=int(self.matrix[:, i].sum()),
+            map_px=int(self.matrix[i].sum()),
+            right_px=int(self.matrix[i, i]),
+            no_data_px=int(self.no_data[i]),
+            producers=_number(self.producers[i]),
+            users=_number(self.users[i]),
+            f1=_number(self.f1[i]),
+        )
+
+    def to_dict(self) -> dict[str, Any]:
+        """For JSON: numbers, text, lists and None."""
+        return {
+            "n": self.n,
+            "overall_accuracy": _number(self.overall),
+            "overall_accuracy_interval_95": list(self.interval),
+            "average_accuracy": _number(self.average),
+            "kappa": _number(self.kappa),
+            "confusion_matrix": {
+                "rows": "map",
+                "columns": "reference",
+                "codes": list(self.legend.codes),
+                "counts": self.matrix.tolist(),
+            },
+            "classes": self.classes(),
+            "reference_px_without_map_data": int(self.no_data.sum()),
+            "unknown_classes": dict(self.unknown),
+            "sample": self.sample,
+            "leak": self.leak,
+            "by_distance_to_training": [
+                {"from_px": b.from_px, "to_px": _number(b.to_px), "n": b.n, "overall_accuracy": b.overall}
+                for b in self.by_distance
+            ],
+            "caution": NO_PROBABILITY_SAMPLE,
+        }
+
+
+def accuracy(reference_codes: NDArray[Any], map_codes: NDArray[Any], legend: Legend) -> Accuracy:
+    """Compare the classes of a map with those of the reference, pixel by pixel.
+
+    Parameters
+    ----------
+    reference_codes : integer array (n,)
+        Codes of the legend.
+    map_codes : integer array (n,)
+        Codes of the legend, or 0 where the map has no data.
+    legend : Legend
+
+    Raises
+    ------
+    LabelError
+        If the map has data at no reference pixel, or has codes that its legend lacks.
+    """
+    there = map_codes != NODATA_CODE
+    codes = list(legend.codes)
+    strange = np.setdiff1d(map_codes[there], codes)
+    if len(strange):
+        raise LabelError(f"the map holds code {strange[0]}, which its legend lacks. Make the map again.")
+    if not there.any():
+        raise LabelError("the map has no data at any reference pixel. Do the two overlap?")
+    reference, mapped = reference_codes[there], map_codes[there]
+    matrix = confusion_matrix(reference, mapped, labels=codes).T.astype(np.int64)
+    users, producers, f1, _ = precision_recall_fscore_support(
+        reference, mapped, labels=codes, zero_division=np.nan
+    )
+    # Kappa compares with chance, which is never wrong where there is but one class.
+    one_class = len(np.union1d(reference, mapped)) == 1
+    return Accuracy(
+        legend,
+        matrix,
+        np.array([np.sum(reference_codes[~there] == code) for code in codes], np.int64),
+        overall=float(np.trace(matrix) / matrix.sum()),
+        average=float(np.nanmean(producers)),
+        kappa=math.nan if one_class else float(cohen_kappa_score(reference, mapped)),
+        producers=producers,
+        users=users,
+        f1=f1,
+    )
+
+
+def accuracy_by_distance(
+    right: NDArray[np.bool_], distances_px: NDArray[np.float64]
+) -> tuple[DistanceBin, ...]:
+    """Overall accuracy of pixels by their distance to the nearest training pixel.
+
+    Parameters
+    ----------
+    right : bool array (n,)
+        Whether map and reference agree.
+    distances_px : float array (n,)
+    """
+    bins = []
+    for low, high in DISTANCE_BINS_PX:
+        inside = right[(distances_px >= low) & (distances_px < high)]
+        if len(inside):
+            bins.append(DistanceBin(low, high, len(inside), float(inside.mean())))
+    return tuple(bins)
+
+
+def summary_lines(result: Accuracy) -> list[str]:
+    """The accuracy for a terminal: the main numbers, a table per class, and what to beware of."""
+    low, high = result.interval
+    rows = [(printable(c["name"]), c) for c in result.classes()]
+    width = max(len("class"), *(len(name) for name, _ in rows))
+    lines = [
+        f"overall accuracy {percent(result.overall)} (95 % interval {percent(low)} to {percent(high)}), "
+        f"average accuracy {percent(result.average)}, kappa {_text(result.kappa)}, {result.n} reference px",
+        f"{'class':<{width}} {'reference':>10} {'producers':>10} {'users':>10} {'F1':>10}",
+    ]
+    for name, c in rows:
+        shares = " ".join(f"{percent(c[key]):>10}" for key in ("producers", "users", "f1"))
+        lines.append(f"{name:<{width}} {c['reference_px']:>10} {shares}")
+    lines += [
+        f"{bin_.label} from training: {percent(bin_.overall)} of {bin_.n} px" for bin_ in result.by_distance
+    ]
+    return [*lines, *remarks(result), f"note: {NO_PROBABILITY_SAMPLE}"]
+
+
+def remarks(result: Accuracy) -> list[str]:
+    """What is unusual about this comparison, in sentences; empty if nothing is."""
+    found = []
+    if result.leak:
+        found.append(
+            f"{percent(result.leak)} of the reference windows overlap training windows: figures are flattered"
+        )
+    if result.no_data.any():
+        found.append(
+            f"{result.no_data.sum()} reference px lie where the map has no data, and are not counted"
+        )
+    found += [
+        f"class {printable(name)} of the reference is not in the map: {n} px not counted"
+        for name, n in result.unknown.items()
+    ]
+    absent = [printable(c["name"]) for c in result.classes() if c["reference_px"] == 0]
+    if absent:
+        found.append(f"no reference pixels of {', '.join(absent)}")
+    return found
+
+
+def percent(share: float | None) -> str:
+    """A share for people, in percent; a dash where there is none."""
+    return "–" if share is None or math.isnan(share) else f"{100 * share:.1f} %"
+
+
+def _text(value: float) -> str:
+    return "–" if math.isnan(value) else f"{value:.3f}"
+
+
+def _number(value: Any) -> float | None:
+    return float(value) if math.isfinite(value) else None

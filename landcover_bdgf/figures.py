@@ -1,0 +1,157 @@
+"""Pictures of a report, as data that a page holds in itself."""
+
+from __future__ import annotations
+
+import base64
+import io
+import math
+import warnings
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+from rasterio.enums import Resampling
+from rasterio.io import DatasetReader
+
+from landcover_bdgf.accuracy import Accuracy
+from landcover_bdgf.grid import Grid
+from landcover_bdgf.legend import Color, printable
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+MAP_PX = 1200
+MOST_LABELLED_CLASSES = 30
+_NAME_CHARACTERS = 22
+_INK, _FAINT = "#222222", "#8a8a8a"
+_METRES_PER_DEGREE = 111_320.0  # along a meridian, and along the equator
+
+
+@dataclass(frozen=True)
+class ScaleBar:
+    """A round length, and its share of the map's width."""
+
+    text: str
+    share: float
+
+
+def map_picture(dataset: DatasetReader, colors: Mapping[int, Color]) -> str:
+    """A map as a PNG of at most 1200 px, nothing where it has no data.
+
+    A smaller version takes the pixels of the file's overviews, which hold the most frequent class.
+    """
+    shrink = max(1.0, max(dataset.shape) / MAP_PX)
+    shape_hw = tuple(max(1, round(side / shrink)) for side in dataset.shape)
+    codes = dataset.read(1, out_shape=shape_hw, resampling=Resampling.nearest)
+    palette = np.zeros((max(int(codes.max()), *colors) + 1, 4), np.uint8)
+    for code, color in colors.items():
+        palette[code] = (*color, 255)
+    return _png(palette[codes])
+
+
+def matrix_picture(result: Accuracy) -> str:
+    """The confusion matrix as an SVG: counts, colours by the share of the row (the map's class)."""
+    size = len(result.legend.entries)
+    named = size <= MOST_LABELLED_CLASSES
+    side = min(9.0, 2.2 + 0.55 * size)
+    figure, axes = _figure(side + 1.2, side)
+    total = result.matrix.sum(axis=1, keepdims=True)
+    share = np.divide(result.matrix, total, where=total > 0, out=np.zeros(result.matrix.shape))
+    axes.imshow(share, cmap="Blues", vmin=0, vmax=1)
+    for row, col in np.ndindex(*share.shape) if named else ():
+        color = "white" if share[row, col] > 0.55 else _INK if result.matrix[row, col] else "#c4c4c4"
+        axes.text(col, row, f"{result.matrix[row, col]}", ha="center", va="center", color=color, fontsize=8)
+    names = [f"{e.code} {_short(e.name)}" if named else str(e.code) for e in result.legend.entries]
+    ticks = np.arange(size) if named else np.linspace(0, size - 1, MOST_LABELLED_CLASSES).astype(int)
+    labels = [names[i] for i in ticks]
+    # Names come from files: a pair of $ in one must not be read as a formula.
+    axes.set_xticks(ticks, labels, rotation=40, ha="left", rotation_mode="anchor", parse_math=False)
+    axes.set_yticks(ticks, labels, parse_math=False)
+    axes.xaxis.tick_top()
+    axes.xaxis.set_label_position("top")
+    axes.set_xlabel("reference", color=_FAINT)
+    axes.set_ylabel("map", color=_FAINT)
+    axes.tick_params(length=0, labelsize=8)
+    axes.spines[:].set_visible(False)
+    axes.set_xticks(np.arange(1, size) - 0.5, minor=True)
+    axes.set_yticks(np.arange(1, size) - 0.5, minor=True)
+    axes.grid(which="minor", color="white", linewidth=1.5 if named else 0.2)
+    axes.tick_params(which="minor", length=0)
+    return _svg(figure)
+
+
+def curve_picture(values: Sequence[float], name: str) -> str:
+    """A value logged at each step as an SVG, with its running mean over a fiftieth of the steps."""
+    figure, axes = _figure(5.2, 2.6)
+    logged = np.asarray(values, np.float64)
+    steps = np.arange(1, len(logged) + 1)
+    axes.plot(steps, logged, color="#b9cfe4", linewidth=0.7)
+    span = max(1, len(logged) // 50)
+    if span > 1:
+        mean = np.convolve(logged, np.full(span, 1 / span), "valid")
+        axes.plot(steps[span - 1 :], mean, color="#1f5c99", linewidth=1.4)
+    axes.set_xlabel("step", color=_FAINT, fontsize=8)
+    axes.set_title(name, loc="left", fontsize=9, color=_INK, parse_math=False)
+    axes.tick_params(labelsize=8, color=_FAINT)
+    axes.spines[["top", "right"]].set_visible(False)
+    axes.grid(axis="y", color="#e6e6e6", linewidth=0.6)
+    axes.set_axisbelow(True)
+    return _svg(figure)
+
+
+def scale_bar(grid: Grid) -> ScaleBar | None:
+    """The longest round length (1, 2 or 5 times a power of ten metres) up to a quarter of the width."""
+    left, bottom, right, top = grid.bounds
+    if grid.crs.is_geographic:
+        width_m = (right - left) * _METRES_PER_DEGREE * math.cos(math.radians((bottom + top) / 2))
+    elif grid.crs.is_projected:
+        width_m = (right - left) * float(grid.crs.linear_units_factor[1])
+    else:
+        return None
+    if width_m <= 0:
+        return None
+    power = 10.0 ** math.floor(math.log10(width_m / 4))
+    length_m = power * max(step for step in (1, 2, 5) if step * power <= width_m / 4)
+    text = f"{length_m / 1000:g} km" if length_m >= 1000 else f"{length_m:g} m"
+    return ScaleBar(text, length_m / width_m)
+
+
+def _figure(width_in: float, height_in: float) -> tuple[Figure, Axes]:
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(width_in, height_in), layout="constrained")
+    FigureCanvasAgg(figure)
+    return figure, figure.add_subplot()
+
+
+def _short(name: str) -> str:
+    name = printable(name)
+    return name if len(name) <= _NAME_CHARACTERS else f"{name[: _NAME_CHARACTERS - 1]}…"
+
+
+def _svg(figure: Figure) -> str:
+    import matplotlib
+
+    buffer = io.BytesIO()
+    # The salt and the missing date make the same numbers give the same bytes. A name in a script that the
+    # font lacks is drawn as boxes beside its code, and a warning for each letter would tell nobody more.
+    with matplotlib.rc_context({"svg.hashsalt": "bdgf"}), warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message="Glyph")
+        figure.savefig(buffer, format="svg", metadata={"Date": None}, transparent=True)
+    return _data_uri("image/svg+xml", buffer.getvalue())
+
+
+def _png(rgba: NDArray[Any]) -> str:
+    from matplotlib.image import imsave
+
+    buffer = io.BytesIO()
+    imsave(buffer, rgba, format="png")
+    return _data_uri("image/png", buffer.getvalue())
+
+
+def _data_uri(kind: str, content: bytes) -> str:
+    return f"data:{kind};base64,{base64.b64encode(content).decode('ascii')}"

@@ -1,0 +1,146 @@
+"""Reference pixels for a map: where they are, their classes in the map's codes, how far from training."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from rasterio.crs import CRS
+from rasterio.errors import CRSError
+from rasterio.io import DatasetReader
+
+from landcover_bdgf.errors import LabelError, SettingsError
+from landcover_bdgf.grid import Grid, transformer
+from landcover_bdgf.labels import Labels, read_labels
+from landcover_bdgf.legend import Legend, printable
+from landcover_bdgf.raster import PathLike
+from landcover_bdgf.sample_file import is_samples_file, read_samples
+from landcover_bdgf.sample_set import PATCH_PX, Samples
+from landcover_bdgf.samples import label_tiles
+from landcover_bdgf.split import distances_px
+
+
+@dataclass(frozen=True, eq=False)
+class Reference:
+    """Reference pixels of a map.
+
+    Attributes
+    ----------
+    rows, cols : int32 (n,)
+        On the grid of the map.
+    codes : uint16 (n,)
+        In the legend of the map.
+    sample : str
+        What kind of sample it is, as a sentence.
+    unknown : mapping of str to int
+        Classes that the map does not have, with their pixels, which are left out.
+    notes : tuple of str
+        What was noted when the pixels were drawn.
+    """
+
+    rows: NDArray[np.int32]
+    cols: NDArray[np.int32]
+    codes: NDArray[np.uint16]
+    sample: str
+    unknown: Mapping[str, int] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
+
+    @property
+    def positions(self) -> NDArray[np.int32]:
+        """Rows and columns, int32 (n, 2)."""
+        return np.stack([self.rows, self.cols], axis=1)
+
+
+@dataclass(frozen=True, eq=False)
+class TrainingGround:
+    """Where the pixels lie that a map was trained on: fractional rows and columns (n, 2) on its grid."""
+
+    positions: NDArray[np.float64]
+    patch: int = PATCH_PX
+
+    def distances_px(self, reference: Reference) -> NDArray[np.float64]:
+        """Chebyshev distance of each reference pixel to the nearest training pixel, whole pixels."""
+        return np.round(distances_px(reference.positions, self.positions))
+
+
+def read_reference(source: PathLike | Samples, *, field: str | None, grid: Grid, legend: Legend) -> Reference:
+    """Reference pixels from polygons or points, from a file of samples, or from samples (their test part).
+
+    Raises
+    ------
+    LabelError
+        If they cannot be read, have no test part, belong to another image, or share no class with the map.
+    SettingsError
+        If a vector file is given without the field that holds the class.
+    """
+    if not isinstance(source, Samples) and is_samples_file(source):
+        source = read_samples(source)
+    if isinstance(source, Samples):
+        source.check_grid(grid)
+        return _matched(source.test, legend, _held_out(source), source.split.notes)
+    if field is None:
+        raise SettingsError("--reference needs --field, the name of the field that holds the class.")
+    labels = read_labels(source, field, grid)
+    sample = (
+        f"{printable(Path(source).name)}, field {printable(field)}: {len(np.unique(labels.groups))} polygons "
+        "or points whose places somebody chose; how they were chosen is not known here"
+    )
+    return _matched(labels, legend, sample)
+
+
+def read_codes(dataset: DatasetReader, reference: Reference) -> NDArray[Any]:
+    """The map's codes at reference pixels; only tiles that hold some are read."""
+    codes = np.zeros(len(reference.rows), dataset.dtypes[0])
+    for window, inside in label_tiles(reference.rows, reference.cols, dataset.shape):
+        tile = dataset.read(1, window=window)
+        codes[inside] = tile[reference.rows[inside] - window.row_off, reference.cols[inside] - window.col_off]
+    return codes
+
+
+def training_ground(record: Mapping[str, Any], grid: Grid) -> TrainingGround | None:
+    """The training pixels in the record beside a map, on its grid; None if it tells of none."""
+    training = record.get("training")
+    try:
+        xy = np.asarray(training["pixels_xy"], np.float64).reshape(-1, 2)  # type: ignore[index]
+        crs = CRS.from_wkt(training["crs"])  # type: ignore[index]
+        patch = int(training.get("patch", PATCH_PX))  # type: ignore[union-attr]
+    except (TypeError, LookupError, ValueError, CRSError):
+        return None
+    x, y = xy.T if crs == grid.crs else transformer(crs, grid.crs).transform(*xy.T)
+    positions = np.stack(grid.rowcol(x, y), axis=1)
+    return TrainingGround(positions[np.isfinite(positions).all(axis=1)], patch) if len(xy) else None
+
+
+def _matched(pixels: Labels | Samples, legend: Legend, sample: str, notes: tuple[str, ...] = ()) -> Reference:
+    """Pixels with the codes of the map's legend; classes that it lacks are counted and left out."""
+    if not len(pixels.rows):
+        raise LabelError("the samples have no test part (--split none). Give a reference of its own.")
+    own = pixels.legend.entries
+    found = [legend.code_of(entry.value) or legend.code_of(entry.name) or 0 for entry in own]
+    if not any(found):
+        theirs, ours = (
+            ", ".join(map(printable, names[:20])) for names in (pixels.legend.names, legend.names)
+        )
+        raise LabelError(
+            f"the reference has none of the map's classes. It has {theirs}; the map "
+            f"has {ours}. Is it the right field?"
+        )
+    codes = np.array([0, *found], np.uint16)[pixels.codes]
+    known = codes > 0
+    counts = {
+        e.name: int((pixels.codes == e.code).sum()) for e, code in zip(own, found, strict=True) if not code
+    }
+    unknown = {name: count for name, count in counts.items() if count}
+    return Reference(pixels.rows[known], pixels.cols[known], codes[known], sample, unknown, notes)
+
+
+def _held_out(samples: Samples) -> str:
+    split = samples.split
+    how = {"random": "drawn pixel by pixel", "block": f"split by blocks of {split.block_px} px"}
+    division = how.get(split.method, f"split by {printable(split.method)}")
+    apart = f", at least {split.buffer_px} px from every training pixel" if split.buffer_px else ""
+    return f"the held-out part of the labels that trained the map, {division}{apart}"

@@ -1,0 +1,226 @@
+"""Step: compare a map with reference labels; a folder with a page to read and print, and tables."""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import jinja2
+import numpy as np
+from rasterio.io import DatasetReader
+
+from landcover_bdgf import figures
+from landcover_bdgf.accuracy import (
+    NO_PROBABILITY_SAMPLE,
+    Accuracy,
+    accuracy,
+    accuracy_by_distance,
+    percent,
+    remarks,
+    summary_lines,
+)
+from landcover_bdgf.grid import Grid
+from landcover_bdgf.legend import Legend, legend_of_map, printable
+from landcover_bdgf.provenance import read_record
+from landcover_bdgf.raster import PathLike, grid_of, open_raster
+from landcover_bdgf.reference import Reference, read_codes, read_reference, training_ground
+from landcover_bdgf.report_folder import atomic_folder, check_folder, write_table
+from landcover_bdgf.samples import Samples
+
+__all__ = ["Accuracy", "ReportContext", "assess", "summary_lines"]
+
+TEMPLATE = "report.html.jinja"
+_READ_PX = 1024
+
+log = logging.getLogger("landcover_bdgf")
+
+
+@dataclass(frozen=True)
+class ReportContext:
+    """What a report tells beside the accuracy.
+
+    Attributes
+    ----------
+    curves : sequence of (str, sequence of float)
+        Names and values of what was logged at each step, drawn as curves.
+    settings : mapping
+        How the map was made; nested mappings are shown with dots.
+    warnings : sequence of str
+        What was said meanwhile.
+    """
+
+    curves: Sequence[tuple[str, Sequence[float]]] = ()
+    settings: Mapping[str, Any] = field(default_factory=dict)
+    warnings: Sequence[str] = ()
+
+
+@dataclass(frozen=True)
+class ClassArea:
+    """Mapped pixels of a class: number, share of all that have data, and hectares where they have a size."""
+
+    code: int
+    name: str
+    color: str
+    pixels: int
+    share: float
+    hectares: float | None
+
+
+def assess(
+    map_path: PathLike,
+    reference: PathLike | Samples,
+    *,
+    field: str | None = None,
+    output: PathLike | None = None,
+    overwrite: bool = False,
+    title: str | None = None,
+    context: ReportContext | None = None,
+) -> Accuracy:
+    """Compare a map with reference labels.
+
+    Parameters
+    ----------
+    map_path : path
+        A map, with the files beside it that tell its classes.
+    reference : path or Samples
+        Polygons or points, a file of samples, or samples; of samples the test part counts.
+    field : str, optional
+        Of polygons or points: their field with the class, matched with the map's by value or name.
+    output : path, optional
+        Folder for ``report.html``, ``accuracy.json``, ``accuracy.csv`` and ``confusion.csv``.
+    overwrite : bool
+        Whether an older report may be replaced.
+    title : str, optional
+        Of the page.
+    context : ReportContext, optional
+        More for the page.
+
+    Raises
+    ------
+    LabelError, RasterError, OutputError, SettingsError
+        If the reference, the map, the folder or the field cannot be used.
+    """
+    if output is not None:
+        check_folder(output, overwrite=overwrite)
+    with open_raster(map_path) as dataset:
+        legend, grid = legend_of_map(map_path), grid_of(dataset)
+        pixels = read_reference(reference, field=field, grid=grid, legend=legend)
+        result = _compare(dataset, pixels, legend, read_record(str(map_path)))
+        if result.leak:
+            log.warning("%s of the reference windows overlap training windows", percent(result.leak))
+        if output is not None:
+            page = _page(dataset, result, title or f"Accuracy of {Path(map_path).name}", pixels, context)
+            _write(output, result, page, overwrite=overwrite)
+    return result
+
+
+def class_areas(dataset: DatasetReader, legend: Legend) -> list[ClassArea]:
+    """Pixels of each class, counted; hectares where the CRS has a unit of length."""
+    counts = np.zeros(np.iinfo(dataset.dtypes[0]).max + 1, np.int64)
+    grid = grid_of(dataset)
+    for window in grid.tiles(_READ_PX):
+        counts += np.bincount(dataset.read(1, window=window).ravel(), minlength=len(counts))
+    mapped = max(1, int(counts[1:].sum()))
+    hectares = _pixel_hectares(grid)
+    return [
+        ClassArea(
+            code=entry.code,
+            name=entry.name,
+            color="#{:02x}{:02x}{:02x}".format(*entry.color),
+            pixels=int(counts[entry.code]),
+            share=float(counts[entry.code] / mapped),
+            hectares=hectares and float(counts[entry.code] * hectares),
+        )
+        for entry in legend.entries
+    ]
+
+
+def _compare(
+    dataset: DatasetReader, pixels: Reference, legend: Legend, record: Mapping[str, Any]
+) -> Accuracy:
+    codes = read_codes(dataset, pixels)
+    result = replace(accuracy(pixels.codes, codes, legend), sample=pixels.sample, unknown=pixels.unknown)
+    ground = training_ground(record, grid_of(dataset))
+    if ground is None:
+        return result
+    there = codes != 0
+    distances = ground.distances_px(pixels)
+    return replace(
+        result,
+        leak=float((distances[there] < ground.patch).mean()),
+        by_distance=accuracy_by_distance((codes == pixels.codes)[there], distances[there]),
+    )
+
+
+def _page(
+    dataset: DatasetReader,
+    result: Accuracy,
+    title: str,
+    pixels: Reference,
+    context: ReportContext | None,
+) -> str:
+    context, grid = context or ReportContext(), grid_of(dataset)
+    loader = jinja2.FileSystemLoader(Path(__file__).parent)
+    environment = jinja2.Environment(loader=loader, autoescape=True, undefined=jinja2.StrictUndefined)
+    environment.filters |= {"percent": percent, "printable": printable, "number": _number}
+    areas = class_areas(dataset, result.legend)
+    return environment.get_template(TEMPLATE).render(
+        title=title,
+        result=result,
+        classes=result.classes(),
+        areas=areas,
+        colors={area.code: area.color for area in areas},
+        remarks=remarks(result),
+        caution=NO_PROBABILITY_SAMPLE,
+        grid=grid,
+        shape_wh=dataset.shape[::-1],
+        scale=figures.scale_bar(grid),
+        map_picture=figures.map_picture(dataset, result.legend.colors),
+        matrix_picture=figures.matrix_picture(result),
+        curves=[
+            (name, figures.curve_picture(values, name)) for name, values in context.curves if len(values)
+        ],
+        settings=_flat(context.settings),
+        warnings=[*pixels.notes, *context.warnings],
+    )
+
+
+def _write(output: PathLike, result: Accuracy, page: str, *, overwrite: bool) -> None:
+    with atomic_folder(output, overwrite=overwrite) as folder:
+        (folder / "report.html").write_text(page, encoding="utf-8")
+        text = json.dumps(result.to_dict(), indent=2, ensure_ascii=True, allow_nan=False)
+        (folder / "accuracy.json").write_text(f"{text}\n", encoding="utf-8")
+        classes = result.classes()
+        write_table(folder / "accuracy.csv", [list(classes[0]), *(list(row.values()) for row in classes)])
+        header = ["map code (rows) \\ reference code (columns)", "class", *result.legend.codes]
+        rows = zip(result.legend.entries, result.matrix.tolist(), strict=True)
+        write_table(folder / "confusion.csv", [header, *([e.code, e.name, *counts] for e, counts in rows)])
+
+
+def _pixel_hectares(grid: Grid) -> float | None:
+    if not grid.crs.is_projected:
+        return None
+    unit_m = float(grid.crs.linear_units_factor[1])
+    width, height = grid.resolution_xy
+    return width * height * unit_m**2 / 10_000
+
+
+def _number(value: float | None) -> str:
+    """A number for people: thousands apart, three digits after the point only where they matter."""
+    if value is None:
+        return "–"
+    return (
+        f"{value:,.0f}".replace(",", "\u202f") if abs(value) >= 100 or value == int(value) else f"{value:.1f}"
+    )
+
+
+def _flat(settings: Mapping[str, Any], prefix: str = "") -> list[tuple[str, str]]:
+    rows: list[tuple[str, str]] = []
+    for name, value in settings.items():
+        nested = isinstance(value, Mapping)
+        rows += _flat(value, f"{prefix}{name}.") if nested else [(f"{prefix}{name}", str(value))]
+    return rows

@@ -1,0 +1,88 @@
+"""A folder that appears whole or not at all, and tables that a spreadsheet can open without harm."""
+
+from __future__ import annotations
+
+import csv
+import os
+import secrets
+import shutil
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+from landcover_bdgf.errors import OutputError
+from landcover_bdgf.legend import printable
+from landcover_bdgf.raster import PathLike
+
+REPORT_FILES = ("report.html", "accuracy.json", "accuracy.csv", "confusion.csv")
+
+
+def check_folder(path: PathLike, *, overwrite: bool = False) -> None:
+    """Refuse a place for a report before any work is done.
+
+    Raises
+    ------
+    OutputError
+        If it exists (unless empty, or a report that may be replaced), or cannot be made.
+    """
+    path = Path(path).absolute()
+    if path.exists() and not path.is_dir():
+        raise OutputError(f"{path}: is a file, a report is a folder. Choose another name.")
+    if not path.parent.is_dir():
+        raise OutputError(f"{path}: the folder {path.parent} does not exist. Make it first.")
+    if not os.access(path.parent, os.W_OK | os.X_OK):
+        raise OutputError(f"{path}: the folder {path.parent} is read-only. Choose another.")
+    names = sorted(child.name for child in path.iterdir()) if path.is_dir() else []
+    foreign = [name for name in names if name not in REPORT_FILES]
+    if foreign:
+        raise OutputError(
+            f"{path}: holds other files ({printable(foreign[0])}). Choose a folder for the report alone."
+        )
+    if names and not overwrite:
+        raise OutputError(
+            f"{path}: holds a report already. Choose another name, or allow it with --overwrite."
+        )
+
+
+@contextmanager
+def atomic_folder(path: PathLike, *, overwrite: bool = False) -> Iterator[Path]:
+    """Fill a temporary folder beside the final one, and give it its name when all is done.
+
+    Raises
+    ------
+    OutputError
+        As :func:`check_folder`; also when the disk is full.
+    """
+    check_folder(path, overwrite=overwrite)
+    path = Path(path).absolute()
+    token = secrets.token_hex(4)
+    temporary, old = (path.with_name(f".{path.name[:80]}.{token}.{word}") for word in ("part", "old"))
+    try:
+        temporary.mkdir()
+        yield temporary
+        if path.exists():
+            path.rename(old)
+        temporary.rename(path)
+    except OSError as error:
+        if old.exists() and not path.exists():
+            old.rename(path)
+        raise OutputError(f"{path}: cannot be written, {error.strerror}.") from error
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
+        shutil.rmtree(old, ignore_errors=True)
+
+
+def write_table(path: Path, rows: Iterable[Sequence[object]]) -> None:
+    """Write a CSV (UTF-8 with a mark, which spreadsheets need to recognise it).
+
+    Texts that a spreadsheet would run as a formula get an apostrophe in front.
+    """
+    with path.open("w", encoding="utf-8-sig", newline="") as file:
+        csv.writer(file).writerows([[_cell(value) for value in row] for row in rows])
+
+
+def _cell(value: object) -> object:
+    if not isinstance(value, str):
+        return "" if value is None else value
+    text = printable(value) if value else value
+    return f"'{text}" if text.startswith(("=", "+", "-", "@")) else text
