@@ -2,31 +2,38 @@
 
 The files tell the story in this order:
 
-==================  ============================================================================
-errors, progress    what can go wrong; how far the work is
-grid, output        where pixels lie on the ground; files that appear whole or not at all
-raster              raster files: read, write
-bands, image        names and wavelengths; one sensor's image, from one file, a folder or several
-resample            values on another grid, the same whatever window is read
-coregister, stack   how far the sensors are shifted; both on one grid (step: align)
-legend, samples     classes; labelled pixels and their split (step: sample)
-recipe, scaling     settings of the method; from physical values to what the networks see
-device, fit         where and how it runs; the optimisation loop under both trainings
-checkpoint          a denoiser or a model in one file
-networks/           the method, torch only
-features            what the networks see at each pixel
-pretrain            step: the denoiser, without labels
-train               step: the fusion network
-mapping             step: the map
-accuracy, report    step: assess
-chain               the whole job
-check, info         looks before the work; says what a file holds
-cli                 the command line: parses, makes one call, prints
-==================  ============================================================================
+=====================  =========================================================================
+errors, progress       what can go wrong; how far the work is
+grid, output, raster   where pixels lie; files whole or not at all; raster files read and written
+provenance             where an output comes from, beside it
+bands, pixels          names and wavelengths; raw values to physical ones and their mask
+resample, image        values on another grid; one sensor's image, from one file or many
+coregister, pairing    how far the sensors are shifted; whether they fit together
+stack                  step: align. Both images on one grid, tile by tile
+legend, symbology      classes with names and colours; for QGIS and GDAL
+vector, labels         vector files; labelled pixels out of polygons and points
+sample_set, split      labelled pixels with their part; how they are divided
+sample_file, samples   as a file; step: sample
+recipe, scaling        settings of the method; from physical values to what networks see
+history, checkpoint    losses; a denoiser or a model in one file
+device, fit            where and how it runs; the optimisation loop under both trainings
+networks/              the method, torch only
+features               what the networks see at each pixel
+pretraining            step: the denoiser, without labels
+training               step: the fusion network
+mapping                step: the map
+accuracy, report       step: assess
+diagnostics            a picture of what the denoiser does
+chain                  the whole job
+simulate, demo         a scene by formula; the whole job on it
+check, info            looks before the work; says what a file holds
+terminal, options      what the terminal shows; options that commands share
+cli                    the command line: parses, makes one call, prints
+=====================  =========================================================================
 
-Imports point one way, down to up in this list. Geography (grid … samples, accuracy, report) never imports
-torch; networks/ never imports rasterio, geopandas or files; both meet in features, pretrain, train and
-mapping, which do not import each other except for features. A test holds this.
+Imports point one way, down to up in this list. Geography (grid … samples, accuracy, report) never
+imports torch; networks/ never imports rasterio, geopandas or files; both meet from features on. The steps
+pretraining, training and mapping do not import each other. A test holds this.
 """
 
 from __future__ import annotations
@@ -40,12 +47,12 @@ if TYPE_CHECKING:
     from landcover_bdgf.device import Run
     from landcover_bdgf.errors import BdgfError
     from landcover_bdgf.mapping import MapSettings, map_scene
-    from landcover_bdgf.pretrain import pretrain
+    from landcover_bdgf.pretraining import pretrain
     from landcover_bdgf.recipe import Recipe, load_recipe
     from landcover_bdgf.report import assess
     from landcover_bdgf.samples import Samples, SampleSettings, read_samples, sample, write_samples
     from landcover_bdgf.stack import AlignSettings, Stack, align
-    from landcover_bdgf.train import train
+    from landcover_bdgf.training import train
 
 __all__ = [
     "AlignSettings",
@@ -77,12 +84,12 @@ _HOME = {
     "device": ("Run",),
     "errors": ("BdgfError",),
     "mapping": ("MapSettings", "map_scene"),
-    "pretrain": ("pretrain",),
+    "pretraining": ("pretrain",),
     "recipe": ("Recipe", "load_recipe"),
     "report": ("assess",),
     "samples": ("SampleSettings", "Samples", "read_samples", "sample", "write_samples"),
     "stack": ("AlignSettings", "Stack", "align"),
-    "train": ("train",),
+    "training": ("train",),
 }
 
 

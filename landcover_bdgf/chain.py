@@ -10,14 +10,14 @@ from landcover_bdgf.checkpoint import Checkpoint
 from landcover_bdgf.device import Run
 from landcover_bdgf.diagnostics import draw_denoised
 from landcover_bdgf.mapping import MapSettings, confidence_path, map_scene
-from landcover_bdgf.pretrain import pretrain
+from landcover_bdgf.pretraining import pretrain
 from landcover_bdgf.progress import log
 from landcover_bdgf.raster import PathLike, check_output
 from landcover_bdgf.recipe import Recipe
 from landcover_bdgf.report import ReportContext, assess
 from landcover_bdgf.samples import Samples, SampleSettings, sample, samples_lines, write_samples
 from landcover_bdgf.stack import Stack
-from landcover_bdgf.train import train
+from landcover_bdgf.training import train
 
 
 @dataclass(frozen=True)

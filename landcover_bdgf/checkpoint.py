@@ -30,6 +30,7 @@ from landcover_bdgf.scaling import Scaling
 Kind = Literal["denoiser", "model"]
 
 FORMAT = 1
+METADATA_KEY, DIGEST_LENGTH = "bdgf", 64
 SCALING_PREFIX, HISTORY_PREFIX = "scaling.", "history."
 MAX_BYTES = 4 << 30  # a model is a few MB; more is not one of ours
 WAVELENGTH_TOLERANCE_NM = 5.0
@@ -87,8 +88,9 @@ class Checkpoint:
         tensors = dict(self.weights)
         tensors |= {SCALING_PREFIX + k: v for k, v in self.scaling.arrays().items()}
         tensors |= {HISTORY_PREFIX + k: v for k, v in self.history.arrays().items()}
-        tensors = {k: np.ascontiguousarray(v) for k, v in tensors.items()}
+        tensors = {k: np.array(v, order="C") for k, v in tensors.items()}
         description = {
+            "format": FORMAT,
             "kind": self.kind,
             "recipe": self.recipe.model_dump(mode="json"),
             "bands": [asdict(b) for b in self.bands],
@@ -98,7 +100,8 @@ class Checkpoint:
             "provenance": self.provenance,
         }
         text = json.dumps(description, sort_keys=True)
-        metadata = {"bdgf_format": str(FORMAT), "bdgf": text, "sha256": _digest(tensors, text)}
+        # one entry: the order of several differs from run to run, and with it the bytes of the file
+        metadata = {METADATA_KEY: _digest(tensors, text) + text}
         with atomic_output(path, overwrite=overwrite) as temporary:
             save_file(tensors, temporary, metadata)
 
@@ -113,19 +116,17 @@ def load_checkpoint(path: str | Path, kind: Kind | None = None) -> Checkpoint:
         ``kind``, of a newer format, with weights that are not finite.
     """
     metadata, tensors = _read(Path(path))
-    if "bdgf" not in metadata:
+    if METADATA_KEY not in metadata:
         raise CheckpointError(f"{path}: is a safetensors file, but not one written by bdgf.")
-    if metadata.get("bdgf_format") != str(FORMAT):
-        found = metadata.get("bdgf_format")
-        raise CheckpointError(
-            f"{path}: has format {found}, this version reads {FORMAT}. Use a newer bdgf, or train again."
-        )
-    if metadata.get("sha256") != _digest(tensors, metadata["bdgf"]):
-        raise CheckpointError(
-            f"{path}: is damaged (its checksum does not match). Copy it again, or train again."
-        )
+    digest, text = metadata[METADATA_KEY][:DIGEST_LENGTH], metadata[METADATA_KEY][DIGEST_LENGTH:]
+    if digest != _digest(tensors, text):
+        raise CheckpointError(f"{path}: is damaged (its checksum does not match). Copy it again, or train again.")
+    description = json.loads(text)
+    if description.get("format") != FORMAT:
+        found = description.get("format")
+        raise CheckpointError(f"{path}: has format {found}, this version reads {FORMAT}. Use a newer bdgf, or train again.")
     try:
-        checkpoint = _assemble(json.loads(metadata["bdgf"]), tensors)
+        checkpoint = _assemble(description, tensors)
     except (KeyError, TypeError, ValueError, ValidationError, BdgfError) as error:
         raise CheckpointError(
             f"{path}: its description is incomplete or wrong ({type(error).__name__}: {error})."
@@ -221,7 +222,7 @@ def _digest(tensors: dict[str, NDArray[Any]], description: str) -> str:
     digest = hashlib.sha256(description.encode())
     for key in sorted(tensors):
         digest.update(f"{key}{tensors[key].dtype}{tensors[key].shape}".encode())
-        digest.update(np.ascontiguousarray(tensors[key]).tobytes())
+        digest.update(tensors[key].tobytes())
     return digest.hexdigest()
 
 

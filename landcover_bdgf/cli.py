@@ -87,7 +87,7 @@ def pretrain(
 ) -> None:  # fmt: skip
     """Fit the denoiser to one or more scenes, without labels."""
     from landcover_bdgf.chain import keep_denoiser
-    from landcover_bdgf.pretrain import pretrain as pretrain_stacks
+    from landcover_bdgf.pretraining import pretrain as pretrain_stacks
     from landcover_bdgf.raster import check_output
     from landcover_bdgf.samples import read_samples
 
@@ -118,10 +118,10 @@ def train(
     """Fit the fusion network to samples."""
     from landcover_bdgf.chain import keep_model
     from landcover_bdgf.checkpoint import load_checkpoint
-    from landcover_bdgf.pretrain import pretrain as pretrain_stack
+    from landcover_bdgf.pretraining import pretrain as pretrain_stack
     from landcover_bdgf.raster import check_output
     from landcover_bdgf.samples import read_samples
-    from landcover_bdgf.train import train as train_fusion
+    from landcover_bdgf.training import train as train_fusion
 
     check_output(output, overwrite=common.overwrite)
     given = load_checkpoint(denoiser, "denoiser") if denoiser else None

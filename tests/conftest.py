@@ -12,6 +12,14 @@ import rasterio
 from affine import Affine
 from numpy.typing import NDArray
 
+from landcover_bdgf.checkpoint import Checkpoint
+from landcover_bdgf.pretraining import pretrain
+from landcover_bdgf.recipe import load_recipe
+from landcover_bdgf.samples import Samples, sample
+from landcover_bdgf.simulate import SceneFiles, simulate, write_scene
+from landcover_bdgf.stack import Stack, align
+from landcover_bdgf.training import train
+
 SHARED_DATA = Path(__file__).parents[2] / "shared/data"
 
 WriteTif = Callable[..., Path]
@@ -68,3 +76,36 @@ def write_tif(tmp_path: Path) -> WriteTif:
 def noise() -> NDArray[np.float32]:
     """Smooth-free random pixels, (3, 40, 50), between 0 and 1."""
     return np.random.default_rng(0).random((3, 40, 50), dtype=np.float32)
+
+
+QUICK = ("diffusion.steps=3", "diffusion.batch=4", "training.steps=4", "training.batch=16")
+
+
+@pytest.fixture(scope="session")
+def scene_files(tmp_path_factory: pytest.TempPathFactory) -> SceneFiles:
+    """A simulated scene of 104 × 120 pixels as files: spectral image, SAR in dB on another grid, polygons."""
+    return write_scene(simulate((104, 120), seed=3), tmp_path_factory.mktemp("scene"), seed=3)
+
+
+@pytest.fixture(scope="session")
+def stack(scene_files: SceneFiles) -> Stack:
+    """The simulated scene on one grid."""
+    return align(scene_files.spectral, scene_files.sar)
+
+
+@pytest.fixture(scope="session")
+def samples(stack: Stack, scene_files: SceneFiles) -> Samples:
+    """Its labelled pixels, split by polygon."""
+    return sample(stack, scene_files.labels, field="class")
+
+
+@pytest.fixture(scope="session")
+def denoiser(stack: Stack, samples: Samples) -> Checkpoint:
+    """A denoiser after three steps: good for nothing but tests."""
+    return pretrain(stack, load_recipe("laptop", QUICK), samples=samples)
+
+
+@pytest.fixture(scope="session")
+def model(stack: Stack, samples: Samples, denoiser: Checkpoint) -> Checkpoint:
+    """A model after four steps."""
+    return train(stack, samples, denoiser=denoiser)

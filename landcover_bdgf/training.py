@@ -11,7 +11,7 @@ import torch
 from landcover_bdgf.samples import Samples
 from landcover_bdgf.stack import Stack
 from numpy.typing import NDArray
-from sklearn.metrics import balanced_accuracy_score
+from sklearn.metrics import recall_score
 from torch import Generator, Tensor, nn
 
 from landcover_bdgf.checkpoint import Checkpoint, fit_stack
@@ -270,13 +270,15 @@ def _validation_split(samples: Samples, share: float, seed: int) -> tuple[Tensor
 
 @torch.no_grad()
 def _accuracy(network: FusionNetwork, windows: Windows) -> float:
+    """Mean producer's accuracy of the classes there are."""
     network.eval()
     parts = torch.arange(len(windows)).split(512)
     found = torch.cat(
         [network(w.spec, w.sar, w.dif).z.flatten(1).argmax(1) for w in (windows[p] for p in parts)]
     )
     network.train()
-    return float(balanced_accuracy_score(windows.codes.cpu(), found.cpu()))
+    truth = windows.codes.cpu().numpy()
+    return float(recall_score(truth, found.cpu(), labels=np.unique(truth), average="macro", zero_division=0))
 
 
 def _digest(windows: Windows) -> str:

@@ -1,0 +1,134 @@
+"""A checkpoint comes back as it was saved, and refuses what does not fit with the difference."""
+
+import pickle
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from safetensors.numpy import save_file
+
+from landcover_bdgf import checkpoint
+from landcover_bdgf.checkpoint import BandName, Checkpoint, fit_stack, load_checkpoint
+from landcover_bdgf.errors import CheckpointError, OutputError
+from landcover_bdgf.stack import Stack
+
+
+@pytest.fixture
+def saved(model: Checkpoint, tmp_path: Path) -> Path:
+    path = tmp_path / "model.safetensors"
+    model.save(path)
+    return path
+
+
+def test_all_comes_back(model: Checkpoint, saved: Path) -> None:
+    loaded = load_checkpoint(saved, "model")
+    assert all(np.array_equal(loaded.weights[k], v) for k, v in model.weights.items())
+    for name in ("kind", "recipe", "bands", "sar_bands", "sar_unit", "legend", "history", "provenance"):
+        assert getattr(loaded, name) == getattr(model, name), name
+    assert all(np.array_equal(v, loaded.scaling.arrays()[k]) for k, v in model.scaling.arrays().items())
+
+
+def test_the_same_model_gives_the_same_bytes(model: Checkpoint, saved: Path, tmp_path: Path) -> None:
+    model.save(tmp_path / "again.safetensors")
+    assert (tmp_path / "again.safetensors").read_bytes() == saved.read_bytes()
+
+
+def test_an_old_file_stays_unless_told(model: Checkpoint, saved: Path) -> None:
+    before = saved.read_bytes()
+    with pytest.raises(OutputError, match="exists"):
+        model.save(saved)
+    assert saved.read_bytes() == before
+
+
+def cut(path: Path) -> None:
+    path.write_bytes(path.read_bytes()[:5000])
+
+
+def flip(path: Path) -> None:
+    content = bytearray(path.read_bytes())
+    content[-100] ^= 1
+    path.write_bytes(content)
+
+
+def pickled(path: Path) -> None:
+    path.write_bytes(pickle.dumps({"weights": [1, 2]}))
+
+
+def foreign(path: Path) -> None:
+    save_file({"x": np.zeros(3, np.float32)}, path)
+
+
+def newer(path: Path) -> None:
+    found = load_checkpoint(path)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(checkpoint, "FORMAT", 99)
+        found.save(path, overwrite=True)
+
+
+def huge_header(path: Path) -> None:
+    path.write_bytes((2**62).to_bytes(8, "little") + b"{" * 64)
+
+
+@pytest.mark.parametrize(("spoil", "message"), [
+    (lambda path: path.unlink(), "there is no such file"),
+    (lambda path: path.write_bytes(b""), "not a safetensors file"),
+    (cut, "not a safetensors file, or it is cut off"),
+    (flip, "is damaged"),
+    (pickled, "not a safetensors file"),
+    (newer, "has format 99, this version reads 1"),
+    (foreign, "not one written by bdgf"),
+    (huge_header, "not a safetensors file"),
+])  # fmt: skip
+def test_a_damaged_file_is_refused(spoil: Callable[[Path], None], message: str, saved: Path) -> None:
+    spoil(saved)
+    with pytest.raises(CheckpointError, match=message):
+        load_checkpoint(saved)
+
+
+def test_weights_that_are_not_finite_are_refused(model: Checkpoint, tmp_path: Path) -> None:
+    name = next(iter(model.weights))
+    broken = {**model.weights, name: np.full_like(model.weights[name], np.nan)}
+    replace(model, weights=broken).save(tmp_path / "nan.safetensors")
+    with pytest.raises(CheckpointError, match="not finite"):
+        load_checkpoint(tmp_path / "nan.safetensors")
+
+
+def test_a_denoiser_is_no_model(denoiser: Checkpoint, tmp_path: Path) -> None:
+    denoiser.save(tmp_path / "denoiser.safetensors")
+    with pytest.raises(CheckpointError, match="is a denoiser, a model is needed: bdgf train makes a model"):
+        load_checkpoint(tmp_path / "denoiser.safetensors", "model")
+
+
+def reordered(stack: Stack, order: list[int]) -> Stack:
+    bands = tuple(stack.spectral.bands[i] for i in order)
+    return replace(stack, spectral=replace(stack.spectral, bands=bands))
+
+
+def test_bands_are_put_in_order_by_name(model: Checkpoint, stack: Stack) -> None:
+    shuffled = reordered(stack, [3, 1, 0, 2, 9, 8, 7, 6, 5, 4])
+    assert fit_stack(model, shuffled).spectral.names == stack.spectral.names
+
+
+def test_bands_are_found_by_wavelength(model: Checkpoint, stack: Stack) -> None:
+    renamed = tuple(replace(b, name=f"x{i}") for i, b in enumerate(stack.spectral.bands))
+    found = fit_stack(model, replace(stack, spectral=replace(stack.spectral, bands=renamed[::-1])))
+    assert found.spectral.names == tuple(f"x{i}" for i in range(10))
+
+
+def test_missing_bands_are_listed(model: Checkpoint, stack: Stack) -> None:
+    with pytest.raises(CheckpointError, match=r"it was made with B02, B03, .*; the image has B02, B03, B04; not found: B05"):
+        fit_stack(model, reordered(stack, [0, 1, 2]))
+
+
+def test_bands_without_names_are_taken_in_order_and_counted(model: Checkpoint, stack: Stack) -> None:
+    plain = replace(model, bands=tuple(BandName(f"band {i + 1}") for i in range(10)))
+    assert fit_stack(plain, stack).spectral.names == stack.spectral.names
+    with pytest.raises(CheckpointError, match="it has 10 without names, the image has 3"):
+        fit_stack(plain, reordered(stack, [0, 1, 2]))
+
+
+def test_another_kind_of_sar_is_refused(model: Checkpoint, stack: Stack) -> None:
+    with pytest.raises(CheckpointError, match="SAR in power, this SAR is signed"):
+        fit_stack(model, replace(stack, sar_unit="signed"))

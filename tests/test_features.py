@@ -1,0 +1,88 @@
+"""What the networks see does not depend on how the scene is cut up; scaling never sees test pixels."""
+
+import numpy as np
+import pytest
+import torch
+from rasterio.windows import Window
+
+from landcover_bdgf.checkpoint import Checkpoint
+from landcover_bdgf.features import BLOCK_PX, Viewer, keyed_noise, scaled_cube
+from landcover_bdgf.networks.diffusion import Channels, Schedule, encode
+from landcover_bdgf.recipe import SpectralRecipe, load_recipe
+from landcover_bdgf.samples import Samples
+from landcover_bdgf.scaling import fit_scaling, hide_test_pixels
+from landcover_bdgf.stack import Stack, Tile
+
+
+def viewer_of(denoiser: Checkpoint, noise: str = "none") -> Viewer:
+    recipe = load_recipe("laptop", (f"features.noise={noise}",))
+    return Viewer.of(denoiser.part("unet."), denoiser.scaling, recipe, torch.device("cpu"), 7)
+
+
+@pytest.mark.parametrize("noise", ["none", "keyed"])
+def test_features_of_blocks_are_those_of_the_whole_scene(noise: str, stack: Stack, denoiser: Checkpoint) -> None:
+    viewer = viewer_of(denoiser, noise)
+    height, width = stack.grid.shape_hw
+    cube = scaled_cube(stack.read_padded(-17, -17, height + 34, width + 34), viewer.scaling)
+    drawn = torch.from_numpy(keyed_noise(7, -17, -17, cube.shape))[None] if noise == "keyed" else None
+    channels = Channels.of(viewer.scaling.sigma_log, viewer.scaling.bands)
+    with torch.no_grad():
+        whole = encode(viewer.unet, torch.from_numpy(cube)[None], 5, drawn, channels, Schedule.linear())[0]
+    for row, col in [(0, 0), (0, 64), (64, 0), (64, 64)]:
+        seen = viewer.see(viewer.read(stack, row, col), row, col)
+        h, w = min(BLOCK_PX, height - row) + 8, min(BLOCK_PX, width - col) + 8
+        expected = whole[:, row + 13 : row + 13 + h, col + 13 : col + 13 + w]
+        torch.testing.assert_close(seen.dif[0, :, :h, :w], expected, atol=1e-5, rtol=1e-5)
+
+
+def test_a_block_is_the_same_bit_for_bit_whenever_it_is_asked_for(stack: Stack, denoiser: Checkpoint) -> None:
+    viewer = viewer_of(denoiser)
+    first, second = (viewer.see(viewer.read(stack, 64, 0), 64, 0) for _ in range(2))
+    assert torch.equal(first.dif, second.dif)
+    assert torch.equal(first.spec, second.spec)
+
+
+def test_keyed_noise_belongs_to_the_pixel_and_is_normal() -> None:
+    whole = keyed_noise(3, 0, 0, (4, 200, 200))
+    assert np.array_equal(keyed_noise(3, 50, 70, (4, 20, 30)), whole[:, 50:70, 70:100])
+    assert not np.array_equal(keyed_noise(4, 0, 0, (4, 200, 200)), whole)
+    assert abs(whole.mean()) < 0.01
+    assert abs(whole.std() - 1) < 0.01
+    assert abs(np.corrcoef(whole[:, 1:].ravel(), whole[:, :-1].ravel())[0, 1]) < 0.01
+    assert abs(np.corrcoef(whole[0].ravel(), whole[1].ravel())[0, 1]) < 0.02
+
+
+def test_scaling_is_blind_to_test_pixels(stack: Stack, samples: Samples, denoiser: Checkpoint) -> None:
+    """Values of test pixels could be anything: the fit does not move."""
+
+    class Spoiled(Stack):
+        def read(self, window: Window) -> Tile:
+            tile = super().read(window)
+            hidden = hide_test_pixels(tile, samples, window)
+            spoil = np.where(tile.valid & ~hidden.valid, np.float32(1e6), np.float32(1))
+            return Tile(tile.spectral * spoil, tile.sar * spoil, tile.valid)
+
+    spoiled = Spoiled(**{name: getattr(stack, name) for name in stack.__dataclass_fields__})
+    recipe = SpectralRecipe()
+    fair, blind = (fit_scaling([s], recipe, exclude=samples, seed=0) for s in (stack, spoiled))
+    seeing = fit_scaling([spoiled], recipe, exclude=None, seed=0)
+    assert all(np.array_equal(a, b) for a, b in zip(fair.arrays().values(), blind.arrays().values(), strict=True))
+    assert not np.array_equal(fair.high, seeing.high)
+
+
+def test_scaled_values(stack: Stack, denoiser: Checkpoint) -> None:
+    tile = stack.read(Window(0, 0, 120, 104))
+    cube = scaled_cube(tile, denoiser.scaling)
+    sar, spectral = cube[:2, tile.valid], cube[2:, tile.valid]
+    assert not cube[:, ~tile.valid].any()
+    assert np.abs(sar.mean(1)).max() < 0.05
+    assert np.abs(sar.std(1) - 1).max() < 0.1
+    assert ((np.abs(spectral) <= 1.0).mean(1) > 0.95).all()
+
+
+def test_many_bands_are_reduced(stack: Stack) -> None:
+    scaling = fit_scaling([stack], SpectralRecipe(max_bands=4, reduced_bands=3), exclude=None, seed=0)
+    tile = stack.read(Window(0, 0, 30, 20))
+    whole = scaling.spectral(tile.spectral)
+    assert (scaling.bands, whole.shape) == (3, (3, 20, 30))
+    assert np.array_equal(scaling.spectral(tile.spectral[:, 4:9, 7:8]), whole[:, 4:9, 7:8])

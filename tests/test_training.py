@@ -1,0 +1,108 @@
+"""Training looks at training pixels alone, and gives the same model again, resumed or not."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from landcover_bdgf import fit as fitting
+from landcover_bdgf.checkpoint import Checkpoint
+from landcover_bdgf.device import Run, open_workers
+from landcover_bdgf.errors import CheckpointError, LabelError
+from landcover_bdgf.features import Viewer
+from landcover_bdgf.pretraining import pretrain
+from landcover_bdgf.recipe import Recipe, load_recipe
+from landcover_bdgf.samples import Samples
+from landcover_bdgf.stack import Stack
+from landcover_bdgf.training import cut_windows, train
+
+
+def assert_same_weights(a: Checkpoint, b: Checkpoint) -> None:
+    assert a.weights.keys() == b.weights.keys()
+    assert all(np.array_equal(a.weights[k], b.weights[k]) for k in a.weights)
+
+
+def test_windows_are_cut_round_their_pixels(stack: Stack, samples: Samples, denoiser: Checkpoint) -> None:
+    viewer = Viewer.of(denoiser.part("unet."), denoiser.scaling, denoiser.recipe, torch.device("cpu"), 0)
+    with open_workers(2) as workers:
+        windows = cut_windows(stack, samples.train, viewer, workers)
+    assert len(windows) == len(samples.train)
+    assert windows.spec.shape[1:] == (10, 9, 9)
+    for i in (0, len(windows) // 2, len(windows) - 1):
+        tile = stack.read_padded(int(samples.train.rows[i]) - 4, int(samples.train.cols[i]) - 4, 9, 9)
+        expected = viewer.scaling.spectral(tile.spectral) * tile.valid
+        torch.testing.assert_close(windows.spec[i], torch.from_numpy(expected.astype(np.float32)), atol=0, rtol=0)
+        assert int(windows.codes[i]) == samples.train.codes[i] - 1
+
+
+def test_labels_of_test_pixels_change_nothing(stack: Stack, samples: Samples, denoiser: Checkpoint, model: Checkpoint) -> None:
+    test = samples.parts == 1
+    lies = np.where(test, samples.codes % len(samples.legend.entries) + 1, samples.codes).astype(samples.codes.dtype)
+    assert_same_weights(train(stack, replace(samples, codes=lies), denoiser=denoiser), model)
+
+
+def test_threads_change_nothing(stack: Stack, samples: Samples, denoiser: Checkpoint, model: Checkpoint) -> None:
+    assert_same_weights(train(stack, samples, denoiser=denoiser, run=Run(threads=1)), model)
+    again = pretrain(stack, denoiser.recipe, samples=samples, run=Run(threads=3))
+    assert_same_weights(again, denoiser)
+
+
+def test_a_seed_changes_everything(stack: Stack, samples: Samples, denoiser: Checkpoint, model: Checkpoint) -> None:
+    other = train(stack, samples, denoiser=denoiser, run=Run(seed=1))
+    assert not np.array_equal(other.weights["fusion.head.weight"], model.weights["fusion.head.weight"])
+
+
+def interrupted(monkeypatch: pytest.MonkeyPatch, after: int) -> None:
+    """Let a training be stopped like by Ctrl-C after some steps."""
+    step = fitting._step
+
+    def stopping(task, number, *rest):  # type: ignore[no-untyped-def]
+        if number == after:
+            raise KeyboardInterrupt
+        return step(task, number, *rest)
+
+    monkeypatch.setattr(fitting, "_step", stopping)
+
+
+def test_resumed_equals_uninterrupted(
+    stack: Stack, samples: Samples, denoiser: Checkpoint, model: Checkpoint, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    partial = tmp_path / "partial.safetensors"
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        interrupted(patch, after=2)
+        train(stack, samples, denoiser=denoiser, partial=partial)
+    assert_same_weights(train(stack, samples, denoiser=denoiser, partial=partial, resume=True), model)
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        interrupted(patch, after=1)
+        pretrain(stack, denoiser.recipe, samples=samples, partial=partial)
+    other = load_recipe("laptop", ("diffusion.steps=3", "diffusion.batch=4", "diffusion.learning_rate=0.5"))
+    with pytest.raises(CheckpointError, match=r"another training: recipe was .*, is"):
+        pretrain(stack, other, samples=samples, partial=partial, resume=True)
+    assert_same_weights(pretrain(stack, denoiser.recipe, samples=samples, partial=partial, resume=True), denoiser)
+
+
+def test_validation_polygons_come_from_the_training_part(stack: Stack, samples: Samples, denoiser: Checkpoint) -> None:
+    training = denoiser.recipe.training.model_copy(update={"validation_share": 0.3, "steps": 20})
+    recipe: Recipe = denoiser.recipe.model_copy(update={"training": training})
+    assert len(train(stack, samples, denoiser=denoiser, recipe=recipe).history) == 20
+
+
+def test_masks_and_mutual_learning_change_what_is_learned(
+    stack: Stack, samples: Samples, denoiser: Checkpoint, model: Checkpoint
+) -> None:
+    unmasked = denoiser.recipe.diffusion.model_copy(update={"mask": "none"})
+    other = pretrain(stack, denoiser.recipe.model_copy(update={"diffusion": unmasked}), samples=samples)
+    assert not np.array_equal(other.weights["unet.first.weight"], denoiser.weights["unet.first.weight"])
+    alone = load_recipe("laptop", ("training.steps=4", "training.batch=16", "mutual.enabled=false"))
+    found = train(stack, samples, denoiser=denoiser, recipe=alone)
+    assert not np.array_equal(found.weights["fusion.head.weight"], model.weights["fusion.head.weight"])
+    assert not any(name.startswith("T_") for name in found.history.columns)
+    assert any(name.startswith("T_") for name in model.history.columns)
+
+
+def test_one_class_is_no_map(stack: Stack, samples: Samples, denoiser: Checkpoint) -> None:
+    one = replace(samples, codes=np.ones_like(samples.codes))
+    with pytest.raises(LabelError, match="fewer than two classes"):
+        train(stack, one, denoiser=denoiser)
