@@ -272,12 +272,16 @@ def _distance(one: Color, other: Color) -> float:
 
 
 def _endless_colors(used: set[Color]) -> Iterator[Color]:
-    """Distinct colours without end; hues a golden angle apart, so that neighbours in the list differ."""
+    """Distinct colours, more than any map has classes; neighbours in the list differ.
+
+    Hue, saturation and value each advance by an irrational step (Roberts' R3 sequence), which spreads any
+    number of them evenly.
+    """
     seen = set(used)
     for i in count():
-        saturation, value = ((0.75, 0.85), (0.45, 0.95), (0.9, 0.55), (0.35, 0.7))[i % 4]
-        hue = i * 0.618_033_988_75 % 1
-        red, green, blue = (round(255 * part) for part in colorsys.hsv_to_rgb(hue, saturation, value))
+        hue, saturation, value = (i * step % 1 for step in (0.819_172_5, 0.671_043_6, 0.549_700_5))
+        parts = colorsys.hsv_to_rgb(hue, 0.35 + 0.6 * saturation, 0.5 + 0.45 * value)
+        red, green, blue = (round(255 * part) for part in parts)
         if (red, green, blue) not in seen:
             seen.add((red, green, blue))
             yield red, green, blue

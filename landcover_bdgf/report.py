@@ -166,7 +166,7 @@ def _page(
     context, grid = context or ReportContext(), grid_of(dataset)
     loader = jinja2.FileSystemLoader(Path(__file__).parent)
     environment = jinja2.Environment(loader=loader, autoescape=True, undefined=jinja2.StrictUndefined)
-    environment.filters |= {"percent": percent, "printable": printable, "number": _number}
+    environment.filters |= {"percent": _percent, "printable": printable, "number": _number}
     areas = class_areas(dataset, result.legend)
     return environment.get_template(TEMPLATE).render(
         title=title,
@@ -209,12 +209,18 @@ def _pixel_hectares(grid: Grid) -> float | None:
     return width * height * unit_m**2 / 10_000
 
 
+def _percent(share: float | None) -> str:
+    return percent(share).replace(" ", "\N{NO-BREAK SPACE}")
+
+
 def _number(value: float | None) -> str:
     """A number for people: thousands apart, three digits after the point only where they matter."""
     if value is None:
         return "–"
     return (
-        f"{value:,.0f}".replace(",", "\u202f") if abs(value) >= 100 or value == int(value) else f"{value:.1f}"
+        f"{value:,.0f}".replace(",", "\N{NARROW NO-BREAK SPACE}")
+        if abs(value) >= 100 or value == int(value)
+        else f"{value:.1f}"
     )
 
 

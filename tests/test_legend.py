@@ -1,0 +1,139 @@
+"""Legends: any class names get codes, colours and files that GDAL reads; hostile names stay text."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from xml.etree import ElementTree
+
+import numpy as np
+import pytest
+import rasterio
+from conftest import WriteTif
+
+from landcover_bdgf.errors import LabelError
+from landcover_bdgf.legend import Legend, legend_of_map, printable, write_companions
+
+HOSTILE = (
+    "<script>alert(1)</script>",
+    "=HYPERLINK(1)",
+    "\x1b[31mred\nline",
+    "x" * 10_000,
+    "../../x",
+    "a & b",
+    "]]>",
+)
+
+
+def test_integers_are_sorted_as_numbers_and_text_as_text() -> None:
+    assert Legend.from_values([17, 4, -1, 10, 4]).names == ("-1", "4", "10", "17")
+    assert Legend.from_values(["10", "9", "trees"]).names == ("9", "10", "trees")
+    assert Legend.from_values(["water", "crops"]).codes == (1, 2)
+
+
+def test_a_class_is_found_by_its_value_then_by_its_name() -> None:
+    legend = Legend.from_values([1, 2], names={"1": "water", "2": "1"})
+    assert legend.names == ("water", "1")
+    assert (legend.code_of(1), legend.code_of("water"), legend.code_of("ice")) == (1, 1, None)
+
+
+def test_known_words_have_their_usual_colours() -> None:
+    legend = Legend.from_values(["Water", "Evergreen forest", "built area"])
+    red, green, blue = (
+        np.array(legend.colors[code]) for code in (1, 2, 3)
+    )  # sorted: Evergreen, Water, built
+    assert red.argmax() == 1
+    assert green.argmax() == 2
+    assert blue.argmax() == 0
+
+
+@pytest.mark.parametrize("values", [range(65_535), ["water", "lake", "river", "open water"], HOSTILE])
+def test_no_two_classes_look_the_same(values: list[object]) -> None:
+    legend = Legend.from_values(values)
+    assert len(set(legend.colors.values())) == len(legend.entries)
+
+
+def test_the_dtype_of_a_map_grows_with_the_classes() -> None:
+    assert Legend.from_values(range(254)).dtype == np.uint8
+    assert Legend.from_values(range(255)).dtype == np.uint16
+    with pytest.raises(LabelError, match="65535 are the most"):
+        Legend.from_values(range(65_536))
+
+
+def test_leaving_a_class_out_closes_the_gap_and_keeps_the_colours() -> None:
+    legend = Legend.from_values(["a", "b", "c"])
+    left = legend.without([2])
+    assert (left.names, left.codes) == (("a", "c"), (1, 2))
+    assert left.entries[1].color == legend.entries[2].color
+
+
+def test_json_gives_back_the_same_legend_whatever_the_names() -> None:
+    legend = Legend.from_values(HOSTILE)
+    assert Legend.from_json(legend.to_json()) == legend
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"code": 2},
+        {"code": True},
+        {"color": [0, 0, 256]},
+        {"color": [0, 0]},
+        {"name": None},
+        {"value": 3},
+        {"more": 1},
+    ],
+)
+def test_a_damaged_legend_is_refused(change: dict[str, object]) -> None:
+    rows = json.loads(Legend.from_values(["water"]).to_json())
+    with pytest.raises(LabelError, match="legend is damaged"):
+        Legend.from_json(json.dumps([rows[0] | change]))
+
+
+@pytest.mark.parametrize("text", ["", "[]", "{}", "3", "[" * 100_000, '[{"code": 1}]'])
+def test_what_is_no_legend_is_refused(text: str) -> None:
+    with pytest.raises(LabelError, match="legend is damaged"):
+        Legend.from_json(text)
+
+
+def test_printable_names_are_one_short_line() -> None:
+    for name in HOSTILE:
+        line = printable(name)
+        assert line.isprintable()
+        assert 0 < len(line) <= 60
+    assert printable("\x1b[31mred\nline") == "[31mred line"
+    assert printable("水体 \u202e") == "水体"
+    assert printable("\x00") == "(no name)"
+
+
+def test_companions_are_whole_xml_and_hold_the_legend(tmp_path: Path) -> None:
+    legend = Legend.from_values(HOSTILE)
+    write_companions(tmp_path / "map.tif", legend)
+    style = ElementTree.parse(tmp_path / "map.qml").getroot()
+    entries = list(style.iter("paletteEntry"))
+    assert [entry.get("label") for entry in entries] == [printable(name) for name in legend.names]
+    assert [int(entry.get("value", "")) for entry in entries] == list(legend.codes)
+    read = legend_of_map(tmp_path / "map.tif")
+    assert read.names == tuple(map(printable, legend.names))
+    assert read.colors == legend.colors
+
+
+def test_gdal_reads_the_file_beside_a_map(write_tif: WriteTif) -> None:
+    path = write_tif("map.tif", np.ones((4, 5), np.uint8))
+    write_companions(path, Legend.from_values(["water", "<b>"]))
+    with rasterio.open(path) as dataset:
+        assert any(name.endswith(".aux.xml") for name in dataset.files)
+
+
+def test_the_record_of_a_map_keeps_names_exactly(tmp_path: Path) -> None:
+    legend = Legend.from_values(HOSTILE)
+    write_companions(tmp_path / "map.tif", legend)
+    (tmp_path / "map.tif.json").write_text(json.dumps({"legend": json.loads(legend.to_json())}))
+    assert legend_of_map(tmp_path / "map.tif") == legend
+
+
+def test_a_map_without_names_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "broken.tif.aux.xml").write_text("<PAMDataset><PAMRasterBand>")
+    for name in ("none.tif", "broken.tif"):
+        with pytest.raises(LabelError, match="has no class names"):
+            legend_of_map(tmp_path / name)
