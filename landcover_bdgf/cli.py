@@ -215,9 +215,10 @@ def main() -> None:
     """Run a command; errors of the user's end in one line and the exit code of bad input."""
     signal.signal(signal.SIGTERM, terminal.stop)
     try:
-        app(standalone_mode=False)
+        code = app(standalone_mode=False)  # None, or the exit code of an early end such as --help or Ctrl-C
     except (Exception, KeyboardInterrupt) as error:
-        sys.exit(terminal.explain(error))
+        code = terminal.explain(error)
+    sys.exit(code)
 
 
 def _source(text: str) -> str | list[str]:

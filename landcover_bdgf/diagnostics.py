@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from landcover_bdgf.checkpoint import Checkpoint
+from landcover_bdgf.device import open_workers
 from landcover_bdgf.features import scaled_cube
 from landcover_bdgf.networks.diffusion import Channels, Schedule, add_noise, denoise
 from landcover_bdgf.networks.unet import UNet
@@ -19,7 +20,7 @@ from landcover_bdgf.raster import atomic_output
 from landcover_bdgf.stack import Stack
 
 TILES, TILE_PX = 3, 32
-STEP = 60  # strong noise that leaves the image to be guessed at, and a few seconds of reverse steps
+STEP = 40  # noise that leaves much to be guessed, and few enough reverse steps to wait for
 
 
 def draw_denoised(denoiser: Checkpoint, stack: Stack, path: Path) -> None:
@@ -32,7 +33,9 @@ def draw_denoised(denoiser: Checkpoint, stack: Stack, path: Path) -> None:
     generator = torch.Generator().manual_seed(0)
     noise = torch.randn(clean.shape, generator=generator)
     noisy = add_noise(clean, torch.full((len(clean),), STEP), noise, channels, schedule)
-    denoised = denoise(unet.eval(), noisy, STEP, channels, schedule, generator)
+    with open_workers(1) as workers:
+        arguments = (unet.eval(), noisy, STEP, channels, schedule, generator)
+        (denoised,) = workers.map(lambda _: denoise(*arguments), [0])
     with atomic_output(path, overwrite=True) as temporary:
         _figure([clean, noisy, denoised], len(scaling.sar_mean)).savefig(temporary, metadata={"Software": None})
 

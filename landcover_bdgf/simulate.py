@@ -52,22 +52,23 @@ class Cover:
 
 COVERS = (
     Cover("water", 0.12, (0.0, 0.0), (0.0, 0.0), 0.0),
-    Cover("trees", 0.22, (3.5, 6.0), (0.16, 0.055), 0.15),
-    Cover("crops", 0.26, (1.5, 4.0), (0.14, 0.03), 0.0),
-    Cover("grassland", 0.18, (1.5, 4.0), (0.025, 0.005), 0.0),  # the leaves of crops, but a smoother radar target
-    Cover("bare soil", 0.10, (0.0, 0.4), (0.07, 0.012), 0.0),
-    Cover("built area", 0.12, (0.0, 0.8), (0.0, 0.0), 0.6),
+    Cover("trees", 0.22, (2.0, 6.0), (0.16, 0.055), 0.15),
+    Cover("crops", 0.26, (0.2, 4.5), (0.14, 0.03), 0.0),
+    Cover("grassland", 0.18, (0.6, 4.0), (0.025, 0.005), 0.0),  # leaves like crops, a smoother radar target
+    Cover("bare soil", 0.10, (0.0, 0.8), (0.07, 0.012), 0.0),
+    Cover("built area", 0.12, (0.0, 2.0), (0.0, 0.0), 0.6),
 )
 
 
 @dataclass(frozen=True)
 class Scene:
-    """Arrays on one grid: reflectance (B, h, w), intensity VV and VH (2, h, w), class (h, w) from 1."""
+    """Arrays on one grid: reflectance (B, h, w), intensity VV and VH (2, h, w), class from 1 and parcel (h, w)."""
 
     grid: Grid
     reflectance: NDArray[np.float64]
     intensity: NDArray[np.float64]
     classes: NDArray[np.int64]
+    parcels: NDArray[np.int64]
 
 
 @dataclass(frozen=True)
@@ -88,11 +89,12 @@ def simulate(shape_hw: tuple[int, int] = (160, 176), *, seed: int = 0) -> Scene:
     cover_of = rng.choice(len(COVERS), count, p=[c.share for c in COVERS])
     cover_of[: len(COVERS) * 6] = np.arange(len(COVERS) * 6) % len(COVERS)  # some parcels of each class, always
     low, high = np.array([c.leaf_area for c in COVERS])[cover_of].T
-    leaf_area = rng.uniform(low, high)[parcels] * np.exp(0.15 * _smooth(shape_hw, 3, rng))
+    leaf_area = rng.uniform(low, high)[parcels] * np.exp(0.3 * _smooth(shape_hw, 3, rng))
     moisture = np.clip(rng.uniform(0.08, 0.32, count)[parcels] + 0.03 * _smooth(shape_hw, 8, rng), 0.03, 0.45)
+    brightness = np.exp(0.2 * rng.standard_normal((len(BANDS), count)))[:, parcels]  # no two parcels are alike
     classes = cover_of[parcels]
-    reflectance = _reflectance(classes, leaf_area, moisture, rng)
-    return Scene(grid, reflectance, _intensity(classes, leaf_area, moisture, rng), classes + 1)
+    reflectance = _reflectance(classes, leaf_area, moisture, rng) * gaussian_filter(brightness, (1, 0.5, 0.5))
+    return Scene(grid, reflectance, _intensity(classes, leaf_area, moisture, rng), classes + 1, parcels)
 
 
 def _parcels(shape_hw: tuple[int, int], rng: np.random.Generator) -> tuple[NDArray[np.int64], int]:
@@ -124,7 +126,7 @@ def _reflectance(
     roughness = np.where(name == "built area", 0.18, 0.03)
     mixed = mixed * np.exp(roughness * rng.standard_normal(classes.shape))
     mixed = gaussian_filter(mixed, (0, 0.5, 0.5))  # the sensor's point spread mixes neighbours
-    return np.clip(mixed + 0.003 * rng.standard_normal(mixed.shape), 1e-4, 1)
+    return np.clip(mixed + 0.006 * rng.standard_normal(mixed.shape), 1e-4, 1)
 
 
 def _intensity(
@@ -143,16 +145,17 @@ def _intensity(
     return np.stack(channels) * rng.gamma(LOOKS, 1 / LOOKS, (2, *classes.shape))
 
 
-def label_polygons(scene: Scene, *, per_class: int = 10, seed: int = 0) -> gpd.GeoDataFrame:
-    """Small squares inside single parcels, as an analyst would draw them, with the field ``class``."""
+def label_polygons(scene: Scene, *, per_class: int = 12, seed: int = 0) -> gpd.GeoDataFrame:
+    """Small squares, at most one in a parcel, as an analyst would draw them, with the field ``class``."""
     rng = np.random.default_rng(seed + 1)
     height, width = scene.grid.shape_hw
-    corners = rng.permutation([(r, c) for r in range(2, height - 8, 9) for c in range(2, width - 8, 9)])
-    rows, left = [], dict.fromkeys(range(1, len(COVERS) + 1), per_class)
+    corners = rng.permutation([(r, c) for r in range(1, height - LABEL_PX) for c in range(1, width - LABEL_PX)])
+    rows, used, left = [], set(), dict.fromkeys(range(1, len(COVERS) + 1), per_class)
     for row, col in corners:
-        inside = scene.classes[row - 1 : row + LABEL_PX + 1, col - 1 : col + LABEL_PX + 1]
-        code = int(inside[0, 0])
-        if (inside == code).all() and left[code] > 0:
+        inside = scene.parcels[row - 1 : row + LABEL_PX + 1, col - 1 : col + LABEL_PX + 1]
+        parcel, code = int(inside[0, 0]), int(scene.classes[row, col])
+        if parcel not in used and left[code] > 0 and (inside == parcel).all():
+            used.add(parcel)
             left[code] -= 1
             square = scene.grid.window_grid(Window(col, row, LABEL_PX, LABEL_PX))
             rows.append({"class": COVERS[code - 1].name, "geometry": box(*square.bounds)})

@@ -30,7 +30,7 @@ from landcover_bdgf.pairing import (
     signed_channels,
     warn_of_spectral_content,
 )
-from landcover_bdgf.raster import PathLike, RasterProfile, write_raster
+from landcover_bdgf.raster import PathLike, RasterProfile, check_output, write_raster
 
 log = logging.getLogger("landcover_bdgf")
 
@@ -190,6 +190,7 @@ class Stack:
         OutputError
             If the file cannot be written.
         """
+        check_output(path, overwrite=overwrite, inputs=(*self.spectral.paths, *self.sar.paths))
         x, y = self.applied_shift_xy_px
         tags = {"SAR_UNIT": "signed" if self.signed_names else "power", SHIFT_TAG: f"{x:g} {y:g}"}
         names = self.sar.names

@@ -11,7 +11,7 @@ import traceback
 from types import FrameType
 from typing import Any, Protocol
 
-import click
+import typer
 
 from landcover_bdgf.errors import BdgfError, SettingsError
 
@@ -53,11 +53,9 @@ def explain(error: BaseException) -> int:
     if isinstance(error, BrokenPipeError):  # the reader has gone, as in `bdgf info x | head`
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
-    if isinstance(error, click.exceptions.Exit):
-        return error.exit_code
-    if isinstance(error, KeyboardInterrupt | click.exceptions.Abort):
+    if isinstance(error, KeyboardInterrupt | typer.Abort):
         return _error("stopped.", INTERRUPTED)
-    if isinstance(error, click.ClickException):
+    if hasattr(error, "format_message"):  # a usage error; its class lives in click or in typer, by version
         context = getattr(error, "ctx", None)
         command = context.command_path if context else "bdgf"
         return _error(f"{error.format_message()} See {command} --help.", SettingsError.exit_code)

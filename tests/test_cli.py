@@ -1,0 +1,167 @@
+"""The commands as a user types them: what comes out, the one line when something is wrong, the exit code."""
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+import rasterio
+
+from landcover_bdgf.cli import main
+from landcover_bdgf.simulate import SceneFiles
+
+Bdgf = Callable[..., int]
+QUICK = ["--set", "diffusion.steps=3", "--set", "diffusion.batch=4", "--set", "training.steps=4", "--set", "training.batch=16"]
+
+
+@pytest.fixture
+def bdgf(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Bdgf:
+    """Run a command in an empty folder; returns the exit code."""
+    monkeypatch.chdir(tmp_path)
+
+    def run(*arguments: object) -> int:
+        monkeypatch.setattr(sys, "argv", ["bdgf", *map(str, arguments)])
+        try:
+            main()
+        except SystemExit as stopped:
+            return int(stopped.code or 0)
+        return 0
+
+    return run
+
+
+def labels_of(scene: SceneFiles) -> list[object]:
+    return ["--labels", scene.labels, "--field", "class"]
+
+
+def test_the_main_job_and_the_model_on_another_scene(bdgf: Bdgf, scene_files: SceneFiles, capsys: pytest.CaptureFixture[str]) -> None:
+    pair = [scene_files.spectral, scene_files.sar]
+    assert bdgf("map", *pair, "-o", "map.tif", *labels_of(scene_files), *QUICK, "--confidence") == 0
+    out = capsys.readouterr().out
+    assert "overall accuracy" in out
+    assert "map_steps/report/report.html" in out
+    for name in ("map.tif", "map.qml", "map.tif.aux.xml", "map.tif.json", "map_confidence.tif", "model.safetensors"):
+        assert Path(name).is_file(), name
+    for name in ("samples.gpkg", "denoiser.safetensors", "denoiser.csv", "denoiser.png", "report/report.html"):
+        assert (Path("map_steps") / name).is_file(), name
+    assert bdgf("map", *pair, "-o", "again.tif", "--model", "model.safetensors", "--tile", 64, "-q") == 0
+    assert Path("again.tif").read_bytes() == Path("map.tif").read_bytes()
+    assert capsys.readouterr() == ("again.tif: land-cover map\n", "")
+
+
+def test_the_steps_give_the_map_of_the_main_job(bdgf: Bdgf, scene_files: SceneFiles, capsys: pytest.CaptureFixture[str]) -> None:
+    msi, labels = scene_files.spectral, labels_of(scene_files)
+    assert bdgf("map", msi, scene_files.sar, "-o", "map.tif", *labels, *QUICK, "-q") == 0
+    assert bdgf("align", msi, scene_files.sar, "-o", "sar.tif") == 0
+    pair = [msi, "sar.tif"]
+    assert bdgf("sample", *pair, *labels, "-o", "samples.gpkg") == 0
+    assert bdgf("pretrain", *pair, "--samples", "samples.gpkg", "-o", "denoiser.safetensors", *QUICK) == 0
+    assert bdgf("train", *pair, "--samples", "samples.gpkg", "--denoiser", "denoiser.safetensors", "-o", "m.safetensors", *QUICK) == 0
+    assert bdgf("map", *pair, "--model", "m.safetensors", "-o", "steps.tif") == 0
+    with rasterio.open("map.tif") as whole, rasterio.open("steps.tif") as steps:
+        assert np.array_equal(whole.read(), steps.read())
+    assert bdgf("assess", "steps.tif", "--reference", "samples.gpkg", "-o", "report") == 0
+    capsys.readouterr()
+    assert bdgf("assess", "steps.tif", "--reference", scene_files.labels, "--field", "class", "-o", "leaky", "--json") == 0
+    assert json.loads(capsys.readouterr().out)["leak"] > 0
+    for file, kind in [("m.safetensors", "model"), ("denoiser.safetensors", "denoiser"), ("samples.gpkg", "samples"),
+                       ("steps.tif", "land-cover map"), ("sar.tif", "raster")]:  # fmt: skip
+        assert bdgf("info", file, "--json") == 0
+        assert json.loads(capsys.readouterr().out)["kind"] == kind
+
+
+def test_check_says_what_there_is(bdgf: Bdgf, scene_files: SceneFiles, capsys: pytest.CaptureFixture[str]) -> None:
+    assert bdgf("check", scene_files.spectral, scene_files.sar, *labels_of(scene_files)) == 0
+    out = capsys.readouterr().out
+    for words in ("120 × 104 px", "dB", "valid in both sensors: 9", "bare soil", "grassland", "selective scan on the CPU"):
+        assert words in out
+
+
+def test_help_is_quick_and_complete() -> None:
+    result = subprocess.run([sys.executable, "-m", "landcover_bdgf", "--help"], capture_output=True, text=True, check=True)
+    for command in ("check", "align", "sample", "pretrain", "train", "map", "assess", "info", "demo"):
+        assert f"  {command} " in result.stdout
+    loaded = "import sys, landcover_bdgf.cli; print('torch' in sys.modules, 'rasterio' in sys.modules)"
+    assert subprocess.check_output([sys.executable, "-c", loaded], text=True).split() == ["False", "False"]
+
+
+@pytest.mark.parametrize(("arguments", "code", "message"), [
+    (["map", "{msi}", "{sar}", "-o", "m.tif"], 5, "model.safetensors: there is no such file"),
+    (["map", "{msi}", "{sar}", "-o", "m.tif", "--labels", "{labels}"], 2, "--labels needs --field"),
+    (["map", "{msi}", "{sar}", "-o", "m.tif", "--labels", "{labels}", "--field", "klass"], 4, "class"),
+    (["map", "{msi}", "{sar}", "-o", "no/m.tif", "--labels", "{labels}", "--field", "class"], 6, "does not exist"),
+    (["map", "{msi}", "nothing.tif", "-o", "m.tif", "--model", "x"], 5, "x: there is no such file"),
+    (["align", "{msi}", "nothing.tif", "-o", "a.tif"], 3, "nothing.tif"),
+    (["align", "{sar}", "{msi}", "-o", "a.tif"], 3, "SAR"),
+    (["train", "{msi}", "{sar}"], 2, "train needs --samples"),
+    (["pretrain", "{msi}", "{sar}", "-o", "d.safetensors", "--set", "diffusion.step=3"], 2, "Did you mean 'diffusion.steps'"),
+    (["pretrain", "{msi}", "{sar}", "{msi}", "-o", "d.safetensors"], 2, "3 images are no pairs"),
+    (["align", "{msi}", "{sar}", "-o", "a.tif", "--coreg", "always"], 2, "off, grid or auto"),
+    (["map", "{msi}"], 2, "Missing "),
+    (["paint"], 2, "No such command"),
+    (["info", "nothing.safetensors"], 5, "no such file"),
+    (["pretrain", "{msi}", "{sar}", "-o", "d.safetensors", "--device", "cuda:9"], 7, "no such device"),
+])  # fmt: skip
+def test_what_is_wrong_is_one_line(
+    arguments: list[str], code: int, message: str, bdgf: Bdgf, scene_files: SceneFiles, capsys: pytest.CaptureFixture[str]
+) -> None:
+    paths = {"msi": scene_files.spectral, "sar": scene_files.sar, "labels": scene_files.labels}
+    assert bdgf(*[a.format(**paths) for a in arguments], "-q") == code
+    out, err = capsys.readouterr()
+    last = err.strip().splitlines()[-1]
+    assert last.startswith("bdgf: error: ")
+    assert message in last
+    assert "Traceback" not in err
+    assert out == ""
+    assert not list(Path().glob("*.tif"))
+
+
+def test_outputs_are_not_replaced_unasked(bdgf: Bdgf, scene_files: SceneFiles, capsys: pytest.CaptureFixture[str]) -> None:
+    Path("model.safetensors").write_text("mine")
+    job = ["map", scene_files.spectral, scene_files.sar, "-o", "map.tif", *labels_of(scene_files), *QUICK]
+    assert bdgf(*job) == 6
+    assert "model.safetensors: exists already" in capsys.readouterr().err
+    assert Path("model.safetensors").read_text() == "mine"
+    assert bdgf("align", scene_files.spectral, scene_files.sar, "-o", scene_files.sar, "--overwrite") == 6
+    assert "is one of the inputs" in capsys.readouterr().err
+
+
+def test_several_files_are_one_image(bdgf: Bdgf, scene_files: SceneFiles, tmp_path: Path) -> None:
+    with rasterio.open(scene_files.sar) as dataset:
+        profile, pixels = dataset.profile, dataset.read()
+    profile.update(count=1)
+    (tmp_path / "sar").mkdir()
+    for name, band in zip(("VV", "VH"), pixels, strict=True):
+        with rasterio.open(tmp_path / "sar" / f"{name}.tif", "w", **profile) as dataset:
+            dataset.write(band, 1)
+    assert bdgf("align", scene_files.spectral, scene_files.sar, "-o", "one.tif") == 0
+    assert bdgf("align", scene_files.spectral, "sar/VV.tif,sar/VH.tif", "-o", "two.tif") == 0
+    assert bdgf("align", scene_files.spectral, "sar", "-o", "folder.tif") == 0
+    with rasterio.open("one.tif") as one, rasterio.open("two.tif") as two, rasterio.open("folder.tif") as folder:
+        assert np.array_equal(one.read(), two.read(), equal_nan=True)
+        assert sorted(folder.descriptions) == ["VH", "VV"]
+
+
+def test_interrupted_training_says_how_to_go_on(scene_files: SceneFiles, tmp_path: Path) -> None:
+    """A real Ctrl-C: exit code 130, the state kept, and --resume ends as if nothing had happened."""
+    command = [sys.executable, "-m", "landcover_bdgf", "pretrain", str(scene_files.spectral), str(scene_files.sar),
+               "-o", "d.safetensors", "--set", "diffusion.batch=4"]  # fmt: skip
+    environment = os.environ | {"OMP_NUM_THREADS": "1"}
+    with subprocess.Popen([*command, "--steps", "2000"], cwd=tmp_path, stderr=subprocess.PIPE, text=True, env=environment) as process:
+        assert process.stderr is not None
+        for line in process.stderr:
+            if "pretrain:" in line:  # the first line of progress
+                process.send_signal(2)
+                break
+        error = process.stderr.read()
+    assert process.returncode == 130
+    assert "go on with --resume" in error
+    assert (tmp_path / "d.partial.safetensors").is_file()
+    assert not (tmp_path / "d.safetensors").exists()
+    again = subprocess.run([*command, "--steps", "1999", "--resume"], cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert again.returncode == 5
+    assert "belongs to another training" in again.stderr
