@@ -1,0 +1,262 @@
+"""Samples: valid pixels only, parts that do not see each other, the same by seed and through a file."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import replace
+from pathlib import Path
+
+import geopandas
+import numpy as np
+import pyogrio
+import pytest
+import shapely
+from conftest import WriteTif
+
+from landcover_bdgf.errors import LabelError, OutputError, SettingsError
+from landcover_bdgf.samples import (
+    Samples,
+    SampleSettings,
+    read_samples,
+    sample,
+    samples_lines,
+    write_samples,
+)
+from landcover_bdgf.stack import Stack, align
+
+HEIGHT, WIDTH = 128, 150
+ARRAYS = ("rows", "cols", "codes", "groups", "parts")
+
+
+@pytest.fixture
+def stack(write_tif: WriteTif) -> Stack:
+    """A scene whose first 10 rows have no spectral data and whose first 8 columns no SAR."""
+    random = np.random.default_rng(0)
+    spectral = random.random((4, HEIGHT, WIDTH), np.float32) + 0.1
+    sar = random.gamma(4, 0.05, (2, HEIGHT, WIDTH)).astype(np.float32)
+    spectral[:, :10], sar[:, :, :8] = -1, np.nan
+    return align(write_tif("hsi.tif", spectral, nodata=-1), write_tif("sar.tif", sar, nodata=np.nan))
+
+
+def box(row: int, col: int, side: int = 6) -> shapely.Polygon:
+    left, top = 500_000 + 10 * col, 5_000_000 - 10 * row
+    return shapely.box(left, top - 10 * side, left + 10 * side, top)
+
+
+@pytest.fixture
+def polygons(tmp_path: Path) -> Path:
+    """Three classes in 6 px squares 10 px apart all over the scene, with a field that says train or test."""
+    corners = [(row, col) for row in range(0, 120, 16) for col in range(0, 140, 16)]
+    classes = [("water", "crops", "trees")[i % 3] for i in range(len(corners))]
+    parts = ["Test" if col > 90 else "train" for _, col in corners]
+    frame = geopandas.GeoDataFrame(
+        {"class": classes, "part": parts}, geometry=[box(*corner) for corner in corners], crs=32633
+    )
+    frame.to_file(tmp_path / "labels.gpkg")
+    return tmp_path / "labels.gpkg"
+
+
+def same(one: Samples, other: Samples) -> bool:
+    arrays = all(np.array_equal(getattr(one, name), getattr(other, name)) for name in ARRAYS)
+    return arrays and (one.grid, one.legend, one.split) == (other.grid, other.legend, other.split)
+
+
+@pytest.mark.parametrize("method", ["polygon", "block", "column:part"])
+def test_windows_of_both_parts_do_not_overlap(stack: Stack, polygons: Path, method: str) -> None:
+    samples = sample(stack, polygons, field="class", settings=SampleSettings(split=method))
+    assert samples.min_distance_px() >= 9
+    assert samples.leak() == 0
+    assert len(samples.train) + len(samples.test) == len(samples)
+    assert all(row["train"] > 0 and row["test"] > 0 for row in samples.table())
+
+
+def test_only_pixels_that_both_sensors_see_are_drawn(stack: Stack, polygons: Path) -> None:
+    samples = sample(stack, polygons, field="class")
+    assert samples.rows.min() >= 10
+    assert samples.cols.min() >= 8
+    assert samples.split.dropped["no data in the image"] > 0
+    assert len(np.unique(samples.positions, axis=0)) == len(samples)
+
+
+def test_the_seed_decides(stack: Stack, polygons: Path) -> None:
+    zero, again, one = (
+        sample(stack, polygons, field="class", settings=SampleSettings(seed=s)) for s in (0, 0, 1)
+    )
+    assert same(zero, again)
+    assert zero.test_digest() == again.test_digest() != one.test_digest()
+    assert zero.test_digest() == zero.where(np.arange(len(zero))[::-1]).test_digest()
+
+
+def test_polygons_stay_whole(stack: Stack, polygons: Path) -> None:
+    samples = sample(stack, polygons, field="class", settings=SampleSettings(per_class=10_000))
+    assert not set(samples.train.groups) & set(samples.test.groups)
+    assert len(samples.test) / len(samples) == pytest.approx(0.3, abs=0.03)
+
+
+def test_random_pixels_leak_and_say_so(stack: Stack, polygons: Path) -> None:
+    samples = sample(stack, polygons, field="class", settings=SampleSettings(split="random", per_class=20))
+    assert [row["train"] for row in samples.table()] == [20, 20, 20]
+    assert samples.leak() > 0.3
+    assert samples.min_distance_px() == 1
+    assert "% of test windows overlap training windows" in samples_lines(samples)[-1]
+
+
+def test_without_a_split_everything_trains(stack: Stack, polygons: Path) -> None:
+    samples = sample(stack, polygons, field="class", settings=SampleSettings(split="none"))
+    assert len(samples.test) == 0
+    assert math.isinf(samples.min_distance_px())
+    assert samples.leak() == 0
+    assert samples_lines(samples)[-1] == "no test part"
+
+
+def test_no_pixel_is_drawn_twice_to_fill_a_class(stack: Stack, polygons: Path) -> None:
+    samples = sample(stack, polygons, field="class", settings=SampleSettings(per_class=50))
+    assert all(row["train"] == 50 for row in samples.table())
+    assert samples.split.dropped["more than asked for"] > 0
+
+
+def labels(path: Path, classes: list[str], corners: list[tuple[int, int]], side: int = 6) -> Path:
+    shapes = [box(*corner, side) for corner in corners]
+    geopandas.GeoDataFrame({"class": classes}, geometry=shapes, crs=32633).to_file(path)
+    return path
+
+
+def test_one_polygon_of_a_class_makes_blocks(stack: Stack, tmp_path: Path) -> None:
+    path = labels(tmp_path / "a.gpkg", ["a", "b", "b"], [(20, 20), (20, 90), (70, 90)], side=40)
+    samples = sample(stack, path, field="class")
+    assert (samples.split.method, samples.split.block_px) == ("block", 18)
+    assert "class a has only one polygon" in samples.split.notes[0]
+    assert samples.min_distance_px() >= 9
+    assert all(row["train"] and row["test"] for row in samples.table())
+
+
+def test_near_points_make_blocks(stack: Stack, tmp_path: Path) -> None:
+    random = np.random.default_rng(0)
+    corners = [(int(r), int(c)) for r, c in random.integers(12, 120, (200, 2))]
+    frame = geopandas.GeoDataFrame(
+        {"class": ["a", "b"] * 100}, geometry=[box(*corner, 1).centroid for corner in corners], crs=32633
+    )
+    frame.to_file(tmp_path / "p.gpkg")
+    samples = sample(stack, tmp_path / "p.gpkg", field="class")
+    assert samples.split.method == "block"
+    assert samples.leak() == 0
+
+
+def test_a_class_without_data_leaves_the_legend(
+    stack: Stack, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    path = labels(tmp_path / "a.gpkg", list("abcbc"), [(0, 50), (30, 20), (30, 90), (90, 20), (90, 90)])
+    samples = sample(stack, path, field="class")
+    assert samples.legend.names == ("b", "c")
+    assert set(samples.codes) == {1, 2}
+    assert "class a has no pixel that both images see" in caplog.text
+
+
+def test_labels_that_cannot_train_are_refused(stack: Stack, polygons: Path, tmp_path: Path) -> None:
+    one = labels(tmp_path / "one.gpkg", ["a", "a"], [(30, 20), (30, 90)])
+    with pytest.raises(LabelError, match=r"at least two classes.*found a"):
+        sample(stack, one, field="class")
+    with pytest.raises(LabelError, match="the field class must say train or test, found crops, trees, water"):
+        sample(stack, polygons, field="class", settings=SampleSettings(split="column:class"))
+    with pytest.raises(LabelError, match=r"no field 'prt'.*Did you mean part"):
+        sample(stack, polygons, field="class", settings=SampleSettings(split="column:prt"))
+
+
+def test_a_class_that_is_only_test_is_refused(stack: Stack, tmp_path: Path) -> None:
+    frame = geopandas.GeoDataFrame(
+        {"class": list("abc"), "part": ["train", "train", "test"]},
+        geometry=[box(20, 20), box(60, 60), box(90, 90)],
+        crs=32633,
+    )
+    frame.to_file(tmp_path / "a.gpkg")
+    with pytest.raises(LabelError, match="no training pixel is left of c"):
+        sample(stack, tmp_path / "a.gpkg", field="class", settings=SampleSettings(split="column:part"))
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"split": "polygons"},
+        {"test_share": 1.0},
+        {"per_class": 0},
+        {"conflicts": "first"},
+        {"block_px": -1},
+        {"buffer_px": -1},
+    ],
+)
+def test_settings_are_checked(wrong: dict[str, object]) -> None:
+    with pytest.raises(SettingsError, match="--"):
+        SampleSettings(**wrong)  # type: ignore[arg-type]
+
+
+def test_a_file_gives_back_the_same_samples(stack: Stack, polygons: Path, tmp_path: Path) -> None:
+    samples = sample(stack, polygons, field="class")
+    write_samples(samples, tmp_path / "samples.gpkg")
+    assert same(read_samples(tmp_path / "samples.gpkg"), samples)
+    with pytest.raises(OutputError, match="--overwrite"):
+        write_samples(samples, tmp_path / "samples.gpkg")
+    write_samples(samples.train, tmp_path / "samples.gpkg", overwrite=True)
+    assert len(read_samples(tmp_path / "samples.gpkg").test) == 0
+    assert sorted(path.name for path in tmp_path.glob("*samples*")) == ["samples.gpkg"]
+
+
+def test_samples_of_another_image_are_noticed(stack: Stack, polygons: Path) -> None:
+    samples = sample(stack, polygons, field="class")
+    samples.check_grid(stack.grid)
+    with pytest.raises(LabelError, match="belong to another image"):
+        samples.check_grid(stack.grid.shifted((3, 0)))
+
+
+@pytest.mark.parametrize(
+    ("change", "match"),
+    [
+        ({"code": 9}, "a code that its legend lacks"),
+        ({"part": "maybe"}, "neither train nor test"),
+        ({"geometry": shapely.Point(0, 0)}, "outside its image"),
+        ({"part": "test"}, "no training point is left of crops, trees, water"),
+    ],
+)
+def test_edits_that_break_samples_are_told(
+    stack: Stack, polygons: Path, tmp_path: Path, change: dict[str, object], match: str
+) -> None:
+    path = tmp_path / "samples.gpkg"
+    write_samples(sample(stack, polygons, field="class"), path)
+    points = pyogrio.read_dataframe(path, layer="samples")
+    for name, value in change.items():
+        points[name] = value
+    pyogrio.write_dataframe(points, path, layer="samples")
+    with pytest.raises(LabelError, match=match):
+        read_samples(path)
+
+
+def test_files_that_are_no_samples_are_refused(polygons: Path, tmp_path: Path) -> None:
+    (tmp_path / "text.gpkg").write_text("hello")
+    for path in (polygons, tmp_path / "text.gpkg", tmp_path / "none.gpkg"):
+        with pytest.raises(LabelError, match="is not a file of samples"):
+            read_samples(path)
+
+
+def test_points_deleted_by_the_user_are_gone(stack: Stack, polygons: Path, tmp_path: Path) -> None:
+    path, samples = tmp_path / "samples.gpkg", sample(stack, polygons, field="class")
+    write_samples(samples, path)
+    pyogrio.write_dataframe(pyogrio.read_dataframe(path, layer="samples").iloc[5:], path, layer="samples")
+    assert same(read_samples(path), samples.where(np.arange(5, len(samples))))
+
+
+def test_the_table_shows_every_class_on_one_line(stack: Stack, polygons: Path) -> None:
+    samples = sample(stack, polygons, field="class")
+    entry = replace(samples.legend.entries[0], name="\x1b[31m" + "x" * 500)
+    samples = replace(samples, legend=replace(samples.legend, entries=(entry, *samples.legend.entries[1:])))
+    lines = samples_lines(samples)
+    assert all(line.isprintable() and len(line) < 130 for line in lines)
+    assert lines[4].split()[0] == "all"
+
+
+@pytest.mark.parametrize("scene", ["s1s2_chile", "s1s2_denmark"])
+def test_real_polygons_split_apart(shared_data: Path, scene: str) -> None:
+    folder = shared_data / scene
+    stack = align(folder / "s2_l2a.tif", folder / "s1_rtc_db.tif")
+    samples = sample(stack, folder / "train_polygons.shp", field="class")
+    assert samples.leak() == 0
+    assert min(row["train"] for row in samples.table()) >= 100
+    assert min(row["test"] for row in samples.table()) >= 50
