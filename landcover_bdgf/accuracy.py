@@ -14,7 +14,7 @@ from typing import Any, TypedDict
 import numpy as np
 from numpy.typing import NDArray
 from scipy.stats import binomtest
-from sklearn.metrics import cohen_kappa_score, confusion_matrix, precision_recall_fscore_support
+from sklearn.metrics import cohen_kappa_score, precision_recall_fscore_support
 
 from landcover_bdgf.errors import LabelError
 from landcover_bdgf.legend import NODATA_CODE, Legend, printable
@@ -183,7 +183,8 @@ def accuracy(reference_codes: NDArray[Any], map_codes: NDArray[Any], legend: Leg
     if not there.any():
         raise LabelError("the map has no data at any reference pixel. Do the two overlap?")
     reference, mapped = reference_codes[there], map_codes[there]
-    matrix = confusion_matrix(reference, mapped, labels=codes).T.astype(np.int64)
+    cells = (mapped.astype(np.int64) - 1) * len(codes) + reference.astype(np.int64) - 1
+    matrix = np.bincount(cells, minlength=len(codes) ** 2).reshape(len(codes), len(codes))
     users, producers, f1, _ = precision_recall_fscore_support(
         reference, mapped, labels=codes, zero_division=np.nan
     )

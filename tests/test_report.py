@@ -1,0 +1,256 @@
+"""Reports: the right pixels are compared; the page is whole, harmless and holds all it needs."""
+
+from __future__ import annotations
+
+import csv
+import json
+import re
+from html.parser import HTMLParser
+from pathlib import Path
+
+import geopandas
+import numpy as np
+import pytest
+import shapely
+from affine import Affine
+from numpy.typing import NDArray
+from rasterio.crs import CRS
+
+from landcover_bdgf.errors import LabelError, OutputError, SettingsError
+from landcover_bdgf.figures import scale_bar
+from landcover_bdgf.grid import Grid
+from landcover_bdgf.legend import Legend, write_companions
+from landcover_bdgf.provenance import write_record
+from landcover_bdgf.raster import RasterProfile, Window, write_raster
+from landcover_bdgf.report import ReportContext, assess
+from landcover_bdgf.report_folder import REPORT_FILES
+from landcover_bdgf.sample_set import Samples, Split
+from landcover_bdgf.samples import write_samples
+
+GRID = Grid(CRS.from_epsg(32633), Affine(10, 0, 500_000, 0, -10, 5_000_000), (60, 80))
+HOSTILE = [
+    "<script>alert(1)</script>",
+    "=HYPERLINK(1)",
+    '"><img src=x onerror=alert(1)>',
+    "\x1b[31m",
+    "y" * 10_000,
+]
+
+
+def write_map(path: Path, codes: NDArray[np.uint8], legend: Legend, grid: Grid = GRID) -> Path:
+    height, width = codes.shape
+    profile = RasterProfile("uint8", nodata=0, colormap=legend.colors)
+    write_raster(path, grid, [(Window(0, 0, width, height), codes[None])], profile=profile)
+    write_companions(path, legend)
+    return path
+
+
+@pytest.fixture
+def map_path(tmp_path: Path) -> Path:
+    """Left half crops (1), right half water (2), the first 10 rows without data; trained at (30, 0)."""
+    codes = np.ones(GRID.shape_hw, np.uint8)
+    codes[:, 40:] = 2
+    codes[:10] = 0
+    path = write_map(tmp_path / "map.tif", codes, Legend.from_values(["crops", "water"]))
+    x, y = GRID.xy([30], [0])
+    write_record(path, {"training": {"pixels_xy": [[x[0], y[0]]], "crs": GRID.crs.to_wkt(), "patch": 9}})
+    return path
+
+
+def reference(path: Path, classes: list[str], corners: list[tuple[int, int]], side: int = 4) -> Path:
+    shapes = []
+    for row, col in corners:
+        left, top = 500_000 + 10 * col, 5_000_000 - 10 * row
+        shapes.append(shapely.box(left, top - 10 * side, left + 10 * side, top))
+    geopandas.GeoDataFrame({"class": classes}, geometry=shapes, crs=32633).to_crs(4326).to_file(path)
+    return path
+
+
+def test_pixels_are_compared_where_they_lie(map_path: Path, tmp_path: Path) -> None:
+    corners = [(20, 0), (20, 38), (50, 70), (0, 0), (40, 60)]
+    path = reference(tmp_path / "r.gpkg", ["crops", "water", "water", "crops", "lava"], corners)
+    result = assess(map_path, path, field="class")
+    np.testing.assert_array_equal(result.matrix, [[16, 8], [0, 24]])
+    assert result.no_data.tolist() == [16, 0]
+    assert result.unknown == {"lava": 16}
+
+
+def test_distance_to_training_is_told(
+    map_path: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    path = reference(tmp_path / "r.gpkg", ["crops", "crops", "water"], [(30, 8), (30, 9), (30, 70)], side=1)
+    result = assess(map_path, path, field="class")
+    assert result.leak == pytest.approx(1 / 3)
+    assert [(b.label, b.n) for b in result.by_distance] == [
+        ("0 to 8 px", 1),
+        ("9 to 31 px", 1),
+        ("32 to 99 px", 1),
+    ]
+    assert "33.3 % of the reference windows overlap training windows" in caplog.text
+
+
+def test_without_a_record_the_leak_is_unknown(map_path: Path, tmp_path: Path) -> None:
+    path = reference(tmp_path / "r.gpkg", ["crops"], [(30, 8)])
+    for record in ("{}", "no json", '{"training": {"pixels_xy": "x"}}', '{"training": [1]}'):
+        Path(f"{map_path}.json").write_text(record)
+        assert assess(map_path, path, field="class").leak is None
+
+
+def samples(parts: list[int]) -> Samples:
+    rows, cols = np.array([20, 30, 40], np.int32), np.array([5, 50, 70], np.int32)
+    legend = Legend.from_values(["water", "crops"])
+    codes, groups = np.array([1, 2, 2], np.uint16), np.arange(3, dtype=np.int32)
+    return Samples(GRID, legend, rows, cols, codes, groups, np.array(parts, np.uint8), Split("polygon", 9))
+
+
+def test_of_samples_only_the_test_part_counts(map_path: Path, tmp_path: Path) -> None:
+    held = samples([0, 0, 1])
+    result = assess(map_path, held)
+    assert (result.n, result.overall) == (1, 1.0)
+    assert (
+        "held-out part of the labels that trained the map, split by polygon, at least 9 px" in result.sample
+    )
+    trainable = samples([0, 1, 0])
+    write_samples(trainable, tmp_path / "samples.gpkg")
+    assert assess(map_path, tmp_path / "samples.gpkg").n == 1
+    with pytest.raises(LabelError, match="no test part"):
+        assess(map_path, samples([0, 0, 0]))
+
+
+def test_references_that_do_not_fit_are_refused(map_path: Path, tmp_path: Path) -> None:
+    path = reference(tmp_path / "r.gpkg", ["lava"], [(30, 8)])
+    with pytest.raises(LabelError, match=r"none of the map's classes. It has lava; the map has crops, water"):
+        assess(map_path, path, field="class")
+    with pytest.raises(SettingsError, match="needs --field"):
+        assess(map_path, path)
+
+
+class Page(HTMLParser):
+    """What a browser would load or run."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.tags: set[str] = set()
+        self.links: list[str] = []
+        self.feed(text)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.add(tag)
+        self.links += [value or "" for name, value in attrs if name in ("src", "href", "srcset", "data")]
+        assert not any(name.startswith("on") for name, _ in attrs)
+
+
+def test_hostile_names_stay_text_in_every_file(tmp_path: Path) -> None:
+    legend = Legend.from_values(HOSTILE)
+    codes = np.arange(60 * 80).reshape(60, 80) % 5 + 1
+    path = write_map(tmp_path / "map.tif", codes.astype(np.uint8), legend)
+    write_record(path, {"legend": json.loads(legend.to_json())})
+    source = reference(tmp_path / "r.gpkg", [*HOSTILE, "-1+1|cmd"], [(i, i) for i in range(0, 48, 8)])
+    context = ReportContext(
+        curves=[("$x^$ <b>", [3, 2, 1])], settings={"<i>": "</style><script>"}, warnings=HOSTILE
+    )
+    assess(path, source, field="class", output=tmp_path / "report", title=HOSTILE[0], context=context)
+    page = Page((tmp_path / "report/report.html").read_text(encoding="utf-8"))
+    assert "script" not in page.tags
+    assert len(page.links) == 3
+    assert all(link.startswith("data:image/") for link in page.links)
+    for name in ("accuracy.csv", "confusion.csv"):
+        with (tmp_path / "report" / name).open(encoding="utf-8-sig", newline="") as file:
+            cells = [cell for row in csv.reader(file) for cell in row]
+        assert not [cell for cell in cells if re.match(r"[=+@\t\r]|-\D", cell)]
+        assert all(cell.isprintable() for cell in cells)
+
+
+def test_the_tables_hold_the_numbers(map_path: Path, tmp_path: Path) -> None:
+    path = reference(tmp_path / "r.gpkg", ["crops", "water"], [(20, 38), (50, 70)])
+    result = assess(map_path, path, field="class", output=tmp_path / "report")
+    assert sorted(file.name for file in (tmp_path / "report").iterdir()) == sorted(REPORT_FILES)
+    assert json.loads((tmp_path / "report/accuracy.json").read_text()) == result.to_dict()
+    text = (tmp_path / "report/confusion.csv").read_text(encoding="utf-8-sig")
+    assert text.splitlines()[1:] == ["1,crops,8,0", "2,water,8,16"]
+    page = (tmp_path / "report/report.html").read_text(encoding="utf-8")
+    assert "75.0\N{NO-BREAK SPACE}%" in page
+    assert "not from a probability" in re.sub(r"\s+", " ", page)
+
+
+def test_the_same_numbers_give_the_same_page(map_path: Path, tmp_path: Path) -> None:
+    path = reference(tmp_path / "r.gpkg", ["crops", "water"], [(20, 38), (50, 70)])
+    context = ReportContext(curves=[("loss", list(np.linspace(2, 1, 200)))])
+    for name in ("one", "two"):
+        assess(map_path, path, field="class", output=tmp_path / name, context=context)
+    for name in REPORT_FILES:
+        assert (tmp_path / "one" / name).read_bytes() == (tmp_path / "two" / name).read_bytes()
+
+
+def test_an_older_report_is_replaced_only_when_asked(map_path: Path, tmp_path: Path) -> None:
+    path = reference(tmp_path / "r.gpkg", ["crops"], [(20, 38)])
+    assess(map_path, path, field="class", output=tmp_path / "report")
+    with pytest.raises(OutputError, match="--overwrite"):
+        assess(map_path, path, field="class", output=tmp_path / "report")
+    (tmp_path / "report/report.html").write_text("old")
+    assess(map_path, path, field="class", output=tmp_path / "report", overwrite=True)
+    assert (tmp_path / "report/report.html").read_text(encoding="utf-8") != "old"
+    assert [file.name for file in tmp_path.iterdir() if file.name.startswith(".")] == []
+
+
+def test_a_folder_with_other_files_is_never_replaced(map_path: Path, tmp_path: Path) -> None:
+    path = reference(tmp_path / "r.gpkg", ["crops"], [(20, 38)])
+    for place, match in [
+        (tmp_path, "holds other files"),
+        (path, "is a file"),
+        (tmp_path / "no/report", "does not exist"),
+    ]:
+        with pytest.raises(OutputError, match=match):
+            assess(map_path, path, field="class", output=place, overwrite=True)
+    assert map_path.exists()
+
+
+def test_a_failure_leaves_the_old_report(
+    map_path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = reference(tmp_path / "r.gpkg", ["crops"], [(20, 38)])
+    assess(map_path, path, field="class", output=tmp_path / "report")
+    before = (tmp_path / "report/report.html").read_bytes()
+    monkeypatch.setattr(
+        "landcover_bdgf.report.write_table", lambda *_: (_ for _ in ()).throw(OSError(28, "disk full"))
+    )
+    with pytest.raises(OutputError, match="disk full"):
+        assess(map_path, path, field="class", output=tmp_path / "report", overwrite=True)
+    assert (tmp_path / "report/report.html").read_bytes() == before
+    assert not list(tmp_path.glob(".report*"))
+
+
+def test_many_classes_in_many_scripts_make_a_page(tmp_path: Path) -> None:
+    legend = Legend.from_values([f"{'水' * (i % 5)} class {i}" for i in range(200)])
+    codes = (np.arange(60 * 80).reshape(60, 80) % 200 + 1).astype(np.uint8)
+    path = write_map(tmp_path / "map.tif", codes, legend)
+    source = reference(tmp_path / "r.gpkg", list(legend.names[:9]), [(i, i) for i in range(0, 54, 6)])
+    assess(path, source, field="class", output=tmp_path / "report")
+    assert (tmp_path / "report/report.html").stat().st_size < 2_000_000
+
+
+@pytest.mark.parametrize(("pixel_m", "text"), [(10, "200 m"), (1000, "20 km"), (0.5, "10 m")])
+def test_scale_bars_are_round_and_at_most_a_quarter(pixel_m: float, text: str) -> None:
+    bar = scale_bar(Grid(GRID.crs, Affine(pixel_m, 0, 0, 0, -pixel_m, 0), (60, 80)))
+    assert bar is not None
+    assert bar.text == text
+    assert bar.share == pytest.approx(0.25)
+
+
+def test_degrees_are_measured_at_the_middle_of_the_map() -> None:
+    grid = Grid(CRS.from_epsg(4326), Affine(0.01, 0, 15, 0, -0.01, 60.5), (100, 100))
+    bar = scale_bar(grid)
+    assert bar is not None
+    assert bar.text == "10 km"
+    assert bar.share == pytest.approx(10 / (111.32 * np.cos(np.radians(60))), rel=1e-6)
+
+
+def test_maps_in_degrees_have_no_hectares(tmp_path: Path) -> None:
+    grid = Grid(CRS.from_epsg(4326), Affine(0.001, 0, 15, 0, -0.001, 45), (60, 80))
+    path = write_map(tmp_path / "map.tif", np.ones((60, 80), np.uint8), Legend.from_values(["crops"]), grid)
+    x, y = grid.xy([5], [5])
+    frame = geopandas.GeoDataFrame({"class": ["crops"]}, geometry=shapely.points(x, y), crs=4326)
+    frame.to_file(tmp_path / "r.gpkg")
+    result = assess(path, tmp_path / "r.gpkg", field="class", output=tmp_path / "report")
+    assert result.overall == 1
+    assert "no hectares" in (tmp_path / "report/report.html").read_text(encoding="utf-8")
