@@ -256,8 +256,9 @@ def _colors(names: Iterable[str]) -> list[Color]:
     """A colour for each name: the conventional one, else one of a list; never the same twice."""
     names = list(names)
     taken: dict[int, Color] = {}
-    for i, name in enumerate(names):
-        known = next((color for word, color in KNOWN_COLORS if word in name.lower()), None)
+    # "forest" comes before "settlement in a forest" when both want the green.
+    for i in sorted(range(len(names)), key=lambda i: len(names[i])):
+        known = next((color for word, color in KNOWN_COLORS if word in names[i].lower()), None)
         if known and known not in taken.values():
             taken[i] = known
     used = set(taken.values())

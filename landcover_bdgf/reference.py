@@ -77,19 +77,19 @@ def read_reference(source: PathLike | Samples, *, field: str | None, grid: Grid,
     SettingsError
         If a vector file is given without the field that holds the class.
     """
-    if not isinstance(source, Samples) and is_samples_file(source):
-        source = read_samples(source)
     if isinstance(source, Samples):
-        source.check_grid(grid)
-        return _matched(source.test, legend, _held_out(source), source.split.notes)
-    if field is None:
-        raise SettingsError("--reference needs --field, the name of the field that holds the class.")
-    labels = read_labels(source, field, grid)
-    sample = (
-        f"{printable(Path(source).name)}, field {printable(field)}: {len(np.unique(labels.groups))} polygons "
-        "or points whose places somebody chose; how they were chosen is not known here"
-    )
-    return _matched(labels, legend, sample)
+        return _held_out(source, grid, legend)
+    try:
+        if is_samples_file(source):
+            return _held_out(read_samples(source), grid, legend)
+        if field is None:
+            raise SettingsError("--reference needs --field, the name of the field that holds the class.")
+        labels = read_labels(source, field, grid)
+        return _matched(labels, legend, _placed(source, field, labels))
+    except LabelError as error:
+        if str(error).startswith(str(source)):
+            raise
+        raise LabelError(f"{source}: {error}") from error
 
 
 def read_codes(dataset: DatasetReader, reference: Reference) -> NDArray[Any]:
@@ -138,9 +138,20 @@ def _matched(pixels: Labels | Samples, legend: Legend, sample: str, notes: tuple
     return Reference(pixels.rows[known], pixels.cols[known], codes[known], sample, unknown, notes)
 
 
-def _held_out(samples: Samples) -> str:
+def _placed(source: PathLike, field: str, labels: Labels) -> str:
+    number = len(np.unique(labels.groups))
+    what = "points" if labels.only_points else "polygons"
+    return (
+        f"{printable(Path(source).name)}, field {printable(field)}: {number} {what} whose places somebody "
+        "chose; how they were chosen is not known here"
+    )
+
+
+def _held_out(samples: Samples, grid: Grid, legend: Legend) -> Reference:
+    samples.check_grid(grid)
     split = samples.split
     how = {"random": "drawn pixel by pixel", "block": f"split by blocks of {split.block_px} px"}
     division = how.get(split.method, f"split by {printable(split.method)}")
     apart = f", at least {split.buffer_px} px from every training pixel" if split.buffer_px else ""
-    return f"the held-out part of the labels that trained the map, {division}{apart}"
+    sample = f"the held-out part of the labels that trained the map, {division}{apart}"
+    return _matched(samples.test, legend, sample, split.notes)

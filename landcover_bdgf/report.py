@@ -23,10 +23,11 @@ from landcover_bdgf.accuracy import (
     remarks,
     summary_lines,
 )
+from landcover_bdgf.errors import LabelError, RasterError
 from landcover_bdgf.grid import Grid
 from landcover_bdgf.legend import Legend, legend_of_map, printable
 from landcover_bdgf.provenance import read_record
-from landcover_bdgf.raster import PathLike, grid_of, open_raster
+from landcover_bdgf.raster import PathLike, grid_of, is_south_up, open_raster
 from landcover_bdgf.reference import Reference, read_codes, read_reference, training_ground
 from landcover_bdgf.report_folder import atomic_folder, check_folder, write_table
 from landcover_bdgf.samples import Samples
@@ -107,6 +108,7 @@ def assess(
     if output is not None:
         check_folder(output, overwrite=overwrite)
     with open_raster(map_path) as dataset:
+        _check_map(dataset)
         legend, grid = legend_of_map(map_path), grid_of(dataset)
         pixels = read_reference(reference, field=field, grid=grid, legend=legend)
         result = _compare(dataset, pixels, legend, read_record(str(map_path)))
@@ -139,11 +141,24 @@ def class_areas(dataset: DatasetReader, legend: Legend) -> list[ClassArea]:
     ]
 
 
+def _check_map(dataset: DatasetReader) -> None:
+    if dataset.dtypes[0] not in ("uint8", "uint16"):
+        raise RasterError(
+            f"{dataset.name}: is no class map, its pixels are {dataset.dtypes[0]}. Give a map of bdgf."
+        )
+    if is_south_up(dataset):
+        raise RasterError(f"{dataset.name}: is south-up, which no map of bdgf is. Turn it with gdalwarp.")
+
+
 def _compare(
     dataset: DatasetReader, pixels: Reference, legend: Legend, record: Mapping[str, Any]
 ) -> Accuracy:
     codes = read_codes(dataset, pixels)
-    result = replace(accuracy(pixels.codes, codes, legend), sample=pixels.sample, unknown=pixels.unknown)
+    try:
+        result = accuracy(pixels.codes, codes, legend)
+    except LabelError as error:
+        raise LabelError(f"{dataset.name}: {error}") from error
+    result = replace(result, sample=pixels.sample, unknown=pixels.unknown)
     ground = training_ground(record, grid_of(dataset))
     if ground is None:
         return result
@@ -214,14 +229,11 @@ def _percent(share: float | None) -> str:
 
 
 def _number(value: float | None) -> str:
-    """A number for people: thousands apart, three digits after the point only where they matter."""
+    """A number for people: thousands apart, a decimal only where it matters."""
     if value is None:
         return "–"
-    return (
-        f"{value:,.0f}".replace(",", "\N{NARROW NO-BREAK SPACE}")
-        if abs(value) >= 100 or value == int(value)
-        else f"{value:.1f}"
-    )
+    text = f"{value:,}" if isinstance(value, int) else f"{value:,.0f}" if value >= 100 else f"{value:.1f}"
+    return text.replace(",", "\N{NARROW NO-BREAK SPACE}")
 
 
 def _flat(settings: Mapping[str, Any], prefix: str = "") -> list[tuple[str, str]]:

@@ -13,10 +13,11 @@ import numpy as np
 import pytest
 import shapely
 from affine import Affine
+from conftest import WriteTif
 from numpy.typing import NDArray
 from rasterio.crs import CRS
 
-from landcover_bdgf.errors import LabelError, OutputError, SettingsError
+from landcover_bdgf.errors import LabelError, OutputError, RasterError, SettingsError
 from landcover_bdgf.figures import scale_bar
 from landcover_bdgf.grid import Grid
 from landcover_bdgf.legend import Legend, write_companions
@@ -123,6 +124,18 @@ def test_references_that_do_not_fit_are_refused(map_path: Path, tmp_path: Path) 
         assess(map_path, path, field="class")
     with pytest.raises(SettingsError, match="needs --field"):
         assess(map_path, path)
+    nowhere = reference(tmp_path / "n.gpkg", ["crops"], [(0, 8)])
+    with pytest.raises(LabelError, match=r"map\.tif: the map has no data at any reference pixel"):
+        assess(map_path, nowhere, field="class")
+
+
+def test_rasters_that_are_no_class_maps_are_refused(write_tif: WriteTif, tmp_path: Path) -> None:
+    path = reference(tmp_path / "r.gpkg", ["lava"], [(30, 8)])
+    with pytest.raises(RasterError, match="is no class map, its pixels are float32"):
+        assess(write_tif("f.tif", np.ones((60, 80), np.float32)), path, field="class")
+    south_up = Affine(10, 0, 500_000, 0, 10, 4_990_000)
+    with pytest.raises(RasterError, match="is south-up"):
+        assess(write_tif("s.tif", np.ones((60, 80), np.uint8), transform=south_up), path, field="class")
 
 
 class Page(HTMLParser):
