@@ -10,7 +10,7 @@ bands, pixels          names and wavelengths; raw values to physical ones and th
 resample, image        values on another grid; one sensor's image, from one file or many
 coregister, pairing    how far the sensors are shifted; whether they fit together
 stack                  step: align. Both images on one grid, tile by tile
-legend, symbology      classes with names and colours; for QGIS and GDAL
+symbology, legend      for QGIS and GDAL; classes with names and colours
 vector, labels         vector files; labelled pixels out of polygons and points
 sample_set, split      labelled pixels with their part; how they are divided
 sample_file, samples   as a file; step: sample
@@ -22,7 +22,9 @@ features               what the networks see at each pixel
 pretraining            step: the denoiser, without labels
 training               step: the fusion network
 mapping                step: the map
-accuracy, report       step: assess
+reference, accuracy    pixels to compare a map with; the figures
+figures, report_folder pictures for the page; a folder written whole
+report                 step: assess
 diagnostics            a picture of what the denoiser does
 chain                  the whole job
 simulate, demo         a scene by formula; the whole job on it

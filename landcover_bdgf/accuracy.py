@@ -185,9 +185,7 @@ def accuracy(reference_codes: NDArray[Any], map_codes: NDArray[Any], legend: Leg
     reference, mapped = reference_codes[there], map_codes[there]
     cells = (mapped.astype(np.int64) - 1) * len(codes) + reference.astype(np.int64) - 1
     matrix = np.bincount(cells, minlength=len(codes) ** 2).reshape(len(codes), len(codes))
-    users, producers, f1, _ = precision_recall_fscore_support(
-        reference, mapped, labels=codes, zero_division=np.nan
-    )
+    users, producers, f1, _ = precision_recall_fscore_support(reference, mapped, labels=codes, zero_division=np.nan)
     # Kappa compares with chance, which is never wrong where there is but one class.
     one_class = len(np.union1d(reference, mapped)) == 1
     return Accuracy(
@@ -203,9 +201,7 @@ def accuracy(reference_codes: NDArray[Any], map_codes: NDArray[Any], legend: Leg
     )
 
 
-def accuracy_by_distance(
-    right: NDArray[np.bool_], distances_px: NDArray[np.float64]
-) -> tuple[DistanceBin, ...]:
+def accuracy_by_distance(right: NDArray[np.bool_], distances_px: NDArray[np.float64]) -> tuple[DistanceBin, ...]:
     """Overall accuracy of pixels by their distance to the nearest training pixel.
 
     Parameters
@@ -235,9 +231,7 @@ def summary_lines(result: Accuracy) -> list[str]:
     for name, c in rows:
         shares = " ".join(f"{percent(c[key]):>10}" for key in ("producers", "users", "f1"))
         lines.append(f"{name:<{width}} {c['reference_px']:>10} {shares}")
-    lines += [
-        f"{bin_.label} from training: {percent(bin_.overall)} of {bin_.n} px" for bin_ in result.by_distance
-    ]
+    lines += [f"{bin_.label} from training: {percent(bin_.overall)} of {bin_.n} px" for bin_ in result.by_distance]
     return [*lines, *remarks(result), f"note: {NO_PROBABILITY_SAMPLE}"]
 
 
@@ -245,13 +239,9 @@ def remarks(result: Accuracy) -> list[str]:
     """What is unusual about this comparison, in sentences; empty if nothing is."""
     found = []
     if result.leak:
-        found.append(
-            f"{percent(result.leak)} of the reference windows overlap training windows: figures are flattered"
-        )
+        found.append(f"{percent(result.leak)} of the reference windows overlap training windows: figures are flattered")
     if result.no_data.any():
-        found.append(
-            f"{result.no_data.sum()} reference px lie where the map has no data, and are not counted"
-        )
+        found.append(f"{result.no_data.sum()} reference px lie where the map has no data, and are not counted")
     found += [
         f"class {printable(name)} of the reference is not in the map: {n} px not counted"
         for name, n in result.unknown.items()

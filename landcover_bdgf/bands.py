@@ -115,9 +115,7 @@ def band_wavelengths_nm(texts: Sequence[BandText]) -> list[float | None]:
     """The centre wavelength of each band: as the file says, else as its sensor is known to have it."""
     sensor = sensor_of(texts)
     known = SENSORS[sensor] if sensor else {}
-    return [
-        text.wavelength_nm or known.get(name) for text, name in zip(texts, band_names(texts), strict=True)
-    ]
+    return [text.wavelength_nm or known.get(name) for text, name in zip(texts, band_names(texts), strict=True)]
 
 
 def is_water_vapour(wavelength_nm: float | None) -> bool:

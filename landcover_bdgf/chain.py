@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+import dataclasses
+from dataclasses import dataclass
 from pathlib import Path
 
 from landcover_bdgf.accuracy import Accuracy
@@ -15,6 +16,7 @@ from landcover_bdgf.progress import log
 from landcover_bdgf.raster import PathLike, check_output
 from landcover_bdgf.recipe import Recipe
 from landcover_bdgf.report import ReportContext, assess
+from landcover_bdgf.report_folder import check_folder
 from landcover_bdgf.samples import Samples, SampleSettings, sample, samples_lines, write_samples
 from landcover_bdgf.stack import Stack
 from landcover_bdgf.training import train
@@ -44,9 +46,9 @@ class Job:
     output: Path
     model: Path
     recipe: Recipe
-    sampling: SampleSettings = field(default_factory=SampleSettings)
-    mapping: MapSettings = field(default_factory=MapSettings)
-    run: Run = field(default_factory=Run)
+    sampling: SampleSettings = dataclasses.field(default_factory=SampleSettings)
+    mapping: MapSettings = dataclasses.field(default_factory=MapSettings)
+    run: Run = dataclasses.field(default_factory=Run)
     overwrite: bool = False
 
     @property
@@ -100,11 +102,15 @@ def _check_outputs(job: Job) -> None:
     if job.steps_folder.exists():
         for name in ("samples.gpkg", "denoiser.safetensors"):
             check_output(job.steps_folder / name, overwrite=job.overwrite)
+        check_folder(job.steps_folder / "report", overwrite=job.overwrite)
 
 
 def _report(job: Job, samples: Samples, denoiser: Checkpoint, model: Checkpoint) -> Accuracy:
     context = ReportContext(
-        curves=(("pre-training: L1 of the noise", denoiser.history.series("loss")), ("training: loss", model.history.series("loss"))),
+        curves=(
+            ("pre-training: L1 of the noise", denoiser.history.series("loss")),
+            ("training: loss", model.history.series("loss")),
+        ),
         settings=job.recipe.model_dump(mode="json"),
     )  # fmt: skip
     return assess(job.output, samples, output=job.steps_folder / "report", overwrite=job.overwrite, context=context)

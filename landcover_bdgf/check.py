@@ -31,11 +31,20 @@ class Findings:
     def values(self) -> dict[str, Any]:
         """For programs."""
         classes = self.samples.table() if self.samples else None
-        return {"scene": self.scene, "valid_share": self.valid_share, "classes": classes, "machine": self.machine}
+        return {
+            "scene": self.scene,
+            "valid_share": self.valid_share,
+            "classes": classes,
+            "machine": self.machine,
+        }
 
 
 def check_scene(
-    stack: Stack, *, labels: Path | None = None, field: str | None = None, settings: SampleSettings | None = None
+    stack: Stack,
+    *,
+    labels: Path | None = None,
+    field: str | None = None,
+    settings: SampleSettings | None = None,
 ) -> Findings:
     """Read a whole scene once, draw samples where labels are given, and ask the machine.
 

@@ -13,19 +13,19 @@ from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
-from landcover_bdgf.history import History
-from landcover_bdgf.legend import Legend
-from landcover_bdgf.stack import Stack
 from numpy.typing import NDArray
 from pydantic import ValidationError
 from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save_file
 
 from landcover_bdgf.errors import BdgfError, CheckpointError
+from landcover_bdgf.history import History
+from landcover_bdgf.legend import Legend
 from landcover_bdgf.progress import log
 from landcover_bdgf.raster import atomic_output, check_output
 from landcover_bdgf.recipe import Recipe
 from landcover_bdgf.scaling import Scaling
+from landcover_bdgf.stack import Stack
 
 Kind = Literal["denoiser", "model"]
 
@@ -124,7 +124,9 @@ def load_checkpoint(path: str | Path, kind: Kind | None = None) -> Checkpoint:
     description = json.loads(text)
     if description.get("format") != FORMAT:
         found = description.get("format")
-        raise CheckpointError(f"{path}: has format {found}, this version reads {FORMAT}. Use a newer bdgf, or train again.")
+        raise CheckpointError(
+            f"{path}: has format {found}, this version reads {FORMAT}. Use a newer bdgf, or train again."
+        )
     try:
         checkpoint = _assemble(description, tensors)
     except (KeyError, TypeError, ValueError, ValidationError, BdgfError) as error:
@@ -159,9 +161,7 @@ def fit_stack(checkpoint: Checkpoint, stack: Stack, *, name: str = "the checkpoi
 def _matched(wanted: tuple[BandName, ...], found: tuple[Any, ...], what: str) -> tuple[Any, ...]:
     if all(b.name.startswith("band ") for b in wanted) and not any(b.wavelength_nm for b in wanted):
         if len(wanted) != len(found):
-            raise CheckpointError(
-                f"{what} differ: it has {len(wanted)} without names, the image has {len(found)}."
-            )
+            raise CheckpointError(f"{what} differ: it has {len(wanted)} without names, the image has {len(found)}.")
         if [b.name for b in wanted] != [b.name for b in found]:
             log.warning("%s have no names, so they are taken in file order; make sure it is the same", what)
         return found
@@ -206,9 +206,7 @@ def _names(bands: tuple[Any, ...]) -> str:
 
 def _read(path: Path) -> tuple[dict[str, str], dict[str, NDArray[Any]]]:
     if not path.is_file():
-        raise CheckpointError(
-            f"{path}: there is no such file. bdgf train makes a model, bdgf pretrain a denoiser."
-        )
+        raise CheckpointError(f"{path}: there is no such file. bdgf train makes a model, bdgf pretrain a denoiser.")
     if path.stat().st_size > MAX_BYTES:
         raise CheckpointError(f"{path}: is larger than {MAX_BYTES >> 30} GB, which no model of ours is.")
     try:

@@ -60,7 +60,11 @@ def align(common: Common, aligning: Aligning, hsi: HSI, sar: SAR, output: OUTPUT
     stack.write_sar(output, overwrite=common.overwrite)
     shift = stack.shift.describe() if stack.shift else "not estimated"
     write_record(output, record("align", {"scene": stack.fingerprint()}, shift=shift))
-    say(common, [f"{output}: the SAR on the spectral grid; shift {shift}"], {"output": str(output), "shift": shift})
+    say(
+        common,
+        [f"{output}: the SAR on the spectral grid; shift {shift}"],
+        {"output": str(output), "shift": shift},
+    )
 
 
 @app.command()
@@ -73,7 +77,11 @@ def sample(
 
     samples = _drawn(_stack(hsi, sar, aligning), labels, sampling, common)
     write_samples(samples, output, overwrite=common.overwrite)
-    say(common, [*samples_lines(samples), f"{output}: samples"], {"output": str(output), "classes": samples.table()})
+    say(
+        common,
+        [*samples_lines(samples), f"{output}: samples"],
+        {"output": str(output), "classes": samples.table()},
+    )
 
 
 @app.command()
@@ -131,9 +139,7 @@ def train(
     drawn = read_samples(samples) if samples else _drawn(stack, labels, sampling, common)
     given = given or pretrain_stack(stack, recipe, samples=drawn, run=run)
     chosen = recipe if common.config or common.set else given.recipe
-    model = train_fusion(
-        stack, drawn, denoiser=given, recipe=chosen, run=run, partial=_partial(output), resume=resume
-    )
+    model = train_fusion(stack, drawn, denoiser=given, recipe=chosen, run=run, partial=_partial(output), resume=resume)
     keep_model(model, output, overwrite=common.overwrite)
     say(common, [f"{output}: model of {len(drawn.legend.entries)} classes"], {"output": str(output)})
 
@@ -156,7 +162,14 @@ def map_(
     settings = MapSettings(tile_px=tile, confidence=confidence)
     if labels is None:
         loaded = load_checkpoint(_model_path(model), "model")
-        map_scene(loaded, _stack(hsi, sar, aligning), output, settings=settings, run=_run(common), overwrite=common.overwrite)
+        map_scene(
+            loaded,
+            _stack(hsi, sar, aligning),
+            output,
+            settings=settings,
+            run=_run(common),
+            overwrite=common.overwrite,
+        )
         say(common, [f"{output}: land-cover map"], {"map": str(output)})
         return
     if model is not None:
@@ -167,25 +180,34 @@ def map_(
     )  # fmt: skip
     accuracy = run_job(_stack(hsi, sar, aligning), job)
     report = job.steps_folder / "report" / "report.html"
-    lines = [*(summary_lines(accuracy) if accuracy else []), f"{output}: land-cover map", f"{job.model}: model"]
+    lines = [
+        *(summary_lines(accuracy) if accuracy else []),
+        f"{output}: land-cover map",
+        f"{job.model}: model",
+    ]
     lines += [f"{report}: report"] if accuracy else []
-    values = {"map": str(output), "model": str(job.model), "accuracy": accuracy.to_dict() if accuracy else None}
+    values = {
+        "map": str(output),
+        "model": str(job.model),
+        "accuracy": accuracy.to_dict() if accuracy else None,
+    }
     say(common, lines, values)
 
 
 @app.command()
-@with_options(Common, Sampling)
+@with_options(Common)
 def assess(
-    common: Common, sampling: Sampling,
+    common: Common,
     map_file: Annotated[Path, typer.Argument(metavar="MAP", help="a map made by bdgf")],
     reference: Annotated[Path, typer.Option("--reference", help="polygons or points, or samples.gpkg")],
     output: OUTPUT,
-) -> None:  # fmt: skip
+    field: Annotated[str | None, typer.Option(help="field of the reference that holds the class")] = None,
+) -> None:
     """Accuracy of a map against reference labels: tables, confusion matrix, a printable report."""
     from landcover_bdgf.report import assess as assess_map
     from landcover_bdgf.report import summary_lines
 
-    accuracy = assess_map(map_file, reference, field=sampling.field, output=output, overwrite=common.overwrite)
+    accuracy = assess_map(map_file, reference, field=field, output=output, overwrite=common.overwrite)
     say(common, [*summary_lines(accuracy), f"{output / 'report.html'}: report"], accuracy.to_dict())
 
 
@@ -208,7 +230,11 @@ def demo(common: Common, folder: Annotated[Path, typer.Argument(help="where to w
     accuracy, files = run_demo(folder, _recipe(common, tuple(common.set)), _run(common), overwrite=common.overwrite)
     from landcover_bdgf.report import summary_lines
 
-    say(common, [*summary_lines(accuracy), *(f"{path}: {what}" for what, path in files.items())], accuracy.to_dict())
+    say(
+        common,
+        [*summary_lines(accuracy), *(f"{path}: {what}" for what, path in files.items())],
+        accuracy.to_dict(),
+    )
 
 
 def main() -> None:

@@ -30,4 +30,8 @@ def run_demo(folder: Path, recipe: Recipe, run: Run, *, overwrite: bool) -> tupl
     accuracy = run_job(align(files.spectral, files.sar), job)
     if accuracy is None:
         raise AssertionError("the demo holds test polygons out")
-    return accuracy, {"map": job.output, "report": job.steps_folder / "report" / "report.html", "model": job.model}
+    return accuracy, {
+        "map": job.output,
+        "report": job.steps_folder / "report" / "report.html",
+        "model": job.model,
+    }

@@ -11,7 +11,6 @@ from typing import Any
 
 import numpy as np
 import torch
-from landcover_bdgf.stack import Stack, Tile
 from numpy.typing import NDArray
 from torch import Tensor
 
@@ -19,6 +18,7 @@ from landcover_bdgf.networks.diffusion import Channels, Schedule, encode
 from landcover_bdgf.networks.unet import HALO_PX, UNet, feature_channels
 from landcover_bdgf.recipe import Recipe
 from landcover_bdgf.scaling import Scaling
+from landcover_bdgf.stack import Stack, Tile
 
 BLOCK_PX = 64
 
@@ -90,9 +90,7 @@ class Viewer:
         noise = None
         if self.recipe.features.noise == "keyed":
             halo = self.recipe.fusion.margin_px + HALO_PX
-            noise = torch.from_numpy(keyed_noise(self.seed, row - halo, col - halo, cube.shape[1:])).to(cube)[
-                None
-            ]
+            noise = torch.from_numpy(keyed_noise(self.seed, row - halo, col - halo, cube.shape[1:])).to(cube)[None]
         step = self.recipe.features.step
         return encode(self.unet, cube, step, noise, channels, Schedule.linear())[
             ..., HALO_PX:-HALO_PX, HALO_PX:-HALO_PX

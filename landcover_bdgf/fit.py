@@ -144,9 +144,7 @@ def _step(
         replica, shard = pair
         replica.load_state_dict(source)
         loss, values = task.loss(replica, shard)
-        grads = torch.autograd.grad(
-            loss, list(replica.parameters()), allow_unused=True, materialize_grads=True
-        )
+        grads = torch.autograd.grad(loss, list(replica.parameters()), allow_unused=True, materialize_grads=True)
         return list(grads), {"loss": loss.detach(), **values}
 
     results = list(workers.map(gradients, zip(used, shards, strict=True)))
@@ -166,9 +164,7 @@ def _step(
     return values | {"rate": rate}
 
 
-def _save_state(
-    path: Path, task: Task[Shard], optimizer: torch.optim.Adam, history: History, best: Best
-) -> None:
+def _save_state(path: Path, task: Task[Shard], optimizer: torch.optim.Adam, history: History, best: Best) -> None:
     tensors = {f"network.{k}": v.contiguous() for k, v in task.network.state_dict().items()}
     tensors |= {f"best.{k}": v.contiguous() for k, v in best.weights.items()}
     for i, state in optimizer.state_dict()["state"].items():
@@ -180,21 +176,13 @@ def _save_state(
         save_file(tensors, temporary, metadata)
 
 
-def _load_state(
-    path: Path, task: Task[Shard], optimizer: torch.optim.Adam, best: Best
-) -> tuple[int, History]:
+def _load_state(path: Path, task: Task[Shard], optimizer: torch.optim.Adam, best: Best) -> tuple[int, History]:
     metadata, tensors = _read_state(path)
     before = {k.removeprefix("identity."): v for k, v in metadata.items() if k.startswith("identity.")}
     now = {k: str(v) for k, v in task.identity.items()}
-    changed = [
-        f"{k} was {before.get(k)}, is {now.get(k)}"
-        for k in sorted(before | now)
-        if before.get(k) != now.get(k)
-    ]
+    changed = [f"{k} was {before.get(k)}, is {now.get(k)}" for k in sorted(before | now) if before.get(k) != now.get(k)]
     if changed:
-        raise CheckpointError(
-            f"{path}: belongs to another training: {'; '.join(changed)}. Start without --resume."
-        )
+        raise CheckpointError(f"{path}: belongs to another training: {'; '.join(changed)}. Start without --resume.")
     task.network.load_state_dict(_part(tensors, "network."))
     best.score, best.weights = float(metadata["best"]), _part(tensors, "best.")
     states: dict[int, dict[str, Tensor]] = {}
@@ -211,9 +199,7 @@ def _read_state(path: Path) -> tuple[dict[str, str], dict[str, Tensor]]:
         with safe_open(path, framework="pt") as file:
             return file.metadata() or {}, {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118
     except (OSError, SafetensorError) as error:
-        raise CheckpointError(
-            f"{path}: no training to resume here ({error}). Start without --resume."
-        ) from None
+        raise CheckpointError(f"{path}: no training to resume here ({error}). Start without --resume.") from None
 
 
 def _part(tensors: dict[str, Tensor], prefix: str) -> dict[str, Tensor]:

@@ -85,7 +85,7 @@ def _raster(path: Path) -> dict[str, Any]:
 
 
 def _classes(legend: Legend) -> list[str]:
-    return [f"{entry.code} {printable(entry.name)} #{'%02x%02x%02x' % entry.color}" for entry in legend.entries]
+    return [f"{entry.code} {printable(entry.name)} #{bytes(entry.color).hex()}" for entry in legend.entries]
 
 
 def _bands(bands: tuple[BandName, ...]) -> str:

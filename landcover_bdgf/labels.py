@@ -162,9 +162,7 @@ def _usable(
     kinds = shapely.get_type_id(geometries)
     lines = int(np.isin(kinds, (1, 2, 5)).sum())
     if lines:
-        raise LabelError(
-            f"{path}: holds {lines} lines; labels are polygons or points. Remove or buffer them."
-        )
+        raise LabelError(f"{path}: holds {lines} lines; labels are polygons or points. Remove or buffer them.")
     no_class = values == ""
     ignored = np.isin(values, list(ignore)) & ~no_class
     counts["skipped, no geometry"] = int(absent.sum())
@@ -253,9 +251,7 @@ def _pieces(bounds: NDArray[np.float64], shape_hw: tuple[int, int]) -> Iterator[
             yield Window(col, row, min(_BURN_PX, last[1] - col), min(_BURN_PX, last[0] - row))
 
 
-def _each_once(
-    path: PathLike, pixels: NDArray[np.int64], conflicts: str, counts: Counter[str]
-) -> NDArray[np.int64]:
+def _each_once(path: PathLike, pixels: NDArray[np.int64], conflicts: str, counts: Counter[str]) -> NDArray[np.int64]:
     """Pixels claimed more than once, settled: the first feature of a class, and the rule between classes."""
     ordered = pixels[np.lexsort((np.arange(len(pixels)), pixels[:, 1], pixels[:, 0]))]
     starts = np.flatnonzero(np.r_[True, (np.diff(ordered[:, :2], axis=0) != 0).any(axis=1)])

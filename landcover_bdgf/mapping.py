@@ -11,8 +11,6 @@ from typing import IO, Any
 
 import numpy as np
 import torch
-from landcover_bdgf.legend import Legend, write_companions
-from landcover_bdgf.stack import Stack, Tile
 from numpy.typing import NDArray
 from rasterio.windows import Window
 
@@ -20,11 +18,13 @@ from landcover_bdgf.checkpoint import Checkpoint, fit_stack
 from landcover_bdgf.device import Run, open_workers
 from landcover_bdgf.errors import CheckpointError, SettingsError
 from landcover_bdgf.features import BLOCK_PX, Viewer
+from landcover_bdgf.legend import Legend, write_companions
 from landcover_bdgf.networks.fusion import FusionNetwork, Inputs, apply_dense
 from landcover_bdgf.progress import log, progress
 from landcover_bdgf.provenance import record, write_record
 from landcover_bdgf.raster import PathLike, RasterProfile, check_output, write_raster
 from landcover_bdgf.scaling import Scaling, sample_pixels
+from landcover_bdgf.stack import Stack, Tile
 
 NODATA = 0  # of the class raster
 CONFIDENCE_NODATA = 255
@@ -53,9 +53,7 @@ class Classifier:
 
     def __init__(self, model: Checkpoint, run: Run) -> None:
         legend = _legend(model)
-        self.viewer = Viewer.of(
-            model.part("unet."), model.scaling, model.recipe, run.torch_device(), run.seed
-        )
+        self.viewer = Viewer.of(model.part("unet."), model.scaling, model.recipe, run.torch_device(), run.seed)
         scaling = model.scaling
         sizes = Inputs(scaling.bands, len(scaling.sar_mean), self.viewer.features, len(legend.entries))
         network = FusionNetwork(sizes, model.recipe.fusion)
@@ -75,9 +73,7 @@ class Classifier:
         probability, index = torch.softmax(z, dim=0).max(dim=0)
         codes = np.where(seen.valid, self.codes[index.cpu().numpy()], NODATA)
         percent = (probability * 100).round().to(torch.uint8).cpu().numpy()
-        return Classified(
-            codes.astype(np.uint16), np.where(seen.valid, percent, CONFIDENCE_NODATA).astype(np.uint8)
-        )
+        return Classified(codes.astype(np.uint16), np.where(seen.valid, percent, CONFIDENCE_NODATA).astype(np.uint8))
 
 
 def map_scene(
@@ -112,7 +108,9 @@ def map_scene(
     classes = RasterProfile(
         str(legend.dtype), nodata=NODATA, band_names=("land cover",), colormap=legend.colors, overviews="mode"
     )
-    percent = RasterProfile("uint8", nodata=CONFIDENCE_NODATA, band_names=("confidence in percent",), overviews="average")
+    percent = RasterProfile(
+        "uint8", nodata=CONFIDENCE_NODATA, band_names=("confidence in percent",), overviews="average"
+    )
     with tempfile.TemporaryFile(dir=output.parent) as spool:
         tiles = classified_tiles(model, stack, settings.tile_px, run)
         kept = _spooled(tiles, spool if settings.confidence else None)
@@ -165,9 +163,7 @@ def _unspooled(windows: Iterator[Window], spool: IO[bytes]) -> Iterator[tuple[Wi
         yield window, pixels.reshape(1, window.height, window.width)
 
 
-def classified_tiles(
-    model: Checkpoint, stack: Stack, tile_px: int, run: Run
-) -> Iterator[tuple[Window, Classified]]:
+def classified_tiles(model: Checkpoint, stack: Stack, tile_px: int, run: Run) -> Iterator[tuple[Window, Classified]]:
     """The map of a scene, tile by tile; memory does not grow with the scene.
 
     Tiles are read and written; what is computed at once is always a block of 64 × 64 pixels of one fixed

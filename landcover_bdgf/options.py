@@ -11,7 +11,7 @@ import inspect
 from collections.abc import Callable
 from dataclasses import dataclass, fields
 from pathlib import Path
-from typing import Annotated, Any, TypeVar, get_type_hints
+from typing import Annotated, Any, Literal, TypeVar, get_type_hints
 
 import typer
 
@@ -45,9 +45,12 @@ class Common:
 class Aligning:
     """How the SAR comes onto the spectral grid."""
 
-    coreg: Annotated[str, option("apply the estimated shift: off, grid (whole pixels) or auto (sub-pixel)")] = "off"
+    coreg: Annotated[
+        Literal["off", "grid", "auto"],
+        option("apply the estimated shift: off, grid (whole pixels) or auto (sub-pixel)"),
+    ] = "off"
     max_shift: Annotated[float, option("largest shift looked for, in pixels")] = 8.0
-    sar_unit: Annotated[str | None, option("db or power, where it is not recognised")] = None
+    sar_unit: Annotated[Literal["db", "power"] | None, option("db or power, where it is not recognised")] = None
     hsi_crs: Annotated[str | None, option("CRS of the spectral image, if the file lacks it")] = None
     sar_crs: Annotated[str | None, option("CRS of the SAR, if the file lacks it")] = None
     spectral_offset: Annotated[float, option("added to all spectral values (Sentinel-2 from 2022 on: -1000)")] = 0.0

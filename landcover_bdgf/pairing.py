@@ -45,8 +45,7 @@ def check_order(spectral: Image, sar: Image) -> None:
         )
     if sar.sensor is not None:
         raise RasterError(
-            f"{sar.paths[0]}: is given as the SAR image but is {sar.sensor}. "
-            "Give the HSI/MSI first and the SAR second."
+            f"{sar.paths[0]}: is given as the SAR image but is {sar.sensor}. Give the HSI/MSI first and the SAR second."
         )
 
 
@@ -66,8 +65,7 @@ def check_overlap(spectral: Image, sar: Image) -> None:
     where = f"one covers {_box_text(boxes[0])}, the other {_box_text(boxes[1])} (WGS84)"
     if share > 0:
         raise RasterError(
-            f"{sar.paths[0]}: covers only {share:.2%} of {spectral.paths[0]}: {where}. "
-            "Give images of one place."
+            f"{sar.paths[0]}: covers only {share:.2%} of {spectral.paths[0]}: {where}. Give images of one place."
         )
     apart = f"{_distance_km(*boxes):.3g} km apart"
     raise RasterError(
@@ -140,9 +138,7 @@ def sar_unit(sar: Image, pixels: NDArray[np.float32], asked: SarUnit | None) -> 
             f"{looks}. Correct --sar-unit or the file."
         )
     if asked and stated and asked != stated:
-        raise RasterError(
-            f"{sar.paths[0]}: --sar-unit says {asked}, its tags say {stated}. Correct one of them."
-        )
+        raise RasterError(f"{sar.paths[0]}: --sar-unit says {asked}, its tags say {stated}. Correct one of them.")
     return said if said and looks != "signed" else looks
 
 

@@ -8,8 +8,6 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from landcover_bdgf.samples import Samples
-from landcover_bdgf.stack import Stack
 from numpy.typing import NDArray
 from torch import Generator, Tensor, nn
 
@@ -24,7 +22,9 @@ from landcover_bdgf.networks.unet import UNet
 from landcover_bdgf.progress import log
 from landcover_bdgf.provenance import record
 from landcover_bdgf.recipe import RECIPES, Recipe
+from landcover_bdgf.samples import Samples
 from landcover_bdgf.scaling import Scaling, fit_scaling, hide_test_pixels
+from landcover_bdgf.stack import Stack
 
 REGION_PX = 512  # a scene larger than this is represented by random regions of this size
 REGIONS = 16  # about 260 MB with 16 channels
@@ -79,9 +79,7 @@ def pretrain(
     stacks, recipe, run = _listed(stacks), recipe or RECIPES["laptop"], run or Run()
     scaling = fit_scaling(stacks, recipe.spectral, exclude=samples, seed=run.seed)
     regions = [
-        r
-        for i, stack in enumerate(stacks)
-        for r in _regions(stack, scaling, samples if i == 0 else None, recipe, run)
+        r for i, stack in enumerate(stacks) for r in _regions(stack, scaling, samples if i == 0 else None, recipe, run)
     ]
     torch.manual_seed(run.seed)  # initial weights
     unet = UNet(recipe.diffusion.width)
@@ -94,11 +92,11 @@ def pretrain(
     history = _fit(unet, regions, scaling, recipe, run, partial, resume, provenance)
     weights = {f"unet.{k}": v.cpu().numpy() for k, v in unet.state_dict().items()}
     first = stacks[0]
-    names = [
+    bands, sar_bands = (
         tuple(BandName(b.name, b.wavelength_nm) for b in image.bands) for image in (first.spectral, first.sar)
-    ]
+    )
     unit = "signed" if first.sar_unit == "signed" else "power"
-    return Checkpoint("denoiser", weights, recipe, *names, unit, scaling, None, history, provenance)
+    return Checkpoint("denoiser", weights, recipe, bands, sar_bands, unit, scaling, None, history, provenance)
 
 
 def _listed(stacks: Stack | Sequence[Stack]) -> list[Stack]:
@@ -106,14 +104,13 @@ def _listed(stacks: Stack | Sequence[Stack]) -> list[Stack]:
     counts = {(len(s.spectral.bands), len(s.sar.bands)) for s in listed}
     if len(counts) > 1:
         raise RasterError(
-            f"scenes differ in their numbers of spectral and SAR bands: {sorted(counts)}. Give scenes of the same sensors."
+            f"scenes differ in their numbers of spectral and SAR bands: {sorted(counts)}. "
+            "Give scenes of the same sensors."
         )
     return listed
 
 
-def _regions(
-    stack: Stack, scaling: Scaling, samples: Samples | None, recipe: Recipe, run: Run
-) -> list[Region]:
+def _regions(stack: Stack, scaling: Scaling, samples: Samples | None, recipe: Recipe, run: Run) -> list[Region]:
     windows = list(stack.grid.tiles(REGION_PX))
     if len(windows) > REGIONS:
         chosen = np.random.default_rng(run.seed).permutation(len(windows))[:REGIONS]
@@ -164,9 +161,7 @@ def _fit(
         return fit(task, workers, partial=partial, resume=resume)
 
 
-def draw_tiles(
-    regions: list[Region], count: int, tile_px: int, generator: Generator
-) -> tuple[Tensor, Tensor]:
+def draw_tiles(regions: list[Region], count: int, tile_px: int, generator: Generator) -> tuple[Tensor, Tensor]:
     """Random tiles, flipped and turned at random: cube (B, S, H, W) and valid (B, H, W)."""
     pixels = torch.tensor([float(r.valid.sum()) for r in regions])
     drawn = []

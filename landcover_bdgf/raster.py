@@ -65,9 +65,7 @@ def open_raster(path: PathLike) -> DatasetReader:
         _check_file(path)
     dataset = _open(path)
     if min(dataset.count, dataset.width, dataset.height) < 1:
-        raise RasterError(
-            f"{path}: holds no pixels ({dataset.count} bands, {dataset.width} × {dataset.height})."
-        )
+        raise RasterError(f"{path}: holds no pixels ({dataset.count} bands, {dataset.width} × {dataset.height}).")
     return dataset
 
 
@@ -178,9 +176,7 @@ def write_raster(
             _copy_as_cog(draft, finished, profile)
             _verify(finished, checksums)
         except (RasterioError, _DamageError) as error:
-            raise OutputError(
-                f"{path}: could not be written whole, {error}. Is the disk full, or damaged?"
-            ) from error
+            raise OutputError(f"{path}: could not be written whole, {error}. Is the disk full, or damaged?") from error
 
 
 class _DamageError(Exception):
@@ -312,8 +308,7 @@ def _check_position(dataset: DatasetReader) -> None:
         )
     if dataset.rpcs:
         raise RasterError(
-            f"{dataset.name}: is placed only by RPCs. Orthorectify it first with gdalwarp -rpc and an "
-            "elevation model."
+            f"{dataset.name}: is placed only by RPCs. Orthorectify it first with gdalwarp -rpc and an elevation model."
         )
     raise RasterError(f"{dataset.name}: has no position on the ground. Georeference it first.")
 
@@ -322,13 +317,10 @@ def _check_transform(dataset: DatasetReader) -> None:
     transform, (height, width) = dataset.transform, dataset.shape
     if not all(map(math.isfinite, transform)) or transform.a * transform.e == 0:
         raise RasterError(
-            f"{dataset.name}: has pixels of {transform.a} × {transform.e}, which is no size. "
-            "Georeference it again."
+            f"{dataset.name}: has pixels of {transform.a} × {transform.e}, which is no size. Georeference it again."
         )
     # A shear that moves no corner by a hundredth of a pixel is rounding.
     if max(abs(transform.b * height / transform.a), abs(transform.d * width / transform.e)) > 0.01:
         raise RasterError(f"{dataset.name}: is rotated or sheared. Make it north-up first with gdalwarp.")
     if transform.a < 0:
-        raise RasterError(
-            f"{dataset.name}: is mirrored, its columns run west. Make it north-up with gdalwarp."
-        )
+        raise RasterError(f"{dataset.name}: is mirrored, its columns run west. Make it north-up with gdalwarp.")

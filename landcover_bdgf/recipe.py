@@ -29,9 +29,7 @@ class Settings(BaseModel):
 class SpectralRecipe(Settings):
     """Bands as the networks see them."""
 
-    max_bands: int = Field(
-        64, ge=2
-    )  # more than that are reduced by PCA; the paper's own costs show that it reduces
+    max_bands: int = Field(64, ge=2)  # more than that are reduced by PCA; the paper's own costs show that it reduces
     reduced_bands: int = Field(30, ge=2)  # to so many; with two SAR bands that fills four groups of eight
 
 
@@ -105,9 +103,7 @@ class MutualRecipe(Settings):
     """Mutual learning between the branches (eq. 25–29)."""
 
     enabled: bool = True  # ablation 11 turns it off
-    branch_weight: float = Field(
-        1.0, ge=0
-    )  # cross-entropy on each branch; 0 as printed lets any constant win
+    branch_weight: float = Field(1.0, ge=0)  # cross-entropy on each branch; 0 as printed lets any constant win
     temperature_limits: tuple[float, float] | None = (0.5, 8.0)  # "none" as printed lets T drift to 0
 
     @field_validator("temperature_limits", mode="before")
@@ -129,9 +125,7 @@ class TrainingRecipe(Settings):
     augment: bool = True  # flips and quarter turns of the windows
     label_smoothing: float = Field(0.0, ge=0, lt=1)
     balanced: bool = True  # classes weigh the same whatever their number of pixels
-    validation_share: float = Field(
-        0.0, ge=0, lt=1
-    )  # part of the *training* polygons that chooses the weights to keep
+    validation_share: float = Field(0.0, ge=0, lt=1)  # part of the *training* polygons that chooses the weights to keep
 
 
 class Recipe(Settings):
@@ -177,9 +171,7 @@ RECIPES: dict[str, Recipe] = {
 }
 
 
-def load_recipe(
-    source: str | Path | None, overrides: tuple[str, ...] = (), *, default: str = "laptop"
-) -> Recipe:
+def load_recipe(source: str | Path | None, overrides: tuple[str, ...] = (), *, default: str = "laptop") -> Recipe:
     """A recipe by name or from a TOML file, with ``key=value`` overrides.
 
     Parameters
@@ -224,9 +216,7 @@ def _read_settings(source: str | Path) -> dict[str, Any]:
 
 def _merged(settings: dict[str, Any], changes: dict[str, Any]) -> dict[str, Any]:
     both = {
-        key: _merged(settings[key], value)
-        if isinstance(value, dict) and isinstance(settings.get(key), dict)
-        else value
+        key: _merged(settings[key], value) if isinstance(value, dict) and isinstance(settings.get(key), dict) else value
         for key, value in changes.items()
     }
     return settings | both
@@ -255,12 +245,8 @@ def _validated(settings: dict[str, Any], source: str) -> Recipe:
     except ValidationError as error:
         first = error.errors()[0]
         key = ".".join(str(part) for part in first["loc"])
-        hint = (
-            " " + _nearest(key, RECIPES["laptop"].model_dump()) if first["type"] == "extra_forbidden" else ""
-        )
-        raise SettingsError(
-            f"{source}: setting {key!r}: {first['msg']}, found {first['input']!r}.{hint}"
-        ) from None
+        hint = " " + _nearest(key, RECIPES["laptop"].model_dump()) if first["type"] == "extra_forbidden" else ""
+        raise SettingsError(f"{source}: setting {key!r}: {first['msg']}, found {first['input']!r}.{hint}") from None
 
 
 def _without_none(value: Any) -> Any:

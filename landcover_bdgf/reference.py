@@ -122,18 +122,13 @@ def _matched(pixels: Labels | Samples, legend: Legend, sample: str, notes: tuple
     own = pixels.legend.entries
     found = [legend.code_of(entry.value) or legend.code_of(entry.name) or 0 for entry in own]
     if not any(found):
-        theirs, ours = (
-            ", ".join(map(printable, names[:20])) for names in (pixels.legend.names, legend.names)
-        )
+        theirs, ours = (", ".join(map(printable, names[:20])) for names in (pixels.legend.names, legend.names))
         raise LabelError(
-            f"the reference has none of the map's classes. It has {theirs}; the map "
-            f"has {ours}. Is it the right field?"
+            f"the reference has none of the map's classes. It has {theirs}; the map has {ours}. Is it the right field?"
         )
     codes = np.array([0, *found], np.uint16)[pixels.codes]
     known = codes > 0
-    counts = {
-        e.name: int((pixels.codes == e.code).sum()) for e, code in zip(own, found, strict=True) if not code
-    }
+    counts = {e.name: int((pixels.codes == e.code).sum()) for e, code in zip(own, found, strict=True) if not code}
     unknown = {name: count for name, count in counts.items() if count}
     return Reference(pixels.rows[known], pixels.cols[known], codes[known], sample, unknown, notes)
 

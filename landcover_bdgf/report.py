@@ -143,16 +143,12 @@ def class_areas(dataset: DatasetReader, legend: Legend) -> list[ClassArea]:
 
 def _check_map(dataset: DatasetReader) -> None:
     if dataset.dtypes[0] not in ("uint8", "uint16"):
-        raise RasterError(
-            f"{dataset.name}: is no class map, its pixels are {dataset.dtypes[0]}. Give a map of bdgf."
-        )
+        raise RasterError(f"{dataset.name}: is no class map, its pixels are {dataset.dtypes[0]}. Give a map of bdgf.")
     if is_south_up(dataset):
         raise RasterError(f"{dataset.name}: is south-up, which no map of bdgf is. Turn it with gdalwarp.")
 
 
-def _compare(
-    dataset: DatasetReader, pixels: Reference, legend: Legend, record: Mapping[str, Any]
-) -> Accuracy:
+def _compare(dataset: DatasetReader, pixels: Reference, legend: Legend, record: Mapping[str, Any]) -> Accuracy:
     codes = read_codes(dataset, pixels)
     try:
         result = accuracy(pixels.codes, codes, legend)
@@ -196,9 +192,7 @@ def _page(
         scale=figures.scale_bar(grid),
         map_picture=figures.map_picture(dataset, result.legend.colors),
         matrix_picture=figures.matrix_picture(result),
-        curves=[
-            (name, figures.curve_picture(values, name)) for name, values in context.curves if len(values)
-        ],
+        curves=[(name, figures.curve_picture(values, name)) for name, values in context.curves if len(values)],
         settings=_flat(context.settings),
         warnings=[*pixels.notes, *context.warnings],
     )

@@ -35,13 +35,9 @@ def check_folder(path: PathLike, *, overwrite: bool = False) -> None:
     names = sorted(child.name for child in path.iterdir()) if path.is_dir() else []
     foreign = [name for name in names if name not in REPORT_FILES]
     if foreign:
-        raise OutputError(
-            f"{path}: holds other files ({printable(foreign[0])}). Choose a folder for the report alone."
-        )
+        raise OutputError(f"{path}: holds other files ({printable(foreign[0])}). Choose a folder for the report alone.")
     if names and not overwrite:
-        raise OutputError(
-            f"{path}: holds a report already. Choose another name, or allow it with --overwrite."
-        )
+        raise OutputError(f"{path}: holds a report already. Choose another name, or allow it with --overwrite.")
 
 
 @contextmanager

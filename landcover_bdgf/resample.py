@@ -109,9 +109,7 @@ def _parts(window: Window, area_ratio: float) -> Iterator[Window]:
         yield Window(window.col_off + col, window.row_off + row, width, height)
 
 
-def _resample_part(
-    read: ReadSource, source: Grid, target: Grid, window: Window, samples_yx: tuple[int, int]
-) -> Masked:
+def _resample_part(read: ReadSource, source: Grid, target: Grid, window: Window, samples_yx: tuple[int, int]) -> Masked:
     samples = _samples(source, target, window, samples_yx)
     area = samples.source_window(source.shape_hw)
     if area.height == 0 or area.width == 0:
@@ -141,9 +139,7 @@ def _samples(source: Grid, target: Grid, window: Window, samples_yx: tuple[int, 
     return _Samples(np.stack([r for r, _ in places]), np.stack([c for _, c in places]))
 
 
-def _source_rowcol(
-    source: Grid, target: Grid, rows: FloatArray, cols: FloatArray
-) -> tuple[FloatArray, FloatArray]:
+def _source_rowcol(source: Grid, target: Grid, rows: FloatArray, cols: FloatArray) -> tuple[FloatArray, FloatArray]:
     """Fractional indices in ``source`` of fractional indices in ``target``; infinite where there are none."""
     x, y = target.xy(rows, cols)
     if not same_crs(source.crs, target.crs):
@@ -151,9 +147,7 @@ def _source_rowcol(
     return source.rowcol(x, y)
 
 
-def _neighbours(
-    rows: FloatArray, cols: FloatArray, area: Window
-) -> Iterator[tuple[NDArray[np.intp], FloatArray]]:
+def _neighbours(rows: FloatArray, cols: FloatArray, area: Window) -> Iterator[tuple[NDArray[np.intp], FloatArray]]:
     """The four neighbours of each place: flat index inside ``area``, and bilinear weight (0 outside it)."""
     finite = np.isfinite(rows) & np.isfinite(cols)
     rows, cols = np.where(finite, rows, -2.0), np.where(finite, cols, -2.0)

@@ -123,9 +123,7 @@ def _write_legend(samples: Samples, path: Path) -> None:
         }
         for e in samples.legend.entries
     ]
-    rows.insert(
-        0, {"code": 0, "name": "no data", "value": "", "color": "#ffffff", "about": json.dumps(about)}
-    )
+    rows.insert(0, {"code": 0, "name": "no data", "value": "", "color": "#ffffff", "about": json.dumps(about)})
     pyogrio.write_dataframe(pandas.DataFrame(rows), path, layer=LEGEND, driver="GPKG", append=True)
 
 

@@ -163,9 +163,7 @@ def samples_lines(samples: Samples) -> list[str]:
     ]
 
 
-def _seen(
-    stack: Stack, path: PathLike, field: str, settings: SampleSettings
-) -> tuple[Labels, dict[str, int]]:
+def _seen(stack: Stack, path: PathLike, field: str, settings: SampleSettings) -> tuple[Labels, dict[str, int]]:
     """Labelled pixels that have data, and how many have none."""
     labels = read_labels(
         path,
@@ -230,9 +228,7 @@ def _present(path: PathLike, pixels: Labels) -> tuple[Labels, list[str]]:
         )
     codes = np.searchsorted(sorted(present), pixels.codes) + 1
     kept = replace(pixels, legend=pixels.legend.without(e.code for e in gone), codes=codes.astype(np.uint16))
-    return kept, [
-        f"class {printable(e.name)} has no pixel that both images see, and is left out" for e in gone
-    ]
+    return kept, [f"class {printable(e.name)} has no pixel that both images see, and is left out" for e in gone]
 
 
 def _divide(
@@ -256,9 +252,7 @@ def _divide(
         made = replace(made, method="block", block_px=block_px, notes=notes)
     positions = np.stack([pixels.rows, pixels.cols], axis=1)
     share, buffer_px = settings.test_share, settings.buffer
-    held = split.hold_out_apart(
-        positions, pixels.codes, pixels.groups, share=share, buffer_px=buffer_px, rng=rng
-    )
+    held = split.hold_out_apart(positions, pixels.codes, pixels.groups, share=share, buffer_px=buffer_px, rng=rng)
     return held, pixels, made
 
 
@@ -269,10 +263,7 @@ def _why_blocks(pixels: Labels, settings: SampleSettings) -> str | None:
     if polygons.min() < 2:
         name = pixels.legend.entries[int(codes[np.argmin(polygons)]) - 1].name
         return f"class {printable(name)} has only one polygon"
-    if (
-        pixels.only_points
-        and split.nearest_px(np.stack([pixels.rows, pixels.cols], axis=1)) < settings.buffer
-    ):
+    if pixels.only_points and split.nearest_px(np.stack([pixels.rows, pixels.cols], axis=1)) < settings.buffer:
         return f"some points are less than {settings.buffer} px apart"
     return None
 

@@ -1,4 +1,4 @@
-"""From physical values to what the networks see, and back to nothing else: fitted once, stored, applied alike.
+"""From physical values to what the networks see: fitted once, stored, applied alike.
 
 Spectral bands go to [−1, 1] by robust percentiles of the valid pixels of the training scene (the whole
 image's extremes would be ruined by one hot pixel and could not be applied to a second scene); many bands are
@@ -12,13 +12,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass, fields
 
 import numpy as np
-from landcover_bdgf.samples import Samples
-from landcover_bdgf.stack import Stack, Tile
 from numpy.typing import NDArray
 from rasterio.windows import Window
 from sklearn.decomposition import PCA
 
 from landcover_bdgf.recipe import SpectralRecipe
+from landcover_bdgf.samples import Samples
+from landcover_bdgf.stack import Stack, Tile
 
 Floats = NDArray[np.float32]
 
@@ -84,13 +84,9 @@ class Scaling:
         return {f.name: getattr(self, f.name) for f in fields(self)}
 
 
-def fit_scaling(
-    stacks: Sequence[Stack], recipe: SpectralRecipe, *, exclude: Samples | None, seed: int
-) -> Scaling:
+def fit_scaling(stacks: Sequence[Stack], recipe: SpectralRecipe, *, exclude: Samples | None, seed: int) -> Scaling:
     """Fit on a sample of the valid pixels of the scenes, without the test pixels of ``exclude``."""
-    pixels = [
-        sample_pixels(stack, exclude=exclude if i == 0 else None, seed=seed) for i, stack in enumerate(stacks)
-    ]
+    pixels = [sample_pixels(stack, exclude=exclude if i == 0 else None, seed=seed) for i, stack in enumerate(stacks)]
     spectral = np.concatenate([p[0] for p in pixels], axis=1)
     sar = np.concatenate([p[1] for p in pixels], axis=1)
     low, high = _percentiles(spectral)
@@ -133,7 +129,7 @@ def hide_test_pixels(tile: Tile, samples: Samples | None, window: Window) -> Til
 
 
 def _fit_sar(sar: Floats) -> tuple[Floats, Floats, Floats]:
-    speckled = (sar > 0).all(axis=1)
+    speckled = np.array([(channel > 0).all() for channel in sar])
     low, high = _percentiles(sar)
     log = np.log(np.where(speckled[:, None], sar, 1))
     mean = np.where(speckled, log.mean(axis=1, dtype=np.float64), (low + high) / 2)

@@ -100,18 +100,21 @@ def simulate(shape_hw: tuple[int, int] = (160, 176), *, seed: int = 0) -> Scene:
 def _parcels(shape_hw: tuple[int, int], rng: np.random.Generator) -> tuple[NDArray[np.int64], int]:
     count = max(len(COVERS) * 8, shape_hw[0] * shape_hw[1] // PARCEL_PX**2)
     points = rng.uniform(0, shape_hw, (count, 2))
-    pixels = np.stack(np.mgrid[: shape_hw[0], : shape_hw[1]], axis=-1).reshape(-1, 2)
+    pixels = np.indices(shape_hw).reshape(2, -1).T
     return cKDTree(points).query(pixels)[1].reshape(shape_hw), count
 
 
 def _smooth(shape_hw: tuple[int, int], sigma_px: float, rng: np.random.Generator) -> NDArray[np.float64]:
     """A random field of unit variance."""
     field = gaussian_filter(rng.standard_normal(shape_hw), sigma_px, mode="wrap")
-    return field / field.std()  # type: ignore[no-any-return]
+    return field / field.std()
 
 
 def _reflectance(
-    classes: NDArray[np.int64], leaf_area: NDArray[np.float64], moisture: NDArray[np.float64], rng: np.random.Generator
+    classes: NDArray[np.int64],
+    leaf_area: NDArray[np.float64],
+    moisture: NDArray[np.float64],
+    rng: np.random.Generator,
 ) -> NDArray[np.float64]:
     name = np.array([c.name for c in COVERS])[classes]
     bare = np.where(name == "built area", 1.0, np.exp(-1.8 * moisture))  # wet soil is darker
@@ -130,7 +133,10 @@ def _reflectance(
 
 
 def _intensity(
-    classes: NDArray[np.int64], leaf_area: NDArray[np.float64], moisture: NDArray[np.float64], rng: np.random.Generator
+    classes: NDArray[np.int64],
+    leaf_area: NDArray[np.float64],
+    moisture: NDArray[np.float64],
+    rng: np.random.Generator,
 ) -> NDArray[np.float64]:
     name = np.array([c.name for c in COVERS])[classes]
     texture = np.array([c.texture for c in COVERS])[classes]
@@ -168,7 +174,12 @@ def write_scene(scene: Scene, folder: Path, *, overwrite: bool = False, seed: in
     digital = np.round(scene.reflectance * 10_000).astype(np.int16)
     digital[:, :12, -20:] = NODATA  # a corner that the swath did not reach
     spectral = RasterProfile(
-        "int16", len(BANDS), nodata=NODATA, band_names=BANDS, overviews="average", tags={"SIMULATED": "by formula"}
+        "int16",
+        len(BANDS),
+        nodata=NODATA,
+        band_names=BANDS,
+        overviews="average",
+        tags={"SIMULATED": "by formula"},
     )
     _write(files.spectral, scene.grid, digital, spectral, overwrite)
     shifted = scene.grid.window_grid(Window(-3, 2, scene.grid.shape_hw[1], scene.grid.shape_hw[0]))

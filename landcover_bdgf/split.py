@@ -75,9 +75,7 @@ def hold_out(codes: Ints, groups: Ints, share: float, rng: np.random.Generator) 
     return np.isin(groups, held)
 
 
-def _sides(
-    pixels: dict[int, int], side: dict[int, bool], share: float, rng: np.random.Generator
-) -> dict[int, bool]:
+def _sides(pixels: dict[int, int], side: dict[int, bool], share: float, rng: np.random.Generator) -> dict[int, bool]:
     """Sides of the groups of one class that have none yet; ``pixels`` is group to number of pixels."""
     free = [int(number) for number in rng.permutation([n for n in sorted(pixels) if n not in side])]
     settled = {side[number] for number in pixels if number in side}

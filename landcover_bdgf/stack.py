@@ -249,9 +249,7 @@ def align(hsi: Source, sar: Source, *, settings: AlignSettings | None = None) ->
         If a CRS of the settings is unknown.
     """
     settings = settings or AlignSettings()
-    spectral = open_image(
-        hsi, crs=_crs(settings.hsi_crs, "--hsi-crs"), keep_water_vapour=settings.keep_water_vapour
-    )
+    spectral = open_image(hsi, crs=_crs(settings.hsi_crs, "--hsi-crs"), keep_water_vapour=settings.keep_water_vapour)
     radar = open_image(sar, crs=_crs(settings.sar_crs, "--sar-crs"), keep_water_vapour=True)
     check_order(spectral, radar)
     check_overlap(spectral, radar)

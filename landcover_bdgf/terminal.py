@@ -22,11 +22,11 @@ class Output(Protocol):
     """The common options that shape what is shown."""
 
     @property
-    def json(self) -> bool: ...  # noqa: D102
+    def json(self) -> bool: ...
     @property
-    def quiet(self) -> bool: ...  # noqa: D102
+    def quiet(self) -> bool: ...
     @property
-    def verbose(self) -> bool: ...  # noqa: D102
+    def verbose(self) -> bool: ...
 
 
 def listen(output: Output) -> None:

@@ -1,4 +1,4 @@
-"""Step: fit the fusion network to samples, with frozen diffusion features (sections 3.2 and 3.3 of the paper)."""
+"""Step: fit the fusion network to samples, with frozen diffusion features (sections 3.2 and 3.3)."""
 
 from __future__ import annotations
 
@@ -8,8 +8,6 @@ from typing import Any
 
 import numpy as np
 import torch
-from landcover_bdgf.samples import Samples
-from landcover_bdgf.stack import Stack
 from numpy.typing import NDArray
 from sklearn.metrics import recall_score
 from torch import Generator, Tensor, nn
@@ -24,11 +22,16 @@ from landcover_bdgf.networks.fusion import FusionNetwork, Inputs, LossSettings, 
 from landcover_bdgf.progress import log, track
 from landcover_bdgf.provenance import record
 from landcover_bdgf.recipe import Recipe
+from landcover_bdgf.samples import Samples
+from landcover_bdgf.stack import Stack
 
 
 @dataclass(frozen=True)
 class Windows:
-    """Windows round labelled pixels: spec (N, K, 9, 9), sar (N, R, 9, 9), dif (N, F, 9, 9), codes int64 (N,) from 0."""
+    """Windows round N labelled pixels.
+
+    ``spec`` (N, K, 9, 9), ``sar`` (N, R, 9, 9), ``dif`` (N, F, 9, 9) float32, ``codes`` int64 (N,) from 0.
+    """
 
     spec: Tensor
     sar: Tensor
@@ -47,9 +50,7 @@ class Windows:
 
     def turned(self, generator: Generator) -> Windows:
         """Each window flipped and transposed at random, one of the eight symmetries of a square."""
-        coins = torch.randint(2, (3, len(self)), generator=generator, dtype=torch.bool)[
-            :, :, None, None, None
-        ]
+        coins = torch.randint(2, (3, len(self)), generator=generator, dtype=torch.bool)[:, :, None, None, None]
 
         def turn(x: Tensor) -> Tensor:
             x = torch.where(coins[0], x.flip(-1), x)
@@ -119,20 +120,16 @@ def train(
         windows = cut_windows(stack, samples.train, viewer, workers)
         provenance = record(
             "train",
-            {"scene": stack.fingerprint(), "samples": f"{len(samples.train)} training pixels", "test": samples.test_digest()},
+            {"scene": stack.fingerprint(), "test pixels": samples.test_digest()},
             seed=run.seed,
             training=training_ground(samples, recipe),
             denoiser=denoiser.provenance,
         )  # fmt: skip
         torch.manual_seed(run.seed)  # initial weights
-        sizes = Inputs(
-            viewer.scaling.bands, len(viewer.scaling.sar_mean), viewer.features, len(samples.legend.entries)
-        )
+        sizes = Inputs(viewer.scaling.bands, len(viewer.scaling.sar_mean), viewer.features, len(samples.legend.entries))
         trained = Trained(sizes, recipe).to(device)
         history = _fit(trained, windows, samples.train, recipe, run, workers, partial, resume)
-    weights = denoiser.weights | {
-        f"fusion.{k}": v.cpu().numpy() for k, v in trained.fusion.state_dict().items()
-    }
+    weights = denoiser.weights | {f"fusion.{k}": v.cpu().numpy() for k, v in trained.fusion.state_dict().items()}
     return replace(
         denoiser, kind="model", weights=weights, recipe=recipe, legend=samples.legend, history=history,
         provenance=provenance,
@@ -161,8 +158,8 @@ def training_ground(samples: Samples, recipe: Recipe) -> dict[str, Any]:
 def _warn_of_leaks(samples: Samples, denoiser: Checkpoint) -> None:
     if len(samples.test) and denoiser.provenance.get("hidden_test_pixels") != samples.test_digest():
         log.warning(
-            "the denoiser was pre-trained without hiding these test pixels (it saw their images, never their labels); "
-            "give --samples to pretrain to hide them"
+            "the denoiser was pre-trained without hiding these test pixels (it saw their images, never "
+            "their labels); give --samples to pretrain to hide them"
         )
 
 
@@ -186,9 +183,7 @@ def cut_windows(stack: Stack, samples: Samples, viewer: Viewer, workers: Workers
 
 def _cut(seen: Seen, rows: NDArray[Any], cols: NDArray[Any], codes: NDArray[Any], patch: int) -> Windows:
     def at(x: Tensor) -> Tensor:
-        return torch.stack(
-            [x[0, :, r : r + patch, c : c + patch] for r, c in zip(rows, cols, strict=True)]
-        ).cpu()
+        return torch.stack([x[0, :, r : r + patch, c : c + patch] for r, c in zip(rows, cols, strict=True)]).cpu()
 
     return Windows(at(seen.spec), at(seen.sar), at(seen.dif), torch.from_numpy(codes.astype(np.int64) - 1))
 
@@ -206,8 +201,7 @@ def _fit(
         chosen = learn[_epoch_batch(len(learn), settings.batch, step, run.seed)]
         parts = [p for p in chosen.tensor_split(SHARDS) if len(p) > 1]
         return [
-            _draw(windows[p], settings.augment, device, generator_of(run.seed, 2, step, i))
-            for i, p in enumerate(parts)
+            _draw(windows[p], settings.augment, device, generator_of(run.seed, 2, step, i)) for i, p in enumerate(parts)
         ]
 
     def loss(network: nn.Module, drawn: Drawn) -> tuple[Tensor, dict[str, Tensor]]:
@@ -273,9 +267,7 @@ def _accuracy(network: FusionNetwork, windows: Windows) -> float:
     """Mean producer's accuracy of the classes there are."""
     network.eval()
     parts = torch.arange(len(windows)).split(512)
-    found = torch.cat(
-        [network(w.spec, w.sar, w.dif).z.flatten(1).argmax(1) for w in (windows[p] for p in parts)]
-    )
+    found = torch.cat([network(w.spec, w.sar, w.dif).z.flatten(1).argmax(1) for w in (windows[p] for p in parts)])
     network.train()
     truth = windows.codes.cpu().numpy()
     return float(recall_score(truth, found.cpu(), labels=np.unique(truth), average="macro", zero_division=0))

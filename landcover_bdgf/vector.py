@@ -52,9 +52,7 @@ def read_features(path: PathLike, *, layer: str | None = None, encoding: str | N
     except (DataSourceError, DataLayerError) as error:
         raise LabelError(f"{path}: cannot be read, {error}. Copy all files of the labels again.") from error
     except (UnicodeDecodeError, LookupError) as error:
-        raise LabelError(
-            f"{path}: has texts of another encoding ({error}). Try --encoding gbk or latin-1."
-        ) from error
+        raise LabelError(f"{path}: has texts of another encoding ({error}). Try --encoding gbk or latin-1.") from error
     _check_features(path, features)
     return features
 
@@ -114,9 +112,7 @@ def _check_shapefile(path: Path) -> None:
     """A Shapefile that lost its end or its companions reads as fewer features, without an error."""
     table = next((file for s in (".dbf", ".DBF") if (file := path.with_suffix(s)).exists()), None)
     if table is None:
-        raise LabelError(
-            f"{path}: its .dbf, which holds the classes, is missing. Copy all files of the Shapefile."
-        )
+        raise LabelError(f"{path}: its .dbf, which holds the classes, is missing. Copy all files of the Shapefile.")
     if not any(path.with_suffix(suffix).exists() for suffix in (".shx", ".SHX")):
         raise LabelError(f"{path}: its .shx is missing. Copy all files of the Shapefile.")
     # ESRI Shapefile Technical Description (1998): file length in 16-bit words at byte 24, big-endian.

@@ -118,7 +118,9 @@ def test_bands_are_found_by_wavelength(model: Checkpoint, stack: Stack) -> None:
 
 
 def test_missing_bands_are_listed(model: Checkpoint, stack: Stack) -> None:
-    with pytest.raises(CheckpointError, match=r"it was made with B02, B03, .*; the image has B02, B03, B04; not found: B05"):
+    with pytest.raises(
+        CheckpointError, match=r"it was made with B02, B03, .*; the image has B02, B03, B04; not found: B05"
+    ):
         fit_stack(model, reordered(stack, [0, 1, 2]))
 
 

@@ -60,9 +60,7 @@ def test_noise_of_each_kind_of_channel() -> None:
     noise = torch.randn(x0.shape, generator=generator)
     xt = add_noise(x0, torch.full((64,), 200), noise, channels, SCHEDULE)
     alpha_bar = float(SCHEDULE.alpha_bar[200])
-    torch.testing.assert_close(
-        xt[:, 1], math.sqrt(alpha_bar) * x0[:, 1] + math.sqrt(1 - alpha_bar) * noise[:, 1]
-    )
+    torch.testing.assert_close(xt[:, 1], math.sqrt(alpha_bar) * x0[:, 1] + math.sqrt(1 - alpha_bar) * noise[:, 1])
     assert float(xt[:, 0].std()) == pytest.approx(1, abs=0.01)  # standardised at every step
     s = float(SCHEDULE.s[200])
     correlation = float(torch.corrcoef(torch.stack([xt[:, 0].flatten(), noise[:, 0].flatten()]))[0, 1])
@@ -121,8 +119,6 @@ def test_reverse_gaussian_with_the_true_noise_returns_the_image() -> None:
 def test_denoising_is_finite_and_repeatable() -> None:
     channels, unet = Channels.of([0.8], 7), UNet(0.25).eval()
     start = torch.randn((1, 8, 8, 8), generator=torch.Generator().manual_seed(5))
-    first, second = (
-        denoise(unet, start, 30, channels, SCHEDULE, torch.Generator().manual_seed(6)) for _ in range(2)
-    )
+    first, second = (denoise(unet, start, 30, channels, SCHEDULE, torch.Generator().manual_seed(6)) for _ in range(2))
     assert torch.isfinite(first).all()
     assert torch.equal(first, second)

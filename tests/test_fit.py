@@ -39,7 +39,14 @@ def task(**changes: object) -> Task[tuple[Tensor, Tensor]]:
         x, y = shard
         return (network(x) - y).square().mean(), {"x": x.mean()}
 
-    settings = {"name": "train", "network": Net(), "batch": batch, "loss": loss, "steps": STEPS, "learning_rate": 0.01}
+    settings = {
+        "name": "train",
+        "network": Net(),
+        "batch": batch,
+        "loss": loss,
+        "steps": STEPS,
+        "learning_rate": 0.01,
+    }
     return Task(**(settings | {"identity": {"seed": 1}} | changes))  # type: ignore[arg-type]
 
 

@@ -38,9 +38,7 @@ def folder(tmp_path: Path) -> Path:
 
 
 def write(path: Path, values: list[Any], geometries: list[Any], **options: Any) -> Path:
-    frame = geopandas.GeoDataFrame(
-        {"class": values}, geometry=geometries, crs=options.pop("crs", "EPSG:32633")
-    )
+    frame = geopandas.GeoDataFrame({"class": values}, geometry=geometries, crs=options.pop("crs", "EPSG:32633"))
     frame.to_file(path, engine="pyogrio", **options)
     return path
 
@@ -64,9 +62,7 @@ def test_polygons_get_the_pixels_whose_centres_they_hold(folder: Path, name: str
 
 
 def test_points_get_the_pixel_they_lie_in(folder: Path) -> None:
-    path = write(
-        folder / "p.gpkg", ["a", "b"], [point(0, 0), shapely.MultiPoint([point(59, 79), point(5, 6)])]
-    )
+    path = write(folder / "p.gpkg", ["a", "b"], [point(0, 0), shapely.MultiPoint([point(59, 79), point(5, 6)])])
     labels = read_labels(path, "class", GRID)
     assert pixels(labels) == {(0, 0, "a"), (59, 79, "b"), (5, 6, "b")}
     assert labels.only_points
@@ -78,9 +74,7 @@ def test_holes_and_heights_are_respected(folder: Path) -> None:
     assert len(labels.rows) == 25 - 9
 
 
-def test_large_polygons_are_burnt_in_pieces_without_seams(
-    folder: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_large_polygons_are_burnt_in_pieces_without_seams(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = write(folder / "a.gpkg", ["a"], [point(30, 40).buffer(250)])
     whole = read_labels(path, "class", GRID)
     monkeypatch.setattr("landcover_bdgf.labels._BURN_PX", 7)
@@ -88,9 +82,7 @@ def test_large_polygons_are_burnt_in_pieces_without_seams(
 
 
 def test_what_is_skipped_and_mended_is_counted(folder: Path, caplog: pytest.LogCaptureFixture) -> None:
-    bow_tie = shapely.Polygon(
-        [(500_200, 4_999_800), (500_260, 4_999_740), (500_260, 4_999_800), (500_200, 4_999_740)]
-    )
+    bow_tie = shapely.Polygon([(500_200, 4_999_800), (500_260, 4_999_740), (500_260, 4_999_800), (500_200, 4_999_740)])
     values = ["a", "a", None, "  ", "a", "a", "a", "a"]
     shapes = [box(0, 0, 2, 2), None, point(1, 9), point(2, 9), bow_tie, box(-5, 0, 6, 1), box(99, 0, 1, 1)]
     path = write(folder / "a.gpkg", values, [*shapes, box(30.1, 30.1, 0.3, 0.3)])
@@ -115,9 +107,7 @@ def test_overlaps_of_two_classes_follow_the_rule(folder: Path, conflicts: str, l
     names = [name for *_, name in pixels(labels)]
     assert {name: names.count(name) for name in "ab"} == left
     assert len(names) == len(labels.rows)
-    with pytest.raises(
-        LabelError, match="3 pixels lie in features of different classes, first in features 0, 2"
-    ):
+    with pytest.raises(LabelError, match="3 pixels lie in features of different classes, first in features 0, 2"):
         read_labels(path, "class", GRID, conflicts="error")
 
 
@@ -155,9 +145,7 @@ def test_files_that_are_no_labels_are_refused(folder: Path) -> None:
         refuse(folder / "a.shp", match)
     (folder / "a.shp").write_text("<OGRVRTDataSource/>")
     refuse(folder / "a.shp", "none of these formats")
-    (folder / "a.json").write_text(
-        json.dumps({"type": "gdal_streamed_alg", "command_line": "gdal vector pipeline"})
-    )
+    (folder / "a.json").write_text(json.dumps({"type": "gdal_streamed_alg", "command_line": "gdal vector pipeline"}))
     refuse(folder / "a.json", "none of these formats")
 
 

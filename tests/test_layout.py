@@ -10,7 +10,19 @@ PACKAGE = Path(landcover_bdgf.__file__).parent
 MODULES = {p.relative_to(PACKAGE).with_suffix("").as_posix().replace("/", "."): p for p in PACKAGE.rglob("*.py")}
 
 # Both sides meet here and above; all other modules outside networks/ are geography or shared, without torch.
-MEETING = {"device", "fit", "features", "pretraining", "training", "mapping", "chain", "check", "diagnostics", "demo", "cli"}
+MEETING = {
+    "device",
+    "fit",
+    "features",
+    "pretraining",
+    "training",
+    "mapping",
+    "chain",
+    "check",
+    "diagnostics",
+    "demo",
+    "cli",
+}
 STEPS = {"pretraining", "training", "mapping"}
 GEO_LIBRARIES = {"rasterio", "geopandas", "pyogrio", "shapely", "pyproj", "affine"}
 

@@ -39,9 +39,7 @@ def test_a_class_is_found_by_its_value_then_by_its_name() -> None:
 
 def test_known_words_have_their_usual_colours() -> None:
     legend = Legend.from_values(["Water", "Evergreen forest", "built area"])
-    red, green, blue = (
-        np.array(legend.colors[code]) for code in (1, 2, 3)
-    )  # sorted: Evergreen, Water, built
+    red, green, blue = (np.array(legend.colors[code]) for code in (1, 2, 3))  # sorted: Evergreen, Water, built
     assert red.argmax() == 1
     assert green.argmax() == 2
     assert blue.argmax() == 0

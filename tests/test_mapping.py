@@ -29,7 +29,13 @@ def made(model: Checkpoint, stack: Stack, tmp_path_factory: pytest.TempPathFacto
 def test_same_bytes(tile_px: int, threads: int, made: Path, model: Checkpoint, stack: Stack, tmp_path: Path) -> None:
     settings = MapSettings(tile_px=tile_px, confidence=True)
     again = map_scene(model, stack, tmp_path / made.name, settings=settings, run=Run(threads=threads))
-    for path in (made, confidence_path(made), made.with_suffix(".qml"), Path(f"{made}.aux.xml"), Path(f"{made}.json")):
+    for path in (
+        made,
+        confidence_path(made),
+        made.with_suffix(".qml"),
+        Path(f"{made}.aux.xml"),
+        Path(f"{made}.json"),
+    ):
         assert (again.parent / path.name).read_bytes() == path.read_bytes(), path.name
 
 
@@ -79,7 +85,9 @@ def test_a_mapped_block_is_the_reference_window_by_window(made: Path, model: Che
     assert np.array_equal(codes, expected)
 
 
-def test_what_cannot_be_mapped_is_refused_before_work(made: Path, model: Checkpoint, denoiser: Checkpoint, stack: Stack) -> None:
+def test_what_cannot_be_mapped_is_refused_before_work(
+    made: Path, model: Checkpoint, denoiser: Checkpoint, stack: Stack
+) -> None:
     with pytest.raises(OutputError, match="exists already"):
         map_scene(model, stack, made)
     with pytest.raises(CheckpointError, match="a denoiser was given"):

@@ -255,9 +255,7 @@ def test_a_map_has_the_same_bytes_whatever_its_tiles_and_threads(tmp_path):
 def test_overviews_of_classes_hold_only_classes(tmp_path):
     grid = Grid(UTM, GRID.transform, (1200, 1200))
     codes = np.where(np.random.default_rng(2).random((1, 1200, 1200)) < 0.7, 1, 9).astype("uint8")
-    write_raster(
-        tmp_path / "map.tif", grid, [(Window(0, 0, 1200, 1200), codes)], profile=RasterProfile("uint8")
-    )
+    write_raster(tmp_path / "map.tif", grid, [(Window(0, 0, 1200, 1200), codes)], profile=RasterProfile("uint8"))
     with rasterio.open(tmp_path / "map.tif", overview_level=0) as overview:
         assert set(np.unique(overview.read())) == {1, 9}
         assert (overview.read() == 1).mean() > 0.75
@@ -266,9 +264,7 @@ def test_overviews_of_classes_hold_only_classes(tmp_path):
 def test_floats_survive_with_nan_as_nodata(tmp_path):
     power = np.random.default_rng(3).random((2, 70, 90)).astype("float32")
     power[:, :9] = np.nan
-    profile = RasterProfile(
-        "float32", count=2, nodata=float("nan"), band_names=("VV", "VH"), overviews="average"
-    )
+    profile = RasterProfile("float32", count=2, nodata=float("nan"), band_names=("VV", "VH"), overviews="average")
     write_raster(tmp_path / "sar.tif", GRID, cut(power, 64), profile=profile)
     with rasterio.open(tmp_path / "sar.tif") as file:
         np.testing.assert_array_equal(file.read(), power)
@@ -303,9 +299,7 @@ except OutputError as error:
 def test_a_write_that_the_system_cuts_short_publishes_nothing(tmp_path, limit_bytes):
     command = [sys.executable, "-c", WRITE_UNDER_A_LIMIT, tmp_path / "map.tif", str(limit_bytes)]
     paths = os.pathsep.join([str(Path(__file__).parent), *sys.path])
-    done = subprocess.run(
-        command, env=os.environ | {"PYTHONPATH": paths}, capture_output=True, text=True, timeout=60
-    )
+    done = subprocess.run(command, env=os.environ | {"PYTHONPATH": paths}, capture_output=True, text=True, timeout=60)
     assert done.returncode == 0, done.stderr
     assert "could not be written whole" in done.stdout
     assert not list(tmp_path.iterdir())

@@ -76,9 +76,7 @@ def test_pixels_are_compared_where_they_lie(map_path: Path, tmp_path: Path) -> N
     assert result.unknown == {"lava": 16}
 
 
-def test_distance_to_training_is_told(
-    map_path: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
-) -> None:
+def test_distance_to_training_is_told(map_path: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     path = reference(tmp_path / "r.gpkg", ["crops", "crops", "water"], [(30, 8), (30, 9), (30, 70)], side=1)
     result = assess(map_path, path, field="class")
     assert result.leak == pytest.approx(1 / 3)
@@ -108,9 +106,7 @@ def test_of_samples_only_the_test_part_counts(map_path: Path, tmp_path: Path) ->
     held = samples([0, 0, 1])
     result = assess(map_path, held)
     assert (result.n, result.overall) == (1, 1.0)
-    assert (
-        "held-out part of the labels that trained the map, split by polygon, at least 9 px" in result.sample
-    )
+    assert "held-out part of the labels that trained the map, split by polygon, at least 9 px" in result.sample
     trainable = samples([0, 1, 0])
     write_samples(trainable, tmp_path / "samples.gpkg")
     assert assess(map_path, tmp_path / "samples.gpkg").n == 1
@@ -159,9 +155,7 @@ def test_hostile_names_stay_text_in_every_file(tmp_path: Path) -> None:
     path = write_map(tmp_path / "map.tif", codes.astype(np.uint8), legend)
     write_record(path, {"legend": json.loads(legend.to_json())})
     source = reference(tmp_path / "r.gpkg", [*HOSTILE, "-1+1|cmd"], [(i, i) for i in range(0, 48, 8)])
-    context = ReportContext(
-        curves=[("$x^$ <b>", [3, 2, 1])], settings={"<i>": "</style><script>"}, warnings=HOSTILE
-    )
+    context = ReportContext(curves=[("$x^$ <b>", [3, 2, 1])], settings={"<i>": "</style><script>"}, warnings=HOSTILE)
     assess(path, source, field="class", output=tmp_path / "report", title=HOSTILE[0], context=context)
     page = Page((tmp_path / "report/report.html").read_text(encoding="utf-8"))
     assert "script" not in page.tags
@@ -218,15 +212,11 @@ def test_a_folder_with_other_files_is_never_replaced(map_path: Path, tmp_path: P
     assert map_path.exists()
 
 
-def test_a_failure_leaves_the_old_report(
-    map_path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_failure_leaves_the_old_report(map_path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = reference(tmp_path / "r.gpkg", ["crops"], [(20, 38)])
     assess(map_path, path, field="class", output=tmp_path / "report")
     before = (tmp_path / "report/report.html").read_bytes()
-    monkeypatch.setattr(
-        "landcover_bdgf.report.write_table", lambda *_: (_ for _ in ()).throw(OSError(28, "disk full"))
-    )
+    monkeypatch.setattr("landcover_bdgf.report.write_table", lambda *_: (_ for _ in ()).throw(OSError(28, "disk full")))
     with pytest.raises(OutputError, match="disk full"):
         assess(map_path, path, field="class", output=tmp_path / "report", overwrite=True)
     assert (tmp_path / "report/report.html").read_bytes() == before

@@ -79,9 +79,7 @@ def test_only_pixels_that_both_sensors_see_are_drawn(stack: Stack, polygons: Pat
 
 
 def test_the_seed_decides(stack: Stack, polygons: Path) -> None:
-    zero, again, one = (
-        sample(stack, polygons, field="class", settings=SampleSettings(seed=s)) for s in (0, 0, 1)
-    )
+    zero, again, one = (sample(stack, polygons, field="class", settings=SampleSettings(seed=s)) for s in (0, 0, 1))
     assert same(zero, again)
     assert zero.test_digest() == again.test_digest() != one.test_digest()
     assert zero.test_digest() == zero.where(np.arange(len(zero))[::-1]).test_digest()
@@ -142,9 +140,7 @@ def test_near_points_make_blocks(stack: Stack, tmp_path: Path) -> None:
     assert samples.leak() == 0
 
 
-def test_a_class_without_data_leaves_the_legend(
-    stack: Stack, tmp_path: Path, caplog: pytest.LogCaptureFixture
-) -> None:
+def test_a_class_without_data_leaves_the_legend(stack: Stack, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     path = labels(tmp_path / "a.gpkg", list("abcbc"), [(0, 50), (30, 20), (30, 90), (90, 20), (90, 90)])
     samples = sample(stack, path, field="class")
     assert samples.legend.names == ("b", "c")

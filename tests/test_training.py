@@ -1,5 +1,7 @@
 """Training looks at training pixels alone, and gives the same model again, resumed or not."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
@@ -37,7 +39,9 @@ def test_windows_are_cut_round_their_pixels(stack: Stack, samples: Samples, deno
         assert int(windows.codes[i]) == samples.train.codes[i] - 1
 
 
-def test_labels_of_test_pixels_change_nothing(stack: Stack, samples: Samples, denoiser: Checkpoint, model: Checkpoint) -> None:
+def test_labels_of_test_pixels_change_nothing(
+    stack: Stack, samples: Samples, denoiser: Checkpoint, model: Checkpoint
+) -> None:
     test = samples.parts == 1
     lies = np.where(test, samples.codes % len(samples.legend.entries) + 1, samples.codes).astype(samples.codes.dtype)
     assert_same_weights(train(stack, replace(samples, codes=lies), denoiser=denoiser), model)
@@ -54,8 +58,9 @@ def test_a_seed_changes_everything(stack: Stack, samples: Samples, denoiser: Che
     assert not np.array_equal(other.weights["fusion.head.weight"], model.weights["fusion.head.weight"])
 
 
-def interrupted(monkeypatch: pytest.MonkeyPatch, after: int) -> None:
-    """Let a training be stopped like by Ctrl-C after some steps."""
+@contextmanager
+def stopped(monkeypatch: pytest.MonkeyPatch, *, after: int) -> Iterator[None]:
+    """A training that is stopped like by Ctrl-C after some steps."""
     step = fitting._step
 
     def stopping(task, number, *rest):  # type: ignore[no-untyped-def]
@@ -63,19 +68,25 @@ def interrupted(monkeypatch: pytest.MonkeyPatch, after: int) -> None:
             raise KeyboardInterrupt
         return step(task, number, *rest)
 
-    monkeypatch.setattr(fitting, "_step", stopping)
+    with monkeypatch.context() as patch:
+        patch.setattr(fitting, "_step", stopping)
+        with pytest.raises(KeyboardInterrupt):
+            yield
 
 
 def test_resumed_equals_uninterrupted(
-    stack: Stack, samples: Samples, denoiser: Checkpoint, model: Checkpoint, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    stack: Stack,
+    samples: Samples,
+    denoiser: Checkpoint,
+    model: Checkpoint,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     partial = tmp_path / "partial.safetensors"
-    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
-        interrupted(patch, after=2)
+    with stopped(monkeypatch, after=2):
         train(stack, samples, denoiser=denoiser, partial=partial)
     assert_same_weights(train(stack, samples, denoiser=denoiser, partial=partial, resume=True), model)
-    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
-        interrupted(patch, after=1)
+    with stopped(monkeypatch, after=1):
         pretrain(stack, denoiser.recipe, samples=samples, partial=partial)
     other = load_recipe("laptop", ("diffusion.steps=3", "diffusion.batch=4", "diffusion.learning_rate=0.5"))
     with pytest.raises(CheckpointError, match=r"another training: recipe was .*, is"):

@@ -1,4 +1,4 @@
-"""The local branch: 3-D and 2-D convolutions, guided by diffusion features through trainable mixing (eq. 11–12).
+"""The local branch: 3-D and 2-D convolutions, mixed with diffusion features by trainable scalars (eq. 11–12).
 
 Glossary (letter here, meaning, letter in arXiv 2509.23310)
     spec    spectral bands (B, S, H, W)                    x^spec
@@ -46,14 +46,12 @@ class CnnBranch(nn.Module):
         self.beta, self.gamma, self.alpha = (nn.Parameter(torch.tensor(0.5)) for _ in range(3))
 
     def forward(self, spec: Tensor, sar: Tensor, dif: Tensor | None) -> Tensor:
-        f1 = F.relu(
-            self.norms[0](self._mix(self.beta, self.spec1(spec[:, None]), dif, 0))
-        )  # (B, w1, S, H-2, W-2)
+        f1 = F.relu(self.norms[0](self._mix(self.beta, self.spec1(spec[:, None]), dif, 0)))  # (B, w1, S, H-2, W-2)
         inner = None if dif is None else crop(dif, self.reach_px)
         f2 = F.relu(self.norms[1](self._mix(self.gamma, self.spec2(f1), inner, 1)))  # (B, w2, S, H-4, W-4)
         f3 = F.relu(self.norm_sar(self._mix(self.alpha, self.sar1(sar), dif, 2)))  # (B, d, H-2, W-2)
         spectral = self.fold(F.relu(self.norms[2](self.spec3(f2))).flatten(1, 2))
-        return self.last(F.relu(self.norm_sum(spectral + self.sar2(f3))))  # type: ignore[no-any-return]
+        return self.last(F.relu(self.norm_sum(spectral + self.sar2(f3))))
 
     def _mix(self, share: Tensor, own: Tensor, dif: Tensor | None, layer: int) -> Tensor:
         """share · own + (1 − share) · conv2d(dif), broadcast over the spectral axis (eq. 11)."""

@@ -92,9 +92,7 @@ def add_noise(x0: Tensor, t: Tensor, noise: Tensor, channels: Channels, schedule
     intensity itself spikes a hundredfold at late steps; with log x_t = mean + σ u + μ_t + s_t z this is
     (σ u + s_t z) / √(σ² + s_t²).
     """
-    alpha_bar, s = (
-        a.to(x0)[t.cpu().to(x0.device)][:, None, None, None] for a in (schedule.alpha_bar, schedule.s)
-    )
+    alpha_bar, s = (a.to(x0)[t.cpu().to(x0.device)][:, None, None, None] for a in (schedule.alpha_bar, schedule.s))
     sigma = channels.sigma_log[None, :, None, None]
     spread = (sigma**2 + s**2).sqrt()
     signal = torch.where(sigma > 0, sigma / spread, alpha_bar.sqrt())
@@ -129,9 +127,7 @@ def noise_loss(unet: nn.Module, xt: Tensor, t: Tensor, noise: Tensor, valid: Ten
     return (F.l1_loss(predicted, noise, reduction="none") * weight).sum() / weight.sum().clamp(min=1)
 
 
-def encode(
-    unet: UNet, x0: Tensor, t: int, noise: Tensor | None, channels: Channels, schedule: Schedule
-) -> Tensor:
+def encode(unet: UNet, x0: Tensor, t: int, noise: Tensor | None, channels: Channels, schedule: Schedule) -> Tensor:
     """One-step features of the encoder: ``(B, S, H, W) -> (B, F, H, W)``.
 
     Without ``noise`` the cube is only attenuated as at step t. No masks, and the network must be in
@@ -142,9 +138,7 @@ def encode(
     return unet.features(pad_bands(xt), steps)
 
 
-def reverse_gaussian(
-    xt: Tensor, predicted: Tensor, t: int, schedule: Schedule, generator: Generator
-) -> Tensor:
+def reverse_gaussian(xt: Tensor, predicted: Tensor, t: int, schedule: Schedule, generator: Generator) -> Tensor:
     """One ancestral step x_t → x_{t−1} of a Gaussian channel (eq. 3 and 4), σ_t² = β_t."""
     alpha, alpha_bar = float(schedule.alpha[t]), float(schedule.alpha_bar[t])
     mean = (xt - (1 - alpha) / (1 - alpha_bar) ** 0.5 * predicted) / alpha**0.5

@@ -51,9 +51,7 @@ class FusionNetwork(nn.Module):
         self.inputs, self.recipe = inputs, recipe
         d, guided = recipe.d, recipe.guidance
         bands, sar_bands = inputs.bands, inputs.sar_bands
-        self.project = (
-            nn.Sequential(nn.Conv2d(inputs.features, d, 1), nn.BatchNorm2d(d), nn.ReLU()) if guided else None
-        )
+        self.project = nn.Sequential(nn.Conv2d(inputs.features, d, 1), nn.BatchNorm2d(d), nn.ReLU()) if guided else None
         self.cnn = self.transformer = self.mamba = None
         if "cnn" in recipe.branches or self._mamba_uses_cnn():
             self.cnn = CnnBranch(
@@ -79,14 +77,10 @@ class FusionNetwork(nn.Module):
         """Group attention includes the features of the CNN where that branch exists (ablations run without)."""
         return {"mamba", "cnn"} <= set(self.recipe.branches) and "mamba" in self.recipe.guidance
 
-    def forward(
-        self, spec: Tensor, sar: Tensor, features: Tensor, generator: Generator | None = None
-    ) -> Outputs:
+    def forward(self, spec: Tensor, sar: Tensor, features: Tensor, generator: Generator | None = None) -> Outputs:
         """With a ``generator`` (training), components of the branch vectors are dropped out by its draws."""
         vectors = self.branch_vectors(spec, sar, features)
-        dropped = {
-            name: self._dropout(v, generator).movedim(1, -1) for name, v in vectors.items()
-        }  # (B, H', W', d)
+        dropped = {name: self._dropout(v, generator).movedim(1, -1) for name, v in vectors.items()}  # (B, H', W', d)
         branch_z = {name: self.heads[name](v).movedim(-1, 1) for name, v in dropped.items()}
         z = self.head(torch.cat(list(dropped.values()), dim=-1)).movedim(-1, 1)
         return Outputs(z, branch_z, vectors)
@@ -118,7 +112,7 @@ class FusionNetwork(nn.Module):
     def _pool(self, f: Tensor) -> Tensor:
         """Mean of the window beside its central pixel, the one to classify."""
         size = self.recipe.centre_px
-        return self.cnn_vector(torch.cat([F.avg_pool2d(f, size, stride=1), crop(f, size // 2)], dim=1))  # type: ignore[no-any-return]
+        return self.cnn_vector(torch.cat([F.avg_pool2d(f, size, stride=1), crop(f, size // 2)], dim=1))
 
 
 class MutualLearning(nn.Module):
@@ -168,9 +162,7 @@ def divergence(z_first: Tensor, z_second: Tensor, T: Tensor) -> Tensor:
     return (log_p.exp() * (log_p - log_q)).sum(1).mean()
 
 
-def total_loss(
-    outputs: Outputs, codes: Tensor, mutual: MutualLearning | None, settings: LossSettings
-) -> Tensor:
+def total_loss(outputs: Outputs, codes: Tensor, mutual: MutualLearning | None, settings: LossSettings) -> Tensor:
     """Eq. 29 for single windows: z (B, C, 1, 1), codes int64 (B,) from 0."""
 
     def cross_entropy(z: Tensor) -> Tensor:
@@ -194,9 +186,7 @@ class LossSettings:
 
 
 @torch.no_grad()
-def apply_windows(
-    network: FusionNetwork, spec: Tensor, sar: Tensor, features: Tensor, batch: int = 512
-) -> Tensor:
+def apply_windows(network: FusionNetwork, spec: Tensor, sar: Tensor, features: Tensor, batch: int = 512) -> Tensor:
     """Logits of a tile window by window, the plain reference: ``(1, ·, H, W) -> (1, C, H − 8, W − 8)``.
 
     The only way for a network that does not share (the ``paper`` recipe's 81 tokens and padded convolutions).
@@ -207,10 +197,7 @@ def apply_windows(
     parts = []
     for start in range(0, len(corners), batch):
         chosen = corners[start : start + batch]
-        cut = [
-            torch.stack([x[0, :, r : r + patch, c : c + patch] for r, c in chosen])
-            for x in (spec, sar, features)
-        ]
+        cut = [torch.stack([x[0, :, r : r + patch, c : c + patch] for r, c in chosen]) for x in (spec, sar, features)]
         parts.append(network(*cut).z[:, :, 0, 0])
     return torch.cat(parts).T.unflatten(1, (height, width))[None]
 
@@ -220,4 +207,4 @@ def apply_dense(network: FusionNetwork, spec: Tensor, sar: Tensor, features: Ten
     """Logits of a tile, each layer once per pixel: ``(1, ·, H, W) -> (1, C, H − 8, W − 8)``."""
     if not network.recipe.shares:
         return apply_windows(network, spec, sar, features)
-    return network(spec, sar, features).z  # type: ignore[no-any-return]
+    return network(spec, sar, features).z

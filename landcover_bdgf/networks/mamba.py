@@ -44,7 +44,7 @@ class MambaBlock(nn.Module):
         rank, B, C = self.select(u).split([self.rank, self.states, self.states], dim=-1)
         delta = F.softplus(self.delta(rank))
         y = selective_scan(u, delta, -self.log_a.exp(), B, C) + self.D * u
-        return x + self.leave(y * F.silu(gate))  # type: ignore[no-any-return]
+        return x + self.leave(y * F.silu(gate))
 
 
 class SpectralMamba(nn.Module):
@@ -61,7 +61,7 @@ class SpectralMamba(nn.Module):
         bands = x.permute(0, 2, 3, 1)  # (B, H, W, L)
         tokens = (bands[..., None] * self.weight + self.position).flatten(0, 2)  # (N, L, e)
         f = self.fold(self.block(tokens).flatten(1))
-        return f.unflatten(0, bands.shape[:3]).permute(0, 3, 1, 2)  # type: ignore[no-any-return]
+        return f.unflatten(0, bands.shape[:3]).permute(0, 3, 1, 2)
 
 
 class ChannelAttention(nn.Module):
@@ -103,8 +103,9 @@ class GroupAttention(nn.Module):
         for kind, attention, mix in zip([f, *guides], self.attentions, self.mixes, strict=True):
             A, V = attention(kind, size)
             local = local + mix(V) * f
+            to_spectral = next(mix.parameters()).flatten(1)  # the weight W_i, (d, g)
             gram = windows(V, size) @ f_windows.transpose(1, 2) / size**2  # (N, g, d)
-            per_window = per_window + ((A @ gram) * mix.weight[:, :, 0, 0].T).sum(1)  # (N, d)
+            per_window = per_window + ((A @ gram) * to_spectral.T).sum(1)  # (N, d)
         mean = F.avg_pool2d(local, size, stride=1)
         assert isinstance(per_window, Tensor)
         return mean + per_window.unflatten(0, (mean.shape[0], *mean.shape[2:])).permute(0, 3, 1, 2)
@@ -146,8 +147,6 @@ class MambaBranch(nn.Module):
         """``guides`` are diffusion and CNN features on the same central pixels, as far as there are any."""
         f_spec, f_sar = self.spec(crop(spec, self.margin_px)), self.sar(crop(sar, self.margin_px))
         mean_sar = F.avg_pool2d(f_sar, self.size, stride=1)
-        mean_spec = (
-            self.group(f_spec, guides, self.size) if self.group else F.avg_pool2d(f_spec, self.size, stride=1)
-        )
+        mean_spec = self.group(f_spec, guides, self.size) if self.group else F.avg_pool2d(f_spec, self.size, stride=1)
         centre = (self.size - 1) // 2
-        return self.join(torch.cat([mean_spec, mean_sar, crop(f_spec, centre), crop(f_sar, centre)], dim=1))  # type: ignore[no-any-return]
+        return self.join(torch.cat([mean_spec, mean_sar, crop(f_spec, centre), crop(f_sar, centre)], dim=1))

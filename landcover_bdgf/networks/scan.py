@@ -29,7 +29,7 @@ except ImportError:  # numba is optional at run time: slower without it, never d
 def selective_scan(u: Tensor, delta: Tensor, A: Tensor, B: Tensor, C: Tensor) -> Tensor:
     """y of the selective scan, differentiable in all arguments; see the head of this file for shapes."""
     scan = NumbaScan if u.device.type == "cpu" and kernel() == "numba" else TorchScan
-    return scan.apply(u, delta, A, B, C)  # type: ignore[no-any-return, no-untyped-call]
+    return scan.apply(u, delta, A, B, C)  # type: ignore[no-untyped-call]
 
 
 @cache
@@ -52,14 +52,13 @@ def agrees(scan: type[torch.autograd.Function], tolerance: float = 1e-4) -> bool
     except Exception:  # whatever a kernel that does not work here throws, the torch loop is there
         return False
     return all(
-        torch.allclose(a.double(), b, rtol=tolerance, atol=tolerance)
-        for a, b in zip(found, expected, strict=True)
+        torch.allclose(a.double(), b, rtol=tolerance, atol=tolerance) for a, b in zip(found, expected, strict=True)
     )
 
 
 def _with_gradients(scan: type[torch.autograd.Function], arguments: list[Tensor]) -> list[Tensor]:
     leaves = [a.clone().requires_grad_() for a in arguments]
-    y = scan.apply(*leaves)  # type: ignore[no-untyped-call]
+    y = scan.apply(*leaves)
     return [y.detach(), *torch.autograd.grad(y.square().sum(), leaves)]
 
 
@@ -71,9 +70,7 @@ class TorchScan(torch.autograd.Function):
         h = u.new_zeros(u.shape[0], u.shape[2], A.shape[1])  # (N, D, n)
         outputs, states = [], []
         # unbind: indexing [:, l] inside the loop would make the backward pass quadratic in L
-        for u_l, delta_l, B_l, C_l in zip(
-            u.unbind(1), delta.unbind(1), B.unbind(1), C.unbind(1), strict=True
-        ):
+        for u_l, delta_l, B_l, C_l in zip(u.unbind(1), delta.unbind(1), B.unbind(1), C.unbind(1), strict=True):
             decay = (delta_l[..., None] * A).exp()
             h = decay * h + (delta_l * u_l)[..., None] * B_l[:, None]
             states.append(h)
@@ -111,7 +108,7 @@ class NumbaScan(torch.autograd.Function):
         arguments = [a.detach().float().contiguous() for a in (u, delta, A, B, C)]
         ctx.save_for_backward(*arguments)
         y = torch.empty_like(arguments[0])
-        scan_numba.forward(*(a.numpy() for a in arguments), y.numpy())
+        scan_numba.forward(*(a.numpy() for a in arguments), y.numpy())  # type: ignore[call-arg]
         return y
 
     @staticmethod
@@ -119,5 +116,6 @@ class NumbaScan(torch.autograd.Function):
         arguments = ctx.saved_tensors
         gradients = [torch.zeros_like(a) for a in arguments]
         gy = grads[0].float().contiguous()
-        scan_numba.backward(*(a.numpy() for a in arguments), gy.numpy(), *(g.numpy() for g in gradients))
+        arrays = (a.numpy() for a in (*arguments, gy, *gradients))
+        scan_numba.backward(*arrays)
         return tuple(gradients)

@@ -15,7 +15,7 @@ from numba import njit, types
 from numba.extending import intrinsic
 
 
-@intrinsic  # type: ignore[untyped-decorator]
+@intrinsic
 def _float_of_bits(typing: Any, bits: Any) -> Any:
     """Reinterpret 32 bits as float32."""
 
@@ -25,8 +25,8 @@ def _float_of_bits(typing: Any, bits: Any) -> Any:
     return types.float32(types.int32), generate
 
 
-@njit(inline="always", fastmath=True)  # type: ignore[untyped-decorator]
-def _exp(x):  # type: ignore[no-untyped-def]
+@njit(inline="always", fastmath=True)
+def _exp(x):
     """exp(x) for x ≤ 0 to 3e-7: 2^k · 2^f with f in [−½, ½], 2^f by its Taylor series to the sixth power."""
     y = max(np.float32(-126.0), x * np.float32(1.4426950408889634))
     k = np.floor(y + np.float32(0.5))
@@ -41,8 +41,8 @@ def _exp(x):  # type: ignore[no-untyped-def]
     return p * _float_of_bits((np.int32(k) + np.int32(127)) << np.int32(23))
 
 
-@njit(nogil=True, fastmath=True, cache=True)  # type: ignore[untyped-decorator]
-def forward(u, delta, A, B, C, y):  # type: ignore[no-untyped-def]
+@njit(nogil=True, fastmath=True, cache=True)
+def forward(u, delta, A, B, C, y):
     """Fill y; all arrays float32 and contiguous."""
     sequences, length, channels = u.shape
     n = A.shape[1]
@@ -59,8 +59,8 @@ def forward(u, delta, A, B, C, y):  # type: ignore[no-untyped-def]
                 y[b, i, d] = total
 
 
-@njit(nogil=True, fastmath=True, cache=True)  # type: ignore[untyped-decorator]
-def backward(u, delta, A, B, C, gy, gu, gdelta, gA, gB, gC):  # type: ignore[no-untyped-def]
+@njit(nogil=True, fastmath=True, cache=True)
+def backward(u, delta, A, B, C, gy, gu, gdelta, gA, gB, gC):
     """Add the gradients of Σ gy · y to gu, gdelta, gA, gB, gC, which come in as zeros."""
     sequences, length, channels = u.shape
     n = A.shape[1]

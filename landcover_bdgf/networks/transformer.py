@@ -63,7 +63,7 @@ class PixelTokens(nn.Module):
         self.value = nn.Conv2d(channels, d, 1)
 
     def forward(self, x: Tensor) -> Tensor:  # (N, C, P, P) -> (N, P², d)
-        return self.value(x).flatten(2).transpose(1, 2)  # type: ignore[no-any-return]
+        return self.value(x).flatten(2).transpose(1, 2)
 
 
 class Attention(nn.Module):
@@ -79,7 +79,7 @@ class Attention(nn.Module):
         q = self._split(self.q(self.norm_q(queries)))
         k, v = (self._split(a) for a in self.kv(self.norm_kv(context)).chunk(2, dim=-1))
         attended = F.scaled_dot_product_attention(q, k, v).transpose(1, 2).flatten(2)
-        return queries + self.out(attended)  # type: ignore[no-any-return]
+        return queries + self.out(attended)
 
     def _split(self, x: Tensor) -> Tensor:  # (N, n, d) -> (N, heads, n, d / heads)
         return x.unflatten(-1, (self.heads, -1)).transpose(1, 2)
@@ -132,4 +132,4 @@ class TransformerBranch(nn.Module):
             cls_dif, _ = self.dif(dif)
             total = total + self.cross[2](cls_dif, torch.cat([tok_spec, tok_sar], dim=1))
         height, width = (n - self.patch + 1 for n in spec.shape[-2:])
-        return total[:, 0].unflatten(0, (-1, height, width)).permute(0, 3, 1, 2)  # type: ignore[no-any-return]
+        return total[:, 0].unflatten(0, (-1, height, width)).permute(0, 3, 1, 2)

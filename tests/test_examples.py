@@ -1,0 +1,47 @@
+"""The examples run as they stand."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).parents[1]
+EXAMPLES = ROOT / "examples"
+QUICK = [word for setting in ("diffusion.steps=2", "training.steps=3") for word in ("--set", setting)]
+
+
+def run(*command: object) -> str:
+    search = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])  # where bdgf is installed
+    result = subprocess.run(
+        [str(word) for word in command],
+        capture_output=True,
+        text=True,
+        check=False,
+        env=os.environ | {"PATH": search},
+    )
+    assert result.returncode == 0, result.stderr
+    return result.stdout
+
+
+def test_examples_in_order(tmp_path: Path) -> None:
+    settings = tmp_path / "tiny.toml"
+    settings.write_text(
+        (EXAMPLES / "quick.toml").read_text().replace("steps = 20", "steps = 2").replace("steps = 60", "steps = 3")
+    )
+    scene = tmp_path / "scene"
+    assert "polygons with the field 'class'" in run(sys.executable, EXAMPLES / "1_simulated_scene.py", scene)
+    assert "overall accuracy" in run(sys.executable, EXAMPLES / "2_python_api.py", scene, settings)
+    assert "land-cover map" in run("bash", EXAMPLES / "3_steps.sh", scene, "-c", settings)
+    assert (scene / "steps_report" / "report.html").is_file()
+
+
+def test_the_demo(tmp_path: Path) -> None:
+    out = run(sys.executable, "-m", "landcover_bdgf", "demo", tmp_path / "demo", "-q", *QUICK)
+    assert f"{tmp_path}/demo/landcover.tif: map" in out
+    assert f"{tmp_path}/demo/landcover_steps/report/report.html: report" in out
+
+
+def test_the_readme_shows_commands_that_exist() -> None:
+    shown = {line.split()[1] for line in (ROOT / "README.md").read_text().splitlines() if line.startswith("    bdgf ")}
+    text = run(sys.executable, "-m", "landcover_bdgf", "--help")
+    assert all(f"  {command} " in text for command in shown)

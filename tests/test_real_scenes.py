@@ -1,0 +1,106 @@
+"""The main job on real scenes of every kind, with a network that has hardly learned: it works through.
+
+Hong Kong and Potsdam have no SAR: one is simulated here from the spectral bands by a formula and Gamma
+speckle, never from the labels.
+"""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import rasterio
+from numpy.typing import NDArray
+from rasterio.windows import Window
+
+import landcover_bdgf as bdgf
+from landcover_bdgf.image import open_image
+from landcover_bdgf.raster import RasterProfile, write_raster
+
+QUICK = bdgf.load_recipe("laptop", ("diffusion.steps=2", "diffusion.batch=4", "training.steps=3", "training.batch=16"))
+
+
+def simulated_sar(spectral: object, path: Path) -> Path:
+    """VV and VH in dB: a smooth function of brightness and contrast, times speckle of 4.4 looks."""
+    image = open_image(spectral)  # type: ignore[arg-type]
+    height, width = image.grid.shape_hw
+    window = Window(0, 0, width, height)
+    values, valid = image.read(window)
+    bright, slope = values.mean(0), values[-1] - values[0]
+    rank = [np.argsort(np.argsort(v, axis=None)).reshape(height, width) / v.size for v in (bright, slope)]
+    rng = np.random.default_rng(0)
+    sigma0 = np.stack([0.02 + 0.2 * rank[0], 0.005 + 0.05 * rank[1]])
+    db = 10 * np.log10(sigma0 * rng.gamma(4.4, 1 / 4.4, sigma0.shape)).astype(np.float32)
+    db[:, ~valid] = np.nan
+    profile = RasterProfile("float32", 2, nodata=np.nan, band_names=("VV", "VH"), overviews="average")
+    write_raster(path, image.grid, [(window, db)], profile=profile)
+    return path
+
+
+def whole_job(
+    stack: bdgf.Stack, labels: Path, field: str, folder: Path, **sampling: object
+) -> tuple[NDArray[np.int64], bdgf.Samples]:
+    job = bdgf.Job(
+        labels, field, folder / "map.tif", folder / "model.safetensors", QUICK,
+        sampling=bdgf.SampleSettings(**sampling),  # type: ignore[arg-type]
+    )  # fmt: skip
+    accuracy = bdgf.run_job(stack, job)
+    assert accuracy is not None
+    with rasterio.open(job.output) as dataset:
+        return dataset.read(1), bdgf.read_samples(job.steps_folder / "samples.gpkg")
+
+
+def test_hong_kong_as_single_files_with_thirteen_classes(shared_data: Path, tmp_path: Path) -> None:
+    folder = shared_data / "lcz_hong_kong"
+    bands = [
+        folder / f"landsat8/LC81220442013333LGN00/LC81220442013333LGN00_B{n}.tif" for n in (1, 2, 3, 4, 5, 6, 7, 10, 11)
+    ]
+    stack = bdgf.align(bands, simulated_sar(bands, tmp_path / "sar.tif"))
+    assert stack.spectral.sensor == "Landsat 8/9"
+    codes, samples = whole_job(stack, folder / "polygons/singleparts.shp", "VALUE", tmp_path, ignore=("0",))
+    assert samples.legend.names == tuple(str(n) for n in (1, 2, 3, 4, 5, 6, 8, 10, 11, 12, 13, 14, 17))
+    with rasterio.open(bands[0]) as dataset:
+        gaps = dataset.read(1) == 0
+    assert gaps.any()
+    assert not codes[gaps].any()
+
+
+def test_potsdam_with_224_bands_gaps_dead_bands_and_points(
+    shared_data: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    folder = shared_data / "enmap_potsdam"
+    with caplog.at_level("INFO"):
+        stack = bdgf.align(folder / "enmap.tif", simulated_sar(folder / "enmap.tif", tmp_path / "sar.tif"))
+    assert "130" in caplog.text  # the dead bands are named
+    assert len(stack.spectral.bands) == 218
+    codes, samples = whole_job(
+        stack, folder / "landcover_points.gpkg", "level_2", tmp_path, layer="landcover_potsdam_point"
+    )
+    with rasterio.open(folder / "enmap.tif") as dataset:
+        there = dataset.read(1) != -32768
+    assert np.array_equal(codes > 0, there)
+    assert samples.min_distance_px() >= 9
+
+
+def test_a_sentinel_2_product_as_people_have_it(shared_data: Path) -> None:
+    """A folder of twelve files at 10, 20 and 60 m, and VV.tif and VH.tif beside it, each with an origin of its own."""
+    folder = shared_data / "s1s2_different_grids"
+    product, sar = sorted((folder / "s2_l2a").iterdir())[0], sorted((folder / "s1").iterdir())[0]
+    stack = bdgf.align(product, [sar / "VV.tif", sar / "VH.tif"])
+    assert stack.spectral.names == (
+        "B01",
+        "B02",
+        "B03",
+        "B04",
+        "B05",
+        "B06",
+        "B07",
+        "B08",
+        "B8A",
+        "B09",
+        "B11",
+        "B12",
+    )
+    assert stack.sar_unit == "db"
+    tile = stack.read(Window(100, 100, 64, 64))
+    assert tile.valid.all()
+    assert 0.001 < np.median(tile.sar) < 1
