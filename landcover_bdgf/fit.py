@@ -56,8 +56,10 @@ class Task(Generic[Shard]):
         (copy of the network, shard) -> loss and values worth logging.
     steps : int
     learning_rate, weight_decay : float
+    averaged_share : float
+        The weights that are kept are the mean over this last part of the steps; 0 keeps the last ones.
     evaluate : callable, optional
-        network -> score; asked twenty times, and the weights with the highest score are kept.
+        network -> score; asked twenty times, and the weights with the highest score are kept instead.
     identity : dict
         All that must agree when an interrupted training is resumed.
     """
@@ -69,15 +71,17 @@ class Task(Generic[Shard]):
     steps: int
     learning_rate: float
     weight_decay: float = 0.0
+    averaged_share: float = 0.0
     evaluate: Callable[[nn.Module], float] | None = None
     identity: dict[str, Any] = field(default_factory=dict)
 
 
 @dataclass
-class Best:
-    """The best weights so far by ``Task.evaluate``."""
+class Kept:
+    """Weights and running statistics to keep in the end, if not the last ones: a mean, or the best."""
 
     score: float = -1.0
+    count: int = 0
     weights: dict[str, Tensor] = field(default_factory=dict)
 
     def offer(self, score: float, network: nn.Module) -> None:
@@ -85,6 +89,14 @@ class Best:
         if score > self.score:
             self.score = score
             self.weights = {k: v.clone() for k, v in network.state_dict().items()}
+
+    def average(self, network: nn.Module) -> None:
+        """Take the network's weights into the mean."""
+        self.count += 1
+        for key, value in network.state_dict().items():
+            mean = self.weights.setdefault(key, value.clone())
+            if value.dtype.is_floating_point:
+                mean += (value - mean) / self.count
 
 
 def fit(task: Task[Shard], workers: Workers, *, partial: Path | None = None, resume: bool = False) -> History:
@@ -99,9 +111,9 @@ def fit(task: Task[Shard], workers: Workers, *, partial: Path | None = None, res
     """
     network = task.network.train()
     optimizer = torch.optim.Adam(network.parameters(), lr=task.learning_rate, weight_decay=task.weight_decay)
-    history, best, first = History(), Best(), 0
+    history, kept, first = History(), Kept(), 0
     if resume and partial is not None:
-        first, history = _load_state(partial, task, optimizer, best)
+        first, history = _load_state(partial, task, optimizer, kept)
     replicas = [copy.deepcopy(network) for _ in range(SHARDS)]
     saved_at = time.monotonic()
     try:
@@ -111,21 +123,28 @@ def fit(task: Task[Shard], workers: Workers, *, partial: Path | None = None, res
                 values = _step(task, step, optimizer, replicas, workers)
                 history.add(values)
                 advance(note=f"loss {values['loss']:.3f}")
-                if task.evaluate is not None and (step + 1) % max(1, task.steps // EVALUATIONS) == 0:
-                    best.offer(task.evaluate(network), network)
+                _keep(task, step, kept)
                 if partial is not None and time.monotonic() - saved_at > SAVE_INTERVAL_S:
-                    _save_state(partial, task, optimizer, history, best)
+                    _save_state(partial, task, optimizer, history, kept)
                     saved_at = time.monotonic()
     except KeyboardInterrupt:
         if partial is not None and len(history):
-            _save_state(partial, task, optimizer, history, best)
+            _save_state(partial, task, optimizer, history, kept)
             log.warning("%s stopped; go on with --resume", task.name)
         raise
-    if best.weights:
-        network.load_state_dict(best.weights)
+    if kept.weights:
+        network.load_state_dict(kept.weights)
     if partial is not None:
         partial.unlink(missing_ok=True)
     return history
+
+
+def _keep(task: Task[Shard], step: int, kept: Kept) -> None:
+    if task.evaluate is not None:
+        if (step + 1) % max(1, task.steps // EVALUATIONS) == 0:
+            kept.offer(task.evaluate(task.network), task.network)
+    elif step >= (1 - task.averaged_share) * task.steps:
+        kept.average(task.network)
 
 
 def _step(
@@ -164,19 +183,19 @@ def _step(
     return values | {"rate": rate}
 
 
-def _save_state(path: Path, task: Task[Shard], optimizer: torch.optim.Adam, history: History, best: Best) -> None:
+def _save_state(path: Path, task: Task[Shard], optimizer: torch.optim.Adam, history: History, kept: Kept) -> None:
     tensors = {f"network.{k}": v.contiguous() for k, v in task.network.state_dict().items()}
-    tensors |= {f"best.{k}": v.contiguous() for k, v in best.weights.items()}
+    tensors |= {f"kept.{k}": v.contiguous() for k, v in kept.weights.items()}
     for i, state in optimizer.state_dict()["state"].items():
         tensors |= {f"adam.{i}.{k}": torch.as_tensor(v).contiguous() for k, v in state.items()}
     tensors |= {f"history.{k}": torch.from_numpy(v) for k, v in history.arrays().items()}
-    metadata = {"best": repr(best.score)}
+    metadata = {"score": repr(kept.score), "count": str(kept.count)}
     metadata |= {f"identity.{k}": str(v) for k, v in task.identity.items()}
     with atomic_output(path, overwrite=True) as temporary:
         save_file(tensors, temporary, metadata)
 
 
-def _load_state(path: Path, task: Task[Shard], optimizer: torch.optim.Adam, best: Best) -> tuple[int, History]:
+def _load_state(path: Path, task: Task[Shard], optimizer: torch.optim.Adam, kept: Kept) -> tuple[int, History]:
     metadata, tensors = _read_state(path)
     before = {k.removeprefix("identity."): v for k, v in metadata.items() if k.startswith("identity.")}
     now = {k: str(v) for k, v in task.identity.items()}
@@ -184,7 +203,8 @@ def _load_state(path: Path, task: Task[Shard], optimizer: torch.optim.Adam, best
     if changed:
         raise CheckpointError(f"{path}: belongs to another training: {'; '.join(changed)}. Start without --resume.")
     task.network.load_state_dict(_part(tensors, "network."))
-    best.score, best.weights = float(metadata["best"]), _part(tensors, "best.")
+    kept.score, kept.count = float(metadata["score"]), int(metadata["count"])
+    kept.weights = _part(tensors, "kept.")
     states: dict[int, dict[str, Tensor]] = {}
     for key, value in _part(tensors, "adam.").items():
         index, name = key.split(".")

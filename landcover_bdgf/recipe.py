@@ -125,7 +125,8 @@ class TrainingRecipe(Settings):
     augment: bool = True  # flips and quarter turns of the windows
     label_smoothing: float = Field(0.0, ge=0, lt=1)
     balanced: bool = True  # classes weigh the same whatever their number of pixels
-    validation_share: float = Field(0.0, ge=0, lt=1)  # part of the *training* polygons that chooses the weights to keep
+    averaged_share: float = Field(0.5, ge=0, le=1)  # weights are the mean over this last part of the steps
+    validation_share: float = Field(0.0, ge=0, lt=1)  # of the *training* polygons; chooses the weights instead
 
 
 class Recipe(Settings):
@@ -162,7 +163,7 @@ _PAPER: dict[str, Any] = {
         "mamba_channels": 64, "mamba_states": 16, "group_channels": 64,
     },
     "mutual": {"branch_weight": 0.0, "temperature_limits": None},
-    "training": {"steps": 3000, "augment": False, "balanced": False},
+    "training": {"steps": 3000, "augment": False, "balanced": False, "averaged_share": 0.0},
 }  # fmt: skip
 RECIPES: dict[str, Recipe] = {
     "laptop": Recipe(),

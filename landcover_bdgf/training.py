@@ -220,6 +220,7 @@ def _fit(
     log.info("training on %d pixels of %d classes on %s", len(learn), len(windows.codes.unique()), device)
     task = Task(
         "train", trained, batch, loss, settings.steps, settings.learning_rate, settings.weight_decay,
+        averaged_share=settings.averaged_share,
         evaluate=evaluate if len(validate) else None,
         identity={"recipe": recipe.model_dump_json(), "seed": run.seed, "windows": _digest(windows)},
     )  # fmt: skip

@@ -1,5 +1,6 @@
 """Training resumed equals training uninterrupted, on any number of threads; and it says when it cannot go on."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -68,9 +69,11 @@ def test_the_number_of_threads_changes_no_bit() -> None:
     assert history.series("loss")[-1] < history.series("loss")[0]
 
 
-@pytest.mark.parametrize("stop", [1, 5, 11])
-def test_resumed_equals_uninterrupted(stop: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    whole, expected = run(task())
+@pytest.mark.parametrize(("stop", "averaged_share"), [(1, 0.0), (5, 0.75), (11, 0.5)])
+def test_resumed_equals_uninterrupted(
+    stop: int, averaged_share: float, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole, expected = run(task(averaged_share=averaged_share))
     partial = tmp_path / "train.partial.safetensors"
     interrupted = task()
     asked = interrupted.batch
@@ -82,8 +85,8 @@ def test_resumed_equals_uninterrupted(stop: int, tmp_path: Path, monkeypatch: py
 
     monkeypatch.setattr(fitting, "SAVE_INTERVAL_S", 1e9)
     with pytest.raises(KeyboardInterrupt):
-        run(task(batch=batch), partial=partial)
-    resumed, history = run(task(), partial=partial, resume=True)
+        run(task(batch=batch, averaged_share=averaged_share), partial=partial)
+    resumed, history = run(task(averaged_share=averaged_share), partial=partial, resume=True)
     assert_same(whole, resumed)
     assert history.columns == expected.columns
     assert not partial.exists()
@@ -101,6 +104,22 @@ def test_the_best_weights_are_kept_when_asked() -> None:
     assert_same(kept, seen[1])
 
 
+def test_the_mean_of_the_last_weights_is_kept_when_asked() -> None:
+    plain = task()
+    steps: list[dict[str, Tensor]] = []
+    asked = plain.batch
+
+    def batch(step: int) -> list[tuple[Tensor, Tensor]]:
+        steps.append({k: v.clone() for k, v in plain.network.state_dict().items()})  # after step − 1
+        return list(asked(step))
+
+    last, _ = run(replace(plain, batch=batch))
+    kept, _ = run(task(averaged_share=0.25))  # the last 3 of 12 steps
+    for key, value in kept.items():
+        if value.dtype.is_floating_point:
+            torch.testing.assert_close(value, torch.stack([steps[10][key], steps[11][key], last[key]]).mean(0))
+
+
 def test_another_training_is_not_resumed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     partial = tmp_path / "train.partial.safetensors"
     monkeypatch.setattr(fitting, "SAVE_INTERVAL_S", 0.0)
@@ -109,7 +128,7 @@ def test_another_training_is_not_resumed(tmp_path: Path, monkeypatch: pytest.Mon
         optimizer = torch.optim.Adam(made.network.parameters())
         replicas = [Net() for _ in range(4)]
         fitting._step(made, 0, optimizer, replicas, workers)
-        fitting._save_state(partial, made, optimizer, History({"loss": [1.0]}), fitting.Best())
+        fitting._save_state(partial, made, optimizer, History({"loss": [1.0]}), fitting.Kept())
     with pytest.raises(CheckpointError, match="another training: seed was 1, is 2"):
         run(task(identity={"seed": 2}), partial=partial, resume=True)
     with pytest.raises(CheckpointError, match="no training to resume here"):
