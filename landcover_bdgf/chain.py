@@ -63,7 +63,7 @@ def run_job(stack: Stack, job: Job) -> Accuracy | None:
     Writes the map and its companions, the model, and in ``<map>_steps/`` the samples, the denoiser with a
     picture of denoised tiles, the losses, and the report.
     """
-    _check_outputs(job)
+    _check_outputs(job, (*stack.spectral.paths, *stack.sar.paths))
     samples = sample(stack, job.labels, field=job.field, settings=job.sampling)
     for line in samples_lines(samples):
         log.info(line)
@@ -81,27 +81,39 @@ def run_job(stack: Stack, job: Job) -> Accuracy | None:
     return _report(job, samples, denoiser, model)
 
 
+def partial_path(path: Path) -> Path:
+    """Where an interrupted training of a checkpoint is kept: ``model.partial.safetensors``."""
+    return path.with_name(f"{path.stem}.partial{path.suffix}")
+
+
+def check_kept(path: Path, *, overwrite: bool, resume: bool = False) -> None:
+    """Before hours of work: may a checkpoint and what is kept beside it be written? OutputError if not."""
+    beside = [path.with_suffix(suffix) for suffix in (".csv", ".png")]
+    for file in [path, *beside, *([] if resume else [partial_path(path)])]:
+        check_output(file, overwrite=overwrite)
+
+
 def keep_denoiser(denoiser: Checkpoint, stack: Stack, path: Path, *, overwrite: bool) -> None:
     """Save a denoiser, its losses (``.csv``) and a picture of what it does (``.png``)."""
-    denoiser.save(path, overwrite=overwrite)
-    denoiser.history.write_csv(path.with_suffix(".csv"), overwrite=True)
-    draw_denoised(denoiser, stack, path.with_suffix(".png"))
+    keep_model(denoiser, path, overwrite=overwrite)
+    draw_denoised(denoiser, stack, path.with_suffix(".png"), overwrite=overwrite)
 
 
 def keep_model(model: Checkpoint, path: Path, *, overwrite: bool) -> None:
-    """Save a model and its losses (``.csv``)."""
+    """Save a model and its losses (``.csv``); what was kept for ``--resume`` is done with."""
     model.save(path, overwrite=overwrite)
-    model.history.write_csv(path.with_suffix(".csv"), overwrite=True)
+    model.history.write_csv(path.with_suffix(".csv"), overwrite=overwrite)
+    partial_path(path).unlink(missing_ok=True)
 
 
-def _check_outputs(job: Job) -> None:
+def _check_outputs(job: Job, inputs: tuple[Path, ...]) -> None:
     """Before hours of work: may every output be written?"""
-    outputs = [job.output, job.model, *([confidence_path(job.output)] if job.mapping.confidence else [])]
-    for path in outputs:
-        check_output(path, overwrite=job.overwrite)
+    for path in [job.output, *([confidence_path(job.output)] if job.mapping.confidence else [])]:
+        check_output(path, overwrite=job.overwrite, inputs=inputs)
+    check_kept(job.model, overwrite=job.overwrite)
     if job.steps_folder.exists():
-        for name in ("samples.gpkg", "denoiser.safetensors"):
-            check_output(job.steps_folder / name, overwrite=job.overwrite)
+        check_output(job.steps_folder / "samples.gpkg", overwrite=job.overwrite)
+        check_kept(job.steps_folder / "denoiser.safetensors", overwrite=job.overwrite)
         check_folder(job.steps_folder / "report", overwrite=job.overwrite)
 
 

@@ -140,6 +140,14 @@ def load_checkpoint(path: str | Path, kind: Kind | None = None) -> Checkpoint:
     return checkpoint
 
 
+def band_names(stack: Stack) -> tuple[tuple[BandName, ...], tuple[BandName, ...]]:
+    """Spectral and SAR bands of a stack, as a checkpoint keeps them."""
+    spectral, sar = (
+        tuple(BandName(b.name, b.wavelength_nm) for b in image.bands) for image in (stack.spectral, stack.sar)
+    )
+    return spectral, sar
+
+
 def fit_stack(checkpoint: Checkpoint, stack: Stack, *, name: str = "the checkpoint") -> Stack:
     """The stack with its bands in the order of the checkpoint.
 
@@ -153,8 +161,16 @@ def fit_stack(checkpoint: Checkpoint, stack: Stack, *, name: str = "the checkpoi
         raise CheckpointError(
             f"{name}: was made with SAR in {checkpoint.sar_unit}, this SAR is {unit}. Check --sar-unit."
         )
-    spectral = _matched(checkpoint.bands, stack.spectral.bands, f"{name}: spectral bands")
-    sar = _matched(checkpoint.sar_bands, stack.sar.bands, f"{name}: SAR bands")
+    fitted = match_stack(stack, checkpoint.bands, checkpoint.sar_bands, name=name)
+    # which channels carry a sign was settled by the training scene; another scene may look otherwise
+    speckled = zip(fitted.sar.names, checkpoint.scaling.speckled, strict=True)
+    return replace(fitted, signed_names=tuple(band for band, is_speckled in speckled if not is_speckled))
+
+
+def match_stack(stack: Stack, bands: tuple[BandName, ...], sar_bands: tuple[BandName, ...], *, name: str) -> Stack:
+    """The stack with these bands in this order; CheckpointError lists what is missing."""
+    spectral = _matched(bands, stack.spectral.bands, f"{name}: spectral bands")
+    sar = _matched(sar_bands, stack.sar.bands, f"{name}: SAR bands")
     return replace(stack, spectral=replace(stack.spectral, bands=spectral), sar=replace(stack.sar, bands=sar))
 
 

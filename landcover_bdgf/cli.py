@@ -94,12 +94,11 @@ def pretrain(
     resume: RESUME = False,
 ) -> None:  # fmt: skip
     """Fit the denoiser to one or more scenes, without labels."""
-    from landcover_bdgf.chain import keep_denoiser
+    from landcover_bdgf.chain import check_kept, keep_denoiser, partial_path
     from landcover_bdgf.pretraining import pretrain as pretrain_stacks
-    from landcover_bdgf.raster import check_output
     from landcover_bdgf.samples import read_samples
 
-    check_output(output, overwrite=common.overwrite)
+    check_kept(output, overwrite=common.overwrite, resume=resume)
     images = [hsi, sar, *(more or [])]
     if len(images) % 2:
         raise SettingsError(f"{len(images)} images are no pairs. Give HSI SAR HSI SAR ….")
@@ -107,7 +106,7 @@ def pretrain(
     overrides = (*common.set, *([f"diffusion.steps={steps}"] if steps else []))
     denoiser = pretrain_stacks(
         stacks, _recipe(common, overrides), samples=read_samples(samples) if samples else None,
-        run=_run(common), partial=_partial(output), resume=resume,
+        run=_run(common), partial=partial_path(output), resume=resume,
     )  # fmt: skip
     keep_denoiser(denoiser, stacks[0], output, overwrite=common.overwrite)
     say(common, [f"{output}: denoiser; losses and a picture are beside it"], {"output": str(output)})
@@ -124,22 +123,24 @@ def train(
     resume: RESUME = False,
 ) -> None:  # fmt: skip
     """Fit the fusion network to samples."""
-    from landcover_bdgf.chain import keep_model
+    from landcover_bdgf.chain import check_kept, keep_model, partial_path
     from landcover_bdgf.checkpoint import load_checkpoint
     from landcover_bdgf.pretraining import pretrain as pretrain_stack
-    from landcover_bdgf.raster import check_output
+    from landcover_bdgf.recipe import changed
     from landcover_bdgf.samples import read_samples
     from landcover_bdgf.training import train as train_fusion
 
-    check_output(output, overwrite=common.overwrite)
+    check_kept(output, overwrite=common.overwrite, resume=resume)
     given = load_checkpoint(denoiser, "denoiser") if denoiser else None
-    stack, recipe, run = _stack(hsi, sar, aligning), _recipe(common, tuple(common.set)), _run(common)
+    recipe = changed(given.recipe, common.set) if given and not common.config else _recipe(common, tuple(common.set))
+    stack, run = _stack(hsi, sar, aligning), _run(common)
     if samples is None and labels is None:
         raise SettingsError("train needs --samples samples.gpkg, or --labels polygons.shp --field class.")
     drawn = read_samples(samples) if samples else _drawn(stack, labels, sampling, common)
     given = given or pretrain_stack(stack, recipe, samples=drawn, run=run)
-    chosen = recipe if common.config or common.set else given.recipe
-    model = train_fusion(stack, drawn, denoiser=given, recipe=chosen, run=run, partial=_partial(output), resume=resume)
+    model = train_fusion(
+        stack, drawn, denoiser=given, recipe=recipe, run=run, partial=partial_path(output), resume=resume
+    )
     keep_model(model, output, overwrite=common.overwrite)
     say(common, [f"{output}: model of {len(drawn.legend.entries)} classes"], {"output": str(output)})
 
@@ -151,7 +152,7 @@ def map_(
     model: Annotated[Path | None, typer.Option(help="else $BDGF_MODEL, else ./model.safetensors")] = None,
     labels: Annotated[Path | None, typer.Option("--labels", help="train a model on these, with --field")] = None,
     confidence: Annotated[bool, typer.Option("--confidence", help="also OUTPUT_confidence.tif")] = False,
-    tile: Annotated[int, typer.Option(help="pixels read and written at a time")] = 512,
+    tile: Annotated[int, typer.Option(help="side of the tiles that are written, in pixels")] = 512,
 ) -> None:  # fmt: skip
     """The main job: the land-cover map of a scene, from a model, or from labels through the whole chain."""
     from landcover_bdgf.chain import Job, run_job
@@ -271,6 +272,7 @@ def _sample_settings(sampling: Sampling, common: Common) -> SampleSettings:
         split=sampling.split, test_share=sampling.test_share, per_class=sampling.per_class,
         block_px=sampling.block_size, buffer_px=sampling.buffer, conflicts=sampling.conflicts,
         ignore=tuple(sampling.ignore_class), layer=sampling.layer, encoding=sampling.encoding, seed=common.seed,
+        patch=_recipe(common, tuple(common.set)).fusion.patch,
     )  # fmt: skip
 
 
@@ -303,7 +305,3 @@ def _run(common: Common) -> Run:
 
 def _model_path(model: Path | None) -> Path:
     return model or Path(os.environ.get("BDGF_MODEL") or DEFAULT_MODEL)
-
-
-def _partial(output: Path) -> Path:
-    return output.with_name(f"{output.stem}.partial{output.suffix}")

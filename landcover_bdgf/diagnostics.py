@@ -23,7 +23,7 @@ TILES, TILE_PX = 3, 32
 STEP = 40  # noise that leaves much to be guessed, and few enough reverse steps to wait for
 
 
-def draw_denoised(denoiser: Checkpoint, stack: Stack, path: Path) -> None:
+def draw_denoised(denoiser: Checkpoint, stack: Stack, path: Path, *, overwrite: bool = False) -> None:
     """Write the picture: a row for each of three tiles; clean, noisy, denoised; spectral beside SAR."""
     scaling = denoiser.scaling
     unet = UNet(denoiser.recipe.diffusion.width)
@@ -36,7 +36,7 @@ def draw_denoised(denoiser: Checkpoint, stack: Stack, path: Path) -> None:
     with open_workers(1) as workers:
         arguments = (unet.eval(), noisy, STEP, channels, schedule, generator)
         (denoised,) = workers.map(lambda _: denoise(*arguments), [0])
-    with atomic_output(path, overwrite=True) as temporary:
+    with atomic_output(path, overwrite=overwrite) as temporary:
         _figure([clean, noisy, denoised], len(scaling.sar_mean)).savefig(temporary, metadata={"Software": None})
 
 

@@ -84,7 +84,7 @@ class Viewer:
 
     def _encode(self, cube: Tensor, row: int, col: int) -> Tensor:
         size = cube.shape[-1] - 2 * HALO_PX
-        if not self.recipe.fusion.guidance:  # nobody looks at the features
+        if not self.recipe.fusion.guided:  # nobody looks at the features
             return cube.new_zeros(1, self.features, size, size)
         channels = Channels.of(self.scaling.sigma_log, self.scaling.bands).to(self.device)
         noise = None

@@ -8,10 +8,14 @@ a step does depends on the seed and the step alone, so that a resumed training e
 from __future__ import annotations
 
 import copy
+import signal
+import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from types import FrameType
 from typing import Any, Generic, TypeVar
 
 import numpy as np
@@ -100,14 +104,16 @@ class Kept:
 
 
 def fit(task: Task[Shard], workers: Workers, *, partial: Path | None = None, resume: bool = False) -> History:
-    """Train ``task.network``; keep the state in ``partial`` now and then, and remove it at the end.
+    """Train ``task.network``, keeping the state in ``partial`` every half minute and on Ctrl-C.
 
     Raises
     ------
     CheckpointError
         ``resume`` with a state of other data or settings (lists the differences), or without a state.
     BdgfError
-        The loss is not finite; the last good state is kept.
+        The loss is not finite.
+    KeyboardInterrupt
+        After Ctrl-C, when the step that was running is finished and saved.
     """
     network = task.network.train()
     optimizer = torch.optim.Adam(network.parameters(), lr=task.learning_rate, weight_decay=task.weight_decay)
@@ -116,27 +122,44 @@ def fit(task: Task[Shard], workers: Workers, *, partial: Path | None = None, res
         first, history = _load_state(partial, task, optimizer, kept)
     replicas = [copy.deepcopy(network) for _ in range(SHARDS)]
     saved_at = time.monotonic()
-    try:
-        with progress(task.name, task.steps) as advance:
-            advance(first)
-            for step in range(first, task.steps):
-                values = _step(task, step, optimizer, replicas, workers)
-                history.add(values)
-                advance(note=f"loss {values['loss']:.3f}")
-                _keep(task, step, kept)
-                if partial is not None and time.monotonic() - saved_at > SAVE_INTERVAL_S:
-                    _save_state(partial, task, optimizer, history, kept)
-                    saved_at = time.monotonic()
-    except KeyboardInterrupt:
-        if partial is not None and len(history):
-            _save_state(partial, task, optimizer, history, kept)
-            log.warning("%s stopped; go on with --resume", task.name)
-        raise
+    with progress(task.name, task.steps - first) as advance, stop_between_steps() as stopped:
+        for step in range(first, task.steps):
+            values = _step(task, step, optimizer, replicas, workers)
+            history.add(values)
+            _keep(task, step, kept)
+            advance(note=f"loss {values['loss']:.3f}")
+            if partial is not None and (stopped() or time.monotonic() - saved_at > SAVE_INTERVAL_S):
+                _save_state(partial, task, optimizer, history, kept)
+                saved_at = time.monotonic()
+            if stopped():
+                log.warning("%s stopped%s", task.name, "; go on with --resume" if partial else "")
+                raise KeyboardInterrupt
     if kept.weights:
         network.load_state_dict(kept.weights)
-    if partial is not None:
-        partial.unlink(missing_ok=True)
     return history
+
+
+@contextmanager
+def stop_between_steps() -> Iterator[Callable[[], bool]]:
+    """Note Ctrl-C instead of breaking a step in two; a second one stops at once.
+
+    Yields a function that says whether it was pressed.
+    """
+    pressed = threading.Event()
+    ignored = signal.getsignal(signal.SIGINT) is signal.SIG_IGN  # as a shell tells its background jobs to
+    if ignored or threading.current_thread() is not threading.main_thread():  # only there signals are handled
+        yield pressed.is_set
+        return
+
+    def note(number: int, frame: FrameType | None) -> None:
+        pressed.set()
+        signal.signal(signal.SIGINT, before)
+
+    before = signal.signal(signal.SIGINT, note)
+    try:
+        yield pressed.is_set
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 def _keep(task: Task[Shard], step: int, kept: Kept) -> None:
@@ -204,7 +227,7 @@ def _load_state(path: Path, task: Task[Shard], optimizer: torch.optim.Adam, kept
         raise CheckpointError(f"{path}: belongs to another training: {'; '.join(changed)}. Start without --resume.")
     task.network.load_state_dict(_part(tensors, "network."))
     kept.score, kept.count = float(metadata["score"]), int(metadata["count"])
-    kept.weights = _part(tensors, "kept.")
+    kept.weights = {k: v.to(task.network.state_dict()[k].device) for k, v in _part(tensors, "kept.").items()}
     states: dict[int, dict[str, Tensor]] = {}
     for key, value in _part(tensors, "adam.").items():
         index, name = key.split(".")

@@ -34,7 +34,7 @@ FOREIGN_SHARE = 0.5  # of values outside the training scene's percentiles; the s
 
 @dataclass(frozen=True)
 class MapSettings:
-    """How to map: pixels read and written at a time (no bit of the map depends on it), confidence or not."""
+    """How to map: side of the tiles that are written (no bit of the map depends on it), confidence or not."""
 
     tile_px: int = 512
     confidence: bool = False
@@ -53,7 +53,8 @@ class Classifier:
 
     def __init__(self, model: Checkpoint, run: Run) -> None:
         legend = _legend(model)
-        self.viewer = Viewer.of(model.part("unet."), model.scaling, model.recipe, run.torch_device(), run.seed)
+        seed = model.provenance.get("seed", run.seed)  # keyed noise, if any, must be that of the training
+        self.viewer = Viewer.of(model.part("unet."), model.scaling, model.recipe, run.torch_device(), seed)
         scaling = model.scaling
         sizes = Inputs(scaling.bands, len(scaling.sar_mean), self.viewer.features, len(legend.entries))
         network = FusionNetwork(sizes, model.recipe.fusion)

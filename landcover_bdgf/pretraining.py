@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -11,12 +11,11 @@ import torch
 from numpy.typing import NDArray
 from torch import Generator, Tensor, nn
 
-from landcover_bdgf.checkpoint import BandName, Checkpoint
+from landcover_bdgf.checkpoint import Checkpoint, band_names, match_stack
 from landcover_bdgf.device import Run, open_workers
 from landcover_bdgf.errors import RasterError
 from landcover_bdgf.features import scaled_cube
 from landcover_bdgf.fit import SHARDS, Task, fit, generator_of
-from landcover_bdgf.history import History
 from landcover_bdgf.networks.diffusion import Channels, Schedule, add_noise, mask_spectral, noise_loss
 from landcover_bdgf.networks.unet import UNet
 from landcover_bdgf.progress import log
@@ -77,63 +76,59 @@ def pretrain(
     Checkpoint of kind "denoiser", with its losses
     """
     stacks, recipe, run = _listed(stacks), recipe or RECIPES["laptop"], run or Run()
+    if samples is not None:
+        samples.check_grid(stacks[0].grid)
     scaling = fit_scaling(stacks, recipe.spectral, exclude=samples, seed=run.seed)
     regions = [
         r for i, stack in enumerate(stacks) for r in _regions(stack, scaling, samples if i == 0 else None, recipe, run)
     ]
     torch.manual_seed(run.seed)  # initial weights
-    unet = UNet(recipe.diffusion.width)
+    unet = UNet(recipe.diffusion.width).to(run.torch_device())
+    task = _task(unet, regions, scaling, recipe, run)
     provenance = record(
         "pretrain",
         {f"scene {i + 1}": stack.fingerprint() for i, stack in enumerate(stacks)},
         seed=run.seed,
         hidden_test_pixels=samples.test_digest() if samples is not None else None,
     )
-    history = _fit(unet, regions, scaling, recipe, run, partial, resume, provenance)
+    log.info("pre-training the denoiser on %s, without labels", run.torch_device())
+    with open_workers(run.workers(run.torch_device())) as workers:
+        history = fit(replace(task, identity=task.identity | provenance), workers, partial=partial, resume=resume)
     weights = {f"unet.{k}": v.cpu().numpy() for k, v in unet.state_dict().items()}
-    first = stacks[0]
-    bands, sar_bands = (
-        tuple(BandName(b.name, b.wavelength_nm) for b in image.bands) for image in (first.spectral, first.sar)
-    )
-    unit = "signed" if first.sar_unit == "signed" else "power"
-    return Checkpoint("denoiser", weights, recipe, bands, sar_bands, unit, scaling, None, history, provenance)
+    unit = "signed" if stacks[0].sar_unit == "signed" else "power"
+    return Checkpoint("denoiser", weights, recipe, *band_names(stacks[0]), unit, scaling, None, history, provenance)
 
 
 def _listed(stacks: Stack | Sequence[Stack]) -> list[Stack]:
-    listed = [stacks] if isinstance(stacks, Stack) else list(stacks)
-    counts = {(len(s.spectral.bands), len(s.sar.bands)) for s in listed}
-    if len(counts) > 1:
-        raise RasterError(
-            f"scenes differ in their numbers of spectral and SAR bands: {sorted(counts)}. "
-            "Give scenes of the same sensors."
-        )
-    return listed
+    """Scenes with the bands of the first, in its order."""
+    first, *others = [stacks] if isinstance(stacks, Stack) else list(stacks)
+    bands = band_names(first)
+    return [first, *(match_stack(s, *bands, name=f"scene {i}, the first scene") for i, s in enumerate(others, 2))]
 
 
 def _regions(stack: Stack, scaling: Scaling, samples: Samples | None, recipe: Recipe, run: Run) -> list[Region]:
+    """Up to 16 pieces of a scene that have data, each at least as large as a training tile."""
     windows = list(stack.grid.tiles(REGION_PX))
-    if len(windows) > REGIONS:
-        chosen = np.random.default_rng(run.seed).permutation(len(windows))[:REGIONS]
-        windows = [windows[i] for i in sorted(chosen)]
-    regions = []
-    for window in windows:
-        least = recipe.diffusion.tile_px
-        height, width = max(window.height, least), max(window.width, least)
-        tile = stack.read_padded(window.row_off, window.col_off, height, width)
-        tile = hide_test_pixels(tile, samples, window)
-        if tile.valid.any():
-            regions.append(Region(scaled_cube(tile, scaling), tile.valid))
+    regions: list[Region] = []
+    for index in np.random.default_rng(run.seed).permutation(len(windows)):
+        tile = hide_test_pixels(stack.read(windows[index]), samples, windows[index])
+        if tile.valid.any() and len(regions) < REGIONS:
+            regions.append(_region(scaled_cube(tile, scaling), tile.valid, recipe.diffusion.tile_px))
+    if not regions:
+        raise RasterError("no pixel is left to learn from: none is valid in both sensors and outside the test part.")
     return regions
 
 
-def _fit(
-    unet: UNet, regions: list[Region], scaling: Scaling, recipe: Recipe, run: Run,
-    partial: Path | None, resume: bool, identity: dict[str, object],
-) -> History:  # fmt: skip
+def _region(cube: NDArray[np.float32], valid: NDArray[np.bool_], least_px: int) -> Region:
+    """A piece smaller than a tile goes on as its own mirror image."""
+    pad = [(0, max(0, least_px - n)) for n in valid.shape]
+    return Region(np.pad(cube, [(0, 0), *pad], mode="reflect"), np.pad(valid, pad, mode="reflect"))
+
+
+def _task(unet: UNet, regions: list[Region], scaling: Scaling, recipe: Recipe, run: Run) -> Task[NoisyTiles]:
     device = run.torch_device()
     settings, schedule = recipe.diffusion, Schedule.linear()
     channels = Channels.of(scaling.sigma_log, scaling.bands)
-    unet.to(device)
 
     def batch(step: int) -> list[NoisyTiles]:
         count = min(SHARDS, settings.batch)
@@ -152,13 +147,8 @@ def _fit(
     def loss(network: nn.Module, tiles: NoisyTiles) -> tuple[Tensor, dict[str, Tensor]]:
         return noise_loss(network, tiles.xt, tiles.t, tiles.noise, tiles.valid), {}
 
-    log.info("pre-training the denoiser on %s, without labels", device)
-    task = Task(
-        "pretrain", unet, batch, loss, settings.steps, settings.learning_rate,
-        identity={**identity, "recipe": recipe.diffusion.model_dump_json()},
-    )  # fmt: skip
-    with open_workers(run.workers(device)) as workers:
-        return fit(task, workers, partial=partial, resume=resume)
+    identity = {"recipe": settings.model_dump_json(), "scaling": scaling.digest()}
+    return Task("pretrain", unet, batch, loss, settings.steps, settings.learning_rate, identity=identity)
 
 
 def draw_tiles(regions: list[Region], count: int, tile_px: int, generator: Generator) -> tuple[Tensor, Tensor]:

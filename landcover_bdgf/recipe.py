@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import difflib
 import tomllib
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Literal
 
@@ -89,6 +90,11 @@ class FusionRecipe(Settings):
         if self.d % self.heads:
             raise ValueError(f"d must be a multiple of heads, not {self.d} and {self.heads}")
         return self
+
+    @property
+    def guided(self) -> tuple[Branch, ...]:
+        """Branches that are there and see diffusion features."""
+        return tuple(branch for branch in self.branches if branch in self.guidance)
 
     @property
     def shares(self) -> bool:
@@ -190,10 +196,15 @@ def load_recipe(source: str | Path | None, overrides: tuple[str, ...] = (), *, d
     SettingsError
         Unknown recipe, file, key or value; names the nearest match.
     """
-    settings = _read_settings(source or default)
+    return changed(_validated(_read_settings(source or default), str(source or default)), overrides)
+
+
+def changed(recipe: Recipe, overrides: Sequence[str]) -> Recipe:
+    """The recipe with ``key=value`` overrides."""
+    settings = recipe.model_dump()
     for override in overrides:
         _set(settings, override)
-    return _validated(settings, str(source or default))
+    return _validated(settings, recipe.name)
 
 
 def recipe_toml(recipe: Recipe) -> str:

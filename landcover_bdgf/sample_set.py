@@ -48,6 +48,8 @@ class Split:
         Reason to number of pixels.
     notes : tuple of str
         What a reader of the accuracy should know.
+    patch : int
+        Side of the windows that leaks are judged by.
     """
 
     method: str = "none"
@@ -57,6 +59,7 @@ class Split:
     block_px: int | None = None
     dropped: dict[str, int] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
+    patch: int = PATCH_PX
 
 
 @dataclass(frozen=True, eq=False)
@@ -125,10 +128,10 @@ class Samples:
         """Smallest Chebyshev distance between a training and a test pixel; infinite if one part is empty."""
         return float(np.min(self._test_distances_px(), initial=math.inf))
 
-    def leak(self, patch: int = PATCH_PX) -> float:
-        """Share of test pixels whose ``patch`` × ``patch`` window overlaps that of a training pixel."""
+    def leak(self) -> float:
+        """Share of test pixels whose window overlaps that of a training pixel."""
         distances = self._test_distances_px()
-        return float((distances < patch).mean()) if len(distances) else 0.0
+        return float((distances < self.split.patch).mean()) if len(distances) else 0.0
 
     def _test_distances_px(self) -> NDArray[np.float64]:
         return distances_px(self.test.positions, self.train.positions)

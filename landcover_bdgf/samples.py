@@ -235,7 +235,7 @@ def _divide(
     path: PathLike, pixels: Labels, settings: SampleSettings, rng: np.random.Generator
 ) -> tuple[Mask, Labels, Split]:
     """The test part, pixels with the groups they were divided by, and how it was done."""
-    made = Split(settings.split, settings.buffer, settings.seed, settings.test_share)
+    made = Split(settings.split, settings.buffer, settings.seed, settings.test_share, patch=settings.patch)
     if settings.split == "none" or settings.test_share == 0:
         return np.zeros(len(pixels.rows), bool), pixels, replace(made, method="none", buffer_px=0)
     if settings.split == "random":

@@ -8,6 +8,7 @@ spectral ones.
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
 
@@ -15,7 +16,9 @@ import numpy as np
 from numpy.typing import NDArray
 from rasterio.windows import Window
 from sklearn.decomposition import PCA
+from threadpoolctl import threadpool_limits
 
+from landcover_bdgf.errors import RasterError
 from landcover_bdgf.recipe import SpectralRecipe
 from landcover_bdgf.samples import Samples
 from landcover_bdgf.stack import Stack, Tile
@@ -79,6 +82,10 @@ class Scaling:
         """Standard deviation of log intensity per SAR channel, 0 for channels with Gaussian noise."""
         return [float(std) if s else 0.0 for std, s in zip(self.sar_std, self.speckled, strict=True)]
 
+    def digest(self) -> str:
+        """sha256 of all its numbers."""
+        return hashlib.sha256(b"".join(a.tobytes() for a in self.arrays().values())).hexdigest()
+
     def arrays(self) -> dict[str, Floats]:
         """Name to array, for a checkpoint."""
         return {f.name: getattr(self, f.name) for f in fields(self)}
@@ -94,10 +101,13 @@ def fit_scaling(stacks: Sequence[Stack], recipe: SpectralRecipe, *, exclude: Sam
     reduced_low = reduced_high = np.zeros(0, np.float32)
     if len(spectral) > recipe.max_bands:
         scaled = np.clip(_to_unit(spectral, low, high), -SPECTRAL_LIMIT, SPECTRAL_LIMIT)
-        components = PCA(recipe.reduced_bands, svd_solver="covariance_eigh").fit(scaled.T).components_
+        kept = min(recipe.reduced_bands, *scaled.shape)
+        with threadpool_limits(1):  # a product split over threads rounds differently
+            components = PCA(kept, svd_solver="covariance_eigh").fit(scaled.T).components_
         components = components.astype(np.float32)
         reduced_low, reduced_high = _percentiles(np.einsum("ks,sn->kn", components, scaled))
-    return Scaling(low, high, components, reduced_low, reduced_high, *_fit_sar(sar))
+    speckled = np.array([name not in stacks[0].signed_names for name in stacks[0].sar.names])
+    return Scaling(low, high, components, reduced_low, reduced_high, *_fit_sar(sar, speckled))
 
 
 def sample_pixels(stack: Stack, *, exclude: Samples | None, seed: int) -> tuple[Floats, Floats]:
@@ -114,6 +124,8 @@ def sample_pixels(stack: Stack, *, exclude: Samples | None, seed: int) -> tuple[
             taken += 1
         if taken == SAMPLE_BLOCKS:
             break
+    if not taken:
+        raise RasterError("no pixel is left to learn from: none is valid in both sensors and outside the test part.")
     return np.concatenate(spectral, axis=1), np.concatenate(sar, axis=1)
 
 
@@ -128,8 +140,7 @@ def hide_test_pixels(tile: Tile, samples: Samples | None, window: Window) -> Til
     return Tile(tile.spectral * valid, tile.sar * valid, valid)
 
 
-def _fit_sar(sar: Floats) -> tuple[Floats, Floats, Floats]:
-    speckled = np.array([(channel > 0).all() for channel in sar])
+def _fit_sar(sar: Floats, speckled: NDArray[np.bool_]) -> tuple[Floats, Floats, Floats]:
     low, high = _percentiles(sar)
     log = np.log(np.where(speckled[:, None], sar, 1))
     mean = np.where(speckled, log.mean(axis=1, dtype=np.float64), (low + high) / 2)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -113,6 +114,7 @@ def train(
     run = run or Run()
     recipe = replace_diffusion(recipe or denoiser.recipe, denoiser.recipe)
     device = run.torch_device()
+    samples.check_grid(stack.grid)
     stack = fit_stack(denoiser, stack, name="the denoiser")
     _warn_of_leaks(samples, denoiser)
     viewer = Viewer.of(denoiser.part("unet."), denoiser.scaling, recipe, device, run.seed)
@@ -158,8 +160,8 @@ def training_ground(samples: Samples, recipe: Recipe) -> dict[str, Any]:
 def _warn_of_leaks(samples: Samples, denoiser: Checkpoint) -> None:
     if len(samples.test) and denoiser.provenance.get("hidden_test_pixels") != samples.test_digest():
         log.warning(
-            "the denoiser was pre-trained without hiding these test pixels (it saw their images, never "
-            "their labels); give --samples to pretrain to hide them"
+            "the denoiser was pre-trained without hiding these test pixels; if on this scene, it saw their images "
+            "(never their labels). Give --samples to pretrain to hide them"
         )
 
 
@@ -199,7 +201,7 @@ def _fit(
 
     def batch(step: int) -> list[Drawn]:
         chosen = learn[_epoch_batch(len(learn), settings.batch, step, run.seed)]
-        parts = [p for p in chosen.tensor_split(SHARDS) if len(p) > 1]
+        parts = chosen.tensor_split(max(1, min(SHARDS, len(chosen) // 2)))  # batch norm needs two windows
         return [
             _draw(windows[p], settings.augment, device, generator_of(run.seed, 2, step, i)) for i, p in enumerate(parts)
         ]
@@ -208,14 +210,13 @@ def _fit(
         assert isinstance(network, Trained)
         w = drawn.windows
         outputs = network.fusion(w.spec, w.sar, w.dif, drawn.generator)
-        values = {"accuracy": (outputs.z.flatten(1).argmax(1) == w.codes).float().mean()}
-        if network.mutual is not None:
-            values |= {f"T_{pair}": T for pair, T in network.mutual(outputs)[1].items()}
-        return total_loss(outputs, w.codes, network.mutual, loss_settings), values
+        loss, temperatures = total_loss(outputs, w.codes, network.mutual, loss_settings)
+        correct = (outputs.z.flatten(1).argmax(1) == w.codes).float().mean()
+        return loss, {"accuracy": correct, **{f"T_{pair}": T for pair, T in temperatures.items()}}
 
     def evaluate(network: nn.Module) -> float:
         assert isinstance(network, Trained)
-        return _accuracy(network.fusion, windows[validate].to(device))
+        return _accuracy(network.fusion, windows[validate], device)
 
     log.info("training on %d pixels of %d classes on %s", len(learn), len(windows.codes.unique()), device)
     task = Task(
@@ -264,16 +265,20 @@ def _validation_split(samples: Samples, share: float, seed: int) -> tuple[Tensor
 
 
 @torch.no_grad()
-def _accuracy(network: FusionNetwork, windows: Windows) -> float:
+def _accuracy(network: FusionNetwork, windows: Windows, device: torch.device) -> float:
     """Mean producer's accuracy of the classes there are."""
     network.eval()
     parts = torch.arange(len(windows)).split(512)
-    found = torch.cat([network(w.spec, w.sar, w.dif).z.flatten(1).argmax(1) for w in (windows[p] for p in parts)])
+    found = torch.cat(
+        [network(w.spec, w.sar, w.dif).z.flatten(1).argmax(1) for w in (windows[p].to(device) for p in parts)]
+    )
     network.train()
     truth = windows.codes.cpu().numpy()
     return float(recall_score(truth, found.cpu(), labels=np.unique(truth), average="macro", zero_division=0))
 
 
 def _digest(windows: Windows) -> str:
-    sums = [float(a.double().sum()) for a in (windows.spec, windows.sar, windows.dif, windows.codes)]
-    return f"{len(windows)} windows, sums {sums}"
+    digest = hashlib.sha256()
+    for part in (windows.spec, windows.sar, windows.dif, windows.codes):
+        digest.update(part.numpy().tobytes())
+    return digest.hexdigest()

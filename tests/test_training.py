@@ -1,6 +1,6 @@
 """Training looks at training pixels alone, and gives the same model again, resumed or not."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -59,13 +59,13 @@ def test_a_seed_changes_everything(stack: Stack, samples: Samples, denoiser: Che
 
 
 @contextmanager
-def stopped(monkeypatch: pytest.MonkeyPatch, *, after: int) -> Iterator[None]:
+def stopped(monkeypatch: pytest.MonkeyPatch, ctrl_c: Callable[[], None], *, after: int) -> Iterator[None]:
     """A training that is stopped like by Ctrl-C after some steps."""
     step = fitting._step
 
     def stopping(task, number, *rest):  # type: ignore[no-untyped-def]
-        if number == after:
-            raise KeyboardInterrupt
+        if number == after - 1:
+            ctrl_c()
         return step(task, number, *rest)
 
     with monkeypatch.context() as patch:
@@ -81,12 +81,13 @@ def test_resumed_equals_uninterrupted(
     model: Checkpoint,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
+    ctrl_c: Callable[[], None],
 ) -> None:
     partial = tmp_path / "partial.safetensors"
-    with stopped(monkeypatch, after=2):
+    with stopped(monkeypatch, ctrl_c, after=2):
         train(stack, samples, denoiser=denoiser, partial=partial)
     assert_same_weights(train(stack, samples, denoiser=denoiser, partial=partial, resume=True), model)
-    with stopped(monkeypatch, after=1):
+    with stopped(monkeypatch, ctrl_c, after=1):
         pretrain(stack, denoiser.recipe, samples=samples, partial=partial)
     other = load_recipe("laptop", ("diffusion.steps=3", "diffusion.batch=4", "diffusion.learning_rate=0.5"))
     with pytest.raises(CheckpointError, match=r"another training: recipe was .*, is"):

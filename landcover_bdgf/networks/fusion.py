@@ -49,11 +49,11 @@ class FusionNetwork(nn.Module):
     def __init__(self, inputs: Inputs, recipe: FusionRecipe) -> None:
         super().__init__()
         self.inputs, self.recipe = inputs, recipe
-        d, guided = recipe.d, recipe.guidance
+        d, guided = recipe.d, recipe.guided
         bands, sar_bands = inputs.bands, inputs.sar_bands
         self.project = nn.Sequential(nn.Conv2d(inputs.features, d, 1), nn.BatchNorm2d(d), nn.ReLU()) if guided else None
         self.cnn = self.transformer = self.mamba = None
-        if "cnn" in recipe.branches or self._mamba_uses_cnn():
+        if "cnn" in recipe.branches:
             self.cnn = CnnBranch(
                 bands, sar_bands, d, widths=recipe.cnn_widths, guided="cnn" in guided, padded=recipe.padded
             )
@@ -75,7 +75,7 @@ class FusionNetwork(nn.Module):
 
     def _mamba_uses_cnn(self) -> bool:
         """Group attention includes the features of the CNN where that branch exists (ablations run without)."""
-        return {"mamba", "cnn"} <= set(self.recipe.branches) and "mamba" in self.recipe.guidance
+        return "cnn" in self.recipe.branches and "mamba" in self.recipe.guided
 
     def forward(self, spec: Tensor, sar: Tensor, features: Tensor, generator: Generator | None = None) -> Outputs:
         """With a ``generator`` (training), components of the branch vectors are dropped out by its draws."""
@@ -162,18 +162,24 @@ def divergence(z_first: Tensor, z_second: Tensor, T: Tensor) -> Tensor:
     return (log_p.exp() * (log_p - log_q)).sum(1).mean()
 
 
-def total_loss(outputs: Outputs, codes: Tensor, mutual: MutualLearning | None, settings: LossSettings) -> Tensor:
-    """Eq. 29 for single windows: z (B, C, 1, 1), codes int64 (B,) from 0."""
+def total_loss(
+    outputs: Outputs, codes: Tensor, mutual: MutualLearning | None, settings: LossSettings
+) -> tuple[Tensor, dict[str, Tensor]]:
+    """Eq. 29 for single windows: z (B, C, 1, 1), codes int64 (B,) from 0; and the temperatures."""
 
     def cross_entropy(z: Tensor) -> Tensor:
-        return F.cross_entropy(
-            z.flatten(1), codes, weight=settings.class_weights, label_smoothing=settings.label_smoothing
-        )
+        smoothing = settings.label_smoothing
+        losses = F.cross_entropy(z.flatten(1), codes, reduction="none", label_smoothing=smoothing)
+        # a plain mean: divided by the weights of its own batch, a rare class would weigh less than it should
+        return (losses if settings.class_weights is None else losses * settings.class_weights[codes]).mean()
 
     loss = cross_entropy(outputs.z)
     if settings.branch_weight:
         loss = loss + settings.branch_weight * sum(cross_entropy(z) for z in outputs.branch_z.values())
-    return loss if mutual is None else loss + mutual(outputs)[0]
+    if mutual is None:
+        return loss, {}
+    divergences, temperatures = mutual(outputs)
+    return loss + divergences, temperatures
 
 
 @dataclass(frozen=True)

@@ -119,7 +119,7 @@ def windows(x: Tensor, size: int) -> Tensor:
 
 
 class MambaBranch(nn.Module):
-    """``(B, S, H, W), (B, R, H, W), (B, d, H, W) | None, f_cnn | None -> (B, d, H − 8, W − 8)``.
+    """``(B, S, H, W), (B, R, H, W), guides -> (B, d, H − 8, W − 8)``.
 
     Works on the ``size`` × ``size`` centre of the window, where the features of the CNN exist.
     """

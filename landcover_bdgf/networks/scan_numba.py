@@ -1,6 +1,6 @@
 """The selective scan compiled for the CPU, one thread, no lock held; see :mod:`scan` for the recurrence.
 
-One thread, because parallel work is cut into pieces one level above (see ``parallel.py``), so that the
+One thread, because parallel work is cut into pieces one level above (see ``device.py``), so that the
 result does not depend on the number of threads. The innermost loops run over the states, side by side in
 memory; exp is a polynomial, because a call to the library's exp would keep the loop from using vectors.
 """
