@@ -18,7 +18,6 @@ from landcover_bdgf.device import Run, Workers, open_workers
 from landcover_bdgf.errors import LabelError
 from landcover_bdgf.features import BLOCK_PX, Seen, Viewer
 from landcover_bdgf.fit import SHARDS, Task, fit, generator_of
-from landcover_bdgf.history import History
 from landcover_bdgf.networks.fusion import FusionNetwork, Inputs, LossSettings, MutualLearning, total_loss
 from landcover_bdgf.progress import log, track
 from landcover_bdgf.provenance import record
@@ -130,7 +129,9 @@ def train(
         torch.manual_seed(run.seed)  # initial weights
         sizes = Inputs(viewer.scaling.bands, len(viewer.scaling.sar_mean), viewer.features, len(samples.legend.entries))
         trained = Trained(sizes, recipe).to(device)
-        history = _fit(trained, windows, samples.train, recipe, run, workers, partial, resume)
+        log.info("training on %d pixels of %d classes on %s", len(windows), len(windows.codes.unique()), device)
+        task = _task(trained, windows, samples.train, recipe, run)
+        history = fit(task, workers, partial=partial, resume=resume)
     weights = denoiser.weights | {f"fusion.{k}": v.cpu().numpy() for k, v in trained.fusion.state_dict().items()}
     return replace(
         denoiser, kind="model", weights=weights, recipe=recipe, legend=samples.legend, history=history,
@@ -190,10 +191,7 @@ def _cut(seen: Seen, rows: NDArray[Any], cols: NDArray[Any], codes: NDArray[Any]
     return Windows(at(seen.spec), at(seen.sar), at(seen.dif), torch.from_numpy(codes.astype(np.int64) - 1))
 
 
-def _fit(
-    trained: Trained, windows: Windows, samples: Samples, recipe: Recipe, run: Run,
-    workers: Workers, partial: Path | None, resume: bool,
-) -> History:  # fmt: skip
+def _task(trained: Trained, windows: Windows, samples: Samples, recipe: Recipe, run: Run) -> Task[Drawn]:
     settings, device = recipe.training, run.torch_device()
     learn, validate = _validation_split(samples, settings.validation_share, run.seed)
     class_weights = _class_weights(windows.codes[learn], trained, settings.balanced).to(device)
@@ -218,14 +216,12 @@ def _fit(
         assert isinstance(network, Trained)
         return _accuracy(network.fusion, windows[validate], device)
 
-    log.info("training on %d pixels of %d classes on %s", len(learn), len(windows.codes.unique()), device)
-    task = Task(
+    return Task(
         "train", trained, batch, loss, settings.steps, settings.learning_rate, settings.weight_decay,
         averaged_share=settings.averaged_share,
         evaluate=evaluate if len(validate) else None,
         identity={"recipe": recipe.model_dump_json(), "seed": run.seed, "windows": _digest(windows)},
     )  # fmt: skip
-    return fit(task, workers, partial=partial, resume=resume)
 
 
 def _draw(windows: Windows, augment: bool, device: torch.device, generator: Generator) -> Drawn:

@@ -13,6 +13,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from landcover_bdgf.recipe import FusionRecipe
+
 
 def crop(x: Tensor, px: int) -> Tensor:
     """Cut ``px`` pixels off each side of the last two axes."""
@@ -26,13 +28,10 @@ class CnnBranch(nn.Module):
     works. With ``padded`` (the paper's zero-padded convolutions) height and width are kept instead.
     """
 
-    def __init__(
-        self, bands: int, sar_bands: int, d: int, *, widths: tuple[int, int, int], guided: bool, padded: bool
-    ) -> None:
+    def __init__(self, bands: int, sar_bands: int, recipe: FusionRecipe) -> None:
         super().__init__()
-        w1, w2, w3 = widths
-        p = int(padded)
-        self.reach_px = 0 if padded else 1
+        d, (w1, w2, w3), p = recipe.d, recipe.cnn_widths, int(recipe.padded)
+        self.reach_px = 0 if recipe.padded else 1
         self.spec1 = nn.Conv3d(1, w1, 3, padding=(1, p, p))
         self.spec2 = nn.Conv3d(w1, w2, 3, padding=(1, p, p))
         self.spec3 = nn.Conv3d(w2, w3, (3, 1, 1), padding=(1, 0, 0))
@@ -42,7 +41,9 @@ class CnnBranch(nn.Module):
         self.last = nn.Conv2d(d, d, 1)
         self.norms = nn.ModuleList([nn.BatchNorm3d(w1), nn.BatchNorm3d(w2), nn.BatchNorm3d(w3)])
         self.norm_sar, self.norm_sum = nn.BatchNorm2d(d), nn.BatchNorm2d(d)
-        self.guides = nn.ModuleList(nn.Conv2d(d, w, 3, padding=p) for w in (w1, w2, d)) if guided else None
+        self.guides = (
+            nn.ModuleList(nn.Conv2d(d, w, 3, padding=p) for w in (w1, w2, d)) if "cnn" in recipe.guided else None
+        )
         self.beta, self.gamma, self.alpha = (nn.Parameter(torch.tensor(0.5)) for _ in range(3))
 
     def forward(self, spec: Tensor, sar: Tensor, dif: Tensor | None) -> Tensor:

@@ -49,33 +49,16 @@ class FusionNetwork(nn.Module):
     def __init__(self, inputs: Inputs, recipe: FusionRecipe) -> None:
         super().__init__()
         self.inputs, self.recipe = inputs, recipe
-        d, guided = recipe.d, recipe.guided
-        bands, sar_bands = inputs.bands, inputs.sar_bands
-        self.project = nn.Sequential(nn.Conv2d(inputs.features, d, 1), nn.BatchNorm2d(d), nn.ReLU()) if guided else None
-        self.cnn = self.transformer = self.mamba = None
-        if "cnn" in recipe.branches:
-            self.cnn = CnnBranch(
-                bands, sar_bands, d, widths=recipe.cnn_widths, guided="cnn" in guided, padded=recipe.padded
-            )
-            self.cnn_vector = nn.Conv2d(2 * d, d, 1)
-        if "transformer" in recipe.branches:
-            self.transformer = TransformerBranch(
-                bands, sar_bands, d, patch=recipe.patch, heads=recipe.heads, tokens=recipe.tokens,
-                guided="transformer" in guided, pixel_tokens=recipe.pixel_tokens,
-            )  # fmt: skip
-        if "mamba" in recipe.branches:
-            block = {"e": recipe.mamba_channels, "states": recipe.mamba_states, "conv": recipe.mamba_conv}
-            kinds = 1 + 1 + int(self._mamba_uses_cnn()) if "mamba" in guided else 0
-            self.mamba = MambaBranch(
-                bands, sar_bands, d, patch=recipe.patch, size=recipe.centre_px, block=block,
-                g=recipe.group_channels, kinds=kinds,
-            )  # fmt: skip
+        d, bands = recipe.d, (inputs.bands, inputs.sar_bands)
+        self.project = None
+        if recipe.guided:
+            self.project = nn.Sequential(nn.Conv2d(inputs.features, d, 1), nn.BatchNorm2d(d), nn.ReLU())
+        self.cnn = CnnBranch(*bands, recipe) if "cnn" in recipe.branches else None
+        self.cnn_vector = nn.Conv2d(2 * d, d, 1) if "cnn" in recipe.branches else None
+        self.transformer = TransformerBranch(*bands, recipe) if "transformer" in recipe.branches else None
+        self.mamba = MambaBranch(*bands, recipe) if "mamba" in recipe.branches else None
         self.heads = nn.ModuleDict({name: nn.Linear(d, inputs.classes) for name in recipe.branches})
         self.head = nn.Linear(len(recipe.branches) * d, inputs.classes)
-
-    def _mamba_uses_cnn(self) -> bool:
-        """Group attention includes the features of the CNN where that branch exists (ablations run without)."""
-        return "cnn" in self.recipe.branches and "mamba" in self.recipe.guided
 
     def forward(self, spec: Tensor, sar: Tensor, features: Tensor, generator: Generator | None = None) -> Outputs:
         """With a ``generator`` (training), components of the branch vectors are dropped out by its draws."""
@@ -92,7 +75,7 @@ class FusionNetwork(nn.Module):
         if self.cnn is not None:
             f_cnn = self.cnn(spec, sar, dif)
             vectors["cnn"] = self._pool(f_cnn)
-            guides += [f_cnn] if self._mamba_uses_cnn() else []
+            guides.append(f_cnn)
         if self.transformer is not None:
             vectors["transformer"] = self.transformer(spec, sar, dif)
         if self.mamba is not None:
@@ -112,6 +95,7 @@ class FusionNetwork(nn.Module):
     def _pool(self, f: Tensor) -> Tensor:
         """Mean of the window beside its central pixel, the one to classify."""
         size = self.recipe.centre_px
+        assert self.cnn_vector is not None
         return self.cnn_vector(torch.cat([F.avg_pool2d(f, size, stride=1), crop(f, size // 2)], dim=1))
 
 

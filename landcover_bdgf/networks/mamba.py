@@ -18,6 +18,7 @@ from torch.nn import functional as F
 
 from landcover_bdgf.networks.cnn import crop
 from landcover_bdgf.networks.scan import selective_scan
+from landcover_bdgf.recipe import FusionRecipe
 
 
 class MambaBlock(nn.Module):
@@ -124,23 +125,14 @@ class MambaBranch(nn.Module):
     Works on the ``size`` × ``size`` centre of the window, where the features of the CNN exist.
     """
 
-    def __init__(
-        self,
-        bands: int,
-        sar_bands: int,
-        d: int,
-        *,
-        patch: int,
-        size: int,
-        block: dict[str, int],
-        g: int,
-        kinds: int,
-    ) -> None:
+    def __init__(self, bands: int, sar_bands: int, recipe: FusionRecipe) -> None:
         super().__init__()
-        self.margin_px, self.size = (patch - size) // 2, size
+        d, block = recipe.d, {"e": recipe.mamba_channels, "states": recipe.mamba_states, "conv": recipe.mamba_conv}
+        self.margin_px, self.size = (recipe.patch - recipe.centre_px) // 2, recipe.centre_px
         self.spec = SpectralMamba(bands, d, **block)
         self.sar = SpectralMamba(sar_bands, d, **block)
-        self.group = GroupAttention(d, g, kinds) if kinds else None
+        kinds = 3 if "cnn" in recipe.branches else 2  # the Mamba's own features, diffusion and CNN features
+        self.group = GroupAttention(d, recipe.group_channels, kinds) if "mamba" in recipe.guided else None
         self.join = nn.Conv2d(4 * d, d, 1)
 
     def forward(self, spec: Tensor, sar: Tensor, guides: list[Tensor]) -> Tensor:

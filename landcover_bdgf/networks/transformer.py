@@ -16,6 +16,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from landcover_bdgf.recipe import FusionRecipe
+
 LOGIT_LIMIT = 8.0  # soft bound of a: exp(±8) stays well inside float32 without a running maximum
 
 
@@ -104,25 +106,19 @@ class Sensor(nn.Module):
 class TransformerBranch(nn.Module):
     """``(B, S, H, W), (B, R, H, W), (B, d, H, W) | None -> (B, d, H − 8, W − 8)`` (eq. 19)."""
 
-    def __init__(
-        self,
-        bands: int,
-        sar_bands: int,
-        d: int,
-        *,
-        patch: int,
-        heads: int,
-        tokens: int,
-        guided: bool,
-        pixel_tokens: bool,
-    ) -> None:
+    def __init__(self, bands: int, sar_bands: int, recipe: FusionRecipe) -> None:
         super().__init__()
-        self.patch = patch
-        self.spec = Sensor(Tokenizer(bands, d, tokens=tokens, patch=patch), d, heads)
-        self.sar = Sensor(Tokenizer(sar_bands, d, tokens=tokens, patch=patch), d, heads)
-        dif_tokens = PixelTokens(d, d) if pixel_tokens else Tokenizer(d, d, tokens=tokens, patch=patch)
-        self.dif = Sensor(dif_tokens, d, heads) if guided else None
-        self.cross = nn.ModuleList(Attention(d, heads) for _ in range(3 if guided else 2))
+        self.patch = recipe.patch
+        guided = "transformer" in recipe.guided
+
+        def tokens(channels: int) -> Tokenizer:
+            return Tokenizer(channels, recipe.d, tokens=recipe.tokens, patch=recipe.patch)
+
+        self.spec = Sensor(tokens(bands), recipe.d, recipe.heads)
+        self.sar = Sensor(tokens(sar_bands), recipe.d, recipe.heads)
+        of_features = PixelTokens(recipe.d, recipe.d) if recipe.pixel_tokens else tokens(recipe.d)
+        self.dif = Sensor(of_features, recipe.d, recipe.heads) if guided else None
+        self.cross = nn.ModuleList(Attention(recipe.d, recipe.heads) for _ in range(3 if guided else 2))
 
     def forward(self, spec: Tensor, sar: Tensor, dif: Tensor | None) -> Tensor:
         cls_spec, tok_spec = self.spec(spec)
