@@ -68,7 +68,7 @@ class Viewer:
 
     def read(self, stack: Stack, row: int, col: int) -> Tile:
         """The block at (row, col) with its whole halo; the scene continues by reflection."""
-        halo = self.recipe.fusion.margin_px + HALO_PX
+        halo = self.recipe.halo_px
         return stack.read_padded(row - halo, col - halo, BLOCK_PX + 2 * halo, BLOCK_PX + 2 * halo)
 
     @torch.no_grad()
@@ -78,8 +78,8 @@ class Viewer:
         dif = self._encode(cube, row, col)
         inner = cube[..., HALO_PX:-HALO_PX, HALO_PX:-HALO_PX]
         sar_bands = len(self.scaling.sar_mean)
-        margin = self.recipe.fusion.margin_px + HALO_PX
-        valid = tile.valid[margin:-margin, margin:-margin]
+        halo = self.recipe.halo_px
+        valid = tile.valid[halo:-halo, halo:-halo]
         return Seen(inner[:, sar_bands:].contiguous(), inner[:, :sar_bands].contiguous(), dif, valid)
 
     def _encode(self, cube: Tensor, row: int, col: int) -> Tensor:
@@ -89,7 +89,7 @@ class Viewer:
         channels = Channels.of(self.scaling.sigma_log, self.scaling.bands).to(self.device)
         noise = None
         if self.recipe.features.noise == "keyed":
-            halo = self.recipe.fusion.margin_px + HALO_PX
+            halo = self.recipe.halo_px
             noise = torch.from_numpy(keyed_noise(self.seed, row - halo, col - halo, cube.shape[1:])).to(cube)[None]
         step = self.recipe.features.step
         return encode(self.unet, cube, step, noise, channels, Schedule.linear())[

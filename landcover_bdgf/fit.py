@@ -63,7 +63,7 @@ class Task(Generic[Shard]):
     averaged_share : float
         The weights that are kept are the mean over this last part of the steps; 0 keeps the last ones.
     evaluate : callable, optional
-        network -> score; asked twenty times, and the weights with the highest score are kept instead.
+        network -> score; asked about twenty times, and the weights with the highest score are kept instead.
     identity : dict
         All that must agree when an interrupted training is resumed.
     """

@@ -60,7 +60,6 @@ class FusionRecipe(Settings):
     # few minutes of pre-training that a laptop has, they help the Mamba and hurt the others: decision 0005.
     guidance: tuple[Branch, ...] = ("mamba",)
     patch: int = Field(9, ge=5)  # the paper's; odd
-    centre_px: int = Field(5, ge=1)  # of the window: where valid convolutions leave features; 9 in the paper
     padded: bool = False  # zero-padded convolutions as printed; then windows cannot share
     pixel_tokens: bool = False  # all 81 pixels as diffusion tokens as printed; then windows cannot share
     d: int = Field(64, ge=8)  # embedding of the paper
@@ -73,7 +72,7 @@ class FusionRecipe(Settings):
     group_channels: int = Field(16, ge=1)
     dropout: float = Field(0.3, ge=0, lt=1)
 
-    @field_validator("branches", "guidance", mode="before")
+    @field_validator("branches", "guidance", "cnn_widths", mode="before")
     @classmethod
     def _split(cls, value: Any) -> Any:
         """Accept ``--set fusion.branches=cnn,mamba``."""
@@ -83,13 +82,16 @@ class FusionRecipe(Settings):
     def _check(self) -> FusionRecipe:
         if not self.branches:
             raise ValueError("at least one branch is needed")
-        if self.patch % 2 == 0 or self.centre_px % 2 == 0:
-            raise ValueError(f"patch and centre_px must be odd, not {self.patch} and {self.centre_px}")
-        if self.centre_px != (self.patch if self.padded else self.patch - 4):
-            raise ValueError("centre_px must be patch − 4 (two valid 3 × 3 layers), or patch where padded")
+        if self.patch % 2 == 0:
+            raise ValueError(f"patch must be odd, not {self.patch}")
         if self.d % self.heads:
             raise ValueError(f"d must be a multiple of heads, not {self.d} and {self.heads}")
         return self
+
+    @property
+    def centre_px(self) -> int:
+        """Side of the centre of a window that two valid 3 × 3 layers leave; the whole window where padded."""
+        return self.patch if self.padded else self.patch - 4
 
     @property
     def guided(self) -> tuple[Branch, ...]:
@@ -151,7 +153,7 @@ class Recipe(Settings):
     @property
     def halo_px(self) -> int:
         """How far round a pixel the data reach that decide its class: window and encoder."""
-        return self.fusion.margin_px + 13
+        return self.fusion.margin_px + 13  # HALO_PX of the U-Net, which this file cannot import without torch
 
 
 _BASE: dict[str, Any] = {
@@ -167,7 +169,7 @@ _PAPER: dict[str, Any] = {
     "diffusion": {"width": 1.0, "steps": 30_000, "tile_px": 64, "batch": 16, "learning_rate": 4e-4},
     "features": {"noise": "keyed"},
     "fusion": {
-        "guidance": BRANCHES, "padded": True, "centre_px": 9, "pixel_tokens": True, "dropout": 0.0,
+        "guidance": BRANCHES, "padded": True, "pixel_tokens": True, "dropout": 0.0,
         "mamba_channels": 64, "mamba_states": 16, "group_channels": 64,
     },
     "mutual": {"branch_weight": 0.0, "temperature_limits": None},

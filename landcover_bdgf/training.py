@@ -9,14 +9,13 @@ from typing import Any
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from sklearn.metrics import recall_score
 from torch import Generator, Tensor, nn
 
 from landcover_bdgf.checkpoint import Checkpoint, fit_stack
 from landcover_bdgf.device import Run, Workers, open_workers
 from landcover_bdgf.errors import LabelError
-from landcover_bdgf.features import BLOCK_PX, Seen, Viewer
+from landcover_bdgf.features import BLOCK_PX, Viewer
 from landcover_bdgf.fit import SHARDS, Task, fit, generator_of
 from landcover_bdgf.networks.fusion import FusionNetwork, Inputs, LossSettings, MutualLearning, total_loss
 from landcover_bdgf.progress import log, track
@@ -168,27 +167,23 @@ def _warn_of_leaks(samples: Samples, denoiser: Checkpoint) -> None:
 
 def cut_windows(stack: Stack, samples: Samples, viewer: Viewer, workers: Workers) -> Windows:
     """Windows round all pixels of ``samples``, in their order, from blocks that are each computed once."""
-    patch = viewer.recipe.fusion.patch
-    block_of = np.stack([samples.rows // BLOCK_PX, samples.cols // BLOCK_PX], axis=1)
-    blocks, member = np.unique(block_of, axis=0, return_inverse=True)
+    patch, count = viewer.recipe.fusion.patch, len(samples)
+    channels = (viewer.scaling.bands, len(viewer.scaling.sar_mean), viewer.features)
+    codes = torch.from_numpy(samples.codes.astype(np.int64) - 1)
+    spec, sar, dif = (torch.empty(count, c, patch, patch) for c in channels)
+    blocks, member = np.unique(
+        np.stack([samples.rows // BLOCK_PX, samples.cols // BLOCK_PX], axis=1), axis=0, return_inverse=True
+    )
+    members = np.split(np.argsort(member.ravel(), kind="stable"), np.cumsum(np.bincount(member.ravel()))[:-1])
     corners = [(int(r) * BLOCK_PX, int(c) * BLOCK_PX) for r, c in blocks]
     reads = ((viewer.read(stack, r, c), r, c) for r, c in corners)
-    cut: list[Windows] = []
-    results = workers.map(lambda read: viewer.see(*read), reads)
-    for i, seen in enumerate(track(results, "diffusion features", len(corners))):
-        inside = np.flatnonzero(member.ravel() == i)
-        rows, cols = samples.rows[inside] - corners[i][0], samples.cols[inside] - corners[i][1]
-        cut.append(_cut(seen, rows, cols, samples.codes[inside], patch))
-    order = np.argsort(np.concatenate([np.flatnonzero(member.ravel() == i) for i in range(len(blocks))]))
-    joined = [torch.cat([getattr(w, name) for w in cut]) for name in ("spec", "sar", "dif", "codes")]
-    return Windows(*(a[torch.from_numpy(order)] for a in joined))
-
-
-def _cut(seen: Seen, rows: NDArray[Any], cols: NDArray[Any], codes: NDArray[Any], patch: int) -> Windows:
-    def at(x: Tensor) -> Tensor:
-        return torch.stack([x[0, :, r : r + patch, c : c + patch] for r, c in zip(rows, cols, strict=True)]).cpu()
-
-    return Windows(at(seen.spec), at(seen.sar), at(seen.dif), torch.from_numpy(codes.astype(np.int64) - 1))
+    results = track(workers.map(lambda read: viewer.see(*read), reads), "diffusion features", len(corners))
+    for seen, inside, (row, col) in zip(results, members, corners, strict=True):
+        at = samples.rows[inside] - row, samples.cols[inside] - col
+        for source, target in ((seen.spec, spec), (seen.sar, sar), (seen.dif, dif)):
+            every = source[0].unfold(1, patch, 1).unfold(2, patch, 1)  # (C, 64, 64, 9, 9), no copy
+            target[inside] = every[:, at[0], at[1]].transpose(0, 1).cpu()
+    return Windows(spec, sar, dif, codes)
 
 
 def _task(trained: Trained, windows: Windows, samples: Samples, recipe: Recipe, run: Run) -> Task[Drawn]:
@@ -255,7 +250,7 @@ def _validation_split(samples: Samples, share: float, seed: int) -> tuple[Tensor
     rng = np.random.default_rng(seed)
     for code in np.unique(samples.codes):
         groups = np.unique(samples.groups[samples.codes == code])
-        count = min(round(share * len(groups)), len(groups) - 1)
+        count = min(max(int(share > 0), round(share * len(groups))), len(groups) - 1)
         held |= np.isin(samples.groups, rng.permutation(groups)[:count]) & (samples.codes == code)
     return torch.from_numpy(np.flatnonzero(~held)), torch.from_numpy(np.flatnonzero(held))
 

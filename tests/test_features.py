@@ -8,7 +8,8 @@ from rasterio.windows import Window
 from landcover_bdgf.checkpoint import Checkpoint
 from landcover_bdgf.features import BLOCK_PX, Viewer, keyed_noise, scaled_cube
 from landcover_bdgf.networks.diffusion import Channels, Schedule, encode
-from landcover_bdgf.recipe import SpectralRecipe, load_recipe
+from landcover_bdgf.networks.unet import HALO_PX
+from landcover_bdgf.recipe import RECIPES, SpectralRecipe, load_recipe
 from landcover_bdgf.samples import Samples
 from landcover_bdgf.scaling import fit_scaling, hide_test_pixels
 from landcover_bdgf.stack import Stack, Tile
@@ -33,6 +34,10 @@ def test_features_of_blocks_are_those_of_the_whole_scene(noise: str, stack: Stac
         h, w = min(BLOCK_PX, height - row) + 8, min(BLOCK_PX, width - col) + 8
         expected = whole[:, row + 13 : row + 13 + h, col + 13 : col + 13 + w]
         torch.testing.assert_close(seen.dif[0, :, :h, :w], expected, atol=1e-5, rtol=1e-5)
+
+
+def test_the_halo_is_the_reach_of_window_and_encoder() -> None:
+    assert RECIPES["laptop"].halo_px == 4 + HALO_PX
 
 
 def test_a_block_is_the_same_bit_for_bit_whenever_it_is_asked_for(stack: Stack, denoiser: Checkpoint) -> None:

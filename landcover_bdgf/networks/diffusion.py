@@ -192,9 +192,12 @@ def _reverse_step(
     speckled, mu, s = (sigma > 0).expand(x.shape), float(schedule.mu[t]), float(schedule.s[t])
     seen = torch.where(speckled, (x - mu) / _spread(sigma, t, schedule), x)
     predicted = unet(pad_bands(seen), torch.full((x.shape[0],), t))[:, : x.shape[1]]
-    y0 = torch.clamp(x - mu - s * predicted, -4 * sigma, 4 * sigma)  # as DDPM clips its estimate of x_0
+    # estimates of x_0 are clipped to the range of the data, as DDPM does
+    y0 = torch.clamp(x - mu - s * predicted, -4 * sigma, 4 * sigma)
+    root, rest = float(schedule.alpha_bar[t]) ** 0.5, (1 - float(schedule.alpha_bar[t])) ** 0.5
+    x0 = ((x - rest * predicted) / root).clamp(-2, 2)
     return torch.where(
         speckled,
         reverse_speckle(x, y0, t, schedule, generator),
-        reverse_gaussian(x, predicted, t, schedule, generator).clamp(-3, 3),
+        reverse_gaussian(x, (x - root * x0) / rest, t, schedule, generator),
     )
