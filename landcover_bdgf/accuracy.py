@@ -100,6 +100,10 @@ class Accuracy:
     leak: float | None = None
     by_distance: tuple[DistanceBin, ...] = ()
 
+    def __str__(self) -> str:
+        """What the command line prints."""
+        return "\n".join(summary_lines(self))
+
     @property
     def n(self) -> int:
         """Reference pixels at which the map has a class."""
