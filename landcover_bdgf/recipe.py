@@ -37,7 +37,7 @@ class SpectralRecipe(Settings):
 class DiffusionRecipe(Settings):
     """Pre-training of the denoiser."""
 
-    width: float = Field(0.25, gt=0, le=1)  # of all channel counts; 1 is the paper's 4.30 M parameters
+    width: float = Field(0.25, ge=0.0625, le=1)  # of all channel counts; 1 is the paper's 4.30 M parameters
     mask: Literal["adaptive", "none"] = "adaptive"  # modality masks of eq. 7; "none" is ablation 10
     steps: int = Field(200, ge=1)  # optimiser steps
     tile_px: int = Field(32, ge=8)

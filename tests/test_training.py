@@ -14,6 +14,7 @@ from landcover_bdgf.checkpoint import Checkpoint
 from landcover_bdgf.device import Run, open_workers
 from landcover_bdgf.errors import CheckpointError, LabelError
 from landcover_bdgf.features import Viewer
+from landcover_bdgf.networks.fusion import LossSettings, Outputs, total_loss
 from landcover_bdgf.pretraining import pretrain
 from landcover_bdgf.recipe import Recipe, load_recipe
 from landcover_bdgf.samples import Samples
@@ -118,3 +119,29 @@ def test_one_class_is_no_map(stack: Stack, samples: Samples, denoiser: Checkpoin
     one = replace(samples, codes=np.ones_like(samples.codes))
     with pytest.raises(LabelError, match="fewer than two classes"):
         train(stack, one, denoiser=denoiser)
+
+
+def test_a_handful_of_pixels_is_enough_to_run(stack: Stack, samples: Samples, denoiser: Checkpoint) -> None:
+    first = np.zeros(len(samples), bool)
+    first[[np.flatnonzero((samples.codes == code) & (samples.parts == 0))[0] for code in (1, 2, 3)]] = True
+    assert len(train(stack, samples.where(first), denoiser=denoiser).history) == 4
+
+
+def test_samples_of_another_scene_are_refused(stack: Stack, samples: Samples, denoiser: Checkpoint) -> None:
+    elsewhere = replace(samples, grid=samples.grid.shifted((5.0, 0.0)))
+    with pytest.raises(LabelError, match="belong to another image"):
+        train(stack, elsewhere, denoiser=denoiser)
+    with pytest.raises(LabelError, match="belong to another image"):
+        pretrain(stack, denoiser.recipe, samples=elsewhere)
+
+
+def test_rare_classes_weigh_as_much_as_frequent_ones() -> None:
+    """Two classes of 6 and 2 windows with the same logits: each gets half of the loss."""
+    z = torch.zeros(8, 2, 1, 1)
+    codes = torch.tensor([0] * 6 + [1] * 2)
+    outputs = Outputs(z, {}, {})
+    z[:, 0] = 2.0
+    weights = torch.tensor([8 / 12, 8 / 4])
+    loss, _ = total_loss(outputs, codes, None, LossSettings(0.0, 0.0, weights))
+    frequent, rare = (float(torch.nn.functional.cross_entropy(z[i : i + 1, :, 0, 0], codes[i : i + 1])) for i in (0, 7))
+    assert float(loss) == pytest.approx((frequent + rare) / 2, rel=1e-5)
