@@ -112,8 +112,10 @@ def _regions(stack: Stack, scaling: Scaling, samples: Samples | None, recipe: Re
     regions: list[Region] = []
     for index in np.random.default_rng(run.seed).permutation(len(windows)):
         tile = hide_test_pixels(stack.read(windows[index]), samples, windows[index])
-        if tile.valid.any() and len(regions) < REGIONS:
+        if tile.valid.any():
             regions.append(_region(scaled_cube(tile, scaling), tile.valid, recipe.diffusion.tile_px))
+        if len(regions) == REGIONS:
+            break
     if not regions:
         raise RasterError("no pixel is left to learn from: none is valid in both sensors and outside the test part.")
     return regions

@@ -152,7 +152,6 @@ def training_ground(samples: Samples, recipe: Recipe) -> dict[str, Any]:
         "pixels_xy": np.stack([x, y], axis=1).round(6).tolist(),
         "crs": samples.grid.crs.to_wkt(),
         "patch": recipe.fusion.patch,
-        "halo_px": recipe.halo_px,
         "split": samples.split.method,
     }
 
