@@ -7,7 +7,7 @@ errors, progress       what can go wrong; how far the work is
 grid, output, raster   where pixels lie; files whole or not at all; raster files read and written
 provenance             where an output comes from, beside it
 bands, pixels          names and wavelengths; raw values to physical ones and their mask
-resample, image        values on another grid; one sensor's image, from one file or many
+resample, image, dates values on another grid; one sensor's image, of one file or many; its day
 coregister, pairing    how far the sensors are shifted; whether they fit together
 stack                  step: align. Both images on one grid, tile by tile
 symbology, legend      for QGIS and GDAL; classes with names and colours

@@ -93,7 +93,7 @@ def band_names(texts: Sequence[BandText]) -> list[str]:
     Sentinel-2, ``B2`` for Landsat, ``VV``.
     """
     labels = _labels(texts)
-    words = [_band_word(label) for label in labels]
+    words = [band_word(label) for label in labels]
     if None in words or len(set(words)) < len(words):
         return labels
     style = "{:02d}" if sensor_of(texts) == "Sentinel-2" else "{:d}"
@@ -102,7 +102,7 @@ def band_names(texts: Sequence[BandText]) -> list[str]:
 
 def sensor_of(texts: Sequence[BandText]) -> str | None:
     """``"Sentinel-2"``, ``"Landsat 8/9"`` or None: by names of bands and files, never by their number."""
-    words = [_band_word(label) or "" for label in _labels(texts)]
+    words = [band_word(label) or "" for label in _labels(texts)]
     if any(_LANDSAT_FILE.search(text.stem) for text in texts):
         return "Landsat 8/9" if set(words) <= set(LANDSAT_8_9) else None
     if not {_restyled(word, "{:02d}") for word in words} <= set(SENTINEL_2):
@@ -137,12 +137,12 @@ def _labels(texts: Sequence[BandText]) -> list[str]:
     described = [_WAVELENGTH.sub("", text.description).strip(" ()") for text in texts]
     if len(set(described)) == len(texts) and not any(_NO_NAME.fullmatch(label) for label in described):
         return described
-    if all(text.alone for text in texts) and (len(texts) > 1 or _band_word(texts[0].stem)):
+    if all(text.alone for text in texts) and (len(texts) > 1 or band_word(texts[0].stem)):
         return [text.stem for text in texts]
     return [f"band {index}" for index in range(1, len(texts) + 1)]
 
 
-def _band_word(label: str) -> str | None:
+def band_word(label: str) -> str | None:
     """The last word in a label that names a band: ``T43RCP_20200604T054639_B8A_20m`` -> ``B8A``."""
     words = _BAND_WORD.findall(label)
     return words[-1].upper() if words else None

@@ -71,7 +71,7 @@ def run_job(stack: Stack, job: Job) -> Accuracy | None:
     folder.mkdir(exist_ok=True)
     write_samples(samples, folder / "samples.gpkg", overwrite=job.overwrite)
     denoiser = pretrain(stack, job.recipe, samples=samples, run=job.run)
-    keep_denoiser(denoiser, stack, folder / "denoiser.safetensors", overwrite=job.overwrite)
+    keep_denoiser(denoiser, stack, folder / "denoiser.safetensors", run=job.run, overwrite=job.overwrite)
     model = train(stack, samples, denoiser=denoiser, recipe=job.recipe, run=job.run)
     keep_model(model, job.model, overwrite=job.overwrite)
     map_scene(model, stack, job.output, settings=job.mapping, run=job.run, overwrite=job.overwrite)
@@ -93,10 +93,10 @@ def check_kept(path: Path, *, overwrite: bool, resume: bool = False) -> None:
         check_output(file, overwrite=overwrite)
 
 
-def keep_denoiser(denoiser: Checkpoint, stack: Stack, path: Path, *, overwrite: bool) -> None:
+def keep_denoiser(denoiser: Checkpoint, stack: Stack, path: Path, *, run: Run, overwrite: bool) -> None:
     """Save a denoiser, its losses (``.csv``) and a picture of what it does (``.png``)."""
     keep_model(denoiser, path, overwrite=overwrite)
-    draw_denoised(denoiser, stack, path.with_suffix(".png"), overwrite=overwrite)
+    draw_denoised(denoiser, stack, path.with_suffix(".png"), run=run, overwrite=overwrite)
 
 
 def keep_model(model: Checkpoint, path: Path, *, overwrite: bool) -> None:

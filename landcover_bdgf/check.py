@@ -10,6 +10,7 @@ import torch
 
 from landcover_bdgf.device import available_threads, choose_device
 from landcover_bdgf.networks.scan import kernel
+from landcover_bdgf.progress import track
 from landcover_bdgf.samples import Samples, SampleSettings, sample, samples_lines
 from landcover_bdgf.stack import Stack
 
@@ -58,7 +59,8 @@ def check_scene(
 
 
 def _valid_share(stack: Stack) -> float:
-    valid = sum(int(stack.read_valid(window).sum()) for window in stack.grid.tiles(512))
+    windows = list(stack.grid.tiles(512))
+    valid = sum(int(stack.read_valid(window).sum()) for window in track(windows, "reading the scene", len(windows)))
     return valid / (stack.grid.shape_hw[0] * stack.grid.shape_hw[1])
 
 

@@ -104,11 +104,12 @@ def pretrain(
         raise SettingsError(f"{len(images)} images are no pairs. Give HSI SAR HSI SAR ….")
     stacks = [_stack(images[i], images[i + 1], aligning) for i in range(0, len(images), 2)]
     overrides = (*common.set, *([f"diffusion.steps={steps}"] if steps else []))
+    run = _run(common)
     denoiser = pretrain_stacks(
         stacks, _recipe(common, overrides), samples=read_samples(samples) if samples else None,
-        run=_run(common), partial=partial_path(output), resume=resume,
+        run=run, partial=partial_path(output), resume=resume,
     )  # fmt: skip
-    keep_denoiser(denoiser, stacks[0], output, overwrite=common.overwrite)
+    keep_denoiser(denoiser, stacks[0], output, run=run, overwrite=common.overwrite)
     say(common, [f"{output}: denoiser; losses and a picture are beside it"], {"output": str(output)})
 
 
@@ -162,6 +163,8 @@ def map_(
 
     settings = MapSettings(tile_px=tile, confidence=confidence)
     if labels is None:
+        if common.config or common.set:
+            raise SettingsError("-c and --set change how a model is made, and this one is made. Leave them out.")
         loaded = load_checkpoint(_model_path(model), "model")
         map_scene(
             loaded,

@@ -12,38 +12,49 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from landcover_bdgf.checkpoint import Checkpoint
-from landcover_bdgf.device import open_workers
+from landcover_bdgf.device import Run, open_workers
 from landcover_bdgf.features import scaled_cube
+from landcover_bdgf.fit import generator_of
 from landcover_bdgf.networks.diffusion import Channels, Schedule, add_noise, denoise
 from landcover_bdgf.networks.unet import UNet
+from landcover_bdgf.progress import track
 from landcover_bdgf.raster import atomic_output
 from landcover_bdgf.stack import Stack
 
-TILES, TILE_PX = 3, 32
+PLACES = (0.25, 0.5, 0.75)  # along the diagonal of the scene
+TILES, TILE_PX = len(PLACES), 32
 STEP = 40  # noise that leaves much to be guessed, and few enough reverse steps to wait for
 
 
-def draw_denoised(denoiser: Checkpoint, stack: Stack, path: Path, *, overwrite: bool = False) -> None:
+def draw_denoised(
+    denoiser: Checkpoint, stack: Stack, path: Path, *, run: Run | None = None, overwrite: bool = False
+) -> None:
     """Write the picture: a row for each of three tiles; clean, noisy, denoised; spectral beside SAR."""
-    scaling = denoiser.scaling
+    run, scaling = run or Run(), denoiser.scaling
     unet = UNet(denoiser.recipe.diffusion.width)
     unet.load_state_dict({k: torch.from_numpy(np.array(v)) for k, v in denoiser.part("unet.").items()})
-    channels, schedule = Channels.of(scaling.sigma_log, scaling.bands), Schedule.linear()
-    clean = torch.from_numpy(np.stack(_tiles(stack, denoiser)))
-    generator = torch.Generator().manual_seed(0)
-    noise = torch.randn(clean.shape, generator=generator)
-    noisy = add_noise(clean, torch.full((len(clean),), STEP), noise, channels, schedule)
-    with open_workers(1) as workers:
-        arguments = (unet.eval(), noisy, STEP, channels, schedule, generator)
-        (denoised,) = workers.map(lambda _: denoise(*arguments), [0])
+    device = run.torch_device()
+    unet.eval().to(device)
+    channels, schedule = Channels.of(scaling.sigma_log, scaling.bands).to(device), Schedule.linear()
+
+    def states(numbered: tuple[int, NDArray[np.float32]]) -> list[Tensor]:
+        generator = generator_of(run.seed, numbered[0])
+        clean = torch.from_numpy(numbered[1])[None]
+        noise = torch.randn(clean.shape, generator=generator)
+        noisy = add_noise(clean.to(device), torch.tensor([STEP]), noise.to(device), channels, schedule)
+        return [clean, noisy.cpu(), denoise(unet, noisy, STEP, channels, schedule, generator).cpu()]
+
+    with open_workers(run.workers(device)) as workers:
+        drawn = track(workers.map(states, enumerate(_tiles(stack, denoiser))), "picture of denoised tiles", TILES)
+        cubes = [torch.cat(state) for state in zip(*drawn, strict=True)]
     with atomic_output(path, overwrite=overwrite) as temporary:
-        _figure([clean, noisy, denoised], len(scaling.sar_mean)).savefig(temporary, metadata={"Software": None})
+        _figure(cubes, len(scaling.sar_mean)).savefig(temporary, metadata={"Software": None})
 
 
 def _tiles(stack: Stack, denoiser: Checkpoint) -> list[NDArray[np.float32]]:
     """From the centre of the scene and two quarters of its diagonal."""
     height, width = stack.grid.shape_hw
-    corners = [(int(height * f) - TILE_PX // 2, int(width * f) - TILE_PX // 2) for f in (0.25, 0.5, 0.75)]
+    corners = [(int(height * f) - TILE_PX // 2, int(width * f) - TILE_PX // 2) for f in PLACES]
     return [scaled_cube(stack.read_padded(r, c, TILE_PX, TILE_PX), denoiser.scaling) for r, c in corners]
 
 

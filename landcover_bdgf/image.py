@@ -19,6 +19,7 @@ from landcover_bdgf.bands import (
     band_names,
     band_text,
     band_wavelengths_nm,
+    band_word,
     is_water_vapour,
     natural_key,
     sensor_of,
@@ -165,7 +166,7 @@ def _paths(source: Source) -> list[Path]:
     sources = [source] if isinstance(source, str | Path) or not isinstance(source, Sequence) else source
     paths: list[Path] = []
     for path in map(Path, sources):
-        found = sorted(_rasters_in(path), key=lambda p: natural_key(p.stem)) if path.is_dir() else [path]
+        found = _rasters_of(path) if path.is_dir() else [path]
         if not found:
             raise RasterError(
                 f"{path}: is a folder without rasters in it. Give a folder of {', '.join(RASTER_SUFFIXES)}."
@@ -174,6 +175,26 @@ def _paths(source: Source) -> list[Path]:
     if not paths:
         raise RasterError("no raster was given. Name a file, a folder, or several files.")
     return paths
+
+
+def _rasters_of(folder: Path) -> list[Path]:
+    """Rasters of a folder in natural order; of a Sentinel product as delivered, those of its bands."""
+    if any(folder.glob("GRANULE/*")):
+        return _sentinel_2_bands(folder)
+    rasters = [*_rasters_in(folder), *folder.glob("measurement/*.tif*")]  # the latter: Sentinel-1
+    return sorted(rasters, key=lambda path: natural_key(path.stem))
+
+
+def _sentinel_2_bands(product: Path) -> list[Path]:
+    """Each band of a .SAFE folder at its finest resolution; masks and pictures are left out."""
+    granules = sorted(product.glob("GRANULE/*"))
+    if len(granules) > 1:
+        raise RasterError(f"{product}: holds {len(granules)} granules. Name one of them, such as {granules[0]}.")
+    finest: dict[str, Path] = {}
+    for path in sorted(product.glob("GRANULE/*/IMG_DATA/**/*.jp2")):  # R10m before R20m before R60m
+        if band := band_word(path.stem):
+            finest.setdefault(band, path)
+    return sorted(finest.values(), key=lambda path: natural_key(band_word(path.stem) or ""))
 
 
 def _rasters_in(folder: Path) -> Iterator[Path]:

@@ -80,7 +80,7 @@ def _raster(path: Path) -> dict[str, Any]:
     return values | {
         "kind": "land-cover map",
         "classes": _classes(legend),
-        "trained on": f"{len(training.get('pixels_xy', []))} pixels, split by {training.get('split', 'unknown')}",
+        "trained on": f"{training.get('count', 0)} pixels, split by {training.get('split', 'unknown')}",
     }
 
 

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from rasterio.crs import CRS
 
 from landcover_bdgf.bands import POLARISATIONS
+from landcover_bdgf.dates import date_of
 from landcover_bdgf.errors import RasterError
 from landcover_bdgf.grid import Bounds, Grid
 from landcover_bdgf.image import Image
@@ -26,6 +27,7 @@ SarUnit = Literal["power", "db", "signed"]
 WGS84 = CRS.from_epsg(4326)
 MIN_OVERLAP = 0.01
 MAX_RESOLUTION_RATIO = 50
+MAX_DAYS_APART = 30
 # More negative values than this are no noise around zero: dB, or signed channels.
 NEGATIVE_SHARE = 0.05
 
@@ -88,6 +90,19 @@ def check_resolution(image: Image, target: Grid) -> None:
                 f"{band.path}: {band.grid.describe()} against {target.describe()}, pixels differ by a "
                 f"factor of {ratio:.0f}. Resample one of them first, or insist with --force."
             )
+
+
+def warn_of_dates(spectral: Image, sar: Image) -> None:
+    """Warn of images between whose dates fields are harvested and rivers rise."""
+    days = date_of(spectral), date_of(sar)
+    if None in days:
+        return
+    apart = abs((days[0] - days[1]).days)  # type: ignore[operator]
+    if apart > MAX_DAYS_APART:
+        log.warning(
+            "%s: was taken on %s, %s on %s: %d days apart. What changed in between is in one of them only.",
+            sar.paths[0], days[1], spectral.paths[0], days[0], apart,
+        )  # fmt: skip
 
 
 def signed_channels(sar: Image, pixels: NDArray[np.float32]) -> tuple[str, ...]:

@@ -13,7 +13,6 @@ from torch import Generator, Tensor, nn
 
 from landcover_bdgf.checkpoint import Checkpoint, band_names, match_stack
 from landcover_bdgf.device import Run, open_workers
-from landcover_bdgf.errors import RasterError
 from landcover_bdgf.features import scaled_cube
 from landcover_bdgf.fit import SHARDS, Task, fit, generator_of
 from landcover_bdgf.networks.diffusion import Channels, Schedule, add_noise, mask_spectral, noise_loss
@@ -22,7 +21,7 @@ from landcover_bdgf.progress import log
 from landcover_bdgf.provenance import record
 from landcover_bdgf.recipe import RECIPES, Recipe
 from landcover_bdgf.samples import Samples
-from landcover_bdgf.scaling import Scaling, fit_scaling, hide_test_pixels
+from landcover_bdgf.scaling import Scaling, fit_scaling, random_tiles
 from landcover_bdgf.stack import Stack
 
 REGION_PX = 512  # a scene larger than this is represented by random regions of this size
@@ -108,17 +107,8 @@ def _listed(stacks: Stack | Sequence[Stack]) -> list[Stack]:
 
 def _regions(stack: Stack, scaling: Scaling, samples: Samples | None, recipe: Recipe, run: Run) -> list[Region]:
     """Up to 16 pieces of a scene that have data, each at least as large as a training tile."""
-    windows = list(stack.grid.tiles(REGION_PX))
-    regions: list[Region] = []
-    for index in np.random.default_rng(run.seed).permutation(len(windows)):
-        tile = hide_test_pixels(stack.read(windows[index]), samples, windows[index])
-        if tile.valid.any():
-            regions.append(_region(scaled_cube(tile, scaling), tile.valid, recipe.diffusion.tile_px))
-        if len(regions) == REGIONS:
-            break
-    if not regions:
-        raise RasterError("no pixel is left to learn from: none is valid in both sensors and outside the test part.")
-    return regions
+    tiles = random_tiles(stack, REGION_PX, REGIONS, exclude=samples, seed=run.seed)
+    return [_region(scaled_cube(tile, scaling), tile.valid, recipe.diffusion.tile_px) for tile in tiles]
 
 
 def _region(cube: NDArray[np.float32], valid: NDArray[np.bool_], least_px: int) -> Region:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import shapely
 from numpy.typing import NDArray
 from rasterio.crs import CRS
 from rasterio.errors import CRSError
@@ -105,10 +106,10 @@ def training_ground(record: Mapping[str, Any], grid: Grid) -> TrainingGround | N
     """The training pixels in the record beside a map, on its grid; None if it tells of none."""
     training = record.get("training")
     try:
-        xy = np.asarray(training["pixels_xy"], np.float64).reshape(-1, 2)  # type: ignore[index]
+        xy = shapely.get_coordinates(shapely.from_wkt(training["pixels"]))  # type: ignore[index]
         crs = CRS.from_wkt(training["crs"])  # type: ignore[index]
         patch = int(training.get("patch", PATCH_PX))  # type: ignore[union-attr]
-    except (TypeError, LookupError, ValueError, CRSError):
+    except (TypeError, LookupError, ValueError, CRSError, shapely.GEOSException):
         return None
     x, y = xy.T if crs == grid.crs else transformer(crs, grid.crs).transform(*xy.T)
     positions = np.stack(grid.rowcol(x, y), axis=1)

@@ -9,7 +9,7 @@ spectral ones.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, fields
 
 import numpy as np
@@ -19,6 +19,7 @@ from sklearn.decomposition import PCA
 from threadpoolctl import threadpool_limits
 
 from landcover_bdgf.errors import RasterError
+from landcover_bdgf.progress import progress
 from landcover_bdgf.recipe import SpectralRecipe
 from landcover_bdgf.samples import Samples
 from landcover_bdgf.stack import Stack, Tile
@@ -28,6 +29,7 @@ Floats = NDArray[np.float32]
 PERCENTILES = (1.0, 99.0)
 SPECTRAL_LIMIT, SAR_LIMIT = 2.0, 4.0  # what lies further out says "bright" or "dark" and no more
 SAMPLE_BLOCK_PX, SAMPLE_BLOCKS = 64, 96  # up to 390,000 pixels
+SAMPLE_VALUES = 2**24  # 64 MB of them are enough, whatever the number of bands
 
 
 @dataclass(frozen=True)
@@ -112,21 +114,43 @@ def fit_scaling(stacks: Sequence[Stack], recipe: SpectralRecipe, *, exclude: Sam
 
 def sample_pixels(stack: Stack, *, exclude: Samples | None, seed: int) -> tuple[Floats, Floats]:
     """Valid pixels of random blocks of a scene: spectral (S, N) and SAR power (R, N)."""
-    windows = list(stack.grid.tiles(SAMPLE_BLOCK_PX))
-    chosen = np.random.default_rng(seed).permutation(len(windows))
-    spectral, sar, taken = [], [], 0
-    for index in chosen:
-        window = windows[index]
-        tile = hide_test_pixels(stack.read(window), exclude, window)
-        if tile.valid.any():
-            spectral.append(tile.spectral[:, tile.valid])
-            sar.append(tile.sar[:, tile.valid])
-            taken += 1
-        if taken == SAMPLE_BLOCKS:
-            break
-    if not taken:
-        raise RasterError("no pixel is left to learn from: none is valid in both sensors and outside the test part.")
+    parts = [
+        _some_pixels(tile) for tile in random_tiles(stack, SAMPLE_BLOCK_PX, SAMPLE_BLOCKS, exclude=exclude, seed=seed)
+    ]
+    spectral, sar = zip(*parts, strict=True)
     return np.concatenate(spectral, axis=1), np.concatenate(sar, axis=1)
+
+
+def random_tiles(stack: Stack, size_px: int, count: int, *, exclude: Samples | None, seed: int) -> Iterator[Tile]:
+    """Up to ``count`` pieces of a scene that have data besides the test pixels of ``exclude``, in random order.
+
+    Raises
+    ------
+    RasterError
+        There is none.
+    """
+    windows = list(stack.grid.tiles(size_px))
+    order = np.random.default_rng(seed).permutation(len(windows))
+    found = 0
+    with progress("reading the scene", min(count, len(windows))) as advance:
+        for window in (windows[index] for index in order):
+            tile = hide_test_pixels(stack.read(window), exclude, window)
+            if tile.valid.any():
+                yield tile
+                found += 1
+                advance()
+            if found == count:
+                break
+    if not found:
+        raise RasterError("no pixel is left to learn from: none is valid in both sensors and outside the test part.")
+
+
+def _some_pixels(tile: Tile) -> tuple[Floats, Floats]:
+    """Valid pixels of a tile, evenly thinned where the bands are many: (S, n) and (R, n)."""
+    most = SAMPLE_VALUES // SAMPLE_BLOCKS // (len(tile.spectral) + len(tile.sar))
+    rows, cols = np.nonzero(tile.valid)
+    every = -(-len(rows) // most)
+    return tile.spectral[:, rows[::every], cols[::every]], tile.sar[:, rows[::every], cols[::every]]
 
 
 def hide_test_pixels(tile: Tile, samples: Samples | None, window: Window) -> Tile:

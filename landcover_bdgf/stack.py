@@ -28,6 +28,7 @@ from landcover_bdgf.pairing import (
     check_resolution,
     sar_unit,
     signed_channels,
+    warn_of_dates,
     warn_of_spectral_content,
 )
 from landcover_bdgf.raster import PathLike, RasterProfile, check_output, write_raster
@@ -253,6 +254,7 @@ def align(hsi: Source, sar: Source, *, settings: AlignSettings | None = None) ->
     radar = open_image(sar, crs=_crs(settings.sar_crs, "--sar-crs"), keep_water_vapour=True)
     check_order(spectral, radar)
     check_overlap(spectral, radar)
+    warn_of_dates(spectral, radar)
     if not settings.force:
         check_resolution(spectral, spectral.grid)
         check_resolution(radar, spectral.grid)

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from shapely import MultiPoint, to_wkt
 from sklearn.metrics import recall_score
 from torch import Generator, Tensor, nn
 
@@ -149,7 +150,8 @@ def training_ground(samples: Samples, recipe: Recipe) -> dict[str, Any]:
     """Where the training pixels lie, so that an assessment can tell whether its reference leaks."""
     x, y = samples.grid.xy(samples.train.rows, samples.train.cols)
     return {
-        "pixels_xy": np.stack([x, y], axis=1).round(6).tolist(),
+        "pixels": to_wkt(MultiPoint(np.stack([x, y], axis=1)), rounding_precision=6),
+        "count": len(x),
         "crs": samples.grid.crs.to_wkt(),
         "patch": recipe.fusion.patch,
         "split": samples.split.method,
@@ -260,7 +262,7 @@ def _accuracy(network: FusionNetwork, windows: Windows, device: torch.device) ->
     network.eval()
     parts = torch.arange(len(windows)).split(512)
     found = torch.cat(
-        [network(w.spec, w.sar, w.dif).z.flatten(1).argmax(1) for w in (windows[p].to(device) for p in parts)]
+        [network.logits(w.spec, w.sar, w.dif).flatten(1).argmax(1) for w in (windows[p].to(device) for p in parts)]
     )
     network.train()
     truth = windows.codes.cpu().numpy()

@@ -73,6 +73,8 @@ def test_the_main_job_and_the_model_on_another_scene(
         "report/report.html",
     ):
         assert (Path("map_steps") / name).is_file(), name
+    assert bdgf("map", *pair, "-o", "again.tif", "--model", "model.safetensors", *QUICK) == 2
+    assert "Leave them out" in capsys.readouterr().err
     assert bdgf("map", *pair, "-o", "again.tif", "--model", "model.safetensors", "--tile", 64, "-q") == 0
     assert Path("again.tif").read_bytes() == Path("map.tif").read_bytes()
     assert capsys.readouterr() == ("again.tif: land-cover map\n", "")

@@ -289,3 +289,40 @@ def test_datasets_close_when_the_image_goes(write_tif, noise, tmp_path):
     del image
     gc.collect()
     shutil.rmtree(tmp_path / "x")
+
+
+# Products as they are delivered
+
+
+@pytest.fixture
+def safe(tmp_path, write_tif):
+    """A Sentinel-2 product folder: B02 at 10 and 20 m, B11 at 20 m, and files that are no bands."""
+    images = tmp_path / "S2A_MSIL2A_20200604T101031.SAFE/GRANULE/L2A_T33UUU_A025_20200604/IMG_DATA"
+    for name, size, pixel_m in (
+        ("R10m/T33UUU_20200604T101031_B02_10m", 64, 10),
+        ("R10m/T33UUU_20200604T101031_TCI_10m", 64, 10),
+        ("R20m/T33UUU_20200604T101031_B02_20m", 32, 20),
+        ("R20m/T33UUU_20200604T101031_B11_20m", 32, 20),
+        ("R20m/T33UUU_20200604T101031_SCL_20m", 32, 20),
+    ):
+        path = images / f"{name}.jp2"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        pixels = np.arange(size * size, dtype="uint16").reshape(size, size)
+        rasterio.shutil.copy(
+            write_tif("a.tif", pixels, pixel_m=pixel_m), path, driver="JP2OpenJPEG", QUALITY="100", REVERSIBLE="YES"
+        )
+    return tmp_path / "S2A_MSIL2A_20200604T101031.SAFE"
+
+
+def test_a_sentinel_2_product_gives_each_band_at_its_finest(safe):
+    image = open_image(safe)
+    assert image.names == ("B02", "B11")
+    assert image.sensor == "Sentinel-2"
+    assert image.bands[0].path.parent.name == "R10m"
+    assert image.grid.shape_hw == (64, 64)
+
+
+def test_a_product_of_two_granules_is_two_scenes(safe):
+    (safe / "GRANULE/L2A_T33UUV_A025_20200604").mkdir()
+    with pytest.raises(RasterError, match="holds 2 granules"):
+        open_image(safe)

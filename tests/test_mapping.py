@@ -67,7 +67,7 @@ def test_classes_have_names_and_colours(made: Path, model: Checkpoint) -> None:
 
 def test_the_record_says_what_the_map_was_made_of(made: Path, model: Checkpoint) -> None:
     values = json.loads(Path(f"{made}.json").read_text(encoding="utf-8"))
-    assert values["training"]["pixels_xy"] == model.provenance["training"]["pixels_xy"]
+    assert values["training"]["pixels"] == model.provenance["training"]["pixels"]
     assert values["recipe"]["training"]["steps"] == 4
     assert values["seed"] == 0
 

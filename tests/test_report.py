@@ -54,7 +54,7 @@ def map_path(tmp_path: Path) -> Path:
     codes[:10] = 0
     path = write_map(tmp_path / "map.tif", codes, Legend.from_values(["crops", "water"]))
     x, y = GRID.xy([30], [0])
-    write_record(path, {"training": {"pixels_xy": [[x[0], y[0]]], "crs": GRID.crs.to_wkt(), "patch": 9}})
+    write_record(path, {"training": {"pixels": f"MULTIPOINT ({x[0]} {y[0]})", "crs": GRID.crs.to_wkt(), "patch": 9}})
     return path
 
 
@@ -90,7 +90,7 @@ def test_distance_to_training_is_told(map_path: Path, tmp_path: Path, caplog: py
 
 def test_without_a_record_the_leak_is_unknown(map_path: Path, tmp_path: Path) -> None:
     path = reference(tmp_path / "r.gpkg", ["crops"], [(30, 8)])
-    for record in ("{}", "no json", '{"training": {"pixels_xy": "x"}}', '{"training": [1]}'):
+    for record in ("{}", "no json", '{"training": {"pixels": "x", "crs": "EPSG:4326"}}', '{"training": [1]}'):
         Path(f"{map_path}.json").write_text(record)
         assert assess(map_path, path, field="class").leak is None
 

@@ -4,7 +4,7 @@ Glossary (letter here, meaning, letter in arXiv 2509.23310)
     spec    spectral bands (B, S, H, W)                    x^spec
     sar     SAR log intensity (B, R, H, W)                 x^sar
     dif     projected diffusion features (B, d, H, W)      f^dif
-    beta, gamma, alpha   trainable mixing scalars, start ½
+    share   trainable mixing scalar, starts at ½           β, γ, α
 """
 
 from __future__ import annotations
@@ -19,6 +19,23 @@ from landcover_bdgf.recipe import FusionRecipe
 def crop(x: Tensor, px: int) -> Tensor:
     """Cut ``px`` pixels off each side of the last two axes."""
     return x[..., px : x.shape[-2] - px, px : x.shape[-1] - px] if px else x
+
+
+class Guide(nn.Module):
+    """share · own + (1 − share) · conv2d(dif), broadcast over the spectral axis where there is one (eq. 11).
+
+    The share is the trainable scalar that the paper calls beta, gamma or alpha.
+    """
+
+    def __init__(self, d: int, width: int, padding: int) -> None:
+        super().__init__()
+        self.conv = nn.Conv2d(d, width, 3, padding=padding)
+        self.share = nn.Parameter(torch.tensor(0.5))
+
+    def forward(self, own: Tensor, dif: Tensor) -> Tensor:
+        """``(B, width, [S,] H − 2, W − 2), (B, d, H, W) -> as own``."""
+        guide = self.conv(dif)
+        return self.share * own + (1 - self.share) * (guide[:, :, None] if own.dim() == 5 else guide)
 
 
 class CnnBranch(nn.Module):
@@ -41,22 +58,18 @@ class CnnBranch(nn.Module):
         self.last = nn.Conv2d(d, d, 1)
         self.norms = nn.ModuleList([nn.BatchNorm3d(w1), nn.BatchNorm3d(w2), nn.BatchNorm3d(w3)])
         self.norm_sar, self.norm_sum = nn.BatchNorm2d(d), nn.BatchNorm2d(d)
-        self.guides = (
-            nn.ModuleList(nn.Conv2d(d, w, 3, padding=p) for w in (w1, w2, d)) if "cnn" in recipe.guided else None
-        )
-        self.beta, self.gamma, self.alpha = (nn.Parameter(torch.tensor(0.5)) for _ in range(3))
+        self.guides = nn.ModuleList(Guide(d, w, p) for w in (w1, w2, d)) if "cnn" in recipe.guided else None
 
     def forward(self, spec: Tensor, sar: Tensor, dif: Tensor | None) -> Tensor:
-        f1 = F.relu(self.norms[0](self._mix(self.beta, self.spec1(spec[:, None]), dif, 0)))  # (B, w1, S, H-2, W-2)
+        f1 = F.relu(self.norms[0](self._guided(0, self.spec1(spec[:, None]), dif)))  # (B, w1, S, H-2, W-2)
         inner = None if dif is None else crop(dif, self.reach_px)
-        f2 = F.relu(self.norms[1](self._mix(self.gamma, self.spec2(f1), inner, 1)))  # (B, w2, S, H-4, W-4)
-        f3 = F.relu(self.norm_sar(self._mix(self.alpha, self.sar1(sar), dif, 2)))  # (B, d, H-2, W-2)
+        f2 = F.relu(self.norms[1](self._guided(1, self.spec2(f1), inner)))  # (B, w2, S, H-4, W-4)
+        f3 = F.relu(self.norm_sar(self._guided(2, self.sar1(sar), dif)))  # (B, d, H-2, W-2)
         spectral = self.fold(F.relu(self.norms[2](self.spec3(f2))).flatten(1, 2))
         return self.last(F.relu(self.norm_sum(spectral + self.sar2(f3))))
 
-    def _mix(self, share: Tensor, own: Tensor, dif: Tensor | None, layer: int) -> Tensor:
-        """share · own + (1 − share) · conv2d(dif), broadcast over the spectral axis (eq. 11)."""
+    def _guided(self, layer: int, own: Tensor, dif: Tensor | None) -> Tensor:
         if self.guides is None or dif is None:
             return own
-        guide = self.guides[layer](dif)
-        return share * own + (1 - share) * (guide[:, :, None] if own.dim() == 5 else guide)
+        mixed: Tensor = self.guides[layer](own, dif)
+        return mixed

@@ -144,7 +144,7 @@ def reverse_gaussian(xt: Tensor, predicted: Tensor, t: int, schedule: Schedule, 
     mean = (xt - (1 - alpha) / (1 - alpha_bar) ** 0.5 * predicted) / alpha**0.5
     if t == 0:
         return mean
-    return mean + (1 - alpha) ** 0.5 * torch.randn(xt.shape, generator=generator, dtype=xt.dtype)
+    return mean + (1 - alpha) ** 0.5 * torch.randn(xt.shape, generator=generator, dtype=xt.dtype).to(xt.device)
 
 
 def reverse_speckle(yt: Tensor, y0: Tensor, t: int, schedule: Schedule, generator: Generator) -> Tensor:
@@ -160,8 +160,9 @@ def reverse_speckle(yt: Tensor, y0: Tensor, t: int, schedule: Schedule, generato
     ratio = float(var[t - 1] / var[t])
     mean = y0 + float(mu[t - 1]) + ratio * (yt - y0 - float(mu[t]))
     shape = 1 / (float(var[t - 1]) * (1 - ratio)) + 0.5
-    gamma = torch._standard_gamma(torch.full_like(yt, shape, dtype=torch.float64), generator=generator)
-    return mean + gamma.log().to(yt.dtype) - float(psi(shape))
+    shapes = torch.full(yt.shape, shape, dtype=torch.float64)
+    gamma = torch._standard_gamma(shapes, generator=generator)
+    return mean + gamma.log().to(yt) - float(psi(shape))
 
 
 @torch.no_grad()
@@ -191,7 +192,7 @@ def _reverse_step(
     # speckled channels of x hold log x_t − mean; the network sees them standardised (see add_noise)
     speckled, mu, s = (sigma > 0).expand(x.shape), float(schedule.mu[t]), float(schedule.s[t])
     seen = torch.where(speckled, (x - mu) / _spread(sigma, t, schedule), x)
-    predicted = unet(pad_bands(seen), torch.full((x.shape[0],), t))[:, : x.shape[1]]
+    predicted = unet(pad_bands(seen), torch.full((x.shape[0],), t, device=x.device))[:, : x.shape[1]]
     # estimates of x_0 are clipped to the range of the data, as DDPM does
     y0 = torch.clamp(x - mu - s * predicted, -4 * sigma, 4 * sigma)
     root, rest = float(schedule.alpha_bar[t]) ** 0.5, (1 - float(schedule.alpha_bar[t])) ** 0.5

@@ -63,10 +63,18 @@ class FusionNetwork(nn.Module):
     def forward(self, spec: Tensor, sar: Tensor, features: Tensor, generator: Generator | None = None) -> Outputs:
         """With a ``generator`` (training), components of the branch vectors are dropped out by its draws."""
         vectors = self.branch_vectors(spec, sar, features)
-        dropped = {name: self._dropout(v, generator).movedim(1, -1) for name, v in vectors.items()}  # (B, H', W', d)
-        branch_z = {name: self.heads[name](v).movedim(-1, 1) for name, v in dropped.items()}
-        z = self.head(torch.cat(list(dropped.values()), dim=-1)).movedim(-1, 1)
-        return Outputs(z, branch_z, vectors)
+        dropped = {name: self._dropout(v, generator) for name, v in vectors.items()}
+        branch_z = {name: self.heads[name](v.movedim(1, -1)).movedim(-1, 1) for name, v in dropped.items()}
+        return Outputs(self._whole(dropped), branch_z, vectors)
+
+    def logits(self, spec: Tensor, sar: Tensor, features: Tensor) -> Tensor:
+        """z alone, as a map needs it: (B, C, H', W')."""
+        return self._whole(self.branch_vectors(spec, sar, features))
+
+    def _whole(self, vectors: dict[str, Tensor]) -> Tensor:
+        together = torch.cat(list(vectors.values()), dim=1).movedim(1, -1)  # (B, H', W', branches · d)
+        z: Tensor = self.head(together)
+        return z.movedim(-1, 1)
 
     def branch_vectors(self, spec: Tensor, sar: Tensor, features: Tensor) -> dict[str, Tensor]:
         """f_cnn, f_trans, f_mamba as far as the recipe has them, each (B, d, H', W')."""
@@ -188,7 +196,7 @@ def apply_windows(network: FusionNetwork, spec: Tensor, sar: Tensor, features: T
     for start in range(0, len(corners), batch):
         chosen = corners[start : start + batch]
         cut = [torch.stack([x[0, :, r : r + patch, c : c + patch] for r, c in chosen]) for x in (spec, sar, features)]
-        parts.append(network(*cut).z[:, :, 0, 0])
+        parts.append(network.logits(*cut)[:, :, 0, 0])
     return torch.cat(parts).T.unflatten(1, (height, width))[None]
 
 
@@ -197,4 +205,4 @@ def apply_dense(network: FusionNetwork, spec: Tensor, sar: Tensor, features: Ten
     """Logits of a tile, each layer once per pixel: ``(1, ·, H, W) -> (1, C, H − 8, W − 8)``."""
     if not network.recipe.shares:
         return apply_windows(network, spec, sar, features)
-    return network(spec, sar, features).z
+    return network.logits(spec, sar, features)
