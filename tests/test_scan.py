@@ -59,3 +59,11 @@ def test_a_kernel_that_computes_nonsense_is_not_used() -> None:
     assert not agrees(Wrong)
     assert agrees(NumbaScan)
     assert scan.kernel() == "numba"
+
+
+def test_the_kernel_is_chosen_alike_with_and_without_gradients() -> None:
+    scan.kernel.cache_clear()
+    with torch.no_grad():  # mapping asks first
+        assert scan.kernel() == "numba"
+    scan.kernel.cache_clear()
+    assert scan.kernel() == "numba"

@@ -4,6 +4,7 @@ import pytest
 import torch
 from torch import nn
 
+from landcover_bdgf.networks.conv import Conv3d
 from landcover_bdgf.networks.unet import HALO_PX, UNet, feature_channels, pad_bands
 
 
@@ -67,3 +68,12 @@ def test_encoder_reaches_thirteen_pixels_and_no_further() -> None:
     rows, cols = difference.nonzero(as_tuple=True)
     assert {int(rows.min()), int(cols.min())} == {16 - HALO_PX}
     assert {int(rows.max()), int(cols.max())} == {16 + HALO_PX}
+
+
+@pytest.mark.parametrize("batch", [1, 3])
+def test_the_fast_convolution_is_the_plain_one(batch: int) -> None:
+    layer, x = Conv3d(4, 8, (3, 3, 3), padding=1), torch.randn(batch, 4, 6, 10, 9)
+    with torch.no_grad():
+        fast = layer(x)
+    torch.testing.assert_close(fast, nn.functional.conv3d(x, layer.weight, layer.bias, padding=1))
+    torch.testing.assert_close(layer(x).detach(), fast)

@@ -13,6 +13,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from landcover_bdgf.networks.conv import Conv3d
 from landcover_bdgf.recipe import FusionRecipe
 
 
@@ -49,9 +50,9 @@ class CnnBranch(nn.Module):
         super().__init__()
         d, (w1, w2, w3), p = recipe.d, recipe.cnn_widths, int(recipe.padded)
         self.reach_px = 0 if recipe.padded else 1
-        self.spec1 = nn.Conv3d(1, w1, 3, padding=(1, p, p))
-        self.spec2 = nn.Conv3d(w1, w2, 3, padding=(1, p, p))
-        self.spec3 = nn.Conv3d(w2, w3, (3, 1, 1), padding=(1, 0, 0))
+        self.spec1 = Conv3d(1, w1, 3, padding=(1, p, p))
+        self.spec2 = Conv3d(w1, w2, 3, padding=(1, p, p))
+        self.spec3 = Conv3d(w2, w3, (3, 1, 1), padding=(1, 0, 0))
         self.fold = nn.Conv2d(w3 * bands, d, 1)  # the bands that are left become channels
         self.sar1 = nn.Conv2d(sar_bands, d, 3, padding=p)
         self.sar2 = nn.Conv2d(d, d, 3, padding=p)

@@ -56,6 +56,7 @@ def agrees(scan: type[torch.autograd.Function], tolerance: float = 1e-4) -> bool
     )
 
 
+@torch.enable_grad()  # whoever asks first may be mapping, without gradients
 def _with_gradients(scan: type[torch.autograd.Function], arguments: list[Tensor]) -> list[Tensor]:
     leaves = [a.clone().requires_grad_() for a in arguments]
     y = scan.apply(*leaves)

@@ -18,6 +18,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from landcover_bdgf.networks.conv import Conv3d
+
 WIDTHS = (16, 32, 64, 128)  # SpectralDiff's, which the paper follows (section 4.1)
 TIME_CHANNELS = 32
 BAND_MULTIPLE = 8  # three halvings
@@ -44,8 +46,8 @@ class Block(nn.Module):
     def __init__(self, channels_in: int, channels_out: int, resample: type[nn.Conv3d | nn.ConvTranspose3d]) -> None:
         super().__init__()
         self.time = nn.Linear(TIME_CHANNELS, channels_out)
-        self.conv1 = nn.Conv3d(channels_in, channels_out, 3, padding=1)
-        self.conv2 = nn.Conv3d(channels_out, channels_out, 3, padding=1)
+        self.conv1 = Conv3d(channels_in, channels_out, 3, padding=1)
+        self.conv2 = Conv3d(channels_out, channels_out, 3, padding=1)
         self.norm1 = nn.BatchNorm3d(channels_out)
         self.norm2 = nn.BatchNorm3d(channels_out)
         self.resample = resample(channels_out, channels_out, (4, 5, 5), stride=(2, 1, 1), padding=(1, 2, 2))
@@ -72,7 +74,7 @@ class UNet(nn.Module):
         c = [round(width * w) for w in WIDTHS]
         self.channels = c[-1]
         self.embed = TimeEmbedding()
-        self.first = nn.Conv3d(1, c[0], 3, padding=1)
+        self.first = Conv3d(1, c[0], 3, padding=1)
         self.down = nn.ModuleList(Block(c[i], c[i + 1], nn.Conv3d) for i in range(3))
         self.up = nn.ModuleList(Block(2 * c[i + 1], c[i], nn.ConvTranspose3d) for i in reversed(range(3)))
         self.last = nn.Conv3d(c[0], 1, 1)
