@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import logging
 import math
+import os
 import warnings
 import zlib
 from collections.abc import Iterable, Mapping
@@ -48,6 +49,10 @@ __all__ = [
 DRIVERS = ("GTiff", "ENVI", "JP2OpenJPEG")
 
 TILE_PX = 512
+
+# GDAL keeps decoded blocks up to 5 % of the machine's memory, so that what a map needs would grow with the scene
+# and with the machine. In MB; GDAL reads it when it decodes its first block.
+os.environ.setdefault("GDAL_CACHEMAX", "256")
 
 log = logging.getLogger("landcover_bdgf")
 
