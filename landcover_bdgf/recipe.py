@@ -128,7 +128,7 @@ class MutualRecipe(Settings):
 class TrainingRecipe(Settings):
     """Training of the group network."""
 
-    steps: int = Field(300, ge=1)  # optimiser steps, whatever the number of samples: users have a deadline
+    steps: int | None = Field(None, ge=1)  # optimiser steps; none: 20 epochs, see steps_for
     batch: int = Field(64, ge=2)
     learning_rate: float = Field(4e-4, gt=0)  # the paper's Adam
     weight_decay: float = Field(0.0, ge=0)
@@ -137,6 +137,16 @@ class TrainingRecipe(Settings):
     balanced: bool = True  # classes weigh the same whatever their number of pixels
     averaged_share: float = Field(0.5, ge=0, le=1)  # weights are the mean over this last part of the steps
     validation_share: float = Field(0.0, ge=0, lt=1)  # of the *training* polygons; chooses the weights instead
+
+    @field_validator("steps", mode="before")
+    @classmethod
+    def _none(cls, value: Any) -> Any:
+        """Accept ``none``, which TOML needs a word for."""
+        return None if value == "none" else value
+
+    def steps_for(self, pixels: int) -> int:
+        """As asked; else 20 epochs, but at least 300 steps, to learn anything, and at most 1500: deadlines."""
+        return self.steps or min(max(300, 20 * pixels // self.batch), 1500)
 
 
 class Recipe(Settings):

@@ -213,7 +213,7 @@ def _task(trained: Trained, windows: Windows, samples: Samples, recipe: Recipe, 
         return _accuracy(network.fusion, windows[validate], device)
 
     return Task(
-        "train", trained, batch, loss, settings.steps, settings.learning_rate, settings.weight_decay,
+        "train", trained, batch, loss, settings.steps_for(len(learn)), settings.learning_rate, settings.weight_decay,
         averaged_share=settings.averaged_share,
         evaluate=evaluate if len(validate) else None,
         identity={"recipe": recipe.model_dump_json(), "seed": run.seed, "windows": _digest(windows)},

@@ -62,3 +62,10 @@ def test_a_wrong_file_is_explained(text: str, message: str, tmp_path: Path) -> N
 def test_an_unknown_recipe_is_explained() -> None:
     with pytest.raises(SettingsError, match=r"neither a recipe \(laptop, base, paper\)"):
         load_recipe("desktop")
+
+
+@pytest.mark.parametrize(("pixels", "steps"), [(38, 300), (982, 306), (4507, 1408), (20_000, 1500)])
+def test_training_lasts_twenty_epochs_within_reason(pixels: int, steps: int) -> None:
+    assert RECIPES["laptop"].training.steps_for(pixels) == steps
+    assert load_recipe("laptop", ("training.steps=7",)).training.steps_for(pixels) == 7
+    assert load_recipe("base", ("training.steps=none",)).training.steps_for(pixels) == steps
