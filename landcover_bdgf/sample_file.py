@@ -22,7 +22,7 @@ from landcover_bdgf.grid import Grid
 from landcover_bdgf.legend import Legend, printable
 from landcover_bdgf.raster import PathLike, atomic_output
 from landcover_bdgf.sample_set import TEST, TRAIN, Samples, Split
-from landcover_bdgf.vector import layers_of
+from landcover_bdgf.vector import layers_of, undated
 
 if TYPE_CHECKING:
     from pandas import DataFrame
@@ -45,7 +45,7 @@ def write_samples(samples: Samples, path: PathLike, *, overwrite: bool = False) 
     OutputError
         As :func:`~landcover_bdgf.output.atomic_output`.
     """
-    with atomic_output(path, overwrite=overwrite) as temporary:
+    with atomic_output(path, overwrite=overwrite) as temporary, undated():
         _write_points(samples, temporary)
         _write_legend(samples, temporary)
 

@@ -24,6 +24,7 @@ from scipy.spatial import cKDTree
 from shapely.geometry import box
 
 from landcover_bdgf.raster import Grid, RasterProfile, atomic_output, write_raster
+from landcover_bdgf.vector import undated
 
 BANDS = ("B02", "B03", "B04", "B05", "B06", "B07", "B08", "B8A", "B11", "B12")
 #        blue   green  red    red edge ......  near infrared  short-wave
@@ -186,7 +187,7 @@ def write_scene(scene: Scene, folder: Path, *, overwrite: bool = False, seed: in
     moved = np.pad(scene.intensity, ((0, 0), (0, 2), (3, 0)), mode="reflect")[:, 2:, :-3]
     sar = RasterProfile("float32", 2, band_names=("VV", "VH"), overviews="average", tags={"SIMULATED": "by formula"})
     _write(files.sar, shifted, (10 * np.log10(moved)).astype(np.float32), sar, overwrite)
-    with atomic_output(files.labels, overwrite=overwrite) as temporary:
+    with atomic_output(files.labels, overwrite=overwrite) as temporary, undated():
         label_polygons(scene, seed=seed).to_file(temporary, driver="GPKG", layer="labels")
     return files
 

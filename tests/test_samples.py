@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import time
 from dataclasses import replace
 from pathlib import Path
 
@@ -189,6 +190,9 @@ def test_a_file_gives_back_the_same_samples(stack: Stack, polygons: Path, tmp_pa
     samples = sample(stack, polygons, field="class")
     write_samples(samples, tmp_path / "samples.gpkg")
     assert same(read_samples(tmp_path / "samples.gpkg"), samples)
+    time.sleep(0.01)  # a GeoPackage holds the time to the millisecond
+    write_samples(samples, tmp_path / "again.gpkg")
+    assert (tmp_path / "again.gpkg").read_bytes() == (tmp_path / "samples.gpkg").read_bytes()
     with pytest.raises(OutputError, match="--overwrite"):
         write_samples(samples, tmp_path / "samples.gpkg")
     write_samples(samples.train, tmp_path / "samples.gpkg", overwrite=True)
