@@ -18,7 +18,7 @@ recipe, scaling        settings of the method; from physical values to what netw
 history, checkpoint    losses; a denoiser or a model in one file
 device, fit            where and how it runs; the optimisation loop under both trainings
 networks/              the method, torch only
-features               what the networks see at each pixel
+blocks, features       the scene in blocks, each pixel read once; what the networks see
 pretraining            step: the denoiser, without labels
 training               step: the fusion network
 mapping                step: the map

@@ -13,12 +13,12 @@ from torch import Tensor
 
 from landcover_bdgf.checkpoint import Checkpoint
 from landcover_bdgf.device import Run, open_workers
-from landcover_bdgf.features import scaled_cube
 from landcover_bdgf.fit import generator_of
 from landcover_bdgf.networks.diffusion import Channels, Schedule, add_noise, denoise
 from landcover_bdgf.networks.unet import UNet
 from landcover_bdgf.progress import track
 from landcover_bdgf.raster import atomic_output
+from landcover_bdgf.scaling import scaled_cube
 from landcover_bdgf.stack import Stack
 
 PLACES = (0.25, 0.5, 0.75)  # along the diagonal of the scene

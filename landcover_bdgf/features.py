@@ -1,8 +1,4 @@
-"""What the networks see at each pixel: scaled bands, standardised log SAR, and diffusion features.
-
-The scene is cut into blocks of a fixed size on a fixed lattice, each read with a halo, so that the same
-numbers come out for training windows and for maps, whatever the tile size, down to the last bit.
-"""
+"""What the networks see at each pixel: scaled bands, standardised log SAR, and diffusion features."""
 
 from __future__ import annotations
 
@@ -14,21 +10,20 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from landcover_bdgf.blocks import Block, read_block
 from landcover_bdgf.networks.diffusion import Channels, Schedule, encode
 from landcover_bdgf.networks.unet import HALO_PX, UNet, feature_channels
 from landcover_bdgf.recipe import Recipe
 from landcover_bdgf.scaling import Scaling
-from landcover_bdgf.stack import Stack, Tile
-
-BLOCK_PX = 64
+from landcover_bdgf.stack import Stack
 
 
 @dataclass(frozen=True)
 class Seen:
     """A block as the fusion network sees it.
 
-    ``spec`` (1, K, n, n), ``sar`` (1, R, n, n), ``dif`` (1, F, n, n) with n = 64 + 2 · margin; ``valid`` bool
-    (64, 64), of the pixels without the margin.
+    ``spec`` (1, K, n, n), ``sar`` (1, R, n, n), ``dif`` (1, F, n, n) with n = 128 + 2 · margin; ``valid`` bool
+    (128, 128), of the pixels without the margin.
     """
 
     spec: Tensor
@@ -39,7 +34,7 @@ class Seen:
 
 @dataclass(frozen=True)
 class Viewer:
-    """Turns tiles of a stack into what the networks see; may be called from several threads."""
+    """Turns blocks of a stack into what the networks see; may be called from several threads."""
 
     scaling: Scaling
     unet: UNet
@@ -66,20 +61,19 @@ class Viewer:
         """Number of diffusion features per pixel."""
         return feature_channels(self.recipe.diffusion.width, self.scaling.bands + len(self.scaling.sar_mean))
 
-    def read(self, stack: Stack, row: int, col: int) -> Tile:
-        """The block at (row, col) with its whole halo; the scene continues by reflection."""
-        halo = self.recipe.halo_px
-        return stack.read_padded(row - halo, col - halo, BLOCK_PX + 2 * halo, BLOCK_PX + 2 * halo)
+    def read(self, stack: Stack, corner: tuple[int, int]) -> Block:
+        """The block at (row, col), with the halo that its windows and the encoder need."""
+        return read_block(stack, self.scaling, self.recipe.halo_px, corner)
 
     @torch.no_grad()
-    def see(self, tile: Tile, row: int, col: int) -> Seen:
-        """Scale a block read by :meth:`read` and compute its diffusion features."""
-        cube = torch.from_numpy(scaled_cube(tile, self.scaling)).to(self.device)[None]
-        dif = self._encode(cube, row, col)
+    def see(self, block: Block) -> Seen:
+        """The diffusion features of a block beside its bands."""
+        cube = torch.from_numpy(block.seen.cube).to(self.device)[None]
+        dif = self._encode(cube, block.row, block.col)
         inner = cube[..., HALO_PX:-HALO_PX, HALO_PX:-HALO_PX]
         sar_bands = len(self.scaling.sar_mean)
         halo = self.recipe.halo_px
-        valid = tile.valid[halo:-halo, halo:-halo]
+        valid = block.seen.valid[halo:-halo, halo:-halo]
         return Seen(inner[:, sar_bands:].contiguous(), inner[:, :sar_bands].contiguous(), dif, valid)
 
     def _encode(self, cube: Tensor, row: int, col: int) -> Tensor:
@@ -95,13 +89,6 @@ class Viewer:
         return encode(self.unet, cube, step, noise, channels, Schedule.linear())[
             ..., HALO_PX:-HALO_PX, HALO_PX:-HALO_PX
         ]
-
-
-def scaled_cube(tile: Tile, scaling: Scaling) -> NDArray[np.float32]:
-    """SAR first, then the spectral bands (eq. 8), 0 where invalid: ``(R + K, h, w)``."""
-    power = np.where(tile.valid, tile.sar, 1)  # 1: the logarithm of an invalid pixel's 0 would be −inf
-    cube = np.concatenate([scaling.sar(power), scaling.spectral(tile.spectral)])
-    return (cube * tile.valid).astype(np.float32)
 
 
 def keyed_noise(seed: int, row: int, col: int, shape: tuple[int, ...]) -> NDArray[np.float32]:

@@ -14,17 +14,18 @@ import torch
 from numpy.typing import NDArray
 from rasterio.windows import Window
 
+from landcover_bdgf.blocks import BLOCK_PX, Block, BlockStream
 from landcover_bdgf.checkpoint import Checkpoint, fit_stack
 from landcover_bdgf.device import Run, open_workers
 from landcover_bdgf.errors import CheckpointError, SettingsError
-from landcover_bdgf.features import BLOCK_PX, Viewer
+from landcover_bdgf.features import Viewer
 from landcover_bdgf.legend import Legend, write_companions
 from landcover_bdgf.networks.fusion import FusionNetwork, Inputs, apply_dense
-from landcover_bdgf.progress import log, progress
+from landcover_bdgf.progress import Advance, log, progress
 from landcover_bdgf.provenance import record, write_record
 from landcover_bdgf.raster import PathLike, RasterProfile, check_output, write_raster
 from landcover_bdgf.scaling import Scaling, sample_pixels
-from landcover_bdgf.stack import Stack, Tile
+from landcover_bdgf.stack import Stack
 
 NODATA = 0  # of the class raster
 CONFIDENCE_NODATA = 255
@@ -63,13 +64,13 @@ class Classifier:
         self.codes = np.array([entry.code for entry in legend.entries], np.uint16)
 
     @torch.no_grad()
-    def classify(self, read: tuple[Tile, int, int]) -> Classified:
-        """Classes of the 64 × 64 block that was read at (row, col)."""
-        seen = self.viewer.see(*read)
-        if not seen.valid.any():
-            return Classified(
-                np.zeros(seen.valid.shape, np.uint16), np.full(seen.valid.shape, CONFIDENCE_NODATA, np.uint8)
-            )
+    def classify(self, block: Block) -> Classified:
+        """Classes of a block, without its halo."""
+        halo = self.viewer.recipe.halo_px
+        inner = block.seen.valid[halo:-halo, halo:-halo]
+        if not inner.any():
+            return Classified(np.zeros(inner.shape, np.uint16), np.full(inner.shape, CONFIDENCE_NODATA, np.uint8))
+        seen = self.viewer.see(block)
         z = apply_dense(self.network, seen.spec, seen.sar, seen.dif)[0]
         probability, index = torch.softmax(z, dim=0).max(dim=0)
         codes = np.where(seen.valid, self.codes[index.cpu().numpy()], NODATA)
@@ -114,11 +115,12 @@ def map_scene(
     )
     with tempfile.TemporaryFile(dir=output.parent) as spool:
         tiles = classified_tiles(model, stack, settings.tile_px, run)
-        kept = _spooled(tiles, spool if settings.confidence else None)
+        windows: list[Window] = []
+        kept = _spooled(tiles, windows, spool if settings.confidence else None)
         write_raster(output, stack.grid, kept, profile=classes, overwrite=overwrite)
         if settings.confidence:
             spool.seek(0)
-            again = _unspooled(stack.grid.tiles(_whole_blocks(settings.tile_px, model.recipe.halo_px)), spool)
+            again = _unspooled(windows, spool)
             write_raster(confidence, stack.grid, again, profile=percent, overwrite=overwrite)
     write_companions(output, legend)
     write_record(output, _record(model, stack, run))
@@ -149,64 +151,66 @@ def _record(model: Checkpoint, stack: Stack, run: Run) -> dict[str, Any]:
 
 
 def _spooled(
-    tiles: Iterator[tuple[Window, Classified]], spool: IO[bytes] | None
+    tiles: Iterator[tuple[Window, Classified]], windows: list[Window], spool: IO[bytes] | None
 ) -> Iterator[tuple[Window, NDArray[np.uint16]]]:
     """Codes tile by tile; confidence goes to a file meanwhile, for its own raster after this one."""
     for window, classified in tiles:
+        windows.append(window)
         if spool is not None:
             spool.write(classified.confidence.tobytes())
         yield window, classified.codes[None]
 
 
-def _unspooled(windows: Iterator[Window], spool: IO[bytes]) -> Iterator[tuple[Window, NDArray[np.uint8]]]:
+def _unspooled(windows: list[Window], spool: IO[bytes]) -> Iterator[tuple[Window, NDArray[np.uint8]]]:
     for window in windows:
         pixels = np.frombuffer(spool.read(window.height * window.width), np.uint8)
         yield window, pixels.reshape(1, window.height, window.width)
 
 
 def classified_tiles(model: Checkpoint, stack: Stack, tile_px: int, run: Run) -> Iterator[tuple[Window, Classified]]:
-    """The map of a scene, tile by tile; memory does not grow with the scene.
+    """The map of a scene, piece by piece; memory does not grow with the scene's height.
 
-    Tiles are read and written; what is computed at once is always a block of 64 × 64 pixels of one fixed
-    lattice, so the tile size changes no bit of the map.
+    What is read at once is a tile, what is computed at once always a block of one fixed lattice, so the size of
+    the tiles changes no bit of the map.
     """
     classifier = Classifier(model, run)
-    tiles = list(stack.grid.tiles(_whole_blocks(tile_px, classifier.viewer.recipe.halo_px)))
-    corners = [corner for tile in tiles for corner in _corners(tile)]
-    reads = ((classifier.viewer.read(stack, r, c), r, c) for r, c in corners)
+    stream = BlockStream(stack, model.scaling, model.recipe.halo_px, _whole_blocks(tile_px, model.recipe.halo_px))
+    strips = range(stream.strips)
+    windows = list(stream.windows(strips))
     with (
         open_workers(run.workers(classifier.viewer.device)) as workers,
-        progress("map", len(corners)) as advance,
+        progress("map", sum(len(_corners(window)) for window in windows)) as advance,
     ):
-        blocks = workers.map(classifier.classify, reads)
-        for tile in tiles:
-            yield tile, _assembled(tile, blocks, advance)
+        blocks = workers.map(classifier.classify, stream.blocks(strips))
+        for window in windows:
+            if window.width and window.height:
+                yield window, _assembled(window, blocks, advance)
 
 
 def _whole_blocks(tile_px: int, halo_px: int) -> int:
     if tile_px < halo_px:
         raise SettingsError(
-            f"--tile {tile_px}: is smaller than the {halo_px} px that a window reaches. Use 64 or more."
+            f"--tile {tile_px}: is smaller than the {halo_px} px that a window reaches. Use {BLOCK_PX} or more."
         )
     return -(-tile_px // BLOCK_PX) * BLOCK_PX
 
 
-def _corners(tile: Window) -> list[tuple[int, int]]:
-    rows = range(tile.row_off, tile.row_off + tile.height, BLOCK_PX)
-    cols = range(tile.col_off, tile.col_off + tile.width, BLOCK_PX)
+def _corners(window: Window) -> list[tuple[int, int]]:
+    rows = range(window.row_off, window.row_off + window.height, BLOCK_PX)
+    cols = range(window.col_off, window.col_off + window.width, BLOCK_PX)
     return [(r, c) for r in rows for c in cols]
 
 
-def _assembled(tile: Window, blocks: Iterator[Classified], advance: object) -> Classified:
-    codes = np.zeros((tile.height, tile.width), np.uint16)
-    confidence = np.zeros((tile.height, tile.width), np.uint8)
-    for row, col in _corners(tile):
+def _assembled(window: Window, blocks: Iterator[Classified], advance: Advance) -> Classified:
+    codes = np.zeros((window.height, window.width), np.uint16)
+    confidence = np.zeros((window.height, window.width), np.uint8)
+    for row, col in _corners(window):
         block = next(blocks)
-        r, c = row - tile.row_off, col - tile.col_off
-        height, width = min(BLOCK_PX, tile.height - r), min(BLOCK_PX, tile.width - c)
+        r, c = row - window.row_off, col - window.col_off
+        height, width = min(BLOCK_PX, window.height - r), min(BLOCK_PX, window.width - c)
         codes[r : r + height, c : c + width] = block.codes[:height, :width]
         confidence[r : r + height, c : c + width] = block.confidence[:height, :width]
-        advance()  # type: ignore[operator]
+        advance()
     return Classified(codes, confidence)
 
 

@@ -13,7 +13,6 @@ from torch import Generator, Tensor, nn
 
 from landcover_bdgf.checkpoint import Checkpoint, band_names, match_stack
 from landcover_bdgf.device import Run, open_workers
-from landcover_bdgf.features import scaled_cube
 from landcover_bdgf.fit import SHARDS, Task, fit, generator_of
 from landcover_bdgf.networks.diffusion import Channels, Schedule, add_noise, mask_spectral, noise_loss
 from landcover_bdgf.networks.unet import UNet
@@ -21,7 +20,7 @@ from landcover_bdgf.progress import log
 from landcover_bdgf.provenance import record
 from landcover_bdgf.recipe import RECIPES, Recipe
 from landcover_bdgf.samples import Samples
-from landcover_bdgf.scaling import Scaling, fit_scaling, random_tiles
+from landcover_bdgf.scaling import Scaling, fit_scaling, random_tiles, scaled_cube
 from landcover_bdgf.stack import Stack
 
 REGION_PX = 512  # a scene larger than this is represented by random regions of this size

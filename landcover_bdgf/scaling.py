@@ -93,6 +93,13 @@ class Scaling:
         return {f.name: getattr(self, f.name) for f in fields(self)}
 
 
+def scaled_cube(tile: Tile, scaling: Scaling) -> NDArray[np.float32]:
+    """SAR first, then the spectral bands (eq. 8), 0 where invalid: ``(R + K, h, w)``."""
+    power = np.where(tile.valid, tile.sar, 1)  # 1: the logarithm of an invalid pixel's 0 would be −inf
+    cube = np.concatenate([scaling.sar(power), scaling.spectral(tile.spectral)])
+    return (cube * tile.valid).astype(np.float32)
+
+
 def fit_scaling(stacks: Sequence[Stack], recipe: SpectralRecipe, *, exclude: Samples | None, seed: int) -> Scaling:
     """Fit on a sample of the valid pixels of the scenes, without the test pixels of ``exclude``."""
     pixels = [sample_pixels(stack, exclude=exclude if i == 0 else None, seed=seed) for i, stack in enumerate(stacks)]

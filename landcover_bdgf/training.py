@@ -13,10 +13,11 @@ from shapely import MultiPoint, to_wkt
 from sklearn.metrics import recall_score
 from torch import Generator, Tensor, nn
 
+from landcover_bdgf.blocks import BLOCK_PX
 from landcover_bdgf.checkpoint import Checkpoint, fit_stack
 from landcover_bdgf.device import Run, Workers, open_workers
 from landcover_bdgf.errors import LabelError
-from landcover_bdgf.features import BLOCK_PX, Viewer
+from landcover_bdgf.features import Viewer
 from landcover_bdgf.fit import SHARDS, Task, fit, generator_of
 from landcover_bdgf.networks.fusion import FusionNetwork, Inputs, LossSettings, MutualLearning, total_loss
 from landcover_bdgf.progress import log, track
@@ -177,8 +178,8 @@ def cut_windows(stack: Stack, samples: Samples, viewer: Viewer, workers: Workers
     )
     members = np.split(np.argsort(member.ravel(), kind="stable"), np.cumsum(np.bincount(member.ravel()))[:-1])
     corners = [(int(r) * BLOCK_PX, int(c) * BLOCK_PX) for r, c in blocks]
-    reads = ((viewer.read(stack, r, c), r, c) for r, c in corners)
-    results = track(workers.map(lambda read: viewer.see(*read), reads), "diffusion features", len(corners))
+    reads = (viewer.read(stack, corner) for corner in corners)
+    results = track(workers.map(viewer.see, reads), "diffusion features", len(corners))
     for seen, inside, (row, col) in zip(results, members, corners, strict=True):
         at = samples.rows[inside] - row, samples.cols[inside] - col
         for source, target in ((seen.spec, spec), (seen.sar, sar), (seen.dif, dif)):

@@ -103,6 +103,13 @@ def stack(scene_files: SceneFiles) -> Stack:
 
 
 @pytest.fixture(scope="session")
+def wide_stack(tmp_path_factory: pytest.TempPathFactory) -> Stack:
+    """A simulated scene of 2 × 3 blocks, 200 × 300 pixels."""
+    files = write_scene(simulate((200, 300), seed=4), tmp_path_factory.mktemp("wide"), seed=4)
+    return align(files.spectral, files.sar)
+
+
+@pytest.fixture(scope="session")
 def samples(stack: Stack, scene_files: SceneFiles) -> Samples:
     """Its labelled pixels, split by polygon."""
     return sample(stack, scene_files.labels, field="class")

@@ -5,13 +5,14 @@ import pytest
 import torch
 from rasterio.windows import Window
 
+from landcover_bdgf.blocks import BLOCK_PX
 from landcover_bdgf.checkpoint import Checkpoint
-from landcover_bdgf.features import BLOCK_PX, Viewer, keyed_noise, scaled_cube
+from landcover_bdgf.features import Viewer, keyed_noise
 from landcover_bdgf.networks.diffusion import Channels, Schedule, encode
 from landcover_bdgf.networks.unet import HALO_PX
 from landcover_bdgf.recipe import RECIPES, SpectralRecipe, load_recipe
 from landcover_bdgf.samples import Samples
-from landcover_bdgf.scaling import fit_scaling, hide_test_pixels
+from landcover_bdgf.scaling import fit_scaling, hide_test_pixels, scaled_cube
 from landcover_bdgf.stack import Stack, Tile
 
 
@@ -21,16 +22,16 @@ def viewer_of(denoiser: Checkpoint, noise: str = "none") -> Viewer:
 
 
 @pytest.mark.parametrize("noise", ["none", "keyed"])
-def test_features_of_blocks_are_those_of_the_whole_scene(noise: str, stack: Stack, denoiser: Checkpoint) -> None:
-    viewer = viewer_of(denoiser, noise)
+def test_features_of_blocks_are_those_of_the_whole_scene(noise: str, wide_stack: Stack, denoiser: Checkpoint) -> None:
+    viewer, stack = viewer_of(denoiser, noise), wide_stack
     height, width = stack.grid.shape_hw
     cube = scaled_cube(stack.read_padded(-17, -17, height + 34, width + 34), viewer.scaling)
     drawn = torch.from_numpy(keyed_noise(7, -17, -17, cube.shape))[None] if noise == "keyed" else None
     channels = Channels.of(viewer.scaling.sigma_log, viewer.scaling.bands)
     with torch.no_grad():
         whole = encode(viewer.unet, torch.from_numpy(cube)[None], 5, drawn, channels, Schedule.linear())[0]
-    for row, col in [(0, 0), (0, 64), (64, 0), (64, 64)]:
-        seen = viewer.see(viewer.read(stack, row, col), row, col)
+    for row, col in [(0, 0), (0, 128), (128, 0), (128, 128)]:
+        seen = viewer.see(viewer.read(stack, (row, col)))
         h, w = min(BLOCK_PX, height - row) + 8, min(BLOCK_PX, width - col) + 8
         expected = whole[:, row + 13 : row + 13 + h, col + 13 : col + 13 + w]
         torch.testing.assert_close(seen.dif[0, :, :h, :w], expected, atol=1e-5, rtol=1e-5)
@@ -40,9 +41,9 @@ def test_the_halo_is_the_reach_of_window_and_encoder() -> None:
     assert RECIPES["laptop"].halo_px == 4 + HALO_PX
 
 
-def test_a_block_is_the_same_bit_for_bit_whenever_it_is_asked_for(stack: Stack, denoiser: Checkpoint) -> None:
+def test_a_block_is_the_same_bit_for_bit_whenever_it_is_asked_for(wide_stack: Stack, denoiser: Checkpoint) -> None:
     viewer = viewer_of(denoiser)
-    first, second = (viewer.see(viewer.read(stack, 64, 0), 64, 0) for _ in range(2))
+    first, second = (viewer.see(viewer.read(wide_stack, (0, 128))) for _ in range(2))
     assert torch.equal(first.dif, second.dif)
     assert torch.equal(first.spec, second.spec)
 

@@ -21,7 +21,7 @@ from landcover_bdgf.networks.fusion import (
     total_loss,
 )
 from landcover_bdgf.networks.mamba import GroupAttention
-from landcover_bdgf.networks.transformer import LOGIT_LIMIT, Tokenizer
+from landcover_bdgf.networks.transformer import LOGIT_LIMIT, Tokenizer, attend_few, attend_many
 from landcover_bdgf.recipe import RECIPES, FusionRecipe, load_recipe
 
 SIZES = Inputs(bands=12, sar_bands=2, features=64, classes=5)
@@ -95,15 +95,14 @@ def test_tokens_are_a_softmax_over_the_window_with_a_bias() -> None:
 def test_group_attention_is_equations_21_to_24() -> None:
     torch.manual_seed(2)
     group = GroupAttention(64, 16, 3)
+    nn.init.normal_(group.lam)
     f, *guides = (torch.randn(2, 64, 5, 5) for _ in range(3))
-    refined = []
-    for kind, attention in zip([f, *guides], group.attentions, strict=True):
-        nn.init.normal_(attention.lam)
-        Q, K, V = (layer(kind).flatten(2) for layer in (attention.q, attention.k, attention.v))
+    mixed: Tensor | float = 0.0
+    for kind, layer, mix, lam in zip([f, *guides], group.qkv, group.mixes, group.lam, strict=True):
+        Q, K, V = layer(kind.flatten(2).transpose(1, 2)).transpose(1, 2).split(16, dim=1)
         E = Q @ K.transpose(1, 2) / 25
         A = F.softmax(E.max(-1, keepdim=True).values - E, dim=-1) @ V
-        refined.append(attention.lam * A + V)
-    mixed = sum(mix(r.unflatten(2, (5, 5))) for mix, r in zip(group.mixes, refined, strict=True))
+        mixed = mixed + mix((lam * A + V).transpose(1, 2)).transpose(1, 2).unflatten(2, (5, 5))
     expected = (mixed * f + f).mean((-2, -1))
     torch.testing.assert_close(group(f, guides, 5)[..., 0, 0], expected, atol=1e-5, rtol=1e-4)
 
@@ -147,3 +146,10 @@ def test_agreeing_branches_lose_nothing_and_only_cross_entropy_tells_them_apart(
     ours, _ = total_loss(outputs, codes, mutual, LossSettings(1.0, 0.0, None))
     assert float(printed) == pytest.approx(math.log(5), rel=1e-5)
     assert float(ours) == pytest.approx(4 * math.log(5), rel=1e-5)
+
+
+@pytest.mark.parametrize(("queries", "keys"), [(5, 5), (1, 4), (3, 81)])
+def test_both_ways_to_attend_agree(queries: int, keys: int) -> None:
+    torch.manual_seed(0)
+    q, k, v = (torch.randn(7, n, 8, 8) for n in (queries, keys, keys))
+    torch.testing.assert_close(attend_few(q, k, v), attend_many(q, k, v), atol=1e-5, rtol=1e-5)

@@ -19,16 +19,18 @@ from landcover_bdgf.stack import Stack
 
 
 @pytest.fixture(scope="module")
-def made(model: Checkpoint, stack: Stack, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def made(model: Checkpoint, wide_stack: Stack, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A map with its confidence, in one tile, by one thread."""
     path = tmp_path_factory.mktemp("map") / "landcover.tif"
-    return map_scene(model, stack, path, settings=MapSettings(confidence=True), run=Run(threads=1))
+    return map_scene(model, wide_stack, path, settings=MapSettings(confidence=True), run=Run(threads=1))
 
 
 @pytest.mark.parametrize(("tile_px", "threads"), [(64, 2), (100, 3), (4096, 2)])
-def test_same_bytes(tile_px: int, threads: int, made: Path, model: Checkpoint, stack: Stack, tmp_path: Path) -> None:
+def test_same_bytes(
+    tile_px: int, threads: int, made: Path, model: Checkpoint, wide_stack: Stack, tmp_path: Path
+) -> None:
     settings = MapSettings(tile_px=tile_px, confidence=True)
-    again = map_scene(model, stack, tmp_path / made.name, settings=settings, run=Run(threads=threads))
+    again = map_scene(model, wide_stack, tmp_path / made.name, settings=settings, run=Run(threads=threads))
     for path in (
         made,
         confidence_path(made),
@@ -39,15 +41,15 @@ def test_same_bytes(tile_px: int, threads: int, made: Path, model: Checkpoint, s
         assert (again.parent / path.name).read_bytes() == path.read_bytes(), path.name
 
 
-def test_every_valid_pixel_has_a_class_and_no_other(made: Path, stack: Stack) -> None:
+def test_every_valid_pixel_has_a_class_and_no_other(made: Path, wide_stack: Stack) -> None:
     with rasterio.open(made) as dataset:
         codes = dataset.read(1)
         assert dataset.nodata == 0
-        assert (dataset.crs, dataset.shape) == (stack.grid.crs, stack.grid.shape_hw)
-        assert dataset.transform == stack.grid.transform
+        assert (dataset.crs, dataset.shape) == (wide_stack.grid.crs, wide_stack.grid.shape_hw)
+        assert dataset.transform == wide_stack.grid.transform
     with rasterio.open(confidence_path(made)) as dataset:
         percent, nodata = dataset.read(1), dataset.nodata
-    valid = stack.read(next(stack.grid.tiles(4096))).valid
+    valid = wide_stack.read(next(wide_stack.grid.tiles(4096))).valid
     assert not valid.all()
     assert np.array_equal(codes > 0, valid)
     assert codes.max() <= 6
@@ -72,34 +74,34 @@ def test_the_record_says_what_the_map_was_made_of(made: Path, model: Checkpoint)
     assert values["seed"] == 0
 
 
-def test_a_mapped_block_is_the_reference_window_by_window(made: Path, model: Checkpoint, stack: Stack) -> None:
+def test_a_mapped_block_is_the_reference_window_by_window(made: Path, model: Checkpoint, wide_stack: Stack) -> None:
     classifier = Classifier(model, Run())
     viewer: Viewer = classifier.viewer
-    seen = viewer.see(viewer.read(stack, 64, 64), 64, 64)
+    seen = viewer.see(viewer.read(wide_stack, (0, 128)))
     corner = [x[..., 30:52, 20:42] for x in (seen.spec, seen.sar, seen.dif)]  # 14 × 14 windows
     with torch.no_grad():
         z = apply_windows(classifier.network, *corner)
     with rasterio.open(made) as dataset:
-        codes = dataset.read(1)[64 + 30 : 64 + 40, 64 + 20 : 64 + 34]
+        codes = dataset.read(1)[30:40, 128 + 20 : 128 + 34]
     expected = np.where(seen.valid[30:40, 20:34], z[0, :, :10].argmax(0).numpy() + 1, 0)
     assert np.array_equal(codes, expected)
 
 
 def test_what_cannot_be_mapped_is_refused_before_work(
-    made: Path, model: Checkpoint, denoiser: Checkpoint, stack: Stack
+    made: Path, model: Checkpoint, denoiser: Checkpoint, wide_stack: Stack
 ) -> None:
     with pytest.raises(OutputError, match="exists already"):
-        map_scene(model, stack, made)
+        map_scene(model, wide_stack, made)
     with pytest.raises(CheckpointError, match="a denoiser was given"):
-        map_scene(denoiser, stack, made, overwrite=True)
+        map_scene(denoiser, wide_stack, made, overwrite=True)
     with pytest.raises(SettingsError, match="--tile 10: is smaller than the 17 px"):
-        map_scene(model, stack, made.with_name("new.tif"), settings=MapSettings(tile_px=10))
+        map_scene(model, wide_stack, made.with_name("new.tif"), settings=MapSettings(tile_px=10))
     assert not made.with_name("new.tif").exists()
 
 
 def test_a_foreign_scene_is_said_to_be_one(
-    model: Checkpoint, stack: Stack, tmp_path: Path, caplog: pytest.LogCaptureFixture
+    model: Checkpoint, wide_stack: Stack, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    brighter = replace(stack, spectral_offset=20_000.0)
+    brighter = replace(wide_stack, spectral_offset=20_000.0)
     map_scene(model, brighter, tmp_path / "foreign.tif")
     assert "of the spectral values lie outside what the model was trained on" in caplog.text

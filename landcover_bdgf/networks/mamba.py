@@ -17,6 +17,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from landcover_bdgf.networks.cnn import crop
+from landcover_bdgf.networks.pieces import in_pieces, piece_size
 from landcover_bdgf.networks.scan import selective_scan
 from landcover_bdgf.recipe import FusionRecipe
 
@@ -59,33 +60,21 @@ class SpectralMamba(nn.Module):
         self.fold = nn.Linear(bands * e, d)
 
     def forward(self, x: Tensor) -> Tensor:
-        bands = x.permute(0, 2, 3, 1)  # (B, H, W, L)
-        tokens = (bands[..., None] * self.weight + self.position).flatten(0, 2)  # (N, L, e)
-        f = self.fold(self.block(tokens).flatten(1))
-        return f.unflatten(0, bands.shape[:3]).permute(0, 3, 1, 2)
+        pixels = x.permute(0, 2, 3, 1)  # (B, H, W, L)
+        f = in_pieces(self._folded, pixels.flatten(0, 2))
+        return f.unflatten(0, pixels.shape[:3]).permute(0, 3, 1, 2)
 
-
-class ChannelAttention(nn.Module):
-    """Q, K, V of one kind of feature and its attention between channels, per window (eq. 21–23).
-
-    The window's similarity E = Q Kᵀ is a sum over its pixels; it is divided by their number here, so that
-    the sharpness of the softmax does not depend on the window size.
-    """
-
-    def __init__(self, d: int, g: int) -> None:
-        super().__init__()
-        self.q, self.k, self.v = (nn.Conv2d(d, g, 1) for _ in range(3))
-        self.lam = nn.Parameter(torch.zeros(()))
-
-    def forward(self, f: Tensor, size: int) -> tuple[Tensor, Tensor]:  # -> λA (N, g, g), V (B, g, h, w)
-        q, k = windows(self.q(f), size), windows(self.k(f), size)  # (N, g, size²)
-        E = q @ k.transpose(1, 2) / size**2
-        A = torch.softmax(E.amax(-1, keepdim=True) - E, dim=-1)
-        return self.lam * A, self.v(f)
+    def _folded(self, pixels: Tensor) -> Tensor:  # (N, L) -> (N, d)
+        tokens = pixels[..., None] * self.weight + self.position  # (N, L, e)
+        folded: Tensor = self.fold(self.block(tokens).flatten(1))
+        return folded
 
 
 class GroupAttention(nn.Module):
-    """Window mean of F_GA, eq. 24: ``(B, d, h, w) and guides -> (B, d, h − size + 1, w − size + 1)``.
+    """Window mean of F_GA: ``(B, d, h, w) and guides -> (B, d, h − size + 1, w − size + 1)`` (eq. 21–24).
+
+    Each kind of feature has Q, K, V of g channels. A window's similarity E = Q Kᵀ is a sum over its pixels; it is
+    divided by their number here, so that the sharpness of the softmax does not depend on the window size.
 
     With V_i, A_i of the i-th feature and f of the Mamba, F_GA = Σ_i W_i (λ_i A_i V_i + V_i) ⊙ f + f at each
     pixel p of the window. Its mean needs no product per pixel and window: mean_p (W_i A_i V_ip)_c f_pc is the
@@ -94,29 +83,40 @@ class GroupAttention(nn.Module):
 
     def __init__(self, d: int, g: int, kinds: int) -> None:
         super().__init__()
-        self.attentions = nn.ModuleList(ChannelAttention(d, g) for _ in range(kinds))
-        self.mixes = nn.ModuleList(nn.Conv2d(g, d, 1, bias=i == 0) for i in range(kinds))
+        self.g = g
+        self.qkv = nn.ModuleList(nn.Linear(d, 3 * g) for _ in range(kinds))
+        self.lam = nn.Parameter(torch.zeros(kinds))
+        self.mixes = nn.ModuleList(nn.Linear(g, d, bias=i == 0) for i in range(kinds))
 
     def forward(self, f: Tensor, guides: list[Tensor], size: int) -> Tensor:
-        local = f
-        per_window: Tensor | float = 0.0
-        f_windows = windows(f, size)  # (N, d, size²)
-        for kind, attention, mix in zip([f, *guides], self.attentions, self.mixes, strict=True):
-            A, V = attention(kind, size)
-            local = local + mix(V) * f
-            to_spectral = next(mix.parameters()).flatten(1)  # the weight W_i, (d, g)
-            gram = windows(V, size) @ f_windows.transpose(1, 2) / size**2  # (N, g, d)
-            per_window = per_window + ((A @ gram) * to_spectral.T).sum(1)  # (N, d)
-        mean = F.avg_pool2d(local, size, stride=1)
-        assert isinstance(per_window, Tensor)
-        return mean + per_window.unflatten(0, (mean.shape[0], *mean.shape[2:])).permute(0, 3, 1, 2)
+        kinds = [x.permute(0, 2, 3, 1).contiguous() for x in (f, *guides)]  # channels side by side: (B, h, w, d)
+        qkv = [layer(kind) for layer, kind in zip(self.qkv, kinds, strict=True)]
+        mixed = sum(mix(x[..., 2 * self.g :]) for mix, x in zip(self.mixes, qkv, strict=True))  # Σ W_i V_i
+        mean = F.avg_pool2d(((1 + mixed) * kinds[0]).permute(0, 3, 1, 2), size, stride=1)
+        seen = torch.cat([kinds[0], *(x[..., n * self.g : (n + 1) * self.g] for n in range(3) for x in qkv)], dim=-1)
+        height, width = mean.shape[2:]
+        step = max(1, piece_size(f) // width)  # rows of windows at once
+        bands = [seen[:, r : r + step + size - 1] for r in range(0, height, step)]
+        attended = [self._attended(windows(band, size)).unflatten(0, (len(f), -1, width)) for band in bands]
+        return mean + torch.cat(attended, dim=1).permute(0, 3, 1, 2)
+
+    def _attended(self, seen: Tensor) -> Tensor:  # f, then Q, K, V of all kinds, (N, size², ·) -> (N, d)
+        count, d, n = len(self.qkv), seen.shape[2] - 3 * len(self.qkv) * self.g, seen.shape[1]
+        f, Q, K, V = seen.split([d, *[count * self.g] * 3], dim=-1)
+        weighted = []
+        for i, weight in enumerate(mix.get_parameter("weight") for mix in self.mixes):
+            part = slice(i * self.g, (i + 1) * self.g)
+            E = K[..., part].transpose(1, 2) @ Q[..., part] / n  # transposed: (N, K's channels, Q's channels)
+            A = torch.softmax(-E, dim=1)  # of rowmax − E, as a softmax does not see what a row has in common
+            weighted.append(F.linear(A, self.lam[i] / n * weight))  # (λ_i W_i A_i)ᵀ, (N, g, d)
+        return (torch.cat(weighted, dim=1) * (V.transpose(1, 2) @ f)).sum(1)
 
 
 def windows(x: Tensor, size: int) -> Tensor:
-    """All complete windows: ``(B, C, h, w) -> (B · h' · w', C, size²)``."""
-    if x.shape[-2:] == (size, size):
-        return x.flatten(2)
-    return x.unfold(2, size, 1).unfold(3, size, 1).permute(0, 2, 3, 1, 4, 5).flatten(4).flatten(0, 2)
+    """All complete windows: ``(B, h, w, C) -> (B · h' · w', size², C)``."""
+    if x.shape[1:3] == (size, size):
+        return x.flatten(1, 2)
+    return x.unfold(1, size, 1).unfold(2, size, 1).permute(0, 1, 2, 4, 5, 3).flatten(3, 4).flatten(0, 2)
 
 
 class MambaBranch(nn.Module):
