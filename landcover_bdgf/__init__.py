@@ -21,6 +21,7 @@ networks/              the method, torch only
 blocks, features       the scene in blocks, each pixel read once; what the networks see
 pretraining            step: the denoiser, without labels
 training               step: the fusion network
+journal, parts         what a run has finished; step: mosaic, the map out of its parts
 mapping                step: the map
 reference, accuracy    pixels to compare a map with; the figures
 figures, report_folder pictures for the page; a folder written whole
@@ -49,6 +50,7 @@ if TYPE_CHECKING:
     from landcover_bdgf.device import Run
     from landcover_bdgf.errors import BdgfError
     from landcover_bdgf.mapping import MapSettings, map_scene
+    from landcover_bdgf.parts import mosaic
     from landcover_bdgf.pretraining import pretrain
     from landcover_bdgf.recipe import Recipe, load_recipe
     from landcover_bdgf.report import assess
@@ -72,6 +74,7 @@ __all__ = [
     "load_checkpoint",
     "load_recipe",
     "map_scene",
+    "mosaic",
     "pretrain",
     "read_samples",
     "run_job",
@@ -86,6 +89,7 @@ _HOME = {
     "device": ("Run",),
     "errors": ("BdgfError",),
     "mapping": ("MapSettings", "map_scene"),
+    "parts": ("mosaic",),
     "pretraining": ("pretrain",),
     "recipe": ("Recipe", "load_recipe"),
     "report": ("assess",),

@@ -10,7 +10,7 @@ from landcover_bdgf.accuracy import Accuracy
 from landcover_bdgf.checkpoint import Checkpoint
 from landcover_bdgf.device import Run
 from landcover_bdgf.diagnostics import draw_denoised
-from landcover_bdgf.mapping import MapSettings, confidence_path, map_scene
+from landcover_bdgf.mapping import MapSettings, check_map_outputs, map_scene
 from landcover_bdgf.pretraining import pretrain
 from landcover_bdgf.progress import log
 from landcover_bdgf.raster import PathLike, check_output
@@ -63,7 +63,7 @@ def run_job(stack: Stack, job: Job) -> Accuracy | None:
     Writes the map and its companions, the model, and in ``<map>_steps/`` the samples, the denoiser with a
     picture of denoised tiles, the losses, and the report.
     """
-    _check_outputs(job, (*stack.spectral.paths, *stack.sar.paths))
+    _check_outputs(job, stack)
     samples = sample(stack, job.labels, field=job.field, settings=job.sampling)
     for line in samples_lines(samples):
         log.info(line)
@@ -106,10 +106,9 @@ def keep_model(model: Checkpoint, path: Path, *, overwrite: bool) -> None:
     partial_path(path).unlink(missing_ok=True)
 
 
-def _check_outputs(job: Job, inputs: tuple[Path, ...]) -> None:
+def _check_outputs(job: Job, stack: Stack) -> None:
     """Before hours of work: may every output be written?"""
-    for path in [job.output, *([confidence_path(job.output)] if job.mapping.confidence else [])]:
-        check_output(path, overwrite=job.overwrite, inputs=inputs)
+    check_map_outputs(job.output, stack, job.mapping, overwrite=job.overwrite)
     check_kept(job.model, overwrite=job.overwrite)
     if job.steps_folder.exists():
         check_output(job.steps_folder / "samples.gpkg", overwrite=job.overwrite)

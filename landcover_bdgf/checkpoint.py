@@ -85,6 +85,17 @@ class Checkpoint:
     def save(self, path: str | Path, *, overwrite: bool = False) -> None:
         """Write the file; OutputError when it exists and ``overwrite`` is not given."""
         check_output(path, overwrite=overwrite)
+        tensors, text = self._contents()
+        # one entry: the order of several differs from run to run, and with it the bytes of the file
+        metadata = {METADATA_KEY: _digest(tensors, text) + text}
+        with atomic_output(path, overwrite=overwrite) as temporary:
+            save_file(tensors, temporary, metadata)
+
+    def digest(self) -> str:
+        """sha256 of all it holds, the same for the file and for what was read from it."""
+        return _digest(*self._contents())
+
+    def _contents(self) -> tuple[dict[str, NDArray[Any]], str]:
         tensors = dict(self.weights)
         tensors |= {SCALING_PREFIX + k: v for k, v in self.scaling.arrays().items()}
         tensors |= {HISTORY_PREFIX + k: v for k, v in self.history.arrays().items()}
@@ -99,11 +110,7 @@ class Checkpoint:
             "legend": json.loads(self.legend.to_json()) if self.legend else None,
             "provenance": self.provenance,
         }
-        text = json.dumps(description, sort_keys=True)
-        # one entry: the order of several differs from run to run, and with it the bytes of the file
-        metadata = {METADATA_KEY: _digest(tensors, text) + text}
-        with atomic_output(path, overwrite=overwrite) as temporary:
-            save_file(tensors, temporary, metadata)
+        return tensors, json.dumps(description, sort_keys=True)
 
 
 def load_checkpoint(path: str | Path, kind: Kind | None = None) -> Checkpoint:

@@ -32,7 +32,7 @@ app = typer.Typer(
 
 DEFAULT_MODEL = Path("model.safetensors")
 SAMPLES = Annotated[Path | None, typer.Option("--samples", help="from bdgf sample")]
-RESUME = Annotated[bool, typer.Option("--resume", help="go on with an interrupted training")]
+RESUME = Annotated[bool, typer.Option("--resume", help="go on with an interrupted run")]
 
 
 @app.command()
@@ -153,7 +153,9 @@ def map_(
     model: Annotated[Path | None, typer.Option(help="else $BDGF_MODEL, else ./model.safetensors")] = None,
     labels: Annotated[Path | None, typer.Option("--labels", help="train a model on these, with --field")] = None,
     confidence: Annotated[bool, typer.Option("--confidence", help="also OUTPUT_confidence.tif")] = False,
-    tile: Annotated[int, typer.Option(help="side of the tiles that are written, in pixels")] = 512,
+    tile: Annotated[int, typer.Option(help="side of the tiles that are read, in pixels")] = 512,
+    shard: Annotated[str, typer.Option(help="2/4: only the second of four parts, for bdgf mosaic")] = "1/1",
+    resume: RESUME = False,
 ) -> None:  # fmt: skip
     """The main job: the land-cover map of a scene, from a model, or from labels through the whole chain."""
     from landcover_bdgf.chain import Job, run_job
@@ -161,20 +163,17 @@ def map_(
     from landcover_bdgf.mapping import MapSettings, map_scene
     from landcover_bdgf.report import summary_lines
 
-    settings = MapSettings(tile_px=tile, confidence=confidence)
+    settings = MapSettings(tile_px=tile, confidence=confidence, shard=shard)
     if labels is None:
         if common.config or common.set:
             raise SettingsError("-c and --set change how a model is made, and this one is made. Leave them out.")
         loaded = load_checkpoint(_model_path(model), "model")
-        map_scene(
-            loaded,
-            _stack(hsi, sar, aligning),
-            output,
-            settings=settings,
-            run=_run(common),
-            overwrite=common.overwrite,
-        )
-        say(common, [f"{output}: land-cover map"], {"map": str(output)})
+        made = map_scene(
+            loaded, _stack(hsi, sar, aligning), output, settings=settings, run=_run(common),
+            overwrite=common.overwrite, resume=resume,
+        )  # fmt: skip
+        what = "land-cover map" if made == output else f"shard {shard} of the map"
+        say(common, [f"{made}: {what}"], {"map": str(made)})
         return
     if model is not None:
         raise SettingsError("--model uses a model and --labels trains one: give one of them.")
@@ -196,6 +195,20 @@ def map_(
         "accuracy": accuracy.to_dict() if accuracy else None,
     }
     say(common, lines, values)
+
+
+@app.command()
+@with_options(Common)
+def mosaic(
+    common: Common,
+    parts: Annotated[list[Path], typer.Argument(help="what bdgf map --shard left, all parts of one map")],
+    output: OUTPUT,
+) -> None:
+    """Put the shards of a map together."""
+    from landcover_bdgf.parts import mosaic as put_together
+
+    put_together(parts, output, overwrite=common.overwrite)
+    say(common, [f"{output}: land-cover map"], {"map": str(output)})
 
 
 @app.command()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from itertools import product
@@ -51,6 +51,25 @@ class Grid:
     def resolution_xy(self) -> tuple[float, float]:
         """Width and height of a pixel, in units of the CRS, positive."""
         return self.transform.a, -self.transform.e
+
+    def to_dict(self) -> dict[str, Any]:
+        """For JSON; the inverse of :meth:`from_dict`."""
+        return {"crs": self.crs.to_wkt(), "transform": list(self.transform)[:6], "shape_hw": list(self.shape_hw)}
+
+    @classmethod
+    def from_dict(cls, values: Mapping[str, Any]) -> Grid:
+        """Read :meth:`to_dict`, from a file that nobody vouches for.
+
+        Raises
+        ------
+        ValueError, TypeError, LookupError, CRSError
+            If it is no north-up grid.
+        """
+        height, width = (int(side) for side in values["shape_hw"])
+        transform = Affine(*map(float, values["transform"]))
+        if min(height, width) < 1 or transform.a <= 0 or transform.e >= 0 or transform.b or transform.d:
+            raise ValueError("its grid has no size or is not north-up")
+        return cls(CRS.from_wkt(values["crs"]), transform, (height, width))
 
     def window_grid(self, window: Window) -> Grid:
         """The grid of a window; the window may reach over the border."""

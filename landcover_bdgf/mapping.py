@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import json
-import tempfile
+import re
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from importlib.metadata import version
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from rasterio.windows import Window
 
 from landcover_bdgf.blocks import BLOCK_PX, Block, BlockStream
@@ -19,34 +19,50 @@ from landcover_bdgf.checkpoint import Checkpoint, fit_stack
 from landcover_bdgf.device import Run, open_workers
 from landcover_bdgf.errors import CheckpointError, SettingsError
 from landcover_bdgf.features import Viewer
-from landcover_bdgf.legend import Legend, write_companions
+from landcover_bdgf.fit import stop_between_steps
+from landcover_bdgf.journal import Classified, Journal, begin_journal
+from landcover_bdgf.legend import Legend
 from landcover_bdgf.networks.fusion import FusionNetwork, Inputs, apply_dense
+from landcover_bdgf.parts import CONFIDENCE_NODATA, NODATA, confidence_path, write_map
 from landcover_bdgf.progress import Advance, log, progress
-from landcover_bdgf.provenance import record, write_record
-from landcover_bdgf.raster import PathLike, RasterProfile, check_output, write_raster
+from landcover_bdgf.provenance import record
+from landcover_bdgf.raster import PathLike, check_output
 from landcover_bdgf.scaling import Scaling, sample_pixels
 from landcover_bdgf.stack import Stack
 
-NODATA = 0  # of the class raster
-CONFIDENCE_NODATA = 255
 SAR_USUAL = 2.5  # standard deviations of log intensity
 FOREIGN_SHARE = 0.5  # of values outside the training scene's percentiles; the scene itself has 0.02
+
+_SHARD = re.compile(r"([1-9]\d{0,5})/([1-9]\d{0,5})")
 
 
 @dataclass(frozen=True)
 class MapSettings:
-    """How to map: side of the tiles that are written (no bit of the map depends on it), confidence or not."""
+    """How to map; no bit of the map depends on it.
+
+    Attributes
+    ----------
+    tile_px : int
+        Side of the tiles that are read.
+    confidence : bool
+        Also write the probability of the class in percent.
+    shard : str
+        ``"2/4"`` for the second of four parts of the scene, which may be computed on other machines;
+        :func:`~landcover_bdgf.parts.mosaic` puts them together.
+    """
 
     tile_px: int = 512
     confidence: bool = False
+    shard: str = "1/1"
 
-
-@dataclass(frozen=True)
-class Classified:
-    """A piece of the map: codes (h, w), 0 where there is no data, and confidence in percent (h, w)."""
-
-    codes: NDArray[np.uint16]
-    confidence: NDArray[np.uint8]
+    @property
+    def shard_of(self) -> tuple[int, int]:
+        """Number of the shard, from 1, and of shards; SettingsError if there is no such shard."""
+        match = _SHARD.fullmatch(self.shard)
+        number, count = map(int, match.groups()) if match else (0, 0)
+        if not 1 <= number <= count:
+            raise SettingsError(f"--shard {self.shard}: write it like 2/4, the second of four.")
+        return number, count
 
 
 class Classifier:
@@ -86,50 +102,112 @@ def map_scene(
     settings: MapSettings | None = None,
     run: Run | None = None,
     overwrite: bool = False,
+    resume: bool = False,
 ) -> Path:
     """Write the land-cover map of a scene: a COG in the grid of the spectral image, codes from 1, 0 = no data.
 
     Beside it: class names for GDAL (``.aux.xml``) and a style for QGIS (``.qml``), its provenance
-    (``.json``) and, on request, the confidence in percent (``…_confidence.tif``).
+    (``.json``) and, on request, the confidence in percent (``…_confidence.tif``). What is finished is kept in
+    ``….partial`` until the map is written, so that an interrupted run can go on with ``resume``.
+
+    Returns
+    -------
+    Path
+        The map; of a shard its part, ``….2-of-4.partial``.
 
     Raises
     ------
     CheckpointError
         The scene's bands are not the model's.
     OutputError
-        An output exists and ``overwrite`` is not given, or cannot be written.
+        An output exists and ``overwrite`` is not given, or cannot be written; ``resume`` of another run.
+    KeyboardInterrupt
+        After Ctrl-C, when the tile that was computed is kept.
     """
     settings, run, output = settings or MapSettings(), run or Run(), Path(output)
-    inputs = [band.path for image in (stack.spectral, stack.sar) for band in image.bands]
-    confidence = confidence_path(output)
-    for path in [output, *([confidence] if settings.confidence else [])]:
-        check_output(path, overwrite=overwrite, inputs=inputs)
+    stream = BlockStream(stack, model.scaling, model.recipe.halo_px, _whole_blocks(settings, model))
+    check_map_outputs(output, stack, settings, overwrite=overwrite)
     stack = fit_stack(model, stack, name="the model")
+    stream = replace(stream, stack=stack)
     warn_of_foreign_scene(model.scaling, stack, run)
-    legend = _legend(model)
-    classes = RasterProfile(
-        str(legend.dtype), nodata=NODATA, band_names=("land cover",), colormap=legend.colors, overviews="mode"
-    )
-    percent = RasterProfile(
-        "uint8", nodata=CONFIDENCE_NODATA, band_names=("confidence in percent",), overviews="average"
-    )
-    with tempfile.TemporaryFile(dir=output.parent) as spool:
-        tiles = classified_tiles(model, stack, settings.tile_px, run)
-        windows: list[Window] = []
-        kept = _spooled(tiles, windows, spool if settings.confidence else None)
-        write_raster(output, stack.grid, kept, profile=classes, overwrite=overwrite)
-        if settings.confidence:
-            spool.seek(0)
-            again = _unspooled(windows, spool)
-            write_raster(confidence, stack.grid, again, profile=percent, overwrite=overwrite)
-    write_companions(output, legend)
-    write_record(output, _record(model, stack, run))
+    number, count = settings.shard_of
+    strips = [int(strip) for strip in np.array_split(np.arange(stream.strips), count)[number - 1]]
+    header = _header(model, stream, strips, settings, run)
+    path = part_path(output, settings)
+    with begin_journal(path, header, resume=resume, overwrite=overwrite) as journal:
+        _compute(model, stream, strips, journal, run)
+        if count > 1:
+            log.info("put the %d parts together with bdgf mosaic", count)
+            return path
+        write_map([journal], output, overwrite=overwrite)
+    path.unlink()
     return output
 
 
-def confidence_path(output: Path) -> Path:
-    """``landcover.tif`` -> ``landcover_confidence.tif``."""
-    return output.with_name(f"{output.stem}_confidence{output.suffix}")
+def part_path(output: Path, settings: MapSettings) -> Path:
+    """Where the finished part is kept: ``landcover.tif.partial``, of a shard ``landcover.tif.2-of-4.partial``."""
+    number, count = settings.shard_of
+    return output.with_name(f"{output.name}.{f'{number}-of-{count}.' if count > 1 else ''}partial")
+
+
+def check_map_outputs(output: Path, stack: Stack, settings: MapSettings, *, overwrite: bool) -> None:
+    """Before any work: may the map, and what comes with it, be written? OutputError if not."""
+    inputs = [*stack.spectral.paths, *stack.sar.paths]
+    for path in [output, *([confidence_path(output)] if settings.confidence else [])]:
+        check_output(path, overwrite=overwrite, inputs=inputs)
+
+
+def _compute(model: Checkpoint, stream: BlockStream, strips: list[int], journal: Journal, run: Run) -> None:
+    """Classify what the journal lacks, strip by strip.
+
+    What is read at once is a tile, what is computed at once always a block of one fixed lattice, so the size of
+    the tiles changes no bit of the map.
+    """
+    missing = [i for i in strips if not all(journal.has(w) for w in stream.windows([i]) if _corners(w))]
+    windows = [window for window in stream.windows(missing) if _corners(window)]
+    classifier = Classifier(model, run)
+    with (
+        open_workers(run.workers(classifier.viewer.device)) as workers,
+        progress("map", sum(len(_corners(window)) for window in windows)) as advance,
+        stop_between_steps() as stopped,
+    ):
+        blocks = workers.map(classifier.classify, stream.blocks(missing))
+        for window in windows:
+            journal.add(window, _assembled(window, blocks, advance))
+            if stopped():
+                log.warning("map stopped; go on with --resume")
+                raise KeyboardInterrupt
+
+
+def _header(
+    model: Checkpoint, stream: BlockStream, strips: list[int], settings: MapSettings, run: Run
+) -> dict[str, Any]:
+    """What the journal of a run begins with; see :mod:`journal`."""
+    legend = json.loads(_legend(model).to_json())
+    scene = stream.stack.fingerprint()
+    return {
+        "identity": {
+            "scene": scene,
+            "model": model.digest(),
+            "tile": stream.tile_px,
+            "device": run.torch_device().type,
+            "version": version("landcover-bdgf"),
+        },
+        "shard": settings.shard_of,
+        "pixels": sum(window.height * window.width for window in stream.windows(strips)),
+        "grid": stream.stack.grid.to_dict(),
+        "legend": legend,
+        "confidence": settings.confidence,
+        "record": record(
+            "map",
+            {"scene": scene},
+            training=model.provenance.get("training", {}),
+            model={k: v for k, v in model.provenance.items() if k != "training"},
+            recipe=model.recipe.model_dump(mode="json"),
+            legend=legend,
+            seed=run.seed,
+        ),
+    }
 
 
 def _legend(model: Checkpoint) -> Legend:
@@ -138,56 +216,8 @@ def _legend(model: Checkpoint) -> Legend:
     return model.legend
 
 
-def _record(model: Checkpoint, stack: Stack, run: Run) -> dict[str, Any]:
-    return record(
-        "map",
-        {"scene": stack.fingerprint()},
-        training=model.provenance.get("training", {}),
-        model={k: v for k, v in model.provenance.items() if k != "training"},
-        recipe=model.recipe.model_dump(mode="json"),
-        legend=json.loads(_legend(model).to_json()),
-        seed=run.seed,
-    )
-
-
-def _spooled(
-    tiles: Iterator[tuple[Window, Classified]], windows: list[Window], spool: IO[bytes] | None
-) -> Iterator[tuple[Window, NDArray[np.uint16]]]:
-    """Codes tile by tile; confidence goes to a file meanwhile, for its own raster after this one."""
-    for window, classified in tiles:
-        windows.append(window)
-        if spool is not None:
-            spool.write(classified.confidence.tobytes())
-        yield window, classified.codes[None]
-
-
-def _unspooled(windows: list[Window], spool: IO[bytes]) -> Iterator[tuple[Window, NDArray[np.uint8]]]:
-    for window in windows:
-        pixels = np.frombuffer(spool.read(window.height * window.width), np.uint8)
-        yield window, pixels.reshape(1, window.height, window.width)
-
-
-def classified_tiles(model: Checkpoint, stack: Stack, tile_px: int, run: Run) -> Iterator[tuple[Window, Classified]]:
-    """The map of a scene, piece by piece; memory does not grow with the scene's height.
-
-    What is read at once is a tile, what is computed at once always a block of one fixed lattice, so the size of
-    the tiles changes no bit of the map.
-    """
-    classifier = Classifier(model, run)
-    stream = BlockStream(stack, model.scaling, model.recipe.halo_px, _whole_blocks(tile_px, model.recipe.halo_px))
-    strips = range(stream.strips)
-    windows = list(stream.windows(strips))
-    with (
-        open_workers(run.workers(classifier.viewer.device)) as workers,
-        progress("map", sum(len(_corners(window)) for window in windows)) as advance,
-    ):
-        blocks = workers.map(classifier.classify, stream.blocks(strips))
-        for window in windows:
-            if window.width and window.height:
-                yield window, _assembled(window, blocks, advance)
-
-
-def _whole_blocks(tile_px: int, halo_px: int) -> int:
+def _whole_blocks(settings: MapSettings, model: Checkpoint) -> int:
+    tile_px, halo_px = settings.tile_px, model.recipe.halo_px
     if tile_px < halo_px:
         raise SettingsError(
             f"--tile {tile_px}: is smaller than the {halo_px} px that a window reaches. Use {BLOCK_PX} or more."

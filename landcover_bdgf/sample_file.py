@@ -11,10 +11,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pyogrio
 import shapely
-from affine import Affine
 from numpy.typing import NDArray
 from pyogrio.errors import DataLayerError, DataSourceError
-from rasterio.crs import CRS
 from rasterio.errors import CRSError
 
 from landcover_bdgf.errors import LabelError
@@ -69,7 +67,7 @@ def read_samples(path: PathLike) -> Samples:
         table = pyogrio.read_dataframe(path, layer=LEGEND)
         about = json.loads(table.loc[table["code"] == 0, "about"].iloc[0])
         legend = Legend.from_json(json.dumps(_legend_rows(table)))
-        grid, split = _grid(about["grid"]), _split(about["split"])
+        grid, split = Grid.from_dict(about["grid"]), _split(about["split"])
         return _samples(points, grid, legend, split)
     except LabelError as error:
         raise LabelError(f"{path}: {error}") from error
@@ -107,10 +105,9 @@ def _write_points(samples: Samples, path: Path) -> None:
 def _write_legend(samples: Samples, path: Path) -> None:
     import pandas
 
-    grid = samples.grid
     about = {
         "format": FORMAT,
-        "grid": {"crs": grid.crs.to_wkt(), "transform": list(grid.transform)[:6], "shape_hw": grid.shape_hw},
+        "grid": samples.grid.to_dict(),
         "split": asdict(samples.split),
     }
     rows: list[dict[str, Any]] = [
@@ -138,14 +135,6 @@ def _legend_rows(table: DataFrame) -> list[dict[str, Any]]:
         }
         for code, name, value, color in classes[["code", "name", "value", "color"]].itertuples(index=False)
     ]
-
-
-def _grid(about: dict[str, Any]) -> Grid:
-    height, width = (int(side) for side in about["shape_hw"])
-    transform = Affine(*map(float, about["transform"]))
-    if min(height, width) < 1 or transform.a <= 0 or transform.e >= 0 or transform.b or transform.d:
-        raise ValueError("its grid has no size or is not north-up")
-    return Grid(CRS.from_wkt(about["crs"]), transform, (height, width))
 
 
 def _split(about: dict[str, Any]) -> Split:

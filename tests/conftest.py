@@ -104,8 +104,8 @@ def stack(scene_files: SceneFiles) -> Stack:
 
 @pytest.fixture(scope="session")
 def wide_stack(tmp_path_factory: pytest.TempPathFactory) -> Stack:
-    """A simulated scene of 2 × 3 blocks, 200 × 300 pixels."""
-    files = write_scene(simulate((200, 300), seed=4), tmp_path_factory.mktemp("wide"), seed=4)
+    """A simulated scene of 3 × 2 blocks, 300 × 200 pixels."""
+    files = write_scene(simulate((300, 200), seed=4), tmp_path_factory.mktemp("wide"), seed=4)
     return align(files.spectral, files.sar)
 
 

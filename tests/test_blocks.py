@@ -22,7 +22,7 @@ def streamed(stack: Stack, denoiser: Checkpoint, tile_px: int, strips: Sequence[
 @pytest.mark.parametrize("tile_px", [128, 256, 1024])
 def test_blocks_of_a_stream_are_blocks_read_one_by_one(tile_px: int, wide_stack: Stack, denoiser: Checkpoint) -> None:
     blocks = streamed(wide_stack, denoiser, tile_px)
-    assert {(b.row, b.col) for b in blocks} == {(r, c) for r in (0, 128) for c in (0, 128, 256)}
+    assert {(b.row, b.col) for b in blocks} == {(r, c) for r in (0, 128, 256) for c in (0, 128)}
     for block in blocks:
         alone = read_block(wide_stack, denoiser.scaling, HALO_PX, (block.row, block.col))
         np.testing.assert_array_equal(block.seen.cube, alone.seen.cube)
@@ -52,7 +52,7 @@ def test_windows_cover_the_scene_once_in_the_order_of_the_blocks(
 
 def test_a_strip_can_be_computed_without_those_before_it(wide_stack: Stack, denoiser: Checkpoint) -> None:
     whole = {(b.row, b.col): b for b in streamed(wide_stack, denoiser, 128)}
-    parts = [b for strips in ([1], [0]) for b in streamed(wide_stack, denoiser, 128, strips)]
+    parts = [b for strips in ([2], [0, 1]) for b in streamed(wide_stack, denoiser, 128, strips)]
     assert {(b.row, b.col) for b in parts} == set(whole)
     for block in parts:
         np.testing.assert_array_equal(block.seen.cube, whole[block.row, block.col].seen.cube)
@@ -68,5 +68,5 @@ def test_every_pixel_is_read_once(wide_stack: Stack, denoiser: Checkpoint) -> No
 
     counting = Counting(**{f.name: getattr(wide_stack, f.name) for f in fields(wide_stack)})
     streamed(counting, denoiser, 128)
-    assert read[:126, :198].max() == 1  # the mirror at the border looks back as far as that
+    assert read[:198, :126].max() == 1  # the mirror at the border looks back as far as that
     assert read.min() == 1

@@ -1,6 +1,7 @@
 """A map is the same bytes for any tile size, thread count and run; every valid pixel has a class, no other has."""
 
 import json
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -13,6 +14,7 @@ from landcover_bdgf.checkpoint import Checkpoint
 from landcover_bdgf.device import Run
 from landcover_bdgf.errors import CheckpointError, OutputError, SettingsError
 from landcover_bdgf.features import Viewer
+from landcover_bdgf.journal import Journal
 from landcover_bdgf.mapping import Classifier, MapSettings, confidence_path, map_scene
 from landcover_bdgf.networks.fusion import apply_windows
 from landcover_bdgf.stack import Stack
@@ -105,3 +107,26 @@ def test_a_foreign_scene_is_said_to_be_one(
     brighter = replace(wide_stack, spectral_offset=20_000.0)
     map_scene(model, brighter, tmp_path / "foreign.tif")
     assert "of the spectral values lie outside what the model was trained on" in caplog.text
+
+
+def test_a_map_that_was_stopped_goes_on_and_is_the_same(
+    made: Path, model: Checkpoint, wide_stack: Stack, tmp_path: Path, ctrl_c: Callable[[], None],
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture,
+) -> None:  # fmt: skip
+    """The first tile comes out, then Ctrl-C is pressed, then a crash cuts the journal's end off."""
+    settings, path = MapSettings(tile_px=128, confidence=True), tmp_path / made.name
+    add = Journal.add
+    monkeypatch.setattr(Journal, "add", lambda *arguments: (add(*arguments), ctrl_c()))
+    with pytest.raises(KeyboardInterrupt):
+        map_scene(model, wide_stack, path, settings=settings)
+    monkeypatch.undo()
+    assert "go on with --resume" in caplog.text
+    assert not path.exists()
+    with pytest.raises(OutputError, match="is what an interrupted run left"):
+        map_scene(model, wide_stack, path, settings=settings)
+    with Path(f"{path}.partial").open("ab") as journal:
+        journal.write(b'{"window": [0, 0, 12')
+    map_scene(model, wide_stack, path, settings=settings, resume=True)
+    for one, other in ((path, made), (confidence_path(path), confidence_path(made))):
+        assert one.read_bytes() == other.read_bytes()
+    assert not Path(f"{path}.partial").exists()

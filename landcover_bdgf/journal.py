@@ -1,0 +1,171 @@
+"""What a map run has finished so far, in a file that only grows: a run can be killed at any moment and go on.
+
+The first line says in JSON what is being made. Then come records: a line of JSON with the window, and the length
+and CRC-32 of the payload; and the payload, codes and confidence of the window, compressed. A record that was cut
+short is dropped when the journal is opened again. A finished journal of one shard is the shard's result.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import zlib
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import TracebackType
+from typing import IO, Any
+
+import numpy as np
+from numpy.typing import NDArray
+from rasterio.windows import Window
+
+from landcover_bdgf.errors import OutputError
+
+MAGIC = "bdgf map journal"
+LONGEST_HEADER = 64 * 2**20  # the record of a map with a million training pixels fits
+
+Place = tuple[int, int, int, int]  # row, col, height, width
+
+
+@dataclass(frozen=True)
+class Classified:
+    """A piece of the map: codes (h, w), 0 where there is no data, and confidence in percent (h, w)."""
+
+    codes: NDArray[np.uint16]
+    confidence: NDArray[np.uint8]
+
+
+@dataclass
+class Journal:
+    """An open journal; made by :func:`begin_journal` or :func:`read_journal`.
+
+    Attributes
+    ----------
+    path : Path
+    header : mapping
+        ``identity`` holds all that two runs must share to be parts of one map.
+    places : dict
+        Where in the file the payload of each finished window is: offset and length.
+    """
+
+    path: Path
+    header: Mapping[str, Any]
+    file: IO[bytes]
+    places: dict[Place, tuple[int, int]] = field(default_factory=dict)
+
+    def __enter__(self) -> Journal:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.file.close()
+
+    def add(self, window: Window, piece: Classified) -> None:
+        """Note a finished window; it survives the process, and after :func:`os.fsync` the machine."""
+        payload = zlib.compress(piece.codes.astype("<u2").tobytes() + piece.confidence.tobytes(), 1)
+        place = _place(window)
+        line = json.dumps({"window": place, "bytes": len(payload), "crc": zlib.crc32(payload)})
+        try:
+            self.file.seek(0, os.SEEK_END)
+            self.file.write(f"{line}\n".encode() + payload + b"\n")
+            self.file.flush()
+            os.fsync(self.file.fileno())
+        except OSError as error:
+            raise OutputError(
+                f"{self.path}: cannot be written, {error.strerror}. Free some space, then --resume."
+            ) from error
+        self.places[place] = self.file.tell() - len(payload) - 1, len(payload)
+
+    def has(self, window: Window) -> bool:
+        """Whether a window is finished."""
+        return _place(window) in self.places
+
+    def pieces(self) -> Iterator[tuple[Window, Classified]]:
+        """All finished windows, from top to bottom."""
+        for (row, col, height, width), (offset, length) in sorted(self.places.items()):
+            self.file.seek(offset)
+            raw = zlib.decompressobj().decompress(self.file.read(length), 3 * height * width)
+            codes = np.frombuffer(raw, "<u2", height * width).reshape(height, width).astype(np.uint16)
+            confidence = np.frombuffer(raw, np.uint8, offset=2 * height * width).reshape(height, width)
+            yield Window(col, row, width, height), Classified(codes, confidence)
+
+
+def begin_journal(path: Path, header: Mapping[str, Any], *, resume: bool, overwrite: bool) -> Journal:
+    """A new journal; with ``resume`` the one that is there, if it belongs to the same run.
+
+    Raises
+    ------
+    OutputError
+        There is one already, and neither ``resume`` nor ``overwrite`` is given; or it belongs to another run.
+    """
+    if path.exists() and resume:
+        journal = read_journal(path, writable=True)
+        differences = _differences(journal.header["identity"], header["identity"])
+        if differences:
+            journal.file.close()
+            raise OutputError(f"{path}: belongs to another run: {differences}. Begin anew with --overwrite.")
+        return journal
+    if path.exists() and not overwrite:
+        raise OutputError(
+            f"{path}: is what an interrupted run left. Go on with --resume, or begin anew with --overwrite."
+        )
+    file = path.open("wb+")
+    file.write((json.dumps({"kind": MAGIC, **header}) + "\n").encode())
+    file.flush()
+    return Journal(path, header, file)
+
+
+def read_journal(path: Path, *, writable: bool = False) -> Journal:
+    """Open a journal; what a crash cut short at its end is dropped.
+
+    Raises
+    ------
+    OutputError
+        It is none.
+    """
+    header, file = None, None
+    try:
+        file = path.open("rb+" if writable else "rb")
+        header = json.loads(file.readline(LONGEST_HEADER))
+    except (OSError, ValueError):
+        pass
+    if file is None or not isinstance(header, dict) or not _is_header(header):
+        if file is not None:
+            file.close()
+        raise OutputError(f"{path}: is no part of a map that bdgf map began. Name a .partial file.")
+    journal = Journal(path, header, file)
+    end = file.tell()
+    while (record := _record(file)) is not None:
+        place, offset, length = record
+        journal.places[place] = offset, length
+        end = file.tell()
+    if writable:
+        file.truncate(end)
+    return journal
+
+
+def _is_header(header: Mapping[str, Any]) -> bool:
+    return header.get("kind") == MAGIC and isinstance(header.get("identity"), dict)
+
+
+def _record(file: IO[bytes]) -> tuple[Place, int, int] | None:
+    """The next record, None where there is no whole one any more."""
+    try:
+        about = json.loads(file.readline(1000))
+        row, col, height, width = map(int, about["window"])
+        offset, payload = file.tell(), file.read(int(about["bytes"]))
+        whole = zlib.crc32(payload) == about["crc"] and file.read(1) == b"\n"
+    except (ValueError, TypeError, LookupError):
+        return None
+    return ((row, col, height, width), offset, len(payload)) if whole else None
+
+
+def _place(window: Window) -> Place:
+    return int(window.row_off), int(window.col_off), int(window.height), int(window.width)
+
+
+def _differences(before: Mapping[str, Any], now: Mapping[str, Any]) -> str:
+    changed = [key for key in sorted({*before, *now}) if before.get(key) != now.get(key)]
+    return "; ".join(f"{key} was {before.get(key)}, is {now.get(key)}" for key in changed)

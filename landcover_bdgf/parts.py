@@ -1,0 +1,106 @@
+"""Step: one map out of the parts that its runs or shards have finished."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any
+
+from numpy.typing import NDArray
+from rasterio.errors import CRSError
+from rasterio.windows import Window
+
+from landcover_bdgf.errors import LabelError, OutputError
+from landcover_bdgf.grid import Grid
+from landcover_bdgf.journal import Classified, Journal, read_journal
+from landcover_bdgf.legend import Legend, write_companions
+from landcover_bdgf.progress import log
+from landcover_bdgf.provenance import write_record
+from landcover_bdgf.raster import PathLike, RasterProfile, check_output, write_raster
+
+NODATA = 0  # of the class raster
+CONFIDENCE_NODATA = 255
+
+Tiles = Iterator[tuple[Window, NDArray[Any]]]
+
+
+def mosaic(parts: Sequence[PathLike], output: PathLike, *, overwrite: bool = False) -> Path:
+    """Write the map of which shards have finished the parts: the same bytes as without shards.
+
+    Raises
+    ------
+    OutputError
+        A part is missing, unfinished, double, or belongs to another map; or the map cannot be written.
+    """
+    output = Path(output)
+    check_output(output, overwrite=overwrite, inputs=parts)
+    with ExitStack() as stack:
+        journals = [stack.enter_context(read_journal(Path(part))) for part in parts]
+        _check_parts(journals)
+        return write_map(journals, output, overwrite=overwrite)
+
+
+def write_map(journals: Sequence[Journal], output: Path, *, overwrite: bool) -> Path:
+    """Class raster, its companions and record, and the confidence if asked for, from complete journals."""
+    header = journals[0].header
+    try:
+        grid, legend = Grid.from_dict(header["grid"]), Legend.from_json(json.dumps(header["legend"]))
+        record, with_confidence = dict(header["record"]), bool(header["confidence"])
+    except (LabelError, CRSError, ValueError, TypeError, LookupError) as error:
+        raise OutputError(f"{journals[0].path}: is damaged ({error}). Map again.") from error
+    log.info("writing %s", output)
+    classes = RasterProfile(
+        str(legend.dtype), nodata=NODATA, band_names=("land cover",), colormap=legend.colors, overviews="mode"
+    )
+    write_raster(output, grid, _tiles(journals, lambda piece: piece.codes), profile=classes, overwrite=overwrite)
+    if with_confidence:
+        percent = RasterProfile(
+            "uint8", nodata=CONFIDENCE_NODATA, band_names=("confidence in percent",), overviews="average"
+        )
+        tiles = _tiles(journals, lambda piece: piece.confidence)
+        write_raster(confidence_path(output), grid, tiles, profile=percent, overwrite=overwrite)
+    write_companions(output, legend)
+    write_record(output, record)
+    return output
+
+
+def confidence_path(output: Path) -> Path:
+    """``landcover.tif`` -> ``landcover_confidence.tif``."""
+    return output.with_name(f"{output.stem}_confidence{output.suffix}")
+
+
+def _tiles(journals: Sequence[Journal], layer: Callable[[Classified], NDArray[Any]]) -> Tiles:
+    for journal in journals:
+        for window, piece in journal.pieces():
+            yield window, layer(piece)[None]
+
+
+def _check_parts(journals: Sequence[Journal]) -> None:
+    first = journals[0]
+    found: dict[int, Journal] = {}
+    for journal in journals:
+        number, count = _shard(journal.header)
+        if (journal.header["identity"], count) != (first.header["identity"], _shard(first.header)[1]):
+            raise OutputError(f"{journal.path}: is part of another map than {first.path}. Leave one of them out.")
+        if number in found:
+            raise OutputError(f"{journal.path}: is shard {number} of {count}, as {found[number].path} is.")
+        if sum(height * width for _, _, height, width in journal.places) != journal.header.get("pixels"):
+            raise OutputError(f"{journal.path}: is not finished. Run its shard again with --resume.")
+        found[number] = journal
+    count = _shard(first.header)[1]
+    missing = [str(number) for number in range(1, count + 1) if number not in found]
+    if missing:
+        raise OutputError(f"{first.path}: is one of {count} shards; missing: {', '.join(missing)}. Name all parts.")
+
+
+def _shard(header: Mapping[str, Any]) -> tuple[int, int]:
+    try:
+        number, count = map(int, header["shard"])
+    except (ValueError, TypeError, LookupError):
+        return 1, 1
+    return number, count
+
+
+__all__ = ["CONFIDENCE_NODATA", "NODATA", "confidence_path", "mosaic", "write_map"]

@@ -1,0 +1,63 @@
+"""Shards give the map that one run gives; a part that is missing or foreign is named."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from landcover_bdgf.checkpoint import Checkpoint
+from landcover_bdgf.errors import OutputError, SettingsError
+from landcover_bdgf.mapping import MapSettings, map_scene
+from landcover_bdgf.parts import mosaic
+from landcover_bdgf.stack import Stack
+
+COMPANIONS = ("m.tif", "m_confidence.tif", "m.qml", "m.tif.aux.xml", "m.tif.json")
+
+
+def settings(shard: str = "1/1") -> MapSettings:
+    return MapSettings(tile_px=128, confidence=True, shard=shard)
+
+
+@pytest.fixture(scope="module")
+def parts(model: Checkpoint, wide_stack: Stack, tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
+    """A map in three shards; each has one strip, and the first strip completes no block yet."""
+    folder = tmp_path_factory.mktemp("shards")
+    return [map_scene(model, wide_stack, folder / "m.tif", settings=settings(f"{i}/3")) for i in (1, 2, 3)]
+
+
+def test_shards_make_the_map_of_one_run(
+    parts: list[Path], model: Checkpoint, wide_stack: Stack, tmp_path: Path
+) -> None:
+    (tmp_path / "whole").mkdir()
+    whole = map_scene(model, wide_stack, tmp_path / "whole/m.tif", settings=settings())
+    made = mosaic([parts[2], parts[0], parts[1]], tmp_path / "m.tif")
+    for name in COMPANIONS:
+        assert (made.parent / name).read_bytes() == (whole.parent / name).read_bytes(), name
+    assert [path.name for path in parts] == [f"m.tif.{i}-of-3.partial" for i in (1, 2, 3)]
+
+
+def test_a_missing_double_or_unfinished_part_is_named(parts: list[Path], tmp_path: Path) -> None:
+    with pytest.raises(OutputError, match="one of 3 shards; missing: 2, 3"):
+        mosaic(parts[:1], tmp_path / "m.tif")
+    with pytest.raises(OutputError, match="is shard 1 of 3, as"):
+        mosaic([parts[0], *parts], tmp_path / "m.tif")
+    cut = tmp_path / "cut.partial"
+    cut.write_bytes(parts[1].read_bytes()[:-9])
+    with pytest.raises(OutputError, match=r"cut.partial: is not finished. Run its shard again with --resume"):
+        mosaic([parts[0], cut, parts[2]], tmp_path / "m.tif")
+    assert not (tmp_path / "m.tif").exists()
+
+
+def test_a_part_of_another_map_is_not_mixed_in(
+    parts: list[Path], model: Checkpoint, wide_stack: Stack, tmp_path: Path
+) -> None:
+    other = replace(wide_stack, spectral_offset=5.0)
+    foreign = map_scene(model, other, tmp_path / "m.tif", settings=settings("2/3"))
+    with pytest.raises(OutputError, match="is part of another map"):
+        mosaic([parts[0], foreign, parts[2]], tmp_path / "m.tif")
+
+
+@pytest.mark.parametrize("shard", ["5/4", "0/4", "2", "a/b", "1/0"])
+def test_a_shard_that_is_none_is_refused(shard: str, model: Checkpoint, wide_stack: Stack, tmp_path: Path) -> None:
+    with pytest.raises(SettingsError, match=f"--shard {shard}: write it like 2/4"):
+        map_scene(model, wide_stack, tmp_path / "m.tif", settings=settings(shard))
