@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from landcover_bdgf.accuracy import Accuracy
-from landcover_bdgf.checkpoint import Checkpoint
+from landcover_bdgf.checkpoint import Checkpoint, Kind, load_checkpoint
 from landcover_bdgf.device import Run
 from landcover_bdgf.diagnostics import draw_denoised
-from landcover_bdgf.mapping import MapSettings, check_map_outputs, map_scene
-from landcover_bdgf.pretraining import pretrain
+from landcover_bdgf.errors import CheckpointError
+from landcover_bdgf.mapping import MapSettings, check_map_outputs, map_scene, part_path
+from landcover_bdgf.pretraining import pretrain, pretraining_record
 from landcover_bdgf.progress import log
 from landcover_bdgf.raster import PathLike, check_output
 from landcover_bdgf.recipe import Recipe
@@ -19,7 +22,7 @@ from landcover_bdgf.report import ReportContext, assess
 from landcover_bdgf.report_folder import check_folder
 from landcover_bdgf.samples import Samples, SampleSettings, sample, samples_lines, write_samples
 from landcover_bdgf.stack import Stack
-from landcover_bdgf.training import train
+from landcover_bdgf.training import train, training_record
 
 
 @dataclass(frozen=True)
@@ -39,6 +42,8 @@ class Job:
     recipe, sampling, mapping, run
         Settings of the steps.
     overwrite : bool
+    resume : bool
+        Go on where an interrupted run of the same job stopped.
     """
 
     labels: PathLike
@@ -50,6 +55,12 @@ class Job:
     mapping: MapSettings = dataclasses.field(default_factory=MapSettings)
     run: Run = dataclasses.field(default_factory=Run)
     overwrite: bool = False
+    resume: bool = False
+
+    @property
+    def replace(self) -> bool:
+        """Whether files of the steps may be replaced."""
+        return self.overwrite or self.resume
 
     @property
     def steps_folder(self) -> Path:
@@ -69,12 +80,12 @@ def run_job(stack: Stack, job: Job) -> Accuracy | None:
         log.info(line)
     folder = job.steps_folder
     folder.mkdir(exist_ok=True)
-    write_samples(samples, folder / "samples.gpkg", overwrite=job.overwrite)
-    denoiser = pretrain(stack, job.recipe, samples=samples, run=job.run)
-    keep_denoiser(denoiser, stack, folder / "denoiser.safetensors", run=job.run, overwrite=job.overwrite)
-    model = train(stack, samples, denoiser=denoiser, recipe=job.recipe, run=job.run)
-    keep_model(model, job.model, overwrite=job.overwrite)
-    map_scene(model, stack, job.output, settings=job.mapping, run=job.run, overwrite=job.overwrite)
+    write_samples(samples, folder / "samples.gpkg", overwrite=job.replace)
+    denoiser = _pretrained(stack, samples, job, folder / "denoiser.safetensors")
+    model = _trained(stack, samples, denoiser, job)
+    map_scene(
+        model, stack, job.output, settings=job.mapping, run=job.run, overwrite=job.overwrite, resume=job.resume
+    )  # fmt: skip
     if not len(samples.test):
         log.warning("no labels were held out (--split none), so there is no report; assess with labels of your own")
         return None
@@ -106,9 +117,59 @@ def keep_model(model: Checkpoint, path: Path, *, overwrite: bool) -> None:
     partial_path(path).unlink(missing_ok=True)
 
 
+def _pretrained(stack: Stack, samples: Samples, job: Job, path: Path) -> Checkpoint:
+    def identity(provenance: dict[str, Any], recipe: Recipe) -> tuple[Any, ...]:
+        return provenance, recipe.diffusion, recipe.spectral
+
+    expected = identity(pretraining_record([stack], samples, job.run), job.recipe)
+    if (kept := _finished(path, "denoiser", job, expected, identity)) is not None:
+        return kept
+    partial = partial_path(path)
+    resume = job.resume and partial.exists()
+    denoiser = pretrain(stack, job.recipe, samples=samples, run=job.run, partial=partial, resume=resume)
+    keep_denoiser(denoiser, stack, path, run=job.run, overwrite=job.replace)
+    return denoiser
+
+
+def _trained(stack: Stack, samples: Samples, denoiser: Checkpoint, job: Job) -> Checkpoint:
+    def identity(provenance: dict[str, Any], recipe: Recipe) -> tuple[Any, ...]:
+        return provenance, recipe
+
+    expected = identity(training_record(stack, samples, denoiser, job.recipe, job.run), job.recipe)
+    if (kept := _finished(job.model, "model", job, expected, identity)) is not None:
+        return kept
+    partial = partial_path(job.model)
+    resume = job.resume and partial.exists()
+    model = train(stack, samples, denoiser=denoiser, recipe=job.recipe, run=job.run, partial=partial, resume=resume)
+    keep_model(model, job.model, overwrite=job.replace)
+    return model
+
+
+Identity = Callable[[dict[str, Any], Recipe], tuple[Any, ...]]
+
+
+def _finished(path: Path, kind: Kind, job: Job, expected: tuple[Any, ...], identity: Identity) -> Checkpoint | None:
+    """What an interrupted run of this job has finished already; not what another job has left there."""
+    if not job.resume or not path.exists():
+        return None
+    found = load_checkpoint(path, kind)
+    if identity(found.provenance, found.recipe) == expected:
+        log.info("%s: is there already, of this job", path)
+        return found
+    if job.overwrite:
+        return None
+    raise CheckpointError(
+        f"{path}: is of another job (scene, labels, settings, seed or versions). Begin anew with --overwrite."
+    )
+
+
 def _check_outputs(job: Job, stack: Stack) -> None:
     """Before hours of work: may every output be written?"""
     check_map_outputs(job.output, stack, job.mapping, overwrite=job.overwrite)
+    if job.resume:
+        return
+    part = part_path(job.output, job.mapping)
+    check_output(part, overwrite=job.overwrite)
     check_kept(job.model, overwrite=job.overwrite)
     if job.steps_folder.exists():
         check_output(job.steps_folder / "samples.gpkg", overwrite=job.overwrite)
@@ -124,4 +185,4 @@ def _report(job: Job, samples: Samples, denoiser: Checkpoint, model: Checkpoint)
         ),
         settings=job.recipe.model_dump(mode="json"),
     )  # fmt: skip
-    return assess(job.output, samples, output=job.steps_folder / "report", overwrite=job.overwrite, context=context)
+    return assess(job.output, samples, output=job.steps_folder / "report", overwrite=job.replace, context=context)

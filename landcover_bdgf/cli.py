@@ -177,9 +177,11 @@ def map_(
         return
     if model is not None:
         raise SettingsError("--model uses a model and --labels trains one: give one of them.")
+    if shard != "1/1":
+        raise SettingsError("--shard needs --model: train a model first, then every shard maps with it.")
     job = Job(
         labels, _field(sampling), output, DEFAULT_MODEL, _recipe(common, tuple(common.set)),
-        _sample_settings(sampling, common), settings, _run(common), common.overwrite,
+        _sample_settings(sampling, common), settings, _run(common), common.overwrite, resume,
     )  # fmt: skip
     accuracy = run_job(_stack(hsi, sar, aligning), job)
     report = job.steps_folder / "report" / "report.html"

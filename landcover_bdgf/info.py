@@ -7,6 +7,7 @@ from typing import Any
 
 from landcover_bdgf.checkpoint import BandName, load_checkpoint
 from landcover_bdgf.errors import LabelError
+from landcover_bdgf.journal import read_journal
 from landcover_bdgf.legend import Legend, legend_of_map, printable
 from landcover_bdgf.provenance import read_record
 from landcover_bdgf.raster import grid_of, open_raster
@@ -25,6 +26,8 @@ def describe(path: Path) -> dict[str, Any]:
         return _checkpoint(path)
     if path.suffix == ".gpkg":
         return _samples(path)
+    if path.suffix == ".partial":
+        return _part(path)
     return _raster(path)
 
 
@@ -45,6 +48,19 @@ def _checkpoint(path: Path) -> dict[str, Any]:
         "seed": found.provenance.get("seed"),
         "versions": found.provenance.get("versions"),
     }
+
+
+def _part(path: Path) -> dict[str, Any]:
+    with read_journal(path) as journal:
+        header = journal.header
+        done = sum(height * width for _, _, height, width in journal.places)
+        number, count = header.get("shard", (1, 1))
+        return {
+            "kind": "part of a map that is not finished yet",
+            "shard": f"{number} of {count}",
+            "finished": f"{done} of {header.get('pixels')} px",
+            "identity": dict(header["identity"]),
+        }
 
 
 def _samples(path: Path) -> dict[str, Any]:

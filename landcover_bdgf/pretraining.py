@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -83,18 +84,23 @@ def pretrain(
     torch.manual_seed(run.seed)  # initial weights
     unet = UNet(recipe.diffusion.width).to(run.torch_device())
     task = _task(unet, regions, scaling, recipe, run)
-    provenance = record(
-        "pretrain",
-        {f"scene {i + 1}": stack.fingerprint() for i, stack in enumerate(stacks)},
-        seed=run.seed,
-        hidden_test_pixels=samples.test_digest() if samples is not None else None,
-    )
+    provenance = pretraining_record(stacks, samples, run)
     log.info("pre-training the denoiser on %s, without labels", run.torch_device())
     with open_workers(run.workers(run.torch_device())) as workers:
         history = fit(replace(task, identity=task.identity | provenance), workers, partial=partial, resume=resume)
     weights = {f"unet.{k}": v.cpu().numpy() for k, v in unet.state_dict().items()}
     unit = "signed" if stacks[0].sar_unit == "signed" else "power"
     return Checkpoint("denoiser", weights, recipe, *band_names(stacks[0]), unit, scaling, None, history, provenance)
+
+
+def pretraining_record(stacks: Sequence[Stack], samples: Samples | None, run: Run) -> dict[str, Any]:
+    """Where a denoiser comes from."""
+    return record(
+        "pretrain",
+        {f"scene {i + 1}": stack.fingerprint() for i, stack in enumerate(stacks)},
+        seed=run.seed,
+        hidden_test_pixels=samples.test_digest() if samples is not None else None,
+    )
 
 
 def _listed(stacks: Stack | Sequence[Stack]) -> list[Stack]:

@@ -120,13 +120,7 @@ def train(
     viewer = Viewer.of(denoiser.part("unet."), denoiser.scaling, recipe, device, run.seed)
     with open_workers(run.workers(device)) as workers:
         windows = cut_windows(stack, samples.train, viewer, workers)
-        provenance = record(
-            "train",
-            {"scene": stack.fingerprint(), "test pixels": samples.test_digest()},
-            seed=run.seed,
-            training=training_ground(samples, recipe),
-            denoiser=denoiser.provenance,
-        )  # fmt: skip
+        provenance = training_record(stack, samples, denoiser, recipe, run)
         torch.manual_seed(run.seed)  # initial weights
         sizes = Inputs(viewer.scaling.bands, len(viewer.scaling.sar_mean), viewer.features, len(samples.legend.entries))
         trained = Trained(sizes, recipe).to(device)
@@ -145,6 +139,17 @@ def replace_diffusion(recipe: Recipe, of: Recipe) -> Recipe:
     if (recipe.diffusion, recipe.spectral) != (of.diffusion, of.spectral):
         log.info("settings of diffusion and spectral are the denoiser's")
     return recipe.model_copy(update={"diffusion": of.diffusion, "spectral": of.spectral})
+
+
+def training_record(stack: Stack, samples: Samples, denoiser: Checkpoint, recipe: Recipe, run: Run) -> dict[str, Any]:
+    """Where a model comes from."""
+    return record(
+        "train",
+        {"scene": stack.fingerprint(), "test pixels": samples.test_digest()},
+        seed=run.seed,
+        training=training_ground(samples, recipe),
+        denoiser=denoiser.provenance,
+    )
 
 
 def training_ground(samples: Samples, recipe: Recipe) -> dict[str, Any]:

@@ -1,9 +1,11 @@
 """The commands as a user types them: what comes out, the one line when something is wrong, the exit code."""
 
 import json
+import shutil
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -12,6 +14,7 @@ import numpy as np
 import pytest
 import rasterio
 
+from landcover_bdgf.checkpoint import Checkpoint
 from landcover_bdgf.cli import main
 from landcover_bdgf.simulate import SceneFiles
 
@@ -246,3 +249,48 @@ def test_interrupted_training_says_how_to_go_on(scene_files: SceneFiles, tmp_pat
 def hear_ctrl_c() -> None:
     """In a child: a shell tells its background jobs to ignore it, and tests may run in one."""
     signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+def test_a_job_killed_again_and_again_goes_on_and_ends_alike(
+    bdgf: Bdgf, scene_files: SceneFiles, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Killed without warning whenever one more file of its steps has appeared."""
+    job = ["map", scene_files.spectral, scene_files.sar, "-o", "map.tif", *labels_of(scene_files), *QUICK, "-q"]
+    assert bdgf(*job) == 0
+    whole = {name: Path(name).read_bytes() for name in ("map.tif", "model.safetensors", "map.tif.json")}
+    for path in [*tmp_path.glob("map*"), *tmp_path.glob("model*")]:
+        shutil.rmtree(path) if path.is_dir() else path.unlink()
+    command = [sys.executable, "-m", "landcover_bdgf", *map(str, job), "--resume"]
+    for landmark in ("map_steps/samples.gpkg", "map_steps/denoiser.safetensors", "model.safetensors"):
+        process = subprocess.Popen(command, stderr=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
+        while not Path(landmark).exists() and process.poll() is None:
+            time.sleep(0.01)
+        process.kill()
+        process.wait()
+        assert not Path("map.tif").exists(), landmark
+    capsys.readouterr()
+    assert bdgf(*job[:-1], "--resume") == 0
+    assert "model.safetensors: is there already, of this job" in capsys.readouterr().err
+    assert {name: Path(name).read_bytes() for name in whole} == whole
+    Path("map.tif").unlink()
+    assert bdgf(*job, "--resume", "--seed", 1) == 5
+    assert "is of another job" in capsys.readouterr().err
+
+
+def test_shards_on_the_command_line(
+    bdgf: Bdgf, model: Checkpoint, scene_files: SceneFiles, capsys: pytest.CaptureFixture[str]
+) -> None:
+    model.save("model.safetensors")
+    pair = [scene_files.spectral, scene_files.sar, "-o", "map.tif"]
+    assert bdgf("map", *pair, "-q") == 0
+    for i in (1, 2):
+        assert bdgf("map", *pair, "--shard", f"{i}/2", "-q", "--overwrite") == 0
+    assert bdgf("info", "map.tif.2-of-2.partial") == 0
+    assert "shard: 2 of 2" in capsys.readouterr().out
+    assert bdgf("mosaic", "map.tif.1-of-2.partial", "-o", "again.tif") == 6
+    assert "missing: 2" in capsys.readouterr().err
+    assert bdgf("mosaic", "map.tif.1-of-2.partial", "map.tif.2-of-2.partial", "-o", "again.tif") == 0
+    assert Path("again.tif").read_bytes() == Path("map.tif").read_bytes()
+    assert bdgf("map", *pair, "--shard", "5/4", "--overwrite") == 2
+    assert "write it like 2/4" in capsys.readouterr().err
+    assert bdgf("map", *pair, *labels_of(scene_files), "--shard", "1/2", "--overwrite") == 2
