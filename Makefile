@@ -16,7 +16,9 @@ check: $(READY)  ## formatting, lint and types
 	@$(BIN)/ruff check .
 	@$(BIN)/mypy
 
-bench: $(READY)  ## accuracy beside a random forest and an SVM, where the real scenes are there
+bench: $(READY)  ## speed and memory; accuracy beside a random forest and an SVM, where the real scenes are there
+	@$(BIN)/python benchmarks/networks.py
+	@$(BIN)/python benchmarks/mapping.py
 	@$(BIN)/python benchmarks/accuracy.py
 
 $(READY): pyproject.toml

@@ -1,0 +1,113 @@
+"""Speed of the networks on arrays, each beside a second way to compute the same; needs no raster library.
+
+python benchmarks/networks.py [--runs 5] [--device cpu]
+"""
+
+import argparse
+import statistics
+import time
+from collections.abc import Callable
+
+import torch
+from rows import print_row
+
+from landcover_bdgf.device import available_threads, choose_device, open_workers
+from landcover_bdgf.networks.fusion import FusionNetwork, Inputs, apply_dense
+from landcover_bdgf.networks.scan import NumbaScan, TorchScan
+from landcover_bdgf.networks.unet import HALO_PX, UNet, feature_channels
+from landcover_bdgf.recipe import RECIPES
+
+BLOCK_PX = 128
+BANDS, SAR_BANDS, CLASSES = 12, 2, 6
+
+
+def seconds(work: Callable[[], object], runs: int, device: torch.device) -> float:
+    """Median time of ``work``, after one run to warm up."""
+    times = []
+    for _ in range(runs + 1):
+        started = time.perf_counter()
+        work()
+        if device.type == "cuda":
+            torch.cuda.synchronize()
+        times.append(time.perf_counter() - started)
+    return statistics.median(times[1:])
+
+
+def bench_gemm(runs: int, device: torch.device) -> None:
+    a, b = (torch.randn(2048, 2048, device=device) for _ in range(2))
+    torch.set_num_threads(available_threads())
+    print_row("fp32 matrix product", f"{2 * 2048**3 / seconds(lambda: a @ b, runs, device) / 1e9:,.0f} GFLOP/s")
+    torch.set_num_threads(1)
+
+
+@torch.no_grad()
+def bench_fusion(runs: int, device: torch.device) -> None:
+    """The dense network on a block, on all threads and on one, beside windows cut out and pushed through."""
+    recipe = RECIPES["laptop"].fusion
+    features = feature_channels(RECIPES["laptop"].diffusion.width, BANDS + SAR_BANDS)
+    network = FusionNetwork(Inputs(BANDS, SAR_BANDS, features, CLASSES), recipe).eval().to(device)
+    side, patch = BLOCK_PX + recipe.patch - 1, recipe.patch
+    block = [torch.randn(1, c, side, side, device=device) for c in (BANDS, SAR_BANDS, features)]
+    windows = [torch.randn(512, c, patch, patch, device=device) for c in (BANDS, SAR_BANDS, features)]
+    dense = BLOCK_PX**2 / seconds(lambda: apply_dense(network, *block), runs, device)
+    cut = 512 / seconds(lambda: network.logits(*windows), runs, device)
+    print_row("fusion network, dense, one thread", f"{dense:,.0f} px/s")
+    print_row("fusion network, window by window, one thread", f"{cut:,.0f} windows/s")
+    print_row("dense : windows", f"{dense / cut:.1f}", bar="20", met=dense / cut >= 20)
+    threads = available_threads() if device.type == "cpu" else 1
+    with open_workers(threads) as workers:
+        pieces = 2 * threads
+
+        def work() -> None:
+            list(workers.map(lambda _: apply_dense(network, *block), range(pieces)))
+
+        together = pieces * BLOCK_PX**2 / seconds(work, runs, device)
+    print_row(
+        f"fusion network, dense, {threads} threads", f"{together:,.0f} px/s", bar="25,000", met=together >= 25_000
+    )
+
+
+@torch.no_grad()
+def bench_encoder(runs: int, device: torch.device) -> None:
+    """Diffusion features of a block with its halo, for three numbers of bands."""
+    unet = UNet(RECIPES["laptop"].diffusion.width).eval().to(device)
+    side = BLOCK_PX + RECIPES["laptop"].fusion.patch - 1 + 2 * HALO_PX
+    for bands in (16, 32, 64):
+        cube, t = torch.randn(1, bands, side, side, device=device), torch.full((1,), 5, device=device)
+        speed = BLOCK_PX**2 / seconds(lambda cube=cube, t=t: unet.features(cube, t), runs, device)  # type: ignore[misc]
+        print_row(f"encoder, {bands} bands, one thread", f"{speed:,.0f} px/s")
+
+
+def bench_scan(runs: int) -> None:
+    """The compiled scan beside the torch loop, forward alone and with gradients."""
+    shapes = [(256, 81, 128), (256, 81, 128), (128, 16), (256, 81, 16), (256, 81, 16)]
+    u, delta, A, B, C = (torch.randn(shape) for shape in shapes)
+    arguments = [u, delta.abs(), -A.abs(), B, C]
+    leaves = [a.clone().requires_grad_() for a in arguments]
+
+    def both(scan: type[torch.autograd.Function]) -> None:
+        torch.autograd.grad(scan.apply(*leaves).sum(), leaves)
+
+    cpu = torch.device("cpu")
+    with torch.no_grad():
+        forward = [seconds(lambda scan=scan: scan.apply(*arguments), runs, cpu) for scan in (TorchScan, NumbaScan)]  # type: ignore[misc]
+    trained = [seconds(lambda scan=scan: both(scan), runs, cpu) for scan in (TorchScan, NumbaScan)]  # type: ignore[misc]
+    print_row("scan, torch : numba, forward", f"{forward[0] / forward[1]:.1f}")
+    print_row("scan, torch : numba, with gradients", f"{trained[0] / trained[1]:.1f}")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--runs", type=int, default=5)
+    parser.add_argument("--device", default="auto")
+    arguments = parser.parse_args()
+    device = choose_device(arguments.device)
+    torch.manual_seed(0)
+    bench_gemm(arguments.runs, device)
+    bench_fusion(arguments.runs, device)
+    bench_encoder(arguments.runs, device)
+    bench_scan(arguments.runs)
+
+
+if __name__ == "__main__":
+    main()
