@@ -22,7 +22,7 @@ blocks, features       the scene in blocks, each pixel read once; what the netwo
 pretraining            step: the denoiser, without labels
 training               step: the fusion network
 journal, parts         what a run has finished; step: mosaic, the map out of its parts
-mapping                step: the map
+memory, mapping        tiles and threads that fit; step: the map
 reference, accuracy    pixels to compare a map with; the figures
 figures, report_folder pictures for the page; a folder written whole
 report                 step: assess

@@ -154,6 +154,7 @@ def map_(
     labels: Annotated[Path | None, typer.Option("--labels", help="train a model on these, with --field")] = None,
     confidence: Annotated[bool, typer.Option("--confidence", help="also OUTPUT_confidence.tif")] = False,
     tile: Annotated[int, typer.Option(help="side of the tiles that are read, in pixels")] = 512,
+    max_ram: Annotated[str | None, typer.Option(help="such as 4GB: what mapping may take")] = None,
     shard: Annotated[str, typer.Option(help="2/4: only the second of four parts, for bdgf mosaic")] = "1/1",
     resume: RESUME = False,
 ) -> None:  # fmt: skip
@@ -161,9 +162,13 @@ def map_(
     from landcover_bdgf.chain import Job, run_job
     from landcover_bdgf.checkpoint import load_checkpoint
     from landcover_bdgf.mapping import MapSettings, map_scene
+    from landcover_bdgf.memory import parse_size
+    from landcover_bdgf.raster import limit_cache
     from landcover_bdgf.report import summary_lines
 
-    settings = MapSettings(tile_px=tile, confidence=confidence, shard=shard)
+    settings = MapSettings(tile_px=tile, confidence=confidence, max_ram=max_ram, shard=shard)
+    if max_ram:
+        limit_cache(parse_size(max_ram))
     if labels is None:
         if common.config or common.set:
             raise SettingsError("-c and --set change how a model is made, and this one is made. Leave them out.")

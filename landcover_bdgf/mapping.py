@@ -22,6 +22,7 @@ from landcover_bdgf.features import Viewer
 from landcover_bdgf.fit import stop_between_steps
 from landcover_bdgf.journal import Classified, Journal, begin_journal
 from landcover_bdgf.legend import Legend
+from landcover_bdgf.memory import Appetite, fitting, parse_size
 from landcover_bdgf.networks.fusion import FusionNetwork, Inputs, apply_dense
 from landcover_bdgf.parts import CONFIDENCE_NODATA, NODATA, confidence_path, write_map
 from landcover_bdgf.progress import Advance, log, progress
@@ -46,6 +47,8 @@ class MapSettings:
         Side of the tiles that are read.
     confidence : bool
         Also write the probability of the class in percent.
+    max_ram : str, optional
+        Such as ``"4GB"``: tiles and threads are chosen so that the process stays below it.
     shard : str
         ``"2/4"`` for the second of four parts of the scene, which may be computed on other machines;
         :func:`~landcover_bdgf.parts.mosaic` puts them together.
@@ -53,6 +56,7 @@ class MapSettings:
 
     tile_px: int = 512
     confidence: bool = False
+    max_ram: str | None = None
     shard: str = "1/1"
 
     @property
@@ -125,10 +129,12 @@ def map_scene(
         After Ctrl-C, when the tile that was computed is kept.
     """
     settings, run, output = settings or MapSettings(), run or Run(), Path(output)
-    stream = BlockStream(stack, model.scaling, model.recipe.halo_px, _whole_blocks(settings, model))
+    _check_tile(settings, model)
     check_map_outputs(output, stack, settings, overwrite=overwrite)
     stack = fit_stack(model, stack, name="the model")
-    stream = replace(stream, stack=stack)
+    settings, run = _within_memory(settings, run, model, stack)
+    tile_px = -(-settings.tile_px // BLOCK_PX) * BLOCK_PX
+    stream = BlockStream(stack, model.scaling, model.recipe.halo_px, tile_px)
     warn_of_foreign_scene(model.scaling, stack, run)
     number, count = settings.shard_of
     strips = [int(strip) for strip in np.array_split(np.arange(stream.strips), count)[number - 1]]
@@ -216,13 +222,23 @@ def _legend(model: Checkpoint) -> Legend:
     return model.legend
 
 
-def _whole_blocks(settings: MapSettings, model: Checkpoint) -> int:
+def _check_tile(settings: MapSettings, model: Checkpoint) -> None:
+    """Refuse tiles smaller than the halo."""
     tile_px, halo_px = settings.tile_px, model.recipe.halo_px
     if tile_px < halo_px:
         raise SettingsError(
             f"--tile {tile_px}: is smaller than the {halo_px} px that a window reaches. Use {BLOCK_PX} or more."
         )
-    return -(-tile_px // BLOCK_PX) * BLOCK_PX
+
+
+def _within_memory(settings: MapSettings, run: Run, model: Checkpoint, stack: Stack) -> tuple[MapSettings, Run]:
+    if settings.max_ram is None:
+        return settings, run
+    threads = run.workers(run.torch_device())
+    appetite, max_bytes = Appetite.of(stack, model.scaling, model.recipe), parse_size(settings.max_ram)
+    tile_px, threads = fitting(appetite, max_bytes, tile_px=settings.tile_px, threads=threads)
+    log.info("tiles of %d px and %d threads, to stay below %s", tile_px, threads, settings.max_ram)
+    return replace(settings, tile_px=tile_px), replace(run, threads=threads)
 
 
 def _corners(window: Window) -> list[tuple[int, int]]:

@@ -37,9 +37,11 @@ __all__ = [
     "RasterProfile",
     "Window",
     "atomic_output",
+    "cache_bytes",
     "check_output",
     "grid_of",
     "is_south_up",
+    "limit_cache",
     "open_raster",
     "write_raster",
 ]
@@ -52,9 +54,21 @@ TILE_PX = 512
 
 # GDAL keeps decoded blocks up to 5 % of the machine's memory, so that what a map needs would grow with the scene
 # and with the machine. In MB; GDAL reads it when it decodes its first block.
-os.environ.setdefault("GDAL_CACHEMAX", "256")
+CACHE_MB = 256
+os.environ.setdefault("GDAL_CACHEMAX", str(CACHE_MB))
 
 log = logging.getLogger("landcover_bdgf")
+
+
+def limit_cache(max_bytes: int) -> None:
+    """Give GDAL's cache at most a sixteenth of ``max_bytes``, but 64 MB; before the first block is read."""
+    os.environ["GDAL_CACHEMAX"] = str(max(64, min(CACHE_MB, max_bytes // 16 // 2**20)))
+
+
+def cache_bytes() -> int:
+    """What GDAL's cache may take; 0 if somebody set it in another form than MB."""
+    text = os.environ.get("GDAL_CACHEMAX", "")
+    return int(text) * 2**20 if text.isdigit() else 0
 
 
 def open_raster(path: PathLike) -> DatasetReader:

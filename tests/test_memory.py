@@ -1,0 +1,36 @@
+"""What a map takes is foreseen: more for more threads, tiles and bands; what cannot fit is refused before work."""
+
+import pytest
+
+from landcover_bdgf.errors import ResourceError, SettingsError
+from landcover_bdgf.memory import Appetite, fitting, parse_size
+
+SENTINEL = Appetite(width_px=3000, raw_bands=14, channels=14, layer=384, halo_px=17)
+
+
+@pytest.mark.parametrize(("text", "size"), [("4GB", 4e9), ("1.5 gb", 1.5e9), ("900MB", 9e8), ("2GiB", 2e9), ("7", 7)])
+def test_sizes_as_people_write_them(text: str, size: float) -> None:
+    assert parse_size(text) == size
+
+
+@pytest.mark.parametrize("text", ["", "much", "-1GB", "0", "4 GBB"])
+def test_what_is_no_size_is_refused(text: str) -> None:
+    with pytest.raises(SettingsError, match="write it like 4GB"):
+        parse_size(text)
+
+
+def test_more_of_anything_takes_more() -> None:
+    base = SENTINEL.bytes_for(256, 2)
+    assert SENTINEL.bytes_for(512, 2) > base
+    assert SENTINEL.bytes_for(256, 4) > base
+    for wider in (Appetite(9000, 14, 14, 384, 17), Appetite(3000, 226, 32, 960, 17)):
+        assert wider.bytes_for(256, 2) > base
+
+
+def test_threads_are_kept_before_large_tiles_and_nothing_exceeds_the_cap() -> None:
+    assert fitting(SENTINEL, 10**11, tile_px=512, threads=8) == (512, 8)
+    for cap in (int(1.3e9), int(1.6e9), int(2e9), int(4e9)):
+        tile_px, threads = fitting(SENTINEL, cap, tile_px=512, threads=8)
+        assert SENTINEL.bytes_for(tile_px, threads) <= cap
+    with pytest.raises(ResourceError, match=r"takes 1\.\d GB at least"):
+        fitting(SENTINEL, 10**8, tile_px=512, threads=8)
