@@ -25,6 +25,11 @@ from landcover_bdgf.errors import OutputError
 MAGIC = "bdgf map journal"
 LONGEST_HEADER = 64 * 2**20  # the record of a map with a million training pixels fits
 
+try:
+    import fcntl
+except ImportError:  # not on Windows
+    fcntl = None  # type: ignore[assignment]
+
 Place = tuple[int, int, int, int]  # row, col, height, width
 
 
@@ -111,7 +116,9 @@ def begin_journal(path: Path, header: Mapping[str, Any], *, resume: bool, overwr
         raise OutputError(
             f"{path}: is what an interrupted run left. Go on with --resume, or begin anew with --overwrite."
         )
-    file = path.open("wb+")
+    file = path.open("ab+")
+    _lock(file, path)  # before anything is cut off: the file may be another run's
+    file.truncate(0)
     file.write((json.dumps({"kind": MAGIC, **header}) + "\n").encode())
     file.flush()
     return Journal(path, header, file)
@@ -127,7 +134,10 @@ def read_journal(path: Path, *, writable: bool = False) -> Journal:
     """
     header, file = None, None
     try:
-        file = path.open("rb+" if writable else "rb")
+        file = path.open("ab+" if writable else "rb")
+        if writable:
+            _lock(file, path)
+            file.seek(0)
         header = json.loads(file.readline(LONGEST_HEADER))
     except (OSError, ValueError):
         pass
@@ -144,6 +154,16 @@ def read_journal(path: Path, *, writable: bool = False) -> Journal:
     if writable:
         file.truncate(end)
     return journal
+
+
+def _lock(file: IO[bytes], path: Path) -> None:
+    """Hold the journal for this process; the system lets go of it however the process ends."""
+    try:
+        if fcntl is not None:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        file.close()
+        raise OutputError(f"{path}: another run is making this map. Wait for it, or choose another name.") from None
 
 
 def _is_header(header: Mapping[str, Any]) -> bool:

@@ -78,3 +78,12 @@ def test_what_is_no_journal_is_refused(content: bytes, tmp_path: Path) -> None:
     (tmp_path / "x").write_bytes(content)
     with pytest.raises(OutputError, match="is no part of a map"):
         read_journal(tmp_path / "x")
+
+
+def test_two_runs_do_not_write_one_journal(path: Path) -> None:
+    before = path.read_bytes()
+    with begin_journal(path, HEADER, resume=True, overwrite=False):
+        for resume in (True, False):
+            with pytest.raises(OutputError, match="another run is making this map"):
+                begin_journal(path, HEADER, resume=resume, overwrite=True)
+    assert path.read_bytes() == before
