@@ -159,12 +159,10 @@ def map_(
     resume: RESUME = False,
 ) -> None:  # fmt: skip
     """The main job: the land-cover map of a scene, from a model, or from labels through the whole chain."""
-    from landcover_bdgf.chain import Job, run_job
     from landcover_bdgf.checkpoint import load_checkpoint
     from landcover_bdgf.mapping import MapSettings, map_scene
     from landcover_bdgf.memory import parse_size
     from landcover_bdgf.raster import limit_cache
-    from landcover_bdgf.report import summary_lines
 
     settings = MapSettings(tile_px=tile, confidence=confidence, max_ram=max_ram, shard=shard)
     if max_ram:
@@ -180,6 +178,9 @@ def map_(
         what = "land-cover map" if made == output else f"shard {shard} of the map"
         say(common, [f"{made}: {what}"], {"map": str(made)})
         return
+    from landcover_bdgf.chain import Job, run_job
+    from landcover_bdgf.report import summary_lines
+
     if model is not None:
         raise SettingsError("--model uses a model and --labels trains one: give one of them.")
     if shard != "1/1":

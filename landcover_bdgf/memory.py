@@ -12,8 +12,8 @@ from landcover_bdgf.recipe import Recipe
 from landcover_bdgf.scaling import Scaling
 from landcover_bdgf.stack import Stack
 
-PROCESS_BYTES = 800 * 2**20  # measured on Linux with torch 2.13: the process before it maps
-LIVE_LAYERS = 3  # of the largest layer of a block, in float32, that exist at once
+PROCESS_BYTES = 700 * 2**20  # measured on Linux with torch 2.13: the process before it maps
+LIVE_LAYERS = 7  # of the largest layer of a block, in float32, that exist at once
 
 _SIZE = re.compile(r"(\d+(?:\.\d+)?)\s*([kmgt]?)i?b?", re.IGNORECASE)
 

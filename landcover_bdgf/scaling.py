@@ -15,7 +15,6 @@ from dataclasses import dataclass, fields
 import numpy as np
 from numpy.typing import NDArray
 from rasterio.windows import Window
-from sklearn.decomposition import PCA
 from threadpoolctl import threadpool_limits
 
 from landcover_bdgf.errors import RasterError
@@ -109,6 +108,8 @@ def fit_scaling(stacks: Sequence[Stack], recipe: SpectralRecipe, *, exclude: Sam
     components = np.zeros((0, len(spectral)), np.float32)
     reduced_low = reduced_high = np.zeros(0, np.float32)
     if len(spectral) > recipe.max_bands:
+        from sklearn.decomposition import PCA  # a second and 100 MB that a map does without
+
         scaled = np.clip(_to_unit(spectral, low, high), -SPECTRAL_LIMIT, SPECTRAL_LIMIT)
         kept = min(recipe.reduced_bands, *scaled.shape)
         with threadpool_limits(1):  # a product split over threads rounds differently

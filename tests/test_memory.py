@@ -29,7 +29,7 @@ def test_more_of_anything_takes_more() -> None:
 
 def test_threads_are_kept_before_large_tiles_and_nothing_exceeds_the_cap() -> None:
     assert fitting(SENTINEL, 10**11, tile_px=512, threads=8) == (512, 8)
-    for cap in (int(1.3e9), int(1.6e9), int(2e9), int(4e9)):
+    for cap in (int(1.5e9), int(1.7e9), int(2e9), int(4e9)):
         tile_px, threads = fitting(SENTINEL, cap, tile_px=512, threads=8)
         assert SENTINEL.bytes_for(tile_px, threads) <= cap
     with pytest.raises(ResourceError, match=r"takes 1\.\d GB at least"):
