@@ -23,6 +23,7 @@ from rasterio.windows import Window
 from scipy import ndimage
 
 from landcover_bdgf.grid import Grid
+from landcover_bdgf.progress import track
 
 sitk: Any = SimpleITK  # it has no types
 
@@ -101,7 +102,8 @@ def estimate_shift(read: ReadPair, read_sar: ReadSar, grid: Grid, *, max_shift_p
     """
     tried = 0
     found = []
-    for window in _windows(read_sar, grid):
+    windows = list(_windows(read_sar, grid))
+    for window in track(windows, "shift between the images", len(windows)):
         spectral, sar_power, valid = read(window)
         if valid.mean() < MIN_VALID:
             continue

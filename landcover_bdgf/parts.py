@@ -101,6 +101,3 @@ def _shard(header: Mapping[str, Any]) -> tuple[int, int]:
     except (ValueError, TypeError, LookupError):
         return 1, 1
     return number, count
-
-
-__all__ = ["CONFIDENCE_NODATA", "NODATA", "confidence_path", "mosaic", "write_map"]

@@ -42,6 +42,7 @@ POWER_FLOOR = 1e-6
 # Below this, a shift is within the error of its estimate.
 WORTH_A_WARNING_PX = 1.0
 SHIFT_TAG = "SAR_SHIFT_XY_PX"
+LONG_TO_HASH_BYTES = 10**9  # a second or more
 
 
 @dataclass(frozen=True)
@@ -369,5 +370,7 @@ def _size_and_time(path: Path) -> tuple[int, int]:
 @lru_cache(maxsize=1024)
 def _content_sha256(path: Path, size: int, time_ns: int) -> str:
     """Hash of a file; size and time are there so that a file is read once while it stays the same."""
+    if size > LONG_TO_HASH_BYTES:
+        log.info("%s: hashing %.1f GB, so that results know what they come from", path, size / 1e9)
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
