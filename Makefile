@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 READY := .venv/.ready
 
-.PHONY: demo test check bench clean
+.PHONY: demo test check kernels bench clean
 
 demo: $(READY)  ## the main job on a small simulated scene
 	@$(BIN)/bdgf demo demo --overwrite
@@ -15,6 +15,10 @@ check: $(READY)  ## formatting, lint and types
 	@$(BIN)/ruff format --check .
 	@$(BIN)/ruff check .
 	@$(BIN)/mypy
+
+kernels: $(READY)  ## the CUDA kernels in their interpreter; installs Triton, 1 GB
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[triton]'
+	@$(BIN)/python -m pytest tests/test_scan.py
 
 bench: $(READY)  ## speed and memory; accuracy beside a random forest and an SVM, where the real scenes are there
 	@$(BIN)/python benchmarks/networks.py

@@ -5,7 +5,7 @@ The files tell the story in this order:
 =====================  =========================================================================
 errors, progress       what can go wrong; how far the work is
 grid, output, raster   where pixels lie; files whole or not at all; raster files read and written
-provenance             where an output comes from, beside it
+provenance, cache      where an output comes from, beside it; results kept between runs
 bands, pixels          names and wavelengths; raw values to physical ones and their mask
 resample, image, dates values on another grid; one sensor's image, of one file or many; its day
 coregister, pairing    how far the sensors are shifted; whether they fit together
@@ -19,6 +19,7 @@ history, checkpoint    losses; a denoiser or a model in one file
 device, fit            where and how it runs; the optimisation loop under both trainings
 networks/              the method, torch only
 blocks, features       the scene in blocks, each pixel read once; what the networks see
+windows                windows round labelled pixels
 pretraining            step: the denoiser, without labels
 training               step: the fusion network
 journal, parts         what a run has finished; step: mosaic, the map out of its parts

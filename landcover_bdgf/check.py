@@ -70,5 +70,5 @@ def _machine() -> list[str]:
     recipe = "laptop" if device.type == "cpu" else "base"
     return [
         f"device: {name}; recipe {recipe} by default",
-        f"selective scan on the CPU: {kernel()} (called once, agrees with the reference)",
+        f"selective scan on {device.type}: {kernel(device.type)} (called once, agrees with the reference)",
     ]

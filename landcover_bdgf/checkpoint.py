@@ -6,7 +6,6 @@ tensors, finite weights; and against the scene it is used on: the same bands, in
 
 from __future__ import annotations
 
-import hashlib
 import json
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
@@ -22,6 +21,7 @@ from landcover_bdgf.errors import BdgfError, CheckpointError
 from landcover_bdgf.history import History
 from landcover_bdgf.legend import Legend
 from landcover_bdgf.progress import log
+from landcover_bdgf.provenance import digest
 from landcover_bdgf.raster import atomic_output, check_output
 from landcover_bdgf.recipe import Recipe
 from landcover_bdgf.scaling import Scaling
@@ -29,7 +29,7 @@ from landcover_bdgf.stack import Stack
 
 Kind = Literal["denoiser", "model"]
 
-FORMAT = 1
+FORMAT = 2  # 2: Mamba and transformer with windows last
 METADATA_KEY, DIGEST_LENGTH = "bdgf", 64
 SCALING_PREFIX, HISTORY_PREFIX = "scaling.", "history."
 MAX_BYTES = 4 << 30  # a model is a few MB; more is not one of ours
@@ -87,13 +87,13 @@ class Checkpoint:
         check_output(path, overwrite=overwrite)
         tensors, text = self._contents()
         # one entry: the order of several differs from run to run, and with it the bytes of the file
-        metadata = {METADATA_KEY: _digest(tensors, text) + text}
+        metadata = {METADATA_KEY: digest(tensors, text) + text}
         with atomic_output(path, overwrite=overwrite) as temporary:
             save_file(tensors, temporary, metadata)
 
     def digest(self) -> str:
         """sha256 of all it holds, the same for the file and for what was read from it."""
-        return _digest(*self._contents())
+        return digest(*self._contents())
 
     def _contents(self) -> tuple[dict[str, NDArray[Any]], str]:
         tensors = dict(self.weights)
@@ -125,8 +125,8 @@ def load_checkpoint(path: str | Path, kind: Kind | None = None) -> Checkpoint:
     metadata, tensors = _read(Path(path))
     if METADATA_KEY not in metadata:
         raise CheckpointError(f"{path}: is a safetensors file, but not one written by bdgf.")
-    digest, text = metadata[METADATA_KEY][:DIGEST_LENGTH], metadata[METADATA_KEY][DIGEST_LENGTH:]
-    if digest != _digest(tensors, text):
+    expected, text = metadata[METADATA_KEY][:DIGEST_LENGTH], metadata[METADATA_KEY][DIGEST_LENGTH:]
+    if expected != digest(tensors, text):
         raise CheckpointError(f"{path}: is damaged (its checksum does not match). Copy it again, or train again.")
     description = json.loads(text)
     if description.get("format") != FORMAT:
@@ -237,14 +237,6 @@ def _read(path: Path) -> tuple[dict[str, str], dict[str, NDArray[Any]]]:
             return file.metadata() or {}, {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118
     except (OSError, SafetensorError) as error:
         raise CheckpointError(f"{path}: is not a safetensors file, or it is cut off ({error}).") from None
-
-
-def _digest(tensors: dict[str, NDArray[Any]], description: str) -> str:
-    digest = hashlib.sha256(description.encode())
-    for key in sorted(tensors):
-        digest.update(f"{key}{tensors[key].dtype}{tensors[key].shape}".encode())
-        digest.update(tensors[key].tobytes())
-    return digest.hexdigest()
 
 
 def _assemble(description: dict[str, Any], tensors: dict[str, NDArray[Any]]) -> Checkpoint:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,6 +14,7 @@ from torch import Tensor
 from landcover_bdgf.blocks import Block, read_block
 from landcover_bdgf.networks.diffusion import Channels, Schedule, encode
 from landcover_bdgf.networks.unet import HALO_PX, UNet, feature_channels
+from landcover_bdgf.provenance import digest
 from landcover_bdgf.recipe import Recipe
 from landcover_bdgf.scaling import Scaling
 from landcover_bdgf.stack import Stack
@@ -60,6 +62,18 @@ class Viewer:
     def features(self) -> int:
         """Number of diffusion features per pixel."""
         return feature_channels(self.recipe.diffusion.width, self.scaling.bands + len(self.scaling.sar_mean))
+
+    def digest(self) -> str:
+        """sha256 of all that decides what is seen of a block."""
+        settings = {
+            "features": self.recipe.features.model_dump(mode="json"),
+            "guided": bool(self.recipe.fusion.guided),
+            "halo": self.recipe.halo_px,
+            "scaling": self.scaling.digest(),
+            "seed": self.seed if self.recipe.features.noise == "keyed" else None,
+        }
+        weights = {k: v.cpu().numpy() for k, v in self.unet.state_dict().items()}
+        return digest(weights, json.dumps(settings, sort_keys=True))
 
     def read(self, stack: Stack, corner: tuple[int, int]) -> Block:
         """The block at (row, col), with the halo that its windows and the encoder need."""

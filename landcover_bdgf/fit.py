@@ -32,7 +32,6 @@ from landcover_bdgf.raster import atomic_output
 
 Shard = TypeVar("Shard")
 
-SHARDS = 4  # fixed: the result depends on it, the number of threads may not
 SAVE_INTERVAL_S = 30.0
 EVALUATIONS = 20
 MILESTONES = (0.5, 0.75, 0.9)  # of all steps, where the learning rate halves (MultiStepLR, section 4.1)
@@ -64,6 +63,8 @@ class Task(Generic[Shard]):
         The weights that are kept are the mean over this last part of the steps; 0 keeps the last ones.
     evaluate : callable, optional
         network -> score; asked about twenty times, and the weights with the highest score are kept instead.
+    shards : int
+        Parts of a batch at most; fixed by the task, as the result depends on it and the number of threads may not.
     identity : dict
         All that must agree when an interrupted training is resumed.
     """
@@ -77,6 +78,7 @@ class Task(Generic[Shard]):
     weight_decay: float = 0.0
     averaged_share: float = 0.0
     evaluate: Callable[[nn.Module], float] | None = None
+    shards: int = 4
     identity: dict[str, Any] = field(default_factory=dict)
 
 
@@ -116,11 +118,13 @@ def fit(task: Task[Shard], workers: Workers, *, partial: Path | None = None, res
         After Ctrl-C, when the step that was running is finished and saved.
     """
     network = task.network.train()
-    optimizer = torch.optim.Adam(network.parameters(), lr=task.learning_rate, weight_decay=task.weight_decay)
+    optimizer = torch.optim.Adam(
+        network.parameters(), lr=task.learning_rate, weight_decay=task.weight_decay, foreach=True
+    )
     history, kept, first = History(), Kept(), 0
     if resume and partial is not None:
         first, history = _load_state(partial, task, optimizer, kept)
-    replicas = [copy.deepcopy(network) for _ in range(SHARDS)]
+    replicas = [Replica.of(network) for _ in range(task.shards)]
     saved_at = time.monotonic()
     with progress(task.name, task.steps - first) as advance, stop_between_steps() as stopped:
         for step in range(first, task.steps):
@@ -137,6 +141,32 @@ def fit(task: Task[Shard], workers: Workers, *, partial: Path | None = None, res
     if kept.weights:
         network.load_state_dict(kept.weights)
     return history
+
+
+@dataclass(frozen=True)
+class Replica:
+    """A copy of the network for one shard, its tensors listed once: looking them up takes longer than copying them."""
+
+    network: nn.Module
+    parameters: list[Tensor]
+    tensors: list[Tensor]  # parameters and buffers
+    sources: list[Tensor]  # of the original, in the same order
+    statistics: list[tuple[Tensor, Tensor]]  # running statistics, those of the original beside them
+
+    @classmethod
+    def of(cls, original: nn.Module) -> Replica:
+        """A deep copy, to be filled by :meth:`update`."""
+        network = copy.deepcopy(original)
+        own, theirs = ([*m.parameters(), *m.buffers()] for m in (network, original))
+        buffers = zip(network.buffers(), original.buffers(), strict=True)
+        statistics = [(mine, first) for mine, first in buffers if first.dtype.is_floating_point]
+        return cls(network, list(network.parameters()), own, theirs, statistics)
+
+    @torch.no_grad()
+    def update(self) -> None:
+        """Take over what the original has now."""
+        for target, source in zip(self.tensors, self.sources, strict=True):
+            target.copy_(source)
 
 
 @contextmanager
@@ -171,7 +201,7 @@ def _keep(task: Task[Shard], step: int, kept: Kept) -> None:
 
 
 def _step(
-    task: Task[Shard], step: int, optimizer: torch.optim.Adam, replicas: list[nn.Module], workers: Workers
+    task: Task[Shard], step: int, optimizer: torch.optim.Adam, replicas: list[Replica], workers: Workers
 ) -> dict[str, float]:
     rate = task.learning_rate * 0.5 ** sum(step >= share * task.steps for share in MILESTONES)
     for group in optimizer.param_groups:
@@ -180,13 +210,12 @@ def _step(
     if len(shards) > len(replicas):
         raise ValueError(f"{len(shards)} shards, at most {len(replicas)}")
     used = replicas[: len(shards)]
-    source = task.network.state_dict()
 
-    def gradients(pair: tuple[nn.Module, Shard]) -> tuple[list[Tensor], dict[str, Tensor]]:
+    def gradients(pair: tuple[Replica, Shard]) -> tuple[list[Tensor], dict[str, Tensor]]:
         replica, shard = pair
-        replica.load_state_dict(source)
-        loss, values = task.loss(replica, shard)
-        grads = torch.autograd.grad(loss, list(replica.parameters()), allow_unused=True, materialize_grads=True)
+        replica.update()
+        loss, values = task.loss(replica.network, shard)
+        grads = torch.autograd.grad(loss, replica.parameters, allow_unused=True, materialize_grads=True)
         return list(grads), {"loss": loss.detach(), **values}
 
     results = list(workers.map(gradients, zip(used, shards, strict=True)))
@@ -200,9 +229,8 @@ def _step(
         parameter.grad = sum((g[i] for g, _ in results[1:]), results[0][0][i]) / len(results)
     nn.utils.clip_grad_norm_(task.network.parameters(), 5.0, foreach=False)
     optimizer.step()
-    for name, buffer in task.network.named_buffers():
-        if buffer.dtype.is_floating_point:
-            buffer.copy_(torch.stack([dict(r.named_buffers())[name] for r in used]).mean(0))
+    for same in zip(*(replica.statistics for replica in used), strict=True):
+        same[0][1].copy_(torch.stack([own for own, _ in same]).mean(0))
     return values | {"rate": rate}
 
 

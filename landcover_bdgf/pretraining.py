@@ -14,7 +14,7 @@ from torch import Generator, Tensor, nn
 
 from landcover_bdgf.checkpoint import Checkpoint, band_names, match_stack
 from landcover_bdgf.device import Run, open_workers
-from landcover_bdgf.fit import SHARDS, Task, fit, generator_of
+from landcover_bdgf.fit import Task, fit, generator_of
 from landcover_bdgf.networks.diffusion import Channels, Schedule, add_noise, mask_spectral, noise_loss
 from landcover_bdgf.networks.unet import UNet
 from landcover_bdgf.progress import log
@@ -26,6 +26,7 @@ from landcover_bdgf.stack import Stack
 
 REGION_PX = 512  # a scene larger than this is represented by random regions of this size
 REGIONS = 16  # about 260 MB with 16 channels
+SHARDS = 4  # of a batch
 ENOUGH_VALID = 0.25  # of a training tile; a few draws are made to find one
 
 
@@ -145,7 +146,7 @@ def _task(unet: UNet, regions: list[Region], scaling: Scaling, recipe: Recipe, r
         return noise_loss(network, tiles.xt, tiles.t, tiles.noise, tiles.valid), {}
 
     identity = {"recipe": settings.model_dump_json(), "scaling": scaling.digest()}
-    return Task("pretrain", unet, batch, loss, settings.steps, settings.learning_rate, identity=identity)
+    return Task("pretrain", unet, batch, loss, settings.steps, settings.learning_rate, shards=SHARDS, identity=identity)
 
 
 def draw_tiles(regions: list[Region], count: int, tile_px: int, generator: Generator) -> tuple[Tensor, Tensor]:

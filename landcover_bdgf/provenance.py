@@ -5,11 +5,15 @@ No dates and no machine names: the same inputs give the same record.
 
 from __future__ import annotations
 
+import hashlib
 import json
 import platform
+from collections.abc import Mapping
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
+
+from numpy.typing import NDArray
 
 from landcover_bdgf.raster import atomic_output
 
@@ -40,3 +44,12 @@ def read_record(output: str | Path) -> dict[str, Any]:
     except (OSError, ValueError):
         return {}
     return values if isinstance(values, dict) else {}
+
+
+def digest(arrays: Mapping[str, NDArray[Any]], description: str = "") -> str:
+    """sha256 of named arrays, with their types and shapes, and of a text."""
+    total = hashlib.sha256(description.encode())
+    for key in sorted(arrays):
+        total.update(f"{key}{arrays[key].dtype}{arrays[key].shape}".encode())
+        total.update(arrays[key].tobytes())
+    return total.hexdigest()

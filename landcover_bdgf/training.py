@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -13,52 +12,20 @@ from shapely import MultiPoint, to_wkt
 from sklearn.metrics import recall_score
 from torch import Generator, Tensor, nn
 
-from landcover_bdgf.blocks import BLOCK_PX
 from landcover_bdgf.checkpoint import Checkpoint, fit_stack
-from landcover_bdgf.device import Run, Workers, open_workers
+from landcover_bdgf.device import Run, open_workers
 from landcover_bdgf.errors import LabelError
 from landcover_bdgf.features import Viewer
-from landcover_bdgf.fit import SHARDS, Task, fit, generator_of
+from landcover_bdgf.fit import Task, fit, generator_of
 from landcover_bdgf.networks.fusion import FusionNetwork, Inputs, LossSettings, MutualLearning, total_loss
-from landcover_bdgf.progress import log, track
+from landcover_bdgf.progress import log
 from landcover_bdgf.provenance import record
 from landcover_bdgf.recipe import Recipe
 from landcover_bdgf.samples import Samples
 from landcover_bdgf.stack import Stack
+from landcover_bdgf.windows import Windows, WindowTable, cut_windows
 
-
-@dataclass(frozen=True)
-class Windows:
-    """Windows round N labelled pixels.
-
-    ``spec`` (N, K, 9, 9), ``sar`` (N, R, 9, 9), ``dif`` (N, F, 9, 9) float32, ``codes`` int64 (N,) from 0.
-    """
-
-    spec: Tensor
-    sar: Tensor
-    dif: Tensor
-    codes: Tensor
-
-    def __getitem__(self, index: Tensor) -> Windows:
-        return Windows(self.spec[index], self.sar[index], self.dif[index], self.codes[index])
-
-    def __len__(self) -> int:
-        return len(self.codes)
-
-    def to(self, device: torch.device) -> Windows:
-        """The same on a device."""
-        return Windows(*(a.to(device) for a in (self.spec, self.sar, self.dif, self.codes)))
-
-    def turned(self, generator: Generator) -> Windows:
-        """Each window flipped and transposed at random, one of the eight symmetries of a square."""
-        coins = torch.randint(2, (3, len(self)), generator=generator, dtype=torch.bool)[:, :, None, None, None]
-
-        def turn(x: Tensor) -> Tensor:
-            x = torch.where(coins[0], x.flip(-1), x)
-            x = torch.where(coins[1], x.flip(-2), x)
-            return torch.where(coins[2], x.transpose(-1, -2), x)
-
-        return Windows(turn(self.spec), turn(self.sar), turn(self.dif), self.codes)
+SHARDS = 2  # of a batch; smaller ones spend their time in Python, which has no threads
 
 
 @dataclass(frozen=True)
@@ -172,28 +139,7 @@ def _warn_of_leaks(samples: Samples, denoiser: Checkpoint) -> None:
         )
 
 
-def cut_windows(stack: Stack, samples: Samples, viewer: Viewer, workers: Workers) -> Windows:
-    """Windows round all pixels of ``samples``, in their order, from blocks that are each computed once."""
-    patch, count = viewer.recipe.fusion.patch, len(samples)
-    channels = (viewer.scaling.bands, len(viewer.scaling.sar_mean), viewer.features)
-    codes = torch.from_numpy(samples.codes.astype(np.int64) - 1)
-    spec, sar, dif = (torch.empty(count, c, patch, patch) for c in channels)
-    blocks, member = np.unique(
-        np.stack([samples.rows // BLOCK_PX, samples.cols // BLOCK_PX], axis=1), axis=0, return_inverse=True
-    )
-    members = np.split(np.argsort(member.ravel(), kind="stable"), np.cumsum(np.bincount(member.ravel()))[:-1])
-    corners = [(int(r) * BLOCK_PX, int(c) * BLOCK_PX) for r, c in blocks]
-    reads = (viewer.read(stack, corner) for corner in corners)
-    results = track(workers.map(viewer.see, reads), "diffusion features", len(corners))
-    for seen, inside, (row, col) in zip(results, members, corners, strict=True):
-        at = samples.rows[inside] - row, samples.cols[inside] - col
-        for source, target in ((seen.spec, spec), (seen.sar, sar), (seen.dif, dif)):
-            every = source[0].unfold(1, patch, 1).unfold(2, patch, 1)  # (C, 64, 64, 9, 9), no copy
-            target[inside] = every[:, at[0], at[1]].transpose(0, 1).cpu()
-    return Windows(spec, sar, dif, codes)
-
-
-def _task(trained: Trained, windows: Windows, samples: Samples, recipe: Recipe, run: Run) -> Task[Drawn]:
+def _task(trained: Trained, windows: WindowTable, samples: Samples, recipe: Recipe, run: Run) -> Task[Drawn]:
     settings, device = recipe.training, run.torch_device()
     learn, validate = _validation_split(samples, settings.validation_share, run.seed)
     class_weights = _class_weights(windows.codes[learn], trained, settings.balanced).to(device)
@@ -216,13 +162,14 @@ def _task(trained: Trained, windows: Windows, samples: Samples, recipe: Recipe, 
 
     def evaluate(network: nn.Module) -> float:
         assert isinstance(network, Trained)
-        return _accuracy(network.fusion, windows[validate], device)
+        return _accuracy(network.fusion, windows, validate, device)
 
     return Task(
         "train", trained, batch, loss, settings.steps_for(len(learn)), settings.learning_rate, settings.weight_decay,
         averaged_share=settings.averaged_share,
+        shards=SHARDS,
         evaluate=evaluate if len(validate) else None,
-        identity={"recipe": recipe.model_dump_json(), "seed": run.seed, "windows": _digest(windows)},
+        identity={"recipe": recipe.model_dump_json(), "seed": run.seed, "windows": windows.digest()},
     )  # fmt: skip
 
 
@@ -263,20 +210,13 @@ def _validation_split(samples: Samples, share: float, seed: int) -> tuple[Tensor
 
 
 @torch.no_grad()
-def _accuracy(network: FusionNetwork, windows: Windows, device: torch.device) -> float:
+def _accuracy(network: FusionNetwork, windows: WindowTable, chosen: Tensor, device: torch.device) -> float:
     """Mean producer's accuracy of the classes there are."""
     network.eval()
-    parts = torch.arange(len(windows)).split(512)
+    parts = chosen.split(512)
     found = torch.cat(
         [network.logits(w.spec, w.sar, w.dif).flatten(1).argmax(1) for w in (windows[p].to(device) for p in parts)]
     )
     network.train()
-    truth = windows.codes.cpu().numpy()
+    truth = windows.codes[chosen].numpy()
     return float(recall_score(truth, found.cpu(), labels=np.unique(truth), average="macro", zero_division=0))
-
-
-def _digest(windows: Windows) -> str:
-    digest = hashlib.sha256()
-    for part in (windows.spec, windows.sar, windows.dif, windows.codes):
-        digest.update(part.numpy().tobytes())
-    return digest.hexdigest()

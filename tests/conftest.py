@@ -13,8 +13,10 @@ import rasterio
 from affine import Affine
 from numpy.typing import NDArray
 
+from landcover_bdgf.cache import VARIABLE
 from landcover_bdgf.checkpoint import Checkpoint
 from landcover_bdgf.pretraining import pretrain
+from landcover_bdgf.progress import log
 from landcover_bdgf.recipe import load_recipe
 from landcover_bdgf.samples import Samples, sample
 from landcover_bdgf.simulate import SceneFiles, simulate, write_scene
@@ -24,6 +26,23 @@ from landcover_bdgf.training import train
 SHARED_DATA = Path(__file__).parents[2] / "shared/data"
 
 WriteTif = Callable[..., Path]
+
+
+@pytest.fixture(scope="session", autouse=True)
+def no_cache() -> Iterator[None]:
+    """Nothing that an earlier run of the tests has kept, and nothing left for a later one."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv(VARIABLE, "")
+        yield
+
+
+@pytest.fixture(autouse=True)
+def as_loud_as_before() -> Iterator[None]:
+    """A command that a test runs with -q must not silence the next test."""
+    level, handlers, propagate = log.level, log.handlers, log.propagate
+    yield
+    log.setLevel(level)
+    log.handlers, log.propagate = handlers, propagate
 
 
 @pytest.fixture(scope="session")

@@ -141,7 +141,7 @@ def test_check_says_what_there_is(bdgf: Bdgf, scene_files: SceneFiles, capsys: p
         "valid in both sensors: 9",
         "bare soil",
         "grassland",
-        "selective scan on the CPU",
+        "selective scan on cpu: numba",
     ):
         assert words in out
 

@@ -126,7 +126,7 @@ def test_another_training_is_not_resumed(tmp_path: Path, monkeypatch: pytest.Mon
     with open_workers(1) as workers:
         made = task()
         optimizer = torch.optim.Adam(made.network.parameters())
-        replicas = [Net() for _ in range(4)]
+        replicas = [fitting.Replica.of(made.network) for _ in range(4)]
         fitting._step(made, 0, optimizer, replicas, workers)
         fitting._save_state(partial, made, optimizer, History({"loss": [1.0]}), fitting.Kept())
     with pytest.raises(CheckpointError, match="another training: seed was 1, is 2"):

@@ -20,8 +20,8 @@ from landcover_bdgf.networks.fusion import (
     entropy,
     total_loss,
 )
-from landcover_bdgf.networks.mamba import GroupAttention
-from landcover_bdgf.networks.transformer import LOGIT_LIMIT, Tokenizer, attend_few, attend_many
+from landcover_bdgf.networks.mamba import GroupAttention, SpectralMamba
+from landcover_bdgf.networks.transformer import LOGIT_LIMIT, Tokenizer, attend, attend_few, attend_many
 from landcover_bdgf.recipe import RECIPES, FusionRecipe, load_recipe
 
 SIZES = Inputs(bands=12, sar_bands=2, features=64, classes=5)
@@ -45,7 +45,7 @@ def tile(height: int, width: int, batch: int = 1) -> list[Tensor]:
 
 
 @pytest.mark.parametrize("sets", [("laptop",), ("base",), ("laptop", "fusion.guidance=cnn,transformer,mamba")])
-@pytest.mark.parametrize("shape", [(9, 9), (9, 14), (17, 12)])
+@pytest.mark.parametrize("shape", [(9, 9), (9, 14), (17, 12), (12, 25), (10, 40)])
 def test_dense_equals_windows(sets: tuple[str, ...], shape: tuple[int, int]) -> None:
     made, inputs = network(load_recipe(sets[0], sets[1:]).fusion), tile(*shape)
     dense, windows = apply_dense(made, *inputs), apply_windows(made, *inputs)
@@ -89,7 +89,7 @@ def test_tokens_are_a_softmax_over_the_window_with_a_bias() -> None:
     bias = tokenizer.bias_row[:, :, None] + tokenizer.bias_col[:, None, :]
     weight = F.softmax((a + bias).flatten(2), dim=-1)  # (B, k, 81)
     expected = weight @ tokenizer.value(x).flatten(2).transpose(1, 2)
-    torch.testing.assert_close(tokenizer(x), expected)
+    torch.testing.assert_close(tokenizer(x), expected.permute(2, 1, 0))
 
 
 def test_group_attention_is_equations_21_to_24() -> None:
@@ -149,7 +149,30 @@ def test_agreeing_branches_lose_nothing_and_only_cross_entropy_tells_them_apart(
 
 
 @pytest.mark.parametrize(("queries", "keys"), [(5, 5), (1, 4), (3, 81)])
-def test_both_ways_to_attend_agree(queries: int, keys: int) -> None:
+def test_all_ways_to_attend_agree(queries: int, keys: int) -> None:
     torch.manual_seed(0)
-    q, k, v = (torch.randn(7, n, 8, 8) for n in (queries, keys, keys))
-    torch.testing.assert_close(attend_few(q, k, v), attend_many(q, k, v), atol=1e-5, rtol=1e-5)
+    q, k, v = (torch.randn(64, n, 23) for n in (queries, keys, keys))
+    expected = attend_many(q, k, v, 8)
+    torch.testing.assert_close(attend_few(q, k, v, 8), expected, atol=1e-5, rtol=1e-5)
+    with torch.no_grad():  # compiled where there are few keys
+        torch.testing.assert_close(attend(q, k, v, 8), expected, atol=1e-5, rtol=1e-5)
+
+
+@pytest.mark.parametrize(("e", "states", "conv"), [(16, 8, 4), (12, 5, 3), (64, 16, 4)])
+@pytest.mark.parametrize(("bands", "pixels"), [(1, 64), (2, 100), (14, 65)])
+def test_the_compiled_mamba_is_the_one_that_is_trained(e: int, states: int, conv: int, bands: int, pixels: int) -> None:
+    torch.manual_seed(3)
+    mamba, x = SpectralMamba(bands, 24, e=e, states=states, conv=conv), torch.randn(1, bands, 1, pixels)
+    trained = mamba(x).detach()
+    with torch.no_grad():
+        torch.testing.assert_close(mamba(x), trained, atol=2e-5, rtol=1e-5)
+
+
+@pytest.mark.parametrize(("g", "size"), [(16, 5), (6, 3), (64, 5)])
+def test_the_compiled_group_attention_is_the_one_that_is_trained(g: int, size: int) -> None:
+    torch.manual_seed(4)
+    group, kinds = GroupAttention(24, g, 2), [torch.randn(2, 24, size + 2, size + 20) for _ in range(2)]
+    nn.init.normal_(group.lam)
+    trained = group(kinds[0], kinds[1:], size).detach()
+    with torch.no_grad():
+        torch.testing.assert_close(group(kinds[0], kinds[1:], size), trained, atol=2e-5, rtol=1e-5)

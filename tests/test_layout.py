@@ -14,6 +14,7 @@ MEETING = {
     "device",
     "fit",
     "features",
+    "windows",
     "pretraining",
     "training",
     "mapping",

@@ -1,42 +1,51 @@
 """All implementations of the selective scan give a plain float64 loop's numbers, forward and gradient."""
 
+import os
+import subprocess
+import sys
+from importlib.util import find_spec
+
 import numpy as np
 import pytest
 import torch
 from torch import Tensor
 
 from landcover_bdgf.networks import scan
-from landcover_bdgf.networks.scan import NumbaScan, TorchScan, agrees
+from landcover_bdgf.networks.scan import Scan, agrees, numba_scan, selective_scan, torch_scan
 
 
-def arguments(length: int, dtype: torch.dtype = torch.float32) -> list[Tensor]:
+def arguments(length: int, dtype: torch.dtype = torch.float32, sequences: int = 6) -> list[Tensor]:
     generator = torch.Generator().manual_seed(length)
-    sequences, channels, states = 6, 10, 8
-    shapes = [(sequences, length, channels)] * 2 + [(channels, states)] + [(sequences, length, states)] * 2
-    u, delta, A, B, C = (torch.randn(s, generator=generator, dtype=torch.float64) for s in shapes)
-    return [a.to(dtype).requires_grad_() for a in (u, delta.abs(), -A.exp(), B, C)]
+    channels, states = 10, 8
+    long, short = (channels, length, sequences), (states, length, sequences)
+    shapes = [long, long, (channels, states), short, short, (channels,), long]
+    u, delta, A, B, C, D, z = (torch.randn(s, generator=generator, dtype=torch.float64) for s in shapes)
+    return [a.to(dtype).requires_grad_() for a in (u, delta, -A.exp(), B, C, D, z)]
 
 
-def loop(u: Tensor, delta: Tensor, A: Tensor, B: Tensor, C: Tensor) -> Tensor:
-    """The definition, one number at a time, differentiated by autograd."""
-    rows = []
-    for b in range(u.shape[0]):
-        h = torch.zeros_like(A)
+def loop(u: Tensor, delta: Tensor, A: Tensor, B: Tensor, C: Tensor, D: Tensor, z: Tensor) -> Tensor:
+    """The definition, one sequence and one step at a time, differentiated by autograd."""
+    sequences = []
+    for s in range(u.shape[2]):
+        h, steps = torch.zeros_like(A), []
         for i in range(u.shape[1]):
-            h = torch.exp(delta[b, i, :, None] * A) * h + (delta[b, i] * u[b, i])[:, None] * B[b, i]
-            rows.append(h @ C[b, i])
-    return torch.stack(rows).view(u.shape)
+            step = torch.log(1 + torch.exp(delta[:, i, s]))
+            h = torch.exp(step[:, None] * A) * h + (step * u[:, i, s])[:, None] * B[:, i, s]
+            gate = z[:, i, s] / (1 + torch.exp(-z[:, i, s]))
+            steps.append((h @ C[:, i, s] + D * u[:, i, s]) * gate)
+        sequences.append(torch.stack(steps, dim=1))
+    return torch.stack(sequences, dim=2)
 
 
-@pytest.mark.parametrize("implementation", [TorchScan, NumbaScan])
-@pytest.mark.parametrize("length", [1, 2, 14, 64])
-def test_agrees_with_the_float64_loop(implementation: type[torch.autograd.Function], length: int) -> None:
-    exact = arguments(length, torch.float64)
+@pytest.mark.parametrize("implementation", [torch_scan, numba_scan])
+@pytest.mark.parametrize(("length", "sequences"), [(1, 6), (2, 70), (14, 3), (64, 6)])
+def test_agrees_with_the_float64_loop(implementation: Scan, length: int, sequences: int) -> None:
+    exact = arguments(length, torch.float64, sequences)
     expected = loop(*exact)
     weight = torch.randn(expected.shape, generator=torch.Generator().manual_seed(9), dtype=torch.float64)
     expected_grads = torch.autograd.grad((expected * weight).sum(), exact)
-    inputs = arguments(length)
-    found = implementation.apply(*inputs)
+    inputs = arguments(length, sequences=sequences)
+    found = implementation(*inputs)
     grads = torch.autograd.grad((found * weight.float()).sum(), inputs)
     for a, b in zip([found.detach(), *grads], [expected.detach(), *expected_grads], strict=True):
         scale = float(b.abs().max())
@@ -44,26 +53,48 @@ def test_agrees_with_the_float64_loop(implementation: type[torch.autograd.Functi
 
 
 def test_large_steps_forget_and_do_not_overflow() -> None:
-    u, delta, A, B, C = (a.detach() for a in arguments(5))
-    for implementation in (TorchScan, NumbaScan):
-        y = implementation.apply(u, delta * 1e4, A, B, C)
-        assert np.isfinite(y.numpy()).all()
+    u, delta, *others = (a.detach() for a in arguments(5))
+    for implementation in (torch_scan, numba_scan):
+        for scale in (1e4, -1e4):
+            assert np.isfinite(implementation(u, delta * scale, *others).numpy()).all()
 
 
-def test_a_kernel_that_computes_nonsense_is_not_used() -> None:
-    class Wrong(torch.autograd.Function):
-        @staticmethod
-        def forward(ctx, u, delta, A, B, C):  # type: ignore[no-untyped-def]
-            return u * 0
+def test_a_kernel_that_computes_nonsense_or_fails_is_not_used(monkeypatch: pytest.MonkeyPatch) -> None:
+    def wrong(u: Tensor, *others: Tensor) -> Tensor:
+        return u * 0
 
-    assert not agrees(Wrong)
-    assert agrees(NumbaScan)
-    assert scan.kernel() == "numba"
+    def broken(u: Tensor, *others: Tensor) -> Tensor:
+        raise RuntimeError("no kernel image is available")
+
+    assert agrees(numba_scan)
+    assert not agrees(wrong)
+    assert not agrees(broken)
+    for bad in (wrong, broken):
+        monkeypatch.setitem(scan.KERNELS, "numba", bad)
+        scan.kernel.cache_clear()
+        assert scan.kernel("cpu") == "torch"
+        assert selective_scan(*arguments(3)).isfinite().all()
+    scan.kernel.cache_clear()
 
 
 def test_the_kernel_is_chosen_alike_with_and_without_gradients() -> None:
     scan.kernel.cache_clear()
     with torch.no_grad():  # mapping asks first
-        assert scan.kernel() == "numba"
+        assert scan.kernel("cpu") == "numba"
     scan.kernel.cache_clear()
-    assert scan.kernel() == "numba"
+    assert scan.kernel("cpu") == "numba"
+
+
+INTERPRETED = """
+from landcover_bdgf.networks.scan import agrees, triton_scan
+assert agrees(triton_scan)
+"""
+
+
+def test_the_triton_kernel_agrees_in_its_interpreter() -> None:
+    """In a process of its own: Triton decides when it is imported whether it interprets."""
+    if find_spec("triton") is None:
+        pytest.skip("needs triton: pip install 'landcover-bdgf[triton]'")
+    environment = os.environ | {"TRITON_INTERPRET": "1"}
+    done = subprocess.run([sys.executable, "-c", INTERPRETED], env=environment, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr

@@ -11,33 +11,19 @@ import torch
 
 from landcover_bdgf import fit as fitting
 from landcover_bdgf.checkpoint import Checkpoint
-from landcover_bdgf.device import Run, open_workers
+from landcover_bdgf.device import Run
 from landcover_bdgf.errors import CheckpointError, LabelError
-from landcover_bdgf.features import Viewer
 from landcover_bdgf.networks.fusion import LossSettings, Outputs, total_loss
 from landcover_bdgf.pretraining import pretrain
 from landcover_bdgf.recipe import Recipe, load_recipe
 from landcover_bdgf.samples import Samples
 from landcover_bdgf.stack import Stack
-from landcover_bdgf.training import cut_windows, train
+from landcover_bdgf.training import train
 
 
 def assert_same_weights(a: Checkpoint, b: Checkpoint) -> None:
     assert a.weights.keys() == b.weights.keys()
     assert all(np.array_equal(a.weights[k], b.weights[k]) for k in a.weights)
-
-
-def test_windows_are_cut_round_their_pixels(stack: Stack, samples: Samples, denoiser: Checkpoint) -> None:
-    viewer = Viewer.of(denoiser.part("unet."), denoiser.scaling, denoiser.recipe, torch.device("cpu"), 0)
-    with open_workers(2) as workers:
-        windows = cut_windows(stack, samples.train, viewer, workers)
-    assert len(windows) == len(samples.train)
-    assert windows.spec.shape[1:] == (10, 9, 9)
-    for i in (0, len(windows) // 2, len(windows) - 1):
-        tile = stack.read_padded(int(samples.train.rows[i]) - 4, int(samples.train.cols[i]) - 4, 9, 9)
-        expected = viewer.scaling.spectral(tile.spectral) * tile.valid
-        torch.testing.assert_close(windows.spec[i], torch.from_numpy(expected.astype(np.float32)), atol=0, rtol=0)
-        assert int(windows.codes[i]) == samples.train.codes[i] - 1
 
 
 def test_labels_of_test_pixels_change_nothing(

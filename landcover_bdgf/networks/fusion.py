@@ -16,6 +16,7 @@ from torch import Generator, Tensor, nn
 from torch.nn import functional as F
 
 from landcover_bdgf.networks.cnn import CnnBranch, crop
+from landcover_bdgf.networks.layers import project, window_mean
 from landcover_bdgf.networks.mamba import MambaBranch
 from landcover_bdgf.networks.transformer import TransformerBranch
 from landcover_bdgf.recipe import FusionRecipe
@@ -64,7 +65,7 @@ class FusionNetwork(nn.Module):
         """With a ``generator`` (training), components of the branch vectors are dropped out by its draws."""
         vectors = self.branch_vectors(spec, sar, features)
         dropped = {name: self._dropout(v, generator) for name, v in vectors.items()}
-        branch_z = {name: self.heads[name](v.movedim(1, -1)).movedim(-1, 1) for name, v in dropped.items()}
+        branch_z = {name: project(self.heads[name], v.movedim(1, 0)).movedim(0, 1) for name, v in dropped.items()}
         return Outputs(self._whole(dropped), branch_z, vectors)
 
     def logits(self, spec: Tensor, sar: Tensor, features: Tensor) -> Tensor:
@@ -72,9 +73,8 @@ class FusionNetwork(nn.Module):
         return self._whole(self.branch_vectors(spec, sar, features))
 
     def _whole(self, vectors: dict[str, Tensor]) -> Tensor:
-        together = torch.cat(list(vectors.values()), dim=1).movedim(1, -1)  # (B, H', W', branches · d)
-        z: Tensor = self.head(together)
-        return z.movedim(-1, 1)
+        together = torch.cat([v.movedim(1, 0) for v in vectors.values()])  # (branches · d, B, H', W')
+        return project(self.head, together).movedim(0, 1)
 
     def branch_vectors(self, spec: Tensor, sar: Tensor, features: Tensor) -> dict[str, Tensor]:
         """f_cnn, f_trans, f_mamba as far as the recipe has them, each (B, d, H', W')."""
@@ -104,7 +104,7 @@ class FusionNetwork(nn.Module):
         """Mean of the window beside its central pixel, the one to classify."""
         size = self.recipe.centre_px
         assert self.cnn_vector is not None
-        return self.cnn_vector(torch.cat([F.avg_pool2d(f, size, stride=1), crop(f, size // 2)], dim=1))
+        return self.cnn_vector(torch.cat([window_mean(f, size), crop(f, size // 2)], dim=1))
 
 
 class MutualLearning(nn.Module):

@@ -7,6 +7,7 @@ Glossary (letter here, meaning, letter in arXiv 2509.23310)
     A, B, C, D  its matrices; A is diagonal
     n           states per channel
     g           channels of the group attention
+    P           pixels, side by side
     Q, K, V, E, A, lambda   of the channel attention            eq. 21–23
 """
 
@@ -17,20 +18,27 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from landcover_bdgf.networks.cnn import crop
-from landcover_bdgf.networks.pieces import in_pieces, piece_size
-from landcover_bdgf.networks.scan import selective_scan
+from landcover_bdgf.networks.layers import in_pieces, normalise, project, window_mean
+from landcover_bdgf.networks.scan import compiled, selective_scan
 from landcover_bdgf.recipe import FusionRecipe
+
+try:
+    from landcover_bdgf.networks import attention_numba, mamba_numba
+except ImportError:  # numba is optional at run time
+    attention_numba = mamba_numba = None  # type: ignore[assignment]
+
+PIXELS = 2048  # whose tokens stay in a core's cache
+DENSE = 16  # windows in a row, from which on it pays to share sums along columns
 
 
 class MambaBlock(nn.Module):
-    """``(N, L, e) -> (N, L, e)``: (SSM · FC x) ⊗ (FC x), projected and added to x (eq. 20)."""
+    """``(e, L, P) -> (e, L, P)``: (SSM · FC x) ⊗ (FC x), projected and added to x (eq. 20)."""
 
     def __init__(self, e: int, *, states: int, conv: int) -> None:
         super().__init__()
-        inner, self.rank, self.states = 2 * e, max(1, e // 16), states
-        self.norm = nn.LayerNorm(e)
-        self.enter = nn.Linear(e, 2 * inner, bias=False)
-        self.conv = nn.Conv1d(inner, inner, conv, groups=inner, padding=conv - 1)
+        inner, self.e, self.rank, self.states = 2 * e, e, max(1, e // 16), states
+        self.enter = nn.Linear(e, 2 * inner)
+        self.conv = nn.Conv2d(inner, inner, (conv, 1), groups=inner)
         self.select = nn.Linear(inner, self.rank + 2 * states, bias=False)
         self.delta = nn.Linear(self.rank, inner)
         self.log_a = nn.Parameter(torch.arange(1, states + 1).float().log().repeat(inner, 1))
@@ -41,12 +49,16 @@ class MambaBlock(nn.Module):
         self.delta.bias.data = step + torch.log(-torch.expm1(-step))
 
     def forward(self, x: Tensor) -> Tensor:
-        u, gate = self.enter(self.norm(x)).chunk(2, dim=-1)
-        u = F.silu(self.conv(u.transpose(1, 2))[..., : x.shape[1]].transpose(1, 2))  # causal
-        rank, B, C = self.select(u).split([self.rank, self.states, self.states], dim=-1)
-        delta = F.softplus(self.delta(rank))
-        y = selective_scan(u, delta, -self.log_a.exp(), B, C) + self.D * u
-        return x + self.leave(y * F.silu(gate))
+        u, z = project(self.enter, normalise(x)).chunk(2)
+        causal = F.pad(u, (0, 0, self.conv.kernel_size[0] - 1, 0))  # a band sees those before it
+        u = F.silu(self.conv(causal[None])[0])
+        rank, B, C = project(self.select, u).split([self.rank, self.states, self.states])
+        return x + project(self.leave, selective_scan(u, project(self.delta, rank), self.A, B, C, self.D, z))
+
+    @property
+    def A(self) -> Tensor:  # noqa: N802
+        """The state matrix, negative (inner, n)."""
+        return -self.log_a.exp()
 
 
 class SpectralMamba(nn.Module):
@@ -54,20 +66,32 @@ class SpectralMamba(nn.Module):
 
     def __init__(self, bands: int, d: int, *, e: int, states: int, conv: int) -> None:
         super().__init__()
-        self.weight = nn.Parameter(torch.randn(bands, e) * 0.5)
-        self.position = nn.Parameter(torch.randn(bands, e) * 0.5)
+        self.weight = nn.Parameter(torch.randn(e, bands, 1) * 0.5)
+        self.position = nn.Parameter(torch.randn(e, bands, 1) * 0.5)
         self.block = MambaBlock(e, states=states, conv=conv)
         self.fold = nn.Linear(bands * e, d)
 
     def forward(self, x: Tensor) -> Tensor:
-        pixels = x.permute(0, 2, 3, 1)  # (B, H, W, L)
-        f = in_pieces(self._folded, pixels.flatten(0, 2))
-        return f.unflatten(0, pixels.shape[:3]).permute(0, 3, 1, 2)
+        pixels = x.movedim(1, 0)  # (L, B, H, W)
+        f = in_pieces(self._folded, pixels.flatten(1), size=PIXELS)
+        return f.unflatten(1, pixels.shape[1:]).movedim(0, 1)
 
-    def _folded(self, pixels: Tensor) -> Tensor:  # (N, L) -> (N, d)
-        tokens = pixels[..., None] * self.weight + self.position  # (N, L, e)
-        folded: Tensor = self.fold(self.block(tokens).flatten(1))
-        return folded
+    def _folded(self, pixels: Tensor) -> Tensor:  # (L, P) -> (d, P)
+        if compiled(pixels) and pixels.shape[1] >= mamba_numba.LANES:
+            tokens = self._tokens_compiled(pixels)  # (e, L, P)
+        else:
+            tokens = self.block(pixels * self.weight + self.position)
+        return project(self.fold, tokens.flatten(0, 1))
+
+    def _tokens_compiled(self, pixels: Tensor) -> Tensor:
+        b, tokens = self.block, pixels.new_empty(*self.weight.shape[:2], pixels.shape[1])
+        weights = (
+            self.weight[..., 0], self.position[..., 0], b.enter.weight, b.enter.bias, b.conv.weight[:, 0, :, 0],
+            b.conv.bias, b.select.weight, b.delta.weight, b.delta.bias, b.A, b.D, b.leave.weight,
+        )  # fmt: skip
+        arrays = (a.detach().contiguous().numpy() for a in (pixels, *weights, tokens) if a is not None)
+        mamba_numba.tokens_kernel(b.e, b.states, b.rank, b.conv.kernel_size[0])(*arrays)
+        return tokens
 
 
 class GroupAttention(nn.Module):
@@ -89,34 +113,45 @@ class GroupAttention(nn.Module):
         self.mixes = nn.ModuleList(nn.Linear(g, d, bias=i == 0) for i in range(kinds))
 
     def forward(self, f: Tensor, guides: list[Tensor], size: int) -> Tensor:
-        kinds = [x.permute(0, 2, 3, 1).contiguous() for x in (f, *guides)]  # channels side by side: (B, h, w, d)
-        qkv = [layer(kind) for layer, kind in zip(self.qkv, kinds, strict=True)]
-        mixed = sum(mix(x[..., 2 * self.g :]) for mix, x in zip(self.mixes, qkv, strict=True))  # Σ W_i V_i
-        mean = F.avg_pool2d(((1 + mixed) * kinds[0]).permute(0, 3, 1, 2), size, stride=1)
-        seen = torch.cat([kinds[0], *(x[..., n * self.g : (n + 1) * self.g] for n in range(3) for x in qkv)], dim=-1)
-        height, width = mean.shape[2:]
-        step = max(1, piece_size(f) // width)  # rows of windows at once
-        bands = [seen[:, r : r + step + size - 1] for r in range(0, height, step)]
-        attended = [self._attended(windows(band, size)).unflatten(0, (len(f), -1, width)) for band in bands]
-        return mean + torch.cat(attended, dim=1).permute(0, 3, 1, 2)
+        qkv = [project(layer, kind.movedim(1, 0)) for layer, kind in zip(self.qkv, (f, *guides), strict=True)]
+        f = f.movedim(1, 0)  # (d, B, h, w); each of qkv (3 g, B, h, w)
+        parts = [project(mix, x[2 * self.g :]) for mix, x in zip(self.mixes, qkv, strict=True)]  # W_i V_i
+        mixed = torch.stack(parts).sum(0)
+        mean = window_mean(((1 + mixed) * f).movedim(0, 1), size)
+        attended = self._attended_dense if compiled(f) and mean.shape[3] >= DENSE else self._attended_windows
+        return mean + attended(f, qkv, size)
 
-    def _attended(self, seen: Tensor) -> Tensor:  # f, then Q, K, V of all kinds, (N, size², ·) -> (N, d)
-        count, d, n = len(self.qkv), seen.shape[2] - 3 * len(self.qkv) * self.g, seen.shape[1]
-        f, Q, K, V = seen.split([d, *[count * self.g] * 3], dim=-1)
-        weighted = []
-        for i, weight in enumerate(mix.get_parameter("weight") for mix in self.mixes):
-            part = slice(i * self.g, (i + 1) * self.g)
-            E = K[..., part].transpose(1, 2) @ Q[..., part] / n  # transposed: (N, K's channels, Q's channels)
+    def _attended_dense(self, f: Tensor, qkv: list[Tensor], size: int) -> Tensor:
+        kernel = attention_numba.group_kernel(self.g, size)
+        height, width = (n - size + 1 for n in f.shape[2:])
+        out = f.new_zeros(f.shape[1], len(f), height, width)
+        for x, weight in zip(qkv, self._weights(size), strict=True):
+            for b, total in enumerate(out):
+                arrays = (*x[:, b].split(self.g), f[:, b], weight)
+                kernel(*(a.contiguous().numpy() for a in arrays), total.numpy())
+        return out
+
+    def _attended_windows(self, f: Tensor, qkv: list[Tensor], size: int) -> Tensor:
+        shape = [f.shape[1], *(n - size + 1 for n in f.shape[2:])]
+        f = windows(f, size)  # (N, size², d)
+        total = f.new_zeros(len(f), f.shape[2])
+        for x, weight in zip(qkv, self._weights(size), strict=True):
+            Q, K, V = windows(x, size).split(self.g, dim=-1)
+            E = K.transpose(1, 2) @ Q / f.shape[1]  # transposed: (N, K's channels, Q's channels)
             A = torch.softmax(-E, dim=1)  # of rowmax − E, as a softmax does not see what a row has in common
-            weighted.append(F.linear(A, self.lam[i] / n * weight))  # (λ_i W_i A_i)ᵀ, (N, g, d)
-        return (torch.cat(weighted, dim=1) * (V.transpose(1, 2) @ f)).sum(1)
+            total = total + (F.linear(A, weight) * (V.transpose(1, 2) @ f)).sum(1)  # W_i A_i, G_i
+        return total.unflatten(0, shape).movedim(-1, 1)
+
+    def _weights(self, size: int) -> list[Tensor]:
+        """λ_i W_i over the number of pixels, (d, g) each."""
+        return [lam / size**2 * mix.get_parameter("weight") for lam, mix in zip(self.lam, self.mixes, strict=True)]
 
 
 def windows(x: Tensor, size: int) -> Tensor:
-    """All complete windows: ``(B, h, w, C) -> (B · h' · w', size², C)``."""
-    if x.shape[1:3] == (size, size):
-        return x.flatten(1, 2)
-    return x.unfold(1, size, 1).unfold(2, size, 1).permute(0, 1, 2, 4, 5, 3).flatten(3, 4).flatten(0, 2)
+    """All complete windows: ``(C, B, h, w) -> (B · h' · w', size², C)``."""
+    if x.shape[2:] == (size, size):
+        return x.flatten(2).permute(1, 2, 0)
+    return x.unfold(2, size, 1).unfold(3, size, 1).permute(1, 2, 3, 4, 5, 0).flatten(3, 4).flatten(0, 2)
 
 
 class MambaBranch(nn.Module):
@@ -138,7 +173,7 @@ class MambaBranch(nn.Module):
     def forward(self, spec: Tensor, sar: Tensor, guides: list[Tensor]) -> Tensor:
         """``guides`` are diffusion and CNN features on the same central pixels, as far as there are any."""
         f_spec, f_sar = self.spec(crop(spec, self.margin_px)), self.sar(crop(sar, self.margin_px))
-        mean_sar = F.avg_pool2d(f_sar, self.size, stride=1)
-        mean_spec = self.group(f_spec, guides, self.size) if self.group else F.avg_pool2d(f_spec, self.size, stride=1)
+        mean_sar = window_mean(f_sar, self.size)
+        mean_spec = self.group(f_spec, guides, self.size) if self.group else window_mean(f_spec, self.size)
         centre = (self.size - 1) // 2
         return self.join(torch.cat([mean_spec, mean_sar, crop(f_spec, centre), crop(f_sar, centre)], dim=1))

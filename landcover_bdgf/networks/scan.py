@@ -1,82 +1,131 @@
 """The selective scan of a state space model (Gu and Dao 2023, arXiv 2312.00752, section 3), several ways.
 
-For each sequence, channel d and state n, with h_0 = 0::
+For each sequence, channel d and state n, with h_0 = 0 and Δ = softplus(delta)::
 
-    h_l = exp(delta_ld · A_dn) · h_{l−1} + delta_ld · B_ln · u_ld
-    y_ld = Σ_n C_ln · h_l
+    h_l = exp(Δ_dl · A_dn) · h_{l−1} + Δ_dl · B_nl · u_dl
+    y_dl = (Σ_n C_nl · h_l + D_d · u_dl) · silu(z_dl)
 
-The plain torch loop always works; the numba kernels are its faster twin on the CPU. Both compute
-forward and backward themselves, because autograd through the loop keeps every intermediate. Which one
-runs is decided once per process by running it and comparing numbers: :func:`kernel`.
+The plain torch loop always works. The compiled kernels are its faster twins: numba on the CPU, Triton on CUDA, and
+``mamba_ssm`` where somebody has it. All compute forward and backward themselves, because autograd through the loop
+keeps every intermediate. Which one runs is decided once per process and device by running it and comparing numbers:
+:func:`kernel`.
 
-Shapes: u, delta (N, L, D); A (D, n); B, C (N, L, n); y (N, L, D). A is negative.
+Shapes, with N sequences side by side in memory: u, delta, z and y (D, L, N); A (D, n), negative; B and C (n, L, N);
+D (D,).
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import cache
 from typing import Any
 
 import torch
 from torch import Tensor
+from torch.nn import functional as F
 
 try:
     from landcover_bdgf.networks import scan_numba
 except ImportError:  # numba is optional at run time: without it slower, and equal to 1e-4
     scan_numba = None  # type: ignore[assignment]
 
+Scan = Callable[..., Tensor]
 
-def selective_scan(u: Tensor, delta: Tensor, A: Tensor, B: Tensor, C: Tensor) -> Tensor:
+
+def selective_scan(u: Tensor, delta: Tensor, A: Tensor, B: Tensor, C: Tensor, D: Tensor, z: Tensor) -> Tensor:
     """y of the selective scan, differentiable in all arguments; see the head of this file for shapes."""
-    scan = NumbaScan if u.device.type == "cpu" and kernel() == "numba" else TorchScan
-    return scan.apply(u, delta, A, B, C)  # type: ignore[no-untyped-call]
+    return KERNELS[kernel(u.device.type)](u, delta, A, B, C, D, z)
+
+
+def compiled(like: Tensor) -> bool:
+    """Whether compiled kernels without gradients may be used: float32 on a CPU, where numba works."""
+    plain = like.device.type == "cpu" and like.dtype == torch.float32 and not torch.is_grad_enabled()
+    return plain and kernel("cpu") == "numba"
 
 
 @cache
-def kernel() -> str:
-    """Which scan runs on the CPU: "numba" where its kernel, called once, gives the torch loop's numbers."""
-    return "numba" if scan_numba is not None and agrees(NumbaScan) else "torch"
+def kernel(device_type: str) -> str:
+    """Which scan runs there: the fastest that, called once, gives the torch loop's numbers."""
+    candidates = {"cpu": ("numba",), "cuda": ("mamba_ssm", "triton")}.get(device_type, ())
+    return next((name for name in candidates if agrees(KERNELS[name], device_type)), "torch")
 
 
-def agrees(scan: type[torch.autograd.Function], tolerance: float = 1e-4) -> bool:
+def agrees(scan: Scan, device_type: str = "cpu", tolerance: float = 1e-4) -> bool:
     """Call a scan once, forward and backward, and compare it with the float64 torch loop."""
     generator = torch.Generator().manual_seed(0)
-    shapes = [(3, 5, 8), (3, 5, 8), (8, 4), (3, 5, 4), (3, 5, 4)]
-    u, delta, A, B, C = (torch.randn(s, generator=generator) for s in shapes)
-    arguments = [u, delta.abs(), -A.abs(), B, C]
+    shapes = [(8, 5, 70)] * 2 + [(8, 4)] + [(4, 5, 70)] * 2 + [(8,), (8, 5, 70)]
+    u, delta, A, B, C, D, z = (torch.randn(s, generator=generator) for s in shapes)
+    arguments = [a.to(device_type) for a in (u, delta, -A.abs(), B, C, D, z)]
     try:
         found, expected = (
             _with_gradients(scan, arguments),
-            _with_gradients(TorchScan, [a.double() for a in arguments]),
+            _with_gradients(torch_scan, [a.double() for a in arguments]),
         )
     except Exception:  # whatever a kernel that does not work here throws, the torch loop is there
         return False
     return all(
-        torch.allclose(a.double(), b, rtol=tolerance, atol=tolerance) for a, b in zip(found, expected, strict=True)
+        torch.allclose(a.double(), b, rtol=tolerance, atol=tolerance * float(b.abs().max().clamp(min=1)))
+        for a, b in zip(found, expected, strict=True)
     )
 
 
 @torch.enable_grad()  # whoever asks first may be mapping, without gradients
-def _with_gradients(scan: type[torch.autograd.Function], arguments: list[Tensor]) -> list[Tensor]:
+def _with_gradients(scan: Scan, arguments: list[Tensor]) -> list[Tensor]:
     leaves = [a.clone().requires_grad_() for a in arguments]
-    y = scan.apply(*leaves)
+    y = scan(*leaves)
     return [y.detach(), *torch.autograd.grad(y.square().sum(), leaves)]
 
 
+def torch_scan(u: Tensor, delta: Tensor, A: Tensor, B: Tensor, C: Tensor, D: Tensor, z: Tensor) -> Tensor:
+    """In plain torch, on any device and in any precision."""
+    y: Tensor = TorchScan.apply(u, F.softplus(delta), A, B, C)  # type: ignore[no-untyped-call]
+    return (y + D[:, None, None] * u) * F.silu(z)
+
+
+def numba_scan(u: Tensor, delta: Tensor, A: Tensor, B: Tensor, C: Tensor, D: Tensor, z: Tensor) -> Tensor:
+    """Compiled for the CPU, float32."""
+    return NumbaScan.apply(u, delta, A, B, C, D, z)  # type: ignore[no-untyped-call]
+
+
+def triton_scan(u: Tensor, delta: Tensor, A: Tensor, B: Tensor, C: Tensor, D: Tensor, z: Tensor) -> Tensor:
+    """Compiled for CUDA, float32."""
+    from landcover_bdgf.networks.scan_triton import TritonScan  # Triton is optional
+
+    return TritonScan.apply(u, delta, A, B, C, D, z)  # type: ignore[no-untyped-call]
+
+
+def mamba_ssm_scan(u: Tensor, delta: Tensor, A: Tensor, B: Tensor, C: Tensor, D: Tensor, z: Tensor) -> Tensor:
+    """By the kernel of Mamba's authors; that it can be imported does not prove that it is there."""
+    from mamba_ssm.ops.selective_scan_interface import selective_scan_fn
+
+    sequences = [x.permute(2, 0, 1).contiguous() for x in (u, delta, B, C, z)]  # (N, ·, L)
+    u, delta, B, C, z = sequences
+    y: Tensor = selective_scan_fn(u, delta, A, B, C, D, z, delta_softplus=True)
+    return y.permute(1, 2, 0)
+
+
+KERNELS: dict[str, Scan] = {
+    "torch": torch_scan,
+    "numba": numba_scan,
+    "triton": triton_scan,
+    "mamba_ssm": mamba_ssm_scan,
+}
+
+
 class TorchScan(torch.autograd.Function):
-    """The loop over L in plain torch; keeps the states for the way back."""
+    """The loop over L alone, with Δ, without D and z; keeps the states for the way back."""
 
     @staticmethod
     def forward(ctx: Any, u: Tensor, delta: Tensor, A: Tensor, B: Tensor, C: Tensor) -> Tensor:
-        h = u.new_zeros(u.shape[0], u.shape[2], A.shape[1])  # (N, D, n)
+        h = u.new_zeros(*A.shape, u.shape[2])  # (D, n, N)
         outputs, states, keep = [], [], any(ctx.needs_input_grad)
         # unbind: indexing [:, l] inside the loop would make the backward pass quadratic in L
         for u_l, delta_l, B_l, C_l in zip(u.unbind(1), delta.unbind(1), B.unbind(1), C.unbind(1), strict=True):
-            decay = (delta_l[..., None] * A).exp()
-            h = decay * h + (delta_l * u_l)[..., None] * B_l[:, None]
+            decay = (delta_l[:, None] * A[..., None]).exp()
+            h = decay * h + (delta_l * u_l)[:, None] * B_l
             if keep:
                 states.append(h)
-            outputs.append(torch.einsum("bdn,bn->bd", h, C_l))
+            outputs.append((h * C_l).sum(1))
         ctx.save_for_backward(u, delta, A, B, C)
         ctx.states = states
         return torch.stack(outputs, dim=1)
@@ -89,25 +138,25 @@ class TorchScan(torch.autograd.Function):
         gA = torch.zeros_like(A)
         carried = torch.zeros_like(ctx.states[0])  # decay_{l+1} · dL/dh_{l+1}
         for i in range(u.shape[1] - 1, -1, -1):
-            decay = (delta[:, i, :, None] * A).exp()
-            gh = gy[:, i, :, None] * C[:, i, None] + carried
+            decay = (delta[:, i, None] * A[..., None]).exp()
+            gh = gy[:, i, None] * C[:, i] + carried
             carried = gh * decay
             through = carried * ctx.states[i - 1] if i else torch.zeros_like(carried)  # dL/d log decay
-            injected = torch.einsum("bdn,bn->bd", gh, B[:, i])
+            injected = (gh * B[:, i]).sum(1)
             gu[:, i] = injected * delta[:, i]
-            gdelta[:, i] = injected * u[:, i] + (through * A).sum(-1)
-            gA += torch.einsum("bdn,bd->dn", through, delta[:, i])
-            gB[:, i] = torch.einsum("bdn,bd->bn", gh, delta[:, i] * u[:, i])
-            gC[:, i] = torch.einsum("bdn,bd->bn", ctx.states[i], gy[:, i])
+            gdelta[:, i] = injected * u[:, i] + (through * A[..., None]).sum(1)
+            gA += (through * delta[:, i, None]).sum(2)
+            gB[:, i] = (gh * (delta[:, i] * u[:, i])[:, None]).sum(0)
+            gC[:, i] = (ctx.states[i] * gy[:, i, None]).sum(0)
         return gu, gdelta, gA, gB, gC
 
 
 class NumbaScan(torch.autograd.Function):
-    """The same with compiled loops on one thread; states are computed again on the way back."""
+    """The whole with compiled loops on one thread; states are computed again on the way back."""
 
     @staticmethod
-    def forward(ctx: Any, u: Tensor, delta: Tensor, A: Tensor, B: Tensor, C: Tensor) -> Tensor:
-        arguments = [a.detach().float().contiguous() for a in (u, delta, A, B, C)]
+    def forward(ctx: Any, *arguments: Tensor) -> Tensor:
+        arguments = tuple(a.detach().float().contiguous() for a in arguments)
         ctx.save_for_backward(*arguments)
         y = torch.empty_like(arguments[0])
         scan_numba.forward(*(a.numpy() for a in arguments), y.numpy())  # type: ignore[call-arg]
@@ -118,6 +167,5 @@ class NumbaScan(torch.autograd.Function):
         arguments = ctx.saved_tensors
         gradients = [torch.zeros_like(a) for a in arguments]
         gy = grads[0].float().contiguous()
-        arrays = (a.numpy() for a in (*arguments, gy, *gradients))
-        scan_numba.backward(*arrays)
+        scan_numba.backward(*(a.numpy() for a in (*arguments, gy, *gradients)))
         return tuple(gradients)

@@ -1,91 +1,113 @@
-"""The selective scan compiled for the CPU, one thread, no lock held; see :mod:`scan` for the recurrence.
+"""The selective scan compiled for the CPU, forward and backward; see :mod:`scan` for the recurrence and shapes.
 
-One thread, because parallel work is cut into pieces one level above (see ``device.py``), so that the
-result does not depend on the number of threads. The innermost loops run over the states, side by side in
-memory; exp is a polynomial, because a call to the library's exp would keep the loop from using vectors.
+One thread and no lock held, because parallel work is cut into pieces one level above (see ``device.py``), so that
+the result does not depend on the number of threads. The innermost loops run over sequences, side by side in memory
+and copied into arrays of the kernel's own: of those alone the compiler knows that they do not overlap.
 """
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
-from llvmlite import ir
-from numba import njit, types
-from numba.extending import intrinsic
+from numba import njit
+
+from landcover_bdgf.networks.compiled import exp, logistic, softplus
+
+LANES = 64  # sequences at once; the last ones are filled up with zeros
 
 
-@intrinsic
-def _float_of_bits(typing: Any, bits: Any) -> Any:
-    """Reinterpret 32 bits as float32."""
-
-    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-        return builder.bitcast(arguments[0], ir.FloatType())
-
-    return types.float32(types.int32), generate
-
-
-@njit(inline="always", fastmath=True)
-def _exp(x):
-    """exp(x) for x ≤ 0 to 3e-7: 2^k · 2^f with f in [−½, ½], 2^f by its Taylor series to the sixth power."""
-    y = max(np.float32(-126.0), x * np.float32(1.4426950408889634))
-    k = np.floor(y + np.float32(0.5))
-    f = (y - k) * np.float32(0.6931471805599453)
-    p = np.float32(1 / 720)
-    p = p * f + np.float32(1 / 120)
-    p = p * f + np.float32(1 / 24)
-    p = p * f + np.float32(1 / 6)
-    p = p * f + np.float32(0.5)
-    p = p * f + np.float32(1.0)
-    p = p * f + np.float32(1.0)
-    return p * _float_of_bits((np.int32(k) + np.int32(127)) << np.int32(23))
-
-
-@njit(nogil=True, fastmath=True, cache=True)
-def forward(u, delta, A, B, C, y):
+@njit(nogil=True, fastmath=True, error_model="numpy", cache=True)
+def forward(u, delta, A, B, C, D, z, y):
     """Fill y; all arrays float32 and contiguous."""
-    sequences, length, channels = u.shape
-    n = A.shape[1]
-    h = np.empty((channels, n), np.float32)
-    for b in range(sequences):
-        h[:] = 0
-        for i in range(length):
-            for d in range(channels):
-                step, inject = delta[b, i, d], delta[b, i, d] * u[b, i, d]
-                total = np.float32(0)
-                for j in range(n):
-                    h[d, j] = _exp(step * A[d, j]) * h[d, j] + inject * B[b, i, j]
-                    total += h[d, j] * C[b, i, j]
-                y[b, i, d] = total
-
-
-@njit(nogil=True, fastmath=True, cache=True)
-def backward(u, delta, A, B, C, gy, gu, gdelta, gA, gB, gC):
-    """Add the gradients of Σ gy · y to gu, gdelta, gA, gB, gC, which come in as zeros."""
-    sequences, length, channels = u.shape
-    n = A.shape[1]
-    h = np.zeros((length + 1, n), np.float32)
-    decay = np.empty((length, n), np.float32)
-    carried = np.empty(n, np.float32)
-    for b in range(sequences):
+    channels, length, sequences = u.shape
+    states = A.shape[1]
+    b, c = np.zeros((states, length, LANES), np.float32), np.zeros((states, length, LANES), np.float32)
+    h = np.empty((states, LANES), np.float32)
+    x, step, total = np.zeros(LANES, np.float32), np.zeros(LANES, np.float32), np.empty(LANES, np.float32)
+    for start in range(0, sequences, LANES):
+        lanes = min(LANES, sequences - start)
+        b[..., :lanes], c[..., :lanes] = B[..., start : start + lanes], C[..., start : start + lanes]
         for d in range(channels):
+            h[:] = 0
             for i in range(length):
-                step, inject = delta[b, i, d], delta[b, i, d] * u[b, i, d]
-                for j in range(n):
-                    decay[i, j] = _exp(step * A[d, j])
-                    h[i + 1, j] = decay[i, j] * h[i, j] + inject * B[b, i, j]
+                x[:lanes], step[:lanes] = u[d, i, start : start + lanes], delta[d, i, start : start + lanes]
+                for w in range(LANES):
+                    step[w] = softplus(step[w])
+                    total[w] = D[d] * x[w]
+                    x[w] *= step[w]
+                for n in range(states):
+                    for w in range(LANES):
+                        state = exp(step[w] * A[d, n]) * h[n, w] + x[w] * b[n, i, w]
+                        h[n, w] = state
+                        total[w] += state * c[n, i, w]
+                x[:lanes] = z[d, i, start : start + lanes]
+                for w in range(LANES):
+                    total[w] *= x[w] * logistic(x[w])
+                y[d, i, start : start + lanes] = total[:lanes]
+
+
+@njit(nogil=True, fastmath=True, error_model="numpy", cache=True)
+def backward(u, delta, A, B, C, D, z, gy, gu, gdelta, gA, gB, gC, gD, gz):
+    """Add the gradients of Σ gy · y to gA and gD, which come in as zeros, and fill the others."""
+    channels, length, sequences = u.shape
+    states = A.shape[1]
+    b, c = np.zeros((states, length, LANES), np.float32), np.zeros((states, length, LANES), np.float32)
+    gb, gc = np.empty((states, length, LANES), np.float32), np.empty((states, length, LANES), np.float32)
+    h = np.zeros((length + 1, states, LANES), np.float32)
+    raw, x = np.zeros((length, LANES), np.float32), np.zeros((length, LANES), np.float32)
+    gate, g = np.zeros((length, LANES), np.float32), np.zeros((length, LANES), np.float32)
+    step = np.empty((length, LANES), np.float32)
+    carried = np.empty((states, LANES), np.float32)  # decay_{l+1} · dL/dh_{l+1}
+    ungated, into_y = np.empty(LANES, np.float32), np.empty(LANES, np.float32)
+    into_h = np.empty(LANES, np.float32)
+    injected, through_a = np.empty(LANES, np.float32), np.empty(LANES, np.float32)
+    sum_a, sum_d = np.empty((states, LANES), np.float32), np.empty(LANES, np.float32)
+    for start in range(0, sequences, LANES):
+        lanes = min(LANES, sequences - start)
+        here = slice(start, start + lanes)
+        if lanes < LANES:
+            b[:], c[:], x[:], raw[:], gate[:], g[:] = 0, 0, 0, 0, 0, 0
+        b[..., :lanes], c[..., :lanes] = B[..., here], C[..., here]
+        gb[:], gc[:] = 0, 0
+        for d in range(channels):
+            x[:, :lanes], raw[:, :lanes] = u[d, :, here], delta[d, :, here]
+            gate[:, :lanes], g[:, :lanes] = z[d, :, here], gy[d, :, here]
             carried[:] = 0
+            for i in range(length):
+                for w in range(LANES):
+                    step[i, w] = softplus(raw[i, w])
+                for n in range(states):
+                    for w in range(LANES):
+                        carried[n, w] = exp(step[i, w] * A[d, n]) * carried[n, w] + step[i, w] * x[i, w] * b[n, i, w]
+                        h[i + 1, n, w] = carried[n, w]
+            carried[:], sum_a[:], sum_d[:] = 0, 0, 0
             for i in range(length - 1, -1, -1):
-                g, step, x = gy[b, i, d], delta[b, i, d], u[b, i, d]
-                injected, through_a = np.float32(0), np.float32(0)
-                for j in range(n):
-                    gh = g * C[b, i, j] + carried[j]
-                    carried[j] = gh * decay[i, j]
-                    through = carried[j] * h[i, j]
-                    injected += gh * B[b, i, j]
-                    through_a += through * A[d, j]
-                    gA[d, j] += through * step
-                    gB[b, i, j] += gh * step * x
-                    gC[b, i, j] += g * h[i + 1, j]
-                gu[b, i, d] = injected * step
-                gdelta[b, i, d] = injected * x + through_a
+                for w in range(LANES):
+                    into_y[w] = g[i, w] * gate[i, w] * logistic(gate[i, w])
+                    ungated[w] = D[d] * x[i, w]
+                    sum_d[w] += into_y[w] * x[i, w]
+                injected[:], through_a[:] = 0, 0
+                for n in range(states):
+                    for w in range(LANES):
+                        into_h[w] = into_y[w] * c[n, i, w] + carried[n, w]
+                        carried[n, w] = into_h[w] * exp(step[i, w] * A[d, n])
+                    for w in range(LANES):
+                        through = carried[n, w] * h[i, n, w]
+                        through_a[w] += through * A[d, n]
+                        sum_a[n, w] += through * step[i, w]
+                    for w in range(LANES):
+                        injected[w] += into_h[w] * b[n, i, w]
+                        gb[n, i, w] += into_h[w] * step[i, w] * x[i, w]
+                    for w in range(LANES):
+                        ungated[w] += c[n, i, w] * h[i + 1, n, w]
+                        gc[n, i, w] += into_y[w] * h[i + 1, n, w]
+                for w in range(LANES):
+                    s = logistic(gate[i, w])
+                    gate[i, w] = g[i, w] * ungated[w] * s * (np.float32(1.0) + gate[i, w] * (np.float32(1.0) - s))
+                    g[i, w] = injected[w] * step[i, w] + into_y[w] * D[d]
+                    raw[i, w] = (injected[w] * x[i, w] + through_a[w]) * logistic(raw[i, w])
+            gu[d, :, here], gdelta[d, :, here], gz[d, :, here] = g[:, :lanes], raw[:, :lanes], gate[:, :lanes]
+            for w in range(lanes):
+                gD[d] += sum_d[w]
+                for n in range(states):
+                    gA[d, n] += sum_a[n, w]
+        gB[..., here], gC[..., here] = gb[..., :lanes], gc[..., :lanes]

@@ -8,6 +8,8 @@ Glossary (letter here, meaning, letter in arXiv 2509.23310)
     v       the pixel's vector in d dimensions    W^map · x       (eq. 13 and 14)
     cls     class token                           F_cls
     tok     patch tokens                          F_tok
+
+Vectors come first and windows last, (d, tokens, N): side by side in memory, many windows share an instruction.
 """
 
 from __future__ import annotations
@@ -16,8 +18,14 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from landcover_bdgf.networks.pieces import in_pieces
+from landcover_bdgf.networks.layers import in_pieces, normalise, project
+from landcover_bdgf.networks.scan import compiled
 from landcover_bdgf.recipe import FusionRecipe
+
+try:
+    from landcover_bdgf.networks import attention_numba
+except ImportError:  # numba is optional at run time
+    attention_numba = None  # type: ignore[assignment]
 
 FEW = 16  # tokens
 LOGIT_LIMIT = 8.0  # soft bound of a: exp(±8) stays well inside float32 without a running maximum
@@ -26,7 +34,7 @@ LOGIT_LIMIT = 8.0  # soft bound of a: exp(±8) stays well inside float32 without
 class Tokenizer(nn.Module):
     """k tokens of a window: softmax over its pixels, of content plus a bias by position (eq. 13).
 
-    ``(B, C, H, W) -> (N, k, d)``. Shared between windows, because
+    ``(B, C, H, W) -> (d, k, N)``. Shared between windows, because
     Σ_p exp(a_p + b_{p−q}) v_p / Σ_p exp(a_p + b_{p−q}) is a ratio of two depthwise convolutions of exp(a) v and
     exp(a) with the kernel exp(b). The bias is the sum of one for the row and one for the column, so
     the kernel is separable.
@@ -46,17 +54,23 @@ class Tokenizer(nn.Module):
         row, col = self.bias_row.exp(), self.bias_col.exp()
         if x.shape[-2:] == (self.patch, self.patch):  # one window: no need to slide
             weight = weight * row[:, :, None] * col[:, None, :]
-            return torch.einsum("bkhw,bdhw->bkd", weight, v) / weight.sum((-2, -1))[..., None]
-        top = slide((weight[:, :, None] * v[:, None]).flatten(1, 2), row, col, repeat=v.shape[1])
-        tokens = top.unflatten(1, (len(row), -1)) / slide(weight, row, col)[:, :, None]  # (B, k, d, H-8, W-8)
-        return tokens.permute(0, 3, 4, 1, 2).flatten(0, 2)
+            return torch.einsum("bkhw,bdhw->dkb", weight, v) / weight.sum((-2, -1)).T
+        if compiled(x):
+            tokens = v.new_empty(len(x), v.shape[1], len(row), *(n - self.patch + 1 for n in x.shape[-2:]))
+            kernel, places = attention_numba.tokens_kernel(self.patch), (row.numpy(), col.numpy())
+            for own_weight, own_v, own_tokens in zip(weight.numpy(), v.numpy(), tokens.numpy(), strict=True):
+                kernel(own_weight, own_v, *places, own_tokens)
+        else:
+            top = slide((v[:, :, None] * weight[:, None]).flatten(1, 2), row, col)
+            tokens = top.unflatten(1, (v.shape[1], -1)) / slide(weight, row, col)[:, None]  # (B, d, k, H-8, W-8)
+        return tokens.movedim(0, 2).flatten(2)
 
 
-def slide(x: Tensor, row: Tensor, col: Tensor, repeat: int = 1) -> Tensor:
-    """Depthwise convolution with the separable kernels row_k ⊗ col_k, each serving ``repeat`` channels."""
-    channels = x.shape[1]
-    x = F.conv2d(x, row.repeat_interleave(repeat, 0)[:, None, :, None], groups=channels)
-    return F.conv2d(x, col.repeat_interleave(repeat, 0)[:, None, None, :], groups=channels)
+def slide(x: Tensor, row: Tensor, col: Tensor) -> Tensor:
+    """Depthwise convolution with the separable kernels row_k ⊗ col_k, for channels that go through all k in turn."""
+    channels, repeat = x.shape[1], x.shape[1] // len(row)
+    x = F.conv2d(x, row.repeat(repeat, 1)[:, None, :, None], groups=channels)
+    return F.conv2d(x, col.repeat(repeat, 1)[:, None, None, :], groups=channels)
 
 
 class PixelTokens(nn.Module):
@@ -66,8 +80,8 @@ class PixelTokens(nn.Module):
         super().__init__()
         self.value = nn.Conv2d(channels, d, 1)
 
-    def forward(self, x: Tensor) -> Tensor:  # (N, C, P, P) -> (N, P², d)
-        return self.value(x).flatten(2).transpose(1, 2)
+    def forward(self, x: Tensor) -> Tensor:  # (N, C, P, P) -> (d, P², N)
+        return self.value(x).flatten(2).permute(1, 2, 0)
 
 
 class Attention(nn.Module):
@@ -81,24 +95,35 @@ class Attention(nn.Module):
         self.heads = heads
         self.q, self.kv, self.out = nn.Linear(d, d), nn.Linear(d, 2 * d), nn.Linear(d, d)
 
-    def forward(self, queries: Tensor, context: Tensor) -> Tensor:  # (N, q, d), (N, c, d) -> (N, q, d)
-        normed = F.layer_norm(queries, queries.shape[-1:])
-        seen = normed if context is queries else F.layer_norm(context, context.shape[-1:])
-        k, v = self.kv(seen).chunk(2, dim=-1)
-        q, k, v = (x.unflatten(-1, (self.heads, -1)) for x in (self.q(normed), k, v))  # (N, n, heads, d / heads)
-        attended = attend_few(q, k, v) if k.shape[1] <= FEW else attend_many(q, k, v)
-        return queries + self.out(attended.flatten(2))
+    def forward(self, queries: Tensor, context: Tensor) -> Tensor:  # (d, q, N), (d, c, N) -> (d, q, N)
+        normed = normalise(queries)
+        seen = normed if context is queries else normalise(context)
+        k, v = project(self.kv, seen).chunk(2)
+        return queries + project(self.out, attend(project(self.q, normed), k, v, self.heads))
 
 
-def attend_few(q: Tensor, k: Tensor, v: Tensor) -> Tensor:
-    """Attention between a few tokens: element by element, two to three times as fast on a CPU as products of 5 × 8."""
-    scores = (q[:, :, None] * k[:, None]).sum(-1) / q.shape[-1] ** 0.5  # (N, q, k, heads)
-    return (torch.softmax(scores, dim=2)[..., None] * v[:, None]).sum(2)
+def attend(q: Tensor, k: Tensor, v: Tensor, heads: int) -> Tensor:
+    """Multi-head attention: ``(d, q, N), (d, k, N), (d, k, N) -> (d, q, N)``."""
+    if k.shape[1] > FEW:
+        return attend_many(q, k, v, heads)
+    if compiled(q):
+        out = torch.empty_like(q)
+        attention_numba.attend_kernel(len(q) // heads, k.shape[1])(q.numpy(), k.numpy(), v.numpy(), out.numpy())
+        return out
+    return attend_few(q, k, v, heads)
 
 
-def attend_many(q: Tensor, k: Tensor, v: Tensor) -> Tensor:
+def attend_few(q: Tensor, k: Tensor, v: Tensor, heads: int) -> Tensor:
+    """Attention between a few tokens, element by element: products of 5 × 8 are too small for a matrix library."""
+    q, k, v = (x.unflatten(0, (heads, -1)) for x in (q, k, v))  # (heads, d / heads, tokens, N)
+    scores = (q[:, :, :, None] * k[:, :, None]).sum(1) / q.shape[1] ** 0.5  # (heads, q, k, N)
+    return (torch.softmax(scores, dim=2)[:, None] * v[:, :, None]).sum(3).flatten(0, 1)
+
+
+def attend_many(q: Tensor, k: Tensor, v: Tensor, heads: int) -> Tensor:
     """The same by matrix products, without a tensor of all pairs and channels."""
-    return F.scaled_dot_product_attention(q.transpose(1, 2), k.transpose(1, 2), v.transpose(1, 2)).transpose(1, 2)
+    q, k, v = (x.unflatten(0, (heads, -1)).permute(3, 0, 2, 1) for x in (q, k, v))  # (N, heads, tokens, d / heads)
+    return F.scaled_dot_product_attention(q, k, v).permute(1, 3, 2, 0).flatten(0, 1)
 
 
 class Sensor(nn.Module):
@@ -107,11 +132,11 @@ class Sensor(nn.Module):
     def __init__(self, tokenizer: nn.Module, d: int, heads: int) -> None:
         super().__init__()
         self.tokenizer = tokenizer
-        self.cls = nn.Parameter(0.02 * torch.randn(1, 1, d))
+        self.cls = nn.Parameter(0.02 * torch.randn(d, 1, 1))
         self.attention = Attention(d, heads)
 
-    def forward(self, tok: Tensor) -> tuple[Tensor, Tensor]:  # (N, k, d) -> cls (N, 1, d), tok (N, k, d)
-        tokens = torch.cat([self.cls.expand(len(tok), -1, -1), tok], dim=1)
+    def forward(self, tok: Tensor) -> tuple[Tensor, Tensor]:  # (d, k, N) -> cls (d, 1, N), tok (d, k, N)
+        tokens = torch.cat([self.cls.expand(-1, -1, tok.shape[2]), tok], dim=1)
         tokens = self.attention(tokens, tokens)
         return tokens[:, :1], tokens[:, 1:]
 
@@ -138,10 +163,10 @@ class TransformerBranch(nn.Module):
         if self.dif is not None and dif is not None:
             tokens.append(self.dif.tokenizer(dif))
         height, width = (n - self.patch + 1 for n in spec.shape[-2:])
-        total = in_pieces(self._attended, *tokens)
-        return total.unflatten(0, (-1, height, width)).permute(0, 3, 1, 2)
+        total = in_pieces(self._attended, *tokens)  # (d, N)
+        return total.unflatten(1, (-1, height, width)).movedim(0, 1)
 
-    def _attended(self, of_spec: Tensor, of_sar: Tensor, *of_dif: Tensor) -> Tensor:  # (N, k, d) each -> (N, d)
+    def _attended(self, of_spec: Tensor, of_sar: Tensor, *of_dif: Tensor) -> Tensor:  # (d, k, N) each -> (d, N)
         cls_spec, tok_spec = self.spec(of_spec)
         cls_sar, tok_sar = self.sar(of_sar)
         total = self.cross[0](cls_spec, tok_sar) + self.cross[1](cls_sar, tok_spec)  # eq. 17 and 18

@@ -1,0 +1,94 @@
+"""Results kept on disk between runs, named by a hash of all they depend on. To lose them costs time only."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from collections.abc import Callable, Mapping
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from platformdirs import user_cache_path
+from safetensors import SafetensorError, safe_open
+from safetensors.numpy import save_file
+
+from landcover_bdgf.errors import OutputError
+from landcover_bdgf.output import atomic_output
+from landcover_bdgf.progress import log
+from landcover_bdgf.provenance import digest
+
+MAX_BYTES = 2 * 10**9  # what was not used for longest goes first
+VARIABLE = "BDGF_CACHE"  # another folder; empty for no cache
+
+Arrays = dict[str, NDArray[Any]]
+
+
+def cached(what: str, depends_on: Mapping[str, Any], make: Callable[[], Arrays]) -> Arrays:
+    """What ``make`` gives, or what it gave the last time, if ``depends_on`` was the same in every detail.
+
+    ``depends_on`` need not name the program: its code belongs to every key. A file that is damaged or cannot be
+    written is none: then ``make`` is asked.
+    """
+    if (folder := cache_folder()) is None:
+        return make()
+    key = hashlib.sha256(json.dumps({**depends_on, "code": _code_sha256()}, sort_keys=True).encode()).hexdigest()
+    path = folder / f"{key}.safetensors"
+    kept = _read(path)
+    if kept is not None:
+        log.info("%s: kept from an earlier run in %s", what, folder)
+        return kept
+    arrays = make()
+    _write(path, arrays)
+    return arrays
+
+
+def cache_folder() -> Path | None:
+    """Where results are kept: ``$BDGF_CACHE``, else the system's place for caches; None for nowhere."""
+    chosen = os.environ.get(VARIABLE)
+    if chosen is None:
+        return user_cache_path("landcover_bdgf", appauthor=False)
+    return Path(chosen) if chosen else None
+
+
+@cache
+def _code_sha256() -> str:
+    package = Path(__file__).parent
+    return hashlib.sha256(b"".join(f.read_bytes() for f in sorted(package.rglob("*.py")))).hexdigest()
+
+
+def _read(path: Path) -> Arrays | None:
+    try:
+        with safe_open(path, framework="numpy") as file:
+            arrays = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118
+            expected = (file.metadata() or {}).get("sha256")
+        os.utime(path)
+    except (OSError, SafetensorError):
+        return None
+    return arrays if digest(arrays) == expected else None
+
+
+def _write(path: Path, arrays: Arrays) -> None:
+    size = sum(a.nbytes for a in arrays.values())
+    if size > MAX_BYTES // 2:
+        return
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        _make_room(path.parent, MAX_BYTES - size)
+        with atomic_output(path, overwrite=True) as temporary:
+            save_file({k: np.ascontiguousarray(a) for k, a in arrays.items()}, temporary, {"sha256": digest(arrays)})
+    except (OSError, OutputError) as error:
+        log.debug("nothing kept for the next run: %s", error)
+
+
+def _make_room(folder: Path, max_bytes: int) -> None:
+    """Remove what was not used for longest until the rest fits."""
+    files = sorted(folder.glob("*.safetensors"), key=lambda f: f.stat().st_mtime_ns, reverse=True)
+    total = 0
+    for file in files:
+        total += file.stat().st_size
+        if total > max_bytes:
+            file.unlink(missing_ok=True)

@@ -1,0 +1,55 @@
+"""Layers for many windows or pixels side by side, in the last axis; their vectors are the first."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from landcover_bdgf.networks.scan import compiled
+
+try:
+    from landcover_bdgf.networks import attention_numba
+except ImportError:  # numba is optional at run time
+    attention_numba = None  # type: ignore[assignment]
+
+PIECE = 512  # windows or pixels; with hundreds of values each they fill a core's cache
+
+
+def in_pieces(function: Callable[..., Tensor], *tensors: Tensor, size: int = PIECE) -> Tensor:
+    """``function`` along the last axis of ``tensors``; on a CPU without gradients piece by piece, the same numbers.
+
+    There large temporaries cost more time, in page faults and cache misses, than the arithmetic.
+    """
+    whole = tensors[0].device.type != "cpu" or torch.is_grad_enabled() or tensors[0].shape[-1] <= size
+    if whole:
+        return function(*tensors)
+    pieces = zip(*(t.split(size, dim=-1) for t in tensors), strict=True)
+    return torch.cat([function(*parts) for parts in pieces], dim=-1)
+
+
+def project(linear: nn.Module, x: Tensor) -> Tensor:
+    """A linear layer along the first axis: ``(d, …) -> (d', …)``."""
+    assert isinstance(linear, nn.Linear)
+    flat = x.flatten(1)
+    y = linear.weight @ flat if linear.bias is None else torch.addmm(linear.bias[:, None], linear.weight, flat)
+    return y.unflatten(1, x.shape[1:])
+
+
+def normalise(x: Tensor) -> Tensor:
+    """Layer norm along the first axis, without scale and shift."""
+    if compiled(x):
+        out = torch.empty_like(x, memory_format=torch.contiguous_format)
+        attention_numba.normalise(x.contiguous().flatten(1).numpy(), out.flatten(1).numpy())
+        return out
+    return F.layer_norm(x.movedim(0, -1), x.shape[:1]).movedim(-1, 0)
+
+
+def window_mean(x: Tensor, size: int) -> Tensor:
+    """Mean of each size × size window: ``(B, C, H, W) -> (B, C, H − size + 1, W − size + 1)``."""
+    if x.shape[-2:] == (size, size):
+        return x.mean((-2, -1), keepdim=True)
+    row = x.new_full((x.shape[1], 1, size, 1), 1 / size)  # two depthwise convolutions: ten times F.avg_pool2d's speed
+    return F.conv2d(F.conv2d(x, row, groups=len(row)), row.transpose(2, 3), groups=len(row))

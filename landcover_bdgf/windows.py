@@ -1,0 +1,133 @@
+"""Windows round labelled pixels: what the networks see of each pixel once, cut into windows batch by batch."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Generator, Tensor
+
+from landcover_bdgf.blocks import BLOCK_PX
+from landcover_bdgf.cache import Arrays, cached
+from landcover_bdgf.device import Workers
+from landcover_bdgf.features import Seen, Viewer
+from landcover_bdgf.progress import track
+from landcover_bdgf.provenance import digest
+from landcover_bdgf.samples import Samples
+from landcover_bdgf.stack import Stack
+
+
+@dataclass(frozen=True)
+class Windows:
+    """A batch of N windows.
+
+    ``spec`` (N, K, 9, 9), ``sar`` (N, R, 9, 9), ``dif`` (N, F, 9, 9) float32, ``codes`` int64 (N,) from 0.
+    """
+
+    spec: Tensor
+    sar: Tensor
+    dif: Tensor
+    codes: Tensor
+
+    def __len__(self) -> int:
+        return len(self.codes)
+
+    def to(self, device: torch.device) -> Windows:
+        """The same on a device."""
+        return Windows(*(a.to(device) for a in (self.spec, self.sar, self.dif, self.codes)))
+
+    def turned(self, generator: Generator) -> Windows:
+        """Each window flipped and transposed at random, one of the eight symmetries of a square."""
+        coins = torch.randint(2, (3, len(self)), generator=generator, dtype=torch.bool)[:, :, None, None, None]
+
+        def turn(x: Tensor) -> Tensor:
+            x = torch.where(coins[0], x.flip(-1), x)
+            x = torch.where(coins[1], x.flip(-2), x)
+            return torch.where(coins[2], x.transpose(-1, -2), x)
+
+        return Windows(turn(self.spec), turn(self.sar), turn(self.dif), self.codes)
+
+
+@dataclass(frozen=True)
+class WindowTable:
+    """The pixels of many windows; neighbouring windows share most of theirs.
+
+    Attributes
+    ----------
+    pixels : Tensor
+        (U, K + R + F) float32, what the networks see of each pixel.
+    at : Tensor
+        (N, 81) int64, the row of ``pixels`` for each pixel of each window, row by row.
+    codes : Tensor
+        (N,) int64 from 0.
+    channels : tuple of int
+        K, R, F.
+    """
+
+    pixels: Tensor
+    at: Tensor
+    codes: Tensor
+    channels: tuple[int, int, int]
+
+    def __len__(self) -> int:
+        return len(self.codes)
+
+    def __getitem__(self, index: Tensor) -> Windows:
+        side = round(self.at.shape[1] ** 0.5)
+        whole = self.pixels[self.at[index]].transpose(1, 2).unflatten(2, (side, side))  # (N, C, 9, 9)
+        spec, sar, dif = (part.contiguous() for part in whole.split(self.channels, dim=1))
+        return Windows(spec, sar, dif, self.codes[index])
+
+    def digest(self) -> str:
+        """sha256 of all windows and their classes."""
+        return digest({"pixels": self.pixels.numpy(), "at": self.at.numpy(), "codes": self.codes.numpy()})
+
+
+def cut_windows(stack: Stack, samples: Samples, viewer: Viewer, workers: Workers) -> WindowTable:
+    """Windows round all pixels of ``samples``, in their order; kept on disk for the next training on the same."""
+    channels = (viewer.scaling.bands, len(viewer.scaling.sar_mean), viewer.features)
+    depends_on = {
+        "scene": stack.fingerprint(),
+        "viewer": viewer.digest(),
+        "samples": digest({"rows": samples.rows, "cols": samples.cols}),
+        "device": viewer.device.type,
+        "torch": torch.__version__,
+    }
+    arrays = cached("diffusion features", depends_on, lambda: _table(stack, samples, viewer, workers))
+    codes = torch.from_numpy(samples.codes.astype(np.int64) - 1)
+    return WindowTable(torch.from_numpy(arrays["pixels"]), torch.from_numpy(arrays["at"]), codes, channels)
+
+
+def _table(stack: Stack, samples: Samples, viewer: Viewer, workers: Workers) -> Arrays:
+    """Pixels and places, from blocks that are each computed once."""
+    patch = viewer.recipe.fusion.patch
+    blocks, member = np.unique(
+        np.stack([samples.rows // BLOCK_PX, samples.cols // BLOCK_PX], axis=1), axis=0, return_inverse=True
+    )
+    corners = [(int(r) * BLOCK_PX, int(c) * BLOCK_PX) for r, c in blocks]
+    reads = (viewer.read(stack, corner) for corner in corners)
+    results = track(workers.map(viewer.see, reads), "diffusion features", len(corners))
+    pixels, count = [], 0
+    at = np.empty((len(samples), patch**2), np.int64)
+    for i, (seen, (row, col)) in enumerate(zip(results, corners, strict=True)):
+        inside = np.flatnonzero(member.ravel() == i)
+        needed, places = _needed(seen, samples.rows[inside] - row, samples.cols[inside] - col, patch)
+        pixels.append(needed)
+        at[inside] = places + count
+        count += len(needed)
+    return {"pixels": np.concatenate(pixels), "at": at}
+
+
+def _needed(
+    seen: Seen, rows: NDArray[np.integer[Any]], cols: NDArray[np.integer[Any]], patch: int
+) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
+    """The pixels of a block that windows at these places need, (U, C), and where each window finds its own, (N, 81)."""
+    side = seen.spec.shape[-1]
+    offsets = (np.arange(patch)[:, None] * side + np.arange(patch)).ravel()
+    flat, places = np.unique((rows * side + cols)[:, None] + offsets, return_inverse=True)
+    together = torch.cat([seen.spec[0], seen.sar[0], seen.dif[0]]).flatten(1)  # (C, side²)
+    needed = together[:, torch.from_numpy(flat).to(together.device)].T.contiguous()
+    return needed.cpu().numpy(), places.reshape(len(rows), -1)
