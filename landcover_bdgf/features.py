@@ -100,9 +100,7 @@ class Viewer:
             halo = self.recipe.halo_px
             noise = torch.from_numpy(keyed_noise(self.seed, row - halo, col - halo, cube.shape[1:])).to(cube)[None]
         step = self.recipe.features.step
-        return encode(self.unet, cube, step, noise, channels, Schedule.linear())[
-            ..., HALO_PX:-HALO_PX, HALO_PX:-HALO_PX
-        ]
+        return encode(self.unet, cube, step, noise, channels, Schedule.linear())
 
 
 def keyed_noise(seed: int, row: int, col: int, shape: tuple[int, ...]) -> NDArray[np.float32]:

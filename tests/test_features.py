@@ -33,7 +33,7 @@ def test_features_of_blocks_are_those_of_the_whole_scene(noise: str, wide_stack:
     for row, col in [(0, 0), (0, 128), (128, 0), (128, 128)]:
         seen = viewer.see(viewer.read(stack, (row, col)))
         h, w = min(BLOCK_PX, height - row) + 8, min(BLOCK_PX, width - col) + 8
-        expected = whole[:, row + 13 : row + 13 + h, col + 13 : col + 13 + w]
+        expected = whole[:, row : row + h, col : col + w]
         torch.testing.assert_close(seen.dif[0, :, :h, :w], expected, atol=1e-5, rtol=1e-5)
 
 

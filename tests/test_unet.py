@@ -46,9 +46,9 @@ def test_multiply_adds_are_those_of_table_9(voxels: int, gflops: float) -> None:
 
 def test_rows_and_columns_keep_their_size_and_bands_become_features() -> None:
     unet = UNet(0.25).eval()
-    cube, t = torch.randn(2, 16, 10, 7), torch.tensor([5, 499])
+    cube, t = torch.randn(2, 16, 30, 29), torch.tensor([5, 499])
     assert unet(cube, t).shape == cube.shape
-    assert unet.features(cube, t).shape == (2, feature_channels(0.25, 16), 10, 7)
+    assert unet.features(cube, t).shape == (2, feature_channels(0.25, 16), 4, 3)
 
 
 def test_bands_are_padded_by_repeating_the_last() -> None:
@@ -60,14 +60,22 @@ def test_bands_are_padded_by_repeating_the_last() -> None:
 def test_encoder_reaches_thirteen_pixels_and_no_further() -> None:
     torch.manual_seed(0)
     unet = UNet(0.25).eval()
-    cube, t = torch.randn(1, 8, 33, 33), torch.tensor([5])
+    cube, t = torch.randn(1, 8, 59, 59), torch.tensor([5])
     changed = cube.clone()
-    changed[..., 16, 16] += 1
+    changed[..., 29, 29] += 1
     with torch.no_grad():
         difference = (unet.features(changed, t) - unet.features(cube, t)).abs().amax((0, 1))
     rows, cols = difference.nonzero(as_tuple=True)
     assert {int(rows.min()), int(cols.min())} == {16 - HALO_PX}
     assert {int(rows.max()), int(cols.max())} == {16 + HALO_PX}
+
+
+@torch.no_grad()
+def test_features_see_no_border() -> None:
+    torch.manual_seed(0)
+    unet, cube, t = UNet(0.25).eval(), torch.randn(1, 8, 40, 38), torch.tensor([5])
+    whole, part = unet.features(cube, t), unet.features(cube[..., 3:-6, 4:-1], t)
+    torch.testing.assert_close(part, whole[..., 3:-6, 4:-1], atol=1e-5, rtol=0)
 
 
 @pytest.mark.parametrize("batch", [1, 3])

@@ -14,12 +14,8 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from landcover_bdgf.networks.conv import Conv3d
+from landcover_bdgf.networks.layers import crop
 from landcover_bdgf.recipe import FusionRecipe
-
-
-def crop(x: Tensor, px: int) -> Tensor:
-    """Cut ``px`` pixels off each side of the last two axes."""
-    return x[..., px : x.shape[-2] - px, px : x.shape[-1] - px] if px else x
 
 
 class Guide(nn.Module):

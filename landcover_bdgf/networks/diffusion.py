@@ -128,7 +128,7 @@ def noise_loss(unet: nn.Module, xt: Tensor, t: Tensor, noise: Tensor, valid: Ten
 
 
 def encode(unet: UNet, x0: Tensor, t: int, noise: Tensor | None, channels: Channels, schedule: Schedule) -> Tensor:
-    """One-step features of the encoder: ``(B, S, H, W) -> (B, F, H, W)``.
+    """One-step features of the encoder: ``(B, S, H, W) -> (B, F, H − 26, W − 26)``.
 
     Without ``noise`` the cube is only attenuated as at step t. No masks, and the network must be in
     evaluation mode, or the features would depend on what shares a batch.

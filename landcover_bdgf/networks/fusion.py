@@ -15,8 +15,8 @@ import torch
 from torch import Generator, Tensor, nn
 from torch.nn import functional as F
 
-from landcover_bdgf.networks.cnn import CnnBranch, crop
-from landcover_bdgf.networks.layers import project, window_mean
+from landcover_bdgf.networks.cnn import CnnBranch
+from landcover_bdgf.networks.layers import crop, project, window_mean
 from landcover_bdgf.networks.mamba import MambaBranch
 from landcover_bdgf.networks.transformer import TransformerBranch
 from landcover_bdgf.recipe import FusionRecipe

@@ -1,4 +1,4 @@
-"""Layers for many windows or pixels side by side, in the last axis; their vectors are the first."""
+"""Layers that the branches share, most for windows or pixels side by side in the last axis, vectors in the first."""
 
 from __future__ import annotations
 
@@ -53,3 +53,8 @@ def window_mean(x: Tensor, size: int) -> Tensor:
         return x.mean((-2, -1), keepdim=True)
     row = x.new_full((x.shape[1], 1, size, 1), 1 / size)  # two depthwise convolutions: ten times F.avg_pool2d's speed
     return F.conv2d(F.conv2d(x, row, groups=len(row)), row.transpose(2, 3), groups=len(row))
+
+
+def crop(x: Tensor, px: int) -> Tensor:
+    """Cut ``px`` pixels off each side of the last two axes."""
+    return x[..., px : x.shape[-2] - px, px : x.shape[-1] - px] if px else x

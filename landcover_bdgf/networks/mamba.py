@@ -17,8 +17,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from landcover_bdgf.networks.cnn import crop
-from landcover_bdgf.networks.layers import in_pieces, normalise, project, window_mean
+from landcover_bdgf.networks.layers import crop, in_pieces, normalise, project, window_mean
 from landcover_bdgf.networks.scan import compiled, selective_scan
 from landcover_bdgf.recipe import FusionRecipe
 

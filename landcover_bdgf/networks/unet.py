@@ -19,11 +19,13 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from landcover_bdgf.networks.conv import Conv3d
+from landcover_bdgf.networks.layers import crop
 
 WIDTHS = (16, 32, 64, 128)  # SpectralDiff's, which the paper follows (section 4.1)
 TIME_CHANNELS = 32
 BAND_MULTIPLE = 8  # three halvings
-HALO_PX = 13  # reach of the encoder: 1 + 3 blocks · (1 + 1 + 2)
+REACH_PX = (5, 4, 4)  # of the down blocks, 1 + 1 + 2 each, and of the convolution before the first
+HALO_PX = sum(REACH_PX)  # of the encoder
 
 
 class TimeEmbedding(nn.Module):
@@ -89,12 +91,14 @@ class UNet(nn.Module):
         return self.last(y)[:, 0]
 
     def features(self, x: Tensor, t: Tensor) -> Tensor:
-        """Deepest encoder level, bands and channels in one axis.
+        """Deepest encoder level, bands and channels in one axis, of pixels that see no border of the array.
 
-        ``(B, S, H, W), (B,) -> (B, channels · S / 8, H, W)``; exact for pixels at least
-        :data:`HALO_PX` away from the border of the array.
+        ``(B, S, H, W), (B,) -> (B, channels · S / 8, H − 26, W − 26)``
         """
-        return self._descend(x, self.embed(t))[-1].flatten(1, 2)
+        y, time = self.first(x[:, None]), self.embed(t)
+        for block, reach_px in zip(self.down, REACH_PX, strict=True):
+            y = crop(block(y, time), reach_px)  # what has seen the border is wrong from here on, and not needed
+        return y.flatten(1, 2)
 
     def _descend(self, x: Tensor, time: Tensor) -> list[Tensor]:
         y, levels = self.first(x[:, None]), []
