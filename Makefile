@@ -23,6 +23,7 @@ kernels: $(READY)  ## the CUDA kernels in their interpreter; installs Triton, 1 
 bench: $(READY)  ## speed and memory; accuracy beside a random forest and an SVM, where the real scenes are there
 	@$(BIN)/python benchmarks/networks.py
 	@$(BIN)/python benchmarks/mapping.py
+	@$(BIN)/python benchmarks/training.py
 	@$(BIN)/python benchmarks/accuracy.py
 
 $(READY): pyproject.toml

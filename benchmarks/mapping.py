@@ -1,6 +1,6 @@
 """Speed and memory of `bdgf map` on simulated scenes, beside reading alone and a random forest.
 
-python benchmarks/mapping.py [--runs 5] [--sizes 256,512,1024,2048]
+python benchmarks/mapping.py [--runs 5] [--sizes 256,512,1024,2048] [--large 8192]
 """
 
 import argparse
@@ -21,10 +21,12 @@ from rows import print_row
 from sklearn.ensemble import RandomForestClassifier
 
 import landcover_bdgf as bdgf
-from landcover_bdgf.blocks import BlockStream
-from landcover_bdgf.device import available_threads
+from landcover_bdgf.blocks import BLOCK_PX, Block, BlockStream
+from landcover_bdgf.device import available_threads, open_workers
+from landcover_bdgf.mapping import Classifier
 from landcover_bdgf.raster import Grid, RasterProfile, grid_of, open_raster, write_raster
 from landcover_bdgf.simulate import simulate, write_scene
+from landcover_bdgf.stack import Tile
 
 QUICK = ("diffusion.steps=3", "training.steps=5")  # how long a model was trained does not change its speed
 
@@ -64,23 +66,93 @@ def _repeated(path: Path, size: int) -> Path:
     return large
 
 
-def bench_sizes(
-    model: bdgf.Checkpoint, scenes: dict[int, bdgf.Stack], files: dict[int, tuple[Path, Path]], folder: Path, runs: int
-) -> None:
-    """Cost per pixel against the size of the scene, and how much of it is reading."""
+def bench_sizes(model: bdgf.Checkpoint, scenes: dict[int, bdgf.Stack], folder: Path, runs: int) -> dict[int, float]:
+    """Seconds per pixel against the size of the scene."""
     costs = {}
     for size, stack in scenes.items():
         mapped = seconds(lambda stack=stack: bdgf.map_scene(model, stack, folder / "m.tif", overwrite=True), runs)  # type: ignore[misc]
-        fresh = bdgf.align(*files[size])  # whose blocks GDAL has not decoded yet
-        stream = BlockStream(fresh, model.scaling, model.recipe.halo_px, 512)
-        read = seconds(lambda stream=stream: [b.row for b in stream.blocks(range(stream.strips))], 1)  # type: ignore[misc]
         costs[size] = mapped / size**2
-        bar = {"bar": "10,000 px/s", "met": 1 / costs[size] >= 10_000} if size >= 1024 else {}
-        print_row(f"map, {size} × {size}", f"{1 / costs[size]:,.0f} px/s", **bar)  # type: ignore[arg-type]
-        print_row(f"reading and scaling alone, {size} × {size}", f"{100 * read / mapped:.1f} % of mapping")
-    if 1024 in costs and max(costs) > 1024:
-        ratio = costs[max(costs)] / costs[1024]
-        print_row(f"cost per pixel, {max(costs)}² : 1024²", f"{ratio:.2f}", bar="1.10", met=ratio <= 1.1)
+        print_speed(size, costs[size])
+    return costs
+
+
+def print_speed(size: int, cost: float) -> None:
+    bar = {"bar": "10,000 px/s", "met": 1 / cost >= 10_000} if size >= 1024 else {}
+    print_row(f"map, {size} × {size}", f"{1 / cost:,.0f} px/s", **bar)  # type: ignore[arg-type]
+
+
+def bench_overlap(model: bdgf.Checkpoint, files: tuple[Path, Path], cost: float, runs: int) -> None:
+    """The whole against reading alone and computing alone: what overlaps costs no time."""
+
+    def stream() -> BlockStream:
+        fresh = bdgf.align(*files)  # whose blocks GDAL has not decoded yet
+        return BlockStream(fresh, model.scaling, model.recipe.halo_px, 512)
+
+    def read_all() -> list[Block]:
+        scene = stream()
+        started = time.perf_counter()
+        blocks = list(scene.blocks(range(scene.strips)))
+        times.append(time.perf_counter() - started)
+        return blocks
+
+    times: list[float] = []
+    blocks = [read_all() for _ in range(runs)][-1]
+    reading, run = statistics.median(times), bdgf.Run()
+    classifier = Classifier(model, run)
+
+    def compute() -> None:
+        with open_workers(run.workers(run.torch_device())) as workers:
+            list(workers.map(classifier.classify, [[block] for block in blocks]))
+
+    computing = seconds(compute, runs)
+    rows, cols = blocks[-1].row + BLOCK_PX, blocks[-1].col + BLOCK_PX
+    ratio = cost * rows * cols / max(reading, computing)
+    print_row("map : the slower of reading and computing", f"{ratio:.2f}", bar="1.15", met=ratio <= 1.15)
+    print_row("reading and scaling : map", f"{100 * reading / (cost * rows * cols):.1f} %")
+
+
+def bench_amplification(model: bdgf.Checkpoint, stack: bdgf.Stack) -> None:
+    """Pixels read for each pixel of the scene."""
+    read = 0
+
+    class Counting(bdgf.Stack):
+        def read(self, window: Window) -> Tile:
+            nonlocal read
+            read += window.height * window.width
+            return super().read(window)
+
+    counting = Counting(**{name: getattr(stack, name) for name in stack.__dataclass_fields__})
+    stream = BlockStream(counting, model.scaling, model.recipe.halo_px, 512)
+    for _ in stream.blocks(range(stream.strips)):
+        pass
+    height, width = stack.grid.shape_hw
+    amplification = read / (height * width)
+    print_row("pixels read : pixels of the scene", f"{amplification:.2f}", bar="1.1", met=amplification <= 1.1)
+
+
+def bench_bands(files: tuple[Path, Path], labels: Path, folder: Path, runs: int) -> None:
+    """Speed against the number of bands, SAR included."""
+    for bands in (14, 64, 224):
+        spectral = _with_bands(files[0], bands - 2)
+        stack = bdgf.align(spectral, files[1])
+        model = _model(stack, labels)
+        pixels = stack.grid.shape_hw[0] * stack.grid.shape_hw[1]
+        mapped = seconds(lambda m=model, s=stack: bdgf.map_scene(m, s, folder / "m.tif", overwrite=True), runs)  # type: ignore[misc]
+        seen = model.scaling.bands + 2
+        print_row(f"map, {bands} bands, of which the networks see {seen}", f"{pixels / mapped:,.0f} px/s")
+
+
+def _with_bands(path: Path, count: int) -> Path:
+    """The scene with its bands repeated, each time with noise of its own."""
+    with open_raster(path) as dataset:
+        bands, grid = dataset.read().astype(np.float32), grid_of(dataset)
+    rng = np.random.default_rng(count)
+    many = np.stack([bands[i % len(bands)] * rng.normal(1, 0.05, bands.shape[1:]) for i in range(count)])
+    height, width = grid.shape_hw
+    result = path.with_name(f"bands{count}.tif")
+    profile = RasterProfile("float32", count, None, tuple(f"band {i + 1}" for i in range(count)), overviews="average")
+    write_raster(result, grid, [(Window(0, 0, width, height), many.astype(np.float32))], profile=profile)
+    return result
 
 
 def bench_tiles_and_threads(model: bdgf.Checkpoint, stack: bdgf.Stack, folder: Path, runs: int) -> None:
@@ -98,54 +170,77 @@ def bench_tiles_and_threads(model: bdgf.Checkpoint, stack: bdgf.Stack, folder: P
     print_row(f"one thread : {available_threads()} threads, time", f"{mapped(threads=1) / base:.2f}")
 
 
-def bench_forest(samples: bdgf.Samples, stack: bdgf.Stack, mapped_s: float) -> None:
+def bench_forest(stack: bdgf.Stack, labels: Path, mapped_s: float) -> None:
     """A random forest of 300 trees on the bands and their 9 × 9 mean and deviation, features included."""
+    train = bdgf.sample(stack, labels, field="class").train
     started = time.perf_counter()
-    features = window_statistics(stack).reshape(-1, stack.grid.shape_hw[0] * stack.grid.shape_hw[1]).T
+    features = window_statistics(stack)
     computed = time.perf_counter() - started
-    rng = np.random.default_rng(0)
-    chosen = rng.choice(len(features), len(samples.train.codes), replace=False)
-    forest = RandomForestClassifier(300, n_jobs=-1, random_state=0).fit(features[chosen], samples.train.codes)
+    forest = RandomForestClassifier(300, n_jobs=-1, random_state=0)
+    forest.fit(features[:, train.rows, train.cols].T, train.codes)
     started = time.perf_counter()
-    forest.predict(features)
+    forest.predict(features.reshape(len(features), -1).T)
     forest_s = computed + time.perf_counter() - started
     print_row("bdgf map : random forest, time", f"{mapped_s / forest_s:.2f}", bar="3", met=mapped_s / forest_s <= 3)
 
 
-def bench_memory(model: Path, files: dict[int, tuple[Path, Path]], folder: Path) -> None:
-    """Peak memory of the command."""
+def bench_commands(
+    model: Path, files: dict[int, tuple[Path, Path]], folder: Path, max_ram: str | None = None
+) -> dict[int, float]:
+    """Peak memory of the command, and seconds per pixel; each size once."""
+    costs, options = {}, ["--max-ram", max_ram] if max_ram else []
     for size, pair in files.items():
-        inputs, output = map(str, pair), str(folder / "c.tif")
-        command = [sys.executable, "-m", "landcover_bdgf", "map", *inputs, "--model", str(model), "-o", output]
-        process = subprocess.Popen([*command, "--overwrite", "-q"], stdout=subprocess.DEVNULL)
+        inputs = [*map(str, pair), "--model", str(model), "-o", str(folder / "c.tif"), "--overwrite", *options]
+        started = time.perf_counter()
+        nowhere = subprocess.DEVNULL
+        command = [sys.executable, "-m", "landcover_bdgf", "map", *inputs]
+        process = subprocess.Popen(command, stdout=nowhere, stderr=nowhere)
         _, status, usage = os.wait4(process.pid, 0)
         if status:
             raise SystemExit(f"bdgf map ended with {os.waitstatus_to_exitcode(status)}")
-        peak_gb = usage.ru_maxrss / 1e6
-        print_row(f"peak memory, {size} × {size}", f"{peak_gb:.2f} GB", bar="2 GB", met=peak_gb <= 2)
+        costs[size] = (time.perf_counter() - started) / size**2
+        peak_gb, bar_gb = usage.ru_maxrss / 1e6, float(max_ram.removesuffix("GB")) if max_ram else 2.0
+        what = " ".join([f"peak memory, {size} × {size}", *options])
+        print_row(what, f"{peak_gb:.2f} GB", bar=f"{bar_gb:g} GB", met=peak_gb <= bar_gb)
+    return costs
+
+
+def _model(stack: bdgf.Stack, labels: Path) -> bdgf.Checkpoint:
+    samples = bdgf.sample(stack, labels, field="class")
+    return bdgf.train(stack, samples, denoiser=bdgf.pretrain(stack, bdgf.load_recipe("laptop", QUICK), samples=samples))
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--runs", type=int, default=5)
     parser.add_argument("--sizes", default="256,512,1024,2048")
+    parser.add_argument("--large", default="8192", help="mapped once each, by the command; empty for none")
     arguments = parser.parse_args()
     logging.getLogger("landcover_bdgf").setLevel(logging.ERROR)
+    sizes, large = ([int(size) for size in text.split(",") if size] for text in (arguments.sizes, arguments.large))
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        files = {int(size): scene(folder, int(size)) for size in arguments.sizes.split(",")}
-        scenes = {size: bdgf.align(*pair) for size, pair in files.items()}
-        first = min(scenes)
-        samples = bdgf.sample(scenes[first], files[first][0].with_name("labels.gpkg"), field="class")
-        recipe = bdgf.load_recipe("laptop", QUICK)
-        model = bdgf.train(scenes[first], samples, denoiser=bdgf.pretrain(scenes[first], recipe, samples=samples))
-        model.save(folder / "model.safetensors")
-        bench_sizes(model, scenes, files, folder, arguments.runs)
-        middle = scenes.get(512, scenes[first])
-        bench_tiles_and_threads(model, middle, folder, arguments.runs)
-        mapped_s = seconds(lambda: bdgf.map_scene(model, middle, folder / "m.tif", overwrite=True), arguments.runs)
-        bench_forest(samples, middle, mapped_s)
-        bench_memory(folder / "model.safetensors", files, folder)
+        files = {size: scene(folder, size) for size in [*sizes, *large]}
+        scenes = {size: bdgf.align(*files[size]) for size in sizes}
+        first, last = min(scenes), max(scenes)
+        labels = files[first][0].with_name("labels.gpkg")
+        model, path = _model(scenes[first], labels), folder / "model.safetensors"
+        model.save(path)
+        costs = bench_sizes(model, scenes, folder, arguments.runs)
+        middle = 512 if 512 in scenes else first
+        bench_overlap(model, files[middle], costs[middle], arguments.runs)
+        bench_amplification(model, scenes[last])
+        bench_tiles_and_threads(model, scenes[middle], folder, arguments.runs)
+        bench_bands(files[first], labels, folder, arguments.runs)
+        reference = 1024 if 1024 in scenes else last
+        mapped_s = costs[reference] * reference**2
+        bench_forest(scenes[reference], files[reference][0].with_name("labels.gpkg"), mapped_s)
+        bench_commands(path, {reference: files[reference]}, folder, "1GB")
+        costs |= bench_commands(path, {size: files[size] for size in [*sizes[-2:], *large]}, folder)
+        for size in large:
+            print_speed(size, costs[size])
+        ratio = costs[max(costs)] / costs[reference]
+        print_row(f"cost per pixel, {max(costs)}² : {reference}²", f"{ratio:.2f}", bar="1.10", met=ratio <= 1.1)
 
 
 if __name__ == "__main__":

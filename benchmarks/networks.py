@@ -13,7 +13,7 @@ from rows import print_row
 
 from landcover_bdgf.device import available_threads, choose_device, open_workers
 from landcover_bdgf.networks.fusion import FusionNetwork, Inputs, apply_dense
-from landcover_bdgf.networks.scan import NumbaScan, TorchScan
+from landcover_bdgf.networks.scan import KERNELS, Scan, kernel
 from landcover_bdgf.networks.unet import HALO_PX, UNet, feature_channels
 from landcover_bdgf.recipe import RECIPES
 
@@ -78,22 +78,25 @@ def bench_encoder(runs: int, device: torch.device) -> None:
         print_row(f"encoder, {bands} bands, one thread", f"{speed:,.0f} px/s")
 
 
-def bench_scan(runs: int) -> None:
-    """The compiled scan beside the torch loop, forward alone and with gradients."""
-    shapes = [(256, 81, 128), (256, 81, 128), (128, 16), (256, 81, 16), (256, 81, 16)]
-    u, delta, A, B, C = (torch.randn(shape) for shape in shapes)
-    arguments = [u, delta.abs(), -A.abs(), B, C]
+def bench_scan(runs: int, device: torch.device) -> None:
+    """The fastest scan beside the torch loop, forward alone and with gradients."""
+    channels, length, sequences, states = 128, 81, 256, 16
+    long, short = (channels, length, sequences), (states, length, sequences)
+    shapes = [long, long, (channels, states), short, short, (channels,), long]
+    u, delta, A, B, C, D, z = (torch.randn(shape, device=device) for shape in shapes)
+    arguments = [u, delta, -A.abs(), B, C, D, z]
     leaves = [a.clone().requires_grad_() for a in arguments]
 
-    def both(scan: type[torch.autograd.Function]) -> None:
-        torch.autograd.grad(scan.apply(*leaves).sum(), leaves)
+    def both(scan: Scan) -> None:
+        torch.autograd.grad(scan(*leaves).sum(), leaves)
 
-    cpu = torch.device("cpu")
+    name = kernel(device.type)
+    scans = (KERNELS["torch"], KERNELS[name])
     with torch.no_grad():
-        forward = [seconds(lambda scan=scan: scan.apply(*arguments), runs, cpu) for scan in (TorchScan, NumbaScan)]  # type: ignore[misc]
-    trained = [seconds(lambda scan=scan: both(scan), runs, cpu) for scan in (TorchScan, NumbaScan)]  # type: ignore[misc]
-    print_row("scan, torch : numba, forward", f"{forward[0] / forward[1]:.1f}")
-    print_row("scan, torch : numba, with gradients", f"{trained[0] / trained[1]:.1f}")
+        forward = [seconds(lambda scan=scan: scan(*arguments), runs, device) for scan in scans]  # type: ignore[misc]
+    trained = [seconds(lambda scan=scan: both(scan), runs, device) for scan in scans]  # type: ignore[misc]
+    print_row(f"scan, torch : {name}, forward", f"{forward[0] / forward[1]:.1f}")
+    print_row(f"scan, torch : {name}, with gradients", f"{trained[0] / trained[1]:.1f}")
 
 
 def main() -> None:
@@ -106,7 +109,7 @@ def main() -> None:
     bench_gemm(arguments.runs, device)
     bench_fusion(arguments.runs, device)
     bench_encoder(arguments.runs, device)
-    bench_scan(arguments.runs)
+    bench_scan(arguments.runs, device)
 
 
 if __name__ == "__main__":

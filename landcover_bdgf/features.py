@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,6 +14,7 @@ from torch import Tensor
 
 from landcover_bdgf.blocks import Block, read_block
 from landcover_bdgf.networks.diffusion import Channels, Schedule, encode
+from landcover_bdgf.networks.layers import crop
 from landcover_bdgf.networks.unet import HALO_PX, UNet, feature_channels
 from landcover_bdgf.provenance import digest
 from landcover_bdgf.recipe import Recipe
@@ -22,10 +24,10 @@ from landcover_bdgf.stack import Stack
 
 @dataclass(frozen=True)
 class Seen:
-    """A block as the fusion network sees it.
+    """B blocks as the fusion network sees them.
 
-    ``spec`` (1, K, n, n), ``sar`` (1, R, n, n), ``dif`` (1, F, n, n) with n = 128 + 2 · margin; ``valid`` bool
-    (128, 128), of the pixels without the margin.
+    ``spec`` (B, K, n, n), ``sar`` (B, R, n, n), ``dif`` (B, F, n, n) with n = 128 + 2 · margin; ``valid`` bool
+    (B, 128, 128), of the pixels without the margin.
     """
 
     spec: Tensor
@@ -80,27 +82,28 @@ class Viewer:
         return read_block(stack, self.scaling, self.recipe.halo_px, corner)
 
     @torch.no_grad()
-    def see(self, block: Block) -> Seen:
-        """The diffusion features of a block beside its bands."""
-        cube = torch.from_numpy(block.seen.cube).to(self.device)[None]
-        dif = self._encode(cube, block.row, block.col)
-        inner = cube[..., HALO_PX:-HALO_PX, HALO_PX:-HALO_PX]
-        sar_bands = len(self.scaling.sar_mean)
-        halo = self.recipe.halo_px
-        valid = block.seen.valid[halo:-halo, halo:-halo]
-        return Seen(inner[:, sar_bands:].contiguous(), inner[:, :sar_bands].contiguous(), dif, valid)
+    def see(self, *blocks: Block) -> Seen:
+        """The diffusion features of some blocks beside their bands."""
+        cubes = torch.from_numpy(np.stack([block.seen.cube for block in blocks]))
+        if self.device.type == "cuda":
+            cubes = cubes.pin_memory()  # copied while the GPU is at work
+        cubes = cubes.to(self.device, non_blocking=True)
+        inner, sar_bands, halo = crop(cubes, HALO_PX), len(self.scaling.sar_mean), self.recipe.halo_px
+        valid = np.stack([block.seen.valid[halo:-halo, halo:-halo] for block in blocks])
+        return Seen(
+            inner[:, sar_bands:].contiguous(), inner[:, :sar_bands].contiguous(), self._encode(cubes, blocks), valid
+        )
 
-    def _encode(self, cube: Tensor, row: int, col: int) -> Tensor:
-        size = cube.shape[-1] - 2 * HALO_PX
+    def _encode(self, cubes: Tensor, blocks: Sequence[Block]) -> Tensor:
+        size = cubes.shape[-1] - 2 * HALO_PX
         if not self.recipe.fusion.guided:  # nobody looks at the features
-            return cube.new_zeros(1, self.features, size, size)
+            return cubes.new_zeros(len(cubes), self.features, size, size)
         channels = Channels.of(self.scaling.sigma_log, self.scaling.bands).to(self.device)
-        noise = None
+        noise, halo = None, self.recipe.halo_px
         if self.recipe.features.noise == "keyed":
-            halo = self.recipe.halo_px
-            noise = torch.from_numpy(keyed_noise(self.seed, row - halo, col - halo, cube.shape[1:])).to(cube)[None]
-        step = self.recipe.features.step
-        return encode(self.unet, cube, step, noise, channels, Schedule.linear())
+            drawn = [keyed_noise(self.seed, b.row - halo, b.col - halo, cubes.shape[1:]) for b in blocks]
+            noise = torch.from_numpy(np.stack(drawn)).to(cubes)
+        return encode(self.unet, cubes, self.recipe.features.step, noise, channels, Schedule.linear())
 
 
 def keyed_noise(seed: int, row: int, col: int, shape: tuple[int, ...]) -> NDArray[np.float32]:

@@ -25,7 +25,7 @@ from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from landcover_bdgf.device import Workers
-from landcover_bdgf.errors import BdgfError, CheckpointError
+from landcover_bdgf.errors import BdgfError, CheckpointError, ResourceError
 from landcover_bdgf.history import History
 from landcover_bdgf.progress import log, progress
 from landcover_bdgf.raster import atomic_output
@@ -114,6 +114,8 @@ def fit(task: Task[Shard], workers: Workers, *, partial: Path | None = None, res
         ``resume`` with a state of other data or settings (lists the differences), or without a state.
     BdgfError
         The loss is not finite.
+    ResourceError
+        A batch does not fit into the GPU's memory.
     KeyboardInterrupt
         After Ctrl-C, when the step that was running is finished and saved.
     """
@@ -128,7 +130,13 @@ def fit(task: Task[Shard], workers: Workers, *, partial: Path | None = None, res
     saved_at = time.monotonic()
     with progress(task.name, task.steps - first) as advance, stop_between_steps() as stopped:
         for step in range(first, task.steps):
-            values = _step(task, step, optimizer, replicas, workers)
+            try:
+                values = _step(task, step, optimizer, replicas, workers)
+            except torch.cuda.OutOfMemoryError:
+                raise ResourceError(
+                    f"{task.name}: the GPU's memory does not hold a batch. Halve it with --set "
+                    "(training.batch, diffusion.batch), or use --device cpu."
+                ) from None
             history.add(values)
             _keep(task, step, kept)
             advance(note=f"loss {values['loss']:.3f}")

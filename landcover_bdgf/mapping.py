@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from importlib.metadata import version
+from itertools import chain, islice
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +18,7 @@ from rasterio.windows import Window
 from landcover_bdgf.blocks import BLOCK_PX, Block, BlockStream
 from landcover_bdgf.checkpoint import Checkpoint, fit_stack
 from landcover_bdgf.device import Run, open_workers
-from landcover_bdgf.errors import CheckpointError, SettingsError
+from landcover_bdgf.errors import CheckpointError, ResourceError, SettingsError
 from landcover_bdgf.features import Viewer
 from landcover_bdgf.fit import stop_between_steps
 from landcover_bdgf.journal import Classified, Journal, begin_journal
@@ -33,6 +34,7 @@ from landcover_bdgf.stack import Stack
 
 SAR_USUAL = 2.5  # standard deviations of log intensity
 FOREIGN_SHARE = 0.5  # of values outside the training scene's percentiles; the scene itself has 0.02
+GPU_BLOCKS = 16  # at once, to begin with: a quarter of a million windows
 
 _SHARD = re.compile(r"([1-9]\d{0,5})/([1-9]\d{0,5})")
 
@@ -70,7 +72,10 @@ class MapSettings:
 
 
 class Classifier:
-    """A model ready to classify blocks of a stack; :meth:`classify` may run in several threads."""
+    """A model ready to classify blocks of a stack; :meth:`classify` may run in several threads.
+
+    ``batch`` is how many blocks it is good at classifying at once.
+    """
 
     def __init__(self, model: Checkpoint, run: Run) -> None:
         legend = _legend(model)
@@ -81,21 +86,46 @@ class Classifier:
         network = FusionNetwork(sizes, model.recipe.fusion)
         network.load_state_dict({k: torch.from_numpy(np.array(v)) for k, v in model.part("fusion.").items()})
         self.network = network.eval().to(self.viewer.device)
+        self.batch = GPU_BLOCKS if self.viewer.device.type == "cuda" else 1  # blocks at once
         self.codes = np.array([entry.code for entry in legend.entries], np.uint16)
 
+    def classify(self, blocks: Sequence[Block]) -> list[Classified]:
+        """Classes of some blocks, without their halos; in halves where a GPU's memory does not hold all.
+
+        Raises
+        ------
+        ResourceError
+            It does not hold one.
+        """
+        try:
+            return self._classified(blocks)
+        except torch.cuda.OutOfMemoryError:
+            if len(blocks) == 1:
+                raise ResourceError(
+                    f"the memory of {self.viewer.device} does not hold one block of {BLOCK_PX} × {BLOCK_PX} pixels. "
+                    "Close what else uses it, or map with --device cpu."
+                ) from None
+        self.batch = half = len(blocks) // 2  # outside of except, which holds on to what failed
+        log.info("%s is short of memory: going on with %d blocks at once", self.viewer.device, half)
+        torch.cuda.empty_cache()
+        return self.classify(blocks[:half]) + self.classify(blocks[half:])
+
     @torch.no_grad()
-    def classify(self, block: Block) -> Classified:
-        """Classes of a block, without its halo."""
+    def _classified(self, blocks: Sequence[Block]) -> list[Classified]:
         halo = self.viewer.recipe.halo_px
-        inner = block.seen.valid[halo:-halo, halo:-halo]
-        if not inner.any():
-            return Classified(np.zeros(inner.shape, np.uint16), np.full(inner.shape, CONFIDENCE_NODATA, np.uint8))
-        seen = self.viewer.see(block)
-        z = apply_dense(self.network, seen.spec, seen.sar, seen.dif)[0]
-        probability, index = torch.softmax(z, dim=0).max(dim=0)
-        codes = np.where(seen.valid, self.codes[index.cpu().numpy()], NODATA)
+        shape = (BLOCK_PX, BLOCK_PX)
+        results = [Classified(np.zeros(shape, np.uint16), np.full(shape, CONFIDENCE_NODATA, np.uint8)) for _ in blocks]
+        some = [i for i, block in enumerate(blocks) if block.seen.valid[halo:-halo, halo:-halo].any()]
+        if not some:
+            return results
+        seen = self.viewer.see(*(blocks[i] for i in some))
+        probability, index = torch.softmax(apply_dense(self.network, seen.spec, seen.sar, seen.dif), dim=1).max(dim=1)
+        codes = np.where(seen.valid, self.codes[index.cpu().numpy()], NODATA).astype(np.uint16)
         percent = (probability * 100).round().to(torch.uint8).cpu().numpy()
-        return Classified(codes.astype(np.uint16), np.where(seen.valid, percent, CONFIDENCE_NODATA).astype(np.uint8))
+        percent = np.where(seen.valid, percent, CONFIDENCE_NODATA).astype(np.uint8)
+        for i, own_codes, own_percent in zip(some, codes, percent, strict=True):
+            results[i] = Classified(own_codes, own_percent)
+        return results
 
 
 def map_scene(
@@ -177,12 +207,18 @@ def _compute(model: Checkpoint, stream: BlockStream, strips: list[int], journal:
         progress("map", sum(len(_corners(window)) for window in windows)) as advance,
         stop_between_steps() as stopped,
     ):
-        blocks = workers.map(classifier.classify, stream.blocks(missing))
+        batches = _batches(stream.blocks(missing), classifier)
+        blocks = chain.from_iterable(workers.map(classifier.classify, batches))
         for window in windows:
             journal.add(window, _assembled(window, blocks, advance))
             if stopped():
                 log.warning("map stopped; go on with --resume")
                 raise KeyboardInterrupt
+
+
+def _batches(blocks: Iterator[Block], classifier: Classifier) -> Iterator[list[Block]]:
+    while batch := list(islice(blocks, classifier.batch)):
+        yield batch
 
 
 def _header(

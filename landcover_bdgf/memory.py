@@ -12,8 +12,8 @@ from landcover_bdgf.recipe import Recipe
 from landcover_bdgf.scaling import Scaling
 from landcover_bdgf.stack import Stack
 
-PROCESS_BYTES = 700 * 2**20  # measured on Linux with torch 2.13: the process before it maps
-LIVE_LAYERS = 7  # of the largest layer of a block, in float32, that exist at once
+PROCESS_BYTES = 620 * 2**20  # measured on Linux with torch 2.13: the process, its kernels compiled, before it maps
+LIVE_LAYERS = 4.5  # times the largest layer of a block, in float32: what a thread takes at its peak
 
 _SIZE = re.compile(r"(\d+(?:\.\d+)?)\s*([kmgt]?)i?b?", re.IGNORECASE)
 
@@ -43,7 +43,7 @@ class Appetite:
         reading = 3 * self.raw_bands * (tile_px + self.halo_px) ** 2
         carried = self.channels * (reach * (self.width_px + 2 * self.halo_px) + 2 * (tile_px + reach) ** 2)
         queued = (2 * threads + 1) * self.channels * side**2
-        computing = threads * LIVE_LAYERS * self.layer * side**2
+        computing = round(threads * LIVE_LAYERS * self.layer * side**2)
         return PROCESS_BYTES + 4 * (reading + carried + queued + computing)
 
 

@@ -16,7 +16,7 @@ from landcover_bdgf.device import Workers
 from landcover_bdgf.features import Seen, Viewer
 from landcover_bdgf.progress import track
 from landcover_bdgf.provenance import digest
-from landcover_bdgf.samples import Samples
+from landcover_bdgf.sample_set import Samples
 from landcover_bdgf.stack import Stack
 
 

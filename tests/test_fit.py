@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from landcover_bdgf import fit as fitting
 from landcover_bdgf.device import open_workers
-from landcover_bdgf.errors import BdgfError, CheckpointError
+from landcover_bdgf.errors import BdgfError, CheckpointError, ResourceError
 from landcover_bdgf.fit import Task, fit, generator_of
 from landcover_bdgf.history import History
 
@@ -133,6 +133,14 @@ def test_another_training_is_not_resumed(tmp_path: Path, monkeypatch: pytest.Mon
         run(task(identity={"seed": 2}), partial=partial, resume=True)
     with pytest.raises(CheckpointError, match="no training to resume here"):
         run(task(), partial=tmp_path / "nothing.safetensors", resume=True)
+
+
+def test_a_batch_too_large_for_the_gpu_is_said_to_be() -> None:
+    def loss(network: nn.Module, shard: tuple[Tensor, Tensor]) -> tuple[Tensor, dict[str, Tensor]]:
+        raise torch.cuda.OutOfMemoryError("CUDA out of memory.")
+
+    with pytest.raises(ResourceError, match=r"train: the GPU's memory does not hold a batch. Halve it with --set"):
+        run(task(loss=loss))
 
 
 def test_a_loss_that_is_not_finite_is_named_with_step_and_rate() -> None:

@@ -10,11 +10,12 @@ import pytest
 import rasterio
 import torch
 
+from landcover_bdgf.blocks import Block
 from landcover_bdgf.checkpoint import Checkpoint
 from landcover_bdgf.device import Run
-from landcover_bdgf.errors import CheckpointError, OutputError, SettingsError
+from landcover_bdgf.errors import CheckpointError, OutputError, ResourceError, SettingsError
 from landcover_bdgf.features import Viewer
-from landcover_bdgf.journal import Journal
+from landcover_bdgf.journal import Classified, Journal
 from landcover_bdgf.mapping import Classifier, MapSettings, confidence_path, map_scene
 from landcover_bdgf.networks.fusion import apply_windows
 from landcover_bdgf.stack import Stack
@@ -85,8 +86,46 @@ def test_a_mapped_block_is_the_reference_window_by_window(made: Path, model: Che
         z = apply_windows(classifier.network, *corner)
     with rasterio.open(made) as dataset:
         codes = dataset.read(1)[30:40, 128 + 20 : 128 + 34]
-    expected = np.where(seen.valid[30:40, 20:34], z[0, :, :10].argmax(0).numpy() + 1, 0)
+    expected = np.where(seen.valid[0, 30:40, 20:34], z[0, :, :10].argmax(0).numpy() + 1, 0)
     assert np.array_equal(codes, expected)
+
+
+def short_of_memory(monkeypatch: pytest.MonkeyPatch, *, blocks: int) -> None:
+    """As on a GPU that holds that many blocks."""
+    classified, made = Classifier._classified, Classifier.__init__
+
+    def on_gpu(self: Classifier, *arguments: object) -> None:
+        made(self, *arguments)  # type: ignore[arg-type]
+        self.batch = 7
+
+    def within(self: Classifier, batch: list[Block]) -> list[Classified]:
+        if len(batch) > blocks:
+            raise torch.cuda.OutOfMemoryError("CUDA out of memory.")
+        return classified(self, batch)
+
+    monkeypatch.setattr(Classifier, "__init__", on_gpu)
+    monkeypatch.setattr(Classifier, "_classified", within)
+
+
+@pytest.mark.parametrize("blocks", [1, 2, 7])
+def test_too_little_memory_for_all_blocks_halves_the_batch(
+    blocks: int, made: Path, model: Checkpoint, wide_stack: Stack, tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture,
+) -> None:  # fmt: skip
+    caplog.set_level("INFO")
+    short_of_memory(monkeypatch, blocks=blocks)
+    again = map_scene(model, wide_stack, tmp_path / made.name, settings=MapSettings(confidence=True))
+    for one, other in ((again, made), (confidence_path(again), confidence_path(made))):
+        assert one.read_bytes() == other.read_bytes()
+    assert ("short of memory" in caplog.text) is (blocks < 6)
+
+
+def test_too_little_memory_for_one_block_is_said(
+    model: Checkpoint, wide_stack: Stack, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    short_of_memory(monkeypatch, blocks=0)
+    with pytest.raises(ResourceError, match="does not hold one block of 128 × 128"):
+        map_scene(model, wide_stack, tmp_path / "map.tif")
 
 
 def test_what_cannot_be_mapped_is_refused_before_work(

@@ -1,0 +1,57 @@
+"""Time of pre-training and training: of the demo's scene, and of the whole job on a real one.
+
+python benchmarks/training.py [--runs 5]
+"""
+
+import argparse
+import logging
+import os
+import statistics
+import tempfile
+import time
+from pathlib import Path
+
+from accuracy import DATA
+from rows import print_row
+
+import landcover_bdgf as bdgf
+from landcover_bdgf.cache import VARIABLE
+from landcover_bdgf.simulate import simulate, write_scene
+
+
+def learn(spectral: Path, sar: Path, labels: Path, field: str) -> tuple[float, float]:
+    """Seconds of pre-training and of training."""
+    stack = bdgf.align(spectral, sar)
+    samples = bdgf.sample(stack, labels, field=field)
+    started = time.perf_counter()
+    denoiser = bdgf.pretrain(stack, bdgf.load_recipe("laptop"), samples=samples)
+    between = time.perf_counter()
+    bdgf.train(stack, samples, denoiser=denoiser)
+    return between - started, time.perf_counter() - between
+
+
+def bench(name: str, bar_s: float, runs: int, *scene: object) -> None:
+    times = [learn(*scene) for _ in range(runs)]  # type: ignore[arg-type]
+    first, second = (statistics.median(part) for part in zip(*times, strict=True))
+    both = statistics.median(sum(part) for part in times)
+    what = f"{name}: pre-training {first:.0f} s, training {second:.0f} s"
+    print_row(what, f"{both:.0f} s", bar=f"{bar_s:.0f} s", met=both <= bar_s)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--runs", type=int, default=5)
+    arguments = parser.parse_args()
+    logging.getLogger("landcover_bdgf").setLevel(logging.ERROR)
+    os.environ[VARIABLE] = ""  # features are computed, not found
+    with tempfile.TemporaryDirectory() as folder:
+        files = write_scene(simulate(seed=0), Path(folder), seed=0)
+        bench("demo", 90, arguments.runs, files.spectral, files.sar, files.labels, files.field)
+    chile = DATA / "s1s2_chile"
+    if chile.is_dir():
+        files_of_chile = (chile / "s2_l2a.tif", chile / "s1_rtc_db.tif", chile / "train_polygons.shp", "class")
+        bench("Chile", 240, arguments.runs, *files_of_chile)
+
+
+if __name__ == "__main__":
+    main()

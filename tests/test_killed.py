@@ -1,0 +1,77 @@
+"""A map that is killed at any moment, again and again, goes on and comes out the same; nothing half-written."""
+
+import json
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+import rasterio
+
+from landcover_bdgf.checkpoint import Checkpoint
+from landcover_bdgf.mapping import MapSettings, confidence_path, map_scene
+from landcover_bdgf.stack import Stack
+
+KILLS = 20
+
+# Maps in children of its own, which have no start-up time in which a kill would be wasted.
+MAPPER = """
+import logging, os, signal, sys
+import landcover_bdgf as bdgf
+logging.disable()
+spectral, sar, model, output = sys.argv[1:]
+stack, loaded, settings = bdgf.align(spectral, sar), bdgf.load_checkpoint(model), bdgf.MapSettings(128, confidence=True)
+bdgf.map_scene(loaded, stack, output + ".warm.tif", settings=settings)  # compiles and imports what is needed
+for line in sys.stdin:
+    child = os.fork()
+    if child == 0:
+        signal.alarm(60)  # rather a failure than a test without end
+        bdgf.map_scene(loaded, stack, output, settings=settings, overwrite=True, resume=True)
+        os._exit(0)
+    print(child, flush=True)
+    print(os.waitpid(child, 0)[1], flush=True)
+"""
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
+def test_killed_at_random_moments(model: Checkpoint, wide_stack: Stack, tmp_path: Path) -> None:
+    sources = [str(image.paths[0]) for image in (wide_stack.spectral, wide_stack.sar)]
+    model.save(tmp_path / "model.safetensors")
+    whole, path = tmp_path / "whole" / "landcover.tif", tmp_path / "landcover.tif"
+    whole.parent.mkdir()
+    started = time.monotonic()
+    map_scene(model, wide_stack, whole, settings=MapSettings(128, confidence=True))
+    usual_s = time.monotonic() - started
+    command = [sys.executable, "-c", MAPPER, *sources, str(tmp_path / "model.safetensors"), str(path)]
+    moments, killed, finished = random.Random(0), 0, 0
+    # one thread: a fork copies no others, but the locks that they hold
+    alone = os.environ | {f"{library}_NUM_THREADS": "1" for library in ("OMP", "OPENBLAS", "MKL")}
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=alone) as mapper:
+        assert mapper.stdin is not None
+        assert mapper.stdout is not None
+        while killed < KILLS or not finished:
+            mapper.stdin.write("\n")
+            mapper.stdin.flush()
+            child = int(mapper.stdout.readline())
+            if killed < KILLS:
+                time.sleep(moments.uniform(0, usual_s / 2))
+                os.kill(child, signal.SIGKILL)
+            status = os.waitstatus_to_exitcode(int(mapper.stdout.readline()))
+            assert status in (0, -signal.SIGKILL)
+            killed += status == -signal.SIGKILL
+            if path.exists():  # whatever bears the name is whole
+                assert path.read_bytes() == whole.read_bytes()
+                with rasterio.open(path) as dataset:
+                    assert dataset.checksum(1)
+            if status == 0:
+                finished += 1
+                assert confidence_path(path).read_bytes() == confidence_path(whole).read_bytes()
+                assert json.loads(Path(f"{path}.json").read_text()) == json.loads(Path(f"{whole}.json").read_text())
+                assert not Path(f"{path}.partial").exists()
+                path.unlink()
+        mapper.stdin.close()
+    assert killed >= KILLS
