@@ -29,11 +29,12 @@ from landcover_bdgf.parts import CONFIDENCE_NODATA, NODATA, confidence_path, wri
 from landcover_bdgf.progress import Advance, log, progress
 from landcover_bdgf.provenance import record
 from landcover_bdgf.raster import PathLike, check_output
-from landcover_bdgf.scaling import Scaling, sample_pixels
+from landcover_bdgf.scaling import Scaling, random_tiles
 from landcover_bdgf.stack import Stack
 
 SAR_USUAL = 2.5  # standard deviations of log intensity
 FOREIGN_SHARE = 0.5  # of values outside the training scene's percentiles; the scene itself has 0.02
+FOREIGN_TILE_PX, FOREIGN_TILES = 128, 64  # looked at to find that out
 GPU_BLOCKS = 16  # at once, to begin with: a quarter of a million windows
 
 _SHARD = re.compile(r"([1-9]\d{0,5})/([1-9]\d{0,5})")
@@ -298,12 +299,14 @@ def _assembled(window: Window, blocks: Iterator[Classified], advance: Advance) -
 
 def warn_of_foreign_scene(scaling: Scaling, stack: Stack, run: Run) -> None:
     """Say so when a scene's values lie outside what the model was trained on: its map may be worthless."""
-    spectral, sar = sample_pixels(stack, exclude=None, seed=run.seed)
     centre, half = (scaling.low + scaling.high) / 2, (scaling.high - scaling.low) / 2
-    shares = {
-        "spectral": float((np.abs(spectral - centre[:, None]) > half[:, None]).mean()),
-        "SAR": float((np.abs(scaling.sar(sar)) > SAR_USUAL).mean()),
-    }
+    foreign = np.zeros((2, 2))  # per sensor: how many values, and of how many
+    for tile in random_tiles(stack, FOREIGN_TILE_PX, FOREIGN_TILES, exclude=None, seed=run.seed):
+        for band, middle, reach in zip(tile.spectral, centre, half, strict=True):
+            foreign[0] += int((np.abs(band[tile.valid] - middle) > reach).sum()), int(tile.valid.sum())
+        unusual = np.abs(scaling.sar(tile.sar[:, tile.valid])) > SAR_USUAL
+        foreign[1] += int(unusual.sum()), unusual.size
+    shares = dict(zip(("spectral", "SAR"), foreign[:, 0] / foreign[:, 1], strict=True))
     for sensor, share in shares.items():
         if share > FOREIGN_SHARE:
             log.warning(

@@ -5,7 +5,7 @@ import pytest
 from landcover_bdgf.errors import ResourceError, SettingsError
 from landcover_bdgf.memory import Appetite, fitting, parse_size
 
-SENTINEL = Appetite(width_px=3000, raw_bands=14, channels=14, layer=384, halo_px=17)
+SENTINEL = Appetite(3000, 14, 14, 1830, 17)
 
 
 @pytest.mark.parametrize(("text", "size"), [("4GB", 4e9), ("1.5 gb", 1.5e9), ("900MB", 9e8), ("2GiB", 2e9), ("7", 7)])
@@ -23,13 +23,13 @@ def test_more_of_anything_takes_more() -> None:
     base = SENTINEL.bytes_for(256, 2)
     assert SENTINEL.bytes_for(512, 2) > base
     assert SENTINEL.bytes_for(256, 4) > base
-    for wider in (Appetite(9000, 14, 14, 384, 17), Appetite(3000, 226, 32, 960, 17)):
+    for wider in (Appetite(9000, 14, 14, 1830, 17), Appetite(3000, 226, 32, 3040, 17)):
         assert wider.bytes_for(256, 2) > base
 
 
 def test_threads_are_kept_before_large_tiles_and_nothing_exceeds_the_cap() -> None:
     assert fitting(SENTINEL, 10**11, tile_px=512, threads=8) == (512, 8)
-    for cap in (int(1.5e9), int(1.7e9), int(2e9), int(4e9)):
+    for cap in (int(1.3e9), int(1.5e9), int(1.7e9), int(2e9), int(4e9)):
         tile_px, threads = fitting(SENTINEL, cap, tile_px=512, threads=8)
         assert SENTINEL.bytes_for(tile_px, threads) <= cap
     with pytest.raises(ResourceError, match=r"takes 1\.\d GB at least"):

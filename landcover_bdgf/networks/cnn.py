@@ -14,8 +14,10 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from landcover_bdgf.networks.conv import Conv3d
-from landcover_bdgf.networks.layers import crop
+from landcover_bdgf.networks.layers import crop, in_pieces
 from landcover_bdgf.recipe import FusionRecipe
+
+ROWS = 16  # at once, where no pixel sees its neighbours: all would be the largest tensor there is
 
 
 class Guide(nn.Module):
@@ -64,8 +66,11 @@ class CnnBranch(nn.Module):
         inner = None if dif is None else crop(dif, self.reach_px)
         f2 = F.relu(self.norms[1](self._guided(1, self.spec2(f1), inner)))  # (B, w2, S, H-4, W-4)
         f3 = F.relu(self.norm_sar(self._guided(2, self.sar1(sar), dif)))  # (B, d, H-2, W-2)
-        spectral = self.fold(F.relu(self.norms[2](self.spec3(f2))))[:, :, 0]
+        spectral = in_pieces(self._folded, f2, size=ROWS, dim=3)[:, :, 0]
         return self.last(F.relu(self.norm_sum(spectral + self.sar2(f3))))
+
+    def _folded(self, f2: Tensor) -> Tensor:
+        return self.fold(F.relu(self.norms[2](self.spec3(f2))))
 
     def _guided(self, layer: int, own: Tensor, dif: Tensor | None) -> Tensor:
         if self.guides is None or dif is None:

@@ -18,16 +18,16 @@ except ImportError:  # numba is optional at run time
 PIECE = 512  # windows or pixels; with hundreds of values each they fill a core's cache
 
 
-def in_pieces(function: Callable[..., Tensor], *tensors: Tensor, size: int = PIECE) -> Tensor:
-    """``function`` along the last axis of ``tensors``; on a CPU without gradients piece by piece, the same numbers.
+def in_pieces(function: Callable[..., Tensor], *tensors: Tensor, size: int = PIECE, dim: int = -1) -> Tensor:
+    """``function`` along one axis of ``tensors``; on a CPU without gradients piece by piece, the same numbers.
 
-    There large temporaries cost more time, in page faults and cache misses, than the arithmetic.
+    There large temporaries cost more time, in page faults and cache misses, than the arithmetic; and memory.
     """
-    whole = tensors[0].device.type != "cpu" or torch.is_grad_enabled() or tensors[0].shape[-1] <= size
+    whole = tensors[0].device.type != "cpu" or torch.is_grad_enabled() or tensors[0].shape[dim] <= size
     if whole:
         return function(*tensors)
-    pieces = zip(*(t.split(size, dim=-1) for t in tensors), strict=True)
-    return torch.cat([function(*parts) for parts in pieces], dim=-1)
+    pieces = zip(*(t.split(size, dim) for t in tensors), strict=True)
+    return torch.cat([function(*parts) for parts in pieces], dim)
 
 
 def project(linear: nn.Module, x: Tensor) -> Tensor:
