@@ -13,7 +13,7 @@ from typing import Any, Protocol
 
 import typer
 
-from landcover_bdgf.errors import BdgfError, SettingsError
+from landcover_bdgf.errors import BdgfError, ResourceError, SettingsError
 
 INTERRUPTED, TERMINATED = 130, 143
 
@@ -61,6 +61,9 @@ def explain(error: BaseException) -> int:
         return _error(f"{error.format_message()} See {command} --help.", SettingsError.exit_code)
     if isinstance(error, BdgfError):
         return _error(str(error), error.exit_code)
+    if isinstance(error, MemoryError) or "DefaultCPUAllocator" in str(error):  # the latter is torch's
+        wanted = "Close other programs; a map takes less with --max-ram (bdgf map --help)."
+        return _error(f"the memory of this machine is used up. {wanted}", ResourceError.exit_code)
     return _error(f"a bug of ours, {type(error).__name__}: {error}. Run again with --debug and report it.", 1)
 
 

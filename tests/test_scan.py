@@ -4,6 +4,7 @@ import os
 import subprocess
 import sys
 from importlib.util import find_spec
+from types import ModuleType
 
 import numpy as np
 import pytest
@@ -83,6 +84,26 @@ def test_the_kernel_is_chosen_alike_with_and_without_gradients() -> None:
         assert scan.kernel("cpu") == "numba"
     scan.kernel.cache_clear()
     assert scan.kernel("cpu") == "numba"
+
+
+def test_the_kernel_of_mamba_ssm_is_called_in_its_own_layout(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A stand-in with the signature of the package, which no machine without CUDA can install."""
+
+    def selective_scan_fn(u, delta, A, B, C, D=None, z=None, delta_bias=None, delta_softplus=False):  # type: ignore[no-untyped-def]
+        assert delta_bias is None
+        assert delta_softplus
+        sequences = [x.permute(1, 2, 0) for x in (u, delta, B, C, z)]  # from (batch, channels, length)
+        u, delta, B, C, z = sequences
+        return torch_scan(u, delta, A, B, C, D, z).permute(2, 0, 1)
+
+    interface = ModuleType("selective_scan_interface")
+    interface.selective_scan_fn = selective_scan_fn  # type: ignore[attr-defined]
+    monkeypatch.setitem(sys.modules, "mamba_ssm", ModuleType("mamba_ssm"))
+    monkeypatch.setitem(sys.modules, "mamba_ssm.ops", ModuleType("ops"))
+    monkeypatch.setitem(sys.modules, "mamba_ssm.ops.selective_scan_interface", interface)
+    assert agrees(scan.mamba_ssm_scan)
+    monkeypatch.delattr(interface, "selective_scan_fn")  # it can be imported, and its kernel is missing
+    assert not agrees(scan.mamba_ssm_scan)
 
 
 INTERPRETED = """
