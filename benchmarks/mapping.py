@@ -5,13 +5,13 @@ python benchmarks/mapping.py [--runs 5] [--sizes 256,512,1024,2048] [--large 819
 
 import argparse
 import logging
-import os
 import statistics
 import subprocess
 import sys
 import tempfile
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -21,7 +21,7 @@ from rows import print_row
 from sklearn.ensemble import RandomForestClassifier
 
 import landcover_bdgf as bdgf
-from landcover_bdgf.blocks import BLOCK_PX, Block, BlockStream
+from landcover_bdgf.blocks import Block, BlockStream
 from landcover_bdgf.device import available_threads, open_workers
 from landcover_bdgf.mapping import Classifier
 from landcover_bdgf.raster import Grid, RasterProfile, grid_of, open_raster, write_raster
@@ -81,34 +81,28 @@ def print_speed(size: int, cost: float) -> None:
     print_row(f"map, {size} × {size}", f"{1 / cost:,.0f} px/s", **bar)  # type: ignore[arg-type]
 
 
-def bench_overlap(model: bdgf.Checkpoint, files: tuple[Path, Path], cost: float, runs: int) -> None:
+def bench_overlap(model: bdgf.Checkpoint, stack: bdgf.Stack, cost: float, runs: int) -> None:
     """The whole against reading alone and computing alone: what overlaps costs no time."""
 
-    def stream() -> BlockStream:
-        fresh = bdgf.align(*files)  # whose blocks GDAL has not decoded yet
-        return BlockStream(fresh, model.scaling, model.recipe.halo_px, 512)
-
     def read_all() -> list[Block]:
-        scene = stream()
-        started = time.perf_counter()
-        blocks = list(scene.blocks(range(scene.strips)))
-        times.append(time.perf_counter() - started)
-        return blocks
+        # with handles of its own, whose blocks GDAL has not decoded yet
+        images = {"spectral": replace(stack.spectral, _open={}), "sar": replace(stack.sar, _open={})}
+        stream = BlockStream(replace(stack, **images), model.scaling, model.recipe.halo_px, 512)
+        return list(stream.blocks(range(stream.strips)))
 
-    times: list[float] = []
-    blocks = [read_all() for _ in range(runs)][-1]
-    reading, run = statistics.median(times), bdgf.Run()
-    classifier = Classifier(model, run)
+    run = bdgf.Run()
+    classifier, blocks = Classifier(model, run), read_all()
+    batches = [blocks[i : i + classifier.batch] for i in range(0, len(blocks), classifier.batch)]
 
     def compute() -> None:
         with open_workers(run.workers(run.torch_device())) as workers:
-            list(workers.map(classifier.classify, [[block] for block in blocks]))
+            list(workers.map(classifier.classify, batches))
 
-    computing = seconds(compute, runs)
-    rows, cols = blocks[-1].row + BLOCK_PX, blocks[-1].col + BLOCK_PX
-    ratio = cost * rows * cols / max(reading, computing)
+    reading, computing = seconds(read_all, runs), seconds(compute, runs)
+    mapped = cost * stack.grid.shape_hw[0] * stack.grid.shape_hw[1]
+    ratio = mapped / max(reading, computing)
     print_row("map : the slower of reading and computing", f"{ratio:.2f}", bar="1.15", met=ratio <= 1.15)
-    print_row("reading and scaling : map", f"{100 * reading / (cost * rows * cols):.1f} %")
+    print_row("reading and scaling : map", f"{100 * reading / mapped:.1f} %")
 
 
 def bench_amplification(model: bdgf.Checkpoint, stack: bdgf.Stack) -> None:
@@ -184,24 +178,33 @@ def bench_forest(stack: bdgf.Stack, labels: Path, mapped_s: float) -> None:
     print_row("bdgf map : random forest, time", f"{mapped_s / forest_s:.2f}", bar="3", met=mapped_s / forest_s <= 3)
 
 
-def bench_commands(
-    model: Path, files: dict[int, tuple[Path, Path]], folder: Path, max_ram: str | None = None
-) -> dict[int, float]:
-    """Peak memory of the command, and seconds per pixel; each size once."""
-    costs, options = {}, ["--max-ram", max_ram] if max_ram else []
+# In a process of its own. Not ru_maxrss, which begins with the memory of the process that started it.
+MAP = """
+import re, sys, time
+import landcover_bdgf as bdgf
+from landcover_bdgf.memory import parse_size
+from landcover_bdgf.raster import limit_cache
+spectral, sar, model, output, max_ram = sys.argv[1:]
+if max_ram:
+    limit_cache(parse_size(max_ram))
+loaded, stack = bdgf.load_checkpoint(model), bdgf.align(spectral, sar)
+started = time.perf_counter()
+bdgf.map_scene(loaded, stack, output, settings=bdgf.MapSettings(max_ram=max_ram or None), overwrite=True)
+status = open("/proc/self/status").read()
+print(time.perf_counter() - started, int(re.search(r"VmHWM:\\s*(\\d+) kB", status)[1]) * 1024)
+"""
+
+
+def bench_memory(model: Path, files: dict[int, tuple[Path, Path]], folder: Path, max_ram: str = "") -> dict[int, float]:
+    """Peak memory of mapping, and seconds per pixel; each size once, in a process of its own (Linux)."""
+    costs, bar_gb = {}, float(max_ram.removesuffix("GB")) if max_ram else 2.0
     for size, pair in files.items():
-        inputs = [*map(str, pair), "--model", str(model), "-o", str(folder / "c.tif"), "--overwrite", *options]
-        started = time.perf_counter()
-        nowhere = subprocess.DEVNULL
-        command = [sys.executable, "-m", "landcover_bdgf", "map", *inputs]
-        process = subprocess.Popen(command, stdout=nowhere, stderr=nowhere)
-        _, status, usage = os.wait4(process.pid, 0)
-        if status:
-            raise SystemExit(f"bdgf map ended with {os.waitstatus_to_exitcode(status)}")
-        costs[size] = (time.perf_counter() - started) / size**2
-        peak_gb, bar_gb = usage.ru_maxrss / 1e6, float(max_ram.removesuffix("GB")) if max_ram else 2.0
-        what = " ".join([f"peak memory, {size} × {size}", *options])
-        print_row(what, f"{peak_gb:.2f} GB", bar=f"{bar_gb:g} GB", met=peak_gb <= bar_gb)
+        command = [sys.executable, "-c", MAP, *map(str, pair), str(model), str(folder / "c.tif"), max_ram]
+        done = subprocess.run(command, check=True, text=True, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
+        elapsed, peak = map(float, done.stdout.split())
+        costs[size] = elapsed / size**2
+        what = f"peak memory, {size} × {size}" + (f", --max-ram {max_ram}" if max_ram else "")
+        print_row(what, f"{peak / 1e9:.2f} GB", bar=f"{bar_gb:g} GB", met=peak <= bar_gb * 1e9)
     return costs
 
 
@@ -214,7 +217,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--runs", type=int, default=5)
     parser.add_argument("--sizes", default="256,512,1024,2048")
-    parser.add_argument("--large", default="8192", help="mapped once each, by the command; empty for none")
+    parser.add_argument("--large", default="8192", help="mapped once each; empty for none")
     arguments = parser.parse_args()
     logging.getLogger("landcover_bdgf").setLevel(logging.ERROR)
     sizes, large = ([int(size) for size in text.split(",") if size] for text in (arguments.sizes, arguments.large))
@@ -228,15 +231,15 @@ def main() -> None:
         model.save(path)
         costs = bench_sizes(model, scenes, folder, arguments.runs)
         middle = 512 if 512 in scenes else first
-        bench_overlap(model, files[middle], costs[middle], arguments.runs)
+        bench_overlap(model, scenes[middle], costs[middle], arguments.runs)
         bench_amplification(model, scenes[last])
         bench_tiles_and_threads(model, scenes[middle], folder, arguments.runs)
         bench_bands(files[first], labels, folder, arguments.runs)
         reference = 1024 if 1024 in scenes else last
         mapped_s = costs[reference] * reference**2
         bench_forest(scenes[reference], files[reference][0].with_name("labels.gpkg"), mapped_s)
-        bench_commands(path, {reference: files[reference]}, folder, "1GB")
-        costs |= bench_commands(path, {size: files[size] for size in [*sizes[-2:], *large]}, folder)
+        bench_memory(path, {reference: files[reference]}, folder, "1GB")
+        costs |= bench_memory(path, {size: files[size] for size in [reference, *large]}, folder)
         for size in large:
             print_speed(size, costs[size])
         ratio = costs[max(costs)] / costs[reference]

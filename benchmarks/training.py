@@ -1,4 +1,4 @@
-"""Time of pre-training and training: of the demo's scene, and of the whole job on a real one.
+"""Time of pre-training and training, on the demo's scene and on a real one.
 
 python benchmarks/training.py [--runs 5]
 """

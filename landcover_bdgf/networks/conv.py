@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional as F
 
 
 class Conv3d(nn.Conv3d):
@@ -13,11 +14,11 @@ class Conv3d(nn.Conv3d):
     Convolution.cpp asks for more than 20,480 values without the last axis), but lets one ask for oneDNN's.
     """
 
-    def forward(self, x: Tensor) -> Tensor:
+    def forward(self, x: Tensor, *, valid: bool = False) -> Tensor:
+        """With ``valid`` rows and columns are not padded, so that no result has seen a border."""
+        assert not isinstance(self.padding, str)
+        padding = (self.padding[0], 0, 0) if valid else self.padding
         fast = x.device.type == "cpu" and x.dtype == torch.float32 and torch.backends.mkldnn.is_available()
         if torch.is_grad_enabled() or not fast:
-            return super().forward(x)
-        assert not isinstance(self.padding, str)
-        return torch.mkldnn_convolution(
-            x, self.weight, self.bias, self.padding, self.stride, self.dilation, self.groups
-        )  # fmt: skip
+            return F.conv3d(x, self.weight, self.bias, self.stride, padding, self.dilation, self.groups)
+        return torch.mkldnn_convolution(x, self.weight, self.bias, padding, self.stride, self.dilation, self.groups)
