@@ -6,18 +6,17 @@ import hashlib
 import json
 import os
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from functools import cache
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 from numpy.typing import NDArray
 from platformdirs import user_cache_path
 from safetensors import SafetensorError, safe_open
-from safetensors.numpy import save_file
 
 from landcover_bdgf.errors import OutputError
-from landcover_bdgf.output import atomic_output
+from landcover_bdgf.output import write_tensors
 from landcover_bdgf.progress import log
 from landcover_bdgf.provenance import digest
 
@@ -65,9 +64,10 @@ def _read(path: Path) -> Arrays | None:
         with safe_open(path, framework="numpy") as file:
             arrays = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118
             expected = (file.metadata() or {}).get("sha256")
-        os.utime(path)
     except (OSError, SafetensorError):
         return None
+    with suppress(OSError):  # somebody else's cache can be read all the same
+        os.utime(path)
     return arrays if digest(arrays) == expected else None
 
 
@@ -78,8 +78,7 @@ def _write(path: Path, arrays: Arrays) -> None:
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         _make_room(path.parent, MAX_BYTES - size)
-        with atomic_output(path, overwrite=True) as temporary:
-            save_file({k: np.ascontiguousarray(a) for k, a in arrays.items()}, temporary, {"sha256": digest(arrays)})
+        write_tensors(path, arrays, {"sha256": digest(arrays)}, overwrite=True)
     except (OSError, OutputError) as error:
         log.debug("nothing kept for the next run: %s", error)
 

@@ -15,14 +15,14 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import ValidationError
 from safetensors import SafetensorError, safe_open
-from safetensors.numpy import save_file
 
 from landcover_bdgf.errors import BdgfError, CheckpointError
 from landcover_bdgf.history import History
 from landcover_bdgf.legend import Legend
+from landcover_bdgf.output import write_tensors
 from landcover_bdgf.progress import log
 from landcover_bdgf.provenance import digest
-from landcover_bdgf.raster import atomic_output, check_output
+from landcover_bdgf.raster import check_output
 from landcover_bdgf.recipe import Recipe
 from landcover_bdgf.scaling import Scaling
 from landcover_bdgf.stack import Stack
@@ -88,8 +88,7 @@ class Checkpoint:
         tensors, text = self._contents()
         # one entry: the order of several differs from run to run, and with it the bytes of the file
         metadata = {METADATA_KEY: digest(tensors, text) + text}
-        with atomic_output(path, overwrite=overwrite) as temporary:
-            save_file(tensors, temporary, metadata)
+        write_tensors(path, tensors, metadata, overwrite=overwrite)
 
     def digest(self) -> str:
         """sha256 of all it holds, the same for the file and for what was read from it."""

@@ -84,10 +84,7 @@ class Viewer:
     @torch.no_grad()
     def see(self, *blocks: Block) -> Seen:
         """The diffusion features of some blocks beside their bands."""
-        cubes = torch.from_numpy(np.stack([block.seen.cube for block in blocks]))
-        if self.device.type == "cuda":
-            cubes = cubes.pin_memory()  # copied while the GPU is at work
-        cubes = cubes.to(self.device, non_blocking=True)
+        cubes = torch.from_numpy(np.stack([block.seen.cube for block in blocks])).to(self.device)
         inner, sar_bands, halo = crop(cubes, HALO_PX), len(self.scaling.sar_mean), self.recipe.halo_px
         valid = np.stack([block.seen.valid[halo:-halo, halo:-halo] for block in blocks])
         return Seen(

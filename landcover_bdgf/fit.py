@@ -21,14 +21,13 @@ from typing import Any, Generic, TypeVar
 import numpy as np
 import torch
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from landcover_bdgf.device import Workers
 from landcover_bdgf.errors import BdgfError, CheckpointError, ResourceError
 from landcover_bdgf.history import History
+from landcover_bdgf.output import write_tensors
 from landcover_bdgf.progress import log, progress
-from landcover_bdgf.raster import atomic_output
 
 Shard = TypeVar("Shard")
 
@@ -243,15 +242,15 @@ def _step(
 
 
 def _save_state(path: Path, task: Task[Shard], optimizer: torch.optim.Adam, history: History, kept: Kept) -> None:
-    tensors = {f"network.{k}": v.contiguous() for k, v in task.network.state_dict().items()}
-    tensors |= {f"kept.{k}": v.contiguous() for k, v in kept.weights.items()}
+    tensors = {f"network.{k}": v for k, v in task.network.state_dict().items()}
+    tensors |= {f"kept.{k}": v for k, v in kept.weights.items()}
     for i, state in optimizer.state_dict()["state"].items():
-        tensors |= {f"adam.{i}.{k}": torch.as_tensor(v).contiguous() for k, v in state.items()}
-    tensors |= {f"history.{k}": torch.from_numpy(v) for k, v in history.arrays().items()}
+        tensors |= {f"adam.{i}.{k}": torch.as_tensor(v) for k, v in state.items()}
+    arrays = {k: v.detach().cpu().numpy() for k, v in tensors.items()}
+    arrays |= {f"history.{k}": v for k, v in history.arrays().items()}
     metadata = {"score": repr(kept.score), "count": str(kept.count)}
     metadata |= {f"identity.{k}": str(v) for k, v in task.identity.items()}
-    with atomic_output(path, overwrite=True) as temporary:
-        save_file(tensors, temporary, metadata)
+    write_tensors(path, arrays, metadata, overwrite=True)
 
 
 def _load_state(path: Path, task: Task[Shard], optimizer: torch.optim.Adam, kept: Kept) -> tuple[int, History]:

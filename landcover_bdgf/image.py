@@ -27,7 +27,7 @@ from landcover_bdgf.bands import (
 from landcover_bdgf.errors import RasterError
 from landcover_bdgf.grid import Grid
 from landcover_bdgf.pixels import Band, Bools, Convert, Float32s, read_over_border, read_values
-from landcover_bdgf.raster import PathLike, grid_of, open_raster
+from landcover_bdgf.raster import PathLike, envi_pixels, grid_of, open_raster
 from landcover_bdgf.resample import resample, resolution_ratio
 
 __all__ = ["Band", "Image", "Source", "open_image"]
@@ -149,7 +149,7 @@ def open_image(source: Source, *, crs: CRS | None = None, keep_water_vapour: boo
     RasterError
         If a file cannot be opened or placed, two bands have one name, or no band is left.
     """
-    datasets = {path: open_raster(path) for path in _paths(source)}
+    datasets = {path: open_raster(path) for path in map(envi_pixels, _paths(source))}
     bands, sensor = _bands(datasets, crs)
     _check_names(bands)
     if not keep_water_vapour:

@@ -106,7 +106,8 @@ class Classifier:
                     f"the memory of {self.viewer.device} does not hold one block of {BLOCK_PX} × {BLOCK_PX} pixels. "
                     "Close what else uses it, or map with --device cpu."
                 ) from None
-        self.batch = half = len(blocks) // 2  # outside of except, which holds on to what failed
+        half = len(blocks) // 2  # outside of except, which holds on to what failed
+        self.batch = min(self.batch, half)
         log.info("%s is short of memory: going on with %d blocks at once", self.viewer.device, half)
         torch.cuda.empty_cache()
         return self.classify(blocks[:half]) + self.classify(blocks[half:])
@@ -272,7 +273,8 @@ def _within_memory(settings: MapSettings, run: Run, model: Checkpoint, stack: St
     if settings.max_ram is None:
         return settings, run
     threads = run.workers(run.torch_device())
-    appetite, max_bytes = Appetite.of(stack, model.scaling, model.recipe), parse_size(settings.max_ram)
+    batch = GPU_BLOCKS if run.torch_device().type == "cuda" else 1
+    appetite, max_bytes = Appetite.of(stack, model.scaling, model.recipe, batch), parse_size(settings.max_ram)
     tile_px, threads = fitting(appetite, max_bytes, tile_px=settings.tile_px, threads=threads)
     log.info("tiles of %d px and %d threads, to stay below %s", tile_px, threads, settings.max_ram)
     return replace(settings, tile_px=tile_px), replace(run, threads=threads)

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import os
 import re
 from dataclasses import dataclass
-from pathlib import Path
 
 from landcover_bdgf.blocks import BLOCK_PX
 from landcover_bdgf.errors import ResourceError, SettingsError
@@ -14,9 +12,11 @@ from landcover_bdgf.recipe import Recipe
 from landcover_bdgf.scaling import Scaling
 from landcover_bdgf.stack import Stack
 
-KERNELS_BYTES = 80 * 2**20  # what the process grows by with the first block: compiled kernels, thread pools
-PROCESS_BYTES = 540 * 2**20  # of a process that is about to map, where the system does not tell
-LIVE_LAYERS = 4.2  # times the largest layer of a block that exist at once; these three measured with torch 2.13
+# Measured on Linux with torch 2.13; constants, so that every shard chooses the same tiles, wherever it runs.
+PROCESS_BYTES, BAND_BYTES = 480 * 2**20, 5 * 2**19  # of a process that has aligned its images, and for each band
+KERNELS_BYTES = 80 * 2**20  # what it grows by with the first block: compiled kernels, thread pools
+LIVE_LAYERS = 4.2  # times the largest layer of a block that exist at once
+TILES_PX = (256, BLOCK_PX)  # larger ones are no faster
 
 _SIZE = re.compile(r"(\d+(?:\.\d+)?)\s*([kmgt]?)i?b?", re.IGNORECASE)
 
@@ -34,8 +34,8 @@ class Appetite:
     floats : int
         Values per pixel of a block that the networks hold at once.
     halo_px : int
-    process_bytes : int
-        Of the process before it maps.
+    batch : int
+        Blocks that a thread computes at once.
     """
 
     width_px: int
@@ -43,35 +43,28 @@ class Appetite:
     channels: int
     floats: int
     halo_px: int
-    process_bytes: int = PROCESS_BYTES
+    batch: int = 1
 
     @classmethod
-    def of(cls, stack: Stack, scaling: Scaling, recipe: Recipe) -> Appetite:
-        """Of mapping a scene by a model, in this process."""
+    def of(cls, stack: Stack, scaling: Scaling, recipe: Recipe, batch: int = 1) -> Appetite:
+        """Of mapping a scene by a model."""
         raw, channels = len(stack.spectral.bands) + len(stack.sar.bands), scaling.bands + len(scaling.sar_mean)
         fusion = recipe.fusion
-        encoder = round(32 * recipe.diffusion.width) * channels  # the first block's output, in all bands
+        padded = -(-channels // 8) * 8  # as the U-Net does
+        encoder = round(32 * recipe.diffusion.width) * padded  # the first block's output, in all bands
         tokens = 2 * fusion.tokens * fusion.d  # of both sensors
         floats = round(LIVE_LAYERS * max(encoder, fusion.cnn_widths[1] * scaling.bands)) + 2 * tokens
-        return cls(stack.grid.shape_hw[1], raw, channels, floats, recipe.halo_px, resident_bytes())
+        return cls(stack.grid.shape_hw[1], raw, channels, floats, recipe.halo_px, batch)
 
     def bytes_for(self, tile_px: int, threads: int) -> int:
         """Peak memory of the process with these tiles and threads, about; without GDAL's cache."""
         reach, side = BLOCK_PX + self.halo_px, BLOCK_PX + 2 * self.halo_px
         reading = 3 * self.raw_bands * (tile_px + self.halo_px) ** 2
         carried = self.channels * (reach * (self.width_px + 2 * self.halo_px) + 2 * (tile_px + reach) ** 2)
-        queued = (2 * threads + 1) * self.channels * side**2
+        queued = (2 * threads + 1) * self.batch * self.channels * side**2
         computing = threads * self.floats * side**2
-        return self.process_bytes + KERNELS_BYTES + 4 * (reading + carried + queued + computing)
-
-
-def resident_bytes() -> int:
-    """Memory of this process now; where the system does not tell, what it usually is."""
-    try:
-        pages = int(Path("/proc/self/statm").read_text(encoding="ascii").split()[1])
-    except (OSError, ValueError, IndexError):
-        return PROCESS_BYTES
-    return pages * os.sysconf("SC_PAGE_SIZE")
+        process = PROCESS_BYTES + BAND_BYTES * self.raw_bands + KERNELS_BYTES
+        return process + 4 * (reading + carried + queued + computing)
 
 
 def parse_size(text: str) -> int:
@@ -83,20 +76,20 @@ def parse_size(text: str) -> int:
 
 
 def fitting(appetite: Appetite, max_bytes: int, *, tile_px: int, threads: int) -> tuple[int, int]:
-    """Tiles and threads that fit: as many threads as possible, then as large tiles as possible.
+    """Tiles that fit, and as many threads as fit then; the tiles do not depend on the threads that there are.
 
     Raises
     ------
     ResourceError
         Nothing fits; says what is needed.
     """
-    cache = cache_bytes()
-    tiles = [tile_px, *(side for side in (512, 256, BLOCK_PX) if side < tile_px)]
-    for count in range(threads, 0, -1):
-        for side in tiles:
-            if appetite.bytes_for(side, count) + cache <= max_bytes:
-                return side, count
-    least = appetite.bytes_for(tiles[-1], 1) + cache
+    room = max_bytes - cache_bytes()
+    tiles = sorted({min(side, tile_px) for side in TILES_PX}, reverse=True)
+    for side in tiles:
+        fits = [count for count in range(1, threads + 1) if appetite.bytes_for(side, count) <= room]
+        if fits:
+            return side, max(fits)
+    least = appetite.bytes_for(tiles[-1], 1) + cache_bytes()
     raise ResourceError(
         f"--max-ram {max_bytes / 1e9:.2g}GB: mapping this scene takes {least / 1e9:.2g} GB at least, with tiles of "
         f"{tiles[-1]} px and one thread. Allow that much, or cut the scene."

@@ -7,9 +7,15 @@ import glob
 import os
 import secrets
 import shutil
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from safetensors import SafetensorError
+from safetensors.numpy import save_file
 
 from landcover_bdgf.errors import OutputError
 
@@ -80,6 +86,17 @@ def atomic_output(path: PathLike, *, overwrite: bool = False) -> Iterator[Path]:
     finally:
         for leftover in path.parent.glob(f"{glob.escape(temporary.name)}*"):
             leftover.unlink(missing_ok=True)
+
+
+def write_tensors(
+    path: PathLike, tensors: Mapping[str, NDArray[Any]], metadata: dict[str, str], *, overwrite: bool = False
+) -> None:
+    """Write a safetensors file, whole or not at all; OutputError as by :func:`atomic_output`."""
+    with atomic_output(path, overwrite=overwrite) as temporary:
+        try:
+            save_file({key: np.asarray(value, order="C") for key, value in tensors.items()}, temporary, metadata)
+        except SafetensorError as error:  # what the system says, as text
+            raise OutputError(f"{path}: cannot be written, {error}. Free some space.") from error
 
 
 def check_free_space(path: PathLike, needed_bytes: int) -> None:

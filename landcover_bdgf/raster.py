@@ -39,6 +39,7 @@ __all__ = [
     "atomic_output",
     "cache_bytes",
     "check_output",
+    "envi_pixels",
     "grid_of",
     "is_south_up",
     "limit_cache",
@@ -79,7 +80,7 @@ def open_raster(path: PathLike) -> DatasetReader:
     RasterError
         If the file is missing, a folder, empty, not one of these formats, or holds no pixels.
     """
-    path = _envi_pixels(Path(path))
+    path = envi_pixels(Path(path))
     if not str(path).startswith("/vsi"):
         _check_file(path)
     dataset = _open(path)
@@ -296,7 +297,7 @@ def _open(path: Path) -> DatasetReader:
     ) from reason
 
 
-def _envi_pixels(path: Path) -> Path:
+def envi_pixels(path: Path) -> Path:
     """The pixels of an ENVI image that was named by its header."""
     if path.suffix.lower() != ".hdr":
         return path

@@ -208,7 +208,7 @@ class Stack:
     def fingerprint(self) -> str:
         """Hash of all that decides the tiles: contents of the files, bands, grid, unit, shift, offset."""
         bands = [
-            (_content_sha256(band.path, *_size_and_time(band.path)), band.index)
+            (_content_sha256(band.path, *_size_and_time(band.path)), band.index, band.nodata, band.scale, band.offset)
             for image in (self.spectral, self.sar)
             for band in image.bands
         ]

@@ -64,6 +64,9 @@ def explain(error: BaseException) -> int:
     if isinstance(error, MemoryError) or "DefaultCPUAllocator" in str(error):  # the latter is torch's
         wanted = "Close other programs; a map takes less with --max-ram (bdgf map --help)."
         return _error(f"the memory of this machine is used up. {wanted}", ResourceError.exit_code)
+    if "CUDA out of memory" in str(error):
+        wanted = "Close what else uses it, halve training.batch or diffusion.batch (--set), or use --device cpu."
+        return _error(f"the memory of the GPU is used up. {wanted}", ResourceError.exit_code)
     return _error(f"a bug of ours, {type(error).__name__}: {error}. Run again with --debug and report it.", 1)
 
 

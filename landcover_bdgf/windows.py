@@ -13,6 +13,7 @@ from torch import Generator, Tensor
 from landcover_bdgf.blocks import BLOCK_PX
 from landcover_bdgf.cache import Arrays, cached
 from landcover_bdgf.device import Workers
+from landcover_bdgf.errors import LabelError
 from landcover_bdgf.features import Seen, Viewer
 from landcover_bdgf.progress import track
 from landcover_bdgf.provenance import digest
@@ -103,6 +104,8 @@ def cut_windows(stack: Stack, samples: Samples, viewer: Viewer, workers: Workers
 
 def _table(stack: Stack, samples: Samples, viewer: Viewer, workers: Workers) -> Arrays:
     """Pixels and places, from blocks that are each computed once."""
+    if not len(samples):
+        raise LabelError("no training pixels are left. See the table of bdgf sample.")
     patch = viewer.recipe.fusion.patch
     blocks, member = np.unique(
         np.stack([samples.rows // BLOCK_PX, samples.cols // BLOCK_PX], axis=1), axis=0, return_inverse=True

@@ -57,7 +57,18 @@ def test_dense_equals_windows(sets: tuple[str, ...], shape: tuple[int, int]) -> 
 def test_the_literal_network_runs_window_by_window() -> None:
     recipe = RECIPES["paper"].fusion
     assert not recipe.shares
-    assert apply_dense(network(recipe), *tile(10, 11)).shape == (1, 5, 2, 3)
+    made, inputs = network(recipe), tile(10, 11, batch=2)
+    both = apply_dense(made, *inputs)
+    assert both.shape == (2, 5, 2, 3)
+    for i in range(2):
+        torch.testing.assert_close(both[i : i + 1], apply_dense(made, *(x[i : i + 1] for x in inputs)))
+
+
+def test_tiles_of_a_batch_do_not_see_each_other() -> None:
+    made, inputs = network(RECIPES["laptop"].fusion), tile(12, 25, batch=2)
+    both = apply_dense(made, *inputs)
+    for i in range(2):
+        torch.testing.assert_close(both[i : i + 1], apply_dense(made, *(x[i : i + 1] for x in inputs)))
 
 
 @pytest.mark.parametrize("branches", ["cnn", "transformer", "mamba", "transformer,mamba", "cnn,transformer,mamba"])

@@ -27,10 +27,16 @@ def test_more_of_anything_takes_more() -> None:
         assert wider.bytes_for(256, 2) > base
 
 
-def test_threads_are_kept_before_large_tiles_and_nothing_exceeds_the_cap() -> None:
-    assert fitting(SENTINEL, 10**11, tile_px=512, threads=8) == (512, 8)
+def test_nothing_exceeds_the_cap() -> None:
+    assert fitting(SENTINEL, 10**11, tile_px=512, threads=8) == (256, 8)
+    assert fitting(SENTINEL, 10**11, tile_px=100, threads=8) == (100, 8)
     for cap in (int(1.3e9), int(1.5e9), int(1.7e9), int(2e9), int(4e9)):
         tile_px, threads = fitting(SENTINEL, cap, tile_px=512, threads=8)
         assert SENTINEL.bytes_for(tile_px, threads) <= cap
-    with pytest.raises(ResourceError, match=r"takes 1\.\d GB at least"):
+    with pytest.raises(ResourceError, match=r"takes \d\.\d+ GB at least"):
         fitting(SENTINEL, 10**8, tile_px=512, threads=8)
+
+
+def test_machines_with_few_and_many_threads_choose_the_same_tiles() -> None:
+    for cap in (int(1.2e9), int(1.5e9), int(3e9)):
+        assert len({fitting(SENTINEL, cap, tile_px=512, threads=threads)[0] for threads in (1, 4, 64)}) == 1

@@ -16,6 +16,8 @@ from numba import njit
 
 from landcover_bdgf.networks.compiled import TERMS, exp
 
+LEAST = np.float32(-3e38)  # not infinity, which fastmath may take for impossible
+
 
 @njit(nogil=True, fastmath=True, error_model="numpy", cache=True)
 def normalise(x, out):
@@ -51,7 +53,7 @@ def attend_kernel(channels: int, keys: int) -> Callable[..., Any]:
         best, total = np.empty(windows, np.float32), np.empty(windows, np.float32)
         for first in range(0, d, channels):
             for i in range(queries):
-                best[:] = -np.inf
+                best[:] = LEAST
                 total[:] = 0
                 for j in range(keys):
                     for w in range(windows):
@@ -93,7 +95,7 @@ def group_kernel(g: int, size: int) -> Callable[..., Any]:
         weight = np.empty(width, np.float32)
         for y in range(height):
             for b in range(g):
-                best[:] = -np.inf
+                best[:] = LEAST
                 total[:] = 0
                 for a in range(g):
                     for x in range(width + size - 1):

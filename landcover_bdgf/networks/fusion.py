@@ -185,24 +185,25 @@ class LossSettings:
 
 @torch.no_grad()
 def apply_windows(network: FusionNetwork, spec: Tensor, sar: Tensor, features: Tensor, batch: int = 512) -> Tensor:
-    """Logits of a tile window by window, the plain reference: ``(1, ·, H, W) -> (1, C, H − 8, W − 8)``.
+    """Logits of tiles window by window, the plain reference: ``(B, ·, H, W) -> (B, C, H − 8, W − 8)``.
 
     The only way for a network that does not share (the ``paper`` recipe's 81 tokens and padded convolutions).
     """
     patch = network.recipe.patch
     height, width = (n - patch + 1 for n in spec.shape[-2:])
-    corners = [(r, c) for r in range(height) for c in range(width)]
+    corners = [(b, r, c) for b in range(len(spec)) for r in range(height) for c in range(width)]
     parts = []
     for start in range(0, len(corners), batch):
         chosen = corners[start : start + batch]
-        cut = [torch.stack([x[0, :, r : r + patch, c : c + patch] for r, c in chosen]) for x in (spec, sar, features)]
+        places = [(b, slice(None), slice(r, r + patch), slice(c, c + patch)) for b, r, c in chosen]
+        cut = [torch.stack([x[place] for place in places]) for x in (spec, sar, features)]
         parts.append(network.logits(*cut)[:, :, 0, 0])
-    return torch.cat(parts).T.unflatten(1, (height, width))[None]
+    return torch.cat(parts).unflatten(0, (-1, height, width)).movedim(-1, 1)
 
 
 @torch.no_grad()
 def apply_dense(network: FusionNetwork, spec: Tensor, sar: Tensor, features: Tensor) -> Tensor:
-    """Logits of a tile, each layer once per pixel: ``(1, ·, H, W) -> (1, C, H − 8, W − 8)``."""
+    """Logits of tiles, each layer once per pixel: ``(B, ·, H, W) -> (B, C, H − 8, W − 8)``."""
     if not network.recipe.shares:
         return apply_windows(network, spec, sar, features)
     return network.logits(spec, sar, features)

@@ -8,11 +8,11 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from landcover_bdgf.networks.scan import compiled
+from landcover_bdgf.networks.scan import runs_compiled
 
 try:
     from landcover_bdgf.networks import attention_numba
-except ImportError:  # numba is optional at run time
+except (ImportError, RuntimeError):  # as in scan.py
     attention_numba = None  # type: ignore[assignment]
 
 PIECE = 512  # windows or pixels; with hundreds of values each they fill a core's cache
@@ -40,7 +40,7 @@ def project(linear: nn.Module, x: Tensor) -> Tensor:
 
 def normalise(x: Tensor) -> Tensor:
     """Layer norm along the first axis, without scale and shift."""
-    if compiled(x):
+    if runs_compiled(x):
         out = torch.empty_like(x, memory_format=torch.contiguous_format)
         attention_numba.normalise(x.contiguous().flatten(1).numpy(), out.flatten(1).numpy())
         return out

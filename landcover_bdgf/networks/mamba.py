@@ -18,12 +18,12 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from landcover_bdgf.networks.layers import crop, in_pieces, normalise, project, window_mean
-from landcover_bdgf.networks.scan import compiled, selective_scan
+from landcover_bdgf.networks.scan import runs_compiled, selective_scan
 from landcover_bdgf.recipe import FusionRecipe
 
 try:
     from landcover_bdgf.networks import attention_numba, mamba_numba
-except ImportError:  # numba is optional at run time
+except (ImportError, RuntimeError):  # as in scan.py
     attention_numba = mamba_numba = None  # type: ignore[assignment]
 
 PIXELS = 2048  # whose tokens stay in a core's cache
@@ -76,7 +76,7 @@ class SpectralMamba(nn.Module):
         return f.unflatten(1, pixels.shape[1:]).movedim(0, 1)
 
     def _folded(self, pixels: Tensor) -> Tensor:  # (L, P) -> (d, P)
-        if compiled(pixels) and pixels.shape[1] >= mamba_numba.LANES:
+        if runs_compiled(pixels) and pixels.shape[1] >= mamba_numba.LANES:
             tokens = self._tokens_compiled(pixels)  # (e, L, P)
         else:
             tokens = self.block(pixels * self.weight + self.position)
@@ -84,11 +84,12 @@ class SpectralMamba(nn.Module):
 
     def _tokens_compiled(self, pixels: Tensor) -> Tensor:
         b, tokens = self.block, pixels.new_empty(*self.weight.shape[:2], pixels.shape[1])
+        assert b.conv.bias is not None
         weights = (
             self.weight[..., 0], self.position[..., 0], b.enter.weight, b.enter.bias, b.conv.weight[:, 0, :, 0],
             b.conv.bias, b.select.weight, b.delta.weight, b.delta.bias, b.A, b.D, b.leave.weight,
         )  # fmt: skip
-        arrays = (a.detach().contiguous().numpy() for a in (pixels, *weights, tokens) if a is not None)
+        arrays = (a.detach().contiguous().numpy() for a in (pixels, *weights, tokens))
         mamba_numba.tokens_kernel(b.e, b.states, b.rank, b.conv.kernel_size[0])(*arrays)
         return tokens
 
@@ -117,7 +118,7 @@ class GroupAttention(nn.Module):
         parts = [project(mix, x[2 * self.g :]) for mix, x in zip(self.mixes, qkv, strict=True)]  # W_i V_i
         mixed = torch.stack(parts).sum(0)
         mean = window_mean(((1 + mixed) * f).movedim(0, 1), size)
-        attended = self._attended_dense if compiled(f) and mean.shape[3] >= DENSE else self._attended_windows
+        attended = self._attended_dense if runs_compiled(f) and mean.shape[3] >= DENSE else self._attended_windows
         return mean + attended(f, qkv, size)
 
     def _attended_dense(self, f: Tensor, qkv: list[Tensor], size: int) -> Tensor:

@@ -26,7 +26,7 @@ from torch.nn import functional as F
 
 try:
     from landcover_bdgf.networks import scan_numba
-except ImportError:  # numba is optional at run time: without it slower, and equal to 1e-4
+except (ImportError, RuntimeError):  # numba, or a folder for its cache, may be missing: slower, equal to 1e-4
     scan_numba = None  # type: ignore[assignment]
 
 Scan = Callable[..., Tensor]
@@ -37,7 +37,7 @@ def selective_scan(u: Tensor, delta: Tensor, A: Tensor, B: Tensor, C: Tensor, D:
     return KERNELS[kernel(u.device.type)](u, delta, A, B, C, D, z)
 
 
-def compiled(like: Tensor) -> bool:
+def runs_compiled(like: Tensor) -> bool:
     """Whether compiled kernels without gradients may be used: float32 on a CPU, where numba works."""
     plain = like.device.type == "cpu" and like.dtype == torch.float32 and not torch.is_grad_enabled()
     return plain and kernel("cpu") == "numba"
@@ -45,7 +45,7 @@ def compiled(like: Tensor) -> bool:
 
 @cache
 def kernel(device_type: str) -> str:
-    """Which scan runs there: the fastest that, called once, gives the torch loop's numbers."""
+    """Which scan runs there: the first fast one that, called once, gives the torch loop's numbers."""
     candidates = {"cpu": ("numba",), "cuda": ("mamba_ssm", "triton")}.get(device_type, ())
     return next((name for name in candidates if agrees(KERNELS[name], device_type)), "torch")
 
@@ -91,7 +91,10 @@ def triton_scan(u: Tensor, delta: Tensor, A: Tensor, B: Tensor, C: Tensor, D: Te
     """Compiled for CUDA, float32."""
     from landcover_bdgf.networks.scan_triton import TritonScan  # Triton is optional
 
-    return TritonScan.apply(u, delta, A, B, C, D, z)  # type: ignore[no-untyped-call]
+    arguments: tuple[Tensor, ...] = (u, delta, A, B, C, D, z)
+    if not torch.is_grad_enabled():  # a parameter says that it needs a gradient all the same, and states would be kept
+        arguments = tuple(a.detach() for a in arguments)
+    return TritonScan.apply(*arguments)  # type: ignore[no-untyped-call]
 
 
 def mamba_ssm_scan(u: Tensor, delta: Tensor, A: Tensor, B: Tensor, C: Tensor, D: Tensor, z: Tensor) -> Tensor:

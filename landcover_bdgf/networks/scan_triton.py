@@ -25,7 +25,8 @@ def _softplus(x):
 def _forward(
     u, delta, A, B, C, D, z, y, states, length, sequences, n, N: tl.constexpr, LANES: tl.constexpr, KEEP: tl.constexpr
 ):
-    d, lane = tl.program_id(0), tl.program_id(1) * LANES + tl.arange(0, LANES)
+    d = tl.program_id(0).to(tl.int64)  # offsets of large scenes exceed 32 bits
+    lane = tl.program_id(1).to(tl.int64) * LANES + tl.arange(0, LANES)
     state = tl.arange(0, N)
     here, there = lane < sequences, state < n
     both = there[:, None] & here[None, :]
@@ -52,7 +53,8 @@ def _backward(
     u, delta, A, B, C, D, z, gy, states, gu, gdelta, gA, gB, gC, gD, gz,
     length, sequences, n, N: tl.constexpr, LANES: tl.constexpr,
 ):  # fmt: skip
-    d, lane = tl.program_id(0), tl.program_id(1) * LANES + tl.arange(0, LANES)
+    d = tl.program_id(0).to(tl.int64)  # offsets of large scenes exceed 32 bits
+    lane = tl.program_id(1).to(tl.int64) * LANES + tl.arange(0, LANES)
     state = tl.arange(0, N)
     here, there = lane < sequences, state < n
     both = there[:, None] & here[None, :]
@@ -102,10 +104,11 @@ class TritonScan(torch.autograd.Function):
         n, keep = A.shape[1], any(ctx.needs_input_grad)
         y, states = torch.empty_like(u), u.new_empty((channels, length, n, sequences) if keep else (1,))
         grid = (channels, triton.cdiv(sequences, LANES))
-        _forward[grid](
-            u, delta, A, B, C, D, z, y, states, length, sequences, n,
-            N=triton.next_power_of_2(n), LANES=LANES, KEEP=keep,
-        )  # fmt: skip
+        with torch.cuda.device_of(u):
+            _forward[grid](
+                u, delta, A, B, C, D, z, y, states, length, sequences, n,
+                N=triton.next_power_of_2(n), LANES=LANES, KEEP=keep,
+            )  # fmt: skip
         ctx.save_for_backward(u, delta, A, B, C, D, z, states)
         return y
 
@@ -117,9 +120,11 @@ class TritonScan(torch.autograd.Function):
         gu, gdelta, gz = torch.empty_like(u), torch.empty_like(u), torch.empty_like(u)
         gB, gC = torch.empty_like(states), torch.empty_like(states)
         gA, gD = u.new_empty(chunks, channels, n), u.new_empty(chunks, channels)
-        _backward[(channels, chunks)](
-            u, delta, A, B, C, D, z, grads[0].float().contiguous(), states, gu, gdelta, gA, gB, gC, gD, gz,
-            length, sequences, n, N=triton.next_power_of_2(n), LANES=LANES,
-        )  # fmt: skip
+        gy = grads[0].float().contiguous()
+        with torch.cuda.device_of(u):
+            _backward[(channels, chunks)](
+                u, delta, A, B, C, D, z, gy, states, gu, gdelta, gA, gB, gC, gD, gz,
+                length, sequences, n, N=triton.next_power_of_2(n), LANES=LANES,
+            )  # fmt: skip
         of_all = (g.sum(0).transpose(0, 1).contiguous() for g in (gB, gC))  # (n, L, N)
         return gu, gdelta, gA.sum(0), *of_all, gD.sum(0), gz

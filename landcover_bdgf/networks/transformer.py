@@ -19,12 +19,12 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from landcover_bdgf.networks.layers import in_pieces, normalise, project
-from landcover_bdgf.networks.scan import compiled
+from landcover_bdgf.networks.scan import runs_compiled
 from landcover_bdgf.recipe import FusionRecipe
 
 try:
     from landcover_bdgf.networks import attention_numba
-except ImportError:  # numba is optional at run time
+except (ImportError, RuntimeError):  # as in scan.py
     attention_numba = None  # type: ignore[assignment]
 
 FEW = 16  # tokens
@@ -55,7 +55,7 @@ class Tokenizer(nn.Module):
         if x.shape[-2:] == (self.patch, self.patch):  # one window: no need to slide
             weight = weight * row[:, :, None] * col[:, None, :]
             return torch.einsum("bkhw,bdhw->dkb", weight, v) / weight.sum((-2, -1)).T
-        if compiled(x):
+        if runs_compiled(x):
             tokens = v.new_empty(len(x), v.shape[1], len(row), *(n - self.patch + 1 for n in x.shape[-2:]))
             kernel, places = attention_numba.tokens_kernel(self.patch), (row.numpy(), col.numpy())
             for own_weight, own_v, own_tokens in zip(weight.numpy(), v.numpy(), tokens.numpy(), strict=True):
@@ -106,7 +106,7 @@ def attend(q: Tensor, k: Tensor, v: Tensor, heads: int) -> Tensor:
     """Multi-head attention: ``(d, q, N), (d, k, N), (d, k, N) -> (d, q, N)``."""
     if k.shape[1] > FEW:
         return attend_many(q, k, v, heads)
-    if compiled(q):
+    if runs_compiled(q):
         out = torch.empty_like(q)
         attention_numba.attend_kernel(len(q) // heads, k.shape[1])(q.numpy(), k.numpy(), v.numpy(), out.numpy())
         return out
