@@ -5,6 +5,7 @@ python benchmarks/mapping.py [--runs 5] [--sizes 256,512,1024,2048] [--large 819
 
 import argparse
 import logging
+import shutil
 import statistics
 import subprocess
 import sys
@@ -15,6 +16,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+from accuracy import DATA
 from accuracy import statistics as window_statistics
 from rasterio.windows import Window
 from rows import print_row
@@ -164,18 +166,29 @@ def bench_tiles_and_threads(model: bdgf.Checkpoint, stack: bdgf.Stack, folder: P
     print_row(f"one thread : {available_threads()} threads, time", f"{mapped(threads=1) / base:.2f}")
 
 
-def bench_forest(stack: bdgf.Stack, labels: Path, mapped_s: float) -> None:
-    """A random forest of 300 trees on the bands and their 9 × 9 mean and deviation, features included."""
+def bench_forest(folder: Path, size: int, runs: int) -> None:
+    """A random forest of 300 trees on the bands and their 9 × 9 mean and deviation, features included.
+
+    On a real scene, repeated to size: simulated classes are so easy that the trees stay small.
+    """
+    source = DATA / "s1s2_chile"
+    if not source.is_dir():
+        return
+    pair = [shutil.copy(source / name, folder) for name in ("s2_l2a.tif", "s1_rtc_db.tif")]
+    labels = source / "train_polygons.shp"
+    model = _model(bdgf.align(*pair), labels)
+    stack = bdgf.align(*(_repeated(Path(path), size) for path in pair))
     train = bdgf.sample(stack, labels, field="class").train
-    started = time.perf_counter()
-    features = window_statistics(stack)
-    computed = time.perf_counter() - started
+    mapped = seconds(lambda: bdgf.map_scene(model, stack, folder / "m.tif", overwrite=True), runs)
     forest = RandomForestClassifier(300, n_jobs=-1, random_state=0)
-    forest.fit(features[:, train.rows, train.cols].T, train.codes)
-    started = time.perf_counter()
-    forest.predict(features.reshape(len(features), -1).T)
-    forest_s = computed + time.perf_counter() - started
-    print_row("bdgf map : random forest, time", f"{mapped_s / forest_s:.2f}", bar="3", met=mapped_s / forest_s <= 3)
+    forest.fit(window_statistics(stack)[:, train.rows, train.cols].T, train.codes)
+
+    def predict() -> None:
+        features = window_statistics(stack)
+        forest.predict(features.reshape(len(features), -1).T)
+
+    ratio = mapped / seconds(predict, runs)
+    print_row(f"bdgf map : random forest, Chile as {size} × {size}, time", f"{ratio:.2f}", bar="3", met=ratio <= 3)
 
 
 # In a process of its own. Not ru_maxrss, which begins with the memory of the process that started it.
@@ -236,8 +249,7 @@ def main() -> None:
         bench_tiles_and_threads(model, scenes[middle], folder, arguments.runs)
         bench_bands(files[first], labels, folder, arguments.runs)
         reference = 1024 if 1024 in scenes else last
-        mapped_s = costs[reference] * reference**2
-        bench_forest(scenes[reference], files[reference][0].with_name("labels.gpkg"), mapped_s)
+        bench_forest(folder, 1000, arguments.runs)
         bench_memory(path, {reference: files[reference]}, folder, "1GB")
         costs |= bench_memory(path, {size: files[size] for size in [reference, *large]}, folder)
         for size in large:

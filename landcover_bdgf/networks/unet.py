@@ -54,9 +54,9 @@ class Block(nn.Module):
 
     def forward(self, x: Tensor, time: Tensor, *, valid: bool = False) -> Tensor:
         """``(B, C, S, H, W), (B, 32) -> (B, C', S/2 or 2S, H, W)``, on the way down ``valid`` (H − 8, W − 8)."""
-        x = self.norm1(F.relu(self.conv1(x, valid=valid)))
-        x = x + F.relu(self.time(time))[:, :, None, None, None]
-        x = self.norm2(F.relu(self.conv2(x, valid=valid)))
+        x = self.norm1(F.relu_(self.conv1(x, valid=valid)))  # in place: no layer needs what was there before
+        x += F.relu(self.time(time))[:, :, None, None, None]
+        x = self.norm2(F.relu_(self.conv2(x, valid=valid)))
         return self.resample(x, valid=True) if valid else self.resample(x)
 
 
