@@ -5,6 +5,7 @@ import torch
 from torch import nn
 
 from landcover_bdgf.networks.conv import Conv3d
+from landcover_bdgf.networks.layers import activate
 from landcover_bdgf.networks.unet import HALO_PX, UNet, feature_channels, pad_bands
 
 
@@ -76,6 +77,21 @@ def test_features_see_no_border() -> None:
     unet, cube, t = UNet(0.25).eval(), torch.randn(1, 8, 40, 38), torch.tensor([5])
     whole, part = unet.features(cube, t), unet.features(cube[..., 3:-6, 4:-1], t)
     torch.testing.assert_close(part, whole[..., 3:-6, 4:-1], atol=1e-5, rtol=0)
+
+
+@pytest.mark.parametrize("channels", [4, 12, 32])
+def test_the_compiled_activation_is_the_one_that_is_trained(channels: int) -> None:
+    torch.manual_seed(1)
+    norm, shift = nn.BatchNorm3d(channels).eval(), torch.randn(2, channels)
+    for tensor in (norm.weight, norm.bias, norm.running_mean):
+        assert tensor is not None
+        nn.init.normal_(tensor)
+    x = torch.randn(2, channels, 3, 5, 7).to(memory_format=torch.channels_last_3d)
+    for added in (None, shift):
+        trained = activate(x.clone(), norm, added).detach()
+        with torch.no_grad():
+            found = activate(x.clone(), norm, added)
+        torch.testing.assert_close(found, trained, atol=1e-5, rtol=1e-5)
 
 
 @pytest.mark.parametrize("batch", [1, 3])

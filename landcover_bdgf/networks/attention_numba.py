@@ -19,28 +19,6 @@ from landcover_bdgf.networks.compiled import TERMS, exp
 LEAST = np.float32(-3e38)  # not infinity, which fastmath may take for impossible
 
 
-@njit(nogil=True, fastmath=True, error_model="numpy", cache=True)
-def normalise(x, out):
-    """Mean 0 and variance 1 along the first axis: ``(d, n), (d, n)``."""
-    d, windows = x.shape
-    mean, scale = np.zeros(windows, np.float32), np.zeros(windows, np.float32)
-    for i in range(d):
-        for w in range(windows):
-            mean[w] += x[i, w]
-    for w in range(windows):
-        mean[w] /= np.float32(d)
-    for i in range(d):
-        for w in range(windows):
-            difference = x[i, w] - mean[w]
-            out[i, w] = difference
-            scale[w] += difference * difference
-    for w in range(windows):
-        scale[w] = np.float32(1.0) / np.sqrt(scale[w] / np.float32(d) + np.float32(1e-5))
-    for i in range(d):
-        for w in range(windows):
-            out[i, w] *= scale[w]
-
-
 @cache
 def attend_kernel(channels: int, keys: int) -> Callable[..., Any]:
     """For heads of so many channels and so many keys: ``q (d, i, N), k (d, j, N), v (d, j, N), out (d, i, N)``."""

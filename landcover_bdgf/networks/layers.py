@@ -11,10 +11,11 @@ from torch.nn import functional as F
 from landcover_bdgf.networks.scan import runs_compiled
 
 try:
-    from landcover_bdgf.networks import attention_numba
+    from landcover_bdgf.networks import layers_numba
 except (ImportError, RuntimeError):  # as in scan.py
-    attention_numba = None  # type: ignore[assignment]
+    layers_numba = None  # type: ignore[assignment]
 
+PERIOD = 256  # values in an innermost loop over channels, which alone would be too few
 PIECE = 512  # windows or pixels; with hundreds of values each they fill a core's cache
 
 
@@ -42,9 +43,27 @@ def normalise(x: Tensor) -> Tensor:
     """Layer norm along the first axis, without scale and shift."""
     if runs_compiled(x):
         out = torch.empty_like(x, memory_format=torch.contiguous_format)
-        attention_numba.normalise(x.contiguous().flatten(1).numpy(), out.flatten(1).numpy())
+        layers_numba.normalise(x.contiguous().flatten(1).numpy(), out.flatten(1).numpy())
         return out
     return F.layer_norm(x.movedim(0, -1), x.shape[:1]).movedim(-1, 0)
+
+
+def activate(x: Tensor, norm: nn.BatchNorm3d, shift: Tensor | None = None) -> Tensor:
+    """norm(ReLU(x)) + shift, in place where nothing needs what was there: ``(B, C, S, H, W), (B, C)``."""
+    side_by_side = x.is_contiguous(memory_format=torch.channels_last_3d)  # the channels of a voxel
+    if norm.training or not (side_by_side and runs_compiled(x)):
+        y: Tensor = norm(F.relu_(x))
+        return y if shift is None else y.add_(shift[:, :, None, None, None])
+    assert norm.running_mean is not None
+    assert norm.running_var is not None
+    scale = norm.weight * (norm.running_var + norm.eps).rsqrt()
+    offset = norm.bias - norm.running_mean * scale
+    offsets = offset.expand(len(x), -1) if shift is None else offset + shift
+    repeats = -(-PERIOD // len(scale))
+    for own, own_offset in zip(x, offsets, strict=True):
+        voxels = own.permute(1, 2, 3, 0).view(-1)
+        layers_numba.activate(voxels.numpy(), scale.repeat(repeats).numpy(), own_offset.repeat(repeats).numpy())
+    return x
 
 
 def window_mean(x: Tensor, size: int) -> Tensor:

@@ -19,6 +19,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from landcover_bdgf.networks.conv import Conv3d
+from landcover_bdgf.networks.layers import activate
 
 WIDTHS = (16, 32, 64, 128)  # SpectralDiff's, which the paper follows (section 4.1)
 TIME_CHANNELS = 32
@@ -54,9 +55,8 @@ class Block(nn.Module):
 
     def forward(self, x: Tensor, time: Tensor, *, valid: bool = False) -> Tensor:
         """``(B, C, S, H, W), (B, 32) -> (B, C', S/2 or 2S, H, W)``, on the way down ``valid`` (H − 8, W − 8)."""
-        x = self.norm1(F.relu_(self.conv1(x, valid=valid)))  # in place: no layer needs what was there before
-        x += F.relu(self.time(time))[:, :, None, None, None]
-        x = self.norm2(F.relu_(self.conv2(x, valid=valid)))
+        x = activate(self.conv1(x, valid=valid), self.norm1, F.relu(self.time(time)))
+        x = activate(self.conv2(x, valid=valid), self.norm2)
         return self.resample(x, valid=True) if valid else self.resample(x)
 
 
