@@ -20,7 +20,7 @@ kernels: $(READY)  ## the CUDA kernels in their interpreter; installs Triton, 1 
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[triton]'
 	@$(BIN)/python -m pytest tests/test_scan.py
 
-bench: $(READY)  ## speed and memory; accuracy beside a random forest and an SVM, where the real scenes are there
+bench: $(READY)  ## speed, memory, time of training; accuracy beside a random forest and an SVM, where the real scenes are there
 	@$(BIN)/python benchmarks/networks.py
 	@$(BIN)/python benchmarks/mapping.py
 	@$(BIN)/python benchmarks/training.py

@@ -110,13 +110,14 @@ def _table(stack: Stack, samples: Samples, viewer: Viewer, workers: Workers) -> 
     blocks, member = np.unique(
         np.stack([samples.rows // BLOCK_PX, samples.cols // BLOCK_PX], axis=1), axis=0, return_inverse=True
     )
+    # sorted once: to look all samples through for each block would take long where both are many
+    members = np.split(np.argsort(member.ravel(), kind="stable"), np.cumsum(np.bincount(member.ravel()))[:-1])
     corners = [(int(r) * BLOCK_PX, int(c) * BLOCK_PX) for r, c in blocks]
     reads = (viewer.read(stack, corner) for corner in corners)
     results = track(workers.map(viewer.see, reads), "diffusion features", len(corners))
     pixels, count = [], 0
     at = np.empty((len(samples), patch**2), np.int64)
-    for i, (seen, (row, col)) in enumerate(zip(results, corners, strict=True)):
-        inside = np.flatnonzero(member.ravel() == i)
+    for seen, inside, (row, col) in zip(results, members, corners, strict=True):
         needed, places = _needed(seen, samples.rows[inside] - row, samples.cols[inside] - col, patch)
         pixels.append(needed)
         at[inside] = places + count
