@@ -12,12 +12,13 @@ import torch
 from rows import print_row
 
 from landcover_bdgf.device import available_threads, choose_device, open_workers
-from landcover_bdgf.networks.fusion import FusionNetwork, Inputs, apply_dense
+from landcover_bdgf.networks.fusion import FusionNetwork, Inputs, apply_dense, apply_windows
 from landcover_bdgf.networks.scan import KERNELS, Scan, kernel
 from landcover_bdgf.networks.unet import HALO_PX, UNet, feature_channels
 from landcover_bdgf.recipe import RECIPES
 
 BLOCK_PX = 128
+WINDOWS_PX = 32  # side of the part that is computed window by window, cutting them included
 BANDS, SAR_BANDS, CLASSES = 12, 2, 6
 
 
@@ -48,9 +49,9 @@ def bench_fusion(runs: int, device: torch.device) -> None:
     network = FusionNetwork(Inputs(BANDS, SAR_BANDS, features, CLASSES), recipe).eval().to(device)
     side, patch = BLOCK_PX + recipe.patch - 1, recipe.patch
     block = [torch.randn(1, c, side, side, device=device) for c in (BANDS, SAR_BANDS, features)]
-    windows = [torch.randn(512, c, patch, patch, device=device) for c in (BANDS, SAR_BANDS, features)]
+    part = [x[..., : WINDOWS_PX + patch - 1, : WINDOWS_PX + patch - 1] for x in block]
     dense = BLOCK_PX**2 / seconds(lambda: apply_dense(network, *block), runs, device)
-    cut = 512 / seconds(lambda: network.logits(*windows), runs, device)
+    cut = WINDOWS_PX**2 / seconds(lambda: apply_windows(network, *part), runs, device)
     print_row("fusion network, dense, one thread", f"{dense:,.0f} px/s")
     print_row("fusion network, window by window, one thread", f"{cut:,.0f} windows/s")
     print_row("dense : windows", f"{dense / cut:.1f}", bar="20", met=dense / cut >= 20)

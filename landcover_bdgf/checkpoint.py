@@ -29,7 +29,7 @@ from landcover_bdgf.stack import Stack
 
 Kind = Literal["denoiser", "model"]
 
-FORMAT = 2  # 2: Mamba and transformer with windows last
+FORMAT = 3  # 3: attention without biases
 METADATA_KEY, DIGEST_LENGTH = "bdgf", 64
 SCALING_PREFIX, HISTORY_PREFIX = "scaling.", "history."
 MAX_BYTES = 4 << 30  # a model is a few MB; more is not one of ours

@@ -64,6 +64,7 @@ class FusionRecipe(Settings):
     pixel_tokens: bool = False  # all 81 pixels as diffusion tokens as printed; then windows cannot share
     d: int = Field(64, ge=8)  # embedding of the paper
     heads: int = Field(8, ge=1)
+    attention_channels: int = Field(32, ge=1)  # of queries, keys and values; d in the paper
     tokens: int = Field(4, ge=1)  # per sensor and window
     cnn_widths: tuple[int, int, int] = (8, 16, 32)
     mamba_channels: int = Field(16, ge=4)
@@ -84,8 +85,10 @@ class FusionRecipe(Settings):
             raise ValueError("at least one branch is needed")
         if self.patch % 2 == 0:
             raise ValueError(f"patch must be odd, not {self.patch}")
-        if self.d % self.heads:
-            raise ValueError(f"d must be a multiple of heads, not {self.d} and {self.heads}")
+        if self.attention_channels % self.heads:
+            raise ValueError(
+                f"attention_channels must be a multiple of heads, not {self.attention_channels} and {self.heads}"
+            )
         return self
 
     @property
@@ -170,7 +173,13 @@ _BASE: dict[str, Any] = {
     "name": "base",
     "spectral": {"reduced_bands": 62},
     "diffusion": {"width": 0.5, "steps": 20_000, "tile_px": 64, "batch": 16, "learning_rate": 4e-4},
-    "fusion": {"guidance": BRANCHES, "mamba_channels": 64, "mamba_states": 16, "group_channels": 64},
+    "fusion": {
+        "guidance": BRANCHES,
+        "attention_channels": 64,
+        "mamba_channels": 64,
+        "mamba_states": 16,
+        "group_channels": 64,
+    },
     "training": {"steps": 3000},
 }
 _PAPER: dict[str, Any] = {
@@ -179,7 +188,7 @@ _PAPER: dict[str, Any] = {
     "diffusion": {"width": 1.0, "steps": 30_000, "tile_px": 64, "batch": 16, "learning_rate": 4e-4},
     "features": {"noise": "keyed"},
     "fusion": {
-        "guidance": BRANCHES, "padded": True, "pixel_tokens": True, "dropout": 0.0,
+        "guidance": BRANCHES, "padded": True, "pixel_tokens": True, "dropout": 0.0, "attention_channels": 64,
         "mamba_channels": 64, "mamba_states": 16, "group_channels": 64,
     },
     "mutual": {"branch_weight": 0.0, "temperature_limits": None},

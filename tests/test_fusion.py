@@ -54,6 +54,15 @@ def test_dense_equals_windows(sets: tuple[str, ...], shape: tuple[int, int]) -> 
     assert torch.equal(dense.argmax(1), windows.argmax(1))
 
 
+@pytest.mark.parametrize("recipe", ["laptop", "base", "paper"])
+@pytest.mark.parametrize("branches", ["cnn,transformer,mamba", "cnn", "mamba"])
+def test_a_map_sees_the_logits_that_are_trained(recipe: str, branches: str) -> None:
+    made, inputs = network(load_recipe(recipe, (f"fusion.branches={branches}",)).fusion), tile(9, 9, batch=3)
+    trained = made(*inputs).z.detach()
+    with torch.no_grad():  # with the heads multiplied into the layers before them
+        torch.testing.assert_close(made.logits(*inputs), trained, atol=1e-4, rtol=0)
+
+
 def test_the_literal_network_runs_window_by_window() -> None:
     recipe = RECIPES["paper"].fusion
     assert not recipe.shares
@@ -115,7 +124,8 @@ def test_group_attention_is_equations_21_to_24() -> None:
         A = F.softmax(E.max(-1, keepdim=True).values - E, dim=-1) @ V
         mixed = mixed + mix((lam * A + V).transpose(1, 2)).transpose(1, 2).unflatten(2, (5, 5))
     expected = (mixed * f + f).mean((-2, -1))
-    torch.testing.assert_close(group(f, guides, 5)[..., 0, 0], expected, atol=1e-5, rtol=1e-4)
+    per_pixel, per_window = group(f, guides, 5)
+    torch.testing.assert_close(per_pixel.mean((-2, -1)) + per_window[..., 0, 0], expected, atol=1e-5, rtol=1e-4)
 
 
 def random_outputs(scale: float = 1.0) -> Outputs:
@@ -165,8 +175,11 @@ def test_all_ways_to_attend_agree(queries: int, keys: int) -> None:
     q, k, v = (torch.randn(64, n, 23) for n in (queries, keys, keys))
     expected = attend_many(q, k, v, 8)
     torch.testing.assert_close(attend_few(q, k, v, 8), expected, atol=1e-5, rtol=1e-5)
+    common = torch.randn(64, 1, 1), torch.randn(64, 1, 1)
     with torch.no_grad():  # compiled where there are few keys
         torch.testing.assert_close(attend(q, k, v, 8), expected, atol=1e-5, rtol=1e-5)
+        longer = [torch.cat([own.expand(-1, -1, 23), x], dim=1) for own, x in zip(common, (k, v), strict=True)]
+        torch.testing.assert_close(attend(q, k, v, 8, common), attend_many(q, *longer, 8), atol=1e-5, rtol=1e-5)
 
 
 @pytest.mark.parametrize(("e", "states", "conv"), [(16, 8, 4), (12, 5, 3), (64, 16, 4)])
@@ -184,6 +197,6 @@ def test_the_compiled_group_attention_is_the_one_that_is_trained(g: int, size: i
     torch.manual_seed(4)
     group, kinds = GroupAttention(24, g, 2), [torch.randn(2, 24, size + 2, size + 20) for _ in range(2)]
     nn.init.normal_(group.lam)
-    trained = group(kinds[0], kinds[1:], size).detach()
+    trained = [part.detach() for part in group(kinds[0], kinds[1:], size)]
     with torch.no_grad():
-        torch.testing.assert_close(group(kinds[0], kinds[1:], size), trained, atol=2e-5, rtol=1e-5)
+        torch.testing.assert_close(list(group(kinds[0], kinds[1:], size)), trained, atol=2e-5, rtol=1e-5)

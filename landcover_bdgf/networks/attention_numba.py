@@ -20,37 +20,42 @@ LEAST = np.float32(-3e38)  # not infinity, which fastmath may take for impossibl
 
 
 @cache
-def attend_kernel(channels: int, keys: int) -> Callable[..., Any]:
-    """For heads of so many channels and so many keys: ``q (d, i, N), k (d, j, N), v (d, j, N), out (d, i, N)``."""
-    root = np.float32(channels**-0.5)
+def attend_kernel(channels: int, keys: int, common: bool) -> Callable[..., Any]:
+    """For heads of so many channels and so many keys: ``q (d, i, N), k (d, j, N), v (d, j, N), out (d, i, N)``.
+
+    With ``common``, one more key and value that all windows share, (d,) each.
+    """
+    root, every = np.float32(channels**-0.5), keys + common
 
     @njit(nogil=True, fastmath=True, error_model="numpy", cache=True)
-    def attend(q, k, v, out):
+    def attend(q, k, v, common_k, common_v, out):
         d, queries, windows = q.shape
-        scores = np.empty((keys, windows), np.float32)
+        scores = np.empty((every, windows), np.float32)
         best, total = np.empty(windows, np.float32), np.empty(windows, np.float32)
         for first in range(0, d, channels):
             for i in range(queries):
                 best[:] = LEAST
                 total[:] = 0
-                for j in range(keys):
+                for j in range(every):
                     for w in range(windows):
                         s = np.float32(0)
                         for c in range(channels):
-                            s += q[first + c, i, w] * k[first + c, j, w]
+                            s += q[first + c, i, w] * (k[first + c, j, w] if j < keys else common_k[first + c])
                         scores[j, w] = s * root
                         best[w] = max(best[w], s * root)
-                for j in range(keys):
+                for j in range(every):
                     for w in range(windows):
                         weight = exp(scores[j, w] - best[w])
                         scores[j, w] = weight
                         total[w] += weight
+                for w in range(windows):
+                    total[w] = np.float32(1.0) / total[w]
                 for c in range(first, first + channels):
                     for w in range(windows):
-                        s = np.float32(0)
+                        s = scores[keys, w] * common_v[c] if common else np.float32(0)
                         for j in range(keys):
                             s += scores[j, w] * v[c, j, w]
-                        out[c, i, w] = s / total[w]
+                        out[c, i, w] = s * total[w]
 
     return attend
 

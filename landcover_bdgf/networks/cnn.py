@@ -62,15 +62,22 @@ class CnnBranch(nn.Module):
         self.guides = nn.ModuleList(Guide(d, w, p) for w in (w1, w2, d)) if "cnn" in recipe.guided else None
 
     def forward(self, spec: Tensor, sar: Tensor, dif: Tensor | None) -> Tensor:
-        f1 = F.relu_(self.norms[0](self._guided(0, self.spec1(spec[:, None]), dif)))  # (B, w1, S, H-2, W-2)
+        f1 = F.relu_(self._normed(0, self.spec1, spec[:, None], dif))  # (B, w1, S, H-2, W-2)
         inner = None if dif is None else crop(dif, self.reach_px)
-        f2 = F.relu_(self.norms[1](self._guided(1, self.spec2(f1), inner)))  # (B, w2, S, H-4, W-4)
+        f2 = F.relu_(self._normed(1, self.spec2, f1, inner))  # (B, w2, S, H-4, W-4)
         f3 = F.relu_(self.norm_sar(self._guided(2, self.sar1(sar), dif)))  # (B, d, H-2, W-2)
         spectral = in_pieces(self._folded, f2, size=ROWS, dim=3)[:, :, 0]
         return self.last(F.relu_(self.norm_sum(spectral + self.sar2(f3))))
 
     def _folded(self, f2: Tensor) -> Tensor:
-        return self.fold(F.relu_(self.norms[2](self.spec3(f2))))
+        return self.fold(F.relu_(self._normed(2, self.spec3, f2, None)))
+
+    def _normed(self, layer: int, conv: nn.Module, x: Tensor, dif: Tensor | None) -> Tensor:
+        if self.guides is None or dif is None:
+            normed: Tensor = conv(x, norm=self.norms[layer])
+        else:
+            normed = self.norms[layer](self._guided(layer, conv(x), dif))
+        return normed
 
     def _guided(self, layer: int, own: Tensor, dif: Tensor | None) -> Tensor:
         if self.guides is None or dif is None:

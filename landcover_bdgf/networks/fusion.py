@@ -16,7 +16,7 @@ from torch import Generator, Tensor, nn
 from torch.nn import functional as F
 
 from landcover_bdgf.networks.cnn import CnnBranch
-from landcover_bdgf.networks.layers import crop, project, window_mean
+from landcover_bdgf.networks.layers import Readout, crop, project
 from landcover_bdgf.networks.mamba import MambaBranch
 from landcover_bdgf.networks.transformer import TransformerBranch
 from landcover_bdgf.recipe import FusionRecipe
@@ -55,7 +55,7 @@ class FusionNetwork(nn.Module):
         if recipe.guided:
             self.project = nn.Sequential(nn.Conv2d(inputs.features, d, 1), nn.BatchNorm2d(d), nn.ReLU())
         self.cnn = CnnBranch(*bands, recipe) if "cnn" in recipe.branches else None
-        self.cnn_vector = nn.Conv2d(2 * d, d, 1) if "cnn" in recipe.branches else None
+        self.cnn_vector = Readout(d, 2, recipe.centre_px) if "cnn" in recipe.branches else None
         self.transformer = TransformerBranch(*bands, recipe) if "transformer" in recipe.branches else None
         self.mamba = MambaBranch(*bands, recipe) if "mamba" in recipe.branches else None
         self.heads = nn.ModuleDict({name: nn.Linear(d, inputs.classes) for name in recipe.branches})
@@ -70,24 +70,32 @@ class FusionNetwork(nn.Module):
 
     def logits(self, spec: Tensor, sar: Tensor, features: Tensor) -> Tensor:
         """z alone, as a map needs it: (B, C, H', W')."""
-        return self._whole(self.branch_vectors(spec, sar, features))
+        shares = self.branch_vectors(spec, sar, features, by_head=True)
+        return torch.stack(list(shares.values())).sum(0) + self.head.bias[:, None, None]
 
     def _whole(self, vectors: dict[str, Tensor]) -> Tensor:
         together = torch.cat([v.movedim(1, 0) for v in vectors.values()])  # (branches · d, B, H', W')
         return project(self.head, together).movedim(0, 1)
 
-    def branch_vectors(self, spec: Tensor, sar: Tensor, features: Tensor) -> dict[str, Tensor]:
-        """f_cnn, f_trans, f_mamba as far as the recipe has them, each (B, d, H', W')."""
+    def branch_vectors(
+        self, spec: Tensor, sar: Tensor, features: Tensor, *, by_head: bool = False
+    ) -> dict[str, Tensor]:
+        """f_cnn, f_trans, f_mamba as far as the recipe has them, each (B, d, H', W').
+
+        ``by_head``: instead each one's share in z, (B, C, H', W'), which costs less than the vectors.
+        """
+        columns = self.head.weight.split(self.recipe.d, dim=1) if by_head else [None] * len(self.recipe.branches)
+        then = dict(zip(self.recipe.branches, columns, strict=True))
         dif = None if self.project is None else self.project(features)
         vectors, guides = {}, [] if dif is None else [self._centre(dif)]
-        if self.cnn is not None:
+        if self.cnn is not None and self.cnn_vector is not None:
             f_cnn = self.cnn(spec, sar, dif)
-            vectors["cnn"] = self._pool(f_cnn)
+            vectors["cnn"] = self.cnn_vector([f_cnn], [f_cnn], then=then["cnn"])  # the centre is the pixel to classify
             guides.append(f_cnn)
         if self.transformer is not None:
-            vectors["transformer"] = self.transformer(spec, sar, dif)
+            vectors["transformer"] = self.transformer(spec, sar, dif, then.get("transformer"))
         if self.mamba is not None:
-            vectors["mamba"] = self.mamba(spec, sar, guides if self.mamba.group else [])
+            vectors["mamba"] = self.mamba(spec, sar, guides if self.mamba.group else [], then.get("mamba"))
         return {name: vectors[name] for name in self.recipe.branches}
 
     def _dropout(self, v: Tensor, generator: Generator | None) -> Tensor:
@@ -99,12 +107,6 @@ class FusionNetwork(nn.Module):
 
     def _centre(self, x: Tensor) -> Tensor:
         return crop(x, (self.recipe.patch - self.recipe.centre_px) // 2)
-
-    def _pool(self, f: Tensor) -> Tensor:
-        """Mean of the window beside its central pixel, the one to classify."""
-        size = self.recipe.centre_px
-        assert self.cnn_vector is not None
-        return self.cnn_vector(torch.cat([window_mean(f, size), crop(f, size // 2)], dim=1))
 
 
 class MutualLearning(nn.Module):

@@ -16,7 +16,7 @@ except (ImportError, RuntimeError):  # as in scan.py
     layers_numba = None  # type: ignore[assignment]
 
 PERIOD = 256  # values in an innermost loop over channels, which alone would be too few
-PIECE = 512  # windows or pixels; with hundreds of values each they fill a core's cache
+PIECE = 1024  # windows or pixels; with hundreds of values each they fill a core's cache
 
 
 def in_pieces(function: Callable[..., Tensor], *tensors: Tensor, size: int = PIECE, dim: int = -1) -> Tensor:
@@ -31,12 +31,15 @@ def in_pieces(function: Callable[..., Tensor], *tensors: Tensor, size: int = PIE
     return torch.cat([function(*parts) for parts in pieces], dim)
 
 
-def project(linear: nn.Module, x: Tensor) -> Tensor:
-    """A linear layer along the first axis: ``(d, …) -> (d', …)``."""
+def project(linear: nn.Module, x: Tensor, plus: Tensor | None = None) -> Tensor:
+    """A linear layer along the first axis, added to ``plus`` in the product itself: ``(d, …) -> (d', …)``."""
     assert isinstance(linear, nn.Linear)
-    flat = x.flatten(1)
+    flat, shape = x.flatten(1), x.shape[1:]
+    if plus is not None:
+        assert linear.bias is None
+        return torch.addmm(plus.flatten(1), linear.weight, flat).unflatten(1, shape)
     y = linear.weight @ flat if linear.bias is None else torch.addmm(linear.bias[:, None], linear.weight, flat)
-    return y.unflatten(1, x.shape[1:])
+    return y.unflatten(1, shape)
 
 
 def normalise(x: Tensor) -> Tensor:
@@ -77,3 +80,40 @@ def window_mean(x: Tensor, size: int) -> Tensor:
 def crop(x: Tensor, px: int) -> Tensor:
     """Cut ``px`` pixels off each side of the last two axes."""
     return x[..., px : x.shape[-2] - px, px : x.shape[-1] - px] if px else x
+
+
+class Readout(nn.Module):
+    """A vector for each window from means over it and from its central pixels: ``W [mean x; …; centre y; …] + b``.
+
+    Means and centres commute with the matrix. Where it makes the vectors shorter, it comes first, once per pixel.
+    """
+
+    def __init__(self, d: int, parts: int, size: int) -> None:
+        super().__init__()
+        self.d, self.size = d, size
+        self.join = nn.Conv2d(parts * d, d, 1)
+
+    def forward(
+        self, means: list[Tensor], centres: list[Tensor], more: Tensor | None = None, then: Tensor | None = None
+    ) -> Tensor:
+        """``(B, d, h, w) each -> (B, d, h − size + 1, w − size + 1)``.
+
+        ``more`` is added to the mean of the first; with ``then (c, d)`` the vectors are multiplied by that matrix.
+        """
+        weight, bias = self.join.weight, self.join.bias
+        assert bias is not None
+        if then is not None:
+            weight, bias = torch.tensordot(then, weight, 1), then @ bias
+        columns = weight.split(self.d, dim=1)
+        poolings = [self._mean] * len(means) + [self._centre] * len(centres)
+        total = bias[:, None, None] if more is None else F.conv2d(more, columns[0], bias)
+        for column, pool, x in zip(columns, poolings, means + centres, strict=True):
+            shorter = len(column) < self.d
+            total = total + (pool(F.conv2d(x, column)) if shorter else F.conv2d(pool(x), column))
+        return total
+
+    def _mean(self, x: Tensor) -> Tensor:
+        return window_mean(x, self.size)
+
+    def _centre(self, x: Tensor) -> Tensor:
+        return crop(x, self.size // 2)

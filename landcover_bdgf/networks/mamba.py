@@ -17,7 +17,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from landcover_bdgf.networks.layers import crop, in_pieces, normalise, project, window_mean
+from landcover_bdgf.networks.layers import Readout, crop, in_pieces, normalise, project
 from landcover_bdgf.networks.scan import runs_compiled, selective_scan
 from landcover_bdgf.recipe import FusionRecipe
 
@@ -95,7 +95,9 @@ class SpectralMamba(nn.Module):
 
 
 class GroupAttention(nn.Module):
-    """Window mean of F_GA: ``(B, d, h, w) and guides -> (B, d, h − size + 1, w − size + 1)`` (eq. 21–24).
+    """F_GA in two parts, one to be averaged over each window and one that is an average already (eq. 21–24).
+
+    ``(B, d, h, w) and guides -> (B, d, h, w), (B, d, h − size + 1, w − size + 1)``.
 
     Each kind of feature has Q, K, V of g channels. A window's similarity E = Q Kᵀ is a sum over its pixels; it is
     divided by their number here, so that the sharpness of the softmax does not depend on the window size.
@@ -112,14 +114,15 @@ class GroupAttention(nn.Module):
         self.lam = nn.Parameter(torch.zeros(kinds))
         self.mixes = nn.ModuleList(nn.Linear(g, d, bias=i == 0) for i in range(kinds))
 
-    def forward(self, f: Tensor, guides: list[Tensor], size: int) -> Tensor:
+    def forward(self, f: Tensor, guides: list[Tensor], size: int) -> tuple[Tensor, Tensor]:
         qkv = [project(layer, kind.movedim(1, 0)) for layer, kind in zip(self.qkv, (f, *guides), strict=True)]
         f = f.movedim(1, 0)  # (d, B, h, w); each of qkv (3 g, B, h, w)
-        parts = [project(mix, x[2 * self.g :]) for mix, x in zip(self.mixes, qkv, strict=True)]  # W_i V_i
-        mixed = torch.stack(parts).sum(0)
-        mean = window_mean(((1 + mixed) * f).movedim(0, 1), size)
-        attended = self._attended_dense if runs_compiled(f) and mean.shape[3] >= DENSE else self._attended_windows
-        return mean + attended(f, qkv, size)
+        mixed = None
+        for mix, x in zip(self.mixes, qkv, strict=True):
+            mixed = project(mix, x[2 * self.g :], plus=mixed)  # sum of W_i V_i
+        assert mixed is not None
+        attended = self._attended_dense if runs_compiled(f) and f.shape[3] - size >= DENSE else self._attended_windows
+        return torch.addcmul(f, mixed, f).movedim(0, 1), attended(f, qkv, size)
 
     def _attended_dense(self, f: Tensor, qkv: list[Tensor], size: int) -> Tensor:
         kernel = attention_numba.group_kernel(self.g, size)
@@ -168,12 +171,14 @@ class MambaBranch(nn.Module):
         self.sar = SpectralMamba(sar_bands, d, **block)
         kinds = 3 if "cnn" in recipe.branches else 2  # the Mamba's own features, diffusion and CNN features
         self.group = GroupAttention(d, recipe.group_channels, kinds) if "mamba" in recipe.guided else None
-        self.join = nn.Conv2d(4 * d, d, 1)
+        self.join = Readout(d, 4, self.size)
 
-    def forward(self, spec: Tensor, sar: Tensor, guides: list[Tensor]) -> Tensor:
-        """``guides`` are diffusion and CNN features on the same central pixels, as far as there are any."""
+    def forward(self, spec: Tensor, sar: Tensor, guides: list[Tensor], then: Tensor | None = None) -> Tensor:
+        """``guides`` are diffusion and CNN features on the same central pixels, as far as there are any.
+
+        With ``then (c, d)``, (B, c, H − 8, W − 8): the vector times that matrix.
+        """
         f_spec, f_sar = self.spec(crop(spec, self.margin_px)), self.sar(crop(sar, self.margin_px))
-        mean_sar = window_mean(f_sar, self.size)
-        mean_spec = self.group(f_spec, guides, self.size) if self.group else window_mean(f_spec, self.size)
-        centre = (self.size - 1) // 2
-        return self.join(torch.cat([mean_spec, mean_sar, crop(f_spec, centre), crop(f_sar, centre)], dim=1))
+        mean, attended = self.group(f_spec, guides, self.size) if self.group else (f_spec, None)
+        vector: Tensor = self.join([mean, f_sar], [f_spec, f_sar], attended, then)
+        return vector

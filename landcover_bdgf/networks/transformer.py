@@ -85,32 +85,47 @@ class PixelTokens(nn.Module):
 
 
 class Attention(nn.Module):
-    """Multi-head attention of queries to a context, plus the queries themselves (eq. 15–18); pre-norm.
+    """Multi-head attention of x to tokens, plus x itself (eq. 15–18); pre-norm.
 
-    The norms have no scale and shift of their own: the linear layers behind them have.
+    The norms have no scale and shift: the linear layers behind them have a scale. Those have no bias: one of keys is
+    invisible to the softmax, one of values adds the same to all windows, as a class token does.
     """
 
-    def __init__(self, d: int, heads: int) -> None:
+    def __init__(self, recipe: FusionRecipe) -> None:
         super().__init__()
-        self.heads = heads
-        self.q, self.kv, self.out = nn.Linear(d, d), nn.Linear(d, 2 * d), nn.Linear(d, d)
+        d, channels = recipe.d, recipe.attention_channels
+        self.heads = recipe.heads
+        self.q = nn.Linear(d, channels, bias=False)
+        self.kv = nn.Linear(d, 2 * channels, bias=False)
+        self.out = nn.Linear(channels, d, bias=False)
 
-    def forward(self, queries: Tensor, context: Tensor) -> Tensor:  # (d, q, N), (d, c, N) -> (d, q, N)
-        normed = normalise(queries)
-        seen = normed if context is queries else normalise(context)
-        k, v = project(self.kv, seen).chunk(2)
-        return queries + project(self.out, attend(project(self.q, normed), k, v, self.heads))
+    def keys(self, normed: Tensor) -> tuple[Tensor, Tensor]:
+        """Keys and values of tokens that went through the norm: ``(d, k, N) -> (c, k, N), (c, k, N)``."""
+        k, v = project(self.kv, normed).chunk(2)
+        return k, v
+
+    def forward(
+        self, x: Tensor, normed: Tensor, keys: tuple[Tensor, Tensor], first: tuple[Tensor, Tensor] | None = None
+    ) -> Tensor:
+        """``x (d, q, N)`` or, the same for all windows, (d, q, 1); ``normed`` is x after the norm; -> (d, q, N)."""
+        q = project(self.q, normed).expand(-1, -1, keys[0].shape[2])
+        return project(self.out, attend(q, *keys, self.heads, first), plus=x.expand(-1, -1, q.shape[2]))
 
 
-def attend(q: Tensor, k: Tensor, v: Tensor, heads: int) -> Tensor:
-    """Multi-head attention: ``(d, q, N), (d, k, N), (d, k, N) -> (d, q, N)``."""
-    if k.shape[1] > FEW:
-        return attend_many(q, k, v, heads)
-    if runs_compiled(q):
-        out = torch.empty_like(q)
-        attention_numba.attend_kernel(len(q) // heads, k.shape[1])(q.numpy(), k.numpy(), v.numpy(), out.numpy())
+def attend(q: Tensor, k: Tensor, v: Tensor, heads: int, first: tuple[Tensor, Tensor] | None = None) -> Tensor:
+    """Multi-head attention: ``(d, q, N), (d, k, N), (d, k, N) -> (d, q, N)``.
+
+    ``first`` is one more key and its value that all windows have in common, (d, 1, 1) each.
+    """
+    if k.shape[1] <= FEW and runs_compiled(q):
+        out = torch.empty_like(q, memory_format=torch.contiguous_format)
+        kernel = attention_numba.attend_kernel(len(q) // heads, k.shape[1], first is not None)
+        common = [x.flatten().numpy() for x in first or (q[:0], q[:0])]
+        kernel(q.contiguous().numpy(), k.numpy(), v.numpy(), *common, out.numpy())
         return out
-    return attend_few(q, k, v, heads)
+    if first is not None:
+        k, v = (torch.cat([own.expand(-1, -1, k.shape[2]), x], dim=1) for own, x in zip(first, (k, v), strict=True))
+    return (attend_few if k.shape[1] <= FEW else attend_many)(q, k, v, heads)
 
 
 def attend_few(q: Tensor, k: Tensor, v: Tensor, heads: int) -> Tensor:
@@ -129,16 +144,16 @@ def attend_many(q: Tensor, k: Tensor, v: Tensor, heads: int) -> Tensor:
 class Sensor(nn.Module):
     """One sensor's class token and patch tokens, and their self-attention (eq. 13–16)."""
 
-    def __init__(self, tokenizer: nn.Module, d: int, heads: int) -> None:
+    def __init__(self, tokenizer: nn.Module, recipe: FusionRecipe) -> None:
         super().__init__()
         self.tokenizer = tokenizer
-        self.cls = nn.Parameter(0.02 * torch.randn(d, 1, 1))
-        self.attention = Attention(d, heads)
+        self.cls = nn.Parameter(0.02 * torch.randn(recipe.d, 1, 1))
+        self.attention = Attention(recipe)
 
     def forward(self, tok: Tensor) -> tuple[Tensor, Tensor]:  # (d, k, N) -> cls (d, 1, N), tok (d, k, N)
-        tokens = torch.cat([self.cls.expand(-1, -1, tok.shape[2]), tok], dim=1)
-        tokens = self.attention(tokens, tokens)
-        return tokens[:, :1], tokens[:, 1:]
+        cls, normed = normalise(self.cls), normalise(tok)
+        keys, first = self.attention.keys(normed), self.attention.keys(cls)  # the class token is that of all windows
+        return self.attention(self.cls, cls, keys, first), self.attention(tok, normed, keys, first)
 
 
 class TransformerBranch(nn.Module):
@@ -152,26 +167,38 @@ class TransformerBranch(nn.Module):
         def tokens(channels: int) -> Tokenizer:
             return Tokenizer(channels, recipe.d, tokens=recipe.tokens, patch=recipe.patch)
 
-        self.spec = Sensor(tokens(bands), recipe.d, recipe.heads)
-        self.sar = Sensor(tokens(sar_bands), recipe.d, recipe.heads)
+        self.spec, self.sar = Sensor(tokens(bands), recipe), Sensor(tokens(sar_bands), recipe)
         of_features = PixelTokens(recipe.d, recipe.d) if recipe.pixel_tokens else tokens(recipe.d)
-        self.dif = Sensor(of_features, recipe.d, recipe.heads) if guided else None
-        self.cross = nn.ModuleList(Attention(recipe.d, recipe.heads) for _ in range(3 if guided else 2))
+        self.dif = Sensor(of_features, recipe) if guided else None
+        self.cross = nn.ModuleList(Attention(recipe) for _ in range(3 if guided else 2))
 
-    def forward(self, spec: Tensor, sar: Tensor, dif: Tensor | None) -> Tensor:
+    def forward(self, spec: Tensor, sar: Tensor, dif: Tensor | None, then: Tensor | None = None) -> Tensor:
+        """With ``then (c, d)``, (B, c, H − 8, W − 8): the vector times that matrix."""
         tokens = [self.spec.tokenizer(spec), self.sar.tokenizer(sar)]
         if self.dif is not None and dif is not None:
             tokens.append(self.dif.tokenizer(dif))
         height, width = (n - self.patch + 1 for n in spec.shape[-2:])
-        total = in_pieces(self._attended, *tokens)  # (d, N)
-        return total.unflatten(1, (-1, height, width)).movedim(0, 1)
 
-    def _attended(self, of_spec: Tensor, of_sar: Tensor, *of_dif: Tensor) -> Tensor:  # (d, k, N) each -> (d, N)
+        def vectors(*tokens: Tensor) -> Tensor:
+            total = self._attended(*tokens)
+            return total if then is None else then @ total
+
+        return in_pieces(vectors, *tokens).unflatten(1, (-1, height, width)).movedim(0, 1)
+
+    def _attended(self, *tokens: Tensor) -> Tensor:  # (d, k, N) each -> (d, N)
+        of_spec, of_sar, *of_dif = (x.contiguous() for x in tokens)
         cls_spec, tok_spec = self.spec(of_spec)
         cls_sar, tok_sar = self.sar(of_sar)
-        total = self.cross[0](cls_spec, tok_sar) + self.cross[1](cls_sar, tok_spec)  # eq. 17 and 18
+        total = ask(self.cross[0], cls_spec, tok_sar) + ask(self.cross[1], cls_sar, tok_spec)  # eq. 17 and 18
         if self.dif is not None and of_dif:
             cls_dif, _ = self.dif(of_dif[0])
-            total = total + self.cross[2](cls_dif, torch.cat([tok_spec, tok_sar], dim=1))
+            total = total + ask(self.cross[2], cls_dif, torch.cat([tok_spec, tok_sar], dim=1))
         class_token: Tensor = total[:, 0]
         return class_token
+
+
+def ask(attention: nn.Module, cls: Tensor, tok: Tensor) -> Tensor:
+    """A class token's attention to patch tokens, ``(d, 1, N), (d, k, N) -> (d, 1, N)``."""
+    assert isinstance(attention, Attention)
+    seen: Tensor = attention(cls, normalise(cls), attention.keys(normalise(tok)))
+    return seen
