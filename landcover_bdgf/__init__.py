@@ -25,12 +25,14 @@ training               step: the fusion network
 journal, parts         what a run has finished; step: mosaic, the map out of its parts
 memory, mapping        tiles and threads that fit; step: the map
 reference, accuracy    pixels to compare a map with; the figures
+calibration            whether probabilities are honest
 figures, report_folder pictures for the page; a folder written whole
 report                 step: assess
 diagnostics            a picture of what the denoiser does
 chain                  the whole job
 simulate, demo         a scene by formula; the whole job on it
 check, info            looks before the work; says what a file holds
+bench/                 accuracy of many methods on many scenes, honestly
 terminal, options      what the terminal shows; options that commands share
 cli                    the command line: parses, makes one call, prints
 =====================  =========================================================================

@@ -41,7 +41,7 @@ class Block:
     row, col : int
         Of its first pixel, without the halo.
     seen : Piece
-        (R + K, 128 + 2 halo, 128 + 2 halo) and its mask.
+        (R + K, 128 + 2 halo, 128 + 2 halo) and its mask; less at the right and lower border, where the scene ends.
     """
 
     row: int
@@ -51,10 +51,10 @@ class Block:
 
 def read_block(stack: Stack, scaling: Scaling, halo_px: int, corner: tuple[int, int]) -> Block:
     """One block with its halo, by the row and column of its first pixel."""
-    (row, col), side = corner, BLOCK_PX + 2 * halo_px
-    return Block(
-        row, col, _read(stack, scaling, (row - halo_px, row - halo_px + side), (col - halo_px, col - halo_px + side))
-    )
+    (row, col), (height, width) = corner, stack.grid.shape_hw
+    bottom, right = min(row + BLOCK_PX, height), min(col + BLOCK_PX, width)
+    seen = _read(stack, scaling, (row - halo_px, bottom + halo_px), (col - halo_px, right + halo_px))
+    return Block(row, col, seen)
 
 
 @dataclass(frozen=True)
@@ -120,8 +120,7 @@ class BlockStream:
     def _spans(self, axis: int) -> list[tuple[int, int]]:
         """First and last row (or column) + 1 of each tile; halos at the border included."""
         size = self.stack.grid.shape_hw[axis]
-        end = -(-size // BLOCK_PX) * BLOCK_PX + self.halo_px
-        return list(pairwise([-self.halo_px, *range(self.tile_px, size, self.tile_px), end]))
+        return list(pairwise([-self.halo_px, *range(self.tile_px, size, self.tile_px), size + self.halo_px]))
 
     def _completed(self, axis: int, index: int) -> range:
         """Rows (or columns) of the lattice that a tile completes."""

@@ -238,6 +238,38 @@ def assess(
 
 @app.command()
 @with_options(Common)
+def bench(
+    common: Common, output: OUTPUT,
+    dataset: Annotated[
+        list[str],
+        typer.Option(help="augsburg, berlin, yellow-river, lcz-hk, or a TOML file; repeatable"),
+    ],
+    data: Annotated[Path | None, typer.Option(help="folder of the published MATLAB files")] = None,
+    experiment: Annotated[
+        str, typer.Option(help="comparison, ablation, transfer, labels or uncertainty")
+    ] = "comparison",
+    method: Annotated[
+        list[str] | None, typer.Option(help="such as bdgf, fusion, et+9, NAME=bdgf:key=value;key=value; repeatable")
+    ] = None,
+    protocols: Annotated[str, typer.Option(help="of random, near and far")] = "random,near,far",
+    seeds: Annotated[int, typer.Option(help="how many, from --seed on", min=1)] = 10,
+    per_class: Annotated[int, typer.Option(help="training pixels of each class", min=1)] = 50,
+) -> None:  # fmt: skip
+    """Measure accuracy: methods on labelled scenes, three protocols, many seeds, paired differences."""
+    from landcover_bdgf.bench.experiments import BenchSettings, run_experiment
+    from landcover_bdgf.bench.tables import lines, rows
+
+    settings = BenchSettings(
+        tuple(dataset), output, data, experiment, tuple(method or ()), _words(protocols),
+        tuple(range(common.seed, common.seed + seeds)), per_class,
+    )  # fmt: skip
+    tables, reference, page = run_experiment(settings, _recipe(common, tuple(common.set)), _run(common))
+    said = [*lines(tables, reference), f"{page}: report; {page.with_name('results.csv')}: every cell"]
+    say(common, said, {"report": str(page), "tables": rows(tables, reference)})
+
+
+@app.command()
+@with_options(Common)
 def info(common: Common, file: Annotated[Path, typer.Argument(help="model, denoiser, map, samples or raster")]) -> None:
     """What a file holds."""
     from landcover_bdgf.info import describe
@@ -270,6 +302,10 @@ def main() -> None:
     except (Exception, KeyboardInterrupt) as error:
         code = terminal.explain(error)
     sys.exit(code)
+
+
+def _words(text: str) -> tuple[str, ...]:
+    return tuple(word for word in text.split(",") if word)
 
 
 def _source(text: str) -> str | list[str]:

@@ -35,7 +35,8 @@ def draw_denoised(
     unet.load_state_dict({k: torch.from_numpy(np.array(v)) for k, v in denoiser.part("unet.").items()})
     device = run.torch_device()
     unet.eval().to(device)
-    channels, schedule = Channels.of(scaling.sigma_log, scaling.bands).to(device), Schedule.linear()
+    schedule, speckle = Schedule.linear(), denoiser.recipe.diffusion.speckle
+    channels = Channels.of(scaling.sigma_log, scaling.bands, speckle=speckle).to(device)
 
     def states(numbered: tuple[int, NDArray[np.float32]]) -> list[Tensor]:
         generator = generator_of(run.seed, numbered[0])

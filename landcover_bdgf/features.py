@@ -26,14 +26,12 @@ from landcover_bdgf.stack import Stack
 class Seen:
     """B blocks as the fusion network sees them.
 
-    ``spec`` (B, K, n, n), ``sar`` (B, R, n, n), ``dif`` (B, F, n, n) with n = 128 + 2 · margin; ``valid`` bool
-    (B, 128, 128), of the pixels without the margin.
+    ``spec`` (B, K, n, n), ``sar`` (B, R, n, n), ``dif`` (B, F, n, n) with n = 128 + 2 · margin.
     """
 
     spec: Tensor
     sar: Tensor
     dif: Tensor
-    valid: NDArray[np.bool_]
 
 
 @dataclass(frozen=True)
@@ -69,6 +67,7 @@ class Viewer:
         """sha256 of all that decides what is seen of a block."""
         settings = {
             "features": self.recipe.features.model_dump(mode="json"),
+            "speckle": self.recipe.diffusion.speckle,
             "guided": bool(self.recipe.fusion.guided),
             "halo": self.recipe.halo_px,
             "scaling": self.scaling.digest(),
@@ -85,17 +84,16 @@ class Viewer:
     def see(self, *blocks: Block) -> Seen:
         """The diffusion features of some blocks beside their bands."""
         cubes = torch.from_numpy(np.stack([block.seen.cube for block in blocks])).to(self.device)
-        inner, sar_bands, halo = crop(cubes, HALO_PX), len(self.scaling.sar_mean), self.recipe.halo_px
-        valid = np.stack([block.seen.valid[halo:-halo, halo:-halo] for block in blocks])
-        return Seen(
-            inner[:, sar_bands:].contiguous(), inner[:, :sar_bands].contiguous(), self._encode(cubes, blocks), valid
-        )
+        inner, sar_bands = crop(cubes, HALO_PX), len(self.scaling.sar_mean)
+        spec, sar = inner[:, sar_bands:].contiguous(), inner[:, :sar_bands].contiguous()
+        return Seen(spec, sar, self._encode(cubes, blocks))
 
     def _encode(self, cubes: Tensor, blocks: Sequence[Block]) -> Tensor:
         size = cubes.shape[-1] - 2 * HALO_PX
         if not self.recipe.fusion.guided:  # nobody looks at the features
             return cubes.new_zeros(len(cubes), self.features, size, size)
-        channels = Channels.of(self.scaling.sigma_log, self.scaling.bands).to(self.device)
+        speckle = self.recipe.diffusion.speckle
+        channels = Channels.of(self.scaling.sigma_log, self.scaling.bands, speckle=speckle).to(self.device)
         noise, halo = None, self.recipe.halo_px
         if self.recipe.features.noise == "keyed":
             drawn = [keyed_noise(self.seed, b.row - halo, b.col - halo, cubes.shape[1:]) for b in blocks]

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 MAP_PX = 1200
 MOST_LABELLED_CLASSES = 30
 _NAME_CHARACTERS = 22
-_INK, _FAINT = "#222222", "#8a8a8a"
+INK, FAINT = "#222222", "#8a8a8a"
 _METRES_PER_DEGREE = 111_320.0  # along a meridian, and along the equator
 
 
@@ -57,12 +57,12 @@ def matrix_picture(result: Accuracy) -> str:
     size = len(result.legend.entries)
     named = size <= MOST_LABELLED_CLASSES
     side = min(9.0, 2.2 + 0.55 * size)
-    figure, axes = _figure(side + 1.2, side)
+    figure, axes = new_figure(side + 1.2, side)
     total = result.matrix.sum(axis=1, keepdims=True)
     share = np.divide(result.matrix, total, where=total > 0, out=np.zeros(result.matrix.shape))
     axes.imshow(share, cmap="Blues", vmin=0, vmax=1)
     for row, col in np.ndindex(*share.shape) if named else ():
-        color = "white" if share[row, col] > 0.55 else _INK if result.matrix[row, col] else "#c4c4c4"
+        color = "white" if share[row, col] > 0.55 else INK if result.matrix[row, col] else "#c4c4c4"
         axes.text(col, row, f"{result.matrix[row, col]}", ha="center", va="center", color=color, fontsize=8)
     names = [f"{e.code} {_short(e.name)}" if named else str(e.code) for e in result.legend.entries]
     ticks = np.arange(size) if named else np.linspace(0, size - 1, MOST_LABELLED_CLASSES).astype(int)
@@ -72,20 +72,20 @@ def matrix_picture(result: Accuracy) -> str:
     axes.set_yticks(ticks, labels, parse_math=False)
     axes.xaxis.tick_top()
     axes.xaxis.set_label_position("top")
-    axes.set_xlabel("reference", color=_FAINT)
-    axes.set_ylabel("map", color=_FAINT)
+    axes.set_xlabel("reference", color=FAINT)
+    axes.set_ylabel("map", color=FAINT)
     axes.tick_params(length=0, labelsize=8)
     axes.spines[:].set_visible(False)
     axes.set_xticks(np.arange(1, size) - 0.5, minor=True)
     axes.set_yticks(np.arange(1, size) - 0.5, minor=True)
     axes.grid(which="minor", color="white", linewidth=1.5 if named else 0.2)
     axes.tick_params(which="minor", length=0)
-    return _svg(figure)
+    return as_svg(figure)
 
 
 def curve_picture(values: Sequence[float], name: str) -> str:
     """A value logged at each step as an SVG, with its running mean over a fiftieth of the steps."""
-    figure, axes = _figure(5.2, 2.6)
+    figure, axes = new_figure(5.2, 2.6)
     logged = np.asarray(values, np.float64)
     steps = np.arange(1, len(logged) + 1)
     axes.plot(steps, logged, color="#b9cfe4", linewidth=0.7)
@@ -93,13 +93,13 @@ def curve_picture(values: Sequence[float], name: str) -> str:
     if span > 1:
         mean = np.convolve(logged, np.full(span, 1 / span), "valid")
         axes.plot(steps[span - 1 :], mean, color="#1f5c99", linewidth=1.4)
-    axes.set_xlabel("step", color=_FAINT, fontsize=8)
-    axes.set_title(name, loc="left", fontsize=9, color=_INK, parse_math=False)
-    axes.tick_params(labelsize=8, color=_FAINT)
+    axes.set_xlabel("step", color=FAINT, fontsize=8)
+    axes.set_title(name, loc="left", fontsize=9, color=INK, parse_math=False)
+    axes.tick_params(labelsize=8, color=FAINT)
     axes.spines[["top", "right"]].set_visible(False)
     axes.grid(axis="y", color="#e6e6e6", linewidth=0.6)
     axes.set_axisbelow(True)
-    return _svg(figure)
+    return as_svg(figure)
 
 
 def scale_bar(grid: Grid) -> ScaleBar | None:
@@ -119,7 +119,8 @@ def scale_bar(grid: Grid) -> ScaleBar | None:
     return ScaleBar(text, length_m / width_m)
 
 
-def _figure(width_in: float, height_in: float) -> tuple[Figure, Axes]:
+def new_figure(width_in: float, height_in: float) -> tuple[Figure, Axes]:
+    """An empty figure of that size, without a window."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
@@ -133,7 +134,8 @@ def _short(name: str) -> str:
     return name if len(name) <= _NAME_CHARACTERS else f"{name[: _NAME_CHARACTERS - 1]}…"
 
 
-def _svg(figure: Figure) -> str:
+def as_svg(figure: Figure) -> str:
+    """A figure as the address of an image; the same numbers give the same bytes."""
     import matplotlib
 
     buffer = io.BytesIO()

@@ -7,13 +7,14 @@ import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from importlib.metadata import version
-from itertools import chain, islice
+from itertools import chain, groupby, islice
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
 from rasterio.windows import Window
+from torch import Tensor
 
 from landcover_bdgf.blocks import BLOCK_PX, Block, BlockStream
 from landcover_bdgf.checkpoint import Checkpoint, fit_stack
@@ -91,7 +92,7 @@ class Classifier:
         self.codes = np.array([entry.code for entry in legend.entries], np.uint16)
 
     def classify(self, blocks: Sequence[Block]) -> list[Classified]:
-        """Classes of some blocks, without their halos; in halves where a GPU's memory does not hold all.
+        """Classes of some blocks of one size, without their halos; in halves where a GPU's memory does not hold all.
 
         Raises
         ------
@@ -113,20 +114,26 @@ class Classifier:
         return self.classify(blocks[:half]) + self.classify(blocks[half:])
 
     @torch.no_grad()
+    def logits(self, blocks: Sequence[Block]) -> Tensor:
+        """Logits of some blocks of one size, without their halos: (B, C, h, w), 128 × 128 inside the scene."""
+        seen = self.viewer.see(*blocks)
+        return apply_dense(self.network, seen.spec, seen.sar, seen.dif)
+
+    @torch.no_grad()
     def _classified(self, blocks: Sequence[Block]) -> list[Classified]:
         halo = self.viewer.recipe.halo_px
-        shape = (BLOCK_PX, BLOCK_PX)
-        results = [Classified(np.zeros(shape, np.uint16), np.full(shape, CONFIDENCE_NODATA, np.uint8)) for _ in blocks]
-        some = [i for i, block in enumerate(blocks) if block.seen.valid[halo:-halo, halo:-halo].any()]
+        valid = [block.seen.valid[halo:-halo, halo:-halo] for block in blocks]
+        results = [
+            Classified(np.zeros(v.shape, np.uint16), np.full(v.shape, CONFIDENCE_NODATA, np.uint8)) for v in valid
+        ]
+        some = [i for i in range(len(blocks)) if valid[i].any()]
         if not some:
             return results
-        seen = self.viewer.see(*(blocks[i] for i in some))
-        probability, index = torch.softmax(apply_dense(self.network, seen.spec, seen.sar, seen.dif), dim=1).max(dim=1)
-        codes = np.where(seen.valid, self.codes[index.cpu().numpy()], NODATA).astype(np.uint16)
+        probability, index = torch.softmax(self.logits([blocks[i] for i in some]), dim=1).max(dim=1)
         percent = (probability * 100).round().to(torch.uint8).cpu().numpy()
-        percent = np.where(seen.valid, percent, CONFIDENCE_NODATA).astype(np.uint8)
-        for i, own_codes, own_percent in zip(some, codes, percent, strict=True):
-            results[i] = Classified(own_codes, own_percent)
+        for i, own_index, own_percent in zip(some, index.cpu().numpy(), percent, strict=True):
+            codes = np.where(valid[i], self.codes[own_index], NODATA).astype(np.uint16)
+            results[i] = Classified(codes, np.where(valid[i], own_percent, CONFIDENCE_NODATA).astype(np.uint8))
         return results
 
 
@@ -219,8 +226,10 @@ def _compute(model: Checkpoint, stream: BlockStream, strips: list[int], journal:
 
 
 def _batches(blocks: Iterator[Block], classifier: Classifier) -> Iterator[list[Block]]:
-    while batch := list(islice(blocks, classifier.batch)):
-        yield batch
+    """Blocks of one size, in their order; those at the border are smaller."""
+    for _, alike in groupby(blocks, key=lambda block: block.seen.valid.shape):
+        while batch := list(islice(alike, classifier.batch)):
+            yield batch
 
 
 def _header(

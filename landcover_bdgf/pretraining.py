@@ -126,7 +126,7 @@ def _region(cube: NDArray[np.float32], valid: NDArray[np.bool_], least_px: int) 
 def _task(unet: UNet, regions: list[Region], scaling: Scaling, recipe: Recipe, run: Run) -> Task[NoisyTiles]:
     device = run.torch_device()
     settings, schedule = recipe.diffusion, Schedule.linear()
-    channels = Channels.of(scaling.sigma_log, scaling.bands)
+    channels = Channels.of(scaling.sigma_log, scaling.bands, speckle=settings.speckle)
 
     def batch(step: int) -> list[NoisyTiles]:
         count = min(SHARDS, settings.batch)

@@ -85,3 +85,14 @@ def _plain_lines(description: str, total: int) -> Advance:
             log.info("%s: %d of %d, about %.0f s left %s", description, done, total, left_s, note)
 
     return advance
+
+
+@contextmanager
+def hushed() -> Iterator[None]:
+    """Only errors of the steps inside: for many runs in a row whose own words would drown the result."""
+    before = log.level
+    log.setLevel(logging.ERROR)
+    try:
+        yield
+    finally:
+        log.setLevel(before)

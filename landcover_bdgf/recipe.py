@@ -17,8 +17,8 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 
 from landcover_bdgf.errors import SettingsError
 
-Branch = Literal["cnn", "transformer", "mamba"]
-BRANCHES: tuple[Branch, ...] = ("cnn", "transformer", "mamba")
+Branch = Literal["cnn", "transformer", "mamba", "attention"]
+BRANCHES: tuple[Branch, ...] = ("cnn", "transformer", "mamba")  # the paper's; "attention" sees diffusion features alone
 
 
 class Settings(BaseModel):
@@ -39,6 +39,7 @@ class DiffusionRecipe(Settings):
 
     width: float = Field(0.25, ge=0.0625, le=1)  # of all channel counts; 1 is the paper's 4.30 M parameters
     mask: Literal["adaptive", "none"] = "adaptive"  # modality masks of eq. 7; "none" is ablation 10
+    speckle: bool = True  # multiplicative noise on SAR intensities (eq. 9); else Gaussian on all, as SpectralDiff has
     steps: int = Field(200, ge=1)  # optimiser steps
     tile_px: int = Field(32, ge=8)
     batch: int = Field(8, ge=1)
@@ -83,6 +84,8 @@ class FusionRecipe(Settings):
     def _check(self) -> FusionRecipe:
         if not self.branches:
             raise ValueError("at least one branch is needed")
+        if "attention" in self.branches and "attention" not in self.guidance:
+            raise ValueError("the branch attention needs guidance by diffusion features, the only thing that it sees")
         if self.patch % 2 == 0:
             raise ValueError(f"patch must be odd, not {self.patch}")
         if self.attention_channels % self.heads:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import signal
+import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,7 @@ from numpy.typing import NDArray
 
 from landcover_bdgf.cache import VARIABLE
 from landcover_bdgf.checkpoint import Checkpoint
+from landcover_bdgf.cli import main
 from landcover_bdgf.pretraining import pretrain
 from landcover_bdgf.progress import log
 from landcover_bdgf.recipe import load_recipe
@@ -26,6 +28,7 @@ from landcover_bdgf.training import train
 SHARED_DATA = Path(__file__).parents[2] / "shared/data"
 
 WriteTif = Callable[..., Path]
+Bdgf = Callable[..., int]
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -144,3 +147,19 @@ def denoiser(stack: Stack, samples: Samples) -> Checkpoint:
 def model(stack: Stack, samples: Samples, denoiser: Checkpoint) -> Checkpoint:
     """A model after four steps."""
     return train(stack, samples, denoiser=denoiser)
+
+
+@pytest.fixture
+def bdgf(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Bdgf:
+    """Run a command in an empty folder; returns the exit code."""
+    monkeypatch.chdir(tmp_path)
+
+    def run(*arguments: object) -> int:
+        monkeypatch.setattr(sys, "argv", ["bdgf", *map(str, arguments)])
+        try:
+            main()
+        except SystemExit as stopped:
+            return int(stopped.code or 0)
+        return 0
+
+    return run

@@ -6,19 +6,17 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 import rasterio
+from conftest import Bdgf
 
 from landcover_bdgf.checkpoint import Checkpoint
-from landcover_bdgf.cli import main
 from landcover_bdgf.simulate import SceneFiles
 
-Bdgf = Callable[..., int]
 QUICK = [
     "--set",
     "diffusion.steps=3",
@@ -29,22 +27,6 @@ QUICK = [
     "--set",
     "training.batch=16",
 ]
-
-
-@pytest.fixture
-def bdgf(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Bdgf:
-    """Run a command in an empty folder; returns the exit code."""
-    monkeypatch.chdir(tmp_path)
-
-    def run(*arguments: object) -> int:
-        monkeypatch.setattr(sys, "argv", ["bdgf", *map(str, arguments)])
-        try:
-            main()
-        except SystemExit as stopped:
-            return int(stopped.code or 0)
-        return 0
-
-    return run
 
 
 def labels_of(scene: SceneFiles) -> list[object]:

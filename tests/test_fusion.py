@@ -7,6 +7,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from landcover_bdgf.errors import SettingsError
 from landcover_bdgf.networks.fusion import (
     PAIRS,
     FusionNetwork,
@@ -90,6 +91,17 @@ def test_ablation_switches_change_what_they_say(branches: str, guidance: str) ->
     for branch in recipe.branches:
         sees_features = not torch.equal(before.vectors[branch], after.vectors[branch])
         assert sees_features is (branch in recipe.guidance)
+
+
+def test_the_attention_classifier_sees_diffusion_features_alone() -> None:
+    sets = ("fusion.branches=attention", "fusion.guidance=attention")
+    made, (spec, sar, dif) = network(load_recipe("laptop", sets).fusion), tile(12, 25)
+    dense = apply_dense(made, spec, sar, dif)
+    torch.testing.assert_close(dense, apply_windows(made, spec, sar, dif), atol=1e-4, rtol=0)
+    assert torch.equal(apply_dense(made, spec + 1, sar - 1, dif), dense)
+    assert not torch.allclose(apply_dense(made, spec, sar, dif + 1), dense)
+    with pytest.raises(SettingsError, match="the branch attention needs guidance"):
+        load_recipe("laptop", sets[:1])
 
 
 def test_each_branch_looks_at_both_sensors() -> None:

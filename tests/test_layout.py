@@ -23,6 +23,11 @@ MEETING = {
     "diagnostics",
     "demo",
     "cli",
+    "bench.complexity",
+    "bench.embedding",
+    "bench.methods",
+    "bench.probe",
+    "bench.version",
 }
 STEPS = {"pretraining", "training", "mapping"}
 GEO_LIBRARIES = {"rasterio", "geopandas", "pyogrio", "shapely", "pyproj", "affine"}

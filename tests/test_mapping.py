@@ -18,7 +18,8 @@ from landcover_bdgf.features import Viewer
 from landcover_bdgf.journal import Classified, Journal
 from landcover_bdgf.mapping import Classifier, MapSettings, confidence_path, map_scene
 from landcover_bdgf.networks.fusion import apply_windows
-from landcover_bdgf.stack import Stack
+from landcover_bdgf.simulate import simulate, write_scene
+from landcover_bdgf.stack import Stack, align
 
 
 @pytest.fixture(scope="module")
@@ -80,13 +81,17 @@ def test_the_record_says_what_the_map_was_made_of(made: Path, model: Checkpoint)
 def test_a_mapped_block_is_the_reference_window_by_window(made: Path, model: Checkpoint, wide_stack: Stack) -> None:
     classifier = Classifier(model, Run())
     viewer: Viewer = classifier.viewer
-    seen = viewer.see(viewer.read(wide_stack, (0, 128)))
+    block = viewer.read(wide_stack, (0, 128))
+    seen = viewer.see(block)
     corner = [x[..., 30:52, 20:42] for x in (seen.spec, seen.sar, seen.dif)]  # 14 × 14 windows
     with torch.no_grad():
         z = apply_windows(classifier.network, *corner)
     with rasterio.open(made) as dataset:
         codes = dataset.read(1)[30:40, 128 + 20 : 128 + 34]
-    expected = np.where(seen.valid[0, 30:40, 20:34], z[0, :, :10].argmax(0).numpy() + 1, 0)
+    halo = viewer.recipe.halo_px
+    expected = np.where(
+        block.seen.valid[halo + 30 : halo + 40, halo + 20 : halo + 34], z[0, :, :10].argmax(0).numpy() + 1, 0
+    )
     assert np.array_equal(codes, expected)
 
 
@@ -107,15 +112,24 @@ def short_of_memory(monkeypatch: pytest.MonkeyPatch, *, blocks: int) -> None:
     monkeypatch.setattr(Classifier, "_classified", within)
 
 
+@pytest.fixture(scope="module")
+def even_stack(tmp_path_factory: pytest.TempPathFactory) -> Stack:
+    """A scene of six whole blocks, which make one batch."""
+    files = write_scene(simulate((384, 256), seed=6), tmp_path_factory.mktemp("even"), seed=6)
+    return align(files.spectral, files.sar)
+
+
 @pytest.mark.parametrize("blocks", [1, 2, 7])
 def test_too_little_memory_for_all_blocks_halves_the_batch(
-    blocks: int, made: Path, model: Checkpoint, wide_stack: Stack, tmp_path: Path,
+    blocks: int, model: Checkpoint, even_stack: Stack, tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture,
 ) -> None:  # fmt: skip
+    settings = MapSettings(confidence=True)
+    one_by_one = map_scene(model, even_stack, tmp_path / "a.tif", settings=settings)
     caplog.set_level("INFO")
     short_of_memory(monkeypatch, blocks=blocks)
-    again = map_scene(model, wide_stack, tmp_path / made.name, settings=MapSettings(confidence=True))
-    for one, other in ((again, made), (confidence_path(again), confidence_path(made))):
+    again = map_scene(model, even_stack, tmp_path / "b.tif", settings=settings)
+    for one, other in ((again, one_by_one), (confidence_path(again), confidence_path(one_by_one))):
         assert one.read_bytes() == other.read_bytes()
     assert ("short of memory" in caplog.text) is (blocks < 6)
 

@@ -74,10 +74,10 @@ class Channels:
     spectral: Tensor
 
     @classmethod
-    def of(cls, sigma_log_sar: list[float], spectral_bands: int) -> Channels:
-        """SAR channels first, then the spectral bands (eq. 8)."""
+    def of(cls, sigma_log_sar: list[float], spectral_bands: int, *, speckle: bool = True) -> Channels:
+        """SAR channels first, then the spectral bands (eq. 8); without ``speckle``, Gaussian noise for all."""
         sar = len(sigma_log_sar)
-        sigma = torch.tensor([*sigma_log_sar, *[0.0] * spectral_bands], dtype=torch.float32)
+        sigma = torch.tensor([*(s * speckle for s in sigma_log_sar), *[0.0] * spectral_bands], dtype=torch.float32)
         return cls(sigma, torch.arange(sar + spectral_bands) >= sar)
 
     def to(self, device: torch.device) -> Channels:

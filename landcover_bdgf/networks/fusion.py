@@ -18,7 +18,7 @@ from torch.nn import functional as F
 from landcover_bdgf.networks.cnn import CnnBranch
 from landcover_bdgf.networks.layers import Readout, crop, project
 from landcover_bdgf.networks.mamba import MambaBranch
-from landcover_bdgf.networks.transformer import TransformerBranch
+from landcover_bdgf.networks.transformer import AttentionBranch, TransformerBranch
 from landcover_bdgf.recipe import FusionRecipe
 
 # KL(first ‖ second) in the printed directions: trans‖cnn, mamba‖cnn, mamba‖trans (eq. 28)
@@ -58,6 +58,7 @@ class FusionNetwork(nn.Module):
         self.cnn_vector = Readout(d, 2, recipe.centre_px) if "cnn" in recipe.branches else None
         self.transformer = TransformerBranch(*bands, recipe) if "transformer" in recipe.branches else None
         self.mamba = MambaBranch(*bands, recipe) if "mamba" in recipe.branches else None
+        self.attention = AttentionBranch(recipe) if "attention" in recipe.branches else None
         self.heads = nn.ModuleDict({name: nn.Linear(d, inputs.classes) for name in recipe.branches})
         self.head = nn.Linear(len(recipe.branches) * d, inputs.classes)
 
@@ -96,6 +97,9 @@ class FusionNetwork(nn.Module):
             vectors["transformer"] = self.transformer(spec, sar, dif, then.get("transformer"))
         if self.mamba is not None:
             vectors["mamba"] = self.mamba(spec, sar, guides if self.mamba.group else [], then.get("mamba"))
+        if self.attention is not None:
+            assert dif is not None
+            vectors["attention"] = self.attention(dif, then.get("attention"))
         return {name: vectors[name] for name in self.recipe.branches}
 
     def _dropout(self, v: Tensor, generator: Generator | None) -> Tensor:

@@ -66,6 +66,11 @@ class Tokenizer(nn.Module):
         return tokens.movedim(0, 2).flatten(2)
 
 
+def tokenizer_of(channels: int, recipe: FusionRecipe) -> Tokenizer:
+    """As the recipe says."""
+    return Tokenizer(channels, recipe.d, tokens=recipe.tokens, patch=recipe.patch)
+
+
 def slide(x: Tensor, row: Tensor, col: Tensor) -> Tensor:
     """Depthwise convolution with the separable kernels row_k ⊗ col_k, for channels that go through all k in turn."""
     channels, repeat = x.shape[1], x.shape[1] // len(row)
@@ -164,11 +169,9 @@ class TransformerBranch(nn.Module):
         self.patch = recipe.patch
         guided = "transformer" in recipe.guided
 
-        def tokens(channels: int) -> Tokenizer:
-            return Tokenizer(channels, recipe.d, tokens=recipe.tokens, patch=recipe.patch)
-
-        self.spec, self.sar = Sensor(tokens(bands), recipe), Sensor(tokens(sar_bands), recipe)
-        of_features = PixelTokens(recipe.d, recipe.d) if recipe.pixel_tokens else tokens(recipe.d)
+        self.spec = Sensor(tokenizer_of(bands, recipe), recipe)
+        self.sar = Sensor(tokenizer_of(sar_bands, recipe), recipe)
+        of_features = PixelTokens(recipe.d, recipe.d) if recipe.pixel_tokens else tokenizer_of(recipe.d, recipe)
         self.dif = Sensor(of_features, recipe) if guided else None
         self.cross = nn.ModuleList(Attention(recipe) for _ in range(3 if guided else 2))
 
@@ -202,3 +205,26 @@ def ask(attention: nn.Module, cls: Tensor, tok: Tensor) -> Tensor:
     assert isinstance(attention, Attention)
     seen: Tensor = attention(cls, normalise(cls), attention.keys(normalise(tok)))
     return seen
+
+
+class AttentionBranch(nn.Module):
+    """Diffusion features alone, ``(B, d, H, W) -> (B, d, H − 8, W − 8)``: an attention classifier as in SpectralDiff.
+
+    To compare with (the paper's Table 8); no part of the method.
+    """
+
+    def __init__(self, recipe: FusionRecipe) -> None:
+        super().__init__()
+        self.patch = recipe.patch
+        tokenizer = PixelTokens(recipe.d, recipe.d) if recipe.pixel_tokens else tokenizer_of(recipe.d, recipe)
+        self.sensor = Sensor(tokenizer, recipe)
+
+    def forward(self, dif: Tensor, then: Tensor | None = None) -> Tensor:
+        """With ``then (c, d)``, (B, c, H − 8, W − 8): the vector times that matrix."""
+        height, width = (n - self.patch + 1 for n in dif.shape[-2:])
+
+        def vectors(tokens: Tensor) -> Tensor:
+            cls: Tensor = self.sensor(tokens.contiguous())[0][:, 0]
+            return cls if then is None else then @ cls
+
+        return in_pieces(vectors, self.sensor.tokenizer(dif)).unflatten(1, (-1, height, width)).movedim(0, 1)

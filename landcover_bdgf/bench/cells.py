@@ -1,0 +1,161 @@
+"""The cells of a comparison, scene × protocol × seed × method: each computed once, and kept."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import time
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from functools import partial
+from itertools import pairwise, product
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from landcover_bdgf.accuracy import accuracy
+from landcover_bdgf.bench.datasets import Dataset
+from landcover_bdgf.bench.methods import BDGF, Laboratory, Method, Prediction
+from landcover_bdgf.bench.protocols import PROTOCOLS, draw, shortages
+from landcover_bdgf.bench.version import version_of_baselines, version_of_models
+from landcover_bdgf.calibration import calibration_error, reliability
+from landcover_bdgf.device import Run
+from landcover_bdgf.output import atomic_output
+from landcover_bdgf.progress import hushed, log, progress
+from landcover_bdgf.recipe import Recipe
+from landcover_bdgf.sample_set import Samples
+from landcover_bdgf.split import distances_px
+
+# Distance to the nearest training pixel in px, where pictures of accuracy against distance change.
+DISTANCES_PX = (0, 4, 9, 16, 32, 64, 1_000_000)
+
+Cell = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What is to be compared.
+
+    Attributes
+    ----------
+    datasets : tuple of Dataset
+    protocols : tuple of str
+    methods : tuple of Method
+    seeds : tuple of int
+    per_class : int
+        Training pixels of each class.
+    recipe : Recipe
+    work : Path
+        Keeps cells and denoisers, so that an interrupted comparison goes on.
+    run : Run
+    """
+
+    datasets: tuple[Dataset, ...]
+    protocols: tuple[str, ...]
+    methods: tuple[Method, ...]
+    seeds: tuple[int, ...]
+    per_class: int
+    recipe: Recipe
+    work: Path
+    run: Run
+
+    @property
+    def size(self) -> int:
+        """Number of cells."""
+        return len(self.datasets) * len(self.protocols) * len(self.methods) * len(self.seeds)
+
+
+@dataclass
+class Archive:
+    """Cells kept in a folder. One that another version of the program made is computed again, and counted."""
+
+    folder: Path
+    outdated: int = 0
+
+    def cell(self, identity: dict[str, Any], version: str, make: Callable[[], Cell]) -> Cell:
+        """The cell of that identity, made if it is not there."""
+        name = hashlib.sha256(json.dumps(identity, sort_keys=True).encode()).hexdigest()[:24]
+        path = self.folder / f"cell_{name}.json"
+        kept = _read(path)
+        if kept is not None and kept.get("version") == version:
+            return kept
+        self.outdated += kept is not None
+        cell = make() | {"version": version}
+        with atomic_output(path, overwrite=True) as temporary:
+            temporary.write_text(json.dumps(cell), encoding="utf-8")
+        return cell
+
+
+def run_plan(plan: Plan) -> list[Cell]:
+    """All cells; seed by seed, so that what an interrupted run leaves can be compared in pairs."""
+    archive, cells = Archive(plan.work), []
+    with progress("comparison", plan.size) as advance:
+        for dataset in plan.datasets:
+            laboratory, fingerprint = Laboratory(dataset, plan.recipe, plan.work, plan.run), dataset.fingerprint()
+            for seed, name in product(plan.seeds, plan.protocols):
+                protocol = PROTOCOLS[name]
+                samples = draw(dataset, protocol, per_class=plan.per_class, seed=seed)
+                drawn = {"protocol": asdict(protocol), "per_class": plan.per_class, "seed": seed}
+                for method in plan.methods:
+                    identity = {"dataset": fingerprint, **drawn, "method": method.settings(plan.recipe)}
+                    make = partial(_computed, laboratory, samples, method, seed)
+                    cell = archive.cell(identity, _version(method.kind, laboratory), make)
+                    names = {"dataset": dataset.name, "protocol": name, "seed": seed, "method": method.name}
+                    cells.append({**names, "per_class": plan.per_class, **cell})
+                    advance(note=" ".join(map(str, names.values())))
+    if archive.outdated:
+        log.warning("%d kept results were of another version of the program, and were computed again", archive.outdated)
+    return cells
+
+
+def _computed(laboratory: Laboratory, samples: Samples, method: Method, seed: int) -> Cell:
+    started = time.monotonic()
+    with hushed():
+        found = laboratory.predict(method, samples, seed)
+    return {"seconds": time.monotonic() - started} | judged(samples, found)
+
+
+def judged(samples: Samples, found: Prediction) -> Cell:
+    """How right a prediction is on the test part."""
+    test = samples.test
+    codes = found.codes[test.rows, test.cols]
+    result = accuracy(test.codes, codes, samples.legend)
+    right = codes == test.codes
+    cell: Cell = {
+        "oa": 100 * result.overall, "aa": 100 * result.average, "kappa": _percent(result.kappa),
+        "train_px": len(samples.train), "test_px": len(test), "leak": samples.leak(),
+        "shortages": shortages(samples),
+        "producers": dict(zip(samples.legend.names, map(_percent, result.producers), strict=True)),
+        "by_distance": _by_distance(right, distances_px(test.positions, samples.train.positions)),
+        "ece": None, "reliability": [],
+    }  # fmt: skip
+    if found.probability is not None:
+        bins = reliability(found.probability[test.rows, test.cols], right)
+        cell |= {"ece": 100 * calibration_error(bins), "reliability": [asdict(one) for one in bins]}
+    return cell
+
+
+def _by_distance(right: Any, away: Any) -> list[dict[str, float]]:
+    inside = [(low, high, (away >= low) & (away < high)) for low, high in pairwise(DISTANCES_PX)]
+    return [
+        {"from_px": low, "to_px": high, "n": int(m.sum()), "oa": 100 * float(right[m].mean())}
+        for low, high, m in inside
+        if m.any()
+    ]
+
+
+def _percent(share: float) -> float | None:
+    return None if np.isnan(share) else 100 * float(share)
+
+
+def _read(path: Path) -> Cell | None:
+    try:
+        cell = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return None
+    return cell if isinstance(cell, dict) else None
+
+
+def _version(kind: str, laboratory: Laboratory) -> str:
+    return version_of_models(laboratory.run.torch_device().type) if kind == BDGF else version_of_baselines()

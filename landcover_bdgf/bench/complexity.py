@@ -1,0 +1,103 @@
+"""Parameters and multiply-adds of every part of the method, by counting (the paper's Table 9)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import nn
+from torch.utils.flop_counter import FlopCounterMode
+
+from landcover_bdgf.networks.fusion import FusionNetwork, Inputs
+from landcover_bdgf.networks.mamba import SpectralMamba
+from landcover_bdgf.networks.unet import BAND_MULTIPLE, UNet, feature_channels
+from landcover_bdgf.recipe import Recipe
+
+TILE_PX = 64  # large enough for shared layers to count once per pixel, nearly
+
+
+@dataclass(frozen=True)
+class Part:
+    """A part of the method.
+
+    Attributes
+    ----------
+    name : str
+    parameters : int
+    per_window : int
+        Multiply-adds for one window alone; for the U-Net, for one pixel of a training tile.
+    per_pixel : int
+        The same in a map, where windows share what they can.
+    """
+
+    name: str
+    parameters: int
+    per_window: int
+    per_pixel: int
+
+
+def count_parts(recipe: Recipe, inputs: Inputs) -> list[Part]:
+    """All parts; matrix products and convolutions are counted, additions, norms and activations are not.
+
+    The scan of a Mamba counts three multiply-adds for each channel, state and band. A transposed convolution counts by
+    its input, so that the U-Net comes to 10 % less than in the paper, whose tool counts its output, and norms too.
+    """
+    patch = recipe.fusion.patch
+    network = FusionNetwork(inputs, recipe.fusion).eval()
+    whole = _counted(network, inputs, patch)
+    tile = _counted(network, inputs, TILE_PX + patch - 1) if recipe.fusion.shares else None
+    parts = [_unet(recipe, inputs)]
+    for name, module in network.named_children():
+        key = f"FusionNetwork.{name}"
+        if name in ("head", "heads"):  # used by their weights, which a counter of modules does not see
+            window = pixel = sum(m.weight.numel() for m in module.modules() if isinstance(m, nn.Linear))
+        else:
+            window = whole.get(key, 0) + _scan(module) * recipe.fusion.centre_px**2
+            pixel = window if tile is None else tile.get(key, 0) // TILE_PX**2 + _scan(module)
+        parts.append(Part(name, _parameters(module), window, pixel))
+    return parts
+
+
+def count_line(part: Part) -> str:
+    """For a terminal: millions."""
+    numbers = (part.parameters / 1e6, part.per_window / 1e6, part.per_pixel / 1e6)
+    return f"{part.name:<12}" + " ".join(f"{number:12.3f}" for number in numbers)
+
+
+def _unet(recipe: Recipe, inputs: Inputs) -> Part:
+    unet = UNet(recipe.diffusion.width).eval()
+    bands = -(-(inputs.bands + inputs.sar_bands) // BAND_MULTIPLE) * BAND_MULTIPLE
+    t = torch.zeros(1, dtype=torch.long)
+    with FlopCounterMode(display=False) as counter:
+        unet(torch.zeros(1, bands, 8, 8), t)
+    whole = counter.get_total_flops() // 2 // 64
+    with FlopCounterMode(display=False) as counter:
+        unet.features(torch.zeros(1, bands, TILE_PX + 26, TILE_PX + 26), t)
+    return Part("U-Net", _parameters(unet), whole, counter.get_total_flops() // 2 // TILE_PX**2)
+
+
+def _counted(network: FusionNetwork, inputs: Inputs, side: int) -> dict[str, int]:
+    """Multiply-adds by module; with gradients, so that library products are used, which can be counted."""
+    tensors = [torch.zeros(1, channels, side, side) for channels in (inputs.bands, inputs.sar_bands, inputs.features)]
+    with FlopCounterMode(display=False) as counter:
+        network(*tensors)
+    counts: Mapping[str, Mapping[Any, int]] = counter.get_flop_counts()
+    return {name: sum(ops.values()) // 2 for name, ops in counts.items()}
+
+
+def _scan(module: nn.Module) -> int:
+    """Of one pixel."""
+    scans = [m for m in module.modules() if isinstance(m, SpectralMamba)]
+    return sum(3 * 2 * m.block.e * m.block.states * m.weight.shape[1] for m in scans)
+
+
+def _parameters(module: nn.Module) -> int:
+    return sum(p.numel() for p in module.parameters())
+
+
+def inputs_of(recipe: Recipe, bands: int, sar_bands: int, classes: int) -> Inputs:
+    """Of a scene, its bands reduced as the recipe says."""
+    seen = bands if bands <= recipe.spectral.max_bands else recipe.spectral.reduced_bands
+    return Inputs(seen, sar_bands, feature_channels(recipe.diffusion.width, seen + sar_bands), classes)

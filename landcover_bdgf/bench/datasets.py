@@ -1,0 +1,176 @@
+"""Scenes with labels to measure accuracy on: a folder described by a TOML file, or the paper's MATLAB files."""
+
+from __future__ import annotations
+
+import difflib
+import hashlib
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from landcover_bdgf.bench.matlab import PUBLISHED, published_scene
+from landcover_bdgf.bench.simulated import NAME, class_names, simulated_scene
+from landcover_bdgf.errors import LabelError, SettingsError
+from landcover_bdgf.labels import read_labels
+from landcover_bdgf.legend import Legend
+from landcover_bdgf.raster import grid_of, open_raster
+from landcover_bdgf.stack import AlignSettings, Stack, align
+
+DESCRIPTION = "dataset.toml"
+_READ_PX = 512
+
+
+class Description(BaseModel):
+    """What ``dataset.toml`` says. Paths are relative to it.
+
+    Attributes
+    ----------
+    spectral, sar : str or list of str
+        As the first two arguments of ``bdgf map``.
+    labels : str
+        A raster of class codes on the grid of the spectral image, 0 = none; or polygons or points with ``field``.
+    names : dict
+        Code, as text, to name.
+    ignore : list
+        Codes, or values of the field, that are no class to learn.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    spectral: str | list[str]
+    sar: str | list[str]
+    labels: str
+    field: str | None = None
+    names: dict[str, str] = {}
+    ignore: tuple[int | str, ...] = ()
+    spectral_offset: float = 0.0
+    simulated: bool = False
+
+
+@dataclass(frozen=True, eq=False)
+class Dataset:
+    """A scene and what is known of its classes.
+
+    Attributes
+    ----------
+    name : str
+    stack : Stack
+    truth : uint16 (h, w)
+        Codes of the legend; 0 where there is no label, or no data.
+    legend : Legend
+    simulated : bool
+        Whether the scene is made by formula.
+    """
+
+    name: str
+    stack: Stack
+    truth: NDArray[np.uint16]
+    legend: Legend
+    simulated: bool = False
+
+    def fingerprint(self) -> str:
+        """sha256 of all that a result on it depends on."""
+        total = hashlib.sha256(self.stack.fingerprint().encode())
+        total.update(self.truth.tobytes())
+        total.update("\0".join(self.legend.names).encode())
+        return total.hexdigest()
+
+
+def open_dataset(name: str, data: Path | None, work: Path) -> Dataset:
+    """A data set by the name it was published under, or by a folder or file of one's own.
+
+    Parameters
+    ----------
+    name : str
+        ``augsburg``, ``berlin``, ``yellow-river``, ``lcz-hk``, ``simulated``, a folder with ``dataset.toml``, or such
+        a file.
+    data : Path, optional
+        Where the published MATLAB files lie, in one folder for each; or, for ``simulated``, real labels and spectra.
+    work : Path
+        Where MATLAB files become rasters.
+
+    Raises
+    ------
+    SettingsError
+        There is none of that name, or its description is wrong.
+    RasterError, LabelError
+        Its files are missing, damaged or do not fit together.
+    """
+    if name in PUBLISHED:
+        spectral, sar, truth = published_scene(name, data, work)
+        names = {str(code): text for code, text in PUBLISHED[name].classes.items()}
+        return _dataset(name, align(spectral, sar), truth, names)
+    if name == NAME:
+        spectral, sar, truth = simulated_scene(data, work)
+        return _dataset(name, align(spectral, sar), truth, class_names(), simulated=True)
+    path = Path(name)
+    path = path / DESCRIPTION if path.is_dir() else path
+    if not path.is_file():
+        near = difflib.get_close_matches(name, PUBLISHED, 1)
+        hint = f" Did you mean {near[0]}?" if near else ""
+        raise SettingsError(
+            f"--dataset {name}: is none of {', '.join([*PUBLISHED, NAME])}, and no folder with a {DESCRIPTION}.{hint}"
+        )
+    return _described(path)
+
+
+def _described(path: Path) -> Dataset:
+    try:
+        description = Description.model_validate(tomllib.loads(path.read_text(encoding="utf-8")))
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        raise SettingsError(f"{path}: cannot be read as TOML: {error}.") from None
+    except ValidationError as error:
+        first = error.errors()[0]
+        key = ".".join(str(part) for part in first["loc"])
+        raise SettingsError(f"{path}: key {key!r}: {first['msg']}. See {Description.__name__}.") from None
+    settings = AlignSettings(spectral_offset=description.spectral_offset)
+    stack = align(_beside(path, description.spectral), _beside(path, description.sar), settings=settings)
+    labels, ignore = path.parent / description.labels, [str(value) for value in description.ignore]
+    if description.field:
+        pixels = read_labels(labels, description.field, stack.grid, ignore=ignore)
+        truth = np.zeros(stack.grid.shape_hw, np.uint16)
+        truth[pixels.rows, pixels.cols] = pixels.codes
+        names = {str(entry.code): entry.name for entry in pixels.legend.entries}
+    else:
+        truth, names = _read_codes(labels, stack), description.names
+        truth[np.isin(truth, [int(code) for code in ignore if code.isdigit()])] = 0
+    name = path.parent.name if path.name == DESCRIPTION else path.stem
+    return _dataset(name, stack, truth, names, simulated=description.simulated)
+
+
+def _beside(path: Path, source: str | list[str]) -> Path | list[Path]:
+    return path.parent / source if isinstance(source, str) else [path.parent / one for one in source]
+
+
+def _read_codes(path: Path, stack: Stack) -> NDArray[np.uint16]:
+    with open_raster(path) as dataset:
+        if not grid_of(dataset).same_as(stack.grid):
+            raise LabelError(
+                f"{path}: lies on another grid than the spectral image ({grid_of(dataset).describe()}; the image: "
+                f"{stack.grid.describe()}). Warp it with gdalwarp -r near, or give polygons."
+            )
+        codes = dataset.read(1)
+        there = dataset.read_masks(1) > 0
+    if codes.dtype.kind not in "iu":
+        raise LabelError(f"{path}: holds {codes.dtype}, class codes are whole numbers. Convert it.")
+    return np.where(there & (codes > 0), codes, 0).astype(np.uint16)
+
+
+def _dataset(
+    name: str, stack: Stack, codes: NDArray[np.uint16], names: Mapping[str, str], *, simulated: bool = False
+) -> Dataset:
+    """With classes counted from 1, and no label where a sensor has no data."""
+    valid = np.zeros(stack.grid.shape_hw, bool)
+    for window in stack.grid.tiles(_READ_PX):
+        valid[window.toslices()] = stack.read_valid(window)
+    present = np.unique(codes[valid & (codes > 0)])
+    if len(present) < 2:
+        raise LabelError(f"{name}: has labels of {len(present)} classes where both images have data, two are needed.")
+    legend = Legend.from_values(present.tolist(), names)
+    truth = np.where(valid & (codes > 0), np.searchsorted(present, codes) + 1, 0).astype(np.uint16)
+    return Dataset(name, stack, truth, legend, simulated)

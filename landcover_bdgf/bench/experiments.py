@@ -1,0 +1,143 @@
+"""The paper's experiments, each by one word; and a comparison of anything with anything."""
+
+from __future__ import annotations
+
+import difflib
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from landcover_bdgf.bench.cells import Cell, Plan, run_plan
+from landcover_bdgf.bench.datasets import open_dataset
+from landcover_bdgf.bench.methods import BDGF, Method, parse_method
+from landcover_bdgf.bench.page import write_results
+from landcover_bdgf.bench.protocols import PROTOCOLS
+from landcover_bdgf.bench.tables import ProtocolTable, tables
+from landcover_bdgf.device import Run
+from landcover_bdgf.errors import OutputError, SettingsError
+from landcover_bdgf.recipe import Recipe
+
+BASELINES = tuple(f"{c}{context}" for c in ("et", "rf", "svm", "gb") for context in ("", "+9", "+17", "+33"))
+COMPARISON = (BDGF, "fusion", *BASELINES)
+_ALL = "cnn,transformer,mamba"
+
+
+def _variant(name: str, branches: str = _ALL, guidance: str = "", *more: str) -> Method:
+    overrides = (f"fusion.branches={branches}", f"fusion.guidance={guidance or branches}", *more)
+    return Method(name, BDGF, overrides=overrides)
+
+
+# Rows 1 to 12 of the paper's Table 2, where diffusion features guide every branch that is there. After them
+# the recipe as it is.
+ABLATION = (
+    _variant("1 CNN", "cnn"),
+    _variant("2 transformer", "transformer"),
+    _variant("3 Mamba", "mamba"),
+    _variant("4 CNN + transformer", "cnn,transformer"),
+    _variant("5 CNN + Mamba", "cnn,mamba"),
+    _variant("6 transformer + Mamba", "transformer,mamba"),
+    _variant("7 CNN not guided", guidance="transformer,mamba"),
+    _variant("8 transformer not guided", guidance="cnn,mamba"),
+    _variant("9 Mamba not guided", guidance="cnn,transformer"),
+    _variant("10 no masks", _ALL, "", "diffusion.mask=none"),
+    _variant("11 no mutual learning", _ALL, "", "mutual.enabled=false"),
+    _variant("12 whole", _ALL),
+    Method("the recipe", BDGF),
+)
+# The paper's Table 8: diffusion features with and without masks and speckle noise, seen by either classifier.
+_CONCATENATED = ("diffusion.mask=none", "diffusion.speckle=false")
+TRANSFER = (
+    _variant("group network, masking", _ALL),
+    _variant("group network, concatenated", _ALL, "", *_CONCATENATED),
+    _variant("attention, masking", "attention"),
+    _variant("attention, concatenated", "attention", "", *_CONCATENATED),
+)
+EXPERIMENTS = ("comparison", "ablation", "transfer", "labels", "uncertainty")
+LABEL_COUNTS = (30, 40, 50, 60, 70)  # figure 14 (d)
+MARK = "cells"  # the folder by which an older comparison is known
+
+
+@dataclass(frozen=True)
+class BenchSettings:
+    """What to compare, and where.
+
+    Attributes
+    ----------
+    datasets : tuple of str
+        As :func:`~landcover_bdgf.bench.datasets.open_dataset`.
+    output : Path
+        A folder for the results; it also keeps what is finished, so that the same call goes on after an interruption.
+    data : Path, optional
+        Where published MATLAB files lie.
+    experiment : str
+        "comparison", "ablation", "transfer", "labels" or "uncertainty".
+    methods, protocols : tuple of str
+        Empty methods for those of the experiment.
+    seeds : tuple of int
+    per_class : int
+    """
+
+    datasets: tuple[str, ...]
+    output: Path
+    data: Path | None = None
+    experiment: str = "comparison"
+    methods: tuple[str, ...] = ()
+    protocols: tuple[str, ...] = tuple(PROTOCOLS)
+    seeds: tuple[int, ...] = tuple(range(10))
+    per_class: int = 50
+
+    def __post_init__(self) -> None:
+        _check_word("--experiment", self.experiment, EXPERIMENTS)
+        for protocol in self.protocols:
+            _check_word("--protocols", protocol, tuple(PROTOCOLS))
+
+    @property
+    def columns(self) -> tuple[Method, ...]:
+        """The methods, ours first."""
+        if self.methods:
+            return tuple(map(parse_method, self.methods))
+        fixed = {"ablation": ABLATION[::-1], "transfer": TRANSFER, "comparison": tuple(map(parse_method, COMPARISON))}
+        return fixed.get(self.experiment, (parse_method(BDGF),))
+
+
+def run_experiment(settings: BenchSettings, recipe: Recipe, run: Run) -> tuple[list[ProtocolTable], str, Path]:
+    """Compute what is not there yet, and write ``results.csv``, ``summary.json`` and ``report.html``.
+
+    Returns
+    -------
+    tables, the method that is paired with all others, the page
+
+    Raises
+    ------
+    SettingsError
+        An unknown word.
+    OutputError
+        The folder holds other things.
+    RasterError, LabelError
+        A data set cannot be used, or has too few labels.
+    """
+    columns = settings.columns
+    work = _work_folder(settings.output)
+    datasets = tuple(open_dataset(name, settings.data, work) for name in settings.datasets)
+    counts = LABEL_COUNTS if settings.experiment == "labels" else (settings.per_class,)
+    plan = Plan(datasets, settings.protocols, columns, settings.seeds, counts[0], recipe, work, run)
+    cells: list[Cell] = []
+    for count in counts:
+        found = run_plan(replace(plan, per_class=count))
+        cells += found if len(counts) == 1 else [cell | {"method": f"{cell['method']}, {count} px"} for cell in found]
+    reference = columns[0].name if len(counts) == 1 else f"{columns[0].name}, {settings.per_class} px"
+    return tables(cells, reference), reference, write_results(settings.output, plan, cells, reference)
+
+
+def _work_folder(output: Path) -> Path:
+    work = output / MARK
+    if output.exists() and not work.is_dir() and (not output.is_dir() or any(output.iterdir())):
+        raise OutputError(f"{output}: holds other things than a comparison. Choose a new folder.")
+    work.mkdir(parents=True, exist_ok=True)
+    return work
+
+
+def _check_word(option: str, word: str, known: tuple[str, ...]) -> None:
+    if word not in known:
+        near = difflib.get_close_matches(word, known, 1, cutoff=0.3)
+        hint = f"Did you mean {near[0]}?" if near else f"Use {', '.join(known)}."
+        raise SettingsError(f"{option} {word}: is unknown. {hint}")

@@ -1,0 +1,194 @@
+"""The paper's four data sets from the MATLAB files they were published in, versions 5 and 7.3."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from affine import Affine
+from numpy.typing import NDArray
+from rasterio.crs import CRS
+from rasterio.windows import Window
+from scipy.io import loadmat
+
+from landcover_bdgf.errors import LabelError, RasterError, SettingsError
+from landcover_bdgf.grid import Grid
+from landcover_bdgf.provenance import digest
+from landcover_bdgf.raster import RasterProfile, write_raster
+
+try:
+    import h5py
+except ImportError:
+    h5py = None
+
+log = logging.getLogger("landcover_bdgf")
+
+# MATLAB files hold no place on the ground. Any will do, and the file says that it is none.
+NOWHERE = CRS.from_epsg(32632)
+HDF5 = b"\x89HDF\r\n\x1a\n"
+HDF5_AT = 512  # behind MATLAB's own header
+
+
+@dataclass(frozen=True)
+class Published:
+    """A data set as it was published: its files, shape, numbers of bands and labelled pixels (the paper's Table 1)."""
+
+    spectral: str
+    sar: str
+    shape_hw: tuple[int, int]
+    bands: int
+    pixel_m: float
+    classes: Mapping[int, str]
+    labelled: int
+    train: str = "TrainImage"
+    test: str = "TestImage"
+
+    @property
+    def files(self) -> tuple[str, ...]:
+        """Names without ``.mat``; each holds one array, by the same name."""
+        return (self.spectral, self.sar, self.train, self.test)
+
+
+def _classes(text: str) -> dict[int, str]:
+    return dict(enumerate(text.split(", "), 1))
+
+
+PUBLISHED = {
+    "augsburg": Published(
+        "data_HS_LR", "data_SAR_HR", (332, 485), 180, 30,
+        _classes("Forest, Residential Area, Industrial Area, Low Plants, Allotment, Commercial Area, Water"), 78_294,
+    ),
+    # 1723 × 476, not the 797 × 220 that the paper prints: that has fewer pixels than labels
+    "berlin": Published(
+        "data_HS_LR", "data_SAR_HR", (1723, 476), 244, 30,
+        _classes("Forest, Residential Area, Industrial Area, Low Plants, Soil, Allotment, Commercial Area, Water"),
+        464_671,
+    ),
+    "yellow-river": Published(
+        "data_HS_LR", "data_SAR_HR", (960, 1170), 166, 30,
+        _classes("Spartina Alterniflora, Suaeda Salsa, Tamarix Forest, Tidal Creek, Mudflat"), 233_478,
+    ),
+    "lcz-hk": Published(
+        "LCZ_MS", "LCZ_SAR", (529, 528), 10, 100,
+        _classes(
+            "Compact High-rise, Compact Mid-rise, Compact Low-rise, Open High-rise, Open Mid-rise, Open Low-rise, "
+            "Large Low-rise, Heavy Industry, Dense Trees, Scattered Trees, Bush and Scrub, Low Plants, Water"
+        ),
+        8_846,
+    ),
+}  # fmt: skip
+
+
+def published_scene(name: str, data: Path | None, work: Path) -> tuple[Path, Path, NDArray[np.uint16]]:
+    """The two images as rasters in ``work``, and all labels, training and test together, as the paper draws from both.
+
+    Returns
+    -------
+    spectral, sar : Path
+        GeoTIFFs without a place on the ground.
+    labels : uint16 (h, w)
+        Classes from 1 in the order of Table 1; 0 = none.
+
+    Raises
+    ------
+    SettingsError
+        No folder was given.
+    RasterError, LabelError
+        A file is missing, cannot be read, or is not of the published shape.
+    """
+    published = PUBLISHED[name]
+    if data is None:
+        raise SettingsError(f"--dataset {name}: needs --data, the folder that holds {name}/{published.spectral}.mat.")
+    folder = data / name if (data / name).is_dir() else data
+    arrays = {stem: _array(folder, stem, published) for stem in published.files}
+    labels = _labels(folder, published, arrays[published.train], arrays[published.test])
+    images = []
+    for stem in (published.spectral, published.sar):
+        cube = arrays[stem] if arrays[stem].ndim == 3 else arrays[stem][..., None]
+        if cube.shape[:2] != labels.shape:
+            raise RasterError(
+                f"{folder / stem}.mat: is {cube.shape[0]} × {cube.shape[1]} px, its labels {labels.shape[0]} × "
+                f"{labels.shape[1]}. Take all files from one data set."
+            )
+        images.append(_as_raster(cube, work / name / f"{stem}.tif", published.pixel_m))
+    return images[0], images[1], labels
+
+
+def read_matlab(path: Path, name: str) -> NDArray[Any]:
+    """The array of that name in a MATLAB file of version 5 or 7.3, or the only array it holds.
+
+    Raises
+    ------
+    RasterError
+        The file cannot be read, or holds no such array.
+    """
+    try:
+        arrays = _read_hdf5(path) if _is_hdf5(path) else loadmat(path)
+    except (OSError, ValueError, NotImplementedError, TypeError, EOFError) as error:
+        raise RasterError(f"{path}: cannot be read as a MATLAB file: {error}.") from error
+    numeric = {
+        key: value for key, value in arrays.items()
+        if isinstance(value, np.ndarray) and value.ndim >= 2 and value.dtype.kind in "iuf"
+    }  # fmt: skip
+    if name in numeric:
+        return numeric[name]
+    if len(numeric) != 1:
+        raise RasterError(f"{path}: holds no array {name}, found {', '.join(sorted(numeric)) or 'none'}. Rename it.")
+    return next(iter(numeric.values()))
+
+
+def _is_hdf5(path: Path) -> bool:
+    with path.open("rb") as file:
+        head = file.read(HDF5_AT + len(HDF5))
+    return HDF5 in (head[: len(HDF5)], head[HDF5_AT:])
+
+
+def _read_hdf5(path: Path) -> dict[str, NDArray[Any]]:
+    if h5py is None:
+        raise RasterError(f"{path}: is of MATLAB 7.3, which needs h5py: pip install h5py.")
+    with h5py.File(path, "r") as file:  # whose axes MATLAB turns round
+        return {key: value[()].T for key, value in file.items() if isinstance(value, h5py.Dataset)}
+
+
+def _array(folder: Path, stem: str, published: Published) -> NDArray[Any]:
+    path = folder / f"{stem}.mat"
+    if not path.is_file():
+        layout = ", ".join(f"{name}.mat" for name in published.files)
+        raise RasterError(f"{path}: is missing. The published layout is {layout} in one folder.")
+    return read_matlab(path, stem)
+
+
+def _labels(folder: Path, published: Published, train: NDArray[Any], test: NDArray[Any]) -> NDArray[np.uint16]:
+    if train.shape != test.shape or train.ndim != 2:
+        raise LabelError(
+            f"{folder}: {published.train}.mat is {train.shape}, {published.test}.mat {test.shape}. They must be alike."
+        )
+    labels = np.maximum(train, test)
+    strange = np.setdiff1d(labels, [0, *published.classes])
+    if len(strange):
+        raise LabelError(f"{folder}: holds class {strange[0]}, the data set has 1 to {len(published.classes)}.")
+    shape, count = labels.shape, int((labels > 0).sum())
+    if (shape, count) != (published.shape_hw, published.labelled):
+        log.warning(
+            "%s: %d × %d px with %d labels; published were %d × %d with %d. Figures cannot be set beside the paper's",
+            folder, *shape, count, *published.shape_hw, published.labelled,
+        )  # fmt: skip
+    return labels.astype(np.uint16)
+
+
+def _as_raster(cube: NDArray[Any], path: Path, pixel_m: float) -> Path:
+    """(h, w, bands) as a GeoTIFF; not written again where it is there already."""
+    pixels = np.ascontiguousarray(cube.transpose(2, 0, 1), np.float32)
+    mark = digest({"pixels": pixels})
+    path = path.with_name(f"{path.stem}_{mark[:12]}.tif")
+    if not path.is_file():
+        path.parent.mkdir(parents=True, exist_ok=True)
+        grid = Grid(NOWHERE, Affine(pixel_m, 0, 500_000, 0, -pixel_m, 5_000_000), cube.shape[:2])
+        tags = {"GEOREFERENCE": "none, made from a MATLAB file"}
+        profile = RasterProfile("float32", len(pixels), overviews="average", tags=tags)
+        write_raster(path, grid, [(Window(0, 0, cube.shape[1], cube.shape[0]), pixels)], profile=profile)
+    return path

@@ -1,0 +1,42 @@
+"""Which version of the program a result is of: a hash of the files that results depend on."""
+
+from __future__ import annotations
+
+import hashlib
+from functools import cache
+from pathlib import Path
+
+import torch
+
+PACKAGE = Path(__file__).parents[1]
+# No result depends on what only shows it.
+SHOWN_BY = {"cli", "options", "terminal", "report", "report_folder", "figures", "info", "check", "demo", "diagnostics",
+            "chain", "__init__", "__main__"}  # fmt: skip
+OF_SAMPLES = ("bench.datasets", "bench.matlab", "bench.protocols", "split", "sample_set")
+
+
+def version_of_baselines() -> str:
+    """Of the classifiers of scikit-learn and the samples they are trained on."""
+    return _sha256((*OF_SAMPLES, "bench.baselines"))
+
+
+def version_of_networks(device: str) -> str:
+    """Of everything a denoiser depends on."""
+    modules = [name for name in _files() if not name.startswith("bench.") and name not in SHOWN_BY]
+    return f"{_sha256(tuple(modules))} torch {torch.__version__} {device}"
+
+
+def version_of_models(device: str) -> str:
+    """Of everything a trained model and its figures depend on."""
+    return f"{version_of_networks(device)} {_sha256((*OF_SAMPLES, 'bench.methods'))}"
+
+
+@cache
+def _files() -> dict[str, Path]:
+    files = sorted(PACKAGE.rglob("*.py"))
+    return {".".join(file.relative_to(PACKAGE).with_suffix("").parts): file for file in files}
+
+
+@cache
+def _sha256(modules: tuple[str, ...]) -> str:
+    return hashlib.sha256(b"".join(_files()[name].read_bytes() for name in modules)).hexdigest()[:24]

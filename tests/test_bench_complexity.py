@@ -1,0 +1,40 @@
+"""Counts agree with the paper's where both count the same, and with hand counts."""
+
+import pytest
+import torch
+from torch import nn
+
+from landcover_bdgf.bench.complexity import count_parts, inputs_of
+from landcover_bdgf.bench.published import published_tables
+from landcover_bdgf.networks.unet import UNet
+from landcover_bdgf.recipe import RECIPES
+
+
+def test_the_u_net_of_the_paper() -> None:
+    """4.30 M parameters; per voxel less than the paper's 950,272, which counts a transposed layer by its output."""
+    unet, total = UNet(), 0
+
+    def count(module: nn.Module, inputs: tuple[torch.Tensor, ...], output: torch.Tensor) -> None:
+        nonlocal total
+        voxels = inputs[0][0, 0].numel() if isinstance(module, nn.ConvTranspose3d) else output[0, 0].numel()
+        total += voxels * module.get_parameter("weight").numel()
+
+    for module in unet.modules():
+        if isinstance(module, nn.Conv3d | nn.ConvTranspose3d):
+            module.register_forward_hook(count)
+    unet(torch.zeros(1, 16, 8, 8), torch.zeros(1))
+    part = count_parts(RECIPES["paper"], inputs_of(RECIPES["paper"], 14, 2, 7))[0]
+    assert part.parameters == 4_299_633
+    published = next(row for row in published_tables()["complexity"]["augsburg"] if row["method"] == "BDGF (P)")
+    assert part.parameters / 1e6 == pytest.approx(published["parameters_m"], abs=0.005)
+    assert part.per_window == pytest.approx(total / 64, rel=1e-3)
+    assert part.per_window / 16 < 950_272
+
+
+def test_sharing_saves_what_windows_repeat() -> None:
+    parts = {part.name: part for part in count_parts(RECIPES["laptop"], inputs_of(RECIPES["laptop"], 12, 2, 6))}
+    assert parts["cnn"].per_window > 15 * parts["cnn"].per_pixel
+    assert parts["head"].parameters == (3 * 64 + 1) * 6
+    assert parts["head"].per_window == parts["head"].per_pixel == 3 * 64 * 6
+    paper = {part.name: part for part in count_parts(RECIPES["paper"], inputs_of(RECIPES["paper"], 12, 2, 6))}
+    assert paper["cnn"].per_window == paper["cnn"].per_pixel, "padded windows share nothing"

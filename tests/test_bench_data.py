@@ -1,0 +1,187 @@
+"""Scenes with labels are read as described or as published; what is missing or does not fit is named."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import h5py
+import numpy as np
+import pytest
+from conftest import WriteTif
+from numpy.typing import NDArray
+from rasterio.windows import Window
+from scipy.io import loadmat, savemat
+from scipy.ndimage import binary_erosion, uniform_filter
+
+from landcover_bdgf.bench.datasets import open_dataset
+from landcover_bdgf.bench.matlab import PUBLISHED, read_matlab
+from landcover_bdgf.bench.published import published_results, published_tables
+from landcover_bdgf.errors import LabelError, RasterError, SettingsError
+from landcover_bdgf.simulate import SceneFiles
+
+Arrays = dict[str, NDArray[Any]]
+
+
+def write_v5(folder: Path, arrays: Arrays) -> None:
+    for name, array in arrays.items():
+        savemat(folder / f"{name}.mat", {name: array})
+
+
+def write_v73(folder: Path, arrays: Arrays) -> None:
+    """As MATLAB writes it: HDF5 behind a header of 512 bytes, axes turned round."""
+    for name, array in arrays.items():
+        with h5py.File(folder / f"{name}.mat", "w", userblock_size=512) as file:
+            file.create_dataset(name, data=array.T)
+        with (folder / f"{name}.mat").open("r+b") as raw:
+            raw.write(b"MATLAB 7.3 MAT-file".ljust(124))
+
+
+def augsburg(shared_data: Path) -> Arrays:
+    """The published labels of Augsburg; images of the published layout, with fewer bands, by formula."""
+    train, test = (loadmat(shared_data / f"augsburg_labels/{n}.mat")[n] for n in ("TrainImage", "TestImage"))
+    rng = np.random.default_rng(0)
+    classes = np.maximum(train, test).astype(int)
+    spectra, backscatter = rng.uniform(500, 4000, (8, 6)), rng.uniform(0.02, 0.4, (8, 2))
+    return {
+        "data_HS_LR": (spectra[classes] + rng.normal(0, 50, (*classes.shape, 6))).astype(np.float32),
+        "data_SAR_HR": (backscatter[classes] * rng.gamma(4, 0.25, (*classes.shape, 2))).astype(np.float32),
+        "TrainImage": train,
+        "TestImage": test,
+    }
+
+
+@pytest.mark.parametrize("write", [write_v5, write_v73])
+def test_the_published_layout(tmp_path: Path, shared_data: Path, write: Callable[[Path, Arrays], None]) -> None:
+    arrays = augsburg(shared_data)
+    (tmp_path / "augsburg").mkdir()
+    write(tmp_path / "augsburg", arrays)
+    dataset = open_dataset("augsburg", tmp_path, tmp_path / "work")
+    assert dataset.legend.names == tuple(PUBLISHED["augsburg"].classes.values())
+    counts = np.bincount(dataset.truth.ravel())[1:].tolist()
+    assert counts == [13507, 30329, 3851, 26857, 575, 1645, 1530]  # Table 1
+    tile = dataset.stack.read(Window(0, 0, 485, 332))
+    assert np.array_equal(tile.spectral, arrays["data_HS_LR"].transpose(2, 0, 1))
+    assert np.array_equal(tile.sar, np.maximum(arrays["data_SAR_HR"].transpose(2, 0, 1), np.float32(1e-6)))
+
+
+def test_a_missing_file_is_named_with_the_layout(tmp_path: Path, shared_data: Path) -> None:
+    arrays = augsburg(shared_data)
+    del arrays["data_SAR_HR"]
+    write_v5(tmp_path, arrays)
+    with pytest.raises(RasterError, match=r"data_SAR_HR.mat: is missing. The published layout is data_HS_LR.mat, data"):
+        open_dataset("augsburg", tmp_path, tmp_path / "work")
+
+
+def test_files_of_two_data_sets(tmp_path: Path, shared_data: Path) -> None:
+    arrays = augsburg(shared_data)
+    write_v5(tmp_path, arrays | {"data_SAR_HR": arrays["data_SAR_HR"][:-1]})
+    with pytest.raises(RasterError, match=r"data_SAR_HR.mat: is 331 × 485 px, its labels 332 × 485"):
+        open_dataset("augsburg", tmp_path, tmp_path / "work")
+    write_v5(tmp_path, arrays | {"TrainImage": arrays["TrainImage"][:-1]})
+    with pytest.raises(LabelError, match="They must be alike"):
+        open_dataset("augsburg", tmp_path, tmp_path / "work")
+
+
+def test_another_shape_than_published_is_said(
+    tmp_path: Path, shared_data: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    write_v5(tmp_path, {name: array[:200] for name, array in augsburg(shared_data).items()})
+    open_dataset("augsburg", tmp_path, tmp_path / "work")
+    assert "published were 332 × 485 with 78294" in caplog.text
+
+
+def test_files_that_are_no_matlab(tmp_path: Path) -> None:
+    (tmp_path / "a.mat").write_bytes(b"GIF89a" * 200)
+    with pytest.raises(RasterError, match="cannot be read as a MATLAB file"):
+        read_matlab(tmp_path / "a.mat", "a")
+    savemat(tmp_path / "b.mat", {"x": np.eye(3), "y": np.eye(3)})
+    with pytest.raises(RasterError, match=r"b.mat: holds no array b, found x, y"):
+        read_matlab(tmp_path / "b.mat", "b")
+
+
+def described(scene: SceneFiles, folder: Path, labels: Path | str, *more: str) -> Path:
+    path = folder / "place.toml"
+    lines = [f'spectral = "{scene.spectral}"', f'sar = "{scene.sar}"', f'labels = "{labels}"', *more]
+    path.write_text("\n".join(lines))
+    return path
+
+
+def test_polygons_as_truth(tmp_path: Path, scene_files: SceneFiles) -> None:
+    path = described(scene_files, tmp_path, scene_files.labels, 'field = "class"', 'ignore = ["water"]')
+    dataset = open_dataset(str(path), None, tmp_path)
+    assert dataset.name == "place"
+    assert "water" not in dataset.legend.names
+    assert "trees" in dataset.legend.names
+    assert set(np.unique(dataset.truth)) == {0, *dataset.legend.codes}
+
+
+def test_a_raster_as_truth(tmp_path: Path, scene_files: SceneFiles, write_tif: WriteTif) -> None:
+    codes = np.full((104, 120), 7, np.uint8)
+    codes[:50], codes[:, :3] = 2, 0
+    options = {"origin_xy": (399_960.0, 5_800_020.0), "nodata": 0}
+    path = described(scene_files, tmp_path, write_tif("t.tif", codes, **options), "[names]", '7 = "wood"')
+    dataset = open_dataset(str(path), None, tmp_path)
+    assert dataset.legend.names == ("2", "wood")
+    assert dataset.truth[10, 20] == 1
+    assert dataset.truth[80, 20] == 2
+    assert dataset.truth[80, 1] == 0
+    assert dataset.truth[2, -2] == 0, "where a sensor has no data, there is no label"
+    elsewhere = described(scene_files, tmp_path, write_tif("u.tif", codes))
+    with pytest.raises(LabelError, match="lies on another grid than the spectral image"):
+        open_dataset(str(elsewhere), None, tmp_path)
+
+
+def test_what_is_not_known(tmp_path: Path, scene_files: SceneFiles) -> None:
+    with pytest.raises(SettingsError, match=r"--dataset augsberg: .* Did you mean augsburg\?"):
+        open_dataset("augsberg", None, tmp_path)
+    with pytest.raises(SettingsError, match="needs --data"):
+        open_dataset("berlin", None, tmp_path)
+    with pytest.raises(SettingsError, match="key 'colour'"):
+        open_dataset(str(described(scene_files, tmp_path, "x.tif", "colour = 1")), None, tmp_path)
+
+
+def test_the_papers_numbers_are_the_papers() -> None:
+    augsburg = published_results("augsburg")
+    assert augsburg is not None
+    assert augsburg.methods[-1] == {"method": "BDGF", "oa": 93.57, "aa": 90.12, "kappa": 90.93}
+    tables = published_tables()
+    for name, of_name in tables["results"].items():
+        whole = tables["ablation"][name][-1]  # experiment 12 is the method itself
+        assert of_name["methods"][-1] == {"method": "BDGF", **{k: whole[k] for k in ("oa", "aa", "kappa")}}
+        assert tables["uncertainty"][name]["mean"]["oa"] == whole["oa"]
+    berlin = published_results("berlin")
+    assert berlin is not None
+    assert next(m for m in berlin.methods if m["method"] == "UACL") == {
+        "method": "UACL", "oa": 72.90, "aa": 71.15, "kappa": 61.26,
+    }  # fmt: skip
+    assert "each other's place" in berlin.note
+    assert published_results("chile") is None
+
+
+def test_the_simulated_scene_has_pairs_that_one_sensor_tells_apart(tmp_path: Path, shared_data: Path) -> None:
+    dataset = open_dataset("simulated", shared_data, tmp_path)
+    assert dataset.simulated
+    assert dataset.legend.names == tuple(PUBLISHED["augsburg"].classes.values())
+    tile = dataset.stack.read(Window(0, 0, 485, 332))
+    assert tile.valid.all()
+
+    def apart(layers: NDArray[Any], one: int, other: int) -> float:
+        """Largest distance of the means of two classes, in standard deviations, over bands."""
+        a, b = (layers[:, dataset.truth == code] for code in (one, other))
+        return float((np.abs(a.mean(1) - b.mean(1)) / np.sqrt((a.var(1) + b.var(1)) / 2)).max())
+
+    db = 10 * np.log10(tile.sar)
+    for one, other in ((2, 3), (4, 5)):
+        assert apart(db, one, other) > 0.5 > apart(tile.spectral, one, other)
+    for one, other in ((2, 6), (1, 5)):
+        assert apart(tile.spectral, one, other) > 0.5 > apart(db, one, other)
+
+
+def test_the_simulated_speckle_is_as_measured(tmp_path: Path, shared_data: Path) -> None:
+    dataset = open_dataset("simulated", shared_data, tmp_path)
+    vv = dataset.stack.read(Window(0, 0, 485, 332)).sar[0].astype(float)
+    mean = uniform_filter(vv, 7)
+    inside = binary_erosion(dataset.truth == 1, iterations=4)
+    assert np.median((mean**2 / (uniform_filter(vv**2, 7) - mean**2))[inside]) == pytest.approx(4.6, abs=0.7)
+    away = np.where(inside, vv / mean - 1, np.nan)
+    assert np.nanmean(away[:, 1:] * away[:, :-1]) / np.nanmean(away**2) == pytest.approx(0.65, abs=0.08)

@@ -1,0 +1,38 @@
+"""The probe sees which sensor features depend on."""
+
+from dataclasses import replace
+
+import numpy as np
+from rasterio.windows import Window
+
+from landcover_bdgf.bench.datasets import Dataset
+from landcover_bdgf.bench.probe import probe, with_shuffled
+from landcover_bdgf.checkpoint import Checkpoint
+from landcover_bdgf.device import Run
+from landcover_bdgf.samples import Samples
+from landcover_bdgf.stack import Stack
+
+
+def test_shuffling_moves_one_sensor_and_keeps_its_values(stack: Stack) -> None:
+    height, width = stack.grid.shape_hw
+    window = Window(0, 0, width, height)
+    before, after = stack.read(window), with_shuffled(stack, "sar", seed=1).read(window)
+    assert np.array_equal(before.spectral, after.spectral)
+    assert np.array_equal(before.valid, after.valid)
+    assert not np.array_equal(before.sar, after.sar)
+    assert np.array_equal(np.sort(before.sar[:, before.valid]), np.sort(after.sar[:, after.valid]))
+    pairs = {tuple(pixel) for pixel in before.sar[:, before.valid].T.tolist()}
+    assert {tuple(pixel) for pixel in after.sar[:, after.valid].T.tolist()} == pairs, (
+        "a pixel keeps its channels together"
+    )
+    assert with_shuffled(stack, "sar", seed=1).fingerprint() != stack.fingerprint()
+
+
+def test_features_that_see_no_sar_do_not_mind(stack: Stack, samples: Samples, denoiser: Checkpoint) -> None:
+    """A scaling by which the SAR is all one value: shuffling it changes nothing, shuffling the spectra all."""
+    scaling = replace(denoiser.scaling, sar_std=np.full_like(denoiser.scaling.sar_std, 1e9))
+    deaf = replace(denoiser, scaling=scaling)
+    dataset = Dataset("d", stack, np.zeros(stack.grid.shape_hw, np.uint16), samples.legend)
+    found = probe(deaf, dataset, samples, Run())
+    assert np.array_equal(found.as_it_is, found.sar_shuffled)
+    assert found.spectra_shuffled.mean() < found.as_it_is.mean() - 10

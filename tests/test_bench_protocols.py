@@ -1,0 +1,71 @@
+"""Training and test pixels are as far apart as the protocol says, and no class is topped up in silence."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from landcover_bdgf.bench.datasets import Dataset
+from landcover_bdgf.bench.protocols import PROTOCOLS, draw, shortages
+from landcover_bdgf.errors import LabelError
+from landcover_bdgf.legend import Legend
+from landcover_bdgf.simulate import simulate, write_scene
+from landcover_bdgf.split import distances_px
+from landcover_bdgf.stack import align
+
+
+@pytest.fixture(scope="module")
+def dataset(tmp_path_factory: pytest.TempPathFactory) -> Dataset:
+    """A simulated scene whose classes are known at every pixel."""
+    folder: Path = tmp_path_factory.mktemp("simulated")
+    scene = simulate((224, 232), seed=1)
+    files = write_scene(scene, folder, seed=1)
+    legend = Legend.from_values(range(1, 7))
+    return Dataset("simulated", align(files.spectral, files.sar), scene.classes.astype(np.uint16), legend, True)
+
+
+@pytest.mark.parametrize(("name", "apart_px"), [("random", 1), ("near", 4), ("far", 32)])
+@pytest.mark.parametrize("seed", [0, 1])
+def test_test_pixels_keep_their_distance(dataset: Dataset, name: str, apart_px: int, seed: int) -> None:
+    samples = draw(dataset, PROTOCOLS[name], per_class=20, seed=seed)
+    assert samples.min_distance_px() >= apart_px
+    assert {row["train"] for row in samples.table()} == {20}
+    assert np.array_equal(samples.codes, dataset.truth[samples.rows, samples.cols])
+    assert len(np.unique(samples.positions, axis=0)) == len(samples)
+
+
+def test_only_far_shares_no_window(dataset: Dataset) -> None:
+    leaks = {name: draw(dataset, protocol, per_class=50, seed=0).leak() for name, protocol in PROTOCOLS.items()}
+    assert leaks["random"] > 0.5 > leaks["near"] > 0
+    assert leaks["far"] == 0
+
+
+def test_random_tests_all_that_is_labelled(dataset: Dataset) -> None:
+    samples = draw(dataset, PROTOCOLS["random"], per_class=20, seed=0)
+    assert len(samples) == (dataset.truth > 0).sum()
+
+
+def test_far_tests_whatever_is_far_enough_in_the_other_blocks(dataset: Dataset) -> None:
+    samples = draw(dataset, PROTOCOLS["far"], per_class=20, seed=0)
+    away = distances_px(samples.test.positions, samples.train.positions)
+    assert away.min() >= 32
+    assert not set(samples.train.groups) & set(samples.test.groups)
+
+
+def test_a_seed_draws_the_same_again_and_another_seed_something_else(dataset: Dataset) -> None:
+    one, same, other = (draw(dataset, PROTOCOLS["near"], per_class=20, seed=seed) for seed in (3, 3, 4))
+    assert one.test_digest() == same.test_digest() != other.test_digest()
+
+
+def test_more_labels_than_there_are(dataset: Dataset) -> None:
+    with pytest.raises(LabelError, match=r"simulated: 100000 training pixels per class .* pixels are: 1 \d+, 2"):
+        draw(dataset, PROTOCOLS["random"], per_class=100_000, seed=0)
+
+
+def test_a_class_in_one_corner_is_named_as_short(dataset: Dataset) -> None:
+    """Its pixels lie in one block: under *far* it can be trained or tested, not both."""
+    truth = dataset.truth.copy()
+    truth[truth == 6] = 1
+    truth[:20, :20] = 6
+    cornered = Dataset("cornered", dataset.stack, truth, dataset.legend)
+    assert any("6:" in said for said in shortages(draw(cornered, PROTOCOLS["far"], per_class=50, seed=0)))
