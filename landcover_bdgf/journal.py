@@ -105,14 +105,14 @@ def begin_journal(path: Path, header: Mapping[str, Any], *, resume: bool, overwr
     OutputError
         There is one already, and neither ``resume`` nor ``overwrite`` is given; or it belongs to another run.
     """
-    if path.exists() and resume:
+    if path.exists() and resume and not _cut_short(path):
         journal = read_journal(path, writable=True)
         differences = _differences(journal.header["identity"], header["identity"])
         if differences:
             journal.file.close()
             raise OutputError(f"{path}: belongs to another run: {differences}. Begin anew with --overwrite.")
         return journal
-    if path.exists() and not overwrite:
+    if path.exists() and not (overwrite or resume):
         raise OutputError(
             f"{path}: is what an interrupted run left. Go on with --resume, or begin anew with --overwrite."
         )
@@ -122,6 +122,14 @@ def begin_journal(path: Path, header: Mapping[str, Any], *, resume: bool, overwr
     file.write((json.dumps({"kind": MAGIC, **header}) + "\n").encode())
     file.flush()
     return Journal(path, header, file)
+
+
+def _cut_short(path: Path) -> bool:
+    """Whether a crash left it before its header was whole, so that it holds nothing."""
+    with path.open("rb") as file:
+        head = file.read(LONGEST_HEADER)
+    begins = json.dumps({"kind": MAGIC})[:-1].encode()
+    return b"\n" not in head and (head.startswith(begins) or begins.startswith(head))
 
 
 def read_journal(path: Path, *, writable: bool = False) -> Journal:

@@ -44,8 +44,7 @@ def test_windows_come_back_from_top_to_bottom(path: Path) -> None:
 
 def test_wherever_a_crash_cuts_the_file_the_whole_records_before_it_count(path: Path) -> None:
     whole = path.read_bytes()
-    first = whole.index(b"\n") + 1
-    for end in range(first, len(whole), 7):
+    for end in range(0, len(whole), 7):  # also inside the header, before anything was finished
         path.write_bytes(whole[:end])
         with begin_journal(path, HEADER, resume=True, overwrite=False) as journal:
             kept = [window for window, _ in journal.pieces()]
@@ -53,6 +52,13 @@ def test_wherever_a_crash_cuts_the_file_the_whole_records_before_it_count(path: 
                 journal.add(window, piece(window))
             check(journal, WINDOWS)
         assert kept == [w for w in WINDOWS if w in kept]
+
+
+def test_a_file_of_somebody_elses_is_not_taken_for_a_crash(path: Path) -> None:
+    path.write_bytes(b"my notes, one line")
+    with pytest.raises(OutputError, match="is no part of a map"):
+        begin_journal(path, HEADER, resume=True, overwrite=False)
+    assert path.read_bytes() == b"my notes, one line"
 
 
 def test_a_flipped_bit_is_noticed(path: Path) -> None:
