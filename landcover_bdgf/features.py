@@ -89,9 +89,8 @@ class Viewer:
         return Seen(spec, sar, self._encode(cubes, blocks))
 
     def _encode(self, cubes: Tensor, blocks: Sequence[Block]) -> Tensor:
-        size = cubes.shape[-1] - 2 * HALO_PX
         if not self.recipe.fusion.guided:  # nobody looks at the features
-            return cubes.new_zeros(len(cubes), self.features, size, size)
+            return cubes.new_zeros(len(cubes), self.features, *(n - 2 * HALO_PX for n in cubes.shape[2:]))
         speckle = self.recipe.diffusion.speckle
         channels = Channels.of(self.scaling.sigma_log, self.scaling.bands, speckle=speckle).to(self.device)
         noise, halo = None, self.recipe.halo_px

@@ -16,8 +16,8 @@ from landcover_bdgf.scaling import fit_scaling, hide_test_pixels, scaled_cube
 from landcover_bdgf.stack import Stack, Tile
 
 
-def viewer_of(denoiser: Checkpoint, noise: str = "none") -> Viewer:
-    recipe = load_recipe("laptop", (f"features.noise={noise}",))
+def viewer_of(denoiser: Checkpoint, noise: str = "none", *more: str) -> Viewer:
+    recipe = load_recipe("laptop", (f"features.noise={noise}", *more))
     return Viewer.of(denoiser.part("unet."), denoiser.scaling, recipe, torch.device("cpu"), 7)
 
 
@@ -35,6 +35,14 @@ def test_features_of_blocks_are_those_of_the_whole_scene(noise: str, wide_stack:
         h, w = min(BLOCK_PX, height - row) + 8, min(BLOCK_PX, width - col) + 8
         expected = whole[:, row : row + h, col : col + w]
         torch.testing.assert_close(seen.dif[0], expected, atol=1e-5, rtol=1e-5)
+
+
+def test_a_network_without_guidance_gets_no_features_but_their_places(wide_stack: Stack, denoiser: Checkpoint) -> None:
+    block = viewer_of(denoiser).read(wide_stack, (256, 128))  # at the corner of the scene, 44 × 72 px
+    seen = viewer_of(denoiser, "none", "fusion.guidance=").see(block)
+    assert seen.dif.shape[2:] == seen.spec.shape[2:] == seen.sar.shape[2:] == (44 + 8, 72 + 8)
+    assert not seen.dif.any()
+    assert viewer_of(denoiser).see(block).dif.any()
 
 
 def test_the_halo_is_the_reach_of_window_and_encoder() -> None:
