@@ -26,6 +26,7 @@ from landcover_bdgf.journal import Classified, Journal, begin_journal
 from landcover_bdgf.legend import Legend
 from landcover_bdgf.memory import Appetite, fitting, parse_size
 from landcover_bdgf.networks.fusion import FusionNetwork, Inputs, apply_dense
+from landcover_bdgf.networks.layers import window_mean
 from landcover_bdgf.parts import CONFIDENCE_NODATA, NODATA, confidence_path, write_map
 from landcover_bdgf.progress import Advance, log, progress
 from landcover_bdgf.provenance import record
@@ -114,10 +115,20 @@ class Classifier:
         return self.classify(blocks[:half]) + self.classify(blocks[half:])
 
     @torch.no_grad()
-    def logits(self, blocks: Sequence[Block]) -> Tensor:
-        """Logits of some blocks of one size, without their halos: (B, C, h, w), 128 × 128 inside the scene."""
-        seen = self.viewer.see(*blocks)
-        return apply_dense(self.network, seen.spec, seen.sar, seen.dif)
+    def probabilities(self, blocks: Sequence[Block]) -> Tensor:
+        """Of some blocks of one size, without their halos: (B, C, h, w), 128 × 128 inside the scene.
+
+        Each is the mean over the windows round its pixel that the recipe averages, those without data left out.
+        """
+        seen, recipe = self.viewer.see(*blocks), self.viewer.recipe
+        p = torch.softmax(apply_dense(self.network, seen.spec, seen.sar, seen.dif), dim=1)
+        size = recipe.fusion.average_px
+        if size == 1:
+            return p
+        inset = recipe.halo_px - size // 2
+        valid = np.stack([block.seen.valid[None, inset:-inset, inset:-inset] for block in blocks])
+        weight = torch.from_numpy(valid).to(p)
+        return window_mean(p * weight, size) / window_mean(weight, size).clamp(min=1e-6)
 
     @torch.no_grad()
     def _classified(self, blocks: Sequence[Block]) -> list[Classified]:
@@ -129,7 +140,7 @@ class Classifier:
         some = [i for i in range(len(blocks)) if valid[i].any()]
         if not some:
             return results
-        probability, index = torch.softmax(self.logits([blocks[i] for i in some]), dim=1).max(dim=1)
+        probability, index = self.probabilities([blocks[i] for i in some]).max(dim=1)
         percent = (probability * 100).round().to(torch.uint8).cpu().numpy()
         for i, own_index, own_percent in zip(some, index.cpu().numpy(), percent, strict=True):
             codes = np.where(valid[i], self.codes[own_index], NODATA).astype(np.uint16)

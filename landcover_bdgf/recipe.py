@@ -72,6 +72,7 @@ class FusionRecipe(Settings):
     mamba_states: int = Field(8, ge=1)
     mamba_conv: int = Field(4, ge=1)
     group_channels: int = Field(16, ge=1)
+    average_px: int = Field(1, ge=1)  # side of the square of windows whose probabilities a map averages; odd
     dropout: float = Field(0.3, ge=0, lt=1)
 
     @field_validator("branches", "guidance", "cnn_widths", mode="before")
@@ -88,6 +89,8 @@ class FusionRecipe(Settings):
             raise ValueError("the branch attention needs guidance by diffusion features, the only thing that it sees")
         if self.patch % 2 == 0:
             raise ValueError(f"patch must be odd, not {self.patch}")
+        if self.average_px % 2 == 0:
+            raise ValueError(f"average_px must be odd, not {self.average_px}")
         if self.attention_channels % self.heads:
             raise ValueError(
                 f"attention_channels must be a multiple of heads, not {self.attention_channels} and {self.heads}"
@@ -111,8 +114,13 @@ class FusionRecipe(Settings):
 
     @property
     def margin_px(self) -> int:
-        """Reach of a window round its central pixel."""
-        return self.patch // 2
+        """How far round a pixel windows reach that have a say in its class."""
+        return self.window_px // 2
+
+    @property
+    def window_px(self) -> int:
+        """Side of all that together: a window, widened by the windows that are averaged."""
+        return self.patch + self.average_px - 1
 
 
 class MutualRecipe(Settings):

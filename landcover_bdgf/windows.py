@@ -106,7 +106,8 @@ def _table(stack: Stack, samples: Samples, viewer: Viewer, workers: Workers) -> 
     """Pixels and places, from blocks that are each computed once."""
     if not len(samples):
         raise LabelError("no training pixels are left. See the table of bdgf sample.")
-    patch = viewer.recipe.fusion.patch
+    fusion = viewer.recipe.fusion
+    patch, inset = fusion.patch, fusion.average_px // 2  # a map sees more of a block than training windows need
     blocks, member = np.unique(
         np.stack([samples.rows // BLOCK_PX, samples.cols // BLOCK_PX], axis=1), axis=0, return_inverse=True
     )
@@ -118,7 +119,7 @@ def _table(stack: Stack, samples: Samples, viewer: Viewer, workers: Workers) -> 
     pixels, count = [], 0
     at = np.empty((len(samples), patch**2), np.int64)
     for seen, inside, (row, col) in zip(results, members, corners, strict=True):
-        needed, places = _needed(seen, samples.rows[inside] - row, samples.cols[inside] - col, patch)
+        needed, places = _needed(seen, samples.rows[inside] - row + inset, samples.cols[inside] - col + inset, patch)
         pixels.append(needed)
         at[inside] = places + count
         count += len(needed)

@@ -18,6 +18,7 @@ from landcover_bdgf.features import Viewer
 from landcover_bdgf.journal import Classified, Journal
 from landcover_bdgf.mapping import Classifier, MapSettings, confidence_path, map_scene
 from landcover_bdgf.networks.fusion import apply_windows
+from landcover_bdgf.recipe import changed
 from landcover_bdgf.simulate import simulate, write_scene
 from landcover_bdgf.stack import Stack, align
 
@@ -93,6 +94,28 @@ def test_a_mapped_block_is_the_reference_window_by_window(made: Path, model: Che
         block.seen.valid[halo + 30 : halo + 40, halo + 20 : halo + 34], z[0, :, :10].argmax(0).numpy() + 1, 0
     )
     assert np.array_equal(codes, expected)
+
+
+def test_a_map_averages_the_windows_round_a_pixel(model: Checkpoint, wide_stack: Stack) -> None:
+    """As averaging the probabilities of single windows afterwards does, those of pixels without data left out."""
+    wider = replace(model, recipe=changed(model.recipe, ("fusion.average_px=5",)))
+    alone, averaged = Classifier(model, Run()), Classifier(wider, Run())
+    whole = np.zeros((len(alone.codes), 300 + 4, 200 + 4))
+    valid = np.zeros((300 + 4, 200 + 4))
+    for corner in ((r, c) for r in (0, 128, 256) for c in (0, 128)):
+        block = alone.viewer.read(wide_stack, corner)
+        p = alone.probabilities([block])[0].numpy()
+        inside = slice(2 + corner[0], 2 + corner[0] + p.shape[1]), slice(2 + corner[1], 2 + corner[1] + p.shape[2])
+        whole[:, *inside], valid[inside] = p, block.seen.valid[17:-17, 17:-17]
+    place = slice(128, 256), slice(0, 128)  # away from the borders below and above, where windows are mirrored
+    sums = [
+        sum(layer[place[0].start + i : place[0].stop + i, j : 128 + j] for i in range(5) for j in range(5))
+        for layer in (*(whole * valid), valid)
+    ]
+    found = averaged.probabilities([averaged.viewer.read(wide_stack, (128, 0))])[0].numpy()
+    expected = np.stack(sums[:-1]) / np.maximum(sums[-1], 1)
+    inner = (slice(None), slice(None), slice(2, None))  # the first two columns have mirrored neighbours
+    np.testing.assert_allclose(found[inner], expected[inner], atol=1e-4)
 
 
 def short_of_memory(monkeypatch: pytest.MonkeyPatch, *, blocks: int) -> None:

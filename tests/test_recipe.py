@@ -40,6 +40,7 @@ def test_none_can_be_said() -> None:
     ("training.steps=many", "'training.steps'.*valid integer.*found 'many'"),
     ("training.steps=-3", "'training.steps'.*greater than or equal to 1"),
     ("fusion.patch=8", "patch must be odd, not 8"),
+    ("fusion.average_px=4", "average_px must be odd, not 4"),
     ("fusion.branches=gnn", "'fusion.branches.0'.*'cnn', 'transformer', 'mamba' or 'attention'"),
 ])  # fmt: skip
 def test_a_wrong_setting_is_explained(override: str, message: str) -> None:

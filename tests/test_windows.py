@@ -12,6 +12,7 @@ from landcover_bdgf import cache
 from landcover_bdgf.checkpoint import Checkpoint
 from landcover_bdgf.device import open_workers
 from landcover_bdgf.features import Viewer
+from landcover_bdgf.recipe import changed
 from landcover_bdgf.samples import Samples
 from landcover_bdgf.stack import Stack
 from landcover_bdgf.windows import WindowTable, cut_windows
@@ -29,7 +30,9 @@ def cut(stack: Stack, samples: Samples, viewer: Viewer) -> WindowTable:
         return cut_windows(stack, samples, viewer, workers)
 
 
-def test_windows_are_cut_round_their_pixels(stack: Stack, samples: Samples, viewer: Viewer) -> None:
+@pytest.mark.parametrize("average_px", [1, 7])
+def test_windows_are_cut_round_their_pixels(stack: Stack, samples: Samples, viewer: Viewer, average_px: int) -> None:
+    viewer = replace(viewer, recipe=changed(viewer.recipe, (f"fusion.average_px={average_px}",)))
     table = cut(stack, samples.train, viewer)
     assert len(table) == len(samples.train)
     chosen = torch.tensor([0, len(table) // 2, len(table) - 1])

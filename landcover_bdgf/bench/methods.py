@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
 from landcover_bdgf.bench.baselines import CLASSIFIERS, CONTEXTS_PX, fit_and_classify, scene_features
@@ -119,8 +118,7 @@ class Laboratory:
             features = self._features_of(method.windows_px)
             return Prediction(*fit_and_classify(method.kind, features, samples.train, seed))
         model = self.model(changed(self.recipe, method.overrides), samples, seed)
-        logits = scene_logits(model, self.dataset, self._run(seed))
-        probability = torch.softmax(torch.from_numpy(logits), dim=0).numpy()
+        probability = scene_probabilities(model, self.dataset, self._run(seed))
         return Prediction(probability.argmax(0) + 1, probability.max(0))
 
     def model(self, recipe: Recipe, samples: Samples, seed: int) -> Checkpoint:
@@ -149,14 +147,14 @@ class Laboratory:
         return self._features[windows_px]
 
 
-def scene_logits(model: Checkpoint, dataset: Dataset, run: Run) -> NDArray[np.float32]:
-    """Logits of every pixel, (C, h, w)."""
+def scene_probabilities(model: Checkpoint, dataset: Dataset, run: Run) -> NDArray[np.float32]:
+    """Of every pixel, (C, h, w)."""
     classifier = Classifier(model, run)
     result = np.empty((len(dataset.legend.entries), *dataset.stack.grid.shape_hw), np.float32)
     stream = BlockStream(dataset.stack, model.scaling, model.recipe.halo_px, _TILE_PX)
     with open_workers(run.workers(run.torch_device())) as workers:
         blocks = list(stream.blocks(range(stream.strips)))
-        for block, logits in zip(blocks, workers.map(lambda b: classifier.logits([b]), blocks), strict=True):
-            height, width = logits.shape[2:]
-            result[:, block.row : block.row + height, block.col : block.col + width] = logits[0].cpu().numpy()
+        for block, found in zip(blocks, workers.map(lambda b: classifier.probabilities([b]), blocks), strict=True):
+            height, width = found.shape[2:]
+            result[:, block.row : block.row + height, block.col : block.col + width] = found[0].cpu().numpy()
     return result
