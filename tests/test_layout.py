@@ -24,7 +24,6 @@ MEETING = {
     "demo",
     "cli",
     "bench.complexity",
-    "bench.embedding",
     "bench.methods",
     "bench.probe",
     "bench.version",

@@ -19,11 +19,11 @@ from landcover_bdgf.samples import Samples
 from landcover_bdgf.stack import Stack
 
 TREES = 500
-CLASSIFIERS: dict[str, tuple[str, Callable[[int], Any]]] = {
-    "rf": ("random forest", lambda seed: RandomForestClassifier(TREES, n_jobs=-1, random_state=seed)),
-    "et": ("extra trees", lambda seed: ExtraTreesClassifier(TREES, n_jobs=-1, random_state=seed)),
-    "svm": ("SVM (RBF)", lambda seed: make_pipeline(StandardScaler(), SVC(random_state=seed))),
-    "gb": ("gradient boosting", lambda seed: HistGradientBoostingClassifier(random_state=seed)),
+CLASSIFIERS: dict[str, Callable[[int], Any]] = {
+    "rf": lambda seed: RandomForestClassifier(TREES, n_jobs=-1, random_state=seed),
+    "et": lambda seed: ExtraTreesClassifier(TREES, n_jobs=-1, random_state=seed),
+    "svm": lambda seed: make_pipeline(StandardScaler(), SVC(random_state=seed)),
+    "gb": lambda seed: HistGradientBoostingClassifier(random_state=seed),
 }
 CONTEXTS_PX = (9, 17, 33)
 # Normalised differences and ratios of bands at these wavelengths (nm), where an image has them.
@@ -74,7 +74,7 @@ def fit_and_classify(
     classifier: str, features: NDArray[np.float32], train: Samples, seed: int
 ) -> tuple[NDArray[Any], NDArray[np.float64] | None]:
     """Codes of all pixels (h, w), and the probability (h, w) of each where the classifier has one."""
-    model = CLASSIFIERS[classifier][1](seed)
+    model = CLASSIFIERS[classifier](seed)
     model.fit(features[:, train.rows, train.cols].T, train.codes)
     shape_hw, flat = features.shape[1:], features.reshape(len(features), -1).T
     if not hasattr(model, "predict_proba"):

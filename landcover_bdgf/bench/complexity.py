@@ -60,12 +60,6 @@ def count_parts(recipe: Recipe, inputs: Inputs) -> list[Part]:
     return parts
 
 
-def count_line(part: Part) -> str:
-    """For a terminal: millions."""
-    numbers = (part.parameters / 1e6, part.per_window / 1e6, part.per_pixel / 1e6)
-    return f"{part.name:<12}" + " ".join(f"{number:12.3f}" for number in numbers)
-
-
 def _unet(recipe: Recipe, inputs: Inputs) -> Part:
     unet = UNet(recipe.diffusion.width).eval()
     bands = -(-(inputs.bands + inputs.sar_bands) // BAND_MULTIPLE) * BAND_MULTIPLE

@@ -125,7 +125,8 @@ def run_experiment(settings: BenchSettings, recipe: Recipe, run: Run) -> tuple[l
         found = run_plan(replace(plan, per_class=count))
         cells += found if len(counts) == 1 else [cell | {"method": f"{cell['method']}, {count} px"} for cell in found]
     reference = columns[0].name if len(counts) == 1 else f"{columns[0].name}, {settings.per_class} px"
-    return tables(cells, reference), reference, write_results(settings.output, plan, cells, reference)
+    results = tables(cells, reference)
+    return results, reference, write_results(settings.output, plan, cells, results, reference)
 
 
 def _work_folder(output: Path) -> Path:

@@ -12,7 +12,7 @@ from landcover_bdgf.bench import pictures
 from landcover_bdgf.bench.cells import Cell, Plan
 from landcover_bdgf.bench.protocols import PROTOCOLS
 from landcover_bdgf.bench.published import published_results
-from landcover_bdgf.bench.tables import METRICS, ProtocolTable, rows, signed, tables
+from landcover_bdgf.bench.tables import METRICS, ProtocolTable, rows, signed
 from landcover_bdgf.legend import printable
 from landcover_bdgf.output import atomic_output
 from landcover_bdgf.report_folder import write_table
@@ -33,12 +33,13 @@ COLUMNS = (
 )
 
 
-def write_results(folder: Path, plan: Plan, cells: Sequence[Cell], reference: str) -> Path:
+def write_results(
+    folder: Path, plan: Plan, cells: Sequence[Cell], found: Sequence[ProtocolTable], reference: str
+) -> Path:
     """``results.csv``, ``summary.json`` and ``report.html`` in a folder; returns the page.
 
-    ``reference`` is the method that is paired with all others.
+    ``found`` are the tables of the cells, in which ``reference`` is paired with all other methods.
     """
-    found = tables(cells, reference)
     with atomic_output(folder / "results.csv", overwrite=True) as temporary:
         write_table(temporary, [COLUMNS, *([cell[column] for column in COLUMNS] for cell in cells)])
     with atomic_output(folder / "summary.json", overwrite=True) as temporary:

@@ -13,11 +13,12 @@ PACKAGE = Path(__file__).parents[1]
 SHOWN_BY = {"cli", "options", "terminal", "report", "report_folder", "figures", "info", "check", "demo", "diagnostics",
             "chain", "__init__", "__main__"}  # fmt: skip
 OF_SAMPLES = ("bench.datasets", "bench.matlab", "bench.protocols", "split", "sample_set")
+OF_PIXELS = ("raster", "grid", "bands", "pixels", "resample", "image", "coregister", "pairing", "stack")
 
 
 def version_of_baselines() -> str:
-    """Of the classifiers of scikit-learn and the samples they are trained on."""
-    return _sha256((*OF_SAMPLES, "bench.baselines"))
+    """Of the classifiers of scikit-learn, the samples they are trained on, and how images are read."""
+    return _sha256((*OF_SAMPLES, *OF_PIXELS, "bench.baselines"))
 
 
 def version_of_networks(device: str) -> str:
