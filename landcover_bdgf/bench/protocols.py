@@ -20,7 +20,7 @@ from landcover_bdgf.errors import LabelError
 from landcover_bdgf.legend import printable
 from landcover_bdgf.sample_set import TEST, TRAIN, Samples, Split
 
-DRAWS = 64  # random lattices of blocks that are tried; the first that gives every class its pixels is taken
+DRAWS = 64  # random halves of the blocks that are tried; the first that gives every class its pixels is taken
 FEWEST_TEST = 30  # pixels of a class that make its accuracy worth a number
 TEST_SHARE = 0.5  # of the blocks
 
@@ -55,7 +55,7 @@ def draw(dataset: Dataset, protocol: Protocol, *, per_class: int, seed: int) -> 
     rng = np.random.default_rng(seed)
     tried = []
     for _ in range(DRAWS if protocol.block_px else 1):
-        held, groups = _held(positions, codes, protocol, rng)
+        held, groups = _held(positions, protocol, rng)
         train = ~held & _drawn(codes, ~held, per_class, rng)
         test = ~train & (held if protocol.block_px else True)
         test[test] = split.distances_px(positions[test], positions[train]) >= protocol.apart_px
@@ -80,14 +80,17 @@ def shortages(samples: Samples) -> list[str]:
 
 
 def _held(
-    positions: NDArray[Any], codes: NDArray[Any], protocol: Protocol, rng: np.random.Generator
+    positions: NDArray[Any], protocol: Protocol, rng: np.random.Generator
 ) -> tuple[NDArray[np.bool_], NDArray[np.int32]]:
-    """Pixels of the test blocks, and the block of each pixel; the lattice begins anywhere."""
+    """Pixels of a random half of the blocks, and the block of each pixel.
+
+    Blocks are not chosen for an even share of each class: that would set the test part against the training part.
+    """
     if protocol.block_px is None:
-        return np.zeros(len(codes), bool), np.arange(len(codes), dtype=np.int32)
-    rows, cols = (positions + rng.integers(protocol.block_px, size=2)).T
-    groups = split.blocks(rows, cols, protocol.block_px)
-    return split.hold_out(codes, groups, TEST_SHARE, rng), groups
+        return np.zeros(len(positions), bool), np.arange(len(positions), dtype=np.int32)
+    groups = split.blocks(positions[:, 0], positions[:, 1], protocol.block_px)
+    number = int(groups.max()) + 1
+    return np.isin(groups, rng.permutation(number)[: round(TEST_SHARE * number)]), groups
 
 
 def _drawn(
