@@ -16,6 +16,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+import rasterio
 from accuracy import DATA
 from accuracy import statistics as window_statistics
 from rasterio.windows import Window
@@ -136,18 +137,22 @@ def bench_bands(files: tuple[Path, Path], labels: Path, folder: Path, runs: int)
         mapped = seconds(lambda m=model, s=stack: bdgf.map_scene(m, s, folder / "m.tif", overwrite=True), runs)  # type: ignore[misc]
         seen = model.scaling.bands + 2
         print_row(f"map, {bands} bands, of which the networks see {seen}", f"{pixels / mapped:,.0f} px/s")
+    model.save(folder / "many.safetensors", overwrite=True)
+    size = stack.grid.shape_hw[0]
+    bench_memory(folder / "many.safetensors", {size: (spectral, files[1])}, folder, "1GB", f"{bands} bands, ")
 
 
 def _with_bands(path: Path, count: int) -> Path:
-    """The scene with its bands repeated, each time with noise of its own."""
-    with open_raster(path) as dataset:
-        bands, grid = dataset.read().astype(np.float32), grid_of(dataset)
-    rng = np.random.default_rng(count)
-    many = np.stack([bands[i % len(bands)] * rng.normal(1, 0.05, bands.shape[1:]) for i in range(count)])
-    height, width = grid.shape_hw
+    """The scene with its bands repeated, each time with noise of its own; tiled, band by band."""
     result = path.with_name(f"bands{count}.tif")
-    profile = RasterProfile("float32", count, None, tuple(f"band {i + 1}" for i in range(count)), overviews="average")
-    write_raster(result, grid, [(Window(0, 0, width, height), many.astype(np.float32))], profile=profile)
+    rng = np.random.default_rng(count)
+    with open_raster(path) as dataset:
+        bands = dataset.read().astype(np.float32)
+        layout = {"tiled": True, "blockxsize": 256, "blockysize": 256, "interleave": "band", "compress": "deflate"}
+        profile = dataset.profile | layout | {"driver": "GTiff", "dtype": "float32", "count": count}
+    with rasterio.open(result, "w", **profile) as output:
+        for i in range(count):
+            output.write((bands[i % len(bands)] * rng.normal(1, 0.05, bands.shape[1:])).astype(np.float32), i + 1)
     return result
 
 
@@ -208,7 +213,9 @@ print(time.perf_counter() - started, int(re.search(r"VmHWM:\\s*(\\d+) kB", statu
 """
 
 
-def bench_memory(model: Path, files: dict[int, tuple[Path, Path]], folder: Path, max_ram: str = "") -> dict[int, float]:
+def bench_memory(
+    model: Path, files: dict[int, tuple[Path, Path]], folder: Path, max_ram: str = "", of: str = ""
+) -> dict[int, float]:
     """Peak memory of mapping, and seconds per pixel; each size once, in a process of its own (Linux)."""
     costs, bar_gb = {}, float(max_ram.removesuffix("GB")) if max_ram else 2.0
     for size, pair in files.items():
@@ -216,7 +223,7 @@ def bench_memory(model: Path, files: dict[int, tuple[Path, Path]], folder: Path,
         done = subprocess.run(command, check=True, text=True, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
         elapsed, peak = map(float, done.stdout.split())
         costs[size] = elapsed / size**2
-        what = f"peak memory, {size} × {size}" + (f", --max-ram {max_ram}" if max_ram else "")
+        what = f"peak memory, {of}{size} × {size}" + (f", --max-ram {max_ram}" if max_ram else "")
         print_row(what, f"{peak / 1e9:.2f} GB", bar=f"{bar_gb:g} GB", met=peak <= bar_gb * 1e9)
     return costs
 

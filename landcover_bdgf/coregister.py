@@ -39,7 +39,8 @@ WINDOWS = 9
 # Windows within 1 px of the median must be this many of all, and at least MIN_AGREEING.
 TRUSTED_AGREEMENT = 2 / 3
 MIN_AGREEING = 3
-PCA_BANDS = 16
+# More than these show no more of where edges are; of hundreds of bands, every so many are read.
+ENOUGH_BANDS = 16
 # Share of a window that must have data.
 MIN_VALID = 0.5
 
@@ -212,9 +213,8 @@ def _contrast(sar_power: FloatArray, valid: BoolArray) -> float:
 
 
 def _first_component(spectral: FloatArray, valid: BoolArray) -> FloatArray:
-    """The first principal component of at most 16 bands, each standardised; 0 where invalid."""
-    bands = spectral[:: math.ceil(len(spectral) / PCA_BANDS)].astype(np.float64)
-    pixels = bands[:, valid]
+    """The first principal component of the bands, each standardised; 0 where invalid."""
+    pixels = spectral[:, valid].astype(np.float64)
     spread = pixels.std(axis=1)
     textured = spread > 0
     if not textured.any():

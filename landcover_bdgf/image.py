@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 from rasterio.crs import CRS
-from rasterio.enums import ColorInterp
+from rasterio.enums import ColorInterp, Interleaving
 from rasterio.io import DatasetReader
 from rasterio.windows import Window
 
@@ -105,6 +105,8 @@ class Image:
         """As :meth:`read`, with a mask (bands, h, w) for each band by itself."""
         target = grid or self.grid
         parts = [self._read_file(bands, target, window, convert) for bands in _files_of(self.bands)]
+        if len(parts) == 1:  # hundreds of bands need no copy
+            return parts[0]
         return np.concatenate([values for values, _ in parts]), np.concatenate([valid for _, valid in parts])
 
     def _read_file(
@@ -119,6 +121,10 @@ class Image:
             return resample(read, source, target, window, count=len(bands))
         row, col = offset[0] + window.row_off, offset[1] + window.col_off
         return read_over_border(read, source, Window(col, row, window.width, window.height), len(bands))
+
+    def block_bytes(self) -> int:
+        """Bytes of the largest block of its files: what must be decoded whole to read one pixel."""
+        return max(_block_bytes(self._dataset(bands[0].path)) for bands in _files_of(self.bands))
 
     def _dataset(self, path: Path) -> DatasetReader:
         if path not in self._open:
@@ -287,6 +293,12 @@ def _still_empty(image: Image, suspects: tuple[Band, ...], windows: Iterable[Win
         found = np.asarray(valid.any(axis=(1, 2)))
         suspects = tuple(band for band, has_data in zip(suspects, found, strict=True) if not has_data)
     return suspects
+
+
+def _block_bytes(dataset: DatasetReader) -> int:
+    height, width = dataset.block_shapes[0]
+    together = dataset.count if dataset.interleaving == Interleaving.pixel else 1
+    return int(height * width * np.dtype(dataset.dtypes[0]).itemsize * together)
 
 
 def _files_of(bands: Sequence[Band]) -> list[tuple[Band, ...]]:

@@ -13,9 +13,9 @@ from landcover_bdgf.scaling import Scaling
 from landcover_bdgf.stack import Stack
 
 # Measured on Linux with torch 2.13; constants, so that every shard chooses the same tiles, wherever it runs.
-PROCESS_BYTES, BAND_BYTES = 480 * 2**20, 5 * 2**19  # of a process that has aligned its images, and for each band
-KERNELS_BYTES = 80 * 2**20  # what it grows by with the first block: compiled kernels, thread pools
-LIVE_LAYERS = 4.2  # times the largest layer of a block that exist at once
+PROCESS_BYTES = 610 * 2**20  # of a process that has aligned its images and compiled its kernels
+LIVE_ENCODER, LIVE_FUSION = 3.8, 1.1  # times the largest layer of each that exist at once; neither gives memory back
+DECODED_TWICE = 2  # a block of a file while it is read: as GDAL decodes it, and as it keeps it
 TILES_PX = (256, BLOCK_PX)  # larger ones are no faster
 
 _SIZE = re.compile(r"(\d+(?:\.\d+)?)\s*([kmgt]?)i?b?", re.IGNORECASE)
@@ -34,6 +34,8 @@ class Appetite:
     floats : int
         Values per pixel of a block that the networks hold at once.
     halo_px : int
+    file_block : int
+        Bytes of the largest block of a file.
     batch : int
         Blocks that a thread computes at once.
     """
@@ -43,6 +45,7 @@ class Appetite:
     channels: int
     floats: int
     halo_px: int
+    file_block: int
     batch: int = 1
 
     @classmethod
@@ -53,18 +56,18 @@ class Appetite:
         padded = -(-channels // 8) * 8  # as the U-Net does
         encoder = round(32 * recipe.diffusion.width) * padded  # the first block's output, in all bands
         tokens = 2 * fusion.tokens * fusion.d  # of both sensors
-        floats = round(LIVE_LAYERS * max(encoder, fusion.cnn_widths[1] * scaling.bands)) + 2 * tokens
-        return cls(stack.grid.shape_hw[1], raw, channels, floats, recipe.halo_px, batch)
+        floats = round(LIVE_ENCODER * encoder + LIVE_FUSION * fusion.cnn_widths[1] * scaling.bands) + tokens
+        file_block = max(stack.spectral.block_bytes(), stack.sar.block_bytes())
+        return cls(stack.grid.shape_hw[1], raw, channels, floats, recipe.halo_px, file_block, batch)
 
     def bytes_for(self, tile_px: int, threads: int) -> int:
         """Peak memory of the process with these tiles and threads, about; without GDAL's cache."""
         reach, side = BLOCK_PX + self.halo_px, BLOCK_PX + 2 * self.halo_px
-        reading = 3 * self.raw_bands * (tile_px + self.halo_px) ** 2
+        reading = 2 * self.raw_bands * (tile_px + self.halo_px) ** 2
         carried = self.channels * (reach * (self.width_px + 2 * self.halo_px) + 2 * (tile_px + reach) ** 2)
         queued = (2 * threads + 1) * self.batch * self.channels * side**2
         computing = threads * self.floats * side**2
-        process = PROCESS_BYTES + BAND_BYTES * self.raw_bands + KERNELS_BYTES
-        return process + 4 * (reading + carried + queued + computing)
+        return PROCESS_BYTES + DECODED_TWICE * self.file_block + 4 * (reading + carried + queued + computing)
 
 
 def parse_size(text: str) -> int:

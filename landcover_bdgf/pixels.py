@@ -84,20 +84,21 @@ def read_values(
         If the file is damaged there.
     """
     raw, valid = _read_raw(dataset, bands, window)
-    if np.iscomplexobj(raw):
-        raw = raw.real**2 + raw.imag**2
-    scales = np.array([band.scale for band in bands])[:, None, None]
-    offsets = np.array([band.offset for band in bands])[:, None, None]
-    values: NDArray[np.floating] = np.where(valid, raw, 0)
-    if (scales != 1).any() or (offsets != 0).any():
-        values = values * scales + offsets
-    if convert is not None:
-        values = convert(values)
-    with np.errstate(over="ignore"):
-        values = values.astype(np.float32, copy=False)
-    valid = valid & np.isfinite(values)
-    values[~valid] = 0
+    values = raw if raw.dtype == np.float32 else np.empty(raw.shape, np.float32)
+    for at, band in enumerate(bands):  # one by one: of hundreds of bands, a second copy is felt
+        values[at] = _physical(np.where(valid[at], raw[at], 0), band, convert)
+    valid &= np.isfinite(values)
+    np.copyto(values, 0, where=~valid)
     return values, valid
+
+
+def _physical(raw: NDArray[Any], band: Band, convert: Convert | None) -> NDArray[np.float32]:
+    """Values of one band, (h, w); computed in float64 where the file has a scale or an offset."""
+    values: NDArray[Any] = raw.real**2 + raw.imag**2 if np.iscomplexobj(raw) else raw
+    if band.scale != 1 or band.offset != 0:
+        values = values * np.float64(band.scale) + np.float64(band.offset)
+    with np.errstate(over="ignore"):
+        return (values if convert is None else convert(values)).astype(np.float32, copy=False)
 
 
 def _read_raw(dataset: DatasetReader, bands: Sequence[Band], window: Window) -> tuple[NDArray[Any], Bools]:

@@ -17,7 +17,7 @@ from rasterio.crs import CRS
 from rasterio.errors import CRSError
 from rasterio.windows import Window
 
-from landcover_bdgf.coregister import Shift, estimate_shift
+from landcover_bdgf.coregister import ENOUGH_BANDS, Shift, estimate_shift
 from landcover_bdgf.errors import RasterError, SettingsError
 from landcover_bdgf.grid import Grid
 from landcover_bdgf.image import Image, Source, open_image
@@ -41,6 +41,7 @@ Coreg = Literal["off", "grid", "auto"]
 POWER_FLOOR = 1e-6
 # Below this, a shift is within the error of its estimate.
 WORTH_A_WARNING_PX = 1.0
+CHECKED_EVERY = 16  # of the pixels of the windows that are looked at
 SHIFT_TAG = "SAR_SHIFT_XY_PX"
 LONG_TO_HASH_BYTES = 10**9  # a second or more
 
@@ -286,8 +287,11 @@ def _with_unit(stack: Stack, settings: AlignSettings) -> Stack:
 
 def _check_content(stack: Stack) -> None:
     """Refuse a scene without one valid pixel; warn of one with few, and of odd spectral values."""
-    tiles = [stack.read(window) for window in stack.grid.spread_windows(128)]
-    share = float(np.mean([tile.valid.mean() for tile in tiles]))
+    shares, parts = [], []
+    for tile in map(stack.read, stack.grid.spread_windows(128)):
+        shares.append(tile.valid.mean())
+        parts.append(tile.spectral[:, tile.valid][:, ::CHECKED_EVERY])
+    share = float(np.mean(shares))
     if share == 0 and not any(stack.read_valid(window).any() for window in stack.grid.tiles(512)):
         raise RasterError(
             f"{stack.spectral.paths[0]}: no pixel has data in both images. Check nodata values and places."
@@ -298,14 +302,17 @@ def _check_content(stack: Stack) -> None:
             stack.spectral.paths[0],
             100 * (1 - share),
         )
-    pixels = np.concatenate([tile.spectral[:, tile.valid] for tile in tiles], axis=1)
+    pixels = np.concatenate(parts, axis=1)
     if pixels.size:
         warn_of_spectral_content(stack.spectral, pixels, stack.spectral_offset)
 
 
 def _with_shift(stack: Stack, settings: AlignSettings) -> Stack:
+    bands = stack.spectral.bands[:: math.ceil(len(stack.spectral.bands) / ENOUGH_BANDS)]
+    some = replace(stack, spectral=replace(stack.spectral, bands=bands))
+
     def read(window: Window) -> tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.bool_]]:
-        tile = stack.read(window)
+        tile = some.read(window)
         return tile.spectral, tile.sar, tile.valid
 
     shift = estimate_shift(read, stack.read_sar, stack.grid, max_shift_px=settings.max_shift_px)

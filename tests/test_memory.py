@@ -1,11 +1,13 @@
 """What a map takes is foreseen: more for more threads, tiles and bands; what cannot fit is refused before work."""
 
+from dataclasses import replace
+
 import pytest
 
 from landcover_bdgf.errors import ResourceError, SettingsError
 from landcover_bdgf.memory import Appetite, fitting, parse_size
 
-SENTINEL = Appetite(3000, 14, 14, 1830, 17)
+SENTINEL = Appetite(3000, 14, 14, 1830, 17, 2**18)
 
 
 @pytest.mark.parametrize(("text", "size"), [("4GB", 4e9), ("1.5 gb", 1.5e9), ("900MB", 9e8), ("2GiB", 2e9), ("7", 7)])
@@ -23,8 +25,9 @@ def test_more_of_anything_takes_more() -> None:
     base = SENTINEL.bytes_for(256, 2)
     assert SENTINEL.bytes_for(512, 2) > base
     assert SENTINEL.bytes_for(256, 4) > base
-    for wider in (Appetite(9000, 14, 14, 1830, 17), Appetite(3000, 226, 32, 3040, 17)):
+    for wider in (Appetite(9000, 14, 14, 1830, 17, 2**18), Appetite(3000, 226, 32, 3040, 17, 2**18)):
         assert wider.bytes_for(256, 2) > base
+    assert replace(SENTINEL, file_block=2**28).bytes_for(256, 2) > base + 2**28  # must be decoded whole
 
 
 def test_nothing_exceeds_the_cap() -> None:
