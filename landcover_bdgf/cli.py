@@ -332,7 +332,7 @@ def _sample_settings(sampling: Sampling, common: Common) -> SampleSettings:
         split=sampling.split, test_share=sampling.test_share, per_class=sampling.per_class,
         block_px=sampling.block_size, buffer_px=sampling.buffer, conflicts=sampling.conflicts,
         ignore=tuple(sampling.ignore_class), layer=sampling.layer, encoding=sampling.encoding, seed=common.seed,
-        patch=_recipe(common, tuple(common.set)).fusion.window_px,
+        clear_px=_recipe(common, tuple(common.set)).fusion.clear_px,
     )  # fmt: skip
 
 

@@ -37,6 +37,7 @@ from landcover_bdgf.stack import Stack
 SAR_USUAL = 2.5  # standard deviations of log intensity
 FOREIGN_SHARE = 0.5  # of values outside the training scene's percentiles; the scene itself has 0.02
 FOREIGN_TILE_PX, FOREIGN_TILES = 128, 64  # looked at to find that out
+NO_DATA_WEIGHT = 1e-6  # of a window round a pixel without data, among those that are averaged
 GPU_BLOCKS = 16  # at once, to begin with: a quarter of a million windows
 
 _SHARD = re.compile(r"([1-9]\d{0,5})/([1-9]\d{0,5})")
@@ -118,17 +119,21 @@ class Classifier:
     def probabilities(self, blocks: Sequence[Block]) -> Tensor:
         """Of some blocks of one size, without their halos: (B, C, h, w), 128 × 128 inside the scene.
 
-        Each is the mean over the windows round its pixel that the recipe averages, those without data left out.
+        Each is the mean over the windows round its pixel that the recipe averages. Those whose own pixel has no data
+        count only where no other is near.
         """
         seen, recipe = self.viewer.see(*blocks), self.viewer.recipe
-        p = torch.softmax(apply_dense(self.network, seen.spec, seen.sar, seen.dif), dim=1)
-        size = recipe.fusion.average_px
+        size, row_step = recipe.fusion.average_px, recipe.fusion.row_step
+        p = torch.softmax(apply_dense(self.network, seen.spec, seen.sar, seen.dif, row_step), dim=1)
         if size == 1:
             return p
         inset = recipe.halo_px - size // 2
         valid = np.stack([block.seen.valid[None, inset:-inset, inset:-inset] for block in blocks])
-        weight = torch.from_numpy(valid).to(p)
-        return window_mean(p * weight, size) / window_mean(weight, size).clamp(min=1e-6)
+        weight = torch.from_numpy(valid).to(p).clamp(min=NO_DATA_WEIGHT)
+        rows = torch.arange(weight.shape[2], device=p.device)
+        weight = weight * (rows % row_step == 0)[:, None]  # rows of windows that were left out have none
+        p = p.repeat_interleave(row_step, dim=2)[:, :, : len(rows)]
+        return window_mean(p * weight, size) / window_mean(weight, size)
 
     @torch.no_grad()
     def _classified(self, blocks: Sequence[Block]) -> list[Classified]:

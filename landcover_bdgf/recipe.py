@@ -72,7 +72,7 @@ class FusionRecipe(Settings):
     mamba_states: int = Field(8, ge=1)
     mamba_conv: int = Field(4, ge=1)
     group_channels: int = Field(16, ge=1)
-    average_px: int = Field(1, ge=1)  # side of the square of windows whose probabilities a map averages; odd
+    average_px: int = Field(9, ge=1)  # side of the square of windows whose probabilities a map averages; odd
     dropout: float = Field(0.3, ge=0, lt=1)
 
     @field_validator("branches", "guidance", "cnn_widths", mode="before")
@@ -113,14 +113,19 @@ class FusionRecipe(Settings):
         return not (self.padded or self.pixel_tokens)
 
     @property
-    def margin_px(self) -> int:
-        """How far round a pixel windows reach that have a say in its class."""
-        return self.window_px // 2
+    def row_step(self) -> int:
+        """Every so many rows of windows are computed: where nine are averaged, every second loses nothing."""
+        return 1 if self.average_px == 1 else 2
 
     @property
-    def window_px(self) -> int:
-        """Side of all that together: a window, widened by the windows that are averaged."""
-        return self.patch + self.average_px - 1
+    def margin_px(self) -> int:
+        """How far round a pixel windows reach that have a say in its class."""
+        return (self.patch + self.average_px) // 2 - 1
+
+    @property
+    def clear_px(self) -> int:
+        """Least distance at which these windows share no pixel with a training window."""
+        return self.patch + self.average_px // 2
 
 
 class MutualRecipe(Settings):
@@ -147,7 +152,7 @@ class TrainingRecipe(Settings):
     learning_rate: float = Field(4e-4, gt=0)  # the paper's Adam
     weight_decay: float = Field(0.0, ge=0)
     augment: bool = True  # flips and quarter turns of the windows
-    label_smoothing: float = Field(0.0, ge=0, lt=1)
+    label_smoothing: float = Field(0.1, ge=0, lt=1)
     balanced: bool = True  # classes weigh the same whatever their number of pixels
     averaged_share: float = Field(0.5, ge=0, le=1)  # weights are the mean over this last part of the steps
     validation_share: float = Field(0.0, ge=0, lt=1)  # of the *training* polygons; chooses the weights instead
@@ -200,10 +205,10 @@ _PAPER: dict[str, Any] = {
     "features": {"noise": "keyed"},
     "fusion": {
         "guidance": BRANCHES, "padded": True, "pixel_tokens": True, "dropout": 0.0, "attention_channels": 64,
-        "mamba_channels": 64, "mamba_states": 16, "group_channels": 64,
+        "average_px": 1, "mamba_channels": 64, "mamba_states": 16, "group_channels": 64,
     },
     "mutual": {"branch_weight": 0.0, "temperature_limits": None},
-    "training": {"steps": 3000, "augment": False, "balanced": False, "averaged_share": 0.0},
+    "training": {"steps": 3000, "augment": False, "balanced": False, "averaged_share": 0.0, "label_smoothing": 0.0},
 }  # fmt: skip
 RECIPES: dict[str, Recipe] = {
     "laptop": Recipe(),

@@ -20,7 +20,7 @@ from landcover_bdgf.labels import Labels, read_labels
 from landcover_bdgf.legend import Legend, printable
 from landcover_bdgf.raster import PathLike
 from landcover_bdgf.sample_file import is_samples_file, read_samples
-from landcover_bdgf.sample_set import PATCH_PX, Samples
+from landcover_bdgf.sample_set import CLEAR_PX, Samples
 from landcover_bdgf.samples import label_tiles
 from landcover_bdgf.split import distances_px
 
@@ -61,7 +61,7 @@ class TrainingGround:
     """Where the pixels lie that a map was trained on: fractional rows and columns (n, 2) on its grid."""
 
     positions: NDArray[np.float64]
-    patch: int = PATCH_PX
+    clear_px: int = CLEAR_PX
 
     def distances_px(self, reference: Reference) -> NDArray[np.float64]:
         """Chebyshev distance of each reference pixel to the nearest training pixel, whole pixels."""
@@ -108,12 +108,12 @@ def training_ground(record: Mapping[str, Any], grid: Grid) -> TrainingGround | N
     try:
         xy = shapely.get_coordinates(shapely.from_wkt(training["pixels"]))  # type: ignore[index]
         crs = CRS.from_wkt(training["crs"])  # type: ignore[index]
-        patch = int(training.get("patch", PATCH_PX))  # type: ignore[union-attr]
+        clear_px = int(training.get("clear_px", CLEAR_PX))  # type: ignore[union-attr]
     except (TypeError, LookupError, ValueError, CRSError, shapely.GEOSException):
         return None
     x, y = xy.T if crs == grid.crs else transformer(crs, grid.crs).transform(*xy.T)
     positions = np.stack(grid.rowcol(x, y), axis=1)
-    return TrainingGround(positions[np.isfinite(positions).all(axis=1)], patch) if len(xy) else None
+    return TrainingGround(positions[np.isfinite(positions).all(axis=1)], clear_px) if len(xy) else None
 
 
 def _matched(pixels: Labels | Samples, legend: Legend, sample: str, notes: tuple[str, ...] = ()) -> Reference:

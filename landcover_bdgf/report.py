@@ -162,7 +162,7 @@ def _compare(dataset: DatasetReader, pixels: Reference, legend: Legend, record: 
     distances = ground.distances_px(pixels)
     return replace(
         result,
-        leak=float((distances[there] < ground.patch).mean()),
+        leak=float((distances[there] < ground.clear_px).mean()),
         by_distance=accuracy_by_distance((codes == pixels.codes)[there], distances[there]),
     )
 

@@ -16,7 +16,8 @@ from landcover_bdgf.legend import Legend
 from landcover_bdgf.split import distances_px
 
 TRAIN, TEST = 0, 1
-PATCH_PX = 9  # window of the method, and so the least distance at which windows do not overlap
+# Least distance at which the nine by nine windows of 9 px that decide a pixel share none with a training window.
+CLEAR_PX = 13
 
 
 class ClassRow(TypedDict):
@@ -48,8 +49,9 @@ class Split:
         Reason to number of pixels.
     notes : tuple of str
         What a reader of the accuracy should know.
-    patch : int
-        Side of the windows that leaks are judged by.
+    clear_px : int
+        Least Chebyshev distance at which what decides a pixel shares nothing with a training window; leaks are judged
+        by it.
     """
 
     method: str = "none"
@@ -59,7 +61,7 @@ class Split:
     block_px: int | None = None
     dropped: dict[str, int] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
-    patch: int = PATCH_PX
+    clear_px: int = CLEAR_PX
 
 
 @dataclass(frozen=True, eq=False)
@@ -131,7 +133,7 @@ class Samples:
     def leak(self) -> float:
         """Share of test pixels whose window overlaps that of a training pixel."""
         distances = self._test_distances_px()
-        return float((distances < self.split.patch).mean()) if len(distances) else 0.0
+        return float((distances < self.split.clear_px).mean()) if len(distances) else 0.0
 
     def _test_distances_px(self) -> NDArray[np.float64]:
         return distances_px(self.test.positions, self.train.positions)

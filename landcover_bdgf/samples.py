@@ -21,7 +21,7 @@ from landcover_bdgf.labels import CONFLICTS, Labels, read_labels
 from landcover_bdgf.legend import printable
 from landcover_bdgf.raster import PathLike
 from landcover_bdgf.sample_file import read_samples, write_samples
-from landcover_bdgf.sample_set import PATCH_PX, TEST, TRAIN, Samples, Split
+from landcover_bdgf.sample_set import CLEAR_PX, TEST, TRAIN, Samples, Split
 from landcover_bdgf.stack import Stack
 from landcover_bdgf.vector import check_name
 
@@ -65,9 +65,9 @@ class SampleSettings:
     block_px : int, optional
         Side of the blocks; by default an eighth of the image, at least two buffers, at most 64.
     buffer_px : int, optional
-        Least Chebyshev distance of training and test pixels; by default the patch.
-    patch : int
-        Side of the window that the method sees.
+        Least Chebyshev distance of training and test pixels; by default ``clear_px``.
+    clear_px : int
+        Least distance at which what the method sees shares nothing with a training window.
     seed : int
     conflicts, ignore, layer, encoding
         As :func:`~landcover_bdgf.labels.read_labels`.
@@ -78,7 +78,7 @@ class SampleSettings:
     per_class: int = 2000
     block_px: int | None = None
     buffer_px: int | None = None
-    patch: int = PATCH_PX
+    clear_px: int = CLEAR_PX
     seed: int = 0
     conflicts: str = "drop"
     ignore: tuple[str, ...] = ()
@@ -94,13 +94,13 @@ class SampleSettings:
             raise SettingsError(f"--test-share {self.test_share:g}: must lie between 0 and 0.9.")
         if self.per_class < 1:
             raise SettingsError(f"--per-class {self.per_class}: must be at least 1.")
-        if min(self.block_px or 1, self.patch) < 1 or self.buffer < 0:
+        if min(self.block_px or 1, self.clear_px) < 1 or self.buffer < 0:
             raise SettingsError("--block-size must be at least 1, --buffer at least 0.")
 
     @property
     def buffer(self) -> int:
         """The least distance, in pixels."""
-        return self.patch if self.buffer_px is None else self.buffer_px
+        return self.clear_px if self.buffer_px is None else self.buffer_px
 
     def block(self, shape_hw: tuple[int, int]) -> int:
         """Side of the blocks for an image, in pixels."""
@@ -235,7 +235,7 @@ def _divide(
     path: PathLike, pixels: Labels, settings: SampleSettings, rng: np.random.Generator
 ) -> tuple[Mask, Labels, Split]:
     """The test part, pixels with the groups they were divided by, and how it was done."""
-    made = Split(settings.split, settings.buffer, settings.seed, settings.test_share, patch=settings.patch)
+    made = Split(settings.split, settings.buffer, settings.seed, settings.test_share, clear_px=settings.clear_px)
     if settings.split == "none" or settings.test_share == 0:
         return np.zeros(len(pixels.rows), bool), pixels, replace(made, method="none", buffer_px=0)
     if settings.split == "random":

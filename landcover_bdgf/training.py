@@ -126,7 +126,7 @@ def training_ground(samples: Samples, recipe: Recipe) -> dict[str, Any]:
         "pixels": to_wkt(MultiPoint(np.stack([x, y], axis=1)), rounding_precision=6),
         "count": len(x),
         "crs": samples.grid.crs.to_wkt(),
-        "patch": recipe.fusion.window_px,
+        "clear_px": recipe.fusion.clear_px,
         "split": samples.split.method,
     }
 

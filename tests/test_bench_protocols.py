@@ -36,7 +36,7 @@ def test_test_pixels_keep_their_distance(dataset: Dataset, name: str, apart_px: 
 
 def test_only_far_shares_no_window(dataset: Dataset) -> None:
     leaks = {name: draw(dataset, protocol, per_class=50, seed=0).leak() for name, protocol in PROTOCOLS.items()}
-    assert leaks["random"] > 0.5 > leaks["near"] > 0
+    assert leaks["random"] > leaks["near"] > 0
     assert leaks["far"] == 0
 
 

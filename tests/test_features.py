@@ -25,14 +25,14 @@ def viewer_of(denoiser: Checkpoint, noise: str = "none", *more: str) -> Viewer:
 def test_features_of_blocks_are_those_of_the_whole_scene(noise: str, wide_stack: Stack, denoiser: Checkpoint) -> None:
     viewer, stack = viewer_of(denoiser, noise), wide_stack
     height, width = stack.grid.shape_hw
-    cube = scaled_cube(stack.read_padded(-17, -17, height + 34, width + 34), viewer.scaling)
-    drawn = torch.from_numpy(keyed_noise(7, -17, -17, cube.shape))[None] if noise == "keyed" else None
+    cube = scaled_cube(stack.read_padded(-21, -21, height + 42, width + 42), viewer.scaling)
+    drawn = torch.from_numpy(keyed_noise(7, -21, -21, cube.shape))[None] if noise == "keyed" else None
     channels = Channels.of(viewer.scaling.sigma_log, viewer.scaling.bands)
     with torch.no_grad():
         whole = encode(viewer.unet, torch.from_numpy(cube)[None], 5, drawn, channels, Schedule.linear())[0]
     for row, col in [(0, 0), (0, 128), (128, 0), (128, 128)]:
         seen = viewer.see(viewer.read(stack, (row, col)))
-        h, w = min(BLOCK_PX, height - row) + 8, min(BLOCK_PX, width - col) + 8
+        h, w = min(BLOCK_PX, height - row) + 16, min(BLOCK_PX, width - col) + 16
         expected = whole[:, row : row + h, col : col + w]
         torch.testing.assert_close(seen.dif[0], expected, atol=1e-5, rtol=1e-5)
 
@@ -40,13 +40,15 @@ def test_features_of_blocks_are_those_of_the_whole_scene(noise: str, wide_stack:
 def test_a_network_without_guidance_gets_no_features_but_their_places(wide_stack: Stack, denoiser: Checkpoint) -> None:
     block = viewer_of(denoiser).read(wide_stack, (256, 128))  # at the corner of the scene, 44 × 72 px
     seen = viewer_of(denoiser, "none", "fusion.guidance=").see(block)
-    assert seen.dif.shape[2:] == seen.spec.shape[2:] == seen.sar.shape[2:] == (44 + 8, 72 + 8)
+    assert seen.dif.shape[2:] == seen.spec.shape[2:] == seen.sar.shape[2:] == (44 + 16, 72 + 16)
     assert not seen.dif.any()
     assert viewer_of(denoiser).see(block).dif.any()
 
 
 def test_the_halo_is_the_reach_of_window_and_encoder() -> None:
-    assert RECIPES["laptop"].halo_px == 4 + HALO_PX
+    """Half a window, and half of the nine that are averaged."""
+    assert RECIPES["laptop"].halo_px == 4 + 4 + HALO_PX
+    assert RECIPES["paper"].halo_px == 4 + HALO_PX
 
 
 def test_a_block_is_the_same_bit_for_bit_whenever_it_is_asked_for(wide_stack: Stack, denoiser: Checkpoint) -> None:

@@ -80,26 +80,29 @@ def test_the_record_says_what_the_map_was_made_of(made: Path, model: Checkpoint)
 
 
 def test_a_mapped_block_is_the_reference_window_by_window(made: Path, model: Checkpoint, wide_stack: Stack) -> None:
+    """Every second row of windows, nine by nine of them averaged round each pixel of 12 × 12."""
     classifier = Classifier(model, Run())
     viewer: Viewer = classifier.viewer
     block = viewer.read(wide_stack, (0, 128))
     seen = viewer.see(block)
-    corner = [x[..., 30:52, 20:42] for x in (seen.spec, seen.sar, seen.dif)]  # 14 × 14 windows
     with torch.no_grad():
-        z = apply_windows(classifier.network, *corner)
+        corner = (x[..., 30:58, 20:48] for x in (seen.spec, seen.sar, seen.dif))
+        p = torch.softmax(apply_windows(classifier.network, *corner, row_step=2), dim=1)[0].numpy()
+    assert p.shape[1:] == (10, 20)
+    inset = viewer.recipe.halo_px - 4
+    valid = block.seen.valid[inset + 30 : inset + 50 : 2, inset + 20 : inset + 40]
+    expected = np.zeros((12, 12))
+    for row, col in np.argwhere(block.seen.valid[inset + 34 :, inset + 24 :][:12, :12]):
+        nine = slice((row + 1) // 2, row // 2 + 5), slice(col, col + 9)  # five rows, or four between them
+        expected[row, col] = (p[:, *nine] * valid[nine]).sum((1, 2)).argmax() + 1
     with rasterio.open(made) as dataset:
-        codes = dataset.read(1)[30:40, 128 + 20 : 128 + 34]
-    halo = viewer.recipe.halo_px
-    expected = np.where(
-        block.seen.valid[halo + 30 : halo + 40, halo + 20 : halo + 34], z[0, :, :10].argmax(0).numpy() + 1, 0
-    )
-    assert np.array_equal(codes, expected)
+        assert np.array_equal(dataset.read(1)[30:42, 128 + 20 : 128 + 32], expected)
 
 
 def test_a_map_averages_the_windows_round_a_pixel(model: Checkpoint, wide_stack: Stack) -> None:
-    """As averaging the probabilities of single windows afterwards does, those of pixels without data left out."""
-    wider = replace(model, recipe=changed(model.recipe, ("fusion.average_px=5",)))
-    alone, averaged = Classifier(model, Run()), Classifier(wider, Run())
+    """As averaging every second row of single windows afterwards does, those of pixels without data left out."""
+    single, wider = (replace(model, recipe=changed(model.recipe, (f"fusion.average_px={n}",))) for n in (1, 5))
+    alone, averaged = Classifier(single, Run()), Classifier(wider, Run())
     whole = np.zeros((len(alone.codes), 300 + 4, 200 + 4))
     valid = np.zeros((300 + 4, 200 + 4))
     for corner in ((r, c) for r in (0, 128, 256) for c in (0, 128)):
@@ -107,6 +110,7 @@ def test_a_map_averages_the_windows_round_a_pixel(model: Checkpoint, wide_stack:
         p = alone.probabilities([block])[0].numpy()
         inside = slice(2 + corner[0], 2 + corner[0] + p.shape[1]), slice(2 + corner[1], 2 + corner[1] + p.shape[2])
         whole[:, *inside], valid[inside] = p, block.seen.valid[17:-17, 17:-17]
+    valid[1::2] = 0  # the windows of a block begin two rows above it
     place = slice(128, 256), slice(0, 128)  # away from the borders below and above, where windows are mirrored
     sums = [
         sum(layer[place[0].start + i : place[0].stop + i, j : 128 + j] for i in range(5) for j in range(5))
@@ -172,7 +176,7 @@ def test_what_cannot_be_mapped_is_refused_before_work(
         map_scene(model, wide_stack, made)
     with pytest.raises(CheckpointError, match="a denoiser was given"):
         map_scene(denoiser, wide_stack, made, overwrite=True)
-    with pytest.raises(SettingsError, match="--tile 10: is smaller than the 17 px"):
+    with pytest.raises(SettingsError, match="--tile 10: is smaller than the 21 px"):
         map_scene(model, wide_stack, made.with_name("new.tif"), settings=MapSettings(tile_px=10))
     assert not made.with_name("new.tif").exists()
 

@@ -54,7 +54,7 @@ def map_path(tmp_path: Path) -> Path:
     codes[:10] = 0
     path = write_map(tmp_path / "map.tif", codes, Legend.from_values(["crops", "water"]))
     x, y = GRID.xy([30], [0])
-    write_record(path, {"training": {"pixels": f"MULTIPOINT ({x[0]} {y[0]})", "crs": GRID.crs.to_wkt(), "patch": 9}})
+    write_record(path, {"training": {"pixels": f"MULTIPOINT ({x[0]} {y[0]})", "crs": GRID.crs.to_wkt(), "clear_px": 9}})
     return path
 
 

@@ -87,7 +87,7 @@ def test_the_seed_decides(stack: Stack, polygons: Path) -> None:
 
 
 def test_polygons_stay_whole(stack: Stack, polygons: Path) -> None:
-    samples = sample(stack, polygons, field="class", settings=SampleSettings(per_class=10_000))
+    samples = sample(stack, polygons, field="class", settings=SampleSettings(per_class=10_000, buffer_px=9))
     assert not set(samples.train.groups) & set(samples.test.groups)
     assert len(samples.test) / len(samples) == pytest.approx(0.3, abs=0.03)
 
@@ -123,9 +123,9 @@ def labels(path: Path, classes: list[str], corners: list[tuple[int, int]], side:
 def test_one_polygon_of_a_class_makes_blocks(stack: Stack, tmp_path: Path) -> None:
     path = labels(tmp_path / "a.gpkg", ["a", "b", "b"], [(20, 20), (20, 90), (70, 90)], side=40)
     samples = sample(stack, path, field="class")
-    assert (samples.split.method, samples.split.block_px) == ("block", 18)
+    assert (samples.split.method, samples.split.block_px) == ("block", 26)
     assert "class a has only one polygon" in samples.split.notes[0]
-    assert samples.min_distance_px() >= 9
+    assert samples.min_distance_px() >= 13
     assert all(row["train"] and row["test"] for row in samples.table())
 
 
@@ -256,7 +256,8 @@ def test_the_table_shows_every_class_on_one_line(stack: Stack, polygons: Path) -
 def test_real_polygons_split_apart(shared_data: Path, scene: str) -> None:
     folder = shared_data / scene
     stack = align(folder / "s2_l2a.tif", folder / "s1_rtc_db.tif")
-    samples = sample(stack, folder / "train_polygons.shp", field="class")
+    settings = SampleSettings(clear_px=9)  # single windows; where nine by nine are averaged it is 13 px
+    samples = sample(stack, folder / "train_polygons.shp", field="class", settings=settings)
     assert samples.leak() == 0
     assert min(row["train"] for row in samples.table()) >= 100
     assert min(row["test"] for row in samples.table()) >= 50

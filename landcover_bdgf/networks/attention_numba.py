@@ -64,13 +64,13 @@ def attend_kernel(channels: int, keys: int, common: bool) -> Callable[..., Any]:
 def group_kernel(g: int, size: int) -> Callable[..., Any]:
     """Group attention of one kind of feature with g channels in size × size windows, added to ``out``.
 
-    ``Q, K, V (g, h, w), f (d, h, w), mix (d, g), out (d, h − size + 1, w − size + 1)``. Products of two channels are
-    summed along the columns of a window first, which neighbouring windows share.
+    ``Q, K, V (g, h, w), f (d, h, w), mix (d, g), out (d, ⌈(h − size + 1) / step⌉, w − size + 1)``. Products of two
+    channels are summed along the columns of a window first, which neighbouring windows share.
     """
     pixels, terms = np.float32(size * size), gcd(g, TERMS)
 
     @njit(nogil=True, fastmath=True, error_model="numpy", cache=True)
-    def group(Q, K, V, f, mix, out):
+    def group(Q, K, V, f, mix, step, out):
         d, height, width = out.shape
         column = np.empty(width + size - 1, np.float32)
         A = np.empty((g, g, width), np.float32)  # K's channel, Q's channel
@@ -84,7 +84,7 @@ def group_kernel(g: int, size: int) -> Callable[..., Any]:
                     for x in range(width + size - 1):
                         s = np.float32(0)
                         for r in range(size):
-                            s += K[a, y + r, x] * Q[b, y + r, x]
+                            s += K[a, y * step + r, x] * Q[b, y * step + r, x]
                         column[x] = s
                     for x in range(width):
                         s = np.float32(0)
@@ -105,7 +105,7 @@ def group_kernel(g: int, size: int) -> Callable[..., Any]:
                     for x in range(width + size - 1):
                         s = np.float32(0)
                         for r in range(size):
-                            s += V[a, y + r, x] * f[c, y + r, x]
+                            s += V[a, y * step + r, x] * f[c, y * step + r, x]
                         column[x] = s
                     weight[:] = 0
                     for first in range(0, g, terms):
@@ -126,11 +126,12 @@ def group_kernel(g: int, size: int) -> Callable[..., Any]:
 @cache
 def tokens_kernel(patch: int) -> Callable[..., Any]:
     """Weighted means over windows of that size, with weights that are a product of one for the pixel and one for the
-    place: ``weight (k, H, W), v (d, H, W), row (k, patch), col (k, patch), out (d, k, H − patch + 1, W − patch + 1)``.
+    place: ``weight (k, H, W), v (d, H, W), row (k, patch), col (k, patch)``, ``out`` (d, k, ⌈(H − patch + 1) / step⌉,
+    W − patch + 1).
     """
 
     @njit(nogil=True, fastmath=True, error_model="numpy", cache=True)
-    def tokens(weight, v, row, col, out):
+    def tokens(weight, v, row, col, step, out):
         d, k, height, width = out.shape
         rows, cols = weight.shape[1:]
         product, column = np.empty((rows, cols), np.float32), np.empty(cols, np.float32)
@@ -144,7 +145,7 @@ def tokens_kernel(patch: int) -> Callable[..., Any]:
                     for x in range(cols):
                         s = np.float32(0)
                         for r in range(patch):
-                            s += row[j, r] * product[y + r, x]
+                            s += row[j, r] * product[y * step + r, x]
                         column[x] = s
                     for x in range(width):
                         s = np.float32(0)

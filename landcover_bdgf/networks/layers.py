@@ -69,12 +69,12 @@ def activate(x: Tensor, norm: nn.BatchNorm3d, shift: Tensor | None = None) -> Te
     return x
 
 
-def window_mean(x: Tensor, size: int) -> Tensor:
-    """Mean of each size × size window: ``(B, C, H, W) -> (B, C, H − size + 1, W − size + 1)``."""
+def window_mean(x: Tensor, size: int, row_step: int = 1) -> Tensor:
+    """Mean of each size × size window, of their rows every so many: ``(B, C, H, W) -> (B, C, H', W − size + 1)``."""
     if x.shape[-2:] == (size, size):
         return x.mean((-2, -1), keepdim=True)
     row = x.new_full((x.shape[1], 1, size, 1), 1 / size)  # two depthwise convolutions: ten times F.avg_pool2d's speed
-    return F.conv2d(F.conv2d(x, row, groups=len(row)), row.transpose(2, 3), groups=len(row))
+    return F.conv2d(F.conv2d(x, row, stride=(row_step, 1), groups=len(row)), row.transpose(2, 3), groups=len(row))
 
 
 def crop(x: Tensor, px: int) -> Tensor:
@@ -94,7 +94,12 @@ class Readout(nn.Module):
         self.join = nn.Conv2d(parts * d, d, 1)
 
     def forward(
-        self, means: list[Tensor], centres: list[Tensor], more: Tensor | None = None, then: Tensor | None = None
+        self,
+        means: list[Tensor],
+        centres: list[Tensor],
+        more: Tensor | None = None,
+        then: Tensor | None = None,
+        row_step: int = 1,
     ) -> Tensor:
         """``(B, d, h, w) each -> (B, d, h − size + 1, w − size + 1)``.
 
@@ -109,11 +114,11 @@ class Readout(nn.Module):
         total = bias[:, None, None] if more is None else F.conv2d(more, columns[0], bias)
         for column, pool, x in zip(columns, poolings, means + centres, strict=True):
             shorter = len(column) < self.d
-            total = total + (pool(F.conv2d(x, column)) if shorter else F.conv2d(pool(x), column))
+            total = total + (pool(F.conv2d(x, column), row_step) if shorter else F.conv2d(pool(x, row_step), column))
         return total
 
-    def _mean(self, x: Tensor) -> Tensor:
-        return window_mean(x, self.size)
+    def _mean(self, x: Tensor, row_step: int) -> Tensor:
+        return window_mean(x, self.size, row_step)
 
-    def _centre(self, x: Tensor) -> Tensor:
-        return crop(x, self.size // 2)
+    def _centre(self, x: Tensor, row_step: int) -> Tensor:
+        return crop(x, self.size // 2)[..., ::row_step, :]
