@@ -139,7 +139,7 @@ def bench_bands(files: tuple[Path, Path], labels: Path, folder: Path, runs: int)
         print_row(f"map, {bands} bands, of which the networks see {seen}", f"{pixels / mapped:,.0f} px/s")
     model.save(folder / "many.safetensors", overwrite=True)
     size = stack.grid.shape_hw[0]
-    bench_memory(folder / "many.safetensors", {size: (spectral, files[1])}, folder, "1GB", f"{bands} bands, ")
+    bench_memory(folder / "many.safetensors", {size: (spectral, files[1])}, folder, "1.1GB", f"{bands} bands, ")
 
 
 def _with_bands(path: Path, count: int) -> Path:

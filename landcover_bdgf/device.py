@@ -11,11 +11,14 @@ import os
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from typing import TypeVar
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
+from torch import Tensor
 
 from landcover_bdgf.errors import ResourceError
 
@@ -98,13 +101,32 @@ class Workers:
             yield waiting.popleft().result()
 
 
+def sent(array: NDArray[np.float32], device: torch.device) -> Tensor:
+    """The array on a device; to a GPU from pinned memory, while it goes on computing for other threads."""
+    tensor = torch.from_numpy(array)
+    return tensor.pin_memory().to(device, non_blocking=True) if device.type == "cuda" else tensor.to(device)
+
+
+def open_mappers(run: Run, device: torch.device) -> AbstractContextManager[Workers]:
+    """Threads that classify; on a GPU two, with a queue each, so that one's transfers overlap the other's work."""
+    if device.type == "cuda":
+        return open_workers(2, queues_on=device)
+    return open_workers(run.workers(device))
+
+
 @contextmanager
-def open_workers(count: int) -> Iterator[Workers]:
-    """Threads whose torch operations are one-threaded each."""
+def open_workers(count: int, *, queues_on: torch.device | None = None) -> Iterator[Workers]:
+    """Threads whose torch operations are one-threaded each, and where asked for go to a GPU's queue of their own."""
     torch.backends.cudnn.allow_tf32, torch.backends.cudnn.deterministic = False, True  # maps equal to the CPU's
     before = torch.get_num_threads()
     torch.set_num_threads(1)
-    pool = ThreadPoolExecutor(count, initializer=torch.set_num_threads, initargs=(1,))
+
+    def initialise() -> None:
+        torch.set_num_threads(1)
+        if queues_on is not None:
+            torch.cuda.set_stream(torch.cuda.Stream(queues_on))
+
+    pool = ThreadPoolExecutor(count, initializer=initialise)
     try:
         yield Workers(pool, count)
     finally:

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from landcover_bdgf.blocks import Block, read_block
+from landcover_bdgf.device import sent
 from landcover_bdgf.networks.diffusion import Channels, Schedule, encode
 from landcover_bdgf.networks.layers import crop
 from landcover_bdgf.networks.unet import HALO_PX, UNet, feature_channels
@@ -83,7 +84,7 @@ class Viewer:
     @torch.no_grad()
     def see(self, *blocks: Block) -> Seen:
         """The diffusion features of some blocks beside their bands."""
-        cubes = torch.from_numpy(np.stack([block.seen.cube for block in blocks])).to(self.device)
+        cubes = sent(np.stack([block.seen.cube for block in blocks]), self.device)
         inner, sar_bands = crop(cubes, HALO_PX), len(self.scaling.sar_mean)
         spec, sar = inner[:, sar_bands:].contiguous(), inner[:, :sar_bands].contiguous()
         return Seen(spec, sar, self._encode(cubes, blocks))
@@ -96,7 +97,7 @@ class Viewer:
         noise, halo = None, self.recipe.halo_px
         if self.recipe.features.noise == "keyed":
             drawn = [keyed_noise(self.seed, b.row - halo, b.col - halo, cubes.shape[1:]) for b in blocks]
-            noise = torch.from_numpy(np.stack(drawn)).to(cubes)
+            noise = sent(np.stack(drawn), self.device)
         return encode(self.unet, cubes, self.recipe.features.step, noise, channels, Schedule.linear())
 
 

@@ -18,7 +18,7 @@ from torch import Tensor
 
 from landcover_bdgf.blocks import BLOCK_PX, Block, BlockStream
 from landcover_bdgf.checkpoint import Checkpoint, fit_stack
-from landcover_bdgf.device import Run, open_workers
+from landcover_bdgf.device import Run, open_mappers, sent
 from landcover_bdgf.errors import CheckpointError, ResourceError, SettingsError
 from landcover_bdgf.features import Viewer
 from landcover_bdgf.fit import stop_between_steps
@@ -129,7 +129,7 @@ class Classifier:
             return p
         inset = recipe.halo_px - size // 2
         valid = np.stack([block.seen.valid[None, inset:-inset, inset:-inset] for block in blocks])
-        weight = torch.from_numpy(valid).to(p).clamp(min=NO_DATA_WEIGHT)
+        weight = sent(valid.astype(np.float32), p.device).clamp(min=NO_DATA_WEIGHT)
         rows = torch.arange(weight.shape[2], device=p.device)
         weight = weight * (rows % row_step == 0)[:, None]  # rows of windows that were left out have none
         p = p.repeat_interleave(row_step, dim=2)[:, :, : len(rows)]
@@ -228,7 +228,7 @@ def _compute(model: Checkpoint, stream: BlockStream, strips: list[int], journal:
     windows = [window for window in stream.windows(missing) if _corners(window)]
     classifier = Classifier(model, run)
     with (
-        open_workers(run.workers(classifier.viewer.device)) as workers,
+        open_mappers(run, classifier.viewer.device) as workers,
         progress("map", sum(len(_corners(window)) for window in windows)) as advance,
         stop_between_steps() as stopped,
     ):

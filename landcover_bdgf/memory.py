@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from dataclasses import dataclass
 
@@ -14,7 +15,7 @@ from landcover_bdgf.stack import Stack
 
 # Measured on Linux with torch 2.13; constants, so that every shard chooses the same tiles, wherever it runs.
 PROCESS_BYTES = 610 * 2**20  # of a process that has aligned its images and compiled its kernels
-LIVE_ENCODER, LIVE_FUSION = 3.8, 1.1  # times the largest layer of each that exist at once; neither gives memory back
+LIVE_ENCODER, LIVE_FUSION = 4.0, 1.1  # times the largest layer of each that exist at once; neither gives memory back
 DECODED_TWICE = 2  # a block of a file while it is read: as GDAL decodes it, and as it keeps it
 TILES_PX = (256, BLOCK_PX)  # larger ones are no faster
 
@@ -55,7 +56,7 @@ class Appetite:
         fusion = recipe.fusion
         padded = -(-channels // 8) * 8  # as the U-Net does
         encoder = round(32 * recipe.diffusion.width) * padded  # the first block's output, in all bands
-        tokens = 2 * fusion.tokens * fusion.d  # of both sensors
+        tokens = fusion.tokens * fusion.d  # of both sensors, of every second row
         floats = round(LIVE_ENCODER * encoder + LIVE_FUSION * fusion.cnn_widths[1] * scaling.bands) + tokens
         file_block = max(stack.spectral.block_bytes(), stack.sar.block_bytes())
         return cls(stack.grid.shape_hw[1], raw, channels, floats, recipe.halo_px, file_block, batch)
@@ -94,6 +95,6 @@ def fitting(appetite: Appetite, max_bytes: int, *, tile_px: int, threads: int) -
             return side, max(fits)
     least = appetite.bytes_for(tiles[-1], 1) + cache_bytes()
     raise ResourceError(
-        f"--max-ram {max_bytes / 1e9:.2g}GB: mapping this scene takes {least / 1e9:.2g} GB at least, with tiles of "
+        f"--max-ram {max_bytes / 1e9:.3g}GB: mapping this scene takes {math.ceil(least / 1e7) / 100:g} GB at least, with tiles of "
         f"{tiles[-1]} px and one thread. Allow that much, or cut the scene."
     )

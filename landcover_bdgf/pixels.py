@@ -132,11 +132,13 @@ def _equals(values: NDArray[Any], nodata: float) -> Bools:
 
 def read_over_border(read: ReadPart, source: Grid, window: Window, count: int) -> tuple[Float32s, Bools]:
     """A window that may reach over the border of the source; nothing is valid there."""
-    values = np.zeros((count, window.height, window.width), np.float32)
-    valid = np.zeros(values.shape, bool)
     height, width = source.shape_hw
     top, bottom = max(window.row_off, 0), min(window.row_off + window.height, height)
     left, right = max(window.col_off, 0), min(window.col_off + window.width, width)
+    if (bottom - top, right - left) == (window.height, window.width):
+        return read(window)
+    values = np.zeros((count, window.height, window.width), np.float32)
+    valid = np.zeros(values.shape, bool)
     if top < bottom and left < right:
         rows = slice(top - window.row_off, bottom - window.row_off)
         cols = slice(left - window.col_off, right - window.col_off)

@@ -188,4 +188,6 @@ def _percentiles(values: Floats) -> tuple[Floats, Floats]:
 def _to_unit(values: Floats, low: Floats, high: Floats) -> Floats:
     column = (slice(None),) + (None,) * (values.ndim - 1)
     half = np.maximum((high - low) / 2, 1e-6)  # a constant band becomes 0, not NaN
-    return ((values - ((low + high) / 2)[column]) / half[column]).astype(np.float32)
+    scaled: Floats = np.subtract(values, ((low + high) / 2)[column], dtype=np.float32)
+    scaled /= half[column]  # in place: of hundreds of bands, a copy is felt
+    return scaled
