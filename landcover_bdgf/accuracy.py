@@ -18,10 +18,11 @@ from sklearn.metrics import cohen_kappa_score, precision_recall_fscore_support
 
 from landcover_bdgf.errors import LabelError
 from landcover_bdgf.legend import NODATA_CODE, Legend, printable
+from landcover_bdgf.sample_set import CLEAR_PX
 
-# Distance to the nearest training pixel, in pixels. Below 9 the windows of both overlap; beyond, the two
+# Distance to the nearest training pixel, in pixels. Below the first bound the windows of both overlap; beyond, the two
 # share less and less of the landscape.
-DISTANCE_BINS_PX = ((0.0, 9.0), (9.0, 32.0), (32.0, 100.0), (100.0, math.inf))
+DISTANCE_BINS_PX = ((0.0, CLEAR_PX), (CLEAR_PX, 32.0), (32.0, 100.0), (100.0, math.inf))
 
 NO_PROBABILITY_SAMPLE = (
     "the reference is no probability sample: these figures hold for its places, support no area estimates, "

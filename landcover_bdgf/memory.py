@@ -93,8 +93,8 @@ def fitting(appetite: Appetite, max_bytes: int, *, tile_px: int, threads: int) -
         fits = [count for count in range(1, threads + 1) if appetite.bytes_for(side, count) <= room]
         if fits:
             return side, max(fits)
-    least = appetite.bytes_for(tiles[-1], 1) + cache_bytes()
+    least = math.ceil((appetite.bytes_for(tiles[-1], 1) + cache_bytes()) / 1e7) / 100
     raise ResourceError(
-        f"--max-ram {max_bytes / 1e9:.3g}GB: mapping this scene takes {math.ceil(least / 1e7) / 100:g} GB at least, with tiles of "
+        f"--max-ram {max_bytes / 1e9:.3g}GB: mapping this scene takes {least:.2f} GB at least, with tiles of "
         f"{tiles[-1]} px and one thread. Allow that much, or cut the scene."
     )

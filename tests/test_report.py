@@ -54,7 +54,9 @@ def map_path(tmp_path: Path) -> Path:
     codes[:10] = 0
     path = write_map(tmp_path / "map.tif", codes, Legend.from_values(["crops", "water"]))
     x, y = GRID.xy([30], [0])
-    write_record(path, {"training": {"pixels": f"MULTIPOINT ({x[0]} {y[0]})", "crs": GRID.crs.to_wkt(), "clear_px": 9}})
+    write_record(
+        path, {"training": {"pixels": f"MULTIPOINT ({x[0]} {y[0]})", "crs": GRID.crs.to_wkt(), "clear_px": 13}}
+    )
     return path
 
 
@@ -77,12 +79,12 @@ def test_pixels_are_compared_where_they_lie(map_path: Path, tmp_path: Path) -> N
 
 
 def test_distance_to_training_is_told(map_path: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
-    path = reference(tmp_path / "r.gpkg", ["crops", "crops", "water"], [(30, 8), (30, 9), (30, 70)], side=1)
+    path = reference(tmp_path / "r.gpkg", ["crops", "crops", "water"], [(30, 12), (30, 13), (30, 70)], side=1)
     result = assess(map_path, path, field="class")
     assert result.leak == pytest.approx(1 / 3)
     assert [(b.label, b.n) for b in result.by_distance] == [
-        ("0 to 8 px", 1),
-        ("9 to 31 px", 1),
+        ("0 to 12 px", 1),
+        ("13 to 31 px", 1),
         ("32 to 99 px", 1),
     ]
     assert "33.3 % of the reference windows overlap training windows" in caplog.text
