@@ -152,7 +152,7 @@ class TrainingRecipe(Settings):
     learning_rate: float = Field(4e-4, gt=0)  # the paper's Adam
     weight_decay: float = Field(0.0, ge=0)
     augment: bool = True  # flips and quarter turns of the windows
-    label_smoothing: float = Field(0.1, ge=0, lt=1)
+    label_smoothing: float = Field(0.0, ge=0, lt=1)
     balanced: bool = True  # classes weigh the same whatever their number of pixels
     averaged_share: float = Field(0.5, ge=0, le=1)  # weights are the mean over this last part of the steps
     validation_share: float = Field(0.0, ge=0, lt=1)  # of the *training* polygons; chooses the weights instead
@@ -208,7 +208,7 @@ _PAPER: dict[str, Any] = {
         "average_px": 1, "mamba_channels": 64, "mamba_states": 16, "group_channels": 64,
     },
     "mutual": {"branch_weight": 0.0, "temperature_limits": None},
-    "training": {"steps": 3000, "augment": False, "balanced": False, "averaged_share": 0.0, "label_smoothing": 0.0},
+    "training": {"steps": 3000, "augment": False, "balanced": False, "averaged_share": 0.0},
 }  # fmt: skip
 RECIPES: dict[str, Recipe] = {
     "laptop": Recipe(),
