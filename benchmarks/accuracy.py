@@ -3,8 +3,9 @@
 python benchmarks/accuracy.py [--scenes chile,denmark] [--seeds 0,1,2,3,4] [--set key=value …]
 
 For each scene and seed, pixels are drawn from the training polygons as `bdgf map --labels` does, all methods
-train on the training part, and all are judged on `test_polygons.gpkg`, which are 9 px and more away from it. The baselines see the bands, the SAR
-in dB, and mean and standard deviation of each in 9 × 9 windows. Prints overall and average accuracy in %.
+train on the training part, and all are judged on `test_polygons.gpkg`, which are 9 px and more away from it.
+The baselines see the bands, the SAR in dB, and mean and standard deviation of each in 9 × 9 windows. Prints
+overall and average accuracy in %.
 """
 
 import argparse
