@@ -11,6 +11,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
+from torch.nn import functional as F
 
 from landcover_bdgf.blocks import Block, read_block
 from landcover_bdgf.device import sent
@@ -27,7 +28,8 @@ from landcover_bdgf.stack import Stack
 class Seen:
     """B blocks as the fusion network sees them.
 
-    ``spec`` (B, K, n, n), ``sar`` (B, R, n, n), ``dif`` (B, F, n, n) with n = 128 + 2 · margin.
+    ``spec`` (B, K, n, n), ``sar`` (B, R, n, n), ``dif`` (B, F, n, n) with n = 128 + 2 · margin. What no branch looks at
+    in ``dif`` is 0.
     """
 
     spec: Tensor
@@ -70,6 +72,7 @@ class Viewer:
             "features": self.recipe.features.model_dump(mode="json"),
             "speckle": self.recipe.diffusion.speckle,
             "guided": bool(self.recipe.fusion.guided),
+            "unseen": self.recipe.fusion.unseen_px,
             "halo": self.recipe.halo_px,
             "scaling": self.scaling.digest(),
             "seed": self.seed if self.recipe.features.noise == "keyed" else None,
@@ -94,11 +97,12 @@ class Viewer:
             return cubes.new_zeros(len(cubes), self.features, *(n - 2 * HALO_PX for n in cubes.shape[2:]))
         speckle = self.recipe.diffusion.speckle
         channels = Channels.of(self.scaling.sigma_log, self.scaling.bands, speckle=speckle).to(self.device)
-        noise, halo = None, self.recipe.halo_px
+        noise, halo, unseen = None, self.recipe.halo_px, self.recipe.fusion.unseen_px
         if self.recipe.features.noise == "keyed":
             drawn = [keyed_noise(self.seed, b.row - halo, b.col - halo, cubes.shape[1:]) for b in blocks]
-            noise = sent(np.stack(drawn), self.device)
-        return encode(self.unet, cubes, self.recipe.features.step, noise, channels, Schedule.linear())
+            noise = crop(sent(np.stack(drawn), self.device), unseen)
+        found = encode(self.unet, crop(cubes, unseen), self.recipe.features.step, noise, channels, Schedule.linear())
+        return F.pad(found, [unseen] * 4)
 
 
 def keyed_noise(seed: int, row: int, col: int, shape: tuple[int, ...]) -> NDArray[np.float32]:

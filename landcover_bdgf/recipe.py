@@ -108,6 +108,11 @@ class FusionRecipe(Settings):
         return tuple(branch for branch in self.branches if branch in self.guidance)
 
     @property
+    def unseen_px(self) -> int:
+        """Diffusion features that no branch looks at, round each window; the Mamba only sees the centre."""
+        return (self.patch - self.centre_px) // 2 if self.guided == ("mamba",) else 0
+
+    @property
     def shares(self) -> bool:
         """Whether windows share their layers, so that a tile can be computed densely."""
         return not (self.padded or self.pixel_tokens)
