@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 READY := .venv/.ready
 
-.PHONY: demo test check kernels bench clean
+.PHONY: demo test check kernels bench accuracy clean
 
 demo: $(READY)  ## the main job on a small simulated scene
 	@$(BIN)/bdgf demo demo --overwrite
@@ -25,6 +25,9 @@ bench: $(READY)  ## speed, memory, time of training; accuracy beside a random fo
 	@$(BIN)/python benchmarks/mapping.py
 	@$(BIN)/python benchmarks/training.py
 	@$(BIN)/python benchmarks/accuracy.py
+
+accuracy: $(READY)  ## the tables of accuracy, many hours, where the real scenes are there; QUICK=1: under 10 minutes
+	@$(BIN)/python benchmarks/tables.py $(if $(QUICK),--quick)
 
 $(READY): pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(0 if sys.version_info >= (3, 11) else "bdgf needs Python 3.11 or newer, this is " + sys.version.split()[0] + ". Name another: make PYTHON=python3.12 ...")'

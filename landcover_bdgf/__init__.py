@@ -20,9 +20,11 @@ device, fit            where and how it runs; the optimisation loop under both t
 networks/              the method, torch only
 blocks, features       the scene in blocks, each pixel read once; what the networks see
 windows                windows round labelled pixels
+journal, parts         what a run has finished; step: mosaic, the map out of its parts
+domain, classifier     what is unlike all training pixels; a model applied to blocks
+posttraining           how sure a network may be, and what it was trained on
 pretraining            step: the denoiser, without labels
 training               step: the fusion network
-journal, parts         what a run has finished; step: mosaic, the map out of its parts
 memory, mapping        tiles and threads that fit; step: the map
 reference, accuracy    pixels to compare a map with; the figures
 calibration            whether probabilities are honest

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from typing import Any, TypedDict
 
 import numpy as np
@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from scipy.stats import binomtest
 from sklearn.metrics import cohen_kappa_score, precision_recall_fscore_support
 
+from landcover_bdgf.calibration import ReliabilityBin, calibration_error
 from landcover_bdgf.errors import LabelError
 from landcover_bdgf.legend import NODATA_CODE, Legend, printable
 from landcover_bdgf.sample_set import CLEAR_PX
@@ -100,6 +101,7 @@ class Accuracy:
     unknown: Mapping[str, int] = field(default_factory=dict)
     leak: float | None = None
     by_distance: tuple[DistanceBin, ...] = ()
+    reliability: tuple[ReliabilityBin, ...] = ()
 
     def __str__(self) -> str:
         """What the command line prints."""
@@ -160,6 +162,8 @@ class Accuracy:
                 {"from_px": b.from_px, "to_px": _number(b.to_px), "n": b.n, "overall_accuracy": b.overall}
                 for b in self.by_distance
             ],
+            "reliability": [asdict(one) for one in self.reliability],
+            "expected_calibration_error": _number(calibration_error(self.reliability)),
             "caution": NO_PROBABILITY_SAMPLE,
         }
 

@@ -29,7 +29,7 @@ from landcover_bdgf.stack import Stack
 
 Kind = Literal["denoiser", "model"]
 
-FORMAT = 3  # 3: attention without biases
+FORMAT = 4  # 4: the temperature of probabilities
 METADATA_KEY, DIGEST_LENGTH = "bdgf", 64
 SCALING_PREFIX, HISTORY_PREFIX = "scaling.", "history."
 MAX_BYTES = 4 << 30  # a model is a few MB; more is not one of ours
@@ -52,7 +52,7 @@ class Checkpoint:
     ----------
     kind : {"denoiser", "model"}
     weights : dict of str to float arrays
-        ``unet.…`` and, in a model, ``fusion.…``.
+        ``unet.…`` and, in a model, ``fusion.…`` and, if its polygons suffice, ``domain.…``.
     recipe : Recipe
     bands, sar_bands : tuple of BandName
         In the order in which the networks get them.
@@ -65,6 +65,8 @@ class Checkpoint:
         Losses of the training that made it.
     provenance : dict
         Inputs with hashes, versions, seed; of a model also its training pixels.
+    temperature : float
+        By which a model's logits are divided, so that its probabilities are honest.
     """
 
     kind: Kind
@@ -77,6 +79,14 @@ class Checkpoint:
     legend: Legend | None = None
     history: History = field(default_factory=History)
     provenance: dict[str, Any] = field(default_factory=dict)
+    temperature: float = 1.0
+
+    @property
+    def classes(self) -> Legend:
+        """Of a model; CheckpointError for a denoiser, which has none."""
+        if self.kind != "model" or self.legend is None:
+            raise CheckpointError(f"a {self.kind} was given, a map needs a model: bdgf train makes one.")
+        return self.legend
 
     def part(self, prefix: str) -> dict[str, NDArray[Any]]:
         """Weights of one network, ``unet.`` or ``fusion.``, without the prefix."""
@@ -107,6 +117,7 @@ class Checkpoint:
             "sar_bands": [asdict(b) for b in self.sar_bands],
             "sar_unit": self.sar_unit,
             "legend": json.loads(self.legend.to_json()) if self.legend else None,
+            "temperature": self.temperature,
             "provenance": self.provenance,
         }
         return tensors, json.dumps(description, sort_keys=True)
@@ -249,9 +260,16 @@ def _assemble(description: dict[str, Any], tensors: dict[str, NDArray[Any]]) -> 
         sar_unit=description["sar_unit"],
         scaling=Scaling(**_part(tensors, SCALING_PREFIX)),
         legend=Legend.from_json(json.dumps(legend)) if legend else None,
+        temperature=_temperature(description["temperature"]),
         history=History.of(_part(tensors, HISTORY_PREFIX)),
         provenance=description["provenance"],
     )
+
+
+def _temperature(value: Any) -> float:
+    if not 0 < float(value) < np.inf:
+        raise ValueError(f"temperature {value}")
+    return float(value)
 
 
 def _part(tensors: dict[str, NDArray[Any]], prefix: str) -> dict[str, NDArray[Any]]:

@@ -153,6 +153,7 @@ def map_(
     model: Annotated[Path | None, typer.Option(help="else $BDGF_MODEL, else ./model.safetensors")] = None,
     labels: Annotated[Path | None, typer.Option("--labels", help="train a model on these, with --field")] = None,
     confidence: Annotated[bool, typer.Option("--confidence", help="also OUTPUT_confidence.tif")] = False,
+    ood: Annotated[bool, typer.Option("--ood", help="also OUTPUT_ood.tif: what is unlike all training pixels")] = False,
     tile: Annotated[int, typer.Option(help="side of the tiles that are read, in pixels")] = 512,
     max_ram: Annotated[str | None, typer.Option(help="such as 4GB: what mapping may take")] = None,
     shard: Annotated[str, typer.Option(help="2/4: only the second of four parts, for bdgf mosaic")] = "1/1",
@@ -164,7 +165,7 @@ def map_(
     from landcover_bdgf.memory import parse_size
     from landcover_bdgf.raster import limit_cache
 
-    settings = MapSettings(tile_px=tile, confidence=confidence, max_ram=max_ram, shard=shard)
+    settings = MapSettings(tile_px=tile, confidence=confidence, ood=ood, max_ram=max_ram, shard=shard)
     if max_ram:
         limit_cache(parse_size(max_ram))
     if labels is None:
@@ -246,7 +247,7 @@ def bench(
     ],
     data: Annotated[Path | None, typer.Option(help="folder of the published MATLAB files")] = None,
     experiment: Annotated[
-        str, typer.Option(help="comparison, ablation, transfer, labels or uncertainty")
+        str, typer.Option(help="comparison, ablation, transfer, balance, labels, uncertainty or embedding")
     ] = "comparison",
     method: Annotated[
         list[str] | None, typer.Option(help="such as bdgf, fusion, et+9, NAME=bdgf:key=value;key=value; repeatable")

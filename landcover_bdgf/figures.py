@@ -16,6 +16,7 @@ from rasterio.enums import Resampling
 from rasterio.io import DatasetReader
 
 from landcover_bdgf.accuracy import Accuracy
+from landcover_bdgf.calibration import ReliabilityBin
 from landcover_bdgf.grid import Grid
 from landcover_bdgf.legend import Color, printable
 
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
 MAP_PX = 1200
 MOST_LABELLED_CLASSES = 30
 _NAME_CHARACTERS = 22
-INK, FAINT = "#222222", "#8a8a8a"
+INK, FAINT, BLUE = "#222222", "#8a8a8a", "#1f5c99"
 _METRES_PER_DEGREE = 111_320.0  # along a meridian, and along the equator
 
 
@@ -45,7 +46,11 @@ def map_picture(dataset: DatasetReader, colors: Mapping[int, Color]) -> str:
     """
     shrink = max(1.0, max(dataset.shape) / MAP_PX)
     shape_hw = tuple(max(1, round(side / shrink)) for side in dataset.shape)
-    codes = dataset.read(1, out_shape=shape_hw, resampling=Resampling.nearest)
+    return codes_picture(dataset.read(1, out_shape=shape_hw, resampling=Resampling.nearest), colors)
+
+
+def codes_picture(codes: NDArray[Any], colors: Mapping[int, Color]) -> str:
+    """Class codes (h, w) as a PNG, nothing where they are 0."""
     palette = np.zeros((max(int(codes.max()), *colors) + 1, 4), np.uint8)
     for code, color in colors.items():
         palette[code] = (*color, 255)
@@ -92,13 +97,31 @@ def curve_picture(values: Sequence[float], name: str) -> str:
     span = max(1, len(logged) // 50)
     if span > 1:
         mean = np.convolve(logged, np.full(span, 1 / span), "valid")
-        axes.plot(steps[span - 1 :], mean, color="#1f5c99", linewidth=1.4)
+        axes.plot(steps[span - 1 :], mean, color=BLUE, linewidth=1.4)
     axes.set_xlabel("step", color=FAINT, fontsize=8)
     axes.set_title(name, loc="left", fontsize=9, color=INK, parse_math=False)
     axes.tick_params(labelsize=8, color=FAINT)
     axes.spines[["top", "right"]].set_visible(False)
     axes.grid(axis="y", color="#e6e6e6", linewidth=0.6)
     axes.set_axisbelow(True)
+    return as_svg(figure)
+
+
+def reliability_picture(lines: Sequence[tuple[str, str, Sequence[ReliabilityBin]]]) -> str:
+    """How often pixels of some probability are right as an SVG: lines of a name, a colour and bins."""
+    figure, axes = new_figure(3.6, 3.0)
+    axes.plot([0, 1], [0, 1], color="#c4c4c4", linewidth=1, linestyle="--")
+    for name, color, bins in lines:
+        points = [one.probability for one in bins], [one.right for one in bins]
+        axes.plot(*points, marker="o", markersize=3, linewidth=1.4, color=color, label=name)
+    axes.set_xlabel("confidence of the map", color=FAINT, fontsize=8)
+    axes.set_ylabel("share of right pixels", color=FAINT, fontsize=8)
+    axes.tick_params(labelsize=8, color=FAINT)
+    axes.spines[["top", "right"]].set_visible(False)
+    axes.grid(color="#e6e6e6", linewidth=0.6)
+    axes.set_axisbelow(True)
+    if len(lines) > 1:
+        axes.legend(frameon=False, fontsize=8)
     return as_svg(figure)
 
 

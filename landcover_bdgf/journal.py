@@ -1,7 +1,7 @@
 """What a map run has finished so far, in a file that only grows: a run can be killed at any moment and go on.
 
 The first line says in JSON what is being made. Then come records: a line of JSON with the window, and the length
-and CRC-32 of the payload; and the payload, codes and confidence of the window, compressed. A record that was cut
+and CRC-32 of the payload; and the payload, codes and layers of the window, compressed. A record that was cut
 short is dropped when the journal is opened again. A finished journal of one shard is the shard's result.
 """
 
@@ -35,10 +35,13 @@ Place = tuple[int, int, int, int]  # row, col, height, width
 
 @dataclass(frozen=True)
 class Classified:
-    """A piece of the map: codes (h, w), 0 where there is no data, and confidence in percent (h, w)."""
+    """A piece of the map: codes (h, w), 0 where there is no data, and layers (L, h, w).
+
+    The first layer is the confidence in percent, the second, if there is one, the p-value of --ood in percent.
+    """
 
     codes: NDArray[np.uint16]
-    confidence: NDArray[np.uint8]
+    layers: NDArray[np.uint8]
 
 
 @dataclass
@@ -69,7 +72,7 @@ class Journal:
 
     def add(self, window: Window, piece: Classified) -> None:
         """Note a finished window; it survives the process, and after :func:`os.fsync` the machine."""
-        payload = zlib.compress(piece.codes.astype("<u2").tobytes() + piece.confidence.tobytes(), 1)
+        payload = zlib.compress(piece.codes.astype("<u2").tobytes() + piece.layers.tobytes(), 1)
         place = _place(window)
         line = json.dumps({"window": place, "bytes": len(payload), "crc": zlib.crc32(payload)})
         try:
@@ -91,10 +94,10 @@ class Journal:
         """All finished windows, from top to bottom."""
         for (row, col, height, width), (offset, length) in sorted(self.places.items()):
             self.file.seek(offset)
-            raw = zlib.decompressobj().decompress(self.file.read(length), 3 * height * width)
+            raw = zlib.decompressobj().decompress(self.file.read(length), 4 * height * width)
             codes = np.frombuffer(raw, "<u2", height * width).reshape(height, width).astype(np.uint16)
-            confidence = np.frombuffer(raw, np.uint8, offset=2 * height * width).reshape(height, width)
-            yield Window(col, row, width, height), Classified(codes, confidence)
+            layers = np.frombuffer(raw, np.uint8, offset=2 * height * width).reshape(-1, height, width)
+            yield Window(col, row, width, height), Classified(codes, layers)
 
 
 def begin_journal(path: Path, header: Mapping[str, Any], *, resume: bool, overwrite: bool) -> Journal:

@@ -5,9 +5,11 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
+from functools import partial
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from numpy.typing import NDArray
 from rasterio.errors import CRSError
 from rasterio.windows import Window
@@ -21,7 +23,9 @@ from landcover_bdgf.provenance import write_record
 from landcover_bdgf.raster import PathLike, RasterProfile, check_output, write_raster
 
 NODATA = 0  # of the class raster
-CONFIDENCE_NODATA = 255
+LAYER_NODATA = 255
+# Further rasters beside a map, by the end of their names, in the order of Classified.layers.
+LAYERS = {"confidence": "confidence in percent", "ood": "p-value in percent; low is unlike all training pixels"}
 
 Tiles = Iterator[tuple[Window, NDArray[Any]]]
 
@@ -43,11 +47,11 @@ def mosaic(parts: Sequence[PathLike], output: PathLike, *, overwrite: bool = Fal
 
 
 def write_map(journals: Sequence[Journal], output: Path, *, overwrite: bool) -> Path:
-    """Class raster, its companions and record, and the confidence if asked for, from complete journals."""
+    """Class raster, its companions and record, and the layers that were asked for, from complete journals."""
     header = journals[0].header
     try:
         grid, legend = Grid.from_dict(header["grid"]), Legend.from_json(json.dumps(header["legend"]))
-        record, with_confidence = dict(header["record"]), bool(header["confidence"])
+        record, layers = dict(header["record"]), [name for name in LAYERS if name in header["layers"]]
     except (LabelError, CRSError, ValueError, TypeError, LookupError) as error:
         raise OutputError(f"{journals[0].path}: is damaged ({error}). Map again.") from error
     log.info("writing %s", output)
@@ -55,20 +59,22 @@ def write_map(journals: Sequence[Journal], output: Path, *, overwrite: bool) -> 
         str(legend.dtype), nodata=NODATA, band_names=("land cover",), colormap=legend.colors, overviews="mode"
     )
     write_raster(output, grid, _tiles(journals, lambda piece: piece.codes), profile=classes, overwrite=overwrite)
-    if with_confidence:
-        percent = RasterProfile(
-            "uint8", nodata=CONFIDENCE_NODATA, band_names=("confidence in percent",), overviews="average"
-        )
-        tiles = _tiles(journals, lambda piece: piece.confidence)
-        write_raster(confidence_path(output), grid, tiles, profile=percent, overwrite=overwrite)
+    for name in layers:
+        percent = RasterProfile("uint8", nodata=LAYER_NODATA, band_names=(LAYERS[name],), overviews="average")
+        tiles = _tiles(journals, partial(_layer, list(LAYERS).index(name)))
+        write_raster(layer_path(output, name), grid, tiles, profile=percent, overwrite=overwrite)
     write_companions(output, legend)
-    write_record(output, record)
+    write_record(output, record | {"layers": layers})
     return output
 
 
-def confidence_path(output: Path) -> Path:
-    """``landcover.tif`` -> ``landcover_confidence.tif``."""
-    return output.with_name(f"{output.stem}_confidence{output.suffix}")
+def layer_path(output: Path, layer: str) -> Path:
+    """``landcover.tif``, ``confidence`` -> ``landcover_confidence.tif``."""
+    return output.with_name(f"{output.stem}_{layer}{output.suffix}")
+
+
+def _layer(number: int, piece: Classified) -> NDArray[np.uint8]:
+    return piece.layers[number]
 
 
 def _tiles(journals: Sequence[Journal], layer: Callable[[Classified], NDArray[Any]]) -> Tiles:

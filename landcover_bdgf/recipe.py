@@ -160,7 +160,7 @@ class TrainingRecipe(Settings):
     label_smoothing: float = Field(0.0, ge=0, lt=1)
     balanced: bool = True  # classes weigh the same whatever their number of pixels
     averaged_share: float = Field(0.5, ge=0, le=1)  # weights are the mean over this last part of the steps
-    validation_share: float = Field(0.0, ge=0, lt=1)  # of the *training* polygons; chooses the weights instead
+    validation_share: float = Field(0.0, ge=0, lt=1)  # of the *training* polygons; they choose weights and temperature
 
     @field_validator("steps", mode="before")
     @classmethod

@@ -11,6 +11,7 @@ from typing import Any
 
 import jinja2
 import numpy as np
+from numpy.typing import NDArray
 from rasterio.io import DatasetReader
 
 from landcover_bdgf import figures
@@ -23,9 +24,11 @@ from landcover_bdgf.accuracy import (
     remarks,
     summary_lines,
 )
+from landcover_bdgf.calibration import ReliabilityBin, calibration_error, reliability
 from landcover_bdgf.errors import LabelError, RasterError
 from landcover_bdgf.grid import Grid
 from landcover_bdgf.legend import Legend, legend_of_map, printable
+from landcover_bdgf.parts import LAYER_NODATA, layer_path
 from landcover_bdgf.provenance import read_record
 from landcover_bdgf.raster import PathLike, grid_of, is_south_up, open_raster
 from landcover_bdgf.reference import Reference, read_codes, read_reference, training_ground
@@ -155,6 +158,8 @@ def _compare(dataset: DatasetReader, pixels: Reference, legend: Legend, record: 
     except LabelError as error:
         raise LabelError(f"{dataset.name}: {error}") from error
     result = replace(result, sample=pixels.sample, unknown=pixels.unknown)
+    if "confidence" in record.get("layers", ()):  # another map's could lie there
+        result = replace(result, reliability=_reliability(dataset, pixels, codes))
     ground = training_ground(record, grid_of(dataset))
     if ground is None:
         return result
@@ -165,6 +170,19 @@ def _compare(dataset: DatasetReader, pixels: Reference, legend: Legend, record: 
         leak=float((distances[there] < ground.clear_px).mean()),
         by_distance=accuracy_by_distance((codes == pixels.codes)[there], distances[there]),
     )
+
+
+def _reliability(dataset: DatasetReader, pixels: Reference, codes: NDArray[Any]) -> tuple[ReliabilityBin, ...]:
+    """Whether the confidence that lies beside the map is honest; nothing where it was moved away."""
+    path = layer_path(Path(dataset.name), "confidence")
+    if not path.is_file():
+        return ()
+    with open_raster(path) as confidence:
+        if not grid_of(confidence).same_as(grid_of(dataset)) or confidence.dtypes[0] != "uint8":
+            raise RasterError(f"{path}: is not the confidence of {dataset.name}. Make both again, or move it away.")
+        percent = read_codes(confidence, pixels)
+    there = (codes != 0) & (percent != LAYER_NODATA)
+    return reliability(percent[there] / 100, (codes == pixels.codes)[there])
 
 
 def _page(
@@ -192,6 +210,8 @@ def _page(
         scale=figures.scale_bar(grid),
         map_picture=figures.map_picture(dataset, result.legend.colors),
         matrix_picture=figures.matrix_picture(result),
+        calibration_error=calibration_error(result.reliability),
+        reliability_picture=figures.reliability_picture([("reference", figures.BLUE, result.reliability)]),
         curves=[(name, figures.curve_picture(values, name)) for name, values in context.curves if len(values)],
         settings=_flat(context.settings),
         warnings=[*pixels.notes, *context.warnings],

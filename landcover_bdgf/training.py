@@ -18,6 +18,7 @@ from landcover_bdgf.errors import LabelError
 from landcover_bdgf.features import Viewer
 from landcover_bdgf.fit import Task, fit, generator_of
 from landcover_bdgf.networks.fusion import FusionNetwork, Inputs, LossSettings, MutualLearning, total_loss
+from landcover_bdgf.posttraining import with_domain, with_temperature
 from landcover_bdgf.progress import log
 from landcover_bdgf.provenance import record
 from landcover_bdgf.recipe import Recipe
@@ -95,10 +96,14 @@ def train(
         task = _task(trained, windows, samples.train, recipe, run)
         history = fit(task, workers, partial=partial, resume=resume)
     weights = denoiser.weights | {f"fusion.{k}": v.cpu().numpy() for k, v in trained.fusion.state_dict().items()}
-    return replace(
+    model = replace(
         denoiser, kind="model", weights=weights, recipe=recipe, legend=samples.legend, history=history,
         provenance=provenance,
     )  # fmt: skip
+    _, validate = _validation_split(samples.train, recipe.training.validation_share, run.seed)
+    if len(validate):
+        model = with_temperature(model, stack, samples.train.where(validate.numpy()), run)
+    return with_domain(model, stack, samples.train, run)
 
 
 def replace_diffusion(recipe: Recipe, of: Recipe) -> Recipe:

@@ -2,6 +2,7 @@
 
 import csv
 import json
+import re
 from pathlib import Path
 
 import numpy as np
@@ -57,6 +58,7 @@ def test_pairs_see_what_the_spread_over_seeds_hides() -> None:
     assert alone.half_width > 10
     assert paired(a[:1], b[1:], "oa") is None
     assert not Spread.of([3.0]).apart_from_0, "one seed proves nothing"
+    assert np.isnan(Spread.of([0.0, 0.0]).cv), "two methods may agree"
     assert paired(a, b, "kappa") is None
 
 
@@ -112,11 +114,17 @@ def read_csv(path: Path) -> list[dict[str, str]]:
         return list(csv.DictReader(file))
 
 
-def test_a_comparison_as_typed(
-    bdgf: Bdgf, tmp_path: Path, scene_files: SceneFiles, capsys: pytest.CaptureFixture[str]
-) -> None:
+@pytest.fixture
+def place(tmp_path: Path, scene_files: SceneFiles) -> Path:
+    """The simulated scene as a data set."""
     lines = [f'{key} = "{value}"' for key, value in (("spectral", scene_files.spectral), ("sar", scene_files.sar))]
-    (tmp_path / "place.toml").write_text("\n".join([*lines, f'labels = "{scene_files.labels}"', 'field = "class"']))
+    path = tmp_path / "place.toml"
+    path.write_text("\n".join([*lines, f'labels = "{scene_files.labels}"', 'field = "class"']))
+    return path
+
+
+@pytest.mark.usefixtures("place")
+def test_a_comparison_as_typed(bdgf: Bdgf, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     arguments = ["bench", "-o", "out", "--dataset", "place.toml", "--protocols", "random,near", "--seeds", "2",
                  "--per-class", "10", "--method", "bdgf", "--method", "et+9", "--method", "svm", *QUICK]  # fmt: skip
     assert bdgf(*arguments) == 0
@@ -130,8 +138,10 @@ def test_a_comparison_as_typed(
     assert [bool(row["ece"]) for row in rows[:3]] == [True, True, False], "an SVM has no probabilities"
     page = (tmp_path / "out/report.html").read_text(encoding="utf-8")
     assert "place" in page
-    assert page.count("<table>") == 4
+    assert page.count("<table>") == 5
     assert "data:image/svg+xml" in page
+    assert page.count("data:image/png") == 2 * 4, "the reference and three maps, under two protocols"
+    assert "per pixel of a map" in page
     summary = json.loads((tmp_path / "out/summary.json").read_text())
     assert summary[0]["oa"]["n"] == 2
 
@@ -139,6 +149,18 @@ def test_a_comparison_as_typed(
     assert bdgf(*arguments) == 0
     assert {f: f.stat().st_mtime_ns for f in (tmp_path / "out/cells").iterdir()} == before, "nothing computed again"
     assert read_csv(tmp_path / "out/results.csv") == rows
+
+
+@pytest.mark.parametrize(("experiment", "methods", "shown"), [("balance", 6, 0), ("embedding", 1, 4)])
+def test_what_features_say(experiment: str, methods: int, shown: int, place: Path, bdgf: Bdgf, tmp_path: Path) -> None:
+    """Masked or not, with one sensor shuffled; and as pictures of diffusion features and of three branches."""
+    out = tmp_path / "out"
+    options = ["--experiment", experiment, "--protocols", "random", "--seeds", "1", "--per-class", "20", "-q", *QUICK]
+    assert bdgf("bench", "--dataset", str(place), *options, "-o", str(out)) == 0
+    assert len(read_csv(out / "results.csv")) == methods
+    page = (out / "report.html").read_text(encoding="utf-8")
+    assert page.count("t-SNE") == min(shown, 1)
+    assert len(re.findall("<figcaption>(diffusion features|cnn|transformer|mamba)<", page)) == shown
 
 
 def test_a_folder_with_other_things(bdgf: Bdgf, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -16,7 +16,7 @@ WINDOWS = [Window(0, 0, 5, 4), Window(5, 0, 3, 4), Window(0, 4, 8, 2)]
 def piece(window: Window) -> Classified:
     rng = np.random.default_rng(window.col_off + 10 * window.row_off)
     shape = window.height, window.width
-    return Classified(rng.integers(0, 500, shape).astype(np.uint16), rng.integers(0, 101, shape).astype(np.uint8))
+    return Classified(rng.integers(0, 500, shape).astype(np.uint16), rng.integers(0, 101, (2, *shape)).astype(np.uint8))
 
 
 @pytest.fixture
@@ -33,7 +33,7 @@ def check(journal: Journal, windows: list[Window]) -> None:
     assert [window for window, _ in found] == windows
     for window, kept in found:
         np.testing.assert_array_equal(kept.codes, piece(window).codes)
-        np.testing.assert_array_equal(kept.confidence, piece(window).confidence)
+        np.testing.assert_array_equal(kept.layers, piece(window).layers)
 
 
 def test_windows_come_back_from_top_to_bottom(path: Path) -> None:

@@ -13,7 +13,7 @@ import pytest
 import rasterio
 
 from landcover_bdgf.checkpoint import Checkpoint
-from landcover_bdgf.mapping import MapSettings, confidence_path, map_scene
+from landcover_bdgf.mapping import MapSettings, layer_path, map_scene
 from landcover_bdgf.stack import Stack
 
 KILLS = 20
@@ -73,7 +73,7 @@ def test_killed_at_random_moments(model: Checkpoint, wide_stack: Stack, tmp_path
                     assert dataset.checksum(1)
             if status == 0:
                 finished += 1
-                assert confidence_path(path).read_bytes() == confidence_path(whole).read_bytes()
+                assert layer_path(path, "confidence").read_bytes() == layer_path(whole, "confidence").read_bytes()
                 assert json.loads(Path(f"{path}.json").read_text()) == json.loads(Path(f"{whole}.json").read_text())
                 assert not Path(f"{path}.partial").exists()
                 path.unlink()

@@ -12,11 +12,12 @@ import torch
 
 from landcover_bdgf.blocks import Block
 from landcover_bdgf.checkpoint import Checkpoint
+from landcover_bdgf.classifier import Classifier
 from landcover_bdgf.device import Run
 from landcover_bdgf.errors import CheckpointError, OutputError, ResourceError, SettingsError
 from landcover_bdgf.features import Viewer
 from landcover_bdgf.journal import Classified, Journal
-from landcover_bdgf.mapping import Classifier, MapSettings, confidence_path, map_scene
+from landcover_bdgf.mapping import MapSettings, layer_path, map_scene
 from landcover_bdgf.networks.fusion import apply_windows
 from landcover_bdgf.recipe import changed
 from landcover_bdgf.simulate import simulate, write_scene
@@ -38,12 +39,26 @@ def test_same_bytes(
     again = map_scene(model, wide_stack, tmp_path / made.name, settings=settings, run=Run(threads=threads))
     for path in (
         made,
-        confidence_path(made),
+        layer_path(made, "confidence"),
         made.with_suffix(".qml"),
         Path(f"{made}.aux.xml"),
         Path(f"{made}.json"),
     ):
         assert (again.parent / path.name).read_bytes() == path.read_bytes(), path.name
+
+
+def test_pixels_unlike_all_training_pixels_are_told(
+    made: Path, model: Checkpoint, wide_stack: Stack, tmp_path: Path
+) -> None:
+    settings = MapSettings(ood=True)
+    path = map_scene(model, wide_stack, tmp_path / made.name, settings=settings, run=Run())
+    assert path.read_bytes() == made.read_bytes()
+    assert not layer_path(path, "confidence").exists()
+    with rasterio.open(layer_path(path, "ood")) as dataset, rasterio.open(made) as whole:
+        p, codes = dataset.read(1), whole.read(1)
+        assert (dataset.nodata, dataset.crs, dataset.transform) == (255, whole.crs, whole.transform)
+    assert np.array_equal(p == 255, codes == 0)
+    assert p[codes > 0].max() <= 100
 
 
 def test_every_valid_pixel_has_a_class_and_no_other(made: Path, wide_stack: Stack) -> None:
@@ -52,7 +67,7 @@ def test_every_valid_pixel_has_a_class_and_no_other(made: Path, wide_stack: Stac
         assert dataset.nodata == 0
         assert (dataset.crs, dataset.shape) == (wide_stack.grid.crs, wide_stack.grid.shape_hw)
         assert dataset.transform == wide_stack.grid.transform
-    with rasterio.open(confidence_path(made)) as dataset:
+    with rasterio.open(layer_path(made, "confidence")) as dataset:
         percent, nodata = dataset.read(1), dataset.nodata
     valid = wide_stack.read(next(wide_stack.grid.tiles(4096))).valid
     assert not valid.all()
@@ -126,8 +141,8 @@ def short_of_memory(monkeypatch: pytest.MonkeyPatch, *, blocks: int) -> None:
     """As on a GPU that holds that many blocks."""
     classified, made = Classifier._classified, Classifier.__init__
 
-    def on_gpu(self: Classifier, *arguments: object) -> None:
-        made(self, *arguments)  # type: ignore[arg-type]
+    def on_gpu(self: Classifier, *arguments: object, **options: object) -> None:
+        made(self, *arguments, **options)  # type: ignore[arg-type]
         self.batch = 7
 
     def within(self: Classifier, batch: list[Block]) -> list[Classified]:
@@ -156,7 +171,7 @@ def test_too_little_memory_for_all_blocks_halves_the_batch(
     caplog.set_level("INFO")
     short_of_memory(monkeypatch, blocks=blocks)
     again = map_scene(model, even_stack, tmp_path / "b.tif", settings=settings)
-    for one, other in ((again, one_by_one), (confidence_path(again), confidence_path(one_by_one))):
+    for one, other in ((again, one_by_one), (layer_path(again, "confidence"), layer_path(one_by_one, "confidence"))):
         assert one.read_bytes() == other.read_bytes()
     assert ("short of memory" in caplog.text) is (blocks < 6)
 
@@ -207,6 +222,6 @@ def test_a_map_that_was_stopped_goes_on_and_is_the_same(
     with Path(f"{path}.partial").open("ab") as journal:
         journal.write(b'{"window": [0, 0, 12')
     map_scene(model, wide_stack, path, settings=settings, resume=True)
-    for one, other in ((path, made), (confidence_path(path), confidence_path(made))):
+    for one, other in ((path, made), (layer_path(path, "confidence"), layer_path(made, "confidence"))):
         assert one.read_bytes() == other.read_bytes()
     assert not Path(f"{path}.partial").exists()

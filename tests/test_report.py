@@ -21,6 +21,7 @@ from landcover_bdgf.errors import LabelError, OutputError, RasterError, Settings
 from landcover_bdgf.figures import scale_bar
 from landcover_bdgf.grid import Grid
 from landcover_bdgf.legend import Legend, write_companions
+from landcover_bdgf.parts import layer_path
 from landcover_bdgf.provenance import write_record
 from landcover_bdgf.raster import RasterProfile, Window, write_raster
 from landcover_bdgf.report import ReportContext, assess
@@ -88,6 +89,24 @@ def test_distance_to_training_is_told(map_path: Path, tmp_path: Path, caplog: py
         ("32 to 99 px", 1),
     ]
     assert "33.3 % of the reference windows overlap training windows" in caplog.text
+
+
+def test_confidence_is_held_against_the_truth(map_path: Path, tmp_path: Path) -> None:
+    """Half of the pixels at 90 % and half at 60 %; all of the first are right, and half of the others."""
+    percent = np.full(GRID.shape_hw, 90, np.uint8)
+    percent[:, 40:] = 60
+    write_raster(
+        layer_path(map_path, "confidence"), GRID, [(Window(0, 0, 80, 60), percent[None])],
+        profile=RasterProfile("uint8", nodata=255),
+    )  # fmt: skip
+    corners = [(20, 0), (20, 10), (20, 50), (50, 70)]
+    path = reference(tmp_path / "r.gpkg", ["crops", "crops", "water", "crops"], corners)
+    assert assess(map_path, path, field="class").reliability == ()  # the record does not say that it is this map's
+    write_record(map_path, {"layers": ["confidence"]})
+    result = assess(map_path, path, field="class", output=tmp_path / "report")
+    assert [(b.n, round(b.probability, 6), b.right) for b in result.reliability] == [(32, 0.6, 0.5), (32, 0.9, 1.0)]
+    assert result.to_dict()["expected_calibration_error"] == pytest.approx(0.1)
+    assert "Expected calibration error 10.0" in (tmp_path / "report/report.html").read_text(encoding="utf-8")
 
 
 def test_without_a_record_the_leak_is_unknown(map_path: Path, tmp_path: Path) -> None:

@@ -16,11 +16,12 @@ import numpy as np
 
 from landcover_bdgf.accuracy import accuracy
 from landcover_bdgf.bench.datasets import Dataset
-from landcover_bdgf.bench.methods import BDGF, Laboratory, Method, Prediction
+from landcover_bdgf.bench.methods import BDGF, PROBE, Laboratory, Method, Prediction
 from landcover_bdgf.bench.protocols import PROTOCOLS, draw, shortages
 from landcover_bdgf.bench.version import version_of_baselines, version_of_models
 from landcover_bdgf.calibration import calibration_error, reliability
 from landcover_bdgf.device import Run
+from landcover_bdgf.figures import codes_picture
 from landcover_bdgf.output import atomic_output
 from landcover_bdgf.progress import hushed, log, progress
 from landcover_bdgf.recipe import Recipe
@@ -98,8 +99,9 @@ def run_plan(plan: Plan) -> list[Cell]:
                 samples = draw(dataset, protocol, per_class=plan.per_class, seed=seed)
                 drawn = {"protocol": asdict(protocol), "per_class": plan.per_class, "seed": seed}
                 for method in plan.methods:
-                    identity = {"dataset": fingerprint, **drawn, "method": method.settings(plan.recipe)}
-                    make = partial(_computed, laboratory, samples, method, seed)
+                    shown = seed == plan.seeds[0]  # a picture of each map, once
+                    identity = {"dataset": fingerprint, **drawn, "method": method.settings(plan.recipe), "shown": shown}
+                    make = partial(_computed, laboratory, samples, method, seed, shown=shown)
                     cell = archive.cell(identity, _version(method.kind, laboratory), make)
                     names = {"dataset": dataset.name, "protocol": name, "seed": seed, "method": method.name}
                     cells.append({**names, "per_class": plan.per_class, **cell})
@@ -109,11 +111,12 @@ def run_plan(plan: Plan) -> list[Cell]:
     return cells
 
 
-def _computed(laboratory: Laboratory, samples: Samples, method: Method, seed: int) -> Cell:
+def _computed(laboratory: Laboratory, samples: Samples, method: Method, seed: int, *, shown: bool) -> Cell:
     started = time.monotonic()
     with hushed():
         found = laboratory.predict(method, samples, seed)
-    return {"seconds": time.monotonic() - started} | judged(samples, found)
+    cell = {"seconds": time.monotonic() - started, "picture": None} | judged(samples, found)
+    return cell | {"picture": codes_picture(found.codes, samples.legend.colors)} if shown else cell
 
 
 def judged(samples: Samples, found: Prediction) -> Cell:
@@ -158,4 +161,5 @@ def _read(path: Path) -> Cell | None:
 
 
 def _version(kind: str, laboratory: Laboratory) -> str:
-    return version_of_models(laboratory.run.torch_device().type) if kind == BDGF else version_of_baselines()
+    of_models = kind in (BDGF, PROBE)
+    return version_of_models(laboratory.run.torch_device().type) if of_models else version_of_baselines()

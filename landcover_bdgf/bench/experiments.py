@@ -8,9 +8,11 @@ from pathlib import Path
 
 from landcover_bdgf.bench.cells import Cell, Plan, run_plan
 from landcover_bdgf.bench.datasets import open_dataset
-from landcover_bdgf.bench.methods import BDGF, Method, parse_method
+from landcover_bdgf.bench.embedding import embedded, vectors_of
+from landcover_bdgf.bench.methods import BDGF, PROBE, Laboratory, Method, parse_method
 from landcover_bdgf.bench.page import write_results
-from landcover_bdgf.bench.protocols import PROTOCOLS
+from landcover_bdgf.bench.pictures import embedding
+from landcover_bdgf.bench.protocols import PROTOCOLS, draw
 from landcover_bdgf.bench.tables import ProtocolTable, tables
 from landcover_bdgf.device import Run
 from landcover_bdgf.errors import OutputError, SettingsError
@@ -51,7 +53,13 @@ TRANSFER = (
     _variant("attention, masking", "attention"),
     _variant("attention, concatenated", "attention", "", *_CONCATENATED),
 )
-EXPERIMENTS = ("comparison", "ablation", "transfer", "labels", "uncertainty")
+# Which sensor diffusion features speak of, with the masks of eq. 7 and without.
+BALANCE = tuple(
+    Method(f"{masks}{f', {sensor} shuffled' if sensor else ''}", PROBE, overrides=sets, shuffled=sensor)
+    for masks, sets in (("masks", ()), ("no masks", ("diffusion.mask=none",)))
+    for sensor in ("", "sar", "spectral")
+)
+EXPERIMENTS = ("comparison", "ablation", "transfer", "balance", "labels", "uncertainty", "embedding")
 LABEL_COUNTS = (30, 40, 50, 60, 70)  # figure 14 (d)
 MARK = "cells"  # the folder by which an older comparison is known
 
@@ -69,7 +77,7 @@ class BenchSettings:
     data : Path, optional
         Where published MATLAB files lie.
     experiment : str
-        "comparison", "ablation", "transfer", "labels" or "uncertainty".
+        "comparison", "ablation", "transfer", "balance", "labels", "uncertainty" or "embedding".
     methods, protocols : tuple of str
         Empty methods for those of the experiment.
     seeds : tuple of int
@@ -89,13 +97,18 @@ class BenchSettings:
         _check_word("--experiment", self.experiment, EXPERIMENTS)
         for protocol in self.protocols:
             _check_word("--protocols", protocol, tuple(PROTOCOLS))
+        if self.experiment == "embedding" and self.columns[0].kind != BDGF:
+            raise SettingsError(f"--method {self.columns[0].name}: has no features to show. Name bdgf first.")
 
     @property
     def columns(self) -> tuple[Method, ...]:
         """The methods, ours first."""
         if self.methods:
             return tuple(map(parse_method, self.methods))
-        fixed = {"ablation": ABLATION[::-1], "transfer": TRANSFER, "comparison": tuple(map(parse_method, COMPARISON))}
+        fixed = {
+            "ablation": ABLATION[::-1], "transfer": TRANSFER, "balance": BALANCE,
+            "comparison": tuple(map(parse_method, COMPARISON)),
+        }  # fmt: skip
         return fixed.get(self.experiment, (parse_method(BDGF),))
 
 
@@ -126,7 +139,19 @@ def run_experiment(settings: BenchSettings, recipe: Recipe, run: Run) -> tuple[l
         cells += found if len(counts) == 1 else [cell | {"method": f"{cell['method']}, {count} px"} for cell in found]
     reference = columns[0].name if len(counts) == 1 else f"{columns[0].name}, {settings.per_class} px"
     results = tables(cells, reference)
-    return results, reference, write_results(settings.output, plan, cells, results, reference)
+    places = _embeddings(plan) if settings.experiment == "embedding" else {}
+    return results, reference, write_results(settings.output, plan, cells, results, reference, places)
+
+
+def _embeddings(plan: Plan) -> dict[str, list[tuple[str, str]]]:
+    """Names and pictures by data set: features of test pixels in two dimensions, of the first seed and protocol."""
+    found = {}
+    for dataset in plan.datasets:
+        laboratory = Laboratory(dataset, plan.recipe, plan.work, plan.run)
+        samples = draw(dataset, PROTOCOLS[plan.protocols[0]], per_class=plan.per_class, seed=plan.seeds[0])
+        vectors, codes = vectors_of(laboratory, plan.methods[0], samples, plan.seeds[0])
+        found[dataset.name] = [(name, embedding(embedded(own), codes, dataset.legend)) for name, own in vectors.items()]
+    return found
 
 
 def _work_folder(output: Path) -> Path:

@@ -14,12 +14,13 @@ from numpy.typing import NDArray
 
 from landcover_bdgf.bench.baselines import CLASSIFIERS, CONTEXTS_PX, fit_and_classify, scene_features
 from landcover_bdgf.bench.datasets import Dataset
+from landcover_bdgf.bench.probe import probe
 from landcover_bdgf.bench.version import version_of_networks
 from landcover_bdgf.blocks import BlockStream
 from landcover_bdgf.checkpoint import Checkpoint, load_checkpoint
+from landcover_bdgf.classifier import Classifier
 from landcover_bdgf.device import Run, open_workers
 from landcover_bdgf.errors import SettingsError
-from landcover_bdgf.mapping import Classifier
 from landcover_bdgf.pretraining import pretrain
 from landcover_bdgf.recipe import Recipe, changed
 from landcover_bdgf.samples import Samples
@@ -27,6 +28,7 @@ from landcover_bdgf.training import train
 
 BDGF = "bdgf"
 FUSION = "fusion"  # without diffusion features
+PROBE = "probe"  # a linear classifier on diffusion features
 _TILE_PX = 512
 _SPLIT = re.compile(r"(?P<label>[^=:]+)=(?P<kind>bdgf|fusion)(?::(?P<sets>.*))?")
 
@@ -40,23 +42,26 @@ class Method:
     name : str
         As it is shown.
     kind : str
-        ``bdgf``, or a key of :data:`~landcover_bdgf.bench.baselines.CLASSIFIERS`.
+        ``bdgf``, ``probe``, or a key of :data:`~landcover_bdgf.bench.baselines.CLASSIFIERS`.
     windows_px : tuple of int
         Of a baseline's statistics.
     overrides : tuple of str
-        Settings of the recipe, for ``bdgf``.
+        Settings of the recipe, for ``bdgf`` and ``probe``.
+    shuffled : {"", "sar", "spectral"}
+        For ``probe``: the sensor whose pixels change places in what is classified.
     """
 
     name: str
     kind: str
     windows_px: tuple[int, ...] = ()
     overrides: tuple[str, ...] = ()
+    shuffled: str = ""
 
     def settings(self, recipe: Recipe) -> str:
         """All that decides its result beside data, seed and program, as text."""
-        return (
-            changed(recipe, self.overrides).model_dump_json() if self.kind == BDGF else f"{self.kind} {self.windows_px}"
-        )
+        if self.kind in (BDGF, PROBE):
+            return f"{self.kind} {self.shuffled} {changed(recipe, self.overrides).model_dump_json()}"
+        return f"{self.kind} {self.windows_px}"
 
 
 @dataclass(frozen=True, eq=False)
@@ -68,7 +73,7 @@ class Prediction:
 
 
 def parse_method(text: str) -> Method:
-    """A method by its name: ``bdgf``, ``fusion``, ``et``, ``et+9``, or ``NAME=bdgf:key=value;key=value``.
+    """A method by its name: ``bdgf``, ``fusion``, ``probe``, ``et``, ``et+9``, or ``NAME=bdgf:key=value;key=value``.
 
     Raises
     ------
@@ -77,6 +82,8 @@ def parse_method(text: str) -> Method:
     """
     if text == BDGF:
         return Method(text, BDGF)
+    if text == PROBE:
+        return Method(text, PROBE)
     if text == FUSION:
         return Method(text, BDGF, overrides=("fusion.guidance=",))
     if match := _SPLIT.fullmatch(text):
@@ -85,7 +92,7 @@ def parse_method(text: str) -> Method:
     kind, *sizes = text.split("+")
     if kind in CLASSIFIERS and all(size in map(str, CONTEXTS_PX) for size in sizes):
         return Method(text, kind, windows_px=tuple(map(int, sizes)))
-    known = [BDGF, FUSION, *CLASSIFIERS, *(f"{c}+{size}" for c in CLASSIFIERS for size in CONTEXTS_PX)]
+    known = [BDGF, FUSION, PROBE, *CLASSIFIERS, *(f"{c}+{size}" for c in CLASSIFIERS for size in CONTEXTS_PX)]
     near = difflib.get_close_matches(text, known, 1, cutoff=0.3)
     hint = f"Did you mean {near[0]}?" if near else f"Methods are {', '.join(known)}."
     raise SettingsError(f"--method {text}: there is no such method. {hint}")
@@ -114,6 +121,10 @@ class Laboratory:
 
     def predict(self, method: Method, samples: Samples, seed: int) -> Prediction:
         """Train on the training part of the samples, and classify the whole scene."""
+        if method.kind == PROBE:
+            denoiser = self.denoiser(changed(self.recipe, method.overrides), seed)
+            p = probe(denoiser, self.dataset.stack, samples.train, method.shuffled, self._run(seed))
+            return Prediction(np.unique(samples.train.codes)[p.argmax(0)], p.max(0))
         if method.kind != BDGF:
             features = self._features_of(method.windows_px)
             return Prediction(*fit_and_classify(method.kind, features, samples.train, seed))

@@ -6,11 +6,14 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
+from numpy.typing import NDArray
 
 from landcover_bdgf.bench.cells import Cell
 from landcover_bdgf.bench.summary import by
 from landcover_bdgf.bench.tables import ProtocolTable
-from landcover_bdgf.figures import FAINT, INK, as_svg, new_figure
+from landcover_bdgf.calibration import BINS, ReliabilityBin
+from landcover_bdgf.figures import FAINT, INK, as_svg, new_figure, reliability_picture
+from landcover_bdgf.legend import Legend, printable
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -59,26 +62,33 @@ def by_distance(cells: Sequence[Cell]) -> str:
 
 def reliability(cells: Sequence[Cell], method: str) -> str:
     """How often a pixel of some probability is right, one line for each protocol."""
-    figure, axes = new_figure(3.6, 3.0)
-    axes.plot([0, 1], [0, 1], color="#c4c4c4", linewidth=1, linestyle="--")
+    lines = []
     for protocol, own in by((c for c in cells if c["method"] == method), lambda c: str(c["protocol"])).items():
-        bins = by((one for cell in own for one in cell["reliability"]), lambda one: int(15 * one["probability"]))
-        ordered = [_pooled(group) for _, group in sorted(bins.items())]
-        if ordered:
-            axes.plot(*zip(*ordered, strict=True), marker="o", markersize=3, color=COLORS[protocol], label=protocol)
-    axes.set_xlabel("probability", color=FAINT, fontsize=8)
-    axes.set_ylabel("share of right pixels", color=FAINT, fontsize=8)
-    axes.legend(frameon=False, fontsize=8)
-    _plain(axes, "both")
-    return as_svg(figure)
+        bins = by((one for cell in own for one in cell["reliability"]), lambda one: int(BINS * one["probability"]))
+        lines.append((protocol, COLORS[protocol], [_pooled(group) for _, group in sorted(bins.items())]))
+    return reliability_picture(lines)
 
 
-def _pooled(bins: Sequence[dict[str, Any]]) -> tuple[float, float]:
+def _pooled(bins: Sequence[dict[str, Any]]) -> ReliabilityBin:
     weights = [one["n"] for one in bins]
     probability, right = (
         float(np.average([one[key] for one in bins], weights=weights)) for key in ("probability", "right")
     )
-    return probability, right
+    return ReliabilityBin(sum(weights), probability, right)
+
+
+def embedding(places: NDArray[np.float32], codes: NDArray[np.uint16], legend: Legend) -> str:
+    """Points (n, 2) in the colours of their classes."""
+    figure, axes = new_figure(3.6, 3.0)
+    for entry in legend.entries:
+        own = places[codes == entry.code]
+        axes.scatter(
+            own[:, 0], own[:, 1], s=7, color=[channel / 255 for channel in entry.color], label=printable(entry.name)
+        )
+    axes.set_xticks([])
+    axes.set_yticks([])
+    axes.legend(frameon=False, fontsize=7, markerscale=1.5)
+    return as_svg(figure)
 
 
 def _plain(axes: Axes, grid: Literal["both", "x", "y"]) -> None:

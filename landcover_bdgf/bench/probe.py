@@ -6,54 +6,61 @@ bands have drowned it, which the modality masks (eq. 7) are there to prevent.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields, replace
+from dataclasses import fields
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 from rasterio.windows import Window
 from sklearn.linear_model import LogisticRegression
-from sklearn.metrics import recall_score
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from landcover_bdgf.bench.datasets import Dataset
+from landcover_bdgf.blocks import BlockStream
 from landcover_bdgf.checkpoint import Checkpoint
 from landcover_bdgf.device import Run, open_workers
 from landcover_bdgf.features import Viewer
+from landcover_bdgf.networks.layers import crop
+from landcover_bdgf.recipe import Recipe
 from landcover_bdgf.samples import Samples
-from landcover_bdgf.split import draw_per_class
 from landcover_bdgf.stack import Stack, Tile
-from landcover_bdgf.windows import cut_windows
 
-TEST_PER_CLASS = 500
-
-
-@dataclass(frozen=True)
-class Probe:
-    """Producer's accuracy in % of each class (C,), from features of the scene as it is and with one sensor shuffled."""
-
-    as_it_is: NDArray[np.float64]
-    sar_shuffled: NDArray[np.float64]
-    spectra_shuffled: NDArray[np.float64]
+_TILE_PX = 512
 
 
-def probe(denoiser: Checkpoint, dataset: Dataset, samples: Samples, run: Run) -> Probe:
-    """Train on features of the training pixels, and test on features of test pixels."""
-    viewer = Viewer.of(denoiser.part("unet."), denoiser.scaling, denoiser.recipe, run.torch_device(), run.seed)
-    test = samples.test
-    test = test.where(draw_per_class(test.codes, TEST_PER_CLASS, np.random.default_rng(run.seed)))
+def probe(denoiser: Checkpoint, stack: Stack, train: Samples, shuffled: str, run: Run) -> NDArray[np.float64]:
+    """Probabilities (C, h, w) of the classes, in the order of their codes, by a linear classifier on features.
+
+    Parameters
+    ----------
+    denoiser : Checkpoint
+    stack : Stack
+    train : Samples
+        Its features are those of the scene as it is.
+    shuffled : {"", "sar", "spectral"}
+        The sensor whose pixels change places in the scene that is classified.
+    """
+    viewer = Viewer.of(denoiser.part("unet."), denoiser.scaling, _guided(denoiser), run.torch_device(), run.seed)
+    features = scene_features(viewer, stack, run)
     model = make_pipeline(StandardScaler(), LogisticRegression(max_iter=2000))
-    model.fit(_features(viewer, dataset.stack, samples.train, run), samples.train.codes)
+    model.fit(features[:, train.rows, train.cols].T, train.codes)
+    if shuffled:
+        features = scene_features(viewer, with_shuffled(stack, shuffled, seed=run.seed), run)
+    found: NDArray[np.float64] = model.predict_proba(features.reshape(len(features), -1).T)
+    return found.T.reshape(-1, *features.shape[1:])
 
-    def right(stack: Stack) -> NDArray[np.float64]:
-        found = model.predict(_features(viewer, stack, test, run))
-        labels = list(dataset.legend.codes)
-        shares: NDArray[np.float64] = recall_score(test.codes, found, average=None, labels=labels, zero_division=0)
-        return 100 * shares
 
-    shuffled = (with_shuffled(dataset.stack, sensor, seed=run.seed) for sensor in ("sar", "spectral"))
-    return Probe(right(dataset.stack), *map(right, shuffled))
+def scene_features(viewer: Viewer, stack: Stack, run: Run) -> NDArray[np.float32]:
+    """Diffusion features of all pixels, (F, h, w)."""
+    recipe, height_width = viewer.recipe, stack.grid.shape_hw
+    result = np.empty((viewer.features, *height_width), np.float32)
+    stream = BlockStream(stack, viewer.scaling, recipe.halo_px, _TILE_PX)
+    with open_workers(run.workers(viewer.device)) as workers:
+        blocks = list(stream.blocks(range(stream.strips)))
+        for block, seen in zip(blocks, workers.map(viewer.see, blocks), strict=True):
+            found = crop(seen.dif, recipe.fusion.margin_px)[0].cpu().numpy()
+            _, height, width = found.shape
+            result[:, block.row : block.row + height, block.col : block.col + width] = found
+    return result
 
 
 def with_shuffled(stack: Stack, sensor: str, *, seed: int) -> Stack:
@@ -76,18 +83,9 @@ def with_shuffled(stack: Stack, sensor: str, *, seed: int) -> Stack:
     return Shuffled(**{f.name: getattr(stack, f.name) for f in fields(stack)})
 
 
-def _features(viewer: Viewer, stack: Stack, samples: Samples, run: Run) -> NDArray[np.float32]:
-    """Diffusion features of pixels, (n, F)."""
-    seeing = replace(viewer, recipe=viewer.recipe.model_copy(update={"fusion": _guided(viewer)}))
-    with open_workers(run.workers(viewer.device)) as workers:
-        table = cut_windows(stack, samples, seeing, workers)
-    middle = torch.from_numpy(np.arange(len(table)))
-    own = table.pixels[table.at[middle, table.at.shape[1] // 2]]
-    features: NDArray[np.float32] = own[:, -table.channels[2] :].numpy()
-    return features
-
-
-def _guided(viewer: Viewer) -> object:
-    """Settings under which features are computed, whatever branch sees them."""
-    fusion = viewer.recipe.fusion
-    return fusion if fusion.guided else fusion.model_copy(update={"guidance": fusion.branches})
+def _guided(denoiser: Checkpoint) -> Recipe:
+    """A recipe under which features are computed, whatever branch sees them."""
+    fusion = denoiser.recipe.fusion
+    if fusion.guided:
+        return denoiser.recipe
+    return denoiser.recipe.model_copy(update={"fusion": fusion.model_copy(update={"guidance": fusion.branches})})

@@ -44,8 +44,8 @@ class Spread:
 
     @property
     def cv(self) -> float:
-        """Coefficient of variation in %."""
-        return 100 * self.std / self.mean
+        """Coefficient of variation in %; NaN of a mean of 0."""
+        return 100 * self.std / self.mean if self.mean else math.nan
 
     @property
     def nsi(self) -> float:

@@ -1,0 +1,71 @@
+"""The tables of accuracy, from nothing: BDGF beside baselines, its ablation, and which sensor its features use.
+
+python benchmarks/tables.py [--quick] [-o accuracy] [--only comparison]
+
+What is finished is kept in the folder, so that the same call goes on after an interruption. The whole takes
+many hours on 2 cores, `--quick` under 10 minutes.
+"""
+
+import argparse
+import logging
+import time
+from dataclasses import replace
+from pathlib import Path
+
+import landcover_bdgf as bdgf
+from landcover_bdgf.bench.experiments import BenchSettings, run_experiment
+from landcover_bdgf.bench.tables import lines
+
+HERE = Path(__file__).parent
+CHILE, DENMARK, KENYA = (str(HERE / f"datasets/{name}.toml") for name in ("chile", "denmark", "kenya"))
+METHODS = (
+    "bdgf",
+    "fusion",
+    *(f"{kind}{px}" for kind in ("et", "svm") for px in ("", "+9", "+17", "+33")),
+    "rf+9",
+    "gb+9",
+)
+
+
+def table(experiment: str, datasets: tuple[str, ...], protocols: tuple[str, ...], seeds: int) -> BenchSettings:
+    """Settings of one table; the output is filled in later."""
+    return BenchSettings(datasets, Path(), experiment=experiment, protocols=protocols, seeds=tuple(range(seeds)))
+
+
+TABLES = {
+    "comparison": replace(table("comparison", (CHILE, DENMARK, KENYA), ("random", "near", "far"), 20), methods=METHODS),
+    "ablation": table("ablation", (CHILE, "simulated"), ("far",), 10),
+    "balance": table("balance", (CHILE, "simulated"), ("near",), 10),
+}
+QUICK = {
+    "comparison": replace(
+        table("comparison", (CHILE,), ("near", "far"), 2), methods=("bdgf", "fusion", "et+9", "svm+9")
+    ),
+    "balance": table("balance", ("simulated",), ("near",), 1),
+}
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--quick", action="store_true")
+    parser.add_argument("-o", "--output", type=Path, default=Path("accuracy"))
+    parser.add_argument("--only", default="")
+    arguments = parser.parse_args()
+    logging.getLogger("landcover_bdgf").setLevel(logging.ERROR)
+    if not (HERE.parents[1] / "shared/data").is_dir():
+        raise SystemExit("needs the real scenes of ../shared/data, which are not here")
+    for name, settings in (QUICK if arguments.quick else TABLES).items():
+        if arguments.only not in ("", name):
+            continue
+        started = time.monotonic()
+        output = arguments.output / (f"{name}-quick" if arguments.quick else name)
+        found, reference, page = run_experiment(
+            replace(settings, output=output), bdgf.load_recipe("laptop"), bdgf.Run()
+        )
+        print(
+            "\n".join([f"\n# {name}, {time.monotonic() - started:.0f} s, {page}", *lines(found, reference)]), flush=True
+        )
+
+
+if __name__ == "__main__":
+    main()

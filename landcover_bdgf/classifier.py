@@ -1,0 +1,134 @@
+"""A model applied to blocks of a scene: probabilities of all pixels, averaged over the windows round each."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from landcover_bdgf.blocks import BLOCK_PX, Block
+from landcover_bdgf.checkpoint import Checkpoint
+from landcover_bdgf.device import Run, sent
+from landcover_bdgf.domain import DOMAIN_PREFIX, Domain
+from landcover_bdgf.errors import ResourceError
+from landcover_bdgf.features import Seen, Viewer
+from landcover_bdgf.journal import Classified
+from landcover_bdgf.networks.fusion import FusionNetwork, Inputs, apply_dense
+from landcover_bdgf.networks.layers import window_mean
+from landcover_bdgf.parts import LAYER_NODATA, NODATA
+from landcover_bdgf.progress import log
+
+NO_DATA_WEIGHT = 1e-6  # of a window round a pixel without data, among those that are averaged
+GPU_BLOCKS = 16  # at once, to begin with: a quarter of a million windows
+
+
+class Classifier:
+    """A model ready to classify blocks of a stack; :meth:`classify` may run in several threads.
+
+    ``batch`` is how many blocks it is good at classifying at once; probabilities are softened by ``temperature``; with
+    ``ood`` it also tells how unlike all training pixels a pixel is.
+    """
+
+    def __init__(self, model: Checkpoint, run: Run, *, ood: bool = False) -> None:
+        legend = model.classes
+        seed = model.provenance.get("seed", run.seed)  # keyed noise, if any, must be that of the training
+        self.viewer = Viewer.of(model.part("unet."), model.scaling, model.recipe, run.torch_device(), seed)
+        scaling = model.scaling
+        sizes = Inputs(scaling.bands, len(scaling.sar_mean), self.viewer.features, len(legend.entries))
+        network = FusionNetwork(sizes, model.recipe.fusion)
+        network.load_state_dict({k: torch.from_numpy(np.array(v)) for k, v in model.part("fusion.").items()})
+        self.network = network.eval().to(self.viewer.device)
+        self.batch = GPU_BLOCKS if self.viewer.device.type == "cuda" else 1  # blocks at once
+        self.temperature = model.temperature
+        self.domain = Domain.of(model.part(DOMAIN_PREFIX), self.viewer.device) if ood else None
+        self.codes = np.array([entry.code for entry in legend.entries], np.uint16)
+
+    def classify(self, blocks: Sequence[Block]) -> list[Classified]:
+        """Classes of some blocks of one size, without their halos; in halves where a GPU's memory does not hold all.
+
+        Raises
+        ------
+        ResourceError
+            It does not hold one.
+        """
+        try:
+            return self._classified(blocks)
+        except torch.cuda.OutOfMemoryError:
+            if len(blocks) == 1:
+                raise ResourceError(
+                    f"the memory of {self.viewer.device} does not hold one block of {BLOCK_PX} × {BLOCK_PX} pixels. "
+                    "Close what else uses it, or map with --device cpu."
+                ) from None
+        half = len(blocks) // 2  # outside of except, which holds on to what failed
+        self.batch = min(self.batch, half)
+        log.info("%s is short of memory: going on with %d blocks at once", self.viewer.device, half)
+        torch.cuda.empty_cache()
+        return self.classify(blocks[:half]) + self.classify(blocks[half:])
+
+    def probabilities(self, blocks: Sequence[Block]) -> Tensor:
+        """Of some blocks of one size, without their halos: (B, C, h, w), 128 × 128 inside the scene.
+
+        Each is the mean over the windows round its pixel that the recipe averages. Those whose own pixel has no data
+        count only where no other is near.
+        """
+        return self.averaged(self.logits(self.viewer.see(*blocks)), blocks, self.temperature)
+
+    @torch.no_grad()
+    def logits(self, seen: Seen) -> Tensor:
+        """Of the windows of some blocks, as far as they are averaged: rows every so many, (B, C, h', w')."""
+        return apply_dense(self.network, seen.spec, seen.sar, seen.dif, self.viewer.recipe.fusion.row_step)
+
+    @torch.no_grad()
+    def features(self, seen: Seen, blocks: Sequence[Block]) -> Tensor:
+        """Vectors of all branches, averaged as probabilities are: (B, D, h, w)."""
+        row_step = self.viewer.recipe.fusion.row_step
+        vectors = self.network.branch_vectors(seen.spec, seen.sar, seen.dif, row_step=row_step)
+        return self._window_means(torch.cat(list(vectors.values()), dim=1), blocks)
+
+    @torch.no_grad()
+    def averaged(self, z: Tensor, blocks: Sequence[Block], temperature: float) -> Tensor:
+        """Probabilities of the pixels of some blocks, from the logits of their windows."""
+        return self._window_means(torch.softmax(z / temperature, dim=1), blocks)
+
+    def _window_means(self, x: Tensor, blocks: Sequence[Block]) -> Tensor:
+        """Means of what windows have over those that are averaged: (B, C, h', w') -> (B, C, h, w)."""
+        recipe = self.viewer.recipe
+        size, row_step = recipe.fusion.average_px, recipe.fusion.row_step
+        if size == 1:
+            return x
+        inset = recipe.halo_px - size // 2
+        valid = np.stack([block.seen.valid[None, inset:-inset, inset:-inset] for block in blocks])
+        weight = sent(valid.astype(np.float32), x.device).clamp(min=NO_DATA_WEIGHT)
+        rows = torch.arange(weight.shape[2], device=x.device)
+        weight = weight * (rows % row_step == 0)[:, None]  # rows of windows that were left out have none
+        x = x.repeat_interleave(row_step, dim=2)[:, :, : len(rows)]
+        return window_mean(x * weight, size) / window_mean(weight, size)
+
+    @torch.no_grad()
+    def _classified(self, blocks: Sequence[Block]) -> list[Classified]:
+        halo = self.viewer.recipe.halo_px
+        valid = [block.seen.valid[halo:-halo, halo:-halo] for block in blocks]
+        results = [nowhere(v.shape, 1 if self.domain is None else 2) for v in valid]
+        some = [i for i in range(len(blocks)) if valid[i].any()]
+        if not some:
+            return results
+        chosen = [blocks[i] for i in some]
+        seen = self.viewer.see(*chosen)
+        probability, index = self.averaged(self.logits(seen), chosen, self.temperature).max(dim=1)
+        codes = self.codes[index.cpu().numpy()]
+        layers = (probability * 100).round().to(torch.uint8)[:, None]
+        if self.domain is not None:
+            layers = torch.cat([layers, self.domain.p_values(self.features(seen, chosen))[:, None]], dim=1)
+        for i, own_codes, own_layers in zip(some, codes, layers.cpu().numpy(), strict=True):
+            empty = results[i]
+            results[i] = Classified(
+                np.where(valid[i], own_codes, empty.codes), np.where(valid[i], own_layers, empty.layers)
+            )
+        return results
+
+
+def nowhere(shape_hw: tuple[int, ...], layers: int) -> Classified:
+    """A piece of a map without any data."""
+    return Classified(np.full(shape_hw, NODATA, np.uint16), np.full((layers, *shape_hw), LAYER_NODATA, np.uint8))

@@ -1,0 +1,100 @@
+"""What a trained network is told about itself: how sure it may be, and what it was trained on.
+
+Both from labelled pixels as a map sees them, averaged over the windows round each.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from typing import TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.optimize import minimize_scalar
+from torch import Tensor
+
+from landcover_bdgf.blocks import BLOCK_PX, Block
+from landcover_bdgf.checkpoint import Checkpoint
+from landcover_bdgf.classifier import Classifier
+from landcover_bdgf.device import Run, Workers, open_workers
+from landcover_bdgf.domain import DOMAIN_PREFIX, fit_domain
+from landcover_bdgf.progress import log, track
+from landcover_bdgf.sample_set import Samples
+from landcover_bdgf.stack import Stack
+
+BLOCKS = 48  # those with the most labelled pixels; what is computed of them is kept in memory
+TEMPERATURES = 0.2, 5.0
+Result = TypeVar("Result")
+
+
+@dataclass(frozen=True)
+class Labelled:
+    """A block, and the labelled pixels inside: rows and columns in the block, index among all."""
+
+    block: Block
+    rows: NDArray[np.integer]
+    cols: NDArray[np.integer]
+    index: NDArray[np.intp]
+
+    def of(self, layers: Tensor) -> NDArray[np.float64]:
+        """Values (n, C) of the pixels in (1, C, h, w)."""
+        return layers[0].double().cpu().numpy()[:, self.rows, self.cols].T
+
+
+def with_temperature(model: Checkpoint, stack: Stack, validation: Samples, run: Run) -> Checkpoint:
+    """The model with the temperature of least cross-entropy of validation pixels (Guo et al. 2017, 1706.04599)."""
+    classifier = Classifier(model, run)
+
+    def logits(one: Labelled) -> Tensor:
+        return classifier.logits(classifier.viewer.see(one.block))
+
+    def cross_entropy(log_temperature: float) -> float:
+        p = []
+        for one, z in kept:
+            found = one.of(classifier.averaged(z, [one.block], math.exp(log_temperature)))
+            p.append(found[np.arange(len(found)), validation.codes[one.index] - 1])
+        return float(-np.log(np.maximum(np.concatenate(p), 1e-9)).mean())
+
+    with open_workers(run.workers(classifier.viewer.device)) as workers:
+        kept = list(_computed(logits, classifier, stack, validation, workers))
+        limits = [math.log(limit) for limit in TEMPERATURES]
+        found = minimize_scalar(cross_entropy, bounds=limits, options={"xatol": 0.01})
+    temperature = round(math.exp(found.x), 3)
+    log.info("probabilities have the temperature %g, from %d validation pixels", temperature, len(validation))
+    return replace(model, temperature=temperature)
+
+
+def with_domain(model: Checkpoint, stack: Stack, samples: Samples, run: Run) -> Checkpoint:
+    """The model with what its training pixels look like to it, for :class:`~landcover_bdgf.domain.Domain`."""
+    if not model.recipe.fusion.shares:
+        return model
+    classifier = Classifier(model, run)
+
+    def features(one: Labelled) -> NDArray[np.float64]:
+        return one.of(classifier.features(classifier.viewer.see(one.block), [one.block]))
+
+    with open_workers(run.workers(classifier.viewer.device)) as workers:
+        found = [(one.index, own) for one, own in _computed(features, classifier, stack, samples, workers)]
+    index, vectors = (np.concatenate(parts) for parts in zip(*found, strict=True))
+    arrays = fit_domain(vectors, samples.codes[index], samples.groups[index], np.random.default_rng(run.seed))
+    return replace(model, weights=model.weights | {f"{DOMAIN_PREFIX}{name}": array for name, array in arrays.items()})
+
+
+def _computed(
+    compute: Callable[[Labelled], Result], classifier: Classifier, stack: Stack, samples: Samples, workers: Workers
+) -> Iterator[tuple[Labelled, Result]]:
+    """The blocks with the most labelled pixels, at most ``BLOCKS``, and what is computed of each."""
+    lattice = samples.positions // BLOCK_PX
+    places, counts = np.unique(lattice, axis=0, return_counts=True)
+    chosen = places[np.argsort(-counts, kind="stable")[:BLOCKS]]
+
+    def labelled(place: NDArray[np.int32]) -> Labelled:
+        index = np.flatnonzero((lattice == place).all(axis=1))
+        row, col = (int(first) for first in place * BLOCK_PX)
+        block = classifier.viewer.read(stack, (row, col))
+        return Labelled(block, samples.rows[index] - row, samples.cols[index] - col, index)
+
+    results = workers.map(lambda one: (one, compute(one)), map(labelled, chosen))
+    yield from track(results, "labelled blocks", len(chosen))
