@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 import torch
 from torch import Tensor
+from torch.nn import functional as F
 
 from landcover_bdgf.blocks import BLOCK_PX, Block
 from landcover_bdgf.checkpoint import Checkpoint
@@ -16,7 +17,6 @@ from landcover_bdgf.errors import ResourceError
 from landcover_bdgf.features import Seen, Viewer
 from landcover_bdgf.journal import Classified
 from landcover_bdgf.networks.fusion import FusionNetwork, Inputs, apply_dense
-from landcover_bdgf.networks.layers import window_mean
 from landcover_bdgf.parts import LAYER_NODATA, NODATA
 from landcover_bdgf.progress import log
 
@@ -104,7 +104,7 @@ class Classifier:
         rows = torch.arange(weight.shape[2], device=x.device)
         weight = weight * (rows % row_step == 0)[:, None]  # rows of windows that were left out have none
         x = x.repeat_interleave(row_step, dim=2)[:, :, : len(rows)]
-        return window_mean(x * weight, size) / window_mean(weight, size)
+        return _slid(x * weight, size, row_step) / _slid(weight, size, row_step)
 
     @torch.no_grad()
     def _classified(self, blocks: Sequence[Block]) -> list[Classified]:
@@ -127,6 +127,13 @@ class Classifier:
                 np.where(valid[i], own_codes, empty.codes), np.where(valid[i], own_layers, empty.layers)
             )
         return results
+
+
+def _slid(x: Tensor, size: int, row_step: int) -> Tensor:
+    """Sums over size × size windows; with rows left out, the outermost count half, or the map would be striped."""
+    rows = x.new_ones(x.shape[1], 1, size, 1)
+    rows[:, :, [0, -1]] = 1 / row_step
+    return F.conv2d(F.conv2d(x, rows, groups=len(rows)), x.new_ones(len(rows), 1, 1, size), groups=len(rows))
 
 
 def nowhere(shape_hw: tuple[int, ...], layers: int) -> Classified:
