@@ -26,7 +26,7 @@ bench: $(READY)  ## speed, memory, time of training; accuracy beside a random fo
 	@$(BIN)/python benchmarks/training.py
 	@$(BIN)/python benchmarks/accuracy.py
 
-accuracy: $(READY)  ## the tables of accuracy, many hours, where the real scenes are there; QUICK=1: under 10 minutes
+accuracy: $(READY)  ## the tables of accuracy, hours, where the real scenes are there; QUICK=1: a small part
 	@$(BIN)/python benchmarks/tables.py $(if $(QUICK),--quick)
 
 $(READY): pyproject.toml

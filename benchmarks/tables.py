@@ -3,7 +3,7 @@
 python benchmarks/tables.py [--quick] [-o accuracy] [--only comparison]
 
 What is finished is kept in the folder, so that the same call goes on after an interruption. The whole takes
-many hours on 2 cores, `--quick` under 10 minutes.
+hours on 2 cores; `--quick` is a small part of it.
 """
 
 import argparse

@@ -47,8 +47,7 @@ class MapSettings:
     confidence : bool
         Also write the probability of the class in percent.
     ood : bool
-        Also write how many training pixels are as unlike the model's classes as a pixel is, in percent; takes as long
-        as the map again.
+        Also write how many training pixels are as unlike the model's classes as a pixel is, in percent.
     max_ram : str, optional
         Such as ``"4GB"``: tiles and threads are chosen so that the process stays below it.
     shard : str

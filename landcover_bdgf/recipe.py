@@ -119,7 +119,7 @@ class FusionRecipe(Settings):
 
     @property
     def row_step(self) -> int:
-        """Every so many rows of windows are computed: where nine are averaged, every second loses nothing."""
+        """Every so many rows of windows are computed: where several are averaged, every second loses little."""
         return 1 if self.average_px == 1 else 2
 
     @property
