@@ -77,14 +77,14 @@ class Classifier:
 
     @torch.no_grad()
     def logits(self, seen: Seen) -> Tensor:
-        """Of the windows of some blocks, as far as they are averaged: rows every so many, (B, C, h', w')."""
-        return apply_dense(self.network, seen.spec, seen.sar, seen.dif, self.viewer.recipe.fusion.row_step)
+        """Of the windows of some blocks that are averaged, every so many rows and columns: (B, C, h', w')."""
+        return apply_dense(self.network, seen.spec, seen.sar, seen.dif, self.viewer.recipe.fusion.stride)
 
     @torch.no_grad()
     def features(self, seen: Seen, blocks: Sequence[Block]) -> Tensor:
         """Vectors of all branches, averaged as probabilities are: (B, D, h, w)."""
-        row_step = self.viewer.recipe.fusion.row_step
-        vectors = self.network.branch_vectors(seen.spec, seen.sar, seen.dif, row_step=row_step)
+        stride = self.viewer.recipe.fusion.stride
+        vectors = self.network.branch_vectors(seen.spec, seen.sar, seen.dif, stride=stride)
         return self._window_means(torch.cat(list(vectors.values()), dim=1), blocks)
 
     @torch.no_grad()
@@ -95,16 +95,17 @@ class Classifier:
     def _window_means(self, x: Tensor, blocks: Sequence[Block]) -> Tensor:
         """Means of what windows have over those that are averaged: (B, C, h', w') -> (B, C, h, w)."""
         recipe = self.viewer.recipe
-        size, row_step = recipe.fusion.average_px, recipe.fusion.row_step
+        size, stride = recipe.fusion.average_px, recipe.fusion.stride
         if size == 1:
             return x
         inset = recipe.halo_px - size // 2
         valid = np.stack([block.seen.valid[None, inset:-inset, inset:-inset] for block in blocks])
         weight = sent(valid.astype(np.float32), x.device).clamp(min=NO_DATA_WEIGHT)
-        rows = torch.arange(weight.shape[2], device=x.device)
-        weight = weight * (rows % row_step == 0)[:, None]  # rows of windows that were left out have none
-        x = x.repeat_interleave(row_step, dim=2)[:, :, : len(rows)]
-        return _slid(x * weight, size, row_step) / _slid(weight, size, row_step)
+        computed = torch.zeros_like(weight)
+        computed[..., ::stride, ::stride] = 1
+        weight = weight * computed  # windows that were left out have none
+        x = x.repeat_interleave(stride, 2).repeat_interleave(stride, 3)[..., : weight.shape[2], : weight.shape[3]]
+        return _slid(x * weight, size, stride) / _slid(weight, size, stride)
 
     @torch.no_grad()
     def _classified(self, blocks: Sequence[Block]) -> list[Classified]:
@@ -129,11 +130,11 @@ class Classifier:
         return results
 
 
-def _slid(x: Tensor, size: int, row_step: int) -> Tensor:
-    """Sums over size × size windows; with rows left out, the outermost count half, or the map would be striped."""
+def _slid(x: Tensor, size: int, stride: int) -> Tensor:
+    """Sums over size × size windows; with some left out, the outermost count half, or the map would be striped."""
     rows = x.new_ones(x.shape[1], 1, size, 1)
-    rows[:, :, [0, -1]] = 1 / row_step
-    return F.conv2d(F.conv2d(x, rows, groups=len(rows)), x.new_ones(len(rows), 1, 1, size), groups=len(rows))
+    rows[:, :, [0, -1]] = 1 / stride
+    return F.conv2d(F.conv2d(x, rows, groups=len(rows)), rows.transpose(2, 3), groups=len(rows))
 
 
 def nowhere(shape_hw: tuple[int, ...], layers: int) -> Classified:

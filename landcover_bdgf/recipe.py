@@ -118,8 +118,8 @@ class FusionRecipe(Settings):
         return not (self.padded or self.pixel_tokens)
 
     @property
-    def row_step(self) -> int:
-        """Every so many rows of windows are computed: where several are averaged, every second loses little."""
+    def stride(self) -> int:
+        """Rows and columns from window to window: where several are averaged, every second loses little."""
         return 1 if self.average_px == 1 else 2
 
     @property

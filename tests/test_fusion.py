@@ -53,9 +53,9 @@ def test_dense_equals_windows(sets: tuple[str, ...], shape: tuple[int, int]) -> 
     assert dense.shape == (1, 5, shape[0] - 8, shape[1] - 8)
     torch.testing.assert_close(dense, windows, atol=1e-4, rtol=0)
     assert torch.equal(dense.argmax(1), windows.argmax(1))
-    fewer = apply_dense(made, *inputs, row_step=2)
-    torch.testing.assert_close(fewer, dense[:, :, ::2], atol=1e-5, rtol=0)
-    torch.testing.assert_close(apply_windows(made, *inputs, row_step=2), windows[:, :, ::2], atol=1e-5, rtol=0)
+    fewer = apply_dense(made, *inputs, stride=2)
+    torch.testing.assert_close(fewer, dense[..., ::2, ::2], atol=1e-5, rtol=0)
+    torch.testing.assert_close(apply_windows(made, *inputs, stride=2), windows[..., ::2, ::2], atol=1e-5, rtol=0)
 
 
 @pytest.mark.parametrize("recipe", ["laptop", "base", "paper"])

@@ -95,28 +95,28 @@ def test_the_record_says_what_the_map_was_made_of(made: Path, model: Checkpoint)
 
 
 def test_a_mapped_block_is_the_reference_window_by_window(made: Path, model: Checkpoint, wide_stack: Stack) -> None:
-    """Every second row of windows, nine by nine of them averaged round each pixel of 12 × 12."""
+    """Windows of every second row and column, those of nine by nine averaged round each pixel of 12 × 12."""
     classifier = Classifier(model, Run())
     viewer: Viewer = classifier.viewer
     block = viewer.read(wide_stack, (0, 128))
     seen = viewer.see(block)
     with torch.no_grad():
         corner = (x[..., 30:58, 20:48] for x in (seen.spec, seen.sar, seen.dif))
-        p = torch.softmax(apply_windows(classifier.network, *corner, row_step=2), dim=1)[0].numpy()
-    assert p.shape[1:] == (10, 20)
+        p = torch.softmax(apply_windows(classifier.network, *corner, stride=2), dim=1)[0].numpy()
+    assert p.shape[1:] == (10, 10)
     inset = viewer.recipe.halo_px - 4
-    valid = block.seen.valid[inset + 30 : inset + 50 : 2, inset + 20 : inset + 40]
+    valid = block.seen.valid[inset + 30 : inset + 50 : 2, inset + 20 : inset + 40 : 2]
     expected = np.zeros((12, 12))
     for row, col in np.argwhere(block.seen.valid[inset + 34 :, inset + 24 :][:12, :12]):
-        nine = slice((row + 1) // 2, row // 2 + 5), slice(col, col + 9)  # five rows, or four between them
-        share = np.array([0.5, 1, 1, 1, 0.5] if row % 2 == 0 else [1, 1, 1, 1])[:, None]
-        expected[row, col] = (p[:, *nine] * valid[nine] * share).sum((1, 2)).argmax() + 1
+        nine = tuple(slice((at + 1) // 2, at // 2 + 5) for at in (row, col))  # five rows, or four between them
+        down, across = (np.array([1, 1, 1, 1] if at % 2 else [0.5, 1, 1, 1, 0.5]) for at in (row, col))
+        expected[row, col] = (p[:, *nine] * valid[nine] * np.outer(down, across)).sum((1, 2)).argmax() + 1
     with rasterio.open(made) as dataset:
         assert np.array_equal(dataset.read(1)[30:42, 128 + 20 : 128 + 32], expected)
 
 
 def test_a_map_averages_the_windows_round_a_pixel(model: Checkpoint, wide_stack: Stack) -> None:
-    """As averaging every second row of single windows afterwards does, those of pixels without data left out."""
+    """As averaging afterwards single windows of every second row and column, those of pixels without data left out."""
     single, wider = (replace(model, recipe=changed(model.recipe, (f"fusion.average_px={n}",))) for n in (1, 5))
     alone, averaged = Classifier(single, Run()), Classifier(wider, Run())
     whole = np.zeros((len(alone.codes), 300 + 4, 200 + 4))
@@ -126,11 +126,12 @@ def test_a_map_averages_the_windows_round_a_pixel(model: Checkpoint, wide_stack:
         p = alone.probabilities([block])[0].numpy()
         inside = slice(2 + corner[0], 2 + corner[0] + p.shape[1]), slice(2 + corner[1], 2 + corner[1] + p.shape[2])
         whole[:, *inside], valid[inside] = p, block.seen.valid[17:-17, 17:-17]
-    valid[1::2] = 0  # the windows of a block begin two rows above it
+    valid[1::2] = 0  # the windows of a block begin two rows above it and two columns to its left
+    valid[:, 1::2] = 0
     place = slice(128, 256), slice(0, 128)  # away from the borders below and above, where windows are mirrored
     sums = [
         sum(
-            (0.5 if i in (0, 4) else 1) * layer[place[0].start + i : place[0].stop + i, j : 128 + j]
+            0.5 ** ((i in (0, 4)) + (j in (0, 4))) * layer[place[0].start + i : place[0].stop + i, j : 128 + j]
             for i in range(5)
             for j in range(5)
         )

@@ -61,18 +61,19 @@ def attend_kernel(channels: int, keys: int, common: bool) -> Callable[..., Any]:
 
 
 @cache
-def group_kernel(g: int, size: int) -> Callable[..., Any]:
+def group_kernel(g: int, size: int, stride: int) -> Callable[..., Any]:
     """Group attention of one kind of feature with g channels in size × size windows, added to ``out``.
 
-    ``Q, K, V (g, h, w), f (d, h, w), mix (d, g), out (d, ⌈(h − size + 1) / step⌉, w − size + 1)``. Products of two
-    channels are summed along the columns of a window first, which neighbouring windows share.
+    ``Q, K, V (g, h, w), f (d, h, w), mix (d, g), out (d, ⌈(h − size + 1) / stride⌉, ⌈(w − size + 1) / stride⌉)``.
+    Products of two channels are summed along the columns of a window first, which neighbouring windows share.
     """
     pixels, terms = np.float32(size * size), gcd(g, TERMS)
 
     @njit(nogil=True, fastmath=True, error_model="numpy", cache=True)
-    def group(Q, K, V, f, mix, step, out):
+    def group(Q, K, V, f, mix, out):
         d, height, width = out.shape
-        column = np.empty(width + size - 1, np.float32)
+        cols = f.shape[2]
+        column = np.empty(cols, np.float32)
         A = np.empty((g, g, width), np.float32)  # K's channel, Q's channel
         best, total = np.empty(width, np.float32), np.empty(width, np.float32)
         weight = np.empty(width, np.float32)
@@ -81,15 +82,15 @@ def group_kernel(g: int, size: int) -> Callable[..., Any]:
                 best[:] = LEAST
                 total[:] = 0
                 for a in range(g):
-                    for x in range(width + size - 1):
+                    for x in range(cols):
                         s = np.float32(0)
                         for r in range(size):
-                            s += K[a, y * step + r, x] * Q[b, y * step + r, x]
+                            s += K[a, y * stride + r, x] * Q[b, y * stride + r, x]
                         column[x] = s
                     for x in range(width):
                         s = np.float32(0)
                         for r in range(size):
-                            s += column[x + r]
+                            s += column[x * stride + r]
                         A[a, b, x] = -s / pixels
                         best[x] = max(best[x], -s / pixels)
                 for a in range(g):
@@ -102,10 +103,10 @@ def group_kernel(g: int, size: int) -> Callable[..., Any]:
                         A[a, b, x] /= total[x]
             for a in range(g):
                 for c in range(d):
-                    for x in range(width + size - 1):
+                    for x in range(cols):
                         s = np.float32(0)
                         for r in range(size):
-                            s += V[a, y * step + r, x] * f[c, y * step + r, x]
+                            s += V[a, y * stride + r, x] * f[c, y * stride + r, x]
                         column[x] = s
                     weight[:] = 0
                     for first in range(0, g, terms):
@@ -117,21 +118,21 @@ def group_kernel(g: int, size: int) -> Callable[..., Any]:
                     for x in range(width):
                         s = np.float32(0)
                         for r in range(size):
-                            s += column[x + r]
+                            s += column[x * stride + r]
                         out[c, y, x] += weight[x] * s
 
     return group
 
 
 @cache
-def tokens_kernel(patch: int) -> Callable[..., Any]:
+def tokens_kernel(patch: int, stride: int) -> Callable[..., Any]:
     """Weighted means over windows of that size, with weights that are a product of one for the pixel and one for the
-    place: ``weight (k, H, W), v (d, H, W), row (k, patch), col (k, patch)``, ``out`` (d, k, ⌈(H − patch + 1) / step⌉,
-    W − patch + 1).
+    place: ``weight (k, H, W), v (d, H, W), row (k, patch), col (k, patch)``, ``out`` (d, k, ⌈(H − patch + 1) / stride⌉,
+    ⌈(W − patch + 1) / stride⌉).
     """
 
     @njit(nogil=True, fastmath=True, error_model="numpy", cache=True)
-    def tokens(weight, v, row, col, step, out):
+    def tokens(weight, v, row, col, out):
         d, k, height, width = out.shape
         rows, cols = weight.shape[1:]
         product, column = np.empty((rows, cols), np.float32), np.empty(cols, np.float32)
@@ -145,12 +146,12 @@ def tokens_kernel(patch: int) -> Callable[..., Any]:
                     for x in range(cols):
                         s = np.float32(0)
                         for r in range(patch):
-                            s += row[j, r] * product[y * step + r, x]
+                            s += row[j, r] * product[y * stride + r, x]
                         column[x] = s
                     for x in range(width):
                         s = np.float32(0)
                         for r in range(patch):
-                            s += col[j, r] * column[x + r]
+                            s += col[j, r] * column[x * stride + r]
                         if c >= 0:
                             out[c, j, y, x] = s * total[y, x]
                         else:

@@ -69,9 +69,9 @@ class FusionNetwork(nn.Module):
         branch_z = {name: project(self.heads[name], v.movedim(1, 0)).movedim(0, 1) for name, v in dropped.items()}
         return Outputs(self._whole(dropped), branch_z, vectors)
 
-    def logits(self, spec: Tensor, sar: Tensor, features: Tensor, row_step: int = 1) -> Tensor:
-        """z alone, as a map needs it, of every so many rows of windows: (B, C, ⌈H' / row_step⌉, W')."""
-        shares = self.branch_vectors(spec, sar, features, by_head=True, row_step=row_step)
+    def logits(self, spec: Tensor, sar: Tensor, features: Tensor, stride: int = 1) -> Tensor:
+        """z alone, as a map needs it, of windows every so many rows and columns: (B, C, ⌈H' / stride⌉, …)."""
+        shares = self.branch_vectors(spec, sar, features, by_head=True, stride=stride)
         return torch.stack(list(shares.values())).sum(0) + self.head.bias[:, None, None]
 
     def _whole(self, vectors: dict[str, Tensor]) -> Tensor:
@@ -79,12 +79,12 @@ class FusionNetwork(nn.Module):
         return project(self.head, together).movedim(0, 1)
 
     def branch_vectors(
-        self, spec: Tensor, sar: Tensor, features: Tensor, *, by_head: bool = False, row_step: int = 1
+        self, spec: Tensor, sar: Tensor, features: Tensor, *, by_head: bool = False, stride: int = 1
     ) -> dict[str, Tensor]:
         """f_cnn, f_trans, f_mamba as far as the recipe has them, each (B, d, H', W').
 
-        ``by_head``: instead each one's share in z, (B, C, H', W'), which costs less than the vectors. ``row_step``: of
-        the rows of windows the first, and then every so many.
+        ``by_head``: instead each one's share in z, (B, C, H', W'), which costs less than the vectors. ``stride``:
+        windows every so many rows and columns, from the first.
         """
         columns = self.head.weight.split(self.recipe.d, dim=1) if by_head else [None] * len(self.recipe.branches)
         then = dict(zip(self.recipe.branches, columns, strict=True))
@@ -93,17 +93,17 @@ class FusionNetwork(nn.Module):
         if self.cnn is not None and self.cnn_vector is not None:
             f_cnn = self.cnn(spec, sar, dif)
             vectors["cnn"] = self.cnn_vector(
-                [f_cnn], [f_cnn], None, then["cnn"], row_step
+                [f_cnn], [f_cnn], None, then["cnn"], stride
             )  # the centre: the pixel itself
             guides.append(f_cnn)
         if self.transformer is not None:
-            vectors["transformer"] = self.transformer(spec, sar, dif, then.get("transformer"), row_step)
+            vectors["transformer"] = self.transformer(spec, sar, dif, then.get("transformer"), stride)
         if self.mamba is not None:
             seen = guides if self.mamba.group else []
-            vectors["mamba"] = self.mamba(spec, sar, seen, then.get("mamba"), row_step)
+            vectors["mamba"] = self.mamba(spec, sar, seen, then.get("mamba"), stride)
         if self.attention is not None:
             assert dif is not None
-            vectors["attention"] = self.attention(dif, then.get("attention"), row_step)
+            vectors["attention"] = self.attention(dif, then.get("attention"), stride)
         return {name: vectors[name] for name in self.recipe.branches}
 
     def _dropout(self, v: Tensor, generator: Generator | None) -> Tensor:
@@ -195,7 +195,7 @@ class LossSettings:
 
 @torch.no_grad()
 def apply_windows(
-    network: FusionNetwork, spec: Tensor, sar: Tensor, features: Tensor, row_step: int = 1, batch: int = 512
+    network: FusionNetwork, spec: Tensor, sar: Tensor, features: Tensor, stride: int = 1, batch: int = 512
 ) -> Tensor:
     """As :func:`apply_dense`, but window by window: the plain reference.
 
@@ -203,23 +203,23 @@ def apply_windows(
     """
     patch = network.recipe.patch
     height, width = (n - patch + 1 for n in spec.shape[-2:])
-    rows = range(0, height, row_step)
-    corners = [(b, r, c) for b in range(len(spec)) for r in rows for c in range(width)]
+    rows, cols = range(0, height, stride), range(0, width, stride)
+    corners = [(b, r, c) for b in range(len(spec)) for r in rows for c in cols]
     parts = []
     for start in range(0, len(corners), batch):
         chosen = corners[start : start + batch]
         places = [(b, slice(None), slice(r, r + patch), slice(c, c + patch)) for b, r, c in chosen]
         own_spec, own_sar, own_features = (torch.stack([x[place] for place in places]) for x in (spec, sar, features))
         parts.append(network.logits(own_spec, own_sar, own_features)[:, :, 0, 0])
-    return torch.cat(parts).unflatten(0, (-1, len(rows), width)).movedim(-1, 1)
+    return torch.cat(parts).unflatten(0, (-1, len(rows), len(cols))).movedim(-1, 1)
 
 
 @torch.no_grad()
-def apply_dense(network: FusionNetwork, spec: Tensor, sar: Tensor, features: Tensor, row_step: int = 1) -> Tensor:
-    """Logits of tiles, each layer once per pixel: ``(B, ·, H, W) -> (B, C, ⌈(H − 8) / row_step⌉, W − 8)``.
+def apply_dense(network: FusionNetwork, spec: Tensor, sar: Tensor, features: Tensor, stride: int = 1) -> Tensor:
+    """Logits of tiles, each layer once per pixel: ``(B, ·, H, W) -> (B, C, ⌈(H − 8) / stride⌉, ⌈(W − 8) / stride⌉)``.
 
-    Of the rows of windows the first, and then every so many: what is done for each window is done for no others.
+    Windows every so many rows and columns, from the first: what is done for each window is done for no others.
     """
     if not network.recipe.shares:
-        return apply_windows(network, spec, sar, features, row_step)
-    return network.logits(spec, sar, features, row_step)
+        return apply_windows(network, spec, sar, features, stride)
+    return network.logits(spec, sar, features, stride)

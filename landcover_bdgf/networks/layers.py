@@ -69,12 +69,13 @@ def activate(x: Tensor, norm: nn.BatchNorm3d, shift: Tensor | None = None) -> Te
     return x
 
 
-def window_mean(x: Tensor, size: int, row_step: int = 1) -> Tensor:
-    """Mean of each size × size window, of their rows every so many: ``(B, C, H, W) -> (B, C, H', W − size + 1)``."""
+def window_mean(x: Tensor, size: int, stride: int = 1) -> Tensor:
+    """Mean of each size × size window, every so many: ``(B, C, H, W) -> (B, C, H', W')``."""
     if x.shape[-2:] == (size, size):
         return x.mean((-2, -1), keepdim=True)
     row = x.new_full((x.shape[1], 1, size, 1), 1 / size)  # two depthwise convolutions: ten times F.avg_pool2d's speed
-    return F.conv2d(F.conv2d(x, row, stride=(row_step, 1), groups=len(row)), row.transpose(2, 3), groups=len(row))
+    x = F.conv2d(x, row, stride=(stride, 1), groups=len(row))
+    return F.conv2d(x, row.transpose(2, 3), stride=(1, stride), groups=len(row))
 
 
 def crop(x: Tensor, px: int) -> Tensor:
@@ -99,9 +100,9 @@ class Readout(nn.Module):
         centres: list[Tensor],
         more: Tensor | None = None,
         then: Tensor | None = None,
-        row_step: int = 1,
+        stride: int = 1,
     ) -> Tensor:
-        """``(B, d, h, w) each -> (B, d, h − size + 1, w − size + 1)``.
+        """``(B, d, h, w) each -> (B, d, ⌈(h − size + 1) / stride⌉, ⌈(w − size + 1) / stride⌉)``.
 
         ``more`` is added to the mean of the first; with ``then (c, d)`` the vectors are multiplied by that matrix.
         """
@@ -114,11 +115,11 @@ class Readout(nn.Module):
         total = bias[:, None, None] if more is None else F.conv2d(more, columns[0], bias)
         for column, pool, x in zip(columns, poolings, means + centres, strict=True):
             shorter = len(column) < self.d
-            total = total + (pool(F.conv2d(x, column), row_step) if shorter else F.conv2d(pool(x, row_step), column))
+            total = total + (pool(F.conv2d(x, column), stride) if shorter else F.conv2d(pool(x, stride), column))
         return total
 
-    def _mean(self, x: Tensor, row_step: int) -> Tensor:
-        return window_mean(x, self.size, row_step)
+    def _mean(self, x: Tensor, stride: int) -> Tensor:
+        return window_mean(x, self.size, stride)
 
-    def _centre(self, x: Tensor, row_step: int) -> Tensor:
-        return crop(x, self.size // 2)[..., ::row_step, :]
+    def _centre(self, x: Tensor, stride: int) -> Tensor:
+        return crop(x, self.size // 2)[..., ::stride, ::stride]

@@ -97,7 +97,7 @@ class SpectralMamba(nn.Module):
 class GroupAttention(nn.Module):
     """F_GA in two parts, one to be averaged over each window and one that is an average already (eq. 21–24).
 
-    ``(B, d, h, w) and guides -> (B, d, h, w), (B, d, ⌈(h − size + 1) / row_step⌉, w − size + 1)``.
+    ``(B, d, h, w) and guides -> (B, d, h, w), (B, d, ⌈(h − size + 1) / stride⌉, ⌈(w − size + 1) / stride⌉)``.
 
     Each kind of feature has Q, K, V of g channels. A window's similarity E = Q Kᵀ is a sum over its pixels; it is
     divided by their number here, so that the sharpness of the softmax does not depend on the window size.
@@ -114,7 +114,7 @@ class GroupAttention(nn.Module):
         self.lam = nn.Parameter(torch.zeros(kinds))
         self.mixes = nn.ModuleList(nn.Linear(g, d, bias=i == 0) for i in range(kinds))
 
-    def forward(self, f: Tensor, guides: list[Tensor], size: int, row_step: int = 1) -> tuple[Tensor, Tensor]:
+    def forward(self, f: Tensor, guides: list[Tensor], size: int, stride: int = 1) -> tuple[Tensor, Tensor]:
         qkv = [project(layer, kind.movedim(1, 0)) for layer, kind in zip(self.qkv, (f, *guides), strict=True)]
         f = f.movedim(1, 0)  # (d, B, h, w); each of qkv (3 g, B, h, w)
         mixed = None
@@ -122,25 +122,25 @@ class GroupAttention(nn.Module):
             mixed = project(mix, x[2 * self.g :], plus=mixed)  # sum of W_i V_i
         assert mixed is not None
         attended = self._attended_dense if runs_compiled(f) and f.shape[3] - size >= DENSE else self._attended_windows
-        return torch.addcmul(f, mixed, f).movedim(0, 1), attended(f, qkv, size, row_step)
+        return torch.addcmul(f, mixed, f).movedim(0, 1), attended(f, qkv, size, stride)
 
-    def _attended_dense(self, f: Tensor, qkv: list[Tensor], size: int, row_step: int) -> Tensor:
-        kernel = attention_numba.group_kernel(self.g, size)
+    def _attended_dense(self, f: Tensor, qkv: list[Tensor], size: int, stride: int) -> Tensor:
+        kernel = attention_numba.group_kernel(self.g, size, stride)
         height, width = (n - size + 1 for n in f.shape[2:])
-        out = f.new_zeros(f.shape[1], len(f), -(-height // row_step), width)
+        out = f.new_zeros(f.shape[1], len(f), -(-height // stride), -(-width // stride))
         for x, weight in zip(qkv, self._weights(size), strict=True):
             for b, total in enumerate(out):
                 arrays = (*x[:, b].split(self.g), f[:, b], weight)
-                kernel(*(a.contiguous().numpy() for a in arrays), row_step, total.numpy())
+                kernel(*(a.contiguous().numpy() for a in arrays), total.numpy())
         return out
 
-    def _attended_windows(self, f: Tensor, qkv: list[Tensor], size: int, row_step: int) -> Tensor:
+    def _attended_windows(self, f: Tensor, qkv: list[Tensor], size: int, stride: int) -> Tensor:
         height, width = (n - size + 1 for n in f.shape[2:])
-        shape = (f.shape[1], -(-height // row_step), width)
-        f = windows(f, size, row_step)  # (N, size², d)
+        shape = (f.shape[1], -(-height // stride), -(-width // stride))
+        f = windows(f, size, stride)  # (N, size², d)
         total = f.new_zeros(len(f), f.shape[2])
         for x, weight in zip(qkv, self._weights(size), strict=True):
-            Q, K, V = windows(x, size, row_step).split(self.g, dim=-1)
+            Q, K, V = windows(x, size, stride).split(self.g, dim=-1)
             E = K.transpose(1, 2) @ Q / f.shape[1]  # transposed: (N, K's channels, Q's channels)
             A = torch.softmax(-E, dim=1)  # of rowmax − E, as a softmax does not see what a row has in common
             total = total + (F.linear(A, weight) * (V.transpose(1, 2) @ f)).sum(1)  # W_i A_i, G_i
@@ -151,11 +151,11 @@ class GroupAttention(nn.Module):
         return [lam / size**2 * mix.get_parameter("weight") for lam, mix in zip(self.lam, self.mixes, strict=True)]
 
 
-def windows(x: Tensor, size: int, row_step: int) -> Tensor:
-    """All complete windows, of rows every so many: ``(C, B, h, w) -> (B · h' · w', size², C)``."""
+def windows(x: Tensor, size: int, stride: int) -> Tensor:
+    """All complete windows, every so many rows and columns: ``(C, B, h, w) -> (B · h' · w', size², C)``."""
     if x.shape[2:] == (size, size):
         return x.flatten(2).permute(1, 2, 0)
-    return x.unfold(2, size, row_step).unfold(3, size, 1).permute(1, 2, 3, 4, 5, 0).flatten(3, 4).flatten(0, 2)
+    return x.unfold(2, size, stride).unfold(3, size, stride).permute(1, 2, 3, 4, 5, 0).flatten(3, 4).flatten(0, 2)
 
 
 class MambaBranch(nn.Module):
@@ -175,13 +175,13 @@ class MambaBranch(nn.Module):
         self.join = Readout(d, 4, self.size)
 
     def forward(
-        self, spec: Tensor, sar: Tensor, guides: list[Tensor], then: Tensor | None = None, row_step: int = 1
+        self, spec: Tensor, sar: Tensor, guides: list[Tensor], then: Tensor | None = None, stride: int = 1
     ) -> Tensor:
         """``guides`` are diffusion and CNN features on the same central pixels, as far as there are any.
 
         With ``then (c, d)``, (B, c, H − 8, W − 8): the vector times that matrix.
         """
         f_spec, f_sar = self.spec(crop(spec, self.margin_px)), self.sar(crop(sar, self.margin_px))
-        mean, attended = self.group(f_spec, guides, self.size, row_step) if self.group else (f_spec, None)
-        vector: Tensor = self.join([mean, f_sar], [f_spec, f_sar], attended, then, row_step)
+        mean, attended = self.group(f_spec, guides, self.size, stride) if self.group else (f_spec, None)
+        vector: Tensor = self.join([mean, f_sar], [f_spec, f_sar], attended, then, stride)
         return vector

@@ -34,7 +34,7 @@ LOGIT_LIMIT = 8.0  # soft bound of a: exp(±8) stays well inside float32 without
 class Tokenizer(nn.Module):
     """k tokens of a window: softmax over its pixels, of content plus a bias by position (eq. 13).
 
-    ``(B, C, H, W) -> (d, k, N)``, of rows of windows every so many. Shared between windows, because
+    ``(B, C, H, W) -> (d, k, N)``, of windows every so many rows and columns. Shared between windows, because
     Σ_p exp(a_p + b_{p−q}) v_p / Σ_p exp(a_p + b_{p−q}) is a ratio of two depthwise convolutions of exp(a) v and
     exp(a) with the kernel exp(b). The bias is the sum of one for the row and one for the column, so
     the kernel is separable.
@@ -48,7 +48,7 @@ class Tokenizer(nn.Module):
         self.bias_row = nn.Parameter(torch.zeros(tokens, patch))
         self.bias_col = nn.Parameter(torch.zeros(tokens, patch))
 
-    def forward(self, x: Tensor, row_step: int = 1) -> Tensor:
+    def forward(self, x: Tensor, stride: int = 1) -> Tensor:
         weight = (LOGIT_LIMIT * torch.tanh(self.attend(x) / LOGIT_LIMIT)).exp()  # (B, k, H, W)
         v = self.value(x)
         row, col = self.bias_row.exp(), self.bias_col.exp()
@@ -56,15 +56,13 @@ class Tokenizer(nn.Module):
             weight = weight * row[:, :, None] * col[:, None, :]
             return torch.einsum("bkhw,bdhw->dkb", weight, v) / weight.sum((-2, -1)).T
         if runs_compiled(x):
-            tokens = v.new_empty(len(x), v.shape[1], len(row), *window_grid(x, self.patch, row_step))
-            kernel, places = attention_numba.tokens_kernel(self.patch), (row.numpy(), col.numpy())
+            tokens = v.new_empty(len(x), v.shape[1], len(row), *window_grid(x, self.patch, stride))
+            kernel, places = attention_numba.tokens_kernel(self.patch, stride), (row.numpy(), col.numpy())
             for own_weight, own_v, own_tokens in zip(weight.numpy(), v.numpy(), tokens.numpy(), strict=True):
-                kernel(own_weight, own_v, *places, row_step, own_tokens)
+                kernel(own_weight, own_v, *places, own_tokens)
         else:
-            top = slide((v[:, :, None] * weight[:, None]).flatten(1, 2), row, col, row_step)
-            tokens = (
-                top.unflatten(1, (v.shape[1], -1)) / slide(weight, row, col, row_step)[:, None]
-            )  # (B, d, k, H', W')
+            top = slide((v[:, :, None] * weight[:, None]).flatten(1, 2), row, col, stride)
+            tokens = top.unflatten(1, (v.shape[1], -1)) / slide(weight, row, col, stride)[:, None]  # (B, d, k, H', W')
         return tokens.movedim(0, 2).flatten(2)
 
 
@@ -73,17 +71,17 @@ def tokenizer_of(channels: int, recipe: FusionRecipe) -> Tokenizer:
     return Tokenizer(channels, recipe.d, tokens=recipe.tokens, patch=recipe.patch)
 
 
-def window_grid(x: Tensor, patch: int, row_step: int) -> tuple[int, int]:
+def window_grid(x: Tensor, patch: int, stride: int) -> tuple[int, int]:
     """How many rows and columns of windows there are in (…, H, W)."""
     height, width = (n - patch + 1 for n in x.shape[-2:])
-    return -(-height // row_step), width
+    return -(-height // stride), -(-width // stride)
 
 
-def slide(x: Tensor, row: Tensor, col: Tensor, row_step: int) -> Tensor:
+def slide(x: Tensor, row: Tensor, col: Tensor, stride: int) -> Tensor:
     """Depthwise convolution with the separable kernels row_k ⊗ col_k, for channels that go through all k in turn."""
     channels, repeat = x.shape[1], x.shape[1] // len(row)
-    x = F.conv2d(x, row.repeat(repeat, 1)[:, None, :, None], stride=(row_step, 1), groups=channels)
-    return F.conv2d(x, col.repeat(repeat, 1)[:, None, None, :], groups=channels)
+    x = F.conv2d(x, row.repeat(repeat, 1)[:, None, :, None], stride=(stride, 1), groups=channels)
+    return F.conv2d(x, col.repeat(repeat, 1)[:, None, None, :], stride=(1, stride), groups=channels)
 
 
 class PixelTokens(nn.Module):
@@ -93,7 +91,7 @@ class PixelTokens(nn.Module):
         super().__init__()
         self.value = nn.Conv2d(channels, d, 1)
 
-    def forward(self, x: Tensor, row_step: int = 1) -> Tensor:  # (N, C, P, P) -> (d, P², N)
+    def forward(self, x: Tensor, stride: int = 1) -> Tensor:  # (N, C, P, P) -> (d, P², N)
         return self.value(x).flatten(2).permute(1, 2, 0)
 
 
@@ -184,13 +182,13 @@ class TransformerBranch(nn.Module):
         self.cross = nn.ModuleList(Attention(recipe) for _ in range(3 if guided else 2))
 
     def forward(
-        self, spec: Tensor, sar: Tensor, dif: Tensor | None, then: Tensor | None = None, row_step: int = 1
+        self, spec: Tensor, sar: Tensor, dif: Tensor | None, then: Tensor | None = None, stride: int = 1
     ) -> Tensor:
         """With ``then (c, d)``, (B, c, H − 8, W − 8): the vector times that matrix."""
-        tokens = [self.spec.tokenizer(spec, row_step), self.sar.tokenizer(sar, row_step)]
+        tokens = [self.spec.tokenizer(spec, stride), self.sar.tokenizer(sar, stride)]
         if self.dif is not None and dif is not None:
-            tokens.append(self.dif.tokenizer(dif, row_step))
-        grid = window_grid(spec, self.patch, row_step)
+            tokens.append(self.dif.tokenizer(dif, stride))
+        grid = window_grid(spec, self.patch, stride)
 
         def vectors(*tokens: Tensor) -> Tensor:
             total = self._attended(*tokens)
@@ -229,12 +227,12 @@ class AttentionBranch(nn.Module):
         tokenizer = PixelTokens(recipe.d, recipe.d) if recipe.pixel_tokens else tokenizer_of(recipe.d, recipe)
         self.sensor = Sensor(tokenizer, recipe)
 
-    def forward(self, dif: Tensor, then: Tensor | None = None, row_step: int = 1) -> Tensor:
+    def forward(self, dif: Tensor, then: Tensor | None = None, stride: int = 1) -> Tensor:
         """With ``then (c, d)``, (B, c, H − 8, W − 8): the vector times that matrix."""
-        grid = window_grid(dif, self.patch, row_step)
+        grid = window_grid(dif, self.patch, stride)
 
         def vectors(tokens: Tensor) -> Tensor:
             cls: Tensor = self.sensor(tokens.contiguous())[0][:, 0]
             return cls if then is None else then @ cls
 
-        return in_pieces(vectors, self.sensor.tokenizer(dif, row_step)).unflatten(1, (-1, *grid)).movedim(0, 1)
+        return in_pieces(vectors, self.sensor.tokenizer(dif, stride)).unflatten(1, (-1, *grid)).movedim(0, 1)
