@@ -127,21 +127,22 @@ def group_kernel(g: int, size: int, stride: int) -> Callable[..., Any]:
 @cache
 def tokens_kernel(patch: int, stride: int) -> Callable[..., Any]:
     """Weighted means over windows of that size, with weights that are a product of one for the pixel and one for the
-    place: ``weight (k, H, W), v (d, H, W), row (k, patch), col (k, patch)``, ``out`` (d, k, ⌈(H − patch + 1) / stride⌉,
-    ⌈(W − patch + 1) / stride⌉).
+    place: ``weight (k, H, W), v (d, H, W), row (k, patch), col (k, patch)``, ``out (d, k, rows,
+    ⌈(W − patch + 1) / stride⌉)`` for windows from pixel row ``top`` on.
     """
 
     @njit(nogil=True, fastmath=True, error_model="numpy", cache=True)
-    def tokens(weight, v, row, col, out):
+    def tokens(weight, v, row, col, top, out):
         d, k, height, width = out.shape
-        rows, cols = weight.shape[1:]
+        rows, cols = (height - 1) * stride + patch, weight.shape[2]
         product, column = np.empty((rows, cols), np.float32), np.empty(cols, np.float32)
         total = np.empty((height, width), np.float32)
         for j in range(k):
             for c in range(-1, d):  # first the sum of the weights themselves
                 for y in range(rows):
                     for x in range(cols):
-                        product[y, x] = weight[j, y, x] * v[c, y, x] if c >= 0 else weight[j, y, x]
+                        w = weight[j, top + y, x]
+                        product[y, x] = w * v[c, top + y, x] if c >= 0 else w
                 for y in range(height):
                     for x in range(cols):
                         s = np.float32(0)

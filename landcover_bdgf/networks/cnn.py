@@ -59,6 +59,8 @@ class CnnBranch(nn.Module):
         self.norm_sar, self.norm_sum = nn.BatchNorm2d(d), nn.BatchNorm2d(d)
         for layer in (self.spec1, self.spec2, self.spec3, self.fold):
             layer.to(memory_format=torch.channels_last_3d)  # type: ignore[call-overload]  # measured: up to 6 times faster
+        for flat in (self.sar1, self.sar2):
+            flat.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.guides = nn.ModuleList(Guide(d, w, p) for w in (w1, w2, d)) if "cnn" in recipe.guided else None
 
     def forward(self, spec: Tensor, sar: Tensor, dif: Tensor | None) -> Tensor:

@@ -31,12 +31,17 @@ def in_pieces(function: Callable[..., Tensor], *tensors: Tensor, size: int = PIE
     return torch.cat([function(*parts) for parts in pieces], dim)
 
 
-def project(linear: nn.Module, x: Tensor, plus: Tensor | None = None) -> Tensor:
-    """A linear layer along the first axis, added to ``plus`` in the product itself: ``(d, …) -> (d', …)``."""
+def project(linear: nn.Module, x: Tensor, plus: Tensor | None = None, *, reuse: bool = False) -> Tensor:
+    """A linear layer along the first axis, added to ``plus`` in the product itself: ``(d, …) -> (d', …)``.
+
+    ``reuse``: where no gradients are wanted, the result takes the memory of ``plus``.
+    """
     assert isinstance(linear, nn.Linear)
     flat, shape = x.flatten(1), x.shape[1:]
     if plus is not None:
         assert linear.bias is None
+        if reuse and not torch.is_grad_enabled():
+            return plus.flatten(1).addmm_(linear.weight, flat).unflatten(1, shape)
         return torch.addmm(plus.flatten(1), linear.weight, flat).unflatten(1, shape)
     y = linear.weight @ flat if linear.bias is None else torch.addmm(linear.bias[:, None], linear.weight, flat)
     return y.unflatten(1, shape)

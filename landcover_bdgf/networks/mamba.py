@@ -119,7 +119,7 @@ class GroupAttention(nn.Module):
         f = f.movedim(1, 0)  # (d, B, h, w); each of qkv (3 g, B, h, w)
         mixed = None
         for mix, x in zip(self.mixes, qkv, strict=True):
-            mixed = project(mix, x[2 * self.g :], plus=mixed)  # sum of W_i V_i
+            mixed = project(mix, x[2 * self.g :], plus=mixed, reuse=True)  # sum of W_i V_i
         assert mixed is not None
         attended = self._attended_dense if runs_compiled(f) and f.shape[3] - size >= DENSE else self._attended_windows
         return torch.addcmul(f, mixed, f).movedim(0, 1), attended(f, qkv, size, stride)

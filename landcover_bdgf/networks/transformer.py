@@ -14,11 +14,13 @@ Vectors come first and windows last, (d, tokens, N): side by side in memory, man
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from landcover_bdgf.networks.layers import in_pieces, normalise, project
+from landcover_bdgf.networks.layers import PIECE, normalise, project
 from landcover_bdgf.networks.scan import runs_compiled
 from landcover_bdgf.recipe import FusionRecipe
 
@@ -34,7 +36,7 @@ LOGIT_LIMIT = 8.0  # soft bound of a: exp(±8) stays well inside float32 without
 class Tokenizer(nn.Module):
     """k tokens of a window: softmax over its pixels, of content plus a bias by position (eq. 13).
 
-    ``(B, C, H, W) -> (d, k, N)``, of windows every so many rows and columns. Shared between windows, because
+    In two steps, of which :func:`in_strips` does the second strip by strip. Shared between windows, because
     Σ_p exp(a_p + b_{p−q}) v_p / Σ_p exp(a_p + b_{p−q}) is a ratio of two depthwise convolutions of exp(a) v and
     exp(a) with the kernel exp(b). The bias is the sum of one for the row and one for the column, so
     the kernel is separable.
@@ -48,19 +50,26 @@ class Tokenizer(nn.Module):
         self.bias_row = nn.Parameter(torch.zeros(tokens, patch))
         self.bias_col = nn.Parameter(torch.zeros(tokens, patch))
 
-    def forward(self, x: Tensor, stride: int = 1) -> Tensor:
-        weight = (LOGIT_LIMIT * torch.tanh(self.attend(x) / LOGIT_LIMIT)).exp()  # (B, k, H, W)
-        v = self.value(x)
+    def weigh(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        """Weights and vectors of pixels: ``(B, C, H, W) -> (B, k, H, W), (B, d, H, W)``."""
+        return (LOGIT_LIMIT * torch.tanh(self.attend(x) / LOGIT_LIMIT)).exp(), self.value(x)
+
+    def gather(self, weighed: tuple[Tensor, ...], rows: range, stride: int) -> Tensor:
+        """Tokens of the windows in some of the rows of windows: (d, k, N)."""
+        weight, v = weighed
         row, col = self.bias_row.exp(), self.bias_col.exp()
-        if x.shape[-2:] == (self.patch, self.patch):  # one window: no need to slide
+        if v.shape[-2:] == (self.patch, self.patch):  # one window: no need to slide
             weight = weight * row[:, :, None] * col[:, None, :]
             return torch.einsum("bkhw,bdhw->dkb", weight, v) / weight.sum((-2, -1)).T
-        if runs_compiled(x):
-            tokens = v.new_empty(len(x), v.shape[1], len(row), *window_grid(x, self.patch, stride))
+        if runs_compiled(v):
+            _, width = window_grid(v, self.patch, stride)
+            tokens = v.new_empty(len(v), v.shape[1], len(row), len(rows), width)
             kernel, places = attention_numba.tokens_kernel(self.patch, stride), (row.numpy(), col.numpy())
             for own_weight, own_v, own_tokens in zip(weight.numpy(), v.numpy(), tokens.numpy(), strict=True):
-                kernel(own_weight, own_v, *places, own_tokens)
+                kernel(own_weight, own_v, *places, rows.start * stride, own_tokens)
         else:
+            seen = slice(rows.start * stride, (rows.stop - 1) * stride + self.patch)
+            weight, v = weight[:, :, seen], v[:, :, seen]
             top = slide((v[:, :, None] * weight[:, None]).flatten(1, 2), row, col, stride)
             tokens = top.unflatten(1, (v.shape[1], -1)) / slide(weight, row, col, stride)[:, None]  # (B, d, k, H', W')
         return tokens.movedim(0, 2).flatten(2)
@@ -77,6 +86,24 @@ def window_grid(x: Tensor, patch: int, stride: int) -> tuple[int, int]:
     return -(-height // stride), -(-width // stride)
 
 
+def in_strips(vectors: Callable[..., Tensor], weighed: list[tuple[Tensor, ...]], patch: int, stride: int) -> Tensor:
+    """``vectors(weighed of some samples, rows of windows)``, (c, N) each, of all windows: (B, c, H', W').
+
+    On a CPU without gradients about 1024 windows at a time: what is made of them stays in the cache.
+    """
+    first = weighed[0][0]
+    height, width = window_grid(first, patch, stride)
+    samples, rows = len(first), height
+    if first.device.type == "cpu" and not torch.is_grad_enabled():
+        samples, rows = max(1, PIECE // (height * width)), max(1, PIECE // width)
+    found = [
+        vectors(*(tuple(t[b : b + samples] for t in own) for own in weighed), rows=range(r, min(r + rows, height)))
+        for b in range(0, len(first), samples)
+        for r in range(0, height, rows)
+    ]
+    return torch.cat(found, dim=1).unflatten(1, (-1, height, width)).movedim(0, 1)
+
+
 def slide(x: Tensor, row: Tensor, col: Tensor, stride: int) -> Tensor:
     """Depthwise convolution with the separable kernels row_k ⊗ col_k, for channels that go through all k in turn."""
     channels, repeat = x.shape[1], x.shape[1] // len(row)
@@ -91,8 +118,13 @@ class PixelTokens(nn.Module):
         super().__init__()
         self.value = nn.Conv2d(channels, d, 1)
 
-    def forward(self, x: Tensor, stride: int = 1) -> Tensor:  # (N, C, P, P) -> (d, P², N)
-        return self.value(x).flatten(2).permute(1, 2, 0)
+    def weigh(self, x: Tensor) -> tuple[Tensor, ...]:
+        """``(N, C, P, P) -> (N, d, P, P)``."""
+        return (self.value(x),)
+
+    def gather(self, weighed: tuple[Tensor, ...], rows: range, stride: int) -> Tensor:
+        """(d, P², N)."""
+        return weighed[0].flatten(2).permute(1, 2, 0)
 
 
 class Attention(nn.Module):
@@ -116,11 +148,20 @@ class Attention(nn.Module):
         return k, v
 
     def forward(
-        self, x: Tensor, normed: Tensor, keys: tuple[Tensor, Tensor], first: tuple[Tensor, Tensor] | None = None
+        self,
+        x: Tensor,
+        normed: Tensor,
+        keys: tuple[Tensor, Tensor],
+        first: tuple[Tensor, Tensor] | None = None,
+        *,
+        reuse: bool = False,
     ) -> Tensor:
-        """``x (d, q, N)`` or, the same for all windows, (d, q, 1); ``normed`` is x after the norm; -> (d, q, N)."""
+        """``x (d, q, N)`` or, the same for all windows, (d, q, 1); ``normed`` is x after the norm; -> (d, q, N).
+
+        ``reuse``: where no gradients are wanted, the result takes the memory of x.
+        """
         q = project(self.q, normed).expand(-1, -1, keys[0].shape[2])
-        return project(self.out, attend(q, *keys, self.heads, first), plus=x.expand(-1, -1, q.shape[2]))
+        return project(self.out, attend(q, *keys, self.heads, first), plus=x.expand(-1, -1, q.shape[2]), reuse=reuse)
 
 
 def attend(q: Tensor, k: Tensor, v: Tensor, heads: int, first: tuple[Tensor, Tensor] | None = None) -> Tensor:
@@ -155,7 +196,7 @@ def attend_many(q: Tensor, k: Tensor, v: Tensor, heads: int) -> Tensor:
 class Sensor(nn.Module):
     """One sensor's class token and patch tokens, and their self-attention (eq. 13–16)."""
 
-    def __init__(self, tokenizer: nn.Module, recipe: FusionRecipe) -> None:
+    def __init__(self, tokenizer: Tokenizer | PixelTokens, recipe: FusionRecipe) -> None:
         super().__init__()
         self.tokenizer = tokenizer
         self.cls = nn.Parameter(0.02 * torch.randn(recipe.d, 1, 1))
@@ -164,7 +205,7 @@ class Sensor(nn.Module):
     def forward(self, tok: Tensor) -> tuple[Tensor, Tensor]:  # (d, k, N) -> cls (d, 1, N), tok (d, k, N)
         cls, normed = normalise(self.cls), normalise(tok)
         keys, first = self.attention.keys(normed), self.attention.keys(cls)  # the class token is that of all windows
-        return self.attention(self.cls, cls, keys, first), self.attention(tok, normed, keys, first)
+        return self.attention(self.cls, cls, keys, first), self.attention(tok, normed, keys, first, reuse=True)
 
 
 class TransformerBranch(nn.Module):
@@ -185,16 +226,16 @@ class TransformerBranch(nn.Module):
         self, spec: Tensor, sar: Tensor, dif: Tensor | None, then: Tensor | None = None, stride: int = 1
     ) -> Tensor:
         """With ``then (c, d)``, (B, c, H − 8, W − 8): the vector times that matrix."""
-        tokens = [self.spec.tokenizer(spec, stride), self.sar.tokenizer(sar, stride)]
+        tokenizers, seen = [self.spec.tokenizer, self.sar.tokenizer], [spec, sar]
         if self.dif is not None and dif is not None:
-            tokens.append(self.dif.tokenizer(dif, stride))
-        grid = window_grid(spec, self.patch, stride)
+            tokenizers, seen = [*tokenizers, self.dif.tokenizer], [*seen, dif]
 
-        def vectors(*tokens: Tensor) -> Tensor:
+        def vectors(*weighed: tuple[Tensor, ...], rows: range) -> Tensor:
+            tokens = [t.gather(own, rows, stride) for t, own in zip(tokenizers, weighed, strict=True)]
             total = self._attended(*tokens)
             return total if then is None else then @ total
 
-        return in_pieces(vectors, *tokens).unflatten(1, (-1, *grid)).movedim(0, 1)
+        return in_strips(vectors, [t.weigh(x) for t, x in zip(tokenizers, seen, strict=True)], self.patch, stride)
 
     def _attended(self, *tokens: Tensor) -> Tensor:  # (d, k, N) each -> (d, N)
         of_spec, of_sar, *of_dif = (x.contiguous() for x in tokens)
@@ -229,10 +270,10 @@ class AttentionBranch(nn.Module):
 
     def forward(self, dif: Tensor, then: Tensor | None = None, stride: int = 1) -> Tensor:
         """With ``then (c, d)``, (B, c, H − 8, W − 8): the vector times that matrix."""
-        grid = window_grid(dif, self.patch, stride)
+        tokenizer = self.sensor.tokenizer
 
-        def vectors(tokens: Tensor) -> Tensor:
-            cls: Tensor = self.sensor(tokens.contiguous())[0][:, 0]
+        def vectors(weighed: tuple[Tensor, ...], rows: range) -> Tensor:
+            cls: Tensor = self.sensor(tokenizer.gather(weighed, rows, stride).contiguous())[0][:, 0]
             return cls if then is None else then @ cls
 
-        return in_pieces(vectors, self.sensor.tokenizer(dif, stride)).unflatten(1, (-1, *grid)).movedim(0, 1)
+        return in_strips(vectors, [tokenizer.weigh(dif)], self.patch, stride)
