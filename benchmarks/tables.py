@@ -52,15 +52,18 @@ def main() -> None:
     parser.add_argument("--only", default="")
     arguments = parser.parse_args()
     logging.getLogger("landcover_bdgf").setLevel(logging.ERROR)
-    if not (HERE.parents[1] / "shared/data").is_dir():
-        raise SystemExit("needs the real scenes of ../shared/data, which are not here")
+    real = (HERE.parents[1] / "shared/data").is_dir()
     for name, settings in (QUICK if arguments.quick else TABLES).items():
+        datasets = tuple(d for d in settings.datasets if real or d == "simulated")
         if arguments.only not in ("", name):
+            continue
+        if not datasets:
+            print(f"\n# {name}: left out, needs the real scenes of ../shared/data, which are not here", flush=True)
             continue
         started = time.monotonic()
         output = arguments.output / (f"{name}-quick" if arguments.quick else name)
         found, reference, page = run_experiment(
-            replace(settings, output=output), bdgf.load_recipe("laptop"), bdgf.Run()
+            replace(settings, datasets=datasets, output=output), bdgf.load_recipe("laptop"), bdgf.Run()
         )
         print(
             "\n".join([f"\n# {name}, {time.monotonic() - started:.0f} s, {page}", *lines(found, reference)]), flush=True

@@ -31,6 +31,7 @@ MEETING = {
     "bench.methods",
     "bench.probe",
     "bench.version",
+    "bench.whole",
 }
 STEPS = {"pretraining", "training", "mapping"}
 GEO_LIBRARIES = {"rasterio", "geopandas", "pyogrio", "shapely", "pyproj", "affine"}

@@ -16,10 +16,10 @@ from landcover_bdgf.bench.baselines import CLASSIFIERS, CONTEXTS_PX, fit_and_cla
 from landcover_bdgf.bench.datasets import Dataset
 from landcover_bdgf.bench.probe import probe
 from landcover_bdgf.bench.version import version_of_networks
-from landcover_bdgf.blocks import BlockStream
+from landcover_bdgf.bench.whole import whole_scene
 from landcover_bdgf.checkpoint import Checkpoint, load_checkpoint
 from landcover_bdgf.classifier import Classifier
-from landcover_bdgf.device import Run, open_workers
+from landcover_bdgf.device import Run
 from landcover_bdgf.errors import SettingsError
 from landcover_bdgf.pretraining import pretrain
 from landcover_bdgf.recipe import Recipe, changed
@@ -29,7 +29,6 @@ from landcover_bdgf.training import train
 BDGF = "bdgf"
 FUSION = "fusion"  # without diffusion features
 PROBE = "probe"  # a linear classifier on diffusion features
-_TILE_PX = 512
 _SPLIT = re.compile(r"(?P<label>[^=:]+)=(?P<kind>bdgf|fusion)(?::(?P<sets>.*))?")
 
 
@@ -161,11 +160,7 @@ class Laboratory:
 def scene_probabilities(model: Checkpoint, dataset: Dataset, run: Run) -> NDArray[np.float32]:
     """Of every pixel, (C, h, w)."""
     classifier = Classifier(model, run)
-    result = np.empty((len(dataset.legend.entries), *dataset.stack.grid.shape_hw), np.float32)
-    stream = BlockStream(dataset.stack, model.scaling, model.recipe.halo_px, _TILE_PX)
-    with open_workers(run.workers(run.torch_device())) as workers:
-        blocks = list(stream.blocks(range(stream.strips)))
-        for block, found in zip(blocks, workers.map(lambda b: classifier.probabilities([b]), blocks), strict=True):
-            height, width = found.shape[2:]
-            result[:, block.row : block.row + height, block.col : block.col + width] = found[0].cpu().numpy()
-    return result
+    classes = len(dataset.legend.entries)
+    return whole_scene(
+        lambda block: classifier.probabilities([block])[0], classes, classifier.viewer, dataset.stack, run
+    )

@@ -14,17 +14,17 @@ from rasterio.windows import Window
 from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
+from torch import Tensor
 
-from landcover_bdgf.blocks import BlockStream
+from landcover_bdgf.bench.whole import whole_scene
+from landcover_bdgf.blocks import Block
 from landcover_bdgf.checkpoint import Checkpoint
-from landcover_bdgf.device import Run, open_workers
+from landcover_bdgf.device import Run
 from landcover_bdgf.features import Viewer
 from landcover_bdgf.networks.layers import crop
 from landcover_bdgf.recipe import Recipe
 from landcover_bdgf.samples import Samples
 from landcover_bdgf.stack import Stack, Tile
-
-_TILE_PX = 512
 
 
 def probe(denoiser: Checkpoint, stack: Stack, train: Samples, shuffled: str, run: Run) -> NDArray[np.float64]:
@@ -51,16 +51,11 @@ def probe(denoiser: Checkpoint, stack: Stack, train: Samples, shuffled: str, run
 
 def scene_features(viewer: Viewer, stack: Stack, run: Run) -> NDArray[np.float32]:
     """Diffusion features of all pixels, (F, h, w)."""
-    recipe, height_width = viewer.recipe, stack.grid.shape_hw
-    result = np.empty((viewer.features, *height_width), np.float32)
-    stream = BlockStream(stack, viewer.scaling, recipe.halo_px, _TILE_PX)
-    with open_workers(run.workers(viewer.device)) as workers:
-        blocks = list(stream.blocks(range(stream.strips)))
-        for block, seen in zip(blocks, workers.map(viewer.see, blocks), strict=True):
-            found = crop(seen.dif, recipe.fusion.margin_px)[0].cpu().numpy()
-            _, height, width = found.shape
-            result[:, block.row : block.row + height, block.col : block.col + width] = found
-    return result
+
+    def features(block: Block) -> Tensor:
+        return crop(viewer.see(block).dif, viewer.recipe.fusion.margin_px)[0]
+
+    return whole_scene(features, viewer.features, viewer, stack, run)
 
 
 def with_shuffled(stack: Stack, sensor: str, *, seed: int) -> Stack:

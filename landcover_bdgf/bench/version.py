@@ -29,7 +29,7 @@ def version_of_networks(device: str) -> str:
 
 def version_of_models(device: str) -> str:
     """Of everything a trained model and its figures depend on."""
-    return f"{version_of_networks(device)} {_sha256((*OF_SAMPLES, 'bench.methods', 'bench.probe'))}"
+    return f"{version_of_networks(device)} {_sha256((*OF_SAMPLES, 'bench.methods', 'bench.probe', 'bench.whole'))}"
 
 
 @cache
