@@ -82,10 +82,15 @@ class Classifier:
 
     @torch.no_grad()
     def features(self, seen: Seen, blocks: Sequence[Block]) -> Tensor:
-        """Vectors of all branches, averaged as probabilities are: (B, D, h, w)."""
+        """Vectors of all branches, averaged as probabilities are: (B, D, h, w).
+
+        Those of the pixels with a window of their own, repeated: means round the others are of fewer windows and not as
+        smooth, and a distance between them would show which is which.
+        """
         stride = self.viewer.recipe.fusion.stride
         vectors = self.network.branch_vectors(seen.spec, seen.sar, seen.dif, stride=stride)
-        return self._window_means(torch.cat(list(vectors.values()), dim=1), blocks)
+        means = self._window_means(torch.cat(list(vectors.values()), dim=1), blocks)
+        return _repeated(means[..., ::stride, ::stride], stride, means.shape[2:])
 
     @torch.no_grad()
     def averaged(self, z: Tensor, blocks: Sequence[Block], temperature: float) -> Tensor:
@@ -104,7 +109,7 @@ class Classifier:
         computed = torch.zeros_like(weight)
         computed[..., ::stride, ::stride] = 1
         weight = weight * computed  # windows that were left out have none
-        x = x.repeat_interleave(stride, 2).repeat_interleave(stride, 3)[..., : weight.shape[2], : weight.shape[3]]
+        x = _repeated(x, stride, weight.shape[2:])
         return _slid(x * weight, size, stride) / _slid(weight, size, stride)
 
     @torch.no_grad()
@@ -128,6 +133,12 @@ class Classifier:
                 np.where(valid[i], own_codes, empty.codes), np.where(valid[i], own_layers, empty.layers)
             )
         return results
+
+
+def _repeated(x: Tensor, times: int, shape_hw: Sequence[int]) -> Tensor:
+    """Each row and column that many times, as far as the shape goes."""
+    height, width = shape_hw
+    return x.repeat_interleave(times, 2).repeat_interleave(times, 3)[..., :height, :width]
 
 
 def _slid(x: Tensor, size: int, stride: int) -> Tensor:
