@@ -19,11 +19,11 @@ from sklearn.metrics import cohen_kappa_score, precision_recall_fscore_support
 from landcover_bdgf.calibration import ReliabilityBin, calibration_error
 from landcover_bdgf.errors import LabelError
 from landcover_bdgf.legend import NODATA_CODE, Legend, printable
-from landcover_bdgf.sample_set import CLEAR_PX
+from landcover_bdgf.sample_set import APART_PX, CLEAR_PX
 
 # Distance to the nearest training pixel, in pixels. Below the first bound the windows of both overlap; beyond, the two
 # share less and less of the landscape.
-DISTANCE_BINS_PX = ((0.0, CLEAR_PX), (CLEAR_PX, 32.0), (32.0, 100.0), (100.0, math.inf))
+DISTANCE_BINS_PX = ((0.0, CLEAR_PX), (CLEAR_PX, APART_PX), (APART_PX, 100.0), (100.0, math.inf))
 
 NO_PROBABILITY_SAMPLE = (
     "the reference is no probability sample: these figures hold for its places, support no area estimates, "
@@ -84,6 +84,8 @@ class Accuracy:
         Classes of the reference that the map does not have, with their pixels, which are not counted.
     leak : float, optional
         Share of reference pixels whose window overlaps that of a training pixel; None if not known.
+    surroundings : float, optional
+        Share of reference pixels whose surroundings, as far as the method looks, overlap those of a training pixel.
     by_distance : tuple of DistanceBin
         Only bins that hold pixels.
     """
@@ -100,6 +102,7 @@ class Accuracy:
     sample: str = ""
     unknown: Mapping[str, int] = field(default_factory=dict)
     leak: float | None = None
+    surroundings: float | None = None
     by_distance: tuple[DistanceBin, ...] = ()
     reliability: tuple[ReliabilityBin, ...] = ()
 
@@ -158,6 +161,7 @@ class Accuracy:
             "unknown_classes": dict(self.unknown),
             "sample": self.sample,
             "leak": self.leak,
+            "surroundings_shared": self.surroundings,
             "by_distance_to_training": [
                 {"from_px": b.from_px, "to_px": _number(b.to_px), "n": b.n, "overall_accuracy": b.overall}
                 for b in self.by_distance
@@ -249,6 +253,11 @@ def remarks(result: Accuracy) -> list[str]:
     found = []
     if result.leak:
         found.append(f"{percent(result.leak)} of the reference windows overlap training windows: figures are flattered")
+    if result.surroundings:
+        found.append(
+            f"{percent(result.surroundings)} of the reference pixels share surroundings with training pixels; farther "
+            "away a map may be worse, see the accuracy by distance"
+        )
     if result.no_data.any():
         found.append(f"{result.no_data.sum()} reference px lie where the map has no data, and are not counted")
     found += [

@@ -29,7 +29,7 @@ from landcover_bdgf.stack import Stack
 
 Kind = Literal["denoiser", "model"]
 
-FORMAT = 4  # 4: the temperature of probabilities
+FORMAT = 5  # 5: the context network
 METADATA_KEY, DIGEST_LENGTH = "bdgf", 64
 SCALING_PREFIX, HISTORY_PREFIX = "scaling.", "history."
 MAX_BYTES = 4 << 30  # a model is a few MB; more is not one of ours
@@ -52,7 +52,7 @@ class Checkpoint:
     ----------
     kind : {"denoiser", "model"}
     weights : dict of str to float arrays
-        ``unet.…`` and, in a model, ``fusion.…`` and, if its polygons suffice, ``domain.…``.
+        ``unet.…`` and, in a model, ``fusion.…``, ``context.…`` and, if its polygons suffice, ``domain.…``.
     recipe : Recipe
     bands, sar_bands : tuple of BandName
         In the order in which the networks get them.

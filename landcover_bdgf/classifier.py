@@ -16,6 +16,7 @@ from landcover_bdgf.domain import DOMAIN_PREFIX, Domain
 from landcover_bdgf.errors import ResourceError
 from landcover_bdgf.features import Seen, Viewer
 from landcover_bdgf.journal import Classified
+from landcover_bdgf.networks.context import context_network
 from landcover_bdgf.networks.fusion import FusionNetwork, Inputs, apply_dense
 from landcover_bdgf.parts import LAYER_NODATA, NODATA
 from landcover_bdgf.progress import log
@@ -40,6 +41,10 @@ class Classifier:
         network = FusionNetwork(sizes, model.recipe.fusion)
         network.load_state_dict({k: torch.from_numpy(np.array(v)) for k, v in model.part("fusion.").items()})
         self.network = network.eval().to(self.viewer.device)
+        self.context = context_network(self.viewer.statistics, sizes.classes, model.recipe)
+        if self.context is not None:
+            self.context.load_state_dict({k: torch.from_numpy(np.array(v)) for k, v in model.part("context.").items()})
+            self.context = self.context.eval().to(self.viewer.device)
         self.batch = GPU_BLOCKS if self.viewer.device.type == "cuda" else 1  # blocks at once
         self.temperature = model.temperature
         self.domain = Domain.of(model.part(DOMAIN_PREFIX), self.viewer.device) if ood else None
@@ -73,12 +78,17 @@ class Classifier:
         Each is the mean over the windows round its pixel that the recipe averages. Those whose own pixel has no data
         count only where no other is near.
         """
-        return self.averaged(self.logits(self.viewer.see(*blocks)), blocks, self.temperature)
+        return self.averaged(self.logits(self.see(*blocks)), blocks, self.temperature)
+
+    def see(self, *blocks: Block) -> Seen:
+        """What the networks need of some blocks."""
+        return self.viewer.see(*blocks, stride=self.viewer.recipe.fusion.stride)
 
     @torch.no_grad()
     def logits(self, seen: Seen) -> Tensor:
         """Of the windows of some blocks that are averaged, every so many rows and columns: (B, C, h', w')."""
-        return apply_dense(self.network, seen.spec, seen.sar, seen.dif, self.viewer.recipe.fusion.stride)
+        z = apply_dense(self.network, seen.spec, seen.sar, seen.dif, self.viewer.recipe.fusion.stride)
+        return z if self.context is None else z + self.context(seen.around)
 
     @torch.no_grad()
     def features(self, seen: Seen, blocks: Sequence[Block]) -> Tensor:
@@ -121,7 +131,7 @@ class Classifier:
         if not some:
             return results
         chosen = [blocks[i] for i in some]
-        seen = self.viewer.see(*chosen)
+        seen = self.see(*chosen)
         probability, index = self.averaged(self.logits(seen), chosen, self.temperature).max(dim=1)
         codes = self.codes[index.cpu().numpy()]
         layers = (probability * 100).round().to(torch.uint8)[:, None]

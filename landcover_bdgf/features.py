@@ -15,6 +15,7 @@ from torch.nn import functional as F
 
 from landcover_bdgf.blocks import Block, read_block
 from landcover_bdgf.device import sent
+from landcover_bdgf.networks.context import statistics, surroundings
 from landcover_bdgf.networks.diffusion import Channels, Schedule, encode
 from landcover_bdgf.networks.layers import crop
 from landcover_bdgf.networks.unet import HALO_PX, UNet, feature_channels
@@ -29,12 +30,14 @@ class Seen:
     """B blocks as the fusion network sees them.
 
     ``spec`` (B, K, n, n), ``sar`` (B, R, n, n), ``dif`` (B, F, n, n) with n = 128 + 2 · margin. What no branch looks at
-    in ``dif`` is 0.
+    in ``dif`` is 0. ``around`` (B, Q, m, m): the surroundings of the pixels in the middle of windows, m = 128 + 8 where
+    9 × 9 windows are averaged.
     """
 
     spec: Tensor
     sar: Tensor
     dif: Tensor
+    around: Tensor
 
 
 @dataclass(frozen=True)
@@ -64,7 +67,17 @@ class Viewer:
     @property
     def features(self) -> int:
         """Number of diffusion features per pixel."""
-        return feature_channels(self.recipe.diffusion.width, self.scaling.bands + len(self.scaling.sar_mean))
+        return feature_channels(self.recipe.diffusion.width, self.channels)
+
+    @property
+    def channels(self) -> int:
+        """Number of channels of the cube: SAR and spectral bands, reduced as the recipe says."""
+        return self.scaling.bands + len(self.scaling.sar_mean)
+
+    @property
+    def statistics(self) -> int:
+        """Number of values that describe the surroundings of a pixel."""
+        return statistics(self.channels, self.recipe.context.sizes_px)
 
     def digest(self) -> str:
         """sha256 of all that decides what is seen of a block."""
@@ -74,6 +87,7 @@ class Viewer:
             "guided": bool(self.recipe.fusion.guided),
             "unseen": self.recipe.fusion.unseen_px,
             "halo": self.recipe.halo_px,
+            "context": self.recipe.context.sizes_px,
             "scaling": self.scaling.digest(),
             "seed": self.seed if self.recipe.features.noise == "keyed" else None,
         }
@@ -85,19 +99,32 @@ class Viewer:
         return read_block(stack, self.scaling, self.recipe.halo_px, corner)
 
     @torch.no_grad()
-    def see(self, *blocks: Block) -> Seen:
-        """The diffusion features of some blocks beside their bands."""
+    def see(self, *blocks: Block, stride: int = 1) -> Seen:
+        """The bands of some blocks, their diffusion features, and surroundings of every so many rows and columns."""
         cubes = sent(np.stack([block.seen.cube for block in blocks]), self.device)
+        around = self._surroundings(cubes, blocks, stride)
+        cubes = crop(cubes, self._farther_px)
         inner, sar_bands = crop(cubes, HALO_PX), len(self.scaling.sar_mean)
         spec, sar = inner[:, sar_bands:].contiguous(), inner[:, :sar_bands].contiguous()
-        return Seen(spec, sar, self._encode(cubes, blocks))
+        return Seen(spec, sar, self._encode(cubes, blocks), around)
+
+    @property
+    def _farther_px(self) -> int:
+        """How much farther than windows and encoder the surroundings reach."""
+        return self.recipe.halo_px - self.recipe.fusion.margin_px - HALO_PX
+
+    def _surroundings(self, cubes: Tensor, blocks: Sequence[Block], stride: int) -> Tensor:
+        context = self.recipe.context
+        beyond = self.recipe.halo_px - self.recipe.fusion.average_px // 2 - context.reach_px
+        valid = sent(np.stack([block.seen.valid[None] for block in blocks]).astype(np.float32), self.device)
+        return surroundings(crop(cubes, beyond), crop(valid, beyond), context.sizes_px, stride)
 
     def _encode(self, cubes: Tensor, blocks: Sequence[Block]) -> Tensor:
         if not self.recipe.fusion.guided:  # nobody looks at the features
             return cubes.new_zeros(len(cubes), self.features, *(n - 2 * HALO_PX for n in cubes.shape[2:]))
         speckle = self.recipe.diffusion.speckle
         channels = Channels.of(self.scaling.sigma_log, self.scaling.bands, speckle=speckle).to(self.device)
-        noise, halo, unseen = None, self.recipe.halo_px, self.recipe.fusion.unseen_px
+        noise, halo, unseen = None, self.recipe.halo_px - self._farther_px, self.recipe.fusion.unseen_px
         if self.recipe.features.noise == "keyed":
             drawn = [keyed_noise(self.seed, b.row - halo, b.col - halo, cubes.shape[1:]) for b in blocks]
             noise = crop(sent(np.stack(drawn), self.device), unseen)

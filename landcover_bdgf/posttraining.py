@@ -43,12 +43,12 @@ class Labelled:
         return layers[0].double().cpu().numpy()[:, self.rows, self.cols].T
 
 
-def with_temperature(model: Checkpoint, stack: Stack, validation: Samples, run: Run) -> Checkpoint:
-    """The model with the temperature of least cross-entropy of validation pixels (Guo et al. 2017, 1706.04599)."""
+def best_temperature(model: Checkpoint, stack: Stack, validation: Samples, run: Run) -> float:
+    """That of the least cross-entropy of pixels that the model did not learn from (Guo et al. 2017, 1706.04599)."""
     classifier = Classifier(model, run)
 
     def logits(one: Labelled) -> Tensor:
-        return classifier.logits(classifier.viewer.see(one.block))
+        return classifier.logits(classifier.see(one.block))
 
     def cross_entropy(log_temperature: float) -> float:
         p = []
@@ -62,8 +62,8 @@ def with_temperature(model: Checkpoint, stack: Stack, validation: Samples, run: 
         limits = [math.log(limit) for limit in TEMPERATURES]
         found = minimize_scalar(cross_entropy, bounds=limits, options={"xatol": 0.01})
     temperature = round(math.exp(found.x), 3)
-    log.info("probabilities have the temperature %g, from %d validation pixels", temperature, len(validation))
-    return replace(model, temperature=temperature)
+    log.info("probabilities have the temperature %g, from %d pixels of other polygons", temperature, len(validation))
+    return temperature
 
 
 def with_domain(model: Checkpoint, stack: Stack, samples: Samples, run: Run) -> Checkpoint:
@@ -73,7 +73,7 @@ def with_domain(model: Checkpoint, stack: Stack, samples: Samples, run: Run) -> 
     classifier = Classifier(model, run)
 
     def features(one: Labelled) -> NDArray[np.float64]:
-        return one.of(classifier.features(classifier.viewer.see(one.block), [one.block]))
+        return one.of(classifier.features(classifier.see(one.block), [one.block]))
 
     with open_workers(run.workers(classifier.viewer.device)) as workers:
         found = [(one.index, own) for one, own in _computed(features, classifier, stack, samples, workers)]

@@ -27,6 +27,11 @@ class Settings(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
 
+def split_words(value: Any) -> Any:
+    """Words between commas as a tuple; what is no text stays what it is."""
+    return tuple(part for part in value.split(",") if part) if isinstance(value, str) else value
+
+
 class SpectralRecipe(Settings):
     """Bands as the networks see them."""
 
@@ -79,7 +84,7 @@ class FusionRecipe(Settings):
     @classmethod
     def _split(cls, value: Any) -> Any:
         """Accept ``--set fusion.branches=cnn,mamba``."""
-        return tuple(part for part in value.split(",") if part) if isinstance(value, str) else value
+        return split_words(value)
 
     @model_validator(mode="after")
     def _check(self) -> FusionRecipe:
@@ -133,6 +138,31 @@ class FusionRecipe(Settings):
         return self.patch + self.average_px // 2
 
 
+class ContextRecipe(Settings):
+    """The network beside the group network, which sees what lies round each pixel; not in the paper (decision 0012)."""
+
+    sizes_px: tuple[int, ...] = (9, 17, 33)  # sides of the squares whose statistics it sees; odd, empty for no context
+    hidden: int = Field(128, ge=1)  # units
+
+    @field_validator("sizes_px", mode="before")
+    @classmethod
+    def _split(cls, value: Any) -> Any:
+        """Accept ``--set context.sizes_px=9,33``."""
+        return split_words(value)
+
+    @field_validator("sizes_px")
+    @classmethod
+    def _check(cls, sizes_px: tuple[int, ...]) -> tuple[int, ...]:
+        if wrong := [size for size in sizes_px if size < 3 or size % 2 == 0]:
+            raise ValueError(f"sizes_px must be odd and 3 at least, not {wrong[0]}")
+        return sizes_px
+
+    @property
+    def reach_px(self) -> int:
+        """How far round a pixel it sees."""
+        return max(self.sizes_px, default=1) // 2
+
+
 class MutualRecipe(Settings):
     """Mutual learning between the branches (eq. 25–29)."""
 
@@ -161,6 +191,9 @@ class TrainingRecipe(Settings):
     balanced: bool = True  # classes weigh the same whatever their number of pixels
     averaged_share: float = Field(0.5, ge=0, le=1)  # weights are the mean over this last part of the steps
     validation_share: float = Field(0.0, ge=0, lt=1)  # of the *training* polygons; they choose weights and temperature
+    # Without them: of the training polygons that a second, thrown-away training leaves out, to learn from them how
+    # sure the first may be; 0 for as sure as it is. Decision 0013.
+    calibration_share: float = Field(0.3, ge=0, lt=1)
 
     @field_validator("steps", mode="before")
     @classmethod
@@ -181,13 +214,20 @@ class Recipe(Settings):
     diffusion: DiffusionRecipe = DiffusionRecipe()
     features: FeatureRecipe = FeatureRecipe()
     fusion: FusionRecipe = FusionRecipe()
+    context: ContextRecipe = ContextRecipe()
     mutual: MutualRecipe = MutualRecipe()
     training: TrainingRecipe = TrainingRecipe()
 
     @property
     def halo_px(self) -> int:
-        """How far round a pixel the data reach that decide its class: window and encoder."""
-        return self.fusion.margin_px + 13  # HALO_PX of the U-Net, which this file cannot import without torch
+        """How far round a pixel the data reach that decide its class: window and encoder, or context."""
+        encoder_px = 13  # HALO_PX of the U-Net, which this file cannot import without torch
+        return max(self.fusion.margin_px + encoder_px, self.fusion.average_px // 2 + self.context.reach_px)
+
+    @property
+    def apart_px(self) -> int:
+        """Least distance at which two pixels share nothing of what decides the class of one and trains the other."""
+        return max(self.fusion.clear_px, 2 * self.context.reach_px + self.fusion.average_px // 2 + 1)
 
 
 _BASE: dict[str, Any] = {
@@ -212,8 +252,10 @@ _PAPER: dict[str, Any] = {
         "guidance": BRANCHES, "padded": True, "pixel_tokens": True, "dropout": 0.0, "attention_channels": 64,
         "average_px": 1, "mamba_channels": 64, "mamba_states": 16, "group_channels": 64,
     },
+    "context": {"sizes_px": ()},
     "mutual": {"branch_weight": 0.0, "temperature_limits": None},
-    "training": {"steps": 3000, "learning_rate": 4e-4, "augment": False, "balanced": False, "averaged_share": 0.0},
+    "training": {"steps": 3000, "learning_rate": 4e-4, "augment": False, "balanced": False, "averaged_share": 0.0,
+                 "calibration_share": 0.0},
 }  # fmt: skip
 RECIPES: dict[str, Recipe] = {
     "laptop": Recipe(),

@@ -58,10 +58,14 @@ class Reference:
 
 @dataclass(frozen=True, eq=False)
 class TrainingGround:
-    """Where the pixels lie that a map was trained on: fractional rows and columns (n, 2) on its grid."""
+    """Where the pixels lie that a map was trained on: fractional rows and columns (n, 2) on its grid.
+
+    From ``clear_px`` on windows share nothing with a training window, from ``apart_px`` on surroundings neither.
+    """
 
     positions: NDArray[np.float64]
     clear_px: int = CLEAR_PX
+    apart_px: int = CLEAR_PX
 
     def distances_px(self, reference: Reference) -> NDArray[np.float64]:
         """Chebyshev distance of each reference pixel to the nearest training pixel, whole pixels."""
@@ -108,12 +112,13 @@ def training_ground(record: Mapping[str, Any], grid: Grid) -> TrainingGround | N
     try:
         xy = shapely.get_coordinates(shapely.from_wkt(training["pixels"]))  # type: ignore[index]
         crs = CRS.from_wkt(training["crs"])  # type: ignore[index]
-        clear_px = int(training.get("clear_px", CLEAR_PX))  # type: ignore[union-attr]
+        clear_px, apart_px = (int(training.get(key, CLEAR_PX)) for key in ("clear_px", "apart_px"))  # type: ignore[union-attr]
     except (TypeError, LookupError, ValueError, CRSError, shapely.GEOSException):
         return None
     x, y = xy.T if crs == grid.crs else transformer(crs, grid.crs).transform(*xy.T)
     positions = np.stack(grid.rowcol(x, y), axis=1)
-    return TrainingGround(positions[np.isfinite(positions).all(axis=1)], clear_px) if len(xy) else None
+    found = positions[np.isfinite(positions).all(axis=1)]
+    return TrainingGround(found, clear_px, apart_px) if len(xy) else None
 
 
 def _matched(pixels: Labels | Samples, legend: Legend, sample: str, notes: tuple[str, ...] = ()) -> Reference:

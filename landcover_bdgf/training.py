@@ -13,12 +13,21 @@ from sklearn.metrics import recall_score
 from torch import Generator, Tensor, nn
 
 from landcover_bdgf.checkpoint import Checkpoint, fit_stack
-from landcover_bdgf.device import Run, open_workers
+from landcover_bdgf.device import Run, Workers, open_workers
 from landcover_bdgf.errors import LabelError
 from landcover_bdgf.features import Viewer
 from landcover_bdgf.fit import Task, fit, generator_of
-from landcover_bdgf.networks.fusion import FusionNetwork, Inputs, LossSettings, MutualLearning, total_loss
-from landcover_bdgf.posttraining import with_domain, with_temperature
+from landcover_bdgf.legend import Legend
+from landcover_bdgf.networks.context import context_network
+from landcover_bdgf.networks.fusion import (
+    FusionNetwork,
+    Inputs,
+    LossSettings,
+    MutualLearning,
+    cross_entropy,
+    total_loss,
+)
+from landcover_bdgf.posttraining import best_temperature, with_domain
 from landcover_bdgf.progress import log
 from landcover_bdgf.provenance import record
 from landcover_bdgf.recipe import Recipe
@@ -38,12 +47,18 @@ class Drawn:
 
 
 class Trained(nn.Module):
-    """All that is trained together: the fusion network and the temperatures of mutual learning."""
+    """All that is trained together: the fusion network, the temperatures of mutual learning, the context network."""
 
-    def __init__(self, inputs: Inputs, recipe: Recipe) -> None:
+    def __init__(self, inputs: Inputs, statistics: int, recipe: Recipe) -> None:
         super().__init__()
         self.fusion = FusionNetwork(inputs, recipe.fusion)
         self.mutual = MutualLearning(recipe.mutual.temperature_limits) if recipe.mutual.enabled else None
+        self.context = context_network(statistics, inputs.classes, recipe)
+
+    def logits(self, w: Windows) -> Tensor:
+        """As a map has them, (N, C)."""
+        z = self.fusion.logits(w.spec, w.sar, w.dif)
+        return (z if self.context is None else z + self.context(w.around)).flatten(1)
 
 
 def train(
@@ -86,24 +101,60 @@ def train(
     stack = fit_stack(denoiser, stack, name="the denoiser")
     _warn_of_leaks(samples, denoiser)
     viewer = Viewer.of(denoiser.part("unet."), denoiser.scaling, recipe, device, run.seed)
+    lesson = Lesson(denoiser, viewer, samples.legend, training_record(stack, samples, denoiser, recipe, run), run)
     with open_workers(run.workers(device)) as workers:
         windows = cut_windows(stack, samples.train, viewer, workers)
-        provenance = training_record(stack, samples, denoiser, recipe, run)
-        torch.manual_seed(run.seed)  # initial weights
-        sizes = Inputs(viewer.scaling.bands, len(viewer.scaling.sar_mean), viewer.features, len(samples.legend.entries))
-        trained = Trained(sizes, recipe).to(device)
         log.info("training on %d pixels of %d classes on %s", len(windows), len(windows.codes.unique()), device)
-        task = _task(trained, windows, samples.train, recipe, run)
-        history = fit(task, workers, partial=partial, resume=resume)
-    weights = denoiser.weights | {f"fusion.{k}": v.cpu().numpy() for k, v in trained.fusion.state_dict().items()}
-    model = replace(
-        denoiser, kind="model", weights=weights, recipe=recipe, legend=samples.legend, history=history,
-        provenance=provenance,
-    )  # fmt: skip
-    _, validate = _validation_split(samples.train, recipe.training.validation_share, run.seed)
-    if len(validate):
-        model = with_temperature(model, stack, samples.train.where(validate.numpy()), run)
+        model = lesson.model("train", windows, samples.train, workers, partial=partial, resume=resume)
+        judge, left_out = _judge(lesson, model, windows, samples.train, workers)
+    if len(left_out):
+        model = replace(model, temperature=best_temperature(judge, stack, left_out, run))
     return with_domain(model, stack, samples.train, run)
+
+
+@dataclass(frozen=True)
+class Lesson:
+    """What a training needs beside windows: how they were seen, what their classes are, where it all comes from."""
+
+    denoiser: Checkpoint
+    viewer: Viewer
+    legend: Legend
+    provenance: dict[str, Any]
+    run: Run
+
+    def model(
+        self, name: str, windows: WindowTable, samples: Samples, workers: Workers, *,
+        partial: Path | None = None, resume: bool = False,
+    ) -> Checkpoint:  # fmt: skip
+        """A model of these windows, of the pixels of ``samples`` in their order."""
+        viewer, recipe = self.viewer, self.viewer.recipe
+        sizes = Inputs(viewer.scaling.bands, len(viewer.scaling.sar_mean), viewer.features, len(self.legend.entries))
+        torch.manual_seed(self.run.seed)  # initial weights
+        trained = Trained(sizes, viewer.statistics, recipe).to(viewer.device)
+        task = _task(name, trained, windows, samples, recipe, self.run)
+        history = fit(task, workers, partial=partial, resume=resume)
+        learned = {k: v.cpu().numpy() for k, v in trained.state_dict().items() if not k.startswith("mutual.")}
+        return replace(
+            self.denoiser, kind="model", weights=self.denoiser.weights | learned, recipe=recipe, legend=self.legend,
+            history=history, provenance=self.provenance,
+        )  # fmt: skip
+
+
+def _judge(
+    lesson: Lesson, model: Checkpoint, windows: WindowTable, samples: Samples, workers: Workers
+) -> tuple[Checkpoint, Samples]:
+    """Pixels of polygons that a model did not learn from, and that model: they tell how sure it may be.
+
+    The model itself where it left out validation polygons. Else another one that is trained like it on fewer polygons:
+    on its own training pixels a model is right nearly always, and sure of it. No pixels where no polygon can be spared.
+    """
+    settings = lesson.viewer.recipe.training
+    share = settings.validation_share or settings.calibration_share
+    learn, left_out = _validation_split(samples, share, lesson.run.seed)
+    if len(left_out) and not settings.validation_share:
+        log.info("training again without %d of these pixels, which will tell how sure the model may be", len(left_out))
+        model = lesson.model("calibrate", windows.where(learn), samples.where(learn.numpy()), workers)
+    return model, samples.where(left_out.numpy())
 
 
 def replace_diffusion(recipe: Recipe, of: Recipe) -> Recipe:
@@ -132,6 +183,7 @@ def training_ground(samples: Samples, recipe: Recipe) -> dict[str, Any]:
         "count": len(x),
         "crs": samples.grid.crs.to_wkt(),
         "clear_px": recipe.fusion.clear_px,
+        "apart_px": recipe.apart_px,
         "split": samples.split.method,
     }
 
@@ -144,7 +196,7 @@ def _warn_of_leaks(samples: Samples, denoiser: Checkpoint) -> None:
         )
 
 
-def _task(trained: Trained, windows: WindowTable, samples: Samples, recipe: Recipe, run: Run) -> Task[Drawn]:
+def _task(name: str, trained: Trained, windows: WindowTable, samples: Samples, recipe: Recipe, run: Run) -> Task[Drawn]:
     settings, device = recipe.training, run.torch_device()
     learn, validate = _validation_split(samples, settings.validation_share, run.seed)
     class_weights = _class_weights(windows.codes[learn], trained, settings.balanced).to(device)
@@ -162,15 +214,19 @@ def _task(trained: Trained, windows: WindowTable, samples: Samples, recipe: Reci
         w = drawn.windows
         outputs = network.fusion(w.spec, w.sar, w.dif, drawn.generator)
         loss, temperatures = total_loss(outputs, w.codes, network.mutual, loss_settings)
-        correct = (outputs.z.flatten(1).argmax(1) == w.codes).float().mean()
+        z = outputs.z
+        if network.context is not None:
+            own = network.context(w.around, drawn.generator)
+            loss, z = loss + cross_entropy(own, w.codes, loss_settings), z + own
+        correct = (z.flatten(1).argmax(1) == w.codes).float().mean()
         return loss, {"accuracy": correct, **{f"T_{pair}": T for pair, T in temperatures.items()}}
 
     def evaluate(network: nn.Module) -> float:
         assert isinstance(network, Trained)
-        return _accuracy(network.fusion, windows, validate, device)
+        return _accuracy(network, windows, validate, device)
 
     return Task(
-        "train", trained, batch, loss, settings.steps_for(len(learn)), settings.learning_rate, settings.weight_decay,
+        name, trained, batch, loss, settings.steps_for(len(learn)), settings.learning_rate, settings.weight_decay,
         averaged_share=settings.averaged_share,
         shards=SHARDS,
         evaluate=evaluate if len(validate) else None,
@@ -215,13 +271,11 @@ def _validation_split(samples: Samples, share: float, seed: int) -> tuple[Tensor
 
 
 @torch.no_grad()
-def _accuracy(network: FusionNetwork, windows: WindowTable, chosen: Tensor, device: torch.device) -> float:
+def _accuracy(network: Trained, windows: WindowTable, chosen: Tensor, device: torch.device) -> float:
     """Mean producer's accuracy of the classes there are."""
     network.eval()
     parts = chosen.split(512)
-    found = torch.cat(
-        [network.logits(w.spec, w.sar, w.dif).flatten(1).argmax(1) for w in (windows[p].to(device) for p in parts)]
-    )
+    found = torch.cat([network.logits(windows[p].to(device)).argmax(1) for p in parts])
     network.train()
     truth = windows.codes[chosen].numpy()
     return float(recall_score(truth, found.cpu(), labels=np.unique(truth), average="macro", zero_division=0))

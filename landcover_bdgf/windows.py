@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -25,12 +25,14 @@ from landcover_bdgf.stack import Stack
 class Windows:
     """A batch of N windows.
 
-    ``spec`` (N, K, 9, 9), ``sar`` (N, R, 9, 9), ``dif`` (N, F, 9, 9) float32, ``codes`` int64 (N,) from 0.
+    ``spec`` (N, K, 9, 9), ``sar`` (N, R, 9, 9), ``dif`` (N, F, 9, 9), ``around`` (N, Q, 1, 1) float32, ``codes`` int64
+    (N,) from 0.
     """
 
     spec: Tensor
     sar: Tensor
     dif: Tensor
+    around: Tensor
     codes: Tensor
 
     def __len__(self) -> int:
@@ -38,7 +40,7 @@ class Windows:
 
     def to(self, device: torch.device) -> Windows:
         """The same on a device."""
-        return Windows(*(a.to(device) for a in (self.spec, self.sar, self.dif, self.codes)))
+        return Windows(*(a.to(device) for a in (self.spec, self.sar, self.dif, self.around, self.codes)))
 
     def turned(self, generator: Generator) -> Windows:
         """Each window flipped and transposed at random, one of the eight symmetries of a square."""
@@ -49,7 +51,7 @@ class Windows:
             x = torch.where(coins[1], x.flip(-2), x)
             return torch.where(coins[2], x.transpose(-1, -2), x)
 
-        return Windows(turn(self.spec), turn(self.sar), turn(self.dif), self.codes)
+        return Windows(turn(self.spec), turn(self.sar), turn(self.dif), self.around, self.codes)
 
 
 @dataclass(frozen=True)
@@ -62,6 +64,8 @@ class WindowTable:
         (U, K + R + F) float32, what the networks see of each pixel.
     at : Tensor
         (N, 81) int64, the row of ``pixels`` for each pixel of each window, row by row.
+    around : Tensor
+        (N, Q) float32, the surroundings of the pixel in the middle of each window.
     codes : Tensor
         (N,) int64 from 0.
     channels : tuple of int
@@ -70,6 +74,7 @@ class WindowTable:
 
     pixels: Tensor
     at: Tensor
+    around: Tensor
     codes: Tensor
     channels: tuple[int, int, int]
 
@@ -80,11 +85,15 @@ class WindowTable:
         side = round(self.at.shape[1] ** 0.5)
         whole = self.pixels[self.at[index]].transpose(1, 2).unflatten(2, (side, side))  # (N, C, 9, 9)
         spec, sar, dif = (part.contiguous() for part in whole.split(self.channels, dim=1))
-        return Windows(spec, sar, dif, self.codes[index])
+        return Windows(spec, sar, dif, self.around[index][:, :, None, None], self.codes[index])
+
+    def where(self, index: Tensor) -> WindowTable:
+        """Only these windows."""
+        return replace(self, at=self.at[index], around=self.around[index], codes=self.codes[index])
 
     def digest(self) -> str:
         """sha256 of all windows and their classes."""
-        return digest({"pixels": self.pixels.numpy(), "at": self.at.numpy(), "codes": self.codes.numpy()})
+        return digest({name: getattr(self, name).numpy() for name in ("pixels", "at", "around", "codes")})
 
 
 def cut_windows(stack: Stack, samples: Samples, viewer: Viewer, workers: Workers) -> WindowTable:
@@ -99,7 +108,8 @@ def cut_windows(stack: Stack, samples: Samples, viewer: Viewer, workers: Workers
     }
     arrays = cached("diffusion features", depends_on, lambda: _table(stack, samples, viewer, workers))
     codes = torch.from_numpy(samples.codes.astype(np.int64) - 1)
-    return WindowTable(torch.from_numpy(arrays["pixels"]), torch.from_numpy(arrays["at"]), codes, channels)
+    pixels, at, around = (torch.from_numpy(arrays[name]) for name in ("pixels", "at", "around"))
+    return WindowTable(pixels, at, around, codes, channels)
 
 
 def _table(stack: Stack, samples: Samples, viewer: Viewer, workers: Workers) -> Arrays:
@@ -118,12 +128,15 @@ def _table(stack: Stack, samples: Samples, viewer: Viewer, workers: Workers) -> 
     results = track(workers.map(viewer.see, reads), "diffusion features", len(corners))
     pixels, count = [], 0
     at = np.empty((len(samples), patch**2), np.int64)
+    around = np.empty((len(samples), viewer.statistics), np.float32)
     for seen, inside, (row, col) in zip(results, members, corners, strict=True):
-        needed, places = _needed(seen, samples.rows[inside] - row + inset, samples.cols[inside] - col + inset, patch)
+        rows, cols = samples.rows[inside] - row + inset, samples.cols[inside] - col + inset
+        needed, places = _needed(seen, rows, cols, patch)
+        around[inside] = seen.around[0].cpu().numpy()[:, rows, cols].T
         pixels.append(needed)
         at[inside] = places + count
         count += len(needed)
-    return {"pixels": np.concatenate(pixels), "at": at}
+    return {"pixels": np.concatenate(pixels), "at": at, "around": around}
 
 
 def _needed(

@@ -36,5 +36,6 @@ def test_sharing_saves_what_windows_repeat() -> None:
     assert parts["cnn"].per_window > 15 * parts["cnn"].per_pixel
     assert parts["head"].parameters == (3 * 64 + 1) * 6
     assert parts["head"].per_window == parts["head"].per_pixel == 3 * 64 * 6
+    assert parts["context"].per_pixel == 7 * 14 * 128 + 128 * 6
     paper = {part.name: part for part in count_parts(RECIPES["paper"], inputs_of(RECIPES["paper"], 12, 2, 6))}
     assert paper["cnn"].per_window == paper["cnn"].per_pixel, "padded windows share nothing"

@@ -106,7 +106,11 @@ def test_the_ablation_is_the_papers() -> None:
     assert branches[:4] == ["cnn", "transformer", "mamba", "cnn,transformer"]
     assert [",".join(r.fusion.guided) for r in recipes[6:9]] == ["transformer,mamba", "cnn,mamba", "cnn,transformer"]
     assert (recipes[9].diffusion.mask, recipes[10].mutual.enabled) == ("none", False)
-    assert len(ABLATION) == 12 + 1
+    assert not any(recipe.context.sizes_px for recipe in recipes[:12]), "the paper has no context"
+    assert [method.name for method in ABLATION[12:]] == [
+        "the recipe without context", "the recipe without diffusion", "the recipe",
+    ]  # fmt: skip
+    assert (recipes[12].context.sizes_px, recipes[13].fusion.guidance, recipes[14]) == ((), (), RECIPES["laptop"])
 
 
 def read_csv(path: Path) -> list[dict[str, str]]:

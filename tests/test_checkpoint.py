@@ -77,7 +77,7 @@ def huge_header(path: Path) -> None:
     (cut, "not a safetensors file, or it is cut off"),
     (flip, "is damaged"),
     (pickled, "not a safetensors file"),
-    (newer, "has format 99, this version reads 4"),
+    (newer, "has format 99, this version reads 5"),
     (foreign, "not one written by bdgf"),
     (huge_header, "not a safetensors file"),
 ])  # fmt: skip

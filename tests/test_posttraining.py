@@ -9,8 +9,8 @@ import torch
 from landcover_bdgf.checkpoint import Checkpoint
 from landcover_bdgf.classifier import Classifier
 from landcover_bdgf.device import Run
-from landcover_bdgf.posttraining import with_domain, with_temperature
-from landcover_bdgf.recipe import Recipe
+from landcover_bdgf.posttraining import best_temperature, with_domain
+from landcover_bdgf.recipe import changed
 from landcover_bdgf.samples import Samples
 from landcover_bdgf.stack import Stack
 from landcover_bdgf.training import train
@@ -36,7 +36,7 @@ def validation(model: Checkpoint, stack: Stack, samples: Samples) -> Samples:
 def test_the_temperature_is_the_best_for_validation_pixels(
     model: Checkpoint, stack: Stack, validation: Samples
 ) -> None:
-    fitted = with_temperature(model, stack, validation, Run())
+    fitted = replace(model, temperature=best_temperature(model, stack, validation, Run()))
     best = cross_entropy(fitted, stack, validation)
     assert 0.21 < fitted.temperature < 4.9
     for factor in (0.8, 1.25):
@@ -45,17 +45,33 @@ def test_the_temperature_is_the_best_for_validation_pixels(
 
 
 def test_overconfidence_is_cooled(model: Checkpoint, stack: Stack, validation: Samples) -> None:
-    fitted = with_temperature(model, stack, validation, Run())
-    hotter = {k: 1.5 * v if k.startswith("fusion.head.") else v for k, v in model.weights.items()}
-    again = with_temperature(replace(model, weights=hotter), stack, validation, Run())
-    assert again.temperature == pytest.approx(1.5 * fitted.temperature, rel=0.03)
+    heads = ("fusion.head.", "context.head.")
+    hotter = {k: 1.5 * v if k.startswith(heads) else v for k, v in model.weights.items()}
+    cool, hot = (best_temperature(replace(model, weights=w), stack, validation, Run()) for w in (model.weights, hotter))
+    assert hot == pytest.approx(1.5 * cool, rel=0.03)
 
 
-def test_only_validation_polygons_change_the_temperature(stack: Stack, samples: Samples, denoiser: Checkpoint) -> None:
-    for share in (0.0, 0.3):
-        settings = denoiser.recipe.training.model_copy(update={"validation_share": share, "steps": 4})
-        recipe: Recipe = denoiser.recipe.model_copy(update={"training": settings})
-        assert (train(stack, samples, denoiser=denoiser, recipe=recipe).temperature != 1) is (share > 0)
+@pytest.mark.parametrize(("validation", "calibration"), [(0.0, 0.0), (0.3, 0.0), (0.0, 0.3)])
+def test_polygons_that_are_left_out_tell_the_temperature(
+    validation: float, calibration: float, stack: Stack, samples: Samples, denoiser: Checkpoint
+) -> None:
+    sets = (f"training.validation_share={validation}", f"training.calibration_share={calibration}")
+    model = train(stack, samples, denoiser=denoiser, recipe=changed(denoiser.recipe, sets))
+    assert (model.temperature != 1) is (validation + calibration > 0)
+
+
+def test_calibration_changes_nothing_but_the_temperature(
+    stack: Stack, samples: Samples, denoiser: Checkpoint, model: Checkpoint
+) -> None:
+    recipe = changed(denoiser.recipe, ("training.calibration_share=0",))
+    alone = train(stack, samples, denoiser=denoiser, recipe=recipe)
+    assert alone.temperature == 1 != model.temperature
+    assert all(np.array_equal(alone.weights[name], weights) for name, weights in model.weights.items())
+
+
+def test_a_class_of_one_polygon_keeps_it(stack: Stack, samples: Samples, denoiser: Checkpoint) -> None:
+    single = replace(samples, groups=samples.codes.astype(np.int32))
+    assert train(stack, single, denoiser=denoiser).temperature == 1
 
 
 def test_what_was_trained_on_is_no_stranger(model: Checkpoint, stack: Stack, samples: Samples) -> None:

@@ -56,7 +56,15 @@ def map_path(tmp_path: Path) -> Path:
     path = write_map(tmp_path / "map.tif", codes, Legend.from_values(["crops", "water"]))
     x, y = GRID.xy([30], [0])
     write_record(
-        path, {"training": {"pixels": f"MULTIPOINT ({x[0]} {y[0]})", "crs": GRID.crs.to_wkt(), "clear_px": 13}}
+        path,
+        {
+            "training": {
+                "pixels": f"MULTIPOINT ({x[0]} {y[0]})",
+                "crs": GRID.crs.to_wkt(),
+                "clear_px": 13,
+                "apart_px": 37,
+            }
+        },
     )
     return path
 
@@ -85,9 +93,11 @@ def test_distance_to_training_is_told(map_path: Path, tmp_path: Path, caplog: py
     assert result.leak == pytest.approx(1 / 3)
     assert [(b.label, b.n) for b in result.by_distance] == [
         ("0 to 12 px", 1),
-        ("13 to 31 px", 1),
-        ("32 to 99 px", 1),
+        ("13 to 36 px", 1),
+        ("37 to 99 px", 1),
     ]
+    assert result.surroundings == pytest.approx(2 / 3)
+    assert "66.7 % of the reference pixels share surroundings with training pixels" in str(result)
     assert "33.3 % of the reference windows overlap training windows" in caplog.text
 
 

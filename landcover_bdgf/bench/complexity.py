@@ -10,6 +10,7 @@ import torch
 from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
+from landcover_bdgf.networks.context import context_network, statistics
 from landcover_bdgf.networks.fusion import FusionNetwork, Inputs
 from landcover_bdgf.networks.mamba import SpectralMamba
 from landcover_bdgf.networks.unet import BAND_MULTIPLE, UNet, feature_channels
@@ -57,7 +58,17 @@ def count_parts(recipe: Recipe, inputs: Inputs) -> list[Part]:
             window = whole.get(key, 0) + _scan(module) * recipe.fusion.centre_px**2
             pixel = window if tile is None else tile.get(key, 0) // TILE_PX**2 + _scan(module)
         parts.append(Part(name, _parameters(module), window, pixel))
-    return parts
+    return parts + _context(recipe, inputs)
+
+
+def _context(recipe: Recipe, inputs: Inputs) -> list[Part]:
+    """Two linear layers; the statistics that they see are sums, and not counted."""
+    seen = statistics(inputs.bands + inputs.sar_bands, recipe.context.sizes_px)
+    network = context_network(seen, inputs.classes, recipe)
+    if network is None:
+        return []
+    products = network.hidden.weight.numel() + network.head.weight.numel()
+    return [Part("context", _parameters(network), products, products)]
 
 
 def _unet(recipe: Recipe, inputs: Inputs) -> Part:

@@ -21,15 +21,16 @@ from landcover_bdgf.recipe import Recipe
 BASELINES = tuple(f"{c}{context}" for c in ("et", "rf", "svm", "gb") for context in ("", "+9", "+17", "+33"))
 COMPARISON = (BDGF, "fusion", *BASELINES)
 _ALL = "cnn,transformer,mamba"
+_NO_CONTEXT = ("context.sizes_px=",)  # which the paper has not
 
 
 def _variant(name: str, branches: str = _ALL, guidance: str = "", *more: str) -> Method:
-    overrides = (f"fusion.branches={branches}", f"fusion.guidance={guidance or branches}", *more)
+    overrides = (f"fusion.branches={branches}", f"fusion.guidance={guidance or branches}", *_NO_CONTEXT, *more)
     return Method(name, BDGF, overrides=overrides)
 
 
-# Rows 1 to 12 of the paper's Table 2, where diffusion features guide every branch that is there. After them
-# the recipe as it is.
+# Rows 1 to 12 of the paper's Table 2, where diffusion features guide every branch that is there. After them what the
+# recipe has beside the paper, one by one, and the recipe as it is.
 ABLATION = (
     _variant("1 CNN", "cnn"),
     _variant("2 transformer", "transformer"),
@@ -43,6 +44,8 @@ ABLATION = (
     _variant("10 no masks", _ALL, "", "diffusion.mask=none"),
     _variant("11 no mutual learning", _ALL, "", "mutual.enabled=false"),
     _variant("12 whole", _ALL),
+    Method("the recipe without context", BDGF, overrides=_NO_CONTEXT),
+    Method("the recipe without diffusion", BDGF, overrides=("fusion.guidance=",)),
     Method("the recipe", BDGF),
 )
 # The paper's Table 8: diffusion features with and without masks and speckle noise, seen by either classifier.

@@ -16,7 +16,7 @@ from torch import Generator, Tensor, nn
 from torch.nn import functional as F
 
 from landcover_bdgf.networks.cnn import CnnBranch
-from landcover_bdgf.networks.layers import Readout, crop, project
+from landcover_bdgf.networks.layers import Readout, crop, drop, project
 from landcover_bdgf.networks.mamba import MambaBranch
 from landcover_bdgf.networks.transformer import AttentionBranch, TransformerBranch
 from landcover_bdgf.recipe import FusionRecipe
@@ -65,7 +65,7 @@ class FusionNetwork(nn.Module):
     def forward(self, spec: Tensor, sar: Tensor, features: Tensor, generator: Generator | None = None) -> Outputs:
         """With a ``generator`` (training), components of the branch vectors are dropped out by its draws."""
         vectors = self.branch_vectors(spec, sar, features)
-        dropped = {name: self._dropout(v, generator) for name, v in vectors.items()}
+        dropped = {name: drop(v, self.recipe.dropout, generator) for name, v in vectors.items()}
         branch_z = {name: project(self.heads[name], v.movedim(1, 0)).movedim(0, 1) for name, v in dropped.items()}
         return Outputs(self._whole(dropped), branch_z, vectors)
 
@@ -105,13 +105,6 @@ class FusionNetwork(nn.Module):
             assert dif is not None
             vectors["attention"] = self.attention(dif, then.get("attention"), stride)
         return {name: vectors[name] for name in self.recipe.branches}
-
-    def _dropout(self, v: Tensor, generator: Generator | None) -> Tensor:
-        # not nn.Dropout: that draws from one state shared by all threads, and would differ from run to run
-        if generator is None or not self.recipe.dropout:
-            return v
-        keep = torch.rand(v.shape, generator=generator).to(v.device) >= self.recipe.dropout
-        return v * keep / (1 - self.recipe.dropout)
 
     def _centre(self, x: Tensor) -> Tensor:
         return crop(x, (self.recipe.patch - self.recipe.centre_px) // 2)
@@ -168,20 +161,21 @@ def total_loss(
     outputs: Outputs, codes: Tensor, mutual: MutualLearning | None, settings: LossSettings
 ) -> tuple[Tensor, dict[str, Tensor]]:
     """Eq. 29 for single windows: z (B, C, 1, 1), codes int64 (B,) from 0; and the temperatures."""
-
-    def cross_entropy(z: Tensor) -> Tensor:
-        smoothing = settings.label_smoothing
-        losses = F.cross_entropy(z.flatten(1), codes, reduction="none", label_smoothing=smoothing)
-        # a plain mean: divided by the weights of its own batch, a rare class would weigh less than it should
-        return (losses if settings.class_weights is None else losses * settings.class_weights[codes]).mean()
-
-    loss = cross_entropy(outputs.z)
+    loss = cross_entropy(outputs.z, codes, settings)
     if settings.branch_weight:
-        loss = loss + settings.branch_weight * sum(cross_entropy(z) for z in outputs.branch_z.values())
+        of_branches = [cross_entropy(z, codes, settings) for z in outputs.branch_z.values()]
+        loss = loss + settings.branch_weight * torch.stack(of_branches).sum()
     if mutual is None:
         return loss, {}
     divergences, temperatures = mutual(outputs)
     return loss + divergences, temperatures
+
+
+def cross_entropy(z: Tensor, codes: Tensor, settings: LossSettings) -> Tensor:
+    """Of single windows, z (B, C, 1, 1), with the weights of their classes."""
+    losses = F.cross_entropy(z.flatten(1), codes, reduction="none", label_smoothing=settings.label_smoothing)
+    # a plain mean: divided by the weights of its own batch, a rare class would weigh less than it should
+    return (losses if settings.class_weights is None else losses * settings.class_weights[codes]).mean()
 
 
 @dataclass(frozen=True)

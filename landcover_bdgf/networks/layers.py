@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import torch
-from torch import Tensor, nn
+from torch import Generator, Tensor, nn
 from torch.nn import functional as F
 
 from landcover_bdgf.networks.scan import runs_compiled
@@ -86,6 +86,16 @@ def window_mean(x: Tensor, size: int, stride: int = 1) -> Tensor:
 def crop(x: Tensor, px: int) -> Tensor:
     """Cut ``px`` pixels off each side of the last two axes."""
     return x[..., px : x.shape[-2] - px, px : x.shape[-1] - px] if px else x
+
+
+def drop(x: Tensor, share: float, generator: Generator | None) -> Tensor:
+    """Dropout by the draws of a generator; without one, nothing is dropped.
+
+    Not nn.Dropout: that draws from one state shared by all threads, and would differ from run to run.
+    """
+    if generator is None or not share:
+        return x
+    return x * (torch.rand(x.shape, generator=generator).to(x.device) >= share) / (1 - share)
 
 
 class Readout(nn.Module):
