@@ -19,10 +19,11 @@ from sklearn.metrics import cohen_kappa_score, precision_recall_fscore_support
 from landcover_bdgf.calibration import ReliabilityBin, calibration_error
 from landcover_bdgf.errors import LabelError
 from landcover_bdgf.legend import NODATA_CODE, Legend, printable
-from landcover_bdgf.sample_set import APART_PX, CLEAR_PX
+from landcover_bdgf.sample_set import CLEAR_PX
 
 # Distance to the nearest training pixel, in pixels. Below the first bound the windows of both overlap; beyond, the two
 # share less and less of the landscape.
+APART_PX = 37  # from which on not even surroundings are shared, by the settings that nobody changed
 DISTANCE_BINS_PX = ((0.0, CLEAR_PX), (CLEAR_PX, APART_PX), (APART_PX, 100.0), (100.0, math.inf))
 
 NO_PROBABILITY_SAMPLE = (

@@ -15,7 +15,7 @@ from torch.nn import functional as F
 
 from landcover_bdgf.blocks import Block, read_block
 from landcover_bdgf.device import sent
-from landcover_bdgf.networks.context import statistics, surroundings
+from landcover_bdgf.networks.context import surroundings
 from landcover_bdgf.networks.diffusion import Channels, Schedule, encode
 from landcover_bdgf.networks.layers import crop
 from landcover_bdgf.networks.unet import HALO_PX, UNet, feature_channels
@@ -77,7 +77,7 @@ class Viewer:
     @property
     def statistics(self) -> int:
         """Number of values that describe the surroundings of a pixel."""
-        return statistics(self.channels, self.recipe.context.sizes_px)
+        return self.recipe.context.statistics(self.channels)
 
     def digest(self) -> str:
         """sha256 of all that decides what is seen of a block."""

@@ -57,7 +57,8 @@ class Appetite:
         padded = -(-channels // 8) * 8  # as the U-Net does
         encoder = round(32 * recipe.diffusion.width) * padded  # the first block's output, in all bands
         tokens = fusion.tokens * fusion.d  # of both sensors, of every second row
-        floats = round(LIVE_ENCODER * encoder + LIVE_FUSION * fusion.cnn_widths[1] * scaling.bands) + tokens
+        around = recipe.context.statistics(channels) // fusion.stride**2
+        floats = round(LIVE_ENCODER * encoder + LIVE_FUSION * fusion.cnn_widths[1] * scaling.bands) + tokens + around
         file_block = max(stack.spectral.block_bytes(), stack.sar.block_bytes())
         return cls(stack.grid.shape_hw[1], raw, channels, floats, recipe.halo_px, file_block, batch)
 

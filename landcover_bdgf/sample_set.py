@@ -18,8 +18,6 @@ from landcover_bdgf.split import distances_px
 TRAIN, TEST = 0, 1
 # Least distance at which the nine by nine windows of 9 px that decide a pixel share none with a training window.
 CLEAR_PX = 13
-# The same of the squares of 33 px round them, whose statistics are seen too.
-APART_PX = 37
 
 
 class ClassRow(TypedDict):

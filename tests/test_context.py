@@ -12,8 +12,8 @@ from landcover_bdgf.classifier import Classifier
 from landcover_bdgf.device import Run, open_workers
 from landcover_bdgf.features import Viewer
 from landcover_bdgf.mapping import map_scene
-from landcover_bdgf.networks.context import context_network, statistics, surroundings
-from landcover_bdgf.recipe import RECIPES, changed, load_recipe
+from landcover_bdgf.networks.context import context_network, surroundings
+from landcover_bdgf.recipe import RECIPES, ContextRecipe, changed, load_recipe
 from landcover_bdgf.samples import Samples
 from landcover_bdgf.scaling import scaled_cube
 from landcover_bdgf.stack import Stack
@@ -34,7 +34,7 @@ def test_only_data_count() -> None:
     valid = rng.random((15, 12)) < 0.6
     cube = np.where(valid, rng.normal(0.5, 1, (2, 15, 12)), 0)
     found = surroundings(torch.from_numpy(cube)[None].float(), torch.from_numpy(valid)[None, None].float(), SIZES)
-    assert found.shape == (1, statistics(2, SIZES), 9, 6) == (1, 10, 9, 6)
+    assert found.shape == (1, ContextRecipe(sizes_px=SIZES).statistics(2), 9, 6) == (1, 10, 9, 6)
     for row, col in [(0, 0), (4, 2), (8, 5)]:
         expected = [cube[:, row + 3, col + 3]]
         for size in SIZES:

@@ -10,7 +10,7 @@ import torch
 from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
-from landcover_bdgf.networks.context import context_network, statistics
+from landcover_bdgf.networks.context import context_network
 from landcover_bdgf.networks.fusion import FusionNetwork, Inputs
 from landcover_bdgf.networks.mamba import SpectralMamba
 from landcover_bdgf.networks.unet import BAND_MULTIPLE, UNet, feature_channels
@@ -63,8 +63,8 @@ def count_parts(recipe: Recipe, inputs: Inputs) -> list[Part]:
 
 def _context(recipe: Recipe, inputs: Inputs) -> list[Part]:
     """Two linear layers; the statistics that they see are sums, and not counted."""
-    seen = statistics(inputs.bands + inputs.sar_bands, recipe.context.sizes_px)
-    network = context_network(seen, inputs.classes, recipe)
+    statistics = recipe.context.statistics(inputs.bands + inputs.sar_bands)
+    network = context_network(statistics, inputs.classes, recipe)
     if network is None:
         return []
     products = network.hidden.weight.numel() + network.head.weight.numel()

@@ -24,11 +24,6 @@ from landcover_bdgf.recipe import Recipe
 LEAST_SHARE = 1e-6  # of pixels with data in a square, against division by 0
 
 
-def statistics(channels: int, sizes: Sequence[int]) -> int:
-    """Q."""
-    return channels * (1 + 2 * len(sizes)) if sizes else 0
-
-
 def surroundings(cube: Tensor, valid: Tensor, sizes: Sequence[int], stride: int = 1) -> Tensor:
     """What lies round pixels: ``(B, C, H, W), (B, 1, H, W) -> (B, Q, ⌈H' / stride⌉, ⌈W' / stride⌉)``, H' = H − s + 1.
 
