@@ -21,9 +21,9 @@ from landcover_bdgf.errors import LabelError
 from landcover_bdgf.legend import NODATA_CODE, Legend, printable
 from landcover_bdgf.sample_set import CLEAR_PX
 
+APART_PX = 37  # least distance at which a reference and a training pixel share no surroundings, by the usual settings
 # Distance to the nearest training pixel, in pixels. Below the first bound the windows of both overlap; beyond, the two
 # share less and less of the landscape.
-APART_PX = 37  # from which on not even surroundings are shared, by the settings that nobody changed
 DISTANCE_BINS_PX = ((0.0, CLEAR_PX), (CLEAR_PX, APART_PX), (APART_PX, 100.0), (100.0, math.inf))
 
 NO_PROBABILITY_SAMPLE = (

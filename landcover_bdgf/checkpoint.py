@@ -66,7 +66,7 @@ class Checkpoint:
     provenance : dict
         Inputs with hashes, versions, seed; of a model also its training pixels.
     temperature : float
-        By which a model's logits are divided, so that its probabilities are honest.
+        In which a model's probabilities are honest, see :func:`~landcover_bdgf.classifier.tempered`.
     """
 
     kind: Kind

@@ -22,13 +22,14 @@ from landcover_bdgf.parts import LAYER_NODATA, NODATA
 from landcover_bdgf.progress import log
 
 NO_DATA_WEIGHT = 1e-6  # of a window round a pixel without data, among those that are averaged
+LEAST_PROBABILITY = 1e-3  # in other temperatures: no class is ruled out by windows that all agree
 GPU_BLOCKS = 16  # at once, to begin with: a quarter of a million windows
 
 
 class Classifier:
     """A model ready to classify blocks of a stack; :meth:`classify` may run in several threads.
 
-    ``batch`` is how many blocks it is good at classifying at once; probabilities are softened by ``temperature``; with
+    ``batch`` is how many blocks it is good at classifying at once; probabilities have the ``temperature``; with
     ``ood`` it also tells how unlike all training pixels a pixel is.
     """
 
@@ -78,7 +79,7 @@ class Classifier:
         Each is the mean over the windows round its pixel that the recipe averages. Those whose own pixel has no data
         count only where no other is near.
         """
-        return self.averaged(self.logits(self.see(*blocks)), blocks, self.temperature)
+        return tempered(self.averaged(self.logits(self.see(*blocks)), blocks), self.temperature)
 
     def see(self, *blocks: Block) -> Seen:
         """What the networks need of some blocks."""
@@ -103,9 +104,9 @@ class Classifier:
         return _repeated(means[..., ::stride, ::stride], stride, means.shape[2:])
 
     @torch.no_grad()
-    def averaged(self, z: Tensor, blocks: Sequence[Block], temperature: float) -> Tensor:
-        """Probabilities of the pixels of some blocks, from the logits of their windows."""
-        return self._window_means(torch.softmax(z / temperature, dim=1), blocks)
+    def averaged(self, z: Tensor, blocks: Sequence[Block]) -> Tensor:
+        """Probabilities of the pixels of some blocks, as sure as the windows are, from the logits of their windows."""
+        return self._window_means(torch.softmax(z, dim=1), blocks)
 
     def _window_means(self, x: Tensor, blocks: Sequence[Block]) -> Tensor:
         """Means of what windows have over those that are averaged: (B, C, h', w') -> (B, C, h, w)."""
@@ -132,7 +133,7 @@ class Classifier:
             return results
         chosen = [blocks[i] for i in some]
         seen = self.see(*chosen)
-        probability, index = self.averaged(self.logits(seen), chosen, self.temperature).max(dim=1)
+        probability, index = tempered(self.averaged(self.logits(seen), chosen), self.temperature).max(dim=1)
         codes = self.codes[index.cpu().numpy()]
         layers = (probability * 100).round().to(torch.uint8)[:, None]
         if self.domain is not None:
@@ -143,6 +144,17 @@ class Classifier:
                 np.where(valid[i], own_codes, empty.codes), np.where(valid[i], own_layers, empty.layers)
             )
         return results
+
+
+def tempered(p: Tensor, temperature: float) -> Tensor:
+    """Probabilities in another temperature, ``p^(1/T)`` over their sum: ``(B, C, …)``, the same order of classes.
+
+    Not of the windows' logits (Guo et al. 2017, arXiv 1706.04599): that would change which class has the highest mean.
+    """
+    if temperature == 1:
+        return p
+    p = p.clamp(min=LEAST_PROBABILITY) ** (1 / temperature)
+    return p / p.sum(1, keepdim=True)
 
 
 def _repeated(x: Tensor, times: int, shape_hw: Sequence[int]) -> Tensor:

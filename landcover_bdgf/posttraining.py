@@ -11,13 +11,14 @@ from dataclasses import dataclass, replace
 from typing import TypeVar
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 from scipy.optimize import minimize_scalar
 from torch import Tensor
 
 from landcover_bdgf.blocks import BLOCK_PX, Block
 from landcover_bdgf.checkpoint import Checkpoint
-from landcover_bdgf.classifier import Classifier
+from landcover_bdgf.classifier import Classifier, tempered
 from landcover_bdgf.device import Run, Workers, open_workers
 from landcover_bdgf.domain import DOMAIN_PREFIX, fit_domain
 from landcover_bdgf.progress import log, track
@@ -43,27 +44,30 @@ class Labelled:
         return layers[0].double().cpu().numpy()[:, self.rows, self.cols].T
 
 
-def best_temperature(model: Checkpoint, stack: Stack, validation: Samples, run: Run) -> float:
-    """That of the least cross-entropy of pixels that the model did not learn from (Guo et al. 2017, 1706.04599)."""
+def best_temperature(model: Checkpoint, stack: Stack, left_out: Samples, run: Run) -> float:
+    """That of the least cross-entropy of pixels that the model did not learn from."""
     classifier = Classifier(model, run)
 
-    def logits(one: Labelled) -> Tensor:
-        return classifier.logits(classifier.see(one.block))
-
-    def cross_entropy(log_temperature: float) -> float:
-        p = []
-        for one, z in kept:
-            found = one.of(classifier.averaged(z, [one.block], math.exp(log_temperature)))
-            p.append(found[np.arange(len(found)), validation.codes[one.index] - 1])
-        return float(-np.log(np.maximum(np.concatenate(p), 1e-9)).mean())
+    def probabilities(one: Labelled) -> NDArray[np.float64]:
+        return one.of(classifier.averaged(classifier.logits(classifier.see(one.block)), [one.block]))
 
     with open_workers(run.workers(classifier.viewer.device)) as workers:
-        kept = list(_computed(logits, classifier, stack, validation, workers))
-        limits = [math.log(limit) for limit in TEMPERATURES]
-        found = minimize_scalar(cross_entropy, bounds=limits, options={"xatol": 0.01})
-    temperature = round(math.exp(found.x), 3)
-    log.info("probabilities have the temperature %g, from %d pixels of other polygons", temperature, len(validation))
+        found = [(one.index, own) for one, own in _computed(probabilities, classifier, stack, left_out, workers)]
+    index, p = (np.concatenate(parts) for parts in zip(*found, strict=True))
+    temperature = fitted_temperature(p, left_out.codes[index].astype(np.int64) - 1)
+    log.info("probabilities have the temperature %g, from %d pixels of other polygons", temperature, len(index))
     return temperature
+
+
+def fitted_temperature(p: NDArray[np.float64], truth: NDArray[np.int64]) -> float:
+    """The temperature of least cross-entropy for probabilities (n, C) and true classes (n,) from 0."""
+
+    def cross_entropy(log_temperature: float) -> float:
+        found = tempered(torch.from_numpy(p), math.exp(log_temperature)).numpy()
+        return float(-np.log(np.maximum(found[np.arange(len(truth)), truth], 1e-9)).mean())
+
+    limits = [math.log(limit) for limit in TEMPERATURES]
+    return round(math.exp(minimize_scalar(cross_entropy, bounds=limits, options={"xatol": 0.01}).x), 3)
 
 
 def with_domain(model: Checkpoint, stack: Stack, samples: Samples, run: Run) -> Checkpoint:

@@ -66,10 +66,10 @@ def test_what_is_undefined_is_none_in_json() -> None:
 
 
 def test_distance_bins_hold_each_pixel_once() -> None:
-    distances: NDArray[np.float64] = np.array([0, 12, 13, 31, 32, 99, 100, 5000.0])
+    distances: NDArray[np.float64] = np.array([0, 12, 13, 36, 37, 99, 100, 5000.0])
     bins = accuracy_by_distance(np.array([1, 0, 1, 1, 0, 0, 1, 1], bool), distances)
     assert [(b.n, b.overall) for b in bins] == [(2, 0.5), (2, 1.0), (2, 0.0), (2, 1.0)]
-    assert [b.label for b in bins] == ["0 to 12 px", "13 to 31 px", "32 to 99 px", "100 px and more"]
+    assert [b.label for b in bins] == ["0 to 12 px", "13 to 36 px", "37 to 99 px", "100 px and more"]
     assert len(accuracy_by_distance(np.array([True]), np.array([40.0]))) == 1
 
 

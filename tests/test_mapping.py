@@ -102,7 +102,10 @@ def test_a_mapped_block_is_the_reference_window_by_window(made: Path, model: Che
     seen = viewer.see(block)
     with torch.no_grad():
         corner = (x[..., 30:58, 20:48] for x in (seen.spec, seen.sar, seen.dif))
-        p = torch.softmax(apply_windows(classifier.network, *corner, stride=2), dim=1)[0].numpy()
+        z = apply_windows(classifier.network, *corner, stride=2)
+        assert classifier.context is not None
+        z = z + classifier.context(seen.around[..., 30:50:2, 20:40:2])
+        p = torch.softmax(z, dim=1)[0].numpy()
     assert p.shape[1:] == (10, 10)
     inset = viewer.recipe.halo_px - 4
     valid = block.seen.valid[inset + 30 : inset + 50 : 2, inset + 20 : inset + 40 : 2]
@@ -117,6 +120,7 @@ def test_a_mapped_block_is_the_reference_window_by_window(made: Path, model: Che
 
 def test_a_map_averages_the_windows_round_a_pixel(model: Checkpoint, wide_stack: Stack) -> None:
     """As averaging afterwards single windows of every second row and column, those of pixels without data left out."""
+    model = replace(model, temperature=1.0)
     single, wider = (replace(model, recipe=changed(model.recipe, (f"fusion.average_px={n}",))) for n in (1, 5))
     alone, averaged = Classifier(single, Run()), Classifier(wider, Run())
     whole = np.zeros((len(alone.codes), 300 + 4, 200 + 4))

@@ -7,9 +7,9 @@ import pytest
 import torch
 
 from landcover_bdgf.checkpoint import Checkpoint
-from landcover_bdgf.classifier import Classifier
+from landcover_bdgf.classifier import Classifier, tempered
 from landcover_bdgf.device import Run
-from landcover_bdgf.posttraining import best_temperature, with_domain
+from landcover_bdgf.posttraining import best_temperature, fitted_temperature, with_domain
 from landcover_bdgf.recipe import changed
 from landcover_bdgf.samples import Samples
 from landcover_bdgf.stack import Stack
@@ -44,11 +44,24 @@ def test_the_temperature_is_the_best_for_validation_pixels(
         assert cross_entropy(other, stack, validation) > best
 
 
-def test_overconfidence_is_cooled(model: Checkpoint, stack: Stack, validation: Samples) -> None:
-    heads = ("fusion.head.", "context.head.")
-    hotter = {k: 1.5 * v if k.startswith(heads) else v for k, v in model.weights.items()}
-    cool, hot = (best_temperature(replace(model, weights=w), stack, validation, Run()) for w in (model.weights, hotter))
-    assert hot == pytest.approx(1.5 * cool, rel=0.03)
+def test_overconfidence_is_cooled() -> None:
+    """Classes drawn by some probabilities, which are then sharpened: the temperature undoes it."""
+    rng = np.random.default_rng(0)
+    honest = rng.dirichlet([1.0, 1.0, 1.0], 20_000)
+    truth = (honest.cumsum(1) < rng.random((len(honest), 1))).sum(1)
+    assert fitted_temperature(honest, truth) == pytest.approx(1, abs=0.05)
+    sharp = honest**2 / (honest**2).sum(1, keepdims=True)
+    assert fitted_temperature(sharp, truth) == pytest.approx(2, abs=0.1)
+    p = torch.from_numpy(honest[:, :, None])
+    torch.testing.assert_close(tempered(tempered(p, 0.9), 1 / 0.9), p, atol=3e-3, rtol=0)  # but for the floor
+
+
+def test_no_temperature_changes_a_class(model: Checkpoint, stack: Stack) -> None:
+    cold, hot = (Classifier(replace(model, temperature=t), Run()) for t in (0.5, 4.0))
+    block = cold.viewer.read(stack, (0, 0))
+    first, second = (classifier.classify([block])[0] for classifier in (cold, hot))
+    assert np.array_equal(first.codes, second.codes)
+    assert (first.layers[0] > second.layers[0]).mean() > 0.9
 
 
 @pytest.mark.parametrize(("validation", "calibration"), [(0.0, 0.0), (0.3, 0.0), (0.0, 0.3)])
