@@ -2,7 +2,8 @@
 
 In the order of the method: :mod:`unet` (the denoiser), :mod:`diffusion` (noise, masks, loss, one-step
 features), :mod:`cnn`, :mod:`transformer` and :mod:`mamba` (one branch each, :mod:`scan` below the last),
-:mod:`fusion` (the three together, and their mutual learning).
+:mod:`fusion` (the three together, and their mutual learning), :mod:`context` (beside them: what lies
+farther round a pixel).
 
 The sharing rule. A map needs a window round *every* pixel. Each layer here is therefore computable
 once per pixel and shared by all windows that hold the pixel: a network maps an array of
