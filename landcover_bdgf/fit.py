@@ -105,7 +105,7 @@ class Kept:
 
 
 def fit(task: Task[Shard], workers: Workers, *, partial: Path | None = None, resume: bool = False) -> History:
-    """Train ``task.network``, keeping the state in ``partial`` every half minute and on Ctrl-C.
+    """Train ``task.network``, keeping the state in ``partial`` every half minute, on Ctrl-C and at the end.
 
     Raises
     ------
@@ -145,6 +145,8 @@ def fit(task: Task[Shard], workers: Workers, *, partial: Path | None = None, res
             if stopped():
                 log.warning("%s stopped%s", task.name, "; go on with --resume" if partial else "")
                 raise KeyboardInterrupt
+    if partial is not None:  # what follows may be interrupted too
+        _save_state(partial, task, optimizer, history, kept)
     if kept.weights:
         network.load_state_dict(kept.weights)
     return history

@@ -46,12 +46,14 @@ def test_a_seed_changes_everything(stack: Stack, samples: Samples, denoiser: Che
 
 
 @contextmanager
-def stopped(monkeypatch: pytest.MonkeyPatch, ctrl_c: Callable[[], None], *, after: int) -> Iterator[None]:
-    """A training that is stopped like by Ctrl-C after some steps."""
+def stopped(
+    monkeypatch: pytest.MonkeyPatch, ctrl_c: Callable[[], None], *, after: int, name: str = ""
+) -> Iterator[None]:
+    """A training, the first or the one of that name, that is stopped like by Ctrl-C after some steps."""
     step = fitting._step
 
     def stopping(task, number, *rest):  # type: ignore[no-untyped-def]
-        if number == after - 1:
+        if number == after - 1 and name in ("", task.name):
             ctrl_c()
         return step(task, number, *rest)
 
@@ -74,6 +76,12 @@ def test_resumed_equals_uninterrupted(
     with stopped(monkeypatch, ctrl_c, after=2):
         train(stack, samples, denoiser=denoiser, partial=partial)
     assert_same_weights(train(stack, samples, denoiser=denoiser, partial=partial, resume=True), model)
+    partial.unlink()
+    with stopped(monkeypatch, ctrl_c, after=2, name="calibrate"):
+        train(stack, samples, denoiser=denoiser, partial=partial)
+    resumed = train(stack, samples, denoiser=denoiser, partial=partial, resume=True)
+    assert_same_weights(resumed, model)
+    assert resumed.temperature == model.temperature
     with stopped(monkeypatch, ctrl_c, after=1):
         pretrain(stack, denoiser.recipe, samples=samples, partial=partial)
     other = load_recipe("laptop", ("diffusion.steps=3", "diffusion.batch=4", "diffusion.learning_rate=0.5"))
