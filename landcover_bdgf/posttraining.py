@@ -21,12 +21,12 @@ from landcover_bdgf.checkpoint import Checkpoint
 from landcover_bdgf.classifier import Classifier, tempered
 from landcover_bdgf.device import Run, Workers, open_workers
 from landcover_bdgf.domain import DOMAIN_PREFIX, fit_domain
-from landcover_bdgf.progress import log, track
+from landcover_bdgf.progress import track
 from landcover_bdgf.sample_set import Samples
 from landcover_bdgf.stack import Stack
 
 BLOCKS = 48  # those with the most labelled pixels; what is computed of them is kept in memory
-TEMPERATURES = 0.2, 5.0
+TEMPERATURES = 1.0, 5.0  # a few easy polygons are no reason to be surer than the windows are
 Result = TypeVar("Result")
 
 
@@ -44,8 +44,10 @@ class Labelled:
         return layers[0].double().cpu().numpy()[:, self.rows, self.cols].T
 
 
-def best_temperature(model: Checkpoint, stack: Stack, left_out: Samples, run: Run) -> float:
-    """That of the least cross-entropy of pixels that the model did not learn from."""
+def left_out_probabilities(
+    model: Checkpoint, stack: Stack, left_out: Samples, run: Run
+) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
+    """Averaged probabilities (n, C) of pixels that the model did not learn from, and their classes (n,) from 0."""
     classifier = Classifier(model, run)
 
     def probabilities(one: Labelled) -> NDArray[np.float64]:
@@ -54,9 +56,7 @@ def best_temperature(model: Checkpoint, stack: Stack, left_out: Samples, run: Ru
     with open_workers(run.workers(classifier.viewer.device)) as workers:
         found = [(one.index, own) for one, own in _computed(probabilities, classifier, stack, left_out, workers)]
     index, p = (np.concatenate(parts) for parts in zip(*found, strict=True))
-    temperature = fitted_temperature(p, left_out.codes[index].astype(np.int64) - 1)
-    log.info("probabilities have the temperature %g, from %d pixels of other polygons", temperature, len(index))
-    return temperature
+    return p, left_out.codes[index].astype(np.int64) - 1
 
 
 def fitted_temperature(p: NDArray[np.float64], truth: NDArray[np.int64]) -> float:

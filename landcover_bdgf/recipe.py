@@ -195,9 +195,16 @@ class TrainingRecipe(Settings):
     balanced: bool = True  # classes weigh the same whatever their number of pixels
     averaged_share: float = Field(0.5, ge=0, le=1)  # weights are the mean over this last part of the steps
     validation_share: float = Field(0.0, ge=0, lt=1)  # of the *training* polygons; they choose weights and temperature
-    # Without them: of the training polygons that a second, thrown-away training leaves out, to learn from them how
-    # sure the first may be; 0 for as sure as it is. Decision 0013.
-    calibration_share: float = Field(0.3, ge=0, lt=1)
+    # Without them: parts into which the training polygons fall, each left out by a model that is thrown away, to learn
+    # from all of them how sure a model may be; 0 for as sure as it is. Decision 0013.
+    calibration_folds: int = Field(2, ge=0)
+
+    @field_validator("calibration_folds")
+    @classmethod
+    def _check(cls, folds: int) -> int:
+        if folds == 1:
+            raise ValueError("calibration_folds must be 0 or at least 2: one part would leave out all")
+        return folds
 
     @field_validator("steps", mode="before")
     @classmethod
@@ -259,7 +266,7 @@ _PAPER: dict[str, Any] = {
     "context": {"sizes_px": ()},
     "mutual": {"branch_weight": 0.0, "temperature_limits": None},
     "training": {"steps": 3000, "learning_rate": 4e-4, "augment": False, "balanced": False, "averaged_share": 0.0,
-                 "calibration_share": 0.0},
+                 "calibration_folds": 0},
 }  # fmt: skip
 RECIPES: dict[str, Recipe] = {
     "laptop": Recipe(),

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from shapely import MultiPoint, to_wkt
 from sklearn.metrics import recall_score
 from torch import Generator, Tensor, nn
@@ -27,7 +29,7 @@ from landcover_bdgf.networks.fusion import (
     cross_entropy,
     total_loss,
 )
-from landcover_bdgf.posttraining import best_temperature, with_domain
+from landcover_bdgf.posttraining import fitted_temperature, left_out_probabilities, with_domain
 from landcover_bdgf.progress import log
 from landcover_bdgf.provenance import record
 from landcover_bdgf.recipe import Recipe
@@ -106,9 +108,12 @@ def train(
         windows = cut_windows(stack, samples.train, viewer, workers)
         log.info("training on %d pixels of %d classes on %s", len(windows), len(windows.codes.unique()), device)
         model = lesson.model("train", windows, samples.train, workers, partial=partial, resume=resume)
-        judge, left_out = _judge(lesson, model, windows, samples.train, workers)
-    if len(left_out):
-        model = replace(model, temperature=best_temperature(judge, stack, left_out, run))
+        judged = [left_out_probabilities(judge, stack, left_out, run)
+                  for judge, left_out in _judges(lesson, model, windows, samples.train, workers)]  # fmt: skip
+    if judged:
+        p, truth = (np.concatenate(parts) for parts in zip(*judged, strict=True))
+        model = replace(model, temperature=fitted_temperature(p, truth))
+        log.info("probabilities have the temperature %g, from %d pixels", model.temperature, len(truth))
     return with_domain(model, stack, samples.train, run)
 
 
@@ -124,14 +129,15 @@ class Lesson:
 
     def model(
         self, name: str, windows: WindowTable, samples: Samples, workers: Workers, *,
-        partial: Path | None = None, resume: bool = False,
+        steps: int | None = None, partial: Path | None = None, resume: bool = False,
     ) -> Checkpoint:  # fmt: skip
-        """A model of these windows, of the pixels of ``samples`` in their order."""
+        """A model of these windows, of the pixels of ``samples`` in their order; after the recipe's number of steps."""
         viewer, recipe = self.viewer, self.viewer.recipe
         sizes = Inputs(viewer.scaling.bands, len(viewer.scaling.sar_mean), viewer.features, len(self.legend.entries))
         torch.manual_seed(self.run.seed)  # initial weights
         trained = Trained(sizes, viewer.statistics, recipe).to(viewer.device)
         task = _task(name, trained, windows, samples, recipe, self.run)
+        task = task if steps is None else replace(task, steps=steps)
         history = fit(task, workers, partial=partial, resume=resume)
         learned = {k: v.cpu().numpy() for k, v in trained.state_dict().items() if not k.startswith("mutual.")}
         return replace(
@@ -140,21 +146,38 @@ class Lesson:
         )  # fmt: skip
 
 
-def _judge(
+def _judges(
     lesson: Lesson, model: Checkpoint, windows: WindowTable, samples: Samples, workers: Workers
-) -> tuple[Checkpoint, Samples]:
-    """Pixels of polygons that a model did not learn from, and that model: they tell how sure it may be.
+) -> Iterator[tuple[Checkpoint, Samples]]:
+    """Models, and pixels of polygons that they did not learn from: these tell how sure a model may be.
 
-    The model itself where it left out validation polygons. Else another one that is trained like it on fewer polygons:
-    on its own training pixels a model is right nearly always, and sure of it. No pixels where no polygon can be spared.
+    The model itself and its validation polygons, where there are any. Else models like it, of which each leaves out a
+    part of the polygons and sees the others as often as the model did: on its own training pixels a model is right
+    nearly always, and sure of it.
     """
-    settings = lesson.viewer.recipe.training
-    share = settings.validation_share or settings.calibration_share
-    learn, left_out = _validation_split(samples, share, lesson.run.seed)
-    if len(left_out) and not settings.validation_share:
-        log.info("training again without %d of these pixels, which will tell how sure the model may be", len(left_out))
-        model = lesson.model("calibrate", windows.where(learn), samples.where(learn.numpy()), workers)
-    return model, samples.where(left_out.numpy())
+    settings, seed = lesson.viewer.recipe.training, lesson.run.seed
+    if settings.validation_share:
+        _, validate = _validation_split(samples, settings.validation_share, seed)
+        yield model, samples.where(validate.numpy())
+    elif settings.calibration_folds:
+        folds = _folds(samples, settings.calibration_folds, seed)
+        for fold in range(settings.calibration_folds):
+            learn, left_out = np.flatnonzero(folds != fold), np.flatnonzero(folds == fold)
+            if len(left_out):
+                steps = max(1, round(settings.steps_for(len(samples.rows)) * len(learn) / len(samples.rows)))
+                part = windows.where(torch.from_numpy(learn))
+                judge = lesson.model(f"calibrate {fold + 1}", part, samples.where(learn), workers, steps=steps)
+                yield judge, samples.where(left_out)
+
+
+def _folds(samples: Samples, count: int, seed: int) -> NDArray[np.int64]:
+    """The part of each pixel, of whole polygons of each class; −1 where a class has only one, which all must learn."""
+    folds, rng = np.full(len(samples.rows), -1), np.random.default_rng(seed)
+    for code in np.unique(samples.codes):
+        groups = rng.permutation(np.unique(samples.groups[samples.codes == code]))
+        for i, group in enumerate(groups if len(groups) > 1 else ()):
+            folds[(samples.groups == group) & (samples.codes == code)] = i % count
+    return folds
 
 
 def replace_diffusion(recipe: Recipe, of: Recipe) -> Recipe:

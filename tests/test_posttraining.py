@@ -6,42 +6,15 @@ import numpy as np
 import pytest
 import torch
 
+from landcover_bdgf import training
 from landcover_bdgf.checkpoint import Checkpoint
 from landcover_bdgf.classifier import Classifier, tempered
 from landcover_bdgf.device import Run
-from landcover_bdgf.posttraining import best_temperature, fitted_temperature, with_domain
+from landcover_bdgf.posttraining import fitted_temperature, left_out_probabilities, with_domain
 from landcover_bdgf.recipe import changed
 from landcover_bdgf.samples import Samples
 from landcover_bdgf.stack import Stack
-from landcover_bdgf.training import train
-
-
-def cross_entropy(model: Checkpoint, stack: Stack, pixels: Samples) -> float:
-    """Of pixels of the first block, as a map gives them."""
-    classifier = Classifier(model, Run())
-    p = classifier.probabilities([classifier.viewer.read(stack, (0, 0))])[0].numpy()
-    return float(-np.log(p[pixels.codes - 1, pixels.rows, pixels.cols]).mean())
-
-
-@pytest.fixture
-def validation(model: Checkpoint, stack: Stack, samples: Samples) -> Samples:
-    """Pixels of which the model, that has hardly learned, is right on a little more than half."""
-    classifier = Classifier(model, Run())
-    found = classifier.probabilities([classifier.viewer.read(stack, (0, 0))])[0].argmax(0).numpy() + 1
-    codes = found[samples.rows, samples.cols].astype(np.uint16)
-    rng = np.random.default_rng(0)
-    return replace(samples, codes=np.where(rng.random(len(codes)) < 0.5, codes, samples.codes))
-
-
-def test_the_temperature_is_the_best_for_validation_pixels(
-    model: Checkpoint, stack: Stack, validation: Samples
-) -> None:
-    fitted = replace(model, temperature=best_temperature(model, stack, validation, Run()))
-    best = cross_entropy(fitted, stack, validation)
-    assert 0.21 < fitted.temperature < 4.9
-    for factor in (0.8, 1.25):
-        other = replace(fitted, temperature=factor * fitted.temperature)
-        assert cross_entropy(other, stack, validation) > best
+from landcover_bdgf.training import _folds, train
 
 
 def test_overconfidence_is_cooled() -> None:
@@ -50,6 +23,7 @@ def test_overconfidence_is_cooled() -> None:
     honest = rng.dirichlet([1.0, 1.0, 1.0], 20_000)
     truth = (honest.cumsum(1) < rng.random((len(honest), 1))).sum(1)
     assert fitted_temperature(honest, truth) == pytest.approx(1, abs=0.05)
+    assert fitted_temperature(tempered(torch.from_numpy(honest), 2).numpy(), truth) == pytest.approx(1, abs=0.01)
     sharp = honest**2 / (honest**2).sum(1, keepdims=True)
     assert fitted_temperature(sharp, truth) == pytest.approx(2, abs=0.1)
     p = torch.from_numpy(honest[:, :, None])
@@ -64,21 +38,54 @@ def test_no_temperature_changes_a_class(model: Checkpoint, stack: Stack) -> None
     assert (first.layers[0] > second.layers[0]).mean() > 0.9
 
 
-@pytest.mark.parametrize(("validation", "calibration"), [(0.0, 0.0), (0.3, 0.0), (0.0, 0.3)])
-def test_polygons_that_are_left_out_tell_the_temperature(
-    validation: float, calibration: float, stack: Stack, samples: Samples, denoiser: Checkpoint
-) -> None:
-    sets = (f"training.validation_share={validation}", f"training.calibration_share={calibration}")
-    model = train(stack, samples, denoiser=denoiser, recipe=changed(denoiser.recipe, sets))
-    assert (model.temperature != 1) is (validation + calibration > 0)
+def test_a_model_is_asked_about_the_pixels_that_it_is_given(model: Checkpoint, stack: Stack, samples: Samples) -> None:
+    p, truth = left_out_probabilities(model, stack, samples.test, Run())
+    classifier = Classifier(replace(model, temperature=1.0), Run())
+    whole = classifier.probabilities([classifier.viewer.read(stack, (0, 0))])[0].numpy()
+    np.testing.assert_allclose(p, whole[:, samples.test.rows, samples.test.cols].T, atol=1e-6)
+    assert np.array_equal(truth + 1, samples.test.codes)
+
+
+def test_every_polygon_is_left_out_once_but_the_only_one_of_its_class(samples: Samples) -> None:
+    train = samples.train
+    folds = _folds(train, 2, seed=0)
+    for code in np.unique(train.codes):
+        of_class = train.codes == code
+        for group in np.unique(train.groups[of_class]):
+            assert len(np.unique(folds[of_class & (train.groups == group)])) == 1
+        assert set(folds[of_class]) == {0, 1}
+    single = replace(train, groups=np.where(train.codes == 1, 999, train.groups).astype(np.int32))
+    assert set(_folds(single, 2, seed=0)[train.codes == 1]) == {-1}
+    assert set(_folds(single, 2, seed=0)[train.codes != 1]) == {0, 1}
+
+
+@pytest.mark.parametrize(("validation", "folds", "asked"), [(0.0, 0, 0), (0.3, 2, 1), (0.0, 2, 2), (0.0, 3, 3)])
+def test_models_are_asked_about_polygons_that_they_did_not_see(
+    validation: float, folds: int, asked: int, stack: Stack, samples: Samples, denoiser: Checkpoint,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:  # fmt: skip
+    seen: list[Samples] = []
+
+    def ask(model: Checkpoint, stack: Stack, left_out: Samples, run: Run) -> tuple[object, object]:
+        seen.append(left_out)
+        return left_out_probabilities(model, stack, left_out, run)
+
+    monkeypatch.setattr(training, "left_out_probabilities", ask)
+    sets = (f"training.validation_share={validation}", f"training.calibration_folds={folds}")
+    train(stack, samples, denoiser=denoiser, recipe=changed(denoiser.recipe, sets))
+    assert len(seen) == asked
+    assert all(not part.parts.any() for part in seen), "test pixels are never asked"
+    if folds and not validation:
+        assert sum(map(len, seen)) == len(samples.train)
 
 
 def test_calibration_changes_nothing_but_the_temperature(
     stack: Stack, samples: Samples, denoiser: Checkpoint, model: Checkpoint
 ) -> None:
-    recipe = changed(denoiser.recipe, ("training.calibration_share=0",))
+    recipe = changed(denoiser.recipe, ("training.calibration_folds=0",))
     alone = train(stack, samples, denoiser=denoiser, recipe=recipe)
-    assert alone.temperature == 1 != model.temperature
+    assert alone.temperature == 1
+    assert model.temperature >= 1
     assert all(np.array_equal(alone.weights[name], weights) for name, weights in model.weights.items())
 
 

@@ -77,7 +77,7 @@ def test_resumed_equals_uninterrupted(
         train(stack, samples, denoiser=denoiser, partial=partial)
     assert_same_weights(train(stack, samples, denoiser=denoiser, partial=partial, resume=True), model)
     partial.unlink()
-    with stopped(monkeypatch, ctrl_c, after=2, name="calibrate"):
+    with stopped(monkeypatch, ctrl_c, after=1, name="calibrate 2"):
         train(stack, samples, denoiser=denoiser, partial=partial)
     resumed = train(stack, samples, denoiser=denoiser, partial=partial, resume=True)
     assert_same_weights(resumed, model)
