@@ -103,13 +103,14 @@ def train(
     stack = fit_stack(denoiser, stack, name="the denoiser")
     _warn_of_leaks(samples, denoiser)
     viewer = Viewer.of(denoiser.part("unet."), denoiser.scaling, recipe, device, run.seed)
-    lesson = Lesson(denoiser, viewer, samples.legend, training_record(stack, samples, denoiser, recipe, run), run)
+    provenance = training_record(stack, samples, denoiser, recipe, run)
     with open_workers(run.workers(device)) as workers:
+        lesson = Lesson(denoiser, viewer, samples.legend, provenance, run, workers)
         windows = cut_windows(stack, samples.train, viewer, workers)
         log.info("training on %d pixels of %d classes on %s", len(windows), len(windows.codes.unique()), device)
-        model = lesson.model("train", windows, samples.train, workers, partial=partial, resume=resume)
+        model = lesson.model("train", windows, samples.train, partial=partial, resume=resume)
         judged = [left_out_probabilities(judge, stack, left_out, run)
-                  for judge, left_out in _judges(lesson, model, windows, samples.train, workers)]  # fmt: skip
+                  for judge, left_out in _judges(lesson, model, windows, samples.train) if len(left_out)]  # fmt: skip
     if judged:
         p, truth = (np.concatenate(parts) for parts in zip(*judged, strict=True))
         model = replace(model, temperature=fitted_temperature(p, truth))
@@ -119,16 +120,17 @@ def train(
 
 @dataclass(frozen=True)
 class Lesson:
-    """What a training needs beside windows: how they were seen, what their classes are, where it all comes from."""
+    """What a training needs beside windows: how they were seen, their classes, where it all comes from, who works."""
 
     denoiser: Checkpoint
     viewer: Viewer
     legend: Legend
     provenance: dict[str, Any]
     run: Run
+    workers: Workers
 
     def model(
-        self, name: str, windows: WindowTable, samples: Samples, workers: Workers, *,
+        self, name: str, windows: WindowTable, samples: Samples, *,
         steps: int | None = None, partial: Path | None = None, resume: bool = False,
     ) -> Checkpoint:  # fmt: skip
         """A model of these windows, of the pixels of ``samples`` in their order; after the recipe's number of steps."""
@@ -138,7 +140,7 @@ class Lesson:
         trained = Trained(sizes, viewer.statistics, recipe).to(viewer.device)
         task = _task(name, trained, windows, samples, recipe, self.run)
         task = task if steps is None else replace(task, steps=steps)
-        history = fit(task, workers, partial=partial, resume=resume)
+        history = fit(task, self.workers, partial=partial, resume=resume)
         learned = {k: v.cpu().numpy() for k, v in trained.state_dict().items() if not k.startswith("mutual.")}
         return replace(
             self.denoiser, kind="model", weights=self.denoiser.weights | learned, recipe=recipe, legend=self.legend,
@@ -147,7 +149,7 @@ class Lesson:
 
 
 def _judges(
-    lesson: Lesson, model: Checkpoint, windows: WindowTable, samples: Samples, workers: Workers
+    lesson: Lesson, model: Checkpoint, windows: WindowTable, samples: Samples
 ) -> Iterator[tuple[Checkpoint, Samples]]:
     """Models, and pixels of polygons that they did not learn from: these tell how sure a model may be.
 
@@ -166,7 +168,7 @@ def _judges(
             if len(left_out):
                 steps = max(1, round(settings.steps_for(len(samples.rows)) * len(learn) / len(samples.rows)))
                 part = windows.where(torch.from_numpy(learn))
-                judge = lesson.model(f"calibrate {fold + 1}", part, samples.where(learn), workers, steps=steps)
+                judge = lesson.model(f"calibrate {fold + 1}", part, samples.where(learn), steps=steps)
                 yield judge, samples.where(left_out)
 
 

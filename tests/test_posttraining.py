@@ -91,7 +91,8 @@ def test_calibration_changes_nothing_but_the_temperature(
 
 def test_a_class_of_one_polygon_keeps_it(stack: Stack, samples: Samples, denoiser: Checkpoint) -> None:
     single = replace(samples, groups=samples.codes.astype(np.int32))
-    assert train(stack, single, denoiser=denoiser).temperature == 1
+    for sets in ((), ("training.validation_share=0.3",)):
+        assert train(stack, single, denoiser=denoiser, recipe=changed(denoiser.recipe, sets)).temperature == 1
 
 
 def test_what_was_trained_on_is_no_stranger(model: Checkpoint, stack: Stack, samples: Samples) -> None:
