@@ -86,7 +86,8 @@ class Accuracy:
     leak : float, optional
         Share of reference pixels whose window overlaps that of a training pixel; None if not known.
     surroundings : float, optional
-        Share of reference pixels whose surroundings, as far as the method looks, overlap those of a training pixel.
+        Share of reference pixels whose surroundings, as far as the method looks, overlap those of a training pixel;
+        None if it looks no farther than its windows, or that is not known.
     by_distance : tuple of DistanceBin
         Only bins that hold pixels.
     """

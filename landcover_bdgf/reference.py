@@ -112,7 +112,8 @@ def training_ground(record: Mapping[str, Any], grid: Grid) -> TrainingGround | N
     try:
         xy = shapely.get_coordinates(shapely.from_wkt(training["pixels"]))  # type: ignore[index]
         crs = CRS.from_wkt(training["crs"])  # type: ignore[index]
-        clear_px, apart_px = (int(training.get(key, CLEAR_PX)) for key in ("clear_px", "apart_px"))  # type: ignore[union-attr]
+        clear_px = int(training.get("clear_px", CLEAR_PX))  # type: ignore[union-attr]
+        apart_px = int(training.get("apart_px", clear_px))  # type: ignore[union-attr]
     except (TypeError, LookupError, ValueError, CRSError, shapely.GEOSException):
         return None
     x, y = xy.T if crs == grid.crs else transformer(crs, grid.crs).transform(*xy.T)

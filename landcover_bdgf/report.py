@@ -168,7 +168,7 @@ def _compare(dataset: DatasetReader, pixels: Reference, legend: Legend, record: 
     return replace(
         result,
         leak=float((distances[there] < ground.clear_px).mean()),
-        surroundings=float((distances[there] < ground.apart_px).mean()),
+        surroundings=float((distances[there] < ground.apart_px).mean()) if ground.apart_px > ground.clear_px else None,
         by_distance=accuracy_by_distance((codes == pixels.codes)[there], distances[there]),
     )
 

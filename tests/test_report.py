@@ -101,6 +101,17 @@ def test_distance_to_training_is_told(map_path: Path, tmp_path: Path, caplog: py
     assert "33.3 % of the reference windows overlap training windows" in caplog.text
 
 
+def test_a_map_made_without_surroundings_says_nothing_of_them(map_path: Path, tmp_path: Path) -> None:
+    record = json.loads(Path(f"{map_path}.json").read_text(encoding="utf-8"))
+    del record["training"]["apart_px"]  # as records were before
+    write_record(map_path, record)
+    path = reference(tmp_path / "r.gpkg", ["crops"], [(30, 20)], side=1)
+    result = assess(map_path, path, field="class", output=tmp_path / "report")
+    assert (result.leak, result.surroundings) == (0, None)
+    assert "surroundings" not in str(result)
+    assert "surroundings" not in (tmp_path / "report/report.html").read_text(encoding="utf-8")
+
+
 def test_confidence_is_held_against_the_truth(map_path: Path, tmp_path: Path) -> None:
     """Half of the pixels at 90 % and half at 60 %; all of the first are right, and half of the others."""
     percent = np.full(GRID.shape_hw, 90, np.uint8)
