@@ -8,8 +8,8 @@ READY := .venv/.ready
 demo: $(READY)  ## the main job on a small simulated scene
 	@$(BIN)/bdgf demo demo --overwrite
 
-test: $(READY)  ## the tests
-	@$(BIN)/python -m pytest
+test: $(READY)  ## the tests, on up to four cores
+	@$(BIN)/python -m pytest --numprocesses auto --maxprocesses 4 --dist worksteal
 
 check: $(READY)  ## formatting, lint and types
 	@$(BIN)/ruff format --check .

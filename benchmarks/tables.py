@@ -18,7 +18,9 @@ from landcover_bdgf.bench.tables import lines
 
 HERE = Path(__file__).parent
 DATA = HERE.parents[1] / "shared/data"
-CHILE, DENMARK, KENYA = (str(HERE / f"datasets/{name}.toml") for name in ("chile", "denmark", "kenya"))
+CHILE, DENMARK, KENYA, HONG_KONG, POTSDAM = (
+    str(HERE / f"datasets/{name}.toml") for name in ("chile", "denmark", "kenya", "hong_kong", "potsdam")
+)
 METHODS = (
     "bdgf",
     "fusion",
@@ -38,6 +40,8 @@ def table(experiment: str, datasets: tuple[str, ...], protocols: tuple[str, ...]
 
 TABLES = {
     "comparison": replace(table("comparison", (CHILE, DENMARK, KENYA), ("random", "near", "far"), 20), methods=METHODS),
+    # Scenes that had no part in any choice, without a SAR image of their own.
+    "confirmation": replace(table("comparison", (HONG_KONG, POTSDAM), ("random", "near", "far"), 10), methods=METHODS),
     "ablation": table("ablation", (CHILE, "simulated"), ("far",), 10),
     "balance": table("balance", (CHILE, "simulated"), ("near",), 10),
 }

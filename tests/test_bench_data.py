@@ -131,6 +131,23 @@ def test_a_raster_as_truth(tmp_path: Path, scene_files: SceneFiles, write_tif: W
         open_dataset(str(elsewhere), None, tmp_path)
 
 
+def test_a_scene_without_a_sar_image_gets_one_that_no_label_has_a_part_in(
+    tmp_path: Path, scene_files: SceneFiles, write_tif: WriteTif
+) -> None:
+    made = []
+    for code in (1, 2):
+        codes = np.full((104, 120), code, np.uint8)
+        codes[:50] = 3
+        truth = write_tif(f"{code}.tif", codes, origin_xy=(399_960.0, 5_800_020.0))
+        path = tmp_path / "place.toml"
+        path.write_text(f'spectral = "{scene_files.spectral}"\nlabels = "{truth}"')
+        dataset = open_dataset(str(path), None, tmp_path)
+        assert dataset.simulated == "SAR"
+        made.append(dataset.stack.read(Window(0, 0, 120, 104)).sar)
+    assert np.array_equal(*made)
+    assert made[0].std() > 0.01
+
+
 def test_what_is_not_known(tmp_path: Path, scene_files: SceneFiles) -> None:
     with pytest.raises(SettingsError, match=r"--dataset augsberg: .* Did you mean augsburg\?"):
         open_dataset("augsberg", None, tmp_path)
@@ -160,7 +177,7 @@ def test_the_papers_numbers_are_the_papers() -> None:
 
 def test_the_simulated_scene_has_pairs_that_one_sensor_tells_apart(tmp_path: Path, shared_data: Path) -> None:
     dataset = open_dataset("simulated", shared_data, tmp_path)
-    assert dataset.simulated
+    assert dataset.simulated == "scene"
     assert dataset.legend.names == tuple(PUBLISHED["augsburg"].classes.values())
     tile = dataset.stack.read(Window(0, 0, 485, 332))
     assert tile.valid.all()

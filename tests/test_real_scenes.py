@@ -1,7 +1,6 @@
 """The main job on real scenes of every kind, with a network that has hardly learned: it works through.
 
-Hong Kong and Potsdam have no SAR: one is simulated here from the spectral bands by a formula and Gamma
-speckle, never from the labels.
+Hong Kong and Potsdam have no SAR: one is simulated.
 """
 
 from pathlib import Path
@@ -13,27 +12,9 @@ from numpy.typing import NDArray
 from rasterio.windows import Window
 
 import landcover_bdgf as bdgf
-from landcover_bdgf.image import open_image
-from landcover_bdgf.raster import RasterProfile, write_raster
+from landcover_bdgf.bench.simulated import simulated_sar
 
 QUICK = bdgf.load_recipe("laptop", ("diffusion.steps=2", "diffusion.batch=4", "training.steps=3", "training.batch=16"))
-
-
-def simulated_sar(spectral: object, path: Path) -> Path:
-    """VV and VH in dB: a smooth function of brightness and contrast, times speckle of 4.4 looks."""
-    image = open_image(spectral)  # type: ignore[arg-type]
-    height, width = image.grid.shape_hw
-    window = Window(0, 0, width, height)
-    values, valid = image.read(window)
-    bright, slope = values.mean(0), values[-1] - values[0]
-    rank = [np.argsort(np.argsort(v, axis=None)).reshape(height, width) / v.size for v in (bright, slope)]
-    rng = np.random.default_rng(0)
-    sigma0 = np.stack([0.02 + 0.2 * rank[0], 0.005 + 0.05 * rank[1]])
-    db = 10 * np.log10(sigma0 * rng.gamma(4.4, 1 / 4.4, sigma0.shape)).astype(np.float32)
-    db[:, ~valid] = np.nan
-    profile = RasterProfile("float32", 2, nodata=np.nan, band_names=("VV", "VH"), overviews="average")
-    write_raster(path, image.grid, [(window, db)], profile=profile)
-    return path
 
 
 def whole_job(

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from landcover_bdgf.bench.matlab import PUBLISHED, published_scene
-from landcover_bdgf.bench.simulated import NAME, class_names, simulated_scene
+from landcover_bdgf.bench.simulated import NAME, class_names, simulated_sar, simulated_scene
 from landcover_bdgf.errors import LabelError, SettingsError
 from landcover_bdgf.labels import read_labels
 from landcover_bdgf.legend import Legend
@@ -31,7 +31,7 @@ class Description(BaseModel):
     Attributes
     ----------
     spectral, sar : str or list of str
-        As the first two arguments of ``bdgf map``.
+        As the first two arguments of ``bdgf map``. Without ``sar``, one is simulated from the spectral image.
     labels : str
         A raster of class codes on the grid of the spectral image, 0 = none; or polygons or points with ``field``.
     names : dict
@@ -43,7 +43,7 @@ class Description(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     spectral: str | list[str]
-    sar: str | list[str]
+    sar: str | list[str] | None = None
     labels: str
     field: str | None = None
     names: dict[str, str] = {}
@@ -63,15 +63,15 @@ class Dataset:
     truth : uint16 (h, w)
         Codes of the legend; 0 where there is no label, or no data.
     legend : Legend
-    simulated : bool
-        Whether the scene is made by formula.
+    simulated : {"", "scene", "SAR"}
+        What of it is made by formula.
     """
 
     name: str
     stack: Stack
     truth: NDArray[np.uint16]
     legend: Legend
-    simulated: bool = False
+    simulated: str = ""
 
     def fingerprint(self) -> str:
         """sha256 of all that a result on it depends on."""
@@ -107,7 +107,7 @@ def open_dataset(name: str, data: Path | None, work: Path) -> Dataset:
         return _dataset(name, align(spectral, sar), truth, names)
     if name == NAME:
         spectral, sar, truth = simulated_scene(data, work)
-        return _dataset(name, align(spectral, sar), truth, class_names(), simulated=True)
+        return _dataset(name, align(spectral, sar), truth, class_names(), simulated="scene")
     path = Path(name)
     path = path / DESCRIPTION if path.is_dir() else path
     if not path.is_file():
@@ -116,10 +116,10 @@ def open_dataset(name: str, data: Path | None, work: Path) -> Dataset:
         raise SettingsError(
             f"--dataset {name}: is none of {', '.join([*PUBLISHED, NAME])}, and no folder with a {DESCRIPTION}.{hint}"
         )
-    return _described(path)
+    return _described(path, work)
 
 
-def _described(path: Path) -> Dataset:
+def _described(path: Path, work: Path) -> Dataset:
     try:
         description = Description.model_validate(tomllib.loads(path.read_text(encoding="utf-8")))
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
@@ -129,7 +129,13 @@ def _described(path: Path) -> Dataset:
         key = ".".join(str(part) for part in first["loc"])
         raise SettingsError(f"{path}: key {key!r}: {first['msg']}. See {Description.__name__}.") from None
     settings = AlignSettings(spectral_offset=description.spectral_offset)
-    stack = align(_beside(path, description.spectral), _beside(path, description.sar), settings=settings)
+    name = path.parent.name if path.name == DESCRIPTION else path.stem
+    spectral = _beside(path, description.spectral)
+    if description.sar is None:
+        sar: Path | list[Path] = simulated_sar(spectral, work / f"{name}_sar.tif")
+    else:
+        sar = _beside(path, description.sar)
+    stack = align(spectral, sar, settings=settings)
     labels, ignore = path.parent / description.labels, [str(value) for value in description.ignore]
     if description.field:
         pixels = read_labels(labels, description.field, stack.grid, ignore=ignore)
@@ -139,8 +145,8 @@ def _described(path: Path) -> Dataset:
     else:
         truth, names = _read_codes(labels, stack), description.names
         truth[np.isin(truth, [int(code) for code in ignore if code.isdigit()])] = 0
-    name = path.parent.name if path.name == DESCRIPTION else path.stem
-    return _dataset(name, stack, truth, names, simulated=description.simulated)
+    simulated = "scene" if description.simulated else "SAR" if description.sar is None else ""
+    return _dataset(name, stack, truth, names, simulated=simulated)
 
 
 def _beside(path: Path, source: str | list[str]) -> Path | list[Path]:
@@ -162,7 +168,7 @@ def _read_codes(path: Path, stack: Stack) -> NDArray[np.uint16]:
 
 
 def _dataset(
-    name: str, stack: Stack, codes: NDArray[np.uint16], names: Mapping[str, str], *, simulated: bool = False
+    name: str, stack: Stack, codes: NDArray[np.uint16], names: Mapping[str, str], *, simulated: str = ""
 ) -> Dataset:
     """With classes counted from 1, and no label where a sensor has no data."""
     valid = np.zeros(stack.grid.shape_hw, bool)
