@@ -113,7 +113,7 @@ def train(
                   for judge, left_out in _judges(lesson, model, windows, samples.train) if len(left_out)]  # fmt: skip
     if judged:
         p, truth = (np.concatenate(parts) for parts in zip(*judged, strict=True))
-        model = replace(model, temperature=fitted_temperature(p, truth))
+        model = replace(model, temperature=fitted_temperature(p, truth, _share_learned(recipe)))
         log.info("probabilities have the temperature %g, from %d pixels", model.temperature, len(truth))
     return with_domain(model, stack, samples.train, run)
 
@@ -170,6 +170,12 @@ def _judges(
                 part = windows.where(torch.from_numpy(learn))
                 judge = lesson.model(f"calibrate {fold + 1}", part, samples.where(learn), steps=steps)
                 yield judge, samples.where(left_out)
+
+
+def _share_learned(recipe: Recipe) -> float:
+    """The share of the model's polygons that those learned who are asked about the others."""
+    settings = recipe.training
+    return 1.0 if settings.validation_share else 1 - 1 / settings.calibration_folds
 
 
 def _folds(samples: Samples, count: int, seed: int) -> NDArray[np.int64]:

@@ -26,6 +26,7 @@ def test_overconfidence_is_cooled() -> None:
     assert fitted_temperature(tempered(torch.from_numpy(honest), 2).numpy(), truth) == pytest.approx(1, abs=0.01)
     sharp = honest**2 / (honest**2).sum(1, keepdims=True)
     assert fitted_temperature(sharp, truth) == pytest.approx(2, abs=0.1)
+    assert fitted_temperature(sharp, truth, 0.5) == pytest.approx(2**0.5, abs=0.05), "judges of half of the polygons"
     p = torch.from_numpy(honest[:, :, None])
     torch.testing.assert_close(tempered(tempered(p, 0.9), 1 / 0.9), p, atol=3e-3, rtol=0)  # but for the floor
 
@@ -65,18 +66,24 @@ def test_models_are_asked_about_polygons_that_they_did_not_see(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:  # fmt: skip
     seen: list[Samples] = []
+    answers = []
 
     def ask(model: Checkpoint, stack: Stack, left_out: Samples, run: Run) -> tuple[object, object]:
         seen.append(left_out)
-        return left_out_probabilities(model, stack, left_out, run)
+        answers.append(left_out_probabilities(model, stack, left_out, run))
+        return answers[-1]
 
     monkeypatch.setattr(training, "left_out_probabilities", ask)
     sets = (f"training.validation_share={validation}", f"training.calibration_folds={folds}")
-    train(stack, samples, denoiser=denoiser, recipe=changed(denoiser.recipe, sets))
+    model = train(stack, samples, denoiser=denoiser, recipe=changed(denoiser.recipe, sets))
     assert len(seen) == asked
     assert all(not part.parts.any() for part in seen), "test pixels are never asked"
     if folds and not validation:
         assert sum(map(len, seen)) == len(samples.train)
+    if asked:
+        p, truth = (np.concatenate(parts) for parts in zip(*answers, strict=True))
+        share = 1 if validation else 1 - 1 / folds
+        assert model.temperature == fitted_temperature(p, truth, share)
 
 
 def test_calibration_changes_nothing_but_the_temperature(
