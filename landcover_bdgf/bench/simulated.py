@@ -90,8 +90,6 @@ def simulated_scene(data: Path | None, work: Path, *, seed: int = 0) -> tuple[Pa
         ("sar", _intensity(classes, parcels, count, rng), ("VV", "VH")),
     ):
         path = work / f"{NAME}_{seed}_{stem}.tif"
-        if path.is_file():
-            path.unlink()  # an earlier version of the formulas may have made it
         _write(path, pixels, bands)
         paths.append(path)
     return paths[0], paths[1], classes.astype(np.uint16)
@@ -201,4 +199,7 @@ def _write(path: Path, pixels: NDArray[np.float32], names: tuple[str, ...]) -> N
     grid = Grid(NOWHERE, Affine(PIXEL_M, 0, 500_000, 0, -PIXEL_M, 5_000_000), (height, width))
     tags = {"SIMULATED": "class geometry of Augsburg, spectra of EnMAP Potsdam, SAR by formula"}
     profile = RasterProfile("float32", count, band_names=names, overviews="average", tags=tags)
-    write_raster(path, grid, [(Window(0, 0, width, height), pixels)], profile=profile)
+    tiles = [(Window(0, 0, width, height), pixels)]
+    write_raster(
+        path, grid, tiles, profile=profile, overwrite=True
+    )  # an earlier version of the formulas may have made it
