@@ -65,7 +65,7 @@ def pretrain(
     recipe : Recipe
         Default ``laptop``.
     samples : Samples, optional
-        Of the first scene; its test pixels are hidden from scaling, PCA and training.
+        Of the first scene; its test pixels are hidden from scaling and training.
     run : Run
         Seed, device, threads.
     partial : Path, optional

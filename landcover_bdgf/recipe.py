@@ -35,8 +35,8 @@ def split_words(value: Any) -> Any:
 class SpectralRecipe(Settings):
     """Bands as the networks see them."""
 
-    max_bands: int = Field(64, ge=2)  # more than that are reduced by PCA; the paper's own costs show that it reduces
-    reduced_bands: int = Field(30, ge=2)  # to so many; with two SAR bands that fills four groups of eight
+    max_bands: int = Field(64, ge=2)  # more than that are reduced; the paper's own costs show that it does so
+    reduced_bands: int = Field(14, ge=2)  # to means of neighbours; with two SAR bands that fills two groups of eight
 
 
 class DiffusionRecipe(Settings):

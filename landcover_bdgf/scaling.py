@@ -1,9 +1,9 @@
 """From physical values to what the networks see: fitted once, stored, applied alike.
 
 Spectral bands go to [−1, 1] by robust percentiles of the valid pixels of the training scene (the whole
-image's extremes would be ruined by one hot pixel and could not be applied to a second scene); many bands are
-reduced by PCA. SAR intensities become standardised logarithms; SAR channels with a sign are treated as
-spectral ones.
+image's extremes would be ruined by one hot pixel and could not be applied to a second scene); many bands become means
+of neighbouring ones (decision 0016). SAR intensities become standardised logarithms; SAR channels with a sign are
+treated as spectral ones.
 """
 
 from __future__ import annotations
@@ -15,7 +15,6 @@ from dataclasses import dataclass, fields
 import numpy as np
 from numpy.typing import NDArray
 from rasterio.windows import Window
-from threadpoolctl import threadpool_limits
 
 from landcover_bdgf.errors import RasterError
 from landcover_bdgf.progress import progress
@@ -67,9 +66,7 @@ class Scaling:
         """``(S, …) -> (K or S, …)``, about −1 … 1."""
         scaled = _to_unit(values, self.low, self.high)
         if len(self.components):
-            # plain sums in a fixed order: a BLAS product may round differently for another number of pixels
-            reduced = np.einsum("ks,s...->k...", self.components, scaled, optimize=False)
-            scaled = _to_unit(reduced.astype(np.float32), self.reduced_low, self.reduced_high)
+            scaled = _to_unit(_reduced(scaled, self.components), self.reduced_low, self.reduced_high)
         return np.clip(scaled, -SPECTRAL_LIMIT, SPECTRAL_LIMIT)
 
     def sar(self, power: Floats) -> Floats:
@@ -108,14 +105,8 @@ def fit_scaling(stacks: Sequence[Stack], recipe: SpectralRecipe, *, exclude: Sam
     components = np.zeros((0, len(spectral)), np.float32)
     reduced_low = reduced_high = np.zeros(0, np.float32)
     if len(spectral) > recipe.max_bands:
-        from sklearn.decomposition import PCA  # a second and 100 MB that a map does without
-
-        scaled = np.clip(_to_unit(spectral, low, high), -SPECTRAL_LIMIT, SPECTRAL_LIMIT)
-        kept = min(recipe.reduced_bands, *scaled.shape)
-        with threadpool_limits(1):  # a product split over threads rounds differently
-            components = PCA(kept, svd_solver="covariance_eigh").fit(scaled.T).components_
-        components = components.astype(np.float32)
-        reduced_low, reduced_high = _percentiles(np.einsum("ks,sn->kn", components, scaled))
+        components = _neighbour_means([band.wavelength_nm for band in stacks[0].spectral.bands], recipe.reduced_bands)
+        reduced_low, reduced_high = _percentiles(_reduced(_to_unit(spectral, low, high), components))
     speckled = np.array([name not in stacks[0].signed_names for name in stacks[0].sar.names])
     return Scaling(low, high, components, reduced_low, reduced_high, *_fit_sar(sar, speckled))
 
@@ -170,6 +161,24 @@ def hide_test_pixels(tile: Tile, samples: Samples | None, window: Window) -> Til
     valid = tile.valid.copy()
     valid[rows[inside], cols[inside]] = False
     return Tile(tile.spectral * valid, tile.sar * valid, valid)
+
+
+def _neighbour_means(wavelengths_nm: Sequence[float | None], count: int) -> Floats:
+    """Means of so many groups of bands, neighbours by wavelength, in the file's order where one is unknown: (K, S)."""
+    known = [nm for nm in wavelengths_nm if nm is not None]
+    order = np.argsort(known, kind="stable") if len(known) == len(wavelengths_nm) else np.arange(len(wavelengths_nm))
+    means = np.zeros((min(count, len(order)), len(order)), np.float32)
+    for mean, group in zip(means, np.array_split(order, len(means)), strict=True):
+        mean[group] = 1 / len(group)
+    return means
+
+
+def _reduced(scaled: Floats, components: Floats) -> Floats:
+    """``(S, …) -> (K, …)``; a hot pixel of one band is clipped, so that it does not become that of a group."""
+    np.clip(scaled, -SPECTRAL_LIMIT, SPECTRAL_LIMIT, out=scaled)
+    # plain sums in a fixed order: a BLAS product may round differently for another number of pixels
+    reduced: Floats = np.einsum("ks,s...->k...", components, scaled, optimize=False)
+    return reduced
 
 
 def _fit_sar(sar: Floats, speckled: NDArray[np.bool_]) -> tuple[Floats, Floats, Floats]:

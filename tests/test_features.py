@@ -1,5 +1,7 @@
 """What the networks see does not depend on how the scene is cut up; scaling never sees test pixels."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -114,3 +116,22 @@ def test_many_bands_are_reduced(stack: Stack) -> None:
     whole = scaling.spectral(tile.spectral)
     assert (scaling.bands, whole.shape) == (3, (3, 20, 30))
     assert np.array_equal(scaling.spectral(tile.spectral[:, 4:9, 7:8]), whole[:, 4:9, 7:8])
+
+
+def test_reduced_bands_are_means_of_neighbours_by_wavelength(stack: Stack) -> None:
+    """Which order a file keeps its bands in does not matter; one hot band is clipped before the mean."""
+    recipe = SpectralRecipe(max_bands=4, reduced_bands=4)
+    order = np.random.default_rng(0).permutation(len(stack.spectral.bands))
+    shuffled = replace(stack.spectral, bands=tuple(stack.spectral.bands[i] for i in order))
+    fitted = [fit_scaling([replace(stack, spectral=image)], recipe, exclude=None, seed=0)
+              for image in (stack.spectral, shuffled)]  # fmt: skip
+    assert np.array_equal(fitted[0].components[:, order], fitted[1].components)
+    assert np.array_equal(fitted[0].components[0, :4], np.float32([1 / 3, 1 / 3, 1 / 3, 0]))
+
+    middle = (fitted[0].low + fitted[0].high) / 2
+    hot = middle.copy()
+    hot[0] = 1e6 * fitted[0].high[0]
+    moved = fitted[0].spectral(hot) - fitted[0].spectral(middle)
+    half = (fitted[0].reduced_high[0] - fitted[0].reduced_low[0]) / 2
+    assert moved[0] == pytest.approx(min(2 / 3 / half, 2 - fitted[0].spectral(middle)[0]), rel=1e-5)
+    assert not moved[1:].any()
