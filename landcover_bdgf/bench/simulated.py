@@ -200,6 +200,5 @@ def _write(path: Path, pixels: NDArray[np.float32], names: tuple[str, ...]) -> N
     tags = {"SIMULATED": "class geometry of Augsburg, spectra of EnMAP Potsdam, SAR by formula"}
     profile = RasterProfile("float32", count, band_names=names, overviews="average", tags=tags)
     tiles = [(Window(0, 0, width, height), pixels)]
-    write_raster(
-        path, grid, tiles, profile=profile, overwrite=True
-    )  # an earlier version of the formulas may have made it
+    # overwrite: an earlier version of the formulas may have made it
+    write_raster(path, grid, tiles, profile=profile, overwrite=True)
