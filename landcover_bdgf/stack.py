@@ -19,6 +19,7 @@ from rasterio.windows import Window
 
 from landcover_bdgf.coregister import ENOUGH_BANDS, Shift, estimate_shift
 from landcover_bdgf.errors import RasterError, SettingsError
+from landcover_bdgf.gdal import is_remote
 from landcover_bdgf.grid import Grid
 from landcover_bdgf.image import Image, Source, open_image
 from landcover_bdgf.pairing import (
@@ -67,6 +68,8 @@ class AlignSettings:
         Added to spectral values: -1000 for Sentinel-2 from January 2022 on as it is delivered.
     force : bool
         Accept resolutions that differ more than 50-fold.
+    allow_vrt : bool
+        Read VRT files too, which may name any other file or address.
     """
 
     coreg: Coreg = "off"
@@ -77,6 +80,7 @@ class AlignSettings:
     keep_water_vapour: bool = False
     spectral_offset: float = 0.0
     force: bool = False
+    allow_vrt: bool = False
 
     def __post_init__(self) -> None:
         if self.coreg not in get_args(Coreg):
@@ -217,6 +221,11 @@ class Stack:
         decides = (bands, rest, self.applied_shift_xy_px, self.spectral_offset, self.signed_names)
         return hashlib.sha256(repr(decides).encode()).hexdigest()
 
+    def check_unchanged(self) -> None:
+        """Refuse to make something of files that were replaced since they were opened; RasterError."""
+        self.spectral.check_unchanged()
+        self.sar.check_unchanged()
+
     def describe(self) -> list[str]:
         """Lines for people."""
         units = {"power": "linear power", "db": "dB, read as linear power", "signed": "signed channels"}
@@ -252,8 +261,13 @@ def align(hsi: Source, sar: Source, *, settings: AlignSettings | None = None) ->
         If a CRS of the settings is unknown.
     """
     settings = settings or AlignSettings()
-    spectral = open_image(hsi, crs=_crs(settings.hsi_crs, "--hsi-crs"), keep_water_vapour=settings.keep_water_vapour)
-    radar = open_image(sar, crs=_crs(settings.sar_crs, "--sar-crs"), keep_water_vapour=True)
+    spectral, radar = (
+        open_image(source, crs=_crs(crs, option), keep_water_vapour=water_vapour, vrt=settings.allow_vrt)
+        for source, crs, option, water_vapour in (
+            (hsi, settings.hsi_crs, "--hsi-crs", settings.keep_water_vapour),
+            (sar, settings.sar_crs, "--sar-crs", True),
+        )
+    )
     check_order(spectral, radar)
     check_overlap(spectral, radar)
     warn_of_dates(spectral, radar)
@@ -302,6 +316,9 @@ def _check_content(stack: Stack) -> None:
             stack.spectral.paths[0],
             100 * (1 - share),
         )
+    for image in (stack.spectral, stack.sar):
+        if infinite := image.infinite_share():
+            log.warning("%s: %.2g %% of its values are infinite, taken as no data.", image.paths[0], 100 * infinite)
     pixels = np.concatenate(parts, axis=1)
     if pixels.size:
         warn_of_spectral_content(stack.spectral, pixels, stack.spectral_offset)
@@ -370,6 +387,8 @@ def _source_text(image: Image) -> str:
 
 
 def _size_and_time(path: Path) -> tuple[int, int]:
+    if is_remote(str(path)):
+        return 0, 0
     state = path.stat()
     return state.st_size, state.st_mtime_ns
 
@@ -377,6 +396,9 @@ def _size_and_time(path: Path) -> tuple[int, int]:
 @lru_cache(maxsize=1024)
 def _content_sha256(path: Path, size: int, time_ns: int) -> str:
     """Hash of a file; size and time are there so that a file is read once while it stays the same."""
+    if is_remote(str(path)):
+        log.info("%s: is known by its address, not by its contents", path)
+        return str(path)
     if size > LONG_TO_HASH_BYTES:
         log.info("%s: hashing %.1f GB, so that results know what they come from", path, size / 1e9)
     with path.open("rb") as file:

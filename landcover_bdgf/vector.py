@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import difflib
 import struct
 import warnings
@@ -13,7 +14,7 @@ from typing import TYPE_CHECKING
 import pyogrio
 from pyogrio.errors import DataLayerError, DataSourceError
 
-from landcover_bdgf.errors import LabelError
+from landcover_bdgf.errors import LabelError, SettingsError
 from landcover_bdgf.raster import PathLike
 
 if TYPE_CHECKING:
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
 # make GDAL read other files and open network connections. So is its GDALG, which is JSON.
 DRIVERS = ("ESRI Shapefile", "GPKG", "GeoJSON")
 _SHAPEFILE, _SQLITE = b"\x00\x00\x27\x0a", b"SQLite format 3\x00"
+_OTHER_FORMATS = (b"gdal_streamed_alg", b"<OGRVRT")  # that GDAL finds in what begins like JSON
 _SHOWN_NAMES = 20
 
 
@@ -51,8 +53,11 @@ def read_features(path: PathLike, *, layer: str | None = None, encoding: str | N
     ------
     LabelError
         If the file is missing, of another format, damaged, or has no features or no CRS.
+    SettingsError
+        The encoding is unknown.
     """
     path = Path(path)
+    _check_encoding(encoding)
     _check_file(path)
     try:
         layer = _layer(path, layer)
@@ -90,6 +95,14 @@ def layers_of(path: PathLike) -> dict[str, str | None]:
     return {str(name): geometry for name, geometry in pyogrio.list_layers(path)}
 
 
+def _check_encoding(encoding: str | None) -> None:
+    try:
+        codecs.lookup(encoding or "utf-8")
+    except LookupError:
+        known = "utf-8, latin-1, cp1252 or gbk"
+        raise SettingsError(f"--encoding {encoding}: is unknown. Use one such as {known}.") from None
+
+
 def _layer(path: Path, wanted: str | None) -> str:
     layers = [name for name, geometry in layers_of(path).items() if geometry is not None]
     if wanted is not None:
@@ -114,7 +127,9 @@ def _check_file(path: Path) -> None:
     text = head.removeprefix(b"\xef\xbb\xbf").lstrip()
     if head.startswith(_SHAPEFILE):
         _check_shapefile(path)
-    elif not head.startswith(_SQLITE) and (not text.startswith(b"{") or b"gdal_streamed_alg" in head):
+    elif head.startswith(_SQLITE):
+        _check_length(path, _sqlite_bytes(head))
+    elif not text.startswith(b"{") or any(word in head for word in _OTHER_FORMATS):
         found = "is empty" if not head else "is none of these formats"
         raise LabelError(f"{path}: {found}. Give a Shapefile (.shp), GeoPackage or GeoJSON.")
 
@@ -131,6 +146,12 @@ def _check_shapefile(path: Path) -> None:
     # dBASE: number of records, length of the header, length of a record at byte 4.
     count, header, record = struct.unpack("<IHH", _bytes(table, 4, 8))
     _check_length(table, header + count * record)
+
+
+def _sqlite_bytes(head: bytes) -> int:
+    """Pages and their size, as the head of a SQLite file says (sqlite.org/fileformat.html, 1.3)."""
+    size, pages = struct.unpack(">H", head[16:18])[0], struct.unpack(">I", head[28:32])[0]
+    return int(pages * (65536 if size == 1 else size))
 
 
 def _check_length(path: Path, expected: int) -> None:

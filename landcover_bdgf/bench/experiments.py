@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from landcover_bdgf.bench.cells import Cell, Plan, run_plan
-from landcover_bdgf.bench.datasets import open_dataset
+from landcover_bdgf.bench.datasets import check_dataset, open_dataset
 from landcover_bdgf.bench.embedding import embedded, vectors_of
 from landcover_bdgf.bench.methods import BDGF, PROBE, Laboratory, Method, parse_method
 from landcover_bdgf.bench.page import write_results
@@ -132,6 +132,8 @@ def run_experiment(settings: BenchSettings, recipe: Recipe, run: Run) -> tuple[l
         A data set cannot be used, or has too few labels.
     """
     columns = settings.columns
+    for name in settings.datasets:
+        check_dataset(name)
     work = _work_folder(settings.output)
     datasets = tuple(open_dataset(name, settings.data, work) for name in settings.datasets)
     counts = LABEL_COUNTS if settings.experiment == "labels" else (settings.per_class,)
