@@ -271,10 +271,19 @@ def bench(
 
 @app.command()
 @with_options(Common)
-def info(common: Common, file: Annotated[Path, typer.Argument(help="model, denoiser, map, samples or raster")]) -> None:
-    """What a file holds."""
+def info(
+    common: Common,
+    file: Annotated[Path, typer.Argument(help="model, denoiser, map, samples or raster")],
+    verify: Annotated[bool, typer.Option("--verify", help="compare every bit with what was written")] = False,
+) -> None:
+    """What a file holds; whether it is as it was written."""
     from landcover_bdgf.info import describe
+    from landcover_bdgf.info import verify as compare
 
+    if verify:
+        line = compare(file)
+        say(common, [line], {"file": str(file), "as written": True})
+        return
     values = describe(file)
     say(common, [f"{key}: {value}" for key, value in values.items()], values)
 

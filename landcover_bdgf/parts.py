@@ -21,6 +21,7 @@ from landcover_bdgf.legend import Legend, write_companions
 from landcover_bdgf.progress import log
 from landcover_bdgf.provenance import write_record
 from landcover_bdgf.raster import PathLike, RasterProfile, check_output, write_raster
+from landcover_bdgf.symbology import companion_paths
 
 NODATA = 0  # of the class raster
 LAYER_NODATA = 255
@@ -64,7 +65,8 @@ def write_map(journals: Sequence[Journal], output: Path, *, overwrite: bool) -> 
         tiles = _tiles(journals, partial(_layer, list(LAYERS).index(name)))
         write_raster(layer_path(output, name), grid, tiles, profile=percent, overwrite=overwrite)
     write_companions(output, legend)
-    write_record(output, record | {"layers": layers})
+    beside = [*companion_paths(output), *(layer_path(output, name) for name in layers)]
+    write_record(output, record | {"layers": layers}, beside=beside)
     return output
 
 

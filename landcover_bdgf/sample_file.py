@@ -18,6 +18,7 @@ from rasterio.errors import CRSError
 from landcover_bdgf.errors import LabelError
 from landcover_bdgf.grid import Grid
 from landcover_bdgf.legend import Legend, printable
+from landcover_bdgf.provenance import record, write_record
 from landcover_bdgf.raster import PathLike, atomic_output
 from landcover_bdgf.sample_set import TEST, TRAIN, Samples, Split
 from landcover_bdgf.vector import layers_of, undated
@@ -46,6 +47,7 @@ def write_samples(samples: Samples, path: PathLike, *, overwrite: bool = False) 
     with atomic_output(path, overwrite=overwrite) as temporary, undated():
         _write_points(samples, temporary)
         _write_legend(samples, temporary)
+    write_record(path, record("sample", {}))
 
 
 def read_samples(path: PathLike) -> Samples:
