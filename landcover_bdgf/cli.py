@@ -54,12 +54,9 @@ def check(
 @with_options(Common, Aligning)
 def align(common: Common, aligning: Aligning, hsi: HSI, sar: SAR, output: OUTPUT) -> None:
     """Put the SAR onto the grid of the spectral image, in linear power; report the shift between them."""
-    from landcover_bdgf.provenance import record, write_record
-
     stack = _stack(hsi, sar, aligning)
     stack.write_sar(output, overwrite=common.overwrite)
     shift = stack.shift.describe() if stack.shift else "not estimated"
-    write_record(output, record("align", {"scene": stack.fingerprint()}, shift=shift))
     say(
         common,
         [f"{output}: the SAR on the spectral grid; shift {shift}"],

@@ -7,6 +7,7 @@ package may need them, only what this one opens is guarded: :func:`alone`, and t
 
 from __future__ import annotations
 
+import logging
 import os
 import re
 from collections.abc import Sequence
@@ -62,6 +63,7 @@ def lock(arguments: Sequence[str] = ()) -> None:
     os.environ["GDAL_DRIVER_PATH"] = "disable"  # no plugins
     os.environ["CPL_LOG"] = os.devnull  # what GDAL prints by itself, such as "unable to find driver to skip"
     os.environ["PROJ_NETWORK"] = "OFF"
+    logging.getLogger("rasterio._env").addFilter(lambda record: "GDAL_SKIP" not in record.getMessage())
     if ALLOW_VRT in arguments:
         os.environ["GDAL_SKIP"] = ",".join(name for name in UNWANTED if name not in ("VRT", "HTTP"))
         return

@@ -88,6 +88,35 @@ def atomic_output(path: PathLike, *, overwrite: bool = False) -> Iterator[Path]:
             leftover.unlink(missing_ok=True)
 
 
+@contextmanager
+def published_together(path: PathLike, *, overwrite: bool = False) -> Iterator[Path]:
+    """Files that belong together: written in a temporary folder, and put in their places when all are whole.
+
+    Yields ``path`` in that folder. What is written beside it there comes to lie beside ``path``, and replaces what is
+    there; ``path`` comes last, so that where it is, all are.
+
+    Raises
+    ------
+    OutputError
+        As :func:`atomic_output`, for any of them.
+    """
+    path = Path(path)
+    check_output(path, overwrite=overwrite)
+    folder = path.with_name(f".{path.stem[:80]}.{secrets.token_hex(4)}.part")
+    try:
+        folder.mkdir()
+        yield folder / path.name
+        for file in sorted(folder.iterdir(), key=lambda file: file.name == path.name):
+            os.replace(file, path.with_name(file.name))
+        _sync(path.parent)
+    except OutputError as error:
+        raise OutputError(str(error).replace(str(folder), str(path.parent)).removeprefix("./")) from error
+    except OSError as error:
+        raise OutputError(f"{path}: cannot be written, {error.strerror}. Free some space.") from error
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
 def write_tensors(
     path: PathLike, tensors: Mapping[str, NDArray[Any]], metadata: dict[str, str], *, overwrite: bool = False
 ) -> None:

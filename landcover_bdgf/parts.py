@@ -18,6 +18,7 @@ from landcover_bdgf.errors import LabelError, OutputError
 from landcover_bdgf.grid import Grid
 from landcover_bdgf.journal import Classified, Journal, read_journal
 from landcover_bdgf.legend import Legend, write_companions
+from landcover_bdgf.output import published_together
 from landcover_bdgf.progress import log
 from landcover_bdgf.provenance import write_record
 from landcover_bdgf.raster import PathLike, RasterProfile, check_output, write_raster
@@ -59,14 +60,15 @@ def write_map(journals: Sequence[Journal], output: Path, *, overwrite: bool) -> 
     classes = RasterProfile(
         str(legend.dtype), nodata=NODATA, band_names=("land cover",), colormap=legend.colors, overviews="mode"
     )
-    write_raster(output, grid, _tiles(journals, lambda piece: piece.codes), profile=classes, overwrite=overwrite)
-    for name in layers:
-        percent = RasterProfile("uint8", nodata=LAYER_NODATA, band_names=(LAYERS[name],), overviews="average")
-        tiles = _tiles(journals, partial(_layer, list(LAYERS).index(name)))
-        write_raster(layer_path(output, name), grid, tiles, profile=percent, overwrite=overwrite)
-    write_companions(output, legend)
-    beside = [*companion_paths(output), *(layer_path(output, name) for name in layers)]
-    write_record(output, record | {"layers": layers}, beside=beside)
+    with published_together(output, overwrite=overwrite) as draft:
+        write_raster(draft, grid, _tiles(journals, lambda piece: piece.codes), profile=classes)
+        for name in layers:
+            percent = RasterProfile("uint8", nodata=LAYER_NODATA, band_names=(LAYERS[name],), overviews="average")
+            tiles = _tiles(journals, partial(_layer, list(LAYERS).index(name)))
+            write_raster(layer_path(draft, name), grid, tiles, profile=percent)
+        write_companions(draft, legend)
+        beside = [*companion_paths(draft), *(layer_path(draft, name) for name in layers)]
+        write_record(draft, record | {"layers": layers}, beside=beside)
     return output
 
 

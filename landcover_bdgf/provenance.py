@@ -52,7 +52,7 @@ def read_record(output: str | Path) -> dict[str, Any]:
 
 
 def changed_files(output: str | Path) -> list[str] | None:
-    """Names of the files that are not as they were written, of an output and what came with it; None without a record."""
+    """Of an output and what came with it, the names of files that are not as written; None without a record."""
     output = Path(output)
     try:
         text = record_path(output).read_bytes()

@@ -22,6 +22,7 @@ from landcover_bdgf.errors import RasterError, SettingsError
 from landcover_bdgf.gdal import is_remote
 from landcover_bdgf.grid import Grid
 from landcover_bdgf.image import Image, Source, open_image
+from landcover_bdgf.output import published_together
 from landcover_bdgf.pairing import (
     SarUnit,
     check_order,
@@ -32,6 +33,7 @@ from landcover_bdgf.pairing import (
     warn_of_dates,
     warn_of_spectral_content,
 )
+from landcover_bdgf.provenance import record, write_record
 from landcover_bdgf.raster import PathLike, RasterProfile, check_output, write_raster
 
 log = logging.getLogger("landcover_bdgf")
@@ -188,7 +190,7 @@ class Stack:
         return Tile(tile.spectral[:, down, right], tile.sar[:, down, right], tile.valid[down, right])
 
     def write_sar(self, path: PathLike, *, overwrite: bool = False) -> None:
-        """Write the SAR as it is in tiles: on the spectral grid, in linear power, NaN where it has no data.
+        """Write the SAR as it is in tiles, on the spectral grid, in linear power, NaN without data; and its record.
 
         A stack of the same spectral image and this file has the same tiles.
 
@@ -202,7 +204,11 @@ class Stack:
         tags = {"SAR_UNIT": "signed" if self.signed_names else "power", SHIFT_TAG: f"{x:g} {y:g}"}
         names = self.sar.names
         profile = RasterProfile("float32", len(names), math.nan, names, overviews="average", tags=tags)
-        write_raster(path, self.grid, self._sar_tiles(), profile=profile, overwrite=overwrite)
+        shift = self.shift.describe() if self.shift else "not estimated"
+        with published_together(path, overwrite=overwrite) as draft:
+            write_raster(draft, self.grid, self._sar_tiles(), profile=profile)
+            self.check_unchanged()
+            write_record(draft, record("align", {"scene": self.fingerprint()}, shift=shift))
 
     def _sar_tiles(self) -> Iterator[tuple[Window, NDArray[np.float32]]]:
         for window in self.grid.tiles(512):

@@ -132,9 +132,11 @@ def run_experiment(settings: BenchSettings, recipe: Recipe, run: Run) -> tuple[l
         A data set cannot be used, or has too few labels.
     """
     columns = settings.columns
+    _check_folder(settings.output)
     for name in settings.datasets:
         check_dataset(name)
-    work = _work_folder(settings.output)
+    work = settings.output / MARK
+    work.mkdir(parents=True, exist_ok=True)
     datasets = tuple(open_dataset(name, settings.data, work) for name in settings.datasets)
     counts = LABEL_COUNTS if settings.experiment == "labels" else (settings.per_class,)
     plan = Plan(datasets, settings.protocols, columns, settings.seeds, counts[0], recipe, work, run)
@@ -159,12 +161,9 @@ def _embeddings(plan: Plan) -> dict[str, list[tuple[str, str]]]:
     return found
 
 
-def _work_folder(output: Path) -> Path:
-    work = output / MARK
-    if output.exists() and not work.is_dir() and (not output.is_dir() or any(output.iterdir())):
+def _check_folder(output: Path) -> None:
+    if output.exists() and not (output / MARK).is_dir() and (not output.is_dir() or any(output.iterdir())):
         raise OutputError(f"{output}: holds other things than a comparison. Choose a new folder.")
-    work.mkdir(parents=True, exist_ok=True)
-    return work
 
 
 def _check_word(option: str, word: str, known: tuple[str, ...]) -> None:
