@@ -29,6 +29,7 @@ _MAGIC = {
     b"II*\x00": "GTiff", b"MM\x00*": "GTiff", b"II+\x00": "GTiff", b"MM\x00+": "GTiff",
     b"\x00\x00\x00\x0c": "JP2OpenJPEG", b"\xff\x4f\xff\x51": "JP2OpenJPEG",
 }  # fmt: skip
+_SUPERBOXES, MOST_NESTED = (b"jp2h", b"asoc", b"res ", b"uinf"), 8
 _CODESTREAM, _END_OF_CODESTREAM = b"\xff\x4f\xff\x51", b"\xff\xd9"  # ISO/IEC 15444-1, A.4
 
 
@@ -51,6 +52,8 @@ def raster_driver(path: Path) -> str:
     driver = _MAGIC.get(head) or ("ENVI" if envi_header(path) else None)
     if driver is None:
         raise RasterError(f"{path}: is not a GeoTIFF, ENVI or JPEG 2000 file. Convert it with gdal_translate.")
+    if driver == "JP2OpenJPEG":
+        _check_jpeg_2000(path)
     if driver == "ENVI" and (mask := Path(f"{path}.msk")).exists():
         raise RasterError(f"{path}: {mask.name} beside it would replace its nodata. Remove it, or write nodata values.")
     return driver
@@ -88,8 +91,6 @@ def check_whole(dataset: DatasetReader, path: Path) -> None:
     end = {"GTiff": _tiff_end, "ENVI": _envi_end}.get(dataset.driver, _size)(dataset, path)
     if size < end:
         raise RasterError(f"{path}: is cut off, {size} of at least {end} bytes are there. Copy or download it again.")
-    if dataset.driver == "JP2OpenJPEG":
-        _check_jpeg_2000(path, size)
 
 
 def unread(dataset: DatasetReader) -> str:
@@ -172,30 +173,35 @@ def _envi_end(dataset: DatasetReader, path: Path) -> int:
     return pixels + (int(offset) if offset.isdigit() else 0)
 
 
-def _check_jpeg_2000(path: Path, size: int) -> None:
-    """The codestream must reach the marker at its end, which a decoder does without."""
+def _check_jpeg_2000(path: Path) -> None:
+    """Boxes must lie in one another, and the codestream must reach its end: a decoder does without, or never ends."""
+    size = path.stat().st_size
     with path.open("rb") as file:
-        for start, end in _codestreams(file, size):
-            if end > size or end - start < 4:
-                raise RasterError(f"{path}: is cut off, {size} of {end} bytes are there. Copy or download it again.")
+        if file.read(4) == _CODESTREAM:
+            streams = [(0, size)]
+        else:
+            streams = [(start, end) for kind, start, end in _boxes(file, path, 0, size) if kind == b"jp2c"]
+        for _, end in streams:
             file.seek(end - 2)
             if file.read(2) != _END_OF_CODESTREAM:
                 raise RasterError(f"{path}: its pixels have no end, it is cut off. Copy or download it again.")
 
 
-def _codestreams(file: IO[bytes], size: int) -> Iterator[tuple[int, int]]:
-    """First byte and end of each codestream of a JPEG 2000 file: of its boxes ``jp2c`` (ISO/IEC 15444-1, I.4)."""
-    if file.read(4) == _CODESTREAM:
-        yield 0, size
-        return
-    place = 0
-    while place + 8 <= size:
+def _boxes(file: IO[bytes], path: Path, place: int, end: int, depth: int = 0) -> Iterator[tuple[bytes, int, int]]:
+    """Kind, first byte and end of the contents of each box (ISO/IEC 15444-1, annex I), and of the boxes in it."""
+    while place + 8 <= end:
         file.seek(place)
         head = file.read(16).ljust(16, b"\0")
         length, kind, begin = struct.unpack(">I", head[:4])[0], head[4:8], 8
         if length == 1:
             length, begin = struct.unpack(">Q", head[8:])[0], 16
-        end = size if length == 0 else place + max(length, begin)
-        if kind == b"jp2c":
-            yield place + begin, end
-        place = end
+        last = length == 0 and depth == 0  # as far as the file goes
+        if (length < begin and not last) or depth > MOST_NESTED:
+            raise RasterError(f"{path}: is damaged, its box at byte {place} has no size. Copy or download it again.")
+        stop = end if last else place + length
+        if stop > end:
+            raise RasterError(f"{path}: is cut off, {end} of {stop} bytes are there. Copy or download it again.")
+        yield kind, place + begin, stop
+        if kind in _SUPERBOXES:
+            yield from _boxes(file, path, place + begin, stop, depth + 1)
+        place = stop

@@ -50,12 +50,7 @@ def mosaic(parts: Sequence[PathLike], output: PathLike, *, overwrite: bool = Fal
 
 def write_map(journals: Sequence[Journal], output: Path, *, overwrite: bool) -> Path:
     """Class raster, its companions and record, and the layers that were asked for, from complete journals."""
-    header = journals[0].header
-    try:
-        grid, legend = Grid.from_dict(header["grid"]), Legend.from_json(json.dumps(header["legend"]))
-        record, layers = dict(header["record"]), [name for name in LAYERS if name in header["layers"]]
-    except (LabelError, CRSError, ValueError, TypeError, LookupError) as error:
-        raise OutputError(f"{journals[0].path}: is damaged ({error}). Map again.") from error
+    grid, legend, record, layers = described(journals[0])
     log.info("writing %s", output)
     classes = RasterProfile(
         str(legend.dtype), nodata=NODATA, band_names=("land cover",), colormap=legend.colors, overviews="mode"
@@ -70,6 +65,22 @@ def write_map(journals: Sequence[Journal], output: Path, *, overwrite: bool) -> 
         beside = [*companion_paths(draft), *(layer_path(draft, name) for name in layers)]
         write_record(draft, record | {"layers": layers}, beside=beside)
     return output
+
+
+def described(journal: Journal) -> tuple[Grid, Legend, dict[str, Any], list[str]]:
+    """Grid, legend and record of the map that a journal is part of, and the layers that were asked for.
+
+    Raises
+    ------
+    OutputError
+        Its header is damaged.
+    """
+    header = journal.header
+    try:
+        grid, legend = Grid.from_dict(header["grid"]), Legend.from_json(json.dumps(header["legend"]))
+        return grid, legend, dict(header["record"]), [name for name in LAYERS if name in header["layers"]]
+    except (LabelError, CRSError, ValueError, TypeError, LookupError) as error:
+        raise OutputError(f"{journal.path}: is damaged ({error}). Map again.") from error
 
 
 def layer_path(output: Path, layer: str) -> Path:

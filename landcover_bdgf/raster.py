@@ -270,14 +270,14 @@ def _checksum(pixels: NDArray[Any]) -> int:
 
 def _open(path: Path, drivers: Sequence[str]) -> DatasetReader:
     """Try formats one by one, as rasterio 1.4 takes only one at a time."""
-    reason: RasterioError | None = None
+    reason: Exception | None = None
     for driver in drivers:
         try:
             # What rasterio says about missing georeferences, grid_of says better.
             with warnings.catch_warnings(), rasterio.Env(**alone(driver)):
                 warnings.simplefilter("ignore", NotGeoreferencedWarning)
                 return rasterio.open(path, driver=driver, sharing=False)
-        except RasterioError as error:
+        except (RasterioError, UnicodeDecodeError) as error:  # the latter of texts in a damaged header
             reason = reason or error
     raise RasterError(
         f"{path}: cannot be read as GeoTIFF, ENVI or JPEG 2000. Is it whole, and of one of these formats?"

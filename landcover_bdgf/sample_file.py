@@ -67,7 +67,7 @@ def read_samples(path: PathLike) -> Samples:
     if not is_samples_file(path):
         raise LabelError(f"{path}: is not a file of samples. Make one with bdgf sample.")
     try:
-        points = pyogrio.read_dataframe(path, layer=POINTS)
+        points = pyogrio.read_dataframe(path, layer=POINTS, on_invalid="ignore")
         table = pyogrio.read_dataframe(path, layer=LEGEND)
         about = json.loads(table.loc[table["code"] == 0, "about"].iloc[0])
         legend = Legend.from_json(json.dumps(_legend_rows(table)))

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 import pyogrio
 from pyogrio.errors import DataLayerError, DataSourceError
+from pyproj.exceptions import CRSError
 
 from landcover_bdgf.errors import LabelError, SettingsError
 from landcover_bdgf.raster import PathLike
@@ -64,9 +65,12 @@ def read_features(path: PathLike, *, layer: str | None = None, encoding: str | N
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # about M values and the like, which do not matter here
             _check_driver(path, layer)
-            features = pyogrio.read_dataframe(path, layer=layer, encoding=encoding)
+            # a geometry that cannot be one is none: it is skipped and counted
+            features = pyogrio.read_dataframe(path, layer=layer, encoding=encoding, on_invalid="ignore")
     except (DataSourceError, DataLayerError) as error:
         raise LabelError(f"{path}: cannot be read, {error}. Copy all files of the labels again.") from error
+    except (CRSError, UnboundLocalError) as error:  # the latter is pyogrio's, of a CRS that GDAL cannot write down
+        raise LabelError(f"{path}: its CRS cannot be read. Give it one in QGIS (Set layer CRS).") from error
     except (UnicodeDecodeError, LookupError) as error:
         raise LabelError(f"{path}: has texts of another encoding ({error}). Try --encoding gbk or latin-1.") from error
     _check_features(path, features)
@@ -150,7 +154,7 @@ def _check_shapefile(path: Path) -> None:
 
 def _sqlite_bytes(head: bytes) -> int:
     """Pages and their size, as the head of a SQLite file says (sqlite.org/fileformat.html, 1.3)."""
-    size, pages = struct.unpack(">H", head[16:18])[0], struct.unpack(">I", head[28:32])[0]
+    size, pages = struct.unpack(">16xH10xI", head[:32].ljust(32, b"\xff"))
     return int(pages * (65536 if size == 1 else size))
 
 
