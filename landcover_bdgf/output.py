@@ -80,9 +80,7 @@ def atomic_output(path: PathLike, *, overwrite: bool = False) -> Iterator[Path]:
         os.replace(temporary, path)
         _sync(path.parent)
     except OSError as error:
-        if error.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EROFS):
-            raise
-        raise OutputError(f"{path}: cannot be written, {error.strerror}. Free some space.") from error
+        raise _unwritten(path, error) from error
     finally:
         for leftover in path.parent.glob(f"{glob.escape(temporary.name)}*"):
             leftover.unlink(missing_ok=True)
@@ -112,7 +110,7 @@ def published_together(path: PathLike, *, overwrite: bool = False) -> Iterator[P
     except OutputError as error:
         raise OutputError(str(error).replace(str(folder), str(path.parent)).removeprefix("./")) from error
     except OSError as error:
-        raise OutputError(f"{path}: cannot be written, {error.strerror}. Free some space.") from error
+        raise _unwritten(path, error) from error
     finally:
         shutil.rmtree(folder, ignore_errors=True)
 
@@ -142,6 +140,12 @@ def check_free_space(path: PathLike, needed_bytes: int) -> None:
             f"{path}: needs {needed_bytes / 1e9:.2g} GB of disk while it is written, "
             f"{free_bytes / 1e9:.2g} GB are free. Free some space or write elsewhere."
         )
+
+
+def _unwritten(path: Path, error: OSError) -> OutputError:
+    full = error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+    what = "Free some space" if full else "Look at its folder and its disk"
+    return OutputError(f"{path}: cannot be written, {error.strerror or error}. {what}.")
 
 
 def _files(inputs: Sequence[PathLike]) -> Iterator[Path]:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import fnmatch
+import resource
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -259,7 +261,11 @@ def escaped(pattern: str) -> str:
 
 
 def peak_bytes(*, reset: bool = False) -> int:
-    """The most memory this process has held since the last reset."""
+    """The most memory this process has held, since the last reset where the system allows one."""
     if reset:
-        Path("/proc/self/clear_refs").write_text("5")
-    return 1024 * int(Path("/proc/self/status").read_text().split("VmHWM:")[1].split()[0])
+        with contextlib.suppress(OSError):
+            Path("/proc/self/clear_refs").write_text("5")
+    try:
+        return 1024 * int(Path("/proc/self/status").read_text().split("VmHWM:")[1].split()[0])
+    except (OSError, IndexError):
+        return 1024 * resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
