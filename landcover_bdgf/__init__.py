@@ -4,6 +4,7 @@ The files tell the story in this order:
 
 =====================  =========================================================================
 errors, progress       what can go wrong; how far the work is
+gdal, door             GDAL without its dangers; a raster file looked at before it is read
 grid, output, raster   where pixels lie; files whole or not at all; raster files read and written
 provenance, cache      where an output comes from, beside it; results kept between runs
 bands, pixels          names and wavelengths; raw values to physical ones and their mask

@@ -32,6 +32,7 @@ Kind = Literal["denoiser", "model"]
 FORMAT = 5  # 5: the context network
 METADATA_KEY, DIGEST_LENGTH = "bdgf", 64
 SCALING_PREFIX, HISTORY_PREFIX = "scaling.", "history."
+_PICKLES = (b"PK", *(bytes([0x80, protocol]) for protocol in range(2, 6)))  # also zipped
 MAX_BYTES = 4 << 30  # a model is a few MB; more is not one of ours
 WAVELENGTH_TOLERANCE_NM = 5.0
 
@@ -242,6 +243,13 @@ def _read(path: Path) -> tuple[dict[str, str], dict[str, NDArray[Any]]]:
         raise CheckpointError(f"{path}: there is no such file. bdgf train makes a model, bdgf pretrain a denoiser.")
     if path.stat().st_size > MAX_BYTES:
         raise CheckpointError(f"{path}: is larger than {MAX_BYTES >> 30} GB, which no model of ours is.")
+    with path.open("rb") as file:
+        head = file.read(2)
+    if head in _PICKLES:
+        raise CheckpointError(
+            f"{path}: is a pickle, as torch.save writes it, which may run any program and is not opened. "
+            "Give a .safetensors file of bdgf."
+        )
     try:
         with safe_open(path, framework="np") as file:
             return file.metadata() or {}, {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118

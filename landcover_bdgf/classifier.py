@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 
 import numpy as np
 import torch
@@ -11,12 +12,12 @@ from torch.nn import functional as F
 
 from landcover_bdgf.blocks import BLOCK_PX, Block
 from landcover_bdgf.checkpoint import Checkpoint
-from landcover_bdgf.device import Run, sent
+from landcover_bdgf.device import Run, sent, with_weights
 from landcover_bdgf.domain import DOMAIN_PREFIX, Domain
 from landcover_bdgf.errors import ResourceError
 from landcover_bdgf.features import Seen, Viewer
 from landcover_bdgf.journal import Classified
-from landcover_bdgf.networks.context import context_network
+from landcover_bdgf.networks.context import ContextNetwork
 from landcover_bdgf.networks.fusion import FusionNetwork, Inputs, apply_dense
 from landcover_bdgf.parts import LAYER_NODATA, NODATA
 from landcover_bdgf.progress import log
@@ -39,13 +40,13 @@ class Classifier:
         self.viewer = Viewer.of(model.part("unet."), model.scaling, model.recipe, run.torch_device(), seed)
         scaling = model.scaling
         sizes = Inputs(scaling.bands, len(scaling.sar_mean), self.viewer.features, len(legend.entries))
-        network = FusionNetwork(sizes, model.recipe.fusion)
-        network.load_state_dict({k: torch.from_numpy(np.array(v)) for k, v in model.part("fusion.").items()})
-        self.network = network.eval().to(self.viewer.device)
-        self.context = context_network(self.viewer.statistics, sizes.classes, model.recipe)
-        if self.context is not None:
-            self.context.load_state_dict({k: torch.from_numpy(np.array(v)) for k, v in model.part("context.").items()})
-            self.context = self.context.eval().to(self.viewer.device)
+        recipe, device = model.recipe, self.viewer.device
+        self.network = with_weights(lambda: FusionNetwork(sizes, recipe.fusion), model.part("fusion.")).to(device)
+        self.context: ContextNetwork | None = None
+        if self.viewer.statistics:
+            statistics = self.viewer.statistics
+            make = partial(ContextNetwork.of, statistics, sizes.classes, recipe)
+            self.context = with_weights(make, model.part("context.")).to(device)
         self.batch = GPU_BLOCKS if self.viewer.device.type == "cuda" else 1  # blocks at once
         self.temperature = model.temperature
         self.domain = Domain.of(model.part(DOMAIN_PREFIX), self.viewer.device) if ood else None

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from landcover_bdgf import terminal
+from landcover_bdgf import gdal, terminal
 from landcover_bdgf.errors import SettingsError
 from landcover_bdgf.options import HSI, LABELS, OUTPUT, SAR, Aligning, Common, Sampling, with_options
 from landcover_bdgf.terminal import say
@@ -54,12 +54,9 @@ def check(
 @with_options(Common, Aligning)
 def align(common: Common, aligning: Aligning, hsi: HSI, sar: SAR, output: OUTPUT) -> None:
     """Put the SAR onto the grid of the spectral image, in linear power; report the shift between them."""
-    from landcover_bdgf.provenance import record, write_record
-
     stack = _stack(hsi, sar, aligning)
     stack.write_sar(output, overwrite=common.overwrite)
     shift = stack.shift.describe() if stack.shift else "not estimated"
-    write_record(output, record("align", {"scene": stack.fingerprint()}, shift=shift))
     say(
         common,
         [f"{output}: the SAR on the spectral grid; shift {shift}"],
@@ -161,9 +158,9 @@ def map_(
 ) -> None:  # fmt: skip
     """The main job: the land-cover map of a scene, from a model, or from labels through the whole chain."""
     from landcover_bdgf.checkpoint import load_checkpoint
+    from landcover_bdgf.gdal import limit_cache
     from landcover_bdgf.mapping import MapSettings, map_scene
     from landcover_bdgf.memory import parse_size
-    from landcover_bdgf.raster import limit_cache
 
     settings = MapSettings(tile_px=tile, confidence=confidence, ood=ood, max_ram=max_ram, shard=shard)
     if max_ram:
@@ -271,10 +268,19 @@ def bench(
 
 @app.command()
 @with_options(Common)
-def info(common: Common, file: Annotated[Path, typer.Argument(help="model, denoiser, map, samples or raster")]) -> None:
-    """What a file holds."""
+def info(
+    common: Common,
+    file: Annotated[Path, typer.Argument(help="model, denoiser, map, samples or raster")],
+    verify: Annotated[bool, typer.Option("--verify", help="compare every bit with what was written")] = False,
+) -> None:
+    """What a file holds; whether it is as it was written."""
     from landcover_bdgf.info import describe
+    from landcover_bdgf.info import verify as compare
 
+    if verify:
+        line = compare(file)
+        say(common, [line], {"file": str(file), "as written": True})
+        return
     values = describe(file)
     say(common, [f"{key}: {value}" for key, value in values.items()], values)
 
@@ -297,9 +303,12 @@ def demo(common: Common, folder: Annotated[Path, typer.Argument(help="where to w
 
 def main() -> None:
     """Run a command; errors of the user's end in one line and the exit code of bad input."""
+    gdal.lock(sys.argv[1:])
     signal.signal(signal.SIGTERM, terminal.stop)
     try:
-        code = app(standalone_mode=False)  # None, or the exit code of an early end such as --help or Ctrl-C
+        code = app(
+            standalone_mode=False, prog_name="bdgf"
+        )  # None, or the exit code of an early end such as --help or Ctrl-C
     except (Exception, KeyboardInterrupt) as error:
         code = terminal.explain(error)
     sys.exit(code)
@@ -322,6 +331,7 @@ def _stack(hsi: str, sar: str, aligning: Aligning) -> Stack:
         coreg=aligning.coreg, max_shift_px=aligning.max_shift, sar_unit=aligning.sar_unit, hsi_crs=aligning.hsi_crs,
         sar_crs=aligning.sar_crs, keep_water_vapour=aligning.keep_water_vapour,
         spectral_offset=aligning.spectral_offset, force=aligning.force,
+        allow_vrt=aligning.allow_vrt,
     )  # fmt: skip
     return align_images(_source(hsi), _source(sar), settings=settings)
 

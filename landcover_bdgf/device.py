@@ -9,21 +9,22 @@ from __future__ import annotations
 
 import os
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor
+from torch import Tensor, nn
 
-from landcover_bdgf.errors import ResourceError
+from landcover_bdgf.errors import CheckpointError, ResourceError, SettingsError
 
 Piece = TypeVar("Piece")
 Result = TypeVar("Result")
+Network = TypeVar("Network", bound=nn.Module)
 
 
 @dataclass(frozen=True)
@@ -52,20 +53,46 @@ class Run:
         return (self.threads or available_threads()) if device.type == "cpu" else 1
 
 
+def with_weights(make: Callable[[], Network], weights: Mapping[str, NDArray[Any]]) -> Network:
+    """A network with weights out of a file, in evaluation mode.
+
+    Its shapes are compared without memory for it: a description may ask for more than any machine has.
+
+    Raises
+    ------
+    CheckpointError
+        The weights are not those of such a network.
+    """
+    with torch.device("meta"):
+        wanted = {name: tuple(value.shape) for name, value in make().state_dict().items()}
+    found = {name: value.shape for name, value in weights.items()}
+    if wanted != found:
+        name = min(name for name in {*wanted, *found} if wanted.get(name) != found.get(name))
+        raise CheckpointError(
+            f"the model's weights do not fit its recipe: {name} is {found.get(name, 'missing')}, "
+            f"{wanted.get(name, 'nothing')} is needed. Train again."
+        )
+    network = make()
+    network.load_state_dict({name: torch.from_numpy(np.array(value)) for name, value in weights.items()})
+    return network.eval()
+
+
 def choose_device(name: str) -> torch.device:
     """The device of that name, ``auto`` being a CUDA GPU where there is one, else the CPU.
 
     Raises
     ------
+    SettingsError
+        It is unknown.
     ResourceError
-        Unknown, or not there.
+        It is not there.
     """
     if name == "auto":
         return torch.device("cuda" if torch.cuda.is_available() else "cpu")
     try:
         device = torch.device(name)
     except RuntimeError:
-        raise ResourceError(f"--device {name}: unknown. Use auto, cpu, cuda, cuda:0 or mps.") from None
+        raise SettingsError(f"--device {name}: is unknown. Use auto, cpu, cuda, cuda:0 or mps.") from None
     there = {
         "cpu": True,
         "cuda": torch.cuda.is_available() and (device.index or 0) < torch.cuda.device_count(),

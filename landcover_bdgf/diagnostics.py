@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from landcover_bdgf.checkpoint import Checkpoint
-from landcover_bdgf.device import Run, open_workers
+from landcover_bdgf.device import Run, open_workers, with_weights
 from landcover_bdgf.fit import generator_of
 from landcover_bdgf.networks.diffusion import Channels, Schedule, add_noise, denoise
 from landcover_bdgf.networks.unet import UNet
@@ -31,10 +31,8 @@ def draw_denoised(
 ) -> None:
     """Write the picture: a row for each of three tiles; clean, noisy, denoised; spectral beside SAR."""
     run, scaling = run or Run(), denoiser.scaling
-    unet = UNet(denoiser.recipe.diffusion.width)
-    unet.load_state_dict({k: torch.from_numpy(np.array(v)) for k, v in denoiser.part("unet.").items()})
     device = run.torch_device()
-    unet.eval().to(device)
+    unet = with_weights(lambda: UNet(denoiser.recipe.diffusion.width), denoiser.part("unet.")).to(device)
     schedule, speckle = Schedule.linear(), denoiser.recipe.diffusion.speckle
     channels = Channels.of(scaling.sigma_log, scaling.bands, speckle=speckle).to(device)
 

@@ -14,7 +14,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from landcover_bdgf.blocks import Block, read_block
-from landcover_bdgf.device import sent
+from landcover_bdgf.device import sent, with_weights
 from landcover_bdgf.networks.context import surroundings
 from landcover_bdgf.networks.diffusion import Channels, Schedule, encode
 from landcover_bdgf.networks.layers import crop
@@ -60,9 +60,8 @@ class Viewer:
         seed: int,
     ) -> Viewer:
         """With the weights of a denoiser, in evaluation mode."""
-        unet = UNet(recipe.diffusion.width)
-        unet.load_state_dict({k: torch.from_numpy(np.array(v)) for k, v in weights.items()})
-        return cls(scaling, unet.eval().to(device), recipe, device, seed)
+        unet = with_weights(lambda: UNet(recipe.diffusion.width), weights)
+        return cls(scaling, unet.to(device), recipe, device, seed)
 
     @property
     def features(self) -> int:

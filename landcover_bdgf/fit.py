@@ -24,7 +24,7 @@ from safetensors import SafetensorError, safe_open
 from torch import Tensor, nn
 
 from landcover_bdgf.device import Workers
-from landcover_bdgf.errors import BdgfError, CheckpointError, ResourceError
+from landcover_bdgf.errors import CheckpointError, ResourceError, SettingsError
 from landcover_bdgf.history import History
 from landcover_bdgf.output import write_tensors
 from landcover_bdgf.progress import log, progress
@@ -111,7 +111,7 @@ def fit(task: Task[Shard], workers: Workers, *, partial: Path | None = None, res
     ------
     CheckpointError
         ``resume`` with a state of other data or settings (lists the differences), or without a state.
-    BdgfError
+    SettingsError
         The loss is not finite.
     ResourceError
         A batch does not fit into the GPU's memory.
@@ -230,7 +230,7 @@ def _step(
     results = list(workers.map(gradients, zip(used, shards, strict=True)))
     values = {key: float(sum(v[key] for _, v in results)) / len(results) for key in results[0][1]}
     if not np.isfinite(values["loss"]):
-        raise BdgfError(
+        raise SettingsError(
             f"{task.name}: the loss is not finite at step {step} (learning rate {rate:g}). "
             "Lower the learning rate (--set), and look for extreme values with bdgf check."
         )

@@ -39,8 +39,9 @@ class History:
         return cls({name: values.tolist() for name, values in arrays.items()})
 
     def write_csv(self, path: Path, *, overwrite: bool = False) -> None:
-        """One line per step, counted from 1."""
-        rows = zip(*self.columns.values(), strict=True)
+        """One line per step, counted from 1; the loss first, the rest by name, as a file may have lost their order."""
+        names = sorted(self.columns, key=lambda name: (name != "loss", name))
+        rows = zip(*(self.columns[name] for name in names), strict=True)
         lines = [f"{step}," + ",".join(f"{v:.6g}" for v in row) for step, row in enumerate(rows, 1)]
         with atomic_output(path, overwrite=overwrite) as temporary:
-            temporary.write_text("\n".join([",".join(["step", *self.columns]), *lines]) + "\n", encoding="utf-8")
+            temporary.write_text("\n".join([",".join(["step", *names]), *lines]) + "\n", encoding="utf-8")

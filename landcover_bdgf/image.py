@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 from rasterio.crs import CRS
-from rasterio.enums import ColorInterp, Interleaving
+from rasterio.enums import ColorInterp
 from rasterio.io import DatasetReader
 from rasterio.windows import Window
 
@@ -24,9 +24,11 @@ from landcover_bdgf.bands import (
     natural_key,
     sensor_of,
 )
+from landcover_bdgf.door import block_bytes
 from landcover_bdgf.errors import RasterError
+from landcover_bdgf.gdal import is_remote, typed_path
 from landcover_bdgf.grid import Grid
-from landcover_bdgf.pixels import Band, Bools, Convert, Float32s, read_over_border, read_values
+from landcover_bdgf.pixels import Band, Bools, Convert, Float32s, infinite_values, read_over_border, read_values
 from landcover_bdgf.raster import PathLike, envi_pixels, grid_of, open_raster
 from landcover_bdgf.resample import resample, resolution_ratio
 
@@ -37,6 +39,7 @@ log = logging.getLogger("landcover_bdgf")
 RASTER_SUFFIXES = (".tif", ".tiff", ".jp2", ".img", ".dat", ".bsq", ".bil", ".bip")
 
 Source = PathLike | Sequence[PathLike]
+State = tuple[int, int, int] | None
 
 
 @dataclass(frozen=True)
@@ -59,6 +62,7 @@ class Image:
     sensor: str | None = None
     tags: dict[str, str] = field(default_factory=dict, compare=False)
     _open: dict[Path, DatasetReader] = field(default_factory=dict, compare=False, repr=False)
+    _states: dict[Path, State] = field(default_factory=dict, compare=False, repr=False)
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -124,7 +128,27 @@ class Image:
 
     def block_bytes(self) -> int:
         """Bytes of the largest block of its files: what must be decoded whole to read one pixel."""
-        return max(_block_bytes(self._dataset(bands[0].path)) for bands in _files_of(self.bands))
+        return max(block_bytes(self._dataset(bands[0].path)) for bands in _files_of(self.bands))
+
+    def infinite_share(self) -> float:
+        """The share of infinite values among all, by windows spread over the image; they are taken as no data."""
+        found = total = 0
+        for bands in _files_of(self.bands):
+            for window in bands[0].grid.spread_windows(128) if np.dtype(bands[0].dtype).kind in "fc" else ():
+                found += infinite_values(self._dataset(bands[0].path), bands, window)
+                total += len(bands) * window.height * window.width
+        return found / max(total, 1)
+
+    def check_unchanged(self) -> None:
+        """Refuse to make something of files that were replaced or written to since they were opened.
+
+        Raises
+        ------
+        RasterError
+        """
+        for path in self.paths:
+            if _state(path) != self._states.get(path):
+                raise RasterError(f"{path}: was changed or replaced while it was read. Run again when it rests.")
 
     def _dataset(self, path: Path) -> DatasetReader:
         if path not in self._open:
@@ -132,7 +156,7 @@ class Image:
         return self._open[path]
 
 
-def open_image(source: Source, *, crs: CRS | None = None, keep_water_vapour: bool = False) -> Image:
+def open_image(source: Source, *, crs: CRS | None = None, keep_water_vapour: bool = False, vrt: bool = False) -> Image:
     """Open the bands of one sensor.
 
     Parameters
@@ -144,6 +168,8 @@ def open_image(source: Source, *, crs: CRS | None = None, keep_water_vapour: boo
         Stands in for a missing CRS, and overrules the one in the files.
     keep_water_vapour : bool
         Keep bands in which the air is opaque (see :func:`landcover_bdgf.bands.is_water_vapour`).
+    vrt : bool
+        As :func:`~landcover_bdgf.raster.open_raster`.
 
     Returns
     -------
@@ -155,14 +181,15 @@ def open_image(source: Source, *, crs: CRS | None = None, keep_water_vapour: boo
     RasterError
         If a file cannot be opened or placed, two bands have one name, or no band is left.
     """
-    datasets = {path: open_raster(path) for path in map(envi_pixels, _paths(source))}
+    datasets = {path: open_raster(path, vrt=vrt) for path in map(envi_pixels, _paths(source))}
+    states = {path: _state(path) for path in datasets}
     bands, sensor = _bands(datasets, crs)
     _check_names(bands)
     if not keep_water_vapour:
         opaque = [band for band in bands if is_water_vapour(band.wavelength_nm)]
         bands = _without(bands, opaque, "water vapour hides the ground in them")
     first = next(iter(datasets.values()))
-    image = Image(bands, _finest(bands), sensor, first.tags(), datasets)
+    image = Image(bands, _finest(bands), sensor, first.tags(), datasets, states)
     kept = _without(bands, list(_empty_bands(image)), "they hold no data")
     return replace(image, bands=kept, grid=_finest(kept))
 
@@ -171,7 +198,7 @@ def _paths(source: Source) -> list[Path]:
     """The raster files that a source means; those of a folder in natural order of their names."""
     sources = [source] if isinstance(source, str | Path) or not isinstance(source, Sequence) else source
     paths: list[Path] = []
-    for path in map(Path, sources):
+    for path in map(typed_path, sources):
         found = _rasters_of(path) if path.is_dir() else [path]
         if not found:
             raise RasterError(
@@ -295,10 +322,15 @@ def _still_empty(image: Image, suspects: tuple[Band, ...], windows: Iterable[Win
     return suspects
 
 
-def _block_bytes(dataset: DatasetReader) -> int:
-    height, width = dataset.block_shapes[0]
-    together = dataset.count if dataset.interleaving == Interleaving.pixel else 1
-    return int(height * width * np.dtype(dataset.dtypes[0]).itemsize * together)
+def _state(path: Path) -> State:
+    """Size, time of writing and number of a file; None for what is not on this machine."""
+    if is_remote(str(path)):
+        return None
+    try:
+        found = path.stat()
+    except OSError:  # removed meanwhile
+        return 0, 0, 0
+    return found.st_size, found.st_mtime_ns, found.st_ino
 
 
 def _files_of(bands: Sequence[Band]) -> list[tuple[Band, ...]]:

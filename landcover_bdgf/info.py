@@ -6,10 +6,10 @@ from pathlib import Path
 from typing import Any
 
 from landcover_bdgf.checkpoint import BandName, load_checkpoint
-from landcover_bdgf.errors import LabelError
+from landcover_bdgf.errors import LabelError, RasterError
 from landcover_bdgf.journal import read_journal
 from landcover_bdgf.legend import Legend, legend_of_map, printable
-from landcover_bdgf.provenance import read_record
+from landcover_bdgf.provenance import changed_files, read_record, record_path
 from landcover_bdgf.raster import grid_of, open_raster
 from landcover_bdgf.samples import read_samples
 
@@ -29,6 +29,30 @@ def describe(path: Path) -> dict[str, Any]:
     if path.suffix == ".partial":
         return _part(path)
     return _raster(path)
+
+
+def verify(path: Path) -> str:
+    """Compare a file, and what came with it, with what was written: a line that says so.
+
+    Checkpoints hold their own checksum; maps, images and samples have it in the record beside them.
+
+    Raises
+    ------
+    CheckpointError, LabelError, RasterError
+        A bit differs, a file is missing, or there is no record to compare with.
+    """
+    if path.suffix == ".safetensors":
+        load_checkpoint(path)
+        return f"{path}: is as it was written"
+    error = LabelError if path.suffix == ".gpkg" else RasterError
+    if not path.is_file():
+        raise error(f"{path}: does not exist. Check its name and the folder you are in.")
+    changed = changed_files(path)
+    if changed is None:
+        raise error(f"{path}: has no record of what was written, {record_path(path).name}. Keep the files together.")
+    if changed:
+        raise error(f"{path}: {', '.join(changed)}: not as written. Use a copy that is, or make it again.")
+    return f"{path}: is as it was written, with all that came with it"
 
 
 def _checkpoint(path: Path) -> dict[str, Any]:

@@ -193,7 +193,9 @@ def _on_grid(path: PathLike, geometries: Geometries, wkt: str, grid: Grid) -> Ge
 
 def _mended(geometries: Geometries, counts: Counter[str]) -> Geometries:
     """Self-crossing polygons made valid; what has no place on the grid's map plane is made empty."""
-    finite = np.isfinite(shapely.bounds(geometries)).all(axis=1)
+    xy, index = shapely.get_coordinates(geometries, return_index=True)
+    finite = np.ones(len(geometries), bool)
+    finite[index[~np.isfinite(xy).all(axis=1)]] = False
     invalid = finite & ~shapely.is_valid(geometries)
     counts["repaired, invalid geometry"] = int(invalid.sum())
     mended = geometries.copy()

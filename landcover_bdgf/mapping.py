@@ -118,11 +118,13 @@ def map_scene(
     strips = [int(strip) for strip in np.array_split(np.arange(stream.strips), count)[number - 1]]
     header = _header(model, stream, strips, settings, run)
     path = part_path(output, settings)
+    classifier = Classifier(model, run, ood=settings.ood)
     with begin_journal(path, header, resume=resume, overwrite=overwrite) as journal:
-        _compute(Classifier(model, run, ood=settings.ood), stream, strips, journal, run)
+        _compute(classifier, stream, strips, journal, run)
         if count > 1:
             log.info("put the %d parts together with bdgf mosaic", count)
             return path
+        stack.check_unchanged()
         write_map([journal], output, overwrite=overwrite)
     path.unlink()
     return output

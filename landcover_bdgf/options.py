@@ -15,6 +15,7 @@ from typing import Annotated, Any, Literal, TypeVar, get_type_hints
 
 import typer
 
+from landcover_bdgf.gdal import ALLOW_VRT, check_lock
 from landcover_bdgf.terminal import listen
 
 Command = TypeVar("Command", bound=Callable[..., None])
@@ -56,6 +57,7 @@ class Aligning:
     spectral_offset: Annotated[float, option("added to all spectral values (Sentinel-2 from 2022 on: -1000)")] = 0.0
     keep_water_vapour: Annotated[bool, option("keep bands in water-vapour absorption", "--keep-water-vapour")] = False
     force: Annotated[bool, option("go on in spite of very different resolutions", "--force")] = False
+    allow_vrt: Annotated[bool, option("read VRT files too, which may name any other file", ALLOW_VRT)] = False
 
 
 @dataclass(frozen=True)
@@ -85,6 +87,7 @@ def with_options(*groups: type) -> Callable[[Command], Command]:
         def run(**values: Any) -> None:
             filled = [group(**{f.name: values.pop(f.name) for f in fields(group)}) for group in groups]
             listen(filled[0])
+            check_lock()
             command(*filled, **values)
 
         keyword = [p.replace(kind=inspect.Parameter.KEYWORD_ONLY) for p in own]

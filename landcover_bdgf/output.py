@@ -80,12 +80,39 @@ def atomic_output(path: PathLike, *, overwrite: bool = False) -> Iterator[Path]:
         os.replace(temporary, path)
         _sync(path.parent)
     except OSError as error:
-        if error.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EROFS):
-            raise
-        raise OutputError(f"{path}: cannot be written, {error.strerror}. Free some space.") from error
+        raise _unwritten(path, error) from error
     finally:
         for leftover in path.parent.glob(f"{glob.escape(temporary.name)}*"):
             leftover.unlink(missing_ok=True)
+
+
+@contextmanager
+def published_together(path: PathLike, *, overwrite: bool = False) -> Iterator[Path]:
+    """Files that belong together: written in a temporary folder, and put in their places when all are whole.
+
+    Yields ``path`` in that folder. What is written beside it there comes to lie beside ``path``, and replaces what is
+    there; ``path`` comes last, so that where it is, all are.
+
+    Raises
+    ------
+    OutputError
+        As :func:`atomic_output`, for any of them.
+    """
+    path = Path(path)
+    check_output(path, overwrite=overwrite)
+    folder = path.with_name(f".{path.stem[:80]}.{secrets.token_hex(4)}.part")
+    try:
+        folder.mkdir()
+        yield folder / path.name
+        for file in sorted(folder.iterdir(), key=lambda file: file.name == path.name):
+            os.replace(file, path.with_name(file.name))
+        _sync(path.parent)
+    except OutputError as error:
+        raise OutputError(str(error).replace(str(folder), str(path.parent)).removeprefix("./")) from error
+    except OSError as error:
+        raise _unwritten(path, error) from error
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 def write_tensors(
@@ -113,6 +140,12 @@ def check_free_space(path: PathLike, needed_bytes: int) -> None:
             f"{path}: needs {needed_bytes / 1e9:.2g} GB of disk while it is written, "
             f"{free_bytes / 1e9:.2g} GB are free. Free some space or write elsewhere."
         )
+
+
+def _unwritten(path: Path, error: OSError) -> OutputError:
+    full = error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+    what = "Free some space" if full else "Look at its folder and its disk"
+    return OutputError(f"{path}: cannot be written, {error.strerror or error}. {what}.")
 
 
 def _files(inputs: Sequence[PathLike]) -> Iterator[Path]:

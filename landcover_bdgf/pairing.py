@@ -59,8 +59,10 @@ def check_overlap(spectral: Image, sar: Image) -> None:
     RasterError
         If less than 1 % of the spectral image is covered by the SAR image.
     """
-    shares = (_covered(spectral.grid, grid) for grid in dict.fromkeys(band.grid for band in sar.bands))
-    share = min(shares)
+    try:
+        share = min(_covered(spectral.grid, grid) for grid in dict.fromkeys(band.grid for band in sar.bands))
+    except RasterError as error:
+        raise RasterError(f"{sar.paths[0]}: {error}") from error
     if share >= MIN_OVERLAP:
         return
     boxes = spectral.grid.bounds_in(WGS84), sar.grid.bounds_in(WGS84)

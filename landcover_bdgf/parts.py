@@ -18,9 +18,11 @@ from landcover_bdgf.errors import LabelError, OutputError
 from landcover_bdgf.grid import Grid
 from landcover_bdgf.journal import Classified, Journal, read_journal
 from landcover_bdgf.legend import Legend, write_companions
+from landcover_bdgf.output import published_together
 from landcover_bdgf.progress import log
 from landcover_bdgf.provenance import write_record
 from landcover_bdgf.raster import PathLike, RasterProfile, check_output, write_raster
+from landcover_bdgf.symbology import companion_paths
 
 NODATA = 0  # of the class raster
 LAYER_NODATA = 255
@@ -48,24 +50,37 @@ def mosaic(parts: Sequence[PathLike], output: PathLike, *, overwrite: bool = Fal
 
 def write_map(journals: Sequence[Journal], output: Path, *, overwrite: bool) -> Path:
     """Class raster, its companions and record, and the layers that were asked for, from complete journals."""
-    header = journals[0].header
-    try:
-        grid, legend = Grid.from_dict(header["grid"]), Legend.from_json(json.dumps(header["legend"]))
-        record, layers = dict(header["record"]), [name for name in LAYERS if name in header["layers"]]
-    except (LabelError, CRSError, ValueError, TypeError, LookupError) as error:
-        raise OutputError(f"{journals[0].path}: is damaged ({error}). Map again.") from error
+    grid, legend, record, layers = described(journals[0])
     log.info("writing %s", output)
     classes = RasterProfile(
         str(legend.dtype), nodata=NODATA, band_names=("land cover",), colormap=legend.colors, overviews="mode"
     )
-    write_raster(output, grid, _tiles(journals, lambda piece: piece.codes), profile=classes, overwrite=overwrite)
-    for name in layers:
-        percent = RasterProfile("uint8", nodata=LAYER_NODATA, band_names=(LAYERS[name],), overviews="average")
-        tiles = _tiles(journals, partial(_layer, list(LAYERS).index(name)))
-        write_raster(layer_path(output, name), grid, tiles, profile=percent, overwrite=overwrite)
-    write_companions(output, legend)
-    write_record(output, record | {"layers": layers})
+    with published_together(output, overwrite=overwrite) as draft:
+        write_raster(draft, grid, _tiles(journals, lambda piece: piece.codes), profile=classes)
+        for name in layers:
+            percent = RasterProfile("uint8", nodata=LAYER_NODATA, band_names=(LAYERS[name],), overviews="average")
+            tiles = _tiles(journals, partial(_layer, list(LAYERS).index(name)))
+            write_raster(layer_path(draft, name), grid, tiles, profile=percent)
+        write_companions(draft, legend)
+        beside = [*companion_paths(draft), *(layer_path(draft, name) for name in layers)]
+        write_record(draft, record | {"layers": layers}, beside=beside)
     return output
+
+
+def described(journal: Journal) -> tuple[Grid, Legend, dict[str, Any], list[str]]:
+    """Grid, legend and record of the map that a journal is part of, and the layers that were asked for.
+
+    Raises
+    ------
+    OutputError
+        Its header is damaged.
+    """
+    header = journal.header
+    try:
+        grid, legend = Grid.from_dict(header["grid"]), Legend.from_json(json.dumps(header["legend"]))
+        return grid, legend, dict(header["record"]), [name for name in LAYERS if name in header["layers"]]
+    except (LabelError, CRSError, ValueError, TypeError, LookupError) as error:
+        raise OutputError(f"{journal.path}: is damaged ({error}). Map again.") from error
 
 
 def layer_path(output: Path, layer: str) -> Path:

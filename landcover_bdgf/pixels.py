@@ -92,6 +92,12 @@ def read_values(
     return values, valid
 
 
+def infinite_values(dataset: DatasetReader, bands: Sequence[Band], window: Window) -> int:
+    """How many raw values of a window are infinite; they are no data."""
+    raw, _ = _read_raw(dataset, bands, window)
+    return int(np.isinf(raw).sum())
+
+
 def _physical(raw: NDArray[Any], band: Band, convert: Convert | None) -> NDArray[np.float32]:
     """Values of one band, (h, w); computed in float64 where the file has a scale or an offset."""
     values: NDArray[Any] = raw.real**2 + raw.imag**2 if np.iscomplexobj(raw) else raw

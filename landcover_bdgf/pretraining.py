@@ -89,6 +89,8 @@ def pretrain(
     log.info("pre-training the denoiser on %s, without labels", run.torch_device())
     with open_workers(run.workers(run.torch_device())) as workers:
         history = fit(replace(task, identity=task.identity | provenance), workers, partial=partial, resume=resume)
+    for stack in stacks:
+        stack.check_unchanged()
     weights = {f"unet.{k}": v.cpu().numpy() for k, v in unet.state_dict().items()}
     unit = "signed" if stacks[0].sar_unit == "signed" else "power"
     return Checkpoint("denoiser", weights, recipe, *band_names(stacks[0]), unit, scaling, None, history, provenance)

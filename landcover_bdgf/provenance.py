@@ -7,16 +7,18 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import platform
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 from numpy.typing import NDArray
 
-from landcover_bdgf.raster import atomic_output
+from landcover_bdgf.raster import PathLike, atomic_output
 
+OWN = "sha256 of this record"
 PACKAGES = ("landcover-bdgf", "torch", "numpy", "rasterio", "scikit-learn")
 
 
@@ -26,13 +28,16 @@ def record(step: str, inputs: dict[str, str], **settings: Any) -> dict[str, Any]
     return {"step": step, "inputs": inputs, **settings, "versions": versions}
 
 
-def record_path(output: str | Path) -> Path:
+def record_path(output: PathLike) -> Path:
     """``landcover.tif`` -> ``landcover.tif.json``."""
-    return Path(f"{output}.json")
+    return Path(f"{os.fspath(output)}.json")
 
 
-def write_record(output: str | Path, values: dict[str, Any]) -> None:
-    """Write the record beside an output that was just written."""
+def write_record(output: PathLike, values: dict[str, Any], *, beside: Sequence[Path] = ()) -> None:
+    """Write the record beside an output just written, with the sha256 of it, of what came with it, and its own."""
+    files = (Path(output), *beside)
+    values = values | {"sha256": {file.name: file_sha256(file) for file in files}}
+    values[OWN] = _own_sha256(values)
     with atomic_output(record_path(output), overwrite=True) as temporary:
         temporary.write_text(json.dumps(values, indent=2, sort_keys=True) + "\n", encoding="utf-8")
 
@@ -44,6 +49,43 @@ def read_record(output: str | Path) -> dict[str, Any]:
     except (OSError, ValueError):
         return {}
     return values if isinstance(values, dict) else {}
+
+
+def changed_files(output: str | Path) -> list[str] | None:
+    """Of an output and what came with it, the names of files that are not as written; None without a record."""
+    output = Path(output)
+    try:
+        text = record_path(output).read_bytes()
+    except OSError:
+        return None
+    try:
+        values = json.loads(text)
+        written, own = dict(values["sha256"]), values[OWN]
+        rest = {key: value for key, value in values.items() if key != OWN}
+        # not only what it says, but every byte of it
+        if own != _own_sha256(rest) or text != (json.dumps(values, indent=2, sort_keys=True) + "\n").encode():
+            return [record_path(output).name]
+    except (ValueError, TypeError, LookupError, AttributeError):
+        return [record_path(output).name]
+    written.setdefault(output.name, "")  # a record of another file, renamed
+    return [name for name, sha256 in written.items() if _sha256_or_none(output.with_name(name)) != sha256]
+
+
+def file_sha256(path: Path) -> str:
+    """Hash of a file's contents."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _sha256_or_none(path: Path) -> str | None:
+    try:
+        return file_sha256(path)
+    except OSError:
+        return None
+
+
+def _own_sha256(values: dict[str, Any]) -> str:
+    return hashlib.sha256(json.dumps(values, sort_keys=True).encode()).hexdigest()
 
 
 def digest(arrays: Mapping[str, NDArray[Any]], description: str = "") -> str:

@@ -8,10 +8,9 @@ from __future__ import annotations
 
 import logging
 import math
-import os
 import warnings
 import zlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
@@ -27,7 +26,9 @@ from rasterio.errors import NotGeoreferencedWarning, RasterioError
 from rasterio.io import DatasetReader, DatasetWriter
 from rasterio.windows import Window
 
+from landcover_bdgf.door import check_proportions, check_whole, raster_driver, unread
 from landcover_bdgf.errors import OutputError, RasterError
+from landcover_bdgf.gdal import RASTER_DRIVERS, alone, is_remote
 from landcover_bdgf.grid import Grid, crs_name, same_crs
 from landcover_bdgf.output import PathLike, atomic_output, check_free_space, check_output
 
@@ -37,55 +38,41 @@ __all__ = [
     "RasterProfile",
     "Window",
     "atomic_output",
-    "cache_bytes",
     "check_output",
     "envi_pixels",
     "grid_of",
     "is_south_up",
-    "limit_cache",
     "open_raster",
     "write_raster",
 ]
 
-# Formats whose files hold their own pixels. VRT, MRF and WMS are left out: such a file, whatever its
-# name, can make GDAL read other files and open network connections.
-DRIVERS = ("GTiff", "ENVI", "JP2OpenJPEG")
-
 TILE_PX = 512
-
-# GDAL keeps decoded blocks up to 5 % of the machine's memory, so that what a map needs would grow with the scene
-# and with the machine. In MB; GDAL reads it when it decodes its first block.
-CACHE_MB = 256
-os.environ.setdefault("GDAL_CACHEMAX", str(CACHE_MB))
 
 log = logging.getLogger("landcover_bdgf")
 
 
-def limit_cache(max_bytes: int) -> None:
-    """Give GDAL's cache at most a sixteenth of ``max_bytes``, but 64 MB; before the first block is read."""
-    os.environ["GDAL_CACHEMAX"] = str(max(64, min(CACHE_MB, max_bytes // 16 // 2**20)))
+def open_raster(path: PathLike, *, vrt: bool = False) -> DatasetReader:
+    """Open a raster for reading: GeoTIFF, COG, ENVI or JPEG 2000. No file beside it has a say but ENVI's header.
 
-
-def cache_bytes() -> int:
-    """What GDAL's cache may take; 0 if somebody set it in another form than MB."""
-    text = os.environ.get("GDAL_CACHEMAX", "")
-    return int(text) * 2**20 if text.isdigit() else 0
-
-
-def open_raster(path: PathLike) -> DatasetReader:
-    """Open a raster for reading: GeoTIFF, COG, ENVI or JPEG 2000.
+    Parameters
+    ----------
+    path : path
+        Also a path of GDAL's virtual file systems (``/vsis3/…``), which a user has typed.
+    vrt : bool
+        Also GDAL's VRT, which may name any other file.
 
     Raises
     ------
     RasterError
-        If the file is missing, a folder, empty, not one of these formats, or holds no pixels.
+        If the file is missing, a folder, empty, cut off, not one of these formats, or holds no pixels or too many.
     """
     path = envi_pixels(Path(path))
-    if not str(path).startswith("/vsi"):
-        _check_file(path)
-    dataset = _open(path)
-    if min(dataset.count, dataset.width, dataset.height) < 1:
-        raise RasterError(f"{path}: holds no pixels ({dataset.count} bands, {dataset.width} × {dataset.height}).")
+    if is_remote(str(path)) or (vrt and path.suffix.lower() == ".vrt"):
+        dataset = _open(path, (*RASTER_DRIVERS, "VRT") if vrt else RASTER_DRIVERS)
+        check_proportions(dataset, str(path))
+        return dataset
+    dataset = _open(path, (raster_driver(path),))
+    check_whole(dataset, path)
     return dataset
 
 
@@ -112,7 +99,7 @@ def grid_of(dataset: DatasetReader, *, crs: CRS | None = None) -> Grid:
     crs = crs or dataset.crs
     if not crs:
         raise RasterError(
-            f"{dataset.name}: has no CRS. Give it one with gdal_edit.py -a_srs, or pass --hsi-crs or "
+            f"{dataset.name}: has no CRS{unread(dataset)}. Give it one with gdal_edit.py -a_srs, or pass --hsi-crs or "
             "--sar-crs EPSG:… if you know it."
         )
     top = transform.f + transform.e * dataset.height if is_south_up(dataset) else transform.f
@@ -281,16 +268,16 @@ def _checksum(pixels: NDArray[Any]) -> int:
     return zlib.crc32(np.ascontiguousarray(pixels).data)
 
 
-def _open(path: Path) -> DatasetReader:
-    """Try the formats one by one, as rasterio 1.4 takes only one at a time."""
-    reason: RasterioError | None = None
-    for driver in DRIVERS:
+def _open(path: Path, drivers: Sequence[str]) -> DatasetReader:
+    """Try formats one by one, as rasterio 1.4 takes only one at a time."""
+    reason: Exception | None = None
+    for driver in drivers:
         try:
             # What rasterio says about missing georeferences, grid_of says better.
-            with warnings.catch_warnings():
+            with warnings.catch_warnings(), rasterio.Env(**alone(driver)):
                 warnings.simplefilter("ignore", NotGeoreferencedWarning)
-                return rasterio.open(path, driver=driver)
-        except RasterioError as error:
+                return rasterio.open(path, driver=driver, sharing=False)
+        except (RasterioError, UnicodeDecodeError) as error:  # the latter of texts in a damaged header
             reason = reason or error
     raise RasterError(
         f"{path}: cannot be read as GeoTIFF, ENVI or JPEG 2000. Is it whole, and of one of these formats?"
@@ -303,17 +290,6 @@ def envi_pixels(path: Path) -> Path:
         return path
     candidates = (path.with_suffix(suffix) for suffix in ("", ".img", ".dat", ".bsq", ".bil", ".bip"))
     return next((file for file in candidates if file.is_file()), path)
-
-
-def _check_file(path: Path) -> None:
-    if path.is_dir():
-        raise RasterError(f"{path}: is a folder, a raster was expected. Name one of its files.")
-    if not path.exists():
-        raise RasterError(f"{path}: does not exist. Check its name and the folder you are in.")
-    if not path.is_file():
-        raise RasterError(f"{path}: is not a regular file but a device or pipe. Give a raster file.")
-    if path.stat().st_size == 0:
-        raise RasterError(f"{path}: is empty (0 bytes). Copy or download it again.")
 
 
 def _check_position(dataset: DatasetReader) -> None:
@@ -330,7 +306,7 @@ def _check_position(dataset: DatasetReader) -> None:
         raise RasterError(
             f"{dataset.name}: is placed only by RPCs. Orthorectify it first with gdalwarp -rpc and an elevation model."
         )
-    raise RasterError(f"{dataset.name}: has no position on the ground. Georeference it first.")
+    raise RasterError(f"{dataset.name}: has no position on the ground{unread(dataset)}. Georeference it first.")
 
 
 def _check_transform(dataset: DatasetReader) -> None:

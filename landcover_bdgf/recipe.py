@@ -355,7 +355,9 @@ def _validated(settings: dict[str, Any], source: str) -> Recipe:
         first = error.errors()[0]
         key = ".".join(str(part) for part in first["loc"])
         hint = " " + _nearest(key, RECIPES["laptop"].model_dump()) if first["type"] == "extra_forbidden" else ""
-        raise SettingsError(f"{source}: setting {key!r}: {first['msg']}, found {first['input']!r}.{hint}") from None
+        what = first["msg"].removeprefix("Value error, ")
+        found = "" if isinstance(first["input"], dict) else f", found {first['input']!r}"
+        raise SettingsError(f"{source}: setting {key!r}: {what}{found}.{hint}") from None
 
 
 def _without_none(value: Any) -> Any:

@@ -18,6 +18,8 @@ from rasterio.errors import CRSError
 from landcover_bdgf.errors import LabelError
 from landcover_bdgf.grid import Grid
 from landcover_bdgf.legend import Legend, printable
+from landcover_bdgf.output import published_together
+from landcover_bdgf.provenance import record, write_record
 from landcover_bdgf.raster import PathLike, atomic_output
 from landcover_bdgf.sample_set import TEST, TRAIN, Samples, Split
 from landcover_bdgf.vector import layers_of, undated
@@ -43,9 +45,11 @@ def write_samples(samples: Samples, path: PathLike, *, overwrite: bool = False) 
     OutputError
         As :func:`~landcover_bdgf.output.atomic_output`.
     """
-    with atomic_output(path, overwrite=overwrite) as temporary, undated():
-        _write_points(samples, temporary)
-        _write_legend(samples, temporary)
+    with published_together(path, overwrite=overwrite) as draft:
+        with atomic_output(draft) as temporary, undated():
+            _write_points(samples, temporary)
+            _write_legend(samples, temporary)
+        write_record(draft, record("sample", {}))
 
 
 def read_samples(path: PathLike) -> Samples:
@@ -63,7 +67,7 @@ def read_samples(path: PathLike) -> Samples:
     if not is_samples_file(path):
         raise LabelError(f"{path}: is not a file of samples. Make one with bdgf sample.")
     try:
-        points = pyogrio.read_dataframe(path, layer=POINTS)
+        points = pyogrio.read_dataframe(path, layer=POINTS, on_invalid="ignore")
         table = pyogrio.read_dataframe(path, layer=LEGEND)
         about = json.loads(table.loc[table["code"] == 0, "about"].iloc[0])
         legend = Legend.from_json(json.dumps(_legend_rows(table)))

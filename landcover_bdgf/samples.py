@@ -139,6 +139,7 @@ def sample(stack: Stack, labels: PathLike, *, field: str, settings: SampleSettin
     notes += [*made.notes, *_remarks(pixels, parts, made.method)]
     for note in notes:
         log.warning(note)
+    stack.check_unchanged()
     arrays = (pixels.rows, pixels.cols, pixels.codes, pixels.groups, parts)
     return Samples(pixels.grid, pixels.legend, *arrays, replace(made, dropped=dropped, notes=tuple(notes)))
 

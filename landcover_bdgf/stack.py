@@ -19,8 +19,10 @@ from rasterio.windows import Window
 
 from landcover_bdgf.coregister import ENOUGH_BANDS, Shift, estimate_shift
 from landcover_bdgf.errors import RasterError, SettingsError
+from landcover_bdgf.gdal import is_remote
 from landcover_bdgf.grid import Grid
 from landcover_bdgf.image import Image, Source, open_image
+from landcover_bdgf.output import published_together
 from landcover_bdgf.pairing import (
     SarUnit,
     check_order,
@@ -31,6 +33,7 @@ from landcover_bdgf.pairing import (
     warn_of_dates,
     warn_of_spectral_content,
 )
+from landcover_bdgf.provenance import record, write_record
 from landcover_bdgf.raster import PathLike, RasterProfile, check_output, write_raster
 
 log = logging.getLogger("landcover_bdgf")
@@ -67,6 +70,8 @@ class AlignSettings:
         Added to spectral values: -1000 for Sentinel-2 from January 2022 on as it is delivered.
     force : bool
         Accept resolutions that differ more than 50-fold.
+    allow_vrt : bool
+        Read VRT files too, which may name any other file or address.
     """
 
     coreg: Coreg = "off"
@@ -77,6 +82,7 @@ class AlignSettings:
     keep_water_vapour: bool = False
     spectral_offset: float = 0.0
     force: bool = False
+    allow_vrt: bool = False
 
     def __post_init__(self) -> None:
         if self.coreg not in get_args(Coreg):
@@ -184,7 +190,7 @@ class Stack:
         return Tile(tile.spectral[:, down, right], tile.sar[:, down, right], tile.valid[down, right])
 
     def write_sar(self, path: PathLike, *, overwrite: bool = False) -> None:
-        """Write the SAR as it is in tiles: on the spectral grid, in linear power, NaN where it has no data.
+        """Write the SAR as it is in tiles, on the spectral grid, in linear power, NaN without data; and its record.
 
         A stack of the same spectral image and this file has the same tiles.
 
@@ -198,7 +204,11 @@ class Stack:
         tags = {"SAR_UNIT": "signed" if self.signed_names else "power", SHIFT_TAG: f"{x:g} {y:g}"}
         names = self.sar.names
         profile = RasterProfile("float32", len(names), math.nan, names, overviews="average", tags=tags)
-        write_raster(path, self.grid, self._sar_tiles(), profile=profile, overwrite=overwrite)
+        shift = self.shift.describe() if self.shift else "not estimated"
+        with published_together(path, overwrite=overwrite) as draft:
+            write_raster(draft, self.grid, self._sar_tiles(), profile=profile)
+            self.check_unchanged()
+            write_record(draft, record("align", {"scene": self.fingerprint()}, shift=shift))
 
     def _sar_tiles(self) -> Iterator[tuple[Window, NDArray[np.float32]]]:
         for window in self.grid.tiles(512):
@@ -216,6 +226,11 @@ class Stack:
         rest = (self.grid.crs.to_wkt(), tuple(self.grid.transform), self.grid.shape_hw, self.sar_unit)
         decides = (bands, rest, self.applied_shift_xy_px, self.spectral_offset, self.signed_names)
         return hashlib.sha256(repr(decides).encode()).hexdigest()
+
+    def check_unchanged(self) -> None:
+        """Refuse to make something of files that were replaced since they were opened; RasterError."""
+        self.spectral.check_unchanged()
+        self.sar.check_unchanged()
 
     def describe(self) -> list[str]:
         """Lines for people."""
@@ -252,8 +267,13 @@ def align(hsi: Source, sar: Source, *, settings: AlignSettings | None = None) ->
         If a CRS of the settings is unknown.
     """
     settings = settings or AlignSettings()
-    spectral = open_image(hsi, crs=_crs(settings.hsi_crs, "--hsi-crs"), keep_water_vapour=settings.keep_water_vapour)
-    radar = open_image(sar, crs=_crs(settings.sar_crs, "--sar-crs"), keep_water_vapour=True)
+    spectral, radar = (
+        open_image(source, crs=_crs(crs, option), keep_water_vapour=water_vapour, vrt=settings.allow_vrt)
+        for source, crs, option, water_vapour in (
+            (hsi, settings.hsi_crs, "--hsi-crs", settings.keep_water_vapour),
+            (sar, settings.sar_crs, "--sar-crs", True),
+        )
+    )
     check_order(spectral, radar)
     check_overlap(spectral, radar)
     warn_of_dates(spectral, radar)
@@ -302,6 +322,9 @@ def _check_content(stack: Stack) -> None:
             stack.spectral.paths[0],
             100 * (1 - share),
         )
+    for image in (stack.spectral, stack.sar):
+        if infinite := image.infinite_share():
+            log.warning("%s: %.2g %% of its values are infinite, taken as no data.", image.paths[0], 100 * infinite)
     pixels = np.concatenate(parts, axis=1)
     if pixels.size:
         warn_of_spectral_content(stack.spectral, pixels, stack.spectral_offset)
@@ -370,6 +393,8 @@ def _source_text(image: Image) -> str:
 
 
 def _size_and_time(path: Path) -> tuple[int, int]:
+    if is_remote(str(path)):
+        return 0, 0
     state = path.stat()
     return state.st_size, state.st_mtime_ns
 
@@ -377,6 +402,9 @@ def _size_and_time(path: Path) -> tuple[int, int]:
 @lru_cache(maxsize=1024)
 def _content_sha256(path: Path, size: int, time_ns: int) -> str:
     """Hash of a file; size and time are there so that a file is read once while it stays the same."""
+    if is_remote(str(path)):
+        log.info("%s: is known by its address, not by its contents", path)
+        return str(path)
     if size > LONG_TO_HASH_BYTES:
         log.info("%s: hashing %.1f GB, so that results know what they come from", path, size / 1e9)
     with path.open("rb") as file:

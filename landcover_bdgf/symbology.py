@@ -33,6 +33,11 @@ def qml_path(map_path: PathLike) -> Path:
     return Path(map_path).with_suffix(".qml")
 
 
+def companion_paths(map_path: PathLike) -> tuple[Path, Path]:
+    """What :func:`write_symbology` writes."""
+    return aux_xml_path(map_path), qml_path(map_path)
+
+
 def write_symbology(map_path: PathLike, classes: Sequence[MapClass]) -> None:
     """Write both files beside a map; older ones are replaced, as they belong to an older map."""
     _write(aux_xml_path(map_path), aux_xml(classes))

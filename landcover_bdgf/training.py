@@ -115,7 +115,9 @@ def train(
         p, truth = (np.concatenate(parts) for parts in zip(*judged, strict=True))
         model = replace(model, temperature=fitted_temperature(p, truth, _share_learned(recipe)))
         log.info("probabilities have the temperature %g, from %d pixels", model.temperature, len(truth))
-    return with_domain(model, stack, samples.train, run)
+    model = with_domain(model, stack, samples.train, run)
+    stack.check_unchanged()
+    return model
 
 
 @dataclass(frozen=True)

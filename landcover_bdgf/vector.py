@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import difflib
 import struct
 import warnings
@@ -12,8 +13,9 @@ from typing import TYPE_CHECKING
 
 import pyogrio
 from pyogrio.errors import DataLayerError, DataSourceError
+from pyproj.exceptions import CRSError
 
-from landcover_bdgf.errors import LabelError
+from landcover_bdgf.errors import LabelError, SettingsError
 from landcover_bdgf.raster import PathLike
 
 if TYPE_CHECKING:
@@ -23,6 +25,7 @@ if TYPE_CHECKING:
 # make GDAL read other files and open network connections. So is its GDALG, which is JSON.
 DRIVERS = ("ESRI Shapefile", "GPKG", "GeoJSON")
 _SHAPEFILE, _SQLITE = b"\x00\x00\x27\x0a", b"SQLite format 3\x00"
+_OTHER_FORMATS = (b"gdal_streamed_alg", b"<OGRVRT")  # that GDAL finds in what begins like JSON
 _SHOWN_NAMES = 20
 
 
@@ -51,17 +54,23 @@ def read_features(path: PathLike, *, layer: str | None = None, encoding: str | N
     ------
     LabelError
         If the file is missing, of another format, damaged, or has no features or no CRS.
+    SettingsError
+        The encoding is unknown.
     """
     path = Path(path)
+    _check_encoding(encoding)
     _check_file(path)
     try:
         layer = _layer(path, layer)
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # about M values and the like, which do not matter here
             _check_driver(path, layer)
-            features = pyogrio.read_dataframe(path, layer=layer, encoding=encoding)
+            # a geometry that cannot be one is none: it is skipped and counted
+            features = pyogrio.read_dataframe(path, layer=layer, encoding=encoding, on_invalid="ignore")
     except (DataSourceError, DataLayerError) as error:
         raise LabelError(f"{path}: cannot be read, {error}. Copy all files of the labels again.") from error
+    except (CRSError, UnboundLocalError) as error:  # the latter is pyogrio's, of a CRS that GDAL cannot write down
+        raise LabelError(f"{path}: its CRS cannot be read. Give it one in QGIS (Set layer CRS).") from error
     except (UnicodeDecodeError, LookupError) as error:
         raise LabelError(f"{path}: has texts of another encoding ({error}). Try --encoding gbk or latin-1.") from error
     _check_features(path, features)
@@ -90,6 +99,14 @@ def layers_of(path: PathLike) -> dict[str, str | None]:
     return {str(name): geometry for name, geometry in pyogrio.list_layers(path)}
 
 
+def _check_encoding(encoding: str | None) -> None:
+    try:
+        codecs.lookup(encoding or "utf-8")
+    except LookupError:
+        known = "utf-8, latin-1, cp1252 or gbk"
+        raise SettingsError(f"--encoding {encoding}: is unknown. Use one such as {known}.") from None
+
+
 def _layer(path: Path, wanted: str | None) -> str:
     layers = [name for name, geometry in layers_of(path).items() if geometry is not None]
     if wanted is not None:
@@ -114,7 +131,9 @@ def _check_file(path: Path) -> None:
     text = head.removeprefix(b"\xef\xbb\xbf").lstrip()
     if head.startswith(_SHAPEFILE):
         _check_shapefile(path)
-    elif not head.startswith(_SQLITE) and (not text.startswith(b"{") or b"gdal_streamed_alg" in head):
+    elif head.startswith(_SQLITE):
+        _check_length(path, _sqlite_bytes(head))
+    elif not text.startswith(b"{") or any(word in head for word in _OTHER_FORMATS):
         found = "is empty" if not head else "is none of these formats"
         raise LabelError(f"{path}: {found}. Give a Shapefile (.shp), GeoPackage or GeoJSON.")
 
@@ -131,6 +150,12 @@ def _check_shapefile(path: Path) -> None:
     # dBASE: number of records, length of the header, length of a record at byte 4.
     count, header, record = struct.unpack("<IHH", _bytes(table, 4, 8))
     _check_length(table, header + count * record)
+
+
+def _sqlite_bytes(head: bytes) -> int:
+    """Pages and their size, as the head of a SQLite file says (sqlite.org/fileformat.html, 1.3)."""
+    size, pages = struct.unpack(">16xH10xI", head[:32].ljust(32, b"\xff"))
+    return int(pages * (65536 if size == 1 else size))
 
 
 def _check_length(path: Path, expected: int) -> None:

@@ -8,6 +8,10 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+from landcover_bdgf.gdal import lock
+
+lock()  # as the command line does, and before rasterio is imported
+
 import numpy as np
 import pytest
 import rasterio

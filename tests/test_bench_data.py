@@ -99,6 +99,22 @@ def test_files_that_are_no_matlab(tmp_path: Path) -> None:
         read_matlab(tmp_path / "b.mat", "b")
 
 
+def test_a_matlab_file_names_no_other_file(tmp_path: Path) -> None:
+    secret = np.arange(16.0).reshape(4, 4)
+    (tmp_path / "secret.raw").write_bytes(secret.tobytes())
+    with h5py.File(tmp_path / "other.mat", "w") as file:
+        file["x"] = secret
+    layout = h5py.VirtualLayout((4, 4), "f8")
+    layout[:] = h5py.VirtualSource(str(tmp_path / "other.mat"), "x", (4, 4))
+    with h5py.File(tmp_path / "c.mat", "w") as file:
+        file["linked"] = h5py.ExternalLink(str(tmp_path / "other.mat"), "x")
+        file.create_dataset("raw", (4, 4), "f8", external=[(str(tmp_path / "secret.raw"), 0, 128)])
+        file.create_virtual_dataset("virtual", layout)
+    for name in ("linked", "raw", "virtual"):
+        with pytest.raises(RasterError, match=r"c.mat: holds no array .*, found none"):
+            read_matlab(tmp_path / "c.mat", name)
+
+
 def described(scene: SceneFiles, folder: Path, labels: Path | str, *more: str) -> Path:
     path = folder / "place.toml"
     lines = [f'spectral = "{scene.spectral}"', f'sar = "{scene.sar}"', f'labels = "{labels}"', *more]

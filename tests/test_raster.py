@@ -90,7 +90,7 @@ def test_a_crs_written_another_way_is_the_same():
         (lambda p: None, "does not exist"),
         (lambda p: p.mkdir(), "is a folder"),
         (lambda p: p.touch(), "is empty"),
-        (lambda p: p.write_text("no raster"), "cannot be read"),
+        (lambda p: p.write_text("no raster"), "is not a GeoTIFF"),
         (lambda p: os.mkfifo(p), "device or pipe"),
     ],
 )
@@ -104,8 +104,10 @@ def test_what_is_no_raster_is_refused(tmp_path, make, words):
 def test_a_vrt_is_refused_whatever_its_name(tmp_path, write_tif, noise):
     source = write_tif("a.tif", noise)
     vrt = tmp_path / "innocent.tif"
-    rasterio.shutil.copy(source, vrt, driver="VRT")
-    with pytest.raises(RasterError, match="cannot be read"):
+    inside = f"<SimpleSource><SourceFilename>{source}</SourceFilename></SimpleSource>"
+    band = f'<VRTRasterBand band="1">{inside}</VRTRasterBand>'
+    vrt.write_text(f'<VRTDataset rasterXSize="50" rasterYSize="40">{band}</VRTDataset>')
+    with pytest.raises(RasterError, match="is not a GeoTIFF"):
         open_raster(vrt)
 
 

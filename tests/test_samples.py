@@ -197,7 +197,7 @@ def test_a_file_gives_back_the_same_samples(stack: Stack, polygons: Path, tmp_pa
         write_samples(samples, tmp_path / "samples.gpkg")
     write_samples(samples.train, tmp_path / "samples.gpkg", overwrite=True)
     assert len(read_samples(tmp_path / "samples.gpkg").test) == 0
-    assert sorted(path.name for path in tmp_path.glob("*samples*")) == ["samples.gpkg"]
+    assert sorted(path.name for path in tmp_path.glob("*samples*")) == ["samples.gpkg", "samples.gpkg.json"]
 
 
 def test_samples_of_another_image_are_noticed(stack: Stack, polygons: Path) -> None:

@@ -287,6 +287,20 @@ def test_the_fingerprint_follows_content_not_time_or_name(pair, write_tif):
     assert pair(settings=AlignSettings(spectral_offset=-1)).fingerprint() != first
 
 
+def test_an_image_that_is_replaced_meanwhile_makes_nothing(pair, tmp_path):
+    stack = pair()
+    stack.check_unchanged()
+    path = stack.sar.paths[0]
+    (tmp_path / "new.tif").write_bytes(path.read_bytes())
+    (tmp_path / "new.tif").replace(path)
+    with pytest.raises(RasterError, match="was changed or replaced while it was read"):
+        stack.write_sar(tmp_path / "out.tif")
+    assert not (tmp_path / "out.tif").exists()
+    path.unlink()
+    with pytest.raises(RasterError, match="was changed or replaced"):
+        stack.check_unchanged()
+
+
 # Real scenes
 
 

@@ -108,6 +108,16 @@ def open_dataset(name: str, data: Path | None, work: Path) -> Dataset:
     if name == NAME:
         spectral, sar, truth = simulated_scene(data, work)
         return _dataset(name, align(spectral, sar), truth, class_names(), simulated="scene")
+    return _described(_description(name), work)
+
+
+def check_dataset(name: str) -> None:
+    """Refuse a name that is none, before anything is written; SettingsError."""
+    if name not in (*PUBLISHED, NAME):
+        _description(name)
+
+
+def _description(name: str) -> Path:
     path = Path(name)
     path = path / DESCRIPTION if path.is_dir() else path
     if not path.is_file():
@@ -116,7 +126,7 @@ def open_dataset(name: str, data: Path | None, work: Path) -> Dataset:
         raise SettingsError(
             f"--dataset {name}: is none of {', '.join([*PUBLISHED, NAME])}, and no folder with a {DESCRIPTION}.{hint}"
         )
-    return _described(path, work)
+    return path
 
 
 def _described(path: Path, work: Path) -> Dataset:

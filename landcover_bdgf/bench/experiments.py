@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from landcover_bdgf.bench.cells import Cell, Plan, run_plan
-from landcover_bdgf.bench.datasets import open_dataset
+from landcover_bdgf.bench.datasets import check_dataset, open_dataset
 from landcover_bdgf.bench.embedding import embedded, vectors_of
 from landcover_bdgf.bench.methods import BDGF, PROBE, Laboratory, Method, parse_method
 from landcover_bdgf.bench.page import write_results
@@ -132,7 +132,11 @@ def run_experiment(settings: BenchSettings, recipe: Recipe, run: Run) -> tuple[l
         A data set cannot be used, or has too few labels.
     """
     columns = settings.columns
-    work = _work_folder(settings.output)
+    _check_folder(settings.output)
+    for name in settings.datasets:
+        check_dataset(name)
+    work = settings.output / MARK
+    work.mkdir(parents=True, exist_ok=True)
     datasets = tuple(open_dataset(name, settings.data, work) for name in settings.datasets)
     counts = LABEL_COUNTS if settings.experiment == "labels" else (settings.per_class,)
     plan = Plan(datasets, settings.protocols, columns, settings.seeds, counts[0], recipe, work, run)
@@ -157,12 +161,9 @@ def _embeddings(plan: Plan) -> dict[str, list[tuple[str, str]]]:
     return found
 
 
-def _work_folder(output: Path) -> Path:
-    work = output / MARK
-    if output.exists() and not work.is_dir() and (not output.is_dir() or any(output.iterdir())):
+def _check_folder(output: Path) -> None:
+    if output.exists() and not (output / MARK).is_dir() and (not output.is_dir() or any(output.iterdir())):
         raise OutputError(f"{output}: holds other things than a comparison. Choose a new folder.")
-    work.mkdir(parents=True, exist_ok=True)
-    return work
 
 
 def _check_word(option: str, word: str, known: tuple[str, ...]) -> None:

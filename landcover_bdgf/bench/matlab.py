@@ -128,7 +128,9 @@ def read_matlab(path: Path, name: str) -> NDArray[Any]:
     """
     try:
         arrays = _read_hdf5(path) if _is_hdf5(path) else loadmat(path)
-    except (OSError, ValueError, NotImplementedError, TypeError, EOFError) as error:
+    except RasterError:
+        raise
+    except Exception as error:  # a damaged file takes scipy by surprise in many ways
         raise RasterError(f"{path}: cannot be read as a MATLAB file: {error}.") from error
     numeric = {
         key: value for key, value in arrays.items()
@@ -151,7 +153,10 @@ def _read_hdf5(path: Path) -> dict[str, NDArray[Any]]:
     if h5py is None:
         raise RasterError(f"{path}: is of MATLAB 7.3, which needs h5py: pip install h5py.")
     with h5py.File(path, "r") as file:  # whose axes MATLAB turns round
-        return {key: value[()].T for key, value in file.items() if isinstance(value, h5py.Dataset)}
+        own = (key for key in file if isinstance(file.get(key, getlink=True), h5py.HardLink))
+        found = {key: file[key] for key in own if isinstance(file[key], h5py.Dataset)}
+        # Links, and data sets whose values lie elsewhere, would read other files.
+        return {key: value[()].T for key, value in found.items() if not (value.external or value.is_virtual)}
 
 
 def _array(folder: Path, stem: str, published: Published) -> NDArray[Any]:

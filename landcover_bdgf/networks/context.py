@@ -52,6 +52,11 @@ class ContextNetwork(nn.Module):
         self.hidden, self.head = nn.Linear(statistics, hidden), nn.Linear(hidden, classes)
         self.dropout = dropout
 
+    @classmethod
+    def of(cls, statistics: int, classes: int, recipe: Recipe) -> ContextNetwork:
+        """As the recipe says."""
+        return cls(statistics, recipe.context.hidden, classes, recipe.fusion.dropout)
+
     def forward(self, around: Tensor, generator: Generator | None = None) -> Tensor:
         """With a ``generator`` (training), hidden units are dropped out by its draws."""
         hidden = F.relu_(project(self.hidden, self.norm(around).movedim(1, 0)))
@@ -60,4 +65,4 @@ class ContextNetwork(nn.Module):
 
 def context_network(statistics: int, classes: int, recipe: Recipe) -> ContextNetwork | None:
     """As the recipe says; None where it asks for no context."""
-    return ContextNetwork(statistics, recipe.context.hidden, classes, recipe.fusion.dropout) if statistics else None
+    return ContextNetwork.of(statistics, classes, recipe) if statistics else None

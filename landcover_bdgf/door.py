@@ -1,0 +1,207 @@
+"""Raster files, looked at before GDAL is asked for a pixel: what they are, how large, and whether they are whole.
+
+GDAL opens a file that was cut off, and one of kilobytes that says it holds gigabytes; what is wrong comes out hours
+later, or never. Limits are far above any scene, and far below what stops a machine.
+"""
+
+from __future__ import annotations
+
+import math
+import struct
+from collections.abc import Iterator
+from pathlib import Path
+from typing import IO
+
+import numpy as np
+from rasterio.enums import Interleaving
+from rasterio.io import DatasetReader
+
+from landcover_bdgf.errors import RasterError
+
+MAX_SIDE_PX = 1_000_000
+MAX_BANDS = 4096
+MAX_BLOCK_BYTES = 1 << 30  # what must be decoded whole to read one pixel
+# No codec of ordinary use packs tighter; Deflate reaches 1032. Below the least size nobody is hurt.
+MAX_PACKED, LEAST_PACKED_BYTES = 1100, 1 << 28
+MOST_BLOCKS = 200_000  # that are looked at, evenly spread, of files with more
+
+_MAGIC = {
+    b"II*\x00": "GTiff", b"MM\x00*": "GTiff", b"II+\x00": "GTiff", b"MM\x00+": "GTiff",
+    b"\x00\x00\x00\x0c": "JP2OpenJPEG", b"\xff\x4f\xff\x51": "JP2OpenJPEG",
+}  # fmt: skip
+_SUPERBOXES, MOST_NESTED = (b"jp2h", b"asoc", b"res ", b"uinf"), 8
+_CODESTREAM, _END_OF_CODESTREAM = b"\xff\x4f\xff\x51", b"\xff\xd9"  # ISO/IEC 15444-1, A.4
+
+
+def raster_driver(path: Path) -> str:
+    """The format of a raster file, by its first bytes; of ENVI, by the header beside it.
+
+    Raises
+    ------
+    RasterError
+        It is no regular file, cannot be read, is empty, or none of these formats.
+    """
+    _check_regular(path)
+    try:
+        with path.open("rb") as file:
+            head = file.read(4)
+    except OSError as error:
+        raise RasterError(f"{path}: cannot be read, {error.strerror}. Check its permissions.") from error
+    if not head:
+        raise RasterError(f"{path}: is empty (0 bytes). Copy or download it again.")
+    driver = _MAGIC.get(head) or ("ENVI" if envi_header(path) else None)
+    if driver is None:
+        raise RasterError(f"{path}: is not a GeoTIFF, ENVI or JPEG 2000 file. Convert it with gdal_translate.")
+    if driver == "JP2OpenJPEG":
+        _check_jpeg_2000(path)
+    if driver == "ENVI" and (mask := Path(f"{path}.msk")).exists():
+        raise RasterError(f"{path}: {mask.name} beside it would replace its nodata. Remove it, or write nodata values.")
+    return driver
+
+
+def envi_header(path: Path) -> Path | None:
+    """The header of an ENVI image, None if there is none."""
+    for header in (path.with_suffix(".hdr"), Path(f"{path}.hdr")):
+        if header.is_file() and header != path:
+            with header.open("rb") as file:
+                if file.read(4) == b"ENVI":
+                    return header
+    return None
+
+
+def check_whole(dataset: DatasetReader, path: Path) -> None:
+    """Refuse what is out of all proportion, and files whose end is missing.
+
+    Parameters
+    ----------
+    dataset : rasterio.io.DatasetReader
+        Opened from ``path``, a local file.
+
+    Raises
+    ------
+    RasterError
+    """
+    size = path.stat().st_size
+    check_proportions(dataset, str(path), size)
+    if dataset.tags(ns="OVERVIEWS"):
+        raise RasterError(
+            f"{path}: names another file in its metadata (OVERVIEW_FILE), which bdgf does not open. "
+            "Copy it with gdal_translate -nomd."
+        )
+    end = {"GTiff": _tiff_end, "ENVI": _envi_end}.get(dataset.driver, _size)(dataset, path)
+    if size < end:
+        raise RasterError(f"{path}: is cut off, {size} of at least {end} bytes are there. Copy or download it again.")
+
+
+def unread(dataset: DatasetReader) -> str:
+    """In words: the files beside a raster that GDAL would look for its place in, and this package does not."""
+    path = Path(dataset.name)
+    candidates = [Path(f"{path}.aux.xml"), *(path.with_suffix(suffix) for suffix in (".tfw", ".tifw", ".wld", ".prj"))]
+    beside = [candidate.name for candidate in candidates if candidate.exists()]
+    return f" in itself; {', '.join(beside)} beside it is not read, as it may be another's" if beside else ""
+
+
+def check_proportions(dataset: DatasetReader, name: str, size: int | None = None) -> None:
+    """Refuse images that hold nothing, or more than any scene does; ``size`` is that of the file in bytes, if known.
+
+    Raises
+    ------
+    RasterError
+    """
+    height, width = dataset.shape
+    if min(dataset.count, width, height) < 1:
+        raise RasterError(f"{name}: holds no pixels ({dataset.count} bands, {width} × {height}).")
+    if max(width, height) > MAX_SIDE_PX or dataset.count > MAX_BANDS:
+        raise RasterError(
+            f"{name}: says it holds {dataset.count} bands of {width} × {height} pixels; at most {MAX_BANDS} bands and "
+            f"{MAX_SIDE_PX} pixels a side are read. Cut out what you need with gdal_translate."
+        )
+    block = block_bytes(dataset)
+    if block > MAX_BLOCK_BYTES:
+        raise RasterError(
+            f"{name}: has blocks of {block / 1e9:.1f} GB, which must be decoded whole. "
+            "Write it in tiles: gdal_translate -co TILED=YES."
+        )
+    declared = height * width * sum(np.dtype(dtype).itemsize for dtype in dataset.dtypes)
+    if size and declared > max(LEAST_PACKED_BYTES, MAX_PACKED * size):
+        raise RasterError(
+            f"{name}: says it holds {declared / 1e9:.1f} GB of pixels in {size / 1e3:.0f} kB, as files do that are "
+            "made to fill a machine. If it is really that empty, write it anew with gdal_translate."
+        )
+
+
+def block_bytes(dataset: DatasetReader) -> int:
+    """Bytes of a block of a raster: what must be decoded whole to read one pixel."""
+    height, width = dataset.block_shapes[0]
+    together = dataset.count if dataset.interleaving == Interleaving.pixel else 1
+    return int(height * width * np.dtype(dataset.dtypes[0]).itemsize * together)
+
+
+def _check_regular(path: Path) -> None:
+    if path.is_dir():
+        raise RasterError(f"{path}: is a folder, a raster was expected. Name one of its files.")
+    if not path.exists():
+        what = "is a link that leads nowhere" if path.is_symlink() else "does not exist"
+        raise RasterError(f"{path}: {what}. Check its name and the folder you are in.")
+    if not path.is_file():
+        raise RasterError(f"{path}: is not a regular file but a device or pipe. Give a raster file.")
+
+
+def _size(dataset: DatasetReader, path: Path) -> int:
+    return path.stat().st_size
+
+
+def _tiff_end(dataset: DatasetReader, path: Path) -> int:
+    """Where the last of its blocks ends; blocks that are all nodata need not be there."""
+    height, width = dataset.block_shapes[0]
+    down, across = math.ceil(dataset.height / height), math.ceil(dataset.width / width)
+    bands = 1 if dataset.interleaving == Interleaving.pixel else dataset.count
+    total, end = bands * down * across, 0
+    for number in {*range(0, total, math.ceil(total / MOST_BLOCKS)), total - 1}:
+        band, place = divmod(number, down * across)
+        row, col = divmod(place, across)
+        offset, length = (
+            dataset.get_tag_item(f"BLOCK_{what}_{col}_{row}", "TIFF", bidx=band + 1) for what in ("OFFSET", "SIZE")
+        )
+        end = max(end, int(offset or 0) + int(length or 0))
+    return end
+
+
+def _envi_end(dataset: DatasetReader, path: Path) -> int:
+    offset = dataset.tags(ns="ENVI").get("header_offset", "0")
+    pixels = math.prod(dataset.shape) * dataset.count * np.dtype(dataset.dtypes[0]).itemsize
+    return pixels + (int(offset) if offset.isdigit() else 0)
+
+
+def _check_jpeg_2000(path: Path) -> None:
+    """Boxes must lie in one another, and the codestream must reach its end: a decoder does without, or never ends."""
+    size = path.stat().st_size
+    with path.open("rb") as file:
+        if file.read(4) == _CODESTREAM:
+            streams = [(0, size)]
+        else:
+            streams = [(start, end) for kind, start, end in _boxes(file, path, 0, size) if kind == b"jp2c"]
+        for _, end in streams:
+            file.seek(end - 2)
+            if file.read(2) != _END_OF_CODESTREAM:
+                raise RasterError(f"{path}: its pixels have no end, it is cut off. Copy or download it again.")
+
+
+def _boxes(file: IO[bytes], path: Path, place: int, end: int, depth: int = 0) -> Iterator[tuple[bytes, int, int]]:
+    """Kind, first byte and end of the contents of each box (ISO/IEC 15444-1, annex I), and of the boxes in it."""
+    while place + 8 <= end:
+        file.seek(place)
+        head = file.read(16).ljust(16, b"\0")
+        length, kind, begin = struct.unpack(">I", head[:4])[0], head[4:8], 8
+        if length == 1:
+            length, begin = struct.unpack(">Q", head[8:])[0], 16
+        last = length == 0 and depth == 0  # as far as the file goes
+        if (length < begin and not last) or depth > MOST_NESTED:
+            raise RasterError(f"{path}: is damaged, its box at byte {place} has no size. Copy or download it again.")
+        stop = end if last else place + length
+        if stop > end:
+            raise RasterError(f"{path}: is cut off, {end} of {stop} bytes are there. Copy or download it again.")
+        yield kind, place + begin, stop
+        if kind in _SUPERBOXES:
+            yield from _boxes(file, path, place + begin, stop, depth + 1)
+        place = stop

@@ -1,0 +1,126 @@
+"""GDAL, locked: what a file says makes it read no other file, open no connection and run no program.
+
+GDAL goes by the contents of a file, not by its name, and many of its formats name other files, addresses or
+programs. The command line therefore starts it without them, and without the network. In Python, where another
+package may need them, only what this one opens is guarded: :func:`alone`, and the formats named by ``DRIVERS``.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import re
+from collections.abc import Sequence
+from pathlib import Path
+
+from landcover_bdgf.errors import BdgfError
+
+# Formats whose files hold their own pixels or features.
+RASTER_DRIVERS = ("GTiff", "ENVI", "JP2OpenJPEG")
+VECTOR_DRIVERS = ("ESRI Shapefile", "GPKG", "GeoJSON")
+WORKING_DRIVERS = ("COG", "MEM", "Memory")  # what is written, and what GDAL needs to warp
+
+_BUCKETS = {"s3": "/vsis3", "gs": "/vsigs", "az": "/vsiaz"}
+
+ALLOW_VRT = "--allow-vrt"  # which the user types, with everything that a VRT then names
+
+# All others of GDAL 3.6 to 3.12. Its manual says what each is.
+UNWANTED_TEXT = """
+    AAIGrid, ACE2, ADBC, ADRG, AIG, AIVector, AVCBin, AVCE00, AVIF, AirSAR, AmigoCloud, Arrow, BAG, BASISU, BIGGIF, BLX,
+    BMP, BSB, BT, BYN, CAD, CALS, CEOS, COASP, COSAR, CPG, CSV, CSW, CTG, CTable2, Carto, Cloudant, CouchDB, DAAS, DDS,
+    DERIVED, DGN, DIMAP, DIPEx, DODS, DOQ1, DOQ2, DTED, DWG, DXF, ECRGTOC, ECW, EDIGEO, EEDA, EEDAI, EHdr, EIR, ELAS,
+    ERS, ESAT, ESRIC, ESRIJSON, EXR, Elasticsearch, FAST, FITS, FIT, FlatGeobuf, GDALG, GFF, GIF, GML, GNMDatabase,
+    GNMFile, GPSBabel, GPX, GRASS, GRASSASCIIGrid, GRIB, GS7BG, GSAG, GSBG, GSC, GTFS, GTI, GTX, GXF, GenBin, GeoRSS,
+    GeoJSONSeq, GeoRaster, HANA, HDF4, HDF4Image, HDF5, HDF5Image, HEIF, HF2, HFA, HTTP, IDB, ILWIS, IRIS, ISCE, ISG,
+    ISIS2, ISIS3, Idrisi, Interlis 1, Interlis 2, JAXAPALSAR, JDEM, JML, JP2ECW, JP2Grok, JP2KAK, JP2Lura, JP2MrSID,
+    JPEG, JPEGXL, JPIPKAK, JSONFG, KEA, KML, KMLSUPEROVERLAY, KRO, KTX2, L1B, LAN, LCP, LIBERTIFF, LIBKML, LOSLAS,
+    LVBAG, Leveller, MAP, MBTiles, MFF, MFF2, MRF, MSG, MSGN, MSSQLSpatial, MVT, MapInfo File, MapML, MiraMonVector,
+    MongoDBv3, MrSID, MySQL, NAS, NDF, NGSGEOID, NGW, NITF, NOAA_B, NSIDCbin, NTv2, NWT_GRC, NWT_GRD, OAPIF, OCI, ODBC,
+    ODS, OGCAPI, OGR_GMT, OGR_PDS, OGR_VRT, OSM, OZI, OpenFileGDB, FileGDB, PAux, PCIDSK, PCRaster, PDF, PDS, PDS4,
+    PGDUMP, PGeo, PLMOSAIC, PLSCENES, PMTiles, PNG, PNM, PRF, Parquet, PostGISRaster, PostgreSQL, R, RASTERLITE2, RDB,
+    RIK, RMF, ROI_PAC, RPFTOC, RRASTER, RS2, RST, Rasterlite, S102, S104, S111, S57, SAFE, SAGA, SAR_CEOS, SDTS,
+    SENTINEL2, SGI, SIGDEM, SNAP_TIFF, SNODAS, SOSI, SQLite, SRP, SRTMHGT, STACIT, STACTA, SVG, SXF, Selafin, TGA,
+    TIGER, TIL, TSX, Terragen, TileDB, TopoJSON, UK .NTF, USGSDEM, VDV, VFK, VICAR, VRT, WAsP, WCS, WEBP, WFS, WMS,
+    WMTS, XLS, XLSX, XODR, XPM, XYZ, ZMap, Zarr, netCDF
+"""
+UNWANTED = tuple(" ".join(UNWANTED_TEXT.split()).split(", "))
+
+# GDAL keeps decoded blocks up to 5 % of the machine's memory, so that what a map needs would grow with the scene
+# and with the machine. In MB; GDAL reads it when it decodes its first block.
+CACHE_MB = 256
+
+
+def lock(arguments: Sequence[str] = ()) -> None:
+    """Start GDAL without what it should not do; before rasterio and pyogrio are first used, which read this once.
+
+    Parameters
+    ----------
+    arguments : sequence of str
+        What the user typed: an address or a path of GDAL's (``/vsi…``) allows connections, ``--allow-vrt`` formats
+        that name other files too.
+    """
+    os.environ.setdefault("GDAL_CACHEMAX", str(CACHE_MB))
+    os.environ["GDAL_DRIVER_PATH"] = "disable"  # no plugins
+    os.environ["CPL_LOG"] = os.devnull  # what GDAL prints by itself, such as "unable to find driver to skip"
+    os.environ["PROJ_NETWORK"] = "OFF"
+    logging.getLogger("rasterio._env").addFilter(lambda record: "GDAL_SKIP" not in record.getMessage())
+    if ALLOW_VRT in arguments:
+        os.environ["GDAL_SKIP"] = ",".join(name for name in UNWANTED if name not in ("VRT", "HTTP"))
+        return
+    os.environ["GDAL_SKIP"] = ",".join(UNWANTED)
+    if not any(map(is_remote, arguments)):
+        os.environ["CPL_VSIL_CURL_ALLOWED_EXTENSIONS"] = ".none"  # a name that no address ends with
+
+
+def check_lock() -> None:
+    """Make sure that :func:`lock` came in time, in both copies of GDAL.
+
+    Raises
+    ------
+    BdgfError
+        A driver is there that was to be left out.
+    """
+    import pyogrio
+    import rasterio
+
+    with rasterio.Env() as env:
+        there = {*env.drivers(), *pyogrio.list_drivers()}
+    loose = sorted(there & set(os.environ.get("GDAL_SKIP", "").split(",")))
+    if loose:
+        raise BdgfError(
+            f"GDAL was started before it could be locked, with formats that may read other files: "
+            f"{', '.join(loose[:5])}. Run bdgf in a process of its own."
+        )
+
+
+def alone(driver: str) -> dict[str, str]:
+    """Options to open a file with, so that no file beside it has a say: no .aux.xml, .ovr, .msk or world file.
+
+    An ENVI image needs its header beside it, and thereby gets its ``.ovr`` and ``.msk`` too; see door.py.
+    """
+    return {"GDAL_PAM_ENABLED": "NO", "GDAL_DISABLE_READDIR_ON_OPEN": "TRUE" if driver == "ENVI" else "EMPTY_DIR"}
+
+
+def is_remote(path: str) -> bool:
+    """Whether GDAL has to find what the user typed: an address, or a path of its virtual file systems."""
+    return "://" in path or path.startswith("/vsi")
+
+
+def typed_path(text: str | os.PathLike[str]) -> Path:
+    """The path that a user typed; of an address that of GDAL's virtual file system, which spares a slash."""
+    address = re.fullmatch(r"([a-z0-9]+)://(.+)", os.fspath(text))
+    if address is None:
+        return Path(text)
+    scheme, rest = address.groups()
+    return Path(_BUCKETS[scheme]) / rest if scheme in _BUCKETS else Path("/vsicurl") / f"{scheme}:" / rest
+
+
+def limit_cache(max_bytes: int) -> None:
+    """Give GDAL's cache at most a sixteenth of ``max_bytes``, but 64 MB; before the first block is read."""
+    os.environ["GDAL_CACHEMAX"] = str(max(64, min(CACHE_MB, max_bytes // 16 // 2**20)))
+
+
+def cache_bytes() -> int:
+    """What GDAL's cache may take; 0 if somebody set it in another form than MB."""
+    text = os.environ.get("GDAL_CACHEMAX", "")
+    return int(text) * 2**20 if text.isdigit() else 0

@@ -1,0 +1,470 @@
+"""Bad inputs, each made from a small good scene: python tests/data/make_bad.py FOLDER writes them all, to look at.
+
+A case is a function that spoils a folder in which ``msi.tif``, ``sar.tif`` and ``labels.gpkg`` are good. What each gets
+is in test_bad_inputs.py.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import pickle
+import shutil
+import struct
+import sys
+import zlib
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import geopandas as gpd
+import numpy as np
+import rasterio
+import rasterio.warp
+import shapely
+from affine import Affine
+from rasterio.control import GroundControlPoint
+from rasterio.crs import CRS
+from rasterio.rpc import RPC
+from rasterio.warp import transform_bounds
+from safetensors import safe_open
+from safetensors.numpy import save_file
+
+from landcover_bdgf.checkpoint import Checkpoint, load_checkpoint
+from landcover_bdgf.pretraining import pretrain
+from landcover_bdgf.provenance import digest
+from landcover_bdgf.recipe import load_recipe
+from landcover_bdgf.samples import sample, write_samples
+from landcover_bdgf.simulate import simulate, write_scene
+from landcover_bdgf.stack import align
+from landcover_bdgf.training import train
+
+SHAPE_HW = (64, 72)
+UTM, ORIGIN = CRS.from_epsg(32633), (399_960.0, 5_800_020.0)  # of the good scene
+ELSEWHERE = "/etc/hostname"  # what no image may make us read
+ADDRESS = "http://127.0.0.1:9/secret.tif"  # nobody answers there
+
+Make = Callable[[Path], None]
+
+
+def good_scene(folder: Path) -> None:
+    """What is spoiled: 64 × 72 pixels, ten bands as int16, SAR in dB, six classes; samples; a model of few steps."""
+    files = write_scene(simulate(SHAPE_HW, seed=3), folder, seed=3)
+    files.sar.rename(folder / "sar.tif")
+    stack = align(files.spectral, folder / "sar.tif")
+    samples = sample(stack, files.labels, field="class")
+    recipe = load_recipe("laptop", ("diffusion.steps=2", "diffusion.batch=4", "training.steps=2", "training.batch=16"))
+    denoiser = pretrain(stack, recipe, samples=samples)
+    denoiser.save(folder / "denoiser.safetensors")
+    train(stack, samples, denoiser=denoiser).save(folder / "model.safetensors")
+    write_samples(samples, folder / "samples.gpkg")
+
+
+def pixels(folder: Path, name: str = "msi.tif") -> tuple[np.ndarray[Any, Any], dict[str, Any], tuple[str, ...]]:
+    """Of a good image: its pixels, profile and band names."""
+    with rasterio.open(folder / name) as file:
+        kept = ("driver", "dtype", "nodata", "width", "height", "count", "crs", "transform")
+        return file.read(), {k: file.profile[k] for k in kept}, file.descriptions
+
+
+def image(
+    change: Callable[[np.ndarray[Any, Any]], np.ndarray[Any, Any]] | None = None,
+    *,
+    of: str = "msi.tif",
+    to: str = "bad.tif",
+    names: tuple[str, ...] | None = None,
+    after: Callable[[Any], None] | None = None,
+    **profile: Any,
+) -> Make:
+    """A raster like a good one with other pixels, another profile, other band names, or what ``after`` does to it."""
+
+    def make(folder: Path) -> None:
+        array, kept, described = pixels(folder, of)
+        array = array if change is None else change(array)
+        kept |= {"dtype": array.dtype, "count": len(array), "height": array.shape[1], "width": array.shape[2]}
+        (folder / to).parent.mkdir(exist_ok=True)
+        with rasterio.open(folder / to, "w", **(kept | profile)) as file:
+            file.write(array.astype(file.dtypes[0]))
+            for index, name in enumerate((described if names is None else names)[: len(array)], start=1):
+                file.set_band_description(index, name)
+            if after is not None:
+                after(file)
+
+    return make
+
+
+def content(data: bytes | Callable[[Path], bytes], to: str = "bad.tif") -> Make:
+    """A file with these bytes."""
+
+    def make(folder: Path) -> None:
+        (folder / to).write_bytes(data if isinstance(data, bytes) else data(folder))
+
+    return make
+
+
+def first(name: str, share: float) -> Callable[[Path], bytes]:
+    """The beginning of a good file."""
+
+    def cut(folder: Path) -> bytes:
+        whole = (folder / name).read_bytes()
+        return whole[: max(1, round(share * len(whole)))]
+
+    return cut
+
+
+def nothing(folder: Path) -> None:
+    """What is bad is only what is typed."""
+
+
+def both(*makes: Make) -> Make:
+    """One after the other."""
+
+    def make(folder: Path) -> None:
+        for one in makes:
+            one(folder)
+
+    return make
+
+
+# TIFF by hand, where GDAL would not write what a hostile hand does
+
+
+def tiff(
+    width: int, height: int, *, bands: int = 1, tile: int | None = None, blocks: str = "one", to: str = "bad.tif"
+) -> Make:
+    """A TIFF that declares so much; of its ``blocks`` "one" stands for all, there are "none", or all lie "beyond"."""
+
+    def make(folder: Path) -> None:
+        side = tile or 0
+        block_rows = side or height
+        number = -(-width // side) * -(-height // side) * bands if side else bands
+        packed = zlib.compress(bytes(min(side * side or width * height, 1 << 24)), 9)
+        tags = [
+            (256, 4, [width]),
+            (257, 4, [height]),
+            (258, 3, [8] * bands),
+            (259, 3, [8]),
+            (262, 3, [1]),
+            (277, 3, [bands]),
+            (284, 3, [2]),
+        ]
+        offsets, counts = (324, 325) if side else (273, 279)
+        tags += [(322, 4, [side]), (323, 4, [side])] if side else [(278, 4, [block_rows])]
+        place = {"one": 8, "none": 0, "beyond": 1 << 30}[blocks]
+        tags += [(offsets, 4, [place] * number), (counts, 4, [len(packed) if blocks != "none" else 0] * number)]
+        tags += [(33550, 12, [10.0, 10.0, 0.0]), (33922, 12, [0.0, 0.0, 0.0, *ORIGIN, 0.0])]
+        tags += [(34735, 3, [1, 1, 0, 3, 1024, 0, 1, 1, 1025, 0, 1, 1, 3072, 0, 1, 32633])]
+        (folder / to).write_bytes(_tiff_bytes(sorted(tags), packed))
+
+    return make
+
+
+def _tiff_bytes(tags: list[tuple[int, int, list[Any]]], packed: bytes) -> bytes:
+    size, code = {3: 2, 4: 4, 12: 8}, {3: "H", 4: "I", 12: "d"}
+    directory = 8 + len(packed) + len(packed) % 2
+    place = directory + 2 + 12 * len(tags) + 4
+    entries, rest = b"", b""
+    for tag, kind, values in tags:
+        data = struct.pack(f"<{len(values)}{code[kind]}", *values)
+        assert len(data) == size[kind] * len(values)
+        entries += struct.pack("<HHI", tag, kind, len(values))
+        entries += data.ljust(4, b"\0") if len(data) <= 4 else struct.pack("<I", place + len(rest))
+        rest += b"" if len(data) <= 4 else data + b"\0" * (len(data) % 2)
+    head = b"II*\0" + struct.pack("<I", directory) + packed + b"\0" * (len(packed) % 2)
+    return head + struct.pack("<H", len(tags)) + entries + b"\0" * 4 + rest
+
+
+# Formats that name other files
+
+
+def vrt(source: str, *, band: str = "", to: str = "bad.tif") -> Make:
+    """A VRT of a good image's shape whose pixels are elsewhere."""
+    height, width = SHAPE_HW
+    inside = f"<SimpleSource><SourceFilename>{source}</SourceFilename><SourceBand>1</SourceBand></SimpleSource>"
+    text = (
+        f'<VRTDataset rasterXSize="{width}" rasterYSize="{height}"><SRS>EPSG:32633</SRS>'
+        f"<GeoTransform>{ORIGIN[0]}, 10, 0, {ORIGIN[1]}, 0, -10</GeoTransform>"
+        f'<VRTRasterBand dataType="Byte" band="1">{band or inside}</VRTRasterBand></VRTDataset>'
+    )
+    return content(text.encode(), to)
+
+
+PIXEL_FUNCTION = (
+    "<PixelFunctionType>f</PixelFunctionType><PixelFunctionLanguage>Python</PixelFunctionLanguage>"
+    "<PixelFunctionCode><![CDATA[open('pwned', 'w')]]></PixelFunctionCode>"
+)
+MRF = b"<MRF_META><Raster><Size x='72' y='64' c='1'/><DataFile>pwned.dat</DataFile></Raster></MRF_META>"
+WMS = f"<GDAL_WMS><Service name='TMS'><ServerUrl>{ADDRESS}</ServerUrl></Service></GDAL_WMS>".encode()
+LAYER = f"<OGRVRTLayer name='labels'><SrcDataSource>{ELSEWHERE}</SrcDataSource></OGRVRTLayer>"
+OGR_VRT = f"<OGRVRTDataSource>{LAYER}</OGRVRTDataSource>".encode()
+
+
+def sidecar(suffix: str, write: Make) -> Make:
+    """A good image as bad.tif with a file beside it that contradicts it."""
+    return both(image(), write) if suffix else write
+
+
+AUX_XML = (
+    b"<PAMDataset><SRS>EPSG:4326</SRS><PAMRasterBand band='1'><NoDataValue>7</NoDataValue></PAMRasterBand></PAMDataset>"
+)
+
+
+def masked_envi(folder: Path) -> None:
+    """An ENVI image with a mask beside it that hides all."""
+    image(to="bad.img", driver="ENVI", nodata=None)(folder)
+    image(lambda a: np.zeros((1, *a.shape[1:]), np.uint8), to="bad.img.msk", names=(), nodata=None)(folder)
+    with rasterio.open(folder / "bad.img.msk", "r+") as mask:
+        mask.update_tags(INTERNAL_MASK_FLAGS_1="2", INTERNAL_MASK_FLAGS_ALL="2")
+
+
+def jpeg_2000(share: float) -> Make:
+    """A JPEG 2000 file, or the beginning of one."""
+
+    def make(folder: Path) -> None:
+        image(lambda a: a[:1].clip(0).astype(np.uint16), to="one.tif", nodata=None)(folder)
+        rasterio.shutil.copy(
+            folder / "one.tif", folder / "bad.jp2", driver="JP2OpenJPEG", QUALITY="100", REVERSIBLE="YES"
+        )
+        (folder / "bad.jp2").write_bytes(first("bad.jp2", share)(folder))
+
+    return make
+
+
+def flipped(folder: Path) -> None:
+    """A compressed image with some bytes in the middle changed."""
+    image(compress="deflate")(folder)
+    whole = bytearray((folder / "bad.tif").read_bytes())
+    middle = len(whole) // 2
+    whole[middle : middle + 2000] = b"\xff" * 2000
+    (folder / "bad.tif").write_bytes(whole)
+
+
+def in_degrees(folder: Path) -> None:
+    """The SAR in longitude and latitude."""
+    array, kept, _ = pixels(folder, "sar.tif")
+    west, south, east, north = transform_bounds(
+        UTM, 4326, *rasterio.transform.array_bounds(*SHAPE_HW, kept["transform"])
+    )
+    transform = Affine((east - west) / 72, 0, west, 0, (south - north) / 64, north)
+    moved = np.full_like(array, np.nan)
+    rasterio.warp.reproject(
+        array, moved, src_transform=kept["transform"], src_crs=UTM, dst_transform=transform, dst_crs=4326,
+        src_nodata=np.nan, dst_nodata=np.nan,
+    )  # fmt: skip
+    image(lambda a: moved, of="sar.tif", crs=4326, transform=transform, nodata=np.nan)(folder)
+
+
+def nodata_outside(folder: Path) -> None:
+    """An image of 8 bits whose nodata is -9999, as some writers leave it."""
+    image(lambda a: a.clip(1, 255).astype(np.uint8), nodata=None)(folder)
+    whole = (folder / "bad.tif").read_bytes()
+    assert b"-9999" not in whole
+    with rasterio.open(folder / "bad.tif", "r+") as file:
+        file.update_tags(ns="", GDAL_NODATA="-9999")
+
+
+def place(**options: Any) -> Make:
+    """An image with control points or RPCs instead of a transform."""
+    return image(transform=Affine.identity(), **options)
+
+
+def set_gcps(file: Any) -> None:
+    """Four corners of the good scene."""
+    corners = [(row, col, ORIGIN[0] + 10 * col, ORIGIN[1] - 10 * row) for row in (0, 64) for col in (0, 72)]
+    file.gcps = [GroundControlPoint(*corner) for corner in corners], UTM
+
+
+def set_rpcs(file: Any) -> None:
+    """Polynomials of no meaning."""
+    ones = [1.0] + [0.0] * 19
+    file.rpcs = RPC(0, 1, 45, 1, ones, ones, 0, 1, 15, 1, ones, ones, 0, 1, 0.0, 0.0)
+
+
+# Labels
+
+
+def labels(change: Callable[[gpd.GeoDataFrame], gpd.GeoDataFrame | None], to: str = "bad.gpkg", **options: Any) -> Make:
+    """The good polygons, changed, as a file of their own."""
+
+    def make(folder: Path) -> None:
+        frame = gpd.read_file(folder / "labels.gpkg")
+        changed = change(frame)
+        (frame if changed is None else changed).to_file(folder / to, **options)
+
+    return make
+
+
+def shapefile(spoil: Make = lambda folder: None) -> Make:
+    """The good polygons as a Shapefile, spoiled."""
+    return both(labels(lambda f: f, "bad.shp"), spoil)
+
+
+def without(suffix: str) -> Make:
+    """Take one of a Shapefile's files away."""
+    return lambda folder: (folder / f"bad{suffix}").unlink()
+
+
+def cut(name: str, share: float) -> Make:
+    """Keep only the beginning of a file."""
+    return lambda folder: (folder / name).write_bytes(first(name, share)(folder)) and None
+
+
+def geojson(text: str) -> Make:
+    """A GeoJSON file with this text."""
+    return content(text.encode(), "bad.geojson")
+
+
+def features(*rows: tuple[Any, dict[str, Any] | None]) -> str:
+    """GeoJSON of classes and geometries in pixels of the good scene."""
+    collection = {
+        "type": "FeatureCollection",
+        "crs": {"type": "name", "properties": {"name": "urn:ogc:def:crs:EPSG::32633"}},
+        "features": [{"type": "Feature", "properties": {"class": name}, "geometry": shape} for name, shape in rows],
+    }
+    return json.dumps(collection)
+
+
+def square(col: float, row: float, side: float = 6) -> dict[str, Any]:
+    """A polygon of pixels of the good scene."""
+    return shape(shapely.box(col, row, col + side, row + side))
+
+
+def shape(geometry: shapely.Geometry) -> dict[str, Any]:
+    """A geometry in columns and rows of the good scene, as GeoJSON in metres."""
+    metres = shapely.transform(geometry, lambda xy: np.array(ORIGIN) + xy * [10, -10])
+    return json.loads(shapely.to_geojson(metres))
+
+
+SOME_BAD = features(
+    *[(("a", "b")[i % 2], square(2 + 11 * i, 30)) for i in range(6)],
+    ("a", None), (None, square(10, 10)), ("a", shape(shapely.Polygon([(1, 50), (7, 56), (7, 50), (1, 56)]))),
+    ("b", square(5.6, 5.6, 0.2)), ("b", square(69, 40)), ("a", square(900, 40)),
+)  # fmt: skip
+
+
+def ring(col: float, row: float) -> shapely.Polygon:
+    """A polygon with a hole and heights."""
+    outer, inner = shapely.box(col, row, col + 9, row + 9), shapely.box(col + 3, row + 3, col + 6, row + 6)
+    return shapely.force_3d(outer.difference(inner), 7.0)
+
+
+def disputed(frame: gpd.GeoDataFrame) -> gpd.GeoDataFrame:
+    """The second polygon lies on the first, which is of another class."""
+    other = int((frame["class"] != frame["class"][0]).idxmax())
+    return frame.assign(geometry=frame.geometry.where(frame.index != other, frame.geometry[0]))
+
+
+def hostile_names(frame: gpd.GeoDataFrame) -> gpd.GeoDataFrame:
+    """Classes named like markup, formulas, paths, escapes and a book."""
+    names = [
+        "<script>alert(1)</script>",
+        "=HYPERLINK(0)",
+        "../../x",
+        "\x1b[31mred\x1b[0m",
+        "long " * 2000,
+        "\u202egnorw",
+    ]
+    return frame.assign(**{"class": [names[i] for i in frame["class"].factorize()[0]]})
+
+
+def chinese(folder: Path) -> None:
+    """A Shapefile whose texts are in GBK, which nothing says."""
+    labels(lambda f: f.assign(**{"class": ["水体", "森林"] * (len(f) // 2)}), "bad.shp", encoding="GBK")(folder)
+    (folder / "bad.cpg").unlink()
+    table = bytearray((folder / "bad.dbf").read_bytes())
+    table[29] = 0  # the code page
+    (folder / "bad.dbf").write_bytes(table)
+
+
+def copy(name: str, to: str) -> Make:
+    """A good file under another name."""
+    return lambda folder: shutil.copy(folder / name, folder / to) and None
+
+
+def link(to: str, target: str) -> Make:
+    """A symbolic link."""
+    return lambda folder: (folder / to).symlink_to(target)
+
+
+def fifo(folder: Path) -> None:
+    """A pipe that nobody writes to."""
+    os.mkfifo(folder / "bad.tif")
+
+
+# Checkpoints
+
+PICKLE = pickle.dumps(Path)  # any will do: it must not be opened
+
+
+def torch_file(folder: Path) -> None:
+    """What torch.save writes: a zip with a pickle in it."""
+    import torch
+
+    torch.save({"a": torch.zeros(3)}, folder / "bad.safetensors")
+
+
+def flip(name: str, place: int) -> Make:
+    """A good checkpoint with one bit flipped."""
+
+    def make(folder: Path) -> None:
+        whole = bytearray((folder / name).read_bytes())
+        whole[place] ^= 1
+        (folder / "bad.safetensors").write_bytes(whole)
+
+    return make
+
+
+def header(text: str, data: bytes = b"") -> Make:
+    """A safetensors file with this header."""
+    return content(struct.pack("<Q", len(text)) + text.encode() + data, "bad.safetensors")
+
+
+def model(change: Callable[[Checkpoint], Any]) -> Make:
+    """The good model, changed and saved as if nothing were wrong."""
+
+    def make(folder: Path) -> None:
+        checkpoint = load_checkpoint(folder / "model.safetensors")
+        change(checkpoint)
+        checkpoint.save(folder / "bad.safetensors")
+
+    return make
+
+
+def other_shapes(checkpoint: Checkpoint) -> None:
+    """The first weights of the fusion network, twice as many."""
+    name = "fusion." + next(iter(checkpoint.part("fusion.")))
+    checkpoint.weights[name] = np.concatenate([checkpoint.weights[name]] * 2)
+
+
+def described(change: Callable[[dict[str, Any]], Any]) -> Make:
+    """The good model with another description, its checksum right."""
+
+    def make(folder: Path) -> None:
+        with safe_open(folder / "model.safetensors", "np") as file:
+            tensors = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118
+            description = json.loads(file.metadata()["bdgf"][64:])
+        change(description)
+        tensors = {key: value for key, value in tensors.items() if key not in description.get("without", ())}
+        text = json.dumps(description)
+        save_file(tensors, folder / "bad.safetensors", {"bdgf": digest(tensors, text) + text})
+
+    return make
+
+
+def main(folder: Path) -> None:
+    """Write all cases, each in a folder of its own."""
+    sys.path.insert(0, str(Path(__file__).parents[1]))
+    from test_bad_inputs import CASES
+
+    good = folder / "good"
+    good.mkdir(parents=True)
+    good_scene(good)
+    for case in CASES:
+        own = folder / case.name.replace("/", "-").replace(" ", "_")
+        shutil.copytree(good, own)
+        case.make(own)
+    print(f"{len(CASES)} bad inputs in {folder}")
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]))

@@ -1,0 +1,271 @@
+"""What bad input gets: an exit code, one line, nothing left under the output's name; within 5 s and 1 GB."""
+
+from __future__ import annotations
+
+import contextlib
+import fnmatch
+import resource
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pytest
+import shapely
+from affine import Affine
+from conftest import Bdgf
+from data import make_bad as bad
+
+from landcover_bdgf.networks.scan import kernel
+
+SECONDS, BYTES = 5, 10**9  # that one bad input may take
+
+CHECK = "check bad.tif sar.tif"
+RADAR = "check msi.tif bad.tif"
+X, Y = bad.ORIGIN
+MAP = "map msi.tif sar.tif --model bad.safetensors -o out.tif"
+MAP_GOOD = "map msi.tif sar.tif --model model.safetensors -o out.tif"
+PRETRAIN = "pretrain msi.tif sar.tif -o out.safetensors"
+LABELLED = "check msi.tif sar.tif --field class --labels"
+
+
+@dataclass(frozen=True)
+class Case:
+    """A bad input: how it is made, what is typed, and what comes out."""
+
+    name: str
+    make: bad.Make
+    command: str
+    code: int
+    message: str
+
+
+# fmt: off
+CASES = [
+    # Raster geometry
+    Case("no CRS", bad.image(crs=None), CHECK, 3, "bad.tif: has no CRS. Give it one with gdal_edit.py -a_srs, or pass --hsi-crs or --sar-crs EPSG:… if you know it."),
+    Case("no CRS in the SAR", bad.image(of="sar.tif", crs=None), RADAR, 3, "bad.tif: has no CRS. Give it one with gdal_edit.py -a_srs, or pass --hsi-crs or --sar-crs EPSG:… if you know it."),
+    Case("no CRS but beside it", bad.both(bad.image(crs=None), bad.content(bad.AUX_XML, "bad.tif.aux.xml")), CHECK, 3, "bad.tif: has no CRS in itself; bad.tif.aux.xml beside it is not read, as it may be another's. Give it one with gdal_edit.py -a_srs, or pass --hsi-crs or --sar-crs EPSG:… if you know it."),
+    Case("a CRS given", bad.image(crs=None), f"{CHECK} --hsi-crs EPSG:32633", 0, "grid: 72 × 64 px*"),
+    Case("another CRS given", bad.image(), f"{CHECK} --hsi-crs EPSG:32632", 3, "sar.tif: does not overlap bad.tif: one covers 7.5315…7.5423° E, 52.3356…52.3415° N, the other 13.5311…13.5418° E, 52.3354…52.3413° N (WGS84), 408 km apart. Give images of one place, or correct a wrong CRS with --hsi-crs or --sar-crs."),
+    Case("an unknown CRS given", bad.image(), f"{CHECK} --hsi-crs EPSG:1", 2, "--hsi-crs EPSG:1: is no known CRS. Write it like EPSG:32633."),
+    Case("identity transform", bad.place(), CHECK, 3, "bad.tif: has no position on the ground. Georeference it first."),
+    Case("a world file", bad.both(bad.place(), bad.content(b"10 0 0 -10 399965 5800015", "bad.tfw")), CHECK, 3, "bad.tif: has no position on the ground in itself; bad.tfw beside it is not read, as it may be another's. Georeference it first."),
+    Case("control points", bad.place(crs=None, after=bad.set_gcps), CHECK, 3, "bad.tif: is placed only by 4 ground-control points, as Sentinel-1 GRD is delivered. Terrain-correct it first, for example with SNAP, or warp it with gdalwarp -tps."),
+    Case("RPCs", bad.place(crs=None, after=bad.set_rpcs), CHECK, 3, "bad.tif: is placed only by RPCs. Orthorectify it first with gdalwarp -rpc and an elevation model."),
+    Case("rotated", bad.image(transform=Affine(8, 6, X, 6, -8, Y)), CHECK, 3, "bad.tif: is rotated or sheared. Make it north-up first with gdalwarp."),
+    Case("sheared", bad.image(transform=Affine(10, 1, X, 0, -10, Y)), CHECK, 3, "bad.tif: is rotated or sheared. Make it north-up first with gdalwarp."),
+    Case("mirrored", bad.image(transform=Affine(-10, 0, X, 0, -10, Y)), CHECK, 3, "bad.tif: is mirrored, its columns run west. Make it north-up with gdalwarp."),
+    Case("south-up", bad.image(lambda a: a[:, ::-1], transform=Affine(10, 0, X, 0, 10, Y - 640)), CHECK, 0, "grid: 72 × 64 px*"),
+    Case("NaN pixel size", bad.image(transform=Affine(float("nan"), 0, X, 0, -10, Y)), CHECK, 3, "bad.tif: has pixels of nan × -10.0, which is no size. Georeference it again."),
+    Case("no pixel size", bad.image(transform=Affine(10, 0, X, 0, 0, Y)), CHECK, 3, "bad.tif: has pixels of 10.0 × 0.0, which is no size. Georeference it again."),
+    Case("no overlap", bad.image(of="sar.tif", transform=Affine(10, 0, X + 1e5, 0, -10, Y)), RADAR, 3, "bad.tif: does not overlap msi.tif: one covers 13.5315…13.5423° E, 52.3356…52.3415° N, the other 14.9994…15.0100° E, 52.3447…52.3505° N (WGS84), 99.3 km apart. Give images of one place, or correct a wrong CRS with --hsi-crs or --sar-crs."),
+    Case("a sliver of overlap", bad.image(of="sar.tif", transform=Affine(10, 0, X + 716, 0, -10, Y)), RADAR, 3, "bad.tif: covers only 0.56% of msi.tif: one covers 13.5315…13.5423° E, 52.3356…52.3415° N, the other 13.5420…13.5528° E, 52.3357…52.3416° N (WGS84). Give images of one place."),
+    Case("resolutions 60 apart", bad.image(of="sar.tif", transform=Affine(600, 0, X - 9e3, 0, -600, Y + 9e3)), RADAR, 3, "bad.tif: 72 × 64 px of 600 m, EPSG:32633 against 72 × 64 px of 10 m, EPSG:32633, pixels differ by a factor of 60. Resample one of them first, or insist with --force."),
+    Case("60 apart by force", bad.image(of="sar.tif", transform=Affine(600, 0, X - 9e3, 0, -600, Y + 9e3)), f"{RADAR} --force", 0, "SAR: 2 bands of bad.tif*"),
+    Case("a local CRS", bad.image(of="sar.tif", crs='LOCAL_CS["site",UNIT["metre",1]]'), RADAR, 3, "bad.tif: no transformation is known from site to EPSG:32633. Reproject one of the images, or give the CRS that is meant."),
+    Case("degrees against metres", bad.in_degrees, RADAR, 0, "valid in both sensors*"),
+    Case("one pixel", bad.image(lambda a: a[:, :1, :1]), CHECK, 3, "sar.tif: does not overlap bad.tif: one covers 13.5315…13.5317° E, 52.3413…52.3413° N, the other 13.5311…13.5418° E, 52.3354…52.3413° N (WGS84), 0 km apart. Give images of one place, or correct a wrong CRS with --hsi-crs or --sar-crs."),
+    Case("smaller than a window", bad.image(lambda a: a[:, :5, :5]), CHECK, 0, "grid: 5 × 5 px*"),
+    Case("no size", bad.tiff(0, 0), CHECK, 3, "bad.tif: cannot be read as GeoTIFF, ENVI or JPEG 2000. Is it whole, and of one of these formats?"),
+    Case("two million columns", bad.tiff(2_000_000, 16), CHECK, 3, "bad.tif: says it holds 1 bands of 2000000 × 16 pixels; at most 4096 bands and 1000000 pixels a side are read. Cut out what you need with gdal_translate."),
+    Case("65,535 bands", bad.tiff(16, 16, bands=65_535), CHECK, 3, "bad.tif: says it holds 65535 bands of 16 × 16 pixels; at most 4096 bands and 1000000 pixels a side are read. Cut out what you need with gdal_translate."),
+    # Raster content
+    *[Case(f"pixels of {kind}", bad.image(lambda a, k=kind: (a.clip(0, 10_000) / 100).astype(k), nodata=None), CHECK, 0, "spectral: 10 bands of bad.tif*")
+      for kind in ("int8", "uint8", "int16", "uint16", "int32", "uint32", "float32", "float64")],
+    *[Case(f"stored by {text}", bad.image(**options), CHECK, 0, "valid in both sensors: 89.* %")
+      for text, options in (("big-endian", {"ENDIANNESS": "BIG"}), ("BigTIFF", {"BIGTIFF": "YES"}), ("strips", {"blockysize": 3}), ("tiles", {"tiled": True, "blockxsize": 16, "blockysize": 16}), ("pixel", {"interleave": "pixel"}), ("line", {"driver": "ENVI", "interleave": "line"}), ("LZW", {"compress": "lzw", "predictor": 2}), ("ZSTD", {"compress": "zstd"}))],
+    Case("nodata outside the type", bad.nodata_outside, CHECK, 0, "valid in both sensors: *"),
+    Case("an empty band", bad.image(lambda a: np.concatenate([a[:9], np.full_like(a[:1], -9999)])), CHECK, 0, "bdgf: bad.tif: left out 1 of 10 bands, they hold no data: B12."),
+    Case("all nodata", bad.image(lambda a: np.full_like(a, -9999)), CHECK, 3, "bad.tif: no band is left, they hold no data. Is this the right file?"),
+    Case("nothing in both", bad.both(bad.image(lambda a: np.where(np.arange(72) < 40, -9999, a)), bad.image(lambda a: np.where(np.arange(72) > 30, np.nan, a), of="sar.tif", to="half.tif")), "check bad.tif half.tif", 3, "bad.tif: no pixel has data in both images. Check nodata values and places."),
+    Case("mostly masked", bad.image(lambda a: np.where(np.arange(72) > 20, -9999, a)), CHECK, 0, "bdgf: warning: bad.tif: about 72 % of the scene has no data in one of the images."),
+    Case("a constant band", bad.image(lambda a: np.concatenate([a[:9], np.full_like(a[:1], 500)])), CHECK, 0, "spectral: 10 bands of bad.tif*"),
+    Case("infinite values", bad.image(lambda a: np.where((np.arange(72) > 30) & (np.arange(64)[:, None] < 30), np.inf, a.astype(np.float32)), nodata=-9999), CHECK, 0, "bdgf: warning: bad.tif: 27 % of its values are infinite, taken as no data."),
+    Case("offset not removed", bad.image(lambda a: np.where(a == -9999, a, a + 1000)), CHECK, 0, "bdgf: warning: bad.tif: looks like Sentinel-2 reflectance × 10,000 whose offset is not removed: the darkest visible pixels are at *. If so, and the model is to fit other scenes, use --spectral-offset -1000."),
+    Case("offset removed twice", bad.image(lambda a: np.where(a == -9999, a, a - 1000)), CHECK, 0, "bdgf: warning: bad.tif: * % of the visible pixels are negative, as if the Sentinel-2 offset were removed twice (0 is added here). Check --spectral-offset."),
+    Case("dB as power", bad.image(of="sar.tif"), f"{RADAR} --sar-unit power", 3, "bad.tif: --sar-unit says power, but 99% of its values are negative, as in db. Correct --sar-unit or the file."),
+    Case("power as dB", bad.image(lambda a: 10 ** (a / 10), of="sar.tif"), f"{RADAR} --sar-unit db", 3, "bad.tif: --sar-unit says db, but 0% of its values are negative, as in power. Correct --sar-unit or the file."),
+    Case("power of zero", bad.image(lambda a: np.where(np.arange(72) < 9, 0, 10 ** (a / 10)).astype(np.float32), of="sar.tif"), RADAR, 0, "bdgf: bad.tif: 12 % of the SAR values are 0 or negative, taken as 1e-06."),
+    Case("complex SAR", bad.image(lambda a: (10 ** (a / 20)).astype(np.complex64), of="sar.tif", nodata=None), RADAR, 0, "SAR: 2 bands of bad.tif; linear power"),
+    Case("one SAR band", bad.image(lambda a: a[:1], of="sar.tif"), RADAR, 0, "SAR: 1 bands of bad.tif; dB, read as linear power"),
+    Case("a picture", bad.image(lambda a: (a[:3].clip(0, 2550) // 10).astype(np.uint8), nodata=None, names=()), CHECK, 0, "bdgf: warning: bad.tif: is a picture of 3 bands of 8 bits; classes will be poor. Give the original bands."),
+    Case("images swapped", bad.image(), "check sar.tif bad.tif", 3, "sar.tif: is given as the spectral image but has the bands VV, VH of a SAR. Give the HSI/MSI first and the SAR second."),
+    Case("years apart", bad.both(bad.image(to="S2_20200604.tif"), bad.image(of="sar.tif", to="S1_20220604.tif")), "check S2_20200604.tif S1_20220604.tif", 0, "bdgf: warning: S1_20220604.tif: was taken on 2022-06-04, S2_20200604.tif on 2020-06-04: 730 days apart. What changed in between is in one of them only."),
+    Case("one band twice", bad.both(*(bad.image(lambda a: a[:1], to=f"{f}/B02.tif", names=()) for f in "ab")), "check a/B02.tif,b/B02.tif sar.tif", 3, "b/B02.tif: band B02 is there in B02.tif too. Leave one of them out."),
+    # Damaged and hostile files
+    Case("missing", bad.nothing, CHECK, 3, "bad.tif: does not exist. Check its name and the folder you are in."),
+    Case("a folder", lambda f: (f / "bad.tif").mkdir(), CHECK, 3, "bad.tif: is a folder without rasters in it. Give a folder of .tif, .tiff, .jp2, .img, .dat, .bsq, .bil, .bip."),
+    Case("empty", bad.content(b""), CHECK, 3, "bad.tif: is empty (0 bytes). Copy or download it again."),
+    Case("text", bad.content(b"no raster at all"), CHECK, 3, "bad.tif: is not a GeoTIFF, ENVI or JPEG 2000 file. Convert it with gdal_translate."),
+    Case("90 % of it", bad.content(bad.first("msi.tif", 0.9)), CHECK, 3, "bad.tif: is cut off, 68370 of at least 75963 bytes are there. Copy or download it again."),
+    Case("50 % of it", bad.content(bad.first("msi.tif", 0.5)), CHECK, 3, "bad.tif: is cut off, 37984 of at least 75963 bytes are there. Copy or download it again."),
+    Case("0.1 % of it", bad.content(bad.first("msi.tif", 0.001)), CHECK, 3, "bad.tif: cannot be read as GeoTIFF, ENVI or JPEG 2000. Is it whole, and of one of these formats?"),
+    Case("90 % of the SAR", bad.content(bad.first("sar.tif", 0.9)), RADAR, 3, "bad.tif: is cut off, 29895 of at least 33213 bytes are there. Copy or download it again."),
+    Case("half an ENVI image", bad.both(bad.image(to="bad.img", driver="ENVI"), bad.cut("bad.img", 0.5)), "check bad.img sar.tif", 3, "bad.img: is cut off, 46080 of at least 92160 bytes are there. Copy or download it again."),
+    Case("90 % of a JPEG 2000", bad.jpeg_2000(0.9), "check bad.jp2 sar.tif", 3, "bad.jp2: is cut off, 7535 of 8372 bytes are there. Copy or download it again."),
+    Case("flipped bytes", bad.flipped, CHECK, 3, "bad.tif: is damaged near row 0, column 0. Copy or download it again."),
+    Case("a VRT", bad.vrt(bad.ELSEWHERE), CHECK, 3, "bad.tif: is not a GeoTIFF, ENVI or JPEG 2000 file. Convert it with gdal_translate."),
+    Case("a VRT of an address", bad.vrt(bad.ADDRESS), CHECK, 3, "bad.tif: is not a GeoTIFF, ENVI or JPEG 2000 file. Convert it with gdal_translate."),
+    Case("a VRT that runs Python", bad.vrt("", band=bad.PIXEL_FUNCTION), CHECK, 3, "bad.tif: is not a GeoTIFF, ENVI or JPEG 2000 file. Convert it with gdal_translate."),
+    Case("a VRT by its name", bad.vrt("msi.tif", to="bad.vrt"), "check bad.vrt sar.tif", 3, "bad.vrt: is not a GeoTIFF, ENVI or JPEG 2000 file. Convert it with gdal_translate."),
+    Case("an MRF", bad.content(bad.MRF), CHECK, 3, "bad.tif: is not a GeoTIFF, ENVI or JPEG 2000 file. Convert it with gdal_translate."),
+    Case("a WMS", bad.content(bad.WMS), CHECK, 3, "bad.tif: is not a GeoTIFF, ENVI or JPEG 2000 file. Convert it with gdal_translate."),
+    Case("1.6 GB in 54 kB", bad.tiff(40_960, 40_960, tile=512), CHECK, 3, "bad.tif: says it holds 1.7 GB of pixels in 52 kB, as files do that are made to fill a machine. If it is really that empty, write it anew with gdal_translate."),
+    Case("40 GB in 1 MB", bad.tiff(200_704, 200_704, tile=512), CHECK, 3, "bad.tif: says it holds 40.3 GB of pixels in 1230 kB, as files do that are made to fill a machine. If it is really that empty, write it anew with gdal_translate."),
+    Case("one block of 2 GB", bad.tiff(46_341, 46_341), CHECK, 3, "bad.tif: says it holds 2.1 GB of pixels in 17 kB, as files do that are made to fill a machine. If it is really that empty, write it anew with gdal_translate."),
+    Case("blocks beyond the end", bad.tiff(72, 64, tile=16, blocks="beyond"), CHECK, 3, "bad.tif: is cut off, 458 of at least 1073741836 bytes are there. Copy or download it again."),
+    Case("a file named in the metadata", bad.image(after=lambda f: f.update_tags(ns="OVERVIEWS", OVERVIEW_FILE=bad.ADDRESS)), CHECK, 3, "bad.tif: names another file in its metadata (OVERVIEW_FILE), which bdgf does not open. Copy it with gdal_translate -nomd."),
+    Case("another CRS beside it", bad.both(bad.image(), bad.content(bad.AUX_XML, "bad.tif.aux.xml")), CHECK, 0, "grid: 72 × 64 px of 10 m, EPSG:32633*"),
+    Case("a mask beside it", bad.masked_envi, "check bad.img sar.tif", 3, "bad.img: bad.img.msk beside it would replace its nodata. Remove it, or write nodata values."),
+    Case("a pipe", bad.fifo, CHECK, 3, "bad.tif: is not a regular file but a device or pipe. Give a raster file."),
+    Case("a device", bad.link("bad.tif", "/dev/zero"), CHECK, 3, "bad.tif: is not a regular file but a device or pipe. Give a raster file."),
+    Case("a link to itself", bad.link("bad.tif", "bad.tif"), CHECK, 3, "bad.tif: is a link that leads nowhere. Check its name and the folder you are in."),
+    Case("spaces and umlauts", bad.image(to="bäd name.tif"), "check|bäd name.tif|sar.tif", 0, "spectral: 10 bands of bäd name.tif; Sentinel-2"),
+    Case("a newline in the name", bad.content(b"x", "bad\nname.tif"), "check|bad\nname.tif|sar.tif", 3, "bad name.tif: is not a GeoTIFF, ENVI or JPEG 2000 file. Convert it with gdal_translate."),
+    Case("a leading dash", bad.image(to="-bad.tif"), "check -- -bad.tif sar.tif", 0, "spectral: 10 bands of -bad.tif; Sentinel-2"),
+    # Labels
+    Case("no .prj", bad.shapefile(bad.without(".prj")), f"{LABELLED} bad.shp", 4, "bad.shp: has no CRS, its .prj is missing. Give it one in QGIS (Set layer CRS) or with ogr2ogr -a_srs EPSG:…"),
+    Case("no .shx", bad.shapefile(bad.without(".shx")), f"{LABELLED} bad.shp", 4, "bad.shp: its .shx is missing. Copy all files of the Shapefile."),
+    Case("no .dbf", bad.shapefile(bad.without(".dbf")), f"{LABELLED} bad.shp", 4, "bad.shp: its .dbf, which holds the classes, is missing. Copy all files of the Shapefile."),
+    Case("half a .shp", bad.shapefile(bad.cut("bad.shp", 0.5)), f"{LABELLED} bad.shp", 4, "bad.shp: is cut off, 866 of 1732 bytes are there. Copy it again."),
+    Case("half a .dbf", bad.shapefile(bad.cut("bad.dbf", 0.5)), f"{LABELLED} bad.shp", 4, "bad.dbf: is cut off, 519 of 1037 bytes are there. Copy it again."),
+    Case("half a GeoPackage", bad.content(bad.first("labels.gpkg", 0.5), "bad.gpkg"), f"{LABELLED} bad.gpkg", 4, "bad.gpkg: is cut off, 49152 of 98304 bytes are there. Copy it again."),
+    Case("half a GeoJSON", bad.geojson(bad.features(("a", bad.square(1, 1)))[:150]), f"{LABELLED} bad.geojson", 4, "bad.geojson: cannot be read, Failed to read GeoJSON data; At line 1, character 48: Unterminated string. Copy all files of the labels again."),
+    Case("labels missing", bad.nothing, f"{LABELLED} bad.gpkg", 4, "bad.gpkg: does not exist. Check its name and the folder you are in."),
+    Case("labels in a folder", lambda f: (f / "bad.shp").mkdir(), f"{LABELLED} bad.shp", 4, "bad.shp: is not a file. Name a Shapefile (.shp), GeoPackage or GeoJSON."),
+    Case("empty labels", bad.content(b"", "bad.shp"), f"{LABELLED} bad.shp", 4, "bad.shp: is empty. Give a Shapefile (.shp), GeoPackage or GeoJSON."),
+    Case("an image for labels", bad.nothing, f"{LABELLED} msi.tif", 4, "msi.tif: is none of these formats. Give a Shapefile (.shp), GeoPackage or GeoJSON."),
+    Case("an OGR VRT", bad.content(bad.OGR_VRT, "bad.shp"), f"{LABELLED} bad.shp", 4, "bad.shp: is none of these formats. Give a Shapefile (.shp), GeoPackage or GeoJSON."),
+    Case("an OGR VRT in JSON", bad.content(b'{"type": "' + bad.OGR_VRT + b'"}', "bad.geojson"), f"{LABELLED} bad.geojson", 4, "bad.geojson: is none of these formats. Give a Shapefile (.shp), GeoPackage or GeoJSON."),
+    Case("no features", bad.labels(lambda f: f[:0]), f"{LABELLED} bad.gpkg", 4, "bad.gpkg: has no features. Draw some polygons first, or check the file."),
+    Case("all outside", bad.labels(lambda f: f.assign(geometry=f.translate(90_000))), f"{LABELLED} bad.gpkg", 4, "bad.gpkg: no feature holds a pixel of the image. The labels cover 14.8527…14.8627°E 52.3447…52.3502°N, the image 13.5315…13.5423°E 52.3356…52.3415°N. Check the CRS of both, or the size of the polygons."),
+    Case("no geometry", bad.geojson(bad.features(("a", None), ("b", None))), f"{LABELLED} bad.geojson", 4, "bad.geojson: none of its 2 features has both a geometry and a class. Check the field."),
+    Case("lines", bad.geojson(bad.features(("a", bad.shape(shapely.LineString([(1, 1), (9, 9)]))), ("b", bad.square(20, 20)))), f"{LABELLED} bad.geojson", 4, "bad.geojson: holds 1 lines; labels are polygons or points. Remove or buffer them."),
+    Case("some bad features", bad.geojson(bad.SOME_BAD), f"{LABELLED} bad.geojson", 0, "bdgf: warning: bad.geojson: of 12 features: *"),
+    Case("points", bad.geojson(bad.features(*((("a", "b")[i % 2], bad.shape(shapely.Point(3 + 6 * i, 40))) for i in range(11)))), f"{LABELLED} bad.geojson", 0, "all *"),
+    Case("holes and heights", bad.geojson(bad.features(*((("a", "b")[i % 2], bad.shape(bad.ring(3 + 16 * i, 30))) for i in range(4)))), f"{LABELLED} bad.geojson", 0, "all *"),
+    Case("a million vertices", bad.geojson(bad.features(("a", bad.shape(shapely.Point(15, 40).buffer(9, quad_segs=250_000))), ("b", bad.square(40, 40)))), f"{LABELLED} bad.geojson", 0, "all *"),
+    Case("field missing", bad.labels(lambda f: f.rename(columns={"class": "klass"})), f"{LABELLED} bad.gpkg", 4, "bad.gpkg: has no field 'class', but klass. Did you mean klass?"),
+    Case("no class", bad.labels(lambda f: f.assign(**{"class": None})), f"{LABELLED} bad.gpkg", 4, "bad.gpkg: none of its 12 features has both a geometry and a class. Check the field."),
+    Case("fractions", bad.labels(lambda f: f.assign(**{"class": np.linspace(0.5, 3.2, len(f))})), f"{LABELLED} bad.gpkg", 4, "bad.gpkg: the field class holds fractions such as 0.5, which are no classes. Choose another field."),
+    Case("one class", bad.labels(lambda f: f.assign(**{"class": "wood"})), "sample msi.tif sar.tif --labels bad.gpkg --field class -o out.gpkg", 4, "bad.gpkg: a map needs at least two classes with pixels that both images see, found wood. Check the field, or add labels."),
+    Case("odd ids", bad.labels(lambda f: f.assign(**{"class": np.array([-1, 0, 2**40])[np.arange(len(f)) % 3]})), f"{LABELLED} bad.gpkg", 0, "1099511627776 *"),
+    Case("300 classes", bad.geojson(bad.features(*((f"class {i}", bad.shape(shapely.Point(1.5 + 3 * (i % 22), 20.5 + 3 * (i // 22)))) for i in range(300)))), f"{LABELLED} bad.geojson", 0, "class 299 *"),
+    Case("two classes, one place", bad.labels(bad.disputed), f"{LABELLED} bad.gpkg --conflicts error", 4, "bad.gpkg: 36 pixels lie in features of different classes, first in features 0, 1 (counted from 0). Mend them, or use --conflicts drop or last."),
+    Case("two classes dropped", bad.labels(bad.disputed), f"{LABELLED} bad.gpkg", 0, "bdgf: warning: bad.gpkg: of 12 features: 36 pixels in features of different classes (drop)"),
+    Case("an unknown encoding", bad.shapefile(), f"{LABELLED} bad.shp --encoding klingon", 2, "--encoding klingon: is unknown. Use one such as utf-8, latin-1, cp1252 or gbk."),
+    Case("another encoding", bad.chinese, f"{LABELLED} bad.shp --encoding gbk", 0, "水体 *"),
+    Case("two layers", bad.both(bad.copy("labels.gpkg", "bad.gpkg"), bad.labels(lambda f: f, layer="more")), f"{LABELLED} bad.gpkg", 4, "bad.gpkg: has 2 layers, labels, more. Choose one with --layer."),
+    Case("no such layer", bad.copy("labels.gpkg", "bad.gpkg"), f"{LABELLED} bad.gpkg --layer lables", 4, "bad.gpkg: has no layer 'lables', but labels. Did you mean labels?"),
+    Case("a leak", bad.nothing, f"{LABELLED} labels.gpkg --split random", 0, "split by random; nearest training and test pixel 1 px apart; 100 % of test windows overlap training windows"),
+    Case("hostile names", bad.labels(bad.hostile_names), f"{LABELLED} bad.gpkg", 0, "=HYPERLINK(0) *"),
+    # Checkpoints
+    Case("model missing", bad.nothing, MAP, 5, "bad.safetensors: there is no such file. bdgf train makes a model, bdgf pretrain a denoiser."),
+    Case("model empty", bad.content(b"", "bad.safetensors"), MAP, 5, "bad.safetensors: is not a safetensors file, or it is cut off (Error while deserializing header: header too small)."),
+    Case("half a model", bad.content(bad.first("model.safetensors", 0.5), "bad.safetensors"), MAP, 5, "bad.safetensors: is not a safetensors file, or it is cut off (Error while deserializing header: incomplete metadata, file not fully covered)."),
+    Case("a bit of a weight", bad.flip("model.safetensors", -1000), MAP, 5, "bad.safetensors: is damaged (its checksum does not match). Copy it again, or train again."),
+    Case("a bit of the header", bad.flip("model.safetensors", 40), MAP, 5, "bad.safetensors: is damaged (its checksum does not match). Copy it again, or train again."),
+    Case("a pickle", bad.content(bad.PICKLE, "bad.safetensors"), MAP, 5, "bad.safetensors: is a pickle, as torch.save writes it, which may run any program and is not opened. Give a .safetensors file of bdgf."),
+    Case("a torch file", bad.torch_file, MAP, 5, "bad.safetensors: is a pickle, as torch.save writes it, which may run any program and is not opened. Give a .safetensors file of bdgf."),
+    Case("a header of 4 EB", bad.content(b"\xff" * 7 + b"\x3f{}", "bad.safetensors"), MAP, 5, "bad.safetensors: is not a safetensors file, or it is cut off (Error while deserializing header: header too large)."),
+    Case("a header of nesting", bad.header("[" * 100_000), MAP, 5, "bad.safetensors: is not a safetensors file, or it is cut off (Error while deserializing header: invalid JSON in header: invalid type: sequence, expected struct HashMetadata at line 1 column 0)."),
+    Case("tensors beyond the end", bad.header('{"a": {"dtype": "F32", "shape": [4], "data_offsets": [0, 16]}}'), MAP, 5, "bad.safetensors: is not a safetensors file, or it is cut off (Error while deserializing header: incomplete metadata, file not fully covered)."),
+    Case("a shape of 2^62", bad.header('{"a": {"dtype": "F32", "shape": [4611686018427387904, 4], "data_offsets": [0, 16]}}'), MAP, 5, "bad.safetensors: is not a safetensors file, or it is cut off (Error while deserializing header: overflow computing buffer size from shape and/or element type)."),
+    Case("not one of ours", bad.header('{"a": {"dtype": "F32", "shape": [1], "data_offsets": [0, 4]}}', b"abcd"), MAP, 5, "bad.safetensors: is a safetensors file, but not one written by bdgf."),
+    Case("NaN weights", bad.model(lambda m: m.weights["fusion." + next(iter(m.part("fusion.")))].fill(np.nan)), MAP, 5, "bad.safetensors: fusion.cnn.fold.bias holds values that are not finite; the training had failed. Train again."),
+    Case("other shapes", bad.model(bad.other_shapes), MAP, 5, "the model's weights do not fit its recipe: cnn.fold.bias is (128,), (64,) is needed. Train again."),
+    Case("weights missing", bad.model(lambda m: m.weights.pop("fusion." + next(iter(m.part("fusion."))))), MAP, 5, "the model's weights do not fit its recipe: cnn.fold.bias is missing, (64,) is needed. Train again."),
+    Case("a newer format", bad.described(lambda d: d.update(format=99)), MAP, 5, "bad.safetensors: has format 99, this version reads 5. Use a newer bdgf, or train again."),
+    Case("another kind", bad.described(lambda d: d.update(kind="potato")), MAP, 5, "bad.safetensors: is a potato, a model is needed: bdgf train makes a model from it."),
+    Case("a recipe of 10^12 units", bad.described(lambda d: d["recipe"]["context"].update(hidden=10**12)), MAP, 5, "the model's weights do not fit its recipe: head.weight is (6, 128), (6, 1000000000000) is needed. Train again."),
+    Case("scaling missing", bad.described(lambda d: d.update(without=["scaling.sar_mean"])), MAP, 5, "bad.safetensors: its description is incomplete or wrong (TypeError: Scaling.__init__() missing 1 required positional argument: 'sar_mean')."),
+    Case("a denoiser", bad.copy("denoiser.safetensors", "bad.safetensors"), MAP, 5, "bad.safetensors: is a denoiser, a model is needed: bdgf train makes a model from it."),
+    Case("a model for a denoiser", bad.nothing, "train msi.tif sar.tif --samples samples.gpkg --denoiser model.safetensors -o out.safetensors", 5, "model.safetensors: is a model, a denoiser is needed: a denoiser comes from bdgf pretrain."),
+    Case("a band less than the model", bad.image(lambda a: a[:9]), "map bad.tif sar.tif --model model.safetensors -o out.tif", 5, "the model: spectral bands differ: it was made with B02, B03, B04, B05, B06, B07, B08, B8A, B11, B12; the image has B02, B03, B04, B05, B06, B07, B08, B8A, B11; not found: B12 (2202 nm). Give an image with these bands."),
+    Case("bands in another order", bad.image(lambda a: a[::-1], names=("B12", "B11", "B8A", "B08", "B07", "B06", "B05", "B04", "B03", "B02")), "map bad.tif sar.tif --model model.safetensors -o ok.tif", 0, "bdgf: the model: spectral bands taken in the order of the checkpoint: B02, B03, B04, B05, B06, B07, B08, B8A, B11, B12"),
+    # Outputs and the system
+    Case("output exists", bad.content(b"mine", "out.tif"), MAP_GOOD, 6, "out.tif: exists already. Choose another name, or allow it with --overwrite."),
+    Case("output is a folder", lambda f: (f / "out.tif").mkdir(), MAP_GOOD, 6, "out.tif: is a folder. Give the name of a file."),
+    Case("no folder", bad.nothing, "map msi.tif sar.tif --model model.safetensors -o no/out.tif", 6, "no/out.tif: the folder no does not exist. Make it first."),
+    Case("output is an input", bad.nothing, "map msi.tif sar.tif --model model.safetensors -o msi.tif --overwrite", 6, "msi.tif: is one of the inputs. Choose another name."),
+    Case("output is an input by a link", bad.link("out.tif", "msi.tif"), f"{MAP_GOOD} --overwrite", 6, "out.tif: is one of the inputs. Choose another name."),
+    Case("samples exist", bad.content(b"mine", "out.gpkg"), "sample msi.tif sar.tif --labels labels.gpkg --field class -o out.gpkg", 6, "out.gpkg: exists already. Choose another name, or allow it with --overwrite."),
+    Case("no such GPU", bad.nothing, f"{MAP_GOOD} --device cuda:99", 7, "--device cuda:99: there is no such device here. Use --device cpu."),
+    Case("no such device", bad.nothing, f"{MAP_GOOD} --device tpu", 2, "--device tpu: is unknown. Use auto, cpu, cuda, cuda:0 or mps."),
+    Case("a memory of 1 MB", bad.nothing, f"{MAP_GOOD} --max-ram 1MB", 7, "--max-ram 0.001GB: mapping this scene takes 0.85 GB at least, with tiles of 128 px and one thread. Allow that much, or cut the scene."),
+    Case("a memory of nothing", bad.nothing, f"{MAP_GOOD} --max-ram much", 2, "--max-ram much: write it like 4GB or 900MB."),
+    Case("tiles of nothing", bad.nothing, f"{MAP_GOOD} --tile 0", 2, "--tile 0: is smaller than the 21 px that a window reaches. Use 128 or more."),
+    Case("shard 5 of 4", bad.nothing, f"{MAP_GOOD} --shard 5/4", 2, "--shard 5/4: write it like 2/4, the second of four."),
+    Case("a part that is none", bad.content(b"x", "bad.partial"), "mosaic bad.partial -o out.tif", 6, "bad.partial: is no part of a map that bdgf map began. Name a .partial file."),
+    Case("an unknown setting", bad.nothing, f"{PRETRAIN} --set diffusion.stpes=3", 2, "--set diffusion.stpes=3: there is no setting 'diffusion.stpes'. Did you mean 'diffusion.steps'?"),
+    Case("a wrong type", bad.nothing, f"{PRETRAIN} --set diffusion.steps=many", 2, "laptop: setting 'diffusion.steps': Input should be a valid integer, unable to parse string as an integer, found 'many'."),
+    Case("an even window", bad.nothing, f"{PRETRAIN} --set fusion.patch=8", 2, "laptop: setting 'fusion': patch must be odd, not 8."),
+    Case("a negative number", bad.nothing, f"{PRETRAIN} --set diffusion.steps=-3", 2, "laptop: setting 'diffusion.steps': Input should be greater than or equal to 1, found '-3'."),
+    Case("a broken settings file", bad.content(b"[diffusion]\nsteps = = 3\n", "bad.toml"), f"{PRETRAIN} -c bad.toml", 2, "bad.toml: cannot be read as TOML: Invalid value (at line 2, column 9)."),
+    Case("a settings file of binary", bad.content(bytes(range(256)), "bad.toml"), f"{PRETRAIN} -c bad.toml", 2, "bad.toml: cannot be read as TOML: 'utf-8' codec can't decode byte 0x80 in position 128: invalid start byte."),
+    Case("an unknown recipe", bad.nothing, f"{PRETRAIN} -c labtop", 2, "labtop: is neither a recipe (laptop, base, paper) nor a .toml file."),
+    Case("a loss that explodes", bad.nothing, f"{PRETRAIN} --steps 30 --set diffusion.learning_rate=1e30", 2, "pretrain: the loss is not finite at step 1 (learning rate 1e+30). Lower the learning rate (--set), and look for extreme values with bdgf check."),
+    Case("samples of another scene", bad.image(lambda a: a[:, 5:, 5:], transform=Affine(10, 0, X + 50, 0, -10, Y - 50)), "train bad.tif sar.tif --samples samples.gpkg -o out.safetensors", 4, "the samples belong to another image (72 × 64 px of 10 m, EPSG:32633; this one: 67 × 59 px of 10 m, EPSG:32633). Draw them again with bdgf sample."),
+    Case("no samples", bad.copy("labels.gpkg", "bad.gpkg"), "train msi.tif sar.tif --samples bad.gpkg -o out.safetensors", 4, "bad.gpkg: is not a file of samples. Make one with bdgf sample."),
+    Case("an image for a map", bad.nothing, "assess msi.tif --reference labels.gpkg --field class -o out", 3, "msi.tif: is no class map, its pixels are int16. Give a map of bdgf."),
+    Case("an unknown command", bad.nothing, "paint", 2, "No such command 'paint'. Did you mean 'pretrain', 'train', 'align'? See bdgf --help."),
+    Case("an unknown option", bad.nothing, f"{MAP_GOOD} --colour", 2, "No such option: --colour (Possible options: --coreg, --ood) See bdgf map --help."),
+    Case("an unknown data set", bad.nothing, "bench --dataset ausgburg -o out", 2, "--dataset ausgburg: is none of augsburg, berlin, yellow-river, lcz-hk, simulated, and no folder with a dataset.toml. Did you mean augsburg?"),
+]
+# fmt: on
+
+
+@pytest.fixture(scope="module")
+def good(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The scene that is spoiled; by making its model, kernels are compiled, which no bad input has to wait for."""
+    folder = tmp_path_factory.mktemp("good")
+    bad.good_scene(folder)
+    kernel("cpu")
+    return folder
+
+
+@pytest.mark.filterwarnings("ignore")
+@pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
+def test_bad_input(case: Case, good: Path, bdgf: Bdgf, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    for file in good.iterdir():
+        (tmp_path / file.name).hardlink_to(file)
+    case.make(tmp_path)
+    before = contents(tmp_path)
+    capsys.readouterr()
+    begun, held = time.monotonic(), peak_bytes(reset=True)
+    code = bdgf(*(case.command.split("|") if "|" in case.command else case.command.split()))
+    took, grown = time.monotonic() - begun, peak_bytes() - held
+    out, err = capsys.readouterr()
+    assert code == case.code, err
+    if code:
+        assert err.splitlines()[-1] == f"bdgf: error: {case.message}"
+        assert contents(tmp_path) == before
+    else:
+        assert fnmatch.filter([*err.splitlines(), *out.splitlines()], escaped(case.message)), err + out
+    assert "Traceback" not in err
+    assert "\x1b" not in err + out
+    assert took < SECONDS
+    assert grown < BYTES
+
+
+def contents(folder: Path) -> dict[str, tuple[int, int]]:
+    """What lies in a folder, with sizes and times; nothing is added and nothing changed by a command that fails."""
+    states = {str(path.relative_to(folder)): path.lstat() for path in folder.rglob("*")}
+    return {name: (state.st_size, state.st_mtime_ns) for name, state in states.items()}
+
+
+def escaped(pattern: str) -> str:
+    """A pattern of which only * is a wildcard."""
+    return pattern.replace("[", "[[]").replace("?", "[?]")
+
+
+def peak_bytes(*, reset: bool = False) -> int:
+    """The most memory this process has held, since the last reset where the system allows one."""
+    if reset:
+        with contextlib.suppress(OSError):
+            Path("/proc/self/clear_refs").write_text("5")
+    try:
+        return 1024 * int(Path("/proc/self/status").read_text().split("VmHWM:")[1].split()[0])
+    except (OSError, IndexError):
+        return 1024 * resource.getrusage(resource.RUSAGE_SELF).ru_maxrss

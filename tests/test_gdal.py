@@ -1,0 +1,175 @@
+"""GDAL reads what the user names and nothing else: no file that a file names, no address, no socket."""
+
+from __future__ import annotations
+
+import functools
+import http.server
+import os
+import platform
+import re
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pyogrio
+import pytest
+import rasterio
+from conftest import WriteTif
+
+from landcover_bdgf import gdal
+from landcover_bdgf.errors import BdgfError, RasterError
+from landcover_bdgf.raster import open_raster
+from landcover_bdgf.simulate import SceneFiles
+
+KEPT = {*gdal.RASTER_DRIVERS, *gdal.VECTOR_DRIVERS, *gdal.WORKING_DRIVERS}
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, Path, list[str]]]:
+    """The address of a web server, the folder that it shows, and what it was asked for; another process asks."""
+    folder, asked = tmp_path_factory.mktemp("web"), list[str]()
+
+    class Handler(http.server.SimpleHTTPRequestHandler):
+        def log_message(self, format: str, *args: object) -> None:
+            asked.append(self.path)
+
+        def do_GET(self) -> None:
+            """Ranges of bytes, as shops of images serve them."""
+            whole = (folder / self.path[1:]).read_bytes()
+            first, last = re.fullmatch(r"bytes=(\d+)-(\d*)", self.headers.get("Range", "bytes=0-")).groups()
+            part = whole[int(first) : int(last or len(whole)) + 1]
+            self.send_response(206 if "Range" in self.headers else 200)
+            self.send_header("Content-Length", str(len(part)))
+            self.send_header("Content-Range", f"bytes {first}-{int(first) + len(part) - 1}/{len(whole)}")
+            self.end_headers()
+            self.wfile.write(part)
+
+    handler = functools.partial(Handler, directory=str(folder))
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as running:
+        threading.Thread(target=running.serve_forever, daemon=True).start()
+        yield f"http://127.0.0.1:{running.server_address[1]}", folder, asked
+        running.shutdown()
+
+
+def run(*arguments: object, before: str = "") -> subprocess.CompletedProcess[str]:
+    """A command in a process of its own, after some statements; without the lock of this one."""
+    program = f"{before}\nfrom landcover_bdgf.cli import main\nmain()"
+    clean = {key: value for key, value in os.environ.items() if not key.startswith(("GDAL_", "CPL_", "PROJ_"))}
+    words = [sys.executable, "-c", program, *map(str, arguments)]
+    return subprocess.run(words, capture_output=True, text=True, check=False, env=clean)
+
+
+def test_only_formats_that_hold_their_own_pixels_are_left() -> None:
+    gdal.check_lock()
+    with rasterio.Env() as env:
+        assert set(env.drivers()) <= KEPT
+    assert set(pyogrio.list_drivers()) <= KEPT
+
+
+def test_a_lock_that_came_too_late_is_noticed(scene_files: SceneFiles) -> None:
+    done = run("info", scene_files.spectral, before="import pyogrio")
+    assert done.returncode == BdgfError.exit_code
+    assert "GDAL was started before it could be locked" in done.stderr
+
+
+@pytest.mark.parametrize("way", ["/vsicurl/{}", "{}", "/vsicurl_streaming/{}", "/vsicurl?url={}"])
+def test_no_file_makes_a_connection(
+    way: str, server: tuple[str, Path, list[str]], write_tif: WriteTif, noise: np.ndarray
+) -> None:
+    site, _, asked = server
+    path = write_tif("a.tif", noise)
+    with rasterio.open(path, "r+") as file:
+        file.update_tags(ns="OVERVIEWS", OVERVIEW_FILE=way.format(f"{site}/x.tif"))
+    with pytest.raises(RasterError, match="names another file"):
+        open_raster(path)
+    # Not even GDAL itself, once it is locked, when it looks for smaller versions of the image.
+    looks = f"from landcover_bdgf.gdal import lock; lock(); import rasterio; rasterio.open({str(path)!r}).overviews(1)"
+    subprocess.run([sys.executable, "-W", "ignore", "-c", looks], check=True)
+    assert not asked
+
+
+def test_an_address_that_is_typed_is_read(
+    server: tuple[str, Path, list[str]], scene_files: SceneFiles, tmp_path: Path
+) -> None:
+    site, folder, asked = server
+    for path in (scene_files.spectral, scene_files.sar):
+        (folder / path.name).write_bytes(path.read_bytes())
+    images = [f"{site}/{path.name}" for path in (scene_files.spectral, scene_files.sar)]
+    done = run("align", *images, "-o", tmp_path / "a.tif")
+    assert done.returncode == 0, done.stderr
+    local = run("align", scene_files.spectral, scene_files.sar, "-o", tmp_path / "b.tif")
+    assert local.returncode == 0, local.stderr
+    assert (tmp_path / "a.tif").read_bytes() == (tmp_path / "b.tif").read_bytes()
+    assert any(scene_files.sar.name in name for name in asked)
+    asked.clear()
+
+
+def test_a_vrt_is_read_when_allowed(write_tif: WriteTif, scene_files: SceneFiles, tmp_path: Path) -> None:
+    vrt = tmp_path / "one.vrt"
+    with rasterio.open(scene_files.spectral) as file:
+        width, height, crs, place, kind = file.width, file.height, file.crs, file.transform.to_gdal(), file.dtypes[0]
+    bands = (
+        "".join(
+            f'<VRTRasterBand dataType="Int16" band="{i}"><Description>{name}</Description><SimpleSource>'
+            f"<SourceFilename>{scene_files.spectral}</SourceFilename><SourceBand>{i}</SourceBand></SimpleSource></VRTRasterBand>"
+            for i, name in ((2, "B03"), (3, "B04"))
+        )
+        .replace('band="2"', 'band="1"')
+        .replace('band="3"', 'band="2"')
+    )
+    vrt.write_text(
+        f'<VRTDataset rasterXSize="{width}" rasterYSize="{height}"><SRS>{crs.to_string()}</SRS>'
+        f"<GeoTransform>{', '.join(map(str, place))}</GeoTransform>{bands}</VRTDataset>"
+    )
+    assert kind == "int16"
+    refused = run("check", vrt, scene_files.sar)
+    assert refused.returncode == RasterError.exit_code
+    allowed = run("check", vrt, scene_files.sar, "--allow-vrt")
+    assert allowed.returncode == 0, allowed.stderr
+    assert "spectral: 2 bands" in allowed.stdout
+
+
+@pytest.mark.parametrize(("text", "path"), [
+    ("a.tif", "a.tif"), ("https://x.org/a.tif", "/vsicurl/https:/x.org/a.tif"),
+    ("s3://bucket/a.tif", "/vsis3/bucket/a.tif"), ("/vsis3/bucket/a.tif", "/vsis3/bucket/a.tif"),
+])  # fmt: skip
+def test_what_is_typed_is_a_path_of_gdals(text: str, path: str) -> None:
+    assert gdal.typed_path(text) == Path(path)
+
+
+NO_SOCKET = """
+import ctypes, struct
+def no_socket():
+    # A filter in the kernel (seccomp, BPF) that ends the process at the first internet socket, whoever asks for one.
+    call, arch, socket = {number}, {arch}, 0x7FFF0000
+    def op(code, jt, jf, k): return struct.pack("<HBBI", code, jt, jf, k)
+    program = b"".join([
+        op(0x20, 0, 0, 4), op(0x15, 0, 5, arch),       # another architecture: allowed
+        op(0x20, 0, 0, 0), op(0x15, 0, 3, call),       # another call: allowed
+        op(0x20, 0, 0, 16), op(0x15, 2, 0, 2), op(0x15, 1, 0, 10),  # AF_INET, AF_INET6
+        op(0x06, 0, 0, 0x7FFF0000), op(0x06, 0, 0, 0x80000000),
+    ])
+    kept = ctypes.create_string_buffer(program)
+    libc = ctypes.CDLL(None, use_errno=True)
+    fprog = ctypes.create_string_buffer(struct.pack("<HxxxxxxQ", len(program) // 8, ctypes.addressof(kept)))
+    assert libc.prctl(38, 1, 0, 0, 0) == 0 and libc.prctl(22, 2, fprog, 0, 0) == 0
+no_socket()
+"""
+CALLS = {"x86_64": (41, 0xC000003E), "aarch64": (198, 0xC00000B7)}
+
+
+@pytest.mark.skipif(sys.platform != "linux" or platform.machine() not in CALLS, reason="needs seccomp")
+def test_the_whole_job_opens_no_socket(tmp_path: Path) -> None:
+    number, arch = CALLS[platform.machine()]
+    barred = NO_SOCKET.replace("{number}", str(number)).replace("{arch}", str(arch))
+    asks = run(before=f"{barred}\nimport socket; socket.socket()")
+    if "AssertionError" in asks.stderr:
+        pytest.skip("this kernel takes no filters")
+    assert asks.returncode < 0  # the filter works
+    quick = [f"--set={s}" for s in ("diffusion.steps=2", "diffusion.batch=4", "training.steps=2", "training.batch=16")]
+    done = run("demo", tmp_path / "demo", *quick, before=barred)
+    assert done.returncode == 0, done.stderr
+    assert (tmp_path / "demo").is_dir()

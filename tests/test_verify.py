@@ -1,0 +1,92 @@
+"""Every flipped bit of what we wrote is noticed: maps and what comes with them, samples, checkpoints."""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+
+import numpy as np
+import pytest
+from conftest import Bdgf
+
+from landcover_bdgf.checkpoint import Checkpoint
+from landcover_bdgf.errors import BdgfError, CheckpointError, LabelError, RasterError
+from landcover_bdgf.info import verify
+from landcover_bdgf.mapping import MapSettings, map_scene
+from landcover_bdgf.provenance import record_path
+from landcover_bdgf.samples import Samples, write_samples
+from landcover_bdgf.stack import Stack
+
+FLIPS = int(os.environ.get("BDGF_FLIPS", "60"))  # of each file; make trust asks for more
+
+
+@pytest.fixture(scope="module")
+def written(model: Checkpoint, stack: Stack, samples: Samples, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with a map and its layers, samples, and a model."""
+    folder = tmp_path_factory.mktemp("written")
+    map_scene(model, stack, folder / "map.tif", settings=MapSettings(confidence=True, ood=True))
+    write_samples(samples, folder / "samples.gpkg")
+    model.save(folder / "model.safetensors")
+    return folder
+
+
+@pytest.mark.parametrize("name", ["map.tif", "samples.gpkg", "model.safetensors"])
+def test_what_was_written_is_as_it_was(written: Path, name: str, bdgf: Bdgf) -> None:
+    assert "is as it was written" in verify(written / name)
+    assert bdgf("info", written / name, "--verify") == 0
+
+
+@pytest.mark.parametrize(
+    ("flipped", "verified", "error"),
+    [
+        ("map.tif", "map.tif", RasterError),
+        ("map_confidence.tif", "map.tif", RasterError),
+        ("map_ood.tif", "map.tif", RasterError),
+        ("map.tif.aux.xml", "map.tif", RasterError),
+        ("map.qml", "map.tif", RasterError),
+        ("map.tif.json", "map.tif", RasterError),
+        ("samples.gpkg", "samples.gpkg", LabelError),
+        ("samples.gpkg.json", "samples.gpkg", LabelError),
+        ("model.safetensors", "model.safetensors", CheckpointError),
+    ],
+)
+def test_any_flipped_bit_is_noticed(flipped: str, verified: str, error: type[BdgfError], written: Path) -> None:
+    whole = (written / flipped).read_bytes()
+    rng = np.random.default_rng(sum(flipped.encode()))
+    head = min(len(whole), 40_000)  # where a file says what it is; half of the flips fall there
+    places = np.r_[rng.integers(0, 8 * head, FLIPS // 2), rng.integers(0, 8 * len(whole), FLIPS - FLIPS // 2)]
+    try:
+        for place in places:
+            spoiled = bytearray(whole)
+            spoiled[place // 8] ^= 1 << (place % 8)
+            (written / flipped).write_bytes(spoiled)
+            with pytest.raises(error):
+                verify(written / verified)
+    finally:
+        (written / flipped).write_bytes(whole)
+    verify(written / verified)
+
+
+def test_what_is_missing_or_has_no_record_is_said(written: Path) -> None:
+    layer = written / "map_ood.tif"
+    kept = layer.read_bytes()
+    layer.unlink()
+    with pytest.raises(RasterError, match=r"map_ood\.tif: not as written"):
+        verify(written / "map.tif")
+    layer.write_bytes(kept)
+    with pytest.raises(RasterError, match=r"map_ood\.tif: has no record .* map_ood\.tif\.json"):
+        verify(layer)
+    with pytest.raises(RasterError, match="does not exist"):
+        verify(written / "none.tif")
+
+
+def test_a_record_of_another_map_is_none_of_this(written: Path, tmp_path: Path) -> None:
+    other = tmp_path / "other.tif"
+    other.write_bytes((written / "map.tif").read_bytes())
+    record_path(other).write_bytes(record_path(written / "map.tif").read_bytes())
+    with pytest.raises(RasterError, match=r"other\.tif.*: not as written"):
+        verify(other)
+    record_path(other).write_text(json.dumps({"sha256": 3}))
+    with pytest.raises(RasterError, match=r"other\.tif\.json: not as written"):
+        verify(other)
