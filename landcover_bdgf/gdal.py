@@ -48,6 +48,7 @@ UNWANTED = tuple(" ".join(UNWANTED_TEXT.split()).split(", "))
 # GDAL keeps decoded blocks up to 5 % of the machine's memory, so that what a map needs would grow with the scene
 # and with the machine. In MB; GDAL reads it when it decodes its first block.
 CACHE_MB = 256
+os.environ.setdefault("GDAL_CACHEMAX", str(CACHE_MB))
 
 
 def lock(arguments: Sequence[str] = ()) -> None:
@@ -59,7 +60,6 @@ def lock(arguments: Sequence[str] = ()) -> None:
         What the user typed: an address or a path of GDAL's (``/vsi…``) allows connections, ``--allow-vrt`` formats
         that name other files too.
     """
-    os.environ.setdefault("GDAL_CACHEMAX", str(CACHE_MB))
     os.environ["GDAL_DRIVER_PATH"] = "disable"  # no plugins
     os.environ["CPL_LOG"] = os.devnull  # what GDAL prints by itself, such as "unable to find driver to skip"
     os.environ["PROJ_NETWORK"] = "OFF"

@@ -16,14 +16,12 @@ from pyogrio.errors import DataLayerError, DataSourceError
 from pyproj.exceptions import CRSError
 
 from landcover_bdgf.errors import LabelError, SettingsError
+from landcover_bdgf.gdal import VECTOR_DRIVERS
 from landcover_bdgf.raster import PathLike
 
 if TYPE_CHECKING:
     from geopandas import GeoDataFrame
 
-# Formats whose files hold their own features. OGR's VRT is left out: such a file, whatever its name, can
-# make GDAL read other files and open network connections. So is its GDALG, which is JSON.
-DRIVERS = ("ESRI Shapefile", "GPKG", "GeoJSON")
 _SHAPEFILE, _SQLITE = b"\x00\x00\x27\x0a", b"SQLite format 3\x00"
 _OTHER_FORMATS = (b"gdal_streamed_alg", b"<OGRVRT")  # that GDAL finds in what begins like JSON
 _SHOWN_NAMES = 20
@@ -172,7 +170,7 @@ def _bytes(path: Path, offset: int, length: int) -> bytes:
 
 def _check_driver(path: Path, layer: str) -> None:
     driver = pyogrio.read_info(path, layer=layer)["driver"]
-    if driver not in DRIVERS:
+    if driver not in VECTOR_DRIVERS:
         raise LabelError(f"{path}: is {driver}. Give a Shapefile (.shp), GeoPackage or GeoJSON.")
 
 
