@@ -5,7 +5,8 @@ The files tell the story in this order:
 =====================  =========================================================================
 errors, progress       what can go wrong; how far the work is
 gdal, door             GDAL without its dangers; a raster file looked at before it is read
-grid, output, raster   where pixels lie; files whole or not at all; raster files read and written
+locks, output          who writes what; files whole or not at all
+grid, raster           where pixels lie; raster files read and written
 provenance, cache      where an output comes from, beside it; results kept between runs
 bands, pixels          names and wavelengths; raw values to physical ones and their mask
 resample, image, dates values on another grid; one sensor's image, of one file or many; its day

@@ -14,7 +14,7 @@ from landcover_bdgf.device import Run
 from landcover_bdgf.diagnostics import draw_denoised
 from landcover_bdgf.errors import CheckpointError
 from landcover_bdgf.mapping import MapSettings, check_map_outputs, map_scene, part_path
-from landcover_bdgf.output import published_together
+from landcover_bdgf.output import atomic_output
 from landcover_bdgf.pretraining import pretrain, pretraining_record
 from landcover_bdgf.progress import log
 from landcover_bdgf.raster import PathLike, check_output
@@ -107,7 +107,7 @@ def check_kept(path: Path, *, overwrite: bool, resume: bool = False) -> None:
 
 def keep_denoiser(denoiser: Checkpoint, stack: Stack, path: Path, *, run: Run, overwrite: bool) -> None:
     """Save a denoiser, its losses (``.csv``) and a picture of what it does (``.png``)."""
-    with published_together(path, overwrite=overwrite) as draft:
+    with atomic_output(path, overwrite=overwrite) as draft:
         _save(denoiser, draft)
         draw_denoised(denoiser, stack, draft.with_suffix(".png"), run=run)
     partial_path(path).unlink(missing_ok=True)
@@ -115,7 +115,7 @@ def keep_denoiser(denoiser: Checkpoint, stack: Stack, path: Path, *, run: Run, o
 
 def keep_model(model: Checkpoint, path: Path, *, overwrite: bool) -> None:
     """Save a model and its losses (``.csv``); what was kept for ``--resume`` is done with."""
-    with published_together(path, overwrite=overwrite) as draft:
+    with atomic_output(path, overwrite=overwrite) as draft:
         _save(model, draft)
     partial_path(path).unlink(missing_ok=True)
 

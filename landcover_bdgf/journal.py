@@ -11,6 +11,7 @@ import json
 import os
 import zlib
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
@@ -21,14 +22,11 @@ from numpy.typing import NDArray
 from rasterio.windows import Window
 
 from landcover_bdgf.errors import OutputError
+from landcover_bdgf.locks import hold
+from landcover_bdgf.output import unwritten
 
 MAGIC = "bdgf map journal"
 LONGEST_HEADER = 64 * 2**20  # the record of a map with a million training pixels fits
-
-try:
-    import fcntl
-except ImportError:  # not on Windows
-    fcntl = None  # type: ignore[assignment]
 
 Place = tuple[int, int, int, int]  # row, col, height, width
 
@@ -68,7 +66,7 @@ class Journal:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self.file.close()
+        _closed(self.file)
 
     def add(self, window: Window, piece: Classified) -> None:
         """Note a finished window; it survives the process, and after :func:`os.fsync` the machine."""
@@ -81,9 +79,7 @@ class Journal:
             self.file.flush()
             os.fsync(self.file.fileno())
         except OSError as error:
-            raise OutputError(
-                f"{self.path}: cannot be written, {error.strerror}. Free some space, then --resume."
-            ) from error
+            raise OutputError(f"{unwritten(self.path, error)} Then go on with --resume.") from error
         self.places[place] = self.file.tell() - len(payload) - 1, len(payload)
 
     def has(self, window: Window) -> bool:
@@ -119,12 +115,24 @@ def begin_journal(path: Path, header: Mapping[str, Any], *, resume: bool, overwr
         raise OutputError(
             f"{path}: is what an interrupted run left. Go on with --resume, or begin anew with --overwrite."
         )
-    file = path.open("ab+")
-    _lock(file, path)  # before anything is cut off: the file may be another run's
-    file.truncate(0)
-    file.write((json.dumps({"kind": MAGIC, **header}) + "\n").encode())
-    file.flush()
+    file = None
+    try:
+        file = path.open("ab+")
+        _lock(file, path)  # before anything is cut off: the file may be another run's
+        file.truncate(0)
+        file.write((json.dumps({"kind": MAGIC, **header}) + "\n").encode())
+        file.flush()
+    except OSError as error:
+        if file is not None:
+            _closed(file)
+        raise unwritten(path, error) from error
     return Journal(path, header, file)
+
+
+def _closed(file: IO[bytes]) -> None:
+    """Close a file; what a full disk did not take has been reported already."""
+    with suppress(OSError):
+        file.close()
 
 
 def _cut_short(path: Path) -> bool:
@@ -170,9 +178,8 @@ def read_journal(path: Path, *, writable: bool = False) -> Journal:
 def _lock(file: IO[bytes], path: Path) -> None:
     """Hold the journal for this process; the system lets go of it however the process ends."""
     try:
-        if fcntl is not None:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError:
+        hold(file.fileno())
+    except BlockingIOError:
         file.close()
         raise OutputError(f"{path}: another run is making this map. Wait for it, or choose another name.") from None
 

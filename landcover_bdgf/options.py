@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import functools
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar, get_type_hints
@@ -16,6 +16,7 @@ from typing import Annotated, Any, Literal, TypeVar, get_type_hints
 import typer
 
 from landcover_bdgf.gdal import ALLOW_VRT, check_lock
+from landcover_bdgf.locks import reserved
 from landcover_bdgf.terminal import listen
 
 Command = TypeVar("Command", bound=Callable[..., None])
@@ -88,7 +89,8 @@ def with_options(*groups: type) -> Callable[[Command], Command]:
             filled = [group(**{f.name: values.pop(f.name) for f in fields(group)}) for group in groups]
             listen(filled[0])
             check_lock()
-            command(*filled, **values)
+            with reserved(_written(values)):
+                command(*filled, **values)
 
         keyword = [p.replace(kind=inspect.Parameter.KEYWORD_ONLY) for p in own]
         run.__signature__ = inspect.Signature(keyword + shared)  # type: ignore[attr-defined]
@@ -96,6 +98,12 @@ def with_options(*groups: type) -> Callable[[Command], Command]:
         return run  # type: ignore[return-value]
 
     return decorate
+
+
+def _written(values: Mapping[str, Any]) -> Path | None:
+    """What a command writes, which another must not write meanwhile; shards of one map may be made side by side."""
+    output, shard = values.get("output"), values.get("shard", "1/1")
+    return output if output is None or shard == "1/1" else output.with_name(f"{output.name}.{shard.replace('/', '-')}")
 
 
 def _parameter(group: type, field: Any) -> inspect.Parameter:

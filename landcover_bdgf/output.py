@@ -8,18 +8,21 @@ import os
 import secrets
 import shutil
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from safetensors import SafetensorError
+from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save_file
 
 from landcover_bdgf.errors import OutputError
+from landcover_bdgf.locks import open_held
 
 PathLike = str | os.PathLike[str]
+
+DRAFT = ".part"  # how the names of hidden folders end, of what is being written
 
 
 def check_output(path: PathLike, *, overwrite: bool = False, inputs: Sequence[PathLike] = ()) -> None:
@@ -54,11 +57,11 @@ def check_output(path: PathLike, *, overwrite: bool = False, inputs: Sequence[Pa
 
 @contextmanager
 def atomic_output(path: PathLike, *, overwrite: bool = False) -> Iterator[Path]:
-    """Write to a temporary file in the same folder, and give it its name when all is done.
+    """Write into a folder beside the place, and put what is in it into place when all is done and on the disk.
 
-    Yields the temporary path, which keeps the suffix because drivers go by it. If the block fails, the
-    temporary file and all files whose names begin with its name are removed, and an older file under the
-    final name is untouched.
+    Yields ``path`` in that folder. What is written beside it there comes to lie beside ``path``, and replaces what is
+    there; ``path`` comes last, so that where it is, all are. If the block fails, an older file is untouched. The folder
+    is hidden; one that a killed run left is removed by the next run that writes the same output.
 
     Raises
     ------
@@ -67,63 +70,70 @@ def atomic_output(path: PathLike, *, overwrite: bool = False) -> Iterator[Path]:
 
     Examples
     --------
-    >>> with atomic_output("notes.txt") as temporary:
-    ...     temporary.write_text("whole or not at all")
+    >>> with atomic_output("notes.txt") as draft:
+    ...     draft.write_text("whole or not at all")
     """
     path = Path(path)
     check_output(path, overwrite=overwrite)
-    temporary = path.with_name(f".{path.stem[:80]}.{secrets.token_hex(4)}.part{path.suffix}")
-    try:
-        yield temporary
-        temporary.chmod(0o666 & ~_umask())  # some libraries keep their files to their owner
-        _sync(temporary)
-        os.replace(temporary, path)
-        _sync(path.parent)
-    except OSError as error:
-        raise _unwritten(path, error) from error
-    finally:
-        for leftover in path.parent.glob(f"{glob.escape(temporary.name)}*"):
-            leftover.unlink(missing_ok=True)
+    with draft_folder(path) as folder:
+        yield folder / path.name
+        check_output(path, overwrite=overwrite)  # it may have appeared meanwhile
+        publish(folder, path.parent, last=path.name)
 
 
 @contextmanager
-def published_together(path: PathLike, *, overwrite: bool = False) -> Iterator[Path]:
-    """Files that belong together: written in a temporary folder, and put in their places when all are whole.
-
-    Yields ``path`` in that folder. What is written beside it there comes to lie beside ``path``, and replaces what is
-    there; ``path`` comes last, so that where it is, all are.
+def draft_folder(path: Path) -> Iterator[Path]:
+    """A hidden folder beside ``path`` for as long as the block lasts.
 
     Raises
     ------
     OutputError
-        As :func:`atomic_output`, for any of them.
+        Whatever the system says of files that cannot be written.
     """
-    path = Path(path)
-    check_output(path, overwrite=overwrite)
-    folder = path.with_name(f".{path.stem[:80]}.{secrets.token_hex(4)}.part")
     try:
-        folder.mkdir()
-        yield folder / path.name
-        for file in sorted(folder.iterdir(), key=lambda file: file.name == path.name):
-            os.replace(file, path.with_name(file.name))
-        _sync(path.parent)
-    except OutputError as error:
-        raise OutputError(str(error).replace(str(folder), str(path.parent)).removeprefix("./")) from error
+        _remove_abandoned(path)
+        with _held_folder(path) as folder:
+            try:
+                yield folder
+            except OutputError as error:  # of one of the drafts, whose place nobody knows
+                raise OutputError(str(error).replace(str(folder), str(path.parent)).removeprefix("./")) from error
+            finally:
+                shutil.rmtree(folder, ignore_errors=True)
     except OSError as error:
-        raise _unwritten(path, error) from error
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
+        raise unwritten(path, error) from error
+
+
+def publish(folder: Path, to: Path, *, last: str) -> None:
+    """Move the files of a folder into another; each is whole and on the disk before any of them moves."""
+    files = sorted(folder.iterdir(), key=lambda file: file.name == last)
+    for file in files:
+        file.chmod(0o666 & ~_umask())  # some libraries keep their files to their owner
+        _sync(file)
+    for file in files:
+        os.replace(file, to / file.name)
+    _sync(to)
 
 
 def write_tensors(
     path: PathLike, tensors: Mapping[str, NDArray[Any]], metadata: dict[str, str], *, overwrite: bool = False
 ) -> None:
     """Write a safetensors file, whole or not at all; OutputError as by :func:`atomic_output`."""
-    with atomic_output(path, overwrite=overwrite) as temporary:
+    with atomic_output(path, overwrite=overwrite) as draft:
         try:
-            save_file({key: np.asarray(value, order="C") for key, value in tensors.items()}, temporary, metadata)
+            save_file({key: np.asarray(value, order="C") for key, value in tensors.items()}, draft, metadata)
+            with safe_open(draft, framework="numpy") as file:
+                whole = all(_same(file.get_tensor(key), value) for key, value in tensors.items())
         except SafetensorError as error:  # what the system says, as text
             raise OutputError(f"{path}: cannot be written, {error}. Free some space.") from error
+        if not whole:
+            raise OutputError(f"{path}: reads differently from what was written. Is the disk full, or damaged?")
+
+
+def unwritten(path: PathLike, error: OSError) -> OutputError:
+    """What the system says of a file that cannot be written, as an error for the user."""
+    full = error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+    what = "Free some space" if full else "Look at its folder and its disk"
+    return OutputError(f"{path}: cannot be written, {error.strerror or error}. {what}.")
 
 
 def check_free_space(path: PathLike, needed_bytes: int) -> None:
@@ -142,10 +152,8 @@ def check_free_space(path: PathLike, needed_bytes: int) -> None:
         )
 
 
-def _unwritten(path: Path, error: OSError) -> OutputError:
-    full = error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
-    what = "Free some space" if full else "Look at its folder and its disk"
-    return OutputError(f"{path}: cannot be written, {error.strerror or error}. {what}.")
+def _same(one: NDArray[Any], other: NDArray[Any]) -> bool:
+    return (one.dtype, one.shape, one.tobytes()) == (other.dtype, other.shape, other.tobytes())
 
 
 def _files(inputs: Sequence[PathLike]) -> Iterator[Path]:
@@ -153,6 +161,32 @@ def _files(inputs: Sequence[PathLike]) -> Iterator[Path]:
         yield from (child for child in path.iterdir() if child.is_file()) if path.is_dir() else ()
         if path.is_file():
             yield path
+
+
+@contextmanager
+def _held_folder(path: Path) -> Iterator[Path]:
+    """A new folder that this process holds, so that no other takes it for abandoned."""
+    while True:
+        folder = path.with_name(f".{path.name[:80]}.{secrets.token_hex(4)}{DRAFT}")
+        folder.mkdir()
+        try:
+            held = open_held(folder, os.O_RDONLY)
+            break
+        except (BlockingIOError, FileNotFoundError):  # another run came between, and removes it
+            continue
+    try:
+        yield folder
+    finally:
+        os.close(held)
+
+
+def _remove_abandoned(path: Path) -> None:
+    """Remove what killed runs left of their drafts of an output."""
+    for folder in path.parent.glob(f"{glob.escape(f'.{path.name[:80]}.')}{8 * '[0-9a-f]'}{DRAFT}"):
+        with suppress(OSError):  # a run that is alive holds it, or it is another's
+            held = open_held(folder, os.O_RDONLY)
+            shutil.rmtree(folder, ignore_errors=True)
+            os.close(held)
 
 
 def _umask() -> int:

@@ -18,7 +18,7 @@ from landcover_bdgf.errors import LabelError, OutputError
 from landcover_bdgf.grid import Grid
 from landcover_bdgf.journal import Classified, Journal, read_journal
 from landcover_bdgf.legend import Legend, write_companions
-from landcover_bdgf.output import published_together
+from landcover_bdgf.output import atomic_output
 from landcover_bdgf.progress import log
 from landcover_bdgf.provenance import write_record
 from landcover_bdgf.raster import PathLike, RasterProfile, check_output, write_raster
@@ -55,7 +55,7 @@ def write_map(journals: Sequence[Journal], output: Path, *, overwrite: bool) -> 
     classes = RasterProfile(
         str(legend.dtype), nodata=NODATA, band_names=("land cover",), colormap=legend.colors, overviews="mode"
     )
-    with published_together(output, overwrite=overwrite) as draft:
+    with atomic_output(output, overwrite=overwrite) as draft:
         write_raster(draft, grid, _tiles(journals, lambda piece: piece.codes), profile=classes)
         for name in layers:
             percent = RasterProfile("uint8", nodata=LAYER_NODATA, band_names=(LAYERS[name],), overviews="average")

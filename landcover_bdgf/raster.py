@@ -20,6 +20,7 @@ import rasterio
 import rasterio.shutil
 from affine import Affine
 from numpy.typing import NDArray
+from rasterio._err import CPLE_BaseError  # what rasterio.shutil lets through
 from rasterio.crs import CRS
 from rasterio.enums import ColorInterp
 from rasterio.errors import NotGeoreferencedWarning, RasterioError
@@ -176,13 +177,14 @@ def write_raster(
     draft_bytes = height * width * profile.count * np.dtype(profile.dtype).itemsize
     with atomic_output(path, overwrite=overwrite) as finished:
         check_free_space(path, 2 * draft_bytes)
-        draft = finished.with_name(f"{finished.name}.draft.tif")
+        draft = finished.with_name("draft.tif")
         try:
             checksums = _write_draft(draft, grid, tiles, profile)
             _verify(draft, checksums)
             _copy_as_cog(draft, finished, profile)
             _verify(finished, checksums)
-        except (RasterioError, _DamageError) as error:
+            draft.unlink()
+        except (RasterioError, CPLE_BaseError, _DamageError) as error:
             raise OutputError(f"{path}: could not be written whole, {error}. Is the disk full, or damaged?") from error
 
 

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import csv
 import os
-import secrets
-import shutil
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
 from landcover_bdgf.errors import OutputError
 from landcover_bdgf.legend import printable
+from landcover_bdgf.output import draft_folder, publish
 from landcover_bdgf.raster import PathLike
 
 REPORT_FILES = ("report.html", "accuracy.json", "accuracy.csv", "confusion.csv")
@@ -42,7 +41,7 @@ def check_folder(path: PathLike, *, overwrite: bool = False) -> None:
 
 @contextmanager
 def atomic_folder(path: PathLike, *, overwrite: bool = False) -> Iterator[Path]:
-    """Fill a temporary folder beside the final one, and give it its name when all is done.
+    """Fill a hidden folder beside the final one; what is in it takes its place when all is done, the page last.
 
     Raises
     ------
@@ -51,21 +50,11 @@ def atomic_folder(path: PathLike, *, overwrite: bool = False) -> Iterator[Path]:
     """
     check_folder(path, overwrite=overwrite)
     path = Path(path).absolute()
-    token = secrets.token_hex(4)
-    temporary, old = (path.with_name(f".{path.name[:80]}.{token}.{word}") for word in ("part", "old"))
-    try:
-        temporary.mkdir()
-        yield temporary
-        if path.exists():
-            path.rename(old)
-        temporary.rename(path)
-    except OSError as error:
-        if old.exists() and not path.exists():
-            old.rename(path)
-        raise OutputError(f"{path}: cannot be written, {error.strerror}.") from error
-    finally:
-        shutil.rmtree(temporary, ignore_errors=True)
-        shutil.rmtree(old, ignore_errors=True)
+    with draft_folder(path) as folder:
+        yield folder
+        check_folder(path, overwrite=overwrite)  # something may have appeared meanwhile
+        path.mkdir(exist_ok=True)
+        publish(folder, path, last=REPORT_FILES[0])
 
 
 def write_table(path: Path, rows: Iterable[Sequence[object]]) -> None:

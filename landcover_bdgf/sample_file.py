@@ -12,15 +12,15 @@ import numpy as np
 import pyogrio
 import shapely
 from numpy.typing import NDArray
-from pyogrio.errors import DataLayerError, DataSourceError
+from pyogrio.errors import DataLayerError, DataSourceError, FeatureError
 from rasterio.errors import CRSError
 
-from landcover_bdgf.errors import LabelError
+from landcover_bdgf.errors import LabelError, OutputError
 from landcover_bdgf.grid import Grid
 from landcover_bdgf.legend import Legend, printable
-from landcover_bdgf.output import published_together
+from landcover_bdgf.output import atomic_output
 from landcover_bdgf.provenance import record, write_record
-from landcover_bdgf.raster import PathLike, atomic_output
+from landcover_bdgf.raster import PathLike
 from landcover_bdgf.sample_set import TEST, TRAIN, Samples, Split
 from landcover_bdgf.vector import layers_of, undated
 
@@ -45,10 +45,16 @@ def write_samples(samples: Samples, path: PathLike, *, overwrite: bool = False) 
     OutputError
         As :func:`~landcover_bdgf.output.atomic_output`.
     """
-    with published_together(path, overwrite=overwrite) as draft:
-        with atomic_output(draft) as temporary, undated():
-            _write_points(samples, temporary)
-            _write_legend(samples, temporary)
+    with atomic_output(path, overwrite=overwrite) as draft:
+        try:
+            with undated():
+                _write_points(samples, draft)
+                _write_legend(samples, draft)
+            whole = read_samples(draft).same_as(samples)
+        except (DataSourceError, DataLayerError, FeatureError, LabelError) as error:
+            raise OutputError(f"{path}: cannot be written, {error}. Is the disk full, or damaged?") from error
+        if not whole:
+            raise OutputError(f"{path}: reads differently from what was written. Is the disk full, or damaged?")
         write_record(draft, record("sample", {}))
 
 

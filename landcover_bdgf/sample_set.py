@@ -64,6 +64,9 @@ class Split:
     clear_px: int = CLEAR_PX
 
 
+_ARRAYS = ("rows", "cols", "codes", "groups", "parts")
+
+
 @dataclass(frozen=True, eq=False)
 class Samples:
     """Labelled pixels of a grid.
@@ -113,8 +116,11 @@ class Samples:
 
     def where(self, keep: NDArray[Any]) -> Samples:
         """Only the pixels for which a mask or an index says so."""
-        arrays = {name: getattr(self, name)[keep] for name in ("rows", "cols", "codes", "groups", "parts")}
-        return replace(self, **arrays)
+        return replace(self, **{name: getattr(self, name)[keep] for name in _ARRAYS})
+
+    def same_as(self, other: Samples) -> bool:
+        """Whether both hold the same pixels, of the same classes, groups and parts."""
+        return all(np.array_equal(getattr(self, name), getattr(other, name)) for name in _ARRAYS)
 
     def table(self) -> list[ClassRow]:
         """One row per class: polygons (or blocks, or points), training and test pixels."""

@@ -22,7 +22,7 @@ from landcover_bdgf.errors import RasterError, SettingsError
 from landcover_bdgf.gdal import is_remote
 from landcover_bdgf.grid import Grid
 from landcover_bdgf.image import Image, Source, open_image
-from landcover_bdgf.output import published_together
+from landcover_bdgf.output import atomic_output
 from landcover_bdgf.pairing import (
     SarUnit,
     check_order,
@@ -205,7 +205,7 @@ class Stack:
         names = self.sar.names
         profile = RasterProfile("float32", len(names), math.nan, names, overviews="average", tags=tags)
         shift = self.shift.describe() if self.shift else "not estimated"
-        with published_together(path, overwrite=overwrite) as draft:
+        with atomic_output(path, overwrite=overwrite) as draft:
             write_raster(draft, self.grid, self._sar_tiles(), profile=profile)
             self.check_unchanged()
             write_record(draft, record("align", {"scene": self.fingerprint()}, shift=shift))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import logging
 import os
@@ -13,7 +14,7 @@ from typing import Any, Protocol
 
 import typer
 
-from landcover_bdgf.errors import BdgfError, ResourceError, SettingsError
+from landcover_bdgf.errors import BdgfError, OutputError, ResourceError, SettingsError
 
 INTERRUPTED, TERMINATED = 130, 143
 
@@ -40,19 +41,17 @@ def listen(output: Output) -> None:
 
 def say(output: Output, lines: list[str], values: Any) -> None:
     """The result on standard output: JSON for programs, lines for people."""
-    if output.json:
-        print(json.dumps(values, default=str, indent=2))
-    else:
-        print("\n".join(one_line(line) for line in lines))
+    text = json.dumps(values, default=str, indent=2) if output.json else "\n".join(map(one_line, lines))
+    try:
+        print(text, flush=True)
+    except BrokenPipeError:  # the reader has gone, as in `bdgf info x | head`; what is done is done
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def explain(error: BaseException) -> int:
     """Print the one line of an error and choose the exit code."""
     if "--debug" in sys.argv:
         traceback.print_exception(error)
-    if isinstance(error, BrokenPipeError):  # the reader has gone, as in `bdgf info x | head`
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 0
     if isinstance(error, KeyboardInterrupt | typer.Abort):
         return _error("stopped.", INTERRUPTED)
     if hasattr(error, "format_message"):  # a usage error; its class lives in click or in typer, by version
@@ -67,6 +66,8 @@ def explain(error: BaseException) -> int:
     if "CUDA out of memory" in str(error):
         wanted = "Close what else uses it, halve training.batch or diffusion.batch (--set), or use --device cpu."
         return _error(f"the memory of the GPU is used up. {wanted}", ResourceError.exit_code)
+    if isinstance(error, OSError) and (said := _system_says(error)):
+        return said
     return _error(f"a bug of ours, {type(error).__name__}: {error}. Run again with --debug and report it.", 1)
 
 
@@ -78,6 +79,22 @@ def stop(number: int, frame: FrameType | None) -> None:
 def one_line(text: str) -> str:
     """Names come from files: no control character may reach the terminal."""
     return re.sub(r"[\x00-\x1f\x7f-\x9f]+", " ", text)
+
+
+def _system_says(error: OSError) -> int:
+    """What no file is to blame for, as an error; 0 if it is something else."""
+    if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS):
+        return _error(
+            f"{error.filename or 'output'}: cannot be written, {error.strerror}. Free some space or write elsewhere.",
+            OutputError.exit_code,
+        )
+    if error.errno in (errno.EMFILE, errno.ENFILE):
+        return _error(
+            "too many files are open. Close other programs, or allow more with ulimit -n.", ResourceError.exit_code
+        )
+    if error.errno in (errno.ENOMEM, errno.EAGAIN):
+        return _error("the memory of this machine is used up. Close other programs.", ResourceError.exit_code)
+    return 0
 
 
 class _Line(logging.Formatter):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import signal
 import sys
+from collections import Counter
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -29,9 +30,11 @@ from landcover_bdgf.simulate import SceneFiles, simulate, write_scene
 from landcover_bdgf.stack import Stack, align
 from landcover_bdgf.training import train
 
+TALLY = "tally "
 SHARED_DATA = Path(__file__).parents[2] / "shared/data"
 
 WriteTif = Callable[..., Path]
+Tally = Callable[[str, int], None]
 Bdgf = Callable[..., int]
 
 
@@ -50,6 +53,25 @@ def as_loud_as_before() -> Iterator[None]:
     yield
     log.setLevel(level)
     log.handlers, log.propagate = handlers, propagate
+
+
+@pytest.fixture
+def tally(request: pytest.FixtureRequest) -> Tally:
+    """A function that counts trials of a kind, for the table at the end: ``tally("kill -9", 20)``."""
+    return lambda what, number: request.node.user_properties.append((TALLY + what, number))
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """A table of what was tried on purpose to break something, and held."""
+    counts = Counter[str]()
+    for report in terminalreporter.stats.get("passed", []):
+        for name, number in report.user_properties:
+            if name.startswith(TALLY):
+                counts[name.removeprefix(TALLY)] += number
+    if counts:
+        terminalreporter.section("tried, and held")
+        for what, number in counts.items():
+            terminalreporter.write_line(f"{number:6d}  {what}")
 
 
 @pytest.fixture(scope="session")

@@ -1,0 +1,380 @@
+"""Faults for real: kills, full disks, broken disks, limits, signals, two runs. Nothing is lost, nothing half-written.
+
+Whatever bears the name of an output is, byte for byte, what an undisturbed run writes. How many trials there are is up
+to ``BDGF_TRIALS``; ``make trust`` asks for all.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import platform
+import random
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pytest
+import seccomp
+from conftest import Tally
+from data import make_bad as bad
+
+pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="needs fork, limits and tmpfs")
+
+TRIALS = int(os.environ.get("BDGF_TRIALS", "2"))  # of each command and fault
+QUICK = "--set diffusion.steps=3 --set diffusion.batch=4 --set training.steps=4 --set training.batch=16"
+# What is typed in a folder with the scene, beside an empty folder "disk".
+COMMANDS = {
+    "align": "align msi.tif sar.tif -o disk/out.tif",
+    "sample": "sample msi.tif sar.tif --labels labels.gpkg --field class -o disk/out.gpkg",
+    "pretrain": f"pretrain msi.tif sar.tif --samples samples.gpkg -o disk/out.safetensors {QUICK}",
+    "train": "train msi.tif sar.tif --samples samples.gpkg --denoiser denoiser.safetensors -o disk/out.safetensors",
+    "map": "map msi.tif sar.tif --model model.safetensors -o disk/out.tif --confidence --ood",
+    "assess": "assess map.tif --reference samples.gpkg -o disk/out",
+    "job": f"map ../msi.tif ../sar.tif --labels ../labels.gpkg --field class -o out.tif {QUICK}",
+}
+IN_THE_DISK = ("job",)  # its model lies where one is
+PARTIAL = (".partial", ".partial.safetensors")  # what an interrupted run may leave, for --resume
+DISK = "size=64m"
+FULL = ("Free some space", "Is the disk full, or damaged?", "GB of disk while it is written")
+
+
+@dataclass
+class Server:
+    """The process that runs the commands; see forked.py."""
+
+    process: subprocess.Popen[str]
+    known: dict[str, tuple[dict[str, str], float]] = field(default_factory=dict)
+
+    def ask(self, **request: Any) -> Any:
+        """The answer to a request."""
+        assert self.process.stdin is not None
+        assert self.process.stdout is not None
+        self.process.stdin.write(json.dumps(request) + "\n")
+        self.process.stdin.flush()
+        return json.loads(self.process.stdout.readline())
+
+
+@dataclass
+class Place:
+    """A folder with a scene, and a folder ``disk`` for what is written."""
+
+    server: Server
+    folder: Path
+
+    @property
+    def disk(self) -> str:
+        return str(self.folder / "disk")
+
+    def start(self, name: str, more: str = "", **faults: Any) -> int:
+        """The process number of a command."""
+        cwd = self.disk if name in IN_THE_DISK else str(self.folder)
+        return int(self.server.ask(run=[*COMMANDS[name].split(), *more.split()], cwd=cwd, **faults))
+
+    def end(self, child: int) -> tuple[int, str]:
+        """Exit code and standard error."""
+        code, said = self.server.ask(wait=child)
+        assert "Traceback" not in said, said
+        assert "a bug of ours" not in said, said
+        return code, said
+
+    def run(self, name: str, more: str = "", **faults: Any) -> tuple[int, str]:
+        """A command to its end."""
+        return self.end(self.start(name, more, **faults))
+
+    def files(self) -> dict[str, str]:
+        """sha256 of all files that were written, by name."""
+        return dict(self.server.ask(list=self.disk))
+
+    def outputs(self) -> dict[str, str]:
+        """Of those, what bears the name of an output."""
+        return {
+            n: s for n, s in self.files().items() if not n.startswith(".") and "/." not in n and not n.endswith(PARTIAL)
+        }
+
+    def to_go_on(self, name: str) -> str:
+        """What is added to a command that was interrupted."""
+        partial = name in IN_THE_DISK or any(file.endswith(PARTIAL) for file in self.files())
+        return "--overwrite --resume" if partial else "--overwrite"
+
+    def clear(self) -> None:
+        """Remove all that was written."""
+        self.server.ask(remove=self.disk)
+
+    def undisturbed(self, name: str) -> tuple[dict[str, str], float]:
+        """What a command writes, by name and sha256, and how long that takes."""
+        if name not in self.server.known:
+            for _ in range(2):  # the second one has nothing to compile
+                self.clear()
+                begun = time.monotonic()
+                code, said = self.run(name)
+                took = time.monotonic() - begun
+                assert code == 0, said
+            self.server.known[name] = self.outputs(), took
+            assert self.outputs() == self.files()  # nothing hidden is left
+            self.clear()
+        return self.server.known[name]
+
+    def check_end(self, name: str) -> None:
+        """The command, gone on with, writes what an undisturbed run does, and leaves nothing else."""
+        code, said = self.run(name, self.to_go_on(name))
+        assert code == 0, said
+        assert self.files() == self.undisturbed(name)[0]
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[Server]:
+    """In a name space of its own where that is allowed, so that it may mount disks."""
+    command = [sys.executable, str(Path(__file__).with_name("forked.py"))]
+    apart = ["unshare", "--map-root-user", "--mount"]
+    if shutil.which("unshare") and subprocess.run([*apart, "true"], check=False, capture_output=True).returncode == 0:
+        command = [*apart, *command]
+    alone = os.environ | {f"{library}_NUM_THREADS": "1" for library in ("OMP", "OPENBLAS", "MKL")}
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=alone) as process:
+        yield Server(process)
+        assert process.stdin is not None
+        process.stdin.close()
+
+
+@pytest.fixture(scope="module")
+def scene(server: Server, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A small scene with all that the commands need."""
+    folder = tmp_path_factory.mktemp("scene")
+    (folder / "disk").mkdir()
+    bad.good_scene(folder)
+    code, said = Place(server, folder).run("map")
+    assert code == 0, said
+    for file in (folder / "disk").iterdir():
+        file.rename(folder / file.name.replace("out", "map"))
+    return folder
+
+
+@pytest.fixture
+def place(server: Server, scene: Path, tmp_path: Path) -> Place:
+    """With its own copy of the scene."""
+    for file in scene.iterdir():
+        if file.is_file():
+            shutil.copy2(file, tmp_path / file.name)
+    (tmp_path / "disk").mkdir()
+    return Place(server, tmp_path)
+
+
+@pytest.fixture
+def small_disk(place: Place) -> Iterator[Place]:
+    """Whose folder for outputs is a disk of its own."""
+    if not place.server.ask(mount=place.disk, how=DISK):
+        pytest.skip("no disk can be mounted here")
+    yield place
+    place.server.ask(unmount=place.disk)
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_killed_at_random_moments(name: str, place: Place, tally: Tally) -> None:
+    moments, killed = random.Random(0), 0
+    whole, usual_s = place.undisturbed(name)
+    for trial in range(20 * TRIALS):
+        child = place.start(name, place.to_go_on(name))
+        time.sleep(moments.uniform(0, usual_s))
+        os.kill(child, signal.SIGKILL)
+        killed += place.end(child)[0] == -signal.SIGKILL
+        assert place.outputs().items() <= whole.items()
+        if killed == TRIALS:
+            break
+        if trial % 3 == 2:
+            place.clear()
+    assert killed == TRIALS
+    place.check_end(name)
+    tally("kill -9 at a random moment", killed)
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_the_disk_is_full(name: str, small_disk: Place, tally: Tally) -> None:
+    """From the beginning, or from a random moment on."""
+    whole, usual_s = small_disk.undisturbed(name)
+    ask, disk, chance, full = small_disk.server.ask, small_disk.disk, random.Random(1), 0
+    for trial in range(TRIALS):
+        small_disk.clear()
+        if trial % 2:
+            ask(remount=disk, how=f"size={chance.choice(range(4, 600, 4))}k")
+            code, said = small_disk.run(name)
+            ask(remount=disk, how=DISK)
+        else:
+            child = small_disk.start(name)
+            time.sleep(chance.uniform(0, usual_s))
+            ask(fill=disk)
+            code, said = small_disk.end(child)
+            ask(empty=disk)
+        if code:
+            full += 1
+            assert code == 6, said
+            assert any(words in said.splitlines()[-1] for words in FULL), said
+            assert small_disk.outputs().items() <= (whole.items() if name in IN_THE_DISK else set())
+            small_disk.check_end(name)
+        assert small_disk.outputs() == whole
+    tally("disk full, at another size or moment", TRIALS)
+    tally("… of them noticed and told", full)
+
+
+@pytest.mark.skipif(platform.machine() not in seccomp.ARCHITECTURES, reason="needs seccomp")
+@pytest.mark.parametrize("name", [name for name in COMMANDS if name != "assess"])
+def test_reading_fails_in_mid_file(name: str, place: Place, tally: Tally) -> None:
+    """The system says so, as of a broken disk; or an image is suddenly shorter."""
+    whole, usual_s = place.undisturbed(name)
+    images, chance, noticed = ("msi.tif", "sar.tif"), random.Random(3), 0
+    kept = {image: (place.folder / image).read_bytes() for image in images}
+    for trial in range(TRIALS):
+        place.clear()
+        after_s = chance.uniform(0, usual_s)
+        if trial % 2:
+            code, said = place.run(name, unreadable=[str(place.folder / image) for image in images], after_s=after_s)
+        else:
+            child = place.start(name)
+            time.sleep(after_s)
+            image = chance.choice(images)
+            os.truncate(place.folder / image, chance.randrange(len(kept[image])))
+            code, said = place.end(child)
+        for image, content in kept.items():
+            (place.folder / image).write_bytes(content)
+        if code:
+            noticed += 1
+            assert code == 3, said
+            assert "msi.tif" in said or "sar.tif" in said
+            assert place.outputs().items() <= (whole.items() if name in IN_THE_DISK else set())
+        else:
+            assert place.outputs() == whole
+    tally("image unreadable or shorter from a random moment on", TRIALS)
+    tally("… of them noticed before the output was made", noticed)
+
+
+LIMITS = [("FSIZE", n) for n in (1, 5_000, 60_000)] + [("NOFILE", n) for n in (8, 16, 24, 40)]
+LIMITS += [("AS", n << 20) for n in (1, 16, 64, 256, 1024)]
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_limits_of_the_system(name: str, place: Place, tally: Tally) -> None:
+    """On the size of files, their number, and memory: an error in one line, or the whole output."""
+    whole, _ = place.undisturbed(name)
+    for limit, value in LIMITS[:: 1 if TRIALS > 9 else 4]:
+        place.clear()
+        code, said = place.run(name, limits={limit: value})
+        left = place.outputs()
+        if code == 0:
+            assert left == whole
+            continue
+        if not (limit == "AS" and "LLVM ERROR: out of memory" in said):  # which ends the process itself
+            assert code in ((6,) if limit == "FSIZE" else (3, 4, 5, 6, 7)), (limit, value, said)
+            assert said.splitlines()[-1].startswith("bdgf: error: "), (limit, value, said)
+        assert left.items() <= (whole.items() if name in IN_THE_DISK else set())
+    tally("limit on memory, file size or open files", len(LIMITS))
+
+
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+@pytest.mark.parametrize("name", COMMANDS)
+def test_signals(name: str, number: signal.Signals, code: int, place: Place, tally: Tally) -> None:
+    """Once, and twice: what was begun is finished or gone, and the exit code says which."""
+    moments = random.Random(2)
+    whole, usual_s = place.undisturbed(name)
+    for trial in range(TRIALS):
+        place.clear()
+        child = place.start(name)
+        time.sleep(moments.uniform(0.05, usual_s))
+        for _ in range(1 + trial % 2):
+            os.kill(child, number)
+            time.sleep(0.01)
+        found, said = place.end(child)
+        assert found in (0, code, -number), said  # the last before Python has begun to listen
+        left = place.outputs()
+        assert left == whole if found == 0 else left.items() <= whole.items()
+        assert found == -number or not any(".part/" in file for file in place.files())
+    place.check_end(name)
+    tally(f"{number.name}, once or twice", TRIALS)
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_nobody_reads_standard_output(name: str, place: Place, tally: Tally) -> None:
+    code, said = place.run(name, closed=True)
+    assert code == 0, said
+    assert place.outputs() == place.undisturbed(name)[0] if name in place.server.known else place.outputs()
+    tally("standard output closed", 1)
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_the_clock_jumps(name: str, place: Place, tally: Tally) -> None:
+    """By years, and inputs come from the past and the future."""
+    whole, _ = place.undisturbed(name)
+    for number, file in enumerate(sorted(place.folder.glob("*.*"))):
+        os.utime(file, (0, 0) if number % 2 else (4e9, 4e9))
+    code, said = place.run(name, clock=True)
+    assert code == 0, said
+    assert place.files() == whole
+    tally("clock that jumps by years", 1)
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_two_runs_on_one_output(name: str, place: Place, tally: Tally) -> None:
+    """At the same moment, and one after the other has begun: one is told, the other finishes."""
+    whole, usual_s = place.undisturbed(name)
+    for pause_s in (0, usual_s / 4, usual_s / 2)[: max(TRIALS, 1)]:
+        place.clear()
+        children = [place.start(name, "--overwrite")]
+        time.sleep(pause_s)
+        children.append(place.start(name, "--overwrite"))
+        ends = [place.end(child) for child in children]
+        codes = [code for code, _ in ends]
+        assert 0 in codes, ends
+        assert set(codes) <= {0, 6}
+        assert all("another run is writing it" in said for code, said in ends if code)
+        assert place.files() == whole
+        tally("two runs on one output", 1)
+
+
+@pytest.mark.parametrize("name", [name for name in COMMANDS if name not in ("sample", "assess")])
+def test_an_image_that_is_replaced_meanwhile(name: str, place: Place, tally: Tally) -> None:
+    whole, usual_s = place.undisturbed(name)
+    found = set()
+    for trial in range(3 + TRIALS):
+        place.clear()
+        child = place.start(name)
+        time.sleep(usual_s * (trial + 1) / (5 + TRIALS))
+        shutil.copy(place.folder / "sar.tif", place.folder / "new.tif")
+        (place.folder / "new.tif").rename(place.folder / "sar.tif")
+        code, said = place.end(child)
+        found.add(code)
+        assert code in (0, 3), said
+        if code:
+            assert "was changed or replaced while it was read" in said
+        assert place.outputs().items() <= whole.items()
+    assert 3 in found
+    tally("image replaced while it is read", 3 + TRIALS)
+
+
+@pytest.mark.parametrize("name", [name for name in COMMANDS if name not in IN_THE_DISK])
+def test_a_folder_that_vanishes(name: str, place: Place, tally: Tally) -> None:
+    _, usual_s = place.undisturbed(name)
+    moments = random.Random(4)
+    for _ in range(TRIALS):
+        child = place.start(name)
+        time.sleep(moments.uniform(0, usual_s))
+        shutil.rmtree(place.disk, ignore_errors=True)
+        code, said = place.end(child)
+        assert code in (0, 6), said
+        (place.folder / "disk").mkdir(exist_ok=True)
+        place.clear()
+    tally("folder that vanishes", TRIALS)
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_a_folder_that_cannot_be_written(name: str, small_disk: Place, tally: Tally) -> None:
+    small_disk.undisturbed(name)
+    small_disk.clear()
+    assert small_disk.server.ask(remount=small_disk.disk, how="ro")
+    code, said = small_disk.run(name)
+    assert code == 6, said
+    assert "is read-only" in said
+    tally("read-only disk", 1)
