@@ -7,13 +7,13 @@ reader fail otherwise, end the process, or take more than ten seconds.
 from __future__ import annotations
 
 import argparse
-import contextlib
 import json
 import logging
 import os
 import random
 import signal
 import struct
+import subprocess
 import sys
 import tempfile
 import time
@@ -21,7 +21,7 @@ import traceback
 import warnings
 from collections import Counter
 from collections.abc import Callable
-from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 if __name__ == "__main__":
@@ -51,6 +51,7 @@ from landcover_bdgf.samples import read_samples
 
 SHAPEFILE = ("bad.shp", "bad.dbf", "bad.shx", "bad.prj")
 SECONDS = 10  # that one file may take
+SHARE = 25_000  # executions of one process
 INTERESTING = (
     0,
     1,
@@ -204,17 +205,11 @@ def fuzz(targets: Targets, executions: int, seed: int, crashes: Path | None = No
     return counts
 
 
-def _many(arguments: tuple[int, int, str]) -> Counter[str]:
-    executions, seed, crashes = arguments
-    quiet()
-    with tempfile.TemporaryDirectory() as folder:
-        return fuzz(Targets(Path(folder)), executions, seed, Path(crashes))
-
-
-def quiet() -> None:
-    """Nobody wants to read a million warnings."""
-    warnings.simplefilter("ignore")
-    logging.disable()
+def share(seed: int, executions: int, crashes: Path) -> Counter[str]:
+    """What comes out of a share of the work, in a process of its own, which a reader may end."""
+    words = [sys.executable, __file__, str(crashes), "--executions", str(executions), "--share", str(seed)]
+    done = subprocess.run(words, check=False, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
+    return Counter(json.loads(done.stdout) if done.returncode == 0 else {"processes ended": 1})
 
 
 def main() -> None:
@@ -223,15 +218,19 @@ def main() -> None:
     parser.add_argument("crashes", type=Path)
     parser.add_argument("--executions", type=int, default=100_000)
     parser.add_argument("--processes", type=int, default=os.cpu_count())
+    parser.add_argument("--share", type=int, help="only this share of the work, in this process")
     arguments = parser.parse_args()
     arguments.crashes.mkdir(parents=True, exist_ok=True)
-    share, begun, total = 5000, time.monotonic(), Counter[str]()
-    jobs = [(share, seed, str(arguments.crashes)) for seed in range(-(-arguments.executions // share))]
-    with (
-        ProcessPoolExecutor(arguments.processes, max_tasks_per_child=1) as pool,
-        contextlib.suppress(KeyboardInterrupt),
-    ):
-        for counts in pool.map(_many, jobs):
+    if arguments.share is not None:
+        warnings.simplefilter("ignore")
+        logging.disable()
+        with tempfile.TemporaryDirectory() as folder:
+            print(json.dumps(fuzz(Targets(Path(folder)), arguments.executions, arguments.share, arguments.crashes)))
+        return
+    begun, total = time.monotonic(), Counter[str]()
+    sizes = [min(SHARE, arguments.executions - start) for start in range(0, arguments.executions, SHARE)]
+    with ThreadPoolExecutor(arguments.processes) as pool:
+        for counts in pool.map(lambda job: share(*job, arguments.crashes), enumerate(sizes)):
             total += counts
             done = sum(total[key] for key in ("read", "refused", "failed"))
             print(f"{done} executions, {dict(total)}, {time.monotonic() - begun:.0f} s", flush=True)
