@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 import shapely
 from affine import Affine
-from conftest import Bdgf
+from conftest import Bdgf, Tally
 from data import make_bad as bad
 
 from landcover_bdgf.networks.scan import kernel
@@ -227,7 +227,9 @@ def good(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.mark.filterwarnings("ignore")
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
-def test_bad_input(case: Case, good: Path, bdgf: Bdgf, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_bad_input(
+    case: Case, good: Path, bdgf: Bdgf, tmp_path: Path, capsys: pytest.CaptureFixture[str], tally: Tally
+) -> None:
     for file in good.iterdir():
         (tmp_path / file.name).hardlink_to(file)
     case.make(tmp_path)
@@ -247,6 +249,7 @@ def test_bad_input(case: Case, good: Path, bdgf: Bdgf, tmp_path: Path, capsys: p
     assert "\x1b" not in err + out
     assert took < SECONDS
     assert grown < BYTES
+    tally("bad input: exit code, message, nothing left, within 5 s and 1 GB", 1)
 
 
 def contents(folder: Path) -> dict[str, tuple[int, int]]:

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 import rasterio
+from conftest import Tally
 
 from landcover_bdgf.checkpoint import Checkpoint
 from landcover_bdgf.mapping import MapSettings, layer_path, map_scene
@@ -39,7 +40,7 @@ while sys.stdin.readline():
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
-def test_killed_at_random_moments(model: Checkpoint, wide_stack: Stack, tmp_path: Path) -> None:
+def test_killed_at_random_moments(model: Checkpoint, wide_stack: Stack, tmp_path: Path, tally: Tally) -> None:
     sources = [str(image.paths[0]) for image in (wide_stack.spectral, wide_stack.sar)]
     model.save(tmp_path / "model.safetensors")
     whole, path = tmp_path / "whole" / "landcover.tif", tmp_path / "landcover.tif"
@@ -79,3 +80,4 @@ def test_killed_at_random_moments(model: Checkpoint, wide_stack: Stack, tmp_path
                 path.unlink()
         mapper.stdin.close()
     assert killed >= KILLS
+    tally("kill -9 at a random moment", killed)

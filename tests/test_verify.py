@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from conftest import Bdgf
+from conftest import Bdgf, Tally
 
 from landcover_bdgf.checkpoint import Checkpoint
 from landcover_bdgf.errors import BdgfError, CheckpointError, LabelError, RasterError
@@ -51,7 +51,9 @@ def test_what_was_written_is_as_it_was(written: Path, name: str, bdgf: Bdgf) -> 
         ("model.safetensors", "model.safetensors", CheckpointError),
     ],
 )
-def test_any_flipped_bit_is_noticed(flipped: str, verified: str, error: type[BdgfError], written: Path) -> None:
+def test_any_flipped_bit_is_noticed(
+    flipped: str, verified: str, error: type[BdgfError], written: Path, tally: Tally
+) -> None:
     whole = (written / flipped).read_bytes()
     rng = np.random.default_rng(sum(flipped.encode()))
     head = min(len(whole), 40_000)  # where a file says what it is; half of the flips fall there
@@ -66,6 +68,7 @@ def test_any_flipped_bit_is_noticed(flipped: str, verified: str, error: type[Bdg
     finally:
         (written / flipped).write_bytes(whole)
     verify(written / verified)
+    tally("flipped bit in maps, samples and checkpoints, noticed", FLIPS)
 
 
 def test_what_is_missing_or_has_no_record_is_said(written: Path) -> None:
