@@ -331,7 +331,7 @@ def _stack(hsi: str, sar: str, aligning: Aligning) -> Stack:
         coreg=aligning.coreg, max_shift_px=aligning.max_shift, sar_unit=aligning.sar_unit, hsi_crs=aligning.hsi_crs,
         sar_crs=aligning.sar_crs, keep_water_vapour=aligning.keep_water_vapour,
         spectral_offset=aligning.spectral_offset, force=aligning.force,
-        allow_vrt=aligning.allow_vrt,
+        allow_vrt=aligning.allow_vrt, warp_gcps=aligning.warp_gcps,
     )  # fmt: skip
     return align_images(_source(hsi), _source(sar), settings=settings)
 

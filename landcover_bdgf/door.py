@@ -83,6 +83,13 @@ def check_whole(dataset: DatasetReader, path: Path) -> None:
     """
     size = path.stat().st_size
     check_proportions(dataset, str(path), size)
+    try:
+        _ = dataset.descriptions, dataset.units
+    except UnicodeDecodeError as error:
+        raise RasterError(
+            f"{path}: names its bands in another encoding than UTF-8. Save its header as UTF-8, or write it anew with "
+            "gdal_translate."
+        ) from error
     if dataset.tags(ns="OVERVIEWS"):
         raise RasterError(
             f"{path}: names another file in its metadata (OVERVIEW_FILE), which bdgf does not open. "

@@ -156,7 +156,14 @@ class Image:
         return self._open[path]
 
 
-def open_image(source: Source, *, crs: CRS | None = None, keep_water_vapour: bool = False, vrt: bool = False) -> Image:
+def open_image(
+    source: Source,
+    *,
+    crs: CRS | None = None,
+    keep_water_vapour: bool = False,
+    vrt: bool = False,
+    warp_gcps: bool = False,
+) -> Image:
     """Open the bands of one sensor.
 
     Parameters
@@ -168,7 +175,7 @@ def open_image(source: Source, *, crs: CRS | None = None, keep_water_vapour: boo
         Stands in for a missing CRS, and overrules the one in the files.
     keep_water_vapour : bool
         Keep bands in which the air is opaque (see :func:`landcover_bdgf.bands.is_water_vapour`).
-    vrt : bool
+    vrt, warp_gcps : bool
         As :func:`~landcover_bdgf.raster.open_raster`.
 
     Returns
@@ -181,7 +188,7 @@ def open_image(source: Source, *, crs: CRS | None = None, keep_water_vapour: boo
     RasterError
         If a file cannot be opened or placed, two bands have one name, or no band is left.
     """
-    datasets = {path: open_raster(path, vrt=vrt) for path in map(envi_pixels, _paths(source))}
+    datasets = {path: open_raster(path, vrt=vrt, warp_gcps=warp_gcps) for path in map(envi_pixels, _paths(source))}
     states = {path: _state(path) for path in datasets}
     bands, sensor = _bands(datasets, crs)
     _check_names(bands)

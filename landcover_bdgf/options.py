@@ -58,6 +58,9 @@ class Aligning:
     spectral_offset: Annotated[float, option("added to all spectral values (Sentinel-2 from 2022 on: -1000)")] = 0.0
     keep_water_vapour: Annotated[bool, option("keep bands in water-vapour absorption", "--keep-water-vapour")] = False
     force: Annotated[bool, option("go on in spite of very different resolutions", "--force")] = False
+    warp_gcps: Annotated[
+        bool, option("place an image by its ground-control points, without terrain correction", "--warp-gcps")
+    ] = False
     allow_vrt: Annotated[bool, option("read VRT files too, which may name any other file", ALLOW_VRT)] = False
 
 

@@ -29,6 +29,7 @@ from rasterio.windows import Window
 
 from landcover_bdgf.door import check_proportions, check_whole, raster_driver, unread
 from landcover_bdgf.errors import OutputError, RasterError
+from landcover_bdgf.gcps import placed_by_points
 from landcover_bdgf.gdal import RASTER_DRIVERS, alone, is_remote
 from landcover_bdgf.grid import Grid, crs_name, same_crs
 from landcover_bdgf.output import PathLike, atomic_output, check_free_space, check_output
@@ -52,7 +53,7 @@ TILE_PX = 512
 log = logging.getLogger("landcover_bdgf")
 
 
-def open_raster(path: PathLike, *, vrt: bool = False) -> DatasetReader:
+def open_raster(path: PathLike, *, vrt: bool = False, warp_gcps: bool = False) -> DatasetReader:
     """Open a raster for reading: GeoTIFF, COG, ENVI or JPEG 2000. No file beside it has a say but ENVI's header.
 
     Parameters
@@ -61,6 +62,8 @@ def open_raster(path: PathLike, *, vrt: bool = False) -> DatasetReader:
         Also a path of GDAL's virtual file systems (``/vsis3/…``), which a user has typed.
     vrt : bool
         Also GDAL's VRT, which may name any other file.
+    warp_gcps : bool
+        An image that only ground-control points place is read through them (gcps.py).
 
     Raises
     ------
@@ -74,7 +77,11 @@ def open_raster(path: PathLike, *, vrt: bool = False) -> DatasetReader:
         return dataset
     dataset = _open(path, (raster_driver(path),))
     check_whole(dataset, path)
-    return dataset
+    if not (warp_gcps and dataset.transform.is_identity and dataset.gcps[0]):
+        return dataset
+    placed = placed_by_points(dataset)
+    check_proportions(placed, str(path))
+    return placed
 
 
 def grid_of(dataset: DatasetReader, *, crs: CRS | None = None) -> Grid:
@@ -301,8 +308,8 @@ def _check_position(dataset: DatasetReader) -> None:
     if dataset.gcps[0]:
         raise RasterError(
             f"{dataset.name}: is placed only by {len(dataset.gcps[0])} ground-control points, as "
-            "Sentinel-1 GRD is delivered. Terrain-correct it first, for example with SNAP, or "
-            "warp it with gdalwarp -tps."
+            "Sentinel-1 GRD is delivered. Terrain-correct it first, for example with SNAP; --warp-gcps places it by "
+            "these points alone, slopes up to hundreds of metres off."
         )
     if dataset.rpcs:
         raise RasterError(

@@ -72,6 +72,8 @@ class AlignSettings:
         Accept resolutions that differ more than 50-fold.
     allow_vrt : bool
         Read VRT files too, which may name any other file or address.
+    warp_gcps : bool
+        Place an image that has only ground-control points by them, without terrain correction.
     """
 
     coreg: Coreg = "off"
@@ -83,6 +85,7 @@ class AlignSettings:
     spectral_offset: float = 0.0
     force: bool = False
     allow_vrt: bool = False
+    warp_gcps: bool = False
 
     def __post_init__(self) -> None:
         if self.coreg not in get_args(Coreg):
@@ -268,7 +271,13 @@ def align(hsi: Source, sar: Source, *, settings: AlignSettings | None = None) ->
     """
     settings = settings or AlignSettings()
     spectral, radar = (
-        open_image(source, crs=_crs(crs, option), keep_water_vapour=water_vapour, vrt=settings.allow_vrt)
+        open_image(
+            source,
+            crs=_crs(crs, option),
+            keep_water_vapour=water_vapour,
+            vrt=settings.allow_vrt,
+            warp_gcps=settings.warp_gcps,
+        )
         for source, crs, option, water_vapour in (
             (hsi, settings.hsi_crs, "--hsi-crs", settings.keep_water_vapour),
             (sar, settings.sar_crs, "--sar-crs", True),

@@ -274,6 +274,24 @@ def set_gcps(file: Any) -> None:
     file.gcps = [GroundControlPoint(*corner) for corner in corners], UTM
 
 
+def envi_in_gbk(folder: Path) -> None:
+    """An ENVI image whose header names bands in Chinese, and not as UTF-8."""
+    image(driver="ENVI", to="bad.img")(folder)
+    header = (folder / "bad.hdr").read_text()
+    (folder / "bad.hdr").write_bytes(header.replace("B02", "蓝色").encode("gbk"))
+
+
+def set_gcps_on_a_line(file: Any) -> None:
+    """Which place nothing."""
+    file.gcps = [GroundControlPoint(0, i, ORIGIN[0] + 10 * i, ORIGIN[1]) for i in range(4)], UTM
+
+
+def set_many_gcps(file: Any) -> None:
+    """More than a spline takes."""
+    places = [(row, col) for row in range(64) for col in range(72)]
+    file.gcps = [GroundControlPoint(r, c, ORIGIN[0] + 10 * c, ORIGIN[1] - 10 * r) for r, c in places], UTM
+
+
 def set_rpcs(file: Any) -> None:
     """Polynomials of no meaning."""
     ones = [1.0] + [0.0] * 19

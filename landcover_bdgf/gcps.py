@@ -1,0 +1,143 @@
+"""An image that only ground-control points place, as Sentinel-1 GRD is delivered: read on a grid through them.
+
+GDAL's warper is not used: it would start GDAL's VRT (gdal.py), and each pixel is transformed by itself (resample.py).
+"""
+
+from __future__ import annotations
+
+import logging
+import math
+from collections.abc import Callable, Sequence
+from typing import Any, cast
+
+import numpy as np
+from affine import Affine
+from numpy.typing import NDArray
+from rasterio._err import CPLE_BaseError  # what the spline lets through
+from rasterio.crs import CRS
+from rasterio.errors import RasterioError
+from rasterio.io import DatasetReader
+from rasterio.transform import GCPTransformer
+from rasterio.windows import Window
+
+from landcover_bdgf.errors import RasterError
+
+MOST_POINTS = 2000  # Sentinel-1 has about 200; the spline of n costs n³ once, and n for each pixel
+MOST_FOLDED = 64  # source pixels that may lie between those of a window, for each of its own
+
+REMEDY = "Terrain-correct it first, for example with SNAP."
+STEPS = 32  # of a lattice over the image that tells where it lies
+
+log = logging.getLogger("landcover_bdgf")
+
+
+class PlacedByPoints:
+    """A dataset on a north-up grid in the CRS of its points; all else is as in the file.
+
+    A pixel has the value of the nearest one in the file, so that nothing is interpolated before decibels become power.
+    Where the file says nothing of nodata, 0 is none in integers, and NaN in floats.
+    """
+
+    def __init__(self, dataset: DatasetReader) -> None:
+        self._dataset = dataset
+        points, self.crs = dataset.gcps
+        self._spline = GCPTransformer(points, tps=True)
+        self.transform, self.shape = _grid(self._spline, dataset.shape)
+        self.gcps: tuple[list[Any], CRS | None] = [], None
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._dataset, name)
+
+    @property
+    def height(self) -> int:
+        """Rows of the grid."""
+        return self.shape[0]
+
+    @property
+    def width(self) -> int:
+        """Columns of the grid."""
+        return self.shape[1]
+
+    @property
+    def nodatavals(self) -> tuple[float, ...]:
+        """What lies outside the image."""
+        return tuple(
+            (math.nan if np.dtype(dtype).kind in "fc" else 0) if nodata is None else nodata
+            for nodata, dtype in zip(self._dataset.nodatavals, self._dataset.dtypes, strict=True)
+        )
+
+    def read(self, indexes: Sequence[int], *, window: Window) -> NDArray[Any]:
+        """Values (bands, h, w) of a window of the grid."""
+        fill = [self.nodatavals[index - 1] for index in indexes]
+        dtype = self._dataset.dtypes[indexes[0] - 1]
+        return self._nearest(lambda inside: self._dataset.read(indexes, window=inside), fill, dtype, window)
+
+    def read_masks(self, indexes: Sequence[int], *, window: Window) -> NDArray[Any]:
+        """Masks (bands, h, w) of a window of the grid, 0 outside the image."""
+        fill = [0] * len(indexes)
+        return self._nearest(lambda inside: self._dataset.read_masks(indexes, window=inside), fill, "uint8", window)
+
+    def _nearest(
+        self, read: Callable[[Window], NDArray[Any]], fill: Sequence[float], dtype: str, window: Window
+    ) -> NDArray[Any]:
+        x = self.transform.c + self.transform.a * (window.col_off + np.arange(window.width) + 0.5)
+        y = self.transform.f + self.transform.e * (window.row_off + np.arange(window.height) + 0.5)
+        places = np.meshgrid(x, y)
+        rows, cols = (found.reshape(len(y), len(x)) for found in self._spline.rowcol(*map(np.ravel, places)))
+        height, width = self._dataset.shape
+        inside = (rows >= 0) & (rows < height) & (cols >= 0) & (cols < width)
+        values = np.empty((len(fill), *inside.shape), dtype)
+        values[:] = np.array(fill, dtype)[:, None, None]
+        if inside.any():
+            rows, cols = rows[inside], cols[inside]
+            part = Window.from_slices((rows.min(), rows.max() + 1), (cols.min(), cols.max() + 1))
+            if part.height * part.width > MOST_FOLDED * max(inside.size, MOST_FOLDED**2):
+                raise RasterError(f"{self.name}: its ground-control points contradict one another. {REMEDY}")
+            values[:, inside] = read(part)[:, rows - part.row_off, cols - part.col_off]
+        return values
+
+
+def placed_by_points(dataset: DatasetReader) -> DatasetReader:
+    """The same image through a thin-plate spline of its ground-control points, without terrain correction.
+
+    Raises
+    ------
+    RasterError
+        The points have no CRS, are too many, or place nothing.
+    """
+    points, crs = dataset.gcps
+    if not crs:
+        raise RasterError(f"{dataset.name}: its ground-control points have no CRS. {REMEDY}")
+    if len(points) > MOST_POINTS:
+        raise RasterError(
+            f"{dataset.name}: has {len(points)} ground-control points, at most {MOST_POINTS} are used. Warp it first "
+            "with gdalwarp -tps."
+        )
+    try:
+        placed = PlacedByPoints(dataset)
+    except (RasterioError, CPLE_BaseError, ValueError) as error:
+        raise RasterError(f"{dataset.name}: its ground-control points place it nowhere. {REMEDY}") from error
+    log.warning(
+        "%s: is placed by its %d ground-control points, without terrain correction: slopes lie up to hundreds of "
+        "metres off. Look at the shift that is reported, and at both images.",
+        dataset.name,
+        len(points),
+    )
+    return cast(DatasetReader, placed)
+
+
+def _grid(spline: GCPTransformer, shape_hw: tuple[int, int]) -> tuple[Affine, tuple[int, int]]:
+    """A north-up grid that covers the image, with pixels of about its size; ValueError if there is none."""
+    lattice = [np.linspace(0, size, STEPS + 1) for size in shape_hw]
+    rows, cols = np.meshgrid(*lattice, indexing="ij")
+    x, y = (found.reshape(rows.shape) for found in spline.xy(rows.ravel(), cols.ravel(), offset="ul"))
+    pixel = [
+        float(np.median(np.hypot(np.diff(axis, axis=0)[:, 1:] / shape_hw[0], np.diff(axis, axis=1)[1:] / shape_hw[1])))
+        * STEPS
+        for axis in (x, y)
+    ]
+    extent = [float(np.ptp(axis)) for axis in (x, y)]
+    if not np.isfinite([*pixel, *extent]).all() or min(pixel) <= 0:
+        raise ValueError("no pixel size")
+    width, height = (max(1, math.ceil(size / step)) for size, step in zip(extent, pixel, strict=True))
+    return Affine(pixel[0], 0, float(x.min()), 0, -pixel[1], float(y.max())), (height, width)

@@ -1,0 +1,101 @@
+"""An image that ground-control points place lies where they say, with the values of the file."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import rasterio
+from numpy.typing import NDArray
+from rasterio.control import GroundControlPoint
+from rasterio.crs import CRS
+from rasterio.windows import Window
+
+from landcover_bdgf.grid import Grid
+from landcover_bdgf.image import open_image
+from landcover_bdgf.stack import AlignSettings, align
+
+HEIGHT, WIDTH, DEGREES_PX = 300, 400, 1e-4
+
+
+def place(rows: NDArray[np.float64], cols: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Longitude and latitude, turned a little and with a wave that no polynomial follows."""
+    lon = 10 + DEGREES_PX * (cols + 0.1 * rows + 3 * np.sin(cols / 60))
+    return lon, 50 - DEGREES_PX * (rows - 0.1 * cols - 3 * np.cos(rows / 50))
+
+
+@pytest.fixture
+def placed(tmp_path: Path) -> Path:
+    """Two bands that hold the row and the column of each pixel, from 1, as Sentinel-1 GRD is delivered."""
+    path = tmp_path / "grd.tif"
+    rows, cols = np.mgrid[1 : HEIGHT + 1, 1 : WIDTH + 1].astype(np.uint16)
+    lattice = [(r, c) for r in np.linspace(0, HEIGHT, 13) for c in np.linspace(0, WIDTH, 17)]
+    size = {"width": WIDTH, "height": HEIGHT, "count": 2, "dtype": "uint16"}
+    size |= {"crs": "EPSG:4326", "transform": rasterio.Affine.translation(1, 1)}  # until the points are there
+    with rasterio.open(path, "w", driver="GTiff", **size) as file:
+        file.write(np.stack([rows, cols]))
+        file.gcps = [GroundControlPoint(r, c, *map(float, place(r, c))) for r, c in lattice], CRS.from_epsg(4326)
+        file.descriptions = ("VV", "VH")
+        file.update_tags(ACQUISITION_DATE="2020-06-04")
+    return path
+
+
+def test_pixels_lie_where_the_points_say(placed: Path) -> None:
+    image = open_image(placed, warp_gcps=True)
+    height, width = image.grid.shape_hw
+    values, valid = image.read(Window(0, 0, width, height))
+    assert image.names == ("VV", "VH")
+    assert image.tags["ACQUISITION_DATE"] == "2020-06-04"
+    rows, cols = values - 1  # of the file
+    lon, lat = place(rows + 0.5, cols + 0.5)
+    there = image.grid.xy(*np.mgrid[:height, :width])
+    off_px = np.hypot(lon - there[0], lat - there[1])[valid] / DEGREES_PX
+    assert np.median(off_px) < 0.5  # as the nearest pixel lies
+    assert np.percentile(off_px, 99) < 1
+    assert 0.7 < valid.mean() < 0.95  # the corners hold nothing
+
+
+def test_values_are_those_of_the_file_whatever_the_window(placed: Path) -> None:
+    image = open_image(placed, warp_gcps=True)
+    height, width = image.grid.shape_hw
+    whole, valid = image.read(Window(0, 0, width, height))
+    assert set(np.unique(whole[0, valid])) == set(range(1, HEIGHT + 1))
+    for row, col in ((0, 0), (37, 141), (150, 200)):
+        part, there = open_image(placed, warp_gcps=True).read(Window(col, row, 61, 47))
+        np.testing.assert_array_equal(part, whole[:, row : row + 47, col : col + 61])
+        np.testing.assert_array_equal(there, valid[row : row + 47, col : col + 61])
+
+
+def test_on_a_grid_in_metres(placed: Path) -> None:
+    grid = Grid(CRS.from_epsg(32632), rasterio.Affine(10, 0, 572_500, 0, -10, 5_539_000), (200, 180))
+    values, valid = open_image(placed, warp_gcps=True).read(Window(0, 0, 180, 200), grid)
+    assert valid.all()
+    x, y = map(np.ravel, grid.xy(*np.mgrid[:200, :180]))
+    lon, lat = (np.reshape(a, (200, 180)) for a in rasterio.warp.transform(grid.crs, "EPSG:4326", x, y))
+    found = place(*(values - 0.5))
+    off_m = np.hypot((found[0] - lon) * 71_600, (found[1] - lat) * 111_200)
+    assert np.median(off_m) < 5
+    assert off_m.max() < 15
+
+
+def test_a_real_sar_image_lies_where_it_did(shared_data: Path, tmp_path: Path) -> None:
+    spectral, sar = (shared_data / "s1s2_chile" / name for name in ("s2_l2a.tif", "s1_rtc_db.tif"))
+    with rasterio.open(sar) as file:
+        pixels, profile, names = file.read(), file.profile, file.descriptions
+    lattice = [(r, c) for r in np.linspace(0, file.height, 14) for c in np.linspace(0, file.width, 15)]
+    x, y = np.array([profile["transform"] @ (c, r) for r, c in lattice]).T
+    lon, lat = rasterio.warp.transform(profile["crs"], "EPSG:4326", x, y)
+    with rasterio.open(tmp_path / "placed.tif", "w", **profile) as file:
+        file.write(pixels)
+        file.descriptions = names
+        file.gcps = (
+            [GroundControlPoint(*rc, *at) for rc, at in zip(lattice, zip(lon, lat, strict=True), strict=True)],
+            CRS.from_epsg(4326),
+        )
+    stacks = [
+        align(spectral, image, settings=AlignSettings(warp_gcps=True)) for image in (sar, tmp_path / "placed.tif")
+    ]
+    assert [stack.sar.grid.crs.is_geographic for stack in stacks] == [False, True]
+    one, other = (10 * np.log10(stack.read(Window(20, 20, 160, 160)).sar[0]) for stack in stacks)
+    assert np.corrcoef(one.ravel(), other.ravel())[0, 1] > 0.9
+    aside = 10 * np.log10(stacks[1].read(Window(21, 21, 160, 160)).sar[0])
+    assert abs(one - other).mean() < abs(one - aside).mean() / 2
