@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
@@ -22,6 +23,7 @@ from landcover_bdgf.errors import SettingsError
 from landcover_bdgf.fit import stop_between_steps
 from landcover_bdgf.journal import Classified, Journal, begin_journal
 from landcover_bdgf.memory import Appetite, fitting, parse_size
+from landcover_bdgf.output import check_free_space
 from landcover_bdgf.parts import LAYERS, layer_path, write_map
 from landcover_bdgf.progress import Advance, log, progress
 from landcover_bdgf.provenance import record
@@ -137,10 +139,12 @@ def part_path(output: Path, settings: MapSettings) -> Path:
 
 
 def check_map_outputs(output: Path, stack: Stack, settings: MapSettings, *, overwrite: bool) -> None:
-    """Before any work: may the map, and what comes with it, be written? OutputError if not."""
+    """Before any work: may the map, and what comes with it, be written, and is there room? OutputError if not."""
     inputs = [*stack.spectral.paths, *stack.sar.paths]
     for path in [output, *(layer_path(output, name) for name in settings.layers)]:
         check_output(path, overwrite=overwrite, inputs=inputs)
+    # what is finished is kept, compressed, until it is written, uncompressed first
+    check_free_space(output, 2 * math.prod(stack.grid.shape_hw) * (1 + len(settings.layers)))
 
 
 def _compute(classifier: Classifier, stream: BlockStream, strips: list[int], journal: Journal, run: Run) -> None:

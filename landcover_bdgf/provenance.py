@@ -10,15 +10,19 @@ import json
 import os
 import platform
 from collections.abc import Mapping, Sequence
+from functools import lru_cache
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 from numpy.typing import NDArray
 
+from landcover_bdgf.gdal import is_remote
+from landcover_bdgf.progress import log
 from landcover_bdgf.raster import PathLike, atomic_output
 
 OWN = "sha256 of this record"
+LONG_TO_HASH_BYTES = 10**9  # a second or more
 PACKAGES = ("landcover-bdgf", "torch", "numpy", "rasterio", "scikit-learn")
 
 
@@ -75,6 +79,22 @@ def file_sha256(path: Path) -> str:
     """Hash of a file's contents."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def content_sha256(path: Path) -> str:
+    """Hash of an image, read once while size and time stay the same; of an address, the address."""
+    if is_remote(str(path)):
+        log.info("%s: is known by its address, not by its contents", path)
+        return str(path)
+    state = path.stat()
+    return _known_sha256(path, state.st_size, state.st_mtime_ns)
+
+
+@lru_cache(maxsize=1024)
+def _known_sha256(path: Path, size: int, time_ns: int) -> str:
+    if size > LONG_TO_HASH_BYTES:
+        log.info("%s: hashing %.1f GB, so that results know what they come from", path, size / 1e9)
+    return file_sha256(path)
 
 
 def _sha256_or_none(path: Path) -> str | None:

@@ -7,8 +7,6 @@ import logging
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from functools import lru_cache
-from pathlib import Path
 from typing import Literal, get_args
 
 import numpy as np
@@ -19,7 +17,6 @@ from rasterio.windows import Window
 
 from landcover_bdgf.coregister import ENOUGH_BANDS, Shift, estimate_shift
 from landcover_bdgf.errors import RasterError, SettingsError
-from landcover_bdgf.gdal import is_remote
 from landcover_bdgf.grid import Grid
 from landcover_bdgf.image import Image, Source, open_image
 from landcover_bdgf.output import atomic_output
@@ -33,7 +30,7 @@ from landcover_bdgf.pairing import (
     warn_of_dates,
     warn_of_spectral_content,
 )
-from landcover_bdgf.provenance import record, write_record
+from landcover_bdgf.provenance import content_sha256, record, write_record
 from landcover_bdgf.raster import PathLike, RasterProfile, check_output, write_raster
 
 log = logging.getLogger("landcover_bdgf")
@@ -46,7 +43,6 @@ POWER_FLOOR = 1e-6
 WORTH_A_WARNING_PX = 1.0
 CHECKED_EVERY = 16  # of the pixels of the windows that are looked at
 SHIFT_TAG = "SAR_SHIFT_XY_PX"
-LONG_TO_HASH_BYTES = 10**9  # a second or more
 
 
 @dataclass(frozen=True)
@@ -222,7 +218,7 @@ class Stack:
     def fingerprint(self) -> str:
         """Hash of all that decides the tiles: contents of the files, bands, grid, unit, shift, offset."""
         bands = [
-            (_content_sha256(band.path, *_size_and_time(band.path)), band.index, band.nodata, band.scale, band.offset)
+            (content_sha256(band.path), band.index, band.nodata, band.scale, band.offset)
             for image in (self.spectral, self.sar)
             for band in image.bands
         ]
@@ -399,22 +395,3 @@ def _crs(text: str | None, option: str) -> CRS | None:
 def _source_text(image: Image) -> str:
     more = f" and {len(image.paths) - 1} more" if len(image.paths) > 1 else ""
     return f"{len(image.bands)} bands of {image.paths[0]}{more}"
-
-
-def _size_and_time(path: Path) -> tuple[int, int]:
-    if is_remote(str(path)):
-        return 0, 0
-    state = path.stat()
-    return state.st_size, state.st_mtime_ns
-
-
-@lru_cache(maxsize=1024)
-def _content_sha256(path: Path, size: int, time_ns: int) -> str:
-    """Hash of a file; size and time are there so that a file is read once while it stays the same."""
-    if is_remote(str(path)):
-        log.info("%s: is known by its address, not by its contents", path)
-        return str(path)
-    if size > LONG_TO_HASH_BYTES:
-        log.info("%s: hashing %.1f GB, so that results know what they come from", path, size / 1e9)
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
