@@ -14,6 +14,7 @@ import time
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from unittest import mock
 
 import numpy as np
 import rasterio
@@ -108,6 +109,21 @@ def bench_overlap(model: bdgf.Checkpoint, stack: bdgf.Stack, cost: float, runs: 
     print_row("reading and scaling : map", f"{100 * reading / mapped:.1f} %")
 
 
+def bench_checks(model: bdgf.Checkpoint, stack: bdgf.Stack, folder: Path, runs: int) -> None:
+    """What it costs that a map, and what is finished of it, is on the disk and read back before it gets its name."""
+    settings = bdgf.MapSettings(confidence=True, ood=True)
+
+    def mapped() -> float:
+        return seconds(lambda: bdgf.map_scene(model, stack, folder / "m.tif", settings=settings, overwrite=True), runs)
+
+    checked = mapped()
+    with mock.patch("landcover_bdgf.raster._verify"), mock.patch("os.fsync"):
+        ratio = checked / mapped()
+    size = stack.grid.shape_hw[0]
+    what = f"map with layers, {size} × {size} : not read back and not synchronised, time"
+    print_row(what, f"{ratio:.2f}", bar="1.15", met=ratio <= 1.15)
+
+
 def bench_amplification(model: bdgf.Checkpoint, stack: bdgf.Stack) -> None:
     """Pixels read for each pixel of the scene."""
     read = 0
@@ -200,8 +216,8 @@ def bench_forest(folder: Path, size: int, runs: int) -> None:
 MAP = """
 import re, sys, time
 import landcover_bdgf as bdgf
+from landcover_bdgf.gdal import limit_cache
 from landcover_bdgf.memory import parse_size
-from landcover_bdgf.raster import limit_cache
 spectral, sar, model, output, max_ram = sys.argv[1:]
 if max_ram:
     limit_cache(parse_size(max_ram))
@@ -252,6 +268,7 @@ def main() -> None:
         costs = bench_sizes(model, scenes, folder, arguments.runs)
         middle = 512 if 512 in scenes else first
         bench_overlap(model, scenes[middle], costs[middle], arguments.runs)
+        bench_checks(model, scenes[last], folder, arguments.runs)
         bench_amplification(model, scenes[last])
         bench_tiles_and_threads(model, scenes[middle], folder, arguments.runs)
         bench_bands(files[first], labels, folder, arguments.runs)
