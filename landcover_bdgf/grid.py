@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import logging
 import math
+import warnings
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
@@ -14,6 +16,7 @@ import pyproj
 from affine import Affine
 from numpy.typing import ArrayLike, NDArray
 from pyproj.exceptions import ProjError
+from pyproj.transformer import AreaOfInterest, TransformerGroup
 from rasterio.crs import CRS
 from rasterio.windows import Window
 
@@ -21,6 +24,8 @@ from landcover_bdgf.errors import RasterError
 
 FloatArray = NDArray[np.float64]
 Bounds = tuple[float, float, float, float]
+
+log = logging.getLogger("landcover_bdgf")
 
 
 @dataclass(frozen=True)
@@ -179,6 +184,32 @@ def transformer(source: CRS, target: CRS) -> pyproj.Transformer:
             f"no transformation is known from {crs_name(source)} to {crs_name(target)}. "
             "Reproject one of the images, or give the CRS that is meant."
         ) from error
+
+
+def warn_of_datum(name: object, source: CRS, grid: Grid) -> None:
+    """Warn when what lies in ``source`` comes onto a grid less exactly than it could, for want of a file of PROJ's."""
+    if same_crs(source, grid.crs):
+        return
+    left, bottom, right, top = grid.bounds_in(CRS.from_epsg(4326))
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # pyproj's own, which says no number
+        ways = TransformerGroup(
+            _pyproj_crs(source.to_wkt()),
+            _pyproj_crs(grid.crs.to_wkt()),
+            always_xy=True,
+            area_of_interest=AreaOfInterest(left, bottom, right, top),
+        )
+    if ways.best_available or not ways.transformers or not ways.unavailable_operations:
+        return
+    files = ", ".join(file.short_name for file in ways.unavailable_operations[0].grids if not file.available)
+    log.warning(
+        "%s: comes from %s to %s to %.2g m; to be more exact, PROJ needs %s (projsync --file fetches it).",
+        name,
+        crs_name(source),
+        crs_name(grid.crs),
+        ways.transformers[0].accuracy,
+        files,
+    )
 
 
 @lru_cache(maxsize=32)

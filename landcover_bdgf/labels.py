@@ -17,7 +17,7 @@ from rasterio.features import rasterize
 from rasterio.windows import Window
 
 from landcover_bdgf.errors import LabelError, RasterError, SettingsError
-from landcover_bdgf.grid import Grid, transformer
+from landcover_bdgf.grid import Grid, transformer, warn_of_datum
 from landcover_bdgf.legend import Legend
 from landcover_bdgf.raster import PathLike
 from landcover_bdgf.vector import check_name, read_features
@@ -180,6 +180,7 @@ def _on_grid(path: PathLike, geometries: Geometries, wkt: str, grid: Grid) -> Ge
     """Geometries in pixels: x is the column, y the row, (0, 0) the corner of the first pixel."""
     try:
         change = transformer(CRS.from_wkt(wkt), grid.crs)
+        warn_of_datum(path, CRS.from_wkt(wkt), grid)
     except RasterError as error:
         raise LabelError(f"{path}: {error}") from error
 

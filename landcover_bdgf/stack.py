@@ -17,7 +17,7 @@ from rasterio.windows import Window
 
 from landcover_bdgf.coregister import ENOUGH_BANDS, Shift, estimate_shift
 from landcover_bdgf.errors import RasterError, SettingsError
-from landcover_bdgf.grid import Grid
+from landcover_bdgf.grid import Grid, warn_of_datum
 from landcover_bdgf.image import Image, Source, open_image
 from landcover_bdgf.output import atomic_output
 from landcover_bdgf.pairing import (
@@ -282,6 +282,8 @@ def align(hsi: Source, sar: Source, *, settings: AlignSettings | None = None) ->
     check_order(spectral, radar)
     check_overlap(spectral, radar)
     warn_of_dates(spectral, radar)
+    for band in {band.grid: band for image in (spectral, radar) for band in image.bands}.values():
+        warn_of_datum(band.path, band.grid.crs, spectral.grid)
     if not settings.force:
         check_resolution(spectral, spectral.grid)
         check_resolution(radar, spectral.grid)

@@ -239,19 +239,35 @@ def flipped(folder: Path) -> None:
     (folder / "bad.tif").write_bytes(whole)
 
 
-def in_degrees(folder: Path) -> None:
-    """The SAR in longitude and latitude."""
-    array, kept, _ = pixels(folder, "sar.tif")
-    west, south, east, north = transform_bounds(
-        UTM, 4326, *rasterio.transform.array_bounds(*SHAPE_HW, kept["transform"])
-    )
-    transform = Affine((east - west) / 72, 0, west, 0, (south - north) / 64, north)
-    moved = np.full_like(array, np.nan)
-    rasterio.warp.reproject(
-        array, moved, src_transform=kept["transform"], src_crs=UTM, dst_transform=transform, dst_crs=4326,
-        src_nodata=np.nan, dst_nodata=np.nan,
-    )  # fmt: skip
-    image(lambda a: moved, of="sar.tif", crs=4326, transform=transform, nodata=np.nan)(folder)
+def sar_in(crs: str | int, *, placed: tuple[Any, Affine] | None = None) -> Make:
+    """The SAR warped into another CRS; ``placed``: as if it lay there."""
+
+    def make(folder: Path) -> None:
+        array, kept, _ = pixels(folder, "sar.tif")
+        source, place = placed or (UTM, kept["transform"])
+        west, south, east, north = transform_bounds(source, crs, *rasterio.transform.array_bounds(*SHAPE_HW, place))
+        height, width = SHAPE_HW
+        transform = Affine((east - west) / width, 0, west, 0, (south - north) / height, north)
+        moved = np.full_like(array, np.nan)
+        rasterio.warp.reproject(
+            array, moved, src_transform=place, src_crs=source, dst_transform=transform, dst_crs=crs,
+            src_nodata=np.nan, dst_nodata=np.nan,
+        )  # fmt: skip
+        image(lambda a: moved, of="sar.tif", crs=crs, transform=transform, nodata=np.nan)(folder)
+
+    return make
+
+
+def across_the_antimeridian(folder: Path) -> None:
+    """A scene on Fiji, the spectral image in one zone of UTM and the SAR in its neighbour."""
+    place = Affine(10, 0, 181_000 - 360, 0, -10, 8_118_000)  # 180° runs through it
+    image(crs=32701, transform=place, to="far.tif")(folder)
+    sar_in(32760, placed=(CRS.from_epsg(32701), place))(folder)
+
+
+def labels_in(crs: str) -> Make:
+    """The labels in another CRS."""
+    return labels(lambda frame: frame.to_crs(crs))
 
 
 def nodata_outside(folder: Path) -> None:
