@@ -5,7 +5,7 @@
 - ``{"run": [words], "cwd": folder, ...}``: starts ``bdgf`` with these words; answers with its process number. Further
   keys: ``limits`` (of setrlimit, such as {"FSIZE": 1000}; "AS" is what may come on top of what there is), ``closed``
   (nobody reads standard output), ``unreadable`` (names of files) and ``after_s`` (reading them fails from then on),
-  ``clock`` (it jumps by years whenever it is asked).
+  ``clock`` (it jumps by years whenever it is asked, in another time zone and language).
 - ``{"wait": number}``: waits for it; answers with the exit code, minus the signal's number if it was killed, and what
   it wrote on standard error.
 - ``{"mount": folder, "how": "size=100k"}``: puts an empty disk of that size there; false where this may not be done.
@@ -21,6 +21,7 @@ import contextlib
 import hashlib
 import importlib
 import json
+import locale
 import os
 import random
 import resource
@@ -91,7 +92,7 @@ def started(request: dict[str, Any]) -> int:
         os.dup2(writer, 2)
         os.dup2(nobody() if "closed" in request else os.open(os.devnull, os.O_WRONLY), 1)
         if "clock" in request:
-            jumping_clock()
+            elsewhen()
         if "unreadable" in request:
             files = [Path(name).resolve() for name in request["unreadable"]]
             threading.Thread(target=break_disk, args=(files, request["after_s"]), daemon=True).start()
@@ -127,8 +128,12 @@ def nobody() -> int:
     return writer
 
 
-def jumping_clock() -> None:
-    """Let the wall clock jump by years, forth and back, whenever it is asked."""
+def elsewhen() -> None:
+    """Another time zone, another language where it is installed, and a clock that jumps by years when it is asked."""
+    os.environ["TZ"] = "Pacific/Kiritimati"
+    time.tzset()
+    with contextlib.suppress(locale.Error):
+        locale.setlocale(locale.LC_ALL, "de_DE.UTF-8")
     now, jumps = time.time, random.Random(0)
     time.time = lambda: now() + jumps.choice((-1e9, -3600.0, 0.0, 3600.0, 1e9))
     time.time_ns = lambda: int(time.time() * 1e9)

@@ -6,6 +6,7 @@ to ``BDGF_TRIALS``; ``make trust`` asks for all.
 
 from __future__ import annotations
 
+import csv
 import json
 import os
 import platform
@@ -40,6 +41,8 @@ COMMANDS = {
     "assess": "assess map.tif --reference samples.gpkg -o disk/out",
     "job": f"map ../msi.tif ../sar.tif --labels ../labels.gpkg --field class -o out.tif {QUICK}",
 }
+PLACE = "spectral = 'msi.tif'\nsar = 'sar.tif'\nlabels = 'labels.gpkg'\nfield = 'class'\n"
+COMPARISON = "bench --dataset place.toml --method et --method et+9 --protocols random --seeds 3 --per-class 5 -o"
 NUMBER = {name: number for number, name in enumerate(COMMANDS)}
 IN_THE_DISK = ("job",)  # its model lies where one is
 PARTIAL = (".partial", ".partial.safetensors")  # what an interrupted run may leave, for --resume
@@ -195,6 +198,35 @@ def test_killed_at_random_moments(name: str, place: Place, tally: Tally) -> None
     tally("kill -9 at a random moment", killed)
 
 
+def test_a_comparison_is_killed_at_random_moments(place: Place, tally: Tally) -> None:
+    """What it has computed is whole and kept; the table comes out as without kills, but for the seconds."""
+    (place.folder / "place.toml").write_text(PLACE)
+
+    def start(name: str) -> int:
+        return int(place.server.ask(run=[*COMPARISON.split(), f"disk/{name}"], cwd=str(place.folder)))
+
+    def table(name: str) -> list[dict[str, str]]:
+        with (place.folder / "disk" / name / "results.csv").open(encoding="utf-8-sig") as file:
+            return [{key: text for key, text in row.items() if key != "seconds"} for row in csv.DictReader(file)]
+
+    begun = time.monotonic()
+    code, said = place.end(start("whole"))
+    usual_s = time.monotonic() - begun
+    assert code == 0, said
+    moments, killed = random.Random(6), 0
+    for _ in range(TRIALS):
+        child = start("killed")
+        time.sleep(moments.uniform(0, usual_s / 2))
+        os.kill(child, signal.SIGKILL)
+        killed += place.end(child)[0] == -signal.SIGKILL
+        for cell in (place.folder / "disk/killed/cells").glob("cell_*.json"):
+            assert json.loads(cell.read_text())["version"]
+    code, said = place.end(start("killed"))
+    assert code == 0, said
+    assert table("killed") == table("whole")
+    tally("kill -9 at a random moment", killed)
+
+
 @pytest.mark.parametrize("name", COMMANDS)
 def test_the_disk_is_full(name: str, small_disk: Place, tally: Tally) -> None:
     """From the beginning, or from a random moment on."""
@@ -308,14 +340,14 @@ def test_nobody_reads_standard_output(name: str, place: Place, tally: Tally) -> 
 
 @pytest.mark.parametrize("name", COMMANDS)
 def test_the_clock_jumps(name: str, place: Place, tally: Tally) -> None:
-    """By years, and inputs come from the past and the future."""
+    """By years, in another time zone and language; inputs come from the past and the future; two threads work."""
     whole, _ = place.undisturbed(name)
     for number, file in enumerate(sorted(place.folder.glob("*.*"))):
         os.utime(file, (0, 0) if number % 2 else (4e9, 4e9))
-    code, said = place.run(name, clock=True)
+    code, said = place.run(name, "--threads 2", clock=True)
     assert code == 0, said
     assert place.files() == whole
-    tally("clock that jumps by years", 1)
+    tally("clock that jumps by years, another time zone, two threads", 1)
 
 
 @pytest.mark.parametrize("name", COMMANDS)
