@@ -28,7 +28,8 @@ from data import make_bad as bad
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="needs fork, limits and tmpfs")
 
-TRIALS = int(os.environ.get("BDGF_TRIALS", "1"))  # of each command and fault
+TRIALS = int(os.environ.get("BDGF_TRIALS", "1"))  # kills of each command, and full disks
+SOME = max(1, TRIALS // 3)  # of other faults
 SETTINGS = "diffusion.steps=2", "diffusion.batch=1", "diffusion.width=0.0625", "training.steps=3", "training.batch=16"
 QUICK = " ".join(f"--set {setting}" for setting in SETTINGS)
 # What is typed in a folder with the scene, beside an empty folder "disk".
@@ -262,7 +263,7 @@ def test_reading_fails_in_mid_file(name: str, place: Place, tally: Tally) -> Non
     whole, usual_s = place.undisturbed(name)
     images, chance, noticed = ("msi.tif", "sar.tif"), random.Random(3), 0
     kept = {image: (place.folder / image).read_bytes() for image in images}
-    for trial in range(TRIALS):
+    for trial in range(SOME):
         place.clear()
         after_s = chance.uniform(0, usual_s)
         if (trial + NUMBER[name]) % 2:
@@ -283,7 +284,7 @@ def test_reading_fails_in_mid_file(name: str, place: Place, tally: Tally) -> Non
             assert place.outputs().items() <= (whole.items() if name in IN_THE_DISK else set())
         else:
             assert place.outputs() == whole
-    tally("image unreadable or shorter from a random moment on", TRIALS)
+    tally("image unreadable or shorter from a random moment on", SOME)
     tally("… of them noticed, before the output was made", noticed)
 
 
@@ -315,7 +316,7 @@ def test_signals(name: str, number: signal.Signals, code: int, place: Place, tal
     """Once, and twice: what was begun is finished or gone, and the exit code says which."""
     moments = random.Random(2)
     whole, usual_s = place.undisturbed(name)
-    for trial in range(TRIALS):
+    for trial in range(SOME):
         place.clear()
         child = place.start(name)
         time.sleep(moments.uniform(0.05, usual_s))
@@ -328,7 +329,7 @@ def test_signals(name: str, number: signal.Signals, code: int, place: Place, tal
         assert left == whole if found == 0 else left.items() <= whole.items()
         assert found == -number or not any(".part/" in file for file in place.files())
     place.check_end(name)
-    tally(f"{number.name}, once or twice", TRIALS)
+    tally(f"{number.name}, once or twice", SOME)
 
 
 @pytest.mark.parametrize("name", COMMANDS)
@@ -355,7 +356,7 @@ def test_the_clock_jumps(name: str, place: Place, tally: Tally) -> None:
 def test_two_runs_on_one_output(name: str, place: Place, tally: Tally) -> None:
     """At the same moment, and one after the other has begun: one is told, the other finishes."""
     whole, usual_s = place.undisturbed(name)
-    for pause_s in (0, usual_s / 4, usual_s / 2)[: max(TRIALS, 1)]:
+    for pause_s in (0, usual_s / 4, usual_s / 2)[:SOME]:
         place.clear()
         children = [place.start(name, "--overwrite")]
         time.sleep(pause_s)
@@ -373,7 +374,7 @@ def test_two_runs_on_one_output(name: str, place: Place, tally: Tally) -> None:
 def test_an_image_that_is_replaced_meanwhile(name: str, place: Place, tally: Tally) -> None:
     whole, usual_s = place.undisturbed(name)
     moments, noticed = random.Random(5), 0
-    for _ in range(TRIALS):
+    for _ in range(SOME):
         place.clear()
         child = place.start(name)
         time.sleep(moments.uniform(0, usual_s))
@@ -385,7 +386,7 @@ def test_an_image_that_is_replaced_meanwhile(name: str, place: Place, tally: Tal
         if code:
             assert "was changed or replaced while it was read" in said
         assert place.outputs().items() <= whole.items()
-    tally("image replaced at a random moment", TRIALS)
+    tally("image replaced at a random moment", SOME)
     tally("… of these noticed before the output was made", noticed)
 
 
@@ -393,7 +394,7 @@ def test_an_image_that_is_replaced_meanwhile(name: str, place: Place, tally: Tal
 def test_a_folder_that_vanishes(name: str, place: Place, tally: Tally) -> None:
     _, usual_s = place.undisturbed(name)
     moments = random.Random(4)
-    for _ in range(TRIALS):
+    for _ in range(SOME):
         child = place.start(name)
         time.sleep(moments.uniform(0, usual_s))
         shutil.rmtree(place.disk, ignore_errors=True)
@@ -401,7 +402,7 @@ def test_a_folder_that_vanishes(name: str, place: Place, tally: Tally) -> None:
         assert code in (0, 6), said
         (place.folder / "disk").mkdir(exist_ok=True)
         place.clear()
-    tally("folder that vanishes", TRIALS)
+    tally("folder that vanishes", SOME)
 
 
 @pytest.mark.parametrize("name", COMMANDS)
