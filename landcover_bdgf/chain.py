@@ -13,6 +13,7 @@ from landcover_bdgf.checkpoint import Checkpoint, Kind, load_checkpoint
 from landcover_bdgf.device import Run
 from landcover_bdgf.diagnostics import draw_denoised
 from landcover_bdgf.errors import CheckpointError
+from landcover_bdgf.locks import reserved
 from landcover_bdgf.mapping import MapSettings, check_map_outputs, map_scene, part_path
 from landcover_bdgf.output import atomic_output
 from landcover_bdgf.pretraining import pretrain, pretraining_record
@@ -75,6 +76,11 @@ def run_job(stack: Stack, job: Job) -> Accuracy | None:
     Writes the map and its companions, the model, and in ``<map>_steps/`` the samples, the denoiser with a
     picture of denoised tiles, the losses, and the report.
     """
+    with reserved(job.model):  # which another map may name too
+        return _run(stack, job)
+
+
+def _run(stack: Stack, job: Job) -> Accuracy | None:
     _check_outputs(job, stack)
     samples = sample(stack, job.labels, field=job.field, settings=job.sampling)
     for line in samples_lines(samples):

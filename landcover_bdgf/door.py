@@ -63,9 +63,12 @@ def envi_header(path: Path) -> Path | None:
     """The header of an ENVI image, None if there is none."""
     for header in (path.with_suffix(".hdr"), Path(f"{path}.hdr")):
         if header.is_file() and header != path:
-            with header.open("rb") as file:
-                if file.read(4) == b"ENVI":
-                    return header
+            try:
+                with header.open("rb") as file:
+                    if file.read(4) == b"ENVI":
+                        return header
+            except OSError as error:
+                raise RasterError(f"{header}: cannot be read, {error.strerror}. Check its permissions.") from error
     return None
 
 

@@ -202,12 +202,13 @@ def warn_of_datum(name: object, source: CRS, grid: Grid) -> None:
     if ways.best_available or not ways.transformers or not ways.unavailable_operations:
         return
     files = ", ".join(file.short_name for file in ways.unavailable_operations[0].grids if not file.available)
+    accuracy_m = ways.transformers[0].accuracy  # -1 where PROJ does not know
     log.warning(
-        "%s: comes from %s to %s to %.2g m; to be more exact, PROJ needs %s (projsync --file fetches it).",
+        "%s: comes from %s to %s to %s m; to be more exact, PROJ needs %s (projsync --file fetches it).",
         name,
         crs_name(source),
         crs_name(grid.crs),
-        ways.transformers[0].accuracy,
+        f"{accuracy_m:.2g}" if accuracy_m >= 0 else "nobody knows how many",
         files,
     )
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+import zlib
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
@@ -14,9 +15,11 @@ try:
 except ImportError:  # not on Windows
     fcntl = None  # type: ignore[assignment]
 
+LONGEST_NAME = 200  # bytes; file systems take 255
 
-def hold(descriptor: int) -> None:
-    """Hold the lock of an open file or folder; nothing happens where there are no locks.
+
+def hold(descriptor: int) -> bool:
+    """Hold the lock of an open file or folder; False where there are no locks.
 
     Raises
     ------
@@ -24,17 +27,18 @@ def hold(descriptor: int) -> None:
         Another process holds it.
     """
     if fcntl is None:
-        return
+        return False
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
         raise
     except OSError:  # a file system without locks
-        return
+        return False
+    return True
 
 
 def open_held(path: Path, flags: int) -> int:
-    """A descriptor of a file or folder that this process holds until it closes it.
+    """A descriptor of a file or folder that this process holds until it closes it, where there are locks.
 
     Raises
     ------
@@ -65,10 +69,10 @@ def reserved(path: Path | None) -> Iterator[None]:
     OutputError
         Another run is writing it.
     """
-    lock = path and path.with_name(f".{path.name[:80]}.lock")
     held = None
+    lock = path.absolute().with_name(f".{short_name(path.absolute())}.lock") if path and path.absolute().name else None
     try:
-        held = open_held(lock, os.O_RDWR | os.O_CREAT) if lock else None
+        held = _held_file(lock) if lock else None
     except BlockingIOError:
         raise OutputError(f"{path}: another run is writing it. Wait for it, or choose another name.") from None
     except OSError:
@@ -80,3 +84,34 @@ def reserved(path: Path | None) -> Iterator[None]:
             with suppress(OSError):
                 lock.unlink()
             os.close(held)
+
+
+def short_name(path: Path) -> str:
+    """The name of a file, short enough for more to be added, and no other file's."""
+    name = path.name
+    return name if len(name.encode()) <= LONGEST_NAME else f"{name[:40]}.{zlib.crc32(name.encode()):08x}"
+
+
+def check_not_input(path: Path, inputs: Iterable[str | os.PathLike[str]]) -> None:
+    """Refuse an output that is one of the files, or in one of the folders, that are read meanwhile; links are followed.
+
+    Raises
+    ------
+    OutputError
+    """
+    if path.exists() and any(path.samefile(file) for file in _files(inputs)):
+        raise OutputError(f"{path}: is one of the inputs. Choose another name.")
+
+
+def _held_file(lock: Path) -> int:
+    try:
+        return open_held(lock, os.O_RDWR | os.O_CREAT)
+    except PermissionError:  # another user's
+        return open_held(lock, os.O_RDONLY)
+
+
+def _files(inputs: Iterable[str | os.PathLike[str]]) -> Iterator[Path]:
+    for path in map(Path, inputs):
+        yield from (child for child in path.iterdir() if child.is_file()) if path.is_dir() else ()
+        if path.is_file():
+            yield path

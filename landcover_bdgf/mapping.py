@@ -26,10 +26,11 @@ from landcover_bdgf.memory import Appetite, fitting, parse_size
 from landcover_bdgf.output import check_free_space
 from landcover_bdgf.parts import LAYERS, layer_path, write_map
 from landcover_bdgf.progress import Advance, log, progress
-from landcover_bdgf.provenance import record
+from landcover_bdgf.provenance import record, record_path
 from landcover_bdgf.raster import PathLike, check_output
 from landcover_bdgf.scaling import Scaling, random_tiles
 from landcover_bdgf.stack import Stack
+from landcover_bdgf.symbology import companion_paths
 
 SAR_USUAL = 2.5  # standard deviations of log intensity
 FOREIGN_SHARE = 0.5  # of values outside the training scene's percentiles; the scene itself has 0.02
@@ -141,10 +142,11 @@ def part_path(output: Path, settings: MapSettings) -> Path:
 def check_map_outputs(output: Path, stack: Stack, settings: MapSettings, *, overwrite: bool) -> None:
     """Before any work: may the map, and what comes with it, be written, and is there room? OutputError if not."""
     inputs = [*stack.spectral.paths, *stack.sar.paths]
-    for path in [output, *(layer_path(output, name) for name in settings.layers)]:
+    layers = [layer_path(output, name) for name in settings.layers]
+    for path in [output, *layers, *companion_paths(output), record_path(output)]:
         check_output(path, overwrite=overwrite, inputs=inputs)
-    # what is finished is kept, compressed, until it is written, uncompressed first
-    check_free_space(output, 2 * math.prod(stack.grid.shape_hw) * (1 + len(settings.layers)))
+    if settings.shard_of[1] == 1:  # what is finished is kept, compressed, until it is written, uncompressed first
+        check_free_space(output, 2 * math.prod(stack.grid.shape_hw) * (1 + len(layers)))
 
 
 def _compute(classifier: Classifier, stream: BlockStream, strips: list[int], journal: Journal, run: Run) -> None:
@@ -189,7 +191,7 @@ def _header(
             "tile": stream.tile_px,
             "device": run.torch_device().type,
             "version": version("landcover-bdgf"),
-            "ood": settings.ood,
+            "layers": settings.layers,
         },
         "shard": settings.shard_of,
         "pixels": sum(window.height * window.width for window in stream.windows(strips)),

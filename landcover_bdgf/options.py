@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import functools
 import inspect
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar, get_type_hints
@@ -16,7 +16,7 @@ from typing import Annotated, Any, Literal, TypeVar, get_type_hints
 import typer
 
 from landcover_bdgf.gdal import ALLOW_VRT, check_lock
-from landcover_bdgf.locks import reserved
+from landcover_bdgf.locks import check_not_input, reserved
 from landcover_bdgf.terminal import listen
 
 Command = TypeVar("Command", bound=Callable[..., None])
@@ -92,6 +92,8 @@ def with_options(*groups: type) -> Callable[[Command], Command]:
             filled = [group(**{f.name: values.pop(f.name) for f in fields(group)}) for group in groups]
             listen(filled[0])
             check_lock()
+            if (output := values.get("output")) is not None:
+                check_not_input(output, _read(values))
             with reserved(_written(values)):
                 command(*filled, **values)
 
@@ -107,6 +109,13 @@ def _written(values: Mapping[str, Any]) -> Path | None:
     """What a command writes, which another must not write meanwhile; shards of one map may be made side by side."""
     output, shard = values.get("output"), values.get("shard", "1/1")
     return output if output is None or shard == "1/1" else output.with_name(f"{output.name}.{shard.replace('/', '-')}")
+
+
+def _read(values: Mapping[str, Any]) -> Iterator[str | Path]:
+    """The files and folders that a command reads."""
+    for name in ("hsi", "sar", "more", "labels", "samples", "denoiser", "model", "map_file", "reference", "parts"):
+        for value in values.get(name) or [] if name in ("more", "parts") else [values.get(name)]:
+            yield from value.split(",") if isinstance(value, str) else [value] if value else []
 
 
 def _parameter(group: type, field: Any) -> inspect.Parameter:

@@ -18,7 +18,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save_file
 
 from landcover_bdgf.errors import OutputError
-from landcover_bdgf.locks import open_held
+from landcover_bdgf.locks import check_not_input, hold, open_held, short_name
 
 PathLike = str | os.PathLike[str]
 
@@ -49,8 +49,7 @@ def check_output(path: PathLike, *, overwrite: bool = False, inputs: Sequence[Pa
         raise OutputError(f"{path}: the folder {folder} does not exist. Make it first.")
     if not os.access(folder, os.W_OK | os.X_OK):
         raise OutputError(f"{path}: the folder {folder} is read-only. Choose another.")
-    if path.exists() and any(path.samefile(file) for file in _files(inputs)):
-        raise OutputError(f"{path}: is one of the inputs. Choose another name.")
+    check_not_input(path, inputs)
     if path.exists() and not overwrite:
         raise OutputError(f"{path}: exists already. Choose another name, or allow it with --overwrite.")
 
@@ -59,9 +58,10 @@ def check_output(path: PathLike, *, overwrite: bool = False, inputs: Sequence[Pa
 def atomic_output(path: PathLike, *, overwrite: bool = False) -> Iterator[Path]:
     """Write into a folder beside the place, and put what is in it into place when all is done and on the disk.
 
-    Yields ``path`` in that folder. What is written beside it there comes to lie beside ``path``, and replaces what is
-    there; ``path`` comes last, so that where it is, all are. If the block fails, an older file is untouched. The folder
-    is hidden; one that a killed run left is removed by the next run that writes the same output.
+    Yields ``path`` in that folder. What is written beside it there comes to lie beside ``path``, which comes last, so
+    that where it is new, all are. If the block fails, older files are untouched; a crash while several are replaced can
+    leave some of both, of which a record of checksums tells. The folder is hidden; one that a killed run left is
+    removed by the next run that writes the same output.
 
     Raises
     ------
@@ -77,7 +77,8 @@ def atomic_output(path: PathLike, *, overwrite: bool = False) -> Iterator[Path]:
     check_output(path, overwrite=overwrite)
     with draft_folder(path) as folder:
         yield folder / path.name
-        check_output(path, overwrite=overwrite)  # it may have appeared meanwhile
+        for file in folder.iterdir():  # they may have appeared meanwhile
+            check_output(path.with_name(file.name), overwrite=overwrite)
         publish(folder, path.parent, last=path.name)
 
 
@@ -106,6 +107,8 @@ def draft_folder(path: Path) -> Iterator[Path]:
 def publish(folder: Path, to: Path, *, last: str) -> None:
     """Move the files of a folder into another; each is whole and on the disk before any of them moves."""
     files = sorted(folder.iterdir(), key=lambda file: file.name == last)
+    if not files or files[-1].name != last:
+        raise FileNotFoundError(errno.ENOENT, "its draft has vanished")
     for file in files:
         file.chmod(0o666 & ~_umask())  # some libraries keep their files to their owner
         _sync(file)
@@ -133,6 +136,8 @@ def unwritten(path: PathLike, error: OSError) -> OutputError:
     """What the system says of a file that cannot be written, as an error for the user."""
     full = error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
     what = "Free some space" if full else "Look at its folder and its disk"
+    if error.errno in (errno.EMFILE, errno.ENFILE):
+        what = "Close other programs, or allow more open files with ulimit -n"
     return OutputError(f"{path}: cannot be written, {error.strerror or error}. {what}.")
 
 
@@ -156,18 +161,11 @@ def _same(one: NDArray[Any], other: NDArray[Any]) -> bool:
     return (one.dtype, one.shape, one.tobytes()) == (other.dtype, other.shape, other.tobytes())
 
 
-def _files(inputs: Sequence[PathLike]) -> Iterator[Path]:
-    for path in map(Path, inputs):
-        yield from (child for child in path.iterdir() if child.is_file()) if path.is_dir() else ()
-        if path.is_file():
-            yield path
-
-
 @contextmanager
 def _held_folder(path: Path) -> Iterator[Path]:
     """A new folder that this process holds, so that no other takes it for abandoned."""
     while True:
-        folder = path.with_name(f".{path.name[:80]}.{secrets.token_hex(4)}{DRAFT}")
+        folder = path.with_name(f".{short_name(path)}.{secrets.token_hex(4)}{DRAFT}")
         folder.mkdir()
         try:
             held = open_held(folder, os.O_RDONLY)
@@ -182,11 +180,14 @@ def _held_folder(path: Path) -> Iterator[Path]:
 
 def _remove_abandoned(path: Path) -> None:
     """Remove what killed runs left of their drafts of an output."""
-    for folder in path.parent.glob(f"{glob.escape(f'.{path.name[:80]}.')}{8 * '[0-9a-f]'}{DRAFT}"):
-        with suppress(OSError):  # a run that is alive holds it, or it is another's
-            held = open_held(folder, os.O_RDONLY)
-            shutil.rmtree(folder, ignore_errors=True)
-            os.close(held)
+    for folder in path.parent.glob(f"{glob.escape(f'.{short_name(path)}.')}{8 * '[0-9a-f]'}{DRAFT}"):
+        with suppress(OSError):  # a run that is alive holds it, or it is another user's
+            held = os.open(folder, os.O_RDONLY)
+            try:
+                if hold(held):
+                    shutil.rmtree(folder, ignore_errors=True)
+            finally:
+                os.close(held)
 
 
 def _umask() -> int:

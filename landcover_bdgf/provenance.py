@@ -17,6 +17,7 @@ from typing import Any
 
 from numpy.typing import NDArray
 
+from landcover_bdgf.errors import RasterError
 from landcover_bdgf.gdal import is_remote
 from landcover_bdgf.progress import log
 from landcover_bdgf.raster import PathLike, atomic_output
@@ -82,12 +83,15 @@ def file_sha256(path: Path) -> str:
 
 
 def content_sha256(path: Path) -> str:
-    """Hash of an image, read once while size and time stay the same; of an address, the address."""
+    """Hash of an image, read once while size and time stay the same; of an address, the address; RasterError."""
     if is_remote(str(path)):
         log.info("%s: is known by its address, not by its contents", path)
         return str(path)
-    state = path.stat()
-    return _known_sha256(path, state.st_size, state.st_mtime_ns)
+    try:
+        state = path.stat()
+        return _known_sha256(path, state.st_size, state.st_mtime_ns)
+    except OSError as error:
+        raise RasterError(f"{path}: cannot be read, {error.strerror}. Check the file and its disk.") from error
 
 
 @lru_cache(maxsize=1024)

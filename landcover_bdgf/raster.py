@@ -74,9 +74,9 @@ def open_raster(path: PathLike, *, vrt: bool = False, warp_gcps: bool = False) -
     if is_remote(str(path)) or (vrt and path.suffix.lower() == ".vrt"):
         dataset = _open(path, (*RASTER_DRIVERS, "VRT") if vrt else RASTER_DRIVERS)
         check_proportions(dataset, str(path))
-        return dataset
-    dataset = _open(path, (raster_driver(path),))
-    check_whole(dataset, path)
+    else:
+        dataset = _open(path, (raster_driver(path),))
+        check_whole(dataset, path)
     if not (warp_gcps and dataset.transform.is_identity and dataset.gcps[0]):
         return dataset
     placed = placed_by_points(dataset)
@@ -184,7 +184,7 @@ def write_raster(
     draft_bytes = height * width * profile.count * np.dtype(profile.dtype).itemsize
     with atomic_output(path, overwrite=overwrite) as finished:
         check_free_space(path, 2 * draft_bytes)
-        draft = finished.with_name("draft.tif")
+        draft = finished.with_name(f"{finished.name}.draft.tif")
         try:
             checksums = _write_draft(draft, grid, tiles, profile)
             _verify(draft, checksums)
