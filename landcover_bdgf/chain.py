@@ -179,7 +179,7 @@ def _finished(path: Path, kind: Kind, job: Job, expected: tuple[Any, ...], ident
 
 def _check_outputs(job: Job, stack: Stack) -> None:
     """Before hours of work: may every output be written?"""
-    check_map_outputs(job.output, stack, job.mapping, overwrite=job.overwrite)
+    check_map_outputs(job.output, stack, job.mapping, overwrite=job.overwrite, resume=job.resume)
     if job.resume:
         return
     part = part_path(job.output, job.mapping)

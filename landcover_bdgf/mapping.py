@@ -111,7 +111,7 @@ def map_scene(
     """
     settings, run, output = settings or MapSettings(), run or Run(), Path(output)
     _check_tile(settings, model)
-    check_map_outputs(output, stack, settings, overwrite=overwrite)
+    check_map_outputs(output, stack, settings, overwrite=overwrite, resume=resume)
     stack = fit_stack(model, stack, name="the model")
     settings, run = _within_memory(settings, run, model, stack)
     tile_px = -(-settings.tile_px // BLOCK_PX) * BLOCK_PX
@@ -139,11 +139,14 @@ def part_path(output: Path, settings: MapSettings) -> Path:
     return output.with_name(f"{output.name}.{f'{number}-of-{count}.' if count > 1 else ''}partial")
 
 
-def check_map_outputs(output: Path, stack: Stack, settings: MapSettings, *, overwrite: bool) -> None:
+def check_map_outputs(
+    output: Path, stack: Stack, settings: MapSettings, *, overwrite: bool, resume: bool = False
+) -> None:
     """Before any work: may the map, and what comes with it, be written, and is there room? OutputError if not."""
     inputs = [*stack.spectral.paths, *stack.sar.paths]
     layers = [layer_path(output, name) for name in settings.layers]
-    for path in [output, *layers, *companion_paths(output), record_path(output)]:
+    beside = [*layers, *companion_paths(output), record_path(output)]
+    for path in [*([] if resume else beside), output]:  # an interrupted run may have put those into place already
         check_output(path, overwrite=overwrite, inputs=inputs)
     if settings.shard_of[1] == 1:  # what is finished is kept, compressed, until it is written, uncompressed first
         check_free_space(output, 2 * math.prod(stack.grid.shape_hw) * (1 + len(layers)))

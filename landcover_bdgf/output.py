@@ -58,10 +58,10 @@ def check_output(path: PathLike, *, overwrite: bool = False, inputs: Sequence[Pa
 def atomic_output(path: PathLike, *, overwrite: bool = False) -> Iterator[Path]:
     """Write into a folder beside the place, and put what is in it into place when all is done and on the disk.
 
-    Yields ``path`` in that folder. What is written beside it there comes to lie beside ``path``, which comes last, so
-    that where it is new, all are. If the block fails, older files are untouched; a crash while several are replaced can
-    leave some of both, of which a record of checksums tells. The folder is hidden; one that a killed run left is
-    removed by the next run that writes the same output.
+    Yields ``path`` in that folder. What is written beside it there comes to lie beside ``path``, in place of what is
+    there; ``path`` comes last, so that where it is new, all are. If the block fails, older files are untouched; a crash
+    while several are replaced can leave some of both, of which a record of checksums tells. The folder is hidden; one
+    that a killed run left is removed by the next run that writes the same output.
 
     Raises
     ------
@@ -77,8 +77,7 @@ def atomic_output(path: PathLike, *, overwrite: bool = False) -> Iterator[Path]:
     check_output(path, overwrite=overwrite)
     with draft_folder(path) as folder:
         yield folder / path.name
-        for file in folder.iterdir():  # they may have appeared meanwhile
-            check_output(path.with_name(file.name), overwrite=overwrite)
+        check_output(path, overwrite=overwrite)  # it may have appeared meanwhile
         publish(folder, path.parent, last=path.name)
 
 
