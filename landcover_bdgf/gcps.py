@@ -139,5 +139,5 @@ def _grid(spline: GCPTransformer, shape_hw: tuple[int, int]) -> tuple[Affine, tu
     extent = [float(np.ptp(axis)) for axis in (x, y)]
     if not np.isfinite([*pixel, *extent]).all() or min(pixel) <= 0:
         raise ValueError("no pixel size")
-    width, height = (max(1, math.ceil(size / step)) for size, step in zip(extent, pixel, strict=True))
+    width, height = (max(1, math.ceil(size / step - 0.01)) for size, step in zip(extent, pixel, strict=True))
     return Affine(pixel[0], 0, float(x.min()), 0, -pixel[1], float(y.max())), (height, width)

@@ -10,6 +10,7 @@ from rasterio.control import GroundControlPoint
 from rasterio.crs import CRS
 from rasterio.windows import Window
 
+from landcover_bdgf.errors import RasterError
 from landcover_bdgf.grid import Grid
 from landcover_bdgf.image import open_image
 from landcover_bdgf.stack import AlignSettings, align
@@ -99,3 +100,42 @@ def test_a_real_sar_image_lies_where_it_did(shared_data: Path, tmp_path: Path) -
     assert np.corrcoef(one.ravel(), other.ravel())[0, 1] > 0.9
     aside = 10 * np.log10(stacks[1].read(Window(21, 21, 160, 160)).sar[0])
     assert abs(one - other).mean() < abs(one - aside).mean() / 2
+
+
+def test_a_mask_and_floats_without_nodata(tmp_path: Path) -> None:
+    path, size = (
+        tmp_path / "masked.tif",
+        {"width": 40, "height": 30, "count": 1, "dtype": "float32", "crs": "EPSG:4326"},
+    )
+    with (
+        rasterio.Env(GDAL_TIFF_INTERNAL_MASK=True),
+        rasterio.open(path, "w", driver="GTiff", transform=rasterio.Affine.translation(1, 1), **size) as file,
+    ):
+        file.write(np.ones((1, 30, 40), np.float32))
+        file.write_mask(np.repeat([[0, 255]], 30, axis=0).repeat(20, axis=1).astype(np.uint8))
+        corners = [(r, c) for r in (0, 30) for c in (0, 40)]
+        file.gcps = [GroundControlPoint(r, c, 10 + c / 1e4, 50 - r / 1e4) for r, c in corners], CRS.from_epsg(4326)
+    image = open_image(path, warp_gcps=True)
+    assert image.grid.shape_hw == (30, 40)
+    _, valid = image.read(Window(0, 0, 40, 30))
+    assert not valid[:, :19].any()
+    assert valid[:, 21:].all()
+    _, far = image.read(Window(0, 0, 5, 5), Grid(image.grid.crs, rasterio.Affine(1e-4, 0, 11, 0, -1e-4, 51), (5, 5)))
+    assert not far.any()
+
+
+@pytest.mark.parametrize(("points", "crs", "message"), [
+    ([(0, 0, 10, 50), (0, 40, 11, 50), (30, 0, 10, 49), (30, 40, 11, 49)], None, "have no CRS"),
+    ([(0, 0, 10, 50), (0, 0, 20, 60), (30, 40, 10, 50), (15, 20, 10, 50)], 4326, "place it nowhere|contradict"),
+])  # fmt: skip
+def test_points_that_place_nothing(
+    points: list[tuple[float, ...]], crs: int | None, message: str, tmp_path: Path
+) -> None:
+    path, size = tmp_path / "bad.tif", {"width": 40, "height": 30, "count": 1, "dtype": "uint8"}
+    with rasterio.open(
+        path, "w", driver="GTiff", crs="EPSG:4326", transform=rasterio.Affine.translation(1, 1), **size
+    ) as file:
+        file.write(np.ones((1, 30, 40), np.uint8))
+        file.gcps = [GroundControlPoint(*point) for point in points], CRS.from_epsg(crs) if crs else CRS()
+    with pytest.raises(RasterError, match=message):
+        open_image(path, warp_gcps=True)

@@ -1,0 +1,180 @@
+"""Outputs appear whole or not at all, belong to one run at a time, and are never inputs."""
+
+from __future__ import annotations
+
+import errno
+import os
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+from conftest import Bdgf, WriteTif
+
+from landcover_bdgf import locks, output, raster, sample_file
+from landcover_bdgf.errors import LabelError, OutputError
+from landcover_bdgf.locks import check_not_input, reserved, short_name
+from landcover_bdgf.output import atomic_output, draft_folder, write_tensors
+from landcover_bdgf.raster import RasterProfile, grid_of, open_raster, write_raster
+from landcover_bdgf.report_folder import atomic_folder
+from landcover_bdgf.samples import Samples, write_samples
+from landcover_bdgf.simulate import SceneFiles
+
+
+def test_what_a_killed_run_left_goes_and_what_a_live_one_writes_stays(tmp_path: Path) -> None:
+    left = tmp_path / ".out.txt.0123abcd.part"
+    left.mkdir()
+    (left / "out.txt").write_text("half")
+    (tmp_path / ".other.txt.0123abcd.part").mkdir()
+    with draft_folder(tmp_path / "out.txt") as live:
+        with atomic_output(tmp_path / "out.txt") as draft:
+            draft.write_text("whole")
+        assert live.is_dir()
+        assert not left.exists()
+    assert sorted(os.listdir(tmp_path)) == [".other.txt.0123abcd.part", "out.txt"]
+
+
+def test_where_there_are_no_locks_nothing_is_taken_for_abandoned(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def unsupported(descriptor: int, how: int) -> None:
+        raise OSError(errno.ENOLCK, "no locks")
+
+    monkeypatch.setattr(locks.fcntl, "flock", unsupported)
+    with draft_folder(tmp_path / "out.txt") as live, atomic_output(tmp_path / "out.txt") as draft:
+        draft.write_text("whole")
+        assert live.is_dir()
+    assert os.listdir(tmp_path) == ["out.txt"]
+
+
+def test_an_output_belongs_to_one_run(tmp_path: Path) -> None:
+    with reserved(tmp_path / "out.tif"):
+        with (
+            pytest.raises(OutputError, match=r"out\.tif: another run is writing it\. Wait"),
+            reserved(tmp_path / "out.tif"),
+        ):
+            pass
+        with reserved(tmp_path / "other.tif"), reserved(None), reserved(Path(".")):
+            pass
+    with reserved(tmp_path / "out.tif"):
+        pass
+    with reserved(tmp_path / "none" / "out.tif"):  # what writes there says so
+        pass
+    assert not os.listdir(tmp_path)
+
+
+def test_long_names_are_told_apart(tmp_path: Path) -> None:
+    one, other = (tmp_path / f"{'ä' * 120}{number}" for number in (1, 2))
+    assert short_name(one) != short_name(other)
+    with reserved(one), reserved(other), atomic_output(one) as draft:
+        draft.write_text("1")
+    assert one.read_text() == "1"
+
+
+def test_no_input_is_an_output(
+    tmp_path: Path, bdgf: Bdgf, scene_files: SceneFiles, capfd: pytest.CaptureFixture[str]
+) -> None:
+    labels = shutil.copy(scene_files.labels, tmp_path / "labels.gpkg")
+    (tmp_path / "link.gpkg").symlink_to(labels)
+    before = labels.read_bytes()
+    images = (scene_files.spectral, scene_files.sar)
+    for name in ("labels.gpkg", "link.gpkg"):
+        assert bdgf("sample", *images, "--labels", labels, "--field", "class", "-o", name, "--overwrite") == 6
+        assert f"{name}: is one of the inputs" in capfd.readouterr().err
+    with pytest.raises(OutputError, match="one of the inputs"):
+        check_not_input(tmp_path / "labels.gpkg", [tmp_path])
+    assert labels.read_bytes() == before
+
+
+def test_what_was_never_written_is_no_success(tmp_path: Path) -> None:
+    with (
+        pytest.raises(OutputError, match=r"a\.txt: cannot be written, its draft has vanished"),
+        atomic_output(tmp_path / "a.txt"),
+    ):
+        pass
+    assert not os.listdir(tmp_path)
+
+
+def test_what_appears_meanwhile_is_not_replaced(tmp_path: Path) -> None:
+    def write() -> None:
+        with atomic_output(tmp_path / "a.txt") as draft:
+            draft.write_text("mine")
+            (tmp_path / "a.txt").write_text("theirs")
+
+    with pytest.raises(OutputError, match="exists already"):
+        write()
+    assert (tmp_path / "a.txt").read_text() == "theirs"
+
+
+@pytest.mark.parametrize(("number", "remedy"), [
+    (errno.ENOSPC, "Free some space"), (errno.EMFILE, "ulimit -n"), (errno.EIO, "Look at its folder and its disk"),
+])  # fmt: skip
+def test_what_the_system_says_comes_with_a_remedy(number: int, remedy: str, tmp_path: Path) -> None:
+    with pytest.raises(OutputError, match=f"a.txt: cannot be written, .*{remedy}"), atomic_output(tmp_path / "a.txt"):
+        raise OSError(number, os.strerror(number))
+
+
+def zeros(path: Path) -> None:
+    """A disk that gives back nothing but zeros, in the last tenth of a file."""
+    size = path.stat().st_size
+    with path.open("r+b") as file:
+        file.seek(size - size // 10)
+        file.write(bytes(size // 10))
+
+
+def spoiled(write: Callable[..., object], place: int) -> Callable[..., None]:
+    """A function that writes a file and loses some of it."""
+
+    def spoil(*arguments: object) -> None:
+        write(*arguments)
+        zeros(Path(str(arguments[place])))
+
+    return spoil
+
+
+def test_a_disk_that_loses_pixels_is_noticed(
+    tmp_path: Path, write_tif: WriteTif, noise: np.ndarray, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with open_raster(write_tif("a.tif", noise)) as dataset:
+        grid, pixels = grid_of(dataset), dataset.read()
+    tiles = [(window, pixels[:, window.row_off : window.row_off + window.height]) for window in grid.tiles(512)]
+    profile = RasterProfile("float32", 3)
+    write_raster(tmp_path / "draft.tif", grid, tiles, profile=profile)  # a name like any other
+    monkeypatch.setattr(raster, "_copy_as_cog", spoiled(raster._copy_as_cog, 1))
+    with pytest.raises(OutputError, match=r"b\.tif: could not be written whole, .* Is the disk full, or damaged\?"):
+        write_raster(tmp_path / "b.tif", grid, tiles, profile=profile)
+    assert sorted(os.listdir(tmp_path)) == ["a.tif", "draft.tif"]
+
+
+def test_a_disk_that_loses_weights_is_noticed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(output, "save_file", spoiled(output.save_file, 1))
+    with pytest.raises(OutputError, match=r"m\.safetensors: reads differently from what was written"):
+        write_tensors(tmp_path / "m.safetensors", {"a": np.arange(1.0, 1000.0)}, {})
+    assert not os.listdir(tmp_path)
+
+
+def test_a_disk_that_loses_samples_is_noticed(
+    samples: Samples, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    read = sample_file.read_samples
+    monkeypatch.setattr(sample_file, "read_samples", lambda path: read(path).train)
+    with pytest.raises(OutputError, match=r"s\.gpkg: reads differently"):
+        write_samples(samples, tmp_path / "s.gpkg")
+
+    def damaged(path: Path) -> None:
+        raise LabelError("is damaged")
+
+    monkeypatch.setattr(sample_file, "read_samples", damaged)
+    with pytest.raises(OutputError, match=r"s\.gpkg: cannot be written, is damaged"):
+        write_samples(samples, tmp_path / "s.gpkg")
+    assert not os.listdir(tmp_path)
+
+
+def test_a_report_goes_into_the_folder_one_is_in(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "here").mkdir()
+    monkeypatch.chdir(tmp_path / "here")
+    with reserved(Path(".")), atomic_folder(".") as folder:
+        (folder / "report.html").write_text("page")
+    assert os.listdir(tmp_path / "here") == ["report.html"]
+    assert os.listdir(tmp_path) == ["here"]
