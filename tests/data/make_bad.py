@@ -230,6 +230,27 @@ def jpeg_2000(share: float) -> Make:
     return make
 
 
+def jpeg_2000_with(change: Callable[[bytes], bytes]) -> Make:
+    """A JPEG 2000 file whose bytes are changed."""
+
+    def make(folder: Path) -> None:
+        jpeg_2000(1)(folder)
+        (folder / "bad.jp2").write_bytes(change((folder / "bad.jp2").read_bytes()))
+
+    return make
+
+
+def codestream(whole: bytes) -> bytes:
+    """What is in the boxes of a JPEG 2000 file, without them."""
+    return whole[whole.index(b"\xff\x4f\xff\x51") :]
+
+
+def long_box(whole: bytes) -> bytes:
+    """The box of the codestream with its length in 64 bits."""
+    at = whole.index(b"jp2c") - 4
+    return whole[:at] + struct.pack(">I4sQ", 1, b"jp2c", len(whole) - at + 8) + whole[at + 8 :]
+
+
 def flipped(folder: Path) -> None:
     """A compressed image with some bytes in the middle changed."""
     image(compress="deflate")(folder)
