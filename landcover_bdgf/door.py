@@ -30,6 +30,7 @@ _MAGIC = {
     b"\x00\x00\x00\x0c": "JP2OpenJPEG", b"\xff\x4f\xff\x51": "JP2OpenJPEG",
 }  # fmt: skip
 _SUPERBOXES, MOST_NESTED = (b"jp2h", b"asoc", b"res ", b"uinf"), 8
+_IMAGE_HEADER_BYTES = 14  # I.5.3.1; GDAL never ends with another
 _CODESTREAM, _END_OF_CODESTREAM = b"\xff\x4f\xff\x51", b"\xff\xd9"  # ISO/IEC 15444-1, A.4
 
 
@@ -190,7 +191,10 @@ def _check_jpeg_2000(path: Path) -> None:
         if file.read(4) == _CODESTREAM:
             streams = [(0, size)]
         else:
-            streams = [(start, end) for kind, start, end in _boxes(file, path, 0, size) if kind == b"jp2c"]
+            boxes = list(_boxes(file, path, 0, size))
+            streams = [(start, end) for kind, start, end in boxes if kind == b"jp2c"]
+            if any(kind == b"ihdr" and end - start != _IMAGE_HEADER_BYTES for kind, start, end in boxes):
+                raise RasterError(f"{path}: is damaged, its image header is too long. Copy or download it again.")
         for _, end in streams:
             file.seek(end - 2)
             if file.read(2) != _END_OF_CODESTREAM:

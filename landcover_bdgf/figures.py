@@ -19,6 +19,7 @@ from landcover_bdgf.accuracy import Accuracy
 from landcover_bdgf.calibration import ReliabilityBin
 from landcover_bdgf.grid import Grid
 from landcover_bdgf.legend import Color, printable
+from landcover_bdgf.raster import read_band
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -46,7 +47,7 @@ def map_picture(dataset: DatasetReader, colors: Mapping[int, Color]) -> str:
     """
     shrink = max(1.0, max(dataset.shape) / MAP_PX)
     shape_hw = tuple(max(1, round(side / shrink)) for side in dataset.shape)
-    return codes_picture(dataset.read(1, out_shape=shape_hw, resampling=Resampling.nearest), colors)
+    return codes_picture(read_band(dataset, out_shape=shape_hw, resampling=Resampling.nearest), colors)
 
 
 def codes_picture(codes: NDArray[Any], colors: Mapping[int, Color]) -> str:

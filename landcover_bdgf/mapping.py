@@ -146,7 +146,7 @@ def check_map_outputs(
     inputs = [*stack.spectral.paths, *stack.sar.paths]
     layers = [layer_path(output, name) for name in settings.layers]
     beside = [*layers, *companion_paths(output), record_path(output)]
-    for path in [*([] if resume else beside), output]:  # an interrupted run may have put those into place already
+    for path in [output, *([] if resume else beside)]:  # an interrupted run may have put those into place already
         check_output(path, overwrite=overwrite, inputs=inputs)
     if settings.shard_of[1] == 1:  # what is finished is kept, compressed, until it is written, uncompressed first
         check_free_space(output, 2 * math.prod(stack.grid.shape_hw) * (1 + len(layers)))

@@ -45,6 +45,7 @@ __all__ = [
     "grid_of",
     "is_south_up",
     "open_raster",
+    "read_band",
     "write_raster",
 ]
 
@@ -113,6 +114,20 @@ def grid_of(dataset: DatasetReader, *, crs: CRS | None = None) -> Grid:
     top = transform.f + transform.e * dataset.height if is_south_up(dataset) else transform.f
     north_up = Affine(transform.a, 0.0, transform.c, 0.0, -abs(transform.e), top)
     return Grid(crs, north_up, dataset.shape)
+
+
+def read_band(dataset: DatasetReader, window: Window | None = None, **options: Any) -> NDArray[Any]:
+    """The first band of a map, or a window of it; ``options`` are those of ``dataset.read``.
+
+    Raises
+    ------
+    RasterError
+        The file is damaged there.
+    """
+    try:
+        return dataset.read(1, window=window, **options)
+    except RasterioError as error:
+        raise RasterError(f"{dataset.name}: cannot be read, it may be damaged. Copy it again, or map again.") from error
 
 
 def is_south_up(dataset: DatasetReader) -> bool:

@@ -18,7 +18,7 @@ from landcover_bdgf.errors import LabelError, SettingsError
 from landcover_bdgf.grid import Grid, transformer
 from landcover_bdgf.labels import Labels, read_labels
 from landcover_bdgf.legend import Legend, printable
-from landcover_bdgf.raster import PathLike
+from landcover_bdgf.raster import PathLike, read_band
 from landcover_bdgf.sample_file import is_samples_file, read_samples
 from landcover_bdgf.sample_set import CLEAR_PX, Samples
 from landcover_bdgf.samples import label_tiles
@@ -101,7 +101,7 @@ def read_codes(dataset: DatasetReader, reference: Reference) -> NDArray[Any]:
     """The map's codes at reference pixels; only tiles that hold some are read."""
     codes = np.zeros(len(reference.rows), dataset.dtypes[0])
     for window, inside in label_tiles(reference.rows, reference.cols, dataset.shape):
-        tile = dataset.read(1, window=window)
+        tile = read_band(dataset, window)
         codes[inside] = tile[reference.rows[inside] - window.row_off, reference.cols[inside] - window.col_off]
     return codes
 

@@ -30,7 +30,7 @@ from landcover_bdgf.grid import Grid
 from landcover_bdgf.legend import Legend, legend_of_map, printable
 from landcover_bdgf.parts import LAYER_NODATA, layer_path
 from landcover_bdgf.provenance import read_record
-from landcover_bdgf.raster import PathLike, grid_of, is_south_up, open_raster
+from landcover_bdgf.raster import PathLike, grid_of, is_south_up, open_raster, read_band
 from landcover_bdgf.reference import Reference, read_codes, read_reference, training_ground
 from landcover_bdgf.report_folder import atomic_folder, check_folder, write_table
 from landcover_bdgf.samples import Samples
@@ -128,7 +128,7 @@ def class_areas(dataset: DatasetReader, legend: Legend) -> list[ClassArea]:
     counts = np.zeros(np.iinfo(dataset.dtypes[0]).max + 1, np.int64)
     grid = grid_of(dataset)
     for window in grid.tiles(_READ_PX):
-        counts += np.bincount(dataset.read(1, window=window).ravel(), minlength=len(counts))
+        counts += np.bincount(read_band(dataset, window).ravel(), minlength=len(counts))
     mapped = max(1, int(counts[1:].sum()))
     hectares = _pixel_hectares(grid)
     return [

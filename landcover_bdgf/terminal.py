@@ -60,7 +60,7 @@ def explain(error: BaseException) -> int:
         return _error(f"{error.format_message()} See {command} --help.", SettingsError.exit_code)
     if isinstance(error, BdgfError):
         return _error(str(error), error.exit_code)
-    if isinstance(error, MemoryError) or "DefaultCPUAllocator" in str(error):  # the latter is torch's
+    if isinstance(error, MemoryError) or any(word in str(error) for word in ("DefaultCPUAllocator", "bad_alloc")):
         wanted = "Close other programs; a map takes less with --max-ram (bdgf map --help)."
         return _error(f"the memory of this machine is used up. {wanted}", ResourceError.exit_code)
     if "CUDA out of memory" in str(error):

@@ -115,6 +115,7 @@ CASES = [
     Case("a bare codestream", bad.jpeg_2000_with(bad.codestream), "check bad.jp2 sar.tif", 3, "bad.jp2: has no position on the ground in itself; bad.jp2.aux.xml beside it is not read, as it may be another's. Georeference it first."),
     Case("a codestream without end", bad.jpeg_2000_with(lambda whole: bad.codestream(whole)[:-9]), "check bad.jp2 sar.tif", 3, "bad.jp2: its pixels have no end, it is cut off. Copy or download it again."),
     Case("a box of 64 bits", bad.jpeg_2000_with(bad.long_box), "check bad.jp2 sar.tif", 0, "valid in both sensors: *"),
+    Case("a long image header", bad.jpeg_2000_with(lambda whole: whole[: whole.index(b"ihdr") - 1] + bytes([32]) + whole[whole.index(b"ihdr") :]), "check bad.jp2 sar.tif", 3, "bad.jp2: is damaged, its image header is too long. Copy or download it again."),
     Case("a box without size", bad.jpeg_2000_with(lambda whole: whole[:12] + bytes([0, 0, 0, 3]) + whole[16:]), "check bad.jp2 sar.tif", 3, "bad.jp2: is damaged, its box at byte 12 has no size. Copy or download it again."),
     Case("a VRT", bad.vrt(bad.ELSEWHERE), CHECK, 3, "bad.tif: is not a GeoTIFF, ENVI or JPEG 2000 file. Convert it with gdal_translate."),
     Case("a VRT of an address", bad.vrt(bad.ADDRESS), CHECK, 3, "bad.tif: is not a GeoTIFF, ENVI or JPEG 2000 file. Convert it with gdal_translate."),

@@ -11,6 +11,7 @@ from pathlib import Path
 import geopandas
 import numpy as np
 import pytest
+import rasterio
 import shapely
 from affine import Affine
 from conftest import WriteTif
@@ -299,3 +300,17 @@ def test_maps_in_degrees_have_no_hectares(tmp_path: Path) -> None:
     result = assess(path, tmp_path / "r.gpkg", field="class", output=tmp_path / "report")
     assert result.overall == 1
     assert "no hectares" in (tmp_path / "report/report.html").read_text(encoding="utf-8")
+
+
+def test_a_damaged_map_is_told(map_path: Path, tmp_path: Path) -> None:
+    whole = map_path.read_bytes()
+    with rasterio.open(map_path) as dataset:
+        offset, size = (int(dataset.get_tag_item(f"BLOCK_{what}_0_0", "TIFF", bidx=1)) for what in ("OFFSET", "SIZE"))
+    map_path.write_bytes(whole[:offset] + bytes([255]) * size + whole[offset + size :])
+    labels = geopandas.GeoDataFrame(
+        {"class": ["crops"]}, geometry=[shapely.box(500_100, 4_999_600, 500_200, 4_999_700)], crs=32633
+    )
+    labels.to_file(tmp_path / "labels.gpkg")
+    with pytest.raises(RasterError, match=r"\.tif: cannot be read, it may be damaged"):
+        assess(map_path, tmp_path / "labels.gpkg", field="class", output=tmp_path / "report")
+    assert not (tmp_path / "report").exists()
