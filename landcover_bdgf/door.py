@@ -30,7 +30,6 @@ _MAGIC = {
     b"\x00\x00\x00\x0c": "JP2OpenJPEG", b"\xff\x4f\xff\x51": "JP2OpenJPEG",
 }  # fmt: skip
 _SUPERBOXES, MOST_NESTED = (b"jp2h", b"asoc", b"res ", b"uinf"), 8
-_IMAGE_HEADER_BYTES = 14  # I.5.3.1; GDAL never ends with another
 _CODESTREAM, _END_OF_CODESTREAM = b"\xff\x4f\xff\x51", b"\xff\xd9"  # ISO/IEC 15444-1, A.4
 
 
@@ -144,7 +143,9 @@ def check_proportions(dataset: DatasetReader, name: str, size: int | None = None
 def block_bytes(dataset: DatasetReader) -> int:
     """Bytes of a block of a raster: what must be decoded whole to read one pixel."""
     height, width = dataset.block_shapes[0]
-    together = dataset.count if dataset.interleaving == Interleaving.pixel else 1
+    # JPEG 2000 is not asked, as GDAL reads all of its structure for that; its bands are decoded together
+    jpeg_2000 = dataset.driver == "JP2OpenJPEG"
+    together = dataset.count if jpeg_2000 or dataset.interleaving == Interleaving.pixel else 1
     return int(height * width * np.dtype(dataset.dtypes[0]).itemsize * together)
 
 
@@ -191,10 +192,7 @@ def _check_jpeg_2000(path: Path) -> None:
         if file.read(4) == _CODESTREAM:
             streams = [(0, size)]
         else:
-            boxes = list(_boxes(file, path, 0, size))
-            streams = [(start, end) for kind, start, end in boxes if kind == b"jp2c"]
-            if any(kind == b"ihdr" and end - start != _IMAGE_HEADER_BYTES for kind, start, end in boxes):
-                raise RasterError(f"{path}: is damaged, its image header is too long. Copy or download it again.")
+            streams = [(start, end) for kind, start, end in _boxes(file, path, 0, size) if kind == b"jp2c"]
         for _, end in streams:
             file.seek(end - 2)
             if file.read(2) != _END_OF_CODESTREAM:
@@ -219,3 +217,5 @@ def _boxes(file: IO[bytes], path: Path, place: int, end: int, depth: int = 0) ->
         if kind in _SUPERBOXES:
             yield from _boxes(file, path, place + begin, stop, depth + 1)
         place = stop
+    if depth and place != end:  # GDAL looks there for a box for ever
+        raise RasterError(f"{path}: is damaged, its boxes do not fill the one round them. Copy or download it again.")
