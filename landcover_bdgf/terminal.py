@@ -17,6 +17,8 @@ import typer
 from landcover_bdgf.errors import BdgfError, OutputError, ResourceError, SettingsError
 
 INTERRUPTED, TERMINATED = 130, 143
+# What torch, C++ and oneDNN say when they get no memory.
+_NO_MEMORY = ("DefaultCPUAllocator", "bad_alloc", "could not create a primitive")
 
 
 class Output(Protocol):
@@ -60,7 +62,7 @@ def explain(error: BaseException) -> int:
         return _error(f"{error.format_message()} See {command} --help.", SettingsError.exit_code)
     if isinstance(error, BdgfError):
         return _error(str(error), error.exit_code)
-    if isinstance(error, MemoryError) or any(word in str(error) for word in ("DefaultCPUAllocator", "bad_alloc")):
+    if isinstance(error, MemoryError) or any(words in str(error) for words in _NO_MEMORY):
         wanted = "Close other programs; a map takes less with --max-ram (bdgf map --help)."
         return _error(f"the memory of this machine is used up. {wanted}", ResourceError.exit_code)
     if "CUDA out of memory" in str(error):
