@@ -70,7 +70,10 @@ class Grid:
         ValueError, TypeError, LookupError, CRSError
             If it is no north-up grid.
         """
-        height, width = (int(side) for side in values["shape_hw"])
+        try:
+            height, width = map(int, values["shape_hw"])
+        except OverflowError as error:  # of what JSON calls Infinity
+            raise ValueError("its grid is infinite") from error
         transform = Affine(*map(float, values["transform"]))
         if min(height, width) < 1 or transform.a <= 0 or transform.e >= 0 or transform.b or transform.d:
             raise ValueError("its grid has no size or is not north-up")

@@ -195,7 +195,7 @@ def _record(file: IO[bytes]) -> tuple[Place, int, int] | None:
         row, col, height, width = map(int, about["window"])
         offset, payload = file.tell(), file.read(int(about["bytes"]))
         whole = zlib.crc32(payload) == about["crc"] and file.read(1) == b"\n"
-    except (ValueError, TypeError, LookupError):
+    except (ValueError, TypeError, LookupError, OverflowError):
         return None
     return ((row, col, height, width), offset, len(payload)) if whole else None
 

@@ -119,6 +119,6 @@ def _check_parts(journals: Sequence[Journal]) -> None:
 def _shard(header: Mapping[str, Any]) -> tuple[int, int]:
     try:
         number, count = map(int, header["shard"])
-    except (ValueError, TypeError, LookupError):
+    except (ValueError, TypeError, LookupError, OverflowError):
         return 1, 1
     return number, count

@@ -210,6 +210,7 @@ CASES = [
     Case("a memory of nothing", bad.nothing, f"{MAP_GOOD} --max-ram much", 2, "--max-ram much: write it like 4GB or 900MB."),
     Case("tiles of nothing", bad.nothing, f"{MAP_GOOD} --tile 0", 2, "--tile 0: is smaller than the 21 px that a window reaches. Use 128 or more."),
     Case("shard 5 of 4", bad.nothing, f"{MAP_GOOD} --shard 5/4", 2, "--shard 5/4: write it like 2/4, the second of four."),
+    Case("a part of infinite size", bad.content(b'{"kind": "bdgf map journal", "identity": {}, "pixels": 0, "shard": [1, 1], "grid": {"crs": "EPSG:32633", "shape_hw": [Infinity, 3]}}\n', "bad.partial"), "mosaic bad.partial -o out.tif", 6, "bad.partial: is damaged (its grid is infinite). Map again."),
     Case("a part that is none", bad.content(b"x", "bad.partial"), "mosaic bad.partial -o out.tif", 6, "bad.partial: is no part of a map that bdgf map began. Name a .partial file."),
     Case("an unknown setting", bad.nothing, f"{PRETRAIN} --set diffusion.stpes=3", 2, "--set diffusion.stpes=3: there is no setting 'diffusion.stpes'. Did you mean 'diffusion.steps'?"),
     Case("a wrong type", bad.nothing, f"{PRETRAIN} --set diffusion.steps=many", 2, "laptop: setting 'diffusion.steps': Input should be a valid integer, unable to parse string as an integer, found 'many'."),
