@@ -86,10 +86,9 @@ def one_line(text: str) -> str:
 def _system_says(error: OSError) -> int:
     """What no file is to blame for, as an error; 0 if it is something else."""
     if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS):
-        return _error(
-            f"{error.filename or 'output'}: cannot be written, {error.strerror}. Free some space or write elsewhere.",
-            OutputError.exit_code,
-        )
+        from landcover_bdgf.output import unwritten  # not at start-up
+
+        return _error(str(unwritten(error.filename or "output", error)), OutputError.exit_code)
     if error.errno in (errno.EMFILE, errno.ENFILE):
         return _error(
             "too many files are open. Close other programs, or allow more with ulimit -n.", ResourceError.exit_code
