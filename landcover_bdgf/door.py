@@ -132,11 +132,16 @@ def check_proportions(dataset: DatasetReader, name: str, size: int | None = None
             f"{name}: has blocks of {block / 1e9:.1f} GB, which must be decoded whole. "
             "Write it in tiles: gdal_translate -co TILED=YES."
         )
-    declared = height * width * sum(np.dtype(dtype).itemsize for dtype in dataset.dtypes)
-    if size and declared > max(LEAST_PACKED_BYTES, MAX_PACKED * size):
+    if size:
+        check_packing(name, height * width * sum(np.dtype(dtype).itemsize for dtype in dataset.dtypes), size)
+
+
+def check_packing(name: str, declared: int, size: int, program: str = "gdal_translate") -> None:
+    """Refuse a file of ``size`` bytes that says it holds more than any codec packs into so few; RasterError."""
+    if declared > max(LEAST_PACKED_BYTES, MAX_PACKED * size):
         raise RasterError(
             f"{name}: says it holds {declared / 1e9:.1f} GB of pixels in {size / 1e3:.0f} kB, as files do that are "
-            "made to fill a machine. If it is really that empty, write it anew with gdal_translate."
+            f"made to fill a machine. If it is really that empty, write it anew with {program}."
         )
 
 

@@ -24,6 +24,7 @@ from landcover_bdgf.errors import RasterError
 
 MOST_POINTS = 2000  # Sentinel-1 has about 200; the spline of n costs n³ once, and n for each pixel
 MOST_FOLDED = 64  # source pixels that may lie between those of a window, for each of its own
+MOST_MISSED = 0.001  # of the image, between a place and where the spline back puts it, but for a pixel of rounding
 
 REMEDY = "Terrain-correct it first, for example with SNAP."
 STEPS = 32  # of a lattice over the image that tells where it lies
@@ -103,7 +104,7 @@ def placed_by_points(dataset: DatasetReader) -> DatasetReader:
     Raises
     ------
     RasterError
-        The points have no CRS, are too many, or place nothing.
+        The points have no CRS, are too many, place nothing, or contradict one another.
     """
     points, crs = dataset.gcps
     if not crs:
@@ -116,7 +117,9 @@ def placed_by_points(dataset: DatasetReader) -> DatasetReader:
     try:
         placed = PlacedByPoints(dataset)
     except (RasterioError, CPLE_BaseError, ValueError) as error:
-        raise RasterError(f"{dataset.name}: its ground-control points place it nowhere. {REMEDY}") from error
+        raise RasterError(
+            f"{dataset.name}: its ground-control points place it nowhere, or contradict one another. {REMEDY}"
+        ) from error
     log.warning(
         "%s: is placed by its %d ground-control points, without terrain correction: slopes lie up to hundreds of "
         "metres off. Look at the shift that is reported, and at both images.",
@@ -139,5 +142,10 @@ def _grid(spline: GCPTransformer, shape_hw: tuple[int, int]) -> tuple[Affine, tu
     extent = [float(np.ptp(axis)) for axis in (x, y)]
     if not np.isfinite([*pixel, *extent]).all() or min(pixel) <= 0:
         raise ValueError("no pixel size")
+    with np.errstate(invalid="ignore"):  # too far to be counted
+        back = zip(spline.rowcol(x.ravel(), y.ravel()), (rows.ravel(), cols.ravel()), shape_hw, strict=True)
+        missed = [float(np.abs(found - place).max() - 1) / size for found, place, size in back]
+    if max(missed) > MOST_MISSED:
+        raise ValueError("places that two points claim")
     width, height = (max(1, math.ceil(size / step - 0.01)) for size, step in zip(extent, pixel, strict=True))
     return Affine(pixel[0], 0, float(x.min()), 0, -pixel[1], float(y.max())), (height, width)

@@ -117,7 +117,7 @@ class Image:
         self, bands: tuple[Band, ...], target: Grid, window: Window, convert: Convert | None
     ) -> tuple[Float32s, Bools]:
         def read(source_window: Window) -> tuple[Float32s, Bools]:
-            return read_values(self._dataset(bands[0].path), bands, source_window, convert)
+            return read_values(self._open[bands[0].path], bands, source_window, convert)
 
         source = bands[0].grid
         offset = target.offset_in(source)
@@ -128,14 +128,14 @@ class Image:
 
     def block_bytes(self) -> int:
         """Bytes of the largest block of its files: what must be decoded whole to read one pixel."""
-        return max(block_bytes(self._dataset(bands[0].path)) for bands in _files_of(self.bands))
+        return max(block_bytes(self._open[bands[0].path]) for bands in _files_of(self.bands))
 
     def infinite_share(self) -> float:
         """The share of infinite values among all, by windows spread over the image; they are taken as no data."""
         found = total = 0
         for bands in _files_of(self.bands):
             for window in bands[0].grid.spread_windows(128) if np.dtype(bands[0].dtype).kind in "fc" else ():
-                found += infinite_values(self._dataset(bands[0].path), bands, window)
+                found += infinite_values(self._open[bands[0].path], bands, window)
                 total += len(bands) * window.height * window.width
         return found / max(total, 1)
 
@@ -149,11 +149,6 @@ class Image:
         for path in self.paths:
             if _state(path) != self._states.get(path):
                 raise RasterError(f"{path}: was changed or replaced while it was read. Run again when it rests.")
-
-    def _dataset(self, path: Path) -> DatasetReader:
-        if path not in self._open:
-            self._open[path] = open_raster(path)
-        return self._open[path]
 
 
 def open_image(
@@ -323,7 +318,7 @@ def _still_empty(image: Image, suspects: tuple[Band, ...], windows: Iterable[Win
     for window in windows:
         if not suspects:
             break
-        _, valid = read_values(image._dataset(suspects[0].path), suspects, window, None)
+        _, valid = read_values(image._open[suspects[0].path], suspects, window, None)
         found = np.asarray(valid.any(axis=(1, 2)))
         suspects = tuple(band for band, has_data in zip(suspects, found, strict=True) if not has_data)
     return suspects

@@ -39,6 +39,8 @@ def listen(output: Output) -> None:
     log = logging.getLogger("landcover_bdgf")
     log.handlers, log.propagate = [handler], False
     log.setLevel(logging.WARNING if output.quiet else logging.DEBUG if output.verbose else logging.INFO)
+    if "--debug" not in sys.argv:  # what libraries cannot raise would come out as a traceback
+        sys.unraisablehook, sys.excepthook = _whisper, _whisper
 
 
 def say(output: Output, lines: list[str], values: Any) -> None:
@@ -96,6 +98,10 @@ def _system_says(error: OSError) -> int:
     if error.errno in (errno.ENOMEM, errno.EAGAIN):
         return _error("the memory of this machine is used up. Close other programs.", ResourceError.exit_code)
     return 0
+
+
+def _whisper(*found: object) -> None:
+    logging.getLogger("landcover_bdgf").debug("a library could not say what it found: %s", found)
 
 
 class _Line(logging.Formatter):

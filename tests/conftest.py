@@ -50,7 +50,9 @@ def no_cache() -> Iterator[None]:
 def as_loud_as_before() -> Iterator[None]:
     """A command that a test runs with -q must not silence the next test."""
     level, handlers, propagate = log.level, log.handlers, log.propagate
+    hooks = sys.unraisablehook, sys.excepthook
     yield
+    sys.unraisablehook, sys.excepthook = hooks
     log.setLevel(level)
     log.handlers, log.propagate = handlers, propagate
 

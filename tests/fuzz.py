@@ -10,18 +10,17 @@ import argparse
 import json
 import logging
 import os
-import random
+import shutil
 import signal
-import struct
 import subprocess
 import sys
 import tempfile
 import time
-import traceback
 import warnings
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from pathlib import Path
 
 if __name__ == "__main__":
@@ -29,16 +28,23 @@ if __name__ == "__main__":
 
     lock()
 
+import h5py
+import hypothesis
 import numpy as np
 import rasterio.shutil
+from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis import strategies as st
 from rasterio.windows import Window
 
 sys.path.insert(0, str(Path(__file__).parent))
 from data import make_bad as bad
 
+from landcover_bdgf.bench.datasets import read_codes, read_description
+from landcover_bdgf.bench.matlab import read_matlab
 from landcover_bdgf.cache import _read as read_cached
 from landcover_bdgf.checkpoint import load_checkpoint
 from landcover_bdgf.errors import BdgfError
+from landcover_bdgf.grid import Grid
 from landcover_bdgf.image import open_image
 from landcover_bdgf.journal import read_journal
 from landcover_bdgf.labels import read_labels
@@ -49,25 +55,20 @@ from landcover_bdgf.raster import grid_of, open_raster
 from landcover_bdgf.recipe import load_recipe
 from landcover_bdgf.samples import read_samples
 
-SHAPEFILE = ("bad.shp", "bad.dbf", "bad.shx", "bad.prj")
+DATA = Path(__file__).parents[2] / "shared/data"
+SHAPEFILE = (".shp", ".dbf", ".shx", ".prj")
 SECONDS = 10  # of the processor that one file may take, and twelve times as long by the clock
 SHARE = 25_000  # executions of one process
-INTERESTING = (
-    0,
-    1,
-    0x7F,
-    0x80,
-    0xFF,
-    0x7FFF,
-    0x8000,
-    0xFFFF,
-    0x7FFFFFFF,
-    0x80000000,
-    0xFFFFFFFF,
-    1 << 62,
-    (1 << 64) - 1,
-)
-TOKENS = (
+MEMORY = "/dev/shm" if os.path.isdir("/dev/shm") else None  # a file system in memory
+
+Change = tuple[str, int, bytes]  # what happens to a file: how, where, and with which bytes
+NUMBERS = {
+    (value % (1 << 8 * size)).to_bytes(size, order)
+    for value in (0, 1, 0x7F, 0x80, 0xFF, 0x7FFF, 0x8000, 0xFFFF, (1 << 31) - 1, 1 << 31, 1 << 62, (1 << 64) - 1)
+    for size in (1, 2, 4, 8)
+    for order in ("little", "big")
+}
+WORDS = (
     b"<OGRVRTDataSource>",
     b"/vsicurl/http://127.0.0.1:9/x",
     b"NaN",
@@ -75,9 +76,17 @@ TOKENS = (
     b"-1",
     b"[[[[",
     b"{}",
-    b"\x00",
+    b"\0",
     b"= =",
 )
+# Few choices for each change: they take as long as reading the file.
+CHANGE: st.SearchStrategy[Change] = st.tuples(
+    st.sampled_from(("over", "over", "into", "without", "again", "until")),
+    st.integers(0, 1 << 24),
+    st.sampled_from(sorted(NUMBERS)) | st.sampled_from(WORDS) | st.binary(min_size=1, max_size=64),
+)
+CHANGES: st.SearchStrategy[Sequence[Change]] = st.tuples(CHANGE) | st.tuples(CHANGE) | st.lists(CHANGE, max_size=8)
+NEAR = 600  # bytes in which a file says what it is
 
 Read = Callable[[Path], object]
 
@@ -102,11 +111,24 @@ def read_part(path: Path) -> None:
         described(journal)
 
 
+@dataclass(frozen=True)
+class Target:
+    """A reader, what it reads, and what must lie beside that."""
+
+    read: Read
+    beside: tuple[str, ...] = ()
+
+
 class Targets:
-    """Each reader with the good files that are mutated, and what must lie beside them."""
+    """Each reader with the good files that are mutated: written for it, and real ones where they are there."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
+        self.readers = self._written() | (self._real(DATA) if DATA.is_dir() else {})
+        self.good = {name: (folder / name).read_bytes() for name in self.readers}
+
+    def _written(self) -> dict[str, Target]:
+        folder = self.folder
         bad.good_scene(folder)
         bad.image(lambda a: a[:2, :24, :20], to="small.tif")(folder)
         bad.image(
@@ -122,96 +144,119 @@ class Targets:
         place = {"identity": {"a": 1}, "grid": grid.to_dict(), "pixels": 4, "shard": [1, 1]}
         (folder / "map.partial").write_text(json.dumps({"kind": "bdgf map journal", **place}) + "\n")
 
-        def labels(path: Path) -> None:
-            read_labels(path.with_suffix(".shp") if path.name in SHAPEFILE else path, "class", grid)
-
-        self.readers: dict[str, tuple[Read, tuple[str, ...]]] = {
-            "small.tif": (read_image, ()), "deflate.tif": (read_image, ()), "small.jp2": (read_image, ()),
-            "small.img": (read_image, ("small.hdr",)), "small.hdr": (read_image, ("small.img",)),
-            "one.tif": (read_raster, ()),
-            **{part: (labels, tuple(other for other in SHAPEFILE if other != part)) for part in SHAPEFILE},
-            "labels.gpkg": (labels, ()), "bad.geojson": (labels, ()), "samples.gpkg": (read_samples, ()),
-            "samples.gpkg.json": (lambda p: changed_files(p.with_suffix("")), ("samples.gpkg",)),
-            "denoiser.safetensors": (load_checkpoint, ()), "model.safetensors": (read_cached, ()),
-            "recipe.toml": (lambda p: load_recipe(str(p)), ()), "map.partial": (read_part, ()),
-        }  # fmt: skip
-        self.good = {name: (folder / name).read_bytes() for name in self.readers}
-
-
-def mutated(data: bytes, rng: random.Random) -> bytes:
-    """A few changes, most of them near the beginning, where a file says what it is."""
-    work = bytearray(data)
-    for _ in range(rng.choice((1, 1, 1, 2, 3, 8))):
-        at = min(
-            int(rng.expovariate(1 / 200)) if rng.random() < 0.7 else rng.randrange(len(work) + 1), max(len(work) - 1, 0)
+        with h5py.File(folder / "hdf5.mat", "w", userblock_size=512) as file:  # as MATLAB 7.3 does
+            file.create_dataset("hdf5", data=np.eye(20), compression="gzip")
+        (folder / "dataset.toml").write_text(
+            'spectral = "a.tif"\nlabels = "l.tif"\nignore = [3]\n[names]\n1 = "wood"\n'
         )
-        kind = rng.randrange(7)
-        if kind == 0 and work:
-            work[at] ^= 1 << rng.randrange(8)
-        elif kind == 1 and work:
-            work[at] = rng.randrange(256)
-        elif kind == 2:
-            size, order = rng.choice("BHIQ"), rng.choice("<>")
-            value = struct.pack(order + size, rng.choice(INTERESTING) % (1 << 8 * struct.calcsize(size)))
-            work[at : at + len(value)] = value
-        elif kind == 3:
-            del work[at:]
-        elif kind == 4:
-            del work[at : at + rng.randrange(1, 64)]
-        elif kind == 5:
-            start = rng.randrange(len(work) + 1)
-            work[at:at] = work[start : start + rng.randrange(64)]
+        return {
+            **{name: Target(read_image) for name in ("small.tif", "deflate.tif", "small.jp2")},
+            "small.img": Target(read_image, ("small.hdr",)), "small.hdr": Target(read_image, ("small.img",)),
+            "one.tif": Target(read_raster), **_shapefile("bad", grid),
+            "labels.gpkg": Target(_labels(grid)), "bad.geojson": Target(_labels(grid)),
+            "samples.gpkg": Target(read_samples), "map.partial": Target(read_part),
+            "samples.gpkg.json": Target(lambda path: changed_files(path.with_suffix("")), ("samples.gpkg",)),
+            "denoiser.safetensors": Target(load_checkpoint), "model.safetensors": Target(read_cached),
+            "recipe.toml": Target(lambda path: load_recipe(str(path))), "dataset.toml": Target(read_description),
+            "hdf5.mat": Target(lambda path: read_matlab(path, "hdf5")),
+        }  # fmt: skip
+
+    def _real(self, data: Path) -> dict[str, Target]:
+        chile = data / "s1s2_chile"
+        kashmir = next((data / "s1s2_different_grids/s2_l2a").iterdir())
+        files = (
+            kashmir / "B11.tif", data / "enmap_potsdam/labels.tif", data / "augsburg_labels/TrainImage.mat",
+            chile / "test_polygons.gpkg", *(chile / f"train_polygons{suffix}" for suffix in SHAPEFILE),
+        )  # fmt: skip
+        for file in files:
+            shutil.copy(file, self.folder)
+        grid = open_image(chile / "s2_l2a.tif").grid
+        with open_raster(data / "enmap_potsdam/labels.tif") as dataset:
+            potsdam = grid_of(dataset)
+        return {
+            "B11.tif": Target(read_image), "labels.tif": Target(lambda path: read_codes(path, potsdam)),
+            "TrainImage.mat": Target(lambda path: read_matlab(path, "TrainImage")),
+            "test_polygons.gpkg": Target(_labels(grid)), **_shapefile("train_polygons", grid),
+        }  # fmt: skip
+
+
+def _labels(grid: Grid) -> Read:
+    def read(path: Path) -> None:
+        read_labels(path.with_suffix(".shp") if path.suffix in SHAPEFILE else path, "class", grid)
+
+    return read
+
+
+def _shapefile(stem: str, grid: Grid) -> dict[str, Target]:
+    parts = [f"{stem}{suffix}" for suffix in SHAPEFILE]
+    return {part: Target(_labels(grid), tuple(other for other in parts if other != part)) for part in parts}
+
+
+def mutated(data: bytes, changes: Sequence[Change]) -> bytes:
+    """Changes, one after the other; those in even places near the beginning."""
+    work = bytearray(data)
+    for kind, place, what in changes:
+        at = place // 2 % (len(work) + 1 if place % 2 else min(len(work) + 1, NEAR))
+        if kind == "over":
+            work[at : at + len(what)] = what
+        elif kind == "into":
+            work[at:at] = what
+        elif kind == "without":
+            del work[at : at + len(what)]
+        elif kind == "again":
+            work[at:at] = work[-at:][: len(what)]
         else:
-            work[at:at] = rng.choice(TOKENS)
+            del work[at:]
     return bytes(work)
 
 
 def fuzz(targets: Targets, executions: int, seed: int, crashes: Path | None = None) -> Counter[str]:
-    """Mutate and read; counts what came out. Other errors than ours are kept in ``crashes``, and raised without one."""
-    rng, counts = random.Random(seed), Counter[str]()
-    names = list(targets.readers)
-    with tempfile.TemporaryDirectory(dir="/dev/shm" if os.path.isdir("/dev/shm") else None) as work:
-        for number in range(executions):
-            name = names[number % len(names)]
-            read, beside = targets.readers[name]
-            spoiled = mutated(targets.good[name], rng)
-            path = Path(work) / name
-            for other in beside:
-                (Path(work) / other).write_bytes((targets.folder / other).read_bytes())
-            path.write_bytes(spoiled)
-            if crashes is not None:  # in case the process ends
-                (crashes / f"running-{os.getpid()}-{name}").write_bytes(spoiled)
-            begun = time.process_time()
-            try:
-                signal.setitimer(signal.ITIMER_PROF, SECONDS)
-                signal.alarm(12 * SECONDS)
-                read(path)
-                counts["read"] += 1
-            except BdgfError:
-                counts["refused"] += 1
-            except Exception as error:
-                counts["failed"] += 1
-                if crashes is None:
-                    raise AssertionError(f"{name}, seed {seed}, number {number}: {error!r}") from error
-                digest = f"{type(error).__name__}-{number}-{seed}"
-                (crashes / f"{digest}-{name}").write_bytes(spoiled)
-                (crashes / f"{digest}-{name}.txt").write_text(traceback.format_exc())
-            finally:
-                signal.setitimer(signal.ITIMER_PROF, 0)
-                signal.alarm(0)
-            counts["slow"] += time.process_time() - begun > SECONDS / 2
-            for left in Path(work).iterdir():
-                left.unlink()
-            if crashes is not None:
-                (crashes / f"running-{os.getpid()}-{name}").unlink()
+    """Mutate and read; counts what came out. Another error than ours is made as small as can be, and raised."""
+    counts = Counter[str]()
+
+    @settings(
+        max_examples=executions, database=None, deadline=None, phases=(Phase.generate, Phase.shrink),
+        suppress_health_check=list(HealthCheck),
+    )  # fmt: skip
+    @hypothesis.seed(seed)
+    @given(st.sampled_from(sorted(targets.readers)), CHANGES)
+    def attempt(name: str, changes: Sequence[Change]) -> None:
+        spoiled = mutated(targets.good[name], changes)
+        if crashes is not None:  # in case the process ends, or it fails
+            (crashes / f"{seed}-{name}").write_bytes(spoiled)
+        counts[outcome(targets, name, spoiled)] += 1
+        if crashes is not None:
+            (crashes / f"{seed}-{name}").unlink()
+
+    attempt()
     return counts
+
+
+def outcome(targets: Targets, name: str, spoiled: bytes) -> str:
+    """Whether a file is read or refused; ends the process if that takes too long."""
+    target = targets.readers[name]
+    with tempfile.TemporaryDirectory(dir=MEMORY) as work:
+        for other in target.beside:
+            (Path(work) / other).write_bytes((targets.folder / other).read_bytes())
+        (Path(work) / name).write_bytes(spoiled)
+        try:
+            signal.setitimer(signal.ITIMER_PROF, SECONDS)
+            signal.alarm(12 * SECONDS)
+            target.read(Path(work) / name)
+        except BdgfError:
+            return "refused"
+        finally:
+            signal.setitimer(signal.ITIMER_PROF, 0)
+            signal.alarm(0)
+    return "read"
 
 
 def share(seed: int, executions: int, crashes: Path) -> Counter[str]:
     """What comes out of a share of the work, in a process of its own, which a reader may end."""
     words = [sys.executable, __file__, str(crashes), "--executions", str(executions), "--share", str(seed)]
-    done = subprocess.run(words, check=False, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
-    return Counter(json.loads(done.stdout) if done.returncode == 0 else {"processes ended": 1})
+    with (crashes / f"{seed}.txt").open("w") as told:
+        done = subprocess.run(words, check=False, stdout=subprocess.PIPE, stderr=told, text=True)
+    return Counter(json.loads(done.stdout) if done.returncode == 0 else {"shares ended": 1})
 
 
 def main() -> None:
@@ -234,8 +279,10 @@ def main() -> None:
     with ThreadPoolExecutor(arguments.processes) as pool:
         for counts in pool.map(lambda job: share(*job, arguments.crashes), enumerate(sizes)):
             total += counts
-            done = sum(total[key] for key in ("read", "refused", "failed"))
-            print(f"{done} executions, {dict(total)}, {time.monotonic() - begun:.0f} s", flush=True)
+            print(
+                f"{total['read'] + total['refused']} executions, {dict(total)}, {time.monotonic() - begun:.0f} s",
+                flush=True,
+            )
 
 
 if __name__ == "__main__":

@@ -99,6 +99,17 @@ def test_files_that_are_no_matlab(tmp_path: Path) -> None:
         read_matlab(tmp_path / "b.mat", "b")
 
 
+def test_a_matlab_file_that_would_fill_the_machine(tmp_path: Path) -> None:
+    with h5py.File(tmp_path / "a.mat", "w") as file:  # 6 kB that say they hold a terabyte
+        file.create_dataset("a", (1_000_000, 125_000), "f8", chunks=(1000, 1000))
+    savemat(tmp_path / "b.mat", {"b": np.zeros((64, 64))})
+    whole = (tmp_path / "b.mat").read_bytes()
+    (tmp_path / "b.mat").write_bytes(whole.replace(2 * (64).to_bytes(4, "little"), 2 * (1 << 20).to_bytes(4, "little")))
+    for name in "ab":
+        with pytest.raises(RasterError, match=r"says it holds \d+\.\d GB of pixels in \d+ kB"):
+            read_matlab(tmp_path / f"{name}.mat", name)
+
+
 def test_a_matlab_file_names_no_other_file(tmp_path: Path) -> None:
     secret = np.arange(16.0).reshape(4, 4)
     (tmp_path / "secret.raw").write_bytes(secret.tobytes())
@@ -142,6 +153,9 @@ def test_a_raster_as_truth(tmp_path: Path, scene_files: SceneFiles, write_tif: W
     assert dataset.truth[80, 20] == 2
     assert dataset.truth[80, 1] == 0
     assert dataset.truth[2, -2] == 0, "where a sensor has no data, there is no label"
+    many = described(scene_files, tmp_path, write_tif("m.tif", codes.astype(np.int32) + 65_530, **options))
+    with pytest.raises(LabelError, match=r"m.tif: holds class 65537, codes go up to 65535"):
+        open_dataset(str(many), None, tmp_path)
     elsewhere = described(scene_files, tmp_path, write_tif("u.tif", codes))
     with pytest.raises(LabelError, match="lies on another grid than the spectral image"):
         open_dataset(str(elsewhere), None, tmp_path)

@@ -110,6 +110,9 @@ def test_no_texture_and_tiny_scenes_give_no_shift():
     spectral, sar, valid = simulated()
     assert window_shift(np.ones_like(spectral), sar, valid) is None
     assert window_shift(spectral, sar, np.zeros_like(valid)) is None
+    strips = (np.arange(valid.shape[0])[:, None] % 5 < 4) & valid  # nowhere two pixels from a gap
+    assert strips.mean() > 0.5
+    assert window_shift(spectral, sar, strips) is None
     assert estimate_shift(*readers(spectral, sar, valid), grid_of_size(90, 160)) is None
 
 

@@ -6,7 +6,7 @@ import pytest
 from conftest import Tally
 from fuzz import Targets, fuzz
 
-EXECUTIONS = 2000
+EXECUTIONS = 3000
 
 
 @pytest.mark.filterwarnings("ignore")  # of GDAL's, by the hundred

@@ -126,7 +126,7 @@ def test_a_mask_and_floats_without_nodata(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(("points", "crs", "message"), [
     ([(0, 0, 10, 50), (0, 40, 11, 50), (30, 0, 10, 49), (30, 40, 11, 49)], None, "have no CRS"),
-    ([(0, 0, 10, 50), (0, 0, 20, 60), (30, 40, 10, 50), (15, 20, 10, 50)], 4326, "place it nowhere|contradict"),
+    ([(0, 0, 10, 50), (0, 0, 20, 60), (30, 40, 10, 50), (15, 20, 10, 50)], 4326, "place it nowhere, or contradict"),
 ])  # fmt: skip
 def test_points_that_place_nothing(
     points: list[tuple[float, ...]], crs: int | None, message: str, tmp_path: Path
@@ -139,3 +139,25 @@ def test_points_that_place_nothing(
         file.gcps = [GroundControlPoint(*point) for point in points], CRS.from_epsg(crs) if crs else CRS()
     with pytest.raises(RasterError, match=message):
         open_image(path, warp_gcps=True)
+
+
+@pytest.mark.parametrize("spacing", [100, 250, 500])
+@pytest.mark.parametrize("at", [0, 10, 17])
+def test_one_point_that_claims_the_place_of_others_is_noticed(spacing: int, at: int, tmp_path: Path) -> None:
+    """Far from it all pixels would lie where they belong, and near it anywhere."""
+    path, size = tmp_path / "claimed.tif", {"width": 2000, "height": 2000, "count": 1, "dtype": "uint8"}
+    lattice = [(r, c) for r in range(0, 2001, spacing) for c in range(0, 2001, spacing)]
+    points = [GroundControlPoint(r, c, 10 + c / 1e4, 50 - r / 1e4) for r, c in lattice]
+    for wrong in (False, True):
+        if wrong:
+            points[at] = GroundControlPoint(*lattice[at], 10.1503, 49.8497)
+        with rasterio.open(
+            path, "w", driver="GTiff", crs="EPSG:4326", transform=rasterio.Affine.scale(2), **size
+        ) as file:
+            file.write(np.ones((1, 2000, 2000), np.uint8))
+            file.gcps = points, CRS.from_epsg(4326)
+        if wrong:
+            with pytest.raises(RasterError, match="place it nowhere, or contradict one another"):
+                open_image(path, warp_gcps=True)
+        else:
+            assert open_image(path, warp_gcps=True).grid.shape_hw == (2000, 2000)

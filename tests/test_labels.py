@@ -8,6 +8,8 @@ from typing import Any
 
 import geopandas
 import numpy as np
+import pandas
+import pyogrio
 import pytest
 import shapely
 from affine import Affine
@@ -183,6 +185,8 @@ def test_features_that_cannot_be_labels_are_refused(folder: Path) -> None:
     )
     refuse(write(folder / "f.gpkg", [0.5, 1.0], [point(0, 0), point(1, 1)]), "fractions such as 0.5")
     refuse(write(folder / "n.gpkg", [None], [point(0, 0)]), "none of its 1 features")
+    pyogrio.write_dataframe(pandas.DataFrame({"class": ["a"]}), folder / "t.gpkg", layer="t")
+    refuse(folder / "t.gpkg", "has no layer with a geometry")
     frame = geopandas.GeoDataFrame({"class": []}, geometry=[], crs=32633)
     frame.to_file(folder / "e.gpkg", engine="pyogrio")
     refuse(folder / "e.gpkg", "has no features")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import hashlib
 import os
 import shutil
 from collections.abc import Callable
@@ -12,10 +13,11 @@ import numpy as np
 import pytest
 from conftest import Bdgf, WriteTif
 
-from landcover_bdgf import locks, output, raster, sample_file
+from landcover_bdgf import locks, output, provenance, raster, sample_file
 from landcover_bdgf.errors import LabelError, OutputError
 from landcover_bdgf.locks import check_not_input, reserved, short_name
-from landcover_bdgf.output import atomic_output, draft_folder, write_tensors
+from landcover_bdgf.output import atomic_output, check_free_space, check_output, draft_folder, write_tensors
+from landcover_bdgf.provenance import content_sha256
 from landcover_bdgf.raster import RasterProfile, grid_of, open_raster, write_raster
 from landcover_bdgf.report_folder import atomic_folder
 from landcover_bdgf.samples import Samples, write_samples
@@ -178,3 +180,36 @@ def test_a_report_goes_into_the_folder_one_is_in(tmp_path: Path, monkeypatch: py
         (folder / "report.html").write_text("page")
     assert os.listdir(tmp_path / "here") == ["report.html"]
     assert os.listdir(tmp_path) == ["here"]
+
+
+def test_a_folder_is_no_output_and_a_file_no_report(tmp_path: Path) -> None:
+    with pytest.raises(OutputError, match=r"is a folder\. Give the name of a file"):
+        check_output(tmp_path)
+    (tmp_path / "file").write_text("mine")
+    with pytest.raises(OutputError, match="is a file, a report is a folder"), atomic_folder(tmp_path / "file"):
+        pass
+
+
+def test_what_no_disk_can_hold_is_not_begun(tmp_path: Path) -> None:
+    check_free_space(tmp_path / "map.tif", 1)
+    with pytest.raises(OutputError, match=r"map\.tif: needs 1e\+09 GB of disk .* Free some space or write elsewhere"):
+        check_free_space(tmp_path / "map.tif", 10**18)
+
+
+def test_systems_without_locks_write_all_the_same(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(locks, "fcntl", None)
+    with reserved(tmp_path / "out.txt"), atomic_output(tmp_path / "out.txt") as draft:
+        draft.write_text("whole")
+    assert os.listdir(tmp_path) == ["out.txt"]
+
+
+def test_an_address_is_known_by_itself_and_a_long_file_takes_a_word(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level("INFO")
+    assert content_sha256(Path("/vsis3/bucket/s2.tif")) == "/vsis3/bucket/s2.tif"
+    assert "is known by its address, not by its contents" in caplog.text
+    monkeypatch.setattr(provenance, "LONG_TO_HASH_BYTES", 3)
+    (tmp_path / "a.tif").write_bytes(b"abcd")
+    assert content_sha256(tmp_path / "a.tif") == hashlib.sha256(b"abcd").hexdigest()
+    assert "hashing" in caplog.text

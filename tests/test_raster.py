@@ -6,14 +6,17 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 import rasterio
 from affine import Affine
+from data import make_bad as bad
 from rasterio.control import GroundControlPoint
 from rasterio.crs import CRS
 
+from landcover_bdgf.door import check_proportions
 from landcover_bdgf.errors import OutputError, RasterError
 from landcover_bdgf.raster import (
     Grid,
@@ -74,6 +77,15 @@ def test_a_slightly_different_pixel_size_is_another_grid():
     assert not GRID.same_as(Grid(UTM, Affine(10.01, 0, 500_000, 0, -10, 5_000_000), (70, 90)))
 
 
+@pytest.mark.parametrize(
+    "change", [{"shape_hw": [0, 9]}, {"transform": [10, 1, 0, 0, -10, 0]}, {"shape_hw": [1e999, 9]}]
+)
+def test_a_grid_that_is_none_is_refused(change):
+    assert Grid.from_dict(GRID.to_dict()) == GRID
+    with pytest.raises(ValueError, match="its grid"):
+        Grid.from_dict(GRID.to_dict() | change)
+
+
 def test_a_crs_written_another_way_is_the_same():
     wkt1 = CRS.from_wkt(UTM.to_wkt(version="WKT1_ESRI"))
     assert GRID.same_as(Grid(wkt1, GRID.transform, GRID.shape_hw))
@@ -99,6 +111,26 @@ def test_what_is_no_raster_is_refused(tmp_path, make, words):
     make(path)
     with pytest.raises(RasterError, match=words):
         open_raster(path)
+
+
+def test_an_image_without_bands_is_refused():
+    dataset = SimpleNamespace(shape=(5, 5), count=0, dtypes=())  # as a VRT may be, which GDAL does not open here
+    with pytest.raises(RasterError, match="holds no pixels"):
+        check_proportions(dataset, "a.vrt")
+
+
+def test_a_block_that_must_be_decoded_whole_is_refused(tmp_path):
+    bad.tiff(40_000, 40_000, tile=40_000)(tmp_path)  # one tile
+    os.truncate(tmp_path / "bad.tif", 2_000_000)  # into which it might be packed
+    with pytest.raises(RasterError, match=r"has blocks of 1\.6 GB, .* gdal_translate -co TILED=YES"):
+        open_raster(tmp_path / "bad.tif")
+
+
+def test_a_header_of_something_else_makes_no_envi_image(tmp_path):
+    (tmp_path / "a.img").write_bytes(bytes(100))
+    (tmp_path / "a.hdr").write_text("samples = 10")
+    with pytest.raises(RasterError, match="is not a GeoTIFF, ENVI"):
+        open_raster(tmp_path / "a.img")
 
 
 def test_a_vrt_is_refused_whatever_its_name(tmp_path, write_tif, noise):

@@ -131,6 +131,19 @@ def test_confidence_is_held_against_the_truth(map_path: Path, tmp_path: Path) ->
     assert "Expected calibration error 10.0" in (tmp_path / "report/report.html").read_text(encoding="utf-8")
 
 
+def test_confidence_of_another_map_is_refused_and_one_moved_away_is_no_matter(map_path: Path, tmp_path: Path) -> None:
+    write_record(map_path, {"layers": ["confidence"]})
+    path = reference(tmp_path / "r.gpkg", ["crops"], [(20, 0)])
+    assert assess(map_path, path, field="class").reliability == ()
+    other = Grid(GRID.crs, Affine(10, 0, 500_010, 0, -10, 5_000_000), GRID.shape_hw)
+    write_raster(
+        layer_path(map_path, "confidence"), other, [(Window(0, 0, 80, 60), np.full((1, 60, 80), 90, np.uint8))],
+        profile=RasterProfile("uint8", nodata=255),
+    )  # fmt: skip
+    with pytest.raises(RasterError, match=r"confidence\.tif: is not the confidence of .*map\.tif"):
+        assess(map_path, path, field="class")
+
+
 def test_without_a_record_the_leak_is_unknown(map_path: Path, tmp_path: Path) -> None:
     path = reference(tmp_path / "r.gpkg", ["crops"], [(30, 8)])
     for record in ("{}", "no json", '{"training": {"pixels": "x", "crs": "EPSG:4326"}}', '{"training": [1]}'):
@@ -163,6 +176,9 @@ def test_references_that_do_not_fit_are_refused(map_path: Path, tmp_path: Path) 
         assess(map_path, path, field="class")
     with pytest.raises(SettingsError, match="needs --field"):
         assess(map_path, path)
+    with pytest.raises(LabelError, match=r"^\S*r\.gpkg: has no field 'klass', but class") as told:
+        assess(map_path, path, field="klass")
+    assert str(told.value).count("r.gpkg") == 1
     nowhere = reference(tmp_path / "n.gpkg", ["crops"], [(0, 8)])
     with pytest.raises(LabelError, match=r"map\.tif: the map has no data at any reference pixel"):
         assess(map_path, nowhere, field="class")
@@ -289,6 +305,11 @@ def test_degrees_are_measured_at_the_middle_of_the_map() -> None:
     assert bar is not None
     assert bar.text == "10 km"
     assert bar.share == pytest.approx(10 / (111.32 * np.cos(np.radians(60))), rel=1e-6)
+
+
+def test_where_lengths_are_unknown_there_is_no_scale_bar() -> None:
+    local = CRS.from_wkt('LOCAL_CS["site",UNIT["metre",1]]')
+    assert scale_bar(Grid(local, Affine(10, 0, 0, 0, -10, 0), (60, 80))) is None
 
 
 def test_maps_in_degrees_have_no_hectares(tmp_path: Path) -> None:

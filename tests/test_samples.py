@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import math
+import sqlite3
 import time
+from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 
 import geopandas
 import numpy as np
+import pandas
 import pyogrio
 import pytest
 import shapely
@@ -213,6 +216,7 @@ def test_samples_of_another_image_are_noticed(stack: Stack, polygons: Path) -> N
         ({"code": 9}, "a code that its legend lacks"),
         ({"part": "maybe"}, "neither train nor test"),
         ({"geometry": shapely.Point(0, 0)}, "outside its image"),
+        ({"geometry": None}, "has no place"),
         ({"part": "test"}, "no training point is left of crops, trees, water"),
     ],
 )
@@ -226,6 +230,27 @@ def test_edits_that_break_samples_are_told(
         points[name] = value
     pyogrio.write_dataframe(points, path, layer="samples")
     with pytest.raises(LabelError, match=match):
+        read_samples(path)
+
+
+def test_samples_without_points_and_two_in_one_pixel_are_told(stack: Stack, polygons: Path, tmp_path: Path) -> None:
+    path = tmp_path / "samples.gpkg"
+    write_samples(sample(stack, polygons, field="class"), path)
+    points = pyogrio.read_dataframe(path, layer="samples")
+    pyogrio.write_dataframe(points.iloc[:0], path, layer="samples", geometry_type="Point")
+    with pytest.raises(LabelError, match="holds no points"):
+        read_samples(path)
+    pyogrio.write_dataframe(pandas.concat([points, points.iloc[:1]]), path, layer="samples")
+    with pytest.raises(LabelError, match="two points lie in one pixel; delete one of them"):
+        read_samples(path)
+
+
+def test_samples_whose_split_is_not_described_are_told(stack: Stack, polygons: Path, tmp_path: Path) -> None:
+    path = tmp_path / "samples.gpkg"
+    write_samples(sample(stack, polygons, field="class"), path)
+    with closing(sqlite3.connect(path)) as file, file:
+        file.execute("""UPDATE legend SET about = replace(about, '"method"', '"manner"')""")
+    with pytest.raises(LabelError, match="its split is not described"):
         read_samples(path)
 
 

@@ -69,6 +69,11 @@ def test_a_unit_that_contradicts_the_values_is_refused(pair, sar, options, asked
         pair(sar, AlignSettings(sar_unit=asked), **options)
 
 
+def test_a_unit_asked_for_and_another_stated_is_refused(pair):
+    with pytest.raises(RasterError, match=r"--sar-unit says db, its tags say power\. Correct one of them"):
+        pair(10 * np.log10(POWER), AlignSettings(sar_unit="db"), tags={"SAR_UNIT": "power"})
+
+
 def test_a_stated_unit_is_believed(pair):
     assert pair(10 * np.log10(POWER), tags={"SAR_UNIT": "dB"}).sar_unit == "db"
 
@@ -120,6 +125,15 @@ def test_mostly_masked_scenes_are_warned_of_and_empty_ones_refused(pair, caplog)
         pair(sar, spectral=spectral)
 
 
+def test_data_that_no_sample_of_windows_meets_is_found_all_the_same(pair):
+    shape = (2, 900, 900)
+    spectral, sar = np.full(shape, np.nan, np.float32), RNG.gamma(4, 0.05, shape).astype(np.float32)
+    with pytest.raises(RasterError, match=r"hsi\.tif: no band is left, they hold no data"):
+        pair(sar, spectral=spectral)
+    spectral[:, 200:230, 200:230] = 500  # between the nine windows at the corners, edges and centre
+    assert pair(sar, spectral=spectral).read_valid(Window(200, 200, 30, 30)).all()
+
+
 # Windows
 
 
@@ -147,6 +161,11 @@ def test_beyond_the_border_the_scene_is_its_mirror_image(pair, pad):
     mirrored = np.pad(scene.spectral, ((0, 0), (pad, pad), (pad, pad)), mode="reflect")
     np.testing.assert_array_equal(padded.spectral, mirrored)
     np.testing.assert_array_equal(padded.valid, np.pad(scene.valid, pad, mode="reflect"))
+
+
+def test_a_scene_of_one_row_is_its_own_mirror_image(pair):
+    stack = pair(POWER[:, :1], spectral=REFLECTANCE[:, :1])
+    np.testing.assert_array_equal(stack.read_padded(-3, 0, 7, 50).sar, POWER[:, [0] * 7])
 
 
 def test_a_padded_window_inside_the_scene_is_the_window(pair):
@@ -199,6 +218,9 @@ def test_swapped_images_are_noticed(write_tif):
     hsi = write_tif("hsi.tif", REFLECTANCE)
     with pytest.raises(RasterError, match="Give the HSI/MSI first"):
         align(sar, hsi)
+    sentinel_2 = write_tif("s2.tif", REFLECTANCE, names=("B02", "B03", "B04", "B08"))
+    with pytest.raises(RasterError, match="is given as the SAR image but is Sentinel-2"):
+        align(hsi, sentinel_2)
 
 
 @pytest.mark.parametrize(

@@ -16,9 +16,10 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from landcover_bdgf.bench.matlab import PUBLISHED, published_scene
 from landcover_bdgf.bench.simulated import NAME, class_names, simulated_sar, simulated_scene
 from landcover_bdgf.errors import LabelError, SettingsError
+from landcover_bdgf.grid import Grid
 from landcover_bdgf.labels import read_labels
-from landcover_bdgf.legend import Legend
-from landcover_bdgf.raster import grid_of, open_raster
+from landcover_bdgf.legend import MAX_CLASSES, Legend
+from landcover_bdgf.raster import grid_of, open_raster, read_band
 from landcover_bdgf.stack import AlignSettings, Stack, align
 
 DESCRIPTION = "dataset.toml"
@@ -129,15 +130,46 @@ def _description(name: str) -> Path:
     return path
 
 
-def _described(path: Path, work: Path) -> Dataset:
+def read_description(path: Path) -> Description:
+    """What ``dataset.toml`` says; SettingsError if it is no TOML, or says anything else."""
     try:
-        description = Description.model_validate(tomllib.loads(path.read_text(encoding="utf-8")))
+        return Description.model_validate(tomllib.loads(path.read_text(encoding="utf-8")))
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
         raise SettingsError(f"{path}: cannot be read as TOML: {error}.") from None
     except ValidationError as error:
         first = error.errors()[0]
         key = ".".join(str(part) for part in first["loc"])
         raise SettingsError(f"{path}: key {key!r}: {first['msg']}. See {Description.__name__}.") from None
+
+
+def read_codes(path: Path, grid: Grid) -> NDArray[np.uint16]:
+    """Class codes (h, w) of a label raster on that grid; 0 where it has none.
+
+    Raises
+    ------
+    RasterError
+        The file is damaged.
+    LabelError
+        It lies on another grid, or holds no codes.
+    """
+    with open_raster(path) as dataset:
+        own = grid_of(dataset)
+        if not own.same_as(grid):
+            raise LabelError(
+                f"{path}: lies on another grid than the spectral image ({own.describe()}; the image: "
+                f"{grid.describe()}). Warp it with gdalwarp -r near, or give polygons."
+            )
+        codes = read_band(dataset, masked=True)
+    if codes.dtype.kind not in "iu":
+        raise LabelError(f"{path}: holds {codes.dtype}, class codes are whole numbers. Convert it.")
+    labels = np.maximum(np.ma.filled(codes, 0), 0)
+    if labels.max() > MAX_CLASSES:
+        raise LabelError(f"{path}: holds class {labels.max()}, codes go up to {MAX_CLASSES}. Number the classes anew.")
+    return labels.astype(np.uint16)
+
+
+def _described(path: Path, work: Path) -> Dataset:
+    description = read_description(path)
     settings = AlignSettings(spectral_offset=description.spectral_offset)
     name = path.parent.name if path.name == DESCRIPTION else path.stem
     spectral = _beside(path, description.spectral)
@@ -153,28 +185,14 @@ def _described(path: Path, work: Path) -> Dataset:
         truth[pixels.rows, pixels.cols] = pixels.codes
         names = {str(entry.code): entry.name for entry in pixels.legend.entries}
     else:
-        truth, names = _read_codes(labels, stack), description.names
-        truth[np.isin(truth, [int(code) for code in ignore if code.isdigit()])] = 0
+        truth, names = read_codes(labels, stack.grid), description.names
+        truth[np.isin(truth, [int(code) for code in ignore if code.isdecimal()])] = 0
     simulated = "scene" if description.simulated else "SAR" if description.sar is None else ""
     return _dataset(name, stack, truth, names, simulated=simulated)
 
 
 def _beside(path: Path, source: str | list[str]) -> Path | list[Path]:
     return path.parent / source if isinstance(source, str) else [path.parent / one for one in source]
-
-
-def _read_codes(path: Path, stack: Stack) -> NDArray[np.uint16]:
-    with open_raster(path) as dataset:
-        if not grid_of(dataset).same_as(stack.grid):
-            raise LabelError(
-                f"{path}: lies on another grid than the spectral image ({grid_of(dataset).describe()}; the image: "
-                f"{stack.grid.describe()}). Warp it with gdalwarp -r near, or give polygons."
-            )
-        codes = dataset.read(1)
-        there = dataset.read_masks(1) > 0
-    if codes.dtype.kind not in "iu":
-        raise LabelError(f"{path}: holds {codes.dtype}, class codes are whole numbers. Convert it.")
-    return np.where(there & (codes > 0), codes, 0).astype(np.uint16)
 
 
 def _dataset(

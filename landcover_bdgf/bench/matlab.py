@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,8 +14,9 @@ from affine import Affine
 from numpy.typing import NDArray
 from rasterio.crs import CRS
 from rasterio.windows import Window
-from scipy.io import loadmat
+from scipy.io import loadmat, whosmat
 
+from landcover_bdgf.door import check_packing
 from landcover_bdgf.errors import LabelError, RasterError, SettingsError
 from landcover_bdgf.grid import Grid
 from landcover_bdgf.provenance import digest
@@ -31,6 +33,7 @@ log = logging.getLogger("landcover_bdgf")
 NOWHERE = CRS.from_epsg(32632)
 HDF5 = b"\x89HDF\r\n\x1a\n"
 HDF5_AT = 512  # behind MATLAB's own header
+LARGEST_ITEM = 8  # bytes of a number
 
 
 @dataclass(frozen=True)
@@ -127,7 +130,7 @@ def read_matlab(path: Path, name: str) -> NDArray[Any]:
         The file cannot be read, or holds no such array.
     """
     try:
-        arrays = _read_hdf5(path) if _is_hdf5(path) else loadmat(path)
+        arrays = _read_hdf5(path) if _is_hdf5(path) else _read_v5(path)
     except RasterError:
         raise
     except Exception as error:  # a damaged file takes scipy by surprise in many ways
@@ -149,6 +152,12 @@ def _is_hdf5(path: Path) -> bool:
     return HDF5 in (head[: len(HDF5)], head[HDF5_AT:])
 
 
+def _read_v5(path: Path) -> dict[str, Any]:
+    declared = sum(LARGEST_ITEM * math.prod(shape) for _, shape, _ in whosmat(path, appendmat=False))
+    check_packing(str(path), declared, path.stat().st_size, "MATLAB")
+    return loadmat(path, appendmat=False)
+
+
 def _read_hdf5(path: Path) -> dict[str, NDArray[Any]]:
     if h5py is None:
         raise RasterError(f"{path}: is of MATLAB 7.3, which needs h5py: pip install h5py.")
@@ -156,7 +165,10 @@ def _read_hdf5(path: Path) -> dict[str, NDArray[Any]]:
         own = (key for key in file if isinstance(file.get(key, getlink=True), h5py.HardLink))
         found = {key: file[key] for key in own if isinstance(file[key], h5py.Dataset)}
         # Links, and data sets whose values lie elsewhere, would read other files.
-        return {key: value[()].T for key, value in found.items() if not (value.external or value.is_virtual)}
+        within = {key: value for key, value in found.items() if not (value.external or value.is_virtual)}
+        declared = sum(value.nbytes for value in within.values())
+        check_packing(str(path), declared, path.stat().st_size, "MATLAB")
+        return {key: value[()].T for key, value in within.items()}
 
 
 def _array(folder: Path, stem: str, published: Published) -> NDArray[Any]:

@@ -27,7 +27,7 @@ from landcover_bdgf.bench.matlab import NOWHERE, PUBLISHED, read_matlab
 from landcover_bdgf.errors import SettingsError
 from landcover_bdgf.grid import Grid
 from landcover_bdgf.image import open_image
-from landcover_bdgf.raster import RasterProfile, open_raster, write_raster
+from landcover_bdgf.raster import RasterProfile, open_raster, read_band, write_raster
 
 NAME = "simulated"
 PIXEL_M = 30.0
@@ -138,7 +138,7 @@ def _spectra(path: Path) -> tuple[dict[str, NDArray[np.float32]], tuple[str, ...
     height, width = image.grid.shape_hw
     pixels, valid = image.read(Window(0, 0, width, height))
     with open_raster(path.with_name("labels.tif")) as dataset:
-        codes = dataset.read(1)
+        codes = read_band(dataset)
     chosen = pixels[::EVERY] / 10_000
     names = tuple(f"{band.wavelength_nm:.0f} nm" for band in image.bands[::EVERY] if band.wavelength_nm)
     library = {kind: chosen[:, valid & (codes == code)].T.astype(np.float32) for kind, code in ENMAP_CODES.items()}
