@@ -311,6 +311,8 @@ def main() -> None:
         )  # None, or the exit code of an early end such as --help or Ctrl-C
     except (Exception, KeyboardInterrupt) as error:
         code = terminal.explain(error)
+    finally:
+        sys.unraisablehook, sys.excepthook = sys.__unraisablehook__, sys.__excepthook__
     sys.exit(code)
 
 

@@ -23,8 +23,9 @@ from rasterio.windows import Window
 from landcover_bdgf.errors import RasterError
 
 MOST_POINTS = 2000  # Sentinel-1 has about 200; the spline of n costs n³ once, and n for each pixel
-MOST_FOLDED = 64  # source pixels that may lie between those of a window, for each of its own
-MOST_MISSED = 0.001  # of the image, between a place and where the spline back puts it, but for a pixel of rounding
+# Of the image, between a place and where the spline back puts it, but for a pixel of rounding. A good spline misses by
+# nothing: GDAL, from 3.8 on, turns it round by iteration.
+MOST_MISSED = 0.001
 
 REMEDY = "Terrain-correct it first, for example with SNAP."
 STEPS = 32  # of a lattice over the image that tells where it lies
@@ -92,8 +93,6 @@ class PlacedByPoints:
         if inside.any():
             rows, cols = rows[inside], cols[inside]
             part = Window.from_slices((rows.min(), rows.max() + 1), (cols.min(), cols.max() + 1))
-            if part.height * part.width > MOST_FOLDED * max(inside.size, MOST_FOLDED**2):
-                raise RasterError(f"{self.name}: its ground-control points contradict one another. {REMEDY}")
             values[:, inside] = read(part)[:, rows - part.row_off, cols - part.col_off]
         return values
 

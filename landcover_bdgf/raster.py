@@ -117,7 +117,7 @@ def grid_of(dataset: DatasetReader, *, crs: CRS | None = None) -> Grid:
 
 
 def read_band(dataset: DatasetReader, window: Window | None = None, **options: Any) -> NDArray[Any]:
-    """The first band of a map, or a window of it; ``options`` are those of ``dataset.read``.
+    """The first band of a raster of classes, or a window of it; ``options`` are those of ``dataset.read``.
 
     Raises
     ------
@@ -127,7 +127,9 @@ def read_band(dataset: DatasetReader, window: Window | None = None, **options: A
     try:
         return dataset.read(1, window=window, **options)
     except RasterioError as error:
-        raise RasterError(f"{dataset.name}: cannot be read, it may be damaged. Copy it again, or map again.") from error
+        raise RasterError(
+            f"{dataset.name}: cannot be read, it may be damaged. Copy it again, or make it anew."
+        ) from error
 
 
 def is_south_up(dataset: DatasetReader) -> bool:

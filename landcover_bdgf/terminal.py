@@ -39,7 +39,7 @@ def listen(output: Output) -> None:
     log = logging.getLogger("landcover_bdgf")
     log.handlers, log.propagate = [handler], False
     log.setLevel(logging.WARNING if output.quiet else logging.DEBUG if output.verbose else logging.INFO)
-    if "--debug" not in sys.argv:  # what libraries cannot raise would come out as a traceback
+    if "--debug" not in sys.argv:  # of errors in its callbacks rasterio tells both hooks, which would print tracebacks
         sys.unraisablehook, sys.excepthook = _whisper, _whisper
 
 
@@ -101,7 +101,7 @@ def _system_says(error: OSError) -> int:
 
 
 def _whisper(*found: object) -> None:
-    logging.getLogger("landcover_bdgf").debug("a library could not say what it found: %s", found)
+    logging.getLogger("landcover_bdgf").debug("an error that could not be raised: %s", found)
 
 
 class _Line(logging.Formatter):

@@ -73,7 +73,6 @@ CASES = [
     Case("across the antimeridian", bad.across_the_antimeridian, "check far.tif bad.tif", 0, "valid in both sensors: *"),
     Case("one pixel", bad.image(lambda a: a[:, :1, :1]), CHECK, 3, "sar.tif: does not overlap bad.tif: one covers 13.5315…13.5317° E, 52.3413…52.3413° N, the other 13.5311…13.5418° E, 52.3354…52.3413° N (WGS84), 0 km apart. Give images of one place, or correct a wrong CRS with --hsi-crs or --sar-crs."),
     Case("smaller than a window", bad.image(lambda a: a[:, :5, :5]), CHECK, 0, "grid: 5 × 5 px*"),
-    Case("a CRS that cannot be quoted", bad.envi_that_cannot_be_quoted, "check bad.img sar.tif", 0, "spectral: 10 bands of bad.img; Sentinel-2"),
     Case("names in GBK", bad.envi_in_gbk, "check bad.img sar.tif", 3, "bad.img: names its bands in another encoding than UTF-8. Save its header as UTF-8, or write it anew with gdal_translate."),
     Case("no size", bad.tiff(0, 0), CHECK, 3, "bad.tif: cannot be read as GeoTIFF, ENVI or JPEG 2000. Is it whole, and of one of these formats?"),
     Case("two million columns", bad.tiff(2_000_000, 16), CHECK, 3, "bad.tif: says it holds 1 bands of 2000000 × 16 pixels; at most 4096 bands and 1000000 pixels a side are read. Cut out what you need with gdal_translate."),

@@ -7,11 +7,13 @@ from typing import Any
 import h5py
 import numpy as np
 import pytest
+from affine import Affine
 from conftest import WriteTif
 from numpy.typing import NDArray
 from rasterio.windows import Window
 from scipy.io import loadmat, savemat
 from scipy.ndimage import binary_erosion, uniform_filter
+from scipy.sparse import coo_matrix
 
 from landcover_bdgf.bench.datasets import open_dataset
 from landcover_bdgf.bench.matlab import PUBLISHED, read_matlab
@@ -102,12 +104,21 @@ def test_files_that_are_no_matlab(tmp_path: Path) -> None:
 def test_a_matlab_file_that_would_fill_the_machine(tmp_path: Path) -> None:
     with h5py.File(tmp_path / "a.mat", "w") as file:  # 6 kB that say they hold a terabyte
         file.create_dataset("a", (1_000_000, 125_000), "f8", chunks=(1000, 1000))
-    savemat(tmp_path / "b.mat", {"b": np.zeros((64, 64))})
+    savemat(tmp_path / "b.mat", {"b": np.ones((64, 64)).astype(object)})  # for cells room is made before they are read
     whole = (tmp_path / "b.mat").read_bytes()
     (tmp_path / "b.mat").write_bytes(whole.replace(2 * (64).to_bytes(4, "little"), 2 * (1 << 20).to_bytes(4, "little")))
     for name in "ab":
         with pytest.raises(RasterError, match=r"says it holds \d+\.\d GB of pixels in \d+ kB"):
             read_matlab(tmp_path / f"{name}.mat", name)
+
+
+def test_a_matlab_file_of_few_labels_is_packed_tightly_and_read(tmp_path: Path) -> None:
+    labels = np.zeros((6000, 6000), np.uint8)
+    labels[:2, :2] = 3
+    sparse = coo_matrix(([1.0], ([5], [5])), shape=(1_000_000, 1_000_000))  # of a terabyte, were it full
+    savemat(tmp_path / "c.mat", {"c": labels, "s": sparse}, do_compression=True)
+    assert (tmp_path / "c.mat").stat().st_size < 60_000
+    assert np.array_equal(read_matlab(tmp_path / "c.mat", "c"), labels)
 
 
 def test_a_matlab_file_names_no_other_file(tmp_path: Path) -> None:
@@ -153,6 +164,9 @@ def test_a_raster_as_truth(tmp_path: Path, scene_files: SceneFiles, write_tif: W
     assert dataset.truth[80, 20] == 2
     assert dataset.truth[80, 1] == 0
     assert dataset.truth[2, -2] == 0, "where a sensor has no data, there is no label"
+    south_up = options | {"transform": Affine(10, 0, 399_960, 0, 10, 5_800_020 - 1040)}
+    flipped = described(scene_files, tmp_path, write_tif("s.tif", codes[::-1], **south_up), "[names]", '7 = "wood"')
+    assert np.array_equal(open_dataset(str(flipped), None, tmp_path).truth, dataset.truth)
     many = described(scene_files, tmp_path, write_tif("m.tif", codes.astype(np.int32) + 65_530, **options))
     with pytest.raises(LabelError, match=r"m.tif: holds class 65537, codes go up to 65535"):
         open_dataset(str(many), None, tmp_path)

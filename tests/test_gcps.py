@@ -141,23 +141,28 @@ def test_points_that_place_nothing(
         open_image(path, warp_gcps=True)
 
 
-@pytest.mark.parametrize("spacing", [100, 250, 500])
-@pytest.mark.parametrize("at", [0, 10, 17])
-def test_one_point_that_claims_the_place_of_others_is_noticed(spacing: int, at: int, tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("spacing", "at", "off_px"),
+    [(500, 0, (1503, 1503)), (500, 3, (-284, 349)), (250, 10, (8, -175)), (250, 47, (-198, 29)), (100, 417, (-70, -3))],
+)
+def test_a_point_that_claims_the_place_of_others_is_noticed(
+    spacing: int, at: int, off_px: tuple[int, int], tmp_path: Path
+) -> None:
     """Far from it all pixels would lie where they belong, and near it anywhere."""
     path, size = tmp_path / "claimed.tif", {"width": 2000, "height": 2000, "count": 1, "dtype": "uint8"}
     lattice = [(r, c) for r in range(0, 2001, spacing) for c in range(0, 2001, spacing)]
-    points = [GroundControlPoint(r, c, 10 + c / 1e4, 50 - r / 1e4) for r, c in lattice]
-    for wrong in (False, True):
-        if wrong:
-            points[at] = GroundControlPoint(*lattice[at], 10.1503, 49.8497)
+    places = [(10 + c / 1e4, 50 - r / 1e4) for r, c in lattice]
+
+    def opened() -> tuple[int, int]:
         with rasterio.open(
             path, "w", driver="GTiff", crs="EPSG:4326", transform=rasterio.Affine.scale(2), **size
         ) as file:
             file.write(np.ones((1, 2000, 2000), np.uint8))
+            points = [GroundControlPoint(*rc, *xy) for rc, xy in zip(lattice, places, strict=True)]
             file.gcps = points, CRS.from_epsg(4326)
-        if wrong:
-            with pytest.raises(RasterError, match="place it nowhere, or contradict one another"):
-                open_image(path, warp_gcps=True)
-        else:
-            assert open_image(path, warp_gcps=True).grid.shape_hw == (2000, 2000)
+        return open_image(path, warp_gcps=True).grid.shape_hw
+
+    assert opened() == (2000, 2000)
+    places[at] = (places[at][0] + off_px[1] / 1e4, places[at][1] - off_px[0] / 1e4)
+    with pytest.raises(RasterError, match="place it nowhere, or contradict one another"):
+        opened()

@@ -70,6 +70,20 @@ def test_only_formats_that_hold_their_own_pixels_are_left() -> None:
     assert set(pyogrio.list_drivers()) <= KEPT
 
 
+def test_errors_that_cannot_be_raised_stay_off_the_terminal(
+    tmp_path: Path, write_tif: WriteTif, noise: np.ndarray
+) -> None:
+    image = write_tif("a.img", noise, driver="ENVI")
+    header = image.with_suffix(".hdr").read_bytes()
+    assert b'"Latitude_Of_Origin",0.0' in header  # which GDAL quotes in an error, and rasterio takes for UTF-8
+    image.with_suffix(".hdr").write_bytes(
+        header.replace(b'"Latitude_Of_Origin",0.0', b'"Latitude_Of_Origin",\x87\x8b0.0')
+    )
+    quiet, loud = run("info", image), run("info", image, "--debug")
+    assert (quiet.returncode, quiet.stderr) == (0, "")
+    assert "UnicodeDecodeError" in loud.stderr
+
+
 def test_a_lock_that_came_too_late_is_noticed(scene_files: SceneFiles) -> None:
     done = run("info", scene_files.spectral, before="import pyogrio")
     assert done.returncode == BdgfError.exit_code

@@ -121,7 +121,6 @@ def test_an_image_without_bands_is_refused():
 
 def test_a_block_that_must_be_decoded_whole_is_refused(tmp_path):
     bad.tiff(40_000, 40_000, tile=40_000)(tmp_path)  # one tile
-    os.truncate(tmp_path / "bad.tif", 2_000_000)  # into which it might be packed
     with pytest.raises(RasterError, match=r"has blocks of 1\.6 GB, .* gdal_translate -co TILED=YES"):
         open_raster(tmp_path / "bad.tif")
 

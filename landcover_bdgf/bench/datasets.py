@@ -19,7 +19,7 @@ from landcover_bdgf.errors import LabelError, SettingsError
 from landcover_bdgf.grid import Grid
 from landcover_bdgf.labels import read_labels
 from landcover_bdgf.legend import MAX_CLASSES, Legend
-from landcover_bdgf.raster import grid_of, open_raster, read_band
+from landcover_bdgf.raster import grid_of, is_south_up, open_raster, read_band
 from landcover_bdgf.stack import AlignSettings, Stack, align
 
 DESCRIPTION = "dataset.toml"
@@ -142,7 +142,7 @@ def read_description(path: Path) -> Description:
         raise SettingsError(f"{path}: key {key!r}: {first['msg']}. See {Description.__name__}.") from None
 
 
-def read_codes(path: Path, grid: Grid) -> NDArray[np.uint16]:
+def read_label_raster(path: Path, grid: Grid) -> NDArray[np.uint16]:
     """Class codes (h, w) of a label raster on that grid; 0 where it has none.
 
     Raises
@@ -159,12 +159,15 @@ def read_codes(path: Path, grid: Grid) -> NDArray[np.uint16]:
                 f"{path}: lies on another grid than the spectral image ({own.describe()}; the image: "
                 f"{grid.describe()}). Warp it with gdalwarp -r near, or give polygons."
             )
-        codes = read_band(dataset, masked=True)
+        codes = read_band(dataset, masked=True)[:: -1 if is_south_up(dataset) else 1]
     if codes.dtype.kind not in "iu":
         raise LabelError(f"{path}: holds {codes.dtype}, class codes are whole numbers. Convert it.")
     labels = np.maximum(np.ma.filled(codes, 0), 0)
     if labels.max() > MAX_CLASSES:
-        raise LabelError(f"{path}: holds class {labels.max()}, codes go up to {MAX_CLASSES}. Number the classes anew.")
+        raise LabelError(
+            f"{path}: holds class {labels.max()}, codes go up to {MAX_CLASSES}. Number them anew, or declare "
+            "it as nodata if it is none."
+        )
     return labels.astype(np.uint16)
 
 
@@ -185,7 +188,7 @@ def _described(path: Path, work: Path) -> Dataset:
         truth[pixels.rows, pixels.cols] = pixels.codes
         names = {str(entry.code): entry.name for entry in pixels.legend.entries}
     else:
-        truth, names = read_codes(labels, stack.grid), description.names
+        truth, names = read_label_raster(labels, stack.grid), description.names
         truth[np.isin(truth, [int(code) for code in ignore if code.isdecimal()])] = 0
     simulated = "scene" if description.simulated else "SAR" if description.sar is None else ""
     return _dataset(name, stack, truth, names, simulated=simulated)

@@ -33,7 +33,8 @@ log = logging.getLogger("landcover_bdgf")
 NOWHERE = CRS.from_epsg(32632)
 HDF5 = b"\x89HDF\r\n\x1a\n"
 HDF5_AT = 512  # behind MATLAB's own header
-LARGEST_ITEM = 8  # bytes of a number
+# What scipy makes room for before it reads. Of numbers it takes as many as are there, even doubles of a byte each.
+PLACE_BYTES = {"cell": 8, "char": 8, "struct": 8, "object": 8}
 
 
 @dataclass(frozen=True)
@@ -153,7 +154,8 @@ def _is_hdf5(path: Path) -> bool:
 
 
 def _read_v5(path: Path) -> dict[str, Any]:
-    declared = sum(LARGEST_ITEM * math.prod(shape) for _, shape, _ in whosmat(path, appendmat=False))
+    listed = whosmat(path, appendmat=False)
+    declared = sum(PLACE_BYTES.get(kind, 1) * math.prod(shape) for _, shape, kind in listed if kind != "sparse")
     check_packing(str(path), declared, path.stat().st_size, "MATLAB")
     return loadmat(path, appendmat=False)
 

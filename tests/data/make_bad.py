@@ -318,13 +318,6 @@ def envi_in_gbk(folder: Path) -> None:
     (folder / "bad.hdr").write_bytes(header.replace("B02", "蓝色").encode("gbk"))
 
 
-def envi_that_cannot_be_quoted(folder: Path) -> None:
-    """An ENVI image whose CRS has a parameter that GDAL complains of, in bytes that are no text."""
-    image(driver="ENVI", to="bad.img")(folder)
-    header = (folder / "bad.hdr").read_bytes()
-    (folder / "bad.hdr").write_bytes(header.replace(b'"Latitude_Of_Origin",0.0', b'"Latitude_Of_Origin",\x87\x8b0.0'))
-
-
 def set_gcps_on_a_line(file: Any) -> None:
     """Which place nothing."""
     file.gcps = [GroundControlPoint(0, i, ORIGIN[0] + 10 * i, ORIGIN[1]) for i in range(4)], UTM
