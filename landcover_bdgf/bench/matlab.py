@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,8 +13,8 @@ from affine import Affine
 from numpy.typing import NDArray
 from rasterio.crs import CRS
 from rasterio.windows import Window
-from scipy.io import loadmat, whosmat
 
+from landcover_bdgf.bench.mat5 import read_mat5
 from landcover_bdgf.door import check_packing
 from landcover_bdgf.errors import LabelError, RasterError, SettingsError
 from landcover_bdgf.grid import Grid
@@ -33,8 +32,6 @@ log = logging.getLogger("landcover_bdgf")
 NOWHERE = CRS.from_epsg(32632)
 HDF5 = b"\x89HDF\r\n\x1a\n"
 HDF5_AT = 512  # behind MATLAB's own header
-# What scipy makes room for before it reads. Of numbers it takes as many as are there, even doubles of a byte each.
-PLACE_BYTES = {"cell": 8, "char": 8, "struct": 8, "object": 8}
 
 
 @dataclass(frozen=True)
@@ -131,10 +128,10 @@ def read_matlab(path: Path, name: str) -> NDArray[Any]:
         The file cannot be read, or holds no such array.
     """
     try:
-        arrays = _read_hdf5(path) if _is_hdf5(path) else _read_v5(path)
+        arrays = _read_hdf5(path) if _is_hdf5(path) else read_mat5(path.read_bytes())
     except RasterError:
         raise
-    except Exception as error:  # a damaged file takes scipy by surprise in many ways
+    except Exception as error:  # a damaged file takes h5py by surprise in many ways
         raise RasterError(f"{path}: cannot be read as a MATLAB file: {error}.") from error
     numeric = {
         key: value for key, value in arrays.items()
@@ -151,13 +148,6 @@ def _is_hdf5(path: Path) -> bool:
     with path.open("rb") as file:
         head = file.read(HDF5_AT + len(HDF5))
     return HDF5 in (head[: len(HDF5)], head[HDF5_AT:])
-
-
-def _read_v5(path: Path) -> dict[str, Any]:
-    listed = whosmat(path, appendmat=False)
-    declared = sum(PLACE_BYTES.get(kind, 1) * math.prod(shape) for _, shape, kind in listed if kind != "sparse")
-    check_packing(str(path), declared, path.stat().st_size, "MATLAB")
-    return loadmat(path, appendmat=False)
 
 
 def _read_hdf5(path: Path) -> dict[str, NDArray[Any]]:
