@@ -18,13 +18,16 @@ HEADER_BYTES = 128
 ORDERS = {b"IM": "<", b"MI": ">"}
 MATRIX, COMPRESSED = 14, 15
 COMPLEX = 1 << 11
-STORED = {1: "i1", 2: "u1", 3: "i2", 4: "u2", 5: "i4", 6: "u4", 7: "f4", 9: "f8", 12: "i8", 13: "u8"}  # by type
-MEANT = {6: "f8", 7: "f4", 8: "i1", 9: "u1", 10: "i2", 11: "u2", 12: "i4", 13: "u4", 14: "i8", 15: "u8"}  # by class
+NUMERIC = range(6, 16)  # classes of arrays: double, single, int8 … uint64
+# How numbers are stored, by type: those of MATLAB's doubles that are small and whole take a byte each.
+STORED = {1: "i1", 2: "u1", 3: "i2", 4: "u2", 5: "i4", 6: "u4", 7: "f4", 9: "f8", 12: "i8", 13: "u8"}
 MOST_BYTES = 1 << 34  # of one file, unpacked; the largest that was published takes 1.6 GB
 
 
 def read_mat5(data: bytes) -> dict[str, NDArray[np.generic]]:
-    """The arrays of a file by name; cells, structures, text, sparse and complex arrays are left out.
+    """The arrays of a file by name, read-only, of the types they are stored as.
+
+    Cells, structures, text, sparse and complex arrays are left out.
 
     Raises
     ------
@@ -75,8 +78,7 @@ def _unpacked(body: memoryview, order: str, most: int) -> tuple[int, memoryview]
 def _array(body: memoryview, order: str) -> tuple[str, NDArray[np.generic]] | None:
     parts = _elements(body, order)
     (flags,) = struct.unpack_from(f"{order}I", next(parts)[1])
-    dtype = MEANT.get(flags & 0xFF)
-    if dtype is None or flags & COMPLEX:
+    if flags & 0xFF not in NUMERIC or flags & COMPLEX:
         return None
     shape = np.frombuffer(next(parts)[1], f"{order}i4").tolist()
     name = bytes(next(parts)[1]).decode("latin-1")
@@ -84,4 +86,4 @@ def _array(body: memoryview, order: str) -> tuple[str, NDArray[np.generic]] | No
     values = np.frombuffer(raw, order + STORED[kind])
     if min(shape, default=0) < 0 or len(values) != math.prod(shape):
         raise ValueError(f"it holds {len(values)} numbers for a shape of {shape}")
-    return name, values.astype(dtype).reshape(shape, order="F")
+    return name, values.astype(STORED[kind], copy=False).reshape(shape, order="F")
