@@ -107,13 +107,29 @@ def test_no_file_makes_a_connection(
     tally("way for a file to name an address, none asked", 1)
 
 
+@pytest.mark.parametrize(
+    "way", ["{site}/bucket/{name}", "/vsicurl/{site}/bucket/{name}", "/vsis3/bucket/{name}", "s3://bucket/{name}"]
+)
 def test_an_address_that_is_typed_is_read(
-    server: tuple[str, Path, list[str]], scene_files: SceneFiles, tmp_path: Path
+    way: str,
+    server: tuple[str, Path, list[str]],
+    scene_files: SceneFiles,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     site, folder, asked = server
+    (folder / "bucket").mkdir(exist_ok=True)
     for path in (scene_files.spectral, scene_files.sar):
-        (folder / path.name).write_bytes(path.read_bytes())
-    images = [f"{site}/{path.name}" for path in (scene_files.spectral, scene_files.sar)]
+        (folder / "bucket" / path.name).write_bytes(path.read_bytes())
+    ours = {
+        "S3_ENDPOINT": site.removeprefix("http://"),
+        "HTTPS": "NO",
+        "VIRTUAL_HOSTING": "FALSE",
+        "NO_SIGN_REQUEST": "YES",
+    }
+    for name, value in ours.items():  # the server stands in for a store of objects
+        monkeypatch.setenv(f"AWS_{name}", value)
+    images = [way.format(site=site, name=path.name) for path in (scene_files.spectral, scene_files.sar)]
     done = run("align", *images, "-o", tmp_path / "a.tif")
     assert done.returncode == 0, done.stderr
     local = run("align", scene_files.spectral, scene_files.sar, "-o", tmp_path / "b.tif")
