@@ -291,7 +291,8 @@ def test_reading_fails_in_mid_file(name: str, place: Place, tally: Tally) -> Non
 
 LIMITS = [("FSIZE", n) for n in (1, 5_000, 60_000)] + [("NOFILE", n) for n in (8, 16, 24, 40)]
 LIMITS += [("AS", n << 20) for n in (1, 16, 64, 256, 1024)]
-# Without memory LLVM, ITK and Python itself abort (where Python traces its threads, with a fault); OpenBLAS exits with 1.
+# Without memory LLVM, ITK and Python itself abort (where Python traces its threads, with a fault), and OpenBLAS exits
+# with 1.
 ENDED, NO_BLAS = (-signal.SIGABRT, -signal.SIGSEGV), "OpenBLAS error: Memory allocation still failed"
 
 
