@@ -24,7 +24,7 @@ from landcover_bdgf.errors import RasterError
 
 MOST_POINTS = 2000  # Sentinel-1 has about 200; the spline of n costs n³ once, and n for each pixel
 # Of the image, between a place and where the spline back puts it, but for a pixel of rounding. A good spline misses by
-# nothing: GDAL, from 3.8 on, turns it round by iteration.
+# nothing, in mountains too (GDAL 3.10).
 MOST_MISSED = 0.001
 
 REMEDY = "Terrain-correct it first, for example with SNAP."

@@ -132,7 +132,7 @@ def read_matlab(path: Path, name: str) -> NDArray[Any]:
     except RasterError:
         raise
     except Exception as error:  # a damaged file takes h5py by surprise in many ways
-        raise RasterError(f"{path}: cannot be read as a MATLAB file: {error}.") from error
+        raise RasterError(f"{path}: cannot be read as a MATLAB file: {error}. Copy it again.") from error
     numeric = {
         key: value for key, value in arrays.items()
         if isinstance(value, np.ndarray) and value.ndim >= 2 and value.dtype.kind in "iuf"
