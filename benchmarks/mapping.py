@@ -27,7 +27,8 @@ from sklearn.ensemble import RandomForestClassifier
 import landcover_bdgf as bdgf
 from landcover_bdgf.blocks import Block, BlockStream
 from landcover_bdgf.classifier import Classifier
-from landcover_bdgf.device import available_threads, open_workers
+from landcover_bdgf.device import open_workers
+from landcover_bdgf.limits import available_threads
 from landcover_bdgf.raster import Grid, RasterProfile, grid_of, open_raster, write_raster
 from landcover_bdgf.simulate import simulate, write_scene
 from landcover_bdgf.stack import Tile

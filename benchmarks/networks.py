@@ -11,7 +11,8 @@ from collections.abc import Callable
 import torch
 from rows import print_row
 
-from landcover_bdgf.device import available_threads, choose_device, open_workers
+from landcover_bdgf.device import choose_device, open_workers
+from landcover_bdgf.limits import available_threads
 from landcover_bdgf.networks.fusion import FusionNetwork, Inputs, apply_dense, apply_windows
 from landcover_bdgf.networks.scan import KERNELS, Scan, kernel
 from landcover_bdgf.networks.unet import HALO_PX, UNet, feature_channels

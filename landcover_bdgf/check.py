@@ -8,7 +8,8 @@ from typing import Any
 
 import torch
 
-from landcover_bdgf.device import available_threads, choose_device
+from landcover_bdgf.device import choose_device
+from landcover_bdgf.limits import available_threads
 from landcover_bdgf.networks.scan import kernel
 from landcover_bdgf.progress import track
 from landcover_bdgf.samples import Samples, SampleSettings, sample, samples_lines

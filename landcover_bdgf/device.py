@@ -7,7 +7,6 @@ for any number of threads (the operations of a piece never split a sum over thre
 
 from __future__ import annotations
 
-import os
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -21,6 +20,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from landcover_bdgf.errors import CheckpointError, ResourceError, SettingsError
+from landcover_bdgf.limits import available_threads
 
 Piece = TypeVar("Piece")
 Result = TypeVar("Result")
@@ -101,14 +101,6 @@ def choose_device(name: str) -> torch.device:
     if not there.get(device.type, False):
         raise ResourceError(f"--device {name}: there is no such device here. Use --device cpu.")
     return device
-
-
-def available_threads() -> int:
-    """Cores this process may use, or ``OMP_NUM_THREADS`` where that is set."""
-    wanted = os.environ.get("OMP_NUM_THREADS", "")
-    if wanted.isdigit():
-        return max(1, int(wanted))
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 class Workers:

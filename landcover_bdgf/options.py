@@ -16,6 +16,7 @@ from typing import Annotated, Any, Literal, TypeVar, get_type_hints
 import typer
 
 from landcover_bdgf.gdal import ALLOW_VRT, check_lock
+from landcover_bdgf.limits import check_memory_limits
 from landcover_bdgf.locks import check_not_input, reserved
 from landcover_bdgf.terminal import listen
 
@@ -91,6 +92,7 @@ def with_options(*groups: type) -> Callable[[Command], Command]:
         def run(**values: Any) -> None:
             filled = [group(**{f.name: values.pop(f.name) for f in fields(group)}) for group in groups]
             listen(filled[0])
+            check_memory_limits(command.__name__.rstrip("_"), filled[0].threads)
             check_lock()
             if (output := values.get("output")) is not None:
                 check_not_input(output, _read(values))

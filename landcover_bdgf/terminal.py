@@ -9,6 +9,7 @@ import os
 import re
 import sys
 import traceback
+from collections.abc import Iterator
 from types import FrameType
 from typing import Any, Protocol
 
@@ -17,8 +18,13 @@ import typer
 from landcover_bdgf.errors import BdgfError, OutputError, ResourceError, SettingsError
 
 INTERRUPTED, TERMINATED = 130, 143
-# What torch, C++ and oneDNN say when they get no memory.
-_NO_MEMORY = ("DefaultCPUAllocator", "bad_alloc", "could not create a primitive")
+LONGEST = 800  # characters of an error
+_USED_UP = "the memory that there is, or that a limit allows (ulimit -a), is used up."
+# What torch, C++, oneDNN, GDAL, libtiff, the loader of libraries and Python say when they get no memory.
+_NO_MEMORY = (
+    "DefaultCPUAllocator", "bad_alloc", "could not create a primitive", "cannot allocate", "No space for data buffer",
+    "failed to map segment", "can't start new thread",
+)  # fmt: skip
 
 
 class Output(Protocol):
@@ -62,11 +68,11 @@ def explain(error: BaseException) -> int:
         context = getattr(error, "ctx", None)
         command = context.command_path if context else "bdgf"
         return _error(f"{error.format_message()} See {command} --help.", SettingsError.exit_code)
+    if any(isinstance(e, MemoryError) or any(words in str(e) for words in _NO_MEMORY) for e in _with_causes(error)):
+        wanted = "Close other programs; a map takes less with --max-ram (bdgf map --help)."
+        return _error(f"{_USED_UP} {wanted}", ResourceError.exit_code)
     if isinstance(error, BdgfError):
         return _error(str(error), error.exit_code)
-    if isinstance(error, MemoryError) or any(words in str(error) for words in _NO_MEMORY):
-        wanted = "Close other programs; a map takes less with --max-ram (bdgf map --help)."
-        return _error(f"the memory of this machine is used up. {wanted}", ResourceError.exit_code)
     if "CUDA out of memory" in str(error):
         wanted = "Close what else uses it, halve training.batch or diffusion.batch (--set), or use --device cpu."
         return _error(f"the memory of the GPU is used up. {wanted}", ResourceError.exit_code)
@@ -96,8 +102,15 @@ def _system_says(error: OSError) -> int:
             "too many files are open. Close other programs, or allow more with ulimit -n.", ResourceError.exit_code
         )
     if error.errno in (errno.ENOMEM, errno.EAGAIN):
-        return _error("the memory of this machine is used up. Close other programs.", ResourceError.exit_code)
+        return _error(f"{_USED_UP} Close other programs.", ResourceError.exit_code)
     return 0
+
+
+def _with_causes(error: BaseException | None) -> Iterator[BaseException]:
+    """An error and those behind it: that a file could not be read says nothing of the file where there is no memory."""
+    while error is not None:
+        yield error
+        error = error.__cause__ or error.__context__
 
 
 def _whisper(*found: object) -> None:
@@ -111,5 +124,8 @@ class _Line(logging.Formatter):
 
 
 def _error(message: str, code: int) -> int:
-    print(f"bdgf: error: {one_line(message)}", file=sys.stderr)
+    line = one_line(message)
+    if len(line) > LONGEST:  # SQLite quotes all that it was told to do; the file comes first, the remedy last
+        line = f"{line[: LONGEST // 2]} … {line[-LONGEST // 2 :]}"
+    print(f"bdgf: error: {line}", file=sys.stderr)
     return code

@@ -81,7 +81,7 @@ def test_nothing_imports_the_command_line_and_nothing_goes_round() -> None:
 
 
 def test_help_needs_no_heavy_import() -> None:
-    light = {"cli", "options", "terminal", "errors", "__init__", "__main__"}
+    light = {"cli", "options", "terminal", "limits", "errors", "__init__", "__main__"}
     heavy = {"torch", "rasterio", "geopandas", "sklearn", "matplotlib", "numpy"}
     for name in light:
         assert not heavy & {i.split(".")[0] for i in imports(MODULES[name], at_start=True)}, name

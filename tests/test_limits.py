@@ -1,0 +1,89 @@
+"""Limits on memory, as ``ulimit`` sets them: too little is refused at once, and what is asked for is enough."""
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import rasterio
+from data import make_bad as bad
+from test_faults import COMMANDS
+
+from landcover_bdgf.limits import NEEDED_MIB, THREAD_MIB, available_threads
+
+pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="limits as Linux has them")
+
+START = "import sys; from landcover_bdgf.cli import main; sys.argv[0] = 'bdgf'; main()"
+# As where a notebook calls the command: all libraries are there, and 100 MB beside them.
+START_LATE = f"""
+import resource
+from pathlib import Path
+import landcover_bdgf.gdal
+landcover_bdgf.gdal.lock()
+import landcover_bdgf.chain
+taken = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
+resource.setrlimit(resource.RLIMIT_AS, (taken + 100 * 2**20, resource.RLIM_INFINITY))
+{START}"""
+
+
+def limited(command: str, folder: Path, *, start: str = START, **limits_mib: int) -> tuple[int, str]:
+    """Exit code and standard error of a command in a process of its own."""
+    import resource  # not on Windows
+
+    def limit() -> None:
+        for name, value in limits_mib.items():
+            resource.setrlimit(getattr(resource, name), (value * 2**20,) * 2)
+
+    words = [sys.executable, "-c", start, *command.split()]
+    done = subprocess.run(words, cwd=folder, capture_output=True, text=True, check=False, preexec_fn=limit)
+    return done.returncode, done.stderr
+
+
+@pytest.fixture(scope="module")
+def scene(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A small scene with all that the commands need."""
+    folder = tmp_path_factory.mktemp("scene")
+    (folder / "disk").mkdir()
+    bad.good_scene(folder)
+    return folder
+
+
+@pytest.mark.parametrize("name", ["RLIMIT_AS", "RLIMIT_DATA"])
+@pytest.mark.parametrize("command", ["info model.safetensors", "align msi.tif sar.tif -o out.tif", COMMANDS["train"]])
+def test_too_little_is_refused_before_a_library_ends_the_process(name: str, command: str, scene: Path) -> None:
+    typed, with_networks, without, _ = NEEDED_MIB[name]
+    needed_mib = (with_networks if command.startswith("train") else without) + THREAD_MIB * available_threads()
+    for limit_mib in (100, needed_mib // 2, needed_mib - 1):
+        code, said = limited(command, scene, **{name: limit_mib})
+        assert code == 7, said
+        wanted = (
+            rf"bdgf: error: {typed} {limit_mib * 1024}: leaves a process {limit_mib * 2**20 / 1e9:.2f} GB of memory, "
+            rf"bdgf {command.split()[0]} needs {needed_mib * 2**20 / 1e9:.2f} GB at least, with \d+ threads?\. "
+            r"Raise the limit(, or set OMP_NUM_THREADS=1 to need less)?\.\n"
+        )
+        assert re.fullmatch(wanted, said)
+
+
+@pytest.mark.parametrize("command", ["align", "sample", "train", "map", "job"])
+def test_what_is_asked_for_is_enough(command: str, scene: Path) -> None:
+    column = 2 if command == "align" else 1
+    limits = {name: needed[column] + THREAD_MIB * available_threads() for name, needed in NEEDED_MIB.items()}
+    folder = scene / "disk" if command == "job" else scene
+    code, said = limited(f"{COMMANDS[command]} --overwrite", folder, **limits)
+    assert code == 0, said
+
+
+def test_a_file_is_not_called_damaged_where_there_is_no_memory_to_read_it(scene: Path) -> None:
+    with rasterio.open(
+        scene / "block.tif", "w", driver="GTiff", width=8192, height=8192, count=3, dtype="uint8", interleave="pixel",
+        crs="EPSG:32633", transform=rasterio.Affine(10, 0, 500_000, 0, -10, 6_300_000), tiled=True, blockxsize=8192,
+        blockysize=8192, compress="deflate",
+    ) as file:  # fmt: skip
+        file.update_tags(made="of one block")
+    code, said = limited("align block.tif sar.tif -o out.tif", scene, start=START_LATE)
+    assert (code, said.splitlines()[-1]) == (
+        7,
+        "bdgf: error: the memory that there is, or that a limit allows (ulimit -a), is used up. Close other programs; "
+        "a map takes less with --max-ram (bdgf map --help).",
+    )
