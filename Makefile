@@ -18,7 +18,8 @@ check: $(READY)  ## formatting, lint and types
 
 trust: $(READY)  ## bad inputs, faults, flipped bits, mutated files, by the hundred: half an hour; make test has a short form
 	@BDGF_TRIALS=$(or $(TRIALS),30) BDGF_FLIPS=120 $(BIN)/python -m pytest --numprocesses auto --maxprocesses 4 --dist worksteal \
-	    tests/test_bad_inputs.py tests/test_gdal.py tests/test_verify.py tests/test_killed.py tests/test_faults.py tests/test_fuzz.py
+	    tests/test_bad_inputs.py tests/test_gdal.py tests/test_verify.py tests/test_killed.py tests/test_limits.py \
+	    tests/test_faults.py tests/test_fuzz.py
 
 kernels: $(READY)  ## the CUDA kernels in their interpreter; installs Triton, 1 GB
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[triton]'

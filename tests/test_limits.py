@@ -1,5 +1,6 @@
 """Limits on memory, as ``ulimit`` sets them: too little is refused at once, and what is asked for is enough."""
 
+import random
 import re
 import subprocess
 import sys
@@ -7,10 +8,11 @@ from pathlib import Path
 
 import pytest
 import rasterio
+from conftest import Tally
 from data import make_bad as bad
-from test_faults import COMMANDS
+from test_faults import COMMANDS, IN_THE_DISK, SOME
 
-from landcover_bdgf.limits import NEEDED_MIB, THREAD_MIB, available_threads
+from landcover_bdgf.limits import NEEDED_MIB, THREAD_MIB, WITHOUT_NETWORKS, available_threads
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="limits as Linux has them")
 
@@ -46,32 +48,55 @@ def scene(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("scene")
     (folder / "disk").mkdir()
     bad.good_scene(folder)
+    code, said = limited("map msi.tif sar.tif --model model.safetensors -o map.tif", folder)
+    assert code == 0, said
     return folder
+
+
+def needed_mib(name: str, command: str) -> int:
+    """What a limit must leave the command."""
+    _, with_networks, without, _ = NEEDED_MIB[name]
+    return (without if command in WITHOUT_NETWORKS else with_networks) + THREAD_MIB * available_threads()
+
+
+def where(command: str, scene: Path) -> Path:
+    """The folder to type it in."""
+    return scene / "disk" if command in IN_THE_DISK else scene
 
 
 @pytest.mark.parametrize("name", ["RLIMIT_AS", "RLIMIT_DATA"])
 @pytest.mark.parametrize("command", ["info model.safetensors", "align msi.tif sar.tif -o out.tif", COMMANDS["train"]])
 def test_too_little_is_refused_before_a_library_ends_the_process(name: str, command: str, scene: Path) -> None:
-    typed, with_networks, without, _ = NEEDED_MIB[name]
-    needed_mib = (with_networks if command.startswith("train") else without) + THREAD_MIB * available_threads()
-    for limit_mib in (100, needed_mib // 2, needed_mib - 1):
+    typed, needed = NEEDED_MIB[name][0], needed_mib(name, command.split()[0])
+    for limit_mib in (100, needed // 2, needed - 1):
         code, said = limited(command, scene, **{name: limit_mib})
         assert code == 7, said
         wanted = (
             rf"bdgf: error: {typed} {limit_mib * 1024}: leaves a process {limit_mib * 2**20 / 1e9:.2f} GB of memory, "
-            rf"bdgf {command.split()[0]} needs {needed_mib * 2**20 / 1e9:.2f} GB at least, with \d+ threads?\. "
+            rf"bdgf {command.split()[0]} needs {needed * 2**20 / 1e9:.2f} GB at least, with \d+ threads?\. "
             r"Raise the limit(, or set OMP_NUM_THREADS=1 to need less)?\.\n"
         )
         assert re.fullmatch(wanted, said)
 
 
-@pytest.mark.parametrize("command", ["align", "sample", "train", "map", "job"])
+@pytest.mark.parametrize("command", COMMANDS)
 def test_what_is_asked_for_is_enough(command: str, scene: Path) -> None:
-    column = 2 if command == "align" else 1
-    limits = {name: needed[column] + THREAD_MIB * available_threads() for name, needed in NEEDED_MIB.items()}
-    folder = scene / "disk" if command == "job" else scene
-    code, said = limited(f"{COMMANDS[command]} --overwrite", folder, **limits)
+    limits = {name: needed_mib(name, command) for name in NEEDED_MIB}
+    code, said = limited(f"{COMMANDS[command]} --overwrite", where(command, scene), **limits)
     assert code == 0, said
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_any_limit_is_told_or_enough(command: str, scene: Path, tally: Tally) -> None:
+    chance, told = random.Random(command), 0
+    for _ in range(SOME):
+        name = chance.choice(list(NEEDED_MIB))
+        limit = int(chance.uniform(0.1, 1.3) * needed_mib(name, command))
+        code, said = limited(f"{COMMANDS[command]} --overwrite", where(command, scene), **{name: limit})
+        assert code == 0 or (code == 7 and said.startswith("bdgf: error: ulimit -")), (name, limit, said)
+        told += code == 7
+    tally("limit on a process's memory, at random", SOME)
+    tally("… of them told before work began", told)
 
 
 def test_a_file_is_not_called_damaged_where_there_is_no_memory_to_read_it(scene: Path) -> None:
