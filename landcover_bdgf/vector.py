@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import codecs
 import difflib
+import json
 import struct
 import warnings
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pyogrio
 from pyogrio.errors import DataLayerError, DataSourceError
@@ -134,6 +135,24 @@ def _check_file(path: Path) -> None:
     elif not text.startswith(b"{") or any(word in head for word in _OTHER_FORMATS):
         found = "is empty" if not head else "is none of these formats"
         raise LabelError(f"{path}: {found}. Give a Shapefile (.shp), GeoPackage or GeoJSON.")
+    else:
+        _check_geojson(path)
+
+
+def _check_geojson(path: Path) -> None:
+    """GDAL fetches a CRS that is a link (GeoJSON of 2008, 3.2), wherever in the file it stands; only names may pass."""
+
+    def checked(members: list[tuple[str, Any]]) -> tuple[tuple[str, Any], ...]:  # what is there twice is seen twice
+        for name, value in members:
+            if name.lower() == "crs" and isinstance(value, tuple):
+                if any(kind != "name" for key, kind in value if key.lower() == "type"):
+                    raise LabelError(f"{path}: its CRS is a link, which is not followed. Save it again with QGIS.")
+        return tuple(members)
+
+    try:
+        json.loads(path.read_bytes().decode("utf-8-sig", "surrogateescape"), object_pairs_hook=checked)
+    except (ValueError, RecursionError) as error:
+        raise LabelError(f"{path}: cannot be read, {error}. Copy all files of the labels again.") from error
 
 
 def _check_shapefile(path: Path) -> None:

@@ -107,6 +107,22 @@ def test_no_file_makes_a_connection(
     tally("way for a file to name an address, none asked", 1)
 
 
+@pytest.mark.parametrize("way", ["link", "url", "URL", "\\u006cink"])
+def test_no_labels_make_a_connection(
+    way: str, server: tuple[str, Path, list[str]], scene_files: SceneFiles, tmp_path: Path, tally: Tally
+) -> None:
+    site, _, asked = server
+    labels = pyogrio.read_dataframe(scene_files.labels).to_json(to_wgs84=True)
+    crs = f'{{"type": "{way}", "properties": {{"href": "{site}/a.wkt"}}}}'
+    (tmp_path / "a.geojson").write_text(f'{{"crs": {crs}, {labels.removeprefix("{")}')
+    words = ["--labels", tmp_path / "a.geojson", "--field", "class", "-o", tmp_path / "a.gpkg"]
+    done = run("sample", scene_files.spectral, scene_files.sar, *words)
+    assert done.returncode == 4
+    assert "its CRS is a link, which is not followed" in done.stderr
+    assert not asked
+    tally("way for a file to name an address, none asked", 1)
+
+
 @pytest.mark.parametrize(
     "way", ["{site}/bucket/{name}", "/vsicurl/{site}/bucket/{name}", "/vsis3/bucket/{name}", "s3://bucket/{name}"]
 )
