@@ -40,7 +40,22 @@ LANDSAT_8_9: Mapping[str, float] = {
     "B10": 10895.0,
     "B11": 12005.0,
 }
-SENSORS: Mapping[str, Mapping[str, float]] = {"Sentinel-2": SENTINEL_2, "Landsat 8/9": LANDSAT_8_9}
+# Middles of the band passes of TM and ETM+: USGS, Landsat 7 Data Users Handbook, table 2-1.
+LANDSAT_4_7: Mapping[str, float] = {
+    "B1": 485.0,
+    "B2": 560.0,
+    "B3": 660.0,
+    "B4": 835.0,
+    "B5": 1650.0,
+    "B6": 11450.0,
+    "B7": 2215.0,
+    "B8": 710.0,
+}
+SENSORS: Mapping[str, Mapping[str, float]] = {
+    "Sentinel-2": SENTINEL_2,
+    "Landsat 8/9": LANDSAT_8_9,
+    "Landsat 4-7": LANDSAT_4_7,
+}
 
 # Where water vapour absorbs so much that hardly any light comes back from the ground, in nm: around 1380
 # and 1880 (Gao and Goetz 1990, doi:10.1029/JD095iD04p03549), and beyond 2450, where the sunlight also
@@ -50,13 +65,16 @@ WATER_VAPOUR_NM = ((1340.0, 1460.0), (1790.0, 1960.0), (2450.0, 3000.0))
 POLARISATIONS = ("VV", "VH", "HH", "HV")
 
 _BAND_WORD = re.compile(r"(?:^|[^a-z0-9])(B\d{1,2}A?|VV|VH|HV|HH)(?![a-z0-9])", re.IGNORECASE)
-_NO_NAME = re.compile(r"(bands?|layer|channel|gr[ae]y|red|undefined)?[\s_]*\d*", re.IGNORECASE)
+_NO_NAME = re.compile(r"(bands?|layer|channel|gr[ae]y|undefined)?[\s_]*\d*", re.IGNORECASE)
 _WAVELENGTH = re.compile(
     r"(?P<value>\d+(?:\.\d+)?)\s*(?P<unit>nanomet(?:er|re)s?|micromet(?:er|re)s?|microns?|nm|[uµμ]m)\b",
     re.IGNORECASE,
 )
 _SENTINEL_2_FILE = re.compile(r"(?:^|_)(T\d{2}[A-Z]{3}_\d{8}|S2[ABC]_|HLS\.S30)")
-_LANDSAT_FILE = re.compile(r"^(L[CO]0?[89]|HLS\.L30)")
+_LANDSAT_FILES = {
+    "Landsat 8/9": re.compile(r"^(L[CO]0?[89]|HLS\.L30)"),
+    "Landsat 4-7": re.compile(r"^L[TE]0?[4-7]"),
+}
 
 
 @dataclass(frozen=True)
@@ -101,10 +119,11 @@ def band_names(texts: Sequence[BandText]) -> list[str]:
 
 
 def sensor_of(texts: Sequence[BandText]) -> str | None:
-    """``"Sentinel-2"``, ``"Landsat 8/9"`` or None: by names of bands and files, never by their number."""
+    """A key of ``SENSORS`` or None: by names of bands and files, never by their number."""
     words = [band_word(label) or "" for label in _labels(texts)]
-    if any(_LANDSAT_FILE.search(text.stem) for text in texts):
-        return "Landsat 8/9" if set(words) <= set(LANDSAT_8_9) else None
+    for sensor, file in _LANDSAT_FILES.items():
+        if any(file.search(text.stem) for text in texts):
+            return sensor if set(words) <= set(SENSORS[sensor]) else None
     if not {_restyled(word, "{:02d}") for word in words} <= set(SENTINEL_2):
         return None
     named_so = any(word in ("B8A", "B12") or word.startswith("B0") for word in words)
@@ -116,6 +135,11 @@ def band_wavelengths_nm(texts: Sequence[BandText]) -> list[float | None]:
     sensor = sensor_of(texts)
     known = SENSORS[sensor] if sensor else {}
     return [text.wavelength_nm or known.get(name) for text, name in zip(texts, band_names(texts), strict=True)]
+
+
+def is_sentinel_2_file(stem: str) -> bool:
+    """Whether a file is named as those of a Sentinel-2 product are."""
+    return _SENTINEL_2_FILE.search(stem) is not None
 
 
 def is_water_vapour(wavelength_nm: float | None) -> bool:

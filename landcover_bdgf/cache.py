@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import re
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from functools import cache
@@ -85,7 +86,8 @@ def _write(path: Path, arrays: Arrays) -> None:
 
 def _make_room(folder: Path, max_bytes: int) -> None:
     """Remove what was not used for longest until the rest fits."""
-    files = sorted(folder.glob("*.safetensors"), key=lambda f: f.stat().st_mtime_ns, reverse=True)
+    ours = (file for file in folder.glob("*.safetensors") if re.fullmatch("[0-9a-f]{64}", file.stem))
+    files = sorted(ours, key=lambda f: f.stat().st_mtime_ns, reverse=True)
     total = 0
     for file in files:
         total += file.stat().st_size

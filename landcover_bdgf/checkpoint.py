@@ -224,8 +224,9 @@ def _match(band: BandName, found: tuple[Any, ...]) -> int | None:
 
 
 def _same_wavelength(band: BandName, other: Any) -> bool:
+    """Also where neither says one; B3 of one sensor is another band than B3 of the next."""
     if band.wavelength_nm is None or other.wavelength_nm is None:
-        return True
+        return band.wavelength_nm is other.wavelength_nm
     return bool(abs(band.wavelength_nm - other.wavelength_nm) <= WAVELENGTH_TOLERANCE_NM)
 
 

@@ -189,6 +189,14 @@ def transformer(source: CRS, target: CRS) -> pyproj.Transformer:
         ) from error
 
 
+def mirrored(start: int, length: int, size: int) -> NDArray[np.intp]:
+    """Indices of a run of pixels in a row of ``size`` that goes on as its own mirror image."""
+    if size == 1:
+        return np.zeros(length, np.intp)
+    folded = np.arange(start, start + length) % (2 * (size - 1))
+    return np.where(folded < size, folded, 2 * (size - 1) - folded).astype(np.intp)
+
+
 def warn_of_datum(name: object, source: CRS, grid: Grid) -> None:
     """Warn when what lies in ``source`` comes onto a grid less exactly than it could, for want of a file of PROJ's."""
     if same_crs(source, grid.crs):

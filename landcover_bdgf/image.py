@@ -20,6 +20,7 @@ from landcover_bdgf.bands import (
     band_text,
     band_wavelengths_nm,
     band_word,
+    is_sentinel_2_file,
     is_water_vapour,
     natural_key,
     sensor_of,
@@ -71,8 +72,13 @@ class Image:
 
     @property
     def paths(self) -> tuple[Path, ...]:
-        """The files, each once."""
+        """The rasters, each once."""
         return tuple(dict.fromkeys(band.path for band in self.bands))
+
+    @property
+    def files(self) -> tuple[Path, ...]:
+        """All that is read: the rasters, headers beside them, and what a VRT names."""
+        return tuple(dict.fromkeys(file for path in self.paths for file in _files(path, self._open[path])))
 
     def read(
         self, window: Window, grid: Grid | None = None, *, convert: Convert | None = None
@@ -108,7 +114,7 @@ class Image:
     ) -> tuple[Float32s, Bools]:
         """As :meth:`read`, with a mask (bands, h, w) for each band by itself."""
         target = grid or self.grid
-        parts = [self._read_file(bands, target, window, convert) for bands in _files_of(self.bands)]
+        parts = [self._read_file(bands, target, window, convert) for bands in _by_file(self.bands)]
         if len(parts) == 1:  # hundreds of bands need no copy
             return parts[0]
         return np.concatenate([values for values, _ in parts]), np.concatenate([valid for _, valid in parts])
@@ -128,12 +134,12 @@ class Image:
 
     def block_bytes(self) -> int:
         """Bytes of the largest block of its files: what must be decoded whole to read one pixel."""
-        return max(block_bytes(self._open[bands[0].path]) for bands in _files_of(self.bands))
+        return max(block_bytes(self._open[bands[0].path]) for bands in _by_file(self.bands))
 
     def infinite_share(self) -> float:
         """The share of infinite values among all, by windows spread over the image; they are taken as no data."""
         found = total = 0
-        for bands in _files_of(self.bands):
+        for bands in _by_file(self.bands):
             for window in bands[0].grid.spread_windows(128) if np.dtype(bands[0].dtype).kind in "fc" else ():
                 found += infinite_values(self._open[bands[0].path], bands, window)
                 total += len(bands) * window.height * window.width
@@ -146,7 +152,7 @@ class Image:
         ------
         RasterError
         """
-        for path in self.paths:
+        for path in self.files:
             if _state(path) != self._states.get(path):
                 raise RasterError(f"{path}: was changed or replaced while it was read. Run again when it rests.")
 
@@ -184,7 +190,7 @@ def open_image(
         If a file cannot be opened or placed, two bands have one name, or no band is left.
     """
     datasets = {path: open_raster(path, vrt=vrt, warp_gcps=warp_gcps) for path in map(envi_pixels, _paths(source))}
-    states = {path: _state(path) for path in datasets}
+    states = {file: _state(file) for path, dataset in datasets.items() for file in _files(path, dataset)}
     bands, sensor = _bands(datasets, crs)
     _check_names(bands)
     if not keep_water_vapour:
@@ -257,12 +263,13 @@ def _bands(datasets: dict[Path, DatasetReader], crs: CRS | None) -> tuple[tuple[
 
 def _raw_band(path: Path, dataset: DatasetReader, index: int, grid: Grid) -> Band:
     at = index - 1
+    as_delivered = dataset.driver == "JP2OpenJPEG" and is_sentinel_2_file(path.stem)  # says so in its XML only
     return Band(
         name="",
         wavelength_nm=None,
         path=path,
         index=index,
-        nodata=dataset.nodatavals[at],
+        nodata=0.0 if as_delivered else dataset.nodatavals[at],
         scale=dataset.scales[at],
         offset=dataset.offsets[at],
         grid=grid,
@@ -307,7 +314,7 @@ def _finest(bands: tuple[Band, ...]) -> Grid:
 
 def _empty_bands(image: Image) -> Iterator[Band]:
     """Bands without one valid pixel: suspects by a sample, then proven by a full pass."""
-    for bands in _files_of(image.bands):
+    for bands in _by_file(image.bands):
         suspects = bands
         for windows in (bands[0].grid.spread_windows(64), bands[0].grid.tiles(1024)):
             suspects = _still_empty(image, suspects, windows)
@@ -324,6 +331,11 @@ def _still_empty(image: Image, suspects: tuple[Band, ...], windows: Iterable[Win
     return suspects
 
 
+def _files(path: Path, dataset: DatasetReader) -> list[Path]:
+    """A raster and what GDAL reads for it."""
+    return [path, *(typed_path(name) for name in dataset.files if typed_path(name) != path)]
+
+
 def _state(path: Path) -> State:
     """Size, time of writing and number of a file; None for what is not on this machine."""
     if is_remote(str(path)):
@@ -335,6 +347,6 @@ def _state(path: Path) -> State:
     return found.st_size, found.st_mtime_ns, found.st_ino
 
 
-def _files_of(bands: Sequence[Band]) -> list[tuple[Band, ...]]:
+def _by_file(bands: Sequence[Band]) -> list[tuple[Band, ...]]:
     """Bands file by file, in their order."""
     return [tuple(group) for _, group in groupby(bands, key=lambda band: band.path)]

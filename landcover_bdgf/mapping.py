@@ -24,13 +24,12 @@ from landcover_bdgf.fit import stop_between_steps
 from landcover_bdgf.journal import Classified, Journal, begin_journal
 from landcover_bdgf.memory import Appetite, fitting, parse_size
 from landcover_bdgf.output import check_free_space
-from landcover_bdgf.parts import LAYERS, layer_path, write_map
+from landcover_bdgf.parts import LAYERS, paths_beside, write_map
 from landcover_bdgf.progress import Advance, log, progress
-from landcover_bdgf.provenance import record, record_path
+from landcover_bdgf.provenance import record
 from landcover_bdgf.raster import PathLike, check_output
 from landcover_bdgf.scaling import Scaling, random_tiles
 from landcover_bdgf.stack import Stack
-from landcover_bdgf.symbology import companion_paths
 
 SAR_USUAL = 2.5  # standard deviations of log intensity
 FOREIGN_SHARE = 0.5  # of values outside the training scene's percentiles; the scene itself has 0.02
@@ -144,12 +143,11 @@ def check_map_outputs(
 ) -> None:
     """Before any work: may the map, and what comes with it, be written, and is there room? OutputError if not."""
     inputs = [*stack.spectral.paths, *stack.sar.paths]
-    layers = [layer_path(output, name) for name in settings.layers]
-    beside = [*layers, *companion_paths(output), record_path(output)]
-    for path in [output, *([] if resume else beside)]:  # an interrupted run may have put those into place already
+    beside = [] if resume else paths_beside(output, settings.layers)
+    for path in [output, *beside]:  # an interrupted run may have put those into place already
         check_output(path, overwrite=overwrite, inputs=inputs)
     if settings.shard_of[1] == 1:  # what is finished is kept, compressed, until it is written, uncompressed first
-        check_free_space(output, 2 * math.prod(stack.grid.shape_hw) * (1 + len(layers)))
+        check_free_space(output, 2 * math.prod(stack.grid.shape_hw) * (1 + len(settings.layers)))
 
 
 def _compute(classifier: Classifier, stream: BlockStream, strips: list[int], journal: Journal, run: Run) -> None:
@@ -168,7 +166,9 @@ def _compute(classifier: Classifier, stream: BlockStream, strips: list[int], jou
         batches = _batches(stream.blocks(missing), classifier)
         blocks = chain.from_iterable(workers.map(classifier.classify, batches))
         for window in windows:
-            journal.add(window, _assembled(window, blocks, advance))
+            part = _assembled(window, blocks, advance)
+            stream.stack.check_unchanged()  # of what was written to meanwhile nothing is kept, for --resume or a mosaic
+            journal.add(window, part)
             if stopped():
                 log.warning("map stopped; go on with --resume")
                 raise KeyboardInterrupt

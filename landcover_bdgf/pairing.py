@@ -28,8 +28,12 @@ WGS84 = CRS.from_epsg(4326)
 MIN_OVERLAP = 0.01
 MAX_RESOLUTION_RATIO = 50
 MAX_DAYS_APART = 30
-# More negative values than this are no noise around zero: dB, or signed channels.
+# Power from which noise was subtracted has some negative values, small ones; dB has more, or larger ones.
 NEGATIVE_SHARE = 0.05
+DB_BELOW = -0.5  # the median of negative values, in dB
+SIGNED_SHARE = 0.25  # of a real or an imaginary part, negative
+MOST_NEGATIVE = 0.5  # of power
+DB_SPREAD = (3, 60)  # of nine tenths of the values
 
 
 def check_order(spectral: Image, sar: Image) -> None:
@@ -122,7 +126,8 @@ def signed_channels(sar: Image, pixels: NDArray[np.float32]) -> tuple[str, ...]:
     said_so = _stated_unit(sar) == "signed"
     if not said_so and (negative > NEGATIVE_SHARE).all():
         return ()
-    return tuple(name for name, share in zip(sar.names, negative, strict=True) if share > NEGATIVE_SHARE)
+    least = NEGATIVE_SHARE if said_so else SIGNED_SHARE
+    return tuple(name for name, share in zip(sar.names, negative, strict=True) if share > least)
 
 
 def sar_unit(sar: Image, pixels: NDArray[np.float32], asked: SarUnit | None) -> SarUnit:
@@ -146,17 +151,25 @@ def sar_unit(sar: Image, pixels: NDArray[np.float32], asked: SarUnit | None) -> 
     if signed_channels(sar, pixels):
         looks: SarUnit = "signed"
     else:
-        looks = "db" if negative > NEGATIVE_SHARE else "power"
+        looks = "db" if negative > NEGATIVE_SHARE and np.median(pixels[pixels < 0]) < DB_BELOW else "power"
     said = asked or stated
     by = "--sar-unit says" if asked else "its tags say"
-    if said and (said == "db") != (looks == "db"):
+    if said and said != looks and not _may_be(said, pixels):
         raise RasterError(
             f"{sar.paths[0]}: {by} {said}, but {negative:.0%} of its values are negative, as in "
             f"{looks}. Correct --sar-unit or the file."
         )
     if asked and stated and asked != stated:
         raise RasterError(f"{sar.paths[0]}: --sar-unit says {asked}, its tags say {stated}. Correct one of them.")
-    return said if said and looks != "signed" else looks
+    return asked or (looks if looks == "signed" else stated or looks)
+
+
+def _may_be(unit: SarUnit, pixels: NDArray[np.float32]) -> bool:
+    """Whether values can have a unit that they do not look like: dB that nobody calibrated, power less its noise."""
+    if unit == "db":
+        low, high = np.percentile(pixels, (5, 95))
+        return bool(DB_SPREAD[0] <= high - low <= DB_SPREAD[1])
+    return bool((pixels < 0).mean() <= MOST_NEGATIVE)
 
 
 def warn_of_spectral_content(spectral: Image, pixels: NDArray[np.float32], offset: float) -> None:
@@ -194,6 +207,24 @@ def warn_of_spectral_content(spectral: Image, pixels: NDArray[np.float32], offse
             spectral.paths[0],
             100 * negative,
             offset,
+        )
+
+
+def warn_of_zeros(image: Image, zero: NDArray[np.bool_]) -> None:
+    """Warn of pixels that are 0 in all bands, as outside the swath, where nodata is something else or not said.
+
+    Parameters
+    ----------
+    image : Image
+    zero : (bands, n)
+        Of a sample of valid pixels, which values are 0.
+    """
+    if share := float(zero.all(axis=0).mean()):
+        log.warning(
+            "%s: about %.2g %% of its pixels are 0 in all bands, which its nodata does not say; they become classes. "
+            "If nothing was measured there: gdal_edit.py -a_nodata 0",
+            image.paths[0],
+            100 * share,
         )
 
 

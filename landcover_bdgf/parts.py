@@ -20,7 +20,7 @@ from landcover_bdgf.journal import Classified, Journal, read_journal
 from landcover_bdgf.legend import Legend, write_companions
 from landcover_bdgf.output import atomic_output
 from landcover_bdgf.progress import log
-from landcover_bdgf.provenance import write_record
+from landcover_bdgf.provenance import record_path, write_record
 from landcover_bdgf.raster import PathLike, RasterProfile, check_output, write_raster
 from landcover_bdgf.symbology import companion_paths
 
@@ -45,6 +45,8 @@ def mosaic(parts: Sequence[PathLike], output: PathLike, *, overwrite: bool = Fal
     with ExitStack() as stack:
         journals = [stack.enter_context(read_journal(Path(part))) for part in parts]
         _check_parts(journals)
+        for path in paths_beside(output, described(journals[0])[3]):
+            check_output(path, overwrite=overwrite, inputs=parts)
         return write_map(journals, output, overwrite=overwrite)
 
 
@@ -86,6 +88,11 @@ def described(journal: Journal) -> tuple[Grid, Legend, dict[str, Any], list[str]
 def layer_path(output: Path, layer: str) -> Path:
     """``landcover.tif``, ``confidence`` -> ``landcover_confidence.tif``."""
     return output.with_name(f"{output.stem}_{layer}{output.suffix}")
+
+
+def paths_beside(output: Path, layers: Sequence[str]) -> list[Path]:
+    """What comes with a map: its layers, companions and record."""
+    return [*(layer_path(output, name) for name in layers), *companion_paths(output), record_path(output)]
 
 
 def _layer(number: int, piece: Classified) -> NDArray[np.uint8]:

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from rasterio.enums import MaskFlags
+from rasterio.enums import ColorInterp, MaskFlags
 from rasterio.errors import RasterioError
 from rasterio.io import DatasetReader
 from rasterio.windows import Window
@@ -76,7 +76,7 @@ def read_values(
     -------
     values : float32 (bands, h, w), 0 where invalid
     valid : bool (bands, h, w)
-        Neither nodata, NaN, infinite nor masked.
+        Neither nodata, NaN, infinite, masked nor transparent.
 
     Raises
     ------
@@ -116,8 +116,11 @@ def _read_raw(dataset: DatasetReader, bands: Sequence[Band], window: Window) -> 
     try:
         raw = dataset.read(indexes, window=in_file)
         valid: Bools = np.isfinite(raw)
-        if any(MaskFlags.per_dataset in dataset.mask_flag_enums[index - 1] for index in indexes):
-            valid = valid & (dataset.read_masks(indexes, window=in_file) > 0)
+        flags = dataset.mask_flag_enums
+        if any(MaskFlags.per_dataset in flags[index - 1] for index in indexes):
+            valid &= dataset.read_masks(indexes, window=in_file) > 0
+        if ColorInterp.alpha in dataset.colorinterp:  # of which GDAL makes a mask for one band and for three only
+            valid &= dataset.read(dataset.colorinterp.index(ColorInterp.alpha) + 1, window=in_file) > 0
     except RasterioError as error:
         raise RasterError(
             f"{dataset.name}: is damaged near row {row}, column {window.col_off}. Copy or download it again."

@@ -18,8 +18,8 @@ from rasterio.errors import CRSError
 from landcover_bdgf.errors import LabelError, OutputError
 from landcover_bdgf.grid import Grid
 from landcover_bdgf.legend import Legend, printable
-from landcover_bdgf.output import atomic_output
-from landcover_bdgf.provenance import record, write_record
+from landcover_bdgf.output import atomic_output, check_output
+from landcover_bdgf.provenance import record, record_path, write_record
 from landcover_bdgf.raster import PathLike
 from landcover_bdgf.sample_set import TEST, TRAIN, Samples, Split
 from landcover_bdgf.vector import layers_of, undated
@@ -45,6 +45,7 @@ def write_samples(samples: Samples, path: PathLike, *, overwrite: bool = False) 
     OutputError
         As :func:`~landcover_bdgf.output.atomic_output`.
     """
+    check_output(record_path(path), overwrite=overwrite)
     with atomic_output(path, overwrite=overwrite) as draft:
         try:
             with undated():

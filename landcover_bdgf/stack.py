@@ -17,7 +17,7 @@ from rasterio.windows import Window
 
 from landcover_bdgf.coregister import ENOUGH_BANDS, Shift, estimate_shift
 from landcover_bdgf.errors import RasterError, SettingsError
-from landcover_bdgf.grid import Grid, warn_of_datum
+from landcover_bdgf.grid import Grid, mirrored, warn_of_datum
 from landcover_bdgf.image import Image, Source, open_image
 from landcover_bdgf.output import atomic_output
 from landcover_bdgf.pairing import (
@@ -29,8 +29,9 @@ from landcover_bdgf.pairing import (
     signed_channels,
     warn_of_dates,
     warn_of_spectral_content,
+    warn_of_zeros,
 )
-from landcover_bdgf.provenance import content_sha256, record, write_record
+from landcover_bdgf.provenance import content_sha256, record, record_path, write_record
 from landcover_bdgf.raster import PathLike, RasterProfile, check_output, write_raster
 
 log = logging.getLogger("landcover_bdgf")
@@ -42,7 +43,7 @@ POWER_FLOOR = 1e-6
 # Below this, a shift is within the error of its estimate.
 WORTH_A_WARNING_PX = 1.0
 CHECKED_EVERY = 16  # of the pixels of the windows that are looked at
-SHIFT_TAG = "SAR_SHIFT_XY_PX"
+SHIFT_TAG, NOT_MOVED = "SAR_SHIFT_XY_PX", "0 0"
 
 
 @dataclass(frozen=True)
@@ -178,8 +179,8 @@ class Stack:
         in the mirror.
         """
         rows, cols = (
-            _mirrored(row, height, self.grid.shape_hw[0]),
-            _mirrored(col, width, self.grid.shape_hw[1]),
+            mirrored(row, height, self.grid.shape_hw[0]),
+            mirrored(col, width, self.grid.shape_hw[1]),
         )
         top, left = int(rows.min()), int(cols.min())
         tile = self.read(Window(left, top, int(cols.max()) - left + 1, int(rows.max()) - top + 1))
@@ -198,7 +199,8 @@ class Stack:
         OutputError
             If the file cannot be written.
         """
-        check_output(path, overwrite=overwrite, inputs=(*self.spectral.paths, *self.sar.paths))
+        for output in (path, record_path(path)):
+            check_output(output, overwrite=overwrite, inputs=(*self.spectral.paths, *self.sar.paths))
         x, y = self.applied_shift_xy_px
         tags = {"SAR_UNIT": "signed" if self.signed_names else "power", SHIFT_TAG: f"{x:g} {y:g}"}
         names = self.sar.names
@@ -218,12 +220,13 @@ class Stack:
     def fingerprint(self) -> str:
         """Hash of all that decides the tiles: contents of the files, bands, grid, unit, shift, offset."""
         bands = [
-            (content_sha256(band.path), band.index, band.nodata, band.scale, band.offset)
+            (content_sha256(band.path), band.index, band.nodata, band.scale, band.offset, band.grid.to_dict())
             for image in (self.spectral, self.sar)
             for band in image.bands
         ]
-        rest = (self.grid.crs.to_wkt(), tuple(self.grid.transform), self.grid.shape_hw, self.sar_unit)
-        decides = (bands, rest, self.applied_shift_xy_px, self.spectral_offset, self.signed_names)
+        files = [content_sha256(file) for image in (self.spectral, self.sar) for file in image.files]
+        rest = (self.grid.to_dict(), self.sar_unit)
+        decides = (bands, files, rest, self.applied_shift_xy_px, self.spectral_offset, self.signed_names)
         return hashlib.sha256(repr(decides).encode()).hexdigest()
 
     def check_unchanged(self) -> None:
@@ -314,10 +317,11 @@ def _with_unit(stack: Stack, settings: AlignSettings) -> Stack:
 
 def _check_content(stack: Stack) -> None:
     """Refuse a scene without one valid pixel; warn of one with few, and of odd spectral values."""
-    shares, parts = [], []
+    shares, parts, radar = [], [], []
     for tile in map(stack.read, stack.grid.spread_windows(128)):
         shares.append(tile.valid.mean())
         parts.append(tile.spectral[:, tile.valid][:, ::CHECKED_EVERY])
+        radar.append(tile.sar[:, tile.valid][:, ::CHECKED_EVERY])
     share = float(np.mean(shares))
     if share == 0 and not any(stack.read_valid(window).any() for window in stack.grid.tiles(512)):
         raise RasterError(
@@ -335,6 +339,8 @@ def _check_content(stack: Stack) -> None:
     pixels = np.concatenate(parts, axis=1)
     if pixels.size:
         warn_of_spectral_content(stack.spectral, pixels, stack.spectral_offset)
+        warn_of_zeros(stack.spectral, pixels == stack.spectral_offset)
+        warn_of_zeros(stack.sar, np.abs(np.concatenate(radar, axis=1)) <= np.float32(POWER_FLOOR))
 
 
 def _with_shift(stack: Stack, settings: AlignSettings) -> Stack:
@@ -351,18 +357,19 @@ def _with_shift(stack: Stack, settings: AlignSettings) -> Stack:
         return stack
     log.info("%s.", shift.describe())
     applied = _shift_to_apply(stack, shift, settings.coreg)
-    if shift.trusted and shift.length_px > WORTH_A_WARNING_PX and settings.coreg == "off":
+    if shift.trusted and shift.length_px > WORTH_A_WARNING_PX and applied == (0, 0):
         log.warning(
-            "%s: seems to lie %.1f px off the spectral image. Look at both; --coreg auto moves it.",
+            "%s: seems to lie %.1f px off the spectral image. Look at both; %s.",
             stack.sar.paths[0],
             shift.length_px,
+            "--coreg auto moves it" if settings.coreg == "off" else "it was moved before, so align the original again",
         )
     return replace(stack, shift=shift, applied_shift_xy_px=applied)
 
 
 def _shift_to_apply(stack: Stack, shift: Shift, coreg: Coreg) -> tuple[float, float]:
     """Nothing without agreement; nothing for a SAR that :meth:`Stack.write_sar` has moved already."""
-    if coreg == "off" or not shift.trusted or SHIFT_TAG in stack.sar.tags:
+    if coreg == "off" or not shift.trusted or stack.sar.tags.get(SHIFT_TAG, NOT_MOVED) != NOT_MOVED:
         return 0.0, 0.0
     x, y = shift.offset_xy_px
     return (float(round(x)), float(round(y))) if coreg == "grid" else (x, y)
@@ -375,14 +382,6 @@ def _sample(image: Image) -> NDArray[np.float32]:
         if parts:
             return np.concatenate(parts, axis=1)
     raise RasterError(f"{image.paths[0]}: no pixel has data in all bands. Check its nodata values.")
-
-
-def _mirrored(start: int, length: int, size: int) -> NDArray[np.intp]:
-    """Indices of a run of pixels in a row of ``size`` that goes on as its own mirror image."""
-    if size == 1:
-        return np.zeros(length, np.intp)
-    folded = np.arange(start, start + length) % (2 * (size - 1))
-    return np.where(folded < size, folded, 2 * (size - 1) - folded).astype(np.intp)
 
 
 def _crs(text: str | None, option: str) -> CRS | None:

@@ -144,9 +144,9 @@ def _check_geojson(path: Path) -> None:
 
     def checked(members: list[tuple[str, Any]]) -> tuple[tuple[str, Any], ...]:  # what is there twice is seen twice
         for name, value in members:
-            if name.lower() == "crs" and isinstance(value, tuple):
-                if any(kind != "name" for key, kind in value if key.lower() == "type"):
-                    raise LabelError(f"{path}: its CRS is a link, which is not followed. Save it again with QGIS.")
+            kinds = [k for key, k in value if key.lower() == "type"] if isinstance(value, tuple) else []
+            if name.lower() == "crs" and any(kind != "name" for kind in kinds):
+                raise LabelError(f"{path}: its CRS is a link, which is not followed. Save it again with QGIS.")
         return tuple(members)
 
     try:

@@ -136,6 +136,7 @@ def _table(stack: Stack, samples: Samples, viewer: Viewer, workers: Workers) -> 
         pixels.append(needed)
         at[inside] = places + count
         count += len(needed)
+    stack.check_unchanged()  # before it is kept
     return {"pixels": np.concatenate(pixels), "at": at, "around": around}
 
 

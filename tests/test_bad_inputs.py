@@ -144,7 +144,7 @@ CASES = [
     Case("half a .shp", bad.shapefile(bad.cut("bad.shp", 0.5)), f"{LABELLED} bad.shp", 4, "bad.shp: is cut off, 866 of 1732 bytes are there. Copy it again."),
     Case("half a .dbf", bad.shapefile(bad.cut("bad.dbf", 0.5)), f"{LABELLED} bad.shp", 4, "bad.dbf: is cut off, 519 of 1037 bytes are there. Copy it again."),
     Case("half a GeoPackage", bad.content(bad.first("labels.gpkg", 0.5), "bad.gpkg"), f"{LABELLED} bad.gpkg", 4, "bad.gpkg: is cut off, 49152 of 98304 bytes are there. Copy it again."),
-    Case("half a GeoJSON", bad.geojson(bad.features(("a", bad.square(1, 1)))[:150]), f"{LABELLED} bad.geojson", 4, "bad.geojson: cannot be read, Unterminated string starting at: line 1 column 48 (char 47). Copy all files of the labels again."),
+    Case("half a GeoJSON", bad.geojson(bad.features(("a", bad.square(1, 1)))[:150]), f"{LABELLED} bad.geojson", 4, "bad.geojson: cannot be read, Unterminated string starting at: line 1 column 144 (char 143). Copy all files of the labels again."),
     Case("labels missing", bad.nothing, f"{LABELLED} bad.gpkg", 4, "bad.gpkg: does not exist. Check its name and the folder you are in."),
     Case("a CRS that is a link", bad.geojson(bad.features(("a", bad.square(1, 1))).replace('{', '{"crs": {"type": "link", "properties": {"href": "http://127.0.0.1:9/a"}}, ', 1)), f"{LABELLED} bad.geojson", 4, "bad.geojson: its CRS is a link, which is not followed. Save it again with QGIS."),
     Case("a CRS that is a link, in a geometry", bad.geojson(bad.features(("a", {**bad.square(1, 1), "CRS": {"TYPE": "URL"}}))), f"{LABELLED} bad.geojson", 4, "bad.geojson: its CRS is a link, which is not followed. Save it again with QGIS."),

@@ -40,12 +40,13 @@ def files(*stems):
         ),
         (files("LC81220442015291LGN00_B1", "LC81220442015291LGN00_B10"), ["B1", "B10"], "Landsat 8/9"),
         (files("LC08_L2SP_122044_SR_B4", "LC08_L2SP_122044_ST_B10"), ["B4", "B10"], "Landsat 8/9"),
+        (files("LE07_L1TP_195025_B1", "LE07_L1TP_195025_B7"), ["B1", "B7"], "Landsat 4-7"),
         (files("B1", "B2", "B3"), ["B1", "B2", "B3"], None),
         (files("VH", "s1a-iw-grd-vv-20200604"), ["VH", "VV"], None),
         (described("Sigma0_VH_db", "Sigma0_VV_db"), ["VH", "VV"], None),
         (described("bands", "bands"), ["band 1", "band 2"], None),
         (described("", "red edge"), ["band 1", "band 2"], None),
-        (described("red", "red edge"), ["band 1", "band 2"], None),
+        (described("red", "red edge"), ["red", "red edge"], None),
         (described("blue", "red edge"), ["blue", "red edge"], None),
         (files("scene"), ["band 1"], None),
         (described(*[""] * 13), [f"band {i}" for i in range(1, 14)], None),
@@ -58,6 +59,7 @@ def test_names_and_sensor_come_from_descriptions_then_file_names(texts, names, s
 
 def test_a_known_sensor_brings_its_wavelengths():
     assert band_wavelengths_nm(files("B2", "B8A", "B12")) == [492.4, 864.7, 2202.4]
+    assert band_wavelengths_nm(files("LT05_B3", "LT05_B4")) == [660.0, 835.0]
     assert band_wavelengths_nm(files("B1", "B2")) == [None, None]
 
 

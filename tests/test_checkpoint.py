@@ -117,6 +117,15 @@ def test_bands_are_found_by_wavelength(model: Checkpoint, stack: Stack) -> None:
     assert found.spectral.names == tuple(f"x{i}" for i in range(10))
 
 
+def test_a_band_of_unknown_wavelength_is_not_taken_for_one_of_that_name(model: Checkpoint, stack: Stack) -> None:
+    plain = tuple(replace(b, wavelength_nm=None) for b in stack.spectral.bands)
+    with pytest.raises(CheckpointError, match=r"not found: B02 \(492 nm\), B03 \(560 nm\), "):
+        fit_stack(model, replace(stack, spectral=replace(stack.spectral, bands=plain)))
+    nameless = replace(model, bands=tuple(BandName(b.name) for b in model.bands))
+    with pytest.raises(CheckpointError, match=r"not found: B02, B03, "):
+        fit_stack(nameless, stack)
+
+
 def test_missing_bands_are_listed(model: Checkpoint, stack: Stack) -> None:
     with pytest.raises(
         CheckpointError, match=r"it was made with B02, B03, .*; the image has B02, B03, B04; not found: B05"

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import functools
 import http.server
+import json
 import os
 import platform
 import re
+import shutil
 import subprocess
 import sys
 import threading
@@ -156,13 +158,14 @@ def test_an_address_that_is_typed_is_read(
 
 
 def test_a_vrt_is_read_when_allowed(write_tif: WriteTif, scene_files: SceneFiles, tmp_path: Path) -> None:
-    vrt = tmp_path / "one.vrt"
-    with rasterio.open(scene_files.spectral) as file:
+    vrt, pixels = tmp_path / "one.vrt", tmp_path / "pixels.tif"
+    shutil.copy(scene_files.spectral, pixels)
+    with rasterio.open(pixels) as file:
         width, height, crs, place, kind = file.width, file.height, file.crs, file.transform.to_gdal(), file.dtypes[0]
     bands = (
         "".join(
             f'<VRTRasterBand dataType="Int16" band="{i}"><Description>{name}</Description><SimpleSource>'
-            f"<SourceFilename>{scene_files.spectral}</SourceFilename><SourceBand>{i}</SourceBand></SimpleSource></VRTRasterBand>"
+            f"<SourceFilename>{pixels}</SourceFilename><SourceBand>{i}</SourceBand></SimpleSource></VRTRasterBand>"
             for i, name in ((2, "B03"), (3, "B04"))
         )
         .replace('band="2"', 'band="1"')
@@ -178,6 +181,18 @@ def test_a_vrt_is_read_when_allowed(write_tif: WriteTif, scene_files: SceneFiles
     allowed = run("check", vrt, scene_files.sar, "--allow-vrt")
     assert allowed.returncode == 0, allowed.stderr
     assert "spectral: 2 bands" in allowed.stdout
+
+    def scene(name: str) -> str:
+        """What the record of an output says of the scene."""
+        done = run("align", vrt, scene_files.sar, "--allow-vrt", "-o", tmp_path / name)
+        assert done.returncode == 0, done.stderr
+        return str(json.loads((tmp_path / f"{name}.json").read_text())["inputs"])
+
+    first = scene("a.tif")
+    assert scene("b.tif") == first
+    with rasterio.open(pixels, "r+", IGNORE_COG_LAYOUT_BREAK="YES") as file:
+        file.write(file.read(2) + 1, 2)
+    assert scene("c.tif") != first
 
 
 @pytest.mark.parametrize(("text", "path"), [

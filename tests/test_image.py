@@ -84,18 +84,33 @@ def test_complex_pixels_become_intensity(write_tif):
     np.testing.assert_array_equal(values[0], [[25, 1]])
 
 
-def test_a_transparency_band_masks_and_is_left_out(write_tif, caplog):
+@pytest.mark.parametrize("nodata", [None, 200])
+@pytest.mark.parametrize("bands", [1, 2, 3, 4, 10])
+def test_a_transparency_band_masks_and_is_left_out(write_tif, caplog, bands, nodata):
     caplog.set_level("INFO")
-    pixels = np.full((4, 3, 3), 7, "uint8")
-    pixels[3, 0] = 0
-    colours = [ColorInterp.red, ColorInterp.green, ColorInterp.blue, ColorInterp.alpha]
-    path = write_tif("rgba.tif", pixels)
+    pixels = np.full((bands + 1, 3, 3), 7, "uint8")
+    pixels[-1] = 255
+    pixels[-1, 0] = 0
+    path = write_tif("with_alpha.tif", pixels, nodata=nodata)
     with rasterio.open(path, "r+") as file:
-        file.colorinterp = colours
+        file.colorinterp = [*[ColorInterp.undefined] * bands, ColorInterp.alpha]
     image = open_image(path)
-    assert len(image.bands) == 3
+    assert len(image.bands) == bands
     assert "transparency" in caplog.text
-    assert not whole(image)[1][0].any()
+    np.testing.assert_array_equal(whole(image)[1], [[False] * 3, [True] * 3, [True] * 3])
+
+
+def test_zeros_of_sentinel_2_as_delivered_are_no_data(tmp_path):
+    pixels = np.arange(256 * 256, dtype="uint16").reshape(1, 256, 256) % 900 + 1
+    pixels[:, :40] = 0
+    profile = {"driver": "JP2OpenJPEG", "width": 256, "height": 256, "count": 1, "dtype": "uint16", "crs": UTM}
+    profile |= {"transform": Affine(10, 0, 500_000, 0, -10, 5_000_000), "QUALITY": 100, "REVERSIBLE": "YES"}
+    for name, expected in (("T33UUP_20200604T100031_B02_10m", False), ("elsewhere_B02", True)):
+        with rasterio.open(tmp_path / f"{name}.jp2", "w", **profile) as file:
+            file.write(pixels)
+        _, valid = whole(open_image(tmp_path / f"{name}.jp2"))
+        assert valid[:40].all() == valid[:40].any() == expected
+        assert valid[40:].all()
 
 
 def test_a_south_up_file_reads_like_its_north_up_twin(write_tif, noise):

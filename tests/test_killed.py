@@ -14,7 +14,8 @@ import rasterio
 from conftest import Tally
 
 from landcover_bdgf.checkpoint import Checkpoint
-from landcover_bdgf.mapping import MapSettings, layer_path, map_scene
+from landcover_bdgf.mapping import MapSettings, map_scene
+from landcover_bdgf.parts import layer_path
 from landcover_bdgf.stack import Stack
 
 KILLS = 20

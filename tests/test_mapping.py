@@ -17,8 +17,9 @@ from landcover_bdgf.device import Run
 from landcover_bdgf.errors import CheckpointError, OutputError, ResourceError, SettingsError
 from landcover_bdgf.features import Viewer
 from landcover_bdgf.journal import Classified, Journal
-from landcover_bdgf.mapping import MapSettings, layer_path, map_scene
+from landcover_bdgf.mapping import MapSettings, map_scene
 from landcover_bdgf.networks.fusion import apply_windows
+from landcover_bdgf.parts import layer_path
 from landcover_bdgf.recipe import changed
 from landcover_bdgf.simulate import simulate, write_scene
 from landcover_bdgf.stack import Stack, align

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from landcover_bdgf.checkpoint import Checkpoint
-from landcover_bdgf.errors import OutputError, SettingsError
+from landcover_bdgf.errors import OutputError, RasterError, SettingsError
 from landcover_bdgf.mapping import MapSettings, map_scene
 from landcover_bdgf.parts import mosaic
 from landcover_bdgf.stack import Stack
@@ -34,6 +34,29 @@ def test_shards_make_the_map_of_one_run(
     for name in COMPANIONS:
         assert (made.parent / name).read_bytes() == (whole.parent / name).read_bytes(), name
     assert [path.name for path in parts] == [f"m.tif.{i}-of-3.partial" for i in (1, 2, 3)]
+
+
+@pytest.mark.parametrize("name", ["m.qml", "m.tif.json", "m.tif.aux.xml"])
+def test_files_of_others_beside_a_mosaic_are_not_replaced_unasked(parts: list[Path], tmp_path: Path, name: str) -> None:
+    (tmp_path / name).write_text("mine")
+    with pytest.raises(OutputError, match=rf"{name}: exists already"):
+        mosaic(parts, tmp_path / "m.tif")
+    assert [path.name for path in tmp_path.iterdir()] == [name]
+    assert (tmp_path / name).read_text() == "mine"
+    mosaic(parts, tmp_path / "m.tif", overwrite=True)
+
+
+def test_nothing_is_kept_of_an_image_that_is_written_to_meanwhile(
+    model: Checkpoint, wide_stack: Stack, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    state = wide_stack.sar._states[wide_stack.sar.paths[0]]
+    monkeypatch.setitem(wide_stack.sar._states, wide_stack.sar.paths[0], (0, *state[1:]))  # as if it had grown since
+    with pytest.raises(RasterError, match="was changed or replaced while it was read"):
+        map_scene(model, wide_stack, tmp_path / "m.tif", settings=settings("2/3"))
+    monkeypatch.undo()
+    part = map_scene(model, wide_stack, tmp_path / "m.tif", settings=settings("2/3"), resume=True)
+    alone = map_scene(model, wide_stack, tmp_path / "other.tif", settings=settings("2/3"))
+    assert part.read_bytes() == alone.read_bytes()
 
 
 def test_a_missing_double_or_unfinished_part_is_named(parts: list[Path], tmp_path: Path) -> None:

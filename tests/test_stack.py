@@ -78,6 +78,30 @@ def test_a_stated_unit_is_believed(pair):
     assert pair(10 * np.log10(POWER), tags={"SAR_UNIT": "dB"}).sar_unit == "db"
 
 
+def test_power_less_its_noise_is_no_db_though_some_is_negative(pair):
+    for sar in (POWER - np.float32(0.08), np.stack([POWER[0], POWER[1] - np.float32(0.08)])):
+        assert (sar[1] < 0).mean() > 0.05
+        assert pair(sar).sar_unit == "power"
+
+
+def test_what_the_user_says_of_the_unit_counts_where_values_allow_it(pair):
+    uncalibrated = 60 + 10 * np.log10(POWER)
+    assert pair(uncalibrated).sar_unit == "power"
+    assert pair(uncalibrated, AlignSettings(sar_unit="db")).sar_unit == "db"
+    signed = np.concatenate([POWER, RNG.standard_normal((2, 40, 50)).astype("float32")])
+    assert pair(signed, AlignSettings(sar_unit="power")).sar_unit == "power"
+
+
+@pytest.mark.parametrize("where", ["hsi.tif", "sar.tif"])
+def test_pixels_that_are_0_in_all_bands_are_warned_of(pair, where, caplog):
+    spectral, sar = REFLECTANCE.copy(), POWER.copy()
+    (spectral if where == "hsi.tif" else sar)[:, :10] = 0
+    spectral[0, 10:] = 0  # one band of many is no reason
+    pair(sar, spectral=spectral)
+    assert f"{where}: about 26 % of its pixels are 0 in all bands" in caplog.text
+    assert caplog.text.count("are 0 in all bands") == 1
+
+
 def test_power_of_zero_or_less_is_floored_and_counted(pair, caplog):
     caplog.set_level("INFO")
     sar = POWER.copy()
@@ -288,6 +312,22 @@ def test_a_written_sar_gives_the_same_tiles(tmp_path, write_tif, coreg):
     assert_same_tiles(whole(again), whole(stack))
 
 
+def test_a_sar_that_was_written_unmoved_can_be_moved(tmp_path, write_tif, caplog):
+    fields = np.digitize(ndimage.gaussian_filter(RNG.standard_normal((160, 160)), 5), [-0.05, 0, 0.05])
+    hsi = write_tif("hsi.tif", np.stack([level[fields] for level in RNG.random((4, 4))]).astype("float32"))
+    sar = np.array([0.02, 0.5, 0.08, 0.2])[fields] * RNG.gamma(4, 0.25, (2, 160, 160))
+    align(hsi, write_tif("sar.tif", ndimage.shift(sar, (0, -3, 4), mode="nearest"))).write_sar(tmp_path / "off.tif")
+    again = align(hsi, tmp_path / "off.tif", settings=AlignSettings(coreg="grid"))
+    assert again.applied_shift_xy_px == (4, -3)
+    again.write_sar(tmp_path / "moved.tif")
+    with rasterio.open(tmp_path / "moved.tif", "r+", IGNORE_COG_LAYOUT_BREAK="YES") as file:  # moved to a wrong place
+        file.transform = file.transform @ Affine.translation(4, 0)
+    caplog.clear()
+    moved = align(hsi, tmp_path / "moved.tif", settings=AlignSettings(coreg="grid"))
+    assert moved.applied_shift_xy_px == (0, 0)
+    assert "px off the spectral image. Look at both; it was moved before, so align the original again." in caplog.text
+
+
 def test_a_trusted_shift_that_is_not_applied_is_warned_of_and_one_applied_is_gone(shared_data, caplog):
     scene = shared_data / "s1s2_different_grids"
     paths = (
@@ -307,6 +347,17 @@ def test_the_fingerprint_follows_content_not_time_or_name(pair, write_tif):
     assert pair().fingerprint() == first
     assert pair(POWER * 2).fingerprint() != first
     assert pair(settings=AlignSettings(spectral_offset=-1)).fingerprint() != first
+
+
+def test_the_fingerprint_follows_what_places_the_pixels(write_tif, tmp_path):
+    hsi, sar = write_tif("hsi.tif", REFLECTANCE), write_tif("sar.img", POWER, driver="ENVI")
+    first = align(hsi, sar).fingerprint()
+    assert align(hsi, sar, settings=AlignSettings(sar_crs="EPSG:23033")).fingerprint() != first
+    stack, header = align(hsi, sar), sar.with_suffix(".hdr")
+    header.write_text(header.read_text().replace("500000", "500020"))
+    assert align(hsi, sar).fingerprint() != first
+    with pytest.raises(RasterError, match=r"sar\.hdr: was changed or replaced while it was read"):
+        stack.check_unchanged()
 
 
 def test_an_image_that_is_replaced_meanwhile_makes_nothing(pair, tmp_path):

@@ -98,3 +98,12 @@ def test_the_cache_stays_within_its_bounds(folder: Path, monkeypatch: pytest.Mon
         assert sum(f.stat().st_size for f in folder.iterdir()) <= 3000
     assert cache.cached("numbers", {"i": 5}, dict)["a"][0] == 5
     assert cache.cached("numbers", {"i": 0}, dict) == {}
+
+
+def test_the_cache_removes_nothing_that_is_not_its_own(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(cache, "MAX_BYTES", 3000)
+    folder.mkdir(exist_ok=True)
+    (folder / "model.safetensors").write_bytes(bytes(9000))
+    for i in range(6):
+        cache.cached("numbers", {"i": i}, lambda i=i: {"a": np.full(200, i, np.float32)})  # type: ignore[misc]
+    assert (folder / "model.safetensors").stat().st_size == 9000
