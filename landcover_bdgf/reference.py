@@ -71,9 +71,18 @@ class TrainingGround:
         """Chebyshev distance of each reference pixel to the nearest training pixel, whole pixels."""
         return np.round(distances_px(reference.positions, self.positions))
 
+    def is_of(self, pixels: Samples) -> bool:
+        """Whether the map was trained on these pixels and on no others."""
+        ours, theirs = (np.unique(np.round(each), axis=0) for each in (self.positions, pixels.positions))
+        return np.array_equal(ours, theirs)
 
-def read_reference(source: PathLike | Samples, *, field: str | None, grid: Grid, legend: Legend) -> Reference:
+
+def read_reference(
+    source: PathLike | Samples, *, field: str | None, grid: Grid, legend: Legend, ground: TrainingGround | None
+) -> Reference:
     """Reference pixels from polygons or points, from a file of samples, or from samples (their test part).
+
+    ``ground`` is where the map was trained, if that is known; it decides what is said of samples.
 
     Raises
     ------
@@ -83,10 +92,10 @@ def read_reference(source: PathLike | Samples, *, field: str | None, grid: Grid,
         If a vector file is given without the field that holds the class.
     """
     if isinstance(source, Samples):
-        return _held_out(source, grid, legend)
+        return _test_part(source, grid, legend, ground)
     try:
         if is_samples_file(source):
-            return _held_out(read_samples(source), grid, legend)
+            return _test_part(read_samples(source), grid, legend, ground)
         if field is None:
             raise SettingsError("--reference needs --field, the name of the field that holds the class.")
         labels = read_labels(source, field, grid)
@@ -149,11 +158,20 @@ def _placed(source: PathLike, field: str, labels: Labels) -> str:
     )
 
 
-def _held_out(samples: Samples, grid: Grid, legend: Legend) -> Reference:
+def _test_part(samples: Samples, grid: Grid, legend: Legend, ground: TrainingGround | None) -> Reference:
     samples.check_grid(grid)
+    return _matched(samples.test, legend, _held_out(samples, ground), samples.split.notes)
+
+
+def _held_out(samples: Samples, ground: TrainingGround | None) -> str:
+    """How the test part was drawn; that the map did not learn from it is said only where the map's record says so."""
     split = samples.split
     how = {"random": "drawn pixel by pixel", "block": f"split by blocks of {split.block_px} px"}
     division = how.get(split.method, f"split by {printable(split.method)}")
-    apart = f", at least {split.buffer_px} px from every training pixel" if split.buffer_px else ""
-    sample = f"the held-out part of the labels that trained the map, {division}{apart}"
-    return _matched(samples.test, legend, sample, split.notes)
+    if ground is None:
+        return f"the test part of samples, {division}; which pixels the map was trained on is not known here"
+    if not ground.is_of(samples.train):
+        return f"the test part of samples, {division}; the map was trained on other pixels than their training part"
+    kept_apart = 0 < split.buffer_px <= samples.min_distance_px()  # points may have been moved since
+    apart = f", at least {split.buffer_px} px from every training pixel" if kept_apart else ""
+    return f"the held-out part of the labels that trained the map, {division}{apart}"

@@ -31,7 +31,7 @@ from landcover_bdgf.legend import Legend, legend_of_map, printable
 from landcover_bdgf.parts import LAYER_NODATA, layer_path
 from landcover_bdgf.provenance import read_record
 from landcover_bdgf.raster import PathLike, grid_of, is_south_up, open_raster, read_band
-from landcover_bdgf.reference import Reference, read_codes, read_reference, training_ground
+from landcover_bdgf.reference import Reference, TrainingGround, read_codes, read_reference, training_ground
 from landcover_bdgf.report_folder import atomic_folder, check_folder, write_table
 from landcover_bdgf.samples import Samples
 
@@ -113,8 +113,10 @@ def assess(
     with open_raster(map_path) as dataset:
         _check_map(dataset)
         legend, grid = legend_of_map(map_path), grid_of(dataset)
-        pixels = read_reference(reference, field=field, grid=grid, legend=legend)
-        result = _compare(dataset, pixels, legend, read_record(str(map_path)))
+        record = read_record(str(map_path))
+        ground = training_ground(record, grid)
+        pixels = read_reference(reference, field=field, grid=grid, legend=legend, ground=ground)
+        result = _compare(dataset, pixels, legend, record.get("layers", ()), ground)
         if result.leak:
             log.warning("%s of the reference windows overlap training windows", percent(result.leak))
         if output is not None:
@@ -151,16 +153,17 @@ def _check_map(dataset: DatasetReader) -> None:
         raise RasterError(f"{dataset.name}: is south-up, which no map of bdgf is. Turn it with gdalwarp.")
 
 
-def _compare(dataset: DatasetReader, pixels: Reference, legend: Legend, record: Mapping[str, Any]) -> Accuracy:
+def _compare(
+    dataset: DatasetReader, pixels: Reference, legend: Legend, layers: Sequence[str], ground: TrainingGround | None
+) -> Accuracy:
     codes = read_codes(dataset, pixels)
     try:
         result = accuracy(pixels.codes, codes, legend)
     except LabelError as error:
         raise LabelError(f"{dataset.name}: {error}") from error
     result = replace(result, sample=pixels.sample, unknown=pixels.unknown)
-    if "confidence" in record.get("layers", ()):  # another map's could lie there
+    if "confidence" in layers:  # another map's could lie there
         result = replace(result, reliability=_reliability(dataset, pixels, codes))
-    ground = training_ground(record, grid_of(dataset))
     if ground is None:
         return result
     there = codes != 0

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import json
 import re
+from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
 
@@ -40,6 +41,15 @@ HOSTILE = [
 ]
 
 
+def trained_at(path: Path, rows: list[int], cols: list[int]) -> Path:
+    """The map with a record of where it was trained."""
+    x, y = GRID.xy(np.array(rows), np.array(cols))
+    pixels = shapely.MultiPoint(np.stack([x, y], axis=1)).wkt
+    training = {"pixels": pixels, "crs": GRID.crs.to_wkt(), "clear_px": 13, "apart_px": 37}
+    write_record(path, {"training": training})
+    return path
+
+
 def write_map(path: Path, codes: NDArray[np.uint8], legend: Legend, grid: Grid = GRID) -> Path:
     height, width = codes.shape
     profile = RasterProfile("uint8", nodata=0, colormap=legend.colors)
@@ -55,19 +65,7 @@ def map_path(tmp_path: Path) -> Path:
     codes[:, 40:] = 2
     codes[:10] = 0
     path = write_map(tmp_path / "map.tif", codes, Legend.from_values(["crops", "water"]))
-    x, y = GRID.xy([30], [0])
-    write_record(
-        path,
-        {
-            "training": {
-                "pixels": f"MULTIPOINT ({x[0]} {y[0]})",
-                "crs": GRID.crs.to_wkt(),
-                "clear_px": 13,
-                "apart_px": 37,
-            }
-        },
-    )
-    return path
+    return trained_at(path, [30], [0])
 
 
 def reference(path: Path, classes: list[str], corners: list[tuple[int, int]], side: int = 4) -> Path:
@@ -160,7 +158,7 @@ def samples(parts: list[int]) -> Samples:
 
 def test_of_samples_only_the_test_part_counts(map_path: Path, tmp_path: Path) -> None:
     held = samples([0, 0, 1])
-    result = assess(map_path, held)
+    result = assess(trained_at(map_path, [20, 30], [5, 50]), held)
     assert (result.n, result.overall) == (1, 1.0)
     assert "held-out part of the labels that trained the map, split by polygon, at least 9 px" in result.sample
     trainable = samples([0, 1, 0])
@@ -168,6 +166,22 @@ def test_of_samples_only_the_test_part_counts(map_path: Path, tmp_path: Path) ->
     assert assess(map_path, tmp_path / "samples.gpkg").n == 1
     with pytest.raises(LabelError, match="no test part"):
         assess(map_path, samples([0, 0, 0]))
+
+
+def test_samples_are_said_to_be_held_out_only_where_the_map_says_so(map_path: Path) -> None:
+    held = samples([0, 0, 1])
+    other = "the test part of samples, split by polygon; the map was trained on other pixels than their training part"
+    assert assess(map_path, held).sample == other
+    on_all = assess(trained_at(map_path, [20, 30, 40], [5, 50, 70]), held)
+    assert (on_all.sample, on_all.leak) == (other, 1.0)
+    trained_at(map_path, [20, 30], [5, 50])
+    true = "the held-out part of the labels that trained the map, split by polygon"
+    assert assess(map_path, held).sample == f"{true}, at least 9 px from every training pixel"
+    moved = replace(held, rows=np.array([20, 30, 35], np.int32), cols=np.array([5, 50, 55], np.int32))
+    assert assess(map_path, moved).sample == true
+    write_record(map_path, {"step": "map"})
+    unknown = "the test part of samples, split by polygon; which pixels the map was trained on is not known here"
+    assert assess(map_path, held).sample == unknown
 
 
 def test_references_that_do_not_fit_are_refused(map_path: Path, tmp_path: Path) -> None:
