@@ -15,7 +15,7 @@ from landcover_bdgf.diagnostics import draw_denoised
 from landcover_bdgf.errors import CheckpointError
 from landcover_bdgf.locks import reserved
 from landcover_bdgf.mapping import MapSettings, check_map_outputs, map_scene, part_path
-from landcover_bdgf.output import atomic_output
+from landcover_bdgf.output import atomic_output, check_beside
 from landcover_bdgf.pretraining import pretrain, pretraining_record
 from landcover_bdgf.progress import log
 from landcover_bdgf.raster import PathLike, check_output
@@ -76,6 +76,7 @@ def run_job(stack: Stack, job: Job) -> Accuracy | None:
     Writes the map and its companions, the model, and in ``<map>_steps/`` the samples, the denoiser with a
     picture of denoised tiles, the losses, and the report.
     """
+    check_beside(job.output, [job.model, *_beside(job.model)])
     with reserved(job.model):  # which another map may name too
         return _run(stack, job)
 
@@ -106,9 +107,16 @@ def partial_path(path: Path) -> Path:
 
 def check_kept(path: Path, *, overwrite: bool, resume: bool = False) -> None:
     """Before hours of work: may a checkpoint and what is kept beside it be written? OutputError if not."""
-    beside = [path.with_suffix(suffix) for suffix in (".csv", ".png")]
-    for file in [path, *beside, *([] if resume else [partial_path(path)])]:
-        check_output(file, overwrite=overwrite)
+    check_output(path, overwrite=overwrite)
+    beside = _beside(path)
+    check_beside(path, beside)
+    for file in [*beside, partial_path(path)]:  # an interrupted run may have put those into place already
+        check_output(file, overwrite=overwrite or resume)
+
+
+def _beside(path: Path) -> list[Path]:
+    """What is kept beside a checkpoint: its losses, and of a denoiser a picture."""
+    return [path.with_suffix(suffix) for suffix in (".csv", ".png")]
 
 
 def keep_denoiser(denoiser: Checkpoint, stack: Stack, path: Path, *, run: Run, overwrite: bool) -> None:

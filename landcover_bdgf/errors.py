@@ -17,6 +17,19 @@ Things worth a word that do not stop the work go through the logger ``landcover_
 
 from __future__ import annotations
 
+import errno
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+# What a file system says of names and permissions, not of a file that is damaged; and what to do then.
+_REFUSED = {
+    errno.EACCES: "Change its permissions, or those of its folder.",
+    errno.EPERM: "Change its permissions, or those of its folder.",
+    errno.ENAMETOOLONG: "Choose a shorter one.",
+    errno.ELOOP: "Remove links that lead to themselves.",
+    errno.ENOTDIR: "Check its name and the folder you are in.",
+}
+
 
 class BdgfError(Exception):
     """The root of all errors that a user can cause and mend."""
@@ -58,3 +71,33 @@ class ResourceError(BdgfError):
     """Too little memory, or a device that is not there."""
 
     exit_code = 7
+
+
+@contextmanager
+def opening(kind: type[BdgfError]) -> Iterator[None]:
+    """While files are opened: one that may not be, or whose name cannot be used, is an error of this kind.
+
+    Also a decorator.
+
+    Raises
+    ------
+    BdgfError
+        Of the kind.
+    """
+    try:
+        yield
+    except UnicodeEncodeError as error:
+        if not any("\udc80" <= letter <= "\udcff" for letter in error.object):  # bytes that are no UTF-8, in Python
+            raise
+        raise kind(f"{error.object}: has a name that is not in UTF-8. Rename it.") from error
+    except OSError as error:
+        if (said := refused(error)) is None:
+            raise
+        raise kind(said) from error
+
+
+def refused(error: OSError) -> str | None:
+    """In a line: why a file cannot be opened; None if it is not for its name or its permissions."""
+    if error.errno not in _REFUSED or error.filename is None:
+        return None
+    return f"{error.filename}: cannot be opened, {str(error.strerror).lower()}. {_REFUSED[error.errno]}"

@@ -23,7 +23,7 @@ from landcover_bdgf.errors import SettingsError
 from landcover_bdgf.fit import stop_between_steps
 from landcover_bdgf.journal import Classified, Journal, begin_journal
 from landcover_bdgf.memory import Appetite, fitting, parse_size
-from landcover_bdgf.output import check_free_space
+from landcover_bdgf.output import check_beside, check_free_space
 from landcover_bdgf.parts import LAYERS, paths_beside, write_map
 from landcover_bdgf.progress import Advance, log, progress
 from landcover_bdgf.provenance import record
@@ -143,8 +143,10 @@ def check_map_outputs(
 ) -> None:
     """Before any work: may the map, and what comes with it, be written, and is there room? OutputError if not."""
     inputs = [*stack.spectral.paths, *stack.sar.paths]
-    beside = [] if resume else paths_beside(output, settings.layers)
-    for path in [output, *beside]:  # an interrupted run may have put those into place already
+    check_output(output, overwrite=overwrite, inputs=inputs)
+    beside = paths_beside(output, settings.layers)
+    check_beside(output, beside)
+    for path in [] if resume else beside:  # an interrupted run may have put those into place already
         check_output(path, overwrite=overwrite, inputs=inputs)
     if settings.shard_of[1] == 1:  # what is finished is kept, compressed, until it is written, uncompressed first
         check_free_space(output, 2 * math.prod(stack.grid.shape_hw) * (1 + len(settings.layers)))

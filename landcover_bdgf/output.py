@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save_file
 
-from landcover_bdgf.errors import OutputError
+from landcover_bdgf.errors import OutputError, opening
 from landcover_bdgf.locks import check_not_input, hold, open_held, short_name
 
 PathLike = str | os.PathLike[str]
@@ -25,6 +25,7 @@ PathLike = str | os.PathLike[str]
 DRAFT = ".part"  # how the names of hidden folders end, of what is being written
 
 
+@opening(OutputError)
 def check_output(path: PathLike, *, overwrite: bool = False, inputs: Sequence[PathLike] = ()) -> None:
     """Refuse a place that cannot be written to, before any work is done.
 
@@ -39,9 +40,10 @@ def check_output(path: PathLike, *, overwrite: bool = False, inputs: Sequence[Pa
     Raises
     ------
     OutputError
-        If the file exists, its folder is missing or read-only, or it is one of the inputs.
+        If the file exists, its folder is missing or read-only, it is one of the inputs, or its name is not in UTF-8.
     """
     path = Path(path)
+    os.fspath(path).encode()  # GDAL takes no other names, and would say so when all is done
     folder = path.parent
     if path.is_dir():
         raise OutputError(f"{path}: is a folder. Give the name of a file.")
@@ -52,6 +54,12 @@ def check_output(path: PathLike, *, overwrite: bool = False, inputs: Sequence[Pa
     check_not_input(path, inputs)
     if path.exists() and not overwrite:
         raise OutputError(f"{path}: exists already. Choose another name, or allow it with --overwrite.")
+
+
+def check_beside(path: Path, beside: Sequence[Path]) -> None:
+    """Refuse an output that would be replaced by what is written beside it; OutputError."""
+    if path in beside:
+        raise OutputError(f"{path}: is the name of what is written beside it, too. Choose another ending.")
 
 
 @contextmanager

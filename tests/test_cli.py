@@ -1,6 +1,7 @@
 """The commands as a user types them: what comes out, the one line when something is wrong, the exit code."""
 
 import json
+import os
 import shutil
 import signal
 import subprocess
@@ -226,6 +227,32 @@ def test_interrupted_training_says_how_to_go_on(scene_files: SceneFiles, tmp_pat
         again = subprocess.run([*command, "--steps", "1999", *options], check=False, **started)
         assert again.returncode == code
         assert message in again.stderr
+
+
+@pytest.mark.parametrize("name", ["train", "pretrain"])
+def test_what_lies_beside_is_replaced_by_resume(
+    name: str, bdgf: Bdgf, scene_files: SceneFiles, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Stopped when the losses are in place and the checkpoint is not."""
+    labels = labels_of(scene_files) if name == "train" else []
+    command = [name, scene_files.spectral, scene_files.sar, "-o", "kept.safetensors", *labels, *QUICK, "-q"]
+    replace = os.replace
+
+    def stopped(source: Path, to: Path) -> None:
+        if to == Path("kept.safetensors"):  # not its draft
+            raise KeyboardInterrupt
+        replace(source, to)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "replace", stopped)
+        assert bdgf(*command) == 130
+    assert Path("kept.csv").is_file()
+    assert not Path("kept.safetensors").exists()
+    losses = Path("kept.csv").read_bytes()
+    assert bdgf(*command) == 6
+    assert bdgf(*command, "--resume") == 0
+    assert Path("kept.csv").read_bytes() == losses
+    assert not Path("kept.partial.safetensors").exists()
 
 
 def hear_ctrl_c() -> None:
