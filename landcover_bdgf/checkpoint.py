@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from pydantic import ValidationError
 from safetensors import SafetensorError, safe_open
 
-from landcover_bdgf.errors import BdgfError, CheckpointError
+from landcover_bdgf.errors import BdgfError, CheckpointError, opening
 from landcover_bdgf.history import History
 from landcover_bdgf.legend import Legend
 from landcover_bdgf.output import write_tensors
@@ -124,6 +124,7 @@ class Checkpoint:
         return tensors, json.dumps(description, sort_keys=True)
 
 
+@opening(CheckpointError)
 def load_checkpoint(path: str | Path, kind: Kind | None = None) -> Checkpoint:
     """Read and check a checkpoint.
 

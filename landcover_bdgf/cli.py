@@ -322,7 +322,7 @@ def _words(text: str) -> tuple[str, ...]:
 
 def _source(text: str) -> str | list[str]:
     """One path, or several joined by commas."""
-    return text if "," not in text or Path(text).exists() else text.split(",")
+    return text if "," not in text or os.path.exists(text) else text.split(",")
 
 
 def _stack(hsi: str, sar: str, aligning: Aligning) -> Stack:

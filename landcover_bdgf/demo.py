@@ -8,7 +8,7 @@ from pathlib import Path
 from landcover_bdgf.accuracy import Accuracy
 from landcover_bdgf.chain import Job, run_job
 from landcover_bdgf.device import Run
-from landcover_bdgf.errors import OutputError
+from landcover_bdgf.errors import OutputError, opening
 from landcover_bdgf.mapping import MapSettings
 from landcover_bdgf.progress import log
 from landcover_bdgf.recipe import Recipe
@@ -18,8 +18,7 @@ from landcover_bdgf.stack import align
 
 def run_demo(folder: Path, recipe: Recipe, run: Run, *, overwrite: bool) -> tuple[Accuracy, dict[str, Path]]:
     """Write a simulated scene with labels into ``folder``, map it, and name the files that came out."""
-    if not os.access(folder.resolve().parent, os.W_OK):
-        raise OutputError(f"{folder}: cannot be made here, the folder is missing or read-only. Name another.")
+    _check_place(folder)
     folder.mkdir(exist_ok=True)
     files = write_scene(simulate(seed=run.seed), folder, overwrite=overwrite, seed=run.seed)
     log.info("a simulated scene of 160 × 176 pixels, six classes; nothing in it is measured")
@@ -35,3 +34,12 @@ def run_demo(folder: Path, recipe: Recipe, run: Run, *, overwrite: bool) -> tupl
         "report": job.steps_folder / "report" / "report.html",
         "model": job.model,
     }
+
+
+@opening(OutputError)
+def _check_place(folder: Path) -> None:
+    os.fspath(folder).encode()  # see check_output
+    if os.path.lexists(folder) and not folder.is_dir():
+        raise OutputError(f"{folder}: is a file, the demo makes a folder. Name another.")
+    if not os.access(folder if folder.is_dir() else folder.absolute().parent, os.W_OK | os.X_OK):
+        raise OutputError(f"{folder}: cannot be made here, the folder is missing or read-only. Name another.")

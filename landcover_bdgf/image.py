@@ -26,7 +26,7 @@ from landcover_bdgf.bands import (
     sensor_of,
 )
 from landcover_bdgf.door import block_bytes
-from landcover_bdgf.errors import RasterError
+from landcover_bdgf.errors import RasterError, opening
 from landcover_bdgf.gdal import is_remote, typed_path
 from landcover_bdgf.grid import Grid
 from landcover_bdgf.pixels import Band, Bools, Convert, Float32s, infinite_values, read_over_border, read_values
@@ -157,6 +157,7 @@ class Image:
                 raise RasterError(f"{path}: was changed or replaced while it was read. Run again when it rests.")
 
 
+@opening(RasterError)
 def open_image(
     source: Source,
     *,

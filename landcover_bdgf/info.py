@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from landcover_bdgf.checkpoint import BandName, load_checkpoint
-from landcover_bdgf.errors import LabelError, RasterError
+from landcover_bdgf.errors import LabelError, RasterError, opening
 from landcover_bdgf.journal import read_journal
 from landcover_bdgf.legend import Legend, legend_of_map, printable
 from landcover_bdgf.provenance import changed_files, read_record, record_path
@@ -45,8 +45,9 @@ def verify(path: Path) -> str:
         load_checkpoint(path)
         return f"{path}: is as it was written"
     error = LabelError if path.suffix == ".gpkg" else RasterError
-    if not path.is_file():
-        raise error(f"{path}: does not exist. Check its name and the folder you are in.")
+    with opening(error):
+        if not path.is_file():
+            raise error(f"{path}: does not exist. Check its name and the folder you are in.")
     changed = changed_files(path)
     if changed is None:
         raise error(f"{path}: has no record of what was written, {record_path(path).name}. Keep the files together.")

@@ -21,7 +21,7 @@ import numpy as np
 from numpy.typing import NDArray
 from rasterio.windows import Window
 
-from landcover_bdgf.errors import OutputError
+from landcover_bdgf.errors import OutputError, opening
 from landcover_bdgf.locks import hold
 from landcover_bdgf.output import unwritten
 
@@ -96,6 +96,7 @@ class Journal:
             yield Window(col, row, width, height), Classified(codes, layers)
 
 
+@opening(OutputError)
 def begin_journal(path: Path, header: Mapping[str, Any], *, resume: bool, overwrite: bool) -> Journal:
     """A new journal; with ``resume`` the one that is there, if it belongs to the same run.
 
@@ -143,6 +144,7 @@ def _cut_short(path: Path) -> bool:
     return b"\n" not in head and (head.startswith(begins) or begins.startswith(head))
 
 
+@opening(OutputError)
 def read_journal(path: Path, *, writable: bool = False) -> Journal:
     """Open a journal; what a crash cut short at its end is dropped.
 
@@ -158,6 +160,8 @@ def read_journal(path: Path, *, writable: bool = False) -> Journal:
             _lock(file, path)
             file.seek(0)
         header = json.loads(file.readline(LONGEST_HEADER))
+    except PermissionError:
+        raise
     except (OSError, ValueError):
         pass
     if file is None or not isinstance(header, dict) or not _is_header(header):

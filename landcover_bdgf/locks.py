@@ -89,7 +89,8 @@ def reserved(path: Path | None) -> Iterator[None]:
 def short_name(path: Path) -> str:
     """The name of a file, short enough for more to be added, and no other file's."""
     name = path.name
-    return name if len(name.encode()) <= LONGEST_NAME else f"{name[:40]}.{zlib.crc32(name.encode()):08x}"
+    code = os.fsencode(name)
+    return name if len(code) <= LONGEST_NAME else f"{name[:40]}.{zlib.crc32(code):08x}"
 
 
 def check_not_input(path: Path, inputs: Iterable[str | os.PathLike[str]]) -> None:
@@ -99,8 +100,9 @@ def check_not_input(path: Path, inputs: Iterable[str | os.PathLike[str]]) -> Non
     ------
     OutputError
     """
-    if path.exists() and any(path.samefile(file) for file in _files(inputs)):
-        raise OutputError(f"{path}: is one of the inputs. Choose another name.")
+    with suppress(OSError):  # a file that may not be looked at: what opens it says so
+        if path.exists() and any(path.samefile(file) for file in _files(inputs)):
+            raise OutputError(f"{path}: is one of the inputs. Choose another name.")
 
 
 def _held_file(lock: Path) -> int:

@@ -86,6 +86,8 @@ def with_options(*groups: type) -> Callable[[Command], Command]:
 
     def decorate(command: Command) -> Command:
         own = list(inspect.signature(command, eval_str=True).parameters.values())[len(groups) :]
+        for parameter in own:  # what opens a file says what is wrong with it, with the exit code of its kind
+            parameter.annotation.__metadata__[0].readable = False
         shared = [_parameter(group, f) for group in groups for f in fields(group)]
 
         @functools.wraps(command)
@@ -110,7 +112,7 @@ def with_options(*groups: type) -> Callable[[Command], Command]:
 def _written(values: Mapping[str, Any]) -> Path | None:
     """What a command writes, which another must not write meanwhile; shards of one map may be made side by side."""
     output, shard = values.get("output"), values.get("shard", "1/1")
-    return output if output is None or shard == "1/1" else output.with_name(f"{output.name}.{shard.replace('/', '-')}")
+    return output if output is None or shard == "1/1" else output.parent / f"{output.name}.{shard.replace('/', '-')}"
 
 
 def _read(values: Mapping[str, Any]) -> Iterator[str | Path]:

@@ -28,7 +28,7 @@ from rasterio.io import DatasetReader, DatasetWriter
 from rasterio.windows import Window
 
 from landcover_bdgf.door import check_proportions, check_whole, raster_driver, unread
-from landcover_bdgf.errors import OutputError, RasterError
+from landcover_bdgf.errors import OutputError, RasterError, opening
 from landcover_bdgf.gcps import placed_by_points
 from landcover_bdgf.gdal import RASTER_DRIVERS, alone, is_remote
 from landcover_bdgf.grid import Grid, crs_name, same_crs
@@ -54,6 +54,7 @@ TILE_PX = 512
 log = logging.getLogger("landcover_bdgf")
 
 
+@opening(RasterError)
 def open_raster(path: PathLike, *, vrt: bool = False, warp_gcps: bool = False) -> DatasetReader:
     """Open a raster for reading: GeoTIFF, COG, ENVI or JPEG 2000. No file beside it has a say but ENVI's header.
 

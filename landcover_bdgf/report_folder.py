@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-from landcover_bdgf.errors import OutputError
+from landcover_bdgf.errors import OutputError, opening
 from landcover_bdgf.legend import printable
 from landcover_bdgf.output import draft_folder, publish
 from landcover_bdgf.raster import PathLike
@@ -16,6 +16,7 @@ from landcover_bdgf.raster import PathLike
 REPORT_FILES = ("report.html", "accuracy.json", "accuracy.csv", "confusion.csv")
 
 
+@opening(OutputError)
 def check_folder(path: PathLike, *, overwrite: bool = False) -> None:
     """Refuse a place for a report before any work is done.
 

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from pyogrio.errors import DataLayerError, DataSourceError, FeatureError
 from rasterio.errors import CRSError
 
-from landcover_bdgf.errors import LabelError, OutputError
+from landcover_bdgf.errors import LabelError, OutputError, opening
 from landcover_bdgf.grid import Grid
 from landcover_bdgf.legend import Legend, printable
 from landcover_bdgf.output import atomic_output, check_output
@@ -86,13 +86,16 @@ def read_samples(path: PathLike) -> Samples:
         raise LabelError(f"{path}: is damaged ({error}). Draw the samples again with bdgf sample.") from error
 
 
+@opening(LabelError)
 def is_samples_file(path: PathLike) -> bool:
-    """Whether a file looks like one of :func:`write_samples`."""
+    """Whether a file looks like one of :func:`write_samples`; LabelError if it may not be read."""
     try:
         with Path(path).open("rb") as file:
             if not file.read(16).startswith(b"SQLite format 3"):
                 return False
         return {POINTS, LEGEND} <= set(layers_of(path))
+    except PermissionError:
+        raise
     except (OSError, DataSourceError):
         return False
 

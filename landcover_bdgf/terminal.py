@@ -15,7 +15,7 @@ from typing import Any, Protocol
 
 import typer
 
-from landcover_bdgf.errors import BdgfError, OutputError, ResourceError, SettingsError
+from landcover_bdgf.errors import BdgfError, OutputError, ResourceError, SettingsError, refused
 
 INTERRUPTED, TERMINATED = 130, 143
 LONGEST = 800  # characters of an error
@@ -87,7 +87,8 @@ def stop(number: int, frame: FrameType | None) -> None:
 
 
 def one_line(text: str) -> str:
-    """Names come from files: no control character may reach the terminal."""
+    """Names come from files: no control character may reach the terminal, nor what cannot be written as text."""
+    text = re.sub(r"[\ud800-\udfff]", "\N{REPLACEMENT CHARACTER}", text)
     return re.sub(r"[\x00-\x1f\x7f-\x9f]+", " ", text)
 
 
@@ -103,6 +104,8 @@ def _system_says(error: OSError) -> int:
         )
     if error.errno in (errno.ENOMEM, errno.EAGAIN):
         return _error(f"{_USED_UP} Close other programs.", ResourceError.exit_code)
+    if said := refused(error):  # what is opened for the user says so by itself, this is left over
+        return _error(said, OutputError.exit_code)
     return 0
 
 

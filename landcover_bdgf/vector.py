@@ -8,7 +8,7 @@ import json
 import struct
 import warnings
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,7 +16,7 @@ import pyogrio
 from pyogrio.errors import DataLayerError, DataSourceError
 from pyproj.exceptions import CRSError
 
-from landcover_bdgf.errors import LabelError, SettingsError
+from landcover_bdgf.errors import LabelError, SettingsError, opening
 from landcover_bdgf.gdal import VECTOR_DRIVERS
 from landcover_bdgf.raster import PathLike
 
@@ -38,6 +38,7 @@ def undated() -> Iterator[None]:
         pyogrio.set_gdal_config_options({"OGR_CURRENT_DATE": None})
 
 
+@opening(LabelError)
 def read_features(path: PathLike, *, layer: str | None = None, encoding: str | None = None) -> GeoDataFrame:
     """All features of one layer of a Shapefile, GeoPackage or GeoJSON.
 
@@ -162,6 +163,9 @@ def _check_shapefile(path: Path) -> None:
         raise LabelError(f"{path}: its .dbf, which holds the classes, is missing. Copy all files of the Shapefile.")
     if not any(path.with_suffix(suffix).exists() for suffix in (".shx", ".SHX")):
         raise LabelError(f"{path}: its .shx is missing. Copy all files of the Shapefile.")
+    for suffix in (".shx", ".prj", ".cpg"):  # GDAL goes on without those that may not be read
+        with suppress(FileNotFoundError):
+            path.with_suffix(suffix).open("rb").close()
     # ESRI Shapefile Technical Description (1998): file length in 16-bit words at byte 24, big-endian.
     _check_length(path, 2 * struct.unpack(">i", _bytes(path, 24, 4))[0])
     # dBASE: number of records, length of the header, length of a record at byte 4.

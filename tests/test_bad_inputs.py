@@ -3,9 +3,14 @@
 from __future__ import annotations
 
 import contextlib
+import ctypes
 import fnmatch
+import os
 import resource
+import shutil
+import sys
 import time
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -26,7 +31,15 @@ X, Y = bad.ORIGIN
 MAP = "map msi.tif sar.tif --model bad.safetensors -o out.tif"
 MAP_GOOD = "map msi.tif sar.tif --model model.safetensors -o out.tif"
 PRETRAIN = "pretrain msi.tif sar.tif -o out.safetensors"
+MAP_TO, PRETRAIN_TO = MAP_GOOD.removesuffix(" out.tif"), PRETRAIN.removesuffix(" out.safetensors")
+MAP_ALL_TO = "map msi.tif sar.tif --labels labels.gpkg --field class --overwrite -o"
+SAMPLE_TO = "sample msi.tif sar.tif --labels labels.gpkg --field class -o"
+TRAIN_TO = "train msi.tif sar.tif --samples samples.gpkg --denoiser denoiser.safetensors -o"
 LABELLED = "check msi.tif sar.tif --field class --labels"
+BANDS = [f"S2A_MSIL2A_20200604T102031_T33UUU_{band}.tif" for band in ("B02", "B03", "B04", "B05", "B06", "B07", "B08")]
+LONG = 256 * "n"  # no file system takes more than 255
+CAFE = "caf\udce9"  # a name in Latin-1, as Python has it; and as it is shown
+SHOWN = "caf\N{REPLACEMENT CHARACTER}"
 
 
 @dataclass(frozen=True)
@@ -100,6 +113,7 @@ CASES = [
     Case("images swapped", bad.image(), "check sar.tif bad.tif", 3, "sar.tif: is given as the spectral image but has the bands VV, VH of a SAR. Give the HSI/MSI first and the SAR second."),
     Case("years apart", bad.both(bad.image(to="S2_20200604.tif"), bad.image(of="sar.tif", to="S1_20220604.tif")), "check S2_20200604.tif S1_20220604.tif", 0, "bdgf: warning: S1_20220604.tif: was taken on 2022-06-04, S2_20200604.tif on 2020-06-04: 730 days apart. What changed in between is in one of them only."),
     Case("one band twice", bad.both(*(bad.image(lambda a: a[:1], to=f"{f}/B02.tif", names=()) for f in "ab")), "check a/B02.tif,b/B02.tif sar.tif", 3, "b/B02.tif: band B02 is there in B02.tif too. Leave one of them out."),
+    Case("names longer than a name may be", bad.both(*(bad.image(lambda a, i=i: a[i : i + 1], to=name, names=()) for i, name in enumerate(BANDS))), f"check {','.join(BANDS)} sar.tif", 0, "spectral: 7 bands of *"),
     # Damaged and hostile files
     Case("missing", bad.nothing, CHECK, 3, "bad.tif: does not exist. Check its name and the folder you are in."),
     Case("a folder", lambda f: (f / "bad.tif").mkdir(), CHECK, 3, "bad.tif: is a folder without rasters in it. Give a folder of .tif, .tiff, .jp2, .img, .dat, .bsq, .bil, .bip."),
@@ -137,6 +151,9 @@ CASES = [
     Case("spaces and umlauts", bad.image(to="bäd name.tif"), "check|bäd name.tif|sar.tif", 0, "spectral: 10 bands of bäd name.tif; Sentinel-2"),
     Case("a newline in the name", bad.content(b"x", "bad\nname.tif"), "check|bad\nname.tif|sar.tif", 3, "bad name.tif: is not a GeoTIFF, ENVI or JPEG 2000 file. Convert it with gdal_translate."),
     Case("a leading dash", bad.image(to="-bad.tif"), "check -- -bad.tif sar.tif", 0, "spectral: 10 bands of -bad.tif; Sentinel-2"),
+    Case("too long a name", bad.nothing, f"check {LONG} sar.tif", 3, f"{LONG}: cannot be opened, file name too long. Choose a shorter one."),
+    Case("a name in Latin-1", bad.copy("msi.tif", f"{CAFE}.tif"), f"check {CAFE}.tif sar.tif", 3, f"{SHOWN}.tif: has a name that is not in UTF-8. Rename it."),
+    Case("a folder in Latin-1", bad.both(bad.folder("scene"), bad.copy("msi.tif", f"scene/{CAFE}.tif")), "check scene sar.tif", 3, f"scene/{SHOWN}.tif: has a name that is not in UTF-8. Rename it."),
     # Labels
     Case("no .prj", bad.shapefile(bad.without(".prj")), f"{LABELLED} bad.shp", 4, "bad.shp: has no CRS, its .prj is missing. Give it one in QGIS (Set layer CRS) or with ogr2ogr -a_srs EPSG:…"),
     Case("no .shx", bad.shapefile(bad.without(".shx")), f"{LABELLED} bad.shp", 4, "bad.shp: its .shx is missing. Copy all files of the Shapefile."),
@@ -176,6 +193,9 @@ CASES = [
     Case("no such layer", bad.copy("labels.gpkg", "bad.gpkg"), f"{LABELLED} bad.gpkg --layer lables", 4, "bad.gpkg: has no layer 'lables', but labels. Did you mean labels?"),
     Case("a leak", bad.nothing, f"{LABELLED} labels.gpkg --split random", 0, "split by random; nearest training and test pixel 1 px apart; 100 % of test windows overlap training windows"),
     Case("hostile names", bad.labels(bad.hostile_names), f"{LABELLED} bad.gpkg", 0, "=HYPERLINK(0) *"),
+    Case("too long a name of labels", bad.nothing, f"{LABELLED} {LONG}", 4, f"{LONG}: cannot be opened, file name too long. Choose a shorter one."),
+    Case("labels in Latin-1", bad.copy("labels.gpkg", f"{CAFE}.gpkg"), f"{LABELLED} {CAFE}.gpkg", 4, f"{SHOWN}.gpkg: has a name that is not in UTF-8. Rename it."),
+    Case("samples in Latin-1", bad.copy("samples.gpkg", f"{CAFE}.gpkg"), f"info {CAFE}.gpkg", 4, f"{SHOWN}.gpkg: has a name that is not in UTF-8. Rename it."),
     # Checkpoints
     Case("model missing", bad.nothing, MAP, 5, "bad.safetensors: there is no such file. bdgf train makes a model, bdgf pretrain a denoiser."),
     Case("model empty", bad.content(b"", "bad.safetensors"), MAP, 5, "bad.safetensors: is not a safetensors file, or it is cut off (Error while deserializing header: header too small)."),
@@ -200,9 +220,18 @@ CASES = [
     Case("a model for a denoiser", bad.nothing, "train msi.tif sar.tif --samples samples.gpkg --denoiser model.safetensors -o out.safetensors", 5, "model.safetensors: is a model, a denoiser is needed: a denoiser comes from bdgf pretrain."),
     Case("a band less than the model", bad.image(lambda a: a[:9]), "map bad.tif sar.tif --model model.safetensors -o out.tif", 5, "the model: spectral bands differ: it was made with B02, B03, B04, B05, B06, B07, B08, B8A, B11, B12; the image has B02, B03, B04, B05, B06, B07, B08, B8A, B11; not found: B12 (2202 nm). Give an image with these bands."),
     Case("bands in another order", bad.image(lambda a: a[::-1], names=("B12", "B11", "B8A", "B08", "B07", "B06", "B05", "B04", "B03", "B02")), "map bad.tif sar.tif --model model.safetensors -o ok.tif", 0, "bdgf: the model: spectral bands taken in the order of the checkpoint: B02, B03, B04, B05, B06, B07, B08, B8A, B11, B12"),
+    Case("too long a name of a model", bad.nothing, f"map msi.tif sar.tif --model {LONG} -o out.tif", 5, f"{LONG}: cannot be opened, file name too long. Choose a shorter one."),
     # Outputs and the system
     Case("output exists", bad.content(b"mine", "out.tif"), MAP_GOOD, 6, "out.tif: exists already. Choose another name, or allow it with --overwrite."),
     Case("output is a folder", lambda f: (f / "out.tif").mkdir(), MAP_GOOD, 6, "out.tif: is a folder. Give the name of a file."),
+    *[Case(f"{what} into {folder}", bad.nothing, f"{command} {folder}", 6, f"{folder}: is a folder. Give the name of a file.")
+      for folder in (".", "..", "/") for what, command in (("map", MAP_TO), ("shard", MAP_TO.replace("map", "map --shard 1/2", 1)), ("whole job", MAP_ALL_TO), ("train", TRAIN_TO), ("pretrain", PRETRAIN_TO), ("sample", SAMPLE_TO), ("align", "align msi.tif sar.tif -o"), ("mosaic", "mosaic a.partial -o"))],
+    Case("too long a name of an output", bad.nothing, f"{TRAIN_TO} {LONG}", 6, f"{LONG}: cannot be opened, file name too long. Choose a shorter one."),
+    *[Case(f"{command.split()[0]} to a name in Latin-1", bad.nothing, f"{command} {CAFE}", 6, f"{SHOWN}: has a name that is not in UTF-8. Rename it.")
+      for command in (MAP_TO, TRAIN_TO, SAMPLE_TO, "demo")],
+    *[Case(f"{command.split()[0]} to {name}", bad.nothing, f"{command} {name}", 6, f"{name}: is the name of what is written beside it, too. Choose another ending.")
+      for command, name in ((TRAIN_TO, "out.csv"), (PRETRAIN_TO, "out.csv"), (PRETRAIN_TO, "out.png"), (MAP_TO, "out.qml"), (MAP_ALL_TO, "model.safetensors"))],
+    Case("a demo in a file", bad.content(b"mine", "out"), "demo out", 6, "out: is a file, the demo makes a folder. Name another."),
     Case("no folder", bad.nothing, "map msi.tif sar.tif --model model.safetensors -o no/out.tif", 6, "no/out.tif: the folder no does not exist. Make it first."),
     Case("output is an input", bad.nothing, "map msi.tif sar.tif --model model.safetensors -o msi.tif --overwrite", 6, "msi.tif: is one of the inputs. Choose another name."),
     Case("output is an input by a link", bad.link("out.tif", "msi.tif"), f"{MAP_GOOD} --overwrite", 6, "out.tif: is one of the inputs. Choose another name."),
@@ -268,6 +297,71 @@ def test_bad_input(
     assert took < 12 * SECONDS
     assert grown < BYTES
     tally("bad input: exit code, message, nothing left, within 5 s and 1 GB", 1)
+
+
+CLOSED = [
+    ("check closed/msi.tif sar.tif", 3, "closed/msi.tif"),
+    ("check closed sar.tif", 3, "closed"),
+    ("check closed/msi.tif,closed/msi.tif sar.tif", 3, "closed/msi.tif"),
+    ("align msi.tif closed/sar.tif -o out.tif", 3, "closed/sar.tif"),
+    ("info --verify closed/msi.tif", 3, "closed/msi.tif"),
+    (f"{LABELLED} closed/labels.gpkg", 4, "closed/labels.gpkg"),
+    (f"{LABELLED} own.gpkg", 4, "own.gpkg"),
+    *[(f"{LABELLED} own.shp", 4, f"own.{ending}") for ending in ("shp", "shx", "dbf", "prj", "cpg")],
+    ("train msi.tif sar.tif --samples closed/samples.gpkg -o out.safetensors", 4, "closed/samples.gpkg"),
+    ("map msi.tif sar.tif --model own.safetensors -o out.tif", 5, "own.safetensors"),
+    ("map msi.tif sar.tif --model closed/model.safetensors -o out.tif", 5, "closed/model.safetensors"),
+    (f"{MAP_TO} closed/out.tif", 6, "closed/out.tif"),
+    (f"{TRAIN_TO} closed/out.safetensors", 6, "closed/out.safetensors"),
+    ("assess out.tif --reference labels.gpkg --field class -o closed", 6, "*/closed"),
+    ("mosaic closed/a.partial -o out.tif", 6, "closed/a.partial"),
+    (f"{MAP_GOOD} --resume", 6, "out.tif.partial"),
+    ("demo closed/demo", 6, "closed/demo"),
+]
+
+
+@pytest.mark.parametrize(("command", "code", "file"), CLOSED)
+def test_files_that_may_not_be_opened(
+    command: str, code: int, file: str, good: Path, bdgf: Bdgf, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    shutil.copytree(good, tmp_path, dirs_exist_ok=True)
+    bad.shapefile()(tmp_path)
+    bad.content(b"mine", "out.tif.partial")(tmp_path)
+    for name in ("labels.gpkg", "model.safetensors"):
+        bad.copy(name, f"own{Path(name).suffix}")(tmp_path)
+    for path in tmp_path.glob("bad.*"):
+        path.rename(path.with_stem("own"))
+    shutil.copytree(good, tmp_path / "closed")
+    unreadable = tmp_path / ("closed" if "closed" in file else file)
+    unreadable.chmod(0)
+    capsys.readouterr()
+    with bound_by_permissions():
+        assert bdgf(*command.split()) == code
+    unreadable.chmod(0o700)
+    line = capsys.readouterr().err.splitlines()[-1]
+    said = f"bdgf: error: {file}: cannot be opened, permission denied. Change its permissions, or those of its folder."
+    assert fnmatch.fnmatch(line, said)
+
+
+@contextlib.contextmanager
+def bound_by_permissions() -> Iterator[None]:
+    """Without what lets root pass permissions by, two of the capabilities of Linux; for others nothing changes."""
+    if os.geteuid() != 0:
+        yield
+        return
+    if sys.platform != "linux":
+        pytest.skip("permissions do not bind root")
+    libc = ctypes.CDLL(None)
+    version, sets = (ctypes.c_uint32 * 2)(0x20080522, 0), (ctypes.c_uint32 * 6)()  # linux/capability.h; this thread
+    assert libc.capget(version, sets) == 0
+    before = sets[0]
+    sets[0] = before & ~0b110  # CAP_DAC_OVERRIDE, CAP_DAC_READ_SEARCH
+    assert libc.capset(version, sets) == 0
+    try:
+        yield
+    finally:
+        sets[0] = before
+        assert libc.capset(version, sets) == 0
 
 
 def contents(folder: Path) -> dict[str, tuple[int, int]]:

@@ -15,7 +15,7 @@ from landcover_bdgf.bench.pictures import embedding
 from landcover_bdgf.bench.protocols import PROTOCOLS, draw
 from landcover_bdgf.bench.tables import ProtocolTable, tables
 from landcover_bdgf.device import Run
-from landcover_bdgf.errors import OutputError, SettingsError
+from landcover_bdgf.errors import OutputError, SettingsError, opening
 from landcover_bdgf.recipe import Recipe
 
 BASELINES = tuple(f"{c}{context}" for c in ("et", "rf", "svm", "gb") for context in ("", "+9", "+17", "+33"))
@@ -161,6 +161,7 @@ def _embeddings(plan: Plan) -> dict[str, list[tuple[str, str]]]:
     return found
 
 
+@opening(OutputError)
 def _check_folder(output: Path) -> None:
     if output.exists() and not (output / MARK).is_dir() and (not output.is_dir() or any(output.iterdir())):
         raise OutputError(f"{output}: holds other things than a comparison. Choose a new folder.")

@@ -436,6 +436,11 @@ def copy(name: str, to: str) -> Make:
     return lambda folder: shutil.copy(folder / name, folder / to) and None
 
 
+def folder(name: str) -> Make:
+    """An empty folder."""
+    return lambda parent: (parent / name).mkdir()
+
+
 def link(to: str, target: str) -> Make:
     """A symbolic link."""
     return lambda folder: (folder / to).symlink_to(target)
