@@ -221,19 +221,19 @@ def _paths(source: Source) -> list[Path]:
 
 def _rasters_of(folder: Path) -> list[Path]:
     """Rasters of a folder in natural order; of a Sentinel product as delivered, those of its bands."""
-    if any(folder.glob("GRANULE/*")):
+    if any(folder.glob("GRANULE/*")) or (folder / "IMG_DATA").is_dir():
         return _sentinel_2_bands(folder)
     rasters = [*_rasters_in(folder), *folder.glob("measurement/*.tif*")]  # the latter: Sentinel-1
     return sorted(rasters, key=lambda path: natural_key(path.stem))
 
 
 def _sentinel_2_bands(product: Path) -> list[Path]:
-    """Each band of a .SAFE folder at its finest resolution; masks and pictures are left out."""
-    granules = sorted(product.glob("GRANULE/*"))
+    """Each band of a .SAFE folder, or a granule in it, at its finest resolution; masks and pictures are left out."""
+    granules = sorted(product.glob("GRANULE/*")) or [product]
     if len(granules) > 1:
         raise RasterError(f"{product}: holds {len(granules)} granules. Name one of them, such as {granules[0]}.")
     finest: dict[str, Path] = {}
-    for path in sorted(product.glob("GRANULE/*/IMG_DATA/**/*.jp2")):  # R10m before R20m before R60m
+    for path in sorted(granules[0].glob("IMG_DATA/**/*.jp2")):  # R10m before R20m before R60m
         if band := band_word(path.stem):
             finest.setdefault(band, path)
     return sorted(finest.values(), key=lambda path: natural_key(band_word(path.stem) or ""))

@@ -18,7 +18,7 @@ from landcover_bdgf.errors import LabelError, OutputError
 from landcover_bdgf.grid import Grid
 from landcover_bdgf.journal import Classified, Journal, read_journal
 from landcover_bdgf.legend import Legend, write_companions
-from landcover_bdgf.output import atomic_output
+from landcover_bdgf.output import atomic_output, check_beside
 from landcover_bdgf.progress import log
 from landcover_bdgf.provenance import record_path, write_record
 from landcover_bdgf.raster import PathLike, RasterProfile, check_output, write_raster
@@ -45,7 +45,9 @@ def mosaic(parts: Sequence[PathLike], output: PathLike, *, overwrite: bool = Fal
     with ExitStack() as stack:
         journals = [stack.enter_context(read_journal(Path(part))) for part in parts]
         _check_parts(journals)
-        for path in paths_beside(output, described(journals[0])[3]):
+        beside = paths_beside(output, described(journals[0])[3])
+        check_beside(output, beside)
+        for path in beside:
             check_output(path, overwrite=overwrite, inputs=parts)
         return write_map(journals, output, overwrite=overwrite)
 

@@ -341,3 +341,5 @@ def test_a_product_of_two_granules_is_two_scenes(safe):
     (safe / "GRANULE/L2A_T33UUV_A025_20200604").mkdir()
     with pytest.raises(RasterError, match="holds 2 granules"):
         open_image(safe)
+    granule = next(safe.glob("GRANULE/L2A_T33UUU*"))
+    assert open_image(granule).names == ("B02", "B11")
