@@ -4,7 +4,7 @@ The files tell the story in this order:
 
 =====================  =========================================================================
 errors, progress       what can go wrong; how far the work is
-limits                 what the system lets a process take
+limits, parsing        what the system lets a process take; JSON and TOML out of files
 gdal, door, gcps       GDAL without its dangers; a raster file looked at; one that points place
 locks, output          who writes what; files whole or not at all
 grid, raster           where pixels lie; raster files read and written

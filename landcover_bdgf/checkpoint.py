@@ -13,17 +13,17 @@ from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import ValidationError
 from safetensors import SafetensorError, safe_open
 
 from landcover_bdgf.errors import BdgfError, CheckpointError, opening
 from landcover_bdgf.history import History
-from landcover_bdgf.legend import Legend
+from landcover_bdgf.legend import Legend, printable
 from landcover_bdgf.output import write_tensors
+from landcover_bdgf.parsing import json_object
 from landcover_bdgf.progress import log
 from landcover_bdgf.provenance import digest
 from landcover_bdgf.raster import check_output
-from landcover_bdgf.recipe import Recipe
+from landcover_bdgf.recipe import Recipe, validated
 from landcover_bdgf.scaling import Scaling
 from landcover_bdgf.stack import Stack
 
@@ -31,8 +31,10 @@ Kind = Literal["denoiser", "model"]
 
 FORMAT = 5  # 5: the context network
 METADATA_KEY, DIGEST_LENGTH = "bdgf", 64
+STATE_KEYS = {"score", "count"}  # in the metadata of what is kept of an interrupted training
 SCALING_PREFIX, HISTORY_PREFIX = "scaling.", "history."
 _PICKLES = (b"PK", *(bytes([0x80, protocol]) for protocol in range(2, 6)))  # also zipped
+LONGEST_NM = 1e10  # ten metres, longer than the waves of any radar
 MAX_BYTES = 4 << 30  # a model is a few MB; more is not one of ours
 WAVELENGTH_TOLERANCE_NM = 5.0
 
@@ -135,23 +137,24 @@ def load_checkpoint(path: str | Path, kind: Kind | None = None) -> Checkpoint:
         ``kind``, of a newer format, with weights that are not finite.
     """
     metadata, tensors = _read(Path(path))
+    if metadata.keys() >= STATE_KEYS:
+        raise CheckpointError(f"{path}: is the state of an interrupted training. Finish it: go on with --resume.")
     if METADATA_KEY not in metadata:
         raise CheckpointError(f"{path}: is a safetensors file, but not one written by bdgf.")
     expected, text = metadata[METADATA_KEY][:DIGEST_LENGTH], metadata[METADATA_KEY][DIGEST_LENGTH:]
     if expected != digest(tensors, text):
         raise CheckpointError(f"{path}: is damaged (its checksum does not match). Copy it again, or train again.")
-    description = json.loads(text)
-    if description.get("format") != FORMAT:
+    try:
+        description = json_object(text)
         found = description.get("format")
+        checkpoint = _assemble(description, tensors) if found == FORMAT else None
+    except (KeyError, TypeError, ValueError, OverflowError, BdgfError) as error:
+        why = error if isinstance(error, ValueError | BdgfError) else f"{type(error).__name__}: {error}"
+        raise CheckpointError(f"{path}: its description is incomplete or wrong ({why}). Train again.") from None
+    if checkpoint is None:
         raise CheckpointError(
             f"{path}: has format {found}, this version reads {FORMAT}. Use a newer bdgf, or train again."
         )
-    try:
-        checkpoint = _assemble(description, tensors)
-    except (KeyError, TypeError, ValueError, ValidationError, BdgfError) as error:
-        raise CheckpointError(
-            f"{path}: its description is incomplete or wrong ({type(error).__name__}: {error})."
-        ) from None
     _check_finite(path, tensors)
     if kind is not None and checkpoint.kind != kind:
         use = "bdgf train makes a model from it" if kind == "model" else "a denoiser comes from bdgf pretrain"
@@ -255,25 +258,61 @@ def _read(path: Path) -> tuple[dict[str, str], dict[str, NDArray[Any]]]:
     try:
         with safe_open(path, framework="np") as file:
             return file.metadata() or {}, {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118
-    except (OSError, SafetensorError) as error:
+    except (OSError, SafetensorError, TypeError, AttributeError) as error:  # the last two: numbers that NumPy lacks
         raise CheckpointError(f"{path}: is not a safetensors file, or it is cut off ({error}).") from None
 
 
 def _assemble(description: dict[str, Any], tensors: dict[str, NDArray[Any]]) -> Checkpoint:
     legend = description["legend"]
+    bands, sar_bands = (tuple(_band(**values) for values in description[key]) for key in ("bands", "sar_bands"))
+    if description["sar_unit"] not in ("power", "signed"):
+        raise ValueError(f"sar_unit is {description['sar_unit']!r}")
+    strange = next((k for k, v in tensors.items() if v.dtype not in (np.float32, np.float64, np.int64)), None)
+    if strange is not None:
+        raise ValueError(f"{strange} is {tensors[strange].dtype}")
     return Checkpoint(
         kind=description["kind"],
         weights={k: v for k, v in tensors.items() if not k.startswith((SCALING_PREFIX, HISTORY_PREFIX))},
-        recipe=Recipe.model_validate(description["recipe"]),
-        bands=tuple(BandName(**b) for b in description["bands"]),
-        sar_bands=tuple(BandName(**b) for b in description["sar_bands"]),
+        recipe=validated(description["recipe"], "its recipe"),
+        bands=bands,
+        sar_bands=sar_bands,
         sar_unit=description["sar_unit"],
-        scaling=Scaling(**_part(tensors, SCALING_PREFIX)),
+        scaling=_scaling(_part(tensors, SCALING_PREFIX), len(bands), len(sar_bands)),
         legend=Legend.from_json(json.dumps(legend)) if legend else None,
         temperature=_temperature(description["temperature"]),
         history=History.of(_part(tensors, HISTORY_PREFIX)),
-        provenance=description["provenance"],
+        provenance=_provenance(description["provenance"]),
     )
+
+
+def _band(name: Any, wavelength_nm: Any) -> BandName:
+    if not isinstance(name, str):
+        raise ValueError(f"the name of a band is {name!r}")
+    if wavelength_nm is not None and not (type(wavelength_nm) in (int, float) and 0 <= wavelength_nm < LONGEST_NM):
+        raise ValueError(f"the wavelength of band {printable(name)} is {wavelength_nm!r}")
+    return BandName(name, wavelength_nm)
+
+
+def _scaling(arrays: dict[str, NDArray[Any]], spectral: int, sar: int) -> Scaling:
+    """Of so many bands."""
+    scaling = Scaling(**arrays)
+    reduced = len(scaling.components)
+    wanted: dict[str, tuple[int, ...]] = {
+        "low": (spectral,), "high": (spectral,), "components": (reduced, spectral), "reduced_low": (reduced,),
+        "reduced_high": (reduced,), "sar_mean": (sar,), "sar_std": (sar,), "speckled": (sar,),
+    }  # fmt: skip
+    for name, array in scaling.arrays().items():
+        if array.shape != wanted[name] or array.dtype != np.float32:
+            raise ValueError(f"scaling.{name} is {array.dtype} {array.shape}, float32 {wanted[name]} is needed")
+    return scaling
+
+
+def _provenance(values: Any) -> dict[str, Any]:
+    if not isinstance(values, dict):
+        raise ValueError(f"provenance is {values!r}")
+    if "seed" in values and not (type(values["seed"]) is int and values["seed"] >= 0):
+        raise ValueError(f"seed is {values['seed']!r}")
+    return values
 
 
 def _temperature(value: Any) -> float:

@@ -49,7 +49,8 @@ class Classifier:
             self.context = with_weights(make, model.part("context.")).to(device)
         self.batch = GPU_BLOCKS if self.viewer.device.type == "cuda" else 1  # blocks at once
         self.temperature = model.temperature
-        self.domain = Domain.of(model.part(DOMAIN_PREFIX), self.viewer.device) if ood else None
+        features = recipe.fusion.d * len(recipe.fusion.branches)
+        self.domain = Domain.of(model.part(DOMAIN_PREFIX), device, features) if ood else None
         self.codes = np.array([entry.code for entry in legend.entries], np.uint16)
 
     def classify(self, blocks: Sequence[Block]) -> list[Classified]:

@@ -63,8 +63,11 @@ def with_weights(make: Callable[[], Network], weights: Mapping[str, NDArray[Any]
     CheckpointError
         The weights are not those of such a network.
     """
-    with torch.device("meta"):
-        wanted = {name: tuple(value.shape) for name, value in make().state_dict().items()}
+    try:
+        with torch.device("meta"):
+            wanted = {name: tuple(value.shape) for name, value in make().state_dict().items()}
+    except (ValueError, TypeError, RuntimeError, ArithmeticError) as error:  # torch's own, of sizes that are none
+        raise CheckpointError(f"the model's recipe makes no network ({error}). Train again.") from None
     found = {name: value.shape for name, value in weights.items()}
     if wanted != found:
         name = min(name for name in {*wanted, *found} if wanted.get(name) != found.get(name))

@@ -47,14 +47,18 @@ class Domain:
     distances: Tensor
 
     @classmethod
-    def of(cls, arrays: dict[str, NDArray[Any]], device: torch.device) -> Domain:
-        """From the arrays of a checkpoint; CheckpointError where they are not there."""
+    def of(cls, arrays: dict[str, NDArray[Any]], device: torch.device, features: int | None = None) -> Domain:
+        """From the arrays of a checkpoint, of so many ``features``; CheckpointError where they are not there."""
         try:
             parts = [torch.from_numpy(np.array(arrays[name])).to(device) for name in ("whiten", "means", "distances")]
         except KeyError:
             raise CheckpointError(
                 "--ood: the model knows too few training polygons, or is of the recipe paper. Train another."
             ) from None
+        size = features or len(arrays["whiten"])
+        shapes = (size, size), (len(arrays["means"]), size), (STEPS + 1,)
+        if any((tuple(p.shape), p.dtype) != (shape, torch.float32) for p, shape in zip(parts, shapes, strict=True)):
+            raise CheckpointError("--ood: what the model knows of its training pixels is damaged. Train again.")
         return cls(*parts)
 
     def p_values(self, features: Tensor) -> Tensor:

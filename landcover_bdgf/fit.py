@@ -262,16 +262,37 @@ def _load_state(path: Path, task: Task[Shard], optimizer: torch.optim.Adam, kept
     changed = [f"{k} was {before.get(k)}, is {now.get(k)}" for k in sorted(before | now) if before.get(k) != now.get(k)]
     if changed:
         raise CheckpointError(f"{path}: belongs to another training: {'; '.join(changed)}. Start without --resume.")
+    try:
+        _check_state(tensors, task)
+        kept.score, kept.count = float(metadata["score"]), int(metadata["count"])
+        history = History.of({k: v.numpy() for k, v in _part(tensors, "history.").items()})
+        if len(history) > task.steps:
+            raise ValueError(f"it has {len(history)} steps of {task.steps}")
+    except (LookupError, ValueError, TypeError) as error:
+        raise CheckpointError(f"{path}: is damaged ({error}). Start without --resume.") from None
     task.network.load_state_dict(_part(tensors, "network."))
-    kept.score, kept.count = float(metadata["score"]), int(metadata["count"])
     kept.weights = {k: v.to(task.network.state_dict()[k].device) for k, v in _part(tensors, "kept.").items()}
     states: dict[int, dict[str, Tensor]] = {}
     for key, value in _part(tensors, "adam.").items():
         index, name = key.split(".")
         states.setdefault(int(index), {})[name] = value
     optimizer.load_state_dict({"state": states, "param_groups": optimizer.state_dict()["param_groups"]})
-    history = History.of({k: v.numpy() for k, v in _part(tensors, "history.").items()})
     return len(history), history
+
+
+def _check_state(tensors: dict[str, Tensor], task: Task[Shard]) -> None:
+    """Refuse tensors of another network; ValueError."""
+    own, parameters = task.network.state_dict(), list(task.network.parameters())
+    moments: dict[str, Tensor] = {
+        f"{i}.{name}": p for i, p in enumerate(parameters) for name in ("exp_avg", "exp_avg_sq")
+    }
+    moments |= {f"{i}.step": torch.zeros(()) for i in range(len(parameters))}
+    for prefix, wanted in (("network.", own), ("kept.", own), ("adam.", moments)):
+        found = _part(tensors, prefix)
+        if not found and prefix == "kept.":
+            continue
+        if {k: (v.shape, v.dtype) for k, v in found.items()} != {k: (v.shape, v.dtype) for k, v in wanted.items()}:
+            raise ValueError(f"its {prefix.rstrip('.')} is another one")
 
 
 def _read_state(path: Path) -> tuple[dict[str, str], dict[str, Tensor]]:

@@ -20,6 +20,7 @@ from pyproj.transformer import AreaOfInterest, TransformerGroup
 from rasterio.crs import CRS
 from rasterio.windows import Window
 
+from landcover_bdgf.door import MAX_SIDE_PX
 from landcover_bdgf.errors import RasterError
 
 FloatArray = NDArray[np.float64]
@@ -72,11 +73,13 @@ class Grid:
         """
         try:
             height, width = map(int, values["shape_hw"])
+            transform = Affine(*map(float, values["transform"]))
         except OverflowError as error:  # of what JSON calls Infinity
             raise ValueError("its grid is infinite") from error
-        transform = Affine(*map(float, values["transform"]))
         if min(height, width) < 1 or transform.a <= 0 or transform.e >= 0 or transform.b or transform.d:
             raise ValueError("its grid has no size or is not north-up")
+        if max(height, width) > MAX_SIDE_PX or not all(map(math.isfinite, transform)):
+            raise ValueError("its grid is infinite")
         return cls(CRS.from_wkt(values["crs"]), transform, (height, width))
 
     def window_grid(self, window: Window) -> Grid:

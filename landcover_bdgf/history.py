@@ -21,8 +21,8 @@ class History:
         return len(self.columns.get("loss", ()))
 
     def series(self, name: str) -> list[float]:
-        """The values of a column."""
-        return self.columns[name]
+        """The values of a column, none where nothing was logged."""
+        return self.columns.get(name, [])
 
     def add(self, values: dict[str, float]) -> None:
         """Append a row; all rows have the same columns."""
@@ -35,7 +35,9 @@ class History:
 
     @classmethod
     def of(cls, arrays: dict[str, NDArray[np.float64]]) -> History:
-        """The inverse of :meth:`arrays`."""
+        """The inverse of :meth:`arrays`; ValueError if they are no columns of one length, the loss among them."""
+        if arrays and ("loss" not in arrays or {v.shape for v in arrays.values()} != {(arrays["loss"].size,)}):
+            raise ValueError("its losses are no columns of one length")
         return cls({name: values.tolist() for name, values in arrays.items()})
 
     def write_csv(self, path: Path, *, overwrite: bool = False) -> None:

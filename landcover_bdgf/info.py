@@ -118,6 +118,8 @@ def _raster(path: Path) -> dict[str, Any]:
     except LabelError:
         return values
     training = read_record(path).get("training", {})
+    if not isinstance(training, dict):
+        raise RasterError(f"{record_path(path)}: is damaged (training is {training!r}). Make the map again.")
     return values | {
         "kind": "land-cover map",
         "classes": _classes(legend),

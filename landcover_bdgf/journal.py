@@ -24,8 +24,10 @@ from rasterio.windows import Window
 from landcover_bdgf.errors import OutputError, opening
 from landcover_bdgf.locks import hold
 from landcover_bdgf.output import unwritten
+from landcover_bdgf.parsing import json_object
 
 MAGIC = "bdgf map journal"
+MOST_PIXELS, MOST_SHARDS = 1 << 30, 999_999  # of a window, 4 GB with its layers; of a map
 LONGEST_HEADER = 64 * 2**20  # the record of a map with a million training pixels fits
 
 Place = tuple[int, int, int, int]  # row, col, height, width
@@ -87,12 +89,15 @@ class Journal:
         return _place(window) in self.places
 
     def pieces(self) -> Iterator[tuple[Window, Classified]]:
-        """All finished windows, from top to bottom."""
+        """All finished windows, from top to bottom; OutputError where one does not hold what it should."""
         for (row, col, height, width), (offset, length) in sorted(self.places.items()):
             self.file.seek(offset)
-            raw = zlib.decompressobj().decompress(self.file.read(length), 4 * height * width)
-            codes = np.frombuffer(raw, "<u2", height * width).reshape(height, width).astype(np.uint16)
-            layers = np.frombuffer(raw, np.uint8, offset=2 * height * width).reshape(-1, height, width)
+            try:
+                raw = zlib.decompressobj().decompress(self.file.read(length), 4 * height * width)
+                codes = np.frombuffer(raw, "<u2", height * width).reshape(height, width).astype(np.uint16)
+                layers = np.frombuffer(raw, np.uint8, offset=2 * height * width).reshape(-1, height, width)
+            except (zlib.error, ValueError) as error:
+                raise damaged(self.path, error) from error
             yield Window(col, row, width, height), Classified(codes, layers)
 
 
@@ -151,7 +156,7 @@ def read_journal(path: Path, *, writable: bool = False) -> Journal:
     Raises
     ------
     OutputError
-        It is none.
+        It is none, or its header is damaged.
     """
     header, file = None, None
     try:
@@ -159,18 +164,21 @@ def read_journal(path: Path, *, writable: bool = False) -> Journal:
         if writable:
             _lock(file, path)
             file.seek(0)
-        header = json.loads(file.readline(LONGEST_HEADER))
+        header = json_object(file.readline(LONGEST_HEADER))
     except PermissionError:
         raise
     except (OSError, ValueError):
         pass
-    if file is None or not isinstance(header, dict) or not _is_header(header):
+    if file is None or header is None or not _is_header(header):
         if file is not None:
             file.close()
         raise OutputError(f"{path}: is no part of a map that bdgf map began. Name a .partial file.")
+    if flaw := _flaw(header):
+        file.close()
+        raise damaged(path, flaw)
     journal = Journal(path, header, file)
-    end = file.tell()
-    while (record := _record(file)) is not None:
+    end, size = file.tell(), os.fstat(file.fileno()).st_size
+    while (record := _record(file, size)) is not None:
         place, offset, length = record
         journal.places[place] = offset, length
         end = file.tell()
@@ -192,12 +200,30 @@ def _is_header(header: Mapping[str, Any]) -> bool:
     return header.get("kind") == MAGIC and isinstance(header.get("identity"), dict)
 
 
-def _record(file: IO[bytes]) -> tuple[Place, int, int] | None:
-    """The next record, None where there is no whole one any more."""
+def _flaw(header: Mapping[str, Any]) -> str:
+    """What is wrong with a header of ours, empty if nothing."""
+    shard, pixels = header.get("shard", [1, 1]), header.get("pixels", 0)
+    if not isinstance(shard, list) or [type(number) for number in shard] != [int, int]:
+        return f"its shard is {shard!r}"
+    if not 1 <= shard[0] <= shard[1] <= MOST_SHARDS:
+        return f"its shard is {shard!r}"
+    return "" if type(pixels) is int else f"its number of pixels is {pixels!r}"
+
+
+def damaged(path: Path, why: object) -> OutputError:
+    """The error of a journal that does not hold what it should."""
+    return OutputError(f"{path}: is damaged ({why}). Map again.")
+
+
+def _record(file: IO[bytes], size: int) -> tuple[Place, int, int] | None:
+    """The next record of a file of so many bytes, None where there is no whole one any more."""
     try:
-        about = json.loads(file.readline(1000))
+        about = json_object(file.readline(1000))
         row, col, height, width = map(int, about["window"])
-        offset, payload = file.tell(), file.read(int(about["bytes"]))
+        offset, length = file.tell(), int(about["bytes"])
+        if min(row, col) < 0 or min(height, width) < 1 or height * width > MOST_PIXELS or not 0 <= length <= size:
+            return None
+        payload = file.read(length)
         whole = zlib.crc32(payload) == about["crc"] and file.read(1) == b"\n"
     except (ValueError, TypeError, LookupError, OverflowError):
         return None

@@ -16,7 +16,7 @@ from rasterio.windows import Window
 
 from landcover_bdgf.errors import LabelError, OutputError
 from landcover_bdgf.grid import Grid
-from landcover_bdgf.journal import Classified, Journal, read_journal
+from landcover_bdgf.journal import Classified, Journal, damaged, read_journal
 from landcover_bdgf.legend import Legend, write_companions
 from landcover_bdgf.output import atomic_output, check_beside
 from landcover_bdgf.progress import log
@@ -38,7 +38,7 @@ def mosaic(parts: Sequence[PathLike], output: PathLike, *, overwrite: bool = Fal
     Raises
     ------
     OutputError
-        A part is missing, unfinished, double, or belongs to another map; or the map cannot be written.
+        A part is missing, unfinished, double, damaged, or belongs to another map; or the map cannot be written.
     """
     output = Path(output)
     check_output(output, overwrite=overwrite, inputs=parts)
@@ -55,6 +55,7 @@ def mosaic(parts: Sequence[PathLike], output: PathLike, *, overwrite: bool = Fal
 def write_map(journals: Sequence[Journal], output: Path, *, overwrite: bool) -> Path:
     """Class raster, its companions and record, and the layers that were asked for, from complete journals."""
     grid, legend, record, layers = described(journals[0])
+    _check_cover(journals, grid)
     log.info("writing %s", output)
     classes = RasterProfile(
         str(legend.dtype), nodata=NODATA, band_names=("land cover",), colormap=legend.colors, overviews="mode"
@@ -84,7 +85,7 @@ def described(journal: Journal) -> tuple[Grid, Legend, dict[str, Any], list[str]
         grid, legend = Grid.from_dict(header["grid"]), Legend.from_json(json.dumps(header["legend"]))
         return grid, legend, dict(header["record"]), [name for name in LAYERS if name in header["layers"]]
     except (LabelError, CRSError, ValueError, TypeError, LookupError) as error:
-        raise OutputError(f"{journal.path}: is damaged ({error}). Map again.") from error
+        raise damaged(journal.path, error) from error
 
 
 def layer_path(output: Path, layer: str) -> Path:
@@ -104,7 +105,11 @@ def _layer(number: int, piece: Classified) -> NDArray[np.uint8]:
 def _tiles(journals: Sequence[Journal], layer: Callable[[Classified], NDArray[Any]]) -> Tiles:
     for journal in journals:
         for window, piece in journal.pieces():
-            yield window, layer(piece)[None]
+            try:
+                pixels = layer(piece)
+            except IndexError as error:
+                raise damaged(journal.path, "it lacks a layer of the map") from error
+            yield window, pixels[None]
 
 
 def _check_parts(journals: Sequence[Journal]) -> None:
@@ -125,9 +130,19 @@ def _check_parts(journals: Sequence[Journal]) -> None:
         raise OutputError(f"{first.path}: is one of {count} shards; missing: {', '.join(missing)}. Name all parts.")
 
 
+def _check_cover(journals: Sequence[Journal], grid: Grid) -> None:
+    """Refuse windows that lie beside the map, or leave some of it out."""
+    height, width = grid.shape_hw
+    total = 0
+    for journal in journals:
+        for row, col, rows, cols in journal.places:
+            total += rows * cols
+            if row + rows > height or col + cols > width:
+                raise damaged(journal.path, "a window lies outside the map")
+    if total != height * width:
+        raise damaged(journals[0].path, f"its windows hold {total} of {height * width} pixels")
+
+
 def _shard(header: Mapping[str, Any]) -> tuple[int, int]:
-    try:
-        number, count = map(int, header["shard"])
-    except (ValueError, TypeError, LookupError, OverflowError):
-        return 1, 1
+    number, count = header.get("shard", (1, 1))
     return number, count

@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 
 from landcover_bdgf.errors import RasterError
 from landcover_bdgf.gdal import is_remote
+from landcover_bdgf.parsing import json_object
 from landcover_bdgf.progress import log
 from landcover_bdgf.raster import PathLike, atomic_output
 
@@ -50,10 +51,9 @@ def write_record(output: PathLike, values: dict[str, Any], *, beside: Sequence[P
 def read_record(output: str | Path) -> dict[str, Any]:
     """The record beside an output; empty where there is none or it cannot be read."""
     try:
-        values = json.loads(record_path(output).read_text(encoding="utf-8"))
+        return json_object(record_path(output).read_text(encoding="utf-8"))
     except (OSError, ValueError):
         return {}
-    return values if isinstance(values, dict) else {}
 
 
 def changed_files(output: str | Path) -> list[str] | None:
@@ -64,16 +64,17 @@ def changed_files(output: str | Path) -> list[str] | None:
     except OSError:
         return None
     try:
-        values = json.loads(text)
-        written, own = dict(values["sha256"]), values[OWN]
+        values = json_object(text)
+        own = values[OWN]
         rest = {key: value for key, value in values.items() if key != OWN}
         # not only what it says, but every byte of it
         if own != _own_sha256(rest) or text != (json.dumps(values, indent=2, sort_keys=True) + "\n").encode():
             return [record_path(output).name]
-    except (ValueError, TypeError, LookupError, AttributeError):
+        files = {output.with_name(name): sha256 for name, sha256 in values["sha256"].items()}
+    except (ValueError, TypeError, LookupError, AttributeError):  # also of a name that leads out of the folder
         return [record_path(output).name]
-    written.setdefault(output.name, "")  # a record of another file, renamed
-    return [name for name, sha256 in written.items() if _sha256_or_none(output.with_name(name)) != sha256]
+    files.setdefault(output, "")  # a record of another file, renamed
+    return [file.name for file, sha256 in files.items() if _sha256_or_none(file) != sha256]
 
 
 def file_sha256(path: Path) -> str:
@@ -103,7 +104,7 @@ def _known_sha256(path: Path, size: int, time_ns: int) -> str:
 
 def _sha256_or_none(path: Path) -> str | None:
     try:
-        return file_sha256(path)
+        return file_sha256(path) if path.is_file() else None  # a pipe would be waited for
     except OSError:
         return None
 

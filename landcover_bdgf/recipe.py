@@ -7,7 +7,6 @@ reading, for the benchmarks). The recipe that was used is saved inside every che
 from __future__ import annotations
 
 import difflib
-import tomllib
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Literal
@@ -16,6 +15,7 @@ import tomli_w
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from landcover_bdgf.errors import SettingsError
+from landcover_bdgf.parsing import toml_table
 
 Branch = Literal["cnn", "transformer", "mamba", "attention"]
 BRANCHES: tuple[Branch, ...] = ("cnn", "transformer", "mamba")  # the paper's; "attention" sees diffusion features alone
@@ -90,6 +90,8 @@ class FusionRecipe(Settings):
     def _check(self) -> FusionRecipe:
         if not self.branches:
             raise ValueError("at least one branch is needed")
+        if len(set(self.branches)) < len(self.branches):
+            raise ValueError("a branch is named twice")
         if "attention" in self.branches and "attention" not in self.guidance:
             raise ValueError("the branch attention needs guidance by diffusion features, the only thing that it sees")
         if self.patch % 2 == 0:
@@ -291,7 +293,7 @@ def load_recipe(source: str | Path | None, overrides: tuple[str, ...] = (), *, d
     SettingsError
         Unknown recipe, file, key or value; names the nearest match.
     """
-    return changed(_validated(_read_settings(source or default), str(source or default)), overrides)
+    return changed(validated(_read_settings(source or default), str(source or default)), overrides)
 
 
 def changed(recipe: Recipe, overrides: Sequence[str]) -> Recipe:
@@ -299,7 +301,7 @@ def changed(recipe: Recipe, overrides: Sequence[str]) -> Recipe:
     settings = recipe.model_dump()
     for override in overrides:
         _set(settings, override)
-    return _validated(settings, recipe.name)
+    return validated(settings, recipe.name)
 
 
 def recipe_toml(recipe: Recipe) -> str:
@@ -313,12 +315,9 @@ def _read_settings(source: str | Path) -> dict[str, Any]:
     path = Path(source)
     if path.suffix != ".toml":
         raise SettingsError(f"{source}: is neither a recipe ({', '.join(RECIPES)}) nor a .toml file.")
-    try:
-        own = tomllib.loads(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
-        raise SettingsError(f"{path}: cannot be read as TOML: {error}.") from None
+    own = toml_table(path)
     start = own.pop("recipe", "laptop")
-    if start not in RECIPES:
+    if not isinstance(start, str) or start not in RECIPES:
         raise SettingsError(f"{path}: recipe = {start!r} is not one of {', '.join(RECIPES)}.")
     return _merged(RECIPES[start].model_dump(), own)
 
@@ -348,7 +347,8 @@ def _nearest(key: str, settings: dict[str, Any]) -> str:
     return f"Did you mean {close[0]!r}?" if close else f"Settings are {', '.join(keys)}."
 
 
-def _validated(settings: dict[str, Any], source: str) -> Recipe:
+def validated(settings: dict[str, Any], source: str) -> Recipe:
+    """The recipe of these settings; SettingsError names the first that is wrong, and where it comes from."""
     try:
         return Recipe.model_validate(settings)
     except ValidationError as error:

@@ -123,7 +123,7 @@ def training_ground(record: Mapping[str, Any], grid: Grid) -> TrainingGround | N
         crs = CRS.from_wkt(training["crs"])  # type: ignore[index]
         clear_px = int(training.get("clear_px", CLEAR_PX))  # type: ignore[union-attr]
         apart_px = int(training.get("apart_px", clear_px))  # type: ignore[union-attr]
-    except (TypeError, LookupError, ValueError, CRSError, shapely.GEOSException):
+    except (TypeError, LookupError, ValueError, OverflowError, CRSError, shapely.GEOSException):
         return None
     x, y = xy.T if crs == grid.crs else transformer(crs, grid.crs).transform(*xy.T)
     positions = np.stack(grid.rowcol(x, y), axis=1)

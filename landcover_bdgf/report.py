@@ -116,7 +116,8 @@ def assess(
         record = read_record(str(map_path))
         ground = training_ground(record, grid)
         pixels = read_reference(reference, field=field, grid=grid, legend=legend, ground=ground)
-        result = _compare(dataset, pixels, legend, record.get("layers", ()), ground)
+        layers = record.get("layers")
+        result = _compare(dataset, pixels, legend, layers if isinstance(layers, list) else (), ground)
         if result.leak:
             log.warning("%s of the reference windows overlap training windows", percent(result.leak))
         if output is not None:

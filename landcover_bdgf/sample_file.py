@@ -15,10 +15,12 @@ from numpy.typing import NDArray
 from pyogrio.errors import DataLayerError, DataSourceError, FeatureError
 from rasterio.errors import CRSError
 
+from landcover_bdgf.door import MAX_SIDE_PX
 from landcover_bdgf.errors import LabelError, OutputError, opening
 from landcover_bdgf.grid import Grid
 from landcover_bdgf.legend import Legend, printable
 from landcover_bdgf.output import atomic_output, check_output
+from landcover_bdgf.parsing import json_object
 from landcover_bdgf.provenance import record, record_path, write_record
 from landcover_bdgf.raster import PathLike
 from landcover_bdgf.sample_set import TEST, TRAIN, Samples, Split
@@ -76,13 +78,15 @@ def read_samples(path: PathLike) -> Samples:
     try:
         points = pyogrio.read_dataframe(path, layer=POINTS, on_invalid="ignore")
         table = pyogrio.read_dataframe(path, layer=LEGEND)
-        about = json.loads(table.loc[table["code"] == 0, "about"].iloc[0])
+        about = json_object(table.loc[table["code"] == 0, "about"].iloc[0])
         legend = Legend.from_json(json.dumps(_legend_rows(table)))
         grid, split = Grid.from_dict(about["grid"]), _split(about["split"])
         return _samples(points, grid, legend, split)
     except LabelError as error:
         raise LabelError(f"{path}: {error}") from error
-    except (DataSourceError, DataLayerError, CRSError, ValueError, TypeError, LookupError) as error:
+    except (
+        DataSourceError, DataLayerError, CRSError, ValueError, TypeError, LookupError, OverflowError, AttributeError,
+    ) as error:  # fmt: skip
         raise LabelError(f"{path}: is damaged ({error}). Draw the samples again with bdgf sample.") from error
 
 
@@ -152,9 +156,14 @@ def _legend_rows(table: DataFrame) -> list[dict[str, Any]]:
 
 
 def _split(about: dict[str, Any]) -> Split:
-    known = {field.name for field in fields(Split)}
-    if set(about) != known or not isinstance(about["method"], str):
+    if not isinstance(about, dict) or set(about) != {field.name for field in fields(Split)}:
         raise ValueError("its split is not described")
+    pixels = [about["buffer_px"], about["clear_px"], about["block_px"] or 0]
+    kinds = {"method": str, "seed": int, "test_share": int | float, "dropped": dict, "notes": list}
+    if not all(type(n) is int and 0 <= n <= MAX_SIDE_PX for n in pixels) or not all(
+        isinstance(about[name], kind) for name, kind in kinds.items()
+    ):
+        raise ValueError("its split is described wrongly")
     return Split(**about | {"notes": tuple(map(str, about["notes"]))})
 
 

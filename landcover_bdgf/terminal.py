@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import json
 import logging
+import math
 import os
 import re
 import sys
@@ -51,7 +52,11 @@ def listen(output: Output) -> None:
 
 def say(output: Output, lines: list[str], values: Any) -> None:
     """The result on standard output: JSON for programs, lines for people."""
-    text = json.dumps(values, default=str, indent=2) if output.json else "\n".join(map(one_line, lines))
+    text = (
+        json.dumps(_finite(values), default=str, indent=2, allow_nan=False)
+        if output.json
+        else "\n".join(map(one_line, lines))
+    )
     try:
         print(text, flush=True)
     except BrokenPipeError:  # the reader has gone, as in `bdgf info x | head`; what is done is done
@@ -90,6 +95,15 @@ def one_line(text: str) -> str:
     """Names come from files: no control character may reach the terminal, nor what cannot be written as text."""
     text = re.sub(r"[\ud800-\udfff]", "\N{REPLACEMENT CHARACTER}", text)
     return re.sub(r"[\x00-\x1f\x7f-\x9f]+", " ", text)
+
+
+def _finite(values: Any) -> Any:
+    """JSON has no NaN and no infinity: null stands for both."""
+    if isinstance(values, dict):
+        return {key: _finite(value) for key, value in values.items()}
+    if isinstance(values, list | tuple):
+        return [_finite(value) for value in values]
+    return None if isinstance(values, float) and not math.isfinite(values) else values
 
 
 def _system_says(error: OSError) -> int:

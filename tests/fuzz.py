@@ -9,6 +9,8 @@ reader fail otherwise, end the process, or take more than ten seconds.
 from __future__ import annotations
 
 import argparse
+import contextlib
+import io
 import json
 import logging
 import os
@@ -39,25 +41,33 @@ from hypothesis import strategies as st
 from rasterio.windows import Window
 
 sys.path.insert(0, str(Path(__file__).parent))
+import mutations
 from data import make_bad as bad
+from mutations import Change
 
 from landcover_bdgf.bench.datasets import read_description, read_label_raster
 from landcover_bdgf.bench.matlab import read_matlab
 from landcover_bdgf.cache import _read as read_cached
-from landcover_bdgf.checkpoint import load_checkpoint
+from landcover_bdgf.checkpoint import fit_stack, load_checkpoint
+from landcover_bdgf.classifier import Classifier
+from landcover_bdgf.device import Run
 from landcover_bdgf.errors import BdgfError
 from landcover_bdgf.grid import Grid
 from landcover_bdgf.image import open_image
+from landcover_bdgf.info import describe
 from landcover_bdgf.journal import read_journal
 from landcover_bdgf.labels import read_labels
 from landcover_bdgf.legend import legend_of_map
 from landcover_bdgf.mapping import MapSettings, map_scene
-from landcover_bdgf.parts import described
+from landcover_bdgf.options import Common
+from landcover_bdgf.parts import described, mosaic
 from landcover_bdgf.provenance import changed_files
 from landcover_bdgf.raster import grid_of, open_raster, read_band
 from landcover_bdgf.recipe import load_recipe
+from landcover_bdgf.report import assess
 from landcover_bdgf.samples import read_samples
 from landcover_bdgf.stack import align
+from landcover_bdgf.terminal import say
 
 DATA = Path(__file__).parents[2] / "shared/data"
 SHAPEFILE = (".shp", ".dbf", ".shx", ".prj")
@@ -65,7 +75,6 @@ SECONDS = 10  # of the processor that one file may take, and twelve times as lon
 SHARE = 25_000  # executions of one process
 MEMORY = "/dev/shm" if os.path.isdir("/dev/shm") else None  # a file system in memory
 
-Change = tuple[str, int, bytes]  # what happens to a file: how, where, and with which bytes
 NUMBERS = {
     (value % (1 << 8 * size)).to_bytes(size, order)
     for value in (0, 1, 0x7F, 0x80, 0xFF, 0x7FFF, 0x8000, 0xFFFF, (1 << 31) - 1, 1 << 31, 1 << 62, (1 << 64) - 1)
@@ -90,9 +99,9 @@ CHANGE: st.SearchStrategy[Change] = st.tuples(
     st.sampled_from(sorted(NUMBERS)) | st.sampled_from(WORDS) | st.binary(min_size=1, max_size=64),
 )
 CHANGES = st.sampled_from((1, 1, 8)).flatmap(lambda most: st.lists(CHANGE, min_size=1, max_size=most))
-NEAR = 600  # bytes in which a file says what it is
 
 Read = Callable[[Path], object]
+Spoil = Callable[[bytes, Sequence[Change]], bytes]
 
 
 def read_image(path: Path) -> None:
@@ -104,27 +113,38 @@ def read_image(path: Path) -> None:
 
 def read_map(path: Path) -> None:
     """As assess and info do with a map, its class names and its record."""
-    path = path.with_name("map.tif")
+    path = path.with_name(f"{path.name.partition('.')[0]}.tif")
     with open_raster(path) as dataset:
         grid_of(dataset)
         read_band(dataset)
     legend_of_map(path)
     changed_files(path)
+    show(path)
 
 
 def read_part(path: Path) -> None:
-    """As mosaic does."""
+    """As mosaic and info do."""
     with read_journal(path) as journal:
         described(journal)
         list(journal.pieces())
+    show(path)
+
+
+def show(path: Path) -> None:
+    """As info does, as text and as JSON."""
+    values = describe(path)
+    for as_json in (False, True):
+        with contextlib.redirect_stdout(io.TextIOWrapper(io.BytesIO(), encoding="utf-8")):
+            say(Common(json=as_json), [f"{key}: {value}" for key, value in values.items()], values)
 
 
 @dataclass(frozen=True)
 class Target:
-    """A reader, what it reads, and what must lie beside that."""
+    """A reader, what it reads, what must lie beside that, and how it is spoiled."""
 
     read: Read
     beside: tuple[str, ...] = ()
+    spoil: Spoil = mutations.mutated
 
 
 class Targets:
@@ -132,14 +152,14 @@ class Targets:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-        self.readers = self._written() | (self._real(DATA) if DATA.is_dir() else {})
+        self.readers = self._written() | self._signed() | (self._real(DATA) if DATA.is_dir() else {})
         self.good = {name: (folder / name).read_bytes() for name in self.readers}
 
     def _written(self) -> dict[str, Target]:
         folder = self.folder
         bad.good_scene(folder)
         stack = align(folder / "msi.tif", folder / "sar.tif")
-        for name, shard in (("map.tif", "1/1"), ("part.tif", "1/2")):
+        for name, shard in (("map.tif", "1/1"), ("part.tif", "1/2"), ("part.tif", "2/2")):
             map_scene(
                 load_checkpoint(folder / "model.safetensors"), stack, folder / name, settings=MapSettings(shard=shard)
             )
@@ -164,12 +184,42 @@ class Targets:
             "small.img": Target(read_image, ("small.hdr",)), "small.hdr": Target(read_image, ("small.img",)),
             **{name: Target(read_map, beside) for name in beside[:3]}, **_shapefile("bad", grid),
             "labels.gpkg": Target(_labels(grid)), "bad.geojson": Target(_labels(grid)),
-            "samples.gpkg": Target(read_samples), "part.tif.1-of-2.partial": Target(read_part),
+            "samples.gpkg": Target(show), "part.tif.1-of-2.partial": Target(read_part),
             "samples.gpkg.json": Target(lambda path: changed_files(path.with_suffix("")), ("samples.gpkg",)),
-            "denoiser.safetensors": Target(load_checkpoint), "model.safetensors": Target(read_cached),
+            "denoiser.safetensors": Target(show), "model.safetensors": Target(read_cached),
             "recipe.toml": Target(lambda path: load_recipe(str(path))), "dataset.toml": Target(read_description),
             "hdf5.mat": Target(lambda path: read_matlab(path, "hdf5")),
         }  # fmt: skip
+
+    def _signed(self) -> dict[str, Target]:
+        """What lies behind a checksum, with the work that would follow."""
+        folder, signed = self.folder, "signed"
+        for name in ("map.tif", "map.tif.aux.xml", "map.tif.json", "model.safetensors", "samples.gpkg"):
+            shutil.copy(folder / name, folder / f"{signed}.{name.partition('.')[2]}")
+        parts = [(folder / f"part.tif.{shard}-of-2.partial").read_bytes() for shard in (1, 2)]
+        (folder / "signed.partial").write_bytes(mutations.joined(parts))
+        stack, samples = align(folder / "msi.tif", folder / "sar.tif"), read_samples(folder / "samples.gpkg")
+
+        def use_model(path: Path) -> None:
+            show(path)
+            model = load_checkpoint(path)
+            fit_stack(model, stack)
+            Classifier(model, Run(device="cpu"), ood=True)
+
+        def use_map(path: Path) -> None:
+            read_map(path)
+            assess(path.with_suffix(""), samples)
+
+        def use_part(path: Path) -> None:
+            show(path)
+            mosaic([path], path.with_name("whole.tif"))
+
+        return {
+            "signed.safetensors": Target(use_model, spoil=mutations.checkpoint),
+            "signed.tif.json": Target(use_map, ("signed.tif", "signed.tif.aux.xml"), mutations.record),
+            "signed.partial": Target(use_part, spoil=mutations.journal),
+            "signed.gpkg": Target(show, spoil=mutations.samples),
+        }
 
     def _real(self, data: Path) -> dict[str, Target]:
         chile = data / "s1s2_chile"
@@ -202,24 +252,6 @@ def _shapefile(stem: str, grid: Grid) -> dict[str, Target]:
     return {part: Target(_labels(grid), tuple(other for other in parts if other != part)) for part in parts}
 
 
-def mutated(data: bytes, changes: Sequence[Change]) -> bytes:
-    """Changes, one after the other; those in even places near the beginning."""
-    work = bytearray(data)
-    for kind, place, what in changes:
-        at = place // 2 % (len(work) + 1 if place % 2 else min(len(work) + 1, NEAR))
-        if kind == "over":
-            work[at : at + len(what)] = what
-        elif kind == "into":
-            work[at:at] = what
-        elif kind == "without":
-            del work[at : at + len(what)]
-        elif kind == "again":
-            work[at:at] = work[-at:][: len(what)]
-        else:
-            del work[at:]
-    return bytes(work)
-
-
 def fuzz(targets: Targets, executions: int, seed: int, crashes: Path | None = None) -> Counter[str]:
     """Mutate and read; counts what came out. Another error than ours is made as small as can be, and raised."""
     counts = Counter[str]()
@@ -231,7 +263,7 @@ def fuzz(targets: Targets, executions: int, seed: int, crashes: Path | None = No
     @hypothesis.seed(seed)
     @given(st.sampled_from(sorted(targets.readers)), CHANGES)
     def attempt(name: str, changes: Sequence[Change]) -> None:
-        spoiled = mutated(targets.good[name], changes)
+        spoiled = targets.readers[name].spoil(targets.good[name], changes)
         if crashes is not None:  # in case the process ends, or it fails
             (crashes / f"{seed}-{name}").write_bytes(spoiled)
         counts[outcome(targets, name, spoiled)] += 1

@@ -23,6 +23,7 @@ from landcover_bdgf.calibration import calibration_error, reliability
 from landcover_bdgf.device import Run
 from landcover_bdgf.figures import codes_picture
 from landcover_bdgf.output import atomic_output
+from landcover_bdgf.parsing import json_object
 from landcover_bdgf.progress import hushed, log, progress
 from landcover_bdgf.recipe import Recipe
 from landcover_bdgf.sample_set import Samples
@@ -154,10 +155,9 @@ def _percent(share: float) -> float | None:
 
 def _read(path: Path) -> Cell | None:
     try:
-        cell = json.loads(path.read_text(encoding="utf-8"))
+        return json_object(path.read_text(encoding="utf-8"))
     except (OSError, ValueError):
         return None
-    return cell if isinstance(cell, dict) else None
 
 
 def _version(kind: str, laboratory: Laboratory) -> str:

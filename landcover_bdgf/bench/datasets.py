@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import difflib
 import hashlib
-import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,6 +18,7 @@ from landcover_bdgf.errors import LabelError, SettingsError
 from landcover_bdgf.grid import Grid
 from landcover_bdgf.labels import read_labels
 from landcover_bdgf.legend import MAX_CLASSES, Legend
+from landcover_bdgf.parsing import toml_table
 from landcover_bdgf.raster import grid_of, is_south_up, open_raster, read_band
 from landcover_bdgf.stack import AlignSettings, Stack, align
 
@@ -133,9 +133,7 @@ def _description(name: str) -> Path:
 def read_description(path: Path) -> Description:
     """What ``dataset.toml`` says; SettingsError if it is no TOML, or says anything else."""
     try:
-        return Description.model_validate(tomllib.loads(path.read_text(encoding="utf-8")))
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
-        raise SettingsError(f"{path}: cannot be read as TOML: {error}.") from None
+        return Description.model_validate(toml_table(path))
     except ValidationError as error:
         first = error.errors()[0]
         key = ".".join(str(part) for part in first["loc"])
