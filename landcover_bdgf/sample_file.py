@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import re
 from dataclasses import asdict, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -149,10 +150,16 @@ def _legend_rows(table: DataFrame) -> list[dict[str, Any]]:
             "code": int(code),
             "name": name,
             "value": value,
-            "color": list(bytes.fromhex(color.removeprefix("#"))),
+            "color": _color(str(color)),
         }
         for code, name, value, color in classes[["code", "name", "value", "color"]].itertuples(index=False)
     ]
+
+
+def _color(text: str) -> list[int]:
+    if not re.fullmatch("#?[0-9a-fA-F]{6}", text):
+        raise ValueError("a colour is not written like #1f77b4")
+    return list(bytes.fromhex(text.removeprefix("#")))
 
 
 def _split(about: dict[str, Any]) -> Split:

@@ -100,6 +100,8 @@ CHANGE: st.SearchStrategy[Change] = st.tuples(
 )
 CHANGES = st.sampled_from((1, 1, 8)).flatmap(lambda most: st.lists(CHANGE, min_size=1, max_size=most))
 
+SIGNED = "signed."  # how names of files begin whose checksums are made anew
+
 Read = Callable[[Path], object]
 Spoil = Callable[[bytes, Sequence[Change]], bytes]
 
@@ -193,9 +195,9 @@ class Targets:
 
     def _signed(self) -> dict[str, Target]:
         """What lies behind a checksum, with the work that would follow."""
-        folder, signed = self.folder, "signed"
+        folder = self.folder
         for name in ("map.tif", "map.tif.aux.xml", "map.tif.json", "model.safetensors", "samples.gpkg"):
-            shutil.copy(folder / name, folder / f"{signed}.{name.partition('.')[2]}")
+            shutil.copy(folder / name, folder / f"{SIGNED}{name.partition('.')[2]}")
         parts = [(folder / f"part.tif.{shard}-of-2.partial").read_bytes() for shard in (1, 2)]
         (folder / "signed.partial").write_bytes(mutations.joined(parts))
         stack, samples = align(folder / "msi.tif", folder / "sar.tif"), read_samples(folder / "samples.gpkg")
@@ -252,16 +254,22 @@ def _shapefile(stem: str, grid: Grid) -> dict[str, Target]:
     return {part: Target(_labels(grid), tuple(other for other in parts if other != part)) for part in parts}
 
 
-def fuzz(targets: Targets, executions: int, seed: int, crashes: Path | None = None) -> Counter[str]:
-    """Mutate and read; counts what came out. Another error than ours is made as small as can be, and raised."""
+def fuzz(
+    targets: Targets, executions: int, seed: int, crashes: Path | None = None, *, signed: bool = False
+) -> Counter[str]:
+    """Mutate and read; counts what came out. Another error than ours is made as small as can be, and raised.
+
+    With ``signed`` only what lies behind checksums, made anew.
+    """
     counts = Counter[str]()
+    names = sorted(name for name in targets.readers if name.startswith(SIGNED) or not signed)
 
     @settings(
         max_examples=executions, database=None, deadline=None, phases=(Phase.generate, Phase.shrink),
         suppress_health_check=list(HealthCheck),
     )  # fmt: skip
     @hypothesis.seed(seed)
-    @given(st.sampled_from(sorted(targets.readers)), CHANGES)
+    @given(st.sampled_from(names), CHANGES)
     def attempt(name: str, changes: Sequence[Change]) -> None:
         spoiled = targets.readers[name].spoil(targets.good[name], changes)
         if crashes is not None:  # in case the process ends, or it fails
@@ -293,9 +301,10 @@ def outcome(targets: Targets, name: str, spoiled: bytes) -> str:
     return "read"
 
 
-def share(seed: int, executions: int, crashes: Path) -> Counter[str]:
+def share(seed: int, executions: int, crashes: Path, signed: bool) -> Counter[str]:
     """What comes out of a share of the work, in a process of its own, which a reader may end."""
     words = [sys.executable, __file__, str(crashes), "--executions", str(executions), "--share", str(seed)]
+    words += ["--signed"] if signed else []
     with (crashes / f"{seed}.txt").open("w") as told:
         done = subprocess.run(words, check=False, stdout=subprocess.PIPE, stderr=told, text=True)
     return Counter(json.loads(done.stdout) if done.returncode == 0 else {"shares ended": 1})
@@ -307,6 +316,7 @@ def main() -> None:
     parser.add_argument("crashes", type=Path)
     parser.add_argument("--executions", type=int, default=100_000)
     parser.add_argument("--processes", type=int, default=os.cpu_count())
+    parser.add_argument("--signed", action="store_true", help="only behind checksums, which are made anew")
     parser.add_argument("--share", type=int, help="only this share of the work, in this process")
     arguments = parser.parse_args()
     arguments.crashes.mkdir(parents=True, exist_ok=True)
@@ -314,12 +324,13 @@ def main() -> None:
         warnings.simplefilter("ignore")
         logging.disable()
         with tempfile.TemporaryDirectory() as folder:
-            print(json.dumps(fuzz(Targets(Path(folder)), arguments.executions, arguments.share, arguments.crashes)))
+            targets, own = Targets(Path(folder)), (arguments.executions, arguments.share, arguments.crashes)
+            print(json.dumps(fuzz(targets, *own, signed=arguments.signed)))
         return
     begun, total = time.monotonic(), Counter[str]()
     sizes = [min(SHARE, arguments.executions - start) for start in range(0, arguments.executions, SHARE)]
     with ThreadPoolExecutor(arguments.processes) as pool:
-        for counts in pool.map(lambda job: share(*job, arguments.crashes), enumerate(sizes)):
+        for counts in pool.map(lambda job: share(*job, arguments.crashes, arguments.signed), enumerate(sizes)):
             total += counts
             print(
                 f"{total['read'] + total['refused']} executions, {dict(total)}, {time.monotonic() - begun:.0f} s",

@@ -10,6 +10,7 @@ import resource
 import shutil
 import sys
 import time
+import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -51,6 +52,11 @@ class Case:
     command: str
     code: int
     message: str
+
+
+def nested(depth: int) -> list[object]:
+    """A list in a list in a list."""
+    return [nested(depth - 1)] if depth else []
 
 
 # fmt: off
@@ -215,7 +221,24 @@ CASES = [
     Case("a newer format", bad.described(lambda d: d.update(format=99)), MAP, 5, "bad.safetensors: has format 99, this version reads 5. Use a newer bdgf, or train again."),
     Case("another kind", bad.described(lambda d: d.update(kind="potato")), MAP, 5, "bad.safetensors: is a potato, a model is needed: bdgf train makes a model from it."),
     Case("a recipe of 10^12 units", bad.described(lambda d: d["recipe"]["context"].update(hidden=10**12)), MAP, 5, "the model's weights do not fit its recipe: head.weight is (6, 128), (6, 1000000000000) is needed. Train again."),
-    Case("scaling missing", bad.described(lambda d: d.update(without=["scaling.sar_mean"])), MAP, 5, "bad.safetensors: its description is incomplete or wrong (TypeError: Scaling.__init__() missing 1 required positional argument: 'sar_mean')."),
+    Case("scaling missing", bad.described(lambda d: d.update(without=["scaling.sar_mean"])), MAP, 5, "bad.safetensors: its description is incomplete or wrong (TypeError: Scaling.__init__() missing 1 required positional argument: 'sar_mean'). Train again."),
+    *[Case(f"a description with {name}", make, command, 5, f"bad.safetensors: its description is incomplete or wrong ({message}). Train again.") for name, make, message in (
+        ("nothing but a list", bad.signed(lambda d, a: [1]), "it is no JSON object"),
+        ("nesting", bad.signed(lambda d, a: d | {"provenance": nested(80)}), "it is nested too deeply"),
+        ("a list for its provenance", bad.signed(lambda d, a: d | {"provenance": []}), "provenance is []"),
+        ("a word for its seed", bad.signed(lambda d, a: d | {"provenance": {"seed": "x"}}), "seed is 'x'"),
+        ("a number for a name", bad.signed(lambda d, a: d | {"bands": [{"name": 5, "wavelength_nm": None}]}), "the name of a band is 5"),
+        ("a word for a wavelength", bad.signed(lambda d, a: d | {"bands": [{"name": "B02", "wavelength_nm": "x"}]}), "the wavelength of band B02 is 'x'"),
+        ("another unit", bad.signed(lambda d, a: d | {"sar_unit": 3}), "sar_unit is 3"),
+        ("a temperature of 10^400", bad.signed(lambda d, a: d | {"temperature": 10**400}), "OverflowError: int too large to convert to float"),
+        ("another setting", bad.signed(lambda d, a: d | {"recipe": d["recipe"] | {"name": 3}}), "its recipe: setting 'name': Input should be a valid string, found 3."),
+        ("an array too short", bad.short("scaling.speckled"), "scaling.speckled is float32 (1,), float32 (2,) is needed"),
+        ("losses of two lengths", bad.short("history.loss"), "its losses are no columns of one length"),
+        ("half numbers", bad.signed(lambda d, a: a.update({"scaling.low": a["scaling.low"].astype(np.float16)}) or d), "scaling.low is float16"),
+    ) for command in ("info bad.safetensors", MAP)],
+    Case("numbers that NumPy lacks", bad.header('{"a": {"dtype": "BF16", "shape": [1], "data_offsets": [0, 2]}}', b"ab"), MAP, 5, "bad.safetensors: is not a safetensors file, or it is cut off (data type 'bfloat16' not understood)."),
+    Case("sizes that are none", bad.described(lambda d: d["recipe"]["fusion"].update(cnn_widths=[-8, 16, 32])), MAP, 5, "the model's recipe makes no network (Trying to create tensor with negative dimension -8: [-8, 1, 3, 3, 3]). Train again."),
+    Case("an interrupted training", bad.header('{"__metadata__": {"score": "-1.0", "count": "0"}, "a": {"dtype": "F32", "shape": [1], "data_offsets": [0, 4]}}', b"abcd"), "info bad.safetensors", 5, "bad.safetensors: is the state of an interrupted training. Finish it: go on with --resume."),
     Case("a denoiser", bad.copy("denoiser.safetensors", "bad.safetensors"), MAP, 5, "bad.safetensors: is a denoiser, a model is needed: bdgf train makes a model from it."),
     Case("a model for a denoiser", bad.nothing, "train msi.tif sar.tif --samples samples.gpkg --denoiser model.safetensors -o out.safetensors", 5, "model.safetensors: is a model, a denoiser is needed: a denoiser comes from bdgf pretrain."),
     Case("a band less than the model", bad.image(lambda a: a[:9]), "map bad.tif sar.tif --model model.safetensors -o out.tif", 5, "the model: spectral bands differ: it was made with B02, B03, B04, B05, B06, B07, B08, B8A, B11, B12; the image has B02, B03, B04, B05, B06, B07, B08, B8A, B11; not found: B12 (2202 nm). Give an image with these bands."),
@@ -243,12 +266,35 @@ CASES = [
     Case("tiles of nothing", bad.nothing, f"{MAP_GOOD} --tile 0", 2, "--tile 0: is smaller than the 21 px that a window reaches. Use 128 or more."),
     Case("shard 5 of 4", bad.nothing, f"{MAP_GOOD} --shard 5/4", 2, "--shard 5/4: write it like 2/4, the second of four."),
     Case("a part of infinite size", bad.content(b'{"kind": "bdgf map journal", "identity": {}, "pixels": 0, "shard": [1, 1], "grid": {"crs": "EPSG:32633", "shape_hw": [Infinity, 3]}}\n', "bad.partial"), "mosaic bad.partial -o out.tif", 6, "bad.partial: is damaged (its grid is infinite). Map again."),
+    *[Case(f"a part with {name}", make, "mosaic bad.partial -o out.tif", 6, f"bad.partial: is damaged ({message}). Map again.") for name, make, message in (
+        ("a number for its shard", bad.part(shard=3), "its shard is 3"),
+        ("shard 2 of 1", bad.part(shard=[2, 1]), "its shard is [2, 1]"),
+        ("10^12 shards", bad.part(shard=[1, 10**12]), "its shard is [1, 1000000000000]"),
+        ("a word for its pixels", bad.part(pixels="x"), "its number of pixels is 'x'"),
+        ("no zlib", bad.part(b"not zlib"), "Error -3 while decompressing data: incorrect header check"),
+        ("too few codes", bad.part(zlib.compress(b"abc")), "buffer is smaller than requested size"),
+        ("a layer missing", bad.part(zlib.compress(bytes(12)), layers=["ood"]), "it lacks a layer of the map"),
+        ("a window outside", bad.part(window=(1, 1, 2, 2)), "a window lies outside the map"),
+        ("a smaller map", bad.part(window=(0, 0, 1, 1), pixels=1), "its windows hold 1 of 4 pixels"),
+        ("a grid of 10^400", bad.part(grid={"crs": "EPSG:32633", "shape_hw": [2, 2], "transform": [10**400, 0, 0, 0, -10, 0]}), "its grid is infinite"),
+    )],
+    Case("info of a part with a number for its shard", bad.part(shard=3), "info bad.partial", 6, "bad.partial: is damaged (its shard is 3). Map again."),
+    Case("nesting for a part", bad.content(b"[" * 100_000 + b"\n", "bad.partial"), "info bad.partial", 6, "bad.partial: is no part of a map that bdgf map began. Name a .partial file."),
+    Case("a record that leads out", bad.record(sha256={"../../etc/passwd": "0"}), "info msi.tif --verify", 3, "msi.tif: msi.tif.json: not as written. Use a copy that is, or make it again."),
+    Case("a record of nesting, verified", bad.content(b"[" * 100_000 + b"]" * 100_000, "msi.tif.json"), "info msi.tif --verify", 3, "msi.tif: msi.tif.json: not as written. Use a copy that is, or make it again."),
+    Case("a record of nesting", bad.content(b"[" * 100_000 + b"]" * 100_000, "msi.tif.json"), "info msi.tif", 0, "kind: raster"),
+    Case("a record of lists", bad.record(legend=[{"code": 1, "name": "a", "color": [1, 2, 3], "value": "a"}], training=[]), "info msi.tif", 3, "msi.tif.json: is damaged (training is []). Make the map again."),
+    Case("no data by NaN", bad.image(lambda a: a.astype("float32"), nodata=np.nan), "info bad.tif --json", 0, '  "nodata": null,'),
     Case("a part that is none", bad.content(b"x", "bad.partial"), "mosaic bad.partial -o out.tif", 6, "bad.partial: is no part of a map that bdgf map began. Name a .partial file."),
     Case("an unknown setting", bad.nothing, f"{PRETRAIN} --set diffusion.stpes=3", 2, "--set diffusion.stpes=3: there is no setting 'diffusion.stpes'. Did you mean 'diffusion.steps'?"),
     Case("a wrong type", bad.nothing, f"{PRETRAIN} --set diffusion.steps=many", 2, "laptop: setting 'diffusion.steps': Input should be a valid integer, unable to parse string as an integer, found 'many'."),
     Case("an even window", bad.nothing, f"{PRETRAIN} --set fusion.patch=8", 2, "laptop: setting 'fusion': patch must be odd, not 8."),
     Case("a negative number", bad.nothing, f"{PRETRAIN} --set diffusion.steps=-3", 2, "laptop: setting 'diffusion.steps': Input should be greater than or equal to 1, found '-3'."),
     Case("a broken settings file", bad.content(b"[diffusion]\nsteps = = 3\n", "bad.toml"), f"{PRETRAIN} -c bad.toml", 2, "bad.toml: cannot be read as TOML: Invalid value (at line 2, column 9)."),
+    Case("a settings file of nesting", bad.content(b"a = " + b"[" * 100_000, "bad.toml"), f"{PRETRAIN} -c bad.toml", 2, "bad.toml: cannot be read as TOML: it is nested too deeply."),
+    Case("a settings file of dots", bad.content(b".".join([b"a"] * 2000) + b" = 1", "bad.toml"), f"{PRETRAIN} -c bad.toml", 2, "bad.toml: cannot be read as TOML: it is nested too deeply."),
+    Case("a list for a recipe", bad.content(b"recipe = []", "bad.toml"), f"{PRETRAIN} -c bad.toml", 2, "bad.toml: recipe = [] is not one of laptop, base, paper."),
+    Case("a branch named twice", bad.nothing, f"{PRETRAIN} --set fusion.branches=cnn,cnn", 2, "laptop: setting 'fusion': a branch is named twice."),
     Case("a settings file of binary", bad.content(bytes(range(256)), "bad.toml"), f"{PRETRAIN} -c bad.toml", 2, "bad.toml: cannot be read as TOML: 'utf-8' codec can't decode byte 0x80 in position 128: invalid start byte."),
     Case("an unknown recipe", bad.nothing, f"{PRETRAIN} -c labtop", 2, "labtop: is neither a recipe (laptop, base, paper) nor a .toml file."),
     Case("a loss that explodes", bad.nothing, f"{PRETRAIN} --steps 30 --set diffusion.learning_rate=1e30", 2, "pretrain: the loss is not finite at step 1 (learning rate 1e+30). Lower the learning rate (--set), and look for extreme values with bdgf check."),

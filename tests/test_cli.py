@@ -16,7 +16,9 @@ import rasterio
 from conftest import Bdgf
 
 from landcover_bdgf.checkpoint import Checkpoint
+from landcover_bdgf.options import Common
 from landcover_bdgf.simulate import SceneFiles
+from landcover_bdgf.terminal import say
 
 QUICK = [
     "--set",
@@ -127,6 +129,18 @@ def test_check_says_what_there_is(bdgf: Bdgf, scene_files: SceneFiles, capsys: p
         "selective scan on cpu: numba",
     ):
         assert words in out
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf"), -float("inf"), [1.0, float("nan")], (float("nan"),)])
+def test_what_is_no_number_is_null_in_json(value: object, capsys: pytest.CaptureFixture[str]) -> None:
+    say(Common(json=True), [], {"value": {"in": value}})
+    found = json.loads(capsys.readouterr().out, parse_constant=pytest.fail)["value"]["in"]
+    assert found == (None if isinstance(value, float) else [*value[:-1], None])  # type: ignore[index]
+
+
+def test_half_a_character_can_be_printed(capsys: pytest.CaptureFixture[str]) -> None:
+    say(Common(), ["name: \ud800a"], {})
+    assert capsys.readouterr().out == "name:  a\n"
 
 
 def test_help_is_quick_and_complete() -> None:

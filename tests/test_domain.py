@@ -51,3 +51,14 @@ def test_too_few_polygons_to_leave_some_out() -> None:
     assert fit_domain(features, codes, groups % 4, np.random.default_rng(0)) == {}
     with pytest.raises(CheckpointError, match="--ood: the model knows too few training polygons"):
         Domain.of({}, CPU)
+
+
+@pytest.mark.parametrize("change", [
+    {"whiten": np.zeros((5, 6), np.float32)}, {"means": np.zeros((2, 5), np.float32)},
+    {"distances": np.zeros(7, np.float32)}, {"whiten": np.zeros((6, 6))},
+])  # fmt: skip
+def test_arrays_that_do_not_belong_together_are_refused(change: dict[str, NDArray[np.float32]]) -> None:
+    arrays = fit_domain(*drawn(2000, 2), np.random.default_rng(0)) | change
+    with pytest.raises(CheckpointError) as told:
+        Domain.of(arrays, CPU, 6)
+    assert str(told.value) == "--ood: what the model knows of its training pixels is damaged. Train again."

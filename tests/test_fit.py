@@ -3,18 +3,26 @@
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import pytest
 import torch
+from numpy.typing import NDArray
+from safetensors import safe_open
+from safetensors.numpy import save_file
 from torch import Tensor, nn
 
 from landcover_bdgf import fit as fitting
+from landcover_bdgf.checkpoint import load_checkpoint
 from landcover_bdgf.device import open_workers
 from landcover_bdgf.errors import BdgfError, CheckpointError, ResourceError
 from landcover_bdgf.fit import Task, fit, generator_of
 from landcover_bdgf.history import History
 
 STEPS = 12
+
+Arrays = dict[str, NDArray[Any]]
 
 
 class Net(nn.Module):
@@ -133,6 +141,55 @@ def test_another_training_is_not_resumed(tmp_path: Path, monkeypatch: pytest.Mon
         run(task(identity={"seed": 2}), partial=partial, resume=True)
     with pytest.raises(CheckpointError, match="no training to resume here"):
         run(task(), partial=tmp_path / "nothing.safetensors", resume=True)
+
+
+def without_weights(arrays: Arrays, metadata: dict[str, str]) -> None:
+    arrays.pop("network.layers.0.weight")
+
+
+def other_moments(arrays: Arrays, metadata: dict[str, str]) -> None:
+    arrays["adam.0.exp_avg"] = arrays["adam.0.exp_avg"][:1].copy()
+
+
+def other_means(arrays: Arrays, metadata: dict[str, str]) -> None:
+    arrays["kept.layers.0.weight"] = arrays["network.layers.0.weight"].astype(np.float64)
+
+
+def no_losses(arrays: Arrays, metadata: dict[str, str]) -> None:
+    arrays["history.rate"] = arrays.pop("history.loss")
+
+
+def too_many_steps(arrays: Arrays, metadata: dict[str, str]) -> None:
+    arrays |= {name: np.ones(STEPS + 1) for name in arrays if name.startswith("history.")}
+
+
+def no_score(arrays: Arrays, metadata: dict[str, str]) -> None:
+    metadata.pop("score")
+
+
+@pytest.mark.parametrize(("spoil", "message"), [
+    (without_weights, "its network is another one"),
+    (other_moments, "its adam is another one"),
+    (other_means, "its kept is another one"),
+    (no_losses, "its losses are no columns of one length"),
+    (too_many_steps, "it has 13 steps of 12"),
+    (no_score, "'score'"),
+])  # fmt: skip
+def test_a_state_that_is_damaged_is_not_resumed(
+    spoil: Callable[[Arrays, dict[str, str]], None], message: str, tmp_path: Path
+) -> None:
+    partial = tmp_path / "train.partial.safetensors"
+    run(task(), partial=partial)
+    with pytest.raises(CheckpointError) as told:
+        load_checkpoint(partial)
+    assert str(told.value) == (f"{partial}: is the state of an interrupted training. Finish it: go on with --resume.")
+    with safe_open(partial, "np") as file:
+        arrays, metadata = {key: file.get_tensor(key) for key in file.keys()}, file.metadata()  # noqa: SIM118
+    spoil(arrays, metadata)
+    save_file(arrays, partial, metadata)
+    with pytest.raises(CheckpointError) as told:
+        run(task(), partial=partial, resume=True)
+    assert str(told.value) == f"{partial}: is damaged ({message}). Start without --resume."
 
 
 def test_a_batch_too_large_for_the_gpu_is_said_to_be() -> None:

@@ -51,6 +51,9 @@ def test_a_wrong_setting_is_explained(override: str, message: str) -> None:
 @pytest.mark.parametrize(("text", "message"), [
     ("[training]\nstep = 3\n", r"'training.step'.*Did you mean 'training.steps'"),
     ("[training\n", "cannot be read as TOML"),
+    ("recipe = []\n", r"recipe = \[\] is not one of laptop, base, paper"),
+    ("[[[[" * 1000, "cannot be read as TOML"),
+    ("a = " + "[" * 10_000, "cannot be read as TOML: it is nested too deeply"),
     ('recipe = "desktop"\n', "'desktop' is not one of laptop, base, paper"),
 ])  # fmt: skip
 def test_a_wrong_file_is_explained(text: str, message: str, tmp_path: Path) -> None:

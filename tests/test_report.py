@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import math
 import re
 from dataclasses import replace
 from html.parser import HTMLParser
@@ -32,6 +33,11 @@ from landcover_bdgf.sample_set import Samples, Split
 from landcover_bdgf.samples import write_samples
 
 GRID = Grid(CRS.from_epsg(32633), Affine(10, 0, 500_000, 0, -10, 5_000_000), (60, 80))
+RECORDS_OF_NOTHING = (
+    "{}", "no json", '{"training": {"pixels": "x", "crs": "EPSG:4326"}}', '{"training": [1]}', '{"layers": 3}',
+    "[" * 100_000, '{"a": ' + "[" * 80 + "]" * 80 + "}",
+    json.dumps({"training": {"pixels": "POINT (1 1)", "crs": GRID.crs.to_wkt(), "clear_px": math.inf}}),
+)  # fmt: skip
 HOSTILE = [
     "<script>alert(1)</script>",
     "=HYPERLINK(1)",
@@ -144,7 +150,7 @@ def test_confidence_of_another_map_is_refused_and_one_moved_away_is_no_matter(ma
 
 def test_without_a_record_the_leak_is_unknown(map_path: Path, tmp_path: Path) -> None:
     path = reference(tmp_path / "r.gpkg", ["crops"], [(30, 8)])
-    for record in ("{}", "no json", '{"training": {"pixels": "x", "crs": "EPSG:4326"}}', '{"training": [1]}'):
+    for record in RECORDS_OF_NOTHING:
         Path(f"{map_path}.json").write_text(record)
         assert assess(map_path, path, field="class").leak is None
 

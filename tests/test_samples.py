@@ -245,13 +245,25 @@ def test_samples_without_points_and_two_in_one_pixel_are_told(stack: Stack, poly
         read_samples(path)
 
 
-def test_samples_whose_split_is_not_described_are_told(stack: Stack, polygons: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize(("change", "message"), [
+    ("""about = replace(about, '"method"', '"manner"')""", "its split is not described"),
+    ("""about = replace(about, '"clear_px": 13', '"clear_px": null')""", "its split is described wrongly"),
+    ("""about = replace(about, '"notes": []', '"notes": 3')""", "its split is described wrongly"),
+    ("""about = replace(about, '"shape_hw": [', '"shape_hw": [1e999, ')""", "its grid is infinite"),
+    ("about = '[1]' WHERE code = 0", "it is no JSON object"),
+    (f"about = '{'[' * 100_000}' WHERE code = 0", "it is nested too deeply"),
+    ("color = NULL WHERE code = 1", "a colour is not written like #1f77b4"),
+])  # fmt: skip
+def test_samples_that_are_described_wrongly_are_told(
+    change: str, message: str, stack: Stack, polygons: Path, tmp_path: Path
+) -> None:
     path = tmp_path / "samples.gpkg"
     write_samples(sample(stack, polygons, field="class"), path)
     with closing(sqlite3.connect(path)) as file, file:
-        file.execute("""UPDATE legend SET about = replace(about, '"method"', '"manner"')""")
-    with pytest.raises(LabelError, match="its split is not described"):
+        file.execute(f"UPDATE legend SET {change}")
+    with pytest.raises(LabelError) as told:
         read_samples(path)
+    assert str(told.value) == f"{path}: is damaged ({message}). Draw the samples again with bdgf sample."
 
 
 def test_files_that_are_no_samples_are_refused(polygons: Path, tmp_path: Path) -> None:

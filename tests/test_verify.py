@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from conftest import Bdgf, Tally
 
+from landcover_bdgf import provenance
 from landcover_bdgf.checkpoint import Checkpoint
 from landcover_bdgf.errors import BdgfError, CheckpointError, LabelError, RasterError
 from landcover_bdgf.info import verify
@@ -93,3 +94,32 @@ def test_a_record_of_another_map_is_none_of_this(written: Path, tmp_path: Path) 
     record_path(other).write_text(json.dumps({"sha256": 3}))
     with pytest.raises(RasterError, match=r"other\.tif\.json: not as written"):
         verify(other)
+
+
+@pytest.mark.parametrize("name", ["../secret", "/dev/zero", "..", ".", "", "pipe", "a\0b", "\ud800"])
+def test_a_record_makes_nothing_beyond_its_folder_be_read(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder, read = tmp_path / "folder", []
+    folder.mkdir()
+    (tmp_path / "secret").write_text("secret")
+    os.mkfifo(folder / "pipe")
+    (folder / "m.tif").write_text("map")
+    hashed = provenance.file_sha256
+    monkeypatch.setattr(provenance, "file_sha256", lambda path: read.append(path) or hashed(path))  # type: ignore[func-returns-value]
+    values = {"sha256": {"m.tif": hashed(folder / "m.tif"), name: hashed(tmp_path / "secret")}}
+    values |= {provenance.OWN: provenance._own_sha256(values)}
+    record_path(folder / "m.tif").write_text(json.dumps(values, indent=2, sort_keys=True) + "\n")
+    with pytest.raises(RasterError, match=": not as written"):
+        verify(folder / "m.tif")
+    assert set(read) <= {folder / "m.tif"}
+
+
+@pytest.mark.parametrize("written", [[["m.tif", "x"]], [[5, "x"]], "m.tif", None, 3])
+def test_a_record_without_names_of_files_is_none(written: object, tmp_path: Path) -> None:
+    (tmp_path / "m.tif").write_text("map")
+    values = {"sha256": written}
+    values |= {provenance.OWN: provenance._own_sha256(values)}
+    record_path(tmp_path / "m.tif").write_text(json.dumps(values, indent=2, sort_keys=True) + "\n")
+    with pytest.raises(RasterError, match=r"m\.tif: m\.tif\.json: not as written"):
+        verify(tmp_path / "m.tif")

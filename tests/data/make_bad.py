@@ -6,6 +6,7 @@ is in test_bad_inputs.py.
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import pickle
@@ -32,7 +33,7 @@ from safetensors.numpy import save_file
 
 from landcover_bdgf.checkpoint import Checkpoint, load_checkpoint
 from landcover_bdgf.pretraining import pretrain
-from landcover_bdgf.provenance import digest
+from landcover_bdgf.provenance import OWN, digest
 from landcover_bdgf.recipe import load_recipe
 from landcover_bdgf.samples import sample, write_samples
 from landcover_bdgf.simulate import simulate, write_scene
@@ -509,6 +510,45 @@ def described(change: Callable[[dict[str, Any]], Any]) -> Make:
         save_file(tensors, folder / "bad.safetensors", {"bdgf": digest(tensors, text) + text})
 
     return make
+
+
+def signed(change: Callable[[dict[str, Any], dict[str, Any]], Any]) -> Make:
+    """The good model with what ``change`` makes of its description and its arrays, its checksum right."""
+
+    def make(folder: Path) -> None:
+        with safe_open(folder / "model.safetensors", "np") as file:
+            tensors = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118
+            description = json.loads(file.metadata()["bdgf"][64:])
+        text = json.dumps(change(description, tensors))
+        save_file(tensors, folder / "bad.safetensors", {"bdgf": digest(tensors, text) + text})
+
+    return make
+
+
+def short(name: str) -> Make:
+    """The good model with only the first value of an array."""
+    return signed(lambda description, arrays: arrays.update({name: arrays[name][:1].copy()}) or description)
+
+
+# Journals and records
+
+
+def part(payload: bytes = b"x", *, window: tuple[int, int, int, int] = (0, 0, 2, 2), **header: Any) -> Make:
+    """A whole part of a map of 2 × 2 pixels, with one window."""
+    described = {
+        "kind": "bdgf map journal", "identity": {}, "shard": [1, 1], "pixels": 4, "layers": [], "record": {},
+        "grid": {"crs": UTM.to_wkt(), "transform": [10, 0, 0, 0, -10, 0], "shape_hw": [2, 2]},
+        "legend": [{"code": 1, "name": "a", "color": [1, 2, 3], "value": "a"}],
+    } | header  # fmt: skip
+    about = {"window": window, "bytes": len(payload), "crc": zlib.crc32(payload)}
+    lines = [json.dumps(described).encode(), json.dumps(about).encode(), payload]
+    return content(b"\n".join([*lines, b""]), "bad.partial")
+
+
+def record(**values: Any) -> Make:
+    """A record beside the good image, its own checksum right."""
+    values |= {OWN: hashlib.sha256(json.dumps(values, sort_keys=True).encode()).hexdigest()}
+    return content((json.dumps(values, indent=2, sort_keys=True) + "\n").encode(), "msi.tif.json")
 
 
 def main(folder: Path) -> None:
