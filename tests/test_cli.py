@@ -140,7 +140,7 @@ def test_what_is_no_number_is_null_in_json(value: object, capsys: pytest.Capture
 
 def test_half_a_character_can_be_printed(capsys: pytest.CaptureFixture[str]) -> None:
     say(Common(), ["name: \ud800a"], {})
-    assert capsys.readouterr().out == "name:  a\n"
+    assert capsys.readouterr().out == "name: \N{REPLACEMENT CHARACTER}a\n"
 
 
 def test_help_is_quick_and_complete() -> None:
