@@ -221,7 +221,7 @@ def _paths(source: Source) -> list[Path]:
 
 def _rasters_of(folder: Path) -> list[Path]:
     """Rasters of a folder in natural order; of a Sentinel product as delivered, those of its bands."""
-    if any(folder.glob("GRANULE/*")) or (folder / "IMG_DATA").is_dir():
+    if any(folder.glob("GRANULE/*")) or any(folder.glob("IMG_DATA/*")):
         return _sentinel_2_bands(folder)
     rasters = [*_rasters_in(folder), *folder.glob("measurement/*.tif*")]  # the latter: Sentinel-1
     return sorted(rasters, key=lambda path: natural_key(path.stem))

@@ -48,7 +48,8 @@ def write_samples(samples: Samples, path: PathLike, *, overwrite: bool = False) 
     OutputError
         As :func:`~landcover_bdgf.output.atomic_output`.
     """
-    check_output(record_path(path), overwrite=overwrite)
+    for output in (path, record_path(path)):
+        check_output(output, overwrite=overwrite)
     with atomic_output(path, overwrite=overwrite) as draft:
         try:
             with undated():
