@@ -123,7 +123,7 @@ def sensor_of(texts: Sequence[BandText]) -> str | None:
     words = [band_word(label) or "" for label in _labels(texts)]
     for sensor, file in _LANDSAT_FILES.items():
         if any(file.search(text.stem) for text in texts):
-            return sensor if set(words) <= set(SENSORS[sensor]) else None
+            return sensor if {_restyled(word, "{:d}") for word in words} <= set(SENSORS[sensor]) else None
     if not {_restyled(word, "{:02d}") for word in words} <= set(SENTINEL_2):
         return None
     named_so = any(word in ("B8A", "B12") or word.startswith("B0") for word in words)
@@ -140,6 +140,11 @@ def band_wavelengths_nm(texts: Sequence[BandText]) -> list[float | None]:
 def is_sentinel_2_file(stem: str) -> bool:
     """Whether a file is named as those of a Sentinel-2 product are."""
     return _SENTINEL_2_FILE.search(stem) is not None
+
+
+def is_product_file(stem: str) -> bool:
+    """Whether a file is named as those of a Sentinel-2, Landsat or HLS product are, one for each band or mask."""
+    return is_sentinel_2_file(stem) or any(file.search(stem) for file in _LANDSAT_FILES.values())
 
 
 def is_water_vapour(wavelength_nm: float | None) -> bool:

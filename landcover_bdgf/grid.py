@@ -18,10 +18,11 @@ from numpy.typing import ArrayLike, NDArray
 from pyproj.exceptions import ProjError
 from pyproj.transformer import AreaOfInterest, TransformerGroup
 from rasterio.crs import CRS
+from rasterio.errors import CRSError
 from rasterio.windows import Window
 
 from landcover_bdgf.door import MAX_SIDE_PX
-from landcover_bdgf.errors import RasterError
+from landcover_bdgf.errors import RasterError, SettingsError
 
 FloatArray = NDArray[np.float64]
 Bounds = tuple[float, float, float, float]
@@ -198,6 +199,16 @@ def mirrored(start: int, length: int, size: int) -> NDArray[np.intp]:
         return np.zeros(length, np.intp)
     folded = np.arange(start, start + length) % (2 * (size - 1))
     return np.where(folded < size, folded, 2 * (size - 1) - folded).astype(np.intp)
+
+
+def known_crs(text: str | None, option: str) -> CRS | None:
+    """The CRS that an option names; SettingsError if none is known by that name."""
+    if text is None:
+        return None
+    try:
+        return CRS.from_user_input(text)
+    except (CRSError, ValueError) as error:
+        raise SettingsError(f"{option} {text}: is no known CRS. Write it like EPSG:32633.") from error
 
 
 def warn_of_datum(name: object, source: CRS, grid: Grid) -> None:

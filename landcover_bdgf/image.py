@@ -20,6 +20,7 @@ from landcover_bdgf.bands import (
     band_text,
     band_wavelengths_nm,
     band_word,
+    is_product_file,
     is_sentinel_2_file,
     is_water_vapour,
     natural_key,
@@ -29,7 +30,16 @@ from landcover_bdgf.door import block_bytes
 from landcover_bdgf.errors import RasterError, opening
 from landcover_bdgf.gdal import is_remote, typed_path
 from landcover_bdgf.grid import Grid
-from landcover_bdgf.pixels import Band, Bools, Convert, Float32s, infinite_values, read_over_border, read_values
+from landcover_bdgf.pixels import (
+    Band,
+    Bools,
+    Convert,
+    Float32s,
+    fill_value,
+    infinite_values,
+    read_over_border,
+    read_values,
+)
 from landcover_bdgf.raster import PathLike, envi_pixels, grid_of, open_raster
 from landcover_bdgf.resample import resample, resolution_ratio
 
@@ -145,6 +155,21 @@ class Image:
                 total += len(bands) * window.height * window.width
         return found / max(total, 1)
 
+    def check_fill(self) -> None:
+        """Refuse a file in which a value stands for no data and is not named so, by windows spread over it.
+
+        Raises
+        ------
+        RasterError
+        """
+        for bands in _by_file(self.bands):
+            for window in bands[0].grid.spread_windows(128):
+                if (value := fill_value(self._open[bands[0].path], bands, window)) is not None:
+                    raise RasterError(
+                        f"{bands[0].path}: has pixels of {value:g} in all bands, which its nodata does not say. "
+                        f"Say so: gdal_edit.py -a_nodata {value:g}"
+                    )
+
     def check_unchanged(self) -> None:
         """Refuse to make something of files that were replaced or written to since they were opened.
 
@@ -224,6 +249,11 @@ def _rasters_of(folder: Path) -> list[Path]:
     if any(folder.glob("GRANULE/*")) or any(folder.glob("IMG_DATA/*")):
         return _sentinel_2_bands(folder)
     rasters = [*_rasters_in(folder), *folder.glob("measurement/*.tif*")]  # the latter: Sentinel-1
+    if any(is_product_file(path.stem) for path in rasters):
+        others = [path.name for path in rasters if not band_word(path.stem)]
+        if others:
+            log.info("%s: left out what is no band: %s.", folder, ", ".join(sorted(others)))
+        rasters = [path for path in rasters if band_word(path.stem)]
     return sorted(rasters, key=lambda path: natural_key(path.stem))
 
 

@@ -31,7 +31,8 @@ MAX_DAYS_APART = 30
 # Power from which noise was subtracted has some negative values, small ones; dB has more, or larger ones.
 NEGATIVE_SHARE = 0.05
 DB_BELOW = -0.5  # the median of negative values, in dB
-SIGNED_SHARE = 0.25  # of a real or an imaginary part, negative
+SIGNED_SHARE = (0.25, 0.75)  # of a real or an imaginary part, negative
+LEAST_DB = -60  # the median of no SAR image
 MOST_NEGATIVE = 0.5  # of power
 DB_SPREAD = (3, 60)  # of nine tenths of the values
 
@@ -114,7 +115,8 @@ def warn_of_dates(spectral: Image, sar: Image) -> None:
 def signed_channels(sar: Image, pixels: NDArray[np.float32]) -> tuple[str, ...]:
     """Names of the SAR channels that take both signs: real or imaginary parts of a covariance.
 
-    Such channels stand beside intensities, which have no negative values; in dB all channels have some.
+    Such channels stand beside intensities, which have no negative values, and are themselves about as often above 0
+    as below; in dB intensities are nearly all below.
 
     Parameters
     ----------
@@ -126,8 +128,8 @@ def signed_channels(sar: Image, pixels: NDArray[np.float32]) -> tuple[str, ...]:
     said_so = _stated_unit(sar) == "signed"
     if not said_so and (negative > NEGATIVE_SHARE).all():
         return ()
-    least = NEGATIVE_SHARE if said_so else SIGNED_SHARE
-    return tuple(name for name, share in zip(sar.names, negative, strict=True) if share > least)
+    least, most = (NEGATIVE_SHARE, 1) if said_so else SIGNED_SHARE
+    return tuple(name for name, share in zip(sar.names, negative, strict=True) if least < share <= most)
 
 
 def sar_unit(sar: Image, pixels: NDArray[np.float32], asked: SarUnit | None) -> SarUnit:
@@ -161,14 +163,17 @@ def sar_unit(sar: Image, pixels: NDArray[np.float32], asked: SarUnit | None) -> 
         )
     if asked and stated and asked != stated:
         raise RasterError(f"{sar.paths[0]}: --sar-unit says {asked}, its tags say {stated}. Correct one of them.")
-    return asked or (looks if looks == "signed" else stated or looks)
+    unit = asked or (looks if looks == "signed" else stated or looks)
+    if unit == "db" and (middle := float(np.median(pixels))) < LEAST_DB:
+        raise RasterError(f"{sar.paths[0]}: has values about {middle:.0f}, too low for dB. Is it dB times a factor?")
+    return unit
 
 
 def _may_be(unit: SarUnit, pixels: NDArray[np.float32]) -> bool:
     """Whether values can have a unit that they do not look like: dB that nobody calibrated, power less its noise."""
     if unit == "db":
-        low, high = np.percentile(pixels, (5, 95))
-        return bool(DB_SPREAD[0] <= high - low <= DB_SPREAD[1])
+        spread = np.ptp(np.percentile(pixels, (5, 95), axis=1), axis=0)  # of each channel
+        return bool(DB_SPREAD[0] <= spread.max() <= DB_SPREAD[1])
     return bool((pixels < 0).mean() <= MOST_NEGATIVE)
 
 

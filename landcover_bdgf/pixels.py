@@ -21,6 +21,9 @@ from landcover_bdgf.raster import is_south_up
 Convert = Callable[[NDArray[np.floating]], NDArray[np.floating]]
 Float32s = NDArray[np.float32]
 Bools = NDArray[np.bool_]
+# What stands for "nothing" where a file does not say so: -9999, -32768, the least number of float32.
+LEAST_RAW, MOST_RAW = -9990, 1e30
+
 ReadPart = Callable[[Window], tuple[Float32s, Bools]]
 
 
@@ -96,6 +99,17 @@ def infinite_values(dataset: DatasetReader, bands: Sequence[Band], window: Windo
     """How many raw values of a window are infinite; they are no data."""
     raw, _ = _read_raw(dataset, bands, window)
     return int(np.isinf(raw).sum())
+
+
+def fill_value(dataset: DatasetReader, bands: Sequence[Band], window: Window) -> float | None:
+    """A raw value that no measurement has, in all bands of one pixel, which nodata does not name; None without."""
+    raw, valid = _read_raw(dataset, bands, window)
+    if np.iscomplexobj(raw):
+        return None
+    pixels = raw[:, valid.all(axis=0)].astype(np.float64, copy=False)
+    same = (pixels == pixels[0]).all(axis=0)
+    fills = pixels[0, same & ((pixels[0] <= LEAST_RAW) | (np.abs(pixels[0]) >= MOST_RAW))]
+    return float(fills[0]) if fills.size else None
 
 
 def _physical(raw: NDArray[Any], band: Band, convert: Convert | None) -> NDArray[np.float32]:

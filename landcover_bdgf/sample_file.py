@@ -182,6 +182,7 @@ def _samples(points: DataFrame, grid: Grid, legend: Legend, split: Split) -> Sam
     codes = points["code"].to_numpy(np.float64)
     if not np.isin(codes, legend.codes).all():
         raise ValueError("a point has a code that its legend lacks")
+    _check_classes(points, codes, legend)
     words = points["part"].astype(str).str.strip().str.lower()
     if not words.isin(_PART_WORDS.values()).all():
         raise ValueError("the field part of a point is neither train nor test")
@@ -195,6 +196,16 @@ def _samples(points: DataFrame, grid: Grid, legend: Legend, split: Split) -> Sam
     if untrained:
         raise ValueError(f"no training point is left of {', '.join(untrained)}")
     return samples
+
+
+def _check_classes(points: DataFrame, codes: NDArray[np.float64], legend: Legend) -> None:
+    """A point that was corrected in one of both fields would be trained on as it was before, or named so."""
+    name_of = {entry.code: entry.name for entry in legend.entries}
+    code_of = {name: code for code, name in name_of.items()}
+    for word, code in zip(points.get("class", ()), codes, strict=False):
+        if code_of.get(word, code) != code:
+            other = printable(name_of[int(code)])
+            raise ValueError(f"a point has the class {printable(word)} and the code of {other}; make them agree")
 
 
 def _pixels(points: DataFrame, grid: Grid) -> tuple[NDArray[np.int32], NDArray[np.int32]]:

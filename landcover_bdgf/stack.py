@@ -11,13 +11,11 @@ from typing import Literal, get_args
 
 import numpy as np
 from numpy.typing import NDArray
-from rasterio.crs import CRS
-from rasterio.errors import CRSError
 from rasterio.windows import Window
 
 from landcover_bdgf.coregister import ENOUGH_BANDS, Shift, estimate_shift
 from landcover_bdgf.errors import RasterError, SettingsError
-from landcover_bdgf.grid import Grid, mirrored, warn_of_datum
+from landcover_bdgf.grid import Grid, known_crs, mirrored, warn_of_datum
 from landcover_bdgf.image import Image, Source, open_image
 from landcover_bdgf.output import atomic_output
 from landcover_bdgf.pairing import (
@@ -272,7 +270,7 @@ def align(hsi: Source, sar: Source, *, settings: AlignSettings | None = None) ->
     spectral, radar = (
         open_image(
             source,
-            crs=_crs(crs, option),
+            crs=known_crs(crs, option),
             keep_water_vapour=water_vapour,
             vrt=settings.allow_vrt,
             warp_gcps=settings.warp_gcps,
@@ -282,6 +280,8 @@ def align(hsi: Source, sar: Source, *, settings: AlignSettings | None = None) ->
             (sar, settings.sar_crs, "--sar-crs", True),
         )
     )
+    for image in (spectral, radar):
+        image.check_fill()
     check_order(spectral, radar)
     check_overlap(spectral, radar)
     warn_of_dates(spectral, radar)
@@ -324,9 +324,8 @@ def _check_content(stack: Stack) -> None:
         radar.append(tile.sar[:, tile.valid][:, ::CHECKED_EVERY])
     share = float(np.mean(shares))
     if share == 0 and not any(stack.read_valid(window).any() for window in stack.grid.tiles(512)):
-        raise RasterError(
-            f"{stack.spectral.paths[0]}: no pixel has data in both images. Check nodata values and places."
-        )
+        where = stack.spectral.paths[0]
+        raise RasterError(f"{where}: no pixel has data in both images. Check nodata values and places.")
     if share < 0.5:
         log.warning(
             "%s: about %.0f %% of the scene has no data in one of the images.",
@@ -339,8 +338,20 @@ def _check_content(stack: Stack) -> None:
     pixels = np.concatenate(parts, axis=1)
     if pixels.size:
         warn_of_spectral_content(stack.spectral, pixels, stack.spectral_offset)
-        warn_of_zeros(stack.spectral, pixels == stack.spectral_offset)
-        warn_of_zeros(stack.sar, np.abs(np.concatenate(radar, axis=1)) <= np.float32(POWER_FLOOR))
+        zero = _offsets(stack.spectral).astype(np.float32) + np.float32(stack.spectral_offset)
+        warn_of_zeros(stack.spectral, pixels == zero)
+        warn_of_zeros(stack.sar, np.concatenate(radar, axis=1) == _zero_sar(stack))
+
+
+def _offsets(image: Image) -> NDArray[np.float64]:
+    return np.array([[band.offset] for band in image.bands])
+
+
+def _zero_sar(stack: Stack) -> NDArray[np.float32]:
+    """What a 0 in the files is in tiles, (R, 1)."""
+    zero = power_of_db(_offsets(stack.sar)) if stack.sar_unit == "db" else _offsets(stack.sar)
+    signed = np.isin(stack.sar.names, stack.signed_names)[:, None]
+    return np.where(signed, zero, np.maximum(zero, POWER_FLOOR)).astype(np.float32)
 
 
 def _with_shift(stack: Stack, settings: AlignSettings) -> Stack:
@@ -382,15 +393,6 @@ def _sample(image: Image) -> NDArray[np.float32]:
         if parts:
             return np.concatenate(parts, axis=1)
     raise RasterError(f"{image.paths[0]}: no pixel has data in all bands. Check its nodata values.")
-
-
-def _crs(text: str | None, option: str) -> CRS | None:
-    if text is None:
-        return None
-    try:
-        return CRS.from_user_input(text)
-    except (CRSError, ValueError) as error:
-        raise SettingsError(f"{option} {text}: is no known CRS. Write it like EPSG:32633.") from error
 
 
 def _source_text(image: Image) -> str:

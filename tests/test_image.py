@@ -337,6 +337,22 @@ def test_a_sentinel_2_product_gives_each_band_at_its_finest(safe):
     assert image.grid.shape_hw == (64, 64)
 
 
+def test_a_landsat_folder_gives_its_bands_and_no_masks(tmp_path, write_tif, caplog):
+    caplog.set_level("INFO")
+    for word in ("SR_B2", "SR_B5", "ST_B10", "QA_PIXEL", "SR_QA_AEROSOL", "ST_CDIST"):
+        write_tif(f"scene/LC08_L2SP_192024_20200604_20200825_02_T1_{word}.tif", np.ones((1, 8, 8), "uint16"))
+    image = open_image(tmp_path / "scene")
+    assert (image.names, image.sensor) == (("B2", "B5", "B10"), "Landsat 8/9")
+    assert "left out what is no band: LC08_L2SP_192024_20200604_20200825_02_T1_QA_PIXEL.tif, " in caplog.text
+
+
+def test_hls_names_of_landsat_are_known(tmp_path, write_tif):
+    for word in ("B02", "B05", "Fmask"):
+        write_tif(f"scene/HLS.L30.T33UUU.2020156T100000.v2.0.{word}.tif", np.ones((1, 8, 8), "int16"))
+    image = open_image(tmp_path / "scene")
+    assert (image.names, image.sensor) == (("B2", "B5"), "Landsat 8/9")
+
+
 def test_a_product_of_two_granules_is_two_scenes(safe):
     (safe / "GRANULE/L2A_T33UUV_A025_20200604").mkdir()
     with pytest.raises(RasterError, match="holds 2 granules"):

@@ -215,6 +215,7 @@ def test_samples_of_another_image_are_noticed(stack: Stack, polygons: Path) -> N
     [
         ({"code": 9}, "a code that its legend lacks"),
         ({"part": "maybe"}, "neither train nor test"),
+        ({"class": "trees"}, "a point has the class trees and the code of crops; make them agree"),
         ({"geometry": shapely.Point(0, 0)}, "outside its image"),
         ({"geometry": None}, "has no place"),
         ({"part": "test"}, "no training point is left of crops, trees, water"),

@@ -92,6 +92,45 @@ def test_what_the_user_says_of_the_unit_counts_where_values_allow_it(pair):
     assert pair(signed, AlignSettings(sar_unit="power")).sar_unit == "power"
 
 
+@pytest.mark.parametrize("more", [(30, 45), (0, 3)])
+@pytest.mark.parametrize("asked", [None, "db"])
+def test_angles_and_ratios_beside_db_make_no_signed_channels(pair, more, asked):
+    sar = np.concatenate([10 * np.log10(POWER), RNG.uniform(*more, (1, 40, 50)).astype("float32")])
+    assert pair(sar, AlignSettings(sar_unit=asked)).sar_unit == "db"
+
+
+def test_db_times_a_factor_is_refused(pair):
+    with pytest.raises(RasterError, match=r"sar\.tif: has values about -\d+, too low for dB\. Is it dB times a factor"):
+        pair((1000 * np.log10(POWER)).astype("int16"))
+
+
+@pytest.mark.parametrize("where", ["hsi.tif", "sar.tif"])
+@pytest.mark.parametrize("fill", [-9999, float(np.finfo("float32").min), 1e38])
+def test_a_fill_that_nodata_does_not_name_is_refused(pair, where, fill):
+    spectral, sar = REFLECTANCE.astype("float32"), POWER.copy()
+    (spectral if where == "hsi.tif" else sar)[:, :10] = fill
+    with pytest.raises(RasterError, match=rf"{where}: has pixels of .* in all bands, which its nodata does not say"):
+        pair(sar, spectral=spectral)
+    spectral[:, :10], sar[:, :10] = 5, 5
+    (spectral if where == "hsi.tif" else sar)[0, 12] = -9999  # in one band: an outlier
+    pair(sar, spectral=spectral)
+
+
+def test_zeros_are_warned_of_in_db_and_behind_a_scale_too(pair, write_tif, caplog):
+    db = 10 * np.log10(POWER)
+    db[:, :10] = 0
+    pair(db)
+    assert "sar.tif: about 26 % of its pixels are 0 in all bands" in caplog.text
+    caplog.clear()
+    hsi = REFLECTANCE.copy()
+    hsi[:, :10] = 0
+    path = write_tif("scaled.tif", hsi)
+    with rasterio.open(path, "r+") as file:
+        file.scales, file.offsets = [1e-4] * 4, [-0.1] * 4
+    align(path, write_tif("sar.tif", POWER))
+    assert "scaled.tif: about 26 % of its pixels are 0 in all bands" in caplog.text
+
+
 @pytest.mark.parametrize("where", ["hsi.tif", "sar.tif"])
 def test_pixels_that_are_0_in_all_bands_are_warned_of(pair, where, caplog):
     spectral, sar = REFLECTANCE.copy(), POWER.copy()
