@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 from collections import Counter
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass, field, replace
@@ -140,18 +141,25 @@ def class_values(path: PathLike, column: Series) -> NDArray[np.object_]:
     LabelError
         If the field holds fractions.
     """
-    missing = column.isna().to_numpy()
+    if column.dtype.kind == "f":
+        numbers = column.to_numpy()
+        fractions = numbers[np.isfinite(numbers) & (numbers != np.floor(numbers))]
+        if len(fractions):
+            raise LabelError(
+                f"{path}: the field {column.name} holds fractions such as {fractions[0]:g}, which "
+                "are no classes. Choose another field."
+            )
+    return texts(column)
+
+
+def texts(column: Series) -> NDArray[np.object_]:
+    """Values of a field as text, "" where there is none; whole numbers lose their decimals (``6.0`` is ``6``)."""
     if column.dtype.kind != "f":
+        missing = column.isna().to_numpy()
         return np.array(["" if m else str(v).strip() for v, m in zip(column, missing, strict=True)], object)
-    numbers = column.to_numpy()
-    fractions = numbers[~missing & (numbers != np.floor(numbers))]
-    if len(fractions):
-        raise LabelError(
-            f"{path}: the field {column.name} holds fractions such as {fractions[0]:g}, which "
-            "are no classes. Choose another field."
-        )
-    # Infinity has passed as "whole"; it is no class either.
-    return np.array([str(int(v)) if np.isfinite(v) else "" for v in numbers], object)
+    numbers = [float(v) for v in column.to_numpy()]
+    # Infinity is no value either.
+    return np.array([str(int(v)) if v.is_integer() else f"{v:g}" if math.isfinite(v) else "" for v in numbers], object)
 
 
 def _usable(

@@ -17,7 +17,7 @@ from rasterio.windows import Window
 
 from landcover_bdgf import split
 from landcover_bdgf.errors import LabelError, SettingsError
-from landcover_bdgf.labels import CONFLICTS, Labels, read_labels
+from landcover_bdgf.labels import CONFLICTS, Labels, read_labels, texts
 from landcover_bdgf.legend import printable
 from landcover_bdgf.raster import PathLike
 from landcover_bdgf.sample_file import read_samples, write_samples
@@ -41,8 +41,8 @@ SPLITS = ("polygon", "block", "random", "none")
 COLUMN = "column:"
 FEW_PIXELS = 20
 _READ_PX = 512
-_TRAIN_WORDS = ("train", "training", "learn", "0")
-_TEST_WORDS = ("test", "testing", "validation", "val", "1")
+_TRAIN_WORDS = ("train", "training", "learn", "0", "false")
+_TEST_WORDS = ("test", "testing", "validation", "val", "1", "true")
 
 log = logging.getLogger("landcover_bdgf")
 
@@ -271,12 +271,13 @@ def _why_blocks(pixels: Labels, settings: SampleSettings) -> str | None:
 
 def _held_by_column(path: PathLike, pixels: Labels, name: str) -> Mask:
     check_name(path, "field", name, pixels.features.columns)
-    words = pixels.features[name].astype(str).str.strip().str.lower().to_numpy(object)[pixels.groups]
+    # A number as text depends on the type of its field, which one empty cell changes from whole to real.
+    words = np.array([word.lower() for word in texts(pixels.features[name])], object)[pixels.groups]
     held = np.isin(words, _TEST_WORDS)
     unknown = np.unique(words[~held & ~np.isin(words, _TRAIN_WORDS)].astype(str))
     if len(unknown):
-        found = ", ".join(printable(word) for word in unknown[:5])
-        raise LabelError(f"{path}: the field {name} must say train or test, found {found}. Correct it.")
+        found = ", ".join(printable(word) if word else "nothing" for word in unknown[:5])
+        raise LabelError(f"{path}: the field {name} must say train or 0, test or 1, found {found}. Correct it.")
     return held
 
 

@@ -156,10 +156,45 @@ def test_labels_that_cannot_train_are_refused(stack: Stack, polygons: Path, tmp_
     one = labels(tmp_path / "one.gpkg", ["a", "a"], [(30, 20), (30, 90)])
     with pytest.raises(LabelError, match=r"at least two classes.*found a"):
         sample(stack, one, field="class")
-    with pytest.raises(LabelError, match="the field class must say train or test, found crops, trees, water"):
+    with pytest.raises(LabelError, match="the field class must say train or 0, test or 1, found crops, trees, water"):
         sample(stack, polygons, field="class", settings=SampleSettings(split="column:class"))
     with pytest.raises(LabelError, match=r"no field 'prt'.*Did you mean part"):
         sample(stack, polygons, field="class", settings=SampleSettings(split="column:prt"))
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        [0, 0, 1, 1],
+        [0.0, 0.0, 1.0, 1.0],
+        [False, False, True, True],
+        ["0", "false", "1", "TRUE"],
+        ["Train", " train", "test", "Test "],
+    ],
+    ids=["whole", "real", "boolean", "text", "words"],
+)
+@pytest.mark.parametrize("last", ["same", None])
+def test_a_column_says_train_or_test_in_any_type(
+    stack: Stack, tmp_path: Path, values: list[object], last: str | None
+) -> None:
+    """Whatever the field says of features without a class, which are skipped, does not matter."""
+    part = pandas.Series([*values, values[0] if last else None])
+    corners = [(30, 20), (30, 90), (90, 20), (90, 90), (60, 60)]
+    frame = {"class": ["a", "b", "a", "b", None], "part": part}
+    shapes = [box(*corner) for corner in corners]
+    geopandas.GeoDataFrame(frame, geometry=shapes, crs=32633).to_file(tmp_path / "a.gpkg")
+    samples = sample(stack, tmp_path / "a.gpkg", field="class", settings=SampleSettings(split="column:part"))
+    assert set(samples.train.groups) == {0, 1}
+    assert set(samples.test.groups) == {2, 3}
+
+
+@pytest.mark.parametrize(("wrong", "found"), [(0.5, "0.5"), (2, "2"), (None, "nothing")])
+def test_what_a_column_may_not_say(stack: Stack, tmp_path: Path, wrong: float | None, found: str) -> None:
+    shapes = [box(30, 20), box(30, 90), box(90, 20)]
+    frame = geopandas.GeoDataFrame({"class": list("aba"), "part": [0, 1, wrong]}, geometry=shapes, crs=32633)
+    frame.to_file(tmp_path / "a.gpkg")
+    with pytest.raises(LabelError, match=f"part must say train or 0, test or 1, found {found}[.] Correct"):
+        sample(stack, tmp_path / "a.gpkg", field="class", settings=SampleSettings(split="column:part"))
 
 
 def test_a_class_that_is_only_test_is_refused(stack: Stack, tmp_path: Path) -> None:
