@@ -12,7 +12,7 @@ import typer
 
 from landcover_bdgf import gdal, terminal
 from landcover_bdgf.errors import SettingsError
-from landcover_bdgf.options import HSI, LABELS, OUTPUT, SAR, Aligning, Common, Sampling, with_options
+from landcover_bdgf.options import HSI, LABELS, OUTPUT, SAR, Aligning, Common, Reading, Sampling, with_options
 from landcover_bdgf.terminal import say
 
 if TYPE_CHECKING:  # heavy imports stay inside the commands, so that --help answers at once
@@ -218,19 +218,23 @@ def mosaic(
 
 
 @app.command()
-@with_options(Common)
+@with_options(Common, Reading)
 def assess(
     common: Common,
+    reading: Reading,
     map_file: Annotated[Path, typer.Argument(metavar="MAP", help="a map made by bdgf")],
     reference: Annotated[Path, typer.Option("--reference", help="polygons or points, or samples.gpkg")],
     output: OUTPUT,
     field: Annotated[str | None, typer.Option(help="field of the reference that holds the class")] = None,
 ) -> None:
     """Accuracy of a map against reference labels: tables, confusion matrix, a printable report."""
+    from landcover_bdgf.report import ReferenceFile, summary_lines
     from landcover_bdgf.report import assess as assess_map
-    from landcover_bdgf.report import summary_lines
 
-    accuracy = assess_map(map_file, reference, field=field, output=output, overwrite=common.overwrite)
+    file = ReferenceFile(
+        reference, reading.layer, reading.encoding, tuple(reading.ignore_class), conflicts=reading.conflicts
+    )
+    accuracy = assess_map(map_file, file, field=field, output=output, overwrite=common.overwrite)
     say(common, [*summary_lines(accuracy), f"{output / 'report.html'}: report"], accuracy.to_dict())
 
 

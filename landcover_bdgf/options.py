@@ -66,19 +66,25 @@ class Aligning:
 
 
 @dataclass(frozen=True)
-class Sampling:
+class Reading:
+    """How a file of labels is read."""
+
+    layer: Annotated[str | None, option("layer of a GeoPackage with several")] = None
+    encoding: Annotated[str | None, option("of a .dbf without .cpg, such as gbk")] = None
+    conflicts: Annotated[str, option("pixels in polygons of two classes: drop, last or error")] = "drop"
+    ignore_class: Annotated[list[str], option("a class value that means 'no label'; repeatable")] = ()  # type: ignore[assignment]
+
+
+@dataclass(frozen=True)
+class Sampling(Reading):
     """How labelled pixels are drawn and split."""
 
     field: Annotated[str | None, option("field of the labels that holds the class")] = None
-    layer: Annotated[str | None, option("layer of a GeoPackage with several")] = None
-    encoding: Annotated[str | None, option("of a .dbf without .cpg, such as gbk")] = None
     split: Annotated[str, option("polygon, block, random, none or column:NAME")] = "polygon"
     test_share: Annotated[float, option("of the pixels, kept apart for the report", min=0, max=0.9)] = 0.3
     per_class: Annotated[int, option("most training pixels per class", min=1)] = 2000
     block_size: Annotated[int | None, option("of --split block, in pixels")] = None
     buffer: Annotated[int | None, option("least distance of training and test pixels; default: the window")] = None
-    conflicts: Annotated[str, option("pixels in polygons of two classes: drop, last or error")] = "drop"
-    ignore_class: Annotated[list[str], option("a class value that means 'no label'; repeatable")] = ()  # type: ignore[assignment]
 
 
 def with_options(*groups: type) -> Callable[[Command], Command]:

@@ -16,13 +16,47 @@ from rasterio.io import DatasetReader
 
 from landcover_bdgf.errors import LabelError, SettingsError
 from landcover_bdgf.grid import Grid, transformer
-from landcover_bdgf.labels import Labels, read_labels
+from landcover_bdgf.labels import CONFLICTS, Labels, read_labels
 from landcover_bdgf.legend import Legend, printable
 from landcover_bdgf.raster import PathLike, read_band
 from landcover_bdgf.sample_file import is_samples_file, read_samples
 from landcover_bdgf.sample_set import CLEAR_PX, Samples
 from landcover_bdgf.samples import label_tiles
 from landcover_bdgf.split import distances_px
+
+
+@dataclass(frozen=True)
+class ReferenceFile:
+    """A file of polygons or points, and how to read it where that is in question; of samples the path alone counts.
+
+    Attributes
+    ----------
+    path : path
+    layer, encoding, ignore, conflicts
+        As :func:`~landcover_bdgf.labels.read_labels`.
+    """
+
+    path: PathLike
+    layer: str | None = None
+    encoding: str | None = None
+    ignore: tuple[str, ...] = ()
+    conflicts: str = "drop"
+
+    def __post_init__(self) -> None:
+        if self.conflicts not in CONFLICTS:
+            raise SettingsError(f"--conflicts {self.conflicts}: is unknown. Use {', '.join(CONFLICTS)}.")
+
+    def labels(self, field: str, grid: Grid) -> Labels:
+        """Its labelled pixels on a grid."""
+        return read_labels(
+            self.path,
+            field,
+            grid,
+            layer=self.layer,
+            encoding=self.encoding,
+            ignore=self.ignore,
+            conflicts=self.conflicts,
+        )
 
 
 @dataclass(frozen=True, eq=False)
@@ -78,7 +112,12 @@ class TrainingGround:
 
 
 def read_reference(
-    source: PathLike | Samples, *, field: str | None, grid: Grid, legend: Legend, ground: TrainingGround | None
+    source: PathLike | ReferenceFile | Samples,
+    *,
+    field: str | None,
+    grid: Grid,
+    legend: Legend,
+    ground: TrainingGround | None,
 ) -> Reference:
     """Reference pixels from polygons or points, from a file of samples, or from samples (their test part).
 
@@ -93,17 +132,18 @@ def read_reference(
     """
     if isinstance(source, Samples):
         return _test_part(source, grid, legend, ground)
+    file = source if isinstance(source, ReferenceFile) else ReferenceFile(source)
     try:
-        if is_samples_file(source):
-            return _test_part(read_samples(source), grid, legend, ground)
+        if is_samples_file(file.path):
+            return _test_part(read_samples(file.path), grid, legend, ground)
         if field is None:
             raise SettingsError("--reference needs --field, the name of the field that holds the class.")
-        labels = read_labels(source, field, grid)
-        return _matched(labels, legend, _placed(source, field, labels))
+        labels = file.labels(field, grid)
+        return _matched(labels, legend, _placed(file.path, field, labels))
     except LabelError as error:
-        if str(error).startswith(str(source)):
+        if str(error).startswith(str(file.path)):
             raise
-        raise LabelError(f"{source}: {error}") from error
+        raise LabelError(f"{file.path}: {error}") from error
 
 
 def read_codes(dataset: DatasetReader, reference: Reference) -> NDArray[Any]:

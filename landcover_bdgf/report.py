@@ -31,11 +31,18 @@ from landcover_bdgf.legend import Legend, legend_of_map, printable
 from landcover_bdgf.parts import LAYER_NODATA, layer_path
 from landcover_bdgf.provenance import read_record
 from landcover_bdgf.raster import PathLike, grid_of, is_south_up, open_raster, read_band
-from landcover_bdgf.reference import Reference, TrainingGround, read_codes, read_reference, training_ground
+from landcover_bdgf.reference import (
+    Reference,
+    ReferenceFile,
+    TrainingGround,
+    read_codes,
+    read_reference,
+    training_ground,
+)
 from landcover_bdgf.report_folder import atomic_folder, check_folder, write_table
 from landcover_bdgf.samples import Samples
 
-__all__ = ["Accuracy", "ReportContext", "assess", "summary_lines"]
+__all__ = ["Accuracy", "ReferenceFile", "ReportContext", "assess", "summary_lines"]
 
 TEMPLATE = "report.html.jinja"
 _READ_PX = 1024
@@ -76,7 +83,7 @@ class ClassArea:
 
 def assess(
     map_path: PathLike,
-    reference: PathLike | Samples,
+    reference: PathLike | ReferenceFile | Samples,
     *,
     field: str | None = None,
     output: PathLike | None = None,
@@ -90,8 +97,9 @@ def assess(
     ----------
     map_path : path
         A map, with the files beside it that tell its classes.
-    reference : path or Samples
-        Polygons or points, a file of samples, or samples; of samples the test part counts.
+    reference : path, ReferenceFile or Samples
+        Polygons or points, a file of samples, or samples; of samples the test part counts. A ``ReferenceFile``
+        also says which layer, which encoding, which classes to ignore, and what becomes of conflicts.
     field : str, optional
         Of polygons or points: their field with the class, matched with the map's by value or name.
     output : path, optional

@@ -16,7 +16,7 @@ import pytest
 import rasterio
 import shapely
 from affine import Affine
-from conftest import WriteTif
+from conftest import Bdgf, WriteTif
 from numpy.typing import NDArray
 from rasterio.crs import CRS
 
@@ -202,6 +202,50 @@ def test_references_that_do_not_fit_are_refused(map_path: Path, tmp_path: Path) 
     nowhere = reference(tmp_path / "n.gpkg", ["crops"], [(0, 8)])
     with pytest.raises(LabelError, match=r"map\.tif: the map has no data at any reference pixel"):
         assess(map_path, nowhere, field="class")
+
+
+@pytest.mark.parametrize(
+    ("file", "classes", "refused", "option", "pixels"),
+    [
+        ("r.gpkg", ["crops", "water"], "has 2 layers, more, other. Choose one with --layer", "--layer other", 32),
+        ("r.shp", ["水体", "crops"], "", "--encoding gbk", 16),
+        ("r.gpkg", ["crops", "unlabelled"], "", "--ignore-class unlabelled --ignore-class lava", 16),
+        ("r.gpkg", ["crops", "water"], "", "--conflicts last", 16),
+        ("r.gpkg", ["crops", "water"], "", "--conflicts error", "Mend them, or use --conflicts drop or last"),
+        ("r.gpkg", ["crops", "water"], "", "--conflicts first", "--conflicts first: is unknown. Use drop, last, error"),
+    ],
+    ids=["layer", "encoding", "ignored", "last", "error", "unknown"],
+)  # fmt: skip
+def test_a_reference_is_read_as_labels_are(
+    bdgf: Bdgf, map_path: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str],
+    file: str, classes: list[str], refused: str, option: str, pixels: int | str,
+) -> None:  # fmt: skip
+    """Each option that a message names is there, and does for a reference what it does for labels."""
+    path = reference(tmp_path / file, classes, [(20, 0), (20, 0) if "conflicts" in option else (20, 60)])
+    if "layer" in option:
+        frame = geopandas.read_file(path)
+        path.unlink()
+        frame.iloc[:1].to_file(path, layer="more")
+        frame.to_file(path, layer="other")
+    if "encoding" in option:
+        geopandas.read_file(path).to_file(path, encoding="gbk")
+        path.with_suffix(".cpg").unlink()
+        table = bytearray(path.with_suffix(".dbf").read_bytes())
+        table[29] = 0  # the code page, so that nothing tells the encoding
+        path.with_suffix(".dbf").write_bytes(table)
+    typed = ("assess", map_path, "--reference", path, "--field", "class", "--json", "-o")
+    if refused:
+        assert bdgf(*typed, tmp_path / "refused") == 4
+        assert refused in capsys.readouterr().err
+    code = bdgf(*typed, tmp_path / "report", *option.split())
+    told = capsys.readouterr()
+    if isinstance(pixels, str):
+        assert code in (2, 4)
+        assert pixels in told.err
+        return
+    assert code == 0
+    found = json.loads(told.out)
+    assert (found["n"], found["unknown_classes"]) == (pixels, {"水体": 16} if "encoding" in option else {})
 
 
 def test_rasters_that_are_no_class_maps_are_refused(write_tif: WriteTif, tmp_path: Path) -> None:
