@@ -17,7 +17,7 @@ from rasterio.io import DatasetReader
 
 from landcover_bdgf.accuracy import Accuracy
 from landcover_bdgf.calibration import ReliabilityBin
-from landcover_bdgf.grid import Grid
+from landcover_bdgf.grid import Grid, ground_width_m
 from landcover_bdgf.legend import Color, printable
 from landcover_bdgf.raster import read_band
 
@@ -129,13 +129,14 @@ def reliability_picture(lines: Sequence[tuple[str, str, Sequence[ReliabilityBin]
 def scale_bar(grid: Grid) -> ScaleBar | None:
     """The longest round length (1, 2 or 5 times a power of ten metres) up to a quarter of the width."""
     left, bottom, right, top = grid.bounds
+    width_m: float | None
     if grid.crs.is_geographic:
         width_m = (right - left) * _METRES_PER_DEGREE * math.cos(math.radians((bottom + top) / 2))
     elif grid.crs.is_projected:
-        width_m = (right - left) * float(grid.crs.linear_units_factor[1])
+        width_m = ground_width_m(grid)
     else:
         return None
-    if width_m <= 0:
+    if width_m is None or width_m <= 0:
         return None
     power = 10.0 ** math.floor(math.log10(width_m / 4))
     length_m = power * max(step for step in (1, 2, 5) if step * power <= width_m / 4)

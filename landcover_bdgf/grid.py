@@ -27,6 +27,11 @@ from landcover_bdgf.errors import RasterError, SettingsError
 FloatArray = NDArray[np.float64]
 Bounds = tuple[float, float, float, float]
 
+_WGS84 = CRS.from_epsg(4326)
+_GEOD = pyproj.Geod(ellps="WGS84")
+_TRUE = 0.01  # by how much sizes in a projection may differ from those on the ground; UTM stays below
+_ROW_POINTS = 101
+
 log = logging.getLogger("landcover_bdgf")
 
 
@@ -191,6 +196,38 @@ def transformer(source: CRS, target: CRS) -> pyproj.Transformer:
             f"no transformation is known from {crs_name(source)} to {crs_name(target)}. "
             "Reproject one of the images, or give the CRS that is meant."
         ) from error
+
+
+def ground_pixel_m2(grid: Grid) -> float | None:
+    """Area of the middle pixel of a projected grid; None where the projection is off by more than 1 %, or by how much
+    is not known."""
+    unit_m = float(grid.crs.linear_units_factor[1])
+    width, height = grid.resolution_xy
+    planar = width * height * unit_m**2
+    row, col = (side // 2 for side in grid.shape_hw)
+    corners = np.array([(row, col), (row + 1, col), (row + 1, col + 1), (row, col + 1)]) - 0.5
+    try:
+        lons_lats = transformer(grid.crs, _WGS84).transform(*grid.xy(*corners.T))
+    except RasterError:  # another planet
+        return None
+    area = abs(_GEOD.polygon_area_perimeter(*lons_lats)[0])
+    return planar if abs(area / planar - 1) <= _TRUE else None
+
+
+def ground_width_m(grid: Grid) -> float | None:
+    """Length of the middle row of a projected grid, None where not known; the planar one if that is right to 1 %."""
+    unit_m = float(grid.crs.linear_units_factor[1])
+    height, width = grid.shape_hw
+    planar = width * grid.resolution_xy[0] * unit_m
+    cols = np.linspace(0, width, _ROW_POINTS) - 0.5  # a row is no geodesic, its short pieces nearly are
+    try:
+        lons_lats = transformer(grid.crs, _WGS84).transform(*grid.xy(np.full(len(cols), height / 2 - 0.5), cols))
+    except RasterError:
+        return None
+    length = float(_GEOD.line_length(*lons_lats))
+    if not math.isfinite(length):
+        return None
+    return planar if abs(length / planar - 1) <= _TRUE else length
 
 
 def mirrored(start: int, length: int, size: int) -> NDArray[np.intp]:

@@ -26,7 +26,7 @@ from landcover_bdgf.accuracy import (
 )
 from landcover_bdgf.calibration import ReliabilityBin, calibration_error, reliability
 from landcover_bdgf.errors import LabelError, RasterError
-from landcover_bdgf.grid import Grid
+from landcover_bdgf.grid import Grid, ground_pixel_m2
 from landcover_bdgf.legend import Legend, legend_of_map, printable
 from landcover_bdgf.parts import LAYER_NODATA, layer_path
 from landcover_bdgf.provenance import read_record
@@ -135,7 +135,7 @@ def assess(
 
 
 def class_areas(dataset: DatasetReader, legend: Legend) -> list[ClassArea]:
-    """Pixels of each class, counted; hectares where the CRS has a unit of length."""
+    """Pixels of each class, counted; hectares where the CRS shows areas as they are on the ground."""
     counts = np.zeros(np.iinfo(dataset.dtypes[0]).max + 1, np.int64)
     grid = grid_of(dataset)
     for window in grid.tiles(_READ_PX):
@@ -244,11 +244,8 @@ def _write(output: PathLike, result: Accuracy, page: str, *, overwrite: bool) ->
 
 
 def _pixel_hectares(grid: Grid) -> float | None:
-    if not grid.crs.is_projected:
-        return None
-    unit_m = float(grid.crs.linear_units_factor[1])
-    width, height = grid.resolution_xy
-    return width * height * unit_m**2 / 10_000
+    area_m2 = ground_pixel_m2(grid) if grid.crs.is_projected else None
+    return area_m2 and area_m2 / 10_000
 
 
 def _percent(share: float | None) -> str:

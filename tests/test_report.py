@@ -22,7 +22,7 @@ from rasterio.crs import CRS
 
 from landcover_bdgf.errors import LabelError, OutputError, RasterError, SettingsError
 from landcover_bdgf.figures import scale_bar
-from landcover_bdgf.grid import Grid
+from landcover_bdgf.grid import Grid, ground_pixel_m2
 from landcover_bdgf.legend import Legend, write_companions
 from landcover_bdgf.parts import layer_path
 from landcover_bdgf.provenance import write_record
@@ -385,6 +385,43 @@ def test_maps_in_degrees_have_no_hectares(tmp_path: Path) -> None:
     result = assess(path, tmp_path / "r.gpkg", field="class", output=tmp_path / "report")
     assert result.overall == 1
     assert "no hectares" in (tmp_path / "report/report.html").read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize(
+    ("epsg", "origin", "hectares", "bar"),
+    [
+        (3857, (1_600_000, 8_400_000), None, ("100 m", 0.25)),  # 60.06° N: a pixel of 10 m is 5 m wide
+        (3857, (1_600_000, 300), "48.0", ("200 m", 0.25)),
+        (32633, (500_000, 6_650_000), "48.0", ("200 m", 0.25)),
+        (3035, (4_300_000, 3_200_000), "48.0", ("200 m", 0.25)),
+        (3035, (2_700_000, 1_600_000), "48.0", ("200 m", 0.25)),  # equal-area, far from its centre
+        (2225, (6_000_000, 2_000_000), "4.5", ("50 m", 0.205)),  # feet
+    ],
+)  # fmt: skip
+def test_sizes_are_those_on_the_ground(
+    tmp_path: Path, epsg: int, origin: tuple[float, float], hectares: str | None, bar: tuple[str, float]
+) -> None:
+    grid = Grid(CRS.from_epsg(epsg), Affine(10, 0, origin[0], 0, -10, origin[1]), (60, 80))
+    path = write_map(tmp_path / "map.tif", np.ones((60, 80), np.uint8), Legend.from_values(["crops"]), grid)
+    frame = geopandas.GeoDataFrame({"class": ["crops"]}, geometry=shapely.points(*grid.xy([5], [5])), crs=epsg)
+    frame.to_file(tmp_path / "r.gpkg")
+    assess(path, tmp_path / "r.gpkg", field="class", output=tmp_path / "report")
+    page = re.sub(r"\s+", " ", (tmp_path / "report/report.html").read_text(encoding="utf-8"))
+    assert ("In this projection pixels are not as large as on the ground" in page) == (hectares is None)
+    assert f"<td>{hectares or '–'}</td></tr>" in page
+    drawn = scale_bar(grid)
+    assert drawn is not None
+    assert (drawn.text, drawn.share) == (bar[0], pytest.approx(bar[1], abs=0.005))
+
+
+def test_another_planet_has_neither_hectares_nor_a_scale_bar() -> None:
+    moon = CRS.from_wkt(
+        'PROJCS["Moon",GEOGCS["Moon",DATUM["D_Moon",SPHEROID["Moon",1737400,0]],PRIMEM["Reference",0],'
+        'UNIT["degree",0.0174532925199433]],PROJECTION["Equirectangular"],UNIT["metre",1]]'
+    )
+    grid = Grid(moon, Affine(10, 0, 0, 0, -10, 0), (60, 80))
+    assert scale_bar(grid) is None
+    assert ground_pixel_m2(grid) is None
 
 
 def test_a_damaged_map_is_told(map_path: Path, tmp_path: Path) -> None:
