@@ -316,6 +316,8 @@ def main() -> None:
     except (Exception, KeyboardInterrupt) as error:
         code = terminal.explain(error)
     finally:
+        for number in (signal.SIGINT, signal.SIGTERM):  # the work has ended; Python is not disturbed while it does, too
+            signal.signal(number, signal.SIG_IGN)
         sys.unraisablehook, sys.excepthook = sys.__unraisablehook__, sys.__excepthook__
     sys.exit(code)
 

@@ -51,8 +51,11 @@ def as_loud_as_before() -> Iterator[None]:
     """A command that a test runs with -q must not silence the next test."""
     level, handlers, propagate = log.level, log.handlers, log.propagate
     hooks = sys.unraisablehook, sys.excepthook
+    handlers_before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
     yield
     sys.unraisablehook, sys.excepthook = hooks
+    for number, handler in handlers_before.items():
+        signal.signal(number, handler)
     log.setLevel(level)
     log.handlers, log.propagate = handlers, propagate
 
