@@ -164,7 +164,8 @@ def test_a_vrt_is_read_when_allowed(write_tif: WriteTif, scene_files: SceneFiles
         width, height, crs, place, kind = file.width, file.height, file.crs, file.transform.to_gdal(), file.dtypes[0]
     bands = (
         "".join(
-            f'<VRTRasterBand dataType="Int16" band="{i}"><Description>{name}</Description><SimpleSource>'
+            f'<VRTRasterBand dataType="Int16" band="{i}"><Description>{name}</Description>'
+            "<NoDataValue>-9999</NoDataValue><SimpleSource>"
             f"<SourceFilename>{pixels}</SourceFilename><SourceBand>{i}</SourceBand></SimpleSource></VRTRasterBand>"
             for i, name in ((2, "B03"), (3, "B04"))
         )
