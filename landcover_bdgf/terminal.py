@@ -67,13 +67,16 @@ def explain(error: BaseException) -> int:
     """Print the one line of an error and choose the exit code."""
     if "--debug" in sys.argv:
         traceback.print_exception(error)
-    if isinstance(error, KeyboardInterrupt | typer.Abort):
+    causes = list(_with_causes(error))  # a library that a signal stops may turn that into an error of its own
+    if any(isinstance(cause, SystemExit) for cause in causes):
+        return TERMINATED
+    if any(isinstance(cause, KeyboardInterrupt | typer.Abort) for cause in causes):
         return _error("stopped.", INTERRUPTED)
     if hasattr(error, "format_message"):  # a usage error; its class lives in click or in typer, by version
         context = getattr(error, "ctx", None)
         command = context.command_path if context else "bdgf"
         return _error(f"{error.format_message()} See {command} --help.", SettingsError.exit_code)
-    if any(isinstance(e, MemoryError) or any(words in str(e) for words in _NO_MEMORY) for e in _with_causes(error)):
+    if any(isinstance(e, MemoryError) or any(words in str(e) for words in _NO_MEMORY) for e in causes):
         wanted = "Close other programs; a map takes less with --max-ram (bdgf map --help)."
         return _error(f"{_USED_UP} {wanted}", ResourceError.exit_code)
     if isinstance(error, BdgfError):

@@ -317,3 +317,18 @@ def test_shards_on_the_command_line(
     assert bdgf("map", *pair, "--shard", "5/4", "--overwrite") == 2
     assert "write it like 2/4" in capsys.readouterr().err
     assert bdgf("map", *pair, *labels_of(scene_files), "--shard", "1/2", "--overwrite") == 2
+
+
+@pytest.mark.parametrize(("stop", "code"), [(SystemExit(143), 143), (KeyboardInterrupt(), 130)])
+def test_a_library_that_turns_a_signal_into_its_own_error_is_seen_through(
+    stop: BaseException, code: int, bdgf: Bdgf, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def describe(path: Path) -> None:
+        try:
+            raise stop
+        except BaseException:
+            raise ValueError("Invalid affine transformation matrix")  # noqa: B904
+
+    monkeypatch.setattr("landcover_bdgf.info.describe", describe)
+    assert bdgf("info", "a.tif") == code
+    assert "a bug of ours" not in capsys.readouterr().err
