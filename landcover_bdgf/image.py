@@ -88,7 +88,7 @@ class Image:
     @property
     def files(self) -> tuple[Path, ...]:
         """All that is read: the rasters, headers beside them, and what a VRT names."""
-        return tuple(dict.fromkeys(file for path in self.paths for file in _files(path, self._open[path])))
+        return tuple(self._states)
 
     def read(
         self, window: Window, grid: Grid | None = None, *, convert: Convert | None = None
@@ -177,8 +177,8 @@ class Image:
         ------
         RasterError
         """
-        for path in self.files:
-            if _state(path) != self._states.get(path):
+        for path, state in self._states.items():
+            if _state(path) != state:
                 raise RasterError(f"{path}: was changed or replaced while it was read. Run again when it rests.")
 
 
