@@ -1,6 +1,6 @@
 """Speed of the networks on arrays, each beside a second way to compute the same; needs no raster library.
 
-python benchmarks/networks.py [--runs 5] [--device cpu]
+python benchmarks/networks.py [--runs 5] [--device cpu] [--recipe laptop]
 """
 
 import argparse
@@ -11,14 +11,15 @@ from collections.abc import Callable
 import torch
 from rows import print_row
 
-from landcover_bdgf.device import choose_device, open_workers
+from landcover_bdgf.device import choose_device, full_precision, open_workers
 from landcover_bdgf.limits import available_threads
 from landcover_bdgf.networks.fusion import FusionNetwork, Inputs, apply_dense, apply_windows
 from landcover_bdgf.networks.scan import KERNELS, Scan, kernel
 from landcover_bdgf.networks.unet import HALO_PX, UNet, feature_channels
-from landcover_bdgf.recipe import RECIPES
+from landcover_bdgf.recipe import RECIPES, Recipe
 
 BLOCK_PX = 128
+GPU_BLOCKS = 16  # at once, as a map computes them there
 WINDOWS_PX = 32  # side of the part that is computed window by window, cutting them included
 BANDS, SAR_BANDS, CLASSES = 12, 2, 6
 
@@ -35,6 +36,16 @@ def seconds(work: Callable[[], object], runs: int, device: torch.device) -> floa
     return statistics.median(times[1:])
 
 
+def blocks_at_once(device: torch.device) -> int:
+    """How many blocks are computed together."""
+    return 1 if device.type == "cpu" else GPU_BLOCKS
+
+
+def where(device: torch.device) -> str:
+    """What computes, for a row."""
+    return "one thread" if device.type == "cpu" else torch.cuda.get_device_name(device)
+
+
 def bench_gemm(runs: int, device: torch.device) -> None:
     a, b = (torch.randn(2048, 2048, device=device) for _ in range(2))
     torch.set_num_threads(available_threads())
@@ -43,20 +54,22 @@ def bench_gemm(runs: int, device: torch.device) -> None:
 
 
 @torch.no_grad()
-def bench_fusion(runs: int, device: torch.device) -> None:
-    """The dense network on a block, on all threads and on one, beside windows cut out and pushed through."""
-    recipe = RECIPES["laptop"].fusion
-    features = feature_channels(RECIPES["laptop"].diffusion.width, BANDS + SAR_BANDS)
-    network = FusionNetwork(Inputs(BANDS, SAR_BANDS, features, CLASSES), recipe).eval().to(device)
-    side, patch = BLOCK_PX + recipe.patch - 1, recipe.patch
-    block = [torch.randn(1, c, side, side, device=device) for c in (BANDS, SAR_BANDS, features)]
+def bench_fusion(runs: int, device: torch.device, recipe: Recipe) -> None:
+    """The dense network on a block (on a GPU several), beside windows cut out and pushed through; on all threads."""
+    features = feature_channels(recipe.diffusion.width, BANDS + SAR_BANDS)
+    network = FusionNetwork(Inputs(BANDS, SAR_BANDS, features, CLASSES), recipe.fusion).eval().to(device)
+    patch, blocks = recipe.fusion.patch, blocks_at_once(device)
+    side = BLOCK_PX + patch - 1
+    block = [torch.randn(blocks, c, side, side, device=device) for c in (BANDS, SAR_BANDS, features)]
     part = [x[..., : WINDOWS_PX + patch - 1, : WINDOWS_PX + patch - 1] for x in block]
-    dense = BLOCK_PX**2 / seconds(lambda: apply_dense(network, *block), runs, device)
-    cut = WINDOWS_PX**2 / seconds(lambda: apply_windows(network, *part), runs, device)
-    print_row("fusion network, dense, one thread", f"{dense:,.0f} px/s")
-    print_row("fusion network, window by window, one thread", f"{cut:,.0f} windows/s")
+    dense = blocks * BLOCK_PX**2 / seconds(lambda: apply_dense(network, *block), runs, device)
+    cut = blocks * WINDOWS_PX**2 / seconds(lambda: apply_windows(network, *part), runs, device)
+    print_row(f"fusion network, dense, {where(device)}", f"{dense:,.0f} px/s")
+    print_row(f"fusion network, window by window, {where(device)}", f"{cut:,.0f} windows/s")
     print_row("dense : windows", f"{dense / cut:.1f}", bar="20", met=dense / cut >= 20)
-    threads = available_threads() if device.type == "cpu" else 1
+    if device.type != "cpu":
+        return
+    threads = available_threads()
     with open_workers(threads) as workers:
         pieces = 2 * threads
 
@@ -70,14 +83,14 @@ def bench_fusion(runs: int, device: torch.device) -> None:
 
 
 @torch.no_grad()
-def bench_encoder(runs: int, device: torch.device) -> None:
-    """Diffusion features of a block with its halo, for three numbers of bands."""
-    unet = UNet(RECIPES["laptop"].diffusion.width).eval().to(device)
-    side = BLOCK_PX + RECIPES["laptop"].fusion.patch - 1 + 2 * HALO_PX
+def bench_encoder(runs: int, device: torch.device, recipe: Recipe) -> None:
+    """Diffusion features of a block (on a GPU several) with its halo, for three numbers of bands."""
+    unet, blocks = UNet(recipe.diffusion.width).eval().to(device), blocks_at_once(device)
+    side = BLOCK_PX + recipe.fusion.patch - 1 + 2 * HALO_PX
     for bands in (16, 32, 64):
-        cube, t = torch.randn(1, bands, side, side, device=device), torch.full((1,), 5, device=device)
-        speed = BLOCK_PX**2 / seconds(lambda cube=cube, t=t: unet.features(cube, t), runs, device)  # type: ignore[misc]
-        print_row(f"encoder, {bands} bands, one thread", f"{speed:,.0f} px/s")
+        cube, t = torch.randn(blocks, bands, side, side, device=device), torch.full((blocks,), 5, device=device)
+        took = seconds(lambda cube=cube, t=t: unet.features(cube, t), runs, device)  # type: ignore[misc]
+        print_row(f"encoder, {bands} bands, {where(device)}", f"{blocks * BLOCK_PX**2 / took:,.0f} px/s")
 
 
 def bench_scan(runs: int, device: torch.device) -> None:
@@ -105,13 +118,15 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--runs", type=int, default=5)
     parser.add_argument("--device", default="auto")
+    parser.add_argument("--recipe", default="laptop", choices=RECIPES)
     arguments = parser.parse_args()
-    device = choose_device(arguments.device)
+    device, recipe = choose_device(arguments.device), RECIPES[arguments.recipe]
     torch.manual_seed(0)
-    bench_gemm(arguments.runs, device)
-    bench_fusion(arguments.runs, device)
-    bench_encoder(arguments.runs, device)
-    bench_scan(arguments.runs, device)
+    with full_precision():
+        bench_gemm(arguments.runs, device)
+        bench_fusion(arguments.runs, device, recipe)
+        bench_encoder(arguments.runs, device, recipe)
+        bench_scan(arguments.runs, device)
 
 
 if __name__ == "__main__":

@@ -137,9 +137,20 @@ def open_mappers(run: Run, device: torch.device) -> AbstractContextManager[Worke
 
 
 @contextmanager
+def full_precision() -> Iterator[None]:
+    """Convolutions on a GPU in all of float32, and the same each time, so that a map equals the CPU's."""
+    cudnn = torch.backends.cudnn
+    before = cudnn.allow_tf32, cudnn.deterministic
+    cudnn.allow_tf32, cudnn.deterministic = False, True
+    try:
+        yield
+    finally:
+        cudnn.allow_tf32, cudnn.deterministic = before
+
+
+@contextmanager
 def open_workers(count: int, *, queues_on: torch.device | None = None) -> Iterator[Workers]:
     """Threads whose torch operations are one-threaded each, and where asked for go to a GPU's queue of their own."""
-    torch.backends.cudnn.allow_tf32, torch.backends.cudnn.deterministic = False, True  # maps equal to the CPU's
     before = torch.get_num_threads()
     torch.set_num_threads(1)
 
@@ -150,7 +161,8 @@ def open_workers(count: int, *, queues_on: torch.device | None = None) -> Iterat
 
     pool = ThreadPoolExecutor(count, initializer=initialise)
     try:
-        yield Workers(pool, count)
+        with full_precision():
+            yield Workers(pool, count)
     finally:
         pool.shutdown(cancel_futures=True)
         torch.set_num_threads(before)

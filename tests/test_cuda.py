@@ -1,0 +1,182 @@
+"""On a GPU: the CPU's numbers, the same again each time, and too little memory is told. Skipped where there is none."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import rasterio
+import torch
+from test_fusion import network, tile
+from test_training import assert_same_weights, stopped
+from torch import Tensor
+
+from landcover_bdgf.checkpoint import Checkpoint
+from landcover_bdgf.classifier import Classifier
+from landcover_bdgf.device import Run, full_precision
+from landcover_bdgf.errors import ResourceError
+from landcover_bdgf.mapping import MapSettings, map_scene
+from landcover_bdgf.networks import scan
+from landcover_bdgf.networks.fusion import LossSettings, MutualLearning, apply_dense, apply_windows, total_loss
+from landcover_bdgf.networks.unet import UNet
+from landcover_bdgf.parts import layer_path
+from landcover_bdgf.pretraining import pretrain
+from landcover_bdgf.recipe import RECIPES, load_recipe
+from landcover_bdgf.samples import Samples
+from landcover_bdgf.simulate import simulate, write_scene
+from landcover_bdgf.stack import Stack, align
+from landcover_bdgf.training import train
+
+pytestmark = pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA GPU")
+CPU, GPU = Run(device="cpu"), Run(device="cuda")
+
+
+@pytest.fixture(autouse=True)
+def precise() -> Iterator[None]:
+    """As all commands compute."""
+    with full_precision():
+        yield
+
+
+@pytest.fixture(scope="module")
+def large_stack(tmp_path_factory: pytest.TempPathFactory) -> Stack:
+    """A simulated scene of 5 × 4 blocks, the last ones cut off."""
+    files = write_scene(simulate((600, 500), seed=5), tmp_path_factory.mktemp("large"), seed=5)
+    return align(files.spectral, files.sar)
+
+
+def codes_of(path: Path) -> np.ndarray:
+    with rasterio.open(path) as dataset:
+        codes: np.ndarray = dataset.read(1)
+    return codes
+
+
+def test_a_compiled_scan_runs() -> None:
+    assert scan.kernel("cuda") in ("triton", "mamba_ssm")
+
+
+@pytest.mark.parametrize("width", [0.25, 0.5, 1.0])
+def test_features_are_those_of_the_cpu(width: float) -> None:
+    torch.manual_seed(0)
+    unet, cube, t = UNet(width).eval(), torch.randn(2, 16, 60, 50), torch.full((2,), 5)
+    with torch.no_grad():
+        expected = unet.features(cube, t)
+        found = unet.cuda().features(cube.cuda(), t.cuda()).cpu()
+    torch.testing.assert_close(found, expected, atol=1e-4, rtol=1e-4)
+
+
+@pytest.mark.parametrize("recipe", ["laptop", "base", "paper"])
+def test_logits_are_those_of_the_cpu_dense_or_window_by_window(recipe: str) -> None:
+    made, inputs = network(RECIPES[recipe].fusion), tile(20, 30, batch=2)
+    with torch.no_grad():
+        expected = apply_dense(made, *inputs)
+        made, on_gpu = made.cuda(), [x.cuda() for x in inputs]
+        for apply in (apply_dense, apply_windows):
+            torch.testing.assert_close(apply(made, *on_gpu).cpu(), expected, atol=1e-4, rtol=0)
+
+
+@pytest.mark.parametrize("recipe", ["laptop", "base"])
+def test_gradients_are_those_of_the_cpu(recipe: str) -> None:
+    def gradients(device: str) -> list[Tensor]:
+        made, mutual = network(RECIPES[recipe].fusion).to(device), MutualLearning((0.5, 8.0)).to(device)
+        inputs, codes = [x.to(device) for x in tile(9, 9, batch=16)], torch.arange(16, device=device) % 5
+        settings = LossSettings(1.0, 0.0, torch.ones(5, device=device))
+        loss, _ = total_loss(made(*inputs), codes, mutual, settings)
+        grads = torch.autograd.grad(loss, list(made.parameters()), allow_unused=True, materialize_grads=True)
+        return [g.cpu() for g in grads]
+
+    for found, expected in zip(gradients("cuda"), gradients("cpu"), strict=True):
+        scale = max(1e-3, float(expected.abs().max()))
+        torch.testing.assert_close(found, expected, atol=1e-3 * scale, rtol=0)
+
+
+def test_a_map_is_the_one_of_the_cpu(model: Checkpoint, large_stack: Stack, tmp_path: Path) -> None:
+    settings = MapSettings(confidence=True, ood=True)
+    runs = (CPU, GPU)
+    paths = [map_scene(model, large_stack, tmp_path / f"{r.device}.tif", settings=settings, run=r) for r in runs]
+    ours, theirs = (codes_of(path) for path in paths)
+    assert np.array_equal(ours > 0, theirs > 0)
+    assert (ours != theirs).mean() < 1e-3
+    for layer in ("confidence", "ood"):
+        ours, theirs = (codes_of(layer_path(path, layer)).astype(int) for path in paths)
+        assert np.abs(ours - theirs).max() <= (1 if layer == "confidence" else 3), layer
+
+
+@pytest.mark.parametrize("tile_px", [128, 200, 512])
+def test_a_map_is_the_same_whatever_its_tiles(
+    tile_px: int, model: Checkpoint, large_stack: Stack, tmp_path: Path
+) -> None:
+    paths = [
+        map_scene(model, large_stack, tmp_path / f"{n}.tif", settings=MapSettings(tile_px=n), run=GPU)
+        for n in (4096, tile_px)
+    ]
+    assert paths[0].read_bytes() == paths[1].read_bytes()
+
+
+def test_training_again_gives_the_same_model(
+    stack: Stack, samples: Samples, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, ctrl_c: Callable[[], None]
+) -> None:
+    """Uninterrupted, or stopped and resumed."""
+    steps = ("diffusion.steps=4", "diffusion.batch=8", "training.steps=6", "training.batch=16")
+    for recipe in (load_recipe(name, steps) for name in ("laptop", "base")):
+        denoiser = pretrain(stack, recipe, samples=samples, run=GPU)
+        assert_same_weights(pretrain(stack, recipe, samples=samples, run=GPU), denoiser)
+        model = train(stack, samples, denoiser=denoiser, run=GPU)
+        assert_same_weights(train(stack, samples, denoiser=denoiser, run=GPU), model)
+        partial = tmp_path / f"{recipe.name}.safetensors"
+        with stopped(monkeypatch, ctrl_c, after=2):
+            pretrain(stack, recipe, samples=samples, run=GPU, partial=partial)
+        resumed = pretrain(stack, recipe, samples=samples, run=GPU, partial=partial, resume=True)
+        assert_same_weights(resumed, denoiser)
+        partial.unlink()
+        with stopped(monkeypatch, ctrl_c, after=3):
+            train(stack, samples, denoiser=denoiser, run=GPU, partial=partial)
+        resumed = train(stack, samples, denoiser=denoiser, run=GPU, partial=partial, resume=True)
+        assert_same_weights(resumed, model)
+
+
+@pytest.fixture
+def little_memory() -> Iterator[Callable[[float], None]]:
+    """A function that leaves this process so many GiB of the GPU."""
+
+    def leave(gib: float) -> None:
+        torch.cuda.empty_cache()
+        total = torch.cuda.get_device_properties(0).total_memory
+        torch.cuda.set_per_process_memory_fraction(gib * 2**30 / total)
+
+    yield leave
+    torch.cuda.set_per_process_memory_fraction(1.0)
+    torch.cuda.empty_cache()
+
+
+def test_too_little_memory_of_a_gpu_is_made_do_with_or_told(
+    model: Checkpoint, stack: Stack, samples: Samples, denoiser: Checkpoint, large_stack: Stack, tmp_path: Path,
+    little_memory: Callable[[float], None], caplog: pytest.LogCaptureFixture,
+) -> None:  # fmt: skip
+    whole = map_scene(model, large_stack, tmp_path / "whole.tif", run=GPU)
+    caplog.set_level("INFO")
+    little_memory(0.75)
+    fewer = map_scene(model, large_stack, tmp_path / "fewer.tif", run=GPU)
+    assert "short of memory" in caplog.text
+    assert (codes_of(fewer) != codes_of(whole)).mean() < 1e-3
+    little_memory(0.02)
+    with pytest.raises(ResourceError, match=r"does not hold one block|does not hold a batch"):
+        map_scene(model, large_stack, tmp_path / "none.tif", run=GPU)
+    assert not (tmp_path / "none.tif").exists()
+    recipe = load_recipe("base", ("diffusion.steps=3", "diffusion.batch=64"))
+    with pytest.raises(ResourceError, match="does not hold a batch"):
+        pretrain(stack, recipe, samples=samples, run=GPU)
+
+
+def test_a_model_of_one_device_maps_on_the_other(
+    model: Checkpoint, stack: Stack, samples: Samples, denoiser: Checkpoint, tmp_path: Path
+) -> None:
+    there = train(stack, samples, denoiser=denoiser, run=GPU)
+    there.save(tmp_path / "model.safetensors")
+    blocks = [Classifier(there, CPU).viewer.read(stack, (0, 0))]
+    with torch.no_grad():
+        found, expected = (Classifier(there, run).probabilities(blocks).cpu() for run in (GPU, CPU))
+    torch.testing.assert_close(found, expected, atol=1e-3, rtol=0)
+    untempered = replace(there, temperature=1.0)
+    assert Classifier(untempered, GPU).batch > 1
