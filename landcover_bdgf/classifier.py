@@ -71,7 +71,12 @@ class Classifier:
                 ) from None
         half = len(blocks) // 2  # outside of except, which holds on to what failed
         self.batch = min(self.batch, half)
-        log.info("%s is short of memory: going on with %d blocks at once", self.viewer.device, half)
+        log.info(
+            "%s is short of memory: going on with %d %s at once",
+            self.viewer.device,
+            half,
+            "blocks" if half > 1 else "block",
+        )
         torch.cuda.empty_cache()
         return self.classify(blocks[:half]) + self.classify(blocks[half:])
 

@@ -156,7 +156,7 @@ def test_too_little_memory_of_a_gpu_is_made_do_with_or_told(
 ) -> None:  # fmt: skip
     whole = map_scene(model, large_stack, tmp_path / "whole.tif", run=GPU)
     caplog.set_level("INFO")
-    little_memory(0.75)
+    little_memory(4)
     fewer = map_scene(model, large_stack, tmp_path / "fewer.tif", run=GPU)
     assert "short of memory" in caplog.text
     assert (codes_of(fewer) != codes_of(whole)).mean() < 1e-3
