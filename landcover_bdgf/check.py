@@ -68,8 +68,7 @@ def _valid_share(stack: Stack) -> float:
 def _machine() -> list[str]:
     device = choose_device("auto")
     name = torch.cuda.get_device_name(device) if device.type == "cuda" else f"CPU, {available_threads()} threads"
-    recipe = "laptop" if device.type == "cpu" else "base"
     return [
-        f"device: {name}; recipe {recipe} by default",
+        f"device: {name}",
         f"selective scan on {device.type}: {kernel(device.type)} (called once, agrees with the reference)",
     ]

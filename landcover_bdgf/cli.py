@@ -369,11 +369,9 @@ def _field(sampling: Sampling) -> str:
 
 
 def _recipe(common: Common, overrides: tuple[str, ...]) -> Recipe:
-    from landcover_bdgf.device import choose_device
     from landcover_bdgf.recipe import load_recipe
 
-    default = "laptop" if choose_device(common.device).type == "cpu" else "base"
-    return load_recipe(common.config, overrides, default=default)
+    return load_recipe(common.config, overrides)
 
 
 def _run(common: Common) -> Run:

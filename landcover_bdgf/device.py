@@ -123,6 +123,11 @@ class Workers:
             yield waiting.popleft().result()
 
 
+def pieces_of_batch(count: int, device: torch.device) -> int:
+    """Into how many pieces a training cuts a batch, on which its result depends: ``count`` on a CPU, one on a GPU."""
+    return count if device.type == "cpu" else 1
+
+
 def sent(array: NDArray[np.float32], device: torch.device) -> Tensor:
     """The array on a device; to a GPU from pinned memory, while it goes on computing for other threads."""
     tensor = torch.from_numpy(array)

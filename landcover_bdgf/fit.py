@@ -36,10 +36,10 @@ EVALUATIONS = 20
 MILESTONES = (0.5, 0.75, 0.9)  # of all steps, where the learning rate halves (MultiStepLR, section 4.1)
 
 
-def generator_of(seed: int, *keys: int) -> torch.Generator:
-    """Randomness that belongs to a step, wherever and whenever the step runs."""
+def generator_of(seed: int, *keys: int, device: torch.device | None = None) -> torch.Generator:
+    """Randomness that belongs to a step, whenever the step runs; each kind of device has draws of its own."""
     state = np.random.SeedSequence([seed, *keys]).generate_state(2, np.uint32)
-    return torch.Generator().manual_seed(int(state[0]) << 32 | int(state[1]))
+    return torch.Generator(device or "cpu").manual_seed(int(state[0]) << 32 | int(state[1]))
 
 
 @dataclass(frozen=True)
@@ -236,7 +236,7 @@ def _step(
         )
     for i, parameter in enumerate(task.network.parameters()):
         parameter.grad = sum((g[i] for g, _ in results[1:]), results[0][0][i]) / len(results)
-    nn.utils.clip_grad_norm_(task.network.parameters(), 5.0, foreach=False)
+    nn.utils.clip_grad_norm_(task.network.parameters(), 5.0)
     optimizer.step()
     for same in zip(*(replica.statistics for replica in used), strict=True):
         same[0][1].copy_(torch.stack([own for own, _ in same]).mean(0))

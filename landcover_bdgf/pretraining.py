@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from torch import Generator, Tensor, nn
 
 from landcover_bdgf.checkpoint import Checkpoint, band_names, match_stack
-from landcover_bdgf.device import Run, open_workers
+from landcover_bdgf.device import Run, open_workers, pieces_of_batch
 from landcover_bdgf.fit import Task, fit, generator_of
 from landcover_bdgf.networks.diffusion import Channels, Schedule, add_noise, mask_spectral, noise_loss
 from landcover_bdgf.networks.unet import UNet
@@ -26,7 +26,7 @@ from landcover_bdgf.stack import Stack
 
 REGION_PX = 512  # a scene larger than this is represented by random regions of this size
 REGIONS = 16  # about 260 MB with 16 channels
-SHARDS = 4  # of a batch
+SHARDS = 4  # of a batch, on a CPU
 ENOUGH_VALID = 0.25  # of a training tile; a few draws are made to find one
 
 
@@ -128,46 +128,45 @@ def _region(cube: NDArray[np.float32], valid: NDArray[np.bool_], least_px: int) 
 def _task(unet: UNet, regions: list[Region], scaling: Scaling, recipe: Recipe, run: Run) -> Task[NoisyTiles]:
     device = run.torch_device()
     settings, schedule = recipe.diffusion, Schedule.linear()
-    channels = Channels.of(scaling.sigma_log, scaling.bands, speckle=settings.speckle)
+    channels = Channels.of(scaling.sigma_log, scaling.bands, speckle=settings.speckle).to(device)
+    shards = min(pieces_of_batch(SHARDS, device), settings.batch)
 
     def batch(step: int) -> list[NoisyTiles]:
-        count = min(SHARDS, settings.batch)
-        sizes = [len(part) for part in np.array_split(np.arange(settings.batch), count)]
-        return [shard(size, step, generator_of(run.seed, step, i)) for i, size in enumerate(sizes)]
+        sizes = [len(part) for part in np.array_split(np.arange(settings.batch), shards)]
+        return [shard(size, step, generator_of(run.seed, step, i, device=device)) for i, size in enumerate(sizes)]
 
     def shard(size: int, step: int, generator: Generator) -> NoisyTiles:
-        x0, valid = draw_tiles(regions, size, settings.tile_px, generator)
+        x0, valid = (a.to(device) for a in draw_tiles(regions, size, settings.tile_px, generator))
         if settings.mask == "adaptive":
             x0 = mask_spectral(x0, channels, step / settings.steps, generator)
-        t = torch.randint(len(schedule.alpha), (size,), generator=generator)
-        noise = torch.randn(x0.shape, generator=generator)
-        xt = add_noise(x0, t, noise, channels, schedule)
-        return NoisyTiles(*(a.to(device) for a in (xt, t, noise, valid)))
+        t = torch.randint(len(schedule.alpha), (size,), generator=generator, device=device)
+        noise = torch.randn(x0.shape, generator=generator, device=device)
+        return NoisyTiles(add_noise(x0, t, noise, channels, schedule), t, noise, valid)
 
     def loss(network: nn.Module, tiles: NoisyTiles) -> tuple[Tensor, dict[str, Tensor]]:
         return noise_loss(network, tiles.xt, tiles.t, tiles.noise, tiles.valid), {}
 
     identity = {"recipe": settings.model_dump_json(), "scaling": scaling.digest()}
-    return Task("pretrain", unet, batch, loss, settings.steps, settings.learning_rate, shards=SHARDS, identity=identity)
+    return Task("pretrain", unet, batch, loss, settings.steps, settings.learning_rate, shards=shards, identity=identity)
 
 
 def draw_tiles(regions: list[Region], count: int, tile_px: int, generator: Generator) -> tuple[Tensor, Tensor]:
     """Random tiles, flipped and turned at random: cube (B, S, H, W) and valid (B, H, W)."""
-    pixels = torch.tensor([float(r.valid.sum()) for r in regions])
+    pixels = torch.tensor([float(r.valid.sum()) for r in regions], device=generator.device)
+
+    def below(n: int) -> int:
+        return int(torch.randint(n, (1,), generator=generator, device=generator.device))
+
     drawn = []
     for _ in range(count):
         for _attempt in range(10):
             region = regions[int(torch.multinomial(pixels, 1, generator=generator))]
             height, width = region.valid.shape
-            row = int(torch.randint(height - tile_px + 1, (1,), generator=generator))
-            col = int(torch.randint(width - tile_px + 1, (1,), generator=generator))
+            row, col = below(height - tile_px + 1), below(width - tile_px + 1)
             valid = region.valid[row : row + tile_px, col : col + tile_px]
             if valid.mean() >= ENOUGH_VALID:
                 break
-        turns, flip = (
-            int(torch.randint(4, (1,), generator=generator)),
-            bool(torch.randint(2, (1,), generator=generator)),
-        )
+        turns, flip = below(4), bool(below(2))
         pair = [region.cube[:, row : row + tile_px, col : col + tile_px], valid[None]]
         pair = [np.rot90(a[..., ::-1] if flip else a, turns, axes=(1, 2)).copy() for a in pair]
         drawn.append([torch.from_numpy(a) for a in pair])

@@ -15,7 +15,7 @@ from sklearn.metrics import recall_score
 from torch import Generator, Tensor, nn
 
 from landcover_bdgf.checkpoint import Checkpoint, fit_stack
-from landcover_bdgf.device import Run, Workers, open_workers
+from landcover_bdgf.device import Run, Workers, open_workers, pieces_of_batch
 from landcover_bdgf.errors import LabelError
 from landcover_bdgf.features import Viewer
 from landcover_bdgf.fit import Task, fit, generator_of
@@ -37,7 +37,7 @@ from landcover_bdgf.samples import Samples
 from landcover_bdgf.stack import Stack
 from landcover_bdgf.windows import Windows, WindowTable, cut_windows
 
-SHARDS = 2  # of a batch; smaller ones spend their time in Python, which has no threads
+SHARDS = 2  # of a batch, on a CPU; smaller ones spend their time in Python, which has no threads
 
 
 @dataclass(frozen=True)
@@ -231,16 +231,16 @@ def _warn_of_leaks(samples: Samples, denoiser: Checkpoint) -> None:
 
 def _task(name: str, trained: Trained, windows: WindowTable, samples: Samples, recipe: Recipe, run: Run) -> Task[Drawn]:
     settings, device = recipe.training, run.torch_device()
+    shards = pieces_of_batch(SHARDS, device)
     learn, validate = _validation_split(samples, settings.validation_share, run.seed)
     class_weights = _class_weights(windows.codes[learn], trained, settings.balanced).to(device)
     loss_settings = LossSettings(recipe.mutual.branch_weight, settings.label_smoothing, class_weights)
 
     def batch(step: int) -> list[Drawn]:
         chosen = learn[_epoch_batch(len(learn), settings.batch, step, run.seed)]
-        parts = chosen.tensor_split(max(1, min(SHARDS, len(chosen) // 2)))  # batch norm needs two windows
-        return [
-            _draw(windows[p], settings.augment, device, generator_of(run.seed, 2, step, i)) for i, p in enumerate(parts)
-        ]
+        parts = chosen.tensor_split(max(1, min(shards, len(chosen) // 2)))  # batch norm needs two windows
+        generators = (generator_of(run.seed, 2, step, i, device=device) for i in range(len(parts)))
+        return [_draw(windows[p].to(device), settings.augment, g) for p, g in zip(parts, generators, strict=True)]
 
     def loss(network: nn.Module, drawn: Drawn) -> tuple[Tensor, dict[str, Tensor]]:
         assert isinstance(network, Trained)
@@ -261,14 +261,14 @@ def _task(name: str, trained: Trained, windows: WindowTable, samples: Samples, r
     return Task(
         name, trained, batch, loss, settings.steps_for(len(learn)), settings.learning_rate, settings.weight_decay,
         averaged_share=settings.averaged_share,
-        shards=SHARDS,
+        shards=shards,
         evaluate=evaluate if len(validate) else None,
         identity={"recipe": recipe.model_dump_json(), "seed": run.seed, "windows": windows.digest()},
     )  # fmt: skip
 
 
-def _draw(windows: Windows, augment: bool, device: torch.device, generator: Generator) -> Drawn:
-    return Drawn((windows.turned(generator) if augment else windows).to(device), generator)
+def _draw(windows: Windows, augment: bool, generator: Generator) -> Drawn:
+    return Drawn(windows.turned(generator) if augment else windows, generator)
 
 
 def _epoch_batch(count: int, batch: int, step: int, seed: int) -> Tensor:

@@ -44,7 +44,8 @@ class Windows:
 
     def turned(self, generator: Generator) -> Windows:
         """Each window flipped and transposed at random, one of the eight symmetries of a square."""
-        coins = torch.randint(2, (3, len(self)), generator=generator, dtype=torch.bool)[:, :, None, None, None]
+        coins = torch.randint(2, (3, len(self)), generator=generator, device=generator.device, dtype=torch.bool)
+        coins = coins[:, :, None, None, None]
 
         def turn(x: Tensor) -> Tensor:
             x = torch.where(coins[0], x.flip(-1), x)

@@ -92,7 +92,7 @@ def add_noise(x0: Tensor, t: Tensor, noise: Tensor, channels: Channels, schedule
     intensity itself spikes a hundredfold at late steps; with log x_t = mean + σ u + μ_t + s_t z this is
     (σ u + s_t z) / √(σ² + s_t²).
     """
-    alpha_bar, s = (a.to(x0)[t.cpu().to(x0.device)][:, None, None, None] for a in (schedule.alpha_bar, schedule.s))
+    alpha_bar, s = (a.to(x0)[t][:, None, None, None] for a in (schedule.alpha_bar, schedule.s))
     sigma = channels.sigma_log[None, :, None, None]
     spread = (sigma**2 + s**2).sqrt()
     signal = torch.where(sigma > 0, sigma / spread, alpha_bar.sqrt())
@@ -111,9 +111,9 @@ def mask_probability(progress: float) -> float:
 def mask_spectral(x0: Tensor, channels: Channels, progress: float, generator: Generator) -> Tensor:
     """Hide spectral data: whole samples (M_s) and single voxels (M_r), independently (eq. 7 and 8)."""
     keep = 1 - mask_probability(progress)
-    samples = torch.rand((x0.shape[0], 1, 1, 1), generator=generator) < keep
-    voxels = torch.rand(x0.shape, generator=generator) < keep
-    kept = (samples & voxels).to(x0.device) | ~channels.spectral[None, :, None, None]
+    samples = torch.rand((x0.shape[0], 1, 1, 1), generator=generator, device=x0.device) < keep
+    voxels = torch.rand(x0.shape, generator=generator, device=x0.device) < keep
+    kept = (samples & voxels) | ~channels.spectral[None, :, None, None]
     return x0 * kept
 
 

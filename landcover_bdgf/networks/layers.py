@@ -95,7 +95,7 @@ def drop(x: Tensor, share: float, generator: Generator | None) -> Tensor:
     """
     if generator is None or not share:
         return x
-    return x * (torch.rand(x.shape, generator=generator).to(x.device) >= share) / (1 - share)
+    return x * (torch.rand(x.shape, generator=generator, device=generator.device) >= share) / (1 - share)
 
 
 class Readout(nn.Module):

@@ -18,7 +18,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from landcover_bdgf.networks.conv import Conv3d
+from landcover_bdgf.networks.conv import Conv3d, Doubling3d
 from landcover_bdgf.networks.layers import activate
 
 WIDTHS = (16, 32, 64, 128)  # SpectralDiff's, which the paper follows (section 4.1)
@@ -44,7 +44,7 @@ class TimeEmbedding(nn.Module):
 class Block(nn.Module):
     """conv → ReLU → BN, plus the time, conv → ReLU → BN, then a convolution that halves or doubles S."""
 
-    def __init__(self, channels_in: int, channels_out: int, resample: type[Conv3d | nn.ConvTranspose3d]) -> None:
+    def __init__(self, channels_in: int, channels_out: int, resample: type[Conv3d | Doubling3d]) -> None:
         super().__init__()
         self.time = nn.Linear(TIME_CHANNELS, channels_out)
         self.conv1 = Conv3d(channels_in, channels_out, 3, padding=1)
@@ -77,7 +77,7 @@ class UNet(nn.Module):
         self.embed = TimeEmbedding()
         self.first = Conv3d(1, c[0], 3, padding=1)
         self.down = nn.ModuleList(Block(c[i], c[i + 1], Conv3d) for i in range(3))
-        self.up = nn.ModuleList(Block(2 * c[i + 1], c[i], nn.ConvTranspose3d) for i in reversed(range(3)))
+        self.up = nn.ModuleList(Block(2 * c[i + 1], c[i], Doubling3d) for i in reversed(range(3)))
         self.last = nn.Conv3d(c[0], 1, 1)
         self.to(memory_format=torch.channels_last_3d)  # type: ignore[call-overload]  # measured on a CPU: a training step 1.6 times faster
 
