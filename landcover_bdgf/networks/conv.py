@@ -1,8 +1,8 @@
 """3-D convolutions by what is fast for them on each device, the numbers of PyTorch's own.
 
 To train on a GPU, deterministically and in full precision, cuDNN's 3-D kernels are slow: 675 ms for a step of the
-recipe ``base`` on an H200. There the bands under a kernel become channels of a plane for cuDNN's 2-D kernels: 112 ms. Not for
-maps, which these made depend on how many blocks are computed at once (decision 0018).
+recipe ``base`` on an H200. There the bands under a kernel become channels of a plane for cuDNN's 2-D kernels: 112 ms.
+Not for maps, which these made depend on how many blocks are computed at once (decision 0018).
 """
 
 from __future__ import annotations
