@@ -1,5 +1,6 @@
 """Limits on memory, as ``ulimit`` sets them: too little is refused at once, and what is asked for is enough."""
 
+import os
 import random
 import re
 import subprocess
@@ -112,3 +113,13 @@ def test_a_file_is_not_called_damaged_where_there_is_no_memory_to_read_it(scene:
         "bdgf: error: the memory that there is, or that a limit allows (ulimit -a), is used up. Close other programs; "
         "a map takes less with --max-ram (bdgf map --help).",
     )
+
+
+def test_cores_are_those_of_the_process_or_as_asked(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("OMP_NUM_THREADS", "3")
+    assert available_threads() == 3
+    monkeypatch.setenv("OMP_NUM_THREADS", "0")
+    assert available_threads() == 1
+    for nothing in ("", "4,2"):
+        monkeypatch.setenv("OMP_NUM_THREADS", nothing)
+        assert available_threads() == len(os.sched_getaffinity(0))

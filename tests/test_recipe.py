@@ -41,6 +41,12 @@ def test_none_can_be_said() -> None:
     ("training.steps=-3", "'training.steps'.*greater than or equal to 1"),
     ("fusion.patch=8", "patch must be odd, not 8"),
     ("fusion.average_px=4", "average_px must be odd, not 4"),
+    ("fusion.branches=", "at least one branch is needed"),
+    ("fusion.branches=cnn,mamba,cnn", "a branch is named twice"),
+    ("fusion.branches=attention", "the branch attention needs guidance by diffusion features"),
+    ("fusion.attention_channels=20", "attention_channels must be a multiple of heads, not 20 and 8"),
+    ("context.sizes_px=9,16", "sizes_px must be odd and 3 at least, not 16"),
+    ("training.calibration_folds=1", "calibration_folds must be 0 or at least 2"),
     ("fusion.branches=gnn", "'fusion.branches.0'.*'cnn', 'transformer', 'mamba' or 'attention'"),
 ])  # fmt: skip
 def test_a_wrong_setting_is_explained(override: str, message: str) -> None:

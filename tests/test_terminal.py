@@ -1,0 +1,66 @@
+"""Whatever goes wrong, one line says so, and the exit code says of which kind it is."""
+
+import errno
+import os
+
+import pytest
+
+from landcover_bdgf.errors import LabelError, SettingsError, opening
+from landcover_bdgf.terminal import explain
+
+
+def caused(error: BaseException, by: BaseException) -> BaseException:
+    error.__cause__ = by
+    return error
+
+
+def system(number: int) -> OSError:
+    return OSError(number, os.strerror(number), "map.tif")
+
+
+@pytest.mark.parametrize(
+    ("error", "code", "says"),
+    [
+        (LabelError("a.shp: has no field 'class'."), 4, "a.shp: has no field 'class'."),
+        (SettingsError("--tile 3: is too small."), 2, "--tile 3: is too small."),
+        (MemoryError(), 7, "is used up. Close other programs; a map takes less with --max-ram"),
+        (caused(LabelError("a.shp: is damaged."), MemoryError()), 7, "memory"),
+        (RuntimeError("CUDA out of memory. Tried to allocate 2.00 MiB."), 7, "the memory of the GPU is used up"),
+        (system(errno.ENOMEM), 7, "memory"),
+        (system(errno.EMFILE), 7, "too many files are open"),
+        (system(errno.ENOSPC), 6, "map.tif"),
+        (system(errno.EROFS), 6, "map.tif"),
+        (system(errno.EACCES), 6, "map.tif"),
+        (KeyboardInterrupt(), 130, "stopped."),
+        (caused(ValueError("a library's"), KeyboardInterrupt()), 130, "stopped."),
+        (system(errno.EIO), 1, "a bug of ours, OSError"),
+        (ZeroDivisionError("by zero"), 1, "a bug of ours, ZeroDivisionError: by zero. Run again with --debug"),
+    ],
+)  # fmt: skip
+def test_an_error_is_one_line_and_a_code(
+    error: BaseException, code: int, says: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert explain(error) == code
+    said = capsys.readouterr().err
+    assert said.startswith("bdgf: error: ")
+    assert says in said
+    assert said.count("\n") == 1
+
+
+def test_a_signal_behind_an_error_ends_in_silence(capsys: pytest.CaptureFixture[str]) -> None:
+    assert explain(caused(ValueError("a library's"), SystemExit(143))) == 143
+    assert capsys.readouterr().err == ""
+
+
+def test_debug_shows_where_an_error_came_from(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("sys.argv", ["bdgf", "map", "--debug"])
+    explain(caused(LabelError("a.shp: is damaged."), ValueError("of a library")))
+    assert "ValueError: of a library" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("error", [system(errno.EIO), UnicodeEncodeError("ascii", "a \u00e9 b", 2, 3, "of text")])
+def test_what_says_nothing_of_a_file_goes_on_its_way(error: Exception) -> None:
+    with pytest.raises(type(error)), opening(LabelError):
+        raise error
