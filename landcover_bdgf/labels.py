@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import math
+import unicodedata
 from collections import Counter
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass, field, replace
@@ -19,7 +20,7 @@ from rasterio.windows import Window
 
 from landcover_bdgf.errors import LabelError, RasterError, SettingsError
 from landcover_bdgf.grid import Grid, transformer, warn_of_datum
-from landcover_bdgf.legend import Legend
+from landcover_bdgf.legend import Legend, printable
 from landcover_bdgf.raster import PathLike
 from landcover_bdgf.vector import check_name, read_features
 
@@ -117,9 +118,10 @@ def read_labels(
     fields = features.drop(columns="geometry")
     check_name(path, "field", field, fields.columns)
     values, counts = class_values(path, features[field]), Counter[str]()
-    usable = _usable(path, features.geometry.to_numpy(), values, set(map(str, ignore)), counts)
+    usable = _usable(path, features.geometry.to_numpy(), values, set(map(label_text, ignore)), counts)
     geometries = _on_grid(path, features.geometry.to_numpy()[usable], features.crs.to_wkt(), grid)
     legend = Legend.from_values(values[usable])
+    _doubt(path, [entry.value for entry in legend.entries])
     geometries = _mended(geometries, counts)
     only_points = bool(np.isin(shapely.get_type_id(geometries), (0, 4)).all())
     codes = [legend.code_of(value) or 0 for value in values[usable]]
@@ -156,10 +158,32 @@ def texts(column: Series) -> NDArray[np.object_]:
     """Values of a field as text, "" where there is none; whole numbers lose their decimals (``6.0`` is ``6``)."""
     if column.dtype.kind != "f":
         missing = column.isna().to_numpy()
-        return np.array(["" if m else str(v).strip() for v, m in zip(column, missing, strict=True)], object)
+        return np.array(["" if m else label_text(v) for v, m in zip(column, missing, strict=True)], object)
     numbers = [float(v) for v in column.to_numpy()]
     # Infinity is no value either.
     return np.array([str(int(v)) if v.is_integer() else f"{v:g}" if math.isfinite(v) else "" for v in numbers], object)
+
+
+def label_text(value: object) -> str:
+    """A value as text, the same for all that looks the same: accents in one way, one blank between words."""
+    return " ".join(unicodedata.normalize("NFC", str(value)).split())
+
+
+def _doubt(path: PathLike, values: list[str]) -> None:
+    """Warn of classes that may be none, or one."""
+    numbers = [int(value) for value in values if len(value) < 20 and value.removeprefix("-").isdecimal()]
+    if empty := [number for number in numbers if number <= 0 and len(numbers) == len(values) and max(numbers) > 0]:
+        log.warning(
+            "%s: holds class %d, which is often what has no label. If so, leave it out: --ignore-class %d",
+            path, empty[0], empty[0],
+        )  # fmt: skip
+    alike: dict[str, list[str]] = {}
+    for value in values:
+        alike.setdefault(value.casefold(), []).append(value)
+    for same in (found for found in alike.values() if len(found) > 1):
+        log.warning(
+            "%s: holds the classes %s. Are they one? Then write them alike.", path, " and ".join(map(printable, same))
+        )
 
 
 def _usable(

@@ -194,7 +194,33 @@ def _chosen(
     return np.sort(np.r_[drawn, np.flatnonzero(keep & held)])
 
 
-def _valid(stack: Stack, labels: Labels) -> Mask:
+def without_empty(samples: Samples, stack: Stack) -> Samples:
+    """Samples without the training pixels that have no data in these images: drawn on others of the grid, or edited.
+
+    Raises
+    ------
+    LabelError
+        A class loses all its training pixels.
+    """
+    keep = _valid(stack, samples) | (samples.parts == TEST)
+    if keep.all():
+        return samples
+    kept, before = samples.where(keep), set(samples.train.codes.tolist())
+    lost = before - set(kept.train.codes.tolist())
+    if lost:
+        names = ", ".join(printable(entry.name) for entry in samples.legend.entries if entry.code in lost)
+        raise LabelError(
+            f"no training pixel of {names} has data in these images. Draw samples on them with bdgf sample."
+        )
+    log.warning(
+        "%d of %d training pixels have no data in these images, and are left out",
+        int((~keep).sum()),
+        len(samples.train),
+    )
+    return kept
+
+
+def _valid(stack: Stack, labels: Labels | Samples) -> Mask:
     """Which labelled pixels both sensors see; reads only tiles that hold labels."""
     valid = np.zeros(len(labels.rows), bool)
     for window, inside in label_tiles(labels.rows, labels.cols, stack.grid.shape_hw):

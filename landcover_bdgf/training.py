@@ -33,7 +33,7 @@ from landcover_bdgf.posttraining import fitted_temperature, left_out_probabiliti
 from landcover_bdgf.progress import log
 from landcover_bdgf.provenance import record
 from landcover_bdgf.recipe import Recipe
-from landcover_bdgf.samples import Samples
+from landcover_bdgf.samples import Samples, without_empty
 from landcover_bdgf.stack import Stack
 from landcover_bdgf.windows import Windows, WindowTable, cut_windows
 
@@ -94,13 +94,14 @@ def train(
     Raises
     ------
     LabelError
-        Fewer than two classes have training pixels.
+        Fewer than two classes have training pixels, or a class has none with data in these images.
     """
     run = run or Run()
     recipe = replace_diffusion(recipe or denoiser.recipe, denoiser.recipe)
     device = run.torch_device()
     samples.check_grid(stack.grid)
     stack = fit_stack(denoiser, stack, name="the denoiser")
+    samples = without_empty(samples, stack)
     _warn_of_leaks(samples, denoiser)
     viewer = Viewer.of(denoiser.part("unet."), denoiser.scaling, recipe, device, run.seed)
     provenance = training_record(stack, samples, denoiser, recipe, run)

@@ -127,6 +127,29 @@ def test_classes_are_text_or_whole_numbers(folder: Path, values: list[Any], name
     assert read_labels(path, "class", GRID, ignore=[names[0]]).legend.names == names[1:]
 
 
+def test_what_looks_alike_is_one_class(folder: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """Accents written in two ways, and blanks; another case is another class, and asked about."""
+    names = ["for\u00eat", "fore\u0302t", "bare soil", " bare \u00a0 soil", "Eau", "eau"]
+    path = write(folder / "a.gpkg", names, [box(5 * i, 0, 2, 2) for i in range(len(names))])
+    labels = read_labels(path, "class", GRID)
+    assert labels.legend.names == ("Eau", "bare soil", "eau", "for\u00eat")
+    assert "holds the classes Eau and eau. Are they one?" in caplog.text
+    assert "soil and" not in caplog.text
+    fewer = read_labels(path, "class", GRID, ignore=["fore\u0302t"])
+    assert "for\u00eat" not in fewer.legend.names
+
+
+@pytest.mark.parametrize(
+    ("values", "told"), [([0, 1, 2], "class 0"), ([-1, 3, 4], "class -1"), ([1, 2, 3], ""), (["0", "a", "b"], "")]
+)
+def test_a_class_0_is_asked_about(values: list[Any], told: str, folder: Path, caplog: pytest.LogCaptureFixture) -> None:
+    path = write(folder / "a.gpkg", values, [box(5 * i, 0, 2, 2) for i in range(3)])
+    read_labels(path, "class", GRID)
+    assert (f"holds {told}, which is often what has no label. If so, leave it out: --ignore-" in caplog.text) is bool(
+        told
+    )
+
+
 def test_texts_of_another_encoding(folder: Path) -> None:
     path = write(folder / "a.shp", ["水体", "林地"], [point(0, 0), point(5, 5)], encoding="gbk")
     path.with_suffix(".cpg").unlink()

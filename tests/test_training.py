@@ -8,6 +8,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from numpy.typing import NDArray
+from rasterio.windows import Window
 
 from landcover_bdgf import fit as fitting
 from landcover_bdgf.checkpoint import Checkpoint
@@ -17,7 +19,7 @@ from landcover_bdgf.networks.fusion import LossSettings, Outputs, total_loss
 from landcover_bdgf.pretraining import pretrain
 from landcover_bdgf.recipe import Recipe, load_recipe
 from landcover_bdgf.samples import Samples
-from landcover_bdgf.stack import Stack
+from landcover_bdgf.stack import Stack, Tile
 from landcover_bdgf.training import train
 
 
@@ -127,6 +129,39 @@ def test_samples_of_another_scene_are_refused(stack: Stack, samples: Samples, de
         train(stack, elsewhere, denoiser=denoiser)
     with pytest.raises(LabelError, match="belong to another image"):
         pretrain(stack, denoiser.recipe, samples=elsewhere)
+
+
+def test_pixels_without_data_are_not_learned(
+    stack: Stack, samples: Samples, denoiser: Checkpoint, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Samples of one date, images of another with clouds on some of them."""
+
+    class Cloudy(Stack):
+        """The same images without data in the first columns, which hide some of the samples."""
+
+        columns = 0
+
+        def _cut(self, valid: NDArray[np.bool_], window: Window) -> NDArray[np.bool_]:
+            valid = valid.copy()
+            valid[:, : max(0, self.columns - window.col_off)] = False
+            return valid
+
+        def read(self, window: Window) -> Tile:
+            tile = super().read(window)
+            return replace(tile, valid=self._cut(tile.valid, window))
+
+        def read_valid(self, window: Window) -> NDArray[np.bool_]:
+            return self._cut(super().read_valid(window), window)
+
+    cloudy = Cloudy(**{name: getattr(stack, name) for name in stack.__dataclass_fields__})
+    Cloudy.columns = 1 + int(samples.train.cols.min())
+    hidden = samples.train.cols < Cloudy.columns
+    clear = samples.where((samples.parts == 1) | (samples.cols >= Cloudy.columns))
+    assert_same_weights(train(cloudy, samples, denoiser=denoiser), train(cloudy, clear, denoiser=denoiser))
+    assert f"{hidden.sum()} of {len(hidden)} training pixels have no data in these images" in caplog.text
+    Cloudy.columns = 10_000
+    with pytest.raises(LabelError, match=r"no training pixel of .* has data in these images"):
+        train(cloudy, samples, denoiser=denoiser)
 
 
 def test_rare_classes_weigh_as_much_as_frequent_ones() -> None:
