@@ -10,7 +10,7 @@ import math
 import struct
 from collections.abc import Iterator
 from pathlib import Path
-from typing import IO
+from typing import IO, Any
 
 import numpy as np
 from rasterio.enums import Interleaving
@@ -133,7 +133,7 @@ def check_proportions(dataset: DatasetReader, name: str, size: int | None = None
             "Write it in tiles: gdal_translate -co TILED=YES."
         )
     if size:
-        check_packing(name, height * width * sum(np.dtype(dtype).itemsize for dtype in dataset.dtypes), size)
+        check_packing(name, height * width * sum(pixel_dtype(dtype).itemsize for dtype in dataset.dtypes), size)
 
 
 def check_packing(name: str, declared: int, size: int, program: str = "gdal_translate") -> None:
@@ -145,13 +145,18 @@ def check_packing(name: str, declared: int, size: int, program: str = "gdal_tran
         )
 
 
+def pixel_dtype(name: str) -> np.dtype[Any]:
+    """What a band of that type is read as; NumPy has no complex integers, in which Sentinel-1 SLC is delivered."""
+    return np.dtype("complex64" if name == "complex_int16" else name)
+
+
 def block_bytes(dataset: DatasetReader) -> int:
     """Bytes of a block of a raster: what must be decoded whole to read one pixel."""
     height, width = dataset.block_shapes[0]
     # JPEG 2000 is not asked, as GDAL reads all of its structure for that; its bands are decoded together
     jpeg_2000 = dataset.driver == "JP2OpenJPEG"
     together = dataset.count if jpeg_2000 or dataset.interleaving == Interleaving.pixel else 1
-    return int(height * width * np.dtype(dataset.dtypes[0]).itemsize * together)
+    return int(height * width * pixel_dtype(dataset.dtypes[0]).itemsize * together)
 
 
 def _check_regular(path: Path) -> None:
@@ -186,7 +191,7 @@ def _tiff_end(dataset: DatasetReader, path: Path) -> int:
 
 def _envi_end(dataset: DatasetReader, path: Path) -> int:
     offset = dataset.tags(ns="ENVI").get("header_offset", "0")
-    pixels = math.prod(dataset.shape) * dataset.count * np.dtype(dataset.dtypes[0]).itemsize
+    pixels = math.prod(dataset.shape) * dataset.count * pixel_dtype(dataset.dtypes[0]).itemsize
     return pixels + (int(offset) if offset.isdigit() else 0)
 
 

@@ -20,6 +20,7 @@ from rasterio.io import DatasetReader
 from rasterio.transform import GCPTransformer
 from rasterio.windows import Window
 
+from landcover_bdgf.door import pixel_dtype
 from landcover_bdgf.errors import RasterError
 
 MOST_POINTS = 2000  # Sentinel-1 has about 200; the spline of n costs n³ once, and n for each pixel
@@ -64,14 +65,14 @@ class PlacedByPoints:
     def nodatavals(self) -> tuple[float, ...]:
         """What lies outside the image."""
         return tuple(
-            (math.nan if np.dtype(dtype).kind in "fc" else 0) if nodata is None else nodata
+            (math.nan if pixel_dtype(dtype).kind in "fc" else 0) if nodata is None else nodata
             for nodata, dtype in zip(self._dataset.nodatavals, self._dataset.dtypes, strict=True)
         )
 
     def read(self, indexes: Sequence[int], *, window: Window) -> NDArray[Any]:
         """Values (bands, h, w) of a window of the grid."""
         fill = [self.nodatavals[index - 1] for index in indexes]
-        dtype = self._dataset.dtypes[indexes[0] - 1]
+        dtype = pixel_dtype(self._dataset.dtypes[indexes[0] - 1])
         return self._nearest(lambda inside: self._dataset.read(indexes, window=inside), fill, dtype, window)
 
     def read_masks(self, indexes: Sequence[int], *, window: Window) -> NDArray[Any]:
@@ -80,7 +81,7 @@ class PlacedByPoints:
         return self._nearest(lambda inside: self._dataset.read_masks(indexes, window=inside), fill, "uint8", window)
 
     def _nearest(
-        self, read: Callable[[Window], NDArray[Any]], fill: Sequence[float], dtype: str, window: Window
+        self, read: Callable[[Window], NDArray[Any]], fill: Sequence[float], dtype: str | np.dtype[Any], window: Window
     ) -> NDArray[Any]:
         x = self.transform.c + self.transform.a * (window.col_off + np.arange(window.width) + 0.5)
         y = self.transform.f + self.transform.e * (window.row_off + np.arange(window.height) + 0.5)

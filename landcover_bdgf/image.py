@@ -26,7 +26,7 @@ from landcover_bdgf.bands import (
     natural_key,
     sensor_of,
 )
-from landcover_bdgf.door import block_bytes
+from landcover_bdgf.door import block_bytes, pixel_dtype
 from landcover_bdgf.errors import RasterError, opening
 from landcover_bdgf.gdal import is_remote, typed_path
 from landcover_bdgf.grid import Grid
@@ -150,7 +150,7 @@ class Image:
         """The share of infinite values among all, by windows spread over the image; they are taken as no data."""
         found = total = 0
         for bands in _by_file(self.bands):
-            for window in bands[0].grid.spread_windows(128) if np.dtype(bands[0].dtype).kind in "fc" else ():
+            for window in bands[0].grid.spread_windows(128) if pixel_dtype(bands[0].dtype).kind in "fc" else ():
                 found += infinite_values(self._open[bands[0].path], bands, window)
                 total += len(bands) * window.height * window.width
         return found / max(total, 1)

@@ -79,8 +79,9 @@ def test_scale_and_offset_give_physical_values(write_tif):
     np.testing.assert_array_equal(valid, [[True, True, False]])
 
 
-def test_complex_pixels_become_intensity(write_tif):
-    values, _ = whole(open_image(write_tif("slc.tif", np.array([[3 + 4j, 1j]], "complex64"))))
+@pytest.mark.parametrize("dtype", ["complex64", "complex_int16"])
+def test_complex_pixels_become_intensity(write_tif, dtype):
+    values, _ = whole(open_image(write_tif("slc.tif", np.array([[3 + 4j, 1j]], "complex64"), dtype=dtype)))
     np.testing.assert_array_equal(values[0], [[25, 1]])
 
 
