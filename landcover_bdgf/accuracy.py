@@ -253,6 +253,10 @@ def summary_lines(result: Accuracy) -> list[str]:
 def remarks(result: Accuracy) -> list[str]:
     """What is unusual about this comparison, in sentences; empty if nothing is."""
     found = []
+    if result.leak is None:
+        found.append(
+            "nothing beside the map tells where it was trained, so it is not known whether the reference is independent"
+        )
     if result.leak:
         found.append(f"{percent(result.leak)} of the reference windows overlap training windows: figures are flattered")
     if result.surroundings:
