@@ -134,7 +134,7 @@ def _read_raw(dataset: DatasetReader, bands: Sequence[Band], window: Window) -> 
         if any(MaskFlags.per_dataset in flags[index - 1] for index in indexes):
             valid &= dataset.read_masks(indexes, window=in_file) > 0
         if ColorInterp.alpha in dataset.colorinterp:  # of which GDAL makes a mask for one band and for three only
-            valid &= dataset.read(dataset.colorinterp.index(ColorInterp.alpha) + 1, window=in_file) > 0
+            valid &= dataset.read([dataset.colorinterp.index(ColorInterp.alpha) + 1], window=in_file)[0] > 0
     except RasterioError as error:
         raise RasterError(
             f"{dataset.name}: is damaged near row {row}, column {window.col_off}. Copy or download it again."

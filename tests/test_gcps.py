@@ -8,6 +8,7 @@ import rasterio
 from numpy.typing import NDArray
 from rasterio.control import GroundControlPoint
 from rasterio.crs import CRS
+from rasterio.enums import ColorInterp
 from rasterio.windows import Window
 
 from landcover_bdgf.errors import RasterError
@@ -122,6 +123,21 @@ def test_a_mask_and_floats_without_nodata(tmp_path: Path) -> None:
     assert valid[:, 21:].all()
     _, far = image.read(Window(0, 0, 5, 5), Grid(image.grid.crs, rasterio.Affine(1e-4, 0, 11, 0, -1e-4, 51), (5, 5)))
     assert not far.any()
+
+
+def test_a_transparency_band_masks(tmp_path: Path) -> None:
+    path, size = tmp_path / "alpha.tif", {"width": 40, "height": 30, "count": 3, "dtype": "uint8", "crs": "EPSG:4326"}
+    with rasterio.open(path, "w", driver="GTiff", transform=rasterio.Affine.scale(2), **size) as file:
+        file.colorinterp = [ColorInterp.undefined, ColorInterp.undefined, ColorInterp.alpha]
+        mask = np.repeat([[0, 255]], 30, axis=0).repeat(20, axis=1)
+        file.write(np.stack([np.full((30, 40), 7), np.full((30, 40), 9), mask]).astype(np.uint8))
+        corners = [(r, c) for r in (0, 30) for c in (0, 40)]
+        file.gcps = [GroundControlPoint(r, c, 10 + c / 1e4, 50 - r / 1e4) for r, c in corners], CRS.from_epsg(4326)
+    image = open_image(path, warp_gcps=True)
+    assert len(image.bands) == 2
+    _, valid = image.read(Window(0, 0, 40, 30))
+    assert not valid[:, :19].any()
+    assert valid[:, 21:].all()
 
 
 @pytest.mark.parametrize(("points", "crs", "message"), [
