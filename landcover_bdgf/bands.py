@@ -65,6 +65,9 @@ WATER_VAPOUR_NM = ((1340.0, 1460.0), (1790.0, 1960.0), (2450.0, 3000.0))
 POLARISATIONS = ("VV", "VH", "HH", "HV")
 
 _BAND_WORD = re.compile(r"(?:^|[^a-z0-9])(B\d{1,2}A?|VV|VH|HV|HH)(?![a-z0-9])", re.IGNORECASE)
+_SPECTRAL_WORD = re.compile(
+    r"(?<![a-z])(?:blue|green|red|coastal|pan|v?nir|swir|tir)(?![a-z])|infra[ _-]?red", re.IGNORECASE
+)
 _NO_NAME = re.compile(r"(bands?|layer|channel|gr[ae]y|undefined)?[\s_]*\d*", re.IGNORECASE)
 _WAVELENGTH = re.compile(
     r"(?P<value>\d+(?:\.\d+)?)\s*(?P<unit>nanomet(?:er|re)s?|micromet(?:er|re)s?|microns?|nm|[uµμ]m)\b",
@@ -145,6 +148,12 @@ def is_sentinel_2_file(stem: str) -> bool:
 def is_product_file(stem: str) -> bool:
     """Whether a file is named as those of a Sentinel-2, Landsat or HLS product are, one for each band or mask."""
     return is_sentinel_2_file(stem) or any(file.search(stem) for file in _LANDSAT_FILES.values())
+
+
+def is_spectral(text: BandText) -> bool:
+    """Whether the description of a band, or a wavelength, says what light it holds."""
+    said = text.wavelength_nm is not None or band_word(text.description) is not None
+    return said or _SPECTRAL_WORD.search(text.description) is not None
 
 
 def is_water_vapour(wavelength_nm: float | None) -> bool:

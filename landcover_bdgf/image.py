@@ -22,6 +22,7 @@ from landcover_bdgf.bands import (
     band_word,
     is_product_file,
     is_sentinel_2_file,
+    is_spectral,
     is_water_vapour,
     natural_key,
     sensor_of,
@@ -37,6 +38,7 @@ from landcover_bdgf.pixels import (
     Float32s,
     fill_value,
     infinite_values,
+    is_mask,
     read_over_border,
     read_values,
 )
@@ -281,15 +283,27 @@ def _bands(datasets: dict[Path, DatasetReader], crs: CRS | None) -> tuple[tuple[
     described: list[tuple[Band, BandText]] = []
     for path, dataset in datasets.items():
         grid = grid_of(dataset, crs=crs)
-        for index, meaning in enumerate(dataset.colorinterp, start=1):
-            if meaning == ColorInterp.alpha:
-                log.info("%s: band %d is transparency, used as a mask and left out.", path, index)
-            else:
-                described.append((_raw_band(path, dataset, index, grid), band_text(dataset, index)))
+        bands = [_raw_band(path, dataset, index, grid) for index in dataset.indexes]
+        masks = _transparency(dataset, bands)
+        kept = [replace(band, masks=masks) for band in bands if band.index not in masks]
+        described += [(band, band_text(dataset, band.index)) for band in kept]
     texts = [text for _, text in described]
     named = zip((band for band, _ in described), band_names(texts), band_wavelengths_nm(texts), strict=True)
-    bands = tuple(replace(band, name=name, wavelength_nm=nm) for band, name, nm in named)
-    return bands, sensor_of(texts)
+    return tuple(replace(band, name=name, wavelength_nm=nm) for band, name, nm in named), sensor_of(texts)
+
+
+def _transparency(dataset: DatasetReader, bands: Sequence[Band]) -> tuple[int, ...]:
+    """Bands that are masks by their values too: GDAL marks the near infrared of 8-bit red, green, blue, NIR as one."""
+    masks = []
+    marked = [band for band, use in zip(bands, dataset.colorinterp, strict=True) if use == ColorInterp.alpha]
+    for band in marked:
+        if not is_spectral(band_text(dataset, band.index)) and is_mask(dataset, band):
+            log.info("%s: band %d is transparency, used as a mask and left out.", band.path, band.index)
+            masks.append(band.index)
+        else:
+            said = "%s: band %d is marked as transparency but holds values of a band; it is taken as one."
+            log.warning(said, band.path, band.index)
+    return tuple(masks)
 
 
 def _raw_band(path: Path, dataset: DatasetReader, index: int, grid: Grid) -> Band:

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from rasterio.enums import ColorInterp, MaskFlags
+from rasterio.enums import MaskFlags
 from rasterio.errors import RasterioError
 from rasterio.io import DatasetReader
 from rasterio.windows import Window
@@ -23,6 +23,7 @@ Float32s = NDArray[np.float32]
 Bools = NDArray[np.bool_]
 # What stands for "nothing" where a file does not say so: -9999, -32768, the least number of float32.
 LEAST_RAW, MOST_RAW = -9990, 1e30
+MOST_BETWEEN = 0.05  # of a mask's pixels, on smooth edges
 
 ReadPart = Callable[[Window], tuple[Float32s, Bools]]
 
@@ -47,6 +48,8 @@ class Band:
         As the file says, such as ``"dB"``; empty if it does not.
     dtype : str
         Of the raw values.
+    masks : tuple of int
+        Indexes of the transparency bands of its file, 0 where nothing is seen.
     """
 
     name: str
@@ -59,6 +62,7 @@ class Band:
     grid: Grid
     unit: str = ""
     dtype: str = "float32"
+    masks: tuple[int, ...] = ()
 
 
 def read_values(
@@ -112,6 +116,18 @@ def fill_value(dataset: DatasetReader, bands: Sequence[Band], window: Window) ->
     return float(fills[0]) if fills.size else None
 
 
+def is_mask(dataset: DatasetReader, band: Band) -> bool:
+    """Whether a band holds 0 and one more value, but for smooth edges, by windows spread over the image."""
+    windows = band.grid.spread_windows(128)
+    raw = np.concatenate([_read_raw(dataset, [band], window)[0].ravel() for window in windows])
+    values, counts = np.unique(raw[raw != 0], return_counts=True)
+    if not values.size:
+        return True
+    most, seen = int(counts.max()), int(counts.sum())
+    # Where next to all is water, the near infrared is nearly all 0: what is not must agree too.
+    return seen - most < MOST_BETWEEN * raw.size and most > seen / 2
+
+
 def _physical(raw: NDArray[Any], band: Band, convert: Convert | None) -> NDArray[np.float32]:
     """Values of one band, (h, w); computed in float64 where the file has a scale or an offset."""
     values: NDArray[Any] = raw.real**2 + raw.imag**2 if np.iscomplexobj(raw) else raw
@@ -131,10 +147,11 @@ def _read_raw(dataset: DatasetReader, bands: Sequence[Band], window: Window) -> 
         raw = dataset.read(indexes, window=in_file)
         valid: Bools = np.isfinite(raw)
         flags = dataset.mask_flag_enums
-        if any(MaskFlags.per_dataset in flags[index - 1] for index in indexes):
+        # Of a band marked as transparency GDAL makes a mask for one band and for three only, whatever it holds.
+        if any(MaskFlags.per_dataset in flags[i - 1] and MaskFlags.alpha not in flags[i - 1] for i in indexes):
             valid &= dataset.read_masks(indexes, window=in_file) > 0
-        if ColorInterp.alpha in dataset.colorinterp:  # of which GDAL makes a mask for one band and for three only
-            valid &= dataset.read([dataset.colorinterp.index(ColorInterp.alpha) + 1], window=in_file)[0] > 0
+        if masks := bands[0].masks:
+            valid &= (dataset.read(list(masks), window=in_file) > 0).all(axis=0)
     except RasterioError as error:
         raise RasterError(
             f"{dataset.name}: is damaged near row {row}, column {window.col_off}. Copy or download it again."

@@ -11,6 +11,7 @@ from landcover_bdgf.bands import (
     band_names,
     band_text,
     band_wavelengths_nm,
+    is_spectral,
     is_water_vapour,
     natural_key,
     sensor_of,
@@ -108,3 +109,14 @@ def test_water_vapour_hides_1400_and_1900_nm_and_spares_thermal_bands():
 def test_natural_order_counts_as_people_do():
     names = ["B10", "B1", "B9", "B8A", "B8", "B2"]
     assert sorted(names, key=natural_key) == ["B1", "B2", "B8", "B8A", "B9", "B10"]
+
+
+@pytest.mark.parametrize("description", ["NIR", "B8", "near infrared", "red_edge_1", "nir1", "SWIR 2"])
+def test_descriptions_that_say_what_light_a_band_holds(description):
+    assert is_spectral(BandText("scene", False, description))
+
+
+@pytest.mark.parametrize("description", ["", "alpha", "transparency", "mask", "covered"])
+def test_descriptions_that_say_no_light(description):
+    assert not is_spectral(BandText("scene", False, description))
+    assert is_spectral(BandText("scene", False, description, 842.0))

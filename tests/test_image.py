@@ -101,6 +101,36 @@ def test_a_transparency_band_masks_and_is_left_out(write_tif, caplog, bands, nod
     np.testing.assert_array_equal(whole(image)[1], [[False] * 3, [True] * 3, [True] * 3])
 
 
+def test_smooth_edges_are_transparency_too(write_tif):
+    pixels = np.full((4, 200, 200), 7, "uint8")
+    pixels[3] = np.clip(np.arange(-100, 100) * 50, 0, 255)  # 0, six columns between, 255
+    image = open_image(write_tif("rgba.tif", pixels))
+    assert len(image.bands) == 3
+    np.testing.assert_array_equal(whole(image)[1], pixels[3] > 0)
+
+
+@pytest.mark.parametrize("water", [0.3, 0.97])
+def test_a_near_infrared_that_gdal_takes_for_transparency_is_a_band(write_tif, caplog, water):
+    pixels = np.random.default_rng(0).integers(1, 255, (4, 200, 200), dtype="uint8")
+    pixels[3, : int(200 * water)] = 0
+    path = write_tif("rgbn.tif", pixels)
+    with rasterio.open(path) as file:
+        assert file.colorinterp[3] == ColorInterp.alpha
+    image = open_image(path)
+    values, valid = whole(image)
+    assert valid.all()
+    np.testing.assert_array_equal(values, pixels)
+    assert "band 4 is marked as transparency but holds values of a band; it is taken as one" in caplog.text
+
+
+def test_a_band_that_is_called_infrared_is_no_transparency(write_tif):
+    pixels = np.full((4, 9, 9), 200, "uint8")
+    pixels[3, :5] = 0
+    image = open_image(write_tif("rgbn.tif", pixels, names=("red", "green", "blue", "nir")))
+    assert image.names == ("red", "green", "blue", "nir")
+    assert whole(image)[1].all()
+
+
 def test_zeros_of_sentinel_2_as_delivered_are_no_data(tmp_path):
     pixels = np.arange(256 * 256, dtype="uint16").reshape(1, 256, 256) % 900 + 1
     pixels[:, :40] = 0
