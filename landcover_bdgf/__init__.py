@@ -9,7 +9,7 @@ gdal, door, gcps       GDAL without its dangers; a raster file looked at; one th
 locks, output          who writes what; files whole or not at all
 grid, raster           where pixels lie; raster files read and written
 provenance, cache      where an output comes from, beside it; results kept between runs
-bands, pixels          names and wavelengths; raw values to physical ones and their mask
+bands, folders, pixels names and wavelengths; files that hold bands; raw values to physical ones and their mask
 resample, image, dates values on another grid; one sensor's image, of one file or many; its day
 coregister, pairing    how far the sensors are shifted; whether they fit together
 stack                  step: align. Both images on one grid, tile by tile

@@ -66,8 +66,17 @@ POLARISATIONS = ("VV", "VH", "HH", "HV")
 
 _BAND_WORD = re.compile(r"(?:^|[^a-z0-9])(B\d{1,2}A?|VV|VH|HV|HH)(?![a-z0-9])", re.IGNORECASE)
 _SPECTRAL_WORD = re.compile(
-    r"(?<![a-z])(?:blue|green|red|coastal|pan|v?nir|swir|tir)(?![a-z])|infra[ _-]?red", re.IGNORECASE
+    r"(?<![a-z])(?:blue|green|red|coastal|pan|v?nir|swir|tir|red[ _-]?edge)(?![a-z])|infra[ _-]?red", re.IGNORECASE
 )
+# What comes beside bands: codes and shares of what covers a pixel, how it was seen, pictures. As bands they would
+# hide which sensor it is, and say nothing that holds on another scene. Their kind ends their name: area1_B02 is a band.
+AUXILIARY = (
+    *("scl", "aot", "wvp", "cld", "snw", "cldprb", "snwprb", "bqa", r"qa_?(?:pixel|radsat|aerosol|\d+)", "[a-z]*mask"),
+    *("dem", "inc_map(?:_ell)?", "ls_map", "area(?:_map)?", "lv_(?:theta|phi)"),
+    "[a-z]*(?:angle|zenith|azimuth)[a-z]*",
+    *("rgb", "tci", "visual", "preview", "thumbnail", "quicklook"),
+)
+_AUXILIARY = re.compile(rf"(?:^|[^a-z0-9])(?:{'|'.join(AUXILIARY)})(?:[_-]?\d+m)?$", re.IGNORECASE)
 _NO_NAME = re.compile(r"(bands?|layer|channel|gr[ae]y|undefined)?[\s_]*\d*", re.IGNORECASE)
 _WAVELENGTH = re.compile(
     r"(?P<value>\d+(?:\.\d+)?)\s*(?P<unit>nanomet(?:er|re)s?|micromet(?:er|re)s?|microns?|nm|[uµμ]m)\b",
@@ -152,8 +161,17 @@ def is_product_file(stem: str) -> bool:
 
 def is_spectral(text: BandText) -> bool:
     """Whether the description of a band, or a wavelength, says what light it holds."""
-    said = text.wavelength_nm is not None or band_word(text.description) is not None
-    return said or _SPECTRAL_WORD.search(text.description) is not None
+    return text.wavelength_nm is not None or names_light(text.description)
+
+
+def names_light(label: str) -> bool:
+    """Whether a label names a band, a polarisation or a colour: ``B8A``, ``VV``, ``near infrared``."""
+    return band_word(label) is not None or _SPECTRAL_WORD.search(label) is not None
+
+
+def is_auxiliary(stem: str) -> bool:
+    """Whether a file is named as those that come beside bands and hold none."""
+    return _AUXILIARY.search(stem) is not None
 
 
 def is_water_vapour(wavelength_nm: float | None) -> bool:

@@ -19,16 +19,14 @@ from landcover_bdgf.bands import (
     band_names,
     band_text,
     band_wavelengths_nm,
-    band_word,
-    is_product_file,
     is_sentinel_2_file,
     is_spectral,
     is_water_vapour,
-    natural_key,
     sensor_of,
 )
 from landcover_bdgf.door import block_bytes, pixel_dtype
 from landcover_bdgf.errors import RasterError, opening
+from landcover_bdgf.folders import Source, raster_paths
 from landcover_bdgf.gdal import is_remote, typed_path
 from landcover_bdgf.grid import Grid
 from landcover_bdgf.pixels import (
@@ -42,16 +40,13 @@ from landcover_bdgf.pixels import (
     read_over_border,
     read_values,
 )
-from landcover_bdgf.raster import PathLike, envi_pixels, grid_of, open_raster
+from landcover_bdgf.raster import envi_pixels, grid_of, open_raster
 from landcover_bdgf.resample import resample, resolution_ratio
 
 __all__ = ["Band", "Image", "Source", "open_image"]
 
 log = logging.getLogger("landcover_bdgf")
 
-RASTER_SUFFIXES = (".tif", ".tiff", ".jp2", ".img", ".dat", ".bsq", ".bil", ".bip")
-
-Source = PathLike | Sequence[PathLike]
 State = tuple[int, int, int] | None
 
 
@@ -217,7 +212,9 @@ def open_image(
     RasterError
         If a file cannot be opened or placed, two bands have one name, or no band is left.
     """
-    datasets = {path: open_raster(path, vrt=vrt, warp_gcps=warp_gcps) for path in map(envi_pixels, _paths(source))}
+    datasets = {
+        path: open_raster(path, vrt=vrt, warp_gcps=warp_gcps) for path in map(envi_pixels, raster_paths(source))
+    }
     states = {file: _state(file) for path, dataset in datasets.items() for file in _files(path, dataset)}
     bands, sensor = _bands(datasets, crs)
     _check_names(bands)
@@ -228,54 +225,6 @@ def open_image(
     image = Image(bands, _finest(bands), sensor, first.tags(), datasets, states)
     kept = _without(bands, list(_empty_bands(image)), "they hold no data")
     return replace(image, bands=kept, grid=_finest(kept))
-
-
-def _paths(source: Source) -> list[Path]:
-    """The raster files that a source means; those of a folder in natural order of their names."""
-    sources = [source] if isinstance(source, str | Path) or not isinstance(source, Sequence) else source
-    paths: list[Path] = []
-    for path in map(typed_path, sources):
-        found = _rasters_of(path) if path.is_dir() else [path]
-        if not found:
-            raise RasterError(
-                f"{path}: is a folder without rasters in it. Give a folder of {', '.join(RASTER_SUFFIXES)}."
-            )
-        paths += found
-    if not paths:
-        raise RasterError("no raster was given. Name a file, a folder, or several files.")
-    return paths
-
-
-def _rasters_of(folder: Path) -> list[Path]:
-    """Rasters of a folder in natural order; of a Sentinel product as delivered, those of its bands."""
-    if any(folder.glob("GRANULE/*")) or any(folder.glob("IMG_DATA/*")):
-        return _sentinel_2_bands(folder)
-    rasters = [*_rasters_in(folder), *folder.glob("measurement/*.tif*")]  # the latter: Sentinel-1
-    if any(is_product_file(path.stem) for path in rasters):
-        others = [path.name for path in rasters if not band_word(path.stem)]
-        if others:
-            log.info("%s: left out what is no band: %s.", folder, ", ".join(sorted(others)))
-        rasters = [path for path in rasters if band_word(path.stem)]
-    return sorted(rasters, key=lambda path: natural_key(path.stem))
-
-
-def _sentinel_2_bands(product: Path) -> list[Path]:
-    """Each band of a .SAFE folder, or a granule in it, at its finest resolution; masks and pictures are left out."""
-    granules = sorted(product.glob("GRANULE/*")) or [product]
-    if len(granules) > 1:
-        raise RasterError(f"{product}: holds {len(granules)} granules. Name one of them, such as {granules[0]}.")
-    finest: dict[str, Path] = {}
-    for path in sorted(granules[0].glob("IMG_DATA/**/*.jp2")):  # R10m before R20m before R60m
-        if band := band_word(path.stem):
-            finest.setdefault(band, path)
-    return sorted(finest.values(), key=lambda path: natural_key(band_word(path.stem) or ""))
-
-
-def _rasters_in(folder: Path) -> Iterator[Path]:
-    for path in folder.iterdir():
-        envi = path.with_suffix(".hdr").exists() or Path(f"{path}.hdr").exists()
-        if path.suffix.lower() in RASTER_SUFFIXES[:4] or (envi and path.suffix.lower() in RASTER_SUFFIXES):
-            yield path
 
 
 def _bands(datasets: dict[Path, DatasetReader], crs: CRS | None) -> tuple[tuple[Band, ...], str | None]:

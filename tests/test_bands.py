@@ -11,6 +11,7 @@ from landcover_bdgf.bands import (
     band_names,
     band_text,
     band_wavelengths_nm,
+    is_auxiliary,
     is_spectral,
     is_water_vapour,
     natural_key,
@@ -120,3 +121,24 @@ def test_descriptions_that_say_what_light_a_band_holds(description):
 def test_descriptions_that_say_no_light(description):
     assert not is_spectral(BandText("scene", False, description))
     assert is_spectral(BandText("scene", False, description, 842.0))
+
+
+@pytest.mark.parametrize(
+    ("stem", "expected"),
+    [
+        ("SCL", True),
+        ("T33UUP_SCL_20m", True),
+        ("product_rtc_area_map", True),
+        ("scene_VV_mask", True),
+        ("viewZenithMean", True),
+        ("QA60", True),
+        ("local_incidence_angle", True),
+        ("study_area_B02", False),
+        ("demo_VV", False),
+        ("mask_B8A", False),
+        ("ndvi", False),
+        ("rgbn", False),
+    ],
+)
+def test_the_end_of_a_name_tells_what_comes_beside_bands(stem, expected):
+    assert is_auxiliary(stem) is expected

@@ -390,3 +390,39 @@ def test_a_product_of_two_granules_is_two_scenes(safe):
         open_image(safe)
     granule = next(safe.glob("GRANULE/L2A_T33UUU*"))
     assert open_image(granule).names == ("B02", "B11")
+
+
+def test_a_hyp3_folder_gives_its_polarisations(tmp_path, write_tif, caplog):
+    caplog.set_level("INFO")
+    product = "S1A_IW_20200101T000000_DVP_RTC10_G_gpuned_ABCD"
+    for word in ("VV", "VH", "dem", "inc_map", "ls_map", "rtc_area_map"):
+        write_tif(f"scene/{product}_{word}.tif", np.ones((8, 8), "float32"))
+    write_tif(f"scene/{product}_rgb.tif", np.ones((3, 8, 8), "uint8"))
+    assert open_image(tmp_path / "scene").names == ("VH", "VV")
+    left_out = ", ".join(f"{product}_{word}.tif" for word in ("dem", "inc_map", "ls_map", "rgb", "rtc_area_map"))
+    assert f"left out what is no band: {left_out}." in caplog.text
+
+
+def test_a_folder_of_sentinel_2_assets_gives_its_bands(tmp_path, write_tif, caplog):
+    caplog.set_level("INFO")
+    for word in ("B02", "B03", "B8A", "SCL", "AOT", "WVP", "dataMask", "sunZenithAngles"):
+        write_tif(f"scene/{word}.tif", np.ones((8, 8), "uint16"))
+    write_tif("scene/visual.tif", np.ones((3, 8, 8), "uint8"))
+    write_tif("scene/composite.tif", np.ones((3, 8, 8), "uint8"))
+    image = open_image(tmp_path / "scene")
+    assert (image.names, image.sensor) == (("B02", "B03", "B8A"), "Sentinel-2")
+    assert "AOT.tif, SCL.tif, WVP.tif, composite.tif, dataMask.tif, sunZenithAngles.tif, visual.tif." in caplog.text
+
+
+def test_files_that_are_neither_bands_nor_known_otherwise_stay(tmp_path, write_tif, noise):
+    for word in ("B02", "B03", "ndvi"):
+        write_tif(f"scene/{word}.tif", noise[0])
+    write_tif("scene/texture.tif", noise[:2])
+    assert len(open_image(tmp_path / "scene").bands) == 5
+
+
+def test_a_dem_stays_where_it_is_listed_and_beside_files_of_unknown_kind(tmp_path, write_tif, noise):
+    dem, vv = write_tif("scene/dem.tif", noise[0]), write_tif("other/VV.tif", noise[1])
+    assert len(open_image([vv, dem]).bands) == 2
+    write_tif("scene/scene_B02.tif", noise)  # many bands
+    assert len(open_image(tmp_path / "scene").bands) == 4
