@@ -236,6 +236,8 @@ def _bands(datasets: dict[Path, DatasetReader], crs: CRS | None) -> tuple[tuple[
         masks = _transparency(dataset, bands)
         kept = [replace(band, masks=masks) for band in bands if band.index not in masks]
         described += [(band, band_text(dataset, band.index)) for band in kept]
+    if not described:
+        raise RasterError(f"{next(iter(datasets))}: no band is left, all are transparency. Is this the right file?")
     texts = [text for _, text in described]
     named = zip((band for band, _ in described), band_names(texts), band_wavelengths_nm(texts), strict=True)
     return tuple(replace(band, name=name, wavelength_nm=nm) for band, name, nm in named), sensor_of(texts)

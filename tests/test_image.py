@@ -101,6 +101,14 @@ def test_a_transparency_band_masks_and_is_left_out(write_tif, caplog, bands, nod
     np.testing.assert_array_equal(whole(image)[1], [[False] * 3, [True] * 3, [True] * 3])
 
 
+def test_a_file_of_transparency_only_is_refused(write_tif):
+    path = write_tif("alpha.tif", np.full((2, 9, 9), 255, "uint8"))
+    with rasterio.open(path, "r+") as file:
+        file.colorinterp = [ColorInterp.alpha] * 2
+    with pytest.raises(RasterError, match="no band is left, all are transparency"):
+        open_image(path)
+
+
 def test_smooth_edges_are_transparency_too(write_tif):
     pixels = np.full((4, 200, 200), 7, "uint8")
     pixels[3] = np.clip(np.arange(-100, 100) * 50, 0, 255)  # 0, six columns between, 255
