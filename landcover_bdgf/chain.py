@@ -12,7 +12,7 @@ from landcover_bdgf.accuracy import Accuracy
 from landcover_bdgf.checkpoint import Checkpoint, Kind, load_checkpoint
 from landcover_bdgf.device import Run
 from landcover_bdgf.diagnostics import draw_denoised
-from landcover_bdgf.errors import CheckpointError
+from landcover_bdgf.errors import CheckpointError, OutputError
 from landcover_bdgf.locks import reserved
 from landcover_bdgf.mapping import MapSettings, check_map_outputs, map_scene, part_path
 from landcover_bdgf.output import atomic_output, check_beside
@@ -25,6 +25,7 @@ from landcover_bdgf.report_folder import check_folder
 from landcover_bdgf.samples import Samples, SampleSettings, sample, samples_lines, write_samples
 from landcover_bdgf.stack import Stack
 from landcover_bdgf.training import train, training_record
+from landcover_bdgf.vector import plain_name
 
 
 @dataclass(frozen=True)
@@ -83,6 +84,7 @@ def run_job(stack: Stack, job: Job) -> Accuracy | None:
 
 def _run(stack: Stack, job: Job) -> Accuracy | None:
     _check_outputs(job, stack)
+    plain_name(job.steps_folder / "samples.gpkg", OutputError)
     samples = sample(stack, job.labels, field=job.field, settings=job.sampling)
     for line in samples_lines(samples):
         log.info(line)

@@ -7,6 +7,7 @@ short is dropped when the journal is opened again. A finished journal of one sha
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import zlib
@@ -160,6 +161,8 @@ def read_journal(path: Path, *, writable: bool = False) -> Journal:
     """
     header, file = None, None
     try:
+        if path.exists() and not path.is_file():  # a pipe would be waited for
+            raise OSError(errno.EINVAL, "is no regular file")
         file = path.open("ab+" if writable else "rb")
         if writable:
             _lock(file, path)

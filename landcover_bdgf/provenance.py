@@ -5,6 +5,7 @@ No dates and no machine names: the same inputs give the same record.
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import json
 import os
@@ -25,6 +26,7 @@ from landcover_bdgf.raster import PathLike, atomic_output
 
 OWN = "sha256 of this record"
 LONG_TO_HASH_BYTES = 10**9  # a second or more
+LONGEST_RECORD = 1 << 28  # of two million training pixels it has 80 MB
 PACKAGES = ("landcover-bdgf", "torch", "numpy", "rasterio", "scikit-learn")
 
 
@@ -51,7 +53,7 @@ def write_record(output: PathLike, values: dict[str, Any], *, beside: Sequence[P
 def read_record(output: str | Path) -> dict[str, Any]:
     """The record beside an output; empty where there is none or it cannot be read."""
     try:
-        return json_object(record_path(output).read_text(encoding="utf-8"))
+        return json_object(_contents(record_path(output)))
     except (OSError, ValueError):
         return {}
 
@@ -60,7 +62,7 @@ def changed_files(output: str | Path) -> list[str] | None:
     """Of an output and what came with it, the names of files that are not as written; None without a record."""
     output = Path(output)
     try:
-        text = record_path(output).read_bytes()
+        text = _contents(record_path(output))
     except OSError:
         return None
     try:
@@ -75,6 +77,13 @@ def changed_files(output: str | Path) -> list[str] | None:
         return [record_path(output).name]
     files.setdefault(output, "")  # a record of another file, renamed
     return [file.name for file, sha256 in files.items() if _sha256_or_none(file) != sha256]
+
+
+def _contents(record: Path) -> bytes:
+    """OSError where there is no regular file, as a pipe would be waited for, or one that no record is as long as."""
+    if not record.is_file() or record.stat().st_size > LONGEST_RECORD:
+        raise OSError(errno.EINVAL, "is no record", str(record))
+    return record.read_bytes()
 
 
 def file_sha256(path: Path) -> str:

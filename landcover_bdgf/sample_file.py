@@ -25,7 +25,7 @@ from landcover_bdgf.parsing import json_object
 from landcover_bdgf.provenance import record, record_path, write_record
 from landcover_bdgf.raster import PathLike
 from landcover_bdgf.sample_set import TEST, TRAIN, Samples, Split
-from landcover_bdgf.vector import layers_of, undated
+from landcover_bdgf.vector import layers_of, plain_name, undated
 
 if TYPE_CHECKING:
     from pandas import DataFrame
@@ -48,6 +48,7 @@ def write_samples(samples: Samples, path: PathLike, *, overwrite: bool = False) 
     OutputError
         As :func:`~landcover_bdgf.output.atomic_output`.
     """
+    plain_name(path, OutputError)
     for output in (path, record_path(path)):
         check_output(output, overwrite=overwrite)
     with atomic_output(path, overwrite=overwrite) as draft:
@@ -78,8 +79,9 @@ def read_samples(path: PathLike) -> Samples:
     if not is_samples_file(path):
         raise LabelError(f"{path}: is not a file of samples. Make one with bdgf sample.")
     try:
-        points = pyogrio.read_dataframe(path, layer=POINTS, on_invalid="ignore")
-        table = pyogrio.read_dataframe(path, layer=LEGEND)
+        name = plain_name(path)
+        points = pyogrio.read_dataframe(name, layer=POINTS, on_invalid="ignore")
+        table = pyogrio.read_dataframe(name, layer=LEGEND)
         about = json_object(table.loc[table["code"] == 0, "about"].iloc[0])
         legend = Legend.from_json(json.dumps(_legend_rows(table)))
         grid, split = Grid.from_dict(about["grid"]), _split(about["split"])
@@ -96,6 +98,8 @@ def read_samples(path: PathLike) -> Samples:
 def is_samples_file(path: PathLike) -> bool:
     """Whether a file looks like one of :func:`write_samples`; LabelError if it may not be read."""
     try:
+        if not Path(path).is_file():  # a pipe would be waited for
+            return False
         with Path(path).open("rb") as file:
             if not file.read(16).startswith(b"SQLite format 3"):
                 return False
@@ -119,7 +123,7 @@ def _write_points(samples: Samples, path: Path) -> None:
         "col": samples.cols,
     }
     points = geopandas.GeoDataFrame(columns, geometry=shapely.points(x, y), crs=samples.grid.crs.to_wkt())
-    pyogrio.write_dataframe(points, path, layer=POINTS, driver="GPKG")
+    pyogrio.write_dataframe(points, plain_name(path), layer=POINTS, driver="GPKG")
 
 
 def _write_legend(samples: Samples, path: Path) -> None:
@@ -141,7 +145,7 @@ def _write_legend(samples: Samples, path: Path) -> None:
         for e in samples.legend.entries
     ]
     rows.insert(0, {"code": 0, "name": "no data", "value": "", "color": "#ffffff", "about": json.dumps(about)})
-    pyogrio.write_dataframe(pandas.DataFrame(rows), path, layer=LEGEND, driver="GPKG", append=True)
+    pyogrio.write_dataframe(pandas.DataFrame(rows), plain_name(path), layer=LEGEND, driver="GPKG", append=True)
 
 
 def _legend_rows(table: DataFrame) -> list[dict[str, Any]]:

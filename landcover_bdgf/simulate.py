@@ -23,8 +23,9 @@ from scipy.ndimage import gaussian_filter
 from scipy.spatial import cKDTree
 from shapely.geometry import box
 
+from landcover_bdgf.errors import OutputError
 from landcover_bdgf.raster import Grid, RasterProfile, atomic_output, write_raster
-from landcover_bdgf.vector import undated
+from landcover_bdgf.vector import plain_name, undated
 
 BANDS = ("B02", "B03", "B04", "B05", "B06", "B07", "B08", "B8A", "B11", "B12")
 #        blue   green  red    red edge ......  near infrared  short-wave
@@ -188,7 +189,7 @@ def write_scene(scene: Scene, folder: Path, *, overwrite: bool = False, seed: in
     sar = RasterProfile("float32", 2, band_names=("VV", "VH"), overviews="average", tags={"SIMULATED": "by formula"})
     _write(files.sar, shifted, (10 * np.log10(moved)).astype(np.float32), sar, overwrite)
     with atomic_output(files.labels, overwrite=overwrite) as temporary, undated():
-        label_polygons(scene, seed=seed).to_file(temporary, driver="GPKG", layer="labels")
+        label_polygons(scene, seed=seed).to_file(plain_name(temporary, OutputError), driver="GPKG", layer="labels")
     return files
 
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 import codecs
 import difflib
 import json
+import os
+import re
 import struct
 import warnings
 from collections.abc import Iterable, Iterator
@@ -16,7 +18,7 @@ import pyogrio
 from pyogrio.errors import DataLayerError, DataSourceError
 from pyproj.exceptions import CRSError
 
-from landcover_bdgf.errors import LabelError, SettingsError, opening
+from landcover_bdgf.errors import BdgfError, LabelError, SettingsError, opening
 from landcover_bdgf.gdal import VECTOR_DRIVERS
 from landcover_bdgf.raster import PathLike
 
@@ -26,6 +28,22 @@ if TYPE_CHECKING:
 _SHAPEFILE, _SQLITE = b"\x00\x00\x27\x0a", b"SQLite format 3\x00"
 _OTHER_FORMATS = (b"gdal_streamed_alg", b"<OGRVRT")  # that GDAL finds in what begins like JSON
 _SHOWN_NAMES = 20
+_TAKEN_APART = re.compile(r"[!;?]|\.(zip|shz)$", re.IGNORECASE)  # by pyogrio: archives, what follows an address
+
+
+def plain_name(path: PathLike, kind: type[BdgfError] = LabelError) -> str:
+    """The name of a vector file for pyogrio, which looks for archives and addresses in names and may open another file.
+
+    Raises
+    ------
+    BdgfError
+        Of that kind: the name would be taken apart.
+    """
+    os.fspath(path).encode()  # as pyogrio would, of another name
+    name = os.fspath(path) if os.path.isabs(path) else os.path.join(".", path)  # no scheme can stand before ./
+    if found := _TAKEN_APART.search(name):
+        raise kind(f"{path}: has a name with {found[0]}, which is taken for an archive or an address. Rename it.")
+    return name.replace("//", "/", 1) if name.startswith("//") and os.name == "posix" else name
 
 
 @contextmanager
@@ -61,12 +79,12 @@ def read_features(path: PathLike, *, layer: str | None = None, encoding: str | N
     _check_encoding(encoding)
     _check_file(path)
     try:
-        layer = _layer(path, layer)
+        name, layer = plain_name(path), _layer(path, layer)
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # about M values and the like, which do not matter here
             _check_driver(path, layer)
             # a geometry that cannot be one is none: it is skipped and counted
-            features = pyogrio.read_dataframe(path, layer=layer, encoding=encoding, on_invalid="ignore")
+            features = pyogrio.read_dataframe(name, layer=layer, encoding=encoding, on_invalid="ignore")
     except (DataSourceError, DataLayerError) as error:
         raise LabelError(f"{path}: cannot be read, {error}. Copy all files of the labels again.") from error
     except (CRSError, UnboundLocalError) as error:  # the latter is pyogrio's, of a CRS that GDAL cannot write down
@@ -96,7 +114,7 @@ def check_name(path: PathLike, what: str, name: str, names: Iterable[str]) -> No
 
 def layers_of(path: PathLike) -> dict[str, str | None]:
     """Names of the layers of a vector file with their types of geometry, None for tables."""
-    return {str(name): geometry for name, geometry in pyogrio.list_layers(path)}
+    return {str(name): geometry for name, geometry in pyogrio.list_layers(plain_name(path))}
 
 
 def _check_encoding(encoding: str | None) -> None:
@@ -163,6 +181,9 @@ def _check_shapefile(path: Path) -> None:
         raise LabelError(f"{path}: its .dbf, which holds the classes, is missing. Copy all files of the Shapefile.")
     if not any(path.with_suffix(suffix).exists() for suffix in (".shx", ".SHX")):
         raise LabelError(f"{path}: its .shx is missing. Copy all files of the Shapefile.")
+    for file in path.parent.iterdir():
+        if file.stem == path.stem and (file.exists() or file.is_symlink()) and not file.is_file():
+            raise LabelError(f"{file}: is not a regular file. Copy all files of the Shapefile.")
     for suffix in (".shx", ".prj", ".cpg"):  # GDAL goes on without those that may not be read
         with suppress(FileNotFoundError):
             path.with_suffix(suffix).open("rb").close()
@@ -192,7 +213,7 @@ def _bytes(path: Path, offset: int, length: int) -> bytes:
 
 
 def _check_driver(path: Path, layer: str) -> None:
-    driver = pyogrio.read_info(path, layer=layer)["driver"]
+    driver = pyogrio.read_info(plain_name(path), layer=layer)["driver"]
     if driver not in VECTOR_DRIVERS:
         raise LabelError(f"{path}: is {driver}. Give a Shapefile (.shp), GeoPackage or GeoJSON.")
 

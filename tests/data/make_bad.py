@@ -13,6 +13,7 @@ import pickle
 import shutil
 import struct
 import sys
+import zipfile
 import zlib
 from collections.abc import Callable
 from pathlib import Path
@@ -450,6 +451,24 @@ def link(to: str, target: str) -> Make:
 def fifo(folder: Path) -> None:
     """A pipe that nobody writes to."""
     os.mkfifo(folder / "bad.tif")
+
+
+def pipe(name: str) -> Make:
+    """A pipe that nobody writes to, in the place of a file."""
+
+    def make(folder: Path) -> None:
+        (folder / name).unlink(missing_ok=True)
+        os.mkfifo(folder / name)
+
+    return make
+
+
+def zip_in_sqlite(folder: Path) -> None:
+    """A ZIP of labels behind what a GeoPackage begins with: pyogrio looks into it, if it is called so."""
+    frame = gpd.read_file(folder / "labels.gpkg").to_crs(4326)
+    with zipfile.ZipFile(folder / "in.zip", "w") as archive:
+        archive.writestr("a.geojson", frame.to_json())
+    (folder / "bad.zip").write_bytes(b"SQLite format 3\0".ljust(100, b"\0") + (folder / "in.zip").read_bytes())
 
 
 # Checkpoints
