@@ -48,9 +48,9 @@ def write_samples(samples: Samples, path: PathLike, *, overwrite: bool = False) 
     OutputError
         As :func:`~landcover_bdgf.output.atomic_output`.
     """
-    plain_name(path, OutputError)
     for output in (path, record_path(path)):
         check_output(output, overwrite=overwrite)
+    plain_name(path, OutputError)
     with atomic_output(path, overwrite=overwrite) as draft:
         try:
             with undated():

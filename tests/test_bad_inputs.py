@@ -176,7 +176,7 @@ CASES = [
       for name, mark in (("a!b.gpkg", "!"), ("b.gpkg;a", ";"), ("a?b.gpkg", "?"), ("a.gpkg.ZIP", ".ZIP"))],
     Case("an archive in a GeoPackage", bad.zip_in_sqlite, f"{LABELLED} bad.zip", 4, "bad.zip: has a name with .zip, which is taken for an archive or an address. Rename it."),
     Case("samples to a name with !", bad.content(b"mine", "out.gpkg"), "sample msi.tif sar.tif --labels labels.gpkg --field class -o new!out.gpkg", 6, "new!out.gpkg: has a name with !, which is taken for an archive or an address. Rename it."),
-    Case("a job to a name with !", bad.nothing, "map msi.tif sar.tif --labels labels.gpkg --field class -o new!out.tif", 6, "new!out_steps/samples.gpkg: has a name with !, which is taken for an archive or an address. Rename it."),
+    Case("a job to a name with !", bad.nothing, "map msi.tif sar.tif --labels labels.gpkg --field class --overwrite -o new!out.tif", 6, "new!out_steps/samples.gpkg: has a name with !, which is taken for an archive or an address. Rename it."),
     Case("labels that are a pipe", bad.pipe("bad.gpkg"), f"{LABELLED} bad.gpkg", 4, "bad.gpkg: is not a file. Name a Shapefile (.shp), GeoPackage or GeoJSON."),
     *[Case(f"a pipe for a {suffix}", bad.shapefile(bad.pipe(f"bad{suffix}")), f"{LABELLED} bad.shp", 4, f"bad{suffix}: is not a regular file. Copy all files of the Shapefile.") for suffix in (".dbf", ".shx", ".prj", ".cpg", ".qix")],
     Case("labels in a folder", lambda f: (f / "bad.shp").mkdir(), f"{LABELLED} bad.shp", 4, "bad.shp: is not a file. Name a Shapefile (.shp), GeoPackage or GeoJSON."),
