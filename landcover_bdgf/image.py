@@ -34,7 +34,7 @@ from landcover_bdgf.pixels import (
     Bools,
     Convert,
     Float32s,
-    fill_value,
+    bands_with_data,
     infinite_values,
     is_mask,
     read_over_border,
@@ -109,7 +109,7 @@ class Image:
         Raises
         ------
         RasterError
-            If a file is damaged.
+            If a file is damaged, or a value stands for no data in it and is not named so.
         """
         values, valid = self.read_bands(window, grid, convert=convert)
         jointly = np.asarray(valid.all(axis=0))
@@ -151,21 +151,6 @@ class Image:
                 found += infinite_values(self._open[bands[0].path], bands, window)
                 total += len(bands) * window.height * window.width
         return found / max(total, 1)
-
-    def check_fill(self) -> None:
-        """Refuse a file in which a value stands for no data and is not named so, by windows spread over it.
-
-        Raises
-        ------
-        RasterError
-        """
-        for bands in _by_file(self.bands):
-            for window in bands[0].grid.spread_windows(128):
-                if (value := fill_value(self._open[bands[0].path], bands, window)) is not None:
-                    raise RasterError(
-                        f"{bands[0].path}: has pixels of {value:g} in all bands, which its nodata does not say. "
-                        f"Say so: gdal_edit.py -a_nodata {value:g}"
-                    )
 
     def check_unchanged(self) -> None:
         """Refuse to make something of files that were replaced or written to since they were opened.
@@ -321,8 +306,7 @@ def _still_empty(image: Image, suspects: tuple[Band, ...], windows: Iterable[Win
     for window in windows:
         if not suspects:
             break
-        _, valid = read_values(image._open[suspects[0].path], suspects, window, None)
-        found = np.asarray(valid.any(axis=(1, 2)))
+        found = bands_with_data(image._open[suspects[0].path], suspects, window)
         suspects = tuple(band for band, has_data in zip(suspects, found, strict=True) if not has_data)
     return suspects
 

@@ -88,9 +88,27 @@ def read_values(
     Raises
     ------
     RasterError
-        If the file is damaged there.
+        If the file is damaged there, or has a fill that its nodata does not say.
     """
     raw, valid = _read_raw(dataset, bands, window)
+    _check_fill(bands, raw, valid)
+    return _valid_values(bands, raw, valid, convert)
+
+
+def bands_with_data(dataset: DatasetReader, bands: Sequence[Band], window: Window) -> Bools:
+    """Which of some bands of a file have a valid value in a window, (bands,)."""
+    raw, valid = _read_raw(dataset, bands, window)
+    return np.asarray(_valid_values(bands, raw, valid, None)[1].any(axis=(1, 2)))
+
+
+def number_text(value: np.generic) -> str:
+    """A raw value as short as its type allows, to be typed as nodata: -9999, -3.4028235e+38."""
+    return str(value).removesuffix(".0")
+
+
+def _valid_values(
+    bands: Sequence[Band], raw: NDArray[Any], valid: Bools, convert: Convert | None
+) -> tuple[Float32s, Bools]:
     values = raw if raw.dtype == np.float32 else np.empty(raw.shape, np.float32)
     for at, band in enumerate(bands):  # one by one: of hundreds of bands, a second copy is felt
         values[at] = _physical(np.where(valid[at], raw[at], 0), band, convert)
@@ -105,15 +123,26 @@ def infinite_values(dataset: DatasetReader, bands: Sequence[Band], window: Windo
     return int(np.isinf(raw).sum())
 
 
-def fill_value(dataset: DatasetReader, bands: Sequence[Band], window: Window) -> float | None:
-    """A raw value that no measurement has, in all bands of one pixel, which nodata does not name; None without."""
-    raw, valid = _read_raw(dataset, bands, window)
-    if np.iscomplexobj(raw):
-        return None
-    pixels = raw[:, valid.all(axis=0)].astype(np.float64, copy=False)
-    same = (pixels == pixels[0]).all(axis=0)
-    fills = pixels[0, same & ((pixels[0] <= LEAST_RAW) | (np.abs(pixels[0]) >= MOST_RAW))]
-    return float(fills[0]) if fills.size else None
+def _check_fill(bands: Sequence[Band], raw: NDArray[Any], valid: Bools) -> None:
+    """Refuse a raw value that no measurement has, in all bands of one pixel, which nodata does not name."""
+    kind = raw.dtype.kind
+    if kind not in "if":  # what is complex has no such fill, what is unsigned cannot
+        return
+    first = raw[0]
+    found = first <= LEAST_RAW
+    if kind == "f":
+        found |= first >= MOST_RAW
+    found &= valid[0]
+    if not found.any():  # nearly always: the other bands are not looked at
+        return
+    pixels = raw[:, found]
+    filled = (valid[:, found] & (pixels == pixels[0])).all(axis=0)
+    if filled.any():
+        value = number_text(pixels[0, filled][0])
+        raise RasterError(
+            f"{bands[0].path}: has pixels of {value} in all bands, which its nodata does not say. "
+            f"Say so: gdal_edit.py -a_nodata {value}"
+        )
 
 
 def is_mask(dataset: DatasetReader, band: Band) -> bool:

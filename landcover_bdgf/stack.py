@@ -280,8 +280,6 @@ def align(hsi: Source, sar: Source, *, settings: AlignSettings | None = None) ->
             (sar, settings.sar_crs, "--sar-crs", True),
         )
     )
-    for image in (spectral, radar):
-        image.check_fill()
     check_order(spectral, radar)
     check_overlap(spectral, radar)
     warn_of_dates(spectral, radar)

@@ -116,6 +116,14 @@ def test_a_fill_that_nodata_does_not_name_is_refused(pair, where, fill):
     pair(sar, spectral=spectral)
 
 
+def test_a_fill_between_the_windows_that_are_looked_at_first_is_refused_where_it_is_read(pair):
+    spectral = RNG.integers(100, 3000, (2, 900, 900)).astype("float32")
+    sar = RNG.gamma(4, 0.05, spectral.shape).astype("float32")
+    spectral[:, 200:230, 200:230] = np.finfo("float32").min
+    with pytest.raises(RasterError, match=r"hsi\.tif: has pixels of -3\.4028235e\+38 in all .*nodata -3\.4028235e\+38"):
+        whole(pair(sar, spectral=spectral))
+
+
 def test_zeros_are_warned_of_in_db_and_behind_a_scale_too(pair, write_tif, caplog):
     db = 10 * np.log10(POWER)
     db[:, :10] = 0
