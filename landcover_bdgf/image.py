@@ -139,6 +139,10 @@ class Image:
         row, col = offset[0] + window.row_off, offset[1] + window.col_off
         return read_over_border(read, source, Window(col, row, window.width, window.height), len(bands))
 
+    def as_stored(self) -> Image:
+        """The same, of raw values instead of physical ones."""
+        return replace(self, bands=tuple(replace(band, scale=1.0, offset=0.0) for band in self.bands))
+
     def block_bytes(self) -> int:
         """Bytes of the largest block of its files: what must be decoded whole to read one pixel."""
         return max(block_bytes(self._open[bands[0].path]) for bands in _by_file(self.bands))

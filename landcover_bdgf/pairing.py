@@ -18,6 +18,7 @@ from landcover_bdgf.dates import date_of
 from landcover_bdgf.errors import RasterError
 from landcover_bdgf.grid import Bounds, Grid
 from landcover_bdgf.image import Image
+from landcover_bdgf.pixels import number_text
 from landcover_bdgf.resample import resolution_ratio
 
 log = logging.getLogger("landcover_bdgf")
@@ -35,6 +36,7 @@ SIGNED_SHARE = (0.25, 0.75)  # of a real or an imaginary part, negative
 LEAST_DB = -60  # the median of no SAR image
 MOST_NEGATIVE = 0.5  # of power
 DB_SPREAD = (3, 60)  # of nine tenths of the values
+FILL_SHARE = 0.005  # of pixels with one value in all bands, from which it is no accident
 
 
 def check_order(spectral: Image, sar: Image) -> None:
@@ -215,22 +217,27 @@ def warn_of_spectral_content(spectral: Image, pixels: NDArray[np.float32], offse
         )
 
 
-def warn_of_zeros(image: Image, zero: NDArray[np.bool_]) -> None:
-    """Warn of pixels that are 0 in all bands, as outside the swath, where nodata is something else or not said.
+def warn_of_fills(image: Image, raw: NDArray[np.float32]) -> None:
+    """Warn of pixels that are 0, or the least or the greatest value, in all bands: nodata, perhaps, not said.
+
+    Zeros lie outside the swath; 65535, 32767, -999 or -99 dB are what other writers put there.
 
     Parameters
     ----------
     image : Image
-    zero : (bands, n)
-        Of a sample of valid pixels, which values are 0.
+    raw : (bands, n)
+        A sample of valid pixels, as they are in the file; n > 0.
     """
-    if share := float(zero.all(axis=0).mean()):
-        log.warning(
-            "%s: about %.2g %% of its pixels are 0 in all bands, which its nodata does not say; they become classes. "
-            "If nothing was measured there: gdal_edit.py -a_nodata 0",
-            image.paths[0],
-            100 * share,
-        )
+    for value in dict.fromkeys((np.float32(0), raw.min(), raw.max())):
+        share = float((raw == value).all(axis=0).mean())
+        suspect = share > 0 if value == 0 else len(raw) > 1 and FILL_SHARE <= share < 1
+        if suspect:
+            text = number_text(value)
+            log.warning(
+                "%s: about %.2g %% of its pixels are %s in all bands, which its nodata does not say; they become "
+                "classes. If nothing was measured there: gdal_edit.py -a_nodata %s",
+                image.paths[0], 100 * share, text, text,
+            )  # fmt: skip
 
 
 def _visible_reflectance(spectral: Image) -> list[int]:

@@ -26,8 +26,8 @@ from landcover_bdgf.pairing import (
     sar_unit,
     signed_channels,
     warn_of_dates,
+    warn_of_fills,
     warn_of_spectral_content,
-    warn_of_zeros,
 )
 from landcover_bdgf.provenance import content_sha256, record, record_path, write_record
 from landcover_bdgf.raster import PathLike, RasterProfile, check_output, write_raster
@@ -315,8 +315,12 @@ def _with_unit(stack: Stack, settings: AlignSettings) -> Stack:
 
 def _check_content(stack: Stack) -> None:
     """Refuse a scene without one valid pixel; warn of one with few, and of odd spectral values."""
+    stored = replace(
+        stack, spectral=stack.spectral.as_stored(), sar=stack.sar.as_stored(), sar_unit="signed",
+        signed_names=stack.sar.names, spectral_offset=0.0,
+    )  # fmt: skip
     shares, parts, radar = [], [], []
-    for tile in map(stack.read, stack.grid.spread_windows(128)):
+    for tile in map(stored.read, stack.grid.spread_windows(128)):
         shares.append(tile.valid.mean())
         parts.append(tile.spectral[:, tile.valid][:, ::CHECKED_EVERY])
         radar.append(tile.sar[:, tile.valid][:, ::CHECKED_EVERY])
@@ -333,23 +337,13 @@ def _check_content(stack: Stack) -> None:
     for image in (stack.spectral, stack.sar):
         if infinite := image.infinite_share():
             log.warning("%s: %.2g %% of its values are infinite, taken as no data.", image.paths[0], 100 * infinite)
-    pixels = np.concatenate(parts, axis=1)
-    if pixels.size:
+    raw = np.concatenate(parts, axis=1)
+    if raw.size:
+        scales, offsets = np.array([(band.scale, band.offset) for band in stack.spectral.bands]).T[:, :, None]
+        pixels = (raw * scales + offsets + stack.spectral_offset).astype(np.float32)
         warn_of_spectral_content(stack.spectral, pixels, stack.spectral_offset)
-        zero = _offsets(stack.spectral).astype(np.float32) + np.float32(stack.spectral_offset)
-        warn_of_zeros(stack.spectral, pixels == zero)
-        warn_of_zeros(stack.sar, np.concatenate(radar, axis=1) == _zero_sar(stack))
-
-
-def _offsets(image: Image) -> NDArray[np.float64]:
-    return np.array([[band.offset] for band in image.bands])
-
-
-def _zero_sar(stack: Stack) -> NDArray[np.float32]:
-    """What a 0 in the files is in tiles, (R, 1)."""
-    zero = power_of_db(_offsets(stack.sar)) if stack.sar_unit == "db" else _offsets(stack.sar)
-    signed = np.isin(stack.sar.names, stack.signed_names)[:, None]
-    return np.where(signed, zero, np.maximum(zero, POWER_FLOOR)).astype(np.float32)
+        warn_of_fills(stack.spectral, raw)
+        warn_of_fills(stack.sar, np.concatenate(radar, axis=1))
 
 
 def _with_shift(stack: Stack, settings: AlignSettings) -> Stack:

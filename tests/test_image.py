@@ -70,30 +70,6 @@ def test_float32_nodata_is_recognised_though_written_with_more_digits(write_tif)
     np.testing.assert_array_equal(valid, [[True, False]])
 
 
-@pytest.mark.parametrize("dtype", ["int16", "float64"])
-def test_a_fill_that_nodata_does_not_name_is_refused_in_one_file_of_many(write_tif, dtype):
-    pixels = np.full((4, 5), 7, dtype)
-    filled = pixels.copy()
-    filled[2, 3] = -9999
-    paths = write_tif("x/B1.tif", pixels), write_tif("x/B2.tif", filled)
-    image = open_image(paths)
-    image.read(Window(0, 0, 5, 2))
-    with pytest.raises(
-        RasterError, match=r"B2\.tif: has pixels of -9999 in all bands, .* gdal_edit\.py -a_nodata -9999"
-    ):
-        whole(image)
-    both = write_tif("both.tif", np.stack([pixels, filled]))
-    assert whole(open_image(both))[1].all()  # in one band of two: an outlier
-
-
-def test_a_fill_where_another_band_has_no_data_is_none(write_tif):
-    pixels = np.full((2, 4, 5), 7, "float32")
-    pixels[:, 3] = [[-9999], [np.nan]]
-    _, valid = whole(open_image(write_tif("a.tif", pixels)))
-    assert valid[:3].all()
-    assert not valid[3].any()
-
-
 def test_scale_and_offset_give_physical_values(write_tif):
     path = write_tif("a.tif", np.array([[100, 200, 0]], "int16"), nodata=0)
     with rasterio.open(path, "r+") as file:

@@ -104,51 +104,6 @@ def test_db_times_a_factor_is_refused(pair):
         pair((1000 * np.log10(POWER)).astype("int16"))
 
 
-@pytest.mark.parametrize("where", ["hsi.tif", "sar.tif"])
-@pytest.mark.parametrize("fill", [-9999, float(np.finfo("float32").min), 1e38])
-def test_a_fill_that_nodata_does_not_name_is_refused(pair, where, fill):
-    spectral, sar = REFLECTANCE.astype("float32"), POWER.copy()
-    (spectral if where == "hsi.tif" else sar)[:, :10] = fill
-    with pytest.raises(RasterError, match=rf"{where}: has pixels of .* in all bands, which its nodata does not say"):
-        pair(sar, spectral=spectral)
-    spectral[:, :10], sar[:, :10] = 5, 5
-    (spectral if where == "hsi.tif" else sar)[0, 12] = -9999  # in one band: an outlier
-    pair(sar, spectral=spectral)
-
-
-def test_a_fill_between_the_windows_that_are_looked_at_first_is_refused_where_it_is_read(pair):
-    spectral = RNG.integers(100, 3000, (2, 900, 900)).astype("float32")
-    sar = RNG.gamma(4, 0.05, spectral.shape).astype("float32")
-    spectral[:, 200:230, 200:230] = np.finfo("float32").min
-    with pytest.raises(RasterError, match=r"hsi\.tif: has pixels of -3\.4028235e\+38 in all .*nodata -3\.4028235e\+38"):
-        whole(pair(sar, spectral=spectral))
-
-
-def test_zeros_are_warned_of_in_db_and_behind_a_scale_too(pair, write_tif, caplog):
-    db = 10 * np.log10(POWER)
-    db[:, :10] = 0
-    pair(db)
-    assert "sar.tif: about 26 % of its pixels are 0 in all bands" in caplog.text
-    caplog.clear()
-    hsi = REFLECTANCE.copy()
-    hsi[:, :10] = 0
-    path = write_tif("scaled.tif", hsi)
-    with rasterio.open(path, "r+") as file:
-        file.scales, file.offsets = [1e-4] * 4, [-0.1] * 4
-    align(path, write_tif("sar.tif", POWER))
-    assert "scaled.tif: about 26 % of its pixels are 0 in all bands" in caplog.text
-
-
-@pytest.mark.parametrize("where", ["hsi.tif", "sar.tif"])
-def test_pixels_that_are_0_in_all_bands_are_warned_of(pair, where, caplog):
-    spectral, sar = REFLECTANCE.copy(), POWER.copy()
-    (spectral if where == "hsi.tif" else sar)[:, :10] = 0
-    spectral[0, 10:] = 0  # one band of many is no reason
-    pair(sar, spectral=spectral)
-    assert f"{where}: about 26 % of its pixels are 0 in all bands" in caplog.text
-    assert caplog.text.count("are 0 in all bands") == 1
-
-
 def test_power_of_zero_or_less_is_floored_and_counted(pair, caplog):
     caplog.set_level("INFO")
     sar = POWER.copy()

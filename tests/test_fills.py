@@ -1,0 +1,122 @@
+"""Values that stand for no data where nodata does not say so: refused where it is certain, else warned of."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import rasterio
+
+from landcover_bdgf.errors import RasterError
+from landcover_bdgf.image import open_image
+from landcover_bdgf.raster import Window
+from landcover_bdgf.stack import align
+
+RNG = np.random.default_rng(0)
+REFLECTANCE = RNG.integers(100, 3000, (4, 40, 50)).astype("int16")
+POWER = RNG.gamma(4, 0.05, (2, 40, 50)).astype("float32")
+
+
+@pytest.fixture
+def pair(write_tif):
+    """A function that writes a spectral and a SAR image, and aligns them."""
+    return lambda sar=POWER, spectral=REFLECTANCE: align(write_tif("hsi.tif", spectral), write_tif("sar.tif", sar))
+
+
+@pytest.mark.parametrize("dtype", ["int16", "float64"])
+def test_a_fill_that_nodata_does_not_name_is_refused_in_one_file_of_many(write_tif, dtype):
+    pixels = np.full((4, 5), 7, dtype)
+    filled = pixels.copy()
+    filled[2, 3] = -9999
+    paths = write_tif("x/B1.tif", pixels), write_tif("x/B2.tif", filled)
+    image = open_image(paths)
+    image.read(Window(0, 0, 5, 2))
+    with pytest.raises(
+        RasterError, match=r"B2\.tif: has pixels of -9999 in all bands, .* gdal_edit\.py -a_nodata -9999"
+    ):
+        image.read(Window(0, 0, 5, 4))
+    both = write_tif("both.tif", np.stack([pixels, filled]))
+    assert open_image(both).read(Window(0, 0, 5, 4))[1].all()  # in one band of two: an outlier
+
+
+def test_a_fill_where_another_band_has_no_data_is_none(write_tif):
+    pixels = np.full((2, 4, 5), 7, "float32")
+    pixels[:, 3] = [[-9999], [np.nan]]
+    _, valid = open_image(write_tif("a.tif", pixels)).read(Window(0, 0, 5, 4))
+    assert valid[:3].all()
+    assert not valid[3].any()
+
+
+@pytest.mark.parametrize("where", ["hsi.tif", "sar.tif"])
+@pytest.mark.parametrize("fill", [-9999, float(np.finfo("float32").min), 1e38])
+def test_a_fill_that_nodata_does_not_name_is_refused(pair, where, fill):
+    spectral, sar = REFLECTANCE.astype("float32"), POWER.copy()
+    (spectral if where == "hsi.tif" else sar)[:, :10] = fill
+    with pytest.raises(RasterError, match=rf"{where}: has pixels of .* in all bands, which its nodata does not say"):
+        pair(sar, spectral=spectral)
+    spectral[:, :10], sar[:, :10] = 5, 5
+    (spectral if where == "hsi.tif" else sar)[0, 12] = -9999  # in one band: an outlier
+    pair(sar, spectral=spectral)
+
+
+def test_a_fill_between_the_windows_that_are_looked_at_first_is_refused_where_it_is_read(pair):
+    spectral = RNG.integers(100, 3000, (2, 900, 900)).astype("float32")
+    sar = RNG.gamma(4, 0.05, spectral.shape).astype("float32")
+    spectral[:, 200:230, 200:230] = np.finfo("float32").min
+    with pytest.raises(RasterError, match=r"hsi\.tif: has pixels of -3\.4028235e\+38 in all .*nodata -3\.4028235e\+38"):
+        pair(sar, spectral=spectral).read(Window(0, 0, 900, 900))
+
+
+def test_zeros_are_warned_of_in_db_and_behind_a_scale_too(pair, write_tif, caplog):
+    db = 10 * np.log10(POWER)
+    db[:, :10] = 0
+    pair(db)
+    assert "sar.tif: about 26 % of its pixels are 0 in all bands" in caplog.text
+    caplog.clear()
+    hsi = REFLECTANCE.copy()
+    hsi[:, :10] = 0
+    path = write_tif("scaled.tif", hsi)
+    with rasterio.open(path, "r+") as file:
+        file.scales, file.offsets = [1e-4] * 4, [-0.1] * 4
+    align(path, write_tif("sar.tif", POWER))
+    assert "scaled.tif: about 26 % of its pixels are 0 in all bands" in caplog.text
+
+
+@pytest.mark.parametrize("where", ["hsi.tif", "sar.tif"])
+def test_pixels_that_are_0_in_all_bands_are_warned_of(pair, where, caplog):
+    spectral, sar = REFLECTANCE.copy(), POWER.copy()
+    (spectral if where == "hsi.tif" else sar)[:, :10] = 0
+    spectral[0, 10:] = 0  # one band of many is no reason
+    pair(sar, spectral=spectral)
+    assert f"{where}: about 26 % of its pixels are 0 in all bands" in caplog.text
+    assert caplog.text.count("are 0 in all bands") == 1
+
+
+@pytest.mark.parametrize(
+    ("where", "dtype", "fill", "said"),
+    [
+        ("hsi.tif", "uint16", 65535, "65535"),
+        ("hsi.tif", "int16", 32767, "32767"),
+        ("hsi.tif", "float64", -999.9, "-999.9"),
+        ("sar.tif", "float32", -99, "-99"),
+        ("sar.tif", "float32", -999, "-999"),
+    ],
+)
+def test_a_value_at_either_end_that_many_pixels_have_in_all_bands_is_warned_of(pair, caplog, where, dtype, fill, said):
+    images = {"hsi.tif": REFLECTANCE.astype("float64"), "sar.tif": 10 * np.log10(POWER)}
+    images[where][:, :10] = fill
+    images[where] = images[where].astype(dtype)
+    pair(images["sar.tif"], spectral=images["hsi.tif"])
+    assert (
+        f"{where}: about 26 % of its pixels are {said} in all bands, which its nodata does not say; they become "
+        f"classes. If nothing was measured there: gdal_edit.py -a_nodata {said}"
+    ) in caplog.text
+    assert caplog.text.count("in all bands") == 1
+
+
+def test_extremes_of_few_pixels_or_of_one_band_are_not_warned_of(pair, caplog):
+    spectral, sar = np.tile(REFLECTANCE, (1, 5, 5)), np.tile(POWER[:1], (1, 5, 5))
+    spectral[:, 0, :20] = 32767
+    spectral[:3, 10:] = -500
+    sar[:, :10] = 9  # clipped, and of one band there is nothing to compare with
+    pair(sar, spectral=spectral)
+    assert "in all bands" not in caplog.text
