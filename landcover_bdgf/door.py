@@ -6,6 +6,7 @@ later, or never. Limits are far above any scene, and far below what stops a mach
 
 from __future__ import annotations
 
+import logging
 import math
 import struct
 from collections.abc import Iterator
@@ -18,12 +19,17 @@ from rasterio.io import DatasetReader
 
 from landcover_bdgf.errors import RasterError
 
+log = logging.getLogger("landcover_bdgf")
+
 MAX_SIDE_PX = 1_000_000
 MAX_BANDS = 4096
 MAX_BLOCK_BYTES = 1 << 30  # what must be decoded whole to read one pixel
 # No codec of ordinary use packs tighter; Deflate reaches 1032. Below the least size nobody is hurt.
 MAX_PACKED, LEAST_PACKED_BYTES = 1100, 1 << 28
 MOST_BLOCKS = 200_000  # that are looked at, evenly spread, of files with more
+
+MOST_AUX_BYTES = 1 << 20  # that are looked at, of an .aux.xml
+_AUX_SAYS = {b"<SRS": "CRS", b"<NoDataValue": "nodata", b"<Scale>": "scale", b"<Offset>": "offset"}
 
 _MAGIC = {
     b"II*\x00": "GTiff", b"MM\x00*": "GTiff", b"II+\x00": "GTiff", b"MM\x00+": "GTiff",
@@ -54,9 +60,22 @@ def raster_driver(path: Path) -> str:
         raise RasterError(f"{path}: is not a GeoTIFF, ENVI or JPEG 2000 file. Convert it with gdal_translate.")
     if driver == "JP2OpenJPEG":
         _check_jpeg_2000(path)
-    if driver == "ENVI" and (mask := Path(f"{path}.msk")).exists():
-        raise RasterError(f"{path}: {mask.name} beside it would replace its nodata. Remove it, or write nodata values.")
+    _check_no_mask(path, driver)
     return driver
+
+
+def _check_no_mask(path: Path, driver: str) -> None:
+    """Refuse a mask beside a raster: of ENVI it would be read, of other formats it is not, and clouds become land."""
+    masks = [mask for suffix in ("msk", "MSK") if (mask := Path(f"{path}.{suffix}")).exists()]
+    if masks and driver == "ENVI":
+        raise RasterError(
+            f"{path}: {masks[0].name} beside it would replace its nodata. Remove it, or write nodata values."
+        )
+    if masks:
+        raise RasterError(
+            f"{path}: has its mask in {masks[0].name} beside it, which is not read. Write it inside: gdal_translate "
+            f"--config GDAL_TIFF_INTERNAL_MASK YES; or as nodata: gdalwarp -dstnodata. Remove it if it is another's."
+        )
 
 
 def envi_header(path: Path) -> Path | None:
@@ -109,6 +128,24 @@ def unread(dataset: DatasetReader) -> str:
     candidates = [Path(f"{path}.aux.xml"), *(path.with_suffix(suffix) for suffix in (".tfw", ".tifw", ".wld", ".prj"))]
     beside = [candidate.name for candidate in candidates if candidate.exists()]
     return f" in itself; {', '.join(beside)} beside it is not read, as it may be another's" if beside else ""
+
+
+def warn_of_aux_xml(path: Path) -> None:
+    """Warn of an ``.aux.xml`` beside a raster that says more of it than names and statistics: it is not read."""
+    aux = Path(f"{path}.aux.xml")
+    try:
+        if not aux.is_file():  # a pipe would never end
+            return
+        with aux.open("rb") as file:
+            text = file.read(MOST_AUX_BYTES)
+    except OSError:  # it has no say anyway
+        return
+    if found := [word for tag, word in _AUX_SAYS.items() if tag in text]:
+        log.warning(
+            "%s: %s beside it tells its %s, which is not read. If it is right, write it into the file: gdal_edit.py, "
+            "or gdal_translate to a new one.",
+            path, aux.name, ", ".join(found),
+        )  # fmt: skip
 
 
 def check_proportions(dataset: DatasetReader, name: str, size: int | None = None) -> None:

@@ -27,7 +27,7 @@ from rasterio.errors import NotGeoreferencedWarning, RasterioError
 from rasterio.io import DatasetReader, DatasetWriter
 from rasterio.windows import Window
 
-from landcover_bdgf.door import check_proportions, check_whole, raster_driver, unread
+from landcover_bdgf.door import check_proportions, check_whole, raster_driver, unread, warn_of_aux_xml
 from landcover_bdgf.errors import OutputError, RasterError, opening
 from landcover_bdgf.gcps import placed_by_points
 from landcover_bdgf.gdal import RASTER_DRIVERS, alone, is_remote
@@ -79,6 +79,7 @@ def open_raster(path: PathLike, *, vrt: bool = False, warp_gcps: bool = False) -
     else:
         dataset = _open(path, (raster_driver(path),))
         check_whole(dataset, path)
+        warn_of_aux_xml(path)
     if not (warp_gcps and dataset.transform.is_identity and dataset.gcps[0]):
         return dataset
     placed = placed_by_points(dataset)

@@ -13,6 +13,7 @@ from conftest import WriteTif
 
 from landcover_bdgf.errors import LabelError
 from landcover_bdgf.legend import Legend, legend_of_map, printable, write_companions
+from landcover_bdgf.raster import open_raster
 
 HOSTILE = (
     "<script>alert(1)</script>",
@@ -121,6 +122,13 @@ def test_gdal_reads_the_file_beside_a_map(write_tif: WriteTif) -> None:
     write_companions(path, Legend.from_values(["water", "<b>"]))
     with rasterio.open(path) as dataset:
         assert any(name.endswith(".aux.xml") for name in dataset.files)
+
+
+def test_what_lies_beside_a_map_of_ours_is_not_warned_of(write_tif: WriteTif, caplog: pytest.LogCaptureFixture) -> None:
+    path = write_tif("map.tif", np.ones((4, 5), np.uint8))
+    write_companions(path, Legend.from_values([*HOSTILE, "<SRS>", "<NoDataValue>", "<Scale>", "<Offset>"]))
+    open_raster(path).close()
+    assert not caplog.text
 
 
 def test_the_record_of_a_map_keeps_names_exactly(tmp_path: Path) -> None:

@@ -142,6 +142,19 @@ def test_a_vrt_is_refused_whatever_its_name(tmp_path, write_tif, noise):
         open_raster(vrt)
 
 
+def test_an_aux_xml_is_warned_of_once_and_never_waited_for(write_tif, noise, caplog):
+    told, piped, long = (write_tif(f"{name}.tif", noise) for name in ("told", "piped", "long"))
+    Path(f"{told}.aux.xml").write_text("<PAMDataset><NoDataValue le_hex_equiv='0'>0</NoDataValue></PAMDataset>")
+    os.mkfifo(f"{piped}.aux.xml")
+    Path(f"{long}.aux.xml").write_text((1 << 20) * " " + "<SRS>EPSG:4326</SRS>")
+    for path in (told, piped, long):
+        open_raster(path).close()
+    assert [record.getMessage()[len(str(told)) :] for record in caplog.records] == [
+        ": told.tif.aux.xml beside it tells its nodata, which is not read. If it is right, write it into the file: "
+        "gdal_edit.py, or gdal_translate to a new one."
+    ]
+
+
 def test_an_envi_image_opens_by_its_header_too(write_tif, noise):
     path = write_tif("scene.img", noise, driver="ENVI")
     with open_raster(path.with_suffix(".hdr")) as dataset:

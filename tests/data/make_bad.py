@@ -219,6 +219,12 @@ def masked_envi(folder: Path) -> None:
         mask.update_tags(INTERNAL_MASK_FLAGS_1="2", INTERNAL_MASK_FLAGS_ALL="2")
 
 
+def masked_tif(file: Any) -> None:
+    """What is northern is cloud, says a mask beside the image."""
+    with rasterio.Env(GDAL_TIFF_INTERNAL_MASK=False):
+        file.write_mask(np.arange(file.height)[:, None].repeat(file.width, axis=1) > 20)
+
+
 def jpeg_2000(share: float) -> Make:
     """A JPEG 2000 file, or the beginning of one."""
 
