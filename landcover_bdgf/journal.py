@@ -1,13 +1,15 @@
 """What a map run has finished so far, in a file that only grows: a run can be killed at any moment and go on.
 
-The first line says in JSON what is being made. Then come records: a line of JSON with the window, and the length
-and CRC-32 of the payload; and the payload, codes and layers of the window, compressed. A record that was cut
-short is dropped when the journal is opened again. A finished journal of one shard is the shard's result.
+The first line says in JSON what is being made, with a sha256 of itself. Then come records: a line of JSON with the
+window, and the length and CRC-32 of the payload; and the payload, codes and layers of the window, compressed. A
+record that was cut short is dropped when the journal is opened again. A finished journal of one shard is the
+shard's result.
 """
 
 from __future__ import annotations
 
 import errno
+import hashlib
 import json
 import os
 import zlib
@@ -28,6 +30,7 @@ from landcover_bdgf.output import unwritten
 from landcover_bdgf.parsing import json_object
 
 MAGIC = "bdgf map journal"
+OWN = "sha256 of this line"
 MOST_PIXELS, MOST_SHARDS = 1 << 30, 999_999  # of a window, 4 GB with its layers; of a map
 LONGEST_HEADER = 64 * 2**20  # the record of a map with a million training pixels fits
 
@@ -53,7 +56,8 @@ class Journal:
     ----------
     path : Path
     header : mapping
-        ``identity`` holds all that two runs must share to be parts of one map.
+        ``identity`` holds all that two runs must share to be parts of one map. Where a run goes on, it is the
+        run's own, not what the file says.
     places : dict
         Where in the file the payload of each finished window is: offset and length.
     """
@@ -117,6 +121,7 @@ def begin_journal(path: Path, header: Mapping[str, Any], *, resume: bool, overwr
         if differences:
             journal.file.close()
             raise OutputError(f"{path}: belongs to another run: {differences}. Begin anew with --overwrite.")
+        journal.header = header
         return journal
     if path.exists() and not (overwrite or resume):
         raise OutputError(
@@ -127,13 +132,19 @@ def begin_journal(path: Path, header: Mapping[str, Any], *, resume: bool, overwr
         file = path.open("ab+")
         _lock(file, path)  # before anything is cut off: the file may be another run's
         file.truncate(0)
-        file.write((json.dumps({"kind": MAGIC, **header}) + "\n").encode())
+        file.write(header_line({"kind": MAGIC, **header}))
         file.flush()
     except OSError as error:
         if file is not None:
             _closed(file)
         raise unwritten(path, error) from error
     return Journal(path, header, file)
+
+
+def header_line(header: Mapping[str, Any]) -> bytes:
+    """The first line of a journal, with its checksum."""
+    text = json.dumps(header)
+    return (json.dumps({**header, OWN: hashlib.sha256(text.encode()).hexdigest()}) + "\n").encode()
 
 
 def _closed(file: IO[bytes]) -> None:
@@ -159,7 +170,7 @@ def read_journal(path: Path, *, writable: bool = False) -> Journal:
     OutputError
         It is none, or its header is damaged.
     """
-    header, file = None, None
+    header, file, line = None, None, b""
     try:
         if path.exists() and not path.is_file():  # a pipe would be waited for
             raise OSError(errno.EINVAL, "is no regular file")
@@ -167,7 +178,8 @@ def read_journal(path: Path, *, writable: bool = False) -> Journal:
         if writable:
             _lock(file, path)
             file.seek(0)
-        header = json_object(file.readline(LONGEST_HEADER))
+        line = file.readline(LONGEST_HEADER)
+        header = json_object(line)
     except PermissionError:
         raise
     except (OSError, ValueError):
@@ -176,7 +188,7 @@ def read_journal(path: Path, *, writable: bool = False) -> Journal:
         if file is not None:
             file.close()
         raise OutputError(f"{path}: is no part of a map that bdgf map began. Name a .partial file.")
-    if flaw := _flaw(header):
+    if flaw := _flaw(header, line):
         file.close()
         raise damaged(path, flaw)
     journal = Journal(path, header, file)
@@ -203,8 +215,10 @@ def _is_header(header: Mapping[str, Any]) -> bool:
     return header.get("kind") == MAGIC and isinstance(header.get("identity"), dict)
 
 
-def _flaw(header: Mapping[str, Any]) -> str:
+def _flaw(header: Mapping[str, Any], line: bytes) -> str:
     """What is wrong with a header of ours, empty if nothing."""
+    if line != header_line({key: value for key, value in header.items() if key != OWN}):
+        return "the checksum of its first line does not match"
     shard, pixels = header.get("shard", [1, 1]), header.get("pixels", 0)
     if not isinstance(shard, list) or [type(number) for number in shard] != [int, int]:
         return f"its shard is {shard!r}"

@@ -17,6 +17,8 @@ import numpy as np
 import safetensors.numpy
 
 from landcover_bdgf.checkpoint import DIGEST_LENGTH, METADATA_KEY
+from landcover_bdgf.journal import OWN as OWN_OF_LINE
+from landcover_bdgf.journal import header_line
 from landcover_bdgf.provenance import OWN, _own_sha256, digest
 
 Change = tuple[str, int, bytes]  # what happens to a file: how, where, and with which bytes
@@ -97,7 +99,7 @@ def journal(good: bytes, changes: Sequence[Change]) -> bytes:
             records[at] = about, zlib.compress(mutated(_unpacked(payload), change))
         else:
             records[at] = about, mutated(payload, change)
-    lines = [json.dumps(header).encode() + b"\n"]
+    lines = [header_line(header)]
     for about, payload in records:
         sealed = {"bytes": len(payload), "crc": zlib.crc32(payload)} | about
         lines.append(json.dumps(sealed).encode() + b"\n" + payload + b"\n")
@@ -152,7 +154,7 @@ def joined(parts: Sequence[bytes]) -> bytes:
     """The journal that a run without shards would have written."""
     header, _ = _journal(parts[0])
     height, width = header["grid"]["shape_hw"]
-    head = json.dumps(header | {"shard": [1, 1], "pixels": height * width}).encode() + b"\n"
+    head = header_line(header | {"shard": [1, 1], "pixels": height * width})
     return head + b"".join(part.split(b"\n", 1)[1] for part in parts)
 
 
@@ -188,7 +190,7 @@ def _journal(good: bytes) -> tuple[Any, list[tuple[Any, bytes]]]:
         size = values["bytes"]
         records.append(({"window": values["window"]}, rest[:size]))
         rest = rest[size + 1 :]
-    return json.loads(line), records
+    return {key: value for key, value in json.loads(line).items() if key != OWN_OF_LINE}, records
 
 
 def _unpacked(payload: bytes) -> bytes:

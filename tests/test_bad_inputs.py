@@ -277,7 +277,7 @@ CASES = [
     Case("a memory of nothing", bad.nothing, f"{MAP_GOOD} --max-ram much", 2, "--max-ram much: write it like 4GB or 900MB."),
     Case("tiles of nothing", bad.nothing, f"{MAP_GOOD} --tile 0", 2, "--tile 0: is smaller than the 21 px that a window reaches. Use 128 or more."),
     Case("shard 5 of 4", bad.nothing, f"{MAP_GOOD} --shard 5/4", 2, "--shard 5/4: write it like 2/4, the second of four."),
-    Case("a part of infinite size", bad.content(b'{"kind": "bdgf map journal", "identity": {}, "pixels": 0, "shard": [1, 1], "grid": {"crs": "EPSG:32633", "shape_hw": [Infinity, 3]}}\n', "bad.partial"), "mosaic bad.partial -o out.tif", 6, "bad.partial: is damaged (its grid is infinite). Map again."),
+    Case("a part of infinite size", bad.part(pixels=4, grid={"crs": "EPSG:32633", "shape_hw": [np.inf, 3]}), "mosaic bad.partial -o out.tif", 6, "bad.partial: is damaged (its grid is infinite). Map again."),
     *[Case(f"a part with {name}", make, "mosaic bad.partial -o out.tif", 6, f"bad.partial: is damaged ({message}). Map again.") for name, make, message in (
         ("a number for its shard", bad.part(shard=3), "its shard is 3"),
         ("shard 2 of 1", bad.part(shard=[2, 1]), "its shard is [2, 1]"),

@@ -69,6 +69,23 @@ def test_a_flipped_bit_is_noticed(path: Path) -> None:
         check(journal, WINDOWS[1:])
 
 
+def test_a_flipped_bit_in_the_header_is_refused(path: Path) -> None:
+    content = path.read_bytes()
+    for at in range(content.index(b"\n") + 1):
+        for bit in range(8):
+            path.write_bytes(content[:at] + bytes([content[at] ^ 1 << bit]) + content[at + 1 :])
+            for resume in (True, False):
+                with pytest.raises(OutputError, match=r"is damaged|is no part of a map"):
+                    begin_journal(path, HEADER, resume=True, overwrite=False) if resume else read_journal(path)
+
+
+def test_a_run_that_goes_on_takes_nothing_from_the_file_but_its_windows(path: Path) -> None:
+    now = HEADER | {"grid": "of this run"}
+    with begin_journal(path, now, resume=True, overwrite=False) as journal:
+        check(journal, WINDOWS)
+        assert journal.header == now
+
+
 def test_a_journal_of_another_run_is_not_mixed_in(path: Path) -> None:
     other = {"identity": {"scene": "a", "model": "c"}}
     with pytest.raises(OutputError, match="belongs to another run: model was b, is c"):

@@ -33,6 +33,7 @@ from safetensors import safe_open
 from safetensors.numpy import save_file
 
 from landcover_bdgf.checkpoint import Checkpoint, load_checkpoint
+from landcover_bdgf.journal import header_line
 from landcover_bdgf.pretraining import pretrain
 from landcover_bdgf.provenance import OWN, digest
 from landcover_bdgf.recipe import load_recipe
@@ -566,8 +567,8 @@ def part(payload: bytes = b"x", *, window: tuple[int, int, int, int] = (0, 0, 2,
         "legend": [{"code": 1, "name": "a", "color": [1, 2, 3], "value": "a"}],
     } | header  # fmt: skip
     about = {"window": window, "bytes": len(payload), "crc": zlib.crc32(payload)}
-    lines = [json.dumps(described).encode(), json.dumps(about).encode(), payload]
-    return content(b"\n".join([*lines, b""]), "bad.partial")
+    record = json.dumps(about).encode() + b"\n" + payload + b"\n"
+    return content(header_line(described) + record, "bad.partial")
 
 
 def record(**values: Any) -> Make:
