@@ -13,15 +13,16 @@ from landcover_bdgf.checkpoint import Checkpoint, Kind, load_checkpoint
 from landcover_bdgf.device import Run
 from landcover_bdgf.diagnostics import draw_denoised
 from landcover_bdgf.errors import CheckpointError, OutputError
-from landcover_bdgf.locks import reserved
-from landcover_bdgf.mapping import MapSettings, check_map_outputs, map_scene, part_path
+from landcover_bdgf.locks import check_not_input, reserved
+from landcover_bdgf.mapping import MapSettings, check_map_outputs, map_files, map_scene, part_path
 from landcover_bdgf.output import atomic_output, check_beside
 from landcover_bdgf.pretraining import pretrain, pretraining_record
 from landcover_bdgf.progress import log
+from landcover_bdgf.provenance import record_path
 from landcover_bdgf.raster import PathLike, check_output
 from landcover_bdgf.recipe import Recipe
 from landcover_bdgf.report import ReportContext, assess
-from landcover_bdgf.report_folder import check_folder
+from landcover_bdgf.report_folder import REPORT_FILES, check_folder
 from landcover_bdgf.samples import Samples, SampleSettings, sample, samples_lines, write_samples
 from landcover_bdgf.stack import Stack
 from landcover_bdgf.training import train, training_record
@@ -67,8 +68,8 @@ class Job:
 
     @property
     def steps_folder(self) -> Path:
-        """Where the files of the steps go: ``landcover_steps`` beside ``landcover.tif``."""
-        return self.output.with_name(f"{self.output.stem}_steps")
+        """Where the files of the steps go."""
+        return steps_folder(self.output)
 
 
 def run_job(stack: Stack, job: Job) -> Accuracy | None:
@@ -100,6 +101,24 @@ def _run(stack: Stack, job: Job) -> Accuracy | None:
         log.warning("no labels were held out (--split none), so there is no report; assess with labels of your own")
         return None
     return _report(job, samples, denoiser, model)
+
+
+def steps_folder(output: Path) -> Path:
+    """``landcover.tif`` -> ``landcover_steps``."""
+    return output.with_name(f"{output.stem}_steps")
+
+
+def job_files(output: Path, model: Path, mapping: MapSettings) -> list[Path]:
+    """Every file that the whole job writes, those of interrupted steps included."""
+    steps = steps_folder(output)
+    samples, report = steps / "samples.gpkg", [steps / "report" / name for name in REPORT_FILES]
+    kept = [*kept_files(model), *kept_files(steps / "denoiser.safetensors")]
+    return [*map_files(output, mapping), *kept, samples, record_path(samples), *report]
+
+
+def kept_files(path: Path) -> list[Path]:
+    """Every file that comes with a checkpoint, and the checkpoint."""
+    return [path, *_beside(path), partial_path(path)]
 
 
 def partial_path(path: Path) -> Path:
@@ -190,6 +209,8 @@ def _finished(path: Path, kind: Kind, job: Job, expected: tuple[Any, ...], ident
 def _check_outputs(job: Job, stack: Stack) -> None:
     """Before hours of work: may every output be written?"""
     check_map_outputs(job.output, stack, job.mapping, overwrite=job.overwrite, resume=job.resume)
+    for path in job_files(job.output, job.model, job.mapping):
+        check_not_input(path, [job.labels, *stack.spectral.files, *stack.sar.files])
     if job.resume:
         return
     part = part_path(job.output, job.mapping)

@@ -12,7 +12,19 @@ import typer
 
 from landcover_bdgf import gdal, terminal
 from landcover_bdgf.errors import SettingsError
-from landcover_bdgf.options import HSI, LABELS, OUTPUT, SAR, Aligning, Common, Reading, Sampling, with_options
+from landcover_bdgf.options import (
+    DEFAULT_MODEL,
+    HSI,
+    LABELS,
+    OUTPUT,
+    SAR,
+    Aligning,
+    Common,
+    Reading,
+    Sampling,
+    model_path,
+    with_options,
+)
 from landcover_bdgf.terminal import say
 
 if TYPE_CHECKING:  # heavy imports stay inside the commands, so that --help answers at once
@@ -30,7 +42,6 @@ app = typer.Typer(
     rich_markup_mode=None,
 )
 
-DEFAULT_MODEL = Path("model.safetensors")
 SAMPLES = Annotated[Path | None, typer.Option("--samples", help="from bdgf sample")]
 RESUME = Annotated[bool, typer.Option("--resume", help="go on with an interrupted run")]
 
@@ -168,7 +179,7 @@ def map_(
     if labels is None:
         if common.config or common.set:
             raise SettingsError("-c and --set change how a model is made, and this one is made. Leave them out.")
-        loaded = load_checkpoint(_model_path(model), "model")
+        loaded = load_checkpoint(model_path(model), "model")
         made = map_scene(
             loaded, _stack(hsi, sar, aligning), output, settings=settings, run=_run(common),
             overwrite=common.overwrite, resume=resume,
@@ -378,7 +389,3 @@ def _run(common: Common) -> Run:
     from landcover_bdgf.device import Run
 
     return Run(common.seed, common.device, common.threads)
-
-
-def _model_path(model: Path | None) -> Path:
-    return model or Path(os.environ.get("BDGF_MODEL") or DEFAULT_MODEL)

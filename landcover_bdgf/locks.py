@@ -93,15 +93,17 @@ def short_name(path: Path) -> str:
     return name if len(code) <= LONGEST_NAME else f"{name[:40]}.{zlib.crc32(code):08x}"
 
 
-def check_not_input(path: Path, inputs: Iterable[str | os.PathLike[str]]) -> None:
+def check_not_input(path: Path, inputs: Iterable[str | os.PathLike[str]], *, folders: bool = True) -> None:
     """Refuse an output that is one of the files, or in one of the folders, that are read meanwhile; links are followed.
+
+    Without ``folders`` only files count: of a folder of images not every file is read, and some may be outputs.
 
     Raises
     ------
     OutputError
     """
     with suppress(OSError):  # a file that may not be looked at: what opens it says so
-        if path.exists() and any(path.samefile(file) for file in _files(inputs)):
+        if path.exists() and any(path.samefile(file) for file in _files(inputs, folders)):
             raise OutputError(f"{path}: is one of the inputs. Choose another name.")
 
 
@@ -112,8 +114,8 @@ def _held_file(lock: Path) -> int:
         return open_held(lock, os.O_RDONLY)
 
 
-def _files(inputs: Iterable[str | os.PathLike[str]]) -> Iterator[Path]:
+def _files(inputs: Iterable[str | os.PathLike[str]], folders: bool) -> Iterator[Path]:
     for path in map(Path, inputs):
-        yield from (child for child in path.iterdir() if child.is_file()) if path.is_dir() else ()
+        yield from (child for child in path.iterdir() if child.is_file()) if folders and path.is_dir() else ()
         if path.is_file():
             yield path

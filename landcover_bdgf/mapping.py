@@ -22,6 +22,7 @@ from landcover_bdgf.device import Run, open_mappers
 from landcover_bdgf.errors import SettingsError
 from landcover_bdgf.fit import stop_between_steps
 from landcover_bdgf.journal import Classified, Journal, begin_journal
+from landcover_bdgf.locks import check_not_input
 from landcover_bdgf.memory import Appetite, fitting, parse_size
 from landcover_bdgf.output import check_beside, check_free_space
 from landcover_bdgf.parts import LAYERS, paths_beside, write_map
@@ -138,16 +139,22 @@ def part_path(output: Path, settings: MapSettings) -> Path:
     return output.with_name(f"{output.name}.{f'{number}-of-{count}.' if count > 1 else ''}partial")
 
 
+def map_files(output: Path, settings: MapSettings) -> list[Path]:
+    """Every file that a map writes, its part included."""
+    return [output, *paths_beside(output, settings.layers), part_path(output, settings)]
+
+
 def check_map_outputs(
     output: Path, stack: Stack, settings: MapSettings, *, overwrite: bool, resume: bool = False
 ) -> None:
     """Before any work: may the map, and what comes with it, be written, and is there room? OutputError if not."""
-    inputs = [*stack.spectral.paths, *stack.sar.paths]
-    check_output(output, overwrite=overwrite, inputs=inputs)
+    check_output(output, overwrite=overwrite)
+    for path in map_files(output, settings):
+        check_not_input(path, [*stack.spectral.files, *stack.sar.files])
     beside = paths_beside(output, settings.layers)
     check_beside(output, beside)
     for path in [] if resume else beside:  # an interrupted run may have put those into place already
-        check_output(path, overwrite=overwrite, inputs=inputs)
+        check_output(path, overwrite=overwrite)
     if settings.shard_of[1] == 1:  # what is finished is kept, compressed, until it is written, uncompressed first
         check_free_space(output, 2 * math.prod(stack.grid.shape_hw) * (1 + len(settings.layers)))
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import functools
 import inspect
+import os
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, fields
 from pathlib import Path
@@ -20,6 +21,7 @@ from landcover_bdgf.limits import check_memory_limits
 from landcover_bdgf.locks import check_not_input, reserved
 from landcover_bdgf.terminal import listen
 
+DEFAULT_MODEL = Path("model.safetensors")
 Command = TypeVar("Command", bound=Callable[..., None])
 
 
@@ -102,8 +104,8 @@ def with_options(*groups: type) -> Callable[[Command], Command]:
             listen(filled[0])
             check_memory_limits(command.__name__.rstrip("_"), filled[0].threads)
             check_lock()
-            if (output := values.get("output")) is not None:
-                check_not_input(output, _read(values))
+            if "output" in values:
+                _check_inputs(command.__name__.rstrip("_"), values, filled[0])
             with reserved(_written(values)):
                 command(*filled, **values)
 
@@ -121,11 +123,46 @@ def _written(values: Mapping[str, Any]) -> Path | None:
     return output if output is None or shard == "1/1" else output.parent / f"{output.name}.{shard.replace('/', '-')}"
 
 
+def model_path(model: Path | None) -> Path:
+    """The model of a map."""
+    return model or Path(os.environ.get("BDGF_MODEL") or DEFAULT_MODEL)
+
+
+def _check_inputs(command: str, values: Mapping[str, Any], common: Any) -> None:
+    """Refuse to write over what the command reads."""
+    inputs = [*_read(values), *([common.config] if common.config else [])]
+    if command == "map" and values["labels"] is None:
+        inputs.append(model_path(values["model"]))
+    check_not_input(values["output"], inputs)
+    named = values["output"].name not in ("", "..")  # of another folder is said that it is one
+    for path in _all_written(command, values) if named else []:
+        check_not_input(path, inputs, folders=False)
+
+
 def _read(values: Mapping[str, Any]) -> Iterator[str | Path]:
     """The files and folders that a command reads."""
     for name in ("hsi", "sar", "more", "labels", "samples", "denoiser", "model", "map_file", "reference", "parts"):
         for value in values.get(name) or [] if name in ("more", "parts") else [values.get(name)]:
             yield from value.split(",") if isinstance(value, str) else [value] if value else []
+
+
+def _all_written(command: str, values: Mapping[str, Any]) -> list[Path]:
+    """Every file that a command writes, also on the way and beside its output."""
+    from landcover_bdgf.chain import job_files, kept_files  # heavy, as what the command imports
+    from landcover_bdgf.mapping import MapSettings, map_files
+    from landcover_bdgf.provenance import record_path
+    from landcover_bdgf.report_folder import REPORT_FILES
+
+    output: Path = values["output"]
+    if command == "map":
+        settings = MapSettings(confidence=values["confidence"], ood=values["ood"], shard=values["shard"])
+        whole_job = values["labels"] is not None
+        return job_files(output, DEFAULT_MODEL, settings) if whole_job else map_files(output, settings)
+    if command in ("pretrain", "train"):
+        return kept_files(output)
+    if command == "assess":
+        return [output / name for name in REPORT_FILES]
+    return [output, record_path(output)]
 
 
 def _parameter(group: type, field: Any) -> inspect.Parameter:

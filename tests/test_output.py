@@ -14,14 +14,17 @@ import pytest
 from conftest import Bdgf, WriteTif
 
 from landcover_bdgf import locks, output, provenance, raster, sample_file
+from landcover_bdgf.chain import Job, run_job
 from landcover_bdgf.errors import LabelError, OutputError
 from landcover_bdgf.locks import check_not_input, reserved, short_name
 from landcover_bdgf.output import atomic_output, check_free_space, check_output, draft_folder, write_tensors
 from landcover_bdgf.provenance import content_sha256
 from landcover_bdgf.raster import RasterProfile, grid_of, open_raster, write_raster
+from landcover_bdgf.recipe import RECIPES
 from landcover_bdgf.report_folder import atomic_folder
 from landcover_bdgf.samples import Samples, write_samples
 from landcover_bdgf.simulate import SceneFiles
+from landcover_bdgf.stack import Stack
 
 
 def test_what_a_killed_run_left_goes_and_what_a_live_one_writes_stays(tmp_path: Path) -> None:
@@ -86,6 +89,22 @@ def test_no_input_is_an_output(
         assert f"{name}: is one of the inputs" in capfd.readouterr().err
     with pytest.raises(OutputError, match="one of the inputs"):
         check_not_input(tmp_path / "labels.gpkg", [tmp_path])
+    check_not_input(tmp_path / "labels.gpkg", [tmp_path], folders=False)
+    assert labels.read_bytes() == before
+
+
+def test_corrected_samples_are_not_replaced_by_samples_drawn_from_them(
+    tmp_path: Path, bdgf: Bdgf, scene_files: SceneFiles, stack: Stack, capfd: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "out_steps").mkdir()
+    labels = shutil.copy(scene_files.labels, tmp_path / "out_steps/samples.gpkg")
+    before = labels.read_bytes()
+    job = ["map", scene_files.spectral, scene_files.sar, "--labels", labels, "--field", "class", "-o", "out.tif"]
+    for more in ("--overwrite", "--resume"):
+        assert bdgf(*job, more) == 6
+        assert "out_steps/samples.gpkg: is one of the inputs" in capfd.readouterr().err
+    with pytest.raises(OutputError, match="one of the inputs"):  # in Python too
+        run_job(stack, Job(labels, "class", Path("out.tif"), Path("m.safetensors"), RECIPES["laptop"], overwrite=True))
     assert labels.read_bytes() == before
 
 
