@@ -8,10 +8,11 @@ a step does depends on the seed and the step alone, so that a resumed training e
 from __future__ import annotations
 
 import copy
+import json
 import signal
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -20,6 +21,7 @@ from typing import Any, Generic, TypeVar
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from safetensors import SafetensorError, safe_open
 from torch import Tensor, nn
 
@@ -28,11 +30,13 @@ from landcover_bdgf.errors import CheckpointError, ResourceError, SettingsError
 from landcover_bdgf.history import History
 from landcover_bdgf.output import write_tensors
 from landcover_bdgf.progress import log, progress
+from landcover_bdgf.provenance import digest
 
 Shard = TypeVar("Shard")
 
 SAVE_INTERVAL_S = 30.0
 EVALUATIONS = 20
+DIGEST = "sha256"  # in the metadata of a state
 MILESTONES = (0.5, 0.75, 0.9)  # of all steps, where the learning rate halves (MultiStepLR, section 4.1)
 
 
@@ -252,11 +256,21 @@ def _save_state(path: Path, task: Task[Shard], optimizer: torch.optim.Adam, hist
     arrays |= {f"history.{k}": v for k, v in history.arrays().items()}
     metadata = {"score": repr(kept.score), "count": str(kept.count)}
     metadata |= {f"identity.{k}": str(v) for k, v in task.identity.items()}
-    write_tensors(path, arrays, metadata, overwrite=True)
+    write_tensors(path, arrays, metadata | {DIGEST: state_digest(arrays, metadata)}, overwrite=True)
+
+
+def state_digest(arrays: Mapping[str, NDArray[Any]], metadata: Mapping[str, str]) -> str:
+    """sha256 of all that a state holds, but itself."""
+    return digest(arrays, json.dumps({k: v for k, v in metadata.items() if k != DIGEST}, sort_keys=True))
 
 
 def _load_state(path: Path, task: Task[Shard], optimizer: torch.optim.Adam, kept: Kept) -> tuple[int, History]:
     metadata, tensors = _read_state(path)
+    try:
+        if metadata.get(DIGEST) != state_digest({k: v.numpy() for k, v in tensors.items()}, metadata):
+            raise ValueError("its checksum does not match")
+    except (ValueError, TypeError) as error:  # the latter of numbers that NumPy lacks
+        raise _damaged(path, error) from None
     before = {k.removeprefix("identity."): v for k, v in metadata.items() if k.startswith("identity.")}
     now = {k: str(v) for k, v in task.identity.items()}
     changed = [f"{k} was {before.get(k)}, is {now.get(k)}" for k in sorted(before | now) if before.get(k) != now.get(k)]
@@ -269,7 +283,7 @@ def _load_state(path: Path, task: Task[Shard], optimizer: torch.optim.Adam, kept
         if len(history) > task.steps:
             raise ValueError(f"it has {len(history)} steps of {task.steps}")
     except (LookupError, ValueError, TypeError) as error:
-        raise CheckpointError(f"{path}: is damaged ({error}). Start without --resume.") from None
+        raise _damaged(path, error) from None
     task.network.load_state_dict(_part(tensors, "network."))
     kept.weights = {k: v.to(task.network.state_dict()[k].device) for k, v in _part(tensors, "kept.").items()}
     states: dict[int, dict[str, Tensor]] = {}
@@ -280,8 +294,15 @@ def _load_state(path: Path, task: Task[Shard], optimizer: torch.optim.Adam, kept
     return len(history), history
 
 
+def _damaged(path: Path, why: Exception) -> CheckpointError:
+    return CheckpointError(f"{path}: is damaged ({why}). Start without --resume.")
+
+
 def _check_state(tensors: dict[str, Tensor], task: Task[Shard]) -> None:
-    """Refuse tensors of another network; ValueError."""
+    """Refuse tensors of another network, or that are not finite; ValueError."""
+    bad = next((k for k, v in tensors.items() if not torch.isfinite(v).all()), None)
+    if bad is not None:
+        raise ValueError(f"{bad} holds values that are not finite")
     own, parameters = task.network.state_dict(), list(task.network.parameters())
     moments: dict[str, Tensor] = {
         f"{i}.{name}": p for i, p in enumerate(parameters) for name in ("exp_avg", "exp_avg_sq")

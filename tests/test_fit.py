@@ -163,6 +163,10 @@ def too_many_steps(arrays: Arrays, metadata: dict[str, str]) -> None:
     arrays |= {name: np.ones(STEPS + 1) for name in arrays if name.startswith("history.")}
 
 
+def infinite_weights(arrays: Arrays, metadata: dict[str, str]) -> None:
+    arrays["network.layers.0.weight"][0, 0] = np.inf
+
+
 def no_score(arrays: Arrays, metadata: dict[str, str]) -> None:
     metadata.pop("score")
 
@@ -173,6 +177,7 @@ def no_score(arrays: Arrays, metadata: dict[str, str]) -> None:
     (other_means, "its kept is another one"),
     (no_losses, "its losses are no columns of one length"),
     (too_many_steps, "it has 13 steps of 12"),
+    (infinite_weights, "network.layers.0.weight holds values that are not finite"),
     (no_score, "'score'"),
 ])  # fmt: skip
 def test_a_state_that_is_damaged_is_not_resumed(
@@ -186,10 +191,24 @@ def test_a_state_that_is_damaged_is_not_resumed(
     with safe_open(partial, "np") as file:
         arrays, metadata = {key: file.get_tensor(key) for key in file.keys()}, file.metadata()  # noqa: SIM118
     spoil(arrays, metadata)
-    save_file(arrays, partial, metadata)
+    save_file(arrays, partial, metadata | {fitting.DIGEST: fitting.state_digest(arrays, metadata)})
     with pytest.raises(CheckpointError) as told:
         run(task(), partial=partial, resume=True)
     assert str(told.value) == f"{partial}: is damaged ({message}). Start without --resume."
+
+
+def test_a_state_with_a_flipped_bit_is_not_resumed(tmp_path: Path) -> None:
+    partial = tmp_path / "train.partial.safetensors"
+    run(task(), partial=partial)
+    content = partial.read_bytes()
+    for at in range(8, len(content), 97):
+        partial.write_bytes(content[:at] + bytes([content[at] ^ 1 << at % 8]) + content[at + 1 :])
+        with pytest.raises(CheckpointError, match=r"is damaged|no training to resume here"):
+            run(task(), partial=partial, resume=True)
+    partial.write_bytes(content[:-3] + bytes([content[-3] ^ 4]) + content[-2:])
+    with pytest.raises(CheckpointError) as told:
+        run(task(), partial=partial, resume=True)
+    assert str(told.value) == f"{partial}: is damaged (its checksum does not match). Start without --resume."
 
 
 def test_a_batch_too_large_for_the_gpu_is_said_to_be() -> None:
