@@ -142,9 +142,10 @@ def begin_journal(path: Path, header: Mapping[str, Any], *, resume: bool, overwr
 
 
 def header_line(header: Mapping[str, Any]) -> bytes:
-    """The first line of a journal, with its checksum."""
-    text = json.dumps(header)
-    return (json.dumps({**header, OWN: hashlib.sha256(text.encode()).hexdigest()}) + "\n").encode()
+    """The first line of a journal, with its checksum made anew."""
+    values = {key: value for key, value in header.items() if key != OWN}
+    values[OWN] = hashlib.sha256(json.dumps(values).encode()).hexdigest()
+    return (json.dumps(values) + "\n").encode()
 
 
 def _closed(file: IO[bytes]) -> None:
@@ -217,7 +218,7 @@ def _is_header(header: Mapping[str, Any]) -> bool:
 
 def _flaw(header: Mapping[str, Any], line: bytes) -> str:
     """What is wrong with a header of ours, empty if nothing."""
-    if line != header_line({key: value for key, value in header.items() if key != OWN}):
+    if line != header_line(header):
         return "the checksum of its first line does not match"
     shard, pixels = header.get("shard", [1, 1]), header.get("pixels", 0)
     if not isinstance(shard, list) or [type(number) for number in shard] != [int, int]:

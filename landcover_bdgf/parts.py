@@ -61,10 +61,10 @@ def write_map(journals: Sequence[Journal], output: Path, *, overwrite: bool) -> 
         str(legend.dtype), nodata=NODATA, band_names=("land cover",), colormap=legend.colors, overviews="mode"
     )
     with atomic_output(output, overwrite=overwrite) as draft:
-        write_raster(draft, grid, _tiles(journals, lambda piece: piece.codes), profile=classes)
+        write_raster(draft, grid, _tiles(journals, legend, lambda piece: piece.codes), profile=classes)
         for name in layers:
             percent = RasterProfile("uint8", nodata=LAYER_NODATA, band_names=(LAYERS[name],), overviews="average")
-            tiles = _tiles(journals, partial(_layer, list(LAYERS).index(name)))
+            tiles = _tiles(journals, legend, partial(_layer, list(LAYERS).index(name)))
             write_raster(layer_path(draft, name), grid, tiles, profile=percent)
         write_companions(draft, legend)
         beside = [*companion_paths(draft), *(layer_path(draft, name) for name in layers)]
@@ -102,9 +102,11 @@ def _layer(number: int, piece: Classified) -> NDArray[np.uint8]:
     return piece.layers[number]
 
 
-def _tiles(journals: Sequence[Journal], layer: Callable[[Classified], NDArray[Any]]) -> Tiles:
+def _tiles(journals: Sequence[Journal], legend: Legend, layer: Callable[[Classified], NDArray[Any]]) -> Tiles:
     for journal in journals:
         for window, piece in journal.pieces():
+            if piece.codes.max() > len(legend.entries):
+                raise damaged(journal.path, f"it holds class {piece.codes.max()} of {len(legend.entries)}")
             try:
                 pixels = layer(piece)
             except IndexError as error:
@@ -131,16 +133,21 @@ def _check_parts(journals: Sequence[Journal]) -> None:
 
 
 def _check_cover(journals: Sequence[Journal], grid: Grid) -> None:
-    """Refuse windows that lie beside the map, or leave some of it out."""
+    """Refuse windows that lie beside the map or on one another, or leave some of it out."""
     height, width = grid.shape_hw
+    places = sorted((place, journal.path) for journal in journals for place in journal.places)
     total = 0
-    for journal in journals:
-        for row, col, rows, cols in journal.places:
-            total += rows * cols
-            if row + rows > height or col + cols > width:
-                raise damaged(journal.path, "a window lies outside the map")
+    for (row, col, rows, cols), path in places:
+        total += rows * cols
+        if row + rows > height or col + cols > width:
+            raise damaged(path, "a window lies outside the map")
     if total != height * width:
         raise damaged(journals[0].path, f"its windows hold {total} of {height * width} pixels")
+    ends = np.zeros(width, np.int32)  # of each column: the first row that no window has taken yet, from the top
+    for (row, col, rows, cols), path in places:
+        if ends[col : col + cols].max() > row:
+            raise damaged(path, "two windows hold the same pixels")
+        ends[col : col + cols] = row + rows
 
 
 def _shard(header: Mapping[str, Any]) -> tuple[int, int]:

@@ -17,7 +17,6 @@ import numpy as np
 import safetensors.numpy
 
 from landcover_bdgf.checkpoint import DIGEST_LENGTH, METADATA_KEY
-from landcover_bdgf.journal import OWN as OWN_OF_LINE
 from landcover_bdgf.journal import header_line
 from landcover_bdgf.provenance import OWN, _own_sha256, digest
 
@@ -190,7 +189,7 @@ def _journal(good: bytes) -> tuple[Any, list[tuple[Any, bytes]]]:
         size = values["bytes"]
         records.append(({"window": values["window"]}, rest[:size]))
         rest = rest[size + 1 :]
-    return {key: value for key, value in json.loads(line).items() if key != OWN_OF_LINE}, records
+    return json.loads(line), records
 
 
 def _unpacked(payload: bytes) -> bytes:

@@ -296,6 +296,7 @@ CASES = [
         ("no zlib", bad.part(b"not zlib"), "Error -3 while decompressing data: incorrect header check"),
         ("too few codes", bad.part(zlib.compress(b"abc")), "buffer is smaller than requested size"),
         ("a layer missing", bad.part(zlib.compress(bytes(12)), layers=["ood"]), "it lacks a layer of the map"),
+        ("a class that its legend lacks", bad.part(zlib.compress(bytes((1, 0, 1, 0, 0, 0, 2, 0)))), "it holds class 2 of 1"),
         ("a window outside", bad.part(window=(1, 1, 2, 2)), "a window lies outside the map"),
         ("a smaller map", bad.part(window=(0, 0, 1, 1), pixels=1), "its windows hold 1 of 4 pixels"),
         ("a grid of 10^400", bad.part(grid={"crs": "EPSG:32633", "shape_hw": [2, 2], "transform": [10**400, 0, 0, 0, -10, 0]}), "its grid is infinite"),

@@ -3,10 +3,13 @@
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
+from rasterio.windows import Window
 
 from landcover_bdgf.checkpoint import Checkpoint
 from landcover_bdgf.errors import OutputError, RasterError, SettingsError
+from landcover_bdgf.journal import Classified, begin_journal, read_journal
 from landcover_bdgf.mapping import MapSettings, map_scene
 from landcover_bdgf.parts import mosaic
 from landcover_bdgf.stack import Stack
@@ -78,6 +81,22 @@ def test_a_part_of_another_map_is_not_mixed_in(
     foreign = map_scene(model, other, tmp_path / "m.tif", settings=settings("2/3"))
     with pytest.raises(OutputError, match="is part of another map"):
         mosaic([parts[0], foreign, parts[2]], tmp_path / "m.tif")
+
+
+def test_parts_that_lie_on_one_another_make_no_map(parts: list[Path], tmp_path: Path) -> None:
+    """Of the area of the map, with the upper half twice."""
+    crafted = []
+    for number in (1, 2):
+        with read_journal(parts[0]) as part:
+            height, width = part.header["grid"]["shape_hw"]
+            header = {**part.header, "shard": [number, 2], "pixels": height // 2 * width}
+        crafted.append(tmp_path / f"{number}.partial")
+        with begin_journal(crafted[-1], header, resume=False, overwrite=False) as journal:
+            codes, layers = np.ones((height // 2, width), np.uint16), np.zeros((1, height // 2, width), np.uint8)
+            journal.add(Window(0, 0, width, height // 2), Classified(codes, layers))
+    with pytest.raises(OutputError, match=r"2.partial: is damaged \(two windows hold the same pixels\). Map again."):
+        mosaic(crafted, tmp_path / "m.tif")
+    assert not (tmp_path / "m.tif").exists()
 
 
 @pytest.mark.parametrize("shard", ["5/4", "0/4", "2", "a/b", "1/0"])
