@@ -18,12 +18,13 @@ from landcover_bdgf.mapping import MapSettings, check_map_outputs, map_files, ma
 from landcover_bdgf.output import atomic_output, check_beside
 from landcover_bdgf.pretraining import pretrain, pretraining_record
 from landcover_bdgf.progress import log
-from landcover_bdgf.provenance import record_path
+from landcover_bdgf.provenance import changed_files, read_record, record_path
 from landcover_bdgf.raster import PathLike, check_output
 from landcover_bdgf.recipe import Recipe
 from landcover_bdgf.report import ReportContext, assess
 from landcover_bdgf.report_folder import REPORT_FILES, check_folder
-from landcover_bdgf.samples import Samples, SampleSettings, sample, samples_lines, write_samples
+from landcover_bdgf.sample_file import is_samples_file, read_samples, write_samples
+from landcover_bdgf.samples import Samples, SampleSettings, sample, samples_lines
 from landcover_bdgf.stack import Stack
 from landcover_bdgf.training import train, training_record
 from landcover_bdgf.vector import plain_name
@@ -62,11 +63,6 @@ class Job:
     resume: bool = False
 
     @property
-    def replace(self) -> bool:
-        """Whether files of the steps may be replaced."""
-        return self.overwrite or self.resume
-
-    @property
     def steps_folder(self) -> Path:
         """Where the files of the steps go."""
         return steps_folder(self.output)
@@ -91,7 +87,7 @@ def _run(stack: Stack, job: Job) -> Accuracy | None:
         log.info(line)
     folder = job.steps_folder
     folder.mkdir(exist_ok=True)
-    write_samples(samples, folder / "samples.gpkg", overwrite=job.replace)
+    _keep_samples(samples, folder / "samples.gpkg", job)
     denoiser = _pretrained(stack, samples, job, folder / "denoiser.safetensors")
     model = _trained(stack, samples, denoiser, job)
     map_scene(
@@ -131,8 +127,9 @@ def check_kept(path: Path, *, overwrite: bool, resume: bool = False) -> None:
     check_output(path, overwrite=overwrite)
     beside = _beside(path)
     check_beside(path, beside)
-    for file in [*beside, partial_path(path)]:  # an interrupted run may have put those into place already
-        check_output(file, overwrite=overwrite or resume)
+    begun = resume and partial_path(path).exists()  # an interrupted run may have put those into place already
+    for file in [*beside, partial_path(path)]:
+        check_output(file, overwrite=overwrite or begun)
 
 
 def _beside(path: Path) -> list[Path]:
@@ -160,6 +157,19 @@ def _save(checkpoint: Checkpoint, draft: Path) -> None:
     checkpoint.history.write_csv(draft.with_suffix(".csv"))
 
 
+def _keep_samples(samples: Samples, path: Path, job: Job) -> None:
+    """Write the samples; to go on, only where an interrupted run of this job has not, and over nobody else's."""
+    overwrite = job.overwrite
+    if job.resume and not overwrite:
+        if is_samples_file(path) and read_samples(path).same_as(samples):
+            return
+        if path.exists() and changed_files(path) == []:
+            raise _of_another_job(path)
+        # a run may have been killed when the record was in place and the samples were not
+        overwrite = not path.exists() and read_record(path).get("step") == "sample"
+    write_samples(samples, path, overwrite=overwrite)
+
+
 def _pretrained(stack: Stack, samples: Samples, job: Job, path: Path) -> Checkpoint:
     def identity(provenance: dict[str, Any], recipe: Recipe) -> tuple[Any, ...]:
         return provenance, recipe.diffusion, recipe.spectral
@@ -170,7 +180,7 @@ def _pretrained(stack: Stack, samples: Samples, job: Job, path: Path) -> Checkpo
     partial = partial_path(path)
     resume = job.resume and partial.exists()
     denoiser = pretrain(stack, job.recipe, samples=samples, run=job.run, partial=partial, resume=resume)
-    keep_denoiser(denoiser, stack, path, run=job.run, overwrite=job.replace)
+    keep_denoiser(denoiser, stack, path, run=job.run, overwrite=job.overwrite)
     return denoiser
 
 
@@ -184,7 +194,7 @@ def _trained(stack: Stack, samples: Samples, denoiser: Checkpoint, job: Job) -> 
     partial = partial_path(job.model)
     resume = job.resume and partial.exists()
     model = train(stack, samples, denoiser=denoiser, recipe=job.recipe, run=job.run, partial=partial, resume=resume)
-    keep_model(model, job.model, overwrite=job.replace)
+    keep_model(model, job.model, overwrite=job.overwrite)
     return model
 
 
@@ -201,7 +211,11 @@ def _finished(path: Path, kind: Kind, job: Job, expected: tuple[Any, ...], ident
         return found
     if job.overwrite:
         return None
-    raise CheckpointError(
+    raise _of_another_job(path)
+
+
+def _of_another_job(path: Path) -> CheckpointError:
+    return CheckpointError(
         f"{path}: is of another job (scene, labels, settings, seed or versions). Begin anew with --overwrite."
     )
 
@@ -211,15 +225,19 @@ def _check_outputs(job: Job, stack: Stack) -> None:
     check_map_outputs(job.output, stack, job.mapping, overwrite=job.overwrite, resume=job.resume)
     for path in job_files(job.output, job.model, job.mapping):
         check_not_input(path, [job.labels, *stack.spectral.files, *stack.sar.files])
-    if job.resume:
-        return
-    part = part_path(job.output, job.mapping)
-    check_output(part, overwrite=job.overwrite)
-    check_kept(job.model, overwrite=job.overwrite)
+    if not job.resume:
+        check_output(part_path(job.output, job.mapping), overwrite=job.overwrite)
+    _check_step(job.model, job)
     if job.steps_folder.exists():
-        check_output(job.steps_folder / "samples.gpkg", overwrite=job.overwrite)
-        check_kept(job.steps_folder / "denoiser.safetensors", overwrite=job.overwrite)
+        if not job.resume:
+            check_output(job.steps_folder / "samples.gpkg", overwrite=job.overwrite)
+        _check_step(job.steps_folder / "denoiser.safetensors", job)
         check_folder(job.steps_folder / "report", overwrite=job.overwrite)
+
+
+def _check_step(path: Path, job: Job) -> None:
+    if not (job.resume and path.exists()):  # a finished one is of this job, or ends it: see _finished
+        check_kept(path, overwrite=job.overwrite, resume=job.resume)
 
 
 def _report(job: Job, samples: Samples, denoiser: Checkpoint, model: Checkpoint) -> Accuracy:
@@ -230,4 +248,4 @@ def _report(job: Job, samples: Samples, denoiser: Checkpoint, model: Checkpoint)
         ),
         settings=job.recipe.model_dump(mode="json"),
     )  # fmt: skip
-    return assess(job.output, samples, output=job.steps_folder / "report", overwrite=job.replace, context=context)
+    return assess(job.output, samples, output=job.steps_folder / "report", overwrite=job.overwrite, context=context)

@@ -153,7 +153,8 @@ def check_map_outputs(
         check_not_input(path, [*stack.spectral.files, *stack.sar.files])
     beside = paths_beside(output, settings.layers)
     check_beside(output, beside)
-    for path in [] if resume else beside:  # an interrupted run may have put those into place already
+    begun = resume and part_path(output, settings).exists()  # an interrupted run may have put those into place already
+    for path in [] if begun else beside:
         check_output(path, overwrite=overwrite)
     if settings.shard_of[1] == 1:  # what is finished is kept, compressed, until it is written, uncompressed first
         check_free_space(output, 2 * math.prod(stack.grid.shape_hw) * (1 + len(settings.layers)))

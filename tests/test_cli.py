@@ -4,6 +4,7 @@ import json
 import os
 import shutil
 import signal
+import sqlite3
 import subprocess
 import sys
 import time
@@ -269,6 +270,49 @@ def test_what_lies_beside_is_replaced_by_resume(
     assert not Path("kept.partial.safetensors").exists()
 
 
+@pytest.mark.parametrize(
+    "name",
+    ["model.csv", "map.qml", "map.tif.json", "map_steps/samples.gpkg", "map_steps/samples.gpkg.json",
+     "map_steps/denoiser.csv", "map_steps/report/accuracy.csv"],
+)  # fmt: skip
+def test_resume_replaces_nothing_where_no_run_was_interrupted(
+    name: str, bdgf: Bdgf, scene_files: SceneFiles, capsys: pytest.CaptureFixture[str]
+) -> None:
+    mine = Path(name)
+    mine.parent.mkdir(parents=True, exist_ok=True)
+    mine.write_text("mine")
+    job = ["map", scene_files.spectral, scene_files.sar, "-o", "map.tif", *labels_of(scene_files), *QUICK]
+    assert bdgf(*job, "--resume") == 6
+    assert "Choose another name, or allow it with --overwrite" in capsys.readouterr().err
+    assert mine.read_text() == "mine"
+    assert not Path("model.safetensors").exists()
+
+
+@pytest.mark.parametrize(("name", "left"), [("train", "model.csv"), ("pretrain", "d.png")])
+def test_resume_of_a_training_that_never_began_replaces_nothing(
+    name: str, left: str, bdgf: Bdgf, scene_files: SceneFiles
+) -> None:
+    Path(left).write_text("mine")
+    labels = labels_of(scene_files) if name == "train" else ["-o", "d.safetensors"]
+    assert bdgf(name, scene_files.spectral, scene_files.sar, *labels, *QUICK, "--resume") == 6
+    assert Path(left).read_text() == "mine"
+
+
+def test_corrected_samples_are_not_replaced_by_resume(
+    bdgf: Bdgf, scene_files: SceneFiles, capsys: pytest.CaptureFixture[str]
+) -> None:
+    job = ["map", scene_files.spectral, scene_files.sar, "-o", "map.tif", *labels_of(scene_files), *QUICK, "-q"]
+    draw = ["sample", scene_files.spectral, scene_files.sar, *labels_of(scene_files), "-o", "map_steps/samples.gpkg"]
+    Path("map_steps").mkdir()
+    assert bdgf(*draw, "--seed", 1) == 0
+    with sqlite3.connect("map_steps/samples.gpkg") as file:
+        file.execute("UPDATE legend SET color = '#010203' WHERE code = 1")
+    before = Path("map_steps/samples.gpkg").read_bytes()
+    assert bdgf(*job, "--resume") == 6
+    assert "samples.gpkg: exists already" in capsys.readouterr().err
+    assert Path("map_steps/samples.gpkg").read_bytes() == before
+
+
 def hear_ctrl_c() -> None:
     """In a child: a shell tells its background jobs to ignore it, and tests may run in one."""
     signal.signal(signal.SIGINT, signal.default_int_handler)
@@ -295,7 +339,9 @@ def test_a_job_killed_again_and_again_goes_on_and_ends_alike(
     assert bdgf(*job[:-1], "--resume") == 0
     assert "model.safetensors: is there already, of this job" in capsys.readouterr().err
     assert {name: Path(name).read_bytes() for name in whole} == whole
-    Path("map.tif").unlink()
+    for path in tmp_path.glob("map.*"):
+        path.unlink()
+    shutil.rmtree("map_steps/report")
     assert bdgf(*job, "--resume", "--seed", 1) == 5
     assert "is of another job" in capsys.readouterr().err
 
