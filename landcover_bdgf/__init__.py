@@ -6,6 +6,7 @@ The files tell the story in this order:
 errors, progress       what can go wrong; how far the work is
 limits, parsing        what the system lets a process take; JSON and TOML out of files
 gdal, door, gcps       GDAL without its dangers; a raster file looked at; one that points place
+crs_text               a CRS as written down, looked at: it names no file
 locks, output          who writes what; files whole or not at all
 grid, raster           where pixels lie; raster files read and written
 provenance, cache      where an output comes from, beside it; results kept between runs
@@ -14,6 +15,7 @@ resample, image, dates values on another grid; one sensor's image, of one file o
 coregister, pairing    how far the sensors are shifted; whether they fit together
 stack                  step: align. Both images on one grid, tile by tile
 symbology, legend      for QGIS and GDAL; classes with names and colours
+geopackage             a GeoPackage looked at: tables, no views
 vector, labels         vector files; labelled pixels out of polygons and points
 sample_set, split      labelled pixels with their part; how they are divided
 sample_file, samples   as a file; step: sample

@@ -18,6 +18,7 @@ from rasterio.errors import CRSError
 
 from landcover_bdgf.door import MAX_SIDE_PX
 from landcover_bdgf.errors import LabelError, OutputError, opening
+from landcover_bdgf.geopackage import check_geopackage
 from landcover_bdgf.grid import Grid
 from landcover_bdgf.legend import Legend, printable
 from landcover_bdgf.output import atomic_output, check_output
@@ -78,6 +79,7 @@ def read_samples(path: PathLike) -> Samples:
     path = Path(path)
     if not is_samples_file(path):
         raise LabelError(f"{path}: is not a file of samples. Make one with bdgf sample.")
+    check_geopackage(path, POINTS, LEGEND)
     try:
         name = plain_name(path)
         points = pyogrio.read_dataframe(name, layer=POINTS, on_invalid="ignore")

@@ -20,6 +20,7 @@ from pyproj.exceptions import CRSError
 
 from landcover_bdgf.errors import BdgfError, LabelError, SettingsError, opening
 from landcover_bdgf.gdal import VECTOR_DRIVERS
+from landcover_bdgf.geopackage import check_geopackage
 from landcover_bdgf.raster import PathLike
 
 if TYPE_CHECKING:
@@ -80,6 +81,8 @@ def read_features(path: PathLike, *, layer: str | None = None, encoding: str | N
     _check_file(path)
     try:
         name, layer = plain_name(path), _layer(path, layer)
+        if _bytes(path, 0, len(_SQLITE)) == _SQLITE:
+            check_geopackage(path, layer)
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # about M values and the like, which do not matter here
             _check_driver(path, layer)
@@ -113,7 +116,15 @@ def check_name(path: PathLike, what: str, name: str, names: Iterable[str]) -> No
 
 
 def layers_of(path: PathLike) -> dict[str, str | None]:
-    """Names of the layers of a vector file with their types of geometry, None for tables."""
+    """Names of the layers of a vector file with their types of geometry, None for tables.
+
+    Raises
+    ------
+    LabelError
+        A GeoPackage whose own tables are views, or whose CRS names another file.
+    """
+    if _bytes(Path(path), 0, len(_SQLITE)) == _SQLITE:
+        check_geopackage(Path(path))
     return {str(name): geometry for name, geometry in pyogrio.list_layers(plain_name(path))}
 
 

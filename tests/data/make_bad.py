@@ -11,11 +11,13 @@ import json
 import os
 import pickle
 import shutil
+import sqlite3
 import struct
 import sys
 import zipfile
 import zlib
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -438,6 +440,27 @@ def chinese(folder: Path) -> None:
     table = bytearray((folder / "bad.dbf").read_bytes())
     table[29] = 0  # the code page
     (folder / "bad.dbf").write_bytes(table)
+
+
+def database(*statements: str, of: str = "labels.gpkg") -> Make:
+    """A good GeoPackage after some statements of SQL."""
+
+    def make(folder: Path) -> None:
+        shutil.copy(folder / of, folder / "bad.gpkg")
+        with closing(sqlite3.connect(folder / "bad.gpkg")) as file:
+            file.executescript(";".join(statements))
+
+    return make
+
+
+def view(table: str, query: str, **options: str) -> Make:
+    """A table of a GeoPackage that a query takes the place of; the query reads the table as ``real``."""
+    # What SQLite would change in queries elsewhere is left as it is.
+    renamed = f"PRAGMA legacy_alter_table = ON; ALTER TABLE {table} RENAME TO real"
+    return database(renamed, f"CREATE VIEW {table} AS {query}", **options)
+
+
+ENDLESS = "WITH RECURSIVE n(x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM n)"
 
 
 def copy(name: str, to: str) -> Make:

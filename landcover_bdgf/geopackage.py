@@ -1,0 +1,86 @@
+"""GeoPackages, looked at before GDAL reads them: layers are plain tables, and no CRS names a file.
+
+A view is a query that the file brings along; it may never end, or fill the memory.
+"""
+
+from __future__ import annotations
+
+import re
+import sqlite3
+from contextlib import closing
+from pathlib import Path
+
+from pyogrio.errors import DataSourceError
+
+from landcover_bdgf.crs_text import check_crs_text
+from landcover_bdgf.errors import LabelError, RasterError
+
+_TABLE = re.compile(r"\s*CREATE\s+TABLE\s", re.IGNORECASE)
+_RTREE = re.compile(r"\s*CREATE\s+VIRTUAL\s+TABLE\s.*\sUSING\s+rtree\s*\(", re.IGNORECASE | re.DOTALL)
+_SYSTEM = ("gpkg_", "rtree_", "sqlite_")
+_COMPUTED = (2, 3)  # how SQLite marks columns that are generated, virtual or stored
+
+
+def check_geopackage(path: Path, *layers: str) -> None:
+    """Refuse a GeoPackage whose own tables or ``layers`` are computed when they are read, or whose CRS names a file.
+
+    Raises
+    ------
+    LabelError
+    DataSourceError
+        It is no database, or a damaged one.
+    """
+    left = Path(f"{path}-wal")
+    if left.exists() and left.stat().st_size:
+        raise LabelError(
+            f"{path}: has changes in {left.name} that are not in it yet. Close it in QGIS, or save it again."
+        )
+    # SQLite does not look for files beside what it takes for immutable
+    address = f"{path.absolute().as_uri()}?mode=ro&immutable=1"
+    try:
+        with closing(sqlite3.connect(address, uri=True)) as database:
+            database.text_factory = lambda text: text.decode("utf-8", "replace")
+            found = _tables(database)
+            own = [name for name in found if name.startswith(_SYSTEM)]
+            for name in (*own, *(_lower(layer) for layer in layers)):
+                _check_table(path, database, name, found.get(name))
+            for text in _definitions(database, found):
+                check_crs_text(text, path)
+    except RasterError as error:
+        raise LabelError(str(error)) from error
+    except sqlite3.Error as error:
+        raise DataSourceError(str(error)) from error
+
+
+def _lower(name: str) -> str:
+    """A name as SQLite compares it: A is a, but É is not é."""
+    return re.sub("[A-Z]+", lambda letters: letters[0].lower(), name)
+
+
+def _tables(database: sqlite3.Connection) -> dict[str, str]:
+    """How each table and view was made, by name."""
+    rows = database.execute("SELECT name, sql FROM sqlite_master WHERE type NOT IN ('index', 'trigger')")
+    return {_lower(str(name)): str(sql) for name, sql in rows}
+
+
+def _check_table(path: Path, database: sqlite3.Connection, name: str, sql: str | None) -> None:
+    """Refuse all but a table whose values lie in the file; so also a layer that has another name than its table."""
+    if sql and name.startswith("rtree_") and _RTREE.match(sql):
+        return
+    plain = sql is not None and _TABLE.match(sql)
+    quoted = name.replace('"', '""')
+    columns = database.execute(f'PRAGMA table_xinfo("{quoted}")') if plain else []
+    if not plain or any(column[-1] in _COMPUTED for column in columns):
+        raise LabelError(
+            f"{path}: its table {name} is a view or computes its values, which bdgf does not run. "
+            "Export the layer as a plain table, with ogr2ogr or QGIS."
+        )
+
+
+def _definitions(database: sqlite3.Connection, found: dict[str, str]) -> list[str]:
+    """All CRS of a GeoPackage, as text."""
+    if "gpkg_spatial_ref_sys" not in found:
+        return []
+    rows = database.execute("SELECT * FROM gpkg_spatial_ref_sys")
+    texts = [i for i, column in enumerate(rows.description) if "definition" in _lower(column[0])]
+    return [str(row[i]) for row in rows for i in texts]
