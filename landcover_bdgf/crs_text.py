@@ -13,9 +13,10 @@ from landcover_bdgf.errors import RasterError
 _QUOTED = r'"(?:[^"]|"")*"'
 _PATH = r"(?:[/\\]|\.\.)"  # names of PROJ's own, such as us_noaa_conus.tif or @null, have none of these
 # Of WKT the two places for files, PARAMETERFILE["…", "file"] and EXTENSION["PROJ4_GRIDS", "file"] …
-_PLACES = re.compile(rf'(?:PARAMETERFILE|EXTENSION)\s*[\[(]((?:{_QUOTED}|[^"\])])*)', re.IGNORECASE)
+_PLACES = re.compile(rf'(?:PARAMETERFILE|EXTENSION)(?=\s*[\[(]((?:{_QUOTED}|[^"\])])*))', re.IGNORECASE)
+_KEYWORDS, _MOST_PLACES = re.compile("PARAMETERFILE|EXTENSION", re.IGNORECASE), 100  # more is made to take time
 # … of a PROJ string, also inside of WKT, its parameters; and of PROJJSON what PARAMETERFILE is there.
-_PARAMETERS = re.compile(rf"(?:grids|file|init|model|catalog|coeffs)\s*=\s*[^\s,]*?{_PATH}", re.IGNORECASE)
+_PARAMETER = re.compile(r"(?:grids|file|init|model|catalog|coeffs)=", re.IGNORECASE)
 _JSON_VALUE = re.compile(rf'"value": "[^"]*?{_PATH}')
 _STANDARD = re.compile(r"https?://(?:www\.)?opengis\.net/")  # a CRS by its number, written as an address
 
@@ -44,8 +45,11 @@ def check_text_around(text: str, name: object) -> None:
     ------
     RasterError
     """
-    places = (found[1] for found in _PLACES.finditer(text))
-    if any(re.search(_PATH, place) for place in places) or _PARAMETERS.search(text) or _JSON_VALUE.search(text):
+    if len(_KEYWORDS.findall(text)) > _MOST_PLACES:
+        _refuse(name)
+    named = [found[1] for found in _PLACES.finditer(text)]
+    named += [word[found.end() :] for word in text.split() if (found := _PARAMETER.search(word))]
+    if any(re.search(_PATH, value) for value in named) or _JSON_VALUE.search(text):
         _refuse(name)
 
 

@@ -6,6 +6,7 @@ later, or never. Limits are far above any scene, and far below what stops a mach
 
 from __future__ import annotations
 
+import html
 import logging
 import math
 import struct
@@ -17,6 +18,7 @@ import numpy as np
 from rasterio.enums import Interleaving
 from rasterio.io import DatasetReader
 
+from landcover_bdgf.crs_text import check_text_around
 from landcover_bdgf.errors import RasterError
 
 log = logging.getLogger("landcover_bdgf")
@@ -35,6 +37,7 @@ _MAGIC = {
     b"II*\x00": "GTiff", b"MM\x00*": "GTiff", b"II+\x00": "GTiff", b"MM\x00+": "GTiff",
     b"\x00\x00\x00\x0c": "JP2OpenJPEG", b"\xff\x4f\xff\x51": "JP2OpenJPEG",
 }  # fmt: skip
+_GEO_ASCII = 34737
 _SUPERBOXES, MOST_NESTED = (b"jp2h", b"asoc", b"res ", b"uinf"), 8
 _CODESTREAM, _END_OF_CODESTREAM = b"\xff\x4f\xff\x51", b"\xff\xd9"  # ISO/IEC 15444-1, A.4
 
@@ -45,7 +48,7 @@ def raster_driver(path: Path) -> str:
     Raises
     ------
     RasterError
-        It is no regular file, cannot be read, is empty, or none of these formats.
+        It is no regular file, cannot be read, is empty, none of these formats, or its CRS names another file.
     """
     _check_regular(path)
     try:
@@ -61,6 +64,8 @@ def raster_driver(path: Path) -> str:
     if driver == "JP2OpenJPEG":
         _check_jpeg_2000(path)
     _check_no_mask(path, driver)
+    for text in _crs_texts(path, driver):
+        check_text_around(text, path)
     return driver
 
 
@@ -230,6 +235,39 @@ def _envi_end(dataset: DatasetReader, path: Path) -> int:
     offset = dataset.tags(ns="ENVI").get("header_offset", "0")
     pixels = math.prod(dataset.shape) * dataset.count * pixel_dtype(dataset.dtypes[0]).itemsize
     return pixels + (int(offset) if offset.isdigit() else 0)
+
+
+def _crs_texts(path: Path, driver: str) -> Iterator[str]:
+    """What may hold the CRS of a raster in words, and other things beside it."""
+    if driver == "ENVI" and (header := envi_header(path)):
+        yield header.read_bytes().decode("latin-1")
+    elif driver == "GTiff":
+        yield _geotiff_text(path).decode("latin-1")
+    elif driver == "JP2OpenJPEG":
+        with path.open("rb") as file:
+            for kind, start, end in _boxes(file, path, 0, path.stat().st_size):
+                if kind in (b"uuid", b"xml "):
+                    file.seek(start)
+                    yield html.unescape(file.read(end - start).decode("latin-1"))
+
+
+def _geotiff_text(path: Path) -> bytes:
+    """GeoAsciiParamsTag of the first image of a TIFF (TIFF 6.0, section 2; BigTIFF has wider numbers)."""
+    with path.open("rb") as file:
+        head = file.read(16).ljust(16, b"\0")
+        order, big = ("<" if head[:2] == b"II" else ">"), 43 in head[2:4]
+        number, entry, place = ("Q", "HHQ8s", 8) if big else ("H", "HHI4s", 4)
+        file.seek(min(struct.unpack_from(f"{order}{'Q' if big else 'I'}", head, place)[0], path.stat().st_size))
+        width, size = struct.calcsize(order + number), struct.calcsize(order + entry)
+        (count,) = struct.unpack(order + number, file.read(width).ljust(width, b"\0"))
+        entries = file.read(min(count, 0xFFFF) * size)
+        found = b""
+        for tag, kind, length, value in struct.iter_unpack(order + entry, entries[: len(entries) // size * size]):
+            if tag == _GEO_ASCII:
+                length *= 1 if kind in (1, 2, 6, 7) else 8
+                file.seek(min(struct.unpack(f"{order}{'Q' if big else 'I'}", value)[0], path.stat().st_size))
+                found += value if length <= len(value) else file.read(min(length, path.stat().st_size))
+        return found
 
 
 def _check_jpeg_2000(path: Path) -> None:

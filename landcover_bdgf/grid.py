@@ -21,6 +21,7 @@ from rasterio.crs import CRS
 from rasterio.errors import CRSError
 from rasterio.windows import Window
 
+from landcover_bdgf.crs_text import check_crs_text
 from landcover_bdgf.door import MAX_SIDE_PX
 from landcover_bdgf.errors import RasterError, SettingsError
 
@@ -86,7 +87,7 @@ class Grid:
             raise ValueError("its grid has no size or is not north-up")
         if max(height, width) > MAX_SIDE_PX or not all(map(math.isfinite, transform)):
             raise ValueError("its grid is infinite")
-        return cls(CRS.from_wkt(values["crs"]), transform, (height, width))
+        return cls(recorded_crs(values["crs"]), transform, (height, width))
 
     def window_grid(self, window: Window) -> Grid:
         """The grid of a window; the window may reach over the border."""
@@ -174,6 +175,21 @@ def crs_name(crs: CRS) -> str:
     return ":".join(authority) if authority else str(_pyproj_crs(crs.to_wkt()).name)
 
 
+def recorded_crs(wkt: str) -> CRS:
+    """The CRS that a record tells, a file that nobody vouches for.
+
+    Raises
+    ------
+    ValueError, TypeError, CRSError
+        If it is none, or names another file.
+    """
+    try:
+        check_crs_text(wkt)
+    except RasterError as error:
+        raise ValueError("its CRS names another file") from error
+    return CRS.from_wkt(wkt)
+
+
 def same_crs(one: CRS, other: CRS) -> bool:
     """Whether two CRS mean the same, however they are written and whatever the order of their axes."""
     if one == other:
@@ -187,7 +203,7 @@ def transformer(source: CRS, target: CRS) -> pyproj.Transformer:
     Raises
     ------
     RasterError
-        If there is none, for example out of a local engineering CRS.
+        If there is none, for example out of a local engineering CRS, or a CRS names another file.
     """
     try:
         return _transformer(source.to_wkt(), target.to_wkt())
@@ -282,4 +298,6 @@ def _transformer(source_wkt: str, target_wkt: str) -> pyproj.Transformer:
 
 @lru_cache(maxsize=32)
 def _pyproj_crs(wkt: str) -> Any:
+    """Every CRS comes through here before PROJ makes anything of it."""
+    check_crs_text(wkt)
     return pyproj.CRS.from_wkt(wkt)

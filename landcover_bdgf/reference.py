@@ -10,12 +10,11 @@ from typing import Any
 import numpy as np
 import shapely
 from numpy.typing import NDArray
-from rasterio.crs import CRS
 from rasterio.errors import CRSError
 from rasterio.io import DatasetReader
 
 from landcover_bdgf.errors import LabelError, SettingsError
-from landcover_bdgf.grid import Grid, transformer
+from landcover_bdgf.grid import Grid, recorded_crs, transformer
 from landcover_bdgf.labels import CONFLICTS, Labels, read_labels
 from landcover_bdgf.legend import Legend, printable
 from landcover_bdgf.raster import PathLike, read_band
@@ -160,7 +159,7 @@ def training_ground(record: Mapping[str, Any], grid: Grid) -> TrainingGround | N
     training = record.get("training")
     try:
         xy = shapely.get_coordinates(shapely.from_wkt(training["pixels"]))  # type: ignore[index]
-        crs = CRS.from_wkt(training["crs"])  # type: ignore[index]
+        crs = recorded_crs(training["crs"])  # type: ignore[index]
         clear_px = int(training.get("clear_px", CLEAR_PX))  # type: ignore[union-attr]
         apart_px = int(training.get("apart_px", clear_px))  # type: ignore[union-attr]
     except (TypeError, LookupError, ValueError, OverflowError, CRSError, shapely.GEOSException):

@@ -18,7 +18,8 @@ import pyogrio
 from pyogrio.errors import DataLayerError, DataSourceError
 from pyproj.exceptions import CRSError
 
-from landcover_bdgf.errors import BdgfError, LabelError, SettingsError, opening
+from landcover_bdgf.crs_text import check_crs_text
+from landcover_bdgf.errors import BdgfError, LabelError, RasterError, SettingsError, opening
 from landcover_bdgf.gdal import VECTOR_DRIVERS
 from landcover_bdgf.geopackage import check_geopackage
 from landcover_bdgf.raster import PathLike
@@ -177,12 +178,32 @@ def _check_geojson(path: Path) -> None:
             kinds = [k for key, k in value if key.lower() == "type"] if isinstance(value, tuple) else []
             if name.lower() == "crs" and any(kind != "name" for kind in kinds):
                 raise LabelError(f"{path}: its CRS is a link, which is not followed. Save it again with QGIS.")
+            if name.lower() == "crs":
+                for text in _texts(value):
+                    _check_crs(path, text)
         return tuple(members)
 
     try:
         json.loads(path.read_bytes().decode("utf-8-sig", "surrogateescape"), object_pairs_hook=checked)
     except (ValueError, RecursionError) as error:
         raise LabelError(f"{path}: cannot be read, {error}. Copy all files of the labels again.") from error
+
+
+def _texts(value: object) -> Iterator[str]:
+    """All texts in pairs of pairs."""
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, tuple | list):
+        for part in value:
+            yield from _texts(part)
+
+
+def _check_crs(path: Path, text: str) -> None:
+    """Before GDAL has it, which looks for files that a CRS names."""
+    try:
+        check_crs_text(text, path)
+    except RasterError as error:
+        raise LabelError(str(error)) from error
 
 
 def _check_shapefile(path: Path) -> None:
@@ -198,6 +219,9 @@ def _check_shapefile(path: Path) -> None:
     for suffix in (".shx", ".prj", ".cpg"):  # GDAL goes on without those that may not be read
         with suppress(FileNotFoundError):
             path.with_suffix(suffix).open("rb").close()
+    for suffix in (".prj", ".PRJ"):
+        with suppress(FileNotFoundError):
+            _check_crs(path, path.with_suffix(suffix).read_bytes().decode("latin-1"))
     # ESRI Shapefile Technical Description (1998): file length in 16-bit words at byte 24, big-endian.
     _check_length(path, 2 * struct.unpack(">i", _bytes(path, 24, 4))[0])
     # dBASE: number of records, length of the header, length of a record at byte 4.

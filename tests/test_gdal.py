@@ -12,7 +12,7 @@ import shutil
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
@@ -21,6 +21,7 @@ import pytest
 import rasterio
 import seccomp
 from conftest import Tally, WriteTif
+from data import make_bad as bad
 
 from landcover_bdgf import gdal
 from landcover_bdgf.errors import BdgfError, RasterError
@@ -62,7 +63,7 @@ def run(*arguments: object, before: str = "") -> subprocess.CompletedProcess[str
     program = f"{before}\nfrom landcover_bdgf.cli import main\nmain()"
     clean = {key: value for key, value in os.environ.items() if not key.startswith(("GDAL_", "CPL_", "PROJ_"))}
     words = [sys.executable, "-c", program, *map(str, arguments)]
-    return subprocess.run(words, capture_output=True, text=True, check=False, env=clean)
+    return subprocess.run(words, capture_output=True, text=True, check=False, env=clean, timeout=60)
 
 
 def test_only_formats_that_hold_their_own_pixels_are_left() -> None:
@@ -123,6 +124,30 @@ def test_no_labels_make_a_connection(
     assert "its CRS is a link, which is not followed" in done.stderr
     assert not asked
     tally("way for a file to name an address, none asked", 1)
+
+
+@pytest.mark.parametrize("crs", [bad.with_grids, bad.with_proj, str])
+@pytest.mark.parametrize(("make", "name"), [
+    (bad.database_crs, "bad.gpkg"), (bad.shapefile_crs, "bad.shp"), (bad.geojson_crs, "bad.geojson"),
+    (bad.envi_crs, "bad.img"), (bad.tiff_crs, "bad.tif"),
+])  # fmt: skip
+def test_no_crs_opens_a_file(
+    make: Callable[[str], bad.Make],
+    name: str,
+    crs: Callable[[str], str],
+    scene_files: SceneFiles,
+    tmp_path: Path,
+    tally: Tally,
+) -> None:
+    os.mkfifo(tmp_path / "pipe")  # whoever opens it waits for ever
+    for path, good in ((scene_files.labels, "labels.gpkg"), (scene_files.spectral, "msi.tif")):
+        shutil.copy(path, tmp_path / good)
+    make(crs(str(tmp_path / "pipe")))(tmp_path)
+    labels = tmp_path / name if name.endswith(("gpkg", "shp", "json")) else tmp_path / "labels.gpkg"
+    image = tmp_path / "msi.tif" if labels.name == name else tmp_path / name
+    done = run("check", image, scene_files.sar, "--labels", labels, "--field", "class")
+    assert done.returncode in (0, 3, 4), done.stderr  # 0: GDAL does not take a path for a CRS, in the header of ENVI
+    tally("way for a CRS to name a file, none opened", 1)
 
 
 @pytest.mark.parametrize(

@@ -10,6 +10,7 @@ import hashlib
 import json
 import os
 import pickle
+import re
 import shutil
 import sqlite3
 import struct
@@ -135,7 +136,14 @@ def both(*makes: Make) -> Make:
 
 
 def tiff(
-    width: int, height: int, *, bands: int = 1, tile: int | None = None, blocks: str = "one", to: str = "bad.tif"
+    width: int,
+    height: int,
+    *,
+    bands: int = 1,
+    tile: int | None = None,
+    blocks: str = "one",
+    to: str = "bad.tif",
+    extra: list[tuple[int, int, list[Any]]] | None = None,
 ) -> Make:
     """A TIFF that declares so much; of its ``blocks`` "one" stands for all, there are "none", or all lie "beyond"."""
 
@@ -158,14 +166,14 @@ def tiff(
         place = {"one": 8, "none": 0, "beyond": 1 << 30}[blocks]
         tags += [(offsets, 4, [place] * number), (counts, 4, [len(packed) if blocks != "none" else 0] * number)]
         tags += [(33550, 12, [10.0, 10.0, 0.0]), (33922, 12, [0.0, 0.0, 0.0, *ORIGIN, 0.0])]
-        tags += [(34735, 3, [1, 1, 0, 3, 1024, 0, 1, 1, 1025, 0, 1, 1, 3072, 0, 1, 32633])]
+        tags += extra or [(34735, 3, [1, 1, 0, 3, 1024, 0, 1, 1, 1025, 0, 1, 1, 3072, 0, 1, 32633])]
         (folder / to).write_bytes(_tiff_bytes(sorted(tags), packed))
 
     return make
 
 
 def _tiff_bytes(tags: list[tuple[int, int, list[Any]]], packed: bytes) -> bytes:
-    size, code = {3: 2, 4: 4, 12: 8}, {3: "H", 4: "I", 12: "d"}
+    size, code = {1: 1, 3: 2, 4: 4, 12: 8}, {1: "B", 3: "H", 4: "I", 12: "d"}
     directory = 8 + len(packed) + len(packed) % 2
     place = directory + 2 + 12 * len(tags) + 4
     entries, rest = b"", b""
@@ -300,6 +308,54 @@ def across_the_antimeridian(folder: Path) -> None:
 def labels_in(crs: str) -> Make:
     """The labels in another CRS."""
     return labels(lambda frame: frame.to_crs(crs))
+
+
+def with_grids(file: str) -> str:
+    """The CRS of the good scene on a datum that takes its grids from a file."""
+    grids = f'298.257223563],EXTENSION["PROJ4_GRIDS","{file}"]'
+    text = re.sub(r',AUTHORITY\["EPSG","\d+"\]', "", UTM.to_wkt()).replace("298.257223563]", grids)
+    return text.replace("WGS 84", "Ours").replace("WGS_1984", "Ours")
+
+
+def with_proj(file: str) -> str:
+    """The CRS of the good scene, told to PROJ in its own words."""
+    words = f"+proj=utm +zone=33 +ellps=WGS84 +nadgrids=@null,{file} +units=m"
+    return f'{UTM.to_wkt().removesuffix("]")},EXTENSION["PROJ4","{words}"]]'
+
+
+def database_crs(text: str) -> Make:
+    """The good labels in a CRS of this text."""
+    return database(f"UPDATE gpkg_spatial_ref_sys SET definition = '{text}' WHERE srs_id = 32633")
+
+
+def shapefile_crs(text: str) -> Make:
+    """The good labels as a Shapefile in a CRS of this text."""
+    return shapefile(lambda folder: (folder / "bad.prj").write_text(text) and None)
+
+
+def geojson_crs(text: str) -> Make:
+    """Labels in a CRS of this text."""
+    crs = {"type": "name", "properties": {"name": text}}
+    return geojson(json.dumps(json.loads(features(("a", square(1, 1)), ("b", square(9, 9)))) | {"crs": crs}))
+
+
+def envi_crs(text: str) -> Make:
+    """An ENVI image in a CRS of this text."""
+
+    def make(folder: Path) -> None:
+        image(driver="ENVI", to="bad.img")(folder)
+        header = re.sub(r"coordinate system string = \{.*\}", "", (folder / "bad.hdr").read_text())
+        (folder / "bad.hdr").write_text(f"{header}\ncoordinate system string = {{{text}}}\n")
+
+    return make
+
+
+def tiff_crs(text: str) -> Make:
+    """A TIFF whose CRS is this text, as programs of ESRI write it."""
+    words = f"ESRI PE String = {text}|".encode() + b"\0"
+    keys = [1, 1, 0, 3, 1024, 0, 1, 1, 3072, 0, 1, 32767, 3073, 34737, len(words) - 1, 0]
+    tags = [(34735, 3, keys), (34737, 1, list(words))]
+    return tiff(16, 16, extra=tags)
 
 
 def nodata_outside(folder: Path) -> None:
