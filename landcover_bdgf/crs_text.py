@@ -13,11 +13,13 @@ from landcover_bdgf.errors import RasterError
 _QUOTED = r'"(?:[^"]|"")*"'
 _PATH = r"(?:[/\\]|\.\.)"  # names of PROJ's own, such as us_noaa_conus.tif or @null, have none of these
 # Of WKT the two places for files, PARAMETERFILE["…", "file"] and EXTENSION["PROJ4_GRIDS", "file"] …
-_PLACES = re.compile(rf'(?:PARAMETERFILE|EXTENSION)(?=\s*[\[(]((?:{_QUOTED}|[^"\])])*))', re.IGNORECASE)
-_KEYWORDS, _MOST_PLACES = re.compile("PARAMETERFILE|EXTENSION", re.IGNORECASE), 100  # more is made to take time
+_KEYWORD = re.compile("PARAMETERFILE|EXTENSION", re.IGNORECASE)
+_PLACE = re.compile(rf'\s*[\[(]((?:{_QUOTED}|[^"\])])*)([\])]?)')
+_MOST_PLACES, _LONGEST_PLACE = 100, 20_000  # what has more is made to take time
 # … of a PROJ string, also inside of WKT, its parameters; and of PROJJSON what PARAMETERFILE is there.
 _PARAMETER = re.compile(r"(?:grids|file|init|model|catalog|coeffs)=", re.IGNORECASE)
 _JSON_VALUE = re.compile(rf'"value": "[^"]*?{_PATH}')
+_SRS_NAME = re.compile(r"""srsName\s*=\s*["']([^"']*)""")  # of GML, in JPEG 2000
 _STANDARD = re.compile(r"https?://(?:www\.)?opengis\.net/")  # a CRS by its number, written as an address
 
 
@@ -28,14 +30,11 @@ def check_crs_text(text: str, name: object = None) -> None:
     ------
     RasterError
     """
-    plain = text.replace("\N{LEFT DOUBLE QUOTATION MARK}", '"').replace("\N{RIGHT DOUBLE QUOTATION MARK}", '"')
-    if plain.lstrip().startswith("{"):
-        plain = _json(plain)
-    else:
-        outside = re.sub(_QUOTED, "", _STANDARD.sub("", plain))
-        if re.search(_PATH, outside):
-            _refuse(name)
-    check_text_around(plain, name)
+    if text.lstrip().startswith("{"):
+        text = _json(text)
+    elif re.search(_PATH, re.sub(_QUOTED, "", _STANDARD.sub("", _straight(text)))):
+        _refuse(name)
+    check_text_around(text, name)
 
 
 def check_text_around(text: str, name: object) -> None:
@@ -45,12 +44,21 @@ def check_text_around(text: str, name: object) -> None:
     ------
     RasterError
     """
-    if len(_KEYWORDS.findall(text)) > _MOST_PLACES:
+    text = _STANDARD.sub("", _straight(text))
+    places = [found.end() for found in _KEYWORD.finditer(text)]
+    inside = [found for at in places[:_MOST_PLACES] if (found := _PLACE.match(text, at, at + _LONGEST_PLACE))]
+    if len(places) > _MOST_PLACES or not all(closed for _, closed in (found.groups() for found in inside)):
         _refuse(name)
-    named = [found[1] for found in _PLACES.finditer(text)]
+    named = [found[1] for found in inside]
     named += [word[found.end() :] for word in text.split() if (found := _PARAMETER.search(word))]
+    named += _SRS_NAME.findall(text)
     if any(re.search(_PATH, value) for value in named) or _JSON_VALUE.search(text):
         _refuse(name)
+
+
+def _straight(text: str) -> str:
+    """With straight quotes: PROJ takes curved ones, too."""
+    return text.replace("\N{LEFT DOUBLE QUOTATION MARK}", '"').replace("\N{RIGHT DOUBLE QUOTATION MARK}", '"')
 
 
 def _json(text: str) -> str:

@@ -240,15 +240,17 @@ def _envi_end(dataset: DatasetReader, path: Path) -> int:
 def _crs_texts(path: Path, driver: str) -> Iterator[str]:
     """What may hold the CRS of a raster in words, and other things beside it."""
     if driver == "ENVI" and (header := envi_header(path)):
-        yield header.read_bytes().decode("latin-1")
+        yield header.read_bytes().decode("utf-8", "replace")
     elif driver == "GTiff":
-        yield _geotiff_text(path).decode("latin-1")
+        yield _geotiff_text(path).decode("utf-8", "replace")
     elif driver == "JP2OpenJPEG":
         with path.open("rb") as file:
+            if file.read(4) == _CODESTREAM:
+                return
             for kind, start, end in _boxes(file, path, 0, path.stat().st_size):
                 if kind in (b"uuid", b"xml "):
                     file.seek(start)
-                    yield html.unescape(file.read(end - start).decode("latin-1"))
+                    yield html.unescape(file.read(end - start).decode("utf-8", "replace"))
 
 
 def _geotiff_text(path: Path) -> bytes:

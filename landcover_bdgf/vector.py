@@ -221,7 +221,7 @@ def _check_shapefile(path: Path) -> None:
             path.with_suffix(suffix).open("rb").close()
     for suffix in (".prj", ".PRJ"):
         with suppress(FileNotFoundError):
-            _check_crs(path, path.with_suffix(suffix).read_bytes().decode("latin-1"))
+            _check_crs(path, path.with_suffix(suffix).read_bytes().decode("utf-8", "replace"))
     # ESRI Shapefile Technical Description (1998): file length in 16-bit words at byte 24, big-endian.
     _check_length(path, 2 * struct.unpack(">i", _bytes(path, 24, 4))[0])
     # dBASE: number of records, length of the header, length of a record at byte 4.
