@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -22,6 +23,10 @@ from landcover_bdgf.sample_file import is_samples_file, read_samples
 from landcover_bdgf.sample_set import CLEAR_PX, Samples
 from landcover_bdgf.samples import label_tiles
 from landcover_bdgf.split import distances_px
+
+# GEOS follows what is nested until the stack ends, and the process with it; points of a record are not nested.
+_POINTS = re.compile(r"MULTIPOINT \([-+.\de, ()]*\)", re.ASCII)
+_POINT_CHARACTERS = 64  # of one, at most; ours take about 40
 
 
 @dataclass(frozen=True)
@@ -158,7 +163,7 @@ def training_ground(record: Mapping[str, Any], grid: Grid) -> TrainingGround | N
     """The training pixels in the record beside a map, on its grid; None if it tells of none."""
     training = record.get("training")
     try:
-        xy = shapely.get_coordinates(shapely.from_wkt(training["pixels"]))  # type: ignore[index]
+        xy = _points(training["pixels"], training["count"])  # type: ignore[index]
         crs = recorded_crs(training["crs"])  # type: ignore[index]
         clear_px = int(training.get("clear_px", CLEAR_PX))  # type: ignore[union-attr]
         apart_px = int(training.get("apart_px", clear_px))  # type: ignore[union-attr]
@@ -168,6 +173,13 @@ def training_ground(record: Mapping[str, Any], grid: Grid) -> TrainingGround | N
     positions = np.stack(grid.rowcol(x, y), axis=1)
     found = positions[np.isfinite(positions).all(axis=1)]
     return TrainingGround(found, clear_px, apart_px) if len(xy) else None
+
+
+def _points(text: str, count: int) -> NDArray[np.float64]:
+    """Coordinates (n, 2) out of the text of a record, which nobody vouches for; ValueError if it is none of ours."""
+    if len(text) > _POINT_CHARACTERS * (count + 1) or not _POINTS.fullmatch(text):
+        raise ValueError("these are no points as they are recorded")
+    return shapely.get_coordinates(shapely.from_wkt(text))
 
 
 def _matched(pixels: Labels | Samples, legend: Legend, sample: str, notes: tuple[str, ...] = ()) -> Reference:

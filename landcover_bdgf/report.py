@@ -121,6 +121,7 @@ def assess(
     with open_raster(map_path) as dataset:
         _check_map(dataset)
         legend, grid = legend_of_map(map_path), grid_of(dataset)
+        _check_legend(dataset, legend)
         record = read_record(str(map_path))
         ground = training_ground(record, grid)
         pixels = read_reference(reference, field=field, grid=grid, legend=legend, ground=ground)
@@ -160,6 +161,15 @@ def _check_map(dataset: DatasetReader) -> None:
         raise RasterError(f"{dataset.name}: is no class map, its pixels are {dataset.dtypes[0]}. Give a map of bdgf.")
     if is_south_up(dataset):
         raise RasterError(f"{dataset.name}: is south-up, which no map of bdgf is. Turn it with gdalwarp.")
+
+
+def _check_legend(dataset: DatasetReader, legend: Legend) -> None:
+    """What lies beside a map may be another's, or be made to lie there."""
+    if len(legend.entries) > (most := np.iinfo(dataset.dtypes[0]).max):
+        raise RasterError(
+            f"{dataset.name}: has {len(legend.entries)} classes by the files beside it, but its pixels are "
+            f"{dataset.dtypes[0]}, {most} at most. Keep the files of a map together, or make it again."
+        )
 
 
 def _compare(

@@ -36,7 +36,8 @@ GRID = Grid(CRS.from_epsg(32633), Affine(10, 0, 500_000, 0, -10, 5_000_000), (60
 RECORDS_OF_NOTHING = (
     "{}", "no json", '{"training": {"pixels": "x", "crs": "EPSG:4326"}}', '{"training": [1]}', '{"layers": 3}',
     "[" * 100_000, '{"a": ' + "[" * 80 + "]" * 80 + "}",
-    json.dumps({"training": {"pixels": "POINT (1 1)", "crs": GRID.crs.to_wkt(), "clear_px": math.inf}}),
+    json.dumps({"training": {"pixels": "MULTIPOINT (1 1)", "count": 1, "crs": "EPSG:32633", "clear_px": math.inf}}),
+    json.dumps({"training": {"pixels": "MULTIPOINT (" + "1 1, " * 99 + "1 1)", "count": 1, "crs": "EPSG:32633"}}),
 )  # fmt: skip
 HOSTILE = [
     "<script>alert(1)</script>",
@@ -51,7 +52,7 @@ def trained_at(path: Path, rows: list[int], cols: list[int]) -> Path:
     """The map with a record of where it was trained."""
     x, y = GRID.xy(np.array(rows), np.array(cols))
     pixels = shapely.MultiPoint(np.stack([x, y], axis=1)).wkt
-    training = {"pixels": pixels, "crs": GRID.crs.to_wkt(), "clear_px": 13, "apart_px": 37}
+    training = {"pixels": pixels, "count": len(x), "crs": GRID.crs.to_wkt(), "clear_px": 13, "apart_px": 37}
     write_record(path, {"training": training})
     return path
 

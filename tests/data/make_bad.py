@@ -656,6 +656,27 @@ def record(**values: Any) -> Make:
     return content((json.dumps(values, indent=2, sort_keys=True) + "\n").encode(), "msi.tif.json")
 
 
+def class_map(**values: Any) -> Make:
+    """A map of two classes as bad.tif, with a record beside it."""
+
+    def make(folder: Path) -> None:
+        image(lambda a: np.where(np.arange(72) < 36, 1, 2).astype(np.uint8) + 0 * a[:1].astype(np.uint8), nodata=0)(
+            folder
+        )
+        (folder / "bad.tif.json").write_text(json.dumps({"legend": classes(2)} | values))
+
+    return make
+
+
+def classes(number: int) -> list[dict[str, Any]]:
+    """A legend as records hold it, of classes of the good labels first."""
+    names = ["crops", "water"]
+    return [
+        {"code": i, "name": name, "color": [i % 256, i // 256, 7], "value": name}
+        for i, name in enumerate([*names, *(f"class {i}" for i in range(3, number + 1))], 1)
+    ]
+
+
 def main(folder: Path) -> None:
     """Write all cases, each in a folder of its own."""
     sys.path.insert(0, str(Path(__file__).parents[1]))
