@@ -27,17 +27,22 @@ VARIABLE = "BDGF_CACHE"  # another folder; empty for no cache
 Arrays = dict[str, NDArray[Any]]
 
 
-def cached(what: str, depends_on: Mapping[str, Any], make: Callable[[], Arrays]) -> Arrays:
+def cached(
+    what: str, depends_on: Mapping[str, Any], make: Callable[[], Arrays], fits: Callable[[Arrays], bool]
+) -> Arrays:
     """What ``make`` gives, or what it gave the last time, if ``depends_on`` was the same in every detail.
 
     ``depends_on`` need not name the program: its code belongs to every key. A file that is damaged or cannot be
-    written is none: then ``make`` is asked.
+    written is none, nor one of which ``fits`` says that ``make`` gives no such arrays: then ``make`` is asked.
     """
-    if (folder := cache_folder()) is None:
+    if (folder := cache_folder()) is None or not _may_be_trusted(folder):
         return make()
     key = hashlib.sha256(json.dumps({**depends_on, "code": _code_sha256()}, sort_keys=True).encode()).hexdigest()
     path = folder / f"{key}.safetensors"
     kept = _read(path)
+    if kept is not None and not fits(kept):  # its checksum vouches for nothing, as anybody can make it anew
+        log.info("%s: what is kept in %s is no such thing, and is computed again", what, folder)
+        kept = None
     if kept is not None:
         log.info("%s: kept from an earlier run in %s", what, folder)
         return kept
@@ -54,6 +59,18 @@ def cache_folder() -> Path | None:
     return Path(chosen) if chosen else None
 
 
+def _may_be_trusted(folder: Path) -> bool:
+    """Whether a folder is ours, or the system's, or not there yet; models would learn from what others put there."""
+    try:
+        owner = folder.stat().st_uid
+    except OSError:
+        return True
+    if os.name != "posix" or owner in (0, os.geteuid()):
+        return True
+    log.warning("%s: belongs to another user; nothing is kept in it. Choose a folder of your own: %s", folder, VARIABLE)
+    return False
+
+
 @cache
 def _code_sha256() -> str:
     package = Path(__file__).parent
@@ -67,7 +84,7 @@ def _read(path: Path) -> Arrays | None:
             expected = (file.metadata() or {}).get("sha256")
     except (OSError, SafetensorError, TypeError, AttributeError):  # the last two: numbers that NumPy lacks
         return None
-    with suppress(OSError):  # somebody else's cache can be read all the same
+    with suppress(OSError):  # the system's cache can be read all the same
         os.utime(path)
     return arrays if digest(arrays) == expected else None
 

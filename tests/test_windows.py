@@ -1,5 +1,6 @@
 """Windows hold what lies round their pixels, each pixel is computed and kept once, and kept results are the same."""
 
+import os
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -7,11 +8,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from safetensors.numpy import load_file, save_file
 
 from landcover_bdgf import cache
 from landcover_bdgf.checkpoint import Checkpoint
 from landcover_bdgf.device import open_workers
 from landcover_bdgf.features import Viewer
+from landcover_bdgf.provenance import digest
 from landcover_bdgf.recipe import changed
 from landcover_bdgf.samples import Samples
 from landcover_bdgf.stack import Stack
@@ -57,6 +60,11 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
+def kept(i: int, made: cache.Arrays) -> cache.Arrays:
+    """What the cache has of a number, else what is made now."""
+    return cache.cached("numbers", {"i": i}, lambda: made, lambda arrays: True)
+
+
 def test_features_are_computed_once(
     stack: Stack, samples: Samples, viewer: Viewer, folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -83,6 +91,47 @@ def test_what_is_damaged_is_computed_again(
     assert kept.read_bytes() == whole
 
 
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda a: {name: array[:1] for name, array in a.items()},
+        lambda a: a | {"at": a["at"] + len(a["pixels"])},
+        lambda a: a | {"at": a["at"] - len(a["pixels"])},
+        lambda a: a | {"at": a["at"].astype(np.int32)},
+        lambda a: a | {"pixels": a["pixels"][:, 1:].copy()},
+        lambda a: a | {"around": a["around"] * np.float32(np.nan)},
+        lambda a: a | {"more": a["around"]},
+        lambda a: {"pixels": np.float32(1) * a["pixels"]},
+        lambda a: a | {"pixels": np.array(1, np.float32)},
+    ],
+)
+def test_what_was_put_there_by_others_is_computed_again(
+    change: Callable[[cache.Arrays], cache.Arrays], stack: Stack, samples: Samples, viewer: Viewer, folder: Path
+) -> None:
+    first = cut(stack, samples.train, viewer)
+    (kept,) = folder.iterdir()
+    whole = kept.read_bytes()
+    arrays = change(load_file(kept))
+    save_file(arrays, kept, {"sha256": digest(arrays)})
+    assert cut(stack, samples.train, viewer).digest() == first.digest()
+    assert kept.read_bytes() == whole
+
+
+@pytest.mark.skipif(os.name != "posix", reason="owners of folders are POSIX's")
+def test_the_cache_of_another_user_is_left_alone(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    assert kept(1, {"a": np.zeros(3)})["a"].any() == 0
+    if (user := os.geteuid()) == 0:
+        os.chown(folder, 12345, -1)
+    else:
+        monkeypatch.setattr(os, "geteuid", lambda: user + 1)
+    assert kept(1, {"a": np.ones(3)})["a"].all()
+    assert kept(2, {}) == {}
+    assert len(list(folder.iterdir())) == 1
+    assert "belongs to another user; nothing is kept in it" in caplog.text
+
+
 def test_what_cannot_be_kept_is_computed(
     stack: Stack, samples: Samples, viewer: Viewer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -94,10 +143,10 @@ def test_what_cannot_be_kept_is_computed(
 def test_the_cache_stays_within_its_bounds(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(cache, "MAX_BYTES", 3000)
     for i in range(6):
-        cache.cached("numbers", {"i": i}, lambda i=i: {"a": np.full(200, i, np.float32)})  # type: ignore[misc]
+        kept(i, {"a": np.full(200, i, np.float32)})
         assert sum(f.stat().st_size for f in folder.iterdir()) <= 3000
-    assert cache.cached("numbers", {"i": 5}, dict)["a"][0] == 5
-    assert cache.cached("numbers", {"i": 0}, dict) == {}
+    assert kept(5, {})["a"][0] == 5
+    assert kept(0, {}) == {}
 
 
 def test_the_cache_removes_nothing_that_is_not_its_own(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -105,5 +154,5 @@ def test_the_cache_removes_nothing_that_is_not_its_own(folder: Path, monkeypatch
     folder.mkdir(exist_ok=True)
     (folder / "model.safetensors").write_bytes(bytes(9000))
     for i in range(6):
-        cache.cached("numbers", {"i": i}, lambda i=i: {"a": np.full(200, i, np.float32)})  # type: ignore[misc]
+        kept(i, {"a": np.full(200, i, np.float32)})
     assert (folder / "model.safetensors").stat().st_size == 9000
