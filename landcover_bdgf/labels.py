@@ -34,6 +34,7 @@ _BURN_PX = 2048  # side of the largest piece that is rasterised at once
 _IGNORED = "left out, class to be ignored"
 _ROUNDING_PX = 0.01  # of a conversion between CRS
 _WGS84 = CRS.from_epsg(4326)
+_NOTHING = shapely.Polygon()
 
 Geometries = NDArray[np.object_]
 
@@ -125,14 +126,18 @@ def read_labels(
     geometries = _mended(geometries, counts)
     only_points = bool(np.isin(shapely.get_type_id(geometries), (0, 4)).all())
     codes = [legend.code_of(value) or 0 for value in values[usable]]
-    pixels = _burn(grid, geometries, codes, usable, counts)
-    if not len(pixels):
+    claims = _burn(grid, geometries, np.array(codes), counts)
+    if not len(claims.rows):
         raise LabelError(_no_pixels(path, features, grid))
-    pixels = _each_once(path, pixels, conflicts, counts)
+    if conflicts == "error" and claims.disputed.any():
+        raise LabelError(_conflict(path, grid, geometries, usable, claims))
+    counts[f"pixels in features of different classes ({conflicts})"] = int(claims.disputed.sum())
     _tell(path, len(features), counts)
-    rows, cols = pixels[:, 0].astype(np.int32), pixels[:, 1].astype(np.int32)
-    code, group = pixels[:, 2].astype(np.uint16), pixels[:, 3].astype(np.int32)
-    return Labels(grid, legend, rows, cols, code, group, fields, only_points, dict(counts))
+    chosen = np.where(claims.disputed, claims.last, claims.first)
+    keep = ~claims.disputed if conflicts == "drop" else np.ones(len(chosen), bool)
+    code, group = np.array(codes, np.uint16)[chosen], usable.astype(np.int32)[chosen]
+    labels = Labels(grid, legend, claims.rows, claims.cols, code, group, fields, only_points, dict(counts))
+    return labels.where(keep)
 
 
 def class_values(path: PathLike, column: Series) -> NDArray[np.object_]:
@@ -233,15 +238,26 @@ def _mended(geometries: Geometries, counts: Counter[str]) -> Geometries:
     counts["repaired, invalid geometry"] = int(invalid.sum())
     mended = geometries.copy()
     mended[invalid] = shapely.make_valid(geometries[invalid])
-    mended[~finite] = shapely.from_wkt("POLYGON EMPTY")
+    mended[~finite] = _NOTHING
     return mended
 
 
-def _burn(
-    grid: Grid, geometries: Geometries, codes: list[int], numbers: NDArray[np.intp], counts: Counter[str]
-) -> NDArray[np.int64]:
-    """Rows, columns, codes and feature numbers of all pixels, int64 (n, 4), in the order of features."""
-    found = []
+@dataclass(frozen=True, eq=False)
+class _Claims:
+    """Pixels of features, each once, in the order of rows and columns.
+
+    ``first`` and ``last`` of the features that hold it, and whether those are of different classes.
+    """
+
+    rows: NDArray[np.int32]
+    cols: NDArray[np.int32]
+    first: NDArray[np.int32]
+    last: NDArray[np.int32]
+    disputed: NDArray[np.bool_]
+
+
+def _burn(grid: Grid, geometries: Geometries, codes: NDArray[Any], counts: Counter[str]) -> _Claims:
+    """Which features hold which pixels; memory goes with the pixels, however many features lie on one another."""
     height, width = grid.shape_hw
     left, top, right, bottom = shapely.bounds(geometries).T
     outside = ~((left < width) & (right > 0) & (top < height) & (bottom > 0))
@@ -249,60 +265,79 @@ def _burn(
     clipped = ~outside & (beyond > _ROUNDING_PX)
     counts["outside the image"] = int(outside.sum())
     counts["partly outside the image, clipped"] = int(clipped.sum())
-    for i in np.flatnonzero(~outside):
-        pixels = np.concatenate([np.empty((0, 2), np.int64), *_pixels(geometries[i], grid)])
-        counts["too small or thin to hold a pixel centre"] += not len(pixels)
-        found.append(np.insert(pixels, [2, 2], [codes[i], numbers[i]], axis=1))
-    return np.concatenate([np.empty((0, 4), np.int64), *found])
+    geometries = np.where(outside, _NOTHING, geometries)
+    holds = np.zeros(len(geometries), bool)
+    empty = [np.empty(0, dtype) for dtype in (np.int32, np.int32, np.int32, np.int32, bool)]
+    found = [empty]
+    for window in _pieces(geometries, grid.shape_hw):
+        first, last = (np.full((window.height, window.width), -1, np.int32) for _ in range(2))
+        disputed = np.zeros(first.shape, bool)
+        for i, place, burnt in _burnt(geometries, window):
+            before = first[place]
+            disputed[place] |= burnt & (before >= 0) & (codes[before] != codes[i])
+            first[place] = np.where(burnt & (before < 0), i, before)
+            last[place][burnt] = i
+            holds[i] |= burnt.any()
+        rows, cols = (index.astype(np.int32) for index in np.nonzero(first >= 0))
+        values = [array[rows, cols] for array in (first, last, disputed)]
+        found.append([rows + np.int32(window.row_off), cols + np.int32(window.col_off), *values])
+    counts["too small or thin to hold a pixel centre"] = int((~outside & ~holds).sum())
+    rows, cols, *values = (np.concatenate(parts) for parts in zip(*found, strict=True))
+    order = np.lexsort((cols, rows))
+    return _Claims(rows[order], cols[order], *(array[order] for array in values))
 
 
-def _pixels(geometry: Any, grid: Grid) -> Iterator[NDArray[np.int64]]:
-    """Rows and columns (n, 2) of the pixels of a geometry, piece by piece."""
-    parts = shapely.get_parts(geometry, return_index=False)
-    parts = shapely.get_parts(parts)  # collections that make_valid returns hold multi-polygons
-    points = parts[shapely.get_type_id(parts) == 0]
-    if len(points):
-        yield _point_pixels(shapely.get_coordinates(points), grid.shape_hw)
-    polygons = parts[shapely.get_type_id(parts) == 3]
-    if not len(polygons):
+def _burnt(geometries: Geometries, window: Window) -> Iterator[tuple[int, tuple[slice, slice], NDArray[np.bool_]]]:
+    """Features in a window, in their order: number, the place in the window round it, and its pixels there."""
+    corner, shape = np.array([window.row_off, window.col_off]), np.array([window.height, window.width])
+    bounds = shapely.bounds(geometries) - np.tile(corner[::-1], 2)
+    starts, ends = np.floor(bounds[:, [1, 0]]).clip(0, shape), (np.floor(bounds[:, [3, 2]]) + 1).clip(0, shape)
+    for i in np.flatnonzero((starts < ends).all(axis=1)):  # not of nothing, whose bounds are NaN
+        (top, left), (bottom, right) = starts[i].astype(int).tolist(), ends[i].astype(int).tolist()
+        burnt = _pixels(geometries[i], corner + np.array([top, left]), (bottom - top, right - left))
+        yield int(i), (slice(top, bottom), slice(left, right)), burnt
+
+
+def _pixels(geometry: Any, corner: NDArray[np.int64], shape_hw: tuple[int, int]) -> NDArray[np.bool_]:
+    """Which pixels of a rectangle belong to a geometry."""
+    moved = shapely.transform(geometry, lambda xy: xy - corner[::-1])
+    parts = shapely.get_parts(shapely.get_parts(moved))  # collections that make_valid returns hold multi-polygons
+    kinds = shapely.get_type_id(parts)
+    burnt = np.zeros(shape_hw, bool)
+    if (kinds == 3).any():
+        burnt = rasterize(list(parts[kinds == 3]), out_shape=shape_hw, dtype="uint8") > 0
+    at = np.floor(shapely.get_coordinates(parts[kinds == 0])[:, ::-1]).astype(np.int64)
+    at = at[((at >= 0) & (at < shape_hw)).all(axis=1)]
+    burnt[at[:, 0], at[:, 1]] = True
+    return burnt
+
+
+def _pieces(geometries: Geometries, shape_hw: tuple[int, int]) -> Iterator[Window]:
+    """Windows of the grid that cover geometries, none large: scenes may be 11,000 pixels wide."""
+    if shapely.is_empty(geometries).all():
         return
-    for window in _pieces(shapely.total_bounds(polygons), grid.shape_hw):
-        moved = shapely.transform(polygons, lambda xy, w=window: xy - [w.col_off, w.row_off])
-        burnt = rasterize(list(moved), out_shape=(window.height, window.width), dtype="uint8")
-        yield np.argwhere(burnt) + np.array([window.row_off, window.col_off])
-
-
-def _point_pixels(xy: NDArray[np.float64], shape_hw: tuple[int, int]) -> NDArray[np.int64]:
-    pixels = np.floor(xy[:, ::-1]).astype(np.int64)
-    return pixels[((pixels >= 0) & (pixels < shape_hw)).all(axis=1)]
-
-
-def _pieces(bounds: NDArray[np.float64], shape_hw: tuple[int, int]) -> Iterator[Window]:
-    """Windows of the grid that cover a box of pixels, none large: scenes may be 11,000 pixels wide."""
+    bounds = shapely.total_bounds(geometries)
     first = np.clip(np.floor(bounds[[1, 0]]), 0, shape_hw).astype(int)
-    last = np.clip(np.ceil(bounds[[3, 2]]), 0, shape_hw).astype(int)
+    last = np.clip(np.floor(bounds[[3, 2]]) + 1, 0, shape_hw).astype(int)
     for row in range(first[0], last[0], _BURN_PX):
         for col in range(first[1], last[1], _BURN_PX):
             yield Window(col, row, min(_BURN_PX, last[1] - col), min(_BURN_PX, last[0] - row))
 
 
-def _each_once(path: PathLike, pixels: NDArray[np.int64], conflicts: str, counts: Counter[str]) -> NDArray[np.int64]:
-    """Pixels claimed more than once, settled: the first feature of a class, and the rule between classes."""
-    ordered = pixels[np.lexsort((np.arange(len(pixels)), pixels[:, 1], pixels[:, 0]))]
-    starts = np.flatnonzero(np.r_[True, (np.diff(ordered[:, :2], axis=0) != 0).any(axis=1)])
-    lasts = np.r_[starts[1:], len(ordered)] - 1
-    codes = ordered[:, 2]
-    disputed = np.minimum.reduceat(codes, starts) != np.maximum.reduceat(codes, starts)
-    if disputed.any() and conflicts == "error":
-        first = int(np.argmax(disputed))
-        features = np.unique(ordered[starts[first] : lasts[first] + 1, 3])
-        raise LabelError(
-            f"{path}: {disputed.sum()} pixels lie in features of different classes, first in features "
-            f"{', '.join(map(str, features))} (counted from 0). Mend them, or use --conflicts drop or last."
-        )
-    chosen = np.where(disputed, lasts, starts)
-    counts[f"pixels in features of different classes ({conflicts})"] = int(disputed.sum())
-    return ordered[chosen[~disputed] if conflicts == "drop" else chosen]
+def _conflict(path: PathLike, grid: Grid, geometries: Geometries, numbers: NDArray[np.intp], claims: _Claims) -> str:
+    """What is wrong where features of different classes hold one pixel."""
+    at = int(np.argmax(claims.disputed))
+    features = []
+    for window in _pieces(geometries, grid.shape_hw):  # as they were burnt
+        row, col = claims.rows[at] - window.row_off, claims.cols[at] - window.col_off
+        if 0 <= row < window.height and 0 <= col < window.width:
+            for i, (rows, cols), burnt in _burnt(geometries, window):
+                if rows.start <= row < rows.stop and cols.start <= col < cols.stop:
+                    features += [numbers[i]] * bool(burnt[row - rows.start, col - cols.start])
+    return (
+        f"{path}: {claims.disputed.sum()} pixels lie in features of different classes, first in features "
+        f"{', '.join(map(str, features))} (counted from 0). Mend them, or use --conflicts drop or last."
+    )
 
 
 def _tell(path: PathLike, total: int, counts: Counter[str]) -> None:

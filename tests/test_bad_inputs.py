@@ -197,6 +197,7 @@ CASES = [
     Case("points", bad.geojson(bad.features(*((("a", "b")[i % 2], bad.shape(shapely.Point(3 + 6 * i, 40))) for i in range(11)))), f"{LABELLED} bad.geojson", 0, "all *"),
     Case("holes and heights", bad.geojson(bad.features(*((("a", "b")[i % 2], bad.shape(bad.ring(3 + 16 * i, 30))) for i in range(4)))), f"{LABELLED} bad.geojson", 0, "all *"),
     Case("a million vertices", bad.geojson(bad.features(("a", bad.shape(shapely.Point(15, 40).buffer(9, quad_segs=250_000))), ("b", bad.square(40, 40)))), f"{LABELLED} bad.geojson", 0, "all *"),
+    Case("3,000 polygons on one another", bad.geojson(bad.features(*((("a", "b")[i % 2], bad.shape(shapely.box(0, 0, 72, 64))) for i in range(3000)), *((name, bad.shape(shapely.Point(80, 80))) for name in "ab"))), f"{LABELLED} bad.geojson --conflicts last", 4, "bad.geojson: a map needs at least two classes with pixels that both images see, found b. Check the field, or add labels."),
     Case("field missing", bad.labels(lambda f: f.rename(columns={"class": "klass"})), f"{LABELLED} bad.gpkg", 4, "bad.gpkg: has no field 'class', but klass. Did you mean klass?"),
     Case("no class", bad.labels(lambda f: f.assign(**{"class": None})), f"{LABELLED} bad.gpkg", 4, "bad.gpkg: none of its 12 features has both a geometry and a class. Check the field."),
     Case("fractions", bad.labels(lambda f: f.assign(**{"class": np.linspace(0.5, 3.2, len(f))})), f"{LABELLED} bad.gpkg", 4, "bad.gpkg: the field class holds fractions such as 0.5, which are no classes. Choose another field."),
