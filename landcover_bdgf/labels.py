@@ -32,6 +32,9 @@ log = logging.getLogger("landcover_bdgf")
 CONFLICTS = ("drop", "last", "error")
 _BURN_PX = 2048  # side of the largest piece that is rasterised at once
 _IGNORED = "left out, class to be ignored"
+# GEOS mends 140 crossings in 0.04 s, and 2,300 in 3 s; a polygon drawn by hand has a few.
+_MOST_CROSSINGS, _MOST_CROSSINGS_IN_ALL = 200, 5000
+_PAIRS = 10**6  # of sides of a polygon, looked at together at most
 _ROUNDING_PX = 0.01  # of a conversion between CRS
 _WGS84 = CRS.from_epsg(4326)
 _NOTHING = shapely.Polygon()
@@ -235,11 +238,30 @@ def _mended(geometries: Geometries, counts: Counter[str]) -> Geometries:
     finite = np.ones(len(geometries), bool)
     finite[index[~np.isfinite(xy).all(axis=1)]] = False
     invalid = finite & ~shapely.is_valid(geometries)
-    counts["repaired, invalid geometry"] = int(invalid.sum())
+    hopeless, crossings = np.zeros(len(geometries), bool), 0
+    for i in np.flatnonzero(invalid):
+        found = _crossings(geometries[i])
+        hopeless[i] = found > _MOST_CROSSINGS or crossings + found > _MOST_CROSSINGS_IN_ALL
+        crossings += 0 if hopeless[i] else found
+    counts["repaired, invalid geometry"] = int((invalid & ~hopeless).sum())
+    counts["skipped, too invalid to repair"] = int(hopeless.sum())
     mended = geometries.copy()
-    mended[invalid] = shapely.make_valid(geometries[invalid])
-    mended[~finite] = _NOTHING
+    mended[invalid & ~hopeless] = shapely.make_valid(geometries[invalid & ~hopeless])
+    mended[~finite | hopeless] = _NOTHING
     return mended
+
+
+def _crossings(geometry: Any) -> int:
+    """How often the sides of a geometry cross; where that is too often, a number that says so."""
+    parts = shapely.get_parts(shapely.get_parts(geometry))
+    xy, ring = shapely.get_coordinates(shapely.get_rings(parts), return_index=True)
+    lines = shapely.linestrings(np.stack([xy[:-1], xy[1:]], axis=1)[ring[1:] == ring[:-1]])
+    tree, step, found = shapely.STRtree(lines), max(1, _PAIRS // max(1, len(lines))), 0
+    for start in range(0, len(lines), step):
+        found += tree.query(lines[start : start + step], predicate="crosses").shape[1]
+        if found > 2 * _MOST_CROSSINGS:  # each is seen from both sides
+            break
+    return found // 2 + found % 2
 
 
 @dataclass(frozen=True, eq=False)

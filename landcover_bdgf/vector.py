@@ -31,6 +31,7 @@ _SHAPEFILE, _SQLITE = b"\x00\x00\x27\x0a", b"SQLite format 3\x00"
 _OTHER_FORMATS = (b"gdal_streamed_alg", b"<OGRVRT")  # that GDAL finds in what begins like JSON
 _SHOWN_NAMES = 20
 _TAKEN_APART = re.compile(r"[!;?]|\.(zip|shz)$", re.IGNORECASE)  # by pyogrio: archives, what follows an address
+_MOST_FIELDS = 2000  # of GeoJSON, each feature may bring its own; each takes memory for all features
 
 
 def plain_name(path: PathLike, kind: type[BdgfError] = LabelError) -> str:
@@ -86,7 +87,7 @@ def read_features(path: PathLike, *, layer: str | None = None, encoding: str | N
             check_geopackage(path, layer)
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # about M values and the like, which do not matter here
-            _check_driver(path, layer)
+            _check_info(path, layer)
             # a geometry that cannot be one is none: it is skipped and counted
             features = pyogrio.read_dataframe(name, layer=layer, encoding=encoding, on_invalid="ignore")
     except (DataSourceError, DataLayerError) as error:
@@ -247,10 +248,15 @@ def _bytes(path: Path, offset: int, length: int) -> bytes:
         return file.read(length).ljust(length, b"\xff")
 
 
-def _check_driver(path: Path, layer: str) -> None:
-    driver = pyogrio.read_info(plain_name(path), layer=layer)["driver"]
-    if driver not in VECTOR_DRIVERS:
-        raise LabelError(f"{path}: is {driver}. Give a Shapefile (.shp), GeoPackage or GeoJSON.")
+def _check_info(path: Path, layer: str) -> None:
+    info = pyogrio.read_info(plain_name(path), layer=layer)
+    if info["driver"] not in VECTOR_DRIVERS:
+        raise LabelError(f"{path}: is {info['driver']}. Give a Shapefile (.shp), GeoPackage or GeoJSON.")
+    if len(info["fields"]) > _MOST_FIELDS:
+        raise LabelError(
+            f"{path}: has {len(info['fields'])} fields, {_MOST_FIELDS} are read at most. "
+            "Keep the field with the class, and remove others."
+        )
 
 
 def _check_features(path: Path, features: GeoDataFrame) -> None:

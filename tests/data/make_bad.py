@@ -457,6 +457,19 @@ def shape(geometry: shapely.Geometry) -> dict[str, Any]:
     return json.loads(shapely.to_geojson(metres))
 
 
+def noise(vertices: int) -> dict[str, Any]:
+    """A polygon whose sides cross by the million."""
+    return shape(shapely.Polygon(np.random.default_rng(0).uniform(0, 64, (vertices, 2)).round(2)))
+
+
+def many_fields(number: int) -> str:
+    """Points that each have a field of their own."""
+    collection = json.loads(features(*[(("a", "b")[i % 2], shape(shapely.Point(i % 70, 9))) for i in range(number)]))
+    for i, feature in enumerate(collection["features"]):
+        feature["properties"][f"f{i}"] = 1
+    return json.dumps(collection)
+
+
 SOME_BAD = features(
     *[(("a", "b")[i % 2], square(2 + 11 * i, 30)) for i in range(6)],
     ("a", None), (None, square(10, 10)), ("a", shape(shapely.Polygon([(1, 50), (7, 56), (7, 50), (1, 56)]))),
