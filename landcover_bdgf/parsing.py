@@ -10,6 +10,8 @@ from typing import Any
 from landcover_bdgf.errors import SettingsError
 
 MOST_NESTED = 64  # ours are less than ten deep; Python's own limit would end a command later, wherever it is walked
+MOST_TOML_BYTES = 200_000
+MOST_DOTS = 1000  # in a line, with numbers; tomllib takes memory for a key by the square of its parts
 TOO_DEEP = "it is nested too deeply"
 
 
@@ -39,7 +41,13 @@ def toml_table(path: Path) -> dict[str, Any]:
         It cannot be read, is no TOML, or nested too deeply.
     """
     try:
-        return _shallow(tomllib.loads(path.read_text(encoding="utf-8")))
+        with path.open("rb") as file:
+            data = file.read(MOST_TOML_BYTES + 1)
+        if len(data) > MOST_TOML_BYTES:
+            raise ValueError("it is larger than 200 kB")
+        if any(line.count(b".") > MOST_DOTS for line in data.splitlines()):
+            raise ValueError(TOO_DEEP)
+        return _shallow(tomllib.loads(data.decode("utf-8").replace("\r\n", "\n")))
     except (OSError, ValueError) as error:
         raise SettingsError(f"{path}: cannot be read as TOML: {error}.") from None
     except RecursionError:

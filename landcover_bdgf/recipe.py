@@ -143,7 +143,9 @@ class FusionRecipe(Settings):
 class ContextRecipe(Settings):
     """The network beside the group network, which sees what lies round each pixel; not in the paper (decision 0012)."""
 
-    sizes_px: tuple[int, ...] = (9, 17, 33)  # sides of the squares whose statistics it sees; odd, empty for no context
+    sizes_px: tuple[int, ...] = Field(
+        (9, 17, 33), max_length=8
+    )  # sides of the squares whose statistics it sees; odd, empty for no context
     hidden: int = Field(128, ge=1)  # units
 
     @field_validator("sizes_px", mode="before")
@@ -155,8 +157,8 @@ class ContextRecipe(Settings):
     @field_validator("sizes_px")
     @classmethod
     def _check(cls, sizes_px: tuple[int, ...]) -> tuple[int, ...]:
-        if wrong := [size for size in sizes_px if size < 3 or size % 2 == 0]:
-            raise ValueError(f"sizes_px must be odd and 3 at least, not {wrong[0]}")
+        if wrong := [size for size in sizes_px if not 3 <= size <= 129 or size % 2 == 0]:
+            raise ValueError(f"sizes_px must be odd, 3 at least and 129 at most, not {wrong[0]}")
         return sizes_px
 
     @property

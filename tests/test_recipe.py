@@ -45,7 +45,7 @@ def test_none_can_be_said() -> None:
     ("fusion.branches=cnn,mamba,cnn", "a branch is named twice"),
     ("fusion.branches=attention", "the branch attention needs guidance by diffusion features"),
     ("fusion.attention_channels=20", "attention_channels must be a multiple of heads, not 20 and 8"),
-    ("context.sizes_px=9,16", "sizes_px must be odd and 3 at least, not 16"),
+    ("context.sizes_px=9,16", "sizes_px must be odd, 3 at least and 129 at most, not 16"),
     ("training.calibration_folds=1", "calibration_folds must be 0 or at least 2"),
     ("fusion.branches=gnn", "'fusion.branches.0'.*'cnn', 'transformer', 'mamba' or 'attention'"),
 ])  # fmt: skip
