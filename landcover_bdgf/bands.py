@@ -109,10 +109,16 @@ class BandText:
     wavelength_nm: float | None = None
 
 
-def band_text(dataset: DatasetReader, index: int) -> BandText:
-    """What an open raster says about its band ``index`` (from 1)."""
+def file_tags(dataset: DatasetReader) -> dict[str, str]:
+    """What an open raster says of all its bands; to be read once, as there may be tags by the thousand."""
+    return _plain_keys(dataset.tags() | dataset.tags(ns="ENVI"))
+
+
+def band_text(dataset: DatasetReader, index: int, whole: Mapping[str, str] | None = None) -> BandText:
+    """What an open raster says about its band ``index`` (from 1); ``whole`` is its :func:`file_tags`, if at hand."""
+    whole = file_tags(dataset) if whole is None else whole
     description = dataset.descriptions[index - 1] or ""
-    return BandText(Path(dataset.name).stem, dataset.count == 1, description, _wavelength_nm(dataset, index))
+    return BandText(Path(dataset.name).stem, dataset.count == 1, description, _wavelength_nm(dataset, index, whole))
 
 
 def band_names(texts: Sequence[BandText]) -> list[str]:
@@ -210,10 +216,9 @@ def _restyled(word: str, style: str) -> str:
     return "B" + style.format(int(number[1])) if number else word.replace("B08A", "B8A")
 
 
-def _wavelength_nm(dataset: DatasetReader, index: int) -> float | None:
+def _wavelength_nm(dataset: DatasetReader, index: int, whole: Mapping[str, str]) -> float | None:
     imagery = _plain_keys(dataset.tags(index, ns="IMAGERY"))
     band = _plain_keys(dataset.tags(index))
-    whole = _plain_keys(dataset.tags() | dataset.tags(ns="ENVI"))
     unit = band.get("wavelength_units") or whole.get("wavelength_units", "")
     listed = whole.get("wavelength", "").strip("{} ").split(",")
     described = _WAVELENGTH.search(dataset.descriptions[index - 1] or "")

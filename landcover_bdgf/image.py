@@ -19,6 +19,7 @@ from landcover_bdgf.bands import (
     band_names,
     band_text,
     band_wavelengths_nm,
+    file_tags,
     is_sentinel_2_file,
     is_spectral,
     is_water_vapour,
@@ -221,10 +222,12 @@ def _bands(datasets: dict[Path, DatasetReader], crs: CRS | None) -> tuple[tuple[
     described: list[tuple[Band, BandText]] = []
     for path, dataset in datasets.items():
         grid = grid_of(dataset, crs=crs)
-        bands = [_raw_band(path, dataset, index, grid) for index in dataset.indexes]
+        unit = dataset.tags().get("SAR_UNIT", "")  # once: there may be tags by the thousand
+        bands = [_raw_band(path, dataset, index, grid, unit) for index in dataset.indexes]
         masks = _transparency(dataset, bands)
         kept = [replace(band, masks=masks) for band in bands if band.index not in masks]
-        described += [(band, band_text(dataset, band.index)) for band in kept]
+        tags = file_tags(dataset)
+        described += [(band, band_text(dataset, band.index, tags)) for band in kept]
     if not described:
         raise RasterError(f"{next(iter(datasets))}: no band is left, all are transparency. Is this the right file?")
     texts = [text for _, text in described]
@@ -236,8 +239,9 @@ def _transparency(dataset: DatasetReader, bands: Sequence[Band]) -> tuple[int, .
     """Bands that are masks by their values too: GDAL marks the near infrared of 8-bit red, green, blue, NIR as one."""
     masks = []
     marked = [band for band, use in zip(bands, dataset.colorinterp, strict=True) if use == ColorInterp.alpha]
+    tags = file_tags(dataset)
     for band in marked:
-        if not is_spectral(band_text(dataset, band.index)) and is_mask(dataset, band):
+        if not is_spectral(band_text(dataset, band.index, tags)) and is_mask(dataset, band):
             log.info("%s: band %d is transparency, used as a mask and left out.", band.path, band.index)
             masks.append(band.index)
         else:
@@ -246,7 +250,7 @@ def _transparency(dataset: DatasetReader, bands: Sequence[Band]) -> tuple[int, .
     return tuple(masks)
 
 
-def _raw_band(path: Path, dataset: DatasetReader, index: int, grid: Grid) -> Band:
+def _raw_band(path: Path, dataset: DatasetReader, index: int, grid: Grid, unit: str) -> Band:
     at = index - 1
     as_delivered = dataset.driver == "JP2OpenJPEG" and is_sentinel_2_file(path.stem)  # says so in its XML only
     return Band(
@@ -258,7 +262,7 @@ def _raw_band(path: Path, dataset: DatasetReader, index: int, grid: Grid) -> Ban
         scale=dataset.scales[at],
         offset=dataset.offsets[at],
         grid=grid,
-        unit=dataset.tags(index).get("SAR_UNIT") or dataset.tags().get("SAR_UNIT") or dataset.units[at] or "",
+        unit=dataset.tags(index).get("SAR_UNIT") or unit or dataset.units[at] or "",
         dtype=dataset.dtypes[at],
     )
 
