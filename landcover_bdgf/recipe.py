@@ -35,8 +35,10 @@ def split_words(value: Any) -> Any:
 class SpectralRecipe(Settings):
     """Bands as the networks see them."""
 
-    max_bands: int = Field(64, ge=2)  # more than that are reduced; the paper's own costs show that it does so
-    reduced_bands: int = Field(14, ge=2)  # to means of neighbours; with two SAR bands that fills two groups of eight
+    max_bands: int = Field(64, ge=2, le=4096)  # more than that are reduced; the paper's own costs show that it does so
+    reduced_bands: int = Field(
+        14, ge=2, le=4096
+    )  # to means of neighbours; with two SAR bands that fills two groups of eight
 
 
 class DiffusionRecipe(Settings):
@@ -46,8 +48,8 @@ class DiffusionRecipe(Settings):
     mask: Literal["adaptive", "none"] = "adaptive"  # modality masks of eq. 7; "none" is ablation 10
     speckle: bool = True  # multiplicative noise on SAR intensities (eq. 9); else Gaussian on all, as SpectralDiff has
     steps: int = Field(100, ge=1)  # optimiser steps; 200 were no better: decision 0014
-    tile_px: int = Field(32, ge=8)
-    batch: int = Field(8, ge=1)
+    tile_px: int = Field(32, ge=8, le=1024)
+    batch: int = Field(8, ge=1, le=4096)
     learning_rate: float = Field(1e-3, gt=0)
 
 
@@ -65,19 +67,19 @@ class FusionRecipe(Settings):
     # Which branches see diffusion features; all three in the paper, ablations 7 to 9 take one away. After the
     # few minutes of pre-training that a laptop has, they help the Mamba and hurt the others: decision 0005.
     guidance: tuple[Branch, ...] = ("mamba",)
-    patch: int = Field(9, ge=5)  # the paper's; odd
+    patch: int = Field(9, ge=5, le=65)  # the paper's; odd
     padded: bool = False  # zero-padded convolutions as printed; then windows cannot share
     pixel_tokens: bool = False  # all 81 pixels as diffusion tokens as printed; then windows cannot share
-    d: int = Field(64, ge=8)  # embedding of the paper
-    heads: int = Field(8, ge=1)
-    attention_channels: int = Field(32, ge=1)  # of queries, keys and values; d in the paper
-    tokens: int = Field(4, ge=1)  # per sensor and window
+    d: int = Field(64, ge=8, le=1024)  # embedding of the paper
+    heads: int = Field(8, ge=1, le=64)
+    attention_channels: int = Field(32, ge=1, le=1024)  # of queries, keys and values; d in the paper
+    tokens: int = Field(4, ge=1, le=256)  # per sensor and window
     cnn_widths: tuple[int, int, int] = (8, 16, 32)
-    mamba_channels: int = Field(16, ge=4)
-    mamba_states: int = Field(8, ge=1)
-    mamba_conv: int = Field(4, ge=1)
-    group_channels: int = Field(16, ge=1)
-    average_px: int = Field(9, ge=1)  # side of the square of windows whose probabilities a map averages; odd
+    mamba_channels: int = Field(16, ge=4, le=1024)
+    mamba_states: int = Field(8, ge=1, le=256)
+    mamba_conv: int = Field(4, ge=1, le=64)
+    group_channels: int = Field(16, ge=1, le=1024)
+    average_px: int = Field(9, ge=1, le=65)  # side of the square of windows whose probabilities a map averages; odd
     dropout: float = Field(0.3, ge=0, lt=1)
 
     @field_validator("branches", "guidance", "cnn_widths", mode="before")
@@ -94,6 +96,8 @@ class FusionRecipe(Settings):
             raise ValueError("a branch is named twice")
         if "attention" in self.branches and "attention" not in self.guidance:
             raise ValueError("the branch attention needs guidance by diffusion features, the only thing that it sees")
+        if max(self.cnn_widths) > 1024:
+            raise ValueError(f"cnn_widths must be 1024 at most, not {max(self.cnn_widths)}")
         if self.patch % 2 == 0:
             raise ValueError(f"patch must be odd, not {self.patch}")
         if self.average_px % 2 == 0:
@@ -191,7 +195,7 @@ class TrainingRecipe(Settings):
     """Training of the group network."""
 
     steps: int | None = Field(None, ge=1)  # optimiser steps; none: 20 epochs, see steps_for
-    batch: int = Field(64, ge=2)
+    batch: int = Field(64, ge=2, le=65_536)
     learning_rate: float = Field(2e-3, gt=0)  # the paper's 4e-4 is slow for a few hundred steps: decision 0011
     weight_decay: float = Field(0.0, ge=0)
     augment: bool = True  # flips and quarter turns of the windows
@@ -201,7 +205,7 @@ class TrainingRecipe(Settings):
     validation_share: float = Field(0.0, ge=0, lt=1)  # of the *training* polygons; they choose weights and temperature
     # Without them: parts into which the training polygons fall, each left out by a model that is thrown away, to learn
     # from all of them how sure a model may be; 0 for as sure as it is. Decision 0013.
-    calibration_folds: int = Field(2, ge=0)
+    calibration_folds: int = Field(2, ge=0, le=100)
 
     @field_validator("calibration_folds")
     @classmethod

@@ -45,6 +45,8 @@ def test_none_can_be_said() -> None:
     ("fusion.branches=cnn,mamba,cnn", "a branch is named twice"),
     ("fusion.branches=attention", "the branch attention needs guidance by diffusion features"),
     ("fusion.attention_channels=20", "attention_channels must be a multiple of heads, not 20 and 8"),
+    ("fusion.cnn_widths=8,16,10000", "cnn_widths must be 1024 at most, not 10000"),
+    ("fusion.patch=1000001", "Input should be less than or equal to 65"),
     ("context.sizes_px=9,16", "sizes_px must be odd, 3 at least and 129 at most, not 16"),
     ("training.calibration_folds=1", "calibration_folds must be 0 or at least 2"),
     ("fusion.branches=gnn", "'fusion.branches.0'.*'cnn', 'transformer', 'mamba' or 'attention'"),
