@@ -36,9 +36,8 @@ class SpectralRecipe(Settings):
     """Bands as the networks see them."""
 
     max_bands: int = Field(64, ge=2, le=4096)  # more than that are reduced; the paper's own costs show that it does so
-    reduced_bands: int = Field(
-        14, ge=2, le=4096
-    )  # to means of neighbours; with two SAR bands that fills two groups of eight
+    # To means of neighbours; with two SAR bands that fills two groups of eight.
+    reduced_bands: int = Field(14, ge=2, le=4096)
 
 
 class DiffusionRecipe(Settings):
@@ -147,9 +146,8 @@ class FusionRecipe(Settings):
 class ContextRecipe(Settings):
     """The network beside the group network, which sees what lies round each pixel; not in the paper (decision 0012)."""
 
-    sizes_px: tuple[int, ...] = Field(
-        (9, 17, 33), max_length=8
-    )  # sides of the squares whose statistics it sees; odd, empty for no context
+    # Sides of the squares whose statistics it sees; odd, empty for no context.
+    sizes_px: tuple[int, ...] = Field((9, 17, 33), max_length=8)
     hidden: int = Field(128, ge=1)  # units
 
     @field_validator("sizes_px", mode="before")
