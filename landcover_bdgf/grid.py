@@ -183,6 +183,8 @@ def recorded_crs(wkt: str) -> CRS:
     ValueError, TypeError, CRSError
         If it is none, or names another file.
     """
+    if not isinstance(wkt, str):
+        raise TypeError("its CRS is no text")
     try:
         check_crs_text(wkt)
     except RasterError as error:

@@ -148,21 +148,22 @@ def _read(values: Mapping[str, Any]) -> Iterator[str | Path]:
 
 def _all_written(command: str, values: Mapping[str, Any]) -> list[Path]:
     """Every file that a command writes, also on the way and beside its output."""
-    from landcover_bdgf.chain import job_files, kept_files  # heavy, as what the command imports
-    from landcover_bdgf.mapping import MapSettings, map_files
     from landcover_bdgf.provenance import record_path
     from landcover_bdgf.report_folder import REPORT_FILES
 
     output: Path = values["output"]
+    if command == "assess":
+        return [output / name for name in REPORT_FILES]
+    if command not in ("map", "pretrain", "train"):
+        return [output, record_path(output)]
+    from landcover_bdgf.chain import job_files, kept_files  # these take PyTorch anyhow
+    from landcover_bdgf.mapping import MapSettings, map_files
+
     if command == "map":
         settings = MapSettings(confidence=values["confidence"], ood=values["ood"], shard=values["shard"])
         whole_job = values["labels"] is not None
         return job_files(output, DEFAULT_MODEL, settings) if whole_job else map_files(output, settings)
-    if command in ("pretrain", "train"):
-        return kept_files(output)
-    if command == "assess":
-        return [output / name for name in REPORT_FILES]
-    return [output, record_path(output)]
+    return kept_files(output)
 
 
 def _parameter(group: type, field: Any) -> inspect.Parameter:

@@ -123,7 +123,10 @@ def test_the_cache_of_another_user_is_left_alone(
 ) -> None:
     assert kept(1, {"a": np.zeros(3)})["a"].any() == 0
     if (user := os.geteuid()) == 0:
-        os.chown(folder, 12345, -1)
+        try:
+            os.chown(folder, 12345, -1)
+        except OSError:
+            pytest.skip("there is no other user in this namespace")
     else:
         monkeypatch.setattr(os, "geteuid", lambda: user + 1)
     assert kept(1, {"a": np.ones(3)})["a"].all()
