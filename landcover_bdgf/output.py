@@ -52,7 +52,7 @@ def check_output(path: PathLike, *, overwrite: bool = False, inputs: Sequence[Pa
     if not os.access(folder, os.W_OK | os.X_OK):
         raise OutputError(f"{path}: the folder {folder} is read-only. Choose another.")
     check_not_input(path, inputs)
-    if path.exists() and not overwrite:
+    if (path.exists() or path.is_symlink()) and not overwrite:  # also a link to nowhere
         raise OutputError(f"{path}: exists already. Choose another name, or allow it with --overwrite.")
 
 

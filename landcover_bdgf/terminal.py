@@ -66,7 +66,8 @@ def say(output: Output, lines: list[str], values: Any) -> None:
 def explain(error: BaseException) -> int:
     """Print the one line of an error and choose the exit code."""
     if "--debug" in sys.argv:
-        traceback.print_exception(error)
+        whole = "".join(traceback.format_exception(error))
+        print("\n".join(map(one_line, whole.splitlines())), file=sys.stderr)
     causes = list(_with_causes(error))  # a library that a signal stops may turn that into an error of its own
     if any(isinstance(cause, SystemExit) for cause in causes):
         return TERMINATED

@@ -302,6 +302,7 @@ CASES = [
         (f"{PRETRAIN_TO} out.safetensors".replace("sar.tif", "out.png"), "out.png", "sar.tif"),
     )],
     *[Case(f"map to the folder {name}", bad.nothing, f"{MAP_TO} {name}", 6, f"{name}: is a folder. Give the name of a file.") for name in (".", "..", "/")],
+    Case("output is a link to nowhere", bad.link("out.tif", "nothing.tif"), MAP_GOOD, 6, "out.tif: exists already. Choose another name, or allow it with --overwrite."),
     Case("samples exist", bad.content(b"mine", "out.gpkg"), "sample msi.tif sar.tif --labels labels.gpkg --field class -o out.gpkg", 6, "out.gpkg: exists already. Choose another name, or allow it with --overwrite."),
     Case("no such GPU", bad.nothing, f"{MAP_GOOD} --device cuda:99", 7, "--device cuda:99: there is no such device here. Use --device cpu."),
     Case("no such device", bad.nothing, f"{MAP_GOOD} --device tpu", 2, "--device tpu: is unknown. Use auto, cpu, cuda, cuda:0 or mps."),

@@ -56,8 +56,10 @@ def test_debug_shows_where_an_error_came_from(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setattr("sys.argv", ["bdgf", "map", "--debug"])
-    explain(caused(LabelError("a.shp: is damaged."), ValueError("of a library")))
-    assert "ValueError: of a library" in capsys.readouterr().err
+    explain(caused(LabelError("a.shp: is damaged."), ValueError("of a \x1b]0;library\x07")))
+    said = capsys.readouterr().err
+    assert "ValueError: of a  ]0;library" in said
+    assert "\x1b" not in said
 
 
 @pytest.mark.parametrize("error", [system(errno.EIO), UnicodeEncodeError("ascii", "a \u00e9 b", 2, 3, "of text")])
