@@ -319,7 +319,7 @@ def demo(common: Common, folder: Annotated[Path, typer.Argument(help="where to w
 def main() -> None:
     """Run a command; errors of the user's end in one line and the exit code of bad input."""
     gdal.lock(sys.argv[1:])
-    signal.signal(signal.SIGTERM, terminal.stop)
+    terminal.heed_signals()
     try:
         code = app(
             standalone_mode=False, prog_name="bdgf"

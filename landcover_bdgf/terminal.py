@@ -8,6 +8,7 @@ import logging
 import math
 import os
 import re
+import signal
 import sys
 import traceback
 from collections.abc import Iterator
@@ -20,6 +21,7 @@ from landcover_bdgf.errors import BdgfError, OutputError, ResourceError, Setting
 
 INTERRUPTED, TERMINATED = 130, 143
 LONGEST = 800  # characters of an error
+_told_to_stop: list[int] = []  # signals: a library may turn what they raise into an error of its own, without its cause
 _USED_UP = "the memory that there is, or that a limit allows (ulimit -a), is used up."
 # What torch, C++, oneDNN, GDAL, libtiff, the loader of libraries and Python say when they get no memory.
 _NO_MEMORY = (
@@ -68,10 +70,11 @@ def explain(error: BaseException) -> int:
     if "--debug" in sys.argv:
         whole = "".join(traceback.format_exception(error))
         print("\n".join(map(one_line, whole.splitlines())), file=sys.stderr)
-    causes = list(_with_causes(error))  # a library that a signal stops may turn that into an error of its own
-    if any(isinstance(cause, SystemExit) for cause in causes):
+    causes, told = list(_with_causes(error)), set(_told_to_stop)
+    _told_to_stop.clear()
+    if signal.SIGTERM in told or any(isinstance(cause, SystemExit) for cause in causes):
         return TERMINATED
-    if any(isinstance(cause, KeyboardInterrupt | typer.Abort) for cause in causes):
+    if signal.SIGINT in told or any(isinstance(cause, KeyboardInterrupt | typer.Abort) for cause in causes):
         return _error("stopped.", INTERRUPTED)
     if hasattr(error, "format_message"):  # a usage error; its class lives in click or in typer, by version
         context = getattr(error, "ctx", None)
@@ -90,9 +93,19 @@ def explain(error: BaseException) -> int:
     return _error(f"a bug of ours, {type(error).__name__}: {error}. Run again with --debug and report it.", 1)
 
 
-def stop(number: int, frame: FrameType | None) -> None:
-    """Handler of SIGTERM: unwind, so that temporary files go."""
-    raise SystemExit(TERMINATED)
+def heed_signals() -> None:
+    """Unwind when told to stop, so that temporary files go, and remember it; Ctrl-C only where it is not ignored."""
+    _told_to_stop.clear()
+    signal.signal(signal.SIGTERM, _stop)
+    if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
+        signal.signal(signal.SIGINT, _stop)
+
+
+def _stop(number: int, frame: FrameType | None) -> None:
+    _told_to_stop.append(number)
+    if number == signal.SIGTERM:
+        raise SystemExit(TERMINATED)
+    raise KeyboardInterrupt
 
 
 def one_line(text: str) -> str:

@@ -2,11 +2,13 @@
 
 import errno
 import os
+import signal
+from contextlib import suppress
 
 import pytest
 
 from landcover_bdgf.errors import LabelError, SettingsError, opening
-from landcover_bdgf.terminal import explain
+from landcover_bdgf.terminal import explain, heed_signals
 
 
 def caused(error: BaseException, by: BaseException) -> BaseException:
@@ -50,6 +52,17 @@ def test_an_error_is_one_line_and_a_code(
 def test_a_signal_behind_an_error_ends_in_silence(capsys: pytest.CaptureFixture[str]) -> None:
     assert explain(caused(ValueError("a library's"), SystemExit(143))) == 143
     assert capsys.readouterr().err == ""
+
+
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_a_signal_that_a_library_swallows_is_remembered(number: int, code: int) -> None:
+    """As pybind11 does, which calls an array that it could not ask for a wrong argument."""
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    heed_signals()
+    with suppress(KeyboardInterrupt, SystemExit):
+        signal.raise_signal(number)
+    assert explain(TypeError("incompatible function arguments")) == code
+    assert explain(TypeError("incompatible function arguments")) == 1
 
 
 def test_debug_shows_where_an_error_came_from(
