@@ -224,9 +224,9 @@ def _bands(datasets: dict[Path, DatasetReader], crs: CRS | None) -> tuple[tuple[
         grid = grid_of(dataset, crs=crs)
         unit = dataset.tags().get("SAR_UNIT", "")  # once: there may be tags by the thousand
         bands = [_raw_band(path, dataset, index, grid, unit) for index in dataset.indexes]
-        masks = _transparency(dataset, bands)
-        kept = [replace(band, masks=masks) for band in bands if band.index not in masks]
         tags = file_tags(dataset)
+        masks = _transparency(dataset, bands, tags)
+        kept = [replace(band, masks=masks) for band in bands if band.index not in masks]
         described += [(band, band_text(dataset, band.index, tags)) for band in kept]
     if not described:
         raise RasterError(f"{next(iter(datasets))}: no band is left, all are transparency. Is this the right file?")
@@ -235,11 +235,10 @@ def _bands(datasets: dict[Path, DatasetReader], crs: CRS | None) -> tuple[tuple[
     return tuple(replace(band, name=name, wavelength_nm=nm) for band, name, nm in named), sensor_of(texts)
 
 
-def _transparency(dataset: DatasetReader, bands: Sequence[Band]) -> tuple[int, ...]:
+def _transparency(dataset: DatasetReader, bands: Sequence[Band], tags: dict[str, str]) -> tuple[int, ...]:
     """Bands that are masks by their values too: GDAL marks the near infrared of 8-bit red, green, blue, NIR as one."""
     masks = []
     marked = [band for band, use in zip(bands, dataset.colorinterp, strict=True) if use == ColorInterp.alpha]
-    tags = file_tags(dataset)
     for band in marked:
         if not is_spectral(band_text(dataset, band.index, tags)) and is_mask(dataset, band):
             log.info("%s: band %d is transparency, used as a mask and left out.", band.path, band.index)
