@@ -32,6 +32,7 @@ _WGS84 = CRS.from_epsg(4326)
 _GEOD = pyproj.Geod(ellps="WGS84")
 _TRUE = 0.01  # by how much sizes in a projection may differ from those on the ground; UTM stays below
 _ROW_POINTS = 101
+_HALF_TURN = 180.0  # degrees, in which PROJ and nearly all geographic CRS count
 
 log = logging.getLogger("landcover_bdgf")
 
@@ -114,6 +115,26 @@ class Grid:
         rows = (np.asarray(y, np.float64) - t.f) / t.e - 0.5
         return rows, cols
 
+    def rowcol_of(self, x: ArrayLike, y: ArrayLike, crs: CRS) -> tuple[FloatArray, FloatArray]:
+        """Fractional pixel indices of coordinates in another CRS; infinite where they have no place in this one.
+
+        Raises
+        ------
+        RasterError
+            If no transformation leads from one CRS to the other.
+        """
+        if not same_crs(crs, self.crs):
+            x, y = transformer(crs, self.crs).transform(x, y)
+        return self.rowcol(self._turned(np.asarray(x, np.float64)), y)
+
+    def _turned(self, x: FloatArray) -> FloatArray:
+        """Longitudes as a grid beyond the antimeridian counts them, 180.1° for −179.9°; others as they are."""
+        left, _, right, _ = self.bounds
+        if not self.crs.is_geographic or (left >= -_HALF_TURN and right <= _HALF_TURN):
+            return x
+        turns = np.round(((left + right) / 2 - x) / (2 * _HALF_TURN))
+        return np.asarray(np.add(x, 2 * _HALF_TURN * turns, where=np.isfinite(x), out=np.copy(x)))
+
     def tiles(self, tile_px: int) -> Iterator[Window]:
         """Windows of ``tile_px`` that cover the grid, row by row; smaller at the right and the bottom."""
         height, width = self.shape_hw
@@ -140,7 +161,8 @@ class Grid:
         if not same_crs(self.crs, other.crs):
             return None
         height, width = self.shape_hw
-        rows, cols = other.rowcol(*self.xy([0, height], [0, width]))
+        x, y = self.xy([0, height], [0, width])
+        rows, cols = other.rowcol(x + (other._turned(x[:1]) - x[:1]), y)
         row, col = round(float(rows[0])), round(float(cols[0]))
         apart = np.abs([rows - [row, row + height], cols - [col, col + width]]).max()
         return (row, col) if apart <= tolerance_px else None
@@ -150,7 +172,7 @@ class Grid:
         return self.shape_hw == other.shape_hw and self.offset_in(other, tolerance_px) == (0, 0)
 
     def bounds_in(self, crs: CRS) -> Bounds:
-        """Left, bottom, right, top in another CRS; left > right where the box crosses the antimeridian.
+        """Left, bottom, right, top in another CRS; right is beyond 180° where the box crosses the antimeridian.
 
         Raises
         ------
@@ -158,7 +180,7 @@ class Grid:
             If no transformation leads from one CRS to the other.
         """
         left, bottom, right, top = transformer(self.crs, crs).transform_bounds(*self.bounds)
-        return left, bottom, right, top
+        return left, bottom, right if left <= right else right + 2 * _HALF_TURN, top
 
     def describe(self) -> str:
         """One line for people."""

@@ -218,17 +218,17 @@ def _usable(
 
 def _on_grid(path: PathLike, geometries: Geometries, wkt: str, grid: Grid) -> Geometries:
     """Geometries in pixels: x is the column, y the row, (0, 0) the corner of the first pixel."""
-    try:
-        change = transformer(CRS.from_wkt(wkt), grid.crs)
-        warn_of_datum(path, CRS.from_wkt(wkt), grid)
-    except RasterError as error:
-        raise LabelError(f"{path}: {error}") from error
+    crs = CRS.from_wkt(wkt)
 
     def convert(xy: NDArray[np.float64]) -> NDArray[np.float64]:
-        rows, cols = grid.rowcol(*change.transform(xy[:, 0], xy[:, 1]))
+        rows, cols = grid.rowcol_of(xy[:, 0], xy[:, 1], crs)
         return np.stack([cols + 0.5, rows + 0.5], axis=1)
 
-    converted: Geometries = shapely.transform(shapely.force_2d(geometries), convert)
+    try:
+        converted: Geometries = shapely.transform(shapely.force_2d(geometries), convert)
+        warn_of_datum(path, crs, grid)
+    except RasterError as error:
+        raise LabelError(f"{path}: {error}") from error
     return converted
 
 
@@ -246,7 +246,7 @@ def _mended(geometries: Geometries, counts: Counter[str]) -> Geometries:
     counts["repaired, invalid geometry"] = int((invalid & ~hopeless).sum())
     counts["skipped, too invalid to repair"] = int(hopeless.sum())
     mended = geometries.copy()
-    mended[invalid & ~hopeless] = shapely.make_valid(geometries[invalid & ~hopeless])
+    mended[invalid & ~hopeless] = shapely.make_valid(geometries[invalid & ~hopeless], method="structure")
     mended[~finite | hopeless] = _NOTHING
     return mended
 

@@ -270,7 +270,8 @@ def _covered(grid: Grid, by: Grid) -> float:
     box = by.bounds_in(grid.crs)
     if not np.isfinite(box).all():
         return 0.0
-    width = max(0.0, min(right, box[2]) - max(left, box[0]))
+    turn = 360 * round((left + right - box[0] - box[2]) / 720) if grid.crs.is_geographic else 0  # beyond 180°
+    width = max(0.0, min(right, box[2] + turn) - max(left, box[0] + turn))
     height = max(0.0, min(top, box[3]) - max(bottom, box[1]))
     return width * height / ((right - left) * (top - bottom))
 

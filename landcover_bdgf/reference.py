@@ -15,7 +15,7 @@ from rasterio.errors import CRSError
 from rasterio.io import DatasetReader
 
 from landcover_bdgf.errors import LabelError, SettingsError
-from landcover_bdgf.grid import Grid, recorded_crs, transformer
+from landcover_bdgf.grid import Grid, recorded_crs
 from landcover_bdgf.labels import CONFLICTS, Labels, read_labels
 from landcover_bdgf.legend import Legend, printable
 from landcover_bdgf.raster import PathLike, read_band
@@ -169,8 +169,7 @@ def training_ground(record: Mapping[str, Any], grid: Grid) -> TrainingGround | N
         apart_px = int(training.get("apart_px", clear_px))  # type: ignore[union-attr]
     except (TypeError, LookupError, ValueError, OverflowError, CRSError, shapely.GEOSException):
         return None
-    x, y = xy.T if crs == grid.crs else transformer(crs, grid.crs).transform(*xy.T)
-    positions = np.stack(grid.rowcol(x, y), axis=1)
+    positions = np.stack(grid.rowcol_of(xy[:, 0], xy[:, 1], crs), axis=1)
     found = positions[np.isfinite(positions).all(axis=1)]
     return TrainingGround(found, clear_px, apart_px) if len(xy) else None
 

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 from rasterio.windows import Window
 
-from landcover_bdgf.grid import Grid, same_crs, transformer
+from landcover_bdgf.grid import Grid
 
 FloatArray = NDArray[np.float64]
 Masked = tuple[NDArray[np.floating], NDArray[np.bool_]]
@@ -141,10 +141,7 @@ def _samples(source: Grid, target: Grid, window: Window, samples_yx: tuple[int, 
 
 def _source_rowcol(source: Grid, target: Grid, rows: FloatArray, cols: FloatArray) -> tuple[FloatArray, FloatArray]:
     """Fractional indices in ``source`` of fractional indices in ``target``; infinite where there are none."""
-    x, y = target.xy(rows, cols)
-    if not same_crs(source.crs, target.crs):
-        x, y = transformer(target.crs, source.crs).transform(x, y)
-    return source.rowcol(x, y)
+    return source.rowcol_of(*target.xy(rows, cols), target.crs)
 
 
 def _neighbours(rows: FloatArray, cols: FloatArray, area: Window) -> Iterator[tuple[NDArray[np.intp], FloatArray]]:

@@ -50,6 +50,26 @@ def pixels(labels: Labels) -> set[tuple[int, int, str]]:
     return set(zip(labels.rows.tolist(), labels.cols.tolist(), names, strict=True))
 
 
+def test_overlapping_parts_and_holes_beyond_the_border_hold_what_their_union_holds(folder: Path) -> None:
+    twice = shapely.MultiPolygon([box(0, 0, 10, 10), box(2, 2, 3, 3), box(5, 5, 10, 10)])
+    bitten = shapely.Polygon(box(30, 30, 10, 10).exterior, [box(38, 38, 5, 5).exterior])
+    labels = read_labels(write(folder / "a.gpkg", ["water", "crops"], [twice, bitten]), "class", GRID)
+    assert (labels.codes == labels.legend.code_of("water")).sum() == 175
+    assert (labels.codes == labels.legend.code_of("crops")).sum() == 96
+
+
+def test_polygons_across_the_antimeridian(folder: Path) -> None:
+    grid = Grid(CRS.from_epsg(4326), Affine(0.001, 0, 179.9, 0, -0.001, -16), (200, 200))
+    square = shapely.box(179.98, -16.04, 180.02, -16)
+    halves = shapely.MultiPolygon([shapely.box(179.98, -16.04, 180, -16), shapely.box(-180, -16.04, -179.98, -16)])
+    for shape in (square, halves, shapely.transform(square, lambda xy: xy - [360, 0])):
+        labels = read_labels(write(folder / "a.geojson", ["reef"], [shape], crs="EPSG:4326"), "class", grid)
+        assert len(labels.rows) == 40 * 40
+    in_metres = geopandas.GeoSeries([square], crs=4326).segmentize(0.001).to_crs(3460)
+    labels = read_labels(write(folder / "b.gpkg", ["reef"], list(in_metres), crs="EPSG:3460"), "class", grid)
+    assert abs(len(labels.rows) - 40 * 40) <= 40
+
+
 @pytest.mark.parametrize("name", ["a.shp", "a.gpkg", "a.geojson"])
 def test_polygons_get_the_pixels_whose_centres_they_hold(folder: Path, name: str) -> None:
     crs = "EPSG:4326" if name == "a.geojson" else "EPSG:32633"

@@ -18,6 +18,7 @@ from rasterio.crs import CRS
 
 from landcover_bdgf.door import check_proportions
 from landcover_bdgf.errors import OutputError, RasterError
+from landcover_bdgf.grid import transformer
 from landcover_bdgf.raster import (
     Grid,
     RasterProfile,
@@ -41,6 +42,28 @@ def cut(pixels, tile_px):
 
 
 # Grid
+
+BEYOND_180 = Grid(CRS.from_epsg(4326), Affine(0.001, 0, 179.9, 0, -0.001, -16), (200, 200))
+
+
+@pytest.mark.parametrize("turns", [-1, 0, 1])
+def test_a_place_beyond_the_antimeridian_is_found_however_its_longitude_is_counted(turns):
+    grid = Grid(BEYOND_180.crs, Affine(0.001, 0, 179.9 + 360 * turns, 0, -0.001, -16), BEYOND_180.shape_hw)
+    x, y = np.array([179.9505, -179.9495, 180.0505]), np.array([-16.0505, -16.0505, -16.0505])
+    rows, cols = grid.rowcol_of(x, y, CRS.from_epsg(4326))
+    np.testing.assert_allclose([*rows, *cols], [50, 50, 50, 50, 150, 150], atol=1e-6)
+    fiji = CRS.from_epsg(3460)
+    rows, cols = grid.rowcol_of(*transformer(BEYOND_180.crs, fiji).transform(x, y), fiji)
+    np.testing.assert_allclose([*rows, *cols], [50, 50, 50, 50, 150, 150], atol=0.01)
+    assert BEYOND_180.offset_in(grid) == (0, 0)
+    assert grid.window_grid(Window(5, 7, 20, 20)).offset_in(BEYOND_180) == (7, 5)
+
+
+def test_grids_of_the_whole_earth_are_as_they_were():
+    for west in (-180, 0):
+        earth = Grid(CRS.from_epsg(4326), Affine(1, 0, west, 0, -1, 90), (180, 360))
+        assert earth.same_as(earth)
+        assert earth.rowcol_of(-10, 0, earth.crs)[1] == (169.5 if west else 349.5)
 
 
 def test_pixel_centres_are_half_a_pixel_inside():

@@ -279,15 +279,16 @@ def flipped(folder: Path) -> None:
     (folder / "bad.tif").write_bytes(whole)
 
 
-def sar_in(crs: str | int, *, placed: tuple[Any, Affine] | None = None) -> Make:
-    """The SAR warped into another CRS; ``placed``: as if it lay there."""
+def sar_in(crs: str | int, *, placed: tuple[Any, Affine] | None = None, turns: int = 0) -> Make:
+    """The SAR warped into another CRS; ``placed``: as if it lay there; its longitudes counted so many turns further."""
 
     def make(folder: Path) -> None:
         array, kept, _ = pixels(folder, "sar.tif")
         source, place = placed or (UTM, kept["transform"])
         west, south, east, north = transform_bounds(source, crs, *rasterio.transform.array_bounds(*SHAPE_HW, place))
         height, width = SHAPE_HW
-        transform = Affine((east - west) / width, 0, west, 0, (south - north) / height, north)
+        east += 360 if east < west else 0
+        transform = Affine((east - west) / width, 0, west + 360 * turns, 0, (south - north) / height, north)
         moved = np.full_like(array, np.nan)
         rasterio.warp.reproject(
             array, moved, src_transform=place, src_crs=source, dst_transform=transform, dst_crs=crs,
@@ -298,11 +299,15 @@ def sar_in(crs: str | int, *, placed: tuple[Any, Affine] | None = None) -> Make:
     return make
 
 
-def across_the_antimeridian(folder: Path) -> None:
-    """A scene on Fiji, the spectral image in one zone of UTM and the SAR in its neighbour."""
-    place = Affine(10, 0, 181_000 - 360, 0, -10, 8_118_000)  # 180° runs through it
-    image(crs=32701, transform=place, to="far.tif")(folder)
-    sar_in(32760, placed=(CRS.from_epsg(32701), place))(folder)
+def across_the_antimeridian(crs: int, turns: int = 0) -> Make:
+    """A scene on Fiji, the spectral image in UTM 1S and the SAR in another CRS."""
+
+    def make(folder: Path) -> None:
+        place = Affine(10, 0, 180_550 - 360, 0, -10, 8_118_000)  # 180° runs through it
+        image(crs=32701, transform=place, to="far.tif")(folder)
+        sar_in(crs, placed=(CRS.from_epsg(32701), place), turns=turns)(folder)
+
+    return make
 
 
 def labels_in(crs: str) -> Make:
