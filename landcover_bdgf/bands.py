@@ -83,6 +83,7 @@ _WAVELENGTH = re.compile(
     re.IGNORECASE,
 )
 _SENTINEL_2_FILE = re.compile(r"(?:^|_)(T\d{2}[A-Z]{3}_\d{8}|S2[ABC]_|HLS\.S30)")
+_MODIS = "sur_refl_b"  # of MOD09 and its kin, whose b01 is red
 _LANDSAT_FILES = {
     "Landsat 8/9": re.compile(r"^(L[CO]0?[89]|HLS\.L30)"),
     "Landsat 4-7": re.compile(r"^L[TE]0?[4-7]"),
@@ -138,7 +139,10 @@ def band_names(texts: Sequence[BandText]) -> list[str]:
 
 def sensor_of(texts: Sequence[BandText]) -> str | None:
     """A key of ``SENSORS`` or None: by names of bands and files, never by their number."""
-    words = [band_word(label) or "" for label in _labels(texts)]
+    labels = _labels(texts)
+    if any(_MODIS in label.casefold() for label in labels):
+        return None
+    words = [band_word(label) or "" for label in labels]
     for sensor, file in _LANDSAT_FILES.items():
         if any(file.search(text.stem) for text in texts):
             return sensor if {_restyled(word, "{:d}") for word in words} <= set(SENSORS[sensor]) else None
@@ -153,6 +157,12 @@ def band_wavelengths_nm(texts: Sequence[BandText]) -> list[float | None]:
     sensor = sensor_of(texts)
     known = SENSORS[sensor] if sensor else {}
     return [text.wavelength_nm or known.get(name) for text, name in zip(texts, band_names(texts), strict=True)]
+
+
+def bad_bands(whole: Mapping[str, str], count: int) -> frozenset[int]:
+    """Numbers, from 1, of the bands that a header of ENVI calls bad: 0 in ``bbl``, which lists every band."""
+    listed = whole.get("bbl", "").strip("{} ").split(",")
+    return frozenset(i for i, good in enumerate(listed, 1) if _is_zero(good)) if len(listed) == count else frozenset()
 
 
 def is_sentinel_2_file(stem: str) -> bool:
@@ -230,6 +240,13 @@ def _wavelength_nm(dataset: DatasetReader, index: int, whole: Mapping[str, str])
         (described["value"], described["unit"]) if described else (None, ""),
     ]
     return next((nm for text, unit in candidates if (nm := _in_nm(text, unit)) is not None), None)
+
+
+def _is_zero(text: str) -> bool:
+    try:
+        return float(text) == 0
+    except ValueError:
+        return False
 
 
 def _in_nm(text: str | None, unit: str) -> float | None:

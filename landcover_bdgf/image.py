@@ -16,6 +16,7 @@ from rasterio.windows import Window
 
 from landcover_bdgf.bands import (
     BandText,
+    bad_bands,
     band_names,
     band_text,
     band_wavelengths_nm,
@@ -195,7 +196,8 @@ def open_image(
     Returns
     -------
     Image
-        Without transparency, water-vapour bands and bands that hold no data; each omission is logged.
+        Without transparency, bands that ENVI's header calls bad, water-vapour bands and bands that hold no data; each
+        omission is logged.
 
     Raises
     ------
@@ -206,8 +208,12 @@ def open_image(
         path: open_raster(path, vrt=vrt, warp_gcps=warp_gcps) for path in map(envi_pixels, raster_paths(source))
     }
     states = {file: _state(file) for path, dataset in datasets.items() for file in _files(path, dataset)}
-    bands, sensor = _bands(datasets, crs)
+    tags = {path: file_tags(dataset) for path, dataset in datasets.items()}  # once: there may be tags by the thousand
+    bands, sensor = _bands(datasets, tags, crs)
     _check_names(bands)
+    marked = {path: bad_bands(tags[path], dataset.count) for path, dataset in datasets.items()}
+    bad = [band for band in bands if band.index in marked[band.path]]
+    bands = _without(bands, bad, "the header calls them bad (bbl)")
     if not keep_water_vapour:
         opaque = [band for band in bands if is_water_vapour(band.wavelength_nm)]
         bands = _without(bands, opaque, "water vapour hides the ground in them")
@@ -217,17 +223,18 @@ def open_image(
     return replace(image, bands=kept, grid=_finest(kept))
 
 
-def _bands(datasets: dict[Path, DatasetReader], crs: CRS | None) -> tuple[tuple[Band, ...], str | None]:
+def _bands(
+    datasets: dict[Path, DatasetReader], tags: dict[Path, dict[str, str]], crs: CRS | None
+) -> tuple[tuple[Band, ...], str | None]:
     """All bands but the transparency ones, named."""
     described: list[tuple[Band, BandText]] = []
     for path, dataset in datasets.items():
         grid = grid_of(dataset, crs=crs)
         unit = dataset.tags().get("SAR_UNIT", "")  # once: there may be tags by the thousand
         bands = [_raw_band(path, dataset, index, grid, unit) for index in dataset.indexes]
-        tags = file_tags(dataset)
-        masks = _transparency(dataset, bands, tags)
+        masks = _transparency(dataset, bands, tags[path])
         kept = [replace(band, masks=masks) for band in bands if band.index not in masks]
-        described += [(band, band_text(dataset, band.index, tags)) for band in kept]
+        described += [(band, band_text(dataset, band.index, tags[path])) for band in kept]
     if not described:
         raise RasterError(f"{next(iter(datasets))}: no band is left, all are transparency. Is this the right file?")
     texts = [text for _, text in described]

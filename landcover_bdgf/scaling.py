@@ -26,6 +26,7 @@ Floats = NDArray[np.float32]
 
 PERCENTILES = (1.0, 99.0)
 SPECTRAL_LIMIT, SAR_LIMIT = 2.0, 4.0  # what lies further out says "bright" or "dark" and no more
+NEXT_TO_NOTHING = np.float32(1e-6)  # to which float32 tells values apart; units may make all of them tiny
 SAMPLE_BLOCK_PX, SAMPLE_BLOCKS = 64, 96  # up to 390,000 pixels
 SAMPLE_VALUES = 2**24  # 64 MB of them are enough, whatever the number of bands
 
@@ -196,7 +197,8 @@ def _percentiles(values: Floats) -> tuple[Floats, Floats]:
 
 def _to_unit(values: Floats, low: Floats, high: Floats) -> Floats:
     column = (slice(None),) + (None,) * (values.ndim - 1)
-    half = np.maximum((high - low) / 2, 1e-6)  # a constant band becomes 0, not NaN
+    half = np.maximum((high - low) / 2, NEXT_TO_NOTHING * np.maximum(np.abs(low), np.abs(high)))
+    half[half == 0] = NEXT_TO_NOTHING  # a constant band becomes 0, not NaN
     scaled: Floats = np.subtract(values, ((low + high) / 2)[column], dtype=np.float32)
     scaled /= half[column]  # in place: of hundreds of bands, a copy is felt
     return scaled

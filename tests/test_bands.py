@@ -44,6 +44,7 @@ def files(*stems):
         (files("LC08_L2SP_122044_SR_B4", "LC08_L2SP_122044_ST_B10"), ["B4", "B10"], "Landsat 8/9"),
         (files("LE07_L1TP_195025_B1", "LE07_L1TP_195025_B7"), ["B1", "B7"], "Landsat 4-7"),
         (files("B1", "B2", "B3"), ["B1", "B2", "B3"], None),
+        (described("sur_refl_b01", "sur_refl_b02"), ["B1", "B2"], None),
         (files("VH", "s1a-iw-grd-vv-20200604"), ["VH", "VV"], None),
         (described("Sigma0_VH_db", "Sigma0_VV_db"), ["VH", "VV"], None),
         (described("bands", "bands"), ["band 1", "band 2"], None),

@@ -110,6 +110,16 @@ def test_scaled_values(stack: Stack, denoiser: Checkpoint) -> None:
     assert ((np.abs(spectral) <= 1.0).mean(1) > 0.95).all()
 
 
+def test_the_unit_of_the_spectral_image_does_not_matter(stack: Stack) -> None:
+    tile = stack.read(Window(0, 0, 120, 104))
+    in_unit = [
+        replace(band, scale=2.0**-36 * band.scale, offset=2.0**-36 * band.offset) for band in stack.spectral.bands
+    ]
+    tiny = replace(stack, spectral=replace(stack.spectral, bands=tuple(in_unit)))
+    one, other = (fit_scaling([s], SpectralRecipe(), exclude=None, seed=0) for s in (stack, tiny))
+    assert np.array_equal(one.spectral(tile.spectral), other.spectral(tiny.read(Window(0, 0, 120, 104)).spectral))
+
+
 def test_many_bands_are_reduced(stack: Stack) -> None:
     scaling = fit_scaling([stack], SpectralRecipe(max_bands=4, reduced_bands=3), exclude=None, seed=0)
     tile = stack.read(Window(0, 0, 30, 20))

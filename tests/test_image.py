@@ -185,6 +185,22 @@ def test_water_vapour_bands_are_left_out_unless_kept(write_tif, noise):
     assert open_image(path, keep_water_vapour=True).names == ("a", "b", "c")
 
 
+def test_bands_that_the_header_of_envi_calls_bad_are_left_out(tmp_path, write_tif, noise, caplog):
+    caplog.set_level("INFO")
+    with rasterio.open(write_tif("a.tif", noise)) as tif:
+        rasterio.shutil.copy(tif, tmp_path / "a.img", driver="ENVI")
+    header = (tmp_path / "a.hdr").read_text()
+    for listed, kept in (("1,0,1", 2), (" 1, 1.0,0.000", 2), ("1,1,1", 3), ("1,0", 3), ("no", 3)):
+        (tmp_path / "a.hdr").write_text(f"{header}bbl = {{{listed}}}\n")
+        image = open_image(tmp_path / "a.img")
+        assert len(image.bands) == kept
+    assert "left out 1 of 3 bands, the header calls them bad (bbl): band 2." in caplog.text
+    assert "left out 1 of 3 bands, the header calls them bad (bbl): band 3." in caplog.text
+    (tmp_path / "a.hdr").write_text(f"{header}bbl = {{0,0,0}}\n")
+    with pytest.raises(RasterError, match="no band is left, the header calls them bad"):
+        open_image(tmp_path / "a.img")
+
+
 def test_a_damaged_file_is_named(write_tif):
     pixels = np.random.default_rng(0).integers(0, 4, (500, 500), dtype=np.uint8)
     path = write_tif("a.tif", pixels, compress="deflate")
