@@ -4,7 +4,8 @@ The files tell the story in this order:
 
 =====================  =========================================================================
 errors, progress       what can go wrong; how far the work is
-limits, parsing        what the system lets a process take; JSON and TOML out of files
+limits                 what the system lets a process take
+regular, parsing       no pipes in the place of files; JSON and TOML out of files
 gdal, door, gcps       GDAL without its dangers; a raster file looked at; one that points place
 crs_text               a CRS as written down, looked at: it names no file
 locks, output          who writes what; files whole or not at all

@@ -82,7 +82,7 @@ def _read(path: Path) -> Arrays | None:
         with safe_open(path, framework="numpy") as file:
             arrays = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118
             expected = (file.metadata() or {}).get("sha256")
-    except (OSError, SafetensorError, TypeError, AttributeError):  # the last two: numbers that NumPy lacks
+    except (OSError, SafetensorError, TypeError, AttributeError, ValueError):  # the last three: NumPy's limits
         return None
     with suppress(OSError):  # the system's cache can be read all the same
         os.utime(path)

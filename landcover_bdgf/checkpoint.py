@@ -258,7 +258,7 @@ def _read(path: Path) -> tuple[dict[str, str], dict[str, NDArray[Any]]]:
     try:
         with safe_open(path, framework="np") as file:
             return file.metadata() or {}, {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118
-    except (OSError, SafetensorError, TypeError, AttributeError) as error:  # the last two: numbers that NumPy lacks
+    except (OSError, SafetensorError, TypeError, AttributeError, ValueError) as error:  # the last three: NumPy's limits
         raise CheckpointError(f"{path}: is not a safetensors file, or it is cut off ({error}).") from None
 
 

@@ -10,17 +10,19 @@ import re
 
 from landcover_bdgf.errors import RasterError
 
-_QUOTED = r'"(?:[^"]|"")*"'
+_QUOTED = r'"(?:[^"]++|"")*+"'  # what was taken is not given back, which long texts would take memory for
 _PATH = r"(?:[/\\]|\.\.)"  # names of PROJ's own, such as us_noaa_conus.tif or @null, have none of these
 # Of WKT the two places for files, PARAMETERFILE["…", "file"] and EXTENSION["PROJ4_GRIDS", "file"] …
 _KEYWORD = re.compile("PARAMETERFILE|EXTENSION", re.IGNORECASE)
 _PLACE = re.compile(rf'\s*[\[(]((?:{_QUOTED}|[^"\])])*)([\])]?)')
-_MOST_PLACES, _LONGEST_PLACE = 100, 20_000  # what has more is made to take time
+_MOST_PLACES, _LONGEST_PLACE, _LONGEST = 100, 20_000, 500_000  # what has more is made to take time
 # … of a PROJ string, also inside of WKT, its parameters; and of PROJJSON what PARAMETERFILE is there.
 _PARAMETER = re.compile(r"(?:grids|file|init|model|catalog|coeffs)=", re.IGNORECASE)
 _JSON_VALUE = re.compile(rf'"value": "[^"]*?{_PATH}')
 _SRS_NAME = re.compile(r"""srsName\s*=\s*["']([^"']*)""")  # of GML, in JPEG 2000
 _STANDARD = re.compile(r"https?://(?:www\.)?opengis\.net/")  # a CRS by its number, written as an address
+
+_REMEDY = "Assign a CRS by its EPSG code, with gdal_edit.py -a_srs or ogr2ogr -a_srs."
 
 
 def check_crs_text(text: str, name: object = None) -> None:
@@ -30,6 +32,8 @@ def check_crs_text(text: str, name: object = None) -> None:
     ------
     RasterError
     """
+    if len(text) > _LONGEST:
+        raise RasterError(f"{f'{name}: its' if name else 'a'} CRS is a text of {len(text)} letters. {_REMEDY}")
     if text.lstrip().startswith("{"):
         text = _json(text)
     elif re.search(_PATH, re.sub(_QUOTED, "", _STANDARD.sub("", _straight(text)))):
@@ -70,7 +74,4 @@ def _json(text: str) -> str:
 
 
 def _refuse(name: object) -> None:
-    raise RasterError(
-        f"{f'{name}: its' if name else 'a'} CRS names another file, which bdgf does not open. Assign a CRS by its EPSG "
-        "code, with gdal_edit.py -a_srs or ogr2ogr -a_srs."
-    )
+    raise RasterError(f"{f'{name}: its' if name else 'a'} CRS names another file, which bdgf does not open. {_REMEDY}")

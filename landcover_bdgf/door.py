@@ -9,6 +9,7 @@ from __future__ import annotations
 import html
 import logging
 import math
+import re
 import struct
 from collections.abc import Iterator
 from pathlib import Path
@@ -20,6 +21,7 @@ from rasterio.io import DatasetReader
 
 from landcover_bdgf.crs_text import check_text_around
 from landcover_bdgf.errors import RasterError
+from landcover_bdgf.regular import check_regular_beside, open_regular
 
 log = logging.getLogger("landcover_bdgf")
 
@@ -30,6 +32,7 @@ MAX_BLOCK_BYTES = 1 << 30  # what must be decoded whole to read one pixel
 MAX_PACKED, LEAST_PACKED_BYTES = 1100, 1 << 28
 MOST_BLOCKS = 200_000  # that are looked at, evenly spread, of files with more
 
+MOST_TEXT_BYTES = 16 << 20  # of a header, or what may hold a CRS in words
 MOST_AUX_BYTES = 1 << 20  # that are looked at, of an .aux.xml
 _AUX_SAYS = {b"<SRS": "CRS", b"<NoDataValue": "nodata", b"<Scale>": "scale", b"<Offset>": "offset"}
 
@@ -61,6 +64,8 @@ def raster_driver(path: Path) -> str:
     driver = _MAGIC.get(head) or ("ENVI" if envi_header(path) else None)
     if driver is None:
         raise RasterError(f"{path}: is not a GeoTIFF, ENVI or JPEG 2000 file. Convert it with gdal_translate.")
+    if driver == "ENVI":
+        check_regular_beside(path, RasterError)  # GDAL looks for statistics there
     if driver == "JP2OpenJPEG":
         _check_jpeg_2000(path)
     _check_no_mask(path, driver)
@@ -85,15 +90,27 @@ def _check_no_mask(path: Path, driver: str) -> None:
 
 def envi_header(path: Path) -> Path | None:
     """The header of an ENVI image, None if there is none."""
-    for header in (path.with_suffix(".hdr"), Path(f"{path}.hdr")):
-        if header.is_file() and header != path:
-            try:
-                with header.open("rb") as file:
-                    if file.read(4) == b"ENVI":
-                        return header
-            except OSError as error:
-                raise RasterError(f"{header}: cannot be read, {error.strerror}. Check its permissions.") from error
-    return None
+    names = [f"{name}.{suffix}" for name in (path.name, path.stem) for suffix in ("hdr", "HDR")]  # in GDAL's order
+    headers = [header for name in names if (header := path.with_name(name)).is_file() and header != path]
+    texts = {header: text for header in headers if (text := _header_text(header)).startswith(b"ENVI")}
+    if len(set(texts.values())) > 1:
+        listed = " and ".join(header.name for header in texts)
+        raise RasterError(f"{path}: has headers that differ, {listed}. Remove those that are not its own.")
+    return next(iter(texts), None)
+
+
+def _header_text(header: Path) -> bytes:
+    try:
+        with open_regular(header) as file:
+            return _text(file, header.stat().st_size, header)
+    except OSError as error:
+        raise RasterError(f"{header}: cannot be read, {error.strerror}. Check its permissions.") from error
+
+
+def _text(file: IO[bytes], length: int, path: Path) -> bytes:
+    if length > MOST_TEXT_BYTES:
+        raise RasterError(f"{path}: holds a text of {length / 1e6:.0f} MB, which no image needs. Write it anew.")
+    return file.read(length)
 
 
 def check_whole(dataset: DatasetReader, path: Path) -> None:
@@ -234,13 +251,13 @@ def _tiff_end(dataset: DatasetReader, path: Path) -> int:
 def _envi_end(dataset: DatasetReader, path: Path) -> int:
     offset = dataset.tags(ns="ENVI").get("header_offset", "0")
     pixels = math.prod(dataset.shape) * dataset.count * pixel_dtype(dataset.dtypes[0]).itemsize
-    return pixels + (int(offset) if offset.isdigit() else 0)
+    return pixels + (int(offset) if re.fullmatch("[0-9]{1,18}", offset) else 0)
 
 
 def _crs_texts(path: Path, driver: str) -> Iterator[str]:
     """What may hold the CRS of a raster in words, and other things beside it."""
     if driver == "ENVI" and (header := envi_header(path)):
-        yield header.read_bytes().decode("utf-8", "replace")
+        yield _header_text(header).decode("utf-8", "replace")
     elif driver == "GTiff":
         yield _geotiff_text(path).decode("utf-8", "replace")
     elif driver == "JP2OpenJPEG":
@@ -250,7 +267,7 @@ def _crs_texts(path: Path, driver: str) -> Iterator[str]:
             for kind, start, end in _boxes(file, path, 0, path.stat().st_size):
                 if kind in (b"uuid", b"xml "):
                     file.seek(start)
-                    yield html.unescape(file.read(end - start).decode("utf-8", "replace"))
+                    yield html.unescape(_text(file, end - start, path).decode("utf-8", "replace"))
 
 
 def _geotiff_text(path: Path) -> bytes:
@@ -268,7 +285,7 @@ def _geotiff_text(path: Path) -> bytes:
             if tag == _GEO_ASCII:
                 length *= 1 if kind in (1, 2, 6, 7) else 8
                 file.seek(min(struct.unpack(f"{order}{'Q' if big else 'I'}", value)[0], path.stat().st_size))
-                found += value if length <= len(value) else file.read(min(length, path.stat().st_size))
+                found += value if length <= len(value) else _text(file, min(length, path.stat().st_size), path)
         return found
 
 

@@ -14,6 +14,7 @@ from pyogrio.errors import DataSourceError
 
 from landcover_bdgf.crs_text import check_crs_text
 from landcover_bdgf.errors import LabelError, RasterError
+from landcover_bdgf.regular import check_regular_beside
 
 _TABLE = re.compile(r"\s*CREATE\s+TABLE\s", re.IGNORECASE)
 _RTREE = re.compile(r"\s*CREATE\s+VIRTUAL\s+TABLE\s.*\sUSING\s+rtree\s*\(", re.IGNORECASE | re.DOTALL)
@@ -30,16 +31,18 @@ def check_geopackage(path: Path, *layers: str) -> None:
     DataSourceError
         It is no database, or a damaged one.
     """
-    left = Path(f"{path}-wal")
-    if left.exists() and left.stat().st_size:
-        raise LabelError(
-            f"{path}: has changes in {left.name} that are not in it yet. Close it in QGIS, or save it again."
-        )
+    check_regular_beside(path, LabelError)
+    for left in (Path(f"{path}-wal"), Path(f"{path}-journal")):
+        if left.exists() and left.stat().st_size:
+            raise LabelError(
+                f"{path}: has changes in {left.name} that are not in it yet. Close it in QGIS, or save it again."
+            )
     # SQLite does not look for files beside what it takes for immutable
     address = f"{path.absolute().as_uri()}?mode=ro&immutable=1"
     try:
         with closing(sqlite3.connect(address, uri=True)) as database:
             database.text_factory = lambda text: text.decode("utf-8", "replace")
+            database.execute("PRAGMA ignore_check_constraints = 1")  # they are computed, by what the file says
             found = _tables(database)
             own = [name for name in found if name.startswith(_SYSTEM)]
             for name in (*own, *(_lower(layer) for layer in layers)):
@@ -75,6 +78,9 @@ def _check_table(path: Path, database: sqlite3.Connection, name: str, sql: str |
             f"{path}: its table {name} is a view or computes its values, which bdgf does not run. "
             "Export the layer as a plain table, with ogr2ogr or QGIS."
         )
+    found = database.execute(f'PRAGMA quick_check("{quoted}")').fetchone()  # pages in it that share others have no end
+    if found != ("ok",):
+        raise sqlite3.DatabaseError("the database disk image is malformed")
 
 
 def _definitions(database: sqlite3.Connection, found: dict[str, str]) -> list[str]:

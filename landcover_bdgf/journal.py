@@ -8,7 +8,6 @@ shard's result.
 
 from __future__ import annotations
 
-import errno
 import hashlib
 import json
 import os
@@ -28,10 +27,11 @@ from landcover_bdgf.errors import OutputError, opening
 from landcover_bdgf.locks import hold
 from landcover_bdgf.output import unwritten
 from landcover_bdgf.parsing import json_object
+from landcover_bdgf.regular import open_regular
 
 MAGIC = "bdgf map journal"
 OWN = "sha256 of this line"
-MOST_PIXELS, MOST_SHARDS = 1 << 30, 999_999  # of a window, 4 GB with its layers; of a map
+MOST_PIXELS, MOST_SHARDS = 1 << 28, 999_999  # of a window, 1 GB with its layers; of a map
 LONGEST_HEADER = 64 * 2**20  # the record of a map with a million training pixels fits
 
 Place = tuple[int, int, int, int]  # row, col, height, width
@@ -115,6 +115,8 @@ def begin_journal(path: Path, header: Mapping[str, Any], *, resume: bool, overwr
     OutputError
         There is one already, and neither ``resume`` nor ``overwrite`` is given; or it belongs to another run.
     """
+    if path.is_symlink():
+        raise OutputError(f"{path}: is a link to another file, which would be written to. Remove it.")
     if path.exists() and resume and not _cut_short(path):
         journal = read_journal(path, writable=True)
         differences = _differences(journal.header["identity"], header["identity"])
@@ -129,7 +131,7 @@ def begin_journal(path: Path, header: Mapping[str, Any], *, resume: bool, overwr
         )
     file = None
     try:
-        file = path.open("ab+")
+        file = open_regular(path, "ab+", follow=False)
         _lock(file, path)  # before anything is cut off: the file may be another run's
         file.truncate(0)
         file.write(header_line({"kind": MAGIC, **header}))
@@ -156,8 +158,13 @@ def _closed(file: IO[bytes]) -> None:
 
 def _cut_short(path: Path) -> bool:
     """Whether a crash left it before its header was whole, so that it holds nothing."""
-    with path.open("rb") as file:
-        head = file.read(LONGEST_HEADER)
+    try:
+        with open_regular(path) as file:
+            head = file.read(LONGEST_HEADER)
+    except PermissionError:
+        raise
+    except OSError:  # a pipe
+        return False
     begins = json.dumps({"kind": MAGIC})[:-1].encode()
     return b"\n" not in head and (head.startswith(begins) or begins.startswith(head))
 
@@ -173,9 +180,7 @@ def read_journal(path: Path, *, writable: bool = False) -> Journal:
     """
     header, file, line = None, None, b""
     try:
-        if path.exists() and not path.is_file():  # a pipe would be waited for
-            raise OSError(errno.EINVAL, "is no regular file")
-        file = path.open("ab+" if writable else "rb")
+        file = open_regular(path, "ab+" if writable else "rb", follow=not writable)
         if writable:
             _lock(file, path)
             file.seek(0)

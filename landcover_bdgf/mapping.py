@@ -21,7 +21,7 @@ from landcover_bdgf.classifier import GPU_BLOCKS, Classifier, nowhere
 from landcover_bdgf.device import Run, open_mappers
 from landcover_bdgf.errors import SettingsError
 from landcover_bdgf.fit import stop_between_steps
-from landcover_bdgf.journal import Classified, Journal, begin_journal
+from landcover_bdgf.journal import MOST_PIXELS, Classified, Journal, begin_journal
 from landcover_bdgf.locks import check_not_input
 from landcover_bdgf.memory import Appetite, fitting, parse_size
 from landcover_bdgf.output import check_beside, check_free_space
@@ -230,6 +230,8 @@ def _check_tile(settings: MapSettings, model: Checkpoint) -> None:
         raise SettingsError(
             f"--tile {tile_px}: is smaller than the {halo_px} px that a window reaches. Use {BLOCK_PX} or more."
         )
+    if tile_px**2 > MOST_PIXELS:
+        raise SettingsError(f"--tile {tile_px}: takes too much memory. Use {math.isqrt(MOST_PIXELS)} or less.")
 
 
 def _within_memory(settings: MapSettings, run: Run, model: Checkpoint, stack: Stack) -> tuple[MapSettings, Run]:

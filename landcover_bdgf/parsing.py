@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from landcover_bdgf.errors import SettingsError
+from landcover_bdgf.regular import open_regular
 
 MOST_NESTED = 64  # ours are less than ten deep; Python's own limit would end a command later, wherever it is walked
 MOST_TOML_BYTES = 200_000
@@ -41,14 +42,16 @@ def toml_table(path: Path) -> dict[str, Any]:
         It cannot be read, is no TOML, or nested too deeply.
     """
     try:
-        with path.open("rb") as file:
+        with open_regular(path) as file:
             data = file.read(MOST_TOML_BYTES + 1)
         if len(data) > MOST_TOML_BYTES:
             raise ValueError("it is larger than 200 kB")
         if any(line.count(b".") > MOST_DOTS for line in data.splitlines()):
             raise ValueError(TOO_DEEP)
         return _shallow(tomllib.loads(data.decode("utf-8").replace("\r\n", "\n")))
-    except (OSError, ValueError) as error:
+    except OSError as error:
+        raise SettingsError(f"{path}: cannot be read as TOML: {error.strerror}.") from None
+    except ValueError as error:
         raise SettingsError(f"{path}: cannot be read as TOML: {error}.") from None
     except RecursionError:
         raise SettingsError(f"{path}: cannot be read as TOML: {TOO_DEEP}.") from None

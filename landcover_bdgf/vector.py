@@ -14,6 +14,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import pyogrio
 from pyogrio.errors import DataLayerError, DataSourceError
 from pyproj.exceptions import CRSError
@@ -23,6 +24,7 @@ from landcover_bdgf.errors import BdgfError, LabelError, RasterError, SettingsEr
 from landcover_bdgf.gdal import VECTOR_DRIVERS
 from landcover_bdgf.geopackage import check_geopackage
 from landcover_bdgf.raster import PathLike
+from landcover_bdgf.regular import check_regular_beside
 
 if TYPE_CHECKING:
     from geopandas import GeoDataFrame
@@ -32,6 +34,8 @@ _OTHER_FORMATS = (b"gdal_streamed_alg", b"<OGRVRT")  # that GDAL finds in what b
 _SHOWN_NAMES = 20
 _TAKEN_APART = re.compile(r"[!;?]|\.(zip|shz)$", re.IGNORECASE)  # by pyogrio: archives, what follows an address
 _MOST_FIELDS = 2000  # of GeoJSON, each feature may bring its own; each takes memory for all features
+_MANY_VALUES = 5_000_000  # that may be less than a byte each in the file
+_LONGEST_PRJ = 1 << 20  # bytes
 
 
 def plain_name(path: PathLike, kind: type[BdgfError] = LabelError) -> str:
@@ -176,11 +180,14 @@ def _check_geojson(path: Path) -> None:
 
     def checked(members: list[tuple[str, Any]]) -> tuple[tuple[str, Any], ...]:  # what is there twice is seen twice
         for name, value in members:
+            if "\0" in name:  # GDAL takes it for the end of the name
+                raise LabelError(f"{path}: has a name with a NUL in it, as no program writes. Save it again with QGIS.")
             kinds = [k for key, k in value if key.lower() == "type"] if isinstance(value, tuple) else []
             if name.lower() == "crs" and any(kind != "name" for kind in kinds):
                 raise LabelError(f"{path}: its CRS is a link, which is not followed. Save it again with QGIS.")
             if name.lower() == "crs":
                 for text in _texts(value):
+                    _check_crs(path, text.partition("\0")[0])
                     _check_crs(path, text)
         return tuple(members)
 
@@ -210,24 +217,37 @@ def _check_crs(path: Path, text: str) -> None:
 def _check_shapefile(path: Path) -> None:
     """A Shapefile that lost its end or its companions reads as fewer features, without an error."""
     table = next((file for s in (".dbf", ".DBF") if (file := path.with_suffix(s)).exists()), None)
+    check_regular_beside(path, LabelError)
+    if path.suffix.lower() != ".shp":
+        raise LabelError(f"{path}: is the index of a Shapefile. Name its .shp.")
     if table is None:
         raise LabelError(f"{path}: its .dbf, which holds the classes, is missing. Copy all files of the Shapefile.")
     if not any(path.with_suffix(suffix).exists() for suffix in (".shx", ".SHX")):
         raise LabelError(f"{path}: its .shx is missing. Copy all files of the Shapefile.")
-    for file in path.parent.iterdir():
-        if file.stem == path.stem and (file.exists() or file.is_symlink()) and not file.is_file():
-            raise LabelError(f"{file}: is not a regular file. Copy all files of the Shapefile.")
     for suffix in (".shx", ".prj", ".cpg"):  # GDAL goes on without those that may not be read
         with suppress(FileNotFoundError):
             path.with_suffix(suffix).open("rb").close()
     for suffix in (".prj", ".PRJ"):
-        with suppress(FileNotFoundError):
-            _check_crs(path, path.with_suffix(suffix).read_bytes().decode("utf-8", "replace"))
+        with suppress(FileNotFoundError), path.with_suffix(suffix).open("rb") as projection:
+            _check_crs(path, projection.read(_LONGEST_PRJ).decode("utf-8", "replace"))
     # ESRI Shapefile Technical Description (1998): file length in 16-bit words at byte 24, big-endian.
     _check_length(path, 2 * struct.unpack(">i", _bytes(path, 24, 4))[0])
+    _check_index(path)
     # dBASE: number of records, length of the header, length of a record at byte 4.
     count, header, record = struct.unpack("<IHH", _bytes(table, 4, 8))
     _check_length(table, header + count * record)
+
+
+def _check_index(path: Path) -> None:
+    """Records do not share their bytes, or few of them could become more than memory holds.
+
+    ESRI Shapefile Technical Description (1998): place and length of each in 16-bit words, from byte 100 on.
+    """
+    for index in (path.with_suffix(suffix) for suffix in (".shx", ".SHX")):
+        if index.exists():
+            words = np.fromfile(index, ">i4", offset=100)
+            if 2 * words[1::2].astype(np.int64).clip(0).sum() > path.stat().st_size:
+                raise LabelError(f"{index}: is damaged, its records are longer than {path.name}. Copy all files again.")
 
 
 def _sqlite_bytes(head: bytes) -> int:
@@ -252,11 +272,12 @@ def _check_info(path: Path, layer: str) -> None:
     info = pyogrio.read_info(plain_name(path), layer=layer)
     if info["driver"] not in VECTOR_DRIVERS:
         raise LabelError(f"{path}: is {info['driver']}. Give a Shapefile (.shp), GeoPackage or GeoJSON.")
-    if len(info["fields"]) > _MOST_FIELDS:
-        raise LabelError(
-            f"{path}: has {len(info['fields'])} fields, {_MOST_FIELDS} are read at most. "
-            "Keep the field with the class, and remove others."
-        )
+    fields, features = len(info["fields"]), info["features"]
+    remedy = "Keep the field with the class, and remove others."
+    if fields > _MOST_FIELDS:
+        raise LabelError(f"{path}: has {fields} fields, {_MOST_FIELDS} are read at most. {remedy}")
+    if fields * features > max(_MANY_VALUES, path.stat().st_size):
+        raise LabelError(f"{path}: has {fields} fields for {features} features, nearly all without a value. {remedy}")
 
 
 def _check_features(path: Path, features: GeoDataFrame) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import ctypes
 import fnmatch
+import json
 import os
 import resource
 import shutil
@@ -94,6 +95,11 @@ CASES = [
     Case("from beyond the antimeridian", bad.across_the_antimeridian(4326, turns=-1), "check far.tif bad.tif", 0, "valid in both sensors: 94.8 %"),
     Case("one pixel", bad.image(lambda a: a[:, :1, :1]), CHECK, 3, "sar.tif: does not overlap bad.tif: one covers 13.5315…13.5317° E, 52.3413…52.3413° N, the other 13.5311…13.5418° E, 52.3354…52.3413° N (WGS84), 0 km apart. Give images of one place, or correct a wrong CRS with --hsi-crs or --sar-crs."),
     Case("smaller than a window", bad.image(lambda a: a[:, :5, :5]), CHECK, 0, "grid: 5 × 5 px*"),
+    Case("two headers", bad.two_headers, "check bad.img sar.tif", 3, "bad.img: has headers that differ, bad.img.hdr and bad.hdr. Remove those that are not its own."),
+    Case("a header twice", bad.both(bad.image(driver="ENVI", to="bad.img"), bad.copy("bad.hdr", "bad.img.hdr")), "check bad.img sar.tif", 0, "grid: 72 × 64 px*"),
+    Case("a header offset in another script", bad.both(bad.image(driver="ENVI", to="bad.img"), lambda f: (f / "bad.hdr").write_text((f / "bad.hdr").read_text().replace("header offset = 0", "header offset = ²"))), "check bad.img sar.tif", 0, "grid: 72 × 64 px*"),
+    *[Case(f"a pipe beside an ENVI image, {name}", bad.both(bad.image(driver="ENVI", to="bad.img"), bad.pipe(name)), "check bad.img sar.tif", 3, f"{name}: is not a regular file. Copy all files of bad.img again.") for name in ("bad.img.hdr", "bad.sta", "bad.img.aux.xml")],
+    Case("a header of 20 MB", bad.both(bad.image(driver="ENVI", to="bad.img"), lambda f: (f / "bad.hdr").write_bytes((f / "bad.hdr").read_bytes() + bytes(20_000_000))), "check bad.img sar.tif", 3, "bad.hdr: holds a text of 20 MB, which no image needs. Write it anew."),
     Case("names in GBK", bad.envi_in_gbk, "check bad.img sar.tif", 3, "bad.img: names its bands in another encoding than UTF-8. Save its header as UTF-8, or write it anew with gdal_translate."),
     Case("no size", bad.tiff(0, 0), CHECK, 3, "bad.tif: cannot be read as GeoTIFF, ENVI or JPEG 2000. Is it whole, and of one of these formats?"),
     Case("two million columns", bad.tiff(2_000_000, 16), CHECK, 3, "bad.tif: says it holds 1 bands of 2000000 × 16 pixels; at most 4096 bands and 1000000 pixels a side are read. Cut out what you need with gdal_translate."),
@@ -179,6 +185,14 @@ CASES = [
     Case("labels missing", bad.nothing, f"{LABELLED} bad.gpkg", 4, "bad.gpkg: does not exist. Check its name and the folder you are in."),
     Case("a CRS that is a link", bad.geojson(bad.features(("a", bad.square(1, 1))).replace('{', '{"crs": {"type": "link", "properties": {"href": "http://127.0.0.1:9/a"}}, ', 1)), f"{LABELLED} bad.geojson", 4, "bad.geojson: its CRS is a link, which is not followed. Save it again with QGIS."),
     Case("a CRS that is a link, in a geometry", bad.geojson(bad.features(("a", {**bad.square(1, 1), "CRS": {"TYPE": "URL"}}))), f"{LABELLED} bad.geojson", 4, "bad.geojson: its CRS is a link, which is not followed. Save it again with QGIS."),
+    Case("a CRS that is a link, its name longer for some", bad.geojson(bad.features(("a", bad.square(1, 1))).replace('{', '{"crs\\u0000x": {"type": "link", "properties": {"href": "http://127.0.0.1:9/a"}}, ', 1)), f"{LABELLED} bad.geojson", 4, "bad.geojson: has a name with a NUL in it, as no program writes. Save it again with QGIS."),
+    Case("many fields, few values", bad.geojson(bad.sparse_fields(1900, 60_000)), f"{LABELLED} bad.geojson", 4, "bad.geojson: has 1901 fields for 60002 features, nearly all without a value. Keep the field with the class, and remove others."),
+    Case("many records of one polygon", bad.shared_records, f"{LABELLED} bad.shp", 4, "bad.shx: is damaged, its records are longer than bad.shp. Copy all files again."),
+    Case("many pages of one leaf", bad.shared_pages, f"{LABELLED} bad.gpkg", 4, "bad.gpkg: cannot be read, the database disk image is malformed. Copy all files of the labels again."),
+    Case("an index for labels", bad.shapefile(), f"{LABELLED} bad.shx", 4, "bad.shx: is the index of a Shapefile. Name its .shp."),
+    Case("a CRS of 10 MB", bad.shapefile(bad.content(b'PROJCS["' + 10_000_000 * b"a", "bad.prj")), f"{LABELLED} bad.shp", 4, "bad.shp: its CRS is a text of 1048576 letters. Assign a CRS by its EPSG code, with gdal_edit.py -a_srs or ogr2ogr -a_srs."),
+    *[Case(f"a pipe beside labels, {name}", bad.both(bad.copy("labels.gpkg", "bad.gpkg"), bad.pipe(name)), f"{LABELLED} bad.gpkg", 4, f"{name}: is not a regular file. Copy all files of bad.gpkg again.") for name in ("bad.gpkg-journal", "bad.gpkg-wal")],
+    Case("changes beside labels", bad.both(bad.copy("labels.gpkg", "bad.gpkg"), bad.content(b"x", "bad.gpkg-journal")), f"{LABELLED} bad.gpkg", 4, "bad.gpkg: has changes in bad.gpkg-journal that are not in it yet. Close it in QGIS, or save it again."),
     Case("nested without end", bad.geojson('{"a": ' + 100_000 * '[' + 100_000 * ']' + '}'), f"{LABELLED} bad.geojson", 4, "bad.geojson: cannot be read, maximum recursion depth exceeded while decoding a JSON array from a unicode string. Copy all files of the labels again."),
     *[Case(f"a name with {mark}", bad.both(bad.copy("labels.gpkg", name), bad.copy("labels.gpkg", "b.gpkg")), f"{LABELLED} {name}", 4, f"{name}: has a name with {mark}, which is taken for an archive or an address. Rename it.")
       for name, mark in (("a!b.gpkg", "!"), ("b.gpkg;a", ";"), ("a?b.gpkg", "?"), ("a.gpkg.ZIP", ".ZIP"))],
@@ -186,7 +200,7 @@ CASES = [
     Case("samples to a name with !", bad.content(b"mine", "out.gpkg"), "sample msi.tif sar.tif --labels labels.gpkg --field class -o new!out.gpkg", 6, "new!out.gpkg: has a name with !, which is taken for an archive or an address. Rename it."),
     Case("a job to a name with !", bad.nothing, "map msi.tif sar.tif --labels labels.gpkg --field class --overwrite -o new!out.tif", 6, "new!out_steps/samples.gpkg: has a name with !, which is taken for an archive or an address. Rename it."),
     Case("labels that are a pipe", bad.pipe("bad.gpkg"), f"{LABELLED} bad.gpkg", 4, "bad.gpkg: is not a file. Name a Shapefile (.shp), GeoPackage or GeoJSON."),
-    *[Case(f"a pipe for a {suffix}", bad.shapefile(bad.pipe(f"bad{suffix}")), f"{LABELLED} bad.shp", 4, f"bad{suffix}: is not a regular file. Copy all files of the Shapefile.") for suffix in (".dbf", ".shx", ".prj", ".cpg", ".qix")],
+    *[Case(f"a pipe for a {suffix}", bad.shapefile(bad.pipe(f"bad{suffix}")), f"{LABELLED} bad.shp", 4, f"bad{suffix}: is not a regular file. Copy all files of bad.shp again.") for suffix in (".dbf", ".shx", ".prj", ".cpg", ".qix")],
     Case("labels in a folder", lambda f: (f / "bad.shp").mkdir(), f"{LABELLED} bad.shp", 4, "bad.shp: is not a file. Name a Shapefile (.shp), GeoPackage or GeoJSON."),
     Case("empty labels", bad.content(b"", "bad.shp"), f"{LABELLED} bad.shp", 4, "bad.shp: is empty. Give a Shapefile (.shp), GeoPackage or GeoJSON."),
     Case("an image for labels", bad.nothing, f"{LABELLED} msi.tif", 4, "msi.tif: is none of these formats. Give a Shapefile (.shp), GeoPackage or GeoJSON."),
@@ -242,11 +256,16 @@ CASES = [
     Case("model missing", bad.nothing, MAP, 5, "bad.safetensors: there is no such file. bdgf train makes a model, bdgf pretrain a denoiser."),
     Case("model empty", bad.content(b"", "bad.safetensors"), MAP, 5, "bad.safetensors: is not a safetensors file, or it is cut off (Error while deserializing header: header too small)."),
     Case("half a model", bad.content(bad.first("model.safetensors", 0.5), "bad.safetensors"), MAP, 5, "bad.safetensors: is not a safetensors file, or it is cut off (Error while deserializing header: incomplete metadata, file not fully covered)."),
+    Case("an endless tile", bad.nothing, f"{MAP_GOOD} --tile 20000", 2, "--tile 20000: takes too much memory. Use 16384 or less."),
     Case("a bit of a weight", bad.flip("model.safetensors", -1000), MAP, 5, "bad.safetensors: is damaged (its checksum does not match). Copy it again, or train again."),
     Case("a bit of the header", bad.flip("model.safetensors", 40), MAP, 5, "bad.safetensors: is damaged (its checksum does not match). Copy it again, or train again."),
     Case("a pickle", bad.content(bad.PICKLE, "bad.safetensors"), MAP, 5, "bad.safetensors: is a pickle, as torch.save writes it, which may run any program and is not opened. Give a .safetensors file of bdgf."),
     Case("a torch file", bad.torch_file, MAP, 5, "bad.safetensors: is a pickle, as torch.save writes it, which may run any program and is not opened. Give a .safetensors file of bdgf."),
     Case("a header of 4 EB", bad.content(b"\xff" * 7 + b"\x3f{}", "bad.safetensors"), MAP, 5, "bad.safetensors: is not a safetensors file, or it is cut off (Error while deserializing header: header too large)."),
+    *[Case(f"an array of {name}", bad.header(json.dumps({"a": {"dtype": "F32", "shape": shape, "data_offsets": [0, len(data)]}}), data), MAP, 5, f"bad.safetensors: is not a safetensors file, or it is cut off ({message}).") for name, shape, data, message in (
+        ("70 dimensions", 70 * [1], b"abcd", "maximum supported dimension for an ndarray is currently 64, found 70"),
+        ("2^62 columns and no row", [0, 2**62], b"", "array is too big; `arr.size * arr.dtype.itemsize` is larger than the maximum possible size."),
+    )],
     Case("a header of nesting", bad.header("[" * 100_000), MAP, 5, "bad.safetensors: is not a safetensors file, or it is cut off (Error while deserializing header: invalid JSON in header: invalid type: sequence, expected struct HashMetadata at line 1 column 0)."),
     Case("tensors beyond the end", bad.header('{"a": {"dtype": "F32", "shape": [4], "data_offsets": [0, 16]}}'), MAP, 5, "bad.safetensors: is not a safetensors file, or it is cut off (Error while deserializing header: incomplete metadata, file not fully covered)."),
     Case("a shape of 2^62", bad.header('{"a": {"dtype": "F32", "shape": [4611686018427387904, 4], "data_offsets": [0, 16]}}'), MAP, 5, "bad.safetensors: is not a safetensors file, or it is cut off (Error while deserializing header: overflow computing buffer size from shape and/or element type)."),
@@ -330,6 +349,14 @@ CASES = [
     Case("nesting for a part", bad.content(b"[" * 100_000 + b"\n", "bad.partial"), "info bad.partial", 6, "bad.partial: is no part of a map that bdgf map began. Name a .partial file."),
     *[Case(f"a pipe for a record, {what}", bad.pipe("msi.tif.json"), f"info msi.tif {what}", code, says) for what, code, says in (("--json", 0, "{"), ("--verify", 3, "msi.tif: has no record of what was written, msi.tif.json. Keep the files together."))],
     Case("a record without end", bad.link("msi.tif.json", "/dev/zero"), "info msi.tif --verify", 3, "msi.tif: has no record of what was written, msi.tif.json. Keep the files together."),
+    Case("a pipe for a part to go on with", bad.pipe("out.tif.partial"), f"{MAP_GOOD} --resume", 6, "out.tif.partial: is no part of a map that bdgf map began. Name a .partial file."),
+    *[Case(f"a part that is a link, {what}", bad.both(bad.content(b"mine", "mine"), bad.link(part, to)), command, 6, f"{part}: is a link to another file, which would be written to. Remove it.") for what, part, to, command in (
+        ("over all", "out.tif.partial", "mine", f"{MAP_GOOD} --overwrite"),
+        ("to go on", "out.tif.partial", "mine", f"{MAP_GOOD} --resume"),
+        ("to nowhere", "out.tif.1-of-2.partial", "new", f"{MAP_GOOD} --shard 1/2"),
+    )],
+    Case("a pipe for a table of classes", bad.pipe("msi.tif.aux.xml"), "info msi.tif", 0, "kind: raster"),
+    Case("a table of classes in no encoding", bad.content(b'<?xml version="1.0" encoding="foo"?><a/>', "msi.tif.aux.xml"), "info msi.tif", 0, "kind: raster"),
     Case("a pipe for a part", bad.pipe("bad.partial"), "info bad.partial", 6, "bad.partial: is no part of a map that bdgf map began. Name a .partial file."),
     Case("a pipe for samples", bad.pipe("bad.gpkg"), "train msi.tif sar.tif --samples bad.gpkg -o out.safetensors", 4, "bad.gpkg: is not a file of samples. Make one with bdgf sample."),
     Case("a pipe for a model", bad.pipe("bad.safetensors"), MAP, 5, "bad.safetensors: there is no such file. bdgf train makes a model, bdgf pretrain a denoiser."),
@@ -348,6 +375,7 @@ CASES = [
     Case("a settings file of dots", bad.content(b".".join([b"a"] * 2000) + b" = 1", "bad.toml"), f"{PRETRAIN} -c bad.toml", 2, "bad.toml: cannot be read as TOML: it is nested too deeply."),
     Case("a settings file of 40,000 dots", bad.content(b".".join([b"a"] * 40_000) + b" = 1", "bad.toml"), f"{PRETRAIN} -c bad.toml", 2, "bad.toml: cannot be read as TOML: it is nested too deeply."),
     Case("a settings file of dots in a list", bad.content(b"a = [1,\n{" + b" . ".join([b"a"] * 40_000) + b" = 1}]", "bad.toml"), f"{PRETRAIN} -c bad.toml", 2, "bad.toml: cannot be read as TOML: it is nested too deeply."),
+    Case("a pipe for settings", bad.pipe("bad.toml"), f"{PRETRAIN} -c bad.toml", 2, "bad.toml: cannot be read as TOML: it is no regular file."),
     Case("settings of 1 MB", bad.content(b"#" * 1_000_000, "bad.toml"), f"{PRETRAIN} -c bad.toml", 2, "bad.toml: cannot be read as TOML: it is larger than 200 kB."),
     Case("nine squares", bad.nothing, f"{PRETRAIN} --set context.sizes_px=9,9,9,9,9,9,9,9,9", 2, "laptop: setting 'context.sizes_px': Tuple should have at most 8 items after validation, not 9, found ('9', '9', '9', '9', '9', '9', '9', '9', '9')."),
     Case("a square too large", bad.nothing, f"{PRETRAIN} --set context.sizes_px=131", 2, "laptop: setting 'context.sizes_px': sizes_px must be odd, 3 at least and 129 at most, not 131, found '131'."),

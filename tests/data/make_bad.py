@@ -482,6 +482,16 @@ SOME_BAD = features(
 )  # fmt: skip
 
 
+def sparse_fields(number: int, rows: int) -> str:
+    """One feature with many fields, and many that have none."""
+    full = features(("a", square(1, 1)), ("b", square(9, 9)))
+    fields = ", ".join(f'"f{i}": 1' for i in range(number))
+    empty = rows * ', {"type": "Feature", "properties": {}, "geometry": null}'
+    return (
+        full.replace('"properties": {"class"', f'"properties": {{{fields}, "class"').removesuffix("]}") + f"{empty}]}}"
+    )
+
+
 def ring(col: float, row: float) -> shapely.Polygon:
     """A polygon with a hole and heights."""
     outer, inner = shapely.box(col, row, col + 9, row + 9), shapely.box(col + 3, row + 3, col + 6, row + 6)
@@ -514,6 +524,55 @@ def chinese(folder: Path) -> None:
     table = bytearray((folder / "bad.dbf").read_bytes())
     table[29] = 0  # the code page
     (folder / "bad.dbf").write_bytes(table)
+
+
+def shared_records(folder: Path) -> None:
+    """A Shapefile of 6,000 records that are one polygon of 20,000 vertices."""
+    shapefile()(folder)
+    whole = (folder / "bad.shp").read_bytes()
+    xy = np.array(
+        shapely.from_geojson(json.dumps(shape(shapely.Point(30, 30).buffer(9, quad_segs=5000)))).exterior.coords
+    )
+    box = struct.pack("<4d", *xy.min(axis=0), *xy.max(axis=0))
+    record = struct.pack("<i", 5) + box + struct.pack("<3i", 1, len(xy), 0) + xy.tobytes()
+    words, number = len(record) // 2, 6000
+    length = struct.pack(">i", (108 + len(record)) // 2)
+    (folder / "bad.shp").write_bytes(whole[:24] + length + whole[28:100] + struct.pack(">2i", 1, words) + record)
+    length = struct.pack(">i", 50 + 4 * number)
+    (folder / "bad.shx").write_bytes(whole[:24] + length + whole[28:100] + struct.pack(">2i", 50, words) * number)
+    table = (folder / "bad.dbf").read_bytes()
+    head, width = struct.unpack("<HH", table[8:12])
+    row = table[head : head + width]
+    (folder / "bad.dbf").write_bytes(table[:4] + struct.pack("<I", number) + table[8:head] + number * row)
+
+
+def shared_pages(folder: Path) -> None:
+    """A GeoPackage whose tree of features leads to one of its leaves a thousand times."""
+    copy("labels.gpkg", "bad.gpkg")(folder)
+    with closing(sqlite3.connect(folder / "bad.gpkg")) as file:
+        for (trigger,) in file.execute("SELECT name FROM sqlite_master WHERE type = 'trigger'").fetchall():
+            file.execute(f"DROP TRIGGER {trigger}")
+        file.execute("UPDATE labels SET geom = geom || zeroblob(3000)")  # a leaf for each
+        file.commit()
+        (root,) = file.execute("SELECT rootpage FROM sqlite_master WHERE name = 'labels'").fetchone()
+        (size,) = file.execute("PRAGMA page_size").fetchone()
+    whole = bytearray((folder / "bad.gpkg").read_bytes())
+    page = memoryview(whole)[(root - 1) * size : root * size]
+    assert page[0] == 5, "the root is no interior page"
+    (cells,) = struct.unpack(">H", page[3:5])
+    places = [struct.unpack(">H", page[12 + 2 * i : 14 + 2 * i])[0] for i in range(cells)]
+    for at in places:
+        page[at : at + 4] = page[places[0] : places[0] + 4]
+    (folder / "bad.gpkg").write_bytes(whole)
+
+
+def two_headers(folder: Path) -> None:
+    """An ENVI image with a header that GDAL takes and one that looks like it."""
+    image(driver="ENVI", to="bad.img")(folder)
+    shutil.copy(folder / "bad.hdr", folder / "hdr")
+    envi_crs(with_grids(ELSEWHERE))(folder)
+    (folder / "bad.hdr").rename(folder / "bad.img.hdr")
+    (folder / "hdr").rename(folder / "bad.hdr")
 
 
 def database(*statements: str, of: str = "labels.gpkg") -> Make:
