@@ -11,6 +11,7 @@ import torch
 from landcover_bdgf.device import choose_device
 from landcover_bdgf.limits import available_threads
 from landcover_bdgf.networks.scan import kernel
+from landcover_bdgf.pairing import warn_of_zeros
 from landcover_bdgf.progress import track
 from landcover_bdgf.samples import Samples, SampleSettings, sample, samples_lines
 from landcover_bdgf.stack import Stack
@@ -61,7 +62,11 @@ def check_scene(
 
 def _valid_share(stack: Stack) -> float:
     windows = list(stack.grid.tiles(512))
+    for image in (stack.spectral, stack.sar):
+        image.zeros.restart()
     valid = sum(int(stack.read_valid(window).sum()) for window in track(windows, "reading the scene", len(windows)))
+    for image in (stack.spectral, stack.sar):
+        warn_of_zeros(image)
     return valid / (stack.grid.shape_hw[0] * stack.grid.shape_hw[1])
 
 

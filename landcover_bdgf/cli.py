@@ -16,6 +16,7 @@ from landcover_bdgf.options import (
     DEFAULT_MODEL,
     HSI,
     LABELS,
+    MODEL_HELP,
     OUTPUT,
     SAR,
     Aligning,
@@ -158,7 +159,7 @@ def train(
 @with_options(Common, Aligning, Sampling)
 def map_(
     common: Common, aligning: Aligning, sampling: Sampling, hsi: HSI, sar: SAR, output: OUTPUT,
-    model: Annotated[Path | None, typer.Option(help="else $BDGF_MODEL, else ./model.safetensors")] = None,
+    model: Annotated[Path | None, typer.Option(help=MODEL_HELP)] = None,
     labels: Annotated[Path | None, typer.Option("--labels", help="train a model on these, with --field")] = None,
     confidence: Annotated[bool, typer.Option("--confidence", help="also OUTPUT_confidence.tif")] = False,
     ood: Annotated[bool, typer.Option("--ood", help="also OUTPUT_ood.tif: what is unlike all training pixels")] = False,
@@ -190,12 +191,14 @@ def map_(
     from landcover_bdgf.chain import Job, run_job
     from landcover_bdgf.report import summary_lines
 
-    if model is not None:
-        raise SettingsError("--model uses a model and --labels trains one: give one of them.")
+    if model is not None and model.exists() and not (common.overwrite or resume):
+        raise SettingsError(
+            f"--model {model}: is there, and --labels trains a new one. Leave one out, or name a new file."
+        )
     if shard != "1/1":
         raise SettingsError("--shard needs --model: train a model first, then every shard maps with it.")
     job = Job(
-        labels, _field(sampling), output, DEFAULT_MODEL, _recipe(common, tuple(common.set)),
+        labels, _field(sampling), output, model or DEFAULT_MODEL, _recipe(common, tuple(common.set)),
         _sample_settings(sampling, common), settings, _run(common), common.overwrite, resume,
     )  # fmt: skip
     accuracy = run_job(_stack(hsi, sar, aligning), job)

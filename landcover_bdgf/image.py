@@ -36,6 +36,7 @@ from landcover_bdgf.pixels import (
     Bools,
     Convert,
     Float32s,
+    Zeros,
     bands_with_data,
     infinite_values,
     is_mask,
@@ -65,12 +66,15 @@ class Image:
         ``"Sentinel-2"`` or ``"Landsat 8/9"``, where the names of bands or files say so.
     tags : dict
         What the first file says about itself.
+    zeros : Zeros
+        Pixels that are 0 in all bands, among those that were read so far.
     """
 
     bands: tuple[Band, ...]
     grid: Grid
     sensor: str | None = None
     tags: dict[str, str] = field(default_factory=dict, compare=False)
+    zeros: Zeros = field(default_factory=Zeros, compare=False, repr=False)
     _open: dict[Path, DatasetReader] = field(default_factory=dict, compare=False, repr=False)
     _states: dict[Path, State] = field(default_factory=dict, compare=False, repr=False)
 
@@ -132,7 +136,7 @@ class Image:
         self, bands: tuple[Band, ...], target: Grid, window: Window, convert: Convert | None
     ) -> tuple[Float32s, Bools]:
         def read(source_window: Window) -> tuple[Float32s, Bools]:
-            return read_values(self._open[bands[0].path], bands, source_window, convert)
+            return read_values(self._open[bands[0].path], bands, source_window, convert, self.zeros)
 
         source = bands[0].grid
         offset = target.offset_in(source)
@@ -218,7 +222,7 @@ def open_image(
         opaque = [band for band in bands if is_water_vapour(band.wavelength_nm)]
         bands = _without(bands, opaque, "water vapour hides the ground in them")
     first = next(iter(datasets.values()))
-    image = Image(bands, _finest(bands), sensor, first.tags(), datasets, states)
+    image = Image(bands, _finest(bands), sensor, first.tags(), _open=datasets, _states=states)
     kept = _without(bands, list(_empty_bands(image)), "they hold no data")
     return replace(image, bands=kept, grid=_finest(kept))
 

@@ -25,6 +25,7 @@ from landcover_bdgf.journal import MOST_PIXELS, Classified, Journal, begin_journ
 from landcover_bdgf.locks import check_not_input
 from landcover_bdgf.memory import Appetite, fitting, parse_size
 from landcover_bdgf.output import check_beside, check_free_space
+from landcover_bdgf.pairing import warn_of_zeros
 from landcover_bdgf.parts import LAYERS, paths_beside, write_map
 from landcover_bdgf.progress import Advance, log, progress
 from landcover_bdgf.provenance import record
@@ -123,7 +124,11 @@ def map_scene(
     path = part_path(output, settings)
     classifier = Classifier(model, run, ood=settings.ood)
     with begin_journal(path, header, resume=resume, overwrite=overwrite) as journal:
+        for image in (stack.spectral, stack.sar):
+            image.zeros.restart()
         _compute(classifier, stream, strips, journal, run)
+        for image in (stack.spectral, stack.sar):
+            warn_of_zeros(image)
         if count > 1:
             log.info("put the %d parts together with bdgf mosaic", count)
             return path

@@ -22,6 +22,7 @@ from landcover_bdgf.locks import check_not_input, reserved
 from landcover_bdgf.terminal import listen
 
 DEFAULT_MODEL = Path("model.safetensors")
+MODEL_HELP = "else $BDGF_MODEL, else ./model.safetensors; with --labels where the new one is kept"
 Command = TypeVar("Command", bound=Callable[..., None])
 
 
@@ -142,6 +143,8 @@ def _check_inputs(command: str, values: Mapping[str, Any], common: Any) -> None:
 def _read(values: Mapping[str, Any]) -> Iterator[str | Path]:
     """The files and folders that a command reads."""
     for name in ("hsi", "sar", "more", "labels", "samples", "denoiser", "model", "map_file", "reference", "parts"):
+        if name == "model" and values.get("labels"):  # the name of a new one
+            continue
         for value in values.get(name) or [] if name in ("more", "parts") else [values.get(name)]:
             yield from value.split(",") if isinstance(value, str) else [value] if value else []
 
@@ -161,8 +164,9 @@ def _all_written(command: str, values: Mapping[str, Any]) -> list[Path]:
 
     if command == "map":
         settings = MapSettings(confidence=values["confidence"], ood=values["ood"], shard=values["shard"])
-        whole_job = values["labels"] is not None
-        return job_files(output, DEFAULT_MODEL, settings) if whole_job else map_files(output, settings)
+        if values["labels"] is not None:
+            return job_files(output, values["model"] or DEFAULT_MODEL, settings)
+        return map_files(output, settings)
     return kept_files(output)
 
 

@@ -232,12 +232,27 @@ def warn_of_fills(image: Image, raw: NDArray[np.float32]) -> None:
         share = float((raw == value).all(axis=0).mean())
         suspect = share > 0 if value == 0 else len(raw) > 1 and FILL_SHARE <= share < 1
         if suspect:
-            text = number_text(value)
-            log.warning(
-                "%s: about %.2g %% of its pixels are %s in all bands, which its nodata does not say; they become "
-                "classes. If nothing was measured there: gdal_edit.py -a_nodata %s",
-                image.paths[0], 100 * share, text, text,
-            )  # fmt: skip
+            _warn_of_fill(image, number_text(value), share)
+            image.zeros.told |= value == 0
+
+
+def warn_of_zeros(image: Image) -> None:
+    """When all of a scene was read: warn of pixels that are 0 in all bands, of which no sample told.
+
+    Where each band has a file of its own, a few pixels that are dark in all of them are no sign.
+    """
+    least = FILL_SHARE if len(image.paths) > 1 else 0
+    if image.zeros.share > least and not image.zeros.told:
+        _warn_of_fill(image, "0", image.zeros.share)
+        image.zeros.told = True
+
+
+def _warn_of_fill(image: Image, value: str, share: float) -> None:
+    log.warning(
+        "%s: about %.2g %% of its pixels are %s in all bands, which its nodata does not say; they become "
+        "classes. If nothing was measured there: gdal_edit.py -a_nodata %s",
+        image.paths[0], 100 * share, value, value,
+    )  # fmt: skip
 
 
 def _visible_reflectance(spectral: Image) -> list[int]:

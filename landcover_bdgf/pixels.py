@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -65,8 +66,42 @@ class Band:
     masks: tuple[int, ...] = ()
 
 
+@dataclass
+class Zeros:
+    """How many of the pixels that were read of each file are 0 in all bands: of no data, perhaps, which nothing says.
+
+    Attributes
+    ----------
+    found, read : Counter of Path
+        Pixels that are 0 in all bands; all pixels that were read, some more than once.
+    told : bool
+        Whether the user was warned.
+    """
+
+    found: Counter[Path] = field(default_factory=Counter)
+    read: Counter[Path] = field(default_factory=Counter)
+    told: bool = False
+
+    def count(self, path: Path, raw: NDArray[Any], valid: Bools) -> None:
+        """Add raw values (bands, h, w) of a file."""
+        self.read[path] += valid[0].size
+        zero = (raw[0] == 0) & valid[0]
+        if zero.any():  # seldom: the other bands are not looked at
+            self.found[path] += int(((raw[:, zero] == 0) & valid[:, zero]).all(axis=0).sum())
+
+    def restart(self) -> None:
+        """Forget what was counted."""
+        self.found.clear()
+        self.read.clear()
+
+    @property
+    def share(self) -> float:
+        """Of all pixels; of several files the least, as only what is 0 in all of them counts."""
+        return min((self.found[path] / self.read[path] for path in self.read), default=0.0)
+
+
 def read_values(
-    dataset: DatasetReader, bands: Sequence[Band], window: Window, convert: Convert | None
+    dataset: DatasetReader, bands: Sequence[Band], window: Window, convert: Convert | None, zeros: Zeros
 ) -> tuple[Float32s, Bools]:
     """Physical values and valid mask of bands of one file.
 
@@ -78,6 +113,8 @@ def read_values(
         Inside the file's north-up grid.
     convert : callable, optional
         Applied to the physical values.
+    zeros : Zeros
+        Where pixels without a value are counted.
 
     Returns
     -------
@@ -92,6 +129,7 @@ def read_values(
     """
     raw, valid = _read_raw(dataset, bands, window)
     _check_fill(bands, raw, valid)
+    zeros.count(bands[0].path, raw, valid)
     return _valid_values(bands, raw, valid, convert)
 
 

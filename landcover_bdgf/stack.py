@@ -40,7 +40,8 @@ Coreg = Literal["off", "grid", "auto"]
 POWER_FLOOR = 1e-6
 # Below this, a shift is within the error of its estimate.
 WORTH_A_WARNING_PX = 1.0
-CHECKED_EVERY = 16  # of the pixels of the windows that are looked at
+CHECKED_PX = 64  # side of the windows
+CHECKED_EVERY = 8  # of the pixels of the windows that are looked at
 SHIFT_TAG, NOT_MOVED = "SAR_SHIFT_XY_PX", "0 0"
 
 
@@ -320,7 +321,7 @@ def _check_content(stack: Stack) -> None:
         signed_names=stack.sar.names, spectral_offset=0.0,
     )  # fmt: skip
     shares, parts, radar = [], [], []
-    for tile in map(stored.read, stack.grid.spread_windows(128)):
+    for tile in map(stored.read, stack.grid.spread_windows(CHECKED_PX, per_axis=5)):
         shares.append(tile.valid.mean())
         parts.append(tile.spectral[:, tile.valid][:, ::CHECKED_EVERY])
         radar.append(tile.sar[:, tile.valid][:, ::CHECKED_EVERY])

@@ -256,6 +256,7 @@ CASES = [
     Case("model missing", bad.nothing, MAP, 5, "bad.safetensors: there is no such file. bdgf train makes a model, bdgf pretrain a denoiser."),
     Case("model empty", bad.content(b"", "bad.safetensors"), MAP, 5, "bad.safetensors: is not a safetensors file, or it is cut off (Error while deserializing header: header too small)."),
     Case("half a model", bad.content(bad.first("model.safetensors", 0.5), "bad.safetensors"), MAP, 5, "bad.safetensors: is not a safetensors file, or it is cut off (Error while deserializing header: incomplete metadata, file not fully covered)."),
+    Case("labels and a model that is there", bad.nothing, "map msi.tif sar.tif --labels labels.gpkg --field class --model model.safetensors -o out.tif", 2, "--model model.safetensors: is there, and --labels trains a new one. Leave one out, or name a new file."),
     Case("an endless tile", bad.nothing, f"{MAP_GOOD} --tile 20000", 2, "--tile 20000: takes too much memory. Use 16384 or less."),
     Case("a bit of a weight", bad.flip("model.safetensors", -1000), MAP, 5, "bad.safetensors: is damaged (its checksum does not match). Copy it again, or train again."),
     Case("a bit of the header", bad.flip("model.safetensors", 40), MAP, 5, "bad.safetensors: is damaged (its checksum does not match). Copy it again, or train again."),

@@ -67,6 +67,12 @@ def test_the_main_job_and_the_model_on_another_scene(
     assert bdgf("map", *pair, "-o", "again.tif", "--model", "model.safetensors", "--tile", 64, "-q") == 0
     assert Path("again.tif").read_bytes() == Path("map.tif").read_bytes()
     assert capsys.readouterr() == ("again.tif: land-cover map\n", "")
+    first, second = Path("model.safetensors"), [*labels_of(scene_files), *QUICK, "--set", "training.steps=2"]
+    before = first.read_bytes()
+    assert bdgf("map", *pair, "-o", "second.tif", *second) == 6
+    assert "model.safetensors: exists already" in capsys.readouterr().err
+    assert bdgf("map", *pair, "-o", "second.tif", *second, "--model", "second.safetensors") == 0
+    assert first.read_bytes() == before != Path("second.safetensors").read_bytes()
 
 
 def test_the_steps_give_the_map_of_the_main_job(

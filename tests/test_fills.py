@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import rasterio
 
+from landcover_bdgf.check import check_scene
 from landcover_bdgf.errors import RasterError
 from landcover_bdgf.image import open_image
 from landcover_bdgf.raster import Window
@@ -66,11 +67,37 @@ def test_a_fill_between_the_windows_that_are_looked_at_first_is_refused_where_it
         pair(sar, spectral=spectral).read(Window(0, 0, 900, 900))
 
 
+@pytest.mark.parametrize("where", ["hsi.tif", "sar.tif"])
+def test_zeros_between_the_windows_that_are_looked_at_first_are_counted_when_all_is_read(pair, caplog, where):
+    spectral = RNG.integers(100, 3000, (2, 900, 900)).astype("int16")
+    sar = RNG.gamma(4, 0.05, spectral.shape).astype("float32")
+    (spectral if where == "hsi.tif" else sar)[:, 100:190, 100:190] = 0
+    spectral[0, 300:400] = sar[0, 300:400] = 0  # in one band: dark
+    stack = pair(sar, spectral)
+    assert "in all bands" not in caplog.text
+    check_scene(stack)
+    assert f"{where}: about 1 % of its pixels are 0 in all bands" in caplog.text
+    assert caplog.text.count("in all bands") == 1
+    check_scene(stack)
+    assert caplog.text.count("in all bands") == 1
+
+
+def test_zeros_in_some_of_many_files_are_dark(write_tif):
+    dark = REFLECTANCE[0].copy()
+    dark[:20] = 0
+    image = open_image([write_tif("x/B1.tif", dark), write_tif("x/B2.tif", REFLECTANCE[1])])
+    image.read(Window(0, 0, 50, 40))
+    assert image.zeros.share == 0
+    image = open_image([write_tif("y/B1.tif", dark), write_tif("y/B2.tif", dark)])
+    image.read(Window(0, 0, 50, 40))
+    assert image.zeros.share == 0.5
+
+
 def test_zeros_are_warned_of_in_db_and_behind_a_scale_too(pair, write_tif, caplog):
     db = 10 * np.log10(POWER)
     db[:, :10] = 0
     pair(db)
-    assert "sar.tif: about 26 % of its pixels are 0 in all bands" in caplog.text
+    assert "sar.tif: about 25 % of its pixels are 0 in all bands" in caplog.text
     caplog.clear()
     hsi = REFLECTANCE.copy()
     hsi[:, :10] = 0
@@ -78,7 +105,7 @@ def test_zeros_are_warned_of_in_db_and_behind_a_scale_too(pair, write_tif, caplo
     with rasterio.open(path, "r+") as file:
         file.scales, file.offsets = [1e-4] * 4, [-0.1] * 4
     align(path, write_tif("sar.tif", POWER))
-    assert "scaled.tif: about 26 % of its pixels are 0 in all bands" in caplog.text
+    assert "scaled.tif: about 25 % of its pixels are 0 in all bands" in caplog.text
 
 
 @pytest.mark.parametrize("where", ["hsi.tif", "sar.tif"])
@@ -87,7 +114,7 @@ def test_pixels_that_are_0_in_all_bands_are_warned_of(pair, where, caplog):
     (spectral if where == "hsi.tif" else sar)[:, :10] = 0
     spectral[0, 10:] = 0  # one band of many is no reason
     pair(sar, spectral=spectral)
-    assert f"{where}: about 26 % of its pixels are 0 in all bands" in caplog.text
+    assert f"{where}: about 25 % of its pixels are 0 in all bands" in caplog.text
     assert caplog.text.count("are 0 in all bands") == 1
 
 
@@ -107,7 +134,7 @@ def test_a_value_at_either_end_that_many_pixels_have_in_all_bands_is_warned_of(p
     images[where] = images[where].astype(dtype)
     pair(images["sar.tif"], spectral=images["hsi.tif"])
     assert (
-        f"{where}: about 26 % of its pixels are {said} in all bands, which its nodata does not say; they become "
+        f"{where}: about 25 % of its pixels are {said} in all bands, which its nodata does not say; they become "
         f"classes. If nothing was measured there: gdal_edit.py -a_nodata {said}"
     ) in caplog.text
     assert caplog.text.count("in all bands") == 1

@@ -63,7 +63,7 @@ def run(*arguments: object, before: str = "") -> subprocess.CompletedProcess[str
     program = f"{before}\nfrom landcover_bdgf.cli import main\nmain()"
     clean = {key: value for key, value in os.environ.items() if not key.startswith(("GDAL_", "CPL_", "PROJ_"))}
     words = [sys.executable, "-c", program, *map(str, arguments)]
-    return subprocess.run(words, capture_output=True, text=True, check=False, env=clean, timeout=60)
+    return subprocess.run(words, capture_output=True, text=True, check=False, env=clean, timeout=600)
 
 
 def test_only_formats_that_hold_their_own_pixels_are_left() -> None:

@@ -62,6 +62,22 @@ def test_pixels_unlike_all_training_pixels_are_told(
     assert p[codes > 0].max() <= 100
 
 
+def test_zeros_that_no_sample_saw_are_told_when_all_is_read(
+    model: Checkpoint, wide_stack: Stack, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    with rasterio.open(wide_stack.spectral.paths[0]) as dataset:
+        pixels, profile, names = dataset.read(), dataset.profile, dataset.descriptions
+    pixels[:, :32, :50] = 0
+    with rasterio.open(tmp_path / "msi.tif", "w", **(profile | {"nodata": None})) as dataset:
+        dataset.write(pixels)
+        dataset.descriptions = names
+    stack = align(tmp_path / "msi.tif", wide_stack.sar.paths[0])
+    stack.spectral.zeros.told = False
+    caplog.clear()
+    map_scene(model, stack, tmp_path / "landcover.tif")
+    assert caplog.text.count("of its pixels are 0 in all bands, which its nodata does not say") == 1
+
+
 def test_every_valid_pixel_has_a_class_and_no_other(made: Path, wide_stack: Stack) -> None:
     with rasterio.open(made) as dataset:
         codes = dataset.read(1)

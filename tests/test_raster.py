@@ -368,7 +368,7 @@ except OutputError as error:
 def test_a_write_that_the_system_cuts_short_publishes_nothing(tmp_path, limit_bytes):
     command = [sys.executable, "-c", WRITE_UNDER_A_LIMIT, tmp_path / "map.tif", str(limit_bytes)]
     paths = os.pathsep.join([str(Path(__file__).parent), *sys.path])
-    done = subprocess.run(command, env=os.environ | {"PYTHONPATH": paths}, capture_output=True, text=True, timeout=60)
+    done = subprocess.run(command, env=os.environ | {"PYTHONPATH": paths}, capture_output=True, text=True, timeout=600)
     assert done.returncode == 0, done.stderr
     assert "could not be written whole" in done.stdout
     assert not list(tmp_path.iterdir())
