@@ -321,6 +321,7 @@ def demo(common: Common, folder: Annotated[Path, typer.Argument(help="where to w
 
 def main() -> None:
     """Run a command; errors of the user's end in one line and the exit code of bad input."""
+    terminal.open_streams()
     gdal.lock(sys.argv[1:])
     terminal.heed_signals()
     try:

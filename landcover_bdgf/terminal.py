@@ -41,6 +41,20 @@ class Output(Protocol):
     def verbose(self) -> bool: ...
 
 
+def open_streams() -> None:
+    """Put /dev/null in the place of standard input, output and error that are closed.
+
+    Nothing can be said there then, and no file that is opened later gets their numbers, by which libraries print.
+    """
+    for number, name in enumerate(("stdin", "stdout", "stderr")):
+        try:
+            os.fstat(number)
+        except OSError:
+            os.set_inheritable(os.open(os.devnull, os.O_RDWR), True)  # the lowest number that is free, which is this
+        if getattr(sys, name) is None:
+            setattr(sys, name, open(os.devnull, "r" if number == 0 else "w", encoding="utf-8"))  # noqa: SIM115
+
+
 def listen(output: Output) -> None:
     """Show what the package logs, on standard error."""
     handler = logging.StreamHandler()

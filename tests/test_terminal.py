@@ -2,12 +2,19 @@
 
 import errno
 import os
+import shlex
 import signal
+import subprocess
+import sys
 from contextlib import suppress
+from pathlib import Path
 
 import pytest
 
+from landcover_bdgf.checkpoint import Checkpoint
 from landcover_bdgf.errors import LabelError, SettingsError, opening
+from landcover_bdgf.info import verify
+from landcover_bdgf.simulate import SceneFiles
 from landcover_bdgf.terminal import explain, heed_signals
 
 
@@ -79,3 +86,34 @@ def test_debug_shows_where_an_error_came_from(
 def test_what_says_nothing_of_a_file_goes_on_its_way(error: Exception) -> None:
     with pytest.raises(type(error)), opening(LabelError):
         raise error
+
+
+@pytest.mark.parametrize("closed", ["2>&-", ">&- 2>&-", "<&- >&- 2>&-"])
+def test_a_command_works_where_standard_streams_are_closed(
+    closed: str, model: Checkpoint, scene_files: SceneFiles, tmp_path: Path
+) -> None:
+    model.save(tmp_path / "model.safetensors")
+    words = [sys.executable, "-m", "landcover_bdgf", "map", scene_files.spectral, scene_files.sar, "-o", "map.tif"]
+    command = f"exec {shlex.join(map(str, words))} {closed}"
+    assert subprocess.run(["sh", "-c", command], cwd=tmp_path, check=False, timeout=300).returncode == 0
+    assert "is as it was written" in verify(tmp_path / "map.tif")
+    refused = subprocess.run(["sh", "-c", command], cwd=tmp_path, check=False, timeout=300)
+    assert refused.returncode == 6  # it exists already
+
+
+@pytest.mark.parametrize("numbers", [(2,), (1, 2), (0, 1, 2), (0,)])
+def test_no_file_gets_the_number_of_a_closed_stream(numbers: tuple[int, ...]) -> None:
+    looks = f"""
+import os, sys
+for number in {numbers}:
+    os.close(number)
+    setattr(sys, ("stdin", "stdout", "stderr")[number], None)
+from landcover_bdgf.terminal import open_streams
+open_streams()
+assert os.open(os.devnull, os.O_RDONLY) > 2
+assert all(os.path.samestat(os.fstat(number), os.stat(os.devnull)) for number in {numbers})
+print("said", file=sys.stderr)
+print("said")
+assert {0 not in numbers} or not sys.stdin.read()
+"""
+    assert subprocess.run([sys.executable, "-c", looks], stdin=subprocess.DEVNULL, check=False).returncode == 0
