@@ -55,7 +55,10 @@ def cache_folder() -> Path | None:
     """Where results are kept: ``$BDGF_CACHE``, else the system's place for caches; None for nowhere."""
     chosen = os.environ.get(VARIABLE)
     if chosen is None:
-        return user_cache_path("landcover_bdgf", appauthor=False)
+        try:
+            return user_cache_path("landcover_bdgf", appauthor=False)
+        except RuntimeError:  # nobody knows where home is: no HOME, and a user without a name
+            return None
     return Path(chosen) if chosen else None
 
 

@@ -16,6 +16,7 @@ import pytest
 import rasterio
 from conftest import Bdgf
 
+from landcover_bdgf.cache import VARIABLE
 from landcover_bdgf.checkpoint import Checkpoint
 from landcover_bdgf.options import Common
 from landcover_bdgf.simulate import SceneFiles
@@ -384,3 +385,35 @@ def test_a_library_that_turns_a_signal_into_its_own_error_is_seen_through(
     monkeypatch.setattr("landcover_bdgf.info.describe", describe)
     assert bdgf("info", "a.tif") == code
     assert "a bug of ours" not in capsys.readouterr().err
+
+
+HOMELESS = """
+import pwd, tempfile
+from pathlib import Path
+import landcover_bdgf
+
+def unknown(user):
+    raise KeyError(user)
+
+def elsewhere(*arguments, dir, **options):
+    if Path(dir).is_relative_to(Path(landcover_bdgf.__file__).parent):
+        raise PermissionError(13, "Permission denied", dir)
+    return made(*arguments, dir=dir, **options)
+
+pwd.getpwuid = unknown
+made, tempfile.TemporaryFile = tempfile.TemporaryFile, elsewhere  # by which numba finds out where it may write
+from landcover_bdgf.cli import main
+main()
+"""
+
+
+@pytest.mark.skipif(os.name != "posix", reason="homes as POSIX knows them")
+def test_a_user_without_a_home_trains_and_leaves_no_folder(scene_files: SceneFiles, tmp_path: Path) -> None:
+    """As in a container, under a number without a name, where the package is read-only."""
+    words = ["train", scene_files.spectral, scene_files.sar, "--labels", scene_files.labels, "--field", "class", *QUICK]
+    homes = ("HOME", "XDG_CACHE_HOME", "NUMBA_CACHE_DIR", VARIABLE)
+    alone = {name: value for name, value in os.environ.items() if name not in homes}
+    command = [sys.executable, "-c", HOMELESS, *map(str, words)]
+    done = subprocess.run(command, cwd=tmp_path, env=alone, capture_output=True, text=True, check=False, timeout=300)
+    assert done.returncode == 0, done.stderr
+    assert sorted(os.listdir(tmp_path)) == ["model.csv", "model.safetensors"]

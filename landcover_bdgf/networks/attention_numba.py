@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 from numba import njit
 
-from landcover_bdgf.networks.compiled import TERMS, exp
+from landcover_bdgf.networks.compiled import KEEP, TERMS, exp
 
 LEAST = np.float32(-3e38)  # not infinity, which fastmath may take for impossible
 
@@ -27,7 +27,7 @@ def attend_kernel(channels: int, keys: int, common: bool) -> Callable[..., Any]:
     """
     root, every = np.float32(channels**-0.5), keys + common
 
-    @njit(nogil=True, fastmath=True, error_model="numpy", cache=True)
+    @njit(nogil=True, fastmath=True, error_model="numpy", cache=KEEP)
     def attend(q, k, v, common_k, common_v, out):
         d, queries, windows = q.shape
         scores = np.empty((every, windows), np.float32)
@@ -69,7 +69,7 @@ def group_kernel(g: int, size: int, stride: int) -> Callable[..., Any]:
     """
     pixels, terms = np.float32(size * size), gcd(g, TERMS)
 
-    @njit(nogil=True, fastmath=True, error_model="numpy", cache=True)
+    @njit(nogil=True, fastmath=True, error_model="numpy", cache=KEEP)
     def group(Q, K, V, f, mix, out):
         d, height, width = out.shape
         cols = f.shape[2]
@@ -131,7 +131,7 @@ def tokens_kernel(patch: int, stride: int) -> Callable[..., Any]:
     ⌈(W − patch + 1) / stride⌉)`` for windows from pixel row ``top`` on.
     """
 
-    @njit(nogil=True, fastmath=True, error_model="numpy", cache=True)
+    @njit(nogil=True, fastmath=True, error_model="numpy", cache=KEEP)
     def tokens(weight, v, row, col, top, out):
         d, k, height, width = out.shape
         rows, cols = (height - 1) * stride + patch, weight.shape[2]

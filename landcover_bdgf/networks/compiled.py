@@ -6,6 +6,7 @@ or pixels, side by side in memory, so that no sum is ever taken across a vector.
 
 from __future__ import annotations
 
+import os
 from typing import Any
 
 import numpy as np
@@ -20,6 +21,10 @@ TERMS = 16  # of a sum that the compiler is to write out, so that the loop aroun
 # it anyhow, and with whole vectors the fusion network is an eighth faster. Whoever sets NUMBA_CPU_FEATURES decides.
 if config.CPU_FEATURES is None and "+avx512f" in get_host_cpu_features():
     config.CPU_FEATURES = f"{get_host_cpu_features()},-prefer-256-bit"
+
+# Whether compiled kernels are kept on disk, in __pycache__ or else at home. Where nobody knows what home is (no HOME, a
+# user without a name), numba would make a folder "~" in the working folder: there each process compiles them anew.
+KEEP = bool(config.CACHE_DIR) or os.path.expanduser(os.environ.get("XDG_CACHE_HOME", "~")) != "~"
 
 
 @intrinsic

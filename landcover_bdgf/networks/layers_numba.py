@@ -5,8 +5,10 @@ from __future__ import annotations
 import numpy as np
 from numba import njit
 
+from landcover_bdgf.networks.compiled import KEEP
 
-@njit(nogil=True, fastmath=True, error_model="numpy", cache=True)
+
+@njit(nogil=True, fastmath=True, error_model="numpy", cache=KEEP)
 def normalise(x, out):
     """Mean 0 and variance 1 along the first axis: ``(d, n), (d, n)``."""
     d, windows = x.shape
@@ -28,7 +30,7 @@ def normalise(x, out):
             out[i, w] *= scale[w]
 
 
-@njit(nogil=True, fastmath=True, error_model="numpy", cache=True)
+@njit(nogil=True, fastmath=True, error_model="numpy", cache=KEEP)
 def activate(x, scale, offset):
     """In place max(x, 0) · scale + offset, for channels side by side: ``(M,), (P,), (P,)``, P a multiple of them."""
     period, whole = len(scale), len(x) // len(scale) * len(scale)

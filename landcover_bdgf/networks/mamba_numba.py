@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 from numba import njit
 
-from landcover_bdgf.networks.compiled import TERMS, exp, logistic, softplus
+from landcover_bdgf.networks.compiled import KEEP, TERMS, exp, logistic, softplus
 
 LANES = 64  # pixels at once
 
@@ -25,7 +25,7 @@ def tokens_kernel(e: int, states: int, rank: int, taps: int) -> Callable[..., An
     inner, outputs = 2 * e, rank + 2 * states
     terms, inner_terms = gcd(e, TERMS), gcd(inner, TERMS)
 
-    @njit(nogil=True, fastmath=True, error_model="numpy", cache=True)
+    @njit(nogil=True, fastmath=True, error_model="numpy", cache=KEEP)
     def tokens(x, weight, position, enter, bias, conv, conv_bias, select, delta, delta_bias, A, D, leave, out):
         length, pixels = x.shape
         token, normed = np.empty((e, LANES), np.float32), np.empty((e, LANES), np.float32)

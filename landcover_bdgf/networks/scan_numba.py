@@ -10,12 +10,12 @@ from __future__ import annotations
 import numpy as np
 from numba import njit
 
-from landcover_bdgf.networks.compiled import exp, logistic, softplus
+from landcover_bdgf.networks.compiled import KEEP, exp, logistic, softplus
 
 LANES = 64  # sequences at once; the last ones are filled up with zeros
 
 
-@njit(nogil=True, fastmath=True, error_model="numpy", cache=True)
+@njit(nogil=True, fastmath=True, error_model="numpy", cache=KEEP)
 def forward(u, delta, A, B, C, D, z, y):
     """Fill y; all arrays float32 and contiguous."""
     channels, length, sequences = u.shape
@@ -45,7 +45,7 @@ def forward(u, delta, A, B, C, D, z, y):
                 y[d, i, start : start + lanes] = total[:lanes]
 
 
-@njit(nogil=True, fastmath=True, error_model="numpy", cache=True)
+@njit(nogil=True, fastmath=True, error_model="numpy", cache=KEEP)
 def backward(u, delta, A, B, C, D, z, gy, gu, gdelta, gA, gB, gC, gD, gz):
     """Add the gradients of Σ gy · y to gA and gD, which come in as zeros, and fill the others."""
     channels, length, sequences = u.shape
