@@ -1,27 +1,31 @@
 """A map is the same bytes for any tile size, thread count and run; every valid pixel has a class, no other has."""
 
 import json
+import os
+import shutil
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 import rasterio
 import torch
 
+from landcover_bdgf import mapping
 from landcover_bdgf.blocks import Block
 from landcover_bdgf.checkpoint import Checkpoint
 from landcover_bdgf.classifier import Classifier
 from landcover_bdgf.device import Run
-from landcover_bdgf.errors import CheckpointError, OutputError, ResourceError, SettingsError
+from landcover_bdgf.errors import CheckpointError, OutputError, RasterError, ResourceError, SettingsError
 from landcover_bdgf.features import Viewer
 from landcover_bdgf.journal import Classified, Journal
 from landcover_bdgf.mapping import MapSettings, map_scene
 from landcover_bdgf.networks.fusion import apply_windows
 from landcover_bdgf.parts import layer_path
 from landcover_bdgf.recipe import changed
-from landcover_bdgf.simulate import simulate, write_scene
+from landcover_bdgf.simulate import SceneFiles, simulate, write_scene
 from landcover_bdgf.stack import Stack, align
 
 
@@ -221,6 +225,32 @@ def test_what_cannot_be_mapped_is_refused_before_work(
     with pytest.raises(SettingsError, match="--tile 10: is smaller than the 21 px"):
         map_scene(model, wide_stack, made.with_name("new.tif"), settings=MapSettings(tile_px=10))
     assert not made.with_name("new.tif").exists()
+
+
+def test_room_is_asked_for_before_a_map_is_computed(
+    model: Checkpoint, wide_stack: Stack, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(mapping, "_compute", lambda *arguments: pytest.fail("it computes"))
+    monkeypatch.setattr(shutil, "disk_usage", lambda folder: SimpleNamespace(free=2 * 300 * 200 * 2 - 1))
+    with pytest.raises(OutputError, match=r"map\.tif: needs 0\.00024 GB of disk while it is written"):
+        map_scene(model, wide_stack, tmp_path / "map.tif", settings=MapSettings(confidence=True))
+    assert not os.listdir(tmp_path)
+
+
+def test_an_image_that_is_replaced_when_all_is_computed_makes_no_map(
+    model: Checkpoint, scene_files: SceneFiles, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sar, compute = tmp_path / "sar.tif", mapping._compute
+
+    def replaced(*arguments: object) -> None:
+        compute(*arguments)  # type: ignore[arg-type]
+        os.replace(shutil.copy(scene_files.sar, tmp_path / "other.tif"), sar)
+
+    shutil.copy(scene_files.sar, sar)
+    monkeypatch.setattr(mapping, "_compute", replaced)
+    with pytest.raises(RasterError, match=r"sar\.tif: was changed or replaced while it was read"):
+        map_scene(model, align(scene_files.spectral, sar), tmp_path / "map.tif")
+    assert sorted(os.listdir(tmp_path)) == ["map.tif.partial", "sar.tif"]
 
 
 def test_a_foreign_scene_is_said_to_be_one(

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from conftest import Bdgf, WriteTif
+from conftest import QUICK, Bdgf, WriteTif
 
 from landcover_bdgf import locks, output, provenance, raster, sample_file
 from landcover_bdgf.chain import Job, run_job
@@ -20,7 +20,7 @@ from landcover_bdgf.locks import check_not_input, reserved, short_name
 from landcover_bdgf.output import atomic_output, check_free_space, check_output, draft_folder, write_tensors
 from landcover_bdgf.provenance import content_sha256
 from landcover_bdgf.raster import RasterProfile, grid_of, open_raster, write_raster
-from landcover_bdgf.recipe import RECIPES
+from landcover_bdgf.recipe import RECIPES, load_recipe
 from landcover_bdgf.report_folder import atomic_folder
 from landcover_bdgf.samples import Samples, write_samples
 from landcover_bdgf.simulate import SceneFiles
@@ -66,6 +66,14 @@ def test_an_output_belongs_to_one_run(tmp_path: Path) -> None:
         pass
     with reserved(tmp_path / "none" / "out.tif"):  # what writes there says so
         pass
+    assert not os.listdir(tmp_path)
+
+
+def test_a_model_belongs_to_one_job_whatever_its_map_is(stack: Stack, scene_files: SceneFiles, tmp_path: Path) -> None:
+    model = tmp_path / "model.safetensors"
+    job = Job(scene_files.labels, "class", tmp_path / "b.tif", model, load_recipe("laptop", QUICK))
+    with reserved(model), pytest.raises(OutputError, match=r"model\.safetensors: another run is writing it\. Wait"):
+        run_job(stack, job)
     assert not os.listdir(tmp_path)
 
 
@@ -126,6 +134,19 @@ def test_what_appears_meanwhile_is_not_replaced(tmp_path: Path) -> None:
     with pytest.raises(OutputError, match="exists already"):
         write()
     assert (tmp_path / "a.txt").read_text() == "theirs"
+
+
+def test_a_report_that_appears_meanwhile_is_not_replaced(tmp_path: Path) -> None:
+    def write() -> None:
+        with atomic_folder(tmp_path / "report") as folder:
+            (folder / "report.html").write_text("mine")
+            (tmp_path / "report").mkdir()
+            (tmp_path / "report/report.html").write_text("theirs")
+
+    with pytest.raises(OutputError, match="holds a report already"):
+        write()
+    assert (tmp_path / "report/report.html").read_text() == "theirs"
+    assert os.listdir(tmp_path) == ["report"]
 
 
 @pytest.mark.parametrize(("number", "remedy"), [

@@ -1,5 +1,6 @@
 """Shards give the map that one run gives; a part that is missing or foreign is named."""
 
+import shutil
 from dataclasses import replace
 from pathlib import Path
 
@@ -7,6 +8,7 @@ import numpy as np
 import pytest
 from rasterio.windows import Window
 
+from landcover_bdgf import mapping
 from landcover_bdgf.checkpoint import Checkpoint
 from landcover_bdgf.errors import OutputError, RasterError, SettingsError
 from landcover_bdgf.journal import Classified, begin_journal, read_journal
@@ -97,6 +99,20 @@ def test_parts_that_lie_on_one_another_make_no_map(parts: list[Path], tmp_path: 
     with pytest.raises(OutputError, match=r"2.partial: is damaged \(two windows hold the same pixels\). Map again."):
         mosaic(crafted, tmp_path / "m.tif")
     assert not (tmp_path / "m.tif").exists()
+
+
+@pytest.mark.parametrize("what", ["model", "version"])
+def test_a_part_is_gone_on_with_by_the_same_model_and_version_only(
+    what: str, parts: list[Path], model: Checkpoint, wide_stack: Stack, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    part = Path(shutil.copy(parts[0], tmp_path))
+    if what == "model":  # of the same classes and bands
+        model = replace(model, weights={name: 2 * values for name, values in model.weights.items()})
+    else:
+        monkeypatch.setattr(mapping, "version", lambda package: "0.0.0")
+    with pytest.raises(OutputError, match=rf"partial: belongs to another run: {what} was [^;]* Begin anew with"):
+        map_scene(model, wide_stack, tmp_path / "m.tif", settings=settings("1/3"), resume=True)
+    assert part.read_bytes() == parts[0].read_bytes()
 
 
 @pytest.mark.parametrize("shard", ["5/4", "0/4", "2", "a/b", "1/0"])

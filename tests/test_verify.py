@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -70,6 +71,17 @@ def test_any_flipped_bit_is_noticed(
         (written / flipped).write_bytes(whole)
     verify(written / verified)
     tally("flipped bit in maps, samples and checkpoints, noticed", FLIPS)
+
+
+@pytest.mark.parametrize(("old", "new"), [(b": ", b":  "), (b"\n", b"\n "), (b"}\n", b"}\n\n"), (b"}\n", b"}")])
+def test_a_blank_more_or_less_in_a_record_is_noticed(old: bytes, new: bytes, written: Path, tmp_path: Path) -> None:
+    """It says the same, but its bytes are not as written."""
+    shutil.copytree(written, tmp_path, dirs_exist_ok=True)
+    record = record_path(tmp_path / "map.tif")
+    head, tail = record.read_bytes().rsplit(old, 1)
+    record.write_bytes(head + new + tail)
+    with pytest.raises(RasterError, match=r"map\.tif\.json: not as written"):
+        verify(tmp_path / "map.tif")
 
 
 def test_what_is_missing_or_has_no_record_is_said(written: Path) -> None:
