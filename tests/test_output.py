@@ -158,32 +158,34 @@ def test_what_the_system_says_comes_with_a_remedy(number: int, remedy: str, tmp_
 
 
 def zeros(path: Path) -> None:
-    """A disk that gives back nothing but zeros, in the last tenth of a file."""
+    """A disk that gives back nothing but zeros, in the second half of a file."""
     size = path.stat().st_size
     with path.open("r+b") as file:
-        file.seek(size - size // 10)
-        file.write(bytes(size // 10))
+        file.seek(size - size // 2)
+        file.write(bytes(size // 2))
 
 
-def spoiled(write: Callable[..., object], place: int) -> Callable[..., None]:
+def spoiled(write: Callable[..., object], place: int) -> Callable[..., object]:
     """A function that writes a file and loses some of it."""
 
-    def spoil(*arguments: object) -> None:
-        write(*arguments)
+    def spoil(*arguments: object) -> object:
+        result = write(*arguments)
         zeros(Path(str(arguments[place])))
+        return result
 
     return spoil
 
 
+@pytest.mark.parametrize(("step", "place"), [("_write_draft", 0), ("_copy_as_cog", 1)])
 def test_a_disk_that_loses_pixels_is_noticed(
-    tmp_path: Path, write_tif: WriteTif, noise: np.ndarray, monkeypatch: pytest.MonkeyPatch
+    step: str, place: int, tmp_path: Path, write_tif: WriteTif, noise: np.ndarray, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with open_raster(write_tif("a.tif", noise)) as dataset:
         grid, pixels = grid_of(dataset), dataset.read()
     tiles = [(window, pixels[:, window.row_off : window.row_off + window.height]) for window in grid.tiles(512)]
     profile = RasterProfile("float32", 3)
     write_raster(tmp_path / "draft.tif", grid, tiles, profile=profile)  # a name like any other
-    monkeypatch.setattr(raster, "_copy_as_cog", spoiled(raster._copy_as_cog, 1))
+    monkeypatch.setattr(raster, step, spoiled(getattr(raster, step), place))
     with pytest.raises(OutputError, match=r"b\.tif: could not be written whole, .* Is the disk full, or damaged\?"):
         write_raster(tmp_path / "b.tif", grid, tiles, profile=profile)
     assert sorted(os.listdir(tmp_path)) == ["a.tif", "draft.tif"]
