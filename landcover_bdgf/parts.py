@@ -45,6 +45,7 @@ def mosaic(parts: Sequence[PathLike], output: PathLike, *, overwrite: bool = Fal
     with ExitStack() as stack:
         journals = [stack.enter_context(read_journal(Path(part))) for part in parts]
         _check_parts(journals)
+        journals.sort(key=lambda journal: _shard(journal.header))  # the record is that of the first, however named
         beside = paths_beside(output, described(journals[0])[3])
         check_beside(output, beside)
         for path in beside:

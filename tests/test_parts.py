@@ -10,6 +10,7 @@ from rasterio.windows import Window
 
 from landcover_bdgf import mapping
 from landcover_bdgf.checkpoint import Checkpoint
+from landcover_bdgf.device import Run
 from landcover_bdgf.errors import OutputError, RasterError, SettingsError
 from landcover_bdgf.journal import Classified, begin_journal, read_journal
 from landcover_bdgf.mapping import MapSettings, map_scene
@@ -39,6 +40,18 @@ def test_shards_make_the_map_of_one_run(
     for name in COMPANIONS:
         assert (made.parent / name).read_bytes() == (whole.parent / name).read_bytes(), name
     assert [path.name for path in parts] == [f"m.tif.{i}-of-3.partial" for i in (1, 2, 3)]
+
+
+def test_the_record_does_not_depend_on_the_order_of_the_parts(
+    parts: list[Path], model: Checkpoint, wide_stack: Stack, tmp_path: Path
+) -> None:
+    """Of another seed, which no bit of a map depends on."""
+    second = map_scene(model, wide_stack, tmp_path / "m.tif", settings=settings("2/3"), run=Run(seed=2))
+    one = mosaic([parts[0], second, parts[2]], tmp_path / "m.tif")
+    (tmp_path / "other").mkdir()
+    other = mosaic([second, parts[2], parts[0]], tmp_path / "other/m.tif")
+    for name in COMPANIONS:
+        assert (other.parent / name).read_bytes() == (one.parent / name).read_bytes(), name
 
 
 @pytest.mark.parametrize("name", ["m.qml", "m.tif.json", "m.tif.aux.xml"])
