@@ -18,6 +18,7 @@ Things worth a word that do not stop the work go through the logger ``landcover_
 from __future__ import annotations
 
 import errno
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -89,11 +90,22 @@ def opening(kind: type[BdgfError]) -> Iterator[None]:
     except UnicodeEncodeError as error:
         if not any("\udc80" <= letter <= "\udcff" for letter in error.object):  # bytes that are no UTF-8, in Python
             raise
+        if _in_utf8(error.object):
+            raise kind(f"{error.object}: has a name that this locale cannot read. Set LC_ALL=C.UTF-8.") from error
         raise kind(f"{error.object}: has a name that is not in UTF-8. Rename it.") from error
     except OSError as error:
         if (said := refused(error)) is None:
             raise
         raise kind(said) from error
+
+
+def _in_utf8(name: str) -> bool:
+    """Whether the bytes behind a name are UTF-8, however Python took them."""
+    try:
+        os.fsencode(name).decode()
+    except UnicodeError:
+        return False
+    return True
 
 
 def refused(error: OSError) -> str | None:

@@ -101,6 +101,16 @@ def test_a_command_works_where_standard_streams_are_closed(
     assert refused.returncode == 6  # it exists already
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere names are UTF-8 in every locale")
+def test_a_locale_that_cannot_read_a_name_is_to_blame_for_it(tmp_path: Path) -> None:
+    plain = os.environ | {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}
+    for name, says in (("ü", "this locale cannot read. Set LC_ALL=C.UTF-8."), (b"\xfc", "not in UTF-8. Rename it.")):
+        command = [sys.executable, "-m", "landcover_bdgf", "mosaic", "a.partial", "-o", name]
+        done = subprocess.run(command, cwd=tmp_path, env=plain, capture_output=True, check=False)
+        assert done.returncode == 6
+        assert says in done.stderr.decode()
+
+
 @pytest.mark.parametrize("numbers", [(2,), (1, 2), (0, 1, 2), (0,)])
 def test_no_file_gets_the_number_of_a_closed_stream(numbers: tuple[int, ...]) -> None:
     looks = f"""
