@@ -120,10 +120,11 @@ def _raster(path: Path) -> dict[str, Any]:
     training = read_record(path).get("training", {})
     if not isinstance(training, dict):
         raise RasterError(f"{record_path(path)}: is damaged (training is {training!r}). Make the map again.")
+    count, split = (printable(str(training.get(key, "unknown"))) for key in ("count", "split"))
     return values | {
         "kind": "land-cover map",
         "classes": _classes(legend),
-        "trained on": f"{training.get('count', 0)} pixels, split by {training.get('split', 'unknown')}",
+        "trained on": f"{count} pixels, split by {split}",
     }
 
 

@@ -20,10 +20,12 @@ from landcover_bdgf.classifier import Classifier
 from landcover_bdgf.device import Run
 from landcover_bdgf.errors import CheckpointError, OutputError, RasterError, ResourceError, SettingsError
 from landcover_bdgf.features import Viewer
+from landcover_bdgf.info import describe
 from landcover_bdgf.journal import Classified, Journal
 from landcover_bdgf.mapping import MapSettings, map_scene
 from landcover_bdgf.networks.fusion import apply_windows
 from landcover_bdgf.parts import layer_path
+from landcover_bdgf.provenance import record_path
 from landcover_bdgf.recipe import changed
 from landcover_bdgf.simulate import SceneFiles, simulate, write_scene
 from landcover_bdgf.stack import Stack, align
@@ -113,6 +115,16 @@ def test_the_record_says_what_the_map_was_made_of(made: Path, model: Checkpoint)
     assert values["training"]["pixels"] == model.provenance["training"]["pixels"]
     assert values["recipe"]["training"]["steps"] == 4
     assert values["seed"] == 0
+
+
+def test_what_a_record_says_is_shown_as_text(made: Path, tmp_path: Path) -> None:
+    shutil.copytree(made.parent, tmp_path, dirs_exist_ok=True)
+    path = tmp_path / made.name
+    values = json.loads(record_path(path).read_text(encoding="utf-8"))
+    assert describe(path)["trained on"] == f"{values['training']['count']} pixels, split by polygon"
+    values["training"] |= {"count": "5\u202e", "split": "column:a\u202eb\x1b[1m"}
+    record_path(path).write_text(json.dumps(values), encoding="utf-8")
+    assert describe(path)["trained on"] == "5 pixels, split by column:a b [1m"
 
 
 def test_a_mapped_block_is_the_reference_window_by_window(made: Path, model: Checkpoint, wide_stack: Stack) -> None:
