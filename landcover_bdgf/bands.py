@@ -68,15 +68,24 @@ _BAND_WORD = re.compile(r"(?:^|[^a-z0-9])(B\d{1,2}A?|VV|VH|HV|HH)(?![a-z0-9])", 
 _SPECTRAL_WORD = re.compile(
     r"(?<![a-z])(?:blue|green|red|coastal|pan|v?nir|swir|tir|red[ _-]?edge)(?![a-z])|infra[ _-]?red", re.IGNORECASE
 )
-# What comes beside bands: codes and shares of what covers a pixel, how it was seen, pictures. As bands they would
+# What comes beside bands: codes and shares of what covers a pixel, how it was seen, heights. As bands they would
 # hide which sensor it is, and say nothing that holds on another scene. Their kind ends their name: area1_B02 is a band.
 AUXILIARY = (
     *("scl", "aot", "wvp", "cld", "snw", "cldprb", "snwprb", "bqa", r"qa_?(?:pixel|radsat|aerosol|\d+)", "[a-z]*mask"),
     *("dem", "inc_map(?:_ell)?", "ls_map", "area(?:_map)?", "lv_(?:theta|phi)"),
     "[a-z]*(?:angle|zenith|azimuth)[a-z]*",
-    *("rgb", "tci", "visual", "preview", "thumbnail", "quicklook"),
+    *(r"ql_[a-z_]+(?:-\d+)?", "udm2?"),  # EnMAP and DESIS; Planet
 )
-_AUXILIARY = re.compile(rf"(?:^|[^a-z0-9])(?:{'|'.join(AUXILIARY)})(?:[_-]?\d+m)?$", re.IGNORECASE)
+PICTURES = ("rgb", "tci", "visual", "preview", "thumbnail", "quicklook")
+
+
+def _at_end(*words: str) -> re.Pattern[str]:
+    """Finds one of these words at the end of a name, or before what tells its resolution and how it was written."""
+    return re.compile(rf"(?:^|[^a-z0-9])(?:{'|'.join(words)})(?:[_-]?\d+m|_clip|_cog)?$", re.IGNORECASE)
+
+
+_AUXILIARY = _at_end(*AUXILIARY)
+_PICTURE = _at_end(*PICTURES)
 _NO_NAME = re.compile(r"(bands?|layer|channel|gr[ae]y|undefined)?[\s_]*\d*", re.IGNORECASE)
 _WAVELENGTH = re.compile(
     r"(?P<value>\d+(?:\.\d+)?)\s*(?P<unit>nanomet(?:er|re)s?|micromet(?:er|re)s?|microns?|nm|[uµμ]m)\b",
@@ -188,6 +197,11 @@ def names_light(label: str) -> bool:
 def is_auxiliary(stem: str) -> bool:
     """Whether a file is named as those that come beside bands and hold none."""
     return _AUXILIARY.search(stem) is not None
+
+
+def is_picture_file(stem: str) -> bool:
+    """Whether a file is named as those that show bands in colours, to be looked at."""
+    return _PICTURE.search(stem) is not None
 
 
 def is_water_vapour(wavelength_nm: float | None) -> bool:

@@ -12,6 +12,7 @@ from landcover_bdgf.bands import (
     POLARISATIONS,
     band_word,
     is_auxiliary,
+    is_picture_file,
     is_product_file,
     names_light,
     natural_key,
@@ -56,26 +57,31 @@ def _rasters_of(folder: Path) -> list[Path]:
 
 
 def _beside_bands(rasters: list[Path]) -> list[Path]:
-    """Files without a band: by the rules of its product where names tell it, else known kinds beside files of bands."""
-    if any(is_product_file(path.stem) for path in rasters):
+    """Files without a band: by the rules of its product where names tell it, else known kinds beside other files."""
+    if any(is_product_file(path.stem) and band_word(path.stem) for path in rasters):
         return [path for path in rasters if not band_word(path.stem)]
-    named = [path for path in rasters if names_light(path.stem) and not is_auxiliary(path.stem)]
-    bands = [path for path in named if _is_one_band(path)]
-    if len(bands) < 2 and not any(band_word(path.stem) in POLARISATIONS for path in bands):
-        return []
-    rest = [path for path in rasters if path not in bands]
-    return [path for path in rest if is_auxiliary(path.stem) or _is_picture(path)]
+    others = [path for path in rasters if is_auxiliary(path.stem)]
+    rest = [path for path in rasters if path not in others]
+    if len(rest) < 2:
+        return others if rest else []
+    counts = {path: _bands_in(path) for path in rest}
+    if _show_more(counts):
+        others += [path for path in rest if not counts[path]]
+    return others
 
 
-def _is_one_band(path: Path) -> bool:
+def _show_more(counts: dict[Path, int]) -> bool:
+    """Whether files hold more than a picture shows: red, green and blue beside a near infrared are bands themselves."""
+    named = [path for path, count in counts.items() if count == 1 and names_light(path.stem)]
+    radar = any(band_word(path.stem) in POLARISATIONS for path in named)
+    return radar or len(named) > 1 or max(counts.values()) > len(PICTURE)
+
+
+def _bands_in(path: Path) -> int:
+    """How many bands a file holds; none if it is to be looked at: by its name, or red, green and blue in 8 bits."""
     with open_raster(path) as dataset:
-        return bool(dataset.count == 1)
-
-
-def _is_picture(path: Path) -> bool:
-    """Whether a file holds red, green and blue in 8 bits, to be looked at."""
-    with open_raster(path) as dataset:
-        return dataset.colorinterp[:3] == PICTURE and dataset.dtypes[0] == "uint8"
+        picture = dataset.colorinterp[:3] == PICTURE and dataset.dtypes[0] == "uint8"
+        return 0 if picture or is_picture_file(path.stem) else int(dataset.count)
 
 
 def _sentinel_2_bands(product: Path) -> list[Path]:

@@ -445,8 +445,62 @@ def test_files_that_are_neither_bands_nor_known_otherwise_stay(tmp_path, write_t
     assert len(open_image(tmp_path / "scene").bands) == 5
 
 
-def test_a_dem_stays_where_it_is_listed_and_beside_files_of_unknown_kind(tmp_path, write_tif, noise):
+def test_a_dem_stays_where_it_is_listed(tmp_path, write_tif, noise):
     dem, vv = write_tif("scene/dem.tif", noise[0]), write_tif("other/VV.tif", noise[1])
     assert len(open_image([vv, dem]).bands) == 2
     write_tif("scene/scene_B02.tif", noise)  # many bands
-    assert len(open_image(tmp_path / "scene").bands) == 4
+    assert len(open_image(tmp_path / "scene").bands) == 3
+
+
+ENMAP = "ENMAP01-____L2A-DT0000001280_20220627T104548Z_001_V010303_20230922T131826Z-"
+DESIS = "DESIS-HSI-L2A-DT0883241816_004-20230627T104548-V0220-"
+PLANET = "20200604_100031_1038_3B_"
+
+
+@pytest.mark.parametrize(
+    ("cube", "count", "others"),
+    [
+        (
+            f"{ENMAP}SPECTRAL_IMAGE.TIF",
+            9,
+            [
+                f"{ENMAP}QL_{word}.TIF"
+                for word in ("PIXELMASK_VNIR", "PIXELMASK_SWIR", "QUALITY_CLASSES", "QUALITY_CLOUD", "SWIR", "VNIR")
+            ],
+        ),
+        (f"{ENMAP}SPECTRAL_IMAGE_COG.tiff", 9, [f"{ENMAP}QL_QUALITY_HAZE_COG.tiff", f"{ENMAP}QL_VNIR_COG.tiff"]),
+        (f"{DESIS}SPECTRAL_IMAGE.tif", 9, [f"{DESIS}QL_{word}.tif" for word in ("IMAGE", "QUALITY", "QUALITY-2")]),
+        (f"{PLANET}AnalyticMS_SR.tif", 4, [f"{PLANET}udm2.tif"]),
+        (f"{PLANET}AnalyticMS_SR_8b_clip.tif", 8, [f"{PLANET}udm2_clip.tif"]),
+        (f"{PLANET}AnalyticMS.tif", 4, [f"{PLANET}AnalyticMS_DN_udm.tif", f"{PLANET}Visual.tif"]),
+        ("scene.tif", 9, ["scene_mask.tif", "scene_preview.tif"]),
+    ],
+)
+def test_masks_and_pictures_beside_one_file_of_all_bands_are_left_out(tmp_path, write_tif, caplog, cube, count, others):
+    caplog.set_level("INFO")
+    write_tif(f"scene/{cube}", np.ones((count, 8, 8), "uint16"))
+    for name in others:
+        write_tif(f"scene/{name}", np.ones((8, 8, 8) if "udm2" in name else (3, 8, 8), "uint8"))
+    image = open_image(tmp_path / "scene")
+    assert (len(image.bands), image.paths) == (count, (tmp_path / "scene" / cube,))
+    assert f"left out what is no band: {', '.join(sorted(others))}." in caplog.text
+
+
+@pytest.mark.parametrize(
+    ("counts", "bands"),
+    [
+        ({"mask": 1}, 1),
+        ({"mask": 1, "udm2": 8}, 9),
+        ({"rgb": 3}, 3),
+        ({"rgb": 3, "mask": 1}, 3),
+        ({"rgb": 3, "nir": 1}, 4),
+        ({"ortho": 3, "ndvi": 1, "slope": 1}, 5),
+        ({"sigma0": 1, "mask": 1}, 1),
+        ({"S2A_summer": 10}, 10),
+        ({"S2A_summer": 10, "S2A_summer_mask": 1}, 10),
+    ],
+)
+def test_a_folder_keeps_masks_and_pictures_without_which_too_little_would_be_left(tmp_path, write_tif, counts, bands):
+    for word, count in counts.items():
+        write_tif(f"scene/{word}.tif", np.ones((count, 8, 8), "uint8"))
+    assert len(open_image(tmp_path / "scene").bands) == bands
