@@ -74,14 +74,15 @@ AUXILIARY = (
     *("scl", "aot", "wvp", "cld", "snw", "cldprb", "snwprb", "bqa", r"qa_?(?:pixel|radsat|aerosol|\d+)", "[a-z]*mask"),
     *("dem", "inc_map(?:_ell)?", "ls_map", "area(?:_map)?", "lv_(?:theta|phi)"),
     "[a-z]*(?:angle|zenith|azimuth)[a-z]*",
-    *(r"ql_[a-z_]+(?:-\d+)?", "udm2?"),  # EnMAP and DESIS; Planet
+    *(r"ql_[a-z_]+(?:-\d+)?", "udm2?", "scene_classification_map"),  # EnMAP and DESIS; Planet; Copernicus Browser
 )
-PICTURES = ("rgb", "tci", "visual", "preview", "thumbnail", "quicklook")
+PICTURES = ("rgb", "tci", "visual", "preview", "thumbnail", "quicklook", "(?:true|false)_colou?r")
 
 
 def _at_end(*words: str) -> re.Pattern[str]:
     """Finds one of these words at the end of a name, or before what tells its resolution and how it was written."""
-    return re.compile(rf"(?:^|[^a-z0-9])(?:{'|'.join(words)})(?:[_-]?\d+m|_clip|_cog)?$", re.IGNORECASE)
+    written = r"(?:[_-]?\d+m|_clip|_cog|_\(raw\)|_)?"
+    return re.compile(rf"(?:^|[^a-z0-9])(?:{'|'.join(words)}){written}$", re.IGNORECASE)
 
 
 _AUXILIARY = _at_end(*AUXILIARY)
@@ -92,6 +93,7 @@ _WAVELENGTH = re.compile(
     re.IGNORECASE,
 )
 _SENTINEL_2_FILE = re.compile(r"(?:^|_)(T\d{2}[A-Z]{3}_\d{8}|S2[ABC]_|HLS\.S30)")
+_SENTINEL_2_SAID = re.compile(r"(?<![a-z0-9])sentinel-2(?!\d)", re.IGNORECASE)  # as by the Copernicus Browser
 _MODIS = "sur_refl_b"  # of MOD09 and its kin, whose b01 is red
 _LANDSAT_FILES = {
     "Landsat 8/9": re.compile(r"^(L[CO]0?[89]|HLS\.L30)"),
@@ -158,7 +160,8 @@ def sensor_of(texts: Sequence[BandText]) -> str | None:
     if not {_restyled(word, "{:02d}") for word in words} <= set(SENTINEL_2):
         return None
     named_so = any(word in ("B8A", "B12") or word.startswith("B0") for word in words)
-    return "Sentinel-2" if named_so or any(_SENTINEL_2_FILE.search(text.stem) for text in texts) else None
+    said = any(is_sentinel_2_file(text.stem) or _SENTINEL_2_SAID.search(text.stem) for text in texts)
+    return "Sentinel-2" if named_so or said else None
 
 
 def band_wavelengths_nm(texts: Sequence[BandText]) -> list[float | None]:

@@ -43,6 +43,9 @@ def files(*stems):
         (files("LC81220442015291LGN00_B1", "LC81220442015291LGN00_B10"), ["B1", "B10"], "Landsat 8/9"),
         (files("LC08_L2SP_122044_SR_B4", "LC08_L2SP_122044_ST_B10"), ["B4", "B10"], "Landsat 8/9"),
         (files("LE07_L1TP_195025_B1", "LE07_L1TP_195025_B7"), ["B1", "B7"], "Landsat 4-7"),
+        (files("2020-06-04-00_00_Sentinel-2_L2A_B11_(Raw)"), ["B11"], "Sentinel-2"),
+        ([BandText("Sentinel-2_summer", False, word) for word in ("B2", "B3")], ["B02", "B03"], "Sentinel-2"),
+        ([BandText("Sentinel-2_and_radar", False, word) for word in ("B2", "VV")], ["B2", "VV"], None),
         (files("B1", "B2", "B3"), ["B1", "B2", "B3"], None),
         (described("sur_refl_b01", "sur_refl_b02"), ["B1", "B2"], None),
         (files("VH", "s1a-iw-grd-vv-20200604"), ["VH", "VV"], None),
@@ -128,6 +131,8 @@ def test_descriptions_that_say_no_light(description):
     ("stem", "expected"),
     [
         ("SCL", True),
+        ("SCL_(Raw)", True),
+        ("B02_(Raw)", False),
         ("T33UUP_SCL_20m", True),
         ("product_rtc_area_map", True),
         ("scene_VV_mask", True),

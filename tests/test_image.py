@@ -486,6 +486,18 @@ def test_masks_and_pictures_beside_one_file_of_all_bands_are_left_out(tmp_path, 
     assert f"left out what is no band: {', '.join(sorted(others))}." in caplog.text
 
 
+def test_a_folder_out_of_the_copernicus_browser_gives_its_bands(tmp_path, write_tif, caplog):
+    caplog.set_level("INFO")
+    product = "2020-06-04-00_00_2020-06-04-23_59_Sentinel-2_L2A_"
+    others = ["SCL_(Raw)", "Scene_classification_map_", "True_color", "dataMask_(Raw)"]
+    for word in ("B03_(Raw)", "B02_(Raw)", *others):
+        pixels = np.ones((3 if word.endswith(("map_", "color")) else 1, 8, 8), "uint16")
+        write_tif(f"scene/{product}{word}.tiff", pixels)
+    image = open_image(tmp_path / "scene")
+    assert (image.names, image.sensor) == (("B02", "B03"), "Sentinel-2")
+    assert f"left out what is no band: {', '.join(f'{product}{word}.tiff' for word in others)}." in caplog.text
+
+
 @pytest.mark.parametrize(
     ("counts", "bands"),
     [
