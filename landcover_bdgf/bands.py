@@ -68,15 +68,17 @@ _BAND_WORD = re.compile(r"(?:^|[^a-z0-9])(B\d{1,2}A?|VV|VH|HV|HH)(?![a-z0-9])", 
 _SPECTRAL_WORD = re.compile(
     r"(?<![a-z])(?:blue|green|red|coastal|pan|v?nir|swir|tir|red[ _-]?edge)(?![a-z])|infra[ _-]?red", re.IGNORECASE
 )
-# What comes beside bands: codes and shares of what covers a pixel, how it was seen, heights. As bands they would
-# hide which sensor it is, and say nothing that holds on another scene. Their kind ends their name: area1_B02 is a band.
-AUXILIARY = (
+# What comes beside bands: codes and shares of what covers a pixel, how it was seen, heights, pictures. As bands they
+# would hide which sensor it is, and say nothing that holds on another scene. Their kind ends their name: area1_B02 is
+# a band.
+CODES = (
     *("scl", "aot", "wvp", "cld", "snw", "cldprb", "snwprb", "bqa", r"qa_?(?:pixel|radsat|aerosol|\d+)", "[a-z]*mask"),
-    *("dem", "inc_map(?:_ell)?", "ls_map", "area(?:_map)?", "lv_(?:theta|phi)"),
-    "[a-z]*(?:angle|zenith|azimuth)[a-z]*",
+    *("msk_[a-z_]+", "st_(?:atran|cdist|drad|emis|emsd|qa|trad|urad)", "sr_(?:atmos_opacity|cloud_qa)"),
     *(r"ql_[a-z_]+(?:-\d+)?", "udm2?", "scene_classification_map"),  # EnMAP and DESIS; Planet; Copernicus Browser
+    *("[a-z]*(?:angle|zenith|azimuth)[a-z]*", "[sv][az]a"),
 )
-PICTURES = ("rgb", "tci", "visual", "preview", "thumbnail", "quicklook", "(?:true|false)_colou?r")
+TERRAIN = ("dem", "inc_map(?:_ell)?", "ls_map", "area(?:_map)?", "lv_(?:theta|phi)")
+PICTURES = ("rgb", "tci(?:_[rgb])?", "visual", "preview", "thumbnail", "quicklook", "(?:true|false)_colou?r")
 
 
 def _at_end(*words: str) -> re.Pattern[str]:
@@ -85,8 +87,9 @@ def _at_end(*words: str) -> re.Pattern[str]:
     return re.compile(rf"(?:^|[^a-z0-9])(?:{'|'.join(words)}){written}$", re.IGNORECASE)
 
 
-_AUXILIARY = _at_end(*AUXILIARY)
+_AUXILIARY = _at_end(*CODES, *TERRAIN)
 _PICTURE = _at_end(*PICTURES)
+_BESIDE_BANDS = _at_end(*CODES, *PICTURES)  # in one file: heights are there because someone put them there
 _NO_NAME = re.compile(r"(bands?|layer|channel|gr[ae]y|undefined)?[\s_]*\d*", re.IGNORECASE)
 _WAVELENGTH = re.compile(
     r"(?P<value>\d+(?:\.\d+)?)\s*(?P<unit>nanomet(?:er|re)s?|micromet(?:er|re)s?|microns?|nm|[uµμ]m)\b",
@@ -185,6 +188,16 @@ def is_sentinel_2_file(stem: str) -> bool:
 def is_product_file(stem: str) -> bool:
     """Whether a file is named as those of a Sentinel-2, Landsat or HLS product are, one for each band or mask."""
     return is_sentinel_2_file(stem) or any(file.search(stem) for file in _LANDSAT_FILES.values())
+
+
+def beside_bands(texts: Sequence[BandText]) -> list[bool]:
+    """Which bands of one file are none by their descriptions: masks, codes, angles or pictures.
+
+    Not one unless the descriptions of others name two bands or a polarisation.
+    """
+    beside = [text.wavelength_nm is None and _BESIDE_BANDS.search(text.description) is not None for text in texts]
+    words = {band_word(text.description) for text, aside in zip(texts, beside, strict=True) if not aside} - {None}
+    return beside if len(words) > 1 or words & set(POLARISATIONS) else [False] * len(texts)
 
 
 def is_spectral(text: BandText) -> bool:

@@ -20,6 +20,7 @@ from landcover_bdgf.bands import (
     band_names,
     band_text,
     band_wavelengths_nm,
+    beside_bands,
     file_tags,
     is_sentinel_2_file,
     is_spectral,
@@ -200,8 +201,8 @@ def open_image(
     Returns
     -------
     Image
-        Without transparency, bands that ENVI's header calls bad, water-vapour bands and bands that hold no data; each
-        omission is logged.
+        Without transparency, masks, codes, angles and pictures that one file holds beside its bands, bands that ENVI's
+        header calls bad, water-vapour bands and bands that hold no data; each omission is logged.
 
     Raises
     ------
@@ -230,20 +231,30 @@ def open_image(
 def _bands(
     datasets: dict[Path, DatasetReader], tags: dict[Path, dict[str, str]], crs: CRS | None
 ) -> tuple[tuple[Band, ...], str | None]:
-    """All bands but the transparency ones, named."""
+    """All bands but the transparency ones and what one file holds beside its bands, named."""
     described: list[tuple[Band, BandText]] = []
     for path, dataset in datasets.items():
         grid = grid_of(dataset, crs=crs)
         unit = dataset.tags().get("SAR_UNIT", "")  # once: there may be tags by the thousand
         bands = [_raw_band(path, dataset, index, grid, unit) for index in dataset.indexes]
         masks = _transparency(dataset, bands, tags[path])
-        kept = [replace(band, masks=masks) for band in bands if band.index not in masks]
-        described += [(band, band_text(dataset, band.index, tags[path])) for band in kept]
+        opaque = [replace(band, masks=masks) for band in bands if band.index not in masks]
+        texts = [band_text(dataset, band.index, tags[path]) for band in opaque]
+        described += _without_codes(opaque, texts)
     if not described:
         raise RasterError(f"{next(iter(datasets))}: no band is left, all are transparency. Is this the right file?")
     texts = [text for _, text in described]
     named = zip((band for band, _ in described), band_names(texts), band_wavelengths_nm(texts), strict=True)
     return tuple(replace(band, name=name, wavelength_nm=nm) for band, name, nm in named), sensor_of(texts)
+
+
+def _without_codes(bands: Sequence[Band], texts: Sequence[BandText]) -> list[tuple[Band, BandText]]:
+    """The bands of one file and what it says of them, without masks, codes, angles and pictures beside them."""
+    beside = beside_bands(texts)
+    called = tuple(replace(band, name=text.description) for band, text in zip(bands, texts, strict=True))
+    unwanted = [band for band, aside in zip(called, beside, strict=True) if aside]
+    _without(called, unwanted, "by their names they are masks, codes, angles or pictures")
+    return [(band, text) for band, text, aside in zip(bands, texts, beside, strict=True) if not aside]
 
 
 def _transparency(dataset: DatasetReader, bands: Sequence[Band], tags: dict[str, str]) -> tuple[int, ...]:

@@ -179,6 +179,53 @@ def test_bands_without_data_are_left_out_by_name(write_tif, noise, caplog):
         open_image(write_tif("b.tif", pixels))
 
 
+SENTINEL_2 = ("B1", "B2", "B3", "B4", "B5", "B6", "B7", "B8", "B8A", "B9", "B11", "B12")
+SENTINEL_2_CODES = (
+    *("AOT", "WVP", "SCL", "TCI_R", "TCI_G", "TCI_B", "MSK_CLDPRB", "MSK_SNWPRB", "QA10", "QA20", "QA60"),
+    *("MSK_CLASSI_OPAQUE", "MSK_CLASSI_CIRRUS", "MSK_CLASSI_SNOW_ICE"),
+)
+LANDSAT = ("SR_B1", "SR_B2", "SR_B3", "SR_B4", "SR_B5", "SR_B6", "SR_B7", "ST_B10")
+LANDSAT_CODES = (
+    *("SR_QA_AEROSOL", "SR_ATMOS_OPACITY", "SR_CLOUD_QA", "ST_ATRAN", "ST_CDIST", "ST_DRAD", "ST_EMIS", "ST_EMSD"),
+    *("ST_QA", "ST_TRAD", "ST_URAD", "QA_PIXEL", "QA_RADSAT"),
+)
+
+
+@pytest.mark.parametrize(
+    ("bands", "codes", "names", "sensor"),
+    [
+        (SENTINEL_2, SENTINEL_2_CODES, [f"B{name[1:]:0>2}" for name in SENTINEL_2], "Sentinel-2"),
+        (LANDSAT, LANDSAT_CODES, [name[3:] for name in LANDSAT], None),
+        (("B2", "B3", "B10"), ("QA_PIXEL", "SAA", "SZA", "VAA", "VZA"), ["B2", "B3", "B10"], None),
+        (("VV", "VH"), ("angle",), ["VV", "VH"], None),
+        (("VV",), ("angle",), ["VV"], None),
+    ],
+)
+def test_codes_that_one_file_holds_beside_its_bands_are_left_out(write_tif, caplog, bands, codes, names, sensor):
+    caplog.set_level("INFO")
+    every = (*codes[:1], *bands, *codes[1:])
+    pixels = np.arange(len(every), dtype="uint16")[:, None, None] + np.ones((8, 8), "uint16")
+    image = open_image(write_tif("a.tif", pixels, names=every))
+    assert (list(image.names), image.sensor) == (names, sensor)
+    assert whole(image)[0][:, 0, 0].tolist() == list(range(2, len(bands) + 2))
+    left_out = (
+        f"left out {len(codes)} of {len(every)} bands, by their names they are masks, codes, angles or pictures: "
+    )
+    assert f"{left_out}{', '.join(codes[:12])}" in caplog.text
+
+
+@pytest.mark.parametrize(
+    "names", [("B2", "angle"), ("SCL", "QA60"), ("blue", "mask", "angle"), ("B2", "B3", "dem"), ("B2", "B3", "ndvi")]
+)
+def test_what_one_file_holds_otherwise_stays(write_tif, names):
+    assert len(open_image(write_tif("a.tif", np.ones((len(names), 8, 8), "uint16"), names=names)).bands) == len(names)
+
+
+def test_a_code_that_is_listed_as_a_file_of_its_own_stays(write_tif, noise):
+    paths = [write_tif(f"{name}.tif", noise[0], names=(name,)) for name in ("B2", "B3", "SCL")]
+    assert open_image(paths).names == ("B2", "B3", "SCL")
+
+
 def test_water_vapour_bands_are_left_out_unless_kept(write_tif, noise):
     path = write_tif("a.tif", noise, names=("a (800 nm)", "b (1400 nm)", "c (1.88 um)"))
     assert open_image(path).names == ("a",)
