@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -98,6 +98,7 @@ _WAVELENGTH = re.compile(
 _SENTINEL_2_FILE = re.compile(r"(?:^|_)(T\d{2}[A-Z]{3}_\d{8}|S2[ABC]_|HLS\.S30)")
 _SENTINEL_2_SAID = re.compile(r"(?<![a-z0-9])sentinel-2(?!\d)", re.IGNORECASE)  # as by the Copernicus Browser
 _MODIS = "sur_refl_b"  # of MOD09 and its kin, whose b01 is red
+_LANDSAT_LEVEL_2 = re.compile(r"(?:^|[^a-z0-9])(S[RT]_B\d{1,2})(?![a-z0-9])", re.IGNORECASE)  # of Collection 2
 _LANDSAT_FILES = {
     "Landsat 8/9": re.compile(r"^(L[CO]0?[89]|HLS\.L30)"),
     "Landsat 4-7": re.compile(r"^L[TE]0?[4-7]"),
@@ -157,9 +158,12 @@ def sensor_of(texts: Sequence[BandText]) -> str | None:
     if any(_MODIS in label.casefold() for label in labels):
         return None
     words = [band_word(label) or "" for label in labels]
-    for sensor, file in _LANDSAT_FILES.items():
-        if any(file.search(text.stem) for text in texts):
-            return sensor if {_restyled(word, "{:d}") for word in words} <= set(SENSORS[sensor]) else None
+    files = (sensor for sensor, file in _LANDSAT_FILES.items() if any(file.search(text.stem) for text in texts))
+    level_2 = {match[1].upper() for label in labels if (match := _LANDSAT_LEVEL_2.search(label))}
+    landsat = next(files, None) or _landsat_of(level_2)
+    if landsat or level_2:
+        numbers = {_restyled(word, "{:d}") for word in words}
+        return landsat if landsat and numbers <= set(SENSORS[landsat]) else None
     if not {_restyled(word, "{:02d}") for word in words} <= set(SENTINEL_2):
         return None
     named_so = any(word in ("B8A", "B12") or word.startswith("B0") for word in words)
@@ -248,6 +252,13 @@ def band_word(label: str) -> str | None:
     """The last word in a label that names a band: ``T43RCP_20200604T054639_B8A_20m`` -> ``B8A``."""
     words = _BAND_WORD.findall(label)
     return words[-1].upper() if words else None
+
+
+def _landsat_of(level_2: Set[str]) -> str | None:
+    """Which Landsat has these bands; None where more than one may have them, as a choice of bands without the sixth."""
+    if level_2 & {"SR_B6", "ST_B10"}:
+        return "Landsat 8/9"
+    return "Landsat 4-7" if "ST_B6" in level_2 or {"SR_B1", "SR_B5", "SR_B7"} <= level_2 else None
 
 
 def _restyled(word: str, style: str) -> str:

@@ -43,6 +43,15 @@ def files(*stems):
         (files("LC81220442015291LGN00_B1", "LC81220442015291LGN00_B10"), ["B1", "B10"], "Landsat 8/9"),
         (files("LC08_L2SP_122044_SR_B4", "LC08_L2SP_122044_ST_B10"), ["B4", "B10"], "Landsat 8/9"),
         (files("LE07_L1TP_195025_B1", "LE07_L1TP_195025_B7"), ["B1", "B7"], "Landsat 4-7"),
+        (described("SR_B2", "SR_B6", "SR_B7"), ["B2", "B6", "B7"], "Landsat 8/9"),
+        (described("SR_B2", "ST_B10"), ["B2", "B10"], "Landsat 8/9"),
+        (described("SR_B1", "ST_B6"), ["B1", "B6"], "Landsat 4-7"),
+        (described("SR_B1", "SR_B2", "SR_B5", "SR_B7"), ["B1", "B2", "B5", "B7"], "Landsat 4-7"),
+        (described("SR_B2", "SR_B3", "SR_B4", "SR_B5", "SR_B7"), ["B2", "B3", "B4", "B5", "B7"], None),
+        (described("SR_B2", "SR_B6", "ndvi"), ["SR_B2", "SR_B6", "ndvi"], None),
+        ([BandText("T33UUP_20200604", False, word) for word in ("SR_B2", "SR_B3")], ["B2", "B3"], None),
+        (files("LE07_SR_B1", "LE07_ST_B6"), ["B1", "B6"], "Landsat 4-7"),
+        (files("LC08_SR_B1", "LC08_SR_B5", "LC08_SR_B7"), ["B1", "B5", "B7"], "Landsat 8/9"),
         (files("2020-06-04-00_00_Sentinel-2_L2A_B11_(Raw)"), ["B11"], "Sentinel-2"),
         ([BandText("Sentinel-2_summer", False, word) for word in ("B2", "B3")], ["B02", "B03"], "Sentinel-2"),
         ([BandText("Sentinel-2_and_radar", False, word) for word in ("B2", "VV")], ["B2", "VV"], None),
@@ -66,6 +75,8 @@ def test_names_and_sensor_come_from_descriptions_then_file_names(texts, names, s
 def test_a_known_sensor_brings_its_wavelengths():
     assert band_wavelengths_nm(files("B2", "B8A", "B12")) == [492.4, 864.7, 2202.4]
     assert band_wavelengths_nm(files("LT05_B3", "LT05_B4")) == [660.0, 835.0]
+    assert band_wavelengths_nm(described("SR_B4", "SR_B6", "ST_B10")) == [654.5, 1608.5, 10895.0]
+    assert band_wavelengths_nm(described("SR_B4", "SR_B5", "ST_B6")) == [835.0, 1650.0, 11450.0]
     assert band_wavelengths_nm(files("B1", "B2")) == [None, None]
 
 

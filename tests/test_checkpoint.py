@@ -10,7 +10,8 @@ import pytest
 from safetensors.numpy import save_file
 
 from landcover_bdgf import checkpoint
-from landcover_bdgf.checkpoint import BandName, Checkpoint, fit_stack, load_checkpoint
+from landcover_bdgf.bands import BandText, band_names, band_wavelengths_nm
+from landcover_bdgf.checkpoint import BandName, Checkpoint, fit_stack, load_checkpoint, match_stack
 from landcover_bdgf.errors import CheckpointError, OutputError
 from landcover_bdgf.stack import Stack
 
@@ -124,6 +125,23 @@ def test_a_band_of_unknown_wavelength_is_not_taken_for_one_of_that_name(model: C
     nameless = replace(model, bands=tuple(BandName(b.name) for b in model.bands))
     with pytest.raises(CheckpointError, match=r"not found: B02, B03, "):
         fit_stack(nameless, stack)
+
+
+def test_bands_of_an_older_landsat_are_found_by_wavelength_or_refused(model: Checkpoint, stack: Stack) -> None:
+    def read(*names: str) -> tuple[BandName, ...]:
+        texts = [BandText("export", False, name) for name in names]
+        return tuple(BandName(*pair) for pair in zip(band_names(texts), band_wavelengths_nm(texts), strict=True))
+
+    older = read("SR_B1", "SR_B2", "SR_B3", "SR_B4", "SR_B5", "SR_B7")
+    newer = read("SR_B1", "SR_B2", "SR_B3", "SR_B4", "SR_B5", "SR_B6", "SR_B7")
+    bands = tuple(
+        replace(stack.spectral.bands[0], name=band.name, wavelength_nm=band.wavelength_nm, index=at)
+        for at, band in enumerate(newer, 1)
+    )
+    image = replace(stack, spectral=replace(stack.spectral, bands=bands))
+    assert match_stack(image, older[:2], model.sar_bands, name="model").spectral.names == ("B2", "B3")
+    with pytest.raises(CheckpointError, match=r"not found: B3 \(660 nm\), B4 \(835 nm\)"):
+        match_stack(image, older, model.sar_bands, name="model")
 
 
 def test_missing_bands_are_listed(model: Checkpoint, stack: Stack) -> None:

@@ -195,7 +195,7 @@ LANDSAT_CODES = (
     ("bands", "codes", "names", "sensor"),
     [
         (SENTINEL_2, SENTINEL_2_CODES, [f"B{name[1:]:0>2}" for name in SENTINEL_2], "Sentinel-2"),
-        (LANDSAT, LANDSAT_CODES, [name[3:] for name in LANDSAT], None),
+        (LANDSAT, LANDSAT_CODES, [name[3:] for name in LANDSAT], "Landsat 8/9"),
         (("B2", "B3", "B10"), ("QA_PIXEL", "SAA", "SZA", "VAA", "VZA"), ["B2", "B3", "B10"], None),
         (("VV", "VH"), ("angle",), ["VV", "VH"], None),
         (("VV",), ("angle",), ["VV"], None),
