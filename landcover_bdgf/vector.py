@@ -131,7 +131,9 @@ def layers_of(path: PathLike) -> dict[str, str | None]:
     """
     if _bytes(Path(path), 0, len(_SQLITE)) == _SQLITE:
         check_geopackage(Path(path))
-    return {str(name): geometry for name, geometry in pyogrio.list_layers(plain_name(path))}
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # about geometry columns that declare curves, which are read all the same
+        return {str(name): geometry for name, geometry in pyogrio.list_layers(plain_name(path))}
 
 
 def _check_encoding(encoding: str | None) -> None:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import sqlite3
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -219,6 +221,14 @@ def test_layers_and_fields_are_named_when_they_are_wrong(folder: Path) -> None:
     refuse(path, "has 2 layers, field_plots, more. Choose one with --layer")
     refuse(path, "Did you mean field_plots", layer="field_plot")
     assert len(read_labels(path, "class", GRID, layer="more").rows) == 1
+
+
+def test_a_layer_declared_as_curves_is_read_without_a_word_of_python(folder: Path) -> None:
+    """As some programs declare what holds polygons; a warning of Python is an error in tests."""
+    path = write(folder / "a.gpkg", ["a"], [box(0, 0, 2, 2)])
+    with closing(sqlite3.connect(path)) as database, database:
+        database.execute("UPDATE gpkg_geometry_columns SET geometry_type_name = 'CURVEPOLYGON'")
+    assert len(read_labels(path, "class", GRID).rows) == 4
 
 
 def test_features_that_cannot_be_labels_are_refused(folder: Path) -> None:
