@@ -45,6 +45,11 @@ _SUPERBOXES, MOST_NESTED = (b"jp2h", b"asoc", b"res ", b"uinf"), 8
 _CODESTREAM, _END_OF_CODESTREAM = b"\xff\x4f\xff\x51", b"\xff\xd9"  # ISO/IEC 15444-1, A.4
 
 
+def begins_as_raster(head: bytes) -> bool:
+    """Whether the first bytes of a file are those of a GeoTIFF or JPEG 2000; ENVI's tell nothing."""
+    return head[:4] in _MAGIC
+
+
 def raster_driver(path: Path) -> str:
     """The format of a raster file, by its first bytes; of ENVI, by the header beside it.
 

@@ -20,6 +20,7 @@ from pyogrio.errors import DataLayerError, DataSourceError
 from pyproj.exceptions import CRSError
 
 from landcover_bdgf.crs_text import check_crs_text
+from landcover_bdgf.door import begins_as_raster
 from landcover_bdgf.errors import BdgfError, LabelError, RasterError, SettingsError, opening
 from landcover_bdgf.gdal import VECTOR_DRIVERS
 from landcover_bdgf.geopackage import check_geopackage
@@ -166,6 +167,11 @@ def _check_file(path: Path) -> None:
     with path.open("rb") as file:
         head = file.read(4096)
     text = head.removeprefix(b"\xef\xbb\xbf").lstrip()
+    if begins_as_raster(head):
+        raise LabelError(
+            f"{path}: is a raster. Make polygons of it first, with gdal_polygonize.py, and give a Shapefile (.shp), "
+            "GeoPackage or GeoJSON."
+        )
     if head.startswith(_SHAPEFILE):
         _check_shapefile(path)
     elif head.startswith(_SQLITE):

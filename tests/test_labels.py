@@ -187,6 +187,9 @@ def refuse(path: Path, match: str, field: str = "class", **options: Any) -> None
 def test_files_that_are_no_labels_are_refused(folder: Path) -> None:
     refuse(folder / "none.shp", "does not exist")
     refuse(folder, "is not a file")
+    for head in (b"II*\x00", b"MM\x00*", b"II+\x00", b"\x00\x00\x00\x0cjP  "):
+        (folder / "a.tif").write_bytes(head)
+        refuse(folder / "a.tif", r"a\.tif: is a raster. Make polygons of it first, with gdal_polygonize.py")
     for content, match in [(b"", "is empty"), (b"hello", "none of these formats"), (b"{", "cannot be read")]:
         (folder / "a.shp").write_bytes(content)
         refuse(folder / "a.shp", match)
