@@ -6,6 +6,7 @@ Every check takes images or a sample of their pixels and raises, warns, or answe
 from __future__ import annotations
 
 import logging
+from itertools import combinations
 from typing import Literal
 
 import numpy as np
@@ -16,7 +17,7 @@ from rasterio.crs import CRS
 from landcover_bdgf.bands import POLARISATIONS
 from landcover_bdgf.dates import date_of
 from landcover_bdgf.errors import RasterError
-from landcover_bdgf.grid import Bounds, Grid
+from landcover_bdgf.grid import Bounds, Grid, same_crs
 from landcover_bdgf.image import Image
 from landcover_bdgf.pixels import number_text
 from landcover_bdgf.resample import resolution_ratio
@@ -56,6 +57,21 @@ def check_order(spectral: Image, sar: Image) -> None:
         raise RasterError(
             f"{sar.paths[0]}: is given as the SAR image but is {sar.sensor}. Give the HSI/MSI first and the SAR second."
         )
+
+
+def check_one_place(image: Image) -> None:
+    """Refuse files of one image that lie side by side, as tiles of an export do: no pixel would have all bands.
+
+    Raises
+    ------
+    RasterError
+    """
+    for one, other in combinations({band.grid: band for band in image.bands}.values(), 2):
+        if same_crs(one.grid.crs, other.grid.crs) and _covered(one.grid, other.grid) == 0:
+            raise RasterError(
+                f"{other.path}: does not overlap {one.path}, so they are no bands of one image. If they are its tiles, "
+                "join them first: gdalbuildvrt all.vrt *.tif; gdal_translate all.vrt all.tif"
+            )
 
 
 def check_overlap(spectral: Image, sar: Image) -> None:

@@ -20,6 +20,7 @@ from landcover_bdgf.image import Image, Source, open_image
 from landcover_bdgf.output import atomic_output
 from landcover_bdgf.pairing import (
     SarUnit,
+    check_one_place,
     check_order,
     check_overlap,
     check_resolution,
@@ -282,6 +283,8 @@ def align(hsi: Source, sar: Source, *, settings: AlignSettings | None = None) ->
         )
     )
     check_order(spectral, radar)
+    for image in (spectral, radar):
+        check_one_place(image)
     check_overlap(spectral, radar)
     warn_of_dates(spectral, radar)
     for band in {band.grid: band for image in (spectral, radar) for band in image.bands}.values():

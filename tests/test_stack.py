@@ -207,6 +207,29 @@ def test_images_of_different_places_are_refused_with_their_distance(pair):
         pair(origin_xy=(600_000, 5_000_000))
 
 
+@pytest.mark.parametrize("tiled", ["spectral", "sar", "both"])
+def test_tiles_of_one_image_are_to_be_joined_first(write_tif, tiled):
+    """As Google Earth Engine exports large images; they were said to hold no data, or to be of different places."""
+
+    def image(kind, pixels):
+        if tiled not in (kind, "both"):
+            return write_tif(f"{kind}.tif", pixels)
+        for at, cut in ((0, pixels[..., :25]), (25, pixels[..., 25:])):
+            name = f"{kind}/export-0000000000-{at:010d}.tif"
+            path = write_tif(name, cut, origin_xy=(500_000.0 + 10 * at, 5_000_000.0))
+        return path.parent
+
+    words = r"0025\.tif: does not overlap \S+0000\.tif, so they are no bands of one image. If they are its tiles, join"
+    with pytest.raises(RasterError, match=words):
+        align(image("spectral", REFLECTANCE), image("sar", POWER))
+
+
+def test_files_of_one_image_that_meet_in_part_are_one_image(write_tif):
+    """Nor are bands of which one lies in a part of the other."""
+    first, second = write_tif("a/a.tif", REFLECTANCE[:2]), write_tif("a/b.tif", REFLECTANCE[2:, :, :30])
+    align([first, second], write_tif("sar.tif", POWER))
+
+
 def test_a_sliver_of_overlap_is_refused(pair):
     with pytest.raises(RasterError, match="covers only"):
         pair(origin_xy=(500_498, 5_000_000))
