@@ -5,10 +5,10 @@ from __future__ import annotations
 import colorsys
 import json
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass, fields
 from functools import cached_property
-from itertools import chain, count
+from itertools import chain, count, islice
 from typing import Any
 
 import numpy as np
@@ -21,6 +21,7 @@ from landcover_bdgf.symbology import aux_xml_path, read_aux_xml, write_symbology
 NODATA_CODE = 0
 MAX_CLASSES = 65_535  # as many as uint16 holds beside 0
 PRINTED_CHARACTERS = 60
+LISTED_NAMES = 12
 
 Color = tuple[int, int, int]
 
@@ -196,6 +197,12 @@ def printable(name: str) -> str:
     line = " ".join("".join(c if c.isprintable() else " " for c in name[: 20 * PRINTED_CHARACTERS]).split())
     line = line or "(no name)"
     return line if len(line) <= PRINTED_CHARACTERS else f"{line[: PRINTED_CHARACTERS - 1]}…"
+
+
+def listed(names: Collection[str], show: Callable[[str], str] = printable) -> str:
+    """The first twelve of some names, each as it is shown, and how many more there are."""
+    more = f" and {len(names) - LISTED_NAMES} more" if len(names) > LISTED_NAMES else ""
+    return ", ".join(map(show, islice(names, LISTED_NAMES))) + more
 
 
 def write_companions(map_path: PathLike, legend: Legend) -> None:

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import logging
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from difflib import get_close_matches
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -14,15 +17,18 @@ from numpy.typing import NDArray
 from rasterio.errors import CRSError
 from rasterio.io import DatasetReader
 
+from landcover_bdgf.accuracy import percent
 from landcover_bdgf.errors import LabelError, SettingsError
 from landcover_bdgf.grid import Grid, recorded_crs
 from landcover_bdgf.labels import CONFLICTS, Labels, read_labels
-from landcover_bdgf.legend import Legend, printable
+from landcover_bdgf.legend import Legend, LegendEntry, listed, printable
 from landcover_bdgf.raster import PathLike, read_band
 from landcover_bdgf.sample_file import is_samples_file, read_samples
 from landcover_bdgf.sample_set import CLEAR_PX, Samples
 from landcover_bdgf.samples import label_tiles
 from landcover_bdgf.split import distances_px
+
+log = logging.getLogger("landcover_bdgf")
 
 # GEOS follows what is nested until the stack ends, and the process with it; points of a record are not nested.
 _POINTS = re.compile(r"MULTIPOINT \([-+.\de, ()]*\)", re.ASCII)
@@ -186,9 +192,9 @@ def _matched(pixels: Labels | Samples, legend: Legend, sample: str, notes: tuple
     if not len(pixels.rows):
         raise LabelError("the samples have no test part (--split none). Give a reference of its own.")
     own = pixels.legend.entries
-    found = [legend.code_of(entry.value) or legend.code_of(entry.name) or 0 for entry in own]
+    found = _codes_of(own, legend)
     if not any(found):
-        theirs, ours = (", ".join(map(printable, names[:20])) for names in (pixels.legend.names, legend.names))
+        theirs, ours = (listed(names) for names in (pixels.legend.names, legend.names))
         raise LabelError(
             f"the reference has none of the map's classes. It has {theirs}; the map has {ours}. Is it the right field?"
         )
@@ -196,7 +202,43 @@ def _matched(pixels: Labels | Samples, legend: Legend, sample: str, notes: tuple
     known = codes > 0
     counts = {e.name: int((pixels.codes == e.code).sum()) for e, code in zip(own, found, strict=True) if not code}
     unknown = {name: count for name, count in counts.items() if count}
+    if unknown:
+        share, names = percent(sum(unknown.values()) / len(pixels.codes)), listed(unknown, partial(_nearest, legend))
+        log.warning("%s of the reference's pixels are not counted, as the map lacks their classes: %s", share, names)
     return Reference(pixels.rows[known], pixels.cols[known], codes[known], sample, unknown, notes)
+
+
+def _codes_of(own: Sequence[LegendEntry], legend: Legend) -> list[int]:
+    """The map's code of each class of a reference, 0 if it has none: by value or name, else by letters of any case.
+
+    Case counts where several classes of the map, or of the reference, differ by it alone.
+    """
+    found = [legend.code_of(entry.value) or legend.code_of(entry.name) or 0 for entry in own]
+    ours, same = _by_letters(legend.entries), []
+    for letters, entries in _by_letters(own).items():
+        one, wanted = entries[0], ours.get(letters, [])
+        if not found[one.code - 1] and len(entries) == len(wanted) == 1:
+            found[one.code - 1] = wanted[0].code
+            same.append(f"{printable(one.name)} as {printable(wanted[0].name)}")
+    if same:
+        log.info("classes of the reference are counted that differ from the map's by case alone: %s", listed(same, str))
+    return found
+
+
+def _by_letters(entries: Iterable[LegendEntry]) -> dict[str, list[LegendEntry]]:
+    """Classes by their values and names, whatever the case of letters."""
+    found: dict[str, list[LegendEntry]] = {}
+    for entry in entries:
+        for letters in dict.fromkeys((entry.value.casefold(), entry.name.casefold())):
+            found.setdefault(letters, []).append(entry)
+    return found
+
+
+def _nearest(legend: Legend, name: str) -> str:
+    """A class that the map lacks, for people, with the one of the map that is written most like it."""
+    shown = printable(name)
+    close = [] if shown.isdecimal() else get_close_matches(shown, map(printable, legend.names), n=1)
+    return f"{shown} (nearest in the map: {close[0]})" if close else shown
 
 
 def _placed(source: PathLike, field: str, labels: Labels) -> str:

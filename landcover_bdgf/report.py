@@ -101,7 +101,8 @@ def assess(
         Polygons or points, a file of samples, or samples; of samples the test part counts. A ``ReferenceFile``
         also says which layer, which encoding, which classes to ignore, and what becomes of conflicts.
     field : str, optional
-        Of polygons or points: their field with the class, matched with the map's by value or name.
+        Of polygons or points: their field with the class, matched with the map's by value or name, else by letters of
+        any case.
     output : path, optional
         Folder for ``report.html``, ``accuracy.json``, ``accuracy.csv`` and ``confusion.csv``.
     overwrite : bool

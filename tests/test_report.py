@@ -93,6 +93,58 @@ def test_pixels_are_compared_where_they_lie(map_path: Path, tmp_path: Path) -> N
     assert result.unknown == {"lava": 16}
 
 
+def test_classes_whose_letters_differ_in_case_are_the_maps(
+    map_path: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """They were left out, and the accuracy rose where the map was wrong."""
+    caplog.set_level("INFO")
+    path = reference(tmp_path / "r.gpkg", ["crops", "Water", "Water"], [(20, 0), (20, 8), (50, 70)])
+    result = assess(map_path, path, field="class")
+    np.testing.assert_array_equal(result.matrix, [[16, 16], [0, 16]])
+    assert result.unknown == {}
+    assert "differ from the map's by case alone: Water as water" in caplog.text
+    assert not [record for record in caplog.records if record.levelname == "WARNING" and "case" in record.message]
+
+
+@pytest.mark.parametrize(
+    ("ours", "theirs", "counted"),
+    [
+        (["Water", "water"], ["WATER", "Water"], {"Water": 16}),
+        (["water", "sand"], ["WATER", "Water"], {}),
+        (["water", "sand"], ["WATER", "water"], {"water": 16}),
+        (["STRASSE", "sand"], ["Straße", "Sand"], {"STRASSE": 16, "sand": 16}),
+    ],
+    ids=["two of the map", "two of the reference", "one alike", "one each"],
+)
+def test_case_counts_where_classes_differ_by_it_alone(
+    tmp_path: Path, ours: list[str], theirs: list[str], counted: dict[str, int]
+) -> None:
+    path = write_map(tmp_path / "map.tif", np.ones(GRID.shape_hw, np.uint8), Legend.from_values([*ours, "rock"]))
+    source = reference(tmp_path / "r.gpkg", [*theirs, "rock"], [(0, 0), (10, 0), (20, 0)])
+    result = assess(path, source, field="class")
+    found = {row["name"]: row["reference_px"] for row in result.classes() if row["reference_px"]}
+    assert found == counted | {"rock": 16}
+    assert sum(result.unknown.values()) == 48 - sum(found.values())
+
+
+def test_pixels_of_classes_that_the_map_lacks_are_warned_of(
+    map_path: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    classes = ["crops", "wator", "lava\x1b[31m", "7"]
+    path = reference(tmp_path / "r.gpkg", classes, [(20, 0), (20, 10), (50, 70), (40, 60)])
+    result = assess(map_path, path, field="class")
+    told = [record.message for record in caplog.records if "not counted" in record.message]
+    named = "7, lava [31m, wator (nearest in the map: water)"
+    assert told == [f"75.0 % of the reference's pixels are not counted, as the map lacks their classes: {named}"]
+    assert "class wator of the reference is not in the map: 16 px not counted" in str(result)
+    caplog.clear()
+    many = [f"{at} km" for at in range(20)]
+    path = reference(tmp_path / "m.gpkg", ["crops", *many], [(20, 0), *((12 + at, 60) for at in range(20))], side=1)
+    assess(map_path, path, field="class")
+    assert caplog.text.count(" km") == 12
+    assert "19 km and 8 more\n" in caplog.text
+
+
 def test_distance_to_training_is_told(map_path: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     path = reference(tmp_path / "r.gpkg", ["crops", "crops", "water"], [(30, 12), (30, 13), (30, 70)], side=1)
     result = assess(map_path, path, field="class")
