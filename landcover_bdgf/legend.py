@@ -73,6 +73,7 @@ QUALITATIVE: tuple[Color, ...] = (
     (204, 121, 167), (51, 34, 136), (136, 34, 85), (153, 153, 51), (17, 119, 51), (68, 170, 153),
     (170, 68, 153), (221, 204, 119), (204, 102, 119), (136, 204, 238),
 )  # fmt: skip
+_WHOLE = re.compile(r"-?\d{1,30}", re.ASCII)
 _KEYS = ("code", "name", "color", "value")
 ALIKE = 45.0  # distance in RGB under which two colours of this list look alike
 
@@ -142,6 +143,16 @@ class Legend:
     def colors(self) -> dict[int, Color]:
         """Code to (red, green, blue)."""
         return {entry.code: entry.color for entry in self.entries}
+
+    @property
+    def whole_numbers(self) -> bool:
+        """Whether all classes are whole numbers in the labels."""
+        return all(_WHOLE.fullmatch(entry.value) for entry in self.entries)
+
+    @property
+    def renumbered(self) -> bool:
+        """Whether all classes are whole numbers in the labels, and some have another number in maps."""
+        return self.whole_numbers and any(int(entry.value) != entry.code for entry in self.entries)
 
     @property
     def dtype(self) -> np.dtype[Any]:
@@ -232,7 +243,7 @@ def legend_of_map(map_path: PathLike) -> Legend:
 
 
 def _sort_key(value: str) -> tuple[bool, int, str]:
-    is_integer = re.fullmatch(r"-?\d{1,30}", value, re.ASCII) is not None
+    is_integer = _WHOLE.fullmatch(value) is not None
     return not is_integer, int(value) if is_integer else 0, value
 
 

@@ -18,7 +18,7 @@ from rasterio.windows import Window
 from landcover_bdgf import split
 from landcover_bdgf.errors import LabelError, SettingsError
 from landcover_bdgf.labels import CONFLICTS, Labels, read_labels, texts
-from landcover_bdgf.legend import printable
+from landcover_bdgf.legend import Legend, listed, printable
 from landcover_bdgf.raster import PathLike
 from landcover_bdgf.sample_file import read_samples, write_samples
 from landcover_bdgf.sample_set import CLEAR_PX, TEST, TRAIN, Samples, Split
@@ -131,6 +131,7 @@ def sample(stack: Stack, labels: PathLike, *, field: str, settings: SampleSettin
     settings = settings or SampleSettings()
     seen, dropped = _seen(stack, labels, field, settings)
     pixels, notes = _present(labels, seen)
+    _warn_of_codes(labels, field, pixels.legend)
     rng = np.random.default_rng(settings.seed)
     held, pixels, made = _divide(labels, pixels, settings, rng)
     chosen = _chosen(pixels, held, made, settings.per_class, rng, dropped)
@@ -256,6 +257,15 @@ def _present(path: PathLike, pixels: Labels) -> tuple[Labels, list[str]]:
     codes = np.searchsorted(sorted(present), pixels.codes) + 1
     kept = replace(pixels, legend=pixels.legend.without(e.code for e in gone), codes=codes.astype(np.uint16))
     return kept, [f"class {printable(e.name)} has no pixel that both images see, and is left out" for e in gone]
+
+
+def _warn_of_codes(path: PathLike, field: str, legend: Legend) -> None:
+    """Say that a map will hold other numbers than the labels do; not among the notes, which say what was drawn."""
+    if legend.renumbered:
+        codes, values = listed(list(map(str, legend.codes))), listed([entry.value for entry in legend.entries])
+        log.warning(
+            "%s: the map will hold %s for the classes %s of its field %s", path, codes, values, printable(field)
+        )
 
 
 def _divide(

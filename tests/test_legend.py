@@ -32,6 +32,14 @@ def test_integers_are_sorted_as_numbers_and_text_as_text() -> None:
     assert Legend.from_values(["water", "crops"]).codes == (1, 2)
 
 
+def test_classes_may_be_whole_numbers_that_maps_renumber() -> None:
+    assert Legend.from_values([1, 2, 5]).renumbered
+    assert not Legend.from_values([1, 2, 3]).renumbered
+    assert not Legend.from_values(["01", "2"]).renumbered
+    assert not Legend.from_values([7, "crops"]).renumbered
+    assert Legend.from_values([7, 8], names={"7": "water", "8": "crops"}).renumbered
+
+
 def test_a_class_is_found_by_its_value_then_by_its_name() -> None:
     legend = Legend.from_values([1, 2], names={"1": "water", "2": "1"})
     assert legend.names == ("water", "1")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import sqlite3
 import time
+from collections.abc import Sequence
 from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
@@ -101,6 +102,33 @@ def test_random_pixels_leak_and_say_so(stack: Stack, polygons: Path) -> None:
     assert samples.leak() > 0.3
     assert samples.min_distance_px() == 1
     assert "% of test windows overlap training windows" in samples_lines(samples)[-1]
+
+
+@pytest.mark.parametrize(
+    ("numbers", "told"),
+    [
+        ((4, 9, 2), "will hold 1, 2, 3 for the classes 2, 4, 9 of its field class"),
+        ((0, 2, 1), "will hold 1, 2, 3 for the classes 0, 1, 2 of its field class"),
+        (
+            range(2, 22),
+            "will hold 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12 and 8 more for the classes 2, 3, 4, 5, 6, 7, 8",
+        ),
+        ((3, 1, 2), ""),
+        (("01", "2", "3"), ""),
+        (("4", "crops", "9"), ""),
+    ],
+)
+def test_whole_numbers_that_become_others_are_warned_of(
+    stack: Stack, polygons: Path, caplog: pytest.LogCaptureFixture, numbers: Sequence[object], told: str
+) -> None:
+    frame = geopandas.read_file(polygons)
+    frame["class"] = [numbers[i % len(numbers)] for i in range(len(frame))]
+    frame.to_file(polygons)
+    samples = sample(stack, polygons, field="class", settings=SampleSettings(split="none"))
+    lines = [record.message for record in caplog.records if "the map will hold" in record.message]
+    assert len(lines) == bool(told)
+    assert all(f"labels.gpkg: the map {told}" in line for line in lines)
+    assert not [note for note in samples.split.notes if "hold" in note]
 
 
 def test_without_a_split_everything_trains(stack: Stack, polygons: Path) -> None:
