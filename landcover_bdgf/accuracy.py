@@ -234,18 +234,24 @@ def accuracy_by_distance(right: NDArray[np.bool_], distances_px: NDArray[np.floa
 
 
 def summary_lines(result: Accuracy) -> list[str]:
-    """The accuracy for a terminal: the main numbers, a table per class, and what to beware of."""
+    """The accuracy for a terminal: the main numbers, a table per class, and what to beware of.
+
+    The table has a column of codes where classes are whole numbers, but others than in the map.
+    """
     low, high = result.interval
     rows = [(printable(c["name"]), c) for c in result.classes()]
     width = max(len("class"), *(len(name) for name, _ in rows))
+    coded = result.legend.renumbered  # as a name alone would be taken for the number in the map
     lines = [
         f"overall accuracy {percent(result.overall)} (95 % interval {percent(low)} to {percent(high)}), "
         f"average accuracy {percent(result.average)}, kappa {_text(result.kappa)}, {result.n} reference px",
-        f"{'class':<{width}} {'reference':>10} {'producers':>10} {'users':>10} {'F1':>10}",
+        f"{'class':<{width}}{' ' * 4 + 'code' if coded else ''} "
+        f"{'reference':>10} {'producers':>10} {'users':>10} {'F1':>10}",
     ]
     for name, c in rows:
         shares = " ".join(f"{percent(c[key]):>10}" for key in ("producers", "users", "f1"))
-        lines.append(f"{name:<{width}} {c['reference_px']:>10} {shares}")
+        code = f"{c['code']:>8}" if coded else ""
+        lines.append(f"{name:<{width}}{code} {c['reference_px']:>10} {shares}")
     lines += [f"{bin_.label} from training: {percent(bin_.overall)} of {bin_.n} px" for bin_ in result.by_distance]
     return [*lines, *remarks(result), f"note: {NO_PROBABILITY_SAMPLE}"]
 

@@ -75,7 +75,7 @@ def map_path(tmp_path: Path) -> Path:
     return trained_at(path, [30], [0])
 
 
-def reference(path: Path, classes: list[str], corners: list[tuple[int, int]], side: int = 4) -> Path:
+def reference(path: Path, classes: list[int] | list[str], corners: list[tuple[int, int]], side: int = 4) -> Path:
     shapes = []
     for row, col in corners:
         left, top = 500_000 + 10 * col, 5_000_000 - 10 * row
@@ -143,6 +143,25 @@ def test_pixels_of_classes_that_the_map_lacks_are_warned_of(
     assess(map_path, path, field="class")
     assert caplog.text.count(" km") == 12
     assert "19 km and 8 more\n" in caplog.text
+
+
+def test_codes_are_shown_where_classes_are_other_numbers(map_path: Path, tmp_path: Path) -> None:
+    legend = Legend.from_values([4, 9])
+    path = write_map(tmp_path / "numbers.tif", np.ones(GRID.shape_hw, np.uint8), legend)
+    source = reference(tmp_path / "r.gpkg", [4, 9], [(20, 0), (50, 70)])
+    lines = str(assess(path, source, field="class", output=tmp_path / "report")).splitlines()
+    assert lines[1].split() == ["class", "code", "reference", "producers", "users", "F1"]
+    assert [line.split()[:3] for line in lines[2:4]] == [["4", "1", "16"], ["9", "2", "16"]]
+    assert len({len(line) for line in lines[1:4]}) == 1
+    page = (tmp_path / "report/report.html").read_text(encoding="utf-8")
+    assert "Code in<br>the map" in page
+    assert re.search(r"</span>9</td>\s*<td>2</td>\s*<td>16</td>", page)
+    with (tmp_path / "report/accuracy.csv").open(encoding="utf-8-sig", newline="") as file:
+        assert [(row["code"], row["name"]) for row in csv.DictReader(file)] == [("1", "4"), ("2", "9")]
+    named = reference(tmp_path / "n.gpkg", ["crops"], [(20, 0)])
+    text = str(assess(map_path, named, field="class", output=tmp_path / "report", overwrite=True))
+    assert text.splitlines()[1].split()[1] == "reference"
+    assert "Code in" not in (tmp_path / "report/report.html").read_text(encoding="utf-8")
 
 
 def test_distance_to_training_is_told(map_path: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
