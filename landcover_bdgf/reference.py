@@ -193,6 +193,7 @@ def _matched(pixels: Labels | Samples, legend: Legend, sample: str, notes: tuple
         raise LabelError("the samples have no test part (--split none). Give a reference of its own.")
     own = pixels.legend.entries
     found = _codes_of(own, legend)
+    _warn_of_pixel_values(pixels.legend, legend)
     if not any(found):
         theirs, ours = (listed(names) for names in (pixels.legend.names, legend.names))
         raise LabelError(
@@ -206,6 +207,17 @@ def _matched(pixels: Labels | Samples, legend: Legend, sample: str, notes: tuple
         share, names = percent(sum(unknown.values()) / len(pixels.codes)), listed(unknown, partial(_nearest, legend))
         log.warning("%s of the reference's pixels are not counted, as the map lacks their classes: %s", share, names)
     return Reference(pixels.rows[known], pixels.cols[known], codes[known], sample, unknown, notes)
+
+
+def _warn_of_pixel_values(own: Legend, legend: Legend) -> None:
+    """Warn of a reference whose field may hold the numbers of the map's pixels, where those are not its classes."""
+    theirs, ours = ({entry.value for entry in each.entries} for each in (own, legend))
+    if own.whole_numbers and {int(value) for value in theirs} <= set(legend.codes) and not theirs <= ours:
+        log.warning(
+            "the reference looks as if it held the map's pixel values (%s), but is matched by class value. If so, "
+            "write classes into its field",
+            listed([f"{entry.code} for class {printable(entry.value)}" for entry in legend.entries], str),
+        )
 
 
 def _codes_of(own: Sequence[LegendEntry], legend: Legend) -> list[int]:

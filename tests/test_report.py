@@ -9,6 +9,7 @@ import re
 from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
+from typing import Any
 
 import geopandas
 import numpy as np
@@ -75,7 +76,7 @@ def map_path(tmp_path: Path) -> Path:
     return trained_at(path, [30], [0])
 
 
-def reference(path: Path, classes: list[int] | list[str], corners: list[tuple[int, int]], side: int = 4) -> Path:
+def reference(path: Path, classes: list[Any], corners: list[tuple[int, int]], side: int = 4) -> Path:
     shapes = []
     for row, col in corners:
         left, top = 500_000 + 10 * col, 5_000_000 - 10 * row
@@ -143,6 +144,32 @@ def test_pixels_of_classes_that_the_map_lacks_are_warned_of(
     assess(map_path, path, field="class")
     assert caplog.text.count(" km") == 12
     assert "19 km and 8 more\n" in caplog.text
+
+
+@pytest.mark.parametrize(
+    ("theirs", "told"),
+    [
+        ([1, 2, 3, 4, 5], True),
+        ([1, 3], True),
+        ([1, 2, 4], False),
+        ([1, 2, 3, 9], False),
+        (["1", "3", "lava"], False),
+    ],
+    ids=["all", "some", "classes too", "a class of its own", "text"],
+)
+def test_a_reference_that_may_hold_pixel_values_is_warned_of(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, theirs: list[Any], told: bool
+) -> None:
+    """It is matched by class all the same: nobody can tell what it holds."""
+    legend = Legend.from_values([1, 2, 4, 5, 9])
+    path = write_map(tmp_path / "map.tif", np.ones(GRID.shape_hw, np.uint8), legend)
+    source = reference(tmp_path / "r.gpkg", theirs, [(10 * at, 0) for at in range(len(theirs))])
+    result = assess(path, source, field="class")
+    lines = [record.message for record in caplog.records if "pixel values" in record.message]
+    assert len(lines) == told
+    mapping = "1 for class 1, 2 for class 2, 3 for class 4, 4 for class 5, 5 for class 9"
+    assert all(f"held the map's pixel values ({mapping}), but is matched by class value" in line for line in lines)
+    assert sum(result.unknown.values()) == 16 * len(set(map(str, theirs)) - {"1", "2", "4", "5", "9"})
 
 
 def test_codes_are_shown_where_classes_are_other_numbers(map_path: Path, tmp_path: Path) -> None:
