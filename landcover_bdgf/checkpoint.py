@@ -7,6 +7,7 @@ tensors, finite weights; and against the scene it is used on: the same bands, in
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal
@@ -37,6 +38,8 @@ _PICKLES = (b"PK", *(bytes([0x80, protocol]) for protocol in range(2, 6)))  # al
 LONGEST_NM = 1e10  # ten metres, longer than the waves of any radar
 MAX_BYTES = 4 << 30  # a model is a few MB; more is not one of ours
 WAVELENGTH_TOLERANCE_NM = 5.0
+
+_BARE = re.compile(r"B\d+", re.IGNORECASE)  # B4 is red on one Landsat, near infrared on another
 
 
 @dataclass(frozen=True)
@@ -192,6 +195,7 @@ def fit_stack(checkpoint: Checkpoint, stack: Stack, *, name: str = "the checkpoi
 def match_stack(stack: Stack, bands: tuple[BandName, ...], sar_bands: tuple[BandName, ...], *, name: str) -> Stack:
     """The stack with these bands in this order; CheckpointError lists what is missing."""
     spectral = _matched(bands, stack.spectral.bands, f"{name}: spectral bands")
+    _check_bare_names(bands, stack.spectral.bands, f"{name}: spectral bands")
     sar = _matched(sar_bands, stack.sar.bands, f"{name}: SAR bands")
     return replace(stack, spectral=replace(stack.spectral, bands=spectral), sar=replace(stack.sar, bands=sar))
 
@@ -213,6 +217,21 @@ def _matched(wanted: tuple[BandName, ...], found: tuple[Any, ...], what: str) ->
     if chosen != list(range(len(found))):
         log.info("%s taken in the order of the checkpoint: %s", what, ", ".join(b.name for b in wanted))
     return tuple(found[i] for i in chosen if i is not None)
+
+
+def _check_bare_names(wanted: tuple[BandName, ...], found: tuple[Any, ...], what: str) -> None:
+    """Refuse an image with more numbers than were asked for, where nothing tells the sensor: it may be another one."""
+    known, there = ({b.name.casefold() for b in bands if _is_bare(b)} for bands in (wanted, found))
+    if known and there - known:
+        raise CheckpointError(
+            f"{what} differ: it was made with {_names(wanted)}; the image has {_names(found)}; without wavelengths "
+            "such names may mean another sensor's bands. Give an image with exactly these bands, or train and map with "
+            "files whose names or wavelengths tell the sensor."
+        )
+
+
+def _is_bare(band: Any) -> bool:
+    return band.wavelength_nm is None and _BARE.fullmatch(band.name) is not None
 
 
 def _match(band: BandName, found: tuple[Any, ...]) -> int | None:

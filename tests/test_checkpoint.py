@@ -144,6 +144,36 @@ def test_bands_of_an_older_landsat_are_found_by_wavelength_or_refused(model: Che
         match_stack(image, older, model.sar_bands, name="model")
 
 
+def named(stack: Stack, *names: str, wavelength_nm: float | None = None) -> Stack:
+    """The stack with its first bands under other names."""
+    bands = (replace(b, name=n, wavelength_nm=wavelength_nm) for b, n in zip(stack.spectral.bands, names, strict=False))
+    return replace(stack, spectral=replace(stack.spectral, bands=tuple(bands)))
+
+
+def test_bare_numbers_are_not_taken_for_those_of_a_sensor_with_more_of_them(model: Checkpoint, stack: Stack) -> None:
+    landsat_5, landsat_8 = ("B1", "B2", "B3", "B4", "B5", "B7"), ("b1", "B2", "B3", "B4", "B5", "B6", "B7")
+    bare = replace(model, bands=tuple(map(BandName, landsat_5)))
+    with pytest.raises(CheckpointError) as told:
+        fit_stack(bare, named(stack, *landsat_8), name="the model")
+    assert str(told.value) == (
+        "the model: spectral bands differ: it was made with B1, B2, B3, B4, B5, B7; the image has b1, B2, B3, B4, B5, "
+        "B6, B7; without wavelengths such names may mean another sensor's bands. Give an image with exactly these "
+        "bands, or train and map with files whose names or wavelengths tell the sensor."
+    )
+    with pytest.raises(CheckpointError, match="not found: B7"):
+        fit_stack(bare, named(stack, *landsat_8[:-1]))
+    assert fit_stack(bare, named(stack, *landsat_5[::-1])).spectral.names == landsat_5
+    assert fit_stack(bare, named(stack, *landsat_5, "slope")).spectral.names == landsat_5
+
+
+def test_more_bands_of_known_wavelengths_are_left_out(model: Checkpoint, stack: Stack) -> None:
+    red = replace(model, bands=(BandName("B4", 654.5),))
+    extra = replace(stack.spectral.bands[1], name="B5", wavelength_nm=865.0)
+    image = named(stack, "B4", wavelength_nm=654.5)
+    more = replace(image, spectral=replace(image.spectral, bands=(*image.spectral.bands, extra)))
+    assert fit_stack(red, more).spectral.names == ("B4",)
+
+
 def test_missing_bands_are_listed(model: Checkpoint, stack: Stack) -> None:
     with pytest.raises(
         CheckpointError, match=r"it was made with B02, B03, .*; the image has B02, B03, B04; not found: B05"
