@@ -39,6 +39,7 @@ LONGEST_NM = 1e10  # ten metres, longer than the waves of any radar
 MAX_BYTES = 4 << 30  # a model is a few MB; more is not one of ours
 WAVELENGTH_TOLERANCE_NM = 5.0
 
+_NAMELESS = re.compile(r"band \d+")  # as bands without names are called
 _BARE = re.compile(r"B\d+", re.IGNORECASE)  # B4 is red on one Landsat, near infrared on another
 
 
@@ -201,10 +202,12 @@ def match_stack(stack: Stack, bands: tuple[BandName, ...], sar_bands: tuple[Band
 
 
 def _matched(wanted: tuple[BandName, ...], found: tuple[Any, ...], what: str) -> tuple[Any, ...]:
-    if all(b.name.startswith("band ") for b in wanted) and not any(b.wavelength_nm for b in wanted):
-        if len(wanted) != len(found):
+    if _nameless(wanted) and not any(b.wavelength_nm for b in wanted):
+        if _nameless(found):
+            _check_numbers(wanted, found, what)
+        elif len(wanted) != len(found):
             raise CheckpointError(f"{what} differ: it has {len(wanted)} without names, the image has {len(found)}.")
-        if [b.name for b in wanted] != [b.name for b in found]:
+        else:
             log.warning("%s have no names, so they are taken in file order; make sure it is the same", what)
         return found
     chosen = [_match(band, found) for band in wanted]
@@ -217,6 +220,22 @@ def _matched(wanted: tuple[BandName, ...], found: tuple[Any, ...], what: str) ->
     if chosen != list(range(len(found))):
         log.info("%s taken in the order of the checkpoint: %s", what, ", ".join(b.name for b in wanted))
     return tuple(found[i] for i in chosen if i is not None)
+
+
+def _nameless(bands: tuple[Any, ...]) -> bool:
+    return all(_NAMELESS.fullmatch(b.name) for b in bands)
+
+
+def _check_numbers(wanted: tuple[BandName, ...], found: tuple[Any, ...], what: str) -> None:
+    """Refuse nameless bands with other numbers, as an empty band that was left out leaves a gap in them."""
+    numbers, there = [b.name for b in wanted], [b.name for b in found]
+    lacks, more = tuple(b for b in wanted if b.name not in there), tuple(b for b in found if b.name not in numbers)
+    if lacks or more:
+        raise CheckpointError(
+            f"{what} differ: they have numbers, not names; the image lacks {_names(lacks) or 'none'}, it was made "
+            f"without {_names(more) or 'none'}. Give an image in which the same bands hold data, or name the bands "
+            "and train again."
+        )
 
 
 def _check_bare_names(wanted: tuple[BandName, ...], found: tuple[Any, ...], what: str) -> None:

@@ -188,6 +188,26 @@ def test_bands_without_names_are_taken_in_order_and_counted(model: Checkpoint, s
         fit_stack(plain, reordered(stack, [0, 1, 2]))
 
 
+def test_bands_without_names_have_the_same_numbers_or_are_refused(
+    model: Checkpoint, stack: Stack, caplog: pytest.LogCaptureFixture
+) -> None:
+    """An empty band is left out, and the others keep their numbers."""
+    numbers = [f"band {i}" for i in range(1, 10)]
+    plain = replace(model, bands=tuple(map(BandName, numbers[:-1])))
+    assert fit_stack(plain, named(stack, *numbers[:-1])).spectral.names == tuple(numbers[:-1])
+    assert not caplog.records
+    with pytest.raises(CheckpointError) as told:
+        fit_stack(plain, named(stack, *numbers[1:]), name="the model")
+    assert str(told.value) == (
+        "the model: spectral bands differ: they have numbers, not names; the image lacks band 1, it was made without "
+        "band 9. Give an image in which the same bands hold data, or name the bands and train again."
+    )
+    with pytest.raises(CheckpointError, match="the image lacks none, it was made without band 9"):
+        fit_stack(plain, named(stack, *numbers))
+    assert fit_stack(plain, named(stack, *"abcdefgh")).spectral.names == tuple("abcdefgh")
+    assert "have no names, so they are taken in file order" in caplog.text
+
+
 def test_another_kind_of_sar_is_refused(model: Checkpoint, stack: Stack) -> None:
     with pytest.raises(CheckpointError, match="SAR in power, this SAR is signed"):
         fit_stack(model, replace(stack, sar_unit="signed"))
