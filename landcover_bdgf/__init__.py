@@ -22,6 +22,7 @@ sample_set, split      labelled pixels with their part; how they are divided
 sample_file, samples   as a file; step: sample
 recipe, scaling        settings of the method; from physical values to what networks see
 history, checkpoint    losses; a denoiser or a model in one file
+foreign                whether a scene is like that of a checkpoint
 device, fit            where and how it runs; the optimisation loop under both trainings
 networks/              the method, torch only
 blocks, features       the scene in blocks, each pixel read once; what the networks see

@@ -21,6 +21,7 @@ from landcover_bdgf.classifier import GPU_BLOCKS, Classifier, nowhere
 from landcover_bdgf.device import Run, open_mappers
 from landcover_bdgf.errors import SettingsError
 from landcover_bdgf.fit import stop_between_steps
+from landcover_bdgf.foreign import warn_of_foreign_scene
 from landcover_bdgf.journal import MOST_PIXELS, Classified, Journal, begin_journal
 from landcover_bdgf.locks import check_not_input
 from landcover_bdgf.memory import Appetite, fitting, parse_size
@@ -30,12 +31,7 @@ from landcover_bdgf.parts import LAYERS, paths_beside, write_map
 from landcover_bdgf.progress import Advance, log, progress
 from landcover_bdgf.provenance import record
 from landcover_bdgf.raster import PathLike, check_output
-from landcover_bdgf.scaling import Scaling, random_tiles
 from landcover_bdgf.stack import Stack
-
-SAR_USUAL = 2.5  # standard deviations of log intensity
-FOREIGN_SHARE = 0.5  # of values outside the training scene's percentiles; the scene itself has 0.02
-FOREIGN_TILE_PX, FOREIGN_TILES = 128, 64  # looked at to find that out
 
 _SHARD = re.compile(r"([1-9]\d{0,5})/([1-9]\d{0,5})")
 
@@ -117,7 +113,7 @@ def map_scene(
     settings, run = _within_memory(settings, run, model, stack)
     tile_px = -(-settings.tile_px // BLOCK_PX) * BLOCK_PX
     stream = BlockStream(stack, model.scaling, model.recipe.halo_px, tile_px)
-    warn_of_foreign_scene(model.scaling, stack, run)
+    warn_of_foreign_scene(model, stack, run.seed)
     number, count = settings.shard_of
     strips = [int(strip) for strip in np.array_split(np.arange(stream.strips), count)[number - 1]]
     header = _header(model, stream, strips, settings, run)
@@ -268,22 +264,3 @@ def _assembled(window: Window, blocks: Iterator[Classified], advance: Advance) -
         advance()
     assert whole is not None  # a window without blocks is never asked for
     return whole
-
-
-def warn_of_foreign_scene(scaling: Scaling, stack: Stack, run: Run) -> None:
-    """Say so when a scene's values lie outside what the model was trained on: its map may be worthless."""
-    centre, half = (scaling.low + scaling.high) / 2, (scaling.high - scaling.low) / 2
-    foreign = np.zeros((2, 2))  # per sensor: how many values, and of how many
-    for tile in random_tiles(stack, FOREIGN_TILE_PX, FOREIGN_TILES, exclude=None, seed=run.seed):
-        for band, middle, reach in zip(tile.spectral, centre, half, strict=True):
-            foreign[0] += int((np.abs(band[tile.valid] - middle) > reach).sum()), int(tile.valid.sum())
-        unusual = np.abs(scaling.sar(tile.sar[:, tile.valid])) > SAR_USUAL
-        foreign[1] += int(unusual.sum()), unusual.size
-    shares = dict(zip(("spectral", "SAR"), foreign[:, 0] / foreign[:, 1], strict=True))
-    for sensor, share in shares.items():
-        if share > FOREIGN_SHARE:
-            log.warning(
-                "%.0f %% of the %s values lie outside what the model was trained on (another unit, offset or "
-                "landscape). Do not trust this map before you have checked it; better train on this scene",
-                100 * share, sensor,
-            )  # fmt: skip

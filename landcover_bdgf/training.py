@@ -19,6 +19,7 @@ from landcover_bdgf.device import Run, Workers, open_workers, pieces_of_batch
 from landcover_bdgf.errors import LabelError
 from landcover_bdgf.features import Viewer
 from landcover_bdgf.fit import Task, fit, generator_of
+from landcover_bdgf.foreign import warn_of_foreign_scene
 from landcover_bdgf.legend import Legend
 from landcover_bdgf.networks.context import context_network
 from landcover_bdgf.networks.fusion import (
@@ -103,6 +104,7 @@ def train(
     stack = fit_stack(denoiser, stack, name="the denoiser")
     samples = without_empty(samples, stack)
     _warn_of_leaks(samples, denoiser)
+    warn_of_foreign_scene(denoiser, stack, run.seed)
     viewer = Viewer.of(denoiser.part("unet."), denoiser.scaling, recipe, device, run.seed)
     provenance = training_record(stack, samples, denoiser, recipe, run)
     with open_workers(run.workers(device)) as workers:

@@ -111,6 +111,22 @@ def test_masks_and_mutual_learning_change_what_is_learned(
     assert any(name.startswith("T_") for name in model.history.columns)
 
 
+def test_a_denoiser_of_another_unit_is_told(
+    stack: Stack, samples: Samples, denoiser: Checkpoint, caplog: pytest.LogCaptureFixture
+) -> None:
+    def told(stack: Stack) -> list[str]:
+        caplog.clear()
+        train(stack, samples, denoiser=denoiser)
+        return [record.getMessage() for record in caplog.records if record.levelname == "WARNING"]
+
+    assert told(stack) == []
+    bands = tuple(replace(band, scale=1e-4) for band in stack.spectral.bands)
+    assert told(replace(stack, spectral=replace(stack.spectral, bands=bands))) == [
+        "100 % of the spectral values lie outside what the denoiser was pre-trained on (another unit, offset or "
+        "landscape). Give an image in its unit and offset, or pre-train on this scene"
+    ]
+
+
 def test_one_class_is_no_map(stack: Stack, samples: Samples, denoiser: Checkpoint) -> None:
     one = replace(samples, codes=np.ones_like(samples.codes))
     with pytest.raises(LabelError, match="fewer than two classes"):
