@@ -35,6 +35,7 @@ METADATA_KEY, DIGEST_LENGTH = "bdgf", 64
 STATE_KEYS = {"score", "count"}  # in the metadata of what is kept of an interrupted training
 SCALING_PREFIX, HISTORY_PREFIX = "scaling.", "history."
 _PICKLES = (b"PK", *(bytes([0x80, protocol]) for protocol in range(2, 6)))  # also zipped
+LARGEST_PIXEL_M = 1e8  # twice round the earth
 LONGEST_NM = 1e10  # ten metres, longer than the waves of any radar
 MAX_BYTES = 4 << 30  # a model is a few MB; more is not one of ours
 WAVELENGTH_TOLERANCE_NM = 5.0
@@ -71,7 +72,8 @@ class Checkpoint:
     history : History
         Losses of the training that made it.
     provenance : dict
-        Inputs with hashes, versions, seed; of a model also its training pixels.
+        Inputs with hashes, versions, seed, ``pixels_m`` with the side of each scene's pixels on the ground, None where
+        not known; of a model also its training pixels.
     temperature : float
         In which a model's probabilities are honest, see :func:`~landcover_bdgf.classifier.tempered`.
     """
@@ -350,6 +352,12 @@ def _provenance(values: Any) -> dict[str, Any]:
         raise ValueError(f"provenance is {values!r}")
     if "seed" in values and not (type(values["seed"]) is int and values["seed"] >= 0):
         raise ValueError(f"seed is {values['seed']!r}")
+    sides = values.get("pixels_m", [])  # of models of before, not known
+    if not (
+        isinstance(sides, list)
+        and all(s is None or (type(s) in (int, float) and 0 < s < LARGEST_PIXEL_M) for s in sides)
+    ):
+        raise ValueError(f"pixels_m is {sides!r}")
     return values
 
 

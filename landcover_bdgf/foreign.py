@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 
 from landcover_bdgf.checkpoint import Checkpoint
+from landcover_bdgf.grid import ground_pixel_side_m
 from landcover_bdgf.progress import log
 from landcover_bdgf.scaling import random_tiles
 from landcover_bdgf.stack import Stack
 
 SAR_USUAL = 2.5  # standard deviations of log intensity
 FOREIGN_SHARE = 0.5  # of values outside the training scene's percentiles; the scene itself has 0.02
+FOREIGN_SIZE = 1.5  # times as large as those of training are pixels that show the ground otherwise
 FOREIGN_TILE_PX, FOREIGN_TILES = 128, 64  # looked at to find that out
 
 
 def warn_of_foreign_scene(checkpoint: Checkpoint, stack: Stack, seed: int) -> None:
-    """Say so when a scene's values lie outside what the checkpoint was made on: what is made of it may be worthless.
+    """Say so when values or pixel size of a scene are not what the checkpoint was made on: its map may be worthless.
 
     Parameters
     ----------
@@ -26,6 +30,7 @@ def warn_of_foreign_scene(checkpoint: Checkpoint, stack: Stack, seed: int) -> No
     seed : int
         Of the choice of tiles that are looked at.
     """
+    _warn_of_pixel_size(checkpoint, stack)
     scaling = checkpoint.scaling
     centre, half = (scaling.low + scaling.high) / 2, (scaling.high - scaling.low) / 2
     foreign = np.zeros((2, 2))  # per sensor: how many values, and of how many
@@ -34,7 +39,7 @@ def warn_of_foreign_scene(checkpoint: Checkpoint, stack: Stack, seed: int) -> No
             foreign[0] += int((np.abs(band[tile.valid] - middle) > reach).sum()), int(tile.valid.sum())
         unusual = np.abs(scaling.sar(tile.sar[:, tile.valid])) > SAR_USUAL
         foreign[1] += int(unusual.sum()), unusual.size
-    made, advice = _words(checkpoint)
+    made, _, advice = _words(checkpoint)
     for sensor, share in zip(("spectral", "SAR"), foreign[:, 0] / foreign[:, 1], strict=True):
         if share > FOREIGN_SHARE:
             log.warning(
@@ -43,9 +48,26 @@ def warn_of_foreign_scene(checkpoint: Checkpoint, stack: Stack, seed: int) -> No
             )  # fmt: skip
 
 
-def _words(checkpoint: Checkpoint) -> tuple[str, str]:
-    """How the checkpoint was made, and what to do where a scene is unlike that."""
+def _warn_of_pixel_size(checkpoint: Checkpoint, stack: Stack) -> None:
+    """Windows and surroundings count in pixels; older checkpoints do not tell how large theirs were."""
+    side_m = ground_pixel_side_m(stack.grid)
+    known = [side for side in checkpoint.provenance.get("pixels_m", []) if side is not None]
+    if side_m is None or not known:
+        return
+    nearest = min(known, key=lambda side: abs(math.log(side_m / side)))
+    made, verb, _ = _words(checkpoint)
+    if max(side_m / nearest, nearest / side_m) > FOREIGN_SIZE:
+        log.warning(
+            "%s: its pixels are %g m wide on the ground, those that the %s on %g m, so that every window shows another "
+            "part of it. Resample the image to about %g m, or %s on this scene",
+            stack.spectral.paths[0], side_m, made, nearest, nearest, verb,
+        )  # fmt: skip
+
+
+def _words(checkpoint: Checkpoint) -> tuple[str, str, str]:
+    """How the checkpoint was made; the verb for that; what to do where values are unlike those that it was made on."""
     if checkpoint.kind == "model":
         advice = "Do not trust this map before you have checked it; better train on this scene"
-        return "model was trained", advice
-    return "denoiser was pre-trained", "Give an image in its unit and offset, or pre-train on this scene"
+        return "model was trained", "train", advice
+    advice = "Give an image in its unit and offset, or pre-train on this scene"
+    return "denoiser was pre-trained", "pre-train", advice

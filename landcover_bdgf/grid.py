@@ -254,6 +254,18 @@ def ground_pixel_m2(grid: Grid) -> float | None:
     return planar if abs(area / planar - 1) <= _TRUE else None
 
 
+def ground_pixel_side_m(grid: Grid) -> float | None:
+    """Side on the ground of a square as large as the middle pixel of any grid, to 3 digits; None where not known."""
+    row, col = (side // 2 for side in grid.shape_hw)
+    corners = np.array([(row, col), (row, col + 1), (row + 1, col + 1)]) - 0.5
+    try:
+        lons_lats = transformer(grid.crs, _WGS84).transform(*grid.xy(*corners.T))
+    except RasterError:  # another planet
+        return None
+    side = math.sqrt(math.prod(_GEOD.line_lengths(*lons_lats)))
+    return float(f"{side:.3g}") if 0 < side < math.inf else None
+
+
 def ground_width_m(grid: Grid) -> float | None:
     """Length of the middle row of a projected grid, None where not known; the planar one if that is right to 1 %."""
     unit_m = float(grid.crs.linear_units_factor[1])

@@ -283,6 +283,7 @@ CASES = [
         ("nesting", bad.signed(lambda d, a: d | {"provenance": nested(80)}), "it is nested too deeply"),
         ("a list for its provenance", bad.signed(lambda d, a: d | {"provenance": []}), "provenance is []"),
         ("a word for its seed", bad.signed(lambda d, a: d | {"provenance": {"seed": "x"}}), "seed is 'x'"),
+        ("a pixel of no size", bad.signed(lambda d, a: d | {"provenance": {"pixels_m": [10.0, 0]}}), "pixels_m is [10.0, 0]"),
         ("a number for a name", bad.signed(lambda d, a: d | {"bands": [{"name": 5, "wavelength_nm": None}]}), "the name of a band is 5"),
         ("a word for a wavelength", bad.signed(lambda d, a: d | {"bands": [{"name": "B02", "wavelength_nm": "x"}]}), "the wavelength of band B02 is 'x'"),
         ("another unit", bad.signed(lambda d, a: d | {"sar_unit": 3}), "sar_unit is 3"),
