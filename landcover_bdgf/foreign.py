@@ -5,16 +5,21 @@ from __future__ import annotations
 import math
 
 import numpy as np
+from numpy.typing import NDArray
 
 from landcover_bdgf.checkpoint import Checkpoint
 from landcover_bdgf.grid import ground_pixel_side_m
 from landcover_bdgf.progress import log
-from landcover_bdgf.scaling import random_tiles
+from landcover_bdgf.scaling import Floats, Scaling, random_tiles
 from landcover_bdgf.stack import Stack
 
 SAR_USUAL = 2.5  # standard deviations of log intensity
 FOREIGN_SHARE = 0.5  # of values outside the training scene's percentiles; the scene itself has 0.02
 FOREIGN_SIZE = 1.5  # times as large as those of training are pixels that show the ground otherwise
+AMPLITUDE_STD = (
+    0.65  # of its scaled logarithm at most, where that of power has 1; other real scenes' power has 0.69 or more
+)
+AMPLITUDE_MEAN = 0.7  # of that, at least
 FOREIGN_TILE_PX, FOREIGN_TILES = 128, 64  # looked at to find that out
 
 
@@ -34,18 +39,43 @@ def warn_of_foreign_scene(checkpoint: Checkpoint, stack: Stack, seed: int) -> No
     scaling = checkpoint.scaling
     centre, half = (scaling.low + scaling.high) / 2, (scaling.high - scaling.low) / 2
     foreign = np.zeros((2, 2))  # per sensor: how many values, and of how many
+    moments = np.zeros((3, np.count_nonzero(scaling.speckled)))  # of scaled logarithms: how many, sum, sum of squares
     for tile in random_tiles(stack, FOREIGN_TILE_PX, FOREIGN_TILES, exclude=None, seed=seed):
         for band, middle, reach in zip(tile.spectral, centre, half, strict=True):
             foreign[0] += int((np.abs(band[tile.valid] - middle) > reach).sum()), int(tile.valid.sum())
         unusual = np.abs(scaling.sar(tile.sar[:, tile.valid])) > SAR_USUAL
         foreign[1] += int(unusual.sum()), unusual.size
+        logs = _scaled_logs(scaling, tile.sar[:, tile.valid])
+        moments += np.stack([np.full(len(logs), logs.shape[1]), logs.sum(1), (logs**2).sum(1)])
     made, _, advice = _words(checkpoint)
+    if _is_amplitude(scaling, moments):
+        log.warning(
+            "%s: looks like amplitude, the %s on power. Square its values, or, if they are dB, give --sar-unit db",
+            stack.sar.paths[0], made,
+        )  # fmt: skip
     for sensor, share in zip(("spectral", "SAR"), foreign[:, 0] / foreign[:, 1], strict=True):
         if share > FOREIGN_SHARE:
             log.warning(
                 "%.0f %% of the %s values lie outside what the %s on (another unit, offset or landscape). %s",
                 100 * share, sensor, made, advice,
             )  # fmt: skip
+
+
+def _scaled_logs(scaling: Scaling, power: Floats) -> NDArray[np.float64]:
+    """Of speckled channels as networks see them, but none clipped: ``(R, n) -> (speckled, n)``."""
+    speckled = scaling.speckled > 0
+    logs = np.log(power[speckled], dtype=np.float64)
+    return np.asarray((logs - scaling.sar_mean[speckled, None]) / scaling.sar_std[speckled, None])
+
+
+def _is_amplitude(scaling: Scaling, moments: NDArray[np.float64]) -> bool:
+    """Logarithms spread half as far in all channels, lie elsewhere, and would lie nearer if values were squared."""
+    count, total, squares = moments
+    mean, speckled = total / count, scaling.speckled > 0
+    std = np.sqrt(np.maximum(squares / count - mean**2, 0))
+    squared_mean = 2 * mean + (scaling.sar_mean / scaling.sar_std)[speckled]
+    nearer = np.abs(squared_mean).sum() < np.abs(mean).sum()
+    return bool(nearer and (std < AMPLITUDE_STD).all() and (np.abs(mean) > AMPLITUDE_MEAN).all())
 
 
 def _warn_of_pixel_size(checkpoint: Checkpoint, stack: Stack) -> None:

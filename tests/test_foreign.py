@@ -1,6 +1,7 @@
 """A scene that is unlike that of a checkpoint is told by what differs; one that is like it is not."""
 
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 from affine import Affine
@@ -9,7 +10,8 @@ from rasterio.crs import CRS
 from landcover_bdgf.checkpoint import Checkpoint
 from landcover_bdgf.foreign import warn_of_foreign_scene
 from landcover_bdgf.grid import Grid, ground_pixel_side_m
-from landcover_bdgf.stack import Stack
+from landcover_bdgf.scaling import fit_scaling
+from landcover_bdgf.stack import Stack, align
 
 
 def told(checkpoint: Checkpoint, stack: Stack, caplog: pytest.LogCaptureFixture) -> list[str]:
@@ -46,3 +48,40 @@ def test_pixels_of_another_size_are_told(
         assert told(replace(model, provenance=model.provenance | {"pixels_m": sides}), stack, caplog) == []
     older = {key: value for key, value in model.provenance.items() if key != "pixels_m"}
     assert told(replace(model, provenance=older), stack, caplog) == []
+
+
+def in_amplitude(stack: Stack) -> Stack:
+    """With SAR of half the dB."""
+    assert stack.sar_unit == "db"
+    bands = tuple(replace(band, scale=0.5) for band in stack.sar.bands)
+    return replace(stack, sar=replace(stack.sar, bands=bands))
+
+
+def test_amplitude_in_the_place_of_power_is_told(
+    model: Checkpoint, wide_stack: Stack, caplog: pytest.LogCaptureFixture
+) -> None:
+    assert told(model, wide_stack, caplog) == []
+    assert told(model, in_amplitude(wide_stack), caplog) == [
+        f"{wide_stack.sar.paths[0]}: looks like amplitude, the model was trained on power. Square its values, or, if "
+        "they are dB, give --sar-unit db"
+    ]
+
+
+def test_a_flat_scene_that_is_darker_is_no_amplitude(
+    model: Checkpoint, stack: Stack, caplog: pytest.LogCaptureFixture
+) -> None:
+    """SAR that spreads half as far, about a mean from which squares would lie still farther."""
+    scaling = model.scaling
+    wider = replace(scaling, sar_mean=scaling.sar_mean + 2 * scaling.sar_std, sar_std=2 * scaling.sar_std)
+    assert told(replace(model, scaling=wider), stack, caplog) == []
+
+
+def test_real_scenes_in_power_are_no_amplitude_to_one_another(
+    shared_data: Path, denoiser: Checkpoint, caplog: pytest.LogCaptureFixture
+) -> None:
+    folders = [shared_data / "s1s2_chile", shared_data / "s1s2_denmark"]
+    scenes = [align(folder / "s2_l2a.tif", folder / "s1_rtc_db.tif") for folder in folders]
+    for here, there in (scenes, scenes[::-1]):
+        made = replace(denoiser, scaling=fit_scaling([here], denoiser.recipe.spectral, exclude=None, seed=0))
+        assert not any("amplitude" in line for line in told(made, there, caplog))
+        assert any("amplitude" in line for line in told(made, in_amplitude(here), caplog))
