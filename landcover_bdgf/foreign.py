@@ -16,10 +16,10 @@ from landcover_bdgf.stack import Stack
 SAR_USUAL = 2.5  # standard deviations of log intensity
 FOREIGN_SHARE = 0.5  # of values outside the training scene's percentiles; the scene itself has 0.02
 FOREIGN_SIZE = 1.5  # times as large as those of training are pixels that show the ground otherwise
-AMPLITUDE_STD = (
-    0.65  # of its scaled logarithm at most, where that of power has 1; other real scenes' power has 0.69 or more
-)
-AMPLITUDE_MEAN = 0.7  # of that, at least
+# Scaled logarithms of amplitude spread by 0.5 where those of power spread by 1. Power of four real scenes, scaled as
+# for one another, spreads by 0.69 or more.
+AMPLITUDE_STD = 0.65
+AMPLITUDE_MEAN = 0.7  # by so much, or more, they lie off
 FOREIGN_TILE_PX, FOREIGN_TILES = 128, 64  # looked at to find that out
 
 
