@@ -77,7 +77,7 @@ CODES = (
     *(r"ql_[a-z_]+(?:-\d+)?", "udm2?", "scene_classification_map"),  # EnMAP and DESIS; Planet; Copernicus Browser
     *("[a-z]*(?:angle|zenith|azimuth)[a-z]*", "[sv][az]a"),
 )
-TERRAIN = ("dem", "inc_map(?:_ell)?", "ls_map", "area(?:_map)?", "lv_(?:theta|phi)")
+TERRAIN = ("dem", "inc_map(?:_ell)?", "ls_map", r"rtc\w*_area(?:_map)?", "lv_(?:theta|phi)")
 PICTURES = ("rgb", "tci(?:_[rgb])?", "visual", "preview", "thumbnail", "quicklook", "(?:true|false)_colou?r")
 
 

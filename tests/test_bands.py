@@ -151,6 +151,8 @@ def test_descriptions_that_say_no_light(description):
         ("QA60", True),
         ("local_incidence_angle", True),
         ("study_area_B02", False),
+        ("study_area", False),
+        ("S1A_IW_20200604T054639_RTC10_G_gpuned_5FFF_area", True),
         ("demo_VV", False),
         ("mask_B8A", False),
         ("ndvi", False),
