@@ -75,7 +75,7 @@ def run_job(stack: Stack, job: Job) -> Accuracy | None:
     picture of denoised tiles, the losses, and the report.
     """
     check_beside(job.output, [job.model, *_beside(job.model)])
-    with reserved(job.model):  # which another map may name too
+    with reserved(*kept_files(job.model)):  # which another map may name too
         return _run(stack, job)
 
 
@@ -87,6 +87,11 @@ def _run(stack: Stack, job: Job) -> Accuracy | None:
         log.info(line)
     folder = job.steps_folder
     folder.mkdir(exist_ok=True)
+    with reserved(*_step_files(folder), folder / "report"):
+        return _steps(stack, samples, job, folder)
+
+
+def _steps(stack: Stack, samples: Samples, job: Job, folder: Path) -> Accuracy | None:
     _keep_samples(samples, folder / "samples.gpkg", job)
     denoiser = _pretrained(stack, samples, job, folder / "denoiser.safetensors")
     model = _trained(stack, samples, denoiser, job)
@@ -107,9 +112,14 @@ def steps_folder(output: Path) -> Path:
 def job_files(output: Path, model: Path, mapping: MapSettings) -> list[Path]:
     """Every file that the whole job writes, those of interrupted steps included."""
     steps = steps_folder(output)
-    samples, report = steps / "samples.gpkg", [steps / "report" / name for name in REPORT_FILES]
-    kept = [*kept_files(model), *kept_files(steps / "denoiser.safetensors")]
-    return [*map_files(output, mapping), *kept, samples, record_path(samples), *report]
+    report = [steps / "report" / name for name in REPORT_FILES]
+    return [*map_files(output, mapping), *kept_files(model), *_step_files(steps), *report]
+
+
+def _step_files(steps: Path) -> list[Path]:
+    """Every file of the steps, but for the report's."""
+    samples = steps / "samples.gpkg"
+    return [samples, record_path(samples), *kept_files(steps / "denoiser.safetensors")]
 
 
 def kept_files(path: Path) -> list[Path]:
@@ -122,14 +132,18 @@ def partial_path(path: Path) -> Path:
     return path.with_name(f"{path.stem}.partial{path.suffix}")
 
 
-def check_kept(path: Path, *, overwrite: bool, resume: bool = False) -> None:
-    """Before hours of work: may a checkpoint and what is kept beside it be written? OutputError if not."""
+def check_kept(path: Path, *, overwrite: bool, resume: bool = False) -> bool:
+    """Before hours of work: may a checkpoint and what is kept beside it be written? OutputError if not.
+
+    Returns whether an interrupted run began it, and may have put into place already what is kept beside it.
+    """
     check_output(path, overwrite=overwrite)
     beside = _beside(path)
     check_beside(path, beside)
-    begun = resume and partial_path(path).exists()  # an interrupted run may have put those into place already
+    begun = resume and partial_path(path).exists()
     for file in [*beside, partial_path(path)]:
         check_output(file, overwrite=overwrite or begun)
+    return begun
 
 
 def _beside(path: Path) -> list[Path]:
@@ -137,17 +151,19 @@ def _beside(path: Path) -> list[Path]:
     return [path.with_suffix(suffix) for suffix in (".csv", ".png")]
 
 
-def keep_denoiser(denoiser: Checkpoint, stack: Stack, path: Path, *, run: Run, overwrite: bool) -> None:
-    """Save a denoiser, its losses (``.csv``) and a picture of what it does (``.png``)."""
-    with atomic_output(path, overwrite=overwrite) as draft:
+def keep_denoiser(
+    denoiser: Checkpoint, stack: Stack, path: Path, *, run: Run, overwrite: bool, begun: bool = False
+) -> None:
+    """Save a denoiser, its losses (``.csv``) and a picture of what it does (``.png``); ``begun`` as of check_kept."""
+    with atomic_output(path, overwrite=overwrite, begun=begun) as draft:
         _save(denoiser, draft)
         draw_denoised(denoiser, stack, draft.with_suffix(".png"), run=run)
     partial_path(path).unlink(missing_ok=True)
 
 
-def keep_model(model: Checkpoint, path: Path, *, overwrite: bool) -> None:
+def keep_model(model: Checkpoint, path: Path, *, overwrite: bool, begun: bool = False) -> None:
     """Save a model and its losses (``.csv``); what was kept for ``--resume`` is done with."""
-    with atomic_output(path, overwrite=overwrite) as draft:
+    with atomic_output(path, overwrite=overwrite, begun=begun) as draft:
         _save(model, draft)
     partial_path(path).unlink(missing_ok=True)
 
@@ -180,7 +196,7 @@ def _pretrained(stack: Stack, samples: Samples, job: Job, path: Path) -> Checkpo
     partial = partial_path(path)
     resume = job.resume and partial.exists()
     denoiser = pretrain(stack, job.recipe, samples=samples, run=job.run, partial=partial, resume=resume)
-    keep_denoiser(denoiser, stack, path, run=job.run, overwrite=job.overwrite)
+    keep_denoiser(denoiser, stack, path, run=job.run, overwrite=job.overwrite, begun=resume)
     return denoiser
 
 
@@ -194,7 +210,7 @@ def _trained(stack: Stack, samples: Samples, denoiser: Checkpoint, job: Job) -> 
     partial = partial_path(job.model)
     resume = job.resume and partial.exists()
     model = train(stack, samples, denoiser=denoiser, recipe=job.recipe, run=job.run, partial=partial, resume=resume)
-    keep_model(model, job.model, overwrite=job.overwrite)
+    keep_model(model, job.model, overwrite=job.overwrite, begun=resume)
     return model
 
 

@@ -107,7 +107,7 @@ def pretrain(
     from landcover_bdgf.pretraining import pretrain as pretrain_stacks
     from landcover_bdgf.samples import read_samples
 
-    check_kept(output, overwrite=common.overwrite, resume=resume)
+    begun = check_kept(output, overwrite=common.overwrite, resume=resume)
     images = [hsi, sar, *(more or [])]
     if len(images) % 2:
         raise SettingsError(f"{len(images)} images are no pairs. Give HSI SAR HSI SAR ….")
@@ -118,7 +118,7 @@ def pretrain(
         stacks, _recipe(common, overrides), samples=read_samples(samples) if samples else None,
         run=run, partial=partial_path(output), resume=resume,
     )  # fmt: skip
-    keep_denoiser(denoiser, stacks[0], output, run=run, overwrite=common.overwrite)
+    keep_denoiser(denoiser, stacks[0], output, run=run, overwrite=common.overwrite, begun=begun)
     say(common, [f"{output}: denoiser; losses and a picture are beside it"], {"output": str(output)})
 
 
@@ -140,7 +140,7 @@ def train(
     from landcover_bdgf.samples import read_samples
     from landcover_bdgf.training import train as train_fusion
 
-    check_kept(output, overwrite=common.overwrite, resume=resume)
+    begun = check_kept(output, overwrite=common.overwrite, resume=resume)
     given = load_checkpoint(denoiser, "denoiser") if denoiser else None
     recipe = changed(given.recipe, common.set) if given and not common.config else _recipe(common, tuple(common.set))
     stack, run = _stack(hsi, sar, aligning), _run(common)
@@ -151,7 +151,7 @@ def train(
     model = train_fusion(
         stack, drawn, denoiser=given, recipe=recipe, run=run, partial=partial_path(output), resume=resume
     )
-    keep_model(model, output, overwrite=common.overwrite)
+    keep_model(model, output, overwrite=common.overwrite, begun=begun)
     say(common, [f"{output}: model of {len(drawn.legend.entries)} classes"], {"output": str(output)})
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import zlib
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
 from landcover_bdgf.errors import OutputError
@@ -61,16 +61,24 @@ def open_held(path: Path, flags: int) -> int:
 
 
 @contextmanager
-def reserved(path: Path | None) -> Iterator[None]:
-    """Keep an output, if there is one, to this run for as long as the block lasts.
+def reserved(*paths: Path) -> Iterator[None]:
+    """Keep outputs to this run for as long as the block lasts.
 
     Raises
     ------
     OutputError
-        Another run is writing it.
+        Another run is writing one of them.
     """
+    with ExitStack() as stack:
+        for path in paths:
+            stack.enter_context(_reserved(path))
+        yield
+
+
+@contextmanager
+def _reserved(path: Path) -> Iterator[None]:
     held = None
-    lock = path.absolute().with_name(f".{short_name(path.absolute())}.lock") if path and path.absolute().name else None
+    lock = path.absolute().with_name(f".{short_name(path.absolute())}.lock") if path.absolute().name else None
     try:
         held = _held_file(lock) if lock else None
     except BlockingIOError:

@@ -108,7 +108,7 @@ def map_scene(
     """
     settings, run, output = settings or MapSettings(), run or Run(), Path(output)
     _check_tile(settings, model)
-    check_map_outputs(output, stack, settings, overwrite=overwrite, resume=resume)
+    begun = check_map_outputs(output, stack, settings, overwrite=overwrite, resume=resume)
     stack = fit_stack(model, stack, name="the model")
     settings, run = _within_memory(settings, run, model, stack)
     tile_px = -(-settings.tile_px // BLOCK_PX) * BLOCK_PX
@@ -129,7 +129,7 @@ def map_scene(
             log.info("put the %d parts together with bdgf mosaic", count)
             return path
         stack.check_unchanged()
-        write_map([journal], output, overwrite=overwrite)
+        write_map([journal], output, overwrite=overwrite, begun=begun)
     path.unlink()
     return output
 
@@ -147,18 +147,22 @@ def map_files(output: Path, settings: MapSettings) -> list[Path]:
 
 def check_map_outputs(
     output: Path, stack: Stack, settings: MapSettings, *, overwrite: bool, resume: bool = False
-) -> None:
-    """Before any work: may the map, and what comes with it, be written, and is there room? OutputError if not."""
+) -> bool:
+    """Before any work: may the map, and what comes with it, be written, and is there room? OutputError if not.
+
+    Returns whether an interrupted run began it, and may have put into place already what comes with it.
+    """
     check_output(output, overwrite=overwrite)
     for path in map_files(output, settings):
         check_not_input(path, [*stack.spectral.files, *stack.sar.files])
     beside = paths_beside(output, settings.layers)
     check_beside(output, beside)
-    begun = resume and part_path(output, settings).exists()  # an interrupted run may have put those into place already
+    begun = resume and part_path(output, settings).exists()
     for path in [] if begun else beside:
         check_output(path, overwrite=overwrite)
     if settings.shard_of[1] == 1:  # what is finished is kept, compressed, until it is written, uncompressed first
         check_free_space(output, 2 * math.prod(stack.grid.shape_hw) * (1 + len(settings.layers)))
+    return begun
 
 
 def _compute(classifier: Classifier, stream: BlockStream, strips: list[int], journal: Journal, run: Run) -> None:

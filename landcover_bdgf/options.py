@@ -12,7 +12,7 @@ import os
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, fields
 from pathlib import Path
-from typing import Annotated, Any, Literal, TypeVar, get_type_hints
+from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeVar, get_type_hints
 
 import typer
 
@@ -20,6 +20,9 @@ from landcover_bdgf.gdal import ALLOW_VRT, check_lock
 from landcover_bdgf.limits import check_memory_limits
 from landcover_bdgf.locks import check_not_input, reserved
 from landcover_bdgf.terminal import listen
+
+if TYPE_CHECKING:
+    from landcover_bdgf.mapping import MapSettings
 
 DEFAULT_MODEL = Path("model.safetensors")
 MODEL_HELP = "else $BDGF_MODEL, else ./model.safetensors; with --labels where the new one is kept"
@@ -107,7 +110,7 @@ def with_options(*groups: type) -> Callable[[Command], Command]:
             check_lock()
             if "output" in values:
                 _check_inputs(command.__name__.rstrip("_"), values, filled[0])
-            with reserved(_written(values)):
+            with reserved(*_written(command.__name__.rstrip("_"), values)):
                 command(*filled, **values)
 
         keyword = [p.replace(kind=inspect.Parameter.KEYWORD_ONLY) for p in own]
@@ -118,10 +121,19 @@ def with_options(*groups: type) -> Callable[[Command], Command]:
     return decorate
 
 
-def _written(values: Mapping[str, Any]) -> Path | None:
-    """What a command writes, which another must not write meanwhile; shards of one map may be made side by side."""
-    output, shard = values.get("output"), values.get("shard", "1/1")
-    return output if output is None or shard == "1/1" else output.parent / f"{output.name}.{shard.replace('/', '-')}"
+def _written(command: str, values: Mapping[str, Any]) -> list[Path]:
+    """What another command must not write meanwhile; what the whole job writes on the way it keeps to itself."""
+    output: Path | None = values.get("output")
+    if output is None:
+        return []
+    if command in ("assess", "bench") or output.name in ("", ".."):
+        return [output]
+    if command == "map":
+        from landcover_bdgf.mapping import map_files, part_path
+
+        settings = _map_settings(values)  # shards of one map may be made side by side
+        return map_files(output, settings) if settings.shard == "1/1" else [part_path(output, settings)]
+    return _all_written(command, values)
 
 
 def model_path(model: Path | None) -> Path:
@@ -157,17 +169,27 @@ def _all_written(command: str, values: Mapping[str, Any]) -> list[Path]:
     output: Path = values["output"]
     if command == "assess":
         return [output / name for name in REPORT_FILES]
+    if command == "mosaic":
+        from landcover_bdgf.parts import LAYERS, paths_beside
+
+        return [output, *paths_beside(output, list(LAYERS))]
     if command not in ("map", "pretrain", "train"):
         return [output, record_path(output)]
     from landcover_bdgf.chain import job_files, kept_files  # these take PyTorch anyhow
-    from landcover_bdgf.mapping import MapSettings, map_files
+    from landcover_bdgf.mapping import map_files
 
     if command == "map":
-        settings = MapSettings(confidence=values["confidence"], ood=values["ood"], shard=values["shard"])
+        settings = _map_settings(values)
         if values["labels"] is not None:
             return job_files(output, values["model"] or DEFAULT_MODEL, settings)
         return map_files(output, settings)
     return kept_files(output)
+
+
+def _map_settings(values: Mapping[str, Any]) -> MapSettings:
+    from landcover_bdgf.mapping import MapSettings
+
+    return MapSettings(confidence=values["confidence"], ood=values["ood"], shard=values["shard"])
 
 
 def _parameter(group: type, field: Any) -> inspect.Parameter:

@@ -63,11 +63,12 @@ def check_beside(path: Path, beside: Sequence[Path]) -> None:
 
 
 @contextmanager
-def atomic_output(path: PathLike, *, overwrite: bool = False) -> Iterator[Path]:
+def atomic_output(path: PathLike, *, overwrite: bool = False, begun: bool = False) -> Iterator[Path]:
     """Write into a folder beside the place, and put what is in it into place when all is done and on the disk.
 
     Yields ``path`` in that folder. What is written beside it there comes to lie beside ``path``, in place of what is
-    there; ``path`` comes last, so that where it is new, all are. If the block fails, older files are untouched; a crash
+    there only with ``overwrite``, or with ``begun``: an interrupted run of the same output may have put it there.
+    ``path`` comes last, so that where it is new, all are. If the block fails, older files are untouched; a crash
     while several are replaced can leave some of both, of which a record of checksums tells. The folder is hidden; one
     that a killed run left is removed by the next run that writes the same output.
 
@@ -85,7 +86,8 @@ def atomic_output(path: PathLike, *, overwrite: bool = False) -> Iterator[Path]:
     check_output(path, overwrite=overwrite)
     with draft_folder(path) as folder:
         yield folder / path.name
-        check_output(path, overwrite=overwrite)  # it may have appeared meanwhile
+        for name in sorted(file.name for file in folder.iterdir()):  # any may have appeared meanwhile
+            check_output(path.with_name(name), overwrite=overwrite or (begun and name != path.name))
         publish(folder, path.parent, last=path.name)
 
 

@@ -53,15 +53,18 @@ def mosaic(parts: Sequence[PathLike], output: PathLike, *, overwrite: bool = Fal
         return write_map(journals, output, overwrite=overwrite)
 
 
-def write_map(journals: Sequence[Journal], output: Path, *, overwrite: bool) -> Path:
-    """Class raster, its companions and record, and the layers that were asked for, from complete journals."""
+def write_map(journals: Sequence[Journal], output: Path, *, overwrite: bool, begun: bool = False) -> Path:
+    """Class raster, its companions and record, and the layers that were asked for, from complete journals.
+
+    With ``begun`` all but the class raster may be there already, from an interrupted run.
+    """
     grid, legend, record, layers = described(journals[0])
     _check_cover(journals, grid)
     log.info("writing %s", output)
     classes = RasterProfile(
         str(legend.dtype), nodata=NODATA, band_names=("land cover",), colormap=legend.colors, overviews="mode"
     )
-    with atomic_output(output, overwrite=overwrite) as draft:
+    with atomic_output(output, overwrite=overwrite, begun=begun) as draft:
         write_raster(draft, grid, _tiles(journals, legend, lambda piece: piece.codes), profile=classes)
         for name in layers:
             percent = RasterProfile("uint8", nodata=LAYER_NODATA, band_names=(LAYERS[name],), overviews="average")

@@ -6,7 +6,8 @@ import errno
 import hashlib
 import os
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -14,11 +15,14 @@ import pytest
 from conftest import QUICK, Bdgf, WriteTif
 
 from landcover_bdgf import locks, output, provenance, raster, sample_file
-from landcover_bdgf.chain import Job, run_job
+from landcover_bdgf.chain import Job, check_kept, keep_model, run_job
+from landcover_bdgf.checkpoint import Checkpoint
 from landcover_bdgf.errors import LabelError, OutputError
 from landcover_bdgf.locks import check_not_input, reserved, short_name
+from landcover_bdgf.mapping import MapSettings, map_scene, part_path
 from landcover_bdgf.output import atomic_output, check_free_space, check_output, draft_folder, write_tensors
-from landcover_bdgf.provenance import content_sha256
+from landcover_bdgf.parts import paths_beside
+from landcover_bdgf.provenance import changed_files, content_sha256
 from landcover_bdgf.raster import RasterProfile, grid_of, open_raster, write_raster
 from landcover_bdgf.recipe import RECIPES, load_recipe
 from landcover_bdgf.report_folder import atomic_folder
@@ -60,7 +64,7 @@ def test_an_output_belongs_to_one_run(tmp_path: Path) -> None:
             reserved(tmp_path / "out.tif"),
         ):
             pass
-        with reserved(tmp_path / "other.tif"), reserved(None), reserved(Path(".")):
+        with reserved(tmp_path / "other.tif"), reserved(), reserved(Path(".")):
             pass
     with reserved(tmp_path / "out.tif"):
         pass
@@ -147,6 +151,79 @@ def test_a_report_that_appears_meanwhile_is_not_replaced(tmp_path: Path) -> None
         write()
     assert (tmp_path / "report/report.html").read_text() == "theirs"
     assert os.listdir(tmp_path) == ["report"]
+
+
+def test_what_appears_beside_meanwhile_is_not_replaced_either(tmp_path: Path) -> None:
+    def write(*, overwrite: bool = False, begun: bool = False) -> None:
+        with atomic_output(tmp_path / "a.txt", overwrite=overwrite, begun=begun) as draft:
+            draft.write_text("mine")
+            draft.with_suffix(".csv").write_text("mine")
+            (tmp_path / "a.csv").write_text("theirs")
+
+    with pytest.raises(OutputError, match=r"a\.csv: exists already"):
+        write()
+    assert [(file.name, file.read_text()) for file in tmp_path.iterdir()] == [("a.csv", "theirs")]
+    write(begun=True)
+    assert (tmp_path / "a.csv").read_text() == "mine"
+    with pytest.raises(OutputError, match=r"a\.txt: exists already"):
+        write(begun=True)
+    write(overwrite=True)
+    assert (tmp_path / "a.csv").read_text() == "mine"
+
+
+@contextmanager
+def stopped_at(number: int, folder: Path) -> Iterator[None]:
+    """A run that ends when its number-th file, from 1, would come into a folder."""
+    replace, seen = os.replace, list[Path]()
+
+    def stop(source: Path, target: Path) -> None:
+        seen.extend([Path(target)] if Path(target).parent == folder else [])
+        if len(seen) == number:
+            raise KeyboardInterrupt
+        replace(source, target)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(os, "replace", stop)
+        with pytest.raises(KeyboardInterrupt):
+            yield
+
+
+def test_what_was_stopped_among_its_files_goes_on(model: Checkpoint, stack: Stack, tmp_path: Path) -> None:
+    path, layers = tmp_path / "a.tif", MapSettings(confidence=True)
+    with stopped_at(5, tmp_path):
+        map_scene(model, stack, path, settings=layers)
+    assert set(os.listdir(tmp_path)) == {
+        part_path(path, layers).name,
+        *(p.name for p in paths_beside(path, ["confidence"])),
+    }
+    with pytest.raises(OutputError, match="exists already"):
+        map_scene(model, stack, path, settings=layers)
+    map_scene(model, stack, path, settings=layers, resume=True)
+    assert changed_files(path) == []
+    (tmp_path / "m.partial.safetensors").write_text("state")
+    with stopped_at(2, tmp_path):
+        keep_model(model, tmp_path / "m.safetensors", overwrite=False)
+    begun = check_kept(tmp_path / "m.safetensors", overwrite=False, resume=True)
+    keep_model(model, tmp_path / "m.safetensors", overwrite=False, begun=begun)
+    assert {"m.csv", "m.safetensors"} <= set(os.listdir(tmp_path))
+
+
+@pytest.mark.parametrize(("command", "beside"), [
+    ("map --model m.safetensors -o a.tif --confidence", "a_confidence.tif"),
+    ("map --model m.safetensors -o a.tiff", "a.qml"),
+    ("map --model m.safetensors -o a.tif --shard 1/2", "a.tif.1-of-2.partial"),
+    ("align -o a.tif", "a.tif.json"),
+    ("train --samples s.gpkg -o a.safetensors", "a.csv"),
+    ("pretrain -o a.safetensors", "a.partial.safetensors"),
+])  # fmt: skip
+def test_what_comes_beside_an_output_belongs_to_one_run_too(
+    command: str, beside: str, tmp_path: Path, bdgf: Bdgf, scene_files: SceneFiles, capfd: pytest.CaptureFixture[str]
+) -> None:
+    name, *rest = command.split()
+    with reserved(tmp_path / beside):
+        assert bdgf(name, scene_files.spectral, scene_files.sar, *rest) == 6
+    assert f"{beside}: another run is writing it" in capfd.readouterr().err
+    assert not os.listdir(tmp_path)
 
 
 @pytest.mark.parametrize(("number", "remedy"), [
