@@ -113,3 +113,12 @@ def refused(error: OSError) -> str | None:
     if error.errno not in _REFUSED or error.filename is None:
         return None
     return f"{error.filename}: cannot be opened, {str(error.strerror).lower()}. {_REFUSED[error.errno]}"
+
+
+def unwritten(path: str | os.PathLike[str], error: OSError) -> OutputError:
+    """What the system says of a file that cannot be written, as an error for the user."""
+    full = error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+    what = "Free some space" if full else "Look at its folder and its disk"
+    if error.errno in (errno.EMFILE, errno.ENFILE):
+        what = "Close other programs, or allow more open files with ulimit -n"
+    return OutputError(f"{path}: cannot be written, {error.strerror or error}. {what}.")

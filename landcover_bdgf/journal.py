@@ -23,9 +23,8 @@ import numpy as np
 from numpy.typing import NDArray
 from rasterio.windows import Window
 
-from landcover_bdgf.errors import OutputError, opening
+from landcover_bdgf.errors import OutputError, opening, unwritten
 from landcover_bdgf.locks import hold
-from landcover_bdgf.output import unwritten
 from landcover_bdgf.parsing import json_object
 from landcover_bdgf.regular import open_regular
 

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import zlib
 from collections.abc import Iterable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
-from landcover_bdgf.errors import OutputError
+from landcover_bdgf.errors import OutputError, unwritten
 
 try:
     import fcntl
@@ -16,6 +17,9 @@ except ImportError:  # not on Windows
     fcntl = None  # type: ignore[assignment]
 
 LONGEST_NAME = 200  # bytes; file systems take 255
+# Neither what a link leads to is opened, nor is a pipe waited for.
+_AS_IT_IS = getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0)
+_NO_PLACE = (errno.ENOENT, errno.ENOTDIR, errno.EROFS, errno.EACCES, errno.EPERM, errno.ENAMETOOLONG, errno.ELOOP)
 
 
 def hold(descriptor: int) -> bool:
@@ -38,7 +42,7 @@ def hold(descriptor: int) -> bool:
 
 
 def open_held(path: Path, flags: int) -> int:
-    """A descriptor of a file or folder that this process holds until it closes it, where there are locks.
+    """A descriptor of a file or folder, not of a link, that this process holds until it closes it, if there are locks.
 
     Raises
     ------
@@ -48,11 +52,11 @@ def open_held(path: Path, flags: int) -> int:
         It cannot be opened.
     """
     while True:
-        descriptor = os.open(path, flags, 0o666)
+        descriptor = os.open(path, flags | _AS_IT_IS, 0o666)
         try:
             hold(descriptor)
             with suppress(FileNotFoundError):
-                if os.path.samestat(os.fstat(descriptor), path.stat()):
+                if os.path.samestat(os.fstat(descriptor), path.lstat()):
                     return descriptor
         except BaseException:
             os.close(descriptor)
@@ -83,8 +87,16 @@ def _reserved(path: Path) -> Iterator[None]:
         held = _held_file(lock) if lock else None
     except BlockingIOError:
         raise OutputError(f"{path}: another run is writing it. Wait for it, or choose another name.") from None
-    except OSError:
-        pass  # no such folder, or one that is read-only: what writes there says so
+    except OSError as error:
+        assert lock is not None
+        if lock.is_symlink():
+            raise OutputError(f"{path}: its lock {lock.name} is a link. Remove it.") from error
+        if isinstance(error, PermissionError) and os.path.lexists(lock):
+            raise OutputError(
+                f"{path}: another run is writing it, as another user's {lock.name} says. Choose another name."
+            ) from error
+        if error.errno not in _NO_PLACE:  # no folder that can be written to: what writes there says so
+            raise unwritten(lock, error) from error
     try:
         yield
     finally:
@@ -117,9 +129,14 @@ def check_not_input(path: Path, inputs: Iterable[str | os.PathLike[str]], *, fol
 
 def _held_file(lock: Path) -> int:
     try:
-        return open_held(lock, os.O_RDWR | os.O_CREAT)
+        descriptor = open_held(lock, os.O_RDWR | os.O_CREAT)
     except PermissionError:  # another user's
         return open_held(lock, os.O_RDONLY)
+    found = os.fstat(descriptor)
+    if fcntl is not None and found.st_nlink == 1 and found.st_size == 0:  # not another file that bears the name, too
+        with suppress(OSError):  # another user must be able to open it, whatever the mask
+            os.fchmod(descriptor, 0o666)
+    return descriptor
 
 
 def _files(inputs: Iterable[str | os.PathLike[str]], folders: bool) -> Iterator[Path]:

@@ -17,12 +17,14 @@ from numpy.typing import NDArray
 from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save_file
 
-from landcover_bdgf.errors import OutputError, opening
+from landcover_bdgf.errors import OutputError, opening, unwritten
 from landcover_bdgf.locks import check_not_input, hold, open_held, short_name
 
 PathLike = str | os.PathLike[str]
 
 DRAFT = ".part"  # how the names of hidden folders end, of what is being written
+# A folder and nothing else: what a link leads to is not removed, and a pipe not waited for.
+_FOLDER = sum(getattr(os, flag, 0) for flag in ("O_RDONLY", "O_DIRECTORY", "O_NOFOLLOW", "O_NONBLOCK"))
 
 
 @opening(OutputError)
@@ -141,15 +143,6 @@ def write_tensors(
             raise OutputError(f"{path}: reads differently from what was written. Is the disk full, or damaged?")
 
 
-def unwritten(path: PathLike, error: OSError) -> OutputError:
-    """What the system says of a file that cannot be written, as an error for the user."""
-    full = error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
-    what = "Free some space" if full else "Look at its folder and its disk"
-    if error.errno in (errno.EMFILE, errno.ENFILE):
-        what = "Close other programs, or allow more open files with ulimit -n"
-    return OutputError(f"{path}: cannot be written, {error.strerror or error}. {what}.")
-
-
 def check_free_space(path: PathLike, needed_bytes: int) -> None:
     """Refuse to begin what the disk cannot hold.
 
@@ -191,7 +184,7 @@ def _remove_abandoned(path: Path) -> None:
     """Remove what killed runs left of their drafts of an output."""
     for folder in path.parent.glob(f"{glob.escape(f'.{short_name(path)}.')}{8 * '[0-9a-f]'}{DRAFT}"):
         with suppress(OSError):  # a run that is alive holds it, or it is another user's
-            held = os.open(folder, os.O_RDONLY)
+            held = os.open(folder, _FOLDER)
             try:
                 if hold(held):
                     shutil.rmtree(folder, ignore_errors=True)

@@ -17,7 +17,7 @@ from typing import Any, Protocol
 
 import typer
 
-from landcover_bdgf.errors import BdgfError, OutputError, ResourceError, SettingsError, refused
+from landcover_bdgf.errors import BdgfError, OutputError, ResourceError, SettingsError, refused, unwritten
 
 INTERRUPTED, TERMINATED = 130, 143
 LONGEST = 800  # characters of an error
@@ -140,8 +140,6 @@ def _finite(values: Any) -> Any:
 def _system_says(error: OSError) -> int:
     """What no file is to blame for, as an error; 0 if it is something else."""
     if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS):
-        from landcover_bdgf.output import unwritten  # not at start-up
-
         return _error(str(unwritten(error.filename or "output", error)), OutputError.exit_code)
     if error.errno in (errno.EMFILE, errno.ENFILE):
         return _error(

@@ -81,6 +81,49 @@ def test_a_model_belongs_to_one_job_whatever_its_map_is(stack: Stack, scene_file
     assert not os.listdir(tmp_path)
 
 
+def test_a_lock_can_be_opened_by_other_users_and_is_no_link(tmp_path: Path) -> None:
+    lock = tmp_path / ".out.tif.lock"
+    mask = os.umask(0o077)
+    try:
+        with reserved(tmp_path / "out.tif"):
+            assert lock.stat().st_mode & 0o777 == 0o666
+    finally:
+        os.umask(mask)
+    lock.symlink_to(tmp_path / "elsewhere")
+    with pytest.raises(OutputError, match=r"out\.tif: its lock \.out\.tif\.lock is a link\. Remove it"):
+        reserved(tmp_path / "out.tif").__enter__()
+    assert os.listdir(tmp_path) == [lock.name]
+
+
+def test_a_lock_that_may_not_be_opened_is_another_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refused(lock: Path, flags: int) -> int:
+        raise PermissionError(errno.EACCES, "Permission denied")
+
+    monkeypatch.setattr(locks, "open_held", refused)
+    with reserved(
+        tmp_path / "out.tif"
+    ):  # there is none: the folder may not be written to, and what writes there says so
+        pass
+    (tmp_path / ".out.tif.lock").touch()
+    with pytest.raises(OutputError, match=r"out\.tif: another run is writing it, as another user's \.out\.tif\.lock"):
+        reserved(tmp_path / "out.tif").__enter__()
+
+
+def test_what_the_system_says_of_a_lock_is_told(tmp_path: Path) -> None:
+    (tmp_path / ".out.tif.lock").mkdir()
+    with pytest.raises(OutputError, match=r"\.out\.tif\.lock: cannot be written, Is a directory"):
+        reserved(tmp_path / "out.tif").__enter__()
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="needs pipes")
+def test_a_pipe_in_the_place_of_a_draft_or_a_lock_is_not_waited_for(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / ".out.txt.0123abcd.part")
+    os.mkfifo(tmp_path / ".out.txt.lock")
+    with reserved(tmp_path / "out.txt"), atomic_output(tmp_path / "out.txt") as draft:
+        draft.write_text("whole")
+    assert (tmp_path / "out.txt").read_text() == "whole"
+
+
 def test_long_names_are_told_apart(tmp_path: Path) -> None:
     one, other = (tmp_path / f"{'ä' * 120}{number}" for number in (1, 2))
     assert short_name(one) != short_name(other)
