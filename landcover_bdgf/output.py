@@ -7,6 +7,8 @@ import glob
 import os
 import secrets
 import shutil
+import signal
+import threading
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -123,9 +125,33 @@ def publish(folder: Path, to: Path, *, last: str) -> None:
     for file in files:
         file.chmod(0o666 & ~_umask())  # some libraries keep their files to their owner
         _sync(file)
-    for file in files:
-        os.replace(file, to / file.name)
+    with _signals_held_back():
+        for file in files:
+            os.replace(file, to / file.name)
     _sync(to)
+
+
+@contextmanager
+def _signals_held_back() -> Iterator[None]:
+    """Heed Ctrl-C and SIGTERM after the block, which must be short, and not within.
+
+    To block them in this thread alone would not do, as Python handles here what another one receives.
+    """
+    if threading.current_thread() is not threading.main_thread():  # only there signals are handled
+        yield
+        return
+    received: list[int] = []
+    handlers = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+    heeded = {number: handler for number, handler in handlers.items() if handler not in (None, signal.SIG_IGN)}
+    try:
+        for number in heeded:
+            signal.signal(number, lambda told, frame: received.append(told))
+        yield
+    finally:
+        for number, handler in heeded.items():
+            signal.signal(number, handler)
+        if received:
+            signal.raise_signal(max(received))  # SIGTERM is greater
 
 
 def write_tensors(

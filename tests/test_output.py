@@ -6,6 +6,8 @@ import errno
 import hashlib
 import os
 import shutil
+import signal
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -212,6 +214,49 @@ def test_what_appears_beside_meanwhile_is_not_replaced_either(tmp_path: Path) ->
         write(begun=True)
     write(overwrite=True)
     assert (tmp_path / "a.csv").read_text() == "mine"
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_among_the_files_of_an_output_waits_until_all_are_there(
+    number: signal.Signals, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    replace = os.replace
+
+    def told(number: int, frame: object) -> None:
+        raise KeyboardInterrupt
+
+    def disturbed(source: Path, target: Path) -> None:
+        signal.raise_signal(number)
+        replace(source, target)
+
+    def write(text: str) -> None:
+        with atomic_output(tmp_path / "a.txt", overwrite=True) as draft:
+            for name in ("a.txt", "a.csv", "a.png"):
+                draft.with_name(name).write_text(text)
+
+    write("old")
+    for n in (signal.SIGINT, signal.SIGTERM):  # the fixture as_loud_as_before puts back what was there
+        signal.signal(n, told)
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "replace", disturbed)
+        with pytest.raises(KeyboardInterrupt):
+            write("new")
+    assert [file.read_text() for file in tmp_path.iterdir()] == ["new"] * 3
+    assert signal.getsignal(signal.SIGINT) is signal.getsignal(signal.SIGTERM) is told
+    signal.signal(number, signal.SIG_IGN)
+    write("newer")  # what is ignored stays so
+    assert signal.getsignal(number) is signal.SIG_IGN
+
+
+def test_signals_are_left_alone_where_none_are_handled(tmp_path: Path) -> None:
+    def write() -> None:
+        with atomic_output(tmp_path / "a.txt") as draft:
+            draft.write_text("whole")
+
+    thread = threading.Thread(target=write)
+    thread.start()
+    thread.join()
+    assert os.listdir(tmp_path) == ["a.txt"]
 
 
 @contextmanager
