@@ -105,7 +105,7 @@ def draft_folder(path: Path) -> Iterator[Path]:
         Whatever the system says of files that cannot be written.
     """
     try:
-        _remove_abandoned(path)
+        remove_abandoned(path)
         with _held_folder(path) as folder:
             try:
                 yield folder
@@ -206,7 +206,7 @@ def _held_folder(path: Path) -> Iterator[Path]:
         os.close(held)
 
 
-def _remove_abandoned(path: Path) -> None:
+def remove_abandoned(path: Path) -> None:
     """Remove what killed runs left of their drafts of an output."""
     for folder in path.parent.glob(f"{glob.escape(f'.{short_name(path)}.')}{8 * '[0-9a-f]'}{DRAFT}"):
         with suppress(OSError):  # a run that is alive holds it, or it is another user's

@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import csv
 import os
+import re
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
 from landcover_bdgf.errors import OutputError, opening
 from landcover_bdgf.legend import printable
-from landcover_bdgf.output import draft_folder, publish
+from landcover_bdgf.output import DRAFT, draft_folder, publish, remove_abandoned
 from landcover_bdgf.raster import PathLike
 
 REPORT_FILES = ("report.html", "accuracy.json", "accuracy.csv", "confusion.csv")
+_DRAFT = re.compile(rf"\.{re.escape(REPORT_FILES[0])}\.[0-9a-f]{{8}}{re.escape(DRAFT)}")  # of a report in its folder
 
 
 @opening(OutputError)
@@ -26,13 +28,15 @@ def check_folder(path: PathLike, *, overwrite: bool = False) -> None:
         If it exists (unless empty, or a report that may be replaced), or cannot be made.
     """
     path = Path(path).absolute()
-    if path.exists() and not path.is_dir():
+    home = path if path.is_dir() else path.parent
+    if os.path.lexists(path) and not path.is_dir():
         raise OutputError(f"{path}: is a file, a report is a folder. Choose another name.")
     if not path.parent.is_dir():
         raise OutputError(f"{path}: the folder {path.parent} does not exist. Make it first.")
-    if not os.access(path.parent, os.W_OK | os.X_OK):
-        raise OutputError(f"{path}: the folder {path.parent} is read-only. Choose another.")
+    if not os.access(home, os.W_OK | os.X_OK):
+        raise OutputError(f"{path}: the folder {home} is read-only. Choose another.")
     names = sorted(child.name for child in path.iterdir()) if path.is_dir() else []
+    names = [name for name in names if not _DRAFT.fullmatch(name)]
     foreign = [name for name in names if name not in REPORT_FILES]
     if foreign:
         raise OutputError(f"{path}: holds other files ({printable(foreign[0])}). Choose a folder for the report alone.")
@@ -42,7 +46,9 @@ def check_folder(path: PathLike, *, overwrite: bool = False) -> None:
 
 @contextmanager
 def atomic_folder(path: PathLike, *, overwrite: bool = False) -> Iterator[Path]:
-    """Fill a hidden folder beside the final one; what is in it takes its place when all is done, the page last.
+    """Fill a hidden folder; what is in it takes its place in the final one when all is done, the page last.
+
+    It lies beside the final one; in it where that is there, and may be a disk of its own.
 
     Raises
     ------
@@ -51,7 +57,8 @@ def atomic_folder(path: PathLike, *, overwrite: bool = False) -> Iterator[Path]:
     """
     check_folder(path, overwrite=overwrite)
     path = Path(path).absolute()
-    with draft_folder(path) as folder:
+    remove_abandoned(path)  # of a run that was killed when the folder had just been made
+    with draft_folder(path / REPORT_FILES[0] if path.is_dir() else path) as folder:
         yield folder
         check_folder(path, overwrite=overwrite)  # something may have appeared meanwhile
         path.mkdir(exist_ok=True)

@@ -389,6 +389,25 @@ def test_a_report_goes_into_the_folder_one_is_in(tmp_path: Path, monkeypatch: py
     assert os.listdir(tmp_path) == ["here"]
 
 
+def test_a_report_goes_into_a_folder_on_another_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "disk").mkdir()
+    (tmp_path / "rep").symlink_to("disk")
+    (tmp_path / "disk/.report.html.0123abcd.part").mkdir()  # what killed runs left
+    (tmp_path / ".rep.0123abcd.part").mkdir()
+    replace = os.replace
+
+    def within_a_disk(source: Path, target: Path) -> None:
+        if len({path.resolve().is_relative_to(tmp_path / "disk") for path in (Path(source), Path(target).parent)}) > 1:
+            raise OSError(errno.EXDEV, os.strerror(errno.EXDEV))
+        replace(source, target)
+
+    monkeypatch.setattr(os, "replace", within_a_disk)
+    with atomic_folder(tmp_path / "rep") as folder:
+        (folder / "report.html").write_text("page")
+    assert os.listdir(tmp_path / "disk") == ["report.html"]
+    assert sorted(os.listdir(tmp_path)) == ["disk", "rep"]
+
+
 def test_a_folder_is_no_output_and_a_file_no_report(tmp_path: Path) -> None:
     with pytest.raises(OutputError, match=r"is a folder\. Give the name of a file"):
         check_output(tmp_path)
