@@ -25,7 +25,7 @@ from landcover_bdgf.foreign import warn_of_foreign_scene
 from landcover_bdgf.journal import MOST_PIXELS, Classified, Journal, begin_journal
 from landcover_bdgf.locks import check_not_input
 from landcover_bdgf.memory import Appetite, fitting, parse_size
-from landcover_bdgf.output import check_beside, check_free_space
+from landcover_bdgf.output import check_beside, check_free_space, check_name
 from landcover_bdgf.pairing import warn_of_zeros
 from landcover_bdgf.parts import LAYERS, paths_beside, write_map
 from landcover_bdgf.progress import Advance, log, progress
@@ -157,6 +157,7 @@ def check_map_outputs(
         check_not_input(path, [*stack.spectral.files, *stack.sar.files])
     beside = paths_beside(output, settings.layers)
     check_beside(output, beside)
+    check_name(part_path(output, settings))
     begun = resume and part_path(output, settings).exists()
     for path in [] if begun else beside:
         check_output(path, overwrite=overwrite)

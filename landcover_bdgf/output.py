@@ -55,9 +55,22 @@ def check_output(path: PathLike, *, overwrite: bool = False, inputs: Sequence[Pa
         raise OutputError(f"{path}: the folder {folder} does not exist. Make it first.")
     if not os.access(folder, os.W_OK | os.X_OK):
         raise OutputError(f"{path}: the folder {folder} is read-only. Choose another.")
+    check_name(path)
     check_not_input(path, inputs)
     if (path.exists() or path.is_symlink()) and not overwrite:  # also a link to nowhere
         raise OutputError(f"{path}: exists already. Choose another name, or allow it with --overwrite.")
+
+
+def check_name(path: Path) -> None:
+    """Refuse a name that the file system does not take, of the file or of the folder it is drafted in; OutputError."""
+    longest = -1
+    with suppress(OSError, AttributeError, ValueError):  # where nobody can tell, what writes there will
+        longest = os.pathconf(path.parent, "PC_NAME_MAX")
+    for name in (path.name, _draft_name(path)):
+        length = len(os.fsencode(name))
+        if 0 < longest < length:
+            what = "has a name" if name == path.name else "is drafted in a folder with a name"
+            raise OutputError(f"{path}: {what} of {length} bytes, {longest} fit here. Choose a shorter one.")
 
 
 def check_beside(path: Path, beside: Sequence[Path]) -> None:
@@ -189,11 +202,15 @@ def _same(one: NDArray[Any], other: NDArray[Any]) -> bool:
     return (one.dtype, one.shape, one.tobytes()) == (other.dtype, other.shape, other.tobytes())
 
 
+def _draft_name(path: Path) -> str:
+    return f".{short_name(path)}.{secrets.token_hex(4)}{DRAFT}"
+
+
 @contextmanager
 def _held_folder(path: Path) -> Iterator[Path]:
     """A new folder that this process holds, so that no other takes it for abandoned."""
     while True:
-        folder = path.with_name(f".{short_name(path)}.{secrets.token_hex(4)}{DRAFT}")
+        folder = path.with_name(_draft_name(path))
         folder.mkdir()
         try:
             held = open_held(folder, os.O_RDONLY)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import logging
 import math
+import os
 import warnings
 import zlib
 from collections.abc import Iterable, Mapping, Sequence
@@ -32,7 +33,7 @@ from landcover_bdgf.errors import OutputError, RasterError, opening
 from landcover_bdgf.gcps import placed_by_points
 from landcover_bdgf.gdal import RASTER_DRIVERS, alone, is_remote
 from landcover_bdgf.grid import Grid, crs_name, same_crs
-from landcover_bdgf.output import PathLike, atomic_output, check_free_space, check_output
+from landcover_bdgf.output import PathLike, atomic_output, check_free_space, check_output, draft_folder
 
 __all__ = [
     "Grid",
@@ -201,14 +202,14 @@ def write_raster(
     """
     height, width = grid.shape_hw
     draft_bytes = height * width * profile.count * np.dtype(profile.dtype).itemsize
-    with atomic_output(path, overwrite=overwrite) as finished:
+    with atomic_output(path, overwrite=overwrite) as finished, draft_folder(finished) as folder:
         check_free_space(path, 2 * draft_bytes)
-        draft = finished.with_name(f"{finished.name}.draft.tif")
+        draft, copy = folder / "draft.tif", folder / "cog.tif"  # short names, as GDAL adds to them on the way
         try:
             checksums = _write_draft(draft, grid, tiles, profile)
-            _copy_as_cog(draft, finished, profile)
-            _verify(finished, checksums)
-            draft.unlink()
+            _copy_as_cog(draft, copy, profile)
+            _verify(copy, checksums)
+            os.replace(copy, finished)
         except (RasterioError, CPLE_BaseError, _DamageError) as error:
             raise OutputError(f"{path}: could not be written whole, {error}. Is the disk full, or damaged?") from error
 

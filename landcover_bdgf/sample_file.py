@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import os
 import re
 from dataclasses import asdict, fields
 from pathlib import Path
@@ -21,7 +22,7 @@ from landcover_bdgf.errors import LabelError, OutputError, opening
 from landcover_bdgf.geopackage import check_geopackage
 from landcover_bdgf.grid import Grid
 from landcover_bdgf.legend import Legend, printable
-from landcover_bdgf.output import atomic_output, check_output
+from landcover_bdgf.output import atomic_output, check_name, check_output
 from landcover_bdgf.parsing import json_object
 from landcover_bdgf.provenance import record, record_path, write_record
 from landcover_bdgf.raster import PathLike
@@ -51,6 +52,7 @@ def write_samples(samples: Samples, path: PathLike, *, overwrite: bool = False) 
     """
     for output in (path, record_path(path)):
         check_output(output, overwrite=overwrite)
+    check_name(Path(f"{os.fspath(path)}-journal"))  # which SQLite makes on the way
     plain_name(path, OutputError)
     with atomic_output(path, overwrite=overwrite) as draft:
         try:

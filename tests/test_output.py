@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import hashlib
 import os
+import re
 import shutil
 import signal
 import threading
@@ -163,6 +164,29 @@ def test_corrected_samples_are_not_replaced_by_samples_drawn_from_them(
     with pytest.raises(OutputError, match="one of the inputs"):  # in Python too
         run_job(stack, Job(labels, "class", Path("out.tif"), Path("m.safetensors"), RECIPES["laptop"], overwrite=True))
     assert labels.read_bytes() == before
+
+
+@pytest.mark.parametrize(("command", "beside"), [
+    ("map", ".partial"), ("map --shard 1/2", ".1-of-2.partial"), ("align", ".json"), ("sample", "-journal"),
+])  # fmt: skip
+def test_a_name_that_does_not_fit_is_refused_before_any_work(
+    command: str, beside: str, tmp_path: Path, bdgf: Bdgf, scene_files: SceneFiles, model: Checkpoint,
+    capfd: pytest.CaptureFixture[str],
+) -> None:  # fmt: skip
+    model.save(tmp_path / "m.safetensors")
+    ending = ".gpkg" if command == "sample" else ".tif"
+    more = ["--labels", scene_files.labels, "--field", "class"] if command == "sample" else []
+    more += ["--model", "m.safetensors"] if command.startswith("map") else []
+    words = [*command.split(), scene_files.spectral, scene_files.sar, *more]
+    longest = os.pathconf(tmp_path, "PC_NAME_MAX") - len(beside)
+    too_long, fits = ("n" * (length - len(ending)) + ending for length in (longest + 1, longest))
+    assert bdgf(*words, "-o", too_long) == 6
+    said = capfd.readouterr().err.splitlines()[-1]
+    assert re.search(
+        rf"{beside}: (has a name of \d+ bytes, \d+ fit here|cannot be opened, file name too long)\. ", said
+    )
+    assert os.listdir(tmp_path) == ["m.safetensors"]
+    assert bdgf(*words, "-o", fits) == 0
 
 
 def test_what_was_never_written_is_no_success(tmp_path: Path) -> None:
