@@ -17,7 +17,7 @@ from platformdirs import user_cache_path
 from safetensors import SafetensorError, safe_open
 
 from landcover_bdgf.errors import OutputError
-from landcover_bdgf.output import write_tensors
+from landcover_bdgf.output import remove_abandoned, write_tensors
 from landcover_bdgf.progress import log
 from landcover_bdgf.provenance import digest
 
@@ -105,7 +105,8 @@ def _write(path: Path, arrays: Arrays) -> None:
 
 
 def _make_room(folder: Path, max_bytes: int) -> None:
-    """Remove what was not used for longest until the rest fits."""
+    """Remove what killed runs left, and what was not used for longest until the rest fits."""
+    remove_abandoned(folder, f"{64 * '[0-9a-f]'}.safetensors")
     ours = (file for file in folder.glob("*.safetensors") if re.fullmatch("[0-9a-f]{64}", file.stem))
     files = sorted(ours, key=lambda f: f.stat().st_mtime_ns, reverse=True)
     total = 0

@@ -118,7 +118,7 @@ def draft_folder(path: Path) -> Iterator[Path]:
         Whatever the system says of files that cannot be written.
     """
     try:
-        remove_abandoned(path)
+        remove_abandoned(path.parent, glob.escape(short_name(path)))
         with _held_folder(path) as folder:
             try:
                 yield folder
@@ -223,9 +223,9 @@ def _held_folder(path: Path) -> Iterator[Path]:
         os.close(held)
 
 
-def remove_abandoned(path: Path) -> None:
-    """Remove what killed runs left of their drafts of an output."""
-    for folder in path.parent.glob(f"{glob.escape(f'.{short_name(path)}.')}{8 * '[0-9a-f]'}{DRAFT}"):
+def remove_abandoned(place: Path, names: str) -> None:
+    """Remove what killed runs left in a folder of their drafts of outputs, whose names are given as for glob."""
+    for folder in place.glob(f".{names}.{8 * '[0-9a-f]'}{DRAFT}"):
         with suppress(OSError):  # a run that is alive holds it, or it is another user's
             held = os.open(folder, _FOLDER)
             try:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import glob
 import os
 import re
 from collections.abc import Iterable, Iterator, Sequence
@@ -11,6 +12,7 @@ from pathlib import Path
 
 from landcover_bdgf.errors import OutputError, opening
 from landcover_bdgf.legend import printable
+from landcover_bdgf.locks import short_name
 from landcover_bdgf.output import DRAFT, draft_folder, publish, remove_abandoned
 from landcover_bdgf.raster import PathLike
 
@@ -57,7 +59,9 @@ def atomic_folder(path: PathLike, *, overwrite: bool = False) -> Iterator[Path]:
     """
     check_folder(path, overwrite=overwrite)
     path = Path(path).absolute()
-    remove_abandoned(path)  # of a run that was killed when the folder had just been made
+    remove_abandoned(
+        path.parent, glob.escape(short_name(path))
+    )  # of a run that was killed when the folder had just been made
     with draft_folder(path / REPORT_FILES[0] if path.is_dir() else path) as folder:
         yield folder
         check_folder(path, overwrite=overwrite)  # something may have appeared meanwhile

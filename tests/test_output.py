@@ -17,7 +17,7 @@ import numpy as np
 import pytest
 from conftest import QUICK, Bdgf, WriteTif
 
-from landcover_bdgf import locks, output, provenance, raster, sample_file
+from landcover_bdgf import cache, locks, output, provenance, raster, sample_file
 from landcover_bdgf.chain import Job, check_kept, keep_model, run_job
 from landcover_bdgf.checkpoint import Checkpoint
 from landcover_bdgf.errors import LabelError, OutputError
@@ -45,6 +45,15 @@ def test_what_a_killed_run_left_goes_and_what_a_live_one_writes_stays(tmp_path: 
         assert live.is_dir()
         assert not left.exists()
     assert sorted(os.listdir(tmp_path)) == [".other.txt.0123abcd.part", "out.txt"]
+
+
+def test_what_killed_runs_left_in_the_cache_goes(tmp_path: Path) -> None:
+    left, theirs = tmp_path / f".{'0' * 64}.safetensors.0123abcd.part", tmp_path / ".map.tif.0123abcd.part"
+    left.mkdir()
+    theirs.mkdir()
+    with draft_folder(tmp_path / f"{'1' * 64}.safetensors") as live:
+        cache._make_room(tmp_path, 100)
+        assert set(tmp_path.iterdir()) == {live, theirs}
 
 
 def test_where_there_are_no_locks_nothing_is_taken_for_abandoned(
