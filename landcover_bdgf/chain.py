@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import glob
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,9 +14,9 @@ from landcover_bdgf.checkpoint import Checkpoint, Kind, load_checkpoint
 from landcover_bdgf.device import Run
 from landcover_bdgf.diagnostics import draw_denoised
 from landcover_bdgf.errors import CheckpointError, OutputError
-from landcover_bdgf.locks import check_not_input, reserved
+from landcover_bdgf.locks import check_not_input, reserved, short_name
 from landcover_bdgf.mapping import MapSettings, check_map_outputs, map_files, map_scene, part_path
-from landcover_bdgf.output import atomic_output, check_beside
+from landcover_bdgf.output import atomic_output, check_beside, remove_abandoned
 from landcover_bdgf.pretraining import pretrain, pretraining_record
 from landcover_bdgf.progress import log
 from landcover_bdgf.provenance import changed_files, read_record, record_path
@@ -158,14 +159,14 @@ def keep_denoiser(
     with atomic_output(path, overwrite=overwrite, begun=begun) as draft:
         _save(denoiser, draft)
         draw_denoised(denoiser, stack, draft.with_suffix(".png"), run=run)
-    partial_path(path).unlink(missing_ok=True)
+    _clear(path)
 
 
 def keep_model(model: Checkpoint, path: Path, *, overwrite: bool, begun: bool = False) -> None:
     """Save a model and its losses (``.csv``); what was kept for ``--resume`` is done with."""
     with atomic_output(path, overwrite=overwrite, begun=begun) as draft:
         _save(model, draft)
-    partial_path(path).unlink(missing_ok=True)
+    _clear(path)
 
 
 def _save(checkpoint: Checkpoint, draft: Path) -> None:
@@ -173,11 +174,19 @@ def _save(checkpoint: Checkpoint, draft: Path) -> None:
     checkpoint.history.write_csv(draft.with_suffix(".csv"))
 
 
+def _clear(path: Path) -> None:
+    """Remove what runs that were killed left of a checkpoint that is finished."""
+    partial_path(path).unlink(missing_ok=True)
+    for file in (path, partial_path(path)):
+        remove_abandoned(file.parent, glob.escape(short_name(file)))
+
+
 def _keep_samples(samples: Samples, path: Path, job: Job) -> None:
     """Write the samples; to go on, only where an interrupted run of this job has not, and over nobody else's."""
     overwrite = job.overwrite
     if job.resume and not overwrite:
         if is_samples_file(path) and read_samples(path).same_as(samples):
+            remove_abandoned(path.parent, glob.escape(path.name))  # of a run killed when they had just been finished
             return
         if path.exists() and changed_files(path) == []:
             raise _of_another_job(path)
@@ -224,6 +233,7 @@ def _finished(path: Path, kind: Kind, job: Job, expected: tuple[Any, ...], ident
     found = load_checkpoint(path, kind)
     if identity(found.provenance, found.recipe) == expected:
         log.info("%s: is there already, of this job", path)
+        _clear(path)
         return found
     if job.overwrite:
         return None

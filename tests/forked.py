@@ -11,7 +11,7 @@
 - ``{"mount": folder, "how": "size=100k"}``: puts an empty disk of that size there; false where this may not be done.
 - ``{"remount": folder, "how": "ro"}``, or another size; ``{"unmount": folder}``
 - ``{"fill": folder}``: leaves nothing free; ``{"empty": folder}`` takes that back.
-- ``{"list": folder}``: sha256 of its files by name; the tests cannot see a disk that is mounted here.
+- ``{"list": folder}``: sha256 of its files by name, of a folder "folder"; tests cannot see a disk that is mounted here.
 - ``{"remove": folder}``: all that lies in it.
 """
 
@@ -73,8 +73,12 @@ def answer(request: dict[str, Any]) -> Any:
         return (folder / FILLER).unlink()
     if kind == "remove":
         return [shutil.rmtree(child) if child.is_dir() else child.unlink() for child in folder.iterdir()] and None
-    files = (path for path in folder.rglob("*") if path.is_file())
-    return {str(path.relative_to(folder)): hashlib.sha256(path.read_bytes()).hexdigest() for path in files}
+    return {str(path.relative_to(folder)): known(path) for path in folder.rglob("*")}
+
+
+def known(path: Path) -> str:
+    """The sha256 of a file; of a folder that it is one."""
+    return "folder" if path.is_dir() else hashlib.sha256(path.read_bytes()).hexdigest()
 
 
 def started(request: dict[str, Any]) -> int:

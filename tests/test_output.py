@@ -329,6 +329,27 @@ def test_what_was_stopped_among_its_files_goes_on(model: Checkpoint, stack: Stac
     assert {"m.csv", "m.safetensors"} <= set(os.listdir(tmp_path))
 
 
+def test_what_was_killed_when_a_step_had_just_been_finished_goes(
+    stack: Stack, scene_files: SceneFiles, tmp_path: Path
+) -> None:
+    def job(*, resume: bool) -> Job:
+        model, recipe = tmp_path / "m.safetensors", load_recipe("laptop", QUICK)
+        return Job(scene_files.labels, "class", tmp_path / "a.tif", model, recipe, resume=resume)
+
+    run_job(stack, job(resume=False))
+    written = {file for file in tmp_path.rglob("*") if "report" not in str(file) and file.name != "a.tif"}
+    (tmp_path / "a.tif").unlink()
+    shutil.rmtree(tmp_path / "a_steps/report")
+    for file in tmp_path.glob("a.*"):
+        file.unlink()
+    for name in ("a_steps/.samples.gpkg", "a_steps/.denoiser.safetensors", ".m.safetensors", ".m.partial.safetensors"):
+        (tmp_path / f"{name}.0123abcd.part").mkdir()
+    (tmp_path / "m.partial.safetensors").write_text("state")
+    run_job(stack, job(resume=True))
+    left = {file for file in tmp_path.rglob("*") if "report" not in str(file) and file.name != "a.tif"}
+    assert left == written
+
+
 @pytest.mark.parametrize(("command", "beside"), [
     ("map --model m.safetensors -o a.tif --confidence", "a_confidence.tif"),
     ("map --model m.safetensors -o a.tiff", "a.qml"),
