@@ -292,6 +292,49 @@ def test_signals_are_left_alone_where_none_are_handled(tmp_path: Path) -> None:
     assert os.listdir(tmp_path) == ["a.txt"]
 
 
+def test_the_main_file_comes_last_and_all_are_on_the_disk_before(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    calls, replace, fsync = list[tuple[str, str]](), os.replace, os.fsync
+
+    def replaced(source: Path, target: Path) -> None:
+        calls.append(("replace", Path(target).name))
+        replace(source, target)
+
+    def synchronised(descriptor: int) -> None:
+        calls.append(("fsync", Path(f"/proc/self/fd/{descriptor}").resolve().name))
+        fsync(descriptor)
+
+    def write() -> None:
+        with atomic_output(tmp_path / "b.txt") as draft:
+            for name in ("a.txt", "b.txt", "c.txt"):
+                draft.with_name(name).write_text("whole")
+
+    with stopped_at(3, tmp_path):
+        write()
+    assert sorted(os.listdir(tmp_path)) == ["a.txt", "c.txt"]
+    for file in tmp_path.iterdir():
+        file.unlink()
+    monkeypatch.setattr(os, "replace", replaced)
+    if os.path.isdir("/proc/self/fd"):
+        monkeypatch.setattr(os, "fsync", synchronised)
+        write()
+        assert set(calls[:3]) == {("fsync", name) for name in ("a.txt", "b.txt", "c.txt")}
+        assert set(calls[3:5]) == {("replace", name) for name in ("a.txt", "c.txt")}
+        assert calls[5:] == [("replace", "b.txt"), ("fsync", tmp_path.name)]
+
+
+@pytest.mark.parametrize("mask", [0o022, 0o077, 0o002])
+def test_outputs_are_for_whom_the_mask_says(mask: int, tmp_path: Path) -> None:
+    before = os.umask(mask)
+    try:
+        with atomic_output(tmp_path / "a.txt") as draft:
+            draft.touch(0o600)  # as some libraries do
+    finally:
+        os.umask(before)
+    assert (tmp_path / "a.txt").stat().st_mode & 0o777 == 0o666 & ~mask
+
+
 @contextmanager
 def stopped_at(number: int, folder: Path) -> Iterator[None]:
     """A run that ends when its number-th file, from 1, would come into a folder."""
