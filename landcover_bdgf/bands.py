@@ -197,11 +197,12 @@ def is_product_file(stem: str) -> bool:
 def beside_bands(texts: Sequence[BandText]) -> list[bool]:
     """Which bands of one file are none by their descriptions: masks, codes, angles or pictures.
 
-    Not one unless the descriptions of others name two bands or a polarisation.
+    Not one unless the descriptions of others name two bands or colours, or a polarisation.
     """
     beside = [text.wavelength_nm is None and _BESIDE_BANDS.search(text.description) is not None for text in texts]
-    words = {band_word(text.description) for text, aside in zip(texts, beside, strict=True) if not aside} - {None}
-    return beside if len(words) > 1 or words & set(POLARISATIONS) else [False] * len(texts)
+    others = [text.description for text, aside in zip(texts, beside, strict=True) if not aside]
+    radar = any(band_word(other) in POLARISATIONS for other in others)
+    return beside if radar or len(set(filter(names_light, others))) > 1 else [False] * len(texts)
 
 
 def is_spectral(text: BandText) -> bool:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import re
+from itertools import islice
 
 from landcover_bdgf.errors import RasterError
 
@@ -18,6 +19,9 @@ _PLACE = re.compile(rf'\s*[\[(]((?:{_QUOTED}|[^"\])])*)([\])]?)')
 _MOST_PLACES, _LONGEST_PLACE, _LONGEST = 100, 20_000, 500_000  # what has more is made to take time
 # … of a PROJ string, also inside of WKT, its parameters; and of PROJJSON what PARAMETERFILE is there.
 _PARAMETER = re.compile(r"(?:grids|file|init|model|catalog|coeffs)=", re.IGNORECASE)
+# Each up to the next one, or the end of the text in WKT: a blank, as PROJ knows it, ends none, as it may be in quotes.
+_BLANK = re.compile(r"[ \t\n\v\f\r]")
+_VALUE_END = re.compile(r"""[ \t\n\v\f\r]\+?\w+=|(?<!")"(?!")\s*[\],)]""")
 _JSON_VALUE = re.compile(rf'"value": "[^"]*?{_PATH}')
 _SRS_NAME = re.compile(r"""srsName\s*=\s*["']([^"']*)""")  # of GML, in JPEG 2000
 _STANDARD = re.compile(r"https?://(?:www\.)?opengis\.net/")  # a CRS by its number, written as an address
@@ -41,8 +45,10 @@ def check_crs_text(text: str, name: object = None) -> None:
     check_text_around(text, name)
 
 
-def check_text_around(text: str, name: object) -> None:
+def check_text_around(text: str, name: object, *, xml: bool = False) -> None:
     """Refuse text with a CRS somewhere in it, such as the header of an image, that names another file in it.
+
+    In ``xml`` what follows a value is markup.
 
     Raises
     ------
@@ -54,7 +60,10 @@ def check_text_around(text: str, name: object) -> None:
     if len(places) > _MOST_PLACES or not all(closed for _, closed in (found.groups() for found in inside)):
         _refuse(name)
     named = [found[1] for found in inside]
-    named += [word[found.end() :] for word in text.split() if (found := _PARAMETER.search(word))]
+    values = [found.end() for found in islice(_PARAMETER.finditer(text), _MOST_PLACES + 1)]
+    if len(values) > _MOST_PLACES:
+        _refuse(name)
+    named += [(_BLANK if xml else _VALUE_END).split(text[at : at + _LONGEST_PLACE], maxsplit=1)[0] for at in values]
     named += _SRS_NAME.findall(text)
     if any(re.search(_PATH, value) for value in named) or _JSON_VALUE.search(text):
         _refuse(name)

@@ -41,6 +41,7 @@ _MAGIC = {
     b"\x00\x00\x00\x0c": "JP2OpenJPEG", b"\xff\x4f\xff\x51": "JP2OpenJPEG",
 }  # fmt: skip
 _GEO_ASCII = 34737
+_ENVI_COMPRESSION = re.compile(r"file[\s_]+compression[\s_]*=(.*)", re.IGNORECASE)
 _SUPERBOXES, MOST_NESTED = (b"jp2h", b"asoc", b"res ", b"uinf"), 8
 _CODESTREAM, _END_OF_CODESTREAM = b"\xff\x4f\xff\x51", b"\xff\xd9"  # ISO/IEC 15444-1, A.4
 
@@ -71,11 +72,12 @@ def raster_driver(path: Path) -> str:
         raise RasterError(f"{path}: is not a GeoTIFF, ENVI or JPEG 2000 file. Convert it with gdal_translate.")
     if driver == "ENVI":
         check_regular_beside(path, RasterError)  # GDAL looks for statistics there
+        _check_uncompressed(path)
     if driver == "JP2OpenJPEG":
         _check_jpeg_2000(path)
     _check_no_mask(path, driver)
-    for text in _crs_texts(path, driver):
-        check_text_around(text, path)
+    for text, xml in _crs_texts(path, driver):
+        check_text_around(text, path, xml=xml)
     return driver
 
 
@@ -102,6 +104,16 @@ def envi_header(path: Path) -> Path | None:
         listed = " and ".join(header.name for header in texts)
         raise RasterError(f"{path}: has headers that differ, {listed}. Remove those that are not its own.")
     return next(iter(texts), None)
+
+
+def _check_uncompressed(path: Path) -> None:
+    """Refuse pixels that GDAL would unpack: nothing tells how many there are, and it writes down what it found."""
+    header = envi_header(path)
+    text = _header_text(header).decode("utf-8", "replace") if header else ""
+    if any(value.strip() != "0" for value in _ENVI_COMPRESSION.findall(text)):
+        raise RasterError(
+            f"{path}: is compressed, as its header says (file compression). Write it anew: gdal_translate -of GTiff."
+        )
 
 
 def _header_text(header: Path) -> bytes:
@@ -259,12 +271,12 @@ def _envi_end(dataset: DatasetReader, path: Path) -> int:
     return pixels + (int(offset) if re.fullmatch("[0-9]{1,18}", offset) else 0)
 
 
-def _crs_texts(path: Path, driver: str) -> Iterator[str]:
-    """What may hold the CRS of a raster in words, and other things beside it."""
+def _crs_texts(path: Path, driver: str) -> Iterator[tuple[str, bool]]:
+    """What may hold the CRS of a raster in words, and other things beside it; and whether it is XML."""
     if driver == "ENVI" and (header := envi_header(path)):
-        yield _header_text(header).decode("utf-8", "replace")
+        yield _header_text(header).decode("utf-8", "replace"), False
     elif driver == "GTiff":
-        yield _geotiff_text(path).decode("utf-8", "replace")
+        yield _geotiff_text(path).decode("utf-8", "replace"), False
     elif driver == "JP2OpenJPEG":
         with path.open("rb") as file:
             if file.read(4) == _CODESTREAM:
@@ -272,7 +284,7 @@ def _crs_texts(path: Path, driver: str) -> Iterator[str]:
             for kind, start, end in _boxes(file, path, 0, path.stat().st_size):
                 if kind in (b"uuid", b"xml "):
                     file.seek(start)
-                    yield html.unescape(_text(file, end - start, path).decode("utf-8", "replace"))
+                    yield html.unescape(_text(file, end - start, path).decode("utf-8", "replace")), kind == b"xml "
 
 
 def _geotiff_text(path: Path) -> bytes:

@@ -61,6 +61,7 @@ def lock(arguments: Sequence[str] = ()) -> None:
         that name other files too.
     """
     os.environ["GDAL_DRIVER_PATH"] = "disable"  # no plugins
+    os.environ["CPL_VSIL_GZIP_WRITE_PROPERTIES"] = "NO"  # no file beside what is read
     os.environ["CPL_LOG"] = os.devnull  # what GDAL prints by itself, such as "unable to find driver to skip"
     os.environ["PROJ_NETWORK"] = "OFF"
     logging.getLogger("rasterio._env").addFilter(lambda record: "GDAL_SKIP" not in record.getMessage())

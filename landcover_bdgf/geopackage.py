@@ -19,6 +19,7 @@ from landcover_bdgf.regular import check_regular_beside
 _TABLE = re.compile(r"\s*CREATE\s+TABLE\s", re.IGNORECASE)
 _RTREE = re.compile(r"\s*CREATE\s+VIRTUAL\s+TABLE\s.*\sUSING\s+rtree\s*\(", re.IGNORECASE | re.DOTALL)
 _SYSTEM = ("gpkg_", "rtree_", "sqlite_")
+_LONGEST_DEFAULT = 1000  # letters
 _COMPUTED = (2, 3)  # how SQLite marks columns that are generated, virtual or stored
 
 
@@ -33,7 +34,7 @@ def check_geopackage(path: Path, *layers: str) -> None:
     """
     check_regular_beside(path, LabelError)
     for left in (Path(f"{path}-wal"), Path(f"{path}-journal")):
-        if left.exists() and left.stat().st_size:
+        if left.exists() and _begins(left):
             raise LabelError(
                 f"{path}: has changes in {left.name} that are not in it yet. Close it in QGIS, or save it again."
             )
@@ -45,14 +46,23 @@ def check_geopackage(path: Path, *layers: str) -> None:
             database.execute("PRAGMA ignore_check_constraints = 1")  # they are computed, by what the file says
             found = _tables(database)
             own = [name for name in found if name.startswith(_SYSTEM)]
-            for name in (*own, *(_lower(layer) for layer in layers)):
-                _check_table(path, database, name, found.get(name))
+            for name in own:
+                if not (name.startswith("rtree_") and _RTREE.match(found[name])):  # its index; it is not read itself
+                    _check_table(path, database, name, found[name])
+            for layer in map(_lower, layers):
+                _check_table(path, database, layer, found.get(layer))
             for text in _definitions(database, found):
                 check_crs_text(text, path)
     except RasterError as error:
         raise LabelError(str(error)) from error
     except sqlite3.Error as error:
         raise DataSourceError(str(error)) from error
+
+
+def _begins(file: Path) -> bool:
+    """Whether there is something in a journal; one that is done with is kept by some, its head wiped."""
+    with file.open("rb") as journal:
+        return any(journal.read(8))
 
 
 def _lower(name: str) -> str:
@@ -68,15 +78,18 @@ def _tables(database: sqlite3.Connection) -> dict[str, str]:
 
 def _check_table(path: Path, database: sqlite3.Connection, name: str, sql: str | None) -> None:
     """Refuse all but a table whose values lie in the file; so also a layer that has another name than its table."""
-    if sql and name.startswith("rtree_") and _RTREE.match(sql):
-        return
     plain = sql is not None and _TABLE.match(sql)
     quoted = name.replace('"', '""')
-    columns = database.execute(f'PRAGMA table_xinfo("{quoted}")') if plain else []
+    columns = database.execute(f'PRAGMA table_xinfo("{quoted}")').fetchall() if plain else []
     if not plain or any(column[-1] in _COMPUTED for column in columns):
         raise LabelError(
             f"{path}: its table {name} is a view or computes its values, which bdgf does not run. "
             "Export the layer as a plain table, with ogr2ogr or QGIS."
+        )
+    if any(len(str(column[4])) > _LONGEST_DEFAULT for column in columns):
+        raise LabelError(
+            f"{path}: its table {name} has a column with a default of more than {_LONGEST_DEFAULT} letters, which each "
+            "row would take memory for. Export the layer again, with ogr2ogr or QGIS."
         )
     found = database.execute(f'PRAGMA quick_check("{quoted}")').fetchone()  # pages in it that share others have no end
     if found != ("ok",):

@@ -152,6 +152,11 @@ class Grid:
             col_off = (width - side_w) * col // (per_axis - 1)
             yield Window(col_off, row_off, side_w, side_h)
 
+    def windows_to_look_at(self, side_px: int, per_axis: int = 5) -> Iterator[Window]:
+        """So many windows for a look at the whole, or all of a grid that is no larger than they are together."""
+        small = math.prod(self.shape_hw) <= (per_axis * side_px) ** 2
+        return self.tiles(side_px) if small else self.spread_windows(side_px, per_axis)
+
     def offset_in(self, other: Grid, tolerance_px: float = 0.01) -> tuple[int, int] | None:
         """Row and column of this grid's first pixel in ``other``, or None if the pixels do not coincide.
 
@@ -211,7 +216,9 @@ def recorded_crs(wkt: str) -> CRS:
         check_crs_text(wkt)
     except RasterError as error:
         raise ValueError("its CRS names another file") from error
-    return CRS.from_wkt(wkt)
+    crs = CRS.from_wkt(wkt)
+    crs.to_wkt()  # some that GDAL reads it cannot write
+    return crs
 
 
 def same_crs(one: CRS, other: CRS) -> bool:

@@ -15,11 +15,12 @@ import numpy as np
 import shapely
 from numpy.typing import NDArray
 from rasterio.crs import CRS
+from rasterio.errors import CRSError
 from rasterio.features import rasterize
 from rasterio.windows import Window
 
 from landcover_bdgf.errors import LabelError, RasterError, SettingsError
-from landcover_bdgf.grid import Grid, transformer, warn_of_datum
+from landcover_bdgf.grid import Grid, recorded_crs, transformer, warn_of_datum
 from landcover_bdgf.legend import Legend, printable
 from landcover_bdgf.raster import PathLike
 from landcover_bdgf.vector import check_name, read_features
@@ -218,7 +219,10 @@ def _usable(
 
 def _on_grid(path: PathLike, geometries: Geometries, wkt: str, grid: Grid) -> Geometries:
     """Geometries in pixels: x is the column, y the row, (0, 0) the corner of the first pixel."""
-    crs = CRS.from_wkt(wkt)
+    try:
+        crs = recorded_crs(wkt)
+    except (CRSError, ValueError) as error:
+        raise LabelError(f"{path}: its CRS cannot be read. Give it one in QGIS (Set layer CRS).") from error
 
     def convert(xy: NDArray[np.float64]) -> NDArray[np.float64]:
         rows, cols = grid.rowcol_of(xy[:, 0], xy[:, 1], crs)
@@ -243,10 +247,11 @@ def _mended(geometries: Geometries, counts: Counter[str]) -> Geometries:
         found = _crossings(geometries[i])
         hopeless[i] = found > _MOST_CROSSINGS or crossings + found > _MOST_CROSSINGS_IN_ALL
         crossings += 0 if hopeless[i] else found
-    counts["repaired, invalid geometry"] = int((invalid & ~hopeless).sum())
-    counts["skipped, too invalid to repair"] = int(hopeless.sum())
     mended = geometries.copy()
     mended[invalid & ~hopeless] = shapely.make_valid(geometries[invalid & ~hopeless], method="structure")
+    hopeless |= invalid & shapely.is_empty(mended)  # a hole as large as what is round it
+    counts["repaired, invalid geometry"] = int((invalid & ~hopeless).sum())
+    counts["skipped, too invalid to repair"] = int(hopeless.sum())
     mended[~finite | hopeless] = _NOTHING
     return mended
 

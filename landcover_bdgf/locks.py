@@ -74,7 +74,7 @@ def reserved(*paths: Path) -> Iterator[None]:
         Another run is writing one of them.
     """
     with ExitStack() as stack:
-        for path in paths:
+        for path in dict.fromkeys(paths):  # what bears the name of what comes beside it is told so later
             stack.enter_context(_reserved(path))
         yield
 
@@ -89,7 +89,7 @@ def _reserved(path: Path) -> Iterator[None]:
         raise OutputError(f"{path}: another run is writing it. Wait for it, or choose another name.") from None
     except OSError as error:
         assert lock is not None
-        if lock.is_symlink():
+        if os.path.islink(lock):
             raise OutputError(f"{path}: its lock {lock.name} is a link. Remove it.") from error
         if isinstance(error, PermissionError) and os.path.lexists(lock):
             raise OutputError(

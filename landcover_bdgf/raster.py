@@ -24,7 +24,7 @@ from numpy.typing import NDArray
 from rasterio._err import CPLE_BaseError  # what rasterio.shutil lets through
 from rasterio.crs import CRS
 from rasterio.enums import ColorInterp
-from rasterio.errors import NotGeoreferencedWarning, RasterioError
+from rasterio.errors import CRSError, NotGeoreferencedWarning, RasterioError
 from rasterio.io import DatasetReader, DatasetWriter
 from rasterio.windows import Window
 
@@ -106,6 +106,7 @@ def grid_of(dataset: DatasetReader, *, crs: CRS | None = None) -> Grid:
     transform = dataset.transform
     _check_position(dataset)
     _check_transform(dataset)
+    _check_crs(dataset)
     if crs and dataset.crs and not same_crs(crs, dataset.crs):
         log.warning("%s: says %s, taken as %s as asked.", dataset.name, crs_name(dataset.crs), crs_name(crs))
     crs = crs or dataset.crs
@@ -117,6 +118,17 @@ def grid_of(dataset: DatasetReader, *, crs: CRS | None = None) -> Grid:
     top = transform.f + transform.e * dataset.height if is_south_up(dataset) else transform.f
     north_up = Affine(transform.a, 0.0, transform.c, 0.0, -abs(transform.e), top)
     return Grid(crs, north_up, dataset.shape)
+
+
+def _check_crs(dataset: DatasetReader) -> None:
+    """Refuse a CRS that GDAL reads and cannot write."""
+    try:
+        if dataset.crs:
+            dataset.crs.to_wkt()
+    except CRSError as error:
+        raise RasterError(
+            f"{dataset.name}: its CRS cannot be read. Give it another with gdal_edit.py -a_srs."
+        ) from error
 
 
 def read_band(dataset: DatasetReader, window: Window | None = None, **options: Any) -> NDArray[Any]:

@@ -323,12 +323,12 @@ def _check_content(stack: Stack) -> None:
         stack, spectral=stack.spectral.as_stored(), sar=stack.sar.as_stored(), sar_unit="signed",
         signed_names=stack.sar.names, spectral_offset=0.0,
     )  # fmt: skip
-    shares, parts, radar = [], [], []
-    for tile in map(stored.read, stack.grid.spread_windows(CHECKED_PX, per_axis=5)):
-        shares.append(tile.valid.mean())
+    seen, parts, radar = [], [], []
+    for tile in map(stored.read, stack.grid.windows_to_look_at(CHECKED_PX)):
+        seen.append(tile.valid.ravel())
         parts.append(tile.spectral[:, tile.valid][:, ::CHECKED_EVERY])
         radar.append(tile.sar[:, tile.valid][:, ::CHECKED_EVERY])
-    share = float(np.mean(shares))
+    share = float(np.concatenate(seen).mean())
     if share == 0 and not any(stack.read_valid(window).any() for window in stack.grid.tiles(512)):
         where = stack.spectral.paths[0]
         raise RasterError(f"{where}: no pixel has data in both images. Check nodata values and places.")

@@ -35,7 +35,8 @@ _OTHER_FORMATS = (b"gdal_streamed_alg", b"<OGRVRT")  # that GDAL finds in what b
 _SHOWN_NAMES = 20
 _TAKEN_APART = re.compile(r"[!;?]|\.(zip|shz)$", re.IGNORECASE)  # by pyogrio: archives, what follows an address
 _MOST_FIELDS = 2000  # of GeoJSON, each feature may bring its own; each takes memory for all features
-_MANY_VALUES = 5_000_000  # that may be less than a byte each in the file
+_MANY_VALUES = 15_000_000  # that may be less than a byte each in the file
+_BRACKET_BYTES, _FEW_BYTES = 6, 1 << 20  # of a point in GeoJSON with its comma, [0,0], and of what may be otherwise
 _LONGEST_PRJ = 1 << 20  # bytes
 
 
@@ -199,8 +200,11 @@ def _check_geojson(path: Path) -> None:
                     _check_crs(path, text)
         return tuple(members)
 
+    data = path.read_bytes()
+    if _BRACKET_BYTES * (data.count(b"[") + data.count(b"{")) > len(data) + _FEW_BYTES:
+        raise LabelError(f"{path}: consists of empty lists, which take much memory. Save it again with QGIS.")
     try:
-        json.loads(path.read_bytes().decode("utf-8-sig", "surrogateescape"), object_pairs_hook=checked)
+        json.loads(data.decode("utf-8-sig", "surrogateescape"), object_pairs_hook=checked)
     except (ValueError, RecursionError) as error:
         raise LabelError(f"{path}: cannot be read, {error}. Copy all files of the labels again.") from error
 
@@ -253,7 +257,8 @@ def _check_index(path: Path) -> None:
     """
     for index in (path.with_suffix(suffix) for suffix in (".shx", ".SHX")):
         if index.exists():
-            words = np.fromfile(index, ">i4", offset=100)
+            entries = index.read_bytes()[100:]
+            words = np.frombuffer(entries[: len(entries) // 8 * 8], ">i4")
             if 2 * words[1::2].astype(np.int64).clip(0).sum() > path.stat().st_size:
                 raise LabelError(f"{index}: is damaged, its records are longer than {path.name}. Copy all files again.")
 

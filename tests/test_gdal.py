@@ -126,7 +126,7 @@ def test_no_labels_make_a_connection(
     tally("way for a file to name an address, none asked", 1)
 
 
-@pytest.mark.parametrize("crs", [bad.with_grids, bad.with_proj, str])
+@pytest.mark.parametrize("crs", [bad.with_grids, bad.with_proj, bad.with_method, str])
 @pytest.mark.parametrize(("make", "name"), [
     (bad.database_crs, "bad.gpkg"), (bad.shapefile_crs, "bad.shp"), (bad.geojson_crs, "bad.geojson"),
     (bad.envi_crs, "bad.img"), (bad.tiff_crs, "bad.tif"),

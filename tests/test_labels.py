@@ -60,6 +60,22 @@ def test_overlapping_parts_and_holes_beyond_the_border_hold_what_their_union_hol
     assert (labels.codes == labels.legend.code_of("crops")).sum() == 96
 
 
+def test_a_journal_that_is_done_with_hides_nothing(folder: Path) -> None:
+    path = write(folder / "a.gpkg", ["water"], [box(0, 0, 2, 2)])
+    (folder / "a.gpkg-journal").write_bytes(bytes(28) + b"rest")
+    assert len(read_labels(path, "class", GRID).rows) == 4
+    (folder / "a.gpkg-journal").write_bytes(b"\xd9\xd5\x05\xf9 \xa1c\xd7")
+    with pytest.raises(LabelError, match=r"has changes in a\.gpkg-journal that are not in it yet"):
+        read_labels(path, "class", GRID)
+
+
+def test_a_hole_as_large_as_what_is_round_it_leaves_nothing(folder: Path) -> None:
+    nothing = shapely.Polygon(box(0, 0, 4, 4).exterior, [box(0, 0, 4, 4).exterior])
+    labels = read_labels(write(folder / "a.gpkg", ["a", "b"], [nothing, box(9, 9, 2, 2)]), "class", GRID)
+    assert labels.counts["skipped, too invalid to repair"] == 1
+    assert len(labels.rows) == 4
+
+
 def test_polygons_across_the_antimeridian(folder: Path) -> None:
     grid = Grid(CRS.from_epsg(4326), Affine(0.001, 0, 179.9, 0, -0.001, -16), (200, 200))
     square = shapely.box(179.98, -16.04, 180.02, -16)

@@ -74,7 +74,7 @@ def test_zeros_that_no_sample_saw_are_told_when_all_is_read(
     with rasterio.open(wide_stack.spectral.paths[0]) as dataset:
         pixels, profile, names = dataset.read(), dataset.profile, dataset.descriptions
     pixels[:, :32, :50] = 0
-    with rasterio.open(tmp_path / "msi.tif", "w", **(profile | {"nodata": None})) as dataset:
+    with rasterio.open(tmp_path / "msi.tif", "w", **profile) as dataset:
         dataset.write(pixels)
         dataset.descriptions = names
     stack = align(tmp_path / "msi.tif", wide_stack.sar.paths[0])

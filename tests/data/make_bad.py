@@ -6,6 +6,7 @@ is in test_bad_inputs.py.
 
 from __future__ import annotations
 
+import gzip
 import hashlib
 import json
 import os
@@ -24,6 +25,7 @@ from typing import Any
 
 import geopandas as gpd
 import numpy as np
+import pyproj
 import rasterio
 import rasterio.warp
 import shapely
@@ -328,9 +330,19 @@ def with_proj(file: str) -> str:
     return f'{UTM.to_wkt().removesuffix("]")},EXTENSION["PROJ4","{words}"]]'
 
 
+def with_method(file: str, blank: str = "\x1c") -> str:
+    """The CRS of the good scene with a way to another one, in PROJ's own words; its list goes on after a blank."""
+    source, target = (pyproj.CRS.from_epsg(code).to_wkt() for code in (32633, 4326))
+    words = f"+proj=pipeline +step +proj=hgridshift +grids=@null{blank},{file}"
+    method = f'METHOD["PROJ-based operation method: {words}"]'
+    return f'BOUNDCRS[SOURCECRS[{source}],TARGETCRS[{target}],ABRIDGEDTRANSFORMATION["T",{method}]]'
+
+
 def database_crs(text: str) -> Make:
     """The good labels in a CRS of this text."""
-    return database(f"UPDATE gpkg_spatial_ref_sys SET definition = '{text}' WHERE srs_id = 32633")
+    return database(
+        f"UPDATE gpkg_spatial_ref_sys SET organization = 'ours', definition = '{text}' WHERE srs_id = 32633"
+    )
 
 
 def shapefile_crs(text: str) -> Make:
@@ -584,6 +596,36 @@ def database(*statements: str, of: str = "labels.gpkg") -> Make:
             file.executescript(";".join(statements))
 
     return make
+
+
+def index_for_layer(folder: Path) -> None:
+    """A GeoPackage whose layer is an index of space, whose nodes lead to one another more often than can be counted."""
+    rename = "UPDATE gpkg_{} SET table_name = 'rtree_bad'"
+    columns = "fid, minx, maxx, miny, maxy, +geom BLOB, +class TEXT"
+    database(
+        f"CREATE VIRTUAL TABLE rtree_bad USING rtree({columns})",
+        "INSERT INTO rtree_bad(minx, maxx, miny, maxy, geom, class) SELECT 0, 1, 0, 1, geom, class FROM labels",
+        rename.format("geometry_columns"), rename.format("contents"), "DELETE FROM gpkg_ogr_contents",
+    )(folder)  # fmt: skip
+    depth = 20
+    with closing(sqlite3.connect(folder / "bad.gpkg")) as file:
+        (size,) = file.execute("SELECT length(data) FROM rtree_bad_node").fetchone()
+        cells = (size - 4) // 24
+        for node in range(1, depth + 2):
+            child = struct.pack(">q4f", node + 1 if node <= depth else 1, 0, 1, 0, 1)
+            data = struct.pack(">HH", depth if node == 1 else 0, cells) + cells * child
+            file.execute("INSERT OR REPLACE INTO rtree_bad_node VALUES (?, ?)", (node, data.ljust(size, b"\0")))
+        file.commit()
+
+
+def compressed_envi(folder: Path) -> None:
+    """An ENVI image of 160 MB in 29 bytes; GDAL would write down what it found in them."""
+    image(driver="ENVI", to="bad.img")(folder)
+    header = (folder / "bad.hdr").read_text() + "File  Compression= 1\n"
+    for name, value in (("samples", 40_000), ("lines", 1), ("bands", 4000)):
+        header = re.sub(rf"(?m)^{name}\s*=.*$", f"{name} = {value}", header)
+    (folder / "bad.hdr").write_text(re.sub(r"(?s)band names = \{.*?\}", "", header))
+    (folder / "bad.img").write_bytes(gzip.compress(bytes(1000)))
 
 
 def view(table: str, query: str, **options: str) -> Make:
