@@ -40,7 +40,8 @@ _MAGIC = {
     b"II*\x00": "GTiff", b"MM\x00*": "GTiff", b"II+\x00": "GTiff", b"MM\x00+": "GTiff",
     b"\x00\x00\x00\x0c": "JP2OpenJPEG", b"\xff\x4f\xff\x51": "JP2OpenJPEG",
 }  # fmt: skip
-_GEO_ASCII = 34737
+_GEO_ASCII, _GDAL_METADATA = 34737, 42112
+MOST_IMAGES, MOST_ITEMS = 1000, 30_000  # in a TIFF: smaller versions, masks, pages; of metadata, in all of them
 _ENVI_COMPRESSION = re.compile(r"file[\s_]+compression[\s_]*=(.*)", re.IGNORECASE)
 _SUPERBOXES, MOST_NESTED = (b"jp2h", b"asoc", b"res ", b"uinf"), 8
 _CODESTREAM, _END_OF_CODESTREAM = b"\xff\x4f\xff\x51", b"\xff\xd9"  # ISO/IEC 15444-1, A.4
@@ -288,22 +289,49 @@ def _crs_texts(path: Path, driver: str) -> Iterator[tuple[str, bool]]:
 
 
 def _geotiff_text(path: Path) -> bytes:
-    """GeoAsciiParamsTag of the first image of a TIFF (TIFF 6.0, section 2; BigTIFF has wider numbers)."""
+    """GeoAsciiParamsTag of a TIFF, which holds its CRS in words.
+
+    Raises
+    ------
+    RasterError
+        It has more images or items of metadata than GDAL reads in time, which it takes by the square of their number.
+    """
+    found, items = b"", 0
     with path.open("rb") as file:
-        head = file.read(16).ljust(16, b"\0")
-        order, big = ("<" if head[:2] == b"II" else ">"), 43 in head[2:4]
-        number, entry, place = ("Q", "HHQ8s", 8) if big else ("H", "HHI4s", 4)
-        file.seek(min(struct.unpack_from(f"{order}{'Q' if big else 'I'}", head, place)[0], path.stat().st_size))
-        width, size = struct.calcsize(order + number), struct.calcsize(order + entry)
+        for tag, value in _tiff_texts(file, path):
+            found += value if tag == _GEO_ASCII else b""
+            items += value.count(b"<Item") if tag == _GDAL_METADATA else 0
+    if items > MOST_ITEMS:
+        raise RasterError(
+            f"{path}: has {items} items of metadata, at most {MOST_ITEMS} are read. Copy it: gdal_translate -nomd."
+        )
+    return found
+
+
+def _tiff_texts(file: IO[bytes], path: Path) -> Iterator[tuple[int, bytes]]:
+    """Values of the tags that are looked at, of all images of a TIFF (TIFF 6.0, 2; BigTIFF has wider numbers)."""
+    size, head = path.stat().st_size, file.read(16).ljust(16, b"\0")
+    order, big = ("<" if head[:2] == b"II" else ">"), 43 in head[2:4]
+    number, entry, pointer, place = ("Q", "HHQ8s", "Q", 8) if big else ("H", "HHI4s", "I", 4)
+    width, each, following = (struct.calcsize(order + form) for form in (number, entry, pointer))
+    at, seen = struct.unpack_from(order + pointer, head, place)[0], set[int]()
+    while 0 < at < size and at not in seen:
+        if len(seen) == MOST_IMAGES:
+            raise RasterError(
+                f"{path}: holds more than {MOST_IMAGES} images. Take out the one you need: gdal_translate."
+            )
+        seen.add(at)
+        file.seek(at)
         (count,) = struct.unpack(order + number, file.read(width).ljust(width, b"\0"))
-        entries = file.read(min(count, 0xFFFF) * size)
-        found = b""
-        for tag, kind, length, value in struct.iter_unpack(order + entry, entries[: len(entries) // size * size]):
-            if tag == _GEO_ASCII:
+        entries = file.read(min(count, 0xFFFF) * each)
+        (at,) = struct.unpack(order + pointer, file.read(following).ljust(following, b"\0"))
+        for tag, kind, length, value in struct.iter_unpack(order + entry, entries[: len(entries) // each * each]):
+            if tag in (_GEO_ASCII, _GDAL_METADATA):
                 length *= 1 if kind in (1, 2, 6, 7) else 8
-                file.seek(min(struct.unpack(f"{order}{'Q' if big else 'I'}", value)[0], path.stat().st_size))
-                found += value if length <= len(value) else _text(file, min(length, path.stat().st_size), path)
-        return found
+                if length > len(value):
+                    file.seek(min(struct.unpack(order + pointer, value)[0], size))
+                    value = _text(file, min(length, size), path)
+                yield tag, value
 
 
 def _check_jpeg_2000(path: Path) -> None:

@@ -19,6 +19,8 @@ from landcover_bdgf.regular import check_regular_beside
 _TABLE = re.compile(r"\s*CREATE\s+TABLE\s", re.IGNORECASE)
 _RTREE = re.compile(r"\s*CREATE\s+VIRTUAL\s+TABLE\s.*\sUSING\s+rtree\s*\(", re.IGNORECASE | re.DOTALL)
 _SYSTEM = ("gpkg_", "rtree_", "sqlite_")
+_MOST_CURVES = 1_000_000  # bytes
+_ENVELOPES = {1: 32, 2: 48, 3: 48, 4: 64}  # bytes, by what the header says
 _LONGEST_DEFAULT = 1000  # letters
 _COMPUTED = (2, 3)  # how SQLite marks columns that are generated, virtual or stored
 
@@ -51,6 +53,7 @@ def check_geopackage(path: Path, *layers: str) -> None:
                     _check_table(path, database, name, found[name])
             for layer in map(_lower, layers):
                 _check_table(path, database, layer, found.get(layer))
+                _check_curves(path, database, layer)
             for text in _definitions(database, found):
                 check_crs_text(text, path)
     except RasterError as error:
@@ -94,6 +97,30 @@ def _check_table(path: Path, database: sqlite3.Connection, name: str, sql: str |
     found = database.execute(f'PRAGMA quick_check("{quoted}")').fetchone()  # pages in it that share others have no end
     if found != ("ok",):
         raise sqlite3.DatabaseError("the database disk image is malformed")
+
+
+def _check_curves(path: Path, database: sqlite3.Connection, layer: str) -> None:
+    """Refuse many arcs: three points become up to ninety. GeoPackage 1.3, 2.1.3; ISO 13249-3 numbers the kinds."""
+    columns = database.execute("SELECT column_name FROM gpkg_geometry_columns WHERE lower(table_name) = ?", [layer])
+    total = 0
+    for (column,) in columns.fetchall():
+        name, table = (text.replace('"', '""') for text in (str(column), layer))
+        for head, size in database.execute(f'SELECT substr("{name}", 1, 80), length("{name}") FROM "{table}"'):
+            total += size if _may_hold_arcs(head) else 0
+    if total > _MOST_CURVES:
+        raise LabelError(
+            f"{path}: holds {total / 1e6:.1f} MB of curves, at most {_MOST_CURVES / 1e6:.0f} MB are read. "
+            "Make lines of them: Segmentize in QGIS, or ogr2ogr -nlt CONVERT_TO_LINEAR."
+        )
+
+
+def _may_hold_arcs(head: object) -> bool:
+    """Of the first bytes of a geometry: whether it is a curve, or holds some, or is a collection, which may."""
+    if not isinstance(head, bytes) or not head.startswith(b"GP") or len(head) < 8:
+        return False
+    kind = head[8 + _ENVELOPES.get(head[3] >> 1 & 7, 0) :][:5]
+    number = int.from_bytes(kind[1:], "little" if kind[:1] == b"\1" else "big") & 0xFFFF
+    return number % 1000 in range(7, 13)
 
 
 def _definitions(database: sqlite3.Connection, found: dict[str, str]) -> list[str]:

@@ -198,9 +198,9 @@ def is_mask(dataset: DatasetReader, band: Band) -> bool:
 def _physical(raw: NDArray[Any], band: Band, convert: Convert | None) -> NDArray[np.float32]:
     """Values of one band, (h, w); computed in float64 where the file has a scale or an offset."""
     values: NDArray[Any] = raw.real**2 + raw.imag**2 if np.iscomplexobj(raw) else raw
-    if band.scale != 1 or band.offset != 0:
-        values = values * np.float64(band.scale) + np.float64(band.offset)
-    with np.errstate(over="ignore"):
+    with np.errstate(over="ignore", invalid="ignore"):  # what becomes infinite is no data
+        if band.scale != 1 or band.offset != 0:
+            values = values * np.float64(band.scale) + np.float64(band.offset)
         return (values if convert is None else convert(values)).astype(np.float32, copy=False)
 
 

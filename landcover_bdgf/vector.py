@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import codecs
 import difflib
 import json
 import os
@@ -140,8 +139,8 @@ def layers_of(path: PathLike) -> dict[str, str | None]:
 
 def _check_encoding(encoding: str | None) -> None:
     try:
-        codecs.lookup(encoding or "utf-8")
-    except LookupError:
+        "a".encode(encoding or "utf-8")
+    except (LookupError, ValueError):  # there are codecs for other things than texts
         known = "utf-8, latin-1, cp1252 or gbk"
         raise SettingsError(f"--encoding {encoding}: is unknown. Use one such as {known}.") from None
 

@@ -272,6 +272,26 @@ def long_box(whole: bytes) -> bytes:
     return whole[:at] + struct.pack(">I4sQ", 1, b"jp2c", len(whole) - at + 8) + whole[at + 8 :]
 
 
+def masks(number: int) -> Make:
+    """An image with so many masks of one pixel."""
+
+    def make(folder: Path) -> None:
+        image()(folder)
+        whole = bytearray((folder / "bad.tif").read_bytes())
+        (first,) = struct.unpack("<I", whole[4:8])
+        (count,) = struct.unpack("<H", whole[first : first + 2])
+        at, end = first + 2 + 12 * count, len(whole)  # where the place of the next image stands
+        ones = [(254, 4), (256, 1), (257, 1), (258, 1), (259, 1), (262, 1), (273, 8), (277, 1), (278, 1), (279, 1)]
+        size = 2 + 12 * len(ones) + 4
+        whole[at : at + 4] = struct.pack("<I", end)
+        for i in range(1, number + 1):
+            tags = b"".join(struct.pack("<HHII", tag, 4, 1, value) for tag, value in ones)
+            whole += struct.pack("<H", len(ones)) + tags + struct.pack("<I", end + i * size if i < number else 0)
+        (folder / "bad.tif").write_bytes(whole)
+
+    return make
+
+
 def flipped(folder: Path) -> None:
     """A compressed image with some bytes in the middle changed."""
     image(compress="deflate")(folder)
@@ -594,6 +614,23 @@ def database(*statements: str, of: str = "labels.gpkg") -> Make:
         shutil.copy(folder / of, folder / "bad.gpkg")
         with closing(sqlite3.connect(folder / "bad.gpkg")) as file:
             file.executescript(";".join(statements))
+
+    return make
+
+
+def arcs(points: int) -> Make:
+    """A GeoPackage whose first feature is a curve of so many points."""
+
+    def make(folder: Path) -> None:
+        copy("labels.gpkg", "bad.gpkg")(folder)
+        xy = np.array(ORIGIN) + [300, -300] * np.random.default_rng(0).random((points, 2))
+        curve = b"\1" + struct.pack("<2I", 8, points) + xy.astype("<f8").tobytes()
+        blob = b"GP\0\1" + struct.pack("<i", 32633) + b"\1" + struct.pack("<2I", 10, 1) + curve
+        with closing(sqlite3.connect(folder / "bad.gpkg")) as file:
+            for (trigger,) in file.execute("SELECT name FROM sqlite_master WHERE type = 'trigger'").fetchall():
+                file.execute(f"DROP TRIGGER {trigger}")
+            file.execute("UPDATE labels SET geom = ? WHERE fid = 1", [blob])
+            file.commit()
 
     return make
 
