@@ -73,11 +73,12 @@ def raster_driver(path: Path) -> str:
         raise RasterError(f"{path}: is not a GeoTIFF, ENVI or JPEG 2000 file. Convert it with gdal_translate.")
     if driver == "ENVI":
         check_regular_beside(path, RasterError)  # GDAL looks for statistics there
-        _check_uncompressed(path)
     if driver == "JP2OpenJPEG":
         _check_jpeg_2000(path)
     _check_no_mask(path, driver)
     for text, xml in _crs_texts(path, driver):
+        if driver == "ENVI":
+            _check_uncompressed(path, text)
         check_text_around(text, path, xml=xml)
     return driver
 
@@ -107,11 +108,9 @@ def envi_header(path: Path) -> Path | None:
     return next(iter(texts), None)
 
 
-def _check_uncompressed(path: Path) -> None:
+def _check_uncompressed(path: Path, header: str) -> None:
     """Refuse pixels that GDAL would unpack: nothing tells how many there are, and it writes down what it found."""
-    header = envi_header(path)
-    text = _header_text(header).decode("utf-8", "replace") if header else ""
-    if any(value.strip() != "0" for value in _ENVI_COMPRESSION.findall(text)):
+    if any(value.strip() != "0" for value in _ENVI_COMPRESSION.findall(header)):
         raise RasterError(
             f"{path}: is compressed, as its header says (file compression). Write it anew: gdal_translate -of GTiff."
         )

@@ -59,9 +59,8 @@ def atomic_folder(path: PathLike, *, overwrite: bool = False) -> Iterator[Path]:
     """
     check_folder(path, overwrite=overwrite)
     path = Path(path).absolute()
-    remove_abandoned(
-        path.parent, glob.escape(short_name(path))
-    )  # of a run that was killed when the folder had just been made
+    # Of a run that was killed when the folder had just been made:
+    remove_abandoned(path.parent, glob.escape(short_name(path)))
     with draft_folder(path / REPORT_FILES[0] if path.is_dir() else path) as folder:
         yield folder
         check_folder(path, overwrite=overwrite)  # something may have appeared meanwhile

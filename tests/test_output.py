@@ -112,9 +112,7 @@ def test_a_lock_that_may_not_be_opened_is_another_runs(tmp_path: Path, monkeypat
         raise PermissionError(errno.EACCES, "Permission denied")
 
     monkeypatch.setattr(locks, "open_held", refused)
-    with reserved(
-        tmp_path / "out.tif"
-    ):  # there is none: the folder may not be written to, and what writes there says so
+    with reserved(tmp_path / "out.tif"):  # there is none: nothing may be written there, and what writes says so
         pass
     (tmp_path / ".out.tif.lock").touch()
     with pytest.raises(OutputError, match=r"out\.tif: another run is writing it, as another user's \.out\.tif\.lock"):
