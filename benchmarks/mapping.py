@@ -28,8 +28,9 @@ import landcover_bdgf as bdgf
 from landcover_bdgf.blocks import Block, BlockStream
 from landcover_bdgf.classifier import Classifier
 from landcover_bdgf.device import open_workers
-from landcover_bdgf.limits import available_threads
-from landcover_bdgf.raster import Grid, RasterProfile, grid_of, open_raster, write_raster
+from landcover_bdgf.grid import Grid
+from landcover_bdgf.raster import RasterProfile, grid_of, open_raster, write_raster
+from landcover_bdgf.resources import available_threads
 from landcover_bdgf.simulate import simulate, write_scene
 from landcover_bdgf.stack import Tile
 

@@ -12,11 +12,11 @@ import torch
 from rows import print_row
 
 from landcover_bdgf.device import choose_device, full_precision, open_workers
-from landcover_bdgf.limits import available_threads
 from landcover_bdgf.networks.fusion import FusionNetwork, Inputs, apply_dense, apply_windows
 from landcover_bdgf.networks.scan import KERNELS, Scan, kernel
 from landcover_bdgf.networks.unet import HALO_PX, UNet, feature_channels
 from landcover_bdgf.recipe import RECIPES, Recipe
+from landcover_bdgf.resources import available_threads
 
 BLOCK_PX = 128
 GPU_BLOCKS = 16  # at once, as a map computes them there

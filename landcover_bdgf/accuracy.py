@@ -18,8 +18,9 @@ from sklearn.metrics import cohen_kappa_score, precision_recall_fscore_support
 
 from landcover_bdgf.calibration import ReliabilityBin, calibration_error
 from landcover_bdgf.errors import LabelError
-from landcover_bdgf.legend import NODATA_CODE, Legend, printable
+from landcover_bdgf.legend import NODATA_CODE, Legend
 from landcover_bdgf.sample_set import CLEAR_PX
+from landcover_bdgf.text import printable
 
 APART_PX = 37  # least distance at which a reference and a training pixel share no surroundings, by the usual settings
 # Distance to the nearest training pixel, in pixels. Below the first bound the windows of both overlap; beyond, the two

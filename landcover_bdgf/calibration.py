@@ -20,7 +20,7 @@ class ReliabilityBin:
     right: float
 
 
-def reliability(probability: NDArray[np.floating], right: NDArray[np.bool_]) -> tuple[ReliabilityBin, ...]:
+def reliability_bins(probability: NDArray[np.floating], right: NDArray[np.bool_]) -> tuple[ReliabilityBin, ...]:
     """Pixels in bins of the probability (n,) of their class; only bins that hold some."""
     number = np.clip((probability * BINS).astype(np.int64), 0, BINS - 1)
     return tuple(

@@ -31,7 +31,8 @@ from landcover_bdgf.terminal import say
 if TYPE_CHECKING:  # heavy imports stay inside the commands, so that --help answers at once
     from landcover_bdgf.device import Run
     from landcover_bdgf.recipe import Recipe
-    from landcover_bdgf.samples import Samples, SampleSettings
+    from landcover_bdgf.sample_set import Samples
+    from landcover_bdgf.samples import SampleSettings
     from landcover_bdgf.stack import Stack
 
 app = typer.Typer(
@@ -82,7 +83,8 @@ def sample(
     common: Common, aligning: Aligning, sampling: Sampling, hsi: HSI, sar: SAR, output: OUTPUT, labels: LABELS
 ) -> None:
     """Draw labelled pixels and split them into training and test."""
-    from landcover_bdgf.samples import samples_lines, write_samples
+    from landcover_bdgf.sample_file import write_samples
+    from landcover_bdgf.samples import samples_lines
 
     samples = _drawn(_stack(hsi, sar, aligning), labels, sampling, common)
     write_samples(samples, output, overwrite=common.overwrite)
@@ -105,7 +107,7 @@ def pretrain(
     """Fit the denoiser to one or more scenes, without labels."""
     from landcover_bdgf.chain import check_kept, keep_denoiser, partial_path
     from landcover_bdgf.pretraining import pretrain as pretrain_stacks
-    from landcover_bdgf.samples import read_samples
+    from landcover_bdgf.sample_file import read_samples
 
     begun = check_kept(output, overwrite=common.overwrite, resume=resume)
     images = [hsi, sar, *(more or [])]
@@ -137,7 +139,7 @@ def train(
     from landcover_bdgf.checkpoint import load_checkpoint
     from landcover_bdgf.pretraining import pretrain as pretrain_stack
     from landcover_bdgf.recipe import changed
-    from landcover_bdgf.samples import read_samples
+    from landcover_bdgf.sample_file import read_samples
     from landcover_bdgf.training import train as train_fusion
 
     begun = check_kept(output, overwrite=common.overwrite, resume=resume)
@@ -188,8 +190,8 @@ def map_(
         what = "land-cover map" if made == output else f"shard {shard} of the map"
         say(common, [f"{made}: {what}"], {"map": str(made)})
         return
+    from landcover_bdgf.accuracy import summary_lines
     from landcover_bdgf.chain import Job, run_job
-    from landcover_bdgf.report import summary_lines
 
     if model is not None and model.exists() and not (common.overwrite or resume):
         raise SettingsError(
@@ -242,7 +244,8 @@ def assess(
     field: Annotated[str | None, typer.Option(help="field of the reference that holds the class")] = None,
 ) -> None:
     """Accuracy of a map against reference labels: tables, confusion matrix, a printable report."""
-    from landcover_bdgf.report import ReferenceFile, summary_lines
+    from landcover_bdgf.accuracy import summary_lines
+    from landcover_bdgf.reference import ReferenceFile
     from landcover_bdgf.report import assess as assess_map
 
     file = ReferenceFile(
@@ -310,7 +313,7 @@ def demo(common: Common, folder: Annotated[Path, typer.Argument(help="where to w
     from landcover_bdgf.demo import run_demo
 
     accuracy, files = run_demo(folder, _recipe(common, tuple(common.set)), _run(common), overwrite=common.overwrite)
-    from landcover_bdgf.report import summary_lines
+    from landcover_bdgf.accuracy import summary_lines
 
     say(
         common,

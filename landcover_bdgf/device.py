@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from landcover_bdgf.errors import CheckpointError, ResourceError, SettingsError
-from landcover_bdgf.limits import available_threads
+from landcover_bdgf.resources import available_threads
 
 Piece = TypeVar("Piece")
 Result = TypeVar("Result")

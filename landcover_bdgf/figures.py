@@ -18,8 +18,9 @@ from rasterio.io import DatasetReader
 from landcover_bdgf.accuracy import Accuracy
 from landcover_bdgf.calibration import ReliabilityBin
 from landcover_bdgf.grid import Grid, ground_width_m
-from landcover_bdgf.legend import Color, printable
+from landcover_bdgf.legend import Color
 from landcover_bdgf.raster import read_band
+from landcover_bdgf.text import printable
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -9,14 +9,10 @@ from __future__ import annotations
 
 import copy
 import json
-import signal
-import threading
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from types import FrameType
 from typing import Any, Generic, TypeVar
 
 import numpy as np
@@ -28,6 +24,7 @@ from torch import Tensor, nn
 from landcover_bdgf.device import Workers
 from landcover_bdgf.errors import CheckpointError, ResourceError, SettingsError
 from landcover_bdgf.history import History
+from landcover_bdgf.interrupts import stop_between_steps
 from landcover_bdgf.output import write_tensors
 from landcover_bdgf.progress import log, progress
 from landcover_bdgf.provenance import digest
@@ -35,8 +32,11 @@ from landcover_bdgf.provenance import digest
 Shard = TypeVar("Shard")
 
 SAVE_INTERVAL_S = 30.0
+
 EVALUATIONS = 20
+
 DIGEST = "sha256"  # in the metadata of a state
+
 MILESTONES = (0.5, 0.75, 0.9)  # of all steps, where the learning rate halves (MultiStepLR, section 4.1)
 
 
@@ -128,7 +128,7 @@ def fit(task: Task[Shard], workers: Workers, *, partial: Path | None = None, res
     )
     history, kept, first = History(), Kept(), 0
     if resume and partial is not None:
-        first, history = _load_state(partial, task, optimizer, kept)
+        first, history = load_state(partial, task, optimizer, kept)
     replicas = [Replica.of(network) for _ in range(task.shards)]
     saved_at = time.monotonic()
     with progress(task.name, task.steps - first) as advance, stop_between_steps() as stopped:
@@ -144,13 +144,13 @@ def fit(task: Task[Shard], workers: Workers, *, partial: Path | None = None, res
             _keep(task, step, kept)
             advance(note=f"loss {values['loss']:.3f}")
             if partial is not None and (stopped() or time.monotonic() - saved_at > SAVE_INTERVAL_S):
-                _save_state(partial, task, optimizer, history, kept)
+                save_state(partial, task, optimizer, history, kept)
                 saved_at = time.monotonic()
             if stopped():
                 log.warning("%s stopped%s", task.name, "; go on with --resume" if partial else "")
                 raise KeyboardInterrupt
     if partial is not None:  # what follows may be interrupted too
-        _save_state(partial, task, optimizer, history, kept)
+        save_state(partial, task, optimizer, history, kept)
     if kept.weights:
         network.load_state_dict(kept.weights)
     return history
@@ -180,29 +180,6 @@ class Replica:
         """Take over what the original has now."""
         for target, source in zip(self.tensors, self.sources, strict=True):
             target.copy_(source)
-
-
-@contextmanager
-def stop_between_steps() -> Iterator[Callable[[], bool]]:
-    """Note Ctrl-C instead of breaking a step in two; a second one stops at once.
-
-    Yields a function that says whether it was pressed.
-    """
-    pressed = threading.Event()
-    ignored = signal.getsignal(signal.SIGINT) is signal.SIG_IGN  # as a shell tells its background jobs to
-    if ignored or threading.current_thread() is not threading.main_thread():  # only there signals are handled
-        yield pressed.is_set
-        return
-
-    def note(number: int, frame: FrameType | None) -> None:
-        pressed.set()
-        signal.signal(signal.SIGINT, before)
-
-    before = signal.signal(signal.SIGINT, note)
-    try:
-        yield pressed.is_set
-    finally:
-        signal.signal(signal.SIGINT, before)
 
 
 def _keep(task: Task[Shard], step: int, kept: Kept) -> None:
@@ -247,7 +224,7 @@ def _step(
     return values | {"rate": rate}
 
 
-def _save_state(path: Path, task: Task[Shard], optimizer: torch.optim.Adam, history: History, kept: Kept) -> None:
+def save_state(path: Path, task: Task[Shard], optimizer: torch.optim.Adam, history: History, kept: Kept) -> None:
     tensors = {f"network.{k}": v for k, v in task.network.state_dict().items()}
     tensors |= {f"kept.{k}": v for k, v in kept.weights.items()}
     for i, state in optimizer.state_dict()["state"].items():
@@ -264,7 +241,7 @@ def state_digest(arrays: Mapping[str, NDArray[Any]], metadata: Mapping[str, str]
     return digest(arrays, json.dumps({k: v for k, v in metadata.items() if k != DIGEST}, sort_keys=True))
 
 
-def _load_state(path: Path, task: Task[Shard], optimizer: torch.optim.Adam, kept: Kept) -> tuple[int, History]:
+def load_state(path: Path, task: Task[Shard], optimizer: torch.optim.Adam, kept: Kept) -> tuple[int, History]:
     metadata, tensors = _read_state(path)
     try:
         if metadata.get(DIGEST) != state_digest({k: v.numpy() for k, v in tensors.items()}, metadata):

@@ -19,7 +19,8 @@ from landcover_bdgf.bands import (
 )
 from landcover_bdgf.errors import RasterError
 from landcover_bdgf.gdal import typed_path
-from landcover_bdgf.raster import PathLike, open_raster
+from landcover_bdgf.output import PathLike
+from landcover_bdgf.raster import open_raster
 
 log = logging.getLogger("landcover_bdgf")
 

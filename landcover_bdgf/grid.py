@@ -199,7 +199,7 @@ class Grid:
 def crs_name(crs: CRS) -> str:
     """A short name of a CRS: its authority code, else the name inside its WKT."""
     authority = crs.to_authority()
-    return ":".join(authority) if authority else str(_pyproj_crs(crs.to_wkt()).name)
+    return ":".join(authority) if authority else str(pyproj_crs(crs.to_wkt()).name)
 
 
 def recorded_crs(wkt: str) -> CRS:
@@ -225,7 +225,7 @@ def same_crs(one: CRS, other: CRS) -> bool:
     """Whether two CRS mean the same, however they are written and whatever the order of their axes."""
     if one == other:
         return True
-    return bool(_pyproj_crs(one.to_wkt()).equals(_pyproj_crs(other.to_wkt()), ignore_axis_order=True))
+    return bool(pyproj_crs(one.to_wkt()).equals(pyproj_crs(other.to_wkt()), ignore_axis_order=True))
 
 
 def transformer(source: CRS, target: CRS) -> pyproj.Transformer:
@@ -315,8 +315,8 @@ def warn_of_datum(name: object, source: CRS, grid: Grid) -> None:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # pyproj's own, which says no number
         ways = TransformerGroup(
-            _pyproj_crs(source.to_wkt()),
-            _pyproj_crs(grid.crs.to_wkt()),
+            pyproj_crs(source.to_wkt()),
+            pyproj_crs(grid.crs.to_wkt()),
             always_xy=True,
             area_of_interest=AreaOfInterest(left, bottom, right, top),
         )
@@ -336,11 +336,11 @@ def warn_of_datum(name: object, source: CRS, grid: Grid) -> None:
 
 @lru_cache(maxsize=32)
 def _transformer(source_wkt: str, target_wkt: str) -> pyproj.Transformer:
-    return pyproj.Transformer.from_crs(_pyproj_crs(source_wkt), _pyproj_crs(target_wkt), always_xy=True)
+    return pyproj.Transformer.from_crs(pyproj_crs(source_wkt), pyproj_crs(target_wkt), always_xy=True)
 
 
 @lru_cache(maxsize=32)
-def _pyproj_crs(wkt: str) -> Any:
+def pyproj_crs(wkt: str) -> Any:
     """Every CRS comes through here before PROJ makes anything of it."""
     check_crs_text(wkt)
     return pyproj.CRS.from_wkt(wkt)

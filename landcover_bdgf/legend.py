@@ -5,23 +5,23 @@ from __future__ import annotations
 import colorsys
 import json
 import re
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass, fields
 from functools import cached_property
-from itertools import chain, count, islice
+from itertools import chain, count
 from typing import Any
 
 import numpy as np
 
 from landcover_bdgf.errors import LabelError
+from landcover_bdgf.output import PathLike
 from landcover_bdgf.provenance import read_record
-from landcover_bdgf.raster import PathLike
 from landcover_bdgf.symbology import aux_xml_path, read_aux_xml, write_symbology
+from landcover_bdgf.text import printable
 
 NODATA_CODE = 0
+
 MAX_CLASSES = 65_535  # as many as uint16 holds beside 0
-PRINTED_CHARACTERS = 60
-LISTED_NAMES = 12
 
 Color = tuple[int, int, int]
 
@@ -73,8 +73,11 @@ QUALITATIVE: tuple[Color, ...] = (
     (204, 121, 167), (51, 34, 136), (136, 34, 85), (153, 153, 51), (17, 119, 51), (68, 170, 153),
     (170, 68, 153), (221, 204, 119), (204, 102, 119), (136, 204, 238),
 )  # fmt: skip
+
 _WHOLE = re.compile(r"-?\d{1,30}", re.ASCII)
-_KEYS = ("code", "name", "color", "value")
+
+ENTRY_KEYS = ("code", "name", "color", "value")
+
 ALIKE = 45.0  # distance in RGB under which two colours of this list look alike
 
 
@@ -126,7 +129,7 @@ class Legend:
         if len(distinct) > MAX_CLASSES:
             raise LabelError(f"{len(distinct)} classes were found, {MAX_CLASSES} are the most. Is it the right field?")
         shown = [(names or {}).get(value, value) for value in distinct]
-        colors = _colors(shown)
+        colors = default_colors(shown)
         return cls(tuple(map(LegendEntry, range(1, len(distinct) + 1), shown, colors, distinct)))
 
     @property
@@ -199,23 +202,6 @@ class Legend:
         return cls(entries)
 
 
-def printable(name: str) -> str:
-    """A name fit for a terminal, a table or XML: one short line without control characters.
-
-    Escape sequences, line breaks and marks that reverse the direction of writing become spaces; what is
-    longer than 60 characters is cut.
-    """
-    line = " ".join("".join(c if c.isprintable() else " " for c in name[: 20 * PRINTED_CHARACTERS]).split())
-    line = line or "(no name)"
-    return line if len(line) <= PRINTED_CHARACTERS else f"{line[: PRINTED_CHARACTERS - 1]}…"
-
-
-def listed(names: Collection[str], show: Callable[[str], str] = printable) -> str:
-    """The first twelve of some names, each as it is shown, and how many more there are."""
-    more = f" and {len(names) - LISTED_NAMES} more" if len(names) > LISTED_NAMES else ""
-    return ", ".join(map(show, islice(names, LISTED_NAMES))) + more
-
-
 def write_companions(map_path: PathLike, legend: Legend) -> None:
     """Write what shows the class names beside a map: for GDAL ``<map>.aux.xml``, for QGIS ``<stem>.qml``."""
     classes = [(e.code, printable(e.name), e.color, printable(e.value)) for e in legend.entries]
@@ -239,7 +225,7 @@ def legend_of_map(map_path: PathLike) -> Legend:
             f"{map_path}: has no class names, which {aux_xml_path(map_path).name} should hold. Keep the "
             "files of a map together when you move it."
         )
-    return Legend.from_json(json.dumps([dict(zip(_KEYS, row, strict=True)) for row in classes]))
+    return Legend.from_json(json.dumps([dict(zip(ENTRY_KEYS, row, strict=True)) for row in classes]))
 
 
 def _sort_key(value: str) -> tuple[bool, int, str]:
@@ -259,7 +245,7 @@ def _entry(row: Mapping[str, Any]) -> LegendEntry:
     return LegendEntry(row["code"], row["name"], (red, green, blue), row["value"])
 
 
-def _colors(names: Iterable[str]) -> list[Color]:
+def default_colors(names: Iterable[str]) -> list[Color]:
     """A colour for each name: the conventional one, else one of a list; never the same twice."""
     names = list(names)
     taken: dict[int, Color] = {}

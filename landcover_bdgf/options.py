@@ -17,8 +17,8 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeVar, get_type_hin
 import typer
 
 from landcover_bdgf.gdal import ALLOW_VRT, check_lock
-from landcover_bdgf.limits import check_memory_limits
 from landcover_bdgf.locks import check_not_input, reserved
+from landcover_bdgf.resources import check_memory_limits
 from landcover_bdgf.terminal import listen
 
 if TYPE_CHECKING:

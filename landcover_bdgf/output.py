@@ -7,8 +7,6 @@ import glob
 import os
 import secrets
 import shutil
-import signal
-import threading
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -20,11 +18,13 @@ from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save_file
 
 from landcover_bdgf.errors import OutputError, opening, unwritten
+from landcover_bdgf.interrupts import signals_held_back
 from landcover_bdgf.locks import check_not_input, hold, open_held, short_name
 
 PathLike = str | os.PathLike[str]
 
 DRAFT = ".part"  # how the names of hidden folders end, of what is being written
+
 # A folder and nothing else: what a link leads to is not removed, and a pipe not waited for.
 _FOLDER = sum(getattr(os, flag, 0) for flag in ("O_RDONLY", "O_DIRECTORY", "O_NOFOLLOW", "O_NONBLOCK"))
 
@@ -138,33 +138,10 @@ def publish(folder: Path, to: Path, *, last: str) -> None:
     for file in files:
         file.chmod(0o666 & ~_umask())  # some libraries keep their files to their owner
         _sync(file)
-    with _signals_held_back():
+    with signals_held_back():
         for file in files:
             os.replace(file, to / file.name)
     _sync(to)
-
-
-@contextmanager
-def _signals_held_back() -> Iterator[None]:
-    """Heed Ctrl-C and SIGTERM after the block, which must be short, and not within.
-
-    To block them in this thread alone would not do, as Python handles here what another one receives.
-    """
-    if threading.current_thread() is not threading.main_thread():  # only there signals are handled
-        yield
-        return
-    received: list[int] = []
-    handlers = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
-    heeded = {number: handler for number, handler in handlers.items() if handler not in (None, signal.SIG_IGN)}
-    try:
-        for number in heeded:
-            signal.signal(number, lambda told, frame: received.append(told))
-        yield
-    finally:
-        for number, handler in heeded.items():
-            signal.signal(number, handler)
-        if received:
-            signal.raise_signal(max(received))  # SIGTERM is greater
 
 
 def write_tensors(

@@ -21,7 +21,7 @@ from landcover_bdgf.networks.unet import UNet
 from landcover_bdgf.progress import log
 from landcover_bdgf.provenance import record
 from landcover_bdgf.recipe import RECIPES, Recipe
-from landcover_bdgf.samples import Samples
+from landcover_bdgf.sample_set import Samples
 from landcover_bdgf.scaling import Scaling, fit_scaling, random_tiles, scaled_cube
 from landcover_bdgf.stack import Stack
 

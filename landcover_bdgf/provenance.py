@@ -20,9 +20,9 @@ from numpy.typing import NDArray
 
 from landcover_bdgf.errors import RasterError
 from landcover_bdgf.gdal import is_remote
+from landcover_bdgf.output import PathLike, atomic_output
 from landcover_bdgf.parsing import json_object
 from landcover_bdgf.progress import log
-from landcover_bdgf.raster import PathLike, atomic_output
 
 OWN = "sha256 of this record"
 LONG_TO_HASH_BYTES = 10**9  # a second or more

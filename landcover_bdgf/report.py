@@ -24,13 +24,14 @@ from landcover_bdgf.accuracy import (
     remarks,
     summary_lines,
 )
-from landcover_bdgf.calibration import ReliabilityBin, calibration_error, reliability
+from landcover_bdgf.calibration import ReliabilityBin, calibration_error, reliability_bins
 from landcover_bdgf.errors import LabelError, RasterError
 from landcover_bdgf.grid import Grid, ground_pixel_m2
-from landcover_bdgf.legend import Legend, legend_of_map, printable
+from landcover_bdgf.legend import Legend, legend_of_map
+from landcover_bdgf.output import PathLike
 from landcover_bdgf.parts import LAYER_NODATA, layer_path
 from landcover_bdgf.provenance import read_record
-from landcover_bdgf.raster import PathLike, grid_of, is_south_up, open_raster, read_band
+from landcover_bdgf.raster import grid_of, is_south_up, open_raster, read_band
 from landcover_bdgf.reference import (
     Reference,
     ReferenceFile,
@@ -40,7 +41,8 @@ from landcover_bdgf.reference import (
     training_ground,
 )
 from landcover_bdgf.report_folder import atomic_folder, check_folder, write_table
-from landcover_bdgf.samples import Samples
+from landcover_bdgf.sample_set import Samples
+from landcover_bdgf.text import printable
 
 __all__ = ["Accuracy", "ReferenceFile", "ReportContext", "assess", "summary_lines"]
 
@@ -206,7 +208,7 @@ def _reliability(dataset: DatasetReader, pixels: Reference, codes: NDArray[Any])
             raise RasterError(f"{path}: is not the confidence of {dataset.name}. Make both again, or move it away.")
         percent = read_codes(confidence, pixels)
     there = (codes != 0) & (percent != LAYER_NODATA)
-    return reliability(percent[there] / 100, (codes == pixels.codes)[there])
+    return reliability_bins(percent[there] / 100, (codes == pixels.codes)[there])
 
 
 def _page(

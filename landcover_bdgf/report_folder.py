@@ -11,10 +11,9 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from landcover_bdgf.errors import OutputError, opening
-from landcover_bdgf.legend import printable
 from landcover_bdgf.locks import short_name
-from landcover_bdgf.output import DRAFT, draft_folder, publish, remove_abandoned
-from landcover_bdgf.raster import PathLike
+from landcover_bdgf.output import DRAFT, PathLike, draft_folder, publish, remove_abandoned
+from landcover_bdgf.text import printable
 
 REPORT_FILES = ("report.html", "accuracy.json", "accuracy.csv", "confusion.csv")
 _DRAFT = re.compile(rf"\.{re.escape(REPORT_FILES[0])}\.[0-9a-f]{{8}}{re.escape(DRAFT)}")  # of a report in its folder

@@ -65,9 +65,9 @@ class Scaling:
 
     def spectral(self, values: Floats) -> Floats:
         """``(S, …) -> (K or S, …)``, about −1 … 1."""
-        scaled = _to_unit(values, self.low, self.high)
+        scaled = to_unit(values, self.low, self.high)
         if len(self.components):
-            scaled = _to_unit(_reduced(scaled, self.components), self.reduced_low, self.reduced_high)
+            scaled = to_unit(reduce_bands(scaled, self.components), self.reduced_low, self.reduced_high)
         return np.clip(scaled, -SPECTRAL_LIMIT, SPECTRAL_LIMIT)
 
     def sar(self, power: Floats) -> Floats:
@@ -102,12 +102,12 @@ def fit_scaling(stacks: Sequence[Stack], recipe: SpectralRecipe, *, exclude: Sam
     pixels = [sample_pixels(stack, exclude=exclude if i == 0 else None, seed=seed) for i, stack in enumerate(stacks)]
     spectral = np.concatenate([p[0] for p in pixels], axis=1)
     sar = np.concatenate([p[1] for p in pixels], axis=1)
-    low, high = _percentiles(spectral)
+    low, high = percentiles(spectral)
     components = np.zeros((0, len(spectral)), np.float32)
     reduced_low = reduced_high = np.zeros(0, np.float32)
     if len(spectral) > recipe.max_bands:
         components = _neighbour_means([band.wavelength_nm for band in stacks[0].spectral.bands], recipe.reduced_bands)
-        reduced_low, reduced_high = _percentiles(_reduced(_to_unit(spectral, low, high), components))
+        reduced_low, reduced_high = percentiles(reduce_bands(to_unit(spectral, low, high), components))
     speckled = np.array([name not in stacks[0].signed_names for name in stacks[0].sar.names])
     return Scaling(low, high, components, reduced_low, reduced_high, *_fit_sar(sar, speckled))
 
@@ -174,7 +174,7 @@ def _neighbour_means(wavelengths_nm: Sequence[float | None], count: int) -> Floa
     return means
 
 
-def _reduced(scaled: Floats, components: Floats) -> Floats:
+def reduce_bands(scaled: Floats, components: Floats) -> Floats:
     """``(S, …) -> (K, …)``; a hot pixel of one band is clipped, so that it does not become that of a group."""
     np.clip(scaled, -SPECTRAL_LIMIT, SPECTRAL_LIMIT, out=scaled)
     # plain sums in a fixed order: a BLAS product may round differently for another number of pixels
@@ -183,19 +183,19 @@ def _reduced(scaled: Floats, components: Floats) -> Floats:
 
 
 def _fit_sar(sar: Floats, speckled: NDArray[np.bool_]) -> tuple[Floats, Floats, Floats]:
-    low, high = _percentiles(sar)
+    low, high = percentiles(sar)
     log = np.log(np.where(speckled[:, None], sar, 1))
     mean = np.where(speckled, log.mean(axis=1, dtype=np.float64), (low + high) / 2)
     std = np.where(speckled, log.std(axis=1, dtype=np.float64), (high - low) / 2)
     return mean.astype(np.float32), np.maximum(std, 1e-6).astype(np.float32), speckled.astype(np.float32)
 
 
-def _percentiles(values: Floats) -> tuple[Floats, Floats]:
+def percentiles(values: Floats) -> tuple[Floats, Floats]:
     low, high = np.percentile(values, PERCENTILES, axis=1)
     return low.astype(np.float32), high.astype(np.float32)
 
 
-def _to_unit(values: Floats, low: Floats, high: Floats) -> Floats:
+def to_unit(values: Floats, low: Floats, high: Floats) -> Floats:
     column = (slice(None),) + (None,) * (values.ndim - 1)
     half = np.maximum((high - low) / 2, NEXT_TO_NOTHING * np.maximum(np.abs(low), np.abs(high)))
     half[half == 0] = NEXT_TO_NOTHING  # a constant band becomes 0, not NaN

@@ -35,7 +35,8 @@ from landcover_bdgf.posttraining import fitted_temperature, left_out_probabiliti
 from landcover_bdgf.progress import log
 from landcover_bdgf.provenance import record
 from landcover_bdgf.recipe import Recipe
-from landcover_bdgf.samples import Samples, without_empty
+from landcover_bdgf.sample_set import Samples
+from landcover_bdgf.samples import without_empty
 from landcover_bdgf.stack import Stack
 from landcover_bdgf.windows import Windows, WindowTable, cut_windows
 
@@ -117,7 +118,7 @@ def train(
                   for judge, left_out in _judges(lesson, model, windows, samples.train) if len(left_out)]  # fmt: skip
     if judged:
         p, truth = (np.concatenate(parts) for parts in zip(*judged, strict=True))
-        model = replace(model, temperature=fitted_temperature(p, truth, _share_learned(recipe)))
+        model = replace(model, temperature=fitted_temperature(p, truth, share_learned(recipe)))
         log.info("probabilities have the temperature %g, from %d pixels", model.temperature, len(truth))
     model = with_domain(model, stack, samples.train, run)
     stack.check_unchanged()
@@ -168,7 +169,7 @@ def _judges(
         _, validate = _validation_split(samples, settings.validation_share, seed)
         yield model, samples.where(validate.numpy())
     elif settings.calibration_folds:
-        folds = _folds(samples, settings.calibration_folds, seed)
+        folds = folds_of(samples, settings.calibration_folds, seed)
         for fold in range(settings.calibration_folds):
             learn, left_out = np.flatnonzero(folds != fold), np.flatnonzero(folds == fold)
             if len(left_out):
@@ -178,13 +179,13 @@ def _judges(
                 yield judge, samples.where(left_out)
 
 
-def _share_learned(recipe: Recipe) -> float:
+def share_learned(recipe: Recipe) -> float:
     """The share of the model's polygons that those learned who are asked about the others."""
     settings = recipe.training
     return 1.0 if settings.validation_share else 1 - 1 / settings.calibration_folds
 
 
-def _folds(samples: Samples, count: int, seed: int) -> NDArray[np.int64]:
+def folds_of(samples: Samples, count: int, seed: int) -> NDArray[np.int64]:
     """The part of each pixel, of whole polygons of each class; −1 where a class has only one, which all must learn."""
     folds, rng = np.full(len(samples.rows), -1), np.random.default_rng(seed)
     for code in np.unique(samples.codes):

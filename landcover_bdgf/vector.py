@@ -23,7 +23,7 @@ from landcover_bdgf.door import begins_as_raster
 from landcover_bdgf.errors import BdgfError, LabelError, RasterError, SettingsError, opening
 from landcover_bdgf.gdal import VECTOR_DRIVERS
 from landcover_bdgf.geopackage import check_geopackage
-from landcover_bdgf.raster import PathLike
+from landcover_bdgf.output import PathLike
 from landcover_bdgf.regular import check_regular_beside
 
 if TYPE_CHECKING:

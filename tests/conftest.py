@@ -25,7 +25,8 @@ from landcover_bdgf.cli import main
 from landcover_bdgf.pretraining import pretrain
 from landcover_bdgf.progress import log
 from landcover_bdgf.recipe import load_recipe
-from landcover_bdgf.samples import Samples, sample
+from landcover_bdgf.sample_set import Samples
+from landcover_bdgf.samples import sample
 from landcover_bdgf.simulate import SceneFiles, simulate, write_scene
 from landcover_bdgf.stack import Stack, align
 from landcover_bdgf.training import train

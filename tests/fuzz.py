@@ -65,7 +65,7 @@ from landcover_bdgf.provenance import changed_files
 from landcover_bdgf.raster import grid_of, open_raster, read_band
 from landcover_bdgf.recipe import load_recipe
 from landcover_bdgf.report import assess
-from landcover_bdgf.samples import read_samples
+from landcover_bdgf.sample_file import read_samples
 from landcover_bdgf.stack import align
 from landcover_bdgf.terminal import say
 

@@ -23,7 +23,7 @@ from landcover_bdgf.networks.unet import UNet
 from landcover_bdgf.parts import layer_path
 from landcover_bdgf.pretraining import pretrain
 from landcover_bdgf.recipe import RECIPES, load_recipe
-from landcover_bdgf.samples import Samples
+from landcover_bdgf.sample_set import Samples
 from landcover_bdgf.simulate import simulate, write_scene
 from landcover_bdgf.stack import Stack, align
 from landcover_bdgf.training import train

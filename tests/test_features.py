@@ -13,7 +13,7 @@ from landcover_bdgf.features import Viewer, keyed_noise
 from landcover_bdgf.networks.diffusion import Channels, Schedule, encode
 from landcover_bdgf.networks.unet import HALO_PX
 from landcover_bdgf.recipe import RECIPES, SpectralRecipe, load_recipe
-from landcover_bdgf.samples import Samples
+from landcover_bdgf.sample_set import Samples
 from landcover_bdgf.scaling import fit_scaling, hide_test_pixels, scaled_cube
 from landcover_bdgf.stack import Stack, Tile
 

@@ -136,7 +136,7 @@ def test_another_training_is_not_resumed(tmp_path: Path, monkeypatch: pytest.Mon
         optimizer = torch.optim.Adam(made.network.parameters())
         replicas = [fitting.Replica.of(made.network) for _ in range(4)]
         fitting._step(made, 0, optimizer, replicas, workers)
-        fitting._save_state(partial, made, optimizer, History({"loss": [1.0]}), fitting.Kept())
+        fitting.save_state(partial, made, optimizer, History({"loss": [1.0]}), fitting.Kept())
     with pytest.raises(CheckpointError, match="another training: seed was 1, is 2"):
         run(task(identity={"seed": 2}), partial=partial, resume=True)
     with pytest.raises(CheckpointError, match="no training to resume here"):

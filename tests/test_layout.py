@@ -1,97 +1,148 @@
-"""Imports point the way the plan says, and the package's docstring tells the whole story."""
+"""Imports point one way, from the command line down to files, and stop at the face of a package."""
+
+from __future__ import annotations
 
 import ast
+import os
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
+
+import pytest
 
 import landcover_bdgf
 
 PACKAGE = Path(landcover_bdgf.__file__).parent
 MODULES = {p.relative_to(PACKAGE).with_suffix("").as_posix().replace("/", "."): p for p in PACKAGE.rglob("*.py")}
-
-# Both sides meet here and above; all other modules outside networks/ are geography or shared, without torch.
-MEETING = {
-    "device",
-    "fit",
-    "features",
-    "windows",
-    "classifier",
-    "domain",
-    "posttraining",
-    "pretraining",
-    "training",
-    "mapping",
-    "chain",
-    "check",
-    "diagnostics",
-    "demo",
-    "cli",
-    "bench.complexity",
-    "bench.embedding",
-    "bench.methods",
-    "bench.probe",
-    "bench.version",
-    "bench.whole",
+ROOT = {"__init__", "__main__", "errors", "progress", "text", "interrupts", "resources"}
+# Which packages a package may import; the modules of the root stand below all of them.
+BELOW: dict[str, set[str]] = {
+    "storage": set(),
+    "geo": {"storage"},
+    "scene": {"storage", "geo"},
+    "labels": {"storage", "geo", "scene"},
+    "assessment": {"storage", "geo", "scene", "labels"},
+    "model": {"storage", "geo", "scene", "labels"},
+    "training": {"storage", "geo", "scene", "labels", "model"},
+    "mapping": {"storage", "geo", "scene", "labels", "model"},
+    "bench": {"storage", "geo", "scene", "labels", "assessment", "model", "training", "mapping"},
+    "app": {"storage", "geo", "scene", "labels", "assessment", "model", "training", "mapping", "bench"},
 }
-STEPS = {"pretraining", "training", "mapping"}
+NOT_MOVED_YET: set[str] = set(
+    """
+accuracy bands blocks cache calibration chain check checkpoint classifier cli coregister crs_text dates demo
+device diagnostics domain door features figures fit folders foreign gcps gdal geopackage grid history image
+info journal labels legend locks mapping memory options output pairing parsing parts pixels posttraining
+pretraining provenance raster recipe reference regular report report_folder resample sample_file sample_set
+samples scaling simulate split stack symbology terminal training vector windows
+""".split()
+)
+WITHOUT_TORCH = {"storage", "geo", "scene", "labels", "assessment"}
 GEO_LIBRARIES = {"rasterio", "geopandas", "pyogrio", "shapely", "pyproj", "affine"}
+HEAVY = {"torch", "rasterio", "geopandas", "sklearn", "matplotlib", "numpy", "scipy"}
 
 
-def imports(path: Path, *, at_start: bool = False) -> Iterator[str]:
-    """Modules that a file imports; ``at_start`` leaves out those inside functions and for types only."""
-    tree = ast.parse(path.read_text(encoding="utf-8"))
-    for node in tree.body if at_start else ast.walk(tree):
+def package_of(module: str) -> str:
+    """``geo.grid`` -> ``geo``; empty for modules of the root."""
+    return module.split(".")[0] if "." in module else ""
+
+
+def imports(path: Path) -> Iterator[tuple[str, list[str]]]:
+    """Modules that a file imports, and the names out of each."""
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
         if isinstance(node, ast.Import):
-            yield from (alias.name for alias in node.names)
+            yield from ((alias.name, []) for alias in node.names)
         elif isinstance(node, ast.ImportFrom) and node.module:
-            yield node.module
-            yield from (f"{node.module}.{alias.name}" for alias in node.names)
+            yield node.module, [alias.name for alias in node.names]
 
 
-def own(path: Path) -> set[str]:
-    """Modules of the package that a file imports."""
-    names = {name.removeprefix("landcover_bdgf.") for name in imports(path)}
-    return {n for n in names if n in MODULES}
+def own_imports(module: str) -> Iterator[str]:
+    """Modules and packages of ours that a module imports, without the name of the whole."""
+    for name, names in imports(MODULES[module]):
+        if name == "landcover_bdgf":
+            yield from names
+        elif name.startswith("landcover_bdgf."):
+            yield name.removeprefix("landcover_bdgf.")
 
 
-def test_networks_know_no_files_and_no_geography() -> None:
-    for name in (n for n in MODULES if n.startswith("networks")):
-        assert not GEO_LIBRARIES & {i.split(".")[0] for i in imports(MODULES[name])}, name
-        assert own(MODULES[name]) <= {n for n in MODULES if n.startswith("networks")} | {"recipe"}, name
+def test_the_root_holds_packages_and_a_few_modules_that_all_of_them_use() -> None:
+    loose = {module for module in MODULES if "." not in module}
+    assert loose == ROOT | NOT_MOVED_YET
+    assert {package_of(module) for module in MODULES} - {"", "networks"} <= BELOW.keys()
 
 
-def test_geography_never_imports_torch() -> None:
-    for name in (n for n in MODULES if not n.startswith("networks") and n not in MEETING):
-        assert "torch" not in {i.split(".")[0] for i in imports(MODULES[name])} or name == "device", name
+def test_imports_point_down_and_stop_at_the_face() -> None:
+    wrong = []
+    for module in MODULES.keys() - NOT_MOVED_YET - {"__init__", "__main__"}:
+        home = package_of(module)
+        for name in own_imports(module):
+            other = name.split(".")[0]
+            if other in BELOW and other != home:
+                if other not in BELOW.get(home, set()):
+                    wrong.append(f"{module} imports {name}: {other} does not stand below {home or 'the root'}")
+                if "." in name:
+                    wrong.append(f"{module} imports {name}: past the face of {other}")
+            elif other not in BELOW and other not in ROOT | NOT_MOVED_YET | {"networks"}:
+                wrong.append(f"{module} imports {name}: no such place")
+    assert not wrong, "\n".join(sorted(wrong))
 
 
-def test_steps_do_not_import_each_other() -> None:
-    for name in STEPS:
-        assert not own(MODULES[name]) & STEPS, name
-
-
-def test_nothing_imports_the_command_line_and_nothing_goes_round() -> None:
-    graph = {name: own(path) for name, path in MODULES.items() if name != "__init__"}
-    assert all("cli" not in imported for name, imported in graph.items() if name != "__main__")
+def test_nothing_goes_in_a_circle() -> None:
+    graph = {}
+    for module in MODULES.keys() - {"__init__", "__main__"}:
+        found = set()
+        for name, names in imports(MODULES[module]):
+            inside = name.removeprefix("landcover_bdgf.")
+            found |= {n for n in (inside, *(f"{inside}.{each}" for each in names)) if n in MODULES}
+        graph[module] = found - {module}
     finished: set[str] = set()
     while graph.keys() - finished:
-        ready = {n for n in graph.keys() - finished if graph[n] <= finished | {"__init__"}}
+        ready = {n for n in graph.keys() - finished if graph[n] <= finished}
         assert ready, f"these import each other in a circle: {sorted(graph.keys() - finished)}"
         finished |= ready
 
 
-def test_help_needs_no_heavy_import() -> None:
-    light = {"cli", "options", "terminal", "limits", "errors", "__init__", "__main__"}
-    heavy = {"torch", "rasterio", "geopandas", "sklearn", "matplotlib", "numpy"}
-    for name in light:
-        assert not heavy & {i.split(".")[0] for i in imports(MODULES[name], at_start=True)}, name
+def test_networks_know_no_files_and_no_geography() -> None:
+    for module in (n for n in MODULES if "networks." in n):
+        libraries = {name.split(".")[0] for name, _ in imports(MODULES[module])}
+        assert not GEO_LIBRARIES & libraries, module
+        for name in own_imports(module):
+            assert name.startswith(("model.networks", "model.recipe", "networks", "recipe")), f"{module}: {name}"
 
 
-def test_the_docstring_lists_every_file() -> None:
-    text = landcover_bdgf.__doc__ or ""
-    listed = {word.strip(",/") for line in text.splitlines() for word in line[:22].split()}
-    missing = {n for n in MODULES if "." not in n and not n.startswith("__")} - listed
-    assert not missing
+def test_geography_never_imports_torch() -> None:
+    for module in (n for n in MODULES if package_of(n) in WITHOUT_TORCH):
+        assert "torch" not in {name.split(".")[0] for name, _ in imports(MODULES[module])}, module
+
+
+@pytest.mark.parametrize("package", [p for p in BELOW if (PACKAGE / p / "__init__.pyi").exists()])
+def test_a_face_names_what_is_there_and_what_others_use(package: str) -> None:
+    face = ast.parse((PACKAGE / package / "__init__.pyi").read_text(encoding="utf-8"))
+    named = {a.name: n.module for n in face.body if isinstance(n, ast.ImportFrom) for a in n.names}
+    modules = {module.removeprefix(f"{package}.").split(".")[0] for module in MODULES if package_of(module) == package}
+    assert not named.keys() & modules, "a name that is a module's, too, is either of them by chance"
+    for name, module in named.items():
+        assert hasattr(__import__(f"landcover_bdgf.{package}.{module}", fromlist=[name]), name), name
+    used = {
+        name
+        for module in MODULES
+        if package_of(module) != package
+        for imported, names in imports(MODULES[module])
+        if imported == f"landcover_bdgf.{package}"
+        for name in names
+    }
+    public = set(landcover_bdgf.__all__)
+    assert named.keys() - used - public == set(), "nobody outside asks for these"
+
+
+def test_help_loads_no_heavy_library() -> None:
+    code = "import sys, landcover_bdgf.CLI; print(*sys.modules)".replace("CLI", COMMAND_LINE)
+    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, env=os.environ)
+    assert not HEAVY & {name.split(".")[0] for name in run.stdout.split()}
+
+
+COMMAND_LINE = "app.cli" if "app.cli" in MODULES else "cli"
 
 
 def test_all_public_names_are_there() -> None:

@@ -13,7 +13,7 @@ from conftest import Tally
 from data import make_bad as bad
 from test_faults import COMMANDS, IN_THE_DISK, SOME
 
-from landcover_bdgf.limits import NEEDED_MIB, THREAD_MIB, WITHOUT_NETWORKS, available_threads
+from landcover_bdgf.resources import NEEDED_MIB, THREAD_MIB, WITHOUT_NETWORKS, available_threads
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="limits as Linux has them")
 

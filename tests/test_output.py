@@ -29,7 +29,8 @@ from landcover_bdgf.provenance import changed_files, content_sha256
 from landcover_bdgf.raster import RasterProfile, grid_of, open_raster, write_raster
 from landcover_bdgf.recipe import RECIPES, load_recipe
 from landcover_bdgf.report_folder import atomic_folder
-from landcover_bdgf.samples import Samples, write_samples
+from landcover_bdgf.sample_file import write_samples
+from landcover_bdgf.sample_set import Samples
 from landcover_bdgf.simulate import SceneFiles
 from landcover_bdgf.stack import Stack
 

@@ -30,8 +30,8 @@ from landcover_bdgf.provenance import write_record
 from landcover_bdgf.raster import RasterProfile, Window, write_raster
 from landcover_bdgf.report import ReportContext, assess
 from landcover_bdgf.report_folder import REPORT_FILES
+from landcover_bdgf.sample_file import write_samples
 from landcover_bdgf.sample_set import Samples, Split
-from landcover_bdgf.samples import write_samples
 
 GRID = Grid(CRS.from_epsg(32633), Affine(10, 0, 500_000, 0, -10, 5_000_000), (60, 80))
 RECORDS_OF_NOTHING = (

@@ -19,14 +19,9 @@ import shapely
 from conftest import WriteTif
 
 from landcover_bdgf.errors import LabelError, OutputError, SettingsError
-from landcover_bdgf.samples import (
-    Samples,
-    SampleSettings,
-    read_samples,
-    sample,
-    samples_lines,
-    write_samples,
-)
+from landcover_bdgf.sample_file import read_samples, write_samples
+from landcover_bdgf.sample_set import Samples
+from landcover_bdgf.samples import SampleSettings, sample, samples_lines
 from landcover_bdgf.stack import Stack, align
 
 HEIGHT, WIDTH = 128, 150

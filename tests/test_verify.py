@@ -17,7 +17,8 @@ from landcover_bdgf.errors import BdgfError, CheckpointError, LabelError, Raster
 from landcover_bdgf.info import verify
 from landcover_bdgf.mapping import MapSettings, map_scene
 from landcover_bdgf.provenance import record_path
-from landcover_bdgf.samples import Samples, write_samples
+from landcover_bdgf.sample_file import write_samples
+from landcover_bdgf.sample_set import Samples
 from landcover_bdgf.stack import Stack
 
 FLIPS = int(os.environ.get("BDGF_FLIPS", "60"))  # of each file; make trust asks for more

@@ -15,7 +15,7 @@ from sklearn.preprocessing import StandardScaler
 from sklearn.svm import SVC
 
 from landcover_bdgf.image import Image
-from landcover_bdgf.samples import Samples
+from landcover_bdgf.sample_set import Samples
 from landcover_bdgf.stack import Stack
 
 TREES = 500

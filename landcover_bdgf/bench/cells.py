@@ -19,7 +19,7 @@ from landcover_bdgf.bench.datasets import Dataset
 from landcover_bdgf.bench.methods import BDGF, PROBE, Laboratory, Method, Prediction
 from landcover_bdgf.bench.protocols import PROTOCOLS, draw, shortages
 from landcover_bdgf.bench.version import version_of_baselines, version_of_models
-from landcover_bdgf.calibration import calibration_error, reliability
+from landcover_bdgf.calibration import calibration_error, reliability_bins
 from landcover_bdgf.device import Run
 from landcover_bdgf.figures import codes_picture
 from landcover_bdgf.output import atomic_output
@@ -135,7 +135,7 @@ def judged(samples: Samples, found: Prediction) -> Cell:
         "ece": None, "reliability": [],
     }  # fmt: skip
     if found.probability is not None:
-        bins = reliability(found.probability[test.rows, test.cols], right)
+        bins = reliability_bins(found.probability[test.rows, test.cols], right)
         cell |= {"ece": 100 * calibration_error(bins), "reliability": [asdict(one) for one in bins]}
     return cell
 

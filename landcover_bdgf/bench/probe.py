@@ -23,7 +23,7 @@ from landcover_bdgf.device import Run
 from landcover_bdgf.features import Viewer
 from landcover_bdgf.networks.layers import crop
 from landcover_bdgf.recipe import Recipe
-from landcover_bdgf.samples import Samples
+from landcover_bdgf.sample_set import Samples
 from landcover_bdgf.stack import Stack, Tile
 
 

@@ -10,7 +10,7 @@ import numpy as np
 
 from landcover_bdgf.bench.cells import Cell
 from landcover_bdgf.bench.summary import Spread, by, paired, spread
-from landcover_bdgf.legend import printable
+from landcover_bdgf.text import printable
 
 METRICS = ("oa", "aa", "kappa")
 

@@ -42,7 +42,8 @@ from landcover_bdgf.journal import header_line
 from landcover_bdgf.pretraining import pretrain
 from landcover_bdgf.provenance import OWN, digest
 from landcover_bdgf.recipe import load_recipe
-from landcover_bdgf.samples import sample, write_samples
+from landcover_bdgf.sample_file import write_samples
+from landcover_bdgf.samples import sample
 from landcover_bdgf.simulate import simulate, write_scene
 from landcover_bdgf.stack import align
 from landcover_bdgf.training import train
