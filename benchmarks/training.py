@@ -15,8 +15,8 @@ from accuracy import DATA
 from rows import print_row
 
 import landcover_bdgf as bdgf
-from landcover_bdgf.cache import VARIABLE
 from landcover_bdgf.simulate import simulate, write_scene
+from landcover_bdgf.storage.cache import VARIABLE
 
 
 def learn(recipe: bdgf.Recipe, spectral: Path, sar: Path, labels: Path, field: str) -> tuple[float, float]:

@@ -14,19 +14,30 @@ from landcover_bdgf.checkpoint import Checkpoint, Kind, load_checkpoint
 from landcover_bdgf.device import Run
 from landcover_bdgf.diagnostics import draw_denoised
 from landcover_bdgf.errors import CheckpointError, OutputError
-from landcover_bdgf.locks import check_not_input, reserved, short_name
 from landcover_bdgf.mapping import MapSettings, check_map_outputs, map_files, map_scene, part_path
-from landcover_bdgf.output import PathLike, atomic_output, check_beside, check_output, remove_abandoned
 from landcover_bdgf.pretraining import pretrain, pretraining_record
 from landcover_bdgf.progress import log
-from landcover_bdgf.provenance import changed_files, read_record, record_path
 from landcover_bdgf.recipe import Recipe
 from landcover_bdgf.report import ReportContext, assess
-from landcover_bdgf.report_folder import REPORT_FILES, check_folder
 from landcover_bdgf.sample_file import is_samples_file, read_samples, write_samples
 from landcover_bdgf.sample_set import Samples
 from landcover_bdgf.samples import SampleSettings, sample, samples_lines
 from landcover_bdgf.stack import Stack
+from landcover_bdgf.storage import (
+    REPORT_FILES,
+    PathLike,
+    atomic_output,
+    changed_files,
+    check_beside,
+    check_folder,
+    check_not_input,
+    check_output,
+    read_record,
+    record_path,
+    remove_abandoned,
+    reserved,
+    short_name,
+)
 from landcover_bdgf.training import train, training_record
 from landcover_bdgf.vector import plain_name
 

@@ -19,13 +19,11 @@ from safetensors import SafetensorError, safe_open
 from landcover_bdgf.errors import BdgfError, CheckpointError, opening
 from landcover_bdgf.history import History
 from landcover_bdgf.legend import Legend
-from landcover_bdgf.output import check_output, write_tensors
-from landcover_bdgf.parsing import json_object
 from landcover_bdgf.progress import log
-from landcover_bdgf.provenance import digest
 from landcover_bdgf.recipe import Recipe, validated
 from landcover_bdgf.scaling import Scaling
 from landcover_bdgf.stack import Stack
+from landcover_bdgf.storage import check_output, digest, json_object, write_tensors
 from landcover_bdgf.text import printable
 
 Kind = Literal["denoiser", "model"]

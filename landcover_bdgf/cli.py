@@ -295,8 +295,7 @@ def info(
     verify: Annotated[bool, typer.Option("--verify", help="compare every bit with what was written")] = False,
 ) -> None:
     """What a file holds; whether it is as it was written."""
-    from landcover_bdgf.info import describe
-    from landcover_bdgf.info import verify as compare
+    from landcover_bdgf.info import describe, verify as compare
 
     if verify:
         line = compare(file)
@@ -350,8 +349,7 @@ def _source(text: str) -> str | list[str]:
 
 
 def _stack(hsi: str, sar: str, aligning: Aligning) -> Stack:
-    from landcover_bdgf.stack import AlignSettings
-    from landcover_bdgf.stack import align as align_images
+    from landcover_bdgf.stack import AlignSettings, align as align_images
 
     settings = AlignSettings(
         coreg=aligning.coreg, max_shift_px=aligning.max_shift, sar_unit=aligning.sar_unit, hsi_crs=aligning.hsi_crs,

@@ -16,10 +16,10 @@ from landcover_bdgf.device import Run, open_workers, with_weights
 from landcover_bdgf.fit import generator_of
 from landcover_bdgf.networks.diffusion import Channels, Schedule, add_noise, denoise
 from landcover_bdgf.networks.unet import UNet
-from landcover_bdgf.output import atomic_output
 from landcover_bdgf.progress import track
 from landcover_bdgf.scaling import scaled_cube
 from landcover_bdgf.stack import Stack
+from landcover_bdgf.storage import atomic_output
 
 PLACES = (0.25, 0.5, 0.75)  # along the diagonal of the scene
 TILES, TILE_PX = len(PLACES), 32

@@ -21,7 +21,7 @@ from rasterio.io import DatasetReader
 
 from landcover_bdgf.crs_text import check_text_around
 from landcover_bdgf.errors import RasterError
-from landcover_bdgf.regular import check_regular_beside, open_regular
+from landcover_bdgf.storage import check_regular_beside, open_regular
 
 log = logging.getLogger("landcover_bdgf")
 

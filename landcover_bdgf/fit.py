@@ -25,9 +25,8 @@ from landcover_bdgf.device import Workers
 from landcover_bdgf.errors import CheckpointError, ResourceError, SettingsError
 from landcover_bdgf.history import History
 from landcover_bdgf.interrupts import stop_between_steps
-from landcover_bdgf.output import write_tensors
 from landcover_bdgf.progress import log, progress
-from landcover_bdgf.provenance import digest
+from landcover_bdgf.storage import digest, write_tensors
 
 Shard = TypeVar("Shard")
 

@@ -18,9 +18,8 @@ from landcover_bdgf.bands import (
     natural_key,
 )
 from landcover_bdgf.errors import RasterError
-from landcover_bdgf.gdal import typed_path
-from landcover_bdgf.output import PathLike
 from landcover_bdgf.raster import open_raster
+from landcover_bdgf.storage import PathLike, typed_path
 
 log = logging.getLogger("landcover_bdgf")
 

@@ -9,18 +9,17 @@ from __future__ import annotations
 
 import logging
 import os
-import re
 from collections.abc import Sequence
-from pathlib import Path
 
 from landcover_bdgf.errors import BdgfError
+from landcover_bdgf.storage import is_remote
 
 # Formats whose files hold their own pixels or features.
 RASTER_DRIVERS = ("GTiff", "ENVI", "JP2OpenJPEG")
-VECTOR_DRIVERS = ("ESRI Shapefile", "GPKG", "GeoJSON")
-WORKING_DRIVERS = ("COG", "MEM", "Memory")  # what is written, and what GDAL needs to warp
 
-_BUCKETS = {"s3": "/vsis3", "gs": "/vsigs", "az": "/vsiaz"}
+VECTOR_DRIVERS = ("ESRI Shapefile", "GPKG", "GeoJSON")
+
+WORKING_DRIVERS = ("COG", "MEM", "Memory")  # what is written, and what GDAL needs to warp
 
 ALLOW_VRT = "--allow-vrt"  # which the user types, with everything that a VRT then names
 
@@ -43,11 +42,13 @@ UNWANTED_TEXT = """
     TIGER, TIL, TSX, Terragen, TileDB, TopoJSON, UK .NTF, USGSDEM, VDV, VFK, VICAR, VRT, WAsP, WCS, WEBP, WFS, WMS,
     WMTS, XLS, XLSX, XODR, XPM, XYZ, ZMap, Zarr, netCDF
 """
+
 UNWANTED = tuple(" ".join(UNWANTED_TEXT.split()).split(", "))
 
 # GDAL keeps decoded blocks up to 5 % of the machine's memory, so that what a map needs would grow with the scene
 # and with the machine. In MB; GDAL reads it when it decodes its first block.
 CACHE_MB = 256
+
 os.environ.setdefault("GDAL_CACHEMAX", str(CACHE_MB))
 
 
@@ -100,20 +101,6 @@ def alone(driver: str) -> dict[str, str]:
     An ENVI image needs its header beside it, and thereby gets its ``.ovr`` and ``.msk`` too; see door.py.
     """
     return {"GDAL_PAM_ENABLED": "NO", "GDAL_DISABLE_READDIR_ON_OPEN": "TRUE" if driver == "ENVI" else "EMPTY_DIR"}
-
-
-def is_remote(path: str) -> bool:
-    """Whether GDAL has to find what the user typed: an address, or a path of its virtual file systems."""
-    return "://" in path or path.startswith("/vsi")
-
-
-def typed_path(text: str | os.PathLike[str]) -> Path:
-    """The path that a user typed; of an address that of GDAL's virtual file system, which spares a slash."""
-    address = re.fullmatch(r"([a-z0-9]+)://(.+)", os.fspath(text))
-    if address is None:
-        return Path(text)
-    scheme, rest = address.groups()
-    return Path(_BUCKETS[scheme]) / rest if scheme in _BUCKETS else Path("/vsicurl") / f"{scheme}:" / rest
 
 
 def limit_cache(max_bytes: int) -> None:

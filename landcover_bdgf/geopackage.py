@@ -14,7 +14,7 @@ from pyogrio.errors import DataSourceError
 
 from landcover_bdgf.crs_text import check_crs_text
 from landcover_bdgf.errors import LabelError, RasterError
-from landcover_bdgf.regular import check_regular_beside
+from landcover_bdgf.storage import check_regular_beside
 
 _TABLE = re.compile(r"\s*CREATE\s+TABLE\s", re.IGNORECASE)
 _RTREE = re.compile(r"\s*CREATE\s+VIRTUAL\s+TABLE\s.*\sUSING\s+rtree\s*\(", re.IGNORECASE | re.DOTALL)

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from landcover_bdgf.output import atomic_output
+from landcover_bdgf.storage import atomic_output
 
 
 @dataclass

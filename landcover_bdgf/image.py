@@ -30,7 +30,6 @@ from landcover_bdgf.bands import (
 from landcover_bdgf.door import block_bytes, pixel_dtype
 from landcover_bdgf.errors import RasterError, opening
 from landcover_bdgf.folders import Source, raster_paths
-from landcover_bdgf.gdal import is_remote, typed_path
 from landcover_bdgf.grid import Grid
 from landcover_bdgf.pixels import (
     Band,
@@ -46,6 +45,7 @@ from landcover_bdgf.pixels import (
 )
 from landcover_bdgf.raster import envi_pixels, grid_of, open_raster
 from landcover_bdgf.resample import resample, resolution_ratio
+from landcover_bdgf.storage import is_remote, typed_path
 
 __all__ = ["Band", "Image", "Source", "open_image"]
 

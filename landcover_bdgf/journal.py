@@ -24,9 +24,7 @@ from numpy.typing import NDArray
 from rasterio.windows import Window
 
 from landcover_bdgf.errors import OutputError, opening, unwritten
-from landcover_bdgf.locks import hold
-from landcover_bdgf.parsing import json_object
-from landcover_bdgf.regular import open_regular
+from landcover_bdgf.storage import hold, json_object, open_regular
 
 MAGIC = "bdgf map journal"
 OWN = "sha256 of this line"

@@ -22,7 +22,7 @@ from rasterio.windows import Window
 from landcover_bdgf.errors import LabelError, RasterError, SettingsError
 from landcover_bdgf.grid import Grid, recorded_crs, transformer, warn_of_datum
 from landcover_bdgf.legend import Legend
-from landcover_bdgf.output import PathLike
+from landcover_bdgf.storage import PathLike
 from landcover_bdgf.text import printable
 from landcover_bdgf.vector import check_name, read_features
 

@@ -14,8 +14,7 @@ from typing import Any
 import numpy as np
 
 from landcover_bdgf.errors import LabelError
-from landcover_bdgf.output import PathLike
-from landcover_bdgf.provenance import read_record
+from landcover_bdgf.storage import PathLike, read_record
 from landcover_bdgf.symbology import aux_xml_path, read_aux_xml, write_symbology
 from landcover_bdgf.text import printable
 

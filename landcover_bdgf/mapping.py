@@ -23,14 +23,20 @@ from landcover_bdgf.errors import SettingsError
 from landcover_bdgf.foreign import warn_of_foreign_scene
 from landcover_bdgf.interrupts import stop_between_steps
 from landcover_bdgf.journal import MOST_PIXELS, Classified, Journal, begin_journal
-from landcover_bdgf.locks import check_not_input
 from landcover_bdgf.memory import Appetite, fitting, parse_size
-from landcover_bdgf.output import PathLike, check_beside, check_free_space, check_name, check_output
 from landcover_bdgf.pairing import warn_of_zeros
 from landcover_bdgf.parts import LAYERS, paths_beside, write_map
 from landcover_bdgf.progress import Advance, log, progress
-from landcover_bdgf.provenance import record
 from landcover_bdgf.stack import Stack
+from landcover_bdgf.storage import (
+    PathLike,
+    check_beside,
+    check_free_space,
+    check_name,
+    check_not_input,
+    check_output,
+    record,
+)
 
 _SHARD = re.compile(r"([1-9]\d{0,5})/([1-9]\d{0,5})")
 

@@ -17,8 +17,8 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeVar, get_type_hin
 import typer
 
 from landcover_bdgf.gdal import ALLOW_VRT, check_lock
-from landcover_bdgf.locks import check_not_input, reserved
 from landcover_bdgf.resources import check_memory_limits
+from landcover_bdgf.storage import check_not_input, reserved
 from landcover_bdgf.terminal import listen
 
 if TYPE_CHECKING:
@@ -163,8 +163,7 @@ def _read(values: Mapping[str, Any]) -> Iterator[str | Path]:
 
 def _all_written(command: str, values: Mapping[str, Any]) -> list[Path]:
     """Every file that a command writes, also on the way and beside its output."""
-    from landcover_bdgf.provenance import record_path
-    from landcover_bdgf.report_folder import REPORT_FILES
+    from landcover_bdgf.storage import REPORT_FILES, record_path
 
     output: Path = values["output"]
     if command == "assess":
@@ -175,7 +174,7 @@ def _all_written(command: str, values: Mapping[str, Any]) -> list[Path]:
         return [output, *paths_beside(output, list(LAYERS))]
     if command not in ("map", "pretrain", "train"):
         return [output, record_path(output)]
-    from landcover_bdgf.chain import job_files, kept_files  # these take PyTorch anyhow
+    from landcover_bdgf.chain import job_files, kept_files
     from landcover_bdgf.mapping import map_files
 
     if command == "map":

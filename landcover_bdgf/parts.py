@@ -18,10 +18,9 @@ from landcover_bdgf.errors import LabelError, OutputError
 from landcover_bdgf.grid import Grid
 from landcover_bdgf.journal import Classified, Journal, damaged, read_journal
 from landcover_bdgf.legend import Legend, write_companions
-from landcover_bdgf.output import PathLike, atomic_output, check_beside, check_output
 from landcover_bdgf.progress import log
-from landcover_bdgf.provenance import record_path, write_record
 from landcover_bdgf.raster import RasterProfile, write_raster
+from landcover_bdgf.storage import PathLike, atomic_output, check_beside, check_output, record_path, write_record
 from landcover_bdgf.symbology import companion_paths
 
 NODATA = 0  # of the class raster

@@ -19,11 +19,11 @@ from landcover_bdgf.grid import ground_pixel_side_m
 from landcover_bdgf.networks.diffusion import Channels, Schedule, add_noise, mask_spectral, noise_loss
 from landcover_bdgf.networks.unet import UNet
 from landcover_bdgf.progress import log
-from landcover_bdgf.provenance import record
 from landcover_bdgf.recipe import RECIPES, Recipe
 from landcover_bdgf.sample_set import Samples
 from landcover_bdgf.scaling import Scaling, fit_scaling, random_tiles, scaled_cube
 from landcover_bdgf.stack import Stack
+from landcover_bdgf.storage import record
 
 REGION_PX = 512  # a scene larger than this is represented by random regions of this size
 REGIONS = 16  # about 260 MB with 16 channels

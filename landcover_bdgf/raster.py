@@ -31,9 +31,9 @@ from rasterio.windows import Window
 from landcover_bdgf.door import check_proportions, check_whole, raster_driver, unread, warn_of_aux_xml
 from landcover_bdgf.errors import OutputError, RasterError, opening
 from landcover_bdgf.gcps import placed_by_points
-from landcover_bdgf.gdal import RASTER_DRIVERS, alone, is_remote
+from landcover_bdgf.gdal import RASTER_DRIVERS, alone
 from landcover_bdgf.grid import Grid, crs_name, same_crs
-from landcover_bdgf.output import PathLike, atomic_output, check_free_space, check_output, draft_folder
+from landcover_bdgf.storage import PathLike, atomic_output, check_free_space, check_output, draft_folder, is_remote
 
 __all__ = [
     "Grid",

@@ -15,7 +15,7 @@ import tomli_w
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from landcover_bdgf.errors import SettingsError
-from landcover_bdgf.parsing import toml_table
+from landcover_bdgf.storage import toml_table
 
 Branch = Literal["cnn", "transformer", "mamba", "attention"]
 BRANCHES: tuple[Branch, ...] = ("cnn", "transformer", "mamba")  # the paper's; "attention" sees diffusion features alone

@@ -22,12 +22,12 @@ from landcover_bdgf.errors import LabelError, SettingsError
 from landcover_bdgf.grid import Grid, recorded_crs
 from landcover_bdgf.labels import CONFLICTS, Labels, read_labels
 from landcover_bdgf.legend import Legend, LegendEntry
-from landcover_bdgf.output import PathLike
 from landcover_bdgf.raster import read_band
 from landcover_bdgf.sample_file import is_samples_file, read_samples
 from landcover_bdgf.sample_set import CLEAR_PX, Samples
 from landcover_bdgf.samples import label_tiles
 from landcover_bdgf.split import distances_px
+from landcover_bdgf.storage import PathLike
 from landcover_bdgf.text import listed, printable
 
 log = logging.getLogger("landcover_bdgf")

@@ -28,9 +28,7 @@ from landcover_bdgf.calibration import ReliabilityBin, calibration_error, reliab
 from landcover_bdgf.errors import LabelError, RasterError
 from landcover_bdgf.grid import Grid, ground_pixel_m2
 from landcover_bdgf.legend import Legend, legend_of_map
-from landcover_bdgf.output import PathLike
 from landcover_bdgf.parts import LAYER_NODATA, layer_path
-from landcover_bdgf.provenance import read_record
 from landcover_bdgf.raster import grid_of, is_south_up, open_raster, read_band
 from landcover_bdgf.reference import (
     Reference,
@@ -40,8 +38,9 @@ from landcover_bdgf.reference import (
     read_reference,
     training_ground,
 )
-from landcover_bdgf.report_folder import atomic_folder, check_folder, write_table
+from landcover_bdgf.report_folder import write_table
 from landcover_bdgf.sample_set import Samples
+from landcover_bdgf.storage import PathLike, atomic_folder, check_folder, read_record
 from landcover_bdgf.text import printable
 
 __all__ = ["Accuracy", "ReferenceFile", "ReportContext", "assess", "summary_lines"]

@@ -22,10 +22,17 @@ from landcover_bdgf.errors import LabelError, OutputError, opening
 from landcover_bdgf.geopackage import check_geopackage
 from landcover_bdgf.grid import Grid
 from landcover_bdgf.legend import Legend
-from landcover_bdgf.output import PathLike, atomic_output, check_name, check_output
-from landcover_bdgf.parsing import json_object
-from landcover_bdgf.provenance import record, record_path, write_record
 from landcover_bdgf.sample_set import TEST, TRAIN, Samples, Split
+from landcover_bdgf.storage import (
+    PathLike,
+    atomic_output,
+    check_name,
+    check_output,
+    json_object,
+    record,
+    record_path,
+    write_record,
+)
 from landcover_bdgf.text import printable
 from landcover_bdgf.vector import layers_of, plain_name, undated
 

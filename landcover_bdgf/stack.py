@@ -18,7 +18,6 @@ from landcover_bdgf.errors import RasterError, SettingsError
 from landcover_bdgf.folders import Source
 from landcover_bdgf.grid import Grid, known_crs, mirrored, warn_of_datum
 from landcover_bdgf.image import Image, open_image
-from landcover_bdgf.output import PathLike, atomic_output, check_output
 from landcover_bdgf.pairing import (
     SarUnit,
     check_one_place,
@@ -31,8 +30,16 @@ from landcover_bdgf.pairing import (
     warn_of_fills,
     warn_of_spectral_content,
 )
-from landcover_bdgf.provenance import content_sha256, record, record_path, write_record
 from landcover_bdgf.raster import RasterProfile, write_raster
+from landcover_bdgf.storage import (
+    PathLike,
+    atomic_output,
+    check_output,
+    content_sha256,
+    record,
+    record_path,
+    write_record,
+)
 
 log = logging.getLogger("landcover_bdgf")
 

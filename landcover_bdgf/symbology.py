@@ -12,8 +12,7 @@ from pathlib import Path
 from xml.etree import ElementTree
 from xml.etree.ElementTree import Element, SubElement
 
-from landcover_bdgf.output import PathLike, atomic_output
-from landcover_bdgf.regular import open_regular
+from landcover_bdgf.storage import PathLike, atomic_output, open_regular
 
 NO_DATA = "no data"
 

@@ -33,11 +33,11 @@ from landcover_bdgf.networks.fusion import (
 )
 from landcover_bdgf.posttraining import fitted_temperature, left_out_probabilities, with_domain
 from landcover_bdgf.progress import log
-from landcover_bdgf.provenance import record
 from landcover_bdgf.recipe import Recipe
 from landcover_bdgf.sample_set import Samples
 from landcover_bdgf.samples import without_empty
 from landcover_bdgf.stack import Stack
+from landcover_bdgf.storage import record
 from landcover_bdgf.windows import Windows, WindowTable, cut_windows
 
 SHARDS = 2  # of a batch, on a CPU; smaller ones spend their time in Python, which has no threads

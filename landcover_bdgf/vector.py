@@ -23,8 +23,7 @@ from landcover_bdgf.door import begins_as_raster
 from landcover_bdgf.errors import BdgfError, LabelError, RasterError, SettingsError, opening
 from landcover_bdgf.gdal import VECTOR_DRIVERS
 from landcover_bdgf.geopackage import check_geopackage
-from landcover_bdgf.output import PathLike
-from landcover_bdgf.regular import check_regular_beside
+from landcover_bdgf.storage import PathLike, check_regular_beside
 
 if TYPE_CHECKING:
     from geopandas import GeoDataFrame

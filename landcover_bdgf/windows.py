@@ -11,14 +11,13 @@ from numpy.typing import NDArray
 from torch import Generator, Tensor
 
 from landcover_bdgf.blocks import BLOCK_PX
-from landcover_bdgf.cache import Arrays, cached
 from landcover_bdgf.device import Workers
 from landcover_bdgf.errors import LabelError
 from landcover_bdgf.features import Seen, Viewer
 from landcover_bdgf.progress import track
-from landcover_bdgf.provenance import digest
 from landcover_bdgf.sample_set import Samples
 from landcover_bdgf.stack import Stack
+from landcover_bdgf.storage import Arrays, cached, digest
 
 
 @dataclass(frozen=True)

@@ -19,7 +19,6 @@ import rasterio
 from affine import Affine
 from numpy.typing import NDArray
 
-from landcover_bdgf.cache import VARIABLE
 from landcover_bdgf.checkpoint import Checkpoint
 from landcover_bdgf.cli import main
 from landcover_bdgf.pretraining import pretrain
@@ -29,6 +28,7 @@ from landcover_bdgf.sample_set import Samples
 from landcover_bdgf.samples import sample
 from landcover_bdgf.simulate import SceneFiles, simulate, write_scene
 from landcover_bdgf.stack import Stack, align
+from landcover_bdgf.storage.cache import VARIABLE
 from landcover_bdgf.training import train
 
 TALLY = "tally "

@@ -15,13 +15,13 @@ import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import make_bad as bad
 import numpy as np
 import pyogrio
 import pytest
 import rasterio
 import seccomp
 from conftest import Tally, WriteTif
-from data import make_bad as bad
 
 from landcover_bdgf import gdal
 from landcover_bdgf.errors import BdgfError, RasterError

@@ -25,10 +25,10 @@ from landcover_bdgf.journal import Classified, Journal
 from landcover_bdgf.mapping import MapSettings, map_scene
 from landcover_bdgf.networks.fusion import apply_windows
 from landcover_bdgf.parts import layer_path
-from landcover_bdgf.provenance import record_path
 from landcover_bdgf.recipe import changed
 from landcover_bdgf.simulate import SceneFiles, simulate, write_scene
 from landcover_bdgf.stack import Stack, align
+from landcover_bdgf.storage.records import record_path
 
 
 @pytest.fixture(scope="module")

@@ -8,19 +8,19 @@ import sys
 from pathlib import Path
 from types import SimpleNamespace
 
+import make_bad as bad
 import numpy as np
 import pytest
 import rasterio
 from affine import Affine
-from data import make_bad as bad
 from rasterio.control import GroundControlPoint
 from rasterio.crs import CRS
 
 from landcover_bdgf.door import check_proportions
 from landcover_bdgf.errors import OutputError, RasterError
 from landcover_bdgf.grid import Grid, transformer
-from landcover_bdgf.output import atomic_output, check_output
 from landcover_bdgf.raster import RasterProfile, Window, grid_of, open_raster, write_raster
+from landcover_bdgf.storage.atomic import atomic_output, check_output
 
 UTM = CRS.from_epsg(32633)
 GRID = Grid(UTM, Affine(10, 0, 500_000, 0, -10, 5_000_000), (70, 90))

@@ -26,12 +26,12 @@ from landcover_bdgf.figures import scale_bar
 from landcover_bdgf.grid import Grid, ground_pixel_m2
 from landcover_bdgf.legend import Legend, write_companions
 from landcover_bdgf.parts import layer_path
-from landcover_bdgf.provenance import write_record
 from landcover_bdgf.raster import RasterProfile, Window, write_raster
 from landcover_bdgf.report import ReportContext, assess
-from landcover_bdgf.report_folder import REPORT_FILES
 from landcover_bdgf.sample_file import write_samples
 from landcover_bdgf.sample_set import Samples, Split
+from landcover_bdgf.storage.atomic import REPORT_FILES
+from landcover_bdgf.storage.records import write_record
 
 GRID = Grid(CRS.from_epsg(32633), Affine(10, 0, 500_000, 0, -10, 5_000_000), (60, 80))
 RECORDS_OF_NOTHING = (

@@ -11,15 +11,15 @@ import numpy as np
 import pytest
 from conftest import Bdgf, Tally
 
-from landcover_bdgf import provenance
 from landcover_bdgf.checkpoint import Checkpoint
 from landcover_bdgf.errors import BdgfError, CheckpointError, LabelError, RasterError
 from landcover_bdgf.info import verify
 from landcover_bdgf.mapping import MapSettings, map_scene
-from landcover_bdgf.provenance import record_path
 from landcover_bdgf.sample_file import write_samples
 from landcover_bdgf.sample_set import Samples
 from landcover_bdgf.stack import Stack
+from landcover_bdgf.storage import records
+from landcover_bdgf.storage.records import record_path
 
 FLIPS = int(os.environ.get("BDGF_FLIPS", "60"))  # of each file; make trust asks for more
 
@@ -118,10 +118,10 @@ def test_a_record_makes_nothing_beyond_its_folder_be_read(
     (tmp_path / "secret").write_text("secret")
     os.mkfifo(folder / "pipe")
     (folder / "m.tif").write_text("map")
-    hashed = provenance.file_sha256
-    monkeypatch.setattr(provenance, "file_sha256", lambda path: read.append(path) or hashed(path))  # type: ignore[func-returns-value]
+    hashed = records.file_sha256
+    monkeypatch.setattr(records, "file_sha256", lambda path: read.append(path) or hashed(path))  # type: ignore[func-returns-value]
     values = {"sha256": {"m.tif": hashed(folder / "m.tif"), name: hashed(tmp_path / "secret")}}
-    values |= {provenance.OWN: provenance._own_sha256(values)}
+    values |= {records.OWN: records._own_sha256(values)}
     record_path(folder / "m.tif").write_text(json.dumps(values, indent=2, sort_keys=True) + "\n")
     with pytest.raises(RasterError, match=": not as written"):
         verify(folder / "m.tif")
@@ -132,7 +132,7 @@ def test_a_record_makes_nothing_beyond_its_folder_be_read(
 def test_a_record_without_names_of_files_is_none(written: object, tmp_path: Path) -> None:
     (tmp_path / "m.tif").write_text("map")
     values = {"sha256": written}
-    values |= {provenance.OWN: provenance._own_sha256(values)}
+    values |= {records.OWN: records._own_sha256(values)}
     record_path(tmp_path / "m.tif").write_text(json.dumps(values, indent=2, sort_keys=True) + "\n")
     with pytest.raises(RasterError, match=r"m\.tif: m\.tif\.json: not as written"):
         verify(tmp_path / "m.tif")

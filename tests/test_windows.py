@@ -10,14 +10,14 @@ import pytest
 import torch
 from safetensors.numpy import load_file, save_file
 
-from landcover_bdgf import cache
 from landcover_bdgf.checkpoint import Checkpoint
 from landcover_bdgf.device import open_workers
 from landcover_bdgf.features import Viewer
-from landcover_bdgf.provenance import digest
 from landcover_bdgf.recipe import changed
 from landcover_bdgf.sample_set import Samples
 from landcover_bdgf.stack import Stack
+from landcover_bdgf.storage import cache
+from landcover_bdgf.storage.tensors import digest
 from landcover_bdgf.windows import WindowTable, cut_windows
 
 Cut = Callable[..., WindowTable]

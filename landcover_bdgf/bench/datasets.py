@@ -18,9 +18,9 @@ from landcover_bdgf.errors import LabelError, SettingsError
 from landcover_bdgf.grid import Grid
 from landcover_bdgf.labels import read_labels
 from landcover_bdgf.legend import MAX_CLASSES, Legend
-from landcover_bdgf.parsing import toml_table
 from landcover_bdgf.raster import grid_of, is_south_up, open_raster, read_band
 from landcover_bdgf.stack import AlignSettings, Stack, align
+from landcover_bdgf.storage import toml_table
 
 DESCRIPTION = "dataset.toml"
 _READ_PX = 512

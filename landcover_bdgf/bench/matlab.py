@@ -18,8 +18,8 @@ from landcover_bdgf.bench.mat5 import read_mat5
 from landcover_bdgf.door import check_packing
 from landcover_bdgf.errors import LabelError, RasterError, SettingsError
 from landcover_bdgf.grid import Grid
-from landcover_bdgf.provenance import digest
 from landcover_bdgf.raster import RasterProfile, write_raster
+from landcover_bdgf.storage import digest
 
 try:
     import h5py

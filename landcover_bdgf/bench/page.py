@@ -17,9 +17,9 @@ from landcover_bdgf.bench.published import published_results
 from landcover_bdgf.bench.summary import by
 from landcover_bdgf.bench.tables import METRICS, ProtocolTable, rows, signed
 from landcover_bdgf.figures import codes_picture
-from landcover_bdgf.output import atomic_output
 from landcover_bdgf.recipe import Recipe
 from landcover_bdgf.report_folder import write_table
+from landcover_bdgf.storage import atomic_output
 from landcover_bdgf.text import printable
 
 TEMPLATE = "bench.html.jinja"

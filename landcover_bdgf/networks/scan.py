@@ -89,7 +89,7 @@ def numba_scan(u: Tensor, delta: Tensor, A: Tensor, B: Tensor, C: Tensor, D: Ten
 
 def triton_scan(u: Tensor, delta: Tensor, A: Tensor, B: Tensor, C: Tensor, D: Tensor, z: Tensor) -> Tensor:
     """Compiled for CUDA, float32."""
-    from landcover_bdgf.networks.scan_triton import TritonScan  # Triton is optional
+    from landcover_bdgf.networks.scan_triton import TritonScan
 
     arguments: tuple[Tensor, ...] = (u, delta, A, B, C, D, z)
     if not torch.is_grad_enabled():  # a parameter says that it needs a gradient all the same, and states would be kept

@@ -16,12 +16,12 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+import make_bad as bad
 import numpy as np
 import pytest
 import shapely
 from affine import Affine
 from conftest import Bdgf, Tally
-from data import make_bad as bad
 
 from landcover_bdgf.networks.scan import kernel
 

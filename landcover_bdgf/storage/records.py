@@ -10,23 +10,24 @@ import hashlib
 import json
 import os
 import platform
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from functools import lru_cache
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from numpy.typing import NDArray
-
 from landcover_bdgf.errors import RasterError
-from landcover_bdgf.gdal import is_remote
-from landcover_bdgf.output import PathLike, atomic_output
-from landcover_bdgf.parsing import json_object
 from landcover_bdgf.progress import log
+from landcover_bdgf.storage.atomic import atomic_output
+from landcover_bdgf.storage.documents import json_object
+from landcover_bdgf.storage.paths import PathLike, is_remote
 
 OWN = "sha256 of this record"
+
 LONG_TO_HASH_BYTES = 10**9  # a second or more
+
 LONGEST_RECORD = 1 << 28  # of two million training pixels it has 80 MB
+
 PACKAGES = ("landcover-bdgf", "torch", "numpy", "rasterio", "scikit-learn")
 
 
@@ -120,12 +121,3 @@ def _sha256_or_none(path: Path) -> str | None:
 
 def _own_sha256(values: dict[str, Any]) -> str:
     return hashlib.sha256(json.dumps(values, sort_keys=True).encode()).hexdigest()
-
-
-def digest(arrays: Mapping[str, NDArray[Any]], description: str = "") -> str:
-    """sha256 of named arrays, with their types and shapes, and of a text."""
-    total = hashlib.sha256(description.encode())
-    for key in sorted(arrays):
-        total.update(f"{key}{arrays[key].dtype}{arrays[key].shape}".encode())
-        total.update(arrays[key].tobytes())
-    return total.hexdigest()

@@ -36,18 +36,16 @@ import h5py
 import hypothesis
 import numpy as np
 import rasterio.shutil
-from hypothesis import HealthCheck, Phase, given, settings
-from hypothesis import strategies as st
+from hypothesis import HealthCheck, Phase, given, settings, strategies as st
 from rasterio.windows import Window
 
 sys.path.insert(0, str(Path(__file__).parent))
+import make_bad as bad
 import mutations
-from data import make_bad as bad
 from mutations import Change
 
 from landcover_bdgf.bench.datasets import read_description, read_label_raster
 from landcover_bdgf.bench.matlab import read_matlab
-from landcover_bdgf.cache import _read as read_cached
 from landcover_bdgf.checkpoint import fit_stack, load_checkpoint
 from landcover_bdgf.classifier import Classifier
 from landcover_bdgf.device import Run
@@ -61,15 +59,16 @@ from landcover_bdgf.legend import legend_of_map
 from landcover_bdgf.mapping import MapSettings, map_scene
 from landcover_bdgf.options import Common
 from landcover_bdgf.parts import described, mosaic
-from landcover_bdgf.provenance import changed_files
 from landcover_bdgf.raster import grid_of, open_raster, read_band
 from landcover_bdgf.recipe import load_recipe
 from landcover_bdgf.report import assess
 from landcover_bdgf.sample_file import read_samples
 from landcover_bdgf.stack import align
+from landcover_bdgf.storage.cache import _read as read_cached
+from landcover_bdgf.storage.records import changed_files
 from landcover_bdgf.terminal import say
 
-DATA = Path(__file__).parents[2] / "shared/data"
+DATA = Path(__file__).parents[3] / "shared/data"
 SHAPEFILE = (".shp", ".dbf", ".shx", ".prj")
 SECONDS = 10  # of the processor that one file may take, and twelve times as long by the clock
 SHARE = 25_000  # executions of one process

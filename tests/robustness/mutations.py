@@ -18,7 +18,8 @@ import safetensors.numpy
 
 from landcover_bdgf.checkpoint import DIGEST_LENGTH, METADATA_KEY
 from landcover_bdgf.journal import header_line
-from landcover_bdgf.provenance import OWN, _own_sha256, digest
+from landcover_bdgf.storage.records import OWN, _own_sha256
+from landcover_bdgf.storage.tensors import digest
 
 Change = tuple[str, int, bytes]  # what happens to a file: how, where, and with which bytes
 Arrays = dict[str, np.ndarray[Any, Any]]

@@ -5,7 +5,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[2]
 EXAMPLES = ROOT / "examples"
 QUICK = [word for setting in ("diffusion.steps=2", "training.steps=3") for word in ("--set", setting)]
 

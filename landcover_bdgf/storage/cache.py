@@ -17,11 +17,12 @@ from platformdirs import user_cache_path
 from safetensors import SafetensorError, safe_open
 
 from landcover_bdgf.errors import OutputError
-from landcover_bdgf.output import remove_abandoned, write_tensors
 from landcover_bdgf.progress import log
-from landcover_bdgf.provenance import digest
+from landcover_bdgf.storage.atomic import remove_abandoned
+from landcover_bdgf.storage.tensors import digest, write_tensors
 
 MAX_BYTES = 2 * 10**9  # what was not used for longest goes first
+
 VARIABLE = "BDGF_CACHE"  # another folder; empty for no cache
 
 Arrays = dict[str, NDArray[Any]]
@@ -76,7 +77,7 @@ def _may_be_trusted(folder: Path) -> bool:
 
 @cache
 def _code_sha256() -> str:
-    package = Path(__file__).parent
+    package = Path(__file__).parents[1]
     return hashlib.sha256(b"".join(f.read_bytes() for f in sorted(package.rglob("*.py")))).hexdigest()
 
 

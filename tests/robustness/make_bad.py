@@ -40,12 +40,13 @@ from safetensors.numpy import save_file
 from landcover_bdgf.checkpoint import Checkpoint, load_checkpoint
 from landcover_bdgf.journal import header_line
 from landcover_bdgf.pretraining import pretrain
-from landcover_bdgf.provenance import OWN, digest
 from landcover_bdgf.recipe import load_recipe
 from landcover_bdgf.sample_file import write_samples
 from landcover_bdgf.samples import sample
 from landcover_bdgf.simulate import simulate, write_scene
 from landcover_bdgf.stack import align
+from landcover_bdgf.storage.records import OWN
+from landcover_bdgf.storage.tensors import digest
 from landcover_bdgf.training import train
 
 SHAPE_HW = (64, 72)
@@ -836,7 +837,7 @@ def classes(number: int) -> list[dict[str, Any]]:
 
 def main(folder: Path) -> None:
     """Write all cases, each in a folder of its own."""
-    sys.path.insert(0, str(Path(__file__).parents[1]))
+    sys.path.insert(0, str(Path(__file__).parent))
     from test_bad_inputs import CASES
 
     good = folder / "good"

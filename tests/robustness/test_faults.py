@@ -21,12 +21,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import make_bad as bad
 import pytest
 import seccomp
 from conftest import Tally
-from data import make_bad as bad
 
-from landcover_bdgf.locks import reserved
+from landcover_bdgf.storage.locks import reserved
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="needs fork, limits and tmpfs")
 

@@ -7,10 +7,10 @@ import subprocess
 import sys
 from pathlib import Path
 
+import make_bad as bad
 import pytest
 import rasterio
 from conftest import Tally
-from data import make_bad as bad
 from test_faults import COMMANDS, IN_THE_DISK, SOME
 
 from landcover_bdgf.resources import NEEDED_MIB, THREAD_MIB, WITHOUT_NETWORKS, available_threads

@@ -17,22 +17,23 @@ import numpy as np
 import pytest
 from conftest import QUICK, Bdgf, WriteTif
 
-from landcover_bdgf import cache, locks, output, provenance, raster, sample_file
+from landcover_bdgf import raster, sample_file
 from landcover_bdgf.chain import Job, check_kept, keep_model, run_job
 from landcover_bdgf.checkpoint import Checkpoint
 from landcover_bdgf.errors import LabelError, OutputError
-from landcover_bdgf.locks import check_not_input, reserved, short_name
 from landcover_bdgf.mapping import MapSettings, map_scene, part_path
-from landcover_bdgf.output import atomic_output, check_free_space, check_output, draft_folder, write_tensors
 from landcover_bdgf.parts import paths_beside
-from landcover_bdgf.provenance import changed_files, content_sha256
 from landcover_bdgf.raster import RasterProfile, grid_of, open_raster, write_raster
 from landcover_bdgf.recipe import RECIPES, load_recipe
-from landcover_bdgf.report_folder import atomic_folder
 from landcover_bdgf.sample_file import write_samples
 from landcover_bdgf.sample_set import Samples
 from landcover_bdgf.simulate import SceneFiles
 from landcover_bdgf.stack import Stack
+from landcover_bdgf.storage import cache, locks, records, tensors
+from landcover_bdgf.storage.atomic import atomic_folder, atomic_output, check_free_space, check_output, draft_folder
+from landcover_bdgf.storage.locks import check_not_input, reserved, short_name
+from landcover_bdgf.storage.records import changed_files, content_sha256
+from landcover_bdgf.storage.tensors import write_tensors
 
 
 def test_what_a_killed_run_left_goes_and_what_a_live_one_writes_stays(tmp_path: Path) -> None:
@@ -453,7 +454,7 @@ def test_a_disk_that_loses_pixels_is_noticed(
 
 
 def test_a_disk_that_loses_weights_is_noticed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(output, "save_file", spoiled(output.save_file, 1))
+    monkeypatch.setattr(tensors, "save_file", spoiled(tensors.save_file, 1))
     with pytest.raises(OutputError, match=r"m\.safetensors: reads differently from what was written"):
         write_tensors(tmp_path / "m.safetensors", {"a": np.arange(1.0, 1000.0)}, {})
     assert not os.listdir(tmp_path)
@@ -531,7 +532,7 @@ def test_an_address_is_known_by_itself_and_a_long_file_takes_a_word(
     caplog.set_level("INFO")
     assert content_sha256(Path("/vsis3/bucket/s2.tif")) == "/vsis3/bucket/s2.tif"
     assert "is known by its address, not by its contents" in caplog.text
-    monkeypatch.setattr(provenance, "LONG_TO_HASH_BYTES", 3)
+    monkeypatch.setattr(records, "LONG_TO_HASH_BYTES", 3)
     (tmp_path / "a.tif").write_bytes(b"abcd")
     assert content_sha256(tmp_path / "a.tif") == hashlib.sha256(b"abcd").hexdigest()
     assert "hashing" in caplog.text

@@ -5,23 +5,18 @@ from __future__ import annotations
 import errno
 import glob
 import os
+import re
 import secrets
 import shutil
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any
-
-import numpy as np
-from numpy.typing import NDArray
-from safetensors import SafetensorError, safe_open
-from safetensors.numpy import save_file
 
 from landcover_bdgf.errors import OutputError, opening, unwritten
 from landcover_bdgf.interrupts import signals_held_back
-from landcover_bdgf.locks import check_not_input, hold, open_held, short_name
-
-PathLike = str | os.PathLike[str]
+from landcover_bdgf.storage.locks import check_not_input, hold, open_held, short_name
+from landcover_bdgf.storage.paths import PathLike
+from landcover_bdgf.text import printable
 
 DRAFT = ".part"  # how the names of hidden folders end, of what is being written
 
@@ -144,21 +139,6 @@ def publish(folder: Path, to: Path, *, last: str) -> None:
     _sync(to)
 
 
-def write_tensors(
-    path: PathLike, tensors: Mapping[str, NDArray[Any]], metadata: dict[str, str], *, overwrite: bool = False
-) -> None:
-    """Write a safetensors file, whole or not at all; OutputError as by :func:`atomic_output`."""
-    with atomic_output(path, overwrite=overwrite) as draft:
-        try:
-            save_file({key: np.asarray(value, order="C") for key, value in tensors.items()}, draft, metadata)
-            with safe_open(draft, framework="numpy") as file:
-                whole = all(_same(file.get_tensor(key), value) for key, value in tensors.items())
-        except SafetensorError as error:  # what the system says, as text
-            raise OutputError(f"{path}: cannot be written, {error}. Free some space.") from error
-        if not whole:
-            raise OutputError(f"{path}: reads differently from what was written. Is the disk full, or damaged?")
-
-
 def check_free_space(path: PathLike, needed_bytes: int) -> None:
     """Refuse to begin what the disk cannot hold.
 
@@ -173,10 +153,6 @@ def check_free_space(path: PathLike, needed_bytes: int) -> None:
             f"{path}: needs {needed_bytes / 1e9:.2g} GB of disk while it is written, "
             f"{free_bytes / 1e9:.2g} GB are free. Free some space or write elsewhere."
         )
-
-
-def _same(one: NDArray[Any], other: NDArray[Any]) -> bool:
-    return (one.dtype, one.shape, one.tobytes()) == (other.dtype, other.shape, other.tobytes())
 
 
 def _draft_name(path: Path) -> str:
@@ -226,3 +202,56 @@ def _sync(path: Path) -> None:
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
+
+
+REPORT_FILES = ("report.html", "accuracy.json", "accuracy.csv", "confusion.csv")
+
+_DRAFT = re.compile(rf"\.{re.escape(REPORT_FILES[0])}\.[0-9a-f]{{8}}{re.escape(DRAFT)}")  # of a report in its folder
+
+
+@opening(OutputError)
+def check_folder(path: PathLike, *, overwrite: bool = False) -> None:
+    """Refuse a place for a report before any work is done.
+
+    Raises
+    ------
+    OutputError
+        If it exists (unless empty, or a report that may be replaced), or cannot be made.
+    """
+    path = Path(path).absolute()
+    home = path if path.is_dir() else path.parent
+    if os.path.lexists(path) and not path.is_dir():
+        raise OutputError(f"{path}: is a file, a report is a folder. Choose another name.")
+    if not path.parent.is_dir():
+        raise OutputError(f"{path}: the folder {path.parent} does not exist. Make it first.")
+    if not os.access(home, os.W_OK | os.X_OK):
+        raise OutputError(f"{path}: the folder {home} is read-only. Choose another.")
+    names = sorted(child.name for child in path.iterdir()) if path.is_dir() else []
+    names = [name for name in names if not _DRAFT.fullmatch(name)]
+    foreign = [name for name in names if name not in REPORT_FILES]
+    if foreign:
+        raise OutputError(f"{path}: holds other files ({printable(foreign[0])}). Choose a folder for the report alone.")
+    if names and not overwrite:
+        raise OutputError(f"{path}: holds a report already. Choose another name, or allow it with --overwrite.")
+
+
+@contextmanager
+def atomic_folder(path: PathLike, *, overwrite: bool = False) -> Iterator[Path]:
+    """Fill a hidden folder; what is in it takes its place in the final one when all is done, the page last.
+
+    It lies beside the final one; in it where that is there, and may be a disk of its own.
+
+    Raises
+    ------
+    OutputError
+        As :func:`check_folder`; also when the disk is full.
+    """
+    check_folder(path, overwrite=overwrite)
+    path = Path(path).absolute()
+    # Of a run that was killed when the folder had just been made:
+    remove_abandoned(path.parent, glob.escape(short_name(path)))
+    with draft_folder(path / REPORT_FILES[0] if path.is_dir() else path) as folder:
+        yield folder
+        check_folder(path, overwrite=overwrite)  # something may have appeared meanwhile
+        path.mkdir(exist_ok=True)
+        publish(folder, path, last=REPORT_FILES[0])

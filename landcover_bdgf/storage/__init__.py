@@ -1,0 +1,18 @@
+"""Files that are whole or not there, written once, and known by their checksums.
+
+=========  ==================================================================
+paths      what a user types: files, folders, addresses
+locks      one writer for each output
+atomic     outputs that appear under their final name whole or not at all
+tensors    safetensors files and their checksums
+documents  JSON and TOML
+records    the provenance record of an output
+cache      results kept between runs
+=========  ==================================================================
+
+Other packages import the names in ``__init__.pyi``, never a module inside.
+"""
+
+from lazy_loader import attach_stub
+
+__getattr__, __dir__, __all__ = attach_stub(__name__, __file__)

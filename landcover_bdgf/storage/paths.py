@@ -1,0 +1,26 @@
+"""Paths as a user types them: files, folders and addresses."""
+
+from __future__ import annotations
+
+import os
+import re
+from pathlib import Path
+
+_BUCKETS = {"s3": "/vsis3", "gs": "/vsigs", "az": "/vsiaz"}
+
+
+def is_remote(path: str) -> bool:
+    """Whether GDAL has to find what the user typed: an address, or a path of its virtual file systems."""
+    return "://" in path or path.startswith("/vsi")
+
+
+def typed_path(text: str | os.PathLike[str]) -> Path:
+    """The path that a user typed; of an address that of GDAL's virtual file system, which spares a slash."""
+    address = re.fullmatch(r"([a-z0-9]+)://(.+)", os.fspath(text))
+    if address is None:
+        return Path(text)
+    scheme, rest = address.groups()
+    return Path(_BUCKETS[scheme]) / rest if scheme in _BUCKETS else Path("/vsicurl") / f"{scheme}:" / rest
+
+
+PathLike = str | os.PathLike[str]
