@@ -25,8 +25,8 @@ from sklearn.preprocessing import StandardScaler
 from sklearn.svm import SVC
 
 import landcover_bdgf as bdgf
+from landcover_bdgf.geo.raster import open_raster
 from landcover_bdgf.labels import read_labels
-from landcover_bdgf.raster import open_raster
 
 DATA = Path(__file__).parents[2] / "shared/data"
 

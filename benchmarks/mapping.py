@@ -27,8 +27,9 @@ import landcover_bdgf as bdgf
 from landcover_bdgf.blocks import Block, BlockStream
 from landcover_bdgf.classifier import Classifier
 from landcover_bdgf.device import open_workers
-from landcover_bdgf.grid import Grid
-from landcover_bdgf.raster import RasterProfile, grid_of, open_raster, write_raster
+from landcover_bdgf.geo.cog import RasterProfile, write_raster
+from landcover_bdgf.geo.grid import Grid
+from landcover_bdgf.geo.raster import grid_of, open_raster
 from landcover_bdgf.resources import available_threads
 from landcover_bdgf.simulate import simulate, write_scene
 from landcover_bdgf.stack import Tile
@@ -118,7 +119,7 @@ def bench_checks(model: bdgf.Checkpoint, stack: bdgf.Stack, folder: Path, runs: 
         return seconds(lambda: bdgf.map_scene(model, stack, folder / "m.tif", settings=settings, overwrite=True), runs)
 
     checked = mapped()
-    with mock.patch("landcover_bdgf.raster._verify"), mock.patch("os.fsync"):
+    with mock.patch("landcover_bdgf.geo.cog._verify"), mock.patch("os.fsync"):
         ratio = checked / mapped()
     size = stack.grid.shape_hw[0]
     what = f"map with layers, {size} × {size} : not read back and not synchronised, time"
@@ -217,7 +218,7 @@ def bench_forest(folder: Path, size: int, runs: int) -> None:
 MAP = """
 import re, sys, time
 import landcover_bdgf as bdgf
-from landcover_bdgf.gdal import limit_cache
+from landcover_bdgf.geo.gdal_env import limit_cache
 from landcover_bdgf.memory import parse_size
 spectral, sar, model, output, max_ram = sys.argv[1:]
 if max_ram:

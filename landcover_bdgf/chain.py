@@ -14,6 +14,7 @@ from landcover_bdgf.checkpoint import Checkpoint, Kind, load_checkpoint
 from landcover_bdgf.device import Run
 from landcover_bdgf.diagnostics import draw_denoised
 from landcover_bdgf.errors import CheckpointError, OutputError
+from landcover_bdgf.geo import plain_name
 from landcover_bdgf.mapping import MapSettings, check_map_outputs, map_files, map_scene, part_path
 from landcover_bdgf.pretraining import pretrain, pretraining_record
 from landcover_bdgf.progress import log
@@ -39,7 +40,6 @@ from landcover_bdgf.storage import (
     short_name,
 )
 from landcover_bdgf.training import train, training_record
-from landcover_bdgf.vector import plain_name
 
 
 @dataclass(frozen=True)

@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from landcover_bdgf import gdal, terminal
+from landcover_bdgf import terminal
 from landcover_bdgf.errors import SettingsError
+from landcover_bdgf.geo import gdal_env
 from landcover_bdgf.options import (
     DEFAULT_MODEL,
     HSI,
@@ -172,7 +173,7 @@ def map_(
 ) -> None:  # fmt: skip
     """The main job: the land-cover map of a scene, from a model, or from labels through the whole chain."""
     from landcover_bdgf.checkpoint import load_checkpoint
-    from landcover_bdgf.gdal import limit_cache
+    from landcover_bdgf.geo import limit_cache
     from landcover_bdgf.mapping import MapSettings, map_scene
     from landcover_bdgf.memory import parse_size
 
@@ -324,7 +325,7 @@ def demo(common: Common, folder: Annotated[Path, typer.Argument(help="where to w
 def main() -> None:
     """Run a command; errors of the user's end in one line and the exit code of bad input."""
     terminal.open_streams()
-    gdal.lock(sys.argv[1:])
+    gdal_env.lock(sys.argv[1:])
     terminal.heed_signals()
     try:
         code = app(

@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 from rasterio.windows import Window
 from scipy import ndimage
 
-from landcover_bdgf.grid import Grid
+from landcover_bdgf.geo import Grid
 from landcover_bdgf.progress import track
 
 sitk: Any = SimpleITK  # it has no types

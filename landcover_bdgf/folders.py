@@ -18,7 +18,7 @@ from landcover_bdgf.bands import (
     natural_key,
 )
 from landcover_bdgf.errors import RasterError
-from landcover_bdgf.raster import open_raster
+from landcover_bdgf.geo import open_raster
 from landcover_bdgf.storage import PathLike, typed_path
 
 log = logging.getLogger("landcover_bdgf")

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from landcover_bdgf.checkpoint import Checkpoint
-from landcover_bdgf.grid import ground_pixel_side_m
+from landcover_bdgf.geo import ground_pixel_side_m
 from landcover_bdgf.progress import log
 from landcover_bdgf.scaling import Floats, Scaling, random_tiles
 from landcover_bdgf.stack import Stack

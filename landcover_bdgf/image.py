@@ -27,10 +27,18 @@ from landcover_bdgf.bands import (
     is_water_vapour,
     sensor_of,
 )
-from landcover_bdgf.door import block_bytes, pixel_dtype
 from landcover_bdgf.errors import RasterError, opening
 from landcover_bdgf.folders import Source, raster_paths
-from landcover_bdgf.grid import Grid
+from landcover_bdgf.geo import (
+    Grid,
+    block_bytes,
+    envi_pixels,
+    grid_of,
+    open_raster,
+    pixel_dtype,
+    resample,
+    resolution_ratio,
+)
 from landcover_bdgf.pixels import (
     Band,
     Bools,
@@ -43,8 +51,6 @@ from landcover_bdgf.pixels import (
     read_over_border,
     read_values,
 )
-from landcover_bdgf.raster import envi_pixels, grid_of, open_raster
-from landcover_bdgf.resample import resample, resolution_ratio
 from landcover_bdgf.storage import is_remote, typed_path
 
 __all__ = ["Band", "Image", "Source", "open_image"]
@@ -196,7 +202,7 @@ def open_image(
     keep_water_vapour : bool
         Keep bands in which the air is opaque (see :func:`landcover_bdgf.bands.is_water_vapour`).
     vrt, warp_gcps : bool
-        As :func:`~landcover_bdgf.raster.open_raster`.
+        As :func:`~landcover_bdgf.geo.raster.open_raster`.
 
     Returns
     -------

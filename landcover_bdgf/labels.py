@@ -20,11 +20,10 @@ from rasterio.features import rasterize
 from rasterio.windows import Window
 
 from landcover_bdgf.errors import LabelError, RasterError, SettingsError
-from landcover_bdgf.grid import Grid, recorded_crs, transformer, warn_of_datum
+from landcover_bdgf.geo import Grid, check_name, read_features, recorded_crs, transformer, warn_of_datum
 from landcover_bdgf.legend import Legend
 from landcover_bdgf.storage import PathLike
 from landcover_bdgf.text import printable
-from landcover_bdgf.vector import check_name, read_features
 
 if TYPE_CHECKING:
     from pandas import DataFrame, Series
@@ -105,7 +104,7 @@ def read_labels(
         Holds the class: text or whole numbers.
     grid : Grid
     layer, encoding : str, optional
-        As :func:`~landcover_bdgf.vector.read_features`.
+        As :func:`~landcover_bdgf.geo.vector.read_features`.
     ignore : collection of str
         Class values that mean "no label".
     conflicts : "drop", "last" or "error"

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from landcover_bdgf.blocks import BLOCK_PX
 from landcover_bdgf.errors import ResourceError, SettingsError
-from landcover_bdgf.gdal import cache_bytes
+from landcover_bdgf.geo import cache_bytes
 from landcover_bdgf.recipe import Recipe
 from landcover_bdgf.scaling import Scaling
 from landcover_bdgf.stack import Stack

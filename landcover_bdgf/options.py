@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeVar, get_type_hin
 
 import typer
 
-from landcover_bdgf.gdal import ALLOW_VRT, check_lock
+from landcover_bdgf.geo import ALLOW_VRT, check_lock
 from landcover_bdgf.resources import check_memory_limits
 from landcover_bdgf.storage import check_not_input, reserved
 from landcover_bdgf.terminal import listen

@@ -17,10 +17,9 @@ from rasterio.crs import CRS
 from landcover_bdgf.bands import POLARISATIONS
 from landcover_bdgf.dates import date_of
 from landcover_bdgf.errors import RasterError
-from landcover_bdgf.grid import Bounds, Grid, same_crs
+from landcover_bdgf.geo import Bounds, Grid, resolution_ratio, same_crs
 from landcover_bdgf.image import Image
 from landcover_bdgf.pixels import number_text
-from landcover_bdgf.resample import resolution_ratio
 
 log = logging.getLogger("landcover_bdgf")
 

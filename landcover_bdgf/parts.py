@@ -15,11 +15,10 @@ from rasterio.errors import CRSError
 from rasterio.windows import Window
 
 from landcover_bdgf.errors import LabelError, OutputError
-from landcover_bdgf.grid import Grid
+from landcover_bdgf.geo import Grid, RasterProfile, write_raster
 from landcover_bdgf.journal import Classified, Journal, damaged, read_journal
 from landcover_bdgf.legend import Legend, write_companions
 from landcover_bdgf.progress import log
-from landcover_bdgf.raster import RasterProfile, write_raster
 from landcover_bdgf.storage import PathLike, atomic_output, check_beside, check_output, record_path, write_record
 from landcover_bdgf.symbology import companion_paths
 

@@ -16,8 +16,7 @@ from rasterio.io import DatasetReader
 from rasterio.windows import Window
 
 from landcover_bdgf.errors import RasterError
-from landcover_bdgf.grid import Grid
-from landcover_bdgf.raster import is_south_up
+from landcover_bdgf.geo import Grid, is_south_up
 
 Convert = Callable[[NDArray[np.floating]], NDArray[np.floating]]
 Float32s = NDArray[np.float32]

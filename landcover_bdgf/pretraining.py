@@ -15,7 +15,7 @@ from torch import Generator, Tensor, nn
 from landcover_bdgf.checkpoint import Checkpoint, band_names, match_stack
 from landcover_bdgf.device import Run, open_workers, pieces_of_batch
 from landcover_bdgf.fit import Task, fit, generator_of
-from landcover_bdgf.grid import ground_pixel_side_m
+from landcover_bdgf.geo import ground_pixel_side_m
 from landcover_bdgf.networks.diffusion import Channels, Schedule, add_noise, mask_spectral, noise_loss
 from landcover_bdgf.networks.unet import UNet
 from landcover_bdgf.progress import log

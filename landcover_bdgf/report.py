@@ -26,10 +26,9 @@ from landcover_bdgf.accuracy import (
 )
 from landcover_bdgf.calibration import ReliabilityBin, calibration_error, reliability_bins
 from landcover_bdgf.errors import LabelError, RasterError
-from landcover_bdgf.grid import Grid, ground_pixel_m2
+from landcover_bdgf.geo import Grid, grid_of, ground_pixel_m2, is_south_up, open_raster, read_band
 from landcover_bdgf.legend import Legend, legend_of_map
 from landcover_bdgf.parts import LAYER_NODATA, layer_path
-from landcover_bdgf.raster import grid_of, is_south_up, open_raster, read_band
 from landcover_bdgf.reference import (
     Reference,
     ReferenceFile,

@@ -17,10 +17,8 @@ from numpy.typing import NDArray
 from pyogrio.errors import DataLayerError, DataSourceError, FeatureError
 from rasterio.errors import CRSError
 
-from landcover_bdgf.door import MAX_SIDE_PX
 from landcover_bdgf.errors import LabelError, OutputError, opening
-from landcover_bdgf.geopackage import check_geopackage
-from landcover_bdgf.grid import Grid
+from landcover_bdgf.geo import MAX_SIDE_PX, Grid, check_geopackage, layers_of, plain_name, undated
 from landcover_bdgf.legend import Legend
 from landcover_bdgf.sample_set import TEST, TRAIN, Samples, Split
 from landcover_bdgf.storage import (
@@ -34,7 +32,6 @@ from landcover_bdgf.storage import (
     write_record,
 )
 from landcover_bdgf.text import printable
-from landcover_bdgf.vector import layers_of, plain_name, undated
 
 if TYPE_CHECKING:
     from pandas import DataFrame
@@ -55,7 +52,7 @@ def write_samples(samples: Samples, path: PathLike, *, overwrite: bool = False) 
     Raises
     ------
     OutputError
-        As :func:`~landcover_bdgf.output.atomic_output`.
+        As :func:`~landcover_bdgf.storage.atomic.atomic_output`.
     """
     for output in (path, record_path(path)):
         check_output(output, overwrite=overwrite)

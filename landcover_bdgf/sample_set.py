@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from landcover_bdgf.errors import LabelError
-from landcover_bdgf.grid import Grid
+from landcover_bdgf.geo import Grid
 from landcover_bdgf.legend import Legend
 from landcover_bdgf.split import distances_px
 

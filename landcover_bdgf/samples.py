@@ -17,6 +17,7 @@ from rasterio.windows import Window
 
 from landcover_bdgf import split
 from landcover_bdgf.errors import LabelError, SettingsError
+from landcover_bdgf.geo import check_name
 from landcover_bdgf.labels import CONFLICTS, Labels, read_labels, texts
 from landcover_bdgf.legend import Legend
 from landcover_bdgf.sample_file import read_samples, write_samples
@@ -24,7 +25,6 @@ from landcover_bdgf.sample_set import CLEAR_PX, TEST, TRAIN, Samples, Split
 from landcover_bdgf.stack import Stack
 from landcover_bdgf.storage import PathLike
 from landcover_bdgf.text import listed, printable
-from landcover_bdgf.vector import check_name
 
 __all__ = [
     "Labels",

@@ -24,10 +24,8 @@ from scipy.spatial import cKDTree
 from shapely.geometry import box
 
 from landcover_bdgf.errors import OutputError
-from landcover_bdgf.grid import Grid
-from landcover_bdgf.raster import RasterProfile, write_raster
+from landcover_bdgf.geo import Grid, RasterProfile, plain_name, undated, write_raster
 from landcover_bdgf.storage import atomic_output
-from landcover_bdgf.vector import plain_name, undated
 
 BANDS = ("B02", "B03", "B04", "B05", "B06", "B07", "B08", "B8A", "B11", "B12")
 #        blue   green  red    red edge ......  near infrared  short-wave

@@ -16,7 +16,7 @@ from rasterio.windows import Window
 from landcover_bdgf.coregister import ENOUGH_BANDS, Shift, estimate_shift
 from landcover_bdgf.errors import RasterError, SettingsError
 from landcover_bdgf.folders import Source
-from landcover_bdgf.grid import Grid, known_crs, mirrored, warn_of_datum
+from landcover_bdgf.geo import Grid, RasterProfile, known_crs, mirrored, warn_of_datum, write_raster
 from landcover_bdgf.image import Image, open_image
 from landcover_bdgf.pairing import (
     SarUnit,
@@ -30,7 +30,6 @@ from landcover_bdgf.pairing import (
     warn_of_fills,
     warn_of_spectral_content,
 )
-from landcover_bdgf.raster import RasterProfile, write_raster
 from landcover_bdgf.storage import (
     PathLike,
     atomic_output,

@@ -20,7 +20,7 @@ from landcover_bdgf.errors import LabelError
 from landcover_bdgf.features import Viewer
 from landcover_bdgf.fit import Task, fit, generator_of
 from landcover_bdgf.foreign import warn_of_foreign_scene
-from landcover_bdgf.grid import ground_pixel_side_m
+from landcover_bdgf.geo import ground_pixel_side_m
 from landcover_bdgf.legend import Legend
 from landcover_bdgf.networks.context import context_network
 from landcover_bdgf.networks.fusion import (

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-from landcover_bdgf.gdal import lock
+from landcover_bdgf.geo.gdal_env import lock
 
 lock()  # as the command line does, and before rasterio is imported
 

@@ -17,7 +17,7 @@ from landcover_bdgf.bands import (
     natural_key,
     sensor_of,
 )
-from landcover_bdgf.raster import open_raster
+from landcover_bdgf.geo.raster import open_raster
 
 TWO_BANDS = np.ones((2, 4, 5), "uint16")
 

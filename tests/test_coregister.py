@@ -9,9 +9,9 @@ from rasterio.crs import CRS
 from scipy import ndimage
 
 from landcover_bdgf.coregister import estimate_shift, median_shift, window_shift
-from landcover_bdgf.grid import Grid
+from landcover_bdgf.geo.grid import Grid
+from landcover_bdgf.geo.raster import Window
 from landcover_bdgf.image import open_image
-from landcover_bdgf.raster import Window
 
 IMPOSED_XY = (2.3, -1.6)
 

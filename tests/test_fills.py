@@ -8,8 +8,8 @@ import rasterio
 
 from landcover_bdgf.check import check_scene
 from landcover_bdgf.errors import RasterError
+from landcover_bdgf.geo.raster import Window
 from landcover_bdgf.image import open_image
-from landcover_bdgf.raster import Window
 from landcover_bdgf.stack import align
 
 RNG = np.random.default_rng(0)

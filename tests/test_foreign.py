@@ -9,7 +9,7 @@ from rasterio.crs import CRS
 
 from landcover_bdgf.checkpoint import Checkpoint
 from landcover_bdgf.foreign import warn_of_foreign_scene
-from landcover_bdgf.grid import Grid, ground_pixel_side_m
+from landcover_bdgf.geo.grid import Grid, ground_pixel_side_m
 from landcover_bdgf.scaling import fit_scaling
 from landcover_bdgf.stack import Stack, align
 

@@ -14,9 +14,9 @@ from rasterio.enums import ColorInterp
 from rasterio.warp import transform
 
 from landcover_bdgf.errors import RasterError
-from landcover_bdgf.grid import Grid
+from landcover_bdgf.geo.grid import Grid
+from landcover_bdgf.geo.raster import Window
 from landcover_bdgf.image import open_image
-from landcover_bdgf.raster import Window
 
 UTM = CRS.from_epsg(32633)
 

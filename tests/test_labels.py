@@ -18,9 +18,9 @@ from affine import Affine
 from rasterio.crs import CRS
 
 from landcover_bdgf.errors import LabelError, SettingsError
-from landcover_bdgf.grid import Grid
+from landcover_bdgf.geo.grid import Grid
+from landcover_bdgf.geo.raster import grid_of, open_raster
 from landcover_bdgf.labels import Labels, read_labels
-from landcover_bdgf.raster import grid_of, open_raster
 
 GRID = Grid(CRS.from_epsg(32633), Affine(10, 0, 500_000, 0, -10, 5_000_000), (60, 80))
 

@@ -12,8 +12,8 @@ import rasterio
 from conftest import WriteTif
 
 from landcover_bdgf.errors import LabelError
+from landcover_bdgf.geo.raster import open_raster
 from landcover_bdgf.legend import Legend, legend_of_map, write_companions
-from landcover_bdgf.raster import open_raster
 from landcover_bdgf.text import printable
 
 HOSTILE = (

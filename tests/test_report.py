@@ -23,10 +23,11 @@ from rasterio.crs import CRS
 
 from landcover_bdgf.errors import LabelError, OutputError, RasterError, SettingsError
 from landcover_bdgf.figures import scale_bar
-from landcover_bdgf.grid import Grid, ground_pixel_m2
+from landcover_bdgf.geo.cog import RasterProfile, write_raster
+from landcover_bdgf.geo.grid import Grid, ground_pixel_m2
+from landcover_bdgf.geo.raster import Window
 from landcover_bdgf.legend import Legend, write_companions
 from landcover_bdgf.parts import layer_path
-from landcover_bdgf.raster import RasterProfile, Window, write_raster
 from landcover_bdgf.report import ReportContext, assess
 from landcover_bdgf.sample_file import write_samples
 from landcover_bdgf.sample_set import Samples, Split

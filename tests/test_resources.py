@@ -22,8 +22,8 @@ START = "import sys; from landcover_bdgf.cli import main; sys.argv[0] = 'bdgf'; 
 START_LATE = f"""
 import resource
 from pathlib import Path
-import landcover_bdgf.gdal
-landcover_bdgf.gdal.lock()
+import landcover_bdgf.geo.gdal_env
+landcover_bdgf.geo.gdal_env.lock()
 import landcover_bdgf.chain
 taken = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
 resource.setrlimit(resource.RLIMIT_AS, (taken + 100 * 2**20, resource.RLIM_INFINITY))

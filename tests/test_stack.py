@@ -12,7 +12,7 @@ from rasterio.warp import transform
 from scipy import ndimage
 
 from landcover_bdgf.errors import RasterError, SettingsError
-from landcover_bdgf.raster import Window
+from landcover_bdgf.geo.raster import Window
 from landcover_bdgf.stack import POWER_FLOOR, AlignSettings, Stack, align
 
 RNG = np.random.default_rng(0)

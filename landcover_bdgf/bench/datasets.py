@@ -15,10 +15,9 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from landcover_bdgf.bench.matlab import PUBLISHED, published_scene
 from landcover_bdgf.bench.simulated import NAME, class_names, simulated_sar, simulated_scene
 from landcover_bdgf.errors import LabelError, SettingsError
-from landcover_bdgf.grid import Grid
+from landcover_bdgf.geo import Grid, grid_of, is_south_up, open_raster, read_band
 from landcover_bdgf.labels import read_labels
 from landcover_bdgf.legend import MAX_CLASSES, Legend
-from landcover_bdgf.raster import grid_of, is_south_up, open_raster, read_band
 from landcover_bdgf.stack import AlignSettings, Stack, align
 from landcover_bdgf.storage import toml_table
 

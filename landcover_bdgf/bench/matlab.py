@@ -15,10 +15,8 @@ from rasterio.crs import CRS
 from rasterio.windows import Window
 
 from landcover_bdgf.bench.mat5 import read_mat5
-from landcover_bdgf.door import check_packing
 from landcover_bdgf.errors import LabelError, RasterError, SettingsError
-from landcover_bdgf.grid import Grid
-from landcover_bdgf.raster import RasterProfile, write_raster
+from landcover_bdgf.geo import Grid, RasterProfile, check_packing, write_raster
 from landcover_bdgf.storage import digest
 
 try:

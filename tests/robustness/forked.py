@@ -42,9 +42,9 @@ FILLER = ".filler"
 
 def main() -> None:
     """Answer until there are no more requests."""
-    import landcover_bdgf.gdal
+    import landcover_bdgf.geo.gdal_env
 
-    landcover_bdgf.gdal.lock()
+    landcover_bdgf.geo.gdal_env.lock()
     for module in ("chain", "check", "cli", "info", "report", "mapping", "training"):
         importlib.import_module(f"landcover_bdgf.{module}")
     for module in ("torch._dynamo", "matplotlib.backends.backend_agg", "geopandas"):  # what they import on the way

@@ -28,7 +28,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 if __name__ == "__main__":
-    from landcover_bdgf.gdal import lock
+    from landcover_bdgf.geo.gdal_env import lock
 
     lock()
 
@@ -50,7 +50,8 @@ from landcover_bdgf.checkpoint import fit_stack, load_checkpoint
 from landcover_bdgf.classifier import Classifier
 from landcover_bdgf.device import Run
 from landcover_bdgf.errors import BdgfError
-from landcover_bdgf.grid import Grid
+from landcover_bdgf.geo.grid import Grid
+from landcover_bdgf.geo.raster import grid_of, open_raster, read_band
 from landcover_bdgf.image import open_image
 from landcover_bdgf.info import describe
 from landcover_bdgf.journal import read_journal
@@ -59,7 +60,6 @@ from landcover_bdgf.legend import legend_of_map
 from landcover_bdgf.mapping import MapSettings, map_scene
 from landcover_bdgf.options import Common
 from landcover_bdgf.parts import described, mosaic
-from landcover_bdgf.raster import grid_of, open_raster, read_band
 from landcover_bdgf.recipe import load_recipe
 from landcover_bdgf.report import assess
 from landcover_bdgf.sample_file import read_samples

@@ -17,13 +17,15 @@ import numpy as np
 import pytest
 from conftest import QUICK, Bdgf, WriteTif
 
-from landcover_bdgf import raster, sample_file
+from landcover_bdgf import sample_file
 from landcover_bdgf.chain import Job, check_kept, keep_model, run_job
 from landcover_bdgf.checkpoint import Checkpoint
 from landcover_bdgf.errors import LabelError, OutputError
+from landcover_bdgf.geo import cog
+from landcover_bdgf.geo.cog import RasterProfile, write_raster
+from landcover_bdgf.geo.raster import grid_of, open_raster
 from landcover_bdgf.mapping import MapSettings, map_scene, part_path
 from landcover_bdgf.parts import paths_beside
-from landcover_bdgf.raster import RasterProfile, grid_of, open_raster, write_raster
 from landcover_bdgf.recipe import RECIPES, load_recipe
 from landcover_bdgf.sample_file import write_samples
 from landcover_bdgf.sample_set import Samples
@@ -447,7 +449,7 @@ def test_a_disk_that_loses_pixels_is_noticed(
     tiles = [(window, pixels[:, window.row_off : window.row_off + window.height]) for window in grid.tiles(512)]
     profile = RasterProfile("float32", 3)
     write_raster(tmp_path / "draft.tif", grid, tiles, profile=profile)  # a name like any other
-    monkeypatch.setattr(raster, step, spoiled(getattr(raster, step), place))
+    monkeypatch.setattr(cog, step, spoiled(getattr(cog, step), place))
     with pytest.raises(OutputError, match=r"b\.tif: could not be written whole, .* Is the disk full, or damaged\?"):
         write_raster(tmp_path / "b.tif", grid, tiles, profile=profile)
     assert sorted(os.listdir(tmp_path)) == ["a.tif", "draft.tif"]

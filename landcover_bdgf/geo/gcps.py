@@ -5,7 +5,6 @@ GDAL's warper is not used: it would start GDAL's VRT (gdal.py), and each pixel i
 
 from __future__ import annotations
 
-import logging
 import math
 from collections.abc import Callable, Sequence
 from typing import Any, cast
@@ -20,18 +19,19 @@ from rasterio.io import DatasetReader
 from rasterio.transform import GCPTransformer
 from rasterio.windows import Window
 
-from landcover_bdgf.door import pixel_dtype
 from landcover_bdgf.errors import RasterError
+from landcover_bdgf.geo.raster_checks import pixel_dtype
+from landcover_bdgf.progress import log
 
 MOST_POINTS = 2000  # Sentinel-1 has about 200; the spline of n costs n³ once, and n for each pixel
+
 # Of the image, between a place and where the spline back puts it, but for a pixel of rounding. A good spline misses by
 # nothing, in mountains too (GDAL 3.10).
 MOST_MISSED = 0.001
 
 REMEDY = "Terrain-correct it first, for example with SNAP."
-STEPS = 32  # of a lattice over the image that tells where it lies
 
-log = logging.getLogger("landcover_bdgf")
+STEPS = 32  # of a lattice over the image that tells where it lies
 
 
 class PlacedByPoints:

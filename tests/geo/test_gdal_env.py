@@ -23,12 +23,13 @@ import rasterio
 import seccomp
 from conftest import Tally, WriteTif
 
-from landcover_bdgf import gdal
 from landcover_bdgf.errors import BdgfError, RasterError
-from landcover_bdgf.raster import open_raster
+from landcover_bdgf.geo import gdal_env
+from landcover_bdgf.geo.raster import open_raster
 from landcover_bdgf.simulate import SceneFiles
+from landcover_bdgf.storage import paths
 
-KEPT = {*gdal.RASTER_DRIVERS, *gdal.VECTOR_DRIVERS, *gdal.WORKING_DRIVERS}
+KEPT = {*gdal_env.RASTER_DRIVERS, *gdal_env.VECTOR_DRIVERS, *gdal_env.WORKING_DRIVERS}
 
 
 @pytest.fixture(scope="module")
@@ -67,7 +68,7 @@ def run(*arguments: object, before: str = "") -> subprocess.CompletedProcess[str
 
 
 def test_only_formats_that_hold_their_own_pixels_are_left() -> None:
-    gdal.check_lock()
+    gdal_env.check_lock()
     with rasterio.Env() as env:
         assert set(env.drivers()) <= KEPT
     assert set(pyogrio.list_drivers()) <= KEPT
@@ -104,7 +105,8 @@ def test_no_file_makes_a_connection(
     with pytest.raises(RasterError, match="names another file"):
         open_raster(path)
     # Not even GDAL itself, once it is locked, when it looks for smaller versions of the image.
-    looks = f"from landcover_bdgf.gdal import lock; lock(); import rasterio; rasterio.open({str(path)!r}).overviews(1)"
+    locked = "from landcover_bdgf.geo.gdal_env import lock; lock(); import rasterio"
+    looks = f"{locked}; rasterio.open({str(path)!r}).overviews(1)"
     subprocess.run([sys.executable, "-W", "ignore", "-c", looks], check=True)
     assert not asked
     tally("way for a file to name an address, none asked", 1)
@@ -226,12 +228,12 @@ def test_a_vrt_is_read_when_allowed(write_tif: WriteTif, scene_files: SceneFiles
     ("s3://bucket/a.tif", "/vsis3/bucket/a.tif"), ("/vsis3/bucket/a.tif", "/vsis3/bucket/a.tif"),
 ])  # fmt: skip
 def test_what_is_typed_is_a_path_of_gdals(text: str, path: str) -> None:
-    assert gdal.typed_path(text) == Path(path)
+    assert paths.typed_path(text) == Path(path)
 
 
 @pytest.mark.skipif(sys.platform != "linux" or platform.machine() not in seccomp.SOCKET, reason="needs seccomp")
 def test_the_whole_job_opens_no_socket(tmp_path: Path, tally: Tally) -> None:
-    barred = f"import sys; sys.path.insert(0, {str(Path(__file__).parent)!r}); import seccomp; seccomp.no_internet()"
+    barred = f"import sys; sys.path.insert(0, {str(Path(__file__).parents[1] / 'robustness')!r}); import seccomp; seccomp.no_internet()"
     asks = run(before=f"{barred}; import socket; socket.socket()")
     if "OSError" in asks.stderr:
         pytest.skip("this kernel takes no filters")

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import logging
 import math
 import warnings
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from functools import lru_cache
 from itertools import product
 from typing import Any
 
@@ -15,26 +13,28 @@ import numpy as np
 import pyproj
 from affine import Affine
 from numpy.typing import ArrayLike, NDArray
-from pyproj.exceptions import ProjError
 from pyproj.transformer import AreaOfInterest, TransformerGroup
 from rasterio.crs import CRS
-from rasterio.errors import CRSError
 from rasterio.windows import Window
 
-from landcover_bdgf.crs_text import check_crs_text
-from landcover_bdgf.door import MAX_SIDE_PX
-from landcover_bdgf.errors import RasterError, SettingsError
+from landcover_bdgf.errors import RasterError
+from landcover_bdgf.geo.crs import crs_name, pyproj_crs, recorded_crs, same_crs, transformer
+from landcover_bdgf.geo.raster_checks import MAX_SIDE_PX
+from landcover_bdgf.progress import log
 
 FloatArray = NDArray[np.float64]
+
 Bounds = tuple[float, float, float, float]
 
 _WGS84 = CRS.from_epsg(4326)
-_GEOD = pyproj.Geod(ellps="WGS84")
-_TRUE = 0.01  # by how much sizes in a projection may differ from those on the ground; UTM stays below
-_ROW_POINTS = 101
-_HALF_TURN = 180.0  # degrees, in which PROJ and nearly all geographic CRS count
 
-log = logging.getLogger("landcover_bdgf")
+_GEOD = pyproj.Geod(ellps="WGS84")
+
+_TRUE = 0.01  # by how much sizes in a projection may differ from those on the ground; UTM stays below
+
+_ROW_POINTS = 101
+
+_HALF_TURN = 180.0  # degrees, in which PROJ and nearly all geographic CRS count
 
 
 @dataclass(frozen=True)
@@ -196,55 +196,6 @@ class Grid:
         return f"{width} × {height} px of {pixel.replace(' metre', ' m')}, {crs_name(self.crs)}"
 
 
-def crs_name(crs: CRS) -> str:
-    """A short name of a CRS: its authority code, else the name inside its WKT."""
-    authority = crs.to_authority()
-    return ":".join(authority) if authority else str(pyproj_crs(crs.to_wkt()).name)
-
-
-def recorded_crs(wkt: str) -> CRS:
-    """The CRS that a record tells, a file that nobody vouches for.
-
-    Raises
-    ------
-    ValueError, TypeError, CRSError
-        If it is none, or names another file.
-    """
-    if not isinstance(wkt, str):
-        raise TypeError("its CRS is no text")
-    try:
-        check_crs_text(wkt)
-    except RasterError as error:
-        raise ValueError("its CRS names another file") from error
-    crs = CRS.from_wkt(wkt)
-    crs.to_wkt()  # some that GDAL reads it cannot write
-    return crs
-
-
-def same_crs(one: CRS, other: CRS) -> bool:
-    """Whether two CRS mean the same, however they are written and whatever the order of their axes."""
-    if one == other:
-        return True
-    return bool(pyproj_crs(one.to_wkt()).equals(pyproj_crs(other.to_wkt()), ignore_axis_order=True))
-
-
-def transformer(source: CRS, target: CRS) -> pyproj.Transformer:
-    """The best transformation of (x, y) from one CRS to another; easting or longitude comes first.
-
-    Raises
-    ------
-    RasterError
-        If there is none, for example out of a local engineering CRS, or a CRS names another file.
-    """
-    try:
-        return _transformer(source.to_wkt(), target.to_wkt())
-    except ProjError as error:
-        raise RasterError(
-            f"no transformation is known from {crs_name(source)} to {crs_name(target)}. "
-            "Reproject one of the images, or give the CRS that is meant."
-        ) from error
-
-
 def ground_pixel_m2(grid: Grid) -> float | None:
     """Area of the middle pixel of a projected grid; None where the projection is off by more than 1 %, or by how much
     is not known."""
@@ -297,16 +248,6 @@ def mirrored(start: int, length: int, size: int) -> NDArray[np.intp]:
     return np.where(folded < size, folded, 2 * (size - 1) - folded).astype(np.intp)
 
 
-def known_crs(text: str | None, option: str) -> CRS | None:
-    """The CRS that an option names; SettingsError if none is known by that name."""
-    if text is None:
-        return None
-    try:
-        return CRS.from_user_input(text)
-    except (CRSError, ValueError) as error:
-        raise SettingsError(f"{option} {text}: is no known CRS. Write it like EPSG:32633.") from error
-
-
 def warn_of_datum(name: object, source: CRS, grid: Grid) -> None:
     """Warn when what lies in ``source`` comes onto a grid less exactly than it could, for want of a file of PROJ's."""
     if same_crs(source, grid.crs):
@@ -332,15 +273,3 @@ def warn_of_datum(name: object, source: CRS, grid: Grid) -> None:
         f"{accuracy_m:.2g}" if accuracy_m >= 0 else "nobody knows how many",
         files,
     )
-
-
-@lru_cache(maxsize=32)
-def _transformer(source_wkt: str, target_wkt: str) -> pyproj.Transformer:
-    return pyproj.Transformer.from_crs(pyproj_crs(source_wkt), pyproj_crs(target_wkt), always_xy=True)
-
-
-@lru_cache(maxsize=32)
-def pyproj_crs(wkt: str) -> Any:
-    """Every CRS comes through here before PROJ makes anything of it."""
-    check_crs_text(wkt)
-    return pyproj.CRS.from_wkt(wkt)

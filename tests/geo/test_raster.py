@@ -16,10 +16,12 @@ from affine import Affine
 from rasterio.control import GroundControlPoint
 from rasterio.crs import CRS
 
-from landcover_bdgf.door import check_proportions
 from landcover_bdgf.errors import OutputError, RasterError
-from landcover_bdgf.grid import Grid, transformer
-from landcover_bdgf.raster import RasterProfile, Window, grid_of, open_raster, write_raster
+from landcover_bdgf.geo.cog import RasterProfile, write_raster
+from landcover_bdgf.geo.crs import transformer
+from landcover_bdgf.geo.grid import Grid
+from landcover_bdgf.geo.raster import Window, grid_of, open_raster
+from landcover_bdgf.geo.raster_checks import check_proportions
 from landcover_bdgf.storage.atomic import atomic_output, check_output
 
 UTM = CRS.from_epsg(32633)

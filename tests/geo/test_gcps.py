@@ -12,7 +12,7 @@ from rasterio.enums import ColorInterp
 from rasterio.windows import Window
 
 from landcover_bdgf.errors import RasterError
-from landcover_bdgf.grid import Grid
+from landcover_bdgf.geo.grid import Grid
 from landcover_bdgf.image import open_image
 from landcover_bdgf.stack import AlignSettings, align
 

@@ -1,0 +1,39 @@
+from .cog import RasterProfile as RasterProfile, write_raster as write_raster
+from .crs import known_crs as known_crs, recorded_crs as recorded_crs, same_crs as same_crs, transformer as transformer
+from .gdal_env import (
+    ALLOW_VRT as ALLOW_VRT,
+    cache_bytes as cache_bytes,
+    check_lock as check_lock,
+    limit_cache as limit_cache,
+)
+from .geopackage import check_geopackage as check_geopackage
+from .grid import (
+    Bounds as Bounds,
+    Grid as Grid,
+    ground_pixel_m2 as ground_pixel_m2,
+    ground_pixel_side_m as ground_pixel_side_m,
+    ground_width_m as ground_width_m,
+    mirrored as mirrored,
+    warn_of_datum as warn_of_datum,
+)
+from .raster import (
+    envi_pixels as envi_pixels,
+    grid_of as grid_of,
+    is_south_up as is_south_up,
+    open_raster as open_raster,
+    read_band as read_band,
+)
+from .raster_checks import (
+    MAX_SIDE_PX as MAX_SIDE_PX,
+    block_bytes as block_bytes,
+    check_packing as check_packing,
+    pixel_dtype as pixel_dtype,
+)
+from .resampling import resample as resample, resolution_ratio as resolution_ratio
+from .vector import (
+    check_name as check_name,
+    layers_of as layers_of,
+    plain_name as plain_name,
+    read_features as read_features,
+    undated as undated,
+)

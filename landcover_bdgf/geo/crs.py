@@ -1,0 +1,85 @@
+"""Coordinate reference systems: names, equality, transformations and their accuracy."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from typing import Any
+
+import pyproj
+from pyproj.exceptions import ProjError
+from rasterio.crs import CRS
+from rasterio.errors import CRSError
+
+from landcover_bdgf.errors import RasterError, SettingsError
+from landcover_bdgf.geo.crs_text import check_crs_text
+
+
+def crs_name(crs: CRS) -> str:
+    """A short name of a CRS: its authority code, else the name inside its WKT."""
+    authority = crs.to_authority()
+    return ":".join(authority) if authority else str(pyproj_crs(crs.to_wkt()).name)
+
+
+def recorded_crs(wkt: str) -> CRS:
+    """The CRS that a record tells, a file that nobody vouches for.
+
+    Raises
+    ------
+    ValueError, TypeError, CRSError
+        If it is none, or names another file.
+    """
+    if not isinstance(wkt, str):
+        raise TypeError("its CRS is no text")
+    try:
+        check_crs_text(wkt)
+    except RasterError as error:
+        raise ValueError("its CRS names another file") from error
+    crs = CRS.from_wkt(wkt)
+    crs.to_wkt()  # some that GDAL reads it cannot write
+    return crs
+
+
+def same_crs(one: CRS, other: CRS) -> bool:
+    """Whether two CRS mean the same, however they are written and whatever the order of their axes."""
+    if one == other:
+        return True
+    return bool(pyproj_crs(one.to_wkt()).equals(pyproj_crs(other.to_wkt()), ignore_axis_order=True))
+
+
+def transformer(source: CRS, target: CRS) -> pyproj.Transformer:
+    """The best transformation of (x, y) from one CRS to another; easting or longitude comes first.
+
+    Raises
+    ------
+    RasterError
+        If there is none, for example out of a local engineering CRS, or a CRS names another file.
+    """
+    try:
+        return _transformer(source.to_wkt(), target.to_wkt())
+    except ProjError as error:
+        raise RasterError(
+            f"no transformation is known from {crs_name(source)} to {crs_name(target)}. "
+            "Reproject one of the images, or give the CRS that is meant."
+        ) from error
+
+
+def known_crs(text: str | None, option: str) -> CRS | None:
+    """The CRS that an option names; SettingsError if none is known by that name."""
+    if text is None:
+        return None
+    try:
+        return CRS.from_user_input(text)
+    except (CRSError, ValueError) as error:
+        raise SettingsError(f"{option} {text}: is no known CRS. Write it like EPSG:32633.") from error
+
+
+@lru_cache(maxsize=32)
+def _transformer(source_wkt: str, target_wkt: str) -> pyproj.Transformer:
+    return pyproj.Transformer.from_crs(pyproj_crs(source_wkt), pyproj_crs(target_wkt), always_xy=True)
+
+
+@lru_cache(maxsize=32)
+def pyproj_crs(wkt: str) -> Any:
+    """Every CRS comes through here before PROJ makes anything of it."""
+    check_crs_text(wkt)
+    return pyproj.CRS.from_wkt(wkt)
