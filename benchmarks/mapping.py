@@ -31,8 +31,8 @@ from landcover_bdgf.geo.cog import RasterProfile, write_raster
 from landcover_bdgf.geo.grid import Grid
 from landcover_bdgf.geo.raster import grid_of, open_raster
 from landcover_bdgf.resources import available_threads
-from landcover_bdgf.simulate import simulate, write_scene
-from landcover_bdgf.stack import Tile
+from landcover_bdgf.scene.simulation import simulate, write_scene
+from landcover_bdgf.scene.stack import Tile
 
 QUICK = ("diffusion.steps=3", "training.steps=5")  # how long a model was trained does not change its speed
 

@@ -15,7 +15,7 @@ from accuracy import DATA
 from rows import print_row
 
 import landcover_bdgf as bdgf
-from landcover_bdgf.simulate import simulate, write_scene
+from landcover_bdgf.scene.simulation import simulate, write_scene
 from landcover_bdgf.storage.cache import VARIABLE
 
 

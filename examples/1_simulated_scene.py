@@ -3,7 +3,7 @@
 import sys
 from pathlib import Path
 
-from landcover_bdgf.simulate import simulate, write_scene
+from landcover_bdgf.scene.simulation import simulate, write_scene
 
 folder = Path(sys.argv[1])
 folder.mkdir(parents=True, exist_ok=True)

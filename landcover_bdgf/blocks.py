@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from rasterio.windows import Window
 
 from landcover_bdgf.scaling import Scaling, scaled_cube
-from landcover_bdgf.stack import Stack
+from landcover_bdgf.scene import Stack
 
 BLOCK_PX = 128  # larger ones waste less on halos (1.6 times the pixels here, 2.3 times at 64), and need more memory
 

@@ -23,7 +23,7 @@ from landcover_bdgf.report import ReportContext, assess
 from landcover_bdgf.sample_file import is_samples_file, read_samples, write_samples
 from landcover_bdgf.sample_set import Samples
 from landcover_bdgf.samples import SampleSettings, sample, samples_lines
-from landcover_bdgf.stack import Stack
+from landcover_bdgf.scene import Stack
 from landcover_bdgf.storage import (
     REPORT_FILES,
     PathLike,

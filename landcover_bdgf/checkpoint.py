@@ -22,7 +22,7 @@ from landcover_bdgf.legend import Legend
 from landcover_bdgf.progress import log
 from landcover_bdgf.recipe import Recipe, validated
 from landcover_bdgf.scaling import Scaling
-from landcover_bdgf.stack import Stack
+from landcover_bdgf.scene import Stack
 from landcover_bdgf.storage import check_output, digest, json_object, write_tensors
 from landcover_bdgf.text import printable
 

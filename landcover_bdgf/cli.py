@@ -34,7 +34,7 @@ if TYPE_CHECKING:  # heavy imports stay inside the commands, so that --help answ
     from landcover_bdgf.recipe import Recipe
     from landcover_bdgf.sample_set import Samples
     from landcover_bdgf.samples import SampleSettings
-    from landcover_bdgf.stack import Stack
+    from landcover_bdgf.scene import Stack
 
 app = typer.Typer(
     name="bdgf",
@@ -350,7 +350,7 @@ def _source(text: str) -> str | list[str]:
 
 
 def _stack(hsi: str, sar: str, aligning: Aligning) -> Stack:
-    from landcover_bdgf.stack import AlignSettings, align as align_images
+    from landcover_bdgf.scene import AlignSettings, align as align_images
 
     settings = AlignSettings(
         coreg=aligning.coreg, max_shift_px=aligning.max_shift, sar_unit=aligning.sar_unit, hsi_crs=aligning.hsi_crs,

@@ -12,8 +12,7 @@ from landcover_bdgf.errors import OutputError, opening
 from landcover_bdgf.mapping import MapSettings
 from landcover_bdgf.progress import log
 from landcover_bdgf.recipe import Recipe
-from landcover_bdgf.simulate import simulate, write_scene
-from landcover_bdgf.stack import align
+from landcover_bdgf.scene import align, simulate, write_scene
 
 
 def run_demo(folder: Path, recipe: Recipe, run: Run, *, overwrite: bool) -> tuple[Accuracy, dict[str, Path]]:

@@ -18,7 +18,7 @@ from landcover_bdgf.networks.diffusion import Channels, Schedule, add_noise, den
 from landcover_bdgf.networks.unet import UNet
 from landcover_bdgf.progress import track
 from landcover_bdgf.scaling import scaled_cube
-from landcover_bdgf.stack import Stack
+from landcover_bdgf.scene import Stack
 from landcover_bdgf.storage import atomic_output
 
 PLACES = (0.25, 0.5, 0.75)  # along the diagonal of the scene

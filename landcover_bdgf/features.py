@@ -21,7 +21,7 @@ from landcover_bdgf.networks.layers import crop
 from landcover_bdgf.networks.unet import HALO_PX, UNet, feature_channels
 from landcover_bdgf.recipe import Recipe
 from landcover_bdgf.scaling import Scaling
-from landcover_bdgf.stack import Stack
+from landcover_bdgf.scene import Stack
 from landcover_bdgf.storage import digest
 
 

@@ -11,7 +11,7 @@ from landcover_bdgf.checkpoint import Checkpoint
 from landcover_bdgf.geo import ground_pixel_side_m
 from landcover_bdgf.progress import log
 from landcover_bdgf.scaling import Floats, Scaling, random_tiles
-from landcover_bdgf.stack import Stack
+from landcover_bdgf.scene import Stack
 
 SAR_USUAL = 2.5  # standard deviations of log intensity
 FOREIGN_SHARE = 0.5  # of values outside the training scene's percentiles; the scene itself has 0.02

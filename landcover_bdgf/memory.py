@@ -11,7 +11,7 @@ from landcover_bdgf.errors import ResourceError, SettingsError
 from landcover_bdgf.geo import cache_bytes
 from landcover_bdgf.recipe import Recipe
 from landcover_bdgf.scaling import Scaling
-from landcover_bdgf.stack import Stack
+from landcover_bdgf.scene import Stack
 
 # Measured on Linux with torch 2.13; constants, so that every shard chooses the same tiles, wherever it runs.
 PROCESS_BYTES = 610 * 2**20  # of a process that has aligned its images and compiled its kernels

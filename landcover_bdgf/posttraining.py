@@ -23,7 +23,7 @@ from landcover_bdgf.device import Run, Workers, open_workers
 from landcover_bdgf.domain import DOMAIN_PREFIX, fit_domain
 from landcover_bdgf.progress import track
 from landcover_bdgf.sample_set import Samples
-from landcover_bdgf.stack import Stack
+from landcover_bdgf.scene import Stack
 
 BLOCKS = 48  # those with the most labelled pixels; what is computed of them is kept in memory
 TEMPERATURES = 1.0, 5.0  # a few easy polygons are no reason to be surer than the windows are

@@ -22,7 +22,7 @@ from landcover_bdgf.progress import log
 from landcover_bdgf.recipe import RECIPES, Recipe
 from landcover_bdgf.sample_set import Samples
 from landcover_bdgf.scaling import Scaling, fit_scaling, random_tiles, scaled_cube
-from landcover_bdgf.stack import Stack
+from landcover_bdgf.scene import Stack
 from landcover_bdgf.storage import record
 
 REGION_PX = 512  # a scene larger than this is represented by random regions of this size

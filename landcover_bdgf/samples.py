@@ -22,7 +22,7 @@ from landcover_bdgf.labels import CONFLICTS, Labels, read_labels, texts
 from landcover_bdgf.legend import Legend
 from landcover_bdgf.sample_file import read_samples, write_samples
 from landcover_bdgf.sample_set import CLEAR_PX, TEST, TRAIN, Samples, Split
-from landcover_bdgf.stack import Stack
+from landcover_bdgf.scene import Stack
 from landcover_bdgf.storage import PathLike
 from landcover_bdgf.text import listed, printable
 

@@ -20,7 +20,7 @@ from landcover_bdgf.errors import RasterError
 from landcover_bdgf.progress import progress
 from landcover_bdgf.recipe import SpectralRecipe
 from landcover_bdgf.sample_set import Samples
-from landcover_bdgf.stack import Stack, Tile
+from landcover_bdgf.scene import Stack, Tile
 
 Floats = NDArray[np.float32]
 

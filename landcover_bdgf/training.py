@@ -36,7 +36,7 @@ from landcover_bdgf.progress import log
 from landcover_bdgf.recipe import Recipe
 from landcover_bdgf.sample_set import Samples
 from landcover_bdgf.samples import without_empty
-from landcover_bdgf.stack import Stack
+from landcover_bdgf.scene import Stack
 from landcover_bdgf.storage import record
 from landcover_bdgf.windows import Windows, WindowTable, cut_windows
 

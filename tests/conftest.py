@@ -26,8 +26,9 @@ from landcover_bdgf.progress import log
 from landcover_bdgf.recipe import load_recipe
 from landcover_bdgf.sample_set import Samples
 from landcover_bdgf.samples import sample
-from landcover_bdgf.simulate import SceneFiles, simulate, write_scene
-from landcover_bdgf.stack import Stack, align
+from landcover_bdgf.scene.alignment import align
+from landcover_bdgf.scene.simulation import SceneFiles, simulate, write_scene
+from landcover_bdgf.scene.stack import Stack
 from landcover_bdgf.storage.cache import VARIABLE
 from landcover_bdgf.training import train
 

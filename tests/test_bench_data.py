@@ -22,7 +22,7 @@ from landcover_bdgf.bench.mat5 import read_mat5
 from landcover_bdgf.bench.matlab import PUBLISHED, read_matlab
 from landcover_bdgf.bench.published import published_results, published_tables
 from landcover_bdgf.errors import LabelError, RasterError, SettingsError
-from landcover_bdgf.simulate import SceneFiles
+from landcover_bdgf.scene.simulation import SceneFiles
 
 Arrays = dict[str, NDArray[Any]]
 NUMBERS = ("f4", "f8", "i1", "i2", "i4", "i8", "u1", "u2", "u4", "u8")

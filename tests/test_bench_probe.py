@@ -9,7 +9,7 @@ from landcover_bdgf.bench.probe import probe, with_shuffled
 from landcover_bdgf.checkpoint import Checkpoint
 from landcover_bdgf.device import Run
 from landcover_bdgf.sample_set import Samples
-from landcover_bdgf.stack import Stack
+from landcover_bdgf.scene.stack import Stack
 
 
 def test_shuffling_moves_one_sensor_and_keeps_its_values(stack: Stack) -> None:

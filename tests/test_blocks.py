@@ -9,7 +9,7 @@ from rasterio.windows import Window
 
 from landcover_bdgf.blocks import BLOCK_PX, Block, BlockStream, read_block
 from landcover_bdgf.checkpoint import Checkpoint
-from landcover_bdgf.stack import Stack, Tile
+from landcover_bdgf.scene.stack import Stack, Tile
 
 HALO_PX = 17
 

@@ -10,10 +10,10 @@ import pytest
 from safetensors.numpy import save_file
 
 from landcover_bdgf import checkpoint
-from landcover_bdgf.bands import BandText, band_names, band_wavelengths_nm
 from landcover_bdgf.checkpoint import BandName, Checkpoint, fit_stack, load_checkpoint, match_stack
 from landcover_bdgf.errors import CheckpointError, OutputError
-from landcover_bdgf.stack import Stack
+from landcover_bdgf.scene.bands import BandText, band_names, band_wavelengths_nm
+from landcover_bdgf.scene.stack import Stack
 
 
 @pytest.fixture

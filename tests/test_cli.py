@@ -18,7 +18,7 @@ from conftest import Bdgf
 
 from landcover_bdgf.checkpoint import Checkpoint
 from landcover_bdgf.options import Common
-from landcover_bdgf.simulate import SceneFiles
+from landcover_bdgf.scene.simulation import SceneFiles
 from landcover_bdgf.storage.cache import VARIABLE
 from landcover_bdgf.terminal import say
 

@@ -16,7 +16,7 @@ from landcover_bdgf.networks.context import context_network, surroundings
 from landcover_bdgf.recipe import RECIPES, ContextRecipe, changed, load_recipe
 from landcover_bdgf.sample_set import Samples
 from landcover_bdgf.scaling import scaled_cube
-from landcover_bdgf.stack import Stack
+from landcover_bdgf.scene.stack import Stack
 from landcover_bdgf.training import train
 from landcover_bdgf.windows import cut_windows
 

@@ -15,7 +15,7 @@ from landcover_bdgf.networks.unet import HALO_PX
 from landcover_bdgf.recipe import RECIPES, SpectralRecipe, load_recipe
 from landcover_bdgf.sample_set import Samples
 from landcover_bdgf.scaling import fit_scaling, hide_test_pixels, scaled_cube
-from landcover_bdgf.stack import Stack, Tile
+from landcover_bdgf.scene.stack import Stack, Tile
 
 
 def viewer_of(denoiser: Checkpoint, noise: str = "none", *more: str) -> Viewer:

@@ -11,7 +11,8 @@ from landcover_bdgf.checkpoint import Checkpoint
 from landcover_bdgf.foreign import warn_of_foreign_scene
 from landcover_bdgf.geo.grid import Grid, ground_pixel_side_m
 from landcover_bdgf.scaling import fit_scaling
-from landcover_bdgf.stack import Stack, align
+from landcover_bdgf.scene.alignment import align
+from landcover_bdgf.scene.stack import Stack
 
 
 def told(checkpoint: Checkpoint, stack: Stack, caplog: pytest.LogCaptureFixture) -> list[str]:

@@ -26,8 +26,9 @@ from landcover_bdgf.mapping import MapSettings, map_scene
 from landcover_bdgf.networks.fusion import apply_windows
 from landcover_bdgf.parts import layer_path
 from landcover_bdgf.recipe import changed
-from landcover_bdgf.simulate import SceneFiles, simulate, write_scene
-from landcover_bdgf.stack import Stack, align
+from landcover_bdgf.scene.alignment import align
+from landcover_bdgf.scene.simulation import SceneFiles, simulate, write_scene
+from landcover_bdgf.scene.stack import Stack
 from landcover_bdgf.storage.records import record_path
 
 

@@ -15,7 +15,7 @@ from landcover_bdgf.errors import OutputError, RasterError, SettingsError
 from landcover_bdgf.journal import Classified, begin_journal, read_journal
 from landcover_bdgf.mapping import MapSettings, map_scene
 from landcover_bdgf.parts import mosaic
-from landcover_bdgf.stack import Stack
+from landcover_bdgf.scene.stack import Stack
 
 COMPANIONS = ("m.tif", "m_confidence.tif", "m.qml", "m.tif.aux.xml", "m.tif.json")
 

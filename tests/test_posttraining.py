@@ -13,7 +13,7 @@ from landcover_bdgf.device import Run
 from landcover_bdgf.posttraining import fitted_temperature, left_out_probabilities, with_domain
 from landcover_bdgf.recipe import changed
 from landcover_bdgf.sample_set import Samples
-from landcover_bdgf.stack import Stack
+from landcover_bdgf.scene.stack import Stack
 from landcover_bdgf.training import _folds, train
 
 

@@ -22,7 +22,8 @@ from landcover_bdgf.errors import LabelError, OutputError, SettingsError
 from landcover_bdgf.sample_file import read_samples, write_samples
 from landcover_bdgf.sample_set import Samples
 from landcover_bdgf.samples import SampleSettings, sample, samples_lines
-from landcover_bdgf.stack import Stack, align
+from landcover_bdgf.scene.alignment import align
+from landcover_bdgf.scene.stack import Stack
 
 HEIGHT, WIDTH = 128, 150
 ARRAYS = ("rows", "cols", "codes", "groups", "parts")

@@ -19,7 +19,7 @@ from landcover_bdgf.networks.fusion import LossSettings, Outputs, total_loss
 from landcover_bdgf.pretraining import pretrain
 from landcover_bdgf.recipe import Recipe, load_recipe
 from landcover_bdgf.sample_set import Samples
-from landcover_bdgf.stack import Stack, Tile
+from landcover_bdgf.scene.stack import Stack, Tile
 from landcover_bdgf.training import train
 
 

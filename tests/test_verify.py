@@ -17,7 +17,7 @@ from landcover_bdgf.info import verify
 from landcover_bdgf.mapping import MapSettings, map_scene
 from landcover_bdgf.sample_file import write_samples
 from landcover_bdgf.sample_set import Samples
-from landcover_bdgf.stack import Stack
+from landcover_bdgf.scene.stack import Stack
 from landcover_bdgf.storage import records
 from landcover_bdgf.storage.records import record_path
 

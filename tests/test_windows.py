@@ -15,7 +15,7 @@ from landcover_bdgf.device import open_workers
 from landcover_bdgf.features import Viewer
 from landcover_bdgf.recipe import changed
 from landcover_bdgf.sample_set import Samples
-from landcover_bdgf.stack import Stack
+from landcover_bdgf.scene.stack import Stack
 from landcover_bdgf.storage import cache
 from landcover_bdgf.storage.tensors import digest
 from landcover_bdgf.windows import WindowTable, cut_windows

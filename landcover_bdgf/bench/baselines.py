@@ -14,9 +14,8 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.svm import SVC
 
-from landcover_bdgf.image import Image
 from landcover_bdgf.sample_set import Samples
-from landcover_bdgf.stack import Stack
+from landcover_bdgf.scene import Image, Stack
 
 TREES = 500
 CLASSIFIERS: dict[str, Callable[[int], Any]] = {

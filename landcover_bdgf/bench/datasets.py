@@ -18,7 +18,7 @@ from landcover_bdgf.errors import LabelError, SettingsError
 from landcover_bdgf.geo import Grid, grid_of, is_south_up, open_raster, read_band
 from landcover_bdgf.labels import read_labels
 from landcover_bdgf.legend import MAX_CLASSES, Legend
-from landcover_bdgf.stack import AlignSettings, Stack, align
+from landcover_bdgf.scene import AlignSettings, Stack, align
 from landcover_bdgf.storage import toml_table
 
 DESCRIPTION = "dataset.toml"

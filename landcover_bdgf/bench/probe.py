@@ -24,7 +24,7 @@ from landcover_bdgf.features import Viewer
 from landcover_bdgf.networks.layers import crop
 from landcover_bdgf.recipe import Recipe
 from landcover_bdgf.sample_set import Samples
-from landcover_bdgf.stack import Stack, Tile
+from landcover_bdgf.scene import Stack, Tile
 
 
 def probe(denoiser: Checkpoint, stack: Stack, train: Samples, shuffled: str, run: Run) -> NDArray[np.float64]:

@@ -26,7 +26,7 @@ from scipy.spatial import cKDTree
 from landcover_bdgf.bench.matlab import NOWHERE, PUBLISHED, read_matlab
 from landcover_bdgf.errors import SettingsError
 from landcover_bdgf.geo import Grid, RasterProfile, open_raster, read_band, write_raster
-from landcover_bdgf.image import open_image
+from landcover_bdgf.scene import open_image
 
 NAME = "simulated"
 PIXEL_M = 30.0

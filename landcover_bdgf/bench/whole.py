@@ -11,7 +11,7 @@ from torch import Tensor
 from landcover_bdgf.blocks import Block, BlockStream
 from landcover_bdgf.device import Run, open_workers
 from landcover_bdgf.features import Viewer
-from landcover_bdgf.stack import Stack
+from landcover_bdgf.scene import Stack
 
 _TILE_PX = 512
 

@@ -24,8 +24,9 @@ from landcover_bdgf.parts import layer_path
 from landcover_bdgf.pretraining import pretrain
 from landcover_bdgf.recipe import RECIPES, load_recipe
 from landcover_bdgf.sample_set import Samples
-from landcover_bdgf.simulate import simulate, write_scene
-from landcover_bdgf.stack import Stack, align
+from landcover_bdgf.scene.alignment import align
+from landcover_bdgf.scene.simulation import simulate, write_scene
+from landcover_bdgf.scene.stack import Stack
 from landcover_bdgf.training import train
 
 pytestmark = pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA GPU")

@@ -13,8 +13,8 @@ from rasterio.windows import Window
 
 from landcover_bdgf.errors import RasterError
 from landcover_bdgf.geo.grid import Grid
-from landcover_bdgf.image import open_image
-from landcover_bdgf.stack import AlignSettings, align
+from landcover_bdgf.scene.alignment import AlignSettings, align
+from landcover_bdgf.scene.image import open_image
 
 HEIGHT, WIDTH, DEGREES_PX = 300, 400, 1e-4
 

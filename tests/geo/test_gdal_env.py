@@ -26,7 +26,7 @@ from conftest import Tally, WriteTif
 from landcover_bdgf.errors import BdgfError, RasterError
 from landcover_bdgf.geo import gdal_env
 from landcover_bdgf.geo.raster import open_raster
-from landcover_bdgf.simulate import SceneFiles
+from landcover_bdgf.scene.simulation import SceneFiles
 from landcover_bdgf.storage import paths
 
 KEPT = {*gdal_env.RASTER_DRIVERS, *gdal_env.VECTOR_DRIVERS, *gdal_env.WORKING_DRIVERS}
@@ -233,7 +233,8 @@ def test_what_is_typed_is_a_path_of_gdals(text: str, path: str) -> None:
 
 @pytest.mark.skipif(sys.platform != "linux" or platform.machine() not in seccomp.SOCKET, reason="needs seccomp")
 def test_the_whole_job_opens_no_socket(tmp_path: Path, tally: Tally) -> None:
-    barred = f"import sys; sys.path.insert(0, {str(Path(__file__).parents[1] / 'robustness')!r}); import seccomp; seccomp.no_internet()"
+    here = str(Path(seccomp.__file__).parent)
+    barred = f"import sys; sys.path.insert(0, {here!r}); import seccomp; seccomp.no_internet()"
     asks = run(before=f"{barred}; import socket; socket.socket()")
     if "OSError" in asks.stderr:
         pytest.skip("this kernel takes no filters")

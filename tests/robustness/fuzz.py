@@ -52,7 +52,6 @@ from landcover_bdgf.device import Run
 from landcover_bdgf.errors import BdgfError
 from landcover_bdgf.geo.grid import Grid
 from landcover_bdgf.geo.raster import grid_of, open_raster, read_band
-from landcover_bdgf.image import open_image
 from landcover_bdgf.info import describe
 from landcover_bdgf.journal import read_journal
 from landcover_bdgf.labels import read_labels
@@ -63,7 +62,8 @@ from landcover_bdgf.parts import described, mosaic
 from landcover_bdgf.recipe import load_recipe
 from landcover_bdgf.report import assess
 from landcover_bdgf.sample_file import read_samples
-from landcover_bdgf.stack import align
+from landcover_bdgf.scene.alignment import align
+from landcover_bdgf.scene.image import open_image
 from landcover_bdgf.storage.cache import _read as read_cached
 from landcover_bdgf.storage.records import changed_files
 from landcover_bdgf.terminal import say

@@ -43,8 +43,8 @@ from landcover_bdgf.pretraining import pretrain
 from landcover_bdgf.recipe import load_recipe
 from landcover_bdgf.sample_file import write_samples
 from landcover_bdgf.samples import sample
-from landcover_bdgf.simulate import simulate, write_scene
-from landcover_bdgf.stack import align
+from landcover_bdgf.scene.alignment import align
+from landcover_bdgf.scene.simulation import simulate, write_scene
 from landcover_bdgf.storage.records import OWN
 from landcover_bdgf.storage.tensors import digest
 from landcover_bdgf.training import train

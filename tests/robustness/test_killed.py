@@ -16,7 +16,7 @@ from conftest import Tally
 from landcover_bdgf.checkpoint import Checkpoint
 from landcover_bdgf.mapping import MapSettings, map_scene
 from landcover_bdgf.parts import layer_path
-from landcover_bdgf.stack import Stack
+from landcover_bdgf.scene.stack import Stack
 
 KILLS = 20
 

@@ -29,8 +29,8 @@ from landcover_bdgf.parts import paths_beside
 from landcover_bdgf.recipe import RECIPES, load_recipe
 from landcover_bdgf.sample_file import write_samples
 from landcover_bdgf.sample_set import Samples
-from landcover_bdgf.simulate import SceneFiles
-from landcover_bdgf.stack import Stack
+from landcover_bdgf.scene.simulation import SceneFiles
+from landcover_bdgf.scene.stack import Stack
 from landcover_bdgf.storage import cache, locks, records, tensors
 from landcover_bdgf.storage.atomic import atomic_folder, atomic_output, check_free_space, check_output, draft_folder
 from landcover_bdgf.storage.locks import check_not_input, reserved, short_name

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import groupby
@@ -14,7 +13,31 @@ from rasterio.enums import ColorInterp
 from rasterio.io import DatasetReader
 from rasterio.windows import Window
 
-from landcover_bdgf.bands import (
+from landcover_bdgf.errors import RasterError, opening
+from landcover_bdgf.geo import (
+    Grid,
+    block_bytes,
+    envi_pixels,
+    grid_of,
+    open_raster,
+    pixel_dtype,
+    resample,
+    resolution_ratio,
+)
+from landcover_bdgf.progress import log
+from landcover_bdgf.scene.band_reader import (
+    Band,
+    Bools,
+    Convert,
+    Float32s,
+    Zeros,
+    bands_with_data,
+    infinite_values,
+    is_mask,
+    read_over_border,
+    read_values,
+)
+from landcover_bdgf.scene.bands import (
     BandText,
     bad_bands,
     band_names,
@@ -27,35 +50,8 @@ from landcover_bdgf.bands import (
     is_water_vapour,
     sensor_of,
 )
-from landcover_bdgf.errors import RasterError, opening
-from landcover_bdgf.folders import Source, raster_paths
-from landcover_bdgf.geo import (
-    Grid,
-    block_bytes,
-    envi_pixels,
-    grid_of,
-    open_raster,
-    pixel_dtype,
-    resample,
-    resolution_ratio,
-)
-from landcover_bdgf.pixels import (
-    Band,
-    Bools,
-    Convert,
-    Float32s,
-    Zeros,
-    bands_with_data,
-    infinite_values,
-    is_mask,
-    read_over_border,
-    read_values,
-)
+from landcover_bdgf.scene.product_files import Source, raster_paths
 from landcover_bdgf.storage import is_remote, typed_path
-
-__all__ = ["Band", "Image", "Source", "open_image"]
-
-log = logging.getLogger("landcover_bdgf")
 
 State = tuple[int, int, int] | None
 
@@ -200,7 +196,7 @@ def open_image(
     crs : rasterio.crs.CRS, optional
         Stands in for a missing CRS, and overrules the one in the files.
     keep_water_vapour : bool
-        Keep bands in which the air is opaque (see :func:`landcover_bdgf.bands.is_water_vapour`).
+        Keep bands in which the air is opaque (see :func:`landcover_bdgf.scene.bands.is_water_vapour`).
     vrt, warp_gcps : bool
         As :func:`~landcover_bdgf.geo.raster.open_raster`.
 

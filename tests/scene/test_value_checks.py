@@ -9,8 +9,8 @@ import rasterio
 from landcover_bdgf.check import check_scene
 from landcover_bdgf.errors import RasterError
 from landcover_bdgf.geo.raster import Window
-from landcover_bdgf.image import open_image
-from landcover_bdgf.stack import align
+from landcover_bdgf.scene.alignment import align
+from landcover_bdgf.scene.image import open_image
 
 RNG = np.random.default_rng(0)
 REFLECTANCE = RNG.integers(100, 3000, (4, 40, 50)).astype("int16")

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from rasterio.enums import ColorInterp
 
-from landcover_bdgf.bands import (
+from landcover_bdgf.errors import RasterError
+from landcover_bdgf.geo import open_raster
+from landcover_bdgf.progress import log
+from landcover_bdgf.scene.bands import (
     POLARISATIONS,
     band_word,
     is_auxiliary,
@@ -17,13 +19,10 @@ from landcover_bdgf.bands import (
     names_light,
     natural_key,
 )
-from landcover_bdgf.errors import RasterError
-from landcover_bdgf.geo import open_raster
 from landcover_bdgf.storage import PathLike, typed_path
 
-log = logging.getLogger("landcover_bdgf")
-
 RASTER_SUFFIXES = (".tif", ".tiff", ".jp2", ".img", ".dat", ".bsq", ".bil", ".bip")
+
 PICTURE = (ColorInterp.red, ColorInterp.green, ColorInterp.blue)
 
 Source = PathLike | Sequence[PathLike]

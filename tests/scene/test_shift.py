@@ -8,10 +8,10 @@ from affine import Affine
 from rasterio.crs import CRS
 from scipy import ndimage
 
-from landcover_bdgf.coregister import estimate_shift, median_shift, window_shift
 from landcover_bdgf.geo.grid import Grid
 from landcover_bdgf.geo.raster import Window
-from landcover_bdgf.image import open_image
+from landcover_bdgf.scene.image import open_image
+from landcover_bdgf.scene.shift import estimate_shift, median_shift, window_shift
 
 IMPOSED_XY = (2.3, -1.6)
 

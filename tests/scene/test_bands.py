@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 import rasterio
 
-from landcover_bdgf.bands import (
+from landcover_bdgf.geo.raster import open_raster
+from landcover_bdgf.scene.bands import (
     BandText,
     band_names,
     band_text,
@@ -17,7 +18,6 @@ from landcover_bdgf.bands import (
     natural_key,
     sensor_of,
 )
-from landcover_bdgf.geo.raster import open_raster
 
 TWO_BANDS = np.ones((2, 4, 5), "uint16")
 

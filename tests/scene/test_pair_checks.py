@@ -8,9 +8,8 @@ from datetime import date
 import numpy as np
 import pytest
 
-from landcover_bdgf.dates import date_of
-from landcover_bdgf.image import open_image
-from landcover_bdgf.pairing import warn_of_dates
+from landcover_bdgf.scene.image import open_image
+from landcover_bdgf.scene.pair_checks import date_of, warn_of_dates
 
 PIXELS = np.ones((2, 4, 4), "float32")
 

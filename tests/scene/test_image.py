@@ -16,7 +16,7 @@ from rasterio.warp import transform
 from landcover_bdgf.errors import RasterError
 from landcover_bdgf.geo.grid import Grid
 from landcover_bdgf.geo.raster import Window
-from landcover_bdgf.image import open_image
+from landcover_bdgf.scene.image import open_image
 
 UTM = CRS.from_epsg(32633)
 

@@ -13,7 +13,9 @@ from scipy import ndimage
 
 from landcover_bdgf.errors import RasterError, SettingsError
 from landcover_bdgf.geo.raster import Window
-from landcover_bdgf.stack import POWER_FLOOR, AlignSettings, Stack, align
+from landcover_bdgf.scene.alignment import AlignSettings, align
+from landcover_bdgf.scene.sar import POWER_FLOOR
+from landcover_bdgf.scene.stack import Stack
 
 RNG = np.random.default_rng(0)
 REFLECTANCE = RNG.integers(100, 3000, (4, 40, 50)).astype("int16")

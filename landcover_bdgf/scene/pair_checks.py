@@ -1,0 +1,185 @@
+"""Whether two images can be one scene: their place, their order, the unit of the SAR, the spectral offset.
+
+Every check takes images or a sample of their pixels and raises, warns, or answers; none changes anything.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from datetime import date, timedelta
+from itertools import combinations
+
+import numpy as np
+import pyproj
+from rasterio.crs import CRS
+
+from landcover_bdgf.errors import RasterError
+from landcover_bdgf.geo import Bounds, Grid, resolution_ratio, same_crs
+from landcover_bdgf.progress import log
+from landcover_bdgf.scene.bands import POLARISATIONS
+from landcover_bdgf.scene.image import Image
+
+# Tags that mean the sensing. Not TIFFTAG_DATETIME, which is when the file was made.
+SENSING_TAGS = (
+    "acquisition_time",
+    "acquisition_date",
+    "acquisitiondatetime",
+    "sensing_time",
+    "sensing_date",
+    "date_acquired",
+    "product_start_time",
+    "start_time",
+    "datetime",
+)
+
+_DAY = re.compile(r"(?<!\d)((?:19|20)\d{2})[-_:]?(0[1-9]|1[0-2])[-_:]?(0[1-9]|[12]\d|3[01])(?!\d)")
+
+_LANDSAT_SCENE = re.compile(r"^L[A-Z]\d{7}((?:19|20)\d{2})([0-3]\d{2})[A-Z]{3}")  # path, row, year, day of the year
+
+
+def date_of(image: Image) -> date | None:
+    """The day on which an image was taken; None where neither tags nor names tell.
+
+    Product names begin with the day of sensing (Sentinel, Landsat, EnMAP); the folder is asked only for an
+    image of several files, which is one product in it.
+    """
+    tags = {key.lower().replace(" ", "_"): value for key, value in image.tags.items()}
+    names = [image.paths[0].stem, *([image.paths[0].parent.name] if len(image.paths) > 1 else [])]
+    return next(_days([*(tags.get(tag, "") for tag in SENSING_TAGS), *names]), None)
+
+
+def _days(texts: list[str]) -> Iterator[date]:
+    for text in texts:
+        scene = _LANDSAT_SCENE.match(text)
+        if scene:
+            yield date(int(scene[1]), 1, 1) + timedelta(days=int(scene[2]) - 1)
+        for year, month, day in _DAY.findall(text):
+            try:
+                yield date(int(year), int(month), int(day))
+            except ValueError:  # 31 February: no date
+                continue
+
+
+WGS84 = CRS.from_epsg(4326)
+
+MIN_OVERLAP = 0.01
+
+MAX_RESOLUTION_RATIO = 50
+
+MAX_DAYS_APART = 30
+
+
+def check_order(spectral: Image, sar: Image) -> None:
+    """Refuse a SAR image given first, or a spectral one given second, where names tell.
+
+    Raises
+    ------
+    RasterError
+    """
+    if spectral.sensor is None and set(spectral.names) <= set(POLARISATIONS):
+        names = ", ".join(spectral.names)
+        raise RasterError(
+            f"{spectral.paths[0]}: is given as the spectral image but has the bands {names} of a SAR. "
+            "Give the HSI/MSI first and the SAR second."
+        )
+    if sar.sensor is not None:
+        raise RasterError(
+            f"{sar.paths[0]}: is given as the SAR image but is {sar.sensor}. Give the HSI/MSI first and the SAR second."
+        )
+
+
+def check_one_place(image: Image) -> None:
+    """Refuse files of one image that lie side by side, as tiles of an export do: no pixel would have all bands.
+
+    Raises
+    ------
+    RasterError
+    """
+    for one, other in combinations({band.grid: band for band in image.bands}.values(), 2):
+        if same_crs(one.grid.crs, other.grid.crs) and _covered(one.grid, other.grid) == 0:
+            raise RasterError(
+                f"{other.path}: does not overlap {one.path}, so they are no bands of one image. If they are its tiles, "
+                "join them first: gdalbuildvrt all.vrt *.tif; gdal_translate all.vrt all.tif"
+            )
+
+
+def check_overlap(spectral: Image, sar: Image) -> None:
+    """Refuse images of different places.
+
+    Raises
+    ------
+    RasterError
+        If less than 1 % of the spectral image is covered by the SAR image.
+    """
+    try:
+        share = min(_covered(spectral.grid, grid) for grid in dict.fromkeys(band.grid for band in sar.bands))
+    except RasterError as error:
+        raise RasterError(f"{sar.paths[0]}: {error}") from error
+    if share >= MIN_OVERLAP:
+        return
+    boxes = spectral.grid.bounds_in(WGS84), sar.grid.bounds_in(WGS84)
+    where = f"one covers {_box_text(boxes[0])}, the other {_box_text(boxes[1])} (WGS84)"
+    if share > 0:
+        raise RasterError(
+            f"{sar.paths[0]}: covers only {share:.2%} of {spectral.paths[0]}: {where}. Give images of one place."
+        )
+    apart = f"{_distance_km(*boxes):.3g} km apart"
+    raise RasterError(
+        f"{sar.paths[0]}: does not overlap {spectral.paths[0]}: {where}, {apart}. "
+        "Give images of one place, or correct a wrong CRS with --hsi-crs or --sar-crs."
+    )
+
+
+def check_resolution(image: Image, target: Grid) -> None:
+    """Refuse to compare pixels whose sizes differ by more than a factor of 50.
+
+    Raises
+    ------
+    RasterError
+    """
+    for band in {band.grid: band for band in image.bands}.values():
+        ratio = max(max(r, 1 / r) for r in resolution_ratio(band.grid, target))
+        if ratio > MAX_RESOLUTION_RATIO:
+            raise RasterError(
+                f"{band.path}: {band.grid.describe()} against {target.describe()}, pixels differ by a "
+                f"factor of {ratio:.0f}. Resample one of them first, or insist with --force."
+            )
+
+
+def warn_of_dates(spectral: Image, sar: Image) -> None:
+    """Warn of images between whose dates fields are harvested and rivers rise."""
+    days = date_of(spectral), date_of(sar)
+    if None in days:
+        return
+    apart = abs((days[0] - days[1]).days)  # type: ignore[operator]
+    if apart > MAX_DAYS_APART:
+        log.warning(
+            "%s: was taken on %s, %s on %s: %d days apart. What changed in between is in one of them only.",
+            sar.paths[0], days[1], spectral.paths[0], days[0], apart,
+        )  # fmt: skip
+
+
+def _covered(grid: Grid, by: Grid) -> float:
+    """Share of a grid's box that lies in another's."""
+    left, bottom, right, top = grid.bounds
+    box = by.bounds_in(grid.crs)
+    if not np.isfinite(box).all():
+        return 0.0
+    turn = 360 * round((left + right - box[0] - box[2]) / 720) if grid.crs.is_geographic else 0  # beyond 180°
+    width = max(0.0, min(right, box[2] + turn) - max(left, box[0] + turn))
+    height = max(0.0, min(top, box[3]) - max(bottom, box[1]))
+    return width * height / ((right - left) * (top - bottom))
+
+
+def _box_text(box: Bounds) -> str:
+    left, bottom, right, top = box
+    return f"{left:.4f}…{right:.4f}° E, {bottom:.4f}…{top:.4f}° N"
+
+
+def _distance_km(one: Bounds, other: Bounds) -> float:
+    """Distance on the ellipsoid between the nearest points of two boxes in degrees."""
+    x, y = np.clip(other[0], one[0], one[2]), np.clip(other[1], one[1], one[3])
+    there_x, there_y = np.clip(x, other[0], other[2]), np.clip(y, other[1], other[3])
+    x, y = np.clip(there_x, one[0], one[2]), np.clip(there_y, one[1], one[3])
+    return float(pyproj.Geod(ellps="WGS84").inv(x, y, there_x, there_y)[2]) / 1000

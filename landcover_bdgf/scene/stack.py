@@ -1,0 +1,187 @@
+"""A scene: a spectral image and a SAR image read on one grid, tile by tile, with their joint valid mask."""
+
+from __future__ import annotations
+
+import hashlib
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from rasterio.windows import Window
+
+from landcover_bdgf.geo import Grid, RasterProfile, mirrored, write_raster
+from landcover_bdgf.scene.image import Image
+from landcover_bdgf.scene.sar import POWER_FLOOR, SarUnit, power_of_db
+from landcover_bdgf.scene.shift import Shift
+from landcover_bdgf.storage import (
+    PathLike,
+    atomic_output,
+    check_output,
+    content_sha256,
+    record,
+    record_path,
+    write_record,
+)
+
+SHIFT_TAG, NOT_MOVED = "SAR_SHIFT_XY_PX", "0 0"
+
+
+@dataclass(frozen=True)
+class Tile:
+    """A window of a scene; invalid pixels are 0.
+
+    Attributes
+    ----------
+    spectral : float32 (S, h, w)
+    sar : float32 (R, h, w)
+        Linear power, at least ``POWER_FLOOR``; signed channels as they are.
+    valid : bool (h, w)
+        Both sensors have the pixel, in all their bands.
+    """
+
+    spectral: NDArray[np.float32]
+    sar: NDArray[np.float32]
+    valid: NDArray[np.bool_]
+
+
+@dataclass(frozen=True)
+class Stack:
+    """Two images on one grid; made by :func:`align`. Nothing is in memory but what is asked for.
+
+    Attributes
+    ----------
+    spectral, sar : Image
+    grid : Grid
+        Of the spectral image, not cropped.
+    sar_unit : "power", "db" or "signed"
+        Of the files; tiles are in linear power whatever it is.
+    shift : Shift, optional
+        How far the SAR was found to lie off; None if the scene is too small to tell.
+    applied_shift_xy_px : (float, float)
+        By how much of that the SAR is moved back when it is read.
+    spectral_offset : float
+        Added to spectral values.
+    signed_names : tuple of str
+        SAR channels that take both signs.
+    """
+
+    spectral: Image
+    sar: Image
+    grid: Grid
+    sar_unit: SarUnit
+    shift: Shift | None = None
+    applied_shift_xy_px: tuple[float, float] = (0.0, 0.0)
+    spectral_offset: float = 0.0
+    signed_names: tuple[str, ...] = ()
+
+    def read(self, window: Window) -> Tile:
+        """A window inside the grid. Values do not depend on the window in which they are read.
+
+        Raises
+        ------
+        RasterError
+            If a file is damaged.
+        """
+        spectral, spectral_valid = self.spectral.read(window, self.grid)
+        sar, sar_valid = self.read_sar(window)
+        valid = spectral_valid & sar_valid
+        if self.spectral_offset:
+            spectral += np.float32(self.spectral_offset)
+        spectral[:, ~valid] = 0
+        sar[:, ~valid] = 0
+        return Tile(spectral, sar, valid)
+
+    def read_sar(self, window: Window) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
+        """SAR (R, h, w) of a window, as in a tile, and where the SAR by itself is valid."""
+        moved = self.grid.shifted(self.applied_shift_xy_px)
+        sar, valid = self.sar.read(window, moved, convert=power_of_db if self.sar_unit == "db" else None)
+        for name, channel in zip(self.sar.names, sar, strict=True):
+            if name not in self.signed_names:
+                np.maximum(channel, np.float32(POWER_FLOOR), out=channel)
+        sar[:, ~valid] = 0
+        return sar, valid
+
+    def read_valid(self, window: Window) -> NDArray[np.bool_]:
+        """Where both sensors have data, (h, w)."""
+        return self.read(window).valid
+
+    def read_padded(self, row: int, col: int, height: int, width: int) -> Tile:
+        """A window that may reach over the border, where the scene goes on as its own mirror image.
+
+        The border pixel itself is not repeated (numpy's ``reflect``), and what is invalid inside is invalid
+        in the mirror.
+        """
+        rows, cols = (
+            mirrored(row, height, self.grid.shape_hw[0]),
+            mirrored(col, width, self.grid.shape_hw[1]),
+        )
+        top, left = int(rows.min()), int(cols.min())
+        tile = self.read(Window(left, top, int(cols.max()) - left + 1, int(rows.max()) - top + 1))
+        if (row, col, *tile.valid.shape) == (top, left, height, width):
+            return tile
+        down, right = rows[:, None] - top, cols[None, :] - left
+        return Tile(tile.spectral[:, down, right], tile.sar[:, down, right], tile.valid[down, right])
+
+    def write_sar(self, path: PathLike, *, overwrite: bool = False) -> None:
+        """Write the SAR as it is in tiles, on the spectral grid, in linear power, NaN without data; and its record.
+
+        A stack of the same spectral image and this file has the same tiles.
+
+        Raises
+        ------
+        OutputError
+            If the file cannot be written.
+        """
+        for output in (path, record_path(path)):
+            check_output(output, overwrite=overwrite, inputs=(*self.spectral.paths, *self.sar.paths))
+        x, y = self.applied_shift_xy_px
+        tags = {"SAR_UNIT": "signed" if self.signed_names else "power", SHIFT_TAG: f"{x:g} {y:g}"}
+        names = self.sar.names
+        profile = RasterProfile("float32", len(names), math.nan, names, overviews="average", tags=tags)
+        shift = self.shift.describe() if self.shift else "not estimated"
+        with atomic_output(path, overwrite=overwrite) as draft:
+            write_raster(draft, self.grid, self._sar_tiles(), profile=profile)
+            self.check_unchanged()
+            write_record(draft, record("align", {"scene": self.fingerprint()}, shift=shift))
+
+    def _sar_tiles(self) -> Iterator[tuple[Window, NDArray[np.float32]]]:
+        for window in self.grid.tiles(512):
+            sar, valid = self.read_sar(window)
+            sar[:, ~valid] = np.nan
+            yield window, sar
+
+    def fingerprint(self) -> str:
+        """Hash of all that decides the tiles: contents of the files, bands, grid, unit, shift, offset."""
+        bands = [
+            (content_sha256(band.path), band.index, band.nodata, band.scale, band.offset, band.grid.to_dict())
+            for image in (self.spectral, self.sar)
+            for band in image.bands
+        ]
+        files = [content_sha256(file) for image in (self.spectral, self.sar) for file in image.files]
+        rest = (self.grid.to_dict(), self.sar_unit)
+        decides = (bands, files, rest, self.applied_shift_xy_px, self.spectral_offset, self.signed_names)
+        return hashlib.sha256(repr(decides).encode()).hexdigest()
+
+    def check_unchanged(self) -> None:
+        """Refuse to make something of files that were replaced since they were opened; RasterError."""
+        self.spectral.check_unchanged()
+        self.sar.check_unchanged()
+
+    def describe(self) -> list[str]:
+        """Lines for people."""
+        units = {"power": "linear power", "db": "dB, read as linear power", "signed": "signed channels"}
+        x, y = self.applied_shift_xy_px
+        moved = f", moved back by {x:g}, {y:g} px" if (x, y) != (0, 0) else ", not moved"
+        return [
+            f"spectral: {_source_text(self.spectral)}; {self.spectral.sensor or 'sensor not named'}",
+            f"SAR: {_source_text(self.sar)}; {units[self.sar_unit]}",
+            f"grid: {self.grid.describe()}",
+            f"shift: {self.shift.describe() + moved if self.shift else 'not estimated, too small or plain'}",
+        ]
+
+
+def _source_text(image: Image) -> str:
+    more = f" and {len(image.paths) - 1} more" if len(image.paths) > 1 else ""
+    return f"{len(image.bands)} bands of {image.paths[0]}{more}"
