@@ -26,7 +26,7 @@ from sklearn.svm import SVC
 
 import landcover_bdgf as bdgf
 from landcover_bdgf.geo.raster import open_raster
-from landcover_bdgf.labels import read_labels
+from landcover_bdgf.labels.rasterize import read_labels
 
 DATA = Path(__file__).parents[2] / "shared/data"
 

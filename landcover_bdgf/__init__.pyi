@@ -2,13 +2,17 @@ from .chain import Job as Job, run_job as run_job
 from .checkpoint import Checkpoint as Checkpoint, load_checkpoint as load_checkpoint
 from .device import Run as Run
 from .errors import BdgfError as BdgfError
+from .labels import (
+    Samples as Samples,
+    SampleSettings as SampleSettings,
+    read_samples as read_samples,
+    sample as sample,
+    write_samples as write_samples,
+)
 from .mapping import MapSettings as MapSettings, map_scene as map_scene
 from .parts import mosaic as mosaic
 from .pretraining import pretrain as pretrain
 from .recipe import Recipe as Recipe, load_recipe as load_recipe
 from .report import assess as assess
-from .sample_file import read_samples as read_samples, write_samples as write_samples
-from .sample_set import Samples as Samples
-from .samples import SampleSettings as SampleSettings, sample as sample
 from .scene import AlignSettings as AlignSettings, Stack as Stack, align as align
 from .training import train as train

@@ -18,8 +18,7 @@ from sklearn.metrics import cohen_kappa_score, precision_recall_fscore_support
 
 from landcover_bdgf.calibration import ReliabilityBin, calibration_error
 from landcover_bdgf.errors import LabelError
-from landcover_bdgf.legend import NODATA_CODE, Legend
-from landcover_bdgf.sample_set import CLEAR_PX
+from landcover_bdgf.labels import CLEAR_PX, NODATA_CODE, Legend
 from landcover_bdgf.text import printable
 
 APART_PX = 37  # least distance at which a reference and a training pixel share no surroundings, by the usual settings

@@ -15,14 +15,20 @@ from landcover_bdgf.device import Run
 from landcover_bdgf.diagnostics import draw_denoised
 from landcover_bdgf.errors import CheckpointError, OutputError
 from landcover_bdgf.geo import plain_name
+from landcover_bdgf.labels import (
+    Samples,
+    SampleSettings,
+    is_samples_file,
+    read_samples,
+    sample,
+    samples_lines,
+    write_samples,
+)
 from landcover_bdgf.mapping import MapSettings, check_map_outputs, map_files, map_scene, part_path
 from landcover_bdgf.pretraining import pretrain, pretraining_record
 from landcover_bdgf.progress import log
 from landcover_bdgf.recipe import Recipe
 from landcover_bdgf.report import ReportContext, assess
-from landcover_bdgf.sample_file import is_samples_file, read_samples, write_samples
-from landcover_bdgf.sample_set import Samples
-from landcover_bdgf.samples import SampleSettings, sample, samples_lines
 from landcover_bdgf.scene import Stack
 from landcover_bdgf.storage import (
     REPORT_FILES,

@@ -9,11 +9,10 @@ from typing import Any
 import torch
 
 from landcover_bdgf.device import choose_device
+from landcover_bdgf.labels import Samples, SampleSettings, sample, samples_lines
 from landcover_bdgf.networks.scan import kernel
 from landcover_bdgf.progress import track
 from landcover_bdgf.resources import available_threads
-from landcover_bdgf.sample_set import Samples
-from landcover_bdgf.samples import SampleSettings, sample, samples_lines
 from landcover_bdgf.scene import Stack, warn_of_zeros
 
 

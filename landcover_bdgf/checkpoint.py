@@ -18,7 +18,7 @@ from safetensors import SafetensorError, safe_open
 
 from landcover_bdgf.errors import BdgfError, CheckpointError, opening
 from landcover_bdgf.history import History
-from landcover_bdgf.legend import Legend
+from landcover_bdgf.labels import Legend
 from landcover_bdgf.progress import log
 from landcover_bdgf.recipe import Recipe, validated
 from landcover_bdgf.scaling import Scaling

@@ -17,9 +17,9 @@ from landcover_bdgf.domain import DOMAIN_PREFIX, Domain
 from landcover_bdgf.errors import ResourceError
 from landcover_bdgf.features import Seen, Viewer
 from landcover_bdgf.journal import Classified
+from landcover_bdgf.labels import LAYER_NODATA, NODATA
 from landcover_bdgf.networks.context import ContextNetwork
 from landcover_bdgf.networks.fusion import FusionNetwork, Inputs, apply_dense
-from landcover_bdgf.parts import LAYER_NODATA, NODATA
 from landcover_bdgf.progress import log
 
 NO_DATA_WEIGHT = 1e-6  # of a window round a pixel without data, among those that are averaged

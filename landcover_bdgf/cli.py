@@ -31,9 +31,8 @@ from landcover_bdgf.terminal import say
 
 if TYPE_CHECKING:  # heavy imports stay inside the commands, so that --help answers at once
     from landcover_bdgf.device import Run
+    from landcover_bdgf.labels import Samples, SampleSettings
     from landcover_bdgf.recipe import Recipe
-    from landcover_bdgf.sample_set import Samples
-    from landcover_bdgf.samples import SampleSettings
     from landcover_bdgf.scene import Stack
 
 app = typer.Typer(
@@ -84,8 +83,7 @@ def sample(
     common: Common, aligning: Aligning, sampling: Sampling, hsi: HSI, sar: SAR, output: OUTPUT, labels: LABELS
 ) -> None:
     """Draw labelled pixels and split them into training and test."""
-    from landcover_bdgf.sample_file import write_samples
-    from landcover_bdgf.samples import samples_lines
+    from landcover_bdgf.labels import samples_lines, write_samples
 
     samples = _drawn(_stack(hsi, sar, aligning), labels, sampling, common)
     write_samples(samples, output, overwrite=common.overwrite)
@@ -107,8 +105,8 @@ def pretrain(
 ) -> None:  # fmt: skip
     """Fit the denoiser to one or more scenes, without labels."""
     from landcover_bdgf.chain import check_kept, keep_denoiser, partial_path
+    from landcover_bdgf.labels import read_samples
     from landcover_bdgf.pretraining import pretrain as pretrain_stacks
-    from landcover_bdgf.sample_file import read_samples
 
     begun = check_kept(output, overwrite=common.overwrite, resume=resume)
     images = [hsi, sar, *(more or [])]
@@ -138,9 +136,9 @@ def train(
     """Fit the fusion network to samples."""
     from landcover_bdgf.chain import check_kept, keep_model, partial_path
     from landcover_bdgf.checkpoint import load_checkpoint
+    from landcover_bdgf.labels import read_samples
     from landcover_bdgf.pretraining import pretrain as pretrain_stack
     from landcover_bdgf.recipe import changed
-    from landcover_bdgf.sample_file import read_samples
     from landcover_bdgf.training import train as train_fusion
 
     begun = check_kept(output, overwrite=common.overwrite, resume=resume)
@@ -362,7 +360,7 @@ def _stack(hsi: str, sar: str, aligning: Aligning) -> Stack:
 
 
 def _sample_settings(sampling: Sampling, common: Common) -> SampleSettings:
-    from landcover_bdgf.samples import SampleSettings
+    from landcover_bdgf.labels import SampleSettings
 
     return SampleSettings(
         split=sampling.split, test_share=sampling.test_share, per_class=sampling.per_class,
@@ -373,7 +371,7 @@ def _sample_settings(sampling: Sampling, common: Common) -> SampleSettings:
 
 
 def _drawn(stack: Stack, labels: Path | None, sampling: Sampling, common: Common) -> Samples:
-    from landcover_bdgf.samples import sample as draw_samples
+    from landcover_bdgf.labels import sample as draw_samples
 
     assert labels is not None
     return draw_samples(stack, labels, field=_field(sampling), settings=_sample_settings(sampling, common))

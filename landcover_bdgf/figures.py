@@ -18,7 +18,7 @@ from rasterio.io import DatasetReader
 from landcover_bdgf.accuracy import Accuracy
 from landcover_bdgf.calibration import ReliabilityBin
 from landcover_bdgf.geo import Grid, ground_width_m, read_band
-from landcover_bdgf.legend import Color
+from landcover_bdgf.labels import Color
 from landcover_bdgf.text import printable
 
 if TYPE_CHECKING:

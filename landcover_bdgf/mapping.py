@@ -23,8 +23,9 @@ from landcover_bdgf.errors import SettingsError
 from landcover_bdgf.foreign import warn_of_foreign_scene
 from landcover_bdgf.interrupts import stop_between_steps
 from landcover_bdgf.journal import MOST_PIXELS, Classified, Journal, begin_journal
+from landcover_bdgf.labels import LAYERS, paths_beside
 from landcover_bdgf.memory import Appetite, fitting, parse_size
-from landcover_bdgf.parts import LAYERS, paths_beside, write_map
+from landcover_bdgf.parts import write_map
 from landcover_bdgf.progress import Advance, log, progress
 from landcover_bdgf.scene import Stack, warn_of_zeros
 from landcover_bdgf.storage import (

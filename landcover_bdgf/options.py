@@ -169,7 +169,7 @@ def _all_written(command: str, values: Mapping[str, Any]) -> list[Path]:
     if command == "assess":
         return [output / name for name in REPORT_FILES]
     if command == "mosaic":
-        from landcover_bdgf.parts import LAYERS, paths_beside
+        from landcover_bdgf.labels import LAYERS, paths_beside
 
         return [output, *paths_beside(output, list(LAYERS))]
     if command not in ("map", "pretrain", "train"):

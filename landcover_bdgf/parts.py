@@ -17,15 +17,18 @@ from rasterio.windows import Window
 from landcover_bdgf.errors import LabelError, OutputError
 from landcover_bdgf.geo import Grid, RasterProfile, write_raster
 from landcover_bdgf.journal import Classified, Journal, damaged, read_journal
-from landcover_bdgf.legend import Legend, write_companions
+from landcover_bdgf.labels import (
+    LAYER_NODATA,
+    LAYERS,
+    NODATA,
+    Legend,
+    companion_paths,
+    layer_path,
+    paths_beside,
+    write_companions,
+)
 from landcover_bdgf.progress import log
-from landcover_bdgf.storage import PathLike, atomic_output, check_beside, check_output, record_path, write_record
-from landcover_bdgf.symbology import companion_paths
-
-NODATA = 0  # of the class raster
-LAYER_NODATA = 255
-# Further rasters beside a map, by the end of their names, in the order of Classified.layers.
-LAYERS = {"confidence": "confidence in percent", "ood": "p-value in percent; low is unlike all training pixels"}
+from landcover_bdgf.storage import PathLike, atomic_output, check_beside, check_output, write_record
 
 Tiles = Iterator[tuple[Window, NDArray[Any]]]
 
@@ -88,16 +91,6 @@ def described(journal: Journal) -> tuple[Grid, Legend, dict[str, Any], list[str]
         return grid, legend, dict(header["record"]), [name for name in LAYERS if name in header["layers"]]
     except (LabelError, CRSError, ValueError, TypeError, LookupError) as error:
         raise damaged(journal.path, error) from error
-
-
-def layer_path(output: Path, layer: str) -> Path:
-    """``landcover.tif``, ``confidence`` -> ``landcover_confidence.tif``."""
-    return output.with_name(f"{output.stem}_{layer}{output.suffix}")
-
-
-def paths_beside(output: Path, layers: Sequence[str]) -> list[Path]:
-    """What comes with a map: its layers, companions and record."""
-    return [*(layer_path(output, name) for name in layers), *companion_paths(output), record_path(output)]
 
 
 def _layer(number: int, piece: Classified) -> NDArray[np.uint8]:

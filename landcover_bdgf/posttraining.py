@@ -21,8 +21,8 @@ from landcover_bdgf.checkpoint import Checkpoint
 from landcover_bdgf.classifier import Classifier, tempered
 from landcover_bdgf.device import Run, Workers, open_workers
 from landcover_bdgf.domain import DOMAIN_PREFIX, fit_domain
+from landcover_bdgf.labels import Samples
 from landcover_bdgf.progress import track
-from landcover_bdgf.sample_set import Samples
 from landcover_bdgf.scene import Stack
 
 BLOCKS = 48  # those with the most labelled pixels; what is computed of them is kept in memory

@@ -20,12 +20,19 @@ from rasterio.io import DatasetReader
 from landcover_bdgf.accuracy import percent
 from landcover_bdgf.errors import LabelError, SettingsError
 from landcover_bdgf.geo import Grid, read_band, recorded_crs
-from landcover_bdgf.labels import CONFLICTS, Labels, read_labels
-from landcover_bdgf.legend import Legend, LegendEntry
-from landcover_bdgf.sample_file import is_samples_file, read_samples
-from landcover_bdgf.sample_set import CLEAR_PX, Samples
-from landcover_bdgf.samples import label_tiles
-from landcover_bdgf.split import distances_px
+from landcover_bdgf.labels import (
+    CLEAR_PX,
+    CONFLICTS,
+    Labels,
+    Legend,
+    LegendEntry,
+    Samples,
+    distances_px,
+    is_samples_file,
+    label_tiles,
+    read_labels,
+    read_samples,
+)
 from landcover_bdgf.storage import PathLike
 from landcover_bdgf.text import listed, printable
 

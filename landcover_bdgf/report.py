@@ -27,8 +27,7 @@ from landcover_bdgf.accuracy import (
 from landcover_bdgf.calibration import ReliabilityBin, calibration_error, reliability_bins
 from landcover_bdgf.errors import LabelError, RasterError
 from landcover_bdgf.geo import Grid, grid_of, ground_pixel_m2, is_south_up, open_raster, read_band
-from landcover_bdgf.legend import Legend, legend_of_map
-from landcover_bdgf.parts import LAYER_NODATA, layer_path
+from landcover_bdgf.labels import LAYER_NODATA, Legend, Samples, layer_path, legend_of_map
 from landcover_bdgf.reference import (
     Reference,
     ReferenceFile,
@@ -38,7 +37,6 @@ from landcover_bdgf.reference import (
     training_ground,
 )
 from landcover_bdgf.report_folder import write_table
-from landcover_bdgf.sample_set import Samples
 from landcover_bdgf.storage import PathLike, atomic_folder, check_folder, read_record
 from landcover_bdgf.text import printable
 

@@ -17,9 +17,9 @@ from numpy.typing import NDArray
 from rasterio.windows import Window
 
 from landcover_bdgf.errors import RasterError
+from landcover_bdgf.labels import Samples
 from landcover_bdgf.progress import progress
 from landcover_bdgf.recipe import SpectralRecipe
-from landcover_bdgf.sample_set import Samples
 from landcover_bdgf.scene import Stack, Tile
 
 Floats = NDArray[np.float32]

@@ -21,7 +21,7 @@ from landcover_bdgf.features import Viewer
 from landcover_bdgf.fit import Task, fit, generator_of
 from landcover_bdgf.foreign import warn_of_foreign_scene
 from landcover_bdgf.geo import ground_pixel_side_m
-from landcover_bdgf.legend import Legend
+from landcover_bdgf.labels import Legend, Samples, without_empty
 from landcover_bdgf.networks.context import context_network
 from landcover_bdgf.networks.fusion import (
     FusionNetwork,
@@ -34,8 +34,6 @@ from landcover_bdgf.networks.fusion import (
 from landcover_bdgf.posttraining import fitted_temperature, left_out_probabilities, with_domain
 from landcover_bdgf.progress import log
 from landcover_bdgf.recipe import Recipe
-from landcover_bdgf.sample_set import Samples
-from landcover_bdgf.samples import without_empty
 from landcover_bdgf.scene import Stack
 from landcover_bdgf.storage import record
 from landcover_bdgf.windows import Windows, WindowTable, cut_windows

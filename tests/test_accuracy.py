@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from landcover_bdgf.accuracy import Accuracy, accuracy, accuracy_by_distance, summary_lines
 from landcover_bdgf.errors import LabelError
-from landcover_bdgf.legend import Legend
+from landcover_bdgf.labels.legend import Legend
 
 
 def of_counts(counts: list[list[int]]) -> Accuracy:

@@ -8,7 +8,7 @@ from rasterio.windows import Window
 from landcover_bdgf.bench.probe import probe, with_shuffled
 from landcover_bdgf.checkpoint import Checkpoint
 from landcover_bdgf.device import Run
-from landcover_bdgf.sample_set import Samples
+from landcover_bdgf.labels.samples import Samples
 from landcover_bdgf.scene.stack import Stack
 
 

@@ -8,10 +8,10 @@ import pytest
 from landcover_bdgf.bench.datasets import Dataset
 from landcover_bdgf.bench.protocols import PROTOCOLS, draw, shortages
 from landcover_bdgf.errors import LabelError
-from landcover_bdgf.legend import Legend
+from landcover_bdgf.labels.legend import Legend
+from landcover_bdgf.labels.split import distances_px
 from landcover_bdgf.scene.alignment import align
 from landcover_bdgf.scene.simulation import simulate, write_scene
-from landcover_bdgf.split import distances_px
 
 
 @pytest.fixture(scope="module")

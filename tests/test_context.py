@@ -11,10 +11,10 @@ from landcover_bdgf.checkpoint import Checkpoint
 from landcover_bdgf.classifier import Classifier
 from landcover_bdgf.device import Run, open_workers
 from landcover_bdgf.features import Viewer
+from landcover_bdgf.labels.samples import Samples
 from landcover_bdgf.mapping import map_scene
 from landcover_bdgf.networks.context import context_network, surroundings
 from landcover_bdgf.recipe import RECIPES, ContextRecipe, changed, load_recipe
-from landcover_bdgf.sample_set import Samples
 from landcover_bdgf.scaling import scaled_cube
 from landcover_bdgf.scene.stack import Stack
 from landcover_bdgf.training import train

@@ -10,10 +10,10 @@ from rasterio.windows import Window
 from landcover_bdgf.blocks import BLOCK_PX
 from landcover_bdgf.checkpoint import Checkpoint
 from landcover_bdgf.features import Viewer, keyed_noise
+from landcover_bdgf.labels.samples import Samples
 from landcover_bdgf.networks.diffusion import Channels, Schedule, encode
 from landcover_bdgf.networks.unet import HALO_PX
 from landcover_bdgf.recipe import RECIPES, SpectralRecipe, load_recipe
-from landcover_bdgf.sample_set import Samples
 from landcover_bdgf.scaling import fit_scaling, hide_test_pixels, scaled_cube
 from landcover_bdgf.scene.stack import Stack, Tile
 

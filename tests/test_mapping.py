@@ -22,9 +22,9 @@ from landcover_bdgf.errors import CheckpointError, OutputError, RasterError, Res
 from landcover_bdgf.features import Viewer
 from landcover_bdgf.info import describe
 from landcover_bdgf.journal import Classified, Journal
+from landcover_bdgf.labels.class_map import layer_path
 from landcover_bdgf.mapping import MapSettings, map_scene
 from landcover_bdgf.networks.fusion import apply_windows
-from landcover_bdgf.parts import layer_path
 from landcover_bdgf.recipe import changed
 from landcover_bdgf.scene.alignment import align
 from landcover_bdgf.scene.simulation import SceneFiles, simulate, write_scene

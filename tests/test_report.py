@@ -26,11 +26,11 @@ from landcover_bdgf.figures import scale_bar
 from landcover_bdgf.geo.cog import RasterProfile, write_raster
 from landcover_bdgf.geo.grid import Grid, ground_pixel_m2
 from landcover_bdgf.geo.raster import Window
-from landcover_bdgf.legend import Legend, write_companions
-from landcover_bdgf.parts import layer_path
+from landcover_bdgf.labels.class_map import layer_path, write_companions
+from landcover_bdgf.labels.legend import Legend
+from landcover_bdgf.labels.sample_file import write_samples
+from landcover_bdgf.labels.samples import Samples, Split
 from landcover_bdgf.report import ReportContext, assess
-from landcover_bdgf.sample_file import write_samples
-from landcover_bdgf.sample_set import Samples, Split
 from landcover_bdgf.storage.atomic import REPORT_FILES
 from landcover_bdgf.storage.records import write_record
 

@@ -13,8 +13,8 @@ from safetensors.numpy import load_file, save_file
 from landcover_bdgf.checkpoint import Checkpoint
 from landcover_bdgf.device import open_workers
 from landcover_bdgf.features import Viewer
+from landcover_bdgf.labels.samples import Samples
 from landcover_bdgf.recipe import changed
-from landcover_bdgf.sample_set import Samples
 from landcover_bdgf.scene.stack import Stack
 from landcover_bdgf.storage import cache
 from landcover_bdgf.storage.tensors import digest

@@ -14,7 +14,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.svm import SVC
 
-from landcover_bdgf.sample_set import Samples
+from landcover_bdgf.labels import Samples
 from landcover_bdgf.scene import Image, Stack
 
 TREES = 500

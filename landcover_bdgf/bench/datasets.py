@@ -16,8 +16,7 @@ from landcover_bdgf.bench.matlab import PUBLISHED, published_scene
 from landcover_bdgf.bench.simulated import NAME, class_names, simulated_sar, simulated_scene
 from landcover_bdgf.errors import LabelError, SettingsError
 from landcover_bdgf.geo import Grid, grid_of, is_south_up, open_raster, read_band
-from landcover_bdgf.labels import read_labels
-from landcover_bdgf.legend import MAX_CLASSES, Legend
+from landcover_bdgf.labels import MAX_CLASSES, Legend, read_labels
 from landcover_bdgf.scene import AlignSettings, Stack, align
 from landcover_bdgf.storage import toml_table
 

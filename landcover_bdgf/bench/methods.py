@@ -21,9 +21,9 @@ from landcover_bdgf.checkpoint import Checkpoint, load_checkpoint
 from landcover_bdgf.classifier import Classifier
 from landcover_bdgf.device import Run
 from landcover_bdgf.errors import SettingsError
+from landcover_bdgf.labels import Samples
 from landcover_bdgf.pretraining import pretrain
 from landcover_bdgf.recipe import Recipe, changed
-from landcover_bdgf.sample_set import Samples
 from landcover_bdgf.training import train
 
 BDGF = "bdgf"

@@ -13,7 +13,7 @@ from landcover_bdgf.bench.summary import by
 from landcover_bdgf.bench.tables import ProtocolTable
 from landcover_bdgf.calibration import BINS, ReliabilityBin
 from landcover_bdgf.figures import FAINT, INK, as_svg, new_figure, reliability_picture
-from landcover_bdgf.legend import Legend
+from landcover_bdgf.labels import Legend
 from landcover_bdgf.text import printable
 
 if TYPE_CHECKING:

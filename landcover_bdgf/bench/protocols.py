@@ -14,10 +14,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from landcover_bdgf import split
 from landcover_bdgf.bench.datasets import Dataset
 from landcover_bdgf.errors import LabelError
-from landcover_bdgf.sample_set import TEST, TRAIN, Samples, Split
+from landcover_bdgf.labels import TEST, TRAIN, Samples, Split, split
 from landcover_bdgf.text import printable
 
 DRAWS = 64  # random halves of the blocks that are tried; the first that gives every class its pixels is taken

@@ -54,14 +54,14 @@ from landcover_bdgf.geo.grid import Grid
 from landcover_bdgf.geo.raster import grid_of, open_raster, read_band
 from landcover_bdgf.info import describe
 from landcover_bdgf.journal import read_journal
-from landcover_bdgf.labels import read_labels
-from landcover_bdgf.legend import legend_of_map
+from landcover_bdgf.labels.class_map import legend_of_map
+from landcover_bdgf.labels.rasterize import read_labels
+from landcover_bdgf.labels.sample_file import read_samples
 from landcover_bdgf.mapping import MapSettings, map_scene
 from landcover_bdgf.options import Common
 from landcover_bdgf.parts import described, mosaic
 from landcover_bdgf.recipe import load_recipe
 from landcover_bdgf.report import assess
-from landcover_bdgf.sample_file import read_samples
 from landcover_bdgf.scene.alignment import align
 from landcover_bdgf.scene.image import open_image
 from landcover_bdgf.storage.cache import _read as read_cached

@@ -17,18 +17,18 @@ import numpy as np
 import pytest
 from conftest import QUICK, Bdgf, WriteTif
 
-from landcover_bdgf import sample_file
 from landcover_bdgf.chain import Job, check_kept, keep_model, run_job
 from landcover_bdgf.checkpoint import Checkpoint
 from landcover_bdgf.errors import LabelError, OutputError
 from landcover_bdgf.geo import cog
 from landcover_bdgf.geo.cog import RasterProfile, write_raster
 from landcover_bdgf.geo.raster import grid_of, open_raster
+from landcover_bdgf.labels import sample_file
+from landcover_bdgf.labels.class_map import paths_beside
+from landcover_bdgf.labels.sample_file import write_samples
+from landcover_bdgf.labels.samples import Samples
 from landcover_bdgf.mapping import MapSettings, map_scene, part_path
-from landcover_bdgf.parts import paths_beside
 from landcover_bdgf.recipe import RECIPES, load_recipe
-from landcover_bdgf.sample_file import write_samples
-from landcover_bdgf.sample_set import Samples
 from landcover_bdgf.scene.simulation import SceneFiles
 from landcover_bdgf.scene.stack import Stack
 from landcover_bdgf.storage import cache, locks, records, tensors

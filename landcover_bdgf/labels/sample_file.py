@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import logging
 import os
 import re
 from dataclasses import asdict, fields
@@ -19,8 +18,8 @@ from rasterio.errors import CRSError
 
 from landcover_bdgf.errors import LabelError, OutputError, opening
 from landcover_bdgf.geo import MAX_SIDE_PX, Grid, check_geopackage, layers_of, plain_name, undated
-from landcover_bdgf.legend import Legend
-from landcover_bdgf.sample_set import TEST, TRAIN, Samples, Split
+from landcover_bdgf.labels.legend import Legend
+from landcover_bdgf.labels.samples import TEST, TRAIN, Samples, Split
 from landcover_bdgf.storage import (
     PathLike,
     atomic_output,
@@ -36,10 +35,10 @@ from landcover_bdgf.text import printable
 if TYPE_CHECKING:
     from pandas import DataFrame
 
-log = logging.getLogger("landcover_bdgf")
-
 FORMAT = 1
+
 POINTS, LEGEND = "samples", "legend"
+
 _PART_WORDS = {TRAIN: "train", TEST: "test"}
 
 

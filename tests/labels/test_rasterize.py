@@ -20,7 +20,7 @@ from rasterio.crs import CRS
 from landcover_bdgf.errors import LabelError, SettingsError
 from landcover_bdgf.geo.grid import Grid
 from landcover_bdgf.geo.raster import grid_of, open_raster
-from landcover_bdgf.labels import Labels, read_labels
+from landcover_bdgf.labels.rasterize import Labels, read_labels
 
 GRID = Grid(CRS.from_epsg(32633), Affine(10, 0, 500_000, 0, -10, 5_000_000), (60, 80))
 
@@ -117,7 +117,7 @@ def test_holes_and_heights_are_respected(folder: Path) -> None:
 def test_large_polygons_are_burnt_in_pieces_without_seams(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = write(folder / "a.gpkg", ["a"], [point(30, 40).buffer(250)])
     whole = read_labels(path, "class", GRID)
-    monkeypatch.setattr("landcover_bdgf.labels._BURN_PX", 7)
+    monkeypatch.setattr("landcover_bdgf.labels.rasterize._BURN_PX", 7)
     assert pixels(read_labels(path, "class", GRID)) == pixels(whole)
 
 

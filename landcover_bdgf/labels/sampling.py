@@ -6,7 +6,6 @@ The nouns and the file are re-exported here: ``Samples`` (sample_set.py), ``read
 
 from __future__ import annotations
 
-import logging
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
@@ -15,37 +14,28 @@ import numpy as np
 from numpy.typing import NDArray
 from rasterio.windows import Window
 
-from landcover_bdgf import split
 from landcover_bdgf.errors import LabelError, SettingsError
 from landcover_bdgf.geo import check_name
-from landcover_bdgf.labels import CONFLICTS, Labels, read_labels, texts
-from landcover_bdgf.legend import Legend
-from landcover_bdgf.sample_file import read_samples, write_samples
-from landcover_bdgf.sample_set import CLEAR_PX, TEST, TRAIN, Samples, Split
+from landcover_bdgf.labels import split
+from landcover_bdgf.labels.legend import Legend
+from landcover_bdgf.labels.rasterize import CONFLICTS, Labels, read_labels, texts
+from landcover_bdgf.labels.samples import CLEAR_PX, TEST, TRAIN, Samples, Split
+from landcover_bdgf.progress import log
 from landcover_bdgf.scene import Stack
 from landcover_bdgf.storage import PathLike
 from landcover_bdgf.text import listed, printable
 
-__all__ = [
-    "Labels",
-    "SampleSettings",
-    "Samples",
-    "Split",
-    "read_labels",
-    "read_samples",
-    "sample",
-    "samples_lines",
-    "write_samples",
-]
-
 SPLITS = ("polygon", "block", "random", "none")
-COLUMN = "column:"
-FEW_PIXELS = 20
-_READ_PX = 512
-_TRAIN_WORDS = ("train", "training", "learn", "0", "false")
-_TEST_WORDS = ("test", "testing", "validation", "val", "1", "true")
 
-log = logging.getLogger("landcover_bdgf")
+COLUMN = "column:"
+
+FEW_PIXELS = 20
+
+_READ_PX = 512
+
+_TRAIN_WORDS = ("train", "training", "learn", "0", "false")
+
+_TEST_WORDS = ("test", "testing", "validation", "val", "1", "true")
 
 Mask = NDArray[np.bool_]
 

@@ -13,7 +13,8 @@ from conftest import WriteTif
 
 from landcover_bdgf.errors import LabelError
 from landcover_bdgf.geo.raster import open_raster
-from landcover_bdgf.legend import Legend, legend_of_map, write_companions
+from landcover_bdgf.labels.class_map import legend_of_map, write_companions
+from landcover_bdgf.labels.legend import Legend
 from landcover_bdgf.text import printable
 
 HOSTILE = (

@@ -19,9 +19,9 @@ import shapely
 from conftest import WriteTif
 
 from landcover_bdgf.errors import LabelError, OutputError, SettingsError
-from landcover_bdgf.sample_file import read_samples, write_samples
-from landcover_bdgf.sample_set import Samples
-from landcover_bdgf.samples import SampleSettings, sample, samples_lines
+from landcover_bdgf.labels.sample_file import read_samples, write_samples
+from landcover_bdgf.labels.samples import Samples
+from landcover_bdgf.labels.sampling import SampleSettings, sample, samples_lines
 from landcover_bdgf.scene.alignment import align
 from landcover_bdgf.scene.stack import Stack
 

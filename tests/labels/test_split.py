@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from landcover_bdgf import split
+from landcover_bdgf.labels import split
 
 Ints = NDArray[np.int64]
 

@@ -1,0 +1,15 @@
+"""Classes and labelled pixels.
+
+====================  =========================================================
+legend, colors        classes with codes, names and colours
+symbology, class_map  styles for QGIS and GDAL; the files of a map
+rasterize             polygons and points to pixels
+split                 training and test
+samples, sample_file  labelled pixels, in memory and as a GeoPackage
+sampling              step: sample
+====================  =========================================================
+"""
+
+from lazy_loader import attach_stub
+
+__getattr__, __dir__, __all__ = attach_stub(__name__, __file__)
