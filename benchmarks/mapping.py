@@ -24,12 +24,12 @@ from rows import print_row
 from sklearn.ensemble import RandomForestClassifier
 
 import landcover_bdgf as bdgf
-from landcover_bdgf.blocks import Block, BlockStream
-from landcover_bdgf.classifier import Classifier
-from landcover_bdgf.device import open_workers
 from landcover_bdgf.geo.cog import RasterProfile, write_raster
 from landcover_bdgf.geo.grid import Grid
 from landcover_bdgf.geo.raster import grid_of, open_raster
+from landcover_bdgf.model.blocks import Block, BlockStream
+from landcover_bdgf.model.classifier import Classifier
+from landcover_bdgf.model.workers import open_workers
 from landcover_bdgf.resources import available_threads
 from landcover_bdgf.scene.simulation import simulate, write_scene
 from landcover_bdgf.scene.stack import Tile

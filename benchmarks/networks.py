@@ -11,11 +11,12 @@ from collections.abc import Callable
 import torch
 from rows import print_row
 
-from landcover_bdgf.device import choose_device, full_precision, open_workers
-from landcover_bdgf.networks.fusion import FusionNetwork, Inputs, apply_dense, apply_windows
-from landcover_bdgf.networks.scan import KERNELS, Scan, kernel
-from landcover_bdgf.networks.unet import HALO_PX, UNet, feature_channels
-from landcover_bdgf.recipe import RECIPES, Recipe
+from landcover_bdgf.model.device import choose_device
+from landcover_bdgf.model.networks.fusion import FusionNetwork, Inputs, apply_dense, apply_windows
+from landcover_bdgf.model.networks.scan import KERNELS, Scan, kernel
+from landcover_bdgf.model.networks.unet import HALO_PX, UNet, feature_channels
+from landcover_bdgf.model.recipe import RECIPES, Recipe
+from landcover_bdgf.model.workers import full_precision, open_workers
 from landcover_bdgf.resources import available_threads
 
 BLOCK_PX = 128

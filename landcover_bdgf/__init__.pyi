@@ -1,6 +1,4 @@
 from .chain import Job as Job, run_job as run_job
-from .checkpoint import Checkpoint as Checkpoint, load_checkpoint as load_checkpoint
-from .device import Run as Run
 from .errors import BdgfError as BdgfError
 from .labels import (
     Samples as Samples,
@@ -10,9 +8,15 @@ from .labels import (
     write_samples as write_samples,
 )
 from .mapping import MapSettings as MapSettings, map_scene as map_scene
+from .model import (
+    Checkpoint as Checkpoint,
+    Recipe as Recipe,
+    Run as Run,
+    load_checkpoint as load_checkpoint,
+    load_recipe as load_recipe,
+)
 from .parts import mosaic as mosaic
 from .pretraining import pretrain as pretrain
-from .recipe import Recipe as Recipe, load_recipe as load_recipe
 from .report import assess as assess
 from .scene import AlignSettings as AlignSettings, Stack as Stack, align as align
 from .training import train as train

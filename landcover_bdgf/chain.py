@@ -10,8 +10,6 @@ from pathlib import Path
 from typing import Any
 
 from landcover_bdgf.accuracy import Accuracy
-from landcover_bdgf.checkpoint import Checkpoint, Kind, load_checkpoint
-from landcover_bdgf.device import Run
 from landcover_bdgf.diagnostics import draw_denoised
 from landcover_bdgf.errors import CheckpointError, OutputError
 from landcover_bdgf.geo import plain_name
@@ -25,9 +23,9 @@ from landcover_bdgf.labels import (
     write_samples,
 )
 from landcover_bdgf.mapping import MapSettings, check_map_outputs, map_files, map_scene, part_path
+from landcover_bdgf.model import Checkpoint, Kind, Recipe, Run, load_checkpoint
 from landcover_bdgf.pretraining import pretrain, pretraining_record
 from landcover_bdgf.progress import log
-from landcover_bdgf.recipe import Recipe
 from landcover_bdgf.report import ReportContext, assess
 from landcover_bdgf.scene import Stack
 from landcover_bdgf.storage import (

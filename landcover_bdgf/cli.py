@@ -30,9 +30,8 @@ from landcover_bdgf.options import (
 from landcover_bdgf.terminal import say
 
 if TYPE_CHECKING:  # heavy imports stay inside the commands, so that --help answers at once
-    from landcover_bdgf.device import Run
     from landcover_bdgf.labels import Samples, SampleSettings
-    from landcover_bdgf.recipe import Recipe
+    from landcover_bdgf.model import Recipe, Run
     from landcover_bdgf.scene import Stack
 
 app = typer.Typer(
@@ -135,10 +134,9 @@ def train(
 ) -> None:  # fmt: skip
     """Fit the fusion network to samples."""
     from landcover_bdgf.chain import check_kept, keep_model, partial_path
-    from landcover_bdgf.checkpoint import load_checkpoint
     from landcover_bdgf.labels import read_samples
+    from landcover_bdgf.model import changed, load_checkpoint
     from landcover_bdgf.pretraining import pretrain as pretrain_stack
-    from landcover_bdgf.recipe import changed
     from landcover_bdgf.training import train as train_fusion
 
     begun = check_kept(output, overwrite=common.overwrite, resume=resume)
@@ -170,10 +168,10 @@ def map_(
     resume: RESUME = False,
 ) -> None:  # fmt: skip
     """The main job: the land-cover map of a scene, from a model, or from labels through the whole chain."""
-    from landcover_bdgf.checkpoint import load_checkpoint
     from landcover_bdgf.geo import limit_cache
     from landcover_bdgf.mapping import MapSettings, map_scene
     from landcover_bdgf.memory import parse_size
+    from landcover_bdgf.model import load_checkpoint
 
     settings = MapSettings(tile_px=tile, confidence=confidence, ood=ood, max_ram=max_ram, shard=shard)
     if max_ram:
@@ -384,12 +382,12 @@ def _field(sampling: Sampling) -> str:
 
 
 def _recipe(common: Common, overrides: tuple[str, ...]) -> Recipe:
-    from landcover_bdgf.recipe import load_recipe
+    from landcover_bdgf.model import load_recipe
 
     return load_recipe(common.config, overrides)
 
 
 def _run(common: Common) -> Run:
-    from landcover_bdgf.device import Run
+    from landcover_bdgf.model import Run
 
     return Run(common.seed, common.device, common.threads)

@@ -7,11 +7,10 @@ from pathlib import Path
 
 from landcover_bdgf.accuracy import Accuracy
 from landcover_bdgf.chain import Job, run_job
-from landcover_bdgf.device import Run
 from landcover_bdgf.errors import OutputError, opening
 from landcover_bdgf.mapping import MapSettings
+from landcover_bdgf.model import Recipe, Run
 from landcover_bdgf.progress import log
-from landcover_bdgf.recipe import Recipe
 from landcover_bdgf.scene import align, simulate, write_scene
 
 

@@ -11,13 +11,20 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 from torch import Tensor
 
-from landcover_bdgf.checkpoint import Checkpoint
-from landcover_bdgf.device import Run, open_workers, with_weights
 from landcover_bdgf.fit import generator_of
-from landcover_bdgf.networks.diffusion import Channels, Schedule, add_noise, denoise
-from landcover_bdgf.networks.unet import UNet
+from landcover_bdgf.model import (
+    Channels,
+    Checkpoint,
+    Run,
+    Schedule,
+    UNet,
+    add_noise,
+    denoise,
+    open_workers,
+    scaled_cube,
+    with_weights,
+)
 from landcover_bdgf.progress import track
-from landcover_bdgf.scaling import scaled_cube
 from landcover_bdgf.scene import Stack
 from landcover_bdgf.storage import atomic_output
 

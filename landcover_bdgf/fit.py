@@ -21,10 +21,9 @@ from numpy.typing import NDArray
 from safetensors import SafetensorError, safe_open
 from torch import Tensor, nn
 
-from landcover_bdgf.device import Workers
 from landcover_bdgf.errors import CheckpointError, ResourceError, SettingsError
-from landcover_bdgf.history import History
 from landcover_bdgf.interrupts import stop_between_steps
+from landcover_bdgf.model import History, Workers
 from landcover_bdgf.progress import log, progress
 from landcover_bdgf.storage import digest, write_tensors
 

@@ -20,29 +20,21 @@ from types import TracebackType
 from typing import IO, Any
 
 import numpy as np
-from numpy.typing import NDArray
 from rasterio.windows import Window
 
 from landcover_bdgf.errors import OutputError, opening, unwritten
+from landcover_bdgf.model import Classified
 from landcover_bdgf.storage import hold, json_object, open_regular
 
 MAGIC = "bdgf map journal"
+
 OWN = "sha256 of this line"
+
 MOST_PIXELS, MOST_SHARDS = 1 << 28, 999_999  # of a window, 1 GB with its layers; of a map
+
 LONGEST_HEADER = 64 * 2**20  # the record of a map with a million training pixels fits
 
 Place = tuple[int, int, int, int]  # row, col, height, width
-
-
-@dataclass(frozen=True)
-class Classified:
-    """A piece of the map: codes (h, w), 0 where there is no data, and layers (L, h, w).
-
-    The first layer is the confidence in percent, the second, if there is one, the p-value of --ood in percent.
-    """
-
-    codes: NDArray[np.uint16]
-    layers: NDArray[np.uint8]
 
 
 @dataclass

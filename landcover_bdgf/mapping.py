@@ -15,16 +15,25 @@ from typing import Any
 import numpy as np
 from rasterio.windows import Window
 
-from landcover_bdgf.blocks import BLOCK_PX, Block, BlockStream
-from landcover_bdgf.checkpoint import Checkpoint, fit_stack
-from landcover_bdgf.classifier import GPU_BLOCKS, Classifier, nowhere
-from landcover_bdgf.device import Run, open_mappers
 from landcover_bdgf.errors import SettingsError
-from landcover_bdgf.foreign import warn_of_foreign_scene
 from landcover_bdgf.interrupts import stop_between_steps
-from landcover_bdgf.journal import MOST_PIXELS, Classified, Journal, begin_journal
+from landcover_bdgf.journal import MOST_PIXELS, Journal, begin_journal
 from landcover_bdgf.labels import LAYERS, paths_beside
 from landcover_bdgf.memory import Appetite, fitting, parse_size
+from landcover_bdgf.model import (
+    BLOCK_PX,
+    GPU_BLOCKS,
+    Block,
+    BlockStream,
+    Checkpoint,
+    Classified,
+    Classifier,
+    Run,
+    fit_stack,
+    nowhere,
+    open_mappers,
+    warn_of_foreign_scene,
+)
 from landcover_bdgf.parts import write_map
 from landcover_bdgf.progress import Advance, log, progress
 from landcover_bdgf.scene import Stack, warn_of_zeros

@@ -6,11 +6,9 @@ import math
 import re
 from dataclasses import dataclass
 
-from landcover_bdgf.blocks import BLOCK_PX
 from landcover_bdgf.errors import ResourceError, SettingsError
 from landcover_bdgf.geo import cache_bytes
-from landcover_bdgf.recipe import Recipe
-from landcover_bdgf.scaling import Scaling
+from landcover_bdgf.model import BLOCK_PX, Recipe, Scaling
 from landcover_bdgf.scene import Stack
 
 # Measured on Linux with torch 2.13; constants, so that every shard chooses the same tiles, wherever it runs.

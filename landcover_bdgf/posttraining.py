@@ -16,12 +16,19 @@ from numpy.typing import NDArray
 from scipy.optimize import minimize_scalar
 from torch import Tensor
 
-from landcover_bdgf.blocks import BLOCK_PX, Block
-from landcover_bdgf.checkpoint import Checkpoint
-from landcover_bdgf.classifier import Classifier, tempered
-from landcover_bdgf.device import Run, Workers, open_workers
-from landcover_bdgf.domain import DOMAIN_PREFIX, fit_domain
 from landcover_bdgf.labels import Samples
+from landcover_bdgf.model import (
+    BLOCK_PX,
+    DOMAIN_PREFIX,
+    Block,
+    Checkpoint,
+    Classifier,
+    Run,
+    Workers,
+    fit_domain,
+    open_workers,
+    tempered,
+)
 from landcover_bdgf.progress import track
 from landcover_bdgf.scene import Stack
 
@@ -76,7 +83,7 @@ def fitted_temperature(p: NDArray[np.float64], truth: NDArray[np.int64], share_l
 
 
 def with_domain(model: Checkpoint, stack: Stack, samples: Samples, run: Run) -> Checkpoint:
-    """The model with what its training pixels look like to it, for :class:`~landcover_bdgf.domain.Domain`."""
+    """The model with what its training pixels look like to it, for :class:`~landcover_bdgf.model.novelty.Domain`."""
     if not model.recipe.fusion.shares:
         return model
     classifier = Classifier(model, run)

@@ -12,16 +12,30 @@ import torch
 from numpy.typing import NDArray
 from torch import Generator, Tensor, nn
 
-from landcover_bdgf.checkpoint import Checkpoint, band_names, match_stack
-from landcover_bdgf.device import Run, open_workers, pieces_of_batch
 from landcover_bdgf.fit import Task, fit, generator_of
 from landcover_bdgf.geo import ground_pixel_side_m
 from landcover_bdgf.labels import Samples
-from landcover_bdgf.networks.diffusion import Channels, Schedule, add_noise, mask_spectral, noise_loss
-from landcover_bdgf.networks.unet import UNet
+from landcover_bdgf.model import (
+    RECIPES,
+    Channels,
+    Checkpoint,
+    Recipe,
+    Run,
+    Scaling,
+    Schedule,
+    UNet,
+    add_noise,
+    band_names,
+    fit_scaling,
+    mask_spectral,
+    match_stack,
+    noise_loss,
+    open_workers,
+    pieces_of_batch,
+    random_tiles,
+    scaled_cube,
+)
 from landcover_bdgf.progress import log
-from landcover_bdgf.recipe import RECIPES, Recipe
-from landcover_bdgf.scaling import Scaling, fit_scaling, random_tiles, scaled_cube
 from landcover_bdgf.scene import Stack
 from landcover_bdgf.storage import record
 

@@ -14,26 +14,30 @@ from shapely import MultiPoint, to_wkt
 from sklearn.metrics import recall_score
 from torch import Generator, Tensor, nn
 
-from landcover_bdgf.checkpoint import Checkpoint, fit_stack
-from landcover_bdgf.device import Run, Workers, open_workers, pieces_of_batch
 from landcover_bdgf.errors import LabelError
-from landcover_bdgf.features import Viewer
 from landcover_bdgf.fit import Task, fit, generator_of
-from landcover_bdgf.foreign import warn_of_foreign_scene
 from landcover_bdgf.geo import ground_pixel_side_m
 from landcover_bdgf.labels import Legend, Samples, without_empty
-from landcover_bdgf.networks.context import context_network
-from landcover_bdgf.networks.fusion import (
+from landcover_bdgf.model import (
+    Checkpoint,
     FusionNetwork,
     Inputs,
     LossSettings,
     MutualLearning,
+    Recipe,
+    Run,
+    Viewer,
+    Workers,
+    context_network,
     cross_entropy,
+    fit_stack,
+    open_workers,
+    pieces_of_batch,
     total_loss,
+    warn_of_foreign_scene,
 )
 from landcover_bdgf.posttraining import fitted_temperature, left_out_probabilities, with_domain
 from landcover_bdgf.progress import log
-from landcover_bdgf.recipe import Recipe
 from landcover_bdgf.scene import Stack
 from landcover_bdgf.storage import record
 from landcover_bdgf.windows import Windows, WindowTable, cut_windows

@@ -10,11 +10,9 @@ import torch
 from numpy.typing import NDArray
 from torch import Generator, Tensor
 
-from landcover_bdgf.blocks import BLOCK_PX
-from landcover_bdgf.device import Workers
 from landcover_bdgf.errors import LabelError
-from landcover_bdgf.features import Seen, Viewer
 from landcover_bdgf.labels import Samples
+from landcover_bdgf.model import BLOCK_PX, Seen, Viewer, Workers
 from landcover_bdgf.progress import track
 from landcover_bdgf.scene import Stack
 from landcover_bdgf.storage import Arrays, cached, digest

@@ -19,13 +19,13 @@ import rasterio
 from affine import Affine
 from numpy.typing import NDArray
 
-from landcover_bdgf.checkpoint import Checkpoint
 from landcover_bdgf.cli import main
 from landcover_bdgf.labels.samples import Samples
 from landcover_bdgf.labels.sampling import sample
+from landcover_bdgf.model.checkpoint import Checkpoint
+from landcover_bdgf.model.recipe import load_recipe
 from landcover_bdgf.pretraining import pretrain
 from landcover_bdgf.progress import log
-from landcover_bdgf.recipe import load_recipe
 from landcover_bdgf.scene.alignment import align
 from landcover_bdgf.scene.simulation import SceneFiles, simulate, write_scene
 from landcover_bdgf.scene.stack import Stack

@@ -6,8 +6,8 @@ from torch import nn
 
 from landcover_bdgf.bench.complexity import count_parts, inputs_of
 from landcover_bdgf.bench.published import published_tables
-from landcover_bdgf.networks.unet import UNet
-from landcover_bdgf.recipe import RECIPES
+from landcover_bdgf.model.networks.unet import UNet
+from landcover_bdgf.model.recipe import RECIPES
 
 
 def test_the_u_net_of_the_paper() -> None:

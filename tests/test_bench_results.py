@@ -16,7 +16,7 @@ from landcover_bdgf.bench.published import published_tables
 from landcover_bdgf.bench.summary import Spread, paired, spread
 from landcover_bdgf.bench.tables import lines, tables
 from landcover_bdgf.errors import SettingsError
-from landcover_bdgf.recipe import RECIPES, changed
+from landcover_bdgf.model.recipe import RECIPES, changed
 from landcover_bdgf.scene.simulation import SceneFiles
 
 QUICK = ["--set", "diffusion.steps=2", "--set", "diffusion.batch=2", "--set", "training.steps=3"]

@@ -16,7 +16,7 @@ import pytest
 import rasterio
 from conftest import Bdgf
 
-from landcover_bdgf.checkpoint import Checkpoint
+from landcover_bdgf.model.checkpoint import Checkpoint
 from landcover_bdgf.options import Common
 from landcover_bdgf.scene.simulation import SceneFiles
 from landcover_bdgf.storage.cache import VARIABLE

@@ -14,11 +14,11 @@ from safetensors.numpy import save_file
 from torch import Tensor, nn
 
 from landcover_bdgf import fit as fitting
-from landcover_bdgf.checkpoint import load_checkpoint
-from landcover_bdgf.device import open_workers
 from landcover_bdgf.errors import BdgfError, CheckpointError, ResourceError
 from landcover_bdgf.fit import Task, fit, generator_of
-from landcover_bdgf.history import History
+from landcover_bdgf.model.checkpoint import load_checkpoint
+from landcover_bdgf.model.history import History
+from landcover_bdgf.model.workers import open_workers
 
 STEPS = 12
 

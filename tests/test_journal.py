@@ -7,7 +7,8 @@ import pytest
 from rasterio.windows import Window
 
 from landcover_bdgf.errors import OutputError
-from landcover_bdgf.journal import Classified, Journal, begin_journal, read_journal
+from landcover_bdgf.journal import Journal, begin_journal, read_journal
+from landcover_bdgf.model.classifier import Classified
 
 HEADER = {"identity": {"scene": "a", "model": "b"}, "shard": [1, 1]}
 WINDOWS = [Window(0, 0, 5, 4), Window(5, 0, 3, 4), Window(0, 4, 8, 2)]

@@ -14,18 +14,18 @@ import rasterio
 import torch
 
 from landcover_bdgf import mapping
-from landcover_bdgf.blocks import Block
-from landcover_bdgf.checkpoint import Checkpoint
-from landcover_bdgf.classifier import Classifier
-from landcover_bdgf.device import Run
 from landcover_bdgf.errors import CheckpointError, OutputError, RasterError, ResourceError, SettingsError
-from landcover_bdgf.features import Viewer
 from landcover_bdgf.info import describe
-from landcover_bdgf.journal import Classified, Journal
+from landcover_bdgf.journal import Journal
 from landcover_bdgf.labels.class_map import layer_path
 from landcover_bdgf.mapping import MapSettings, map_scene
-from landcover_bdgf.networks.fusion import apply_windows
-from landcover_bdgf.recipe import changed
+from landcover_bdgf.model.blocks import Block
+from landcover_bdgf.model.checkpoint import Checkpoint
+from landcover_bdgf.model.classifier import Classified, Classifier
+from landcover_bdgf.model.device import Run
+from landcover_bdgf.model.features import Viewer
+from landcover_bdgf.model.networks.fusion import apply_windows
+from landcover_bdgf.model.recipe import changed
 from landcover_bdgf.scene.alignment import align
 from landcover_bdgf.scene.simulation import SceneFiles, simulate, write_scene
 from landcover_bdgf.scene.stack import Stack

@@ -9,11 +9,12 @@ import pytest
 from rasterio.windows import Window
 
 from landcover_bdgf import mapping
-from landcover_bdgf.checkpoint import Checkpoint
-from landcover_bdgf.device import Run
 from landcover_bdgf.errors import OutputError, RasterError, SettingsError
-from landcover_bdgf.journal import Classified, begin_journal, read_journal
+from landcover_bdgf.journal import begin_journal, read_journal
 from landcover_bdgf.mapping import MapSettings, map_scene
+from landcover_bdgf.model.checkpoint import Checkpoint
+from landcover_bdgf.model.classifier import Classified
+from landcover_bdgf.model.device import Run
 from landcover_bdgf.parts import mosaic
 from landcover_bdgf.scene.stack import Stack
 

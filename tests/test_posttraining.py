@@ -7,12 +7,12 @@ import pytest
 import torch
 
 from landcover_bdgf import training
-from landcover_bdgf.checkpoint import Checkpoint
-from landcover_bdgf.classifier import Classifier, tempered
-from landcover_bdgf.device import Run
 from landcover_bdgf.labels.samples import Samples
+from landcover_bdgf.model.checkpoint import Checkpoint
+from landcover_bdgf.model.classifier import Classifier, tempered
+from landcover_bdgf.model.device import Run
+from landcover_bdgf.model.recipe import changed
 from landcover_bdgf.posttraining import fitted_temperature, left_out_probabilities, with_domain
-from landcover_bdgf.recipe import changed
 from landcover_bdgf.scene.stack import Stack
 from landcover_bdgf.training import _folds, train
 

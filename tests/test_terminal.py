@@ -11,9 +11,9 @@ from pathlib import Path
 
 import pytest
 
-from landcover_bdgf.checkpoint import Checkpoint
 from landcover_bdgf.errors import LabelError, SettingsError, opening
 from landcover_bdgf.info import verify
+from landcover_bdgf.model.checkpoint import Checkpoint
 from landcover_bdgf.scene.simulation import SceneFiles
 from landcover_bdgf.terminal import explain, heed_signals
 

@@ -10,11 +10,11 @@ import pytest
 import torch
 from safetensors.numpy import load_file, save_file
 
-from landcover_bdgf.checkpoint import Checkpoint
-from landcover_bdgf.device import open_workers
-from landcover_bdgf.features import Viewer
 from landcover_bdgf.labels.samples import Samples
-from landcover_bdgf.recipe import changed
+from landcover_bdgf.model.checkpoint import Checkpoint
+from landcover_bdgf.model.features import Viewer
+from landcover_bdgf.model.recipe import changed
+from landcover_bdgf.model.workers import open_workers
 from landcover_bdgf.scene.stack import Stack
 from landcover_bdgf.storage import cache
 from landcover_bdgf.storage.tensors import digest

@@ -20,11 +20,10 @@ from landcover_bdgf.bench.methods import BDGF, PROBE, Laboratory, Method, Predic
 from landcover_bdgf.bench.protocols import PROTOCOLS, draw, shortages
 from landcover_bdgf.bench.version import version_of_baselines, version_of_models
 from landcover_bdgf.calibration import calibration_error, reliability_bins
-from landcover_bdgf.device import Run
 from landcover_bdgf.figures import codes_picture
 from landcover_bdgf.labels import Samples, distances_px
+from landcover_bdgf.model import Recipe, Run
 from landcover_bdgf.progress import hushed, log, progress
-from landcover_bdgf.recipe import Recipe
 from landcover_bdgf.storage import atomic_output, json_object
 
 # Distance to the nearest training pixel in px, where pictures of accuracy against distance change.

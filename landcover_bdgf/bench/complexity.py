@@ -10,11 +10,16 @@ import torch
 from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
-from landcover_bdgf.networks.context import context_network
-from landcover_bdgf.networks.fusion import FusionNetwork, Inputs
-from landcover_bdgf.networks.mamba import SpectralMamba
-from landcover_bdgf.networks.unet import BAND_MULTIPLE, UNet, feature_channels
-from landcover_bdgf.recipe import Recipe
+from landcover_bdgf.model import (
+    BAND_MULTIPLE,
+    FusionNetwork,
+    Inputs,
+    Recipe,
+    SpectralMamba,
+    UNet,
+    context_network,
+    feature_channels,
+)
 
 TILE_PX = 64  # large enough for shared layers to count once per pixel, nearly
 

@@ -11,10 +11,8 @@ from sklearn.decomposition import PCA
 from sklearn.manifold import TSNE
 
 from landcover_bdgf.bench.methods import Laboratory, Method
-from landcover_bdgf.classifier import Classifier
-from landcover_bdgf.device import open_workers
 from landcover_bdgf.labels import Samples, draw_per_class
-from landcover_bdgf.recipe import changed
+from landcover_bdgf.model import Classifier, changed, open_workers
 from landcover_bdgf.windows import cut_windows
 
 PER_CLASS = 50

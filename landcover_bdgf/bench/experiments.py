@@ -14,9 +14,8 @@ from landcover_bdgf.bench.page import write_results
 from landcover_bdgf.bench.pictures import embedding
 from landcover_bdgf.bench.protocols import PROTOCOLS, draw
 from landcover_bdgf.bench.tables import ProtocolTable, tables
-from landcover_bdgf.device import Run
 from landcover_bdgf.errors import OutputError, SettingsError, opening
-from landcover_bdgf.recipe import Recipe
+from landcover_bdgf.model import Recipe, Run
 
 BASELINES = tuple(f"{c}{context}" for c in ("et", "rf", "svm", "gb") for context in ("", "+9", "+17", "+33"))
 COMPARISON = (BDGF, "fusion", *BASELINES)

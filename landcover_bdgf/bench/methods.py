@@ -17,13 +17,10 @@ from landcover_bdgf.bench.datasets import Dataset
 from landcover_bdgf.bench.probe import probe
 from landcover_bdgf.bench.version import version_of_networks
 from landcover_bdgf.bench.whole import whole_scene
-from landcover_bdgf.checkpoint import Checkpoint, load_checkpoint
-from landcover_bdgf.classifier import Classifier
-from landcover_bdgf.device import Run
 from landcover_bdgf.errors import SettingsError
 from landcover_bdgf.labels import Samples
+from landcover_bdgf.model import Checkpoint, Classifier, Recipe, Run, changed, load_checkpoint
 from landcover_bdgf.pretraining import pretrain
-from landcover_bdgf.recipe import Recipe, changed
 from landcover_bdgf.training import train
 
 BDGF = "bdgf"

@@ -17,7 +17,7 @@ from landcover_bdgf.bench.published import published_results
 from landcover_bdgf.bench.summary import by
 from landcover_bdgf.bench.tables import METRICS, ProtocolTable, rows, signed
 from landcover_bdgf.figures import codes_picture
-from landcover_bdgf.recipe import Recipe
+from landcover_bdgf.model import Recipe
 from landcover_bdgf.report_folder import write_table
 from landcover_bdgf.storage import atomic_output
 from landcover_bdgf.text import printable

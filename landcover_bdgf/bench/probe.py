@@ -17,13 +17,8 @@ from sklearn.preprocessing import StandardScaler
 from torch import Tensor
 
 from landcover_bdgf.bench.whole import whole_scene
-from landcover_bdgf.blocks import Block
-from landcover_bdgf.checkpoint import Checkpoint
-from landcover_bdgf.device import Run
-from landcover_bdgf.features import Viewer
 from landcover_bdgf.labels import Samples
-from landcover_bdgf.networks.layers import crop
-from landcover_bdgf.recipe import Recipe
+from landcover_bdgf.model import Block, Checkpoint, Recipe, Run, Viewer, crop
 from landcover_bdgf.scene import Stack, Tile
 
 

@@ -8,9 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 from torch import Tensor
 
-from landcover_bdgf.blocks import Block, BlockStream
-from landcover_bdgf.device import Run, open_workers
-from landcover_bdgf.features import Viewer
+from landcover_bdgf.model import Block, BlockStream, Run, Viewer, open_workers
 from landcover_bdgf.scene import Stack
 
 _TILE_PX = 512

@@ -12,18 +12,19 @@ from test_fusion import network, tile
 from test_training import assert_same_weights, stopped
 from torch import Tensor
 
-from landcover_bdgf.checkpoint import Checkpoint
-from landcover_bdgf.classifier import Classifier
-from landcover_bdgf.device import Run, full_precision
 from landcover_bdgf.errors import ResourceError
 from landcover_bdgf.labels.class_map import layer_path
 from landcover_bdgf.labels.samples import Samples
 from landcover_bdgf.mapping import MapSettings, map_scene
-from landcover_bdgf.networks import scan
-from landcover_bdgf.networks.fusion import LossSettings, MutualLearning, apply_dense, apply_windows, total_loss
-from landcover_bdgf.networks.unet import UNet
+from landcover_bdgf.model.checkpoint import Checkpoint
+from landcover_bdgf.model.classifier import Classifier
+from landcover_bdgf.model.device import Run
+from landcover_bdgf.model.networks import scan
+from landcover_bdgf.model.networks.fusion import LossSettings, MutualLearning, apply_dense, apply_windows, total_loss
+from landcover_bdgf.model.networks.unet import UNet
+from landcover_bdgf.model.recipe import RECIPES, load_recipe
+from landcover_bdgf.model.workers import full_precision
 from landcover_bdgf.pretraining import pretrain
-from landcover_bdgf.recipe import RECIPES, load_recipe
 from landcover_bdgf.scene.alignment import align
 from landcover_bdgf.scene.simulation import simulate, write_scene
 from landcover_bdgf.scene.stack import Stack

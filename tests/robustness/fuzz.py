@@ -46,9 +46,6 @@ from mutations import Change
 
 from landcover_bdgf.bench.datasets import read_description, read_label_raster
 from landcover_bdgf.bench.matlab import read_matlab
-from landcover_bdgf.checkpoint import fit_stack, load_checkpoint
-from landcover_bdgf.classifier import Classifier
-from landcover_bdgf.device import Run
 from landcover_bdgf.errors import BdgfError
 from landcover_bdgf.geo.grid import Grid
 from landcover_bdgf.geo.raster import grid_of, open_raster, read_band
@@ -58,9 +55,13 @@ from landcover_bdgf.labels.class_map import legend_of_map
 from landcover_bdgf.labels.rasterize import read_labels
 from landcover_bdgf.labels.sample_file import read_samples
 from landcover_bdgf.mapping import MapSettings, map_scene
+from landcover_bdgf.model.checkpoint import load_checkpoint
+from landcover_bdgf.model.classifier import Classifier
+from landcover_bdgf.model.compatibility import fit_stack
+from landcover_bdgf.model.device import Run
+from landcover_bdgf.model.recipe import load_recipe
 from landcover_bdgf.options import Common
 from landcover_bdgf.parts import described, mosaic
-from landcover_bdgf.recipe import load_recipe
 from landcover_bdgf.report import assess
 from landcover_bdgf.scene.alignment import align
 from landcover_bdgf.scene.image import open_image

@@ -37,12 +37,12 @@ from rasterio.warp import transform_bounds
 from safetensors import safe_open
 from safetensors.numpy import save_file
 
-from landcover_bdgf.checkpoint import Checkpoint, load_checkpoint
 from landcover_bdgf.journal import header_line
 from landcover_bdgf.labels.sample_file import write_samples
 from landcover_bdgf.labels.sampling import sample
+from landcover_bdgf.model.checkpoint import Checkpoint, load_checkpoint
+from landcover_bdgf.model.recipe import load_recipe
 from landcover_bdgf.pretraining import pretrain
-from landcover_bdgf.recipe import load_recipe
 from landcover_bdgf.scene.alignment import align
 from landcover_bdgf.scene.simulation import simulate, write_scene
 from landcover_bdgf.storage.records import OWN

@@ -16,8 +16,8 @@ from typing import Any
 import numpy as np
 import safetensors.numpy
 
-from landcover_bdgf.checkpoint import DIGEST_LENGTH, METADATA_KEY
 from landcover_bdgf.journal import header_line
+from landcover_bdgf.model.checkpoint import DIGEST_LENGTH, METADATA_KEY
 from landcover_bdgf.storage.records import OWN, _own_sha256
 from landcover_bdgf.storage.tensors import digest
 

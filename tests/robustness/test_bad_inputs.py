@@ -23,7 +23,7 @@ import shapely
 from affine import Affine
 from conftest import Bdgf, Tally
 
-from landcover_bdgf.networks.scan import kernel
+from landcover_bdgf.model.networks.scan import kernel
 
 SECONDS, BYTES = 5, 10**9  # that one bad input may take; of the processor, and twelve times as long on a busy machine
 

@@ -18,7 +18,6 @@ import pytest
 from conftest import QUICK, Bdgf, WriteTif
 
 from landcover_bdgf.chain import Job, check_kept, keep_model, run_job
-from landcover_bdgf.checkpoint import Checkpoint
 from landcover_bdgf.errors import LabelError, OutputError
 from landcover_bdgf.geo import cog
 from landcover_bdgf.geo.cog import RasterProfile, write_raster
@@ -28,7 +27,8 @@ from landcover_bdgf.labels.class_map import paths_beside
 from landcover_bdgf.labels.sample_file import write_samples
 from landcover_bdgf.labels.samples import Samples
 from landcover_bdgf.mapping import MapSettings, map_scene, part_path
-from landcover_bdgf.recipe import RECIPES, load_recipe
+from landcover_bdgf.model.checkpoint import Checkpoint
+from landcover_bdgf.model.recipe import RECIPES, load_recipe
 from landcover_bdgf.scene.simulation import SceneFiles
 from landcover_bdgf.scene.stack import Stack
 from landcover_bdgf.storage import cache, locks, records, tensors

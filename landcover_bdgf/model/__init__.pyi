@@ -1,0 +1,55 @@
+from .blocks import BLOCK_PX as BLOCK_PX, Block as Block, BlockStream as BlockStream
+from .checkpoint import (
+    BandName as BandName,
+    Checkpoint as Checkpoint,
+    Kind as Kind,
+    band_names as band_names,
+    load_checkpoint as load_checkpoint,
+)
+from .classifier import (
+    GPU_BLOCKS as GPU_BLOCKS,
+    Classified as Classified,
+    Classifier as Classifier,
+    nowhere as nowhere,
+    tempered as tempered,
+)
+from .compatibility import (
+    fit_stack as fit_stack,
+    match_stack as match_stack,
+    warn_of_foreign_scene as warn_of_foreign_scene,
+)
+from .device import (
+    Run as Run,
+    choose_device as choose_device,
+    pieces_of_batch as pieces_of_batch,
+    with_weights as with_weights,
+)
+from .features import Seen as Seen, Viewer as Viewer
+from .history import History as History
+from .learning_tiles import random_tiles as random_tiles
+from .networks.context import context_network as context_network
+from .networks.diffusion import (
+    Channels as Channels,
+    Schedule as Schedule,
+    add_noise as add_noise,
+    denoise as denoise,
+    mask_spectral as mask_spectral,
+    noise_loss as noise_loss,
+)
+from .networks.fusion import (
+    FusionNetwork as FusionNetwork,
+    Inputs as Inputs,
+    LossSettings as LossSettings,
+    MutualLearning as MutualLearning,
+    cross_entropy as cross_entropy,
+    total_loss as total_loss,
+)
+from .networks.layers import crop as crop
+from .networks.mamba import SpectralMamba as SpectralMamba
+from .networks.scan import kernel as kernel
+from .networks.unet import BAND_MULTIPLE as BAND_MULTIPLE, UNet as UNet, feature_channels as feature_channels
+from .novelty import DOMAIN_PREFIX as DOMAIN_PREFIX, fit_domain as fit_domain
+from .recipe import RECIPES as RECIPES, Recipe as Recipe, changed as changed, load_recipe as load_recipe
+from .scaling import Scaling as Scaling, scaled_cube as scaled_cube
+from .scaling_fit import fit_scaling as fit_scaling
+from .workers import Workers as Workers, open_mappers as open_mappers, open_workers as open_workers

@@ -1,0 +1,154 @@
+"""A scene in blocks of one fixed lattice, scaled; read one by one, or as a stream that reads every pixel once.
+
+The lattice is fixed so that the same numbers come out for training windows and for maps, whatever the size of
+the tiles that are read. Each block comes with a halo; over the border the scene goes on as its own mirror image.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+
+import numpy as np
+from numpy.typing import NDArray
+from rasterio.windows import Window
+
+from landcover_bdgf.model.scaling import Scaling, scaled_cube
+from landcover_bdgf.scene import Stack
+
+BLOCK_PX = 128  # larger ones waste less on halos (1.6 times the pixels here, 2.3 times at 64), and need more memory
+
+
+@dataclass(frozen=True)
+class Piece:
+    """A rectangle of the scene as the networks see it: scaled cube (R + K, h, w), 0 where invalid, and valid (h, w)."""
+
+    cube: NDArray[np.float32]
+    valid: NDArray[np.bool_]
+
+    def part(self, rows: slice, cols: slice) -> Piece:
+        """A part of it, not copied."""
+        return Piece(self.cube[:, rows, cols], self.valid[rows, cols])
+
+
+@dataclass(frozen=True)
+class Block:
+    """One block of the lattice.
+
+    Attributes
+    ----------
+    row, col : int
+        Of its first pixel, without the halo.
+    seen : Piece
+        (R + K, 128 + 2 halo, 128 + 2 halo) and its mask; less at the right and lower border, where the scene ends.
+    """
+
+    row: int
+    col: int
+    seen: Piece
+
+
+def read_block(stack: Stack, scaling: Scaling, halo_px: int, corner: tuple[int, int]) -> Block:
+    """One block with its halo, by the row and column of its first pixel."""
+    (row, col), (height, width) = corner, stack.grid.shape_hw
+    bottom, right = min(row + BLOCK_PX, height), min(col + BLOCK_PX, width)
+    seen = _read(stack, scaling, (row - halo_px, bottom + halo_px), (col - halo_px, right + halo_px))
+    return Block(row, col, seen)
+
+
+@dataclass(frozen=True)
+class BlockStream:
+    """All blocks of a scene, tile by tile; what a tile shares with later ones is carried along, not read again.
+
+    A tile of the scene is read and scaled once. The blocks that it completes come out: those whose halo lies in
+    it or in what was carried. They are one block up and to the left of the tile, except at the border.
+
+    Attributes
+    ----------
+    stack, scaling
+    halo_px : int
+        At most a block.
+    tile_px : int
+        Side of the tiles that are read; a multiple of the block.
+    """
+
+    stack: Stack
+    scaling: Scaling
+    halo_px: int
+    tile_px: int
+
+    @property
+    def strips(self) -> int:
+        """Rows of tiles; a strip can be computed without the strips before it."""
+        return len(self._spans(0))
+
+    def windows(self, strips: Sequence[int]) -> Iterator[Window]:
+        """What each tile completes, in the order of :meth:`blocks`; all windows together cover the scene once."""
+        height, width = self.stack.grid.shape_hw
+        for i in strips:
+            for j in range(len(self._spans(1))):
+                rows, cols = self._completed(0, i), self._completed(1, j)
+                bottom, right = min(rows.stop * BLOCK_PX, height), min(cols.stop * BLOCK_PX, width)
+                top, left = rows.start * BLOCK_PX, cols.start * BLOCK_PX
+                yield Window(left, top, max(0, right - left), max(0, bottom - top))
+
+    def blocks(self, strips: Sequence[int]) -> Iterator[Block]:
+        """Blocks of some strips, window by window, each window's row by row."""
+        above: list[Piece] = []
+        before = -2
+        for i in strips:
+            if i != before + 1:
+                above = []  # nothing is carried: the first tiles reach up themselves
+            carried: list[Piece] = []
+            left: Piece | None = None
+            for j, (first, last) in enumerate(self._spans(1)):
+                top, bottom = self._spans(0)[i]
+                start = top if above or i == 0 else top - self._reach_px
+                column = _read(self.stack, self.scaling, (start, bottom), (first, last))
+                column = _joined([above[j], column], axis=0) if above else column
+                carried.append(_copied(column.part(slice(-self._reach_px, None), slice(None))))
+                field = _joined([left, column], axis=1) if left else column
+                left = _copied(field.part(slice(None), slice(-self._reach_px, None)))
+                yield from self._cut(field, i, j)
+            above, before = carried, i
+
+    @property
+    def _reach_px(self) -> int:
+        return BLOCK_PX + self.halo_px
+
+    def _spans(self, axis: int) -> list[tuple[int, int]]:
+        """First and last row (or column) + 1 of each tile; halos at the border included."""
+        size = self.stack.grid.shape_hw[axis]
+        return list(pairwise([-self.halo_px, *range(self.tile_px, size, self.tile_px), size + self.halo_px]))
+
+    def _completed(self, axis: int, index: int) -> range:
+        """Rows (or columns) of the lattice that a tile completes."""
+        spans, per_tile = self._spans(axis), self.tile_px // BLOCK_PX
+        last = index == len(spans) - 1
+        end = -(-self.stack.grid.shape_hw[axis] // BLOCK_PX) if last else (index + 1) * per_tile - 1
+        return range(max(0, index * per_tile - 1), end)
+
+    def _cut(self, field: Piece, i: int, j: int) -> Iterator[Block]:
+        rows, cols = self._completed(0, i), self._completed(1, j)
+        side = BLOCK_PX + 2 * self.halo_px
+        for r, row in enumerate(rows):
+            for c, col in enumerate(cols):
+                part = field.part(slice(r * BLOCK_PX, r * BLOCK_PX + side), slice(c * BLOCK_PX, c * BLOCK_PX + side))
+                yield Block(row * BLOCK_PX, col * BLOCK_PX, _copied(part))
+
+
+def _read(stack: Stack, scaling: Scaling, rows: tuple[int, int], cols: tuple[int, int]) -> Piece:
+    tile = stack.read_padded(rows[0], cols[0], rows[1] - rows[0], cols[1] - cols[0])
+    return Piece(scaled_cube(tile, scaling), tile.valid)
+
+
+def _joined(pieces: Sequence[Piece], axis: int) -> Piece:
+    return Piece(
+        np.concatenate([p.cube for p in pieces], axis=1 + axis), np.concatenate([p.valid for p in pieces], axis=axis)
+    )
+
+
+def _copied(piece: Piece) -> Piece:
+    """So that a small part does not keep the whole in memory."""
+    return Piece(np.ascontiguousarray(piece.cube), np.ascontiguousarray(piece.valid))

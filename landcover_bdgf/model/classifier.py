@@ -1,0 +1,196 @@
+"""A model applied to blocks of a scene: probabilities of all pixels, averaged over the windows round each."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import partial
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+from torch.nn import functional as F
+
+from landcover_bdgf.errors import ResourceError
+from landcover_bdgf.labels import LAYER_NODATA, NODATA
+from landcover_bdgf.model.blocks import BLOCK_PX, Block
+from landcover_bdgf.model.checkpoint import Checkpoint
+from landcover_bdgf.model.device import Run, sent, with_weights
+from landcover_bdgf.model.features import Seen, Viewer
+from landcover_bdgf.model.networks.context import ContextNetwork
+from landcover_bdgf.model.networks.fusion import FusionNetwork, Inputs, apply_dense
+from landcover_bdgf.model.novelty import DOMAIN_PREFIX, Domain
+from landcover_bdgf.progress import log
+
+NO_DATA_WEIGHT = 1e-6  # of a window round a pixel without data, among those that are averaged
+
+LEAST_PROBABILITY = 1e-3  # in other temperatures: no class is ruled out by windows that all agree
+
+GPU_BLOCKS = 16  # at once, to begin with: a quarter of a million windows
+
+
+class Classifier:
+    """A model ready to classify blocks of a stack; :meth:`classify` may run in several threads.
+
+    ``batch`` is how many blocks it is good at classifying at once; probabilities have the ``temperature``; with
+    ``ood`` it also tells how unlike all training pixels a pixel is.
+    """
+
+    def __init__(self, model: Checkpoint, run: Run, *, ood: bool = False) -> None:
+        legend = model.classes
+        seed = model.provenance.get("seed", run.seed)  # keyed noise, if any, must be that of the training
+        self.viewer = Viewer.of(model.part("unet."), model.scaling, model.recipe, run.torch_device(), seed)
+        scaling = model.scaling
+        sizes = Inputs(scaling.bands, len(scaling.sar_mean), self.viewer.features, len(legend.entries))
+        recipe, device = model.recipe, self.viewer.device
+        self.network = with_weights(lambda: FusionNetwork(sizes, recipe.fusion), model.part("fusion.")).to(device)
+        self.context: ContextNetwork | None = None
+        if self.viewer.statistics:
+            statistics = self.viewer.statistics
+            make = partial(ContextNetwork.of, statistics, sizes.classes, recipe)
+            self.context = with_weights(make, model.part("context.")).to(device)
+        self.batch = GPU_BLOCKS if self.viewer.device.type == "cuda" else 1  # blocks at once
+        self.temperature = model.temperature
+        features = recipe.fusion.d * len(recipe.fusion.branches)
+        self.domain = Domain.of(model.part(DOMAIN_PREFIX), device, features) if ood else None
+        self.codes = np.array([entry.code for entry in legend.entries], np.uint16)
+
+    def classify(self, blocks: Sequence[Block]) -> list[Classified]:
+        """Classes of some blocks of one size, without their halos; in halves where a GPU's memory does not hold all.
+
+        Raises
+        ------
+        ResourceError
+            It does not hold one.
+        """
+        try:
+            return self._classified(blocks)
+        except torch.cuda.OutOfMemoryError:
+            if len(blocks) == 1:
+                raise ResourceError(
+                    f"the memory of {self.viewer.device} does not hold one block of {BLOCK_PX} × {BLOCK_PX} pixels. "
+                    "Close what else uses it, or map with --device cpu."
+                ) from None
+        half = len(blocks) // 2  # outside of except, which holds on to what failed
+        self.batch = min(self.batch, half)
+        log.info(
+            "%s is short of memory: going on with %d %s at once",
+            self.viewer.device,
+            half,
+            "blocks" if half > 1 else "block",
+        )
+        torch.cuda.empty_cache()
+        return self.classify(blocks[:half]) + self.classify(blocks[half:])
+
+    def probabilities(self, blocks: Sequence[Block]) -> Tensor:
+        """Of some blocks of one size, without their halos: (B, C, h, w), 128 × 128 inside the scene.
+
+        Each is the mean over the windows round its pixel that the recipe averages. Those whose own pixel has no data
+        count only where no other is near.
+        """
+        return tempered(self.averaged(self.logits(self.see(*blocks)), blocks), self.temperature)
+
+    def see(self, *blocks: Block) -> Seen:
+        """What the networks need of some blocks."""
+        return self.viewer.see(*blocks, stride=self.viewer.recipe.fusion.stride)
+
+    @torch.no_grad()
+    def logits(self, seen: Seen) -> Tensor:
+        """Of the windows of some blocks that are averaged, every so many rows and columns: (B, C, h', w')."""
+        z = apply_dense(self.network, seen.spec, seen.sar, seen.dif, self.viewer.recipe.fusion.stride)
+        return z if self.context is None else z + self.context(seen.around)
+
+    @torch.no_grad()
+    def features(self, seen: Seen, blocks: Sequence[Block]) -> Tensor:
+        """Vectors of all branches, averaged as probabilities are: (B, D, h, w).
+
+        Those of the pixels with a window of their own, repeated: means round the others are of fewer windows and not as
+        smooth, and a distance between them would show which is which.
+        """
+        stride = self.viewer.recipe.fusion.stride
+        vectors = self.network.branch_vectors(seen.spec, seen.sar, seen.dif, stride=stride)
+        means = self._window_means(torch.cat(list(vectors.values()), dim=1), blocks)
+        return _repeated(means[..., ::stride, ::stride], stride, means.shape[2:])
+
+    @torch.no_grad()
+    def averaged(self, z: Tensor, blocks: Sequence[Block]) -> Tensor:
+        """Probabilities of the pixels of some blocks, as sure as the windows are, from the logits of their windows."""
+        return self._window_means(torch.softmax(z, dim=1), blocks)
+
+    def _window_means(self, x: Tensor, blocks: Sequence[Block]) -> Tensor:
+        """Means of what windows have over those that are averaged: (B, C, h', w') -> (B, C, h, w)."""
+        recipe = self.viewer.recipe
+        size, stride = recipe.fusion.average_px, recipe.fusion.stride
+        if size == 1:
+            return x
+        inset = recipe.halo_px - size // 2
+        valid = np.stack([block.seen.valid[None, inset:-inset, inset:-inset] for block in blocks])
+        weight = sent(valid.astype(np.float32), x.device).clamp(min=NO_DATA_WEIGHT)
+        computed = torch.zeros_like(weight)
+        computed[..., ::stride, ::stride] = 1
+        weight = weight * computed  # windows that were left out have none
+        x = _repeated(x, stride, weight.shape[2:])
+        return _slid(x * weight, size, stride) / _slid(weight, size, stride)
+
+    @torch.no_grad()
+    def _classified(self, blocks: Sequence[Block]) -> list[Classified]:
+        halo = self.viewer.recipe.halo_px
+        valid = [block.seen.valid[halo:-halo, halo:-halo] for block in blocks]
+        results = [nowhere(v.shape, 1 if self.domain is None else 2) for v in valid]
+        some = [i for i in range(len(blocks)) if valid[i].any()]
+        if not some:
+            return results
+        chosen = [blocks[i] for i in some]
+        seen = self.see(*chosen)
+        probability, index = tempered(self.averaged(self.logits(seen), chosen), self.temperature).max(dim=1)
+        codes = self.codes[index.cpu().numpy()]
+        layers = (probability * 100).round().to(torch.uint8)[:, None]
+        if self.domain is not None:
+            layers = torch.cat([layers, self.domain.p_values(self.features(seen, chosen))[:, None]], dim=1)
+        for i, own_codes, own_layers in zip(some, codes, layers.cpu().numpy(), strict=True):
+            empty = results[i]
+            results[i] = Classified(
+                np.where(valid[i], own_codes, empty.codes), np.where(valid[i], own_layers, empty.layers)
+            )
+        return results
+
+
+def tempered(p: Tensor, temperature: float) -> Tensor:
+    """Probabilities in another temperature, ``p^(1/T)`` over their sum: ``(B, C, …)``, the same order of classes.
+
+    Not of the windows' logits (Guo et al. 2017, arXiv 1706.04599): that would change which class has the highest mean.
+    """
+    if temperature == 1:
+        return p
+    p = p.clamp(min=LEAST_PROBABILITY) ** (1 / temperature)
+    return p / p.sum(1, keepdim=True)
+
+
+def _repeated(x: Tensor, times: int, shape_hw: Sequence[int]) -> Tensor:
+    """Each row and column that many times, as far as the shape goes."""
+    height, width = shape_hw
+    return x.repeat_interleave(times, 2).repeat_interleave(times, 3)[..., :height, :width]
+
+
+def _slid(x: Tensor, size: int, stride: int) -> Tensor:
+    """Sums over size × size windows; with some left out, the outermost count half, or the map would be striped."""
+    rows = x.new_ones(x.shape[1], 1, size, 1)
+    rows[:, :, [0, -1]] = 1 / stride
+    return F.conv2d(F.conv2d(x, rows, groups=len(rows)), rows.transpose(2, 3), groups=len(rows))
+
+
+def nowhere(shape_hw: tuple[int, ...], layers: int) -> Classified:
+    """A piece of a map without any data."""
+    return Classified(np.full(shape_hw, NODATA, np.uint16), np.full((layers, *shape_hw), LAYER_NODATA, np.uint8))
+
+
+@dataclass(frozen=True)
+class Classified:
+    """A piece of the map: codes (h, w), 0 where there is no data, and layers (L, h, w).
+
+    The first layer is the confidence in percent, the second, if there is one, the p-value of --ood in percent.
+    """
+
+    codes: NDArray[np.uint16]
+    layers: NDArray[np.uint8]

@@ -1,0 +1,152 @@
+"""What the networks see at each pixel: scaled bands, standardised log SAR, and diffusion features."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+from torch.nn import functional as F
+
+from landcover_bdgf.model.blocks import Block, read_block
+from landcover_bdgf.model.device import sent, with_weights
+from landcover_bdgf.model.networks.context import surroundings
+from landcover_bdgf.model.networks.diffusion import Channels, Schedule, encode
+from landcover_bdgf.model.networks.layers import crop
+from landcover_bdgf.model.networks.unet import HALO_PX, UNet, feature_channels
+from landcover_bdgf.model.recipe import Recipe
+from landcover_bdgf.model.scaling import Scaling
+from landcover_bdgf.scene import Stack
+from landcover_bdgf.storage import digest
+
+
+@dataclass(frozen=True)
+class Seen:
+    """B blocks as the fusion network sees them.
+
+    ``spec`` (B, K, n, n), ``sar`` (B, R, n, n), ``dif`` (B, F, n, n) with n = 128 + 2 · margin. What no branch looks at
+    in ``dif`` is 0. ``around`` (B, Q, m, m): the surroundings of the pixels in the middle of windows, m = 128 + 8 where
+    9 × 9 windows are averaged.
+    """
+
+    spec: Tensor
+    sar: Tensor
+    dif: Tensor
+    around: Tensor
+
+
+@dataclass(frozen=True)
+class Viewer:
+    """Turns blocks of a stack into what the networks see; may be called from several threads."""
+
+    scaling: Scaling
+    unet: UNet
+    recipe: Recipe
+    device: torch.device
+    seed: int
+
+    @classmethod
+    def of(
+        cls,
+        weights: dict[str, NDArray[Any]],
+        scaling: Scaling,
+        recipe: Recipe,
+        device: torch.device,
+        seed: int,
+    ) -> Viewer:
+        """With the weights of a denoiser, in evaluation mode."""
+        unet = with_weights(lambda: UNet(recipe.diffusion.width), weights)
+        return cls(scaling, unet.to(device), recipe, device, seed)
+
+    @property
+    def features(self) -> int:
+        """Number of diffusion features per pixel."""
+        return feature_channels(self.recipe.diffusion.width, self.channels)
+
+    @property
+    def channels(self) -> int:
+        """Number of channels of the cube: SAR and spectral bands, reduced as the recipe says."""
+        return self.scaling.bands + len(self.scaling.sar_mean)
+
+    @property
+    def statistics(self) -> int:
+        """Number of values that describe the surroundings of a pixel."""
+        return self.recipe.context.statistics(self.channels)
+
+    def digest(self) -> str:
+        """sha256 of all that decides what is seen of a block."""
+        settings = {
+            "features": self.recipe.features.model_dump(mode="json"),
+            "speckle": self.recipe.diffusion.speckle,
+            "guided": bool(self.recipe.fusion.guided),
+            "unseen": self.recipe.fusion.unseen_px,
+            "halo": self.recipe.halo_px,
+            "context": self.recipe.context.sizes_px,
+            "scaling": self.scaling.digest(),
+            "seed": self.seed if self.recipe.features.noise == "keyed" else None,
+        }
+        weights = {k: v.cpu().numpy() for k, v in self.unet.state_dict().items()}
+        return digest(weights, json.dumps(settings, sort_keys=True))
+
+    def read(self, stack: Stack, corner: tuple[int, int]) -> Block:
+        """The block at (row, col), with the halo that its windows and the encoder need."""
+        return read_block(stack, self.scaling, self.recipe.halo_px, corner)
+
+    @torch.no_grad()
+    def see(self, *blocks: Block, stride: int = 1) -> Seen:
+        """The bands of some blocks, their diffusion features, and surroundings of every so many rows and columns."""
+        cubes = sent(np.stack([block.seen.cube for block in blocks]), self.device)
+        around = self._surroundings(cubes, blocks, stride)
+        cubes = crop(cubes, self._farther_px)
+        inner, sar_bands = crop(cubes, HALO_PX), len(self.scaling.sar_mean)
+        spec, sar = inner[:, sar_bands:].contiguous(), inner[:, :sar_bands].contiguous()
+        return Seen(spec, sar, self._encode(cubes, blocks), around)
+
+    @property
+    def _farther_px(self) -> int:
+        """How much farther than windows and encoder the surroundings reach."""
+        return self.recipe.halo_px - self.recipe.fusion.margin_px - HALO_PX
+
+    def _surroundings(self, cubes: Tensor, blocks: Sequence[Block], stride: int) -> Tensor:
+        context = self.recipe.context
+        beyond = self.recipe.halo_px - self.recipe.fusion.average_px // 2 - context.reach_px
+        valid = sent(np.stack([block.seen.valid[None] for block in blocks]).astype(np.float32), self.device)
+        return surroundings(crop(cubes, beyond), crop(valid, beyond), context.sizes_px, stride)
+
+    def _encode(self, cubes: Tensor, blocks: Sequence[Block]) -> Tensor:
+        if not self.recipe.fusion.guided:  # nobody looks at the features
+            return cubes.new_zeros(len(cubes), self.features, *(n - 2 * HALO_PX for n in cubes.shape[2:]))
+        speckle = self.recipe.diffusion.speckle
+        channels = Channels.of(self.scaling.sigma_log, self.scaling.bands, speckle=speckle).to(self.device)
+        noise, halo, unseen = None, self.recipe.halo_px - self._farther_px, self.recipe.fusion.unseen_px
+        if self.recipe.features.noise == "keyed":
+            drawn = [keyed_noise(self.seed, b.row - halo, b.col - halo, cubes.shape[1:]) for b in blocks]
+            noise = crop(sent(np.stack(drawn), self.device), unseen)
+        found = encode(self.unet, crop(cubes, unseen), self.recipe.features.step, noise, channels, Schedule.linear())
+        return F.pad(found, [unseen] * 4)
+
+
+def keyed_noise(seed: int, row: int, col: int, shape: tuple[int, ...]) -> NDArray[np.float32]:
+    """Standard normal noise that depends on the seed and each voxel's absolute position alone.
+
+    A counter-based generator: splitmix64's finaliser on the position, then Box and Muller. ``(C, h, w)``.
+    """
+    c, r, k = np.ogrid[: shape[0], row : row + shape[1], col : col + shape[2]]
+    with np.errstate(over="ignore"):  # the arithmetic is meant modulo 2^64
+        key = _mix(r.astype(np.uint64) + np.uint64((seed + 1) * 0x9E3779B97F4A7C15 & 0xFFFFFFFFFFFFFFFF))
+        key = _mix(_mix(key ^ k.astype(np.uint64)) ^ c.astype(np.uint64))
+    u1 = ((key >> np.uint64(32)).astype(np.float64) + 1) / 2**32
+    u2 = (key & np.uint64(0xFFFFFFFF)).astype(np.float64) / 2**32
+    return (np.sqrt(-2 * np.log(u1)) * np.cos(2 * np.pi * u2)).astype(np.float32)
+
+
+def _mix(z: NDArray[np.uint64]) -> NDArray[np.uint64]:
+    z = z + np.uint64(0x9E3779B97F4A7C15)
+    z = (z ^ (z >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
+    z = (z ^ (z >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
+    return z ^ (z >> np.uint64(31))

@@ -1,0 +1,219 @@
+"""The group network: three branches guided by diffusion features, and their mutual learning (eq. 25–29).
+
+Glossary (letter here, meaning, letter in arXiv 2509.23310)
+    d       channels of a branch vector, 64 in the paper
+    z       logits                                           z
+    p, H    class probabilities and their entropy            p, H (eq. 26)
+    T       temperature of a pair of branches                T (eq. 27)
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Generator, Tensor, nn
+from torch.nn import functional as F
+
+from landcover_bdgf.model.networks.cnn import CnnBranch
+from landcover_bdgf.model.networks.layers import Readout, crop, drop, project
+from landcover_bdgf.model.networks.mamba import MambaBranch
+from landcover_bdgf.model.networks.transformer import AttentionBranch, TransformerBranch
+from landcover_bdgf.model.recipe import FusionRecipe
+
+# KL(first ‖ second) in the printed directions: trans‖cnn, mamba‖cnn, mamba‖trans (eq. 28)
+PAIRS = (("transformer", "cnn"), ("mamba", "cnn"), ("mamba", "transformer"))
+
+
+@dataclass(frozen=True)
+class Inputs:
+    """Sizes of what the network sees and says: spectral bands, SAR bands, diffusion features, classes."""
+
+    bands: int
+    sar_bands: int
+    features: int
+    classes: int
+
+
+@dataclass(frozen=True)
+class Outputs:
+    """Per window: logits of the whole, logits and vector of each branch; all (B, ·, H − 8, W − 8)."""
+
+    z: Tensor
+    branch_z: dict[str, Tensor]
+    vectors: dict[str, Tensor]
+
+
+class FusionNetwork(nn.Module):
+    """``(B, S, H, W), (B, R, H, W), (B, F, H, W) -> Outputs`` on the (H − 8) × (W − 8) complete windows."""
+
+    def __init__(self, inputs: Inputs, recipe: FusionRecipe) -> None:
+        super().__init__()
+        self.inputs, self.recipe = inputs, recipe
+        d, bands = recipe.d, (inputs.bands, inputs.sar_bands)
+        self.project = None
+        if recipe.guided:
+            self.project = nn.Sequential(nn.Conv2d(inputs.features, d, 1), nn.BatchNorm2d(d), nn.ReLU())
+        self.cnn = CnnBranch(*bands, recipe) if "cnn" in recipe.branches else None
+        self.cnn_vector = Readout(d, 2, recipe.centre_px) if "cnn" in recipe.branches else None
+        self.transformer = TransformerBranch(*bands, recipe) if "transformer" in recipe.branches else None
+        self.mamba = MambaBranch(*bands, recipe) if "mamba" in recipe.branches else None
+        self.attention = AttentionBranch(recipe) if "attention" in recipe.branches else None
+        self.heads = nn.ModuleDict({name: nn.Linear(d, inputs.classes) for name in recipe.branches})
+        self.head = nn.Linear(len(recipe.branches) * d, inputs.classes)
+
+    def forward(self, spec: Tensor, sar: Tensor, features: Tensor, generator: Generator | None = None) -> Outputs:
+        """With a ``generator`` (training), components of the branch vectors are dropped out by its draws."""
+        vectors = self.branch_vectors(spec, sar, features)
+        dropped = {name: drop(v, self.recipe.dropout, generator) for name, v in vectors.items()}
+        branch_z = {name: project(self.heads[name], v.movedim(1, 0)).movedim(0, 1) for name, v in dropped.items()}
+        return Outputs(self._whole(dropped), branch_z, vectors)
+
+    def logits(self, spec: Tensor, sar: Tensor, features: Tensor, stride: int = 1) -> Tensor:
+        """z alone, as a map needs it, of windows every so many rows and columns: (B, C, ⌈H' / stride⌉, …)."""
+        shares = self.branch_vectors(spec, sar, features, by_head=True, stride=stride)
+        return torch.stack(list(shares.values())).sum(0) + self.head.bias[:, None, None]
+
+    def _whole(self, vectors: dict[str, Tensor]) -> Tensor:
+        together = torch.cat([v.movedim(1, 0) for v in vectors.values()])  # (branches · d, B, H', W')
+        return project(self.head, together).movedim(0, 1)
+
+    def branch_vectors(
+        self, spec: Tensor, sar: Tensor, features: Tensor, *, by_head: bool = False, stride: int = 1
+    ) -> dict[str, Tensor]:
+        """f_cnn, f_trans, f_mamba as far as the recipe has them, each (B, d, H', W').
+
+        ``by_head``: instead each one's share in z, (B, C, H', W'), which costs less than the vectors. ``stride``:
+        windows every so many rows and columns, from the first.
+        """
+        columns = self.head.weight.split(self.recipe.d, dim=1) if by_head else [None] * len(self.recipe.branches)
+        then = dict(zip(self.recipe.branches, columns, strict=True))
+        dif = None if self.project is None else self.project(features)
+        vectors, guides = {}, [] if dif is None else [self._centre(dif)]
+        if self.cnn is not None and self.cnn_vector is not None:
+            f_cnn = self.cnn(spec, sar, dif)
+            vectors["cnn"] = self.cnn_vector(
+                [f_cnn], [f_cnn], None, then["cnn"], stride
+            )  # the centre: the pixel itself
+            guides.append(f_cnn)
+        if self.transformer is not None:
+            vectors["transformer"] = self.transformer(spec, sar, dif, then.get("transformer"), stride)
+        if self.mamba is not None:
+            seen = guides if self.mamba.group else []
+            vectors["mamba"] = self.mamba(spec, sar, seen, then.get("mamba"), stride)
+        if self.attention is not None:
+            assert dif is not None
+            vectors["attention"] = self.attention(dif, then.get("attention"), stride)
+        return {name: vectors[name] for name in self.recipe.branches}
+
+    def _centre(self, x: Tensor) -> Tensor:
+        return crop(x, (self.recipe.patch - self.recipe.centre_px) // 2)
+
+
+class MutualLearning(nn.Module):
+    """Losses between branches with a temperature from their similarity and entropy (eq. 25–28).
+
+    Two traps of the printed loss are closed by default and open in the ``paper`` recipe: branch heads
+    without cross-entropy agree on any constant (``branch_weight`` adds it), and T is trained by the very
+    loss it scales, so that T → 0 switches mutual learning off (``limits`` hold it).
+    """
+
+    def __init__(self, limits: tuple[float, float] | None) -> None:
+        super().__init__()
+        self.limits = limits
+        self.linear = nn.ModuleDict({"_".join(pair): nn.Linear(2, 1) for pair in PAIRS})
+        for layer in self.linear.values():
+            assert isinstance(layer, nn.Linear)
+            nn.init.zeros_(layer.weight)
+            nn.init.constant_(layer.bias, 0.5413)  # softplus(0.5413) = 1
+
+    def forward(self, outputs: Outputs) -> tuple[Tensor, dict[str, Tensor]]:
+        """Sum of T² KL over the pairs there are, and the temperatures."""
+        loss, temperatures = outputs.z.new_zeros(()), {}
+        for first, second in PAIRS:
+            if first in outputs.branch_z and second in outputs.branch_z:
+                T = self.temperature(outputs, first, second)
+                loss = loss + T**2 * divergence(outputs.branch_z[first], outputs.branch_z[second], T)
+                temperatures[f"{first}_{second}"] = T.detach()
+        return loss, temperatures
+
+    def temperature(self, outputs: Outputs, first: str, second: str) -> Tensor:
+        """Eq. 25–27 on batch means."""
+        similarity = F.cosine_similarity(outputs.vectors[first], outputs.vectors[second], dim=1).mean()
+        entropies = entropy(outputs.branch_z[first]).mean() + entropy(outputs.branch_z[second]).mean()
+        T = F.softplus(self.linear[f"{first}_{second}"](torch.stack([similarity, entropies])))[0] + 1e-6
+        return T.clamp(*self.limits) if self.limits else T
+
+
+def entropy(z: Tensor) -> Tensor:
+    """Eq. 26: ``(B, C, …) -> (B, …)``."""
+    log_p = F.log_softmax(z, dim=1)
+    return -(log_p.exp() * log_p).sum(1)
+
+
+def divergence(z_first: Tensor, z_second: Tensor, T: Tensor) -> Tensor:
+    """KL(first ‖ second) of the tempered probabilities, mean over samples (eq. 28 without T²)."""
+    log_p, log_q = F.log_softmax(z_first / T, dim=1), F.log_softmax(z_second / T, dim=1)
+    return (log_p.exp() * (log_p - log_q)).sum(1).mean()
+
+
+def total_loss(
+    outputs: Outputs, codes: Tensor, mutual: MutualLearning | None, settings: LossSettings
+) -> tuple[Tensor, dict[str, Tensor]]:
+    """Eq. 29 for single windows: z (B, C, 1, 1), codes int64 (B,) from 0; and the temperatures."""
+    loss = cross_entropy(outputs.z, codes, settings)
+    if settings.branch_weight:
+        of_branches = [cross_entropy(z, codes, settings) for z in outputs.branch_z.values()]
+        loss = loss + settings.branch_weight * torch.stack(of_branches).sum()
+    if mutual is None:
+        return loss, {}
+    divergences, temperatures = mutual(outputs)
+    return loss + divergences, temperatures
+
+
+def cross_entropy(z: Tensor, codes: Tensor, settings: LossSettings) -> Tensor:
+    """Of single windows, z (B, C, 1, 1), with the weights of their classes."""
+    losses = F.cross_entropy(z.flatten(1), codes, reduction="none", label_smoothing=settings.label_smoothing)
+    # a plain mean: divided by the weights of its own batch, a rare class would weigh less than it should
+    return (losses if settings.class_weights is None else losses * settings.class_weights[codes]).mean()
+
+
+@dataclass(frozen=True)
+class LossSettings:
+    """Weight of the cross-entropy on each branch, label smoothing, class weights (C,) or None."""
+
+    branch_weight: float
+    label_smoothing: float
+    class_weights: Tensor | None
+
+
+@torch.no_grad()
+def apply_windows(
+    network: FusionNetwork, spec: Tensor, sar: Tensor, features: Tensor, stride: int = 1, batch: int = 512
+) -> Tensor:
+    """As :func:`apply_dense`, but window by window: the plain reference.
+
+    The only way for a network that does not share (the ``paper`` recipe's 81 tokens and padded convolutions).
+    """
+    patch = network.recipe.patch
+    height, width = (n - patch + 1 for n in spec.shape[-2:])
+    rows, cols = range(0, height, stride), range(0, width, stride)
+    corners = [(b, r, c) for b in range(len(spec)) for r in rows for c in cols]
+    parts = []
+    for start in range(0, len(corners), batch):
+        chosen = corners[start : start + batch]
+        places = [(b, slice(None), slice(r, r + patch), slice(c, c + patch)) for b, r, c in chosen]
+        own_spec, own_sar, own_features = (torch.stack([x[place] for place in places]) for x in (spec, sar, features))
+        parts.append(network.logits(own_spec, own_sar, own_features)[:, :, 0, 0])
+    return torch.cat(parts).unflatten(0, (-1, len(rows), len(cols))).movedim(-1, 1)
+
+
+@torch.no_grad()
+def apply_dense(network: FusionNetwork, spec: Tensor, sar: Tensor, features: Tensor, stride: int = 1) -> Tensor:
+    """Logits of tiles, each layer once per pixel: ``(B, ·, H, W) -> (B, C, ⌈(H − 8) / stride⌉, ⌈(W − 8) / stride⌉)``.
+
+    Windows every so many rows and columns, from the first: what is done for each window is done for no others.
+    """
+    if not network.recipe.shares:
+        return apply_windows(network, spec, sar, features, stride)
+    return network.logits(spec, sar, features, stride)

@@ -1,0 +1,174 @@
+"""The selective scan of a state space model (Gu and Dao 2023, arXiv 2312.00752, section 3), several ways.
+
+For each sequence, channel d and state n, with h_0 = 0 and Δ = softplus(delta)::
+
+    h_l = exp(Δ_dl · A_dn) · h_{l−1} + Δ_dl · B_nl · u_dl
+    y_dl = (Σ_n C_nl · h_l + D_d · u_dl) · silu(z_dl)
+
+The plain torch loop always works. The compiled kernels are its faster twins: numba on the CPU, Triton on CUDA, and
+``mamba_ssm`` where somebody has it. All compute forward and backward themselves, because autograd through the loop
+keeps every intermediate. Which one runs is decided once per process and device by running it and comparing numbers:
+:func:`kernel`.
+
+Shapes, with N sequences side by side in memory: u, delta, z and y (D, L, N); A (D, n), negative; B and C (n, L, N);
+D (D,).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import cache
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+try:
+    from landcover_bdgf.model.networks.kernels import scan_numba
+except (ImportError, RuntimeError):  # numba, or a folder for its cache, may be missing: slower, equal to 1e-4
+    scan_numba = None  # type: ignore[assignment]
+
+Scan = Callable[..., Tensor]
+
+
+def selective_scan(u: Tensor, delta: Tensor, A: Tensor, B: Tensor, C: Tensor, D: Tensor, z: Tensor) -> Tensor:
+    """y of the selective scan, differentiable in all arguments; see the head of this file for shapes."""
+    return KERNELS[kernel(u.device.type)](u, delta, A, B, C, D, z)
+
+
+def runs_compiled(like: Tensor) -> bool:
+    """Whether compiled kernels without gradients may be used: float32 on a CPU, where numba works."""
+    plain = like.device.type == "cpu" and like.dtype == torch.float32 and not torch.is_grad_enabled()
+    return plain and kernel("cpu") == "numba"
+
+
+@cache
+def kernel(device_type: str) -> str:
+    """Which scan runs there: the first fast one that, called once, gives the torch loop's numbers."""
+    candidates = {"cpu": ("numba",), "cuda": ("mamba_ssm", "triton")}.get(device_type, ())
+    return next((name for name in candidates if agrees(KERNELS[name], device_type)), "torch")
+
+
+def agrees(scan: Scan, device_type: str = "cpu", tolerance: float = 1e-4) -> bool:
+    """Call a scan once, forward and backward, and compare it with the float64 torch loop."""
+    generator = torch.Generator().manual_seed(0)
+    shapes = [(8, 5, 70)] * 2 + [(8, 4)] + [(4, 5, 70)] * 2 + [(8,), (8, 5, 70)]
+    u, delta, A, B, C, D, z = (torch.randn(s, generator=generator) for s in shapes)
+    arguments = [a.to(device_type) for a in (u, delta, -A.abs(), B, C, D, z)]
+    try:
+        found, expected = (
+            _with_gradients(scan, arguments),
+            _with_gradients(torch_scan, [a.double() for a in arguments]),
+        )
+    except Exception:  # whatever a kernel that does not work here throws, the torch loop is there
+        return False
+    return all(
+        torch.allclose(a.double(), b, rtol=tolerance, atol=tolerance * float(b.abs().max().clamp(min=1)))
+        for a, b in zip(found, expected, strict=True)
+    )
+
+
+@torch.enable_grad()  # whoever asks first may be mapping, without gradients
+def _with_gradients(scan: Scan, arguments: list[Tensor]) -> list[Tensor]:
+    leaves = [a.clone().requires_grad_() for a in arguments]
+    y = scan(*leaves)
+    return [y.detach(), *torch.autograd.grad(y.square().sum(), leaves)]
+
+
+def torch_scan(u: Tensor, delta: Tensor, A: Tensor, B: Tensor, C: Tensor, D: Tensor, z: Tensor) -> Tensor:
+    """In plain torch, on any device and in any precision."""
+    y: Tensor = TorchScan.apply(u, F.softplus(delta), A, B, C)  # type: ignore[no-untyped-call]
+    return (y + D[:, None, None] * u) * F.silu(z)
+
+
+def numba_scan(u: Tensor, delta: Tensor, A: Tensor, B: Tensor, C: Tensor, D: Tensor, z: Tensor) -> Tensor:
+    """Compiled for the CPU, float32."""
+    return NumbaScan.apply(u, delta, A, B, C, D, z)  # type: ignore[no-untyped-call]
+
+
+def triton_scan(u: Tensor, delta: Tensor, A: Tensor, B: Tensor, C: Tensor, D: Tensor, z: Tensor) -> Tensor:
+    """Compiled for CUDA, float32."""
+    from landcover_bdgf.model.networks.kernels.scan_triton import TritonScan
+
+    arguments: tuple[Tensor, ...] = (u, delta, A, B, C, D, z)
+    if not torch.is_grad_enabled():  # a parameter says that it needs a gradient all the same, and states would be kept
+        arguments = tuple(a.detach() for a in arguments)
+    return TritonScan.apply(*arguments)  # type: ignore[no-untyped-call]
+
+
+def mamba_ssm_scan(u: Tensor, delta: Tensor, A: Tensor, B: Tensor, C: Tensor, D: Tensor, z: Tensor) -> Tensor:
+    """By the kernel of Mamba's authors; that it can be imported does not prove that it is there."""
+    from mamba_ssm.ops.selective_scan_interface import selective_scan_fn
+
+    sequences = [x.permute(2, 0, 1).contiguous() for x in (u, delta, B, C, z)]  # (N, ·, L)
+    u, delta, B, C, z = sequences
+    y: Tensor = selective_scan_fn(u, delta, A, B, C, D, z, delta_softplus=True)
+    return y.permute(1, 2, 0)
+
+
+KERNELS: dict[str, Scan] = {
+    "torch": torch_scan,
+    "numba": numba_scan,
+    "triton": triton_scan,
+    "mamba_ssm": mamba_ssm_scan,
+}
+
+
+class TorchScan(torch.autograd.Function):
+    """The loop over L alone, with Δ, without D and z; keeps the states for the way back."""
+
+    @staticmethod
+    def forward(ctx: Any, u: Tensor, delta: Tensor, A: Tensor, B: Tensor, C: Tensor) -> Tensor:
+        h = u.new_zeros(*A.shape, u.shape[2])  # (D, n, N)
+        outputs, states, keep = [], [], any(ctx.needs_input_grad)
+        # unbind: indexing [:, l] inside the loop would make the backward pass quadratic in L
+        for u_l, delta_l, B_l, C_l in zip(u.unbind(1), delta.unbind(1), B.unbind(1), C.unbind(1), strict=True):
+            decay = (delta_l[:, None] * A[..., None]).exp()
+            h = decay * h + (delta_l * u_l)[:, None] * B_l
+            if keep:
+                states.append(h)
+            outputs.append((h * C_l).sum(1))
+        ctx.save_for_backward(u, delta, A, B, C)
+        ctx.states = states
+        return torch.stack(outputs, dim=1)
+
+    @staticmethod
+    def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor, ...]:
+        u, delta, A, B, C = ctx.saved_tensors
+        (gy,) = grads
+        gu, gdelta, gB, gC = (torch.empty_like(a) for a in (u, delta, B, C))
+        gA = torch.zeros_like(A)
+        carried = torch.zeros_like(ctx.states[0])  # decay_{l+1} · dL/dh_{l+1}
+        for i in range(u.shape[1] - 1, -1, -1):
+            decay = (delta[:, i, None] * A[..., None]).exp()
+            gh = gy[:, i, None] * C[:, i] + carried
+            carried = gh * decay
+            through = carried * ctx.states[i - 1] if i else torch.zeros_like(carried)  # dL/d log decay
+            injected = (gh * B[:, i]).sum(1)
+            gu[:, i] = injected * delta[:, i]
+            gdelta[:, i] = injected * u[:, i] + (through * A[..., None]).sum(1)
+            gA += (through * delta[:, i, None]).sum(2)
+            gB[:, i] = (gh * (delta[:, i] * u[:, i])[:, None]).sum(0)
+            gC[:, i] = (ctx.states[i] * gy[:, i, None]).sum(0)
+        return gu, gdelta, gA, gB, gC
+
+
+class NumbaScan(torch.autograd.Function):
+    """The whole with compiled loops on one thread; states are computed again on the way back."""
+
+    @staticmethod
+    def forward(ctx: Any, *arguments: Tensor) -> Tensor:
+        arguments = tuple(a.detach().float().contiguous() for a in arguments)
+        ctx.save_for_backward(*arguments)
+        y = torch.empty_like(arguments[0])
+        scan_numba.forward(*(a.numpy() for a in arguments), y.numpy())  # type: ignore[call-arg]
+        return y
+
+    @staticmethod
+    def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor, ...]:
+        arguments = ctx.saved_tensors
+        gradients = [torch.zeros_like(a) for a in arguments]
+        gy = grads[0].float().contiguous()
+        scan_numba.backward(*(a.numpy() for a in (*arguments, gy, *gradients)))
+        return tuple(gradients)

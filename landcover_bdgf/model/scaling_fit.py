@@ -1,0 +1,68 @@
+"""The scaling of a scene, fitted to a sample of its pixels."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from landcover_bdgf.labels import Samples
+from landcover_bdgf.model.learning_tiles import random_tiles
+from landcover_bdgf.model.recipe import SpectralRecipe
+from landcover_bdgf.model.scaling import Floats, Scaling, percentiles, reduce_bands, to_unit
+from landcover_bdgf.scene import Stack, Tile
+
+SAMPLE_BLOCK_PX, SAMPLE_BLOCKS = 64, 96  # up to 390,000 pixels
+
+SAMPLE_VALUES = 2**24  # 64 MB of them are enough, whatever the number of bands
+
+
+def fit_scaling(stacks: Sequence[Stack], recipe: SpectralRecipe, *, exclude: Samples | None, seed: int) -> Scaling:
+    """Fit on a sample of the valid pixels of the scenes, without the test pixels of ``exclude``."""
+    pixels = [sample_pixels(stack, exclude=exclude if i == 0 else None, seed=seed) for i, stack in enumerate(stacks)]
+    spectral = np.concatenate([p[0] for p in pixels], axis=1)
+    sar = np.concatenate([p[1] for p in pixels], axis=1)
+    low, high = percentiles(spectral)
+    components = np.zeros((0, len(spectral)), np.float32)
+    reduced_low = reduced_high = np.zeros(0, np.float32)
+    if len(spectral) > recipe.max_bands:
+        components = _neighbour_means([band.wavelength_nm for band in stacks[0].spectral.bands], recipe.reduced_bands)
+        reduced_low, reduced_high = percentiles(reduce_bands(to_unit(spectral, low, high), components))
+    speckled = np.array([name not in stacks[0].signed_names for name in stacks[0].sar.names])
+    return Scaling(low, high, components, reduced_low, reduced_high, *_fit_sar(sar, speckled))
+
+
+def sample_pixels(stack: Stack, *, exclude: Samples | None, seed: int) -> tuple[Floats, Floats]:
+    """Valid pixels of random blocks of a scene: spectral (S, N) and SAR power (R, N)."""
+    parts = [
+        _some_pixels(tile) for tile in random_tiles(stack, SAMPLE_BLOCK_PX, SAMPLE_BLOCKS, exclude=exclude, seed=seed)
+    ]
+    spectral, sar = zip(*parts, strict=True)
+    return np.concatenate(spectral, axis=1), np.concatenate(sar, axis=1)
+
+
+def _some_pixels(tile: Tile) -> tuple[Floats, Floats]:
+    """Valid pixels of a tile, evenly thinned where the bands are many: (S, n) and (R, n)."""
+    most = SAMPLE_VALUES // SAMPLE_BLOCKS // (len(tile.spectral) + len(tile.sar))
+    rows, cols = np.nonzero(tile.valid)
+    every = -(-len(rows) // most)
+    return tile.spectral[:, rows[::every], cols[::every]], tile.sar[:, rows[::every], cols[::every]]
+
+
+def _neighbour_means(wavelengths_nm: Sequence[float | None], count: int) -> Floats:
+    """Means of so many groups of bands, neighbours by wavelength, in the file's order where one is unknown: (K, S)."""
+    known = [nm for nm in wavelengths_nm if nm is not None]
+    order = np.argsort(known, kind="stable") if len(known) == len(wavelengths_nm) else np.arange(len(wavelengths_nm))
+    means = np.zeros((min(count, len(order)), len(order)), np.float32)
+    for mean, group in zip(means, np.array_split(order, len(means)), strict=True):
+        mean[group] = 1 / len(group)
+    return means
+
+
+def _fit_sar(sar: Floats, speckled: NDArray[np.bool_]) -> tuple[Floats, Floats, Floats]:
+    low, high = percentiles(sar)
+    log = np.log(np.where(speckled[:, None], sar, 1))
+    mean = np.where(speckled, log.mean(axis=1, dtype=np.float64), (low + high) / 2)
+    std = np.where(speckled, log.std(axis=1, dtype=np.float64), (high - low) / 2)
+    return mean.astype(np.float32), np.maximum(std, 1e-6).astype(np.float32), speckled.astype(np.float32)

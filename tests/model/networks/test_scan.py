@@ -1,0 +1,123 @@
+"""All implementations of the selective scan give a plain float64 loop's numbers, forward and gradient."""
+
+import os
+import subprocess
+import sys
+from importlib.util import find_spec
+from types import ModuleType
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor
+
+from landcover_bdgf.model.networks import scan
+from landcover_bdgf.model.networks.scan import Scan, agrees, numba_scan, selective_scan, torch_scan
+
+
+def arguments(length: int, dtype: torch.dtype = torch.float32, sequences: int = 6) -> list[Tensor]:
+    generator = torch.Generator().manual_seed(length)
+    channels, states = 10, 8
+    long, short = (channels, length, sequences), (states, length, sequences)
+    shapes = [long, long, (channels, states), short, short, (channels,), long]
+    u, delta, A, B, C, D, z = (torch.randn(s, generator=generator, dtype=torch.float64) for s in shapes)
+    return [a.to(dtype).requires_grad_() for a in (u, delta, -A.exp(), B, C, D, z)]
+
+
+def loop(u: Tensor, delta: Tensor, A: Tensor, B: Tensor, C: Tensor, D: Tensor, z: Tensor) -> Tensor:
+    """The definition, one sequence and one step at a time, differentiated by autograd."""
+    sequences = []
+    for s in range(u.shape[2]):
+        h, steps = torch.zeros_like(A), []
+        for i in range(u.shape[1]):
+            step = torch.log(1 + torch.exp(delta[:, i, s]))
+            h = torch.exp(step[:, None] * A) * h + (step * u[:, i, s])[:, None] * B[:, i, s]
+            gate = z[:, i, s] / (1 + torch.exp(-z[:, i, s]))
+            steps.append((h @ C[:, i, s] + D * u[:, i, s]) * gate)
+        sequences.append(torch.stack(steps, dim=1))
+    return torch.stack(sequences, dim=2)
+
+
+@pytest.mark.parametrize("implementation", [torch_scan, numba_scan])
+@pytest.mark.parametrize(("length", "sequences"), [(1, 6), (2, 70), (14, 3), (64, 6)])
+def test_agrees_with_the_float64_loop(implementation: Scan, length: int, sequences: int) -> None:
+    exact = arguments(length, torch.float64, sequences)
+    expected = loop(*exact)
+    weight = torch.randn(expected.shape, generator=torch.Generator().manual_seed(9), dtype=torch.float64)
+    expected_grads = torch.autograd.grad((expected * weight).sum(), exact)
+    inputs = arguments(length, sequences=sequences)
+    found = implementation(*inputs)
+    grads = torch.autograd.grad((found * weight.float()).sum(), inputs)
+    for a, b in zip([found.detach(), *grads], [expected.detach(), *expected_grads], strict=True):
+        scale = float(b.abs().max())
+        assert float((a.double() - b).abs().max()) < 1e-4 * max(1.0, scale)
+
+
+def test_large_steps_forget_and_do_not_overflow() -> None:
+    u, delta, *others = (a.detach() for a in arguments(5))
+    for implementation in (torch_scan, numba_scan):
+        for scale in (1e4, -1e4):
+            assert np.isfinite(implementation(u, delta * scale, *others).numpy()).all()
+
+
+def test_a_kernel_that_computes_nonsense_or_fails_is_not_used(monkeypatch: pytest.MonkeyPatch) -> None:
+    def wrong(u: Tensor, *others: Tensor) -> Tensor:
+        return u * 0
+
+    def broken(u: Tensor, *others: Tensor) -> Tensor:
+        raise RuntimeError("no kernel image is available")
+
+    assert agrees(numba_scan)
+    assert not agrees(wrong)
+    assert not agrees(broken)
+    for bad in (wrong, broken):
+        monkeypatch.setitem(scan.KERNELS, "numba", bad)
+        scan.kernel.cache_clear()
+        assert scan.kernel("cpu") == "torch"
+        assert selective_scan(*arguments(3)).isfinite().all()
+    scan.kernel.cache_clear()
+
+
+def test_the_kernel_is_chosen_alike_with_and_without_gradients() -> None:
+    scan.kernel.cache_clear()
+    with torch.no_grad():  # mapping asks first
+        assert scan.kernel("cpu") == "numba"
+    scan.kernel.cache_clear()
+    assert scan.kernel("cpu") == "numba"
+
+
+def test_the_kernel_of_mamba_ssm_is_called_in_its_own_layout(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A stand-in with the signature of the package, which no machine without CUDA can install."""
+
+    def selective_scan_fn(u, delta, A, B, C, D=None, z=None, delta_bias=None, delta_softplus=False):  # type: ignore[no-untyped-def]
+        assert delta_bias is None
+        assert delta_softplus
+        sequences = [x.permute(1, 2, 0) for x in (u, delta, B, C, z)]  # from (batch, channels, length)
+        u, delta, B, C, z = sequences
+        return torch_scan(u, delta, A, B, C, D, z).permute(2, 0, 1)
+
+    interface = ModuleType("selective_scan_interface")
+    interface.selective_scan_fn = selective_scan_fn  # type: ignore[attr-defined]
+    monkeypatch.setitem(sys.modules, "mamba_ssm", ModuleType("mamba_ssm"))
+    monkeypatch.setitem(sys.modules, "mamba_ssm.ops", ModuleType("ops"))
+    monkeypatch.setitem(sys.modules, "mamba_ssm.ops.selective_scan_interface", interface)
+    assert agrees(scan.mamba_ssm_scan)
+    monkeypatch.delattr(interface, "selective_scan_fn")  # it can be imported, and its kernel is missing
+    assert not agrees(scan.mamba_ssm_scan)
+
+
+INTERPRETED = """
+from landcover_bdgf.model.networks.scan import agrees, triton_scan
+assert agrees(triton_scan)
+"""
+
+
+def test_the_triton_kernel_agrees_in_its_interpreter() -> None:
+    """In a process of its own: Triton decides when it is imported whether it interprets."""
+    if find_spec("triton") is None:
+        pytest.skip("needs triton: pip install 'landcover-bdgf[triton]'")
+    if torch.cuda.is_available():
+        pytest.skip("here test_cuda.py runs the kernel itself")
+    environment = os.environ | {"TRITON_INTERPRET": "1"}
+    done = subprocess.run([sys.executable, "-c", INTERPRETED], env=environment, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr

@@ -1,0 +1,143 @@
+"""The denoiser is the paper's network: its parameters, its multiply-adds, the reach of its encoder."""
+
+import pytest
+import torch
+from torch import nn
+from torch.nn import functional as F
+
+from landcover_bdgf.model.networks.conv import Conv3d, Doubling3d, doubled_in_planes, in_planes
+from landcover_bdgf.model.networks.layers import activate
+from landcover_bdgf.model.networks.unet import HALO_PX, UNet, feature_channels, pad_bands
+
+
+@pytest.mark.parametrize(("width", "parameters"), [(1.0, 4_299_633), (0.5, 1_079_177), (0.25, 272_325)])
+def test_parameter_counts(width: float, parameters: int) -> None:
+    assert sum(p.numel() for p in UNet(width).parameters()) == parameters
+
+
+def count_operations(unet: UNet, bands: int, size: int) -> float:
+    """Operations per input voxel as the usual counting tools count them, and the paper's table.
+
+    They count a transposed convolution by its *output*, and four operations per element of a batch norm.
+    """
+    total = 0
+
+    def count(module: nn.Module, inputs: tuple[torch.Tensor, ...], output: torch.Tensor) -> None:
+        nonlocal total
+        if isinstance(module, nn.Conv3d):
+            total += output.numel() * module.weight[0].numel()
+        elif isinstance(module, nn.ConvTranspose3d):
+            total += output.numel() * module.weight[:, 0].numel()
+        elif isinstance(module, nn.BatchNorm3d):
+            total += 4 * output.numel()
+
+    for module in unet.modules():
+        module.register_forward_hook(count)
+    cube = torch.zeros(1, bands, size, size)
+    with torch.no_grad():
+        unet(cube, torch.zeros(1))
+    return total / cube.numel()
+
+
+@pytest.mark.parametrize(("voxels", "gflops"), [(2**20, 996.43), (2**19, 498.22), (2**17, 124.55)])
+def test_multiply_adds_are_those_of_table_9(voxels: int, gflops: float) -> None:
+    per_voxel = count_operations(UNet(), bands=16, size=8)
+    assert per_voxel == 950_272
+    assert per_voxel * voxels / 1e9 == pytest.approx(gflops, abs=0.005)
+
+
+def test_rows_and_columns_keep_their_size_and_bands_become_features() -> None:
+    unet = UNet(0.25).eval()
+    cube, t = torch.randn(2, 16, 30, 29), torch.tensor([5, 499])
+    assert unet(cube, t).shape == cube.shape
+    assert unet.features(cube, t).shape == (2, feature_channels(0.25, 16), 4, 3)
+
+
+def test_bands_are_padded_by_repeating_the_last() -> None:
+    padded = pad_bands(torch.arange(14.0)[None, :, None, None])
+    assert padded.flatten().tolist() == [*range(14), 13, 13]
+    assert pad_bands(padded) is padded
+
+
+def test_encoder_reaches_thirteen_pixels_and_no_further() -> None:
+    torch.manual_seed(0)
+    unet = UNet(0.25).eval()
+    cube, t = torch.randn(1, 8, 59, 59), torch.tensor([5])
+    changed = cube.clone()
+    changed[..., 29, 29] += 1
+    with torch.no_grad():
+        difference = (unet.features(changed, t) - unet.features(cube, t)).abs().amax((0, 1))
+    rows, cols = difference.nonzero(as_tuple=True)
+    assert {int(rows.min()), int(cols.min())} == {16 - HALO_PX}
+    assert {int(rows.max()), int(cols.max())} == {16 + HALO_PX}
+
+
+@torch.no_grad()
+def test_features_see_no_border() -> None:
+    torch.manual_seed(0)
+    unet, cube, t = UNet(0.25).eval(), torch.randn(1, 8, 40, 38), torch.tensor([5])
+    whole, part = unet.features(cube, t), unet.features(cube[..., 3:-6, 4:-1], t)
+    torch.testing.assert_close(part, whole[..., 3:-6, 4:-1], atol=1e-5, rtol=0)
+
+
+@pytest.mark.parametrize("channels", [4, 12, 32])
+def test_the_compiled_activation_is_the_one_that_is_trained(channels: int) -> None:
+    torch.manual_seed(1)
+    norm, shift = nn.BatchNorm3d(channels).eval(), torch.randn(2, channels)
+    for tensor in (norm.weight, norm.bias, norm.running_mean):
+        assert tensor is not None
+        nn.init.normal_(tensor)
+    x = torch.randn(2, channels, 3, 5, 7).to(memory_format=torch.channels_last_3d)
+    for added in (None, shift):
+        trained = activate(x.clone(), norm, added).detach()
+        with torch.no_grad():
+            found = activate(x.clone(), norm, added)
+        torch.testing.assert_close(found, trained, atol=1e-5, rtol=1e-5)
+
+
+@pytest.mark.parametrize("batch", [1, 3])
+def test_the_fast_convolution_is_the_plain_one(batch: int) -> None:
+    layer, x = Conv3d(4, 8, (3, 3, 3), padding=1), torch.randn(batch, 4, 6, 10, 9)
+    with torch.no_grad():
+        fast = layer(x)
+    torch.testing.assert_close(fast, nn.functional.conv3d(x, layer.weight, layer.bias, padding=1))
+    torch.testing.assert_close(layer(x).detach(), fast)
+
+
+def gradients(y: torch.Tensor, *of: torch.Tensor) -> list[torch.Tensor]:
+    return [y, *torch.autograd.grad(y.square().sum(), of)]
+
+
+@pytest.mark.parametrize(
+    ("kernel", "stride", "padding"),
+    [
+        ((3, 3, 3), 1, (1, 1, 1)),
+        ((3, 3, 3), 1, (1, 0, 0)),
+        ((4, 5, 5), 2, (1, 2, 2)),
+        ((3, 1, 1), 1, (1, 0, 0)),
+        ((12, 1, 1), 1, (0, 0, 0)),
+    ],
+)
+def test_a_convolution_in_planes_is_the_one_in_space(
+    kernel: tuple[int, ...], stride: int, padding: tuple[int, ...]
+) -> None:
+    """As a GPU computes it, forward and backward; float64."""
+    x, weight, bias = (
+        torch.randn(shape, dtype=torch.float64, requires_grad=True)
+        for shape in ((2, 5, 12, 11, 10), (7, 5, *kernel), (7,))
+    )
+    expected = gradients(F.conv3d(x, weight, bias, (stride, 1, 1), padding), x, weight, bias)
+    for found, wanted in zip(
+        gradients(in_planes(x, weight, bias, stride, padding), x, weight, bias), expected, strict=True
+    ):
+        torch.testing.assert_close(found, wanted)
+
+
+def test_doubling_bands_in_planes_is_a_transposed_convolution() -> None:
+    layer = Doubling3d(6, 3, (4, 5, 5), stride=(2, 1, 1), padding=(1, 2, 2)).double()
+    x = torch.randn((2, 6, 4, 11, 10), dtype=torch.float64, requires_grad=True)
+    assert layer.bias is not None
+    of = (x, layer.weight, layer.bias)
+    assert layer(x).shape == (2, 3, 8, 11, 10)
+    for found, wanted in zip(gradients(doubled_in_planes(*of), *of), gradients(layer(x), *of), strict=True):
+        torch.testing.assert_close(found, wanted)
