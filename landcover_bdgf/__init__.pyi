@@ -16,7 +16,6 @@ from .model import (
     load_recipe as load_recipe,
 )
 from .parts import mosaic as mosaic
-from .pretraining import pretrain as pretrain
 from .report import assess as assess
 from .scene import AlignSettings as AlignSettings, Stack as Stack, align as align
-from .training import train as train
+from .training import pretrain as pretrain, train as train

@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Any
 
 from landcover_bdgf.accuracy import Accuracy
-from landcover_bdgf.diagnostics import draw_denoised
 from landcover_bdgf.errors import CheckpointError, OutputError
 from landcover_bdgf.geo import plain_name
 from landcover_bdgf.labels import (
@@ -24,7 +23,6 @@ from landcover_bdgf.labels import (
 )
 from landcover_bdgf.mapping import MapSettings, check_map_outputs, map_files, map_scene, part_path
 from landcover_bdgf.model import Checkpoint, Kind, Recipe, Run, load_checkpoint
-from landcover_bdgf.pretraining import pretrain, pretraining_record
 from landcover_bdgf.progress import log
 from landcover_bdgf.report import ReportContext, assess
 from landcover_bdgf.scene import Stack
@@ -43,7 +41,7 @@ from landcover_bdgf.storage import (
     reserved,
     short_name,
 )
-from landcover_bdgf.training import train, training_record
+from landcover_bdgf.training import draw_denoised, pretrain, pretraining_record, train, training_record
 
 
 @dataclass(frozen=True)

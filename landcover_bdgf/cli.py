@@ -105,7 +105,7 @@ def pretrain(
     """Fit the denoiser to one or more scenes, without labels."""
     from landcover_bdgf.chain import check_kept, keep_denoiser, partial_path
     from landcover_bdgf.labels import read_samples
-    from landcover_bdgf.pretraining import pretrain as pretrain_stacks
+    from landcover_bdgf.training import pretrain as pretrain_stacks
 
     begun = check_kept(output, overwrite=common.overwrite, resume=resume)
     images = [hsi, sar, *(more or [])]
@@ -136,8 +136,7 @@ def train(
     from landcover_bdgf.chain import check_kept, keep_model, partial_path
     from landcover_bdgf.labels import read_samples
     from landcover_bdgf.model import changed, load_checkpoint
-    from landcover_bdgf.pretraining import pretrain as pretrain_stack
-    from landcover_bdgf.training import train as train_fusion
+    from landcover_bdgf.training import pretrain as pretrain_stack, train as train_fusion
 
     begun = check_kept(output, overwrite=common.overwrite, resume=resume)
     given = load_checkpoint(denoiser, "denoiser") if denoiser else None

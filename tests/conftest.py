@@ -24,13 +24,13 @@ from landcover_bdgf.labels.samples import Samples
 from landcover_bdgf.labels.sampling import sample
 from landcover_bdgf.model.checkpoint import Checkpoint
 from landcover_bdgf.model.recipe import load_recipe
-from landcover_bdgf.pretraining import pretrain
 from landcover_bdgf.progress import log
 from landcover_bdgf.scene.alignment import align
 from landcover_bdgf.scene.simulation import SceneFiles, simulate, write_scene
 from landcover_bdgf.scene.stack import Stack
 from landcover_bdgf.storage.cache import VARIABLE
-from landcover_bdgf.training import train
+from landcover_bdgf.training.pretraining import pretrain
+from landcover_bdgf.training.training import train
 
 TALLY = "tally "
 SHARED_DATA = Path(__file__).parents[2] / "shared/data"

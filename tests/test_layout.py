@@ -36,23 +36,17 @@ NOT_MOVED_YET: set[str] = {
     "check",
     "cli",
     "demo",
-    "diagnostics",
     "figures",
-    "fit",
     "info",
     "journal",
     "mapping",
     "memory",
     "options",
     "parts",
-    "posttraining",
-    "pretraining",
     "reference",
     "report",
     "report_folder",
     "terminal",
-    "training",
-    "windows",
 }
 WITHOUT_TORCH = {"storage", "geo", "scene", "labels", "assessment"}
 GEO_LIBRARIES = {"rasterio", "geopandas", "pyogrio", "shapely", "pyproj", "affine"}

@@ -13,7 +13,7 @@ from sklearn.manifold import TSNE
 from landcover_bdgf.bench.methods import Laboratory, Method
 from landcover_bdgf.labels import Samples, draw_per_class
 from landcover_bdgf.model import Classifier, changed, open_workers
-from landcover_bdgf.windows import cut_windows
+from landcover_bdgf.training import cut_windows
 
 PER_CLASS = 50
 COMPONENTS, PERPLEXITY, ITERATIONS = 50, 30, 1000  # section 4.3

@@ -20,8 +20,7 @@ from landcover_bdgf.bench.whole import whole_scene
 from landcover_bdgf.errors import SettingsError
 from landcover_bdgf.labels import Samples
 from landcover_bdgf.model import Checkpoint, Classifier, Recipe, Run, changed, load_checkpoint
-from landcover_bdgf.pretraining import pretrain
-from landcover_bdgf.training import train
+from landcover_bdgf.training import pretrain, train
 
 BDGF = "bdgf"
 FUSION = "fusion"  # without diffusion features

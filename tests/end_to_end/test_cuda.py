@@ -24,11 +24,11 @@ from landcover_bdgf.model.networks.fusion import LossSettings, MutualLearning, a
 from landcover_bdgf.model.networks.unet import UNet
 from landcover_bdgf.model.recipe import RECIPES, load_recipe
 from landcover_bdgf.model.workers import full_precision
-from landcover_bdgf.pretraining import pretrain
 from landcover_bdgf.scene.alignment import align
 from landcover_bdgf.scene.simulation import simulate, write_scene
 from landcover_bdgf.scene.stack import Stack
-from landcover_bdgf.training import train
+from landcover_bdgf.training.pretraining import pretrain
+from landcover_bdgf.training.training import train
 
 pytestmark = pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA GPU")
 CPU, GPU = Run(device="cpu"), Run(device="cuda")

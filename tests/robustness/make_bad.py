@@ -42,12 +42,12 @@ from landcover_bdgf.labels.sample_file import write_samples
 from landcover_bdgf.labels.sampling import sample
 from landcover_bdgf.model.checkpoint import Checkpoint, load_checkpoint
 from landcover_bdgf.model.recipe import load_recipe
-from landcover_bdgf.pretraining import pretrain
 from landcover_bdgf.scene.alignment import align
 from landcover_bdgf.scene.simulation import simulate, write_scene
 from landcover_bdgf.storage.records import OWN
 from landcover_bdgf.storage.tensors import digest
-from landcover_bdgf.training import train
+from landcover_bdgf.training.pretraining import pretrain
+from landcover_bdgf.training.training import train
 
 SHAPE_HW = (64, 72)
 UTM, ORIGIN = CRS.from_epsg(32633), (399_960.0, 5_800_020.0)  # of the good scene

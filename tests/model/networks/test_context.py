@@ -18,8 +18,8 @@ from landcover_bdgf.model.recipe import RECIPES, ContextRecipe, changed, load_re
 from landcover_bdgf.model.scaling import scaled_cube
 from landcover_bdgf.model.workers import open_workers
 from landcover_bdgf.scene.stack import Stack
-from landcover_bdgf.training import train
-from landcover_bdgf.windows import cut_windows
+from landcover_bdgf.training.training import train
+from landcover_bdgf.training.windows import cut_windows
 
 SIZES = (3, 7)
 WITHOUT = ("context.sizes_px=",)

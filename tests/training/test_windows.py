@@ -18,7 +18,7 @@ from landcover_bdgf.model.workers import open_workers
 from landcover_bdgf.scene.stack import Stack
 from landcover_bdgf.storage import cache
 from landcover_bdgf.storage.tensors import digest
-from landcover_bdgf.windows import WindowTable, cut_windows
+from landcover_bdgf.training.windows import WindowTable, cut_windows
 
 Cut = Callable[..., WindowTable]
 

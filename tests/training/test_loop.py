@@ -13,12 +13,14 @@ from safetensors import safe_open
 from safetensors.numpy import save_file
 from torch import Tensor, nn
 
-from landcover_bdgf import fit as fitting
 from landcover_bdgf.errors import BdgfError, CheckpointError, ResourceError
-from landcover_bdgf.fit import Task, fit, generator_of
 from landcover_bdgf.model.checkpoint import load_checkpoint
 from landcover_bdgf.model.history import History
 from landcover_bdgf.model.workers import open_workers
+from landcover_bdgf.training import loop as fitting
+from landcover_bdgf.training.loop import fit, generator_of
+from landcover_bdgf.training.state import DIGEST, save_state, state_digest
+from landcover_bdgf.training.task import Kept, Task
 
 STEPS = 12
 
@@ -136,7 +138,7 @@ def test_another_training_is_not_resumed(tmp_path: Path, monkeypatch: pytest.Mon
         optimizer = torch.optim.Adam(made.network.parameters())
         replicas = [fitting.Replica.of(made.network) for _ in range(4)]
         fitting._step(made, 0, optimizer, replicas, workers)
-        fitting.save_state(partial, made, optimizer, History({"loss": [1.0]}), fitting.Kept())
+        save_state(partial, made, optimizer, History({"loss": [1.0]}), Kept())
     with pytest.raises(CheckpointError, match="another training: seed was 1, is 2"):
         run(task(identity={"seed": 2}), partial=partial, resume=True)
     with pytest.raises(CheckpointError, match="no training to resume here"):
@@ -191,7 +193,7 @@ def test_a_state_that_is_damaged_is_not_resumed(
     with safe_open(partial, "np") as file:
         arrays, metadata = {key: file.get_tensor(key) for key in file.keys()}, file.metadata()  # noqa: SIM118
     spoil(arrays, metadata)
-    save_file(arrays, partial, metadata | {fitting.DIGEST: fitting.state_digest(arrays, metadata)})
+    save_file(arrays, partial, metadata | {DIGEST: state_digest(arrays, metadata)})
     with pytest.raises(CheckpointError) as told:
         run(task(), partial=partial, resume=True)
     assert str(told.value) == f"{partial}: is damaged ({message}). Start without --resume."

@@ -12,7 +12,6 @@ import torch
 from numpy.typing import NDArray
 from torch import Generator, Tensor, nn
 
-from landcover_bdgf.fit import Task, fit, generator_of
 from landcover_bdgf.geo import ground_pixel_side_m
 from landcover_bdgf.labels import Samples
 from landcover_bdgf.model import (
@@ -38,10 +37,15 @@ from landcover_bdgf.model import (
 from landcover_bdgf.progress import log
 from landcover_bdgf.scene import Stack
 from landcover_bdgf.storage import record
+from landcover_bdgf.training.loop import fit, generator_of
+from landcover_bdgf.training.task import Task
 
 REGION_PX = 512  # a scene larger than this is represented by random regions of this size
+
 REGIONS = 16  # about 260 MB with 16 channels
+
 SHARDS = 4  # of a batch, on a CPU
+
 ENOUGH_VALID = 0.25  # of a training tile; a few draws are made to find one
 
 

@@ -11,7 +11,6 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 from torch import Tensor
 
-from landcover_bdgf.fit import generator_of
 from landcover_bdgf.model import (
     Channels,
     Checkpoint,
@@ -27,9 +26,12 @@ from landcover_bdgf.model import (
 from landcover_bdgf.progress import track
 from landcover_bdgf.scene import Stack
 from landcover_bdgf.storage import atomic_output
+from landcover_bdgf.training.loop import generator_of
 
 PLACES = (0.25, 0.5, 0.75)  # along the diagonal of the scene
+
 TILES, TILE_PX = len(PLACES), 32
+
 STEP = 40  # noise that leaves much to be guessed, and few enough reverse steps to wait for
 
 

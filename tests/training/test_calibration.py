@@ -6,15 +6,15 @@ import numpy as np
 import pytest
 import torch
 
-from landcover_bdgf import training
 from landcover_bdgf.labels.samples import Samples
 from landcover_bdgf.model.checkpoint import Checkpoint
 from landcover_bdgf.model.classifier import Classifier, tempered
 from landcover_bdgf.model.device import Run
 from landcover_bdgf.model.recipe import changed
-from landcover_bdgf.posttraining import fitted_temperature, left_out_probabilities, with_domain
 from landcover_bdgf.scene.stack import Stack
-from landcover_bdgf.training import _folds, train
+from landcover_bdgf.training import training
+from landcover_bdgf.training.calibration import fitted_temperature, folds_of, left_out_probabilities, with_domain
+from landcover_bdgf.training.training import train
 
 
 def test_overconfidence_is_cooled() -> None:
@@ -49,15 +49,15 @@ def test_a_model_is_asked_about_the_pixels_that_it_is_given(model: Checkpoint, s
 
 def test_every_polygon_is_left_out_once_but_the_only_one_of_its_class(samples: Samples) -> None:
     train = samples.train
-    folds = _folds(train, 2, seed=0)
+    folds = folds_of(train, 2, seed=0)
     for code in np.unique(train.codes):
         of_class = train.codes == code
         for group in np.unique(train.groups[of_class]):
             assert len(np.unique(folds[of_class & (train.groups == group)])) == 1
         assert set(folds[of_class]) == {0, 1}
     single = replace(train, groups=np.where(train.codes == 1, 999, train.groups).astype(np.int32))
-    assert set(_folds(single, 2, seed=0)[train.codes == 1]) == {-1}
-    assert set(_folds(single, 2, seed=0)[train.codes != 1]) == {0, 1}
+    assert set(folds_of(single, 2, seed=0)[train.codes == 1]) == {-1}
+    assert set(folds_of(single, 2, seed=0)[train.codes != 1]) == {0, 1}
 
 
 @pytest.mark.parametrize(("validation", "folds", "asked"), [(0.0, 0, 0), (0.3, 2, 1), (0.0, 2, 2), (0.0, 3, 3)])

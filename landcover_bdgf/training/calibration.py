@@ -23,6 +23,7 @@ from landcover_bdgf.model import (
     Block,
     Checkpoint,
     Classifier,
+    Recipe,
     Run,
     Workers,
     fit_domain,
@@ -33,7 +34,9 @@ from landcover_bdgf.progress import track
 from landcover_bdgf.scene import Stack
 
 BLOCKS = 48  # those with the most labelled pixels; what is computed of them is kept in memory
+
 TEMPERATURES = 1.0, 5.0  # a few easy polygons are no reason to be surer than the windows are
+
 Result = TypeVar("Result")
 
 
@@ -114,3 +117,19 @@ def _computed(
 
     results = workers.map(lambda one: (one, compute(one)), map(labelled, chosen))
     yield from track(results, "labelled blocks", len(chosen))
+
+
+def share_learned(recipe: Recipe) -> float:
+    """The share of the model's polygons that those learned who are asked about the others."""
+    settings = recipe.training
+    return 1.0 if settings.validation_share else 1 - 1 / settings.calibration_folds
+
+
+def folds_of(samples: Samples, count: int, seed: int) -> NDArray[np.int64]:
+    """The part of each pixel, of whole polygons of each class; −1 where a class has only one, which all must learn."""
+    folds, rng = np.full(len(samples.rows), -1), np.random.default_rng(seed)
+    for code in np.unique(samples.codes):
+        groups = rng.permutation(np.unique(samples.groups[samples.codes == code]))
+        for i, group in enumerate(groups if len(groups) > 1 else ()):
+            folds[(samples.groups == group) & (samples.codes == code)] = i % count
+    return folds

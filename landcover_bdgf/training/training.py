@@ -9,13 +9,11 @@ from typing import Any
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from shapely import MultiPoint, to_wkt
 from sklearn.metrics import recall_score
 from torch import Generator, Tensor, nn
 
 from landcover_bdgf.errors import LabelError
-from landcover_bdgf.fit import Task, fit, generator_of
 from landcover_bdgf.geo import ground_pixel_side_m
 from landcover_bdgf.labels import Legend, Samples, without_empty
 from landcover_bdgf.model import (
@@ -36,11 +34,19 @@ from landcover_bdgf.model import (
     total_loss,
     warn_of_foreign_scene,
 )
-from landcover_bdgf.posttraining import fitted_temperature, left_out_probabilities, with_domain
 from landcover_bdgf.progress import log
 from landcover_bdgf.scene import Stack
 from landcover_bdgf.storage import record
-from landcover_bdgf.windows import Windows, WindowTable, cut_windows
+from landcover_bdgf.training.calibration import (
+    fitted_temperature,
+    folds_of,
+    left_out_probabilities,
+    share_learned,
+    with_domain,
+)
+from landcover_bdgf.training.loop import fit, generator_of
+from landcover_bdgf.training.task import Task
+from landcover_bdgf.training.windows import Windows, WindowTable, cut_windows
 
 SHARDS = 2  # of a batch, on a CPU; smaller ones spend their time in Python, which has no threads
 
@@ -179,22 +185,6 @@ def _judges(
                 part = windows.where(torch.from_numpy(learn))
                 judge = lesson.model(f"calibrate {fold + 1}", part, samples.where(learn), steps=steps)
                 yield judge, samples.where(left_out)
-
-
-def share_learned(recipe: Recipe) -> float:
-    """The share of the model's polygons that those learned who are asked about the others."""
-    settings = recipe.training
-    return 1.0 if settings.validation_share else 1 - 1 / settings.calibration_folds
-
-
-def folds_of(samples: Samples, count: int, seed: int) -> NDArray[np.int64]:
-    """The part of each pixel, of whole polygons of each class; −1 where a class has only one, which all must learn."""
-    folds, rng = np.full(len(samples.rows), -1), np.random.default_rng(seed)
-    for code in np.unique(samples.codes):
-        groups = rng.permutation(np.unique(samples.groups[samples.codes == code]))
-        for i, group in enumerate(groups if len(groups) > 1 else ()):
-            folds[(samples.groups == group) & (samples.codes == code)] = i % count
-    return folds
 
 
 def replace_diffusion(recipe: Recipe, of: Recipe) -> Recipe:

@@ -1,0 +1,14 @@
+"""Steps: pretrain and train.
+
+=======================  ======================================================
+task, loop, state        what is optimised; the loop; its state on disk
+windows                  windows around labelled pixels
+pretraining              step: the denoiser, without labels
+denoiser_picture         a picture of what it does
+training, calibration    step: the fusion network; its temperature
+=======================  ======================================================
+"""
+
+from lazy_loader import attach_stub
+
+__getattr__, __dir__, __all__ = attach_stub(__name__, __file__)

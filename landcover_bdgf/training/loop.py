@@ -1,0 +1,152 @@
+"""The optimisation loop under both trainings: fixed shards, no randomness but (seed, step), resumable.
+
+A batch is cut into a fixed number of shards. Each shard's gradient is computed by one thread on its own copy
+of the network; gradients (and the running statistics of batch norm) are averaged in the order of the shards. What
+a step does depends on the seed and the step alone, so that a resumed training equals an uninterrupted one.
+"""
+
+from __future__ import annotations
+
+import copy
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from landcover_bdgf.errors import ResourceError, SettingsError
+from landcover_bdgf.interrupts import stop_between_steps
+from landcover_bdgf.model import History, Workers
+from landcover_bdgf.progress import log, progress
+from landcover_bdgf.training.state import load_state, save_state
+from landcover_bdgf.training.task import Kept, Shard, Task
+
+SAVE_INTERVAL_S = 30.0
+
+EVALUATIONS = 20
+
+MILESTONES = (0.5, 0.75, 0.9)  # of all steps, where the learning rate halves (MultiStepLR, section 4.1)
+
+
+def generator_of(seed: int, *keys: int, device: torch.device | None = None) -> torch.Generator:
+    """Randomness that belongs to a step, whenever the step runs; each kind of device has draws of its own."""
+    state = np.random.SeedSequence([seed, *keys]).generate_state(2, np.uint32)
+    return torch.Generator(device or "cpu").manual_seed(int(state[0]) << 32 | int(state[1]))
+
+
+def fit(task: Task[Shard], workers: Workers, *, partial: Path | None = None, resume: bool = False) -> History:
+    """Train ``task.network``, keeping the state in ``partial`` every half minute, on Ctrl-C and at the end.
+
+    Raises
+    ------
+    CheckpointError
+        ``resume`` with a state of other data or settings (lists the differences), or without a state.
+    SettingsError
+        The loss is not finite.
+    ResourceError
+        A batch does not fit into the GPU's memory.
+    KeyboardInterrupt
+        After Ctrl-C, when the step that was running is finished and saved.
+    """
+    network = task.network.train()
+    optimizer = torch.optim.Adam(
+        network.parameters(), lr=task.learning_rate, weight_decay=task.weight_decay, foreach=True
+    )
+    history, kept, first = History(), Kept(), 0
+    if resume and partial is not None:
+        first, history = load_state(partial, task, optimizer, kept)
+    replicas = [Replica.of(network) for _ in range(task.shards)]
+    saved_at = time.monotonic()
+    with progress(task.name, task.steps - first) as advance, stop_between_steps() as stopped:
+        for step in range(first, task.steps):
+            try:
+                values = _step(task, step, optimizer, replicas, workers)
+            except torch.cuda.OutOfMemoryError:
+                raise ResourceError(
+                    f"{task.name}: the GPU's memory does not hold a batch. Halve it with --set "
+                    "(training.batch, diffusion.batch), or use --device cpu."
+                ) from None
+            history.add(values)
+            _keep(task, step, kept)
+            advance(note=f"loss {values['loss']:.3f}")
+            if partial is not None and (stopped() or time.monotonic() - saved_at > SAVE_INTERVAL_S):
+                save_state(partial, task, optimizer, history, kept)
+                saved_at = time.monotonic()
+            if stopped():
+                log.warning("%s stopped%s", task.name, "; go on with --resume" if partial else "")
+                raise KeyboardInterrupt
+    if partial is not None:  # what follows may be interrupted too
+        save_state(partial, task, optimizer, history, kept)
+    if kept.weights:
+        network.load_state_dict(kept.weights)
+    return history
+
+
+@dataclass(frozen=True)
+class Replica:
+    """A copy of the network for one shard, its tensors listed once: looking them up takes longer than copying them."""
+
+    network: nn.Module
+    parameters: list[Tensor]
+    tensors: list[Tensor]  # parameters and buffers
+    sources: list[Tensor]  # of the original, in the same order
+    statistics: list[tuple[Tensor, Tensor]]  # running statistics, those of the original beside them
+
+    @classmethod
+    def of(cls, original: nn.Module) -> Replica:
+        """A deep copy, to be filled by :meth:`update`."""
+        network = copy.deepcopy(original)
+        own, theirs = ([*m.parameters(), *m.buffers()] for m in (network, original))
+        buffers = zip(network.buffers(), original.buffers(), strict=True)
+        statistics = [(mine, first) for mine, first in buffers if first.dtype.is_floating_point]
+        return cls(network, list(network.parameters()), own, theirs, statistics)
+
+    @torch.no_grad()
+    def update(self) -> None:
+        """Take over what the original has now."""
+        for target, source in zip(self.tensors, self.sources, strict=True):
+            target.copy_(source)
+
+
+def _keep(task: Task[Shard], step: int, kept: Kept) -> None:
+    if task.evaluate is not None:
+        if (step + 1) % max(1, task.steps // EVALUATIONS) == 0:
+            kept.offer(task.evaluate(task.network), task.network)
+    elif step >= (1 - task.averaged_share) * task.steps:
+        kept.average(task.network)
+
+
+def _step(
+    task: Task[Shard], step: int, optimizer: torch.optim.Adam, replicas: list[Replica], workers: Workers
+) -> dict[str, float]:
+    rate = task.learning_rate * 0.5 ** sum(step >= share * task.steps for share in MILESTONES)
+    for group in optimizer.param_groups:
+        group["lr"] = rate
+    shards = task.batch(step)
+    if len(shards) > len(replicas):
+        raise ValueError(f"{len(shards)} shards, at most {len(replicas)}")
+    used = replicas[: len(shards)]
+
+    def gradients(pair: tuple[Replica, Shard]) -> tuple[list[Tensor], dict[str, Tensor]]:
+        replica, shard = pair
+        replica.update()
+        loss, values = task.loss(replica.network, shard)
+        grads = torch.autograd.grad(loss, replica.parameters, allow_unused=True, materialize_grads=True)
+        return list(grads), {"loss": loss.detach(), **values}
+
+    results = list(workers.map(gradients, zip(used, shards, strict=True)))
+    values = {key: float(sum(v[key] for _, v in results)) / len(results) for key in results[0][1]}
+    if not np.isfinite(values["loss"]):
+        raise SettingsError(
+            f"{task.name}: the loss is not finite at step {step} (learning rate {rate:g}). "
+            "Lower the learning rate (--set), and look for extreme values with bdgf check."
+        )
+    for i, parameter in enumerate(task.network.parameters()):
+        parameter.grad = sum((g[i] for g, _ in results[1:]), results[0][0][i]) / len(results)
+    nn.utils.clip_grad_norm_(task.network.parameters(), 5.0)
+    optimizer.step()
+    for same in zip(*(replica.statistics for replica in used), strict=True):
+        same[0][1].copy_(torch.stack([own for own, _ in same]).mean(0))
+    return values | {"rate": rate}
