@@ -219,7 +219,7 @@ MAP = """
 import re, sys, time
 import landcover_bdgf as bdgf
 from landcover_bdgf.geo.gdal_env import limit_cache
-from landcover_bdgf.memory import parse_size
+from landcover_bdgf.mapping.memory import parse_size
 spectral, sar, model, output, max_ram = sys.argv[1:]
 if max_ram:
     limit_cache(parse_size(max_ram))

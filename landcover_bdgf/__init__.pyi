@@ -7,7 +7,7 @@ from .labels import (
     sample as sample,
     write_samples as write_samples,
 )
-from .mapping import MapSettings as MapSettings, map_scene as map_scene
+from .mapping import MapSettings as MapSettings, map_scene as map_scene, mosaic as mosaic
 from .model import (
     Checkpoint as Checkpoint,
     Recipe as Recipe,
@@ -15,7 +15,6 @@ from .model import (
     load_checkpoint as load_checkpoint,
     load_recipe as load_recipe,
 )
-from .parts import mosaic as mosaic
 from .report import assess as assess
 from .scene import AlignSettings as AlignSettings, Stack as Stack, align as align
 from .training import pretrain as pretrain, train as train

@@ -168,8 +168,7 @@ def map_(
 ) -> None:  # fmt: skip
     """The main job: the land-cover map of a scene, from a model, or from labels through the whole chain."""
     from landcover_bdgf.geo import limit_cache
-    from landcover_bdgf.mapping import MapSettings, map_scene
-    from landcover_bdgf.memory import parse_size
+    from landcover_bdgf.mapping import MapSettings, map_scene, parse_size
     from landcover_bdgf.model import load_checkpoint
 
     settings = MapSettings(tile_px=tile, confidence=confidence, ood=ood, max_ram=max_ram, shard=shard)
@@ -223,7 +222,7 @@ def mosaic(
     output: OUTPUT,
 ) -> None:
     """Put the shards of a map together."""
-    from landcover_bdgf.parts import mosaic as put_together
+    from landcover_bdgf.mapping import mosaic as put_together
 
     put_together(parts, output, overwrite=common.overwrite)
     say(common, [f"{output}: land-cover map"], {"map": str(output)})

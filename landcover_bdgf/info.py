@@ -7,8 +7,8 @@ from typing import Any
 
 from landcover_bdgf.errors import LabelError, RasterError, opening
 from landcover_bdgf.geo import grid_of, open_raster
-from landcover_bdgf.journal import read_journal
 from landcover_bdgf.labels import Legend, legend_of_map, read_samples
+from landcover_bdgf.mapping import read_journal
 from landcover_bdgf.model import BandName, load_checkpoint
 from landcover_bdgf.storage import changed_files, read_record, record_path
 from landcover_bdgf.text import printable

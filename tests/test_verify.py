@@ -15,7 +15,7 @@ from landcover_bdgf.errors import BdgfError, CheckpointError, LabelError, Raster
 from landcover_bdgf.info import verify
 from landcover_bdgf.labels.sample_file import write_samples
 from landcover_bdgf.labels.samples import Samples
-from landcover_bdgf.mapping import MapSettings, map_scene
+from landcover_bdgf.mapping.scene_map import MapSettings, map_scene
 from landcover_bdgf.model.checkpoint import Checkpoint
 from landcover_bdgf.scene.stack import Stack
 from landcover_bdgf.storage import records

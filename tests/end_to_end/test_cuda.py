@@ -15,7 +15,7 @@ from torch import Tensor
 from landcover_bdgf.errors import ResourceError
 from landcover_bdgf.labels.class_map import layer_path
 from landcover_bdgf.labels.samples import Samples
-from landcover_bdgf.mapping import MapSettings, map_scene
+from landcover_bdgf.mapping.scene_map import MapSettings, map_scene
 from landcover_bdgf.model.checkpoint import Checkpoint
 from landcover_bdgf.model.classifier import Classifier
 from landcover_bdgf.model.device import Run

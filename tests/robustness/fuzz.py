@@ -50,18 +50,18 @@ from landcover_bdgf.errors import BdgfError
 from landcover_bdgf.geo.grid import Grid
 from landcover_bdgf.geo.raster import grid_of, open_raster, read_band
 from landcover_bdgf.info import describe
-from landcover_bdgf.journal import read_journal
 from landcover_bdgf.labels.class_map import legend_of_map
 from landcover_bdgf.labels.rasterize import read_labels
 from landcover_bdgf.labels.sample_file import read_samples
-from landcover_bdgf.mapping import MapSettings, map_scene
+from landcover_bdgf.mapping.journal import read_journal
+from landcover_bdgf.mapping.mosaicking import described, mosaic
+from landcover_bdgf.mapping.scene_map import MapSettings, map_scene
 from landcover_bdgf.model.checkpoint import load_checkpoint
 from landcover_bdgf.model.classifier import Classifier
 from landcover_bdgf.model.compatibility import fit_stack
 from landcover_bdgf.model.device import Run
 from landcover_bdgf.model.recipe import load_recipe
 from landcover_bdgf.options import Common
-from landcover_bdgf.parts import described, mosaic
 from landcover_bdgf.report import assess
 from landcover_bdgf.scene.alignment import align
 from landcover_bdgf.scene.image import open_image

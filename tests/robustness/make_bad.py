@@ -37,9 +37,9 @@ from rasterio.warp import transform_bounds
 from safetensors import safe_open
 from safetensors.numpy import save_file
 
-from landcover_bdgf.journal import header_line
 from landcover_bdgf.labels.sample_file import write_samples
 from landcover_bdgf.labels.sampling import sample
+from landcover_bdgf.mapping.journal import header_line
 from landcover_bdgf.model.checkpoint import Checkpoint, load_checkpoint
 from landcover_bdgf.model.recipe import load_recipe
 from landcover_bdgf.scene.alignment import align

@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 import safetensors.numpy
 
-from landcover_bdgf.journal import header_line
+from landcover_bdgf.mapping.journal import header_line
 from landcover_bdgf.model.checkpoint import DIGEST_LENGTH, METADATA_KEY
 from landcover_bdgf.storage.records import OWN, _own_sha256
 from landcover_bdgf.storage.tensors import digest

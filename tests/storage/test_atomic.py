@@ -26,7 +26,7 @@ from landcover_bdgf.labels import sample_file
 from landcover_bdgf.labels.class_map import paths_beside
 from landcover_bdgf.labels.sample_file import write_samples
 from landcover_bdgf.labels.samples import Samples
-from landcover_bdgf.mapping import MapSettings, map_scene, part_path
+from landcover_bdgf.mapping.scene_map import MapSettings, map_scene, part_path
 from landcover_bdgf.model.checkpoint import Checkpoint
 from landcover_bdgf.model.recipe import RECIPES, load_recipe
 from landcover_bdgf.scene.simulation import SceneFiles

@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from landcover_bdgf.labels.samples import Samples
-from landcover_bdgf.mapping import map_scene
+from landcover_bdgf.mapping.scene_map import map_scene
 from landcover_bdgf.model.checkpoint import Checkpoint
 from landcover_bdgf.model.classifier import Classifier
 from landcover_bdgf.model.device import Run

@@ -16,7 +16,6 @@ from rasterio.windows import Window
 
 from landcover_bdgf.errors import LabelError, OutputError
 from landcover_bdgf.geo import Grid, RasterProfile, write_raster
-from landcover_bdgf.journal import Journal, damaged, read_journal
 from landcover_bdgf.labels import (
     LAYER_NODATA,
     LAYERS,
@@ -27,6 +26,7 @@ from landcover_bdgf.labels import (
     paths_beside,
     write_companions,
 )
+from landcover_bdgf.mapping.journal import Journal, damaged, read_journal
 from landcover_bdgf.model import Classified
 from landcover_bdgf.progress import log
 from landcover_bdgf.storage import PathLike, atomic_output, check_beside, check_output, write_record

@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 
 from landcover_bdgf.errors import ResourceError, SettingsError
-from landcover_bdgf.memory import Appetite, fitting, parse_size
+from landcover_bdgf.mapping.memory import Appetite, fitting, parse_size
 
 SENTINEL = Appetite(3000, 14, 14, 1830, 17, 2**18)
 

@@ -17,9 +17,10 @@ from rasterio.windows import Window
 
 from landcover_bdgf.errors import SettingsError
 from landcover_bdgf.interrupts import stop_between_steps
-from landcover_bdgf.journal import MOST_PIXELS, Journal, begin_journal
 from landcover_bdgf.labels import LAYERS, paths_beside
-from landcover_bdgf.memory import Appetite, fitting, parse_size
+from landcover_bdgf.mapping.journal import MOST_PIXELS, Journal, begin_journal
+from landcover_bdgf.mapping.memory import Appetite, fitting, parse_size
+from landcover_bdgf.mapping.mosaicking import write_map
 from landcover_bdgf.model import (
     BLOCK_PX,
     GPU_BLOCKS,
@@ -34,7 +35,6 @@ from landcover_bdgf.model import (
     open_mappers,
     warn_of_foreign_scene,
 )
-from landcover_bdgf.parts import write_map
 from landcover_bdgf.progress import Advance, log, progress
 from landcover_bdgf.scene import Stack, warn_of_zeros
 from landcover_bdgf.storage import (
@@ -66,7 +66,7 @@ class MapSettings:
         Such as ``"4GB"``: tiles and threads are chosen so that the process stays below it.
     shard : str
         ``"2/4"`` for the second of four parts of the scene, which may be computed on other machines;
-        :func:`~landcover_bdgf.parts.mosaic` puts them together.
+        :func:`~landcover_bdgf.mapping.mosaicking.mosaic` puts them together.
     """
 
     tile_px: int = 512

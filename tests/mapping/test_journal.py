@@ -7,7 +7,7 @@ import pytest
 from rasterio.windows import Window
 
 from landcover_bdgf.errors import OutputError
-from landcover_bdgf.journal import Journal, begin_journal, read_journal
+from landcover_bdgf.mapping.journal import Journal, begin_journal, read_journal
 from landcover_bdgf.model.classifier import Classified
 
 HEADER = {"identity": {"scene": "a", "model": "b"}, "shard": [1, 1]}

@@ -13,12 +13,12 @@ import pytest
 import rasterio
 import torch
 
-from landcover_bdgf import mapping
 from landcover_bdgf.errors import CheckpointError, OutputError, RasterError, ResourceError, SettingsError
 from landcover_bdgf.info import describe
-from landcover_bdgf.journal import Journal
 from landcover_bdgf.labels.class_map import layer_path
-from landcover_bdgf.mapping import MapSettings, map_scene
+from landcover_bdgf.mapping import scene_map
+from landcover_bdgf.mapping.journal import Journal
+from landcover_bdgf.mapping.scene_map import MapSettings, map_scene
 from landcover_bdgf.model.blocks import Block
 from landcover_bdgf.model.checkpoint import Checkpoint
 from landcover_bdgf.model.classifier import Classified, Classifier
@@ -243,7 +243,7 @@ def test_what_cannot_be_mapped_is_refused_before_work(
 def test_room_is_asked_for_before_a_map_is_computed(
     model: Checkpoint, wide_stack: Stack, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(mapping, "_compute", lambda *arguments: pytest.fail("it computes"))
+    monkeypatch.setattr(scene_map, "_compute", lambda *arguments: pytest.fail("it computes"))
     monkeypatch.setattr(shutil, "disk_usage", lambda folder: SimpleNamespace(free=2 * 300 * 200 * 2 - 1))
     with pytest.raises(OutputError, match=r"map\.tif: needs 0\.00024 GB of disk while it is written"):
         map_scene(model, wide_stack, tmp_path / "map.tif", settings=MapSettings(confidence=True))
@@ -253,14 +253,14 @@ def test_room_is_asked_for_before_a_map_is_computed(
 def test_an_image_that_is_replaced_when_all_is_computed_makes_no_map(
     model: Checkpoint, scene_files: SceneFiles, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    sar, compute = tmp_path / "sar.tif", mapping._compute
+    sar, compute = tmp_path / "sar.tif", scene_map._compute
 
     def replaced(*arguments: object) -> None:
         compute(*arguments)  # type: ignore[arg-type]
         os.replace(shutil.copy(scene_files.sar, tmp_path / "other.tif"), sar)
 
     shutil.copy(scene_files.sar, sar)
-    monkeypatch.setattr(mapping, "_compute", replaced)
+    monkeypatch.setattr(scene_map, "_compute", replaced)
     with pytest.raises(RasterError, match=r"sar\.tif: was changed or replaced while it was read"):
         map_scene(model, align(scene_files.spectral, sar), tmp_path / "map.tif")
     assert sorted(os.listdir(tmp_path)) == ["map.tif.partial", "sar.tif"]

@@ -8,14 +8,14 @@ import numpy as np
 import pytest
 from rasterio.windows import Window
 
-from landcover_bdgf import mapping
 from landcover_bdgf.errors import OutputError, RasterError, SettingsError
-from landcover_bdgf.journal import begin_journal, read_journal
-from landcover_bdgf.mapping import MapSettings, map_scene
+from landcover_bdgf.mapping import scene_map
+from landcover_bdgf.mapping.journal import begin_journal, read_journal
+from landcover_bdgf.mapping.mosaicking import mosaic
+from landcover_bdgf.mapping.scene_map import MapSettings, map_scene
 from landcover_bdgf.model.checkpoint import Checkpoint
 from landcover_bdgf.model.classifier import Classified
 from landcover_bdgf.model.device import Run
-from landcover_bdgf.parts import mosaic
 from landcover_bdgf.scene.stack import Stack
 
 COMPANIONS = ("m.tif", "m_confidence.tif", "m.qml", "m.tif.aux.xml", "m.tif.json")
@@ -123,7 +123,7 @@ def test_a_part_is_gone_on_with_by_the_same_model_and_version_only(
     if what == "model":  # of the same classes and bands
         model = replace(model, weights={name: 2 * values for name, values in model.weights.items()})
     else:
-        monkeypatch.setattr(mapping, "version", lambda package: "0.0.0")
+        monkeypatch.setattr(scene_map, "version", lambda package: "0.0.0")
     with pytest.raises(OutputError, match=rf"partial: belongs to another run: {what} was [^;]* Begin anew with"):
         map_scene(model, wide_stack, tmp_path / "m.tif", settings=settings("1/3"), resume=True)
     assert part.read_bytes() == parts[0].read_bytes()

@@ -1,0 +1,13 @@
+"""Step: map, and the mosaic of maps made in parts.
+
+===========  ==================================================================
+scene_map    step: a class for every pixel
+journal      how far a map has come
+mosaicking   one map out of finished parts
+memory       tiles and threads that fit
+===========  ==================================================================
+"""
+
+from lazy_loader import attach_stub
+
+__getattr__, __dir__, __all__ = attach_stub(__name__, __file__)
