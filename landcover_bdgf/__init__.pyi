@@ -1,3 +1,4 @@
+from .assessment import assess as assess
 from .chain import Job as Job, run_job as run_job
 from .errors import BdgfError as BdgfError
 from .labels import (
@@ -15,6 +16,5 @@ from .model import (
     load_checkpoint as load_checkpoint,
     load_recipe as load_recipe,
 )
-from .report import assess as assess
 from .scene import AlignSettings as AlignSettings, Stack as Stack, align as align
 from .training import pretrain as pretrain, train as train

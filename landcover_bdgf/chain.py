@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from landcover_bdgf.accuracy import Accuracy
+from landcover_bdgf.assessment import Accuracy, ReportContext, assess
 from landcover_bdgf.errors import CheckpointError, OutputError
 from landcover_bdgf.geo import plain_name
 from landcover_bdgf.labels import (
@@ -24,7 +24,6 @@ from landcover_bdgf.labels import (
 from landcover_bdgf.mapping import MapSettings, check_map_outputs, map_files, map_scene, part_path
 from landcover_bdgf.model import Checkpoint, Kind, Recipe, Run, load_checkpoint
 from landcover_bdgf.progress import log
-from landcover_bdgf.report import ReportContext, assess
 from landcover_bdgf.scene import Stack
 from landcover_bdgf.storage import (
     REPORT_FILES,

@@ -185,7 +185,7 @@ def map_(
         what = "land-cover map" if made == output else f"shard {shard} of the map"
         say(common, [f"{made}: {what}"], {"map": str(made)})
         return
-    from landcover_bdgf.accuracy import summary_lines
+    from landcover_bdgf.assessment import summary_lines
     from landcover_bdgf.chain import Job, run_job
 
     if model is not None and model.exists() and not (common.overwrite or resume):
@@ -239,9 +239,7 @@ def assess(
     field: Annotated[str | None, typer.Option(help="field of the reference that holds the class")] = None,
 ) -> None:
     """Accuracy of a map against reference labels: tables, confusion matrix, a printable report."""
-    from landcover_bdgf.accuracy import summary_lines
-    from landcover_bdgf.reference import ReferenceFile
-    from landcover_bdgf.report import assess as assess_map
+    from landcover_bdgf.assessment import ReferenceFile, assess as assess_map, summary_lines
 
     file = ReferenceFile(
         reference, reading.layer, reading.encoding, tuple(reading.ignore_class), conflicts=reading.conflicts
@@ -307,7 +305,7 @@ def demo(common: Common, folder: Annotated[Path, typer.Argument(help="where to w
     from landcover_bdgf.demo import run_demo
 
     accuracy, files = run_demo(folder, _recipe(common, tuple(common.set)), _run(common), overwrite=common.overwrite)
-    from landcover_bdgf.accuracy import summary_lines
+    from landcover_bdgf.assessment import summary_lines
 
     say(
         common,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from landcover_bdgf.accuracy import Accuracy
+from landcover_bdgf.assessment import Accuracy
 from landcover_bdgf.chain import Job, run_job
 from landcover_bdgf.errors import OutputError, opening
 from landcover_bdgf.mapping import MapSettings

@@ -29,21 +29,7 @@ BELOW: dict[str, set[str]] = {
     "bench": {"storage", "geo", "scene", "labels", "assessment", "model", "training", "mapping"},
     "app": {"storage", "geo", "scene", "labels", "assessment", "model", "training", "mapping", "bench"},
 }
-NOT_MOVED_YET: set[str] = {
-    "accuracy",
-    "calibration",
-    "chain",
-    "check",
-    "cli",
-    "demo",
-    "figures",
-    "info",
-    "options",
-    "reference",
-    "report",
-    "report_folder",
-    "terminal",
-}
+NOT_MOVED_YET: set[str] = {"chain", "check", "cli", "demo", "info", "options", "terminal"}
 WITHOUT_TORCH = {"storage", "geo", "scene", "labels", "assessment"}
 GEO_LIBRARIES = {"rasterio", "geopandas", "pyogrio", "shapely", "pyproj", "affine"}
 HEAVY = {"torch", "rasterio", "geopandas", "sklearn", "matplotlib", "numpy", "scipy"}

@@ -14,13 +14,11 @@ from typing import Any
 
 import numpy as np
 
-from landcover_bdgf.accuracy import accuracy
+from landcover_bdgf.assessment import accuracy, calibration_error, codes_picture, reliability_bins
 from landcover_bdgf.bench.datasets import Dataset
 from landcover_bdgf.bench.methods import BDGF, PROBE, Laboratory, Method, Prediction
 from landcover_bdgf.bench.protocols import PROTOCOLS, draw, shortages
 from landcover_bdgf.bench.version import version_of_baselines, version_of_models
-from landcover_bdgf.calibration import calibration_error, reliability_bins
-from landcover_bdgf.figures import codes_picture
 from landcover_bdgf.labels import Samples, distances_px
 from landcover_bdgf.model import Recipe, Run
 from landcover_bdgf.progress import hushed, log, progress

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import jinja2
 
+from landcover_bdgf.assessment import codes_picture, write_table
 from landcover_bdgf.bench import pictures
 from landcover_bdgf.bench.cells import Cell, Plan
 from landcover_bdgf.bench.complexity import Part, count_parts, inputs_of
@@ -16,9 +17,7 @@ from landcover_bdgf.bench.protocols import PROTOCOLS
 from landcover_bdgf.bench.published import published_results
 from landcover_bdgf.bench.summary import by
 from landcover_bdgf.bench.tables import METRICS, ProtocolTable, rows, signed
-from landcover_bdgf.figures import codes_picture
 from landcover_bdgf.model import Recipe
-from landcover_bdgf.report_folder import write_table
 from landcover_bdgf.storage import atomic_output
 from landcover_bdgf.text import printable
 

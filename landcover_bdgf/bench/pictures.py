@@ -8,11 +8,10 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from landcover_bdgf.assessment import BINS, FAINT, INK, ReliabilityBin, as_svg, new_figure, reliability_picture
 from landcover_bdgf.bench.cells import Cell
 from landcover_bdgf.bench.summary import by
 from landcover_bdgf.bench.tables import ProtocolTable
-from landcover_bdgf.calibration import BINS, ReliabilityBin
-from landcover_bdgf.figures import FAINT, INK, as_svg, new_figure, reliability_picture
 from landcover_bdgf.labels import Legend
 from landcover_bdgf.text import printable
 

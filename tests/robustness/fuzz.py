@@ -44,6 +44,7 @@ import make_bad as bad
 import mutations
 from mutations import Change
 
+from landcover_bdgf.assessment.report import assess
 from landcover_bdgf.bench.datasets import read_description, read_label_raster
 from landcover_bdgf.bench.matlab import read_matlab
 from landcover_bdgf.errors import BdgfError
@@ -62,7 +63,6 @@ from landcover_bdgf.model.compatibility import fit_stack
 from landcover_bdgf.model.device import Run
 from landcover_bdgf.model.recipe import load_recipe
 from landcover_bdgf.options import Common
-from landcover_bdgf.report import assess
 from landcover_bdgf.scene.alignment import align
 from landcover_bdgf.scene.image import open_image
 from landcover_bdgf.storage.cache import _read as read_cached

@@ -16,12 +16,13 @@ from numpy.typing import NDArray
 from scipy.stats import binomtest
 from sklearn.metrics import cohen_kappa_score, precision_recall_fscore_support
 
-from landcover_bdgf.calibration import ReliabilityBin, calibration_error
+from landcover_bdgf.assessment.reliability import ReliabilityBin, calibration_error
 from landcover_bdgf.errors import LabelError
 from landcover_bdgf.labels import CLEAR_PX, NODATA_CODE, Legend
 from landcover_bdgf.text import printable
 
 APART_PX = 37  # least distance at which a reference and a training pixel share no surroundings, by the usual settings
+
 # Distance to the nearest training pixel, in pixels. Below the first bound the windows of both overlap; beyond, the two
 # share less and less of the landscape.
 DISTANCE_BINS_PX = ((0.0, CLEAR_PX), (CLEAR_PX, APART_PX), (APART_PX, 100.0), (100.0, math.inf))

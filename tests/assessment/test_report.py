@@ -21,8 +21,9 @@ from conftest import Bdgf, WriteTif
 from numpy.typing import NDArray
 from rasterio.crs import CRS
 
+from landcover_bdgf.assessment.figures import scale_bar
+from landcover_bdgf.assessment.report import ReportContext, assess
 from landcover_bdgf.errors import LabelError, OutputError, RasterError, SettingsError
-from landcover_bdgf.figures import scale_bar
 from landcover_bdgf.geo.cog import RasterProfile, write_raster
 from landcover_bdgf.geo.grid import Grid, ground_pixel_m2
 from landcover_bdgf.geo.raster import Window
@@ -30,7 +31,6 @@ from landcover_bdgf.labels.class_map import layer_path, write_companions
 from landcover_bdgf.labels.legend import Legend
 from landcover_bdgf.labels.sample_file import write_samples
 from landcover_bdgf.labels.samples import Samples, Split
-from landcover_bdgf.report import ReportContext, assess
 from landcover_bdgf.storage.atomic import REPORT_FILES
 from landcover_bdgf.storage.records import write_record
 
@@ -439,7 +439,9 @@ def test_a_failure_leaves_the_old_report(map_path: Path, tmp_path: Path, monkeyp
     path = reference(tmp_path / "r.gpkg", ["crops"], [(20, 38)])
     assess(map_path, path, field="class", output=tmp_path / "report")
     before = (tmp_path / "report/report.html").read_bytes()
-    monkeypatch.setattr("landcover_bdgf.report.write_table", lambda *_: (_ for _ in ()).throw(OSError(28, "disk full")))
+    monkeypatch.setattr(
+        "landcover_bdgf.assessment.report.write_table", lambda *_: (_ for _ in ()).throw(OSError(28, "disk full"))
+    )
     with pytest.raises(OutputError, match="disk full"):
         assess(map_path, path, field="class", output=tmp_path / "report", overwrite=True)
     assert (tmp_path / "report/report.html").read_bytes() == before

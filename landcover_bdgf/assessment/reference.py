@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -17,7 +16,7 @@ from numpy.typing import NDArray
 from rasterio.errors import CRSError
 from rasterio.io import DatasetReader
 
-from landcover_bdgf.accuracy import percent
+from landcover_bdgf.assessment.measures import percent
 from landcover_bdgf.errors import LabelError, SettingsError
 from landcover_bdgf.geo import Grid, read_band, recorded_crs
 from landcover_bdgf.labels import (
@@ -33,13 +32,13 @@ from landcover_bdgf.labels import (
     read_labels,
     read_samples,
 )
+from landcover_bdgf.progress import log
 from landcover_bdgf.storage import PathLike
 from landcover_bdgf.text import listed, printable
 
-log = logging.getLogger("landcover_bdgf")
-
 # GEOS follows what is nested until the stack ends, and the process with it; points of a record are not nested.
 _POINTS = re.compile(r"MULTIPOINT \([-+.\de, ()]*\)", re.ASCII)
+
 _POINT_CHARACTERS = 64  # of one, at most; ours take about 40
 
 

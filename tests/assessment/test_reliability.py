@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from landcover_bdgf.calibration import calibration_error, reliability_bins
+from landcover_bdgf.assessment.reliability import calibration_error, reliability_bins
 
 
 def test_honest_probabilities_have_no_error() -> None:

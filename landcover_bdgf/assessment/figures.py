@@ -15,8 +15,8 @@ from numpy.typing import NDArray
 from rasterio.enums import Resampling
 from rasterio.io import DatasetReader
 
-from landcover_bdgf.accuracy import Accuracy
-from landcover_bdgf.calibration import ReliabilityBin
+from landcover_bdgf.assessment.measures import Accuracy
+from landcover_bdgf.assessment.reliability import ReliabilityBin
 from landcover_bdgf.geo import Grid, ground_width_m, read_band
 from landcover_bdgf.labels import Color
 from landcover_bdgf.text import printable
@@ -26,9 +26,13 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 MAP_PX = 1200
+
 MOST_LABELLED_CLASSES = 30
+
 _NAME_CHARACTERS = 22
+
 INK, FAINT, BLUE = "#222222", "#8a8a8a", "#1f5c99"
+
 _METRES_PER_DEGREE = 111_320.0  # along a meridian, and along the equator
 
 

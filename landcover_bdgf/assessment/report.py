@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -14,21 +13,16 @@ import numpy as np
 from numpy.typing import NDArray
 from rasterio.io import DatasetReader
 
-from landcover_bdgf import figures
-from landcover_bdgf.accuracy import (
+from landcover_bdgf.assessment import figures
+from landcover_bdgf.assessment.measures import (
     NO_PROBABILITY_SAMPLE,
     Accuracy,
     accuracy,
     accuracy_by_distance,
     percent,
     remarks,
-    summary_lines,
 )
-from landcover_bdgf.calibration import ReliabilityBin, calibration_error, reliability_bins
-from landcover_bdgf.errors import LabelError, RasterError
-from landcover_bdgf.geo import Grid, grid_of, ground_pixel_m2, is_south_up, open_raster, read_band
-from landcover_bdgf.labels import LAYER_NODATA, Legend, Samples, layer_path, legend_of_map
-from landcover_bdgf.reference import (
+from landcover_bdgf.assessment.reference import (
     Reference,
     ReferenceFile,
     TrainingGround,
@@ -36,16 +30,18 @@ from landcover_bdgf.reference import (
     read_reference,
     training_ground,
 )
-from landcover_bdgf.report_folder import write_table
+from landcover_bdgf.assessment.reliability import ReliabilityBin, calibration_error, reliability_bins
+from landcover_bdgf.assessment.tables import write_table
+from landcover_bdgf.errors import LabelError, RasterError
+from landcover_bdgf.geo import Grid, grid_of, ground_pixel_m2, is_south_up, open_raster, read_band
+from landcover_bdgf.labels import LAYER_NODATA, Legend, Samples, layer_path, legend_of_map
+from landcover_bdgf.progress import log
 from landcover_bdgf.storage import PathLike, atomic_folder, check_folder, read_record
 from landcover_bdgf.text import printable
 
-__all__ = ["Accuracy", "ReferenceFile", "ReportContext", "assess", "summary_lines"]
-
 TEMPLATE = "report.html.jinja"
-_READ_PX = 1024
 
-log = logging.getLogger("landcover_bdgf")
+_READ_PX = 1024
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from landcover_bdgf.accuracy import Accuracy, accuracy, accuracy_by_distance, summary_lines
+from landcover_bdgf.assessment.measures import Accuracy, accuracy, accuracy_by_distance, summary_lines
 from landcover_bdgf.errors import LabelError
 from landcover_bdgf.labels.legend import Legend
 

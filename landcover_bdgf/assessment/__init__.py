@@ -1,0 +1,15 @@
+"""Step: assess. Accuracy of a map against reference labels.
+
+============  =================================================================
+reference     the pixels a map is compared with
+measures      confusion matrix, accuracies, kappa
+reliability   calibration of the confidence
+figures       pictures for the report
+tables        CSV
+report        step: assess; the HTML page
+============  =================================================================
+"""
+
+from lazy_loader import attach_stub
+
+__getattr__, __dir__, __all__ = attach_stub(__name__, __file__)

@@ -1,0 +1,18 @@
+from .figures import (
+    FAINT as FAINT,
+    INK as INK,
+    as_svg as as_svg,
+    codes_picture as codes_picture,
+    new_figure as new_figure,
+    reliability_picture as reliability_picture,
+)
+from .measures import Accuracy as Accuracy, accuracy as accuracy, summary_lines as summary_lines
+from .reference import ReferenceFile as ReferenceFile
+from .reliability import (
+    BINS as BINS,
+    ReliabilityBin as ReliabilityBin,
+    calibration_error as calibration_error,
+    reliability_bins as reliability_bins,
+)
+from .report import ReportContext as ReportContext, assess as assess
+from .tables import write_table as write_table
