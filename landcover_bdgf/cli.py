@@ -268,8 +268,7 @@ def bench(
     per_class: Annotated[int, typer.Option(help="training pixels of each class", min=1)] = 50,
 ) -> None:  # fmt: skip
     """Measure accuracy: methods on labelled scenes, three protocols, many seeds, paired differences."""
-    from landcover_bdgf.bench.experiments import BenchSettings, run_experiment
-    from landcover_bdgf.bench.tables import lines, rows
+    from landcover_bdgf.bench import BenchSettings, lines, rows, run_experiment
 
     settings = BenchSettings(
         tuple(dataset), output, data, experiment, tuple(method or ()), _words(protocols),

@@ -11,11 +11,8 @@ from landcover_bdgf.errors import ResourceError
 # What a command takes on the smallest scene, its libraries among it, in MiB: with the networks and without. Measured
 # on Linux with torch 2.13 for CPUs. And where /proc/self/statm says how much of it is taken.
 NEEDED_MIB = {"RLIMIT_AS": ("ulimit -v", 1800, 800, 0), "RLIMIT_DATA": ("ulimit -d", 650, 250, 5)}
-
 THREAD_MIB = 160  # a stack, an arena of the allocator, and a buffer in each of two copies of OpenBLAS
-
 LEAST_MIB = 64  # what is needed where all libraries are there already, as when Python code calls the command
-
 WITHOUT_NETWORKS = ("align", "assess", "info", "mosaic")
 
 

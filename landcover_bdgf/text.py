@@ -6,7 +6,6 @@ from collections.abc import Callable, Collection
 from itertools import islice
 
 PRINTED_CHARACTERS = 60
-
 LISTED_NAMES = 12
 
 

@@ -26,13 +26,9 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 MAP_PX = 1200
-
 MOST_LABELLED_CLASSES = 30
-
 _NAME_CHARACTERS = 22
-
 INK, FAINT, BLUE = "#222222", "#8a8a8a", "#1f5c99"
-
 _METRES_PER_DEGREE = 111_320.0  # along a meridian, and along the equator
 
 

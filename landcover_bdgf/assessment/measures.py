@@ -22,7 +22,6 @@ from landcover_bdgf.labels import CLEAR_PX, NODATA_CODE, Legend
 from landcover_bdgf.text import printable
 
 APART_PX = 37  # least distance at which a reference and a training pixel share no surroundings, by the usual settings
-
 # Distance to the nearest training pixel, in pixels. Below the first bound the windows of both overlap; beyond, the two
 # share less and less of the landscape.
 DISTANCE_BINS_PX = ((0.0, CLEAR_PX), (CLEAR_PX, APART_PX), (APART_PX, 100.0), (100.0, math.inf))

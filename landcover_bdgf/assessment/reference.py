@@ -38,7 +38,6 @@ from landcover_bdgf.text import listed, printable
 
 # GEOS follows what is nested until the stack ends, and the process with it; points of a record are not nested.
 _POINTS = re.compile(r"MULTIPOINT \([-+.\de, ()]*\)", re.ASCII)
-
 _POINT_CHARACTERS = 64  # of one, at most; ours take about 40
 
 

@@ -40,7 +40,6 @@ from landcover_bdgf.storage import PathLike, atomic_folder, check_folder, read_r
 from landcover_bdgf.text import printable
 
 TEMPLATE = "report.html.jinja"
-
 _READ_PX = 1024
 
 

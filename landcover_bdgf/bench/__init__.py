@@ -4,14 +4,16 @@
 matlab, simulated   the paper's files; a scene with known truth
 datasets            scenes with labels, by name
 protocols           training and test pixels, three ways
-whole, probe        a network on a whole scene; which sensor features speak of
-baselines, methods  what has to be beaten; everything that can be compared, by name
+probe               which sensor features speak of
+methods             everything that can be compared, by name
 version, cells      which version of the program a result is of; each result computed once
-summary, tables     means, intervals, differences paired by seed
-published           the paper's own numbers
+tables              means, intervals, differences paired by seed
 complexity          parameters and multiply-adds of every part
-embedding           where features lie, in two dimensions
-pictures, page      what is found, to look at
+page                the report
 experiments         the paper's, each by one word
 ==================  ===============================================================
 """
+
+from lazy_loader import attach_stub
+
+__getattr__, __dir__, __all__ = attach_stub(__name__, __file__)

@@ -6,16 +6,22 @@ import difflib
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from sklearn.decomposition import PCA
+from sklearn.manifold import TSNE
+
 from landcover_bdgf.bench.cells import Cell, Plan, run_plan
 from landcover_bdgf.bench.datasets import check_dataset, open_dataset
-from landcover_bdgf.bench.embedding import embedded, vectors_of
 from landcover_bdgf.bench.methods import BDGF, PROBE, Laboratory, Method, parse_method
-from landcover_bdgf.bench.page import write_results
-from landcover_bdgf.bench.pictures import embedding
+from landcover_bdgf.bench.page import embedding, write_results
 from landcover_bdgf.bench.protocols import PROTOCOLS, draw
 from landcover_bdgf.bench.tables import ProtocolTable, tables
 from landcover_bdgf.errors import OutputError, SettingsError, opening
-from landcover_bdgf.model import Recipe, Run
+from landcover_bdgf.labels import Samples, draw_per_class
+from landcover_bdgf.model import Classifier, Recipe, Run, changed, open_workers
+from landcover_bdgf.training import cut_windows
 
 BASELINES = tuple(f"{c}{context}" for c in ("et", "rf", "svm", "gb") for context in ("", "+9", "+17", "+33"))
 COMPARISON = (BDGF, "fusion", *BASELINES)
@@ -171,3 +177,39 @@ def _check_word(option: str, word: str, known: tuple[str, ...]) -> None:
         near = difflib.get_close_matches(word, known, 1, cutoff=0.3)
         hint = f"Did you mean {near[0]}?" if near else f"Use {', '.join(known)}."
         raise SettingsError(f"{option} {word}: is unknown. {hint}")
+
+
+PER_CLASS = 50
+COMPONENTS, PERPLEXITY, ITERATIONS = 50, 30, 1000  # section 4.3
+
+Vectors = dict[str, NDArray[np.float32]]
+
+
+def vectors_of(
+    laboratory: Laboratory, method: Method, samples: Samples, seed: int
+) -> tuple[Vectors, NDArray[np.uint16]]:
+    """Diffusion features and branch vectors (n, ·) of 50 test pixels of each class, and their codes."""
+    test = samples.test
+    chosen = test.where(draw_per_class(test.codes, PER_CLASS, np.random.default_rng(seed)))
+    model = laboratory.model(changed(laboratory.recipe, method.overrides), samples, seed)
+    run = replace(laboratory.run, seed=seed)
+    classifier = Classifier(model, run)
+    viewer = classifier.viewer
+    with open_workers(run.workers(viewer.device)) as workers:
+        table = cut_windows(laboratory.dataset.stack, chosen, viewer, workers)
+    windows = table[torch.arange(len(table))].to(viewer.device)
+    middle = windows.dif.shape[-1] // 2
+    with torch.no_grad():
+        branches = classifier.network.branch_vectors(windows.spec, windows.sar, windows.dif)
+    vectors = {"diffusion features": windows.dif[:, :, middle, middle]}
+    vectors |= {name: v.flatten(1) for name, v in branches.items()}
+    return {name: v.cpu().numpy() for name, v in vectors.items()}, chosen.codes
+
+
+def embedded(vectors: NDArray[np.float32]) -> NDArray[np.float32]:
+    """t-SNE of the first 50 principal components: (n, ·) -> (n, 2)."""
+    components = PCA(min(COMPONENTS, *vectors.shape), random_state=0).fit_transform(vectors)
+    perplexity = min(PERPLEXITY, (len(vectors) - 1) / 3)
+    tsne = TSNE(perplexity=perplexity, max_iter=ITERATIONS, random_state=0)
+    places: NDArray[np.float32] = tsne.fit_transform(components)
+    return places

@@ -5,21 +5,27 @@ from __future__ import annotations
 import difflib
 import hashlib
 import re
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from rasterio.windows import Window
+from scipy.ndimage import uniform_filter
+from sklearn.ensemble import ExtraTreesClassifier, HistGradientBoostingClassifier, RandomForestClassifier
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+from sklearn.svm import SVC
 
-from landcover_bdgf.bench.baselines import CLASSIFIERS, CONTEXTS_PX, fit_and_classify, scene_features
 from landcover_bdgf.bench.datasets import Dataset
-from landcover_bdgf.bench.probe import probe
+from landcover_bdgf.bench.probe import probe, whole_scene
 from landcover_bdgf.bench.version import version_of_networks
-from landcover_bdgf.bench.whole import whole_scene
 from landcover_bdgf.errors import SettingsError
 from landcover_bdgf.labels import Samples
 from landcover_bdgf.model import Checkpoint, Classifier, Recipe, Run, changed, load_checkpoint
+from landcover_bdgf.scene import Image, Stack
 from landcover_bdgf.training import pretrain, train
 
 BDGF = "bdgf"
@@ -37,7 +43,7 @@ class Method:
     name : str
         As it is shown.
     kind : str
-        ``bdgf``, ``probe``, or a key of :data:`~landcover_bdgf.bench.baselines.CLASSIFIERS`.
+        ``bdgf``, ``probe``, or a key of :data:`~landcover_bdgf.bench.methods.CLASSIFIERS`.
     windows_px : tuple of int
         Of a baseline's statistics.
     overrides : tuple of str
@@ -160,3 +166,68 @@ def scene_probabilities(model: Checkpoint, dataset: Dataset, run: Run) -> NDArra
     return whole_scene(
         lambda block: classifier.probabilities([block])[0], classes, classifier.viewer, dataset.stack, run
     )
+
+
+TREES = 500
+CLASSIFIERS: dict[str, Callable[[int], Any]] = {
+    "rf": lambda seed: RandomForestClassifier(TREES, n_jobs=-1, random_state=seed),
+    "et": lambda seed: ExtraTreesClassifier(TREES, n_jobs=-1, random_state=seed),
+    "svm": lambda seed: make_pipeline(StandardScaler(), SVC(random_state=seed)),
+    "gb": lambda seed: HistGradientBoostingClassifier(random_state=seed),
+}
+CONTEXTS_PX = (9, 17, 33)
+# Normalised differences and ratios of bands at these wavelengths (nm), where an image has them.
+INDICES_NM = {"NDVI": (833, 665), "NDWI": (560, 833), "NDBI": (1614, 833)}
+TOLERANCE_NM = 40
+
+
+def scene_features(stack: Stack, windows_px: tuple[int, ...]) -> NDArray[np.float32]:
+    """Bands, SAR in dB and indices of all pixels; with windows, mean and standard deviation of each: (F, h, w).
+
+    Over valid pixels only; 0 where a pixel has no data.
+    """
+    height, width = stack.grid.shape_hw
+    tile = stack.read(Window(0, 0, width, height))
+    sar = 10 * np.log10(np.maximum(tile.sar, 1e-6))
+    layers = np.concatenate([tile.spectral, sar, _indices(stack.spectral, tile.spectral)]).astype(np.float64)
+    if {"VV", "VH"} <= set(stack.sar.names):
+        ratio = sar[stack.sar.names.index("VV")] - sar[stack.sar.names.index("VH")]
+        layers = np.concatenate([layers, ratio[None]])
+    layers[:, ~tile.valid] = 0
+    features = [layers]
+    for size in windows_px:
+        share = np.maximum(uniform_filter(tile.valid.astype(np.float64), size), 1e-9)
+        mean = np.stack([uniform_filter(layer, size) for layer in layers]) / share
+        square = np.stack([uniform_filter(layer**2, size) for layer in layers]) / share
+        features += [mean, np.sqrt(np.maximum(square - mean**2, 0))]
+    return np.concatenate(features).astype(np.float32)
+
+
+def _indices(image: Image, pixels: NDArray[np.float32]) -> NDArray[np.float32]:
+    found = [np.empty((0, *pixels.shape[1:]), np.float32)]
+    for wanted in INDICES_NM.values():
+        places = [_band_at(image, nm) for nm in wanted]
+        if None not in places:
+            a, b = (pixels[i] for i in places if i is not None)
+            found.append(((a - b) / np.where(np.abs(a + b) > 1e-9, a + b, np.inf))[None])
+    return np.concatenate(found)
+
+
+def _band_at(image: Image, nm: float) -> int | None:
+    """The band nearest to a wavelength, within a tolerance."""
+    away = [abs(band.wavelength_nm - nm) if band.wavelength_nm else np.inf for band in image.bands]
+    nearest = int(np.argmin(away))
+    return nearest if away[nearest] <= TOLERANCE_NM else None
+
+
+def fit_and_classify(
+    classifier: str, features: NDArray[np.float32], train: Samples, seed: int
+) -> tuple[NDArray[Any], NDArray[np.float64] | None]:
+    """Codes of all pixels (h, w), and the probability (h, w) of each where the classifier has one."""
+    model = CLASSIFIERS[classifier](seed)
+    model.fit(features[:, train.rows, train.cols].T, train.codes)
+    shape_hw, flat = features.shape[1:], features.reshape(len(features), -1).T
+    if not hasattr(model, "predict_proba"):
+        return model.predict(flat).reshape(shape_hw), None
+    probability = model.predict_proba(flat)
+    return model.classes_[probability.argmax(1)].reshape(shape_hw), probability.max(1).reshape(shape_hw)

@@ -6,6 +6,7 @@ bands have drowned it, which the modality masks (eq. 7) are there to prevent.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import fields
 
 import numpy as np
@@ -16,9 +17,8 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from torch import Tensor
 
-from landcover_bdgf.bench.whole import whole_scene
 from landcover_bdgf.labels import Samples
-from landcover_bdgf.model import Block, Checkpoint, Recipe, Run, Viewer, crop
+from landcover_bdgf.model import Block, BlockStream, Checkpoint, Recipe, Run, Viewer, crop, open_workers
 from landcover_bdgf.scene import Stack, Tile
 
 
@@ -79,3 +79,20 @@ def _guided(denoiser: Checkpoint) -> Recipe:
     if fusion.guided:
         return denoiser.recipe
     return denoiser.recipe.model_copy(update={"fusion": fusion.model_copy(update={"guidance": fusion.branches})})
+
+
+_TILE_PX = 512
+
+
+def whole_scene(
+    found_in: Callable[[Block], Tensor], channels: int, viewer: Viewer, stack: Stack, run: Run
+) -> NDArray[np.float32]:
+    """``found_in(block)``, (channels, h, w) without the halo, of all blocks: (channels, H, W)."""
+    result = np.empty((channels, *stack.grid.shape_hw), np.float32)
+    stream = BlockStream(stack, viewer.scaling, viewer.recipe.halo_px, _TILE_PX)
+    with open_workers(run.workers(viewer.device)) as workers:
+        blocks = list(stream.blocks(range(stream.strips)))
+        for block, found in zip(blocks, workers.map(found_in, blocks), strict=True):
+            _, height, width = found.shape
+            result[:, block.row : block.row + height, block.col : block.col + width] = found.cpu().numpy()
+    return result

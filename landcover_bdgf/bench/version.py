@@ -10,26 +10,29 @@ import torch
 
 PACKAGE = Path(__file__).parents[1]
 # No result depends on what only shows it.
-SHOWN_BY = {"cli", "options", "terminal", "report", "report_folder", "figures", "info", "check", "demo", "diagnostics",
-            "chain", "__init__", "__main__"}  # fmt: skip
-OF_SAMPLES = ("bench.datasets", "bench.matlab", "bench.protocols", "split", "sample_set")
-OF_PIXELS = ("raster", "grid", "bands", "pixels", "resample", "image", "coregister", "pairing", "stack")
+SHOWN_BY = {"assessment.report", "assessment.tables", "assessment.figures", "training.denoiser_picture"}
+OF_SAMPLES = ("bench.datasets", "bench.matlab", "bench.protocols", "labels.split", "labels.samples")
+OF_PIXELS = (
+    "geo.raster", "geo.grid", "geo.crs", "geo.resampling", "scene.bands", "scene.band_reader", "scene.image",
+    "scene.shift", "scene.pair_checks", "scene.value_checks", "scene.sar", "scene.stack", "scene.alignment",
+)  # fmt: skip
 
 
 def version_of_baselines() -> str:
     """Of the classifiers of scikit-learn, the samples they are trained on, and how images are read."""
-    return _sha256((*OF_SAMPLES, *OF_PIXELS, "bench.baselines"))
+    return _sha256((*OF_SAMPLES, *OF_PIXELS, "bench.methods"))
 
 
 def version_of_networks(device: str) -> str:
     """Of everything a denoiser depends on."""
-    modules = [name for name in _files() if not name.startswith("bench.") and name not in SHOWN_BY]
+    shows = ("bench.", "app.", "__")
+    modules = [name for name in _files() if not name.startswith(shows) and name not in SHOWN_BY]
     return f"{_sha256(tuple(modules))} torch {torch.__version__} {device}"
 
 
 def version_of_models(device: str) -> str:
     """Of everything a trained model and its figures depend on."""
-    return f"{version_of_networks(device)} {_sha256((*OF_SAMPLES, 'bench.methods', 'bench.probe', 'bench.whole'))}"
+    return f"{version_of_networks(device)} {_sha256((*OF_SAMPLES, 'bench.methods', 'bench.probe'))}"
 
 
 @cache

@@ -12,28 +12,18 @@ from itertools import islice
 from landcover_bdgf.errors import RasterError
 
 _QUOTED = r'"(?:[^"]++|"")*+"'  # what was taken is not given back, which long texts would take memory for
-
 _PATH = r"(?:[/\\]|\.\.)"  # names of PROJ's own, such as us_noaa_conus.tif or @null, have none of these
-
 # Of WKT the two places for files, PARAMETERFILE["…", "file"] and EXTENSION["PROJ4_GRIDS", "file"] …
 _KEYWORD = re.compile("PARAMETERFILE|EXTENSION", re.IGNORECASE)
-
 _PLACE = re.compile(rf'\s*[\[(]((?:{_QUOTED}|[^"\])])*)([\])]?)')
-
 _MOST_PLACES, _LONGEST_PLACE, _LONGEST = 100, 20_000, 500_000  # what has more is made to take time
-
 # … of a PROJ string, also inside of WKT, its parameters; and of PROJJSON what PARAMETERFILE is there.
 _PARAMETER = re.compile(r"(?:grids|file|init|model|catalog|coeffs)=", re.IGNORECASE)
-
 # Each up to the next one, or the end of the text in WKT: a blank, as PROJ knows it, ends none, as it may be in quotes.
 _BLANK = re.compile(r"[ \t\n\v\f\r]")
-
 _VALUE_END = re.compile(r"""[ \t\n\v\f\r]\+?\w+=|(?<!")"(?!")\s*[\],)]""")
-
 _JSON_VALUE = re.compile(rf'"value": "[^"]*?{_PATH}')
-
 _SRS_NAME = re.compile(r"""srsName\s*=\s*["']([^"']*)""")  # of GML, in JPEG 2000
-
 _STANDARD = re.compile(r"https?://(?:www\.)?opengis\.net/")  # a CRS by its number, written as an address
 
 _REMEDY = "Assign a CRS by its EPSG code, with gdal_edit.py -a_srs or ogr2ogr -a_srs."

@@ -24,13 +24,11 @@ from landcover_bdgf.geo.raster_checks import pixel_dtype
 from landcover_bdgf.progress import log
 
 MOST_POINTS = 2000  # Sentinel-1 has about 200; the spline of n costs n³ once, and n for each pixel
-
 # Of the image, between a place and where the spline back puts it, but for a pixel of rounding. A good spline misses by
 # nothing, in mountains too (GDAL 3.10).
 MOST_MISSED = 0.001
 
 REMEDY = "Terrain-correct it first, for example with SNAP."
-
 STEPS = 32  # of a lattice over the image that tells where it lies
 
 

@@ -16,9 +16,7 @@ from landcover_bdgf.storage import is_remote
 
 # Formats whose files hold their own pixels or features.
 RASTER_DRIVERS = ("GTiff", "ENVI", "JP2OpenJPEG")
-
 VECTOR_DRIVERS = ("ESRI Shapefile", "GPKG", "GeoJSON")
-
 WORKING_DRIVERS = ("COG", "MEM", "Memory")  # what is written, and what GDAL needs to warp
 
 ALLOW_VRT = "--allow-vrt"  # which the user types, with everything that a VRT then names
@@ -42,13 +40,11 @@ UNWANTED_TEXT = """
     TIGER, TIL, TSX, Terragen, TileDB, TopoJSON, UK .NTF, USGSDEM, VDV, VFK, VICAR, VRT, WAsP, WCS, WEBP, WFS, WMS,
     WMTS, XLS, XLSX, XODR, XPM, XYZ, ZMap, Zarr, netCDF
 """
-
 UNWANTED = tuple(" ".join(UNWANTED_TEXT.split()).split(", "))
 
 # GDAL keeps decoded blocks up to 5 % of the machine's memory, so that what a map needs would grow with the scene
 # and with the machine. In MB; GDAL reads it when it decodes its first block.
 CACHE_MB = 256
-
 os.environ.setdefault("GDAL_CACHEMAX", str(CACHE_MB))
 
 

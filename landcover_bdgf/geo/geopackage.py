@@ -17,17 +17,11 @@ from landcover_bdgf.geo.crs_text import check_crs_text
 from landcover_bdgf.storage import check_regular_beside
 
 _TABLE = re.compile(r"\s*CREATE\s+TABLE\s", re.IGNORECASE)
-
 _RTREE = re.compile(r"\s*CREATE\s+VIRTUAL\s+TABLE\s.*\sUSING\s+rtree\s*\(", re.IGNORECASE | re.DOTALL)
-
 _SYSTEM = ("gpkg_", "rtree_", "sqlite_")
-
 _MOST_CURVES = 1_000_000  # bytes
-
 _ENVELOPES = {1: 32, 2: 48, 3: 48, 4: 64}  # bytes, by what the header says
-
 _LONGEST_DEFAULT = 1000  # letters
-
 _COMPUTED = (2, 3)  # how SQLite marks columns that are generated, virtual or stored
 
 

@@ -23,17 +23,12 @@ from landcover_bdgf.geo.raster_checks import MAX_SIDE_PX
 from landcover_bdgf.progress import log
 
 FloatArray = NDArray[np.float64]
-
 Bounds = tuple[float, float, float, float]
 
 _WGS84 = CRS.from_epsg(4326)
-
 _GEOD = pyproj.Geod(ellps="WGS84")
-
 _TRUE = 0.01  # by how much sizes in a projection may differ from those on the ground; UTM stays below
-
 _ROW_POINTS = 101
-
 _HALF_TURN = 180.0  # degrees, in which PROJ and nearly all geographic CRS count
 
 

@@ -24,35 +24,24 @@ from landcover_bdgf.progress import log
 from landcover_bdgf.storage import check_regular_beside, open_regular
 
 MAX_SIDE_PX = 1_000_000
-
 MAX_BANDS = 4096
-
 MAX_BLOCK_BYTES = 1 << 30  # what must be decoded whole to read one pixel
-
 # No codec of ordinary use packs tighter; Deflate reaches 1032. Below the least size nobody is hurt.
 MAX_PACKED, LEAST_PACKED_BYTES = 1100, 1 << 28
-
 MOST_BLOCKS = 200_000  # that are looked at, evenly spread, of files with more
 
 MOST_TEXT_BYTES = 16 << 20  # of a header, or what may hold a CRS in words
-
 MOST_AUX_BYTES = 1 << 20  # that are looked at, of an .aux.xml
-
 _AUX_SAYS = {b"<SRS": "CRS", b"<NoDataValue": "nodata", b"<Scale>": "scale", b"<Offset>": "offset"}
 
 _MAGIC = {
     b"II*\x00": "GTiff", b"MM\x00*": "GTiff", b"II+\x00": "GTiff", b"MM\x00+": "GTiff",
     b"\x00\x00\x00\x0c": "JP2OpenJPEG", b"\xff\x4f\xff\x51": "JP2OpenJPEG",
 }  # fmt: skip
-
 _GEO_ASCII, _GDAL_METADATA = 34737, 42112
-
 MOST_IMAGES, MOST_ITEMS = 1000, 30_000  # in a TIFF: smaller versions, masks, pages; of metadata, in all of them
-
 _ENVI_COMPRESSION = re.compile(r"file[\s_]+compression[\s_]*=(.*)", re.IGNORECASE)
-
 _SUPERBOXES, MOST_NESTED = (b"jp2h", b"asoc", b"res ", b"uinf"), 8
-
 _CODESTREAM, _END_OF_CODESTREAM = b"\xff\x4f\xff\x51", b"\xff\xd9"  # ISO/IEC 15444-1, A.4
 
 

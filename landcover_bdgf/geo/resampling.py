@@ -18,14 +18,11 @@ from rasterio.windows import Window
 from landcover_bdgf.geo.grid import Grid
 
 FloatArray = NDArray[np.float64]
-
 Masked = tuple[NDArray[np.floating], NDArray[np.bool_]]
-
 ReadSource = Callable[[Window], Masked]
 
 # A ratio this little above a whole number is no reason for another sub-sample: it would only blur.
 RATIO_TOLERANCE = 0.1
-
 # Source pixels held at once, for each band; larger windows are worked off in parts.
 MAX_SOURCE_PX = 4_000_000
 

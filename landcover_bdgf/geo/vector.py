@@ -29,19 +29,12 @@ if TYPE_CHECKING:
     from geopandas import GeoDataFrame
 
 _SHAPEFILE, _SQLITE = b"\x00\x00\x27\x0a", b"SQLite format 3\x00"
-
 _OTHER_FORMATS = (b"gdal_streamed_alg", b"<OGRVRT")  # that GDAL finds in what begins like JSON
-
 _SHOWN_NAMES = 20
-
 _TAKEN_APART = re.compile(r"[!;?]|\.(zip|shz)$", re.IGNORECASE)  # by pyogrio: archives, what follows an address
-
 _MOST_FIELDS = 2000  # of GeoJSON, each feature may bring its own; each takes memory for all features
-
 _MANY_VALUES = 15_000_000  # that may be less than a byte each in the file
-
 _BRACKET_BYTES, _FEW_BYTES = 6, 1 << 20  # of a point in GeoJSON with its comma, [0,0], and of what may be otherwise
-
 _LONGEST_PRJ = 1 << 20  # bytes
 
 

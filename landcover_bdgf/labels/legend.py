@@ -16,7 +16,6 @@ from landcover_bdgf.labels.colors import Color, default_colors
 from landcover_bdgf.text import printable
 
 NODATA_CODE = 0
-
 MAX_CLASSES = 65_535  # as many as uint16 holds beside 0
 
 _WHOLE = re.compile(r"-?\d{1,30}", re.ASCII)

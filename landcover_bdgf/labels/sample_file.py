@@ -36,9 +36,7 @@ if TYPE_CHECKING:
     from pandas import DataFrame
 
 FORMAT = 1
-
 POINTS, LEGEND = "samples", "legend"
-
 _PART_WORDS = {TRAIN: "train", TEST: "test"}
 
 

@@ -16,7 +16,6 @@ from landcover_bdgf.labels.legend import Legend
 from landcover_bdgf.labels.split import distances_px
 
 TRAIN, TEST = 0, 1
-
 # Least distance at which the nine by nine windows of 9 px that decide a pixel share none with a training window.
 CLEAR_PX = 13
 

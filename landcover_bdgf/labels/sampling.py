@@ -26,15 +26,10 @@ from landcover_bdgf.storage import PathLike
 from landcover_bdgf.text import listed, printable
 
 SPLITS = ("polygon", "block", "random", "none")
-
 COLUMN = "column:"
-
 FEW_PIXELS = 20
-
 _READ_PX = 512
-
 _TRAIN_WORDS = ("train", "training", "learn", "0", "false")
-
 _TEST_WORDS = ("test", "testing", "validation", "val", "1", "true")
 
 Mask = NDArray[np.bool_]

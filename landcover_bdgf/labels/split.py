@@ -11,11 +11,9 @@ from scipy.spatial import cKDTree
 # Random divisions that are tried, fewer for very many pixels; the one that the buffer harms least is taken.
 # On real polygons 32 leave the weakest class far more training pixels than one (Denmark: 108 instead of 13).
 DRAWS, FEWEST_DRAWS = 32, 4
-
 DRAWN_PIXELS = 3_000_000
 
 Mask = NDArray[np.bool_]
-
 Ints = NDArray[Any]
 
 

@@ -27,11 +27,8 @@ from landcover_bdgf.model import Classified
 from landcover_bdgf.storage import hold, json_object, open_regular
 
 MAGIC = "bdgf map journal"
-
 OWN = "sha256 of this line"
-
 MOST_PIXELS, MOST_SHARDS = 1 << 28, 999_999  # of a window, 1 GB with its layers; of a map
-
 LONGEST_HEADER = 64 * 2**20  # the record of a map with a million training pixels fits
 
 Place = tuple[int, int, int, int]  # row, col, height, width

@@ -13,11 +13,8 @@ from landcover_bdgf.scene import Stack
 
 # Measured on Linux with torch 2.13; constants, so that every shard chooses the same tiles, wherever it runs.
 PROCESS_BYTES = 610 * 2**20  # of a process that has aligned its images and compiled its kernels
-
 LIVE_ENCODER, LIVE_FUSION = 4.0, 1.1  # times the largest layer of each that exist at once; neither gives memory back
-
 DECODED_TWICE = 2  # a block of a file while it is read: as GDAL decodes it, and as it keeps it
-
 TILES_PX = (256, BLOCK_PX)  # larger ones are no faster
 
 _SIZE = re.compile(r"(\d+(?:\.\d+)?)\s*([kmgt]?)i?b?", re.IGNORECASE)

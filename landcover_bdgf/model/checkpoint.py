@@ -27,19 +27,12 @@ from landcover_bdgf.text import printable
 Kind = Literal["denoiser", "model"]
 
 FORMAT = 5  # 5: the context network
-
 METADATA_KEY, DIGEST_LENGTH = "bdgf", 64
-
 STATE_KEYS = {"score", "count"}  # in the metadata of what is kept of an interrupted training
-
 SCALING_PREFIX, HISTORY_PREFIX = "scaling.", "history."
-
 _PICKLES = (b"PK", *(bytes([0x80, protocol]) for protocol in range(2, 6)))  # also zipped
-
 LARGEST_PIXEL_M = 1e8  # twice round the earth
-
 LONGEST_NM = 1e10  # ten metres, longer than the waves of any radar
-
 MAX_BYTES = 4 << 30  # a model is a few MB; more is not one of ours
 
 

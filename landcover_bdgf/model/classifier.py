@@ -24,9 +24,7 @@ from landcover_bdgf.model.novelty import DOMAIN_PREFIX, Domain
 from landcover_bdgf.progress import log
 
 NO_DATA_WEIGHT = 1e-6  # of a window round a pixel without data, among those that are averaged
-
 LEAST_PROBABILITY = 1e-3  # in other temperatures: no class is ruled out by windows that all agree
-
 GPU_BLOCKS = 16  # at once, to begin with: a quarter of a million windows
 
 

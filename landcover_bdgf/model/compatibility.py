@@ -21,7 +21,6 @@ from landcover_bdgf.scene import Stack
 WAVELENGTH_TOLERANCE_NM = 5.0
 
 _NAMELESS = re.compile(r"band \d+")  # as bands without names are called
-
 _BARE = re.compile(r"B\d+", re.IGNORECASE)  # B4 is red on one Landsat, near infrared on another
 
 
@@ -133,17 +132,12 @@ def _names(bands: tuple[Any, ...]) -> str:
 
 
 SAR_USUAL = 2.5  # standard deviations of log intensity
-
 FOREIGN_SHARE = 0.5  # of values outside the training scene's percentiles; the scene itself has 0.02
-
 FOREIGN_SIZE = 1.5  # times as large as those of training are pixels that show the ground otherwise
-
 # Scaled logarithms of amplitude spread by 0.5 where those of power spread by 1. Power of four real scenes, scaled as
 # for one another, spreads by 0.69 or more.
 AMPLITUDE_STD = 0.65
-
 AMPLITUDE_MEAN = 0.7  # by so much, or more, they lie off
-
 FOREIGN_TILE_PX, FOREIGN_TILES = 128, 64  # looked at to find that out
 
 

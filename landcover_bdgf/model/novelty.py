@@ -24,9 +24,7 @@ from landcover_bdgf.errors import CheckpointError
 Floats = NDArray[np.float64]
 
 DOMAIN_PREFIX = "domain."  # in a checkpoint
-
 FOLDS = 5
-
 STEPS = 100  # of the p-value
 
 

@@ -18,7 +18,6 @@ from landcover_bdgf.errors import SettingsError
 from landcover_bdgf.storage import toml_table
 
 Branch = Literal["cnn", "transformer", "mamba", "attention"]
-
 BRANCHES: tuple[Branch, ...] = ("cnn", "transformer", "mamba")  # the paper's; "attention" sees diffusion features alone
 
 
@@ -261,7 +260,6 @@ _BASE: dict[str, Any] = {
     },
     "training": {"steps": 3000, "learning_rate": 4e-4},
 }
-
 _PAPER: dict[str, Any] = {
     "name": "paper",
     "spectral": {"reduced_bands": 62},
@@ -276,7 +274,6 @@ _PAPER: dict[str, Any] = {
     "training": {"steps": 3000, "learning_rate": 4e-4, "augment": False, "balanced": False, "averaged_share": 0.0,
                  "calibration_folds": 0},
 }  # fmt: skip
-
 RECIPES: dict[str, Recipe] = {
     "laptop": Recipe(),
     "base": Recipe.model_validate(_BASE),

@@ -19,9 +19,7 @@ from landcover_bdgf.scene import Tile
 Floats = NDArray[np.float32]
 
 PERCENTILES = (1.0, 99.0)
-
 SPECTRAL_LIMIT, SAR_LIMIT = 2.0, 4.0  # what lies further out says "bright" or "dark" and no more
-
 NEXT_TO_NOTHING = np.float32(1e-6)  # to which float32 tells values apart; units may make all of them tiny
 
 

@@ -14,7 +14,6 @@ from landcover_bdgf.model.scaling import Floats, Scaling, percentiles, reduce_ba
 from landcover_bdgf.scene import Stack, Tile
 
 SAMPLE_BLOCK_PX, SAMPLE_BLOCKS = 64, 96  # up to 390,000 pixels
-
 SAMPLE_VALUES = 2**24  # 64 MB of them are enough, whatever the number of bands
 
 

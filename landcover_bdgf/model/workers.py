@@ -13,7 +13,6 @@ import torch
 from landcover_bdgf.model.device import Run
 
 Piece = TypeVar("Piece")
-
 Result = TypeVar("Result")
 
 

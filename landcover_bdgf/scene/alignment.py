@@ -31,9 +31,7 @@ Coreg = Literal["off", "grid", "auto"]
 
 # Below this, a shift is within the error of its estimate.
 WORTH_A_WARNING_PX = 1.0
-
 CHECKED_PX = 64  # side of the windows
-
 CHECKED_EVERY = 8  # of the pixels of the windows that are looked at
 
 

@@ -19,14 +19,10 @@ from landcover_bdgf.errors import RasterError
 from landcover_bdgf.geo import Grid, is_south_up
 
 Convert = Callable[[NDArray[np.floating]], NDArray[np.floating]]
-
 Float32s = NDArray[np.float32]
-
 Bools = NDArray[np.bool_]
-
 # What stands for "nothing" where a file does not say so: -9999, -32768, the least number of float32.
 LEAST_RAW, MOST_RAW = -9990, 1e30
-
 MOST_BETWEEN = 0.05  # of a mask's pixels, on smooth edges
 
 ReadPart = Callable[[Window], tuple[Float32s, Bools]]

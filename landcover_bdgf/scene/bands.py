@@ -26,7 +26,6 @@ SENTINEL_2: Mapping[str, float] = {
     "B11": 1613.7,
     "B12": 2202.4,
 }
-
 # Middles of the band passes of OLI and TIRS: USGS, Landsat 8 Data Users Handbook, table 2-1.
 LANDSAT_8_9: Mapping[str, float] = {
     "B1": 443.0,
@@ -41,7 +40,6 @@ LANDSAT_8_9: Mapping[str, float] = {
     "B10": 10895.0,
     "B11": 12005.0,
 }
-
 # Middles of the band passes of TM and ETM+: USGS, Landsat 7 Data Users Handbook, table 2-1.
 LANDSAT_4_7: Mapping[str, float] = {
     "B1": 485.0,
@@ -53,7 +51,6 @@ LANDSAT_4_7: Mapping[str, float] = {
     "B7": 2215.0,
     "B8": 710.0,
 }
-
 SENSORS: Mapping[str, Mapping[str, float]] = {
     "Sentinel-2": SENTINEL_2,
     "Landsat 8/9": LANDSAT_8_9,
@@ -68,11 +65,9 @@ WATER_VAPOUR_NM = ((1340.0, 1460.0), (1790.0, 1960.0), (2450.0, 3000.0))
 POLARISATIONS = ("VV", "VH", "HH", "HV")
 
 _BAND_WORD = re.compile(r"(?:^|[^a-z0-9])(B\d{1,2}A?|VV|VH|HV|HH)(?![a-z0-9])", re.IGNORECASE)
-
 _SPECTRAL_WORD = re.compile(
     r"(?<![a-z])(?:blue|green|red|coastal|pan|v?nir|swir|tir|red[ _-]?edge)(?![a-z])|infra[ _-]?red", re.IGNORECASE
 )
-
 # What comes beside bands: codes and shares of what covers a pixel, how it was seen, heights, pictures. As bands they
 # would hide which sensor it is, and say nothing that holds on another scene. Their kind ends their name: area1_B02 is
 # a band.
@@ -82,9 +77,7 @@ CODES = (
     *(r"ql_[a-z_]+(?:-\d+)?", "udm2?", "scene_classification_map"),  # EnMAP and DESIS; Planet; Copernicus Browser
     *("[a-z]*(?:angle|zenith|azimuth)[a-z]*", "[sv][az]a"),
 )
-
 TERRAIN = ("dem", "inc_map(?:_ell)?", "ls_map", r"rtc\w*_area(?:_map)?", "lv_(?:theta|phi)")
-
 PICTURES = ("rgb", "tci(?:_[rgb])?", "visual", "preview", "thumbnail", "quicklook", "(?:true|false)_colou?r")
 
 
@@ -95,26 +88,17 @@ def _at_end(*words: str) -> re.Pattern[str]:
 
 
 _AUXILIARY = _at_end(*CODES, *TERRAIN)
-
 _PICTURE = _at_end(*PICTURES)
-
 _BESIDE_BANDS = _at_end(*CODES, *PICTURES)  # in one file: heights are there because someone put them there
-
 _NO_NAME = re.compile(r"(bands?|layer|channel|gr[ae]y|undefined)?[\s_]*\d*", re.IGNORECASE)
-
 _WAVELENGTH = re.compile(
     r"(?P<value>\d+(?:\.\d+)?)\s*(?P<unit>nanomet(?:er|re)s?|micromet(?:er|re)s?|microns?|nm|[uµμ]m)\b",
     re.IGNORECASE,
 )
-
 _SENTINEL_2_FILE = re.compile(r"(?:^|_)(T\d{2}[A-Z]{3}_\d{8}|S2[ABC]_|HLS\.S30)")
-
 _SENTINEL_2_SAID = re.compile(r"(?<![a-z0-9])sentinel-2(?!\d)", re.IGNORECASE)  # as by the Copernicus Browser
-
 _MODIS = "sur_refl_b"  # of MOD09 and its kin, whose b01 is red
-
 _LANDSAT_LEVEL_2 = re.compile(r"(?:^|[^a-z0-9])(S[RT]_B\d{1,2})(?![a-z0-9])", re.IGNORECASE)  # of Collection 2
-
 _LANDSAT_FILES = {
     "Landsat 8/9": re.compile(r"^(L[CO]0?[89]|HLS\.L30)"),
     "Landsat 4-7": re.compile(r"^L[TE]0?[4-7]"),

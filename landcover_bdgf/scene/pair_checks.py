@@ -34,7 +34,6 @@ SENSING_TAGS = (
 )
 
 _DAY = re.compile(r"(?<!\d)((?:19|20)\d{2})[-_:]?(0[1-9]|1[0-2])[-_:]?(0[1-9]|[12]\d|3[01])(?!\d)")
-
 _LANDSAT_SCENE = re.compile(r"^L[A-Z]\d{7}((?:19|20)\d{2})([0-3]\d{2})[A-Z]{3}")  # path, row, year, day of the year
 
 
@@ -62,11 +61,8 @@ def _days(texts: list[str]) -> Iterator[date]:
 
 
 WGS84 = CRS.from_epsg(4326)
-
 MIN_OVERLAP = 0.01
-
 MAX_RESOLUTION_RATIO = 50
-
 MAX_DAYS_APART = 30
 
 

@@ -22,7 +22,6 @@ from landcover_bdgf.scene.bands import (
 from landcover_bdgf.storage import PathLike, typed_path
 
 RASTER_SUFFIXES = (".tif", ".tiff", ".jp2", ".img", ".dat", ".bsq", ".bil", ".bip")
-
 PICTURE = (ColorInterp.red, ColorInterp.green, ColorInterp.blue)
 
 Source = PathLike | Sequence[PathLike]

@@ -14,15 +14,10 @@ SarUnit = Literal["power", "db", "signed"]
 
 # Power from which noise was subtracted has some negative values, small ones; dB has more, or larger ones.
 NEGATIVE_SHARE = 0.05
-
 DB_BELOW = -0.5  # the median of negative values, in dB
-
 SIGNED_SHARE = (0.25, 0.75)  # of a real or an imaginary part, negative
-
 LEAST_DB = -60  # the median of no SAR image
-
 MOST_NEGATIVE = 0.5  # of power
-
 DB_SPREAD = (3, 60)  # of nine tenths of the values
 
 

@@ -28,29 +28,19 @@ from landcover_bdgf.progress import track
 sitk: Any = SimpleITK  # it has no types
 
 FloatArray = NDArray[np.floating]
-
 BoolArray = NDArray[np.bool_]
-
 OffsetXY = tuple[float, float]
-
 ReadPair = Callable[[Window], tuple[FloatArray, FloatArray, BoolArray]]
-
 ReadSar = Callable[[Window], tuple[FloatArray, BoolArray]]
 
 WINDOW_PX = 256
-
 MIN_WINDOW_PX = 64
-
 WINDOWS = 9
-
 # Windows within 1 px of the median must be this many of all, and at least MIN_AGREEING.
 TRUSTED_AGREEMENT = 2 / 3
-
 MIN_AGREEING = 3
-
 # More than these show no more of where edges are; of hundreds of bands, every so many are read.
 ENOUGH_BANDS = 16
-
 # Share of a window that must have data.
 MIN_VALID = 0.5
 

@@ -28,26 +28,16 @@ from landcover_bdgf.geo import Grid, RasterProfile, plain_name, undated, write_r
 from landcover_bdgf.storage import atomic_output
 
 BANDS = ("B02", "B03", "B04", "B05", "B06", "B07", "B08", "B8A", "B11", "B12")
-
 #        blue   green  red    red edge ......  near infrared  short-wave
 SOIL = (0.08, 0.11, 0.15, 0.18, 0.20, 0.22, 0.25, 0.26, 0.34, 0.30)
-
 LEAF = (0.02, 0.05, 0.03, 0.09, 0.28, 0.36, 0.39, 0.41, 0.18, 0.08)
-
 WATER = (0.05, 0.04, 0.02, 0.015, 0.01, 0.01, 0.008, 0.007, 0.004, 0.003)
-
 ROOFS = (0.11, 0.12, 0.14, 0.15, 0.16, 0.17, 0.18, 0.19, 0.21, 0.20)
-
 LOOKS = 4.4
-
 EXTINCTION = 0.5  # k of Beer and Lambert
-
 INCIDENCE = np.deg2rad(38.0)
-
 NODATA = -9999
-
 LABEL_PX = 6
-
 PARCEL_PX = 15
 
 

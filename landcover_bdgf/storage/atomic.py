@@ -19,7 +19,6 @@ from landcover_bdgf.storage.paths import PathLike
 from landcover_bdgf.text import printable
 
 DRAFT = ".part"  # how the names of hidden folders end, of what is being written
-
 # A folder and nothing else: what a link leads to is not removed, and a pipe not waited for.
 _FOLDER = sum(getattr(os, flag, 0) for flag in ("O_RDONLY", "O_DIRECTORY", "O_NOFOLLOW", "O_NONBLOCK"))
 
@@ -205,7 +204,6 @@ def _sync(path: Path) -> None:
 
 
 REPORT_FILES = ("report.html", "accuracy.json", "accuracy.csv", "confusion.csv")
-
 _DRAFT = re.compile(rf"\.{re.escape(REPORT_FILES[0])}\.[0-9a-f]{{8}}{re.escape(DRAFT)}")  # of a report in its folder
 
 

@@ -22,7 +22,6 @@ from landcover_bdgf.storage.atomic import remove_abandoned
 from landcover_bdgf.storage.tensors import digest, write_tensors
 
 MAX_BYTES = 2 * 10**9  # what was not used for longest goes first
-
 VARIABLE = "BDGF_CACHE"  # another folder; empty for no cache
 
 Arrays = dict[str, NDArray[Any]]

@@ -14,11 +14,8 @@ from typing import IO, Any
 from landcover_bdgf.errors import BdgfError, SettingsError
 
 MOST_NESTED = 64  # ours are less than ten deep; Python's own limit would end a command later, wherever it is walked
-
 MOST_TOML_BYTES = 200_000
-
 MOST_DOTS = 1000  # in a line, with numbers; tomllib takes memory for a key by the square of its parts
-
 TOO_DEEP = "it is nested too deeply"
 
 

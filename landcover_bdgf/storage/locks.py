@@ -17,10 +17,8 @@ except ImportError:  # not on Windows
     fcntl = None  # type: ignore[assignment]
 
 LONGEST_NAME = 200  # bytes; file systems take 255
-
 # Neither what a link leads to is opened, nor is a pipe waited for.
 _AS_IT_IS = getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0)
-
 _NO_PLACE = (errno.ENOENT, errno.ENOTDIR, errno.EROFS, errno.EACCES, errno.EPERM, errno.ENAMETOOLONG, errno.ELOOP)
 
 

@@ -23,11 +23,8 @@ from landcover_bdgf.storage.documents import json_object
 from landcover_bdgf.storage.paths import PathLike, is_remote
 
 OWN = "sha256 of this record"
-
 LONG_TO_HASH_BYTES = 10**9  # a second or more
-
 LONGEST_RECORD = 1 << 28  # of two million training pixels it has 80 MB
-
 PACKAGES = ("landcover-bdgf", "torch", "numpy", "rasterio", "scikit-learn")
 
 

@@ -34,9 +34,7 @@ from landcover_bdgf.progress import track
 from landcover_bdgf.scene import Stack
 
 BLOCKS = 48  # those with the most labelled pixels; what is computed of them is kept in memory
-
 TEMPERATURES = 1.0, 5.0  # a few easy polygons are no reason to be surer than the windows are
-
 Result = TypeVar("Result")
 
 

@@ -29,9 +29,7 @@ from landcover_bdgf.storage import atomic_output
 from landcover_bdgf.training.loop import generator_of
 
 PLACES = (0.25, 0.5, 0.75)  # along the diagonal of the scene
-
 TILES, TILE_PX = len(PLACES), 32
-
 STEP = 40  # noise that leaves much to be guessed, and few enough reverse steps to wait for
 
 

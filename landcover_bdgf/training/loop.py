@@ -24,7 +24,6 @@ from landcover_bdgf.training.state import load_state, save_state
 from landcover_bdgf.training.task import Kept, Shard, Task
 
 SAVE_INTERVAL_S = 30.0
-
 EVALUATIONS = 20
 
 MILESTONES = (0.5, 0.75, 0.9)  # of all steps, where the learning rate halves (MultiStepLR, section 4.1)

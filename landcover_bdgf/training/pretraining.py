@@ -41,11 +41,8 @@ from landcover_bdgf.training.loop import fit, generator_of
 from landcover_bdgf.training.task import Task
 
 REGION_PX = 512  # a scene larger than this is represented by random regions of this size
-
 REGIONS = 16  # about 260 MB with 16 channels
-
 SHARDS = 4  # of a batch, on a CPU
-
 ENOUGH_VALID = 0.25  # of a training tile; a few draws are made to find one
 
 

@@ -29,7 +29,6 @@ from torch.nn import functional as F
 from landcover_bdgf.model.networks.unet import UNet, pad_bands
 
 STEPS = 500  # T; SpectralDiff's, which the paper follows
-
 BETA_FIRST, BETA_LAST = 1e-4, 0.02
 
 

@@ -16,7 +16,6 @@ except (ImportError, RuntimeError):  # as in scan.py
     layers_numba = None  # type: ignore[assignment]
 
 PERIOD = 256  # values in an innermost loop over channels, which alone would be too few
-
 PIECE = 1024  # windows or pixels; with hundreds of values each they fill a core's cache
 
 

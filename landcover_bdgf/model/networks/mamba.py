@@ -27,7 +27,6 @@ except (ImportError, RuntimeError):  # as in scan.py
     attention_numba = mamba_numba = None  # type: ignore[assignment]
 
 PIXELS = 2048  # whose tokens stay in a core's cache
-
 DENSE = 16  # windows in a row, from which on it pays to share sums along columns
 
 

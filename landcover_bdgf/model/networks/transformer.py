@@ -30,7 +30,6 @@ except (ImportError, RuntimeError):  # as in scan.py
     attention_numba = None  # type: ignore[assignment]
 
 FEW = 16  # tokens
-
 LOGIT_LIMIT = 8.0  # soft bound of a: exp(±8) stays well inside float32 without a running maximum
 
 

@@ -22,11 +22,8 @@ from landcover_bdgf.model.networks.conv import Conv3d, Doubling3d
 from landcover_bdgf.model.networks.layers import activate
 
 WIDTHS = (16, 32, 64, 128)  # SpectralDiff's, which the paper follows (section 4.1)
-
 TIME_CHANNELS = 32
-
 BAND_MULTIPLE = 8  # three halvings
-
 HALO_PX = 13  # reach of the encoder: 1 + 3 blocks · (1 + 1 + 2)
 
 

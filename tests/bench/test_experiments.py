@@ -12,9 +12,8 @@ from conftest import Bdgf
 from landcover_bdgf.bench.cells import Archive, Cell
 from landcover_bdgf.bench.experiments import ABLATION, BenchSettings
 from landcover_bdgf.bench.methods import parse_method
-from landcover_bdgf.bench.published import published_tables
-from landcover_bdgf.bench.summary import Spread, paired, spread
-from landcover_bdgf.bench.tables import lines, tables
+from landcover_bdgf.bench.page import published_tables
+from landcover_bdgf.bench.tables import Spread, lines, paired, spread, tables
 from landcover_bdgf.errors import SettingsError
 from landcover_bdgf.model.recipe import RECIPES, changed
 from landcover_bdgf.scene.simulation import SceneFiles

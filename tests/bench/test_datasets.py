@@ -16,11 +16,10 @@ from scipy.io import loadmat, savemat
 from scipy.ndimage import binary_erosion, uniform_filter
 from scipy.sparse import coo_matrix
 
-from landcover_bdgf.bench import mat5
+from landcover_bdgf.bench import matlab
 from landcover_bdgf.bench.datasets import open_dataset
-from landcover_bdgf.bench.mat5 import read_mat5
-from landcover_bdgf.bench.matlab import PUBLISHED, read_matlab
-from landcover_bdgf.bench.published import published_results, published_tables
+from landcover_bdgf.bench.matlab import PUBLISHED, read_mat5, read_matlab
+from landcover_bdgf.bench.page import published_results, published_tables
 from landcover_bdgf.errors import LabelError, RasterError, SettingsError
 from landcover_bdgf.scene.simulation import SceneFiles
 
@@ -161,7 +160,7 @@ def test_a_matlab_file_that_would_fill_the_machine(tmp_path: Path, monkeypatch: 
         read_matlab(tmp_path / "a.mat", "a")
     savemat(tmp_path / "b.mat", {"b": np.ones((640, 64)), "c": np.ones((64, 640))}, do_compression=True)
     assert read_matlab(tmp_path / "b.mat", "b").shape == (640, 64)
-    monkeypatch.setattr(mat5, "MOST_BYTES", 500_000)
+    monkeypatch.setattr(matlab, "MOST_BYTES", 500_000)
     with pytest.raises(RasterError, match=r"b.mat: cannot be read as a MATLAB file: it says it holds more than"):
         read_matlab(tmp_path / "b.mat", "b")
 
