@@ -18,12 +18,11 @@ check: $(READY)  ## formatting, lint and types
 
 trust: $(READY)  ## bad inputs, faults, flipped bits, mutated files, by the hundred: half an hour; make test has a short form
 	@BDGF_TRIALS=$(or $(TRIALS),30) BDGF_FLIPS=120 $(BIN)/python -m pytest --numprocesses auto --maxprocesses 4 --dist worksteal \
-	    tests/test_bad_inputs.py tests/test_gdal.py tests/test_verify.py tests/test_killed.py tests/test_limits.py \
-	    tests/test_faults.py tests/test_fuzz.py
+	    tests/robustness tests/geo/test_gdal_env.py tests/app/test_info.py tests/test_resources.py
 
 kernels: $(READY)  ## the CUDA kernels in their interpreter; installs Triton, 1 GB
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[triton]'
-	@$(BIN)/python -m pytest tests/test_scan.py
+	@$(BIN)/python -m pytest tests/model/networks/test_scan.py
 
 bench: $(READY)  ## speed, memory, time of training; accuracy beside a random forest and an SVM, where the real scenes are there
 	@$(BIN)/python benchmarks/networks.py

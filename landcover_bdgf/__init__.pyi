@@ -1,5 +1,5 @@
+from .app import Job as Job, run_job as run_job
 from .assessment import assess as assess
-from .chain import Job as Job, run_job as run_job
 from .errors import BdgfError as BdgfError
 from .labels import (
     Samples as Samples,

@@ -1,6 +1,6 @@
 """python -m landcover_bdgf"""
 
-from landcover_bdgf.cli import main
+from landcover_bdgf.app import main
 
 if __name__ == "__main__":
     main()

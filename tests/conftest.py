@@ -19,7 +19,7 @@ import rasterio
 from affine import Affine
 from numpy.typing import NDArray
 
-from landcover_bdgf.cli import main
+from landcover_bdgf.app.cli import main
 from landcover_bdgf.labels.samples import Samples
 from landcover_bdgf.labels.sampling import sample
 from landcover_bdgf.model.checkpoint import Checkpoint

@@ -17,14 +17,14 @@ from landcover_bdgf.resources import NEEDED_MIB, THREAD_MIB, WITHOUT_NETWORKS, a
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="limits as Linux has them")
 
-START = "import sys; from landcover_bdgf.cli import main; sys.argv[0] = 'bdgf'; main()"
+START = "import sys; from landcover_bdgf.app.cli import main; sys.argv[0] = 'bdgf'; main()"
 # As where a notebook calls the command: all libraries are there, and 100 MB beside them.
 START_LATE = f"""
 import resource
 from pathlib import Path
 import landcover_bdgf.geo.gdal_env
 landcover_bdgf.geo.gdal_env.lock()
-import landcover_bdgf.chain
+import landcover_bdgf.app.job
 taken = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
 resource.setrlimit(resource.RLIMIT_AS, (taken + 100 * 2**20, resource.RLIM_INFINITY))
 {START}"""

@@ -61,7 +61,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, Path
 
 def run(*arguments: object, before: str = "") -> subprocess.CompletedProcess[str]:
     """A command in a process of its own, after some statements; without the lock of this one."""
-    program = f"{before}\nfrom landcover_bdgf.cli import main\nmain()"
+    program = f"{before}\nfrom landcover_bdgf.app.cli import main\nmain()"
     clean = {key: value for key, value in os.environ.items() if not key.startswith(("GDAL_", "CPL_", "PROJ_"))}
     words = [sys.executable, "-c", program, *map(str, arguments)]
     return subprocess.run(words, capture_output=True, text=True, check=False, env=clean, timeout=600)

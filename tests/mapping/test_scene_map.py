@@ -13,8 +13,8 @@ import pytest
 import rasterio
 import torch
 
+from landcover_bdgf.app.info import describe
 from landcover_bdgf.errors import CheckpointError, OutputError, RasterError, ResourceError, SettingsError
-from landcover_bdgf.info import describe
 from landcover_bdgf.labels.class_map import layer_path
 from landcover_bdgf.mapping import scene_map
 from landcover_bdgf.mapping.journal import Journal

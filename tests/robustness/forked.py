@@ -45,7 +45,7 @@ def main() -> None:
     import landcover_bdgf.geo.gdal_env
 
     landcover_bdgf.geo.gdal_env.lock()
-    for module in ("chain", "check", "cli", "info", "report", "mapping", "training"):
+    for module in ("app.job", "app.check", "app.cli", "app.info", "assessment.report", "mapping.scene_map"):
         importlib.import_module(f"landcover_bdgf.{module}")
     for module in ("torch._dynamo", "matplotlib.backends.backend_agg", "geopandas"):  # what they import on the way
         importlib.import_module(module)
@@ -105,7 +105,7 @@ def started(request: dict[str, Any]) -> int:
             taken = 1024 * int(Path("/proc/self/status").read_text().split("VmSize:")[1].split()[0])
             resource.setrlimit(kind, (value + taken if name == "AS" else value, resource.getrlimit(kind)[1]))
         sys.argv = ["bdgf", *request["run"]]
-        from landcover_bdgf.cli import main
+        from landcover_bdgf.app.cli import main
 
         main()
     except SystemExit as end:

@@ -44,13 +44,15 @@ import make_bad as bad
 import mutations
 from mutations import Change
 
+from landcover_bdgf.app.info import describe
+from landcover_bdgf.app.options import Common
+from landcover_bdgf.app.terminal import say
 from landcover_bdgf.assessment.report import assess
 from landcover_bdgf.bench.datasets import read_description, read_label_raster
 from landcover_bdgf.bench.matlab import read_matlab
 from landcover_bdgf.errors import BdgfError
 from landcover_bdgf.geo.grid import Grid
 from landcover_bdgf.geo.raster import grid_of, open_raster, read_band
-from landcover_bdgf.info import describe
 from landcover_bdgf.labels.class_map import legend_of_map
 from landcover_bdgf.labels.rasterize import read_labels
 from landcover_bdgf.labels.sample_file import read_samples
@@ -62,12 +64,10 @@ from landcover_bdgf.model.classifier import Classifier
 from landcover_bdgf.model.compatibility import fit_stack
 from landcover_bdgf.model.device import Run
 from landcover_bdgf.model.recipe import load_recipe
-from landcover_bdgf.options import Common
 from landcover_bdgf.scene.alignment import align
 from landcover_bdgf.scene.image import open_image
 from landcover_bdgf.storage.cache import _read as read_cached
 from landcover_bdgf.storage.records import changed_files
-from landcover_bdgf.terminal import say
 
 DATA = Path(__file__).parents[3] / "shared/data"
 SHAPEFILE = (".shp", ".dbf", ".shx", ".prj")

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import rasterio
 
-from landcover_bdgf.check import check_scene
+from landcover_bdgf.app.check import check_scene
 from landcover_bdgf.errors import RasterError
 from landcover_bdgf.geo.raster import Window
 from landcover_bdgf.scene.alignment import align

@@ -17,7 +17,7 @@ import numpy as np
 import pytest
 from conftest import QUICK, Bdgf, WriteTif
 
-from landcover_bdgf.chain import Job, check_kept, keep_model, run_job
+from landcover_bdgf.app.job import Job, check_kept, keep_model, run_job
 from landcover_bdgf.errors import LabelError, OutputError
 from landcover_bdgf.geo import cog
 from landcover_bdgf.geo.cog import RasterProfile, write_raster

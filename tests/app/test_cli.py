@@ -16,11 +16,11 @@ import pytest
 import rasterio
 from conftest import Bdgf
 
+from landcover_bdgf.app.options import Common
+from landcover_bdgf.app.terminal import say
 from landcover_bdgf.model.checkpoint import Checkpoint
-from landcover_bdgf.options import Common
 from landcover_bdgf.scene.simulation import SceneFiles
 from landcover_bdgf.storage.cache import VARIABLE
-from landcover_bdgf.terminal import say
 
 QUICK = [
     "--set",
@@ -157,7 +157,7 @@ def test_help_is_quick_and_complete() -> None:
     )
     for command in ("check", "align", "sample", "pretrain", "train", "map", "assess", "info", "demo"):
         assert f"  {command} " in result.stdout
-    loaded = "import sys, landcover_bdgf.cli; print('torch' in sys.modules, 'rasterio' in sys.modules)"
+    loaded = "import sys, landcover_bdgf.app.cli; print('torch' in sys.modules, 'rasterio' in sys.modules)"
     assert subprocess.check_output([sys.executable, "-c", loaded], text=True).split() == ["False", "False"]
 
 
@@ -382,7 +382,7 @@ def test_a_library_that_turns_a_signal_into_its_own_error_is_seen_through(
         except BaseException:
             raise ValueError("Invalid affine transformation matrix")  # noqa: B904
 
-    monkeypatch.setattr("landcover_bdgf.info.describe", describe)
+    monkeypatch.setattr("landcover_bdgf.app.info.describe", describe)
     assert bdgf("info", "a.tif") == code
     assert "a bug of ours" not in capsys.readouterr().err
 
@@ -402,7 +402,7 @@ def elsewhere(*arguments, dir, **options):
 
 pwd.getpwuid = unknown
 made, tempfile.TemporaryFile = tempfile.TemporaryFile, elsewhere  # by which numba finds out where it may write
-from landcover_bdgf.cli import main
+from landcover_bdgf.app.cli import main
 main()
 """
 

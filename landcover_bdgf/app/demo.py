@@ -5,8 +5,8 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+from landcover_bdgf.app.job import Job, run_job
 from landcover_bdgf.assessment import Accuracy
-from landcover_bdgf.chain import Job, run_job
 from landcover_bdgf.errors import OutputError, opening
 from landcover_bdgf.mapping import MapSettings
 from landcover_bdgf.model import Recipe, Run

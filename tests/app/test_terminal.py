@@ -11,11 +11,11 @@ from pathlib import Path
 
 import pytest
 
+from landcover_bdgf.app.info import verify
+from landcover_bdgf.app.terminal import explain, heed_signals
 from landcover_bdgf.errors import LabelError, SettingsError, opening
-from landcover_bdgf.info import verify
 from landcover_bdgf.model.checkpoint import Checkpoint
 from landcover_bdgf.scene.simulation import SceneFiles
-from landcover_bdgf.terminal import explain, heed_signals
 
 
 def caused(error: BaseException, by: BaseException) -> BaseException:
@@ -118,7 +118,7 @@ import os, sys
 for number in {numbers}:
     os.close(number)
     setattr(sys, ("stdin", "stdout", "stderr")[number], None)
-from landcover_bdgf.terminal import open_streams
+from landcover_bdgf.app.terminal import open_streams
 open_streams()
 assert os.open(os.devnull, os.O_RDONLY) > 2
 assert all(os.path.samestat(os.fstat(number), os.stat(os.devnull)) for number in {numbers})

@@ -11,8 +11,8 @@ import numpy as np
 import pytest
 from conftest import Bdgf, Tally
 
+from landcover_bdgf.app.info import verify
 from landcover_bdgf.errors import BdgfError, CheckpointError, LabelError, RasterError
-from landcover_bdgf.info import verify
 from landcover_bdgf.labels.sample_file import write_samples
 from landcover_bdgf.labels.samples import Samples
 from landcover_bdgf.mapping.scene_map import MapSettings, map_scene

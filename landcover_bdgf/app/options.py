@@ -16,10 +16,10 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeVar, get_type_hin
 
 import typer
 
+from landcover_bdgf.app.terminal import listen
 from landcover_bdgf.geo import ALLOW_VRT, check_lock
 from landcover_bdgf.resources import check_memory_limits
 from landcover_bdgf.storage import check_not_input, reserved
-from landcover_bdgf.terminal import listen
 
 if TYPE_CHECKING:
     from landcover_bdgf.mapping import MapSettings
@@ -174,7 +174,7 @@ def _all_written(command: str, values: Mapping[str, Any]) -> list[Path]:
         return [output, *paths_beside(output, list(LAYERS))]
     if command not in ("map", "pretrain", "train"):
         return [output, record_path(output)]
-    from landcover_bdgf.chain import job_files, kept_files
+    from landcover_bdgf.app.job import job_files, kept_files
     from landcover_bdgf.mapping import map_files
 
     if command == "map":

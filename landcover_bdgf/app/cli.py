@@ -10,10 +10,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from landcover_bdgf import terminal
-from landcover_bdgf.errors import SettingsError
-from landcover_bdgf.geo import gdal_env
-from landcover_bdgf.options import (
+from landcover_bdgf.app import terminal
+from landcover_bdgf.app.options import (
     DEFAULT_MODEL,
     HSI,
     LABELS,
@@ -27,9 +25,11 @@ from landcover_bdgf.options import (
     model_path,
     with_options,
 )
-from landcover_bdgf.terminal import say
+from landcover_bdgf.app.terminal import say
+from landcover_bdgf.errors import SettingsError
+from landcover_bdgf.geo import gdal_env
 
-if TYPE_CHECKING:  # heavy imports stay inside the commands, so that --help answers at once
+if TYPE_CHECKING:
     from landcover_bdgf.labels import Samples, SampleSettings
     from landcover_bdgf.model import Recipe, Run
     from landcover_bdgf.scene import Stack
@@ -54,7 +54,7 @@ def check(
     labels: Annotated[Path | None, typer.Option("--labels", help="polygons or points with classes")] = None,
 ) -> None:  # fmt: skip
     """Look before anyone waits: grids, units, bands, shift, labels, device. Says what would go wrong."""
-    from landcover_bdgf.check import check_scene
+    from landcover_bdgf.app.check import check_scene
 
     stack = _stack(hsi, sar, aligning)
     settings = _sample_settings(sampling, common)
@@ -103,7 +103,7 @@ def pretrain(
     resume: RESUME = False,
 ) -> None:  # fmt: skip
     """Fit the denoiser to one or more scenes, without labels."""
-    from landcover_bdgf.chain import check_kept, keep_denoiser, partial_path
+    from landcover_bdgf.app.job import check_kept, keep_denoiser, partial_path
     from landcover_bdgf.labels import read_samples
     from landcover_bdgf.training import pretrain as pretrain_stacks
 
@@ -133,7 +133,7 @@ def train(
     resume: RESUME = False,
 ) -> None:  # fmt: skip
     """Fit the fusion network to samples."""
-    from landcover_bdgf.chain import check_kept, keep_model, partial_path
+    from landcover_bdgf.app.job import check_kept, keep_model, partial_path
     from landcover_bdgf.labels import read_samples
     from landcover_bdgf.model import changed, load_checkpoint
     from landcover_bdgf.training import pretrain as pretrain_stack, train as train_fusion
@@ -185,8 +185,8 @@ def map_(
         what = "land-cover map" if made == output else f"shard {shard} of the map"
         say(common, [f"{made}: {what}"], {"map": str(made)})
         return
+    from landcover_bdgf.app.job import Job, run_job
     from landcover_bdgf.assessment import summary_lines
-    from landcover_bdgf.chain import Job, run_job
 
     if model is not None and model.exists() and not (common.overwrite or resume):
         raise SettingsError(
@@ -287,7 +287,7 @@ def info(
     verify: Annotated[bool, typer.Option("--verify", help="compare every bit with what was written")] = False,
 ) -> None:
     """What a file holds; whether it is as it was written."""
-    from landcover_bdgf.info import describe, verify as compare
+    from landcover_bdgf.app.info import describe, verify as compare
 
     if verify:
         line = compare(file)
@@ -301,7 +301,7 @@ def info(
 @with_options(Common)
 def demo(common: Common, folder: Annotated[Path, typer.Argument(help="where to write it")] = Path("demo")) -> None:
     """Write a small simulated scene pair with labels, and run the main job on it."""
-    from landcover_bdgf.demo import run_demo
+    from landcover_bdgf.app.demo import run_demo
 
     accuracy, files = run_demo(folder, _recipe(common, tuple(common.set)), _run(common), overwrite=common.overwrite)
     from landcover_bdgf.assessment import summary_lines
