@@ -10,9 +10,10 @@
     ├── OutputError           6   a place to write to
     └── ResourceError         7   memory, device
 
-Every message is one line for the person who typed the command: ``FILE: what is wrong, what was found.
-What to do.`` Anything else that reaches the command line is a bug of ours and exits with 1.
-Things worth a word that do not stop the work go through the logger ``landcover_bdgf``.
+A message is one line for the person who typed the command: ``FILE: problem. Remedy.`` Settings stand in it under the
+names they have in Python, in backticks (```overwrite```); the command line shows them as its options. Anything else
+that reaches the command line is a bug of ours and exits with 1. Things worth a word that do not stop the work go
+through the logger ``landcover_bdgf``.
 """
 
 from __future__ import annotations
@@ -33,9 +34,27 @@ _REFUSED = {
 
 
 class BdgfError(Exception):
-    """The root of all errors that a user can cause and mend."""
+    """The root of all errors that a user can cause and mend.
+
+    Attributes
+    ----------
+    path : path or str, optional
+        The file, or the setting, that the error is about.
+    problem : str
+        What is wrong with it, without a full stop.
+    remedy : str
+        What to do, as sentences; may be empty.
+    """
 
     exit_code = 1
+
+    def __init__(self, path: str | os.PathLike[str] | None, problem: str, remedy: str = "") -> None:
+        super().__init__(path, problem, remedy)
+        self.path, self.problem, self.remedy = path, problem, remedy
+
+    def __str__(self) -> str:
+        subject = "" if self.path is None else f"{os.fspath(self.path)}: "
+        return f"{subject}{self.problem}{'' if self.problem.endswith(('?', '…')) else '.'} {self.remedy}".rstrip()
 
 
 class SettingsError(BdgfError):
@@ -91,12 +110,12 @@ def opening(kind: type[BdgfError]) -> Iterator[None]:
         if not any("\udc80" <= letter <= "\udcff" for letter in error.object):  # bytes that are no UTF-8, in Python
             raise
         if _in_utf8(error.object):
-            raise kind(f"{error.object}: has a name that this locale cannot read. Set LC_ALL=C.UTF-8.") from error
-        raise kind(f"{error.object}: has a name that is not in UTF-8. Rename it.") from error
+            raise kind(error.object, "has a name that this locale cannot read", "Set LC_ALL=C.UTF-8.") from error
+        raise kind(error.object, "has a name that is not in UTF-8", "Rename it.") from error
     except OSError as error:
-        if (said := refused(error)) is None:
+        if not is_refusal(error):
             raise
-        raise kind(said) from error
+        raise refused(error, kind) from error
 
 
 def _in_utf8(name: str) -> bool:
@@ -108,11 +127,14 @@ def _in_utf8(name: str) -> bool:
     return True
 
 
-def refused(error: OSError) -> str | None:
-    """In a line: why a file cannot be opened; None if it is not for its name or its permissions."""
-    if error.errno not in _REFUSED or error.filename is None:
-        return None
-    return f"{error.filename}: cannot be opened, {str(error.strerror).lower()}. {_REFUSED[error.errno]}"
+def is_refusal(error: OSError) -> bool:
+    """Whether a file cannot be opened for its name or its permissions."""
+    return error.errno in _REFUSED and error.filename is not None
+
+
+def refused(error: OSError, kind: type[BdgfError]) -> BdgfError:
+    """Why a file cannot be opened, see :func:`is_refusal`, as an error for the user."""
+    return kind(error.filename, f"cannot be opened, {str(error.strerror).lower()}", _REFUSED[error.errno or 0])
 
 
 def unwritten(path: str | os.PathLike[str], error: OSError) -> OutputError:
@@ -121,4 +143,4 @@ def unwritten(path: str | os.PathLike[str], error: OSError) -> OutputError:
     what = "Free some space" if full else "Look at its folder and its disk"
     if error.errno in (errno.EMFILE, errno.ENFILE):
         what = "Close other programs, or allow more open files with ulimit -n"
-    return OutputError(f"{path}: cannot be written, {error.strerror or error}. {what}.")
+    return OutputError(path, f"cannot be written, {error.strerror or error}", f"{what}.")

@@ -10,8 +10,8 @@ import torch
 
 from landcover_bdgf.labels import Samples, SampleSettings, sample, samples_lines
 from landcover_bdgf.model import choose_device, kernel
+from landcover_bdgf.process import available_threads
 from landcover_bdgf.progress import track
-from landcover_bdgf.resources import available_threads
 from landcover_bdgf.scene import Stack, warn_of_zeros
 
 

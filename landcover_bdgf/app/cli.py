@@ -110,7 +110,7 @@ def pretrain(
     begun = check_kept(output, overwrite=common.overwrite, resume=resume)
     images = [hsi, sar, *(more or [])]
     if len(images) % 2:
-        raise SettingsError(f"{len(images)} images are no pairs. Give HSI SAR HSI SAR ….")
+        raise SettingsError(None, f"{len(images)} images are no pairs", "Give HSI SAR HSI SAR ….")
     stacks = [_stack(images[i], images[i + 1], aligning) for i in range(0, len(images), 2)]
     overrides = (*common.set, *([f"diffusion.steps={steps}"] if steps else []))
     run = _run(common)
@@ -143,7 +143,7 @@ def train(
     recipe = changed(given.recipe, common.set) if given and not common.config else _recipe(common, tuple(common.set))
     stack, run = _stack(hsi, sar, aligning), _run(common)
     if samples is None and labels is None:
-        raise SettingsError("train needs --samples samples.gpkg, or --labels polygons.shp --field class.")
+        raise SettingsError(None, "train needs --samples samples.gpkg, or --labels polygons.shp --field class")
     drawn = read_samples(samples) if samples else _drawn(stack, labels, sampling, common)
     given = given or pretrain_stack(stack, recipe, samples=drawn, run=run)
     model = train_fusion(
@@ -176,7 +176,9 @@ def map_(
         limit_cache(parse_size(max_ram))
     if labels is None:
         if common.config or common.set:
-            raise SettingsError("-c and --set change how a model is made, and this one is made. Leave them out.")
+            raise SettingsError(
+                None, "-c and --set change how a model is made, and this one is made", "Leave them out."
+            )
         loaded = load_checkpoint(model_path(model), "model")
         made = map_scene(
             loaded, _stack(hsi, sar, aligning), output, settings=settings, run=_run(common),
@@ -190,10 +192,10 @@ def map_(
 
     if model is not None and model.exists() and not (common.overwrite or resume):
         raise SettingsError(
-            f"--model {model}: is there, and --labels trains a new one. Leave one out, or name a new file."
+            f"--model {model}", "is there, and --labels trains a new one", "Leave one out, or name a new file."
         )
     if shard != "1/1":
-        raise SettingsError("--shard needs --model: train a model first, then every shard maps with it.")
+        raise SettingsError("--shard needs --model", "train a model first, then every shard maps with it")
     job = Job(
         labels, _field(sampling), output, model or DEFAULT_MODEL, _recipe(common, tuple(common.set)),
         _sample_settings(sampling, common), settings, _run(common), common.overwrite, resume,
@@ -372,7 +374,7 @@ def _drawn(stack: Stack, labels: Path | None, sampling: Sampling, common: Common
 
 def _field(sampling: Sampling) -> str:
     if sampling.field is None:
-        raise SettingsError("--labels needs --field, the name of the field that holds the class.")
+        raise SettingsError(None, "--labels needs --field, the name of the field that holds the class")
     return sampling.field
 
 

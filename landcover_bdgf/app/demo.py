@@ -38,6 +38,6 @@ def run_demo(folder: Path, recipe: Recipe, run: Run, *, overwrite: bool) -> tupl
 def _check_place(folder: Path) -> None:
     os.fspath(folder).encode()  # see check_output
     if os.path.lexists(folder) and not folder.is_dir():
-        raise OutputError(f"{folder}: is a file, the demo makes a folder. Name another.")
+        raise OutputError(folder, "is a file, the demo makes a folder", "Name another.")
     if not os.access(folder if folder.is_dir() else folder.absolute().parent, os.W_OK | os.X_OK):
-        raise OutputError(f"{folder}: cannot be made here, the folder is missing or read-only. Name another.")
+        raise OutputError(folder, "cannot be made here, the folder is missing or read-only", "Name another.")

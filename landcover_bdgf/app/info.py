@@ -47,12 +47,12 @@ def verify(path: Path) -> str:
     error = LabelError if path.suffix == ".gpkg" else RasterError
     with opening(error):
         if not path.is_file():
-            raise error(f"{path}: does not exist. Check its name and the folder you are in.")
+            raise error(path, "does not exist", "Check its name and the folder you are in.")
     changed = changed_files(path)
     if changed is None:
-        raise error(f"{path}: has no record of what was written, {record_path(path).name}. Keep the files together.")
+        raise error(path, f"has no record of what was written, {record_path(path).name}", "Keep the files together.")
     if changed:
-        raise error(f"{path}: {', '.join(changed)}: not as written. Use a copy that is, or make it again.")
+        raise error(path, f"{', '.join(changed)}: not as written", "Use a copy that is, or make it again.")
     return f"{path}: is as it was written, with all that came with it"
 
 
@@ -119,7 +119,7 @@ def _raster(path: Path) -> dict[str, Any]:
         return values
     training = read_record(path).get("training", {})
     if not isinstance(training, dict):
-        raise RasterError(f"{record_path(path)}: is damaged (training is {training!r}). Make the map again.")
+        raise RasterError(record_path(path), f"is damaged (training is {training!r})", "Make the map again.")
     count, split = (printable(str(training.get(key, "unknown"))) for key in ("count", "split"))
     return values | {
         "kind": "land-cover map",

@@ -254,7 +254,7 @@ def _finished(path: Path, kind: Kind, job: Job, expected: tuple[Any, ...], ident
 
 def _of_another_job(path: Path) -> CheckpointError:
     return CheckpointError(
-        f"{path}: is of another job (scene, labels, settings, seed or versions). Begin anew with --overwrite."
+        path, "is of another job (scene, labels, settings, seed or versions)", "Begin anew with --overwrite."
     )
 
 

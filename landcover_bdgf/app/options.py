@@ -18,7 +18,7 @@ import typer
 
 from landcover_bdgf.app.terminal import listen
 from landcover_bdgf.geo import ALLOW_VRT, check_lock
-from landcover_bdgf.resources import check_memory_limits
+from landcover_bdgf.process import check_memory_limits
 from landcover_bdgf.storage import check_not_input, reserved
 
 if TYPE_CHECKING:

@@ -17,7 +17,7 @@ from typing import Any, Protocol
 
 import typer
 
-from landcover_bdgf.errors import BdgfError, OutputError, ResourceError, SettingsError, refused, unwritten
+from landcover_bdgf.errors import BdgfError, OutputError, ResourceError, SettingsError, is_refusal, refused, unwritten
 
 INTERRUPTED, TERMINATED = 130, 143
 LONGEST = 800  # characters of an error
@@ -147,8 +147,8 @@ def _system_says(error: OSError) -> int:
         )
     if error.errno in (errno.ENOMEM, errno.EAGAIN):
         return _error(f"{_USED_UP} Close other programs.", ResourceError.exit_code)
-    if said := refused(error):  # what is opened for the user says so by itself, this is left over
-        return _error(said, OutputError.exit_code)
+    if is_refusal(error):  # what is opened for the user says so by itself, this is left over
+        return _error(str(refused(error, OutputError)), OutputError.exit_code)
     return 0
 
 

@@ -194,9 +194,9 @@ def accuracy(reference_codes: NDArray[Any], map_codes: NDArray[Any], legend: Leg
     codes = list(legend.codes)
     strange = np.setdiff1d(map_codes[there], codes)
     if len(strange):
-        raise LabelError(f"the map holds code {strange[0]}, which its legend lacks. Make the map again.")
+        raise LabelError(None, f"the map holds code {strange[0]}, which its legend lacks", "Make the map again.")
     if not there.any():
-        raise LabelError("the map has no data at any reference pixel. Do the two overlap?")
+        raise LabelError(None, "the map has no data at any reference pixel", "Do the two overlap?")
     reference, mapped = reference_codes[there], map_codes[there]
     cells = (mapped.astype(np.int64) - 1) * len(codes) + reference.astype(np.int64) - 1
     matrix = np.bincount(cells, minlength=len(codes) ** 2).reshape(len(codes), len(codes))

@@ -60,7 +60,7 @@ class ReferenceFile:
 
     def __post_init__(self) -> None:
         if self.conflicts not in CONFLICTS:
-            raise SettingsError(f"--conflicts {self.conflicts}: is unknown. Use {', '.join(CONFLICTS)}.")
+            raise SettingsError(f"--conflicts {self.conflicts}", "is unknown", f"Use {', '.join(CONFLICTS)}.")
 
     def labels(self, field: str, grid: Grid) -> Labels:
         """Its labelled pixels on a grid."""
@@ -153,13 +153,13 @@ def read_reference(
         if is_samples_file(file.path):
             return _test_part(read_samples(file.path), grid, legend, ground)
         if field is None:
-            raise SettingsError("--reference needs --field, the name of the field that holds the class.")
+            raise SettingsError(None, "--reference needs --field, the name of the field that holds the class")
         labels = file.labels(field, grid)
         return _matched(labels, legend, _placed(file.path, field, labels))
     except LabelError as error:
-        if str(error).startswith(str(file.path)):
+        if error.path is not None:
             raise
-        raise LabelError(f"{file.path}: {error}") from error
+        raise LabelError(file.path, error.problem, error.remedy) from error
 
 
 def read_codes(dataset: DatasetReader, reference: Reference) -> NDArray[Any]:
@@ -196,14 +196,16 @@ def _points(text: str, count: int) -> NDArray[np.float64]:
 def _matched(pixels: Labels | Samples, legend: Legend, sample: str, notes: tuple[str, ...] = ()) -> Reference:
     """Pixels with the codes of the map's legend; classes that it lacks are counted and left out."""
     if not len(pixels.rows):
-        raise LabelError("the samples have no test part (--split none). Give a reference of its own.")
+        raise LabelError(None, "the samples have no test part (--split none)", "Give a reference of its own.")
     own = pixels.legend.entries
     found = _codes_of(own, legend)
     _warn_of_pixel_values(pixels.legend, legend)
     if not any(found):
         theirs, ours = (listed(names) for names in (pixels.legend.names, legend.names))
         raise LabelError(
-            f"the reference has none of the map's classes. It has {theirs}; the map has {ours}. Is it the right field?"
+            None,
+            f"the reference has none of the map's classes. It has {theirs}; the map has {ours}",
+            "Is it the right field?",
         )
     codes = np.array([0, *found], np.uint16)[pixels.codes]
     known = codes > 0

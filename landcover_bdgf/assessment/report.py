@@ -152,17 +152,19 @@ def class_areas(dataset: DatasetReader, legend: Legend) -> list[ClassArea]:
 
 def _check_map(dataset: DatasetReader) -> None:
     if dataset.dtypes[0] not in ("uint8", "uint16"):
-        raise RasterError(f"{dataset.name}: is no class map, its pixels are {dataset.dtypes[0]}. Give a map of bdgf.")
+        raise RasterError(dataset.name, f"is no class map, its pixels are {dataset.dtypes[0]}", "Give a map of bdgf.")
     if is_south_up(dataset):
-        raise RasterError(f"{dataset.name}: is south-up, which no map of bdgf is. Turn it with gdalwarp.")
+        raise RasterError(dataset.name, "is south-up, which no map of bdgf is", "Turn it with gdalwarp.")
 
 
 def _check_legend(dataset: DatasetReader, legend: Legend) -> None:
     """What lies beside a map may be another's, or be made to lie there."""
     if len(legend.entries) > (most := np.iinfo(dataset.dtypes[0]).max):
         raise RasterError(
-            f"{dataset.name}: has {len(legend.entries)} classes by the files beside it, but its pixels are "
-            f"{dataset.dtypes[0]}, {most} at most. Keep the files of a map together, or make it again."
+            dataset.name,
+            f"has {len(legend.entries)} classes by the files beside it, but its pixels are {dataset.dtypes[0]}, "
+            f"{most} at most",
+            "Keep the files of a map together, or make it again.",
         )
 
 
@@ -173,7 +175,7 @@ def _compare(
     try:
         result = accuracy(pixels.codes, codes, legend)
     except LabelError as error:
-        raise LabelError(f"{dataset.name}: {error}") from error
+        raise LabelError(dataset.name, error.problem, error.remedy) from error
     result = replace(result, sample=pixels.sample, unknown=pixels.unknown)
     if "confidence" in layers:  # another map's could lie there
         result = replace(result, reliability=_reliability(dataset, pixels, codes))
@@ -196,7 +198,7 @@ def _reliability(dataset: DatasetReader, pixels: Reference, codes: NDArray[Any])
         return ()
     with open_raster(path) as confidence:
         if not grid_of(confidence).same_as(grid_of(dataset)) or confidence.dtypes[0] != "uint8":
-            raise RasterError(f"{path}: is not the confidence of {dataset.name}. Make both again, or move it away.")
+            raise RasterError(path, f"is not the confidence of {dataset.name}", "Make both again, or move it away.")
         percent = read_codes(confidence, pixels)
     there = (codes != 0) & (percent != LAYER_NODATA)
     return reliability_bins(percent[there] / 100, (codes == pixels.codes)[there])

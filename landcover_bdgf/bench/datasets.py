@@ -123,7 +123,8 @@ def _description(name: str) -> Path:
         near = difflib.get_close_matches(name, PUBLISHED, 1)
         hint = f" Did you mean {near[0]}?" if near else ""
         raise SettingsError(
-            f"--dataset {name}: is none of {', '.join([*PUBLISHED, NAME])}, and no folder with a {DESCRIPTION}.{hint}"
+            f"--dataset {name}",
+            f"is none of {', '.join([*PUBLISHED, NAME])}, and no folder with a {DESCRIPTION}.{hint}",
         )
     return path
 
@@ -135,7 +136,7 @@ def read_description(path: Path) -> Description:
     except ValidationError as error:
         first = error.errors()[0]
         key = ".".join(str(part) for part in first["loc"])
-        raise SettingsError(f"{path}: key {key!r}: {first['msg']}. See {Description.__name__}.") from None
+        raise SettingsError(path, f"key {key!r}: {first['msg']}", f"See {Description.__name__}.") from None
 
 
 def read_label_raster(path: Path, grid: Grid) -> NDArray[np.uint16]:
@@ -152,17 +153,19 @@ def read_label_raster(path: Path, grid: Grid) -> NDArray[np.uint16]:
         own = grid_of(dataset)
         if not own.same_as(grid):
             raise LabelError(
-                f"{path}: lies on another grid than the spectral image ({own.describe()}; the image: "
-                f"{grid.describe()}). Warp it with gdalwarp -r near, or give polygons."
+                path,
+                f"lies on another grid than the spectral image ({own.describe()}; the image: {grid.describe()})",
+                "Warp it with gdalwarp -r near, or give polygons.",
             )
         codes = read_band(dataset, masked=True)[:: -1 if is_south_up(dataset) else 1]
     if codes.dtype.kind not in "iu":
-        raise LabelError(f"{path}: holds {codes.dtype}, class codes are whole numbers. Convert it.")
+        raise LabelError(path, f"holds {codes.dtype}, class codes are whole numbers", "Convert it.")
     labels = np.maximum(np.ma.filled(codes, 0), 0)
     if labels.max() > MAX_CLASSES:
         raise LabelError(
-            f"{path}: holds class {labels.max()}, codes go up to {MAX_CLASSES}. Number them anew, or declare "
-            "it as nodata if it is none."
+            path,
+            f"holds class {labels.max()}, codes go up to {MAX_CLASSES}",
+            "Number them anew, or declare it as nodata if it is none.",
         )
     return labels.astype(np.uint16)
 
@@ -203,7 +206,7 @@ def _dataset(
         valid[window.toslices()] = stack.read_valid(window)
     present = np.unique(codes[valid & (codes > 0)])
     if len(present) < 2:
-        raise LabelError(f"{name}: has labels of {len(present)} classes where both images have data, two are needed.")
+        raise LabelError(name, f"has labels of {len(present)} classes where both images have data, two are needed")
     legend = Legend.from_values(present.tolist(), names)
     truth = np.where(valid & (codes > 0), np.searchsorted(present, codes) + 1, 0).astype(np.uint16)
     return Dataset(name, stack, truth, legend, simulated)

@@ -106,7 +106,7 @@ class BenchSettings:
         for protocol in self.protocols:
             _check_word("--protocols", protocol, tuple(PROTOCOLS))
         if self.experiment == "embedding" and self.columns[0].kind != BDGF:
-            raise SettingsError(f"--method {self.columns[0].name}: has no features to show. Name bdgf first.")
+            raise SettingsError(f"--method {self.columns[0].name}", "has no features to show", "Name bdgf first.")
 
     @property
     def columns(self) -> tuple[Method, ...]:
@@ -169,14 +169,14 @@ def _embeddings(plan: Plan) -> dict[str, list[tuple[str, str]]]:
 @opening(OutputError)
 def _check_folder(output: Path) -> None:
     if output.exists() and not (output / MARK).is_dir() and (not output.is_dir() or any(output.iterdir())):
-        raise OutputError(f"{output}: holds other things than a comparison. Choose a new folder.")
+        raise OutputError(output, "holds other things than a comparison", "Choose a new folder.")
 
 
 def _check_word(option: str, word: str, known: tuple[str, ...]) -> None:
     if word not in known:
         near = difflib.get_close_matches(word, known, 1, cutoff=0.3)
         hint = f"Did you mean {near[0]}?" if near else f"Use {', '.join(known)}."
-        raise SettingsError(f"{option} {word}: is unknown. {hint}")
+        raise SettingsError(f"{option} {word}", "is unknown", f"{hint}")
 
 
 PER_CLASS = 50

@@ -101,7 +101,7 @@ def published_scene(name: str, data: Path | None, work: Path) -> tuple[Path, Pat
     """
     published = PUBLISHED[name]
     if data is None:
-        raise SettingsError(f"--dataset {name}: needs --data, the folder that holds {name}/{published.spectral}.mat.")
+        raise SettingsError(f"--dataset {name}", f"needs --data, the folder that holds {name}/{published.spectral}.mat")
     folder = data / name if (data / name).is_dir() else data
     arrays = {stem: _array(folder, stem, published) for stem in published.files}
     labels = _labels(folder, published, arrays[published.train], arrays[published.test])
@@ -110,8 +110,9 @@ def published_scene(name: str, data: Path | None, work: Path) -> tuple[Path, Pat
         cube = arrays[stem] if arrays[stem].ndim == 3 else arrays[stem][..., None]
         if cube.shape[:2] != labels.shape:
             raise RasterError(
-                f"{folder / stem}.mat: is {cube.shape[0]} × {cube.shape[1]} px, its labels {labels.shape[0]} × "
-                f"{labels.shape[1]}. Take all files from one data set."
+                f"{folder / stem}.mat",
+                f"is {cube.shape[0]} × {cube.shape[1]} px, its labels {labels.shape[0]} × {labels.shape[1]}",
+                "Take all files from one data set.",
             )
         images.append(_as_raster(cube, work / name / f"{stem}.tif", published.pixel_m))
     return images[0], images[1], labels
@@ -130,7 +131,7 @@ def read_matlab(path: Path, name: str) -> NDArray[Any]:
     except RasterError:
         raise
     except Exception as error:  # a damaged file takes h5py by surprise in many ways
-        raise RasterError(f"{path}: cannot be read as a MATLAB file: {error}. Copy it again.") from error
+        raise RasterError(path, f"cannot be read as a MATLAB file: {error}", "Copy it again.") from error
     numeric = {
         key: value for key, value in arrays.items()
         if isinstance(value, np.ndarray) and value.ndim >= 2 and value.dtype.kind in "iuf"
@@ -138,7 +139,7 @@ def read_matlab(path: Path, name: str) -> NDArray[Any]:
     if name in numeric:
         return numeric[name]
     if len(numeric) != 1:
-        raise RasterError(f"{path}: holds no array {name}, found {', '.join(sorted(numeric)) or 'none'}. Rename it.")
+        raise RasterError(path, f"holds no array {name}, found {', '.join(sorted(numeric)) or 'none'}", "Rename it.")
     return next(iter(numeric.values()))
 
 
@@ -150,7 +151,7 @@ def _is_hdf5(path: Path) -> bool:
 
 def _read_hdf5(path: Path) -> dict[str, NDArray[Any]]:
     if h5py is None:
-        raise RasterError(f"{path}: is of MATLAB 7.3, which needs h5py: pip install h5py.")
+        raise RasterError(path, "is of MATLAB 7.3, which needs h5py: pip install h5py")
     with h5py.File(path, "r") as file:  # whose axes MATLAB turns round
         own = (key for key in file if isinstance(file.get(key, getlink=True), h5py.HardLink))
         found = {key: file[key] for key in own if isinstance(file[key], h5py.Dataset)}
@@ -165,19 +166,19 @@ def _array(folder: Path, stem: str, published: Published) -> NDArray[Any]:
     path = folder / f"{stem}.mat"
     if not path.is_file():
         layout = ", ".join(f"{name}.mat" for name in published.files)
-        raise RasterError(f"{path}: is missing. The published layout is {layout} in one folder.")
+        raise RasterError(path, "is missing", f"The published layout is {layout} in one folder.")
     return read_matlab(path, stem)
 
 
 def _labels(folder: Path, published: Published, train: NDArray[Any], test: NDArray[Any]) -> NDArray[np.uint16]:
     if train.shape != test.shape or train.ndim != 2:
         raise LabelError(
-            f"{folder}: {published.train}.mat is {train.shape}, {published.test}.mat {test.shape}. They must be alike."
+            folder, f"{published.train}.mat is {train.shape}, {published.test}.mat {test.shape}", "They must be alike."
         )
     labels = np.maximum(train, test)
     strange = np.setdiff1d(labels, [0, *published.classes])
     if len(strange):
-        raise LabelError(f"{folder}: holds class {strange[0]}, the data set has 1 to {len(published.classes)}.")
+        raise LabelError(folder, f"holds class {strange[0]}, the data set has 1 to {len(published.classes)}")
     shape, count = labels.shape, int((labels > 0).sum())
     if (shape, count) != (published.shape_hw, published.labelled):
         log.warning(

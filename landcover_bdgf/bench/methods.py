@@ -96,7 +96,7 @@ def parse_method(text: str) -> Method:
     known = [BDGF, FUSION, PROBE, *CLASSIFIERS, *(f"{c}+{size}" for c in CLASSIFIERS for size in CONTEXTS_PX)]
     near = difflib.get_close_matches(text, known, 1, cutoff=0.3)
     hint = f"Did you mean {near[0]}?" if near else f"Methods are {', '.join(known)}."
-    raise SettingsError(f"--method {text}: there is no such method. {hint}")
+    raise SettingsError(f"--method {text}", "there is no such method", f"{hint}")
 
 
 @dataclass

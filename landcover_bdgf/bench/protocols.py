@@ -114,6 +114,7 @@ def _check_counts(dataset: Dataset, codes: NDArray[Any], per_class: int) -> None
         return
     table = ", ".join(f"{printable(name)} {count}" for name, count in zip(dataset.legend.names, counts, strict=True))
     raise LabelError(
-        f"{dataset.name}: {per_class} training pixels per class leave nothing to test with; labelled pixels are: "
-        f"{table}. Use a smaller --per-class, or leave the class out."
+        dataset.name,
+        f"{per_class} training pixels per class leave nothing to test with; labelled pixels are: {table}",
+        "Use a smaller --per-class, or leave the class out.",
     )

@@ -99,7 +99,7 @@ def write_raster(
             _verify(copy, checksums)
             os.replace(copy, finished)
         except (RasterioError, CPLE_BaseError, _DamageError) as error:
-            raise OutputError(f"{path}: could not be written whole, {error}. Is the disk full, or damaged?") from error
+            raise OutputError(path, f"could not be written whole, {error}", "Is the disk full, or damaged?") from error
 
 
 class _DamageError(Exception):

@@ -58,8 +58,9 @@ def transformer(source: CRS, target: CRS) -> pyproj.Transformer:
         return _transformer(source.to_wkt(), target.to_wkt())
     except ProjError as error:
         raise RasterError(
-            f"no transformation is known from {crs_name(source)} to {crs_name(target)}. "
-            "Reproject one of the images, or give the CRS that is meant."
+            None,
+            f"no transformation is known from {crs_name(source)} to {crs_name(target)}",
+            "Reproject one of the images, or give the CRS that is meant.",
         ) from error
 
 
@@ -70,7 +71,7 @@ def known_crs(text: str | None, option: str) -> CRS | None:
     try:
         return CRS.from_user_input(text)
     except (CRSError, ValueError) as error:
-        raise SettingsError(f"{option} {text}: is no known CRS. Write it like EPSG:32633.") from error
+        raise SettingsError(f"{option} {text}", "is no known CRS", "Write it like EPSG:32633.") from error
 
 
 @lru_cache(maxsize=32)

@@ -37,7 +37,9 @@ def check_crs_text(text: str, name: object = None) -> None:
     RasterError
     """
     if len(text) > _LONGEST:
-        raise RasterError(f"{f'{name}: its' if name else 'a'} CRS is a text of {len(text)} letters. {_REMEDY}")
+        raise RasterError(
+            None, f"{(f'{name}: its' if name else 'a')} CRS is a text of {len(text)} letters", f"{_REMEDY}"
+        )
     if text.lstrip().startswith("{"):
         text = _json(text)
     elif re.search(_PATH, re.sub(_QUOTED, "", _STANDARD.sub("", _straight(text)))):
@@ -83,4 +85,6 @@ def _json(text: str) -> str:
 
 
 def _refuse(name: object) -> None:
-    raise RasterError(f"{f'{name}: its' if name else 'a'} CRS names another file, which bdgf does not open. {_REMEDY}")
+    raise RasterError(
+        None, f"{(f'{name}: its' if name else 'a')} CRS names another file, which bdgf does not open", f"{_REMEDY}"
+    )

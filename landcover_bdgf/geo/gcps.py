@@ -106,17 +106,18 @@ def placed_by_points(dataset: DatasetReader) -> DatasetReader:
     """
     points, crs = dataset.gcps
     if not crs:
-        raise RasterError(f"{dataset.name}: its ground-control points have no CRS. {REMEDY}")
+        raise RasterError(dataset.name, "its ground-control points have no CRS", f"{REMEDY}")
     if len(points) > MOST_POINTS:
         raise RasterError(
-            f"{dataset.name}: has {len(points)} ground-control points, at most {MOST_POINTS} are used. Warp it first "
-            "with gdalwarp -tps."
+            dataset.name,
+            f"has {len(points)} ground-control points, at most {MOST_POINTS} are used",
+            "Warp it first with gdalwarp -tps.",
         )
     try:
         placed = PlacedByPoints(dataset)
     except (RasterioError, CPLE_BaseError, ValueError) as error:
         raise RasterError(
-            f"{dataset.name}: its ground-control points place it nowhere, or contradict one another. {REMEDY}"
+            dataset.name, "its ground-control points place it nowhere, or contradict one another", f"{REMEDY}"
         ) from error
     log.warning(
         "%s: is placed by its %d ground-control points, without terrain correction: slopes lie up to hundreds of "

@@ -86,8 +86,10 @@ def check_lock() -> None:
     loose = sorted(there & set(os.environ.get("GDAL_SKIP", "").split(",")))
     if loose:
         raise BdgfError(
-            f"GDAL was started before it could be locked, with formats that may read other files: "
-            f"{', '.join(loose[:5])}. Run bdgf in a process of its own."
+            None,
+            "GDAL was started before it could be locked, with formats that may read other files: "
+            f"{', '.join(loose[:5])}",
+            "Run bdgf in a process of its own.",
         )
 
 

@@ -38,7 +38,7 @@ def check_geopackage(path: Path, *layers: str) -> None:
     for left in (Path(f"{path}-wal"), Path(f"{path}-journal")):
         if left.exists() and _begins(left):
             raise LabelError(
-                f"{path}: has changes in {left.name} that are not in it yet. Close it in QGIS, or save it again."
+                path, f"has changes in {left.name} that are not in it yet", "Close it in QGIS, or save it again."
             )
     # SQLite does not look for files beside what it takes for immutable
     address = f"{path.absolute().as_uri()}?mode=ro&immutable=1"
@@ -57,7 +57,7 @@ def check_geopackage(path: Path, *layers: str) -> None:
             for text in _definitions(database, found):
                 check_crs_text(text, path)
     except RasterError as error:
-        raise LabelError(str(error)) from error
+        raise LabelError(*error.args) from error
     except sqlite3.Error as error:
         raise DataSourceError(str(error)) from error
 
@@ -86,13 +86,16 @@ def _check_table(path: Path, database: sqlite3.Connection, name: str, sql: str |
     columns = database.execute(f'PRAGMA table_xinfo("{quoted}")').fetchall() if plain else []
     if not plain or any(column[-1] in _COMPUTED for column in columns):
         raise LabelError(
-            f"{path}: its table {name} is a view or computes its values, which bdgf does not run. "
-            "Export the layer as a plain table, with ogr2ogr or QGIS."
+            path,
+            f"its table {name} is a view or computes its values, which bdgf does not run",
+            "Export the layer as a plain table, with ogr2ogr or QGIS.",
         )
     if any(len(str(column[4])) > _LONGEST_DEFAULT for column in columns):
         raise LabelError(
-            f"{path}: its table {name} has a column with a default of more than {_LONGEST_DEFAULT} letters, which each "
-            "row would take memory for. Export the layer again, with ogr2ogr or QGIS."
+            path,
+            f"its table {name} has a column with a default of more than {_LONGEST_DEFAULT} letters, which each "
+            "row would take memory for",
+            "Export the layer again, with ogr2ogr or QGIS.",
         )
     found = database.execute(f'PRAGMA quick_check("{quoted}")').fetchone()  # pages in it that share others have no end
     if found != ("ok",):
@@ -109,8 +112,9 @@ def _check_curves(path: Path, database: sqlite3.Connection, layer: str) -> None:
             total += size if _may_hold_arcs(head) else 0
     if total > _MOST_CURVES:
         raise LabelError(
-            f"{path}: holds {total / 1e6:.1f} MB of curves, at most {_MOST_CURVES / 1e6:.0f} MB are read. "
-            "Make lines of them: Segmentize in QGIS, or ogr2ogr -nlt CONVERT_TO_LINEAR."
+            path,
+            f"holds {total / 1000000.0:.1f} MB of curves, at most {_MOST_CURVES / 1000000.0:.0f} MB are read",
+            "Make lines of them: Segmentize in QGIS, or ogr2ogr -nlt CONVERT_TO_LINEAR.",
         )
 
 

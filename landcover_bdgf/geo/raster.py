@@ -88,8 +88,9 @@ def grid_of(dataset: DatasetReader, *, crs: CRS | None = None) -> Grid:
     crs = crs or dataset.crs
     if not crs:
         raise RasterError(
-            f"{dataset.name}: has no CRS{unread(dataset)}. Give it one with gdal_edit.py -a_srs, or pass --hsi-crs or "
-            "--sar-crs EPSG:… if you know it."
+            dataset.name,
+            f"has no CRS{unread(dataset)}",
+            "Give it one with gdal_edit.py -a_srs, or pass --hsi-crs or --sar-crs EPSG:… if you know it.",
         )
     top = transform.f + transform.e * dataset.height if is_south_up(dataset) else transform.f
     north_up = Affine(transform.a, 0.0, transform.c, 0.0, -abs(transform.e), top)
@@ -103,7 +104,7 @@ def _check_crs(dataset: DatasetReader) -> None:
             dataset.crs.to_wkt()
     except CRSError as error:
         raise RasterError(
-            f"{dataset.name}: its CRS cannot be read. Give it another with gdal_edit.py -a_srs."
+            dataset.name, "its CRS cannot be read", "Give it another with gdal_edit.py -a_srs."
         ) from error
 
 
@@ -119,7 +120,7 @@ def read_band(dataset: DatasetReader, window: Window | None = None, **options: A
         return dataset.read(1, window=window, **options)
     except RasterioError as error:
         raise RasterError(
-            f"{dataset.name}: cannot be read, it may be damaged. Copy it again, or make it anew."
+            dataset.name, "cannot be read, it may be damaged", "Copy it again, or make it anew."
         ) from error
 
 
@@ -140,7 +141,7 @@ def _open(path: Path, drivers: Sequence[str]) -> DatasetReader:
         except (RasterioError, UnicodeDecodeError) as error:  # the latter of texts in a damaged header
             reason = reason or error
     raise RasterError(
-        f"{path}: cannot be read as GeoTIFF, ENVI or JPEG 2000. Is it whole, and of one of these formats?"
+        path, "cannot be read as GeoTIFF, ENVI or JPEG 2000", "Is it whole, and of one of these formats?"
     ) from reason
 
 
@@ -158,25 +159,26 @@ def _check_position(dataset: DatasetReader) -> None:
         return
     if dataset.gcps[0]:
         raise RasterError(
-            f"{dataset.name}: is placed only by {len(dataset.gcps[0])} ground-control points, as "
-            "Sentinel-1 GRD is delivered. Terrain-correct it first, for example with SNAP; --warp-gcps places it by "
-            "these points alone, slopes up to hundreds of metres off."
+            dataset.name,
+            f"is placed only by {len(dataset.gcps[0])} ground-control points, as Sentinel-1 GRD is delivered",
+            "Terrain-correct it first, for example with SNAP; --warp-gcps places it by these points alone, "
+            "slopes up to hundreds of metres off.",
         )
     if dataset.rpcs:
         raise RasterError(
-            f"{dataset.name}: is placed only by RPCs. Orthorectify it first with gdalwarp -rpc and an elevation model."
+            dataset.name, "is placed only by RPCs", "Orthorectify it first with gdalwarp -rpc and an elevation model."
         )
-    raise RasterError(f"{dataset.name}: has no position on the ground{unread(dataset)}. Georeference it first.")
+    raise RasterError(dataset.name, f"has no position on the ground{unread(dataset)}", "Georeference it first.")
 
 
 def _check_transform(dataset: DatasetReader) -> None:
     transform, (height, width) = dataset.transform, dataset.shape
     if not all(map(math.isfinite, transform)) or transform.a * transform.e == 0:
         raise RasterError(
-            f"{dataset.name}: has pixels of {transform.a} × {transform.e}, which is no size. Georeference it again."
+            dataset.name, f"has pixels of {transform.a} × {transform.e}, which is no size", "Georeference it again."
         )
     # A shear that moves no corner by a hundredth of a pixel is rounding.
     if max(abs(transform.b * height / transform.a), abs(transform.d * width / transform.e)) > 0.01:
-        raise RasterError(f"{dataset.name}: is rotated or sheared. Make it north-up first with gdalwarp.")
+        raise RasterError(dataset.name, "is rotated or sheared", "Make it north-up first with gdalwarp.")
     if transform.a < 0:
-        raise RasterError(f"{dataset.name}: is mirrored, its columns run west. Make it north-up with gdalwarp.")
+        raise RasterError(dataset.name, "is mirrored, its columns run west", "Make it north-up with gdalwarp.")

@@ -63,12 +63,12 @@ def raster_driver(path: Path) -> str:
         with path.open("rb") as file:
             head = file.read(4)
     except OSError as error:
-        raise RasterError(f"{path}: cannot be read, {error.strerror}. Check its permissions.") from error
+        raise RasterError(path, f"cannot be read, {error.strerror}", "Check its permissions.") from error
     if not head:
-        raise RasterError(f"{path}: is empty (0 bytes). Copy or download it again.")
+        raise RasterError(path, "is empty (0 bytes)", "Copy or download it again.")
     driver = _MAGIC.get(head) or ("ENVI" if envi_header(path) else None)
     if driver is None:
-        raise RasterError(f"{path}: is not a GeoTIFF, ENVI or JPEG 2000 file. Convert it with gdal_translate.")
+        raise RasterError(path, "is not a GeoTIFF, ENVI or JPEG 2000 file", "Convert it with gdal_translate.")
     if driver == "ENVI":
         check_regular_beside(path, RasterError)  # GDAL looks for statistics there
     if driver == "JP2OpenJPEG":
@@ -86,12 +86,14 @@ def _check_no_mask(path: Path, driver: str) -> None:
     masks = [mask for suffix in ("msk", "MSK") if (mask := Path(f"{path}.{suffix}")).exists()]
     if masks and driver == "ENVI":
         raise RasterError(
-            f"{path}: {masks[0].name} beside it would replace its nodata. Remove it, or write nodata values."
+            path, f"{masks[0].name} beside it would replace its nodata", "Remove it, or write nodata values."
         )
     if masks:
         raise RasterError(
-            f"{path}: has its mask in {masks[0].name} beside it, which is not read. Write it inside: gdal_translate "
-            f"--config GDAL_TIFF_INTERNAL_MASK YES; or as nodata: gdalwarp -dstnodata. Remove it if it is another's."
+            path,
+            f"has its mask in {masks[0].name} beside it, which is not read. Write it inside: gdal_translate "
+            "--config GDAL_TIFF_INTERNAL_MASK YES; or as nodata: gdalwarp -dstnodata",
+            "Remove it if it is another's.",
         )
 
 
@@ -102,7 +104,7 @@ def envi_header(path: Path) -> Path | None:
     texts = {header: text for header in headers if (text := _header_text(header)).startswith(b"ENVI")}
     if len(set(texts.values())) > 1:
         listed = " and ".join(header.name for header in texts)
-        raise RasterError(f"{path}: has headers that differ, {listed}. Remove those that are not its own.")
+        raise RasterError(path, f"has headers that differ, {listed}", "Remove those that are not its own.")
     return next(iter(texts), None)
 
 
@@ -110,7 +112,7 @@ def _check_uncompressed(path: Path, header: str) -> None:
     """Refuse pixels that GDAL would unpack: nothing tells how many there are, and it writes down what it found."""
     if any(value.strip() != "0" for value in _ENVI_COMPRESSION.findall(header)):
         raise RasterError(
-            f"{path}: is compressed, as its header says (file compression). Write it anew: gdal_translate -of GTiff."
+            path, "is compressed, as its header says (file compression)", "Write it anew: gdal_translate -of GTiff."
         )
 
 
@@ -119,12 +121,12 @@ def _header_text(header: Path) -> bytes:
         with open_regular(header) as file:
             return _text(file, header.stat().st_size, header)
     except OSError as error:
-        raise RasterError(f"{header}: cannot be read, {error.strerror}. Check its permissions.") from error
+        raise RasterError(header, f"cannot be read, {error.strerror}", "Check its permissions.") from error
 
 
 def _text(file: IO[bytes], length: int, path: Path) -> bytes:
     if length > MOST_TEXT_BYTES:
-        raise RasterError(f"{path}: holds a text of {length / 1e6:.0f} MB, which no image needs. Write it anew.")
+        raise RasterError(path, f"holds a text of {length / 1000000.0:.0f} MB, which no image needs", "Write it anew.")
     return file.read(length)
 
 
@@ -146,17 +148,19 @@ def check_whole(dataset: DatasetReader, path: Path) -> None:
         _ = dataset.descriptions, dataset.units
     except UnicodeDecodeError as error:
         raise RasterError(
-            f"{path}: names its bands in another encoding than UTF-8. Save its header as UTF-8, or write it anew with "
-            "gdal_translate."
+            path,
+            "names its bands in another encoding than UTF-8",
+            "Save its header as UTF-8, or write it anew with gdal_translate.",
         ) from error
     if dataset.tags(ns="OVERVIEWS"):
         raise RasterError(
-            f"{path}: names another file in its metadata (OVERVIEW_FILE), which bdgf does not open. "
-            "Copy it with gdal_translate -nomd."
+            path,
+            "names another file in its metadata (OVERVIEW_FILE), which bdgf does not open",
+            "Copy it with gdal_translate -nomd.",
         )
     end = {"GTiff": _tiff_end, "ENVI": _envi_end}.get(dataset.driver, _size)(dataset, path)
     if size < end:
-        raise RasterError(f"{path}: is cut off, {size} of at least {end} bytes are there. Copy or download it again.")
+        raise RasterError(path, f"is cut off, {size} of at least {end} bytes are there", "Copy or download it again.")
 
 
 def unread(dataset: DatasetReader) -> str:
@@ -194,17 +198,20 @@ def check_proportions(dataset: DatasetReader, name: str, size: int | None = None
     """
     height, width = dataset.shape
     if min(dataset.count, width, height) < 1:
-        raise RasterError(f"{name}: holds no pixels ({dataset.count} bands, {width} × {height}).")
+        raise RasterError(name, f"holds no pixels ({dataset.count} bands, {width} × {height})")
     if max(width, height) > MAX_SIDE_PX or dataset.count > MAX_BANDS:
         raise RasterError(
-            f"{name}: says it holds {dataset.count} bands of {width} × {height} pixels; at most {MAX_BANDS} bands and "
-            f"{MAX_SIDE_PX} pixels a side are read. Cut out what you need with gdal_translate."
+            name,
+            f"says it holds {dataset.count} bands of {width} × {height} pixels; at most {MAX_BANDS} bands and "
+            f"{MAX_SIDE_PX} pixels a side are read",
+            "Cut out what you need with gdal_translate.",
         )
     block = block_bytes(dataset)
     if block > MAX_BLOCK_BYTES:
         raise RasterError(
-            f"{name}: has blocks of {block / 1e9:.1f} GB, which must be decoded whole. "
-            "Write it in tiles: gdal_translate -co TILED=YES."
+            name,
+            f"has blocks of {block / 1000000000.0:.1f} GB, which must be decoded whole",
+            "Write it in tiles: gdal_translate -co TILED=YES.",
         )
     if size:
         check_packing(name, height * width * sum(pixel_dtype(dtype).itemsize for dtype in dataset.dtypes), size)
@@ -214,8 +221,10 @@ def check_packing(name: str, declared: int, size: int, program: str = "gdal_tran
     """Refuse a file of ``size`` bytes that says it holds more than any codec packs into so few; RasterError."""
     if declared > max(LEAST_PACKED_BYTES, MAX_PACKED * size):
         raise RasterError(
-            f"{name}: says it holds {declared / 1e9:.1f} GB of pixels in {size / 1e3:.0f} kB, as files do that are "
-            f"made to fill a machine. If it is really that empty, write it anew with {program}."
+            name,
+            f"says it holds {declared / 1000000000.0:.1f} GB of pixels in {size / 1000.0:.0f} kB, as files do "
+            "that are made to fill a machine",
+            f"If it is really that empty, write it anew with {program}.",
         )
 
 
@@ -235,12 +244,12 @@ def block_bytes(dataset: DatasetReader) -> int:
 
 def _check_regular(path: Path) -> None:
     if path.is_dir():
-        raise RasterError(f"{path}: is a folder, a raster was expected. Name one of its files.")
+        raise RasterError(path, "is a folder, a raster was expected", "Name one of its files.")
     if not path.exists():
         what = "is a link that leads nowhere" if path.is_symlink() else "does not exist"
-        raise RasterError(f"{path}: {what}. Check its name and the folder you are in.")
+        raise RasterError(path, f"{what}", "Check its name and the folder you are in.")
     if not path.is_file():
-        raise RasterError(f"{path}: is not a regular file but a device or pipe. Give a raster file.")
+        raise RasterError(path, "is not a regular file but a device or pipe", "Give a raster file.")
 
 
 def _size(dataset: DatasetReader, path: Path) -> int:
@@ -300,7 +309,7 @@ def _geotiff_text(path: Path) -> bytes:
             items += value.count(b"<Item") if tag == _GDAL_METADATA else 0
     if items > MOST_ITEMS:
         raise RasterError(
-            f"{path}: has {items} items of metadata, at most {MOST_ITEMS} are read. Copy it: gdal_translate -nomd."
+            path, f"has {items} items of metadata, at most {MOST_ITEMS} are read", "Copy it: gdal_translate -nomd."
         )
     return found
 
@@ -315,7 +324,7 @@ def _tiff_texts(file: IO[bytes], path: Path) -> Iterator[tuple[int, bytes]]:
     while 0 < at < size and at not in seen:
         if len(seen) == MOST_IMAGES:
             raise RasterError(
-                f"{path}: holds more than {MOST_IMAGES} images. Take out the one you need: gdal_translate."
+                path, f"holds more than {MOST_IMAGES} images", "Take out the one you need: gdal_translate."
             )
         seen.add(at)
         file.seek(at)
@@ -342,7 +351,7 @@ def _check_jpeg_2000(path: Path) -> None:
         for _, end in streams:
             file.seek(end - 2)
             if file.read(2) != _END_OF_CODESTREAM:
-                raise RasterError(f"{path}: its pixels have no end, it is cut off. Copy or download it again.")
+                raise RasterError(path, "its pixels have no end, it is cut off", "Copy or download it again.")
 
 
 def _boxes(file: IO[bytes], path: Path, place: int, end: int, depth: int = 0) -> Iterator[tuple[bytes, int, int]]:
@@ -355,13 +364,13 @@ def _boxes(file: IO[bytes], path: Path, place: int, end: int, depth: int = 0) ->
             length, begin = struct.unpack(">Q", head[8:])[0], 16
         last = length == 0 and depth == 0  # as far as the file goes
         if (length < begin and not last) or depth > MOST_NESTED:
-            raise RasterError(f"{path}: is damaged, its box at byte {place} has no size. Copy or download it again.")
+            raise RasterError(path, f"is damaged, its box at byte {place} has no size", "Copy or download it again.")
         stop = end if last else place + length
         if stop > end:
-            raise RasterError(f"{path}: is cut off, {end} of {stop} bytes are there. Copy or download it again.")
+            raise RasterError(path, f"is cut off, {end} of {stop} bytes are there", "Copy or download it again.")
         yield kind, place + begin, stop
         if kind in _SUPERBOXES:
             yield from _boxes(file, path, place + begin, stop, depth + 1)
         place = stop
     if depth and place != end:  # GDAL looks there for a box for ever
-        raise RasterError(f"{path}: is damaged, its boxes do not fill the one round them. Copy or download it again.")
+        raise RasterError(path, "is damaged, its boxes do not fill the one round them", "Copy or download it again.")

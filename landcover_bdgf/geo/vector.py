@@ -49,7 +49,7 @@ def plain_name(path: PathLike, kind: type[BdgfError] = LabelError) -> str:
     os.fspath(path).encode()  # as pyogrio would, of another name
     name = os.fspath(path) if os.path.isabs(path) else os.path.join(".", path)  # no scheme can stand before ./
     if found := _TAKEN_APART.search(name):
-        raise kind(f"{path}: has a name with {found[0]}, which is taken for an archive or an address. Rename it.")
+        raise kind(path, f"has a name with {found[0]}, which is taken for an archive or an address", "Rename it.")
     return name.replace("//", "/", 1) if name.startswith("//") and os.name == "posix" else name
 
 
@@ -95,11 +95,11 @@ def read_features(path: PathLike, *, layer: str | None = None, encoding: str | N
             # a geometry that cannot be one is none: it is skipped and counted
             features = pyogrio.read_dataframe(name, layer=layer, encoding=encoding, on_invalid="ignore")
     except (DataSourceError, DataLayerError) as error:
-        raise LabelError(f"{path}: cannot be read, {error}. Copy all files of the labels again.") from error
+        raise LabelError(path, f"cannot be read, {error}", "Copy all files of the labels again.") from error
     except (CRSError, UnboundLocalError) as error:  # the latter is pyogrio's, of a CRS that GDAL cannot write down
-        raise LabelError(f"{path}: its CRS cannot be read. Give it one in QGIS (Set layer CRS).") from error
+        raise LabelError(path, "its CRS cannot be read", "Give it one in QGIS (Set layer CRS).") from error
     except (UnicodeDecodeError, LookupError) as error:
-        raise LabelError(f"{path}: has texts of another encoding ({error}). Try --encoding gbk or latin-1.") from error
+        raise LabelError(path, f"has texts of another encoding ({error})", "Try --encoding gbk or latin-1.") from error
     _check_features(path, features)
     return features
 
@@ -118,7 +118,7 @@ def check_name(path: PathLike, what: str, name: str, names: Iterable[str]) -> No
     close = difflib.get_close_matches(name.lower(), by_lower, n=1)
     nearest = f" Did you mean {by_lower[close[0]]}?" if close else ""
     there = ", ".join(names[:_SHOWN_NAMES]) or "none"
-    raise LabelError(f"{path}: has no {what} {name!r}, but {there}.{nearest}")
+    raise LabelError(path, f"has no {what} {name!r}, but {there}.{nearest}")
 
 
 def layers_of(path: PathLike) -> dict[str, str | None]:
@@ -141,7 +141,7 @@ def _check_encoding(encoding: str | None) -> None:
         "a".encode(encoding or "utf-8")
     except (LookupError, ValueError):  # there are codecs for other things than texts
         known = "utf-8, latin-1, cp1252 or gbk"
-        raise SettingsError(f"--encoding {encoding}: is unknown. Use one such as {known}.") from None
+        raise SettingsError(f"--encoding {encoding}", "is unknown", f"Use one such as {known}.") from None
 
 
 def _layer(path: Path, wanted: str | None) -> str:
@@ -150,26 +150,27 @@ def _layer(path: Path, wanted: str | None) -> str:
         check_name(path, "layer", wanted, layers)
         return wanted
     if not layers and path.suffix.lower() != ".shp":
-        raise LabelError(f"{path}: has no layer with a geometry. Give polygons or points.")
+        raise LabelError(path, "has no layer with a geometry", "Give polygons or points.")
     if len(layers) > 1:
         raise LabelError(
-            f"{path}: has {len(layers)} layers, {', '.join(layers[:_SHOWN_NAMES])}. Choose one with --layer."
+            path, f"has {len(layers)} layers, {', '.join(layers[:_SHOWN_NAMES])}", "Choose one with --layer."
         )
     return layers[0] if layers else path.stem
 
 
 def _check_file(path: Path) -> None:
     if not path.exists():
-        raise LabelError(f"{path}: does not exist. Check its name and the folder you are in.")
+        raise LabelError(path, "does not exist", "Check its name and the folder you are in.")
     if not path.is_file():
-        raise LabelError(f"{path}: is not a file. Name a Shapefile (.shp), GeoPackage or GeoJSON.")
+        raise LabelError(path, "is not a file", "Name a Shapefile (.shp), GeoPackage or GeoJSON.")
     with path.open("rb") as file:
         head = file.read(4096)
     text = head.removeprefix(b"\xef\xbb\xbf").lstrip()
     if begins_as_raster(head):
         raise LabelError(
-            f"{path}: is a raster. Make polygons of it first, with gdal_polygonize.py, and give a Shapefile (.shp), "
-            "GeoPackage or GeoJSON."
+            path,
+            "is a raster",
+            "Make polygons of it first, with gdal_polygonize.py, and give a Shapefile (.shp), GeoPackage or GeoJSON.",
         )
     if head.startswith(_SHAPEFILE):
         _check_shapefile(path)
@@ -177,7 +178,7 @@ def _check_file(path: Path) -> None:
         _check_length(path, _sqlite_bytes(head))
     elif not text.startswith(b"{") or any(word in head for word in _OTHER_FORMATS):
         found = "is empty" if not head else "is none of these formats"
-        raise LabelError(f"{path}: {found}. Give a Shapefile (.shp), GeoPackage or GeoJSON.")
+        raise LabelError(path, f"{found}", "Give a Shapefile (.shp), GeoPackage or GeoJSON.")
     else:
         _check_geojson(path)
 
@@ -188,10 +189,10 @@ def _check_geojson(path: Path) -> None:
     def checked(members: list[tuple[str, Any]]) -> tuple[tuple[str, Any], ...]:  # what is there twice is seen twice
         for name, value in members:
             if "\0" in name:  # GDAL takes it for the end of the name
-                raise LabelError(f"{path}: has a name with a NUL in it, as no program writes. Save it again with QGIS.")
+                raise LabelError(path, "has a name with a NUL in it, as no program writes", "Save it again with QGIS.")
             kinds = [k for key, k in value if key.lower() == "type"] if isinstance(value, tuple) else []
             if name.lower() == "crs" and any(kind != "name" for kind in kinds):
-                raise LabelError(f"{path}: its CRS is a link, which is not followed. Save it again with QGIS.")
+                raise LabelError(path, "its CRS is a link, which is not followed", "Save it again with QGIS.")
             if name.lower() == "crs":
                 for text in _texts(value):
                     _check_crs(path, text.partition("\0")[0])
@@ -200,11 +201,11 @@ def _check_geojson(path: Path) -> None:
 
     data = path.read_bytes()
     if _BRACKET_BYTES * (data.count(b"[") + data.count(b"{")) > len(data) + _FEW_BYTES:
-        raise LabelError(f"{path}: consists of empty lists, which take much memory. Save it again with QGIS.")
+        raise LabelError(path, "consists of empty lists, which take much memory", "Save it again with QGIS.")
     try:
         json.loads(data.decode("utf-8-sig", "surrogateescape"), object_pairs_hook=checked)
     except (ValueError, RecursionError) as error:
-        raise LabelError(f"{path}: cannot be read, {error}. Copy all files of the labels again.") from error
+        raise LabelError(path, f"cannot be read, {error}", "Copy all files of the labels again.") from error
 
 
 def _texts(value: object) -> Iterator[str]:
@@ -221,7 +222,7 @@ def _check_crs(path: Path, text: str) -> None:
     try:
         check_crs_text(text, path)
     except RasterError as error:
-        raise LabelError(str(error)) from error
+        raise LabelError(*error.args) from error
 
 
 def _check_shapefile(path: Path) -> None:
@@ -229,11 +230,11 @@ def _check_shapefile(path: Path) -> None:
     table = next((file for s in (".dbf", ".DBF") if (file := path.with_suffix(s)).exists()), None)
     check_regular_beside(path, LabelError)
     if path.suffix.lower() != ".shp":
-        raise LabelError(f"{path}: is the index of a Shapefile. Name its .shp.")
+        raise LabelError(path, "is the index of a Shapefile", "Name its .shp.")
     if table is None:
-        raise LabelError(f"{path}: its .dbf, which holds the classes, is missing. Copy all files of the Shapefile.")
+        raise LabelError(path, "its .dbf, which holds the classes, is missing", "Copy all files of the Shapefile.")
     if not any(path.with_suffix(suffix).exists() for suffix in (".shx", ".SHX")):
-        raise LabelError(f"{path}: its .shx is missing. Copy all files of the Shapefile.")
+        raise LabelError(path, "its .shx is missing", "Copy all files of the Shapefile.")
     for suffix in (".shx", ".prj", ".cpg"):  # GDAL goes on without those that may not be read
         with suppress(FileNotFoundError):
             path.with_suffix(suffix).open("rb").close()
@@ -258,7 +259,7 @@ def _check_index(path: Path) -> None:
             entries = index.read_bytes()[100:]
             words = np.frombuffer(entries[: len(entries) // 8 * 8], ">i4")
             if 2 * words[1::2].astype(np.int64).clip(0).sum() > path.stat().st_size:
-                raise LabelError(f"{index}: is damaged, its records are longer than {path.name}. Copy all files again.")
+                raise LabelError(index, f"is damaged, its records are longer than {path.name}", "Copy all files again.")
 
 
 def _sqlite_bytes(head: bytes) -> int:
@@ -270,7 +271,7 @@ def _sqlite_bytes(head: bytes) -> int:
 def _check_length(path: Path, expected: int) -> None:
     found = path.stat().st_size
     if found < expected:
-        raise LabelError(f"{path}: is cut off, {found} of {expected} bytes are there. Copy it again.")
+        raise LabelError(path, f"is cut off, {found} of {expected} bytes are there", "Copy it again.")
 
 
 def _bytes(path: Path, offset: int, length: int) -> bytes:
@@ -282,22 +283,22 @@ def _bytes(path: Path, offset: int, length: int) -> bytes:
 def _check_info(path: Path, layer: str) -> None:
     info = pyogrio.read_info(plain_name(path), layer=layer)
     if info["driver"] not in VECTOR_DRIVERS:
-        raise LabelError(f"{path}: is {info['driver']}. Give a Shapefile (.shp), GeoPackage or GeoJSON.")
+        raise LabelError(path, f"is {info['driver']}", "Give a Shapefile (.shp), GeoPackage or GeoJSON.")
     fields, features = len(info["fields"]), info["features"]
     remedy = "Keep the field with the class, and remove others."
     if fields > _MOST_FIELDS:
-        raise LabelError(f"{path}: has {fields} fields, {_MOST_FIELDS} are read at most. {remedy}")
+        raise LabelError(path, f"has {fields} fields, {_MOST_FIELDS} are read at most", f"{remedy}")
     if fields * features > max(_MANY_VALUES, path.stat().st_size):
-        raise LabelError(f"{path}: has {fields} fields for {features} features, nearly all without a value. {remedy}")
+        raise LabelError(path, f"has {fields} fields for {features} features, nearly all without a value", f"{remedy}")
 
 
 def _check_features(path: Path, features: GeoDataFrame) -> None:
     if len(features) == 0:
-        raise LabelError(f"{path}: has no features. Draw some polygons first, or check the file.")
+        raise LabelError(path, "has no features", "Draw some polygons first, or check the file.")
     if "geometry" not in features:
-        raise LabelError(f"{path}: has no geometry. Give polygons or points.")
+        raise LabelError(path, "has no geometry", "Give polygons or points.")
     if features.crs is None:
         what = "its .prj is missing" if path.suffix.lower() == ".shp" else "none is set in it"
         raise LabelError(
-            f"{path}: has no CRS, {what}. Give it one in QGIS (Set layer CRS) or with ogr2ogr -a_srs EPSG:…"
+            path, f"has no CRS, {what}", "Give it one in QGIS (Set layer CRS) or with ogr2ogr -a_srs EPSG:…"
         )

@@ -33,8 +33,9 @@ def legend_of_map(map_path: PathLike) -> Legend:
     classes = read_aux_xml(aux_xml_path(map_path))
     if not classes:
         raise LabelError(
-            f"{map_path}: has no class names, which {aux_xml_path(map_path).name} should hold. Keep the "
-            "files of a map together when you move it."
+            map_path,
+            f"has no class names, which {aux_xml_path(map_path).name} should hold",
+            "Keep the files of a map together when you move it.",
         )
     return Legend.from_json(json.dumps([dict(zip(ENTRY_KEYS, row, strict=True)) for row in classes]))
 

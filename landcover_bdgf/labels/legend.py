@@ -69,7 +69,9 @@ class Legend:
         """
         distinct = sorted({str(value) for value in values}, key=_sort_key)
         if len(distinct) > MAX_CLASSES:
-            raise LabelError(f"{len(distinct)} classes were found, {MAX_CLASSES} are the most. Is it the right field?")
+            raise LabelError(
+                None, f"{len(distinct)} classes were found, {MAX_CLASSES} are the most", "Is it the right field?"
+            )
         shown = [(names or {}).get(value, value) for value in distinct]
         colors = default_colors(shown)
         return cls(tuple(map(LegendEntry, range(1, len(distinct) + 1), shown, colors, distinct)))
@@ -136,11 +138,11 @@ class Legend:
             rows = json.loads(text)
             entries = tuple(_entry(row) for row in rows)
         except (ValueError, TypeError, KeyError, RecursionError) as error:
-            raise LabelError(f"the legend is damaged: {printable(str(error))}. Make the file again.") from error
+            raise LabelError(None, f"the legend is damaged: {printable(str(error))}", "Make the file again.") from error
         if [entry.code for entry in entries] != list(range(1, len(entries) + 1)):
-            raise LabelError("the legend is damaged: its codes are not 1, 2, 3 and so on. Make the file again.")
+            raise LabelError(None, "the legend is damaged: its codes are not 1, 2, 3 and so on", "Make the file again.")
         if not 1 <= len({entry.value for entry in entries}) == len(entries) <= MAX_CLASSES:
-            raise LabelError("the legend is damaged: it is empty or names a class twice. Make the file again.")
+            raise LabelError(None, "the legend is damaged: it is empty or names a class twice", "Make the file again.")
         return cls(entries)
 
 

@@ -116,7 +116,7 @@ def read_labels(
         If ``conflicts`` is none of the three.
     """
     if conflicts not in CONFLICTS:
-        raise SettingsError(f"--conflicts {conflicts}: is unknown. Use one of {', '.join(CONFLICTS)}.")
+        raise SettingsError(f"--conflicts {conflicts}", "is unknown", f"Use one of {', '.join(CONFLICTS)}.")
     features = read_features(path, layer=layer, encoding=encoding)
     fields = features.drop(columns="geometry")
     check_name(path, "field", field, fields.columns)
@@ -130,9 +130,9 @@ def read_labels(
     codes = [legend.code_of(value) or 0 for value in values[usable]]
     claims = _burn(grid, geometries, np.array(codes), counts)
     if not len(claims.rows):
-        raise LabelError(_no_pixels(path, features, grid))
+        raise _no_pixels(path, features, grid)
     if conflicts == "error" and claims.disputed.any():
-        raise LabelError(_conflict(path, grid, geometries, usable, claims))
+        raise _conflict(path, grid, geometries, usable, claims)
     counts[f"pixels in features of different classes ({conflicts})"] = int(claims.disputed.sum())
     _tell(path, len(features), counts)
     chosen = np.where(claims.disputed, claims.last, claims.first)
@@ -155,8 +155,9 @@ def class_values(path: PathLike, column: Series) -> NDArray[np.object_]:
         fractions = numbers[np.isfinite(numbers) & (numbers != np.floor(numbers))]
         if len(fractions):
             raise LabelError(
-                f"{path}: the field {column.name} holds fractions such as {fractions[0]:g}, which "
-                "are no classes. Choose another field."
+                path,
+                f"the field {column.name} holds fractions such as {fractions[0]:g}, which are no classes",
+                "Choose another field.",
             )
     return texts(column)
 
@@ -201,7 +202,7 @@ def _usable(
     kinds = shapely.get_type_id(geometries)
     lines = int(np.isin(kinds, (1, 2, 5)).sum())
     if lines:
-        raise LabelError(f"{path}: holds {lines} lines; labels are polygons or points. Remove or buffer them.")
+        raise LabelError(path, f"holds {lines} lines; labels are polygons or points", "Remove or buffer them.")
     no_class = values == ""
     ignored = np.isin(values, list(ignore)) & ~no_class
     counts["skipped, no geometry"] = int(absent.sum())
@@ -210,7 +211,7 @@ def _usable(
     usable = np.flatnonzero(~absent & ~no_class & ~ignored)
     if not len(usable):
         raise LabelError(
-            f"{path}: none of its {len(values)} features has both a geometry and a class. Check the field."
+            path, f"none of its {len(values)} features has both a geometry and a class", "Check the field."
         )
     return usable
 
@@ -220,7 +221,7 @@ def _on_grid(path: PathLike, geometries: Geometries, wkt: str, grid: Grid) -> Ge
     try:
         crs = recorded_crs(wkt)
     except (CRSError, ValueError) as error:
-        raise LabelError(f"{path}: its CRS cannot be read. Give it one in QGIS (Set layer CRS).") from error
+        raise LabelError(path, "its CRS cannot be read", "Give it one in QGIS (Set layer CRS).") from error
 
     def convert(xy: NDArray[np.float64]) -> NDArray[np.float64]:
         rows, cols = grid.rowcol_of(xy[:, 0], xy[:, 1], crs)
@@ -230,7 +231,7 @@ def _on_grid(path: PathLike, geometries: Geometries, wkt: str, grid: Grid) -> Ge
         converted: Geometries = shapely.transform(shapely.force_2d(geometries), convert)
         warn_of_datum(path, crs, grid)
     except RasterError as error:
-        raise LabelError(f"{path}: {error}") from error
+        raise LabelError(path, error.problem, error.remedy) from error
     return converted
 
 
@@ -349,7 +350,9 @@ def _pieces(geometries: Geometries, shape_hw: tuple[int, int]) -> Iterator[Windo
             yield Window(col, row, min(_BURN_PX, last[1] - col), min(_BURN_PX, last[0] - row))
 
 
-def _conflict(path: PathLike, grid: Grid, geometries: Geometries, numbers: NDArray[np.intp], claims: _Claims) -> str:
+def _conflict(
+    path: PathLike, grid: Grid, geometries: Geometries, numbers: NDArray[np.intp], claims: _Claims
+) -> LabelError:
     """What is wrong where features of different classes hold one pixel."""
     at = int(np.argmax(claims.disputed))
     features = []
@@ -359,9 +362,11 @@ def _conflict(path: PathLike, grid: Grid, geometries: Geometries, numbers: NDArr
             for i, (rows, cols), burnt in _burnt(geometries, window):
                 if rows.start <= row < rows.stop and cols.start <= col < cols.stop:
                     features += [numbers[i]] * bool(burnt[row - rows.start, col - cols.start])
-    return (
-        f"{path}: {claims.disputed.sum()} pixels lie in features of different classes, first in features "
-        f"{', '.join(map(str, features))} (counted from 0). Mend them, or use --conflicts drop or last."
+    return LabelError(
+        path,
+        f"{claims.disputed.sum()} pixels lie in features of different classes, first in features "
+        f"{', '.join(map(str, features))} (counted from 0)",
+        "Mend them, or use --conflicts drop or last.",
     )
 
 
@@ -371,16 +376,17 @@ def _tell(path: PathLike, total: int, counts: Counter[str]) -> None:
         log.warning("%s: of %d features: %s", Path(path).name, total, "; ".join(happened))
 
 
-def _no_pixels(path: PathLike, features: Any, grid: Grid) -> str:
+def _no_pixels(path: PathLike, features: Any, grid: Grid) -> LabelError:
     try:
         to_wgs84 = transformer(CRS.from_wkt(features.crs.to_wkt()), _WGS84)
         theirs = _box(to_wgs84.transform_bounds(*features.total_bounds))
         ours = _box(grid.bounds_in(_WGS84))
     except RasterError as error:
-        return f"{path}: no feature lies in the image, and {error}"
-    return (
-        f"{path}: no feature holds a pixel of the image. The labels cover {theirs}, the "
-        f"image {ours}. Check the CRS of both, or the size of the polygons."
+        return LabelError(path, f"no feature lies in the image, and {error.problem}", error.remedy)
+    return LabelError(
+        path,
+        f"no feature holds a pixel of the image. The labels cover {theirs}, the image {ours}",
+        "Check the CRS of both, or the size of the polygons.",
     )
 
 

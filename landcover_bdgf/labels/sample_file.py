@@ -62,9 +62,9 @@ def write_samples(samples: Samples, path: PathLike, *, overwrite: bool = False) 
                 _write_legend(samples, draft)
             whole = read_samples(draft).same_as(samples)
         except (DataSourceError, DataLayerError, FeatureError, LabelError) as error:
-            raise OutputError(f"{path}: cannot be written, {error}. Is the disk full, or damaged?") from error
+            raise OutputError(path, f"cannot be written, {error}", "Is the disk full, or damaged?") from error
         if not whole:
-            raise OutputError(f"{path}: reads differently from what was written. Is the disk full, or damaged?")
+            raise OutputError(path, "reads differently from what was written", "Is the disk full, or damaged?")
         write_record(draft, record("sample", {}))
 
 
@@ -81,7 +81,7 @@ def read_samples(path: PathLike) -> Samples:
     """
     path = Path(path)
     if not is_samples_file(path):
-        raise LabelError(f"{path}: is not a file of samples. Make one with bdgf sample.")
+        raise LabelError(path, "is not a file of samples", "Make one with bdgf sample.")
     check_geopackage(path, POINTS, LEGEND)
     try:
         name = plain_name(path)
@@ -92,11 +92,11 @@ def read_samples(path: PathLike) -> Samples:
         grid, split = Grid.from_dict(about["grid"]), _split(about["split"])
         return _samples(points, grid, legend, split)
     except LabelError as error:
-        raise LabelError(f"{path}: {error}") from error
+        raise LabelError(path, error.problem, error.remedy) from error
     except (
         DataSourceError, DataLayerError, CRSError, ValueError, TypeError, LookupError, OverflowError, AttributeError,
     ) as error:  # fmt: skip
-        raise LabelError(f"{path}: is damaged ({error}). Draw the samples again with bdgf sample.") from error
+        raise LabelError(path, f"is damaged ({error})", "Draw the samples again with bdgf sample.") from error
 
 
 @opening(LabelError)

@@ -161,6 +161,7 @@ class Samples:
         """
         if not self.grid.same_as(grid):
             raise LabelError(
-                f"the samples belong to another image ({self.grid.describe()}; this one: {grid.describe()}). "
-                "Draw them again with bdgf sample."
+                None,
+                f"the samples belong to another image ({self.grid.describe()}; this one: {grid.describe()})",
+                "Draw them again with bdgf sample.",
             )

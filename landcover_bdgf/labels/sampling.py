@@ -73,15 +73,15 @@ class SampleSettings:
 
     def __post_init__(self) -> None:
         if self.split not in SPLITS and not self.split.startswith(COLUMN):
-            raise SettingsError(f"--split {self.split}: is unknown. Use {', '.join(SPLITS)} or column:NAME.")
+            raise SettingsError(f"--split {self.split}", "is unknown", f"Use {', '.join(SPLITS)} or column:NAME.")
         if self.conflicts not in CONFLICTS:
-            raise SettingsError(f"--conflicts {self.conflicts}: is unknown. Use {', '.join(CONFLICTS)}.")
+            raise SettingsError(f"--conflicts {self.conflicts}", "is unknown", f"Use {', '.join(CONFLICTS)}.")
         if not 0 <= self.test_share <= 0.9:
-            raise SettingsError(f"--test-share {self.test_share:g}: must lie between 0 and 0.9.")
+            raise SettingsError(f"--test-share {self.test_share:g}", "must lie between 0 and 0.9")
         if self.per_class < 1:
-            raise SettingsError(f"--per-class {self.per_class}: must be at least 1.")
+            raise SettingsError(f"--per-class {self.per_class}", "must be at least 1")
         if min(self.block_px or 1, self.clear_px) < 1 or self.buffer < 0:
-            raise SettingsError("--block-size must be at least 1, --buffer at least 0.")
+            raise SettingsError(None, "--block-size must be at least 1, --buffer at least 0")
 
     @property
     def buffer(self) -> int:
@@ -197,7 +197,7 @@ def without_empty(samples: Samples, stack: Stack) -> Samples:
     if lost:
         names = ", ".join(printable(entry.name) for entry in samples.legend.entries if entry.code in lost)
         raise LabelError(
-            f"no training pixel of {names} has data in these images. Draw samples on them with bdgf sample."
+            None, f"no training pixel of {names} has data in these images", "Draw samples on them with bdgf sample."
         )
     log.warning(
         "%d of %d training pixels have no data in these images, and are left out",
@@ -237,8 +237,9 @@ def _present(path: PathLike, pixels: Labels) -> tuple[Labels, list[str]]:
     if len(present) < 2:
         names = ", ".join(printable(e.name) for e in pixels.legend.entries if e.code in present) or "none"
         raise LabelError(
-            f"{path}: a map needs at least two classes with pixels that both images see, found {names}. "
-            "Check the field, or add labels."
+            path,
+            f"a map needs at least two classes with pixels that both images see, found {names}",
+            "Check the field, or add labels.",
         )
     codes = np.searchsorted(sorted(present), pixels.codes) + 1
     kept = replace(pixels, legend=pixels.legend.without(e.code for e in gone), codes=codes.astype(np.uint16))
@@ -299,7 +300,7 @@ def _held_by_column(path: PathLike, pixels: Labels, name: str) -> Mask:
     unknown = np.unique(words[~held & ~np.isin(words, _TRAIN_WORDS)].astype(str))
     if len(unknown):
         found = ", ".join(printable(word) if word else "nothing" for word in unknown[:5])
-        raise LabelError(f"{path}: the field {name} must say train or 0, test or 1, found {found}. Correct it.")
+        raise LabelError(path, f"the field {name} must say train or 0, test or 1, found {found}", "Correct it.")
     return held
 
 
@@ -308,8 +309,9 @@ def _check_training(path: PathLike, pixels: Labels, parts: NDArray[np.uint8]) ->
     missing = [printable(e.name) for e in pixels.legend.entries if e.code not in trained]
     if missing:
         raise LabelError(
-            f"{path}: no training pixel is left of {', '.join(missing)}. Add labels, leave the class out "
-            "with --ignore-class, or use a smaller --buffer or --test-share."
+            path,
+            f"no training pixel is left of {', '.join(missing)}",
+            "Add labels, leave the class out with --ignore-class, or use a smaller --buffer or --test-share.",
         )
 
 

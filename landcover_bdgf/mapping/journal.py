@@ -72,7 +72,7 @@ class Journal:
             self.file.flush()
             os.fsync(self.file.fileno())
         except OSError as error:
-            raise OutputError(f"{unwritten(self.path, error)} Then go on with --resume.") from error
+            raise OutputError(None, f"{unwritten(self.path, error)} Then go on with --resume") from error
         self.places[place] = self.file.tell() - len(payload) - 1, len(payload)
 
     def has(self, window: Window) -> bool:
@@ -102,18 +102,18 @@ def begin_journal(path: Path, header: Mapping[str, Any], *, resume: bool, overwr
         There is one already, and neither ``resume`` nor ``overwrite`` is given; or it belongs to another run.
     """
     if path.is_symlink():
-        raise OutputError(f"{path}: is a link to another file, which would be written to. Remove it.")
+        raise OutputError(path, "is a link to another file, which would be written to", "Remove it.")
     if path.exists() and resume and not _cut_short(path):
         journal = read_journal(path, writable=True)
         differences = _differences(journal.header["identity"], header["identity"])
         if differences:
             journal.file.close()
-            raise OutputError(f"{path}: belongs to another run: {differences}. Begin anew with --overwrite.")
+            raise OutputError(path, f"belongs to another run: {differences}", "Begin anew with --overwrite.")
         journal.header = header
         return journal
     if path.exists() and not (overwrite or resume):
         raise OutputError(
-            f"{path}: is what an interrupted run left. Go on with --resume, or begin anew with --overwrite."
+            path, "is what an interrupted run left", "Go on with --resume, or begin anew with --overwrite."
         )
     file = None
     try:
@@ -179,7 +179,7 @@ def read_journal(path: Path, *, writable: bool = False) -> Journal:
     if file is None or header is None or not _is_header(header):
         if file is not None:
             file.close()
-        raise OutputError(f"{path}: is no part of a map that bdgf map began. Name a .partial file.")
+        raise OutputError(path, "is no part of a map that bdgf map began", "Name a .partial file.")
     if flaw := _flaw(header, line):
         file.close()
         raise damaged(path, flaw)
@@ -200,7 +200,7 @@ def _lock(file: IO[bytes], path: Path) -> None:
         hold(file.fileno())
     except BlockingIOError:
         file.close()
-        raise OutputError(f"{path}: another run is making this map. Wait for it, or choose another name.") from None
+        raise OutputError(path, "another run is making this map", "Wait for it, or choose another name.") from None
 
 
 def _is_header(header: Mapping[str, Any]) -> bool:
@@ -221,7 +221,7 @@ def _flaw(header: Mapping[str, Any], line: bytes) -> str:
 
 def damaged(path: Path, why: object) -> OutputError:
     """The error of a journal that does not hold what it should."""
-    return OutputError(f"{path}: is damaged ({why}). Map again.")
+    return OutputError(path, f"is damaged ({why})", "Map again.")
 
 
 def _record(file: IO[bytes], size: int) -> tuple[Place, int, int] | None:

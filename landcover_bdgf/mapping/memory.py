@@ -74,7 +74,7 @@ def parse_size(text: str) -> int:
     """``"1.5GB"`` or ``"900 MB"`` in bytes; SettingsError if it is no size."""
     match = _SIZE.fullmatch(text.strip())
     if not match or float(match[1]) == 0:
-        raise SettingsError(f"--max-ram {text}: write it like 4GB or 900MB.")
+        raise SettingsError(f"--max-ram {text}", "write it like 4GB or 900MB")
     return int(float(match[1]) * 1000 ** " kmgt".index(match[2].lower() or " "))
 
 
@@ -94,6 +94,7 @@ def fitting(appetite: Appetite, max_bytes: int, *, tile_px: int, threads: int) -
             return side, max(fits)
     least = math.ceil((appetite.bytes_for(tiles[-1], 1) + cache_bytes()) / 1e7) / 100
     raise ResourceError(
-        f"--max-ram {max_bytes / 1e9:.3g}GB: mapping this scene takes {least:.2f} GB at least, with tiles of "
-        f"{tiles[-1]} px and one thread. Allow that much, or cut the scene."
+        f"--max-ram {max_bytes / 1000000000.0:.3g}GB",
+        f"mapping this scene takes {least:.2f} GB at least, with tiles of {tiles[-1]} px and one thread",
+        "Allow that much, or cut the scene.",
     )

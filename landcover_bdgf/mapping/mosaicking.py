@@ -116,16 +116,16 @@ def _check_parts(journals: Sequence[Journal]) -> None:
     for journal in journals:
         number, count = _shard(journal.header)
         if (journal.header["identity"], count) != (first.header["identity"], _shard(first.header)[1]):
-            raise OutputError(f"{journal.path}: is part of another map than {first.path}. Leave one of them out.")
+            raise OutputError(journal.path, f"is part of another map than {first.path}", "Leave one of them out.")
         if number in found:
-            raise OutputError(f"{journal.path}: is shard {number} of {count}, as {found[number].path} is.")
+            raise OutputError(journal.path, f"is shard {number} of {count}, as {found[number].path} is")
         if sum(height * width for _, _, height, width in journal.places) != journal.header.get("pixels"):
-            raise OutputError(f"{journal.path}: is not finished. Run its shard again with --resume.")
+            raise OutputError(journal.path, "is not finished", "Run its shard again with --resume.")
         found[number] = journal
     count = _shard(first.header)[1]
     missing = [str(number) for number in range(1, count + 1) if number not in found]
     if missing:
-        raise OutputError(f"{first.path}: is one of {count} shards; missing: {', '.join(missing)}. Name all parts.")
+        raise OutputError(first.path, f"is one of {count} shards; missing: {', '.join(missing)}", "Name all parts.")
 
 
 def _check_cover(journals: Sequence[Journal], grid: Grid) -> None:

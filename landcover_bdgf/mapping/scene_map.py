@@ -16,7 +16,6 @@ import numpy as np
 from rasterio.windows import Window
 
 from landcover_bdgf.errors import SettingsError
-from landcover_bdgf.interrupts import stop_between_steps
 from landcover_bdgf.labels import LAYERS, paths_beside
 from landcover_bdgf.mapping.journal import MOST_PIXELS, Journal, begin_journal
 from landcover_bdgf.mapping.memory import Appetite, fitting, parse_size
@@ -35,6 +34,7 @@ from landcover_bdgf.model import (
     open_mappers,
     warn_of_foreign_scene,
 )
+from landcover_bdgf.process import stop_between_steps
 from landcover_bdgf.progress import Advance, log, progress
 from landcover_bdgf.scene import Stack, warn_of_zeros
 from landcover_bdgf.storage import (
@@ -86,7 +86,7 @@ class MapSettings:
         match = _SHARD.fullmatch(self.shard)
         number, count = map(int, match.groups()) if match else (0, 0)
         if not 1 <= number <= count:
-            raise SettingsError(f"--shard {self.shard}: write it like 2/4, the second of four.")
+            raise SettingsError(f"--shard {self.shard}", "write it like 2/4, the second of four")
         return number, count
 
 
@@ -248,10 +248,10 @@ def _check_tile(settings: MapSettings, model: Checkpoint) -> None:
     tile_px, halo_px = settings.tile_px, model.recipe.halo_px
     if tile_px < halo_px:
         raise SettingsError(
-            f"--tile {tile_px}: is smaller than the {halo_px} px that a window reaches. Use {BLOCK_PX} or more."
+            f"--tile {tile_px}", f"is smaller than the {halo_px} px that a window reaches", f"Use {BLOCK_PX} or more."
         )
     if tile_px**2 > MOST_PIXELS:
-        raise SettingsError(f"--tile {tile_px}: takes too much memory. Use {math.isqrt(MOST_PIXELS)} or less.")
+        raise SettingsError(f"--tile {tile_px}", "takes too much memory", f"Use {math.isqrt(MOST_PIXELS)} or less.")
 
 
 def _within_memory(settings: MapSettings, run: Run, model: Checkpoint, stack: Stack) -> tuple[MapSettings, Run]:

@@ -86,7 +86,7 @@ class Checkpoint:
     def classes(self) -> Legend:
         """Of a model; CheckpointError for a denoiser, which has none."""
         if self.kind != "model" or self.legend is None:
-            raise CheckpointError(f"a {self.kind} was given, a map needs a model: bdgf train makes one.")
+            raise CheckpointError(None, f"a {self.kind} was given, a map needs a model: bdgf train makes one")
         return self.legend
 
     def part(self, prefix: str) -> dict[str, NDArray[Any]]:
@@ -136,27 +136,27 @@ def load_checkpoint(path: str | Path, kind: Kind | None = None) -> Checkpoint:
     """
     metadata, tensors = _read(Path(path))
     if metadata.keys() >= STATE_KEYS:
-        raise CheckpointError(f"{path}: is the state of an interrupted training. Finish it: go on with --resume.")
+        raise CheckpointError(path, "is the state of an interrupted training", "Finish it: go on with --resume.")
     if METADATA_KEY not in metadata:
-        raise CheckpointError(f"{path}: is a safetensors file, but not one written by bdgf.")
+        raise CheckpointError(path, "is a safetensors file, but not one written by bdgf")
     expected, text = metadata[METADATA_KEY][:DIGEST_LENGTH], metadata[METADATA_KEY][DIGEST_LENGTH:]
     if expected != digest(tensors, text):
-        raise CheckpointError(f"{path}: is damaged (its checksum does not match). Copy it again, or train again.")
+        raise CheckpointError(path, "is damaged (its checksum does not match)", "Copy it again, or train again.")
     try:
         description = json_object(text)
         found = description.get("format")
         checkpoint = _assemble(description, tensors) if found == FORMAT else None
     except (KeyError, TypeError, ValueError, OverflowError, BdgfError) as error:
         why = error if isinstance(error, ValueError | BdgfError) else f"{type(error).__name__}: {error}"
-        raise CheckpointError(f"{path}: its description is incomplete or wrong ({why}). Train again.") from None
+        raise CheckpointError(path, f"its description is incomplete or wrong ({why})", "Train again.") from None
     if checkpoint is None:
         raise CheckpointError(
-            f"{path}: has format {found}, this version reads {FORMAT}. Use a newer bdgf, or train again."
+            path, f"has format {found}, this version reads {FORMAT}", "Use a newer bdgf, or train again."
         )
     _check_finite(path, tensors)
     if kind is not None and checkpoint.kind != kind:
         use = "bdgf train makes a model from it" if kind == "model" else "a denoiser comes from bdgf pretrain"
-        raise CheckpointError(f"{path}: is a {checkpoint.kind}, a {kind} is needed: {use}.")
+        raise CheckpointError(path, f"is a {checkpoint.kind}, a {kind} is needed: {use}")
     return checkpoint
 
 
@@ -170,21 +170,22 @@ def band_names(stack: Stack) -> tuple[tuple[BandName, ...], tuple[BandName, ...]
 
 def _read(path: Path) -> tuple[dict[str, str], dict[str, NDArray[Any]]]:
     if not path.is_file():
-        raise CheckpointError(f"{path}: there is no such file. bdgf train makes a model, bdgf pretrain a denoiser.")
+        raise CheckpointError(path, "there is no such file. bdgf train makes a model, bdgf pretrain a denoiser")
     if path.stat().st_size > MAX_BYTES:
-        raise CheckpointError(f"{path}: is larger than {MAX_BYTES >> 30} GB, which no model of ours is.")
+        raise CheckpointError(path, f"is larger than {MAX_BYTES >> 30} GB, which no model of ours is")
     with path.open("rb") as file:
         head = file.read(2)
     if head in _PICKLES:
         raise CheckpointError(
-            f"{path}: is a pickle, as torch.save writes it, which may run any program and is not opened. "
-            "Give a .safetensors file of bdgf."
+            path,
+            "is a pickle, as torch.save writes it, which may run any program and is not opened",
+            "Give a .safetensors file of bdgf.",
         )
     try:
         with safe_open(path, framework="np") as file:
             return file.metadata() or {}, {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118
     except (OSError, SafetensorError, TypeError, AttributeError, ValueError) as error:  # the last three: NumPy's limits
-        raise CheckpointError(f"{path}: is not a safetensors file, or it is cut off ({error}).") from None
+        raise CheckpointError(path, f"is not a safetensors file, or it is cut off ({error})") from None
 
 
 def _assemble(description: dict[str, Any], tensors: dict[str, NDArray[Any]]) -> Checkpoint:
@@ -260,5 +261,5 @@ def _check_finite(path: str | Path, tensors: dict[str, NDArray[Any]]) -> None:
     bad = [k for k, v in tensors.items() if not np.isfinite(v).all()]
     if bad:
         raise CheckpointError(
-            f"{path}: {bad[0]} holds values that are not finite; the training had failed. Train again."
+            path, f"{bad[0]} holds values that are not finite; the training had failed", "Train again."
         )

@@ -67,8 +67,9 @@ class Classifier:
         except torch.cuda.OutOfMemoryError:
             if len(blocks) == 1:
                 raise ResourceError(
-                    f"the memory of {self.viewer.device} does not hold one block of {BLOCK_PX} × {BLOCK_PX} pixels. "
-                    "Close what else uses it, or map with --device cpu."
+                    None,
+                    f"the memory of {self.viewer.device} does not hold one block of {BLOCK_PX} × {BLOCK_PX} pixels",
+                    "Close what else uses it, or map with --device cpu.",
                 ) from None
         half = len(blocks) // 2  # outside of except, which holds on to what failed
         self.batch = min(self.batch, half)

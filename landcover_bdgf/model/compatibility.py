@@ -35,7 +35,7 @@ def fit_stack(checkpoint: Checkpoint, stack: Stack, *, name: str = "the checkpoi
     unit = "signed" if stack.sar_unit == "signed" else "power"
     if unit != checkpoint.sar_unit:
         raise CheckpointError(
-            f"{name}: was made with SAR in {checkpoint.sar_unit}, this SAR is {unit}. Check --sar-unit."
+            name, f"was made with SAR in {checkpoint.sar_unit}, this SAR is {unit}", "Check --sar-unit."
         )
     fitted = match_stack(stack, checkpoint.bands, checkpoint.sar_bands, name=name)
     # which channels carry a sign was settled by the training scene; another scene may look otherwise
@@ -56,7 +56,7 @@ def _matched(wanted: tuple[BandName, ...], found: tuple[Any, ...], what: str) ->
         if _nameless(found):
             _check_numbers(wanted, found, what)
         elif len(wanted) != len(found):
-            raise CheckpointError(f"{what} differ: it has {len(wanted)} without names, the image has {len(found)}.")
+            raise CheckpointError(f"{what} differ", f"it has {len(wanted)} without names, the image has {len(found)}")
         else:
             log.warning("%s have no names, so they are taken in file order; make sure it is the same", what)
         return found
@@ -64,8 +64,10 @@ def _matched(wanted: tuple[BandName, ...], found: tuple[Any, ...], what: str) ->
     if None in chosen or len(set(chosen)) < len(chosen):
         missing = [_label(b) for b, i in zip(wanted, chosen, strict=True) if i is None]
         raise CheckpointError(
-            f"{what} differ: it was made with {_names(wanted)}; the image has {_names(found)}; "
-            f"not found: {', '.join(missing) or 'no one-to-one match'}. Give an image with these bands."
+            f"{what} differ",
+            f"it was made with {_names(wanted)}; the image has {_names(found)}; not found: "
+            f"{', '.join(missing) or 'no one-to-one match'}",
+            "Give an image with these bands.",
         )
     if chosen != list(range(len(found))):
         log.info("%s taken in the order of the checkpoint: %s", what, ", ".join(b.name for b in wanted))
@@ -82,9 +84,10 @@ def _check_numbers(wanted: tuple[BandName, ...], found: tuple[Any, ...], what: s
     lacks, more = tuple(b for b in wanted if b.name not in there), tuple(b for b in found if b.name not in numbers)
     if lacks or more:
         raise CheckpointError(
-            f"{what} differ: they have numbers, not names; the image lacks {_names(lacks) or 'none'}, it was made "
-            f"without {_names(more) or 'none'}. Give an image in which the same bands hold data, or name the bands "
-            "and train again."
+            f"{what} differ",
+            f"they have numbers, not names; the image lacks {_names(lacks) or 'none'}, it was made without "
+            f"{_names(more) or 'none'}",
+            "Give an image in which the same bands hold data, or name the bands and train again.",
         )
 
 
@@ -93,9 +96,11 @@ def _check_bare_names(wanted: tuple[BandName, ...], found: tuple[Any, ...], what
     known, there = ({b.name.casefold() for b in bands if _is_bare(b)} for bands in (wanted, found))
     if known and there - known:
         raise CheckpointError(
-            f"{what} differ: it was made with {_names(wanted)}; the image has {_names(found)}; without wavelengths "
-            "such names may mean another sensor's bands. Give an image with exactly these bands, or train and map with "
-            "files whose names or wavelengths tell the sensor."
+            f"{what} differ",
+            f"it was made with {_names(wanted)}; the image has {_names(found)}; without wavelengths such names "
+            "may mean another sensor's bands",
+            "Give an image with exactly these bands, or train and map with files whose names or wavelengths tell "
+            "the sensor.",
         )
 
 

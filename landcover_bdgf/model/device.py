@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from landcover_bdgf.errors import CheckpointError, ResourceError, SettingsError
-from landcover_bdgf.resources import available_threads
+from landcover_bdgf.process import available_threads
 
 Network = TypeVar("Network", bound=nn.Module)
 
@@ -62,13 +62,15 @@ def with_weights(make: Callable[[], Network], weights: Mapping[str, NDArray[Any]
         with torch.device("meta"):
             wanted = {name: tuple(value.shape) for name, value in make().state_dict().items()}
     except (ValueError, TypeError, RuntimeError, ArithmeticError) as error:  # torch's own, of sizes that are none
-        raise CheckpointError(f"the model's recipe makes no network ({error}). Train again.") from None
+        raise CheckpointError(None, f"the model's recipe makes no network ({error})", "Train again.") from None
     found = {name: value.shape for name, value in weights.items()}
     if wanted != found:
         name = min(name for name in {*wanted, *found} if wanted.get(name) != found.get(name))
         raise CheckpointError(
+            None,
             f"the model's weights do not fit its recipe: {name} is {found.get(name, 'missing')}, "
-            f"{wanted.get(name, 'nothing')} is needed. Train again."
+            f"{wanted.get(name, 'nothing')} is needed",
+            "Train again.",
         )
     network = make()
     network.load_state_dict({name: torch.from_numpy(np.array(value)) for name, value in weights.items()})
@@ -90,14 +92,14 @@ def choose_device(name: str) -> torch.device:
     try:
         device = torch.device(name)
     except RuntimeError:
-        raise SettingsError(f"--device {name}: is unknown. Use auto, cpu, cuda, cuda:0 or mps.") from None
+        raise SettingsError(f"--device {name}", "is unknown", "Use auto, cpu, cuda, cuda:0 or mps.") from None
     there = {
         "cpu": True,
         "cuda": torch.cuda.is_available() and (device.index or 0) < torch.cuda.device_count(),
         "mps": torch.backends.mps.is_available(),
     }
     if not there.get(device.type, False):
-        raise ResourceError(f"--device {name}: there is no such device here. Use --device cpu.")
+        raise ResourceError(f"--device {name}", "there is no such device here", "Use --device cpu.")
     return device
 
 

@@ -34,7 +34,9 @@ def random_tiles(stack: Stack, size_px: int, count: int, *, exclude: Samples | N
             if found == count:
                 break
     if not found:
-        raise RasterError("no pixel is left to learn from: none is valid in both sensors and outside the test part.")
+        raise RasterError(
+            None, "no pixel is left to learn from: none is valid in both sensors and outside the test part"
+        )
 
 
 def hide_test_pixels(tile: Tile, samples: Samples | None, window: Window) -> Tile:

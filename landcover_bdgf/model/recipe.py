@@ -319,11 +319,11 @@ def _read_settings(source: str | Path) -> dict[str, Any]:
         return RECIPES[str(source)].model_dump()
     path = Path(source)
     if path.suffix != ".toml":
-        raise SettingsError(f"{source}: is neither a recipe ({', '.join(RECIPES)}) nor a .toml file.")
+        raise SettingsError(source, f"is neither a recipe ({', '.join(RECIPES)}) nor a .toml file")
     own = toml_table(path)
     start = own.pop("recipe", "laptop")
     if not isinstance(start, str) or start not in RECIPES:
-        raise SettingsError(f"{path}: recipe = {start!r} is not one of {', '.join(RECIPES)}.")
+        raise SettingsError(path, f"recipe = {start!r} is not one of {', '.join(RECIPES)}")
     return _merged(RECIPES[start].model_dump(), own)
 
 
@@ -340,9 +340,9 @@ def _set(settings: dict[str, Any], override: str) -> None:
     section, _, name = key.rpartition(".")
     target = settings.get(section) if section else settings
     if not separator or not isinstance(target, dict):
-        raise SettingsError(f"--set {override}: write it as section.key=value. {_nearest(key, settings)}")
+        raise SettingsError(f"--set {override}", "write it as section.key=value", f"{_nearest(key, settings)}")
     if name not in target:
-        raise SettingsError(f"--set {override}: there is no setting {key!r}. {_nearest(key, settings)}")
+        raise SettingsError(f"--set {override}", f"there is no setting {key!r}", f"{_nearest(key, settings)}")
     target[name] = text
 
 
@@ -362,7 +362,7 @@ def validated(settings: dict[str, Any], source: str) -> Recipe:
         hint = " " + _nearest(key, RECIPES["laptop"].model_dump()) if first["type"] == "extra_forbidden" else ""
         what = first["msg"].removeprefix("Value error, ")
         found = "" if isinstance(first["input"], dict) else f", found {first['input']!r}"
-        raise SettingsError(f"{source}: setting {key!r}: {what}{found}.{hint}") from None
+        raise SettingsError(source, f"setting {key!r}: {what}{found}.{hint}") from None
 
 
 def _without_none(value: Any) -> Any:

@@ -75,11 +75,11 @@ class AlignSettings:
 
     def __post_init__(self) -> None:
         if self.coreg not in get_args(Coreg):
-            raise SettingsError(f"--coreg {self.coreg}: must be off, grid or auto.")
+            raise SettingsError(f"--coreg {self.coreg}", "must be off, grid or auto")
         if self.sar_unit not in ("db", "power", None):
-            raise SettingsError(f"--sar-unit {self.sar_unit}: must be db or power.")
+            raise SettingsError(f"--sar-unit {self.sar_unit}", "must be db or power")
         if not self.max_shift_px > 0:
-            raise SettingsError(f"--max-shift {self.max_shift_px:g}: must be above 0 pixels.")
+            raise SettingsError(f"--max-shift {self.max_shift_px:g}", "must be above 0 pixels")
 
 
 def align(hsi: Source, sar: Source, *, settings: AlignSettings | None = None) -> Stack:
@@ -161,7 +161,7 @@ def _check_content(stack: Stack) -> None:
     share = float(np.concatenate(seen).mean())
     if share == 0 and not any(stack.read_valid(window).any() for window in stack.grid.tiles(512)):
         where = stack.spectral.paths[0]
-        raise RasterError(f"{where}: no pixel has data in both images. Check nodata values and places.")
+        raise RasterError(where, "no pixel has data in both images", "Check nodata values and places.")
     if share < 0.5:
         log.warning(
             "%s: about %.0f %% of the scene has no data in one of the images.",
@@ -218,4 +218,4 @@ def _sample(image: Image) -> NDArray[np.float32]:
         parts = [values[:, valid] for values, valid in map(image.read, windows) if valid.any()]
         if parts:
             return np.concatenate(parts, axis=1)
-    raise RasterError(f"{image.paths[0]}: no pixel has data in all bands. Check its nodata values.")
+    raise RasterError(image.paths[0], "no pixel has data in all bands", "Check its nodata values.")

@@ -177,8 +177,9 @@ def _check_fill(bands: Sequence[Band], raw: NDArray[Any], valid: Bools) -> None:
     if filled.any():
         value = number_text(pixels[0, filled][0])
         raise RasterError(
-            f"{bands[0].path}: has pixels of {value} in all bands, which its nodata does not say. "
-            f"Say so: gdal_edit.py -a_nodata {value}"
+            bands[0].path,
+            f"has pixels of {value} in all bands, which its nodata does not say",
+            f"Say so: gdal_edit.py -a_nodata {value}",
         )
 
 
@@ -220,7 +221,7 @@ def _read_raw(dataset: DatasetReader, bands: Sequence[Band], window: Window) -> 
             valid &= (dataset.read(list(masks), window=in_file) > 0).all(axis=0)
     except RasterioError as error:
         raise RasterError(
-            f"{dataset.name}: is damaged near row {row}, column {window.col_off}. Copy or download it again."
+            dataset.name, f"is damaged near row {row}, column {window.col_off}", "Copy or download it again."
         ) from error
     for band, values, mask in zip(bands, raw, valid, strict=True):
         if band.nodata is not None:

@@ -174,7 +174,7 @@ class Image:
         """
         for path, state in self._states.items():
             if _state(path) != state:
-                raise RasterError(f"{path}: was changed or replaced while it was read. Run again when it rests.")
+                raise RasterError(path, "was changed or replaced while it was read", "Run again when it rests.")
 
 
 @opening(RasterError)
@@ -244,7 +244,7 @@ def _bands(
         texts = [band_text(dataset, band.index, tags[path]) for band in opaque]
         described += _without_codes(opaque, texts)
     if not described:
-        raise RasterError(f"{next(iter(datasets))}: no band is left, all are transparency. Is this the right file?")
+        raise RasterError(next(iter(datasets)), "no band is left, all are transparency", "Is this the right file?")
     texts = [text for _, text in described]
     named = zip((band for band, _ in described), band_names(texts), band_wavelengths_nm(texts), strict=True)
     return tuple(replace(band, name=name, wavelength_nm=nm) for band, name, nm in named), sensor_of(texts)
@@ -296,7 +296,7 @@ def _check_names(bands: tuple[Band, ...]) -> None:
         if band.name in seen:
             other = seen[band.name].path
             where = "twice" if other == band.path else f"in {other.name} too"
-            raise RasterError(f"{band.path}: band {band.name} is there {where}. Leave one of them out.")
+            raise RasterError(band.path, f"band {band.name} is there {where}", "Leave one of them out.")
         seen[band.name] = band
 
 
@@ -310,7 +310,7 @@ def _without(bands: tuple[Band, ...], unwanted: Sequence[Band], reason: str) -> 
     log.info("%s: left out %d of %d bands, %s: %s%s.", path, len(unwanted), len(bands), reason, names, more)
     kept = tuple(band for band in bands if band not in unwanted)
     if not kept:
-        raise RasterError(f"{path}: no band is left, {reason}. Is this the right file?")
+        raise RasterError(path, f"no band is left, {reason}", "Is this the right file?")
     return kept
 
 

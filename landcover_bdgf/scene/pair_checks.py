@@ -76,12 +76,13 @@ def check_order(spectral: Image, sar: Image) -> None:
     if spectral.sensor is None and set(spectral.names) <= set(POLARISATIONS):
         names = ", ".join(spectral.names)
         raise RasterError(
-            f"{spectral.paths[0]}: is given as the spectral image but has the bands {names} of a SAR. "
-            "Give the HSI/MSI first and the SAR second."
+            spectral.paths[0],
+            f"is given as the spectral image but has the bands {names} of a SAR",
+            "Give the HSI/MSI first and the SAR second.",
         )
     if sar.sensor is not None:
         raise RasterError(
-            f"{sar.paths[0]}: is given as the SAR image but is {sar.sensor}. Give the HSI/MSI first and the SAR second."
+            sar.paths[0], f"is given as the SAR image but is {sar.sensor}", "Give the HSI/MSI first and the SAR second."
         )
 
 
@@ -95,8 +96,9 @@ def check_one_place(image: Image) -> None:
     for one, other in combinations({band.grid: band for band in image.bands}.values(), 2):
         if same_crs(one.grid.crs, other.grid.crs) and _covered(one.grid, other.grid) == 0:
             raise RasterError(
-                f"{other.path}: does not overlap {one.path}, so they are no bands of one image. If they are its tiles, "
-                "join them first: gdalbuildvrt all.vrt *.tif; gdal_translate all.vrt all.tif"
+                other.path,
+                f"does not overlap {one.path}, so they are no bands of one image",
+                "If they are its tiles, join them first: gdalbuildvrt all.vrt *.tif; gdal_translate all.vrt all.tif",
             )
 
 
@@ -111,19 +113,20 @@ def check_overlap(spectral: Image, sar: Image) -> None:
     try:
         share = min(_covered(spectral.grid, grid) for grid in dict.fromkeys(band.grid for band in sar.bands))
     except RasterError as error:
-        raise RasterError(f"{sar.paths[0]}: {error}") from error
+        raise RasterError(sar.paths[0], error.problem, error.remedy) from error
     if share >= MIN_OVERLAP:
         return
     boxes = spectral.grid.bounds_in(WGS84), sar.grid.bounds_in(WGS84)
     where = f"one covers {_box_text(boxes[0])}, the other {_box_text(boxes[1])} (WGS84)"
     if share > 0:
         raise RasterError(
-            f"{sar.paths[0]}: covers only {share:.2%} of {spectral.paths[0]}: {where}. Give images of one place."
+            sar.paths[0], f"covers only {share:.2%} of {spectral.paths[0]}: {where}", "Give images of one place."
         )
     apart = f"{_distance_km(*boxes):.3g} km apart"
     raise RasterError(
-        f"{sar.paths[0]}: does not overlap {spectral.paths[0]}: {where}, {apart}. "
-        "Give images of one place, or correct a wrong CRS with --hsi-crs or --sar-crs."
+        sar.paths[0],
+        f"does not overlap {spectral.paths[0]}: {where}, {apart}",
+        "Give images of one place, or correct a wrong CRS with --hsi-crs or --sar-crs.",
     )
 
 
@@ -138,8 +141,9 @@ def check_resolution(image: Image, target: Grid) -> None:
         ratio = max(max(r, 1 / r) for r in resolution_ratio(band.grid, target))
         if ratio > MAX_RESOLUTION_RATIO:
             raise RasterError(
-                f"{band.path}: {band.grid.describe()} against {target.describe()}, pixels differ by a "
-                f"factor of {ratio:.0f}. Resample one of them first, or insist with --force."
+                band.path,
+                f"{band.grid.describe()} against {target.describe()}, pixels differ by a factor of {ratio:.0f}",
+                "Resample one of them first, or insist with --force.",
             )
 
 

@@ -35,11 +35,11 @@ def raster_paths(source: Source) -> list[Path]:
         found = _rasters_of(path) if path.is_dir() else [path]
         if not found:
             raise RasterError(
-                f"{path}: is a folder without rasters in it. Give a folder of {', '.join(RASTER_SUFFIXES)}."
+                path, "is a folder without rasters in it", f"Give a folder of {', '.join(RASTER_SUFFIXES)}."
             )
         paths += found
     if not paths:
-        raise RasterError("no raster was given. Name a file, a folder, or several files.")
+        raise RasterError(None, "no raster was given", "Name a file, a folder, or several files.")
     return paths
 
 
@@ -86,7 +86,7 @@ def _sentinel_2_bands(product: Path) -> list[Path]:
     """Each band of a .SAFE folder, or a granule in it, at its finest resolution; masks and pictures are left out."""
     granules = sorted(product.glob("GRANULE/*")) or [product]
     if len(granules) > 1:
-        raise RasterError(f"{product}: holds {len(granules)} granules. Name one of them, such as {granules[0]}.")
+        raise RasterError(product, f"holds {len(granules)} granules", f"Name one of them, such as {granules[0]}.")
     finest: dict[str, Path] = {}
     for path in sorted(granules[0].glob("IMG_DATA/**/*.jp2")):  # R10m before R20m before R60m
         if band := band_word(path.stem):

@@ -67,14 +67,15 @@ def sar_unit(sar: Image, pixels: NDArray[np.float32], asked: SarUnit | None) -> 
     by = "--sar-unit says" if asked else "its tags say"
     if said and said != looks and not _may_be(said, pixels):
         raise RasterError(
-            f"{sar.paths[0]}: {by} {said}, but {negative:.0%} of its values are negative, as in "
-            f"{looks}. Correct --sar-unit or the file."
+            sar.paths[0],
+            f"{by} {said}, but {negative:.0%} of its values are negative, as in {looks}",
+            "Correct --sar-unit or the file.",
         )
     if asked and stated and asked != stated:
-        raise RasterError(f"{sar.paths[0]}: --sar-unit says {asked}, its tags say {stated}. Correct one of them.")
+        raise RasterError(sar.paths[0], f"--sar-unit says {asked}, its tags say {stated}", "Correct one of them.")
     unit = asked or (looks if looks == "signed" else stated or looks)
     if unit == "db" and (middle := float(np.median(pixels))) < LEAST_DB:
-        raise RasterError(f"{sar.paths[0]}: has values about {middle:.0f}, too low for dB. Is it dB times a factor?")
+        raise RasterError(sar.paths[0], f"has values about {middle:.0f}, too low for dB", "Is it dB times a factor?")
     return unit
 
 

@@ -13,7 +13,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from landcover_bdgf.errors import OutputError, opening, unwritten
-from landcover_bdgf.interrupts import signals_held_back
+from landcover_bdgf.process import signals_held_back
 from landcover_bdgf.storage.locks import check_not_input, hold, open_held, short_name
 from landcover_bdgf.storage.paths import PathLike
 from landcover_bdgf.text import printable
@@ -44,15 +44,15 @@ def check_output(path: PathLike, *, overwrite: bool = False, inputs: Sequence[Pa
     os.fspath(path).encode()  # GDAL takes no other names, and would say so when all is done
     folder = path.parent
     if path.is_dir():
-        raise OutputError(f"{path}: is a folder. Give the name of a file.")
+        raise OutputError(path, "is a folder", "Give the name of a file.")
     if not folder.is_dir():
-        raise OutputError(f"{path}: the folder {folder} does not exist. Make it first.")
+        raise OutputError(path, f"the folder {folder} does not exist", "Make it first.")
     if not os.access(folder, os.W_OK | os.X_OK):
-        raise OutputError(f"{path}: the folder {folder} is read-only. Choose another.")
+        raise OutputError(path, f"the folder {folder} is read-only", "Choose another.")
     check_name(path)
     check_not_input(path, inputs)
     if (path.exists() or path.is_symlink()) and not overwrite:  # also a link to nowhere
-        raise OutputError(f"{path}: exists already. Choose another name, or allow it with --overwrite.")
+        raise OutputError(path, "exists already", "Choose another name, or allow it with --overwrite.")
 
 
 def check_name(path: Path) -> None:
@@ -64,13 +64,13 @@ def check_name(path: Path) -> None:
         length = len(os.fsencode(name))
         if 0 < longest < length:
             what = "has a name" if name == path.name else "is drafted in a folder with a name"
-            raise OutputError(f"{path}: {what} of {length} bytes, {longest} fit here. Choose a shorter one.")
+            raise OutputError(path, f"{what} of {length} bytes, {longest} fit here", "Choose a shorter one.")
 
 
 def check_beside(path: Path, beside: Sequence[Path]) -> None:
     """Refuse an output that would be replaced by what is written beside it; OutputError."""
     if path in beside:
-        raise OutputError(f"{path}: is the name of what is written beside it, too. Choose another ending.")
+        raise OutputError(path, "is the name of what is written beside it, too", "Choose another ending.")
 
 
 @contextmanager
@@ -117,7 +117,10 @@ def draft_folder(path: Path) -> Iterator[Path]:
             try:
                 yield folder
             except OutputError as error:  # of one of the drafts, whose place nobody knows
-                raise OutputError(str(error).replace(str(folder), str(path.parent)).removeprefix("./")) from error
+                if error.path is None or folder not in Path(error.path).parents:
+                    raise
+                place = path.parent / Path(error.path).relative_to(folder)
+                raise OutputError(place, error.problem, error.remedy) from error
             finally:
                 shutil.rmtree(folder, ignore_errors=True)
     except OSError as error:
@@ -149,8 +152,10 @@ def check_free_space(path: PathLike, needed_bytes: int) -> None:
     free_bytes = shutil.disk_usage(Path(path).parent).free
     if free_bytes < needed_bytes:
         raise OutputError(
-            f"{path}: needs {needed_bytes / 1e9:.2g} GB of disk while it is written, "
-            f"{free_bytes / 1e9:.2g} GB are free. Free some space or write elsewhere."
+            path,
+            f"needs {needed_bytes / 1000000000.0:.2g} GB of disk while it is written, "
+            f"{free_bytes / 1000000000.0:.2g} GB are free",
+            "Free some space or write elsewhere.",
         )
 
 
@@ -219,18 +224,18 @@ def check_folder(path: PathLike, *, overwrite: bool = False) -> None:
     path = Path(path).absolute()
     home = path if path.is_dir() else path.parent
     if os.path.lexists(path) and not path.is_dir():
-        raise OutputError(f"{path}: is a file, a report is a folder. Choose another name.")
+        raise OutputError(path, "is a file, a report is a folder", "Choose another name.")
     if not path.parent.is_dir():
-        raise OutputError(f"{path}: the folder {path.parent} does not exist. Make it first.")
+        raise OutputError(path, f"the folder {path.parent} does not exist", "Make it first.")
     if not os.access(home, os.W_OK | os.X_OK):
-        raise OutputError(f"{path}: the folder {home} is read-only. Choose another.")
+        raise OutputError(path, f"the folder {home} is read-only", "Choose another.")
     names = sorted(child.name for child in path.iterdir()) if path.is_dir() else []
     names = [name for name in names if not _DRAFT.fullmatch(name)]
     foreign = [name for name in names if name not in REPORT_FILES]
     if foreign:
-        raise OutputError(f"{path}: holds other files ({printable(foreign[0])}). Choose a folder for the report alone.")
+        raise OutputError(path, f"holds other files ({printable(foreign[0])})", "Choose a folder for the report alone.")
     if names and not overwrite:
-        raise OutputError(f"{path}: holds a report already. Choose another name, or allow it with --overwrite.")
+        raise OutputError(path, "holds a report already", "Choose another name, or allow it with --overwrite.")
 
 
 @contextmanager

@@ -53,11 +53,11 @@ def toml_table(path: Path) -> dict[str, Any]:
             raise ValueError(TOO_DEEP)
         return _shallow(tomllib.loads(data.decode("utf-8").replace("\r\n", "\n")))
     except OSError as error:
-        raise SettingsError(f"{path}: cannot be read as TOML: {error.strerror}.") from None
+        raise SettingsError(path, f"cannot be read as TOML: {error.strerror}") from None
     except ValueError as error:
-        raise SettingsError(f"{path}: cannot be read as TOML: {error}.") from None
+        raise SettingsError(path, f"cannot be read as TOML: {error}") from None
     except RecursionError:
-        raise SettingsError(f"{path}: cannot be read as TOML: {TOO_DEEP}.") from None
+        raise SettingsError(path, f"cannot be read as TOML: {TOO_DEEP}") from None
 
 
 def _shallow(values: dict[str, Any]) -> dict[str, Any]:
@@ -110,4 +110,4 @@ def check_regular_beside(path: Path, kind: type[BdgfError]) -> None:
         for file in path.parent.iterdir():
             beside = file.name.casefold().startswith((stem, name))
             if beside and file.exists() and not (file.is_file() or file.is_dir()):
-                raise kind(f"{file}: is not a regular file. Copy all files of {path.name} again.")
+                raise kind(file, "is not a regular file", f"Copy all files of {path.name} again.")

@@ -86,14 +86,14 @@ def _reserved(path: Path) -> Iterator[None]:
     try:
         held = _held_file(lock) if lock else None
     except BlockingIOError:
-        raise OutputError(f"{path}: another run is writing it. Wait for it, or choose another name.") from None
+        raise OutputError(path, "another run is writing it", "Wait for it, or choose another name.") from None
     except OSError as error:
         assert lock is not None
         if os.path.islink(lock):
-            raise OutputError(f"{path}: its lock {lock.name} is a link. Remove it.") from error
+            raise OutputError(path, f"its lock {lock.name} is a link", "Remove it.") from error
         if isinstance(error, PermissionError) and os.path.lexists(lock):
             raise OutputError(
-                f"{path}: another run is writing it, as another user's {lock.name} says. Choose another name."
+                path, f"another run is writing it, as another user's {lock.name} says", "Choose another name."
             ) from error
         if error.errno not in _NO_PLACE:  # no folder that can be written to: what writes there says so
             raise unwritten(lock, error) from error
@@ -124,7 +124,7 @@ def check_not_input(path: Path, inputs: Iterable[str | os.PathLike[str]], *, fol
     """
     with suppress(OSError):  # a file that may not be looked at: what opens it says so
         if path.exists() and any(path.samefile(file) for file in _files(inputs, folders)):
-            raise OutputError(f"{path}: is one of the inputs. Choose another name.")
+            raise OutputError(path, "is one of the inputs", "Choose another name.")
 
 
 def _held_file(lock: Path) -> int:

@@ -99,7 +99,7 @@ def content_sha256(path: Path) -> str:
         state = path.stat()
         return _known_sha256(path, state.st_size, state.st_mtime_ns)
     except OSError as error:
-        raise RasterError(f"{path}: cannot be read, {error.strerror}. Check the file and its disk.") from error
+        raise RasterError(path, f"cannot be read, {error.strerror}", "Check the file and its disk.") from error
 
 
 @lru_cache(maxsize=1024)

@@ -26,9 +26,9 @@ def write_tensors(
             with safe_open(draft, framework="numpy") as file:
                 whole = all(_same(file.get_tensor(key), value) for key, value in tensors.items())
         except SafetensorError as error:  # what the system says, as text
-            raise OutputError(f"{path}: cannot be written, {error}. Free some space.") from error
+            raise OutputError(path, f"cannot be written, {error}", "Free some space.") from error
         if not whole:
-            raise OutputError(f"{path}: reads differently from what was written. Is the disk full, or damaged?")
+            raise OutputError(path, "reads differently from what was written", "Is the disk full, or damaged?")
 
 
 def _same(one: NDArray[Any], other: NDArray[Any]) -> bool:

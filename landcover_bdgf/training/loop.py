@@ -17,8 +17,8 @@ import torch
 from torch import Tensor, nn
 
 from landcover_bdgf.errors import ResourceError, SettingsError
-from landcover_bdgf.interrupts import stop_between_steps
 from landcover_bdgf.model import History, Workers
+from landcover_bdgf.process import stop_between_steps
 from landcover_bdgf.progress import log, progress
 from landcover_bdgf.training.state import load_state, save_state
 from landcover_bdgf.training.task import Kept, Shard, Task
@@ -64,8 +64,9 @@ def fit(task: Task[Shard], workers: Workers, *, partial: Path | None = None, res
                 values = _step(task, step, optimizer, replicas, workers)
             except torch.cuda.OutOfMemoryError:
                 raise ResourceError(
-                    f"{task.name}: the GPU's memory does not hold a batch. Halve it with --set "
-                    "(training.batch, diffusion.batch), or use --device cpu."
+                    task.name,
+                    "the GPU's memory does not hold a batch",
+                    "Halve it with --set (training.batch, diffusion.batch), or use --device cpu.",
                 ) from None
             history.add(values)
             _keep(task, step, kept)
@@ -139,8 +140,9 @@ def _step(
     values = {key: float(sum(v[key] for _, v in results)) / len(results) for key in results[0][1]}
     if not np.isfinite(values["loss"]):
         raise SettingsError(
-            f"{task.name}: the loss is not finite at step {step} (learning rate {rate:g}). "
-            "Lower the learning rate (--set), and look for extreme values with bdgf check."
+            task.name,
+            f"the loss is not finite at step {step} (learning rate {rate:g})",
+            "Lower the learning rate (--set), and look for extreme values with bdgf check.",
         )
     for i, parameter in enumerate(task.network.parameters()):
         parameter.grad = sum((g[i] for g, _ in results[1:]), results[0][0][i]) / len(results)

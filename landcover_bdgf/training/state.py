@@ -48,7 +48,7 @@ def load_state(path: Path, task: Task[Shard], optimizer: torch.optim.Adam, kept:
     now = {k: str(v) for k, v in task.identity.items()}
     changed = [f"{k} was {before.get(k)}, is {now.get(k)}" for k in sorted(before | now) if before.get(k) != now.get(k)]
     if changed:
-        raise CheckpointError(f"{path}: belongs to another training: {'; '.join(changed)}. Start without --resume.")
+        raise CheckpointError(path, f"belongs to another training: {'; '.join(changed)}", "Start without --resume.")
     try:
         _check_state(tensors, task)
         kept.score, kept.count = float(metadata["score"]), int(metadata["count"])
@@ -68,7 +68,7 @@ def load_state(path: Path, task: Task[Shard], optimizer: torch.optim.Adam, kept:
 
 
 def _damaged(path: Path, why: Exception) -> CheckpointError:
-    return CheckpointError(f"{path}: is damaged ({why}). Start without --resume.")
+    return CheckpointError(path, f"is damaged ({why})", "Start without --resume.")
 
 
 def _check_state(tensors: dict[str, Tensor], task: Task[Shard]) -> None:
@@ -94,7 +94,7 @@ def _read_state(path: Path) -> tuple[dict[str, str], dict[str, Tensor]]:
         with safe_open(path, framework="pt") as file:
             return file.metadata() or {}, {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118
     except (OSError, SafetensorError) as error:
-        raise CheckpointError(f"{path}: no training to resume here ({error}). Start without --resume.") from None
+        raise CheckpointError(path, f"no training to resume here ({error})", "Start without --resume.") from None
 
 
 def _part(tensors: dict[str, Tensor], prefix: str) -> dict[str, Tensor]:

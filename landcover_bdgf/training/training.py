@@ -283,7 +283,7 @@ def _class_weights(codes: Tensor, trained: Trained, balanced: bool) -> Tensor:
     counts = torch.bincount(codes, minlength=classes).double()
     if (counts > 0).sum() < 2:
         raise LabelError(
-            "fewer than two classes have training pixels left; a map needs two. See the table of bdgf sample."
+            None, "fewer than two classes have training pixels left; a map needs two", "See the table of bdgf sample."
         )
     if not balanced:
         return torch.ones(classes)

@@ -117,7 +117,7 @@ def cut_windows(stack: Stack, samples: Samples, viewer: Viewer, workers: Workers
 def _table(stack: Stack, samples: Samples, viewer: Viewer, workers: Workers) -> Arrays:
     """Pixels and places, from blocks that are each computed once."""
     if not len(samples):
-        raise LabelError("no training pixels are left. See the table of bdgf sample.")
+        raise LabelError(None, "no training pixels are left", "See the table of bdgf sample.")
     fusion = viewer.recipe.fusion
     patch, inset = fusion.patch, fusion.average_px // 2  # a map sees more of a block than training windows need
     blocks, member = np.unique(
