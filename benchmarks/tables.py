@@ -1,9 +1,9 @@
-"""The tables of accuracy, from nothing: BDGF beside baselines, its ablation, and which sensor its features use.
+"""All accuracy tables: BDGF and baselines, its ablation, and the sensors that its features depend on.
 
 python benchmarks/tables.py [--quick] [-o accuracy] [--only comparison]
 
-What is finished is kept in the folder, so that the same call goes on after an interruption. The whole takes
-hours on 2 cores; `--quick` is a small part of it.
+Finished results are kept in the folder; the same call continues after an interruption. All tables take
+hours on 2 cores; `--quick` computes a small part of them.
 """
 
 import argparse
@@ -30,7 +30,7 @@ METHODS = (
 )
 
 
-UNCALIBRATED = ("training.calibration_folds=0",)  # which changes no class, and takes half of the time of a training
+UNCALIBRATED = ("training.calibration_folds=0",)  # it changes no class and takes half of the training time
 
 
 def table(experiment: str, datasets: tuple[str, ...], protocols: tuple[str, ...], seeds: int) -> BenchSettings:
@@ -40,7 +40,7 @@ def table(experiment: str, datasets: tuple[str, ...], protocols: tuple[str, ...]
 
 TABLES = {
     "comparison": replace(table("comparison", (CHILE, DENMARK, KENYA), ("random", "near", "far"), 20), methods=METHODS),
-    # Scenes that had no part in any choice, without a SAR image of their own.
+    # Scenes that were not used to choose settings; their SAR images are simulated.
     "confirmation": replace(table("comparison", (HONG_KONG, POTSDAM), ("random", "near", "far"), 10), methods=METHODS),
     "ablation": table("ablation", (CHILE, "simulated"), ("far",), 10),
     "balance": table("balance", (CHILE, "simulated"), ("near",), 10),

@@ -1,6 +1,6 @@
-"""The main job in Python: python examples/2_python_api.py FOLDER [RECIPE]
+"""From images and labels to a map in Python: python examples/2_python_api.py FOLDER [RECIPE]
 
-FOLDER holds msi.tif, sar_db.tif and labels.gpkg, as 1_simulated_scene.py writes them.
+FOLDER contains msi.tif, sar_db.tif and labels.gpkg, as written by 1_simulated_scene.py.
 """
 
 import sys

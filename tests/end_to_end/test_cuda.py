@@ -1,4 +1,4 @@
-"""On a GPU: the CPU's numbers, the same again each time, and too little memory is told. Skipped where there is none."""
+"""Results on a GPU agree with the CPU and repeat bit for bit; too little memory is reported. Skipped without a GPU."""
 
 from collections.abc import Callable, Iterator
 from dataclasses import replace
@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 import rasterio
 import torch
-from test_fusion import network, tile
-from test_training import assert_same_weights, stopped
+from model.networks.test_fusion import network, tile
 from torch import Tensor
+from training.test_training import assert_same_weights, stopped
 
 from landcover_bdgf.errors import ResourceError
 from landcover_bdgf.labels.class_map import layer_path
@@ -36,14 +36,14 @@ CPU, GPU = Run(device="cpu"), Run(device="cuda")
 
 @pytest.fixture(autouse=True)
 def precise() -> Iterator[None]:
-    """As all commands compute."""
+    """The precision that all commands use."""
     with full_precision():
         yield
 
 
 @pytest.fixture(scope="module")
 def large_stack(tmp_path_factory: pytest.TempPathFactory) -> Stack:
-    """A simulated scene of 5 × 4 blocks, the last ones cut off."""
+    """A simulated scene of 5 × 4 blocks; the last ones are incomplete."""
     files = write_scene(simulate((600, 500), seed=5), tmp_path_factory.mktemp("large"), seed=5)
     return align(files.spectral, files.sar)
 
@@ -140,7 +140,7 @@ def test_training_again_gives_the_same_model(
 
 @pytest.fixture
 def little_memory() -> Iterator[Callable[[float], None]]:
-    """A function that leaves this process so many GiB of the GPU."""
+    """A function that limits this process to a number of GiB on the GPU."""
 
     def leave(gib: float) -> None:
         torch.cuda.empty_cache()
@@ -152,7 +152,7 @@ def little_memory() -> Iterator[Callable[[float], None]]:
     torch.cuda.empty_cache()
 
 
-def test_too_little_memory_of_a_gpu_is_made_do_with_or_told(
+def test_too_little_gpu_memory_halves_the_batch_or_is_reported(
     model: Checkpoint, stack: Stack, samples: Samples, denoiser: Checkpoint, large_stack: Stack, tmp_path: Path,
     little_memory: Callable[[float], None], caplog: pytest.LogCaptureFixture,
 ) -> None:  # fmt: skip

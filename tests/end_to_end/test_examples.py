@@ -1,4 +1,4 @@
-"""The examples run as they stand."""
+"""The examples and the demo run without changes, and the README shows only commands that exist."""
 
 import os
 import subprocess
@@ -11,7 +11,7 @@ QUICK = [word for setting in ("diffusion.steps=2", "training.steps=3") for word 
 
 
 def run(*command: object) -> str:
-    search = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])  # where bdgf is installed
+    search = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])  # the folder of the bdgf command
     result = subprocess.run(
         [str(word) for word in command],
         capture_output=True,
