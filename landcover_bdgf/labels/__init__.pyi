@@ -9,7 +9,13 @@ from .class_map import (
 )
 from .colors import Color as Color
 from .legend import MAX_CLASSES as MAX_CLASSES, NODATA_CODE as NODATA_CODE, Legend as Legend, LegendEntry as LegendEntry
-from .rasterize import CONFLICTS as CONFLICTS, Labels as Labels, read_labels as read_labels
+from .rasterize import (
+    CONFLICTS as CONFLICTS,
+    Labels as Labels,
+    LabelSource as LabelSource,
+    read_labels as read_labels,
+    source_name as source_name,
+)
 from .sample_file import (
     is_samples_file as is_samples_file,
     read_samples as read_samples,

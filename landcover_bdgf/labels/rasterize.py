@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import math
+import os
 import unicodedata
 from collections import Counter
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 import shapely
@@ -26,7 +27,10 @@ from landcover_bdgf.storage import PathLike
 from landcover_bdgf.text import printable
 
 if TYPE_CHECKING:
+    from geopandas import GeoDataFrame
     from pandas import DataFrame, Series
+
+LabelSource: TypeAlias = "PathLike | GeoDataFrame"
 
 CONFLICTS = ("drop", "last", "error")
 _BURN_PX = 2048  # side of the largest piece that is rasterised at once
@@ -80,7 +84,7 @@ class Labels:
 
 
 def read_labels(
-    path: PathLike,
+    source: LabelSource,
     field: str,
     grid: Grid,
     *,
@@ -96,7 +100,7 @@ def read_labels(
 
     Parameters
     ----------
-    path : path
+    source : path or geopandas.GeoDataFrame
         Shapefile, GeoPackage or GeoJSON.
     field : str
         Holds the class: text or whole numbers.
@@ -117,8 +121,9 @@ def read_labels(
     """
     if conflicts not in CONFLICTS:
         raise SettingsError(f"--conflicts {conflicts}", "is unknown", f"Use one of {', '.join(CONFLICTS)}.")
-    features = read_features(path, layer=layer, encoding=encoding)
-    fields = features.drop(columns="geometry")
+    path = source_name(source)
+    features = read_features(path, layer=layer, encoding=encoding) if source is path else _checked(source)
+    fields = features.drop(columns=features.geometry.name)
     check_name(path, "field", field, fields.columns)
     values, counts = class_values(path, features[field]), Counter[str]()
     usable = _usable(path, features.geometry.to_numpy(), values, set(map(label_text, ignore)), counts)
@@ -142,6 +147,22 @@ def read_labels(
     return labels.where(keep)
 
 
+def source_name(source: LabelSource) -> PathLike:
+    """What messages call a source of labels."""
+    return source if isinstance(source, str | os.PathLike) else "GeoDataFrame"
+
+
+def _checked(frame: GeoDataFrame) -> GeoDataFrame:
+    """A GeoDataFrame with all that a file of labels has; LabelError if it lacks something."""
+    if getattr(frame, "active_geometry_name", None) is None:
+        raise LabelError("GeoDataFrame", "has no geometry", "Set it with set_geometry.")
+    if not len(frame):
+        raise LabelError("GeoDataFrame", "has no features", "Check how it was filtered.")
+    if frame.crs is None:
+        raise LabelError("GeoDataFrame", "has no CRS", 'Set it with set_crs("EPSG:…").')
+    return frame.reset_index(drop=True)
+
+
 def class_values(path: PathLike, column: Series) -> NDArray[np.object_]:
     """Classes as text, "" where there is none; whole numbers lose their decimals (``6.0`` is ``6``).
 
@@ -151,7 +172,7 @@ def class_values(path: PathLike, column: Series) -> NDArray[np.object_]:
         If the field holds fractions.
     """
     if column.dtype.kind == "f":
-        numbers = column.to_numpy()
+        numbers = column.to_numpy(np.float64, na_value=np.nan)
         fractions = numbers[np.isfinite(numbers) & (numbers != np.floor(numbers))]
         if len(fractions):
             raise LabelError(
@@ -167,7 +188,7 @@ def texts(column: Series) -> NDArray[np.object_]:
     if column.dtype.kind != "f":
         missing = column.isna().to_numpy()
         return np.array(["" if m else label_text(v) for v, m in zip(column, missing, strict=True)], object)
-    numbers = [float(v) for v in column.to_numpy()]
+    numbers = [float(v) for v in column.to_numpy(np.float64, na_value=np.nan)]
     # Infinity is no value either.
     return np.array([str(int(v)) if v.is_integer() else f"{v:g}" if math.isfinite(v) else "" for v in numbers], object)
 

@@ -13,6 +13,7 @@ from rasterio.windows import Window
 from landcover_bdgf.errors import RasterError, SettingsError
 from landcover_bdgf.geo import known_crs, warn_of_datum
 from landcover_bdgf.progress import log
+from landcover_bdgf.scene.arrays import Source
 from landcover_bdgf.scene.image import Image, open_image
 from landcover_bdgf.scene.pair_checks import (
     check_one_place,
@@ -21,7 +22,6 @@ from landcover_bdgf.scene.pair_checks import (
     check_resolution,
     warn_of_dates,
 )
-from landcover_bdgf.scene.product_files import Source
 from landcover_bdgf.scene.sar import POWER_FLOOR, SarUnit, sar_unit, signed_channels
 from landcover_bdgf.scene.shift import ENOUGH_BANDS, Shift, estimate_shift
 from landcover_bdgf.scene.stack import NOT_MOVED, SHIFT_TAG, Stack
@@ -87,8 +87,9 @@ def align(hsi: Source, sar: Source, *, settings: AlignSettings | None = None) ->
 
     Parameters
     ----------
-    hsi, sar : path, or sequence of paths
-        Each a raster, a folder of rasters, or several rasters.
+    hsi, sar : path, xarray.DataArray, or sequence of them
+        Each a raster, a folder of rasters, or several rasters. A DataArray has the dimensions band, y and x, and a CRS
+        (``.rio.write_crs``); its bands are named by ``long_name`` or by the coordinate ``band``.
     settings : AlignSettings, optional
 
     Returns

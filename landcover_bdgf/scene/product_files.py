@@ -24,12 +24,9 @@ from landcover_bdgf.storage import PathLike, typed_path
 RASTER_SUFFIXES = (".tif", ".tiff", ".jp2", ".img", ".dat", ".bsq", ".bil", ".bip")
 PICTURE = (ColorInterp.red, ColorInterp.green, ColorInterp.blue)
 
-Source = PathLike | Sequence[PathLike]
 
-
-def raster_paths(source: Source) -> list[Path]:
-    """The raster files that a source means; those of a folder in natural order of their names."""
-    sources = [source] if isinstance(source, str | Path) or not isinstance(source, Sequence) else source
+def raster_paths(sources: Sequence[PathLike]) -> list[Path]:
+    """The raster files of files and folders; those of a folder in natural order of their names."""
     paths: list[Path] = []
     for path in map(typed_path, sources):
         found = _rasters_of(path) if path.is_dir() else [path]

@@ -24,6 +24,7 @@ from landcover_bdgf.storage import (
     record_path,
     write_record,
 )
+from landcover_bdgf.text import with_names
 
 SHIFT_TAG, NOT_MOVED = "SAR_SHIFT_XY_PX", "0 0"
 
@@ -184,4 +185,4 @@ class Stack:
 
 def _source_text(image: Image) -> str:
     more = f" and {len(image.paths) - 1} more" if len(image.paths) > 1 else ""
-    return f"{len(image.bands)} bands of {image.paths[0]}{more}"
+    return with_names(f"{len(image.bands)} bands of {image.paths[0]}{more}")
