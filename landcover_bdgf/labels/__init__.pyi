@@ -2,9 +2,11 @@ from .class_map import (
     LAYER_NODATA as LAYER_NODATA,
     LAYERS as LAYERS,
     NODATA as NODATA,
+    ClassMap as ClassMap,
     layer_path as layer_path,
     legend_of_map as legend_of_map,
     paths_beside as paths_beside,
+    read_class_map as read_class_map,
     write_companions as write_companions,
 )
 from .colors import Color as Color

@@ -20,6 +20,7 @@ from landcover_bdgf.labels import split
 from landcover_bdgf.labels.legend import Legend
 from landcover_bdgf.labels.rasterize import CONFLICTS, Labels, LabelSource, read_labels, source_name, texts
 from landcover_bdgf.labels.samples import CLEAR_PX, TEST, TRAIN, Samples, Split
+from landcover_bdgf.notebook import changed_settings
 from landcover_bdgf.progress import log
 from landcover_bdgf.scene import Stack
 from landcover_bdgf.storage import PathLike
@@ -70,6 +71,8 @@ class SampleSettings:
     ignore: tuple[str, ...] = ()
     layer: str | None = None
     encoding: str | None = None
+
+    __repr__ = changed_settings
 
     def __post_init__(self) -> None:
         if self.split not in SPLITS and not self.split.startswith(COLUMN):

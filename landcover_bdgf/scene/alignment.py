@@ -12,8 +12,8 @@ from rasterio.windows import Window
 
 from landcover_bdgf.errors import RasterError, SettingsError
 from landcover_bdgf.geo import known_crs, warn_of_datum
+from landcover_bdgf.notebook import changed_settings
 from landcover_bdgf.progress import log
-from landcover_bdgf.scene.arrays import Source
 from landcover_bdgf.scene.image import Image, open_image
 from landcover_bdgf.scene.pair_checks import (
     check_one_place,
@@ -22,6 +22,7 @@ from landcover_bdgf.scene.pair_checks import (
     check_resolution,
     warn_of_dates,
 )
+from landcover_bdgf.scene.product_files import Source
 from landcover_bdgf.scene.sar import POWER_FLOOR, SarUnit, sar_unit, signed_channels
 from landcover_bdgf.scene.shift import ENOUGH_BANDS, Shift, estimate_shift
 from landcover_bdgf.scene.stack import NOT_MOVED, SHIFT_TAG, Stack
@@ -72,6 +73,8 @@ class AlignSettings:
     force: bool = False
     allow_vrt: bool = False
     warp_gcps: bool = False
+
+    __repr__ = changed_settings
 
     def __post_init__(self) -> None:
         if self.coreg not in get_args(Coreg):

@@ -8,9 +8,8 @@ import shutil
 import sys
 import tempfile
 import weakref
-from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import rasterio
@@ -22,26 +21,20 @@ from rasterio.windows import Window
 from landcover_bdgf.errors import RasterError
 from landcover_bdgf.geo import open_raster
 from landcover_bdgf.progress import log
-from landcover_bdgf.storage import PathLike, check_free_space
+from landcover_bdgf.storage import check_free_space
 from landcover_bdgf.text import FILE_NAMES, printable, with_names
 
 if TYPE_CHECKING:
     from xarray import DataArray
 
-Source: TypeAlias = "PathLike | DataArray | Sequence[PathLike | DataArray]"
-
 _TILE_PX = 512
 _UNEVEN = 0.01  # of a pixel's size, by which steps between coordinates may differ
 
 
-def arrays_and_paths(source: Source) -> tuple[list[DataArray], list[PathLike]]:
-    """The DataArrays of a source, and its files and folders."""
-    several = isinstance(source, Sequence) and not isinstance(source, str)
-    arrays: list[Any] = []
-    paths: list[Any] = []
-    for each in source if several else [source]:  # type: ignore[union-attr]
-        (arrays if _is_array(each) else paths).append(each)
-    return arrays, paths
+def is_array(source: object) -> bool:
+    """Whether a source is a DataArray."""
+    xarray = sys.modules.get("xarray")  # whoever has a DataArray has imported it
+    return xarray is not None and isinstance(source, xarray.DataArray)
 
 
 def open_array(array: DataArray, *, crs: CRS | None = None) -> tuple[Path, DatasetReader]:
@@ -81,11 +74,6 @@ def open_array(array: DataArray, *, crs: CRS | None = None) -> tuple[Path, Datas
         raise
     weakref.finalize(dataset, _remove, folder)
     return path, dataset
-
-
-def _is_array(source: object) -> bool:
-    xarray = sys.modules.get("xarray")  # whoever has a DataArray has imported it
-    return xarray is not None and isinstance(source, xarray.DataArray)
 
 
 def _remove(folder: Path) -> None:

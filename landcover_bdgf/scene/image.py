@@ -25,7 +25,7 @@ from landcover_bdgf.geo import (
     resolution_ratio,
 )
 from landcover_bdgf.progress import log
-from landcover_bdgf.scene.arrays import Source, arrays_and_paths, open_array
+from landcover_bdgf.scene.arrays import open_array
 from landcover_bdgf.scene.band_reader import (
     Band,
     Bools,
@@ -51,8 +51,9 @@ from landcover_bdgf.scene.bands import (
     is_water_vapour,
     sensor_of,
 )
-from landcover_bdgf.scene.product_files import raster_paths
+from landcover_bdgf.scene.product_files import Source, arrays_and_paths, raster_paths
 from landcover_bdgf.storage import is_remote, typed_path
+from landcover_bdgf.text import listed, with_names
 
 State = tuple[int, int, int] | None
 
@@ -81,6 +82,11 @@ class Image:
     zeros: Zeros = field(default_factory=Zeros, compare=False, repr=False)
     _open: dict[Path, DatasetReader] = field(default_factory=dict, compare=False, repr=False)
     _states: dict[Path, State] = field(default_factory=dict, compare=False, repr=False)
+
+    def __repr__(self) -> str:
+        more = f" and {len(self.paths) - 1} more" if len(self.paths) > 1 else ""
+        source = with_names(f"{self.paths[0]}{more}")
+        return f"Image({len(self.bands)} bands of {source}: {listed(self.names)}; {self.grid.describe()})"
 
     @property
     def names(self) -> tuple[str, ...]:
