@@ -10,14 +10,9 @@ from .class_map import (
     write_companions as write_companions,
 )
 from .colors import Color as Color
+from .label_source import LabelSource as LabelSource, source_name as source_name
 from .legend import MAX_CLASSES as MAX_CLASSES, NODATA_CODE as NODATA_CODE, Legend as Legend, LegendEntry as LegendEntry
-from .rasterize import (
-    CONFLICTS as CONFLICTS,
-    Labels as Labels,
-    LabelSource as LabelSource,
-    read_labels as read_labels,
-    source_name as source_name,
-)
+from .rasterize import CONFLICTS as CONFLICTS, Labels as Labels, read_labels as read_labels
 from .sample_file import (
     is_samples_file as is_samples_file,
     read_samples as read_samples,

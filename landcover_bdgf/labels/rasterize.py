@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import math
-import os
 import unicodedata
 from collections import Counter
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import shapely
@@ -20,17 +19,15 @@ from rasterio.features import rasterize
 from rasterio.windows import Window
 
 from landcover_bdgf.errors import LabelError, RasterError, SettingsError
-from landcover_bdgf.geo import Grid, check_name, read_features, recorded_crs, transformer, warn_of_datum
+from landcover_bdgf.geo import Grid, check_name, recorded_crs, transformer, warn_of_datum
+from landcover_bdgf.labels.label_source import LabelSource, read_source, source_name
 from landcover_bdgf.labels.legend import Legend
 from landcover_bdgf.progress import log
 from landcover_bdgf.storage import PathLike
 from landcover_bdgf.text import printable
 
 if TYPE_CHECKING:
-    from geopandas import GeoDataFrame
     from pandas import DataFrame, Series
-
-LabelSource: TypeAlias = "PathLike | GeoDataFrame"
 
 CONFLICTS = ("drop", "last", "error")
 _BURN_PX = 2048  # side of the largest piece that is rasterised at once
@@ -122,7 +119,7 @@ def read_labels(
     if conflicts not in CONFLICTS:
         raise SettingsError(f"--conflicts {conflicts}", "is unknown", f"Use one of {', '.join(CONFLICTS)}.")
     path = source_name(source)
-    features = read_features(path, layer=layer, encoding=encoding) if source is path else _checked(source)
+    features = read_source(source, layer=layer, encoding=encoding)
     fields = features.drop(columns=features.geometry.name)
     check_name(path, "field", field, fields.columns)
     values, counts = class_values(path, features[field]), Counter[str]()
@@ -145,22 +142,6 @@ def read_labels(
     code, group = np.array(codes, np.uint16)[chosen], usable.astype(np.int32)[chosen]
     labels = Labels(grid, legend, claims.rows, claims.cols, code, group, fields, only_points, dict(counts))
     return labels.where(keep)
-
-
-def source_name(source: LabelSource) -> PathLike:
-    """What messages call a source of labels."""
-    return source if isinstance(source, str | os.PathLike) else "GeoDataFrame"
-
-
-def _checked(frame: GeoDataFrame) -> GeoDataFrame:
-    """A GeoDataFrame with all that a file of labels has; LabelError if it lacks something."""
-    if getattr(frame, "active_geometry_name", None) is None:
-        raise LabelError("GeoDataFrame", "has no geometry", "Set it with set_geometry.")
-    if not len(frame):
-        raise LabelError("GeoDataFrame", "has no features", "Check how it was filtered.")
-    if frame.crs is None:
-        raise LabelError("GeoDataFrame", "has no CRS", 'Set it with set_crs("EPSG:…").')
-    return frame.reset_index(drop=True)
 
 
 def class_values(path: PathLike, column: Series) -> NDArray[np.object_]:

@@ -17,8 +17,9 @@ from rasterio.windows import Window
 from landcover_bdgf.errors import LabelError, SettingsError
 from landcover_bdgf.geo import check_name
 from landcover_bdgf.labels import split
+from landcover_bdgf.labels.label_source import LabelSource, source_name
 from landcover_bdgf.labels.legend import Legend
-from landcover_bdgf.labels.rasterize import CONFLICTS, Labels, LabelSource, read_labels, source_name, texts
+from landcover_bdgf.labels.rasterize import CONFLICTS, Labels, read_labels, texts
 from landcover_bdgf.labels.samples import CLEAR_PX, TEST, TRAIN, Samples, Split
 from landcover_bdgf.notebook import changed_settings
 from landcover_bdgf.progress import log
