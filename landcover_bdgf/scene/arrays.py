@@ -32,8 +32,10 @@ _UNEVEN = 0.01  # of a pixel's size, by which steps between coordinates may diff
 
 
 def is_array(source: object) -> bool:
-    """Whether a source is a DataArray."""
+    """Whether a source is a DataArray; RasterError for a Dataset."""
     xarray = sys.modules.get("xarray")  # whoever has a DataArray has imported it
+    if xarray is not None and isinstance(source, xarray.Dataset):
+        raise RasterError("Dataset", "is not a DataArray", 'Convert it with dataset.to_dataarray("band").')
     return xarray is not None and isinstance(source, xarray.DataArray)
 
 

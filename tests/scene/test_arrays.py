@@ -120,6 +120,12 @@ def test_the_temporary_file_lives_as_long_as_the_image() -> None:
     assert not path.parent.exists()
 
 
+def test_the_same_array_is_the_same_file_to_the_bit() -> None:
+    one, other = open_image(array(name="red")), open_image(array(name="red"))
+    assert one.paths != other.paths
+    assert one.paths[0].read_bytes() == other.paths[0].read_bytes()
+
+
 def test_a_crs_may_be_known_from_elsewhere() -> None:
     assert open_image(array(crs=None), crs=CRS.from_epsg(32632)).grid.crs == CRS.from_epsg(32632)
 
@@ -136,10 +142,11 @@ UNEVEN = array().assign_coords(x=np.r_[np.arange(29) * 10.0, 400])
         (array(name="red").expand_dims("time"), "DataArray 'red': has dimensions (time, band, y, x), expected"),
         (UNEVEN, "DataArray of 3 × 20 × 30: has uneven x coordinates. Resample it to an even grid."),
         (array(PIXELS * np.nan, name="red"), "DataArray 'red': no band is left, they hold no data"),
+        (array(name="red").to_dataset(), 'Dataset: is not a DataArray. Convert it with dataset.to_dataarray("band").'),
         (array(name="red").astype(object), "DataArray 'red': cannot be written as a GeoTIFF"),
     ],
 )
-def test_messages_name_the_array(made: xarray.DataArray, message: str) -> None:
+def test_messages_name_the_array(made: xarray.DataArray | xarray.Dataset, message: str) -> None:
     with pytest.raises(RasterError, match=re.escape(message)):
         open_image(made)
 
