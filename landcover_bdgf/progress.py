@@ -1,4 +1,4 @@
-"""Progress of long work: a bar on a terminal, one plain line every few seconds elsewhere."""
+"""Progress of long work: a bar on a terminal or in a notebook, one plain line every few seconds elsewhere."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import sys
 import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
+from importlib.util import find_spec
 from typing import TypeVar
 
 from rich.console import Console
@@ -32,7 +33,7 @@ def progress(description: str, total: int) -> Iterator[Advance]:
     """Show how far a piece of work is and how long it will still take.
 
     Yields ``advance(steps=1, note="")``, to be called after each finished step. Silent when the
-    logger ``landcover_bdgf`` is set above INFO.
+    logger ``landcover_bdgf`` is set above INFO; in a notebook a bar is shown if its level was never set, too.
 
     Examples
     --------
@@ -40,7 +41,9 @@ def progress(description: str, total: int) -> Iterator[Advance]:
     ...     for tile in range(3):
     ...         advance(note=f"tile {tile}")
     """
-    if not log.isEnabledFor(logging.INFO):
+    if _in_notebook() and log.level <= logging.INFO:  # also where the level was never set
+        yield from _bar(description, total)
+    elif not log.isEnabledFor(logging.INFO):
         yield lambda steps=1, note="": None
     elif sys.stderr.isatty():
         yield from _bar(description, total)
@@ -54,6 +57,11 @@ def track(items: Iterable[T], description: str, total: int) -> Iterator[T]:
         for item in items:
             yield item
             advance()
+
+
+def _in_notebook() -> bool:
+    """Whether rich can draw a bar in a notebook, which takes ipywidgets."""
+    return Console().is_jupyter and find_spec("ipywidgets") is not None
 
 
 def _bar(description: str, total: int) -> Iterator[Advance]:

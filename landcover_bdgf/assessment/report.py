@@ -34,7 +34,7 @@ from landcover_bdgf.assessment.reliability import ReliabilityBin, calibration_er
 from landcover_bdgf.assessment.tables import write_table
 from landcover_bdgf.errors import LabelError, RasterError
 from landcover_bdgf.geo import Grid, grid_of, ground_pixel_m2, is_south_up, open_raster, read_band
-from landcover_bdgf.labels import LAYER_NODATA, Legend, Samples, layer_path, legend_of_map
+from landcover_bdgf.labels import LAYER_NODATA, LabelSource, Legend, Samples, layer_path, legend_of_map
 from landcover_bdgf.progress import log
 from landcover_bdgf.storage import PathLike, atomic_folder, check_folder, read_record
 from landcover_bdgf.text import printable
@@ -76,7 +76,7 @@ class ClassArea:
 
 def assess(
     map_path: PathLike,
-    reference: PathLike | ReferenceFile | Samples,
+    reference: LabelSource | ReferenceFile | Samples,
     *,
     field: str | None = None,
     output: PathLike | None = None,
@@ -90,7 +90,7 @@ def assess(
     ----------
     map_path : path
         A map, with the files beside it that tell its classes.
-    reference : path, ReferenceFile or Samples
+    reference : path, geopandas.GeoDataFrame, ReferenceFile or Samples
         Polygons or points, a file of samples, or samples; of samples the test part counts. A ``ReferenceFile``
         also says which layer, which encoding, which classes to ignore, and what becomes of conflicts.
     field : str, optional

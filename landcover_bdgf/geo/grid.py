@@ -49,6 +49,9 @@ class Grid:
     transform: Affine
     shape_hw: tuple[int, int]
 
+    def __repr__(self) -> str:
+        return f"Grid({self.describe()})"
+
     @property
     def bounds(self) -> Bounds:
         """Left, bottom, right, top, in units of the CRS."""

@@ -2,12 +2,15 @@ from .class_map import (
     LAYER_NODATA as LAYER_NODATA,
     LAYERS as LAYERS,
     NODATA as NODATA,
+    ClassMap as ClassMap,
     layer_path as layer_path,
     legend_of_map as legend_of_map,
     paths_beside as paths_beside,
+    read_class_map as read_class_map,
     write_companions as write_companions,
 )
 from .colors import Color as Color
+from .label_source import LabelSource as LabelSource, source_name as source_name
 from .legend import MAX_CLASSES as MAX_CLASSES, NODATA_CODE as NODATA_CODE, Legend as Legend, LegendEntry as LegendEntry
 from .rasterize import CONFLICTS as CONFLICTS, Labels as Labels, read_labels as read_labels
 from .sample_file import (

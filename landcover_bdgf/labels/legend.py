@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 import json
 import re
 from collections.abc import Iterable, Mapping
@@ -13,7 +14,7 @@ import numpy as np
 
 from landcover_bdgf.errors import LabelError
 from landcover_bdgf.labels.colors import Color, default_colors
-from landcover_bdgf.text import printable
+from landcover_bdgf.text import listed, printable
 
 NODATA_CODE = 0
 MAX_CLASSES = 65_535  # as many as uint16 holds beside 0
@@ -75,6 +76,17 @@ class Legend:
         shown = [(names or {}).get(value, value) for value in distinct]
         colors = default_colors(shown)
         return cls(tuple(map(LegendEntry, range(1, len(distinct) + 1), shown, colors, distinct)))
+
+    def __repr__(self) -> str:
+        return f"Legend({listed([f'{entry.code} {printable(entry.name)}' for entry in self.entries], str)})"
+
+    def _repr_html_(self) -> str:
+        rows = (
+            f'<tr><td style="background: rgb{entry.color}; width: 2em"></td><td>{entry.code}</td>'
+            f"<td>{html.escape(printable(entry.name))}</td></tr>"
+            for entry in self.entries
+        )
+        return f"<table>{''.join(rows)}</table>"
 
     @property
     def names(self) -> tuple[str, ...]:

@@ -19,7 +19,8 @@ from rasterio.features import rasterize
 from rasterio.windows import Window
 
 from landcover_bdgf.errors import LabelError, RasterError, SettingsError
-from landcover_bdgf.geo import Grid, check_name, read_features, recorded_crs, transformer, warn_of_datum
+from landcover_bdgf.geo import Grid, check_name, recorded_crs, transformer, warn_of_datum
+from landcover_bdgf.labels.label_source import LabelSource, read_source, source_name
 from landcover_bdgf.labels.legend import Legend
 from landcover_bdgf.progress import log
 from landcover_bdgf.storage import PathLike
@@ -80,7 +81,7 @@ class Labels:
 
 
 def read_labels(
-    path: PathLike,
+    source: LabelSource,
     field: str,
     grid: Grid,
     *,
@@ -96,7 +97,7 @@ def read_labels(
 
     Parameters
     ----------
-    path : path
+    source : path or geopandas.GeoDataFrame
         Shapefile, GeoPackage or GeoJSON.
     field : str
         Holds the class: text or whole numbers.
@@ -117,8 +118,9 @@ def read_labels(
     """
     if conflicts not in CONFLICTS:
         raise SettingsError(f"--conflicts {conflicts}", "is unknown", f"Use one of {', '.join(CONFLICTS)}.")
-    features = read_features(path, layer=layer, encoding=encoding)
-    fields = features.drop(columns="geometry")
+    path = source_name(source)
+    features = read_source(source, layer=layer, encoding=encoding)
+    fields = features.drop(columns=features.geometry.name)
     check_name(path, "field", field, fields.columns)
     values, counts = class_values(path, features[field]), Counter[str]()
     usable = _usable(path, features.geometry.to_numpy(), values, set(map(label_text, ignore)), counts)
@@ -151,7 +153,7 @@ def class_values(path: PathLike, column: Series) -> NDArray[np.object_]:
         If the field holds fractions.
     """
     if column.dtype.kind == "f":
-        numbers = column.to_numpy()
+        numbers = column.to_numpy(np.float64, na_value=np.nan)
         fractions = numbers[np.isfinite(numbers) & (numbers != np.floor(numbers))]
         if len(fractions):
             raise LabelError(
@@ -167,7 +169,7 @@ def texts(column: Series) -> NDArray[np.object_]:
     if column.dtype.kind != "f":
         missing = column.isna().to_numpy()
         return np.array(["" if m else label_text(v) for v, m in zip(column, missing, strict=True)], object)
-    numbers = [float(v) for v in column.to_numpy()]
+    numbers = [float(v) for v in column.to_numpy(np.float64, na_value=np.nan)]
     # Infinity is no value either.
     return np.array([str(int(v)) if v.is_integer() else f"{v:g}" if math.isfinite(v) else "" for v in numbers], object)
 

@@ -17,9 +17,11 @@ from rasterio.windows import Window
 from landcover_bdgf.errors import LabelError, SettingsError
 from landcover_bdgf.geo import check_name
 from landcover_bdgf.labels import split
+from landcover_bdgf.labels.label_source import LabelSource, source_name
 from landcover_bdgf.labels.legend import Legend
 from landcover_bdgf.labels.rasterize import CONFLICTS, Labels, read_labels, texts
 from landcover_bdgf.labels.samples import CLEAR_PX, TEST, TRAIN, Samples, Split
+from landcover_bdgf.notebook import changed_settings
 from landcover_bdgf.progress import log
 from landcover_bdgf.scene import Stack
 from landcover_bdgf.storage import PathLike
@@ -71,6 +73,8 @@ class SampleSettings:
     layer: str | None = None
     encoding: str | None = None
 
+    __repr__ = changed_settings
+
     def __post_init__(self) -> None:
         if self.split not in SPLITS and not self.split.startswith(COLUMN):
             raise SettingsError(f"--split {self.split}", "is unknown", f"Use {', '.join(SPLITS)} or column:NAME.")
@@ -93,7 +97,7 @@ class SampleSettings:
         return self.block_px or max(2 * self.buffer, min(64, min(shape_hw) // 8), 1)
 
 
-def sample(stack: Stack, labels: PathLike, *, field: str, settings: SampleSettings | None = None) -> Samples:
+def sample(stack: Stack, labels: LabelSource, *, field: str, settings: SampleSettings | None = None) -> Samples:
     """Labelled pixels that both sensors see, divided by polygon, else by block.
 
     Where a class has fewer than two polygons, or labels are points nearer to each other than the buffer,
@@ -103,7 +107,7 @@ def sample(stack: Stack, labels: PathLike, *, field: str, settings: SampleSettin
     Parameters
     ----------
     stack : Stack
-    labels : path
+    labels : path or geopandas.GeoDataFrame
         Polygons or points.
     field : str
         Their field with the class.
@@ -116,13 +120,14 @@ def sample(stack: Stack, labels: PathLike, *, field: str, settings: SampleSettin
     """
     settings = settings or SampleSettings()
     seen, dropped = _seen(stack, labels, field, settings)
-    pixels, notes = _present(labels, seen)
-    _warn_of_codes(labels, field, pixels.legend)
+    name = source_name(labels)
+    pixels, notes = _present(name, seen)
+    _warn_of_codes(name, field, pixels.legend)
     rng = np.random.default_rng(settings.seed)
-    held, pixels, made = _divide(labels, pixels, settings, rng)
+    held, pixels, made = _divide(name, pixels, settings, rng)
     chosen = _chosen(pixels, held, made, settings.per_class, rng, dropped)
     pixels, parts = pixels.where(chosen), np.where(held[chosen], TEST, TRAIN).astype(np.uint8)
-    _check_training(labels, pixels, parts)
+    _check_training(name, pixels, parts)
     notes += [*made.notes, *_remarks(pixels, parts, made.method)]
     for note in notes:
         log.warning(note)
@@ -151,10 +156,10 @@ def samples_lines(samples: Samples) -> list[str]:
     ]
 
 
-def _seen(stack: Stack, path: PathLike, field: str, settings: SampleSettings) -> tuple[Labels, dict[str, int]]:
+def _seen(stack: Stack, source: LabelSource, field: str, settings: SampleSettings) -> tuple[Labels, dict[str, int]]:
     """Labelled pixels that have data, and how many have none."""
     labels = read_labels(
-        path,
+        source,
         field,
         stack.grid,
         layer=settings.layer,

@@ -5,18 +5,19 @@ from __future__ import annotations
 import json
 import math
 import re
+import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from importlib.metadata import version
 from itertools import chain, groupby, islice
 from pathlib import Path
-from typing import Any
+from typing import Any, overload
 
 import numpy as np
 from rasterio.windows import Window
 
 from landcover_bdgf.errors import SettingsError
-from landcover_bdgf.labels import LAYERS, paths_beside
+from landcover_bdgf.labels import LAYERS, ClassMap, paths_beside, read_class_map
 from landcover_bdgf.mapping.journal import MOST_PIXELS, Journal, begin_journal
 from landcover_bdgf.mapping.memory import Appetite, fitting, parse_size
 from landcover_bdgf.mapping.mosaicking import write_map
@@ -30,10 +31,12 @@ from landcover_bdgf.model import (
     Classifier,
     Run,
     fit_stack,
+    load_checkpoint,
     nowhere,
     open_mappers,
     warn_of_foreign_scene,
 )
+from landcover_bdgf.notebook import changed_settings
 from landcover_bdgf.process import stop_between_steps
 from landcover_bdgf.progress import Advance, log, progress
 from landcover_bdgf.scene import Stack, warn_of_zeros
@@ -46,6 +49,7 @@ from landcover_bdgf.storage import (
     check_output,
     record,
 )
+from landcover_bdgf.text import FILE_NAMES
 
 _SHARD = re.compile(r"([1-9]\d{0,5})/([1-9]\d{0,5})")
 
@@ -75,6 +79,8 @@ class MapSettings:
     max_ram: str | None = None
     shard: str = "1/1"
 
+    __repr__ = changed_settings
+
     @property
     def layers(self) -> list[str]:
         """What is written beside the map."""
@@ -90,29 +96,52 @@ class MapSettings:
         return number, count
 
 
+@overload
 def map_scene(
-    model: Checkpoint,
+    model: Checkpoint | PathLike, stack: Stack, output: None = None, *,
+    settings: MapSettings | None = None, run: Run | None = None, overwrite: bool = False, resume: bool = False,
+) -> ClassMap: ...  # fmt: skip
+@overload
+def map_scene(
+    model: Checkpoint | PathLike, stack: Stack, output: PathLike, *,
+    settings: MapSettings | None = None, run: Run | None = None, overwrite: bool = False, resume: bool = False,
+) -> Path: ...  # fmt: skip
+def map_scene(
+    model: Checkpoint | PathLike,
     stack: Stack,
-    output: PathLike,
+    output: PathLike | None = None,
     *,
     settings: MapSettings | None = None,
     run: Run | None = None,
     overwrite: bool = False,
     resume: bool = False,
-) -> Path:
-    """Write the land-cover map of a scene: a COG in the grid of the spectral image, codes from 1, 0 = no data.
+) -> Path | ClassMap:
+    """Map the land cover of a scene, in the grid of the spectral image: codes from 1, 0 = no data.
 
-    Beside it: class names for GDAL (``.aux.xml``) and a style for QGIS (``.qml``), its provenance
-    (``.json``) and, on request, the confidence in percent (``…_confidence.tif``). What is finished is kept in
-    ``….partial`` until the map is written, so that an interrupted run can go on with ``resume``.
+    Without an output the map is returned in memory. With one it is written, as a COG, with class names for GDAL
+    (``.aux.xml``), a style for QGIS (``.qml``), its provenance (``.json``) and, on request, the confidence in percent
+    (``…_confidence.tif``). What is finished is kept in ``….partial`` until the map is written, so that an
+    interrupted run can go on with ``resume``.
+
+    Parameters
+    ----------
+    model : Checkpoint or path
+    stack : Stack
+    output : path, optional
+    settings : MapSettings, optional
+    run : Run, optional
+    overwrite, resume : bool
+        Replace the output; go on with an interrupted run.
 
     Returns
     -------
-    Path
+    ClassMap, or Path
         The map; of a shard its part, ``….2-of-4.partial``.
 
     Raises
     ------
+    SettingsError
+        Shards, or ``resume``, without an output.
     CheckpointError
         The scene's bands are not the model's.
     OutputError
@@ -120,7 +149,11 @@ def map_scene(
     KeyboardInterrupt
         After Ctrl-C, when the tile that was computed is kept.
     """
-    settings, run, output = settings or MapSettings(), run or Run(), Path(output)
+    settings, run = settings or MapSettings(), run or Run()
+    model = model if isinstance(model, Checkpoint) else load_checkpoint(Path(model), "model")
+    if output is None:
+        return _in_memory(model, stack, settings, run, resume=resume)
+    output = Path(output)
     _check_tile(settings, model)
     begun = check_map_outputs(output, stack, settings, overwrite=overwrite, resume=resume)
     stack = fit_stack(model, stack, name="the model")
@@ -146,6 +179,16 @@ def map_scene(
         write_map([journal], output, overwrite=overwrite, begun=begun)
     path.unlink()
     return output
+
+
+def _in_memory(model: Checkpoint, stack: Stack, settings: MapSettings, run: Run, *, resume: bool) -> ClassMap:
+    """The map by way of a temporary file, so that its pixels are those of a file."""
+    if resume or settings.shard_of[1] > 1:
+        raise SettingsError("`output`", "is missing, and a map in memory has no parts", "Name a file.")
+    with tempfile.TemporaryDirectory(prefix="bdgf-") as folder:
+        path = Path(folder) / "map.tif"
+        FILE_NAMES[str(path)] = "map in memory"
+        return read_class_map(map_scene(model, stack, path, settings=settings, run=run))
 
 
 def part_path(output: Path, settings: MapSettings) -> Path:

@@ -82,6 +82,11 @@ class Checkpoint:
     provenance: dict[str, Any] = field(default_factory=dict)
     temperature: float = 1.0
 
+    def __repr__(self) -> str:
+        bands = f"{len(self.bands)} spectral and {len(self.sar_bands)} SAR bands"
+        classes = f", {len(self.legend.entries)} classes" if self.legend else ""
+        return f"Checkpoint({self.kind}, {bands}{classes}, {self.recipe!r})"
+
     @property
     def classes(self) -> Legend:
         """Of a model; CheckpointError for a denoiser, which has none."""

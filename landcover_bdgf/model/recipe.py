@@ -235,6 +235,12 @@ class Recipe(Settings):
     mutual: MutualRecipe = MutualRecipe()
     training: TrainingRecipe = TrainingRecipe()
 
+    def __repr__(self) -> str:
+        """Its name, and what differs from the recipe of that name."""
+        usual, own = _flat(RECIPES.get(self.name, RECIPES["laptop"])), _flat(self)
+        changes = [f"{key}={value!r}" for key, value in own.items() if value != usual[key]]
+        return f"Recipe({', '.join([repr(self.name), *changes])})"
+
     @property
     def halo_px(self) -> int:
         """How far round a pixel the data reach that decide its class: window and encoder, or context."""
@@ -363,6 +369,12 @@ def validated(settings: dict[str, Any], source: str) -> Recipe:
         what = first["msg"].removeprefix("Value error, ")
         found = "" if isinstance(first["input"], dict) else f", found {first['input']!r}"
         raise SettingsError(source, f"setting {key!r}: {what}{found}.{hint}") from None
+
+
+def _flat(recipe: Recipe) -> dict[str, Any]:
+    """Settings by ``section.key``."""
+    sections = recipe.model_dump()
+    return {f"{s}.{key}": v for s, keys in sections.items() if isinstance(keys, dict) for key, v in keys.items()}
 
 
 def _without_none(value: Any) -> Any:

@@ -2,6 +2,7 @@
 
 =====================  ========================================================
 bands, product_files   names and wavelengths; which files of a product hold bands
+arrays                 DataArrays of xarray, read like files
 band_reader, image     raw values to physical ones; one sensor's image
 sar                    dB and linear power
 value_checks           offsets, fill values and zeros that nodata does not declare

@@ -12,6 +12,7 @@ from rasterio.windows import Window
 
 from landcover_bdgf.errors import RasterError, SettingsError
 from landcover_bdgf.geo import known_crs, warn_of_datum
+from landcover_bdgf.notebook import changed_settings
 from landcover_bdgf.progress import log
 from landcover_bdgf.scene.image import Image, open_image
 from landcover_bdgf.scene.pair_checks import (
@@ -73,6 +74,8 @@ class AlignSettings:
     allow_vrt: bool = False
     warp_gcps: bool = False
 
+    __repr__ = changed_settings
+
     def __post_init__(self) -> None:
         if self.coreg not in get_args(Coreg):
             raise SettingsError(f"--coreg {self.coreg}", "must be off, grid or auto")
@@ -87,8 +90,9 @@ def align(hsi: Source, sar: Source, *, settings: AlignSettings | None = None) ->
 
     Parameters
     ----------
-    hsi, sar : path, or sequence of paths
-        Each a raster, a folder of rasters, or several rasters.
+    hsi, sar : path, xarray.DataArray, or sequence of them
+        Each a raster, a folder of rasters, or several rasters. A DataArray has the dimensions band, y and x, and a CRS
+        (``.rio.write_crs``); its bands are named by ``long_name`` or by the coordinate ``band``.
     settings : AlignSettings, optional
 
     Returns

@@ -25,6 +25,7 @@ from landcover_bdgf.geo import (
     resolution_ratio,
 )
 from landcover_bdgf.progress import log
+from landcover_bdgf.scene.arrays import open_array
 from landcover_bdgf.scene.band_reader import (
     Band,
     Bools,
@@ -50,8 +51,9 @@ from landcover_bdgf.scene.bands import (
     is_water_vapour,
     sensor_of,
 )
-from landcover_bdgf.scene.product_files import Source, raster_paths
+from landcover_bdgf.scene.product_files import Source, arrays_and_paths, raster_paths
 from landcover_bdgf.storage import is_remote, typed_path
+from landcover_bdgf.text import listed, with_names
 
 State = tuple[int, int, int] | None
 
@@ -80,6 +82,11 @@ class Image:
     zeros: Zeros = field(default_factory=Zeros, compare=False, repr=False)
     _open: dict[Path, DatasetReader] = field(default_factory=dict, compare=False, repr=False)
     _states: dict[Path, State] = field(default_factory=dict, compare=False, repr=False)
+
+    def __repr__(self) -> str:
+        more = f" and {len(self.paths) - 1} more" if len(self.paths) > 1 else ""
+        source = with_names(f"{self.paths[0]}{more}")
+        return f"Image({len(self.bands)} bands of {source}: {listed(self.names)}; {self.grid.describe()})"
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -190,9 +197,9 @@ def open_image(
 
     Parameters
     ----------
-    source : path, or sequence of paths
+    source : path, xarray.DataArray, or sequence of them
         A raster, a folder of rasters, or several rasters. Resolutions and origins may differ: the grid is
-        that of the finest band, the first of them.
+        that of the finest band, the first of them. Of a DataArray, see :func:`~landcover_bdgf.scene.arrays.open_array`.
     crs : rasterio.crs.CRS, optional
         Stands in for a missing CRS, and overrules the one in the files.
     keep_water_vapour : bool
@@ -211,9 +218,10 @@ def open_image(
     RasterError
         If a file cannot be opened or placed, two bands have one name, or no band is left.
     """
-    datasets = {
-        path: open_raster(path, vrt=vrt, warp_gcps=warp_gcps) for path in map(envi_pixels, raster_paths(source))
-    }
+    arrays, paths = arrays_and_paths(source)
+    datasets = dict(open_array(array, crs=crs) for array in arrays)
+    for path in map(envi_pixels, raster_paths(paths) if paths or not arrays else []):
+        datasets[path] = open_raster(path, vrt=vrt, warp_gcps=warp_gcps)
     states = {file: _state(file) for path, dataset in datasets.items() for file in _files(path, dataset)}
     tags = {path: file_tags(dataset) for path, dataset in datasets.items()}  # once: there may be tags by the thousand
     bands, sensor = _bands(datasets, tags, crs)

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from rasterio.windows import Window
 
 from landcover_bdgf.geo import Grid, RasterProfile, mirrored, write_raster
+from landcover_bdgf.notebook import table
 from landcover_bdgf.scene.image import Image
 from landcover_bdgf.scene.sar import POWER_FLOOR, SarUnit, power_of_db
 from landcover_bdgf.scene.shift import Shift
@@ -24,6 +25,7 @@ from landcover_bdgf.storage import (
     record_path,
     write_record,
 )
+from landcover_bdgf.text import printable, with_names
 
 SHIFT_TAG, NOT_MOVED = "SAR_SHIFT_XY_PX", "0 0"
 
@@ -75,6 +77,13 @@ class Stack:
     applied_shift_xy_px: tuple[float, float] = (0.0, 0.0)
     spectral_offset: float = 0.0
     signed_names: tuple[str, ...] = ()
+
+    def __repr__(self) -> str:
+        return "\n  ".join(["Stack", *self.describe()])
+
+    def _repr_html_(self) -> str:
+        bands = ((f"{name} bands", _bands_text(i)) for name, i in (("spectral", self.spectral), ("SAR", self.sar)))
+        return table([*(line.split(": ", 1) for line in self.describe()), *bands])
 
     def read(self, window: Window) -> Tile:
         """A window inside the grid. Values do not depend on the window in which they are read.
@@ -184,4 +193,9 @@ class Stack:
 
 def _source_text(image: Image) -> str:
     more = f" and {len(image.paths) - 1} more" if len(image.paths) > 1 else ""
-    return f"{len(image.bands)} bands of {image.paths[0]}{more}"
+    return with_names(f"{len(image.bands)} bands of {image.paths[0]}{more}")
+
+
+def _bands_text(image: Image) -> str:
+    lengths = (f" ({band.wavelength_nm:.0f} nm)" if band.wavelength_nm else "" for band in image.bands)
+    return ", ".join(f"{printable(name)}{nm}" for name, nm in zip(image.names, lengths, strict=True))
