@@ -1,4 +1,4 @@
-"""The paper's experiments, each by one word; and a comparison of anything with anything."""
+"""The experiments of the paper by name, and comparisons of any methods."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from landcover_bdgf.training import cut_windows
 BASELINES = tuple(f"{c}{context}" for c in ("et", "rf", "svm", "gb") for context in ("", "+9", "+17", "+33"))
 COMPARISON = (BDGF, "fusion", *BASELINES)
 _ALL = "cnn,transformer,mamba"
-_NO_CONTEXT = ("context.sizes_px=",)  # which the paper has not
+_NO_CONTEXT = ("context.sizes_px=",)  # as in the paper
 
 
 def _variant(name: str, branches: str = _ALL, guidance: str = "", *more: str) -> Method:
@@ -34,8 +34,8 @@ def _variant(name: str, branches: str = _ALL, guidance: str = "", *more: str) ->
     return Method(name, BDGF, overrides=overrides)
 
 
-# Rows 1 to 12 of the paper's Table 2, where diffusion features guide every branch that is there. After them what the
-# recipe has beside the paper, one by one, and the recipe as it is.
+# Rows 1 to 12 of Table 2 of the paper, where diffusion features guide every branch of the network. The last rows remove
+# single parts of the recipe, and show the recipe itself.
 ABLATION = (
     _variant("1 CNN", "cnn"),
     _variant("2 transformer", "transformer"),
@@ -53,7 +53,7 @@ ABLATION = (
     Method("the recipe without diffusion", BDGF, overrides=("fusion.guidance=",)),
     Method("the recipe", BDGF),
 )
-# The paper's Table 8: diffusion features with and without masks and speckle noise, seen by either classifier.
+# Table 8 of the paper: diffusion features with and without masks and speckle noise, with either classifier.
 _CONCATENATED = ("diffusion.mask=none", "diffusion.speckle=false")
 TRANSFER = (
     _variant("group network, masking", _ALL),
@@ -61,7 +61,7 @@ TRANSFER = (
     _variant("attention, masking", "attention"),
     _variant("attention, concatenated", "attention", "", *_CONCATENATED),
 )
-# Which sensor diffusion features speak of, with the masks of eq. 7 and without.
+# Dependence of diffusion features on each sensor, with and without the masks of eq. 7.
 BALANCE = tuple(
     Method(f"{masks}{f', {sensor} shuffled' if sensor else ''}", PROBE, overrides=sets, shuffled=sensor)
     for masks, sets in (("masks", ()), ("no masks", ("diffusion.mask=none",)))
@@ -69,25 +69,25 @@ BALANCE = tuple(
 )
 EXPERIMENTS = ("comparison", "ablation", "transfer", "balance", "labels", "uncertainty", "embedding")
 LABEL_COUNTS = (30, 40, 50, 60, 70)  # figure 14 (d)
-MARK = "cells"  # the folder by which an older comparison is known
+CELLS = "cells"  # folder of finished results; also marks the output folder of a comparison
 
 
 @dataclass(frozen=True)
 class BenchSettings:
-    """What to compare, and where.
+    """Settings of a comparison.
 
     Attributes
     ----------
     datasets : tuple of str
         As :func:`~landcover_bdgf.bench.datasets.open_dataset`.
     output : Path
-        A folder for the results; it also keeps what is finished, so that the same call goes on after an interruption.
+        Folder for the results; finished results are kept there, so that the same call continues after an interruption.
     data : Path, optional
-        Where published MATLAB files lie.
+        Folder of the published MATLAB files.
     experiment : str
         "comparison", "ablation", "transfer", "balance", "labels", "uncertainty" or "embedding".
     methods, protocols : tuple of str
-        Empty methods for those of the experiment.
+        Empty ``methods``: those of the experiment.
     seeds : tuple of int
     per_class : int
     """
@@ -102,15 +102,17 @@ class BenchSettings:
     per_class: int = 50
 
     def __post_init__(self) -> None:
-        _check_word("--experiment", self.experiment, EXPERIMENTS)
+        _check_word("experiment", self.experiment, EXPERIMENTS)
         for protocol in self.protocols:
-            _check_word("--protocols", protocol, tuple(PROTOCOLS))
+            _check_word("protocols", protocol, tuple(PROTOCOLS))
         if self.experiment == "embedding" and self.columns[0].kind != BDGF:
-            raise SettingsError(f"--method {self.columns[0].name}", "has no features to show", "Name bdgf first.")
+            raise SettingsError(
+                f'`method="{self.columns[0].name}"`', "has no features to show", "List bdgf as the first method."
+            )
 
     @property
     def columns(self) -> tuple[Method, ...]:
-        """The methods, ours first."""
+        """Methods to compare; all others are paired with the first."""
         if self.methods:
             return tuple(map(parse_method, self.methods))
         fixed = {
@@ -121,18 +123,18 @@ class BenchSettings:
 
 
 def run_experiment(settings: BenchSettings, recipe: Recipe, run: Run) -> tuple[list[ProtocolTable], str, Path]:
-    """Compute what is not there yet, and write ``results.csv``, ``summary.json`` and ``report.html``.
+    """Compute missing results, and write ``results.csv``, ``summary.json`` and ``report.html``.
 
     Returns
     -------
-    tables, the method that is paired with all others, the page
+    tables, name of the method paired with all others, path of the page
 
     Raises
     ------
     SettingsError
-        An unknown word.
+        Unknown data set, method or protocol.
     OutputError
-        The folder holds other things.
+        The output folder contains other files.
     RasterError, LabelError
         A data set cannot be used, or has too few labels.
     """
@@ -140,7 +142,7 @@ def run_experiment(settings: BenchSettings, recipe: Recipe, run: Run) -> tuple[l
     _check_folder(settings.output)
     for name in settings.datasets:
         check_dataset(name)
-    work = settings.output / MARK
+    work = settings.output / CELLS
     work.mkdir(parents=True, exist_ok=True)
     datasets = tuple(open_dataset(name, settings.data, work) for name in settings.datasets)
     counts = LABEL_COUNTS if settings.experiment == "labels" else (settings.per_class,)
@@ -156,7 +158,7 @@ def run_experiment(settings: BenchSettings, recipe: Recipe, run: Run) -> tuple[l
 
 
 def _embeddings(plan: Plan) -> dict[str, list[tuple[str, str]]]:
-    """Names and pictures by data set: features of test pixels in two dimensions, of the first seed and protocol."""
+    """Names and pictures by data set: embeddings of features of test pixels, for the first seed and protocol."""
     found = {}
     for dataset in plan.datasets:
         laboratory = Laboratory(dataset, plan.recipe, plan.work, plan.run)
@@ -168,15 +170,15 @@ def _embeddings(plan: Plan) -> dict[str, list[tuple[str, str]]]:
 
 @opening(OutputError)
 def _check_folder(output: Path) -> None:
-    if output.exists() and not (output / MARK).is_dir() and (not output.is_dir() or any(output.iterdir())):
-        raise OutputError(output, "holds other things than a comparison", "Choose a new folder.")
+    if output.exists() and not (output / CELLS).is_dir() and (not output.is_dir() or any(output.iterdir())):
+        raise OutputError(output, "contains files that are not of a comparison", "Choose a new folder.")
 
 
-def _check_word(option: str, word: str, known: tuple[str, ...]) -> None:
+def _check_word(setting: str, word: str, known: tuple[str, ...]) -> None:
     if word not in known:
         near = difflib.get_close_matches(word, known, 1, cutoff=0.3)
         hint = f"Did you mean {near[0]}?" if near else f"Use {', '.join(known)}."
-        raise SettingsError(f"{option} {word}", "is unknown", f"{hint}")
+        raise SettingsError(f'`{setting}="{word}"`', "is unknown", hint)
 
 
 PER_CLASS = 50

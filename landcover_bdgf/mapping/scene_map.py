@@ -30,11 +30,11 @@ from landcover_bdgf.model import (
     Classified,
     Classifier,
     Run,
+    empty_result,
     fit_stack,
     load_checkpoint,
-    nowhere,
     open_mappers,
-    warn_of_foreign_scene,
+    warn_of_novel_scene,
 )
 from landcover_bdgf.notebook import changed_settings
 from landcover_bdgf.process import stop_between_steps
@@ -160,7 +160,7 @@ def map_scene(
     settings, run = _within_memory(settings, run, model, stack)
     tile_px = -(-settings.tile_px // BLOCK_PX) * BLOCK_PX
     stream = BlockStream(stack, model.scaling, model.recipe.halo_px, tile_px)
-    warn_of_foreign_scene(model, stack, run.seed)
+    warn_of_novel_scene(model, stack, run.seed)
     number, count = settings.shard_of
     strips = [int(strip) for strip in np.array_split(np.arange(stream.strips), count)[number - 1]]
     header = _header(model, stream, strips, settings, run)
@@ -318,7 +318,7 @@ def _assembled(window: Window, blocks: Iterator[Classified], advance: Advance) -
     whole = None
     for row, col in _corners(window):
         block = next(blocks)
-        whole = whole or nowhere((window.height, window.width), len(block.layers))
+        whole = whole or empty_result((window.height, window.width), len(block.layers))
         r, c = row - window.row_off, col - window.col_off
         height, width = min(BLOCK_PX, window.height - r), min(BLOCK_PX, window.width - c)
         whole.codes[r : r + height, c : c + width] = block.codes[:height, :width]

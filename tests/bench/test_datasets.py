@@ -221,10 +221,10 @@ def test_a_raster_as_truth(tmp_path: Path, scene_files: SceneFiles, write_tif: W
     flipped = described(scene_files, tmp_path, write_tif("s.tif", codes[::-1], **south_up), "[names]", '7 = "wood"')
     assert np.array_equal(open_dataset(str(flipped), None, tmp_path).truth, dataset.truth)
     many = described(scene_files, tmp_path, write_tif("m.tif", codes.astype(np.int32) + 65_530, **options))
-    with pytest.raises(LabelError, match=r"m.tif: holds class 65537, codes go up to 65535"):
+    with pytest.raises(LabelError, match=r"m.tif: has class code 65537, the largest allowed is 65535"):
         open_dataset(str(many), None, tmp_path)
     elsewhere = described(scene_files, tmp_path, write_tif("u.tif", codes))
-    with pytest.raises(LabelError, match="lies on another grid than the spectral image"):
+    with pytest.raises(LabelError, match="is not on the grid of the spectral image"):
         open_dataset(str(elsewhere), None, tmp_path)
 
 
@@ -246,7 +246,7 @@ def test_a_scene_without_a_sar_image_gets_one_that_no_label_has_a_part_in(
 
 
 def test_what_is_not_known(tmp_path: Path, scene_files: SceneFiles) -> None:
-    with pytest.raises(SettingsError, match=r"--dataset augsberg: .* Did you mean augsburg\?"):
+    with pytest.raises(SettingsError, match=r'`dataset="augsberg"`: .* Did you mean augsburg\?'):
         open_dataset("augsberg", None, tmp_path)
     with pytest.raises(SettingsError, match="needs --data"):
         open_dataset("berlin", None, tmp_path)

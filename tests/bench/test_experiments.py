@@ -66,7 +66,7 @@ def test_tables_pair_one_method_with_all_others() -> None:
     assert [row.name for row in table.rows] == ["a", "b"]
     assert not table.rows[0].above
     assert table.rows[1].above["oa"].mean == pytest.approx(1)
-    assert any("a above it: OA +1.0" in line for line in lines([table], "a"))
+    assert any("a minus b: OA +1.0" in line for line in lines([table], "a"))
 
 
 def test_a_cell_is_computed_once_and_again_for_another_version(tmp_path: Path) -> None:
@@ -93,9 +93,9 @@ def test_methods_by_name() -> None:
     recipe = changed(RECIPES["laptop"], variant.overrides)
     assert (variant.name, recipe.fusion.guidance, recipe.training.augment) == ("plain", (), False)
     assert recipe.fusion.branches == ("cnn", "mamba")
-    with pytest.raises(SettingsError, match=r"--method et\+8: there is no such method. Did you mean et\+9\?"):
+    with pytest.raises(SettingsError, match=r'`method="et\+8"`: is unknown. Did you mean et\+9\?'):
         parse_method("et+8")
-    with pytest.raises(SettingsError, match=r"--protocols fra: is unknown. Did you mean far\?"):
+    with pytest.raises(SettingsError, match=r'`protocols="fra"`: is unknown. Did you mean far\?'):
         BenchSettings(("x",), Path("x"), protocols=("fra",))
 
 
@@ -133,7 +133,7 @@ def test_a_comparison_as_typed(bdgf: Bdgf, tmp_path: Path, capsys: pytest.Captur
     assert bdgf(*arguments) == 0
     out = capsys.readouterr().out
     assert "place, near:" in out
-    assert "bdgf above it: OA" in out
+    assert "bdgf minus svm: OA" in out
     rows = read_csv(tmp_path / "out/results.csv")
     assert len(rows) == 2 * 2 * 3
     assert {row["method"] for row in rows} == {"bdgf", "et+9", "svm"}
@@ -170,4 +170,4 @@ def test_a_folder_with_other_things(bdgf: Bdgf, tmp_path: Path, capsys: pytest.C
     (tmp_path / "out").mkdir()
     (tmp_path / "out/thesis.tex").write_text("x")
     assert bdgf("bench", "-o", "out", "--dataset", "x.toml") == 6
-    assert "holds other things than a comparison" in capsys.readouterr().err
+    assert "contains files that are not of a comparison" in capsys.readouterr().err

@@ -58,7 +58,7 @@ def test_a_seed_draws_the_same_again_and_another_seed_something_else(dataset: Da
 
 
 def test_more_labels_than_there_are(dataset: Dataset) -> None:
-    with pytest.raises(LabelError, match=r"simulated: 100000 training pixels per class .* pixels are: 1 \d+, 2"):
+    with pytest.raises(LabelError, match=r"simulated: 100000 training pixels per class .* pixels: 1 \d+, 2"):
         draw(dataset, PROTOCOLS["random"], per_class=100_000, seed=0)
 
 

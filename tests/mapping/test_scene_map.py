@@ -217,14 +217,14 @@ def test_too_little_memory_for_all_blocks_halves_the_batch(
     again = map_scene(model, even_stack, tmp_path / "b.tif", settings=settings)
     for one, other in ((again, one_by_one), (layer_path(again, "confidence"), layer_path(one_by_one, "confidence"))):
         assert one.read_bytes() == other.read_bytes()
-    assert ("short of memory" in caplog.text) is (blocks < 6)
+    assert ("out of memory" in caplog.text) is (blocks < 6)
 
 
 def test_too_little_memory_for_one_block_is_said(
     model: Checkpoint, wide_stack: Stack, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     short_of_memory(monkeypatch, blocks=0)
-    with pytest.raises(ResourceError, match="does not hold one block of 128 × 128"):
+    with pytest.raises(ResourceError, match="a block of 128 × 128 pixels does not fit into"):
         map_scene(model, wide_stack, tmp_path / "map.tif")
 
 
@@ -266,12 +266,12 @@ def test_an_image_that_is_replaced_when_all_is_computed_makes_no_map(
     assert sorted(os.listdir(tmp_path)) == ["map.tif.partial", "sar.tif"]
 
 
-def test_a_foreign_scene_is_said_to_be_one(
+def test_a_novel_scene_is_reported(
     model: Checkpoint, wide_stack: Stack, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     brighter = replace(wide_stack, spectral_offset=20_000.0)
-    map_scene(model, brighter, tmp_path / "foreign.tif")
-    assert "of the spectral values lie outside what the model was trained on" in caplog.text
+    map_scene(model, brighter, tmp_path / "novel.tif")
+    assert "of the spectral values are outside the range that the model was trained on" in caplog.text
 
 
 def test_a_map_that_was_stopped_goes_on_and_is_the_same(

@@ -9,7 +9,7 @@ from rasterio.crs import CRS
 
 from landcover_bdgf.geo.grid import Grid, ground_pixel_side_m
 from landcover_bdgf.model.checkpoint import Checkpoint
-from landcover_bdgf.model.compatibility import warn_of_foreign_scene
+from landcover_bdgf.model.compatibility import warn_of_novel_scene
 from landcover_bdgf.model.scaling_fit import fit_scaling
 from landcover_bdgf.scene.alignment import align
 from landcover_bdgf.scene.stack import Stack
@@ -17,7 +17,7 @@ from landcover_bdgf.scene.stack import Stack
 
 def told(checkpoint: Checkpoint, stack: Stack, caplog: pytest.LogCaptureFixture) -> list[str]:
     caplog.clear()
-    warn_of_foreign_scene(checkpoint, stack, seed=0)
+    warn_of_novel_scene(checkpoint, stack, seed=0)
     return [record.getMessage() for record in caplog.records]
 
 
@@ -42,8 +42,8 @@ def test_pixels_of_another_size_are_told(
         assert told(made, stack, caplog) == []
         coarse = replace(made, provenance=made.provenance | {"pixels_m": [30.0, None]})
         assert told(coarse, stack, caplog) == [
-            f"{where}: its pixels are 10 m wide on the ground, those that the {name} was {verb}ed on 30 m, so that "
-            f"every window shows another part of it. Resample the image to about 30 m, or {verb} on this scene"
+            f"{where}: pixels are 10 m wide on the ground; the {name} was {verb}ed on 30 m. Resample the image to "
+            f"about 30 m, or {verb} on this scene"
         ]
     for sides in ([3.0, 14.0], [None], []):
         assert told(replace(model, provenance=model.provenance | {"pixels_m": sides}), stack, caplog) == []
@@ -63,8 +63,8 @@ def test_amplitude_in_the_place_of_power_is_told(
 ) -> None:
     assert told(model, wide_stack, caplog) == []
     assert told(model, in_amplitude(wide_stack), caplog) == [
-        f"{wide_stack.sar.paths[0]}: looks like amplitude, the model was trained on power. Square its values, or, if "
-        "they are dB, give --sar-unit db"
+        f"{wide_stack.sar.paths[0]}: seems to be amplitude, the model was trained on power. Square its values, or set "
+        '`sar_unit="db"` if they are in dB'
     ]
 
 

@@ -35,21 +35,21 @@ def test_none_can_be_said() -> None:
 
 
 @pytest.mark.parametrize(("override", "message"), [
-    ("fusion.branch=cnn", r"no setting 'fusion.branch'. Did you mean 'fusion.branches'"),
-    ("training.steps", "write it as section.key=value"),
-    ("training.steps=many", "'training.steps'.*valid integer.*found 'many'"),
-    ("training.steps=-3", "'training.steps'.*greater than or equal to 1"),
+    ("fusion.branch=cnn", r"unknown setting 'fusion.branch'. Did you mean 'fusion.branches'"),
+    ("training.steps", "is not of the form section.key=value"),
+    ("training.steps=many", "`training.steps`.*valid integer.*found 'many'"),
+    ("training.steps=-3", "`training.steps`.*greater than or equal to 1"),
     ("fusion.patch=8", "patch must be odd, not 8"),
     ("fusion.average_px=4", "average_px must be odd, not 4"),
     ("fusion.branches=", "at least one branch is needed"),
-    ("fusion.branches=cnn,mamba,cnn", "a branch is named twice"),
-    ("fusion.branches=attention", "the branch attention needs guidance by diffusion features"),
+    ("fusion.branches=cnn,mamba,cnn", "a branch is listed twice"),
+    ("fusion.branches=attention", "the branch attention must also be listed in guidance"),
     ("fusion.attention_channels=20", "attention_channels must be a multiple of heads, not 20 and 8"),
-    ("fusion.cnn_widths=8,16,10000", "cnn_widths must be 1024 at most, not 10000"),
+    ("fusion.cnn_widths=8,16,10000", "cnn_widths must be at most 1024, not 10000"),
     ("fusion.patch=1000001", "Input should be less than or equal to 65"),
-    ("context.sizes_px=9,16", "sizes_px must be odd, 3 at least and 129 at most, not 16"),
+    ("context.sizes_px=9,16", "sizes_px must be odd and between 3 and 129, not 16"),
     ("training.calibration_folds=1", "calibration_folds must be 0 or at least 2"),
-    ("fusion.branches=gnn", "'fusion.branches.0'.*'cnn', 'transformer', 'mamba' or 'attention'"),
+    ("fusion.branches=gnn", "`fusion.branches.0`.*'cnn', 'transformer', 'mamba' or 'attention'"),
 ])  # fmt: skip
 def test_a_wrong_setting_is_explained(override: str, message: str) -> None:
     with pytest.raises(SettingsError, match=message):
@@ -57,12 +57,12 @@ def test_a_wrong_setting_is_explained(override: str, message: str) -> None:
 
 
 @pytest.mark.parametrize(("text", "message"), [
-    ("[training]\nstep = 3\n", r"'training.step'.*Did you mean 'training.steps'"),
+    ("[training]\nstep = 3\n", r"`training.step`.*Did you mean 'training.steps'"),
     ("[training\n", "cannot be read as TOML"),
-    ("recipe = []\n", r"recipe = \[\] is not one of laptop, base, paper"),
+    ("recipe = []\n", r"recipe = \[\] is unknown. Use laptop, base, paper"),
     ("[[[[" * 1000, "cannot be read as TOML"),
     ("a = " + "[" * 10_000, "cannot be read as TOML: it is nested too deeply"),
-    ('recipe = "desktop"\n', "'desktop' is not one of laptop, base, paper"),
+    ('recipe = "desktop"\n', "'desktop' is unknown. Use laptop, base, paper"),
 ])  # fmt: skip
 def test_a_wrong_file_is_explained(text: str, message: str, tmp_path: Path) -> None:
     path = tmp_path / "mine.toml"
@@ -72,7 +72,7 @@ def test_a_wrong_file_is_explained(text: str, message: str, tmp_path: Path) -> N
 
 
 def test_an_unknown_recipe_is_explained() -> None:
-    with pytest.raises(SettingsError, match=r"neither a recipe \(laptop, base, paper\)"):
+    with pytest.raises(SettingsError, match=r"is not a recipe\. Use laptop, base, paper or a \.toml file"):
         load_recipe("desktop")
 
 

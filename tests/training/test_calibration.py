@@ -13,7 +13,7 @@ from landcover_bdgf.model.device import Run
 from landcover_bdgf.model.recipe import changed
 from landcover_bdgf.scene.stack import Stack
 from landcover_bdgf.training import training
-from landcover_bdgf.training.calibration import fitted_temperature, folds_of, left_out_probabilities, with_domain
+from landcover_bdgf.training.calibration import fitted_temperature, folds_of, left_out_probabilities, with_novelty
 from landcover_bdgf.training.training import train
 
 
@@ -103,11 +103,11 @@ def test_a_class_of_one_polygon_keeps_it(stack: Stack, samples: Samples, denoise
 
 
 def test_what_was_trained_on_is_no_stranger(model: Checkpoint, stack: Stack, samples: Samples) -> None:
-    known = with_domain(model, stack, samples.train, Run())
+    known = with_novelty(model, stack, samples.train, Run())
     classifier = Classifier(known, Run(), ood=True)
-    assert classifier.domain is not None
+    assert classifier.novelty is not None
     block = classifier.viewer.read(stack, (0, 0))
     features = classifier.features(classifier.viewer.see(block), [block])
-    p = classifier.domain.p_values(features)[0].numpy()[samples.train.rows, samples.train.cols]
+    p = classifier.novelty.p_values(features)[0].numpy()[samples.train.rows, samples.train.cols]
     assert np.median(p) > 40
-    assert classifier.domain.p_values(features + 100 * torch.randn(features.shape)).max() == 0
+    assert classifier.novelty.p_values(features + 100 * torch.randn(features.shape)).max() == 0

@@ -177,7 +177,7 @@ def no_score(arrays: Arrays, metadata: dict[str, str]) -> None:
     (without_weights, "its network is another one"),
     (other_moments, "its adam is another one"),
     (other_means, "its kept is another one"),
-    (no_losses, "its losses are no columns of one length"),
+    (no_losses, "its loss history is incomplete"),
     (too_many_steps, "it has 13 steps of 12"),
     (infinite_weights, "network.layers.0.weight holds values that are not finite"),
     (no_score, "'score'"),
@@ -217,7 +217,9 @@ def test_a_batch_too_large_for_the_gpu_is_said_to_be() -> None:
     def loss(network: nn.Module, shard: tuple[Tensor, Tensor]) -> tuple[Tensor, dict[str, Tensor]]:
         raise torch.cuda.OutOfMemoryError("CUDA out of memory.")
 
-    with pytest.raises(ResourceError, match=r"train: the GPU's memory does not hold a batch. Halve it with --set"):
+    with pytest.raises(
+        ResourceError, match=r"train: a batch does not fit into the GPU memory\. Halve `training.batch`"
+    ):
         run(task(loss=loss))
 
 

@@ -122,8 +122,8 @@ def test_a_denoiser_of_another_unit_is_told(
     assert told(stack) == []
     bands = tuple(replace(band, scale=1e-4) for band in stack.spectral.bands)
     assert told(replace(stack, spectral=replace(stack.spectral, bands=bands))) == [
-        "100 % of the spectral values lie outside what the denoiser was pre-trained on (another unit, offset or "
-        "landscape). Give an image in its unit and offset, or pre-train on this scene"
+        "novel scene: 100 % of the spectral values are outside the range that the denoiser was pre-trained on "
+        "(different unit, offset or landscape?). Use an image with the same unit and offset, or pre-train on this scene"
     ]
 
 

@@ -103,7 +103,7 @@ def test_the_attention_classifier_sees_diffusion_features_alone() -> None:
     torch.testing.assert_close(dense, apply_windows(made, spec, sar, dif), atol=1e-4, rtol=0)
     assert torch.equal(apply_dense(made, spec + 1, sar - 1, dif), dense)
     assert not torch.allclose(apply_dense(made, spec, sar, dif + 1), dense)
-    with pytest.raises(SettingsError, match="the branch attention needs guidance"):
+    with pytest.raises(SettingsError, match="the branch attention must also be listed in guidance"):
         load_recipe("laptop", sets[:1])
 
 
