@@ -113,7 +113,7 @@ def bench_overlap(model: bdgf.Checkpoint, stack: bdgf.Stack, cost: float, runs: 
 
 def bench_checks(model: bdgf.Checkpoint, stack: bdgf.Stack, folder: Path, runs: int) -> None:
     """What it costs that a map, and what is finished of it, is on the disk and read back before it gets its name."""
-    settings = bdgf.MapSettings(confidence=True, ood=True)
+    settings = bdgf.MapSettings(confidence=True, novelty=True)
 
     def mapped() -> float:
         return seconds(lambda: bdgf.map_scene(model, stack, folder / "m.tif", settings=settings, overwrite=True), runs)

@@ -10,6 +10,7 @@ version, cells      which version of the program a result is of; each result com
 tables              means, intervals, differences paired by seed
 complexity          parameters and multiply-adds of every part
 page                the report
+settings            what a comparison compares
 experiments         the paper's, each by one word
 ==================  ===============================================================
 """

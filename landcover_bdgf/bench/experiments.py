@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import difflib
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -17,6 +16,7 @@ from landcover_bdgf.bench.datasets import check_dataset, open_dataset
 from landcover_bdgf.bench.methods import BDGF, PROBE, Laboratory, Method, parse_method
 from landcover_bdgf.bench.page import embedding, write_results
 from landcover_bdgf.bench.protocols import PROTOCOLS, draw
+from landcover_bdgf.bench.settings import BenchSettings
 from landcover_bdgf.bench.tables import ProtocolTable, tables
 from landcover_bdgf.errors import OutputError, SettingsError, opening
 from landcover_bdgf.labels import Samples, draw_per_class
@@ -67,61 +67,35 @@ BALANCE = tuple(
     for masks, sets in (("masks", ()), ("no masks", ("diffusion.mask=none",)))
     for sensor in ("", "sar", "spectral")
 )
-EXPERIMENTS = ("comparison", "ablation", "transfer", "balance", "labels", "uncertainty", "embedding")
 LABEL_COUNTS = (30, 40, 50, 60, 70)  # figure 14 (d)
 MARK = "cells"  # the folder by which an older comparison is known
 
 
-@dataclass(frozen=True)
-class BenchSettings:
-    """What to compare, and where.
+def columns_of(settings: BenchSettings) -> tuple[Method, ...]:
+    """The methods of a comparison, ours first.
 
-    Attributes
-    ----------
-    datasets : tuple of str
-        As :func:`~landcover_bdgf.bench.datasets.open_dataset`.
-    output : Path
-        A folder for the results; it also keeps what is finished, so that the same call goes on after an interruption.
-    data : Path, optional
-        Where published MATLAB files lie.
-    experiment : str
-        "comparison", "ablation", "transfer", "balance", "labels", "uncertainty" or "embedding".
-    methods, protocols : tuple of str
-        Empty methods for those of the experiment.
-    seeds : tuple of int
-    per_class : int
+    Raises
+    ------
+    SettingsError
+        There is no such method, or it has no features to show.
     """
-
-    datasets: tuple[str, ...]
-    output: Path
-    data: Path | None = None
-    experiment: str = "comparison"
-    methods: tuple[str, ...] = ()
-    protocols: tuple[str, ...] = tuple(PROTOCOLS)
-    seeds: tuple[int, ...] = tuple(range(10))
-    per_class: int = 50
-
-    def __post_init__(self) -> None:
-        _check_word("--experiment", self.experiment, EXPERIMENTS)
-        for protocol in self.protocols:
-            _check_word("--protocols", protocol, tuple(PROTOCOLS))
-        if self.experiment == "embedding" and self.columns[0].kind != BDGF:
-            raise SettingsError(f"--method {self.columns[0].name}", "has no features to show", "Name bdgf first.")
-
-    @property
-    def columns(self) -> tuple[Method, ...]:
-        """The methods, ours first."""
-        if self.methods:
-            return tuple(map(parse_method, self.methods))
-        fixed = {
-            "ablation": ABLATION[::-1], "transfer": TRANSFER, "balance": BALANCE,
-            "comparison": tuple(map(parse_method, COMPARISON)),
-        }  # fmt: skip
-        return fixed.get(self.experiment, (parse_method(BDGF),))
+    fixed = {
+        "ablation": ABLATION[::-1], "transfer": TRANSFER, "balance": BALANCE,
+        "comparison": tuple(map(parse_method, COMPARISON)),
+    }  # fmt: skip
+    columns = tuple(map(parse_method, settings.method)) or fixed.get(settings.experiment, (parse_method(BDGF),))
+    if settings.experiment == "embedding" and columns[0].kind != BDGF:
+        raise SettingsError(f"`method={columns[0].name}`", "has no features to show", "Name bdgf first.")
+    return columns
 
 
-def run_experiment(settings: BenchSettings, recipe: Recipe, run: Run) -> tuple[list[ProtocolTable], str, Path]:
-    """Compute what is not there yet, and write ``results.csv``, ``summary.json`` and ``report.html``.
+def run_experiment(
+    settings: BenchSettings, output: Path, *, recipe: Recipe, run: Run
+) -> tuple[list[ProtocolTable], str, Path]:
+    """Compute what is not there yet, and write ``results.csv``, ``summary.json`` and ``report.html`` into a folder.
+
+    The folder also keeps what is finished, so that the same call goes on after an interruption. Seeds are counted from
+    that of ``run``.
 
     Returns
     -------
@@ -136,15 +110,16 @@ def run_experiment(settings: BenchSettings, recipe: Recipe, run: Run) -> tuple[l
     RasterError, LabelError
         A data set cannot be used, or has too few labels.
     """
-    columns = settings.columns
-    _check_folder(settings.output)
-    for name in settings.datasets:
+    columns = columns_of(settings)
+    _check_folder(output)
+    for name in settings.dataset:
         check_dataset(name)
-    work = settings.output / MARK
+    work = output / MARK
     work.mkdir(parents=True, exist_ok=True)
-    datasets = tuple(open_dataset(name, settings.data, work) for name in settings.datasets)
+    datasets = tuple(open_dataset(name, settings.data, work) for name in settings.dataset)
     counts = LABEL_COUNTS if settings.experiment == "labels" else (settings.per_class,)
-    plan = Plan(datasets, settings.protocols, columns, settings.seeds, counts[0], recipe, work, run)
+    seeds = tuple(range(run.seed, run.seed + settings.seeds))
+    plan = Plan(datasets, settings.protocols, columns, seeds, counts[0], recipe, work, run)
     cells: list[Cell] = []
     for count in counts:
         found = run_plan(replace(plan, per_class=count))
@@ -152,7 +127,7 @@ def run_experiment(settings: BenchSettings, recipe: Recipe, run: Run) -> tuple[l
     reference = columns[0].name if len(counts) == 1 else f"{columns[0].name}, {settings.per_class} px"
     results = tables(cells, reference)
     places = _embeddings(plan) if settings.experiment == "embedding" else {}
-    return results, reference, write_results(settings.output, plan, cells, results, reference, places)
+    return results, reference, write_results(output, plan, cells, results, reference, places)
 
 
 def _embeddings(plan: Plan) -> dict[str, list[tuple[str, str]]]:
@@ -170,13 +145,6 @@ def _embeddings(plan: Plan) -> dict[str, list[tuple[str, str]]]:
 def _check_folder(output: Path) -> None:
     if output.exists() and not (output / MARK).is_dir() and (not output.is_dir() or any(output.iterdir())):
         raise OutputError(output, "holds other things than a comparison", "Choose a new folder.")
-
-
-def _check_word(option: str, word: str, known: tuple[str, ...]) -> None:
-    if word not in known:
-        near = difflib.get_close_matches(word, known, 1, cutoff=0.3)
-        hint = f"Did you mean {near[0]}?" if near else f"Use {', '.join(known)}."
-        raise SettingsError(f"{option} {word}", "is unknown", f"{hint}")
 
 
 PER_CLASS = 50

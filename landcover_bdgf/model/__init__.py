@@ -5,7 +5,7 @@ recipe                  settings of the method
 networks                the method itself, PyTorch only
 scaling, scaling_fit    physical values to network inputs
 learning_tiles          random pieces of a scene without its test pixels
-device, workers         where and with how many threads it runs
+run, device, workers    where and with how many threads it runs
 blocks, features        the scene in blocks; what the branches get
 checkpoint, history     a denoiser or model in one file
 compatibility           whether a scene fits a checkpoint

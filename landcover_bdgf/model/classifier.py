@@ -16,11 +16,12 @@ from landcover_bdgf.errors import ResourceError
 from landcover_bdgf.labels import LAYER_NODATA, NODATA
 from landcover_bdgf.model.blocks import BLOCK_PX, Block
 from landcover_bdgf.model.checkpoint import Checkpoint
-from landcover_bdgf.model.device import Run, sent, with_weights
+from landcover_bdgf.model.device import sent, with_weights
 from landcover_bdgf.model.features import Seen, Viewer
 from landcover_bdgf.model.networks.context import ContextNetwork
 from landcover_bdgf.model.networks.fusion import FusionNetwork, Inputs, apply_dense
 from landcover_bdgf.model.novelty import DOMAIN_PREFIX, Domain
+from landcover_bdgf.model.run import Run
 from landcover_bdgf.progress import log
 
 NO_DATA_WEIGHT = 1e-6  # of a window round a pixel without data, among those that are averaged
@@ -32,10 +33,10 @@ class Classifier:
     """A model ready to classify blocks of a stack; :meth:`classify` may run in several threads.
 
     ``batch`` is how many blocks it is good at classifying at once; probabilities have the ``temperature``; with
-    ``ood`` it also tells how unlike all training pixels a pixel is.
+    ``novelty`` it also says how far a pixel lies from the training data.
     """
 
-    def __init__(self, model: Checkpoint, run: Run, *, ood: bool = False) -> None:
+    def __init__(self, model: Checkpoint, run: Run, *, novelty: bool = False) -> None:
         legend = model.classes
         seed = model.provenance.get("seed", run.seed)  # keyed noise, if any, must be that of the training
         self.viewer = Viewer.of(model.part("unet."), model.scaling, model.recipe, run.torch_device(), seed)
@@ -51,7 +52,7 @@ class Classifier:
         self.batch = GPU_BLOCKS if self.viewer.device.type == "cuda" else 1  # blocks at once
         self.temperature = model.temperature
         features = recipe.fusion.d * len(recipe.fusion.branches)
-        self.domain = Domain.of(model.part(DOMAIN_PREFIX), device, features) if ood else None
+        self.domain = Domain.of(model.part(DOMAIN_PREFIX), device, features) if novelty else None
         self.codes = np.array([entry.code for entry in legend.entries], np.uint16)
 
     def classify(self, blocks: Sequence[Block]) -> list[Classified]:
@@ -188,7 +189,7 @@ def nowhere(shape_hw: tuple[int, ...], layers: int) -> Classified:
 class Classified:
     """A piece of the map: codes (h, w), 0 where there is no data, and layers (L, h, w).
 
-    The first layer is the confidence in percent, the second, if there is one, the p-value of --ood in percent.
+    The first layer is the confidence in percent, the second, if there is one, the novelty p-value in percent.
     """
 
     codes: NDArray[np.uint16]

@@ -8,7 +8,6 @@ for any number of threads (the operations of a piece never split a sum over thre
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from typing import Any, TypeVar
 
 import numpy as np
@@ -17,35 +16,8 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from landcover_bdgf.errors import CheckpointError, ResourceError, SettingsError
-from landcover_bdgf.process import available_threads
 
 Network = TypeVar("Network", bound=nn.Module)
-
-
-@dataclass(frozen=True)
-class Run:
-    """How to run, as against what to compute.
-
-    Attributes
-    ----------
-    seed : int
-    device : str
-        ``auto``, ``cpu``, ``cuda``, ``cuda:1`` or ``mps``.
-    threads : int
-        0 for as many as there are cores (``OMP_NUM_THREADS`` is respected); the result does not depend on it.
-    """
-
-    seed: int = 0
-    device: str = "auto"
-    threads: int = 0
-
-    def torch_device(self) -> torch.device:
-        """The device; ResourceError when it is not there."""
-        return choose_device(self.device)
-
-    def workers(self, device: torch.device) -> int:
-        """Threads to use on the device: a GPU has one queue."""
-        return (self.threads or available_threads()) if device.type == "cpu" else 1
 
 
 def with_weights(make: Callable[[], Network], weights: Mapping[str, NDArray[Any]]) -> Network:

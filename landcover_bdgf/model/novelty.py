@@ -53,12 +53,12 @@ class Domain:
             parts = [torch.from_numpy(np.array(arrays[name])).to(device) for name in ("whiten", "means", "distances")]
         except KeyError:
             raise CheckpointError(
-                "--ood", "the model knows too few training polygons, or is of the recipe paper", "Train another."
+                "`novelty`", "the model knows too few training polygons, or is of the recipe paper", "Train another."
             ) from None
         size = features or len(arrays["whiten"])
         shapes = (size, size), (len(arrays["means"]), size), (STEPS + 1,)
         if any((tuple(p.shape), p.dtype) != (shape, torch.float32) for p, shape in zip(parts, shapes, strict=True)):
-            raise CheckpointError("--ood", "what the model knows of its training pixels is damaged", "Train again.")
+            raise CheckpointError("`novelty`", "what the model knows of its training pixels is damaged", "Train again.")
         return cls(*parts)
 
     def p_values(self, features: Tensor) -> Tensor:
