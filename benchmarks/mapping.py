@@ -113,7 +113,7 @@ def bench_overlap(model: bdgf.Checkpoint, stack: bdgf.Stack, cost: float, runs: 
 
 def bench_checks(model: bdgf.Checkpoint, stack: bdgf.Stack, folder: Path, runs: int) -> None:
     """The cost of syncing and reading back a map and its unfinished parts before they get their names."""
-    settings = bdgf.MapSettings(confidence=True, ood=True)
+    settings = bdgf.MapSettings(confidence=True, novelty=True)
 
     def mapped() -> float:
         return seconds(lambda: bdgf.map_scene(model, stack, folder / "m.tif", settings=settings, overwrite=True), runs)

@@ -6,23 +6,10 @@ import base64
 import html
 import io
 from collections.abc import Iterable, Sequence
-from dataclasses import MISSING, fields
-from pathlib import PurePath
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
-
-
-def changed_settings(settings: Any) -> str:
-    """A dataclass as ``Name(field=value)``, with the fields that differ from their defaults."""
-    shown = []
-    for field in fields(settings):
-        value = getattr(settings, field.name)
-        default = field.default if field.default_factory is MISSING else field.default_factory()
-        if default is MISSING or value != default:
-            shown.append(f"{field.name}={str(value) if isinstance(value, PurePath) else value!r}")
-    return f"{type(settings).__name__}({', '.join(shown)})"
 
 
 def table(rows: Iterable[Sequence[object]], head: Sequence[object] = ()) -> str:

@@ -33,14 +33,14 @@ def polygons(scene_files: SceneFiles) -> geopandas.GeoDataFrame:
 
 @pytest.fixture(scope="module")
 def in_memory(model: Checkpoint, stack: Stack) -> bdgf.ClassMap:
-    return bdgf.map_scene(model, stack, settings=bdgf.MapSettings(confidence=True, ood=True))
+    return bdgf.map_scene(model, stack, settings=bdgf.MapSettings(confidence=True, novelty=True))
 
 
 @pytest.fixture(scope="module")
 def in_a_file(model: Checkpoint, stack: Stack, tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("map")
     model.save(folder / "model.safetensors")
-    settings = bdgf.MapSettings(confidence=True, ood=True)
+    settings = bdgf.MapSettings(confidence=True, novelty=True)
     return bdgf.map_scene(folder / "model.safetensors", stack, folder / "landcover.tif", settings=settings)
 
 
@@ -82,7 +82,7 @@ def test_a_map_in_memory_has_the_pixels_of_the_file(in_memory: bdgf.ClassMap, in
     layers = {
         in_a_file: in_memory.codes,
         layer_path(in_a_file, "confidence"): in_memory.confidence,
-        layer_path(in_a_file, "ood"): in_memory.novelty,
+        layer_path(in_a_file, "novelty"): in_memory.novelty,
     }
     for path, pixels in layers.items():
         with rasterio.open(path) as dataset:
@@ -136,7 +136,7 @@ def test_objects_show_themselves_in_a_few_lines(
         bdgf.AlignSettings(coreg="auto"): "AlignSettings(coreg='auto')",
         bdgf.SampleSettings(): "SampleSettings()",
         bdgf.MapSettings(max_ram="1GB"): "MapSettings(max_ram='1GB')",
-        bdgf.Run(): "Run(seed=0, device='auto', threads=0)",
+        bdgf.Run(): "Run()",
         job: f"Job(labels='a.gpkg', field='class', output='map.tif', model='m', recipe={recipe})",
     }
     for each, text in shown.items():

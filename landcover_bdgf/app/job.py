@@ -23,9 +23,9 @@ from landcover_bdgf.labels import (
 )
 from landcover_bdgf.mapping import MapSettings, check_map_outputs, map_files, map_scene, part_path
 from landcover_bdgf.model import Checkpoint, Kind, Recipe, Run, load_checkpoint
-from landcover_bdgf.notebook import changed_settings
 from landcover_bdgf.progress import log
 from landcover_bdgf.scene import Stack
+from landcover_bdgf.settings import changed_settings
 from landcover_bdgf.storage import (
     REPORT_FILES,
     PathLike,

@@ -21,11 +21,11 @@ from landcover_bdgf.errors import LabelError, SettingsError
 from landcover_bdgf.geo import Grid, read_band, recorded_crs
 from landcover_bdgf.labels import (
     CLEAR_PX,
-    CONFLICTS,
     Labels,
     LabelSource,
     Legend,
     LegendEntry,
+    ReadSettings,
     Samples,
     distances_px,
     is_samples_file,
@@ -50,31 +50,11 @@ class ReferenceFile:
     Attributes
     ----------
     path : path or geopandas.GeoDataFrame
-    layer, encoding, ignore, conflicts
-        As :func:`~landcover_bdgf.labels.read_labels`.
+    settings : ReadSettings
     """
 
     path: LabelSource
-    layer: str | None = None
-    encoding: str | None = None
-    ignore: tuple[str, ...] = ()
-    conflicts: str = "drop"
-
-    def __post_init__(self) -> None:
-        if self.conflicts not in CONFLICTS:
-            raise SettingsError(f"--conflicts {self.conflicts}", "is unknown", f"Use {', '.join(CONFLICTS)}.")
-
-    def labels(self, field: str, grid: Grid) -> Labels:
-        """Its labelled pixels on a grid."""
-        return read_labels(
-            self.path,
-            field,
-            grid,
-            layer=self.layer,
-            encoding=self.encoding,
-            ignore=self.ignore,
-            conflicts=self.conflicts,
-        )
+    settings: ReadSettings = field(default_factory=ReadSettings)
 
 
 @dataclass(frozen=True, eq=False)
@@ -157,7 +137,7 @@ def read_reference(
             return _test_part(read_samples(path), grid, legend, ground)
         if field is None:
             raise SettingsError(None, "--reference needs --field, the name of the field that holds the class")
-        labels = file.labels(field, grid)
+        labels = read_labels(file.path, field, grid, file.settings)
         return _matched(labels, legend, _placed(path, field, labels))
     except LabelError as error:
         if error.path is not None:

@@ -10,6 +10,7 @@ version, cells      program version of a result; results, each computed once
 tables              means, intervals, differences paired by seed
 complexity          parameters and multiply-adds of every part
 page                the report
+settings            what a comparison compares
 experiments         the experiments of the paper, by name
 ==================  ===============================================================
 """

@@ -16,7 +16,7 @@ from landcover_bdgf.bench.matlab import PUBLISHED, published_scene
 from landcover_bdgf.bench.simulated import NAME, class_names, simulated_sar, simulated_scene
 from landcover_bdgf.errors import LabelError, SettingsError
 from landcover_bdgf.geo import Grid, grid_of, is_south_up, open_raster, read_band
-from landcover_bdgf.labels import MAX_CLASSES, Legend, read_labels
+from landcover_bdgf.labels import MAX_CLASSES, Legend, ReadSettings, read_labels
 from landcover_bdgf.scene import AlignSettings, Stack, align
 from landcover_bdgf.storage import toml_table
 
@@ -181,9 +181,9 @@ def _described(path: Path, work: Path) -> Dataset:
     else:
         sar = _relative(path, description.sar)
     stack = align(spectral, sar, settings=settings)
-    labels, ignore = path.parent / description.labels, [str(value) for value in description.ignore]
+    labels, ignore = path.parent / description.labels, tuple(str(value) for value in description.ignore)
     if description.field:
-        pixels = read_labels(labels, description.field, stack.grid, ignore=ignore)
+        pixels = read_labels(labels, description.field, stack.grid, ReadSettings(ignore_class=ignore))
         truth = np.zeros(stack.grid.shape_hw, np.uint16)
         truth[pixels.rows, pixels.cols] = pixels.codes
         names = {str(entry.code): entry.name for entry in pixels.legend.entries}

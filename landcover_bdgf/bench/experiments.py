@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import difflib
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -17,6 +16,7 @@ from landcover_bdgf.bench.datasets import check_dataset, open_dataset
 from landcover_bdgf.bench.methods import BDGF, PROBE, Laboratory, Method, parse_method
 from landcover_bdgf.bench.page import embedding, write_results
 from landcover_bdgf.bench.protocols import PROTOCOLS, draw
+from landcover_bdgf.bench.settings import BenchSettings
 from landcover_bdgf.bench.tables import ProtocolTable, tables
 from landcover_bdgf.errors import OutputError, SettingsError, opening
 from landcover_bdgf.labels import Samples, draw_per_class
@@ -67,63 +67,37 @@ BALANCE = tuple(
     for masks, sets in (("masks", ()), ("no masks", ("diffusion.mask=none",)))
     for sensor in ("", "sar", "spectral")
 )
-EXPERIMENTS = ("comparison", "ablation", "transfer", "balance", "labels", "uncertainty", "embedding")
 LABEL_COUNTS = (30, 40, 50, 60, 70)  # figure 14 (d)
 CELLS = "cells"  # folder of finished results; also marks the output folder of a comparison
 
 
-@dataclass(frozen=True)
-class BenchSettings:
-    """Settings of a comparison.
+def columns_of(settings: BenchSettings) -> tuple[Method, ...]:
+    """Methods to compare; all others are paired with the first.
 
-    Attributes
-    ----------
-    datasets : tuple of str
-        As :func:`~landcover_bdgf.bench.datasets.open_dataset`.
-    output : Path
-        Folder for the results; finished results are kept there, so that the same call continues after an interruption.
-    data : Path, optional
-        Folder of the published MATLAB files.
-    experiment : str
-        "comparison", "ablation", "transfer", "balance", "labels", "uncertainty" or "embedding".
-    methods, protocols : tuple of str
-        Empty ``methods``: those of the experiment.
-    seeds : tuple of int
-    per_class : int
+    Raises
+    ------
+    SettingsError
+        There is no such method, or it has no features to show.
     """
-
-    datasets: tuple[str, ...]
-    output: Path
-    data: Path | None = None
-    experiment: str = "comparison"
-    methods: tuple[str, ...] = ()
-    protocols: tuple[str, ...] = tuple(PROTOCOLS)
-    seeds: tuple[int, ...] = tuple(range(10))
-    per_class: int = 50
-
-    def __post_init__(self) -> None:
-        _check_word("experiment", self.experiment, EXPERIMENTS)
-        for protocol in self.protocols:
-            _check_word("protocols", protocol, tuple(PROTOCOLS))
-        if self.experiment == "embedding" and self.columns[0].kind != BDGF:
-            raise SettingsError(
-                f'`method="{self.columns[0].name}"`', "has no features to show", "List bdgf as the first method."
-            )
-
-    @property
-    def columns(self) -> tuple[Method, ...]:
-        """Methods to compare; all others are paired with the first."""
-        if self.methods:
-            return tuple(map(parse_method, self.methods))
-        fixed = {
-            "ablation": ABLATION[::-1], "transfer": TRANSFER, "balance": BALANCE,
-            "comparison": tuple(map(parse_method, COMPARISON)),
-        }  # fmt: skip
-        return fixed.get(self.experiment, (parse_method(BDGF),))
+    fixed = {
+        "ablation": ABLATION[::-1], "transfer": TRANSFER, "balance": BALANCE,
+        "comparison": tuple(map(parse_method, COMPARISON)),
+    }  # fmt: skip
+    columns = tuple(map(parse_method, settings.method)) or fixed.get(settings.experiment, (parse_method(BDGF),))
+    if settings.experiment == "embedding" and columns[0].kind != BDGF:
+        raise SettingsError(
+            f'`method="{columns[0].name}"`', "has no features to show", "List bdgf as the first method."
+        )
+    return columns
 
 
-def run_experiment(settings: BenchSettings, recipe: Recipe, run: Run) -> tuple[list[ProtocolTable], str, Path]:
-    """Compute missing results, and write ``results.csv``, ``summary.json`` and ``report.html``.
+def run_experiment(
+    settings: BenchSettings, output: Path, *, recipe: Recipe, run: Run
+) -> tuple[list[ProtocolTable], str, Path]:
+    """Compute missing results, and write ``results.csv``, ``summary.json`` and ``report.html`` into a folder.
+
+    Finished results are kept there, so that the same call continues after an interruption. The first seed is that of
+    ``run``.
 
     Returns
     -------
@@ -138,15 +112,16 @@ def run_experiment(settings: BenchSettings, recipe: Recipe, run: Run) -> tuple[l
     RasterError, LabelError
         A data set cannot be used, or has too few labels.
     """
-    columns = settings.columns
-    _check_folder(settings.output)
-    for name in settings.datasets:
+    columns = columns_of(settings)
+    _check_folder(output)
+    for name in settings.dataset:
         check_dataset(name)
-    work = settings.output / CELLS
+    work = output / CELLS
     work.mkdir(parents=True, exist_ok=True)
-    datasets = tuple(open_dataset(name, settings.data, work) for name in settings.datasets)
+    datasets = tuple(open_dataset(name, settings.data, work) for name in settings.dataset)
     counts = LABEL_COUNTS if settings.experiment == "labels" else (settings.per_class,)
-    plan = Plan(datasets, settings.protocols, columns, settings.seeds, counts[0], recipe, work, run)
+    seeds = tuple(range(run.seed, run.seed + settings.seeds))
+    plan = Plan(datasets, settings.protocols, columns, seeds, counts[0], recipe, work, run)
     cells: list[Cell] = []
     for count in counts:
         found = run_plan(replace(plan, per_class=count))
@@ -154,7 +129,7 @@ def run_experiment(settings: BenchSettings, recipe: Recipe, run: Run) -> tuple[l
     reference = columns[0].name if len(counts) == 1 else f"{columns[0].name}, {settings.per_class} px"
     results = tables(cells, reference)
     places = _embeddings(plan) if settings.experiment == "embedding" else {}
-    return results, reference, write_results(settings.output, plan, cells, results, reference, places)
+    return results, reference, write_results(output, plan, cells, results, reference, places)
 
 
 def _embeddings(plan: Plan) -> dict[str, list[tuple[str, str]]]:
@@ -172,13 +147,6 @@ def _embeddings(plan: Plan) -> dict[str, list[tuple[str, str]]]:
 def _check_folder(output: Path) -> None:
     if output.exists() and not (output / CELLS).is_dir() and (not output.is_dir() or any(output.iterdir())):
         raise OutputError(output, "contains files that are not of a comparison", "Choose a new folder.")
-
-
-def _check_word(setting: str, word: str, known: tuple[str, ...]) -> None:
-    if word not in known:
-        near = difflib.get_close_matches(word, known, 1, cutoff=0.3)
-        hint = f"Did you mean {near[0]}?" if near else f"Use {', '.join(known)}."
-        raise SettingsError(f'`{setting}="{word}"`', "is unknown", hint)
 
 
 PER_CLASS = 50

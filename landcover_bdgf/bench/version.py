@@ -11,10 +11,11 @@ import torch
 PACKAGE = Path(__file__).parents[1]
 # Modules that show results and do not change them.
 SHOWN_BY = {"assessment.report", "assessment.tables", "assessment.figures", "training.denoiser_picture"}
-OF_SAMPLES = ("bench.datasets", "bench.matlab", "bench.protocols", "labels.split", "labels.samples")
+OF_SAMPLES = ("bench.datasets", "bench.matlab", "bench.protocols", "labels.split", "labels.samples", "labels.settings")
 OF_PIXELS = (
     "geo.raster", "geo.grid", "geo.crs", "geo.resampling", "scene.bands", "scene.band_reader", "scene.image",
     "scene.shift", "scene.pair_checks", "scene.value_checks", "scene.sar", "scene.stack", "scene.alignment",
+    "scene.settings",
 )  # fmt: skip
 
 

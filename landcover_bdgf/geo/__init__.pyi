@@ -1,7 +1,6 @@
 from .cog import RasterProfile as RasterProfile, write_raster as write_raster
 from .crs import known_crs as known_crs, recorded_crs as recorded_crs, same_crs as same_crs, transformer as transformer
 from .gdal_env import (
-    ALLOW_VRT as ALLOW_VRT,
     cache_bytes as cache_bytes,
     check_lock as check_lock,
     limit_cache as limit_cache,

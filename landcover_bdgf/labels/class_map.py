@@ -153,7 +153,10 @@ def legend_of_map(map_path: PathLike) -> Legend:
 NODATA = 0  # of the class raster
 LAYER_NODATA = 255
 # Further rasters beside a map, by the end of their names, in the order of Classified.layers.
-LAYERS = {"confidence": "confidence in percent", "ood": "p-value in percent; low is unlike all training pixels"}
+LAYERS = {
+    "confidence": "probability of the class in percent",
+    "novelty": "novelty p-value in percent; low is outside the training data",
+}
 
 
 def layer_path(output: Path, layer: str) -> Path:

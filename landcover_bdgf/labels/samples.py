@@ -14,13 +14,12 @@ from numpy.typing import NDArray
 from landcover_bdgf.errors import LabelError
 from landcover_bdgf.geo import Grid
 from landcover_bdgf.labels.legend import Legend
+from landcover_bdgf.labels.settings import CLEAR_PX
 from landcover_bdgf.labels.split import distances_px
 from landcover_bdgf.notebook import table
 from landcover_bdgf.text import printable
 
 TRAIN, TEST = 0, 1
-# Least distance at which the nine by nine windows of 9 px that decide a pixel share none with a training window.
-CLEAR_PX = 13
 
 
 class ClassRow(TypedDict):

@@ -1,6 +1,7 @@
 """Step: map, and the mosaic of maps made in parts.
 
 ===========  ==================================================================
+settings     how a map is made
 scene_map    step: a class for every pixel
 journal      how far a map has come
 mosaicking   one map out of finished parts

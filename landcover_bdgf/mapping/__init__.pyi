@@ -2,9 +2,9 @@ from .journal import read_journal as read_journal
 from .memory import parse_size as parse_size
 from .mosaicking import mosaic as mosaic
 from .scene_map import (
-    MapSettings as MapSettings,
     check_map_outputs as check_map_outputs,
     map_files as map_files,
     map_scene as map_scene,
     part_path as part_path,
 )
+from .settings import MapSettings as MapSettings

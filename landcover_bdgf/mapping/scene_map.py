@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import json
 import math
-import re
 import tempfile
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from importlib.metadata import version
 from itertools import chain, groupby, islice
 from pathlib import Path
@@ -17,10 +16,11 @@ import numpy as np
 from rasterio.windows import Window
 
 from landcover_bdgf.errors import SettingsError
-from landcover_bdgf.labels import LAYERS, ClassMap, paths_beside, read_class_map
+from landcover_bdgf.labels import ClassMap, paths_beside, read_class_map
 from landcover_bdgf.mapping.journal import MOST_PIXELS, Journal, begin_journal
 from landcover_bdgf.mapping.memory import Appetite, fitting, parse_size
 from landcover_bdgf.mapping.mosaicking import write_map
+from landcover_bdgf.mapping.settings import MapSettings
 from landcover_bdgf.model import (
     BLOCK_PX,
     GPU_BLOCKS,
@@ -36,7 +36,6 @@ from landcover_bdgf.model import (
     open_mappers,
     warn_of_novel_scene,
 )
-from landcover_bdgf.notebook import changed_settings
 from landcover_bdgf.process import stop_between_steps
 from landcover_bdgf.progress import Advance, log, progress
 from landcover_bdgf.scene import Stack, warn_of_zeros
@@ -50,50 +49,6 @@ from landcover_bdgf.storage import (
     record,
 )
 from landcover_bdgf.text import FILE_NAMES
-
-_SHARD = re.compile(r"([1-9]\d{0,5})/([1-9]\d{0,5})")
-
-
-@dataclass(frozen=True)
-class MapSettings:
-    """How to map; no bit of the map depends on it.
-
-    Attributes
-    ----------
-    tile_px : int
-        Side of the tiles that are read.
-    confidence : bool
-        Also write the probability of the class in percent.
-    ood : bool
-        Also write how many training pixels are as unlike the model's classes as a pixel is, in percent.
-    max_ram : str, optional
-        Such as ``"4GB"``: tiles and threads are chosen so that the process stays below it.
-    shard : str
-        ``"2/4"`` for the second of four parts of the scene, which may be computed on other machines;
-        :func:`~landcover_bdgf.mapping.mosaicking.mosaic` puts them together.
-    """
-
-    tile_px: int = 512
-    confidence: bool = False
-    ood: bool = False
-    max_ram: str | None = None
-    shard: str = "1/1"
-
-    __repr__ = changed_settings
-
-    @property
-    def layers(self) -> list[str]:
-        """What is written beside the map."""
-        return [name for name in LAYERS if getattr(self, name)]
-
-    @property
-    def shard_of(self) -> tuple[int, int]:
-        """Number of the shard, from 1, and of shards; SettingsError if there is no such shard."""
-        match = _SHARD.fullmatch(self.shard)
-        number, count = map(int, match.groups()) if match else (0, 0)
-        if not 1 <= number <= count:
-            raise SettingsError(f"--shard {self.shard}", "write it like 2/4, the second of four")
-        return number, count
 
 
 @overload
@@ -165,7 +120,7 @@ def map_scene(
     strips = [int(strip) for strip in np.array_split(np.arange(stream.strips), count)[number - 1]]
     header = _header(model, stream, strips, settings, run)
     path = part_path(output, settings)
-    classifier = Classifier(model, run, ood=settings.ood)
+    classifier = Classifier(model, run, novelty=settings.novelty)
     with begin_journal(path, header, resume=resume, overwrite=overwrite) as journal:
         for image in (stack.spectral, stack.sar):
             image.zeros.restart()

@@ -5,7 +5,7 @@ recipe                  settings of the method
 networks                the networks of the method, PyTorch only
 scaling, scaling_fit    physical values to network inputs
 learning_tiles          random tiles of a scene without its test pixels
-device, workers         device and number of threads
+run, device, workers    device and number of threads
 blocks, features        the scene in blocks; inputs of the networks
 checkpoint, history     a denoiser or model in one file
 compatibility           whether a scene fits a checkpoint

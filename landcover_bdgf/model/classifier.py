@@ -16,11 +16,12 @@ from landcover_bdgf.errors import ResourceError
 from landcover_bdgf.labels import LAYER_NODATA, NODATA
 from landcover_bdgf.model.blocks import BLOCK_PX, Block
 from landcover_bdgf.model.checkpoint import Checkpoint
-from landcover_bdgf.model.device import Run, sent, with_weights
+from landcover_bdgf.model.device import sent, with_weights
 from landcover_bdgf.model.features import Seen, Viewer
 from landcover_bdgf.model.networks.context import ContextNetwork
 from landcover_bdgf.model.networks.fusion import FusionNetwork, Inputs, apply_dense
 from landcover_bdgf.model.novelty import NOVELTY_PREFIX, Novelty
+from landcover_bdgf.model.run import Run
 from landcover_bdgf.progress import log
 
 NO_DATA_WEIGHT = 1e-6  # in the average, of a window whose central pixel has no data
@@ -31,11 +32,11 @@ GPU_BLOCKS = 16  # initial batch: 262,144 windows
 class Classifier:
     """A model ready to classify blocks of a stack; :meth:`classify` is thread-safe.
 
-    ``batch`` is the recommended number of blocks per call, ``temperature`` that of the probabilities. With ``ood``,
+    ``batch`` is the recommended number of blocks per call, ``temperature`` that of the probabilities. With ``novelty``,
     results also have the novelty of each pixel.
     """
 
-    def __init__(self, model: Checkpoint, run: Run, *, ood: bool = False) -> None:
+    def __init__(self, model: Checkpoint, run: Run, *, novelty: bool = False) -> None:
         legend = model.classes
         seed = model.provenance.get("seed", run.seed)  # keyed noise must be the same as in training
         self.viewer = Viewer.of(model.part("unet."), model.scaling, model.recipe, run.torch_device(), seed)
@@ -51,7 +52,7 @@ class Classifier:
         self.batch = GPU_BLOCKS if self.viewer.device.type == "cuda" else 1  # blocks at once
         self.temperature = model.temperature
         features = recipe.fusion.d * len(recipe.fusion.branches)
-        self.novelty = Novelty.of(model.part(NOVELTY_PREFIX), device, features) if ood else None
+        self.novelty = Novelty.of(model.part(NOVELTY_PREFIX), device, features) if novelty else None
         self.codes = np.array([entry.code for entry in legend.entries], np.uint16)
 
     def classify(self, blocks: Sequence[Block]) -> list[Classified]:

@@ -8,7 +8,6 @@ the same bytes for any number of threads.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from typing import Any, TypeVar
 
 import numpy as np
@@ -17,35 +16,8 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from landcover_bdgf.errors import CheckpointError, ResourceError, SettingsError
-from landcover_bdgf.process import available_threads
 
 Network = TypeVar("Network", bound=nn.Module)
-
-
-@dataclass(frozen=True)
-class Run:
-    """Device, seed and number of threads.
-
-    Attributes
-    ----------
-    seed : int
-    device : str
-        ``auto``, ``cpu``, ``cuda``, ``cuda:1`` or ``mps``.
-    threads : int
-        0 for one per core (``OMP_NUM_THREADS`` is respected). Results do not depend on it.
-    """
-
-    seed: int = 0
-    device: str = "auto"
-    threads: int = 0
-
-    def torch_device(self) -> torch.device:
-        """The device; SettingsError if unknown, ResourceError if not available."""
-        return choose_device(self.device)
-
-    def workers(self, device: torch.device) -> int:
-        """Number of threads for the device; one for a GPU."""
-        return (self.threads or available_threads()) if device.type == "cpu" else 1
 
 
 def with_weights(make: Callable[[], Network], weights: Mapping[str, NDArray[Any]]) -> Network:

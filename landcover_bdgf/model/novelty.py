@@ -67,14 +67,16 @@ class Novelty:
             parts = [torch.from_numpy(np.array(arrays[name])).to(device) for name in ("whiten", "means", "distances")]
         except KeyError:
             raise CheckpointError(
-                "`ood`",
+                "`novelty`",
                 "the model has no novelty statistics: too few training polygons, or the recipe paper",
-                "Train a model with more polygons or another recipe, or map without `ood`.",
+                "Train a model with more polygons or another recipe, or map without `novelty`.",
             ) from None
         size = features or len(arrays["whiten"])
         shapes = (size, size), (len(arrays["means"]), size), (STEPS + 1,)
         if any((tuple(p.shape), p.dtype) != (shape, torch.float32) for p, shape in zip(parts, shapes, strict=True)):
-            raise CheckpointError("`ood`", "the novelty statistics of the model are damaged", "Train the model again.")
+            raise CheckpointError(
+                "`novelty`", "the novelty statistics of the model are damaged", "Train the model again."
+            )
         return cls(*parts)
 
     def p_values(self, features: Tensor) -> Tensor:

@@ -10,7 +10,7 @@ from typing import TypeVar
 
 import torch
 
-from landcover_bdgf.model.device import Run
+from landcover_bdgf.model.run import Run
 
 Piece = TypeVar("Piece")
 Result = TypeVar("Result")

@@ -8,6 +8,7 @@ sar                    dB and linear power
 value_checks           offsets, fill values and zeros that nodata does not declare
 pair_checks            whether two images fit together
 shift                  how far the SAR is shifted
+settings               how both are put on one grid
 stack, alignment       the aligned scene, tile by tile; step: align
 simulation             a scene by formula
 =====================  ========================================================

@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, replace
-from typing import Literal, get_args
+from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
 from rasterio.windows import Window
 
-from landcover_bdgf.errors import RasterError, SettingsError
+from landcover_bdgf.errors import RasterError
 from landcover_bdgf.geo import known_crs, warn_of_datum
-from landcover_bdgf.notebook import changed_settings
 from landcover_bdgf.progress import log
 from landcover_bdgf.scene.image import Image, open_image
 from landcover_bdgf.scene.pair_checks import (
@@ -23,66 +21,16 @@ from landcover_bdgf.scene.pair_checks import (
     warn_of_dates,
 )
 from landcover_bdgf.scene.product_files import Source
-from landcover_bdgf.scene.sar import POWER_FLOOR, SarUnit, sar_unit, signed_channels
+from landcover_bdgf.scene.sar import POWER_FLOOR, sar_unit, signed_channels
+from landcover_bdgf.scene.settings import AlignSettings, Coreg
 from landcover_bdgf.scene.shift import ENOUGH_BANDS, Shift, estimate_shift
 from landcover_bdgf.scene.stack import NOT_MOVED, SHIFT_TAG, Stack
 from landcover_bdgf.scene.value_checks import warn_of_fills, warn_of_spectral_content
-
-Coreg = Literal["off", "grid", "auto"]
 
 # Below this, a shift is within the error of its estimate.
 WORTH_A_WARNING_PX = 1.0
 CHECKED_PX = 64  # side of the windows
 CHECKED_EVERY = 8  # of the pixels of the windows that are looked at
-
-
-@dataclass(frozen=True)
-class AlignSettings:
-    """How the SAR is brought onto the spectral grid.
-
-    Attributes
-    ----------
-    coreg : "off", "grid" or "auto"
-        What is done about a shift on which several windows agree: nothing (it is only reported), a move by
-        whole pixels (values are not interpolated once more), or a move by the shift itself.
-    max_shift_px : float
-        Longer estimates are failures.
-    sar_unit : "db", "power" or None
-        None: recognised.
-    hsi_crs, sar_crs : str, optional
-        Where a file lacks its CRS or has a wrong one.
-    keep_water_vapour : bool
-        Keep bands in which the air is opaque.
-    spectral_offset : float
-        Added to spectral values: -1000 for Sentinel-2 from January 2022 on as it is delivered.
-    force : bool
-        Accept resolutions that differ more than 50-fold.
-    allow_vrt : bool
-        Read VRT files too, which may name any other file or address.
-    warp_gcps : bool
-        Place an image that has only ground-control points by them, without terrain correction.
-    """
-
-    coreg: Coreg = "off"
-    max_shift_px: float = 8.0
-    sar_unit: SarUnit | None = None
-    hsi_crs: str | None = None
-    sar_crs: str | None = None
-    keep_water_vapour: bool = False
-    spectral_offset: float = 0.0
-    force: bool = False
-    allow_vrt: bool = False
-    warp_gcps: bool = False
-
-    __repr__ = changed_settings
-
-    def __post_init__(self) -> None:
-        if self.coreg not in get_args(Coreg):
-            raise SettingsError(f"--coreg {self.coreg}", "must be off, grid or auto")
-        if self.sar_unit not in ("db", "power", None):
-            raise SettingsError(f"--sar-unit {self.sar_unit}", "must be db or power")
-        if not self.max_shift_px > 0:
-            raise SettingsError(f"--max-shift {self.max_shift_px:g}", "must be above 0 pixels")
 
 
 def align(hsi: Source, sar: Source, *, settings: AlignSettings | None = None) -> Stack:

@@ -58,7 +58,7 @@ def fit(task: Task[Shard], workers: Workers, *, partial: Path | None = None, res
         first, history = load_state(partial, task, optimizer, kept)
     replicas = [Replica.of(network) for _ in range(task.shards)]
     saved_at = time.monotonic()
-    with progress(task.name, task.steps - first) as advance, stop_between_steps() as stopped:
+    with stop_between_steps() as stopped, progress(task.name, task.steps - first) as advance:
         for step in range(first, task.steps):
             try:
                 values = _step(task, step, optimizer, replicas, workers)

@@ -8,7 +8,7 @@ from rasterio.windows import Window
 from landcover_bdgf.bench.probe import probe, with_shuffled
 from landcover_bdgf.labels.samples import Samples
 from landcover_bdgf.model.checkpoint import Checkpoint
-from landcover_bdgf.model.device import Run
+from landcover_bdgf.model.run import Run
 from landcover_bdgf.scene.stack import Stack
 
 

@@ -55,7 +55,7 @@ def main() -> int:
 def _jobs(inputs: Path) -> dict[str, list[str]]:
     """The arguments of ``bdgf`` for the demo and for each real scene that is present."""
     jobs = {"demo": ["demo", "demo", *QUICK]}
-    layers = ("--confidence", "--ood", *QUICK)
+    layers = ("--confidence", "--novelty", *QUICK)
     if (chile := DATA / "s1s2_chile").is_dir():
         images = [str(chile / "s2_l2a.tif"), str(chile / "s1_rtc_db.tif")]
         labels = ["--labels", str(chile / "train_polygons.shp"), "--field", "class"]

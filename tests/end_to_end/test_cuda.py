@@ -18,11 +18,11 @@ from landcover_bdgf.labels.samples import Samples
 from landcover_bdgf.mapping.scene_map import MapSettings, map_scene
 from landcover_bdgf.model.checkpoint import Checkpoint
 from landcover_bdgf.model.classifier import Classifier
-from landcover_bdgf.model.device import Run
 from landcover_bdgf.model.networks import scan
 from landcover_bdgf.model.networks.fusion import LossSettings, MutualLearning, apply_dense, apply_windows, total_loss
 from landcover_bdgf.model.networks.unet import UNet
 from landcover_bdgf.model.recipe import RECIPES, load_recipe
+from landcover_bdgf.model.run import Run
 from landcover_bdgf.model.workers import full_precision
 from landcover_bdgf.scene.alignment import align
 from landcover_bdgf.scene.simulation import simulate, write_scene
@@ -94,13 +94,13 @@ def test_gradients_are_those_of_the_cpu(recipe: str) -> None:
 
 
 def test_a_map_is_the_one_of_the_cpu(model: Checkpoint, large_stack: Stack, tmp_path: Path) -> None:
-    settings = MapSettings(confidence=True, ood=True)
+    settings = MapSettings(confidence=True, novelty=True)
     runs = (CPU, GPU)
     paths = [map_scene(model, large_stack, tmp_path / f"{r.device}.tif", settings=settings, run=r) for r in runs]
     ours, theirs = (codes_of(path) for path in paths)
     assert np.array_equal(ours > 0, theirs > 0)
     assert (ours != theirs).mean() < 1e-3
-    for layer in ("confidence", "ood"):
+    for layer in ("confidence", "novelty"):
         ours, theirs = (codes_of(layer_path(path, layer)).astype(int) for path in paths)
         assert np.abs(ours - theirs).max() <= (1 if layer == "confidence" else 3), layer
 

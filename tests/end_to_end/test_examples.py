@@ -44,4 +44,4 @@ def test_the_demo(tmp_path: Path) -> None:
 def test_the_readme_shows_commands_that_exist() -> None:
     shown = {line.split()[1] for line in (ROOT / "README.md").read_text().splitlines() if line.startswith("    bdgf ")}
     text = run(sys.executable, "-m", "landcover_bdgf", "--help")
-    assert all(f"  {command} " in text for command in shown)
+    assert all(f" {command} " in text for command in shown)

@@ -37,7 +37,7 @@ def test_hong_kong_as_single_files_with_thirteen_classes(shared_data: Path, tmp_
     ]
     stack = bdgf.align(bands, simulated_sar(bands, tmp_path / "sar.tif"))
     assert stack.spectral.sensor == "Landsat 8/9"
-    codes, samples = whole_job(stack, folder / "polygons/singleparts.shp", "VALUE", tmp_path, ignore=("0",))
+    codes, samples = whole_job(stack, folder / "polygons/singleparts.shp", "VALUE", tmp_path, ignore_class=("0",))
     assert samples.legend.names == tuple(str(n) for n in (1, 2, 3, 4, 5, 6, 8, 10, 11, 12, 13, 14, 17))
     with rasterio.open(bands[0]) as dataset:
         gaps = dataset.read(1) == 0

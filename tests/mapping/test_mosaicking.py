@@ -15,7 +15,7 @@ from landcover_bdgf.mapping.mosaicking import mosaic
 from landcover_bdgf.mapping.scene_map import MapSettings, map_scene
 from landcover_bdgf.model.checkpoint import Checkpoint
 from landcover_bdgf.model.classifier import Classified
-from landcover_bdgf.model.device import Run
+from landcover_bdgf.model.run import Run
 from landcover_bdgf.scene.stack import Stack
 
 COMPANIONS = ("m.tif", "m_confidence.tif", "m.qml", "m.tif.aux.xml", "m.tif.json")

@@ -22,10 +22,10 @@ from landcover_bdgf.mapping.scene_map import MapSettings, map_scene
 from landcover_bdgf.model.blocks import Block
 from landcover_bdgf.model.checkpoint import Checkpoint
 from landcover_bdgf.model.classifier import Classified, Classifier
-from landcover_bdgf.model.device import Run
 from landcover_bdgf.model.features import Viewer
 from landcover_bdgf.model.networks.fusion import apply_windows
 from landcover_bdgf.model.recipe import changed
+from landcover_bdgf.model.run import Run
 from landcover_bdgf.scene.alignment import align
 from landcover_bdgf.scene.simulation import SceneFiles, simulate, write_scene
 from landcover_bdgf.scene.stack import Stack
@@ -58,11 +58,11 @@ def test_same_bytes(
 def test_pixels_unlike_all_training_pixels_are_told(
     made: Path, model: Checkpoint, wide_stack: Stack, tmp_path: Path
 ) -> None:
-    settings = MapSettings(ood=True)
+    settings = MapSettings(novelty=True)
     path = map_scene(model, wide_stack, tmp_path / made.name, settings=settings, run=Run())
     assert path.read_bytes() == made.read_bytes()
     assert not layer_path(path, "confidence").exists()
-    with rasterio.open(layer_path(path, "ood")) as dataset, rasterio.open(made) as whole:
+    with rasterio.open(layer_path(path, "novelty")) as dataset, rasterio.open(made) as whole:
         p, codes = dataset.read(1), whole.read(1)
         assert (dataset.nodata, dataset.crs, dataset.transform) == (255, whole.crs, whole.transform)
     assert np.array_equal(p == 255, codes == 0)

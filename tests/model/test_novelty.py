@@ -49,7 +49,7 @@ def test_the_nearest_mean_counts_and_errors_that_go_together_are_one() -> None:
 def test_too_few_polygons_to_leave_some_out() -> None:
     features, codes, groups = drawn(300, 3)
     assert fit_novelty(features, codes, groups % 4, np.random.default_rng(0)) == {}
-    with pytest.raises(CheckpointError, match="`ood`: the model has no novelty statistics: too few training polygons"):
+    with pytest.raises(CheckpointError, match="`novelty`: the model has no novelty statistics: too few training"):
         Novelty.of({}, CPU)
 
 
@@ -61,4 +61,4 @@ def test_arrays_that_do_not_belong_together_are_refused(change: dict[str, NDArra
     arrays = fit_novelty(*drawn(2000, 2), np.random.default_rng(0)) | change
     with pytest.raises(CheckpointError) as told:
         Novelty.of(arrays, CPU, 6)
-    assert str(told.value) == "`ood`: the novelty statistics of the model are damaged. Train the model again."
+    assert str(told.value) == "`novelty`: the novelty statistics of the model are damaged. Train the model again."

@@ -45,7 +45,7 @@ import mutations
 from mutations import Change
 
 from landcover_bdgf.app.info import describe
-from landcover_bdgf.app.options import Common
+from landcover_bdgf.app.options import Shown
 from landcover_bdgf.app.terminal import say
 from landcover_bdgf.assessment.report import assess
 from landcover_bdgf.bench.datasets import read_description, read_label_raster
@@ -62,8 +62,8 @@ from landcover_bdgf.mapping.scene_map import MapSettings, map_scene
 from landcover_bdgf.model.checkpoint import load_checkpoint
 from landcover_bdgf.model.classifier import Classifier
 from landcover_bdgf.model.compatibility import fit_stack
-from landcover_bdgf.model.device import Run
 from landcover_bdgf.model.recipe import load_recipe
+from landcover_bdgf.model.run import Run
 from landcover_bdgf.scene.alignment import align
 from landcover_bdgf.scene.image import open_image
 from landcover_bdgf.storage.cache import _read as read_cached
@@ -137,7 +137,7 @@ def show(path: Path) -> None:
     values = describe(path)
     for as_json in (False, True):
         with contextlib.redirect_stdout(io.TextIOWrapper(io.BytesIO(), encoding="utf-8")):
-            say(Common(json=as_json), [f"{key}: {value}" for key, value in values.items()], values)
+            say(Shown(json=as_json), [f"{key}: {value}" for key, value in values.items()], values)
 
 
 @dataclass(frozen=True)
@@ -206,7 +206,7 @@ class Targets:
             show(path)
             model = load_checkpoint(path)
             fit_stack(model, stack)
-            Classifier(model, Run(device="cpu"), ood=True)
+            Classifier(model, Run(device="cpu"), novelty=True)
 
         def use_map(path: Path) -> None:
             read_map(path)

@@ -270,7 +270,7 @@ CASES = [
     Case("model missing", bad.nothing, MAP, 5, "bad.safetensors: there is no such file. bdgf train makes a model, bdgf pretrain a denoiser."),
     Case("model empty", bad.content(b"", "bad.safetensors"), MAP, 5, "bad.safetensors: is not a safetensors file, or it is cut off (Error while deserializing header: header too small)."),
     Case("half a model", bad.content(bad.first("model.safetensors", 0.5), "bad.safetensors"), MAP, 5, "bad.safetensors: is not a safetensors file, or it is cut off (Error while deserializing header: incomplete metadata, file not fully covered)."),
-    Case("labels and a model that is there", bad.nothing, "map msi.tif sar.tif --labels labels.gpkg --field class --model model.safetensors -o out.tif", 2, "--model model.safetensors: is there, and --labels trains a new one. Leave one out, or name a new file."),
+    Case("labels and a model that is there", bad.nothing, "map msi.tif sar.tif --labels labels.gpkg --field class --model model.safetensors -o out.tif", 2, "--model model.safetensors already exists and --labels would replace it. Drop --labels to use it, or choose another name."),
     Case("an endless tile", bad.nothing, f"{MAP_GOOD} --tile 20000", 2, "--tile 20000: takes too much memory. Use 16384 or less."),
     Case("a bit of a weight", bad.flip("model.safetensors", -1000), MAP, 5, "bad.safetensors: is damaged (its checksum does not match). Copy it again, or train again."),
     Case("a bit of the header", bad.flip("model.safetensors", 40), MAP, 5, "bad.safetensors: is damaged (its checksum does not match). Copy it again, or train again."),
@@ -333,7 +333,7 @@ CASES = [
         (f"{MAP_ALL_TO} out.tif".replace("labels.gpkg", "model.csv"), "model.csv", "labels.gpkg"),
         ("map msi.tif out.tif.partial --model model.safetensors -o out.tif", "out.tif.partial", "sar.tif"),
         ("map msi.tif sar.tif --model out.qml -o out.tif", "out.qml", "model.safetensors"),
-        ("map msi.tif sar.tif --model model.safetensors -o out.tif --ood".replace("sar.tif", "out_ood.tif"), "out_ood.tif", "sar.tif"),
+        ("map msi.tif sar.tif --model model.safetensors -o out.tif --novelty".replace("sar.tif", "out_novelty.tif"), "out_novelty.tif", "sar.tif"),
         (f"{SAMPLE_TO} out".replace("labels.gpkg", "out.json"), "out.json", "labels.gpkg"),
         (f"{TRAIN_TO} out.safetensors".replace("denoiser.safetensors", "out.partial.safetensors"), "out.partial.safetensors", "denoiser.safetensors"),
         (f"{PRETRAIN_TO} out.safetensors".replace("sar.tif", "out.png"), "out.png", "sar.tif"),
@@ -355,7 +355,7 @@ CASES = [
         ("a word for its pixels", bad.part(pixels="x"), "its number of pixels is 'x'"),
         ("no zlib", bad.part(b"not zlib"), "Error -3 while decompressing data: incorrect header check"),
         ("too few codes", bad.part(zlib.compress(b"abc")), "buffer is smaller than requested size"),
-        ("a layer missing", bad.part(zlib.compress(bytes(12)), layers=["ood"]), "it lacks a layer of the map"),
+        ("a layer missing", bad.part(zlib.compress(bytes(12)), layers=["novelty"]), "it lacks a layer of the map"),
         ("a class that its legend lacks", bad.part(zlib.compress(bytes((1, 0, 1, 0, 0, 0, 2, 0)))), "it holds class 2 of 1"),
         ("a window outside", bad.part(window=(1, 1, 2, 2)), "a window lies outside the map"),
         ("a smaller map", bad.part(window=(0, 0, 1, 1), pixels=1), "its windows hold 1 of 4 pixels"),
@@ -407,8 +407,8 @@ CASES = [
     Case("points nested without end", bad.class_map(training={"count": 10**9, "crs": bad.UTM.to_wkt(), "pixels": 200_000 * "GEOMETRYCOLLECTION(" + "POINT(1 1)" + 200_000 * ")"}), "assess bad.tif --reference labels.gpkg --field class -o out", 0, "overall accuracy *"),
     Case("more classes than a map holds", bad.class_map(legend=bad.classes(300)), "assess bad.tif --reference labels.gpkg --field class -o out", 3, "bad.tif: has 300 classes by the files beside it, but its pixels are uint8, 255 at most. Keep the files of a map together, or make it again."),
     Case("an unknown command", bad.nothing, "paint", 2, "No such command 'paint'. Did you mean 'pretrain', 'train', 'align'? See bdgf --help."),
-    Case("an unknown option", bad.nothing, f"{MAP_GOOD} --colour", 2, "No such option: --colour (Possible options: --coreg, --ood) See bdgf map --help."),
-    Case("an unknown data set", bad.nothing, "bench --dataset ausgburg -o out", 2, '`dataset="ausgburg"`: is unknown and not a file. Did you mean augsburg?'),
+    Case("an unknown option", bad.nothing, f"{MAP_GOOD} --colour", 2, "No such option: --colour (Possible options: --coreg, --ood). See bdgf map --help."),
+    Case("an unknown data set", bad.nothing, "bench --dataset ausgburg -o out", 2, "--dataset ausgburg: is unknown and not a file. Did you mean augsburg?"),
 ]
 # fmt: on
 

@@ -40,7 +40,7 @@ COMMANDS = {
     "sample": "sample msi.tif sar.tif --labels labels.gpkg --field class -o disk/out.gpkg",
     "pretrain": f"pretrain msi.tif sar.tif --samples samples.gpkg -o disk/out.safetensors {QUICK}",
     "train": "train msi.tif sar.tif --samples samples.gpkg --denoiser denoiser.safetensors -o disk/out.safetensors",
-    "map": "map msi.tif sar.tif --model model.safetensors -o disk/out.tif --confidence --ood",
+    "map": "map msi.tif sar.tif --model model.safetensors -o disk/out.tif --confidence --novelty",
     "assess": "assess map.tif --reference samples.gpkg -o disk/out",
     "job": f"map ../msi.tif ../sar.tif --labels ../labels.gpkg --field class -o out.tif {QUICK}",
 }

@@ -277,9 +277,9 @@ def test_swapped_images_are_noticed(write_tif):
 @pytest.mark.parametrize(
     ("settings", "words"),
     [
-        ({"coreg": "yes"}, "--coreg"),
-        ({"sar_unit": "dBm"}, "--sar-unit"),
-        ({"max_shift_px": 0}, "--max-shift"),
+        ({"coreg": "yes"}, "`coreg=yes`: must be off, grid or auto"),
+        ({"sar_unit": "dBm"}, "`sar_unit=dBm`: must be db or power"),
+        ({"max_shift_px": 0}, "`max_shift_px=0`: must be above 0"),
     ],
 )
 def test_unknown_settings_are_refused(settings, words):

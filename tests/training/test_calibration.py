@@ -9,8 +9,8 @@ import torch
 from landcover_bdgf.labels.samples import Samples
 from landcover_bdgf.model.checkpoint import Checkpoint
 from landcover_bdgf.model.classifier import Classifier, tempered
-from landcover_bdgf.model.device import Run
 from landcover_bdgf.model.recipe import changed
+from landcover_bdgf.model.run import Run
 from landcover_bdgf.scene.stack import Stack
 from landcover_bdgf.training import training
 from landcover_bdgf.training.calibration import fitted_temperature, folds_of, left_out_probabilities, with_novelty
@@ -104,7 +104,7 @@ def test_a_class_of_one_polygon_keeps_it(stack: Stack, samples: Samples, denoise
 
 def test_what_was_trained_on_is_no_stranger(model: Checkpoint, stack: Stack, samples: Samples) -> None:
     known = with_novelty(model, stack, samples.train, Run())
-    classifier = Classifier(known, Run(), ood=True)
+    classifier = Classifier(known, Run(), novelty=True)
     assert classifier.novelty is not None
     block = classifier.viewer.read(stack, (0, 0))
     features = classifier.features(classifier.viewer.see(block), [block])

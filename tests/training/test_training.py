@@ -14,9 +14,9 @@ from rasterio.windows import Window
 from landcover_bdgf.errors import CheckpointError, LabelError
 from landcover_bdgf.labels.samples import Samples
 from landcover_bdgf.model.checkpoint import Checkpoint
-from landcover_bdgf.model.device import Run
 from landcover_bdgf.model.networks.fusion import LossSettings, Outputs, total_loss
 from landcover_bdgf.model.recipe import Recipe, load_recipe
+from landcover_bdgf.model.run import Run
 from landcover_bdgf.scene.stack import Stack, Tile
 from landcover_bdgf.training import loop as fitting
 from landcover_bdgf.training.pretraining import pretrain

@@ -11,10 +11,10 @@ from landcover_bdgf.labels.samples import Samples
 from landcover_bdgf.mapping.scene_map import map_scene
 from landcover_bdgf.model.checkpoint import Checkpoint
 from landcover_bdgf.model.classifier import Classifier
-from landcover_bdgf.model.device import Run
 from landcover_bdgf.model.features import Viewer
 from landcover_bdgf.model.networks.context import context_network, surroundings
 from landcover_bdgf.model.recipe import RECIPES, ContextRecipe, changed, load_recipe
+from landcover_bdgf.model.run import Run
 from landcover_bdgf.model.scaling import scaled_cube
 from landcover_bdgf.model.workers import open_workers
 from landcover_bdgf.scene.stack import Stack
