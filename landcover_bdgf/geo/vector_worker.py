@@ -91,7 +91,7 @@ def read_in_worker(path: Path, kind: str, error: type[BdgfError], remedy: str, *
     ended = "memory" if done.returncode == _NO_MEMORY else _ENDED.get(done.returncode)
     if ended is None:
         raise error(path, f"is damaged, reading it ended with code {done.returncode}", "Copy it again.")
-    limit = f"{seconds} s" if ended == "time" else f"{memory / 1e9:.0f} GB of memory"
+    limit = f"{seconds} s" if ended == "time" else f"{memory / 1e9:.2g} GB of memory"
     raise error(path, f"reading took more than {limit}", remedy)
 
 

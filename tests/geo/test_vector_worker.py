@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import http.server
 import os
 import resource
@@ -16,6 +17,7 @@ import pandas.testing
 import pyogrio
 import pytest
 from conftest import Tally
+from mutations import mutated
 from scipy.io import loadmat, savemat
 from scipy.sparse import coo_matrix
 
@@ -110,6 +112,17 @@ def test_a_file_made_to_hurt_ends_the_worker_alone(
     assert after.ru_maxrss < 2 * 10**9 / 1024 or after.ru_maxrss == used.ru_maxrss
     assert set(folder.iterdir()) == before
     tally("file made to hurt, at the worker", 1)
+
+
+@pytest.mark.parametrize("name", ["bad.gpkg", "bad.shp", "bad.geojson"])
+def test_damaged_files_are_refused_or_read(folder: Path, name: str, tally: Tally) -> None:
+    bad.labels(lambda frame: frame[:3], name)(folder)
+    good, rng = (folder / name).read_bytes(), np.random.default_rng(0)
+    for _ in range(6):
+        (folder / name).write_bytes(mutated(good, [("over", int(rng.integers(1 << 24)), rng.bytes(8))] * 3))
+        with contextlib.suppress(LabelError):
+            read_features(folder / name)
+    tally("mutated file at the worker", 6)
 
 
 def test_a_file_that_is_waited_for_is_given_up(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
