@@ -5,7 +5,6 @@ from .gdal_env import (
     check_lock as check_lock,
     limit_cache as limit_cache,
 )
-from .geopackage import check_geopackage as check_geopackage
 from .grid import (
     Bounds as Bounds,
     Grid as Grid,
@@ -31,8 +30,9 @@ from .raster_checks import (
 from .resampling import resample as resample, resolution_ratio as resolution_ratio
 from .vector import (
     check_name as check_name,
-    layers_of as layers_of,
     plain_name as plain_name,
     read_features as read_features,
+    read_layers as read_layers,
     undated as undated,
 )
+from .vector_worker import read_in_worker as read_in_worker

@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import os
 import re
+import sqlite3
+from contextlib import closing
 from dataclasses import asdict, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -17,7 +19,7 @@ from pyogrio.errors import DataLayerError, DataSourceError, FeatureError
 from rasterio.errors import CRSError
 
 from landcover_bdgf.errors import LabelError, OutputError, opening
-from landcover_bdgf.geo import MAX_SIDE_PX, Grid, check_geopackage, layers_of, plain_name, undated
+from landcover_bdgf.geo import MAX_SIDE_PX, Grid, plain_name, read_layers, undated
 from landcover_bdgf.labels.legend import Legend
 from landcover_bdgf.labels.samples import TEST, TRAIN, Samples, Split
 from landcover_bdgf.storage import (
@@ -82,20 +84,16 @@ def read_samples(path: PathLike) -> Samples:
     path = Path(path)
     if not is_samples_file(path):
         raise LabelError(path, "is not a file of samples", "Make one with bdgf sample.")
-    check_geopackage(path, POINTS, LEGEND)
     try:
-        name = plain_name(path)
-        points = pyogrio.read_dataframe(name, layer=POINTS, on_invalid="ignore")
-        table = pyogrio.read_dataframe(name, layer=LEGEND)
+        layers = read_layers(path, (POINTS, LEGEND))
+        points, table = layers[POINTS], layers[LEGEND]
         about = json_object(table.loc[table["code"] == 0, "about"].iloc[0])
         legend = Legend.from_json(json.dumps(_legend_rows(table)))
         grid, split = Grid.from_dict(about["grid"]), _split(about["split"])
         return _samples(points, grid, legend, split)
     except LabelError as error:
         raise LabelError(path, error.problem, error.remedy) from error
-    except (
-        DataSourceError, DataLayerError, CRSError, ValueError, TypeError, LookupError, OverflowError, AttributeError,
-    ) as error:  # fmt: skip
+    except (CRSError, ValueError, TypeError, LookupError, OverflowError, AttributeError) as error:
         raise LabelError(path, f"is damaged ({error})", "Draw the samples again with bdgf sample.") from error
 
 
@@ -108,10 +106,14 @@ def is_samples_file(path: PathLike) -> bool:
         with Path(path).open("rb") as file:
             if not file.read(16).startswith(b"SQLite format 3"):
                 return False
-        return {POINTS, LEGEND} <= set(layers_of(path))
+        # immutable: SQLite looks for no other files
+        address = f"{Path(path).absolute().as_uri()}?mode=ro&immutable=1"
+        with closing(sqlite3.connect(address, uri=True)) as database:
+            names = database.execute("SELECT name FROM sqlite_master WHERE name IN (?, ?)", [POINTS, LEGEND]).fetchall()
+        return len(names) == 2
     except PermissionError:
         raise
-    except (OSError, DataSourceError):
+    except (OSError, sqlite3.Error):
         return False
 
 

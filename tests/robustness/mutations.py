@@ -4,13 +4,10 @@ from __future__ import annotations
 
 import json
 import math
-import sqlite3
 import struct
-import tempfile
 import zlib
 from collections.abc import Callable, Iterator, Sequence
 from functools import lru_cache
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -104,29 +101,6 @@ def journal(good: bytes, changes: Sequence[Change]) -> bytes:
         sealed = {"bytes": len(payload), "crc": zlib.crc32(payload)} | about
         lines.append(json.dumps(sealed).encode() + b"\n" + payload + b"\n")
     return b"".join(lines).replace(DEEP.encode(), DEEP_JSON.encode())
-
-
-def samples(good: bytes, changes: Sequence[Change]) -> bytes:
-    """What a file of samples says of them in JSON, and its legend: SQLite has no checksum, but few bytes are these."""
-    with tempfile.TemporaryDirectory(dir="/dev/shm" if Path("/dev/shm").is_dir() else None) as folder:
-        path = Path(folder) / "samples.gpkg"
-        path.write_bytes(good)
-        file = sqlite3.connect(path)
-        ((about,),) = file.execute("SELECT about FROM legend WHERE code = 0")
-        values = json.loads(about)
-        for kind, place, what in changes:
-            if place % 2:
-                alter(values, [(kind, place // 2, what)])
-                file.execute("UPDATE legend SET about = ? WHERE code = 0", [json.dumps(values)])
-            else:
-                column = ("name", "value", "color", "about", "code")[place // 2 % 5]
-                odd = _odd(what)
-                value = odd if odd is None or (isinstance(odd, int | float) and abs(odd) < 1 << 62) else what
-                file.execute(f"UPDATE legend SET {column} = ? WHERE code = ?", [value, place // 16 % 4])
-        file.execute("UPDATE legend SET about = replace(about, ?, ?)", [DEEP, DEEP_JSON])
-        file.commit()
-        file.close()
-        return path.read_bytes()
 
 
 def alter(values: Any, changes: Sequence[Change]) -> None:
