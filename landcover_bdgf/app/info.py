@@ -8,7 +8,7 @@ from typing import Any
 from landcover_bdgf.errors import LabelError, RasterError, opening
 from landcover_bdgf.geo import grid_of, open_raster
 from landcover_bdgf.labels import Legend, legend_of_map, read_samples
-from landcover_bdgf.mapping import read_journal
+from landcover_bdgf.mapping import read_partial
 from landcover_bdgf.model import BandName, load_checkpoint
 from landcover_bdgf.storage import changed_files, read_record, record_path
 from landcover_bdgf.text import printable
@@ -76,16 +76,14 @@ def _checkpoint(path: Path) -> dict[str, Any]:
 
 
 def _part(path: Path) -> dict[str, Any]:
-    with read_journal(path) as journal:
-        header = journal.header
-        done = sum(height * width for _, _, height, width in journal.places)
-        number, count = header.get("shard", (1, 1))
-        return {
-            "kind": "part of a map that is not finished yet",
-            "shard": f"{number} of {count}",
-            "finished": f"{done} of {header.get('pixels')} px",
-            "identity": dict(header["identity"]),
-        }
+    part = read_partial(path)
+    number, count = part.plan.shard
+    return {
+        "kind": "part of a map that is not finished yet",
+        "shard": f"{number} of {count}",
+        "finished": f"{part.finished_px} of {part.plan.pixels} px",
+        "identity": part.plan.identity,
+    }
 
 
 def _samples(path: Path) -> dict[str, Any]:
