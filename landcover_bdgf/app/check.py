@@ -12,7 +12,7 @@ from landcover_bdgf.labels import Samples, SampleSettings, sample, samples_lines
 from landcover_bdgf.model import choose_device, kernel
 from landcover_bdgf.process import available_threads
 from landcover_bdgf.progress import track
-from landcover_bdgf.scene import Stack, warn_of_zeros
+from landcover_bdgf.scene import ReadCounts, Stack, warn_of_zeros
 
 
 @dataclass(frozen=True)
@@ -59,12 +59,10 @@ def check_scene(
 
 
 def _valid_share(stack: Stack) -> float:
-    windows = list(stack.grid.tiles(512))
-    for image in (stack.spectral, stack.sar):
-        image.zeros.restart()
-    valid = sum(int(stack.read_valid(window).sum()) for window in track(windows, "reading the scene", len(windows)))
-    for image in (stack.spectral, stack.sar):
-        warn_of_zeros(image)
+    windows, counts = list(stack.grid.tiles(512)), ReadCounts()
+    read = stack.counting(counts).read_valid
+    valid = sum(int(read(window).sum()) for window in track(windows, "reading the scene", len(windows)))
+    warn_of_zeros(stack, counts)
     return valid / (stack.grid.shape_hw[0] * stack.grid.shape_hw[1])
 
 

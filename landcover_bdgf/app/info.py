@@ -34,15 +34,20 @@ def describe(path: Path) -> dict[str, Any]:
 def verify(path: Path) -> str:
     """Compare a file, and what came with it, with what was written: a line that says so.
 
-    Checkpoints hold their own checksum; maps, images and samples have it in the record beside them.
+    Checkpoints and partial maps hold their own checksums; maps, images and samples have them in their record.
 
     Raises
     ------
-    CheckpointError, LabelError, RasterError
+    CheckpointError, LabelError, OutputError, RasterError
         A bit differs, a file is missing, or there is no record to compare with.
     """
     if path.suffix == ".safetensors":
         load_checkpoint(path)
+        return f"{path}: is as it was written"
+    if path.suffix == ".partial":
+        part = read_partial(path)
+        for window in filter(part.has, part.windows()):
+            part.read(window)
         return f"{path}: is as it was written"
     error = LabelError if path.suffix == ".gpkg" else RasterError
     with opening(error):

@@ -52,7 +52,7 @@ class Plan(BaseModel):
         Of the whole map.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", ser_json_inf_nan="constants")
 
     kind: Literal["bdgf partial map"] = KIND
     identity: dict[str, Any]
@@ -69,7 +69,9 @@ class Plan(BaseModel):
         number, count = self.shard
         if not 1 <= number <= count:
             raise ValueError(f"its shard is {number} of {count}")
-        self.map_grid()
+        height, width = self.map_grid().shape_hw
+        if any(row + rows > height or col + cols > width for row, col, rows, cols in self.windows):
+            raise ValueError("a window lies outside the map")
         self.map_legend()
         return self
 

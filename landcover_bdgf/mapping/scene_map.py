@@ -36,7 +36,7 @@ from landcover_bdgf.model import (
 )
 from landcover_bdgf.process import stop_between_steps
 from landcover_bdgf.progress import Advance, log, progress
-from landcover_bdgf.scene import Stack, warn_of_zeros
+from landcover_bdgf.scene import ReadCounts, Stack, warn_of_zeros
 from landcover_bdgf.storage import (
     PathLike,
     check_beside,
@@ -127,7 +127,8 @@ def map_scene(
     stack = fit_stack(model, stack, name="the model")
     settings, run = _within_memory(settings, run, model, stack)
     tile_px = -(-settings.tile_px // BLOCK_PX) * BLOCK_PX
-    stream = BlockStream(stack, model.scaling, model.recipe.halo_px, tile_px)
+    counts = ReadCounts()
+    stream = BlockStream(stack.counting(counts), model.scaling, model.recipe.halo_px, tile_px)
     warn_of_foreign_scene(model, stack, run.seed)
     number, count = settings.shard_of
     strips = [int(strip) for strip in np.array_split(np.arange(stream.strips), count)[number - 1]]
@@ -135,11 +136,8 @@ def map_scene(
     path = part_path(output, settings)
     classifier = Classifier(model, run, ood=settings.ood)
     with begin_partial(path, plan, resume=resume, overwrite=overwrite) as partial:
-        for image in (stack.spectral, stack.sar):
-            image.zeros.restart()
         _compute(classifier, stream, strips, partial, run)
-        for image in (stack.spectral, stack.sar):
-            warn_of_zeros(image)
+        warn_of_zeros(stack, counts)
         if count > 1:
             log.info("put the %d parts together with bdgf mosaic", count)
             return path

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from typing import Literal, get_args
 
@@ -13,6 +14,7 @@ from rasterio.windows import Window
 from landcover_bdgf.errors import RasterError, SettingsError
 from landcover_bdgf.geo import known_crs, warn_of_datum
 from landcover_bdgf.progress import log
+from landcover_bdgf.scene.band_reader import ReadCounts
 from landcover_bdgf.scene.image import Image, open_image
 from landcover_bdgf.scene.pair_checks import (
     check_one_place,
@@ -104,19 +106,31 @@ def align(hsi: Source, sar: Source, *, settings: AlignSettings | None = None) ->
         If a CRS of the settings is unknown.
     """
     settings = settings or AlignSettings()
-    spectral, radar = (
-        open_image(
-            source,
-            crs=known_crs(crs, option),
-            keep_water_vapour=water_vapour,
-            vrt=settings.allow_vrt,
-            warp_gcps=settings.warp_gcps,
+    with ExitStack() as if_it_fails:
+        spectral, radar = (
+            if_it_fails.enter_context(
+                open_image(
+                    source,
+                    crs=known_crs(crs, option),
+                    keep_water_vapour=water_vapour,
+                    vrt=settings.allow_vrt,
+                    warp_gcps=settings.warp_gcps,
+                )
+            )
+            for source, crs, option, water_vapour in (
+                (hsi, settings.hsi_crs, "--hsi-crs", settings.keep_water_vapour),
+                (sar, settings.sar_crs, "--sar-crs", True),
+            )
         )
-        for source, crs, option, water_vapour in (
-            (hsi, settings.hsi_crs, "--hsi-crs", settings.keep_water_vapour),
-            (sar, settings.sar_crs, "--sar-crs", True),
-        )
-    )
+        _check_pair(spectral, radar, settings)
+        stack = _with_unit(Stack(spectral, radar, spectral.grid, "power"), settings)
+        stack = _with_shift(_with_checked_content(stack), settings)
+        if_it_fails.pop_all()
+    return stack
+
+
+def _check_pair(spectral: Image, radar: Image, settings: AlignSettings) -> None:
+    """Refuse images that are no pair; warn of dates and datums that do not fit."""
     check_order(spectral, radar)
     for image in (spectral, radar):
         check_one_place(image)
@@ -127,9 +141,6 @@ def align(hsi: Source, sar: Source, *, settings: AlignSettings | None = None) ->
     if not settings.force:
         check_resolution(spectral, spectral.grid)
         check_resolution(radar, spectral.grid)
-    stack = _with_unit(Stack(spectral, radar, spectral.grid, "power"), settings)
-    _check_content(stack)
-    return _with_shift(stack, settings)
 
 
 def _with_unit(stack: Stack, settings: AlignSettings) -> Stack:
@@ -147,14 +158,15 @@ def _with_unit(stack: Stack, settings: AlignSettings) -> Stack:
     return replace(stack, sar_unit=unit, signed_names=signed, spectral_offset=settings.spectral_offset)
 
 
-def _check_content(stack: Stack) -> None:
+def _with_checked_content(stack: Stack) -> Stack:
     """Refuse a scene without one valid pixel; warn of one with few, and of odd spectral values."""
     stored = replace(
         stack, spectral=stack.spectral.as_stored(), sar=stack.sar.as_stored(), sar_unit="signed",
         signed_names=stack.sar.names, spectral_offset=0.0,
     )  # fmt: skip
+    counts = ReadCounts()
     seen, parts, radar = [], [], []
-    for tile in map(stored.read, stack.grid.windows_to_look_at(CHECKED_PX)):
+    for tile in map(stored.counting(counts).read, stack.grid.windows_to_look_at(CHECKED_PX)):
         seen.append(tile.valid.ravel())
         parts.append(tile.spectral[:, tile.valid][:, ::CHECKED_EVERY])
         radar.append(tile.sar[:, tile.valid][:, ::CHECKED_EVERY])
@@ -169,15 +181,16 @@ def _check_content(stack: Stack) -> None:
             100 * (1 - share),
         )
     for image in (stack.spectral, stack.sar):
-        if infinite := image.infinite_share():
+        if infinite := counts.infinite_share(image.paths):
             log.warning("%s: %.2g %% of its values are infinite, taken as no data.", image.paths[0], 100 * infinite)
     raw = np.concatenate(parts, axis=1)
-    if raw.size:
-        scales, offsets = np.array([(band.scale, band.offset) for band in stack.spectral.bands]).T[:, :, None]
-        pixels = (raw * scales + offsets + stack.spectral_offset).astype(np.float32)
-        warn_of_spectral_content(stack.spectral, pixels, stack.spectral_offset)
-        warn_of_fills(stack.spectral, raw)
-        warn_of_fills(stack.sar, np.concatenate(radar, axis=1))
+    if not raw.size:
+        return stack
+    scales, offsets = np.array([(band.scale, band.offset) for band in stack.spectral.bands]).T[:, :, None]
+    pixels = (raw * scales + offsets + stack.spectral_offset).astype(np.float32)
+    warn_of_spectral_content(stack.spectral, pixels, stack.spectral_offset)
+    sar = np.concatenate(radar, axis=1)
+    return replace(stack, spectral=warn_of_fills(stack.spectral, raw), sar=warn_of_fills(stack.sar, sar))
 
 
 def _with_shift(stack: Stack, settings: AlignSettings) -> Stack:

@@ -5,13 +5,15 @@ from __future__ import annotations
 import hashlib
 import math
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Self
 
 import numpy as np
 from numpy.typing import NDArray
 from rasterio.windows import Window
 
 from landcover_bdgf.geo import Grid, RasterProfile, mirrored, write_raster
+from landcover_bdgf.scene.band_reader import ReadCounts
 from landcover_bdgf.scene.image import Image
 from landcover_bdgf.scene.sar import POWER_FLOOR, SarUnit, power_of_db
 from landcover_bdgf.scene.shift import Shift
@@ -75,6 +77,22 @@ class Stack:
     applied_shift_xy_px: tuple[float, float] = (0.0, 0.0)
     spectral_offset: float = 0.0
     signed_names: tuple[str, ...] = ()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close the files of both images; a later read opens them again."""
+        self.spectral.close()
+        self.sar.close()
+
+    def counting(self, counts: ReadCounts) -> Self:
+        """The same stack, whose reads are counted for a step."""
+        spectral, sar = (replace(image, counts=counts) for image in (self.spectral, self.sar))
+        return replace(self, spectral=spectral, sar=sar)
 
     def read(self, window: Window) -> Tile:
         """A window inside the grid. Values do not depend on the window in which they are read.

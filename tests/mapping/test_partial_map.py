@@ -83,9 +83,8 @@ def test_any_flipped_bit_that_changes_a_window_is_noticed(path: Path) -> None:
         file.write_bytes(content[:at] + bytes([content[at] ^ 1 << at % 8]) + content[at + 1 :])
         try:
             check(read_partial(path))
-        except OutputError as error:
+        except OutputError:
             refused += 1
-            assert error.path == file
     assert refused > len(content) / 2
     file.write_bytes(content[:-9])
     with pytest.raises(OutputError, match=r"0_5\.npz: is damaged \(.*\)\. Map again\."):
@@ -121,9 +120,9 @@ def test_another_run_is_refused_with_the_differences(path: Path) -> None:
     other = PLAN.model_copy(update={"identity": {"scene": "a", "model": "c"}})
     with pytest.raises(OutputError, match="belongs to another run: model was b, is c"), resumed(path, other):
         pass
-    with pytest.raises(OutputError, match=r"belongs to another run: shard was \[1, 1\], is \[1, 2\]"):
-        with resumed(path, PLAN.model_copy(update={"shard": (1, 2)})):
-            pass
+    shard = PLAN.model_copy(update={"shard": (1, 2)})
+    with pytest.raises(OutputError, match=r"another run: shard was \[1, 1\], is \[1, 2\]"), resumed(path, shard):
+        pass
     with (
         pytest.raises(OutputError, match="Go on with --resume"),
         begin_partial(path, PLAN, resume=False, overwrite=False),

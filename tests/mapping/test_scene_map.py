@@ -79,7 +79,7 @@ def test_zeros_that_no_sample_saw_are_told_when_all_is_read(
         dataset.write(pixels)
         dataset.descriptions = names
     stack = align(tmp_path / "msi.tif", wide_stack.sar.paths[0])
-    stack.spectral.zeros.told = False
+    stack = replace(stack, spectral=replace(stack.spectral, zeros_told=False))
     caplog.clear()
     map_scene(model, stack, tmp_path / "landcover.tif")
     assert caplog.text.count("of its pixels are 0 in all bands, which its nodata does not say") == 1
