@@ -462,7 +462,7 @@ CLOSED = [
     (f"{MAP_TO} closed/out.tif", 6, "closed/out.tif"),
     (f"{TRAIN_TO} closed/out.safetensors", 6, "closed/out.safetensors"),
     ("assess out.tif --reference labels.gpkg --field class -o closed", 6, "*/closed"),
-    ("mosaic closed/a.partial -o out.tif", 6, "closed/a.partial"),
+    ("mosaic closed/a.partial -o out.tif", 6, "closed/a.partial/plan.json"),
     (f"{MAP_GOOD} --resume", 6, "out.tif.partial"),
     ("demo closed/demo", 6, "closed/demo"),
 ]
