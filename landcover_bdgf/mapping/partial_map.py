@@ -106,7 +106,7 @@ class PartialMap:
             with atomic_output(self._file(window), overwrite=True) as draft, draft.open("wb") as file:
                 np.savez_compressed(file, codes=piece.codes, layers=piece.layers)
         except OutputError as error:
-            raise OutputError(self.path, error.problem, f"{error.remedy} Then go on with --resume") from error
+            raise OutputError(self.path, error.problem, f"{error.remedy} Then go on with --resume.") from error
 
     def has(self, window: Window) -> bool:
         """Whether a window is finished."""

@@ -96,7 +96,7 @@ def align(hsi: Source, sar: Source, *, settings: AlignSettings | None = None) ->
     Returns
     -------
     Stack
-        On the grid of the spectral image.
+        On the grid of the spectral image. Its files stay open until it is closed, by ``with`` or :meth:`Stack.close`.
 
     Raises
     ------
@@ -106,22 +106,12 @@ def align(hsi: Source, sar: Source, *, settings: AlignSettings | None = None) ->
         If a CRS of the settings is unknown.
     """
     settings = settings or AlignSettings()
+    how = {"vrt": settings.allow_vrt, "warp_gcps": settings.warp_gcps}
     with ExitStack() as if_it_fails:
-        spectral, radar = (
-            if_it_fails.enter_context(
-                open_image(
-                    source,
-                    crs=known_crs(crs, option),
-                    keep_water_vapour=water_vapour,
-                    vrt=settings.allow_vrt,
-                    warp_gcps=settings.warp_gcps,
-                )
-            )
-            for source, crs, option, water_vapour in (
-                (hsi, settings.hsi_crs, "--hsi-crs", settings.keep_water_vapour),
-                (sar, settings.sar_crs, "--sar-crs", True),
-            )
-        )
+        crs, water_vapour = known_crs(settings.hsi_crs, "--hsi-crs"), settings.keep_water_vapour
+        spectral = if_it_fails.enter_context(open_image(hsi, crs=crs, keep_water_vapour=water_vapour, **how))
+        crs = known_crs(settings.sar_crs, "--sar-crs")
+        radar = if_it_fails.enter_context(open_image(sar, crs=crs, keep_water_vapour=True, **how))
         _check_pair(spectral, radar, settings)
         stack = _with_unit(Stack(spectral, radar, spectral.grid, "power"), settings)
         stack = _with_shift(_with_checked_content(stack), settings)

@@ -280,7 +280,7 @@ def fuzz(
 def outcome(targets: Targets, name: str, spoiled: bytes) -> str:
     """Whether a file is read or refused; ends the process if that takes too long."""
     target = targets.readers[name]
-    with tempfile.TemporaryDirectory(dir=MEMORY) as work:
+    with tempfile.TemporaryDirectory(".partial", dir=MEMORY) as work:  # a partial map is known by its suffix
         for other in target.beside:
             (Path(work) / other).write_bytes((targets.folder / other).read_bytes())
         (Path(work) / name).write_bytes(spoiled)
