@@ -14,7 +14,7 @@ from landcover_bdgf.labels import ReadSettings, Samples, SampleSettings, sample,
 from landcover_bdgf.model import choose_device, kernel
 from landcover_bdgf.process import available_threads
 from landcover_bdgf.progress import track
-from landcover_bdgf.scene import Stack, warn_of_zeros
+from landcover_bdgf.scene import ReadCounts, Stack, warn_of_zeros
 from landcover_bdgf.text import LISTED_NAMES, printable
 
 
@@ -96,12 +96,10 @@ def _listed(values: Counter[str]) -> str:
 
 
 def _valid_share(stack: Stack) -> float:
-    windows = list(stack.grid.tiles(512))
-    for image in (stack.spectral, stack.sar):
-        image.zeros.restart()
-    valid = sum(int(stack.read_valid(window).sum()) for window in track(windows, "reading the scene", len(windows)))
-    for image in (stack.spectral, stack.sar):
-        warn_of_zeros(image)
+    windows, counts = list(stack.grid.tiles(512)), ReadCounts()
+    read = stack.counting(counts).read_valid
+    valid = sum(int(read(window).sum()) for window in track(windows, "reading the scene", len(windows)))
+    warn_of_zeros(stack, counts)
     return valid / (stack.grid.shape_hw[0] * stack.grid.shape_hw[1])
 
 

@@ -24,7 +24,8 @@ def run_demo(folder: Path, recipe: Recipe, run: Run, *, overwrite: bool) -> tupl
         files.labels, files.field, folder / "landcover.tif", folder / "model.safetensors", recipe,
         mapping=MapSettings(confidence=True), run=run, overwrite=overwrite,
     )  # fmt: skip
-    accuracy = run_job(align(files.spectral, files.sar), job)
+    with align(files.spectral, files.sar) as stack:
+        accuracy = run_job(stack, job)
     if accuracy is None:
         raise AssertionError("the demo holds test polygons out")
     return accuracy, {

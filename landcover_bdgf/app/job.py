@@ -21,7 +21,7 @@ from landcover_bdgf.labels import (
     samples_lines,
     write_samples,
 )
-from landcover_bdgf.mapping import MapSettings, check_map_outputs, map_files, map_scene, part_path
+from landcover_bdgf.mapping import MapSettings, check_map_outputs, map_files, map_scene
 from landcover_bdgf.model import Checkpoint, Kind, Recipe, Run, load_checkpoint
 from landcover_bdgf.progress import log
 from landcover_bdgf.scene import Stack
@@ -266,8 +266,6 @@ def _check_outputs(job: Job, stack: Stack) -> None:
     check_map_outputs(job.output, stack, job.mapping, overwrite=job.overwrite, resume=job.resume)
     for path in job_files(job.output, job.model, job.mapping):
         check_not_input(path, [job.labels, *stack.spectral.files, *stack.sar.files])
-    if not job.resume:
-        check_output(part_path(job.output, job.mapping), overwrite=job.overwrite)
     _check_step(job.model, job)
     if job.steps_folder.exists():
         if not job.resume:

@@ -25,7 +25,6 @@ from .raster_checks import (
     MAX_SIDE_PX as MAX_SIDE_PX,
     block_bytes as block_bytes,
     check_packing as check_packing,
-    pixel_dtype as pixel_dtype,
 )
 from .resampling import resample as resample, resolution_ratio as resolution_ratio
 from .vector import (

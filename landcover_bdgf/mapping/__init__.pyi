@@ -1,6 +1,6 @@
-from .journal import read_journal as read_journal
 from .memory import parse_size as parse_size
 from .mosaicking import mosaic as mosaic
+from .partial_map import read_partial as read_partial
 from .scene_map import (
     check_map_outputs as check_map_outputs,
     map_files as map_files,

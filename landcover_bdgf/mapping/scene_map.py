@@ -4,22 +4,23 @@ from __future__ import annotations
 
 import json
 import math
+import shutil
 import tempfile
 from collections.abc import Iterator
 from dataclasses import replace
 from importlib.metadata import version
 from itertools import chain, groupby, islice
 from pathlib import Path
-from typing import Any, overload
+from typing import overload
 
 import numpy as np
 from rasterio.windows import Window
 
 from landcover_bdgf.errors import SettingsError
 from landcover_bdgf.labels import ClassMap, paths_beside, read_class_map
-from landcover_bdgf.mapping.journal import MOST_PIXELS, Journal, begin_journal
 from landcover_bdgf.mapping.memory import Appetite, fitting, parse_size
 from landcover_bdgf.mapping.mosaicking import write_map
+from landcover_bdgf.mapping.partial_map import PartialMap, Plan, begin_partial, check_partial
 from landcover_bdgf.mapping.settings import MapSettings
 from landcover_bdgf.model import (
     BLOCK_PX,
@@ -38,7 +39,7 @@ from landcover_bdgf.model import (
 )
 from landcover_bdgf.process import stop_between_steps
 from landcover_bdgf.progress import Advance, log, progress
-from landcover_bdgf.scene import Stack, warn_of_zeros
+from landcover_bdgf.scene import ReadCounts, Stack, warn_of_zeros
 from landcover_bdgf.storage import (
     PathLike,
     check_beside,
@@ -49,6 +50,8 @@ from landcover_bdgf.storage import (
     record,
 )
 from landcover_bdgf.text import FILE_NAMES
+
+MOST_TILE_PX = 1 << 14  # 1 GB with its layers
 
 
 @overload
@@ -114,25 +117,23 @@ def map_scene(
     stack = fit_stack(model, stack, name="the model")
     settings, run = _within_memory(settings, run, model, stack)
     tile_px = -(-settings.tile_px // BLOCK_PX) * BLOCK_PX
-    stream = BlockStream(stack, model.scaling, model.recipe.halo_px, tile_px)
+    counts = ReadCounts()
+    stream = BlockStream(stack.counting(counts), model.scaling, model.recipe.halo_px, tile_px)
     warn_of_novel_scene(model, stack, run.seed)
     number, count = settings.shard_of
     strips = [int(strip) for strip in np.array_split(np.arange(stream.strips), count)[number - 1]]
-    header = _header(model, stream, strips, settings, run)
+    plan = _plan(model, stream, strips, settings, run)
     path = part_path(output, settings)
     classifier = Classifier(model, run, novelty=settings.novelty)
-    with begin_journal(path, header, resume=resume, overwrite=overwrite) as journal:
-        for image in (stack.spectral, stack.sar):
-            image.zeros.restart()
-        _compute(classifier, stream, strips, journal, run)
-        for image in (stack.spectral, stack.sar):
-            warn_of_zeros(image)
+    with begin_partial(path, plan, resume=resume, overwrite=overwrite) as partial:
+        _compute(classifier, stream, strips, partial, run)
+        warn_of_zeros(stack, counts)
         if count > 1:
             log.info("put the %d parts together with bdgf mosaic", count)
             return path
         stack.check_unchanged()
-        write_map([journal], output, overwrite=overwrite, begun=begun)
-    path.unlink()
+        write_map([partial], output, overwrite=overwrite, begun=begun)
+    shutil.rmtree(path)
     return output
 
 
@@ -147,7 +148,7 @@ def _in_memory(model: Checkpoint, stack: Stack, settings: MapSettings, run: Run,
 
 
 def part_path(output: Path, settings: MapSettings) -> Path:
-    """Where the finished part is kept: ``landcover.tif.partial``, of a shard ``landcover.tif.2-of-4.partial``."""
+    """The folder of what is finished: ``landcover.tif.partial``, of a shard ``landcover.tif.2-of-4.partial``."""
     number, count = settings.shard_of
     return output.with_name(f"{output.name}.{f'{number}-of-{count}.' if count > 1 else ''}partial")
 
@@ -170,6 +171,7 @@ def check_map_outputs(
     beside = paths_beside(output, settings.layers)
     check_beside(output, beside)
     check_name(part_path(output, settings))
+    check_partial(part_path(output, settings), resume=resume, overwrite=overwrite)
     begun = resume and part_path(output, settings).exists()
     for path in [] if begun else beside:
         check_output(path, overwrite=overwrite)
@@ -178,13 +180,13 @@ def check_map_outputs(
     return begun
 
 
-def _compute(classifier: Classifier, stream: BlockStream, strips: list[int], journal: Journal, run: Run) -> None:
-    """Classify what the journal lacks, strip by strip.
+def _compute(classifier: Classifier, stream: BlockStream, strips: list[int], partial: PartialMap, run: Run) -> None:
+    """Classify what the partial map lacks, strip by strip.
 
     What is read at once is a tile, what is computed at once always a block of one fixed lattice, so the size of
     the tiles changes no bit of the map.
     """
-    missing = [i for i in strips if not all(journal.has(w) for w in stream.windows([i]) if _corners(w))]
+    missing = [i for i in strips if not all(partial.has(w) for w in stream.windows([i]) if _corners(w))]
     windows = [window for window in stream.windows(missing) if _corners(window)]
     with (
         open_mappers(run, classifier.viewer.device) as workers,
@@ -196,7 +198,7 @@ def _compute(classifier: Classifier, stream: BlockStream, strips: list[int], jou
         for window in windows:
             part = _assembled(window, blocks, advance)
             stream.stack.check_unchanged()  # of what was written to meanwhile nothing is kept, for --resume or a mosaic
-            journal.add(window, part)
+            partial.add(window, part)
             if stopped():
                 log.warning("map stopped; go on with --resume")
                 raise KeyboardInterrupt
@@ -209,36 +211,35 @@ def _batches(blocks: Iterator[Block], classifier: Classifier) -> Iterator[list[B
             yield batch
 
 
-def _header(
-    model: Checkpoint, stream: BlockStream, strips: list[int], settings: MapSettings, run: Run
-) -> dict[str, Any]:
-    """What the journal of a run begins with; see :mod:`journal`."""
+def _plan(model: Checkpoint, stream: BlockStream, strips: list[int], settings: MapSettings, run: Run) -> Plan:
     legend = json.loads(model.classes.to_json())
     scene = stream.stack.fingerprint()
-    return {
-        "identity": {
-            "scene": scene,
-            "model": model.digest(),
-            "tile": stream.tile_px,
-            "device": run.torch_device().type,
-            "version": version("landcover-bdgf"),
-            "layers": settings.layers,
-        },
-        "shard": settings.shard_of,
-        "pixels": sum(window.height * window.width for window in stream.windows(strips)),
-        "grid": stream.stack.grid.to_dict(),
-        "legend": legend,
+    identity = {
+        "scene": scene,
+        "model": model.digest(),
+        "tile": stream.tile_px,
+        "device": run.torch_device().type,
+        "version": version("landcover-bdgf"),
         "layers": settings.layers,
-        "record": record(
-            "map",
-            {"scene": scene},
-            training=model.provenance.get("training", {}),
-            model={k: v for k, v in model.provenance.items() if k != "training"},
-            recipe=model.recipe.model_dump(mode="json"),
-            legend=legend,
-            seed=run.seed,
-        ),
     }
+    provenance = record(
+        "map",
+        {"scene": scene},
+        training=model.provenance.get("training", {}),
+        model={k: v for k, v in model.provenance.items() if k != "training"},
+        recipe=model.recipe.model_dump(mode="json"),
+        legend=legend,
+        seed=run.seed,
+    )
+    return Plan(
+        identity=identity,
+        shard=settings.shard_of,
+        windows=[(w.row_off, w.col_off, w.height, w.width) for w in stream.windows(strips) if _corners(w)],
+        grid=stream.stack.grid.to_dict(),
+        legend=legend,
+        layers=settings.layers,
+        record=provenance,
+    )
 
 
 def _check_tile(settings: MapSettings, model: Checkpoint) -> None:
@@ -248,8 +249,8 @@ def _check_tile(settings: MapSettings, model: Checkpoint) -> None:
         raise SettingsError(
             f"--tile {tile_px}", f"is smaller than the {halo_px} px that a window reaches", f"Use {BLOCK_PX} or more."
         )
-    if tile_px**2 > MOST_PIXELS:
-        raise SettingsError(f"--tile {tile_px}", "takes too much memory", f"Use {math.isqrt(MOST_PIXELS)} or less.")
+    if tile_px > MOST_TILE_PX:
+        raise SettingsError(f"--tile {tile_px}", "takes too much memory", f"Use {MOST_TILE_PX} or less.")
 
 
 def _within_memory(settings: MapSettings, run: Run, model: Checkpoint, stack: Stack) -> tuple[MapSettings, Run]:

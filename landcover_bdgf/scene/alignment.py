@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from contextlib import ExitStack
 from dataclasses import replace
 
 import numpy as np
@@ -12,6 +13,7 @@ from rasterio.windows import Window
 from landcover_bdgf.errors import RasterError
 from landcover_bdgf.geo import known_crs, warn_of_datum
 from landcover_bdgf.progress import log
+from landcover_bdgf.scene.band_reader import ReadCounts
 from landcover_bdgf.scene.image import Image, open_image
 from landcover_bdgf.scene.pair_checks import (
     check_one_place,
@@ -46,7 +48,7 @@ def align(hsi: Source, sar: Source, *, settings: AlignSettings | None = None) ->
     Returns
     -------
     Stack
-        On the grid of the spectral image.
+        On the grid of the spectral image. Its files stay open until it is closed, by ``with`` or :meth:`Stack.close`.
 
     Raises
     ------
@@ -56,19 +58,21 @@ def align(hsi: Source, sar: Source, *, settings: AlignSettings | None = None) ->
         If a CRS of the settings is unknown.
     """
     settings = settings or AlignSettings()
-    spectral, radar = (
-        open_image(
-            source,
-            crs=known_crs(crs, option),
-            keep_water_vapour=water_vapour,
-            vrt=settings.allow_vrt,
-            warp_gcps=settings.warp_gcps,
-        )
-        for source, crs, option, water_vapour in (
-            (hsi, settings.hsi_crs, "--hsi-crs", settings.keep_water_vapour),
-            (sar, settings.sar_crs, "--sar-crs", True),
-        )
-    )
+    how = {"vrt": settings.allow_vrt, "warp_gcps": settings.warp_gcps}
+    with ExitStack() as if_it_fails:
+        crs, water_vapour = known_crs(settings.hsi_crs, "--hsi-crs"), settings.keep_water_vapour
+        spectral = if_it_fails.enter_context(open_image(hsi, crs=crs, keep_water_vapour=water_vapour, **how))
+        crs = known_crs(settings.sar_crs, "--sar-crs")
+        radar = if_it_fails.enter_context(open_image(sar, crs=crs, keep_water_vapour=True, **how))
+        _check_pair(spectral, radar, settings)
+        stack = _with_unit(Stack(spectral, radar, spectral.grid, "power"), settings)
+        stack = _with_shift(_with_checked_content(stack), settings)
+        if_it_fails.pop_all()
+    return stack
+
+
+def _check_pair(spectral: Image, radar: Image, settings: AlignSettings) -> None:
+    """Refuse images that are no pair; warn of dates and datums that do not fit."""
     check_order(spectral, radar)
     for image in (spectral, radar):
         check_one_place(image)
@@ -79,9 +83,6 @@ def align(hsi: Source, sar: Source, *, settings: AlignSettings | None = None) ->
     if not settings.force:
         check_resolution(spectral, spectral.grid)
         check_resolution(radar, spectral.grid)
-    stack = _with_unit(Stack(spectral, radar, spectral.grid, "power"), settings)
-    _check_content(stack)
-    return _with_shift(stack, settings)
 
 
 def _with_unit(stack: Stack, settings: AlignSettings) -> Stack:
@@ -99,14 +100,15 @@ def _with_unit(stack: Stack, settings: AlignSettings) -> Stack:
     return replace(stack, sar_unit=unit, signed_names=signed, spectral_offset=settings.spectral_offset)
 
 
-def _check_content(stack: Stack) -> None:
+def _with_checked_content(stack: Stack) -> Stack:
     """Refuse a scene without one valid pixel; warn of one with few, and of odd spectral values."""
     stored = replace(
         stack, spectral=stack.spectral.as_stored(), sar=stack.sar.as_stored(), sar_unit="signed",
         signed_names=stack.sar.names, spectral_offset=0.0,
     )  # fmt: skip
+    counts = ReadCounts()
     seen, parts, radar = [], [], []
-    for tile in map(stored.read, stack.grid.windows_to_look_at(CHECKED_PX)):
+    for tile in map(stored.counting(counts).read, stack.grid.windows_to_look_at(CHECKED_PX)):
         seen.append(tile.valid.ravel())
         parts.append(tile.spectral[:, tile.valid][:, ::CHECKED_EVERY])
         radar.append(tile.sar[:, tile.valid][:, ::CHECKED_EVERY])
@@ -121,15 +123,16 @@ def _check_content(stack: Stack) -> None:
             100 * (1 - share),
         )
     for image in (stack.spectral, stack.sar):
-        if infinite := image.infinite_share():
+        if infinite := counts.infinite_share(image.paths):
             log.warning("%s: %.2g %% of its values are infinite, taken as no data.", image.paths[0], 100 * infinite)
     raw = np.concatenate(parts, axis=1)
-    if raw.size:
-        scales, offsets = np.array([(band.scale, band.offset) for band in stack.spectral.bands]).T[:, :, None]
-        pixels = (raw * scales + offsets + stack.spectral_offset).astype(np.float32)
-        warn_of_spectral_content(stack.spectral, pixels, stack.spectral_offset)
-        warn_of_fills(stack.spectral, raw)
-        warn_of_fills(stack.sar, np.concatenate(radar, axis=1))
+    if not raw.size:
+        return stack
+    scales, offsets = np.array([(band.scale, band.offset) for band in stack.spectral.bands]).T[:, :, None]
+    pixels = (raw * scales + offsets + stack.spectral_offset).astype(np.float32)
+    warn_of_spectral_content(stack.spectral, pixels, stack.spectral_offset)
+    sar = np.concatenate(radar, axis=1)
+    return replace(stack, spectral=warn_of_fills(stack.spectral, raw), sar=warn_of_fills(stack.sar, sar))
 
 
 def _with_shift(stack: Stack, settings: AlignSettings) -> Stack:

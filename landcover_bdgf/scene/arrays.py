@@ -7,7 +7,6 @@ import re
 import shutil
 import sys
 import tempfile
-import weakref
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,11 +14,10 @@ import numpy as np
 import rasterio
 from rasterio.crs import CRS
 from rasterio.errors import RasterioError
-from rasterio.io import DatasetReader, DatasetWriter
+from rasterio.io import DatasetWriter
 from rasterio.windows import Window
 
 from landcover_bdgf.errors import RasterError
-from landcover_bdgf.geo import open_raster
 from landcover_bdgf.progress import log
 from landcover_bdgf.storage import check_free_space
 from landcover_bdgf.text import FILE_NAMES, printable, with_names
@@ -39,8 +37,8 @@ def is_array(source: object) -> bool:
     return xarray is not None and isinstance(source, xarray.DataArray)
 
 
-def open_array(array: DataArray, *, crs: CRS | None = None) -> tuple[Path, DatasetReader]:
-    """Write a DataArray to a temporary GeoTIFF and open it; the file is removed when the reader is no longer used.
+def write_array(array: DataArray, *, crs: CRS | None = None) -> tuple[Path, Path]:
+    """Write a DataArray as a GeoTIFF into a new temporary folder; returns the folder, to be removed, and the file.
 
     Parameters
     ----------
@@ -70,16 +68,10 @@ def open_array(array: DataArray, *, crs: CRS | None = None) -> tuple[Path, Datas
     FILE_NAMES[str(path)] = name
     try:
         _write(array, path, name)
-        dataset = open_raster(path)
     except BaseException:
-        _remove(folder)
+        shutil.rmtree(folder, ignore_errors=True)
         raise
-    weakref.finalize(dataset, _remove, folder)
-    return path, dataset
-
-
-def _remove(folder: Path) -> None:
-    shutil.rmtree(folder, ignore_errors=True)
+    return folder, path
 
 
 def _bands_first(array: DataArray, name: str) -> DataArray:

@@ -5,7 +5,8 @@ from __future__ import annotations
 import hashlib
 import math
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,6 +14,7 @@ from rasterio.windows import Window
 
 from landcover_bdgf.geo import Grid, RasterProfile, mirrored, write_raster
 from landcover_bdgf.notebook import table
+from landcover_bdgf.scene.band_reader import ReadCounts
 from landcover_bdgf.scene.image import Image
 from landcover_bdgf.scene.sar import POWER_FLOOR, SarUnit, power_of_db
 from landcover_bdgf.scene.shift import Shift
@@ -84,6 +86,22 @@ class Stack:
     def _repr_html_(self) -> str:
         bands = ((f"{name} bands", _bands_text(i)) for name, i in (("spectral", self.spectral), ("SAR", self.sar)))
         return table([*(line.split(": ", 1) for line in self.describe()), *bands])
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close the files of both images; a later read opens them again."""
+        self.spectral.close()
+        self.sar.close()
+
+    def counting(self, counts: ReadCounts) -> Self:
+        """The same stack, whose reads are counted for a step."""
+        spectral, sar = (replace(image, counts=counts) for image in (self.spectral, self.sar))
+        return replace(self, spectral=spectral, sar=sar)
 
     def read(self, window: Window) -> Tile:
         """A window inside the grid. Values do not depend on the window in which they are read.

@@ -17,7 +17,7 @@ from .documents import (
     open_regular as open_regular,
     toml_table as toml_table,
 )
-from .locks import check_not_input as check_not_input, hold as hold, reserved as reserved, short_name as short_name
+from .locks import check_not_input as check_not_input, reserved as reserved, short_name as short_name
 from .paths import PathLike as PathLike, is_remote as is_remote, typed_path as typed_path
 from .records import (
     changed_files as changed_files,

@@ -17,7 +17,7 @@ from landcover_bdgf.app.info import describe
 from landcover_bdgf.errors import CheckpointError, OutputError, RasterError, ResourceError, SettingsError
 from landcover_bdgf.labels.class_map import layer_path
 from landcover_bdgf.mapping import scene_map
-from landcover_bdgf.mapping.journal import Journal
+from landcover_bdgf.mapping.partial_map import PartialMap
 from landcover_bdgf.mapping.scene_map import MapSettings, map_scene
 from landcover_bdgf.model.blocks import Block
 from landcover_bdgf.model.checkpoint import Checkpoint
@@ -79,7 +79,7 @@ def test_zeros_that_no_sample_saw_are_told_when_all_is_read(
         dataset.write(pixels)
         dataset.descriptions = names
     stack = align(tmp_path / "msi.tif", wide_stack.sar.paths[0])
-    stack.spectral.zeros.told = False
+    stack = replace(stack, spectral=replace(stack.spectral, zeros_told=False))
     caplog.clear()
     map_scene(model, stack, tmp_path / "landcover.tif")
     assert caplog.text.count("of its pixels are 0 in all bands, which its nodata does not say") == 1
@@ -278,10 +278,10 @@ def test_a_map_that_was_stopped_goes_on_and_is_the_same(
     made: Path, model: Checkpoint, wide_stack: Stack, tmp_path: Path, ctrl_c: Callable[[], None],
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture,
 ) -> None:  # fmt: skip
-    """The first tile comes out, then Ctrl-C is pressed, then a crash cuts the journal's end off."""
+    """The first tile comes out, then Ctrl-C is pressed, then a tile is damaged and a killed run's draft lies around."""
     settings, path = MapSettings(tile_px=128, confidence=True), tmp_path / made.name
-    add = Journal.add
-    monkeypatch.setattr(Journal, "add", lambda *arguments: (add(*arguments), ctrl_c()))
+    add = PartialMap.add
+    monkeypatch.setattr(PartialMap, "add", lambda *arguments: (add(*arguments), ctrl_c()))
     with pytest.raises(KeyboardInterrupt):
         map_scene(model, wide_stack, path, settings=settings)
     monkeypatch.undo()
@@ -289,8 +289,9 @@ def test_a_map_that_was_stopped_goes_on_and_is_the_same(
     assert not path.exists()
     with pytest.raises(OutputError, match="is what an interrupted run left"):
         map_scene(model, wide_stack, path, settings=settings)
-    with Path(f"{path}.partial").open("ab") as journal:
-        journal.write(b'{"window": [0, 0, 12')
+    (strip,) = Path(f"{path}.partial").glob("*.npz")
+    strip.write_bytes(strip.read_bytes()[:99])
+    strip.with_name(f".{strip.name}.0123abcd.part").mkdir()
     map_scene(model, wide_stack, path, settings=settings, resume=True)
     for one, other in ((path, made), (layer_path(path, "confidence"), layer_path(made, "confidence"))):
         assert one.read_bytes() == other.read_bytes()

@@ -54,8 +54,7 @@ from landcover_bdgf.errors import BdgfError
 from landcover_bdgf.geo.raster import grid_of, open_raster, read_band
 from landcover_bdgf.labels.class_map import legend_of_map
 from landcover_bdgf.labels.sample_file import read_samples
-from landcover_bdgf.mapping.journal import read_journal
-from landcover_bdgf.mapping.mosaicking import described, mosaic
+from landcover_bdgf.mapping.partial_map import PLAN, read_partial
 from landcover_bdgf.mapping.scene_map import MapSettings, map_scene
 from landcover_bdgf.model.checkpoint import load_checkpoint
 from landcover_bdgf.model.classifier import Classifier
@@ -97,6 +96,7 @@ CHANGE: st.SearchStrategy[Change] = st.tuples(
 )
 CHANGES = st.sampled_from((1, 1, 8)).flatmap(lambda most: st.lists(CHANGE, min_size=1, max_size=most))
 
+STRIP = "0_0.npz"
 SIGNED = "signed."  # how names of files begin whose checksums are made anew
 
 Read = Callable[[Path], object]
@@ -123,10 +123,10 @@ def read_map(path: Path) -> None:
 
 def read_part(path: Path) -> None:
     """As mosaic and info do."""
-    with read_journal(path) as journal:
-        described(journal)
-        list(journal.pieces())
-    show(path)
+    part = read_partial(path.parent)
+    for window in filter(part.has, part.windows()):
+        part.read(window)
+    show(path.parent)
 
 
 def show(path: Path) -> None:
@@ -158,10 +158,11 @@ class Targets:
         folder = self.folder
         bad.good_scene(folder)
         stack = align(folder / "msi.tif", folder / "sar.tif")
-        for name, shard in (("map.tif", "1/1"), ("part.tif", "1/2"), ("part.tif", "2/2")):
-            map_scene(
-                load_checkpoint(folder / "model.safetensors"), stack, folder / name, settings=MapSettings(shard=shard)
-            )
+        model = load_checkpoint(folder / "model.safetensors")
+        map_scene(model, stack, folder / "map.tif")
+        part = map_scene(model, stack, folder / "part.tif", settings=MapSettings(shard="2/2"))
+        for name in (PLAN, STRIP):
+            shutil.copy(part / name, folder)
         bad.image(lambda a: a[:2, :24, :20], to="small.tif")(folder)
         bad.image(
             lambda a: a[:2, :24, :20], to="deflate.tif", compress="deflate", tiled=True, blockxsize=16, blockysize=16
@@ -180,7 +181,7 @@ class Targets:
             **{name: Target(read_image) for name in ("small.tif", "deflate.tif", "small.jp2")},
             "small.img": Target(read_image, ("small.hdr",)), "small.hdr": Target(read_image, ("small.img",)),
             **{name: Target(read_map, beside) for name in beside[:3]},
-            "part.tif.1-of-2.partial": Target(read_part),
+            STRIP: Target(read_part, (PLAN,)),
             "samples.gpkg.json": Target(lambda path: changed_files(path.with_suffix("")), ("samples.gpkg",)),
             "denoiser.safetensors": Target(show), "model.safetensors": Target(read_cached),
             "recipe.toml": Target(lambda path: load_recipe(str(path))), "dataset.toml": Target(read_description),
@@ -192,8 +193,6 @@ class Targets:
         folder = self.folder
         for name in ("map.tif", "map.tif.aux.xml", "map.tif.json", "model.safetensors"):
             shutil.copy(folder / name, folder / f"{SIGNED}{name.partition('.')[2]}")
-        parts = [(folder / f"part.tif.{shard}-of-2.partial").read_bytes() for shard in (1, 2)]
-        (folder / "signed.partial").write_bytes(mutations.joined(parts))
         stack, samples = align(folder / "msi.tif", folder / "sar.tif"), read_samples(folder / "samples.gpkg")
 
         def use_model(path: Path) -> None:
@@ -206,14 +205,10 @@ class Targets:
             read_map(path)
             assess(path.with_suffix(""), samples)
 
-        def use_part(path: Path) -> None:
-            show(path)
-            mosaic([path], path.with_name("whole.tif"))
-
         return {
             "signed.safetensors": Target(use_model, spoil=mutations.checkpoint),
             "signed.tif.json": Target(use_map, ("signed.tif", "signed.tif.aux.xml"), mutations.record),
-            "signed.partial": Target(use_part, spoil=mutations.journal),
+            PLAN: Target(read_part, (STRIP,), mutations.plan),
         }
 
     def _real(self, data: Path) -> dict[str, Target]:
@@ -235,7 +230,7 @@ def fuzz(
     With ``signed`` only what lies behind checksums, made anew.
     """
     counts = Counter[str]()
-    names = sorted(name for name in targets.readers if name.startswith(SIGNED) or not signed)
+    names = sorted(name for name in targets.readers if name.startswith((SIGNED, PLAN)) or not signed)
 
     @settings(
         max_examples=executions, database=None, deadline=None, phases=(Phase.generate, Phase.shrink),
@@ -258,7 +253,7 @@ def fuzz(
 def outcome(targets: Targets, name: str, spoiled: bytes) -> str:
     """Whether a file is read or refused; ends the process if that takes too long."""
     target = targets.readers[name]
-    with tempfile.TemporaryDirectory(dir=MEMORY) as work:
+    with tempfile.TemporaryDirectory(".partial", dir=MEMORY) as work:  # a partial map is known by its suffix
         for other in target.beside:
             (Path(work) / other).write_bytes((targets.folder / other).read_bytes())
         (Path(work) / name).write_bytes(spoiled)

@@ -19,7 +19,7 @@ import sys
 import zipfile
 import zlib
 from collections.abc import Callable
-from contextlib import closing
+from contextlib import closing, suppress
 from pathlib import Path
 from typing import Any
 
@@ -38,7 +38,7 @@ from safetensors.numpy import save_file
 
 from landcover_bdgf.labels.sample_file import write_samples
 from landcover_bdgf.labels.sampling import sample
-from landcover_bdgf.mapping.journal import header_line
+from landcover_bdgf.mapping.partial_map import KIND, Plan
 from landcover_bdgf.model.checkpoint import Checkpoint, load_checkpoint
 from landcover_bdgf.model.recipe import load_recipe
 from landcover_bdgf.scene.alignment import align
@@ -652,19 +652,38 @@ def short(name: str) -> Make:
     return signed(lambda description, arrays: arrays.update({name: arrays[name][:1].copy()}) or description)
 
 
-# Journals and records
+# Partial maps and records
 
 
-def part(payload: bytes = b"x", *, window: tuple[int, int, int, int] = (0, 0, 2, 2), **header: Any) -> Make:
-    """A whole part of a map of 2 × 2 pixels, with one window."""
-    described = {
-        "kind": "bdgf map journal", "identity": {}, "shard": [1, 1], "pixels": 4, "layers": [], "record": {},
+def part(strip: bytes | None = None, **values: Any) -> Make:
+    """A finished partial map of 2 × 2 pixels, with one window."""
+    plan = {
+        "kind": KIND, "identity": {}, "shard": [1, 1], "windows": [[0, 0, 2, 2]],
         "grid": {"crs": UTM.to_wkt(), "transform": [10, 0, 0, 0, -10, 0], "shape_hw": [2, 2]},
-        "legend": [{"code": 1, "name": "a", "color": [1, 2, 3], "value": "a"}],
-    } | header  # fmt: skip
-    about = {"window": window, "bytes": len(payload), "crc": zlib.crc32(payload)}
-    record = json.dumps(about).encode() + b"\n" + payload + b"\n"
-    return content(header_line(described) + record, "bad.partial")
+        "legend": [{"code": 1, "name": "a", "color": [1, 2, 3], "value": "a"}], "layers": [], "record": {},
+    } | values  # fmt: skip
+
+    def make(folder: Path) -> None:
+        partial = folder / "bad.partial"
+        partial.mkdir()
+        with suppress(Exception):  # of a plan that is refused anyway
+            plan["sha256"] = Plan.model_validate(plan).checksum()
+        (partial / "plan.json").write_text(json.dumps(plan, separators=(",", ":")))
+        np.savez(partial / "0_0.npz", codes=np.ones((2, 2), np.uint16), layers=np.ones((1, 2, 2), np.uint8))
+        if strip is not None:
+            (partial / "0_0.npz").write_bytes(strip)
+
+    return make
+
+
+def folder_of(name: str, make: Make) -> Make:
+    """What is made, in a folder of its own."""
+
+    def inside(folder: Path) -> None:
+        (folder / name).mkdir()
+        make(folder / name)
+
+    return inside
 
 
 def record(**values: Any) -> Make:

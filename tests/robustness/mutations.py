@@ -5,15 +5,15 @@ from __future__ import annotations
 import json
 import math
 import struct
-import zlib
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 from functools import lru_cache
 from typing import Any
 
 import numpy as np
 import safetensors.numpy
 
-from landcover_bdgf.mapping.journal import header_line
+from landcover_bdgf.mapping.partial_map import Plan
 from landcover_bdgf.model.checkpoint import DIGEST_LENGTH, METADATA_KEY
 from landcover_bdgf.storage.records import OWN, _own_sha256
 from landcover_bdgf.storage.tensors import digest
@@ -82,25 +82,13 @@ def checkpoint(good: bytes, changes: Sequence[Change]) -> bytes:
     return safetensors.numpy.save(tensors, {METADATA_KEY: digest(tensors, text) + text})
 
 
-def journal(good: bytes, changes: Sequence[Change]) -> bytes:
-    """The header of a journal, its records, or their payloads, packed and unpacked."""
-    header, records = _journal(good)
-    for kind, place, what in changes:
-        change, at = [(kind, place // 8, what)], place // 8 % len(records)
-        about, payload = records[at]
-        if place % 8 < 4:
-            alter(header, change)
-        elif place % 8 < 6:
-            alter(about, change)
-        elif place % 8 < 7:
-            records[at] = about, zlib.compress(mutated(_unpacked(payload), change))
-        else:
-            records[at] = about, mutated(payload, change)
-    lines = [header_line(header)]
-    for about, payload in records:
-        sealed = {"bytes": len(payload), "crc": zlib.crc32(payload)} | about
-        lines.append(json.dumps(sealed).encode() + b"\n" + payload + b"\n")
-    return b"".join(lines).replace(DEEP.encode(), DEEP_JSON.encode())
+def plan(good: bytes, changes: Sequence[Change]) -> bytes:
+    """The plan of a partial map, with its own checksum where it is a plan still."""
+    values = json.loads(good)
+    alter(values, changes)
+    with suppress(Exception):
+        values["sha256"] = Plan.model_validate(values).checksum()
+    return json.dumps(values, separators=(",", ":")).replace(DEEP, DEEP_JSON).encode()
 
 
 def alter(values: Any, changes: Sequence[Change]) -> None:
@@ -124,14 +112,6 @@ def alter(values: Any, changes: Sequence[Change]) -> None:
             inside[what.decode("latin-1")] = _odd(what)
 
 
-def joined(parts: Sequence[bytes]) -> bytes:
-    """The journal that a run without shards would have written."""
-    header, _ = _journal(parts[0])
-    height, width = header["grid"]["shape_hw"]
-    head = header_line(header | {"shard": [1, 1], "pixels": height * width})
-    return head + b"".join(part.split(b"\n", 1)[1] for part in parts)
-
-
 def _nodes(values: Any) -> Iterator[Node]:
     for key, value in values.items() if isinstance(values, dict) else enumerate(values):
         yield values, key
@@ -153,22 +133,3 @@ def _parts(good: bytes) -> tuple[str, Arrays]:
     (size,) = struct.unpack("<Q", good[:8])
     metadata = json.loads(good[8 : 8 + size])["__metadata__"]
     return metadata[METADATA_KEY][DIGEST_LENGTH:], safetensors.numpy.load(good)
-
-
-def _journal(good: bytes) -> tuple[Any, list[tuple[Any, bytes]]]:
-    line, rest = good.split(b"\n", 1)
-    records = []
-    while rest:
-        about, rest = rest.split(b"\n", 1)
-        values = json.loads(about)
-        size = values["bytes"]
-        records.append(({"window": values["window"]}, rest[:size]))
-        rest = rest[size + 1 :]
-    return json.loads(line), records
-
-
-def _unpacked(payload: bytes) -> bytes:
-    try:
-        return zlib.decompress(payload)
-    except zlib.error:
-        return payload

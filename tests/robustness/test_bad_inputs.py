@@ -11,7 +11,6 @@ import resource
 import shutil
 import sys
 import time
-import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -305,33 +304,31 @@ CASES = [
     Case("a memory of nothing", bad.nothing, f"{MAP_GOOD} --max-ram much", 2, "--max-ram much: write it like 4GB or 900MB."),
     Case("tiles of nothing", bad.nothing, f"{MAP_GOOD} --tile 0", 2, "--tile 0: is smaller than the 21 px that a window reaches. Use 128 or more."),
     Case("shard 5 of 4", bad.nothing, f"{MAP_GOOD} --shard 5/4", 2, "--shard 5/4: write it like 2/4, the second of four."),
-    Case("a part of infinite size", bad.part(pixels=4, grid={"crs": "EPSG:32633", "shape_hw": [np.inf, 3]}), "mosaic bad.partial -o out.tif", 6, "bad.partial: is damaged (its grid is infinite). Map again."),
-    *[Case(f"a part with {name}", make, "mosaic bad.partial -o out.tif", 6, f"bad.partial: is damaged ({message}). Map again.") for name, make, message in (
-        ("a number for its shard", bad.part(shard=3), "its shard is 3"),
-        ("shard 2 of 1", bad.part(shard=[2, 1]), "its shard is [2, 1]"),
-        ("10^12 shards", bad.part(shard=[1, 10**12]), "its shard is [1, 1000000000000]"),
-        ("a word for its pixels", bad.part(pixels="x"), "its number of pixels is 'x'"),
-        ("no zlib", bad.part(b"not zlib"), "Error -3 while decompressing data: incorrect header check"),
-        ("too few codes", bad.part(zlib.compress(b"abc")), "buffer is smaller than requested size"),
-        ("a layer missing", bad.part(zlib.compress(bytes(12)), layers=["novelty"]), "it lacks a layer of the map"),
-        ("a class that its legend lacks", bad.part(zlib.compress(bytes((1, 0, 1, 0, 0, 0, 2, 0)))), "it holds class 2 of 1"),
-        ("a window outside", bad.part(window=(1, 1, 2, 2)), "a window lies outside the map"),
-        ("a smaller map", bad.part(window=(0, 0, 1, 1), pixels=1), "its windows hold 1 of 4 pixels"),
-        ("a grid of 10^400", bad.part(grid={"crs": "EPSG:32633", "shape_hw": [2, 2], "transform": [10**400, 0, 0, 0, -10, 0]}), "its grid is infinite"),
+    Case("a part of infinite size", bad.part(grid={"crs": "EPSG:32633", "shape_hw": [np.inf, 3]}), "mosaic bad.partial -o out.tif", 6, "bad.partial/plan.json: is damaged (its grid is infinite). Map again."),
+    *[Case(f"a part with {name}", make, "mosaic bad.partial -o out.tif", 6, f"bad.partial/{file}: is damaged ({message}). Map again.") for name, make, file, message in (
+        ("a number for its shard", bad.part(shard=3), "plan.json", "shard: Input should be a valid array"),
+        ("shard 2 of 1", bad.part(shard=[2, 1]), "plan.json", "its shard is 2 of 1"),
+        ("a word for its windows", bad.part(windows="x"), "plan.json", "windows: Input should be a valid array"),
+        ("an unknown layer", bad.part(layers=["x"]), "plan.json", "layers: 0: Input should be 'confidence' or 'novelty'"),
+        ("no npz", bad.part(b"not npz"), "0_0.npz", "This file contains pickled (object) data. If you trust the file you can load it unsafely using the `allow_pickle=` keyword argument or `pickle.load()`."),
+        ("a window outside", bad.part(windows=[[1, 1, 2, 2]]), "plan.json", "a window lies outside the map"),
+        ("a smaller window", bad.part(windows=[[0, 0, 1, 1]]), "0_0.npz", "it holds (2, 2) pixels"),
+        ("a grid of 10^400", bad.part(grid={"crs": "EPSG:32633", "shape_hw": [2, 2], "transform": [10**400, 0, 0, 0, -10, 0]}), "plan.json", "its grid is infinite"),
     )],
-    Case("info of a part with a number for its shard", bad.part(shard=3), "info bad.partial", 6, "bad.partial: is damaged (its shard is 3). Map again."),
-    Case("nesting for a part", bad.content(b"[" * 100_000 + b"\n", "bad.partial"), "info bad.partial", 6, "bad.partial: is no part of a map that bdgf map began. Name a .partial file."),
+    Case("info of a part with a number for its shard", bad.part(shard=3), "info bad.partial", 6, "bad.partial/plan.json: is damaged (shard: Input should be a valid array). Map again."),
+    Case("nesting for a part", bad.folder_of("bad.partial", bad.content(b"[" * 100_000 + b"\n", "plan.json")), "info bad.partial", 6, "bad.partial: is not a partial map. Expected a .partial folder from bdgf map."),
     *[Case(f"a pipe for a record, {what}", bad.pipe("msi.tif.json"), f"info msi.tif {what}", code, says) for what, code, says in (("--json", 0, "{"), ("--verify", 3, "msi.tif: has no record of what was written, msi.tif.json. Keep the files together."))],
     Case("a record without end", bad.link("msi.tif.json", "/dev/zero"), "info msi.tif --verify", 3, "msi.tif: has no record of what was written, msi.tif.json. Keep the files together."),
-    Case("a pipe for a part to go on with", bad.pipe("out.tif.partial"), f"{MAP_GOOD} --resume", 6, "out.tif.partial: is no part of a map that bdgf map began. Name a .partial file."),
-    *[Case(f"a part that is a link, {what}", bad.both(bad.content(b"mine", "mine"), bad.link(part, to)), command, 6, f"{part}: is a link to another file, which would be written to. Remove it.") for what, part, to, command in (
+    Case("a pipe for a part to go on with", bad.pipe("out.tif.partial"), f"{MAP_GOOD} --resume", 6, "out.tif.partial: is not a partial map. Expected a .partial folder from bdgf map."),
+    *[Case(f"a part that is a link, {what}", bad.both(bad.content(b"mine", "mine"), bad.link(part, to)), command, 6, f"{part}: is a link to another place, which would be written to. Remove it.") for what, part, to, command in (
         ("over all", "out.tif.partial", "mine", f"{MAP_GOOD} --overwrite"),
         ("to go on", "out.tif.partial", "mine", f"{MAP_GOOD} --resume"),
         ("to nowhere", "out.tif.1-of-2.partial", "new", f"{MAP_GOOD} --shard 1/2"),
     )],
     Case("a pipe for a table of classes", bad.pipe("msi.tif.aux.xml"), "info msi.tif", 0, "kind: raster"),
     Case("a table of classes in no encoding", bad.content(b'<?xml version="1.0" encoding="foo"?><a/>', "msi.tif.aux.xml"), "info msi.tif", 0, "kind: raster"),
-    Case("a pipe for a part", bad.pipe("bad.partial"), "info bad.partial", 6, "bad.partial: is no part of a map that bdgf map began. Name a .partial file."),
+    Case("a pipe for a plan", bad.folder_of("bad.partial", bad.pipe("plan.json")), "mosaic bad.partial -o out.tif", 6, "bad.partial: is not a partial map. Expected a .partial folder from bdgf map."),
+    Case("a pipe for a part", bad.pipe("bad.partial"), "info bad.partial", 6, "bad.partial: is not a partial map. Expected a .partial folder from bdgf map."),
     Case("a pipe for samples", bad.pipe("bad.gpkg"), "train msi.tif sar.tif --samples bad.gpkg -o out.safetensors", 4, "bad.gpkg: is not a file of samples. Make one with bdgf sample."),
     Case("a pipe for a model", bad.pipe("bad.safetensors"), MAP, 5, "bad.safetensors: there is no such file. bdgf train makes a model, bdgf pretrain a denoiser."),
     Case("a record that leads out", bad.record(sha256={"../../etc/passwd": "0"}), "info msi.tif --verify", 3, "msi.tif: msi.tif.json: not as written. Use a copy that is, or make it again."),
@@ -339,7 +336,7 @@ CASES = [
     Case("a record of nesting", bad.content(b"[" * 100_000 + b"]" * 100_000, "msi.tif.json"), "info msi.tif", 0, "kind: raster"),
     Case("a record of lists", bad.record(legend=[{"code": 1, "name": "a", "color": [1, 2, 3], "value": "a"}], training=[]), "info msi.tif", 3, "msi.tif.json: is damaged (training is []). Make the map again."),
     Case("no data by NaN", bad.image(lambda a: a.astype("float32"), nodata=np.nan), "info bad.tif --json", 0, '  "nodata": null,'),
-    Case("a part that is none", bad.content(b"x", "bad.partial"), "mosaic bad.partial -o out.tif", 6, "bad.partial: is no part of a map that bdgf map began. Name a .partial file."),
+    Case("a part that is none", bad.content(b"x", "bad.partial"), "mosaic bad.partial -o out.tif", 6, "bad.partial: is not a partial map. Expected a .partial folder from bdgf map."),
     Case("an unknown setting", bad.nothing, f"{PRETRAIN} --set diffusion.stpes=3", 2, "`set=\"diffusion.stpes=3\"`: unknown setting 'diffusion.stpes'. Did you mean 'diffusion.steps'?"),
     Case("a wrong type", bad.nothing, f"{PRETRAIN} --set diffusion.steps=many", 2, "laptop: `diffusion.steps`: Input should be a valid integer, unable to parse string as an integer, found 'many'. Correct this setting."),
     Case("an even window", bad.nothing, f"{PRETRAIN} --set fusion.patch=8", 2, "laptop: `fusion`: patch must be odd, not 8. Correct this setting."),
@@ -423,7 +420,7 @@ CLOSED = [
     (f"{MAP_TO} closed/out.tif", 6, "closed/out.tif"),
     (f"{TRAIN_TO} closed/out.safetensors", 6, "closed/out.safetensors"),
     ("assess out.tif --reference labels.gpkg --field class -o closed", 6, "*/closed"),
-    ("mosaic closed/a.partial -o out.tif", 6, "closed/a.partial"),
+    ("mosaic closed/a.partial -o out.tif", 6, "closed/a.partial/plan.json"),
     (f"{MAP_GOOD} --resume", 6, "out.tif.partial"),
     ("demo closed/demo", 6, "closed/demo"),
 ]
@@ -435,7 +432,7 @@ def test_files_that_may_not_be_opened(
 ) -> None:
     shutil.copytree(good, tmp_path, dirs_exist_ok=True)
     bad.shapefile()(tmp_path)
-    bad.content(b"mine", "out.tif.partial")(tmp_path)
+    (tmp_path / "out.tif.partial").mkdir()
     for name in ("labels.gpkg", "model.safetensors"):
         bad.copy(name, f"own{Path(name).suffix}")(tmp_path)
     for path in tmp_path.glob("bad.*"):

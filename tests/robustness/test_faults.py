@@ -11,6 +11,7 @@ import json
 import os
 import platform
 import random
+import re
 import shutil
 import signal
 import subprocess
@@ -48,7 +49,7 @@ PLACE = "spectral = 'msi.tif'\nsar = 'sar.tif'\nlabels = 'labels.gpkg'\nfield = 
 COMPARISON = "bench --dataset place.toml --method et --method et+9 --protocols random --seeds 3 --per-class 5 -o"
 NUMBER = {name: number for number, name in enumerate(COMMANDS)}
 IN_THE_DISK = ("job",)  # its model lies where one is
-PARTIAL = (".partial", ".partial.safetensors")  # what an interrupted run may leave, for --resume
+PARTIAL = r"\.partial(/|\.safetensors$|$)"  # what an interrupted run may leave, for --resume
 DISK = "size=64m"
 FULL = ("Free some space", "Is the disk full, or damaged?", "GB of disk while it is written")
 
@@ -102,13 +103,11 @@ class Place:
 
     def outputs(self) -> dict[str, str]:
         """Of those, what bears the name of an output."""
-        return {
-            n: s for n, s in self.files().items() if not n.startswith(".") and "/." not in n and not n.endswith(PARTIAL)
-        }
+        return {n: s for n, s in self.files().items() if not re.search(PARTIAL, n) and not re.search(r"(^|/)\.", n)}
 
     def to_go_on(self, name: str) -> str:
         """What is added to a command that was interrupted."""
-        partial = name in IN_THE_DISK or any(file.endswith(PARTIAL) for file in self.files())
+        partial = name in IN_THE_DISK or any(re.search(PARTIAL, file) for file in self.files())
         return "--overwrite --resume" if partial else "--overwrite"
 
     def clear(self) -> None:
