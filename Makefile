@@ -18,7 +18,7 @@ check: $(READY)  ## formatting, lint and types
 
 trust: $(READY)  ## bad inputs, faults, flipped bits, mutated files, by the hundred: half an hour; make test has a short form
 	@BDGF_TRIALS=$(or $(TRIALS),30) BDGF_FLIPS=120 $(BIN)/python -m pytest --numprocesses auto --maxprocesses 4 --dist worksteal \
-	    tests/robustness tests/geo/test_gdal_env.py tests/app/test_info.py
+	    tests/robustness tests/geo/test_gdal_env.py tests/geo/test_vector_worker.py tests/app/test_info.py
 
 kernels: $(READY)  ## the CUDA kernels in their interpreter; installs Triton, 1 GB
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[triton]'
