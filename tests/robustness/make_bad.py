@@ -215,11 +215,6 @@ LAYER = f"<OGRVRTLayer name='labels'><SrcDataSource>{ELSEWHERE}</SrcDataSource><
 OGR_VRT = f"<OGRVRTDataSource>{LAYER}</OGRVRTDataSource>".encode()
 
 
-def sidecar(suffix: str, write: Make) -> Make:
-    """A good image as bad.tif with a file beside it that contradicts it."""
-    return both(image(), write) if suffix else write
-
-
 AUX_XML = (
     b"<PAMDataset><SRS>EPSG:4326</SRS><PAMRasterBand band='1'><NoDataValue>7</NoDataValue></PAMRasterBand></PAMDataset>"
 )

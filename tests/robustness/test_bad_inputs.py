@@ -213,7 +213,6 @@ CASES = [
     Case("an ENVI image that is compressed", bad.compressed_envi, "check bad.img sar.tif", 3, "bad.img: is compressed, as its header says (file compression). Write it anew: gdal_translate -of GTiff."),
     Case("an ENVI image that is not compressed", bad.both(bad.image(driver="ENVI", to="bad.img"), lambda f: (f / "bad.hdr").write_text((f / "bad.hdr").read_text() + "file compression = 0\n")), "check bad.img sar.tif", 0, "grid: 72 × 64 px*"),
     Case("changes beside a GeoPackage", bad.both(bad.copy("labels.gpkg", "bad.gpkg"), bad.content(b"x", "bad.gpkg-wal")), f"{LABELLED} bad.gpkg", 4, "bad.gpkg: has changes in bad.gpkg-wal that are not in it yet. Close it in QGIS, or save it again."),
-    Case("a CRS of a plain grid", bad.database_crs(bad.with_proj("@ntv2_0.gsb")), f"{LABELLED} bad.gpkg", 0, "all *"),
     Case("an unknown encoding", bad.shapefile(), f"{LABELLED} bad.shp --encoding klingon", 2, "--encoding klingon: is unknown. Use one such as utf-8, latin-1, cp1252 or gbk."),
     Case("another encoding", bad.chinese, f"{LABELLED} bad.shp --encoding gbk", 0, "水体 *"),
     Case("two layers", bad.both(bad.copy("labels.gpkg", "bad.gpkg"), bad.labels(lambda f: f, layer="more")), f"{LABELLED} bad.gpkg", 4, "bad.gpkg: has 2 layers, labels, more. Choose one with --layer."),
