@@ -103,11 +103,11 @@ def pretrain(
     resume: RESUME = False,
 ) -> None:  # fmt: skip
     """Fit the denoiser to one or more scenes, without labels."""
-    from landcover_bdgf.app.job import check_kept, keep_denoiser, partial_path
+    from landcover_bdgf.app.job import keep_denoiser
     from landcover_bdgf.labels import read_samples
+    from landcover_bdgf.model import partial_path
     from landcover_bdgf.training import pretrain as pretrain_stacks
 
-    begun = check_kept(output, overwrite=common.overwrite, resume=resume)
     images = [hsi, sar, *(more or [])]
     if len(images) % 2:
         raise SettingsError(None, f"{len(images)} images are no pairs", "Give HSI SAR HSI SAR ….")
@@ -118,7 +118,7 @@ def pretrain(
         stacks, _recipe(common, overrides), samples=read_samples(samples) if samples else None,
         run=run, partial=partial_path(output), resume=resume,
     )  # fmt: skip
-    keep_denoiser(denoiser, stacks[0], output, run=run, overwrite=common.overwrite, begun=begun)
+    keep_denoiser(denoiser, stacks[0], output, run=run, overwrite=common.overwrite, begun=resume)
     say(common, [f"{output}: denoiser; losses and a picture are beside it"], {"output": str(output)})
 
 
@@ -133,12 +133,11 @@ def train(
     resume: RESUME = False,
 ) -> None:  # fmt: skip
     """Fit the fusion network to samples."""
-    from landcover_bdgf.app.job import check_kept, keep_model, partial_path
+    from landcover_bdgf.app.job import keep_model
     from landcover_bdgf.labels import read_samples
-    from landcover_bdgf.model import changed, load_checkpoint
+    from landcover_bdgf.model import changed, load_checkpoint, partial_path
     from landcover_bdgf.training import pretrain as pretrain_stack, train as train_fusion
 
-    begun = check_kept(output, overwrite=common.overwrite, resume=resume)
     given = load_checkpoint(denoiser, "denoiser") if denoiser else None
     recipe = changed(given.recipe, common.set) if given and not common.config else _recipe(common, tuple(common.set))
     stack, run = _stack(hsi, sar, aligning), _run(common)
@@ -149,7 +148,7 @@ def train(
     model = train_fusion(
         stack, drawn, denoiser=given, recipe=recipe, run=run, partial=partial_path(output), resume=resume
     )
-    keep_model(model, output, overwrite=common.overwrite, begun=begun)
+    keep_model(model, output, overwrite=common.overwrite, begun=resume)
     say(common, [f"{output}: model of {len(drawn.legend.entries)} classes"], {"output": str(output)})
 
 

@@ -10,19 +10,17 @@ import functools
 import inspect
 import os
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, fields
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeVar, get_type_hints
+from typing import Annotated, Any, Literal, TypeVar, get_type_hints
 
 import typer
 
 from landcover_bdgf.app.terminal import listen
 from landcover_bdgf.geo import ALLOW_VRT, check_lock
 from landcover_bdgf.process import check_memory_limits
-from landcover_bdgf.storage import check_not_input, reserved
-
-if TYPE_CHECKING:
-    from landcover_bdgf.mapping import MapSettings
+from landcover_bdgf.storage import Product, check, reserved
 
 DEFAULT_MODEL = Path("model.safetensors")
 MODEL_HELP = "else $BDGF_MODEL, else ./model.safetensors; with --labels where the new one is kept"
@@ -108,9 +106,7 @@ def with_options(*groups: type) -> Callable[[Command], Command]:
             listen(filled[0])
             check_memory_limits(command.__name__.rstrip("_"), filled[0].threads)
             check_lock()
-            if "output" in values:
-                _check_inputs(command.__name__.rstrip("_"), values, filled[0])
-            with reserved(*_written(command.__name__.rstrip("_"), values)):
+            with reserved_outputs(command.__name__.rstrip("_"), values, filled[0]):
                 command(*filled, **values)
 
         keyword = [p.replace(kind=inspect.Parameter.KEYWORD_ONLY) for p in own]
@@ -121,74 +117,70 @@ def with_options(*groups: type) -> Callable[[Command], Command]:
     return decorate
 
 
-def _written(command: str, values: Mapping[str, Any]) -> list[Path]:
-    """What another command must not write meanwhile; what the whole job writes on the way it keeps to itself."""
-    output: Path | None = values.get("output")
-    if output is None:
-        return []
-    if command in ("assess", "bench") or output.name in ("", ".."):
-        return [output]
-    if command == "map":
-        from landcover_bdgf.mapping import map_files, part_path
+@contextmanager
+def reserved_outputs(command: str, values: Mapping[str, Any], common: Common) -> Iterator[None]:
+    """Keep what a command writes to it, and refuse what it may not write, before any work."""
+    products = _products(command, values)
+    whole_job = command == "map" and values["labels"] is not None  # which goes on with steps that are finished
+    with reserved(*products):
+        check(
+            *products, inputs=_inputs(command, values, common), overwrite=common.overwrite or whole_job,
+            resume=values.get("resume", False),
+        )  # fmt: skip
+        yield
 
-        settings = _map_settings(values)  # shards of one map may be made side by side
-        return map_files(output, settings) if settings.shard == "1/1" else [part_path(output, settings)]
-    return _all_written(command, values)
+
+def _products(command: str, values: Mapping[str, Any]) -> list[Product]:
+    """The outputs of a command, as the packages that write them declare them."""
+    output: Path | None = values.get("output")
+    if output is None or command == "bench":  # a comparison decides by what it finds there
+        return []
+    if command == "align":
+        from landcover_bdgf.scene import sar_product
+
+        return [sar_product(output)]
+    if command == "sample":
+        from landcover_bdgf.labels import samples_product
+
+        return [samples_product(output)]
+    if command in ("pretrain", "train"):
+        from landcover_bdgf.model import checkpoint_product
+
+        return [checkpoint_product(output)]
+    if command == "assess":
+        from landcover_bdgf.assessment import report_product
+
+        return [report_product(output)]
+    if command == "mosaic":
+        from landcover_bdgf.labels import class_map_product
+
+        return [class_map_product(output)]
+    from landcover_bdgf.mapping import MapSettings, map_product
+
+    settings = MapSettings(confidence=values["confidence"], ood=values["ood"], shard=values["shard"])
+    if values["labels"] is None:
+        return [map_product(output, settings)]
+    from landcover_bdgf.app.job import job_products
+
+    return job_products(output, values["model"] or DEFAULT_MODEL, settings)
+
+
+def _inputs(command: str, values: Mapping[str, Any], common: Common) -> list[str | Path]:
+    """The files that a command reads, as typed."""
+    names = ["hsi", "sar", "labels", "samples", "denoiser", "map_file", "reference"]
+    typed = [values.get(name) for name in names] + [*(values.get("more") or []), *(values.get("parts") or [])]
+    typed.append(common.config)
+    if command == "map" and values["labels"] is None:
+        typed.append(model_path(values["model"]))
+    files: list[str | Path] = []
+    for value in filter(None, typed):
+        files += value.split(",") if isinstance(value, str) else [value]
+    return files
 
 
 def model_path(model: Path | None) -> Path:
     """The model of a map."""
     return model or Path(os.environ.get("BDGF_MODEL") or DEFAULT_MODEL)
-
-
-def _check_inputs(command: str, values: Mapping[str, Any], common: Any) -> None:
-    """Refuse to write over what the command reads."""
-    inputs = [*_read(values), *([common.config] if common.config else [])]
-    if command == "map" and values["labels"] is None:
-        inputs.append(model_path(values["model"]))
-    check_not_input(values["output"], inputs)
-    named = values["output"].name not in ("", "..")  # of another folder is said that it is one
-    for path in _all_written(command, values) if named else []:
-        check_not_input(path, inputs, folders=False)
-
-
-def _read(values: Mapping[str, Any]) -> Iterator[str | Path]:
-    """The files and folders that a command reads."""
-    for name in ("hsi", "sar", "more", "labels", "samples", "denoiser", "model", "map_file", "reference", "parts"):
-        if name == "model" and values.get("labels"):  # the name of a new one
-            continue
-        for value in values.get(name) or [] if name in ("more", "parts") else [values.get(name)]:
-            yield from value.split(",") if isinstance(value, str) else [value] if value else []
-
-
-def _all_written(command: str, values: Mapping[str, Any]) -> list[Path]:
-    """Every file that a command writes, also on the way and beside its output."""
-    from landcover_bdgf.storage import REPORT_FILES, record_path
-
-    output: Path = values["output"]
-    if command == "assess":
-        return [output / name for name in REPORT_FILES]
-    if command == "mosaic":
-        from landcover_bdgf.labels import LAYERS, paths_beside
-
-        return [output, *paths_beside(output, list(LAYERS))]
-    if command not in ("map", "pretrain", "train"):
-        return [output, record_path(output)]
-    from landcover_bdgf.app.job import job_files, kept_files
-    from landcover_bdgf.mapping import map_files
-
-    if command == "map":
-        settings = _map_settings(values)
-        if values["labels"] is not None:
-            return job_files(output, values["model"] or DEFAULT_MODEL, settings)
-        return map_files(output, settings)
-    return kept_files(output)
-
-
-def _map_settings(values: Mapping[str, Any]) -> MapSettings:
-    from landcover_bdgf.mapping import MapSettings
-
-    return MapSettings(confidence=values["confidence"], ood=values["ood"], shard=values["shard"])
 
 
 def _parameter(group: type, field: Any) -> inspect.Parameter:

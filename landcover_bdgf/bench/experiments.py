@@ -21,6 +21,7 @@ from landcover_bdgf.bench.tables import ProtocolTable, tables
 from landcover_bdgf.errors import OutputError, SettingsError, opening
 from landcover_bdgf.labels import Samples, draw_per_class
 from landcover_bdgf.model import Classifier, Recipe, Run, changed, open_workers
+from landcover_bdgf.storage import Product, reserved
 from landcover_bdgf.training import cut_windows
 
 BASELINES = tuple(f"{c}{context}" for c in ("et", "rf", "svm", "gb") for context in ("", "+9", "+17", "+33"))
@@ -136,6 +137,11 @@ def run_experiment(settings: BenchSettings, recipe: Recipe, run: Run) -> tuple[l
     RasterError, LabelError
         A data set cannot be used, or has too few labels.
     """
+    with reserved(Product(settings.output)):
+        return _experiment(settings, recipe, run)
+
+
+def _experiment(settings: BenchSettings, recipe: Recipe, run: Run) -> tuple[list[ProtocolTable], str, Path]:
     columns = settings.columns
     _check_folder(settings.output)
     for name in settings.datasets:

@@ -2,9 +2,9 @@ from .class_map import (
     LAYER_NODATA as LAYER_NODATA,
     LAYERS as LAYERS,
     NODATA as NODATA,
+    class_map_product as class_map_product,
     layer_path as layer_path,
     legend_of_map as legend_of_map,
-    paths_beside as paths_beside,
     write_companions as write_companions,
 )
 from .colors import Color as Color
@@ -13,6 +13,7 @@ from .rasterize import CONFLICTS as CONFLICTS, Labels as Labels, read_labels as 
 from .sample_file import (
     is_samples_file as is_samples_file,
     read_samples as read_samples,
+    samples_product as samples_product,
     write_samples as write_samples,
 )
 from .samples import CLEAR_PX as CLEAR_PX, TEST as TEST, TRAIN as TRAIN, Samples as Samples, Split as Split

@@ -32,7 +32,7 @@ def aux_xml_path(map_path: PathLike) -> Path:
 
 def qml_path(map_path: PathLike) -> Path:
     """``landcover.tif`` -> ``landcover.qml``."""
-    return Path(map_path).with_suffix(".qml")
+    return Path(map_path).parent / f"{Path(map_path).stem}.qml"
 
 
 def companion_paths(map_path: PathLike) -> tuple[Path, Path]:

@@ -21,15 +21,15 @@ from landcover_bdgf.labels import (
     LAYERS,
     NODATA,
     Legend,
+    class_map_product,
     companion_paths,
     layer_path,
-    paths_beside,
     write_companions,
 )
 from landcover_bdgf.mapping.journal import Journal, damaged, read_journal
 from landcover_bdgf.model import Classified
 from landcover_bdgf.progress import log
-from landcover_bdgf.storage import PathLike, atomic_output, check_beside, check_output, write_record
+from landcover_bdgf.storage import PathLike, atomic_output, check, write_record
 
 Tiles = Iterator[tuple[Window, NDArray[Any]]]
 
@@ -43,15 +43,12 @@ def mosaic(parts: Sequence[PathLike], output: PathLike, *, overwrite: bool = Fal
         A part is missing, unfinished, double, damaged, or belongs to another map; or the map cannot be written.
     """
     output = Path(output)
-    check_output(output, overwrite=overwrite, inputs=parts)
+    check(class_map_product(output), inputs=parts, overwrite=overwrite)
     with ExitStack() as stack:
         journals = [stack.enter_context(read_journal(Path(part))) for part in parts]
         _check_parts(journals)
         journals.sort(key=lambda journal: _shard(journal.header))  # the record is that of the first, however named
-        beside = paths_beside(output, described(journals[0])[3])
-        check_beside(output, beside)
-        for path in beside:
-            check_output(path, overwrite=overwrite, inputs=parts)
+        check(class_map_product(output, described(journals[0])[3]), inputs=parts, overwrite=overwrite)
         return write_map(journals, output, overwrite=overwrite)
 
 

@@ -16,7 +16,7 @@ import numpy as np
 from rasterio.windows import Window
 
 from landcover_bdgf.errors import SettingsError
-from landcover_bdgf.labels import LAYERS, paths_beside
+from landcover_bdgf.labels import LAYERS, class_map_product
 from landcover_bdgf.mapping.journal import MOST_PIXELS, Journal, begin_journal
 from landcover_bdgf.mapping.memory import Appetite, fitting, parse_size
 from landcover_bdgf.mapping.mosaicking import write_map
@@ -37,15 +37,7 @@ from landcover_bdgf.model import (
 from landcover_bdgf.process import stop_between_steps
 from landcover_bdgf.progress import Advance, log, progress
 from landcover_bdgf.scene import Stack, warn_of_zeros
-from landcover_bdgf.storage import (
-    PathLike,
-    check_beside,
-    check_free_space,
-    check_name,
-    check_not_input,
-    check_output,
-    record,
-)
+from landcover_bdgf.storage import PathLike, Product, check, check_free_space, record
 
 _SHARD = re.compile(r"([1-9]\d{0,5})/([1-9]\d{0,5})")
 
@@ -122,7 +114,10 @@ def map_scene(
     """
     settings, run, output = settings or MapSettings(), run or Run(), Path(output)
     _check_tile(settings, model)
-    begun = check_map_outputs(output, stack, settings, overwrite=overwrite, resume=resume)
+    product = map_product(output, settings)
+    check(product, inputs=(*stack.spectral.files, *stack.sar.files), overwrite=overwrite, resume=resume)
+    check_map_space(output, stack, settings)
+    begun = resume and product.begun
     stack = fit_stack(model, stack, name="the model")
     settings, run = _within_memory(settings, run, model, stack)
     tile_px = -(-settings.tile_px // BLOCK_PX) * BLOCK_PX
@@ -151,33 +146,19 @@ def map_scene(
 def part_path(output: Path, settings: MapSettings) -> Path:
     """Where the finished part is kept: ``landcover.tif.partial``, of a shard ``landcover.tif.2-of-4.partial``."""
     number, count = settings.shard_of
-    return output.with_name(f"{output.name}.{f'{number}-of-{count}.' if count > 1 else ''}partial")
+    return Path(f"{output}.{f'{number}-of-{count}.' if count > 1 else ''}partial")
 
 
-def map_files(output: Path, settings: MapSettings) -> list[Path]:
-    """Every file that a map writes, its part included."""
-    return [output, *paths_beside(output, settings.layers), part_path(output, settings)]
+def map_product(output: Path, settings: MapSettings) -> Product:
+    """A map and its companions; of a shard, other runs make the other parts at the same time."""
+    scratch = (part_path(output, settings),)
+    return replace(class_map_product(output, settings.layers), scratch=scratch, shared=settings.shard_of[1] > 1)
 
 
-def check_map_outputs(
-    output: Path, stack: Stack, settings: MapSettings, *, overwrite: bool, resume: bool = False
-) -> bool:
-    """Before any work: may the map, and what comes with it, be written, and is there room? OutputError if not.
-
-    Returns whether an interrupted run began it, and may have put into place already what comes with it.
-    """
-    check_output(output, overwrite=overwrite)
-    for path in map_files(output, settings):
-        check_not_input(path, [*stack.spectral.files, *stack.sar.files])
-    beside = paths_beside(output, settings.layers)
-    check_beside(output, beside)
-    check_name(part_path(output, settings))
-    begun = resume and part_path(output, settings).exists()
-    for path in [] if begun else beside:
-        check_output(path, overwrite=overwrite)
+def check_map_space(output: Path, stack: Stack, settings: MapSettings) -> None:
+    """Refuse a map that the disk does not hold; OutputError."""
     if settings.shard_of[1] == 1:  # what is finished is kept, compressed, until it is written, uncompressed first
         check_free_space(output, 2 * math.prod(stack.grid.shape_hw) * (1 + len(settings.layers)))
-    return begun
 
 
 def _compute(classifier: Classifier, stream: BlockStream, strips: list[int], journal: Journal, run: Run) -> None:

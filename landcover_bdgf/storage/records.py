@@ -18,9 +18,9 @@ from typing import Any
 
 from landcover_bdgf.errors import RasterError
 from landcover_bdgf.progress import log
-from landcover_bdgf.storage.atomic import atomic_output
 from landcover_bdgf.storage.documents import json_object
 from landcover_bdgf.storage.paths import PathLike, is_remote
+from landcover_bdgf.storage.products import atomic_output
 
 OWN = "sha256 of this record"
 LONG_TO_HASH_BYTES = 10**9  # a second or more
