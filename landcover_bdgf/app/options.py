@@ -9,9 +9,9 @@ from __future__ import annotations
 import functools
 import inspect
 import os
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields
+from itertools import chain
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar, get_type_hints
 
@@ -95,6 +95,7 @@ def with_options(*groups: type) -> Callable[[Command], Command]:
     """Give a command the options of dataclasses ``groups``, its first arguments; the first group is Common."""
 
     def decorate(command: Command) -> Command:
+        name = command.__name__.rstrip("_")
         own = list(inspect.signature(command, eval_str=True).parameters.values())[len(groups) :]
         for parameter in own:  # what opens a file says what is wrong with it, with the exit code of its kind
             parameter.annotation.__metadata__[0].readable = False
@@ -104,9 +105,14 @@ def with_options(*groups: type) -> Callable[[Command], Command]:
         def run(**values: Any) -> None:
             filled = [group(**{f.name: values.pop(f.name) for f in fields(group)}) for group in groups]
             listen(filled[0])
-            check_memory_limits(command.__name__.rstrip("_"), filled[0].threads)
+            check_memory_limits(name, filled[0].threads)
             check_lock()
-            with reserved_outputs(command.__name__.rstrip("_"), values, filled[0]):
+            products = _products(name, values)
+            with reserved(*products):
+                check(
+                    *products, inputs=_inputs(name, values, filled[0]), resume=values.get("resume", False),
+                    overwrite=filled[0].overwrite or _is_whole_job(name, values),
+                )  # fmt: skip
                 command(*filled, **values)
 
         keyword = [p.replace(kind=inspect.Parameter.KEYWORD_ONLY) for p in own]
@@ -117,17 +123,9 @@ def with_options(*groups: type) -> Callable[[Command], Command]:
     return decorate
 
 
-@contextmanager
-def reserved_outputs(command: str, values: Mapping[str, Any], common: Common) -> Iterator[None]:
-    """Keep what a command writes to it, and refuse what it may not write, before any work."""
-    products = _products(command, values)
-    whole_job = command == "map" and values["labels"] is not None  # which goes on with steps that are finished
-    with reserved(*products):
-        check(
-            *products, inputs=_inputs(command, values, common), overwrite=common.overwrite or whole_job,
-            resume=values.get("resume", False),
-        )  # fmt: skip
-        yield
+def model_path(model: Path | None) -> Path:
+    """The model of a map."""
+    return model or Path(os.environ.get("BDGF_MODEL") or DEFAULT_MODEL)
 
 
 def _products(command: str, values: Mapping[str, Any]) -> list[Product]:
@@ -139,10 +137,10 @@ def _products(command: str, values: Mapping[str, Any]) -> list[Product]:
         from landcover_bdgf.scene import sar_product
 
         return [sar_product(output)]
-    if command == "sample":
-        from landcover_bdgf.labels import samples_product
+    if command in ("sample", "mosaic"):
+        from landcover_bdgf.labels import class_map_product, samples_product
 
-        return [samples_product(output)]
+        return [samples_product(output) if command == "sample" else class_map_product(output)]
     if command in ("pretrain", "train"):
         from landcover_bdgf.model import checkpoint_product
 
@@ -151,14 +149,10 @@ def _products(command: str, values: Mapping[str, Any]) -> list[Product]:
         from landcover_bdgf.assessment import report_product
 
         return [report_product(output)]
-    if command == "mosaic":
-        from landcover_bdgf.labels import class_map_product
-
-        return [class_map_product(output)]
     from landcover_bdgf.mapping import MapSettings, map_product
 
     settings = MapSettings(confidence=values["confidence"], ood=values["ood"], shard=values["shard"])
-    if values["labels"] is None:
+    if not _is_whole_job(command, values):
         return [map_product(output, settings)]
     from landcover_bdgf.app.job import job_products
 
@@ -167,20 +161,16 @@ def _products(command: str, values: Mapping[str, Any]) -> list[Product]:
 
 def _inputs(command: str, values: Mapping[str, Any], common: Common) -> list[str | Path]:
     """The files that a command reads, as typed."""
-    names = ["hsi", "sar", "labels", "samples", "denoiser", "map_file", "reference"]
-    typed = [values.get(name) for name in names] + [*(values.get("more") or []), *(values.get("parts") or [])]
-    typed.append(common.config)
+    one, several = ("hsi", "sar", "labels", "samples", "denoiser", "map_file", "reference"), ("more", "parts")
+    typed = [common.config, *(values.get(name) for name in one), *chain(*(values.get(name) or () for name in several))]
     if command == "map" and values["labels"] is None:
         typed.append(model_path(values["model"]))
-    files: list[str | Path] = []
-    for value in filter(None, typed):
-        files += value.split(",") if isinstance(value, str) else [value]
-    return files
+    return [file for value in typed if value for file in (value.split(",") if isinstance(value, str) else [value])]
 
 
-def model_path(model: Path | None) -> Path:
-    """The model of a map."""
-    return model or Path(os.environ.get("BDGF_MODEL") or DEFAULT_MODEL)
+def _is_whole_job(command: str, values: Mapping[str, Any]) -> bool:
+    """Whether steps that are finished may be gone on with; :func:`run_job` decides when it knows them."""
+    return command == "map" and values["labels"] is not None
 
 
 def _parameter(group: type, field: Any) -> inspect.Parameter:
