@@ -144,11 +144,11 @@ def pretrain(
     resume: RESUME = False,
 ) -> None:  # fmt: skip
     """Train the denoiser on one or more scenes, without labels."""
-    from landcover_bdgf.app.job import check_kept, keep_denoiser, partial_path
+    from landcover_bdgf.app.job import keep_denoiser
     from landcover_bdgf.labels import read_samples
+    from landcover_bdgf.model import partial_path
     from landcover_bdgf.training import pretrain as pretrain_stacks
 
-    begun = check_kept(output, overwrite=overwrite, resume=resume)
     images = [hsi, sar, *(more or [])]
     if len(images) % 2:
         raise SettingsError(None, f"Expected pairs of images (HSI SAR HSI SAR ...), got {len(images)}")
@@ -158,7 +158,7 @@ def pretrain(
         stacks, _recipe(choice, *overrides), samples=read_samples(samples) if samples else None,
         run=run, partial=partial_path(output), resume=resume,
     )  # fmt: skip
-    keep_denoiser(denoiser, stacks[0], output, run=run, overwrite=overwrite, begun=begun)
+    keep_denoiser(denoiser, stacks[0], output, run=run, overwrite=overwrite, begun=resume)
     say(shown, [f"{output}: denoiser, with its losses (.csv) and a picture (.png)"], {"output": str(output)})
 
 
@@ -180,16 +180,15 @@ def train(
     resume: RESUME = False,
 ) -> None:  # fmt: skip
     """Train the fusion network on samples."""
-    from landcover_bdgf.app.job import check_kept, keep_model, partial_path
+    from landcover_bdgf.app.job import keep_model
     from landcover_bdgf.labels import read_samples
-    from landcover_bdgf.model import changed, load_checkpoint
+    from landcover_bdgf.model import changed, load_checkpoint, partial_path
     from landcover_bdgf.training import pretrain as pretrain_stack, train as train_fusion
 
     if (samples is None) == (labels is None):
         raise SettingsError(None, "train needs either --samples samples.gpkg or --labels polygons.shp --field class")
     if labels is None:
         typed.refuse(OF_LABELS, "--labels")
-    begun = check_kept(output, overwrite=overwrite, resume=resume)
     given = load_checkpoint(denoiser, "denoiser") if denoiser else None
     recipe = changed(given.recipe, choice.set) if given and not choice.config else _recipe(choice)
     stack = _stack(hsi, sar, aligning)
@@ -198,7 +197,7 @@ def train(
     model = train_fusion(
         stack, drawn, denoiser=given, recipe=recipe, run=run, partial=partial_path(output), resume=resume
     )
-    keep_model(model, output, overwrite=overwrite, begun=begun)
+    keep_model(model, output, overwrite=overwrite, begun=resume)
     say(shown, [f"{output}: model of {len(drawn.legend.entries)} classes"], {"output": str(output)})
 
 

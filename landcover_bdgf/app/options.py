@@ -12,8 +12,9 @@ import inspect
 import os
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, is_dataclass
+from itertools import chain
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, TypeVar, get_origin
+from typing import Annotated, Any, TypeVar, get_origin
 
 import typer
 from typer.core import TyperCommand
@@ -24,10 +25,7 @@ from landcover_bdgf.geo import check_lock
 from landcover_bdgf.process import check_memory_limits
 from landcover_bdgf.progress import log
 from landcover_bdgf.settings import Setting, described
-from landcover_bdgf.storage import check_not_input, reserved
-
-if TYPE_CHECKING:
-    from landcover_bdgf.mapping import MapSettings
+from landcover_bdgf.storage import Product, check, reserved
 
 DEFAULT_MODEL = Path("model.safetensors")
 COMMAND_LINE = "COMMANDLINE"  # where click has a value from
@@ -128,12 +126,15 @@ def with_settings(command: Command) -> Command:
         if name != "info":
             log.info("loading libraries")
         check_lock()
-        if "output" in values:
-            _check_inputs(name, values)
         if wants_typed:
             sources = {key: context.get_parameter_source(key) for key in values}
             filled["typed"] = Typed(key for key, source in sources.items() if source and source.name == COMMAND_LINE)
-        with reserved(*_written(name, values)):
+        products = _products(name, values)
+        with reserved(*products):
+            check(
+                *products, inputs=_inputs(name, values), resume=values.get("resume", False),
+                overwrite=values.get("overwrite", False) or _is_whole_job(name, values),
+            )  # fmt: skip
             command(**filled, **{p.name: values[p.name] for p in own})
 
     context = inspect.Parameter("context", inspect.Parameter.KEYWORD_ONLY, annotation=typer.Context)
@@ -182,74 +183,54 @@ def _place(parameter: inspect.Parameter) -> int:
     return GROUPS.index(parameter.annotation.__metadata__[0].rich_help_panel)
 
 
-def _written(command: str, values: Mapping[str, Any]) -> list[Path]:
-    """What another command must not write meanwhile; what the whole job writes on the way it keeps to itself."""
-    output: Path | None = values.get("output")
-    if output is None:
-        return []
-    if command in ("assess", "bench") or output.name in ("", ".."):
-        return [output]
-    if command == "map":
-        from landcover_bdgf.mapping import map_files, part_path
-
-        settings = _map_settings(values)  # shards of one map may be made side by side
-        return map_files(output, settings) if settings.shard == "1/1" else [part_path(output, settings)]
-    return _all_written(command, values)
-
-
 def model_path(model: Path | None) -> Path:
     """The model of a map."""
     return model or Path(os.environ.get("BDGF_MODEL") or DEFAULT_MODEL)
 
 
-def _check_inputs(command: str, values: Mapping[str, Any]) -> None:
-    """Refuse to write over what the command reads."""
-    inputs = [*_read(values), *([values["config"]] if values.get("config") else [])]
-    if command == "map" and values["labels"] is None:
-        inputs.append(model_path(values["model"]))
-    check_not_input(values["output"], inputs)
-    named = values["output"].name not in ("", "..")  # of another folder is said that it is one
-    for path in _all_written(command, values) if named else []:
-        check_not_input(path, inputs, folders=False)
+def _products(command: str, values: Mapping[str, Any]) -> list[Product]:
+    """The outputs of a command, as the packages that write them declare them."""
+    output: Path | None = values.get("output")
+    if output is None or command == "bench":  # a comparison decides by what it finds there
+        return []
+    if command == "align":
+        from landcover_bdgf.scene import sar_product
 
+        return [sar_product(output)]
+    if command in ("sample", "mosaic"):
+        from landcover_bdgf.labels import class_map_product, samples_product
 
-def _read(values: Mapping[str, Any]) -> Iterator[str | Path]:
-    """The files and folders that a command reads."""
-    for name in ("hsi", "sar", "more", "labels", "samples", "denoiser", "model", "map_file", "reference", "parts"):
-        if name == "model" and values.get("labels"):  # the name of a new one
-            continue
-        for value in values.get(name) or [] if name in ("more", "parts") else [values.get(name)]:
-            yield from value.split(",") if isinstance(value, str) else [value] if value else []
+        return [samples_product(output) if command == "sample" else class_map_product(output)]
+    if command in ("pretrain", "train"):
+        from landcover_bdgf.model import checkpoint_product
 
-
-def _all_written(command: str, values: Mapping[str, Any]) -> list[Path]:
-    """Every file that a command writes, also on the way and beside its output."""
-    from landcover_bdgf.storage import REPORT_FILES, record_path
-
-    output: Path = values["output"]
+        return [checkpoint_product(output)]
     if command == "assess":
-        return [output / name for name in REPORT_FILES]
-    if command == "mosaic":
-        from landcover_bdgf.labels import LAYERS, paths_beside
+        from landcover_bdgf.assessment import report_product
 
-        return [output, *paths_beside(output, list(LAYERS))]
-    if command not in ("map", "pretrain", "train"):
-        return [output, record_path(output)]
-    from landcover_bdgf.app.job import job_files, kept_files
-    from landcover_bdgf.mapping import map_files
+        return [report_product(output)]
+    from landcover_bdgf.mapping import MapSettings, map_product
 
-    if command == "map":
-        settings = _map_settings(values)
-        if values["labels"] is not None:
-            return job_files(output, values["model"] or DEFAULT_MODEL, settings)
-        return map_files(output, settings)
-    return kept_files(output)
+    settings = MapSettings(confidence=values["confidence"], novelty=values["novelty"], shard=values["shard"])
+    if not _is_whole_job(command, values):
+        return [map_product(output, settings)]
+    from landcover_bdgf.app.job import job_products
+
+    return job_products(output, values["model"] or DEFAULT_MODEL, settings)
 
 
-def _map_settings(values: Mapping[str, Any]) -> MapSettings:
-    from landcover_bdgf.mapping import MapSettings
+def _inputs(command: str, values: Mapping[str, Any]) -> list[str | Path]:
+    """The files that a command reads, as typed."""
+    one, several = ("config", "hsi", "sar", "labels", "samples", "denoiser", "map_file", "reference"), ("more", "parts")
+    typed = [*(values.get(name) for name in one), *chain(*(values.get(name) or () for name in several))]
+    if command == "map" and values["labels"] is None:
+        typed.append(model_path(values["model"]))
+    return [file for value in typed if value for file in (value.split(",") if isinstance(value, str) else [value])]
 
-    return MapSettings(confidence=values["confidence"], novelty=values["novelty"], shard=values["shard"])
+
+def _is_whole_job(command: str, values: Mapping[str, Any]) -> bool:
+    """Whether steps that are finished may be gone on with; :func:`run_job` decides when it knows them."""
+    return command == "map" and values["labels"] is not None
 
 
 _IMAGE = "a file, a folder, or files joined by commas"

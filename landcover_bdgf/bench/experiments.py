@@ -21,6 +21,7 @@ from landcover_bdgf.bench.tables import ProtocolTable, tables
 from landcover_bdgf.errors import OutputError, SettingsError, opening
 from landcover_bdgf.labels import Samples, draw_per_class
 from landcover_bdgf.model import Classifier, Recipe, Run, changed, open_workers
+from landcover_bdgf.storage import Product, reserved
 from landcover_bdgf.training import cut_windows
 
 BASELINES = tuple(f"{c}{context}" for c in ("et", "rf", "svm", "gb") for context in ("", "+9", "+17", "+33"))
@@ -112,6 +113,13 @@ def run_experiment(
     RasterError, LabelError
         A data set cannot be used, or has too few labels.
     """
+    with reserved(Product(output)):
+        return _experiment(settings, output, recipe, run)
+
+
+def _experiment(
+    settings: BenchSettings, output: Path, recipe: Recipe, run: Run
+) -> tuple[list[ProtocolTable], str, Path]:
     columns = columns_of(settings)
     _check_folder(output)
     for name in settings.dataset:

@@ -3,9 +3,9 @@ from .class_map import (
     LAYERS as LAYERS,
     NODATA as NODATA,
     ClassMap as ClassMap,
+    class_map_product as class_map_product,
     layer_path as layer_path,
     legend_of_map as legend_of_map,
-    paths_beside as paths_beside,
     read_class_map as read_class_map,
     write_companions as write_companions,
 )
@@ -16,6 +16,7 @@ from .rasterize import Labels as Labels, read_labels as read_labels, texts as te
 from .sample_file import (
     is_samples_file as is_samples_file,
     read_samples as read_samples,
+    samples_product as samples_product,
     write_samples as write_samples,
 )
 from .samples import TEST as TEST, TRAIN as TRAIN, Samples as Samples, Split as Split

@@ -18,7 +18,7 @@ from landcover_bdgf.geo import Grid, grid_of, open_raster, read_band
 from landcover_bdgf.labels.legend import ENTRY_KEYS, Legend
 from landcover_bdgf.labels.symbology import aux_xml_path, companion_paths, read_aux_xml, write_symbology
 from landcover_bdgf.notebook import png
-from landcover_bdgf.storage import PathLike, read_record, record_path
+from landcover_bdgf.storage import PathLike, Product, read_record, record_path
 from landcover_bdgf.text import printable
 
 if TYPE_CHECKING:
@@ -161,9 +161,10 @@ LAYERS = {
 
 def layer_path(output: Path, layer: str) -> Path:
     """``landcover.tif``, ``confidence`` -> ``landcover_confidence.tif``."""
-    return output.with_name(f"{output.stem}_{layer}{output.suffix}")
+    return output.parent / f"{output.stem}_{layer}{output.suffix}"
 
 
-def paths_beside(output: Path, layers: Sequence[str]) -> list[Path]:
-    """What comes with a map: its layers, companions and record."""
-    return [*(layer_path(output, name) for name in layers), *companion_paths(output), record_path(output)]
+def class_map_product(output: Path, layers: Sequence[str] = ()) -> Product:
+    """A map with its layers, companions and record."""
+    beside = [*(layer_path(output, name) for name in layers), *companion_paths(output), record_path(output)]
+    return Product(output, tuple(beside))

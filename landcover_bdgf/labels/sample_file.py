@@ -24,9 +24,9 @@ from landcover_bdgf.labels.legend import Legend
 from landcover_bdgf.labels.samples import TEST, TRAIN, Samples, Split
 from landcover_bdgf.storage import (
     PathLike,
+    Product,
     atomic_output,
-    check_name,
-    check_output,
+    check,
     json_object,
     record,
     record_path,
@@ -51,11 +51,9 @@ def write_samples(samples: Samples, path: PathLike, *, overwrite: bool = False) 
     Raises
     ------
     OutputError
-        As :func:`~landcover_bdgf.storage.atomic.atomic_output`.
+        As :func:`~landcover_bdgf.storage.products.atomic_output`.
     """
-    for output in (path, record_path(path)):
-        check_output(output, overwrite=overwrite)
-    check_name(Path(f"{os.fspath(path)}-journal"))  # which SQLite makes on the way
+    check(samples_product(path), overwrite=overwrite)
     plain_name(path, OutputError)
     with atomic_output(path, overwrite=overwrite) as draft:
         try:
@@ -68,6 +66,11 @@ def write_samples(samples: Samples, path: PathLike, *, overwrite: bool = False) 
         if not whole:
             raise OutputError(path, "reads differently from what was written", "Is the disk full, or damaged?")
         write_record(draft, record("sample", {}))
+
+
+def samples_product(path: PathLike) -> Product:
+    """The files of :func:`write_samples`; SQLite makes a journal on the way."""
+    return Product(Path(path), (record_path(path),), (Path(f"{os.fspath(path)}-journal"),))
 
 
 def read_samples(path: PathLike) -> Samples:

@@ -17,15 +17,15 @@ from landcover_bdgf.labels import (
     LAYER_NODATA,
     LAYERS,
     NODATA,
+    class_map_product,
     companion_paths,
     layer_path,
-    paths_beside,
     write_companions,
 )
 from landcover_bdgf.mapping.partial_map import PartialMap, read_partial
 from landcover_bdgf.model import Classified
 from landcover_bdgf.progress import log
-from landcover_bdgf.storage import PathLike, atomic_output, check_beside, check_output, write_record
+from landcover_bdgf.storage import PathLike, atomic_output, check, write_record
 
 Tiles = Iterator[tuple[Window, NDArray[Any]]]
 
@@ -46,14 +46,11 @@ def mosaic(parts: Sequence[PathLike], output: PathLike, *, overwrite: bool = Fal
         A part is missing, unfinished, double, damaged, or belongs to another map; or the map cannot be written.
     """
     output = Path(output)
-    check_output(output, overwrite=overwrite, inputs=parts)
+    check(class_map_product(output), inputs=parts, overwrite=overwrite)
     shards = [read_partial(Path(part)) for part in parts]
     _check_parts(shards)
     shards.sort(key=lambda part: part.plan.shard)  # the record is that of the first, however named
-    beside = paths_beside(output, shards[0].plan.layers)
-    check_beside(output, beside)
-    for path in beside:
-        check_output(path, overwrite=overwrite, inputs=parts)
+    check(class_map_product(output, shards[0].plan.layers), inputs=parts, overwrite=overwrite)
     return write_map(shards, output, overwrite=overwrite)
 
 

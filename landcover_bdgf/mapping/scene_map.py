@@ -17,10 +17,10 @@ import numpy as np
 from rasterio.windows import Window
 
 from landcover_bdgf.errors import SettingsError
-from landcover_bdgf.labels import ClassMap, paths_beside, read_class_map
+from landcover_bdgf.labels import ClassMap, class_map_product, read_class_map
 from landcover_bdgf.mapping.memory import Appetite, fitting, parse_size
 from landcover_bdgf.mapping.mosaicking import write_map
-from landcover_bdgf.mapping.partial_map import PartialMap, Plan, begin_partial, check_partial
+from landcover_bdgf.mapping.partial_map import PartialMap, Plan, begin_partial
 from landcover_bdgf.mapping.settings import MapSettings
 from landcover_bdgf.model import (
     BLOCK_PX,
@@ -40,15 +40,7 @@ from landcover_bdgf.model import (
 from landcover_bdgf.process import stop_between_steps
 from landcover_bdgf.progress import Advance, log, progress
 from landcover_bdgf.scene import ReadCounts, Stack, warn_of_zeros
-from landcover_bdgf.storage import (
-    PathLike,
-    check_beside,
-    check_free_space,
-    check_name,
-    check_not_input,
-    check_output,
-    record,
-)
+from landcover_bdgf.storage import PathLike, Product, check, check_free_space, record
 from landcover_bdgf.text import FILE_NAMES
 
 MOST_TILE_PX = 1 << 14  # 1 GB with its layers
@@ -113,7 +105,10 @@ def map_scene(
         return _in_memory(model, stack, settings, run, resume=resume)
     output = Path(output)
     _check_tile(settings, model)
-    begun = check_map_outputs(output, stack, settings, overwrite=overwrite, resume=resume)
+    product = map_product(output, settings)
+    check(product, inputs=(*stack.spectral.files, *stack.sar.files), overwrite=overwrite, resume=resume)
+    check_map_space(output, stack, settings)
+    begun = resume and product.begun
     stack = fit_stack(model, stack, name="the model")
     settings, run = _within_memory(settings, run, model, stack)
     tile_px = -(-settings.tile_px // BLOCK_PX) * BLOCK_PX
@@ -150,34 +145,19 @@ def _in_memory(model: Checkpoint, stack: Stack, settings: MapSettings, run: Run,
 def part_path(output: Path, settings: MapSettings) -> Path:
     """The folder of what is finished: ``landcover.tif.partial``, of a shard ``landcover.tif.2-of-4.partial``."""
     number, count = settings.shard_of
-    return output.with_name(f"{output.name}.{f'{number}-of-{count}.' if count > 1 else ''}partial")
+    return Path(f"{output}.{f'{number}-of-{count}.' if count > 1 else ''}partial")
 
 
-def map_files(output: Path, settings: MapSettings) -> list[Path]:
-    """Every file that a map writes, its part included."""
-    return [output, *paths_beside(output, settings.layers), part_path(output, settings)]
+def map_product(output: Path, settings: MapSettings) -> Product:
+    """A map and its companions; of a shard, other runs make the other parts at the same time."""
+    scratch = (part_path(output, settings),)
+    return replace(class_map_product(output, settings.layers), scratch=scratch, shared=settings.shard_of[1] > 1)
 
 
-def check_map_outputs(
-    output: Path, stack: Stack, settings: MapSettings, *, overwrite: bool, resume: bool = False
-) -> bool:
-    """Before any work: may the map, and what comes with it, be written, and is there room? OutputError if not.
-
-    Returns whether an interrupted run began it, and may have put into place already what comes with it.
-    """
-    check_output(output, overwrite=overwrite)
-    for path in map_files(output, settings):
-        check_not_input(path, [*stack.spectral.files, *stack.sar.files])
-    beside = paths_beside(output, settings.layers)
-    check_beside(output, beside)
-    check_name(part_path(output, settings))
-    check_partial(part_path(output, settings), resume=resume, overwrite=overwrite)
-    begun = resume and part_path(output, settings).exists()
-    for path in [] if begun else beside:
-        check_output(path, overwrite=overwrite)
+def check_map_space(output: Path, stack: Stack, settings: MapSettings) -> None:
+    """Refuse a map that the disk does not hold; OutputError."""
     if settings.shard_of[1] == 1:  # what is finished is kept, compressed, until it is written, uncompressed first
         check_free_space(output, 2 * math.prod(stack.grid.shape_hw) * (1 + len(settings.layers)))
-    return begun
 
 
 def _compute(classifier: Classifier, stream: BlockStream, strips: list[int], partial: PartialMap, run: Run) -> None:

@@ -4,7 +4,9 @@ from .checkpoint import (
     Checkpoint as Checkpoint,
     Kind as Kind,
     band_names as band_names,
+    checkpoint_product as checkpoint_product,
     load_checkpoint as load_checkpoint,
+    partial_path as partial_path,
 )
 from .classifier import (
     GPU_BLOCKS as GPU_BLOCKS,

@@ -21,7 +21,7 @@ from landcover_bdgf.model.history import History
 from landcover_bdgf.model.recipe import Recipe, validated
 from landcover_bdgf.model.scaling import Scaling
 from landcover_bdgf.scene import Stack
-from landcover_bdgf.storage import check_output, digest, json_object, write_tensors
+from landcover_bdgf.storage import PathLike, Product, digest, json_object, write_tensors
 from landcover_bdgf.text import printable
 
 Kind = Literal["denoiser", "model"]
@@ -100,7 +100,6 @@ class Checkpoint:
 
     def save(self, path: str | Path, *, overwrite: bool = False) -> None:
         """Write the file; OutputError when it exists and ``overwrite`` is not given."""
-        check_output(path, overwrite=overwrite)
         tensors, text = self._contents()
         # one entry: the order of several differs from run to run, and with it the bytes of the file
         metadata = {METADATA_KEY: digest(tensors, text) + text}
@@ -127,6 +126,17 @@ class Checkpoint:
             "provenance": self.provenance,
         }
         return tensors, json.dumps(description, sort_keys=True)
+
+
+def checkpoint_product(path: PathLike) -> Product:
+    """A checkpoint, its losses, of a denoiser a picture, and the state of an interrupted training."""
+    path = Path(path)
+    return Product(path, (path.parent / f"{path.stem}.csv", path.parent / f"{path.stem}.png"), (partial_path(path),))
+
+
+def partial_path(path: Path) -> Path:
+    """Where the state of an interrupted training is kept: ``model.partial.safetensors``."""
+    return path.parent / f"{path.stem}.partial{path.suffix}"
 
 
 @opening(CheckpointError)

@@ -8,8 +8,6 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from landcover_bdgf.storage import atomic_output
-
 
 @dataclass
 class History:
@@ -40,10 +38,9 @@ class History:
             raise ValueError("its loss history is incomplete")
         return cls({name: values.tolist() for name, values in arrays.items()})
 
-    def write_csv(self, path: Path, *, overwrite: bool = False) -> None:
+    def write_csv(self, path: Path) -> None:
         """One line per step, counted from 1; columns are ``loss``, then the others by name."""
         names = sorted(self.columns, key=lambda name: (name != "loss", name))
         rows = zip(*(self.columns[name] for name in names), strict=True)
         lines = [f"{step}," + ",".join(f"{v:.6g}" for v in row) for step, row in enumerate(rows, 1)]
-        with atomic_output(path, overwrite=overwrite) as temporary:
-            temporary.write_text("\n".join([",".join(["step", *names]), *lines]) + "\n", encoding="utf-8")
+        path.write_text("\n".join([",".join(["step", *names]), *lines]) + "\n", encoding="utf-8")

@@ -11,5 +11,5 @@ from .simulation import (
     write_pixels as write_pixels,
     write_scene as write_scene,
 )
-from .stack import Stack as Stack, Tile as Tile
+from .stack import Stack as Stack, Tile as Tile, sar_product as sar_product
 from .value_checks import warn_of_zeros as warn_of_zeros

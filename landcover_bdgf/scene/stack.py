@@ -6,6 +6,7 @@ import hashlib
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Self
 
 import numpy as np
@@ -20,8 +21,9 @@ from landcover_bdgf.scene.sar import POWER_FLOOR, SarUnit, power_of_db
 from landcover_bdgf.scene.shift import Shift
 from landcover_bdgf.storage import (
     PathLike,
+    Product,
     atomic_output,
-    check_output,
+    check,
     content_sha256,
     record,
     record_path,
@@ -161,8 +163,7 @@ class Stack:
         OutputError
             If the file cannot be written.
         """
-        for output in (path, record_path(path)):
-            check_output(output, overwrite=overwrite, inputs=(*self.spectral.paths, *self.sar.paths))
+        check(sar_product(path), inputs=(*self.spectral.files, *self.sar.files), overwrite=overwrite)
         x, y = self.applied_shift_xy_px
         tags = {"SAR_UNIT": "signed" if self.signed_names else "power", SHIFT_TAG: f"{x:g} {y:g}"}
         names = self.sar.names
@@ -207,6 +208,11 @@ class Stack:
             f"grid: {self.grid.describe()}",
             f"shift: {self.shift.describe() + moved if self.shift else 'not estimated, too small or plain'}",
         ]
+
+
+def sar_product(path: PathLike) -> Product:
+    """The files of :meth:`Stack.write_sar`."""
+    return Product(Path(path), (record_path(path),))
 
 
 def _source_text(image: Image) -> str:

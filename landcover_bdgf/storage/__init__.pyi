@@ -1,15 +1,4 @@
-from .atomic import (
-    REPORT_FILES as REPORT_FILES,
-    atomic_folder as atomic_folder,
-    atomic_output as atomic_output,
-    check_beside as check_beside,
-    check_folder as check_folder,
-    check_free_space as check_free_space,
-    check_name as check_name,
-    check_output as check_output,
-    draft_folder as draft_folder,
-    remove_abandoned as remove_abandoned,
-)
+from .atomic import check_free_space as check_free_space, draft_folder as draft_folder
 from .cache import Arrays as Arrays, cached as cached
 from .documents import (
     check_regular_beside as check_regular_beside,
@@ -17,8 +6,14 @@ from .documents import (
     open_regular as open_regular,
     toml_table as toml_table,
 )
-from .locks import check_not_input as check_not_input, reserved as reserved, short_name as short_name
 from .paths import PathLike as PathLike, is_remote as is_remote, typed_path as typed_path
+from .products import (
+    Product as Product,
+    atomic_folder as atomic_folder,
+    atomic_output as atomic_output,
+    check as check,
+    reserved as reserved,
+)
 from .records import (
     changed_files as changed_files,
     content_sha256 as content_sha256,

@@ -18,7 +18,6 @@ from typing import Any
 
 from landcover_bdgf.errors import RasterError
 from landcover_bdgf.progress import log
-from landcover_bdgf.storage.atomic import atomic_output
 from landcover_bdgf.storage.documents import json_object
 from landcover_bdgf.storage.paths import PathLike, is_remote
 
@@ -40,12 +39,11 @@ def record_path(output: PathLike) -> Path:
 
 
 def write_record(output: PathLike, values: dict[str, Any], *, beside: Sequence[Path] = ()) -> None:
-    """Write the record beside an output just written, with the sha256 of it, of what came with it, and its own."""
+    """Write the record beside a draft just written, with the sha256 of it, of what came with it, and its own."""
     files = (Path(output), *beside)
     values = values | {"sha256": {file.name: file_sha256(file) for file in files}}
     values[OWN] = _own_sha256(values)
-    with atomic_output(record_path(output), overwrite=True) as temporary:
-        temporary.write_text(json.dumps(values, indent=2, sort_keys=True) + "\n", encoding="utf-8")
+    record_path(output).write_text(json.dumps(values, indent=2, sort_keys=True) + "\n", encoding="utf-8")
 
 
 def read_record(output: str | Path) -> dict[str, Any]:

@@ -25,7 +25,6 @@ from landcover_bdgf.model import (
 )
 from landcover_bdgf.progress import track
 from landcover_bdgf.scene import Stack
-from landcover_bdgf.storage import atomic_output
 from landcover_bdgf.training.loop import generator_of
 
 PLACES = (0.25, 0.5, 0.75)  # along the diagonal of the scene
@@ -33,9 +32,7 @@ TILES, TILE_PX = len(PLACES), 32
 STEP = 40  # strong noise, but few reverse steps
 
 
-def draw_denoised(
-    denoiser: Checkpoint, stack: Stack, path: Path, *, run: Run | None = None, overwrite: bool = False
-) -> None:
+def draw_denoised(denoiser: Checkpoint, stack: Stack, path: Path, *, run: Run | None = None) -> None:
     """Write a picture with a row for each of three tiles: clean, noisy and denoised, spectral and SAR.
 
     Parameters
@@ -62,8 +59,7 @@ def draw_denoised(
     with open_workers(run.workers(device)) as workers:
         drawn = track(workers.map(states, enumerate(_tiles(stack, denoiser))), "picture of denoised tiles", TILES)
         cubes = [torch.cat(state) for state in zip(*drawn, strict=True)]
-    with atomic_output(path, overwrite=overwrite) as temporary:
-        _figure(cubes, len(scaling.sar_mean)).savefig(temporary, metadata={"Software": None})
+    _figure(cubes, len(scaling.sar_mean)).savefig(path, metadata={"Software": None})
 
 
 def _tiles(stack: Stack, denoiser: Checkpoint) -> list[NDArray[np.float32]]:

@@ -262,7 +262,10 @@ def test_interrupted_training_says_how_to_go_on(scene_files: SceneFiles, tmp_pat
     assert "to continue" in error
     assert (tmp_path / "d.partial.safetensors").is_file()
     assert not (tmp_path / "d.safetensors").exists()
-    for options, code, message in [(["--resume"], 5, "belongs to another training"), ([], 6, "exists already")]:
+    for options, code, message in [
+        (["--resume"], 5, "belongs to another training"),
+        ([], 6, "was left by an interrupted run"),
+    ]:
         again = subprocess.run([*command, "--steps", "1999", *options], check=False, **started)
         assert again.returncode == code
         assert message in again.stderr

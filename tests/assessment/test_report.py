@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 from rasterio.crs import CRS
 
 from landcover_bdgf.assessment.figures import scale_bar
-from landcover_bdgf.assessment.report import ReportContext, assess
+from landcover_bdgf.assessment.report import REPORT_FILES, ReportContext, assess
 from landcover_bdgf.errors import LabelError, OutputError, RasterError, SettingsError
 from landcover_bdgf.geo.cog import RasterProfile, write_raster
 from landcover_bdgf.geo.grid import Grid, ground_pixel_m2
@@ -31,7 +31,6 @@ from landcover_bdgf.labels.class_map import layer_path, write_companions
 from landcover_bdgf.labels.legend import Legend
 from landcover_bdgf.labels.sample_file import write_samples
 from landcover_bdgf.labels.samples import Samples, Split
-from landcover_bdgf.storage.atomic import REPORT_FILES
 from landcover_bdgf.storage.records import write_record
 
 GRID = Grid(CRS.from_epsg(32633), Affine(10, 0, 500_000, 0, -10, 5_000_000), (60, 80))

@@ -119,5 +119,5 @@ def test_a_part_is_gone_on_with_by_the_same_model_and_version_only(
 
 @pytest.mark.parametrize("shard", ["5/4", "0/4", "2", "a/b", "1/0"])
 def test_a_shard_that_is_none_is_refused(shard: str, model: Checkpoint, wide_stack: Stack, tmp_path: Path) -> None:
-    with pytest.raises(SettingsError, match=f"--shard {shard}: write it like 2/4"):
+    with pytest.raises(SettingsError, match=f"`shard={shard}`: write it like 2/4"):
         map_scene(model, wide_stack, tmp_path / "m.tif", settings=settings(shard))

@@ -287,7 +287,7 @@ def test_a_map_that_was_stopped_goes_on_and_is_the_same(
     monkeypatch.undo()
     assert "go on with --resume" in caplog.text
     assert not path.exists()
-    with pytest.raises(OutputError, match="is what an interrupted run left"):
+    with pytest.raises(OutputError, match="was left by an interrupted run"):
         map_scene(model, wide_stack, path, settings=settings)
     (strip,) = Path(f"{path}.partial").glob("*.npz")
     strip.write_bytes(strip.read_bytes()[:99])

@@ -322,7 +322,7 @@ CASES = [
     *[Case(f"a part that is a link, {what}", bad.both(bad.content(b"mine", "mine"), bad.link(part, to)), command, 6, f"{part}: is a link to another place, which would be written to. Remove it.") for what, part, to, command in (
         ("over all", "out.tif.partial", "mine", f"{MAP_GOOD} --overwrite"),
         ("to go on", "out.tif.partial", "mine", f"{MAP_GOOD} --resume"),
-        ("to nowhere", "out.tif.1-of-2.partial", "new", f"{MAP_GOOD} --shard 1/2"),
+        ("to nowhere", "out.tif.1-of-2.partial", "new", f"{MAP_GOOD} --shard 1/2 --overwrite"),
     )],
     Case("a pipe for a table of classes", bad.pipe("msi.tif.aux.xml"), "info msi.tif", 0, "kind: raster"),
     Case("a table of classes in no encoding", bad.content(b'<?xml version="1.0" encoding="foo"?><a/>', "msi.tif.aux.xml"), "info msi.tif", 0, "kind: raster"),

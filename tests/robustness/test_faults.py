@@ -27,7 +27,7 @@ import pytest
 import seccomp
 from conftest import Tally
 
-from landcover_bdgf.storage.locks import reserved
+from landcover_bdgf.storage.products import Product, reserved
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="needs fork, limits and tmpfs")
 
@@ -375,7 +375,7 @@ def test_two_runs_on_one_output(name: str, place: Place, tally: Tally) -> None:
 def test_an_output_that_another_run_is_writing(name: str, place: Place, tally: Tally) -> None:
     """The second run says so at once, and touches nothing."""
     output = next(word for word in COMMANDS[name].split() if "out" in word)
-    with reserved(Path(place.disk if name in IN_THE_DISK else place.folder) / output):
+    with reserved(Product(Path(place.disk if name in IN_THE_DISK else place.folder) / output)):
         code, said = place.run(name, "--overwrite")
         assert code == 6
         assert f"{output}: another run is writing it" in said
