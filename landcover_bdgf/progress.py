@@ -85,6 +85,7 @@ def _bar(description: str, total: int) -> Iterator[Advance]:
     with Progress(*columns, console=Console(stderr=True), speed_estimate_period=SMOOTHED_S) as bar:
         task = bar.add_task(description, total=total, note="")
         yield lambda steps=1, note="": bar.update(task, advance=steps, note=note)
+        bar.refresh()  # the last step, which a notebook would not show
 
 
 def _plain_lines(description: str, total: int) -> Advance:

@@ -103,7 +103,13 @@ def map_scene(
     model = model if isinstance(model, Checkpoint) else load_checkpoint(Path(model), "model")
     if output is None:
         return _in_memory(model, stack, settings, run, resume=resume)
-    output = Path(output)
+    return _to_file(model, stack, Path(output), settings, run, overwrite=overwrite, resume=resume)
+
+
+def _to_file(
+    model: Checkpoint, stack: Stack, output: Path, settings: MapSettings, run: Run, *, overwrite: bool, resume: bool
+) -> Path:
+    """The map, or the part of a shard, written."""
     _check_tile(settings, model)
     product = map_product(output, settings)
     check(product, inputs=(*stack.spectral.files, *stack.sar.files), overwrite=overwrite, resume=resume)
@@ -139,7 +145,7 @@ def _in_memory(model: Checkpoint, stack: Stack, settings: MapSettings, run: Run,
     with tempfile.TemporaryDirectory(prefix="bdgf-") as folder:
         path = Path(folder) / "map.tif"
         FILE_NAMES[str(path)] = "map in memory"
-        return read_class_map(map_scene(model, stack, path, settings=settings, run=run))
+        return read_class_map(_to_file(model, stack, path, settings, run, overwrite=False, resume=False))
 
 
 def part_path(output: Path, settings: MapSettings) -> Path:
