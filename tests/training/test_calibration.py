@@ -31,14 +31,6 @@ def test_overconfidence_is_cooled() -> None:
     torch.testing.assert_close(tempered(tempered(p, 0.9), 1 / 0.9), p, atol=3e-3, rtol=0)  # but for the floor
 
 
-def test_no_temperature_changes_a_class(model: Checkpoint, stack: Stack) -> None:
-    cold, hot = (Classifier(replace(model, temperature=t), Run()) for t in (0.5, 4.0))
-    block = cold.viewer.read(stack, (0, 0))
-    first, second = (classifier.classify([block])[0] for classifier in (cold, hot))
-    assert np.array_equal(first.codes, second.codes)
-    assert (first.layers[0] > second.layers[0]).mean() > 0.9
-
-
 def test_a_model_is_asked_about_the_pixels_that_it_is_given(model: Checkpoint, stack: Stack, samples: Samples) -> None:
     p, truth = left_out_probabilities(model, stack, samples.test, Run())
     classifier = Classifier(replace(model, temperature=1.0), Run())

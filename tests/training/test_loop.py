@@ -229,12 +229,3 @@ def test_a_loss_that_is_not_finite_is_named_with_step_and_rate() -> None:
 
     with pytest.raises(BdgfError, match=r"not finite at step 0 \(learning rate 0.01\)"):
         run(task(loss=loss))
-
-
-def test_history_is_a_table(tmp_path: Path) -> None:
-    history = History()
-    history.add({"loss": 2.0, "rate": 0.1})
-    history.add({"loss": 1.0, "rate": 0.1})
-    history.write_csv(tmp_path / "losses.csv")
-    assert (tmp_path / "losses.csv").read_text() == "step,loss,rate\n1,2,0.1\n2,1,0.1\n"
-    assert History.of(history.arrays()).columns == history.columns

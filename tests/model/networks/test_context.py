@@ -1,6 +1,5 @@
 """Surroundings are means and deviations of the data round a pixel, the same in windows, blocks and whole scenes."""
 
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -10,16 +9,12 @@ import torch
 from landcover_bdgf.labels.samples import Samples
 from landcover_bdgf.mapping.scene_map import map_scene
 from landcover_bdgf.model.checkpoint import Checkpoint
-from landcover_bdgf.model.classifier import Classifier
 from landcover_bdgf.model.features import Viewer
 from landcover_bdgf.model.networks.context import context_network, surroundings
 from landcover_bdgf.model.recipe import RECIPES, ContextRecipe, changed, load_recipe
-from landcover_bdgf.model.run import Run
 from landcover_bdgf.model.scaling import scaled_cube
-from landcover_bdgf.model.workers import open_workers
 from landcover_bdgf.scene.stack import Stack
 from landcover_bdgf.training.training import train
-from landcover_bdgf.training.windows import cut_windows
 
 SIZES = (3, 7)
 WITHOUT = ("context.sizes_px=",)
@@ -76,23 +71,6 @@ def test_surroundings_of_blocks_are_those_of_the_whole_scene(
         expected = usual.see(usual.read(wide_stack, (row, col)))
         assert torch.equal(seen.spec, expected.spec)
         torch.testing.assert_close(seen.dif, expected.dif)
-
-
-def test_a_map_has_the_logits_that_are_trained(stack: Stack, samples: Samples, model: Checkpoint) -> None:
-    """Of a labelled pixel's own window; both networks take part."""
-    single = replace(model, recipe=changed(model.recipe, ("fusion.average_px=1",)))
-    classifier = Classifier(single, Run())
-    assert classifier.context is not None
-    block = classifier.viewer.read(stack, (0, 0))
-    inside = samples.train.where((samples.train.rows < 100) & (samples.train.cols < 100))
-    dense = classifier.logits(classifier.see(block))[0][:, inside.rows, inside.cols].T
-    with open_workers(1) as workers:
-        table = cut_windows(stack, inside, classifier.viewer, workers)
-    w = table[torch.arange(len(table))]
-    with torch.no_grad():
-        fused, around = classifier.network.logits(w.spec, w.sar, w.dif), classifier.context(w.around)
-    torch.testing.assert_close(dense, (fused + around).flatten(1), atol=1e-4, rtol=0)
-    assert fused.abs().max() > 0 < around.abs().max()
 
 
 def test_context_can_be_left_out(
