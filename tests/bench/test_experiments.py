@@ -32,7 +32,7 @@ def test_a_cell_is_computed_once_and_again_for_another_version(tmp_path: Path) -
     assert archive.outdated == 0
     assert archive.cell({"seed": 1}, "v2", make)["oa"] == 3
     assert archive.outdated == 1
-    next(tmp_path.glob("cell_*.json")).write_text("{")  # damaged: as if it were not there
+    next(tmp_path.glob("cell_*.json")).write_text("{")  # damaged: computed again
     assert {archive.cell({"seed": seed}, "v2", make)["oa"] for seed in (1, 2)} >= {4}
 
 
@@ -99,7 +99,9 @@ def test_a_comparison_as_typed(bdgf: Bdgf, tmp_path: Path, capsys: pytest.Captur
 
 
 @pytest.mark.parametrize(("experiment", "methods", "shown"), [("balance", 6, 0), ("embedding", 1, 4)])
-def test_what_features_say(experiment: str, methods: int, shown: int, place: Path, bdgf: Bdgf, tmp_path: Path) -> None:
+def test_features_by_experiment(
+    experiment: str, methods: int, shown: int, place: Path, bdgf: Bdgf, tmp_path: Path
+) -> None:
     """Masked or not, with one sensor shuffled; and as pictures of diffusion features and of three branches."""
     out = tmp_path / "out"
     options = ["--experiment", experiment, "--protocols", "random", "--seeds", "1", "--per-class", "20", "-q", *QUICK]
@@ -110,7 +112,7 @@ def test_what_features_say(experiment: str, methods: int, shown: int, place: Pat
     assert len(re.findall("<figcaption>(diffusion features|cnn|transformer|mamba)<", page)) == shown
 
 
-def test_a_folder_with_other_things(bdgf: Bdgf, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_folder_with_other_files_is_refused(bdgf: Bdgf, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (tmp_path / "out").mkdir()
     (tmp_path / "out/thesis.tex").write_text("x")
     assert bdgf("bench", "-o", "out", "--dataset", "x.toml") == 6

@@ -7,7 +7,7 @@ from landcover_bdgf.bench.page import _pooled, by_distance, embedding, published
 from landcover_bdgf.labels.legend import Legend
 
 
-def test_the_papers_numbers_are_the_papers() -> None:
+def test_published_results_are_consistent() -> None:
     augsburg = published_results("augsburg")
     assert augsburg is not None
     assert augsburg.methods[-1] == {"method": "BDGF", "oa": 93.57, "aa": 90.12, "kappa": 90.93}

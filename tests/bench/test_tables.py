@@ -9,7 +9,7 @@ from landcover_bdgf.bench.tables import Spread, lines, paired, rows, signed, spr
 
 
 def test_the_interval_is_that_of_the_paper() -> None:
-    """Its Table 7: ten runs; standard deviation, CV, NSI and half width belong together."""
+    """Its Table 7: ten runs; standard deviation, CV, NSI and half width are consistent."""
     for name, of_name in published_tables()["uncertainty"].items():
         if name == "table":
             continue
@@ -31,8 +31,8 @@ def cells_of(values: dict[str, list[float]]) -> list[Cell]:
     ]
 
 
-def test_pairs_see_what_the_spread_over_seeds_hides() -> None:
-    """One point apart on every seed, while seeds differ by ten: only the paired interval leaves out 0."""
+def test_paired_differences_are_independent_of_the_spread_over_seeds() -> None:
+    """One point apart on every seed, while seeds differ by ten: only the paired interval excludes 0."""
     cells = cells_of({"a": [61, 71.2, 80.9, 51], "b": [60, 70, 80, 50]})
     a, b = ([c for c in cells if c["method"] == name] for name in "ab")
     apart = paired(a, b, "oa")

@@ -8,8 +8,7 @@ from landcover_bdgf.model.blocks import BLOCK_PX
 from landcover_bdgf.model.checkpoint import Checkpoint
 from landcover_bdgf.model.features import Viewer, keyed_noise
 from landcover_bdgf.model.networks.diffusion import Channels, Schedule, encode
-from landcover_bdgf.model.networks.unet import HALO_PX
-from landcover_bdgf.model.recipe import RECIPES, load_recipe
+from landcover_bdgf.model.recipe import load_recipe
 from landcover_bdgf.model.scaling import scaled_cube
 from landcover_bdgf.scene.stack import Stack
 
@@ -35,8 +34,8 @@ def test_features_of_blocks_are_those_of_the_whole_scene(noise: str, wide_stack:
         torch.testing.assert_close(seen.dif[0, :, 2:-2, 2:-2], expected[:, 2:-2, 2:-2], atol=1e-5, rtol=1e-5)
 
 
-def test_features_that_no_branch_looks_at_are_not_computed(wide_stack: Stack, denoiser: Checkpoint) -> None:
-    """The Mamba sees the centre of a window; the other branches see all of it."""
+def test_features_that_no_branch_uses_are_not_computed(wide_stack: Stack, denoiser: Checkpoint) -> None:
+    """The Mamba branch uses the centre of a window; the others use all of it."""
     block = viewer_of(denoiser).read(wide_stack, (0, 0))
     mamba, all_three = (
         viewer_of(denoiser, "none", f"fusion.guidance={who}").see(block).dif
@@ -47,7 +46,7 @@ def test_features_that_no_branch_looks_at_are_not_computed(wide_stack: Stack, de
     torch.testing.assert_close(mamba[..., 2:-2, 2:-2], all_three[..., 2:-2, 2:-2], atol=1e-5, rtol=1e-5)
 
 
-def test_a_network_without_guidance_gets_no_features_but_their_places(wide_stack: Stack, denoiser: Checkpoint) -> None:
+def test_a_network_without_guidance_gets_features_of_0(wide_stack: Stack, denoiser: Checkpoint) -> None:
     block = viewer_of(denoiser).read(wide_stack, (256, 128))  # at the corner of the scene, 44 × 72 px
     seen = viewer_of(denoiser, "none", "fusion.guidance=").see(block)
     assert seen.dif.shape[2:] == seen.spec.shape[2:] == seen.sar.shape[2:] == (44 + 16, 72 + 16)
@@ -55,20 +54,14 @@ def test_a_network_without_guidance_gets_no_features_but_their_places(wide_stack
     assert viewer_of(denoiser).see(block).dif.any()
 
 
-def test_the_halo_is_the_reach_of_window_and_encoder() -> None:
-    """Half a window, and half of the nine that are averaged."""
-    assert RECIPES["laptop"].halo_px == 4 + 4 + HALO_PX
-    assert RECIPES["paper"].halo_px == 4 + HALO_PX
-
-
-def test_a_block_is_the_same_bit_for_bit_whenever_it_is_asked_for(wide_stack: Stack, denoiser: Checkpoint) -> None:
+def test_a_block_is_the_same_bit_for_bit_each_time(wide_stack: Stack, denoiser: Checkpoint) -> None:
     viewer = viewer_of(denoiser)
     first, second = (viewer.see(viewer.read(wide_stack, (0, 128))) for _ in range(2))
     assert torch.equal(first.dif, second.dif)
     assert torch.equal(first.spec, second.spec)
 
 
-def test_keyed_noise_belongs_to_the_pixel_and_is_normal() -> None:
+def test_keyed_noise_depends_on_the_position_and_is_normal() -> None:
     whole = keyed_noise(3, 0, 0, (4, 200, 200))
     assert np.array_equal(keyed_noise(3, 50, 70, (4, 20, 30)), whole[:, 50:70, 70:100])
     assert not np.array_equal(keyed_noise(4, 0, 0, (4, 200, 200)), whole)

@@ -1,4 +1,4 @@
-"""A tile computed densely equals its windows; modules equal their printed formulas; switches switch."""
+"""A tile computed densely equals its windows; losses equal their formulas; settings of branches have an effect."""
 
 import math
 
@@ -57,14 +57,14 @@ def test_dense_equals_windows(sets: tuple[str, ...], shape: tuple[int, int]) -> 
 
 @pytest.mark.parametrize("recipe", ["laptop", "base", "paper"])
 @pytest.mark.parametrize("branches", ["cnn,transformer,mamba", "cnn", "mamba"])
-def test_a_map_sees_the_logits_that_are_trained(recipe: str, branches: str) -> None:
+def test_logits_of_a_map_are_those_of_training(recipe: str, branches: str) -> None:
     made, inputs = network(load_recipe(recipe, (f"fusion.branches={branches}",)).fusion), tile(9, 9, batch=3)
     trained = made(*inputs).z.detach()
-    with torch.no_grad():  # with the heads multiplied into the layers before them
+    with torch.no_grad():  # the heads are multiplied into the layers before them
         torch.testing.assert_close(made.logits(*inputs), trained, atol=1e-4, rtol=0)
 
 
-def test_the_literal_network_runs_window_by_window() -> None:
+def test_the_network_of_the_paper_runs_window_by_window() -> None:
     recipe = RECIPES["paper"].fusion
     assert not recipe.shares
     made, inputs = network(recipe), tile(10, 11, batch=2)
@@ -74,7 +74,7 @@ def test_the_literal_network_runs_window_by_window() -> None:
         torch.testing.assert_close(both[i : i + 1], apply_dense(made, *(x[i : i + 1] for x in inputs)))
 
 
-def test_tiles_of_a_batch_do_not_see_each_other() -> None:
+def test_tiles_of_a_batch_are_independent() -> None:
     made, inputs = network(RECIPES["laptop"].fusion), tile(12, 25, batch=2)
     both = apply_dense(made, *inputs)
     for i in range(2):
@@ -83,7 +83,7 @@ def test_tiles_of_a_batch_do_not_see_each_other() -> None:
 
 @pytest.mark.parametrize("branches", ["cnn", "transformer", "mamba", "transformer,mamba", "cnn,transformer,mamba"])
 @pytest.mark.parametrize("guidance", ["", "cnn", "transformer", "mamba", "cnn,transformer,mamba"])
-def test_ablation_switches_change_what_they_say(branches: str, guidance: str) -> None:
+def test_guidance_and_branches_are_those_of_the_recipe(branches: str, guidance: str) -> None:
     recipe = load_recipe("laptop", (f"fusion.branches={branches}", f"fusion.guidance={guidance}")).fusion
     made, inputs = network(recipe), tile(9, 9)
     before, after = made(*inputs), made(inputs[0], inputs[1], inputs[2] + 1)
@@ -93,7 +93,7 @@ def test_ablation_switches_change_what_they_say(branches: str, guidance: str) ->
         assert sees_features is (branch in recipe.guidance)
 
 
-def test_the_attention_classifier_sees_diffusion_features_alone() -> None:
+def test_the_attention_classifier_uses_diffusion_features_alone() -> None:
     sets = ("fusion.branches=attention", "fusion.guidance=attention")
     made, (spec, sar, dif) = network(load_recipe("laptop", sets).fusion), tile(12, 25)
     dense = apply_dense(made, spec, sar, dif)
@@ -104,7 +104,7 @@ def test_the_attention_classifier_sees_diffusion_features_alone() -> None:
         load_recipe("laptop", sets[:1])
 
 
-def test_each_branch_looks_at_both_sensors() -> None:
+def test_each_branch_uses_both_sensors() -> None:
     made, (spec, sar, dif) = network(RECIPES["laptop"].fusion), tile(9, 9)
     before = made(spec, sar, dif).vectors
     for other in (made(spec + 1, sar, dif), made(spec, sar + 1, dif)):
@@ -140,8 +140,8 @@ def test_temperatures_start_at_one_and_stay_in_their_limits() -> None:
 
 
 @torch.no_grad()
-def test_agreeing_branches_lose_nothing_and_only_cross_entropy_tells_them_apart() -> None:
-    """Without it any constant is a minimum (eq. 29 as printed): the trap that the default closes."""
+def test_without_cross_entropy_any_constant_is_a_minimum() -> None:
+    """Eq. 29 as printed, without ``branch_weight``."""
     same = torch.zeros(8, 5, 1, 1)
     outputs = Outputs(same, dict.fromkeys(("cnn", "transformer", "mamba"), same), random_outputs().vectors)
     assert float(MutualLearning(None)(outputs)[0]) == pytest.approx(0, abs=1e-6)

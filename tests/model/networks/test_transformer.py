@@ -50,13 +50,13 @@ def test_tokens_of_a_tile_are_those_of_its_windows(stride: int) -> None:
 
 
 @pytest.mark.parametrize(("queries", "keys"), [(5, 5), (1, 4), (3, 81)])
-def test_all_ways_to_attend_agree(queries: int, keys: int) -> None:
+def test_all_implementations_of_attention_agree(queries: int, keys: int) -> None:
     torch.manual_seed(0)
     q, k, v = (torch.randn(64, n, 23) for n in (queries, keys, keys))
     expected = attend_many(q, k, v, 8)
     torch.testing.assert_close(attend_few(q, k, v, 8), expected, atol=1e-5, rtol=1e-5)
     common = torch.randn(64, 1, 1), torch.randn(64, 1, 1)
-    with torch.no_grad():  # compiled where there are few keys
+    with torch.no_grad():  # compiled for few keys
         torch.testing.assert_close(attend(q, k, v, 8), expected, atol=1e-5, rtol=1e-5)
         longer = [torch.cat([own.expand(-1, -1, 23), x], dim=1) for own, x in zip(common, (k, v), strict=True)]
         torch.testing.assert_close(attend(q, k, v, 8, common), attend_many(q, *longer, 8), atol=1e-5, rtol=1e-5)

@@ -1,4 +1,4 @@
-"""The denoiser is the paper's network: its parameters, its multiply-adds, the reach of its encoder."""
+"""The denoiser is the network of the paper: parameters, multiply-adds, reach of the encoder."""
 
 import pytest
 import torch
@@ -13,7 +13,7 @@ def test_parameter_counts(width: float, parameters: int) -> None:
 
 
 def count_operations(unet: UNet, bands: int, size: int) -> float:
-    """Operations per input voxel as the usual counting tools count them, and the paper's table.
+    """Operations per input voxel as usual tools and the paper count them.
 
     They count a transposed convolution by its *output*, and four operations per element of a batch norm.
     """
@@ -56,7 +56,7 @@ def test_bands_are_padded_by_repeating_the_last() -> None:
     assert pad_bands(padded) is padded
 
 
-def test_encoder_reaches_thirteen_pixels_and_no_further() -> None:
+def test_the_encoder_reaches_thirteen_pixels() -> None:
     torch.manual_seed(0)
     unet = UNet(0.25).eval()
     cube, t = torch.randn(1, 8, 59, 59), torch.tensor([5])
@@ -70,7 +70,7 @@ def test_encoder_reaches_thirteen_pixels_and_no_further() -> None:
 
 
 @torch.no_grad()
-def test_features_see_no_border() -> None:
+def test_features_do_not_depend_on_the_border() -> None:
     torch.manual_seed(0)
     unet, cube, t = UNet(0.25).eval(), torch.randn(1, 8, 40, 38), torch.tensor([5])
     whole, part = unet.features(cube, t), unet.features(cube[..., 3:-6, 4:-1], t)
