@@ -17,7 +17,6 @@ from scipy.sparse import coo_matrix
 
 from landcover_bdgf.bench.datasets import open_dataset
 from landcover_bdgf.bench.matlab import PUBLISHED, read_matlab
-from landcover_bdgf.bench.page import published_results, published_tables
 from landcover_bdgf.errors import LabelError, RasterError, SettingsError
 from landcover_bdgf.geo import vector_worker
 from landcover_bdgf.scene.simulation import SceneFiles
@@ -209,24 +208,6 @@ def test_what_is_not_known(tmp_path: Path, scene_files: SceneFiles) -> None:
         open_dataset("berlin", None, tmp_path)
     with pytest.raises(SettingsError, match="key 'colour'"):
         open_dataset(str(described(scene_files, tmp_path, "x.tif", "colour = 1")), None, tmp_path)
-
-
-def test_the_papers_numbers_are_the_papers() -> None:
-    augsburg = published_results("augsburg")
-    assert augsburg is not None
-    assert augsburg.methods[-1] == {"method": "BDGF", "oa": 93.57, "aa": 90.12, "kappa": 90.93}
-    tables = published_tables()
-    for name, of_name in tables["results"].items():
-        whole = tables["ablation"][name][-1]  # experiment 12 is the method itself
-        assert of_name["methods"][-1] == {"method": "BDGF", **{k: whole[k] for k in ("oa", "aa", "kappa")}}
-        assert tables["uncertainty"][name]["mean"]["oa"] == whole["oa"]
-    berlin = published_results("berlin")
-    assert berlin is not None
-    assert next(m for m in berlin.methods if m["method"] == "UACL") == {
-        "method": "UACL", "oa": 72.90, "aa": 71.15, "kappa": 61.26,
-    }  # fmt: skip
-    assert "each other's place" in berlin.note
-    assert published_results("chile") is None
 
 
 def test_the_simulated_scene_has_pairs_that_one_sensor_tells_apart(tmp_path: Path, shared_data: Path) -> None:

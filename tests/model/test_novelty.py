@@ -1,4 +1,4 @@
-"""P-values are what they say: uniform for pixels like the training pixels, 0 for pixels unlike all of them."""
+"""P-values of novelty are uniform for pixels from the distribution of the training pixels, and 0 far outside it."""
 
 import numpy as np
 import pytest
@@ -26,7 +26,7 @@ def percents(novelty: Novelty, features: NDArray[np.float64]) -> NDArray[np.uint
     return found
 
 
-def test_p_values_of_the_like_are_uniform_and_of_the_unlike_zero() -> None:
+def test_p_values_are_uniform_inside_and_0_outside_the_training_data() -> None:
     novelty = Novelty.of(fit_novelty(*drawn(4000, 0), np.random.default_rng(0)), CPU)
     like = percents(novelty, drawn(4000, 1)[0])
     assert [round((like < p).mean(), 1) for p in (10, 30, 50, 70, 90)] == [0.1, 0.3, 0.5, 0.7, 0.9]
@@ -35,7 +35,7 @@ def test_p_values_of_the_like_are_uniform_and_of_the_unlike_zero() -> None:
     assert percents(novelty, np.full((1, 6), 1e6)).tolist() == [0]
 
 
-def test_the_nearest_mean_counts_and_errors_that_go_together_are_one() -> None:
+def test_the_distance_is_that_of_mahalanobis_to_the_nearest_mean() -> None:
     features, codes, groups = drawn(2000, 2)
     arrays = fit_novelty(features, codes, groups, np.random.default_rng(0))
     means = np.stack([features[codes == code].mean(0) for code in (1, 2)])
@@ -57,8 +57,8 @@ def test_too_few_polygons_to_leave_some_out() -> None:
     {"whiten": np.zeros((5, 6), np.float32)}, {"means": np.zeros((2, 5), np.float32)},
     {"distances": np.zeros(7, np.float32)}, {"whiten": np.zeros((6, 6))},
 ])  # fmt: skip
-def test_arrays_that_do_not_belong_together_are_refused(change: dict[str, NDArray[np.float32]]) -> None:
+def test_inconsistent_arrays_are_refused(change: dict[str, NDArray[np.float32]]) -> None:
     arrays = fit_novelty(*drawn(2000, 2), np.random.default_rng(0)) | change
-    with pytest.raises(CheckpointError) as told:
+    with pytest.raises(CheckpointError) as raised:
         Novelty.of(arrays, CPU, 6)
-    assert str(told.value) == "`novelty`: the novelty statistics of the model are damaged. Train the model again."
+    assert str(raised.value) == "`novelty`: the novelty statistics of the model are damaged. Train the model again."

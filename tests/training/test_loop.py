@@ -1,4 +1,4 @@
-"""Training resumed equals training uninterrupted, on any number of threads; and it says when it cannot go on."""
+"""A resumed training equals an uninterrupted one, for any number of threads; failures are reported."""
 
 from collections.abc import Callable
 from dataclasses import replace
@@ -28,7 +28,7 @@ Arrays = dict[str, NDArray[Any]]
 
 
 class Net(nn.Module):
-    """A little of everything: weights, batch norm with running statistics."""
+    """Linear layers, and batch norm with running statistics."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -213,7 +213,7 @@ def test_a_state_with_a_flipped_bit_is_not_resumed(tmp_path: Path) -> None:
     assert str(told.value) == f"{partial}: is damaged (its checksum does not match). Start without --resume."
 
 
-def test_a_batch_too_large_for_the_gpu_is_said_to_be() -> None:
+def test_a_batch_too_large_for_the_gpu_is_reported() -> None:
     def loss(network: nn.Module, shard: tuple[Tensor, Tensor]) -> tuple[Tensor, dict[str, Tensor]]:
         raise torch.cuda.OutOfMemoryError("CUDA out of memory.")
 
@@ -223,18 +223,9 @@ def test_a_batch_too_large_for_the_gpu_is_said_to_be() -> None:
         run(task(loss=loss))
 
 
-def test_a_loss_that_is_not_finite_is_named_with_step_and_rate() -> None:
+def test_a_loss_that_is_not_finite_is_reported_with_step_and_rate() -> None:
     def loss(network: nn.Module, shard: tuple[Tensor, Tensor]) -> tuple[Tensor, dict[str, Tensor]]:
         return (network(shard[0]) * float("nan")).mean(), {}
 
     with pytest.raises(BdgfError, match=r"not finite at step 0 \(learning rate 0.01\)"):
         run(task(loss=loss))
-
-
-def test_history_is_a_table(tmp_path: Path) -> None:
-    history = History()
-    history.add({"loss": 2.0, "rate": 0.1})
-    history.add({"loss": 1.0, "rate": 0.1})
-    history.write_csv(tmp_path / "losses.csv")
-    assert (tmp_path / "losses.csv").read_text() == "step,loss,rate\n1,2,0.1\n2,1,0.1\n"
-    assert History.of(history.arrays()).columns == history.columns

@@ -1,4 +1,4 @@
-"""Training looks at training pixels alone, and gives the same model again, resumed or not."""
+"""Training uses training pixels alone, and gives the same model each time, resumed or not."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -51,7 +51,7 @@ def test_a_seed_changes_everything(stack: Stack, samples: Samples, denoiser: Che
 def stopped(
     monkeypatch: pytest.MonkeyPatch, ctrl_c: Callable[[], None], *, after: int, name: str = ""
 ) -> Iterator[None]:
-    """A training, the first or the one of that name, that is stopped like by Ctrl-C after some steps."""
+    """Stop a training, the first or the one of that name, by Ctrl-C after some steps."""
     step = fitting._step
 
     def stopping(task, number, *rest):  # type: ignore[no-untyped-def]
@@ -111,7 +111,7 @@ def test_masks_and_mutual_learning_change_what_is_learned(
     assert any(name.startswith("T_") for name in model.history.columns)
 
 
-def test_a_denoiser_of_another_unit_is_told(
+def test_a_denoiser_of_a_different_unit_is_reported(
     stack: Stack, samples: Samples, denoiser: Checkpoint, caplog: pytest.LogCaptureFixture
 ) -> None:
     def told(stack: Stack) -> list[str]:
@@ -127,7 +127,7 @@ def test_a_denoiser_of_another_unit_is_told(
     ]
 
 
-def test_one_class_is_no_map(stack: Stack, samples: Samples, denoiser: Checkpoint) -> None:
+def test_one_class_is_refused(stack: Stack, samples: Samples, denoiser: Checkpoint) -> None:
     one = replace(samples, codes=np.ones_like(samples.codes))
     with pytest.raises(LabelError, match="fewer than two classes"):
         train(stack, one, denoiser=denoiser)

@@ -1,4 +1,4 @@
-"""Windows hold what lies round their pixels, each pixel is computed and kept once, and kept results are the same."""
+"""Windows show the surroundings of their pixels; each pixel is computed once; cached results are the same."""
 
 import os
 from collections.abc import Callable
@@ -34,7 +34,7 @@ def cut(stack: Stack, samples: Samples, viewer: Viewer) -> WindowTable:
 
 
 @pytest.mark.parametrize("average_px", [1, 7])
-def test_windows_are_cut_round_their_pixels(stack: Stack, samples: Samples, viewer: Viewer, average_px: int) -> None:
+def test_windows_are_centred_on_their_pixels(stack: Stack, samples: Samples, viewer: Viewer, average_px: int) -> None:
     viewer = replace(viewer, recipe=changed(viewer.recipe, (f"fusion.average_px={average_px}",)))
     table = cut(stack, samples.train, viewer)
     assert len(table) == len(samples.train)
@@ -48,7 +48,7 @@ def test_windows_are_cut_round_their_pixels(stack: Stack, samples: Samples, view
         assert int(windows.codes[i]) == samples.train.codes[sample] - 1
 
 
-def test_neighbouring_windows_share_their_pixels(stack: Stack, samples: Samples, viewer: Viewer) -> None:
+def test_adjacent_windows_share_their_pixels(stack: Stack, samples: Samples, viewer: Viewer) -> None:
     table = cut(stack, samples.train, viewer)
     assert len(table.pixels) < 81 * len(table) / 4
     assert len(table.at.unique()) == len(table.pixels)
@@ -61,7 +61,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def kept(i: int, made: cache.Arrays) -> cache.Arrays:
-    """What the cache has of a number, else what is made now."""
+    """The cached arrays of a number, else the given ones."""
     return cache.cached("numbers", {"i": i}, lambda: made, lambda arrays: True)
 
 
@@ -70,7 +70,7 @@ def test_features_are_computed_once(
 ) -> None:
     first = cut(stack, samples.train, viewer)
     with monkeypatch.context() as patch:
-        patch.setattr(Viewer, "see", None)  # whoever asks, fails
+        patch.setattr(Viewer, "see", None)  # any call fails
         assert cut(stack, samples.train, viewer).digest() == first.digest()
         with pytest.raises(TypeError):
             cut(stack, samples.test, viewer)
@@ -80,7 +80,7 @@ def test_features_are_computed_once(
 
 
 @pytest.mark.parametrize("damage", [lambda data: data[:100], lambda data: data[:-1] + bytes([data[-1] ^ 1])])
-def test_what_is_damaged_is_computed_again(
+def test_a_damaged_cache_file_is_computed_again(
     damage: Callable[[bytes], bytes], stack: Stack, samples: Samples, viewer: Viewer, folder: Path
 ) -> None:
     first = cut(stack, samples.train, viewer)
@@ -105,7 +105,7 @@ def test_what_is_damaged_is_computed_again(
         lambda a: a | {"pixels": np.array(1, np.float32)},
     ],
 )
-def test_what_was_put_there_by_others_is_computed_again(
+def test_a_cache_file_of_another_form_is_computed_again(
     change: Callable[[cache.Arrays], cache.Arrays], stack: Stack, samples: Samples, viewer: Viewer, folder: Path
 ) -> None:
     first = cut(stack, samples.train, viewer)
@@ -136,7 +136,7 @@ def test_the_cache_of_another_user_is_left_alone(
     assert "belongs to another user; nothing is kept in it" in caplog.text
 
 
-def test_what_cannot_be_kept_is_computed(
+def test_without_a_cache_folder_windows_are_computed(
     stack: Stack, samples: Samples, viewer: Viewer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (tmp_path / "file").touch()
