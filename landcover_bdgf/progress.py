@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import builtins
 import logging
 import math
 import signal
@@ -58,7 +59,7 @@ def track(items: Iterable[T], description: str, total: int) -> Iterator[T]:
 
 def _in_notebook() -> bool:
     """Whether rich can draw a bar in a notebook, which takes ipywidgets."""
-    if "ipykernel" not in sys.modules or find_spec("ipywidgets") is None:
+    if not hasattr(builtins, "get_ipython") or find_spec("ipywidgets") is None:
         return False
     from rich.console import Console
 
