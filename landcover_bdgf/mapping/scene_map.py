@@ -171,10 +171,10 @@ def check_map_outputs(
     beside = paths_beside(output, settings.layers)
     check_beside(output, beside)
     check_name(part_path(output, settings))
-    check_partial(part_path(output, settings), resume=resume, overwrite=overwrite)
     begun = resume and part_path(output, settings).exists()
     for path in [] if begun else beside:
         check_output(path, overwrite=overwrite)
+    check_partial(part_path(output, settings), resume=resume, overwrite=overwrite)
     if settings.shard_of[1] == 1:  # what is finished is kept, compressed, until it is written, uncompressed first
         check_free_space(output, 2 * math.prod(stack.grid.shape_hw) * (1 + len(settings.layers)))
     return begun
