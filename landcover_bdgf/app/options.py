@@ -107,12 +107,10 @@ def with_options(*groups: type) -> Callable[[Command], Command]:
             listen(filled[0])
             check_memory_limits(name, filled[0].threads)
             check_lock()
-            products = _products(name, values)
+            products, inputs = _products(name, values), _inputs(name, values, filled[0])
+            overwrite = filled[0].overwrite or len(products) > 1  # run_job decides when it knows the finished steps
             with reserved(*products):
-                check(
-                    *products, inputs=_inputs(name, values, filled[0]), resume=values.get("resume", False),
-                    overwrite=filled[0].overwrite or _is_whole_job(name, values),
-                )  # fmt: skip
+                check(*products, inputs=inputs, overwrite=overwrite, resume=values.get("resume", False))
                 command(*filled, **values)
 
         keyword = [p.replace(kind=inspect.Parameter.KEYWORD_ONLY) for p in own]
@@ -152,7 +150,7 @@ def _products(command: str, values: Mapping[str, Any]) -> list[Product]:
     from landcover_bdgf.mapping import MapSettings, map_product
 
     settings = MapSettings(confidence=values["confidence"], ood=values["ood"], shard=values["shard"])
-    if not _is_whole_job(command, values):
+    if values["labels"] is None:
         return [map_product(output, settings)]
     from landcover_bdgf.app.job import job_products
 
@@ -166,11 +164,6 @@ def _inputs(command: str, values: Mapping[str, Any], common: Common) -> list[str
     if command == "map" and values["labels"] is None:
         typed.append(model_path(values["model"]))
     return [file for value in typed if value for file in (value.split(",") if isinstance(value, str) else [value])]
-
-
-def _is_whole_job(command: str, values: Mapping[str, Any]) -> bool:
-    """Whether steps that are finished may be gone on with; :func:`run_job` decides when it knows them."""
-    return command == "map" and values["labels"] is not None
 
 
 def _parameter(group: type, field: Any) -> inspect.Parameter:
