@@ -129,12 +129,10 @@ def with_settings(command: Command) -> Command:
         if wants_typed:
             sources = {key: context.get_parameter_source(key) for key in values}
             filled["typed"] = Typed(key for key, source in sources.items() if source and source.name == COMMAND_LINE)
-        products = _products(name, values)
+        products, inputs = _products(name, values), _inputs(name, values)
+        overwrite = values.get("overwrite", False) or len(products) > 1  # run_job decides when it knows finished steps
         with reserved(*products):
-            check(
-                *products, inputs=_inputs(name, values), resume=values.get("resume", False),
-                overwrite=values.get("overwrite", False) or _is_whole_job(name, values),
-            )  # fmt: skip
+            check(*products, inputs=inputs, overwrite=overwrite, resume=values.get("resume", False))
             command(**filled, **{p.name: values[p.name] for p in own})
 
     context = inspect.Parameter("context", inspect.Parameter.KEYWORD_ONLY, annotation=typer.Context)
@@ -212,7 +210,7 @@ def _products(command: str, values: Mapping[str, Any]) -> list[Product]:
     from landcover_bdgf.mapping import MapSettings, map_product
 
     settings = MapSettings(confidence=values["confidence"], novelty=values["novelty"], shard=values["shard"])
-    if not _is_whole_job(command, values):
+    if values["labels"] is None:
         return [map_product(output, settings)]
     from landcover_bdgf.app.job import job_products
 
@@ -226,11 +224,6 @@ def _inputs(command: str, values: Mapping[str, Any]) -> list[str | Path]:
     if command == "map" and values["labels"] is None:
         typed.append(model_path(values["model"]))
     return [file for value in typed if value for file in (value.split(",") if isinstance(value, str) else [value])]
-
-
-def _is_whole_job(command: str, values: Mapping[str, Any]) -> bool:
-    """Whether steps that are finished may be gone on with; :func:`run_job` decides when it knows them."""
-    return command == "map" and values["labels"] is not None
 
 
 _IMAGE = "a file, a folder, or files joined by commas"

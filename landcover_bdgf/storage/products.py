@@ -85,10 +85,14 @@ def check(*products: Product, inputs: Iterable[PathLike] = (), overwrite: bool =
             _check_place(product.path)
         begun = resume and product.begun
         for file in filter(_exists, product.files):
-            if any(_same(file, other) for other in read):
+            if any(file.exists() and file.samefile(other) for other in read):
                 raise OutputError(file, "is one of the inputs", "Choose another name.")
-            if not (overwrite or product.contents or (begun and file != product.path)):
-                raise _exists_already(file, product)
+            if overwrite or product.contents or (begun and file != product.path):
+                continue
+            if file in product.scratch:
+                remedy = "Go on with `resume`, or start over with `overwrite`."
+                raise OutputError(file, "was left by an interrupted run", remedy)
+            raise OutputError(file, "exists already", "Choose another name, or allow it with --overwrite.")
 
 
 def _check_place(path: Path) -> None:
@@ -126,20 +130,6 @@ def _exists(path: Path) -> bool:
     except (FileNotFoundError, NotADirectoryError):
         return False
     return True
-
-
-def _same(one: Path, other: Path) -> bool:
-    with suppress(OSError):  # a link to nowhere
-        return one.samefile(other)
-    return False
-
-
-def _exists_already(file: Path, product: Product) -> OutputError:
-    if file in product.scratch:
-        return OutputError(
-            file, "was left by an interrupted run", "Go on with `resume`, or start over with `overwrite`."
-        )
-    return OutputError(file, "exists already", "Choose another name, or allow it with --overwrite.")
 
 
 @contextmanager
