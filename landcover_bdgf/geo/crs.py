@@ -25,11 +25,11 @@ def recorded_crs(wkt: str) -> CRS:
 
     Raises
     ------
-    ValueError, TypeError, CRSError
+    ValueError
         If it is none, or names another file.
     """
     if not isinstance(wkt, str):
-        raise TypeError("its CRS is no text")
+        raise ValueError("its CRS is no text")
     try:
         check_crs_text(wkt)
     except RasterError as error:

@@ -14,7 +14,6 @@ from pyogrio.errors import DataSourceError
 
 from landcover_bdgf.errors import LabelError, RasterError
 from landcover_bdgf.geo.crs_text import check_crs_text
-from landcover_bdgf.storage import check_regular_beside
 
 _TABLE = re.compile(r"\s*CREATE\s+TABLE\s", re.IGNORECASE)
 _RTREE = re.compile(r"\s*CREATE\s+VIRTUAL\s+TABLE\s.*\sUSING\s+rtree\s*\(", re.IGNORECASE | re.DOTALL)
@@ -34,7 +33,6 @@ def check_geopackage(path: Path, *layers: str) -> None:
     DataSourceError
         It is no database, or a damaged one.
     """
-    check_regular_beside(path, LabelError)
     for left in (Path(f"{path}-wal"), Path(f"{path}-journal")):
         if left.exists() and _begins(left):
             raise LabelError(

@@ -21,7 +21,6 @@ from rasterio.io import DatasetReader
 from landcover_bdgf.errors import RasterError
 from landcover_bdgf.geo.crs_text import check_text_around
 from landcover_bdgf.progress import log
-from landcover_bdgf.storage import check_regular_beside, open_regular
 
 MAX_SIDE_PX = 1_000_000
 MAX_BANDS = 4096
@@ -69,8 +68,6 @@ def raster_driver(path: Path) -> str:
     driver = _MAGIC.get(head) or ("ENVI" if envi_header(path) else None)
     if driver is None:
         raise RasterError(path, "is not a GeoTIFF, ENVI or JPEG 2000 file", "Convert it with gdal_translate.")
-    if driver == "ENVI":
-        check_regular_beside(path, RasterError)  # GDAL looks for statistics there
     if driver == "JP2OpenJPEG":
         _check_jpeg_2000(path)
     _check_no_mask(path, driver)
@@ -118,7 +115,7 @@ def _check_uncompressed(path: Path, header: str) -> None:
 
 def _header_text(header: Path) -> bytes:
     try:
-        with open_regular(header) as file:
+        with header.open("rb") as file:
             return _text(file, header.stat().st_size, header)
     except OSError as error:
         raise RasterError(header, f"cannot be read, {error.strerror}", "Check its permissions.") from error

@@ -23,7 +23,7 @@ from landcover_bdgf.geo.crs_text import check_crs_text
 from landcover_bdgf.geo.gdal_env import VECTOR_DRIVERS
 from landcover_bdgf.geo.geopackage import check_geopackage
 from landcover_bdgf.geo.raster_checks import begins_as_raster
-from landcover_bdgf.storage import PathLike, check_regular_beside
+from landcover_bdgf.storage import PathLike
 
 if TYPE_CHECKING:
     from geopandas import GeoDataFrame
@@ -228,7 +228,6 @@ def _check_crs(path: Path, text: str) -> None:
 def _check_shapefile(path: Path) -> None:
     """A Shapefile that lost its end or its companions reads as fewer features, without an error."""
     table = next((file for s in (".dbf", ".DBF") if (file := path.with_suffix(s)).exists()), None)
-    check_regular_beside(path, LabelError)
     if path.suffix.lower() != ".shp":
         raise LabelError(path, "is the index of a Shapefile", "Name its .shp.")
     if table is None:

@@ -5,14 +5,17 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass
 from functools import cached_property
 from typing import Any
 
 import numpy as np
+from pydantic import GetCoreSchemaHandler
+from pydantic_core.core_schema import CoreSchema, no_info_after_validator_function
 
 from landcover_bdgf.errors import LabelError
 from landcover_bdgf.labels.colors import Color, default_colors
+from landcover_bdgf.storage import STRICT, read_json
 from landcover_bdgf.text import printable
 
 NODATA_CODE = 0
@@ -43,6 +46,8 @@ class LegendEntry:
     name: str
     color: Color
     value: str
+
+    __pydantic_config__ = STRICT
 
 
 @dataclass(frozen=True)
@@ -135,29 +140,24 @@ class Legend:
             If it is not a legend: codes 1, 2, 3 …, distinct values, names, colours of three bytes.
         """
         try:
-            rows = json.loads(text)
-            entries = tuple(_entry(row) for row in rows)
-        except (ValueError, TypeError, KeyError, RecursionError) as error:
+            return read_json(cls, text)
+        except ValueError as error:
             raise LabelError(None, f"the legend is damaged: {printable(str(error))}", "Make the file again.") from error
+
+    @classmethod
+    def __get_pydantic_core_schema__(cls, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
+        """In documents a legend is the list of its entries."""
+        return no_info_after_validator_function(cls._checked, handler(tuple[LegendEntry, ...]))
+
+    @classmethod
+    def _checked(cls, entries: tuple[LegendEntry, ...]) -> Legend:
         if [entry.code for entry in entries] != list(range(1, len(entries) + 1)):
-            raise LabelError(None, "the legend is damaged: its codes are not 1, 2, 3 and so on", "Make the file again.")
+            raise ValueError("its codes are not 1, 2, 3 and so on")
         if not 1 <= len({entry.value for entry in entries}) == len(entries) <= MAX_CLASSES:
-            raise LabelError(None, "the legend is damaged: it is empty or names a class twice", "Make the file again.")
+            raise ValueError("it is empty or names a class twice")
         return cls(entries)
 
 
 def _sort_key(value: str) -> tuple[bool, int, str]:
     is_integer = _WHOLE.fullmatch(value) is not None
     return not is_integer, int(value) if is_integer else 0, value
-
-
-def _entry(row: Mapping[str, Any]) -> LegendEntry:
-    if set(row) != {field.name for field in fields(LegendEntry)}:
-        raise ValueError("an entry has other keys than code, name, color and value")
-    red, green, blue = row["color"]
-    whole = [row["code"], red, green, blue]
-    if not all(type(number) is int and 0 <= number <= MAX_CLASSES for number in whole) or max(whole[1:]) > 255:
-        raise ValueError("a code or colour is not a whole number in its range")
-    if not isinstance(row["name"], str) or not isinstance(row["value"], str):
-        raise ValueError("a name or value is not text")
-    return LegendEntry(row["code"], row["name"], (red, green, blue), row["value"])

@@ -5,27 +5,27 @@ from __future__ import annotations
 import json
 import os
 import re
-from dataclasses import asdict, fields
+from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 import pyogrio
 import shapely
 from numpy.typing import NDArray
 from pyogrio.errors import DataLayerError, DataSourceError, FeatureError
-from rasterio.errors import CRSError
 
 from landcover_bdgf.errors import LabelError, OutputError, opening
-from landcover_bdgf.geo import MAX_SIDE_PX, Grid, check_geopackage, layers_of, plain_name, undated
+from landcover_bdgf.geo import Grid, check_geopackage, layers_of, plain_name, undated
 from landcover_bdgf.labels.legend import Legend
 from landcover_bdgf.labels.samples import TEST, TRAIN, Samples, Split
 from landcover_bdgf.storage import (
+    Document,
     PathLike,
     atomic_output,
     check_name,
     check_output,
-    json_object,
+    read_json,
     record,
     record_path,
     write_record,
@@ -38,6 +38,14 @@ if TYPE_CHECKING:
 FORMAT = 1
 POINTS, LEGEND = "samples", "legend"
 _PART_WORDS = {TRAIN: "train", TEST: "test"}
+
+
+class About(Document):
+    """What a file of samples says of them all, in JSON."""
+
+    format: Literal[1]
+    grid: Grid
+    split: Split
 
 
 def write_samples(samples: Samples, path: PathLike, *, overwrite: bool = False) -> None:
@@ -87,15 +95,20 @@ def read_samples(path: PathLike) -> Samples:
         name = plain_name(path)
         points = pyogrio.read_dataframe(name, layer=POINTS, on_invalid="ignore")
         table = pyogrio.read_dataframe(name, layer=LEGEND)
-        about = json_object(table.loc[table["code"] == 0, "about"].iloc[0])
+        about = read_json(About, table.loc[table["code"] == 0, "about"].iloc[0])
         legend = Legend.from_json(json.dumps(_legend_rows(table)))
-        grid, split = Grid.from_dict(about["grid"]), _split(about["split"])
-        return _samples(points, grid, legend, split)
+        return _samples(points, about.grid, legend, about.split)
     except LabelError as error:
         raise LabelError(path, error.problem, error.remedy) from error
     except (
-        DataSourceError, DataLayerError, CRSError, ValueError, TypeError, LookupError, OverflowError, AttributeError,
-    ) as error:  # fmt: skip
+        DataSourceError,
+        DataLayerError,
+        ValueError,
+        TypeError,
+        LookupError,
+        AttributeError,
+        OverflowError,
+    ) as error:
         raise LabelError(path, f"is damaged ({error})", "Draw the samples again with bdgf sample.") from error
 
 
@@ -170,18 +183,6 @@ def _color(text: str) -> list[int]:
     if not re.fullmatch("#?[0-9a-fA-F]{6}", text):
         raise ValueError("a colour is not written like #1f77b4")
     return list(bytes.fromhex(text.removeprefix("#")))
-
-
-def _split(about: dict[str, Any]) -> Split:
-    if not isinstance(about, dict) or set(about) != {field.name for field in fields(Split)}:
-        raise ValueError("its split is not described")
-    pixels = [about["buffer_px"], about["clear_px"], about["block_px"] or 0]
-    kinds = {"method": str, "seed": int, "test_share": int | float, "dropped": dict, "notes": list}
-    if not all(type(n) is int and 0 <= n <= MAX_SIDE_PX for n in pixels) or not all(
-        isinstance(about[name], kind) for name, kind in kinds.items()
-    ):
-        raise ValueError("its split is described wrongly")
-    return Split(**about | {"notes": tuple(map(str, about["notes"]))})
 
 
 def _samples(points: DataFrame, grid: Grid, legend: Legend, split: Split) -> Samples:

@@ -5,19 +5,23 @@ from __future__ import annotations
 import hashlib
 import math
 from dataclasses import dataclass, field, replace
-from typing import Any, TypedDict
+from typing import Annotated, Any, TypedDict
 
 import numpy as np
 from numpy.typing import NDArray
+from pydantic import Field
 
 from landcover_bdgf.errors import LabelError
-from landcover_bdgf.geo import Grid
+from landcover_bdgf.geo import MAX_SIDE_PX, Grid
 from landcover_bdgf.labels.legend import Legend
 from landcover_bdgf.labels.split import distances_px
+from landcover_bdgf.storage import STRICT
 
 TRAIN, TEST = 0, 1
 # Least distance at which the nine by nine windows of 9 px that decide a pixel share none with a training window.
 CLEAR_PX = 13
+
+Pixels = Annotated[int, Field(ge=0, le=MAX_SIDE_PX)]
 
 
 class ClassRow(TypedDict):
@@ -55,13 +59,15 @@ class Split:
     """
 
     method: str = "none"
-    buffer_px: int = 0
+    buffer_px: Pixels = 0
     seed: int = 0
     test_share: float = 0.0
-    block_px: int | None = None
+    block_px: Pixels | None = None
     dropped: dict[str, int] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
-    clear_px: int = CLEAR_PX
+    clear_px: Pixels = CLEAR_PX
+
+    __pydantic_config__ = STRICT
 
 
 _ARRAYS = ("rows", "cols", "codes", "groups", "parts")
