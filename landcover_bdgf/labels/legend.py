@@ -16,7 +16,6 @@ from pydantic_core.core_schema import CoreSchema, no_info_after_validator_functi
 from landcover_bdgf.errors import LabelError
 from landcover_bdgf.labels.colors import Color, default_colors
 from landcover_bdgf.storage import STRICT, read_json
-from landcover_bdgf.text import printable
 
 NODATA_CODE = 0
 MAX_CLASSES = 65_535  # as many as uint16 holds beside 0
@@ -142,7 +141,7 @@ class Legend:
         try:
             return read_json(cls, text)
         except ValueError as error:
-            raise LabelError(None, f"the legend is damaged: {printable(str(error))}", "Make the file again.") from error
+            raise LabelError(None, f"the legend is damaged: {error}", "Make the file again.") from error
 
     @classmethod
     def __get_pydantic_core_schema__(cls, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:

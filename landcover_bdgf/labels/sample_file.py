@@ -101,14 +101,8 @@ def read_samples(path: PathLike) -> Samples:
     except LabelError as error:
         raise LabelError(path, error.problem, error.remedy) from error
     except (
-        DataSourceError,
-        DataLayerError,
-        ValueError,
-        TypeError,
-        LookupError,
-        AttributeError,
-        OverflowError,
-    ) as error:
+        DataSourceError, DataLayerError, ValueError, TypeError, LookupError, AttributeError, OverflowError,
+    ) as error:  # fmt: skip
         raise LabelError(path, f"is damaged ({error})", "Draw the samples again with bdgf sample.") from error
 
 
@@ -147,19 +141,9 @@ def _write_points(samples: Samples, path: Path) -> None:
 def _write_legend(samples: Samples, path: Path) -> None:
     import pandas
 
-    about = {
-        "format": FORMAT,
-        "grid": samples.grid.to_dict(),
-        "split": asdict(samples.split),
-    }
+    about = {"format": FORMAT, "grid": samples.grid.to_dict(), "split": asdict(samples.split)}
     rows: list[dict[str, Any]] = [
-        {
-            "code": e.code,
-            "name": e.name,
-            "value": e.value,
-            "color": "#{:02x}{:02x}{:02x}".format(*e.color),
-            "about": "",
-        }
+        {"code": e.code, "name": e.name, "value": e.value, "color": f"#{bytes(e.color).hex()}", "about": ""}
         for e in samples.legend.entries
     ]
     rows.insert(0, {"code": 0, "name": "no data", "value": "", "color": "#ffffff", "about": json.dumps(about)})
@@ -169,12 +153,7 @@ def _write_legend(samples: Samples, path: Path) -> None:
 def _legend_rows(table: DataFrame) -> list[dict[str, Any]]:
     classes = table[table["code"] != 0].sort_values("code")
     return [
-        {
-            "code": int(code),
-            "name": name,
-            "value": value,
-            "color": _color(str(color)),
-        }
+        {"code": int(code), "name": name, "value": value, "color": _color(str(color))}
         for code, name, value, color in classes[["code", "name", "value", "color"]].itertuples(index=False)
     ]
 

@@ -7,13 +7,14 @@ tensors, finite weights; and against the scene it is used on: the same bands, in
 from __future__ import annotations
 
 import json
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field, NonNegativeFloat, NonNegativeInt, PositiveFloat
+from pydantic_core import to_jsonable_python
 
 from landcover_bdgf.errors import CheckpointError, opening
 from landcover_bdgf.labels import Legend
@@ -21,16 +22,7 @@ from landcover_bdgf.model.history import History
 from landcover_bdgf.model.recipe import Recipe
 from landcover_bdgf.model.scaling import Scaling
 from landcover_bdgf.scene import Stack
-from landcover_bdgf.storage import (
-    STRICT,
-    Arrays,
-    check_output,
-    digest,
-    part,
-    read_json,
-    read_tensors,
-    write_tensors,
-)
+from landcover_bdgf.storage import STRICT, Arrays, check_output, digest, part, read_json, read_tensors, write_tensors
 
 Kind = Literal["denoiser", "model"]
 
@@ -112,25 +104,16 @@ class Checkpoint:
         tensors = dict(self.weights)
         tensors |= {SCALING_PREFIX + k: v for k, v in self.scaling.arrays().items()}
         tensors |= {HISTORY_PREFIX + k: v for k, v in self.history.arrays().items()}
-        description = {
-            "format": FORMAT,
-            "kind": self.kind,
-            "recipe": self.recipe.model_dump(mode="json"),
-            "bands": [asdict(b) for b in self.bands],
-            "sar_bands": [asdict(b) for b in self.sar_bands],
-            "sar_unit": self.sar_unit,
-            "legend": json.loads(self.legend.to_json()) if self.legend else None,
-            "temperature": self.temperature,
-            "provenance": self.provenance,
-        }
-        return tensors, json.dumps(description, sort_keys=True)
+        description = {name: getattr(self, name) for name in Description.model_fields if name != "format"}
+        description |= {"format": FORMAT, "legend": self.legend.entries if self.legend else None}
+        return tensors, json.dumps(to_jsonable_python(description), sort_keys=True)
 
 
 class Heading(BaseModel):
     """What the files of all versions say of themselves."""
 
-    format: int | None = None
     kind: str
+    format: int | None = None
 
 
 class Provenance(BaseModel):

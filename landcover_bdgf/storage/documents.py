@@ -13,6 +13,7 @@ from typing import IO, Any, TypeVar
 from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError
 
 from landcover_bdgf.errors import SettingsError
+from landcover_bdgf.text import printable
 
 # Of models, and of dataclasses as ``__pydantic_config__``: an unknown key is an error, a number in quotes is no number.
 STRICT = ConfigDict(frozen=True, extra="forbid", strict=True)
@@ -68,7 +69,7 @@ def read_toml(kind: type[T], path: Path) -> T:
 def flaw(error: ValidationError) -> tuple[str, str]:
     """The first key that a model refuses, empty for all of the document, and the reason with the value found."""
     first = error.errors(include_url=False)[0]
-    key = ".".join(map(str, first["loc"]))
+    key = printable(".".join(map(str, first["loc"]))) if first["loc"] else ""
     found = "" if isinstance(first["input"], dict) or not key else f", found {reprlib.repr(first['input'])}"
     return key, first["msg"].removeprefix("Value error, ") + found
 

@@ -17,9 +17,8 @@ import numpy as np
 import safetensors.numpy
 
 from landcover_bdgf.mapping.journal import header_line
-from landcover_bdgf.model.checkpoint import DIGEST_LENGTH, METADATA_KEY
-from landcover_bdgf.storage.records import OWN, _own_sha256
-from landcover_bdgf.storage.tensors import digest
+from landcover_bdgf.storage.records import record_bytes
+from landcover_bdgf.storage.tensors import DIGEST_LENGTH, ENTRY, digest
 
 Change = tuple[str, int, bytes]  # what happens to a file: how, where, and with which bytes
 Arrays = dict[str, np.ndarray[Any, Any]]
@@ -62,8 +61,7 @@ def record(good: bytes, changes: Sequence[Change]) -> bytes:
     """The record beside an output, with its own checksum."""
     values = json.loads(good)
     alter(values, changes)
-    values[OWN] = _own_sha256({key: value for key, value in values.items() if key != OWN})
-    return (json.dumps(values, indent=2, sort_keys=True) + "\n").replace(DEEP, DEEP_JSON).encode()
+    return record_bytes(values).replace(DEEP.encode(), DEEP_JSON.encode())
 
 
 def checkpoint(good: bytes, changes: Sequence[Change]) -> bytes:
@@ -82,7 +80,7 @@ def checkpoint(good: bytes, changes: Sequence[Change]) -> bytes:
         if kind != "without":
             tensors[name] = _array(array, ARRAYS[what[0] % len(ARRAYS)])
     text = json.dumps(description, sort_keys=True).replace(DEEP, DEEP_JSON)
-    return safetensors.numpy.save(tensors, {METADATA_KEY: digest(tensors, text) + text})
+    return safetensors.numpy.save(tensors, {ENTRY: digest(tensors, text) + text})
 
 
 def journal(good: bytes, changes: Sequence[Change]) -> bytes:
@@ -178,7 +176,7 @@ def _array(array: np.ndarray[Any, Any], change: Callable[[np.ndarray[Any, Any]],
 def _parts(good: bytes) -> tuple[str, Arrays]:
     (size,) = struct.unpack("<Q", good[:8])
     metadata = json.loads(good[8 : 8 + size])["__metadata__"]
-    return metadata[METADATA_KEY][DIGEST_LENGTH:], safetensors.numpy.load(good)
+    return metadata[ENTRY][DIGEST_LENGTH:], safetensors.numpy.load(good)
 
 
 def _journal(good: bytes) -> tuple[Any, list[tuple[Any, bytes]]]:

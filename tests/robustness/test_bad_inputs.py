@@ -55,11 +55,6 @@ class Case:
     message: str
 
 
-def nested(depth: int) -> list[object]:
-    """A list in a list in a list."""
-    return [nested(depth - 1)] if depth else []
-
-
 # fmt: off
 CASES = [
     # Raster geometry
@@ -102,7 +97,6 @@ CASES = [
     Case("two headers", bad.two_headers, "check bad.img sar.tif", 3, "bad.img: has headers that differ, bad.img.hdr and bad.hdr. Remove those that are not its own."),
     Case("a header twice", bad.both(bad.image(driver="ENVI", to="bad.img"), bad.copy("bad.hdr", "bad.img.hdr")), "check bad.img sar.tif", 0, "grid: 72 × 64 px*"),
     Case("a header offset in another script", bad.both(bad.image(driver="ENVI", to="bad.img"), lambda f: (f / "bad.hdr").write_text((f / "bad.hdr").read_text().replace("header offset = 0", "header offset = ²"))), "check bad.img sar.tif", 0, "grid: 72 × 64 px*"),
-    *[Case(f"a pipe beside an ENVI image, {name}", bad.both(bad.image(driver="ENVI", to="bad.img"), bad.pipe(name)), "check bad.img sar.tif", 3, f"{name}: is not a regular file. Copy all files of bad.img again.") for name in ("bad.img.hdr", "bad.sta", "bad.img.aux.xml")],
     Case("a header of 20 MB", bad.both(bad.image(driver="ENVI", to="bad.img"), lambda f: (f / "bad.hdr").write_bytes((f / "bad.hdr").read_bytes() + bytes(20_000_000))), "check bad.img sar.tif", 3, "bad.hdr: holds a text of 20 MB, which no image needs. Write it anew."),
     Case("names in GBK", bad.envi_in_gbk, "check bad.img sar.tif", 3, "bad.img: names its bands in another encoding than UTF-8. Save its header as UTF-8, or write it anew with gdal_translate."),
     Case("no size", bad.tiff(0, 0), CHECK, 3, "bad.tif: cannot be read as GeoTIFF, ENVI or JPEG 2000. Is it whole, and of one of these formats?"),
@@ -195,7 +189,6 @@ CASES = [
     Case("many pages of one leaf", bad.shared_pages, f"{LABELLED} bad.gpkg", 4, "bad.gpkg: cannot be read, the database disk image is malformed. Copy all files of the labels again."),
     Case("an index for labels", bad.shapefile(), f"{LABELLED} bad.shx", 4, "bad.shx: is the index of a Shapefile. Name its .shp."),
     Case("a CRS of 10 MB", bad.shapefile(bad.content(b'PROJCS["' + 10_000_000 * b"a", "bad.prj")), f"{LABELLED} bad.shp", 4, "bad.shp: its CRS is a text of 1048576 letters. Assign a CRS by its EPSG code, with gdal_edit.py -a_srs or ogr2ogr -a_srs."),
-    *[Case(f"a pipe beside labels, {name}", bad.both(bad.copy("labels.gpkg", "bad.gpkg"), bad.pipe(name)), f"{LABELLED} bad.gpkg", 4, f"{name}: is not a regular file. Copy all files of bad.gpkg again.") for name in ("bad.gpkg-journal", "bad.gpkg-wal")],
     Case("changes beside labels", bad.both(bad.copy("labels.gpkg", "bad.gpkg"), bad.content(b"x", "bad.gpkg-journal")), f"{LABELLED} bad.gpkg", 4, "bad.gpkg: has changes in bad.gpkg-journal that are not in it yet. Close it in QGIS, or save it again."),
     Case("nested without end", bad.geojson('{"a": ' + 100_000 * '[' + 100_000 * ']' + '}'), f"{LABELLED} bad.geojson", 4, "bad.geojson: cannot be read, maximum recursion depth exceeded while decoding a JSON array from a unicode string. Copy all files of the labels again."),
     *[Case(f"a name with {mark}", bad.both(bad.copy("labels.gpkg", name), bad.copy("labels.gpkg", "b.gpkg")), f"{LABELLED} {name}", 4, f"{name}: has a name with {mark}, which is taken for an archive or an address. Rename it.")
@@ -204,7 +197,6 @@ CASES = [
     Case("samples to a name with !", bad.content(b"mine", "out.gpkg"), "sample msi.tif sar.tif --labels labels.gpkg --field class -o new!out.gpkg", 6, "new!out.gpkg: has a name with !, which is taken for an archive or an address. Rename it."),
     Case("a job to a name with !", bad.nothing, "map msi.tif sar.tif --labels labels.gpkg --field class --overwrite -o new!out.tif", 6, "new!out_steps/samples.gpkg: has a name with !, which is taken for an archive or an address. Rename it."),
     Case("labels that are a pipe", bad.pipe("bad.gpkg"), f"{LABELLED} bad.gpkg", 4, "bad.gpkg: is not a file. Name a Shapefile (.shp), GeoPackage or GeoJSON."),
-    *[Case(f"a pipe for a {suffix}", bad.shapefile(bad.pipe(f"bad{suffix}")), f"{LABELLED} bad.shp", 4, f"bad{suffix}: is not a regular file. Copy all files of bad.shp again.") for suffix in (".dbf", ".shx", ".prj", ".cpg", ".qix")],
     Case("labels in a folder", lambda f: (f / "bad.shp").mkdir(), f"{LABELLED} bad.shp", 4, "bad.shp: is not a file. Name a Shapefile (.shp), GeoPackage or GeoJSON."),
     Case("empty labels", bad.content(b"", "bad.shp"), f"{LABELLED} bad.shp", 4, "bad.shp: is empty. Give a Shapefile (.shp), GeoPackage or GeoJSON."),
     Case("an image for labels", bad.nothing, f"{LABELLED} msi.tif", 4, "msi.tif: is a raster. Make polygons of it first, with gdal_polygonize.py, and give a Shapefile (.shp), GeoPackage or GeoJSON."),
@@ -289,27 +281,18 @@ CASES = [
     Case("other shapes", bad.model(bad.other_shapes), MAP, 5, "the model's weights do not fit its recipe: cnn.fold.bias is (128,), (64,) is needed. Train again."),
     Case("weights missing", bad.model(lambda m: m.weights.pop("fusion." + next(iter(m.part("fusion."))))), MAP, 5, "the model's weights do not fit its recipe: cnn.fold.bias is missing, (64,) is needed. Train again."),
     Case("a newer format", bad.described(lambda d: d.update(format=99)), MAP, 5, "bad.safetensors: has format 99, this version reads 5. Use a newer bdgf, or train again."),
-    Case("another kind", bad.described(lambda d: d.update(kind="potato")), MAP, 5, "bad.safetensors: is a potato, a model is needed: bdgf train makes a model from it."),
+    Case("another kind", bad.described(lambda d: d.update(kind="potato")), MAP, 5, "bad.safetensors: its description is incomplete or wrong (kind: Input should be 'denoiser' or 'model', found 'potato'). Train again."),
     Case("a recipe of 10^12 units", bad.described(lambda d: d["recipe"]["context"].update(hidden=10**12)), MAP, 5, "the model's weights do not fit its recipe: head.weight is (6, 128), (6, 1000000000000) is needed. Train again."),
-    Case("scaling missing", bad.described(lambda d: d.update(without=["scaling.sar_mean"])), MAP, 5, "bad.safetensors: its description is incomplete or wrong (TypeError: Scaling.__init__() missing 1 required positional argument: 'sar_mean'). Train again."),
+    Case("scaling missing", bad.described(lambda d: d.update(without=["scaling.sar_mean"])), MAP, 5, "bad.safetensors: its description is incomplete or wrong (Scaling.__init__() missing 1 required positional argument: 'sar_mean'). Train again."),
     *[Case(f"a description with {name}", make, command, 5, f"bad.safetensors: its description is incomplete or wrong ({message}). Train again.") for name, make, message in (
-        ("nothing but a list", bad.signed(lambda d, a: [1]), "it is no JSON object"),
-        ("nesting", bad.signed(lambda d, a: d | {"provenance": nested(80)}), "it is nested too deeply"),
-        ("a list for its provenance", bad.signed(lambda d, a: d | {"provenance": []}), "provenance is []"),
-        ("a word for its seed", bad.signed(lambda d, a: d | {"provenance": {"seed": "x"}}), "seed is 'x'"),
-        ("a pixel of no size", bad.signed(lambda d, a: d | {"provenance": {"pixels_m": [10.0, 0]}}), "pixels_m is [10.0, 0]"),
-        ("a number for a name", bad.signed(lambda d, a: d | {"bands": [{"name": 5, "wavelength_nm": None}]}), "the name of a band is 5"),
-        ("a word for a wavelength", bad.signed(lambda d, a: d | {"bands": [{"name": "B02", "wavelength_nm": "x"}]}), "the wavelength of band B02 is 'x'"),
-        ("another unit", bad.signed(lambda d, a: d | {"sar_unit": 3}), "sar_unit is 3"),
-        ("a temperature of 10^400", bad.signed(lambda d, a: d | {"temperature": 10**400}), "OverflowError: int too large to convert to float"),
-        ("another setting", bad.signed(lambda d, a: d | {"recipe": d["recipe"] | {"name": 3}}), "its recipe: setting 'name': Input should be a valid string, found 3."),
+        ("nothing but a list", bad.signed(lambda d, a: [1]), "Input should be an object"),
+        ("a word for its seed", bad.signed(lambda d, a: d | {"provenance": {"seed": "x"}}), "provenance.seed: Input should be a valid integer, found 'x'"),
+        ("a word for a wavelength", bad.signed(lambda d, a: d | {"bands": [{"name": "B02", "wavelength_nm": "x"}]}), "bands.0.wavelength_nm: Input should be a valid number, found 'x'"),
+        ("another setting", bad.signed(lambda d, a: d | {"recipe": d["recipe"] | {"name": 3}}), "recipe.name: Input should be a valid string, found 3"),
         ("an array too short", bad.short("scaling.speckled"), "scaling.speckled is float32 (1,), float32 (2,) is needed"),
-        ("losses of two lengths", bad.short("history.loss"), "its losses are no columns of one length"),
-        ("half numbers", bad.signed(lambda d, a: a.update({"scaling.low": a["scaling.low"].astype(np.float16)}) or d), "scaling.low is float16"),
     ) for command in ("info bad.safetensors", MAP)],
     Case("numbers that NumPy lacks", bad.header('{"a": {"dtype": "BF16", "shape": [1], "data_offsets": [0, 2]}}', b"ab"), MAP, 5, "bad.safetensors: is not a safetensors file, or it is cut off (data type 'bfloat16' not understood)."),
     Case("sizes that are none", bad.described(lambda d: d["recipe"]["fusion"].update(cnn_widths=[-8, 16, 32])), MAP, 5, "the model's recipe makes no network (Trying to create tensor with negative dimension -8: [-8, 1, 3, 3, 3]). Train again."),
-    Case("an interrupted training", bad.header('{"__metadata__": {"score": "-1.0", "count": "0"}, "a": {"dtype": "F32", "shape": [1], "data_offsets": [0, 4]}}', b"abcd"), "info bad.safetensors", 5, "bad.safetensors: is the state of an interrupted training. Finish it: go on with --resume."),
     Case("a denoiser", bad.copy("denoiser.safetensors", "bad.safetensors"), MAP, 5, "bad.safetensors: is a denoiser, a model is needed: bdgf train makes a model from it."),
     Case("a model for a denoiser", bad.nothing, "train msi.tif sar.tif --samples samples.gpkg --denoiser model.safetensors -o out.safetensors", 5, "model.safetensors: is a model, a denoiser is needed: a denoiser comes from bdgf pretrain."),
     Case("a band less than the model", bad.image(lambda a: a[:9]), "map bad.tif sar.tif --model model.safetensors -o out.tif", 5, "the model: spectral bands differ: it was made with B02, B03, B04, B05, B06, B07, B08, B8A, B11, B12; the image has B02, B03, B04, B05, B06, B07, B08, B8A, B11; not found: B12 (2202 nm). Give an image with these bands."),
@@ -363,15 +346,12 @@ CASES = [
     )],
     Case("info of a part with a number for its shard", bad.part(shard=3), "info bad.partial", 6, "bad.partial: is damaged (its shard is 3). Map again."),
     Case("nesting for a part", bad.content(b"[" * 100_000 + b"\n", "bad.partial"), "info bad.partial", 6, "bad.partial: is no part of a map that bdgf map began. Name a .partial file."),
-    *[Case(f"a pipe for a record, {what}", bad.pipe("msi.tif.json"), f"info msi.tif {what}", code, says) for what, code, says in (("--json", 0, "{"), ("--verify", 3, "msi.tif: has no record of what was written, msi.tif.json. Keep the files together."))],
-    Case("a record without end", bad.link("msi.tif.json", "/dev/zero"), "info msi.tif --verify", 3, "msi.tif: has no record of what was written, msi.tif.json. Keep the files together."),
     Case("a pipe for a part to go on with", bad.pipe("out.tif.partial"), f"{MAP_GOOD} --resume", 6, "out.tif.partial: is no part of a map that bdgf map began. Name a .partial file."),
     *[Case(f"a part that is a link, {what}", bad.both(bad.content(b"mine", "mine"), bad.link(part, to)), command, 6, f"{part}: is a link to another file, which would be written to. Remove it.") for what, part, to, command in (
         ("over all", "out.tif.partial", "mine", f"{MAP_GOOD} --overwrite"),
         ("to go on", "out.tif.partial", "mine", f"{MAP_GOOD} --resume"),
         ("to nowhere", "out.tif.1-of-2.partial", "new", f"{MAP_GOOD} --shard 1/2"),
     )],
-    Case("a pipe for a table of classes", bad.pipe("msi.tif.aux.xml"), "info msi.tif", 0, "kind: raster"),
     Case("a table of classes in no encoding", bad.content(b'<?xml version="1.0" encoding="foo"?><a/>', "msi.tif.aux.xml"), "info msi.tif", 0, "kind: raster"),
     Case("a pipe for a part", bad.pipe("bad.partial"), "info bad.partial", 6, "bad.partial: is no part of a map that bdgf map began. Name a .partial file."),
     Case("a pipe for samples", bad.pipe("bad.gpkg"), "train msi.tif sar.tif --samples bad.gpkg -o out.safetensors", 4, "bad.gpkg: is not a file of samples. Make one with bdgf sample."),
@@ -388,11 +368,6 @@ CASES = [
     Case("a negative number", bad.nothing, f"{PRETRAIN} --set diffusion.steps=-3", 2, "laptop: setting 'diffusion.steps': Input should be greater than or equal to 1, found '-3'."),
     Case("a broken settings file", bad.content(b"[diffusion]\nsteps = = 3\n", "bad.toml"), f"{PRETRAIN} -c bad.toml", 2, "bad.toml: cannot be read as TOML: Invalid value (at line 2, column 9)."),
     Case("a settings file of nesting", bad.content(b"a = " + b"[" * 100_000, "bad.toml"), f"{PRETRAIN} -c bad.toml", 2, "bad.toml: cannot be read as TOML: it is nested too deeply."),
-    Case("a settings file of dots", bad.content(b".".join([b"a"] * 2000) + b" = 1", "bad.toml"), f"{PRETRAIN} -c bad.toml", 2, "bad.toml: cannot be read as TOML: it is nested too deeply."),
-    Case("a settings file of 40,000 dots", bad.content(b".".join([b"a"] * 40_000) + b" = 1", "bad.toml"), f"{PRETRAIN} -c bad.toml", 2, "bad.toml: cannot be read as TOML: it is nested too deeply."),
-    Case("a settings file of dots in a list", bad.content(b"a = [1,\n{" + b" . ".join([b"a"] * 40_000) + b" = 1}]", "bad.toml"), f"{PRETRAIN} -c bad.toml", 2, "bad.toml: cannot be read as TOML: it is nested too deeply."),
-    Case("a pipe for settings", bad.pipe("bad.toml"), f"{PRETRAIN} -c bad.toml", 2, "bad.toml: cannot be read as TOML: it is no regular file."),
-    Case("settings of 1 MB", bad.content(b"#" * 1_000_000, "bad.toml"), f"{PRETRAIN} -c bad.toml", 2, "bad.toml: cannot be read as TOML: it is larger than 200 kB."),
     Case("nine squares", bad.nothing, f"{PRETRAIN} --set context.sizes_px=9,9,9,9,9,9,9,9,9", 2, "laptop: setting 'context.sizes_px': Tuple should have at most 8 items after validation, not 9, found ('9', '9', '9', '9', '9', '9', '9', '9', '9')."),
     Case("a square too large", bad.nothing, f"{PRETRAIN} --set context.sizes_px=131", 2, "laptop: setting 'context.sizes_px': sizes_px must be odd, 3 at least and 129 at most, not 131, found '131'."),
     Case("a list for a recipe", bad.content(b"recipe = []", "bad.toml"), f"{PRETRAIN} -c bad.toml", 2, "bad.toml: recipe = [] is not one of laptop, base, paper."),

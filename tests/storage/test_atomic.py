@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import errno
-import hashlib
 import os
 import re
 import shutil
@@ -18,24 +17,20 @@ import pytest
 from conftest import QUICK, Bdgf, WriteTif
 
 from landcover_bdgf.app.job import Job, check_kept, keep_model, run_job
-from landcover_bdgf.errors import LabelError, OutputError
+from landcover_bdgf.errors import OutputError
 from landcover_bdgf.geo import cog
 from landcover_bdgf.geo.cog import RasterProfile, write_raster
 from landcover_bdgf.geo.raster import grid_of, open_raster
-from landcover_bdgf.labels import sample_file
 from landcover_bdgf.labels.class_map import paths_beside
-from landcover_bdgf.labels.sample_file import write_samples
-from landcover_bdgf.labels.samples import Samples
 from landcover_bdgf.mapping.scene_map import MapSettings, map_scene, part_path
 from landcover_bdgf.model.checkpoint import Checkpoint
 from landcover_bdgf.model.recipe import RECIPES, load_recipe
 from landcover_bdgf.scene.simulation import SceneFiles
 from landcover_bdgf.scene.stack import Stack
-from landcover_bdgf.storage import cache, locks, records, tensors
+from landcover_bdgf.storage import locks
 from landcover_bdgf.storage.atomic import atomic_folder, atomic_output, check_free_space, check_output, draft_folder
 from landcover_bdgf.storage.locks import check_not_input, reserved, short_name
-from landcover_bdgf.storage.records import changed_files, content_sha256
-from landcover_bdgf.storage.tensors import write_tensors
+from landcover_bdgf.storage.records import changed_files
 
 
 def test_what_a_killed_run_left_goes_and_what_a_live_one_writes_stays(tmp_path: Path) -> None:
@@ -49,15 +44,6 @@ def test_what_a_killed_run_left_goes_and_what_a_live_one_writes_stays(tmp_path: 
         assert live.is_dir()
         assert not left.exists()
     assert sorted(os.listdir(tmp_path)) == [".other.txt.0123abcd.part", "out.txt"]
-
-
-def test_what_killed_runs_left_in_the_cache_goes(tmp_path: Path) -> None:
-    left, theirs = tmp_path / f".{'0' * 64}.safetensors.0123abcd.part", tmp_path / ".map.tif.0123abcd.part"
-    left.mkdir()
-    theirs.mkdir()
-    with draft_folder(tmp_path / f"{'1' * 64}.safetensors") as live:
-        cache._make_room(tmp_path, 100)
-        assert set(tmp_path.iterdir()) == {live, theirs}
 
 
 def test_where_there_are_no_locks_nothing_is_taken_for_abandoned(
@@ -455,30 +441,6 @@ def test_a_disk_that_loses_pixels_is_noticed(
     assert sorted(os.listdir(tmp_path)) == ["a.tif", "draft.tif"]
 
 
-def test_a_disk_that_loses_weights_is_noticed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(tensors, "save_file", spoiled(tensors.save_file, 1))
-    with pytest.raises(OutputError, match=r"m\.safetensors: reads differently from what was written"):
-        write_tensors(tmp_path / "m.safetensors", {"a": np.arange(1.0, 1000.0)}, {})
-    assert not os.listdir(tmp_path)
-
-
-def test_a_disk_that_loses_samples_is_noticed(
-    samples: Samples, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    read = sample_file.read_samples
-    monkeypatch.setattr(sample_file, "read_samples", lambda path: read(path).train)
-    with pytest.raises(OutputError, match=r"s\.gpkg: reads differently"):
-        write_samples(samples, tmp_path / "s.gpkg")
-
-    def damaged(path: Path) -> None:
-        raise LabelError("is damaged")
-
-    monkeypatch.setattr(sample_file, "read_samples", damaged)
-    with pytest.raises(OutputError, match=r"s\.gpkg: cannot be written, is damaged"):
-        write_samples(samples, tmp_path / "s.gpkg")
-    assert not os.listdir(tmp_path)
-
-
 def test_a_report_goes_into_the_folder_one_is_in(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "here").mkdir()
     monkeypatch.chdir(tmp_path / "here")
@@ -526,15 +488,3 @@ def test_systems_without_locks_write_all_the_same(tmp_path: Path, monkeypatch: p
     with reserved(tmp_path / "out.txt"), atomic_output(tmp_path / "out.txt") as draft:
         draft.write_text("whole")
     assert os.listdir(tmp_path) == ["out.txt"]
-
-
-def test_an_address_is_known_by_itself_and_a_long_file_takes_a_word(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
-) -> None:
-    caplog.set_level("INFO")
-    assert content_sha256(Path("/vsis3/bucket/s2.tif")) == "/vsis3/bucket/s2.tif"
-    assert "is known by its address, not by its contents" in caplog.text
-    monkeypatch.setattr(records, "LONG_TO_HASH_BYTES", 3)
-    (tmp_path / "a.tif").write_bytes(b"abcd")
-    assert content_sha256(tmp_path / "a.tif") == hashlib.sha256(b"abcd").hexdigest()
-    assert "hashing" in caplog.text
