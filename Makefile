@@ -1,36 +1,36 @@
-# Each target sets up all it needs: a virtual environment in .venv, made again when pyproject.toml changes.
+# Each target first creates the virtual environment .venv, and again when pyproject.toml has changed.
 PYTHON ?= python3
 BIN := .venv/bin
 READY := .venv/.ready
 
 .PHONY: demo test check trust kernels bench accuracy clean
 
-demo: $(READY)  ## the main job on a small simulated scene
+demo: $(READY)  ## labels to map on a small simulated scene
 	@$(BIN)/bdgf demo demo --overwrite
 
-test: $(READY)  ## the tests, on up to four cores
+test: $(READY)  ## run the tests on up to four cores
 	@$(BIN)/python -m pytest --numprocesses auto --maxprocesses 4 --dist worksteal
 
-check: $(READY)  ## formatting, lint and types
+check: $(READY)  ## check formatting, lint and types
 	@$(BIN)/ruff format --check .
 	@$(BIN)/ruff check .
 	@$(BIN)/mypy
 
-trust: $(READY)  ## bad inputs, faults, flipped bits, mutated files, by the hundred: half an hour; make test has a short form
+trust: $(READY)  ## long robustness tests (bad inputs, faults, flipped bits, mutated files): half an hour; make test runs a short form
 	@BDGF_TRIALS=$(or $(TRIALS),30) BDGF_FLIPS=120 $(BIN)/python -m pytest --numprocesses auto --maxprocesses 4 --dist worksteal \
-	    tests/robustness tests/geo/test_gdal_env.py tests/app/test_info.py
+	    tests/robustness tests/geo/test_gdal_env.py tests/geo/test_vector_worker.py tests/app/test_info.py
 
-kernels: $(READY)  ## the CUDA kernels in their interpreter; installs Triton, 1 GB
+kernels: $(READY)  ## test the CUDA kernels in Triton's interpreter; installs Triton, 1 GB
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[triton]'
 	@$(BIN)/python -m pytest tests/model/networks/test_scan.py
 
-bench: $(READY)  ## speed, memory, time of training; accuracy beside a random forest and an SVM, where the real scenes are there
+bench: $(READY)  ## speed, memory, training time; accuracy against a random forest and an SVM if the real scenes are present
 	@$(BIN)/python benchmarks/networks.py
 	@$(BIN)/python benchmarks/mapping.py
 	@$(BIN)/python benchmarks/training.py
 	@$(BIN)/python benchmarks/accuracy.py
 
-accuracy: $(READY)  ## the tables of accuracy, hours, where the real scenes are there; QUICK=1: a small part
+accuracy: $(READY)  ## the accuracy tables; needs the real scenes and hours; QUICK=1: a small part
 	@$(BIN)/python benchmarks/tables.py $(if $(QUICK),--quick)
 
 $(READY): pyproject.toml

@@ -1,11 +1,11 @@
-"""BDGF beside a random forest and an SVM trained on the same pixels, on real scenes.
+"""Accuracy of BDGF, a random forest and an SVM trained on the same pixels, on real scenes.
 
 python benchmarks/accuracy.py [--scenes chile,denmark] [--seeds 0,1,2,3,4] [--set key=value …]
 
-For each scene and seed, pixels are drawn from the training polygons as `bdgf map --labels` does, all methods
-train on the training part, and all are judged on `test_polygons.gpkg`, which are 9 px and more away from it.
-The baselines see the bands, the SAR in dB, and mean and standard deviation of each in 9 × 9 windows. Prints
-overall and average accuracy in %.
+For each scene and seed, pixels are drawn from the training polygons as in `bdgf map --labels`. All methods are trained
+on the training part and evaluated on `test_polygons.gpkg`, which is at least 9 px away from it. The features of the
+baselines are the bands, the SAR in dB, and mean and standard deviation of each in 9 × 9 windows. Prints overall and
+average accuracy in %.
 """
 
 import argparse
@@ -42,7 +42,7 @@ def statistics(stack: bdgf.Stack) -> NDArray[np.float64]:
 
 
 def baseline(model: object, stack: bdgf.Stack, samples: bdgf.Samples) -> NDArray[np.int64]:
-    """Classes of the whole scene by a scikit-learn model."""
+    """Classes of the whole scene from a scikit-learn model."""
     features = statistics(stack)
     train = samples.train
     model.fit(features[:, train.rows, train.cols].T, train.codes)  # type: ignore[attr-defined]
@@ -51,7 +51,7 @@ def baseline(model: object, stack: bdgf.Stack, samples: bdgf.Samples) -> NDArray
 
 
 def bdgf_map(stack: bdgf.Stack, samples: bdgf.Samples, recipe: bdgf.Recipe, seed: int) -> NDArray[np.int64]:
-    """Classes of the whole scene by the main job."""
+    """Classes of the whole scene from BDGF: pre-training, training and mapping."""
     run = bdgf.Run(seed=seed)
     denoiser = bdgf.pretrain(stack, recipe, samples=samples, run=run)
     model = bdgf.train(stack, samples, denoiser=denoiser, recipe=recipe, run=run)

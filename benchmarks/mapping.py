@@ -1,4 +1,4 @@
-"""Speed and memory of `bdgf map` on simulated scenes, beside reading alone and a random forest.
+"""Speed and memory of `bdgf map` on simulated scenes, compared with reading alone and with a random forest.
 
 python benchmarks/mapping.py [--runs 5] [--sizes 256,512,1024,2048] [--large 8192]
 """
@@ -12,7 +12,6 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable
-from dataclasses import replace
 from pathlib import Path
 from unittest import mock
 
@@ -34,11 +33,11 @@ from landcover_bdgf.process import available_threads
 from landcover_bdgf.scene.simulation import simulate, write_scene
 from landcover_bdgf.scene.stack import Tile
 
-QUICK = ("diffusion.steps=3", "training.steps=5")  # how long a model was trained does not change its speed
+QUICK = ("diffusion.steps=3", "training.steps=5")  # the length of training does not change the speed of a map
 
 
 def seconds(work: Callable[[], object], runs: int) -> float:
-    """Median time."""
+    """Median time of ``work``."""
     times = []
     for _ in range(runs):
         started = time.perf_counter()
@@ -48,7 +47,7 @@ def seconds(work: Callable[[], object], runs: int) -> float:
 
 
 def scene(folder: Path, size: int) -> tuple[Path, Path]:
-    """A simulated scene of that size, made by repeating one of 512 pixels: simulating is slower than mapping."""
+    """A simulated scene of ``size`` pixels, tiled from one of 512: simulating is slower than mapping."""
     files = write_scene(simulate((min(size, 512),) * 2, seed=size), _made(folder / f"s{size}"), seed=size)
     if size <= 512:
         return files.spectral, files.sar
@@ -73,7 +72,7 @@ def _repeated(path: Path, size: int) -> Path:
 
 
 def bench_sizes(model: bdgf.Checkpoint, scenes: dict[int, bdgf.Stack], folder: Path, runs: int) -> dict[int, float]:
-    """Seconds per pixel against the size of the scene."""
+    """Seconds per pixel for each scene size."""
     costs = {}
     for size, stack in scenes.items():
         mapped = seconds(lambda stack=stack: bdgf.map_scene(model, stack, folder / "m.tif", overwrite=True), runs)  # type: ignore[misc]
@@ -88,12 +87,11 @@ def print_speed(size: int, cost: float) -> None:
 
 
 def bench_overlap(model: bdgf.Checkpoint, stack: bdgf.Stack, cost: float, runs: int) -> None:
-    """The whole against reading alone and computing alone: what overlaps costs no time."""
+    """The time of a map against reading alone and computing alone, which overlap."""
 
     def read_all() -> list[Block]:
-        # with handles of its own, whose blocks GDAL has not decoded yet
-        images = {"spectral": replace(stack.spectral, _open={}), "sar": replace(stack.sar, _open={})}
-        stream = BlockStream(replace(stack, **images), model.scaling, model.recipe.halo_px, 512)
+        stack.close()  # so that GDAL decodes all blocks again
+        stream = BlockStream(stack, model.scaling, model.recipe.halo_px, 512)
         return list(stream.blocks(range(stream.strips)))
 
     run = bdgf.Run()
@@ -112,8 +110,8 @@ def bench_overlap(model: bdgf.Checkpoint, stack: bdgf.Stack, cost: float, runs: 
 
 
 def bench_checks(model: bdgf.Checkpoint, stack: bdgf.Stack, folder: Path, runs: int) -> None:
-    """What it costs that a map, and what is finished of it, is on the disk and read back before it gets its name."""
-    settings = bdgf.MapSettings(confidence=True, ood=True)
+    """The cost of syncing and reading back a map and its unfinished parts before they get their names."""
+    settings = bdgf.MapSettings(confidence=True, novelty=True)
 
     def mapped() -> float:
         return seconds(lambda: bdgf.map_scene(model, stack, folder / "m.tif", settings=settings, overwrite=True), runs)
@@ -127,7 +125,7 @@ def bench_checks(model: bdgf.Checkpoint, stack: bdgf.Stack, folder: Path, runs: 
 
 
 def bench_amplification(model: bdgf.Checkpoint, stack: bdgf.Stack) -> None:
-    """Pixels read for each pixel of the scene."""
+    """Pixels read per pixel of the scene."""
     read = 0
 
     class Counting(bdgf.Stack):
@@ -146,7 +144,7 @@ def bench_amplification(model: bdgf.Checkpoint, stack: bdgf.Stack) -> None:
 
 
 def bench_bands(files: tuple[Path, Path], labels: Path, folder: Path, runs: int) -> None:
-    """Speed against the number of bands, SAR included."""
+    """Speed for several numbers of bands, SAR included."""
     for bands in (14, 64, 224):
         spectral = _with_bands(files[0], bands - 2)
         stack = bdgf.align(spectral, files[1])
@@ -161,7 +159,7 @@ def bench_bands(files: tuple[Path, Path], labels: Path, folder: Path, runs: int)
 
 
 def _with_bands(path: Path, count: int) -> Path:
-    """The scene with its bands repeated, each time with noise of its own; tiled, band by band."""
+    """The scene with repeated bands, each with independent noise; tiled, band-interleaved."""
     result = path.with_name(f"bands{count}.tif")
     rng = np.random.default_rng(count)
     with open_raster(path) as dataset:
@@ -175,7 +173,7 @@ def _with_bands(path: Path, count: int) -> Path:
 
 
 def bench_tiles_and_threads(model: bdgf.Checkpoint, stack: bdgf.Stack, folder: Path, runs: int) -> None:
-    """The same scene with other tiles and threads, as ratios to 512 px and one thread."""
+    """The same scene with other tile sizes and one thread, as ratios to 512 px and all threads."""
 
     def mapped(tile_px: int = 512, threads: int = 0) -> float:
         settings, run = bdgf.MapSettings(tile_px=tile_px), bdgf.Run(threads=threads)
@@ -190,9 +188,9 @@ def bench_tiles_and_threads(model: bdgf.Checkpoint, stack: bdgf.Stack, folder: P
 
 
 def bench_forest(folder: Path, size: int, runs: int) -> None:
-    """A random forest of 300 trees on the bands and their 9 × 9 mean and deviation, features included.
+    """A random forest of 300 trees on the bands and their 9 × 9 mean and deviation; its time includes the features.
 
-    On a real scene, repeated to size: simulated classes are so easy that the trees stay small.
+    On a real scene, tiled to ``size``: simulated classes are so easy that the trees stay small.
     """
     source = DATA / "s1s2_chile"
     if not source.is_dir():
@@ -214,7 +212,7 @@ def bench_forest(folder: Path, size: int, runs: int) -> None:
     print_row(f"bdgf map : random forest, Chile as {size} × {size}, time", f"{ratio:.2f}", bar="3", met=ratio <= 3)
 
 
-# In a process of its own. Not ru_maxrss, which begins with the memory of the process that started it.
+# Runs in a separate process. VmHWM, because ru_maxrss starts with the memory of the parent process.
 MAP = """
 import re, sys, time
 import landcover_bdgf as bdgf
@@ -234,7 +232,7 @@ print(time.perf_counter() - started, int(re.search(r"VmHWM:\\s*(\\d+) kB", statu
 def bench_memory(
     model: Path, files: dict[int, tuple[Path, Path]], folder: Path, max_ram: str = "", of: str = ""
 ) -> dict[int, float]:
-    """Peak memory of mapping, and seconds per pixel; each size once, in a process of its own (Linux)."""
+    """Peak memory of mapping, and seconds per pixel; each size once, in a separate process (Linux)."""
     costs, bar_gb = {}, float(max_ram.removesuffix("GB")) if max_ram else 2.0
     for size, pair in files.items():
         command = [sys.executable, "-c", MAP, *map(str, pair), str(model), str(folder / "c.tif"), max_ram]

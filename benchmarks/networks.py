@@ -1,4 +1,4 @@
-"""Speed of the networks on arrays, each beside a second way to compute the same; needs no raster library.
+"""Speed of the networks on arrays, each compared with a second implementation; needs no raster library.
 
 python benchmarks/networks.py [--runs 5] [--device cpu] [--recipe laptop]
 """
@@ -20,8 +20,8 @@ from landcover_bdgf.model.workers import full_precision, open_workers
 from landcover_bdgf.process import available_threads
 
 BLOCK_PX = 128
-GPU_BLOCKS = 16  # at once, as a map computes them there
-WINDOWS_PX = 32  # side of the part that is computed window by window, cutting them included
+GPU_BLOCKS = 16  # at once, as in a map on a GPU
+WINDOWS_PX = 32  # side of the area computed window by window; the time includes cutting the windows
 BANDS, SAR_BANDS, CLASSES = 12, 2, 6
 
 
@@ -38,12 +38,12 @@ def seconds(work: Callable[[], object], runs: int, device: torch.device) -> floa
 
 
 def blocks_at_once(device: torch.device) -> int:
-    """How many blocks are computed together."""
+    """Number of blocks in a batch."""
     return 1 if device.type == "cpu" else GPU_BLOCKS
 
 
 def where(device: torch.device) -> str:
-    """What computes, for a row."""
+    """The device, as text for a row."""
     return "one thread" if device.type == "cpu" else torch.cuda.get_device_name(device)
 
 
@@ -56,7 +56,7 @@ def bench_gemm(runs: int, device: torch.device) -> None:
 
 @torch.no_grad()
 def bench_fusion(runs: int, device: torch.device, recipe: Recipe) -> None:
-    """The dense network on a block (on a GPU several), beside windows cut out and pushed through; on all threads."""
+    """The dense network on a block (several on a GPU) against windows that are cut out; and on all threads."""
     features = feature_channels(recipe.diffusion.width, BANDS + SAR_BANDS)
     network = FusionNetwork(Inputs(BANDS, SAR_BANDS, features, CLASSES), recipe.fusion).eval().to(device)
     patch, blocks = recipe.fusion.patch, blocks_at_once(device)
@@ -85,7 +85,7 @@ def bench_fusion(runs: int, device: torch.device, recipe: Recipe) -> None:
 
 @torch.no_grad()
 def bench_encoder(runs: int, device: torch.device, recipe: Recipe) -> None:
-    """Diffusion features of a block (on a GPU several) with its halo, for three numbers of bands."""
+    """Diffusion features of a block (several on a GPU) with its halo, for three numbers of bands."""
     unet, blocks = UNet(recipe.diffusion.width).eval().to(device), blocks_at_once(device)
     side = BLOCK_PX + recipe.fusion.patch - 1 + 2 * HALO_PX
     for bands in (16, 32, 64):
@@ -95,7 +95,7 @@ def bench_encoder(runs: int, device: torch.device, recipe: Recipe) -> None:
 
 
 def bench_scan(runs: int, device: torch.device) -> None:
-    """The fastest scan beside the torch loop, forward alone and with gradients."""
+    """The fastest scan against the torch loop, forward only and with gradients."""
     channels, length, sequences, states = 128, 81, 256, 16
     long, short = (channels, length, sequences), (states, length, sequences)
     shapes = [long, long, (channels, states), short, short, (channels,), long]

@@ -1,9 +1,9 @@
-"""The tables of accuracy, from nothing: BDGF beside baselines, its ablation, and which sensor its features use.
+"""All accuracy tables: BDGF and baselines, its ablation, and the sensors that its features depend on.
 
 python benchmarks/tables.py [--quick] [-o accuracy] [--only comparison]
 
-What is finished is kept in the folder, so that the same call goes on after an interruption. The whole takes
-hours on 2 cores; `--quick` is a small part of it.
+Finished results are kept in the folder; the same call continues after an interruption. All tables take
+hours on 2 cores; `--quick` computes a small part of them.
 """
 
 import argparse
@@ -13,7 +13,8 @@ from dataclasses import replace
 from pathlib import Path
 
 import landcover_bdgf as bdgf
-from landcover_bdgf.bench.experiments import BenchSettings, run_experiment
+from landcover_bdgf.bench.experiments import run_experiment
+from landcover_bdgf.bench.settings import BenchSettings, Experiment, ProtocolName
 from landcover_bdgf.bench.tables import lines
 
 HERE = Path(__file__).parent
@@ -30,24 +31,26 @@ METHODS = (
 )
 
 
-UNCALIBRATED = ("training.calibration_folds=0",)  # which changes no class, and takes half of the time of a training
+UNCALIBRATED = ("training.calibration_folds=0",)  # it changes no class and takes half of the training time
 
 
-def table(experiment: str, datasets: tuple[str, ...], protocols: tuple[str, ...], seeds: int) -> BenchSettings:
-    """Settings of one table; the output is filled in later."""
-    return BenchSettings(datasets, Path(), experiment=experiment, protocols=protocols, seeds=tuple(range(seeds)))
+def table(
+    experiment: Experiment, datasets: tuple[str, ...], protocols: tuple[ProtocolName, ...], seeds: int
+) -> BenchSettings:
+    """Settings of one table."""
+    return BenchSettings(datasets, experiment=experiment, protocols=protocols, seeds=seeds)
 
 
 TABLES = {
-    "comparison": replace(table("comparison", (CHILE, DENMARK, KENYA), ("random", "near", "far"), 20), methods=METHODS),
-    # Scenes that had no part in any choice, without a SAR image of their own.
-    "confirmation": replace(table("comparison", (HONG_KONG, POTSDAM), ("random", "near", "far"), 10), methods=METHODS),
+    "comparison": replace(table("comparison", (CHILE, DENMARK, KENYA), ("random", "near", "far"), 20), method=METHODS),
+    # Scenes that were not used to choose settings; their SAR images are simulated.
+    "confirmation": replace(table("comparison", (HONG_KONG, POTSDAM), ("random", "near", "far"), 10), method=METHODS),
     "ablation": table("ablation", (CHILE, "simulated"), ("far",), 10),
     "balance": table("balance", (CHILE, "simulated"), ("near",), 10),
 }
 QUICK = {
     "comparison": replace(
-        table("comparison", (CHILE,), ("near", "far"), 2), methods=("bdgf", "fusion", "et+9", "svm+9")
+        table("comparison", (CHILE,), ("near", "far"), 2), method=("bdgf", "fusion", "et+9", "svm+9")
     ),
     "balance": table("balance", ("simulated",), ("near",), 1),
 }
@@ -68,7 +71,7 @@ def main() -> None:
         started = time.monotonic()
         output = arguments.output / (f"{name}-quick" if arguments.quick else name)
         found, reference, page = run_experiment(
-            replace(settings, data=DATA, output=output), bdgf.load_recipe("laptop", UNCALIBRATED), bdgf.Run()
+            replace(settings, data=DATA), output, recipe=bdgf.load_recipe("laptop", UNCALIBRATED), run=bdgf.Run()
         )
         print(
             "\n".join([f"\n# {name}, {time.monotonic() - started:.0f} s, {page}", *lines(found, reference)]), flush=True

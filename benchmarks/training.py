@@ -1,4 +1,4 @@
-"""Time of pre-training and training, on the demo's scene and on a real one.
+"""Time of pre-training and training, on the scene of the demo and on a real one.
 
 python benchmarks/training.py [--runs 5] [--recipe laptop] [--set key=value …]
 """
@@ -46,7 +46,7 @@ def main() -> None:
     arguments = parser.parse_args()
     recipe = bdgf.load_recipe(arguments.recipe, tuple(arguments.settings))
     logging.getLogger("landcover_bdgf").setLevel(logging.ERROR)
-    os.environ[VARIABLE] = ""  # features are computed, not found
+    os.environ[VARIABLE] = ""  # compute features, do not take them from the cache
     with tempfile.TemporaryDirectory() as folder:
         files = write_scene(simulate(seed=0), Path(folder), seed=0)
         bench("demo", 90, arguments.runs, recipe, files.spectral, files.sar, files.labels, files.field)

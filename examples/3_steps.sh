@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# The main job step by step: examples/3_steps.sh FOLDER [more options for pretrain and train]
+# From images and labels to a map, step by step: examples/3_steps.sh FOLDER [options for pretrain and train]
 set -euo pipefail
 cd "$1"
 shift

@@ -3,6 +3,8 @@
 ==============  ====================================================================
 errors          what can go wrong, as a tree
 progress, text  progress and log lines; names out of files, fit to be printed
+notebook        how objects show themselves in a notebook
+settings        help, unit and limits of a setting, on its line
 process         threads and memory that the system allows; Ctrl-C at a moment that does no harm
 storage         files: whole, written once, known by their checksums
 geo             rasters, vector files and grids, as GDAL and PROJ know them

@@ -2,6 +2,7 @@ from .app import Job as Job, run_job as run_job
 from .assessment import assess as assess
 from .errors import BdgfError as BdgfError
 from .labels import (
+    ClassMap as ClassMap,
     Samples as Samples,
     SampleSettings as SampleSettings,
     read_samples as read_samples,

@@ -23,6 +23,8 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from landcover_bdgf.text import with_names
+
 # What a file system says of names and permissions, not of a file that is damaged; and what to do then.
 _REFUSED = {
     errno.EACCES: "Change its permissions, or those of its folder.",
@@ -54,7 +56,8 @@ class BdgfError(Exception):
 
     def __str__(self) -> str:
         subject = "" if self.path is None else f"{os.fspath(self.path)}: "
-        return f"{subject}{self.problem}{'' if self.problem.endswith(('?', '…')) else '.'} {self.remedy}".rstrip()
+        stop = "" if self.problem.endswith(("?", "…")) else "."
+        return with_names(f"{subject}{self.problem}{stop} {self.remedy}".rstrip())
 
 
 class SettingsError(BdgfError):

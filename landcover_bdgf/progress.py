@@ -1,27 +1,22 @@
-"""Progress of long work: a bar on a terminal, one plain line every few seconds elsewhere."""
+"""Progress of long work: a bar on a terminal or in a notebook; elsewhere a line at the start and every few seconds."""
 
 from __future__ import annotations
 
 import logging
+import math
 import sys
 import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
+from importlib.util import find_spec
 from typing import TypeVar
-
-from rich.console import Console
-from rich.progress import (
-    BarColumn,
-    MofNCompleteColumn,
-    Progress,
-    TextColumn,
-    TimeElapsedColumn,
-    TimeRemainingColumn,
-)
 
 log = logging.getLogger("landcover_bdgf")
 
 PLAIN_INTERVAL_S = 5.0
+MEASURED_S = 5.0  # before this much time is measured, no time left is given
+SMOOTHED_S = 60.0  # time constant of the average, and window of the bar's
+LEAST_KEPT = 0.8  # of the average after one step, however long it took
 
 T = TypeVar("T")
 Advance = Callable[..., None]
@@ -29,10 +24,10 @@ Advance = Callable[..., None]
 
 @contextmanager
 def progress(description: str, total: int) -> Iterator[Advance]:
-    """Show how far a piece of work is and how long it will still take.
+    """Show how far a piece of work is, and how long the rest will take.
 
     Yields ``advance(steps=1, note="")``, to be called after each finished step. Silent when the
-    logger ``landcover_bdgf`` is set above INFO.
+    logger ``landcover_bdgf`` is set above INFO; in a notebook a bar is shown if its level was never set, too.
 
     Examples
     --------
@@ -40,7 +35,9 @@ def progress(description: str, total: int) -> Iterator[Advance]:
     ...     for tile in range(3):
     ...         advance(note=f"tile {tile}")
     """
-    if not log.isEnabledFor(logging.INFO):
+    if _in_notebook() and log.level <= logging.INFO:  # also where the level was never set
+        yield from _bar(description, total)
+    elif not log.isEnabledFor(logging.INFO):
         yield lambda steps=1, note="": None
     elif sys.stderr.isatty():
         yield from _bar(description, total)
@@ -56,7 +53,26 @@ def track(items: Iterable[T], description: str, total: int) -> Iterator[T]:
             advance()
 
 
+def _in_notebook() -> bool:
+    """Whether rich can draw a bar in a notebook, which takes ipywidgets."""
+    if "ipykernel" not in sys.modules or find_spec("ipywidgets") is None:
+        return False
+    from rich.console import Console
+
+    return Console().is_jupyter
+
+
 def _bar(description: str, total: int) -> Iterator[Advance]:
+    from rich.console import Console  # here, as it takes a tenth of a second that other commands need not wait
+    from rich.progress import (
+        BarColumn,
+        MofNCompleteColumn,
+        Progress,
+        TextColumn,
+        TimeElapsedColumn,
+        TimeRemainingColumn,
+    )
+
     columns = (
         TextColumn("{task.description}"),
         BarColumn(),
@@ -66,25 +82,65 @@ def _bar(description: str, total: int) -> Iterator[Advance]:
         TimeRemainingColumn(),
         TextColumn("{task.fields[note]}"),
     )
-    with Progress(*columns, console=Console(stderr=True)) as bar:
+    with Progress(*columns, console=Console(stderr=True), speed_estimate_period=SMOOTHED_S) as bar:
         task = bar.add_task(description, total=total, note="")
         yield lambda steps=1, note="": bar.update(task, advance=steps, note=note)
+        bar.refresh()  # the last step, which a notebook would not show
 
 
 def _plain_lines(description: str, total: int) -> Advance:
-    started = last_line = time.monotonic()
-    done = 0
+    pace = Pace(time.monotonic())
+    last_line, done = time.monotonic(), 0
+    log.info("%s: 0 of %d", description, total)
 
     def advance(steps: int = 1, note: str = "") -> None:
         nonlocal done, last_line
         done += steps
         now = time.monotonic()
+        pace.add(steps, now)
         if now - last_line >= PLAIN_INTERVAL_S:
             last_line = now
-            left_s = (now - started) / done * (total - done)
-            log.info("%s: %d of %d, about %.0f s left %s", description, done, total, left_s, note)
+            left_s = pace.left_s(total - done)
+            left = "" if left_s is None else f", about {duration(left_s)} left"
+            log.info("%s", f"{description}: {done} of {total}{left} {note}".rstrip())
 
     return advance
+
+
+class Pace:
+    """How long a step takes, averaged with weights that fade exponentially.
+
+    The first step does not count: kernels are compiled and files opened during it.
+    """
+
+    def __init__(self, now_s: float) -> None:
+        self._last_s, self._begun = now_s, False
+        self._steps = self._seconds = 0.0  # weighted sums
+        self._measured_s = 0.0
+
+    def add(self, steps: int, now_s: float) -> None:
+        """Note that some steps were finished now."""
+        took_s, self._last_s = now_s - self._last_s, now_s
+        if not self._begun:
+            self._begun = True
+            return
+        kept = max(LEAST_KEPT, math.exp(-took_s / SMOOTHED_S))
+        self._steps = kept * self._steps + steps
+        self._seconds = kept * self._seconds + took_s
+        self._measured_s += took_s
+
+    def left_s(self, steps: int) -> float | None:
+        """Seconds that so many steps will take; None as long as that cannot be told."""
+        if self._measured_s < MEASURED_S:
+            return None
+        return self._seconds / self._steps * steps
+
+
+def duration(seconds: float) -> str:
+    """``40 s``, ``5 min``, ``3.2 h``."""
+    if seconds < 90:
+        return f"{seconds:.0f} s"
+    return f"{seconds / 60:.0f} min" if seconds < 90 * 60 else f"{seconds / 3600:.1f} h"
 
 
 @contextmanager

@@ -8,6 +8,17 @@ from itertools import islice
 PRINTED_CHARACTERS = 60
 LISTED_NAMES = 12
 
+# Temporary files by their paths, and the names that the user knows them by. An entry outlives its file, as an error
+# may be shown later.
+FILE_NAMES: dict[str, str] = {}
+
+
+def with_names(message: str) -> str:
+    """A message in which temporary files have the names that the user knows them by."""
+    for path, name in list(FILE_NAMES.items()):
+        message = message.replace(path, name)
+    return message
+
 
 def printable(name: str) -> str:
     """A name fit for a terminal, a table or XML: one short line without control characters.

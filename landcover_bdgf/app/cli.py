@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 import signal
 import sys
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -13,310 +15,341 @@ import typer
 from landcover_bdgf.app import terminal
 from landcover_bdgf.app.options import (
     DEFAULT_MODEL,
+    FIELD,
     HSI,
-    LABELS,
-    MODEL_HELP,
     OUTPUT,
+    OVERWRITE,
+    RESUME,
+    SAMPLES,
     SAR,
-    Aligning,
-    Common,
-    Reading,
-    Sampling,
+    GroupedCommand,
+    RecipeChoice,
+    Shown,
+    Typed,
+    argument,
     model_path,
-    with_options,
+    option,
+    with_settings,
 )
 from landcover_bdgf.app.terminal import say
+from landcover_bdgf.bench import BenchSettings
 from landcover_bdgf.errors import SettingsError
 from landcover_bdgf.geo import gdal_env
+from landcover_bdgf.labels import ReadSettings, SampleSettings
+from landcover_bdgf.mapping import MapSettings
+from landcover_bdgf.model import Run
+from landcover_bdgf.progress import log
+from landcover_bdgf.scene import AlignSettings
+from landcover_bdgf.settings import described
 
 if TYPE_CHECKING:
-    from landcover_bdgf.labels import Samples, SampleSettings
-    from landcover_bdgf.model import Recipe, Run
+    from landcover_bdgf.labels import Samples
+    from landcover_bdgf.model import Recipe
     from landcover_bdgf.scene import Stack
 
 app = typer.Typer(
     name="bdgf",
-    help="Land-cover maps from a spectral and a SAR image of the same ground.",
     no_args_is_help=True,
-    add_completion=False,
     pretty_exceptions_enable=False,
-    rich_markup_mode=None,
+    rich_markup_mode="rich",
 )
+command = partial(app.command, cls=GroupedCommand)
 
-SAMPLES = Annotated[Path | None, typer.Option("--samples", help="from bdgf sample")]
-RESUME = Annotated[bool, typer.Option("--resume", help="go on with an interrupted run")]
+OF_LABELS = {"field", *described(SampleSettings)} - {"seed"}  # options that do nothing without labels
 
 
-@app.command()
-@with_options(Common, Aligning, Sampling)
+def _show_version(wanted: bool) -> None:
+    if wanted:
+        from importlib.metadata import version
+
+        print(f"bdgf {version('landcover-bdgf')}")
+        raise typer.Exit
+
+
+VERSION = Annotated[
+    bool, typer.Option("--version", help="Show the version and exit.", callback=_show_version, is_eager=True)
+]
+
+
+@app.callback()
+def _every_command(version: VERSION = False) -> None:
+    """Land-cover maps from a spectral and a SAR image of the same ground."""
+
+
+@command()
+@with_settings
 def check(
-    common: Common, aligning: Aligning, sampling: Sampling, hsi: HSI, sar: SAR,
-    labels: Annotated[Path | None, typer.Option("--labels", help="polygons or points with classes")] = None,
+    shown: Shown, typed: Typed, aligning: AlignSettings, sampling: SampleSettings, choice: RecipeChoice,
+    hsi: HSI, sar: SAR,
+    labels: Annotated[
+        Path | None, option("labels", "polygons or points with classes; without --field, list their fields", "Inputs")
+    ] = None,
+    field: FIELD = None,
 ) -> None:  # fmt: skip
-    """Look before anyone waits: grids, units, bands, shift, labels, device. Says what would go wrong."""
+    """Check the inputs (grids, units, bands, shift, labels) and the device; writes nothing."""
     from landcover_bdgf.app.check import check_scene
 
-    stack = _stack(hsi, sar, aligning)
-    settings = _sample_settings(sampling, common)
-    findings = check_scene(stack, labels=labels, field=sampling.field, settings=settings)
-    say(common, findings.lines(), findings.values())
+    if labels is None:
+        typed.refuse(OF_LABELS, "--labels")
+    if field is None:
+        reading = {"layer", "encoding"} if labels else set()
+        typed.refuse((OF_LABELS | {"seed", *described(RecipeChoice)}) - reading, "--labels and --field")
+    settings = _sampling(sampling, _recipe(choice))
+    findings = check_scene(_stack(hsi, sar, aligning), labels=labels, field=field, settings=settings)
+    say(shown, findings.lines(), findings.values())
 
 
-@app.command()
-@with_options(Common, Aligning)
-def align(common: Common, aligning: Aligning, hsi: HSI, sar: SAR, output: OUTPUT) -> None:
-    """Put the SAR onto the grid of the spectral image, in linear power; report the shift between them."""
-    stack = _stack(hsi, sar, aligning)
-    stack.write_sar(output, overwrite=common.overwrite)
-    shift = stack.shift.describe() if stack.shift else "not estimated"
-    say(
-        common,
-        [f"{output}: the SAR on the spectral grid; shift {shift}"],
-        {"output": str(output), "shift": shift},
-    )
-
-
-@app.command()
-@with_options(Common, Aligning, Sampling)
-def sample(
-    common: Common, aligning: Aligning, sampling: Sampling, hsi: HSI, sar: SAR, output: OUTPUT, labels: LABELS
+@command()
+@with_settings
+def align(
+    shown: Shown, aligning: AlignSettings, hsi: HSI, sar: SAR, output: OUTPUT, overwrite: OVERWRITE = False
 ) -> None:
-    """Draw labelled pixels and split them into training and test."""
+    """Resample the SAR image to the grid of the spectral image, in linear power; report the shift between them."""
+    stack = _stack(hsi, sar, aligning)
+    stack.write_sar(output, overwrite=overwrite)
+    shift = stack.shift.describe() if stack.shift else "not estimated"
+    say(shown, [f"{output}: SAR on the spectral grid; shift {shift}"], {"output": str(output), "shift": shift})
+
+
+@command()
+@with_settings
+def sample(
+    shown: Shown, aligning: AlignSettings, sampling: SampleSettings, choice: RecipeChoice, hsi: HSI, sar: SAR,
+    labels: Annotated[Path, option("labels", "polygons or points with classes", "Inputs")],
+    output: OUTPUT,
+    field: FIELD = None,
+    overwrite: OVERWRITE = False,
+) -> None:  # fmt: skip
+    """Draw labelled pixels and split them into training and test pixels."""
     from landcover_bdgf.labels import samples_lines, write_samples
 
-    samples = _drawn(_stack(hsi, sar, aligning), labels, sampling, common)
-    write_samples(samples, output, overwrite=common.overwrite)
-    say(
-        common,
-        [*samples_lines(samples), f"{output}: samples"],
-        {"output": str(output), "classes": samples.table()},
-    )
+    samples = _drawn(_stack(hsi, sar, aligning), labels, field, _sampling(sampling, _recipe(choice)))
+    write_samples(samples, output, overwrite=overwrite)
+    lines = [*samples_lines(samples), f"{output}: samples"]
+    say(shown, lines, {"output": str(output), "classes": samples.table()})
 
 
-@app.command()
-@with_options(Common, Aligning)
+@command()
+@with_settings
 def pretrain(
-    common: Common, aligning: Aligning, hsi: HSI, sar: SAR, output: OUTPUT,
-    more: Annotated[list[str] | None, typer.Argument(help="more pairs: HSI SAR HSI SAR …")] = None,
-    samples: SAMPLES = None,
-    steps: Annotated[int | None, typer.Option(help="optimiser steps, for diffusion.steps", min=1)] = None,
+    shown: Shown, aligning: AlignSettings, choice: RecipeChoice, run: Run, hsi: HSI, sar: SAR, output: OUTPUT,
+    more: Annotated[list[str] | None, argument("more pairs of images: HSI SAR HSI SAR ...", "[MORE]...")] = None,
+    samples: Annotated[
+        Path | None, option("samples", "samples whose test pixels are left out of the training", "Inputs")
+    ] = None,
+    steps: Annotated[
+        int | None, option("steps", "optimiser steps, in place of diffusion.steps", "Model", "by the recipe")
+    ] = None,
+    overwrite: OVERWRITE = False,
     resume: RESUME = False,
 ) -> None:  # fmt: skip
-    """Fit the denoiser to one or more scenes, without labels."""
-    from landcover_bdgf.app.job import check_kept, keep_denoiser, partial_path
+    """Train the denoiser on one or more scenes, without labels."""
+    from landcover_bdgf.app.job import keep_denoiser
     from landcover_bdgf.labels import read_samples
+    from landcover_bdgf.model import partial_path
     from landcover_bdgf.training import pretrain as pretrain_stacks
 
-    begun = check_kept(output, overwrite=common.overwrite, resume=resume)
     images = [hsi, sar, *(more or [])]
     if len(images) % 2:
-        raise SettingsError(None, f"{len(images)} images are no pairs", "Give HSI SAR HSI SAR ….")
+        raise SettingsError(None, f"Expected pairs of images (HSI SAR HSI SAR ...), got {len(images)}")
     stacks = [_stack(images[i], images[i + 1], aligning) for i in range(0, len(images), 2)]
-    overrides = (*common.set, *([f"diffusion.steps={steps}"] if steps else []))
-    run = _run(common)
+    overrides = () if steps is None else (f"diffusion.steps={steps}",)
     denoiser = pretrain_stacks(
-        stacks, _recipe(common, overrides), samples=read_samples(samples) if samples else None,
+        stacks, _recipe(choice, *overrides), samples=read_samples(samples) if samples else None,
         run=run, partial=partial_path(output), resume=resume,
     )  # fmt: skip
-    keep_denoiser(denoiser, stacks[0], output, run=run, overwrite=common.overwrite, begun=begun)
-    say(common, [f"{output}: denoiser; losses and a picture are beside it"], {"output": str(output)})
+    keep_denoiser(denoiser, stacks[0], output, run=run, overwrite=overwrite, begun=resume)
+    say(shown, [f"{output}: denoiser, with its losses (.csv) and a picture (.png)"], {"output": str(output)})
 
 
-@app.command()
-@with_options(Common, Aligning, Sampling)
+@command()
+@with_settings
 def train(
-    common: Common, aligning: Aligning, sampling: Sampling, hsi: HSI, sar: SAR,
+    shown: Shown, typed: Typed, aligning: AlignSettings, sampling: SampleSettings, choice: RecipeChoice, run: Run,
+    hsi: HSI, sar: SAR,
     output: OUTPUT = DEFAULT_MODEL,
     samples: SAMPLES = None,
-    labels: Annotated[Path | None, typer.Option("--labels", help="instead of --samples, with --field")] = None,
-    denoiser: Annotated[Path | None, typer.Option(help="from bdgf pretrain; made on the way without")] = None,
+    labels: Annotated[
+        Path | None, option("labels", "polygons or points with classes, in place of --samples", "Inputs")
+    ] = None,
+    field: FIELD = None,
+    denoiser: Annotated[
+        Path | None, option("denoiser", "denoiser from bdgf pretrain", "Inputs", "trained first")
+    ] = None,
+    overwrite: OVERWRITE = False,
     resume: RESUME = False,
 ) -> None:  # fmt: skip
-    """Fit the fusion network to samples."""
-    from landcover_bdgf.app.job import check_kept, keep_model, partial_path
+    """Train the fusion network on samples."""
+    from landcover_bdgf.app.job import keep_model
     from landcover_bdgf.labels import read_samples
-    from landcover_bdgf.model import changed, load_checkpoint
+    from landcover_bdgf.model import changed, load_checkpoint, partial_path
     from landcover_bdgf.training import pretrain as pretrain_stack, train as train_fusion
 
-    begun = check_kept(output, overwrite=common.overwrite, resume=resume)
+    if (samples is None) == (labels is None):
+        raise SettingsError(None, "train needs either --samples samples.gpkg or --labels polygons.shp --field class")
+    if labels is None:
+        typed.refuse(OF_LABELS, "--labels")
     given = load_checkpoint(denoiser, "denoiser") if denoiser else None
-    recipe = changed(given.recipe, common.set) if given and not common.config else _recipe(common, tuple(common.set))
-    stack, run = _stack(hsi, sar, aligning), _run(common)
-    if samples is None and labels is None:
-        raise SettingsError(None, "train needs --samples samples.gpkg, or --labels polygons.shp --field class")
-    drawn = read_samples(samples) if samples else _drawn(stack, labels, sampling, common)
+    recipe = changed(given.recipe, choice.set) if given and not choice.config else _recipe(choice)
+    stack = _stack(hsi, sar, aligning)
+    drawn = read_samples(samples) if samples else _drawn(stack, labels, field, _sampling(sampling, _recipe(choice)))
     given = given or pretrain_stack(stack, recipe, samples=drawn, run=run)
     model = train_fusion(
         stack, drawn, denoiser=given, recipe=recipe, run=run, partial=partial_path(output), resume=resume
     )
-    keep_model(model, output, overwrite=common.overwrite, begun=begun)
-    say(common, [f"{output}: model of {len(drawn.legend.entries)} classes"], {"output": str(output)})
+    keep_model(model, output, overwrite=overwrite, begun=resume)
+    say(shown, [f"{output}: model of {len(drawn.legend.entries)} classes"], {"output": str(output)})
 
 
-@app.command(name="map")
-@with_options(Common, Aligning, Sampling)
+@command("map")
+@with_settings
 def map_(
-    common: Common, aligning: Aligning, sampling: Sampling, hsi: HSI, sar: SAR, output: OUTPUT,
-    model: Annotated[Path | None, typer.Option(help=MODEL_HELP)] = None,
-    labels: Annotated[Path | None, typer.Option("--labels", help="train a model on these, with --field")] = None,
-    confidence: Annotated[bool, typer.Option("--confidence", help="also OUTPUT_confidence.tif")] = False,
-    ood: Annotated[bool, typer.Option("--ood", help="also OUTPUT_ood.tif: what is unlike all training pixels")] = False,
-    tile: Annotated[int, typer.Option(help="side of the tiles that are read, in pixels")] = 512,
-    max_ram: Annotated[str | None, typer.Option(help="such as 4GB: what mapping may take")] = None,
-    shard: Annotated[str, typer.Option(help="2/4: only the second of four parts, for bdgf mosaic")] = "1/1",
+    shown: Shown, typed: Typed, aligning: AlignSettings, sampling: SampleSettings, choice: RecipeChoice,
+    mapping: MapSettings, run: Run, hsi: HSI, sar: SAR, output: OUTPUT,
+    labels: Annotated[
+        Path | None, option("labels", "train a model on these polygons or points first", "Inputs")
+    ] = None,
+    field: FIELD = None,
+    model: Annotated[
+        Path | None,
+        option(
+            "model", "model file; with --labels, where to save the new model", "Model",
+            "$BDGF_MODEL or model.safetensors",
+        ),
+    ] = None,
+    overwrite: OVERWRITE = False,
     resume: RESUME = False,
 ) -> None:  # fmt: skip
-    """The main job: the land-cover map of a scene, from a model, or from labels through the whole chain."""
+    """Make a land-cover map with an existing model (--model), or train one from labels first (--labels)."""
     from landcover_bdgf.geo import limit_cache
-    from landcover_bdgf.mapping import MapSettings, map_scene, parse_size
+    from landcover_bdgf.mapping import map_scene, parse_size
     from landcover_bdgf.model import load_checkpoint
 
-    settings = MapSettings(tile_px=tile, confidence=confidence, ood=ood, max_ram=max_ram, shard=shard)
-    if max_ram:
-        limit_cache(parse_size(max_ram))
+    if mapping.max_ram:
+        limit_cache(parse_size(mapping.max_ram))
     if labels is None:
-        if common.config or common.set:
-            raise SettingsError(
-                None, "-c and --set change how a model is made, and this one is made", "Leave them out."
-            )
+        typed.refuse(OF_LABELS, "--labels")
+        if typed & {"config", "set"}:
+            problem = "-c and --set apply only when a model is trained"
+            raise SettingsError(None, problem, "Remove them, or pass --labels.")
         loaded = load_checkpoint(model_path(model), "model")
         made = map_scene(
-            loaded, _stack(hsi, sar, aligning), output, settings=settings, run=_run(common),
-            overwrite=common.overwrite, resume=resume,
-        )  # fmt: skip
-        what = "land-cover map" if made == output else f"shard {shard} of the map"
-        say(common, [f"{made}: {what}"], {"map": str(made)})
+            loaded, _stack(hsi, sar, aligning), output, settings=mapping, run=run, overwrite=overwrite, resume=resume
+        )
+        what = "land-cover map" if made == output else f"part {mapping.shard} of the map"
+        say(shown, [f"{made}: {what}"], {"map": str(made)})
         return
     from landcover_bdgf.app.job import Job, run_job
     from landcover_bdgf.assessment import summary_lines
 
-    if model is not None and model.exists() and not (common.overwrite or resume):
+    if model is not None and model.exists() and not (overwrite or resume):
         raise SettingsError(
-            f"--model {model}", "is there, and --labels trains a new one", "Leave one out, or name a new file."
+            None,
+            f"--model {model} already exists and --labels would replace it",
+            "Drop --labels to use it, or choose another name.",
         )
-    if shard != "1/1":
-        raise SettingsError("--shard needs --model", "train a model first, then every shard maps with it")
+    if mapping.shard != "1/1":
+        raise SettingsError("--shard", "needs --model", "Train a model first; then map every part with it.")
+    recipe = _recipe(choice)
     job = Job(
-        labels, _field(sampling), output, model or DEFAULT_MODEL, _recipe(common, tuple(common.set)),
-        _sample_settings(sampling, common), settings, _run(common), common.overwrite, resume,
+        labels, _needed(field), output, model or DEFAULT_MODEL, recipe, _sampling(sampling, recipe), mapping, run,
+        overwrite, resume,
     )  # fmt: skip
     accuracy = run_job(_stack(hsi, sar, aligning), job)
     report = job.steps_folder / "report" / "report.html"
-    lines = [
-        *(summary_lines(accuracy) if accuracy else []),
-        f"{output}: land-cover map",
-        f"{job.model}: model",
-    ]
+    lines = [*(summary_lines(accuracy) if accuracy else []), f"{output}: land-cover map", f"{job.model}: model"]
     lines += [f"{report}: report"] if accuracy else []
-    values = {
-        "map": str(output),
-        "model": str(job.model),
-        "accuracy": accuracy.to_dict() if accuracy else None,
-    }
-    say(common, lines, values)
+    values = {"map": str(output), "model": str(job.model), "accuracy": accuracy.to_dict() if accuracy else None}
+    say(shown, lines, values)
 
 
-@app.command()
-@with_options(Common)
+@command()
+@with_settings
 def mosaic(
-    common: Common,
-    parts: Annotated[list[Path], typer.Argument(help="what bdgf map --shard left, all parts of one map")],
+    shown: Shown,
+    parts: Annotated[list[Path], argument("all parts of one map, as written by bdgf map --shard")],
     output: OUTPUT,
+    overwrite: OVERWRITE = False,
 ) -> None:
-    """Put the shards of a map together."""
+    """Join the parts of a map that was made with --shard."""
     from landcover_bdgf.mapping import mosaic as put_together
 
-    put_together(parts, output, overwrite=common.overwrite)
-    say(common, [f"{output}: land-cover map"], {"map": str(output)})
+    put_together(parts, output, overwrite=overwrite)
+    say(shown, [f"{output}: land-cover map"], {"map": str(output)})
 
 
-@app.command()
-@with_options(Common, Reading)
+@command()
+@with_settings
 def assess(
-    common: Common,
-    reading: Reading,
-    map_file: Annotated[Path, typer.Argument(metavar="MAP", help="a map made by bdgf")],
-    reference: Annotated[Path, typer.Option("--reference", help="polygons or points, or samples.gpkg")],
+    shown: Shown, typed: Typed, reading: ReadSettings,
+    map_file: Annotated[Path, argument("map made by bdgf map", "MAP")],
+    reference: Annotated[Path, option("reference", "polygons or points with classes, or samples.gpkg", "Inputs")],
     output: OUTPUT,
-    field: Annotated[str | None, typer.Option(help="field of the reference that holds the class")] = None,
-) -> None:
-    """Accuracy of a map against reference labels: tables, confusion matrix, a printable report."""
-    from landcover_bdgf.assessment import ReferenceFile, assess as assess_map, summary_lines
-
-    file = ReferenceFile(
-        reference, reading.layer, reading.encoding, tuple(reading.ignore_class), conflicts=reading.conflicts
-    )
-    accuracy = assess_map(map_file, file, field=field, output=output, overwrite=common.overwrite)
-    say(common, [*summary_lines(accuracy), f"{output / 'report.html'}: report"], accuracy.to_dict())
-
-
-@app.command()
-@with_options(Common)
-def bench(
-    common: Common, output: OUTPUT,
-    dataset: Annotated[
-        list[str],
-        typer.Option(help="augsburg, berlin, yellow-river, lcz-hk, or a TOML file; repeatable"),
-    ],
-    data: Annotated[Path | None, typer.Option(help="folder of the published MATLAB files")] = None,
-    experiment: Annotated[
-        str, typer.Option(help="comparison, ablation, transfer, balance, labels, uncertainty or embedding")
-    ] = "comparison",
-    method: Annotated[
-        list[str] | None, typer.Option(help="such as bdgf, fusion, et+9, NAME=bdgf:key=value;key=value; repeatable")
-    ] = None,
-    protocols: Annotated[str, typer.Option(help="of random, near and far")] = "random,near,far",
-    seeds: Annotated[int, typer.Option(help="how many, from --seed on", min=1)] = 10,
-    per_class: Annotated[int, typer.Option(help="training pixels of each class", min=1)] = 50,
+    field: FIELD = None,
+    overwrite: OVERWRITE = False,
 ) -> None:  # fmt: skip
-    """Measure accuracy: methods on labelled scenes, three protocols, many seeds, paired differences."""
-    from landcover_bdgf.bench import BenchSettings, lines, rows, run_experiment
+    """Measure the accuracy of a map with reference labels: tables, confusion matrix, a printable report."""
+    from landcover_bdgf.assessment import ReferenceFile, assess as assess_map, summary_lines
+    from landcover_bdgf.labels import is_samples_file
 
-    settings = BenchSettings(
-        tuple(dataset), output, data, experiment, tuple(method or ()), _words(protocols),
-        tuple(range(common.seed, common.seed + seeds)), per_class,
-    )  # fmt: skip
-    tables, reference, page = run_experiment(settings, _recipe(common, tuple(common.set)), _run(common))
-    said = [*lines(tables, reference), f"{page}: report; {page.with_name('results.csv')}: every cell"]
-    say(common, said, {"report": str(page), "tables": rows(tables, reference)})
+    if typed & {"field", *described(ReadSettings)} and is_samples_file(reference):
+        typed.refuse({"field", *described(ReadSettings)}, "polygons or points as --reference")
+    accuracy = assess_map(map_file, ReferenceFile(reference, reading), field=field, output=output, overwrite=overwrite)
+    say(shown, [*summary_lines(accuracy), f"{output / 'report.html'}: report"], accuracy.to_dict())
 
 
-@app.command()
-@with_options(Common)
+@command()
+@with_settings
+def bench(shown: Shown, settings: BenchSettings, choice: RecipeChoice, run: Run, output: OUTPUT) -> None:
+    """Compare methods on labelled scenes: three protocols, many seeds, paired differences.
+
+    Finished results are kept in the output folder; the same command continues an interrupted comparison.
+    """
+    from landcover_bdgf.bench import lines, rows, run_experiment
+
+    tables, reference, page = run_experiment(settings, output, recipe=_recipe(choice), run=run)
+    said = [*lines(tables, reference), f"{page}: report; {page.with_name('results.csv')}: all results"]
+    say(shown, said, {"report": str(page), "tables": rows(tables, reference)})
+
+
+@command()
+@with_settings
 def info(
-    common: Common,
-    file: Annotated[Path, typer.Argument(help="model, denoiser, map, samples or raster")],
-    verify: Annotated[bool, typer.Option("--verify", help="compare every bit with what was written")] = False,
+    shown: Shown,
+    file: Annotated[Path, argument("model, denoiser, map, samples or raster")],
+    verify: Annotated[
+        bool, option("verify", "compare the file with the checksums of when it was written", "Inputs")
+    ] = False,
 ) -> None:
-    """What a file holds; whether it is as it was written."""
+    """Show what a file holds, or whether it is unchanged since it was written (--verify)."""
     from landcover_bdgf.app.info import describe, verify as compare
 
     if verify:
         line = compare(file)
-        say(common, [line], {"file": str(file), "as written": True})
+        say(shown, [line], {"file": str(file), "as written": True})
         return
     values = describe(file)
-    say(common, [f"{key}: {value}" for key, value in values.items()], values)
+    say(shown, [f"{key}: {value}" for key, value in values.items()], values)
 
 
-@app.command()
-@with_options(Common)
-def demo(common: Common, folder: Annotated[Path, typer.Argument(help="where to write it")] = Path("demo")) -> None:
-    """Write a small simulated scene pair with labels, and run the main job on it."""
+@command()
+@with_settings
+def demo(
+    shown: Shown, choice: RecipeChoice, run: Run,
+    folder: Annotated[Path, argument("folder to write to")] = Path("demo"),
+    overwrite: OVERWRITE = False,
+) -> None:  # fmt: skip
+    """Write a small simulated scene with labels, and make a map of it."""
     from landcover_bdgf.app.demo import run_demo
-
-    accuracy, files = run_demo(folder, _recipe(common, tuple(common.set)), _run(common), overwrite=common.overwrite)
     from landcover_bdgf.assessment import summary_lines
 
-    say(
-        common,
-        [*summary_lines(accuracy), *(f"{path}: {what}" for what, path in files.items())],
-        accuracy.to_dict(),
-    )
+    accuracy, files = run_demo(folder, _recipe(choice), run, overwrite=overwrite)
+    lines = [*summary_lines(accuracy), *(f"{path}: {what}" for what, path in files.items())]
+    say(shown, lines, accuracy.to_dict())
 
 
 def main() -> None:
-    """Run a command; errors of the user's end in one line and the exit code of bad input."""
+    """Run a command; a user's error ends in one line and the exit code of its kind."""
     terminal.open_streams()
     gdal_env.lock(sys.argv[1:])
     terminal.heed_signals()
@@ -333,58 +366,37 @@ def main() -> None:
     sys.exit(code)
 
 
-def _words(text: str) -> tuple[str, ...]:
-    return tuple(word for word in text.split(",") if word)
-
-
 def _source(text: str) -> str | list[str]:
     """One path, or several joined by commas."""
     return text if "," not in text or os.path.exists(text) else text.split(",")
 
 
-def _stack(hsi: str, sar: str, aligning: Aligning) -> Stack:
-    from landcover_bdgf.scene import AlignSettings, align as align_images
+def _stack(hsi: str, sar: str, settings: AlignSettings) -> Stack:
+    from landcover_bdgf.scene import align as align_images
 
-    settings = AlignSettings(
-        coreg=aligning.coreg, max_shift_px=aligning.max_shift, sar_unit=aligning.sar_unit, hsi_crs=aligning.hsi_crs,
-        sar_crs=aligning.sar_crs, keep_water_vapour=aligning.keep_water_vapour,
-        spectral_offset=aligning.spectral_offset, force=aligning.force,
-        allow_vrt=aligning.allow_vrt, warp_gcps=aligning.warp_gcps,
-    )  # fmt: skip
+    log.info("checking %s and %s", hsi, sar)
     return align_images(_source(hsi), _source(sar), settings=settings)
 
 
-def _sample_settings(sampling: Sampling, common: Common) -> SampleSettings:
-    from landcover_bdgf.labels import SampleSettings
-
-    return SampleSettings(
-        split=sampling.split, test_share=sampling.test_share, per_class=sampling.per_class,
-        block_px=sampling.block_size, buffer_px=sampling.buffer, conflicts=sampling.conflicts,
-        ignore=tuple(sampling.ignore_class), layer=sampling.layer, encoding=sampling.encoding, seed=common.seed,
-        clear_px=_recipe(common, tuple(common.set)).fusion.clear_px,
-    )  # fmt: skip
+def _sampling(settings: SampleSettings, recipe: Recipe) -> SampleSettings:
+    return replace(settings, clear_px=recipe.fusion.clear_px)
 
 
-def _drawn(stack: Stack, labels: Path | None, sampling: Sampling, common: Common) -> Samples:
+def _drawn(stack: Stack, labels: Path | None, field: str | None, settings: SampleSettings) -> Samples:
     from landcover_bdgf.labels import sample as draw_samples
 
     assert labels is not None
-    return draw_samples(stack, labels, field=_field(sampling), settings=_sample_settings(sampling, common))
+    return draw_samples(stack, labels, field=_needed(field), settings=settings)
 
 
-def _field(sampling: Sampling) -> str:
-    if sampling.field is None:
-        raise SettingsError(None, "--labels needs --field, the name of the field that holds the class")
-    return sampling.field
+def _needed(field: str | None) -> str:
+    if field is None:
+        problem = "--labels needs --field, the name of the field that holds the class"
+        raise SettingsError(None, problem, "bdgf check HSI SAR --labels lists the fields.")
+    return field
 
 
-def _recipe(common: Common, overrides: tuple[str, ...]) -> Recipe:
+def _recipe(choice: RecipeChoice, *overrides: str) -> Recipe:
     from landcover_bdgf.model import load_recipe
 
-    return load_recipe(common.config, overrides)
-
-
-def _run(common: Common) -> Run:
-    from landcover_bdgf.model import Run
-
-    return Run(common.seed, common.device, common.threads)
+    return load_recipe(choice.config, (*choice.set, *overrides))

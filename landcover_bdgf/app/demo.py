@@ -5,13 +5,14 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from landcover_bdgf.app.job import Job, run_job
+from landcover_bdgf.app.job import Job, job_products, run_job
 from landcover_bdgf.assessment import Accuracy
 from landcover_bdgf.errors import OutputError, opening
 from landcover_bdgf.mapping import MapSettings
 from landcover_bdgf.model import Recipe, Run
 from landcover_bdgf.progress import log
 from landcover_bdgf.scene import align, simulate, write_scene
+from landcover_bdgf.storage import reserved
 
 
 def run_demo(folder: Path, recipe: Recipe, run: Run, *, overwrite: bool) -> tuple[Accuracy, dict[str, Path]]:
@@ -24,7 +25,8 @@ def run_demo(folder: Path, recipe: Recipe, run: Run, *, overwrite: bool) -> tupl
         files.labels, files.field, folder / "landcover.tif", folder / "model.safetensors", recipe,
         mapping=MapSettings(confidence=True), run=run, overwrite=overwrite,
     )  # fmt: skip
-    accuracy = run_job(align(files.spectral, files.sar), job)
+    with reserved(*job_products(job.output, job.model, job.mapping)), align(files.spectral, files.sar) as stack:
+        accuracy = run_job(stack, job)
     if accuracy is None:
         raise AssertionError("the demo holds test polygons out")
     return accuracy, {
@@ -36,7 +38,7 @@ def run_demo(folder: Path, recipe: Recipe, run: Run, *, overwrite: bool) -> tupl
 
 @opening(OutputError)
 def _check_place(folder: Path) -> None:
-    os.fspath(folder).encode()  # see check_output
+    os.fspath(folder).encode()  # see storage.check
     if os.path.lexists(folder) and not folder.is_dir():
         raise OutputError(folder, "is a file, the demo makes a folder", "Name another.")
     if not os.access(folder if folder.is_dir() else folder.absolute().parent, os.W_OK | os.X_OK):

@@ -8,7 +8,7 @@ from typing import Any
 from landcover_bdgf.errors import LabelError, RasterError, opening
 from landcover_bdgf.geo import grid_of, open_raster
 from landcover_bdgf.labels import Legend, legend_of_map, read_samples
-from landcover_bdgf.mapping import read_journal
+from landcover_bdgf.mapping import read_partial
 from landcover_bdgf.model import BandName, load_checkpoint
 from landcover_bdgf.storage import changed_files, read_record, record_path
 from landcover_bdgf.text import printable
@@ -34,15 +34,20 @@ def describe(path: Path) -> dict[str, Any]:
 def verify(path: Path) -> str:
     """Compare a file, and what came with it, with what was written: a line that says so.
 
-    Checkpoints hold their own checksum; maps, images and samples have it in the record beside them.
+    Checkpoints and partial maps hold their own checksums; maps, images and samples have them in their record.
 
     Raises
     ------
-    CheckpointError, LabelError, RasterError
+    CheckpointError, LabelError, OutputError, RasterError
         A bit differs, a file is missing, or there is no record to compare with.
     """
     if path.suffix == ".safetensors":
         load_checkpoint(path)
+        return f"{path}: is as it was written"
+    if path.suffix == ".partial":
+        part = read_partial(path)
+        for window in filter(part.has, part.windows()):
+            part.read(window)
         return f"{path}: is as it was written"
     error = LabelError if path.suffix == ".gpkg" else RasterError
     with opening(error):
@@ -76,16 +81,14 @@ def _checkpoint(path: Path) -> dict[str, Any]:
 
 
 def _part(path: Path) -> dict[str, Any]:
-    with read_journal(path) as journal:
-        header = journal.header
-        done = sum(height * width for _, _, height, width in journal.places)
-        number, count = header.get("shard", (1, 1))
-        return {
-            "kind": "part of a map that is not finished yet",
-            "shard": f"{number} of {count}",
-            "finished": f"{done} of {header.get('pixels')} px",
-            "identity": dict(header["identity"]),
-        }
+    part = read_partial(path)
+    number, count = part.plan.shard
+    return {
+        "kind": "part of a map that is not finished yet",
+        "shard": f"{number} of {count}",
+        "finished": f"{part.finished_px} of {part.plan.pixels} px",
+        "identity": part.plan.identity,
+    }
 
 
 def _samples(path: Path) -> dict[str, Any]:

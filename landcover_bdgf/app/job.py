@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import dataclasses
-import glob
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from landcover_bdgf.assessment import Accuracy, ReportContext, assess
+from landcover_bdgf.assessment import Accuracy, ReportContext, assess, report_product
 from landcover_bdgf.errors import CheckpointError, OutputError
 from landcover_bdgf.geo import plain_name
 from landcover_bdgf.labels import (
@@ -19,27 +18,15 @@ from landcover_bdgf.labels import (
     read_samples,
     sample,
     samples_lines,
+    samples_product,
     write_samples,
 )
-from landcover_bdgf.mapping import MapSettings, check_map_outputs, map_files, map_scene, part_path
-from landcover_bdgf.model import Checkpoint, Kind, Recipe, Run, load_checkpoint
+from landcover_bdgf.mapping import MapSettings, check_map_space, check_partial, map_product, map_scene, part_path
+from landcover_bdgf.model import Checkpoint, Kind, Recipe, Run, checkpoint_product, load_checkpoint, partial_path
 from landcover_bdgf.progress import log
 from landcover_bdgf.scene import Stack
-from landcover_bdgf.storage import (
-    REPORT_FILES,
-    PathLike,
-    atomic_output,
-    changed_files,
-    check_beside,
-    check_folder,
-    check_not_input,
-    check_output,
-    read_record,
-    record_path,
-    remove_abandoned,
-    reserved,
-    short_name,
-)
+from landcover_bdgf.settings import changed_settings
+from landcover_bdgf.storage import PathLike, Product, atomic_output, changed_files, check, read_record
 from landcover_bdgf.training import draw_denoised, pretrain, pretraining_record, train, training_record
 
 
@@ -75,10 +62,12 @@ class Job:
     overwrite: bool = False
     resume: bool = False
 
+    __repr__ = changed_settings
+
     @property
     def steps_folder(self) -> Path:
-        """Where the files of the steps go."""
-        return steps_folder(self.output)
+        """Where the files of the steps go: ``landcover.tif`` -> ``landcover_steps``."""
+        return _steps_folder(self.output)
 
 
 def run_job(stack: Stack, job: Job) -> Accuracy | None:
@@ -87,21 +76,13 @@ def run_job(stack: Stack, job: Job) -> Accuracy | None:
     Writes the map and its companions, the model, and in ``<map>_steps/`` the samples, the denoiser with a
     picture of denoised tiles, the losses, and the report.
     """
-    check_beside(job.output, [job.model, *_beside(job.model)])
-    with reserved(*kept_files(job.model)):  # which another map may name too
-        return _run(stack, job)
-
-
-def _run(stack: Stack, job: Job) -> Accuracy | None:
     _check_outputs(job, stack)
     plain_name(job.steps_folder / "samples.gpkg", OutputError)
     samples = sample(stack, job.labels, field=job.field, settings=job.sampling)
     for line in samples_lines(samples):
         log.info(line)
-    folder = job.steps_folder
-    folder.mkdir(exist_ok=True)
-    with reserved(*_step_files(folder), folder / "report"):
-        return _steps(stack, samples, job, folder)
+    job.steps_folder.mkdir(exist_ok=True)
+    return _steps(stack, samples, job, job.steps_folder)
 
 
 def _steps(stack: Stack, samples: Samples, job: Job, folder: Path) -> Accuracy | None:
@@ -117,68 +98,36 @@ def _steps(stack: Stack, samples: Samples, job: Job, folder: Path) -> Accuracy |
     return _report(job, samples, denoiser, model)
 
 
-def steps_folder(output: Path) -> Path:
-    """``landcover.tif`` -> ``landcover_steps``."""
-    return output.with_name(f"{output.stem}_steps")
+def _steps_folder(output: Path) -> Path:
+    return output.parent / f"{output.stem}_steps"
 
 
-def job_files(output: Path, model: Path, mapping: MapSettings) -> list[Path]:
-    """Every file that the whole job writes, those of interrupted steps included."""
-    steps = steps_folder(output)
-    report = [steps / "report" / name for name in REPORT_FILES]
-    return [*map_files(output, mapping), *kept_files(model), *_step_files(steps), *report]
-
-
-def _step_files(steps: Path) -> list[Path]:
-    """Every file of the steps, but for the report's."""
-    samples = steps / "samples.gpkg"
-    return [samples, record_path(samples), *kept_files(steps / "denoiser.safetensors")]
-
-
-def kept_files(path: Path) -> list[Path]:
-    """Every file that comes with a checkpoint, and the checkpoint."""
-    return [path, *_beside(path), partial_path(path)]
-
-
-def partial_path(path: Path) -> Path:
-    """Where an interrupted training of a checkpoint is kept: ``model.partial.safetensors``."""
-    return path.with_name(f"{path.stem}.partial{path.suffix}")
-
-
-def check_kept(path: Path, *, overwrite: bool, resume: bool = False) -> bool:
-    """Before hours of work: may a checkpoint and what is kept beside it be written? OutputError if not.
-
-    Returns whether an interrupted run began it, and may have put into place already what is kept beside it.
-    """
-    check_output(path, overwrite=overwrite)
-    beside = _beside(path)
-    check_beside(path, beside)
-    begun = resume and partial_path(path).exists()
-    for file in [*beside, partial_path(path)]:
-        check_output(file, overwrite=overwrite or begun)
-    return begun
-
-
-def _beside(path: Path) -> list[Path]:
-    """What is kept beside a checkpoint: its losses, and of a denoiser a picture."""
-    return [path.with_suffix(suffix) for suffix in (".csv", ".png")]
+def job_products(output: Path, model: Path, mapping: MapSettings) -> list[Product]:
+    """The map, the model, and the products of the steps where their folder exists."""
+    folder = _steps_folder(output)
+    steps = [
+        samples_product(folder / "samples.gpkg"),
+        checkpoint_product(folder / "denoiser.safetensors"),
+        report_product(folder / "report"),
+    ]
+    return [map_product(output, mapping), checkpoint_product(model), *(steps if folder.is_dir() else [])]
 
 
 def keep_denoiser(
     denoiser: Checkpoint, stack: Stack, path: Path, *, run: Run, overwrite: bool, begun: bool = False
 ) -> None:
-    """Save a denoiser, its losses (``.csv``) and a picture of what it does (``.png``); ``begun`` as of check_kept."""
+    """Save a denoiser, its losses (``.csv``) and a picture of what it does (``.png``)."""
     with atomic_output(path, overwrite=overwrite, begun=begun) as draft:
         _save(denoiser, draft)
         draw_denoised(denoiser, stack, draft.with_suffix(".png"), run=run)
-    _clear(path)
+    partial_path(path).unlink(missing_ok=True)
 
 
 def keep_model(model: Checkpoint, path: Path, *, overwrite: bool, begun: bool = False) -> None:
     """Save a model and its losses (``.csv``); what was kept for ``--resume`` is done with."""
     with atomic_output(path, overwrite=overwrite, begun=begun) as draft:
         _save(model, draft)
-    _clear(path)
+    partial_path(path).unlink(missing_ok=True)
 
 
 def _save(checkpoint: Checkpoint, draft: Path) -> None:
@@ -186,19 +135,11 @@ def _save(checkpoint: Checkpoint, draft: Path) -> None:
     checkpoint.history.write_csv(draft.with_suffix(".csv"))
 
 
-def _clear(path: Path) -> None:
-    """Remove what runs that were killed left of a checkpoint that is finished."""
-    partial_path(path).unlink(missing_ok=True)
-    for file in (path, partial_path(path)):
-        remove_abandoned(file.parent, glob.escape(short_name(file)))
-
-
 def _keep_samples(samples: Samples, path: Path, job: Job) -> None:
     """Write the samples; to go on, only where an interrupted run of this job has not, and over nobody else's."""
     overwrite = job.overwrite
     if job.resume and not overwrite:
         if is_samples_file(path) and read_samples(path).same_as(samples):
-            remove_abandoned(path.parent, glob.escape(path.name))  # of a run killed when they had just been finished
             return
         if path.exists() and changed_files(path) == []:
             raise _of_another_job(path)
@@ -245,7 +186,7 @@ def _finished(path: Path, kind: Kind, job: Job, expected: tuple[Any, ...], ident
     found = load_checkpoint(path, kind)
     if identity(found.provenance, found.recipe) == expected:
         log.info("%s: is there already, of this job", path)
-        _clear(path)
+        partial_path(path).unlink(missing_ok=True)
         return found
     if job.overwrite:
         return None
@@ -260,22 +201,18 @@ def _of_another_job(path: Path) -> CheckpointError:
 
 def _check_outputs(job: Job, stack: Stack) -> None:
     """Before hours of work: may every output be written?"""
-    check_map_outputs(job.output, stack, job.mapping, overwrite=job.overwrite, resume=job.resume)
-    for path in job_files(job.output, job.model, job.mapping):
-        check_not_input(path, [job.labels, *stack.spectral.files, *stack.sar.files])
-    if not job.resume:
-        check_output(part_path(job.output, job.mapping), overwrite=job.overwrite)
-    _check_step(job.model, job)
-    if job.steps_folder.exists():
-        if not job.resume:
-            check_output(job.steps_folder / "samples.gpkg", overwrite=job.overwrite)
-        _check_step(job.steps_folder / "denoiser.safetensors", job)
-        check_folder(job.steps_folder / "report", overwrite=job.overwrite)
+    products = job_products(job.output, job.model, job.mapping)
+    inputs = [job.labels, *stack.spectral.files, *stack.sar.files]
+    check(*products, inputs=inputs, overwrite=True)
+    new = [products[0], *(product for product in products[1:] if not (job.resume and _is_made(product)))]
+    check(*new, overwrite=job.overwrite, resume=job.resume)
+    check_partial(part_path(job.output, job.mapping), resume=job.resume, overwrite=job.overwrite)
+    check_map_space(job.output, stack, job.mapping)
 
 
-def _check_step(path: Path, job: Job) -> None:
-    if not (job.resume and path.exists()):  # a finished one is of this job, or ends it: see _finished
-        check_kept(path, overwrite=job.overwrite, resume=job.resume)
+def _is_made(product: Product) -> bool:
+    """Whether a step finds its file, or of samples the record: it says itself whether they are of this job."""
+    return product.path.is_file() or read_record(product.path).get("step") == "sample"
 
 
 def _report(job: Job, samples: Samples, denoiser: Checkpoint, model: Checkpoint) -> Accuracy:

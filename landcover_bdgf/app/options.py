@@ -1,7 +1,8 @@
-"""Groups of command-line options that several commands share.
+"""Options of the command line, made from the settings classes of the steps.
 
-A group is a frozen dataclass whose fields carry typer options; :func:`with_options` spreads the fields of a
-command's groups over its signature and hands them back to it as dataclasses.
+A command takes settings classes as arguments; :func:`with_settings` gives it an option for each field that has a
+:class:`~landcover_bdgf.settings.Setting`, and hands the classes back to it, filled. An option that several classes have
+is one option and fills all of them.
 """
 
 from __future__ import annotations
@@ -9,131 +10,177 @@ from __future__ import annotations
 import functools
 import inspect
 import os
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, fields
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, is_dataclass
+from itertools import chain
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeVar, get_type_hints
+from typing import Annotated, Any, TypeVar, get_origin
 
 import typer
+from typer.core import TyperCommand
 
 from landcover_bdgf.app.terminal import listen
-from landcover_bdgf.geo import ALLOW_VRT, check_lock
+from landcover_bdgf.errors import SettingsError
+from landcover_bdgf.geo import check_lock
 from landcover_bdgf.process import check_memory_limits
-from landcover_bdgf.storage import check_not_input, reserved
-
-if TYPE_CHECKING:
-    from landcover_bdgf.mapping import MapSettings
+from landcover_bdgf.progress import log
+from landcover_bdgf.settings import Setting, described
+from landcover_bdgf.storage import Product, check, reserved
 
 DEFAULT_MODEL = Path("model.safetensors")
-MODEL_HELP = "else $BDGF_MODEL, else ./model.safetensors; with --labels where the new one is kept"
+COMMAND_LINE = "COMMANDLINE"  # where click has a value from
 Command = TypeVar("Command", bound=Callable[..., None])
 
-
-def option(help: str, *names: str, **more: Any) -> Any:
-    """A typer option; its name is the field's unless given."""
-    return typer.Option(*names, help=help, **more)
-
-
-@dataclass(frozen=True)
-class Common:
-    """Options of every command."""
-
-    config: Annotated[str | None, option("recipe laptop, base or paper, or a TOML file", "-c", "--config")] = None
-    set: Annotated[list[str], option("one setting, such as fusion.branches=cnn; repeatable", "--set")] = ()  # type: ignore[assignment]
-    device: Annotated[str, option("auto, cpu, cuda, cuda:1 or mps")] = "auto"
-    threads: Annotated[int, option("0 = all cores; the result does not depend on it", min=0)] = 0
-    seed: Annotated[int, option("of all random numbers", min=0)] = 0
-    overwrite: Annotated[bool, option("replace outputs that exist", "--overwrite")] = False
-    json: Annotated[bool, option("print the result as JSON on standard output", "--json")] = False
-    quiet: Annotated[bool, option("only warnings and errors", "-q", "--quiet")] = False
-    verbose: Annotated[bool, option("more words", "-v", "--verbose")] = False
-    debug: Annotated[bool, option("show a traceback when something fails", "--debug")] = False
+# The groups of --help, in their order; and the group of a settings class, and of fields that belong elsewhere.
+GROUPS = ("Inputs", "Model", "Outputs", "Performance", "Alignment", "Sampling", "General")
+_GROUP_OF_CLASS = {
+    "AlignSettings": "Alignment", "ReadSettings": "Inputs", "SampleSettings": "Sampling", "MapSettings": "Outputs",
+    "BenchSettings": "Inputs", "RecipeChoice": "Model", "Run": "Performance", "Shown": "General",
+}  # fmt: skip
+_GROUP_OF_FIELD = {
+    "layer": "Inputs", "encoding": "Inputs", "conflicts": "Inputs", "ignore_class": "Inputs", "seed": "Model",
+    "tile_px": "Performance", "max_ram": "Performance", "shard": "Performance", "allow_vrt": "Inputs",
+    "experiment": "Model", "method": "Model", "protocols": "Sampling", "seeds": "Sampling", "per_class": "Sampling",
+}  # fmt: skip
+_SHORT = {"config": "-c", "quiet": "-q", "verbose": "-v", "output": "-o"}
+_ALIAS = {"novelty": "--ood"}  # as it was called first
 
 
 @dataclass(frozen=True)
-class Aligning:
-    """How the SAR comes onto the spectral grid."""
+class Shown:
+    """What is printed; options of every command."""
 
-    coreg: Annotated[
-        Literal["off", "grid", "auto"],
-        option("apply the estimated shift: off, grid (whole pixels) or auto (sub-pixel)"),
-    ] = "off"
-    max_shift: Annotated[float, option("largest shift looked for, in pixels")] = 8.0
-    sar_unit: Annotated[Literal["db", "power"] | None, option("db or power, where it is not recognised")] = None
-    hsi_crs: Annotated[str | None, option("CRS of the spectral image, if the file lacks it")] = None
-    sar_crs: Annotated[str | None, option("CRS of the SAR, if the file lacks it")] = None
-    spectral_offset: Annotated[float, option("added to all spectral values (Sentinel-2 from 2022 on: -1000)")] = 0.0
-    keep_water_vapour: Annotated[bool, option("keep bands in water-vapour absorption", "--keep-water-vapour")] = False
-    force: Annotated[bool, option("go on in spite of very different resolutions", "--force")] = False
-    warp_gcps: Annotated[
-        bool, option("place an image by its ground-control points, without terrain correction", "--warp-gcps")
-    ] = False
-    allow_vrt: Annotated[bool, option("read VRT files too, which may name any other file", ALLOW_VRT)] = False
+    json: Annotated[bool, Setting("print the result as JSON on standard output")] = False
+    quiet: Annotated[bool, Setting("show only warnings and errors")] = False
+    verbose: Annotated[bool, Setting("show debug messages")] = False
+    debug: Annotated[bool, Setting("show a traceback if the command fails")] = False
 
 
 @dataclass(frozen=True)
-class Reading:
-    """How a file of labels is read."""
+class RecipeChoice:
+    """The settings of the method, see :func:`~landcover_bdgf.model.load_recipe`."""
 
-    layer: Annotated[str | None, option("layer of a GeoPackage with several")] = None
-    encoding: Annotated[str | None, option("of a .dbf without .cpg, such as gbk")] = None
-    conflicts: Annotated[str, option("pixels in polygons of two classes: drop, last or error")] = "drop"
-    ignore_class: Annotated[list[str], option("a class value that means 'no label'; repeatable")] = ()  # type: ignore[assignment]
-
-
-@dataclass(frozen=True)
-class Sampling(Reading):
-    """How labelled pixels are drawn and split."""
-
-    field: Annotated[str | None, option("field of the labels that holds the class")] = None
-    split: Annotated[str, option("polygon, block, random, none or column:NAME")] = "polygon"
-    test_share: Annotated[float, option("of the pixels, kept apart for the report", min=0, max=0.9)] = 0.3
-    per_class: Annotated[int, option("most training pixels per class", min=1)] = 2000
-    block_size: Annotated[int | None, option("of --split block, in pixels")] = None
-    buffer: Annotated[int | None, option("least distance of training and test pixels; default: the window")] = None
+    config: Annotated[
+        str | None, Setting("recipe: laptop, base, paper, or a TOML file", default="laptop", unit="RECIPE")
+    ] = None
+    set: Annotated[
+        tuple[str, ...], Setting("change one setting, e.g. fusion.branches=cnn; repeatable", unit="KEY=VALUE")
+    ] = ()
 
 
-def with_options(*groups: type) -> Callable[[Command], Command]:
-    """Give a command the options of dataclasses ``groups``, its first arguments; the first group is Common."""
+class Typed(frozenset[str]):
+    """Names of the options that the user typed."""
 
-    def decorate(command: Command) -> Command:
-        own = list(inspect.signature(command, eval_str=True).parameters.values())[len(groups) :]
-        for parameter in own:  # what opens a file says what is wrong with it, with the exit code of its kind
-            parameter.annotation.__metadata__[0].readable = False
-        shared = [_parameter(group, f) for group in groups for f in fields(group)]
-
-        @functools.wraps(command)
-        def run(**values: Any) -> None:
-            filled = [group(**{f.name: values.pop(f.name) for f in fields(group)}) for group in groups]
-            listen(filled[0])
-            check_memory_limits(command.__name__.rstrip("_"), filled[0].threads)
-            check_lock()
-            if "output" in values:
-                _check_inputs(command.__name__.rstrip("_"), values, filled[0])
-            with reserved(*_written(command.__name__.rstrip("_"), values)):
-                command(*filled, **values)
-
-        keyword = [p.replace(kind=inspect.Parameter.KEYWORD_ONLY) for p in own]
-        run.__signature__ = inspect.Signature(keyword + shared)  # type: ignore[attr-defined]
-        run.__annotations__ = {p.name: p.annotation for p in keyword + shared}
-        return run  # type: ignore[return-value]
-
-    return decorate
+    def refuse(self, names: Iterable[str], needed: str) -> None:
+        """SettingsError for a typed option that does nothing without another."""
+        for name in sorted(self.intersection(names)):
+            raise SettingsError(flag(name), f"applies only with {needed}", f"Remove it, or add {needed}.")
 
 
-def _written(command: str, values: Mapping[str, Any]) -> list[Path]:
-    """What another command must not write meanwhile; what the whole job writes on the way it keeps to itself."""
-    output: Path | None = values.get("output")
-    if output is None:
-        return []
-    if command in ("assess", "bench") or output.name in ("", ".."):
-        return [output]
-    if command == "map":
-        from landcover_bdgf.mapping import map_files, part_path
+class GroupedCommand(TyperCommand):
+    """A command whose --help stands in the group General."""
 
-        settings = _map_settings(values)  # shards of one map may be made side by side
-        return map_files(output, settings) if settings.shard == "1/1" else [part_path(output, settings)]
-    return _all_written(command, values)
+    def get_help_option(self, ctx: Any) -> Any:
+        """As of click."""
+        option = super().get_help_option(ctx)
+        if option is not None:
+            option.rich_help_panel = "General"
+        return option
+
+
+def flag(name: str) -> str:
+    """The option of a setting: ``max_shift_px`` -> ``--max-shift``; its help names the unit."""
+    return "--" + name.removesuffix("_px").replace("_", "-")
+
+
+def option(name: str, help: str, group: str, default: str | bool = True, metavar: str | None = None) -> Any:
+    """A typer option; ``default`` is shown where the value itself does not say it."""
+    names = [each for each in (_SHORT.get(name), flag(name), _ALIAS.get(name)) if each]
+    return typer.Option(
+        *names, help=help, rich_help_panel=group, show_default=default, metavar=metavar, readable=False
+    )  # fmt: skip
+
+
+def argument(help: str, metavar: str | None = None) -> Any:
+    """A typer argument; what opens a file says what is wrong with it, with the exit code of its kind."""
+    return typer.Argument(help=help, metavar=metavar, readable=False)
+
+
+def with_settings(command: Command) -> Command:
+    """Give a command the options of its settings classes."""
+    signature = inspect.signature(command, eval_str=True).parameters.values()
+    annotations: dict[str, Any] = {p.name: p.annotation for p in signature}
+    groups: dict[str, Any] = {key: kind for key, kind in annotations.items() if is_dataclass(kind)}
+    own = [p.replace(kind=p.KEYWORD_ONLY) for p in signature if get_origin(p.annotation) is Annotated]
+    derived = {p.name: p for group in groups.values() for p in _parameters(group)}
+    parameters = sorted([*own, *derived.values()], key=_place)
+    flags = {p.name: flag(p.name) for p in parameters if _is_option(p)}
+    name = command.__name__.rstrip("_")
+    wants_typed = any(p.annotation is Typed for p in signature)
+
+    @functools.wraps(command)
+    def run(context: typer.Context, **values: Any) -> None:
+        filled = {key: _filled(group, values) for key, group in groups.items()}
+        listen(filled["shown"], flags)
+        check_memory_limits(name, values.get("threads", 0))
+        if name != "info":
+            log.info("loading libraries")
+        check_lock()
+        if wants_typed:
+            sources = {key: context.get_parameter_source(key) for key in values}
+            filled["typed"] = Typed(key for key, source in sources.items() if source and source.name == COMMAND_LINE)
+        products = _products(name, values)
+        with reserved(*products):
+            check(
+                *products, inputs=_inputs(name, values), resume=values.get("resume", False),
+                overwrite=values.get("overwrite", False) or _is_whole_job(name, values),
+            )  # fmt: skip
+            command(**filled, **{p.name: values[p.name] for p in own})
+
+    context = inspect.Parameter("context", inspect.Parameter.KEYWORD_ONLY, annotation=typer.Context)
+    run.__signature__ = inspect.Signature([context, *parameters])  # type: ignore[attr-defined]
+    run.__annotations__ = {p.name: p.annotation for p in (context, *parameters)}
+    return run  # type: ignore[return-value]
+
+
+def _parameters(kind: type) -> Iterator[inspect.Parameter]:
+    """The options of a settings class."""
+    defaults = {name: p.default for name, p in inspect.signature(kind).parameters.items()}
+    for name, (hint, setting) in described(kind).items():
+        default, several = defaults[name], get_origin(hint) is tuple
+        group = _GROUP_OF_FIELD.get(name, _GROUP_OF_CLASS[kind.__name__])
+        limits = f", {setting.limits()}" if setting.least and setting.most else ""
+        joined = several and bool(default) and default is not inspect.Parameter.empty
+        typer_option = option(
+            name, setting.help + limits, group, setting.default or True, setting.unit.upper() or None
+        )  # fmt: skip
+        yield inspect.Parameter(
+            name, inspect.Parameter.KEYWORD_ONLY,
+            default=",".join(default) if joined else [] if default == () else default,
+            annotation=Annotated[str if joined else list[str] if several else hint, typer_option],
+        )  # fmt: skip
+
+
+def _filled(kind: type, values: Mapping[str, Any]) -> Any:
+    """A settings object of the values that were typed; a tuple's may be joined by commas."""
+    given = {}
+    for name, (hint, _) in described(kind).items():
+        value = values[name]
+        if get_origin(hint) is tuple:
+            value = tuple(filter(None, value.split(","))) if isinstance(value, str) else tuple(value)
+        given[name] = value
+    return kind(**given)
+
+
+def _is_option(parameter: inspect.Parameter) -> bool:
+    return isinstance(parameter.annotation.__metadata__[0], typer.models.OptionInfo)
+
+
+def _place(parameter: inspect.Parameter) -> int:
+    """Arguments first, then options by their groups."""
+    if not _is_option(parameter):
+        return -1
+    return GROUPS.index(parameter.annotation.__metadata__[0].rich_help_panel)
 
 
 def model_path(model: Path | None) -> Path:
@@ -141,63 +188,56 @@ def model_path(model: Path | None) -> Path:
     return model or Path(os.environ.get("BDGF_MODEL") or DEFAULT_MODEL)
 
 
-def _check_inputs(command: str, values: Mapping[str, Any], common: Any) -> None:
-    """Refuse to write over what the command reads."""
-    inputs = [*_read(values), *([common.config] if common.config else [])]
-    if command == "map" and values["labels"] is None:
-        inputs.append(model_path(values["model"]))
-    check_not_input(values["output"], inputs)
-    named = values["output"].name not in ("", "..")  # of another folder is said that it is one
-    for path in _all_written(command, values) if named else []:
-        check_not_input(path, inputs, folders=False)
+def _products(command: str, values: Mapping[str, Any]) -> list[Product]:
+    """The outputs of a command, as the packages that write them declare them."""
+    output: Path | None = values.get("output")
+    if output is None or command == "bench":  # a comparison decides by what it finds there
+        return []
+    if command == "align":
+        from landcover_bdgf.scene import sar_product
 
+        return [sar_product(output)]
+    if command in ("sample", "mosaic"):
+        from landcover_bdgf.labels import class_map_product, samples_product
 
-def _read(values: Mapping[str, Any]) -> Iterator[str | Path]:
-    """The files and folders that a command reads."""
-    for name in ("hsi", "sar", "more", "labels", "samples", "denoiser", "model", "map_file", "reference", "parts"):
-        if name == "model" and values.get("labels"):  # the name of a new one
-            continue
-        for value in values.get(name) or [] if name in ("more", "parts") else [values.get(name)]:
-            yield from value.split(",") if isinstance(value, str) else [value] if value else []
+        return [samples_product(output) if command == "sample" else class_map_product(output)]
+    if command in ("pretrain", "train"):
+        from landcover_bdgf.model import checkpoint_product
 
-
-def _all_written(command: str, values: Mapping[str, Any]) -> list[Path]:
-    """Every file that a command writes, also on the way and beside its output."""
-    from landcover_bdgf.storage import REPORT_FILES, record_path
-
-    output: Path = values["output"]
+        return [checkpoint_product(output)]
     if command == "assess":
-        return [output / name for name in REPORT_FILES]
-    if command == "mosaic":
-        from landcover_bdgf.labels import LAYERS, paths_beside
+        from landcover_bdgf.assessment import report_product
 
-        return [output, *paths_beside(output, list(LAYERS))]
-    if command not in ("map", "pretrain", "train"):
-        return [output, record_path(output)]
-    from landcover_bdgf.app.job import job_files, kept_files
-    from landcover_bdgf.mapping import map_files
+        return [report_product(output)]
+    from landcover_bdgf.mapping import MapSettings, map_product
 
-    if command == "map":
-        settings = _map_settings(values)
-        if values["labels"] is not None:
-            return job_files(output, values["model"] or DEFAULT_MODEL, settings)
-        return map_files(output, settings)
-    return kept_files(output)
+    settings = MapSettings(confidence=values["confidence"], novelty=values["novelty"], shard=values["shard"])
+    if not _is_whole_job(command, values):
+        return [map_product(output, settings)]
+    from landcover_bdgf.app.job import job_products
+
+    return job_products(output, values["model"] or DEFAULT_MODEL, settings)
 
 
-def _map_settings(values: Mapping[str, Any]) -> MapSettings:
-    from landcover_bdgf.mapping import MapSettings
-
-    return MapSettings(confidence=values["confidence"], ood=values["ood"], shard=values["shard"])
-
-
-def _parameter(group: type, field: Any) -> inspect.Parameter:
-    hint = get_type_hints(group, include_extras=True)[field.name]
-    default = list(field.default) if isinstance(field.default, tuple) else field.default
-    return inspect.Parameter(field.name, inspect.Parameter.KEYWORD_ONLY, default=default, annotation=hint)
+def _inputs(command: str, values: Mapping[str, Any]) -> list[str | Path]:
+    """The files that a command reads, as typed."""
+    one, several = ("config", "hsi", "sar", "labels", "samples", "denoiser", "map_file", "reference"), ("more", "parts")
+    typed = [*(values.get(name) for name in one), *chain(*(values.get(name) or () for name in several))]
+    if command == "map" and values["labels"] is None:
+        typed.append(model_path(values["model"]))
+    return [file for value in typed if value for file in (value.split(",") if isinstance(value, str) else [value])]
 
 
-HSI = Annotated[str, typer.Argument(metavar="HSI", help="spectral image: a file, a folder, or files joined by commas")]
-SAR = Annotated[str, typer.Argument(metavar="SAR", help="SAR image, likewise")]
-OUTPUT = Annotated[Path, typer.Option("-o", "--output", help="what to write")]
-LABELS = Annotated[Path, typer.Option("--labels", help="polygons or points with classes")]
+def _is_whole_job(command: str, values: Mapping[str, Any]) -> bool:
+    """Whether steps that are finished may be gone on with; :func:`run_job` decides when it knows them."""
+    return command == "map" and values["labels"] is not None
+
+
+_IMAGE = "a file, a folder, or files joined by commas"
+HSI = Annotated[str, argument(f"spectral image (hyper- or multispectral): {_IMAGE}", "HSI")]
+SAR = Annotated[str, argument(f"SAR image: {_IMAGE}", "SAR")]
+OUTPUT = Annotated[Path, option("output", "file or folder to write", "Outputs")]
+OVERWRITE = Annotated[bool, option("overwrite", "replace existing outputs", "Outputs")]
+RESUME = Annotated[bool, option("resume", "continue an interrupted run", "Outputs")]
+FIELD = Annotated[str | None, option("field", "field of the labels that holds the class", "Inputs")]
+SAMPLES = Annotated[Path | None, option("samples", "samples from bdgf sample", "Inputs")]

@@ -11,9 +11,9 @@ import re
 import signal
 import sys
 import traceback
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from types import FrameType
-from typing import Any, Protocol
+from typing import Any, Protocol, TextIO
 
 import typer
 
@@ -22,7 +22,9 @@ from landcover_bdgf.errors import BdgfError, OutputError, ResourceError, Setting
 INTERRUPTED, TERMINATED = 130, 143
 LONGEST = 800  # characters of an error
 _told_to_stop: list[int] = []  # signals: a library may turn what they raise into an error of its own, without its cause
-_USED_UP = "the memory that there is, or that a limit allows (ulimit -a), is used up."
+_flags: dict[str, str] = {}  # the options of the running command, by the names of the settings
+_SETTING = re.compile(r"`([a-z_][\w.]*)(?:=([^`]*))?`")
+_USED_UP = "out of memory, or a limit is reached (ulimit -a)."
 # What torch, C++, oneDNN, GDAL, libtiff, the loader of libraries and Python say when they get no memory.
 _NO_MEMORY = (
     "DefaultCPUAllocator", "bad_alloc", "could not create a primitive", "cannot allocate", "No space for data buffer",
@@ -55,15 +57,35 @@ def open_streams() -> None:
             setattr(sys, name, open(os.devnull, "r" if number == 0 else "w", encoding="utf-8"))  # noqa: SIM115
 
 
-def listen(output: Output) -> None:
-    """Show what the package logs, on standard error."""
-    handler = logging.StreamHandler()
+def listen(output: Output, flags: Mapping[str, str]) -> None:
+    """Show what the package logs, on standard error; ``flags`` are the options of the command, by setting."""
+    _flags.clear()
+    _flags.update(flags)
+    handler = _StandardError()
     handler.setFormatter(_Line())
     log = logging.getLogger("landcover_bdgf")
     log.handlers, log.propagate = [handler], False
     log.setLevel(logging.WARNING if output.quiet else logging.DEBUG if output.verbose else logging.INFO)
     if "--debug" not in sys.argv:  # of errors in its callbacks rasterio tells both hooks, which would print tracebacks
         sys.unraisablehook, sys.excepthook = _whisper, _whisper
+
+
+def with_flags(message: str) -> str:
+    """A message of the library with its settings as options of the running command.
+
+    ```overwrite``` becomes ``--overwrite``, ```coreg="auto"``` becomes ``--coreg auto``. A setting that the command
+    has no option for stays as it is, without backticks.
+    """
+
+    def shown(found: re.Match[str]) -> str:
+        name, value = found[1], found[2]
+        if name not in _flags:
+            return found[0].strip("`")
+        if value in (None, "True"):
+            return _flags[name]
+        return f"{_flags[name]} {value.strip(chr(34))}"
+
+    return _SETTING.sub(shown, message)
 
 
 def say(output: Output, lines: list[str], values: Any) -> None:
@@ -93,18 +115,24 @@ def explain(error: BaseException) -> int:
     if hasattr(error, "format_message"):  # a usage error; its class lives in click or in typer, by version
         context = getattr(error, "ctx", None)
         command = context.command_path if context else "bdgf"
-        return _error(f"{error.format_message()} See {command} --help.", SettingsError.exit_code)
+        said = error.format_message()
+        return _error(
+            f"{said}{'' if said.endswith(('.', '?')) else '.'} See {command} --help.", SettingsError.exit_code
+        )
     if any(isinstance(e, MemoryError) or any(words in str(e) for words in _NO_MEMORY) for e in causes):
-        wanted = "Close other programs; a map takes less with --max-ram (bdgf map --help)."
+        wanted = "Close other programs; bdgf map needs less with --max-ram."
         return _error(f"{_USED_UP} {wanted}", ResourceError.exit_code)
     if isinstance(error, BdgfError):
-        return _error(str(error), error.exit_code)
+        return _error(_told(error), error.exit_code)
     if "CUDA out of memory" in str(error):
-        wanted = "Close what else uses it, halve training.batch or diffusion.batch (--set), or use --device cpu."
-        return _error(f"the memory of the GPU is used up. {wanted}", ResourceError.exit_code)
+        wanted = (
+            "Close other programs that use it, halve training.batch or diffusion.batch (--set), or use --device cpu."
+        )
+        return _error(f"the GPU is out of memory. {wanted}", ResourceError.exit_code)
     if isinstance(error, OSError) and (said := _system_says(error)):
         return said
-    return _error(f"a bug of ours, {type(error).__name__}: {error}. Run again with --debug and report it.", 1)
+    found = f"{type(error).__name__}: {error}"
+    return _error(f"internal error ({found}). Please report it with the output of --debug.", 1)
 
 
 def heed_signals() -> None:
@@ -163,10 +191,26 @@ def _whisper(*found: object) -> None:
     logging.getLogger("landcover_bdgf").debug("an error that could not be raised: %s", found)
 
 
+def _told(error: BdgfError) -> str:
+    """Its line; names of files are left as they are, whatever is in them."""
+    setting = isinstance(error.path, str) and _SETTING.fullmatch(error.path)
+    path = with_flags(str(error.path)) if setting else error.path
+    return str(type(error)(path, with_flags(error.problem), with_flags(error.remedy)))
+
+
+class _StandardError(logging.StreamHandler[TextIO]):
+    """Looks for standard error with each line: while a bar is shown, another stream stands in its place."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self.stream = sys.stderr
+        super().emit(record)
+
+
 class _Line(logging.Formatter):
     def format(self, record: logging.LogRecord) -> str:
         word = "" if record.levelno < logging.WARNING else f"{record.levelname.lower()}: "
-        return f"bdgf: {word}{one_line(record.getMessage())}"
+        message = with_flags(str(record.msg))  # before names of files are put in
+        return f"bdgf: {word}{one_line(message % record.args if record.args else message)}"
 
 
 def _error(message: str, code: int) -> int:

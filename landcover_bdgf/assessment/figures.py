@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 import io
 import math
 import warnings
@@ -19,6 +18,7 @@ from landcover_bdgf.assessment.measures import Accuracy
 from landcover_bdgf.assessment.reliability import ReliabilityBin
 from landcover_bdgf.geo import Grid, ground_width_m, read_band
 from landcover_bdgf.labels import Color
+from landcover_bdgf.notebook import data_uri, png
 from landcover_bdgf.text import printable
 
 if TYPE_CHECKING:
@@ -55,7 +55,7 @@ def codes_picture(codes: NDArray[Any], colors: Mapping[int, Color]) -> str:
     palette = np.zeros((max(int(codes.max()), *colors) + 1, 4), np.uint8)
     for code, color in colors.items():
         palette[code] = (*color, 255)
-    return _png(palette[codes])
+    return png(palette[codes])
 
 
 def matrix_picture(result: Accuracy) -> str:
@@ -169,16 +169,4 @@ def as_svg(figure: Figure) -> str:
     with matplotlib.rc_context({"svg.hashsalt": "bdgf"}), warnings.catch_warnings():
         warnings.filterwarnings("ignore", message="Glyph")
         figure.savefig(buffer, format="svg", metadata={"Date": None}, transparent=True)
-    return _data_uri("image/svg+xml", buffer.getvalue())
-
-
-def _png(rgba: NDArray[Any]) -> str:
-    from matplotlib.image import imsave
-
-    buffer = io.BytesIO()
-    imsave(buffer, rgba, format="png")
-    return _data_uri("image/png", buffer.getvalue())
-
-
-def _data_uri(kind: str, content: bytes) -> str:
-    return f"data:{kind};base64,{base64.b64encode(content).decode('ascii')}"
+    return data_uri("image/svg+xml", buffer.getvalue())

@@ -6,6 +6,7 @@ doi:10.1016/j.rse.2014.02.015).
 
 from __future__ import annotations
 
+import html
 import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
@@ -19,6 +20,7 @@ from sklearn.metrics import cohen_kappa_score, precision_recall_fscore_support
 from landcover_bdgf.assessment.reliability import ReliabilityBin, calibration_error
 from landcover_bdgf.errors import LabelError
 from landcover_bdgf.labels import CLEAR_PX, NODATA_CODE, Legend
+from landcover_bdgf.notebook import table
 from landcover_bdgf.text import printable
 
 APART_PX = 37  # least distance at which a reference and a training pixel share no surroundings, by the usual settings
@@ -107,6 +109,19 @@ class Accuracy:
     surroundings: float | None = None
     by_distance: tuple[DistanceBin, ...] = ()
     reliability: tuple[ReliabilityBin, ...] = ()
+
+    def __repr__(self) -> str:
+        shares = f"overall {percent(self.overall)}, average {percent(self.average)}, kappa {_text(self.kappa)}"
+        return f"Accuracy({shares}, {self.n} reference px, {len(self.legend.entries)} classes)"
+
+    def _repr_html_(self) -> str:
+        rows = (
+            (printable(c["name"]), c["reference_px"], *(percent(c[key]) for key in ("producers", "users", "f1")))
+            for c in self.classes()
+        )
+        shares = table(rows, ("class", "reference px", "producer's", "user's", "F1"))
+        notes = "".join(f"<li>{html.escape(note)}</li>" for note in (*remarks(self), NO_PROBABILITY_SAMPLE))
+        return f"<p>{html.escape(summary_lines(self)[0])}</p>{shares}<ul>{notes}</ul>"
 
     def __str__(self) -> str:
         """What the command line prints."""

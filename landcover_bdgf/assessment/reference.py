@@ -21,16 +21,18 @@ from landcover_bdgf.errors import LabelError, SettingsError
 from landcover_bdgf.geo import Grid, read_band, recorded_crs
 from landcover_bdgf.labels import (
     CLEAR_PX,
-    CONFLICTS,
     Labels,
+    LabelSource,
     Legend,
     LegendEntry,
+    ReadSettings,
     Samples,
     distances_px,
     is_samples_file,
     label_tiles,
     read_labels,
     read_samples,
+    source_name,
 )
 from landcover_bdgf.progress import log
 from landcover_bdgf.storage import PathLike
@@ -43,36 +45,16 @@ _POINT_CHARACTERS = 64  # of one, at most; ours take about 40
 
 @dataclass(frozen=True)
 class ReferenceFile:
-    """A file of polygons or points, and how to read it where that is in question; of samples the path alone counts.
+    """Polygons or points, and how to read them where that is in question; of a file of samples the path alone counts.
 
     Attributes
     ----------
-    path : path
-    layer, encoding, ignore, conflicts
-        As :func:`~landcover_bdgf.labels.read_labels`.
+    path : path or geopandas.GeoDataFrame
+    settings : ReadSettings
     """
 
-    path: PathLike
-    layer: str | None = None
-    encoding: str | None = None
-    ignore: tuple[str, ...] = ()
-    conflicts: str = "drop"
-
-    def __post_init__(self) -> None:
-        if self.conflicts not in CONFLICTS:
-            raise SettingsError(f"--conflicts {self.conflicts}", "is unknown", f"Use {', '.join(CONFLICTS)}.")
-
-    def labels(self, field: str, grid: Grid) -> Labels:
-        """Its labelled pixels on a grid."""
-        return read_labels(
-            self.path,
-            field,
-            grid,
-            layer=self.layer,
-            encoding=self.encoding,
-            ignore=self.ignore,
-            conflicts=self.conflicts,
-        )
+    path: LabelSource
+    settings: ReadSettings = field(default_factory=ReadSettings)
 
 
 @dataclass(frozen=True, eq=False)
@@ -128,14 +110,14 @@ class TrainingGround:
 
 
 def read_reference(
-    source: PathLike | ReferenceFile | Samples,
+    source: LabelSource | ReferenceFile | Samples,
     *,
     field: str | None,
     grid: Grid,
     legend: Legend,
     ground: TrainingGround | None,
 ) -> Reference:
-    """Reference pixels from polygons or points, from a file of samples, or from samples (their test part).
+    """Reference pixels from polygons or points, a file or GeoDataFrame, or from samples (their test part).
 
     ``ground`` is where the map was trained, if that is known; it decides what is said of samples.
 
@@ -149,17 +131,18 @@ def read_reference(
     if isinstance(source, Samples):
         return _test_part(source, grid, legend, ground)
     file = source if isinstance(source, ReferenceFile) else ReferenceFile(source)
+    path = source_name(file.path)
     try:
-        if is_samples_file(file.path):
-            return _test_part(read_samples(file.path), grid, legend, ground)
+        if file.path is path and is_samples_file(path):
+            return _test_part(read_samples(path), grid, legend, ground)
         if field is None:
             raise SettingsError(None, "--reference needs --field, the name of the field that holds the class")
-        labels = file.labels(field, grid)
-        return _matched(labels, legend, _placed(file.path, field, labels))
+        labels = read_labels(file.path, field, grid, file.settings)
+        return _matched(labels, legend, _placed(path, field, labels))
     except LabelError as error:
         if error.path is not None:
             raise
-        raise LabelError(file.path, error.problem, error.remedy) from error
+        raise LabelError(path, error.problem, error.remedy) from error
 
 
 def read_codes(dataset: DatasetReader, reference: Reference) -> NDArray[Any]:

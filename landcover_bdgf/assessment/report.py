@@ -34,12 +34,13 @@ from landcover_bdgf.assessment.reliability import ReliabilityBin, calibration_er
 from landcover_bdgf.assessment.tables import write_table
 from landcover_bdgf.errors import LabelError, RasterError
 from landcover_bdgf.geo import Grid, grid_of, ground_pixel_m2, is_south_up, open_raster, read_band
-from landcover_bdgf.labels import LAYER_NODATA, Legend, Samples, layer_path, legend_of_map
+from landcover_bdgf.labels import LAYER_NODATA, LabelSource, Legend, Samples, layer_path, legend_of_map
 from landcover_bdgf.progress import log
-from landcover_bdgf.storage import PathLike, atomic_folder, check_folder, read_record
+from landcover_bdgf.storage import PathLike, Product, atomic_folder, check, read_record
 from landcover_bdgf.text import printable
 
 TEMPLATE = "report.html.jinja"
+REPORT_FILES = ("report.html", "accuracy.json", "accuracy.csv", "confusion.csv")
 _READ_PX = 1024
 
 
@@ -76,7 +77,7 @@ class ClassArea:
 
 def assess(
     map_path: PathLike,
-    reference: PathLike | ReferenceFile | Samples,
+    reference: LabelSource | ReferenceFile | Samples,
     *,
     field: str | None = None,
     output: PathLike | None = None,
@@ -90,7 +91,7 @@ def assess(
     ----------
     map_path : path
         A map, with the files beside it that tell its classes.
-    reference : path, ReferenceFile or Samples
+    reference : path, geopandas.GeoDataFrame, ReferenceFile or Samples
         Polygons or points, a file of samples, or samples; of samples the test part counts. A ``ReferenceFile``
         also says which layer, which encoding, which classes to ignore, and what becomes of conflicts.
     field : str, optional
@@ -111,7 +112,7 @@ def assess(
         If the reference, the map, the folder or the field cannot be used.
     """
     if output is not None:
-        check_folder(output, overwrite=overwrite)
+        check(report_product(output), overwrite=overwrite)
     with open_raster(map_path) as dataset:
         _check_map(dataset)
         legend, grid = legend_of_map(map_path), grid_of(dataset)
@@ -127,6 +128,11 @@ def assess(
             page = _page(dataset, result, title or f"Accuracy of {Path(map_path).name}", pixels, context)
             _write(output, result, page, overwrite=overwrite)
     return result
+
+
+def report_product(folder: PathLike) -> Product:
+    """The folder of a report."""
+    return Product(Path(folder), contents=REPORT_FILES)
 
 
 def class_areas(dataset: DatasetReader, legend: Legend) -> list[ClassArea]:
@@ -238,7 +244,7 @@ def _page(
 
 
 def _write(output: PathLike, result: Accuracy, page: str, *, overwrite: bool) -> None:
-    with atomic_folder(output, overwrite=overwrite) as folder:
+    with atomic_folder(report_product(output), overwrite=overwrite) as folder:
         (folder / "report.html").write_text(page, encoding="utf-8")
         text = json.dumps(result.to_dict(), indent=2, ensure_ascii=True, allow_nan=False)
         (folder / "accuracy.json").write_text(f"{text}\n", encoding="utf-8")

@@ -1,16 +1,17 @@
-"""Accuracy measured honestly: methods × scenes × protocols × seeds.
+"""Benchmark: accuracy of methods × scenes × protocols × seeds.
 
 ==================  ===============================================================
-matlab, simulated   the paper's files; a scene with known truth
+matlab, simulated   the paper's files; a scene with known classes
 datasets            scenes with labels, by name
-protocols           training and test pixels, three ways
-probe               which sensor features speak of
-methods             everything that can be compared, by name
-version, cells      which version of the program a result is of; each result computed once
+protocols           three ways of drawing training and test pixels
+probe               dependence of diffusion features on each sensor
+methods             methods by name
+version, cells      program version of a result; results, each computed once
 tables              means, intervals, differences paired by seed
 complexity          parameters and multiply-adds of every part
 page                the report
-experiments         the paper's, each by one word
+settings            what a comparison compares
+experiments         the experiments of the paper, by name
 ==================  ===============================================================
 """
 

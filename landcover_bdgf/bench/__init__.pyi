@@ -1,2 +1,3 @@
-from .experiments import BenchSettings as BenchSettings, run_experiment as run_experiment
+from .experiments import run_experiment as run_experiment
+from .settings import BenchSettings as BenchSettings
 from .tables import lines as lines, rows as rows

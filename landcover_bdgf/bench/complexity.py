@@ -1,4 +1,4 @@
-"""Parameters and multiply-adds of every part of the method, by counting (the paper's Table 9)."""
+"""Count parameters and multiply-adds of each part of the method (Table 9 of the paper)."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from landcover_bdgf.model import (
     feature_channels,
 )
 
-TILE_PX = 64  # large enough for shared layers to count once per pixel, nearly
+TILE_PX = 64  # large enough for shared layers to count about once per pixel
 
 
 @dataclass(frozen=True)
@@ -33,9 +33,9 @@ class Part:
     name : str
     parameters : int
     per_window : int
-        Multiply-adds for one window alone; for the U-Net, for one pixel of a training tile.
+        Multiply-adds for a single window; for the U-Net, per pixel of a training tile.
     per_pixel : int
-        The same in a map, where windows share what they can.
+        Multiply-adds per pixel of a map, where windows share computation.
     """
 
     name: str
@@ -45,10 +45,10 @@ class Part:
 
 
 def count_parts(recipe: Recipe, inputs: Inputs) -> list[Part]:
-    """All parts; matrix products and convolutions are counted, additions, norms and activations are not.
+    """Count all parts: matrix products and convolutions, but no additions, norms and activations.
 
-    The scan of a Mamba counts three multiply-adds for each channel, state and band. A transposed convolution counts by
-    its input, so that the U-Net comes to 10 % less than in the paper, whose tool counts its output, and norms too.
+    The Mamba scan counts three multiply-adds for each channel, state and band. Transposed convolutions are counted by
+    their input; the tool of the paper counts their output, and norms, and gets 10 % more for the U-Net.
     """
     patch = recipe.fusion.patch
     network = FusionNetwork(inputs, recipe.fusion).eval()
@@ -57,7 +57,10 @@ def count_parts(recipe: Recipe, inputs: Inputs) -> list[Part]:
     parts = [_unet(recipe, inputs)]
     for name, module in network.named_children():
         key = f"FusionNetwork.{name}"
-        if name in ("head", "heads"):  # used by their weights, which a counter of modules does not see
+        if name in (
+            "head",
+            "heads",
+        ):  # their weights are used without calling the module, so that the counter misses them
             window = pixel = sum(m.weight.numel() for m in module.modules() if isinstance(m, nn.Linear))
         else:
             window = whole.get(key, 0) + _scan(module) * recipe.fusion.centre_px**2
@@ -67,7 +70,7 @@ def count_parts(recipe: Recipe, inputs: Inputs) -> list[Part]:
 
 
 def _context(recipe: Recipe, inputs: Inputs) -> list[Part]:
-    """Two linear layers; the statistics that they see are sums, and not counted."""
+    """The two linear layers; the statistics, which are sums, are not counted."""
     statistics = recipe.context.statistics(inputs.bands + inputs.sar_bands)
     network = context_network(statistics, inputs.classes, recipe)
     if network is None:
@@ -89,7 +92,7 @@ def _unet(recipe: Recipe, inputs: Inputs) -> Part:
 
 
 def _counted(network: FusionNetwork, inputs: Inputs, side: int) -> dict[str, int]:
-    """Multiply-adds by module; with gradients, so that library products are used, which can be counted."""
+    """Multiply-adds by module; with gradients, so that countable library products are used."""
     tensors = [torch.zeros(1, channels, side, side) for channels in (inputs.bands, inputs.sar_bands, inputs.features)]
     with FlopCounterMode(display=False) as counter:
         network(*tensors)
@@ -98,7 +101,7 @@ def _counted(network: FusionNetwork, inputs: Inputs, side: int) -> dict[str, int
 
 
 def _scan(module: nn.Module) -> int:
-    """Of one pixel."""
+    """Multiply-adds of the scan of one pixel."""
     scans = [m for m in module.modules() if isinstance(m, SpectralMamba)]
     return sum(3 * 2 * m.block.e * m.block.states * m.weight.shape[1] for m in scans)
 
@@ -108,6 +111,6 @@ def _parameters(module: nn.Module) -> int:
 
 
 def inputs_of(recipe: Recipe, bands: int, sar_bands: int, classes: int) -> Inputs:
-    """Of a scene, its bands reduced as the recipe says."""
+    """Input sizes for a scene, with its bands reduced as in the recipe."""
     seen = bands if bands <= recipe.spectral.max_bands else recipe.spectral.reduced_bands
     return Inputs(seen, sar_bands, feature_channels(recipe.diffusion.width, seen + sar_bands), classes)

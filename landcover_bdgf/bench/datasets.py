@@ -1,4 +1,4 @@
-"""Scenes with labels to measure accuracy on: a folder described by a TOML file, or the paper's MATLAB files."""
+"""Labelled scenes: a folder with a TOML description, or the MATLAB files of the paper."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from landcover_bdgf.bench.matlab import PUBLISHED, published_scene
 from landcover_bdgf.bench.simulated import NAME, class_names, simulated_sar, simulated_scene
 from landcover_bdgf.errors import LabelError, SettingsError
 from landcover_bdgf.geo import Grid, grid_of, is_south_up, open_raster, read_band
-from landcover_bdgf.labels import MAX_CLASSES, Legend, read_labels
+from landcover_bdgf.labels import MAX_CLASSES, Legend, ReadSettings, read_labels
 from landcover_bdgf.scene import AlignSettings, Stack, align
 from landcover_bdgf.storage import read_toml
 
@@ -25,18 +25,18 @@ _READ_PX = 512
 
 
 class Description(BaseModel):
-    """What ``dataset.toml`` says. Paths are relative to it.
+    """Contents of ``dataset.toml``. Paths are relative to it.
 
     Attributes
     ----------
     spectral, sar : str or list of str
-        As the first two arguments of ``bdgf map``. Without ``sar``, one is simulated from the spectral image.
+        As in :func:`~landcover_bdgf.scene.align`. Without ``sar``, a SAR image is simulated from the spectral image.
     labels : str
-        A raster of class codes on the grid of the spectral image, 0 = none; or polygons or points with ``field``.
+        A raster of class codes on the grid of the spectral image, 0 = no label; or polygons or points with ``field``.
     names : dict
-        Code, as text, to name.
+        Class names by code (as text).
     ignore : list
-        Codes, or values of the field, that are no class to learn.
+        Codes, or values of the field, to leave out.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -53,7 +53,7 @@ class Description(BaseModel):
 
 @dataclass(frozen=True, eq=False)
 class Dataset:
-    """A scene and what is known of its classes.
+    """A labelled scene.
 
     Attributes
     ----------
@@ -63,7 +63,7 @@ class Dataset:
         Codes of the legend; 0 where there is no label, or no data.
     legend : Legend
     simulated : {"", "scene", "SAR"}
-        What of it is made by formula.
+        The simulated part.
     """
 
     name: str
@@ -73,7 +73,7 @@ class Dataset:
     simulated: str = ""
 
     def fingerprint(self) -> str:
-        """sha256 of all that a result on it depends on."""
+        """sha256 of images, labels and class names."""
         total = hashlib.sha256(self.stack.fingerprint().encode())
         total.update(self.truth.tobytes())
         total.update("\0".join(self.legend.names).encode())
@@ -81,24 +81,24 @@ class Dataset:
 
 
 def open_dataset(name: str, data: Path | None, work: Path) -> Dataset:
-    """A data set by the name it was published under, or by a folder or file of one's own.
+    """Open a data set by its published name, or a folder or file of your own.
 
     Parameters
     ----------
     name : str
-        ``augsburg``, ``berlin``, ``yellow-river``, ``lcz-hk``, ``simulated``, a folder with ``dataset.toml``, or such
-        a file.
+        ``augsburg``, ``berlin``, ``yellow-river``, ``lcz-hk``, ``simulated``, a folder with ``dataset.toml``, or a
+        TOML file.
     data : Path, optional
-        Where the published MATLAB files lie, in one folder for each; or, for ``simulated``, real labels and spectra.
+        Folder of the published MATLAB files, one folder for each data set; for ``simulated``, real labels and spectra.
     work : Path
-        Where MATLAB files become rasters.
+        Folder for rasters converted from MATLAB files.
 
     Raises
     ------
     SettingsError
-        There is none of that name, or its description is wrong.
+        The name is unknown, or the description is invalid.
     RasterError, LabelError
-        Its files are missing, damaged or do not fit together.
+        Files are missing, damaged or do not belong together.
     """
     if name in PUBLISHED:
         spectral, sar, truth = published_scene(name, data, work)
@@ -111,7 +111,7 @@ def open_dataset(name: str, data: Path | None, work: Path) -> Dataset:
 
 
 def check_dataset(name: str) -> None:
-    """Refuse a name that is none, before anything is written; SettingsError."""
+    """Raise SettingsError for an unknown name, before anything is written."""
     if name not in (*PUBLISHED, NAME):
         _description(name)
 
@@ -121,46 +121,45 @@ def _description(name: str) -> Path:
     path = path / DESCRIPTION if path.is_dir() else path
     if not path.is_file():
         near = difflib.get_close_matches(name, PUBLISHED, 1)
-        hint = f" Did you mean {near[0]}?" if near else ""
+        known = f"Use {', '.join([*PUBLISHED, NAME])}, a folder with {DESCRIPTION} or a TOML file."
         raise SettingsError(
-            f"--dataset {name}",
-            f"is none of {', '.join([*PUBLISHED, NAME])}, and no folder with a {DESCRIPTION}.{hint}",
+            f'`dataset="{name}"`', "is unknown and not a file", f"Did you mean {near[0]}?" if near else known
         )
     return path
 
 
 def read_description(path: Path) -> Description:
-    """What ``dataset.toml`` says; SettingsError if it is no TOML, or says anything else."""
+    """Read ``dataset.toml``; SettingsError if it is not TOML or has unknown or invalid keys."""
     return read_toml(Description, path)
 
 
 def read_label_raster(path: Path, grid: Grid) -> NDArray[np.uint16]:
-    """Class codes (h, w) of a label raster on that grid; 0 where it has none.
+    """Class codes (h, w) of a label raster on that grid; 0 where there is no label.
 
     Raises
     ------
     RasterError
         The file is damaged.
     LabelError
-        It lies on another grid, or holds no codes.
+        It is on a different grid, or not a raster of class codes.
     """
     with open_raster(path) as dataset:
         own = grid_of(dataset)
         if not own.same_as(grid):
             raise LabelError(
                 path,
-                f"lies on another grid than the spectral image ({own.describe()}; the image: {grid.describe()})",
-                "Warp it with gdalwarp -r near, or give polygons.",
+                f"is not on the grid of the spectral image ({own.describe()}; the image: {grid.describe()})",
+                "Warp it with gdalwarp -r near, or use polygons.",
             )
         codes = read_band(dataset, masked=True)[:: -1 if is_south_up(dataset) else 1]
     if codes.dtype.kind not in "iu":
-        raise LabelError(path, f"holds {codes.dtype}, class codes are whole numbers", "Convert it.")
+        raise LabelError(path, f"has pixels of {codes.dtype}, expected integer class codes", "Convert it to integers.")
     labels = np.maximum(np.ma.filled(codes, 0), 0)
     if labels.max() > MAX_CLASSES:
         raise LabelError(
             path,
-            f"holds class {labels.max()}, codes go up to {MAX_CLASSES}",
-            "Number them anew, or declare it as nodata if it is none.",
+            f"has class code {labels.max()}, the largest allowed is {MAX_CLASSES}",
+            "Renumber the classes, or declare this value as nodata.",
         )
     return labels.astype(np.uint16)
 
@@ -169,15 +168,15 @@ def _described(path: Path, work: Path) -> Dataset:
     description = read_description(path)
     settings = AlignSettings(spectral_offset=description.spectral_offset)
     name = path.parent.name if path.name == DESCRIPTION else path.stem
-    spectral = _beside(path, description.spectral)
+    spectral = _relative(path, description.spectral)
     if description.sar is None:
         sar: Path | list[Path] = simulated_sar(spectral, work / f"{name}_sar.tif")
     else:
-        sar = _beside(path, description.sar)
+        sar = _relative(path, description.sar)
     stack = align(spectral, sar, settings=settings)
-    labels, ignore = path.parent / description.labels, [str(value) for value in description.ignore]
+    labels, ignore = path.parent / description.labels, tuple(str(value) for value in description.ignore)
     if description.field:
-        pixels = read_labels(labels, description.field, stack.grid, ignore=ignore)
+        pixels = read_labels(labels, description.field, stack.grid, ReadSettings(ignore_class=ignore))
         truth = np.zeros(stack.grid.shape_hw, np.uint16)
         truth[pixels.rows, pixels.cols] = pixels.codes
         names = {str(entry.code): entry.name for entry in pixels.legend.entries}
@@ -188,20 +187,24 @@ def _described(path: Path, work: Path) -> Dataset:
     return _dataset(name, stack, truth, names, simulated=simulated)
 
 
-def _beside(path: Path, source: str | list[str]) -> Path | list[Path]:
+def _relative(path: Path, source: str | list[str]) -> Path | list[Path]:
     return path.parent / source if isinstance(source, str) else [path.parent / one for one in source]
 
 
 def _dataset(
     name: str, stack: Stack, codes: NDArray[np.uint16], names: Mapping[str, str], *, simulated: str = ""
 ) -> Dataset:
-    """With classes counted from 1, and no label where a sensor has no data."""
+    """Build a data set with codes from 1; labels without data in both images are dropped."""
     valid = np.zeros(stack.grid.shape_hw, bool)
     for window in stack.grid.tiles(_READ_PX):
         valid[window.toslices()] = stack.read_valid(window)
     present = np.unique(codes[valid & (codes > 0)])
     if len(present) < 2:
-        raise LabelError(name, f"has labels of {len(present)} classes where both images have data, two are needed")
+        raise LabelError(
+            name,
+            f"has labels of {len(present)} classes where both images have data, expected two or more",
+            "Check the labels, and the overlap of the images.",
+        )
     legend = Legend.from_values(present.tolist(), names)
     truth = np.where(valid & (codes > 0), np.searchsorted(present, codes) + 1, 0).astype(np.uint16)
     return Dataset(name, stack, truth, legend, simulated)

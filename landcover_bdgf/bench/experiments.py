@@ -1,9 +1,8 @@
-"""The paper's experiments, each by one word; and a comparison of anything with anything."""
+"""The experiments of the paper by name, and comparisons of any methods."""
 
 from __future__ import annotations
 
-import difflib
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -17,16 +16,18 @@ from landcover_bdgf.bench.datasets import check_dataset, open_dataset
 from landcover_bdgf.bench.methods import BDGF, PROBE, Laboratory, Method, parse_method
 from landcover_bdgf.bench.page import embedding, write_results
 from landcover_bdgf.bench.protocols import PROTOCOLS, draw
+from landcover_bdgf.bench.settings import BenchSettings
 from landcover_bdgf.bench.tables import ProtocolTable, tables
 from landcover_bdgf.errors import OutputError, SettingsError, opening
 from landcover_bdgf.labels import Samples, draw_per_class
 from landcover_bdgf.model import Classifier, Recipe, Run, changed, open_workers
+from landcover_bdgf.storage import Product, reserved
 from landcover_bdgf.training import cut_windows
 
 BASELINES = tuple(f"{c}{context}" for c in ("et", "rf", "svm", "gb") for context in ("", "+9", "+17", "+33"))
 COMPARISON = (BDGF, "fusion", *BASELINES)
 _ALL = "cnn,transformer,mamba"
-_NO_CONTEXT = ("context.sizes_px=",)  # which the paper has not
+_NO_CONTEXT = ("context.sizes_px=",)  # as in the paper
 
 
 def _variant(name: str, branches: str = _ALL, guidance: str = "", *more: str) -> Method:
@@ -34,8 +35,8 @@ def _variant(name: str, branches: str = _ALL, guidance: str = "", *more: str) ->
     return Method(name, BDGF, overrides=overrides)
 
 
-# Rows 1 to 12 of the paper's Table 2, where diffusion features guide every branch that is there. After them what the
-# recipe has beside the paper, one by one, and the recipe as it is.
+# Rows 1 to 12 of Table 2 of the paper, where diffusion features guide every branch of the network. The last rows remove
+# single parts of the recipe, and show the recipe itself.
 ABLATION = (
     _variant("1 CNN", "cnn"),
     _variant("2 transformer", "transformer"),
@@ -53,7 +54,7 @@ ABLATION = (
     Method("the recipe without diffusion", BDGF, overrides=("fusion.guidance=",)),
     Method("the recipe", BDGF),
 )
-# The paper's Table 8: diffusion features with and without masks and speckle noise, seen by either classifier.
+# Table 8 of the paper: diffusion features with and without masks and speckle noise, with either classifier.
 _CONCATENATED = ("diffusion.mask=none", "diffusion.speckle=false")
 TRANSFER = (
     _variant("group network, masking", _ALL),
@@ -61,90 +62,74 @@ TRANSFER = (
     _variant("attention, masking", "attention"),
     _variant("attention, concatenated", "attention", "", *_CONCATENATED),
 )
-# Which sensor diffusion features speak of, with the masks of eq. 7 and without.
+# Dependence of diffusion features on each sensor, with and without the masks of eq. 7.
 BALANCE = tuple(
     Method(f"{masks}{f', {sensor} shuffled' if sensor else ''}", PROBE, overrides=sets, shuffled=sensor)
     for masks, sets in (("masks", ()), ("no masks", ("diffusion.mask=none",)))
     for sensor in ("", "sar", "spectral")
 )
-EXPERIMENTS = ("comparison", "ablation", "transfer", "balance", "labels", "uncertainty", "embedding")
 LABEL_COUNTS = (30, 40, 50, 60, 70)  # figure 14 (d)
-MARK = "cells"  # the folder by which an older comparison is known
+CELLS = "cells"  # folder of finished results; also marks the output folder of a comparison
 
 
-@dataclass(frozen=True)
-class BenchSettings:
-    """What to compare, and where.
-
-    Attributes
-    ----------
-    datasets : tuple of str
-        As :func:`~landcover_bdgf.bench.datasets.open_dataset`.
-    output : Path
-        A folder for the results; it also keeps what is finished, so that the same call goes on after an interruption.
-    data : Path, optional
-        Where published MATLAB files lie.
-    experiment : str
-        "comparison", "ablation", "transfer", "balance", "labels", "uncertainty" or "embedding".
-    methods, protocols : tuple of str
-        Empty methods for those of the experiment.
-    seeds : tuple of int
-    per_class : int
-    """
-
-    datasets: tuple[str, ...]
-    output: Path
-    data: Path | None = None
-    experiment: str = "comparison"
-    methods: tuple[str, ...] = ()
-    protocols: tuple[str, ...] = tuple(PROTOCOLS)
-    seeds: tuple[int, ...] = tuple(range(10))
-    per_class: int = 50
-
-    def __post_init__(self) -> None:
-        _check_word("--experiment", self.experiment, EXPERIMENTS)
-        for protocol in self.protocols:
-            _check_word("--protocols", protocol, tuple(PROTOCOLS))
-        if self.experiment == "embedding" and self.columns[0].kind != BDGF:
-            raise SettingsError(f"--method {self.columns[0].name}", "has no features to show", "Name bdgf first.")
-
-    @property
-    def columns(self) -> tuple[Method, ...]:
-        """The methods, ours first."""
-        if self.methods:
-            return tuple(map(parse_method, self.methods))
-        fixed = {
-            "ablation": ABLATION[::-1], "transfer": TRANSFER, "balance": BALANCE,
-            "comparison": tuple(map(parse_method, COMPARISON)),
-        }  # fmt: skip
-        return fixed.get(self.experiment, (parse_method(BDGF),))
-
-
-def run_experiment(settings: BenchSettings, recipe: Recipe, run: Run) -> tuple[list[ProtocolTable], str, Path]:
-    """Compute what is not there yet, and write ``results.csv``, ``summary.json`` and ``report.html``.
-
-    Returns
-    -------
-    tables, the method that is paired with all others, the page
+def columns_of(settings: BenchSettings) -> tuple[Method, ...]:
+    """Methods to compare; all others are paired with the first.
 
     Raises
     ------
     SettingsError
-        An unknown word.
+        There is no such method, or it has no features to show.
+    """
+    fixed = {
+        "ablation": ABLATION[::-1], "transfer": TRANSFER, "balance": BALANCE,
+        "comparison": tuple(map(parse_method, COMPARISON)),
+    }  # fmt: skip
+    columns = tuple(map(parse_method, settings.method)) or fixed.get(settings.experiment, (parse_method(BDGF),))
+    if settings.experiment == "embedding" and columns[0].kind != BDGF:
+        raise SettingsError(
+            f'`method="{columns[0].name}"`', "has no features to show", "List bdgf as the first method."
+        )
+    return columns
+
+
+def run_experiment(
+    settings: BenchSettings, output: Path, *, recipe: Recipe, run: Run
+) -> tuple[list[ProtocolTable], str, Path]:
+    """Compute missing results, and write ``results.csv``, ``summary.json`` and ``report.html`` into a folder.
+
+    Finished results are kept there, so that the same call continues after an interruption. The first seed is that of
+    ``run``.
+
+    Returns
+    -------
+    tables, name of the method paired with all others, path of the page
+
+    Raises
+    ------
+    SettingsError
+        Unknown data set, method or protocol.
     OutputError
-        The folder holds other things.
+        The output folder contains other files.
     RasterError, LabelError
         A data set cannot be used, or has too few labels.
     """
-    columns = settings.columns
-    _check_folder(settings.output)
-    for name in settings.datasets:
+    with reserved(Product(output)):
+        return _experiment(settings, output, recipe, run)
+
+
+def _experiment(
+    settings: BenchSettings, output: Path, recipe: Recipe, run: Run
+) -> tuple[list[ProtocolTable], str, Path]:
+    columns = columns_of(settings)
+    _check_folder(output)
+    for name in settings.dataset:
         check_dataset(name)
-    work = settings.output / MARK
+    work = output / CELLS
     work.mkdir(parents=True, exist_ok=True)
-    datasets = tuple(open_dataset(name, settings.data, work) for name in settings.datasets)
+    datasets = tuple(open_dataset(name, settings.data, work) for name in settings.dataset)
     counts = LABEL_COUNTS if settings.experiment == "labels" else (settings.per_class,)
-    plan = Plan(datasets, settings.protocols, columns, settings.seeds, counts[0], recipe, work, run)
+    seeds = tuple(range(run.seed, run.seed + settings.seeds))
+    plan = Plan(datasets, settings.protocols, columns, seeds, counts[0], recipe, work, run)
     cells: list[Cell] = []
     for count in counts:
         found = run_plan(replace(plan, per_class=count))
@@ -152,11 +137,11 @@ def run_experiment(settings: BenchSettings, recipe: Recipe, run: Run) -> tuple[l
     reference = columns[0].name if len(counts) == 1 else f"{columns[0].name}, {settings.per_class} px"
     results = tables(cells, reference)
     places = _embeddings(plan) if settings.experiment == "embedding" else {}
-    return results, reference, write_results(settings.output, plan, cells, results, reference, places)
+    return results, reference, write_results(output, plan, cells, results, reference, places)
 
 
 def _embeddings(plan: Plan) -> dict[str, list[tuple[str, str]]]:
-    """Names and pictures by data set: features of test pixels in two dimensions, of the first seed and protocol."""
+    """Names and pictures by data set: embeddings of features of test pixels, for the first seed and protocol."""
     found = {}
     for dataset in plan.datasets:
         laboratory = Laboratory(dataset, plan.recipe, plan.work, plan.run)
@@ -168,15 +153,8 @@ def _embeddings(plan: Plan) -> dict[str, list[tuple[str, str]]]:
 
 @opening(OutputError)
 def _check_folder(output: Path) -> None:
-    if output.exists() and not (output / MARK).is_dir() and (not output.is_dir() or any(output.iterdir())):
-        raise OutputError(output, "holds other things than a comparison", "Choose a new folder.")
-
-
-def _check_word(option: str, word: str, known: tuple[str, ...]) -> None:
-    if word not in known:
-        near = difflib.get_close_matches(word, known, 1, cutoff=0.3)
-        hint = f"Did you mean {near[0]}?" if near else f"Use {', '.join(known)}."
-        raise SettingsError(f"{option} {word}", "is unknown", f"{hint}")
+    if output.exists() and not (output / CELLS).is_dir() and (not output.is_dir() or any(output.iterdir())):
+        raise OutputError(output, "contains files that are not of a comparison", "Choose a new folder.")
 
 
 PER_CLASS = 50

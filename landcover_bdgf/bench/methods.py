@@ -1,4 +1,4 @@
-"""Methods by name: the fusion network with its variants, and the baselines, all on the same samples."""
+"""Methods by name: the fusion network, its variants, and baselines, all on the same samples."""
 
 from __future__ import annotations
 
@@ -41,15 +41,15 @@ class Method:
     Attributes
     ----------
     name : str
-        As it is shown.
+        Name in tables.
     kind : str
         ``bdgf``, ``probe``, or a key of :data:`~landcover_bdgf.bench.methods.CLASSIFIERS`.
     windows_px : tuple of int
-        Of a baseline's statistics.
+        Window sizes of the statistics of a baseline.
     overrides : tuple of str
-        Settings of the recipe, for ``bdgf`` and ``probe``.
+        Changed settings of the recipe, for ``bdgf`` and ``probe``.
     shuffled : {"", "sar", "spectral"}
-        For ``probe``: the sensor whose pixels change places in what is classified.
+        For ``probe``: the sensor whose pixels are shuffled for classification.
     """
 
     name: str
@@ -59,7 +59,7 @@ class Method:
     shuffled: str = ""
 
     def settings(self, recipe: Recipe) -> str:
-        """All that decides its result beside data, seed and program, as text."""
+        """Everything that its result depends on besides data, seed and program version, as text."""
         if self.kind in (BDGF, PROBE):
             return f"{self.kind} {self.shuffled} {changed(recipe, self.overrides).model_dump_json()}"
         return f"{self.kind} {self.windows_px}"
@@ -67,19 +67,19 @@ class Method:
 
 @dataclass(frozen=True, eq=False)
 class Prediction:
-    """Codes of the whole scene (h, w), and the probability (h, w) of each; None where a method has none."""
+    """Codes of the whole scene (h, w) and their probabilities (h, w); None if a method has no probabilities."""
 
     codes: NDArray[Any]
     probability: NDArray[np.floating[Any]] | None
 
 
 def parse_method(text: str) -> Method:
-    """A method by its name: ``bdgf``, ``fusion``, ``probe``, ``et``, ``et+9``, or ``NAME=bdgf:key=value;key=value``.
+    """Parse a method: ``bdgf``, ``fusion``, ``probe``, ``et``, ``et+9``, or ``NAME=bdgf:key=value;key=value``.
 
     Raises
     ------
     SettingsError
-        There is none; names the nearest.
+        The method is unknown; names the nearest.
     """
     if text == BDGF:
         return Method(text, BDGF)
@@ -96,22 +96,22 @@ def parse_method(text: str) -> Method:
     known = [BDGF, FUSION, PROBE, *CLASSIFIERS, *(f"{c}+{size}" for c in CLASSIFIERS for size in CONTEXTS_PX)]
     near = difflib.get_close_matches(text, known, 1, cutoff=0.3)
     hint = f"Did you mean {near[0]}?" if near else f"Methods are {', '.join(known)}."
-    raise SettingsError(f"--method {text}", "there is no such method", f"{hint}")
+    raise SettingsError(f'`method="{text}"`', "is unknown", hint)
 
 
 @dataclass
 class Laboratory:
-    """What all methods need on one scene; what they can share is made once.
+    """Shared inputs of all methods on one scene, computed once.
 
     Attributes
     ----------
     dataset : Dataset
     recipe : Recipe
-        Of ``bdgf``, before the overrides of a variant.
+        Recipe of ``bdgf``, before the overrides of a variant.
     work : Path
-        Keeps denoisers.
+        Folder for denoisers.
     run : Run
-        Its seed is not used.
+        Device and threads; its seed is not used.
     """
 
     dataset: Dataset
@@ -139,7 +139,7 @@ class Laboratory:
         return train(self.dataset.stack, samples, denoiser=denoiser, recipe=recipe, run=self._run(seed))
 
     def denoiser(self, recipe: Recipe, seed: int) -> Checkpoint:
-        """Pre-trained on the images of the whole scene, without any label; the same for all protocols."""
+        """The denoiser, pre-trained on the whole scene without labels; the same for all protocols."""
         of_recipe = (recipe.diffusion.model_dump_json(), recipe.spectral.model_dump_json())
         version = version_of_networks(self.run.torch_device().type)
         identity = repr((self.dataset.stack.fingerprint(), *of_recipe, seed, version))
@@ -160,7 +160,7 @@ class Laboratory:
 
 
 def scene_probabilities(model: Checkpoint, dataset: Dataset, run: Run) -> NDArray[np.float32]:
-    """Of every pixel, (C, h, w)."""
+    """Class probabilities of all pixels, (C, h, w)."""
     classifier = Classifier(model, run)
     classes = len(dataset.legend.entries)
     return whole_scene(
@@ -176,15 +176,15 @@ CLASSIFIERS: dict[str, Callable[[int], Any]] = {
     "gb": lambda seed: HistGradientBoostingClassifier(random_state=seed),
 }
 CONTEXTS_PX = (9, 17, 33)
-# Normalised differences and ratios of bands at these wavelengths (nm), where an image has them.
+# Normalised differences of bands at these wavelengths (nm), if the image has them.
 INDICES_NM = {"NDVI": (833, 665), "NDWI": (560, 833), "NDBI": (1614, 833)}
 TOLERANCE_NM = 40
 
 
 def scene_features(stack: Stack, windows_px: tuple[int, ...]) -> NDArray[np.float32]:
-    """Bands, SAR in dB and indices of all pixels; with windows, mean and standard deviation of each: (F, h, w).
+    """Bands, SAR in dB and indices of all pixels; with windows, also their means and standard deviations: (F, h, w).
 
-    Over valid pixels only; 0 where a pixel has no data.
+    Statistics are over valid pixels only. Bands and indices are 0 for pixels without data.
     """
     height, width = stack.grid.shape_hw
     tile = stack.read(Window(0, 0, width, height))
@@ -223,7 +223,7 @@ def _band_at(image: Image, nm: float) -> int | None:
 def fit_and_classify(
     classifier: str, features: NDArray[np.float32], train: Samples, seed: int
 ) -> tuple[NDArray[Any], NDArray[np.float64] | None]:
-    """Codes of all pixels (h, w), and the probability (h, w) of each where the classifier has one."""
+    """Codes of all pixels (h, w) and their probabilities (h, w); None if the classifier has none."""
     model = CLASSIFIERS[classifier](seed)
     model.fit(features[:, train.rows, train.cols].T, train.codes)
     shape_hw, flat = features.shape[1:], features.reshape(len(features), -1).T

@@ -1,4 +1,4 @@
-"""What a comparison found: one tidy table of all cells, a summary, and a page with tables and pictures."""
+"""Outputs of a comparison: a table of all cells, a summary, and a page with tables and pictures."""
 
 from __future__ import annotations
 
@@ -58,10 +58,10 @@ def write_results(
     folder: Path, plan: Plan, cells: Sequence[Cell], found: Sequence[ProtocolTable], reference: str,
     embeddings: Mapping[str, Sequence[tuple[str, str]]],
 ) -> Path:  # fmt: skip
-    """``results.csv``, ``summary.json`` and ``report.html`` in a folder; returns the page.
+    """Write ``results.csv``, ``summary.json`` and ``report.html`` into a folder; returns the path of the page.
 
-    ``found`` are the tables of the cells, in which ``reference`` is paired with all other methods; ``embeddings`` are
-    names and pictures by data set.
+    ``found`` are the tables of the cells; ``reference`` is the method paired with all others; ``embeddings`` are names
+    and pictures by data set.
     """
     with atomic_output(folder / "results.csv", overwrite=True) as temporary:
         write_table(temporary, [COLUMNS, *([cell[column] for column in COLUMNS] for cell in cells)])
@@ -103,7 +103,7 @@ def _page(
 
 
 def _maps(dataset: Dataset, cells: Sequence[Cell], seed: int) -> dict[str, list[tuple[str, str]]]:
-    """Names and pictures of all maps of one seed, by protocol; the truth comes first."""
+    """Names and pictures of all maps of one seed, by protocol; the reference comes first."""
     truth = ("reference", codes_picture(dataset.truth, dataset.legend.colors))
     shown = [cell for cell in cells if cell["seed"] == seed and cell["picture"]]
     return {
@@ -113,14 +113,14 @@ def _maps(dataset: Dataset, cells: Sequence[Cell], seed: int) -> dict[str, list[
 
 
 def _parts(dataset: Dataset, recipe: Recipe) -> list[Part]:
-    """What the method costs on this scene."""
+    """Costs of the method on this scene."""
     stack = dataset.stack
     inputs = inputs_of(recipe, len(stack.spectral.bands), len(stack.sar.bands), len(dataset.legend.entries))
     return count_parts(recipe, inputs)
 
 
 COLORS = {"random": "#9bb8d3", "near": "#4f81b5", "far": "#173f6b"}
-MOST_LINES = 6  # in one picture
+MAX_LINES = 6  # per picture
 
 
 def overview(tables: Sequence[ProtocolTable]) -> str:
@@ -148,7 +148,7 @@ def overview(tables: Sequence[ProtocolTable]) -> str:
 def by_distance(cells: Sequence[Cell]) -> str:
     """Overall accuracy against the distance to the nearest training pixel, all protocols and seeds together."""
     figure, axes = new_figure(5.6, 3.0)
-    for name, own in list(by(cells, lambda c: str(c["method"])).items())[:MOST_LINES]:
+    for name, own in list(by(cells, lambda c: str(c["method"])).items())[:MAX_LINES]:
         spans = by((one for cell in own for one in cell["by_distance"]), lambda one: float(one["from_px"]))
         ordered = sorted(spans.items())
         right = [np.average([one["oa"] for one in group], weights=[one["n"] for one in group]) for _, group in ordered]
@@ -162,7 +162,7 @@ def by_distance(cells: Sequence[Cell]) -> str:
 
 
 def reliability(cells: Sequence[Cell], method: str) -> str:
-    """How often a pixel of some probability is right, one line for each protocol."""
+    """Reliability diagram: share of correct pixels against their probability, one line for each protocol."""
     lines = []
     for protocol, own in by((c for c in cells if c["method"] == method), lambda c: str(c["protocol"])).items():
         bins = by((one for cell in own for one in cell["reliability"]), lambda one: int(BINS * one["probability"]))
@@ -204,7 +204,7 @@ FILE = Path(__file__).with_name("published.toml")
 
 @dataclass(frozen=True)
 class PublishedResults:
-    """What the paper prints for one data set: methods with ``oa``, ``aa``, ``kappa`` in %, and our remark on it."""
+    """Results of the paper for one data set: methods with ``oa``, ``aa``, ``kappa`` in %, and a note."""
 
     source: str
     per_class: int
@@ -213,7 +213,7 @@ class PublishedResults:
 
 
 def published_results(name: str) -> PublishedResults | None:
-    """Of a data set of the paper; None for any other."""
+    """Results of the paper for a data set; None for other data sets."""
     tables = published_tables()
     if name not in tables["results"]:
         return None
@@ -224,5 +224,5 @@ def published_results(name: str) -> PublishedResults | None:
 
 @cache
 def published_tables() -> dict[str, Any]:
-    """All of them, as in the file."""
+    """Contents of ``published.toml``."""
     return tomllib.loads(FILE.read_text(encoding="utf-8"))

@@ -1,7 +1,7 @@
-"""Which sensor do diffusion features speak of? A linear classifier on them, with one sensor's pixels shuffled.
+"""Dependence of diffusion features on each sensor: a linear classifier on them, with the pixels of one sensor shuffled.
 
-If accuracy stays when the SAR's pixels change places all over the scene, the features do not use the SAR: the spectral
-bands have drowned it, which the modality masks (eq. 7) are there to prevent.
+If accuracy does not change when the pixels of the SAR are shuffled, the features ignore the SAR. The modality masks
+(eq. 7) should prevent this.
 """
 
 from __future__ import annotations
@@ -23,16 +23,16 @@ from landcover_bdgf.scene import Stack, Tile
 
 
 def probe(denoiser: Checkpoint, stack: Stack, train: Samples, shuffled: str, run: Run) -> NDArray[np.float64]:
-    """Probabilities (C, h, w) of the classes, in the order of their codes, by a linear classifier on features.
+    """Class probabilities (C, h, w), in the order of their codes, of a linear classifier on diffusion features.
 
     Parameters
     ----------
     denoiser : Checkpoint
     stack : Stack
     train : Samples
-        Its features are those of the scene as it is.
+        Training samples; their features are from the unshuffled scene.
     shuffled : {"", "sar", "spectral"}
-        The sensor whose pixels change places in the scene that is classified.
+        The sensor whose pixels are shuffled in the classified scene.
     """
     viewer = Viewer.of(denoiser.part("unet."), denoiser.scaling, _guided(denoiser), run.torch_device(), run.seed)
     features = scene_features(viewer, stack, run)
@@ -54,12 +54,12 @@ def scene_features(viewer: Viewer, stack: Stack, run: Run) -> NDArray[np.float32
 
 
 def with_shuffled(stack: Stack, sensor: str, *, seed: int) -> Stack:
-    """The scene, all of it in memory, with the valid pixels of one sensor ("sar" or "spectral") in random order."""
+    """The scene, in memory, with the valid pixels of one sensor ("sar" or "spectral") in random order."""
     height, width = stack.grid.shape_hw
     whole = stack.read(Window(0, 0, width, height))
     pixels = {"spectral": whole.spectral, "sar": whole.sar}
-    there = pixels[sensor][:, whole.valid]
-    pixels[sensor][:, whole.valid] = there[:, np.random.default_rng(seed).permutation(there.shape[1])]
+    valid = pixels[sensor][:, whole.valid]
+    pixels[sensor][:, whole.valid] = valid[:, np.random.default_rng(seed).permutation(valid.shape[1])]
 
     class Shuffled(Stack):
         def read(self, window: Window) -> Tile:
@@ -74,7 +74,7 @@ def with_shuffled(stack: Stack, sensor: str, *, seed: int) -> Stack:
 
 
 def _guided(denoiser: Checkpoint) -> Recipe:
-    """A recipe under which features are computed, whatever branch sees them."""
+    """The recipe of the denoiser, with guidance, so that features are computed."""
     fusion = denoiser.recipe.fusion
     if fusion.guided:
         return denoiser.recipe
@@ -85,14 +85,14 @@ _TILE_PX = 512
 
 
 def whole_scene(
-    found_in: Callable[[Block], Tensor], channels: int, viewer: Viewer, stack: Stack, run: Run
+    compute: Callable[[Block], Tensor], channels: int, viewer: Viewer, stack: Stack, run: Run
 ) -> NDArray[np.float32]:
-    """``found_in(block)``, (channels, h, w) without the halo, of all blocks: (channels, H, W)."""
+    """Apply ``compute(block)``, (channels, h, w) without the halo, to all blocks: (channels, H, W)."""
     result = np.empty((channels, *stack.grid.shape_hw), np.float32)
     stream = BlockStream(stack, viewer.scaling, viewer.recipe.halo_px, _TILE_PX)
     with open_workers(run.workers(viewer.device)) as workers:
         blocks = list(stream.blocks(range(stream.strips)))
-        for block, found in zip(blocks, workers.map(found_in, blocks), strict=True):
+        for block, found in zip(blocks, workers.map(compute, blocks), strict=True):
             _, height, width = found.shape
             result[:, block.row : block.row + height, block.col : block.col + width] = found.cpu().numpy()
     return result

@@ -1,9 +1,9 @@
-"""Three ways to draw training and test pixels from an image of labels; side by side they show what shared context adds.
+"""Three protocols for training and test pixels from a label image; their difference shows the effect of shared context.
 
-- *random*: single pixels, as most papers do. Windows of test pixels overlap those of training pixels.
-- *near*: from different blocks of 16 px, at least 4 px apart, as much of the literature does.
-- *far*: from different blocks of 56 px, at least 32 px apart: no context is shared. Only this one says what a map is
-  worth away from its training polygons.
+- *random*: single pixels, as in most papers. Windows of test pixels overlap those of training pixels.
+- *near*: from different blocks of 16 px, at least 4 px apart, as in much of the literature.
+- *far*: from different blocks of 56 px, at least 32 px apart: no shared context. Only this protocol estimates the
+  accuracy of a map away from its training polygons.
 """
 
 from __future__ import annotations
@@ -19,14 +19,14 @@ from landcover_bdgf.errors import LabelError
 from landcover_bdgf.labels import TEST, TRAIN, Samples, Split, split
 from landcover_bdgf.text import printable
 
-DRAWS = 64  # random halves of the blocks that are tried; the first that gives every class its pixels is taken
-FEWEST_TEST = 30  # pixels of a class that make its accuracy worth a number
+DRAWS = 64  # random halves of the blocks to try; the first with enough pixels of every class is used
+FEWEST_TEST = 30  # test pixels of a class, for a meaningful accuracy
 TEST_SHARE = 0.5  # of the blocks
 
 
 @dataclass(frozen=True)
 class Protocol:
-    """Side of the blocks, None for single pixels, and least Chebyshev distance of training and test pixels."""
+    """Side of the blocks, None for single pixels, and least Chebyshev distance between training and test pixels."""
 
     name: str
     block_px: int | None
@@ -37,15 +37,15 @@ PROTOCOLS = {p.name: p for p in (Protocol("random", None, 1), Protocol("near", 1
 
 
 def draw(dataset: Dataset, protocol: Protocol, *, per_class: int, seed: int) -> Samples:
-    """Draw ``per_class`` training pixels of each class; of the rest, what is far enough from all of them is test.
+    """Draw ``per_class`` training pixels of each class; the rest, if far enough from them, are test pixels.
 
-    With blocks, training pixels come from one half of them and test pixels from the other. A class that has too few
-    training pixels in its half, in the best of several draws, gets what there is; :func:`shortages` names it.
+    With blocks, training pixels come from one half of the blocks and test pixels from the other. A class with too few
+    pixels in the training half, in the best of several draws, gets all of them; :func:`shortages` lists it.
 
     Raises
     ------
     LabelError
-        A class has fewer labelled pixels than ``per_class``, in the whole scene: a table of all classes.
+        A class has no more labelled pixels than ``per_class`` in the scene; lists all classes.
     """
     rows, cols = np.nonzero(dataset.truth)
     codes = dataset.truth[rows, cols]
@@ -71,7 +71,7 @@ def draw(dataset: Dataset, protocol: Protocol, *, per_class: int, seed: int) -> 
 
 
 def shortages(samples: Samples) -> list[str]:
-    """Classes with fewer training pixels than another, or too few test pixels to judge by, in words."""
+    """Texts on classes with fewer training pixels than another, or too few test pixels."""
     table = samples.table()
     most = max(row["train"] for row in table)
     train = [f"{printable(row['name'])}: {row['train']} of {most} training px" for row in table if row["train"] < most]
@@ -83,7 +83,7 @@ def _held(
 ) -> tuple[NDArray[np.bool_], NDArray[np.int32]]:
     """Pixels of a random half of the blocks, and the block of each pixel.
 
-    Blocks are not chosen for an even share of each class: that would set the test part against the training part.
+    Blocks are not stratified by class: that would make class shares of training and test part depend on each other.
     """
     if protocol.block_px is None:
         return np.zeros(len(positions), bool), np.arange(len(positions), dtype=np.int32)
@@ -102,7 +102,7 @@ def _drawn(
 
 
 def _score(codes: NDArray[Any], train: NDArray[np.bool_], test: NDArray[np.bool_], per_class: int) -> float:
-    """What the worst-off class has of the pixels it should have, at most 1."""
+    """Share of the requested pixels that the class with the fewest has, at most 1."""
     number = np.bincount(codes).shape[0]
     have = [np.bincount(codes[part], minlength=number)[1:] for part in (train, test)]
     return float(min(1, (have[0] / per_class).min(), (have[1] / FEWEST_TEST).min()))
@@ -115,6 +115,6 @@ def _check_counts(dataset: Dataset, codes: NDArray[Any], per_class: int) -> None
     table = ", ".join(f"{printable(name)} {count}" for name, count in zip(dataset.legend.names, counts, strict=True))
     raise LabelError(
         dataset.name,
-        f"{per_class} training pixels per class leave nothing to test with; labelled pixels are: {table}",
-        "Use a smaller --per-class, or leave the class out.",
+        f"{per_class} training pixels per class leave no test pixels; labelled pixels: {table}",
+        "Reduce `per_class`, or leave the class out.",
     )

@@ -19,21 +19,19 @@ from pathlib import Path
 import numpy as np
 from affine import Affine
 from numpy.typing import NDArray
-from rasterio.windows import Window
-from scipy.ndimage import convolve1d, distance_transform_edt, gaussian_filter
-from scipy.spatial import cKDTree
+from scipy.ndimage import distance_transform_edt, gaussian_filter
 
 from landcover_bdgf.bench.matlab import NOWHERE, PUBLISHED, read_matlab
 from landcover_bdgf.errors import SettingsError
-from landcover_bdgf.geo import Grid, RasterProfile, open_raster, read_band, write_raster
-from landcover_bdgf.scene import open_image
+from landcover_bdgf.geo import Grid, RasterProfile, open_raster, read_band
+from landcover_bdgf.scene import draw_parcels, open_image, seen_reflectance, smooth_field, speckle, write_pixels
 
 NAME = "simulated"
 PIXEL_M = 30.0
 EVERY = 8  # of the bands of EnMAP: what the others say more is little
 PARCEL_PX = 14
 LOOKS = 4.5
-SPREAD = np.array([0.25, 0.5, 0.25])  # neighbours correlated by 0.67
+SPREAD = (0.25, 0.5, 0.25)  # neighbours correlated by 0.67
 NOISE = 0.004  # reflectance
 
 
@@ -82,16 +80,12 @@ def simulated_scene(data: Path | None, work: Path, *, seed: int = 0) -> tuple[Pa
     classes = _filled(np.maximum(train, test).astype(np.int64))
     library, names = _spectra(sources[2])
     rng = np.random.default_rng(seed)
-    parcels, count = _parcels(classes.shape, rng)
-    paths = []
-    for stem, pixels, bands in (
-        ("spectral", _reflectance(classes, parcels, count, library, rng), names),
-        ("sar", _intensity(classes, parcels, count, rng), ("VV", "VH")),
-    ):
-        path = work / f"{NAME}_{seed}_{stem}.tif"
-        _write(path, pixels, bands)
-        paths.append(path)
-    return paths[0], paths[1], classes.astype(np.uint16)
+    count = classes.size // PARCEL_PX**2
+    parcels = draw_parcels(classes.shape, count, rng)
+    spectral, sar = (work / f"{NAME}_{seed}_{sensor}.tif" for sensor in ("spectral", "sar"))
+    _write(spectral, _reflectance(classes, parcels, count, library, rng), names)
+    _write(sar, _intensity(classes, parcels, count, rng), ("VV", "VH"))
+    return spectral, sar, classes.astype(np.uint16)
 
 
 def simulated_sar(spectral: Path | list[Path], path: Path) -> Path:
@@ -100,17 +94,15 @@ def simulated_sar(spectral: Path | list[Path], path: Path) -> Path:
     Backscatter grows with the rank of a pixel's brightness and of the slope of its spectrum, times speckle of 4.5
     looks: it tells nothing that the spectral image does not tell better. Labels have no part in it.
     """
-    image = open_image(spectral)
-    height, width = image.grid.shape_hw
-    pixels, valid = image.read(Window(0, 0, width, height))
+    with open_image(spectral) as image:
+        pixels, valid = image.read(next(image.grid.tiles(max(image.grid.shape_hw))))
     ranks = np.stack([_rank(pixels.mean(0)), _rank(pixels[-1] - pixels[0])])
     sigma0 = np.array([0.02, 0.005])[:, None, None] + np.array([0.2, 0.05])[:, None, None] * ranks
-    db = 10 * np.log10(sigma0 * np.random.default_rng(0).gamma(LOOKS, 1 / LOOKS, sigma0.shape))
+    db = 10 * np.log10(sigma0 * speckle(sigma0.shape, LOOKS, np.random.default_rng(0)))
     db[:, ~valid] = np.nan
     tags = {"SIMULATED": "from the spectral image, by formula"}
     profile = RasterProfile("float32", 2, nodata=np.nan, band_names=("VV", "VH"), overviews="average", tags=tags)
-    tiles = [(Window(0, 0, width, height), db.astype(np.float32))]
-    write_raster(path, image.grid, tiles, profile=profile, overwrite=True)
+    write_pixels(path, image.grid, db.astype(np.float32), profile, overwrite=True)
     return path
 
 
@@ -133,21 +125,14 @@ def _filled(labels: NDArray[np.int64]) -> NDArray[np.int64]:
 
 def _spectra(path: Path) -> tuple[dict[str, NDArray[np.float32]], tuple[str, ...]]:
     """Reflectance (n, bands) of the labelled pixels of each kind, and names of the bands."""
-    image = open_image(path)
-    height, width = image.grid.shape_hw
-    pixels, valid = image.read(Window(0, 0, width, height))
+    with open_image(path) as image:
+        pixels, valid = image.read(next(image.grid.tiles(max(image.grid.shape_hw))))
     with open_raster(path.with_name("labels.tif")) as dataset:
         codes = read_band(dataset)
     chosen = pixels[::EVERY] / 10_000
     names = tuple(f"{band.wavelength_nm:.0f} nm" for band in image.bands[::EVERY] if band.wavelength_nm)
     library = {kind: chosen[:, valid & (codes == code)].T.astype(np.float32) for kind, code in ENMAP_CODES.items()}
     return library, names
-
-
-def _parcels(shape_hw: tuple[int, ...], rng: np.random.Generator) -> tuple[NDArray[np.int64], int]:
-    count = shape_hw[0] * shape_hw[1] // PARCEL_PX**2
-    points = rng.uniform(0, shape_hw, (count, 2))
-    return cKDTree(points).query(np.indices(shape_hw).reshape(2, -1).T)[1].reshape(shape_hw), count
 
 
 def _reflectance(
@@ -168,9 +153,8 @@ def _reflectance(
         here = classes == code
         own = real[rng.integers(len(real), size=int(here.sum()))]
         pixels[:, here] = (0.6 * of_parcel[parcels[here]] + 0.4 * own).T
-    light = np.exp(0.12 * _smooth(classes.shape, 20, rng))
-    mixed = gaussian_filter(pixels * light, (0, 0.7, 0.7))
-    return np.clip(mixed + NOISE * rng.standard_normal(mixed.shape), 1e-4, 1).astype(np.float32)
+    light = np.exp(0.12 * smooth_field(classes.shape, 20, rng))
+    return seen_reflectance(pixels * light, 0.7, NOISE, rng).astype(np.float32)
 
 
 def _intensity(
@@ -179,18 +163,8 @@ def _intensity(
     """(2, h, w), linear power."""
     of_class = np.array([BACKSCATTER_DB[signature.sar] for signature in SIGNATURES]).T  # (2, classes)
     db = of_class[:, classes - 1] + rng.normal(0, 1, (2, count))[:, parcels]
-    # each axis spreads the energy of a look over neighbours and keeps Σ k² of the variance
-    looks = LOOKS * (SPREAD**2).sum() ** 2
-    speckle = rng.gamma(looks, 1 / looks, (2, *classes.shape))
-    for axis in (1, 2):
-        speckle = convolve1d(speckle, SPREAD, axis=axis)
-    return (gaussian_filter(10 ** (db / 10), (0, 0.5, 0.5)) * speckle).astype(np.float32)
-
-
-def _smooth(shape_hw: tuple[int, ...], sigma_px: float, rng: np.random.Generator) -> NDArray[np.float64]:
-    """A random field of unit variance."""
-    field = gaussian_filter(rng.standard_normal(shape_hw), sigma_px, mode="wrap")
-    return field / field.std()
+    sigma0 = gaussian_filter(10 ** (db / 10), (0, 0.5, 0.5))
+    return (sigma0 * speckle(sigma0.shape, LOOKS, rng, SPREAD)).astype(np.float32)
 
 
 def _write(path: Path, pixels: NDArray[np.float32], names: tuple[str, ...]) -> None:
@@ -198,6 +172,4 @@ def _write(path: Path, pixels: NDArray[np.float32], names: tuple[str, ...]) -> N
     grid = Grid(NOWHERE, Affine(PIXEL_M, 0, 500_000, 0, -PIXEL_M, 5_000_000), (height, width))
     tags = {"SIMULATED": "class geometry of Augsburg, spectra of EnMAP Potsdam, SAR by formula"}
     profile = RasterProfile("float32", count, band_names=names, overviews="average", tags=tags)
-    tiles = [(Window(0, 0, width, height), pixels)]
-    # overwrite: an earlier version of the formulas may have made it
-    write_raster(path, grid, tiles, profile=profile, overwrite=True)
+    write_pixels(path, grid, pixels, profile, overwrite=True)  # an earlier version of the formulas may have made it

@@ -1,4 +1,4 @@
-"""Cells as tables, one for each scene and protocol: methods with their spread, and one paired with all others."""
+"""Tables of cells, one for each scene and protocol: means, intervals, and differences paired by seed."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ METRICS = ("oa", "aa", "kappa")
 
 @dataclass(frozen=True)
 class MethodRow:
-    """A method under one protocol: its metrics, and how far the reference method is above it on the same seeds."""
+    """A method under one protocol: its metrics, and the difference of the reference method on the same seeds."""
 
     name: str
     metrics: dict[str, Spread]
@@ -42,7 +42,7 @@ class ProtocolTable:
 
 
 def tables(cells: Sequence[Cell], reference: str) -> list[ProtocolTable]:
-    """One table for each scene and protocol, in the order of the cells; ``reference`` is paired with all others."""
+    """One table for each scene and protocol, in the order of the cells; ``reference`` is paired with each method."""
     return [_table(*key, group, reference) for key, group in by(cells, lambda c: (c["dataset"], c["protocol"])).items()]
 
 
@@ -75,20 +75,20 @@ def _row(name: str, cells: Sequence[Cell], reference: Sequence[Cell]) -> MethodR
 
 
 def lines(found: Sequence[ProtocolTable], reference: str) -> list[str]:
-    """The tables for a terminal: means with the half width of their 95 % interval."""
-    said = []
+    """Text of the tables for a terminal: means with the half width of their 95 % interval."""
+    text = []
     for table in found:
         leak = f"{100 * table.leak:.0f} % of their windows overlap training windows"
-        said.append(f"{table.dataset}, {table.protocol}: {table.test_px:.0f} test px, {leak}")
+        text.append(f"{table.dataset}, {table.protocol}: {table.test_px:.0f} test px, {leak}")
         for row in table.rows:
             metrics = "  ".join(f"{metric.upper()} {row.metrics[metric]}" for metric in ("oa", "aa"))
             above = ", ".join(f"{metric.upper()} {signed(row.above[metric])}" for metric in ("oa", "aa") if row.above)
-            said.append(f"  {row.name:<20} {metrics}" + (f"   {reference} above it: {above}" if above else ""))
-    return said
+            text.append(f"  {row.name:<20} {metrics}" + (f"   {reference} minus {row.name}: {above}" if above else ""))
+    return text
 
 
 def rows(found: Sequence[ProtocolTable], reference: str) -> list[dict[str, Any]]:
-    """The tables for JSON: one row per scene, protocol and method."""
+    """Rows of the tables for JSON, one per scene, protocol and method."""
 
     def numbers(value: Spread) -> dict[str, float | None]:
         values = {
@@ -122,15 +122,15 @@ Key = TypeVar("Key", bound=Hashable)
 
 @dataclass(frozen=True)
 class Spread:
-    """Of a number over seeds; what cannot be computed from so few is NaN.
+    """Spread of a number over seeds; NaN for statistics that need more seeds.
 
     Attributes
     ----------
     n : int
     mean, std : float
-        std with n − 1.
+        Sample standard deviation (n − 1).
     half_width : float
-        Of the 95 % confidence interval of the mean, by Student's t.
+        Half width of the 95 % confidence interval of the mean, by Student's t.
     """
 
     n: int
@@ -140,14 +140,14 @@ class Spread:
 
     @classmethod
     def of(cls, values: Sequence[float]) -> Spread:
-        """Of at least one value."""
+        """Spread of one or more values."""
         n, std = len(values), float(np.std(values, ddof=1)) if len(values) > 1 else math.nan
         width = float(student.ppf((1 + CONFIDENCE) / 2, n - 1)) * std / math.sqrt(n) if n > 1 else math.nan
         return cls(n, float(np.mean(values)), std, width)
 
     @property
     def cv(self) -> float:
-        """Coefficient of variation in %; NaN of a mean of 0."""
+        """Coefficient of variation in %; NaN if the mean is 0."""
         return 100 * self.std / self.mean if self.mean else math.nan
 
     @property
@@ -157,7 +157,7 @@ class Spread:
 
     @property
     def apart_from_0(self) -> bool:
-        """Whether the confidence interval leaves out 0."""
+        """Whether the confidence interval excludes 0."""
         return abs(self.mean) > self.half_width  # False with NaN
 
     def __str__(self) -> str:
@@ -165,7 +165,7 @@ class Spread:
 
 
 def by(cells: Iterable[Cell], key: Callable[[Cell], Key]) -> dict[Key, list[Cell]]:
-    """Cells in groups, in the order of their first appearance."""
+    """Group cells, in the order of their first appearance."""
     groups: defaultdict[Key, list[Cell]] = defaultdict(list)
     for cell in cells:
         groups[key(cell)].append(cell)
@@ -173,13 +173,13 @@ def by(cells: Iterable[Cell], key: Callable[[Cell], Key]) -> dict[Key, list[Cell
 
 
 def spread(cells: Sequence[Cell], metric: str) -> Spread | None:
-    """Of a metric over cells; None where no cell has it."""
+    """Spread of a metric over cells; None if no cell has it."""
     values = [cell[metric] for cell in cells if cell[metric] is not None]
     return Spread.of(values) if values else None
 
 
 def paired(cells: Sequence[Cell], others: Sequence[Cell], metric: str) -> Spread | None:
-    """Of the differences cells − others on the same seeds; None without a common seed."""
+    """Spread of the differences cells − others on the same seeds; None without a common seed."""
     of_other = {other["seed"]: other[metric] for other in others}
     pairs = [(cell[metric], of_other.get(cell["seed"])) for cell in cells]
     differences = [one - other for one, other in pairs if one is not None and other is not None]

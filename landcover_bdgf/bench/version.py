@@ -1,4 +1,4 @@
-"""Which version of the program a result is of: a hash of the files that results depend on."""
+"""Version of the program that a result depends on: a hash of the relevant source files."""
 
 from __future__ import annotations
 
@@ -9,29 +9,30 @@ from pathlib import Path
 import torch
 
 PACKAGE = Path(__file__).parents[1]
-# No result depends on what only shows it.
+# Modules that show results and do not change them.
 SHOWN_BY = {"assessment.report", "assessment.tables", "assessment.figures", "training.denoiser_picture"}
-OF_SAMPLES = ("bench.datasets", "bench.matlab", "bench.protocols", "labels.split", "labels.samples")
+OF_SAMPLES = ("bench.datasets", "bench.matlab", "bench.protocols", "labels.split", "labels.samples", "labels.settings")
 OF_PIXELS = (
     "geo.raster", "geo.grid", "geo.crs", "geo.resampling", "scene.bands", "scene.band_reader", "scene.image",
     "scene.shift", "scene.pair_checks", "scene.value_checks", "scene.sar", "scene.stack", "scene.alignment",
+    "scene.settings",
 )  # fmt: skip
 
 
 def version_of_baselines() -> str:
-    """Of the classifiers of scikit-learn, the samples they are trained on, and how images are read."""
+    """Version of the baselines: classifiers, samples, and the reading of images."""
     return _sha256((*OF_SAMPLES, *OF_PIXELS, "bench.methods"))
 
 
 def version_of_networks(device: str) -> str:
-    """Of everything a denoiser depends on."""
+    """Version of everything that a denoiser depends on."""
     shows = ("bench.", "app.", "__")
     modules = [name for name in _files() if not name.startswith(shows) and name not in SHOWN_BY]
     return f"{_sha256(tuple(modules))} torch {torch.__version__} {device}"
 
 
 def version_of_models(device: str) -> str:
-    """Of everything a trained model and its figures depend on."""
+    """Version of everything that a trained model and its accuracy depend on."""
     return f"{version_of_networks(device)} {_sha256((*OF_SAMPLES, 'bench.methods', 'bench.probe'))}"
 
 

@@ -6,7 +6,7 @@ crs, grid      coordinate reference systems; where pixels lie
 raster         opening rasters; raster_checks before that, gcps where points place them
 cog            writing cloud-optimised GeoTIFFs and reading them back
 resampling     values of one grid on another
-vector         features of vector files
+vector         features of vector files; vector_worker reads them in a process with limits
 =============  ================================================================
 """
 

@@ -1,12 +1,10 @@
 from .cog import RasterProfile as RasterProfile, write_raster as write_raster
 from .crs import known_crs as known_crs, recorded_crs as recorded_crs, same_crs as same_crs, transformer as transformer
 from .gdal_env import (
-    ALLOW_VRT as ALLOW_VRT,
     cache_bytes as cache_bytes,
     check_lock as check_lock,
     limit_cache as limit_cache,
 )
-from .geopackage import check_geopackage as check_geopackage
 from .grid import (
     Bounds as Bounds,
     Grid as Grid,
@@ -27,13 +25,13 @@ from .raster_checks import (
     MAX_SIDE_PX as MAX_SIDE_PX,
     block_bytes as block_bytes,
     check_packing as check_packing,
-    pixel_dtype as pixel_dtype,
 )
 from .resampling import resample as resample, resolution_ratio as resolution_ratio
 from .vector import (
     check_name as check_name,
-    layers_of as layers_of,
     plain_name as plain_name,
     read_features as read_features,
+    read_layers as read_layers,
     undated as undated,
 )
+from .vector_worker import read_in_worker as read_in_worker

@@ -11,7 +11,6 @@ from rasterio.crs import CRS
 from rasterio.errors import CRSError
 
 from landcover_bdgf.errors import RasterError, SettingsError
-from landcover_bdgf.geo.crs_text import check_crs_text
 
 
 def crs_name(crs: CRS) -> str:
@@ -26,14 +25,10 @@ def recorded_crs(wkt: str) -> CRS:
     Raises
     ------
     ValueError
-        If it is none, or names another file.
+        If it is none.
     """
     if not isinstance(wkt, str):
         raise ValueError("its CRS is no text")
-    try:
-        check_crs_text(wkt)
-    except RasterError as error:
-        raise ValueError("its CRS names another file") from error
     crs = CRS.from_wkt(wkt)
     crs.to_wkt()  # some that GDAL reads it cannot write
     return crs
@@ -52,7 +47,7 @@ def transformer(source: CRS, target: CRS) -> pyproj.Transformer:
     Raises
     ------
     RasterError
-        If there is none, for example out of a local engineering CRS, or a CRS names another file.
+        If there is none, for example out of a local engineering CRS.
     """
     try:
         return _transformer(source.to_wkt(), target.to_wkt())
@@ -81,6 +76,5 @@ def _transformer(source_wkt: str, target_wkt: str) -> pyproj.Transformer:
 
 @lru_cache(maxsize=32)
 def pyproj_crs(wkt: str) -> Any:
-    """Every CRS comes through here before PROJ makes anything of it."""
-    check_crs_text(wkt)
+    """A CRS as pyproj has it; kept, as PROJ takes a while for each."""
     return pyproj.CRS.from_wkt(wkt)

@@ -96,7 +96,7 @@ def check_lock() -> None:
 def alone(driver: str) -> dict[str, str]:
     """Options to open a file with, so that no file beside it has a say: no .aux.xml, .ovr, .msk or world file.
 
-    An ENVI image needs its header beside it, and thereby gets its ``.ovr`` and ``.msk`` too; see door.py.
+    An ENVI image needs its header beside it, and thereby gets its ``.ovr`` and ``.msk`` too; see raster_checks.py.
     """
     return {"GDAL_PAM_ENABLED": "NO", "GDAL_DISABLE_READDIR_ON_OPEN": "TRUE" if driver == "ENVI" else "EMPTY_DIR"}
 

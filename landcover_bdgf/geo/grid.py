@@ -65,6 +65,9 @@ class Grid:
     transform: Annotated[Affine, PlainValidator(_recorded_transform)]
     shape_hw: tuple[_Side, _Side]
 
+    def __repr__(self) -> str:
+        return f"Grid({self.describe()})"
+
     @property
     def bounds(self) -> Bounds:
         """Left, bottom, right, top, in units of the CRS."""

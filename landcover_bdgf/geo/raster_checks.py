@@ -6,7 +6,6 @@ later, or never. Limits are far above any scene, and far below what stops a mach
 
 from __future__ import annotations
 
-import html
 import math
 import re
 import struct
@@ -19,7 +18,6 @@ from rasterio.enums import Interleaving
 from rasterio.io import DatasetReader
 
 from landcover_bdgf.errors import RasterError
-from landcover_bdgf.geo.crs_text import check_text_around
 from landcover_bdgf.progress import log
 
 MAX_SIDE_PX = 1_000_000
@@ -29,18 +27,14 @@ MAX_BLOCK_BYTES = 1 << 30  # what must be decoded whole to read one pixel
 MAX_PACKED, LEAST_PACKED_BYTES = 1100, 1 << 28
 MOST_BLOCKS = 200_000  # that are looked at, evenly spread, of files with more
 
-MOST_TEXT_BYTES = 16 << 20  # of a header, or what may hold a CRS in words
-MOST_AUX_BYTES = 1 << 20  # that are looked at, of an .aux.xml
+MOST_TEXT_BYTES = 1 << 20  # that are looked at, of a header of ENVI or an .aux.xml
 _AUX_SAYS = {b"<SRS": "CRS", b"<NoDataValue": "nodata", b"<Scale>": "scale", b"<Offset>": "offset"}
 
 _MAGIC = {
     b"II*\x00": "GTiff", b"MM\x00*": "GTiff", b"II+\x00": "GTiff", b"MM\x00+": "GTiff",
     b"\x00\x00\x00\x0c": "JP2OpenJPEG", b"\xff\x4f\xff\x51": "JP2OpenJPEG",
 }  # fmt: skip
-_GEO_ASCII, _GDAL_METADATA = 34737, 42112
-MOST_IMAGES, MOST_ITEMS = 1000, 30_000  # in a TIFF: smaller versions, masks, pages; of metadata, in all of them
 _ENVI_COMPRESSION = re.compile(r"file[\s_]+compression[\s_]*=(.*)", re.IGNORECASE)
-_SUPERBOXES, MOST_NESTED = (b"jp2h", b"asoc", b"res ", b"uinf"), 8
 _CODESTREAM, _END_OF_CODESTREAM = b"\xff\x4f\xff\x51", b"\xff\xd9"  # ISO/IEC 15444-1, A.4
 
 
@@ -55,7 +49,7 @@ def raster_driver(path: Path) -> str:
     Raises
     ------
     RasterError
-        It is no regular file, cannot be read, is empty, none of these formats, or its CRS names another file.
+        It is no regular file, cannot be read, is empty, cut off, compressed, or none of these formats.
     """
     _check_regular(path)
     try:
@@ -65,16 +59,15 @@ def raster_driver(path: Path) -> str:
         raise RasterError(path, f"cannot be read, {error.strerror}", "Check its permissions.") from error
     if not head:
         raise RasterError(path, "is empty (0 bytes)", "Copy or download it again.")
-    driver = _MAGIC.get(head) or ("ENVI" if envi_header(path) else None)
+    header = None if head in _MAGIC else envi_header(path)
+    driver = _MAGIC.get(head) or ("ENVI" if header else None)
     if driver is None:
         raise RasterError(path, "is not a GeoTIFF, ENVI or JPEG 2000 file", "Convert it with gdal_translate.")
+    if header:
+        _check_uncompressed(path, _begin(header).decode("utf-8", "replace"))
     if driver == "JP2OpenJPEG":
         _check_jpeg_2000(path)
     _check_no_mask(path, driver)
-    for text, xml in _crs_texts(path, driver):
-        if driver == "ENVI":
-            _check_uncompressed(path, text)
-        check_text_around(text, path, xml=xml)
     return driver
 
 
@@ -98,7 +91,7 @@ def envi_header(path: Path) -> Path | None:
     """The header of an ENVI image, None if there is none."""
     names = [f"{name}.{suffix}" for name in (path.name, path.stem) for suffix in ("hdr", "HDR")]  # in GDAL's order
     headers = [header for name in names if (header := path.with_name(name)).is_file() and header != path]
-    texts = {header: text for header in headers if (text := _header_text(header)).startswith(b"ENVI")}
+    texts = {header: text for header in headers if (text := _begin(header)).startswith(b"ENVI")}
     if len(set(texts.values())) > 1:
         listed = " and ".join(header.name for header in texts)
         raise RasterError(path, f"has headers that differ, {listed}", "Remove those that are not its own.")
@@ -113,18 +106,9 @@ def _check_uncompressed(path: Path, header: str) -> None:
         )
 
 
-def _header_text(header: Path) -> bytes:
-    try:
-        with header.open("rb") as file:
-            return _text(file, header.stat().st_size, header)
-    except OSError as error:
-        raise RasterError(header, f"cannot be read, {error.strerror}", "Check its permissions.") from error
-
-
-def _text(file: IO[bytes], length: int, path: Path) -> bytes:
-    if length > MOST_TEXT_BYTES:
-        raise RasterError(path, f"holds a text of {length / 1000000.0:.0f} MB, which no image needs", "Write it anew.")
-    return file.read(length)
+def _begin(text: Path) -> bytes:
+    with text.open("rb") as file:
+        return file.read(MOST_TEXT_BYTES)
 
 
 def check_whole(dataset: DatasetReader, path: Path) -> None:
@@ -149,12 +133,6 @@ def check_whole(dataset: DatasetReader, path: Path) -> None:
             "names its bands in another encoding than UTF-8",
             "Save its header as UTF-8, or write it anew with gdal_translate.",
         ) from error
-    if dataset.tags(ns="OVERVIEWS"):
-        raise RasterError(
-            path,
-            "names another file in its metadata (OVERVIEW_FILE), which bdgf does not open",
-            "Copy it with gdal_translate -nomd.",
-        )
     end = {"GTiff": _tiff_end, "ENVI": _envi_end}.get(dataset.driver, _size)(dataset, path)
     if size < end:
         raise RasterError(path, f"is cut off, {size} of at least {end} bytes are there", "Copy or download it again.")
@@ -174,8 +152,7 @@ def warn_of_aux_xml(path: Path) -> None:
     try:
         if not aux.is_file():  # a pipe would never end
             return
-        with aux.open("rb") as file:
-            text = file.read(MOST_AUX_BYTES)
+        text = _begin(aux)
     except OSError:  # it has no say anyway
         return
     if found := [word for tag, word in _AUX_SAYS.items() if tag in text]:
@@ -275,99 +252,33 @@ def _envi_end(dataset: DatasetReader, path: Path) -> int:
     return pixels + (int(offset) if re.fullmatch("[0-9]{1,18}", offset) else 0)
 
 
-def _crs_texts(path: Path, driver: str) -> Iterator[tuple[str, bool]]:
-    """What may hold the CRS of a raster in words, and other things beside it; and whether it is XML."""
-    if driver == "ENVI" and (header := envi_header(path)):
-        yield _header_text(header).decode("utf-8", "replace"), False
-    elif driver == "GTiff":
-        yield _geotiff_text(path).decode("utf-8", "replace"), False
-    elif driver == "JP2OpenJPEG":
-        with path.open("rb") as file:
-            if file.read(4) == _CODESTREAM:
-                return
-            for kind, start, end in _boxes(file, path, 0, path.stat().st_size):
-                if kind in (b"uuid", b"xml "):
-                    file.seek(start)
-                    yield html.unescape(_text(file, end - start, path).decode("utf-8", "replace")), kind == b"xml "
-
-
-def _geotiff_text(path: Path) -> bytes:
-    """GeoAsciiParamsTag of a TIFF, which holds its CRS in words.
-
-    Raises
-    ------
-    RasterError
-        It has more images or items of metadata than GDAL reads in time, which it takes by the square of their number.
-    """
-    found, items = b"", 0
-    with path.open("rb") as file:
-        for tag, value in _tiff_texts(file, path):
-            found += value if tag == _GEO_ASCII else b""
-            items += value.count(b"<Item") if tag == _GDAL_METADATA else 0
-    if items > MOST_ITEMS:
-        raise RasterError(
-            path, f"has {items} items of metadata, at most {MOST_ITEMS} are read", "Copy it: gdal_translate -nomd."
-        )
-    return found
-
-
-def _tiff_texts(file: IO[bytes], path: Path) -> Iterator[tuple[int, bytes]]:
-    """Values of the tags that are looked at, of all images of a TIFF (TIFF 6.0, 2; BigTIFF has wider numbers)."""
-    size, head = path.stat().st_size, file.read(16).ljust(16, b"\0")
-    order, big = ("<" if head[:2] == b"II" else ">"), 43 in head[2:4]
-    number, entry, pointer, place = ("Q", "HHQ8s", "Q", 8) if big else ("H", "HHI4s", "I", 4)
-    width, each, following = (struct.calcsize(order + form) for form in (number, entry, pointer))
-    at, seen = struct.unpack_from(order + pointer, head, place)[0], set[int]()
-    while 0 < at < size and at not in seen:
-        if len(seen) == MOST_IMAGES:
-            raise RasterError(
-                path, f"holds more than {MOST_IMAGES} images", "Take out the one you need: gdal_translate."
-            )
-        seen.add(at)
-        file.seek(at)
-        (count,) = struct.unpack(order + number, file.read(width).ljust(width, b"\0"))
-        entries = file.read(min(count, 0xFFFF) * each)
-        (at,) = struct.unpack(order + pointer, file.read(following).ljust(following, b"\0"))
-        for tag, kind, length, value in struct.iter_unpack(order + entry, entries[: len(entries) // each * each]):
-            if tag in (_GEO_ASCII, _GDAL_METADATA):
-                length *= 1 if kind in (1, 2, 6, 7) else 8
-                if length > len(value):
-                    file.seek(min(struct.unpack(order + pointer, value)[0], size))
-                    value = _text(file, min(length, size), path)
-                yield tag, value
-
-
 def _check_jpeg_2000(path: Path) -> None:
-    """Boxes must lie in one another, and the codestream must reach its end: a decoder does without, or never ends."""
+    """The boxes must lie in the file, and the codestream must reach its end: a decoder does without."""
     size = path.stat().st_size
     with path.open("rb") as file:
         if file.read(4) == _CODESTREAM:
-            streams = [(0, size)]
+            ends = [size]
         else:
-            streams = [(start, end) for kind, start, end in _boxes(file, path, 0, size) if kind == b"jp2c"]
-        for _, end in streams:
+            ends = [end for kind, end in _boxes(file, path, size) if kind == b"jp2c"]
+        for end in ends:
             file.seek(end - 2)
             if file.read(2) != _END_OF_CODESTREAM:
                 raise RasterError(path, "its pixels have no end, it is cut off", "Copy or download it again.")
 
 
-def _boxes(file: IO[bytes], path: Path, place: int, end: int, depth: int = 0) -> Iterator[tuple[bytes, int, int]]:
-    """Kind, first byte and end of the contents of each box (ISO/IEC 15444-1, annex I), and of the boxes in it."""
-    while place + 8 <= end:
+def _boxes(file: IO[bytes], path: Path, size: int) -> Iterator[tuple[bytes, int]]:
+    """Kind and end of each box (ISO/IEC 15444-1, annex I), not of those in it."""
+    place = 0
+    while place + 8 <= size:
         file.seek(place)
         head = file.read(16).ljust(16, b"\0")
-        length, kind, begin = struct.unpack(">I", head[:4])[0], head[4:8], 8
+        length, kind = struct.unpack(">I", head[:4])[0], head[4:8]
         if length == 1:
-            length, begin = struct.unpack(">Q", head[8:])[0], 16
-        last = length == 0 and depth == 0  # as far as the file goes
-        if (length < begin and not last) or depth > MOST_NESTED:
+            length = struct.unpack(">Q", head[8:])[0]
+        end = place + length if length else size  # 0: as far as the file goes
+        if end < place + 8:
             raise RasterError(path, f"is damaged, its box at byte {place} has no size", "Copy or download it again.")
-        stop = end if last else place + length
-        if stop > end:
-            raise RasterError(path, f"is cut off, {end} of {stop} bytes are there", "Copy or download it again.")
-        yield kind, place + begin, stop
-        if kind in _SUPERBOXES:
-            yield from _boxes(file, path, place + begin, stop, depth + 1)
-        place = stop
-    if depth and place != end:  # GDAL looks there for a box for ever
-        raise RasterError(path, "is damaged, its boxes do not fill the one round them", "Copy or download it again.")
+        if end > size:
+            raise RasterError(path, f"is cut off, {size} of {end} bytes are there", "Copy or download it again.")
+        yield kind, end
+        place = end

@@ -1,41 +1,36 @@
-"""Vector files: opened by a short list of formats, checked for damage that GDAL passes over in silence."""
+"""Vector files: looked at for what users meet, such as a missing .dbf, then read by a worker with limits."""
 
 from __future__ import annotations
 
 import difflib
-import json
 import os
 import re
 import struct
-import warnings
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pyogrio
-from pyogrio.errors import DataLayerError, DataSourceError
+import shapely
+from numpy.typing import NDArray
 from pyproj.exceptions import CRSError
 
-from landcover_bdgf.errors import BdgfError, LabelError, RasterError, SettingsError, opening
-from landcover_bdgf.geo.crs_text import check_crs_text
-from landcover_bdgf.geo.gdal_env import VECTOR_DRIVERS
-from landcover_bdgf.geo.geopackage import check_geopackage
+from landcover_bdgf.errors import BdgfError, LabelError, SettingsError, opening
 from landcover_bdgf.geo.raster_checks import begins_as_raster
+from landcover_bdgf.geo.vector_worker import read_in_worker
 from landcover_bdgf.storage import PathLike
 
 if TYPE_CHECKING:
     from geopandas import GeoDataFrame
+    from pandas import DataFrame
 
 _SHAPEFILE, _SQLITE = b"\x00\x00\x27\x0a", b"SQLite format 3\x00"
-_OTHER_FORMATS = (b"gdal_streamed_alg", b"<OGRVRT")  # that GDAL finds in what begins like JSON
 _SHOWN_NAMES = 20
 _TAKEN_APART = re.compile(r"[!;?]|\.(zip|shz)$", re.IGNORECASE)  # by pyogrio: archives, what follows an address
-_MOST_FIELDS = 2000  # of GeoJSON, each feature may bring its own; each takes memory for all features
-_MANY_VALUES = 15_000_000  # that may be less than a byte each in the file
-_BRACKET_BYTES, _FEW_BYTES = 6, 1 << 20  # of a point in GeoJSON with its comma, [0,0], and of what may be otherwise
-_LONGEST_PRJ = 1 << 20  # bytes
+_GIVE = "Give a Shapefile (.shp), GeoPackage or GeoJSON."
+_COPY = "Copy all files of the labels again."
 
 
 def plain_name(path: PathLike, kind: type[BdgfError] = LabelError) -> str:
@@ -75,33 +70,42 @@ def read_features(path: PathLike, *, layer: str | None = None, encoding: str | N
     encoding : str, optional
         Of the texts, for a ``.dbf`` without ``.cpg``.
 
+    Returns
+    -------
+    geopandas.GeoDataFrame
+        Its fields hold numbers, or texts and None; dates are texts.
+
     Raises
     ------
     LabelError
-        If the file is missing, of another format, damaged, or has no features or no CRS.
+        If the file is missing, of another format, damaged, or has no features or no CRS; or if reading it takes more
+        memory or time than a file of its size is worth.
     SettingsError
         The encoding is unknown.
     """
     path = Path(path)
     _check_encoding(encoding)
-    _check_file(path)
-    try:
-        name, layer = plain_name(path), _layer(path, layer)
-        if _bytes(path, 0, len(_SQLITE)) == _SQLITE:
-            check_geopackage(path, layer)
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # about M values and the like, which do not matter here
-            _check_info(path, layer)
-            # a geometry that cannot be one is none: it is skipped and counted
-            features = pyogrio.read_dataframe(name, layer=layer, encoding=encoding, on_invalid="ignore")
-    except (DataSourceError, DataLayerError) as error:
-        raise LabelError(path, f"cannot be read, {error}", "Copy all files of the labels again.") from error
-    except (CRSError, UnboundLocalError) as error:  # the latter is pyogrio's, of a CRS that GDAL cannot write down
-        raise LabelError(path, "its CRS cannot be read", "Give it one in QGIS (Set layer CRS).") from error
-    except (UnicodeDecodeError, LookupError) as error:
-        raise LabelError(path, f"has texts of another encoding ({error})", "Try --encoding gbk or latin-1.") from error
-    _check_features(path, features)
-    return features
+    about, arrays = _read(path, [layer] if layer else [], encoding)
+    _check_layers(path, [name for name, geometry in about["layers"].items() if geometry is not None], layer)
+    features = next(iter(about["features"].values()))
+    _check_features(path, features, arrays)
+    return _geo_frame(path, features, arrays)
+
+
+@opening(LabelError)
+def read_layers(path: PathLike, names: Sequence[str]) -> dict[str, DataFrame]:
+    """Those of the named layers and tables that a file has, see :func:`read_features`; a CRS is not needed.
+
+    Raises
+    ------
+    LabelError
+    """
+    path = Path(path)
+    about, arrays = _read(path, names, None)
+    return {
+        name: _frame(features, arrays) if features["wkb"] is None else _geo_frame(path, features, arrays)
+        for name, features in about["features"].items()
+    }
 
 
 def check_name(path: PathLike, what: str, name: str, names: Iterable[str]) -> None:
@@ -121,21 +125,6 @@ def check_name(path: PathLike, what: str, name: str, names: Iterable[str]) -> No
     raise LabelError(path, f"has no {what} {name!r}, but {there}.{nearest}")
 
 
-def layers_of(path: PathLike) -> dict[str, str | None]:
-    """Names of the layers of a vector file with their types of geometry, None for tables.
-
-    Raises
-    ------
-    LabelError
-        A GeoPackage whose own tables are views, or whose CRS names another file.
-    """
-    if _bytes(Path(path), 0, len(_SQLITE)) == _SQLITE:
-        check_geopackage(Path(path))
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # about geometry columns that declare curves, which are read all the same
-        return {str(name): geometry for name, geometry in pyogrio.list_layers(plain_name(path))}
-
-
 def _check_encoding(encoding: str | None) -> None:
     try:
         "a".encode(encoding or "utf-8")
@@ -144,121 +133,120 @@ def _check_encoding(encoding: str | None) -> None:
         raise SettingsError(f"--encoding {encoding}", "is unknown", f"Use one such as {known}.") from None
 
 
-def _layer(path: Path, wanted: str | None) -> str:
-    layers = [name for name, geometry in layers_of(path).items() if geometry is not None]
+def _read(path: Path, layers: Sequence[str], encoding: str | None) -> tuple[dict[str, Any], list[NDArray[Any]]]:
+    """What a worker finds in a file; see vector_worker.py."""
+    driver = _check_file(path)
+    remedy = "Keep only the features and fields that you need, or save it again with QGIS."
+    about, arrays = read_in_worker(
+        path, "vector", LabelError, remedy, name=plain_name(path), driver=driver, layers=list(layers), encoding=encoding
+    )
+    kind, said = about.get("error", ("", ""))
+    if kind in ("UnicodeDecodeError", "LookupError"):
+        raise LabelError(path, f"has texts of another encoding ({said})", "Try --encoding gbk or latin-1.")
+    if kind in ("CRSError", "UnboundLocalError"):  # the latter is pyogrio's, of a CRS that GDAL cannot write down
+        raise LabelError(path, "its CRS cannot be read", "Give it one in QGIS (Set layer CRS).")
+    if "not recognized as being in a supported file format" in said:  # JSON that is no GeoJSON
+        raise LabelError(path, "is none of these formats", _GIVE)
+    if kind:
+        raise LabelError(path, f"cannot be read, {said}", _COPY)
+    if about.get("crs_kind") not in (None, "name"):  # GDAL would take the coordinates for longitudes and latitudes
+        raise LabelError(path, "its CRS is a link, which is not followed", "Save it again with QGIS.")
+    return about, arrays
+
+
+def _frame(features: dict[str, Any], arrays: list[NDArray[Any]]) -> DataFrame:
+    import pandas
+
+    columns = {
+        name: arrays[values].copy() if isinstance(values, int) else np.fromiter(values, object, len(values))
+        for name, values in features["fields"]
+    }
+    return pandas.DataFrame(columns)
+
+
+def _geo_frame(path: Path, features: dict[str, Any], arrays: list[NDArray[Any]]) -> GeoDataFrame:
+    import geopandas
+
+    lengths, wkb = arrays[features["wkb"]], arrays[features["wkb"] + 1].tobytes()
+    ends = np.cumsum(lengths.clip(0)).tolist()
+    geometries = [
+        None if length < 0 else wkb[end - length : end] for length, end in zip(lengths.tolist(), ends, strict=True)
+    ]
+    # a geometry that cannot be one is none: it is skipped and counted
+    shapes = shapely.from_wkb(np.fromiter(geometries, object, len(geometries)), on_invalid="ignore")
+    try:
+        return geopandas.GeoDataFrame(_frame(features, arrays), geometry=shapes, crs=features["crs"])
+    except CRSError as error:
+        raise LabelError(path, "its CRS cannot be read", "Give it one in QGIS (Set layer CRS).") from error
+
+
+def _check_layers(path: Path, layers: Sequence[str], wanted: str | None) -> None:
     if wanted is not None:
         check_name(path, "layer", wanted, layers)
-        return wanted
-    if not layers and path.suffix.lower() != ".shp":
+    elif not layers and path.suffix.lower() != ".shp":
         raise LabelError(path, "has no layer with a geometry", "Give polygons or points.")
-    if len(layers) > 1:
+    elif len(layers) > 1:
         raise LabelError(
             path, f"has {len(layers)} layers, {', '.join(layers[:_SHOWN_NAMES])}", "Choose one with --layer."
         )
-    return layers[0] if layers else path.stem
 
 
-def _check_file(path: Path) -> None:
+def _check_file(path: Path) -> str:
+    """The driver that reads a file, by its first bytes."""
     if not path.exists():
         raise LabelError(path, "does not exist", "Check its name and the folder you are in.")
     if not path.is_file():
         raise LabelError(path, "is not a file", "Name a Shapefile (.shp), GeoPackage or GeoJSON.")
     with path.open("rb") as file:
         head = file.read(4096)
-    text = head.removeprefix(b"\xef\xbb\xbf").lstrip()
     if begins_as_raster(head):
         raise LabelError(
             path,
             "is a raster",
-            "Make polygons of it first, with gdal_polygonize.py, and give a Shapefile (.shp), GeoPackage or GeoJSON.",
+            f"Make polygons of it first, with gdal_polygonize.py, and {_GIVE.replace('G', 'g', 1)}",
         )
     if head.startswith(_SHAPEFILE):
         _check_shapefile(path)
-    elif head.startswith(_SQLITE):
+        return "ESRI Shapefile"
+    if head.startswith(_SQLITE):
+        _check_saved(path)
         _check_length(path, _sqlite_bytes(head))
-    elif not text.startswith(b"{") or any(word in head for word in _OTHER_FORMATS):
-        found = "is empty" if not head else "is none of these formats"
-        raise LabelError(path, f"{found}", "Give a Shapefile (.shp), GeoPackage or GeoJSON.")
-    else:
-        _check_geojson(path)
+        return "GPKG"
+    if not head.removeprefix(b"\xef\xbb\xbf").lstrip().startswith(b"{"):
+        raise LabelError(path, "is none of these formats" if head else "is empty", _GIVE)
+    return "GeoJSON"
 
 
-def _check_geojson(path: Path) -> None:
-    """GDAL fetches a CRS that is a link (GeoJSON of 2008, 3.2), wherever in the file it stands; only names may pass."""
-
-    def checked(members: list[tuple[str, Any]]) -> tuple[tuple[str, Any], ...]:  # what is there twice is seen twice
-        for name, value in members:
-            if "\0" in name:  # GDAL takes it for the end of the name
-                raise LabelError(path, "has a name with a NUL in it, as no program writes", "Save it again with QGIS.")
-            kinds = [k for key, k in value if key.lower() == "type"] if isinstance(value, tuple) else []
-            if name.lower() == "crs" and any(kind != "name" for kind in kinds):
-                raise LabelError(path, "its CRS is a link, which is not followed", "Save it again with QGIS.")
-            if name.lower() == "crs":
-                for text in _texts(value):
-                    _check_crs(path, text.partition("\0")[0])
-                    _check_crs(path, text)
-        return tuple(members)
-
-    data = path.read_bytes()
-    if _BRACKET_BYTES * (data.count(b"[") + data.count(b"{")) > len(data) + _FEW_BYTES:
-        raise LabelError(path, "consists of empty lists, which take much memory", "Save it again with QGIS.")
-    try:
-        json.loads(data.decode("utf-8-sig", "surrogateescape"), object_pairs_hook=checked)
-    except (ValueError, RecursionError) as error:
-        raise LabelError(path, f"cannot be read, {error}", "Copy all files of the labels again.") from error
-
-
-def _texts(value: object) -> Iterator[str]:
-    """All texts in pairs of pairs."""
-    if isinstance(value, str):
-        yield value
-    elif isinstance(value, tuple | list):
-        for part in value:
-            yield from _texts(part)
-
-
-def _check_crs(path: Path, text: str) -> None:
-    """Before GDAL has it, which looks for files that a CRS names."""
-    try:
-        check_crs_text(text, path)
-    except RasterError as error:
-        raise LabelError(*error.args) from error
+def _check_saved(path: Path) -> None:
+    """A GeoPackage that QGIS has open may have changes in a file of SQLite's; one that is done with is kept, wiped."""
+    for left in (Path(f"{path}-wal"), Path(f"{path}-journal")):
+        if left.is_file() and any(_bytes(left, 0, 8, filler=b"\0")):
+            raise LabelError(
+                path, f"has changes in {left.name} that are not in it yet", "Close it in QGIS, or save it again."
+            )
 
 
 def _check_shapefile(path: Path) -> None:
     """A Shapefile that lost its end or its companions reads as fewer features, without an error."""
-    table = next((file for s in (".dbf", ".DBF") if (file := path.with_suffix(s)).exists()), None)
     if path.suffix.lower() != ".shp":
         raise LabelError(path, "is the index of a Shapefile", "Name its .shp.")
+    table, index = (
+        next((file for s in (suffix, suffix.upper()) if (file := path.with_suffix(s)).is_file()), None)
+        for suffix in (".dbf", ".shx")
+    )
     if table is None:
         raise LabelError(path, "its .dbf, which holds the classes, is missing", "Copy all files of the Shapefile.")
-    if not any(path.with_suffix(suffix).exists() for suffix in (".shx", ".SHX")):
+    if index is None:
         raise LabelError(path, "its .shx is missing", "Copy all files of the Shapefile.")
-    for suffix in (".shx", ".prj", ".cpg"):  # GDAL goes on without those that may not be read
-        with suppress(FileNotFoundError):
-            path.with_suffix(suffix).open("rb").close()
-    for suffix in (".prj", ".PRJ"):
-        with suppress(FileNotFoundError), path.with_suffix(suffix).open("rb") as projection:
-            _check_crs(path, projection.read(_LONGEST_PRJ).decode("utf-8", "replace"))
+    for file in (index, path.with_suffix(".prj"), path.with_suffix(".cpg")):
+        if file.is_file():  # GDAL goes on without those that may not be read
+            file.open("rb").close()
     # ESRI Shapefile Technical Description (1998): file length in 16-bit words at byte 24, big-endian.
-    _check_length(path, 2 * struct.unpack(">i", _bytes(path, 24, 4))[0])
-    _check_index(path)
+    for file in (path, index):
+        _check_length(file, 2 * struct.unpack(">i", _bytes(file, 24, 4))[0])
     # dBASE: number of records, length of the header, length of a record at byte 4.
     count, header, record = struct.unpack("<IHH", _bytes(table, 4, 8))
     _check_length(table, header + count * record)
-
-
-def _check_index(path: Path) -> None:
-    """Records do not share their bytes, or few of them could become more than memory holds.
-
-    ESRI Shapefile Technical Description (1998): place and length of each in 16-bit words, from byte 100 on.
-    """
-    for index in (path.with_suffix(suffix) for suffix in (".shx", ".SHX")):
-        if index.exists():
-            entries = index.read_bytes()[100:]
-            words = np.frombuffer(entries[: len(entries) // 8 * 8], ">i4")
-            if 2 * words[1::2].astype(np.int64).clip(0).sum() > path.stat().st_size:
-                raise LabelError(index, f"is damaged, its records are longer than {path.name}", "Copy all files again.")
 
 
 def _sqlite_bytes(head: bytes) -> int:
@@ -273,30 +261,19 @@ def _check_length(path: Path, expected: int) -> None:
         raise LabelError(path, f"is cut off, {found} of {expected} bytes are there", "Copy it again.")
 
 
-def _bytes(path: Path, offset: int, length: int) -> bytes:
+def _bytes(path: Path, offset: int, length: int, *, filler: bytes = b"\xff") -> bytes:
     with path.open("rb") as file:
         file.seek(offset)
-        return file.read(length).ljust(length, b"\xff")
+        return file.read(length).ljust(length, filler)
 
 
-def _check_info(path: Path, layer: str) -> None:
-    info = pyogrio.read_info(plain_name(path), layer=layer)
-    if info["driver"] not in VECTOR_DRIVERS:
-        raise LabelError(path, f"is {info['driver']}", "Give a Shapefile (.shp), GeoPackage or GeoJSON.")
-    fields, features = len(info["fields"]), info["features"]
-    remedy = "Keep the field with the class, and remove others."
-    if fields > _MOST_FIELDS:
-        raise LabelError(path, f"has {fields} fields, {_MOST_FIELDS} are read at most", f"{remedy}")
-    if fields * features > max(_MANY_VALUES, path.stat().st_size):
-        raise LabelError(path, f"has {fields} fields for {features} features, nearly all without a value", f"{remedy}")
-
-
-def _check_features(path: Path, features: GeoDataFrame) -> None:
-    if len(features) == 0:
-        raise LabelError(path, "has no features", "Draw some polygons first, or check the file.")
-    if "geometry" not in features:
+def _check_features(path: Path, features: dict[str, Any], arrays: list[NDArray[Any]]) -> None:
+    """What makes no labels: no features, no geometry, or no CRS."""
+    if features["wkb"] is None:
         raise LabelError(path, "has no geometry", "Give polygons or points.")
-    if features.crs is None:
+    if not len(arrays[features["wkb"]]):
+        raise LabelError(path, "has no features", "Draw some polygons first, or check the file.")
+    if features["crs"] is None:
         what = "its .prj is missing" if path.suffix.lower() == ".shp" else "none is set in it"
         raise LabelError(
             path, f"has no CRS, {what}", "Give it one in QGIS (Set layer CRS) or with ogr2ogr -a_srs EPSG:…"

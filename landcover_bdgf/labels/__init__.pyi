@@ -2,26 +2,30 @@ from .class_map import (
     LAYER_NODATA as LAYER_NODATA,
     LAYERS as LAYERS,
     NODATA as NODATA,
+    ClassMap as ClassMap,
+    class_map_product as class_map_product,
     layer_path as layer_path,
     legend_of_map as legend_of_map,
-    paths_beside as paths_beside,
+    read_class_map as read_class_map,
     write_companions as write_companions,
 )
 from .colors import Color as Color
+from .label_source import LabelSource as LabelSource, source_name as source_name
 from .legend import MAX_CLASSES as MAX_CLASSES, NODATA_CODE as NODATA_CODE, Legend as Legend, LegendEntry as LegendEntry
-from .rasterize import CONFLICTS as CONFLICTS, Labels as Labels, read_labels as read_labels
+from .rasterize import Labels as Labels, read_labels as read_labels, texts as texts
 from .sample_file import (
     is_samples_file as is_samples_file,
     read_samples as read_samples,
+    samples_product as samples_product,
     write_samples as write_samples,
 )
-from .samples import CLEAR_PX as CLEAR_PX, TEST as TEST, TRAIN as TRAIN, Samples as Samples, Split as Split
+from .samples import TEST as TEST, TRAIN as TRAIN, Samples as Samples, Split as Split
 from .sampling import (
-    SampleSettings as SampleSettings,
     label_tiles as label_tiles,
     sample as sample,
     samples_lines as samples_lines,
     without_empty as without_empty,
 )
+from .settings import CLEAR_PX as CLEAR_PX, ReadSettings as ReadSettings, SampleSettings as SampleSettings
 from .split import distances_px as distances_px, draw_per_class as draw_per_class
 from .symbology import companion_paths as companion_paths

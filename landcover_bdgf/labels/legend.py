@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 import json
 import re
 from collections.abc import Iterable, Mapping
@@ -11,11 +12,12 @@ from typing import Any
 
 import numpy as np
 from pydantic import GetCoreSchemaHandler
-from pydantic_core.core_schema import CoreSchema, no_info_after_validator_function
+from pydantic_core import core_schema
 
 from landcover_bdgf.errors import LabelError
 from landcover_bdgf.labels.colors import Color, default_colors
 from landcover_bdgf.storage import STRICT, read_json
+from landcover_bdgf.text import listed, printable
 
 NODATA_CODE = 0
 MAX_CLASSES = 65_535  # as many as uint16 holds beside 0
@@ -80,6 +82,17 @@ class Legend:
         colors = default_colors(shown)
         return cls(tuple(map(LegendEntry, range(1, len(distinct) + 1), shown, colors, distinct)))
 
+    def __repr__(self) -> str:
+        return f"Legend({listed([f'{entry.code} {printable(entry.name)}' for entry in self.entries], str)})"
+
+    def _repr_html_(self) -> str:
+        rows = (
+            f'<tr><td style="background: rgb{entry.color}; width: 2em"></td><td>{entry.code}</td>'
+            f"<td>{html.escape(printable(entry.name))}</td></tr>"
+            for entry in self.entries
+        )
+        return f"<table>{''.join(rows)}</table>"
+
     @property
     def names(self) -> tuple[str, ...]:
         """Names in the order of codes."""
@@ -127,7 +140,7 @@ class Legend:
 
     def to_json(self) -> str:
         """As text; the inverse of :meth:`from_json`."""
-        return json.dumps([asdict(entry) for entry in self.entries], ensure_ascii=True)
+        return json.dumps(_rows(self), ensure_ascii=True)
 
     @classmethod
     def from_json(cls, text: str) -> Legend:
@@ -144,9 +157,14 @@ class Legend:
             raise LabelError(None, f"the legend is damaged: {error}", "Make the file again.") from error
 
     @classmethod
-    def __get_pydantic_core_schema__(cls, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
+    def __get_pydantic_core_schema__(cls, source: Any, handler: GetCoreSchemaHandler) -> core_schema.CoreSchema:
         """In documents a legend is the list of its entries."""
-        return no_info_after_validator_function(cls._checked, handler(tuple[LegendEntry, ...]))
+        entries = handler(tuple[LegendEntry, ...])
+        return core_schema.json_or_python_schema(
+            core_schema.no_info_after_validator_function(cls._checked, entries),
+            core_schema.is_instance_schema(cls),
+            serialization=core_schema.plain_serializer_function_ser_schema(_rows),
+        )
 
     @classmethod
     def _checked(cls, entries: tuple[LegendEntry, ...]) -> Legend:
@@ -155,6 +173,10 @@ class Legend:
         if not 1 <= len({entry.value for entry in entries}) == len(entries) <= MAX_CLASSES:
             raise ValueError("it is empty or names a class twice")
         return cls(entries)
+
+
+def _rows(legend: Legend) -> list[dict[str, Any]]:
+    return [asdict(entry) for entry in legend.entries]
 
 
 def _sort_key(value: str) -> tuple[bool, int, str]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import unicodedata
 from collections import Counter
-from collections.abc import Collection, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -18,9 +18,11 @@ from rasterio.errors import CRSError
 from rasterio.features import rasterize
 from rasterio.windows import Window
 
-from landcover_bdgf.errors import LabelError, RasterError, SettingsError
-from landcover_bdgf.geo import Grid, check_name, read_features, recorded_crs, transformer, warn_of_datum
+from landcover_bdgf.errors import LabelError, RasterError
+from landcover_bdgf.geo import Grid, check_name, recorded_crs, transformer, warn_of_datum
+from landcover_bdgf.labels.label_source import LabelSource, read_source, source_name
 from landcover_bdgf.labels.legend import Legend
+from landcover_bdgf.labels.settings import ReadSettings
 from landcover_bdgf.progress import log
 from landcover_bdgf.storage import PathLike
 from landcover_bdgf.text import printable
@@ -28,7 +30,6 @@ from landcover_bdgf.text import printable
 if TYPE_CHECKING:
     from pandas import DataFrame, Series
 
-CONFLICTS = ("drop", "last", "error")
 _BURN_PX = 2048  # side of the largest piece that is rasterised at once
 _IGNORED = "left out, class to be ignored"
 # GEOS mends 140 crossings in 0.04 s, and 2,300 in 3 s; a polygon drawn by hand has a few.
@@ -80,14 +81,10 @@ class Labels:
 
 
 def read_labels(
-    path: PathLike,
+    source: LabelSource,
     field: str,
     grid: Grid,
-    *,
-    layer: str | None = None,
-    encoding: str | None = None,
-    ignore: Collection[str] = (),
-    conflicts: str = "drop",
+    settings: ReadSettings | None = None,
 ) -> Labels:
     """Read polygons or points with classes and find their pixels; says what it skipped and mended.
 
@@ -96,32 +93,26 @@ def read_labels(
 
     Parameters
     ----------
-    path : path
+    source : path or geopandas.GeoDataFrame
         Shapefile, GeoPackage or GeoJSON.
     field : str
         Holds the class: text or whole numbers.
     grid : Grid
-    layer, encoding : str, optional
-        As :func:`~landcover_bdgf.geo.vector.read_features`.
-    ignore : collection of str
-        Class values that mean "no label".
-    conflicts : "drop", "last" or "error"
-        What becomes of a pixel that features of different classes claim.
+    settings : ReadSettings, optional
 
     Raises
     ------
     LabelError
         If the file cannot be read, has no such field, no feature inside the grid, or lines.
-    SettingsError
-        If ``conflicts`` is none of the three.
     """
-    if conflicts not in CONFLICTS:
-        raise SettingsError(f"--conflicts {conflicts}", "is unknown", f"Use one of {', '.join(CONFLICTS)}.")
-    features = read_features(path, layer=layer, encoding=encoding)
-    fields = features.drop(columns="geometry")
+    settings = settings or ReadSettings()
+    conflicts = settings.conflicts
+    path = source_name(source)
+    features = read_source(source, layer=settings.layer, encoding=settings.encoding)
+    fields = features.drop(columns=features.geometry.name)
     check_name(path, "field", field, fields.columns)
     values, counts = class_values(path, features[field]), Counter[str]()
-    usable = _usable(path, features.geometry.to_numpy(), values, set(map(label_text, ignore)), counts)
+    usable = _usable(path, features.geometry.to_numpy(), values, set(map(label_text, settings.ignore_class)), counts)
     geometries = _on_grid(path, features.geometry.to_numpy()[usable], features.crs.to_wkt(), grid)
     legend = Legend.from_values(values[usable])
     _doubt(path, [entry.value for entry in legend.entries])
@@ -151,7 +142,7 @@ def class_values(path: PathLike, column: Series) -> NDArray[np.object_]:
         If the field holds fractions.
     """
     if column.dtype.kind == "f":
-        numbers = column.to_numpy()
+        numbers = column.to_numpy(np.float64, na_value=np.nan)
         fractions = numbers[np.isfinite(numbers) & (numbers != np.floor(numbers))]
         if len(fractions):
             raise LabelError(
@@ -167,7 +158,7 @@ def texts(column: Series) -> NDArray[np.object_]:
     if column.dtype.kind != "f":
         missing = column.isna().to_numpy()
         return np.array(["" if m else label_text(v) for v, m in zip(column, missing, strict=True)], object)
-    numbers = [float(v) for v in column.to_numpy()]
+    numbers = [float(v) for v in column.to_numpy(np.float64, na_value=np.nan)]
     # Infinity is no value either.
     return np.array([str(int(v)) if v.is_integer() else f"{v:g}" if math.isfinite(v) else "" for v in numbers], object)
 

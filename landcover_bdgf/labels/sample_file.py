@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import os
 import re
+import sqlite3
+from contextlib import closing
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -16,15 +18,15 @@ from numpy.typing import NDArray
 from pyogrio.errors import DataLayerError, DataSourceError, FeatureError
 
 from landcover_bdgf.errors import LabelError, OutputError, opening
-from landcover_bdgf.geo import Grid, check_geopackage, layers_of, plain_name, undated
+from landcover_bdgf.geo import Grid, plain_name, read_layers, undated
 from landcover_bdgf.labels.legend import Legend
 from landcover_bdgf.labels.samples import TEST, TRAIN, Samples, Split
 from landcover_bdgf.storage import (
     Document,
     PathLike,
+    Product,
     atomic_output,
-    check_name,
-    check_output,
+    check,
     read_json,
     record,
     record_path,
@@ -57,11 +59,9 @@ def write_samples(samples: Samples, path: PathLike, *, overwrite: bool = False) 
     Raises
     ------
     OutputError
-        As :func:`~landcover_bdgf.storage.atomic.atomic_output`.
+        As :func:`~landcover_bdgf.storage.products.atomic_output`.
     """
-    for output in (path, record_path(path)):
-        check_output(output, overwrite=overwrite)
-    check_name(Path(f"{os.fspath(path)}-journal"))  # which SQLite makes on the way
+    check(samples_product(path), overwrite=overwrite)
     plain_name(path, OutputError)
     with atomic_output(path, overwrite=overwrite) as draft:
         try:
@@ -74,6 +74,11 @@ def write_samples(samples: Samples, path: PathLike, *, overwrite: bool = False) 
         if not whole:
             raise OutputError(path, "reads differently from what was written", "Is the disk full, or damaged?")
         write_record(draft, record("sample", {}))
+
+
+def samples_product(path: PathLike) -> Product:
+    """The files of :func:`write_samples`; SQLite makes a journal on the way."""
+    return Product(Path(path), (record_path(path),), (Path(f"{os.fspath(path)}-journal"),))
 
 
 def read_samples(path: PathLike) -> Samples:
@@ -90,19 +95,15 @@ def read_samples(path: PathLike) -> Samples:
     path = Path(path)
     if not is_samples_file(path):
         raise LabelError(path, "is not a file of samples", "Make one with bdgf sample.")
-    check_geopackage(path, POINTS, LEGEND)
     try:
-        name = plain_name(path)
-        points = pyogrio.read_dataframe(name, layer=POINTS, on_invalid="ignore")
-        table = pyogrio.read_dataframe(name, layer=LEGEND)
+        layers = read_layers(path, (POINTS, LEGEND))
+        points, table = layers[POINTS], layers[LEGEND]
         about = read_json(About, table.loc[table["code"] == 0, "about"].iloc[0])
         legend = Legend.from_json(json.dumps(_legend_rows(table)))
         return _samples(points, about.grid, legend, about.split)
     except LabelError as error:
         raise LabelError(path, error.problem, error.remedy) from error
-    except (
-        DataSourceError, DataLayerError, ValueError, TypeError, LookupError, AttributeError, OverflowError,
-    ) as error:  # fmt: skip
+    except (ValueError, TypeError, LookupError, OverflowError, AttributeError) as error:
         raise LabelError(path, f"is damaged ({error})", "Draw the samples again with bdgf sample.") from error
 
 
@@ -115,10 +116,14 @@ def is_samples_file(path: PathLike) -> bool:
         with Path(path).open("rb") as file:
             if not file.read(16).startswith(b"SQLite format 3"):
                 return False
-        return {POINTS, LEGEND} <= set(layers_of(path))
+        # immutable: SQLite looks for no other files
+        address = f"{Path(path).absolute().as_uri()}?mode=ro&immutable=1"
+        with closing(sqlite3.connect(address, uri=True)) as database:
+            names = database.execute("SELECT name FROM sqlite_master WHERE name IN (?, ?)", [POINTS, LEGEND]).fetchall()
+        return len(names) == 2
     except PermissionError:
         raise
-    except (OSError, DataSourceError):
+    except (OSError, sqlite3.Error):
         return False
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import html
 import math
 from dataclasses import dataclass, field, replace
 from typing import Annotated, Any, TypedDict
@@ -14,12 +15,13 @@ from pydantic import Field
 from landcover_bdgf.errors import LabelError
 from landcover_bdgf.geo import MAX_SIDE_PX, Grid
 from landcover_bdgf.labels.legend import Legend
+from landcover_bdgf.labels.settings import CLEAR_PX
 from landcover_bdgf.labels.split import distances_px
+from landcover_bdgf.notebook import table
 from landcover_bdgf.storage import STRICT
+from landcover_bdgf.text import printable
 
 TRAIN, TEST = 0, 1
-# Least distance at which the nine by nine windows of 9 px that decide a pixel share none with a training window.
-CLEAR_PX = 13
 
 Pixels = Annotated[int, Field(ge=0, le=MAX_SIDE_PX)]
 
@@ -101,6 +103,15 @@ class Samples:
     groups: NDArray[np.int32]
     parts: NDArray[np.uint8]
     split: Split
+
+    def __repr__(self) -> str:
+        train = int((self.parts == TRAIN).sum())
+        parts = f"{train} training px, {len(self) - train} test px"
+        return f"Samples({len(self.legend.entries)} classes, {parts}, split by {printable(self.split.method)})"
+
+    def _repr_html_(self) -> str:
+        rows = ((printable(row["name"]), row["groups"], row["train"], row["test"]) for row in self.table())
+        return f"{html.escape(repr(self))}{table(rows, ('class', 'groups', 'training px', 'test px'))}"
 
     def __len__(self) -> int:
         return len(self.rows)

@@ -8,25 +8,25 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
 from rasterio.windows import Window
 
-from landcover_bdgf.errors import LabelError, SettingsError
+from landcover_bdgf.errors import LabelError
 from landcover_bdgf.geo import check_name
 from landcover_bdgf.labels import split
+from landcover_bdgf.labels.label_source import LabelSource, source_name
 from landcover_bdgf.labels.legend import Legend
-from landcover_bdgf.labels.rasterize import CONFLICTS, Labels, read_labels, texts
-from landcover_bdgf.labels.samples import CLEAR_PX, TEST, TRAIN, Samples, Split
+from landcover_bdgf.labels.rasterize import Labels, read_labels, texts
+from landcover_bdgf.labels.samples import TEST, TRAIN, Samples, Split
+from landcover_bdgf.labels.settings import COLUMN, SampleSettings
 from landcover_bdgf.progress import log
 from landcover_bdgf.scene import Stack
 from landcover_bdgf.storage import PathLike
 from landcover_bdgf.text import listed, printable
 
-SPLITS = ("polygon", "block", "random", "none")
-COLUMN = "column:"
 FEW_PIXELS = 20
 _READ_PX = 512
 _TRAIN_WORDS = ("train", "training", "learn", "0", "false")
@@ -35,65 +35,7 @@ _TEST_WORDS = ("test", "testing", "validation", "val", "1", "true")
 Mask = NDArray[np.bool_]
 
 
-@dataclass(frozen=True)
-class SampleSettings:
-    """How labelled pixels are drawn and divided.
-
-    Attributes
-    ----------
-    split : str
-        "polygon", "block", "random" (as most papers do; it leaks), "column:NAME" (a field of the labels
-        that says train or test) or "none".
-    test_share : float
-        Of the pixels of each class, 0 to 0.9.
-    per_class : int
-        Most training pixels of a class.
-    block_px : int, optional
-        Side of the blocks; by default an eighth of the image, at least two buffers, at most 64.
-    buffer_px : int, optional
-        Least Chebyshev distance of training and test pixels; by default ``clear_px``.
-    clear_px : int
-        Least distance at which what the method sees shares nothing with a training window.
-    seed : int
-    conflicts, ignore, layer, encoding
-        As :func:`~landcover_bdgf.labels.read_labels`.
-    """
-
-    split: str = "polygon"
-    test_share: float = 0.3
-    per_class: int = 2000
-    block_px: int | None = None
-    buffer_px: int | None = None
-    clear_px: int = CLEAR_PX
-    seed: int = 0
-    conflicts: str = "drop"
-    ignore: tuple[str, ...] = ()
-    layer: str | None = None
-    encoding: str | None = None
-
-    def __post_init__(self) -> None:
-        if self.split not in SPLITS and not self.split.startswith(COLUMN):
-            raise SettingsError(f"--split {self.split}", "is unknown", f"Use {', '.join(SPLITS)} or column:NAME.")
-        if self.conflicts not in CONFLICTS:
-            raise SettingsError(f"--conflicts {self.conflicts}", "is unknown", f"Use {', '.join(CONFLICTS)}.")
-        if not 0 <= self.test_share <= 0.9:
-            raise SettingsError(f"--test-share {self.test_share:g}", "must lie between 0 and 0.9")
-        if self.per_class < 1:
-            raise SettingsError(f"--per-class {self.per_class}", "must be at least 1")
-        if min(self.block_px or 1, self.clear_px) < 1 or self.buffer < 0:
-            raise SettingsError(None, "--block-size must be at least 1, --buffer at least 0")
-
-    @property
-    def buffer(self) -> int:
-        """The least distance, in pixels."""
-        return self.clear_px if self.buffer_px is None else self.buffer_px
-
-    def block(self, shape_hw: tuple[int, int]) -> int:
-        """Side of the blocks for an image, in pixels."""
-        return self.block_px or max(2 * self.buffer, min(64, min(shape_hw) // 8), 1)
-
-
-def sample(stack: Stack, labels: PathLike, *, field: str, settings: SampleSettings | None = None) -> Samples:
+def sample(stack: Stack, labels: LabelSource, *, field: str, settings: SampleSettings | None = None) -> Samples:
     """Labelled pixels that both sensors see, divided by polygon, else by block.
 
     Where a class has fewer than two polygons, or labels are points nearer to each other than the buffer,
@@ -103,7 +45,7 @@ def sample(stack: Stack, labels: PathLike, *, field: str, settings: SampleSettin
     Parameters
     ----------
     stack : Stack
-    labels : path
+    labels : path or geopandas.GeoDataFrame
         Polygons or points.
     field : str
         Their field with the class.
@@ -116,13 +58,14 @@ def sample(stack: Stack, labels: PathLike, *, field: str, settings: SampleSettin
     """
     settings = settings or SampleSettings()
     seen, dropped = _seen(stack, labels, field, settings)
-    pixels, notes = _present(labels, seen)
-    _warn_of_codes(labels, field, pixels.legend)
+    name = source_name(labels)
+    pixels, notes = _present(name, seen)
+    _warn_of_codes(name, field, pixels.legend)
     rng = np.random.default_rng(settings.seed)
-    held, pixels, made = _divide(labels, pixels, settings, rng)
+    held, pixels, made = _divide(name, pixels, settings, rng)
     chosen = _chosen(pixels, held, made, settings.per_class, rng, dropped)
     pixels, parts = pixels.where(chosen), np.where(held[chosen], TEST, TRAIN).astype(np.uint8)
-    _check_training(labels, pixels, parts)
+    _check_training(name, pixels, parts)
     notes += [*made.notes, *_remarks(pixels, parts, made.method)]
     for note in notes:
         log.warning(note)
@@ -151,17 +94,9 @@ def samples_lines(samples: Samples) -> list[str]:
     ]
 
 
-def _seen(stack: Stack, path: PathLike, field: str, settings: SampleSettings) -> tuple[Labels, dict[str, int]]:
+def _seen(stack: Stack, source: LabelSource, field: str, settings: SampleSettings) -> tuple[Labels, dict[str, int]]:
     """Labelled pixels that have data, and how many have none."""
-    labels = read_labels(
-        path,
-        field,
-        stack.grid,
-        layer=settings.layer,
-        encoding=settings.encoding,
-        ignore=settings.ignore,
-        conflicts=settings.conflicts,
-    )
+    labels = read_labels(source, field, stack.grid, settings)
     seen = labels.where(_valid(stack, labels))
     return seen, {"no data in the image": len(labels.rows) - len(seen.rows)}
 

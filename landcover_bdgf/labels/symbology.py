@@ -12,7 +12,7 @@ from pathlib import Path
 from xml.etree import ElementTree
 from xml.etree.ElementTree import Element, SubElement
 
-from landcover_bdgf.storage import PathLike, atomic_output
+from landcover_bdgf.storage import PathLike
 
 NO_DATA = "no data"
 
@@ -31,7 +31,7 @@ def aux_xml_path(map_path: PathLike) -> Path:
 
 def qml_path(map_path: PathLike) -> Path:
     """``landcover.tif`` -> ``landcover.qml``."""
-    return Path(map_path).with_suffix(".qml")
+    return Path(map_path).parent / f"{Path(map_path).stem}.qml"
 
 
 def companion_paths(map_path: PathLike) -> tuple[Path, Path]:
@@ -95,5 +95,4 @@ def _read_row(cells: list[str]) -> MapClass:
 
 def _write(path: Path, root: Element, doctype: str = "") -> None:
     ElementTree.indent(root)
-    with atomic_output(path, overwrite=True) as temporary:
-        temporary.write_text(f"{doctype}{ElementTree.tostring(root, encoding='unicode')}\n", encoding="utf-8")
+    path.write_text(f"{doctype}{ElementTree.tostring(root, encoding='unicode')}\n", encoding="utf-8")

@@ -1,8 +1,9 @@
 """Step: map, and the mosaic of maps made in parts.
 
 ===========  ==================================================================
+settings     how a map is made
 scene_map    step: a class for every pixel
-journal      how far a map has come
+partial_map  the folder of a map that is not finished yet
 mosaicking   one map out of finished parts
 memory       tiles and threads that fit
 ===========  ==================================================================

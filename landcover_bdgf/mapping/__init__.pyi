@@ -1,10 +1,10 @@
-from .journal import read_journal as read_journal
 from .memory import parse_size as parse_size
 from .mosaicking import mosaic as mosaic
+from .partial_map import check_partial as check_partial, read_partial as read_partial
 from .scene_map import (
-    MapSettings as MapSettings,
-    check_map_outputs as check_map_outputs,
-    map_files as map_files,
+    check_map_space as check_map_space,
+    map_product as map_product,
     map_scene as map_scene,
     part_path as part_path,
 )
+from .settings import MapSettings as MapSettings

@@ -4,22 +4,24 @@ from __future__ import annotations
 
 import json
 import math
-import re
+import shutil
+import tempfile
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from importlib.metadata import version
 from itertools import chain, groupby, islice
 from pathlib import Path
-from typing import Any
+from typing import overload
 
 import numpy as np
 from rasterio.windows import Window
 
 from landcover_bdgf.errors import SettingsError
-from landcover_bdgf.labels import LAYERS, paths_beside
-from landcover_bdgf.mapping.journal import MOST_PIXELS, Journal, begin_journal
+from landcover_bdgf.labels import ClassMap, class_map_product, read_class_map
 from landcover_bdgf.mapping.memory import Appetite, fitting, parse_size
 from landcover_bdgf.mapping.mosaicking import write_map
+from landcover_bdgf.mapping.partial_map import PartialMap, Plan, begin_partial
+from landcover_bdgf.mapping.settings import MapSettings
 from landcover_bdgf.model import (
     BLOCK_PX,
     GPU_BLOCKS,
@@ -29,90 +31,67 @@ from landcover_bdgf.model import (
     Classified,
     Classifier,
     Run,
+    empty_result,
     fit_stack,
-    nowhere,
+    load_checkpoint,
     open_mappers,
-    warn_of_foreign_scene,
+    warn_of_novel_scene,
 )
 from landcover_bdgf.process import stop_between_steps
 from landcover_bdgf.progress import Advance, log, progress
-from landcover_bdgf.scene import Stack, warn_of_zeros
-from landcover_bdgf.storage import (
-    PathLike,
-    check_beside,
-    check_free_space,
-    check_name,
-    check_not_input,
-    check_output,
-    record,
-)
+from landcover_bdgf.scene import ReadCounts, Stack, warn_of_zeros
+from landcover_bdgf.storage import PathLike, Product, check, check_free_space, record
+from landcover_bdgf.text import FILE_NAMES
 
-_SHARD = re.compile(r"([1-9]\d{0,5})/([1-9]\d{0,5})")
+MOST_TILE_PX = 1 << 14  # 1 GB with its layers
 
 
-@dataclass(frozen=True)
-class MapSettings:
-    """How to map; no bit of the map depends on it.
-
-    Attributes
-    ----------
-    tile_px : int
-        Side of the tiles that are read.
-    confidence : bool
-        Also write the probability of the class in percent.
-    ood : bool
-        Also write how many training pixels are as unlike the model's classes as a pixel is, in percent.
-    max_ram : str, optional
-        Such as ``"4GB"``: tiles and threads are chosen so that the process stays below it.
-    shard : str
-        ``"2/4"`` for the second of four parts of the scene, which may be computed on other machines;
-        :func:`~landcover_bdgf.mapping.mosaicking.mosaic` puts them together.
-    """
-
-    tile_px: int = 512
-    confidence: bool = False
-    ood: bool = False
-    max_ram: str | None = None
-    shard: str = "1/1"
-
-    @property
-    def layers(self) -> list[str]:
-        """What is written beside the map."""
-        return [name for name in LAYERS if getattr(self, name)]
-
-    @property
-    def shard_of(self) -> tuple[int, int]:
-        """Number of the shard, from 1, and of shards; SettingsError if there is no such shard."""
-        match = _SHARD.fullmatch(self.shard)
-        number, count = map(int, match.groups()) if match else (0, 0)
-        if not 1 <= number <= count:
-            raise SettingsError(f"--shard {self.shard}", "write it like 2/4, the second of four")
-        return number, count
-
-
+@overload
 def map_scene(
-    model: Checkpoint,
+    model: Checkpoint | PathLike, stack: Stack, output: None = None, *,
+    settings: MapSettings | None = None, run: Run | None = None, overwrite: bool = False, resume: bool = False,
+) -> ClassMap: ...  # fmt: skip
+@overload
+def map_scene(
+    model: Checkpoint | PathLike, stack: Stack, output: PathLike, *,
+    settings: MapSettings | None = None, run: Run | None = None, overwrite: bool = False, resume: bool = False,
+) -> Path: ...  # fmt: skip
+def map_scene(
+    model: Checkpoint | PathLike,
     stack: Stack,
-    output: PathLike,
+    output: PathLike | None = None,
     *,
     settings: MapSettings | None = None,
     run: Run | None = None,
     overwrite: bool = False,
     resume: bool = False,
-) -> Path:
-    """Write the land-cover map of a scene: a COG in the grid of the spectral image, codes from 1, 0 = no data.
+) -> Path | ClassMap:
+    """Map the land cover of a scene, in the grid of the spectral image: codes from 1, 0 = no data.
 
-    Beside it: class names for GDAL (``.aux.xml``) and a style for QGIS (``.qml``), its provenance
-    (``.json``) and, on request, the confidence in percent (``…_confidence.tif``). What is finished is kept in
-    ``….partial`` until the map is written, so that an interrupted run can go on with ``resume``.
+    Without an output the map is returned in memory. With one it is written, as a COG, with class names for GDAL
+    (``.aux.xml``), a style for QGIS (``.qml``), its provenance (``.json``) and, on request, the confidence in percent
+    (``…_confidence.tif``). What is finished is kept in ``….partial`` until the map is written, so that an
+    interrupted run can go on with ``resume``.
+
+    Parameters
+    ----------
+    model : Checkpoint or path
+    stack : Stack
+    output : path, optional
+    settings : MapSettings, optional
+    run : Run, optional
+    overwrite, resume : bool
+        Replace the output; go on with an interrupted run.
 
     Returns
     -------
-    Path
+    ClassMap, or Path
         The map; of a shard its part, ``….2-of-4.partial``.
 
     Raises
     ------
+    SettingsError
+        Shards, or ``resume``, without an output.
     CheckpointError
         The scene's bands are not the model's.
     OutputError
@@ -120,73 +99,80 @@ def map_scene(
     KeyboardInterrupt
         After Ctrl-C, when the tile that was computed is kept.
     """
-    settings, run, output = settings or MapSettings(), run or Run(), Path(output)
+    settings, run = settings or MapSettings(), run or Run()
+    model = model if isinstance(model, Checkpoint) else load_checkpoint(Path(model), "model")
+    if output is None:
+        return _in_memory(model, stack, settings, run, resume=resume)
+    return _to_file(model, stack, Path(output), settings, run, overwrite=overwrite, resume=resume)
+
+
+def _to_file(
+    model: Checkpoint, stack: Stack, output: Path, settings: MapSettings, run: Run, *, overwrite: bool, resume: bool
+) -> Path:
+    """The map, or the part of a shard, written."""
     _check_tile(settings, model)
-    begun = check_map_outputs(output, stack, settings, overwrite=overwrite, resume=resume)
+    product = map_product(output, settings)
+    check(product, inputs=(*stack.spectral.files, *stack.sar.files), overwrite=overwrite, resume=resume)
+    check_map_space(output, stack, settings)
+    begun = resume and product.begun
     stack = fit_stack(model, stack, name="the model")
     settings, run = _within_memory(settings, run, model, stack)
     tile_px = -(-settings.tile_px // BLOCK_PX) * BLOCK_PX
-    stream = BlockStream(stack, model.scaling, model.recipe.halo_px, tile_px)
-    warn_of_foreign_scene(model, stack, run.seed)
+    counts = ReadCounts()
+    stream = BlockStream(stack.counting(counts), model.scaling, model.recipe.halo_px, tile_px)
+    warn_of_novel_scene(model, stack, run.seed)
     number, count = settings.shard_of
     strips = [int(strip) for strip in np.array_split(np.arange(stream.strips), count)[number - 1]]
-    header = _header(model, stream, strips, settings, run)
+    plan = _plan(model, stream, strips, settings, run)
     path = part_path(output, settings)
-    classifier = Classifier(model, run, ood=settings.ood)
-    with begin_journal(path, header, resume=resume, overwrite=overwrite) as journal:
-        for image in (stack.spectral, stack.sar):
-            image.zeros.restart()
-        _compute(classifier, stream, strips, journal, run)
-        for image in (stack.spectral, stack.sar):
-            warn_of_zeros(image)
+    classifier = Classifier(model, run, novelty=settings.novelty)
+    with begin_partial(path, plan, resume=resume, overwrite=overwrite) as partial:
+        _compute(classifier, stream, strips, partial, run)
+        warn_of_zeros(stack, counts)
         if count > 1:
             log.info("put the %d parts together with bdgf mosaic", count)
             return path
         stack.check_unchanged()
-        write_map([journal], output, overwrite=overwrite, begun=begun)
-    path.unlink()
+        write_map([partial], output, overwrite=overwrite, begun=begun)
+    shutil.rmtree(path)
     return output
 
 
+def _in_memory(model: Checkpoint, stack: Stack, settings: MapSettings, run: Run, *, resume: bool) -> ClassMap:
+    """The map by way of a temporary file, so that its pixels are those of a file."""
+    if resume or settings.shard_of[1] > 1:
+        raise SettingsError("`output`", "is missing, and a map in memory has no parts", "Name a file.")
+    with tempfile.TemporaryDirectory(prefix="bdgf-") as folder:
+        path = Path(folder) / "map.tif"
+        FILE_NAMES[str(path)] = "map in memory"
+        return read_class_map(_to_file(model, stack, path, settings, run, overwrite=False, resume=False))
+
+
 def part_path(output: Path, settings: MapSettings) -> Path:
-    """Where the finished part is kept: ``landcover.tif.partial``, of a shard ``landcover.tif.2-of-4.partial``."""
+    """The folder of what is finished: ``landcover.tif.partial``, of a shard ``landcover.tif.2-of-4.partial``."""
     number, count = settings.shard_of
-    return output.with_name(f"{output.name}.{f'{number}-of-{count}.' if count > 1 else ''}partial")
+    return Path(f"{output}.{f'{number}-of-{count}.' if count > 1 else ''}partial")
 
 
-def map_files(output: Path, settings: MapSettings) -> list[Path]:
-    """Every file that a map writes, its part included."""
-    return [output, *paths_beside(output, settings.layers), part_path(output, settings)]
+def map_product(output: Path, settings: MapSettings) -> Product:
+    """A map and its companions; of a shard, other runs make the other parts at the same time."""
+    scratch = (part_path(output, settings),)
+    return replace(class_map_product(output, settings.layers), scratch=scratch, shared=settings.shard_of[1] > 1)
 
 
-def check_map_outputs(
-    output: Path, stack: Stack, settings: MapSettings, *, overwrite: bool, resume: bool = False
-) -> bool:
-    """Before any work: may the map, and what comes with it, be written, and is there room? OutputError if not.
-
-    Returns whether an interrupted run began it, and may have put into place already what comes with it.
-    """
-    check_output(output, overwrite=overwrite)
-    for path in map_files(output, settings):
-        check_not_input(path, [*stack.spectral.files, *stack.sar.files])
-    beside = paths_beside(output, settings.layers)
-    check_beside(output, beside)
-    check_name(part_path(output, settings))
-    begun = resume and part_path(output, settings).exists()
-    for path in [] if begun else beside:
-        check_output(path, overwrite=overwrite)
+def check_map_space(output: Path, stack: Stack, settings: MapSettings) -> None:
+    """Refuse a map that the disk does not hold; OutputError."""
     if settings.shard_of[1] == 1:  # what is finished is kept, compressed, until it is written, uncompressed first
         check_free_space(output, 2 * math.prod(stack.grid.shape_hw) * (1 + len(settings.layers)))
-    return begun
 
 
-def _compute(classifier: Classifier, stream: BlockStream, strips: list[int], journal: Journal, run: Run) -> None:
-    """Classify what the journal lacks, strip by strip.
+def _compute(classifier: Classifier, stream: BlockStream, strips: list[int], partial: PartialMap, run: Run) -> None:
+    """Classify what the partial map lacks, strip by strip.
 
     What is read at once is a tile, what is computed at once always a block of one fixed lattice, so the size of
     the tiles changes no bit of the map.
     """
-    missing = [i for i in strips if not all(journal.has(w) for w in stream.windows([i]) if _corners(w))]
+    missing = [i for i in strips if not all(partial.has(w) for w in stream.windows([i]) if _corners(w))]
     windows = [window for window in stream.windows(missing) if _corners(window)]
     with (
         open_mappers(run, classifier.viewer.device) as workers,
@@ -198,7 +184,7 @@ def _compute(classifier: Classifier, stream: BlockStream, strips: list[int], jou
         for window in windows:
             part = _assembled(window, blocks, advance)
             stream.stack.check_unchanged()  # of what was written to meanwhile nothing is kept, for --resume or a mosaic
-            journal.add(window, part)
+            partial.add(window, part)
             if stopped():
                 log.warning("map stopped; go on with --resume")
                 raise KeyboardInterrupt
@@ -211,36 +197,34 @@ def _batches(blocks: Iterator[Block], classifier: Classifier) -> Iterator[list[B
             yield batch
 
 
-def _header(
-    model: Checkpoint, stream: BlockStream, strips: list[int], settings: MapSettings, run: Run
-) -> dict[str, Any]:
-    """What the journal of a run begins with; see :mod:`journal`."""
-    legend = json.loads(model.classes.to_json())
+def _plan(model: Checkpoint, stream: BlockStream, strips: list[int], settings: MapSettings, run: Run) -> Plan:
     scene = stream.stack.fingerprint()
-    return {
-        "identity": {
-            "scene": scene,
-            "model": model.digest(),
-            "tile": stream.tile_px,
-            "device": run.torch_device().type,
-            "version": version("landcover-bdgf"),
-            "layers": settings.layers,
-        },
-        "shard": settings.shard_of,
-        "pixels": sum(window.height * window.width for window in stream.windows(strips)),
-        "grid": stream.stack.grid.to_dict(),
-        "legend": legend,
+    identity = {
+        "scene": scene,
+        "model": model.digest(),
+        "tile": stream.tile_px,
+        "device": run.torch_device().type,
+        "version": version("landcover-bdgf"),
         "layers": settings.layers,
-        "record": record(
-            "map",
-            {"scene": scene},
-            training=model.provenance.get("training", {}),
-            model={k: v for k, v in model.provenance.items() if k != "training"},
-            recipe=model.recipe.model_dump(mode="json"),
-            legend=legend,
-            seed=run.seed,
-        ),
     }
+    provenance = record(
+        "map",
+        {"scene": scene},
+        training=model.provenance.get("training", {}),
+        model={k: v for k, v in model.provenance.items() if k != "training"},
+        recipe=model.recipe.model_dump(mode="json"),
+        legend=json.loads(model.classes.to_json()),
+        seed=run.seed,
+    )
+    return Plan(
+        identity=identity,
+        shard=settings.shard_of,
+        windows=[(w.row_off, w.col_off, w.height, w.width) for w in stream.windows(strips) if _corners(w)],
+        grid=stream.stack.grid.to_dict(),
+        legend=model.classes,
+        layers=settings.layers,
+        record=provenance,
+    )
 
 
 def _check_tile(settings: MapSettings, model: Checkpoint) -> None:
@@ -250,8 +234,8 @@ def _check_tile(settings: MapSettings, model: Checkpoint) -> None:
         raise SettingsError(
             f"--tile {tile_px}", f"is smaller than the {halo_px} px that a window reaches", f"Use {BLOCK_PX} or more."
         )
-    if tile_px**2 > MOST_PIXELS:
-        raise SettingsError(f"--tile {tile_px}", "takes too much memory", f"Use {math.isqrt(MOST_PIXELS)} or less.")
+    if tile_px > MOST_TILE_PX:
+        raise SettingsError(f"--tile {tile_px}", "takes too much memory", f"Use {MOST_TILE_PX} or less.")
 
 
 def _within_memory(settings: MapSettings, run: Run, model: Checkpoint, stack: Stack) -> tuple[MapSettings, Run]:
@@ -275,7 +259,7 @@ def _assembled(window: Window, blocks: Iterator[Classified], advance: Advance) -
     whole = None
     for row, col in _corners(window):
         block = next(blocks)
-        whole = whole or nowhere((window.height, window.width), len(block.layers))
+        whole = whole or empty_result((window.height, window.width), len(block.layers))
         r, c = row - window.row_off, col - window.col_off
         height, width = min(BLOCK_PX, window.height - r), min(BLOCK_PX, window.width - c)
         whole.codes[r : r + height, c : c + width] = block.codes[:height, :width]

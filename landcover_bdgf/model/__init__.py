@@ -1,15 +1,15 @@
-"""What is learned, and how it is applied to blocks of a scene.
+"""The method: recipe, networks and checkpoints, and their application to blocks of a scene.
 
 ======================  =======================================================
 recipe                  settings of the method
-networks                the method itself, PyTorch only
+networks                the networks of the method, PyTorch only
 scaling, scaling_fit    physical values to network inputs
-learning_tiles          random pieces of a scene without its test pixels
-device, workers         where and with how many threads it runs
-blocks, features        the scene in blocks; what the branches get
+learning_tiles          random tiles of a scene without its test pixels
+run, device, workers    device and number of threads
+blocks, features        the scene in blocks; inputs of the networks
 checkpoint, history     a denoiser or model in one file
 compatibility           whether a scene fits a checkpoint
-novelty, classifier     distance to the training data; classes of a block
+novelty, classifier     distance from the training data; classes of a block
 ======================  =======================================================
 """
 

@@ -4,22 +4,23 @@ from .checkpoint import (
     Checkpoint as Checkpoint,
     Kind as Kind,
     band_names as band_names,
+    checkpoint_product as checkpoint_product,
     load_checkpoint as load_checkpoint,
+    partial_path as partial_path,
 )
 from .classifier import (
     GPU_BLOCKS as GPU_BLOCKS,
     Classified as Classified,
     Classifier as Classifier,
-    nowhere as nowhere,
+    empty_result as empty_result,
     tempered as tempered,
 )
 from .compatibility import (
     fit_stack as fit_stack,
     match_stack as match_stack,
-    warn_of_foreign_scene as warn_of_foreign_scene,
+    warn_of_novel_scene as warn_of_novel_scene,
 )
 from .device import (
-    Run as Run,
     choose_device as choose_device,
     pieces_of_batch as pieces_of_batch,
     with_weights as with_weights,
@@ -48,8 +49,9 @@ from .networks.layers import crop as crop
 from .networks.mamba import SpectralMamba as SpectralMamba
 from .networks.scan import kernel as kernel
 from .networks.unet import BAND_MULTIPLE as BAND_MULTIPLE, UNet as UNet, feature_channels as feature_channels
-from .novelty import DOMAIN_PREFIX as DOMAIN_PREFIX, fit_domain as fit_domain
+from .novelty import NOVELTY_PREFIX as NOVELTY_PREFIX, fit_novelty as fit_novelty
 from .recipe import RECIPES as RECIPES, Recipe as Recipe, changed as changed, load_recipe as load_recipe
+from .run import Run as Run
 from .scaling import Scaling as Scaling, scaled_cube as scaled_cube
 from .scaling_fit import fit_scaling as fit_scaling
 from .workers import Workers as Workers, open_mappers as open_mappers, open_workers as open_workers

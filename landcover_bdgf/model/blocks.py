@@ -1,7 +1,7 @@
-"""A scene in blocks of one fixed lattice, scaled; read one by one, or as a stream that reads every pixel once.
+"""Scaled blocks of a scene on one fixed lattice; read one by one, or as a stream that reads every pixel once.
 
-The lattice is fixed so that the same numbers come out for training windows and for maps, whatever the size of
-the tiles that are read. Each block comes with a halo; over the border the scene goes on as its own mirror image.
+The lattice is fixed, so that training windows and maps get the same numbers for any tile size. Each block has a halo;
+beyond the border of the scene, its mirror image continues it.
 """
 
 from __future__ import annotations
@@ -17,18 +17,18 @@ from rasterio.windows import Window
 from landcover_bdgf.model.scaling import Scaling, scaled_cube
 from landcover_bdgf.scene import Stack
 
-BLOCK_PX = 128  # larger ones waste less on halos (1.6 times the pixels here, 2.3 times at 64), and need more memory
+BLOCK_PX = 128  # larger blocks spend less on halos (1.6 times the pixels at 128, 2.3 times at 64) but more memory
 
 
 @dataclass(frozen=True)
 class Piece:
-    """A rectangle of the scene as the networks see it: scaled cube (R + K, h, w), 0 where invalid, and valid (h, w)."""
+    """A scaled rectangle of the scene: cube (R + K, h, w), 0 where invalid, and valid mask (h, w)."""
 
     cube: NDArray[np.float32]
     valid: NDArray[np.bool_]
 
     def part(self, rows: slice, cols: slice) -> Piece:
-        """A part of it, not copied."""
+        """A view of some rows and columns."""
         return Piece(self.cube[:, rows, cols], self.valid[rows, cols])
 
 
@@ -39,9 +39,9 @@ class Block:
     Attributes
     ----------
     row, col : int
-        Of its first pixel, without the halo.
+        Position of its first pixel, without the halo.
     seen : Piece
-        (R + K, 128 + 2 halo, 128 + 2 halo) and its mask; less at the right and lower border, where the scene ends.
+        (R + K, 128 + 2 halo, 128 + 2 halo) and its mask; smaller at the right and lower border of the scene.
     """
 
     row: int
@@ -50,7 +50,7 @@ class Block:
 
 
 def read_block(stack: Stack, scaling: Scaling, halo_px: int, corner: tuple[int, int]) -> Block:
-    """One block with its halo, by the row and column of its first pixel."""
+    """Read one block with its halo; ``corner`` is the row and column of its first pixel."""
     (row, col), (height, width) = corner, stack.grid.shape_hw
     bottom, right = min(row + BLOCK_PX, height), min(col + BLOCK_PX, width)
     seen = _read(stack, scaling, (row - halo_px, bottom + halo_px), (col - halo_px, right + halo_px))
@@ -59,18 +59,18 @@ def read_block(stack: Stack, scaling: Scaling, halo_px: int, corner: tuple[int, 
 
 @dataclass(frozen=True)
 class BlockStream:
-    """All blocks of a scene, tile by tile; what a tile shares with later ones is carried along, not read again.
+    """All blocks of a scene, tile by tile; pixels shared with later tiles are kept, not read again.
 
-    A tile of the scene is read and scaled once. The blocks that it completes come out: those whose halo lies in
-    it or in what was carried. They are one block up and to the left of the tile, except at the border.
+    Each tile is read and scaled once. It completes the blocks whose halo lies inside it and the pixels kept from
+    earlier tiles: except at the border, these blocks are one block above and left of the tile.
 
     Attributes
     ----------
     stack, scaling
     halo_px : int
-        At most a block.
+        At most the side of a block.
     tile_px : int
-        Side of the tiles that are read; a multiple of the block.
+        Side of the tiles that are read; a multiple of the side of a block.
     """
 
     stack: Stack
@@ -80,11 +80,11 @@ class BlockStream:
 
     @property
     def strips(self) -> int:
-        """Rows of tiles; a strip can be computed without the strips before it."""
+        """Number of strips (rows of tiles); each can be computed without the strips above."""
         return len(self._spans(0))
 
     def windows(self, strips: Sequence[int]) -> Iterator[Window]:
-        """What each tile completes, in the order of :meth:`blocks`; all windows together cover the scene once."""
+        """The window that each tile completes, in the order of :meth:`blocks`; together they cover the scene once."""
         height, width = self.stack.grid.shape_hw
         for i in strips:
             for j in range(len(self._spans(1))):
@@ -94,12 +94,12 @@ class BlockStream:
                 yield Window(left, top, max(0, right - left), max(0, bottom - top))
 
     def blocks(self, strips: Sequence[int]) -> Iterator[Block]:
-        """Blocks of some strips, window by window, each window's row by row."""
+        """Blocks of some strips, window by window, row by row within each window."""
         above: list[Piece] = []
         before = -2
         for i in strips:
             if i != before + 1:
-                above = []  # nothing is carried: the first tiles reach up themselves
+                above = []  # nothing is kept from above: the first tiles read it themselves
             carried: list[Piece] = []
             left: Piece | None = None
             for j, (first, last) in enumerate(self._spans(1)):
@@ -118,7 +118,7 @@ class BlockStream:
         return BLOCK_PX + self.halo_px
 
     def _spans(self, axis: int) -> list[tuple[int, int]]:
-        """First and last row (or column) + 1 of each tile; halos at the border included."""
+        """First row (or column) and last + 1 of each tile, with the halo at the border."""
         size = self.stack.grid.shape_hw[axis]
         return list(pairwise([-self.halo_px, *range(self.tile_px, size, self.tile_px), size + self.halo_px]))
 
@@ -150,5 +150,5 @@ def _joined(pieces: Sequence[Piece], axis: int) -> Piece:
 
 
 def _copied(piece: Piece) -> Piece:
-    """So that a small part does not keep the whole in memory."""
+    """A copy, so that a small part does not keep the whole array in memory."""
     return Piece(np.ascontiguousarray(piece.cube), np.ascontiguousarray(piece.valid))

@@ -22,7 +22,17 @@ from landcover_bdgf.model.history import History
 from landcover_bdgf.model.recipe import Recipe
 from landcover_bdgf.model.scaling import Scaling
 from landcover_bdgf.scene import Stack
-from landcover_bdgf.storage import STRICT, Arrays, check_output, digest, part, read_json, read_tensors, write_tensors
+from landcover_bdgf.storage import (
+    STRICT,
+    Arrays,
+    PathLike,
+    Product,
+    digest,
+    part,
+    read_json,
+    read_tensors,
+    write_tensors,
+)
 
 Kind = Literal["denoiser", "model"]
 
@@ -80,6 +90,11 @@ class Checkpoint:
     provenance: dict[str, Any] = field(default_factory=dict)
     temperature: float = 1.0
 
+    def __repr__(self) -> str:
+        bands = f"{len(self.bands)} spectral and {len(self.sar_bands)} SAR bands"
+        classes = f", {len(self.legend.entries)} classes" if self.legend else ""
+        return f"Checkpoint({self.kind}, {bands}{classes}, {self.recipe!r})"
+
     @property
     def classes(self) -> Legend:
         """Of a model; CheckpointError for a denoiser, which has none."""
@@ -93,7 +108,6 @@ class Checkpoint:
 
     def save(self, path: str | Path, *, overwrite: bool = False) -> None:
         """Write the file; OutputError when it exists and ``overwrite`` is not given."""
-        check_output(path, overwrite=overwrite)
         write_tensors(path, *self._contents(), overwrite=overwrite)
 
     def digest(self) -> str:
@@ -138,6 +152,17 @@ class Description(Heading):
     legend: Legend | None
     temperature: Annotated[float, Field(gt=0, allow_inf_nan=False)]
     provenance: Provenance
+
+
+def checkpoint_product(path: PathLike) -> Product:
+    """A checkpoint, its losses, of a denoiser a picture, and the state of an interrupted training."""
+    path = Path(path)
+    return Product(path, (path.parent / f"{path.stem}.csv", path.parent / f"{path.stem}.png"), (partial_path(path),))
+
+
+def partial_path(path: Path) -> Path:
+    """Where the state of an interrupted training is kept: ``model.partial.safetensors``."""
+    return path.parent / f"{path.stem}.partial{path.suffix}"
 
 
 @opening(CheckpointError)

@@ -1,4 +1,4 @@
-"""A model applied to blocks of a scene: probabilities of all pixels, averaged over the windows round each."""
+"""Apply a model to blocks of a scene: class probabilities of all pixels, averaged over overlapping windows."""
 
 from __future__ import annotations
 
@@ -16,28 +16,29 @@ from landcover_bdgf.errors import ResourceError
 from landcover_bdgf.labels import LAYER_NODATA, NODATA
 from landcover_bdgf.model.blocks import BLOCK_PX, Block
 from landcover_bdgf.model.checkpoint import Checkpoint
-from landcover_bdgf.model.device import Run, sent, with_weights
+from landcover_bdgf.model.device import sent, with_weights
 from landcover_bdgf.model.features import Seen, Viewer
 from landcover_bdgf.model.networks.context import ContextNetwork
 from landcover_bdgf.model.networks.fusion import FusionNetwork, Inputs, apply_dense
-from landcover_bdgf.model.novelty import DOMAIN_PREFIX, Domain
+from landcover_bdgf.model.novelty import NOVELTY_PREFIX, Novelty
+from landcover_bdgf.model.run import Run
 from landcover_bdgf.progress import log
 
-NO_DATA_WEIGHT = 1e-6  # of a window round a pixel without data, among those that are averaged
-LEAST_PROBABILITY = 1e-3  # in other temperatures: no class is ruled out by windows that all agree
-GPU_BLOCKS = 16  # at once, to begin with: a quarter of a million windows
+NO_DATA_WEIGHT = 1e-6  # in the average, of a window whose central pixel has no data
+LEAST_PROBABILITY = 1e-3  # before the temperature is applied; no class is ruled out
+GPU_BLOCKS = 16  # initial batch: 262,144 windows
 
 
 class Classifier:
-    """A model ready to classify blocks of a stack; :meth:`classify` may run in several threads.
+    """A model ready to classify blocks of a stack; :meth:`classify` is thread-safe.
 
-    ``batch`` is how many blocks it is good at classifying at once; probabilities have the ``temperature``; with
-    ``ood`` it also tells how unlike all training pixels a pixel is.
+    ``batch`` is the recommended number of blocks per call, ``temperature`` that of the probabilities. With ``novelty``,
+    results also have the novelty of each pixel.
     """
 
-    def __init__(self, model: Checkpoint, run: Run, *, ood: bool = False) -> None:
+    def __init__(self, model: Checkpoint, run: Run, *, novelty: bool = False) -> None:
         legend = model.classes
-        seed = model.provenance.get("seed", run.seed)  # keyed noise, if any, must be that of the training
+        seed = model.provenance.get("seed", run.seed)  # keyed noise must be the same as in training
         self.viewer = Viewer.of(model.part("unet."), model.scaling, model.recipe, run.torch_device(), seed)
         scaling = model.scaling
         sizes = Inputs(scaling.bands, len(scaling.sar_mean), self.viewer.features, len(legend.entries))
@@ -51,16 +52,16 @@ class Classifier:
         self.batch = GPU_BLOCKS if self.viewer.device.type == "cuda" else 1  # blocks at once
         self.temperature = model.temperature
         features = recipe.fusion.d * len(recipe.fusion.branches)
-        self.domain = Domain.of(model.part(DOMAIN_PREFIX), device, features) if ood else None
+        self.novelty = Novelty.of(model.part(NOVELTY_PREFIX), device, features) if novelty else None
         self.codes = np.array([entry.code for entry in legend.entries], np.uint16)
 
     def classify(self, blocks: Sequence[Block]) -> list[Classified]:
-        """Classes of some blocks of one size, without their halos; in halves where a GPU's memory does not hold all.
+        """Classes of some blocks of one size, without their halos; the batch is halved if GPU memory runs out.
 
         Raises
         ------
         ResourceError
-            It does not hold one.
+            One block does not fit into the GPU memory.
         """
         try:
             return self._classified(blocks)
@@ -68,13 +69,13 @@ class Classifier:
             if len(blocks) == 1:
                 raise ResourceError(
                     None,
-                    f"the memory of {self.viewer.device} does not hold one block of {BLOCK_PX} × {BLOCK_PX} pixels",
-                    "Close what else uses it, or map with --device cpu.",
+                    f"a block of {BLOCK_PX} × {BLOCK_PX} pixels does not fit into the memory of {self.viewer.device}",
+                    'Close other programs that use the GPU, or set `device="cpu"`.',
                 ) from None
-        half = len(blocks) // 2  # outside of except, which holds on to what failed
+        half = len(blocks) // 2  # outside the except clause, which keeps the failed tensors alive
         self.batch = min(self.batch, half)
         log.info(
-            "%s is short of memory: going on with %d %s at once",
+            "%s is out of memory: continuing with %d %s at once",
             self.viewer.device,
             half,
             "blocks" if half > 1 else "block",
@@ -83,29 +84,29 @@ class Classifier:
         return self.classify(blocks[:half]) + self.classify(blocks[half:])
 
     def probabilities(self, blocks: Sequence[Block]) -> Tensor:
-        """Of some blocks of one size, without their halos: (B, C, h, w), 128 × 128 inside the scene.
+        """Probabilities of some blocks of one size, without their halos: (B, C, h, w), 128 × 128 inside the scene.
 
-        Each is the mean over the windows round its pixel that the recipe averages. Those whose own pixel has no data
-        count only where no other is near.
+        The probability of a pixel is the mean over the windows that the recipe averages. Windows whose central pixel
+        has no data count only if there are no others.
         """
         return tempered(self.averaged(self.logits(self.see(*blocks)), blocks), self.temperature)
 
     def see(self, *blocks: Block) -> Seen:
-        """What the networks need of some blocks."""
+        """Network inputs of some blocks."""
         return self.viewer.see(*blocks, stride=self.viewer.recipe.fusion.stride)
 
     @torch.no_grad()
     def logits(self, seen: Seen) -> Tensor:
-        """Of the windows of some blocks that are averaged, every so many rows and columns: (B, C, h', w')."""
+        """Logits of the windows that are averaged, at the stride of the recipe: (B, C, h', w')."""
         z = apply_dense(self.network, seen.spec, seen.sar, seen.dif, self.viewer.recipe.fusion.stride)
         return z if self.context is None else z + self.context(seen.around)
 
     @torch.no_grad()
     def features(self, seen: Seen, blocks: Sequence[Block]) -> Tensor:
-        """Vectors of all branches, averaged as probabilities are: (B, D, h, w).
+        """Vectors of all branches, averaged over windows as probabilities are: (B, D, h, w).
 
-        Those of the pixels with a window of their own, repeated: means round the others are of fewer windows and not as
-        smooth, and a distance between them would show which is which.
+        Computed for pixels with a window of their own and repeated for the others, whose means are over fewer windows
+        and less smooth: their distances would show the pattern of the stride.
         """
         stride = self.viewer.recipe.fusion.stride
         vectors = self.network.branch_vectors(seen.spec, seen.sar, seen.dif, stride=stride)
@@ -114,11 +115,11 @@ class Classifier:
 
     @torch.no_grad()
     def averaged(self, z: Tensor, blocks: Sequence[Block]) -> Tensor:
-        """Probabilities of the pixels of some blocks, as sure as the windows are, from the logits of their windows."""
+        """Probabilities of the pixels from the logits of their windows, before the temperature is applied."""
         return self._window_means(torch.softmax(z, dim=1), blocks)
 
     def _window_means(self, x: Tensor, blocks: Sequence[Block]) -> Tensor:
-        """Means of what windows have over those that are averaged: (B, C, h', w') -> (B, C, h, w)."""
+        """Mean over the averaged windows of each pixel: (B, C, h', w') -> (B, C, h, w)."""
         recipe = self.viewer.recipe
         size, stride = recipe.fusion.average_px, recipe.fusion.stride
         if size == 1:
@@ -128,7 +129,7 @@ class Classifier:
         weight = sent(valid.astype(np.float32), x.device).clamp(min=NO_DATA_WEIGHT)
         computed = torch.zeros_like(weight)
         computed[..., ::stride, ::stride] = 1
-        weight = weight * computed  # windows that were left out have none
+        weight = weight * computed  # windows skipped by the stride have weight 0
         x = _repeated(x, stride, weight.shape[2:])
         return _slid(x * weight, size, stride) / _slid(weight, size, stride)
 
@@ -136,7 +137,7 @@ class Classifier:
     def _classified(self, blocks: Sequence[Block]) -> list[Classified]:
         halo = self.viewer.recipe.halo_px
         valid = [block.seen.valid[halo:-halo, halo:-halo] for block in blocks]
-        results = [nowhere(v.shape, 1 if self.domain is None else 2) for v in valid]
+        results = [empty_result(v.shape, 1 if self.novelty is None else 2) for v in valid]
         some = [i for i in range(len(blocks)) if valid[i].any()]
         if not some:
             return results
@@ -145,8 +146,8 @@ class Classifier:
         probability, index = tempered(self.averaged(self.logits(seen), chosen), self.temperature).max(dim=1)
         codes = self.codes[index.cpu().numpy()]
         layers = (probability * 100).round().to(torch.uint8)[:, None]
-        if self.domain is not None:
-            layers = torch.cat([layers, self.domain.p_values(self.features(seen, chosen))[:, None]], dim=1)
+        if self.novelty is not None:
+            layers = torch.cat([layers, self.novelty.p_values(self.features(seen, chosen))[:, None]], dim=1)
         for i, own_codes, own_layers in zip(some, codes, layers.cpu().numpy(), strict=True):
             empty = results[i]
             results[i] = Classified(
@@ -156,9 +157,10 @@ class Classifier:
 
 
 def tempered(p: Tensor, temperature: float) -> Tensor:
-    """Probabilities in another temperature, ``p^(1/T)`` over their sum: ``(B, C, …)``, the same order of classes.
+    """Probabilities at a temperature T, ``p^(1/T)`` over their sum: ``(B, C, …)``; keeps the order of the classes.
 
-    Not of the windows' logits (Guo et al. 2017, arXiv 1706.04599): that would change which class has the highest mean.
+    Applied to the averaged probabilities, not to the logits of windows as in Guo et al. 2017 (arXiv 1706.04599): that
+    could change the class with the highest mean.
     """
     if temperature == 1:
         return p
@@ -167,20 +169,20 @@ def tempered(p: Tensor, temperature: float) -> Tensor:
 
 
 def _repeated(x: Tensor, times: int, shape_hw: Sequence[int]) -> Tensor:
-    """Each row and column that many times, as far as the shape goes."""
+    """Repeat each row and column, then cut to the shape."""
     height, width = shape_hw
     return x.repeat_interleave(times, 2).repeat_interleave(times, 3)[..., :height, :width]
 
 
 def _slid(x: Tensor, size: int, stride: int) -> Tensor:
-    """Sums over size × size windows; with some left out, the outermost count half, or the map would be striped."""
+    """Sums over size × size windows; with a stride of 2 the outermost count half, or the map would have stripes."""
     rows = x.new_ones(x.shape[1], 1, size, 1)
     rows[:, :, [0, -1]] = 1 / stride
     return F.conv2d(F.conv2d(x, rows, groups=len(rows)), rows.transpose(2, 3), groups=len(rows))
 
 
-def nowhere(shape_hw: tuple[int, ...], layers: int) -> Classified:
-    """A piece of a map without any data."""
+def empty_result(shape_hw: tuple[int, ...], layers: int) -> Classified:
+    """A piece of a map without data."""
     return Classified(np.full(shape_hw, NODATA, np.uint16), np.full((layers, *shape_hw), LAYER_NODATA, np.uint8))
 
 
@@ -188,7 +190,7 @@ def nowhere(shape_hw: tuple[int, ...], layers: int) -> Classified:
 class Classified:
     """A piece of the map: codes (h, w), 0 where there is no data, and layers (L, h, w).
 
-    The first layer is the confidence in percent, the second, if there is one, the p-value of --ood in percent.
+    The first layer is the confidence in percent, the second, if present, the novelty p-value in percent.
     """
 
     codes: NDArray[np.uint16]

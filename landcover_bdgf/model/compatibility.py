@@ -20,57 +20,63 @@ from landcover_bdgf.scene import Stack
 
 WAVELENGTH_TOLERANCE_NM = 5.0
 
-_NAMELESS = re.compile(r"band \d+")  # as bands without names are called
+_NAMELESS = re.compile(r"band \d+")  # the name that an unnamed band is given
 _BARE = re.compile(r"B\d+", re.IGNORECASE)  # B4 is red on one Landsat, near infrared on another
 
 
 def fit_stack(checkpoint: Checkpoint, stack: Stack, *, name: str = "the checkpoint") -> Stack:
-    """The stack with its bands in the order of the checkpoint.
+    """Put the bands of a stack in the order of the checkpoint.
 
     Raises
     ------
     CheckpointError
-        A band is missing, or the SAR is of another kind; lists the difference.
+        A band is missing, or the kind of SAR differs; lists the difference.
     """
     unit = "signed" if stack.sar_unit == "signed" else "power"
     if unit != checkpoint.sar_unit:
         raise CheckpointError(
-            name, f"was made with SAR in {checkpoint.sar_unit}, this SAR is {unit}", "Check --sar-unit."
+            name,
+            f"was trained with SAR in {checkpoint.sar_unit}, this SAR is {unit}",
+            "Set `sar_unit` if the unit of the image was not recognised, or use SAR of the same kind.",
         )
     fitted = match_stack(stack, checkpoint.bands, checkpoint.sar_bands, name=name)
-    # which channels carry a sign was settled by the training scene; another scene may look otherwise
+    # the training scene decides which channels are signed: values of another scene may suggest otherwise
     speckled = zip(fitted.sar.names, checkpoint.scaling.speckled, strict=True)
     return replace(fitted, signed_names=tuple(band for band, is_speckled in speckled if not is_speckled))
 
 
 def match_stack(stack: Stack, bands: tuple[BandName, ...], sar_bands: tuple[BandName, ...], *, name: str) -> Stack:
-    """The stack with these bands in this order; CheckpointError lists what is missing."""
+    """Select these bands in this order; CheckpointError lists missing bands."""
     spectral = _matched(bands, stack.spectral.bands, f"{name}: spectral bands")
     _check_bare_names(bands, stack.spectral.bands, f"{name}: spectral bands")
     sar = _matched(sar_bands, stack.sar.bands, f"{name}: SAR bands")
     return replace(stack, spectral=replace(stack.spectral, bands=spectral), sar=replace(stack.sar, bands=sar))
 
 
-def _matched(wanted: tuple[BandName, ...], found: tuple[Any, ...], what: str) -> tuple[Any, ...]:
+def _matched(wanted: tuple[BandName, ...], found: tuple[Any, ...], subject: str) -> tuple[Any, ...]:
     if _nameless(wanted) and not any(b.wavelength_nm for b in wanted):
         if _nameless(found):
-            _check_numbers(wanted, found, what)
+            _check_numbers(wanted, found, subject)
         elif len(wanted) != len(found):
-            raise CheckpointError(f"{what} differ", f"it has {len(wanted)} without names, the image has {len(found)}")
+            raise CheckpointError(
+                f"{subject} differ",
+                f"expected {len(wanted)} unnamed bands, the image has {len(found)}",
+                "Use an image with the bands of the training image, in the same order.",
+            )
         else:
-            log.warning("%s have no names, so they are taken in file order; make sure it is the same", what)
+            log.warning("%s have no names and are matched by file order; check that the order is the same", subject)
         return found
     chosen = [_match(band, found) for band in wanted]
     if None in chosen or len(set(chosen)) < len(chosen):
         missing = [_label(b) for b, i in zip(wanted, chosen, strict=True) if i is None]
         raise CheckpointError(
-            f"{what} differ",
-            f"it was made with {_names(wanted)}; the image has {_names(found)}; not found: "
+            f"{subject} differ",
+            f"expected {_names(wanted)}; the image has {_names(found)}; not found: "
             f"{', '.join(missing) or 'no one-to-one match'}",
-            "Give an image with these bands.",
+            "Use an image with these bands.",
         )
     if chosen != list(range(len(found))):
-        log.info("%s taken in the order of the checkpoint: %s", what, ", ".join(b.name for b in wanted))
+        log.info("%s reordered to match the checkpoint: %s", subject, ", ".join(b.name for b in wanted))
     return tuple(found[i] for i in chosen if i is not None)
 
 
@@ -78,29 +84,30 @@ def _nameless(bands: tuple[Any, ...]) -> bool:
     return all(_NAMELESS.fullmatch(b.name) for b in bands)
 
 
-def _check_numbers(wanted: tuple[BandName, ...], found: tuple[Any, ...], what: str) -> None:
-    """Refuse nameless bands with other numbers, as an empty band that was left out leaves a gap in them."""
-    numbers, there = [b.name for b in wanted], [b.name for b in found]
-    lacks, more = tuple(b for b in wanted if b.name not in there), tuple(b for b in found if b.name not in numbers)
-    if lacks or more:
+def _check_numbers(wanted: tuple[BandName, ...], found: tuple[Any, ...], subject: str) -> None:
+    """Refuse unnamed bands with different numbers: an empty band that was dropped leaves a gap in the numbers."""
+    expected, present = [b.name for b in wanted], [b.name for b in found]
+    missing = tuple(b for b in wanted if b.name not in present)
+    extra = tuple(b for b in found if b.name not in expected)
+    if missing or extra:
         raise CheckpointError(
-            f"{what} differ",
-            f"they have numbers, not names; the image lacks {_names(lacks) or 'none'}, it was made without "
-            f"{_names(more) or 'none'}",
-            "Give an image in which the same bands hold data, or name the bands and train again.",
+            f"{subject} differ",
+            f"bands are numbered, not named; missing: {_names(missing) or 'none'}; not in the training image: "
+            f"{_names(extra) or 'none'}",
+            "Use an image with data in the same bands, or name the bands and train again.",
         )
 
 
-def _check_bare_names(wanted: tuple[BandName, ...], found: tuple[Any, ...], what: str) -> None:
-    """Refuse an image with more numbers than were asked for, where nothing tells the sensor: it may be another one."""
-    known, there = ({b.name.casefold() for b in bands if _is_bare(b)} for bands in (wanted, found))
-    if known and there - known:
+def _check_bare_names(wanted: tuple[BandName, ...], found: tuple[Any, ...], subject: str) -> None:
+    """Refuse an image with extra bands named by number alone: the sensor is unknown and may differ."""
+    known, present = ({b.name.casefold() for b in bands if _is_bare(b)} for bands in (wanted, found))
+    if known and present - known:
         raise CheckpointError(
-            f"{what} differ",
-            f"it was made with {_names(wanted)}; the image has {_names(found)}; without wavelengths such names "
-            "may mean another sensor's bands",
-            "Give an image with exactly these bands, or train and map with files whose names or wavelengths tell "
-            "the sensor.",
+            f"{subject} differ",
+            f"expected {_names(wanted)}; the image has {_names(found)}; without wavelengths these names may belong "
+            "to a different sensor",
+            "Use an image with exactly these bands, or train and map with files whose band names or wavelengths "
+            "identify the sensor.",
         )
 
 
@@ -109,7 +116,7 @@ def _is_bare(band: Any) -> bool:
 
 
 def _match(band: BandName, found: tuple[Any, ...]) -> int | None:
-    """By name; where names do not help, by wavelength."""
+    """Index by name, else by wavelength."""
     for i, other in enumerate(found):
         if other.name.casefold() == band.name.casefold() and _same_wavelength(band, other):
             return i
@@ -121,7 +128,7 @@ def _match(band: BandName, found: tuple[Any, ...]) -> int | None:
 
 
 def _same_wavelength(band: BandName, other: Any) -> bool:
-    """Also where neither says one; B3 of one sensor is another band than B3 of the next."""
+    """True also if both are unknown; B3 of two sensors may be different bands."""
     if band.wavelength_nm is None or other.wavelength_nm is None:
         return band.wavelength_nm is other.wavelength_nm
     return bool(abs(band.wavelength_nm - other.wavelength_nm) <= WAVELENGTH_TOLERANCE_NM)
@@ -137,62 +144,63 @@ def _names(bands: tuple[Any, ...]) -> str:
 
 
 SAR_USUAL = 2.5  # standard deviations of log intensity
-FOREIGN_SHARE = 0.5  # of values outside the training scene's percentiles; the scene itself has 0.02
-FOREIGN_SIZE = 1.5  # times as large as those of training are pixels that show the ground otherwise
-# Scaled logarithms of amplitude spread by 0.5 where those of power spread by 1. Power of four real scenes, scaled as
-# for one another, spreads by 0.69 or more.
+NOVEL_SHARE = 0.5  # of values outside the training scene's percentiles; 0.02 for the training scene itself
+NOVEL_PIXEL_RATIO = 1.5  # of pixel sizes; beyond it, windows cover too different an area of ground
+# The scaled logarithm of amplitude has half the standard deviation of that of power, 0.5 instead of 1. Across four real
+# scenes in power, each scaled with another's parameters, the least standard deviation was 0.69.
 AMPLITUDE_STD = 0.65
-AMPLITUDE_MEAN = 0.7  # by so much, or more, they lie off
-FOREIGN_TILE_PX, FOREIGN_TILES = 128, 64  # looked at to find that out
+AMPLITUDE_MEAN = 0.7  # least absolute mean of the scaled logarithms
+CHECK_TILE_PX, CHECK_TILES = 128, 64  # sampled for the check
 
 
-def warn_of_foreign_scene(checkpoint: Checkpoint, stack: Stack, seed: int) -> None:
-    """Say so when values or pixel size of a scene are not what the checkpoint was made on: its map may be worthless.
+def warn_of_novel_scene(checkpoint: Checkpoint, stack: Stack, seed: int) -> None:
+    """Warn if the values or the pixel size of a scene are outside the training range of the checkpoint.
 
     Parameters
     ----------
     checkpoint : Checkpoint
-        A model that is to map the scene, or a denoiser that a model of the scene is to be trained with.
+        A model that will map the scene, or a denoiser for training on it.
     stack : Stack
-        With the checkpoint's bands, see :func:`~landcover_bdgf.model.checkpoint.fit_stack`.
+        With the checkpoint's bands, see :func:`~landcover_bdgf.model.compatibility.fit_stack`.
     seed : int
-        Of the choice of tiles that are looked at.
+        Seed for the random choice of tiles.
     """
     _warn_of_pixel_size(checkpoint, stack)
     scaling = checkpoint.scaling
     centre, half = (scaling.low + scaling.high) / 2, (scaling.high - scaling.low) / 2
-    foreign = np.zeros((2, 2))  # per sensor: how many values, and of how many
-    moments = np.zeros((3, np.count_nonzero(scaling.speckled)))  # of scaled logarithms: how many, sum, sum of squares
-    for tile in random_tiles(stack, FOREIGN_TILE_PX, FOREIGN_TILES, exclude=None, seed=seed):
+    novel = np.zeros((2, 2))  # per sensor: values outside the range, all values
+    moments = np.zeros((3, np.count_nonzero(scaling.speckled)))  # of scaled logarithms: count, sum, sum of squares
+    for tile in random_tiles(stack, CHECK_TILE_PX, CHECK_TILES, exclude=None, seed=seed):
         for band, middle, reach in zip(tile.spectral, centre, half, strict=True):
-            foreign[0] += int((np.abs(band[tile.valid] - middle) > reach).sum()), int(tile.valid.sum())
+            novel[0] += int((np.abs(band[tile.valid] - middle) > reach).sum()), int(tile.valid.sum())
         unusual = np.abs(scaling.sar(tile.sar[:, tile.valid])) > SAR_USUAL
-        foreign[1] += int(unusual.sum()), unusual.size
+        novel[1] += int(unusual.sum()), unusual.size
         logs = _scaled_logs(scaling, tile.sar[:, tile.valid])
         moments += np.stack([np.full(len(logs), logs.shape[1]), logs.sum(1), (logs**2).sum(1)])
-    made, _, advice = _words(checkpoint)
+    trained, _, remedy = _words(checkpoint)
     if _is_amplitude(scaling, moments):
         log.warning(
-            "%s: looks like amplitude, the %s on power. Square its values, or, if they are dB, give --sar-unit db",
-            stack.sar.paths[0], made,
+            '%s: seems to be amplitude, the %s on power. Square its values, or set `sar_unit="db"` if they are in dB',
+            stack.sar.paths[0], trained,
         )  # fmt: skip
-    for sensor, share in zip(("spectral", "SAR"), foreign[:, 0] / foreign[:, 1], strict=True):
-        if share > FOREIGN_SHARE:
+    for sensor, share in zip(("spectral", "SAR"), novel[:, 0] / novel[:, 1], strict=True):
+        if share > NOVEL_SHARE:
             log.warning(
-                "%.0f %% of the %s values lie outside what the %s on (another unit, offset or landscape). %s",
-                100 * share, sensor, made, advice,
+                "novel scene: %.0f %% of the %s values are outside the range that the %s on (different unit, offset or "
+                "landscape?). %s",
+                100 * share, sensor, trained, remedy,
             )  # fmt: skip
 
 
 def _scaled_logs(scaling: Scaling, power: Floats) -> NDArray[np.float64]:
-    """Of speckled channels as networks see them, but none clipped: ``(R, n) -> (speckled, n)``."""
+    """Standardised log intensity of the speckled channels, not clipped: ``(R, n) -> (speckled, n)``."""
     speckled = scaling.speckled > 0
     logs = np.log(power[speckled], dtype=np.float64)
     return np.asarray((logs - scaling.sar_mean[speckled, None]) / scaling.sar_std[speckled, None])
 
 
 def _is_amplitude(scaling: Scaling, moments: NDArray[np.float64]) -> bool:
-    """Logarithms spread half as far in all channels, lie elsewhere, and would lie nearer if values were squared."""
+    """Whether in all channels the logarithms spread half as far, are off centre, and squaring would centre them."""
     count, total, squares = moments
     mean, speckled = total / count, scaling.speckled > 0
     std = np.sqrt(np.maximum(squares / count - mean**2, 0))
@@ -202,25 +210,24 @@ def _is_amplitude(scaling: Scaling, moments: NDArray[np.float64]) -> bool:
 
 
 def _warn_of_pixel_size(checkpoint: Checkpoint, stack: Stack) -> None:
-    """Windows and surroundings count in pixels; older checkpoints do not tell how large theirs were."""
+    """Warn of a different pixel size: windows are counted in pixels. Older checkpoints do not record the size."""
     side_m = ground_pixel_side_m(stack.grid)
     known = [side for side in checkpoint.provenance.get("pixels_m", []) if side is not None]
     if side_m is None or not known:
         return
     nearest = min(known, key=lambda side: abs(math.log(side_m / side)))
-    made, verb, _ = _words(checkpoint)
-    if max(side_m / nearest, nearest / side_m) > FOREIGN_SIZE:
+    trained, verb, _ = _words(checkpoint)
+    if max(side_m / nearest, nearest / side_m) > NOVEL_PIXEL_RATIO:
         log.warning(
-            "%s: its pixels are %g m wide on the ground, those that the %s on %g m, so that every window shows another "
-            "part of it. Resample the image to about %g m, or %s on this scene",
-            stack.spectral.paths[0], side_m, made, nearest, nearest, verb,
+            "%s: pixels are %g m wide on the ground; the %s on %g m. Resample the image to about %g m, or %s on this "
+            "scene",
+            stack.spectral.paths[0], side_m, trained, nearest, nearest, verb,
         )  # fmt: skip
 
 
 def _words(checkpoint: Checkpoint) -> tuple[str, str, str]:
-    """How the checkpoint was made; the verb for that; what to do where values are unlike those that it was made on."""
+    """Clause "model was trained", verb "train", and remedy for novel values, by the kind of checkpoint."""
     if checkpoint.kind == "model":
-        advice = "Do not trust this map before you have checked it; better train on this scene"
-        return "model was trained", "train", advice
-    advice = "Give an image in its unit and offset, or pre-train on this scene"
-    return "denoiser was pre-trained", "pre-train", advice
+        return "model was trained", "train", "Check the map, or train on this scene"
+    remedy = "Use an image with the same unit and offset, or pre-train on this scene"
+    return "denoiser was pre-trained", "pre-train", remedy

@@ -1,14 +1,13 @@
-"""Where the work runs, and how it is spread over the threads of a CPU without changing a bit of the result.
+"""Device, seed and number of threads of a run.
 
-Work is cut into pieces whose size is fixed by the recipe, each piece is computed by one thread with one-threaded
-operations, and the results are combined in the order of the pieces. So the same seed gives the same bytes
-for any number of threads (the operations of a piece never split a sum over threads).
+Work is divided into pieces whose size is fixed by the recipe. One thread computes each piece with one-threaded
+operations, and results are combined in the order of the pieces. No sum is split over threads, so the same seed gives
+the same bytes for any number of threads.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from typing import Any, TypeVar
 
 import numpy as np
@@ -17,60 +16,33 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from landcover_bdgf.errors import CheckpointError, ResourceError, SettingsError
-from landcover_bdgf.process import available_threads
 
 Network = TypeVar("Network", bound=nn.Module)
 
 
-@dataclass(frozen=True)
-class Run:
-    """How to run, as against what to compute.
-
-    Attributes
-    ----------
-    seed : int
-    device : str
-        ``auto``, ``cpu``, ``cuda``, ``cuda:1`` or ``mps``.
-    threads : int
-        0 for as many as there are cores (``OMP_NUM_THREADS`` is respected); the result does not depend on it.
-    """
-
-    seed: int = 0
-    device: str = "auto"
-    threads: int = 0
-
-    def torch_device(self) -> torch.device:
-        """The device; ResourceError when it is not there."""
-        return choose_device(self.device)
-
-    def workers(self, device: torch.device) -> int:
-        """Threads to use on the device: a GPU has one queue."""
-        return (self.threads or available_threads()) if device.type == "cpu" else 1
-
-
 def with_weights(make: Callable[[], Network], weights: Mapping[str, NDArray[Any]]) -> Network:
-    """A network with weights out of a file, in evaluation mode.
+    """Load weights into a network, in evaluation mode.
 
-    Its shapes are compared without memory for it: a description may ask for more than any machine has.
+    Shapes are compared on the meta device first: a damaged recipe may describe a network too large for memory.
 
     Raises
     ------
     CheckpointError
-        The weights are not those of such a network.
+        The weights do not fit the network.
     """
     try:
         with torch.device("meta"):
             wanted = {name: tuple(value.shape) for name, value in make().state_dict().items()}
-    except (ValueError, TypeError, RuntimeError, ArithmeticError) as error:  # torch's own, of sizes that are none
-        raise CheckpointError(None, f"the model's recipe makes no network ({error})", "Train again.") from None
+    except (ValueError, TypeError, RuntimeError, ArithmeticError) as error:  # raised by torch for impossible sizes
+        raise CheckpointError(None, f"the model's recipe is invalid ({error})", "Train the model again.") from None
     found = {name: value.shape for name, value in weights.items()}
     if wanted != found:
         name = min(name for name in {*wanted, *found} if wanted.get(name) != found.get(name))
         raise CheckpointError(
             None,
             f"the model's weights do not fit its recipe: {name} is {found.get(name, 'missing')}, "
-            f"{wanted.get(name, 'nothing')} is needed",
-            "Train again.",
+            f"expected {wanted.get(name, 'nothing')}",
+            "Train the model again.",
         )
     network = make()
     network.load_state_dict({name: torch.from_numpy(np.array(value)) for name, value in weights.items()})
@@ -78,37 +50,37 @@ def with_weights(make: Callable[[], Network], weights: Mapping[str, NDArray[Any]
 
 
 def choose_device(name: str) -> torch.device:
-    """The device of that name, ``auto`` being a CUDA GPU where there is one, else the CPU.
+    """The device of that name; ``auto`` is a CUDA GPU if available, else the CPU.
 
     Raises
     ------
     SettingsError
-        It is unknown.
+        The name is unknown.
     ResourceError
-        It is not there.
+        The device is not available.
     """
     if name == "auto":
         return torch.device("cuda" if torch.cuda.is_available() else "cpu")
     try:
         device = torch.device(name)
     except RuntimeError:
-        raise SettingsError(f"--device {name}", "is unknown", "Use auto, cpu, cuda, cuda:0 or mps.") from None
-    there = {
+        raise SettingsError(f'`device="{name}"`', "is unknown", "Use auto, cpu, cuda, cuda:0 or mps.") from None
+    available = {
         "cpu": True,
         "cuda": torch.cuda.is_available() and (device.index or 0) < torch.cuda.device_count(),
         "mps": torch.backends.mps.is_available(),
     }
-    if not there.get(device.type, False):
-        raise ResourceError(f"--device {name}", "there is no such device here", "Use --device cpu.")
+    if not available.get(device.type, False):
+        raise ResourceError(f'`device="{name}"`', "is not available on this machine", 'Use `device="cpu"`.')
     return device
 
 
 def pieces_of_batch(count: int, device: torch.device) -> int:
-    """Into how many pieces a training cuts a batch, on which its result depends: ``count`` on a CPU, one on a GPU."""
+    """Number of shards of a training batch: ``count`` on a CPU, one on a GPU. The result depends on it."""
     return count if device.type == "cpu" else 1
 
 
 def sent(array: NDArray[np.float32], device: torch.device) -> Tensor:
-    """The array on a device; to a GPU from pinned memory, while it goes on computing for other threads."""
+    """Copy the array to a device; to a GPU from pinned memory, without blocking other threads."""
     tensor = torch.from_numpy(array)
     return tensor.pin_memory().to(device, non_blocking=True) if device.type == "cuda" else tensor.to(device)

@@ -1,4 +1,4 @@
-"""What the networks see at each pixel: scaled bands, standardised log SAR, and diffusion features."""
+"""Inputs of the networks at each pixel: scaled bands, standardised log SAR, and diffusion features."""
 
 from __future__ import annotations
 
@@ -27,11 +27,11 @@ from landcover_bdgf.storage import digest
 
 @dataclass(frozen=True)
 class Seen:
-    """B blocks as the fusion network sees them.
+    """Inputs of the fusion network for B blocks.
 
-    ``spec`` (B, K, n, n), ``sar`` (B, R, n, n), ``dif`` (B, F, n, n) with n = 128 + 2 · margin. What no branch looks at
-    in ``dif`` is 0. ``around`` (B, Q, m, m): the surroundings of the pixels in the middle of windows, m = 128 + 8 where
-    9 × 9 windows are averaged.
+    ``spec`` (B, K, n, n), ``sar`` (B, R, n, n), ``dif`` (B, F, n, n) with n = 128 + 2 · margin. ``dif`` is 0 where no
+    branch uses it. ``around`` (B, Q, m, m): statistics of the surroundings of the central pixels of the windows,
+    m = 128 + 8 if 9 × 9 windows are averaged.
     """
 
     spec: Tensor
@@ -42,7 +42,7 @@ class Seen:
 
 @dataclass(frozen=True)
 class Viewer:
-    """Turns blocks of a stack into what the networks see; may be called from several threads."""
+    """Computes network inputs for blocks of a stack; thread-safe."""
 
     scaling: Scaling
     unet: UNet
@@ -59,7 +59,7 @@ class Viewer:
         device: torch.device,
         seed: int,
     ) -> Viewer:
-        """With the weights of a denoiser, in evaluation mode."""
+        """Build it with the weights of a denoiser, in evaluation mode."""
         unet = with_weights(lambda: UNet(recipe.diffusion.width), weights)
         return cls(scaling, unet.to(device), recipe, device, seed)
 
@@ -70,16 +70,16 @@ class Viewer:
 
     @property
     def channels(self) -> int:
-        """Number of channels of the cube: SAR and spectral bands, reduced as the recipe says."""
+        """Number of channels of the cube: SAR bands and (reduced) spectral bands."""
         return self.scaling.bands + len(self.scaling.sar_mean)
 
     @property
     def statistics(self) -> int:
-        """Number of values that describe the surroundings of a pixel."""
+        """Number of statistics of the surroundings of a pixel."""
         return self.recipe.context.statistics(self.channels)
 
     def digest(self) -> str:
-        """sha256 of all that decides what is seen of a block."""
+        """sha256 of everything that network inputs depend on besides the images."""
         settings = {
             "features": self.recipe.features.model_dump(mode="json"),
             "speckle": self.recipe.diffusion.speckle,
@@ -94,12 +94,12 @@ class Viewer:
         return digest(weights, json.dumps(settings, sort_keys=True))
 
     def read(self, stack: Stack, corner: tuple[int, int]) -> Block:
-        """The block at (row, col), with the halo that its windows and the encoder need."""
+        """Read the block at ``corner`` (row, col), with the halo for its windows and the encoder."""
         return read_block(stack, self.scaling, self.recipe.halo_px, corner)
 
     @torch.no_grad()
     def see(self, *blocks: Block, stride: int = 1) -> Seen:
-        """The bands of some blocks, their diffusion features, and surroundings of every so many rows and columns."""
+        """Network inputs of some blocks; ``stride`` is the step of the surroundings in rows and columns."""
         cubes = sent(np.stack([block.seen.cube for block in blocks]), self.device)
         around = self._surroundings(cubes, blocks, stride)
         cubes = crop(cubes, self._farther_px)
@@ -109,7 +109,7 @@ class Viewer:
 
     @property
     def _farther_px(self) -> int:
-        """How much farther than windows and encoder the surroundings reach."""
+        """Reach of the surroundings beyond that of windows and encoder."""
         return self.recipe.halo_px - self.recipe.fusion.margin_px - HALO_PX
 
     def _surroundings(self, cubes: Tensor, blocks: Sequence[Block], stride: int) -> Tensor:
@@ -119,7 +119,7 @@ class Viewer:
         return surroundings(crop(cubes, beyond), crop(valid, beyond), context.sizes_px, stride)
 
     def _encode(self, cubes: Tensor, blocks: Sequence[Block]) -> Tensor:
-        if not self.recipe.fusion.guided:  # nobody looks at the features
+        if not self.recipe.fusion.guided:  # no branch uses the features
             return cubes.new_zeros(len(cubes), self.features, *(n - 2 * HALO_PX for n in cubes.shape[2:]))
         speckle = self.recipe.diffusion.speckle
         channels = Channels.of(self.scaling.sigma_log, self.scaling.bands, speckle=speckle).to(self.device)
@@ -132,12 +132,12 @@ class Viewer:
 
 
 def keyed_noise(seed: int, row: int, col: int, shape: tuple[int, ...]) -> NDArray[np.float32]:
-    """Standard normal noise that depends on the seed and each voxel's absolute position alone.
+    """Standard normal noise that depends only on the seed and the absolute position of each voxel.
 
-    A counter-based generator: splitmix64's finaliser on the position, then Box and Muller. ``(C, h, w)``.
+    A counter-based generator: the finaliser of splitmix64 on the position, then Box-Muller. ``(C, h, w)``.
     """
     c, r, k = np.ogrid[: shape[0], row : row + shape[1], col : col + shape[2]]
-    with np.errstate(over="ignore"):  # the arithmetic is meant modulo 2^64
+    with np.errstate(over="ignore"):  # arithmetic modulo 2^64 is intended
         key = _mix(r.astype(np.uint64) + np.uint64((seed + 1) * 0x9E3779B97F4A7C15 & 0xFFFFFFFFFFFFFFFF))
         key = _mix(_mix(key ^ k.astype(np.uint64)) ^ c.astype(np.uint64))
     u1 = ((key >> np.uint64(32)).astype(np.float64) + 1) / 2**32

@@ -8,12 +8,10 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from landcover_bdgf.storage import atomic_output
-
 
 @dataclass
 class History:
-    """Logged values, a column of equal length for each name; ``loss`` is always among them."""
+    """Logged values: named columns of equal length, ``loss`` always among them."""
 
     columns: dict[str, list[float]] = field(default_factory=dict)
 
@@ -21,7 +19,7 @@ class History:
         return len(self.columns.get("loss", ()))
 
     def series(self, name: str) -> list[float]:
-        """The values of a column, none where nothing was logged."""
+        """The values of a column; empty if it was never logged."""
         return self.columns.get(name, [])
 
     def add(self, values: dict[str, float]) -> None:
@@ -35,15 +33,14 @@ class History:
 
     @classmethod
     def of(cls, arrays: dict[str, NDArray[np.float64]]) -> History:
-        """The inverse of :meth:`arrays`; ValueError if they are no columns of one length, the loss among them."""
+        """The inverse of :meth:`arrays`; ValueError if lengths differ or there is no loss."""
         if arrays and ("loss" not in arrays or {v.shape for v in arrays.values()} != {(arrays["loss"].size,)}):
-            raise ValueError("its losses are no columns of one length")
+            raise ValueError("its loss history is incomplete")
         return cls({name: values.tolist() for name, values in arrays.items()})
 
-    def write_csv(self, path: Path, *, overwrite: bool = False) -> None:
-        """One line per step, counted from 1; the loss first, the rest by name, as a file may have lost their order."""
+    def write_csv(self, path: Path) -> None:
+        """One line per step, counted from 1; columns are ``loss``, then the others by name."""
         names = sorted(self.columns, key=lambda name: (name != "loss", name))
         rows = zip(*(self.columns[name] for name in names), strict=True)
         lines = [f"{step}," + ",".join(f"{v:.6g}" for v in row) for step, row in enumerate(rows, 1)]
-        with atomic_output(path, overwrite=overwrite) as temporary:
-            temporary.write_text("\n".join([",".join(["step", *names]), *lines]) + "\n", encoding="utf-8")
+        path.write_text("\n".join([",".join(["step", *names]), *lines]) + "\n", encoding="utf-8")

@@ -1,4 +1,4 @@
-"""Tiles that the denoiser learns from."""
+"""Random tiles of a scene for fitting and training, without its test pixels."""
 
 from __future__ import annotations
 
@@ -14,12 +14,14 @@ from landcover_bdgf.scene import Stack, Tile
 
 
 def random_tiles(stack: Stack, size_px: int, count: int, *, exclude: Samples | None, seed: int) -> Iterator[Tile]:
-    """Up to ``count`` pieces of a scene that have data besides the test pixels of ``exclude``, in random order.
+    """Up to ``count`` tiles of a scene in random order; test pixels of ``exclude`` are invalid in them.
+
+    Tiles without any valid pixel are skipped.
 
     Raises
     ------
     RasterError
-        There is none.
+        All tiles are without valid pixels.
     """
     windows = list(stack.grid.tiles(size_px))
     order = np.random.default_rng(seed).permutation(len(windows))
@@ -35,12 +37,14 @@ def random_tiles(stack: Stack, size_px: int, count: int, *, exclude: Samples | N
                 break
     if not found:
         raise RasterError(
-            None, "no pixel is left to learn from: none is valid in both sensors and outside the test part"
+            None,
+            "no pixels to learn from: none is valid in both images and outside the test samples",
+            "Check the nodata values and the overlap of the images, or use fewer test samples.",
         )
 
 
 def hide_test_pixels(tile: Tile, samples: Samples | None, window: Window) -> Tile:
-    """The tile of ``window`` with the test pixels of ``samples`` invalid, so that nothing is learned from them."""
+    """Mark the test pixels of ``samples`` as invalid in the tile of ``window``."""
     if samples is None:
         return tile
     rows, cols = samples.test.rows - window.row_off, samples.test.cols - window.col_off

@@ -1,10 +1,10 @@
-"""How far a pixel lies from all that a model was trained on.
+"""Novelty of a pixel: its distance from the training data of a model, as a p-value.
 
-Features of the branches, averaged over the windows round a pixel as its probabilities are, have a mean for each class
-and a covariance that all classes share; a pixel's distance is that of Mahalanobis to the nearest mean (Lee et al. 2018,
-arXiv 1807.03888). It becomes a p-value by the distances of training pixels whose polygons were left out of means and
-covariance: the share of them that lies as far or farther. The network itself was trained on them, so p-values of pixels
-that it never saw come out somewhat lower than they should.
+The branch features of a pixel, averaged over windows as its probabilities are, are compared with the class means of the
+training pixels. The distance is the Mahalanobis distance to the nearest class mean, with one covariance for all classes
+(Lee et al. 2018, arXiv 1807.03888). The p-value is the share of left-out training pixels at this distance or farther:
+pixels of polygons that were left out of the means and the covariance. The network itself was trained on these pixels,
+so p-values of unseen pixels are somewhat too low.
 """
 
 from __future__ import annotations
@@ -23,23 +23,23 @@ from landcover_bdgf.errors import CheckpointError
 
 Floats = NDArray[np.float64]
 
-DOMAIN_PREFIX = "domain."  # in a checkpoint
+NOVELTY_PREFIX = "domain."  # of its tensors in a checkpoint file
 FOLDS = 5
-STEPS = 100  # of the p-value
+STEPS = 100  # resolution of the p-value: one percent
 
 
 @dataclass(frozen=True)
-class Domain:
-    """What training pixels look like to a model.
+class Novelty:
+    """Distribution of the training pixels in feature space.
 
     Attributes
     ----------
     whiten : (D, D)
-        Turns features into some of unit covariance.
+        Matrix that whitens features: unit covariance.
     means : (C, D)
-        Of the classes, whitened.
+        Whitened class means.
     distances : (101,)
-        Squared distances of left-out training pixels, from the least to the greatest, at each percent.
+        Quantiles, 0 to 100 %, of the squared distances of left-out training pixels.
     """
 
     whiten: Tensor
@@ -47,22 +47,40 @@ class Domain:
     distances: Tensor
 
     @classmethod
-    def of(cls, arrays: dict[str, NDArray[Any]], device: torch.device, features: int | None = None) -> Domain:
-        """From the arrays of a checkpoint, of so many ``features``; CheckpointError where they are not there."""
+    def of(cls, arrays: dict[str, NDArray[Any]], device: torch.device, features: int | None = None) -> Novelty:
+        """Build it from the arrays of a checkpoint.
+
+        Parameters
+        ----------
+        arrays : dict of str to float32 array
+            As :func:`fit_novelty` returns them.
+        device : torch.device
+        features : int, optional
+            Expected number of features D.
+
+        Raises
+        ------
+        CheckpointError
+            The arrays are missing or do not belong together.
+        """
         try:
             parts = [torch.from_numpy(np.array(arrays[name])).to(device) for name in ("whiten", "means", "distances")]
         except KeyError:
             raise CheckpointError(
-                "--ood", "the model knows too few training polygons, or is of the recipe paper", "Train another."
+                "`novelty`",
+                "the model has no novelty statistics: too few training polygons, or the recipe paper",
+                "Train a model with more polygons or another recipe, or map without `novelty`.",
             ) from None
         size = features or len(arrays["whiten"])
         shapes = (size, size), (len(arrays["means"]), size), (STEPS + 1,)
         if any((tuple(p.shape), p.dtype) != (shape, torch.float32) for p, shape in zip(parts, shapes, strict=True)):
-            raise CheckpointError("--ood", "what the model knows of its training pixels is damaged", "Train again.")
+            raise CheckpointError(
+                "`novelty`", "the novelty statistics of the model are damaged", "Train the model again."
+            )
         return cls(*parts)
 
     def p_values(self, features: Tensor) -> Tensor:
-        """Share of left-out training pixels that lie as far or farther, in percent: ``(B, D, h, w) -> (B, h, w)``."""
+        """Share of left-out training pixels at this distance or farther, in percent: ``(B, D, h, w) -> (B, h, w)``."""
         white = torch.einsum("ed,bdhw->behw", self.whiten, features)
         squares = (white**2).sum(1, keepdim=True) + (self.means**2).sum(1)[:, None, None]
         squared = (squares - 2 * torch.einsum("cd,bdhw->bchw", self.means, white)).amin(1)
@@ -70,10 +88,10 @@ class Domain:
         return (STEPS - nearer).clamp(0, STEPS).to(torch.uint8)
 
 
-def fit_domain(
+def fit_novelty(
     features: Floats, codes: NDArray[Any], groups: NDArray[Any], rng: np.random.Generator
 ) -> dict[str, NDArray[np.float32]]:
-    """Arrays for :meth:`Domain.of`; none where polygons are too few to leave some out.
+    """Fit the arrays for :meth:`Novelty.of`; empty if there are too few polygons to leave some out.
 
     Parameters
     ----------
@@ -96,7 +114,7 @@ def fit_domain(
 
 
 def _fitted(features: Floats, codes: NDArray[Any]) -> tuple[Floats, Floats]:
-    """Whitening matrix (D, D), and whitened means of the classes that there are (C, D)."""
+    """Whitening matrix (D, D), and whitened means of the classes present (C, D)."""
     means = {code: features[codes == code].mean(0) for code in np.unique(codes)}
     covariance, _ = ledoit_wolf(features - np.stack([means[code] for code in codes]), assume_centered=True)
     whiten = np.linalg.inv(np.linalg.cholesky(covariance))
@@ -104,6 +122,6 @@ def _fitted(features: Floats, codes: NDArray[Any]) -> tuple[Floats, Floats]:
 
 
 def _distances(features: Floats, whiten: Floats, means: Floats) -> Floats:
-    """Squared, to the nearest mean, (n,)."""
+    """Squared distances to the nearest mean, (n,)."""
     white = features @ whiten.T
     return np.asarray(((white[:, None] - means) ** 2).sum(2).min(1))

@@ -1,7 +1,7 @@
 """All settings of the method, frozen and validated, with the reason on each line.
 
 Three recipes ship: ``laptop`` (the default, on a GPU too: decision 0018), ``base`` (wider networks, trained longer) and
-``paper`` (the literal reading, for the benchmarks). The recipe that was used is saved inside every checkpoint.
+``paper`` (the paper taken literally, for benchmarks). Every checkpoint contains the recipe it was made with.
 """
 
 from __future__ import annotations
@@ -18,35 +18,35 @@ from landcover_bdgf.errors import SettingsError
 from landcover_bdgf.storage import flaw, read_toml
 
 Branch = Literal["cnn", "transformer", "mamba", "attention"]
-BRANCHES: tuple[Branch, ...] = ("cnn", "transformer", "mamba")  # the paper's; "attention" sees diffusion features alone
+BRANCHES: tuple[Branch, ...] = ("cnn", "transformer", "mamba")  # the paper's; "attention" uses diffusion features alone
 
 
 class Settings(BaseModel):
-    """Frozen, and an unknown key is an error."""
+    """A frozen group of settings; an unknown key is an error."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
 
 def split_words(value: Any) -> Any:
-    """Words between commas as a tuple; what is no text stays what it is."""
+    """Split a comma-separated text into a tuple; other values are returned unchanged."""
     return tuple(part for part in value.split(",") if part) if isinstance(value, str) else value
 
 
 class SpectralRecipe(Settings):
-    """Bands as the networks see them."""
+    """Reduction of many spectral bands."""
 
-    max_bands: int = Field(64, ge=2, le=4096)  # more than that are reduced; the paper's own costs show that it does so
-    # To means of neighbours; with two SAR bands that fills two groups of eight.
+    max_bands: int = Field(64, ge=2, le=4096)  # more bands are reduced, as the costs in the paper imply
+    # Average adjacent bands down to this many; 14 + 2 SAR = 16, a multiple of 8 as the U-Net needs.
     reduced_bands: int = Field(14, ge=2, le=4096)
 
 
 class DiffusionRecipe(Settings):
     """Pre-training of the denoiser."""
 
-    width: float = Field(0.25, ge=0.0625, le=1)  # of all channel counts; 1 is the paper's 4.30 M parameters
+    width: float = Field(0.25, ge=0.0625, le=1)  # factor of all channel counts; 1 gives the paper's 4.30 M parameters
     mask: Literal["adaptive", "none"] = "adaptive"  # modality masks of eq. 7; "none" is ablation 10
-    speckle: bool = True  # multiplicative noise on SAR intensities (eq. 9); else Gaussian on all, as SpectralDiff has
-    steps: int = Field(100, ge=1)  # optimiser steps; 200 were no better: decision 0014
+    speckle: bool = True  # multiplicative noise on SAR intensities (eq. 9); false: Gaussian, as in SpectralDiff
+    steps: int = Field(100, ge=1)  # optimiser steps; 200 are no better: decision 0014
     tile_px: int = Field(32, ge=8, le=1024)
     batch: int = Field(8, ge=1, le=4096)
     learning_rate: float = Field(1e-3, gt=0)
@@ -56,35 +56,35 @@ class FeatureRecipe(Settings):
     """Features taken from the encoder."""
 
     step: int = Field(5, ge=0, lt=500)  # t, after full down-sampling (section 4.1)
-    noise: Literal["none", "keyed"] = "none"  # keyed: drawn from the seed and the pixel's absolute position
+    noise: Literal["none", "keyed"] = "none"  # keyed: from the seed and the absolute position of the pixel
 
 
 class FusionRecipe(Settings):
     """The group network."""
 
     branches: tuple[Branch, ...] = BRANCHES
-    # Which branches see diffusion features; all three in the paper, ablations 7 to 9 take one away. After the
-    # few minutes of pre-training that a laptop has, they help the Mamba and hurt the others: decision 0005.
+    # Branches that use diffusion features; all three in the paper, all but one in ablations 7 to 9. After a few minutes
+    # of pre-training, all that a laptop can afford, they help the Mamba branch and harm the others: decision 0005.
     guidance: tuple[Branch, ...] = ("mamba",)
-    patch: int = Field(9, ge=5, le=65)  # the paper's; odd
-    padded: bool = False  # zero-padded convolutions as printed; then windows cannot share
-    pixel_tokens: bool = False  # all 81 pixels as diffusion tokens as printed; then windows cannot share
-    d: int = Field(64, ge=8, le=1024)  # embedding of the paper
+    patch: int = Field(9, ge=5, le=65)  # window size of the paper; odd
+    padded: bool = False  # zero-padded convolutions as in the paper; windows then share no computation
+    pixel_tokens: bool = False  # all 81 pixels as diffusion tokens as in the paper; as above
+    d: int = Field(64, ge=8, le=1024)  # embedding size of the paper
     heads: int = Field(8, ge=1, le=64)
-    attention_channels: int = Field(32, ge=1, le=1024)  # of queries, keys and values; d in the paper
+    attention_channels: int = Field(32, ge=1, le=1024)  # channels of queries, keys and values; d in the paper
     tokens: int = Field(4, ge=1, le=256)  # per sensor and window
     cnn_widths: tuple[int, int, int] = (8, 16, 32)
     mamba_channels: int = Field(16, ge=4, le=1024)
     mamba_states: int = Field(8, ge=1, le=256)
     mamba_conv: int = Field(4, ge=1, le=64)
     group_channels: int = Field(16, ge=1, le=1024)
-    average_px: int = Field(9, ge=1, le=65)  # side of the square of windows whose probabilities a map averages; odd
+    average_px: int = Field(9, ge=1, le=65)  # a map averages the windows in a square of this side; odd
     dropout: float = Field(0.3, ge=0, lt=1)
 
     @field_validator("branches", "guidance", "cnn_widths", mode="before")
     @classmethod
     def _split(cls, value: Any) -> Any:
-        """Accept ``--set fusion.branches=cnn,mamba``."""
+        """Accept ``fusion.branches=cnn,mamba``."""
         return split_words(value)
 
     @model_validator(mode="after")
@@ -92,11 +92,11 @@ class FusionRecipe(Settings):
         if not self.branches:
             raise ValueError("at least one branch is needed")
         if len(set(self.branches)) < len(self.branches):
-            raise ValueError("a branch is named twice")
+            raise ValueError("a branch is listed twice")
         if "attention" in self.branches and "attention" not in self.guidance:
-            raise ValueError("the branch attention needs guidance by diffusion features, the only thing that it sees")
+            raise ValueError("the branch attention must also be listed in guidance")
         if max(self.cnn_widths) > 1024:
-            raise ValueError(f"cnn_widths must be 1024 at most, not {max(self.cnn_widths)}")
+            raise ValueError(f"cnn_widths must be at most 1024, not {max(self.cnn_widths)}")
         if self.patch % 2 == 0:
             raise ValueError(f"patch must be odd, not {self.patch}")
         if self.average_px % 2 == 0:
@@ -109,32 +109,32 @@ class FusionRecipe(Settings):
 
     @property
     def centre_px(self) -> int:
-        """Side of the centre of a window that two valid 3 × 3 layers leave; the whole window where padded."""
+        """Side of the window after two unpadded 3 × 3 convolutions; of the whole window if padded."""
         return self.patch if self.padded else self.patch - 4
 
     @property
     def guided(self) -> tuple[Branch, ...]:
-        """Branches that are there and see diffusion features."""
+        """Branches of the network that use diffusion features."""
         return tuple(branch for branch in self.branches if branch in self.guidance)
 
     @property
     def unseen_px(self) -> int:
-        """Diffusion features that no branch looks at, round each window; the Mamba only sees the centre."""
+        """Width of the rim of a window whose diffusion features no branch uses; the Mamba branch uses the centre."""
         return (self.patch - self.centre_px) // 2 if self.guided == ("mamba",) else 0
 
     @property
     def shares(self) -> bool:
-        """Whether windows share their layers, so that a tile can be computed densely."""
+        """Whether windows share computation, so that a tile can be computed densely."""
         return not (self.padded or self.pixel_tokens)
 
     @property
     def stride(self) -> int:
-        """Rows and columns from window to window: where several are averaged, every second loses little."""
+        """Step between windows in rows and columns; 2 if several are averaged, which costs little accuracy."""
         return 1 if self.average_px == 1 else 2
 
     @property
     def margin_px(self) -> int:
-        """How far round a pixel windows reach that have a say in its class."""
+        """Distance from a pixel to the farthest pixel in the windows that are averaged for it."""
         return (self.patch + self.average_px) // 2 - 1
 
     @property
@@ -144,32 +144,32 @@ class FusionRecipe(Settings):
 
 
 class ContextRecipe(Settings):
-    """The network beside the group network, which sees what lies round each pixel; not in the paper (decision 0012)."""
+    """A second network, for the surroundings of each pixel; not in the paper (decision 0012)."""
 
-    # Sides of the squares whose statistics it sees; odd, empty for no context.
+    # Sides of the squares whose statistics it uses; odd, empty for no context network.
     sizes_px: tuple[int, ...] = Field((9, 17, 33), max_length=8)
-    hidden: int = Field(128, ge=1)  # units
+    hidden: int = Field(128, ge=1)  # hidden units
 
     @field_validator("sizes_px", mode="before")
     @classmethod
     def _split(cls, value: Any) -> Any:
-        """Accept ``--set context.sizes_px=9,33``."""
+        """Accept ``context.sizes_px=9,33``."""
         return split_words(value)
 
     @field_validator("sizes_px")
     @classmethod
     def _check(cls, sizes_px: tuple[int, ...]) -> tuple[int, ...]:
         if wrong := [size for size in sizes_px if not 3 <= size <= 129 or size % 2 == 0]:
-            raise ValueError(f"sizes_px must be odd, 3 at least and 129 at most, not {wrong[0]}")
+            raise ValueError(f"sizes_px must be odd and between 3 and 129, not {wrong[0]}")
         return sizes_px
 
     @property
     def reach_px(self) -> int:
-        """How far round a pixel it sees."""
+        """Half side of the largest square."""
         return max(self.sizes_px, default=1) // 2
 
     def statistics(self, channels: int) -> int:
-        """How many values it sees of a pixel: its own, and mean and deviation for each size."""
+        """Number of statistics of a pixel: its own values, and mean and standard deviation for each size."""
         return channels * (1 + 2 * len(self.sizes_px)) if self.sizes_px else 0
 
 
@@ -177,13 +177,15 @@ class MutualRecipe(Settings):
     """Mutual learning between the branches (eq. 25–29)."""
 
     enabled: bool = True  # ablation 11 turns it off
-    branch_weight: float = Field(1.0, ge=0)  # cross-entropy on each branch; 0 as printed lets any constant win
-    temperature_limits: tuple[float, float] | None = (0.5, 8.0)  # "none" as printed lets T drift to 0
+    branch_weight: float = Field(
+        1.0, ge=0
+    )  # cross-entropy of each branch; 0 in the paper, where any constant is a minimum
+    temperature_limits: tuple[float, float] | None = (0.5, 8.0)  # with "none", as in the paper, T drifts to 0
 
     @field_validator("temperature_limits", mode="before")
     @classmethod
     def _split(cls, value: Any) -> Any:
-        """Accept ``none``, which TOML needs a word for, and ``--set mutual.temperature_limits=0.5,8``."""
+        """Accept ``none``, as TOML has no null, and ``mutual.temperature_limits=0.5,8``."""
         if isinstance(value, str):
             return None if value == "none" else tuple(value.split(","))
         return value
@@ -194,32 +196,34 @@ class TrainingRecipe(Settings):
 
     steps: int | None = Field(None, ge=1)  # optimiser steps; none: 20 epochs, see steps_for
     batch: int = Field(64, ge=2, le=65_536)
-    learning_rate: float = Field(2e-3, gt=0)  # the paper's 4e-4 is slow for a few hundred steps: decision 0011
+    learning_rate: float = Field(2e-3, gt=0)  # 4e-4 in the paper, too slow for a few hundred steps: decision 0011
     weight_decay: float = Field(0.0, ge=0)
     augment: bool = True  # flips and quarter turns of the windows
     label_smoothing: float = Field(0.0, ge=0, lt=1)
-    balanced: bool = True  # classes weigh the same whatever their number of pixels
-    averaged_share: float = Field(0.5, ge=0, le=1)  # weights are the mean over this last part of the steps
-    validation_share: float = Field(0.0, ge=0, lt=1)  # of the *training* polygons; they choose weights and temperature
-    # Without them: parts into which the training polygons fall, each left out by a model that is thrown away, to learn
-    # from all of them how sure a model may be; 0 for as sure as it is. Decision 0013.
+    balanced: bool = True  # equal weight for each class, whatever its number of pixels
+    averaged_share: float = Field(0.5, ge=0, le=1)  # final weights are the mean over this last share of the steps
+    validation_share: float = Field(
+        0.0, ge=0, lt=1
+    )  # of the *training* polygons; for the choice of weights and temperature
+    # Without validation polygons: number of folds for the calibration of the confidence. Each fold is left out of a
+    # temporary model. 0 for no calibration. Decision 0013.
     calibration_folds: int = Field(2, ge=0, le=100)
 
     @field_validator("calibration_folds")
     @classmethod
     def _check(cls, folds: int) -> int:
         if folds == 1:
-            raise ValueError("calibration_folds must be 0 or at least 2: one part would leave out all")
+            raise ValueError("calibration_folds must be 0 or at least 2: with 1, nothing is left to train on")
         return folds
 
     @field_validator("steps", mode="before")
     @classmethod
     def _none(cls, value: Any) -> Any:
-        """Accept ``none``, which TOML needs a word for."""
+        """Accept ``none``, as TOML has no null."""
         return None if value == "none" else value
 
     def steps_for(self, pixels: int) -> int:
-        """As asked; else 20 epochs, but at least 300 steps, to learn anything, and at most 1500: deadlines."""
+        """``steps`` if set; else 20 epochs, but at least 300 steps and at most 1500, which bounds the time."""
         return self.steps or min(max(300, 20 * pixels // self.batch), 1500)
 
 
@@ -235,15 +239,21 @@ class Recipe(Settings):
     mutual: MutualRecipe = MutualRecipe()
     training: TrainingRecipe = TrainingRecipe()
 
+    def __repr__(self) -> str:
+        """Its name, and what differs from the recipe of that name."""
+        usual, own = _flat(RECIPES.get(self.name, RECIPES["laptop"])), _flat(self)
+        changes = [f"{key}={value!r}" for key, value in own.items() if value != usual[key]]
+        return f"Recipe({', '.join([repr(self.name), *changes])})"
+
     @property
     def halo_px(self) -> int:
-        """How far round a pixel the data reach that decide its class: window and encoder, or context."""
+        """Distance from a pixel to the farthest data that decide its class: window and encoder, or context."""
         encoder_px = 13  # HALO_PX of the U-Net, which this file cannot import without torch
         return max(self.fusion.margin_px + encoder_px, self.fusion.average_px // 2 + self.context.reach_px)
 
     @property
     def apart_px(self) -> int:
-        """Least distance at which two pixels share nothing of what decides the class of one and trains the other."""
+        """Least distance of a mapped pixel from a training pixel without shared input data."""
         return max(self.fusion.clear_px, 2 * self.context.reach_px + self.fusion.average_px // 2 + 1)
 
 
@@ -287,8 +297,8 @@ def load_recipe(source: str | Path | None, overrides: tuple[str, ...] = ()) -> R
     Parameters
     ----------
     source : str, Path or None
-        ``laptop``, ``base``, ``paper``, a TOML file (may name one of them in its key ``recipe`` to start
-        from), or None for ``laptop``.
+        ``laptop``, ``base``, ``paper``, a TOML file (its key ``recipe`` may name one of them as a start), or None for
+        ``laptop``.
     overrides : tuple of str
         Such as ``("fusion.branches=cnn", "training.steps=10")``.
 
@@ -319,11 +329,11 @@ def _read_settings(source: str | Path) -> dict[str, Any]:
         return RECIPES[str(source)].model_dump()
     path = Path(source)
     if path.suffix != ".toml":
-        raise SettingsError(source, f"is neither a recipe ({', '.join(RECIPES)}) nor a .toml file")
+        raise SettingsError(source, "is not a recipe", f"Use {', '.join(RECIPES)} or a .toml file.")
     own = read_toml(dict[str, Any], path)
     start = own.pop("recipe", "laptop")
     if not isinstance(start, str) or start not in RECIPES:
-        raise SettingsError(path, f"recipe = {start!r} is not one of {', '.join(RECIPES)}")
+        raise SettingsError(path, f"recipe = {start!r} is unknown", f"Use {', '.join(RECIPES)}.")
     return _merged(RECIPES[start].model_dump(), own)
 
 
@@ -340,9 +350,9 @@ def _set(settings: dict[str, Any], override: str) -> None:
     section, _, name = key.rpartition(".")
     target = settings.get(section) if section else settings
     if not separator or not isinstance(target, dict):
-        raise SettingsError(f"--set {override}", "write it as section.key=value", f"{_nearest(key, settings)}")
+        raise SettingsError(f'`set="{override}"`', "is not of the form section.key=value", _nearest(key, settings))
     if name not in target:
-        raise SettingsError(f"--set {override}", f"there is no setting {key!r}", f"{_nearest(key, settings)}")
+        raise SettingsError(f'`set="{override}"`', f"unknown setting {key!r}", _nearest(key, settings))
     target[name] = text
 
 
@@ -353,18 +363,24 @@ def _nearest(key: str, settings: dict[str, Any]) -> str:
 
 
 def validated(settings: dict[str, Any], source: str) -> Recipe:
-    """The recipe of these settings; SettingsError names the first that is wrong, and where it comes from."""
+    """The recipe of these settings; SettingsError names the first invalid one and its ``source``."""
     try:
         return Recipe.model_validate(settings)
     except ValidationError as error:
         key, problem = flaw(error)
         unknown = error.errors()[0]["type"] == "extra_forbidden"
-        hint = f" {_nearest(key, RECIPES['laptop'].model_dump())}" if unknown else ""
-        raise SettingsError(source, f"setting {key!r}: {problem}.{hint}") from None
+        remedy = _nearest(key, RECIPES["laptop"].model_dump()) if unknown else "Correct this setting."
+        raise SettingsError(source, f"`{key}`: {problem}", remedy) from None
+
+
+def _flat(recipe: Recipe) -> dict[str, Any]:
+    """Settings by ``section.key``."""
+    sections = recipe.model_dump()
+    return {f"{s}.{key}": v for s, keys in sections.items() if isinstance(keys, dict) for key, v in keys.items()}
 
 
 def _without_none(value: Any) -> Any:
-    """TOML has no null: a setting that is None is written as the text "none"."""
+    """TOML has no null: None is written as the text "none"."""
     if isinstance(value, dict):
         return {k: "none" if v is None else _without_none(v) for k, v in value.items()}
     return value

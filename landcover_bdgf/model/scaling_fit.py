@@ -1,4 +1,4 @@
-"""The scaling of a scene, fitted to a sample of its pixels."""
+"""Fit the scaling of a scene to a sample of its pixels."""
 
 from __future__ import annotations
 
@@ -14,11 +14,14 @@ from landcover_bdgf.model.scaling import Floats, Scaling, percentiles, reduce_ba
 from landcover_bdgf.scene import Stack, Tile
 
 SAMPLE_BLOCK_PX, SAMPLE_BLOCKS = 64, 96  # up to 390,000 pixels
-SAMPLE_VALUES = 2**24  # 64 MB of them are enough, whatever the number of bands
+SAMPLE_VALUES = 2**24  # 64 MB, for any number of bands
 
 
 def fit_scaling(stacks: Sequence[Stack], recipe: SpectralRecipe, *, exclude: Samples | None, seed: int) -> Scaling:
-    """Fit on a sample of the valid pixels of the scenes, without the test pixels of ``exclude``."""
+    """Fit the scaling to a sample of the valid pixels of the scenes; test pixels of ``exclude`` are left out.
+
+    ``exclude`` belongs to the first scene. ``seed`` decides which pixels are sampled.
+    """
     pixels = [sample_pixels(stack, exclude=exclude if i == 0 else None, seed=seed) for i, stack in enumerate(stacks)]
     spectral = np.concatenate([p[0] for p in pixels], axis=1)
     sar = np.concatenate([p[1] for p in pixels], axis=1)
@@ -33,16 +36,14 @@ def fit_scaling(stacks: Sequence[Stack], recipe: SpectralRecipe, *, exclude: Sam
 
 
 def sample_pixels(stack: Stack, *, exclude: Samples | None, seed: int) -> tuple[Floats, Floats]:
-    """Valid pixels of random blocks of a scene: spectral (S, N) and SAR power (R, N)."""
-    parts = [
-        _some_pixels(tile) for tile in random_tiles(stack, SAMPLE_BLOCK_PX, SAMPLE_BLOCKS, exclude=exclude, seed=seed)
-    ]
+    """Sample valid pixels in random blocks of a scene: spectral (S, N) and SAR power (R, N)."""
+    parts = [_thinned(tile) for tile in random_tiles(stack, SAMPLE_BLOCK_PX, SAMPLE_BLOCKS, exclude=exclude, seed=seed)]
     spectral, sar = zip(*parts, strict=True)
     return np.concatenate(spectral, axis=1), np.concatenate(sar, axis=1)
 
 
-def _some_pixels(tile: Tile) -> tuple[Floats, Floats]:
-    """Valid pixels of a tile, evenly thinned where the bands are many: (S, n) and (R, n)."""
+def _thinned(tile: Tile) -> tuple[Floats, Floats]:
+    """Valid pixels of a tile, thinned evenly if there are many bands: (S, n) and (R, n)."""
     most = SAMPLE_VALUES // SAMPLE_BLOCKS // (len(tile.spectral) + len(tile.sar))
     rows, cols = np.nonzero(tile.valid)
     every = -(-len(rows) // most)
@@ -50,7 +51,7 @@ def _some_pixels(tile: Tile) -> tuple[Floats, Floats]:
 
 
 def _neighbour_means(wavelengths_nm: Sequence[float | None], count: int) -> Floats:
-    """Means of so many groups of bands, neighbours by wavelength, in the file's order where one is unknown: (K, S)."""
+    """Matrix (K, S) that averages ``count`` groups of adjacent bands, by wavelength, or by file order if unknown."""
     known = [nm for nm in wavelengths_nm if nm is not None]
     order = np.argsort(known, kind="stable") if len(known) == len(wavelengths_nm) else np.arange(len(wavelengths_nm))
     means = np.zeros((min(count, len(order)), len(order)), np.float32)

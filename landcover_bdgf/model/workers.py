@@ -1,4 +1,4 @@
-"""Threads that compute pieces of the work in their order."""
+"""A pool of threads that returns results in order."""
 
 from __future__ import annotations
 
@@ -10,20 +10,20 @@ from typing import TypeVar
 
 import torch
 
-from landcover_bdgf.model.device import Run
+from landcover_bdgf.model.run import Run
 
 Piece = TypeVar("Piece")
 Result = TypeVar("Result")
 
 
 class Workers:
-    """A few threads that compute pieces and give their results back in order."""
+    """A pool of threads that returns results in order."""
 
     def __init__(self, pool: ThreadPoolExecutor, count: int) -> None:
         self._pool, self.count = pool, count
 
     def map(self, function: Callable[[Piece], Result], pieces: Iterable[Piece]) -> Iterator[Result]:
-        """Results in the order of the pieces; at most two pieces per thread are waiting, so memory is bounded."""
+        """Results in the order of the pieces; at most two pieces per thread wait, which bounds the memory."""
         waiting: deque[Future[Result]] = deque()
         for piece in pieces:
             waiting.append(self._pool.submit(function, piece))
@@ -34,15 +34,15 @@ class Workers:
 
 
 def open_mappers(run: Run, device: torch.device) -> AbstractContextManager[Workers]:
-    """Threads that classify; on a GPU two, with a queue each, so that one's transfers overlap the other's work."""
+    """Threads for classification; on a GPU two, each with a CUDA stream, so that transfers and work overlap."""
     if device.type == "cuda":
-        return open_workers(2, queues_on=device)
+        return open_workers(2, streams_on=device)
     return open_workers(run.workers(device))
 
 
 @contextmanager
 def full_precision() -> Iterator[None]:
-    """Convolutions on a GPU in all of float32, and the same each time, so that a map equals the CPU's."""
+    """Convolutions on a GPU in full float32 and deterministic, so that a map equals that of the CPU."""
     cudnn = torch.backends.cudnn
     before = cudnn.allow_tf32, cudnn.deterministic
     cudnn.allow_tf32, cudnn.deterministic = False, True
@@ -53,15 +53,15 @@ def full_precision() -> Iterator[None]:
 
 
 @contextmanager
-def open_workers(count: int, *, queues_on: torch.device | None = None) -> Iterator[Workers]:
-    """Threads whose torch operations are one-threaded each, and where asked for go to a GPU's queue of their own."""
+def open_workers(count: int, *, streams_on: torch.device | None = None) -> Iterator[Workers]:
+    """A pool of threads with one-threaded torch operations; with ``streams_on``, each has a CUDA stream there."""
     before = torch.get_num_threads()
     torch.set_num_threads(1)
 
     def initialise() -> None:
         torch.set_num_threads(1)
-        if queues_on is not None:
-            torch.cuda.set_stream(torch.cuda.Stream(queues_on))
+        if streams_on is not None:
+            torch.cuda.set_stream(torch.cuda.Stream(streams_on))
 
     pool = ThreadPoolExecutor(count, initializer=initialise)
     try:

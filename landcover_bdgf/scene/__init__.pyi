@@ -1,5 +1,15 @@
-from .alignment import AlignSettings as AlignSettings, align as align
+from .alignment import align as align
+from .band_reader import ReadCounts as ReadCounts
 from .image import Image as Image, open_image as open_image
-from .simulation import simulate as simulate, write_scene as write_scene
-from .stack import Stack as Stack, Tile as Tile
+from .settings import AlignSettings as AlignSettings
+from .simulation import (
+    draw_parcels as draw_parcels,
+    seen_reflectance as seen_reflectance,
+    simulate as simulate,
+    smooth_field as smooth_field,
+    speckle as speckle,
+    write_pixels as write_pixels,
+    write_scene as write_scene,
+)
+from .stack import Stack as Stack, Tile as Tile, sar_product as sar_product
 from .value_checks import warn_of_zeros as warn_of_zeros

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, replace
-from typing import Literal, get_args
+from contextlib import ExitStack
+from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
 from rasterio.windows import Window
 
-from landcover_bdgf.errors import RasterError, SettingsError
+from landcover_bdgf.errors import RasterError
 from landcover_bdgf.geo import known_crs, warn_of_datum
 from landcover_bdgf.progress import log
+from landcover_bdgf.scene.band_reader import ReadCounts
 from landcover_bdgf.scene.image import Image, open_image
 from landcover_bdgf.scene.pair_checks import (
     check_one_place,
@@ -22,12 +23,11 @@ from landcover_bdgf.scene.pair_checks import (
     warn_of_dates,
 )
 from landcover_bdgf.scene.product_files import Source
-from landcover_bdgf.scene.sar import POWER_FLOOR, SarUnit, sar_unit, signed_channels
+from landcover_bdgf.scene.sar import POWER_FLOOR, sar_unit, signed_channels
+from landcover_bdgf.scene.settings import AlignSettings, Coreg
 from landcover_bdgf.scene.shift import ENOUGH_BANDS, Shift, estimate_shift
 from landcover_bdgf.scene.stack import NOT_MOVED, SHIFT_TAG, Stack
 from landcover_bdgf.scene.value_checks import warn_of_fills, warn_of_spectral_content
-
-Coreg = Literal["off", "grid", "auto"]
 
 # Below this, a shift is within the error of its estimate.
 WORTH_A_WARNING_PX = 1.0
@@ -35,66 +35,20 @@ CHECKED_PX = 64  # side of the windows
 CHECKED_EVERY = 8  # of the pixels of the windows that are looked at
 
 
-@dataclass(frozen=True)
-class AlignSettings:
-    """How the SAR is brought onto the spectral grid.
-
-    Attributes
-    ----------
-    coreg : "off", "grid" or "auto"
-        What is done about a shift on which several windows agree: nothing (it is only reported), a move by
-        whole pixels (values are not interpolated once more), or a move by the shift itself.
-    max_shift_px : float
-        Longer estimates are failures.
-    sar_unit : "db", "power" or None
-        None: recognised.
-    hsi_crs, sar_crs : str, optional
-        Where a file lacks its CRS or has a wrong one.
-    keep_water_vapour : bool
-        Keep bands in which the air is opaque.
-    spectral_offset : float
-        Added to spectral values: -1000 for Sentinel-2 from January 2022 on as it is delivered.
-    force : bool
-        Accept resolutions that differ more than 50-fold.
-    allow_vrt : bool
-        Read VRT files too, which may name any other file or address.
-    warp_gcps : bool
-        Place an image that has only ground-control points by them, without terrain correction.
-    """
-
-    coreg: Coreg = "off"
-    max_shift_px: float = 8.0
-    sar_unit: SarUnit | None = None
-    hsi_crs: str | None = None
-    sar_crs: str | None = None
-    keep_water_vapour: bool = False
-    spectral_offset: float = 0.0
-    force: bool = False
-    allow_vrt: bool = False
-    warp_gcps: bool = False
-
-    def __post_init__(self) -> None:
-        if self.coreg not in get_args(Coreg):
-            raise SettingsError(f"--coreg {self.coreg}", "must be off, grid or auto")
-        if self.sar_unit not in ("db", "power", None):
-            raise SettingsError(f"--sar-unit {self.sar_unit}", "must be db or power")
-        if not self.max_shift_px > 0:
-            raise SettingsError(f"--max-shift {self.max_shift_px:g}", "must be above 0 pixels")
-
-
 def align(hsi: Source, sar: Source, *, settings: AlignSettings | None = None) -> Stack:
     """Put a spectral and a SAR image on one grid, and look for all that could spoil a map.
 
     Parameters
     ----------
-    hsi, sar : path, or sequence of paths
-        Each a raster, a folder of rasters, or several rasters.
+    hsi, sar : path, xarray.DataArray, or sequence of them
+        Each a raster, a folder of rasters, or several rasters. A DataArray has the dimensions band, y and x, and a CRS
+        (``.rio.write_crs``); its bands are named by ``long_name`` or by the coordinate ``band``.
     settings : AlignSettings, optional
 
     Returns
     -------
     Stack
-        On the grid of the spectral image.
+        On the grid of the spectral image. Its files stay open until it is closed, by ``with`` or :meth:`Stack.close`.
 
     Raises
     ------
@@ -104,19 +58,21 @@ def align(hsi: Source, sar: Source, *, settings: AlignSettings | None = None) ->
         If a CRS of the settings is unknown.
     """
     settings = settings or AlignSettings()
-    spectral, radar = (
-        open_image(
-            source,
-            crs=known_crs(crs, option),
-            keep_water_vapour=water_vapour,
-            vrt=settings.allow_vrt,
-            warp_gcps=settings.warp_gcps,
-        )
-        for source, crs, option, water_vapour in (
-            (hsi, settings.hsi_crs, "--hsi-crs", settings.keep_water_vapour),
-            (sar, settings.sar_crs, "--sar-crs", True),
-        )
-    )
+    how = {"vrt": settings.allow_vrt, "warp_gcps": settings.warp_gcps}
+    with ExitStack() as if_it_fails:
+        crs, water_vapour = known_crs(settings.hsi_crs, "--hsi-crs"), settings.keep_water_vapour
+        spectral = if_it_fails.enter_context(open_image(hsi, crs=crs, keep_water_vapour=water_vapour, **how))
+        crs = known_crs(settings.sar_crs, "--sar-crs")
+        radar = if_it_fails.enter_context(open_image(sar, crs=crs, keep_water_vapour=True, **how))
+        _check_pair(spectral, radar, settings)
+        stack = _with_unit(Stack(spectral, radar, spectral.grid, "power"), settings)
+        stack = _with_shift(_with_checked_content(stack), settings)
+        if_it_fails.pop_all()
+    return stack
+
+
+def _check_pair(spectral: Image, radar: Image, settings: AlignSettings) -> None:
+    """Refuse images that are no pair; warn of dates and datums that do not fit."""
     check_order(spectral, radar)
     for image in (spectral, radar):
         check_one_place(image)
@@ -127,9 +83,6 @@ def align(hsi: Source, sar: Source, *, settings: AlignSettings | None = None) ->
     if not settings.force:
         check_resolution(spectral, spectral.grid)
         check_resolution(radar, spectral.grid)
-    stack = _with_unit(Stack(spectral, radar, spectral.grid, "power"), settings)
-    _check_content(stack)
-    return _with_shift(stack, settings)
 
 
 def _with_unit(stack: Stack, settings: AlignSettings) -> Stack:
@@ -147,14 +100,15 @@ def _with_unit(stack: Stack, settings: AlignSettings) -> Stack:
     return replace(stack, sar_unit=unit, signed_names=signed, spectral_offset=settings.spectral_offset)
 
 
-def _check_content(stack: Stack) -> None:
+def _with_checked_content(stack: Stack) -> Stack:
     """Refuse a scene without one valid pixel; warn of one with few, and of odd spectral values."""
     stored = replace(
         stack, spectral=stack.spectral.as_stored(), sar=stack.sar.as_stored(), sar_unit="signed",
         signed_names=stack.sar.names, spectral_offset=0.0,
     )  # fmt: skip
+    counts = ReadCounts()
     seen, parts, radar = [], [], []
-    for tile in map(stored.read, stack.grid.windows_to_look_at(CHECKED_PX)):
+    for tile in map(stored.counting(counts).read, stack.grid.windows_to_look_at(CHECKED_PX)):
         seen.append(tile.valid.ravel())
         parts.append(tile.spectral[:, tile.valid][:, ::CHECKED_EVERY])
         radar.append(tile.sar[:, tile.valid][:, ::CHECKED_EVERY])
@@ -169,15 +123,16 @@ def _check_content(stack: Stack) -> None:
             100 * (1 - share),
         )
     for image in (stack.spectral, stack.sar):
-        if infinite := image.infinite_share():
+        if infinite := counts.infinite_share(image.paths):
             log.warning("%s: %.2g %% of its values are infinite, taken as no data.", image.paths[0], 100 * infinite)
     raw = np.concatenate(parts, axis=1)
-    if raw.size:
-        scales, offsets = np.array([(band.scale, band.offset) for band in stack.spectral.bands]).T[:, :, None]
-        pixels = (raw * scales + offsets + stack.spectral_offset).astype(np.float32)
-        warn_of_spectral_content(stack.spectral, pixels, stack.spectral_offset)
-        warn_of_fills(stack.spectral, raw)
-        warn_of_fills(stack.sar, np.concatenate(radar, axis=1))
+    if not raw.size:
+        return stack
+    scales, offsets = np.array([(band.scale, band.offset) for band in stack.spectral.bands]).T[:, :, None]
+    pixels = (raw * scales + offsets + stack.spectral_offset).astype(np.float32)
+    warn_of_spectral_content(stack.spectral, pixels, stack.spectral_offset)
+    sar = np.concatenate(radar, axis=1)
+    return replace(stack, spectral=warn_of_fills(stack.spectral, raw), sar=warn_of_fills(stack.sar, sar))
 
 
 def _with_shift(stack: Stack, settings: AlignSettings) -> Stack:

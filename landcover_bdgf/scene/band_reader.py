@@ -66,41 +66,47 @@ class Band:
 
 
 @dataclass
-class Zeros:
-    """How many of the pixels that were read of each file are 0 in all bands: of no data, perhaps, which nothing says.
+class ReadCounts:
+    """What a step has read of each file; the step makes it and reads a stack that is :meth:`Stack.counting` into it.
 
     Attributes
     ----------
-    found, read : Counter of Path
-        Pixels that are 0 in all bands; all pixels that were read, some more than once.
-    told : bool
-        Whether the user was warned.
+    pixels, zeros : Counter of Path
+        All pixels, some more than once; those that are 0 in all bands: no data, perhaps, that nodata does not declare.
+    values, infinite : Counter of Path
+        All values of floats; infinite ones, which are no data.
     """
 
-    found: Counter[Path] = field(default_factory=Counter)
-    read: Counter[Path] = field(default_factory=Counter)
-    told: bool = False
+    pixels: Counter[Path] = field(default_factory=Counter)
+    zeros: Counter[Path] = field(default_factory=Counter)
+    values: Counter[Path] = field(default_factory=Counter)
+    infinite: Counter[Path] = field(default_factory=Counter)
 
-    def count(self, path: Path, raw: NDArray[Any], valid: Bools) -> None:
-        """Add raw values (bands, h, w) of a file."""
-        self.read[path] += valid[0].size
+    def add(self, path: Path, raw: NDArray[Any], valid: Bools) -> None:
+        """Count raw values (bands, h, w) of a file."""
+        self.pixels[path] += valid[0].size
         zero = (raw[0] == 0) & valid[0]
         if zero.any():  # seldom: the other bands are not looked at
-            self.found[path] += int(((raw[:, zero] == 0) & valid[:, zero]).all(axis=0).sum())
+            self.zeros[path] += int(((raw[:, zero] == 0) & valid[:, zero]).all(axis=0).sum())
+        if raw.dtype.kind in "fc":
+            self.values[path] += raw.size
+            self.infinite[path] += int(np.isinf(raw).sum())
 
-    def restart(self) -> None:
-        """Forget what was counted."""
-        self.found.clear()
-        self.read.clear()
+    def zero_share(self, paths: Sequence[Path]) -> float:
+        """Of the pixels of an image; of several files the least, as only what is 0 in all of them counts."""
+        return min((self.zeros[path] / self.pixels[path] for path in paths if self.pixels[path]), default=0.0)
 
-    @property
-    def share(self) -> float:
-        """Of all pixels; of several files the least, as only what is 0 in all of them counts."""
-        return min((self.found[path] / self.read[path] for path in self.read), default=0.0)
+    def infinite_share(self, paths: Sequence[Path]) -> float:
+        """Of the floats of an image."""
+        return sum(self.infinite[path] for path in paths) / max(sum(self.values[path] for path in paths), 1)
 
 
 def read_values(
-    dataset: DatasetReader, bands: Sequence[Band], window: Window, convert: Convert | None, zeros: Zeros
+    dataset: DatasetReader,
+    bands: Sequence[Band],
+    window: Window,
+    convert: Convert | None = None,
+    counts: ReadCounts | None = None,
 ) -> tuple[Float32s, Bools]:
     """Physical values and valid mask of bands of one file.
 
@@ -112,8 +118,8 @@ def read_values(
         Inside the file's north-up grid.
     convert : callable, optional
         Applied to the physical values.
-    zeros : Zeros
-        Where pixels without a value are counted.
+    counts : ReadCounts, optional
+        Where what is read is counted.
 
     Returns
     -------
@@ -128,7 +134,8 @@ def read_values(
     """
     raw, valid = _read_raw(dataset, bands, window)
     _check_fill(bands, raw, valid)
-    zeros.count(bands[0].path, raw, valid)
+    if counts is not None:
+        counts.add(bands[0].path, raw, valid)
     return _valid_values(bands, raw, valid, convert)
 
 
@@ -152,12 +159,6 @@ def _valid_values(
     valid &= np.isfinite(values)
     np.copyto(values, 0, where=~valid)
     return values, valid
-
-
-def infinite_values(dataset: DatasetReader, bands: Sequence[Band], window: Window) -> int:
-    """How many raw values of a window are infinite; they are no data."""
-    raw, _ = _read_raw(dataset, bands, window)
-    return int(np.isinf(raw).sum())
 
 
 def _check_fill(bands: Sequence[Band], raw: NDArray[Any], valid: Bools) -> None:

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+import shutil
+import weakref
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 from itertools import groupby
 from pathlib import Path
@@ -20,19 +23,18 @@ from landcover_bdgf.geo import (
     envi_pixels,
     grid_of,
     open_raster,
-    pixel_dtype,
     resample,
     resolution_ratio,
 )
 from landcover_bdgf.progress import log
+from landcover_bdgf.scene.arrays import write_array
 from landcover_bdgf.scene.band_reader import (
     Band,
     Bools,
     Convert,
     Float32s,
-    Zeros,
+    ReadCounts,
     bands_with_data,
-    infinite_values,
     is_mask,
     read_over_border,
     read_values,
@@ -50,10 +52,28 @@ from landcover_bdgf.scene.bands import (
     is_water_vapour,
     sensor_of,
 )
-from landcover_bdgf.scene.product_files import Source, raster_paths
+from landcover_bdgf.scene.product_files import Source, arrays_and_paths, raster_paths
 from landcover_bdgf.storage import is_remote, typed_path
+from landcover_bdgf.text import listed, with_names
 
 State = tuple[int, int, int] | None
+
+
+class OpenFiles(dict[Path, DatasetReader]):
+    """Open rasters by path; one that is asked for and not open is opened, with the options of :func:`open_raster`."""
+
+    def __init__(self, **options: bool) -> None:
+        super().__init__()
+        self._options = options
+
+    def __missing__(self, path: Path) -> DatasetReader:
+        self[path] = open_raster(path, **self._options)
+        return self[path]
+
+    def close(self) -> None:
+        """Close all of them."""
+        while self:
+            self.popitem()[1].close()
 
 
 @dataclass(frozen=True)
@@ -69,17 +89,40 @@ class Image:
         ``"Sentinel-2"`` or ``"Landsat 8/9"``, where the names of bands or files say so.
     tags : dict
         What the first file says about itself.
-    zeros : Zeros
-        Pixels that are 0 in all bands, among those that were read so far.
+    zeros_told : bool
+        Whether the user was warned of pixels that are 0 in all bands.
+    counts : ReadCounts, optional
+        Of the step that reads the image and wants its pixels counted.
+
+    Notes
+    -----
+    A file is opened by the first read and stays open, with the blocks that GDAL has decoded, until :meth:`close` or the
+    end of a ``with`` block. A later read opens it again.
     """
 
     bands: tuple[Band, ...]
     grid: Grid
     sensor: str | None = None
     tags: dict[str, str] = field(default_factory=dict, compare=False)
-    zeros: Zeros = field(default_factory=Zeros, compare=False, repr=False)
-    _open: dict[Path, DatasetReader] = field(default_factory=dict, compare=False, repr=False)
+    zeros_told: bool = field(default=False, compare=False)
+    counts: ReadCounts | None = field(default=None, compare=False, repr=False)
+    _open: OpenFiles = field(default_factory=OpenFiles, compare=False, repr=False)
     _states: dict[Path, State] = field(default_factory=dict, compare=False, repr=False)
+
+    def __repr__(self) -> str:
+        more = f" and {len(self.paths) - 1} more" if len(self.paths) > 1 else ""
+        source = with_names(f"{self.paths[0]}{more}")
+        return f"Image({len(self.bands)} bands of {source}: {listed(self.names)}; {self.grid.describe()})"
+
+    def __enter__(self) -> Image:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close the files."""
+        self._open.close()
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -120,26 +163,18 @@ class Image:
         RasterError
             If a file is damaged, or a value stands for no data in it and is not named so.
         """
-        values, valid = self.read_bands(window, grid, convert=convert)
+        target = grid or self.grid
+        parts = [self._read_file(bands, target, window, convert) for bands in _by_file(self.bands)]
+        values, valid = parts[0] if len(parts) == 1 else map(np.concatenate, zip(*parts, strict=True))
         jointly = np.asarray(valid.all(axis=0))
         values[:, ~jointly] = 0
         return values, jointly
-
-    def read_bands(
-        self, window: Window, grid: Grid | None = None, *, convert: Convert | None = None
-    ) -> tuple[Float32s, Bools]:
-        """As :meth:`read`, with a mask (bands, h, w) for each band by itself."""
-        target = grid or self.grid
-        parts = [self._read_file(bands, target, window, convert) for bands in _by_file(self.bands)]
-        if len(parts) == 1:  # hundreds of bands need no copy
-            return parts[0]
-        return np.concatenate([values for values, _ in parts]), np.concatenate([valid for _, valid in parts])
 
     def _read_file(
         self, bands: tuple[Band, ...], target: Grid, window: Window, convert: Convert | None
     ) -> tuple[Float32s, Bools]:
         def read(source_window: Window) -> tuple[Float32s, Bools]:
-            return read_values(self._open[bands[0].path], bands, source_window, convert, self.zeros)
+            return read_values(self._open[bands[0].path], bands, source_window, convert, self.counts)
 
         source = bands[0].grid
         offset = target.offset_in(source)
@@ -155,15 +190,6 @@ class Image:
     def block_bytes(self) -> int:
         """Bytes of the largest block of its files: what must be decoded whole to read one pixel."""
         return max(block_bytes(self._open[bands[0].path]) for bands in _by_file(self.bands))
-
-    def infinite_share(self) -> float:
-        """The share of infinite values among all, by windows spread over the image; they are taken as no data."""
-        found = total = 0
-        for bands in _by_file(self.bands):
-            for window in bands[0].grid.spread_windows(128) if pixel_dtype(bands[0].dtype).kind in "fc" else ():
-                found += infinite_values(self._open[bands[0].path], bands, window)
-                total += len(bands) * window.height * window.width
-        return found / max(total, 1)
 
     def check_unchanged(self) -> None:
         """Refuse to make something of files that were replaced or written to since they were opened.
@@ -190,9 +216,9 @@ def open_image(
 
     Parameters
     ----------
-    source : path, or sequence of paths
+    source : path, xarray.DataArray, or sequence of them
         A raster, a folder of rasters, or several rasters. Resolutions and origins may differ: the grid is
-        that of the finest band, the first of them.
+        that of the finest band, the first of them. DataArrays: :func:`~landcover_bdgf.scene.arrays.write_array`.
     crs : rasterio.crs.CRS, optional
         Stands in for a missing CRS, and overrules the one in the files.
     keep_water_vapour : bool
@@ -211,27 +237,41 @@ def open_image(
     RasterError
         If a file cannot be opened or placed, two bands have one name, or no band is left.
     """
-    datasets = {
-        path: open_raster(path, vrt=vrt, warp_gcps=warp_gcps) for path in map(envi_pixels, raster_paths(source))
-    }
-    states = {file: _state(file) for path, dataset in datasets.items() for file in _files(path, dataset)}
-    tags = {path: file_tags(dataset) for path, dataset in datasets.items()}  # once: there may be tags by the thousand
-    bands, sensor = _bands(datasets, tags, crs)
+    files = OpenFiles(vrt=vrt, warp_gcps=warp_gcps)
+    arrays, paths = arrays_and_paths(source)
+    with ExitStack() as if_it_fails:
+        if_it_fails.callback(files.close)
+        for array in arrays:
+            folder, path = write_array(array, crs=crs)
+            weakref.finalize(files, shutil.rmtree, folder, ignore_errors=True)
+            files[path]  # opens it
+        for path in map(envi_pixels, raster_paths(paths) if paths or not arrays else []):
+            files[path]
+        image = _usable(files, crs, keep_water_vapour)
+        if_it_fails.pop_all()
+    return image
+
+
+def _usable(files: OpenFiles, crs: CRS | None, keep_water_vapour: bool) -> Image:
+    """The image of the bands that are usable; see :func:`open_image`."""
+    states = {file: _state(file) for path, dataset in files.items() for file in _files(path, dataset)}
+    tags = {path: file_tags(dataset) for path, dataset in files.items()}  # once: there may be tags by the thousand
+    bands, sensor = _bands(files, tags, crs)
     _check_names(bands)
-    marked = {path: bad_bands(tags[path], dataset.count) for path, dataset in datasets.items()}
+    marked = {path: bad_bands(tags[path], dataset.count) for path, dataset in files.items()}
     bad = [band for band in bands if band.index in marked[band.path]]
     bands = _without(bands, bad, "the header calls them bad (bbl)")
     if not keep_water_vapour:
         opaque = [band for band in bands if is_water_vapour(band.wavelength_nm)]
         bands = _without(bands, opaque, "water vapour hides the ground in them")
-    first = next(iter(datasets.values()))
-    image = Image(bands, _finest(bands), sensor, first.tags(), _open=datasets, _states=states)
+    first = next(iter(files.values()))
+    image = Image(bands, _finest(bands), sensor, first.tags(), _open=files, _states=states)
     kept = _without(bands, list(_empty_bands(image)), "they hold no data")
     return replace(image, bands=kept, grid=_finest(kept))
 
 
 def _bands(
-    datasets: dict[Path, DatasetReader], tags: dict[Path, dict[str, str]], crs: CRS | None
+    datasets: Mapping[Path, DatasetReader], tags: dict[Path, dict[str, str]], crs: CRS | None
 ) -> tuple[tuple[Band, ...], str | None]:
     """All bands but the transparency ones and what one file holds beside its bands, named."""
     described: list[tuple[Band, BandText]] = []

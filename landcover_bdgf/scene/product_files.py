@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from rasterio.enums import ColorInterp
 
 from landcover_bdgf.errors import RasterError
 from landcover_bdgf.geo import open_raster
 from landcover_bdgf.progress import log
+from landcover_bdgf.scene.arrays import is_array
 from landcover_bdgf.scene.bands import (
     POLARISATIONS,
     band_word,
@@ -21,15 +23,27 @@ from landcover_bdgf.scene.bands import (
 )
 from landcover_bdgf.storage import PathLike, typed_path
 
+if TYPE_CHECKING:
+    from xarray import DataArray
+
 RASTER_SUFFIXES = (".tif", ".tiff", ".jp2", ".img", ".dat", ".bsq", ".bil", ".bip")
 PICTURE = (ColorInterp.red, ColorInterp.green, ColorInterp.blue)
 
-Source = PathLike | Sequence[PathLike]
+
+Source: TypeAlias = "PathLike | DataArray | Sequence[PathLike | DataArray]"
 
 
-def raster_paths(source: Source) -> list[Path]:
-    """The raster files that a source means; those of a folder in natural order of their names."""
-    sources = [source] if isinstance(source, str | Path) or not isinstance(source, Sequence) else source
+def arrays_and_paths(source: Source) -> tuple[list[DataArray], list[PathLike]]:
+    """The DataArrays of a source, and its files and folders."""
+    arrays: list[Any] = []
+    paths: list[Any] = []
+    for each in source if isinstance(source, Sequence) and not isinstance(source, str) else [source]:
+        (arrays if is_array(each) else paths).append(each)
+    return arrays, paths
+
+
+def raster_paths(sources: Sequence[PathLike]) -> list[Path]:
+    """The raster files of files and folders; those of a folder in natural order of their names."""
     paths: list[Path] = []
     for path in map(typed_path, sources):
         found = _rasters_of(path) if path.is_dir() else [path]

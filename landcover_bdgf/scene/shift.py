@@ -67,6 +67,11 @@ class Shift:
     agreement: float
     trusted: bool
 
+    def __repr__(self) -> str:
+        x, y = self.offset_xy_px
+        trust = "trusted" if self.trusted else "not trusted"
+        return f"Shift({x:+.2f} px right, {y:+.2f} px down, {len(self.windows_xy_px)} windows, {trust})"
+
     @property
     def length_px(self) -> float:
         """Length of the offset, in pixels."""

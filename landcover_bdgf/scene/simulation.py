@@ -6,6 +6,8 @@ a soil moisture, and both sensors follow from these:
 - reflectance: soil and leaves mixed by Beer and Lambert's law, 1 − exp(−k · LAI) covered by leaves;
 - backscatter: the water-cloud model (Attema and Ulaby 1978), vegetation in front of a moist soil, with gamma
   distributed texture in woods and town, and gamma distributed speckle of 4.4 looks (Sentinel-1 GRD).
+
+Parcels, smooth fields, what a sensor makes of reflectance, and speckle are functions that other simulated scenes use.
 """
 
 from __future__ import annotations
@@ -19,7 +21,7 @@ from affine import Affine
 from numpy.typing import NDArray
 from rasterio.crs import CRS
 from rasterio.windows import Window
-from scipy.ndimage import gaussian_filter
+from scipy.ndimage import convolve1d, gaussian_filter
 from scipy.spatial import cKDTree
 from shapely.geometry import box
 
@@ -37,6 +39,7 @@ LOOKS = 4.4
 EXTINCTION = 0.5  # k of Beer and Lambert
 INCIDENCE = np.deg2rad(38.0)
 NODATA = -9999
+SIMULATED = {"SIMULATED": "by formula"}
 LABEL_PX = 6
 PARCEL_PX = 15
 
@@ -87,29 +90,51 @@ def simulate(shape_hw: tuple[int, int] = (160, 176), *, seed: int = 0) -> Scene:
     """Draw a scene; the same seed gives the same one."""
     rng = np.random.default_rng(seed)
     grid = Grid(CRS.from_epsg(32633), Affine(10, 0, 399_960, 0, -10, 5_800_020), shape_hw)
-    parcels, count = _parcels(shape_hw, rng)
+    count = max(len(COVERS) * 8, shape_hw[0] * shape_hw[1] // PARCEL_PX**2)
+    parcels = draw_parcels(shape_hw, count, rng)
     cover_of = rng.choice(len(COVERS), count, p=[c.share for c in COVERS])
     cover_of[: len(COVERS) * 6] = np.arange(len(COVERS) * 6) % len(COVERS)  # some parcels of each class, always
     low, high = np.array([c.leaf_area for c in COVERS])[cover_of].T
-    leaf_area = rng.uniform(low, high)[parcels] * np.exp(0.3 * _smooth(shape_hw, 3, rng))
-    moisture = np.clip(rng.uniform(0.08, 0.32, count)[parcels] + 0.03 * _smooth(shape_hw, 8, rng), 0.03, 0.45)
+    leaf_area = rng.uniform(low, high)[parcels] * np.exp(0.3 * smooth_field(shape_hw, 3, rng))
+    moisture = np.clip(rng.uniform(0.08, 0.32, count)[parcels] + 0.03 * smooth_field(shape_hw, 8, rng), 0.03, 0.45)
     brightness = np.exp(0.2 * rng.standard_normal((len(BANDS), count)))[:, parcels]  # no two parcels are alike
     classes = cover_of[parcels]
     reflectance = _reflectance(classes, leaf_area, moisture, rng) * gaussian_filter(brightness, (1, 0.5, 0.5))
     return Scene(grid, reflectance, _intensity(classes, leaf_area, moisture, rng), classes + 1, parcels)
 
 
-def _parcels(shape_hw: tuple[int, int], rng: np.random.Generator) -> tuple[NDArray[np.int64], int]:
-    count = max(len(COVERS) * 8, shape_hw[0] * shape_hw[1] // PARCEL_PX**2)
+def draw_parcels(shape_hw: tuple[int, ...], count: int, rng: np.random.Generator) -> NDArray[np.int64]:
+    """Number of the nearest of ``count`` random points, int64 (h, w)."""
     points = rng.uniform(0, shape_hw, (count, 2))
-    pixels = np.indices(shape_hw).reshape(2, -1).T
-    return cKDTree(points).query(pixels)[1].reshape(shape_hw), count
+    return cKDTree(points).query(np.indices(shape_hw).reshape(2, -1).T)[1].reshape(shape_hw)
 
 
-def _smooth(shape_hw: tuple[int, int], sigma_px: float, rng: np.random.Generator) -> NDArray[np.float64]:
-    """A random field of unit variance."""
+def smooth_field(shape_hw: tuple[int, ...], sigma_px: float, rng: np.random.Generator) -> NDArray[np.float64]:
+    """A random field (h, w) of unit variance."""
     field = gaussian_filter(rng.standard_normal(shape_hw), sigma_px, mode="wrap")
     return field / field.std()
+
+
+def seen_reflectance(
+    reflectance: NDArray[np.floating], sigma_px: float, noise: float, rng: np.random.Generator
+) -> NDArray[np.float64]:
+    """Reflectance (B, h, w) whose neighbours a point spread of ``sigma_px`` has mixed, with additive noise."""
+    mixed = gaussian_filter(reflectance, (0, sigma_px, sigma_px))
+    return np.clip(mixed + noise * rng.standard_normal(mixed.shape), 1e-4, 1)
+
+
+def speckle(
+    shape: tuple[int, ...], looks: float, rng: np.random.Generator, spread: tuple[float, ...] = (1.0,)
+) -> NDArray[np.float64]:
+    """Gamma distributed speckle (channels, h, w) of mean 1 and variance 1 / ``looks``.
+
+    ``spread`` are the weights, of sum 1, with which neighbours in both axes share the energy of a look.
+    """
+    independent = looks * np.square(spread).sum() ** 2  # the sum keeps Σ k² of the variance in each axis
+    drawn = rng.gamma(independent, 1 / independent, shape)
+    for axis in (1, 2):
+        drawn = convolve1d(drawn, spread, axis=axis)
+    return drawn
 
 
 def _reflectance(
@@ -126,12 +151,11 @@ def _reflectance(
         np.where(name == "built area", np.array(ROOFS)[:, None, None], np.array(SOIL)[:, None, None]) * bare,
     )
     covered = 1 - np.exp(-EXTINCTION * leaf_area)
-    shade = np.where(name == "trees", 0.8, 1.0) * np.exp(0.05 * _smooth(classes.shape, 2, rng))
+    shade = np.where(name == "trees", 0.8, 1.0) * np.exp(0.05 * smooth_field(classes.shape, 2, rng))
     mixed = (ground * (1 - covered) + np.array(LEAF)[:, None, None] * covered) * shade
     roughness = np.where(name == "built area", 0.18, 0.03)
     mixed = mixed * np.exp(roughness * rng.standard_normal(classes.shape))
-    mixed = gaussian_filter(mixed, (0, 0.5, 0.5))  # the sensor's point spread mixes neighbours
-    return np.clip(mixed + 0.006 * rng.standard_normal(mixed.shape), 1e-4, 1)
+    return seen_reflectance(mixed, 0.5, 0.006, rng)
 
 
 def _intensity(
@@ -150,7 +174,7 @@ def _intensity(
         sigma0 = cloud * np.cos(INCIDENCE) * (1 - through) + soil * np.exp(4 * moisture) * through
         sigma0 = np.where(name == "water", water, np.where(name == "built area", town, sigma0))
         channels.append(gaussian_filter(sigma0 * bright, 0.5))
-    return np.stack(channels) * rng.gamma(LOOKS, 1 / LOOKS, (2, *classes.shape))
+    return np.stack(channels) * speckle((2, *classes.shape), LOOKS, rng)
 
 
 def label_polygons(scene: Scene, *, per_class: int = 12, seed: int = 0) -> gpd.GeoDataFrame:
@@ -175,25 +199,20 @@ def write_scene(scene: Scene, folder: Path, *, overwrite: bool = False, seed: in
     files = SceneFiles(folder / "msi.tif", folder / "sar_db.tif", folder / "labels.gpkg")
     digital = np.round(scene.reflectance * 10_000).astype(np.int16)
     digital[:, :12, -20:] = NODATA  # a corner that the swath did not reach
-    spectral = RasterProfile(
-        "int16",
-        len(BANDS),
-        nodata=NODATA,
-        band_names=BANDS,
-        overviews="average",
-        tags={"SIMULATED": "by formula"},
-    )
-    _write(files.spectral, scene.grid, digital, spectral, overwrite)
+    spectral = RasterProfile("int16", len(BANDS), NODATA, BANDS, overviews="average", tags=SIMULATED)
+    write_pixels(files.spectral, scene.grid, digital, spectral, overwrite=overwrite)
     shifted = scene.grid.window_grid(Window(-3, 2, scene.grid.shape_hw[1], scene.grid.shape_hw[0]))
     moved = np.pad(scene.intensity, ((0, 0), (0, 2), (3, 0)), mode="reflect")[:, 2:, :-3]
-    sar = RasterProfile("float32", 2, band_names=("VV", "VH"), overviews="average", tags={"SIMULATED": "by formula"})
-    _write(files.sar, shifted, (10 * np.log10(moved)).astype(np.float32), sar, overwrite)
+    sar = RasterProfile("float32", 2, band_names=("VV", "VH"), overviews="average", tags=SIMULATED)
+    write_pixels(files.sar, shifted, (10 * np.log10(moved)).astype(np.float32), sar, overwrite=overwrite)
     with atomic_output(files.labels, overwrite=overwrite) as temporary, undated():
         label_polygons(scene, seed=seed).to_file(plain_name(temporary, OutputError), driver="GPKG", layer="labels")
     return files
 
 
-def _write(path: Path, grid: Grid, pixels: NDArray[np.generic], profile: RasterProfile, overwrite: bool) -> None:
-    windows = grid.tiles(512)
-    tiles = ((w, pixels[:, w.row_off : w.row_off + w.height, w.col_off : w.col_off + w.width]) for w in windows)
-    write_raster(path, grid, tiles, profile=profile, overwrite=overwrite)
+def write_pixels(
+    path: Path, grid: Grid, pixels: NDArray[np.generic], profile: RasterProfile, *, overwrite: bool = False
+) -> None:
+    """Write pixels (bands, h, w) that are in memory as a whole."""
+    height, width = grid.shape_hw
+    write_raster(path, grid, [(Window(0, 0, width, height), pixels)], profile=profile, overwrite=overwrite)

@@ -5,25 +5,31 @@ from __future__ import annotations
 import hashlib
 import math
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Self
 
 import numpy as np
 from numpy.typing import NDArray
 from rasterio.windows import Window
 
 from landcover_bdgf.geo import Grid, RasterProfile, mirrored, write_raster
+from landcover_bdgf.notebook import table
+from landcover_bdgf.scene.band_reader import ReadCounts
 from landcover_bdgf.scene.image import Image
 from landcover_bdgf.scene.sar import POWER_FLOOR, SarUnit, power_of_db
 from landcover_bdgf.scene.shift import Shift
 from landcover_bdgf.storage import (
     PathLike,
+    Product,
     atomic_output,
-    check_output,
+    check,
     content_sha256,
     record,
     record_path,
     write_record,
 )
+from landcover_bdgf.text import printable, with_names
 
 SHIFT_TAG, NOT_MOVED = "SAR_SHIFT_XY_PX", "0 0"
 
@@ -75,6 +81,29 @@ class Stack:
     applied_shift_xy_px: tuple[float, float] = (0.0, 0.0)
     spectral_offset: float = 0.0
     signed_names: tuple[str, ...] = ()
+
+    def __repr__(self) -> str:
+        return "\n  ".join(["Stack", *self.describe()])
+
+    def _repr_html_(self) -> str:
+        bands = ((f"{name} bands", _bands_text(i)) for name, i in (("spectral", self.spectral), ("SAR", self.sar)))
+        return table([*(line.split(": ", 1) for line in self.describe()), *bands])
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close the files of both images; a later read opens them again."""
+        self.spectral.close()
+        self.sar.close()
+
+    def counting(self, counts: ReadCounts) -> Self:
+        """The same stack, whose reads are counted for a step."""
+        spectral, sar = (replace(image, counts=counts) for image in (self.spectral, self.sar))
+        return replace(self, spectral=spectral, sar=sar)
 
     def read(self, window: Window) -> Tile:
         """A window inside the grid. Values do not depend on the window in which they are read.
@@ -134,8 +163,7 @@ class Stack:
         OutputError
             If the file cannot be written.
         """
-        for output in (path, record_path(path)):
-            check_output(output, overwrite=overwrite, inputs=(*self.spectral.paths, *self.sar.paths))
+        check(sar_product(path), inputs=(*self.spectral.files, *self.sar.files), overwrite=overwrite)
         x, y = self.applied_shift_xy_px
         tags = {"SAR_UNIT": "signed" if self.signed_names else "power", SHIFT_TAG: f"{x:g} {y:g}"}
         names = self.sar.names
@@ -182,6 +210,16 @@ class Stack:
         ]
 
 
+def sar_product(path: PathLike) -> Product:
+    """The files of :meth:`Stack.write_sar`."""
+    return Product(Path(path), (record_path(path),))
+
+
 def _source_text(image: Image) -> str:
     more = f" and {len(image.paths) - 1} more" if len(image.paths) > 1 else ""
-    return f"{len(image.bands)} bands of {image.paths[0]}{more}"
+    return with_names(f"{len(image.bands)} bands of {image.paths[0]}{more}")
+
+
+def _bands_text(image: Image) -> str:
+    lengths = (f" ({band.wavelength_nm:.0f} nm)" if band.wavelength_nm else "" for band in image.bands)
+    return ", ".join(f"{printable(name)}{nm}" for name, nm in zip(image.names, lengths, strict=True))

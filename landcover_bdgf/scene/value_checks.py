@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 from numpy.typing import NDArray
 
 from landcover_bdgf.progress import log
-from landcover_bdgf.scene.band_reader import number_text
+from landcover_bdgf.scene.band_reader import ReadCounts, number_text
 from landcover_bdgf.scene.image import Image
 from landcover_bdgf.scene.sar import NEGATIVE_SHARE
+from landcover_bdgf.scene.stack import Stack
 
 FILL_SHARE = 0.005  # of pixels with one value in all bands, from which it is no accident
 
@@ -51,7 +54,7 @@ def warn_of_spectral_content(spectral: Image, pixels: NDArray[np.float32], offse
         )
 
 
-def warn_of_fills(image: Image, raw: NDArray[np.float32]) -> None:
+def warn_of_fills(image: Image, raw: NDArray[np.float32]) -> Image:
     """Warn of pixels that are 0, or the least or the greatest value, in all bands: nodata, perhaps, not said.
 
     Zeros lie outside the swath; 65535, 32767, -999 or -99 dB are what other writers put there.
@@ -61,24 +64,31 @@ def warn_of_fills(image: Image, raw: NDArray[np.float32]) -> None:
     image : Image
     raw : (bands, n)
         A sample of valid pixels, as they are in the file; n > 0.
+
+    Returns
+    -------
+    Image
+        The same; it knows whether the user was warned of zeros.
     """
+    zeros_told = False
     for value in dict.fromkeys((np.float32(0), raw.min(), raw.max())):
         share = float((raw == value).all(axis=0).mean())
         suspect = share > 0 if value == 0 else len(raw) > 1 and FILL_SHARE <= share < 1
         if suspect:
             _warn_of_fill(image, number_text(value), share)
-            image.zeros.told |= value == 0
+            zeros_told |= bool(value == 0)
+    return replace(image, zeros_told=zeros_told)
 
 
-def warn_of_zeros(image: Image) -> None:
+def warn_of_zeros(stack: Stack, counts: ReadCounts) -> None:
     """When all of a scene was read: warn of pixels that are 0 in all bands, of which no sample told.
 
     Where each band has a file of its own, a few pixels that are dark in all of them are no sign.
     """
-    least = FILL_SHARE if len(image.paths) > 1 else 0
-    if image.zeros.share > least and not image.zeros.told:
-        _warn_of_fill(image, "0", image.zeros.share)
-        image.zeros.told = True
+    for image in (stack.spectral, stack.sar):
+        share = counts.zero_share(image.paths)
+        if share > (FILL_SHARE if len(image.paths) > 1 else 0) and not image.zeros_told:
+            _warn_of_fill(image, "0", share)
 
 
 def _warn_of_fill(image: Image, value: str, share: float) -> None:

@@ -2,8 +2,9 @@
 
 =========  ==================================================================
 paths      what a user types: files, folders, addresses
-locks      one writer for each output
-atomic     outputs that appear under their final name whole or not at all
+locks      the lock of an open file
+atomic     drafts in hidden folders, moved into place whole
+products   the files that a step writes: declare, check, keep to one run, publish
 tensors    safetensors files and their checksums
 documents  JSON and TOML
 records    the provenance record of an output

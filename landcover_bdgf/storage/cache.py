@@ -16,7 +16,7 @@ from platformdirs import user_cache_path
 
 from landcover_bdgf.errors import CheckpointError, OutputError
 from landcover_bdgf.progress import log
-from landcover_bdgf.storage.atomic import remove_abandoned
+from landcover_bdgf.storage.atomic import remove_matching
 from landcover_bdgf.storage.tensors import Arrays, read_tensors, write_tensors
 
 MAX_BYTES = 2 * 10**9  # what was not used for longest goes first
@@ -95,7 +95,7 @@ def _write(path: Path, arrays: Arrays) -> None:
 
 def _make_room(folder: Path, max_bytes: int) -> None:
     """Remove what killed runs left, and what was not used for longest until the rest fits."""
-    remove_abandoned(folder, f"{64 * '[0-9a-f]'}.safetensors")
+    remove_matching(folder, f"{64 * '[0-9a-f]'}.safetensors")
     ours = (file for file in folder.glob("*.safetensors") if re.fullmatch("[0-9a-f]{64}", file.stem))
     files = sorted(ours, key=lambda f: f.stat().st_mtime_ns, reverse=True)
     total = 0

@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import errno
-import os
 import reprlib
-import stat
 import tomllib
 from pathlib import Path
-from typing import IO, Any, TypeVar
+from typing import TypeVar
 
 from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError
 
@@ -57,7 +54,8 @@ def read_toml(kind: type[T], path: Path) -> T:
             return TypeAdapter(kind).validate_python(tomllib.load(file))
     except ValidationError as error:
         key, problem = flaw(error)
-        raise SettingsError(path, f"key {key!r}: {problem}") from None
+        keys = ", ".join(getattr(kind, "model_fields", ()))
+        raise SettingsError(path, f"key {key!r}: {problem}", f"Keys are {keys}.") from None
     except OSError as error:
         raise SettingsError(path, f"cannot be read as TOML: {error.strerror}") from None
     except ValueError as error:
@@ -72,32 +70,3 @@ def flaw(error: ValidationError) -> tuple[str, str]:
     key = printable(".".join(map(str, first["loc"]))) if first["loc"] else ""
     found = "" if isinstance(first["input"], dict) or not key else f", found {reprlib.repr(first['input'])}"
     return key, first["msg"].removeprefix("Value error, ") + found
-
-
-def json_object(text: str | bytes) -> dict[str, Any]:
-    """Names to values; ValueError if the text is not a JSON object."""
-    return read_json(dict[str, Any], text)
-
-
-def open_regular(path: Path, mode: str = "rb", *, follow: bool = True) -> IO[bytes]:
-    """Open a file in binary.
-
-    Raises
-    ------
-    OSError
-        Also where it is a pipe or a device; and without ``follow`` where it is a link, which may lead to a file that
-        nobody named.
-    """
-    unwaited = getattr(os, "O_NONBLOCK", 0) | (0 if follow else getattr(os, "O_NOFOLLOW", 0))
-
-    def opener(name: str, flags: int) -> int:
-        descriptor = os.open(name, flags | unwaited, 0o666)
-        kind = os.fstat(descriptor).st_mode
-        if stat.S_ISREG(kind):
-            return descriptor
-        os.close(descriptor)
-        if stat.S_ISDIR(kind):
-            raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), name)
-        raise OSError(errno.EINVAL, "it is no regular file", name)
-
-    return open(path, mode, opener=opener)

@@ -19,7 +19,6 @@ from pydantic import BaseModel, ConfigDict
 
 from landcover_bdgf.errors import RasterError
 from landcover_bdgf.progress import log
-from landcover_bdgf.storage.atomic import atomic_output
 from landcover_bdgf.storage.documents import read_json
 from landcover_bdgf.storage.paths import PathLike, is_remote
 
@@ -48,10 +47,9 @@ def record_path(output: PathLike) -> Path:
 
 
 def write_record(output: PathLike, values: dict[str, Any], *, beside: Sequence[Path] = ()) -> None:
-    """Write the record beside an output just written, with the sha256 of it, of what came with it, and its own."""
+    """Write the record beside a draft just written, with the sha256 of it, of what came with it, and its own."""
     files = (Path(output), *beside)
-    with atomic_output(record_path(output), overwrite=True) as temporary:
-        temporary.write_bytes(record_bytes(values | {"sha256": {file.name: file_sha256(file) for file in files}}))
+    record_path(output).write_bytes(record_bytes(values | {"sha256": {file.name: file_sha256(file) for file in files}}))
 
 
 def record_bytes(values: dict[str, Any]) -> bytes:

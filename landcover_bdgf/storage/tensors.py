@@ -16,8 +16,8 @@ from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save_file
 
 from landcover_bdgf.errors import CheckpointError, OutputError
-from landcover_bdgf.storage.atomic import atomic_output
 from landcover_bdgf.storage.paths import PathLike
+from landcover_bdgf.storage.products import atomic_output
 
 ENTRY, DIGEST_LENGTH = "bdgf", 64
 

@@ -1,10 +1,10 @@
 """Steps: pretrain and train.
 
 =======================  ======================================================
-task, loop, state        what is optimised; the loop; its state on disk
+task, loop, state        optimisation task; training loop; its state on disk
 windows                  windows around labelled pixels
 pretraining              step: the denoiser, without labels
-denoiser_picture         a picture of what it does
+denoiser_picture         a picture of its results
 training, calibration    step: the fusion network; its temperature
 =======================  ======================================================
 """

@@ -1,6 +1,6 @@
-"""What a trained network is told about itself: how sure it may be, and what it was trained on.
+"""Calibration of a trained model: the temperature of its probabilities, and statistics for the novelty of pixels.
 
-Both from labelled pixels as a map sees them, averaged over the windows round each.
+Both are computed at labelled pixels from averages over windows, as in a map.
 """
 
 from __future__ import annotations
@@ -19,47 +19,47 @@ from torch import Tensor
 from landcover_bdgf.labels import Samples
 from landcover_bdgf.model import (
     BLOCK_PX,
-    DOMAIN_PREFIX,
+    NOVELTY_PREFIX,
     Block,
     Checkpoint,
     Classifier,
     Recipe,
     Run,
     Workers,
-    fit_domain,
+    fit_novelty,
     open_workers,
     tempered,
 )
 from landcover_bdgf.progress import track
 from landcover_bdgf.scene import Stack
 
-BLOCKS = 48  # those with the most labelled pixels; what is computed of them is kept in memory
-TEMPERATURES = 1.0, 5.0  # a few easy polygons are no reason to be surer than the windows are
+BLOCKS = 48  # those with the most labelled pixels; their results are kept in memory
+TEMPERATURES = 1.0, 5.0  # limits; a few easy polygons must not raise the confidence above that of the windows
 Result = TypeVar("Result")
 
 
 @dataclass(frozen=True)
-class Labelled:
-    """A block, and the labelled pixels inside: rows and columns in the block, index among all."""
+class LabelledBlock:
+    """A block and its labelled pixels: rows and columns in the block, index among all samples."""
 
     block: Block
     rows: NDArray[np.integer]
     cols: NDArray[np.integer]
     index: NDArray[np.intp]
 
-    def of(self, layers: Tensor) -> NDArray[np.float64]:
-        """Values (n, C) of the pixels in (1, C, h, w)."""
+    def pixels(self, layers: Tensor) -> NDArray[np.float64]:
+        """Values (n, C) of the labelled pixels in (1, C, h, w)."""
         return layers[0].double().cpu().numpy()[:, self.rows, self.cols].T
 
 
 def left_out_probabilities(
     model: Checkpoint, stack: Stack, left_out: Samples, run: Run
 ) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
-    """Averaged probabilities (n, C) of pixels that the model did not learn from, and their classes (n,) from 0."""
+    """Averaged probabilities (n, C) of pixels that the model was not trained on, and their classes (n,) from 0."""
     classifier = Classifier(model, run)
 
-    def probabilities(one: Labelled) -> NDArray[np.float64]:
-        return one.of(classifier.averaged(classifier.logits(classifier.see(one.block)), [one.block]))
+    def probabilities(one: LabelledBlock) -> NDArray[np.float64]:
+        return one.pixels(classifier.averaged(classifier.logits(classifier.see(one.block)), [one.block]))
 
     with open_workers(run.workers(classifier.viewer.device)) as workers:
         found = [(one.index, own) for one, own in _computed(probabilities, classifier, stack, left_out, workers)]
@@ -70,8 +70,8 @@ def left_out_probabilities(
 def fitted_temperature(p: NDArray[np.float64], truth: NDArray[np.int64], share_learned: float = 1.0) -> float:
     """The temperature of least cross-entropy for probabilities (n, C) and true classes (n,) from 0.
 
-    A model of a share of the polygons is wrong more often than the model of all, and as sure. Its temperature to the
-    power of that share is nearer to what the model of all needs (decision 13).
+    A model trained on a share of the polygons has more errors than one trained on all, at the same confidence. Its
+    temperature raised to the power of ``share_learned`` is closer to that of the model trained on all (decision 13).
     """
 
     def cross_entropy(log_temperature: float) -> float:
@@ -83,48 +83,48 @@ def fitted_temperature(p: NDArray[np.float64], truth: NDArray[np.int64], share_l
     return round(math.exp(share_learned * fitted), 3)
 
 
-def with_domain(model: Checkpoint, stack: Stack, samples: Samples, run: Run) -> Checkpoint:
-    """The model with what its training pixels look like to it, for :class:`~landcover_bdgf.model.novelty.Domain`."""
+def with_novelty(model: Checkpoint, stack: Stack, samples: Samples, run: Run) -> Checkpoint:
+    """Add the statistics of the training pixels to the model, see :class:`~landcover_bdgf.model.novelty.Novelty`."""
     if not model.recipe.fusion.shares:
         return model
     classifier = Classifier(model, run)
 
-    def features(one: Labelled) -> NDArray[np.float64]:
-        return one.of(classifier.features(classifier.see(one.block), [one.block]))
+    def features(one: LabelledBlock) -> NDArray[np.float64]:
+        return one.pixels(classifier.features(classifier.see(one.block), [one.block]))
 
     with open_workers(run.workers(classifier.viewer.device)) as workers:
         found = [(one.index, own) for one, own in _computed(features, classifier, stack, samples, workers)]
     index, vectors = (np.concatenate(parts) for parts in zip(*found, strict=True))
-    arrays = fit_domain(vectors, samples.codes[index], samples.groups[index], np.random.default_rng(run.seed))
-    return replace(model, weights=model.weights | {f"{DOMAIN_PREFIX}{name}": array for name, array in arrays.items()})
+    arrays = fit_novelty(vectors, samples.codes[index], samples.groups[index], np.random.default_rng(run.seed))
+    return replace(model, weights=model.weights | {f"{NOVELTY_PREFIX}{name}": array for name, array in arrays.items()})
 
 
 def _computed(
-    compute: Callable[[Labelled], Result], classifier: Classifier, stack: Stack, samples: Samples, workers: Workers
-) -> Iterator[tuple[Labelled, Result]]:
-    """The blocks with the most labelled pixels, at most ``BLOCKS``, and what is computed of each."""
+    compute: Callable[[LabelledBlock], Result], classifier: Classifier, stack: Stack, samples: Samples, workers: Workers
+) -> Iterator[tuple[LabelledBlock, Result]]:
+    """The blocks with the most labelled pixels, at most ``BLOCKS``, with the result of ``compute`` for each."""
     lattice = samples.positions // BLOCK_PX
     places, counts = np.unique(lattice, axis=0, return_counts=True)
     chosen = places[np.argsort(-counts, kind="stable")[:BLOCKS]]
 
-    def labelled(place: NDArray[np.int32]) -> Labelled:
+    def labelled(place: NDArray[np.int32]) -> LabelledBlock:
         index = np.flatnonzero((lattice == place).all(axis=1))
         row, col = (int(first) for first in place * BLOCK_PX)
         block = classifier.viewer.read(stack, (row, col))
-        return Labelled(block, samples.rows[index] - row, samples.cols[index] - col, index)
+        return LabelledBlock(block, samples.rows[index] - row, samples.cols[index] - col, index)
 
     results = workers.map(lambda one: (one, compute(one)), map(labelled, chosen))
     yield from track(results, "labelled blocks", len(chosen))
 
 
 def share_learned(recipe: Recipe) -> float:
-    """The share of the model's polygons that those learned who are asked about the others."""
+    """Share of the training polygons that the models used for calibration were trained on."""
     settings = recipe.training
     return 1.0 if settings.validation_share else 1 - 1 / settings.calibration_folds
 
 
 def folds_of(samples: Samples, count: int, seed: int) -> NDArray[np.int64]:
-    """The part of each pixel, of whole polygons of each class; −1 where a class has only one, which all must learn."""
+    """Fold of each pixel, by whole polygons of each class; −1 for the only polygon of a class, never left out."""
     folds, rng = np.full(len(samples.rows), -1), np.random.default_rng(seed)
     for code in np.unique(samples.codes):
         groups = rng.permutation(np.unique(samples.groups[samples.codes == code]))

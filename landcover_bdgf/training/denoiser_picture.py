@@ -1,4 +1,4 @@
-"""A picture of what the denoiser does: tiles of the scene, noisy, and denoised by the reverse process."""
+"""A picture of the results of the denoiser: tiles of the scene, noisy, and denoised by the reverse process."""
 
 from __future__ import annotations
 
@@ -25,18 +25,24 @@ from landcover_bdgf.model import (
 )
 from landcover_bdgf.progress import track
 from landcover_bdgf.scene import Stack
-from landcover_bdgf.storage import atomic_output
 from landcover_bdgf.training.loop import generator_of
 
 PLACES = (0.25, 0.5, 0.75)  # along the diagonal of the scene
 TILES, TILE_PX = len(PLACES), 32
-STEP = 40  # noise that leaves much to be guessed, and few enough reverse steps to wait for
+STEP = 40  # strong noise, but few reverse steps
 
 
-def draw_denoised(
-    denoiser: Checkpoint, stack: Stack, path: Path, *, run: Run | None = None, overwrite: bool = False
-) -> None:
-    """Write the picture: a row for each of three tiles; clean, noisy, denoised; spectral beside SAR."""
+def draw_denoised(denoiser: Checkpoint, stack: Stack, path: Path, *, run: Run | None = None) -> None:
+    """Write a picture with a row for each of three tiles: clean, noisy and denoised, spectral and SAR.
+
+    Parameters
+    ----------
+    denoiser : Checkpoint
+    stack : Stack
+        With the denoiser's bands.
+    path : Path
+        PNG or another format of matplotlib.
+    """
     run, scaling = run or Run(), denoiser.scaling
     device = run.torch_device()
     unet = with_weights(lambda: UNet(denoiser.recipe.diffusion.width), denoiser.part("unet.")).to(device)
@@ -53,12 +59,11 @@ def draw_denoised(
     with open_workers(run.workers(device)) as workers:
         drawn = track(workers.map(states, enumerate(_tiles(stack, denoiser))), "picture of denoised tiles", TILES)
         cubes = [torch.cat(state) for state in zip(*drawn, strict=True)]
-    with atomic_output(path, overwrite=overwrite) as temporary:
-        _figure(cubes, len(scaling.sar_mean)).savefig(temporary, metadata={"Software": None})
+    _figure(cubes, len(scaling.sar_mean)).savefig(path, metadata={"Software": None})
 
 
 def _tiles(stack: Stack, denoiser: Checkpoint) -> list[NDArray[np.float32]]:
-    """From the centre of the scene and two quarters of its diagonal."""
+    """Scaled cubes at the centre and the two quarter points of the diagonal of the scene."""
     height, width = stack.grid.shape_hw
     corners = [(int(height * f) - TILE_PX // 2, int(width * f) - TILE_PX // 2) for f in PLACES]
     return [scaled_cube(stack.read_padded(r, c, TILE_PX, TILE_PX), denoiser.scaling) for r, c in corners]

@@ -1,8 +1,8 @@
-"""The optimisation loop under both trainings: fixed shards, no randomness but (seed, step), resumable.
+"""The training loop of denoiser and fusion network: reproducible for any number of threads, exactly resumable.
 
-A batch is cut into a fixed number of shards. Each shard's gradient is computed by one thread on its own copy
-of the network; gradients (and the running statistics of batch norm) are averaged in the order of the shards. What
-a step does depends on the seed and the step alone, so that a resumed training equals an uninterrupted one.
+A batch is divided into a fixed number of shards. One thread computes the gradient of each shard on its own copy of the
+network; gradients (and the running statistics of batch norm) are averaged in the order of the shards. A step depends on
+the seed and its number only, so that a resumed training equals an uninterrupted one.
 """
 
 from __future__ import annotations
@@ -26,28 +26,28 @@ from landcover_bdgf.training.task import Kept, Shard, Task
 SAVE_INTERVAL_S = 30.0
 EVALUATIONS = 20
 
-MILESTONES = (0.5, 0.75, 0.9)  # of all steps, where the learning rate halves (MultiStepLR, section 4.1)
+MILESTONES = (0.5, 0.75, 0.9)  # shares of all steps at which the learning rate halves (MultiStepLR, section 4.1)
 
 
 def generator_of(seed: int, *keys: int, device: torch.device | None = None) -> torch.Generator:
-    """Randomness that belongs to a step, whenever the step runs; each kind of device has draws of its own."""
+    """A generator seeded by (seed, keys), such as the step; CPU and GPU generators draw different numbers."""
     state = np.random.SeedSequence([seed, *keys]).generate_state(2, np.uint32)
     return torch.Generator(device or "cpu").manual_seed(int(state[0]) << 32 | int(state[1]))
 
 
 def fit(task: Task[Shard], workers: Workers, *, partial: Path | None = None, resume: bool = False) -> History:
-    """Train ``task.network``, keeping the state in ``partial`` every half minute, on Ctrl-C and at the end.
+    """Train ``task.network``; the state is saved to ``partial`` every 30 s, on Ctrl-C and at the end.
 
     Raises
     ------
     CheckpointError
-        ``resume`` with a state of other data or settings (lists the differences), or without a state.
+        ``resume`` with a state of different data or settings (lists the differences), or without a state.
     SettingsError
         The loss is not finite.
     ResourceError
         A batch does not fit into the GPU's memory.
     KeyboardInterrupt
-        After Ctrl-C, when the step that was running is finished and saved.
+        After Ctrl-C, once the current step is finished and saved.
     """
     network = task.network.train()
     optimizer = torch.optim.Adam(
@@ -58,15 +58,15 @@ def fit(task: Task[Shard], workers: Workers, *, partial: Path | None = None, res
         first, history = load_state(partial, task, optimizer, kept)
     replicas = [Replica.of(network) for _ in range(task.shards)]
     saved_at = time.monotonic()
-    with progress(task.name, task.steps - first) as advance, stop_between_steps() as stopped:
+    with stop_between_steps() as stopped, progress(task.name, task.steps - first) as advance:
         for step in range(first, task.steps):
             try:
                 values = _step(task, step, optimizer, replicas, workers)
             except torch.cuda.OutOfMemoryError:
                 raise ResourceError(
                     task.name,
-                    "the GPU's memory does not hold a batch",
-                    "Halve it with --set (training.batch, diffusion.batch), or use --device cpu.",
+                    "a batch does not fit into the GPU memory",
+                    'Halve `training.batch` or `diffusion.batch`, or set `device="cpu"`.',
                 ) from None
             history.add(values)
             _keep(task, step, kept)
@@ -75,9 +75,9 @@ def fit(task: Task[Shard], workers: Workers, *, partial: Path | None = None, res
                 save_state(partial, task, optimizer, history, kept)
                 saved_at = time.monotonic()
             if stopped():
-                log.warning("%s stopped%s", task.name, "; go on with --resume" if partial else "")
+                log.warning("%s stopped%s", task.name, "; set `resume` to continue" if partial else "")
                 raise KeyboardInterrupt
-    if partial is not None:  # what follows may be interrupted too
+    if partial is not None:  # later work may be interrupted, too
         save_state(partial, task, optimizer, history, kept)
     if kept.weights:
         network.load_state_dict(kept.weights)
@@ -86,26 +86,26 @@ def fit(task: Task[Shard], workers: Workers, *, partial: Path | None = None, res
 
 @dataclass(frozen=True)
 class Replica:
-    """A copy of the network for one shard, its tensors listed once: looking them up takes longer than copying them."""
+    """A copy of the network for one shard; tensors are listed once, as looking them up is slower than copying them."""
 
     network: nn.Module
     parameters: list[Tensor]
     tensors: list[Tensor]  # parameters and buffers
-    sources: list[Tensor]  # of the original, in the same order
-    statistics: list[tuple[Tensor, Tensor]]  # running statistics, those of the original beside them
+    sources: list[Tensor]  # those of the original, in the same order
+    statistics: list[tuple[Tensor, Tensor]]  # running statistics: own and original
 
     @classmethod
     def of(cls, original: nn.Module) -> Replica:
-        """A deep copy, to be filled by :meth:`update`."""
+        """A deep copy; call :meth:`update` before use."""
         network = copy.deepcopy(original)
-        own, theirs = ([*m.parameters(), *m.buffers()] for m in (network, original))
+        own, sources = ([*m.parameters(), *m.buffers()] for m in (network, original))
         buffers = zip(network.buffers(), original.buffers(), strict=True)
         statistics = [(mine, first) for mine, first in buffers if first.dtype.is_floating_point]
-        return cls(network, list(network.parameters()), own, theirs, statistics)
+        return cls(network, list(network.parameters()), own, sources, statistics)
 
     @torch.no_grad()
     def update(self) -> None:
-        """Take over what the original has now."""
+        """Copy the current tensors of the original."""
         for target, source in zip(self.tensors, self.sources, strict=True):
             target.copy_(source)
 
@@ -142,7 +142,7 @@ def _step(
         raise SettingsError(
             task.name,
             f"the loss is not finite at step {step} (learning rate {rate:g})",
-            "Lower the learning rate (--set), and look for extreme values with bdgf check.",
+            "Lower `training.learning_rate` or `diffusion.learning_rate`, and check the images for extreme values.",
         )
     for i, parameter in enumerate(task.network.parameters()):
         parameter.grad = sum((g[i] for g, _ in results[1:]), results[0][0][i]) / len(results)

@@ -1,4 +1,4 @@
-"""Step: fit the denoiser to a stack, without labels (section 3.1 of the paper)."""
+"""Step: train the denoiser on scenes, without labels (section 3.1 of the paper)."""
 
 from __future__ import annotations
 
@@ -40,10 +40,10 @@ from landcover_bdgf.storage import record
 from landcover_bdgf.training.loop import fit, generator_of
 from landcover_bdgf.training.task import Task
 
-REGION_PX = 512  # a scene larger than this is represented by random regions of this size
+REGION_PX = 512  # larger scenes are represented by random regions of this size
 REGIONS = 16  # about 260 MB with 16 channels
-SHARDS = 4  # of a batch, on a CPU
-ENOUGH_VALID = 0.25  # of a training tile; a few draws are made to find one
+SHARDS = 4  # per batch, on a CPU
+LEAST_VALID = 0.25  # share of a training tile; drawn again up to 10 times if less is valid
 
 
 @dataclass(frozen=True)
@@ -56,7 +56,7 @@ class Region:
 
 @dataclass(frozen=True)
 class NoisyTiles:
-    """A shard of tiles: x_t and the noise in it (B, S, H, W), steps (B,), valid (B, H, W)."""
+    """A shard of training tiles: x_t and its noise (B, S, H, W), steps (B,), valid (B, H, W)."""
 
     xt: Tensor
     t: Tensor
@@ -81,15 +81,24 @@ def pretrain(
     recipe : Recipe
         Default ``laptop``.
     samples : Samples, optional
-        Of the first scene; its test pixels are hidden from scaling and training.
+        Samples of the first scene, whose test pixels are hidden from scaling and training.
     run : Run
         Seed, device, threads.
     partial : Path, optional
-        Where to keep the state of an interrupted training, to ``resume`` it.
+        File for the state of an interrupted training; ``resume`` continues from it.
 
     Returns
     -------
-    Checkpoint of kind "denoiser", with its losses
+    Checkpoint of kind "denoiser", with its loss history
+
+    Raises
+    ------
+    LabelError
+        The samples belong to another image.
+    CheckpointError
+        The scenes differ in their bands, or ``partial`` belongs to another training.
+    RasterError
+        A scene has no valid pixels outside the test samples.
     """
     stacks, recipe, run = _listed(stacks), recipe or RECIPES["laptop"], run or Run()
     if samples is not None:
@@ -113,7 +122,7 @@ def pretrain(
 
 
 def pretraining_record(stacks: Sequence[Stack], samples: Samples | None, run: Run) -> dict[str, Any]:
-    """Where a denoiser comes from."""
+    """Provenance of a denoiser."""
     return record(
         "pretrain",
         {f"scene {i + 1}": stack.fingerprint() for i, stack in enumerate(stacks)},
@@ -124,20 +133,20 @@ def pretraining_record(stacks: Sequence[Stack], samples: Samples | None, run: Ru
 
 
 def _listed(stacks: Stack | Sequence[Stack]) -> list[Stack]:
-    """Scenes with the bands of the first, in its order."""
+    """All scenes, with the bands and band order of the first."""
     first, *others = [stacks] if isinstance(stacks, Stack) else list(stacks)
     bands = band_names(first)
     return [first, *(match_stack(s, *bands, name=f"scene {i}, the first scene") for i, s in enumerate(others, 2))]
 
 
 def _regions(stack: Stack, scaling: Scaling, samples: Samples | None, recipe: Recipe, run: Run) -> list[Region]:
-    """Up to 16 pieces of a scene that have data, each at least as large as a training tile."""
+    """Up to 16 regions of a scene with valid pixels, each at least as large as a training tile."""
     tiles = random_tiles(stack, REGION_PX, REGIONS, exclude=samples, seed=run.seed)
     return [_region(scaled_cube(tile, scaling), tile.valid, recipe.diffusion.tile_px) for tile in tiles]
 
 
 def _region(cube: NDArray[np.float32], valid: NDArray[np.bool_], least_px: int) -> Region:
-    """A piece smaller than a tile goes on as its own mirror image."""
+    """A region; one smaller than a tile is extended by its mirror image."""
     pad = [(0, max(0, least_px - n)) for n in valid.shape]
     return Region(np.pad(cube, [(0, 0), *pad], mode="reflect"), np.pad(valid, pad, mode="reflect"))
 
@@ -168,7 +177,7 @@ def _task(unet: UNet, regions: list[Region], scaling: Scaling, recipe: Recipe, r
 
 
 def draw_tiles(regions: list[Region], count: int, tile_px: int, generator: Generator) -> tuple[Tensor, Tensor]:
-    """Random tiles, flipped and turned at random: cube (B, S, H, W) and valid (B, H, W)."""
+    """Random tiles, randomly flipped and rotated: cube (B, S, H, W) and valid (B, H, W)."""
     pixels = torch.tensor([float(r.valid.sum()) for r in regions], device=generator.device)
 
     def below(n: int) -> int:
@@ -181,7 +190,7 @@ def draw_tiles(regions: list[Region], count: int, tile_px: int, generator: Gener
             height, width = region.valid.shape
             row, col = below(height - tile_px + 1), below(width - tile_px + 1)
             valid = region.valid[row : row + tile_px, col : col + tile_px]
-            if valid.mean() >= ENOUGH_VALID:
+            if valid.mean() >= LEAST_VALID:
                 break
         turns, flip = below(4), bool(below(2))
         pair = [region.cube[:, row : row + tile_px, col : col + tile_px], valid[None]]

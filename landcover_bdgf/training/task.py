@@ -1,4 +1,4 @@
-"""What a training loop optimises, and which weights it keeps."""
+"""The task of a training loop, and the weights that it keeps."""
 
 from __future__ import annotations
 
@@ -13,28 +13,28 @@ Shard = TypeVar("Shard")
 
 @dataclass(frozen=True)
 class Task(Generic[Shard]):
-    """What is optimised.
+    """An optimisation task.
 
     Attributes
     ----------
     name : str
-        For progress lines.
+        Name in progress lines and messages.
     network : nn.Module
         Trained in place.
     batch : callable
         step -> the shards of that step's batch.
     loss : callable
-        (copy of the network, shard) -> loss and values worth logging.
+        (copy of the network, shard) -> loss and values to log.
     steps : int
     learning_rate, weight_decay : float
     averaged_share : float
-        The weights that are kept are the mean over this last part of the steps; 0 keeps the last ones.
+        The final weights are the mean over this last share of the steps; 0 for the weights of the last step.
     evaluate : callable, optional
-        network -> score; asked about twenty times, and the weights with the highest score are kept instead.
+        network -> score; called about twenty times. The weights with the highest score are kept instead.
     shards : int
-        Parts of a batch at most; fixed by the task, as the result depends on it and the number of threads may not.
+        Greatest number of shards of a batch. The result depends on it, so it is independent of the number of threads.
     identity : dict
-        All that must agree when an interrupted training is resumed.
+        Values that must be the same when an interrupted training is resumed.
     """
 
     name: str
@@ -52,20 +52,20 @@ class Task(Generic[Shard]):
 
 @dataclass
 class Kept:
-    """Weights and running statistics to keep in the end, if not the last ones: a mean, or the best."""
+    """Final weights and running statistics other than those of the last step: a mean, or the best."""
 
     score: float = -1.0
     count: int = 0
     weights: dict[str, Tensor] = field(default_factory=dict)
 
     def offer(self, score: float, network: nn.Module) -> None:
-        """Keep the network's weights if they score higher than any before."""
+        """Keep the weights of the network if the score is the highest so far."""
         if score > self.score:
             self.score = score
             self.weights = {k: v.clone() for k, v in network.state_dict().items()}
 
     def average(self, network: nn.Module) -> None:
-        """Take the network's weights into the mean."""
+        """Add the weights of the network to the mean."""
         self.count += 1
         for key, value in network.state_dict().items():
             mean = self.weights.setdefault(key, value.clone())

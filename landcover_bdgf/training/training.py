@@ -1,4 +1,4 @@
-"""Step: fit the fusion network to samples, with frozen diffusion features (sections 3.2 and 3.3)."""
+"""Step: train the fusion network on samples, with frozen diffusion features (sections 3.2 and 3.3)."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ from landcover_bdgf.model import (
     open_workers,
     pieces_of_batch,
     total_loss,
-    warn_of_foreign_scene,
+    warn_of_novel_scene,
 )
 from landcover_bdgf.progress import log
 from landcover_bdgf.scene import Stack
@@ -42,25 +42,25 @@ from landcover_bdgf.training.calibration import (
     folds_of,
     left_out_probabilities,
     share_learned,
-    with_domain,
+    with_novelty,
 )
 from landcover_bdgf.training.loop import fit, generator_of
 from landcover_bdgf.training.task import Task
 from landcover_bdgf.training.windows import Windows, WindowTable, cut_windows
 
-SHARDS = 2  # of a batch, on a CPU; smaller ones spend their time in Python, which has no threads
+SHARDS = 2  # per batch, on a CPU; smaller shards spend most time in Python, which runs on one thread
 
 
 @dataclass(frozen=True)
 class Drawn:
-    """A shard of a batch: windows, and the generator of its dropout."""
+    """A shard of a batch: windows, and the generator for their dropout."""
 
     windows: Windows
     generator: Generator
 
 
 class Trained(nn.Module):
-    """All that is trained together: the fusion network, the temperatures of mutual learning, the context network."""
+    """All trained modules: fusion network, temperatures of mutual learning, context network."""
 
     def __init__(self, inputs: Inputs, statistics: int, recipe: Recipe) -> None:
         super().__init__()
@@ -69,7 +69,7 @@ class Trained(nn.Module):
         self.context = context_network(statistics, inputs.classes, recipe)
 
     def logits(self, w: Windows) -> Tensor:
-        """As a map has them, (N, C)."""
+        """Logits as in a map, (N, C)."""
         z = self.fusion.logits(w.spec, w.sar, w.dif)
         return (z if self.context is None else z + self.context(w.around)).flatten(1)
 
@@ -90,22 +90,25 @@ def train(
     ----------
     stack : Stack
     samples : Samples
-        Its test part is never looked at.
+        Only the training part is used.
     denoiser : Checkpoint
-        From :func:`pretrain`; its scaling and its U-Net are used as they are.
+        From :func:`pretrain`; its scaling and U-Net are used unchanged.
     recipe : Recipe
-        Default that of the denoiser. Its diffusion and spectral settings must be the denoiser's.
+        Default: that of the denoiser. Diffusion and spectral settings are always those of the denoiser.
     run, partial, resume
         As in :func:`pretrain`.
 
     Returns
     -------
-    Checkpoint of kind "model", with its losses
+    Checkpoint of kind "model", with its loss history
 
     Raises
     ------
     LabelError
-        Fewer than two classes have training pixels, or a class has none with data in these images.
+        Fewer than two classes have training pixels, a class has none with data in these images, or the samples belong
+        to another image.
+    CheckpointError
+        The bands of the denoiser and the scene differ, or ``partial`` belongs to another training.
     """
     run = run or Run()
     recipe = replace_diffusion(recipe or denoiser.recipe, denoiser.recipe)
@@ -114,28 +117,28 @@ def train(
     stack = fit_stack(denoiser, stack, name="the denoiser")
     samples = without_empty(samples, stack)
     _warn_of_leaks(samples, denoiser)
-    warn_of_foreign_scene(denoiser, stack, run.seed)
+    warn_of_novel_scene(denoiser, stack, run.seed)
     viewer = Viewer.of(denoiser.part("unet."), denoiser.scaling, recipe, device, run.seed)
     provenance = training_record(stack, samples, denoiser, recipe, run)
     with open_workers(run.workers(device)) as workers:
-        lesson = Lesson(denoiser, viewer, samples.legend, provenance, run, workers)
+        setup = Setup(denoiser, viewer, samples.legend, provenance, run, workers)
         windows = cut_windows(stack, samples.train, viewer, workers)
         log.info("training on %d pixels of %d classes on %s", len(windows), len(windows.codes.unique()), device)
-        model = lesson.model("train", windows, samples.train, partial=partial, resume=resume)
-        judged = [left_out_probabilities(judge, stack, left_out, run)
-                  for judge, left_out in _judges(lesson, model, windows, samples.train) if len(left_out)]  # fmt: skip
-    if judged:
-        p, truth = (np.concatenate(parts) for parts in zip(*judged, strict=True))
+        model = setup.model("train", windows, samples.train, partial=partial, resume=resume)
+        found = [left_out_probabilities(one, stack, left_out, run)
+                 for one, left_out in _left_out(setup, model, windows, samples.train) if len(left_out)]  # fmt: skip
+    if found:
+        p, truth = (np.concatenate(parts) for parts in zip(*found, strict=True))
         model = replace(model, temperature=fitted_temperature(p, truth, share_learned(recipe)))
-        log.info("probabilities have the temperature %g, from %d pixels", model.temperature, len(truth))
-    model = with_domain(model, stack, samples.train, run)
+        log.info("calibrated: temperature %g, from %d pixels", model.temperature, len(truth))
+    model = with_novelty(model, stack, samples.train, run)
     stack.check_unchanged()
     return model
 
 
 @dataclass(frozen=True)
-class Lesson:
-    """What a training needs beside windows: how they were seen, their classes, where it all comes from, who works."""
+class Setup:
+    """Inputs of a training besides its windows."""
 
     denoiser: Checkpoint
     viewer: Viewer
@@ -148,7 +151,7 @@ class Lesson:
         self, name: str, windows: WindowTable, samples: Samples, *,
         steps: int | None = None, partial: Path | None = None, resume: bool = False,
     ) -> Checkpoint:  # fmt: skip
-        """A model of these windows, of the pixels of ``samples`` in their order; after the recipe's number of steps."""
+        """Train a model on windows around ``samples``, in their order; ``steps`` replaces the number in the recipe."""
         viewer, recipe = self.viewer, self.viewer.recipe
         sizes = Inputs(viewer.scaling.bands, len(viewer.scaling.sar_mean), viewer.features, len(self.legend.entries))
         torch.manual_seed(self.run.seed)  # initial weights
@@ -156,46 +159,46 @@ class Lesson:
         task = _task(name, trained, windows, samples, recipe, self.run)
         task = task if steps is None else replace(task, steps=steps)
         history = fit(task, self.workers, partial=partial, resume=resume)
-        learned = {k: v.cpu().numpy() for k, v in trained.state_dict().items() if not k.startswith("mutual.")}
+        weights = {k: v.cpu().numpy() for k, v in trained.state_dict().items() if not k.startswith("mutual.")}
         return replace(
-            self.denoiser, kind="model", weights=self.denoiser.weights | learned, recipe=recipe, legend=self.legend,
+            self.denoiser, kind="model", weights=self.denoiser.weights | weights, recipe=recipe, legend=self.legend,
             history=history, provenance=self.provenance,
         )  # fmt: skip
 
 
-def _judges(
-    lesson: Lesson, model: Checkpoint, windows: WindowTable, samples: Samples
+def _left_out(
+    setup: Setup, model: Checkpoint, windows: WindowTable, samples: Samples
 ) -> Iterator[tuple[Checkpoint, Samples]]:
-    """Models, and pixels of polygons that they did not learn from: these tell how sure a model may be.
+    """Models, each with pixels of polygons that it was not trained on, for calibration.
 
-    The model itself and its validation polygons, where there are any. Else models like it, of which each leaves out a
-    part of the polygons and sees the others as often as the model did: on its own training pixels a model is right
-    nearly always, and sure of it.
+    The model itself with its validation polygons, if any; else one temporary model for each fold, trained on the other
+    folds for the same number of epochs. The training pixels of a model cannot be used: it is nearly always right there,
+    with high confidence.
     """
-    settings, seed = lesson.viewer.recipe.training, lesson.run.seed
+    settings, seed = setup.viewer.recipe.training, setup.run.seed
     if settings.validation_share:
         _, validate = _validation_split(samples, settings.validation_share, seed)
         yield model, samples.where(validate.numpy())
     elif settings.calibration_folds:
         folds = folds_of(samples, settings.calibration_folds, seed)
         for fold in range(settings.calibration_folds):
-            learn, left_out = np.flatnonzero(folds != fold), np.flatnonzero(folds == fold)
+            kept, left_out = np.flatnonzero(folds != fold), np.flatnonzero(folds == fold)
             if len(left_out):
-                steps = max(1, round(settings.steps_for(len(samples.rows)) * len(learn) / len(samples.rows)))
-                part = windows.where(torch.from_numpy(learn))
-                judge = lesson.model(f"calibrate {fold + 1}", part, samples.where(learn), steps=steps)
-                yield judge, samples.where(left_out)
+                steps = max(1, round(settings.steps_for(len(samples.rows)) * len(kept) / len(samples.rows)))
+                part = windows.where(torch.from_numpy(kept))
+                temporary = setup.model(f"calibrate {fold + 1}", part, samples.where(kept), steps=steps)
+                yield temporary, samples.where(left_out)
 
 
 def replace_diffusion(recipe: Recipe, of: Recipe) -> Recipe:
-    """The recipe with what pre-training fixed taken from the denoiser's, saying so where it differs."""
+    """The recipe with the diffusion and spectral settings of the denoiser; logs if they differ."""
     if (recipe.diffusion, recipe.spectral) != (of.diffusion, of.spectral):
-        log.info("settings of diffusion and spectral are the denoiser's")
+        log.info("diffusion and spectral settings are taken from the denoiser")
     return recipe.model_copy(update={"diffusion": of.diffusion, "spectral": of.spectral})
 
 
 def training_record(stack: Stack, samples: Samples, denoiser: Checkpoint, recipe: Recipe, run: Run) -> dict[str, Any]:
-    """Where a model comes from."""
+    """Provenance of a model."""
     return record(
         "train",
         {"scene": stack.fingerprint(), "test pixels": samples.test_digest()},
@@ -207,7 +210,7 @@ def training_record(stack: Stack, samples: Samples, denoiser: Checkpoint, recipe
 
 
 def training_ground(samples: Samples, recipe: Recipe) -> dict[str, Any]:
-    """Where the training pixels lie, so that an assessment can tell whether its reference leaks."""
+    """Positions of the training pixels, so that an assessment can detect a reference that is too close to them."""
     x, y = samples.grid.xy(samples.train.rows, samples.train.cols)
     return {
         "pixels": to_wkt(MultiPoint(np.stack([x, y], axis=1)), rounding_precision=6),
@@ -222,20 +225,20 @@ def training_ground(samples: Samples, recipe: Recipe) -> dict[str, Any]:
 def _warn_of_leaks(samples: Samples, denoiser: Checkpoint) -> None:
     if len(samples.test) and denoiser.provenance.get("hidden_test_pixels") != samples.test_digest():
         log.warning(
-            "the denoiser was pre-trained without hiding these test pixels; if on this scene, it saw their images "
-            "(never their labels). Give --samples to pretrain to hide them"
+            "the denoiser was pre-trained without hiding these test pixels: if on this scene, it used their values in "
+            "the images (not their labels). Set `samples` in pre-training to hide them"
         )
 
 
 def _task(name: str, trained: Trained, windows: WindowTable, samples: Samples, recipe: Recipe, run: Run) -> Task[Drawn]:
     settings, device = recipe.training, run.torch_device()
     shards = pieces_of_batch(SHARDS, device)
-    learn, validate = _validation_split(samples, settings.validation_share, run.seed)
-    class_weights = _class_weights(windows.codes[learn], trained, settings.balanced).to(device)
+    training, validation = _validation_split(samples, settings.validation_share, run.seed)
+    class_weights = _class_weights(windows.codes[training], trained, settings.balanced).to(device)
     loss_settings = LossSettings(recipe.mutual.branch_weight, settings.label_smoothing, class_weights)
 
     def batch(step: int) -> list[Drawn]:
-        chosen = learn[_epoch_batch(len(learn), settings.batch, step, run.seed)]
+        chosen = training[_epoch_batch(len(training), settings.batch, step, run.seed)]
         parts = chosen.tensor_split(max(1, min(shards, len(chosen) // 2)))  # batch norm needs two windows
         generators = (generator_of(run.seed, 2, step, i, device=device) for i in range(len(parts)))
         return [_draw(windows[p].to(device), settings.augment, g) for p, g in zip(parts, generators, strict=True)]
@@ -254,13 +257,13 @@ def _task(name: str, trained: Trained, windows: WindowTable, samples: Samples, r
 
     def evaluate(network: nn.Module) -> float:
         assert isinstance(network, Trained)
-        return _accuracy(network, windows, validate, device)
+        return _accuracy(network, windows, validation, device)
 
     return Task(
-        name, trained, batch, loss, settings.steps_for(len(learn)), settings.learning_rate, settings.weight_decay,
+        name, trained, batch, loss, settings.steps_for(len(training)), settings.learning_rate, settings.weight_decay,
         averaged_share=settings.averaged_share,
         shards=shards,
-        evaluate=evaluate if len(validate) else None,
+        evaluate=evaluate if len(validation) else None,
         identity={"recipe": recipe.model_dump_json(), "seed": run.seed, "windows": windows.digest()},
     )  # fmt: skip
 
@@ -270,7 +273,7 @@ def _draw(windows: Windows, augment: bool, generator: Generator) -> Drawn:
 
 
 def _epoch_batch(count: int, batch: int, step: int, seed: int) -> Tensor:
-    """Indices of a step: each epoch is a new permutation; a last batch that is too small joins in none."""
+    """Indices of the batch of a step: each epoch is a new permutation; an incomplete last batch is skipped."""
     per_epoch = max(1, count // batch)
     order = torch.randperm(count, generator=generator_of(seed, 1, step // per_epoch))
     start = step % per_epoch * batch
@@ -278,12 +281,12 @@ def _epoch_batch(count: int, batch: int, step: int, seed: int) -> Tensor:
 
 
 def _class_weights(codes: Tensor, trained: Trained, balanced: bool) -> Tensor:
-    """Inverse frequencies with mean 1 over the pixels; classes without pixels get 0."""
+    """Inverse class frequencies with mean 1 over the pixels; 0 for classes without pixels."""
     classes = trained.fusion.inputs.classes
     counts = torch.bincount(codes, minlength=classes).double()
     if (counts > 0).sum() < 2:
         raise LabelError(
-            None, "fewer than two classes have training pixels left; a map needs two", "See the table of bdgf sample."
+            None, "fewer than two classes have training pixels", "Add labelled polygons, or reduce `buffer`."
         )
     if not balanced:
         return torch.ones(classes)
@@ -291,7 +294,7 @@ def _class_weights(codes: Tensor, trained: Trained, balanced: bool) -> Tensor:
 
 
 def _validation_split(samples: Samples, share: float, seed: int) -> tuple[Tensor, Tensor]:
-    """Whole polygons of each class for validation, chosen among the training ones alone."""
+    """Indices for training and validation: whole polygons of each class are held out for validation."""
     held = np.zeros(len(samples.rows), bool)
     rng = np.random.default_rng(seed)
     for code in np.unique(samples.codes):
@@ -303,7 +306,7 @@ def _validation_split(samples: Samples, share: float, seed: int) -> tuple[Tensor
 
 @torch.no_grad()
 def _accuracy(network: Trained, windows: WindowTable, chosen: Tensor, device: torch.device) -> float:
-    """Mean producer's accuracy of the classes there are."""
+    """Mean producer's accuracy of the classes present."""
     network.eval()
     parts = chosen.split(512)
     found = torch.cat([network.logits(windows[p].to(device)).argmax(1) for p in parts])

@@ -1,4 +1,4 @@
-"""Windows round labelled pixels: what the networks see of each pixel once, cut into windows batch by batch."""
+"""Windows around labelled pixels: network inputs of each pixel are computed once and cut into windows per batch."""
 
 from __future__ import annotations
 
@@ -36,11 +36,11 @@ class Windows:
         return len(self.codes)
 
     def to(self, device: torch.device) -> Windows:
-        """The same on a device."""
+        """Copy to a device."""
         return Windows(*(a.to(device) for a in (self.spec, self.sar, self.dif, self.around, self.codes)))
 
     def turned(self, generator: Generator) -> Windows:
-        """Each window flipped and transposed at random, one of the eight symmetries of a square."""
+        """Flip and transpose each window at random: one of the eight symmetries of a square."""
         coins = torch.randint(2, (3, len(self)), generator=generator, device=generator.device, dtype=torch.bool)
         coins = coins[:, :, None, None, None]
 
@@ -54,16 +54,16 @@ class Windows:
 
 @dataclass(frozen=True)
 class WindowTable:
-    """The pixels of many windows; neighbouring windows share most of theirs.
+    """The pixels of many windows; adjacent windows share most pixels.
 
     Attributes
     ----------
     pixels : Tensor
-        (U, K + R + F) float32, what the networks see of each pixel.
+        (U, K + R + F) float32, network inputs of each pixel.
     at : Tensor
         (N, 81) int64, the row of ``pixels`` for each pixel of each window, row by row.
     around : Tensor
-        (N, Q) float32, the surroundings of the pixel in the middle of each window.
+        (N, Q) float32, statistics of the surroundings of the central pixel of each window.
     codes : Tensor
         (N,) int64 from 0.
     channels : tuple of int
@@ -86,7 +86,7 @@ class WindowTable:
         return Windows(spec, sar, dif, self.around[index][:, :, None, None], self.codes[index])
 
     def where(self, index: Tensor) -> WindowTable:
-        """Only these windows."""
+        """Select windows."""
         return replace(self, at=self.at[index], around=self.around[index], codes=self.codes[index])
 
     def digest(self) -> str:
@@ -95,7 +95,13 @@ class WindowTable:
 
 
 def cut_windows(stack: Stack, samples: Samples, viewer: Viewer, workers: Workers) -> WindowTable:
-    """Windows round all pixels of ``samples``, in their order; kept on disk for the next training on the same."""
+    """Windows around all pixels of ``samples``, in their order; cached on disk for the next training.
+
+    Raises
+    ------
+    LabelError
+        There are no samples.
+    """
     channels = (viewer.scaling.bands, len(viewer.scaling.sar_mean), viewer.features)
     depends_on = {
         "scene": stack.fingerprint(),
@@ -111,15 +117,15 @@ def cut_windows(stack: Stack, samples: Samples, viewer: Viewer, workers: Workers
 
 
 def _table(stack: Stack, samples: Samples, viewer: Viewer, workers: Workers) -> Arrays:
-    """Pixels and places, from blocks that are each computed once."""
+    """Pixels and positions, from blocks that are each computed once."""
     if not len(samples):
-        raise LabelError(None, "no training pixels are left", "See the table of bdgf sample.")
+        raise LabelError(None, "no training pixels are left", "Add labelled polygons, or reduce `buffer`.")
     fusion = viewer.recipe.fusion
-    patch, inset = fusion.patch, fusion.average_px // 2  # a map sees more of a block than training windows need
+    patch, inset = fusion.patch, fusion.average_px // 2  # a map needs a wider margin than training windows
     blocks, member = np.unique(
         np.stack([samples.rows // BLOCK_PX, samples.cols // BLOCK_PX], axis=1), axis=0, return_inverse=True
     )
-    # sorted once: to look all samples through for each block would take long where both are many
+    # sorted once: searching all samples for each block would be slow for many of both
     members = np.split(np.argsort(member.ravel(), kind="stable"), np.cumsum(np.bincount(member.ravel()))[:-1])
     corners = [(int(r) * BLOCK_PX, int(c) * BLOCK_PX) for r, c in blocks]
     reads = (viewer.read(stack, corner) for corner in corners)
@@ -134,14 +140,14 @@ def _table(stack: Stack, samples: Samples, viewer: Viewer, workers: Workers) -> 
         pixels.append(needed)
         at[inside] = places + count
         count += len(needed)
-    stack.check_unchanged()  # before it is kept
+    stack.check_unchanged()  # before the result is cached
     return {"pixels": np.concatenate(pixels), "at": at, "around": around}
 
 
 def _needed(
     seen: Seen, rows: NDArray[np.integer[Any]], cols: NDArray[np.integer[Any]], patch: int
 ) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
-    """The pixels of a block that windows at these places need, (U, C), and where each window finds its own, (N, 81)."""
+    """Pixels of a block used by windows at these positions, (U, C), and the pixel index of each window, (N, 81)."""
     side = seen.spec.shape[-1]
     offsets = (np.arange(patch)[:, None] * side + np.arange(patch)).ravel()
     flat, places = np.unique((rows * side + cols)[:, None] + offsets, return_inverse=True)

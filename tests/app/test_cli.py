@@ -8,6 +8,7 @@ import sqlite3
 import subprocess
 import sys
 import time
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,7 @@ import pytest
 import rasterio
 from conftest import Bdgf
 
-from landcover_bdgf.app.options import Common
+from landcover_bdgf.app.options import Shown
 from landcover_bdgf.app.terminal import say
 from landcover_bdgf.model.checkpoint import Checkpoint
 from landcover_bdgf.scene.simulation import SceneFiles
@@ -64,7 +65,7 @@ def test_the_main_job_and_the_model_on_another_scene(
     ):
         assert (Path("map_steps") / name).is_file(), name
     assert bdgf("map", *pair, "-o", "again.tif", "--model", "model.safetensors", *QUICK) == 2
-    assert "Leave them out" in capsys.readouterr().err
+    assert "apply only when a model is trained. Remove them, or pass --labels." in capsys.readouterr().err
     assert bdgf("map", *pair, "-o", "again.tif", "--model", "model.safetensors", "--tile", 64, "-q") == 0
     assert Path("again.tif").read_bytes() == Path("map.tif").read_bytes()
     assert capsys.readouterr() == ("again.tif: land-cover map\n", "")
@@ -125,38 +126,54 @@ def test_the_steps_give_the_map_of_the_main_job(
         assert json.loads(capsys.readouterr().out)["kind"] == kind
 
 
-def test_check_says_what_there_is(bdgf: Bdgf, scene_files: SceneFiles, capsys: pytest.CaptureFixture[str]) -> None:
-    assert bdgf("check", scene_files.spectral, scene_files.sar, *labels_of(scene_files)) == 0
-    out = capsys.readouterr().out
-    for words in (
-        "120 × 104 px",
-        "dB",
-        "valid in both sensors: 9",
-        "bare soil",
-        "grassland",
-        "selective scan on cpu: numba",
-    ):
-        assert words in out
-
-
 @pytest.mark.parametrize("value", [float("nan"), float("inf"), -float("inf"), [1.0, float("nan")], (float("nan"),)])
 def test_what_is_no_number_is_null_in_json(value: object, capsys: pytest.CaptureFixture[str]) -> None:
-    say(Common(json=True), [], {"value": {"in": value}})
+    say(Shown(json=True), [], {"value": {"in": value}})
     found = json.loads(capsys.readouterr().out, parse_constant=pytest.fail)["value"]["in"]
     assert found == (None if isinstance(value, float) else [*value[:-1], None])  # type: ignore[index]
 
 
 def test_half_a_character_can_be_printed(capsys: pytest.CaptureFixture[str]) -> None:
-    say(Common(), ["name: \ud800a"], {})
+    say(Shown(), ["name: \ud800a"], {})
     assert capsys.readouterr().out == "name: \N{REPLACEMENT CHARACTER}a\n"
 
 
+def run(*words: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "landcover_bdgf", *words]
+    return subprocess.run(command, capture_output=True, text=True, check=True, env=os.environ | environment)
+
+
+def test_the_version_is_that_of_the_package() -> None:
+    assert run("--version").stdout == f"bdgf {version('landcover-bdgf')}\n"
+
+
+def test_a_shell_completes_commands_and_options() -> None:
+    words = {"_BDGF_COMPLETE": "complete_bash", "COMP_WORDS": "bdgf ma", "COMP_CWORD": "1"}
+    assert run(**words).stdout.split() == ["map"]
+    assert "--max-shift" in run(**words | {"COMP_WORDS": "bdgf align --ma", "COMP_CWORD": "2"}).stdout
+
+
+def test_the_first_line_says_what_is_done_before_libraries_are_loaded(
+    bdgf: Bdgf, scene_files: SceneFiles, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert bdgf("align", scene_files.spectral, scene_files.sar, "-o", "sar.tif") == 0
+    first, second, *_ = capsys.readouterr().err.splitlines()
+    assert first == "bdgf: loading libraries"
+    assert second == f"bdgf: checking {scene_files.spectral} and {scene_files.sar}"
+
+
+def test_novelty_was_called_ood(bdgf: Bdgf, model: Checkpoint, scene_files: SceneFiles) -> None:
+    model.save("model.safetensors")
+    for name, option in (("a.tif", "--novelty"), ("b.tif", "--ood")):
+        bdgf("map", scene_files.spectral, scene_files.sar, "-o", name, option)
+    assert Path("a_novelty.tif").exists() == Path("b_novelty.tif").exists()
+
+
 def test_help_is_quick_and_complete() -> None:
-    result = subprocess.run(
-        [sys.executable, "-m", "landcover_bdgf", "--help"], capture_output=True, text=True, check=True
-    )
+    result = run("--help", COLUMNS="80")
     for command in ("check", "align", "sample", "pretrain", "train", "map", "assess", "info", "demo"):
-        assert f"  {command} " in result.stdout
+        assert f" {command} " in result.stdout
+    assert all(len(line) <= 80 for line in result.stdout.splitlines())
     loaded = "import sys, landcover_bdgf.app.cli; print('torch' in sys.modules, 'rasterio' in sys.modules)"
     assert subprocess.check_output([sys.executable, "-c", loaded], text=True).split() == ["False", "False"]
 
@@ -169,14 +186,14 @@ def test_help_is_quick_and_complete() -> None:
     (["map", "{msi}", "nothing.tif", "-o", "m.tif", "--model", "x"], 5, "x: there is no such file"),
     (["align", "{msi}", "nothing.tif", "-o", "a.tif"], 3, "nothing.tif"),
     (["align", "{sar}", "{msi}", "-o", "a.tif"], 3, "SAR"),
-    (["train", "{msi}", "{sar}"], 2, "train needs --samples"),
+    (["train", "{msi}", "{sar}"], 2, "train needs either --samples"),
     (["pretrain", "{msi}", "{sar}", "-o", "d.safetensors", "--set", "diffusion.step=3"], 2, "mean 'diffusion.steps'"),
-    (["pretrain", "{msi}", "{sar}", "{msi}", "-o", "d.safetensors"], 2, "3 images are no pairs"),
+    (["pretrain", "{msi}", "{sar}", "{msi}", "-o", "d.safetensors"], 2, "Expected pairs of images"),
     (["align", "{msi}", "{sar}", "-o", "a.tif", "--coreg", "always"], 2, "'always' is not one of"),
     (["map", "{msi}"], 2, "Missing "),
     (["paint"], 2, "No such command"),
     (["info", "nothing.safetensors"], 5, "no such file"),
-    (["pretrain", "{msi}", "{sar}", "-o", "d.safetensors", "--device", "cuda:9"], 7, "no such device"),
+    (["pretrain", "{msi}", "{sar}", "-o", "d.safetensors", "--device", "cuda:9"], 7, "is not available"),
 ])  # fmt: skip
 def test_what_is_wrong_is_one_line(
     arguments: list[str],
@@ -242,10 +259,13 @@ def test_interrupted_training_says_how_to_go_on(scene_files: SceneFiles, tmp_pat
                 break
         error = process.stderr.read()
     assert process.returncode == 130
-    assert "go on with --resume" in error
+    assert "to continue" in error
     assert (tmp_path / "d.partial.safetensors").is_file()
     assert not (tmp_path / "d.safetensors").exists()
-    for options, code, message in [(["--resume"], 5, "belongs to another training"), ([], 6, "exists already")]:
+    for options, code, message in [
+        (["--resume"], 5, "belongs to another training"),
+        ([], 6, "was left by an interrupted run"),
+    ]:
         again = subprocess.run([*command, "--steps", "1999", *options], check=False, **started)
         assert again.returncode == code
         assert message in again.stderr
@@ -384,7 +404,7 @@ def test_a_library_that_turns_a_signal_into_its_own_error_is_seen_through(
 
     monkeypatch.setattr("landcover_bdgf.app.info.describe", describe)
     assert bdgf("info", "a.tif") == code
-    assert "a bug of ours" not in capsys.readouterr().err
+    assert "internal error" not in capsys.readouterr().err
 
 
 HOMELESS = """

@@ -26,7 +26,7 @@ FLIPS = int(os.environ.get("BDGF_FLIPS", "60"))  # of each file; make trust asks
 def written(model: Checkpoint, stack: Stack, samples: Samples, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with a map and its layers, samples, and a model."""
     folder = tmp_path_factory.mktemp("written")
-    map_scene(model, stack, folder / "map.tif", settings=MapSettings(confidence=True, ood=True))
+    map_scene(model, stack, folder / "map.tif", settings=MapSettings(confidence=True, novelty=True))
     write_samples(samples, folder / "samples.gpkg")
     model.save(folder / "model.safetensors")
     return folder
@@ -43,7 +43,7 @@ def test_what_was_written_is_as_it_was(written: Path, name: str, bdgf: Bdgf) -> 
     [
         ("map.tif", "map.tif", RasterError),
         ("map_confidence.tif", "map.tif", RasterError),
-        ("map_ood.tif", "map.tif", RasterError),
+        ("map_novelty.tif", "map.tif", RasterError),
         ("map.tif.aux.xml", "map.tif", RasterError),
         ("map.qml", "map.tif", RasterError),
         ("map.tif.json", "map.tif", RasterError),
@@ -73,13 +73,13 @@ def test_any_flipped_bit_is_noticed(
 
 
 def test_what_is_missing_or_has_no_record_is_said(written: Path) -> None:
-    layer = written / "map_ood.tif"
+    layer = written / "map_novelty.tif"
     kept = layer.read_bytes()
     layer.unlink()
-    with pytest.raises(RasterError, match=r"map_ood\.tif: not as written"):
+    with pytest.raises(RasterError, match=r"map_novelty\.tif: not as written"):
         verify(written / "map.tif")
     layer.write_bytes(kept)
-    with pytest.raises(RasterError, match=r"map_ood\.tif: has no record .* map_ood\.tif\.json"):
+    with pytest.raises(RasterError, match=r"map_novelty\.tif: has no record .* map_novelty\.tif\.json"):
         verify(layer)
     with pytest.raises(RasterError, match="does not exist"):
         verify(written / "none.tif")

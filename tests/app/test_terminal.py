@@ -12,9 +12,11 @@ from pathlib import Path
 import pytest
 
 from landcover_bdgf.app.info import verify
-from landcover_bdgf.app.terminal import explain, heed_signals
+from landcover_bdgf.app.options import Shown
+from landcover_bdgf.app.terminal import explain, heed_signals, listen, with_flags
 from landcover_bdgf.errors import LabelError, SettingsError, opening
 from landcover_bdgf.model.checkpoint import Checkpoint
+from landcover_bdgf.progress import log
 from landcover_bdgf.scene.simulation import SceneFiles
 
 
@@ -27,14 +29,45 @@ def system(number: int) -> OSError:
     return OSError(number, os.strerror(number), "map.tif")
 
 
+FLAGS = {"overwrite": "--overwrite", "sar_unit": "--sar-unit", "coreg": "--coreg", "tile_px": "--tile"}
+
+
+@pytest.fixture(autouse=True)
+def of_a_command() -> None:
+    """The options of the running command."""
+    listen(Shown(), FLAGS)
+
+
+@pytest.mark.parametrize(("message", "shown"), [
+    ("Use `overwrite` to replace it.", "Use --overwrite to replace it."),
+    ("Use `overwrite=True`.", "Use --overwrite."),
+    ('`coreg="auto"` corrects it', "--coreg auto corrects it"),
+    ("`sar_unit=db` or `sar_unit`", "--sar-unit db or --sar-unit"),
+    ("`tile_px=3`: is too small", "--tile 3: is too small"),
+    ("continue with `resume`", "continue with resume"),  # no option of this command
+    ('set `split="block"` or `training.batch`', 'set split="block" or training.batch'),
+    ("a name with a ` in it", "a name with a ` in it"),
+])  # fmt: skip
+def test_settings_are_shown_as_options_of_the_command(message: str, shown: str) -> None:
+    assert with_flags(message) == shown
+
+
+def test_errors_and_log_lines_show_options_and_leave_names_of_files_alone(capsys: pytest.CaptureFixture[str]) -> None:
+    explain(LabelError("`overwrite`/`coreg`.shp", "exists", "Use `overwrite`."))
+    log.warning("%s: may need `sar_unit=%s`", "`coreg`.tif", "db")
+    error, warning = capsys.readouterr().err.splitlines()
+    assert error == "bdgf: error: `overwrite`/`coreg`.shp: exists. Use --overwrite."
+    assert warning == "bdgf: warning: `coreg`.tif: may need --sar-unit db"
+
+
 @pytest.mark.parametrize(
     ("error", "code", "says"),
     [
-        (LabelError("a.shp: has no field 'class'."), 4, "a.shp: has no field 'class'."),
-        (SettingsError("--tile 3: is too small."), 2, "--tile 3: is too small."),
-        (MemoryError(), 7, "is used up. Close other programs; a map takes less with --max-ram"),
-        (caused(LabelError("a.shp: is damaged."), MemoryError()), 7, "memory"),
-        (RuntimeError("CUDA out of memory. Tried to allocate 2.00 MiB."), 7, "the memory of the GPU is used up"),
+        (LabelError("a.shp", "has no field 'class'"), 4, "a.shp: has no field 'class'."),
+        (SettingsError("`tile_px=3`", "is too small"), 2, "--tile 3: is too small."),
+        (MemoryError(), 7, "(ulimit -a). Close other programs; bdgf map needs less with --max-ram."),
+        (caused(LabelError("a.shp", "is damaged"), MemoryError()), 7, "memory"),
+        (RuntimeError("CUDA out of memory. Tried to allocate 2.00 MiB."), 7, "the GPU is out of memory"),
         (system(errno.ENOMEM), 7, "memory"),
         (system(errno.EMFILE), 7, "too many files are open"),
         (system(errno.ENOSPC), 6, "map.tif"),
@@ -42,8 +75,8 @@ def system(number: int) -> OSError:
         (system(errno.EACCES), 6, "map.tif"),
         (KeyboardInterrupt(), 130, "stopped."),
         (caused(ValueError("a library's"), KeyboardInterrupt()), 130, "stopped."),
-        (system(errno.EIO), 1, "a bug of ours, OSError"),
-        (ZeroDivisionError("by zero"), 1, "a bug of ours, ZeroDivisionError: by zero. Run again with --debug"),
+        (system(errno.EIO), 1, "internal error (OSError"),
+        (ZeroDivisionError("by zero"), 1, "internal error (ZeroDivisionError: by zero). Please report it with"),
     ],
 )  # fmt: skip
 def test_an_error_is_one_line_and_a_code(
@@ -76,7 +109,7 @@ def test_debug_shows_where_an_error_came_from(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setattr("sys.argv", ["bdgf", "map", "--debug"])
-    explain(caused(LabelError("a.shp: is damaged."), ValueError("of a \x1b]0;library\x07")))
+    explain(caused(LabelError("a.shp", "is damaged"), ValueError("of a \x1b]0;library\x07")))
     said = capsys.readouterr().err
     assert "ValueError: of a  ]0;library" in said
     assert "\x1b" not in said

@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 from rasterio.crs import CRS
 
 from landcover_bdgf.assessment.figures import scale_bar
-from landcover_bdgf.assessment.report import ReportContext, assess
+from landcover_bdgf.assessment.report import REPORT_FILES, ReportContext, assess
 from landcover_bdgf.errors import LabelError, OutputError, RasterError, SettingsError
 from landcover_bdgf.geo.cog import RasterProfile, write_raster
 from landcover_bdgf.geo.grid import Grid, ground_pixel_m2
@@ -31,7 +31,6 @@ from landcover_bdgf.labels.class_map import layer_path, write_companions
 from landcover_bdgf.labels.legend import Legend
 from landcover_bdgf.labels.sample_file import write_samples
 from landcover_bdgf.labels.samples import Samples, Split
-from landcover_bdgf.storage.atomic import REPORT_FILES
 from landcover_bdgf.storage.records import write_record
 
 GRID = Grid(CRS.from_epsg(32633), Affine(10, 0, 500_000, 0, -10, 5_000_000), (60, 80))
@@ -486,7 +485,7 @@ def test_maps_in_degrees_have_no_hectares(tmp_path: Path) -> None:
     frame.to_file(tmp_path / "r.gpkg")
     result = assess(path, tmp_path / "r.gpkg", field="class", output=tmp_path / "report")
     assert result.overall == 1
-    assert "no hectares" in (tmp_path / "report/report.html").read_text(encoding="utf-8")
+    assert "hectares are not given" in (tmp_path / "report/report.html").read_text(encoding="utf-8")
 
 
 @pytest.mark.parametrize(
@@ -509,7 +508,7 @@ def test_sizes_are_those_on_the_ground(
     frame.to_file(tmp_path / "r.gpkg")
     assess(path, tmp_path / "r.gpkg", field="class", output=tmp_path / "report")
     page = re.sub(r"\s+", " ", (tmp_path / "report/report.html").read_text(encoding="utf-8"))
-    assert ("In this projection pixels are not as large as on the ground" in page) == (hectares is None)
+    assert ("This projection distorts areas" in page) == (hectares is None)
     assert f"<td>{hectares or '–'}</td></tr>" in page
     drawn = scale_bar(grid)
     assert drawn is not None

@@ -1,4 +1,4 @@
-"""Counts agree with the paper's where both count the same, and with hand counts."""
+"""Counts agree with those of the paper, as far as they count the same operations, and with hand counts."""
 
 import pytest
 import torch
@@ -31,11 +31,11 @@ def test_the_u_net_of_the_paper() -> None:
     assert part.per_window / 16 < 950_272
 
 
-def test_sharing_saves_what_windows_repeat() -> None:
+def test_sharing_saves_repeated_computation() -> None:
     parts = {part.name: part for part in count_parts(RECIPES["laptop"], inputs_of(RECIPES["laptop"], 12, 2, 6))}
     assert parts["cnn"].per_window > 15 * parts["cnn"].per_pixel
     assert parts["head"].parameters == (3 * 64 + 1) * 6
     assert parts["head"].per_window == parts["head"].per_pixel == 3 * 64 * 6
     assert parts["context"].per_pixel == 7 * 14 * 128 + 128 * 6
     paper = {part.name: part for part in count_parts(RECIPES["paper"], inputs_of(RECIPES["paper"], 12, 2, 6))}
-    assert paper["cnn"].per_window == paper["cnn"].per_pixel, "padded windows share nothing"
+    assert paper["cnn"].per_window == paper["cnn"].per_pixel, "padded windows share no computation"

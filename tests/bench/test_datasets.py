@@ -1,6 +1,5 @@
 """Scenes with labels are read as described or as published; what is missing or does not fit is named."""
 
-import struct
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -16,15 +15,13 @@ from scipy.io import loadmat, savemat
 from scipy.ndimage import binary_erosion, uniform_filter
 from scipy.sparse import coo_matrix
 
-from landcover_bdgf.bench import matlab
 from landcover_bdgf.bench.datasets import open_dataset
-from landcover_bdgf.bench.matlab import PUBLISHED, read_mat5, read_matlab
-from landcover_bdgf.bench.page import published_results, published_tables
+from landcover_bdgf.bench.matlab import PUBLISHED, read_matlab
 from landcover_bdgf.errors import LabelError, RasterError, SettingsError
+from landcover_bdgf.geo import vector_worker
 from landcover_bdgf.scene.simulation import SceneFiles
 
 Arrays = dict[str, NDArray[Any]]
-NUMBERS = ("f4", "f8", "i1", "i2", "i4", "i8", "u1", "u2", "u4", "u8")
 
 
 def write_v5(folder: Path, arrays: Arrays) -> None:
@@ -104,53 +101,13 @@ def test_files_that_are_no_matlab(tmp_path: Path) -> None:
         read_matlab(tmp_path / "b.mat", "b")
 
 
-@pytest.mark.parametrize("compressed", [False, True])
-def test_arrays_of_matlab_5_are_those_that_scipy_reads(tmp_path: Path, *, compressed: bool) -> None:
-    rng = np.random.default_rng(0)
-    arrays = {f"a_{dtype}": (rng.random((3, 4, 2)) * 200).astype(dtype) for dtype in NUMBERS}
-    others = {
-        "text": "abc",
-        "cell": np.array([1, "b"], object),
-        "complex": np.eye(2) * 1j,
-        "sparse": coo_matrix(np.eye(3)),
-    }
-    arrays |= {"logical": rng.random((5, 6)) > 0.5, "x": np.eye(3), "empty": np.zeros((0, 3))}
-    savemat(tmp_path / "a.mat", arrays | others, do_compression=compressed)
-    found, expected = read_mat5((tmp_path / "a.mat").read_bytes()), loadmat(tmp_path / "a.mat")
-    assert set(found) == set(arrays)
-    for name, array in found.items():
-        np.testing.assert_array_equal(array, expected[name], strict=True)
-
-
-def test_a_matlab_file_of_the_other_byte_order() -> None:
-    def element(kind: int, body: bytes) -> bytes:
-        return struct.pack(">II", kind, len(body)) + body.ljust(-(-len(body) // 8) * 8, b"\0")
-
-    name = struct.pack(">HH4s", 1, 1, b"a")  # so short that it lies in the place of its size
-    matrix = element(6, struct.pack(">II", 11, 0)) + element(5, struct.pack(">ii", 2, 3)) + name
-    numbers = element(4, np.arange(6, dtype=">u2").tobytes())
-    file = b"MATLAB 5.0".ljust(124) + b"\1\0MI" + element(14, matrix + numbers)
-    np.testing.assert_array_equal(read_mat5(file)["a"], np.array([[0, 2, 4], [1, 3, 5]], np.uint16), strict=True)
-
-
-@pytest.mark.parametrize("compressed", [False, True])
-def test_a_damaged_matlab_file_is_refused_or_read(tmp_path: Path, *, compressed: bool) -> None:
-    path, rng = tmp_path / "a.mat", np.random.default_rng(0)
-    labels = rng.integers(0, 9, (40, 30)).astype(np.uint8)
-    savemat(path, {"a": labels}, do_compression=compressed)
-    whole, refused = path.read_bytes(), 0
-    for at in range(124, 400):
-        for value in (0x00, 0x81, 0xFF):
-            path.write_bytes(whole[:at] + bytes([value]) + whole[at + 1 :])
-            try:
-                assert read_matlab(path, "a").dtype.kind in "iuf"
-            except RasterError:
-                refused += 1
-    assert refused > (700 if compressed else 50)  # numbers have no checksum where they are not compressed
-    for end in range(124, len(whole)):
-        path.write_bytes(whole[:end])
-        with pytest.raises(RasterError, match=r"cannot be read as a MATLAB file|holds no array"):
-            read_matlab(path, "a")
+def test_a_matlab_file_that_is_cut_off_is_refused(tmp_path: Path) -> None:
+    savemat(tmp_path / "a.mat", {"a": np.random.default_rng(0).integers(0, 9, (40, 30))}, do_compression=True)
+    whole = (tmp_path / "a.mat").read_bytes()
+    for share in (0.99, 0.5, 0.2):
+        (tmp_path / "a.mat").write_bytes(whole[: int(share * len(whole))])
+        with pytest.raises(RasterError, match="cannot be read as a MATLAB file"):
+            read_matlab(tmp_path / "a.mat", "a")
 
 
 def test_a_matlab_file_that_would_fill_the_machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -158,10 +115,9 @@ def test_a_matlab_file_that_would_fill_the_machine(tmp_path: Path, monkeypatch: 
         file.create_dataset("a", (1_000_000, 125_000), "f8", chunks=(1000, 1000))
     with pytest.raises(RasterError, match=r"says it holds \d+\.\d GB of pixels in \d+ kB"):
         read_matlab(tmp_path / "a.mat", "a")
-    savemat(tmp_path / "b.mat", {"b": np.ones((640, 64)), "c": np.ones((64, 640))}, do_compression=True)
-    assert read_matlab(tmp_path / "b.mat", "b").shape == (640, 64)
-    monkeypatch.setattr(matlab, "MOST_BYTES", 500_000)
-    with pytest.raises(RasterError, match=r"b.mat: cannot be read as a MATLAB file: it says it holds more than"):
+    savemat(tmp_path / "b.mat", {"b": np.zeros((8_000, 8_000))}, do_compression=True)  # 512 MB in 500 kB
+    monkeypatch.setattr(vector_worker, "BYTES", 5 * 10**8)
+    with pytest.raises(RasterError, match=r"b.mat: reading took more than 0\.5 GB of memory\. Save only the array"):
         read_matlab(tmp_path / "b.mat", "b")
 
 
@@ -221,10 +177,10 @@ def test_a_raster_as_truth(tmp_path: Path, scene_files: SceneFiles, write_tif: W
     flipped = described(scene_files, tmp_path, write_tif("s.tif", codes[::-1], **south_up), "[names]", '7 = "wood"')
     assert np.array_equal(open_dataset(str(flipped), None, tmp_path).truth, dataset.truth)
     many = described(scene_files, tmp_path, write_tif("m.tif", codes.astype(np.int32) + 65_530, **options))
-    with pytest.raises(LabelError, match=r"m.tif: holds class 65537, codes go up to 65535"):
+    with pytest.raises(LabelError, match=r"m.tif: has class code 65537, the largest allowed is 65535"):
         open_dataset(str(many), None, tmp_path)
     elsewhere = described(scene_files, tmp_path, write_tif("u.tif", codes))
-    with pytest.raises(LabelError, match="lies on another grid than the spectral image"):
+    with pytest.raises(LabelError, match="is not on the grid of the spectral image"):
         open_dataset(str(elsewhere), None, tmp_path)
 
 
@@ -246,30 +202,12 @@ def test_a_scene_without_a_sar_image_gets_one_that_no_label_has_a_part_in(
 
 
 def test_what_is_not_known(tmp_path: Path, scene_files: SceneFiles) -> None:
-    with pytest.raises(SettingsError, match=r"--dataset augsberg: .* Did you mean augsburg\?"):
+    with pytest.raises(SettingsError, match=r'`dataset="augsberg"`: .* Did you mean augsburg\?'):
         open_dataset("augsberg", None, tmp_path)
     with pytest.raises(SettingsError, match="needs --data"):
         open_dataset("berlin", None, tmp_path)
     with pytest.raises(SettingsError, match="key 'colour'"):
         open_dataset(str(described(scene_files, tmp_path, "x.tif", "colour = 1")), None, tmp_path)
-
-
-def test_the_papers_numbers_are_the_papers() -> None:
-    augsburg = published_results("augsburg")
-    assert augsburg is not None
-    assert augsburg.methods[-1] == {"method": "BDGF", "oa": 93.57, "aa": 90.12, "kappa": 90.93}
-    tables = published_tables()
-    for name, of_name in tables["results"].items():
-        whole = tables["ablation"][name][-1]  # experiment 12 is the method itself
-        assert of_name["methods"][-1] == {"method": "BDGF", **{k: whole[k] for k in ("oa", "aa", "kappa")}}
-        assert tables["uncertainty"][name]["mean"]["oa"] == whole["oa"]
-    berlin = published_results("berlin")
-    assert berlin is not None
-    assert next(m for m in berlin.methods if m["method"] == "UACL") == {
-        "method": "UACL", "oa": 72.90, "aa": 71.15, "kappa": 61.26,
-    }  # fmt: skip
-    assert "each other's place" in berlin.note
-    assert published_results("chile") is None
 
 
 def test_the_simulated_scene_has_pairs_that_one_sensor_tells_apart(tmp_path: Path, shared_data: Path) -> None:

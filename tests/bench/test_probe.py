@@ -1,4 +1,4 @@
-"""The probe sees which sensor features depend on."""
+"""The probe shows which sensor diffusion features depend on."""
 
 from dataclasses import replace
 
@@ -8,7 +8,7 @@ from rasterio.windows import Window
 from landcover_bdgf.bench.probe import probe, with_shuffled
 from landcover_bdgf.labels.samples import Samples
 from landcover_bdgf.model.checkpoint import Checkpoint
-from landcover_bdgf.model.device import Run
+from landcover_bdgf.model.run import Run
 from landcover_bdgf.scene.stack import Stack
 
 
@@ -27,8 +27,8 @@ def test_shuffling_moves_one_sensor_and_keeps_its_values(stack: Stack) -> None:
     assert with_shuffled(stack, "sar", seed=1).fingerprint() != stack.fingerprint()
 
 
-def test_features_that_see_no_sar_do_not_mind(stack: Stack, samples: Samples, denoiser: Checkpoint) -> None:
-    """A scaling by which the SAR is all one value: shuffling it changes nothing, shuffling the spectra all."""
+def test_features_without_sar_do_not_change_with_it(stack: Stack, samples: Samples, denoiser: Checkpoint) -> None:
+    """With a scaling that makes the SAR constant, only shuffling the spectra has an effect."""
     scaling = replace(denoiser.scaling, sar_std=np.full_like(denoiser.scaling.sar_std, 1e9))
     deaf, test = replace(denoiser, scaling=scaling), samples.test
     found = {sensor: probe(deaf, stack, samples.train, sensor, Run()) for sensor in ("", "sar", "spectral")}

@@ -1,4 +1,4 @@
-"""Training and test pixels are as far apart as the protocol says, and no class is topped up in silence."""
+"""Training and test pixels are as far apart as the protocol says, and short classes are reported."""
 
 from pathlib import Path
 
@@ -40,30 +40,30 @@ def test_only_far_shares_no_window(dataset: Dataset) -> None:
     assert leaks["far"] == 0
 
 
-def test_random_tests_all_that_is_labelled(dataset: Dataset) -> None:
+def test_random_uses_all_labelled_pixels(dataset: Dataset) -> None:
     samples = draw(dataset, PROTOCOLS["random"], per_class=20, seed=0)
     assert len(samples) == (dataset.truth > 0).sum()
 
 
-def test_far_tests_whatever_is_far_enough_in_the_other_blocks(dataset: Dataset) -> None:
+def test_far_has_other_blocks_and_a_distance_of_32_pixels(dataset: Dataset) -> None:
     samples = draw(dataset, PROTOCOLS["far"], per_class=20, seed=0)
     away = distances_px(samples.test.positions, samples.train.positions)
     assert away.min() >= 32
     assert not set(samples.train.groups) & set(samples.test.groups)
 
 
-def test_a_seed_draws_the_same_again_and_another_seed_something_else(dataset: Dataset) -> None:
+def test_the_seed_decides_the_samples(dataset: Dataset) -> None:
     one, same, other = (draw(dataset, PROTOCOLS["near"], per_class=20, seed=seed) for seed in (3, 3, 4))
     assert one.test_digest() == same.test_digest() != other.test_digest()
 
 
-def test_more_labels_than_there_are(dataset: Dataset) -> None:
-    with pytest.raises(LabelError, match=r"simulated: 100000 training pixels per class .* pixels are: 1 \d+, 2"):
+def test_too_few_labels_are_reported(dataset: Dataset) -> None:
+    with pytest.raises(LabelError, match=r"simulated: 100000 training pixels per class .* pixels: 1 \d+, 2"):
         draw(dataset, PROTOCOLS["random"], per_class=100_000, seed=0)
 
 
-def test_a_class_in_one_corner_is_named_as_short(dataset: Dataset) -> None:
-    """Its pixels lie in one block: under *far* it can be trained or tested, not both."""
+def test_a_class_in_one_corner_is_reported_as_short(dataset: Dataset) -> None:
+    """Its pixels lie in one block: under *far* it has training or test pixels, not both."""
     truth = dataset.truth.copy()
     truth[truth == 6] = 1
     truth[:20, :20] = 6

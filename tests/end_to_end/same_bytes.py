@@ -1,12 +1,12 @@
-"""Compare the outputs of two versions of the code, byte for byte: the demo, Chile and Potsdam with fixed seeds.
+"""Compare the outputs of two versions of the code byte for byte: the demo, Chile and Potsdam with fixed seeds.
 
-Not a test that CI runs: it needs a commit to compare with, and several minutes. Run it after a change that must not
+CI does not run it, because it needs a commit to compare with and several minutes. Run it after a change that must not
 change results::
 
     python tests/end_to_end/same_bytes.py 2d73e02
 
 It exports the commit into the work folder, runs the same commands with that code and with the working tree, and
-prints a line for each map, layer, model, denoiser and sample file. Exit status 1 if any of them differs.
+prints a line for each map, layer, model, denoiser and sample file. The exit status is 1 if any file differs.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ SUFFIXES = (".tif", ".safetensors", ".gpkg", ".qml", ".xml")
 
 
 def main() -> int:
-    """Print which outputs differ; the number of jobs with a difference is the exit status, at most 1."""
+    """Print which outputs differ; return 1 if any does, else 0."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("commit", help="the version to compare with")
     parser.add_argument("--work", type=Path, default=Path("/tmp/same_bytes"), help="folder for inputs and outputs")
@@ -40,7 +40,7 @@ def main() -> int:
     work = arguments.work.resolve()
     jobs = _jobs(work / "inputs")
     before, after = work / arguments.commit, work / "now"
-    if not (before / "finished").exists():  # a commit does not change: its outputs are made once
+    if not (before / "finished").exists():  # the outputs of a commit never change, so they are made once
         code = work / f"code-{arguments.commit}"
         shutil.rmtree(code, ignore_errors=True)
         code.mkdir(parents=True)
@@ -53,9 +53,9 @@ def main() -> int:
 
 
 def _jobs(inputs: Path) -> dict[str, list[str]]:
-    """The arguments of ``bdgf`` for each scene whose data are there."""
+    """The arguments of ``bdgf`` for the demo and for each real scene that is present."""
     jobs = {"demo": ["demo", "demo", *QUICK]}
-    layers = ("--confidence", "--ood", *QUICK)
+    layers = ("--confidence", "--novelty", *QUICK)
     if (chile := DATA / "s1s2_chile").is_dir():
         images = [str(chile / "s2_l2a.tif"), str(chile / "s1_rtc_db.tif")]
         labels = ["--labels", str(chile / "train_polygons.shp"), "--field", "class"]
@@ -69,7 +69,7 @@ def _jobs(inputs: Path) -> dict[str, list[str]]:
 
 
 def _potsdam(inputs: Path) -> None:
-    """Polygons of the label raster, and a simulated SAR image: power by class with four looks of speckle."""
+    """Write polygons from the label raster, and a simulated SAR image: power by class with four looks of speckle."""
     inputs.mkdir(parents=True, exist_ok=True)
     with rasterio.open(DATA / "enmap_potsdam" / "labels.tif") as file:
         codes, profile = file.read(1), file.profile

@@ -1,4 +1,4 @@
-"""On a GPU: the CPU's numbers, the same again each time, and too little memory is told. Skipped where there is none."""
+"""Results on a GPU agree with the CPU and repeat bit for bit; too little memory is reported. Skipped without a GPU."""
 
 from collections.abc import Callable, Iterator
 from dataclasses import replace
@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 import rasterio
 import torch
-from test_fusion import network, tile
-from test_training import assert_same_weights, stopped
+from model.networks.test_fusion import network, tile
 from torch import Tensor
+from training.test_training import assert_same_weights, stopped
 
 from landcover_bdgf.errors import ResourceError
 from landcover_bdgf.labels.class_map import layer_path
@@ -18,11 +18,11 @@ from landcover_bdgf.labels.samples import Samples
 from landcover_bdgf.mapping.scene_map import MapSettings, map_scene
 from landcover_bdgf.model.checkpoint import Checkpoint
 from landcover_bdgf.model.classifier import Classifier
-from landcover_bdgf.model.device import Run
 from landcover_bdgf.model.networks import scan
 from landcover_bdgf.model.networks.fusion import LossSettings, MutualLearning, apply_dense, apply_windows, total_loss
 from landcover_bdgf.model.networks.unet import UNet
 from landcover_bdgf.model.recipe import RECIPES, load_recipe
+from landcover_bdgf.model.run import Run
 from landcover_bdgf.model.workers import full_precision
 from landcover_bdgf.scene.alignment import align
 from landcover_bdgf.scene.simulation import simulate, write_scene
@@ -36,14 +36,14 @@ CPU, GPU = Run(device="cpu"), Run(device="cuda")
 
 @pytest.fixture(autouse=True)
 def precise() -> Iterator[None]:
-    """As all commands compute."""
+    """The precision that all commands use."""
     with full_precision():
         yield
 
 
 @pytest.fixture(scope="module")
 def large_stack(tmp_path_factory: pytest.TempPathFactory) -> Stack:
-    """A simulated scene of 5 × 4 blocks, the last ones cut off."""
+    """A simulated scene of 5 × 4 blocks; the last ones are incomplete."""
     files = write_scene(simulate((600, 500), seed=5), tmp_path_factory.mktemp("large"), seed=5)
     return align(files.spectral, files.sar)
 
@@ -94,13 +94,13 @@ def test_gradients_are_those_of_the_cpu(recipe: str) -> None:
 
 
 def test_a_map_is_the_one_of_the_cpu(model: Checkpoint, large_stack: Stack, tmp_path: Path) -> None:
-    settings = MapSettings(confidence=True, ood=True)
+    settings = MapSettings(confidence=True, novelty=True)
     runs = (CPU, GPU)
     paths = [map_scene(model, large_stack, tmp_path / f"{r.device}.tif", settings=settings, run=r) for r in runs]
     ours, theirs = (codes_of(path) for path in paths)
     assert np.array_equal(ours > 0, theirs > 0)
     assert (ours != theirs).mean() < 1e-3
-    for layer in ("confidence", "ood"):
+    for layer in ("confidence", "novelty"):
         ours, theirs = (codes_of(layer_path(path, layer)).astype(int) for path in paths)
         assert np.abs(ours - theirs).max() <= (1 if layer == "confidence" else 3), layer
 
@@ -140,7 +140,7 @@ def test_training_again_gives_the_same_model(
 
 @pytest.fixture
 def little_memory() -> Iterator[Callable[[float], None]]:
-    """A function that leaves this process so many GiB of the GPU."""
+    """A function that limits this process to a number of GiB on the GPU."""
 
     def leave(gib: float) -> None:
         torch.cuda.empty_cache()
@@ -152,7 +152,7 @@ def little_memory() -> Iterator[Callable[[float], None]]:
     torch.cuda.empty_cache()
 
 
-def test_too_little_memory_of_a_gpu_is_made_do_with_or_told(
+def test_too_little_gpu_memory_halves_the_batch_or_is_reported(
     model: Checkpoint, stack: Stack, samples: Samples, denoiser: Checkpoint, large_stack: Stack, tmp_path: Path,
     little_memory: Callable[[float], None], caplog: pytest.LogCaptureFixture,
 ) -> None:  # fmt: skip
@@ -160,15 +160,15 @@ def test_too_little_memory_of_a_gpu_is_made_do_with_or_told(
     caplog.set_level("INFO")
     little_memory(1.5)
     fewer = map_scene(model, large_stack, tmp_path / "fewer.tif", run=GPU)
-    assert "short of memory" in caplog.text
+    assert "out of memory" in caplog.text
     assert (codes_of(fewer) != codes_of(whole)).mean() < 1e-3
     little_memory(0.02)
-    with pytest.raises(ResourceError, match=r"does not hold one block|does not hold a batch"):
+    with pytest.raises(ResourceError, match="does not fit into"):
         map_scene(model, large_stack, tmp_path / "none.tif", run=GPU)
     assert not (tmp_path / "none.tif").exists()
     little_memory(1.0)
     recipe = load_recipe("base", ("diffusion.steps=3", "diffusion.batch=64"))
-    with pytest.raises(ResourceError, match="does not hold a batch"):
+    with pytest.raises(ResourceError, match="a batch does not fit into"):
         pretrain(stack, recipe, samples=samples, run=GPU)
 
 

@@ -1,4 +1,4 @@
-"""The examples run as they stand."""
+"""The examples and the demo run without changes, and the README shows only commands that exist."""
 
 import os
 import subprocess
@@ -11,7 +11,7 @@ QUICK = [word for setting in ("diffusion.steps=2", "training.steps=3") for word 
 
 
 def run(*command: object) -> str:
-    search = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])  # where bdgf is installed
+    search = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])  # the folder of the bdgf command
     result = subprocess.run(
         [str(word) for word in command],
         capture_output=True,
@@ -44,4 +44,4 @@ def test_the_demo(tmp_path: Path) -> None:
 def test_the_readme_shows_commands_that_exist() -> None:
     shown = {line.split()[1] for line in (ROOT / "README.md").read_text().splitlines() if line.startswith("    bdgf ")}
     text = run(sys.executable, "-m", "landcover_bdgf", "--help")
-    assert all(f"  {command} " in text for command in shown)
+    assert all(f" {command} " in text for command in shown)

@@ -1,6 +1,6 @@
-"""The main job on real scenes of every kind, with a network that has hardly learned: it works through.
+"""The whole job completes on real scenes of different kinds; the network is trained for three steps only.
 
-Hong Kong and Potsdam have no SAR: one is simulated.
+Hong Kong and Potsdam have no SAR image; it is simulated.
 """
 
 from pathlib import Path
@@ -37,7 +37,7 @@ def test_hong_kong_as_single_files_with_thirteen_classes(shared_data: Path, tmp_
     ]
     stack = bdgf.align(bands, simulated_sar(bands, tmp_path / "sar.tif"))
     assert stack.spectral.sensor == "Landsat 8/9"
-    codes, samples = whole_job(stack, folder / "polygons/singleparts.shp", "VALUE", tmp_path, ignore=("0",))
+    codes, samples = whole_job(stack, folder / "polygons/singleparts.shp", "VALUE", tmp_path, ignore_class=("0",))
     assert samples.legend.names == tuple(str(n) for n in (1, 2, 3, 4, 5, 6, 8, 10, 11, 12, 13, 14, 17))
     with rasterio.open(bands[0]) as dataset:
         gaps = dataset.read(1) == 0
@@ -51,7 +51,7 @@ def test_potsdam_with_224_bands_gaps_dead_bands_and_points(
     folder = shared_data / "enmap_potsdam"
     with caplog.at_level("INFO"):
         stack = bdgf.align(folder / "enmap.tif", simulated_sar(folder / "enmap.tif", tmp_path / "sar.tif"))
-    assert "130" in caplog.text  # the dead bands are named
+    assert "130" in caplog.text  # the log names the dead bands
     assert len(stack.spectral.bands) == 218
     codes, samples = whole_job(
         stack, folder / "landcover_points.gpkg", "level_2", tmp_path, layer="landcover_potsdam_point"
@@ -62,8 +62,8 @@ def test_potsdam_with_224_bands_gaps_dead_bands_and_points(
     assert samples.min_distance_px() >= 9
 
 
-def test_a_sentinel_2_product_as_people_have_it(shared_data: Path) -> None:
-    """A folder of twelve files at 10, 20 and 60 m, and VV.tif and VH.tif beside it, each with an origin of its own."""
+def test_a_sentinel_2_product_as_a_folder_of_bands(shared_data: Path) -> None:
+    """A folder of twelve files at 10, 20 and 60 m, and VV.tif and VH.tif, each with its own origin."""
     folder = shared_data / "s1s2_different_grids"
     product, sar = sorted((folder / "s2_l2a").iterdir())[0], sorted((folder / "s1").iterdir())[0]
     stack = bdgf.align(product, [sar / "VV.tif", sar / "VH.tif"])

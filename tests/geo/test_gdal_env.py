@@ -12,10 +12,9 @@ import shutil
 import subprocess
 import sys
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
-import make_bad as bad
 import numpy as np
 import pyogrio
 import pytest
@@ -25,7 +24,6 @@ from conftest import Tally, WriteTif
 
 from landcover_bdgf.errors import BdgfError, RasterError
 from landcover_bdgf.geo import gdal_env
-from landcover_bdgf.geo.raster import open_raster
 from landcover_bdgf.scene.simulation import SceneFiles
 from landcover_bdgf.storage import paths
 
@@ -102,54 +100,12 @@ def test_no_file_makes_a_connection(
     path = write_tif("a.tif", noise)
     with rasterio.open(path, "r+") as file:
         file.update_tags(ns="OVERVIEWS", OVERVIEW_FILE=way.format(f"{site}/x.tif"))
-    with pytest.raises(RasterError, match="names another file"):
-        open_raster(path)
-    # Not even GDAL itself, once it is locked, when it looks for smaller versions of the image.
+    # When it looks for smaller versions of the image, once it is locked.
     locked = "from landcover_bdgf.geo.gdal_env import lock; lock(); import rasterio"
     looks = f"{locked}; rasterio.open({str(path)!r}).overviews(1)"
     subprocess.run([sys.executable, "-W", "ignore", "-c", looks], check=True)
     assert not asked
     tally("way for a file to name an address, none asked", 1)
-
-
-@pytest.mark.parametrize("way", ["link", "url", "URL", "\\u006cink"])
-def test_no_labels_make_a_connection(
-    way: str, server: tuple[str, Path, list[str]], scene_files: SceneFiles, tmp_path: Path, tally: Tally
-) -> None:
-    site, _, asked = server
-    labels = pyogrio.read_dataframe(scene_files.labels).to_json(to_wgs84=True)
-    crs = f'{{"type": "{way}", "properties": {{"href": "{site}/a.wkt"}}}}'
-    (tmp_path / "a.geojson").write_text(f'{{"crs": {crs}, {labels.removeprefix("{")}')
-    words = ["--labels", tmp_path / "a.geojson", "--field", "class", "-o", tmp_path / "a.gpkg"]
-    done = run("sample", scene_files.spectral, scene_files.sar, *words)
-    assert done.returncode == 4
-    assert "its CRS is a link, which is not followed" in done.stderr
-    assert not asked
-    tally("way for a file to name an address, none asked", 1)
-
-
-@pytest.mark.parametrize("crs", [bad.with_grids, bad.with_proj, bad.with_method, str])
-@pytest.mark.parametrize(("make", "name"), [
-    (bad.database_crs, "bad.gpkg"), (bad.shapefile_crs, "bad.shp"), (bad.geojson_crs, "bad.geojson"),
-    (bad.envi_crs, "bad.img"), (bad.tiff_crs, "bad.tif"),
-])  # fmt: skip
-def test_no_crs_opens_a_file(
-    make: Callable[[str], bad.Make],
-    name: str,
-    crs: Callable[[str], str],
-    scene_files: SceneFiles,
-    tmp_path: Path,
-    tally: Tally,
-) -> None:
-    os.mkfifo(tmp_path / "pipe")  # whoever opens it waits for ever
-    for path, good in ((scene_files.labels, "labels.gpkg"), (scene_files.spectral, "msi.tif")):
-        shutil.copy(path, tmp_path / good)
-    make(crs(str(tmp_path / "pipe")))(tmp_path)
-    labels = tmp_path / name if name.endswith(("gpkg", "shp", "json")) else tmp_path / "labels.gpkg"
-    image = tmp_path / "msi.tif" if labels.name == name else tmp_path / name
-    done = run("check", image, scene_files.sar, "--labels", labels, "--field", "class")
-    assert done.returncode in (0, 3, 4), done.stderr  # 0: GDAL does not take a path for a CRS, in the header of ENVI
-    tally("way for a CRS to name a file, none opened", 1)
 
 
 @pytest.mark.parametrize(

@@ -17,10 +17,11 @@ import shapely
 from affine import Affine
 from rasterio.crs import CRS
 
-from landcover_bdgf.errors import LabelError, SettingsError
+from landcover_bdgf.errors import LabelError
 from landcover_bdgf.geo.grid import Grid
 from landcover_bdgf.geo.raster import grid_of, open_raster
 from landcover_bdgf.labels.rasterize import Labels, read_labels
+from landcover_bdgf.labels.settings import ReadSettings
 
 GRID = Grid(CRS.from_epsg(32633), Affine(10, 0, 500_000, 0, -10, 5_000_000), (60, 80))
 
@@ -143,12 +144,12 @@ def test_what_is_skipped_and_mended_is_counted(folder: Path, caplog: pytest.LogC
 def test_overlaps_of_two_classes_follow_the_rule(folder: Path, conflicts: str, left: dict[str, int]) -> None:
     shapes = [box(0, 0, 3, 3), box(0, 0, 3, 1), box(0, 2, 3, 3)]
     path = write(folder / "a.gpkg", ["a", "a", "b"], shapes)
-    labels = read_labels(path, "class", GRID, conflicts=conflicts)
+    labels = read_labels(path, "class", GRID, ReadSettings(conflicts=conflicts))
     names = [name for *_, name in pixels(labels)]
     assert {name: names.count(name) for name in "ab"} == left
     assert len(names) == len(labels.rows)
     with pytest.raises(LabelError, match="3 pixels lie in features of different classes, first in features 0, 2"):
-        read_labels(path, "class", GRID, conflicts="error")
+        read_labels(path, "class", GRID, ReadSettings(conflicts="error"))
 
 
 @pytest.mark.parametrize(
@@ -162,7 +163,7 @@ def test_overlaps_of_two_classes_follow_the_rule(folder: Path, conflicts: str, l
 def test_classes_are_text_or_whole_numbers(folder: Path, values: list[Any], names: tuple[str, ...]) -> None:
     path = write(folder / "a.gpkg", values, [point(i, i) for i in range(3)])
     assert read_labels(path, "class", GRID).legend.names == names
-    assert read_labels(path, "class", GRID, ignore=[names[0]]).legend.names == names[1:]
+    assert read_labels(path, "class", GRID, ReadSettings(ignore_class=(names[0],))).legend.names == names[1:]
 
 
 def test_what_looks_alike_is_one_class(folder: Path, caplog: pytest.LogCaptureFixture) -> None:
@@ -173,7 +174,7 @@ def test_what_looks_alike_is_one_class(folder: Path, caplog: pytest.LogCaptureFi
     assert labels.legend.names == ("Eau", "bare soil", "eau", "for\u00eat")
     assert "holds the classes Eau and eau. Are they one?" in caplog.text
     assert "soil and" not in caplog.text
-    fewer = read_labels(path, "class", GRID, ignore=["fore\u0302t"])
+    fewer = read_labels(path, "class", GRID, ReadSettings(ignore_class=("fore\u0302t",)))
     assert "for\u00eat" not in fewer.legend.names
 
 
@@ -191,12 +192,12 @@ def test_a_class_0_is_asked_about(values: list[Any], told: str, folder: Path, ca
 def test_texts_of_another_encoding(folder: Path) -> None:
     path = write(folder / "a.shp", ["水体", "林地"], [point(0, 0), point(5, 5)], encoding="gbk")
     path.with_suffix(".cpg").unlink()
-    assert set(read_labels(path, "class", GRID, encoding="gbk").legend.names) == {"水体", "林地"}
+    assert set(read_labels(path, "class", GRID, ReadSettings(encoding="gbk")).legend.names) == {"水体", "林地"}
 
 
 def refuse(path: Path, match: str, field: str = "class", **options: Any) -> None:
     with pytest.raises(LabelError, match=match) as caught:
-        read_labels(path, field, GRID, **options)
+        read_labels(path, field, GRID, ReadSettings(**options))
     assert "\n" not in str(caught.value)
 
 
@@ -239,7 +240,7 @@ def test_layers_and_fields_are_named_when_they_are_wrong(folder: Path) -> None:
     write(path, ["a"], [point(0, 0)], layer="more", mode="a")
     refuse(path, "has 2 layers, field_plots, more. Choose one with --layer")
     refuse(path, "Did you mean field_plots", layer="field_plot")
-    assert len(read_labels(path, "class", GRID, layer="more").rows) == 1
+    assert len(read_labels(path, "class", GRID, ReadSettings(layer="more")).rows) == 1
 
 
 def test_a_layer_declared_as_curves_is_read_without_a_word_of_python(folder: Path) -> None:
@@ -262,8 +263,6 @@ def test_features_that_cannot_be_labels_are_refused(folder: Path) -> None:
     frame = geopandas.GeoDataFrame({"class": []}, geometry=[], crs=32633)
     frame.to_file(folder / "e.gpkg", engine="pyogrio")
     refuse(folder / "e.gpkg", "has no features")
-    with pytest.raises(SettingsError, match="--conflicts first"):
-        read_labels(folder / "f.gpkg", "class", GRID, conflicts="first")
 
 
 def test_labels_of_another_place_are_refused_with_both_boxes(folder: Path) -> None:
@@ -277,7 +276,7 @@ def test_hong_kong_polygons_give_back_the_published_labels(shared_data: Path) ->
     folder = shared_data / "lcz_hong_kong"
     with open_raster(folder / "lcz_ground_truth.tif") as dataset:
         truth, grid = dataset.read(1), grid_of(dataset)
-    labels = read_labels(folder / "polygons/singleparts.shp", "VALUE", grid, ignore=["0"])
+    labels = read_labels(folder / "polygons/singleparts.shp", "VALUE", grid, ReadSettings(ignore_class=("0",)))
     burnt = np.zeros_like(truth)
     burnt[labels.rows, labels.cols] = np.array(labels.legend.names, int)[labels.codes - 1]
     np.testing.assert_array_equal(burnt, truth)

@@ -234,12 +234,12 @@ def test_a_class_that_is_only_test_is_refused(stack: Stack, tmp_path: Path) -> N
         {"test_share": 1.0},
         {"per_class": 0},
         {"conflicts": "first"},
-        {"block_px": -1},
+        {"block_size_px": -1},
         {"buffer_px": -1},
     ],
 )
 def test_settings_are_checked(wrong: dict[str, object]) -> None:
-    with pytest.raises(SettingsError, match="--"):
+    with pytest.raises(SettingsError, match=f"^`{next(iter(wrong))}="):
         SampleSettings(**wrong)  # type: ignore[arg-type]
 
 

@@ -17,15 +17,15 @@ from landcover_bdgf.app.info import describe
 from landcover_bdgf.errors import CheckpointError, OutputError, RasterError, ResourceError, SettingsError
 from landcover_bdgf.labels.class_map import layer_path
 from landcover_bdgf.mapping import scene_map
-from landcover_bdgf.mapping.journal import Journal
+from landcover_bdgf.mapping.partial_map import PartialMap
 from landcover_bdgf.mapping.scene_map import MapSettings, map_scene
 from landcover_bdgf.model.blocks import Block
 from landcover_bdgf.model.checkpoint import Checkpoint
 from landcover_bdgf.model.classifier import Classified, Classifier
-from landcover_bdgf.model.device import Run
 from landcover_bdgf.model.features import Viewer
 from landcover_bdgf.model.networks.fusion import apply_windows
 from landcover_bdgf.model.recipe import changed
+from landcover_bdgf.model.run import Run
 from landcover_bdgf.scene.alignment import align
 from landcover_bdgf.scene.simulation import SceneFiles, simulate, write_scene
 from landcover_bdgf.scene.stack import Stack
@@ -58,11 +58,11 @@ def test_same_bytes(
 def test_pixels_unlike_all_training_pixels_are_told(
     made: Path, model: Checkpoint, wide_stack: Stack, tmp_path: Path
 ) -> None:
-    settings = MapSettings(ood=True)
+    settings = MapSettings(novelty=True)
     path = map_scene(model, wide_stack, tmp_path / made.name, settings=settings, run=Run())
     assert path.read_bytes() == made.read_bytes()
     assert not layer_path(path, "confidence").exists()
-    with rasterio.open(layer_path(path, "ood")) as dataset, rasterio.open(made) as whole:
+    with rasterio.open(layer_path(path, "novelty")) as dataset, rasterio.open(made) as whole:
         p, codes = dataset.read(1), whole.read(1)
         assert (dataset.nodata, dataset.crs, dataset.transform) == (255, whole.crs, whole.transform)
     assert np.array_equal(p == 255, codes == 0)
@@ -79,7 +79,7 @@ def test_zeros_that_no_sample_saw_are_told_when_all_is_read(
         dataset.write(pixels)
         dataset.descriptions = names
     stack = align(tmp_path / "msi.tif", wide_stack.sar.paths[0])
-    stack.spectral.zeros.told = False
+    stack = replace(stack, spectral=replace(stack.spectral, zeros_told=False))
     caplog.clear()
     map_scene(model, stack, tmp_path / "landcover.tif")
     assert caplog.text.count("of its pixels are 0 in all bands, which its nodata does not say") == 1
@@ -217,14 +217,14 @@ def test_too_little_memory_for_all_blocks_halves_the_batch(
     again = map_scene(model, even_stack, tmp_path / "b.tif", settings=settings)
     for one, other in ((again, one_by_one), (layer_path(again, "confidence"), layer_path(one_by_one, "confidence"))):
         assert one.read_bytes() == other.read_bytes()
-    assert ("short of memory" in caplog.text) is (blocks < 6)
+    assert ("out of memory" in caplog.text) is (blocks < 6)
 
 
 def test_too_little_memory_for_one_block_is_said(
     model: Checkpoint, wide_stack: Stack, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     short_of_memory(monkeypatch, blocks=0)
-    with pytest.raises(ResourceError, match="does not hold one block of 128 × 128"):
+    with pytest.raises(ResourceError, match="a block of 128 × 128 pixels does not fit into"):
         map_scene(model, wide_stack, tmp_path / "map.tif")
 
 
@@ -266,31 +266,32 @@ def test_an_image_that_is_replaced_when_all_is_computed_makes_no_map(
     assert sorted(os.listdir(tmp_path)) == ["map.tif.partial", "sar.tif"]
 
 
-def test_a_foreign_scene_is_said_to_be_one(
+def test_a_novel_scene_is_reported(
     model: Checkpoint, wide_stack: Stack, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     brighter = replace(wide_stack, spectral_offset=20_000.0)
-    map_scene(model, brighter, tmp_path / "foreign.tif")
-    assert "of the spectral values lie outside what the model was trained on" in caplog.text
+    map_scene(model, brighter, tmp_path / "novel.tif")
+    assert "of the spectral values are outside the range that the model was trained on" in caplog.text
 
 
 def test_a_map_that_was_stopped_goes_on_and_is_the_same(
     made: Path, model: Checkpoint, wide_stack: Stack, tmp_path: Path, ctrl_c: Callable[[], None],
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture,
 ) -> None:  # fmt: skip
-    """The first tile comes out, then Ctrl-C is pressed, then a crash cuts the journal's end off."""
+    """The first tile comes out, then Ctrl-C is pressed, then a tile is damaged and a killed run's draft lies around."""
     settings, path = MapSettings(tile_px=128, confidence=True), tmp_path / made.name
-    add = Journal.add
-    monkeypatch.setattr(Journal, "add", lambda *arguments: (add(*arguments), ctrl_c()))
+    add = PartialMap.add
+    monkeypatch.setattr(PartialMap, "add", lambda *arguments: (add(*arguments), ctrl_c()))
     with pytest.raises(KeyboardInterrupt):
         map_scene(model, wide_stack, path, settings=settings)
     monkeypatch.undo()
     assert "go on with --resume" in caplog.text
     assert not path.exists()
-    with pytest.raises(OutputError, match="is what an interrupted run left"):
+    with pytest.raises(OutputError, match="was left by an interrupted run"):
         map_scene(model, wide_stack, path, settings=settings)
-    with Path(f"{path}.partial").open("ab") as journal:
-        journal.write(b'{"window": [0, 0, 12')
+    (strip,) = Path(f"{path}.partial").glob("*.npz")
+    strip.write_bytes(strip.read_bytes()[:99])
+    strip.with_name(f".{strip.name}.0123abcd.part").mkdir()
     map_scene(model, wide_stack, path, settings=settings, resume=True)
     for one, other in ((path, made), (layer_path(path, "confidence"), layer_path(made, "confidence"))):
         assert one.read_bytes() == other.read_bytes()

@@ -1,4 +1,4 @@
-"""A stream of blocks is the blocks themselves, whatever the tiles; every pixel is read once."""
+"""A stream gives the same blocks as single reads, for any tile size, and reads every pixel once."""
 
 from collections.abc import Sequence
 from dataclasses import fields
@@ -68,5 +68,5 @@ def test_every_pixel_is_read_once(wide_stack: Stack, denoiser: Checkpoint) -> No
 
     counting = Counting(**{f.name: getattr(wide_stack, f.name) for f in fields(wide_stack)})
     streamed(counting, denoiser, 128)
-    assert read[:198, :126].max() == 1  # the mirror at the border looks back as far as that
+    assert read[:198, :126].max() == 1  # the mirrored border is read again
     assert read.min() == 1

@@ -194,9 +194,9 @@ def test_bare_numbers_are_not_taken_for_those_of_a_sensor_with_more_of_them(mode
     with pytest.raises(CheckpointError) as told:
         fit_stack(bare, named(stack, *landsat_8), name="the model")
     assert str(told.value) == (
-        "the model: spectral bands differ: it was made with B1, B2, B3, B4, B5, B7; the image has b1, B2, B3, B4, B5, "
-        "B6, B7; without wavelengths such names may mean another sensor's bands. Give an image with exactly these "
-        "bands, or train and map with files whose names or wavelengths tell the sensor."
+        "the model: spectral bands differ: expected B1, B2, B3, B4, B5, B7; the image has b1, B2, B3, B4, B5, B6, B7; "
+        "without wavelengths these names may belong to a different sensor. Use an image with exactly these bands, or "
+        "train and map with files whose band names or wavelengths identify the sensor."
     )
     with pytest.raises(CheckpointError, match="not found: B7"):
         fit_stack(bare, named(stack, *landsat_8[:-1]))
@@ -213,16 +213,14 @@ def test_more_bands_of_known_wavelengths_are_left_out(model: Checkpoint, stack: 
 
 
 def test_missing_bands_are_listed(model: Checkpoint, stack: Stack) -> None:
-    with pytest.raises(
-        CheckpointError, match=r"it was made with B02, B03, .*; the image has B02, B03, B04; not found: B05"
-    ):
+    with pytest.raises(CheckpointError, match=r"expected B02, B03, .*; the image has B02, B03, B04; not found: B05"):
         fit_stack(model, reordered(stack, [0, 1, 2]))
 
 
 def test_bands_without_names_are_taken_in_order_and_counted(model: Checkpoint, stack: Stack) -> None:
     plain = replace(model, bands=tuple(BandName(f"band {i + 1}") for i in range(10)))
     assert fit_stack(plain, stack).spectral.names == stack.spectral.names
-    with pytest.raises(CheckpointError, match="it has 10 without names, the image has 3"):
+    with pytest.raises(CheckpointError, match="expected 10 unnamed bands, the image has 3"):
         fit_stack(plain, reordered(stack, [0, 1, 2]))
 
 
@@ -237,13 +235,13 @@ def test_bands_without_names_have_the_same_numbers_or_are_refused(
     with pytest.raises(CheckpointError) as told:
         fit_stack(plain, named(stack, *numbers[1:]), name="the model")
     assert str(told.value) == (
-        "the model: spectral bands differ: they have numbers, not names; the image lacks band 1, it was made without "
-        "band 9. Give an image in which the same bands hold data, or name the bands and train again."
+        "the model: spectral bands differ: bands are numbered, not named; missing: band 1; not in the training image: "
+        "band 9. Use an image with data in the same bands, or name the bands and train again."
     )
-    with pytest.raises(CheckpointError, match="the image lacks none, it was made without band 9"):
+    with pytest.raises(CheckpointError, match="missing: none; not in the training image: band 9"):
         fit_stack(plain, named(stack, *numbers))
     assert fit_stack(plain, named(stack, *"abcdefgh")).spectral.names == tuple("abcdefgh")
-    assert "have no names, so they are taken in file order" in caplog.text
+    assert "have no names and are matched by file order" in caplog.text
 
 
 def test_another_kind_of_sar_is_refused(model: Checkpoint, stack: Stack) -> None:

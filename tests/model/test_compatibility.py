@@ -1,4 +1,4 @@
-"""A scene that is unlike that of a checkpoint is told by what differs; one that is like it is not."""
+"""A scene outside the training range of a checkpoint gives a warning; others do not."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -9,15 +9,15 @@ from rasterio.crs import CRS
 
 from landcover_bdgf.geo.grid import Grid, ground_pixel_side_m
 from landcover_bdgf.model.checkpoint import Checkpoint
-from landcover_bdgf.model.compatibility import warn_of_foreign_scene
+from landcover_bdgf.model.compatibility import warn_of_novel_scene
 from landcover_bdgf.model.scaling_fit import fit_scaling
 from landcover_bdgf.scene.alignment import align
 from landcover_bdgf.scene.stack import Stack
 
 
-def told(checkpoint: Checkpoint, stack: Stack, caplog: pytest.LogCaptureFixture) -> list[str]:
+def warnings(checkpoint: Checkpoint, stack: Stack, caplog: pytest.LogCaptureFixture) -> list[str]:
     caplog.clear()
-    warn_of_foreign_scene(checkpoint, stack, seed=0)
+    warn_of_novel_scene(checkpoint, stack, seed=0)
     return [record.getMessage() for record in caplog.records]
 
 
@@ -33,56 +33,56 @@ def test_pixels_are_measured_on_the_ground(crs: int, x: float, y: float, pixel: 
     assert ground_pixel_side_m(grid) == pytest.approx(side_m, rel=5e-3)
 
 
-def test_pixels_of_another_size_are_told(
+def test_a_different_pixel_size_is_reported(
     denoiser: Checkpoint, model: Checkpoint, stack: Stack, caplog: pytest.LogCaptureFixture
 ) -> None:
     where = stack.spectral.paths[0]
     for made, name, verb in ((denoiser, "denoiser", "pre-train"), (model, "model", "train")):
         assert made.provenance["pixels_m"] == [10.0]
-        assert told(made, stack, caplog) == []
+        assert warnings(made, stack, caplog) == []
         coarse = replace(made, provenance=made.provenance | {"pixels_m": [30.0, None]})
-        assert told(coarse, stack, caplog) == [
-            f"{where}: its pixels are 10 m wide on the ground, those that the {name} was {verb}ed on 30 m, so that "
-            f"every window shows another part of it. Resample the image to about 30 m, or {verb} on this scene"
+        assert warnings(coarse, stack, caplog) == [
+            f"{where}: pixels are 10 m wide on the ground; the {name} was {verb}ed on 30 m. Resample the image to "
+            f"about 30 m, or {verb} on this scene"
         ]
     for sides in ([3.0, 14.0], [None], []):
-        assert told(replace(model, provenance=model.provenance | {"pixels_m": sides}), stack, caplog) == []
+        assert warnings(replace(model, provenance=model.provenance | {"pixels_m": sides}), stack, caplog) == []
     older = {key: value for key, value in model.provenance.items() if key != "pixels_m"}
-    assert told(replace(model, provenance=older), stack, caplog) == []
+    assert warnings(replace(model, provenance=older), stack, caplog) == []
 
 
 def in_amplitude(stack: Stack) -> Stack:
-    """With SAR of half the dB."""
+    """SAR with half of its dB values."""
     assert stack.sar_unit == "db"
     bands = tuple(replace(band, scale=0.5) for band in stack.sar.bands)
     return replace(stack, sar=replace(stack.sar, bands=bands))
 
 
-def test_amplitude_in_the_place_of_power_is_told(
+def test_amplitude_instead_of_power_is_reported(
     model: Checkpoint, wide_stack: Stack, caplog: pytest.LogCaptureFixture
 ) -> None:
-    assert told(model, wide_stack, caplog) == []
-    assert told(model, in_amplitude(wide_stack), caplog) == [
-        f"{wide_stack.sar.paths[0]}: looks like amplitude, the model was trained on power. Square its values, or, if "
-        "they are dB, give --sar-unit db"
+    assert warnings(model, wide_stack, caplog) == []
+    assert warnings(model, in_amplitude(wide_stack), caplog) == [
+        f"{wide_stack.sar.paths[0]}: seems to be amplitude, the model was trained on power. Square its values, or set "
+        '`sar_unit="db"` if they are in dB'
     ]
 
 
-def test_a_flat_scene_that_is_darker_is_no_amplitude(
+def test_a_darker_scene_of_low_contrast_is_not_amplitude(
     model: Checkpoint, stack: Stack, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """SAR that spreads half as far, about a mean from which squares would lie still farther."""
+    """SAR with half the spread, and a mean that squaring would move farther away."""
     scaling = model.scaling
     wider = replace(scaling, sar_mean=scaling.sar_mean + 2 * scaling.sar_std, sar_std=2 * scaling.sar_std)
-    assert told(replace(model, scaling=wider), stack, caplog) == []
+    assert warnings(replace(model, scaling=wider), stack, caplog) == []
 
 
-def test_real_scenes_in_power_are_no_amplitude_to_one_another(
+def test_real_scenes_in_power_are_not_taken_for_amplitude(
     shared_data: Path, denoiser: Checkpoint, caplog: pytest.LogCaptureFixture
 ) -> None:
     folders = [shared_data / "s1s2_chile", shared_data / "s1s2_denmark"]
     scenes = [align(folder / "s2_l2a.tif", folder / "s1_rtc_db.tif") for folder in folders]
     for here, there in (scenes, scenes[::-1]):
         made = replace(denoiser, scaling=fit_scaling([here], denoiser.recipe.spectral, exclude=None, seed=0))
-        assert not any("amplitude" in line for line in told(made, there, caplog))
-        assert any("amplitude" in line for line in told(made, in_amplitude(here), caplog))
+        assert not any("amplitude" in line for line in warnings(made, there, caplog))
+        assert any("amplitude" in line for line in warnings(made, in_amplitude(here), caplog))

@@ -1,4 +1,4 @@
-"""P-values are what they say: uniform for pixels like the training pixels, 0 for pixels unlike all of them."""
+"""P-values of novelty are uniform for pixels from the distribution of the training pixels, and 0 far outside it."""
 
 import numpy as np
 import pytest
@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 from scipy.spatial.distance import cdist
 
 from landcover_bdgf.errors import CheckpointError
-from landcover_bdgf.model.novelty import Domain, fit_domain
+from landcover_bdgf.model.novelty import Novelty, fit_novelty
 
 CPU = torch.device("cpu")
 
@@ -20,45 +20,45 @@ def drawn(count: int, seed: int) -> tuple[NDArray[np.float64], NDArray[np.int64]
     return errors + 0.1 * rng.normal(size=(count, 6)) + 8 * (codes[:, None] == 2), codes, rng.integers(0, 40, count)
 
 
-def percents(domain: Domain, features: NDArray[np.float64]) -> NDArray[np.uint8]:
+def percents(novelty: Novelty, features: NDArray[np.float64]) -> NDArray[np.uint8]:
     layers = torch.from_numpy(features.T.astype(np.float32))[None, :, :, None]
-    found: NDArray[np.uint8] = domain.p_values(layers)[0, :, 0].numpy()
+    found: NDArray[np.uint8] = novelty.p_values(layers)[0, :, 0].numpy()
     return found
 
 
-def test_p_values_of_the_like_are_uniform_and_of_the_unlike_zero() -> None:
-    domain = Domain.of(fit_domain(*drawn(4000, 0), np.random.default_rng(0)), CPU)
-    like = percents(domain, drawn(4000, 1)[0])
+def test_p_values_are_uniform_inside_and_0_outside_the_training_data() -> None:
+    novelty = Novelty.of(fit_novelty(*drawn(4000, 0), np.random.default_rng(0)), CPU)
+    like = percents(novelty, drawn(4000, 1)[0])
     assert [round((like < p).mean(), 1) for p in (10, 30, 50, 70, 90)] == [0.1, 0.3, 0.5, 0.7, 0.9]
     between = np.full((1, 6), 4.0) + 30 * np.eye(6)[:1]
-    assert percents(domain, between).tolist() == [0]
-    assert percents(domain, np.full((1, 6), 1e6)).tolist() == [0]
+    assert percents(novelty, between).tolist() == [0]
+    assert percents(novelty, np.full((1, 6), 1e6)).tolist() == [0]
 
 
-def test_the_nearest_mean_counts_and_errors_that_go_together_are_one() -> None:
+def test_the_distance_is_that_of_mahalanobis_to_the_nearest_mean() -> None:
     features, codes, groups = drawn(2000, 2)
-    arrays = fit_domain(features, codes, groups, np.random.default_rng(0))
+    arrays = fit_novelty(features, codes, groups, np.random.default_rng(0))
     means = np.stack([features[codes == code].mean(0) for code in (1, 2)])
     inverse = arrays["whiten"].T.astype(np.float64) @ arrays["whiten"]
     by_hand = cdist(features, means, "mahalanobis", VI=inverse).min(1)
-    order = percents(Domain.of(arrays, CPU), features)
+    order = percents(Novelty.of(arrays, CPU), features)
     far, near = by_hand > np.quantile(by_hand, 0.9), by_hand < np.quantile(by_hand, 0.1)
     assert order[far].max() < order[near].min()
 
 
 def test_too_few_polygons_to_leave_some_out() -> None:
     features, codes, groups = drawn(300, 3)
-    assert fit_domain(features, codes, groups % 4, np.random.default_rng(0)) == {}
-    with pytest.raises(CheckpointError, match="--ood: the model knows too few training polygons"):
-        Domain.of({}, CPU)
+    assert fit_novelty(features, codes, groups % 4, np.random.default_rng(0)) == {}
+    with pytest.raises(CheckpointError, match="`novelty`: the model has no novelty statistics: too few training"):
+        Novelty.of({}, CPU)
 
 
 @pytest.mark.parametrize("change", [
     {"whiten": np.zeros((5, 6), np.float32)}, {"means": np.zeros((2, 5), np.float32)},
     {"distances": np.zeros(7, np.float32)}, {"whiten": np.zeros((6, 6))},
 ])  # fmt: skip
-def test_arrays_that_do_not_belong_together_are_refused(change: dict[str, NDArray[np.float32]]) -> None:
-    arrays = fit_domain(*drawn(2000, 2), np.random.default_rng(0)) | change
-    with pytest.raises(CheckpointError) as told:
-        Domain.of(arrays, CPU, 6)
-    assert str(told.value) == "--ood: what the model knows of its training pixels is damaged. Train again."
+def test_inconsistent_arrays_are_refused(change: dict[str, NDArray[np.float32]]) -> None:
+    arrays = fit_novelty(*drawn(2000, 2), np.random.default_rng(0)) | change
+    with pytest.raises(CheckpointError) as raised:
+        Novelty.of(arrays, CPU, 6)
+    assert str(raised.value) == "`novelty`: the novelty statistics of the model are damaged. Train the model again."

@@ -1,6 +1,6 @@
-"""Files that nobody wrote: good ones, real ones among them, mutated, at every reader of ours.
+"""Files that nobody wrote: good ones, real ones among them, mutated, at every reader that runs in our own process.
 
-Only our own errors may come out.
+Only our own errors may come out. Vector and MATLAB 5 files are read in a worker, see tests/geo/test_vector_worker.py.
 
 ``python tests/fuzz.py FOLDER --executions 1000000 --processes 2`` goes on for as many, and keeps in FOLDER what made a
 reader fail otherwise, end the process, or take more than ten seconds.
@@ -45,32 +45,28 @@ import mutations
 from mutations import Change
 
 from landcover_bdgf.app.info import describe
-from landcover_bdgf.app.options import Common
+from landcover_bdgf.app.options import Shown
 from landcover_bdgf.app.terminal import say
 from landcover_bdgf.assessment.report import assess
 from landcover_bdgf.bench.datasets import read_description, read_label_raster
 from landcover_bdgf.bench.matlab import read_matlab
 from landcover_bdgf.errors import BdgfError
-from landcover_bdgf.geo.grid import Grid
 from landcover_bdgf.geo.raster import grid_of, open_raster, read_band
 from landcover_bdgf.labels.class_map import legend_of_map
-from landcover_bdgf.labels.rasterize import read_labels
 from landcover_bdgf.labels.sample_file import read_samples
-from landcover_bdgf.mapping.journal import read_journal
-from landcover_bdgf.mapping.mosaicking import described, mosaic
+from landcover_bdgf.mapping.partial_map import PLAN, read_partial
 from landcover_bdgf.mapping.scene_map import MapSettings, map_scene
 from landcover_bdgf.model.checkpoint import load_checkpoint
 from landcover_bdgf.model.classifier import Classifier
 from landcover_bdgf.model.compatibility import fit_stack
-from landcover_bdgf.model.device import Run
 from landcover_bdgf.model.recipe import load_recipe
+from landcover_bdgf.model.run import Run
 from landcover_bdgf.scene.alignment import align
 from landcover_bdgf.scene.image import open_image
 from landcover_bdgf.storage.cache import _read as read_cached
 from landcover_bdgf.storage.records import changed_files
 
 DATA = Path(__file__).parents[3] / "shared/data"
-SHAPEFILE = (".shp", ".dbf", ".shx", ".prj")
 SECONDS = 10  # of the processor that one file may take, and twelve times as long by the clock
 SHARE = 25_000  # executions of one process
 MEMORY = "/dev/shm" if os.path.isdir("/dev/shm") else None  # a file system in memory
@@ -100,6 +96,7 @@ CHANGE: st.SearchStrategy[Change] = st.tuples(
 )
 CHANGES = st.sampled_from((1, 1, 8)).flatmap(lambda most: st.lists(CHANGE, min_size=1, max_size=most))
 
+STRIP = "0_0.npz"
 SIGNED = "signed."  # how names of files begin whose checksums are made anew
 
 Read = Callable[[Path], object]
@@ -126,10 +123,10 @@ def read_map(path: Path) -> None:
 
 def read_part(path: Path) -> None:
     """As mosaic and info do."""
-    with read_journal(path) as journal:
-        described(journal)
-        list(journal.pieces())
-    show(path)
+    part = read_partial(path.parent)
+    for window in filter(part.has, part.windows()):
+        part.read(window)
+    show(path.parent)
 
 
 def show(path: Path) -> None:
@@ -137,7 +134,7 @@ def show(path: Path) -> None:
     values = describe(path)
     for as_json in (False, True):
         with contextlib.redirect_stdout(io.TextIOWrapper(io.BytesIO(), encoding="utf-8")):
-            say(Common(json=as_json), [f"{key}: {value}" for key, value in values.items()], values)
+            say(Shown(json=as_json), [f"{key}: {value}" for key, value in values.items()], values)
 
 
 @dataclass(frozen=True)
@@ -161,10 +158,11 @@ class Targets:
         folder = self.folder
         bad.good_scene(folder)
         stack = align(folder / "msi.tif", folder / "sar.tif")
-        for name, shard in (("map.tif", "1/1"), ("part.tif", "1/2"), ("part.tif", "2/2")):
-            map_scene(
-                load_checkpoint(folder / "model.safetensors"), stack, folder / name, settings=MapSettings(shard=shard)
-            )
+        model = load_checkpoint(folder / "model.safetensors")
+        map_scene(model, stack, folder / "map.tif")
+        part = map_scene(model, stack, folder / "part.tif", settings=MapSettings(shard="2/2"))
+        for name in (PLAN, STRIP):
+            shutil.copy(part / name, folder)
         bad.image(lambda a: a[:2, :24, :20], to="small.tif")(folder)
         bad.image(
             lambda a: a[:2, :24, :20], to="deflate.tif", compress="deflate", tiled=True, blockxsize=16, blockysize=16
@@ -172,10 +170,8 @@ class Targets:
         bad.image(lambda a: a[:2, :24, :20], to="small.img", driver="ENVI")(folder)
         bad.image(lambda a: a[:1, :24, :20].clip(0).astype(np.uint16), to="one.tif", nodata=None)(folder)
         rasterio.shutil.copy(folder / "one.tif", folder / "small.jp2", driver="JP2OpenJPEG")
-        bad.shapefile()(folder)
-        bad.geojson(bad.SOME_BAD)(folder)
         (folder / "recipe.toml").write_text("[diffusion]\nsteps = 3\n[fusion]\nbranches = ['cnn']\npatch = 9\n")
-        grid, beside = stack.grid, ("map.tif", "map.tif.aux.xml", "map.tif.json", "map.qml")
+        beside = ("map.tif", "map.tif.aux.xml", "map.tif.json", "map.qml")
         with h5py.File(folder / "hdf5.mat", "w", userblock_size=512) as file:  # as MATLAB 7.3 does
             file.create_dataset("hdf5", data=np.eye(20), compression="gzip")
         (folder / "dataset.toml").write_text(
@@ -184,9 +180,8 @@ class Targets:
         return {
             **{name: Target(read_image) for name in ("small.tif", "deflate.tif", "small.jp2")},
             "small.img": Target(read_image, ("small.hdr",)), "small.hdr": Target(read_image, ("small.img",)),
-            **{name: Target(read_map, beside) for name in beside[:3]}, **_shapefile("bad", grid),
-            "labels.gpkg": Target(_labels(grid)), "bad.geojson": Target(_labels(grid)),
-            "samples.gpkg": Target(show), "part.tif.1-of-2.partial": Target(read_part),
+            **{name: Target(read_map, beside) for name in beside[:3]},
+            STRIP: Target(read_part, (PLAN,)),
             "samples.gpkg.json": Target(lambda path: changed_files(path.with_suffix("")), ("samples.gpkg",)),
             "denoiser.safetensors": Target(show), "model.safetensors": Target(read_cached),
             "recipe.toml": Target(lambda path: load_recipe(str(path))), "dataset.toml": Target(read_description),
@@ -196,62 +191,35 @@ class Targets:
     def _signed(self) -> dict[str, Target]:
         """What lies behind a checksum, with the work that would follow."""
         folder = self.folder
-        for name in ("map.tif", "map.tif.aux.xml", "map.tif.json", "model.safetensors", "samples.gpkg"):
+        for name in ("map.tif", "map.tif.aux.xml", "map.tif.json", "model.safetensors"):
             shutil.copy(folder / name, folder / f"{SIGNED}{name.partition('.')[2]}")
-        parts = [(folder / f"part.tif.{shard}-of-2.partial").read_bytes() for shard in (1, 2)]
-        (folder / "signed.partial").write_bytes(mutations.joined(parts))
         stack, samples = align(folder / "msi.tif", folder / "sar.tif"), read_samples(folder / "samples.gpkg")
 
         def use_model(path: Path) -> None:
             show(path)
             model = load_checkpoint(path)
             fit_stack(model, stack)
-            Classifier(model, Run(device="cpu"), ood=True)
+            Classifier(model, Run(device="cpu"), novelty=True)
 
         def use_map(path: Path) -> None:
             read_map(path)
             assess(path.with_suffix(""), samples)
 
-        def use_part(path: Path) -> None:
-            show(path)
-            mosaic([path], path.with_name("whole.tif"))
-
         return {
             "signed.safetensors": Target(use_model, spoil=mutations.checkpoint),
             "signed.tif.json": Target(use_map, ("signed.tif", "signed.tif.aux.xml"), mutations.record),
-            "signed.partial": Target(use_part, spoil=mutations.journal),
-            "signed.gpkg": Target(show, spoil=mutations.samples),
+            PLAN: Target(read_part, (STRIP,), mutations.plan),
         }
 
     def _real(self, data: Path) -> dict[str, Target]:
-        chile = data / "s1s2_chile"
         kashmir = next((data / "s1s2_different_grids/s2_l2a").iterdir())
-        files = (
-            kashmir / "B11.tif", data / "enmap_potsdam/labels.tif", data / "augsburg_labels/TrainImage.mat",
-            chile / "test_polygons.gpkg", *(chile / f"train_polygons{suffix}" for suffix in SHAPEFILE),
-        )  # fmt: skip
-        for file in files:
+        for file in (kashmir / "B11.tif", data / "enmap_potsdam/labels.tif"):
             shutil.copy(file, self.folder)
-        grid = open_image(chile / "s2_l2a.tif").grid
         with open_raster(data / "enmap_potsdam/labels.tif") as dataset:
             potsdam = grid_of(dataset)
         return {
             "B11.tif": Target(read_image), "labels.tif": Target(lambda path: read_label_raster(path, potsdam)),
-            "TrainImage.mat": Target(lambda path: read_matlab(path, "TrainImage")),
-            "test_polygons.gpkg": Target(_labels(grid)), **_shapefile("train_polygons", grid),
         }  # fmt: skip
-
-
-def _labels(grid: Grid) -> Read:
-    def read(path: Path) -> None:
-        read_labels(path.with_suffix(".shp") if path.suffix in SHAPEFILE else path, "class", grid)
-
-    return read
-
-
-def _shapefile(stem: str, grid: Grid) -> dict[str, Target]:
-    parts = [f"{stem}{suffix}" for suffix in SHAPEFILE]
-    return {part: Target(_labels(grid), tuple(other for other in parts if other != part)) for part in parts}
 
 
 def fuzz(
@@ -262,7 +230,7 @@ def fuzz(
     With ``signed`` only what lies behind checksums, made anew.
     """
     counts = Counter[str]()
-    names = sorted(name for name in targets.readers if name.startswith(SIGNED) or not signed)
+    names = sorted(name for name in targets.readers if name.startswith((SIGNED, PLAN)) or not signed)
 
     @settings(
         max_examples=executions, database=None, deadline=None, phases=(Phase.generate, Phase.shrink),
@@ -285,7 +253,7 @@ def fuzz(
 def outcome(targets: Targets, name: str, spoiled: bytes) -> str:
     """Whether a file is read or refused; ends the process if that takes too long."""
     target = targets.readers[name]
-    with tempfile.TemporaryDirectory(dir=MEMORY) as work:
+    with tempfile.TemporaryDirectory(".partial", dir=MEMORY) as work:  # a partial map is known by its suffix
         for other in target.beside:
             (Path(work) / other).write_bytes((targets.folder / other).read_bytes())
         (Path(work) / name).write_bytes(spoiled)

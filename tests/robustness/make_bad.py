@@ -18,13 +18,12 @@ import sys
 import zipfile
 import zlib
 from collections.abc import Callable
-from contextlib import closing
+from contextlib import closing, suppress
 from pathlib import Path
 from typing import Any
 
 import geopandas as gpd
 import numpy as np
-import pyproj
 import rasterio
 import rasterio.warp
 import shapely
@@ -36,7 +35,7 @@ from rasterio.warp import transform_bounds
 
 from landcover_bdgf.labels.sample_file import write_samples
 from landcover_bdgf.labels.sampling import sample
-from landcover_bdgf.mapping.journal import header_line
+from landcover_bdgf.mapping.partial_map import KIND, Plan
 from landcover_bdgf.model.checkpoint import Checkpoint, load_checkpoint
 from landcover_bdgf.model.recipe import load_recipe
 from landcover_bdgf.scene.alignment import align
@@ -213,11 +212,6 @@ LAYER = f"<OGRVRTLayer name='labels'><SrcDataSource>{ELSEWHERE}</SrcDataSource><
 OGR_VRT = f"<OGRVRTDataSource>{LAYER}</OGRVRTDataSource>".encode()
 
 
-def sidecar(suffix: str, write: Make) -> Make:
-    """A good image as bad.tif with a file beside it that contradicts it."""
-    return both(image(), write) if suffix else write
-
-
 AUX_XML = (
     b"<PAMDataset><SRS>EPSG:4326</SRS><PAMRasterBand band='1'><NoDataValue>7</NoDataValue></PAMRasterBand></PAMDataset>"
 )
@@ -271,26 +265,6 @@ def long_box(whole: bytes) -> bytes:
     return whole[:at] + struct.pack(">I4sQ", 1, b"jp2c", len(whole) - at + 8) + whole[at + 8 :]
 
 
-def masks(number: int) -> Make:
-    """An image with so many masks of one pixel."""
-
-    def make(folder: Path) -> None:
-        image()(folder)
-        whole = bytearray((folder / "bad.tif").read_bytes())
-        (first,) = struct.unpack("<I", whole[4:8])
-        (count,) = struct.unpack("<H", whole[first : first + 2])
-        at, end = first + 2 + 12 * count, len(whole)  # where the place of the next image stands
-        ones = [(254, 4), (256, 1), (257, 1), (258, 1), (259, 1), (262, 1), (273, 8), (277, 1), (278, 1), (279, 1)]
-        size = 2 + 12 * len(ones) + 4
-        whole[at : at + 4] = struct.pack("<I", end)
-        for i in range(1, number + 1):
-            tags = b"".join(struct.pack("<HHII", tag, 4, 1, value) for tag, value in ones)
-            whole += struct.pack("<H", len(ones)) + tags + struct.pack("<I", end + i * size if i < number else 0)
-        (folder / "bad.tif").write_bytes(whole)
-
-    return make
-
-
 def flipped(folder: Path) -> None:
     """A compressed image with some bytes in the middle changed."""
     image(compress="deflate")(folder)
@@ -334,64 +308,6 @@ def across_the_antimeridian(crs: int, turns: int = 0) -> Make:
 def labels_in(crs: str) -> Make:
     """The labels in another CRS."""
     return labels(lambda frame: frame.to_crs(crs))
-
-
-def with_grids(file: str) -> str:
-    """The CRS of the good scene on a datum that takes its grids from a file."""
-    grids = f'298.257223563],EXTENSION["PROJ4_GRIDS","{file}"]'
-    text = re.sub(r',AUTHORITY\["EPSG","\d+"\]', "", UTM.to_wkt()).replace("298.257223563]", grids)
-    return text.replace("WGS 84", "Ours").replace("WGS_1984", "Ours")
-
-
-def with_proj(file: str) -> str:
-    """The CRS of the good scene, told to PROJ in its own words."""
-    words = f"+proj=utm +zone=33 +ellps=WGS84 +nadgrids=@null,{file} +units=m"
-    return f'{UTM.to_wkt().removesuffix("]")},EXTENSION["PROJ4","{words}"]]'
-
-
-def with_method(file: str, blank: str = "\x1c") -> str:
-    """The CRS of the good scene with a way to another one, in PROJ's own words; its list goes on after a blank."""
-    source, target = (pyproj.CRS.from_epsg(code).to_wkt() for code in (32633, 4326))
-    words = f"+proj=pipeline +step +proj=hgridshift +grids=@null{blank},{file}"
-    method = f'METHOD["PROJ-based operation method: {words}"]'
-    return f'BOUNDCRS[SOURCECRS[{source}],TARGETCRS[{target}],ABRIDGEDTRANSFORMATION["T",{method}]]'
-
-
-def database_crs(text: str) -> Make:
-    """The good labels in a CRS of this text."""
-    return database(
-        f"UPDATE gpkg_spatial_ref_sys SET organization = 'ours', definition = '{text}' WHERE srs_id = 32633"
-    )
-
-
-def shapefile_crs(text: str) -> Make:
-    """The good labels as a Shapefile in a CRS of this text."""
-    return shapefile(lambda folder: (folder / "bad.prj").write_text(text) and None)
-
-
-def geojson_crs(text: str) -> Make:
-    """Labels in a CRS of this text."""
-    crs = {"type": "name", "properties": {"name": text}}
-    return geojson(json.dumps(json.loads(features(("a", square(1, 1)), ("b", square(9, 9)))) | {"crs": crs}))
-
-
-def envi_crs(text: str) -> Make:
-    """An ENVI image in a CRS of this text."""
-
-    def make(folder: Path) -> None:
-        image(driver="ENVI", to="bad.img")(folder)
-        header = re.sub(r"coordinate system string = \{.*\}", "", (folder / "bad.hdr").read_text())
-        (folder / "bad.hdr").write_text(f"{header}\ncoordinate system string = {{{text}}}\n")
-
-    return make
-
-
-def tiff_crs(text: str) -> Make:
-    """A TIFF whose CRS is this text, as programs of ESRI write it."""
-    words = f"ESRI PE String = {text}|".encode() + b"\0"
-    keys = [1, 1, 0, 3, 1024, 0, 1, 1, 3072, 0, 1, 32767, 3073, 34737, len(words) - 1, 0]
-    tags = [(34735, 3, keys), (34737, 1, list(words))]
-    return tiff(16, 16, extra=tags)
 
 
 def nodata_outside(folder: Path) -> None:
@@ -498,29 +414,11 @@ def noise(vertices: int) -> dict[str, Any]:
     return shape(shapely.Polygon(np.random.default_rng(0).uniform(0, 64, (vertices, 2)).round(2)))
 
 
-def many_fields(number: int) -> str:
-    """Points that each have a field of their own."""
-    collection = json.loads(features(*[(("a", "b")[i % 2], shape(shapely.Point(i % 70, 9))) for i in range(number)]))
-    for i, feature in enumerate(collection["features"]):
-        feature["properties"][f"f{i}"] = 1
-    return json.dumps(collection)
-
-
 SOME_BAD = features(
     *[(("a", "b")[i % 2], square(2 + 11 * i, 30)) for i in range(6)],
     ("a", None), (None, square(10, 10)), ("a", shape(shapely.Polygon([(1, 50), (7, 56), (7, 50), (1, 56)]))),
     ("b", square(5.6, 5.6, 0.2)), ("b", square(69, 40)), ("a", square(900, 40)),
 )  # fmt: skip
-
-
-def sparse_fields(number: int, rows: int) -> str:
-    """One feature with many fields, and many that have none."""
-    full = features(("a", square(1, 1)), ("b", square(9, 9)))
-    fields = ", ".join(f'"f{i}": 1' for i in range(number))
-    empty = rows * ', {"type": "Feature", "properties": {}, "geometry": null}'
-    return (
-        full.replace('"properties": {"class"', f'"properties": {{{fields}, "class"').removesuffix("]}") + f"{empty}]}}"
-    )
 
 
 def ring(col: float, row: float) -> shapely.Polygon:
@@ -577,33 +475,10 @@ def shared_records(folder: Path) -> None:
     (folder / "bad.dbf").write_bytes(table[:4] + struct.pack("<I", number) + table[8:head] + number * row)
 
 
-def shared_pages(folder: Path) -> None:
-    """A GeoPackage whose tree of features leads to one of its leaves a thousand times."""
-    copy("labels.gpkg", "bad.gpkg")(folder)
-    with closing(sqlite3.connect(folder / "bad.gpkg")) as file:
-        for (trigger,) in file.execute("SELECT name FROM sqlite_master WHERE type = 'trigger'").fetchall():
-            file.execute(f"DROP TRIGGER {trigger}")
-        file.execute("UPDATE labels SET geom = geom || zeroblob(3000)")  # a leaf for each
-        file.commit()
-        (root,) = file.execute("SELECT rootpage FROM sqlite_master WHERE name = 'labels'").fetchone()
-        (size,) = file.execute("PRAGMA page_size").fetchone()
-    whole = bytearray((folder / "bad.gpkg").read_bytes())
-    page = memoryview(whole)[(root - 1) * size : root * size]
-    assert page[0] == 5, "the root is no interior page"
-    (cells,) = struct.unpack(">H", page[3:5])
-    places = [struct.unpack(">H", page[12 + 2 * i : 14 + 2 * i])[0] for i in range(cells)]
-    for at in places:
-        page[at : at + 4] = page[places[0] : places[0] + 4]
-    (folder / "bad.gpkg").write_bytes(whole)
-
-
 def two_headers(folder: Path) -> None:
-    """An ENVI image with a header that GDAL takes and one that looks like it."""
+    """An ENVI image with two headers that differ."""
     image(driver="ENVI", to="bad.img")(folder)
-    shutil.copy(folder / "bad.hdr", folder / "hdr")
-    envi_crs(with_grids(ELSEWHERE))(folder)
-    (folder / "bad.hdr").rename(folder / "bad.img.hdr")
-    (folder / "hdr").rename(folder / "bad.hdr")
+    (folder / "bad.img.hdr").write_text((folder / "bad.hdr").read_text() + "bands = 9\n")
 
 
 def database(*statements: str, of: str = "labels.gpkg") -> Make:
@@ -634,26 +509,6 @@ def arcs(points: int) -> Make:
     return make
 
 
-def index_for_layer(folder: Path) -> None:
-    """A GeoPackage whose layer is an index of space, whose nodes lead to one another more often than can be counted."""
-    rename = "UPDATE gpkg_{} SET table_name = 'rtree_bad'"
-    columns = "fid, minx, maxx, miny, maxy, +geom BLOB, +class TEXT"
-    database(
-        f"CREATE VIRTUAL TABLE rtree_bad USING rtree({columns})",
-        "INSERT INTO rtree_bad(minx, maxx, miny, maxy, geom, class) SELECT 0, 1, 0, 1, geom, class FROM labels",
-        rename.format("geometry_columns"), rename.format("contents"), "DELETE FROM gpkg_ogr_contents",
-    )(folder)  # fmt: skip
-    depth = 20
-    with closing(sqlite3.connect(folder / "bad.gpkg")) as file:
-        (size,) = file.execute("SELECT length(data) FROM rtree_bad_node").fetchone()
-        cells = (size - 4) // 24
-        for node in range(1, depth + 2):
-            child = struct.pack(">q4f", node + 1 if node <= depth else 1, 0, 1, 0, 1)
-            data = struct.pack(">HH", depth if node == 1 else 0, cells) + cells * child
-            file.execute("INSERT OR REPLACE INTO rtree_bad_node VALUES (?, ?)", (node, data.ljust(size, b"\0")))
-        file.commit()
-
-
 def compressed_envi(folder: Path) -> None:
     """An ENVI image of 160 MB in 29 bytes; GDAL would write down what it found in them."""
     image(driver="ENVI", to="bad.img")(folder)
@@ -662,6 +517,13 @@ def compressed_envi(folder: Path) -> None:
         header = re.sub(rf"(?m)^{name}\s*=.*$", f"{name} = {value}", header)
     (folder / "bad.hdr").write_text(re.sub(r"(?s)band names = \{.*?\}", "", header))
     (folder / "bad.img").write_bytes(gzip.compress(bytes(1000)))
+
+
+def zipped(folder: Path) -> bytes:
+    """A ZIP of labels after the first bytes of a GeoPackage."""
+    with zipfile.ZipFile(folder / "in.zip", "w") as archive:
+        archive.write(folder / "labels.gpkg")
+    return b"SQLite format 3\0".ljust(100, b"\0") + (folder / "in.zip").read_bytes()
 
 
 def view(table: str, query: str, **options: str) -> Make:
@@ -702,14 +564,6 @@ def pipe(name: str) -> Make:
         os.mkfifo(folder / name)
 
     return make
-
-
-def zip_in_sqlite(folder: Path) -> None:
-    """A ZIP of labels behind what a GeoPackage begins with: pyogrio looks into it, if it is called so."""
-    frame = gpd.read_file(folder / "labels.gpkg").to_crs(4326)
-    with zipfile.ZipFile(folder / "in.zip", "w") as archive:
-        archive.writestr("a.geojson", frame.to_json())
-    (folder / "bad.zip").write_bytes(b"SQLite format 3\0".ljust(100, b"\0") + (folder / "in.zip").read_bytes())
 
 
 # Checkpoints
@@ -786,19 +640,38 @@ def short(name: str) -> Make:
     return signed(lambda description, arrays: arrays.update({name: arrays[name][:1].copy()}) or description)
 
 
-# Journals and records
+# Partial maps and records
 
 
-def part(payload: bytes = b"x", *, window: tuple[int, int, int, int] = (0, 0, 2, 2), **header: Any) -> Make:
-    """A whole part of a map of 2 × 2 pixels, with one window."""
-    described = {
-        "kind": "bdgf map journal", "identity": {}, "shard": [1, 1], "pixels": 4, "layers": [], "record": {},
+def part(strip: bytes | None = None, **values: Any) -> Make:
+    """A finished partial map of 2 × 2 pixels, with one window."""
+    plan = {
+        "kind": KIND, "identity": {}, "shard": [1, 1], "windows": [[0, 0, 2, 2]],
         "grid": {"crs": UTM.to_wkt(), "transform": [10, 0, 0, 0, -10, 0], "shape_hw": [2, 2]},
-        "legend": [{"code": 1, "name": "a", "color": [1, 2, 3], "value": "a"}],
-    } | header  # fmt: skip
-    about = {"window": window, "bytes": len(payload), "crc": zlib.crc32(payload)}
-    record = json.dumps(about).encode() + b"\n" + payload + b"\n"
-    return content(header_line(described) + record, "bad.partial")
+        "legend": [{"code": 1, "name": "a", "color": [1, 2, 3], "value": "a"}], "layers": [], "record": {},
+    } | values  # fmt: skip
+
+    def make(folder: Path) -> None:
+        partial = folder / "bad.partial"
+        partial.mkdir()
+        with suppress(Exception):  # of a plan that is refused anyway
+            plan["sha256"] = Plan.model_validate(plan).checksum()
+        (partial / "plan.json").write_text(json.dumps(plan, separators=(",", ":")))
+        np.savez(partial / "0_0.npz", codes=np.ones((2, 2), np.uint16), layers=np.ones((1, 2, 2), np.uint8))
+        if strip is not None:
+            (partial / "0_0.npz").write_bytes(strip)
+
+    return make
+
+
+def folder_of(name: str, make: Make) -> Make:
+    """What is made, in a folder of its own."""
+
+    def inside(folder: Path) -> None:
+        (folder / name).mkdir()
+        make(folder / name)
+
+    return inside
 
 
 def record(**values: Any) -> Make:

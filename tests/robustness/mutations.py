@@ -4,19 +4,17 @@ from __future__ import annotations
 
 import json
 import math
-import sqlite3
 import struct
-import tempfile
-import zlib
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 from functools import lru_cache
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import safetensors.numpy
 
-from landcover_bdgf.mapping.journal import header_line
+from landcover_bdgf.mapping.partial_map import Plan
+from landcover_bdgf.storage.documents import read_json
 from landcover_bdgf.storage.records import record_bytes
 from landcover_bdgf.storage.tensors import DIGEST_LENGTH, ENTRY, digest
 
@@ -83,48 +81,13 @@ def checkpoint(good: bytes, changes: Sequence[Change]) -> bytes:
     return safetensors.numpy.save(tensors, {ENTRY: digest(tensors, text) + text})
 
 
-def journal(good: bytes, changes: Sequence[Change]) -> bytes:
-    """The header of a journal, its records, or their payloads, packed and unpacked."""
-    header, records = _journal(good)
-    for kind, place, what in changes:
-        change, at = [(kind, place // 8, what)], place // 8 % len(records)
-        about, payload = records[at]
-        if place % 8 < 4:
-            alter(header, change)
-        elif place % 8 < 6:
-            alter(about, change)
-        elif place % 8 < 7:
-            records[at] = about, zlib.compress(mutated(_unpacked(payload), change))
-        else:
-            records[at] = about, mutated(payload, change)
-    lines = [header_line(header)]
-    for about, payload in records:
-        sealed = {"bytes": len(payload), "crc": zlib.crc32(payload)} | about
-        lines.append(json.dumps(sealed).encode() + b"\n" + payload + b"\n")
-    return b"".join(lines).replace(DEEP.encode(), DEEP_JSON.encode())
-
-
-def samples(good: bytes, changes: Sequence[Change]) -> bytes:
-    """What a file of samples says of them in JSON, and its legend: SQLite has no checksum, but few bytes are these."""
-    with tempfile.TemporaryDirectory(dir="/dev/shm" if Path("/dev/shm").is_dir() else None) as folder:
-        path = Path(folder) / "samples.gpkg"
-        path.write_bytes(good)
-        file = sqlite3.connect(path)
-        ((about,),) = file.execute("SELECT about FROM legend WHERE code = 0")
-        values = json.loads(about)
-        for kind, place, what in changes:
-            if place % 2:
-                alter(values, [(kind, place // 2, what)])
-                file.execute("UPDATE legend SET about = ? WHERE code = 0", [json.dumps(values)])
-            else:
-                column = ("name", "value", "color", "about", "code")[place // 2 % 5]
-                odd = _odd(what)
-                value = odd if odd is None or (isinstance(odd, int | float) and abs(odd) < 1 << 62) else what
-                file.execute(f"UPDATE legend SET {column} = ? WHERE code = ?", [value, place // 16 % 4])
-        file.execute("UPDATE legend SET about = replace(about, ?, ?)", [DEEP, DEEP_JSON])
-        file.commit()
-        file.close()
-        return path.read_bytes()
+def plan(good: bytes, changes: Sequence[Change]) -> bytes:
+    """The plan of a partial map, with its own checksum where it is a plan still."""
+    values = json.loads(good)
+    alter(values, changes)
+    with suppress(Exception):
+        values["sha256"] = read_json(Plan, json.dumps(values)).checksum()
+    return json.dumps(values, separators=(",", ":")).replace(DEEP, DEEP_JSON).encode()
 
 
 def alter(values: Any, changes: Sequence[Change]) -> None:
@@ -148,14 +111,6 @@ def alter(values: Any, changes: Sequence[Change]) -> None:
             inside[what.decode("latin-1")] = _odd(what)
 
 
-def joined(parts: Sequence[bytes]) -> bytes:
-    """The journal that a run without shards would have written."""
-    header, _ = _journal(parts[0])
-    height, width = header["grid"]["shape_hw"]
-    head = header_line(header | {"shard": [1, 1], "pixels": height * width})
-    return head + b"".join(part.split(b"\n", 1)[1] for part in parts)
-
-
 def _nodes(values: Any) -> Iterator[Node]:
     for key, value in values.items() if isinstance(values, dict) else enumerate(values):
         yield values, key
@@ -177,22 +132,3 @@ def _parts(good: bytes) -> tuple[str, Arrays]:
     (size,) = struct.unpack("<Q", good[:8])
     metadata = json.loads(good[8 : 8 + size])["__metadata__"]
     return metadata[ENTRY][DIGEST_LENGTH:], safetensors.numpy.load(good)
-
-
-def _journal(good: bytes) -> tuple[Any, list[tuple[Any, bytes]]]:
-    line, rest = good.split(b"\n", 1)
-    records = []
-    while rest:
-        about, rest = rest.split(b"\n", 1)
-        values = json.loads(about)
-        size = values["bytes"]
-        records.append(({"window": values["window"]}, rest[:size]))
-        rest = rest[size + 1 :]
-    return json.loads(line), records
-
-
-def _unpacked(payload: bytes) -> bytes:
-    try:
-        return zlib.decompress(payload)
-    except zlib.error:
-        return payload

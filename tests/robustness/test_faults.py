@@ -11,6 +11,7 @@ import json
 import os
 import platform
 import random
+import re
 import shutil
 import signal
 import subprocess
@@ -26,7 +27,7 @@ import pytest
 import seccomp
 from conftest import Tally
 
-from landcover_bdgf.storage.locks import reserved
+from landcover_bdgf.storage.products import Product, reserved
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="needs fork, limits and tmpfs")
 
@@ -40,7 +41,7 @@ COMMANDS = {
     "sample": "sample msi.tif sar.tif --labels labels.gpkg --field class -o disk/out.gpkg",
     "pretrain": f"pretrain msi.tif sar.tif --samples samples.gpkg -o disk/out.safetensors {QUICK}",
     "train": "train msi.tif sar.tif --samples samples.gpkg --denoiser denoiser.safetensors -o disk/out.safetensors",
-    "map": "map msi.tif sar.tif --model model.safetensors -o disk/out.tif --confidence --ood",
+    "map": "map msi.tif sar.tif --model model.safetensors -o disk/out.tif --confidence --novelty",
     "assess": "assess map.tif --reference samples.gpkg -o disk/out",
     "job": f"map ../msi.tif ../sar.tif --labels ../labels.gpkg --field class -o out.tif {QUICK}",
 }
@@ -48,7 +49,7 @@ PLACE = "spectral = 'msi.tif'\nsar = 'sar.tif'\nlabels = 'labels.gpkg'\nfield = 
 COMPARISON = "bench --dataset place.toml --method et --method et+9 --protocols random --seeds 3 --per-class 5 -o"
 NUMBER = {name: number for number, name in enumerate(COMMANDS)}
 IN_THE_DISK = ("job",)  # its model lies where one is
-PARTIAL = (".partial", ".partial.safetensors")  # what an interrupted run may leave, for --resume
+PARTIAL = r"\.partial(/|\.safetensors$|$)"  # what an interrupted run may leave, for --resume
 DISK = "size=64m"
 FULL = ("Free some space", "Is the disk full, or damaged?", "GB of disk while it is written")
 
@@ -102,13 +103,11 @@ class Place:
 
     def outputs(self) -> dict[str, str]:
         """Of those, what bears the name of an output."""
-        return {
-            n: s for n, s in self.files().items() if not n.startswith(".") and "/." not in n and not n.endswith(PARTIAL)
-        }
+        return {n: s for n, s in self.files().items() if not re.search(PARTIAL, n) and not re.search(r"(^|/)\.", n)}
 
     def to_go_on(self, name: str) -> str:
         """What is added to a command that was interrupted."""
-        partial = name in IN_THE_DISK or any(file.endswith(PARTIAL) for file in self.files())
+        partial = name in IN_THE_DISK or any(re.search(PARTIAL, file) for file in self.files())
         return "--overwrite --resume" if partial else "--overwrite"
 
     def clear(self) -> None:
@@ -376,7 +375,7 @@ def test_two_runs_on_one_output(name: str, place: Place, tally: Tally) -> None:
 def test_an_output_that_another_run_is_writing(name: str, place: Place, tally: Tally) -> None:
     """The second run says so at once, and touches nothing."""
     output = next(word for word in COMMANDS[name].split() if "out" in word)
-    with reserved(Path(place.disk if name in IN_THE_DISK else place.folder) / output):
+    with reserved(Product(Path(place.disk if name in IN_THE_DISK else place.folder) / output)):
         code, said = place.run(name, "--overwrite")
         assert code == 6
         assert f"{output}: another run is writing it" in said

@@ -1,4 +1,4 @@
-"""The day of an image is read where products keep it, and nowhere else."""
+"""Images that are no pair are refused; the day of an image is read where products keep it, and nowhere else."""
 
 from __future__ import annotations
 
@@ -8,6 +8,9 @@ from datetime import date
 import numpy as np
 import pytest
 
+from landcover_bdgf.errors import RasterError
+from landcover_bdgf.geo.raster import Window
+from landcover_bdgf.scene.alignment import AlignSettings, align
 from landcover_bdgf.scene.image import open_image
 from landcover_bdgf.scene.pair_checks import date_of, warn_of_dates
 
@@ -52,3 +55,66 @@ def test_images_more_than_30_days_apart_are_worth_a_warning(write_tif, caplog, d
     with caplog.at_level(logging.WARNING):
         warn_of_dates(spectral, sar)
     assert ("days apart" in caplog.text) == warned
+
+
+RNG = np.random.default_rng(0)
+REFLECTANCE = RNG.integers(100, 3000, (4, 40, 50)).astype("int16")
+POWER = RNG.gamma(4, 0.05, (2, 40, 50)).astype("float32")
+
+
+@pytest.fixture
+def pair(write_tif):
+    """A function that writes a spectral and a SAR image, and aligns them."""
+
+    return lambda **options: align(write_tif("hsi.tif", REFLECTANCE), write_tif("sar.tif", POWER, **options))
+
+
+def test_images_of_different_places_are_refused_with_their_distance(pair):
+    with pytest.raises(RasterError, match=r"does not overlap .*° E.*99\.\d km apart"):
+        pair(origin_xy=(600_000, 5_000_000))
+
+
+@pytest.mark.parametrize("tiled", ["spectral", "sar", "both"])
+def test_tiles_of_one_image_are_to_be_joined_first(write_tif, tiled):
+    """As Google Earth Engine exports large images; they were said to hold no data, or to be of different places."""
+
+    def image(kind, pixels):
+        if tiled not in (kind, "both"):
+            return write_tif(f"{kind}.tif", pixels)
+        for at, cut in ((0, pixels[..., :25]), (25, pixels[..., 25:])):
+            name = f"{kind}/export-0000000000-{at:010d}.tif"
+            path = write_tif(name, cut, origin_xy=(500_000.0 + 10 * at, 5_000_000.0))
+        return path.parent
+
+    words = r"0025\.tif: does not overlap \S+0000\.tif, so they are no bands of one image. If they are its tiles, join"
+    with pytest.raises(RasterError, match=words):
+        align(image("spectral", REFLECTANCE), image("sar", POWER))
+
+
+def test_files_of_one_image_that_meet_in_part_are_one_image(write_tif):
+    """Nor are bands of which one lies in a part of the other."""
+    first, second = write_tif("a/a.tif", REFLECTANCE[:2]), write_tif("a/b.tif", REFLECTANCE[2:, :, :30])
+    align([first, second], write_tif("sar.tif", POWER))
+
+
+def test_a_sliver_of_overlap_is_refused(pair):
+    with pytest.raises(RasterError, match="covers only"):
+        pair(origin_xy=(500_498, 5_000_000))
+
+
+def test_resolutions_too_far_apart_need_force(write_tif):
+    hsi = write_tif("hsi.tif", REFLECTANCE)
+    sar = write_tif("sar.tif", POWER, pixel_m=600)
+    with pytest.raises(RasterError, match="factor of 60"):
+        align(hsi, sar)
+    assert align(hsi, sar, settings=AlignSettings(force=True)).read_valid(Window(0, 0, 50, 40)).any()
+
+
+def test_swapped_images_are_noticed(write_tif):
+    sar = write_tif("sar.tif", POWER, names=("VV", "VH"))
+    hsi = write_tif("hsi.tif", REFLECTANCE)
+    with pytest.raises(RasterError, match="Give the HSI/MSI first"):
+        align(sar, hsi)
+    sentinel_2 = write_tif("s2.tif", REFLECTANCE, names=("B02", "B03", "B04", "B08"))
+    with pytest.raises(RasterError, match="is given as the SAR image but is Sentinel-2"):
+        align(hsi, sentinel_2)

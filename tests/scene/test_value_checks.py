@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import logging
+
 import numpy as np
 import pytest
 import rasterio
@@ -9,11 +11,14 @@ import rasterio
 from landcover_bdgf.app.check import check_scene
 from landcover_bdgf.errors import RasterError
 from landcover_bdgf.geo.raster import Window
-from landcover_bdgf.scene.alignment import align
-from landcover_bdgf.scene.image import open_image
+from landcover_bdgf.scene.alignment import AlignSettings, align
 
 RNG = np.random.default_rng(0)
+
+
 REFLECTANCE = RNG.integers(100, 3000, (4, 40, 50)).astype("int16")
+
+
 POWER = RNG.gamma(4, 0.05, (2, 40, 50)).astype("float32")
 
 
@@ -21,30 +26,6 @@ POWER = RNG.gamma(4, 0.05, (2, 40, 50)).astype("float32")
 def pair(write_tif):
     """A function that writes a spectral and a SAR image, and aligns them."""
     return lambda sar=POWER, spectral=REFLECTANCE: align(write_tif("hsi.tif", spectral), write_tif("sar.tif", sar))
-
-
-@pytest.mark.parametrize("dtype", ["int16", "float64"])
-def test_a_fill_that_nodata_does_not_name_is_refused_in_one_file_of_many(write_tif, dtype):
-    pixels = np.full((4, 5), 7, dtype)
-    filled = pixels.copy()
-    filled[2, 3] = -9999
-    paths = write_tif("x/B1.tif", pixels), write_tif("x/B2.tif", filled)
-    image = open_image(paths)
-    image.read(Window(0, 0, 5, 2))
-    with pytest.raises(
-        RasterError, match=r"B2\.tif: has pixels of -9999 in all bands, .* gdal_edit\.py -a_nodata -9999"
-    ):
-        image.read(Window(0, 0, 5, 4))
-    both = write_tif("both.tif", np.stack([pixels, filled]))
-    assert open_image(both).read(Window(0, 0, 5, 4))[1].all()  # in one band of two: an outlier
-
-
-def test_a_fill_where_another_band_has_no_data_is_none(write_tif):
-    pixels = np.full((2, 4, 5), 7, "float32")
-    pixels[:, 3] = [[-9999], [np.nan]]
-    _, valid = open_image(write_tif("a.tif", pixels)).read(Window(0, 0, 5, 4))
-    assert valid[:3].all()
-    assert not valid[3].any()
 
 
 @pytest.mark.parametrize("where", ["hsi.tif", "sar.tif"])
@@ -78,19 +59,6 @@ def test_zeros_between_the_windows_that_are_looked_at_first_are_counted_when_all
     check_scene(stack)
     assert f"{where}: about 1 % of its pixels are 0 in all bands" in caplog.text
     assert caplog.text.count("in all bands") == 1
-    check_scene(stack)
-    assert caplog.text.count("in all bands") == 1
-
-
-def test_zeros_in_some_of_many_files_are_dark(write_tif):
-    dark = REFLECTANCE[0].copy()
-    dark[:20] = 0
-    image = open_image([write_tif("x/B1.tif", dark), write_tif("x/B2.tif", REFLECTANCE[1])])
-    image.read(Window(0, 0, 50, 40))
-    assert image.zeros.share == 0
-    image = open_image([write_tif("y/B1.tif", dark), write_tif("y/B2.tif", dark)])
-    image.read(Window(0, 0, 50, 40))
-    assert image.zeros.share == 0.5
 
 
 def test_zeros_are_warned_of_in_db_and_behind_a_scale_too(pair, write_tif, caplog):
@@ -147,3 +115,30 @@ def test_extremes_of_few_pixels_or_of_one_band_are_not_warned_of(pair, caplog):
     sar[:, :10] = 9  # clipped, and of one band there is nothing to compare with
     pair(sar, spectral=spectral)
     assert "in all bands" not in caplog.text
+
+
+@pytest.mark.parametrize(
+    ("added", "offset", "words"),
+    [(1000, 0, "offset is not removed"), (1000, -1000, None), (0, 0, None), (-2000, 0, "removed twice")],
+)
+def test_a_wrong_sentinel_2_offset_is_warned_of(tmp_path, write_tif, caplog, added, offset, words):
+    for name, pixels in zip(("B2", "B3", "B4", "B8A"), REFLECTANCE, strict=True):
+        write_tif(f"s2/{name}.tif", pixels + np.int16(added))
+    settings = AlignSettings(spectral_offset=offset)
+    stack = align(tmp_path / "s2", write_tif("sar.tif", POWER), settings=settings)
+    np.testing.assert_array_equal(stack.read(Window(0, 0, 50, 40)).spectral, REFLECTANCE + added + offset)
+    warnings = [record.message for record in caplog.records if record.levelno == logging.WARNING]
+    assert len(warnings) == bool(words)
+    assert all(words in message for message in warnings)
+
+
+def test_a_picture_given_as_image_is_warned_of(pair, caplog):
+    pair(spectral=RNG.integers(0, 255, (3, 40, 50), dtype=np.uint8))
+    assert "is a picture" in caplog.text
+
+
+def test_only_scenes_with_the_offset_are_warned_of(shared_data, caplog):
+    for place, has_offset in {"chile": True, "canada_snow": True, "denmark": False, "kenya": False}.items():
+        caplog.clear()
+        align(shared_data / f"s1s2_{place}/s2_l2a.tif", shared_data / f"s1s2_{place}/s1_rtc_db.tif")
+        assert ("offset is not removed" in caplog.text) is has_offset, place

@@ -1,4 +1,4 @@
-"""A model knows how sure it may be, and what it was trained on."""
+"""The confidence of a model is calibrated on polygons that were left out; training pixels are not novel."""
 
 from dataclasses import replace
 
@@ -9,15 +9,15 @@ import torch
 from landcover_bdgf.labels.samples import Samples
 from landcover_bdgf.model.checkpoint import Checkpoint
 from landcover_bdgf.model.classifier import Classifier, tempered
-from landcover_bdgf.model.device import Run
 from landcover_bdgf.model.recipe import changed
+from landcover_bdgf.model.run import Run
 from landcover_bdgf.scene.stack import Stack
 from landcover_bdgf.training import training
-from landcover_bdgf.training.calibration import fitted_temperature, folds_of, left_out_probabilities, with_domain
+from landcover_bdgf.training.calibration import fitted_temperature, folds_of, left_out_probabilities, with_novelty
 from landcover_bdgf.training.training import train
 
 
-def test_overconfidence_is_cooled() -> None:
+def test_the_temperature_undoes_overconfidence() -> None:
     """Classes drawn by some probabilities, which are then sharpened: the temperature undoes it."""
     rng = np.random.default_rng(0)
     honest = rng.dirichlet([1.0, 1.0, 1.0], 20_000)
@@ -26,20 +26,12 @@ def test_overconfidence_is_cooled() -> None:
     assert fitted_temperature(tempered(torch.from_numpy(honest), 2).numpy(), truth) == pytest.approx(1, abs=0.01)
     sharp = honest**2 / (honest**2).sum(1, keepdims=True)
     assert fitted_temperature(sharp, truth) == pytest.approx(2, abs=0.1)
-    assert fitted_temperature(sharp, truth, 0.5) == pytest.approx(2**0.5, abs=0.05), "judges of half of the polygons"
+    assert fitted_temperature(sharp, truth, 0.5) == pytest.approx(2**0.5, abs=0.05), "models of half of the polygons"
     p = torch.from_numpy(honest[:, :, None])
-    torch.testing.assert_close(tempered(tempered(p, 0.9), 1 / 0.9), p, atol=3e-3, rtol=0)  # but for the floor
+    torch.testing.assert_close(tempered(tempered(p, 0.9), 1 / 0.9), p, atol=3e-3, rtol=0)  # except for the lower bound
 
 
-def test_no_temperature_changes_a_class(model: Checkpoint, stack: Stack) -> None:
-    cold, hot = (Classifier(replace(model, temperature=t), Run()) for t in (0.5, 4.0))
-    block = cold.viewer.read(stack, (0, 0))
-    first, second = (classifier.classify([block])[0] for classifier in (cold, hot))
-    assert np.array_equal(first.codes, second.codes)
-    assert (first.layers[0] > second.layers[0]).mean() > 0.9
-
-
-def test_a_model_is_asked_about_the_pixels_that_it_is_given(model: Checkpoint, stack: Stack, samples: Samples) -> None:
+def test_probabilities_are_those_of_the_given_pixels(model: Checkpoint, stack: Stack, samples: Samples) -> None:
     p, truth = left_out_probabilities(model, stack, samples.test, Run())
     classifier = Classifier(replace(model, temperature=1.0), Run())
     whole = classifier.probabilities([classifier.viewer.read(stack, (0, 0))])[0].numpy()
@@ -47,7 +39,7 @@ def test_a_model_is_asked_about_the_pixels_that_it_is_given(model: Checkpoint, s
     assert np.array_equal(truth + 1, samples.test.codes)
 
 
-def test_every_polygon_is_left_out_once_but_the_only_one_of_its_class(samples: Samples) -> None:
+def test_every_polygon_is_left_out_once_except_the_only_one_of_its_class(samples: Samples) -> None:
     train = samples.train
     folds = folds_of(train, 2, seed=0)
     for code in np.unique(train.codes):
@@ -61,7 +53,7 @@ def test_every_polygon_is_left_out_once_but_the_only_one_of_its_class(samples: S
 
 
 @pytest.mark.parametrize(("validation", "folds", "asked"), [(0.0, 0, 0), (0.3, 2, 1), (0.0, 2, 2), (0.0, 3, 3)])
-def test_models_are_asked_about_polygons_that_they_did_not_see(
+def test_calibration_uses_polygons_that_were_left_out(
     validation: float, folds: int, asked: int, stack: Stack, samples: Samples, denoiser: Checkpoint,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:  # fmt: skip
@@ -77,7 +69,7 @@ def test_models_are_asked_about_polygons_that_they_did_not_see(
     sets = (f"training.validation_share={validation}", f"training.calibration_folds={folds}")
     model = train(stack, samples, denoiser=denoiser, recipe=changed(denoiser.recipe, sets))
     assert len(seen) == asked
-    assert all(not part.parts.any() for part in seen), "test pixels are never asked"
+    assert all(not part.parts.any() for part in seen), "test pixels are never used"
     if folds and not validation:
         assert sum(map(len, seen)) == len(samples.train)
     if asked:
@@ -96,18 +88,18 @@ def test_calibration_changes_nothing_but_the_temperature(
     assert all(np.array_equal(alone.weights[name], weights) for name, weights in model.weights.items())
 
 
-def test_a_class_of_one_polygon_keeps_it(stack: Stack, samples: Samples, denoiser: Checkpoint) -> None:
+def test_the_only_polygon_of_a_class_is_not_left_out(stack: Stack, samples: Samples, denoiser: Checkpoint) -> None:
     single = replace(samples, groups=samples.codes.astype(np.int32))
     for sets in ((), ("training.validation_share=0.3",)):
         assert train(stack, single, denoiser=denoiser, recipe=changed(denoiser.recipe, sets)).temperature == 1
 
 
-def test_what_was_trained_on_is_no_stranger(model: Checkpoint, stack: Stack, samples: Samples) -> None:
-    known = with_domain(model, stack, samples.train, Run())
-    classifier = Classifier(known, Run(), ood=True)
-    assert classifier.domain is not None
+def test_training_pixels_are_not_novel(model: Checkpoint, stack: Stack, samples: Samples) -> None:
+    known = with_novelty(model, stack, samples.train, Run())
+    classifier = Classifier(known, Run(), novelty=True)
+    assert classifier.novelty is not None
     block = classifier.viewer.read(stack, (0, 0))
     features = classifier.features(classifier.viewer.see(block), [block])
-    p = classifier.domain.p_values(features)[0].numpy()[samples.train.rows, samples.train.cols]
+    p = classifier.novelty.p_values(features)[0].numpy()[samples.train.rows, samples.train.cols]
     assert np.median(p) > 40
-    assert classifier.domain.p_values(features + 100 * torch.randn(features.shape)).max() == 0
+    assert classifier.novelty.p_values(features + 100 * torch.randn(features.shape)).max() == 0

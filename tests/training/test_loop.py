@@ -1,4 +1,4 @@
-"""Training resumed equals training uninterrupted, on any number of threads; and it says when it cannot go on."""
+"""A resumed training equals an uninterrupted one, for any number of threads; failures are reported."""
 
 import json
 from collections.abc import Callable
@@ -25,7 +25,7 @@ STEPS = 12
 
 
 class Net(nn.Module):
-    """A little of everything: weights, batch norm with running statistics."""
+    """Linear layers, and batch norm with running statistics."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -174,7 +174,7 @@ def no_score(arrays: Arrays, description: dict[str, Any]) -> None:
     (without_weights, "its network is another one"),
     (other_moments, "its adam is another one"),
     (other_means, "its kept is another one"),
-    (no_losses, "its losses are no columns of one length"),
+    (no_losses, "its loss history is incomplete"),
     (too_many_steps, "it has 13 steps of 12"),
     (infinite_weights, "network.layers.0.weight holds values that are not finite"),
     (no_score, "score: Field required"),
@@ -209,26 +209,19 @@ def test_a_state_with_a_flipped_bit_is_not_resumed(tmp_path: Path) -> None:
         run(task(), partial=partial, resume=True)
 
 
-def test_a_batch_too_large_for_the_gpu_is_said_to_be() -> None:
+def test_a_batch_too_large_for_the_gpu_is_reported() -> None:
     def loss(network: nn.Module, shard: tuple[Tensor, Tensor]) -> tuple[Tensor, dict[str, Tensor]]:
         raise torch.cuda.OutOfMemoryError("CUDA out of memory.")
 
-    with pytest.raises(ResourceError, match=r"train: the GPU's memory does not hold a batch. Halve it with --set"):
+    with pytest.raises(
+        ResourceError, match=r"train: a batch does not fit into the GPU memory\. Halve `training.batch`"
+    ):
         run(task(loss=loss))
 
 
-def test_a_loss_that_is_not_finite_is_named_with_step_and_rate() -> None:
+def test_a_loss_that_is_not_finite_is_reported_with_step_and_rate() -> None:
     def loss(network: nn.Module, shard: tuple[Tensor, Tensor]) -> tuple[Tensor, dict[str, Tensor]]:
         return (network(shard[0]) * float("nan")).mean(), {}
 
     with pytest.raises(BdgfError, match=r"not finite at step 0 \(learning rate 0.01\)"):
         run(task(loss=loss))
-
-
-def test_history_is_a_table(tmp_path: Path) -> None:
-    history = History()
-    history.add({"loss": 2.0, "rate": 0.1})
-    history.add({"loss": 1.0, "rate": 0.1})
-    history.write_csv(tmp_path / "losses.csv")
-    assert (tmp_path / "losses.csv").read_text() == "step,loss,rate\n1,2,0.1\n2,1,0.1\n"
-    assert History.of(history.arrays()).columns == history.columns

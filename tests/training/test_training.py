@@ -1,4 +1,4 @@
-"""Training looks at training pixels alone, and gives the same model again, resumed or not."""
+"""Training uses training pixels alone, and gives the same model each time, resumed or not."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -14,9 +14,9 @@ from rasterio.windows import Window
 from landcover_bdgf.errors import CheckpointError, LabelError
 from landcover_bdgf.labels.samples import Samples
 from landcover_bdgf.model.checkpoint import Checkpoint
-from landcover_bdgf.model.device import Run
 from landcover_bdgf.model.networks.fusion import LossSettings, Outputs, total_loss
 from landcover_bdgf.model.recipe import Recipe, load_recipe
+from landcover_bdgf.model.run import Run
 from landcover_bdgf.scene.stack import Stack, Tile
 from landcover_bdgf.training import loop as fitting
 from landcover_bdgf.training.pretraining import pretrain
@@ -51,7 +51,7 @@ def test_a_seed_changes_everything(stack: Stack, samples: Samples, denoiser: Che
 def stopped(
     monkeypatch: pytest.MonkeyPatch, ctrl_c: Callable[[], None], *, after: int, name: str = ""
 ) -> Iterator[None]:
-    """A training, the first or the one of that name, that is stopped like by Ctrl-C after some steps."""
+    """Stop a training, the first or the one of that name, by Ctrl-C after some steps."""
     step = fitting._step
 
     def stopping(task, number, *rest):  # type: ignore[no-untyped-def]
@@ -111,7 +111,7 @@ def test_masks_and_mutual_learning_change_what_is_learned(
     assert any(name.startswith("T_") for name in model.history.columns)
 
 
-def test_a_denoiser_of_another_unit_is_told(
+def test_a_denoiser_of_a_different_unit_is_reported(
     stack: Stack, samples: Samples, denoiser: Checkpoint, caplog: pytest.LogCaptureFixture
 ) -> None:
     def told(stack: Stack) -> list[str]:
@@ -122,12 +122,12 @@ def test_a_denoiser_of_another_unit_is_told(
     assert told(stack) == []
     bands = tuple(replace(band, scale=1e-4) for band in stack.spectral.bands)
     assert told(replace(stack, spectral=replace(stack.spectral, bands=bands))) == [
-        "100 % of the spectral values lie outside what the denoiser was pre-trained on (another unit, offset or "
-        "landscape). Give an image in its unit and offset, or pre-train on this scene"
+        "novel scene: 100 % of the spectral values are outside the range that the denoiser was pre-trained on "
+        "(different unit, offset or landscape?). Use an image with the same unit and offset, or pre-train on this scene"
     ]
 
 
-def test_one_class_is_no_map(stack: Stack, samples: Samples, denoiser: Checkpoint) -> None:
+def test_one_class_is_refused(stack: Stack, samples: Samples, denoiser: Checkpoint) -> None:
     one = replace(samples, codes=np.ones_like(samples.codes))
     with pytest.raises(LabelError, match="fewer than two classes"):
         train(stack, one, denoiser=denoiser)

@@ -1,4 +1,4 @@
-"""Windows hold what lies round their pixels, and each pixel is computed and kept once."""
+"""Windows show the surroundings of their pixels, and each pixel is computed and kept once."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -28,7 +28,7 @@ def cut(stack: Stack, samples: Samples, viewer: Viewer) -> WindowTable:
 
 
 @pytest.mark.parametrize("average_px", [1, 7])
-def test_windows_are_cut_round_their_pixels(stack: Stack, samples: Samples, viewer: Viewer, average_px: int) -> None:
+def test_windows_are_centred_on_their_pixels(stack: Stack, samples: Samples, viewer: Viewer, average_px: int) -> None:
     viewer = replace(viewer, recipe=changed(viewer.recipe, (f"fusion.average_px={average_px}",)))
     table = cut(stack, samples.train, viewer)
     assert len(table) == len(samples.train)
@@ -42,7 +42,7 @@ def test_windows_are_cut_round_their_pixels(stack: Stack, samples: Samples, view
         assert int(windows.codes[i]) == samples.train.codes[sample] - 1
 
 
-def test_neighbouring_windows_share_their_pixels(stack: Stack, samples: Samples, viewer: Viewer) -> None:
+def test_adjacent_windows_share_their_pixels(stack: Stack, samples: Samples, viewer: Viewer) -> None:
     table = cut(stack, samples.train, viewer)
     assert len(table.pixels) < 81 * len(table) / 4
     assert len(table.at.unique()) == len(table.pixels)
@@ -54,7 +54,7 @@ def test_features_are_computed_once(
     monkeypatch.setenv(VARIABLE, str(tmp_path))
     first = cut(stack, samples.train, viewer)
     with monkeypatch.context() as patch:
-        patch.setattr(Viewer, "see", None)  # whoever asks, fails
+        patch.setattr(Viewer, "see", None)  # any call fails
         assert cut(stack, samples.train, viewer).digest() == first.digest()
         with pytest.raises(TypeError):
             cut(stack, samples.test, viewer)

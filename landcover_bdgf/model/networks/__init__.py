@@ -1,12 +1,11 @@
-"""The networks of BDGF, torch only: no file, no coordinate system, no command line ever enters.
+"""The networks of BDGF. They use PyTorch only: no files, coordinate systems or command line.
 
 In the order of the method: :mod:`unet` (the denoiser), :mod:`diffusion` (noise, masks, loss, one-step
-features), :mod:`cnn`, :mod:`transformer` and :mod:`mamba` (one branch each, :mod:`scan` below the last),
-:mod:`fusion` (the three together, and their mutual learning), :mod:`context` (beside them: what lies
-farther round a pixel).
+features), :mod:`cnn`, :mod:`transformer` and :mod:`mamba` (one branch each; the last uses :mod:`scan`),
+:mod:`fusion` (all branches and their mutual learning), :mod:`context` (the wider surroundings of a pixel).
 
-The sharing rule. A map needs a window round *every* pixel. Each layer here is therefore computable
-once per pixel and shared by all windows that hold the pixel: a network maps an array of
-``height × width`` pixels to ``(height − 8) × (width − 8)`` results, one for each complete 9 × 9 window in
-it, and a single window is the case ``9 × 9 → 1 × 1``. The same code trains on windows and maps tiles.
+The sharing rule: a map needs a window around *every* pixel, so each layer is computed once per pixel and shared by all
+windows that contain it. A network maps an array of ``height × width`` pixels to ``(height − 8) × (width − 8)`` results,
+one for each complete 9 × 9 window; a single window is the case ``9 × 9 → 1 × 1``. The same code trains on windows and
+maps tiles.
 """

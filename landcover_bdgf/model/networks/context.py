@@ -1,13 +1,12 @@
-"""Beside the group network: a class from what lies round a pixel, wider than the 9 px windows of the paper.
+"""The context network: classes from the surroundings of a pixel, wider than the 9 px windows of the paper.
 
-Fields, towns and shores are known by their surroundings, which mean and standard deviation of each channel in squares
-of several sizes describe (first-order texture). A small network that sees them is trained by a loss of its own,
-and its logits are added to those of the group network: the product of two experts (Hinton 2002,
-doi:10.1162/089976602760128018). Each has to be right alone.
+Mean and standard deviation of each channel in squares of several sizes (first-order texture) describe the surroundings,
+which help to recognise fields, towns and shores. A small network on these statistics has its own loss, and its logits
+are added to those of the group network: a product of two experts (Hinton 2002, doi:10.1162/089976602760128018).
 
 Glossary
     C       channels of the cube, SAR first
-    Q       statistics of a pixel: its own values, mean and deviation for each size
+    Q       statistics of a pixel: its own values, mean and standard deviation for each size
 """
 
 from __future__ import annotations
@@ -21,14 +20,14 @@ from torch.nn import functional as F
 from landcover_bdgf.model.networks.layers import crop, drop, project, window_mean
 from landcover_bdgf.model.recipe import Recipe
 
-LEAST_SHARE = 1e-6  # of pixels with data in a square, against division by 0
+LEAST_SHARE = 1e-6  # share of pixels with data in a square, to avoid division by 0
 
 
 def surroundings(cube: Tensor, valid: Tensor, sizes: Sequence[int], stride: int = 1) -> Tensor:
-    """What lies round pixels: ``(B, C, H, W), (B, 1, H, W) -> (B, Q, ⌈H' / stride⌉, ⌈W' / stride⌉)``, H' = H − s + 1.
+    """Statistics of squares around pixels: ``(B, C, H, W), (B, 1, H, W) -> (B, Q, ⌈H' / stride⌉, ⌈W' / stride⌉)``.
 
-    Of every so many rows and columns, from the first whose largest square, of side s, is complete. ``valid`` is 1 where
-    there are data and 0 elsewhere, as is the cube; only data count.
+    H' = H − s + 1 with the side s of the largest square, which must be complete. ``valid`` is 1 for pixels with data
+    and 0 elsewhere; the cube is 0 there, too. Only pixels with data count.
     """
     if not sizes:
         return cube.new_empty(len(cube), 0, -(-cube.shape[2] // stride), -(-cube.shape[3] // stride))
@@ -44,7 +43,7 @@ def surroundings(cube: Tensor, valid: Tensor, sizes: Sequence[int], stride: int 
 
 
 class ContextNetwork(nn.Module):
-    """Logits of pixels from their surroundings: ``(B, Q, h, w) -> (B, classes, h, w)``."""
+    """Logits of pixels from statistics of their surroundings: ``(B, Q, h, w) -> (B, classes, h, w)``."""
 
     def __init__(self, statistics: int, hidden: int, classes: int, dropout: float) -> None:
         super().__init__()
@@ -54,15 +53,15 @@ class ContextNetwork(nn.Module):
 
     @classmethod
     def of(cls, statistics: int, classes: int, recipe: Recipe) -> ContextNetwork:
-        """As the recipe says."""
+        """Build the network of a recipe."""
         return cls(statistics, recipe.context.hidden, classes, recipe.fusion.dropout)
 
     def forward(self, around: Tensor, generator: Generator | None = None) -> Tensor:
-        """With a ``generator`` (training), hidden units are dropped out by its draws."""
+        """With a ``generator`` (training), dropout is applied to the hidden units."""
         hidden = F.relu_(project(self.hidden, self.norm(around).movedim(1, 0)))
         return project(self.head, drop(hidden, self.dropout, generator)).movedim(0, 1)
 
 
 def context_network(statistics: int, classes: int, recipe: Recipe) -> ContextNetwork | None:
-    """As the recipe says; None where it asks for no context."""
+    """The context network of a recipe; None if it has none."""
     return ContextNetwork.of(statistics, classes, recipe) if statistics else None

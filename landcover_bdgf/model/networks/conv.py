@@ -1,8 +1,8 @@
-"""3-D convolutions by what is fast for them on each device, the numbers of PyTorch's own.
+"""3-D convolutions by the fastest implementation on each device; results equal those of PyTorch.
 
-To train on a GPU, deterministically and in full precision, cuDNN's 3-D kernels are slow: 675 ms for a step of the
-recipe ``base`` on an H200. There the bands under a kernel become channels of a plane for cuDNN's 2-D kernels: 112 ms.
-Not for maps, which these made depend on how many blocks are computed at once (decision 0018).
+cuDNN's 3-D kernels are slow for training on a GPU, deterministic and in full precision: 675 ms for a step of the recipe
+``base`` on an H200. With the bands under a kernel as channels of cuDNN's 2-D kernels, a step takes 112 ms. Maps do not
+use this, as their values would depend on the number of blocks per batch (decision 0018).
 """
 
 from __future__ import annotations
@@ -13,24 +13,24 @@ from torch.nn import functional as F
 
 
 class Conv3d(nn.Conv3d):
-    """As ``nn.Conv3d``; ten times faster for a single tile on a CPU, when no gradient is wanted.
+    """``nn.Conv3d``, ten times as fast for a single tile on a CPU without gradients.
 
-    PyTorch sends a batch of one with few channels and bands to an unvectorised kernel (``use_mkldnn`` in its
-    Convolution.cpp asks for more than 20,480 values without the last axis), but lets one ask for oneDNN's.
+    PyTorch uses an unvectorised kernel for a batch of one with few channels and bands (``use_mkldnn`` in its
+    Convolution.cpp requires more than 20,480 values without the last axis). This class calls oneDNN's kernel instead.
     """
 
     def forward(self, x: Tensor, *, valid: bool = False, norm: nn.BatchNorm3d | None = None) -> Tensor:
-        """With ``valid`` rows and columns are not padded, so that no result has seen a border.
+        """With ``valid``, rows and columns are not padded, so that no result depends on a border.
 
-        ``norm`` follows; where it is fixed, its scale and shift are multiplied into weights and bias.
+        ``norm`` is applied to the result; in evaluation mode, it is folded into weights and bias.
         """
         weight, bias = self.weight, self.bias
         if norm is not None and not norm.training:
-            weight, bias = self._multiplied(norm)
+            weight, bias = self._folded(norm)
         y = self._convolved(x, weight, bias, valid)
         return norm(y) if norm is not None and norm.training else y
 
-    def _multiplied(self, norm: nn.BatchNorm3d) -> tuple[Tensor, Tensor]:
+    def _folded(self, norm: nn.BatchNorm3d) -> tuple[Tensor, Tensor]:
         assert norm.running_mean is not None
         assert norm.running_var is not None
         assert self.bias is not None
@@ -50,7 +50,7 @@ class Conv3d(nn.Conv3d):
 
 
 class Doubling3d(nn.ConvTranspose3d):
-    """As ``nn.ConvTranspose3d`` that doubles the bands: kernel (4, k, k), stride (2, 1, 1), padding (1, k/2, k/2)."""
+    """``nn.ConvTranspose3d`` that doubles the bands: kernel (4, k, k), stride (2, 1, 1), padding (1, k/2, k/2)."""
 
     def forward(self, x: Tensor, output_size: list[int] | None = None) -> Tensor:
         """``(B, C, S, H, W) -> (B, C', 2 S, H, W)``."""
@@ -60,7 +60,7 @@ class Doubling3d(nn.ConvTranspose3d):
 
 
 def in_planes(x: Tensor, weight: Tensor, bias: Tensor | None, stride: int, padding: tuple[int, ...]) -> Tensor:
-    """``F.conv3d`` with a stride along the bands alone, by ``F.conv2d``: (B, C, S, H, W) -> (B, C', S', H', W')."""
+    """``F.conv3d`` with a stride along the bands only, by ``F.conv2d``: (B, C, S, H, W) -> (B, C', S', H', W')."""
     taps = weight.shape[2]
     x = _bands_first(x, padding[0])
     last = x.shape[1] - taps + 1
@@ -70,7 +70,7 @@ def in_planes(x: Tensor, weight: Tensor, bias: Tensor | None, stride: int, paddi
 def doubled_in_planes(x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
     """``F.conv_transpose3d`` of a layer :class:`Doubling3d` by ``F.conv2d``.
 
-    Band 2j of the result is made of bands j − 1 and j by taps 3 and 1, band 2j + 1 of j and j + 1 by taps 2 and 0.
+    Taps 3 and 1 combine bands j − 1 and j to band 2j; taps 2 and 0 combine bands j and j + 1 to band 2j + 1.
     """
     turned, padding = weight.transpose(0, 1).flip(3, 4), (weight.shape[3] // 2,) * 2
     x = _bands_first(x, 1)
@@ -81,13 +81,13 @@ def doubled_in_planes(x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
 
 
 def _bands_first(x: Tensor, padding: int) -> Tensor:
-    """``(B, C, S, H, W) -> (B, S', H, W, C)``, with so many empty bands before and after."""
+    """``(B, C, S, H, W) -> (B, S', H, W, C)``, with ``padding`` empty bands before and after."""
     return F.pad(x.permute(0, 2, 3, 4, 1), (0, 0, 0, 0, 0, 0, padding, padding))
 
 
 def _planes(taps: list[Tensor], weight: Tensor, bias: Tensor | None, padding: tuple[int, ...]) -> Tensor:
-    """Each tap (B, S, H, W, C) with its own of the weights (C', C, taps, k, k): (B, C', S, H', W')."""
-    planes = torch.cat(taps, dim=4).flatten(0, 1).permute(0, 3, 1, 2)  # side by side in memory: the channels of a pixel
+    """Sum over taps, (B, S, H, W, C) each, with weights (C', C, taps, k, k): (B, C', S, H', W')."""
+    planes = torch.cat(taps, dim=4).flatten(0, 1).permute(0, 3, 1, 2)  # channels last in memory
     kernel = weight.transpose(1, 2).flatten(1, 2).contiguous(memory_format=torch.channels_last)
     y = F.conv2d(planes, kernel, bias, 1, padding)
     return y.unflatten(0, (len(taps[0]), -1)).transpose(1, 2)

@@ -1,4 +1,4 @@
-"""Diffusion over both sensors: the noise each of them gets, modality masks, the loss, the way back.
+"""Diffusion of both sensors: noise, modality masks, loss and reverse process.
 
 Glossary (letter here, meaning, letter in arXiv 2509.23310)
     x0, xt      cube of scaled channels, clean and at step t         x_0, x_t (eq. 8)
@@ -12,8 +12,8 @@ Glossary (letter here, meaning, letter in arXiv 2509.23310)
 Spectral channels follow eq. 1 and 8. A SAR intensity is multiplied by speckle at each step,
 n_i ~ Gamma(shape ν_i, scale 1/ν_i) with ν_i = α_i / (1 − α_i), and x_t = √ᾱ_t · Π n_i · x_0. Then
 E[x_t] = √ᾱ_t x_0 and E[x_t²] = x_0² for every t: the multiplicative twin of the variance-preserving
-Gaussian. (Read as an extra factor, the (1 − α_t) printed in eq. 9 would contradict eq. 8: it *is* 1/ν_t.)
-The product is drawn at once: its logarithm is Gaussian to within a skewness of 0.014.
+Gaussian. (Taken as an extra factor, the (1 − α_t) printed in eq. 9 would contradict eq. 8; we read it as 1/ν_t.)
+The product is drawn in one step: its logarithm is Gaussian except for a skewness of 0.014.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ BETA_FIRST, BETA_LAST = 1e-4, 0.02
 
 @dataclass(frozen=True)
 class Schedule:
-    """All that depends on the step alone; float64 arrays of length T on the CPU."""
+    """Constants of each step; float64 arrays of length T on the CPU."""
 
     alpha: Tensor
     alpha_bar: Tensor
@@ -59,15 +59,15 @@ class Schedule:
 
 @dataclass(frozen=True)
 class Channels:
-    """What kind of noise each channel of the cube gets.
+    """Kind of noise of each channel of the cube.
 
     Attributes
     ----------
     sigma_log : Tensor, float32 (S,)
-        Standard deviation of the log intensity in the training scene; 0 marks a channel with Gaussian
-        noise: the spectral ones, and SAR channels that carry a sign.
+        Standard deviation of the log intensity in the training scene; 0 for a channel with Gaussian noise (spectral
+        bands and signed SAR channels).
     spectral : Tensor, bool (S,)
-        Which channels the modality masks may hide.
+        Channels that the modality masks may hide.
     """
 
     sigma_log: Tensor
@@ -85,12 +85,11 @@ class Channels:
 
 
 def add_noise(x0: Tensor, t: Tensor, noise: Tensor, channels: Channels, schedule: Schedule) -> Tensor:
-    """The cube at step t (eq. 8), as the network sees it.
+    """The cube at step t (eq. 8), standardised as network input.
 
-    ``(B, S, H, W), (B,), (B, S, H, W) -> (B, S, H, W)``. A speckled channel comes in as standardised log
-    intensity u and leaves as standardised log again, (log x_t − mean − μ_t) / √(σ² + s_t²), because the
-    intensity itself spikes a hundredfold at late steps; with log x_t = mean + σ u + μ_t + s_t z this is
-    (σ u + s_t z) / √(σ² + s_t²).
+    ``(B, S, H, W), (B,), (B, S, H, W) -> (B, S, H, W)``. A speckled channel is a standardised log intensity u before
+    and after: (log x_t − mean − μ_t) / √(σ² + s_t²), because intensities reach a hundred times their mean at late
+    steps. With log x_t = mean + σ u + μ_t + s_t z this is (σ u + s_t z) / √(σ² + s_t²).
     """
     alpha_bar, s = (a.to(x0)[t][:, None, None, None] for a in (schedule.alpha_bar, schedule.s))
     sigma = channels.sigma_log[None, :, None, None]
@@ -101,9 +100,10 @@ def add_noise(x0: Tensor, t: Tensor, noise: Tensor, channels: Channels, schedule
 
 
 def mask_probability(progress: float) -> float:
-    """Probability to drop, tanh of the training progress in [0, 1] (eq. 7).
+    """Probability of hiding, tanh of the training progress in [0, 1] (eq. 7).
 
-    The paper prints m ~ Bernoulli(p) with M·x, which would *keep* with p, against its own text.
+    Deviates from eq. 7 as printed, m ~ Bernoulli(p) with M·x, which *keeps* with probability p and contradicts the
+    text of the paper.
     """
     return float(np.tanh(progress))
 
@@ -118,7 +118,7 @@ def mask_spectral(x0: Tensor, channels: Channels, progress: float, generator: Ge
 
 
 def noise_loss(unet: nn.Module, xt: Tensor, t: Tensor, noise: Tensor, valid: Tensor) -> Tensor:
-    """L1 between true and predicted noise, mean over the voxels of valid pixels.
+    """Mean absolute error of the predicted noise over the voxels of valid pixels.
 
     ``(B, S, H, W), (B,), (B, S, H, W), bool (B, H, W) -> ()``
     """
@@ -130,8 +130,8 @@ def noise_loss(unet: nn.Module, xt: Tensor, t: Tensor, noise: Tensor, valid: Ten
 def encode(unet: UNet, x0: Tensor, t: int, noise: Tensor | None, channels: Channels, schedule: Schedule) -> Tensor:
     """One-step features of the encoder: ``(B, S, H, W) -> (B, F, H − 26, W − 26)``.
 
-    Without ``noise`` the cube is only attenuated as at step t. No masks, and the network must be in
-    evaluation mode, or the features would depend on what shares a batch.
+    Without ``noise`` the cube is only attenuated as at step t. No masks are applied. The network must be in evaluation
+    mode, or features would depend on the other samples of the batch.
     """
     steps = torch.full((x0.shape[0],), t, device=x0.device)
     xt = add_noise(x0, steps, torch.zeros_like(x0) if noise is None else noise, channels, schedule)
@@ -148,11 +148,10 @@ def reverse_gaussian(xt: Tensor, predicted: Tensor, t: int, schedule: Schedule, 
 
 
 def reverse_speckle(yt: Tensor, y0: Tensor, t: int, schedule: Schedule, generator: Generator) -> Tensor:
-    """One step back of a speckled channel's log intensity, drawn as Gamma (eq. 10).
+    """One reverse step of the log intensity of a speckled channel, drawn from a Gamma (eq. 10).
 
-    The posterior of y_{t−1} given y_t and an estimate of y_0 is the Gaussian bridge of two random walks;
-    the Gamma with the same log-mean and (nearly) the same log-variance has shape κ = 1/var + ½ and scale
-    exp(mean − ψ(κ)).
+    The posterior of y_{t−1} given y_t and an estimate of y_0 is a Gaussian bridge of a random walk. The Gamma with the
+    same log-mean and almost the same log-variance has shape κ = 1/var + ½ and scale exp(mean − ψ(κ)).
     """
     if t == 0:
         return y0
@@ -169,10 +168,10 @@ def reverse_speckle(yt: Tensor, y0: Tensor, t: int, schedule: Schedule, generato
 def denoise(
     unet: nn.Module, seen: Tensor, t: int, channels: Channels, schedule: Schedule, generator: Generator
 ) -> Tensor:
-    """Take a cube at step t, as :func:`add_noise` gives it, back by t + 1 reverse steps: ``(B, S, H, W)``.
+    """Denoise a cube at step t, as :func:`add_noise` returns it, in t + 1 reverse steps: ``(B, S, H, W)``.
 
-    From standard normal noise at the last step it draws from the learned distribution. Speckled channels
-    come back as standardised log intensity. A diagnostic, not part of mapping.
+    Standard normal noise at the last step gives a sample of the learned distribution. Speckled channels are
+    standardised log intensities. A diagnostic; mapping does not use it.
     """
     sigma = channels.sigma_log[None, :, None, None]
     speckled = (sigma > 0).expand(seen.shape)
@@ -189,11 +188,11 @@ def _spread(sigma: Tensor, t: int, schedule: Schedule) -> Tensor:
 def _reverse_step(
     unet: nn.Module, x: Tensor, t: int, sigma: Tensor, schedule: Schedule, generator: Generator
 ) -> Tensor:
-    # speckled channels of x hold log x_t − mean; the network sees them standardised (see add_noise)
+    # speckled channels of x hold log x_t − mean; the network needs them standardised (see add_noise)
     speckled, mu, s = (sigma > 0).expand(x.shape), float(schedule.mu[t]), float(schedule.s[t])
     seen = torch.where(speckled, (x - mu) / _spread(sigma, t, schedule), x)
     predicted = unet(pad_bands(seen), torch.full((x.shape[0],), t, device=x.device))[:, : x.shape[1]]
-    # estimates of x_0 are clipped to the range of the data, as DDPM does
+    # estimates of x_0 are clipped to the range of the data, as in DDPM
     y0 = torch.clamp(x - mu - s * predicted, -4 * sigma, 4 * sigma)
     root, rest = float(schedule.alpha_bar[t]) ** 0.5, (1 - float(schedule.alpha_bar[t])) ** 0.5
     x0 = ((x - rest * predicted) / root).clamp(-2, 2)

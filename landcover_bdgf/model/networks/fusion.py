@@ -27,7 +27,7 @@ PAIRS = (("transformer", "cnn"), ("mamba", "cnn"), ("mamba", "transformer"))
 
 @dataclass(frozen=True)
 class Inputs:
-    """Sizes of what the network sees and says: spectral bands, SAR bands, diffusion features, classes."""
+    """Sizes of inputs and output: spectral bands, SAR bands, diffusion features, classes."""
 
     bands: int
     sar_bands: int
@@ -37,7 +37,7 @@ class Inputs:
 
 @dataclass(frozen=True)
 class Outputs:
-    """Per window: logits of the whole, logits and vector of each branch; all (B, ·, H − 8, W − 8)."""
+    """Per window: fused logits, logits and vector of each branch; all (B, ·, H − 8, W − 8)."""
 
     z: Tensor
     branch_z: dict[str, Tensor]
@@ -63,28 +63,28 @@ class FusionNetwork(nn.Module):
         self.head = nn.Linear(len(recipe.branches) * d, inputs.classes)
 
     def forward(self, spec: Tensor, sar: Tensor, features: Tensor, generator: Generator | None = None) -> Outputs:
-        """With a ``generator`` (training), components of the branch vectors are dropped out by its draws."""
+        """With a ``generator`` (training), dropout is applied to the branch vectors."""
         vectors = self.branch_vectors(spec, sar, features)
         dropped = {name: drop(v, self.recipe.dropout, generator) for name, v in vectors.items()}
         branch_z = {name: project(self.heads[name], v.movedim(1, 0)).movedim(0, 1) for name, v in dropped.items()}
-        return Outputs(self._whole(dropped), branch_z, vectors)
+        return Outputs(self._fused(dropped), branch_z, vectors)
 
     def logits(self, spec: Tensor, sar: Tensor, features: Tensor, stride: int = 1) -> Tensor:
-        """z alone, as a map needs it, of windows every so many rows and columns: (B, C, ⌈H' / stride⌉, …)."""
+        """z alone, for mapping, of windows at a stride: (B, C, ⌈H' / stride⌉, ⌈W' / stride⌉)."""
         shares = self.branch_vectors(spec, sar, features, by_head=True, stride=stride)
         return torch.stack(list(shares.values())).sum(0) + self.head.bias[:, None, None]
 
-    def _whole(self, vectors: dict[str, Tensor]) -> Tensor:
+    def _fused(self, vectors: dict[str, Tensor]) -> Tensor:
         together = torch.cat([v.movedim(1, 0) for v in vectors.values()])  # (branches · d, B, H', W')
         return project(self.head, together).movedim(0, 1)
 
     def branch_vectors(
         self, spec: Tensor, sar: Tensor, features: Tensor, *, by_head: bool = False, stride: int = 1
     ) -> dict[str, Tensor]:
-        """f_cnn, f_trans, f_mamba as far as the recipe has them, each (B, d, H', W').
+        """f_cnn, f_trans, f_mamba of the branches in the recipe, each (B, d, H', W').
 
-        ``by_head``: instead each one's share in z, (B, C, H', W'), which costs less than the vectors. ``stride``:
-        windows every so many rows and columns, from the first.
+        With ``by_head``, the contribution of each branch to z instead, (B, C, H', W'), which costs less. ``stride`` is
+        the step between windows in rows and columns.
         """
         columns = self.head.weight.split(self.recipe.d, dim=1) if by_head else [None] * len(self.recipe.branches)
         then = dict(zip(self.recipe.branches, columns, strict=True))
@@ -113,9 +113,9 @@ class FusionNetwork(nn.Module):
 class MutualLearning(nn.Module):
     """Losses between branches with a temperature from their similarity and entropy (eq. 25–28).
 
-    Two traps of the printed loss are closed by default and open in the ``paper`` recipe: branch heads
-    without cross-entropy agree on any constant (``branch_weight`` adds it), and T is trained by the very
-    loss it scales, so that T → 0 switches mutual learning off (``limits`` hold it).
+    Two deviations from the paper, both off in the recipe ``paper``. Branch heads without cross-entropy may agree on any
+    constant: ``branch_weight`` adds cross-entropy. T is trained by the loss that it scales, so that T → 0 disables
+    mutual learning: ``limits`` bound T.
     """
 
     def __init__(self, limits: tuple[float, float] | None) -> None:
@@ -128,7 +128,7 @@ class MutualLearning(nn.Module):
             nn.init.constant_(layer.bias, 0.5413)  # softplus(0.5413) = 1
 
     def forward(self, outputs: Outputs) -> tuple[Tensor, dict[str, Tensor]]:
-        """Sum of T² KL over the pairs there are, and the temperatures."""
+        """Sum of T² KL over the pairs of branches present, and the temperatures."""
         loss, temperatures = outputs.z.new_zeros(()), {}
         for first, second in PAIRS:
             if first in outputs.branch_z and second in outputs.branch_z:
@@ -172,9 +172,9 @@ def total_loss(
 
 
 def cross_entropy(z: Tensor, codes: Tensor, settings: LossSettings) -> Tensor:
-    """Of single windows, z (B, C, 1, 1), with the weights of their classes."""
+    """Cross-entropy of single windows, z (B, C, 1, 1), with class weights."""
     losses = F.cross_entropy(z.flatten(1), codes, reduction="none", label_smoothing=settings.label_smoothing)
-    # a plain mean: divided by the weights of its own batch, a rare class would weigh less than it should
+    # a plain mean: divided by the weights of the batch, rare classes would count too little
     return (losses if settings.class_weights is None else losses * settings.class_weights[codes]).mean()
 
 
@@ -191,9 +191,9 @@ class LossSettings:
 def apply_windows(
     network: FusionNetwork, spec: Tensor, sar: Tensor, features: Tensor, stride: int = 1, batch: int = 512
 ) -> Tensor:
-    """As :func:`apply_dense`, but window by window: the plain reference.
+    """As :func:`apply_dense`, but window by window: the reference implementation.
 
-    The only way for a network that does not share (the ``paper`` recipe's 81 tokens and padded convolutions).
+    The only way for a network whose windows share no computation (81 tokens and padded convolutions, recipe ``paper``).
     """
     patch = network.recipe.patch
     height, width = (n - patch + 1 for n in spec.shape[-2:])
@@ -212,7 +212,7 @@ def apply_windows(
 def apply_dense(network: FusionNetwork, spec: Tensor, sar: Tensor, features: Tensor, stride: int = 1) -> Tensor:
     """Logits of tiles, each layer once per pixel: ``(B, ·, H, W) -> (B, C, ⌈(H − 8) / stride⌉, ⌈(W − 8) / stride⌉)``.
 
-    Windows every so many rows and columns, from the first: what is done for each window is done for no others.
+    With a stride, operations per window are done only for every second (third, …) window in rows and columns.
     """
     if not network.recipe.shares:
         return apply_windows(network, spec, sar, features, stride)

@@ -1,4 +1,4 @@
-"""Layers that the branches share, most for windows or pixels side by side in the last axis, vectors in the first."""
+"""Layers shared by the branches; most have vectors in the first axis and windows or pixels in the last."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ try:
 except (ImportError, RuntimeError):  # as in scan.py
     layers_numba = None  # type: ignore[assignment]
 
-PERIOD = 256  # values in an innermost loop over channels, which alone would be too few
-PIECE = 1024  # windows or pixels; with hundreds of values each they fill a core's cache
+PERIOD = 256  # least length of the innermost loop; channels are repeated up to it
+PIECE = 1024  # windows or pixels; with hundreds of values each, they fill the cache of a core
 
 
 def in_pieces(function: Callable[..., Tensor], *tensors: Tensor, size: int = PIECE, dim: int = -1) -> Tensor:
-    """``function`` along one axis of ``tensors``; on a CPU without gradients piece by piece, the same numbers.
+    """Apply ``function`` to ``tensors``; on a CPU without gradients, piece by piece along one axis.
 
-    There large temporaries cost more time, in page faults and cache misses, than the arithmetic; and memory.
+    The result is the same. On a CPU, page faults and cache misses of large temporaries cost more than the arithmetic.
     """
     whole = tensors[0].device.type != "cpu" or torch.is_grad_enabled() or tensors[0].shape[dim] <= size
     if whole:
@@ -32,9 +32,9 @@ def in_pieces(function: Callable[..., Tensor], *tensors: Tensor, size: int = PIE
 
 
 def project(linear: nn.Module, x: Tensor, plus: Tensor | None = None, *, reuse: bool = False) -> Tensor:
-    """A linear layer along the first axis, added to ``plus`` in the product itself: ``(d, …) -> (d', …)``.
+    """A linear layer along the first axis, plus ``plus`` in the same product: ``(d, …) -> (d', …)``.
 
-    ``reuse``: where no gradients are wanted, the result takes the memory of ``plus``.
+    ``reuse``: without gradients, the result overwrites ``plus``.
     """
     assert isinstance(linear, nn.Linear)
     flat, shape = x.flatten(1), x.shape[1:]
@@ -57,9 +57,9 @@ def normalise(x: Tensor) -> Tensor:
 
 
 def activate(x: Tensor, norm: nn.BatchNorm3d, shift: Tensor | None = None) -> Tensor:
-    """norm(ReLU(x)) + shift, in place where nothing needs what was there: ``(B, C, S, H, W), (B, C)``."""
-    side_by_side = x.is_contiguous(memory_format=torch.channels_last_3d)  # the channels of a voxel
-    if norm.training or not (side_by_side and runs_compiled(x)):
+    """norm(ReLU(x)) + shift, in place if gradients allow: ``(B, C, S, H, W), (B, C)``."""
+    channels_last = x.is_contiguous(memory_format=torch.channels_last_3d)
+    if norm.training or not (channels_last and runs_compiled(x)):
         y: Tensor = norm(F.relu_(x))
         return y if shift is None else y.add_(shift[:, :, None, None, None])
     assert norm.running_mean is not None
@@ -75,7 +75,7 @@ def activate(x: Tensor, norm: nn.BatchNorm3d, shift: Tensor | None = None) -> Te
 
 
 def window_mean(x: Tensor, size: int, stride: int = 1) -> Tensor:
-    """Mean of each size × size window, every so many: ``(B, C, H, W) -> (B, C, H', W')``."""
+    """Mean of each size × size window at a stride: ``(B, C, H, W) -> (B, C, H', W')``."""
     if x.shape[-2:] == (size, size):
         return x.mean((-2, -1), keepdim=True)
     row = x.new_full((x.shape[1], 1, size, 1), 1 / size)  # two depthwise convolutions: ten times F.avg_pool2d's speed
@@ -84,14 +84,14 @@ def window_mean(x: Tensor, size: int, stride: int = 1) -> Tensor:
 
 
 def crop(x: Tensor, px: int) -> Tensor:
-    """Cut ``px`` pixels off each side of the last two axes."""
+    """Remove ``px`` pixels at each side of the last two axes."""
     return x[..., px : x.shape[-2] - px, px : x.shape[-1] - px] if px else x
 
 
 def drop(x: Tensor, share: float, generator: Generator | None) -> Tensor:
-    """Dropout by the draws of a generator; without one, nothing is dropped.
+    """Dropout with a generator; without one, nothing is dropped.
 
-    Not nn.Dropout: that draws from one state shared by all threads, and would differ from run to run.
+    nn.Dropout draws from a state shared by all threads, which differs from run to run.
     """
     if generator is None or not share:
         return x
@@ -99,9 +99,9 @@ def drop(x: Tensor, share: float, generator: Generator | None) -> Tensor:
 
 
 class Readout(nn.Module):
-    """A vector for each window from means over it and from its central pixels: ``W [mean x; …; centre y; …] + b``.
+    """Vector of each window from window means and central pixels: ``W [mean x; …; centre y; …] + b``.
 
-    Means and centres commute with the matrix. Where it makes the vectors shorter, it comes first, once per pixel.
+    Means and centres commute with the matrix. If it shortens the vectors, it is applied first, once per pixel.
     """
 
     def __init__(self, d: int, parts: int, size: int) -> None:
@@ -119,7 +119,7 @@ class Readout(nn.Module):
     ) -> Tensor:
         """``(B, d, h, w) each -> (B, d, ⌈(h − size + 1) / stride⌉, ⌈(w − size + 1) / stride⌉)``.
 
-        ``more`` is added to the mean of the first; with ``then (c, d)`` the vectors are multiplied by that matrix.
+        ``more`` is added to the first mean. With ``then (c, d)`` the vectors are multiplied by that matrix.
         """
         weight, bias = self.join.weight, self.join.bias
         assert bias is not None

@@ -7,7 +7,7 @@ Glossary (letter here, meaning, letter in arXiv 2509.23310)
     A, B, C, D  its matrices; A is diagonal
     n           states per channel
     g           channels of the group attention
-    P           pixels, side by side
+    P           pixels, the last axis
     Q, K, V, E, A, lambda   of the channel attention            eq. 21–23
 """
 
@@ -26,8 +26,8 @@ try:
 except (ImportError, RuntimeError):  # as in scan.py
     attention_numba = mamba_numba = None  # type: ignore[assignment]
 
-PIXELS = 2048  # whose tokens stay in a core's cache
-DENSE = 16  # windows in a row, from which on it pays to share sums along columns
+PIXELS = 2048  # their tokens fit into the cache of a core
+DENSE = 16  # windows in a row; from here on, sharing sums along columns is faster
 
 
 class MambaBlock(nn.Module):
@@ -43,13 +43,13 @@ class MambaBlock(nn.Module):
         self.log_a = nn.Parameter(torch.arange(1, states + 1).float().log().repeat(inner, 1))
         self.D = nn.Parameter(torch.ones(inner))
         self.leave = nn.Linear(inner, e, bias=False)
-        # step sizes start between 0.001 and 0.1, evenly in the logarithm, as in Mamba (Gu and Dao 2023)
+        # initial step sizes from 0.001 to 0.1, evenly spaced in the logarithm, as in Mamba (Gu and Dao 2023)
         step = torch.exp(torch.linspace(-6.9, -2.3, inner))
         self.delta.bias.data = step + torch.log(-torch.expm1(-step))
 
     def forward(self, x: Tensor) -> Tensor:
         u, z = project(self.enter, normalise(x)).chunk(2)
-        causal = F.pad(u, (0, 0, self.conv.kernel_size[0] - 1, 0))  # a band sees those before it
+        causal = F.pad(u, (0, 0, self.conv.kernel_size[0] - 1, 0))  # a band sees itself and those before it
         u = F.silu(self.conv(causal[None])[0])
         rank, B, C = project(self.select, u).split([self.rank, self.states, self.states])
         return x + project(self.leave, selective_scan(u, project(self.delta, rank), self.A, B, C, self.D, z))
@@ -95,12 +95,12 @@ class SpectralMamba(nn.Module):
 
 
 class GroupAttention(nn.Module):
-    """F_GA in two parts, one to be averaged over each window and one that is an average already (eq. 21–24).
+    """F_GA in two parts: one still to be averaged over each window, one already averaged (eq. 21–24).
 
     ``(B, d, h, w) and guides -> (B, d, h, w), (B, d, ⌈(h − size + 1) / stride⌉, ⌈(w − size + 1) / stride⌉)``.
 
-    Each kind of feature has Q, K, V of g channels. A window's similarity E = Q Kᵀ is a sum over its pixels; it is
-    divided by their number here, so that the sharpness of the softmax does not depend on the window size.
+    Each kind of feature has Q, K, V of g channels. The similarity E = Q Kᵀ of a window is a sum over its pixels.
+    Deviating from the paper, it is divided by their number, so that the softmax does not depend on the window size.
 
     With V_i, A_i of the i-th feature and f of the Mamba, F_GA = Σ_i W_i (λ_i A_i V_i + V_i) ⊙ f + f at each
     pixel p of the window. Its mean needs no product per pixel and window: mean_p (W_i A_i V_ip)_c f_pc is the
@@ -142,17 +142,17 @@ class GroupAttention(nn.Module):
         for x, weight in zip(qkv, self._weights(size), strict=True):
             Q, K, V = windows(x, size, stride).split(self.g, dim=-1)
             E = K.transpose(1, 2) @ Q / f.shape[1]  # transposed: (N, K's channels, Q's channels)
-            A = torch.softmax(-E, dim=1)  # of rowmax − E, as a softmax does not see what a row has in common
+            A = torch.softmax(-E, dim=1)  # softmax of rowmax − E: rowmax cancels
             total = total + (F.linear(A, weight) * (V.transpose(1, 2) @ f)).sum(1)  # W_i A_i, G_i
         return total.unflatten(0, shape).movedim(-1, 1)
 
     def _weights(self, size: int) -> list[Tensor]:
-        """λ_i W_i over the number of pixels, (d, g) each."""
+        """λ_i W_i divided by the number of pixels, (d, g) each."""
         return [lam / size**2 * mix.get_parameter("weight") for lam, mix in zip(self.lam, self.mixes, strict=True)]
 
 
 def windows(x: Tensor, size: int, stride: int) -> Tensor:
-    """All complete windows, every so many rows and columns: ``(C, B, h, w) -> (B · h' · w', size², C)``."""
+    """All complete windows at a stride: ``(C, B, h, w) -> (B · h' · w', size², C)``."""
     if x.shape[2:] == (size, size):
         return x.flatten(2).permute(1, 2, 0)
     return x.unfold(2, size, stride).unfold(3, size, stride).permute(1, 2, 3, 4, 5, 0).flatten(3, 4).flatten(0, 2)
@@ -161,7 +161,7 @@ def windows(x: Tensor, size: int, stride: int) -> Tensor:
 class MambaBranch(nn.Module):
     """``(B, S, H, W), (B, R, H, W), guides -> (B, d, H − 8, W − 8)``.
 
-    Works on the ``size`` × ``size`` centre of the window, where the features of the CNN exist.
+    Uses the ``size`` × ``size`` centre of the window, for which the CNN has features.
     """
 
     def __init__(self, bands: int, sar_bands: int, recipe: FusionRecipe) -> None:
@@ -177,9 +177,9 @@ class MambaBranch(nn.Module):
     def forward(
         self, spec: Tensor, sar: Tensor, guides: list[Tensor], then: Tensor | None = None, stride: int = 1
     ) -> Tensor:
-        """``guides`` are diffusion and CNN features on the same central pixels, as far as there are any.
+        """``guides`` are diffusion and CNN features of the same central pixels, if present.
 
-        With ``then (c, d)``, (B, c, H − 8, W − 8): the vector times that matrix.
+        With ``then (c, d)`` the vectors are multiplied by that matrix: (B, c, H − 8, W − 8).
         """
         f_spec, f_sar = self.spec(crop(spec, self.margin_px)), self.sar(crop(sar, self.margin_px))
         mean, attended = self.group(f_spec, guides, self.size, stride) if self.group else (f_spec, None)

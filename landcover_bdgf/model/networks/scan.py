@@ -1,16 +1,15 @@
-"""The selective scan of a state space model (Gu and Dao 2023, arXiv 2312.00752, section 3), several ways.
+"""Implementations of the selective scan of a state space model (Gu and Dao 2023, arXiv 2312.00752, section 3).
 
 For each sequence, channel d and state n, with h_0 = 0 and Δ = softplus(delta)::
 
     h_l = exp(Δ_dl · A_dn) · h_{l−1} + Δ_dl · B_nl · u_dl
     y_dl = (Σ_n C_nl · h_l + D_d · u_dl) · silu(z_dl)
 
-The plain torch loop always works. The compiled kernels are its faster twins: numba on the CPU, Triton on CUDA, and
-``mamba_ssm`` where somebody has it. All compute forward and backward themselves, because autograd through the loop
-keeps every intermediate. Which one runs is decided once per process and device by running it and comparing numbers:
-:func:`kernel`.
+The plain torch loop works everywhere. Faster, compiled implementations are used if available: numba on the CPU, Triton
+or ``mamba_ssm`` on CUDA. All have their own backward pass, because autograd through the loop keeps every intermediate.
+:func:`kernel` chooses one per process and device, by running it and comparing the result.
 
-Shapes, with N sequences side by side in memory: u, delta, z and y (D, L, N); A (D, n), negative; B and C (n, L, N);
+Shapes, with N sequences along the last axis: u, delta, z and y (D, L, N); A (D, n), negative; B and C (n, L, N);
 D (D,).
 """
 
@@ -26,32 +25,32 @@ from torch.nn import functional as F
 
 try:
     from landcover_bdgf.model.networks.kernels import scan_numba
-except (ImportError, RuntimeError):  # numba, or a folder for its cache, may be missing: slower, equal to 1e-4
+except (ImportError, RuntimeError):  # numba or its cache folder is missing: slower, equal to 1e-4
     scan_numba = None  # type: ignore[assignment]
 
 Scan = Callable[..., Tensor]
 
 
 def selective_scan(u: Tensor, delta: Tensor, A: Tensor, B: Tensor, C: Tensor, D: Tensor, z: Tensor) -> Tensor:
-    """y of the selective scan, differentiable in all arguments; see the head of this file for shapes."""
+    """y of the selective scan, differentiable in all arguments; shapes as in the module docstring."""
     return KERNELS[kernel(u.device.type)](u, delta, A, B, C, D, z)
 
 
 def runs_compiled(like: Tensor) -> bool:
-    """Whether compiled kernels without gradients may be used: float32 on a CPU, where numba works."""
+    """Whether compiled kernels without gradients apply: float32 on a CPU where numba works."""
     plain = like.device.type == "cpu" and like.dtype == torch.float32 and not torch.is_grad_enabled()
     return plain and kernel("cpu") == "numba"
 
 
 @cache
 def kernel(device_type: str) -> str:
-    """Which scan runs there: the first fast one that, called once, gives the torch loop's numbers."""
+    """Name of the scan for a type of device: the first compiled one that agrees with the torch loop, else "torch"."""
     candidates = {"cpu": ("numba",), "cuda": ("mamba_ssm", "triton")}.get(device_type, ())
     return next((name for name in candidates if agrees(KERNELS[name], device_type)), "torch")
 
 
 def agrees(scan: Scan, device_type: str = "cpu", tolerance: float = 1e-4) -> bool:
-    """Call a scan once, forward and backward, and compare it with the float64 torch loop."""
+    """Whether a scan, run once forward and backward, agrees with the torch loop in float64."""
     generator = torch.Generator().manual_seed(0)
     shapes = [(8, 5, 70)] * 2 + [(8, 4)] + [(4, 5, 70)] * 2 + [(8,), (8, 5, 70)]
     u, delta, A, B, C, D, z = (torch.randn(s, generator=generator) for s in shapes)
@@ -61,7 +60,7 @@ def agrees(scan: Scan, device_type: str = "cpu", tolerance: float = 1e-4) -> boo
             _with_gradients(scan, arguments),
             _with_gradients(torch_scan, [a.double() for a in arguments]),
         )
-    except Exception:  # whatever a kernel that does not work here throws, the torch loop is there
+    except Exception:  # a kernel that fails in any way is not used
         return False
     return all(
         torch.allclose(a.double(), b, rtol=tolerance, atol=tolerance * float(b.abs().max().clamp(min=1)))
@@ -69,7 +68,7 @@ def agrees(scan: Scan, device_type: str = "cpu", tolerance: float = 1e-4) -> boo
     )
 
 
-@torch.enable_grad()  # whoever asks first may be mapping, without gradients
+@torch.enable_grad()  # the first call may come from mapping, without gradients
 def _with_gradients(scan: Scan, arguments: list[Tensor]) -> list[Tensor]:
     leaves = [a.clone().requires_grad_() for a in arguments]
     y = scan(*leaves)
@@ -77,7 +76,7 @@ def _with_gradients(scan: Scan, arguments: list[Tensor]) -> list[Tensor]:
 
 
 def torch_scan(u: Tensor, delta: Tensor, A: Tensor, B: Tensor, C: Tensor, D: Tensor, z: Tensor) -> Tensor:
-    """In plain torch, on any device and in any precision."""
+    """Plain torch, on any device and in any precision."""
     y: Tensor = TorchScan.apply(u, F.softplus(delta), A, B, C)  # type: ignore[no-untyped-call]
     return (y + D[:, None, None] * u) * F.silu(z)
 
@@ -92,13 +91,13 @@ def triton_scan(u: Tensor, delta: Tensor, A: Tensor, B: Tensor, C: Tensor, D: Te
     from landcover_bdgf.model.networks.kernels.scan_triton import TritonScan
 
     arguments: tuple[Tensor, ...] = (u, delta, A, B, C, D, z)
-    if not torch.is_grad_enabled():  # a parameter says that it needs a gradient all the same, and states would be kept
+    if not torch.is_grad_enabled():  # parameters require gradients even then, and states would be kept
         arguments = tuple(a.detach() for a in arguments)
     return TritonScan.apply(*arguments)  # type: ignore[no-untyped-call]
 
 
 def mamba_ssm_scan(u: Tensor, delta: Tensor, A: Tensor, B: Tensor, C: Tensor, D: Tensor, z: Tensor) -> Tensor:
-    """By the kernel of Mamba's authors; that it can be imported does not prove that it is there."""
+    """The kernel of Mamba's authors; it may be missing even if the package can be imported."""
     from mamba_ssm.ops.selective_scan_interface import selective_scan_fn
 
     sequences = [x.permute(2, 0, 1).contiguous() for x in (u, delta, B, C, z)]  # (N, ·, L)
@@ -116,7 +115,7 @@ KERNELS: dict[str, Scan] = {
 
 
 class TorchScan(torch.autograd.Function):
-    """The loop over L alone, with Δ, without D and z; keeps the states for the way back."""
+    """The loop over L with Δ, without D and z; keeps the states for the backward pass."""
 
     @staticmethod
     def forward(ctx: Any, u: Tensor, delta: Tensor, A: Tensor, B: Tensor, C: Tensor) -> Tensor:
@@ -155,7 +154,7 @@ class TorchScan(torch.autograd.Function):
 
 
 class NumbaScan(torch.autograd.Function):
-    """The whole with compiled loops on one thread; states are computed again on the way back."""
+    """Compiled loops on one thread; the backward pass computes the states again."""
 
     @staticmethod
     def forward(ctx: Any, *arguments: Tensor) -> Tensor:

@@ -9,7 +9,7 @@ Glossary (letter here, meaning, letter in arXiv 2509.23310)
     cls     class token                           F_cls
     tok     patch tokens                          F_tok
 
-Vectors come first and windows last, (d, tokens, N): side by side in memory, many windows share an instruction.
+Vectors are the first axis and windows the last, (d, tokens, N), so that vector instructions run over windows.
 """
 
 from __future__ import annotations
@@ -30,16 +30,15 @@ except (ImportError, RuntimeError):  # as in scan.py
     attention_numba = None  # type: ignore[assignment]
 
 FEW = 16  # tokens
-LOGIT_LIMIT = 8.0  # soft bound of a: exp(±8) stays well inside float32 without a running maximum
+LOGIT_LIMIT = 8.0  # soft bound of a: exp(±8) is safe in float32 without subtracting a maximum
 
 
 class Tokenizer(nn.Module):
     """k tokens of a window: softmax over its pixels, of content plus a bias by position (eq. 13).
 
-    In two steps, of which :func:`in_strips` does the second strip by strip. Shared between windows, because
-    Σ_p exp(a_p + b_{p−q}) v_p / Σ_p exp(a_p + b_{p−q}) is a ratio of two depthwise convolutions of exp(a) v and
-    exp(a) with the kernel exp(b). The bias is the sum of one for the row and one for the column, so
-    the kernel is separable.
+    Windows share computation, because Σ_p exp(a_p + b_{p−q}) v_p / Σ_p exp(a_p + b_{p−q}) is a ratio of two depthwise
+    convolutions, of exp(a) v and exp(a), with the kernel exp(b). The bias is a sum of a row and a column bias, so
+    that the kernel is separable. :func:`in_strips` calls :meth:`gather` strip by strip.
     """
 
     def __init__(self, channels: int, d: int, *, tokens: int, patch: int) -> None:
@@ -76,20 +75,20 @@ class Tokenizer(nn.Module):
 
 
 def tokenizer_of(channels: int, recipe: FusionRecipe) -> Tokenizer:
-    """As the recipe says."""
+    """The tokenizer of a recipe."""
     return Tokenizer(channels, recipe.d, tokens=recipe.tokens, patch=recipe.patch)
 
 
 def window_grid(x: Tensor, patch: int, stride: int) -> tuple[int, int]:
-    """How many rows and columns of windows there are in (…, H, W)."""
+    """Number of rows and columns of windows in (…, H, W)."""
     height, width = (n - patch + 1 for n in x.shape[-2:])
     return -(-height // stride), -(-width // stride)
 
 
 def in_strips(vectors: Callable[..., Tensor], weighed: list[tuple[Tensor, ...]], patch: int, stride: int) -> Tensor:
-    """``vectors(weighed of some samples, rows of windows)``, (c, N) each, of all windows: (B, c, H', W').
+    """Compute ``vectors(weighed of some samples, rows of windows)``, (c, N) each, for all windows: (B, c, H', W').
 
-    On a CPU without gradients about 1024 windows at a time: what is made of them stays in the cache.
+    On a CPU without gradients, about 1024 windows at a time, whose temporaries fit into the cache.
     """
     first = weighed[0][0]
     height, width = window_grid(first, patch, stride)
@@ -105,14 +104,14 @@ def in_strips(vectors: Callable[..., Tensor], weighed: list[tuple[Tensor, ...]],
 
 
 def slide(x: Tensor, row: Tensor, col: Tensor, stride: int) -> Tensor:
-    """Depthwise convolution with the separable kernels row_k ⊗ col_k, for channels that go through all k in turn."""
+    """Depthwise convolution with the separable kernels row_k ⊗ col_k; channel c uses kernel c mod k."""
     channels, repeat = x.shape[1], x.shape[1] // len(row)
     x = F.conv2d(x, row.repeat(repeat, 1)[:, None, :, None], stride=(stride, 1), groups=channels)
     return F.conv2d(x, col.repeat(repeat, 1)[:, None, None, :], stride=(1, stride), groups=channels)
 
 
 class PixelTokens(nn.Module):
-    """All P² pixels of a window as tokens (eq. 14 as printed; only windows, never shared)."""
+    """All P² pixels of a window as tokens (eq. 14 as in the paper; windows share no computation)."""
 
     def __init__(self, channels: int, d: int) -> None:
         super().__init__()
@@ -130,8 +129,8 @@ class PixelTokens(nn.Module):
 class Attention(nn.Module):
     """Multi-head attention of x to tokens, plus x itself (eq. 15–18); pre-norm.
 
-    The norms have no scale and shift: the linear layers behind them have a scale. Those have no bias: one of keys is
-    invisible to the softmax, one of values adds the same to all windows, as a class token does.
+    The norms have no scale and shift, as linear layers follow. These have no bias: a bias of keys cancels in the
+    softmax, one of values adds the same vector to all windows, as the class token does.
     """
 
     def __init__(self, recipe: FusionRecipe) -> None:
@@ -143,7 +142,7 @@ class Attention(nn.Module):
         self.out = nn.Linear(channels, d, bias=False)
 
     def keys(self, normed: Tensor) -> tuple[Tensor, Tensor]:
-        """Keys and values of tokens that went through the norm: ``(d, k, N) -> (c, k, N), (c, k, N)``."""
+        """Keys and values of normalised tokens: ``(d, k, N) -> (c, k, N), (c, k, N)``."""
         k, v = project(self.kv, normed).chunk(2)
         return k, v
 
@@ -156,9 +155,9 @@ class Attention(nn.Module):
         *,
         reuse: bool = False,
     ) -> Tensor:
-        """``x (d, q, N)`` or, the same for all windows, (d, q, 1); ``normed`` is x after the norm; -> (d, q, N).
+        """``x (d, q, N)``, or (d, q, 1) shared by all windows, and ``normed``, x after the norm -> (d, q, N).
 
-        ``reuse``: where no gradients are wanted, the result takes the memory of x.
+        ``reuse``: without gradients, the result overwrites x.
         """
         q = project(self.q, normed).expand(-1, -1, keys[0].shape[2])
         return project(self.out, attend(q, *keys, self.heads, first), plus=x.expand(-1, -1, q.shape[2]), reuse=reuse)
@@ -167,7 +166,7 @@ class Attention(nn.Module):
 def attend(q: Tensor, k: Tensor, v: Tensor, heads: int, first: tuple[Tensor, Tensor] | None = None) -> Tensor:
     """Multi-head attention: ``(d, q, N), (d, k, N), (d, k, N) -> (d, q, N)``.
 
-    ``first`` is one more key and its value that all windows have in common, (d, 1, 1) each.
+    ``first`` is an additional key and value shared by all windows, (d, 1, 1) each.
     """
     if k.shape[1] <= FEW and runs_compiled(q):
         out = torch.empty_like(q, memory_format=torch.contiguous_format)
@@ -181,14 +180,14 @@ def attend(q: Tensor, k: Tensor, v: Tensor, heads: int, first: tuple[Tensor, Ten
 
 
 def attend_few(q: Tensor, k: Tensor, v: Tensor, heads: int) -> Tensor:
-    """Attention between a few tokens, element by element: products of 5 × 8 are too small for a matrix library."""
+    """Attention between a few tokens, element by element: 5 × 8 matrices are too small for a matrix library."""
     q, k, v = (x.unflatten(0, (heads, -1)) for x in (q, k, v))  # (heads, d / heads, tokens, N)
     scores = (q[:, :, :, None] * k[:, :, None]).sum(1) / q.shape[1] ** 0.5  # (heads, q, k, N)
     return (torch.softmax(scores, dim=2)[:, None] * v[:, :, None]).sum(3).flatten(0, 1)
 
 
 def attend_many(q: Tensor, k: Tensor, v: Tensor, heads: int) -> Tensor:
-    """The same by matrix products, without a tensor of all pairs and channels."""
+    """Attention by matrix products, without a tensor of all pairs and channels."""
     q, k, v = (x.unflatten(0, (heads, -1)).permute(3, 0, 2, 1) for x in (q, k, v))  # (N, heads, tokens, d / heads)
     return F.scaled_dot_product_attention(q, k, v).permute(1, 3, 2, 0).flatten(0, 1)
 
@@ -204,7 +203,7 @@ class Sensor(nn.Module):
 
     def forward(self, tok: Tensor) -> tuple[Tensor, Tensor]:  # (d, k, N) -> cls (d, 1, N), tok (d, k, N)
         cls, normed = normalise(self.cls), normalise(tok)
-        keys, first = self.attention.keys(normed), self.attention.keys(cls)  # the class token is that of all windows
+        keys, first = self.attention.keys(normed), self.attention.keys(cls)  # all windows share the class token
         return self.attention(self.cls, cls, keys, first), self.attention(tok, normed, keys, first, reuse=True)
 
 
@@ -225,7 +224,7 @@ class TransformerBranch(nn.Module):
     def forward(
         self, spec: Tensor, sar: Tensor, dif: Tensor | None, then: Tensor | None = None, stride: int = 1
     ) -> Tensor:
-        """With ``then (c, d)``, (B, c, H − 8, W − 8): the vector times that matrix."""
+        """With ``then (c, d)`` the vectors are multiplied by that matrix: (B, c, H − 8, W − 8)."""
         tokenizers, seen = [self.spec.tokenizer, self.sar.tokenizer], [spec, sar]
         if self.dif is not None and dif is not None:
             tokenizers, seen = [*tokenizers, self.dif.tokenizer], [*seen, dif]
@@ -250,16 +249,16 @@ class TransformerBranch(nn.Module):
 
 
 def ask(attention: nn.Module, cls: Tensor, tok: Tensor) -> Tensor:
-    """A class token's attention to patch tokens, ``(d, 1, N), (d, k, N) -> (d, 1, N)``."""
+    """Attention of a class token to patch tokens, ``(d, 1, N), (d, k, N) -> (d, 1, N)``."""
     assert isinstance(attention, Attention)
     seen: Tensor = attention(cls, normalise(cls), attention.keys(normalise(tok)))
     return seen
 
 
 class AttentionBranch(nn.Module):
-    """Diffusion features alone, ``(B, d, H, W) -> (B, d, H − 8, W − 8)``: an attention classifier as in SpectralDiff.
+    """Attention classifier on diffusion features alone, as in SpectralDiff: ``(B, d, H, W) -> (B, d, H − 8, W − 8)``.
 
-    To compare with (the paper's Table 8); no part of the method.
+    For comparison (Table 8 of the paper); not part of the method.
     """
 
     def __init__(self, recipe: FusionRecipe) -> None:
@@ -269,7 +268,7 @@ class AttentionBranch(nn.Module):
         self.sensor = Sensor(tokenizer, recipe)
 
     def forward(self, dif: Tensor, then: Tensor | None = None, stride: int = 1) -> Tensor:
-        """With ``then (c, d)``, (B, c, H − 8, W − 8): the vector times that matrix."""
+        """With ``then (c, d)`` the vectors are multiplied by that matrix: (B, c, H − 8, W − 8)."""
         tokenizer = self.sensor.tokenizer
 
         def vectors(weighed: tuple[Tensor, ...], rows: range) -> Tensor:

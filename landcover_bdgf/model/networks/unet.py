@@ -1,7 +1,7 @@
 """The denoiser: a 3-D U-Net over (band, row, column) with one input channel.
 
-Only the band axis is halved on the way down; rows and columns keep their size, so the deepest
-features lie on the pixels of the image.
+The encoder halves the band axis only. Rows and columns keep their size, so that the deepest features belong to the
+pixels of the image.
 
 Glossary (letter here, meaning, letter in arXiv 2509.23310)
     B   samples in a batch                     B
@@ -21,10 +21,10 @@ from torch.nn import functional as F
 from landcover_bdgf.model.networks.conv import Conv3d, Doubling3d
 from landcover_bdgf.model.networks.layers import activate
 
-WIDTHS = (16, 32, 64, 128)  # SpectralDiff's, which the paper follows (section 4.1)
+WIDTHS = (16, 32, 64, 128)  # as in SpectralDiff, which the paper follows (section 4.1)
 TIME_CHANNELS = 32
 BAND_MULTIPLE = 8  # three halvings
-HALO_PX = 13  # reach of the encoder: 1 + 3 blocks · (1 + 1 + 2)
+HALO_PX = 13  # receptive radius of the encoder: 1 + 3 blocks · (1 + 1 + 2)
 
 
 class TimeEmbedding(nn.Module):
@@ -42,7 +42,7 @@ class TimeEmbedding(nn.Module):
 
 
 class Block(nn.Module):
-    """conv → ReLU → BN, plus the time, conv → ReLU → BN, then a convolution that halves or doubles S."""
+    """conv → ReLU → BN, plus the time embedding, conv → ReLU → BN, then a convolution that halves or doubles S."""
 
     def __init__(self, channels_in: int, channels_out: int, resample: type[Conv3d | Doubling3d]) -> None:
         super().__init__()
@@ -54,20 +54,20 @@ class Block(nn.Module):
         self.resample = resample(channels_out, channels_out, (4, 5, 5), stride=(2, 1, 1), padding=(1, 2, 2))
 
     def forward(self, x: Tensor, time: Tensor, *, valid: bool = False) -> Tensor:
-        """``(B, C, S, H, W), (B, 32) -> (B, C', S/2 or 2S, H, W)``, on the way down ``valid`` (H − 8, W − 8)."""
+        """``(B, C, S, H, W), (B, 32) -> (B, C', S/2 or 2S, H, W)``; with ``valid`` (encoder), (H − 8, W − 8)."""
         x = activate(self.conv1(x, valid=valid), self.norm1, F.relu(self.time(time)))
         x = activate(self.conv2(x, valid=valid), self.norm2)
         return self.resample(x, valid=True) if valid else self.resample(x)
 
 
 class UNet(nn.Module):
-    """Predicts the noise in a stack of noisy bands, and gives the features of its encoder.
+    """Predicts the noise in a cube of noisy bands; its encoder gives the diffusion features.
 
     Parameters
     ----------
     width : float
         Multiplies all channel counts: 1 (4,299,633 parameters, the paper's 4.30 M), ½ (1,079,177) or
-        ¼ (272,325). The count does not depend on the number of bands.
+        ¼ (272,325). The number of parameters does not depend on the number of bands.
     """
 
     def __init__(self, width: float = 1.0) -> None:
@@ -79,7 +79,7 @@ class UNet(nn.Module):
         self.down = nn.ModuleList(Block(c[i], c[i + 1], Conv3d) for i in range(3))
         self.up = nn.ModuleList(Block(2 * c[i + 1], c[i], Doubling3d) for i in reversed(range(3)))
         self.last = nn.Conv3d(c[0], 1, 1)
-        self.to(memory_format=torch.channels_last_3d)  # type: ignore[call-overload]  # measured on a CPU: a training step 1.6 times faster
+        self.to(memory_format=torch.channels_last_3d)  # type: ignore[call-overload]  # measured on a CPU: a training step 1.6 times as fast
 
     def forward(self, x: Tensor, t: Tensor) -> Tensor:  # (B, S, H, W), (B,) -> (B, S, H, W)
         time = self.embed(t)
@@ -90,7 +90,7 @@ class UNet(nn.Module):
         return self.last(y)[:, 0]
 
     def features(self, x: Tensor, t: Tensor) -> Tensor:
-        """Deepest encoder level, bands and channels in one axis, of pixels that see no border of the array.
+        """Deepest encoder level, bands and channels in one axis, without pixels affected by the border.
 
         ``(B, S, H, W), (B,) -> (B, channels · S / 8, H − 26, W − 26)``
         """
@@ -105,11 +105,11 @@ class UNet(nn.Module):
 
 
 def pad_bands(x: Tensor) -> Tensor:
-    """Repeat the last band until the band axis is a multiple of 8: ``(B, S, H, W) -> (B, S', H, W)``."""
+    """Repeat the last band up to a multiple of 8 bands: ``(B, S, H, W) -> (B, S', H, W)``."""
     missing = -x.shape[1] % BAND_MULTIPLE
     return torch.cat([x, x[:, -1:].expand(-1, missing, -1, -1)], dim=1) if missing else x
 
 
 def feature_channels(width: float, bands: int) -> int:
-    """Number of channels that :meth:`UNet.features` gives for an image of ``bands`` bands."""
+    """Number of channels of :meth:`UNet.features` for ``bands`` bands."""
     return round(width * WIDTHS[-1]) * (-(-bands // BAND_MULTIPLE))

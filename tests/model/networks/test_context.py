@@ -1,6 +1,5 @@
-"""Surroundings are means and deviations of the data round a pixel, the same in windows, blocks and whole scenes."""
+"""Surroundings are means and standard deviations around a pixel, the same in windows, blocks and whole scenes."""
 
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -10,16 +9,12 @@ import torch
 from landcover_bdgf.labels.samples import Samples
 from landcover_bdgf.mapping.scene_map import map_scene
 from landcover_bdgf.model.checkpoint import Checkpoint
-from landcover_bdgf.model.classifier import Classifier
-from landcover_bdgf.model.device import Run
 from landcover_bdgf.model.features import Viewer
 from landcover_bdgf.model.networks.context import context_network, surroundings
-from landcover_bdgf.model.recipe import RECIPES, ContextRecipe, changed, load_recipe
+from landcover_bdgf.model.recipe import ContextRecipe, changed, load_recipe
 from landcover_bdgf.model.scaling import scaled_cube
-from landcover_bdgf.model.workers import open_workers
 from landcover_bdgf.scene.stack import Stack
 from landcover_bdgf.training.training import train
-from landcover_bdgf.training.windows import cut_windows
 
 SIZES = (3, 7)
 WITHOUT = ("context.sizes_px=",)
@@ -46,11 +41,11 @@ def test_only_data_count() -> None:
         np.testing.assert_allclose(found[0, :, row, col].numpy(), np.concatenate(expected), atol=1e-5)
 
 
-def test_where_nothing_has_data_all_is_0() -> None:
+def test_statistics_without_data_are_0() -> None:
     assert not surroundings(torch.zeros(1, 2, 9, 9), torch.zeros(1, 1, 9, 9), SIZES).any()
 
 
-def test_every_second_pixel_of_a_tile_is_as_alone() -> None:
+def test_a_stride_selects_pixels_and_a_tile_equals_its_windows() -> None:
     cube, valid = torch.randn(2, 3, 20, 23), torch.ones(2, 1, 20, 23)
     whole = surroundings(cube, valid, SIZES)
     torch.testing.assert_close(surroundings(cube, valid, SIZES, 2), whole[..., ::2, ::2], atol=1e-5, rtol=0)
@@ -62,7 +57,7 @@ def test_every_second_pixel_of_a_tile_is_as_alone() -> None:
 def test_surroundings_of_blocks_are_those_of_the_whole_scene(
     sizes: str, wide_stack: Stack, denoiser: Checkpoint
 ) -> None:
-    """Also where they reach farther than window and encoder, whose features stay the same."""
+    """Also if they reach farther than window and encoder, whose features stay the same."""
     viewer, usual = viewer_of(denoiser, f"context.sizes_px={sizes}"), viewer_of(denoiser)
     context = viewer.recipe.context
     margin, (height, width) = context.reach_px + 4, wide_stack.grid.shape_hw
@@ -78,24 +73,7 @@ def test_surroundings_of_blocks_are_those_of_the_whole_scene(
         torch.testing.assert_close(seen.dif, expected.dif)
 
 
-def test_a_map_has_the_logits_that_are_trained(stack: Stack, samples: Samples, model: Checkpoint) -> None:
-    """Of a labelled pixel's own window; both networks take part."""
-    single = replace(model, recipe=changed(model.recipe, ("fusion.average_px=1",)))
-    classifier = Classifier(single, Run())
-    assert classifier.context is not None
-    block = classifier.viewer.read(stack, (0, 0))
-    inside = samples.train.where((samples.train.rows < 100) & (samples.train.cols < 100))
-    dense = classifier.logits(classifier.see(block))[0][:, inside.rows, inside.cols].T
-    with open_workers(1) as workers:
-        table = cut_windows(stack, inside, classifier.viewer, workers)
-    w = table[torch.arange(len(table))]
-    with torch.no_grad():
-        fused, around = classifier.network.logits(w.spec, w.sar, w.dif), classifier.context(w.around)
-    torch.testing.assert_close(dense, (fused + around).flatten(1), atol=1e-4, rtol=0)
-    assert fused.abs().max() > 0 < around.abs().max()
-
-
-def test_context_can_be_left_out(
+def test_a_model_without_context_maps(
     stack: Stack, samples: Samples, denoiser: Checkpoint, model: Checkpoint, tmp_path: Path
 ) -> None:
     alone = train(stack, samples, denoiser=denoiser, recipe=changed(denoiser.recipe, WITHOUT))
@@ -103,11 +81,3 @@ def test_context_can_be_left_out(
     assert model.part("context.")
     assert map_scene(alone, stack, tmp_path / "map.tif").is_file()
     assert context_network(0, 3, load_recipe("paper")) is None
-
-
-def test_how_far_pixels_have_to_be_apart_to_share_nothing() -> None:
-    """Statistics of 33 px reach 16 px round the pixel that trains and 4 + 16 px round the one that is mapped."""
-    assert RECIPES["laptop"].apart_px == 16 + 16 + 4 + 1
-    assert RECIPES["laptop"].halo_px == 21  # window and encoder reach as far: nothing more is read
-    assert changed(RECIPES["laptop"], ("context.sizes_px=65",)).halo_px == 4 + 32
-    assert RECIPES["paper"].apart_px == RECIPES["paper"].fusion.clear_px == 9

@@ -1,4 +1,4 @@
-"""The forward processes have the moments they should, masks the ratio, and the way back keeps the truth."""
+"""Forward processes have the right moments, masks the right share, and reverse processes return the image."""
 
 import math
 
@@ -44,7 +44,7 @@ def test_speckle_keeps_the_moments_by_monte_carlo(t: int) -> None:
 
 @pytest.mark.parametrize("t", [0, 100, 499])
 def test_one_draw_replaces_the_product(t: int) -> None:
-    """log Π n_i has the mean m_t and the standard deviation s_t, and hardly any skewness."""
+    """log Π n_i has the mean m_t and the standard deviation s_t, and almost no skewness."""
     rng = np.random.default_rng(t)
     logs = sum(np.log(rng.gamma(n, 1 / n, size=50_000)) for n in SCHEDULE.nu.numpy()[: t + 1])
     assert logs.mean() == pytest.approx(float(SCHEDULE.m[t]), abs=4 * logs.std() / math.sqrt(50_000))
@@ -80,7 +80,7 @@ def test_masks_hide_the_spectral_part_by_progress(progress: float) -> None:
     assert float(kept[:, 2:].mean()) == pytest.approx((1 - drop) ** 2, abs=0.02)  # and single voxels
 
 
-def test_loss_leaves_invalid_pixels_out() -> None:
+def test_loss_ignores_invalid_pixels() -> None:
     unet = UNet(0.25).eval()
     xt, t = torch.randn(2, 8, 6, 6), torch.tensor([3, 300])
     noise, valid = torch.randn(2, 8, 6, 6), torch.ones(2, 6, 6, dtype=torch.bool)
@@ -90,7 +90,7 @@ def test_loss_leaves_invalid_pixels_out() -> None:
 
 
 def test_reverse_speckle_with_the_true_image_keeps_its_log_mean() -> None:
-    """500 steps back from pure speckle, the true x_0 put in at each: the log-mean stays within 0.014."""
+    """500 steps back from pure speckle, with the true x_0 at each: the log-mean stays within 0.014."""
     generator = torch.Generator().manual_seed(3)
     y0 = torch.full((40_000,), math.log(0.05))
     yt = y0 + float(SCHEDULE.mu[499]) + float(SCHEDULE.s[499]) * torch.randn(y0.shape, generator=generator)

@@ -1,11 +1,10 @@
-"""A tile computed densely equals its windows; modules equal their printed formulas; switches switch."""
+"""A tile computed densely equals its windows; losses equal their formulas; settings of branches have an effect."""
 
 import math
 
 import pytest
 import torch
 from torch import Tensor, nn
-from torch.nn import functional as F
 
 from landcover_bdgf.errors import SettingsError
 from landcover_bdgf.model.networks.fusion import (
@@ -21,8 +20,6 @@ from landcover_bdgf.model.networks.fusion import (
     entropy,
     total_loss,
 )
-from landcover_bdgf.model.networks.mamba import GroupAttention, SpectralMamba
-from landcover_bdgf.model.networks.transformer import LOGIT_LIMIT, Tokenizer, attend, attend_few, attend_many
 from landcover_bdgf.model.recipe import RECIPES, FusionRecipe, load_recipe
 
 SIZES = Inputs(bands=12, sar_bands=2, features=64, classes=5)
@@ -60,14 +57,14 @@ def test_dense_equals_windows(sets: tuple[str, ...], shape: tuple[int, int]) -> 
 
 @pytest.mark.parametrize("recipe", ["laptop", "base", "paper"])
 @pytest.mark.parametrize("branches", ["cnn,transformer,mamba", "cnn", "mamba"])
-def test_a_map_sees_the_logits_that_are_trained(recipe: str, branches: str) -> None:
+def test_logits_of_a_map_are_those_of_training(recipe: str, branches: str) -> None:
     made, inputs = network(load_recipe(recipe, (f"fusion.branches={branches}",)).fusion), tile(9, 9, batch=3)
     trained = made(*inputs).z.detach()
-    with torch.no_grad():  # with the heads multiplied into the layers before them
+    with torch.no_grad():  # the heads are multiplied into the layers before them
         torch.testing.assert_close(made.logits(*inputs), trained, atol=1e-4, rtol=0)
 
 
-def test_the_literal_network_runs_window_by_window() -> None:
+def test_the_network_of_the_paper_runs_window_by_window() -> None:
     recipe = RECIPES["paper"].fusion
     assert not recipe.shares
     made, inputs = network(recipe), tile(10, 11, batch=2)
@@ -77,7 +74,7 @@ def test_the_literal_network_runs_window_by_window() -> None:
         torch.testing.assert_close(both[i : i + 1], apply_dense(made, *(x[i : i + 1] for x in inputs)))
 
 
-def test_tiles_of_a_batch_do_not_see_each_other() -> None:
+def test_tiles_of_a_batch_are_independent() -> None:
     made, inputs = network(RECIPES["laptop"].fusion), tile(12, 25, batch=2)
     both = apply_dense(made, *inputs)
     for i in range(2):
@@ -86,7 +83,7 @@ def test_tiles_of_a_batch_do_not_see_each_other() -> None:
 
 @pytest.mark.parametrize("branches", ["cnn", "transformer", "mamba", "transformer,mamba", "cnn,transformer,mamba"])
 @pytest.mark.parametrize("guidance", ["", "cnn", "transformer", "mamba", "cnn,transformer,mamba"])
-def test_ablation_switches_change_what_they_say(branches: str, guidance: str) -> None:
+def test_guidance_and_branches_are_those_of_the_recipe(branches: str, guidance: str) -> None:
     recipe = load_recipe("laptop", (f"fusion.branches={branches}", f"fusion.guidance={guidance}")).fusion
     made, inputs = network(recipe), tile(9, 9)
     before, after = made(*inputs), made(inputs[0], inputs[1], inputs[2] + 1)
@@ -96,51 +93,22 @@ def test_ablation_switches_change_what_they_say(branches: str, guidance: str) ->
         assert sees_features is (branch in recipe.guidance)
 
 
-def test_the_attention_classifier_sees_diffusion_features_alone() -> None:
+def test_the_attention_classifier_uses_diffusion_features_alone() -> None:
     sets = ("fusion.branches=attention", "fusion.guidance=attention")
     made, (spec, sar, dif) = network(load_recipe("laptop", sets).fusion), tile(12, 25)
     dense = apply_dense(made, spec, sar, dif)
     torch.testing.assert_close(dense, apply_windows(made, spec, sar, dif), atol=1e-4, rtol=0)
     assert torch.equal(apply_dense(made, spec + 1, sar - 1, dif), dense)
     assert not torch.allclose(apply_dense(made, spec, sar, dif + 1), dense)
-    with pytest.raises(SettingsError, match="the branch attention needs guidance"):
+    with pytest.raises(SettingsError, match="the branch attention must also be listed in guidance"):
         load_recipe("laptop", sets[:1])
 
 
-def test_each_branch_looks_at_both_sensors() -> None:
+def test_each_branch_uses_both_sensors() -> None:
     made, (spec, sar, dif) = network(RECIPES["laptop"].fusion), tile(9, 9)
     before = made(spec, sar, dif).vectors
     for other in (made(spec + 1, sar, dif), made(spec, sar + 1, dif)):
         assert all(not torch.allclose(before[b], other.vectors[b]) for b in before)
-
-
-def test_tokens_are_a_softmax_over_the_window_with_a_bias() -> None:
-    torch.manual_seed(1)
-    tokenizer = Tokenizer(12, 64, tokens=4, patch=9)
-    nn.init.normal_(tokenizer.bias_row)
-    nn.init.normal_(tokenizer.bias_col)
-    x = torch.randn(3, 12, 9, 9)
-    a = LOGIT_LIMIT * torch.tanh(tokenizer.attend(x) / LOGIT_LIMIT)
-    bias = tokenizer.bias_row[:, :, None] + tokenizer.bias_col[:, None, :]
-    weight = F.softmax((a + bias).flatten(2), dim=-1)  # (B, k, 81)
-    expected = weight @ tokenizer.value(x).flatten(2).transpose(1, 2)
-    torch.testing.assert_close(tokenizer.gather(tokenizer.weigh(x), range(1), 1), expected.permute(2, 1, 0))
-
-
-def test_group_attention_is_equations_21_to_24() -> None:
-    torch.manual_seed(2)
-    group = GroupAttention(64, 16, 3)
-    nn.init.normal_(group.lam)
-    f, *guides = (torch.randn(2, 64, 5, 5) for _ in range(3))
-    mixed: Tensor | float = 0.0
-    for kind, layer, mix, lam in zip([f, *guides], group.qkv, group.mixes, group.lam, strict=True):
-        Q, K, V = layer(kind.flatten(2).transpose(1, 2)).transpose(1, 2).split(16, dim=1)
-        E = Q @ K.transpose(1, 2) / 25
-        A = F.softmax(E.max(-1, keepdim=True).values - E, dim=-1) @ V
-        mixed = mixed + mix((lam * A + V).transpose(1, 2)).transpose(1, 2).unflatten(2, (5, 5))
-    expected = (mixed * f + f).mean((-2, -1))
-    per_pixel, per_window = group(f, guides, 5)
-    torch.testing.assert_close(per_pixel.mean((-2, -1)) + per_window[..., 0, 0], expected, atol=1e-5, rtol=1e-4)
 
 
 def random_outputs(scale: float = 1.0) -> Outputs:
@@ -172,8 +140,8 @@ def test_temperatures_start_at_one_and_stay_in_their_limits() -> None:
 
 
 @torch.no_grad()
-def test_agreeing_branches_lose_nothing_and_only_cross_entropy_tells_them_apart() -> None:
-    """Without it any constant is a minimum (eq. 29 as printed): the trap that the default closes."""
+def test_without_cross_entropy_any_constant_is_a_minimum() -> None:
+    """Eq. 29 as printed, without ``branch_weight``."""
     same = torch.zeros(8, 5, 1, 1)
     outputs = Outputs(same, dict.fromkeys(("cnn", "transformer", "mamba"), same), random_outputs().vectors)
     assert float(MutualLearning(None)(outputs)[0]) == pytest.approx(0, abs=1e-6)
@@ -182,36 +150,3 @@ def test_agreeing_branches_lose_nothing_and_only_cross_entropy_tells_them_apart(
     ours, _ = total_loss(outputs, codes, mutual, LossSettings(1.0, 0.0, None))
     assert float(printed) == pytest.approx(math.log(5), rel=1e-5)
     assert float(ours) == pytest.approx(4 * math.log(5), rel=1e-5)
-
-
-@pytest.mark.parametrize(("queries", "keys"), [(5, 5), (1, 4), (3, 81)])
-def test_all_ways_to_attend_agree(queries: int, keys: int) -> None:
-    torch.manual_seed(0)
-    q, k, v = (torch.randn(64, n, 23) for n in (queries, keys, keys))
-    expected = attend_many(q, k, v, 8)
-    torch.testing.assert_close(attend_few(q, k, v, 8), expected, atol=1e-5, rtol=1e-5)
-    common = torch.randn(64, 1, 1), torch.randn(64, 1, 1)
-    with torch.no_grad():  # compiled where there are few keys
-        torch.testing.assert_close(attend(q, k, v, 8), expected, atol=1e-5, rtol=1e-5)
-        longer = [torch.cat([own.expand(-1, -1, 23), x], dim=1) for own, x in zip(common, (k, v), strict=True)]
-        torch.testing.assert_close(attend(q, k, v, 8, common), attend_many(q, *longer, 8), atol=1e-5, rtol=1e-5)
-
-
-@pytest.mark.parametrize(("e", "states", "conv"), [(16, 8, 4), (12, 5, 3), (64, 16, 4)])
-@pytest.mark.parametrize(("bands", "pixels"), [(1, 64), (2, 100), (14, 65)])
-def test_the_compiled_mamba_is_the_one_that_is_trained(e: int, states: int, conv: int, bands: int, pixels: int) -> None:
-    torch.manual_seed(3)
-    mamba, x = SpectralMamba(bands, 24, e=e, states=states, conv=conv), torch.randn(1, bands, 1, pixels)
-    trained = mamba(x).detach()
-    with torch.no_grad():
-        torch.testing.assert_close(mamba(x), trained, atol=2e-5, rtol=1e-5)
-
-
-@pytest.mark.parametrize(("g", "size"), [(16, 5), (6, 3), (64, 5)])
-def test_the_compiled_group_attention_is_the_one_that_is_trained(g: int, size: int) -> None:
-    torch.manual_seed(4)
-    group, kinds = GroupAttention(24, g, 2), [torch.randn(2, 24, size + 2, size + 20) for _ in range(2)]
-    nn.init.normal_(group.lam)
-    trained = [part.detach() for part in group(kinds[0], kinds[1:], size)]
-    with torch.no_grad():
-        torch.testing.assert_close(list(group(kinds[0], kinds[1:], size)), trained, atol=2e-5, rtol=1e-5)

@@ -1,4 +1,4 @@
-"""All implementations of the selective scan give a plain float64 loop's numbers, forward and gradient."""
+"""All implementations of the selective scan agree with a plain float64 loop, forward and backward."""
 
 import os
 import subprocess
@@ -60,7 +60,7 @@ def test_large_steps_forget_and_do_not_overflow() -> None:
             assert np.isfinite(implementation(u, delta * scale, *others).numpy()).all()
 
 
-def test_a_kernel_that_computes_nonsense_or_fails_is_not_used(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_wrong_or_failing_kernel_is_not_used(monkeypatch: pytest.MonkeyPatch) -> None:
     def wrong(u: Tensor, *others: Tensor) -> Tensor:
         return u * 0
 
@@ -78,16 +78,16 @@ def test_a_kernel_that_computes_nonsense_or_fails_is_not_used(monkeypatch: pytes
     scan.kernel.cache_clear()
 
 
-def test_the_kernel_is_chosen_alike_with_and_without_gradients() -> None:
+def test_the_same_kernel_is_chosen_with_and_without_gradients() -> None:
     scan.kernel.cache_clear()
-    with torch.no_grad():  # mapping asks first
+    with torch.no_grad():  # the first call comes from mapping
         assert scan.kernel("cpu") == "numba"
     scan.kernel.cache_clear()
     assert scan.kernel("cpu") == "numba"
 
 
 def test_the_kernel_of_mamba_ssm_is_called_in_its_own_layout(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A stand-in with the signature of the package, which no machine without CUDA can install."""
+    """A stand-in with the signature of the package, which cannot be installed without CUDA."""
 
     def selective_scan_fn(u, delta, A, B, C, D=None, z=None, delta_bias=None, delta_softplus=False):  # type: ignore[no-untyped-def]
         assert delta_bias is None
@@ -102,7 +102,7 @@ def test_the_kernel_of_mamba_ssm_is_called_in_its_own_layout(monkeypatch: pytest
     monkeypatch.setitem(sys.modules, "mamba_ssm.ops", ModuleType("ops"))
     monkeypatch.setitem(sys.modules, "mamba_ssm.ops.selective_scan_interface", interface)
     assert agrees(scan.mamba_ssm_scan)
-    monkeypatch.delattr(interface, "selective_scan_fn")  # it can be imported, and its kernel is missing
+    monkeypatch.delattr(interface, "selective_scan_fn")  # importable, but without its kernel
     assert not agrees(scan.mamba_ssm_scan)
 
 
@@ -113,7 +113,7 @@ assert agrees(triton_scan)
 
 
 def test_the_triton_kernel_agrees_in_its_interpreter() -> None:
-    """In a process of its own: Triton decides when it is imported whether it interprets."""
+    """In a separate process: Triton chooses its interpreter when it is imported."""
     if find_spec("triton") is None:
         pytest.skip("needs triton: pip install 'landcover-bdgf[triton]'")
     if torch.cuda.is_available():

@@ -1,1 +1,1 @@
-"""Compiled twins of slow parts of the networks: Numba on the CPU, Triton on CUDA; each is tested against PyTorch."""
+"""Compiled versions of slow parts of the networks: Numba on the CPU, Triton on CUDA; tested against PyTorch."""

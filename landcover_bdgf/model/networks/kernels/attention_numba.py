@@ -1,7 +1,7 @@
-"""Attention between a few tokens or channels of each window, compiled for the CPU; maps only, no gradients.
+"""Attention between a few tokens or channels of each window, compiled for the CPU, for maps only (no gradients).
 
-Windows lie side by side in memory, so one instruction serves eight or sixteen of them.
-See :mod:`transformer` and :mod:`mamba` for what is computed.
+Windows are contiguous in memory, so that one vector instruction processes eight or sixteen of them. Definitions are in
+:mod:`transformer` and :mod:`mamba`.
 """
 
 from __future__ import annotations
@@ -16,14 +16,14 @@ from numba import njit
 
 from landcover_bdgf.model.networks.kernels.compiled import KEEP, TERMS, exp
 
-LEAST = np.float32(-3e38)  # not infinity, which fastmath may take for impossible
+LEAST = np.float32(-3e38)  # not infinity, as fastmath may assume there is none
 
 
 @cache
 def attend_kernel(channels: int, keys: int, common: bool) -> Callable[..., Any]:
-    """For heads of so many channels and so many keys: ``q (d, i, N), k (d, j, N), v (d, j, N), out (d, i, N)``.
+    """Kernel for these numbers of channels per head and keys: ``q (d, i, N), k (d, j, N), v (d, j, N), out (d, i, N)``.
 
-    With ``common``, one more key and value that all windows share, (d,) each.
+    With ``common``, there is an additional key and value shared by all windows, (d,) each.
     """
     root, every = np.float32(channels**-0.5), keys + common
 
@@ -65,7 +65,7 @@ def group_kernel(g: int, size: int, stride: int) -> Callable[..., Any]:
     """Group attention of one kind of feature with g channels in size × size windows, added to ``out``.
 
     ``Q, K, V (g, h, w), f (d, h, w), mix (d, g), out (d, ⌈(h − size + 1) / stride⌉, ⌈(w − size + 1) / stride⌉)``.
-    Products of two channels are summed along the columns of a window first, which neighbouring windows share.
+    Products of two channels are first summed along columns, which adjacent windows share.
     """
     pixels, terms = np.float32(size * size), gcd(g, TERMS)
 
@@ -126,9 +126,10 @@ def group_kernel(g: int, size: int, stride: int) -> Callable[..., Any]:
 
 @cache
 def tokens_kernel(patch: int, stride: int) -> Callable[..., Any]:
-    """Weighted means over windows of that size, with weights that are a product of one for the pixel and one for the
-    place: ``weight (k, H, W), v (d, H, W), row (k, patch), col (k, patch)``, ``out (d, k, rows,
-    ⌈(W − patch + 1) / stride⌉)`` for windows from pixel row ``top`` on.
+    """Weighted means over windows; a weight is the product of one for the pixel and one for its place in the window.
+
+    ``weight (k, H, W), v (d, H, W), row (k, patch), col (k, patch)``, ``out (d, k, rows, ⌈(W − patch + 1) / stride⌉)``
+    for windows from pixel row ``top`` on.
     """
 
     @njit(nogil=True, fastmath=True, error_model="numpy", cache=KEEP)

@@ -1,7 +1,7 @@
-"""What the compiled CPU kernels share: exp, the logistic function and softplus as polynomials.
+"""Functions of the compiled CPU kernels: exp, logistic function and softplus as polynomials.
 
-A call to the library's exp would keep a loop from using vectors. In the kernels the innermost loop runs over windows
-or pixels, side by side in memory, so that no sum is ever taken across a vector.
+A call to the exp of the C library would prevent vectorisation. The innermost loop of a kernel runs over windows or
+pixels, contiguous in memory, so that no sum is taken across a vector.
 """
 
 from __future__ import annotations
@@ -15,15 +15,15 @@ from numba import config, njit, types
 from numba.core.codegen import get_host_cpu_features
 from numba.extending import intrinsic
 
-TERMS = 16  # of a sum that the compiler is to write out, so that the loop around it can use vectors
+TERMS = 16  # of a sum; the compiler unrolls it and vectorises the loop around it
 
-# LLVM uses half of Intel's widest vectors, for fear of a lower clock; the matrix products between these kernels lower
-# it anyhow, and with whole vectors the fusion network is an eighth faster. Whoever sets NUMBA_CPU_FEATURES decides.
+# LLVM prefers half of Intel's widest vectors to keep the clock high. Matrix products between these kernels lower the
+# clock anyway, and full vectors make the fusion network an eighth faster. NUMBA_CPU_FEATURES takes precedence.
 if config.CPU_FEATURES is None and "+avx512f" in get_host_cpu_features():
     config.CPU_FEATURES = f"{get_host_cpu_features()},-prefer-256-bit"
 
-# Whether compiled kernels are kept on disk, in __pycache__ or else at home. Where nobody knows what home is (no HOME, a
-# user without a name), numba would make a folder "~" in the working folder: there each process compiles them anew.
+# Whether compiled kernels are cached on disk, in __pycache__ or the home folder. Without a home folder (no HOME,
+# or unknown user) numba would create a folder "~" in the working folder: then each process compiles them.
 KEEP = bool(config.CACHE_DIR) or os.path.expanduser(os.environ.get("XDG_CACHE_HOME", "~")) != "~"
 
 

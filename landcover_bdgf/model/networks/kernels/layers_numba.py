@@ -1,4 +1,4 @@
-"""Norms compiled for the CPU; maps only, no gradients. See :mod:`layers` for what is computed."""
+"""Norms compiled for the CPU, for maps only (no gradients). Definitions are in :mod:`layers`."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def normalise(x, out):
 
 @njit(nogil=True, fastmath=True, error_model="numpy", cache=KEEP)
 def activate(x, scale, offset):
-    """In place max(x, 0) · scale + offset, for channels side by side: ``(M,), (P,), (P,)``, P a multiple of them."""
+    """In place max(x, 0) · scale + offset, channels last: ``(M,), (P,), (P,)``, P a multiple of the channels."""
     period, whole = len(scale), len(x) // len(scale) * len(scale)
     for start in range(0, whole, period):
         for i in range(period):

@@ -1,7 +1,7 @@
-"""The Mamba block over the spectra of many pixels at once, compiled for the CPU; maps only, no gradients.
+"""The Mamba block over the spectra of many pixels, compiled for the CPU, for maps only (no gradients).
 
-See :class:`~landcover_bdgf.model.networks.mamba.MambaBlock` for what is computed. Pixels lie side by side in memory,
-and a few dozen are taken through all bands and layers before the next, so that everything stays in the first caches.
+:class:`~landcover_bdgf.model.networks.mamba.MambaBlock` is the definition. Pixels are contiguous in memory, and 64 at a
+time go through all bands and layers, so that all values stay in the first-level caches.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ LANES = 64  # pixels at once
 
 @cache
 def tokens_kernel(e: int, states: int, rank: int, taps: int) -> Callable[..., Any]:
-    """The kernel for a block of these sizes: ``(x (L, P), weights …, out (e, L, P))``; P at least :data:`LANES`."""
+    """Kernel for a block of these sizes: ``(x (L, P), weights …, out (e, L, P))``; P at least :data:`LANES`."""
     inner, outputs = 2 * e, rank + 2 * states
     terms, inner_terms = gcd(e, TERMS), gcd(inner, TERMS)
 
@@ -29,7 +29,7 @@ def tokens_kernel(e: int, states: int, rank: int, taps: int) -> Callable[..., An
     def tokens(x, weight, position, enter, bias, conv, conv_bias, select, delta, delta_bias, A, D, leave, out):
         length, pixels = x.shape
         token, normed = np.empty((e, LANES), np.float32), np.empty((e, LANES), np.float32)
-        entered = np.empty((taps, inner, LANES), np.float32)  # of the last bands, before the convolution
+        entered = np.empty((taps, inner, LANES), np.float32)  # the last bands, before the convolution
         gate, u = np.empty((inner, LANES), np.float32), np.empty((inner, LANES), np.float32)
         selected = np.empty((outputs, LANES), np.float32)
         h = np.empty((inner, states, LANES), np.float32)
@@ -57,7 +57,7 @@ def tokens_kernel(e: int, states: int, rank: int, taps: int) -> Callable[..., An
                 for i in range(e):
                     for w in range(LANES):
                         normed[i, w] *= spread[w]
-                # two projections; causal convolution of the one, the other is the gate
+                # two projections: input of the causal convolution, and gate
                 for d in range(inner):
                     for w in range(LANES):
                         entered[now, d, w], gate[d, w] = bias[d], bias[inner + d]

@@ -1,8 +1,8 @@
 """The selective scan compiled for the CPU, forward and backward; see :mod:`scan` for the recurrence and shapes.
 
-One thread and no lock held, because parallel work is cut into pieces one level above (see ``device.py``), so that
-the result does not depend on the number of threads. The innermost loops run over sequences, side by side in memory
-and copied into arrays of the kernel's own: of those alone the compiler knows that they do not overlap.
+It runs on one thread and releases the GIL: the caller divides the work (see ``device.py``), so that the result does not
+depend on the number of threads. The innermost loops run over sequences, copied into local arrays, because the compiler
+can only vectorise arrays that it knows not to overlap.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from numba import njit
 
 from landcover_bdgf.model.networks.kernels.compiled import KEEP, exp, logistic, softplus
 
-LANES = 64  # sequences at once; the last ones are filled up with zeros
+LANES = 64  # sequences at once; the last group is padded with zeros
 
 
 @njit(nogil=True, fastmath=True, error_model="numpy", cache=KEEP)
@@ -47,7 +47,7 @@ def forward(u, delta, A, B, C, D, z, y):
 
 @njit(nogil=True, fastmath=True, error_model="numpy", cache=KEEP)
 def backward(u, delta, A, B, C, D, z, gy, gu, gdelta, gA, gB, gC, gD, gz):
-    """Add the gradients of Σ gy · y to gA and gD, which come in as zeros, and fill the others."""
+    """Add the gradients of Σ gy · y to gA and gD, initially zero, and fill the others."""
     channels, length, sequences = u.shape
     states = A.shape[1]
     b, c = np.zeros((states, length, LANES), np.float32), np.zeros((states, length, LANES), np.float32)

@@ -1,7 +1,7 @@
 """The selective scan compiled for CUDA, forward and backward; see :mod:`scan` for the recurrence and shapes.
 
-A program takes one channel of a few dozen sequences through all steps, its states in registers. The way back
-goes through the steps in reverse and needs the state before each step: the forward pass keeps them.
+A program computes all steps of one channel for 64 sequences, with the states in registers. The backward pass needs the
+state before each step, so the forward pass keeps the states.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ import triton
 import triton.language as tl
 from torch import Tensor
 
-LANES = 64  # sequences of a program
+LANES = 64  # sequences per program
 
 
 @triton.jit
@@ -85,7 +85,7 @@ def _backward(
         g_step = injected * x + tl.sum(through * a[:, None], axis=0)
         tl.store(gdelta + row, g_step * tl.sigmoid(raw), mask=here)
         tl.store(gz + row, g * ungated * s * (1.0 + gate * (1.0 - s)), mask=here)
-        # B and C belong to all channels: each channel's share, added up outside, so that no order is left to chance
+        # B and C are shared by all channels; contributions are summed by the caller, in a fixed order
         tl.store(gB + at, into_h * (step * x)[None, :], mask=both)
         tl.store(gC + at, into_y[None, :] * h, mask=both)
     chunk = tl.program_id(1)
@@ -95,7 +95,7 @@ def _backward(
 
 
 class TritonScan(torch.autograd.Function):
-    """float32 on CUDA; the states are kept for the way back."""
+    """float32 on CUDA; keeps the states for the backward pass."""
 
     @staticmethod
     def forward(ctx: Any, *arguments: Tensor) -> Tensor:

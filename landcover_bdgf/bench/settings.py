@@ -1,0 +1,46 @@
+"""What a comparison compares."""
+
+from __future__ import annotations
+
+import difflib
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Literal, get_args
+
+from landcover_bdgf.errors import SettingsError
+from landcover_bdgf.settings import Setting, check
+
+Experiment = Literal["comparison", "ablation", "transfer", "balance", "labels", "uncertainty", "embedding"]
+ProtocolName = Literal["random", "near", "far"]
+
+
+@dataclass(frozen=True)
+class BenchSettings:
+    """Settings of :func:`~landcover_bdgf.bench.run_experiment`."""
+
+    dataset: Annotated[
+        tuple[str, ...],
+        Setting("augsburg, berlin, yellow-river, lcz-hk, simulated, or a TOML file; repeatable", unit="name"),
+    ]
+    data: Annotated[Path | None, Setting("folder of the published MATLAB files")] = None
+    experiment: Annotated[Experiment, Setting(f"one of {', '.join(get_args(Experiment))}", unit="name")] = "comparison"
+    method: Annotated[
+        tuple[str, ...],
+        Setting(
+            "bdgf, fusion, et+9, NAME=bdgf:key=value;key=value, ...; repeatable",
+            unit="name",
+            default="by the experiment",
+        ),
+    ] = ()
+    protocols: Annotated[tuple[ProtocolName, ...], Setting("protocols, joined by commas")] = get_args(ProtocolName)
+    seeds: Annotated[int, Setting("number of seeds; the first is the random seed", least=1)] = 10
+    per_class: Annotated[int, Setting("training pixels per class", least=1)] = 50
+
+    def __post_init__(self) -> None:
+        check(self)
+        known = get_args(ProtocolName)
+        for word in self.protocols:
+            if word not in known:
+                near = difflib.get_close_matches(word, known, 1, cutoff=0.3)
+                hint = f"Did you mean {near[0]}?" if near else f"Use {', '.join(known)}."
+                raise SettingsError(f"`protocols={word}`", "is unknown", hint)

@@ -1,0 +1,47 @@
+"""Where labels come from: a vector file, or a GeoDataFrame in memory."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING, TypeAlias
+
+from landcover_bdgf.errors import LabelError
+from landcover_bdgf.geo import read_features
+from landcover_bdgf.storage import PathLike
+
+if TYPE_CHECKING:
+    from geopandas import GeoDataFrame
+
+LabelSource: TypeAlias = "PathLike | GeoDataFrame"
+
+FRAME = "GeoDataFrame"
+
+
+def source_name(source: LabelSource) -> PathLike:
+    """What messages call a source of labels."""
+    return source if isinstance(source, str | os.PathLike) else FRAME
+
+
+def read_source(source: LabelSource, *, layer: str | None = None, encoding: str | None = None) -> GeoDataFrame:
+    """All features, numbered from 0.
+
+    Parameters
+    ----------
+    source : path or geopandas.GeoDataFrame
+    layer, encoding : str, optional
+        Of a file, as :func:`~landcover_bdgf.geo.vector.read_features`.
+
+    Raises
+    ------
+    LabelError
+        If the file cannot be read, or there are no features, no geometry or no CRS.
+    """
+    if isinstance(source, str | os.PathLike):
+        return read_features(source, layer=layer, encoding=encoding)
+    if getattr(source, "active_geometry_name", None) is None:
+        raise LabelError(FRAME, "has no geometry", "Set it with set_geometry.")
+    if not len(source):
+        raise LabelError(FRAME, "has no features", "Check how it was filtered.")
+    if source.crs is None:
+        raise LabelError(FRAME, "has no CRS", 'Set it with set_crs("EPSG:…").')
+    return source.reset_index(drop=True)

@@ -1,0 +1,77 @@
+"""How a file of labels is read, and how labelled pixels are drawn and split."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Annotated, Literal
+
+from landcover_bdgf.errors import SettingsError
+from landcover_bdgf.settings import Setting, changed_settings, check
+
+# Least distance at which the nine by nine windows of 9 px that decide a pixel share none with a training window.
+CLEAR_PX = 13
+COLUMN = "column:"
+SPLITS = ("polygon", "block", "random", "none")
+
+
+@dataclass(frozen=True)
+class ReadSettings:
+    """How a file of labels is read."""
+
+    layer: Annotated[str | None, Setting("layer of the labels, if the file has several")] = None
+    encoding: Annotated[
+        str | None, Setting("text encoding of the labels, e.g. gbk, if a .dbf has no .cpg", default="UTF-8")
+    ] = None
+    conflicts: Annotated[
+        Literal["drop", "last", "error"], Setting("pixels in features of different classes: drop, last (wins) or error")
+    ] = "drop"
+    ignore_class: Annotated[
+        tuple[str, ...], Setting("class value that means 'no label'; repeatable", unit="value")
+    ] = ()
+
+    __repr__ = changed_settings
+
+    def __post_init__(self) -> None:
+        check(self)
+
+
+@dataclass(frozen=True)
+class SampleSettings(ReadSettings):
+    """Settings of :func:`~landcover_bdgf.labels.sample`.
+
+    ``clear_px`` is the distance from which on the method sees nothing of a training window; it follows from the
+    recipe. Distances are Chebyshev distances.
+    """
+
+    split: Annotated[
+        str,
+        Setting("split into training and test by polygon, block, random pixels, none, or column:NAME (train or test)"),
+    ] = "polygon"
+    test_share: Annotated[float, Setting("share of each class kept for the test", least=0, most=0.9)] = 0.3
+    per_class: Annotated[int, Setting("maximum number of training pixels per class", least=1)] = 2000
+    block_size_px: Annotated[
+        int | None,
+        Setting("side of the blocks", unit="pixels", least=1, default="an eighth of the image, 64 at most"),
+    ] = None
+    buffer_px: Annotated[
+        int | None,
+        Setting("minimum distance between training and test pixels", unit="pixels", least=0, default="by the recipe"),
+    ] = None
+    seed: Annotated[int, Setting("random seed", least=0)] = 0
+    clear_px: int = CLEAR_PX
+
+    __repr__ = changed_settings
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.split not in SPLITS and not self.split.startswith(COLUMN):
+            raise SettingsError(f"`split={self.split}`", "is unknown", f"Use {', '.join(SPLITS)} or column:NAME.")
+
+    @property
+    def buffer(self) -> int:
+        """The least distance, in pixels."""
+        return self.clear_px if self.buffer_px is None else self.buffer_px
+
+    def block(self, shape_hw: tuple[int, int]) -> int:
+        """Side of the blocks for an image, in pixels: an eighth of it, at least two buffers, at most 64."""
+        return self.block_size_px or max(2 * self.buffer, min(64, min(shape_hw) // 8), 1)

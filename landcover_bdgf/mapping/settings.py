@@ -1,0 +1,53 @@
+"""How a map is made."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import Annotated
+
+from landcover_bdgf.errors import SettingsError
+from landcover_bdgf.settings import Setting, changed_settings, check
+
+_SHARD = re.compile(r"([1-9]\d{0,5})/([1-9]\d{0,5})")
+
+
+@dataclass(frozen=True)
+class MapSettings:
+    """Settings of :func:`~landcover_bdgf.mapping.map_scene`; the classes of the map do not depend on them."""
+
+    tile_px: Annotated[int, Setting("side of the tiles that are read at a time", unit="pixels")] = 512
+    confidence: Annotated[
+        bool, Setting("also write OUTPUT_confidence.tif, the probability of the class in percent")
+    ] = False
+    novelty: Annotated[
+        bool,
+        Setting("also write OUTPUT_novelty.tif, a novelty p-value in percent (low = outside the training data)"),
+    ] = False
+    max_ram: Annotated[
+        str | None, Setting("memory limit, e.g. 4GB; tiles and threads are chosen to stay below it", default="none")
+    ] = None
+    shard: Annotated[str, Setting("map only part I of N, e.g. 2/4; join the parts with bdgf mosaic", unit="I/N")] = (
+        "1/1"
+    )
+
+    __repr__ = changed_settings
+
+    def __post_init__(self) -> None:
+        check(self)
+
+    @property
+    def layers(self) -> list[str]:
+        """The extra rasters to write."""
+        from landcover_bdgf.labels import LAYERS
+
+        return [name for name in LAYERS if getattr(self, name)]
+
+    @property
+    def shard_of(self) -> tuple[int, int]:
+        """Number of the shard, from 1, and of shards; SettingsError if there is no such shard."""
+        match = _SHARD.fullmatch(self.shard)
+        number, count = map(int, match.groups()) if match else (0, 0)
+        if not 1 <= number <= count:
+            raise SettingsError(f"`shard={self.shard}`", "write it like 2/4, the second of four")
+        return number, count

@@ -1,0 +1,38 @@
+"""Where the work runs, as against what is computed."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Annotated
+
+from landcover_bdgf.process import available_threads
+from landcover_bdgf.settings import Setting, changed_settings, check
+
+if TYPE_CHECKING:
+    import torch
+
+
+@dataclass(frozen=True)
+class Run:
+    """How to run; on one machine's CPU the result depends on the seed alone."""
+
+    seed: Annotated[int, Setting("random seed", least=0)] = 0
+    device: Annotated[str, Setting("auto (a CUDA GPU if there is one), cpu, cuda, cuda:1 or mps")] = "auto"
+    threads: Annotated[
+        int, Setting("CPU threads; 0 uses all cores, or OMP_NUM_THREADS; the result is the same", least=0)
+    ] = 0
+
+    __repr__ = changed_settings
+
+    def __post_init__(self) -> None:
+        check(self)
+
+    def torch_device(self) -> torch.device:
+        """The device; ResourceError when it is not there."""
+        from landcover_bdgf.model.device import choose_device
+
+        return choose_device(self.device)
+
+    def workers(self, device: torch.device) -> int:
+        """Threads to use on the device: a GPU has one queue."""
+        return (self.threads or available_threads()) if device.type == "cpu" else 1

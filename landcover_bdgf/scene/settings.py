@@ -1,0 +1,45 @@
+"""How two images are put on one grid."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Annotated, Literal
+
+from landcover_bdgf.settings import Setting, changed_settings, check
+
+Coreg = Literal["off", "grid", "auto"]
+
+
+@dataclass(frozen=True)
+class AlignSettings:
+    """Settings of :func:`~landcover_bdgf.scene.align`.
+
+    A shift is corrected only where several windows of the scene agree on it; it is always reported.
+    """
+
+    coreg: Annotated[
+        Coreg,
+        Setting("correct the estimated shift of the SAR: off, grid (by whole pixels) or auto (by parts of a pixel)"),
+    ] = "off"
+    max_shift_px: Annotated[float, Setting("largest shift to search for", unit="pixels", above=0)] = 8.0
+    sar_unit: Annotated[
+        Literal["db", "power"] | None, Setting("unit of the SAR values, if it is not recognised", default="recognised")
+    ] = None
+    hsi_crs: Annotated[
+        str | None, Setting("CRS of the spectral image, e.g. EPSG:32633, if the file has none or a wrong one")
+    ] = None
+    sar_crs: Annotated[str | None, Setting("CRS of the SAR image, if the file has none or a wrong one")] = None
+    spectral_offset: Annotated[
+        float, Setting("add this to all spectral values; -1000 for Sentinel-2 products since January 2022")
+    ] = 0.0
+    keep_water_vapour: Annotated[bool, Setting("keep bands in the water-vapour absorption windows")] = False
+    force: Annotated[bool, Setting("accept pixel sizes that differ more than 50-fold")] = False
+    warp_gcps: Annotated[
+        bool, Setting("georeference images by their ground-control points, without terrain correction")
+    ] = False
+    allow_vrt: Annotated[bool, Setting("also read VRT files, which can refer to any other file or address")] = False
+
+    __repr__ = changed_settings
+
+    def __post_init__(self) -> None:
+        check(self)

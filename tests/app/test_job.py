@@ -1,0 +1,129 @@
+"""Commands and the whole job: what they write belongs to one run, is no input, and goes on after an interruption."""
+
+import os
+import re
+import shutil
+from pathlib import Path
+
+import pytest
+from conftest import QUICK, Bdgf
+from interrupted import stopped_at
+
+from landcover_bdgf.app.job import Job, keep_model, run_job
+from landcover_bdgf.errors import OutputError
+from landcover_bdgf.labels.class_map import class_map_product
+from landcover_bdgf.mapping.scene_map import MapSettings, map_scene, part_path
+from landcover_bdgf.model.checkpoint import Checkpoint, checkpoint_product
+from landcover_bdgf.model.recipe import RECIPES
+from landcover_bdgf.scene.simulation import SceneFiles
+from landcover_bdgf.scene.stack import Stack
+from landcover_bdgf.storage.products import Product, check, reserved
+from landcover_bdgf.storage.records import changed_files
+
+
+def test_no_input_is_an_output(
+    tmp_path: Path, bdgf: Bdgf, scene_files: SceneFiles, capfd: pytest.CaptureFixture[str]
+) -> None:
+    labels = shutil.copy(scene_files.labels, tmp_path / "labels.gpkg")
+    (tmp_path / "link.gpkg").symlink_to(labels)
+    before = labels.read_bytes()
+    images = (scene_files.spectral, scene_files.sar)
+    for name in ("labels.gpkg", "link.gpkg"):
+        assert bdgf("sample", *images, "--labels", labels, "--field", "class", "-o", name, "--overwrite") == 6
+        assert f"{name}: is one of the inputs" in capfd.readouterr().err
+    assert labels.read_bytes() == before
+
+
+def test_corrected_samples_are_not_replaced_by_samples_drawn_from_them(
+    tmp_path: Path, bdgf: Bdgf, scene_files: SceneFiles, stack: Stack, capfd: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "out_steps").mkdir()
+    labels = shutil.copy(scene_files.labels, tmp_path / "out_steps/samples.gpkg")
+    before = labels.read_bytes()
+    job = ["map", scene_files.spectral, scene_files.sar, "--labels", labels, "--field", "class", "-o", "out.tif"]
+    for more in ("--overwrite", "--resume"):
+        assert bdgf(*job, more) == 6
+        assert "out_steps/samples.gpkg: is one of the inputs" in capfd.readouterr().err
+    with pytest.raises(OutputError, match="one of the inputs"):  # in Python too
+        run_job(stack, Job(labels, "class", Path("out.tif"), Path("m.safetensors"), RECIPES["laptop"], overwrite=True))
+    assert labels.read_bytes() == before
+
+
+@pytest.mark.parametrize(("command", "beside"), [
+    ("map", ".aux.xml"), ("map --shard 1/2", ".1-of-2.partial"), ("align", ".json"), ("sample", "-journal"),
+])  # fmt: skip
+def test_a_name_that_does_not_fit_is_refused_before_any_work(
+    command: str, beside: str, tmp_path: Path, bdgf: Bdgf, scene_files: SceneFiles, model: Checkpoint,
+    capfd: pytest.CaptureFixture[str],
+) -> None:  # fmt: skip
+    model.save(tmp_path / "m.safetensors")
+    ending = ".gpkg" if command == "sample" else ".tif"
+    more = ["--labels", scene_files.labels, "--field", "class"] if command == "sample" else []
+    more += ["--model", "m.safetensors"] if command.startswith("map") else []
+    words = [*command.split(), scene_files.spectral, scene_files.sar, *more]
+    longest = os.pathconf(tmp_path, "PC_NAME_MAX") - len(beside)
+    too_long, fits = ("n" * (length - len(ending)) + ending for length in (longest + 1, longest))
+    assert bdgf(*words, "-o", too_long) == 6
+    said = capfd.readouterr().err.splitlines()[-1]
+    assert re.search(rf"{beside}: cannot be opened, file name too long\. ", said)
+    assert os.listdir(tmp_path) == ["m.safetensors"]
+    assert bdgf(*words, "-o", fits) == 0
+
+
+def test_what_was_stopped_among_its_files_goes_on(model: Checkpoint, stack: Stack, tmp_path: Path) -> None:
+    path, layers = tmp_path / "a.tif", MapSettings(confidence=True)
+    with stopped_at(5, tmp_path):
+        map_scene(model, stack, path, settings=layers)
+    assert set(os.listdir(tmp_path)) == {
+        part_path(path, layers).name,
+        *(file.name for file in class_map_product(path, ["confidence"]).companions),
+    }
+    with pytest.raises(OutputError, match="exists already"):
+        map_scene(model, stack, path, settings=layers)
+    map_scene(model, stack, path, settings=layers, resume=True)
+    assert changed_files(path) == []
+    (tmp_path / "m.partial.safetensors").write_text("state")
+    with stopped_at(2, tmp_path):
+        keep_model(model, tmp_path / "m.safetensors", overwrite=False)
+    check(checkpoint_product(tmp_path / "m.safetensors"), resume=True)
+    keep_model(model, tmp_path / "m.safetensors", overwrite=False, begun=True)
+    assert {"m.csv", "m.safetensors"} <= set(os.listdir(tmp_path))
+
+
+def test_what_was_killed_when_a_step_had_just_been_finished_goes(
+    bdgf: Bdgf, scene_files: SceneFiles, tmp_path: Path
+) -> None:
+    settings = [word for setting in QUICK for word in ("--set", setting)]
+    job = ["map", scene_files.spectral, scene_files.sar, "--labels", scene_files.labels, "--field", "class", *settings]
+    job += ["--model", "m.safetensors", "-o", "a.tif"]
+    assert bdgf(*job) == 0
+    written = {file for file in tmp_path.rglob("*") if "report" not in str(file) and file.name != "a.tif"}
+    (tmp_path / "a.tif").unlink()
+    shutil.rmtree(tmp_path / "a_steps/report")
+    for file in tmp_path.glob("a.*"):
+        file.unlink()
+    for name in ("a_steps/.samples.gpkg", "a_steps/.denoiser.safetensors", ".m.safetensors", ".m.partial.safetensors"):
+        (tmp_path / f"{name}.0123abcd.part").mkdir()
+    (tmp_path / "m.partial.safetensors").write_text("state")
+    assert bdgf(*job, "--resume") == 0
+    left = {file for file in tmp_path.rglob("*") if "report" not in str(file) and file.name != "a.tif"}
+    assert left == written
+
+
+@pytest.mark.parametrize(("command", "beside"), [
+    ("map --model m.safetensors -o a.tif --confidence", "a_confidence.tif"),
+    ("map --model m.safetensors -o a.tiff", "a.qml"),
+    ("map --model m.safetensors -o a.tif --shard 1/2", "a.tif.1-of-2.partial"),
+    ("align -o a.tif", "a.tif.json"),
+    ("train --samples s.gpkg -o a.safetensors", "a.csv"),
+    ("pretrain -o a.safetensors", "a.partial.safetensors"),
+    ("map --labels l.gpkg --field class -o a.tif --model m.safetensors", "m.safetensors"),
+])  # fmt: skip
+def test_what_comes_beside_an_output_belongs_to_one_run_too(
+    command: str, beside: str, tmp_path: Path, bdgf: Bdgf, scene_files: SceneFiles, capfd: pytest.CaptureFixture[str]
+) -> None:
+    name, *rest = command.split()
+    with reserved(Product(tmp_path / beside)):
+        assert bdgf(name, scene_files.spectral, scene_files.sar, *rest) == 6
+    assert f"{beside}: another run is writing it" in capfd.readouterr().err
+    assert not os.listdir(tmp_path)

@@ -1,0 +1,125 @@
+"""A grid says where pixels lie: centres, windows, tiles and other CRS agree to a hundredth of a pixel."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from affine import Affine
+from rasterio.crs import CRS
+from rasterio.windows import Window
+
+from landcover_bdgf.geo.crs import transformer
+from landcover_bdgf.geo.grid import Grid, ground_pixel_m2, ground_width_m, mirrored
+
+UTM = CRS.from_epsg(32633)
+GRID = Grid(UTM, Affine(10, 0, 500_000, 0, -10, 5_000_000), (70, 90))
+
+
+BEYOND_180 = Grid(CRS.from_epsg(4326), Affine(0.001, 0, 179.9, 0, -0.001, -16), (200, 200))
+
+
+@pytest.mark.parametrize("turns", [-1, 0, 1])
+def test_a_place_beyond_the_antimeridian_is_found_however_its_longitude_is_counted(turns):
+    grid = Grid(BEYOND_180.crs, Affine(0.001, 0, 179.9 + 360 * turns, 0, -0.001, -16), BEYOND_180.shape_hw)
+    x, y = np.array([179.9505, -179.9495, 180.0505]), np.array([-16.0505, -16.0505, -16.0505])
+    rows, cols = grid.rowcol_of(x, y, CRS.from_epsg(4326))
+    np.testing.assert_allclose([*rows, *cols], [50, 50, 50, 50, 150, 150], atol=1e-6)
+    fiji = CRS.from_epsg(3460)
+    rows, cols = grid.rowcol_of(*transformer(BEYOND_180.crs, fiji).transform(x, y), fiji)
+    np.testing.assert_allclose([*rows, *cols], [50, 50, 50, 50, 150, 150], atol=0.01)
+    assert BEYOND_180.offset_in(grid) == (0, 0)
+    assert grid.window_grid(Window(5, 7, 20, 20)).offset_in(BEYOND_180) == (7, 5)
+
+
+def test_grids_of_the_whole_earth_are_as_they_were():
+    for west in (-180, 0):
+        earth = Grid(CRS.from_epsg(4326), Affine(1, 0, west, 0, -1, 90), (180, 360))
+        assert earth.same_as(earth)
+        assert earth.rowcol_of(-10, 0, earth.crs)[1] == (169.5 if west else 349.5)
+
+
+def test_pixel_centres_are_half_a_pixel_inside():
+    x, y = GRID.xy(0, 0)
+    assert (x, y) == (500_005, 4_999_995)
+    rows, cols = GRID.rowcol(x + 10, y - 20)
+    assert (rows, cols) == (2.0, 1.0)
+    assert GRID.bounds == (500_000, 4_999_300, 500_900, 5_000_000)
+    assert GRID.resolution_xy == (10, 10)
+
+
+def test_a_window_of_the_grid_has_the_same_pixels():
+    window = Window(7, 5, 20, 10)
+    inner = GRID.window_grid(window)
+    assert inner.shape_hw == (10, 20)
+    assert inner.xy(0, 0) == GRID.xy(5, 7)
+    assert inner.offset_in(GRID) == (5, 7)
+
+
+def test_tiles_cover_the_grid_once_row_by_row():
+    seen = np.zeros(GRID.shape_hw, int)
+    for window in GRID.tiles(32):
+        seen[window.toslices()] += 1
+    assert (seen == 1).all()
+    assert [w.col_off for w in GRID.tiles(32)][:4] == [0, 32, 64, 0]
+
+
+@pytest.mark.parametrize(("shift_px", "same"), [(0.0, True), (0.005, True), (0.02, False), (1.0, False)])
+def test_grids_are_the_same_within_a_hundredth_of_a_pixel(shift_px, same):
+    assert GRID.same_as(GRID.shifted((shift_px, 0.0))) is same
+
+
+def test_a_slightly_different_pixel_size_is_another_grid():
+    assert not GRID.same_as(Grid(UTM, Affine(10.01, 0, 500_000, 0, -10, 5_000_000), (70, 90)))
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"shape_hw": [0, 9]}, "shape_hw.0: Input should be greater than or equal to 1"),
+        ({"shape_hw": [1e999, 9]}, "shape_hw.0: Input should be a finite number"),
+        ({"transform": [10, 1, 0, 0, -10, 0]}, "transform: it is not north-up"),
+        ({"transform": [10, 10**400]}, "transform: it is not six numbers"),
+        ({"crs": 5}, "crs: its CRS is no text"),
+        ({"crs": "x"}, "crs: The WKT could not be parsed"),
+    ],
+)
+def test_a_grid_that_is_none_is_refused(change, message):
+    assert Grid.from_dict(GRID.to_dict()) == GRID
+    with pytest.raises(ValueError, match=message):
+        Grid.from_dict(GRID.to_dict() | change)
+
+
+def test_a_grid_of_a_crs_written_another_way_is_the_same():
+    wkt1 = CRS.from_wkt(UTM.to_wkt(version="WKT1_ESRI"))
+    assert GRID.same_as(Grid(wkt1, GRID.transform, GRID.shape_hw))
+    assert "EPSG:32633" in GRID.describe()
+    assert "10 m" in GRID.describe()
+
+
+@pytest.mark.parametrize("shift_xy", [(0, 0), (3, -2), (-0.25, 17.5)])
+def test_a_shifted_grid_has_the_pixels_that_it_was_shifted_to(shift_xy):
+    moved = GRID.shifted(shift_xy)
+    rows, cols = GRID.rowcol(*moved.xy([0, 9], [0, 4]))
+    np.testing.assert_allclose(cols, np.array([0, 4]) + shift_xy[0], atol=1e-6)
+    np.testing.assert_allclose(rows, np.array([0, 9]) + shift_xy[1], atol=1e-6)
+
+
+@pytest.mark.parametrize("epsg", [4326, 3035, 32632])
+def test_coordinates_come_back_from_another_crs(epsg):
+    rows, cols = np.mgrid[0:70:23, 0:90:29].reshape(2, -1)
+    other = CRS.from_epsg(epsg)
+    there = transformer(UTM, other).transform(*GRID.xy(rows, cols))
+    np.testing.assert_allclose(GRID.rowcol_of(*there, other), [rows, cols], atol=1e-4)
+
+
+def test_areas_and_lengths_are_those_on_the_ground_or_unknown():
+    assert ground_pixel_m2(GRID) == 100
+    assert ground_width_m(GRID) == 900
+    mercator = Grid(CRS.from_epsg(3857), Affine(10, 0, 1_500_000, 0, -10, 8_400_000), (70, 90))  # at 60° N
+    assert ground_pixel_m2(mercator) is None
+    assert ground_width_m(mercator) == pytest.approx(900 * np.cos(np.radians(60)), rel=0.01)
+
+
+def test_a_row_goes_on_as_its_mirror_image():
+    assert mirrored(-2, 9, 4).tolist() == [2, 1, 0, 1, 2, 3, 2, 1, 0]
+    assert mirrored(-3, 7, 1).tolist() == [0] * 7

@@ -1,0 +1,90 @@
+"""A raster is refused before work starts where it is none, is cut off, or declares more than a scene holds."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from types import SimpleNamespace
+
+import make_bad as bad
+import pytest
+
+from landcover_bdgf.errors import RasterError
+from landcover_bdgf.geo.raster import open_raster
+from landcover_bdgf.geo.raster_checks import check_packing, check_proportions
+
+
+@pytest.mark.parametrize(
+    ("make", "words"),
+    [
+        (lambda p: None, "does not exist"),
+        (lambda p: p.mkdir(), "is a folder"),
+        (lambda p: p.touch(), "is empty"),
+        (lambda p: p.write_text("no raster"), "is not a GeoTIFF"),
+        (lambda p: os.mkfifo(p), "device or pipe"),
+    ],
+)
+def test_what_is_no_raster_is_refused(tmp_path, make, words):
+    path = tmp_path / "scene.tif"
+    make(path)
+    with pytest.raises(RasterError, match=words):
+        open_raster(path)
+
+
+def test_an_image_without_bands_is_refused():
+    dataset = SimpleNamespace(shape=(5, 5), count=0, dtypes=())  # as a VRT may be, which GDAL does not open here
+    with pytest.raises(RasterError, match="holds no pixels"):
+        check_proportions(dataset, "a.vrt")
+
+
+def test_a_block_that_must_be_decoded_whole_is_refused(tmp_path):
+    bad.tiff(40_000, 40_000, tile=40_000)(tmp_path)  # one tile
+    with pytest.raises(RasterError, match=r"has blocks of 1\.6 GB, .* gdal_translate -co TILED=YES"):
+        open_raster(tmp_path / "bad.tif")
+
+
+def test_a_header_of_something_else_makes_no_envi_image(tmp_path):
+    (tmp_path / "a.img").write_bytes(bytes(100))
+    (tmp_path / "a.hdr").write_text("samples = 10")
+    with pytest.raises(RasterError, match="is not a GeoTIFF, ENVI"):
+        open_raster(tmp_path / "a.img")
+
+
+def test_a_vrt_is_refused_whatever_its_name(tmp_path, write_tif, noise):
+    source = write_tif("a.tif", noise)
+    vrt = tmp_path / "innocent.tif"
+    inside = f"<SimpleSource><SourceFilename>{source}</SourceFilename></SimpleSource>"
+    band = f'<VRTRasterBand band="1">{inside}</VRTRasterBand>'
+    vrt.write_text(f'<VRTDataset rasterXSize="50" rasterYSize="40">{band}</VRTDataset>')
+    with pytest.raises(RasterError, match="is not a GeoTIFF"):
+        open_raster(vrt)
+
+
+def test_an_aux_xml_is_warned_of_once_and_never_waited_for(write_tif, noise, caplog):
+    told, piped, long = (write_tif(f"{name}.tif", noise) for name in ("told", "piped", "long"))
+    Path(f"{told}.aux.xml").write_text("<PAMDataset><NoDataValue le_hex_equiv='0'>0</NoDataValue></PAMDataset>")
+    os.mkfifo(f"{piped}.aux.xml")
+    Path(f"{long}.aux.xml").write_text((1 << 20) * " " + "<SRS>EPSG:4326</SRS>")
+    for path in (told, piped, long):
+        open_raster(path).close()
+    assert [record.getMessage()[len(str(told)) :] for record in caplog.records] == [
+        ": told.tif.aux.xml beside it tells its nodata, which is not read. If it is right, write it into the file: "
+        "gdal_edit.py, or gdal_translate to a new one."
+    ]
+
+
+@pytest.mark.parametrize(("name", "driver"), [("a.tif", "GTiff"), ("a.img", "ENVI")])
+@pytest.mark.parametrize("options", [{}, {"interleave": "pixel"}])
+def test_half_a_file_does_not_open(write_tif, noise, name, driver, options):
+    path = write_tif(name, noise, driver=driver, **options)
+    open_raster(path).close()
+    path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
+    with pytest.raises(RasterError, match=r"is cut off|cannot be read"):
+        open_raster(path)
+
+
+def test_few_bytes_hold_no_gigabytes_unless_a_codec_could_pack_them():
+    check_packing("a.tif", 1000 * 10**6, 10**6)
+    check_packing("a.tif", 200 * 10**6, 1)  # small enough to harm nobody
+    with pytest.raises(RasterError, match=r"says it holds 2\.0 GB of pixels in 1000 kB"):
+        check_packing("a.tif", 2 * 10**9, 10**6)

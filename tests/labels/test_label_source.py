@@ -1,0 +1,61 @@
+"""A GeoDataFrame is read as a file of labels is, and messages name it."""
+
+from __future__ import annotations
+
+import re
+
+import geopandas
+import numpy as np
+import pandas
+import pytest
+import shapely
+from affine import Affine
+from rasterio.crs import CRS
+
+from landcover_bdgf.errors import LabelError
+from landcover_bdgf.geo.grid import Grid
+from landcover_bdgf.labels.rasterize import read_labels
+
+GRID = Grid(CRS.from_epsg(32633), Affine(10, 0, 500_000, 0, -10, 5_000_000), (60, 80))
+BOXES = [shapely.box(500_000, 4_999_980, 500_030, 5_000_000), shapely.box(500_100, 4_999_900, 500_150, 4_999_950)]
+
+
+def frame(values: object, crs: str | None = "EPSG:32633") -> geopandas.GeoDataFrame:
+    return geopandas.GeoDataFrame({"class": values}, geometry=BOXES, crs=crs)
+
+
+def test_another_crs_index_and_geometry_column_change_nothing() -> None:
+    expected = read_labels(frame(["water", "crops"]), "class", GRID)
+    other = frame(["water", "crops"]).to_crs("EPSG:4326").set_index(pandas.Index([9, 4])).rename_geometry("shape")
+    found = read_labels(other, "class", GRID)
+    assert len(found.rows) == 6 + 25
+    for name in ("rows", "cols", "codes", "groups"):
+        np.testing.assert_array_equal(getattr(found, name), getattr(expected, name), err_msg=name)
+    assert list(found.features.columns) == ["class"]
+
+
+@pytest.mark.parametrize(
+    ("values", "names"),
+    [
+        (pandas.Categorical(["water", "crops"]), ("crops", "water")),
+        (pandas.array([6, 2], dtype="Int64"), ("2", "6")),
+        (pandas.array([6.0, None], dtype="Float64"), ("6",)),
+    ],
+)
+def test_classes_in_the_types_of_pandas(values: object, names: tuple[str, ...]) -> None:
+    assert read_labels(frame(values), "class", GRID).legend.names == names
+
+
+@pytest.mark.parametrize(
+    ("labels", "message"),
+    [
+        (frame(["a", "b"], crs=None), 'GeoDataFrame: has no CRS. Set it with set_crs("EPSG:…").'),
+        (frame(["a", "b"])[:0], "GeoDataFrame: has no features."),
+        (geopandas.GeoDataFrame({"class": ["a"]}), "GeoDataFrame: has no geometry. Set it with set_geometry."),
+        (pandas.DataFrame({"class": ["a"]}), "GeoDataFrame: has no geometry."),
+        (frame([1.5, 2]), "GeoDataFrame: the field class holds fractions such as 1.5"),
+    ],
+)
+def test_messages_name_the_geodataframe(labels: geopandas.GeoDataFrame, message: str) -> None:
+    with pytest.raises(LabelError, match=re.escape(message)):
+        read_labels(labels, "class", GRID)

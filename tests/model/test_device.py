@@ -1,0 +1,42 @@
+"""The device and the number of threads are as set, and an unavailable device or unsuitable weights are refused."""
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+from landcover_bdgf.errors import CheckpointError, ResourceError, SettingsError
+from landcover_bdgf.model.device import choose_device, pieces_of_batch, sent, with_weights
+
+CPU, CUDA = torch.device("cpu"), torch.device("cuda")
+
+
+def test_auto_is_a_gpu_if_there_is_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    for available, device in ((True, "cuda"), (False, "cpu")):
+        monkeypatch.setattr(torch.cuda, "is_available", lambda available=available: available)
+        assert choose_device("auto").type == device
+
+
+def test_an_unknown_or_unavailable_device_is_refused() -> None:
+    with pytest.raises(SettingsError, match=r'`device="tpu"`: is unknown'):
+        choose_device("tpu")
+    with pytest.raises(ResourceError, match=r'`device="cuda:99"`: is not available on this machine'):
+        choose_device("cuda:99")
+
+
+def test_shards_are_for_the_cpu() -> None:
+    assert (pieces_of_batch(4, CPU), pieces_of_batch(4, CUDA)) == (4, 1)
+    assert sent(np.ones((2, 3), np.float32), CPU).shape == (2, 3)
+
+
+def test_weights_fit_their_network_or_are_refused() -> None:
+    weights = {"weight": np.ones((2, 3), np.float32), "bias": np.zeros(2, np.float32)}
+    network = with_weights(lambda: nn.Linear(3, 2), weights)
+    assert not network.training
+    assert network(torch.ones(3)).tolist() == [3, 3]
+    with pytest.raises(CheckpointError, match=r"weight is \(2, 3\), expected \(2, 4\)"):
+        with_weights(lambda: nn.Linear(4, 2), weights)
+    with pytest.raises(CheckpointError, match="bias is missing"):
+        with_weights(lambda: nn.Linear(3, 2), {"weight": weights["weight"]})
+    with pytest.raises(CheckpointError, match="recipe is invalid"):
+        with_weights(lambda: nn.Linear(-3, 2), weights)

@@ -1,0 +1,78 @@
+"""The fitted scaling depends on valid pixels outside the test samples alone, and reduces many bands to means."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from rasterio.windows import Window
+
+from landcover_bdgf.labels.samples import Samples
+from landcover_bdgf.model.checkpoint import Checkpoint
+from landcover_bdgf.model.learning_tiles import hide_test_pixels
+from landcover_bdgf.model.recipe import SpectralRecipe
+from landcover_bdgf.model.scaling_fit import fit_scaling
+from landcover_bdgf.scene.stack import Stack, Tile
+
+
+def test_scaling_is_blind_to_test_pixels(stack: Stack, samples: Samples, denoiser: Checkpoint) -> None:
+    """Values of test pixels could be anything: the fit does not move."""
+
+    class Spoiled(Stack):
+        def read(self, window: Window) -> Tile:
+            tile = super().read(window)
+            hidden = hide_test_pixels(tile, samples, window)
+            spoil = np.where(tile.valid & ~hidden.valid, np.float32(1e6), np.float32(1))
+            return Tile(tile.spectral * spoil, tile.sar * spoil, tile.valid)
+
+    spoiled = Spoiled(**{name: getattr(stack, name) for name in stack.__dataclass_fields__})
+    recipe = SpectralRecipe()
+    fair, blind = (fit_scaling([s], recipe, exclude=samples, seed=0) for s in (stack, spoiled))
+    seeing = fit_scaling([spoiled], recipe, exclude=None, seed=0)
+    assert all(np.array_equal(a, b) for a, b in zip(fair.arrays().values(), blind.arrays().values(), strict=True))
+    assert not np.array_equal(fair.high, seeing.high)
+
+
+def test_percentiles_and_moments_are_those_of_the_valid_pixels(stack: Stack) -> None:
+    tile, scaling = stack.read(Window(0, 0, 120, 104)), fit_scaling([stack], SpectralRecipe(), exclude=None, seed=0)
+    spectral, log = tile.spectral[:, tile.valid], np.log(tile.sar[:, tile.valid])
+    np.testing.assert_allclose(scaling.low, np.percentile(spectral, 1, axis=1), rtol=1e-6)
+    np.testing.assert_allclose(scaling.high, np.percentile(spectral, 99, axis=1), rtol=1e-6)
+    np.testing.assert_allclose(scaling.sar_mean, log.mean(axis=1), rtol=1e-4)
+    np.testing.assert_allclose(scaling.sar_std, log.std(axis=1), rtol=1e-4)
+
+
+def test_the_unit_of_the_spectral_image_does_not_matter(stack: Stack) -> None:
+    tile = stack.read(Window(0, 0, 120, 104))
+    in_unit = [
+        replace(band, scale=2.0**-36 * band.scale, offset=2.0**-36 * band.offset) for band in stack.spectral.bands
+    ]
+    tiny = replace(stack, spectral=replace(stack.spectral, bands=tuple(in_unit)))
+    one, other = (fit_scaling([s], SpectralRecipe(), exclude=None, seed=0) for s in (stack, tiny))
+    assert np.array_equal(one.spectral(tile.spectral), other.spectral(tiny.read(Window(0, 0, 120, 104)).spectral))
+
+
+def test_many_bands_are_reduced(stack: Stack) -> None:
+    scaling = fit_scaling([stack], SpectralRecipe(max_bands=4, reduced_bands=3), exclude=None, seed=0)
+    tile = stack.read(Window(0, 0, 30, 20))
+    whole = scaling.spectral(tile.spectral)
+    assert (scaling.bands, whole.shape) == (3, (3, 20, 30))
+    assert np.array_equal(scaling.spectral(tile.spectral[:, 4:9, 7:8]), whole[:, 4:9, 7:8])
+
+
+def test_reduced_bands_are_means_of_neighbours_by_wavelength(stack: Stack) -> None:
+    """Which order a file keeps its bands in does not matter; one hot band is clipped before the mean."""
+    recipe = SpectralRecipe(max_bands=4, reduced_bands=4)
+    order = np.random.default_rng(0).permutation(len(stack.spectral.bands))
+    shuffled = replace(stack.spectral, bands=tuple(stack.spectral.bands[i] for i in order))
+    fitted = [fit_scaling([replace(stack, spectral=image)], recipe, exclude=None, seed=0)
+              for image in (stack.spectral, shuffled)]  # fmt: skip
+    assert np.array_equal(fitted[0].components[:, order], fitted[1].components)
+    assert np.array_equal(fitted[0].components[0, :4], np.float32([1 / 3, 1 / 3, 1 / 3, 0]))
+
+    middle = (fitted[0].low + fitted[0].high) / 2
+    hot = middle.copy()
+    hot[0] = 1e6 * fitted[0].high[0]
+    moved = fitted[0].spectral(hot) - fitted[0].spectral(middle)
+    half = (fitted[0].reduced_high[0] - fitted[0].reduced_low[0]) / 2
+    assert moved[0] == pytest.approx(min(2 / 3 / half, 2 - fitted[0].spectral(middle)[0]), rel=1e-5)
+    assert not moved[1:].any()

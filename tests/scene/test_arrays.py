@@ -1,0 +1,166 @@
+"""DataArrays: what they say of themselves counts as if a file said it, and messages name them."""
+
+from __future__ import annotations
+
+import gc
+import logging
+import re
+import tempfile
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import rioxarray  # noqa: F401  # for array.rio
+import xarray
+from affine import Affine
+from numpy.typing import NDArray
+from rasterio.crs import CRS
+from rasterio.windows import Window
+
+from landcover_bdgf.errors import RasterError
+from landcover_bdgf.scene.image import Image, open_image
+
+PIXELS = np.random.default_rng(0).integers(1, 1000, (3, 20, 30)).astype("int16")
+
+
+def array(pixels: NDArray[Any] = PIXELS, crs: str | None = "EPSG:32633", **options: Any) -> xarray.DataArray:
+    """A DataArray of 10 m pixels with its corner at (500,000, 5,000,000)."""
+    height, width = pixels.shape[-2:]
+    coords = {"y": 5_000_000 - 10 * (np.arange(height) + 0.5), "x": 500_000 + 10 * (np.arange(width) + 0.5)}
+    dims = ("band", "y", "x")[-pixels.ndim :]
+    made = xarray.DataArray(pixels, dims=dims, coords=coords | options.pop("coords", {}), **options)
+    return made.rio.write_crs(crs) if crs else made
+
+
+def whole(image: Image) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
+    height, width = image.grid.shape_hw
+    return image.read(Window(0, 0, width, height))
+
+
+def test_pixels_lie_where_the_coordinates_say() -> None:
+    image = open_image(array())
+    assert image.grid.transform == Affine(10, 0, 500_000, 0, -10, 5_000_000)
+    assert image.grid.crs == CRS.from_epsg(32633)
+    np.testing.assert_array_equal(whole(image)[0], PIXELS)
+
+
+@pytest.mark.parametrize(
+    "turned",
+    [
+        lambda a: a[:, ::-1],
+        lambda a: a.transpose("y", "x", "band"),
+        lambda a: a.rename(x="lon", y="lat").rio.set_spatial_dims("lon", "lat"),
+        lambda a: a.rename(band="time"),
+    ],
+)
+def test_order_and_names_of_dimensions_change_nothing(turned: Any) -> None:
+    np.testing.assert_array_equal(whole(open_image(turned(array())))[0], PIXELS)
+
+
+def test_a_part_of_an_array_lies_where_it_did() -> None:
+    whole_array = array().rio.write_transform()
+    image = open_image(whole_array[:, 4::2, 6::2])
+    assert image.grid.transform == Affine(20, 0, 500_055, 0, -20, 4_999_965)
+
+
+def test_one_band_needs_no_dimension() -> None:
+    image = open_image(array(PIXELS[0], name="vv"))
+    np.testing.assert_array_equal(whole(image)[0], PIXELS[:1])
+    assert image.names == ("VV",)
+
+
+def test_several_arrays_are_one_image() -> None:
+    image = open_image([array(PIXELS[0], name="B02"), array(PIXELS[1], name="B03")])
+    assert image.names == ("B02", "B03")
+    assert image.sensor == "Sentinel-2"
+
+
+@pytest.mark.parametrize(
+    "options",
+    [{"attrs": {"long_name": ("red", "green", "nir")}}, {"coords": {"band": ["red", "green", "nir"]}}],
+)
+def test_bands_are_named_by_long_name_or_coordinate(options: dict[str, Any]) -> None:
+    assert open_image(array(**options)).names == ("red", "green", "nir")
+
+
+@pytest.mark.parametrize(("values", "unit"), [([490.5, 560, 665], None), ([0.4905, 0.56, 0.665], "micrometers")])
+def test_wavelengths_come_from_their_coordinate(values: list[float], unit: str | None) -> None:
+    made = array().assign_coords(wavelength=("band", values))
+    made["wavelength"].attrs |= {"units": unit} if unit else {}
+    assert [band.wavelength_nm for band in open_image(made).bands] == [490.5, 560, 665]
+
+
+def test_bands_along_their_wavelengths() -> None:
+    made = array().rename(band="wavelength").assign_coords(wavelength=[490.5, 560, 665])
+    assert [band.wavelength_nm for band in open_image(made).bands] == [490.5, 560, 665]
+
+
+def test_nodata_and_nan_are_no_data() -> None:
+    pixels = PIXELS.copy()
+    pixels[:, 3, 4] = -1
+    valid = whole(open_image(array(pixels).rio.write_nodata(-1)))[1]
+    masked = whole(open_image(array(np.where(pixels == -1, np.nan, pixels))))[1]
+    np.testing.assert_array_equal(valid, pixels[0] != -1)
+    np.testing.assert_array_equal(masked, valid)
+
+
+def test_scale_and_offset_are_applied_where_xarray_has_not_done_so() -> None:
+    image = open_image(array(attrs={"scale_factor": 0.5, "add_offset": -3.0}))
+    np.testing.assert_array_equal(whole(image)[0], PIXELS * 0.5 - 3)
+
+
+def test_the_temporary_file_lives_as_long_as_the_image() -> None:
+    image = open_image(array())
+    path = image.paths[0]
+    assert Path(tempfile.gettempdir()) in path.parents
+    assert path.is_file()
+    del image
+    gc.collect()
+    assert not path.parent.exists()
+
+
+def test_the_same_array_is_the_same_file_to_the_bit() -> None:
+    one, other = open_image(array(name="red")), open_image(array(name="red"))
+    assert one.paths != other.paths
+    assert one.paths[0].read_bytes() == other.paths[0].read_bytes()
+
+
+def test_a_crs_may_be_known_from_elsewhere() -> None:
+    assert open_image(array(crs=None), crs=CRS.from_epsg(32632)).grid.crs == CRS.from_epsg(32632)
+
+
+UNEVEN = array().assign_coords(x=np.r_[np.arange(29) * 10.0, 400])
+
+
+@pytest.mark.parametrize(
+    ("made", "message"),
+    [
+        (array(name="red", crs=None), "DataArray 'red': has no CRS. Set it with array.rio.write_crs(\"EPSG:…\")."),
+        (array(crs=None), "DataArray of 3 × 20 × 30: has no CRS."),
+        (array(name="red").rename(x="i"), "DataArray 'red': has dimensions (band, y, i), expected (band, y, x)."),
+        (array(name="red").expand_dims("time"), "DataArray 'red': has dimensions (time, band, y, x), expected"),
+        (UNEVEN, "DataArray of 3 × 20 × 30: has uneven x coordinates. Resample it to an even grid."),
+        (array(PIXELS * np.nan, name="red"), "DataArray 'red': no band is left, they hold no data"),
+        (array(name="red").to_dataset(), 'Dataset: is not a DataArray. Convert it with dataset.to_dataarray("band").'),
+        (array(name="red").astype(object), "DataArray 'red': cannot be written as a GeoTIFF"),
+    ],
+)
+def test_messages_name_the_array(made: xarray.DataArray | xarray.Dataset, message: str) -> None:
+    with pytest.raises(RasterError, match=re.escape(message)):
+        open_image(made)
+
+
+def test_log_lines_name_the_array(caplog: pytest.LogCaptureFixture) -> None:
+    pixels = PIXELS.astype("float32")
+    pixels[1] = np.nan
+    with caplog.at_level(logging.INFO, logger="landcover_bdgf"):
+        open_image(array(pixels, name="red"))
+    assert "DataArray 'red': left out 1 of 3 bands, they hold no data" in caplog.text
+
+
+def test_nothing_is_left_of_an_array_that_cannot_be_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    with pytest.raises(RasterError):
+        open_image(array().astype(object))
+    assert list(tmp_path.iterdir()) == []

@@ -1,0 +1,158 @@
+"""Raw values become physical ones; what is nodata, NaN, infinite or masked is no data; what is read can be counted."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import rasterio
+from affine import Affine
+from rasterio.crs import CRS
+
+from landcover_bdgf.errors import RasterError
+from landcover_bdgf.geo.raster import Window
+from landcover_bdgf.scene.band_reader import ReadCounts
+from landcover_bdgf.scene.image import open_image
+
+UTM = CRS.from_epsg(32633)
+
+
+def whole(image):
+    height, width = image.grid.shape_hw
+    return image.read(Window(0, 0, width, height))
+
+
+def test_pixels_are_read_as_they_are(write_tif, noise):
+    values, valid = whole(open_image(write_tif("a.tif", noise)))
+    np.testing.assert_array_equal(values, noise)
+    assert valid.all()
+
+
+@pytest.mark.parametrize("dtype", ["uint8", "int16", "uint16", "int32", "float32", "float64"])
+def test_nodata_nan_and_infinity_are_no_data(write_tif, dtype):
+    pixels = np.arange(1, 41).reshape(2, 4, 5).astype(dtype)
+    pixels[0, 0, 0] = 0
+    expected = pixels[0] != 0
+    if np.issubdtype(dtype, np.floating):
+        pixels[1, 1, 1], pixels[0, 2, 2] = np.nan, np.inf
+        expected[1, 1] = expected[2, 2] = False
+    values, valid = whole(open_image(write_tif("a.tif", pixels, nodata=0)))
+    np.testing.assert_array_equal(valid, expected)
+    np.testing.assert_array_equal(values, np.where(expected, pixels, 0))
+
+
+def test_float32_nodata_is_recognised_though_written_with_more_digits(write_tif):
+    pixels = np.array([[1, np.finfo("float32").min]], "float32")
+    _, valid = whole(open_image(write_tif("a.tif", pixels, nodata=-3.4028234663852886e38)))
+    np.testing.assert_array_equal(valid, [[True, False]])
+
+
+def test_scale_and_offset_give_physical_values(write_tif):
+    path = write_tif("a.tif", np.array([[100, 200, 0]], "int16"), nodata=0)
+    with rasterio.open(path, "r+") as file:
+        file.scales, file.offsets = (0.01,), (-1.0,)
+    values, valid = whole(open_image(path))
+    np.testing.assert_array_equal(values[0], np.float32([[0, 1, 0]]))
+    np.testing.assert_array_equal(valid, [[True, True, False]])
+
+
+@pytest.mark.parametrize("dtype", ["complex64", "complex_int16"])
+def test_complex_pixels_become_intensity(write_tif, dtype):
+    values, _ = whole(open_image(write_tif("slc.tif", np.array([[3 + 4j, 1j]], "complex64"), dtype=dtype)))
+    np.testing.assert_array_equal(values[0], [[25, 1]])
+
+
+def test_zeros_of_sentinel_2_as_delivered_are_no_data(tmp_path):
+    pixels = np.arange(256 * 256, dtype="uint16").reshape(1, 256, 256) % 900 + 1
+    pixels[:, :40] = 0
+    profile = {"driver": "JP2OpenJPEG", "width": 256, "height": 256, "count": 1, "dtype": "uint16", "crs": UTM}
+    profile |= {"transform": Affine(10, 0, 500_000, 0, -10, 5_000_000), "QUALITY": 100, "REVERSIBLE": "YES"}
+    for name, expected in (("T33UUP_20200604T100031_B02_10m", False), ("elsewhere_B02", True)):
+        with rasterio.open(tmp_path / f"{name}.jp2", "w", **profile) as file:
+            file.write(pixels)
+        _, valid = whole(open_image(tmp_path / f"{name}.jp2"))
+        assert valid[:40].all() == valid[:40].any() == expected
+        assert valid[40:].all()
+
+
+def test_a_south_up_file_reads_like_its_north_up_twin(write_tif, noise):
+    north = open_image(write_tif("n.tif", noise))
+    flipped = Affine(10, 0, 500_000, 0, 10, 5_000_000 - 400)
+    south = open_image(write_tif("s.tif", noise[:, ::-1], transform=flipped))
+    for window in (Window(0, 0, 50, 40), Window(3, 5, 20, 10)):
+        np.testing.assert_array_equal(south.read(window)[0], north.read(window)[0])
+
+
+def test_a_damaged_file_is_named(write_tif):
+    pixels = np.random.default_rng(0).integers(0, 4, (500, 500), dtype=np.uint8)
+    path = write_tif("a.tif", pixels, compress="deflate")
+    content = bytearray(path.read_bytes())
+    content[30_000:35_000] = b"\xff" * 5_000
+    path.write_bytes(content)
+    with pytest.raises(RasterError, match=r"a\.tif: is damaged"):
+        whole(open_image(path))
+
+
+@pytest.mark.parametrize("dtype", ["int16", "float64"])
+def test_a_fill_that_nodata_does_not_name_is_refused_in_one_file_of_many(write_tif, dtype):
+    pixels = np.full((4, 5), 7, dtype)
+    filled = pixels.copy()
+    filled[2, 3] = -9999
+    paths = write_tif("x/B1.tif", pixels), write_tif("x/B2.tif", filled)
+    image = open_image(paths)
+    image.read(Window(0, 0, 5, 2))
+    with pytest.raises(
+        RasterError, match=r"B2\.tif: has pixels of -9999 in all bands, .* gdal_edit\.py -a_nodata -9999"
+    ):
+        image.read(Window(0, 0, 5, 4))
+    both = write_tif("both.tif", np.stack([pixels, filled]))
+    assert open_image(both).read(Window(0, 0, 5, 4))[1].all()  # in one band of two: an outlier
+
+
+def test_a_fill_where_another_band_has_no_data_is_none(write_tif):
+    pixels = np.full((2, 4, 5), 7, "float32")
+    pixels[:, 3] = [[-9999], [np.nan]]
+    _, valid = open_image(write_tif("a.tif", pixels)).read(Window(0, 0, 5, 4))
+    assert valid[:3].all()
+    assert not valid[3].any()
+
+
+def counted(source):
+    """What reading an image as a whole counts, and its files."""
+    counts = ReadCounts()
+    image = replace(open_image(source), counts=counts)
+    whole(image)
+    return counts, image.paths
+
+
+def test_zeros_in_some_of_many_files_are_dark(write_tif, noise):
+    dark = noise[0].copy()
+    dark[:20] = 0
+    counts, paths = counted([write_tif("x/B1.tif", dark), write_tif("x/B2.tif", noise[1])])
+    assert counts.zero_share(paths) == 0
+    assert counts.zero_share(paths[:1]) == 0.5
+    counts, paths = counted([write_tif("y/B1.tif", dark), write_tif("y/B2.tif", dark)])
+    assert counts.zero_share(paths) == 0.5
+
+
+def test_zeros_in_one_band_of_a_file_or_named_as_nodata_are_not_counted(write_tif, noise):
+    noise[0, :20] = 0
+    counts, paths = counted(write_tif("a.tif", noise))
+    assert counts.zero_share(paths) == 0
+    noise[:, :20] = 0
+    assert [counts.zero_share(paths) for counts, paths in (counted(write_tif("b.tif", noise, nodata=0)),)] == [0]
+
+
+def test_infinite_values_are_counted_among_floats_only(write_tif, noise):
+    noise[0, :20] = np.inf
+    counts, paths = counted([write_tif("a.tif", noise), write_tif("b.tif", np.ones((40, 50), "uint8"))])
+    assert counts.infinite_share(paths) == pytest.approx(1 / 6)
+
+
+def test_what_is_read_without_counts_is_counted_nowhere(write_tif, noise):
+    counts = ReadCounts()
+    image = open_image(write_tif("a.tif", noise))
+    replace(image, counts=counts)
+    whole(image)
+    assert not counts.pixels

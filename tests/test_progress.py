@@ -1,0 +1,94 @@
+"""Progress shows at once, and its time left does not jump."""
+
+import io
+import logging
+import sys
+from collections.abc import Callable
+from itertools import pairwise
+
+import pytest
+
+from landcover_bdgf import progress as module
+from landcover_bdgf.progress import Pace, duration, progress, track
+
+
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> Callable[[float], None]:
+    """A clock that a test moves forward."""
+    now = [0.0]
+    monkeypatch.setattr(module.time, "monotonic", lambda: now[0])
+
+    def wait(seconds: float) -> None:
+        now[0] += seconds
+
+    return wait
+
+
+@pytest.fixture(autouse=True)
+def in_a_pipe(monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture) -> None:
+    monkeypatch.setattr(module.log, "propagate", True)
+    monkeypatch.setattr(sys.stderr, "isatty", lambda: False, raising=False)
+    caplog.set_level(logging.INFO, "landcover_bdgf")
+
+
+def test_the_first_line_comes_before_the_first_step(caplog: pytest.LogCaptureFixture) -> None:
+    with progress("map", total=40):
+        assert caplog.messages == ["map: 0 of 40"]
+
+
+def test_a_line_every_few_seconds_tells_the_time_left(
+    clock: Callable[[float], None], caplog: pytest.LogCaptureFixture
+) -> None:
+    for _ in track(range(100), "map", 100):
+        clock(2.0)
+    assert caplog.messages[:4] == [
+        "map: 0 of 100", "map: 3 of 100", "map: 6 of 100, about 3 min left", "map: 9 of 100, about 3 min left",
+    ]  # fmt: skip
+    assert caplog.messages[-1] == "map: 99 of 100, about 2 s left"
+
+
+def estimates(*steps_s: float) -> list[float]:
+    """Seconds per step, as told after each step."""
+    now, pace, told = 0.0, Pace(0.0), []
+    for step_s in steps_s:
+        now += step_s
+        pace.add(1, now)
+        if (left := pace.left_s(1)) is not None:
+            told.append(left)
+    return told
+
+
+def test_a_slow_first_step_does_not_count() -> None:
+    assert estimates(20.0, *[1.0] * 50) == pytest.approx([1.0] * 46)
+
+
+def test_steps_that_end_together_do_not_make_it_jump() -> None:
+    """Eight threads: their first blocks wait for the kernels, then eight blocks end together every eight seconds."""
+    told = estimates(20.0, *[0.01] * 7, *[7.93, *[0.01] * 7] * 20)
+    assert all(0.4 < seconds < 2 for seconds in told[8:])
+    assert told[-1] == pytest.approx(1.0, rel=0.15)
+
+
+def test_one_slow_step_moves_the_estimate_by_less_than_a_factor_of_two() -> None:
+    told = estimates(*[1.0] * 60, 20.0, *[1.0] * 60)
+    changes = [after / before for before, after in pairwise(told)]
+    assert max(changes) < 2
+    assert min(changes) > 0.9
+
+
+def test_a_lasting_change_of_pace_is_followed() -> None:
+    assert estimates(*[1.0] * 60, *[4.0] * 60)[-1] == pytest.approx(4.0, rel=0.1)
+
+
+def test_a_bar_is_drawn_before_the_first_step(monkeypatch: pytest.MonkeyPatch) -> None:
+    screen = io.StringIO()
+    monkeypatch.setattr(screen, "isatty", lambda: True)
+    monkeypatch.setattr(sys, "stderr", screen)
+    monkeypatch.setenv("TERM", "xterm")
+    with progress("map", total=40):
+        assert "0/40" in screen.getvalue()
+
+
+@pytest.mark.parametrize(("seconds", "text"), [(3, "3 s"), (89, "89 s"), (300, "5 min"), (2 * 3600, "2.0 h")])
+def test_times_are_short(seconds: float, text: str) -> None:
+    assert duration(seconds) == text

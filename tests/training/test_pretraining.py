@@ -1,0 +1,51 @@
+"""Training tiles are parts of the scene with enough valid pixels; a denoiser is told which pixels were hidden."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+
+from landcover_bdgf.errors import CheckpointError
+from landcover_bdgf.labels.samples import Samples
+from landcover_bdgf.model.checkpoint import Checkpoint
+from landcover_bdgf.model.run import Run
+from landcover_bdgf.scene.stack import Stack
+from landcover_bdgf.training.pretraining import LEAST_VALID, Region, _region, draw_tiles, pretrain, pretraining_record
+
+
+def test_tiles_are_symmetries_of_parts_of_a_region() -> None:
+    cube = np.arange(40 * 50, dtype=np.float32).reshape(1, 40, 50)
+    generator = torch.Generator().manual_seed(0)
+    tiles, valid = draw_tiles([Region(cube, np.ones((40, 50), bool))], 12, 8, generator)
+    assert (tiles.shape, valid.shape) == ((12, 1, 8, 8), (12, 8, 8))
+    seen = set()
+    for tile in tiles[:, 0].numpy():
+        row, col = divmod(int(tile.min()), 50)
+        part = cube[0, row : row + 8, col : col + 8]
+        symmetries = [np.rot90(one, k) for one in (part, part[:, ::-1]) for k in range(4)]
+        seen.add(next(i for i, one in enumerate(symmetries) if np.array_equal(one, tile)))
+    assert len(seen) > 4
+
+
+def test_tiles_are_valid_enough_and_small_scenes_are_mirrored() -> None:
+    valid = np.zeros((64, 64), bool)
+    valid[:, :40] = True
+    cube = np.broadcast_to(valid, (2, 64, 64)).astype(np.float32)
+    _, drawn = draw_tiles([Region(cube, valid)], 50, 16, torch.Generator().manual_seed(1))
+    assert (drawn.float().mean((1, 2)) >= LEAST_VALID).float().mean() > 0.9
+    mirrored = _region(np.arange(6, dtype=np.float32).reshape(1, 2, 3), np.ones((2, 3), bool), 4)
+    assert mirrored.cube[0].tolist() == [[0, 1, 2, 1], [3, 4, 5, 4], [0, 1, 2, 1], [3, 4, 5, 4]]
+
+
+def test_the_record_names_all_scenes_and_the_hidden_pixels(stack: Stack, samples: Samples, wide_stack: Stack) -> None:
+    record = pretraining_record([stack, wide_stack], samples, Run(seed=5))
+    assert record["hidden_test_pixels"] == samples.test_digest()
+    assert record["pixels_m"] == [10.0, 10.0]
+    assert pretraining_record([stack], None, Run())["hidden_test_pixels"] is None
+
+
+def test_scenes_must_have_the_bands_of_the_first(stack: Stack, wide_stack: Stack, denoiser: Checkpoint) -> None:
+    fewer = replace(wide_stack, spectral=replace(wide_stack.spectral, bands=wide_stack.spectral.bands[1:]))
+    with pytest.raises(CheckpointError, match=r"scene 2, the first scene: spectral bands differ: .* not found: B02"):
+        pretrain([stack, fewer], denoiser.recipe)
