@@ -58,7 +58,7 @@ class Plan(Document):
     windows: list[Place]
     grid: dict[str, Any]  # not a Grid: PROJ may write a CRS differently from how it was read, and the checksum changes
     legend: Legend
-    layers: list[Literal["confidence", "ood"]]
+    layers: list[Literal["confidence", "novelty"]]
     record: dict[str, Any]
     sha256: str = ""
 

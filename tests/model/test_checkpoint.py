@@ -117,7 +117,7 @@ def test_a_description_of_something_else_is_refused(change: dict[str, Any], mess
 
 @pytest.mark.parametrize(("name", "message"), [
     ("scaling.speckled", r"scaling.speckled is float32 \(1,\), float32 \(2,\) is needed"),
-    ("history.loss", "its losses are no columns of one length"),
+    ("history.loss", "its loss history is incomplete"),
 ])  # fmt: skip
 def test_arrays_of_other_shapes_are_refused(name: str, message: str, saved: Path) -> None:
     arrays, text = read_tensors(saved)

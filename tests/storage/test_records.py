@@ -25,8 +25,8 @@ def written(tmp_path: Path) -> Path:
     """A map with a layer and their record."""
     output = tmp_path / "m.tif"
     output.write_text("map")
-    (tmp_path / "m_ood.tif").write_text("layer")
-    write_record(output, record("map", {"scene": "abc"}, share=0.1), beside=[tmp_path / "m_ood.tif"])
+    (tmp_path / "m_novelty.tif").write_text("layer")
+    write_record(output, record("map", {"scene": "abc"}, share=0.1), beside=[tmp_path / "m_novelty.tif"])
     return output
 
 
@@ -37,7 +37,7 @@ def test_a_record_tells_its_step_inputs_and_versions(written: Path) -> None:
     assert changed_files(written) == []
 
 
-@pytest.mark.parametrize("name", ["m.tif", "m_ood.tif"])
+@pytest.mark.parametrize("name", ["m.tif", "m_novelty.tif"])
 def test_a_file_that_differs_or_is_missing_is_named(name: str, written: Path) -> None:
     path = written.with_name(name)
     path.write_text("other")
