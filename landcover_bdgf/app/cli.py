@@ -325,11 +325,9 @@ def info(
     from landcover_bdgf.app.info import describe, verify as compare
 
     if verify:
-        line = compare(file)
-        say(shown, [line], {"file": str(file), "as written": True})
-        return
+        return say(shown, [compare(file)], {"file": str(file), "as written": True})
     values = describe(file)
-    say(shown, [f"{key}: {value}" for key, value in values.items()], values)
+    return say(shown, [f"{key}: {value}" for key, value in values.items()], values)
 
 
 @command()
@@ -354,9 +352,8 @@ def main() -> None:
     gdal_env.lock(sys.argv[1:])
     terminal.heed_signals()
     try:
-        code = app(
-            standalone_mode=False, prog_name="bdgf"
-        )  # None, or the exit code of an early end such as --help or Ctrl-C
+        # None, or the exit code of an early end such as --help or Ctrl-C
+        code = app(standalone_mode=False, prog_name="bdgf")
     except (Exception, KeyboardInterrupt) as error:
         code = terminal.explain(error)
     finally:

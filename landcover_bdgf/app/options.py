@@ -149,7 +149,7 @@ def _parameters(kind: type) -> Iterator[inspect.Parameter]:
     for name, (hint, setting) in described(kind).items():
         default, several = defaults[name], get_origin(hint) is tuple
         group = _GROUP_OF_FIELD.get(name, _GROUP_OF_CLASS[kind.__name__])
-        limits = f", {setting.limits()}" if setting.least and setting.most else ""
+        limits = f", {setting.limits()}" if None not in (setting.least, setting.most) else ""
         joined = several and bool(default) and default is not inspect.Parameter.empty
         typer_option = option(
             name, setting.help + limits, group, setting.default or True, setting.unit.upper() or None
