@@ -38,7 +38,7 @@ def run_demo(folder: Path, recipe: Recipe, run: Run, *, overwrite: bool) -> tupl
 
 @opening(OutputError)
 def _check_place(folder: Path) -> None:
-    os.fspath(folder).encode()  # see check_output
+    os.fspath(folder).encode()  # see storage.check
     if os.path.lexists(folder) and not folder.is_dir():
         raise OutputError(folder, "is a file, the demo makes a folder", "Name another.")
     if not os.access(folder if folder.is_dir() else folder.absolute().parent, os.W_OK | os.X_OK):

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from pydantic import BaseModel, ConfigDict
 
 from landcover_bdgf.assessment import accuracy, calibration_error, codes_picture, reliability_bins
 from landcover_bdgf.bench.datasets import Dataset
@@ -22,7 +23,7 @@ from landcover_bdgf.bench.version import version_of_baselines, version_of_models
 from landcover_bdgf.labels import Samples, distances_px
 from landcover_bdgf.model import Recipe, Run
 from landcover_bdgf.progress import hushed, log, progress
-from landcover_bdgf.storage import atomic_output, json_object
+from landcover_bdgf.storage import atomic_output, read_json
 
 # Distance to the nearest training pixel in px, where pictures of accuracy against distance change.
 DISTANCES_PX = (0, 4, 9, 16, 32, 64, 1_000_000)
@@ -63,6 +64,14 @@ class Plan:
         return len(self.datasets) * len(self.protocols) * len(self.methods) * len(self.seeds)
 
 
+class KeptCell(BaseModel):
+    """A cell in a file, with the version of the program that made it."""
+
+    model_config = ConfigDict(frozen=True, extra="allow", strict=True)
+
+    version: str
+
+
 @dataclass
 class Archive:
     """Cells kept in a folder. One that another version of the program made is computed again, and counted."""
@@ -75,8 +84,8 @@ class Archive:
         name = hashlib.sha256(json.dumps(identity, sort_keys=True).encode()).hexdigest()[:24]
         path = self.folder / f"cell_{name}.json"
         kept = _read(path)
-        if kept is not None and kept.get("version") == version:
-            return kept
+        if kept is not None and kept.version == version:
+            return kept.model_dump()
         self.outdated += kept is not None
         cell = make() | {"version": version}
         with atomic_output(path, overwrite=True) as temporary:
@@ -148,9 +157,9 @@ def _percent(share: float) -> float | None:
     return None if np.isnan(share) else 100 * float(share)
 
 
-def _read(path: Path) -> Cell | None:
+def _read(path: Path) -> KeptCell | None:
     try:
-        return json_object(path.read_text(encoding="utf-8"))
+        return read_json(KeptCell, path)
     except (OSError, ValueError):
         return None
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict
 
 from landcover_bdgf.bench.matlab import PUBLISHED, published_scene
 from landcover_bdgf.bench.simulated import NAME, class_names, simulated_sar, simulated_scene
@@ -18,7 +18,7 @@ from landcover_bdgf.errors import LabelError, SettingsError
 from landcover_bdgf.geo import Grid, grid_of, is_south_up, open_raster, read_band
 from landcover_bdgf.labels import MAX_CLASSES, Legend, ReadSettings, read_labels
 from landcover_bdgf.scene import AlignSettings, Stack, align
-from landcover_bdgf.storage import toml_table
+from landcover_bdgf.storage import read_toml
 
 DESCRIPTION = "dataset.toml"
 _READ_PX = 512
@@ -130,14 +130,7 @@ def _description(name: str) -> Path:
 
 def read_description(path: Path) -> Description:
     """Read ``dataset.toml``; SettingsError if it is not TOML or has unknown or invalid keys."""
-    try:
-        return Description.model_validate(toml_table(path))
-    except ValidationError as error:
-        first = error.errors()[0]
-        key = ".".join(str(part) for part in first["loc"])
-        raise SettingsError(
-            path, f"key {key!r}: {first['msg']}", f"Keys are {', '.join(Description.model_fields)}."
-        ) from None
+    return read_toml(Description, path)
 
 
 def read_label_raster(path: Path, grid: Grid) -> NDArray[np.uint16]:

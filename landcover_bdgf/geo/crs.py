@@ -24,11 +24,11 @@ def recorded_crs(wkt: str) -> CRS:
 
     Raises
     ------
-    TypeError, CRSError
+    ValueError
         If it is none.
     """
     if not isinstance(wkt, str):
-        raise TypeError("its CRS is no text")
+        raise ValueError("its CRS is no text")
     crs = CRS.from_wkt(wkt)
     crs.to_wkt()  # some that GDAL reads it cannot write
     return crs

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import json
 import math
 import warnings
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from itertools import product
-from typing import Any
+from typing import Annotated, Any
 
 import numpy as np
 import pyproj
 from affine import Affine
 from numpy.typing import ArrayLike, NDArray
+from pydantic import Field, PlainValidator
 from pyproj.transformer import AreaOfInterest, TransformerGroup
 from rasterio.crs import CRS
 from rasterio.windows import Window
@@ -21,6 +23,7 @@ from landcover_bdgf.errors import RasterError
 from landcover_bdgf.geo.crs import crs_name, pyproj_crs, recorded_crs, same_crs, transformer
 from landcover_bdgf.geo.raster_checks import MAX_SIDE_PX
 from landcover_bdgf.progress import log
+from landcover_bdgf.storage import read_json
 
 FloatArray = NDArray[np.float64]
 Bounds = tuple[float, float, float, float]
@@ -30,6 +33,19 @@ _GEOD = pyproj.Geod(ellps="WGS84")
 _TRUE = 0.01  # by how much sizes in a projection may differ from those on the ground; UTM stays below
 _ROW_POINTS = 101
 _HALF_TURN = 180.0  # degrees, in which PROJ and nearly all geographic CRS count
+
+
+def _recorded_transform(values: Any) -> Affine:
+    try:
+        transform = Affine(*map(float, values))
+    except (TypeError, OverflowError) as error:
+        raise ValueError("it is not six numbers") from error
+    if transform.a <= 0 or transform.e >= 0 or transform.b or transform.d or not all(map(math.isfinite, transform)):
+        raise ValueError("it is not north-up")
+    return transform
+
+
+_Side = Annotated[int, Field(ge=1, le=MAX_SIDE_PX)]
 
 
 @dataclass(frozen=True)
@@ -45,9 +61,9 @@ class Grid:
         Rows, columns.
     """
 
-    crs: CRS
-    transform: Affine
-    shape_hw: tuple[int, int]
+    crs: Annotated[CRS, PlainValidator(recorded_crs)]
+    transform: Annotated[Affine, PlainValidator(_recorded_transform)]
+    shape_hw: tuple[_Side, _Side]
 
     def __repr__(self) -> str:
         return f"Grid({self.describe()})"
@@ -74,19 +90,10 @@ class Grid:
 
         Raises
         ------
-        ValueError, TypeError, LookupError, CRSError
+        ValueError
             If it is no north-up grid.
         """
-        try:
-            height, width = map(int, values["shape_hw"])
-            transform = Affine(*map(float, values["transform"]))
-        except OverflowError as error:  # of what JSON calls Infinity
-            raise ValueError("its grid is infinite") from error
-        if min(height, width) < 1 or transform.a <= 0 or transform.e >= 0 or transform.b or transform.d:
-            raise ValueError("its grid has no size or is not north-up")
-        if max(height, width) > MAX_SIDE_PX or not all(map(math.isfinite, transform)):
-            raise ValueError("its grid is infinite")
-        return cls(recorded_crs(values["crs"]), transform, (height, width))
+        return read_json(Grid, json.dumps(values))
 
     def window_grid(self, window: Window) -> Grid:
         """The grid of a window; the window may reach over the border."""

@@ -19,7 +19,6 @@ from rasterio.io import DatasetReader
 
 from landcover_bdgf.errors import RasterError
 from landcover_bdgf.progress import log
-from landcover_bdgf.storage import check_regular_beside
 
 MAX_SIDE_PX = 1_000_000
 MAX_BANDS = 4096
@@ -65,7 +64,6 @@ def raster_driver(path: Path) -> str:
     if driver is None:
         raise RasterError(path, "is not a GeoTIFF, ENVI or JPEG 2000 file", "Convert it with gdal_translate.")
     if header:
-        check_regular_beside(path, RasterError)  # GDAL looks for statistics there
         _check_uncompressed(path, _begin(header).decode("utf-8", "replace"))
     if driver == "JP2OpenJPEG":
         _check_jpeg_2000(path)

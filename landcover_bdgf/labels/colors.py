@@ -5,10 +5,13 @@ from __future__ import annotations
 import colorsys
 from collections.abc import Iterable, Iterator
 from itertools import chain, count
+from typing import Annotated
 
 import numpy as np
+from pydantic import Field
 
-Color = tuple[int, int, int]
+Byte = Annotated[int, Field(ge=0, le=255)]
+Color = tuple[Byte, Byte, Byte]
 
 # What readers of land-cover maps expect, after the habits of WorldCover and Corine. The first word that a
 # name contains decides, so the special ones come first ("bare rock" is rock, "grassland" is grass).

@@ -6,14 +6,17 @@ import html
 import json
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass
 from functools import cached_property
 from typing import Any
 
 import numpy as np
+from pydantic import GetCoreSchemaHandler
+from pydantic_core import core_schema
 
 from landcover_bdgf.errors import LabelError
 from landcover_bdgf.labels.colors import Color, default_colors
+from landcover_bdgf.storage import STRICT, read_json
 from landcover_bdgf.text import listed, printable
 
 NODATA_CODE = 0
@@ -44,6 +47,8 @@ class LegendEntry:
     name: str
     color: Color
     value: str
+
+    __pydantic_config__ = STRICT
 
 
 @dataclass(frozen=True)
@@ -135,7 +140,7 @@ class Legend:
 
     def to_json(self) -> str:
         """As text; the inverse of :meth:`from_json`."""
-        return json.dumps([asdict(entry) for entry in self.entries], ensure_ascii=True)
+        return json.dumps(_rows(self), ensure_ascii=True)
 
     @classmethod
     def from_json(cls, text: str) -> Legend:
@@ -147,29 +152,33 @@ class Legend:
             If it is not a legend: codes 1, 2, 3 …, distinct values, names, colours of three bytes.
         """
         try:
-            rows = json.loads(text)
-            entries = tuple(_entry(row) for row in rows)
-        except (ValueError, TypeError, KeyError, RecursionError) as error:
-            raise LabelError(None, f"the legend is damaged: {printable(str(error))}", "Make the file again.") from error
+            return read_json(cls, text)
+        except ValueError as error:
+            raise LabelError(None, f"the legend is damaged: {error}", "Make the file again.") from error
+
+    @classmethod
+    def __get_pydantic_core_schema__(cls, source: Any, handler: GetCoreSchemaHandler) -> core_schema.CoreSchema:
+        """In documents a legend is the list of its entries."""
+        entries = handler(tuple[LegendEntry, ...])
+        return core_schema.json_or_python_schema(
+            core_schema.no_info_after_validator_function(cls._checked, entries),
+            core_schema.is_instance_schema(cls),
+            serialization=core_schema.plain_serializer_function_ser_schema(_rows),
+        )
+
+    @classmethod
+    def _checked(cls, entries: tuple[LegendEntry, ...]) -> Legend:
         if [entry.code for entry in entries] != list(range(1, len(entries) + 1)):
-            raise LabelError(None, "the legend is damaged: its codes are not 1, 2, 3 and so on", "Make the file again.")
+            raise ValueError("its codes are not 1, 2, 3 and so on")
         if not 1 <= len({entry.value for entry in entries}) == len(entries) <= MAX_CLASSES:
-            raise LabelError(None, "the legend is damaged: it is empty or names a class twice", "Make the file again.")
+            raise ValueError("it is empty or names a class twice")
         return cls(entries)
+
+
+def _rows(legend: Legend) -> list[dict[str, Any]]:
+    return [asdict(entry) for entry in legend.entries]
 
 
 def _sort_key(value: str) -> tuple[bool, int, str]:
     is_integer = _WHOLE.fullmatch(value) is not None
     return not is_integer, int(value) if is_integer else 0, value
-
-
-def _entry(row: Mapping[str, Any]) -> LegendEntry:
-    if set(row) != {field.name for field in fields(LegendEntry)}:
-        raise ValueError("an entry has other keys than code, name, color and value")
-    red, green, blue = row["color"]
-    whole = [row["code"], red, green, blue]
-    if not all(type(number) is int and 0 <= number <= MAX_CLASSES for number in whole) or max(whole[1:]) > 255:
-        raise ValueError("a code or colour is not a whole number in its range")
-    if not isinstance(row["name"], str) or not isinstance(row["value"], str):
-        raise ValueError("a name or value is not text")
-    return LegendEntry(row["code"], row["name"], (red, green, blue), row["value"])

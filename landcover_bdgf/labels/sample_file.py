@@ -7,27 +7,27 @@ import os
 import re
 import sqlite3
 from contextlib import closing
-from dataclasses import asdict, fields
+from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 import pyogrio
 import shapely
 from numpy.typing import NDArray
 from pyogrio.errors import DataLayerError, DataSourceError, FeatureError
-from rasterio.errors import CRSError
 
 from landcover_bdgf.errors import LabelError, OutputError, opening
-from landcover_bdgf.geo import MAX_SIDE_PX, Grid, plain_name, read_layers, undated
+from landcover_bdgf.geo import Grid, plain_name, read_layers, undated
 from landcover_bdgf.labels.legend import Legend
 from landcover_bdgf.labels.samples import TEST, TRAIN, Samples, Split
 from landcover_bdgf.storage import (
+    Document,
     PathLike,
     Product,
     atomic_output,
     check,
-    json_object,
+    read_json,
     record,
     record_path,
     write_record,
@@ -40,6 +40,14 @@ if TYPE_CHECKING:
 FORMAT = 1
 POINTS, LEGEND = "samples", "legend"
 _PART_WORDS = {TRAIN: "train", TEST: "test"}
+
+
+class About(Document):
+    """What a file of samples says of them all, in JSON."""
+
+    format: Literal[1]
+    grid: Grid
+    split: Split
 
 
 def write_samples(samples: Samples, path: PathLike, *, overwrite: bool = False) -> None:
@@ -90,13 +98,12 @@ def read_samples(path: PathLike) -> Samples:
     try:
         layers = read_layers(path, (POINTS, LEGEND))
         points, table = layers[POINTS], layers[LEGEND]
-        about = json_object(table.loc[table["code"] == 0, "about"].iloc[0])
+        about = read_json(About, table.loc[table["code"] == 0, "about"].iloc[0])
         legend = Legend.from_json(json.dumps(_legend_rows(table)))
-        grid, split = Grid.from_dict(about["grid"]), _split(about["split"])
-        return _samples(points, grid, legend, split)
+        return _samples(points, about.grid, legend, about.split)
     except LabelError as error:
         raise LabelError(path, error.problem, error.remedy) from error
-    except (CRSError, ValueError, TypeError, LookupError, OverflowError, AttributeError) as error:
+    except (ValueError, TypeError, LookupError, OverflowError, AttributeError) as error:
         raise LabelError(path, f"is damaged ({error})", "Draw the samples again with bdgf sample.") from error
 
 
@@ -139,19 +146,9 @@ def _write_points(samples: Samples, path: Path) -> None:
 def _write_legend(samples: Samples, path: Path) -> None:
     import pandas
 
-    about = {
-        "format": FORMAT,
-        "grid": samples.grid.to_dict(),
-        "split": asdict(samples.split),
-    }
+    about = {"format": FORMAT, "grid": samples.grid.to_dict(), "split": asdict(samples.split)}
     rows: list[dict[str, Any]] = [
-        {
-            "code": e.code,
-            "name": e.name,
-            "value": e.value,
-            "color": "#{:02x}{:02x}{:02x}".format(*e.color),
-            "about": "",
-        }
+        {"code": e.code, "name": e.name, "value": e.value, "color": f"#{bytes(e.color).hex()}", "about": ""}
         for e in samples.legend.entries
     ]
     rows.insert(0, {"code": 0, "name": "no data", "value": "", "color": "#ffffff", "about": json.dumps(about)})
@@ -161,12 +158,7 @@ def _write_legend(samples: Samples, path: Path) -> None:
 def _legend_rows(table: DataFrame) -> list[dict[str, Any]]:
     classes = table[table["code"] != 0].sort_values("code")
     return [
-        {
-            "code": int(code),
-            "name": name,
-            "value": value,
-            "color": _color(str(color)),
-        }
+        {"code": int(code), "name": name, "value": value, "color": _color(str(color))}
         for code, name, value, color in classes[["code", "name", "value", "color"]].itertuples(index=False)
     ]
 
@@ -175,18 +167,6 @@ def _color(text: str) -> list[int]:
     if not re.fullmatch("#?[0-9a-fA-F]{6}", text):
         raise ValueError("a colour is not written like #1f77b4")
     return list(bytes.fromhex(text.removeprefix("#")))
-
-
-def _split(about: dict[str, Any]) -> Split:
-    if not isinstance(about, dict) or set(about) != {field.name for field in fields(Split)}:
-        raise ValueError("its split is not described")
-    pixels = [about["buffer_px"], about["clear_px"], about["block_px"] or 0]
-    kinds = {"method": str, "seed": int, "test_share": int | float, "dropped": dict, "notes": list}
-    if not all(type(n) is int and 0 <= n <= MAX_SIDE_PX for n in pixels) or not all(
-        isinstance(about[name], kind) for name, kind in kinds.items()
-    ):
-        raise ValueError("its split is described wrongly")
-    return Split(**about | {"notes": tuple(map(str, about["notes"]))})
 
 
 def _samples(points: DataFrame, grid: Grid, legend: Legend, split: Split) -> Samples:

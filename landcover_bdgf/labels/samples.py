@@ -6,19 +6,23 @@ import hashlib
 import html
 import math
 from dataclasses import dataclass, field, replace
-from typing import Any, TypedDict
+from typing import Annotated, Any, TypedDict
 
 import numpy as np
 from numpy.typing import NDArray
+from pydantic import Field
 
 from landcover_bdgf.errors import LabelError
-from landcover_bdgf.geo import Grid
+from landcover_bdgf.geo import MAX_SIDE_PX, Grid
 from landcover_bdgf.labels.legend import Legend
 from landcover_bdgf.labels.settings import CLEAR_PX
 from landcover_bdgf.labels.split import distances_px
+from landcover_bdgf.storage import STRICT
 from landcover_bdgf.text import printable, table
 
 TRAIN, TEST = 0, 1
+
+Pixels = Annotated[int, Field(ge=0, le=MAX_SIDE_PX)]
 
 
 class ClassRow(TypedDict):
@@ -56,13 +60,15 @@ class Split:
     """
 
     method: str = "none"
-    buffer_px: int = 0
+    buffer_px: Pixels = 0
     seed: int = 0
     test_share: float = 0.0
-    block_px: int | None = None
+    block_px: Pixels | None = None
     dropped: dict[str, int] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
-    clear_px: int = CLEAR_PX
+    clear_px: Pixels = CLEAR_PX
+
+    __pydantic_config__ = STRICT
 
 
 _ARRAYS = ("rows", "cols", "codes", "groups", "parts")

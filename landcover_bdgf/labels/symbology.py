@@ -12,14 +12,13 @@ from pathlib import Path
 from xml.etree import ElementTree
 from xml.etree.ElementTree import Element, SubElement
 
-from landcover_bdgf.storage import PathLike, open_regular
+from landcover_bdgf.storage import PathLike
 
 NO_DATA = "no data"
 
 # code, name, colour, value in the labels; texts are printable
 MapClass = tuple[int, str, tuple[int, int, int], str]
 
-_MOST_AUX_BYTES = 32 << 20  # 65,535 classes take less
 
 # GDAL's numbers of types (0 integer, 2 text) and usages (0 generic, 2 name, 5 value, 6-8 red, green, blue)
 _COLUMNS = (("Value", 0, 5), ("Class", 2, 2), ("Red", 0, 6), ("Green", 0, 7), ("Blue", 0, 8), ("Label", 2, 0))
@@ -68,8 +67,7 @@ def aux_xml(classes: Sequence[MapClass]) -> Element:
 def read_aux_xml(path: PathLike) -> list[MapClass]:
     """The classes in an ``.aux.xml``; empty if there is none, or it holds no table like ours."""
     try:
-        with open_regular(Path(path)) as file:
-            root = ElementTree.fromstring(file.read(_MOST_AUX_BYTES))
+        root = ElementTree.fromstring(Path(path).read_bytes())
         rows = root.iterfind("PAMRasterBand/GDALRasterAttributeTable/Row")
         return [_read_row([cell.text or "" for cell in row.iterfind("F")]) for row in rows]
     except (OSError, ElementTree.ParseError, ValueError, LookupError):  # the last: of an unknown encoding

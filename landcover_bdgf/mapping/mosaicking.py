@@ -60,7 +60,7 @@ def write_map(parts: Sequence[PartialMap], output: Path, *, overwrite: bool, beg
     With ``begun`` all but the class raster may be there already, from an interrupted run.
     """
     plan = parts[0].plan
-    grid, legend = plan.map_grid(), plan.map_legend()
+    grid, legend = plan.map_grid(), plan.legend
     log.info("writing %s", output)
     classes = RasterProfile(
         str(legend.dtype), nodata=NODATA, band_names=("land cover",), colormap=legend.colors, overviews="mode"

@@ -8,7 +8,6 @@ any moment and go on. The finished folder of a shard is the shard's result.
 from __future__ import annotations
 
 import hashlib
-import json
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -18,16 +17,15 @@ from typing import Any, Final, Literal
 
 import numpy as np
 from filelock import BaseFileLock, FileLock, Timeout
-from pydantic import BaseModel, ConfigDict, NonNegativeInt, PositiveInt, ValidationError, model_validator
-from rasterio.errors import CRSError
+from pydantic import ConfigDict, NonNegativeInt, PositiveInt, model_validator
 from rasterio.windows import Window
 
-from landcover_bdgf.errors import LabelError, OutputError, opening, unwritten
+from landcover_bdgf.errors import OutputError, opening, unwritten
 from landcover_bdgf.geo import Grid
 from landcover_bdgf.labels import Legend
 from landcover_bdgf.model import Classified
 from landcover_bdgf.progress import log
-from landcover_bdgf.storage import atomic_output, open_regular
+from landcover_bdgf.storage import Document, atomic_output, read_json
 
 KIND: Final = "bdgf partial map"
 PLAN, LOCK = "plan.json", ".lock"
@@ -37,7 +35,7 @@ _OURS = re.compile(rf"{re.escape(PLAN)}|\d+_\d+\.npz|\..+")  # the last: the loc
 Place = tuple[NonNegativeInt, NonNegativeInt, PositiveInt, PositiveInt]  # row, column, height, width
 
 
-class Plan(BaseModel):
+class Plan(Document):
     """Which map a run is part of, and what the run computes.
 
     Attributes
@@ -52,15 +50,15 @@ class Plan(BaseModel):
         Of the whole map.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid", ser_json_inf_nan="constants")
+    model_config = ConfigDict(ser_json_inf_nan="constants")
 
     kind: Literal["bdgf partial map"] = KIND
     identity: dict[str, Any]
     shard: tuple[int, int] = (1, 1)
     windows: list[Place]
-    grid: dict[str, Any]
-    legend: list[dict[str, Any]]
-    layers: list[Literal["confidence", "ood"]]
+    grid: dict[str, Any]  # not a Grid: PROJ may write a CRS differently from how it was read, and the checksum changes
+    legend: Legend
+    layers: list[Literal["confidence", "novelty"]]
     record: dict[str, Any]
     sha256: str = ""
 
@@ -72,16 +70,11 @@ class Plan(BaseModel):
         height, width = self.map_grid().shape_hw
         if any(row + rows > height or col + cols > width for row, col, rows, cols in self.windows):
             raise ValueError("a window lies outside the map")
-        self.map_legend()
         return self
 
     def map_grid(self) -> Grid:
         """Of the whole map."""
         return Grid.from_dict(self.grid)
-
-    def map_legend(self) -> Legend:
-        """Of the whole map."""
-        return Legend.from_json(json.dumps(self.legend))
 
     @property
     def pixels(self) -> int:
@@ -116,7 +109,7 @@ class PartialMap:
         """A finished window; OutputError if its file is damaged."""
         file = self._file(window)
         try:
-            with open_regular(file) as opened, np.load(opened) as arrays:
+            with file.open("rb") as opened, np.load(opened) as arrays:
                 piece = Classified(arrays["codes"], arrays["layers"])
         except MemoryError:
             raise
@@ -202,12 +195,8 @@ def read_partial(path: Path) -> PartialMap:
     if not content.startswith(_HEAD):
         raise _foreign(path)
     try:
-        plan = Plan.model_validate_json(content)
-    except ValidationError as error:
-        first = error.errors()[0]
-        where = "".join(f"{part}: " for part in first["loc"])
-        raise damaged(path / PLAN, where + first["msg"].removeprefix("Value error, ")) from error
-    except (LabelError, CRSError, TypeError, LookupError) as error:
+        plan = read_json(Plan, content)
+    except ValueError as error:
         raise damaged(path / PLAN, str(error)) from error
     if plan.sha256 != plan.checksum():
         raise damaged(path / PLAN, "its checksum does not match")
@@ -226,8 +215,7 @@ def _foreign(path: Path) -> OutputError:
 def _content(path: Path) -> bytes:
     """Of the plan; empty where there is none."""
     try:
-        with open_regular(path / PLAN) as file:
-            return file.read()
+        return (path / PLAN).read_bytes()
     except PermissionError:
         raise
     except OSError:

@@ -197,7 +197,6 @@ def _batches(blocks: Iterator[Block], classifier: Classifier) -> Iterator[list[B
 
 
 def _plan(model: Checkpoint, stream: BlockStream, strips: list[int], settings: MapSettings, run: Run) -> Plan:
-    legend = json.loads(model.classes.to_json())
     scene = stream.stack.fingerprint()
     identity = {
         "scene": scene,
@@ -213,7 +212,7 @@ def _plan(model: Checkpoint, stream: BlockStream, strips: list[int], settings: M
         training=model.provenance.get("training", {}),
         model={k: v for k, v in model.provenance.items() if k != "training"},
         recipe=model.recipe.model_dump(mode="json"),
-        legend=legend,
+        legend=json.loads(model.classes.to_json()),
         seed=run.seed,
     )
     return Plan(
@@ -221,7 +220,7 @@ def _plan(model: Checkpoint, stream: BlockStream, strips: list[int], settings: M
         shard=settings.shard_of,
         windows=[(w.row_off, w.col_off, w.height, w.width) for w in stream.windows(strips) if _corners(w)],
         grid=stream.stack.grid.to_dict(),
-        legend=legend,
+        legend=model.classes,
         layers=settings.layers,
         record=provenance,
     )

@@ -7,33 +7,39 @@ tensors, finite weights; and against the scene it is used on: the same bands, in
 from __future__ import annotations
 
 import json
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
-from safetensors import SafetensorError, safe_open
+from pydantic import BaseModel, ConfigDict, Field, NonNegativeFloat, NonNegativeInt, PositiveFloat
+from pydantic_core import to_jsonable_python
 
-from landcover_bdgf.errors import BdgfError, CheckpointError, opening
+from landcover_bdgf.errors import CheckpointError, opening
 from landcover_bdgf.labels import Legend
 from landcover_bdgf.model.history import History
-from landcover_bdgf.model.recipe import Recipe, validated
+from landcover_bdgf.model.recipe import Recipe
 from landcover_bdgf.model.scaling import Scaling
 from landcover_bdgf.scene import Stack
-from landcover_bdgf.storage import PathLike, Product, digest, json_object, write_tensors
-from landcover_bdgf.text import printable
+from landcover_bdgf.storage import (
+    STRICT,
+    Arrays,
+    PathLike,
+    Product,
+    digest,
+    part,
+    read_json,
+    read_tensors,
+    write_tensors,
+)
 
 Kind = Literal["denoiser", "model"]
 
 FORMAT = 5  # 5: the context network
-METADATA_KEY, DIGEST_LENGTH = "bdgf", 64
-STATE_KEYS = {"score", "count"}  # in the metadata of what is kept of an interrupted training
+STATE = "state"  # the kind of file that is kept of an interrupted training
 SCALING_PREFIX, HISTORY_PREFIX = "scaling.", "history."
 _PICKLES = (b"PK", *(bytes([0x80, protocol]) for protocol in range(2, 6)))  # also zipped
-LARGEST_PIXEL_M = 1e8  # twice round the earth
-LONGEST_NM = 1e10  # ten metres, longer than the waves of any radar
-MAX_BYTES = 4 << 30  # a model is a few MB; more is not one of ours
 
 
 @dataclass(frozen=True)
@@ -41,7 +47,9 @@ class BandName:
     """How a band is recognised: its name, and its wavelength in nm where that is known."""
 
     name: str
-    wavelength_nm: float | None = None
+    wavelength_nm: NonNegativeFloat | None = None
+
+    __pydantic_config__ = STRICT
 
 
 @dataclass(frozen=True)
@@ -96,36 +104,54 @@ class Checkpoint:
 
     def part(self, prefix: str) -> dict[str, NDArray[Any]]:
         """Weights of one network, ``unet.`` or ``fusion.``, without the prefix."""
-        return _part(self.weights, prefix)
+        return part(self.weights, prefix)
 
     def save(self, path: str | Path, *, overwrite: bool = False) -> None:
         """Write the file; OutputError when it exists and ``overwrite`` is not given."""
-        tensors, text = self._contents()
-        # one entry: the order of several differs from run to run, and with it the bytes of the file
-        metadata = {METADATA_KEY: digest(tensors, text) + text}
-        write_tensors(path, tensors, metadata, overwrite=overwrite)
+        write_tensors(path, *self._contents(), overwrite=overwrite)
 
     def digest(self) -> str:
         """sha256 of all it holds, the same for the file and for what was read from it."""
         return digest(*self._contents())
 
-    def _contents(self) -> tuple[dict[str, NDArray[Any]], str]:
+    def _contents(self) -> tuple[Arrays, str]:
         tensors = dict(self.weights)
         tensors |= {SCALING_PREFIX + k: v for k, v in self.scaling.arrays().items()}
         tensors |= {HISTORY_PREFIX + k: v for k, v in self.history.arrays().items()}
-        tensors = {k: np.array(v, order="C") for k, v in tensors.items()}
-        description = {
-            "format": FORMAT,
-            "kind": self.kind,
-            "recipe": self.recipe.model_dump(mode="json"),
-            "bands": [asdict(b) for b in self.bands],
-            "sar_bands": [asdict(b) for b in self.sar_bands],
-            "sar_unit": self.sar_unit,
-            "legend": json.loads(self.legend.to_json()) if self.legend else None,
-            "temperature": self.temperature,
-            "provenance": self.provenance,
-        }
-        return tensors, json.dumps(description, sort_keys=True)
+        description = {name: getattr(self, name) for name in Description.model_fields if name != "format"}
+        description |= {"format": FORMAT, "legend": self.legend.entries if self.legend else None}
+        return tensors, json.dumps(to_jsonable_python(description), sort_keys=True)
+
+
+class Heading(BaseModel):
+    """What the files of all versions say of themselves."""
+
+    kind: str
+    format: int | None = None
+
+
+class Provenance(BaseModel):
+    """What is read of a record again; it holds more."""
+
+    model_config = ConfigDict(extra="allow", strict=True)
+
+    seed: NonNegativeInt = 0
+    pixels_m: list[PositiveFloat | None] = []
+
+
+class Description(Heading):
+    """What a checkpoint of this version says of itself; its tensors say the rest."""
+
+    model_config = STRICT
+
+    kind: Kind
+    recipe: Recipe
+    bands: tuple[BandName, ...]
+    sar_bands: tuple[BandName, ...]
+    sar_unit: Literal["power", "signed"]
+    legend: Legend | None
+    temperature: Annotated[float, Field(gt=0, allow_inf_nan=False)]
+    provenance: Provenance
 
 
 def checkpoint_product(path: PathLike) -> Product:
@@ -149,24 +175,18 @@ def load_checkpoint(path: str | Path, kind: Kind | None = None) -> Checkpoint:
         Missing, not a safetensors file (a pickle is refused, not opened), damaged, of another kind than
         ``kind``, of a newer format, with weights that are not finite.
     """
-    metadata, tensors = _read(Path(path))
-    if metadata.keys() >= STATE_KEYS:
-        raise CheckpointError(path, "is the state of an interrupted training", "Finish it: go on with --resume.")
-    if METADATA_KEY not in metadata:
-        raise CheckpointError(path, "is a safetensors file, but not one written by bdgf")
-    expected, text = metadata[METADATA_KEY][:DIGEST_LENGTH], metadata[METADATA_KEY][DIGEST_LENGTH:]
-    if expected != digest(tensors, text):
-        raise CheckpointError(path, "is damaged (its checksum does not match)", "Copy it again, or train again.")
+    _check_file(Path(path))
+    tensors, text = read_tensors(path)
     try:
-        description = json_object(text)
-        found = description.get("format")
-        checkpoint = _assemble(description, tensors) if found == FORMAT else None
-    except (KeyError, TypeError, ValueError, OverflowError, BdgfError) as error:
-        why = error if isinstance(error, ValueError | BdgfError) else f"{type(error).__name__}: {error}"
-        raise CheckpointError(path, f"its description is incomplete or wrong ({why})", "Train again.") from None
+        heading = read_json(Heading, text)
+        checkpoint = _assemble(read_json(Description, text), tensors) if heading.format == FORMAT else None
+    except (TypeError, ValueError) as error:  # the former of arrays that are missing
+        raise CheckpointError(path, f"its description is incomplete or wrong ({error})", "Train again.") from None
+    if heading.kind == STATE:
+        raise CheckpointError(path, "is the state of an interrupted training", "Finish it: go on with --resume.")
     if checkpoint is None:
         raise CheckpointError(
-            path, f"has format {found}, this version reads {FORMAT}", "Use a newer bdgf, or train again."
+            path, f"has format {heading.format}, this version reads {FORMAT}", "Use a newer bdgf, or train again."
         )
     _check_finite(path, tensors)
     if kind is not None and checkpoint.kind != kind:
@@ -183,11 +203,10 @@ def band_names(stack: Stack) -> tuple[tuple[BandName, ...], tuple[BandName, ...]
     return spectral, sar
 
 
-def _read(path: Path) -> tuple[dict[str, str], dict[str, NDArray[Any]]]:
+def _check_file(path: Path) -> None:
+    """Refuse a file that is missing, and a pickle before anything opens it."""
     if not path.is_file():
         raise CheckpointError(path, "there is no such file. bdgf train makes a model, bdgf pretrain a denoiser")
-    if path.stat().st_size > MAX_BYTES:
-        raise CheckpointError(path, f"is larger than {MAX_BYTES >> 30} GB, which no model of ours is")
     with path.open("rb") as file:
         head = file.read(2)
     if head in _PICKLES:
@@ -196,42 +215,17 @@ def _read(path: Path) -> tuple[dict[str, str], dict[str, NDArray[Any]]]:
             "is a pickle, as torch.save writes it, which may run any program and is not opened",
             "Give a .safetensors file of bdgf.",
         )
-    try:
-        with safe_open(path, framework="np") as file:
-            return file.metadata() or {}, {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118
-    except (OSError, SafetensorError, TypeError, AttributeError, ValueError) as error:  # the last three: NumPy's limits
-        raise CheckpointError(path, f"is not a safetensors file, or it is cut off ({error})") from None
 
 
-def _assemble(description: dict[str, Any], tensors: dict[str, NDArray[Any]]) -> Checkpoint:
-    legend = description["legend"]
-    bands, sar_bands = (tuple(_band(**values) for values in description[key]) for key in ("bands", "sar_bands"))
-    if description["sar_unit"] not in ("power", "signed"):
-        raise ValueError(f"sar_unit is {description['sar_unit']!r}")
-    strange = next((k for k, v in tensors.items() if v.dtype not in (np.float32, np.float64, np.int64)), None)
-    if strange is not None:
-        raise ValueError(f"{strange} is {tensors[strange].dtype}")
-    return Checkpoint(
-        kind=description["kind"],
-        weights={k: v for k, v in tensors.items() if not k.startswith((SCALING_PREFIX, HISTORY_PREFIX))},
-        recipe=validated(description["recipe"], "its recipe"),
-        bands=bands,
-        sar_bands=sar_bands,
-        sar_unit=description["sar_unit"],
-        scaling=_scaling(_part(tensors, SCALING_PREFIX), len(bands), len(sar_bands)),
-        legend=Legend.from_json(json.dumps(legend)) if legend else None,
-        temperature=_temperature(description["temperature"]),
-        history=History.of(_part(tensors, HISTORY_PREFIX)),
-        provenance=_provenance(description["provenance"]),
-    )
-
-
-def _band(name: Any, wavelength_nm: Any) -> BandName:
-    if not isinstance(name, str):
-        raise ValueError(f"the name of a band is {name!r}")
-    if wavelength_nm is not None and not (type(wavelength_nm) in (int, float) and 0 <= wavelength_nm < LONGEST_NM):
-        raise ValueError(f"the wavelength of band {printable(name)} is {wavelength_nm!r}")
-    return BandName(name, wavelength_nm)
+def _assemble(described: Description, tensors: Arrays) -> Checkpoint:
+    values: dict[str, Any] = {name: value for name, value in described if name != "format"}
+    values |= {
+        "provenance": described.provenance.model_dump(exclude_unset=True),
+        "weights": {k: v for k, v in tensors.items() if not k.startswith((SCALING_PREFIX, HISTORY_PREFIX))},
+        "scaling": _scaling(part(tensors, SCALING_PREFIX), len(described.bands), len(described.sar_bands)),
+        "history": History.of(part(tensors, HISTORY_PREFIX)),
+    }
+    return Checkpoint(**values)
 
 
 def _scaling(arrays: dict[str, NDArray[Any]], spectral: int, sar: int) -> Scaling:
@@ -246,30 +240,6 @@ def _scaling(arrays: dict[str, NDArray[Any]], spectral: int, sar: int) -> Scalin
         if array.shape != wanted[name] or array.dtype != np.float32:
             raise ValueError(f"scaling.{name} is {array.dtype} {array.shape}, float32 {wanted[name]} is needed")
     return scaling
-
-
-def _provenance(values: Any) -> dict[str, Any]:
-    if not isinstance(values, dict):
-        raise ValueError(f"provenance is {values!r}")
-    if "seed" in values and not (type(values["seed"]) is int and values["seed"] >= 0):
-        raise ValueError(f"seed is {values['seed']!r}")
-    sides = values.get("pixels_m", [])  # of models of before, not known
-    if not (
-        isinstance(sides, list)
-        and all(s is None or (type(s) in (int, float) and 0 < s < LARGEST_PIXEL_M) for s in sides)
-    ):
-        raise ValueError(f"pixels_m is {sides!r}")
-    return values
-
-
-def _temperature(value: Any) -> float:
-    if not 0 < float(value) < np.inf:
-        raise ValueError(f"temperature {value}")
-    return float(value)
-
-
-def _part(tensors: dict[str, NDArray[Any]], prefix: str) -> dict[str, NDArray[Any]]:
-    return {k.removeprefix(prefix): v for k, v in tensors.items() if k.startswith(prefix)}
 
 
 def _check_finite(path: str | Path, tensors: dict[str, NDArray[Any]]) -> None:

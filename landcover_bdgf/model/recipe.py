@@ -15,7 +15,7 @@ import tomli_w
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from landcover_bdgf.errors import SettingsError
-from landcover_bdgf.storage import toml_table
+from landcover_bdgf.storage import flaw, read_toml
 
 Branch = Literal["cnn", "transformer", "mamba", "attention"]
 BRANCHES: tuple[Branch, ...] = ("cnn", "transformer", "mamba")  # the paper's; "attention" uses diffusion features alone
@@ -330,7 +330,7 @@ def _read_settings(source: str | Path) -> dict[str, Any]:
     path = Path(source)
     if path.suffix != ".toml":
         raise SettingsError(source, "is not a recipe", f"Use {', '.join(RECIPES)} or a .toml file.")
-    own = toml_table(path)
+    own = read_toml(dict[str, Any], path)
     start = own.pop("recipe", "laptop")
     if not isinstance(start, str) or start not in RECIPES:
         raise SettingsError(path, f"recipe = {start!r} is unknown", f"Use {', '.join(RECIPES)}.")
@@ -367,13 +367,10 @@ def validated(settings: dict[str, Any], source: str) -> Recipe:
     try:
         return Recipe.model_validate(settings)
     except ValidationError as error:
-        first = error.errors()[0]
-        key = ".".join(str(part) for part in first["loc"])
-        unknown = first["type"] == "extra_forbidden"
+        key, problem = flaw(error)
+        unknown = error.errors()[0]["type"] == "extra_forbidden"
         remedy = _nearest(key, RECIPES["laptop"].model_dump()) if unknown else "Correct this setting."
-        problem = "unknown setting" if unknown else first["msg"].removeprefix("Value error, ")
-        found = "" if isinstance(first["input"], dict) else f", found {first['input']!r}"
-        raise SettingsError(source, f"`{key}`: {problem}{found}", remedy) from None
+        raise SettingsError(source, f"`{key}`: {problem}", remedy) from None
 
 
 def _flat(recipe: Recipe) -> dict[str, Any]:

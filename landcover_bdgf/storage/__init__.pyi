@@ -1,10 +1,11 @@
 from .atomic import check_free_space as check_free_space, draft_folder as draft_folder
-from .cache import Arrays as Arrays, cached as cached
+from .cache import cached as cached
 from .documents import (
-    check_regular_beside as check_regular_beside,
-    json_object as json_object,
-    open_regular as open_regular,
-    toml_table as toml_table,
+    STRICT as STRICT,
+    Document as Document,
+    flaw as flaw,
+    read_json as read_json,
+    read_toml as read_toml,
 )
 from .paths import PathLike as PathLike, is_remote as is_remote, typed_path as typed_path
 from .products import (
@@ -22,4 +23,10 @@ from .records import (
     record_path as record_path,
     write_record as write_record,
 )
-from .tensors import digest as digest, write_tensors as write_tensors
+from .tensors import (
+    Arrays as Arrays,
+    digest as digest,
+    part as part,
+    read_tensors as read_tensors,
+    write_tensors as write_tensors,
+)

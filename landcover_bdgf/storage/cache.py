@@ -12,37 +12,28 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from numpy.typing import NDArray
 from platformdirs import user_cache_path
-from safetensors import SafetensorError, safe_open
 
-from landcover_bdgf.errors import OutputError
+from landcover_bdgf.errors import CheckpointError, OutputError
 from landcover_bdgf.progress import log
 from landcover_bdgf.storage.atomic import remove_matching
-from landcover_bdgf.storage.tensors import digest, write_tensors
+from landcover_bdgf.storage.tensors import Arrays, read_tensors, write_tensors
 
 MAX_BYTES = 2 * 10**9  # what was not used for longest goes first
 VARIABLE = "BDGF_CACHE"  # another folder; empty for no cache
 
-Arrays = dict[str, NDArray[Any]]
 
-
-def cached(
-    what: str, depends_on: Mapping[str, Any], make: Callable[[], Arrays], fits: Callable[[Arrays], bool]
-) -> Arrays:
+def cached(what: str, depends_on: Mapping[str, Any], make: Callable[[], Arrays]) -> Arrays:
     """What ``make`` gives, or what it gave the last time, if ``depends_on`` was the same in every detail.
 
-    ``depends_on`` need not name the program: its code belongs to every key. A file that is damaged or cannot be
-    written is none, nor one of which ``fits`` says that ``make`` gives no such arrays: then ``make`` is asked.
+    ``depends_on`` need not name the program: its code belongs to every key. A file that is damaged or cannot be written
+    is none: then ``make`` is asked.
     """
     if (folder := cache_folder()) is None or not _may_be_trusted(folder):
         return make()
     key = hashlib.sha256(json.dumps({**depends_on, "code": _code_sha256()}, sort_keys=True).encode()).hexdigest()
     path = folder / f"{key}.safetensors"
     kept = _read(path)
-    if kept is not None and not fits(kept):  # its checksum vouches for nothing, as anybody can make it anew
-        log.info("%s: what is kept in %s is no such thing, and is computed again", what, folder)
-        kept = None
     if kept is not None:
         log.info("%s: kept from an earlier run in %s", what, folder)
         return kept
@@ -82,14 +73,12 @@ def _code_sha256() -> str:
 
 def _read(path: Path) -> Arrays | None:
     try:
-        with safe_open(path, framework="numpy") as file:
-            arrays = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118
-            expected = (file.metadata() or {}).get("sha256")
-    except (OSError, SafetensorError, TypeError, AttributeError, ValueError):  # the last three: NumPy's limits
+        arrays, _ = read_tensors(path)
+    except CheckpointError:
         return None
     with suppress(OSError):  # the system's cache can be read all the same
         os.utime(path)
-    return arrays if digest(arrays) == expected else None
+    return arrays
 
 
 def _write(path: Path, arrays: Arrays) -> None:
@@ -99,7 +88,7 @@ def _write(path: Path, arrays: Arrays) -> None:
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         _make_room(path.parent, MAX_BYTES - size)
-        write_tensors(path, arrays, {"sha256": digest(arrays)}, overwrite=True)
+        write_tensors(path, arrays, overwrite=True)
     except (OSError, OutputError) as error:
         log.debug("nothing kept for the next run: %s", error)
 

@@ -1,113 +1,72 @@
-"""JSON and TOML files, and other small files that must be regular ones."""
+"""JSON and TOML documents, read as the pydantic models, dataclasses or other types that they should be."""
 
 from __future__ import annotations
 
-import errno
-import json
-import os
-import stat
+import reprlib
 import tomllib
-from contextlib import suppress
 from pathlib import Path
-from typing import IO, Any
+from typing import TypeVar
 
-from landcover_bdgf.errors import BdgfError, SettingsError
+from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError
 
-MOST_NESTED = 64  # ours are less than ten deep; Python's own limit would end a command later, wherever it is walked
-MOST_TOML_BYTES = 200_000
-MOST_DOTS = 1000  # in a line, with numbers; tomllib takes memory for a key by the square of its parts
-TOO_DEEP = "it is nested too deeply"
+from landcover_bdgf.errors import SettingsError
+from landcover_bdgf.text import printable
+
+# Of models, and of dataclasses as ``__pydantic_config__``: an unknown key is an error, a number in quotes is no number.
+STRICT = ConfigDict(frozen=True, extra="forbid", strict=True)
+
+T = TypeVar("T")
 
 
-def json_object(text: str | bytes) -> dict[str, Any]:
-    """Names to values.
+class Document(BaseModel):
+    """A JSON document, or a part of one, that this program wrote."""
+
+    model_config = STRICT
+
+
+def read_json(kind: type[T], source: Path | str | bytes) -> T:
+    """Read a JSON document of this type from a file or a text.
 
     Raises
     ------
+    OSError
+        The file cannot be read.
     ValueError
-        It is no JSON, no object, or nested too deeply.
+        It is not JSON, or not of this type; one line that names the first key that is wrong.
     """
+    text = source.read_bytes() if isinstance(source, Path) else source
     try:
-        values = json.loads(text)
-    except RecursionError:
-        raise ValueError(TOO_DEEP) from None
-    if not isinstance(values, dict):
-        raise ValueError("it is no JSON object")
-    return _shallow(values)
+        return TypeAdapter(kind).validate_json(text)
+    except ValidationError as error:
+        raise ValueError(": ".join(filter(None, flaw(error)))) from None
 
 
-def toml_table(path: Path) -> dict[str, Any]:
-    """What a settings file says.
+def read_toml(kind: type[T], path: Path) -> T:
+    """Read a settings file of this type.
 
     Raises
     ------
     SettingsError
-        It cannot be read, is no TOML, or nested too deeply.
+        It cannot be read, is not TOML, or not of this type.
     """
     try:
-        with open_regular(path) as file:
-            data = file.read(MOST_TOML_BYTES + 1)
-        if len(data) > MOST_TOML_BYTES:
-            raise ValueError("it is larger than 200 kB")
-        if any(line.count(b".") > MOST_DOTS for line in data.splitlines()):
-            raise ValueError(TOO_DEEP)
-        return _shallow(tomllib.loads(data.decode("utf-8").replace("\r\n", "\n")))
+        with path.open("rb") as file:
+            return TypeAdapter(kind).validate_python(tomllib.load(file))
+    except ValidationError as error:
+        key, problem = flaw(error)
+        keys = ", ".join(getattr(kind, "model_fields", ()))
+        raise SettingsError(path, f"key {key!r}: {problem}", f"Keys are {keys}.") from None
     except OSError as error:
         raise SettingsError(path, f"cannot be read as TOML: {error.strerror}") from None
     except ValueError as error:
         raise SettingsError(path, f"cannot be read as TOML: {error}") from None
     except RecursionError:
-        raise SettingsError(path, f"cannot be read as TOML: {TOO_DEEP}") from None
+        raise SettingsError(path, "cannot be read as TOML: it is nested too deeply") from None
 
 
-def _shallow(values: dict[str, Any]) -> dict[str, Any]:
-    level: list[Any] = [values]
-    for _ in range(MOST_NESTED):
-        level = [child for value in level for child in _children(value)]
-    if level:
-        raise ValueError(TOO_DEEP)
-    return values
-
-
-def _children(value: Any) -> list[Any]:
-    return list(value.values()) if isinstance(value, dict) else value if isinstance(value, list) else []
-
-
-def open_regular(path: Path, mode: str = "rb", *, follow: bool = True) -> IO[bytes]:
-    """Open a file in binary.
-
-    Raises
-    ------
-    OSError
-        Also where it is a pipe or a device; and without ``follow`` where it is a link, which may lead to a file that
-        nobody named.
-    """
-    unwaited = getattr(os, "O_NONBLOCK", 0) | (0 if follow else getattr(os, "O_NOFOLLOW", 0))
-
-    def opener(name: str, flags: int) -> int:
-        descriptor = os.open(name, flags | unwaited, 0o666)
-        kind = os.fstat(descriptor).st_mode
-        if stat.S_ISREG(kind):
-            return descriptor
-        os.close(descriptor)
-        if stat.S_ISDIR(kind):
-            raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), name)
-        raise OSError(errno.EINVAL, "it is no regular file", name)
-
-    return open(path, mode, opener=opener)
-
-
-def check_regular_beside(path: Path, kind: type[BdgfError]) -> None:
-    """Refuse pipes and devices among the files that libraries look for beside one, by its name and other endings.
-
-    Raises
-    ------
-    BdgfError
-        Of that kind.
-    """
-    stem, name = f"{path.stem}.".casefold(), path.name.casefold()
-    with suppress(PermissionError):  # a folder whose files may be opened but not listed
-        for file in path.parent.iterdir():
-            beside = file.name.casefold().startswith((stem, name))
-            if beside and file.exists() and not (file.is_file() or file.is_dir()):
-                raise kind(file, "is not a regular file", f"Copy all files of {path.name} again.")
+def flaw(error: ValidationError) -> tuple[str, str]:
+    """The first key that a model refuses, empty for all of the document, and the reason with the value found."""
+    first = error.errors(include_url=False)[0]
+    key = printable(".".join(map(str, first["loc"]))) if first["loc"] else ""
+    found = "" if isinstance(first["input"], dict) or not key else f", found {reprlib.repr(first['input'])}"
+    return key, first["msg"].removeprefix("Value error, ") + found

@@ -5,7 +5,6 @@ No dates and no machine names: the same inputs give the same record.
 
 from __future__ import annotations
 
-import errno
 import hashlib
 import json
 import os
@@ -16,15 +15,24 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+from pydantic import BaseModel, ConfigDict
+
 from landcover_bdgf.errors import RasterError
 from landcover_bdgf.progress import log
-from landcover_bdgf.storage.documents import json_object
+from landcover_bdgf.storage.documents import read_json
 from landcover_bdgf.storage.paths import PathLike, is_remote
 
 OWN = "sha256 of this record"
 LONG_TO_HASH_BYTES = 10**9  # a second or more
-LONGEST_RECORD = 1 << 28  # of two million training pixels it has 80 MB
 PACKAGES = ("landcover-bdgf", "torch", "numpy", "rasterio", "scikit-learn")
+
+
+class Record(BaseModel):
+    """What every record holds, among further keys: the sha256 of the files that were written, by their names."""
+
+    model_config = ConfigDict(frozen=True, extra="allow", strict=True)
+
+    sha256: dict[str, str]
 
 
 def record(step: str, inputs: dict[str, str], **settings: Any) -> dict[str, Any]:
@@ -41,45 +49,39 @@ def record_path(output: PathLike) -> Path:
 def write_record(output: PathLike, values: dict[str, Any], *, beside: Sequence[Path] = ()) -> None:
     """Write the record beside a draft just written, with the sha256 of it, of what came with it, and its own."""
     files = (Path(output), *beside)
-    values = values | {"sha256": {file.name: file_sha256(file) for file in files}}
-    values[OWN] = _own_sha256(values)
-    record_path(output).write_text(json.dumps(values, indent=2, sort_keys=True) + "\n", encoding="utf-8")
+    record_path(output).write_bytes(record_bytes(values | {"sha256": {file.name: file_sha256(file) for file in files}}))
+
+
+def record_bytes(values: dict[str, Any]) -> bytes:
+    """A record as it is written, its own sha256 among its values."""
+    rest = {key: value for key, value in values.items() if key != OWN}
+    own = hashlib.sha256(json.dumps(rest, sort_keys=True).encode()).hexdigest()
+    return (json.dumps(rest | {OWN: own}, indent=2, sort_keys=True) + "\n").encode()
 
 
 def read_record(output: str | Path) -> dict[str, Any]:
     """The record beside an output; empty where there is none or it cannot be read."""
     try:
-        return json_object(_contents(record_path(output)))
+        return read_json(dict[str, Any], record_path(output))
     except (OSError, ValueError):
         return {}
 
 
 def changed_files(output: str | Path) -> list[str] | None:
     """Of an output and what came with it, the names of files that are not as written; None without a record."""
-    output = Path(output)
+    output, path = Path(output), record_path(output)
     try:
-        text = _contents(record_path(output))
+        text = path.read_bytes()
+        found = read_json(Record, text)
+        files = {output.with_name(name): sha256 for name, sha256 in found.sha256.items()}
     except OSError:
         return None
-    try:
-        values = json_object(text)
-        own = values[OWN]
-        rest = {key: value for key, value in values.items() if key != OWN}
-        # not only what it says, but every byte of it
-        if own != _own_sha256(rest) or text != (json.dumps(values, indent=2, sort_keys=True) + "\n").encode():
-            return [record_path(output).name]
-        files = {output.with_name(name): sha256 for name, sha256 in values["sha256"].items()}
-    except (ValueError, TypeError, LookupError, AttributeError):  # also of a name that leads out of the folder
-        return [record_path(output).name]
+    except ValueError:  # also of a name that leads out of the folder
+        return [path.name]
+    if text != record_bytes(found.model_dump()):
+        return [path.name]
     files.setdefault(output, "")  # a record of another file, renamed
     return [file.name for file, sha256 in files.items() if _sha256_or_none(file) != sha256]
-
-
-def _contents(record: Path) -> bytes:
-    """OSError where there is no regular file, as a pipe would be waited for, or one that no record is as long as."""
-    if not record.is_file() or record.stat().st_size > LONGEST_RECORD:
-        raise OSError(errno.EINVAL, "is no record", str(record))
-    return record.read_bytes()
 
 
 def file_sha256(path: Path) -> str:
@@ -109,10 +111,6 @@ def _known_sha256(path: Path, size: int, time_ns: int) -> str:
 
 def _sha256_or_none(path: Path) -> str | None:
     try:
-        return file_sha256(path) if path.is_file() else None  # a pipe would be waited for
-    except OSError:
+        return file_sha256(path)
+    except (OSError, ValueError):  # the latter of a name that no file can have
         return None
-
-
-def _own_sha256(values: dict[str, Any]) -> str:
-    return hashlib.sha256(json.dumps(values, sort_keys=True).encode()).hexdigest()

@@ -1,38 +1,73 @@
-"""Safetensors files and their checksums."""
+"""Safetensors files: named arrays and a description, under one checksum.
+
+The metadata have one entry, as the order of several would differ from run to run and the bytes of the file with it. It
+holds the sha256 of the arrays and the description, as 64 digits, and then the description.
+"""
 
 from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save_file
 
-from landcover_bdgf.errors import OutputError
+from landcover_bdgf.errors import CheckpointError, OutputError
 from landcover_bdgf.storage.paths import PathLike
 from landcover_bdgf.storage.products import atomic_output
 
+ENTRY, DIGEST_LENGTH = "bdgf", 64
+
+Arrays = dict[str, NDArray[Any]]
+V = TypeVar("V")
+
 
 def write_tensors(
-    path: PathLike, tensors: Mapping[str, NDArray[Any]], metadata: dict[str, str], *, overwrite: bool = False
+    path: PathLike, tensors: Mapping[str, NDArray[Any]], description: str = "", *, overwrite: bool = False
 ) -> None:
-    """Write a safetensors file, whole or not at all; OutputError as by :func:`atomic_output`."""
+    """Write a safetensors file, whole or not at all, and read it back; OutputError as by :func:`atomic_output`."""
     with atomic_output(path, overwrite=overwrite) as draft:
+        metadata = {ENTRY: digest(tensors, description) + description}
         try:
             save_file({key: np.asarray(value, order="C") for key, value in tensors.items()}, draft, metadata)
-            with safe_open(draft, framework="numpy") as file:
-                whole = all(_same(file.get_tensor(key), value) for key, value in tensors.items())
-        except SafetensorError as error:  # what the system says, as text
+        except SafetensorError as error:  # the system's message, as text
             raise OutputError(path, f"cannot be written, {error}", "Free some space.") from error
-        if not whole:
-            raise OutputError(path, "reads differently from what was written", "Is the disk full, or damaged?")
+        try:
+            read_tensors(draft)
+        except CheckpointError as error:
+            raise OutputError(
+                path, "reads differently from what was written", "Is the disk full, or damaged?"
+            ) from error
 
 
-def _same(one: NDArray[Any], other: NDArray[Any]) -> bool:
-    return (one.dtype, one.shape, one.tobytes()) == (other.dtype, other.shape, other.tobytes())
+def read_tensors(path: PathLike) -> tuple[Arrays, str]:
+    """The arrays and the description of a file of :func:`write_tensors`.
+
+    Raises
+    ------
+    CheckpointError
+        It is not a safetensors file, cut off, written by another program, or its checksum does not match.
+    """
+    try:
+        with safe_open(path, framework="numpy") as file:
+            entry = (file.metadata() or {}).get(ENTRY)
+            if entry is None:
+                raise CheckpointError(path, "is a safetensors file, but not one written by bdgf")
+            tensors = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118
+    except (OSError, SafetensorError, TypeError, AttributeError, ValueError) as error:  # the last three: NumPy's limits
+        raise CheckpointError(path, f"is not a safetensors file, or it is cut off ({error})") from None
+    expected, description = entry[:DIGEST_LENGTH], entry[DIGEST_LENGTH:]
+    if expected != digest(tensors, description):
+        raise CheckpointError(path, "is damaged (its checksum does not match)", "Copy it again, or train again.")
+    return tensors, description
+
+
+def part(values: Mapping[str, V], prefix: str) -> dict[str, V]:
+    """Those whose names begin with a prefix, without it."""
+    return {key.removeprefix(prefix): value for key, value in values.items() if key.startswith(prefix)}
 
 
 def digest(arrays: Mapping[str, NDArray[Any]], description: str = "") -> str:

@@ -3,21 +3,27 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Literal
 
 import torch
-from numpy.typing import NDArray
-from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
 from landcover_bdgf.errors import CheckpointError
 from landcover_bdgf.model import History
-from landcover_bdgf.storage import digest, write_tensors
+from landcover_bdgf.storage import Document, part, read_json, read_tensors, write_tensors
 from landcover_bdgf.training.task import Kept, Shard, Task
 
-DIGEST = "sha256"  # in the metadata of a state
+_REMEDY = "Start without --resume."
+
+
+class StateDescription(Document):
+    """A state without its tensors; ``identity`` holds all that two trainings must share to be one."""
+
+    kind: Literal["state"]
+    identity: dict[str, str]
+    score: float
+    count: int
 
 
 def save_state(path: Path, task: Task[Shard], optimizer: torch.optim.Adam, history: History, kept: Kept) -> None:
@@ -27,48 +33,45 @@ def save_state(path: Path, task: Task[Shard], optimizer: torch.optim.Adam, histo
         tensors |= {f"adam.{i}.{k}": torch.as_tensor(v) for k, v in state.items()}
     arrays = {k: v.detach().cpu().numpy() for k, v in tensors.items()}
     arrays |= {f"history.{k}": v for k, v in history.arrays().items()}
-    metadata = {"score": repr(kept.score), "count": str(kept.count)}
-    metadata |= {f"identity.{k}": str(v) for k, v in task.identity.items()}
-    write_tensors(path, arrays, metadata | {DIGEST: state_digest(arrays, metadata)}, overwrite=True)
-
-
-def state_digest(arrays: Mapping[str, NDArray[Any]], metadata: Mapping[str, str]) -> str:
-    """sha256 of all that a state holds, but itself."""
-    return digest(arrays, json.dumps({k: v for k, v in metadata.items() if k != DIGEST}, sort_keys=True))
+    description = {"kind": "state", "identity": _identity(task), "score": kept.score, "count": kept.count}
+    write_tensors(path, arrays, json.dumps(description), overwrite=True)
 
 
 def load_state(path: Path, task: Task[Shard], optimizer: torch.optim.Adam, kept: Kept) -> tuple[int, History]:
-    metadata, tensors = _read_state(path)
+    if not path.is_file():
+        raise CheckpointError(path, "no training to resume here", _REMEDY)
     try:
-        if metadata.get(DIGEST) != state_digest({k: v.numpy() for k, v in tensors.items()}, metadata):
-            raise ValueError("its checksum does not match")
-    except (ValueError, TypeError) as error:  # the latter of numbers that NumPy lacks
-        raise _damaged(path, error) from None
-    before = {k.removeprefix("identity."): v for k, v in metadata.items() if k.startswith("identity.")}
-    now = {k: str(v) for k, v in task.identity.items()}
-    changed = [f"{k} was {before.get(k)}, is {now.get(k)}" for k in sorted(before | now) if before.get(k) != now.get(k)]
-    if changed:
-        raise CheckpointError(path, f"belongs to another training: {'; '.join(changed)}", "Start without --resume.")
-    try:
+        arrays, text = read_tensors(path)
+        described = read_json(StateDescription, text)
+        history = History.of(part(arrays, "history."))
+        tensors = {k: torch.from_numpy(v) for k, v in arrays.items()}
+        _check_same(path, described.identity, _identity(task))
         _check_state(tensors, task)
-        kept.score, kept.count = float(metadata["score"]), int(metadata["count"])
-        history = History.of({k: v.numpy() for k, v in _part(tensors, "history.").items()})
         if len(history) > task.steps:
             raise ValueError(f"it has {len(history)} steps of {task.steps}")
-    except (LookupError, ValueError, TypeError) as error:
-        raise _damaged(path, error) from None
-    task.network.load_state_dict(_part(tensors, "network."))
-    kept.weights = {k: v.to(task.network.state_dict()[k].device) for k, v in _part(tensors, "kept.").items()}
+    except CheckpointError as error:
+        raise CheckpointError(path, error.problem, _REMEDY) from None
+    except (ValueError, TypeError) as error:  # the latter of types that PyTorch lacks
+        raise CheckpointError(path, f"is damaged ({error})", _REMEDY) from None
+    kept.score, kept.count = described.score, described.count
+    task.network.load_state_dict(part(tensors, "network."))
+    kept.weights = {k: v.to(task.network.state_dict()[k].device) for k, v in part(tensors, "kept.").items()}
     states: dict[int, dict[str, Tensor]] = {}
-    for key, value in _part(tensors, "adam.").items():
+    for key, value in part(tensors, "adam.").items():
         index, name = key.split(".")
         states.setdefault(int(index), {})[name] = value
     optimizer.load_state_dict({"state": states, "param_groups": optimizer.state_dict()["param_groups"]})
     return len(history), history
 
 
-def _damaged(path: Path, why: Exception) -> CheckpointError:
-    return CheckpointError(path, f"is damaged ({why})", "Start without --resume.")
+def _identity(task: Task[Shard]) -> dict[str, str]:
+    return {k: str(v) for k, v in task.identity.items()}
+
+
+def _check_same(path: Path, before: dict[str, str], now: dict[str, str]) -> None:
+    changed = [f"{k} was {before.get(k)}, is {now.get(k)}" for k in sorted(before | now) if before.get(k) != now.get(k)]
+    if changed:
+        raise CheckpointError(path, f"belongs to another training: {'; '.join(changed)}")
 
 
 def _check_state(tensors: dict[str, Tensor], task: Task[Shard]) -> None:
@@ -82,20 +85,8 @@ def _check_state(tensors: dict[str, Tensor], task: Task[Shard]) -> None:
     }
     moments |= {f"{i}.step": torch.zeros(()) for i in range(len(parameters))}
     for prefix, wanted in (("network.", own), ("kept.", own), ("adam.", moments)):
-        found = _part(tensors, prefix)
+        found = part(tensors, prefix)
         if not found and prefix == "kept.":
             continue
         if {k: (v.shape, v.dtype) for k, v in found.items()} != {k: (v.shape, v.dtype) for k, v in wanted.items()}:
             raise ValueError(f"its {prefix.rstrip('.')} is another one")
-
-
-def _read_state(path: Path) -> tuple[dict[str, str], dict[str, Tensor]]:
-    try:
-        with safe_open(path, framework="pt") as file:
-            return file.metadata() or {}, {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118
-    except (OSError, SafetensorError) as error:
-        raise CheckpointError(path, f"no training to resume here ({error})", "Start without --resume.") from None
-
-
-def _part(tensors: dict[str, Tensor], prefix: str) -> dict[str, Tensor]:
-    return {k.removeprefix(prefix): v for k, v in tensors.items() if k.startswith(prefix)}

@@ -110,11 +110,7 @@ def cut_windows(stack: Stack, samples: Samples, viewer: Viewer, workers: Workers
         "device": viewer.device.type,
         "torch": torch.__version__,
     }
-
-    def fits(arrays: Arrays) -> bool:
-        return _fits(arrays, (len(samples), viewer.recipe.fusion.patch**2), sum(channels), viewer.statistics)
-
-    arrays = cached("diffusion features", depends_on, lambda: _table(stack, samples, viewer, workers), fits)
+    arrays = cached("diffusion features", depends_on, lambda: _table(stack, samples, viewer, workers))
     codes = torch.from_numpy(samples.codes.astype(np.int64) - 1)
     pixels, at, around = (torch.from_numpy(arrays[name]) for name in ("pixels", "at", "around"))
     return WindowTable(pixels, at, around, codes, channels)
@@ -146,18 +142,6 @@ def _table(stack: Stack, samples: Samples, viewer: Viewer, workers: Workers) -> 
         count += len(needed)
     stack.check_unchanged()  # before the result is cached
     return {"pixels": np.concatenate(pixels), "at": at, "around": around}
-
-
-def _fits(arrays: Arrays, shape: tuple[int, int], channels: int, statistics: int) -> bool:
-    """Whether arrays from the cache have the form that :func:`_table` returns; ``shape`` is that of ``at``."""
-    if set(arrays) != {"pixels", "at", "around"}:
-        return False
-    pixels, at, around = arrays["pixels"], arrays["at"], arrays["around"]
-    found = [(str(a.dtype), a.shape) for a in (pixels, at, around)]
-    if found != [("float32", (*pixels.shape[:1], channels)), ("int64", shape), ("float32", (shape[0], statistics))]:
-        return False
-    inside = at.size and at.min() >= 0 and at.max() < len(pixels)
-    return bool(inside and np.isfinite(pixels).all() and np.isfinite(around).all())
 
 
 def _needed(

@@ -73,11 +73,19 @@ def test_a_slightly_different_pixel_size_is_another_grid():
 
 
 @pytest.mark.parametrize(
-    "change", [{"shape_hw": [0, 9]}, {"transform": [10, 1, 0, 0, -10, 0]}, {"shape_hw": [1e999, 9]}]
+    ("change", "message"),
+    [
+        ({"shape_hw": [0, 9]}, "shape_hw.0: Input should be greater than or equal to 1"),
+        ({"shape_hw": [1e999, 9]}, "shape_hw.0: Input should be a finite number"),
+        ({"transform": [10, 1, 0, 0, -10, 0]}, "transform: it is not north-up"),
+        ({"transform": [10, 10**400]}, "transform: it is not six numbers"),
+        ({"crs": 5}, "crs: its CRS is no text"),
+        ({"crs": "x"}, "crs: The WKT could not be parsed"),
+    ],
 )
-def test_a_grid_that_is_none_is_refused(change):
+def test_a_grid_that_is_none_is_refused(change, message):
     assert Grid.from_dict(GRID.to_dict()) == GRID
-    with pytest.raises(ValueError, match="its grid"):
+    with pytest.raises(ValueError, match=message):
         Grid.from_dict(GRID.to_dict() | change)
 
 

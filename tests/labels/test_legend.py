@@ -82,20 +82,20 @@ def test_json_gives_back_the_same_legend_whatever_the_names() -> None:
 
 
 @pytest.mark.parametrize(
-    "change",
+    ("change", "message"),
     [
-        {"code": 2},
-        {"code": True},
-        {"color": [0, 0, 256]},
-        {"color": [0, 0]},
-        {"name": None},
-        {"value": 3},
-        {"more": 1},
+        ({"code": 2}, "its codes are not 1, 2, 3 and so on"),
+        ({"code": True}, "0.code: Input should be a valid integer, found True"),
+        ({"color": [0, 0, 256]}, "0.color.2: Input should be less than or equal to 255, found 256"),
+        ({"color": [0, 0]}, "0.color.2: Field required"),
+        ({"name": None}, "0.name: Input should be a valid string, found None"),
+        ({"value": 3}, "0.value: Input should be a valid string, found 3"),
+        ({"more": 1}, "0.more: Unexpected keyword argument, found 1"),
     ],
 )
-def test_a_damaged_legend_is_refused(change: dict[str, object]) -> None:
+def test_a_damaged_legend_is_refused(change: dict[str, object], message: str) -> None:
     rows = json.loads(Legend.from_values(["water"]).to_json())
-    with pytest.raises(LabelError, match="legend is damaged"):
+    with pytest.raises(LabelError, match=f"the legend is damaged: {message}"):
         Legend.from_json(json.dumps([rows[0] | change]))
 
 

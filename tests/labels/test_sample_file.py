@@ -1,14 +1,114 @@
-"""Samples are read back after they are written."""
+"""Samples come back from their file; edits that break them, and damage, are told."""
+
+from __future__ import annotations
 
 import os
+import sqlite3
+import time
+from contextlib import closing
 from pathlib import Path
 
+import numpy as np
+import pandas
+import pyogrio
 import pytest
+import shapely
 
 from landcover_bdgf.errors import LabelError, OutputError
 from landcover_bdgf.labels import sample_file
-from landcover_bdgf.labels.sample_file import write_samples
+from landcover_bdgf.labels.sample_file import read_samples, write_samples
 from landcover_bdgf.labels.samples import Samples
+from landcover_bdgf.scene.simulation import SceneFiles
+
+
+def same(one: Samples, other: Samples) -> bool:
+    return one.same_as(other) and (one.grid, one.legend, one.split) == (other.grid, other.legend, other.split)
+
+
+def test_a_file_gives_back_the_same_samples(samples: Samples, tmp_path: Path) -> None:
+    write_samples(samples, tmp_path / "samples.gpkg")
+    assert same(read_samples(tmp_path / "samples.gpkg"), samples)
+    time.sleep(0.01)  # a GeoPackage holds the time to the millisecond
+    write_samples(samples, tmp_path / "again.gpkg")
+    assert (tmp_path / "again.gpkg").read_bytes() == (tmp_path / "samples.gpkg").read_bytes()
+    with pytest.raises(OutputError, match="exists already"):
+        write_samples(samples, tmp_path / "samples.gpkg")
+    write_samples(samples.train, tmp_path / "samples.gpkg", overwrite=True)
+    assert len(read_samples(tmp_path / "samples.gpkg").test) == 0
+    assert sorted(path.name for path in tmp_path.glob("*samples*")) == ["samples.gpkg", "samples.gpkg.json"]
+
+
+@pytest.mark.parametrize(
+    ("change", "match"),
+    [
+        ({"code": 9}, "a code that its legend lacks"),
+        ({"part": "maybe"}, "neither train nor test"),
+        ({"class": "trees"}, "a point has the class trees and the code of water; make them agree"),
+        ({"geometry": shapely.Point(0, 0)}, "outside its image"),
+        ({"geometry": None}, "has no place"),
+        ({"part": "test"}, "no training point is left of bare soil, built area, crops, grassland, trees, water"),
+    ],
+)
+def test_edits_that_break_samples_are_told(
+    samples: Samples, tmp_path: Path, change: dict[str, object], match: str
+) -> None:
+    path = tmp_path / "samples.gpkg"
+    write_samples(samples, path)
+    points = pyogrio.read_dataframe(path, layer="samples")
+    for name, value in change.items():
+        points[name] = value
+    pyogrio.write_dataframe(points, path, layer="samples")
+    with pytest.raises(LabelError, match=match):
+        read_samples(path)
+
+
+def test_samples_without_points_and_two_in_one_pixel_are_told(samples: Samples, tmp_path: Path) -> None:
+    path = tmp_path / "samples.gpkg"
+    write_samples(samples, path)
+    points = pyogrio.read_dataframe(path, layer="samples")
+    pyogrio.write_dataframe(points.iloc[:0], path, layer="samples", geometry_type="Point")
+    with pytest.raises(LabelError, match="holds no points"):
+        read_samples(path)
+    pyogrio.write_dataframe(pandas.concat([points, points.iloc[:1]]), path, layer="samples")
+    with pytest.raises(LabelError, match="two points lie in one pixel; delete one of them"):
+        read_samples(path)
+
+
+@pytest.mark.parametrize(("change", "message"), [
+    ("""about = replace(about, '"method"', '"manner"')""", "split.manner: Unexpected keyword argument"),
+    ("""about = replace(about, '"clear_px": 13', '"clear_px": null')""", "split.clear_px: Input should be a valid int"),
+    ("""about = replace(about, '"notes": []', '"notes": 3')""", "split.notes: Input should be a valid array, found 3"),
+    ("""about = replace(about, '"shape_hw": [', '"shape_hw": [9, ')""", "grid.shape_hw: Tuple should have at most 2"),
+    ("""about = replace(about, '"format": 1', '"format": 2')""", "format: Input should be 1, found 2"),
+    ("about = '[1]' WHERE code = 0", "Input should be an object"),
+    ("about = NULL WHERE code = 0", "JSON input should be string, bytes or bytearray"),
+    ("color = NULL WHERE code = 1", "a colour is not written like #1f77b4"),
+])  # fmt: skip
+def test_samples_that_are_described_wrongly_are_told(
+    change: str, message: str, samples: Samples, tmp_path: Path
+) -> None:
+    path = tmp_path / "samples.gpkg"
+    write_samples(samples, path)
+    with closing(sqlite3.connect(path)) as file, file:
+        file.execute(f"UPDATE legend SET {change}")
+    with pytest.raises(LabelError) as told:
+        read_samples(path)
+    assert str(told.value).startswith(f"{path}: is damaged ({message}")
+    assert str(told.value).endswith("). Draw the samples again with bdgf sample.")
+
+
+def test_files_that_are_no_samples_are_refused(scene_files: SceneFiles, tmp_path: Path) -> None:
+    (tmp_path / "text.gpkg").write_text("hello")
+    for path in (scene_files.labels, tmp_path / "text.gpkg", tmp_path / "none.gpkg"):
+        with pytest.raises(LabelError, match="is not a file of samples"):
+            read_samples(path)
+
+
+def test_points_deleted_by_the_user_are_gone(samples: Samples, tmp_path: Path) -> None:
+    path = tmp_path / "samples.gpkg"
+    write_samples(samples, path)
+    pyogrio.write_dataframe(pyogrio.read_dataframe(path, layer="samples").iloc[5:], path, layer="samples")
+    assert same(read_samples(path), samples.where(np.arange(5, len(samples))))
 
 
 def test_a_disk_that_loses_samples_is_noticed(

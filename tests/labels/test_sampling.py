@@ -3,23 +3,18 @@
 from __future__ import annotations
 
 import math
-import sqlite3
-import time
 from collections.abc import Sequence
-from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 
 import geopandas
 import numpy as np
 import pandas
-import pyogrio
 import pytest
 import shapely
 from conftest import WriteTif
 
-from landcover_bdgf.errors import LabelError, OutputError, SettingsError
-from landcover_bdgf.labels.sample_file import read_samples, write_samples
+from landcover_bdgf.errors import LabelError, SettingsError
 from landcover_bdgf.labels.samples import Samples
 from landcover_bdgf.labels.sampling import SampleSettings, sample, samples_lines
 from landcover_bdgf.scene.alignment import align
@@ -248,96 +243,11 @@ def test_settings_are_checked(wrong: dict[str, object]) -> None:
         SampleSettings(**wrong)  # type: ignore[arg-type]
 
 
-def test_a_file_gives_back_the_same_samples(stack: Stack, polygons: Path, tmp_path: Path) -> None:
-    samples = sample(stack, polygons, field="class")
-    write_samples(samples, tmp_path / "samples.gpkg")
-    assert same(read_samples(tmp_path / "samples.gpkg"), samples)
-    time.sleep(0.01)  # a GeoPackage holds the time to the millisecond
-    write_samples(samples, tmp_path / "again.gpkg")
-    assert (tmp_path / "again.gpkg").read_bytes() == (tmp_path / "samples.gpkg").read_bytes()
-    with pytest.raises(OutputError, match="--overwrite"):
-        write_samples(samples, tmp_path / "samples.gpkg")
-    write_samples(samples.train, tmp_path / "samples.gpkg", overwrite=True)
-    assert len(read_samples(tmp_path / "samples.gpkg").test) == 0
-    assert sorted(path.name for path in tmp_path.glob("*samples*")) == ["samples.gpkg", "samples.gpkg.json"]
-
-
 def test_samples_of_another_image_are_noticed(stack: Stack, polygons: Path) -> None:
     samples = sample(stack, polygons, field="class")
     samples.check_grid(stack.grid)
     with pytest.raises(LabelError, match="belong to another image"):
         samples.check_grid(stack.grid.shifted((3, 0)))
-
-
-@pytest.mark.parametrize(
-    ("change", "match"),
-    [
-        ({"code": 9}, "a code that its legend lacks"),
-        ({"part": "maybe"}, "neither train nor test"),
-        ({"class": "trees"}, "a point has the class trees and the code of crops; make them agree"),
-        ({"geometry": shapely.Point(0, 0)}, "outside its image"),
-        ({"geometry": None}, "has no place"),
-        ({"part": "test"}, "no training point is left of crops, trees, water"),
-    ],
-)
-def test_edits_that_break_samples_are_told(
-    stack: Stack, polygons: Path, tmp_path: Path, change: dict[str, object], match: str
-) -> None:
-    path = tmp_path / "samples.gpkg"
-    write_samples(sample(stack, polygons, field="class"), path)
-    points = pyogrio.read_dataframe(path, layer="samples")
-    for name, value in change.items():
-        points[name] = value
-    pyogrio.write_dataframe(points, path, layer="samples")
-    with pytest.raises(LabelError, match=match):
-        read_samples(path)
-
-
-def test_samples_without_points_and_two_in_one_pixel_are_told(stack: Stack, polygons: Path, tmp_path: Path) -> None:
-    path = tmp_path / "samples.gpkg"
-    write_samples(sample(stack, polygons, field="class"), path)
-    points = pyogrio.read_dataframe(path, layer="samples")
-    pyogrio.write_dataframe(points.iloc[:0], path, layer="samples", geometry_type="Point")
-    with pytest.raises(LabelError, match="holds no points"):
-        read_samples(path)
-    pyogrio.write_dataframe(pandas.concat([points, points.iloc[:1]]), path, layer="samples")
-    with pytest.raises(LabelError, match="two points lie in one pixel; delete one of them"):
-        read_samples(path)
-
-
-@pytest.mark.parametrize(("change", "message"), [
-    ("""about = replace(about, '"method"', '"manner"')""", "its split is not described"),
-    ("""about = replace(about, '"clear_px": 13', '"clear_px": null')""", "its split is described wrongly"),
-    ("""about = replace(about, '"notes": []', '"notes": 3')""", "its split is described wrongly"),
-    ("""about = replace(about, '"shape_hw": [', '"shape_hw": [1e999, ')""", "its grid is infinite"),
-    ("about = '[1]' WHERE code = 0", "it is no JSON object"),
-    (f"about = '{'[' * 100_000}' WHERE code = 0", "it is nested too deeply"),
-    ("color = NULL WHERE code = 1", "a colour is not written like #1f77b4"),
-])  # fmt: skip
-def test_samples_that_are_described_wrongly_are_told(
-    change: str, message: str, stack: Stack, polygons: Path, tmp_path: Path
-) -> None:
-    path = tmp_path / "samples.gpkg"
-    write_samples(sample(stack, polygons, field="class"), path)
-    with closing(sqlite3.connect(path)) as file, file:
-        file.execute(f"UPDATE legend SET {change}")
-    with pytest.raises(LabelError) as told:
-        read_samples(path)
-    assert str(told.value) == f"{path}: is damaged ({message}). Draw the samples again with bdgf sample."
-
-
-def test_files_that_are_no_samples_are_refused(polygons: Path, tmp_path: Path) -> None:
-    (tmp_path / "text.gpkg").write_text("hello")
-    for path in (polygons, tmp_path / "text.gpkg", tmp_path / "none.gpkg"):
-        with pytest.raises(LabelError, match="is not a file of samples"):
-            read_samples(path)
-
-
-def test_points_deleted_by_the_user_are_gone(stack: Stack, polygons: Path, tmp_path: Path) -> None:
-    path, samples = tmp_path / "samples.gpkg", sample(stack, polygons, field="class")
-    write_samples(samples, path)
-    pyogrio.write_dataframe(pyogrio.read_dataframe(path, layer="samples").iloc[5:], path, layer="samples")
-    assert same(read_samples(path), samples.where(np.arange(5, len(samples))))
 
 
 def test_the_table_shows_every_class_on_one_line(stack: Stack, polygons: Path) -> None:

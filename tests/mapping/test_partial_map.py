@@ -12,6 +12,7 @@ from rasterio.windows import Window
 
 from landcover_bdgf.errors import OutputError
 from landcover_bdgf.geo.grid import Grid
+from landcover_bdgf.labels.legend import Legend, LegendEntry
 from landcover_bdgf.mapping.partial_map import PartialMap, Plan, begin_partial, read_partial
 from landcover_bdgf.model.classifier import Classified
 
@@ -19,7 +20,7 @@ PLAN = Plan(
     identity={"scene": "a", "model": "b"},
     windows=[(0, 0, 4, 5), (0, 5, 4, 3), (4, 0, 2, 8)],
     grid=Grid(CRS.from_epsg(32633), Affine(10, 0, 0, 0, -10, 0), (6, 8)).to_dict(),
-    legend=[{"code": 1, "name": "wood", "color": [0, 90, 0], "value": "wood"}],
+    legend=Legend((LegendEntry(1, "wood", (0, 90, 0), "wood"),)),
     layers=["confidence"],
     record={},
 )

@@ -1,9 +1,11 @@
 """A checkpoint comes back as it was saved, and refuses what does not fit with the difference."""
 
+import json
 import pickle
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -15,6 +17,7 @@ from landcover_bdgf.model.checkpoint import BandName, Checkpoint, load_checkpoin
 from landcover_bdgf.model.compatibility import fit_stack, match_stack
 from landcover_bdgf.scene.bands import BandText, band_names, band_wavelengths_nm
 from landcover_bdgf.scene.stack import Stack
+from landcover_bdgf.storage.tensors import read_tensors, write_tensors
 
 
 @pytest.fixture
@@ -85,6 +88,40 @@ def huge_header(path: Path) -> None:
 ])  # fmt: skip
 def test_a_damaged_file_is_refused(spoil: Callable[[Path], None], message: str, saved: Path) -> None:
     spoil(saved)
+    with pytest.raises(CheckpointError, match=message):
+        load_checkpoint(saved)
+
+
+@pytest.mark.parametrize(("change", "message"), [
+    ({"kind": "potato"}, "kind: Input should be 'denoiser' or 'model', found 'potato'"),
+    ({"bands": [{"name": 5}]}, "bands.0.name: Input should be a valid string, found 5"),
+    ({"bands": [{"name": "B02", "wavelength_nm": -1}]},
+     "bands.0.wavelength_nm: Input should be greater than or equal to 0, found -1"),
+    ({"sar_unit": 3}, "sar_unit: Input should be 'power' or 'signed', found 3"),
+    ({"recipe": {"nam": "x"}}, "recipe.nam: Extra inputs are not permitted, found 'x'"),
+    ({"legend": []}, "legend: it is empty or names a class twice, found []"),
+    ({"temperature": 0}, "temperature: Input should be greater than 0, found 0"),
+    ({"provenance": []}, "provenance: Input should be an object, found []"),
+    ({"provenance": {"seed": "x"}}, "provenance.seed: Input should be a valid integer, found 'x'"),
+    ({"provenance": {"pixels_m": [10.0, 0]}}, "provenance.pixels_m.1: Input should be greater than 0, found 0"),
+    ({"more": 1}, "more: Extra inputs are not permitted, found 1"),
+])  # fmt: skip
+def test_a_description_of_something_else_is_refused(change: dict[str, Any], message: str, saved: Path) -> None:
+    """As another version might write it."""
+    arrays, text = read_tensors(saved)
+    write_tensors(saved, arrays, json.dumps(json.loads(text) | change), overwrite=True)
+    with pytest.raises(CheckpointError) as told:
+        load_checkpoint(saved)
+    assert str(told.value) == f"{saved}: its description is incomplete or wrong ({message}). Train again."
+
+
+@pytest.mark.parametrize(("name", "message"), [
+    ("scaling.speckled", r"scaling.speckled is float32 \(1,\), float32 \(2,\) is needed"),
+    ("history.loss", "its loss history is incomplete"),
+])  # fmt: skip
+def test_arrays_of_other_shapes_are_refused(name: str, message: str, saved: Path) -> None:
+    arrays, text = read_tensors(saved)
+    write_tensors(saved, arrays | {name: arrays[name][:1]}, text, overwrite=True)
     with pytest.raises(CheckpointError, match=message):
         load_checkpoint(saved)
 

@@ -7,7 +7,6 @@ is in test_bad_inputs.py.
 from __future__ import annotations
 
 import gzip
-import hashlib
 import json
 import os
 import pickle
@@ -33,8 +32,6 @@ from rasterio.control import GroundControlPoint
 from rasterio.crs import CRS
 from rasterio.rpc import RPC
 from rasterio.warp import transform_bounds
-from safetensors import safe_open
-from safetensors.numpy import save_file
 
 from landcover_bdgf.labels.sample_file import write_samples
 from landcover_bdgf.labels.sampling import sample
@@ -43,8 +40,8 @@ from landcover_bdgf.model.checkpoint import Checkpoint, load_checkpoint
 from landcover_bdgf.model.recipe import load_recipe
 from landcover_bdgf.scene.alignment import align
 from landcover_bdgf.scene.simulation import simulate, write_scene
-from landcover_bdgf.storage.records import OWN
-from landcover_bdgf.storage.tensors import digest
+from landcover_bdgf.storage.records import record_bytes
+from landcover_bdgf.storage.tensors import read_tensors, write_tensors
 from landcover_bdgf.training.pretraining import pretrain
 from landcover_bdgf.training.training import train
 
@@ -618,13 +615,11 @@ def described(change: Callable[[dict[str, Any]], Any]) -> Make:
     """The good model with another description, its checksum right."""
 
     def make(folder: Path) -> None:
-        with safe_open(folder / "model.safetensors", "np") as file:
-            tensors = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118
-            description = json.loads(file.metadata()["bdgf"][64:])
+        tensors, text = read_tensors(folder / "model.safetensors")
+        description = json.loads(text)
         change(description)
-        tensors = {key: value for key, value in tensors.items() if key not in description.get("without", ())}
-        text = json.dumps(description)
-        save_file(tensors, folder / "bad.safetensors", {"bdgf": digest(tensors, text) + text})
+        tensors = {key: value for key, value in tensors.items() if key not in description.pop("without", ())}
+        write_tensors(folder / "bad.safetensors", tensors, json.dumps(description))
 
     return make
 
@@ -633,11 +628,9 @@ def signed(change: Callable[[dict[str, Any], dict[str, Any]], Any]) -> Make:
     """The good model with what ``change`` makes of its description and its arrays, its checksum right."""
 
     def make(folder: Path) -> None:
-        with safe_open(folder / "model.safetensors", "np") as file:
-            tensors = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118
-            description = json.loads(file.metadata()["bdgf"][64:])
-        text = json.dumps(change(description, tensors))
-        save_file(tensors, folder / "bad.safetensors", {"bdgf": digest(tensors, text) + text})
+        tensors, text = read_tensors(folder / "model.safetensors")
+        description = change(json.loads(text), tensors)
+        write_tensors(folder / "bad.safetensors", tensors, json.dumps(description))
 
     return make
 
@@ -683,8 +676,7 @@ def folder_of(name: str, make: Make) -> Make:
 
 def record(**values: Any) -> Make:
     """A record beside the good image, its own checksum right."""
-    values |= {OWN: hashlib.sha256(json.dumps(values, sort_keys=True).encode()).hexdigest()}
-    return content((json.dumps(values, indent=2, sort_keys=True) + "\n").encode(), "msi.tif.json")
+    return content(record_bytes(values), "msi.tif.json")
 
 
 def class_map(**values: Any) -> Make:

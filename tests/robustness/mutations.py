@@ -14,9 +14,9 @@ import numpy as np
 import safetensors.numpy
 
 from landcover_bdgf.mapping.partial_map import Plan
-from landcover_bdgf.model.checkpoint import DIGEST_LENGTH, METADATA_KEY
-from landcover_bdgf.storage.records import OWN, _own_sha256
-from landcover_bdgf.storage.tensors import digest
+from landcover_bdgf.storage.documents import read_json
+from landcover_bdgf.storage.records import record_bytes
+from landcover_bdgf.storage.tensors import DIGEST_LENGTH, ENTRY, digest
 
 Change = tuple[str, int, bytes]  # what happens to a file: how, where, and with which bytes
 Arrays = dict[str, np.ndarray[Any, Any]]
@@ -59,8 +59,7 @@ def record(good: bytes, changes: Sequence[Change]) -> bytes:
     """The record beside an output, with its own checksum."""
     values = json.loads(good)
     alter(values, changes)
-    values[OWN] = _own_sha256({key: value for key, value in values.items() if key != OWN})
-    return (json.dumps(values, indent=2, sort_keys=True) + "\n").replace(DEEP, DEEP_JSON).encode()
+    return record_bytes(values).replace(DEEP.encode(), DEEP_JSON.encode())
 
 
 def checkpoint(good: bytes, changes: Sequence[Change]) -> bytes:
@@ -79,7 +78,7 @@ def checkpoint(good: bytes, changes: Sequence[Change]) -> bytes:
         if kind != "without":
             tensors[name] = _array(array, ARRAYS[what[0] % len(ARRAYS)])
     text = json.dumps(description, sort_keys=True).replace(DEEP, DEEP_JSON)
-    return safetensors.numpy.save(tensors, {METADATA_KEY: digest(tensors, text) + text})
+    return safetensors.numpy.save(tensors, {ENTRY: digest(tensors, text) + text})
 
 
 def plan(good: bytes, changes: Sequence[Change]) -> bytes:
@@ -87,7 +86,7 @@ def plan(good: bytes, changes: Sequence[Change]) -> bytes:
     values = json.loads(good)
     alter(values, changes)
     with suppress(Exception):
-        values["sha256"] = Plan.model_validate(values).checksum()
+        values["sha256"] = read_json(Plan, json.dumps(values)).checksum()
     return json.dumps(values, separators=(",", ":")).replace(DEEP, DEEP_JSON).encode()
 
 
@@ -132,4 +131,4 @@ def _array(array: np.ndarray[Any, Any], change: Callable[[np.ndarray[Any, Any]],
 def _parts(good: bytes) -> tuple[str, Arrays]:
     (size,) = struct.unpack("<Q", good[:8])
     metadata = json.loads(good[8 : 8 + size])["__metadata__"]
-    return metadata[METADATA_KEY][DIGEST_LENGTH:], safetensors.numpy.load(good)
+    return metadata[ENTRY][DIGEST_LENGTH:], safetensors.numpy.load(good)

@@ -54,11 +54,6 @@ class Case:
     message: str
 
 
-def nested(depth: int) -> list[object]:
-    """A list in a list in a list."""
-    return [nested(depth - 1)] if depth else []
-
-
 # fmt: off
 CASES = [
     # Raster geometry
@@ -97,7 +92,6 @@ CASES = [
     Case("an infinite scale", bad.image(after=lambda f: setattr(f, "offsets", [np.inf] + 9 * [0.0])), CHECK, 0, "spectral: 9 bands of bad.tif*"),
     Case("two headers", bad.two_headers, "check bad.img sar.tif", 3, "bad.img: has headers that differ, bad.img.hdr and bad.hdr. Remove those that are not its own."),
     Case("a header twice", bad.both(bad.image(driver="ENVI", to="bad.img"), bad.copy("bad.hdr", "bad.img.hdr")), "check bad.img sar.tif", 0, "grid: 72 × 64 px*"),
-    *[Case(f"a pipe beside an ENVI image, {name}", bad.both(bad.image(driver="ENVI", to="bad.img"), bad.pipe(name)), "check bad.img sar.tif", 3, f"{name}: is not a regular file. Copy all files of bad.img again.") for name in ("bad.img.hdr", "bad.sta", "bad.img.aux.xml")],
     Case("names in GBK", bad.envi_in_gbk, "check bad.img sar.tif", 3, "bad.img: names its bands in another encoding than UTF-8. Save its header as UTF-8, or write it anew with gdal_translate."),
     Case("no size", bad.tiff(0, 0), CHECK, 3, "bad.tif: cannot be read as GeoTIFF, ENVI or JPEG 2000. Is it whole, and of one of these formats?"),
     Case("two million columns", bad.tiff(2_000_000, 16), CHECK, 3, "bad.tif: says it holds 1 bands of 2000000 × 16 pixels; at most 4096 bands and 1000000 pixels a side are read. Cut out what you need with gdal_translate."),
@@ -245,27 +239,18 @@ CASES = [
     Case("other shapes", bad.model(bad.other_shapes), MAP, 5, "the model's weights do not fit its recipe: cnn.fold.bias is (128,), expected (64,). Train the model again."),
     Case("weights missing", bad.model(lambda m: m.weights.pop("fusion." + next(iter(m.part("fusion."))))), MAP, 5, "the model's weights do not fit its recipe: cnn.fold.bias is missing, expected (64,). Train the model again."),
     Case("a newer format", bad.described(lambda d: d.update(format=99)), MAP, 5, "bad.safetensors: has format 99, this version reads 5. Use a newer bdgf, or train again."),
-    Case("another kind", bad.described(lambda d: d.update(kind="potato")), MAP, 5, "bad.safetensors: is a potato, a model is needed: bdgf train makes a model from it."),
+    Case("another kind", bad.described(lambda d: d.update(kind="potato")), MAP, 5, "bad.safetensors: its description is incomplete or wrong (kind: Input should be 'denoiser' or 'model', found 'potato'). Train again."),
     Case("a recipe of 10^12 units", bad.described(lambda d: d["recipe"]["context"].update(hidden=10**12)), MAP, 5, "the model's weights do not fit its recipe: head.weight is (6, 128), expected (6, 1000000000000). Train the model again."),
-    Case("scaling missing", bad.described(lambda d: d.update(without=["scaling.sar_mean"])), MAP, 5, "bad.safetensors: its description is incomplete or wrong (TypeError: Scaling.__init__() missing 1 required positional argument: 'sar_mean'). Train again."),
+    Case("scaling missing", bad.described(lambda d: d.update(without=["scaling.sar_mean"])), MAP, 5, "bad.safetensors: its description is incomplete or wrong (Scaling.__init__() missing 1 required positional argument: 'sar_mean'). Train again."),
     *[Case(f"a description with {name}", make, command, 5, f"bad.safetensors: its description is incomplete or wrong ({message}). Train again.") for name, make, message in (
-        ("nothing but a list", bad.signed(lambda d, a: [1]), "it is no JSON object"),
-        ("nesting", bad.signed(lambda d, a: d | {"provenance": nested(80)}), "it is nested too deeply"),
-        ("a list for its provenance", bad.signed(lambda d, a: d | {"provenance": []}), "provenance is []"),
-        ("a word for its seed", bad.signed(lambda d, a: d | {"provenance": {"seed": "x"}}), "seed is 'x'"),
-        ("a pixel of no size", bad.signed(lambda d, a: d | {"provenance": {"pixels_m": [10.0, 0]}}), "pixels_m is [10.0, 0]"),
-        ("a number for a name", bad.signed(lambda d, a: d | {"bands": [{"name": 5, "wavelength_nm": None}]}), "the name of a band is 5"),
-        ("a word for a wavelength", bad.signed(lambda d, a: d | {"bands": [{"name": "B02", "wavelength_nm": "x"}]}), "the wavelength of band B02 is 'x'"),
-        ("another unit", bad.signed(lambda d, a: d | {"sar_unit": 3}), "sar_unit is 3"),
-        ("a temperature of 10^400", bad.signed(lambda d, a: d | {"temperature": 10**400}), "OverflowError: int too large to convert to float"),
-        ("another setting", bad.signed(lambda d, a: d | {"recipe": d["recipe"] | {"name": 3}}), "its recipe: `name`: Input should be a valid string, found 3. Correct this setting."),
+        ("nothing but a list", bad.signed(lambda d, a: [1]), "Input should be an object"),
+        ("a word for its seed", bad.signed(lambda d, a: d | {"provenance": {"seed": "x"}}), "provenance.seed: Input should be a valid integer, found 'x'"),
+        ("a word for a wavelength", bad.signed(lambda d, a: d | {"bands": [{"name": "B02", "wavelength_nm": "x"}]}), "bands.0.wavelength_nm: Input should be a valid number, found 'x'"),
+        ("another setting", bad.signed(lambda d, a: d | {"recipe": d["recipe"] | {"name": 3}}), "recipe.name: Input should be a valid string, found 3"),
         ("an array too short", bad.short("scaling.speckled"), "scaling.speckled is float32 (1,), float32 (2,) is needed"),
-        ("losses of two lengths", bad.short("history.loss"), "its loss history is incomplete"),
-        ("half numbers", bad.signed(lambda d, a: a.update({"scaling.low": a["scaling.low"].astype(np.float16)}) or d), "scaling.low is float16"),
     ) for command in ("info bad.safetensors", MAP)],
     Case("numbers that NumPy lacks", bad.header('{"a": {"dtype": "BF16", "shape": [1], "data_offsets": [0, 2]}}', b"ab"), MAP, 5, "bad.safetensors: is not a safetensors file, or it is cut off (data type 'bfloat16' not understood)."),
     Case("sizes that are none", bad.described(lambda d: d["recipe"]["fusion"].update(cnn_widths=[-8, 16, 32])), MAP, 5, "the model's recipe is invalid (Trying to create tensor with negative dimension -8: [-8, 1, 3, 3, 3]). Train the model again."),
-    Case("an interrupted training", bad.header('{"__metadata__": {"score": "-1.0", "count": "0"}, "a": {"dtype": "F32", "shape": [1], "data_offsets": [0, 4]}}', b"abcd"), "info bad.safetensors", 5, "bad.safetensors: is the state of an interrupted training. Finish it: go on with --resume."),
     Case("a denoiser", bad.copy("denoiser.safetensors", "bad.safetensors"), MAP, 5, "bad.safetensors: is a denoiser, a model is needed: bdgf train makes a model from it."),
     Case("a model for a denoiser", bad.nothing, "train msi.tif sar.tif --samples samples.gpkg --denoiser model.safetensors -o out.safetensors", 5, "model.safetensors: is a model, a denoiser is needed: a denoiser comes from bdgf pretrain."),
     Case("a band less than the model", bad.image(lambda a: a[:9]), "map bad.tif sar.tif --model model.safetensors -o out.tif", 5, "the model: spectral bands differ: expected B02, B03, B04, B05, B06, B07, B08, B8A, B11, B12; the image has B02, B03, B04, B05, B06, B07, B08, B8A, B11; not found: B12 (2202 nm). Use an image with these bands."),
@@ -314,19 +299,15 @@ CASES = [
         ("a smaller window", bad.part(windows=[[0, 0, 1, 1]]), "0_0.npz", "it holds (2, 2) pixels"),
         ("a grid of 10^400", bad.part(grid={"crs": "EPSG:32633", "shape_hw": [2, 2], "transform": [10**400, 0, 0, 0, -10, 0]}), "plan.json", "its grid is infinite"),
     )],
-    Case("info of a part with a number for its shard", bad.part(shard=3), "info bad.partial", 6, "bad.partial/plan.json: is damaged (shard: Input should be a valid array). Map again."),
+    Case("info of a part with a number for its shard", bad.part(shard=3), "info bad.partial", 6, "bad.partial/plan.json: is damaged (shard: Input should be a valid array, found 3). Map again."),
     Case("nesting for a part", bad.folder_of("bad.partial", bad.content(b"[" * 100_000 + b"\n", "plan.json")), "info bad.partial", 6, "bad.partial: is not a partial map. Expected a .partial folder from bdgf map."),
-    *[Case(f"a pipe for a record, {what}", bad.pipe("msi.tif.json"), f"info msi.tif {what}", code, says) for what, code, says in (("--json", 0, "{"), ("--verify", 3, "msi.tif: has no record of what was written, msi.tif.json. Keep the files together."))],
-    Case("a record without end", bad.link("msi.tif.json", "/dev/zero"), "info msi.tif --verify", 3, "msi.tif: has no record of what was written, msi.tif.json. Keep the files together."),
     Case("a pipe for a part to go on with", bad.pipe("out.tif.partial"), f"{MAP_GOOD} --resume", 6, "out.tif.partial: is not a partial map. Expected a .partial folder from bdgf map."),
     *[Case(f"a part that is a link, {what}", bad.both(bad.content(b"mine", "mine"), bad.link(part, to)), command, 6, f"{part}: is a link to another place, which would be written to. Remove it.") for what, part, to, command in (
         ("over all", "out.tif.partial", "mine", f"{MAP_GOOD} --overwrite"),
         ("to go on", "out.tif.partial", "mine", f"{MAP_GOOD} --resume"),
         ("to nowhere", "out.tif.1-of-2.partial", "new", f"{MAP_GOOD} --shard 1/2 --overwrite"),
     )],
-    Case("a pipe for a table of classes", bad.pipe("msi.tif.aux.xml"), "info msi.tif", 0, "kind: raster"),
     Case("a table of classes in no encoding", bad.content(b'<?xml version="1.0" encoding="foo"?><a/>', "msi.tif.aux.xml"), "info msi.tif", 0, "kind: raster"),
-    Case("a pipe for a plan", bad.folder_of("bad.partial", bad.pipe("plan.json")), "mosaic bad.partial -o out.tif", 6, "bad.partial: is not a partial map. Expected a .partial folder from bdgf map."),
     Case("a pipe for a part", bad.pipe("bad.partial"), "info bad.partial", 6, "bad.partial: is not a partial map. Expected a .partial folder from bdgf map."),
     Case("a pipe for samples", bad.pipe("bad.gpkg"), "train msi.tif sar.tif --samples bad.gpkg -o out.safetensors", 4, "bad.gpkg: is not a file of samples. Make one with bdgf sample."),
     Case("a pipe for a model", bad.pipe("bad.safetensors"), MAP, 5, "bad.safetensors: there is no such file. bdgf train makes a model, bdgf pretrain a denoiser."),
@@ -342,11 +323,6 @@ CASES = [
     Case("a negative number", bad.nothing, f"{PRETRAIN} --set diffusion.steps=-3", 2, "laptop: `diffusion.steps`: Input should be greater than or equal to 1, found '-3'. Correct this setting."),
     Case("a broken settings file", bad.content(b"[diffusion]\nsteps = = 3\n", "bad.toml"), f"{PRETRAIN} -c bad.toml", 2, "bad.toml: cannot be read as TOML: Invalid value (at line 2, column 9)."),
     Case("a settings file of nesting", bad.content(b"a = " + b"[" * 100_000, "bad.toml"), f"{PRETRAIN} -c bad.toml", 2, "bad.toml: cannot be read as TOML: it is nested too deeply."),
-    Case("a settings file of dots", bad.content(b".".join([b"a"] * 2000) + b" = 1", "bad.toml"), f"{PRETRAIN} -c bad.toml", 2, "bad.toml: cannot be read as TOML: it is nested too deeply."),
-    Case("a settings file of 40,000 dots", bad.content(b".".join([b"a"] * 40_000) + b" = 1", "bad.toml"), f"{PRETRAIN} -c bad.toml", 2, "bad.toml: cannot be read as TOML: it is nested too deeply."),
-    Case("a settings file of dots in a list", bad.content(b"a = [1,\n{" + b" . ".join([b"a"] * 40_000) + b" = 1}]", "bad.toml"), f"{PRETRAIN} -c bad.toml", 2, "bad.toml: cannot be read as TOML: it is nested too deeply."),
-    Case("a pipe for settings", bad.pipe("bad.toml"), f"{PRETRAIN} -c bad.toml", 2, "bad.toml: cannot be read as TOML: it is no regular file."),
-    Case("settings of 1 MB", bad.content(b"#" * 1_000_000, "bad.toml"), f"{PRETRAIN} -c bad.toml", 2, "bad.toml: cannot be read as TOML: it is larger than 200 kB."),
     Case("nine squares", bad.nothing, f"{PRETRAIN} --set context.sizes_px=9,9,9,9,9,9,9,9,9", 2, "laptop: `context.sizes_px`: Tuple should have at most 8 items after validation, not 9, found ('9', '9', '9', '9', '9', '9', '9', '9', '9'). Correct this setting."),
     Case("a square too large", bad.nothing, f"{PRETRAIN} --set context.sizes_px=131", 2, "laptop: `context.sizes_px`: sizes_px must be odd and between 3 and 129, not 131, found '131'. Correct this setting."),
     Case("a list for a recipe", bad.content(b"recipe = []", "bad.toml"), f"{PRETRAIN} -c bad.toml", 2, "bad.toml: recipe = [] is unknown. Use laptop, base, paper."),

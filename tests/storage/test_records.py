@@ -1,4 +1,6 @@
-"""A record knows inputs by their contents, and an address by itself."""
+"""A record knows every bit of the files that it is about, and of itself."""
+
+from __future__ import annotations
 
 import hashlib
 from pathlib import Path
@@ -6,7 +8,83 @@ from pathlib import Path
 import pytest
 
 from landcover_bdgf.storage import records
-from landcover_bdgf.storage.records import content_sha256
+from landcover_bdgf.storage.records import (
+    changed_files,
+    content_sha256,
+    file_sha256,
+    read_record,
+    record,
+    record_bytes,
+    record_path,
+    write_record,
+)
+
+
+@pytest.fixture
+def written(tmp_path: Path) -> Path:
+    """A map with a layer and their record."""
+    output = tmp_path / "m.tif"
+    output.write_text("map")
+    (tmp_path / "m_novelty.tif").write_text("layer")
+    write_record(output, record("map", {"scene": "abc"}, share=0.1), beside=[tmp_path / "m_novelty.tif"])
+    return output
+
+
+def test_a_record_tells_its_step_inputs_and_versions(written: Path) -> None:
+    found = read_record(written)
+    assert (found["step"], found["inputs"], found["share"]) == ("map", {"scene": "abc"}, 0.1)
+    assert {"python", "torch", "numpy"} <= set(found["versions"])
+    assert changed_files(written) == []
+
+
+@pytest.mark.parametrize("name", ["m.tif", "m_novelty.tif"])
+def test_a_file_that_differs_or_is_missing_is_named(name: str, written: Path) -> None:
+    path = written.with_name(name)
+    path.write_text("other")
+    assert changed_files(written) == [name]
+    path.unlink()
+    assert changed_files(written) == [name]
+
+
+@pytest.mark.parametrize(("old", "new"), [
+    (b"abc", b"abd"), (b": ", b":  "), (b"\n", b"\n "), (b"}\n", b"}\n\n"), (b"}\n", b"}"), (b'"sha256":', b'"sha":'),
+])  # fmt: skip
+def test_a_changed_letter_or_blank_in_a_record_is_noticed(old: bytes, new: bytes, written: Path) -> None:
+    path = record_path(written)
+    head, tail = path.read_bytes().rsplit(old, 1)
+    path.write_bytes(head + new + tail)
+    assert changed_files(written) == ["m.tif.json"]
+
+
+@pytest.mark.parametrize("text", ["", "{", "[1]", "[" * 100_000, '{"sha256": 3}', '{"sha256": {"m.tif": 5}}'])
+def test_a_file_that_is_not_a_record_is_not_as_written(text: str, written: Path) -> None:
+    record_path(written).write_text(text)
+    assert changed_files(written) == ["m.tif.json"]
+
+
+def test_without_a_record_nothing_is_known(tmp_path: Path) -> None:
+    assert changed_files(tmp_path / "m.tif") is None
+    assert read_record(tmp_path / "m.tif") == {}
+    record_path(tmp_path / "m.tif").write_text('{"step": ')
+    assert read_record(tmp_path / "m.tif") == {}
+
+
+@pytest.mark.parametrize("name", ["../secret", "/dev/zero", "..", ".", "", "a\0b"])
+def test_a_record_reads_nothing_outside_its_folder(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    output, read = tmp_path / "folder" / "m.tif", list[Path]()
+    output.parent.mkdir()
+    for path in (tmp_path / "secret", output):
+        path.write_text("map")
+
+    def sha256(path: Path) -> str:
+        read.append(path)
+        return file_sha256(path)
+
+    monkeypatch.setattr(records, "file_sha256", sha256)
+    files = {"m.tif": file_sha256(output), name: file_sha256(tmp_path / "secret")}
+    record_path(output).write_bytes(record_bytes({"sha256": files}))
+    assert changed_files(output)
+    assert all(path.parent == output.parent for path in read)
 
 
 def test_an_address_is_known_by_itself_and_a_long_file_takes_a_word(

@@ -1,5 +1,6 @@
 """A resumed training equals an uninterrupted one, for any number of threads; failures are reported."""
 
+import json
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -8,23 +9,19 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from numpy.typing import NDArray
-from safetensors import safe_open
-from safetensors.numpy import save_file
 from torch import Tensor, nn
 
 from landcover_bdgf.errors import BdgfError, CheckpointError, ResourceError
 from landcover_bdgf.model.checkpoint import load_checkpoint
 from landcover_bdgf.model.history import History
 from landcover_bdgf.model.workers import open_workers
+from landcover_bdgf.storage.tensors import Arrays, read_tensors, write_tensors
 from landcover_bdgf.training import loop as fitting
 from landcover_bdgf.training.loop import fit, generator_of
-from landcover_bdgf.training.state import DIGEST, save_state, state_digest
+from landcover_bdgf.training.state import save_state
 from landcover_bdgf.training.task import Kept, Task
 
 STEPS = 12
-
-Arrays = dict[str, NDArray[Any]]
 
 
 class Net(nn.Module):
@@ -145,32 +142,32 @@ def test_another_training_is_not_resumed(tmp_path: Path, monkeypatch: pytest.Mon
         run(task(), partial=tmp_path / "nothing.safetensors", resume=True)
 
 
-def without_weights(arrays: Arrays, metadata: dict[str, str]) -> None:
+def without_weights(arrays: Arrays, description: dict[str, Any]) -> None:
     arrays.pop("network.layers.0.weight")
 
 
-def other_moments(arrays: Arrays, metadata: dict[str, str]) -> None:
+def other_moments(arrays: Arrays, description: dict[str, Any]) -> None:
     arrays["adam.0.exp_avg"] = arrays["adam.0.exp_avg"][:1].copy()
 
 
-def other_means(arrays: Arrays, metadata: dict[str, str]) -> None:
+def other_means(arrays: Arrays, description: dict[str, Any]) -> None:
     arrays["kept.layers.0.weight"] = arrays["network.layers.0.weight"].astype(np.float64)
 
 
-def no_losses(arrays: Arrays, metadata: dict[str, str]) -> None:
+def no_losses(arrays: Arrays, description: dict[str, Any]) -> None:
     arrays["history.rate"] = arrays.pop("history.loss")
 
 
-def too_many_steps(arrays: Arrays, metadata: dict[str, str]) -> None:
+def too_many_steps(arrays: Arrays, description: dict[str, Any]) -> None:
     arrays |= {name: np.ones(STEPS + 1) for name in arrays if name.startswith("history.")}
 
 
-def infinite_weights(arrays: Arrays, metadata: dict[str, str]) -> None:
+def infinite_weights(arrays: Arrays, description: dict[str, Any]) -> None:
     arrays["network.layers.0.weight"][0, 0] = np.inf
 
 
-def no_score(arrays: Arrays, metadata: dict[str, str]) -> None:
-    metadata.pop("score")
+def no_score(arrays: Arrays, description: dict[str, Any]) -> None:
+    description.pop("score")
 
 
 @pytest.mark.parametrize(("spoil", "message"), [
@@ -180,20 +177,20 @@ def no_score(arrays: Arrays, metadata: dict[str, str]) -> None:
     (no_losses, "its loss history is incomplete"),
     (too_many_steps, "it has 13 steps of 12"),
     (infinite_weights, "network.layers.0.weight holds values that are not finite"),
-    (no_score, "'score'"),
+    (no_score, "score: Field required"),
 ])  # fmt: skip
 def test_a_state_that_is_damaged_is_not_resumed(
-    spoil: Callable[[Arrays, dict[str, str]], None], message: str, tmp_path: Path
+    spoil: Callable[[Arrays, dict[str, Any]], None], message: str, tmp_path: Path
 ) -> None:
     partial = tmp_path / "train.partial.safetensors"
     run(task(), partial=partial)
     with pytest.raises(CheckpointError) as told:
         load_checkpoint(partial)
     assert str(told.value) == (f"{partial}: is the state of an interrupted training. Finish it: go on with --resume.")
-    with safe_open(partial, "np") as file:
-        arrays, metadata = {key: file.get_tensor(key) for key in file.keys()}, file.metadata()  # noqa: SIM118
-    spoil(arrays, metadata)
-    save_file(arrays, partial, metadata | {DIGEST: state_digest(arrays, metadata)})
+    arrays, text = read_tensors(partial)
+    description = json.loads(text)
+    spoil(arrays, description)
+    write_tensors(partial, arrays, json.dumps(description), overwrite=True)
     with pytest.raises(CheckpointError) as told:
         run(task(), partial=partial, resume=True)
     assert str(told.value) == f"{partial}: is damaged ({message}). Start without --resume."
@@ -203,14 +200,13 @@ def test_a_state_with_a_flipped_bit_is_not_resumed(tmp_path: Path) -> None:
     partial = tmp_path / "train.partial.safetensors"
     run(task(), partial=partial)
     content = partial.read_bytes()
-    for at in range(8, len(content), 97):
-        partial.write_bytes(content[:at] + bytes([content[at] ^ 1 << at % 8]) + content[at + 1 :])
-        with pytest.raises(CheckpointError, match=r"is damaged|no training to resume here"):
-            run(task(), partial=partial, resume=True)
     partial.write_bytes(content[:-3] + bytes([content[-3] ^ 4]) + content[-2:])
     with pytest.raises(CheckpointError) as told:
         run(task(), partial=partial, resume=True)
     assert str(told.value) == f"{partial}: is damaged (its checksum does not match). Start without --resume."
+    partial.write_bytes(content[:-3])
+    with pytest.raises(CheckpointError, match=r"it is cut off \(.*\)\. Start without --resume"):
+        run(task(), partial=partial, resume=True)
 
 
 def test_a_batch_too_large_for_the_gpu_is_reported() -> None:
