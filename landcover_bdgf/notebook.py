@@ -1,4 +1,4 @@
-"""How objects show themselves in a notebook: settings in one line, tables, pictures."""
+"""HTML tables and pictures for notebooks and reports."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ if TYPE_CHECKING:
 
 
 def table(rows: Iterable[Sequence[object]], head: Sequence[object] = ()) -> str:
-    """An HTML table; what stands in its cells is escaped."""
+    """An HTML table; its cells are escaped."""
     lines = [_row(head, "th")] if head else []
     return f"<table>{''.join([*lines, *(_row(row, 'td') for row in rows)])}</table>"
 
 
 def png(rgba: NDArray[Any]) -> str:
-    """A picture, uint8 (h, w, 4), as the address of an image that holds itself."""
+    """A picture, RGBA uint8 (h, w, 4), as a PNG data URI."""
     from matplotlib.image import imsave
 
     buffer = io.BytesIO()
@@ -28,7 +28,7 @@ def png(rgba: NDArray[Any]) -> str:
 
 
 def data_uri(kind: str, content: bytes) -> str:
-    """Contents of a file as its own address."""
+    """The contents of a file as a data URI."""
     return f"data:{kind};base64,{base64.b64encode(content).decode('ascii')}"
 
 

@@ -1,4 +1,4 @@
-"""In a notebook settings show what was changed, tables are escaped, and progress is a bar without asking."""
+"""In a notebook, settings show their changes, tables are escaped, and progress is a bar."""
 
 from __future__ import annotations
 
@@ -11,8 +11,9 @@ from types import ModuleType
 
 import pytest
 
-from landcover_bdgf.notebook import changed_settings, table
+from landcover_bdgf.notebook import table
 from landcover_bdgf.progress import log, progress
+from landcover_bdgf.settings import changed_settings
 
 
 @dataclass
@@ -24,12 +25,12 @@ class Settings:
     __repr__ = changed_settings
 
 
-def test_settings_show_what_was_changed() -> None:
+def test_settings_show_their_changes() -> None:
     assert repr(Settings(Path("a.tif"))) == "Settings(place='a.tif')"
     assert repr(Settings(Path("a.tif"), 5, ["b"])) == "Settings(place='a.tif', side_px=5, names=['b'])"
 
 
-def test_what_stands_in_a_table_is_escaped() -> None:
+def test_cells_of_a_table_are_escaped() -> None:
     assert table([["<script>", 1]], ["a"]) == (
         "<table><tr><th>a</th></tr><tr><td>&lt;script&gt;</td><td>1</td></tr></table>"
     )
