@@ -180,7 +180,7 @@ def test_references_that_do_not_match_the_map_are_refused(map_path: Path, tmp_pa
         ("r.gpkg", ["crops", "unlabelled"], "", "--ignore-class unlabelled --ignore-class lava", 16),
         ("r.gpkg", ["crops", "water"], "", "--conflicts last", 16),
         ("r.gpkg", ["crops", "water"], "", "--conflicts error", "Mend them, or use --conflicts drop or last"),
-        ("r.gpkg", ["crops", "water"], "", "--conflicts first", "--conflicts first: is unknown. Use drop, last, error"),
+        ("r.gpkg", ["crops", "water"], "", "--conflicts first", "'first' is not one of 'drop', 'last', 'error'"),
     ],
     ids=["layer", "encoding", "ignored", "last", "error", "unknown"],
 )  # fmt: skip
