@@ -28,8 +28,8 @@ from landcover_bdgf.geo.grid import Grid
 from landcover_bdgf.geo.raster import grid_of, open_raster
 from landcover_bdgf.model.blocks import Block, BlockStream
 from landcover_bdgf.model.classifier import Classifier
+from landcover_bdgf.model.run import available_threads
 from landcover_bdgf.model.workers import open_workers
-from landcover_bdgf.process import available_threads
 from landcover_bdgf.scene.simulation import simulate, write_scene
 from landcover_bdgf.scene.stack import Tile
 

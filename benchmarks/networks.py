@@ -16,8 +16,8 @@ from landcover_bdgf.model.networks.fusion import FusionNetwork, Inputs, apply_de
 from landcover_bdgf.model.networks.scan import KERNELS, Scan, kernel
 from landcover_bdgf.model.networks.unet import HALO_PX, UNet, feature_channels
 from landcover_bdgf.model.recipe import RECIPES, Recipe
+from landcover_bdgf.model.run import available_threads
 from landcover_bdgf.model.workers import full_precision, open_workers
-from landcover_bdgf.process import available_threads
 
 BLOCK_PX = 128
 GPU_BLOCKS = 16  # at once, as in a map on a GPU

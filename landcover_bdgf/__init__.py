@@ -2,10 +2,9 @@
 
 ==============  ====================================================================
 errors          what can go wrong, as a tree
-progress, text  progress and log lines; names out of files, fit to be printed
-notebook        how objects show themselves in a notebook
+progress        progress of long work, log lines, Ctrl-C between steps
+text            names, tables and pictures, safe to show
 settings        help, unit and limits of a setting, on its line
-process         threads and memory that the system allows; Ctrl-C at a moment that does no harm
 storage         files: whole, written once, known by their checksums
 geo             rasters, vector files and grids, as GDAL and PROJ know them
 scene           one place as the sensors see it; step: align

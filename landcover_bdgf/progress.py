@@ -1,14 +1,18 @@
-"""Progress of long steps: a bar on a terminal or in a notebook; elsewhere a line at the start and every few seconds."""
+"""Progress of long work, shown as a bar or in plain lines; and stopping it between two steps."""
 
 from __future__ import annotations
 
+import builtins
 import logging
 import math
+import signal
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from importlib.util import find_spec
+from types import FrameType
 from typing import TypeVar
 
 log = logging.getLogger("landcover_bdgf")
@@ -55,7 +59,7 @@ def track(items: Iterable[T], description: str, total: int) -> Iterator[T]:
 
 def _in_notebook() -> bool:
     """Whether rich can draw a bar in a notebook, for which it needs ipywidgets."""
-    if "ipykernel" not in sys.modules or find_spec("ipywidgets") is None:
+    if not hasattr(builtins, "get_ipython") or find_spec("ipywidgets") is None:
         return False
     from rich.console import Console
 
@@ -152,3 +156,26 @@ def errors_only() -> Iterator[None]:
         yield
     finally:
         log.setLevel(before)
+
+
+@contextmanager
+def stop_between_steps() -> Iterator[Callable[[], bool]]:
+    """Remember Ctrl-C instead of interrupting a step; a second one stops at once.
+
+    Yields a function that returns whether it was pressed.
+    """
+    pressed = threading.Event()
+    ignored = signal.getsignal(signal.SIGINT) is signal.SIG_IGN  # as in background jobs of a shell
+    if ignored or threading.current_thread() is not threading.main_thread():  # signals are handled only there
+        yield pressed.is_set
+        return
+
+    def note(number: int, frame: FrameType | None) -> None:
+        pressed.set()
+        signal.signal(signal.SIGINT, before)
+
+    before = signal.signal(signal.SIGINT, note)
+    try:
+        yield pressed.is_set
+    finally:
+        signal.signal(signal.SIGINT, before)

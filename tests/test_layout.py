@@ -15,7 +15,7 @@ import landcover_bdgf
 
 PACKAGE = Path(landcover_bdgf.__file__).parent
 MODULES = {p.relative_to(PACKAGE).with_suffix("").as_posix().replace("/", "."): p for p in PACKAGE.rglob("*.py")}
-ROOT = {"__init__", "__main__", "errors", "progress", "text", "process", "notebook", "settings"}
+ROOT = {"__init__", "__main__", "errors", "progress", "settings", "text"}
 # Which packages a package may import; the modules of the root stand below all of them.
 BELOW: dict[str, set[str]] = {
     "storage": set(),

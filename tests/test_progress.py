@@ -1,15 +1,18 @@
 """Progress is shown at once, and its remaining time does not jump."""
 
+import builtins
 import io
 import logging
+import signal
 import sys
 from collections.abc import Callable
 from itertools import pairwise
+from types import ModuleType
 
 import pytest
 
 from landcover_bdgf import progress as module
-from landcover_bdgf.progress import Pace, duration, progress, track
+from landcover_bdgf.progress import Pace, duration, log, progress, stop_between_steps, track
 
 
 @pytest.fixture
@@ -92,3 +95,60 @@ def test_a_bar_is_drawn_before_the_first_step(monkeypatch: pytest.MonkeyPatch) -
 @pytest.mark.parametrize(("seconds", "text"), [(3, "3 s"), (89, "89 s"), (300, "5 min"), (2 * 3600, "2.0 h")])
 def test_times_are_short(seconds: float, text: str) -> None:
     assert duration(seconds) == text
+
+
+def test_ctrl_c_is_noted_and_the_step_goes_on(ctrl_c: Callable[[], None]) -> None:
+    with stop_between_steps() as stopped:
+        assert not stopped()
+        ctrl_c()
+        assert stopped()
+
+
+def test_a_second_ctrl_c_stops_at_once(ctrl_c: Callable[[], None]) -> None:
+    with pytest.raises(KeyboardInterrupt), stop_between_steps():  # noqa: PT012
+        ctrl_c()
+        ctrl_c()
+        pytest.fail("the second one was not heeded")
+
+
+def test_ctrl_c_that_is_ignored_stays_ignored() -> None:
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        with stop_between_steps() as stopped:
+            signal.raise_signal(signal.SIGINT)
+            assert not stopped()
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
+@pytest.fixture
+def shown(monkeypatch: pytest.MonkeyPatch) -> list[object]:
+    """What a notebook shows, as rich hands it over to IPython and ipywidgets, which need not be installed."""
+    outputs: list[object] = []
+
+    class ZMQInteractiveShell:
+        """By this name rich knows a notebook."""
+
+    class Output:
+        """A place in a notebook that is written to again and again."""
+
+        def __enter__(self) -> None: ...
+        def __exit__(self, *error: object) -> None: ...
+        def clear_output(self, wait: bool) -> None: ...
+
+    modules = {name: ModuleType(name) for name in ("IPython", "IPython.display", "ipywidgets")}
+    modules["IPython.display"].display = outputs.append  # type: ignore[attr-defined]
+    modules["ipywidgets"].Output = Output  # type: ignore[attr-defined]
+    modules["ipywidgets"].__spec__ = sys.__spec__
+    for name, part in modules.items():
+        monkeypatch.setitem(sys.modules, name, part)
+    monkeypatch.setattr(builtins, "get_ipython", ZMQInteractiveShell, raising=False)
+    return outputs
+
+
+@pytest.mark.parametrize(("level", "seen"), [(logging.NOTSET, True), (logging.INFO, True), (logging.ERROR, False)])
+def test_progress_in_a_notebook(shown: list[object], level: int, seen: bool) -> None:
+    log.setLevel(level)
+    with progress("map", total=2) as advance:
+        advance(2)
+    assert any("2/2" in str(getattr(each, "text", "")) for each in shown) == seen

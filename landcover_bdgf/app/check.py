@@ -11,8 +11,7 @@ import torch
 
 from landcover_bdgf.geo import read_features
 from landcover_bdgf.labels import ReadSettings, Samples, SampleSettings, sample, samples_lines, texts
-from landcover_bdgf.model import choose_device, kernel
-from landcover_bdgf.process import available_threads
+from landcover_bdgf.model import available_threads, choose_device, kernel
 from landcover_bdgf.progress import track
 from landcover_bdgf.scene import ReadCounts, Stack, warn_of_zeros
 from landcover_bdgf.text import LISTED_NAMES, printable

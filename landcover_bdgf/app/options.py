@@ -19,10 +19,10 @@ from typing import Annotated, Any, TypeVar, get_origin
 import typer
 from typer.core import TyperCommand
 
+from landcover_bdgf.app.memory_limits import check_memory_limits
 from landcover_bdgf.app.terminal import listen
 from landcover_bdgf.errors import SettingsError
 from landcover_bdgf.geo import check_lock
-from landcover_bdgf.process import check_memory_limits
 from landcover_bdgf.progress import log
 from landcover_bdgf.settings import Setting, described
 from landcover_bdgf.storage import Product, check, reserved

@@ -18,8 +18,7 @@ from landcover_bdgf.assessment.measures import Accuracy
 from landcover_bdgf.assessment.reliability import ReliabilityBin
 from landcover_bdgf.geo import Grid, ground_width_m, read_band
 from landcover_bdgf.labels import Color
-from landcover_bdgf.notebook import data_uri, png
-from landcover_bdgf.text import printable
+from landcover_bdgf.text import data_uri, png, printable
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

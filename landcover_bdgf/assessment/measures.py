@@ -20,8 +20,7 @@ from sklearn.metrics import cohen_kappa_score, precision_recall_fscore_support
 from landcover_bdgf.assessment.reliability import ReliabilityBin, calibration_error
 from landcover_bdgf.errors import LabelError
 from landcover_bdgf.labels import CLEAR_PX, NODATA_CODE, Legend
-from landcover_bdgf.notebook import table
-from landcover_bdgf.text import printable
+from landcover_bdgf.text import printable, table
 
 APART_PX = 37  # smallest distance at which surroundings of reference and training pixels do not overlap, by default
 # Distance to the nearest training pixel, in pixels. Below the first bound the windows of both overlap; farther away

@@ -17,9 +17,8 @@ from landcover_bdgf.errors import LabelError
 from landcover_bdgf.geo import Grid, grid_of, open_raster, read_band
 from landcover_bdgf.labels.legend import ENTRY_KEYS, Legend
 from landcover_bdgf.labels.symbology import aux_xml_path, companion_paths, read_aux_xml, write_symbology
-from landcover_bdgf.notebook import png
 from landcover_bdgf.storage import PathLike, Product, read_record, record_path
-from landcover_bdgf.text import printable
+from landcover_bdgf.text import png, printable
 
 if TYPE_CHECKING:
     from xarray import Dataset

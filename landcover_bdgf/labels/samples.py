@@ -16,8 +16,7 @@ from landcover_bdgf.geo import Grid
 from landcover_bdgf.labels.legend import Legend
 from landcover_bdgf.labels.settings import CLEAR_PX
 from landcover_bdgf.labels.split import distances_px
-from landcover_bdgf.notebook import table
-from landcover_bdgf.text import printable
+from landcover_bdgf.text import printable, table
 
 TRAIN, TEST = 0, 1
 

@@ -37,8 +37,7 @@ from landcover_bdgf.model import (
     open_mappers,
     warn_of_novel_scene,
 )
-from landcover_bdgf.process import stop_between_steps
-from landcover_bdgf.progress import Advance, log, progress
+from landcover_bdgf.progress import Advance, log, progress, stop_between_steps
 from landcover_bdgf.scene import ReadCounts, Stack, warn_of_zeros
 from landcover_bdgf.storage import PathLike, Product, check, check_free_space, record
 from landcover_bdgf.text import FILE_NAMES

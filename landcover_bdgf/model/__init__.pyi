@@ -51,7 +51,7 @@ from .networks.scan import kernel as kernel
 from .networks.unet import BAND_MULTIPLE as BAND_MULTIPLE, UNet as UNet, feature_channels as feature_channels
 from .novelty import NOVELTY_PREFIX as NOVELTY_PREFIX, fit_novelty as fit_novelty
 from .recipe import RECIPES as RECIPES, Recipe as Recipe, changed as changed, load_recipe as load_recipe
-from .run import Run as Run
+from .run import Run as Run, available_threads as available_threads
 from .scaling import Scaling as Scaling, scaled_cube as scaled_cube
 from .scaling_fit import fit_scaling as fit_scaling
 from .workers import Workers as Workers, open_mappers as open_mappers, open_workers as open_workers

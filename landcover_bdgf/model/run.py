@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated
 
-from landcover_bdgf.process import available_threads
 from landcover_bdgf.settings import Setting, changed_settings, check
 
 if TYPE_CHECKING:
@@ -36,3 +36,11 @@ class Run:
     def workers(self, device: torch.device) -> int:
         """Threads to use on the device: a GPU has one queue."""
         return (self.threads or available_threads()) if device.type == "cpu" else 1
+
+
+def available_threads() -> int:
+    """Cores this process may use, or ``OMP_NUM_THREADS`` where that is set."""
+    wanted = os.environ.get("OMP_NUM_THREADS", "")
+    if wanted.isdigit():
+        return max(1, int(wanted))
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

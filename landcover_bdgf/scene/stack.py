@@ -14,7 +14,6 @@ from numpy.typing import NDArray
 from rasterio.windows import Window
 
 from landcover_bdgf.geo import Grid, RasterProfile, mirrored, write_raster
-from landcover_bdgf.notebook import table
 from landcover_bdgf.scene.band_reader import ReadCounts
 from landcover_bdgf.scene.image import Image
 from landcover_bdgf.scene.sar import POWER_FLOOR, SarUnit, power_of_db
@@ -29,7 +28,7 @@ from landcover_bdgf.storage import (
     record_path,
     write_record,
 )
-from landcover_bdgf.text import printable, with_names
+from landcover_bdgf.text import printable, table, with_names
 
 SHIFT_TAG, NO_SHIFT = "SAR_SHIFT_XY_PX", "0 0"
 

@@ -7,6 +7,8 @@ import glob
 import os
 import secrets
 import shutil
+import signal
+import threading
 import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -15,7 +17,6 @@ from pathlib import Path
 from filelock import FileLock, Timeout
 
 from landcover_bdgf.errors import OutputError, unwritten
-from landcover_bdgf.process import signals_held_back
 from landcover_bdgf.storage.paths import PathLike
 
 DRAFT = ".part"  # how the names of hidden folders of drafts end
@@ -91,7 +92,7 @@ def publish(folder: Path, to: Path, *, last: str) -> None:
     for file in files:
         file.chmod(0o666 & ~_umask())  # some libraries keep their files to their owner
         _sync(file)
-    with signals_held_back():
+    with _signals_held_back():
         for file in files:
             os.replace(file, to / file.name)
     _sync(to)
@@ -136,3 +137,26 @@ def _sync(path: Path) -> None:
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
+
+
+@contextmanager
+def _signals_held_back() -> Iterator[None]:
+    """Heed Ctrl-C and SIGTERM after the block, which must be short, and not within.
+
+    To block them in this thread alone would not do, as Python handles here what another one receives.
+    """
+    if threading.current_thread() is not threading.main_thread():  # only there signals are handled
+        yield
+        return
+    received: list[int] = []
+    handlers = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+    heeded = {number: handler for number, handler in handlers.items() if handler not in (None, signal.SIG_IGN)}
+    try:
+        for number in heeded:
+            signal.signal(number, lambda told, frame: received.append(told))
+        yield
+    finally:
+        for number, handler in heeded.items():
+            signal.signal(number, handler)
+        if received:
+            signal.raise_signal(max(received))  # SIGTERM is greater

@@ -18,8 +18,7 @@ from torch import Tensor, nn
 
 from landcover_bdgf.errors import ResourceError, SettingsError
 from landcover_bdgf.model import History, Workers
-from landcover_bdgf.process import stop_between_steps
-from landcover_bdgf.progress import log, progress
+from landcover_bdgf.progress import log, progress, stop_between_steps
 from landcover_bdgf.training.state import load_state, save_state
 from landcover_bdgf.training.task import Kept, Shard, Task
 

@@ -1,10 +1,12 @@
 """A run has a device and threads; settings out of range are refused."""
 
+import os
+
 import pytest
 import torch
 
 from landcover_bdgf.errors import SettingsError
-from landcover_bdgf.model.run import Run
+from landcover_bdgf.model.run import Run, available_threads
 
 
 def test_threads_are_for_the_cpu() -> None:
@@ -17,3 +19,12 @@ def test_negative_seeds_and_threads_are_refused() -> None:
     for settings in ({"seed": -1}, {"threads": -1}):
         with pytest.raises(SettingsError):
             Run(**settings)
+
+
+@pytest.mark.parametrize(("wanted", "threads"), [("3", 3), ("0", 1), ("many", None), ("", None)])
+def test_omp_num_threads_sets_the_number_of_threads(
+    wanted: str, threads: int | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("OMP_NUM_THREADS", wanted)
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+    assert available_threads() == (threads or cores)

@@ -160,7 +160,7 @@ class Targets:
         stack = align(folder / "msi.tif", folder / "sar.tif")
         model = load_checkpoint(folder / "model.safetensors")
         map_scene(model, stack, folder / "map.tif")
-        part = map_scene(model, stack, folder / "part.tif", settings=MapSettings(shard="2/2"))
+        part = map_scene(model, stack, folder / "part.tif", settings=MapSettings(shard="1/2"))
         for name in (PLAN, STRIP):
             shutil.copy(part / name, folder)
         bad.image(lambda a: a[:2, :24, :20], to="small.tif")(folder)

@@ -13,7 +13,8 @@ import rasterio
 from conftest import Tally
 from test_faults import COMMANDS, IN_THE_DISK, SOME
 
-from landcover_bdgf.process import NEEDED_MIB, THREAD_MIB, WITHOUT_NETWORKS, available_threads
+from landcover_bdgf.app.memory_limits import NEEDED_MIB, THREAD_MIB, WITHOUT_NETWORKS
+from landcover_bdgf.model.run import available_threads
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="limits as Linux has them")
 

@@ -3,13 +3,14 @@
 import os
 import signal
 import threading
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 from interrupted import stopped_at
 
 from landcover_bdgf.errors import OutputError
-from landcover_bdgf.storage.atomic import check_free_space, draft_folder
+from landcover_bdgf.storage.atomic import _signals_held_back, check_free_space, draft_folder
 from landcover_bdgf.storage.products import atomic_output
 
 
@@ -123,3 +124,11 @@ def test_what_no_disk_can_hold_is_not_begun(tmp_path: Path) -> None:
     check_free_space(tmp_path / "map.tif", 1)
     with pytest.raises(OutputError, match=r"map\.tif: needs 1e\+09 GB of disk .* Free some space or write elsewhere"):
         check_free_space(tmp_path / "map.tif", 10**18)
+
+
+def test_ctrl_c_in_a_short_block_is_heeded_after_it(ctrl_c: Callable[[], None]) -> None:
+    done = []
+    with pytest.raises(KeyboardInterrupt), _signals_held_back():  # noqa: PT012
+        ctrl_c()
+        done.append("the block went on")
+    assert done

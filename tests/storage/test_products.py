@@ -187,3 +187,50 @@ def test_a_folder_is_no_output_and_a_file_no_report(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("mine")
     with pytest.raises(OutputError, match="is a file, a report is a folder"), atomic_folder(report(tmp_path / "file")):
         pass
+
+
+def test_an_existing_output_needs_overwrite(tmp_path: Path) -> None:
+    path = tmp_path / "map.tif"
+    path.write_text("old")
+    with pytest.raises(OutputError, match="exists already"):
+        check(Product(path))
+    check(Product(path), overwrite=True)
+
+
+def test_an_output_needs_its_folder(tmp_path: Path) -> None:
+    with pytest.raises(OutputError, match="does not exist"):
+        check(Product(tmp_path / "nowhere" / "map.tif"))
+    with pytest.raises(OutputError, match="is a folder"):
+        check(Product(tmp_path))
+
+
+def test_an_output_is_never_an_input_not_even_by_a_link(tmp_path: Path) -> None:
+    source = tmp_path / "in" / "scene.tif"
+    source.parent.mkdir()
+    source.touch()
+    link = tmp_path / "map.tif"
+    link.symlink_to(source)
+    with pytest.raises(OutputError, match="one of the inputs"):
+        check(Product(link), inputs=[source], overwrite=True)
+
+
+def test_a_failed_output_leaves_the_old_file_and_nothing_else(tmp_path: Path) -> None:
+    path = tmp_path / "map [1].json"
+    path.write_text("old")
+
+    def half_write() -> None:
+        with atomic_output(path, overwrite=True) as temporary:
+            temporary.write_text("half")
+            Path(f"{temporary}.aux.xml").touch()
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        half_write()
+    assert path.read_text() == "old"
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_a_full_disk_is_an_output_error(tmp_path: Path) -> None:
+    with pytest.raises(OutputError, match="No space left"), atomic_output(tmp_path / "a.json"):
+        raise OSError(28, "No space left on device")
+    assert not list(tmp_path.iterdir())

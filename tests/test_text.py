@@ -1,0 +1,23 @@
+"""Names out of files are safe to print, and the cells of a table are escaped."""
+
+from __future__ import annotations
+
+from landcover_bdgf.text import listed, printable, table
+
+
+def test_a_name_is_one_short_line_without_control_characters() -> None:
+    assert printable("a\x1b[31m\n b\u202ec") == "a [31m b c"
+    assert printable("") == "(no name)"
+    assert len(printable(100 * "x")) == 60
+    assert printable(100 * "x").endswith("…")
+
+
+def test_long_lists_of_names_are_cut() -> None:
+    assert listed(["a", "b"]) == "a, b"
+    assert listed([str(i) for i in range(15)]).endswith("11 and 3 more")
+
+
+def test_what_stands_in_a_table_is_escaped() -> None:
+    assert table([["<script>", 1]], ["a"]) == (
+        "<table><tr><th>a</th></tr><tr><td>&lt;script&gt;</td><td>1</td></tr></table>"
+    )
