@@ -1,4 +1,4 @@
-"""Progress of long work, shown as a bar or in plain lines, and stopping it between two steps."""
+"""Progress of long work, shown as a bar or in plain lines; and stopping it between two steps."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ from typing import TypeVar
 log = logging.getLogger("landcover_bdgf")
 
 PLAIN_INTERVAL_S = 5.0
-MEASURED_S = 5.0  # before this much time is measured, no time left is given
-SMOOTHED_S = 60.0  # time constant of the average, and window of the bar's
-LEAST_KEPT = 0.8  # of the average after one step, however long it took
+MEASURED_S = 5.0  # the remaining time is shown after this much time was measured
+SMOOTHED_S = 60.0  # time constant of the average, and window of the bar's estimate
+LEAST_KEPT = 0.8  # weight of earlier steps after one step, however long it took
 
 T = TypeVar("T")
 Advance = Callable[..., None]
@@ -28,10 +28,10 @@ Advance = Callable[..., None]
 
 @contextmanager
 def progress(description: str, total: int) -> Iterator[Advance]:
-    """Show how far a piece of work is, and how long the rest will take.
+    """Show progress and the remaining time.
 
     Yields ``advance(steps=1, note="")``, to be called after each finished step. Silent when the
-    logger ``landcover_bdgf`` is set above INFO; in a notebook a bar is shown if its level was never set, too.
+    logger ``landcover_bdgf`` is set above INFO; in a notebook a bar is also shown if its level was never set.
 
     Examples
     --------
@@ -58,7 +58,7 @@ def track(items: Iterable[T], description: str, total: int) -> Iterator[T]:
 
 
 def _in_notebook() -> bool:
-    """Whether rich can draw a bar in a notebook, which takes ipywidgets."""
+    """Whether rich can draw a bar in a notebook, for which it needs ipywidgets."""
     if not hasattr(builtins, "get_ipython") or find_spec("ipywidgets") is None:
         return False
     from rich.console import Console
@@ -67,7 +67,7 @@ def _in_notebook() -> bool:
 
 
 def _bar(description: str, total: int) -> Iterator[Advance]:
-    from rich.console import Console  # here, as it takes a tenth of a second that other commands need not wait
+    from rich.console import Console  # imported here because it takes a tenth of a second
     from rich.progress import (
         BarColumn,
         MofNCompleteColumn,
@@ -112,9 +112,9 @@ def _plain_lines(description: str, total: int) -> Advance:
 
 
 class Pace:
-    """How long a step takes, averaged with weights that fade exponentially.
+    """The average time per step, with exponentially decreasing weights of earlier steps.
 
-    The first step does not count: kernels are compiled and files opened during it.
+    The first step is not counted: kernels are compiled and files opened during it.
     """
 
     def __init__(self, now_s: float) -> None:
@@ -123,7 +123,7 @@ class Pace:
         self._measured_s = 0.0
 
     def add(self, steps: int, now_s: float) -> None:
-        """Note that some steps were finished now."""
+        """Record steps that have just finished."""
         took_s, self._last_s = now_s - self._last_s, now_s
         if not self._begun:
             self._begun = True
@@ -134,22 +134,22 @@ class Pace:
         self._measured_s += took_s
 
     def left_s(self, steps: int) -> float | None:
-        """Seconds that so many steps will take; None as long as that cannot be told."""
+        """Estimated seconds for this number of steps; None until enough time was measured."""
         if self._measured_s < MEASURED_S:
             return None
         return self._seconds / self._steps * steps
 
 
 def duration(seconds: float) -> str:
-    """``40 s``, ``5 min``, ``3.2 h``."""
+    """A duration as text: ``40 s``, ``5 min``, ``3.2 h``."""
     if seconds < 90:
         return f"{seconds:.0f} s"
     return f"{seconds / 60:.0f} min" if seconds < 90 * 60 else f"{seconds / 3600:.1f} h"
 
 
 @contextmanager
-def hushed() -> Iterator[None]:
-    """Only errors of the steps inside: for many runs in a row whose own words would drown the result."""
+def errors_only() -> Iterator[None]:
+    """Log only errors, for many runs in a row whose messages would hide the result."""
     before = log.level
     log.setLevel(logging.ERROR)
     try:
@@ -160,13 +160,13 @@ def hushed() -> Iterator[None]:
 
 @contextmanager
 def stop_between_steps() -> Iterator[Callable[[], bool]]:
-    """Note Ctrl-C instead of breaking a step in two; a second one stops at once.
+    """Remember Ctrl-C instead of interrupting a step; a second one stops at once.
 
-    Yields a function that says whether it was pressed.
+    Yields a function that returns whether it was pressed.
     """
     pressed = threading.Event()
-    ignored = signal.getsignal(signal.SIGINT) is signal.SIG_IGN  # as a shell tells its background jobs to
-    if ignored or threading.current_thread() is not threading.main_thread():  # only there signals are handled
+    ignored = signal.getsignal(signal.SIGINT) is signal.SIG_IGN  # as in background jobs of a shell
+    if ignored or threading.current_thread() is not threading.main_thread():  # signals are handled only there
         yield pressed.is_set
         return
 

@@ -15,23 +15,22 @@ if TYPE_CHECKING:
 PRINTED_CHARACTERS = 60
 LISTED_NAMES = 12
 
-# Temporary files by their paths, and the names that the user knows them by. An entry outlives its file, as an error
-# may be shown later.
+# Paths of temporary files, and the names to show for them. Entries outlive their files, as an error may be shown later.
 FILE_NAMES: dict[str, str] = {}
 
 
 def with_names(message: str) -> str:
-    """A message in which temporary files have the names that the user knows them by."""
+    """A message with the paths of temporary files replaced by the names to show for them."""
     for path, name in list(FILE_NAMES.items()):
         message = message.replace(path, name)
     return message
 
 
 def printable(name: str) -> str:
-    """A name fit for a terminal, a table or XML: one short line without control characters.
+    """A name that is safe in a terminal, a table or XML: one short line without control characters.
 
-    Escape sequences, line breaks and marks that reverse the direction of writing become spaces; what is
-    longer than 60 characters is cut.
+    Escape sequences, line breaks and marks that change the writing direction become spaces; longer names are cut to
+    60 characters.
     """
     line = " ".join("".join(c if c.isprintable() else " " for c in name[: 20 * PRINTED_CHARACTERS]).split())
     line = line or "(no name)"
@@ -39,19 +38,19 @@ def printable(name: str) -> str:
 
 
 def listed(names: Collection[str], show: Callable[[str], str] = printable) -> str:
-    """The first twelve of some names, each as it is shown, and how many more there are."""
+    """The first twelve names, formatted by ``show``, and the number of the others."""
     more = f" and {len(names) - LISTED_NAMES} more" if len(names) > LISTED_NAMES else ""
     return ", ".join(map(show, islice(names, LISTED_NAMES))) + more
 
 
 def table(rows: Iterable[Sequence[object]], head: Sequence[object] = ()) -> str:
-    """An HTML table; what stands in its cells is escaped."""
+    """An HTML table; its cells are escaped."""
     lines = [_row(head, "th")] if head else []
     return f"<table>{''.join([*lines, *(_row(row, 'td') for row in rows)])}</table>"
 
 
 def png(rgba: NDArray[Any]) -> str:
-    """A picture, uint8 (h, w, 4), as the address of an image that holds itself."""
+    """A picture, RGBA uint8 (h, w, 4), as a PNG data URI."""
     from matplotlib.image import imsave
 
     buffer = io.BytesIO()
@@ -60,7 +59,7 @@ def png(rgba: NDArray[Any]) -> str:
 
 
 def data_uri(kind: str, content: bytes) -> str:
-    """Contents of a file as its own address."""
+    """The contents of a file as a data URI."""
     return f"data:{kind};base64,{base64.b64encode(content).decode('ascii')}"
 
 

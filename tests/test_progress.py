@@ -1,4 +1,4 @@
-"""Progress shows at once, and its time left does not jump."""
+"""Progress is shown at once, and its remaining time does not jump."""
 
 import builtins
 import io
@@ -39,7 +39,7 @@ def test_the_first_line_comes_before_the_first_step(caplog: pytest.LogCaptureFix
         assert caplog.messages == ["map: 0 of 40"]
 
 
-def test_a_line_every_few_seconds_tells_the_time_left(
+def test_a_line_every_few_seconds_shows_the_remaining_time(
     clock: Callable[[float], None], caplog: pytest.LogCaptureFixture
 ) -> None:
     for _ in track(range(100), "map", 100):
@@ -51,7 +51,7 @@ def test_a_line_every_few_seconds_tells_the_time_left(
 
 
 def estimates(*steps_s: float) -> list[float]:
-    """Seconds per step, as told after each step."""
+    """Seconds per step, as estimated after each step."""
     now, pace, told = 0.0, Pace(0.0), []
     for step_s in steps_s:
         now += step_s

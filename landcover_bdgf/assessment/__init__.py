@@ -1,7 +1,7 @@
 """Step: assess. Accuracy of a map against reference labels.
 
 ============  =================================================================
-reference     the pixels a map is compared with
+reference     reference pixels of a map
 measures      confusion matrix, accuracies, kappa
 reliability   calibration of the confidence
 figures       pictures for the report

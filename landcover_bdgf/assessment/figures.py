@@ -1,4 +1,4 @@
-"""Pictures of a report, as data that a page holds in itself."""
+"""Figures of a report, as data URIs."""
 
 from __future__ import annotations
 
@@ -33,16 +33,16 @@ _METRES_PER_DEGREE = 111_320.0  # along a meridian, and along the equator
 
 @dataclass(frozen=True)
 class ScaleBar:
-    """A round length, and its share of the map's width."""
+    """A round length in metres or kilometres, and its share of the map width."""
 
     text: str
     share: float
 
 
 def map_picture(dataset: DatasetReader, colors: Mapping[int, Color]) -> str:
-    """A map as a PNG of at most 1200 px, nothing where it has no data.
+    """A map as a PNG of at most 1200 px, transparent where it has no data.
 
-    A smaller version takes the pixels of the file's overviews, which hold the most frequent class.
+    Larger maps are read from the overviews of the file, which hold the most frequent class.
     """
     shrink = max(1.0, max(dataset.shape) / MAP_PX)
     shape_hw = tuple(max(1, round(side / shrink)) for side in dataset.shape)
@@ -50,7 +50,7 @@ def map_picture(dataset: DatasetReader, colors: Mapping[int, Color]) -> str:
 
 
 def codes_picture(codes: NDArray[Any], colors: Mapping[int, Color]) -> str:
-    """Class codes (h, w) as a PNG, nothing where they are 0."""
+    """Class codes (h, w) as a PNG, transparent where they are 0."""
     palette = np.zeros((max(int(codes.max()), *colors) + 1, 4), np.uint8)
     for code, color in colors.items():
         palette[code] = (*color, 255)
@@ -58,7 +58,7 @@ def codes_picture(codes: NDArray[Any], colors: Mapping[int, Color]) -> str:
 
 
 def matrix_picture(result: Accuracy) -> str:
-    """The confusion matrix as an SVG: counts, colours by the share of the row (the map's class)."""
+    """The confusion matrix as an SVG: counts, coloured by their share of the row (the mapped class)."""
     size = len(result.legend.entries)
     named = size <= MOST_LABELLED_CLASSES
     side = min(9.0, 2.2 + 0.55 * size)
@@ -72,7 +72,7 @@ def matrix_picture(result: Accuracy) -> str:
     names = [f"{e.code} {_short(e.name)}" if named else str(e.code) for e in result.legend.entries]
     ticks = np.arange(size) if named else np.linspace(0, size - 1, MOST_LABELLED_CLASSES).astype(int)
     labels = [names[i] for i in ticks]
-    # Names come from files: a pair of $ in one must not be read as a formula.
+    # Names come from files: text between two $ is not a formula.
     axes.set_xticks(ticks, labels, rotation=40, ha="left", rotation_mode="anchor", parse_math=False)
     axes.set_yticks(ticks, labels, parse_math=False)
     axes.xaxis.tick_top()
@@ -108,14 +108,14 @@ def curve_picture(values: Sequence[float], name: str) -> str:
 
 
 def reliability_picture(lines: Sequence[tuple[str, str, Sequence[ReliabilityBin]]]) -> str:
-    """How often pixels of some probability are right as an SVG: lines of a name, a colour and bins."""
+    """A reliability diagram as an SVG; each line has a name, a colour and bins."""
     figure, axes = new_figure(3.6, 3.0)
     axes.plot([0, 1], [0, 1], color="#c4c4c4", linewidth=1, linestyle="--")
     for name, color, bins in lines:
         points = [one.probability for one in bins], [one.right for one in bins]
         axes.plot(*points, marker="o", markersize=3, linewidth=1.4, color=color, label=name)
     axes.set_xlabel("confidence of the map", color=FAINT, fontsize=8)
-    axes.set_ylabel("share of right pixels", color=FAINT, fontsize=8)
+    axes.set_ylabel("share of correct pixels", color=FAINT, fontsize=8)
     axes.tick_params(labelsize=8, color=FAINT)
     axes.spines[["top", "right"]].set_visible(False)
     axes.grid(color="#e6e6e6", linewidth=0.6)
@@ -126,7 +126,7 @@ def reliability_picture(lines: Sequence[tuple[str, str, Sequence[ReliabilityBin]
 
 
 def scale_bar(grid: Grid) -> ScaleBar | None:
-    """The longest round length (1, 2 or 5 times a power of ten metres) up to a quarter of the width."""
+    """The longest round length (1, 2 or 5 times a power of ten metres) up to a quarter of the map width."""
     left, bottom, right, top = grid.bounds
     width_m: float | None
     if grid.crs.is_geographic:
@@ -144,7 +144,7 @@ def scale_bar(grid: Grid) -> ScaleBar | None:
 
 
 def new_figure(width_in: float, height_in: float) -> tuple[Figure, Axes]:
-    """An empty figure of that size, without a window."""
+    """An empty figure of this size in inches, without a window."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
@@ -159,12 +159,12 @@ def _short(name: str) -> str:
 
 
 def as_svg(figure: Figure) -> str:
-    """A figure as the address of an image; the same numbers give the same bytes."""
+    """A figure as an SVG data URI; the same numbers give the same bytes."""
     import matplotlib
 
     buffer = io.BytesIO()
-    # The salt and the missing date make the same numbers give the same bytes. A name in a script that the
-    # font lacks is drawn as boxes beside its code, and a warning for each letter would tell nobody more.
+    # A fixed salt and no date make the bytes reproducible. Letters that the font lacks are drawn as boxes; the codes
+    # identify the classes, so matplotlib's warning for each letter is not needed.
     with matplotlib.rc_context({"svg.hashsalt": "bdgf"}), warnings.catch_warnings():
         warnings.filterwarnings("ignore", message="Glyph")
         figure.savefig(buffer, format="svg", metadata={"Date": None}, transparent=True)

@@ -1,6 +1,6 @@
-"""How right a map is: confusion matrix and what follows from it.
+"""Accuracy measures of a map: the confusion matrix, and accuracies and kappa computed from it.
 
-Everywhere the rows of the matrix are the map and its columns the reference, as in Olofsson et al. (2014,
+The rows of the matrix are always the map and its columns the reference, as in Olofsson et al. (2014,
 doi:10.1016/j.rse.2014.02.015).
 """
 
@@ -22,19 +22,19 @@ from landcover_bdgf.errors import LabelError
 from landcover_bdgf.labels import CLEAR_PX, NODATA_CODE, Legend
 from landcover_bdgf.text import printable, table
 
-APART_PX = 37  # least distance at which a reference and a training pixel share no surroundings, by the usual settings
-# Distance to the nearest training pixel, in pixels. Below the first bound the windows of both overlap; beyond, the two
-# share less and less of the landscape.
+APART_PX = 37  # smallest distance at which surroundings of reference and training pixels do not overlap, by default
+# Distance to the nearest training pixel, in pixels. Below the first bound the windows of both overlap; farther away
+# the two have less and less of the landscape in common.
 DISTANCE_BINS_PX = ((0.0, CLEAR_PX), (CLEAR_PX, APART_PX), (APART_PX, 100.0), (100.0, math.inf))
 
 NO_PROBABILITY_SAMPLE = (
-    "the reference is no probability sample: these figures hold for its places, support no area estimates, "
-    "and the interval is too narrow, as pixels of one polygon are not independent"
+    "the reference is not a probability sample: these figures describe its locations only, do not support area "
+    "estimates, and the interval is too narrow, as pixels of one polygon are not independent"
 )
 
 
 class ClassAccuracy(TypedDict):
-    """One class; accuracies are None where there are no pixels to compute them from."""
+    """Figures of one class; accuracies are None if there are no pixels to compute them from."""
 
     code: int
     name: str
@@ -49,7 +49,7 @@ class ClassAccuracy(TypedDict):
 
 @dataclass(frozen=True)
 class DistanceBin:
-    """Accuracy of reference pixels whose nearest training pixel lies at ``[from_px, to_px)``."""
+    """Accuracy of reference pixels at a distance in ``[from_px, to_px)`` from the nearest training pixel."""
 
     from_px: float
     to_px: float
@@ -58,7 +58,7 @@ class DistanceBin:
 
     @property
     def label(self) -> str:
-        """For people."""
+        """The range as text."""
         if math.isinf(self.to_px):
             return f"{self.from_px:.0f} px and more"
         return f"{self.from_px:.0f} to {self.to_px - 1:.0f} px"
@@ -74,21 +74,21 @@ class Accuracy:
     matrix : int64 (classes, classes)
         Pixels; rows are the map, columns the reference, in the order of the legend.
     no_data : int64 (classes,)
-        Reference pixels at which the map has no data; they are in no other number.
+        Reference pixels at which the map has no data; not counted in any other number.
     overall, average, kappa : float
-        Share of right pixels; mean of the producer's accuracies of classes with reference pixels; Cohen's
+        Share of correct pixels; mean of the producer's accuracies of classes with reference pixels; Cohen's
         kappa. NaN where undefined.
     producers, users, f1 : float64 (classes,)
         Recall, precision, and their harmonic mean; NaN where undefined.
     sample : str
-        What the reference is.
+        Description of the reference.
     unknown : mapping of str to int
-        Classes of the reference that the map does not have, with their pixels, which are not counted.
+        Classes of the reference that the map does not have, with their numbers of pixels, which are not counted.
     leak : float, optional
         Share of reference pixels whose window overlaps that of a training pixel; None if not known.
     surroundings : float, optional
-        Share of reference pixels whose surroundings, as far as the method looks, overlap those of a training pixel;
-        None if it looks no farther than its windows, or that is not known.
+        Share of reference pixels whose surroundings, as far as the model uses them, overlap those of a training pixel;
+        None if the model uses only its windows, or if not known.
     by_distance : tuple of DistanceBin
         Only bins that hold pixels.
     """
@@ -123,7 +123,7 @@ class Accuracy:
         return f"<p>{html.escape(summary_lines(self)[0])}</p>{shares}<ul>{notes}</ul>"
 
     def __str__(self) -> str:
-        """What the command line prints."""
+        """The text that the command line prints."""
         return "\n".join(summary_lines(self))
 
     @property
@@ -133,7 +133,7 @@ class Accuracy:
 
     @property
     def interval(self) -> tuple[float, float]:
-        """95 % confidence interval of the overall accuracy by Wilson (1927), as if pixels were independent.
+        """95 % confidence interval of the overall accuracy by Wilson (1927), assuming independent pixels.
 
         Pixels of one polygon resemble each other, so the true interval is wider.
         """
@@ -159,7 +159,7 @@ class Accuracy:
         )
 
     def to_dict(self) -> dict[str, Any]:
-        """For JSON: numbers, text, lists and None."""
+        """The accuracy as JSON types: numbers, text, lists and None."""
         return {
             "n": self.n,
             "overall_accuracy": _number(self.overall),
@@ -202,25 +202,25 @@ def accuracy(reference_codes: NDArray[Any], map_codes: NDArray[Any], legend: Leg
     Raises
     ------
     LabelError
-        If the map has data at no reference pixel, or has codes that its legend lacks.
+        If the map has data at no reference pixel, or contains codes that are not in its legend.
     """
-    there = map_codes != NODATA_CODE
+    has_data = map_codes != NODATA_CODE
     codes = list(legend.codes)
-    strange = np.setdiff1d(map_codes[there], codes)
-    if len(strange):
-        raise LabelError(None, f"the map holds code {strange[0]}, which its legend lacks", "Make the map again.")
-    if not there.any():
-        raise LabelError(None, "the map has no data at any reference pixel", "Do the two overlap?")
-    reference, mapped = reference_codes[there], map_codes[there]
+    unknown = np.setdiff1d(map_codes[has_data], codes)
+    if len(unknown):
+        raise LabelError(None, f"the map contains code {unknown[0]}, which is not in its legend", "Make the map again.")
+    if not has_data.any():
+        raise LabelError(None, "the map has no data at any reference pixel", "Check that the two overlap.")
+    reference, mapped = reference_codes[has_data], map_codes[has_data]
     cells = (mapped.astype(np.int64) - 1) * len(codes) + reference.astype(np.int64) - 1
     matrix = np.bincount(cells, minlength=len(codes) ** 2).reshape(len(codes), len(codes))
     users, producers, f1, _ = precision_recall_fscore_support(reference, mapped, labels=codes, zero_division=np.nan)
-    # Kappa compares with chance, which is never wrong where there is but one class.
+    # Kappa compares with chance agreement, which is perfect if there is only one class.
     one_class = len(np.union1d(reference, mapped)) == 1
     return Accuracy(
         legend,
         matrix,
-        np.array([np.sum(reference_codes[~there] == code) for code in codes], np.int64),
+        np.array([np.sum(reference_codes[~has_data] == code) for code in codes], np.int64),
         overall=float(np.trace(matrix) / matrix.sum()),
         average=float(np.nanmean(producers)),
         kappa=math.nan if one_class else float(cohen_kappa_score(reference, mapped)),
@@ -248,14 +248,14 @@ def accuracy_by_distance(right: NDArray[np.bool_], distances_px: NDArray[np.floa
 
 
 def summary_lines(result: Accuracy) -> list[str]:
-    """The accuracy for a terminal: the main numbers, a table per class, and what to beware of.
+    """The accuracy as text: the main figures, a table of the classes, and caveats.
 
-    The table has a column of codes where classes are whole numbers, but others than in the map.
+    The table has a column of codes if the classes are whole numbers that differ from the codes of the map.
     """
     low, high = result.interval
     rows = [(printable(c["name"]), c) for c in result.classes()]
     width = max(len("class"), *(len(name) for name, _ in rows))
-    coded = result.legend.renumbered  # as a name alone would be taken for the number in the map
+    coded = result.legend.renumbered  # the name alone would be mistaken for the code in the map
     lines = [
         f"overall accuracy {percent(result.overall)} (95 % interval {percent(low)} to {percent(high)}), "
         f"average accuracy {percent(result.average)}, kappa {_text(result.kappa)}, {result.n} reference px",
@@ -271,21 +271,23 @@ def summary_lines(result: Accuracy) -> list[str]:
 
 
 def remarks(result: Accuracy) -> list[str]:
-    """What is unusual about this comparison, in sentences; empty if nothing is."""
+    """Limits of this comparison, as sentences; may be empty."""
     found = []
     if result.leak is None:
         found.append(
-            "nothing beside the map tells where it was trained, so it is not known whether the reference is independent"
+            "the map has no record of its training pixels, so it is not known whether the reference is independent"
         )
     if result.leak:
-        found.append(f"{percent(result.leak)} of the reference windows overlap training windows: figures are flattered")
+        found.append(
+            f"{percent(result.leak)} of the reference windows overlap training windows: figures are optimistic"
+        )
     if result.surroundings:
         found.append(
             f"{percent(result.surroundings)} of the reference pixels share surroundings with training pixels; farther "
-            "away a map may be worse, see the accuracy by distance"
+            "away the map may be less accurate, see the accuracy by distance"
         )
     if result.no_data.any():
-        found.append(f"{result.no_data.sum()} reference px lie where the map has no data, and are not counted")
+        found.append(f"{result.no_data.sum()} reference px are not counted, as the map has no data there")
     found += [
         f"class {printable(name)} of the reference is not in the map: {n} px not counted"
         for name, n in result.unknown.items()
@@ -297,7 +299,7 @@ def remarks(result: Accuracy) -> list[str]:
 
 
 def percent(share: float | None) -> str:
-    """A share for people, in percent; a dash where there is none."""
+    """A share as text, in percent; a dash if it is undefined."""
     return "–" if share is None or math.isnan(share) else f"{100 * share:.1f} %"
 
 

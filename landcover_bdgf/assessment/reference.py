@@ -1,4 +1,4 @@
-"""Reference pixels for a map: where they are, their classes in the map's codes, how far from training."""
+"""Reference pixels of a map: positions, classes in the codes of the map, distances to training pixels."""
 
 from __future__ import annotations
 
@@ -38,14 +38,14 @@ from landcover_bdgf.progress import log
 from landcover_bdgf.storage import PathLike
 from landcover_bdgf.text import listed, printable
 
-# GEOS follows what is nested until the stack ends, and the process with it; points of a record are not nested.
+# Deeply nested WKT overflows the stack in GEOS and ends the process; the points of a record are not nested.
 _POINTS = re.compile(r"MULTIPOINT \([-+.\de, ()]*\)", re.ASCII)
-_POINT_CHARACTERS = 64  # of one, at most; ours take about 40
+_POINT_CHARACTERS = 64  # at most, for one point; bdgf writes about 40
 
 
 @dataclass(frozen=True)
 class ReferenceFile:
-    """Polygons or points, and how to read them where that is in question; of a file of samples the path alone counts.
+    """Polygons or points, and how to read them; of a file of samples, only the path is used.
 
     Attributes
     ----------
@@ -68,11 +68,11 @@ class Reference:
     codes : uint16 (n,)
         In the legend of the map.
     sample : str
-        What kind of sample it is, as a sentence.
+        Description of the sample.
     unknown : mapping of str to int
-        Classes that the map does not have, with their pixels, which are left out.
+        Classes that the map does not have, with their numbers of pixels, which are left out.
     notes : tuple of str
-        What was noted when the pixels were drawn.
+        Notes on how the samples were drawn.
     """
 
     rows: NDArray[np.int32]
@@ -89,10 +89,10 @@ class Reference:
 
 
 @dataclass(frozen=True, eq=False)
-class TrainingGround:
-    """Where the pixels lie that a map was trained on: fractional rows and columns (n, 2) on its grid.
+class TrainingPixels:
+    """The pixels that a map was trained on: fractional rows and columns (n, 2) on its grid.
 
-    From ``clear_px`` on windows share nothing with a training window, from ``apart_px`` on surroundings neither.
+    At a distance of ``clear_px`` windows do not overlap training windows; at ``apart_px`` surroundings do not either.
     """
 
     positions: NDArray[np.float64]
@@ -100,13 +100,13 @@ class TrainingGround:
     apart_px: int = CLEAR_PX
 
     def distances_px(self, reference: Reference) -> NDArray[np.float64]:
-        """Chebyshev distance of each reference pixel to the nearest training pixel, whole pixels."""
+        """Chebyshev distance of each reference pixel to the nearest training pixel, in whole pixels."""
         return np.round(distances_px(reference.positions, self.positions))
 
-    def is_of(self, pixels: Samples) -> bool:
-        """Whether the map was trained on these pixels and on no others."""
-        ours, theirs = (np.unique(np.round(each), axis=0) for each in (self.positions, pixels.positions))
-        return np.array_equal(ours, theirs)
+    def are(self, samples: Samples) -> bool:
+        """Whether the map was trained on exactly these samples."""
+        trained, sampled = (np.unique(np.round(each), axis=0) for each in (self.positions, samples.positions))
+        return np.array_equal(trained, sampled)
 
 
 def read_reference(
@@ -115,11 +115,11 @@ def read_reference(
     field: str | None,
     grid: Grid,
     legend: Legend,
-    ground: TrainingGround | None,
+    training: TrainingPixels | None,
 ) -> Reference:
-    """Reference pixels from polygons or points, a file or GeoDataFrame, or from samples (their test part).
+    """Reference pixels from polygons or points (a file or GeoDataFrame), or from the test part of samples.
 
-    ``ground`` is where the map was trained, if that is known; it decides what is said of samples.
+    ``training`` are the training pixels of the map, if known; the description of samples depends on them.
 
     Raises
     ------
@@ -129,16 +129,16 @@ def read_reference(
         If a vector file is given without the field that holds the class.
     """
     if isinstance(source, Samples):
-        return _test_part(source, grid, legend, ground)
+        return _test_part(source, grid, legend, training)
     file = source if isinstance(source, ReferenceFile) else ReferenceFile(source)
     path = source_name(file.path)
     try:
         if file.path is path and is_samples_file(path):
-            return _test_part(read_samples(path), grid, legend, ground)
+            return _test_part(read_samples(path), grid, legend, training)
         if field is None:
-            raise SettingsError(None, "--reference needs --field, the name of the field that holds the class")
+            raise SettingsError("`field`", "is missing", "Name the field of the reference that holds the class.")
         labels = read_labels(file.path, field, grid, file.settings)
-        return _matched(labels, legend, _placed(path, field, labels))
+        return _matched(labels, legend, _labels_text(path, field, labels))
     except LabelError as error:
         if error.path is not None:
             raise
@@ -146,7 +146,7 @@ def read_reference(
 
 
 def read_codes(dataset: DatasetReader, reference: Reference) -> NDArray[Any]:
-    """The map's codes at reference pixels; only tiles that hold some are read."""
+    """The map's codes at reference pixels; only tiles with reference pixels are read."""
     codes = np.zeros(len(reference.rows), dataset.dtypes[0])
     for window, inside in label_tiles(reference.rows, reference.cols, dataset.shape):
         tile = read_band(dataset, window)
@@ -154,8 +154,8 @@ def read_codes(dataset: DatasetReader, reference: Reference) -> NDArray[Any]:
     return codes
 
 
-def training_ground(record: Mapping[str, Any], grid: Grid) -> TrainingGround | None:
-    """The training pixels in the record beside a map, on its grid; None if it tells of none."""
+def training_pixels(record: Mapping[str, Any], grid: Grid) -> TrainingPixels | None:
+    """The training pixels in the record of a map, on its grid; None if it has none."""
     training = record.get("training")
     try:
         xy = _points(training["pixels"], training["count"])  # type: ignore[index]
@@ -166,107 +166,106 @@ def training_ground(record: Mapping[str, Any], grid: Grid) -> TrainingGround | N
         return None
     positions = np.stack(grid.rowcol_of(xy[:, 0], xy[:, 1], crs), axis=1)
     found = positions[np.isfinite(positions).all(axis=1)]
-    return TrainingGround(found, clear_px, apart_px) if len(xy) else None
+    return TrainingPixels(found, clear_px, apart_px) if len(xy) else None
 
 
 def _points(text: str, count: int) -> NDArray[np.float64]:
-    """Coordinates (n, 2) out of the text of a record, which nobody vouches for; ValueError if it is none of ours."""
+    """Coordinates (n, 2) from the text of an untrusted record; ValueError if bdgf would not write it."""
     if len(text) > _POINT_CHARACTERS * (count + 1) or not _POINTS.fullmatch(text):
-        raise ValueError("these are no points as they are recorded")
+        raise ValueError("not points in the form of a record")
     return shapely.get_coordinates(shapely.from_wkt(text))
 
 
 def _matched(pixels: Labels | Samples, legend: Legend, sample: str, notes: tuple[str, ...] = ()) -> Reference:
-    """Pixels with the codes of the map's legend; classes that it lacks are counted and left out."""
+    """Pixels with the codes of the map's legend; classes that it does not have are counted and left out."""
     if not len(pixels.rows):
-        raise LabelError(None, "the samples have no test part (--split none)", "Give a reference of its own.")
-    own = pixels.legend.entries
-    found = _codes_of(own, legend)
+        raise LabelError(None, 'the samples have no test part (`split="none"`)', "Use another reference.")
+    entries = pixels.legend.entries
+    found = _codes_of(entries, legend)
     _warn_of_pixel_values(pixels.legend, legend)
     if not any(found):
-        theirs, ours = (listed(names) for names in (pixels.legend.names, legend.names))
+        in_reference, in_map = (listed(names) for names in (pixels.legend.names, legend.names))
         raise LabelError(
             None,
-            f"the reference has none of the map's classes. It has {theirs}; the map has {ours}",
-            "Is it the right field?",
+            f"the reference has none of the map's classes. It has {in_reference}; the map has {in_map}",
+            "Check that it is the right field.",
         )
     codes = np.array([0, *found], np.uint16)[pixels.codes]
     known = codes > 0
-    counts = {e.name: int((pixels.codes == e.code).sum()) for e, code in zip(own, found, strict=True) if not code}
+    counts = {e.name: int((pixels.codes == e.code).sum()) for e, code in zip(entries, found, strict=True) if not code}
     unknown = {name: count for name, count in counts.items() if count}
     if unknown:
         share, names = percent(sum(unknown.values()) / len(pixels.codes)), listed(unknown, partial(_nearest, legend))
-        log.warning("%s of the reference's pixels are not counted, as the map lacks their classes: %s", share, names)
+        log.warning("%s of the reference pixels are not counted, as the map lacks their classes: %s", share, names)
     return Reference(pixels.rows[known], pixels.cols[known], codes[known], sample, unknown, notes)
 
 
-def _warn_of_pixel_values(own: Legend, legend: Legend) -> None:
-    """Warn of a reference whose field may hold the numbers of the map's pixels, where those are not its classes."""
-    theirs, ours = ({entry.value for entry in each.entries} for each in (own, legend))
-    if own.whole_numbers and {int(value) for value in theirs} <= set(legend.codes) and not theirs <= ours:
+def _warn_of_pixel_values(reference: Legend, legend: Legend) -> None:
+    """Warn of a reference whose field may hold pixel values of the map instead of class values."""
+    in_reference, in_map = ({entry.value for entry in each.entries} for each in (reference, legend))
+    numbers = reference.whole_numbers and {int(value) for value in in_reference} <= set(legend.codes)
+    if numbers and not in_reference <= in_map:
         log.warning(
-            "the reference looks as if it held the map's pixel values (%s), but is matched by class value. If so, "
-            "write classes into its field",
+            "the reference seems to hold the map's pixel values (%s), but is matched by class value. If so, "
+            "write class values into its field.",
             listed([f"{entry.code} for class {printable(entry.value)}" for entry in legend.entries], str),
         )
 
 
-def _codes_of(own: Sequence[LegendEntry], legend: Legend) -> list[int]:
-    """The map's code of each class of a reference, 0 if it has none: by value or name, else by letters of any case.
+def _codes_of(reference: Sequence[LegendEntry], legend: Legend) -> list[int]:
+    """The map's code of each class of a reference, 0 if it has none: by value or name, else ignoring case.
 
-    Case counts where several classes of the map, or of the reference, differ by it alone.
+    Case matters if several classes of the map, or of the reference, differ only in case.
     """
-    found = [legend.code_of(entry.value) or legend.code_of(entry.name) or 0 for entry in own]
-    ours, same = _by_letters(legend.entries), []
-    for letters, entries in _by_letters(own).items():
-        one, wanted = entries[0], ours.get(letters, [])
+    found = [legend.code_of(entry.value) or legend.code_of(entry.name) or 0 for entry in reference]
+    in_map, matched = _by_folded_name(legend.entries), []
+    for folded, entries in _by_folded_name(reference).items():
+        one, wanted = entries[0], in_map.get(folded, [])
         if not found[one.code - 1] and len(entries) == len(wanted) == 1:
             found[one.code - 1] = wanted[0].code
-            same.append(f"{printable(one.name)} as {printable(wanted[0].name)}")
-    if same:
-        log.info("classes of the reference are counted that differ from the map's by case alone: %s", listed(same, str))
+            matched.append(f"{printable(one.name)} as {printable(wanted[0].name)}")
+    if matched:
+        log.info("matched classes of the reference that differ from the map's only in case: %s", listed(matched, str))
     return found
 
 
-def _by_letters(entries: Iterable[LegendEntry]) -> dict[str, list[LegendEntry]]:
-    """Classes by their values and names, whatever the case of letters."""
+def _by_folded_name(entries: Iterable[LegendEntry]) -> dict[str, list[LegendEntry]]:
+    """Classes by their values and names, ignoring case."""
     found: dict[str, list[LegendEntry]] = {}
     for entry in entries:
-        for letters in dict.fromkeys((entry.value.casefold(), entry.name.casefold())):
-            found.setdefault(letters, []).append(entry)
+        for folded in dict.fromkeys((entry.value.casefold(), entry.name.casefold())):
+            found.setdefault(folded, []).append(entry)
     return found
 
 
 def _nearest(legend: Legend, name: str) -> str:
-    """A class that the map lacks, for people, with the one of the map that is written most like it."""
+    """A class that the map lacks, as text, with the most similar class of the map."""
     shown = printable(name)
     close = [] if shown.isdecimal() else get_close_matches(shown, map(printable, legend.names), n=1)
     return f"{shown} (nearest in the map: {close[0]})" if close else shown
 
 
-def _placed(source: PathLike, field: str, labels: Labels) -> str:
+def _labels_text(source: PathLike, field: str, labels: Labels) -> str:
     number = len(np.unique(labels.groups))
-    what = "points" if labels.only_points else "polygons"
-    return (
-        f"{printable(Path(source).name)}, field {printable(field)}: {number} {what} whose places somebody "
-        "chose; how they were chosen is not known here"
-    )
+    shapes = "points" if labels.only_points else "polygons"
+    name = f"{printable(Path(source).name)}, field {printable(field)}"
+    return f"{name}: {number} {shapes}; how their locations were chosen is not known"
 
 
-def _test_part(samples: Samples, grid: Grid, legend: Legend, ground: TrainingGround | None) -> Reference:
+def _test_part(samples: Samples, grid: Grid, legend: Legend, training: TrainingPixels | None) -> Reference:
     samples.check_grid(grid)
-    return _matched(samples.test, legend, _held_out(samples, ground), samples.split.notes)
+    return _matched(samples.test, legend, _test_part_text(samples, training), samples.split.notes)
 
 
-def _held_out(samples: Samples, ground: TrainingGround | None) -> str:
-    """How the test part was drawn; that the map did not learn from it is said only where the map's record says so."""
+def _test_part_text(samples: Samples, training: TrainingPixels | None) -> str:
+    """How the test part was drawn; called held out only if the record of the map confirms it."""
     split = samples.split
     how = {"random": "drawn pixel by pixel", "block": f"split by blocks of {split.block_px} px"}
     division = how.get(split.method, f"split by {printable(split.method)}")
-    if ground is None:
-        return f"the test part of samples, {division}; which pixels the map was trained on is not known here"
-    if not ground.is_of(samples.train):
-        return f"the test part of samples, {division}; the map was trained on other pixels than their training part"
+    if training is None:
+        return f"the test part of samples, {division}; the training pixels of the map are not known"
+    if not training.are(samples.train):
+        return f"the test part of samples, {division}; the map was trained on pixels other than their training part"
     kept_apart = 0 < split.buffer_px <= samples.min_distance_px()  # points may have been moved since
     apart = f", at least {split.buffer_px} px from every training pixel" if kept_apart else ""
-    return f"the held-out part of the labels that trained the map, {division}{apart}"
+    return f"the held-out part of the labels that the map was trained with, {division}{apart}"

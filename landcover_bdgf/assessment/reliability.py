@@ -1,4 +1,4 @@
-"""Whether a probability of 80 % is right in 80 of 100 cases."""
+"""Reliability of probabilities: whether 80 of 100 pixels with a confidence of 80 % are correct."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ BINS = 15  # of equal width, as Guo et al. (2017, arXiv 1706.04599)
 
 @dataclass(frozen=True)
 class ReliabilityBin:
-    """Pixels of similar probability: their number, mean probability, and the share of right ones."""
+    """Pixels of similar probability: their number, mean probability, and the share that is correct."""
 
     n: int
     probability: float
@@ -21,7 +21,7 @@ class ReliabilityBin:
 
 
 def reliability_bins(probability: NDArray[np.floating], right: NDArray[np.bool_]) -> tuple[ReliabilityBin, ...]:
-    """Pixels in bins of the probability (n,) of their class; only bins that hold some."""
+    """Pixels in bins of the probability (n,) of their class, without empty bins."""
     number = np.clip((probability * BINS).astype(np.int64), 0, BINS - 1)
     return tuple(
         ReliabilityBin(int(inside.sum()), float(probability[inside].mean()), float(right[inside].mean()))
@@ -31,6 +31,6 @@ def reliability_bins(probability: NDArray[np.floating], right: NDArray[np.bool_]
 
 
 def calibration_error(bins: Sequence[ReliabilityBin]) -> float:
-    """Expected calibration error: mean distance of probability and accuracy, weighted by pixels (Guo et al. 2017)."""
+    """Expected calibration error: mean difference of probability and accuracy, weighted by pixels (Guo et al. 2017)."""
     total = sum(one.n for one in bins)
     return sum(one.n * abs(one.probability - one.right) for one in bins) / total if total else float("nan")

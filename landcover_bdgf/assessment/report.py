@@ -1,4 +1,4 @@
-"""Step: compare a map with reference labels; a folder with a page to read and print, and tables."""
+"""Step: assess. Compare a map with reference labels; write a folder with an HTML page and tables."""
 
 from __future__ import annotations
 
@@ -25,10 +25,10 @@ from landcover_bdgf.assessment.measures import (
 from landcover_bdgf.assessment.reference import (
     Reference,
     ReferenceFile,
-    TrainingGround,
+    TrainingPixels,
     read_codes,
     read_reference,
-    training_ground,
+    training_pixels,
 )
 from landcover_bdgf.assessment.reliability import ReliabilityBin, calibration_error, reliability_bins
 from landcover_bdgf.assessment.tables import write_table
@@ -46,16 +46,16 @@ _READ_PX = 1024
 
 @dataclass(frozen=True)
 class ReportContext:
-    """What a report tells beside the accuracy.
+    """Additional content of a report.
 
     Attributes
     ----------
     curves : sequence of (str, sequence of float)
-        Names and values of what was logged at each step, drawn as curves.
+        Names and values that were logged at each step, drawn as curves.
     settings : mapping
-        How the map was made; nested mappings are shown with dots.
+        Settings of the map; nested mappings are shown with dots.
     warnings : sequence of str
-        What was said meanwhile.
+        Warnings of earlier steps.
     """
 
     curves: Sequence[tuple[str, Sequence[float]]] = ()
@@ -65,7 +65,7 @@ class ReportContext:
 
 @dataclass(frozen=True)
 class ClassArea:
-    """Mapped pixels of a class: number, share of all that have data, and hectares where they have a size."""
+    """Mapped pixels of a class: number, share of all pixels with data, and hectares if the pixel area is known."""
 
     code: int
     name: str
@@ -90,21 +90,21 @@ def assess(
     Parameters
     ----------
     map_path : path
-        A map, with the files beside it that tell its classes.
+        A map with its companion files, which hold its classes.
     reference : path, geopandas.GeoDataFrame, ReferenceFile or Samples
-        Polygons or points, a file of samples, or samples; of samples the test part counts. A ``ReferenceFile``
-        also says which layer, which encoding, which classes to ignore, and what becomes of conflicts.
+        Polygons or points, a file of samples, or samples, of which the test part is used. A ``ReferenceFile`` also
+        sets the layer, the encoding, classes to ignore, and the rule for conflicts.
     field : str, optional
-        Of polygons or points: their field with the class, matched with the map's by value or name, else by letters of
-        any case.
+        Field of the polygons or points that holds the class, matched with the map's by value or name, else ignoring
+        case.
     output : path, optional
         Folder for ``report.html``, ``accuracy.json``, ``accuracy.csv`` and ``confusion.csv``.
     overwrite : bool
-        Whether an older report may be replaced.
+        Replace an existing report.
     title : str, optional
-        Of the page.
+        Title of the page.
     context : ReportContext, optional
-        More for the page.
+        Additional content of the page.
 
     Raises
     ------
@@ -118,10 +118,10 @@ def assess(
         legend, grid = legend_of_map(map_path), grid_of(dataset)
         _check_legend(dataset, legend)
         record = read_record(str(map_path))
-        ground = training_ground(record, grid)
-        pixels = read_reference(reference, field=field, grid=grid, legend=legend, ground=ground)
+        training = training_pixels(record, grid)
+        pixels = read_reference(reference, field=field, grid=grid, legend=legend, training=training)
         layers = record.get("layers")
-        result = _compare(dataset, pixels, legend, layers if isinstance(layers, list) else (), ground)
+        result = _compare(dataset, pixels, legend, layers if isinstance(layers, list) else (), training)
         if result.leak:
             log.warning("%s of the reference windows overlap training windows", percent(result.leak))
         if output is not None:
@@ -136,7 +136,7 @@ def report_product(folder: PathLike) -> Product:
 
 
 def class_areas(dataset: DatasetReader, legend: Legend) -> list[ClassArea]:
-    """Pixels of each class, counted; hectares where the CRS shows areas as they are on the ground."""
+    """Pixel counts of the classes; hectares if the CRS gives true areas."""
     counts = np.zeros(np.iinfo(dataset.dtypes[0]).max + 1, np.int64)
     grid = grid_of(dataset)
     for window in grid.tiles(_READ_PX):
@@ -158,24 +158,25 @@ def class_areas(dataset: DatasetReader, legend: Legend) -> list[ClassArea]:
 
 def _check_map(dataset: DatasetReader) -> None:
     if dataset.dtypes[0] not in ("uint8", "uint16"):
-        raise RasterError(dataset.name, f"is no class map, its pixels are {dataset.dtypes[0]}", "Give a map of bdgf.")
+        problem = f"is not a class map: pixels are {dataset.dtypes[0]}, expected uint8 or uint16"
+        raise RasterError(dataset.name, problem, "Use a map that bdgf wrote.")
     if is_south_up(dataset):
-        raise RasterError(dataset.name, "is south-up, which no map of bdgf is", "Turn it with gdalwarp.")
+        raise RasterError(dataset.name, "is south-up", "Make it north-up with gdalwarp.")
 
 
 def _check_legend(dataset: DatasetReader, legend: Legend) -> None:
-    """What lies beside a map may be another's, or be made to lie there."""
+    """Refuse a legend from companion files that cannot belong to the map."""
     if len(legend.entries) > (most := np.iinfo(dataset.dtypes[0]).max):
         raise RasterError(
             dataset.name,
-            f"has {len(legend.entries)} classes by the files beside it, but its pixels are {dataset.dtypes[0]}, "
-            f"{most} at most",
+            f"has {len(legend.entries)} classes according to its companion files, but its {dataset.dtypes[0]} pixels "
+            f"can hold {most} at most",
             "Keep the files of a map together, or make it again.",
         )
 
 
 def _compare(
-    dataset: DatasetReader, pixels: Reference, legend: Legend, layers: Sequence[str], ground: TrainingGround | None
+    dataset: DatasetReader, pixels: Reference, legend: Legend, layers: Sequence[str], training: TrainingPixels | None
 ) -> Accuracy:
     codes = read_codes(dataset, pixels)
     try:
@@ -183,31 +184,31 @@ def _compare(
     except LabelError as error:
         raise LabelError(dataset.name, error.problem, error.remedy) from error
     result = replace(result, sample=pixels.sample, unknown=pixels.unknown)
-    if "confidence" in layers:  # another map's could lie there
+    if "confidence" in layers:  # otherwise the file may belong to another map
         result = replace(result, reliability=_reliability(dataset, pixels, codes))
-    if ground is None:
+    if training is None:
         return result
-    there = codes != 0
-    distances = ground.distances_px(pixels)
+    has_data = codes != 0
+    distances, wider = training.distances_px(pixels)[has_data], training.apart_px > training.clear_px
     return replace(
         result,
-        leak=float((distances[there] < ground.clear_px).mean()),
-        surroundings=float((distances[there] < ground.apart_px).mean()) if ground.apart_px > ground.clear_px else None,
-        by_distance=accuracy_by_distance((codes == pixels.codes)[there], distances[there]),
+        leak=float((distances < training.clear_px).mean()),
+        surroundings=float((distances < training.apart_px).mean()) if wider else None,
+        by_distance=accuracy_by_distance((codes == pixels.codes)[has_data], distances),
     )
 
 
 def _reliability(dataset: DatasetReader, pixels: Reference, codes: NDArray[Any]) -> tuple[ReliabilityBin, ...]:
-    """Whether the confidence that lies beside the map is honest; nothing where it was moved away."""
+    """The reliability of the confidence layer of a map; empty if its file is missing."""
     path = layer_path(Path(dataset.name), "confidence")
     if not path.is_file():
         return ()
     with open_raster(path) as confidence:
         if not grid_of(confidence).same_as(grid_of(dataset)) or confidence.dtypes[0] != "uint8":
-            raise RasterError(path, f"is not the confidence of {dataset.name}", "Make both again, or move it away.")
+            raise RasterError(path, f"is not the confidence of {dataset.name}", "Map again, or remove it.")
         percent = read_codes(confidence, pixels)
-    there = (codes != 0) & (percent != LAYER_NODATA)
-    return reliability_bins(percent[there] / 100, (codes == pixels.codes)[there])
+    has_data = (codes != 0) & (percent != LAYER_NODATA)
+    return reliability_bins(percent[has_data] / 100, (codes == pixels.codes)[has_data])
 
 
 def _page(
@@ -265,7 +266,7 @@ def _percent(share: float | None) -> str:
 
 
 def _number(value: float | None) -> str:
-    """A number for people: thousands apart, a decimal only where it matters."""
+    """A number as text: thousands separated, a decimal only below 100."""
     if value is None:
         return "–"
     text = f"{value:,}" if isinstance(value, int) else f"{value:,.0f}" if value >= 100 else f"{value:.1f}"

@@ -1,4 +1,4 @@
-"""A folder that appears whole or not at all, and tables that a spreadsheet can open without harm."""
+"""CSV tables that are safe to open in a spreadsheet."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from landcover_bdgf.text import printable
 
 
 def write_table(path: Path, rows: Iterable[Sequence[object]]) -> None:
-    """Write a CSV (UTF-8 with a mark, which spreadsheets need to recognise it).
+    """Write a CSV file in UTF-8 with a byte order mark, by which spreadsheets recognise the encoding.
 
-    Texts that a spreadsheet would run as a formula get an apostrophe in front.
+    Text that a spreadsheet would run as a formula gets an apostrophe in front.
     """
     with path.open("w", encoding="utf-8-sig", newline="") as file:
         csv.writer(file).writerows([[_cell(value) for value in row] for row in rows])

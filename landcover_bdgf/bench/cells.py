@@ -22,7 +22,7 @@ from landcover_bdgf.bench.protocols import PROTOCOLS, draw, shortages
 from landcover_bdgf.bench.version import version_of_baselines, version_of_models
 from landcover_bdgf.labels import Samples, distances_px
 from landcover_bdgf.model import Recipe, Run
-from landcover_bdgf.progress import hushed, log, progress
+from landcover_bdgf.progress import errors_only, log, progress
 from landcover_bdgf.storage import atomic_output, read_json
 
 # Distance to the nearest training pixel in px, where pictures of accuracy against distance change.
@@ -118,7 +118,7 @@ def run_plan(plan: Plan) -> list[Cell]:
 
 def _computed(laboratory: Laboratory, samples: Samples, method: Method, seed: int, *, shown: bool) -> Cell:
     started = time.monotonic()
-    with hushed():
+    with errors_only():
         found = laboratory.predict(method, samples, seed)
     cell = {"seconds": time.monotonic() - started, "picture": None} | judged(samples, found)
     return cell | {"picture": codes_picture(found.codes, samples.legend.colors)} if shown else cell

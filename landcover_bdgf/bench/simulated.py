@@ -24,7 +24,7 @@ from scipy.ndimage import distance_transform_edt, gaussian_filter
 from landcover_bdgf.bench.matlab import NOWHERE, PUBLISHED, read_matlab
 from landcover_bdgf.errors import SettingsError
 from landcover_bdgf.geo import Grid, RasterProfile, open_raster, read_band
-from landcover_bdgf.scene import draw_parcels, open_image, seen_reflectance, smooth_field, speckle, write_pixels
+from landcover_bdgf.scene import draw_parcels, observed_reflectance, open_image, smooth_field, speckle, write_pixels
 
 NAME = "simulated"
 PIXEL_M = 30.0
@@ -154,7 +154,7 @@ def _reflectance(
         own = real[rng.integers(len(real), size=int(here.sum()))]
         pixels[:, here] = (0.6 * of_parcel[parcels[here]] + 0.4 * own).T
     light = np.exp(0.12 * smooth_field(classes.shape, 20, rng))
-    return seen_reflectance(pixels * light, 0.7, NOISE, rng).astype(np.float32)
+    return observed_reflectance(pixels * light, 0.7, NOISE, rng).astype(np.float32)
 
 
 def _intensity(

@@ -59,14 +59,16 @@ def transformer(source: CRS, target: CRS) -> pyproj.Transformer:
         ) from error
 
 
-def known_crs(text: str | None, option: str) -> CRS | None:
-    """The CRS that an option names; SettingsError if none is known by that name."""
+def known_crs(text: str | None, setting: str) -> CRS | None:
+    """The CRS that a setting names; SettingsError if it is unknown."""
     if text is None:
         return None
     try:
         return CRS.from_user_input(text)
     except (CRSError, ValueError) as error:
-        raise SettingsError(f"{option} {text}", "is no known CRS", "Write it like EPSG:32633.") from error
+        raise SettingsError(
+            f"`{setting}={text}`", "is not a known CRS", "Expected a code such as EPSG:32633."
+        ) from error
 
 
 @lru_cache(maxsize=32)

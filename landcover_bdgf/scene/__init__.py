@@ -1,16 +1,16 @@
-"""One place as the sensors see it: bands, images, and both sensors aligned on one grid.
+"""Scenes: the images of two sensors, and both aligned on one grid.
 
 =====================  ========================================================
-bands, product_files   names and wavelengths; which files of a product hold bands
-arrays                 DataArrays of xarray, read like files
-band_reader, image     raw values to physical ones; one sensor's image
-sar                    dB and linear power
-value_checks           offsets, fill values and zeros that nodata does not declare
-pair_checks            whether two images fit together
-shift                  how far the SAR is shifted
-settings               how both are put on one grid
-stack, alignment       the aligned scene, tile by tile; step: align
-simulation             a scene by formula
+bands, product_files   band names and wavelengths; the files that hold bands
+arrays                 xarray DataArrays as image sources
+band_reader, image     raw to physical values; the image of one sensor
+sar                    SAR units: dB and linear power
+value_checks           warnings about offsets and undeclared nodata
+pair_checks            whether two images belong together
+shift                  estimated shift between SAR and spectral image
+settings               settings of align
+stack, alignment       the aligned scene, read tile by tile; step: align
+simulation             simulated scenes
 =====================  ========================================================
 """
 

@@ -4,7 +4,7 @@ from .image import Image as Image, open_image as open_image
 from .settings import AlignSettings as AlignSettings
 from .simulation import (
     draw_parcels as draw_parcels,
-    seen_reflectance as seen_reflectance,
+    observed_reflectance as observed_reflectance,
     simulate as simulate,
     smooth_field as smooth_field,
     speckle as speckle,

@@ -26,22 +26,22 @@ from landcover_bdgf.scene.product_files import Source
 from landcover_bdgf.scene.sar import POWER_FLOOR, sar_unit, signed_channels
 from landcover_bdgf.scene.settings import AlignSettings, Coreg
 from landcover_bdgf.scene.shift import ENOUGH_BANDS, Shift, estimate_shift
-from landcover_bdgf.scene.stack import NOT_MOVED, SHIFT_TAG, Stack
+from landcover_bdgf.scene.stack import NO_SHIFT, SHIFT_TAG, Stack
 from landcover_bdgf.scene.value_checks import warn_of_fills, warn_of_spectral_content
 
-# Below this, a shift is within the error of its estimate.
+# A shorter shift is within the error of the estimate.
 WORTH_A_WARNING_PX = 1.0
-CHECKED_PX = 64  # side of the windows
-CHECKED_EVERY = 8  # of the pixels of the windows that are looked at
+CHECKED_PX = 64  # side of the windows whose values are checked
+CHECKED_EVERY = 8  # every n-th of their pixels is checked
 
 
 def align(hsi: Source, sar: Source, *, settings: AlignSettings | None = None) -> Stack:
-    """Put a spectral and a SAR image on one grid, and look for all that could spoil a map.
+    """Put a spectral and a SAR image on one grid, and check both for problems.
 
     Parameters
     ----------
     hsi, sar : path, xarray.DataArray, or sequence of them
-        Each a raster, a folder of rasters, or several rasters. A DataArray has the dimensions band, y and x, and a CRS
+        A raster, a folder of rasters, or several rasters each. A DataArray has the dimensions band, y and x, and a CRS
         (``.rio.write_crs``); its bands are named by ``long_name`` or by the coordinate ``band``.
     settings : AlignSettings, optional
 
@@ -53,26 +53,26 @@ def align(hsi: Source, sar: Source, *, settings: AlignSettings | None = None) ->
     Raises
     ------
     RasterError
-        If an image cannot be read or placed, both do not overlap, or the SAR unit is contradictory.
+        If an image cannot be read or has no position, the two do not overlap, or the SAR unit is contradictory.
     SettingsError
         If a CRS of the settings is unknown.
     """
     settings = settings or AlignSettings()
     how = {"vrt": settings.allow_vrt, "warp_gcps": settings.warp_gcps}
-    with ExitStack() as if_it_fails:
-        crs, water_vapour = known_crs(settings.hsi_crs, "--hsi-crs"), settings.keep_water_vapour
-        spectral = if_it_fails.enter_context(open_image(hsi, crs=crs, keep_water_vapour=water_vapour, **how))
-        crs = known_crs(settings.sar_crs, "--sar-crs")
-        radar = if_it_fails.enter_context(open_image(sar, crs=crs, keep_water_vapour=True, **how))
+    with ExitStack() as on_error:
+        crs, water_vapour = known_crs(settings.hsi_crs, "hsi_crs"), settings.keep_water_vapour
+        spectral = on_error.enter_context(open_image(hsi, crs=crs, keep_water_vapour=water_vapour, **how))
+        crs = known_crs(settings.sar_crs, "sar_crs")
+        radar = on_error.enter_context(open_image(sar, crs=crs, keep_water_vapour=True, **how))
         _check_pair(spectral, radar, settings)
         stack = _with_unit(Stack(spectral, radar, spectral.grid, "power"), settings)
         stack = _with_shift(_with_checked_content(stack), settings)
-        if_it_fails.pop_all()
+        on_error.pop_all()
     return stack
 
 
 def _check_pair(spectral: Image, radar: Image, settings: AlignSettings) -> None:
-    """Refuse images that are no pair; warn of dates and datums that do not fit."""
+    """Refuse images that do not belong together; warn of distant dates and of inaccurate datum transformations."""
     check_order(spectral, radar)
     for image in (spectral, radar):
         check_one_place(image)
@@ -92,7 +92,7 @@ def _with_unit(stack: Stack, settings: AlignSettings) -> Stack:
     log.info("%s: SAR is in %s.", stack.sar.paths[0], {"db": "dB", "power": "linear power"}.get(unit, unit))
     if unit == "power" and (pixels <= 0).any():
         log.info(
-            "%s: %.2g %% of the SAR values are 0 or negative, taken as %g.",
+            "%s: %.2g %% of the SAR values are 0 or negative, raised to %g.",
             stack.sar.paths[0],
             100 * float((pixels <= 0).mean()),
             POWER_FLOOR,
@@ -101,7 +101,7 @@ def _with_unit(stack: Stack, settings: AlignSettings) -> Stack:
 
 
 def _with_checked_content(stack: Stack) -> Stack:
-    """Refuse a scene without one valid pixel; warn of one with few, and of odd spectral values."""
+    """Refuse a scene without valid pixels; warn of one with few, and of implausible values."""
     stored = replace(
         stack, spectral=stack.spectral.as_stored(), sar=stack.sar.as_stored(), sar_unit="signed",
         signed_names=stack.sar.names, spectral_offset=0.0,
@@ -115,7 +115,7 @@ def _with_checked_content(stack: Stack) -> Stack:
     share = float(np.concatenate(seen).mean())
     if share == 0 and not any(stack.read_valid(window).any() for window in stack.grid.tiles(512)):
         where = stack.spectral.paths[0]
-        raise RasterError(where, "no pixel has data in both images", "Check nodata values and places.")
+        raise RasterError(where, "no pixel has data in both images", "Check the nodata values and CRS of both.")
     if share < 0.5:
         log.warning(
             "%s: about %.0f %% of the scene has no data in one of the images.",
@@ -124,7 +124,7 @@ def _with_checked_content(stack: Stack) -> Stack:
         )
     for image in (stack.spectral, stack.sar):
         if infinite := counts.infinite_share(image.paths):
-            log.warning("%s: %.2g %% of its values are infinite, taken as no data.", image.paths[0], 100 * infinite)
+            log.warning("%s: %.2g %% of its values are infinite, read as nodata.", image.paths[0], 100 * infinite)
     raw = np.concatenate(parts, axis=1)
     if not raw.size:
         return stack
@@ -145,30 +145,28 @@ def _with_shift(stack: Stack, settings: AlignSettings) -> Stack:
 
     shift = estimate_shift(read, stack.read_sar, stack.grid, max_shift_px=settings.max_shift_px)
     if shift is None:
-        log.info("no shift between the images could be estimated: the scene is too small or too plain.")
+        log.info("the shift between the images was not estimated: the scene is too small or too plain.")
         return stack
     log.info("%s.", shift.describe())
     applied = _shift_to_apply(stack, shift, settings.coreg)
     if shift.trusted and shift.length_px > WORTH_A_WARNING_PX and applied == (0, 0):
-        log.warning(
-            "%s: seems to lie %.1f px off the spectral image. Look at both; %s.",
-            stack.sar.paths[0],
-            shift.length_px,
-            "--coreg auto moves it" if settings.coreg == "off" else "it was moved before, so align the original again",
-        )
+        off = settings.coreg == "off"
+        remedy = '`coreg="auto"` corrects it' if off else "it was already shifted once; run align on the original SAR"
+        shifted = "%s: seems to be shifted by %.1f px against the spectral image. Compare the two; " + remedy + "."
+        log.warning(shifted, stack.sar.paths[0], shift.length_px)
     return replace(stack, shift=shift, applied_shift_xy_px=applied)
 
 
 def _shift_to_apply(stack: Stack, shift: Shift, coreg: Coreg) -> tuple[float, float]:
-    """Nothing without agreement; nothing for a SAR that :meth:`Stack.write_sar` has moved already."""
-    if coreg == "off" or not shift.trusted or stack.sar.tags.get(SHIFT_TAG, NOT_MOVED) != NOT_MOVED:
+    """The shift to correct: none if it is not trusted, or if :meth:`Stack.write_sar` wrote a corrected SAR."""
+    if coreg == "off" or not shift.trusted or stack.sar.tags.get(SHIFT_TAG, NO_SHIFT) != NO_SHIFT:
         return 0.0, 0.0
     x, y = shift.offset_xy_px
     return (float(round(x)), float(round(y))) if coreg == "grid" else (x, y)
 
 
 def _sample(image: Image) -> NDArray[np.float32]:
-    """Valid pixels (bands, n) of nine windows; of the whole image if those hold none."""
+    """Valid pixels (bands, n) of nine windows, or of the whole image if those have none."""
     for windows in (image.grid.spread_windows(128), image.grid.tiles(512)):
         parts = [values[:, valid] for values, valid in map(image.read, windows) if valid.any()]
         if parts:

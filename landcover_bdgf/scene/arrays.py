@@ -1,4 +1,4 @@
-"""DataArrays of xarray, read like files: each is written once to a temporary GeoTIFF."""
+"""xarray DataArrays as image sources: each is written once to a temporary GeoTIFF."""
 
 from __future__ import annotations
 
@@ -26,44 +26,49 @@ if TYPE_CHECKING:
     from xarray import DataArray
 
 _TILE_PX = 512
-_UNEVEN = 0.01  # of a pixel's size, by which steps between coordinates may differ
+_TOLERANCE = 0.01  # of the pixel size, by which the spacing of coordinates may vary
 
 
 def is_array(source: object) -> bool:
     """Whether a source is a DataArray; RasterError for a Dataset."""
-    xarray = sys.modules.get("xarray")  # whoever has a DataArray has imported it
+    xarray = sys.modules.get("xarray")  # imported by any caller that has a DataArray
     if xarray is not None and isinstance(source, xarray.Dataset):
         raise RasterError("Dataset", "is not a DataArray", 'Convert it with dataset.to_dataarray("band").')
     return xarray is not None and isinstance(source, xarray.DataArray)
 
 
 def write_array(array: DataArray, *, crs: CRS | None = None) -> tuple[Path, Path]:
-    """Write a DataArray as a GeoTIFF into a new temporary folder; returns the folder, to be removed, and the file.
+    """Write a DataArray as a GeoTIFF in a new temporary folder.
 
     Parameters
     ----------
     array : xarray.DataArray
-        Dimensions y and x, and bands, if there are several. CRS, transform and nodata are those of ``array.rio``.
-        Bands are named by a tuple ``long_name`` in its attributes, or by text in the coordinate of the bands. A
-        coordinate ``wavelength`` of the bands is in nm, or in the ``units`` of its attributes. ``scale_factor`` and
-        ``add_offset`` among the attributes are applied; NaN is no data.
+        Dimensions y and x, and a band dimension if there are several. CRS, transform and nodata are those of
+        ``array.rio``. Bands are named by a tuple ``long_name`` in its attributes, or by text in the band coordinate. A
+        band coordinate ``wavelength`` is in nm, or in the ``units`` of its attributes. The attributes ``scale_factor``
+        and ``add_offset`` are applied; NaN is nodata.
     crs : rasterio.crs.CRS, optional
-        Known from elsewhere, so that the array needs none.
+        CRS of the image, if the array has none.
+
+    Returns
+    -------
+    folder, file : pathlib.Path
+        The caller removes the folder.
 
     Raises
     ------
     RasterError
-        It has other dimensions, no CRS, uneven coordinates, or values that a GeoTIFF cannot hold; or rioxarray is
-        not installed.
+        If the array has other dimensions, no CRS, unevenly spaced coordinates, or values that a GeoTIFF cannot hold;
+        or if rioxarray is not installed.
     """
-    source = array.encoding.get("source")  # of an array that was read from a file
+    source = array.encoding.get("source")  # set if the array was read from a file
     known = str(array.name or (Path(source).name if source else ""))
     name = f"DataArray '{printable(known)}'" if known else f"DataArray of {' × '.join(map(str, array.shape))}"
     array = _bands_first(array, name)
     if array.rio.crs is None and crs is None:
         raise RasterError(name, "has no CRS", 'Set it with array.rio.write_crs("EPSG:…").')
     folder = Path(tempfile.mkdtemp(prefix="bdgf-"))
-    # the name of a file tells the sensor, and of a single band the band
+    # the sensor, and the name of a single band, are recognised by the file name
     path = folder / f"{re.sub(r'[^A-Za-z0-9_.-]', '_', Path(known).stem)[:100] or 'array'}.tif"
     FILE_NAMES[str(path)] = name
     try:
@@ -75,25 +80,27 @@ def write_array(array: DataArray, *, crs: CRS | None = None) -> tuple[Path, Path
 
 
 def _bands_first(array: DataArray, name: str) -> DataArray:
-    """The array as (bands, y, x), evenly spaced."""
+    """The array as (bands, y, x), with evenly spaced coordinates."""
     try:
         import rioxarray  # noqa: F401  # for array.rio
     except ImportError as error:
-        raise RasterError(name, "rioxarray is not installed", "pip install rioxarray") from error
+        raise RasterError(name, "needs rioxarray", "Install it with pip install rioxarray.") from error
     from rioxarray.exceptions import RioXarrayError
 
     try:
         array = array.rename({array.rio.y_dim: "y", array.rio.x_dim: "x"})
     except RioXarrayError:
-        raise RasterError(name, f"has dimensions {_dimensions(array)}", "Name the last two y and x.") from None
+        remedy = "Name the last two dimensions y and x."
+        raise RasterError(name, f"has dimensions {_dimensions(array)}", remedy) from None
     others = [dim for dim in array.dims if dim not in ("y", "x")]
     if len(others) > 1:
-        raise RasterError(name, f"has dimensions {_dimensions(array)}", "Select one, such as array.isel(time=0).")
+        remedy = "Select an index of the others, e.g. array.isel(time=0)."
+        raise RasterError(name, f"has dimensions {_dimensions(array)}", remedy)
     array = array if others else array.drop_vars("band", errors="ignore").expand_dims("band")
     for dim in {"y", "x"} & set(array.coords):
         steps = np.diff(array[dim].to_numpy())
-        if len(steps) and np.ptp(steps) > _UNEVEN * abs(steps.mean()):
-            raise RasterError(name, f"has uneven {dim} coordinates", "Resample it to an even grid.")
+        if len(steps) and np.ptp(steps) > _TOLERANCE * abs(steps.mean()):
+            raise RasterError(name, f"has unevenly spaced {dim} coordinates", "Resample it to a regular grid.")
     return array.transpose(..., "y", "x")
 
 
@@ -115,7 +122,7 @@ def _write(array: DataArray, path: Path, name: str) -> None:
             width=width,
             dtype=array.dtype,
             crs=array.rio.crs,
-            transform=array.rio.transform(recalc=even),  # else that of the array it was cut out of
+            transform=array.rio.transform(recalc=even),  # a slice still stores the transform of the whole array
             nodata=array.rio.nodata,
             tiled=True,
             blockxsize=_TILE_PX,
@@ -125,14 +132,14 @@ def _write(array: DataArray, path: Path, name: str) -> None:
         ) as file:
             _describe(file, array)
             for row in range(0, height, _TILE_PX):
-                rows = array[:, row : row + _TILE_PX].to_numpy()  # of dask, these alone are computed
+                rows = array[:, row : row + _TILE_PX].to_numpy()  # computes these rows only, with dask
                 file.write(rows, window=Window(0, row, width, rows.shape[1]))
     except (RasterioError, TypeError, ValueError) as error:
-        raise RasterError(name, f"cannot be written as a GeoTIFF ({error})", "Convert it with astype.") from error
+        raise RasterError(name, f"cannot be written as a GeoTIFF ({error})", "Convert it with array.astype.") from error
 
 
 def _describe(file: DatasetWriter, array: DataArray) -> None:
-    """Names, wavelengths, scales, units and tags, from where rioxarray keeps those of a file."""
+    """Write names, wavelengths, scales, units and tags, which rioxarray keeps in attributes."""
     attributes, count = array.attrs, file.count
     file.update_tags(**{key: value for key, value in attributes.items() if isinstance(value, str)})
     file.scales = _per_band(attributes.get("scales", attributes.get("scale_factor", 1.0)), count)
@@ -147,11 +154,11 @@ def _describe(file: DatasetWriter, array: DataArray) -> None:
 
 
 def _names(array: DataArray) -> list[str]:
-    """One for each band, or none."""
+    """Names of the bands; empty if they have none."""
     names = array.attrs.get("long_name", ())
     if isinstance(names, tuple | list) and len(names) == len(array):
         return list(map(str, names))
-    names = array[array.dims[0]].to_numpy()  # numbers from 0 where there is no such coordinate
+    names = array[array.dims[0]].to_numpy()  # numbers from 0 if there is no such coordinate
     return list(map(str, names)) if names.dtype.kind in "OUT" else []
 
 
@@ -159,10 +166,10 @@ def _per_band(value: Any, count: int) -> tuple[Any, ...]:
     return tuple(value) if isinstance(value, tuple | list) and len(value) == count else (value,) * count
 
 
-def _by_name(record: logging.LogRecord) -> bool:
+def _with_names(record: logging.LogRecord) -> bool:
     if FILE_NAMES:
         record.msg, record.args = with_names(record.getMessage()), None
     return True
 
 
-log.addFilter(_by_name)
+log.addFilter(_with_names)

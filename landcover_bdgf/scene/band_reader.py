@@ -21,7 +21,7 @@ from landcover_bdgf.geo import Grid, is_south_up
 Convert = Callable[[NDArray[np.floating]], NDArray[np.floating]]
 Float32s = NDArray[np.float32]
 Bools = NDArray[np.bool_]
-# What stands for "nothing" where a file does not say so: -9999, -32768, the least number of float32.
+# Beyond these a value is a fill value, even if undeclared: -9999, -32768, the lowest float32.
 LEAST_RAW, MOST_RAW = -9990, 1e30
 MOST_BETWEEN = 0.05  # of a mask's pixels, on smooth edges
 
@@ -38,18 +38,18 @@ class Band:
     wavelength_nm : float, optional
     path : pathlib.Path
     index : int
-        Of the band in its file, from 1.
+        Number of the band in its file, from 1.
     nodata : float, optional
-        Raw value that stands for no data.
+        Raw nodata value.
     scale, offset : float
     grid : Grid
-        Of the file, north-up.
+        Grid of the file, north-up.
     unit : str
-        As the file says, such as ``"dB"``; empty if it does not.
+        As stated in the file, such as ``"dB"``; else empty.
     dtype : str
-        Of the raw values.
+        Data type of the raw values.
     masks : tuple of int
-        Indexes of the transparency bands of its file, 0 where nothing is seen.
+        Indexes of the alpha bands of its file, 0 where transparent.
     """
 
     name: str
@@ -67,14 +67,14 @@ class Band:
 
 @dataclass
 class ReadCounts:
-    """What a step has read of each file; the step makes it and reads a stack that is :meth:`Stack.counting` into it.
+    """Counts of the pixels that a step has read from each file; see :meth:`Stack.counting`.
 
     Attributes
     ----------
     pixels, zeros : Counter of Path
-        All pixels, some more than once; those that are 0 in all bands: no data, perhaps, that nodata does not declare.
+        All pixels, again each time they are read; those that are 0 in all bands, possibly undeclared nodata.
     values, infinite : Counter of Path
-        All values of floats; infinite ones, which are no data.
+        All floating-point values; infinite ones, which are invalid.
     """
 
     pixels: Counter[Path] = field(default_factory=Counter)
@@ -86,18 +86,18 @@ class ReadCounts:
         """Count raw values (bands, h, w) of a file."""
         self.pixels[path] += valid[0].size
         zero = (raw[0] == 0) & valid[0]
-        if zero.any():  # seldom: the other bands are not looked at
+        if zero.any():  # rare, so that the other bands are seldom compared
             self.zeros[path] += int(((raw[:, zero] == 0) & valid[:, zero]).all(axis=0).sum())
         if raw.dtype.kind in "fc":
             self.values[path] += raw.size
             self.infinite[path] += int(np.isinf(raw).sum())
 
     def zero_share(self, paths: Sequence[Path]) -> float:
-        """Of the pixels of an image; of several files the least, as only what is 0 in all of them counts."""
+        """Share of an image's pixels that are 0; the smallest of its files, as a pixel must be 0 in all of them."""
         return min((self.zeros[path] / self.pixels[path] for path in paths if self.pixels[path]), default=0.0)
 
     def infinite_share(self, paths: Sequence[Path]) -> float:
-        """Of the floats of an image."""
+        """Share of an image's floating-point values that are infinite."""
         return sum(self.infinite[path] for path in paths) / max(sum(self.values[path] for path in paths), 1)
 
 
@@ -119,18 +119,18 @@ def read_values(
     convert : callable, optional
         Applied to the physical values.
     counts : ReadCounts, optional
-        Where what is read is counted.
+        Counts the pixels read.
 
     Returns
     -------
     values : float32 (bands, h, w), 0 where invalid
     valid : bool (bands, h, w)
-        Neither nodata, NaN, infinite, masked nor transparent.
+        Not nodata, NaN, infinite, masked or transparent.
 
     Raises
     ------
     RasterError
-        If the file is damaged there, or has a fill that its nodata does not say.
+        If the file is damaged there, or contains an undeclared fill value.
     """
     raw, valid = _read_raw(dataset, bands, window)
     _check_fill(bands, raw, valid)
@@ -140,13 +140,13 @@ def read_values(
 
 
 def bands_with_data(dataset: DatasetReader, bands: Sequence[Band], window: Window) -> Bools:
-    """Which of some bands of a file have a valid value in a window, (bands,)."""
+    """Which bands of a file have a valid value in a window, bool (bands,)."""
     raw, valid = _read_raw(dataset, bands, window)
     return np.asarray(_valid_values(bands, raw, valid, None)[1].any(axis=(1, 2)))
 
 
 def number_text(value: np.generic) -> str:
-    """A raw value as short as its type allows, to be typed as nodata: -9999, -3.4028235e+38."""
+    """The shortest text of a raw value, as an argument of gdal_edit.py: -9999, -3.4028235e+38."""
     return str(value).removesuffix(".0")
 
 
@@ -154,7 +154,7 @@ def _valid_values(
     bands: Sequence[Band], raw: NDArray[Any], valid: Bools, convert: Convert | None
 ) -> tuple[Float32s, Bools]:
     values = raw if raw.dtype == np.float32 else np.empty(raw.shape, np.float32)
-    for at, band in enumerate(bands):  # one by one: of hundreds of bands, a second copy is felt
+    for at, band in enumerate(bands):  # one by one: a second copy of hundreds of bands takes too much memory
         values[at] = _physical(np.where(valid[at], raw[at], 0), band, convert)
     valid &= np.isfinite(values)
     np.copyto(values, 0, where=~valid)
@@ -162,16 +162,16 @@ def _valid_values(
 
 
 def _check_fill(bands: Sequence[Band], raw: NDArray[Any], valid: Bools) -> None:
-    """Refuse a raw value that no measurement has, in all bands of one pixel, which nodata does not name."""
+    """Refuse undeclared fill values: pixels with one implausible raw value in all bands."""
     kind = raw.dtype.kind
-    if kind not in "if":  # what is complex has no such fill, what is unsigned cannot
+    if kind not in "if":  # not used as fill values of complex data, not possible in unsigned data
         return
     first = raw[0]
     found = first <= LEAST_RAW
     if kind == "f":
         found |= first >= MOST_RAW
     found &= valid[0]
-    if not found.any():  # nearly always: the other bands are not looked at
+    if not found.any():  # nearly always, so that the other bands are seldom compared
         return
     pixels = raw[:, found]
     filled = (valid[:, found] & (pixels == pixels[0])).all(axis=0)
@@ -179,27 +179,27 @@ def _check_fill(bands: Sequence[Band], raw: NDArray[Any], valid: Bools) -> None:
         value = number_text(pixels[0, filled][0])
         raise RasterError(
             bands[0].path,
-            f"has pixels of {value} in all bands, which its nodata does not say",
-            f"Say so: gdal_edit.py -a_nodata {value}",
+            f"contains {value} in all bands but does not declare it as nodata",
+            f"Set it: gdal_edit.py -a_nodata {value}",
         )
 
 
 def is_mask(dataset: DatasetReader, band: Band) -> bool:
-    """Whether a band holds 0 and one more value, but for smooth edges, by windows spread over the image."""
+    """Whether a band holds only 0 and one other value, except for smooth edges, in windows spread over the image."""
     windows = band.grid.spread_windows(128)
     raw = np.concatenate([_read_raw(dataset, [band], window)[0].ravel() for window in windows])
     values, counts = np.unique(raw[raw != 0], return_counts=True)
     if not values.size:
         return True
     most, seen = int(counts.max()), int(counts.sum())
-    # Where next to all is water, the near infrared is nearly all 0: what is not must agree too.
+    # Over water nearly all of a near infrared is 0, so the other values must agree too.
     return seen - most < MOST_BETWEEN * raw.size and most > seen / 2
 
 
 def _physical(raw: NDArray[Any], band: Band, convert: Convert | None) -> NDArray[np.float32]:
-    """Values of one band, (h, w); computed in float64 where the file has a scale or an offset."""
+    """Values of one band, (h, w); computed in float64 if the file has a scale or an offset."""
     values: NDArray[Any] = raw.real**2 + raw.imag**2 if np.iscomplexobj(raw) else raw
-    with np.errstate(over="ignore", invalid="ignore"):  # what becomes infinite is no data
+    with np.errstate(over="ignore", invalid="ignore"):  # infinite results are invalid
         if band.scale != 1 or band.offset != 0:
             values = values * np.float64(band.scale) + np.float64(band.offset)
         return (values if convert is None else convert(values)).astype(np.float32, copy=False)
@@ -215,7 +215,7 @@ def _read_raw(dataset: DatasetReader, bands: Sequence[Band], window: Window) -> 
         raw = dataset.read(indexes, window=in_file)
         valid: Bools = np.isfinite(raw)
         flags = dataset.mask_flag_enums
-        # Of a band marked as transparency GDAL makes a mask for one band and for three only, whatever it holds.
+        # GDAL turns an alpha band into a mask only next to one or three bands, and whatever it holds.
         if any(MaskFlags.per_dataset in flags[i - 1] and MaskFlags.alpha not in flags[i - 1] for i in indexes):
             valid &= dataset.read_masks(indexes, window=in_file) > 0
         if masks := bands[0].masks:
@@ -231,7 +231,7 @@ def _read_raw(dataset: DatasetReader, bands: Sequence[Band], window: Window) -> 
 
 
 def _equals(values: NDArray[Any], nodata: float) -> Bools:
-    """Where values are the nodata value, as precisely as their type can tell."""
+    """Where values equal the nodata value, to the precision of their type."""
     if values.dtype.kind in "fc":
         with np.errstate(over="ignore"):
             nodata = values.dtype.type(nodata)
@@ -239,7 +239,7 @@ def _equals(values: NDArray[Any], nodata: float) -> Bools:
 
 
 def read_over_border(read: ReadPart, source: Grid, window: Window, count: int) -> tuple[Float32s, Bools]:
-    """A window that may reach over the border of the source; nothing is valid there."""
+    """A window that may extend beyond the source, where it is invalid."""
     height, width = source.shape_hw
     top, bottom = max(window.row_off, 0), min(window.row_off + window.height, height)
     left, right = max(window.col_off, 0), min(window.col_off + window.width, width)

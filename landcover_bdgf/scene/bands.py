@@ -1,4 +1,4 @@
-"""Names and wavelengths of bands, from wherever a file keeps them."""
+"""Band names and wavelengths, from descriptions, tags, headers and file names."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ SENTINEL_2: Mapping[str, float] = {
     "B11": 1613.7,
     "B12": 2202.4,
 }
-# Middles of the band passes of OLI and TIRS: USGS, Landsat 8 Data Users Handbook, table 2-1.
+# Centres of the OLI and TIRS band passes: USGS, Landsat 8 Data Users Handbook, table 2-1.
 LANDSAT_8_9: Mapping[str, float] = {
     "B1": 443.0,
     "B2": 482.0,
@@ -40,7 +40,7 @@ LANDSAT_8_9: Mapping[str, float] = {
     "B10": 10895.0,
     "B11": 12005.0,
 }
-# Middles of the band passes of TM and ETM+: USGS, Landsat 7 Data Users Handbook, table 2-1.
+# Centres of the TM and ETM+ band passes: USGS, Landsat 7 Data Users Handbook, table 2-1.
 LANDSAT_4_7: Mapping[str, float] = {
     "B1": 485.0,
     "B2": 560.0,
@@ -57,9 +57,9 @@ SENSORS: Mapping[str, Mapping[str, float]] = {
     "Landsat 4-7": LANDSAT_4_7,
 }
 
-# Where water vapour absorbs so much that hardly any light comes back from the ground, in nm: around 1380
-# and 1880 (Gao and Goetz 1990, doi:10.1029/JD095iD04p03549), and beyond 2450, where the sunlight also
-# fades. The last range ends before thermal bands begin.
+# Ranges in nm in which water vapour absorbs nearly all light from the ground: near 1380 and 1880 (Gao and Goetz
+# 1990, doi:10.1029/JD095iD04p03549), and above 2450, where solar irradiance is low too. The last range ends below
+# the thermal bands.
 WATER_VAPOUR_NM = ((1340.0, 1460.0), (1790.0, 1960.0), (2450.0, 3000.0))
 
 POLARISATIONS = ("VV", "VH", "HH", "HV")
@@ -68,9 +68,8 @@ _BAND_WORD = re.compile(r"(?:^|[^a-z0-9])(B\d{1,2}A?|VV|VH|HV|HH)(?![a-z0-9])", 
 _SPECTRAL_WORD = re.compile(
     r"(?<![a-z])(?:blue|green|red|coastal|pan|v?nir|swir|tir|red[ _-]?edge)(?![a-z])|infra[ _-]?red", re.IGNORECASE
 )
-# What comes beside bands: codes and shares of what covers a pixel, how it was seen, heights, pictures. As bands they
-# would hide which sensor it is, and say nothing that holds on another scene. Their kind ends their name: area1_B02 is
-# a band.
+# Layers that products deliver with their bands: classes, masks, angles, elevation, pictures. Used as bands, they would
+# hide the sensor and would not transfer to other scenes. The word is at the end of the name: area1_B02 is a band.
 CODES = (
     *("scl", "aot", "wvp", "cld", "snw", "cldprb", "snwprb", "bqa", r"qa_?(?:pixel|radsat|aerosol|\d+)", "[a-z]*mask"),
     *("msk_[a-z_]+", "st_(?:atran|cdist|drad|emis|emsd|qa|trad|urad)", "sr_(?:atmos_opacity|cloud_qa)"),
@@ -82,23 +81,23 @@ PICTURES = ("rgb", "tci(?:_[rgb])?", "visual", "preview", "thumbnail", "quickloo
 
 
 def _at_end(*words: str) -> re.Pattern[str]:
-    """Finds one of these words at the end of a name, or before what tells its resolution and how it was written."""
-    written = r"(?:[_-]?\d+m|_clip|_cog|_\(raw\)|_)?"
-    return re.compile(rf"(?:^|[^a-z0-9])(?:{'|'.join(words)}){written}$", re.IGNORECASE)
+    """Match one of these words at the end of a name; a resolution or a suffix such as ``_clip`` may follow it."""
+    suffix = r"(?:[_-]?\d+m|_clip|_cog|_\(raw\)|_)?"
+    return re.compile(rf"(?:^|[^a-z0-9])(?:{'|'.join(words)}){suffix}$", re.IGNORECASE)
 
 
 _AUXILIARY = _at_end(*CODES, *TERRAIN)
 _PICTURE = _at_end(*PICTURES)
-_BESIDE_BANDS = _at_end(*CODES, *PICTURES)  # in one file: heights are there because someone put them there
+_AUXILIARY_BAND = _at_end(*CODES, *PICTURES)  # not terrain: who stacks it with bands wants to use it
 _NO_NAME = re.compile(r"(bands?|layer|channel|gr[ae]y|undefined)?[\s_]*\d*", re.IGNORECASE)
 _WAVELENGTH = re.compile(
     r"(?P<value>\d+(?:\.\d+)?)\s*(?P<unit>nanomet(?:er|re)s?|micromet(?:er|re)s?|microns?|nm|[uµμ]m)\b",
     re.IGNORECASE,
 )
 _SENTINEL_2_FILE = re.compile(r"(?:^|_)(T\d{2}[A-Z]{3}_\d{8}|S2[ABC]_|HLS\.S30)")
-_SENTINEL_2_SAID = re.compile(r"(?<![a-z0-9])sentinel-2(?!\d)", re.IGNORECASE)  # as by the Copernicus Browser
-_MODIS = "sur_refl_b"  # of MOD09 and its kin, whose b01 is red
-_LANDSAT_LEVEL_2 = re.compile(r"(?:^|[^a-z0-9])(S[RT]_B\d{1,2})(?![a-z0-9])", re.IGNORECASE)  # of Collection 2
+_SENTINEL_2_WORD = re.compile(r"(?<![a-z0-9])sentinel-2(?!\d)", re.IGNORECASE)  # file names of the Copernicus Browser
+_MODIS = "sur_refl_b"  # MOD09 and related products, whose b01 is red
+_LANDSAT_LEVEL_2 = re.compile(r"(?:^|[^a-z0-9])(S[RT]_B\d{1,2})(?![a-z0-9])", re.IGNORECASE)  # Collection 2
 _LANDSAT_FILES = {
     "Landsat 8/9": re.compile(r"^(L[CO]0?[89]|HLS\.L30)"),
     "Landsat 4-7": re.compile(r"^L[TE]0?[4-7]"),
@@ -107,14 +106,14 @@ _LANDSAT_FILES = {
 
 @dataclass(frozen=True)
 class BandText:
-    """What a file says about one of its bands.
+    """Name and wavelength of a band as its file states them.
 
     Attributes
     ----------
     stem : str
-        Name of the file without its suffix.
+        File name without its suffix.
     alone : bool
-        Whether it is the only band of its file, so that the file's name speaks for it.
+        Whether it is the only band of its file, so that the file name can name it.
     description : str
     wavelength_nm : float, optional
     """
@@ -126,23 +125,23 @@ class BandText:
 
 
 def file_tags(dataset: DatasetReader) -> dict[str, str]:
-    """What an open raster says of all its bands; to be read once, as there may be tags by the thousand."""
+    """Tags of an open raster that apply to all bands. Read them once: some files have thousands."""
     return _plain_keys(dataset.tags() | dataset.tags(ns="ENVI"))
 
 
-def band_text(dataset: DatasetReader, index: int, whole: Mapping[str, str] | None = None) -> BandText:
-    """What an open raster says about its band ``index`` (from 1); ``whole`` is its :func:`file_tags`, if at hand."""
-    whole = file_tags(dataset) if whole is None else whole
+def band_text(dataset: DatasetReader, index: int, tags: Mapping[str, str] | None = None) -> BandText:
+    """Texts of band ``index`` (from 1) of an open raster; ``tags`` are its :func:`file_tags`, if already read."""
+    tags = file_tags(dataset) if tags is None else tags
     description = dataset.descriptions[index - 1] or ""
-    return BandText(Path(dataset.name).stem, dataset.count == 1, description, _wavelength_nm(dataset, index, whole))
+    return BandText(Path(dataset.name).stem, dataset.count == 1, description, _wavelength_nm(dataset, index, tags))
 
 
 def band_names(texts: Sequence[BandText]) -> list[str]:
     """One name for each band of an image.
 
-    Descriptions count when all differ and say something; else the names of single-band files; else bands
-    are numbered. Names that hold a band number or a polarisation are cut down to it: ``B02`` for
-    Sentinel-2, ``B2`` for Landsat, ``VV``.
+    Descriptions are used if they are unique and meaningful, else the names of single-band files, else numbers. Names
+    that contain a band number or a polarisation are shortened to it: ``B02`` for Sentinel-2, ``B2`` for Landsat,
+    ``VV``.
     """
     labels = _labels(texts)
     words = [band_word(label) for label in labels]
@@ -153,7 +152,7 @@ def band_names(texts: Sequence[BandText]) -> list[str]:
 
 
 def sensor_of(texts: Sequence[BandText]) -> str | None:
-    """A key of ``SENSORS`` or None: by names of bands and files, never by their number."""
+    """The sensor, a key of ``SENSORS``, by names of bands and files, never by the number of bands; None if unknown."""
     labels = _labels(texts)
     if any(_MODIS in label.casefold() for label in labels):
         return None
@@ -166,76 +165,76 @@ def sensor_of(texts: Sequence[BandText]) -> str | None:
         return landsat if landsat and numbers <= set(SENSORS[landsat]) else None
     if not {_restyled(word, "{:02d}") for word in words} <= set(SENTINEL_2):
         return None
-    named_so = any(word in ("B8A", "B12") or word.startswith("B0") for word in words)
-    said = any(is_sentinel_2_file(text.stem) or _SENTINEL_2_SAID.search(text.stem) for text in texts)
-    return "Sentinel-2" if named_so or said else None
+    by_band = any(word in ("B8A", "B12") or word.startswith("B0") for word in words)
+    by_file = any(is_sentinel_2_file(text.stem) or _SENTINEL_2_WORD.search(text.stem) for text in texts)
+    return "Sentinel-2" if by_band or by_file else None
 
 
 def band_wavelengths_nm(texts: Sequence[BandText]) -> list[float | None]:
-    """The centre wavelength of each band: as the file says, else as its sensor is known to have it."""
+    """The centre wavelength of each band: from its file, else that of a known sensor."""
     sensor = sensor_of(texts)
     known = SENSORS[sensor] if sensor else {}
     return [text.wavelength_nm or known.get(name) for text, name in zip(texts, band_names(texts), strict=True)]
 
 
-def bad_bands(whole: Mapping[str, str], count: int) -> frozenset[int]:
-    """Numbers, from 1, of the bands that a header of ENVI calls bad: 0 in ``bbl``, which lists every band."""
-    listed = whole.get("bbl", "").strip("{} ").split(",")
+def bad_bands(tags: Mapping[str, str], count: int) -> frozenset[int]:
+    """Numbers, from 1, of the bands that an ENVI header marks as bad: 0 in ``bbl``, which lists every band."""
+    listed = tags.get("bbl", "").strip("{} ").split(",")
     return frozenset(i for i, good in enumerate(listed, 1) if _is_zero(good)) if len(listed) == count else frozenset()
 
 
 def is_sentinel_2_file(stem: str) -> bool:
-    """Whether a file is named as those of a Sentinel-2 product are."""
+    """Whether a file name follows the pattern of Sentinel-2 products."""
     return _SENTINEL_2_FILE.search(stem) is not None
 
 
 def is_product_file(stem: str) -> bool:
-    """Whether a file is named as those of a Sentinel-2, Landsat or HLS product are, one for each band or mask."""
+    """Whether a file name follows the pattern of Sentinel-2, Landsat or HLS products: one file per band or mask."""
     return is_sentinel_2_file(stem) or any(file.search(stem) for file in _LANDSAT_FILES.values())
 
 
-def beside_bands(texts: Sequence[BandText]) -> list[bool]:
-    """Which bands of one file are none by their descriptions: masks, codes, angles or pictures.
+def auxiliary_bands(texts: Sequence[BandText]) -> list[bool]:
+    """Which bands of one file are masks, codes, angles or pictures by their descriptions.
 
-    Not one unless the descriptions of others name two bands or colours, or a polarisation.
+    None is, unless the other descriptions name two bands or colours, or a polarisation.
     """
-    beside = [text.wavelength_nm is None and _BESIDE_BANDS.search(text.description) is not None for text in texts]
-    others = [text.description for text, aside in zip(texts, beside, strict=True) if not aside]
+    auxiliary = [text.wavelength_nm is None and _AUXILIARY_BAND.search(text.description) is not None for text in texts]
+    others = [text.description for text, found in zip(texts, auxiliary, strict=True) if not found]
     radar = any(band_word(other) in POLARISATIONS for other in others)
-    return beside if radar or len(set(filter(names_light, others))) > 1 else [False] * len(texts)
+    return auxiliary if radar or len(set(filter(names_a_band, others))) > 1 else [False] * len(texts)
 
 
 def is_spectral(text: BandText) -> bool:
-    """Whether the description of a band, or a wavelength, says what light it holds."""
-    return text.wavelength_nm is not None or names_light(text.description)
+    """Whether a band has a wavelength, or a description that names a band or a colour."""
+    return text.wavelength_nm is not None or names_a_band(text.description)
 
 
-def names_light(label: str) -> bool:
+def names_a_band(label: str) -> bool:
     """Whether a label names a band, a polarisation or a colour: ``B8A``, ``VV``, ``near infrared``."""
     return band_word(label) is not None or _SPECTRAL_WORD.search(label) is not None
 
 
 def is_auxiliary(stem: str) -> bool:
-    """Whether a file is named as those that come beside bands and hold none."""
+    """Whether a file is an auxiliary layer (classes, mask, angles, terrain) by its name."""
     return _AUXILIARY.search(stem) is not None
 
 
 def is_picture_file(stem: str) -> bool:
-    """Whether a file is named as those that show bands in colours, to be looked at."""
+    """Whether a file is a colour picture of the bands by its name."""
     return _PICTURE.search(stem) is not None
 
 
 def is_water_vapour(wavelength_nm: float | None) -> bool:
-    """Whether the air is opaque at this wavelength, so that a band there shows no ground.
+    """Whether the atmosphere is opaque at this wavelength, so that a band does not show the ground.
 
     True for the noisy bands of imaging spectrometers and for the cirrus bands (Sentinel-2 B10, Landsat
-    B9). False for Sentinel-2 B09 at 945 nm: its absorption is partial and the ground shines through.
+    B9). False for Sentinel-2 B09 at 945 nm: absorption is partial there and the ground remains visible.
     """
     return wavelength_nm is not None and any(low <= wavelength_nm <= high for low, high in WATER_VAPOUR_NM)
 
 
 def natural_key(name: str) -> list[tuple[int, str]]:
-    """Sorts B1, B2, B8, B8A, B9, B10 in this order."""
+    """Sort key for natural order: B1, B2, B8, B8A, B9, B10."""
     parts = re.split(r"(\d+)", name.lower())
     return [(int(part), "") if part.isdigit() else (-1, part) for part in parts]
 
@@ -256,23 +255,23 @@ def band_word(label: str) -> str | None:
 
 
 def _landsat_of(level_2: Set[str]) -> str | None:
-    """Which Landsat has these bands; None where more than one may have them, as a choice of bands without the sixth."""
+    """The Landsat generation with these Level-2 bands; None if several have them, as a selection without band 6."""
     if level_2 & {"SR_B6", "ST_B10"}:
         return "Landsat 8/9"
     return "Landsat 4-7" if "ST_B6" in level_2 or {"SR_B1", "SR_B5", "SR_B7"} <= level_2 else None
 
 
 def _restyled(word: str, style: str) -> str:
-    """``B2`` as ``B02`` or the reverse; ``B8A`` and ``VV`` as they are."""
+    """``B2`` as ``B02`` or the reverse; ``B8A`` and ``VV`` unchanged."""
     number = re.fullmatch(r"B(\d+)", word)
     return "B" + style.format(int(number[1])) if number else word.replace("B08A", "B8A")
 
 
-def _wavelength_nm(dataset: DatasetReader, index: int, whole: Mapping[str, str]) -> float | None:
+def _wavelength_nm(dataset: DatasetReader, index: int, tags: Mapping[str, str]) -> float | None:
     imagery = _plain_keys(dataset.tags(index, ns="IMAGERY"))
     band = _plain_keys(dataset.tags(index))
-    unit = band.get("wavelength_units") or whole.get("wavelength_units", "")
-    listed = whole.get("wavelength", "").strip("{} ").split(",")
+    unit = band.get("wavelength_units") or tags.get("wavelength_units", "")
+    listed = tags.get("wavelength", "").strip("{} ").split(",")
     described = _WAVELENGTH.search(dataset.descriptions[index - 1] or "")
     candidates = [
         (band.get("wavelength"), unit),
@@ -292,7 +291,7 @@ def _is_zero(text: str) -> bool:
 
 
 def _in_nm(text: str | None, unit: str) -> float | None:
-    """A wavelength as text in nm; without a known unit, below 100 it must be µm."""
+    """A wavelength, given as text, in nm; below 100 and without a known unit it must be in µm."""
     try:
         value = float(text or "nan")
     except ValueError:

@@ -1,4 +1,4 @@
-"""An image: bands of one sensor, out of one file or many, read together as if they lay on one grid."""
+"""An image: the bands of one sensor, from one or several files, read on one grid."""
 
 from __future__ import annotations
 
@@ -41,11 +41,11 @@ from landcover_bdgf.scene.band_reader import (
 )
 from landcover_bdgf.scene.bands import (
     BandText,
+    auxiliary_bands,
     bad_bands,
     band_names,
     band_text,
     band_wavelengths_nm,
-    beside_bands,
     file_tags,
     is_sentinel_2_file,
     is_spectral,
@@ -57,10 +57,11 @@ from landcover_bdgf.storage import is_remote, typed_path
 from landcover_bdgf.text import listed, with_names
 
 State = tuple[int, int, int] | None
+WRONG_FILE = "Check that it is the right file."
 
 
 class OpenFiles(dict[Path, DatasetReader]):
-    """Open rasters by path; one that is asked for and not open is opened, with the options of :func:`open_raster`."""
+    """Open rasters by path; others are opened on access, with the options of :func:`open_raster`."""
 
     def __init__(self, **options: bool) -> None:
         super().__init__()
@@ -86,25 +87,25 @@ class Image:
     grid : Grid
         Of the finest band.
     sensor : str, optional
-        ``"Sentinel-2"`` or ``"Landsat 8/9"``, where the names of bands or files say so.
+        ``"Sentinel-2"`` or ``"Landsat 8/9"``, if recognised by the names of bands or files.
     tags : dict
-        What the first file says about itself.
-    zeros_told : bool
+        Tags of the first file.
+    zeros_reported : bool
         Whether the user was warned of pixels that are 0 in all bands.
     counts : ReadCounts, optional
-        Of the step that reads the image and wants its pixels counted.
+        Counts the pixels that a step reads.
 
     Notes
     -----
-    A file is opened by the first read and stays open, with the blocks that GDAL has decoded, until :meth:`close` or the
-    end of a ``with`` block. A later read opens it again.
+    Files are opened by the first read and stay open, with the blocks that GDAL has decoded, until :meth:`close` or the
+    end of a ``with`` block. A later read opens them again.
     """
 
     bands: tuple[Band, ...]
     grid: Grid
     sensor: str | None = None
     tags: dict[str, str] = field(default_factory=dict, compare=False)
-    zeros_told: bool = field(default=False, compare=False)
+    zeros_reported: bool = field(default=False, compare=False)
     counts: ReadCounts | None = field(default=None, compare=False, repr=False)
     _open: OpenFiles = field(default_factory=OpenFiles, compare=False, repr=False)
     _states: dict[Path, State] = field(default_factory=dict, compare=False, repr=False)
@@ -131,18 +132,18 @@ class Image:
 
     @property
     def paths(self) -> tuple[Path, ...]:
-        """The rasters, each once."""
+        """The raster files, without duplicates."""
         return tuple(dict.fromkeys(band.path for band in self.bands))
 
     @property
     def files(self) -> tuple[Path, ...]:
-        """All that is read: the rasters, headers beside them, and what a VRT names."""
+        """All files that are read: rasters, their headers, and the sources of a VRT."""
         return tuple(self._states)
 
     def read(
         self, window: Window, grid: Grid | None = None, *, convert: Convert | None = None
     ) -> tuple[Float32s, Bools]:
-        """Physical values of all bands in a window, and where all of them are valid.
+        """Physical values of all bands in a window, and the pixels that are valid in all of them.
 
         Parameters
         ----------
@@ -161,7 +162,7 @@ class Image:
         Raises
         ------
         RasterError
-            If a file is damaged, or a value stands for no data in it and is not named so.
+            If a file is damaged or contains an undeclared fill value.
         """
         target = grid or self.grid
         parts = [self._read_file(bands, target, window, convert) for bands in _by_file(self.bands)]
@@ -184,15 +185,15 @@ class Image:
         return read_over_border(read, source, Window(col, row, window.width, window.height), len(bands))
 
     def as_stored(self) -> Image:
-        """The same, of raw values instead of physical ones."""
+        """The same image with raw instead of physical values."""
         return replace(self, bands=tuple(replace(band, scale=1.0, offset=0.0) for band in self.bands))
 
     def block_bytes(self) -> int:
-        """Bytes of the largest block of its files: what must be decoded whole to read one pixel."""
+        """Size of the largest block of the files, in bytes; GDAL decodes whole blocks."""
         return max(block_bytes(self._open[bands[0].path]) for bands in _by_file(self.bands))
 
     def check_unchanged(self) -> None:
-        """Refuse to make something of files that were replaced or written to since they were opened.
+        """Refuse files that were replaced or modified since they were opened.
 
         Raises
         ------
@@ -200,7 +201,8 @@ class Image:
         """
         for path, state in self._states.items():
             if _state(path) != state:
-                raise RasterError(path, "was changed or replaced while it was read", "Run again when it rests.")
+                remedy = "Run again when nothing else is writing to it."
+                raise RasterError(path, "was modified while it was being read", remedy)
 
 
 @opening(RasterError)
@@ -218,29 +220,29 @@ def open_image(
     ----------
     source : path, xarray.DataArray, or sequence of them
         A raster, a folder of rasters, or several rasters. Resolutions and origins may differ: the grid is
-        that of the finest band, the first of them. DataArrays: :func:`~landcover_bdgf.scene.arrays.write_array`.
+        that of the first of the finest bands. DataArrays: see :func:`~landcover_bdgf.scene.arrays.write_array`.
     crs : rasterio.crs.CRS, optional
-        Stands in for a missing CRS, and overrules the one in the files.
+        Used instead of the CRS of the files, if any.
     keep_water_vapour : bool
-        Keep bands in which the air is opaque (see :func:`landcover_bdgf.scene.bands.is_water_vapour`).
+        Keep bands at which the atmosphere is opaque (see :func:`landcover_bdgf.scene.bands.is_water_vapour`).
     vrt, warp_gcps : bool
         As :func:`~landcover_bdgf.geo.raster.open_raster`.
 
     Returns
     -------
     Image
-        Without transparency, masks, codes, angles and pictures that one file holds beside its bands, bands that ENVI's
-        header calls bad, water-vapour bands and bands that hold no data; each omission is logged.
+        Without alpha bands, masks, codes, angles and pictures in the same file, bands that an ENVI header marks as
+        bad, water-vapour bands and empty bands; each omission is logged.
 
     Raises
     ------
     RasterError
-        If a file cannot be opened or placed, two bands have one name, or no band is left.
+        If a file cannot be opened or has no position, two bands have the same name, or no band is left.
     """
     files = OpenFiles(vrt=vrt, warp_gcps=warp_gcps)
     arrays, paths = arrays_and_paths(source)
-    with ExitStack() as if_it_fails:
-        if_it_fails.callback(files.close)
+    with ExitStack() as on_error:
+        on_error.callback(files.close)
         for array in arrays:
             folder, path = write_array(array, crs=crs)
             weakref.finalize(files, shutil.rmtree, folder, ignore_errors=True)
@@ -248,74 +250,73 @@ def open_image(
         for path in map(envi_pixels, raster_paths(paths) if paths or not arrays else []):
             files[path]
         image = _usable(files, crs, keep_water_vapour)
-        if_it_fails.pop_all()
+        on_error.pop_all()
     return image
 
 
 def _usable(files: OpenFiles, crs: CRS | None, keep_water_vapour: bool) -> Image:
-    """The image of the bands that are usable; see :func:`open_image`."""
+    """The image without unusable bands; see :func:`open_image`."""
     states = {file: _state(file) for path, dataset in files.items() for file in _files(path, dataset)}
-    tags = {path: file_tags(dataset) for path, dataset in files.items()}  # once: there may be tags by the thousand
+    tags = {path: file_tags(dataset) for path, dataset in files.items()}  # read once: some files have thousands
     bands, sensor = _bands(files, tags, crs)
     _check_names(bands)
     marked = {path: bad_bands(tags[path], dataset.count) for path, dataset in files.items()}
     bad = [band for band in bands if band.index in marked[band.path]]
-    bands = _without(bands, bad, "the header calls them bad (bbl)")
+    bands = _without(bands, bad, "marked as bad in the header (bbl)")
     if not keep_water_vapour:
         opaque = [band for band in bands if is_water_vapour(band.wavelength_nm)]
-        bands = _without(bands, opaque, "water vapour hides the ground in them")
+        bands = _without(bands, opaque, "in ranges of water-vapour absorption")
     first = next(iter(files.values()))
     image = Image(bands, _finest(bands), sensor, first.tags(), _open=files, _states=states)
-    kept = _without(bands, list(_empty_bands(image)), "they hold no data")
+    kept = _without(bands, list(_empty_bands(image)), "without data")
     return replace(image, bands=kept, grid=_finest(kept))
 
 
 def _bands(
     datasets: Mapping[Path, DatasetReader], tags: dict[Path, dict[str, str]], crs: CRS | None
 ) -> tuple[tuple[Band, ...], str | None]:
-    """All bands but the transparency ones and what one file holds beside its bands, named."""
+    """The bands of all files, named, without alpha bands and auxiliary layers; and the sensor."""
     described: list[tuple[Band, BandText]] = []
     for path, dataset in datasets.items():
         grid = grid_of(dataset, crs=crs)
-        unit = dataset.tags().get("SAR_UNIT", "")  # once: there may be tags by the thousand
+        unit = dataset.tags().get("SAR_UNIT", "")  # read once: some files have thousands of tags
         bands = [_raw_band(path, dataset, index, grid, unit) for index in dataset.indexes]
-        masks = _transparency(dataset, bands, tags[path])
+        masks = _alpha_bands(dataset, bands, tags[path])
         opaque = [replace(band, masks=masks) for band in bands if band.index not in masks]
         texts = [band_text(dataset, band.index, tags[path]) for band in opaque]
-        described += _without_codes(opaque, texts)
+        described += _without_auxiliary(opaque, texts)
     if not described:
-        raise RasterError(next(iter(datasets)), "no band is left, all are transparency", "Is this the right file?")
+        raise RasterError(next(iter(datasets)), "no band is left, all are alpha bands", WRONG_FILE)
     texts = [text for _, text in described]
     named = zip((band for band, _ in described), band_names(texts), band_wavelengths_nm(texts), strict=True)
     return tuple(replace(band, name=name, wavelength_nm=nm) for band, name, nm in named), sensor_of(texts)
 
 
-def _without_codes(bands: Sequence[Band], texts: Sequence[BandText]) -> list[tuple[Band, BandText]]:
-    """The bands of one file and what it says of them, without masks, codes, angles and pictures beside them."""
-    beside = beside_bands(texts)
-    called = tuple(replace(band, name=text.description) for band, text in zip(bands, texts, strict=True))
-    unwanted = [band for band, aside in zip(called, beside, strict=True) if aside]
-    _without(called, unwanted, "by their names they are masks, codes, angles or pictures")
-    return [(band, text) for band, text, aside in zip(bands, texts, beside, strict=True) if not aside]
+def _without_auxiliary(bands: Sequence[Band], texts: Sequence[BandText]) -> list[tuple[Band, BandText]]:
+    """The bands of one file with their texts, without masks, codes, angles and pictures."""
+    auxiliary = auxiliary_bands(texts)
+    named = tuple(replace(band, name=text.description) for band, text in zip(bands, texts, strict=True))
+    unwanted = [band for band, found in zip(named, auxiliary, strict=True) if found]
+    _without(named, unwanted, "masks, codes, angles or pictures by name")
+    return [(band, text) for band, text, found in zip(bands, texts, auxiliary, strict=True) if not found]
 
 
-def _transparency(dataset: DatasetReader, bands: Sequence[Band], tags: dict[str, str]) -> tuple[int, ...]:
-    """Bands that are masks by their values too: GDAL marks the near infrared of 8-bit red, green, blue, NIR as one."""
+def _alpha_bands(dataset: DatasetReader, bands: Sequence[Band], tags: dict[str, str]) -> tuple[int, ...]:
+    """Alpha bands that hold a mask: GDAL also marks the near infrared of 8-bit red, green, blue, NIR as alpha."""
     masks = []
     marked = [band for band, use in zip(bands, dataset.colorinterp, strict=True) if use == ColorInterp.alpha]
     for band in marked:
         if not is_spectral(band_text(dataset, band.index, tags)) and is_mask(dataset, band):
-            log.info("%s: band %d is transparency, used as a mask and left out.", band.path, band.index)
+            log.info("%s: band %d is an alpha band, used as a mask.", band.path, band.index)
             masks.append(band.index)
         else:
-            said = "%s: band %d is marked as transparency but holds values of a band; it is taken as one."
-            log.warning(said, band.path, band.index)
+            log.warning("%s: band %d is marked as alpha but is not a mask; used as a band.", band.path, band.index)
     return tuple(masks)
 
 
 def _raw_band(path: Path, dataset: DatasetReader, index: int, grid: Grid, unit: str) -> Band:
     at = index - 1
-    as_delivered = dataset.driver == "JP2OpenJPEG" and is_sentinel_2_file(path.stem)  # says so in its XML only
+    as_delivered = dataset.driver == "JP2OpenJPEG" and is_sentinel_2_file(path.stem)  # declares nodata in its XML only
     return Band(
         name="",
         wavelength_nm=None,
@@ -335,13 +336,13 @@ def _check_names(bands: tuple[Band, ...]) -> None:
     for band in bands:
         if band.name in seen:
             other = seen[band.name].path
-            where = "twice" if other == band.path else f"in {other.name} too"
-            raise RasterError(band.path, f"band {band.name} is there {where}", "Leave one of them out.")
+            where = "occurs twice" if other == band.path else f"also occurs in {other}"
+            raise RasterError(band.path, f"band {band.name} {where}", "Remove one of them.")
         seen[band.name] = band
 
 
 def _without(bands: tuple[Band, ...], unwanted: Sequence[Band], reason: str) -> tuple[Band, ...]:
-    """The other bands; what was left out is logged, by name."""
+    """The other bands; those left out are logged by name."""
     if not unwanted:
         return bands
     names = ", ".join(band.name for band in unwanted[:12])
@@ -350,7 +351,7 @@ def _without(bands: tuple[Band, ...], unwanted: Sequence[Band], reason: str) -> 
     log.info("%s: left out %d of %d bands, %s: %s%s.", path, len(unwanted), len(bands), reason, names, more)
     kept = tuple(band for band in bands if band not in unwanted)
     if not kept:
-        raise RasterError(path, f"no band is left, {reason}", "Is this the right file?")
+        raise RasterError(path, f"no band is left, all are {reason}", WRONG_FILE)
     return kept
 
 
@@ -365,39 +366,39 @@ def _finest(bands: tuple[Band, ...]) -> Grid:
 
 
 def _empty_bands(image: Image) -> Iterator[Band]:
-    """Bands without one valid pixel: suspects by a sample, then proven by a full pass."""
+    """Bands without any valid pixel: candidates from a few windows, then confirmed by a full pass."""
     for bands in _by_file(image.bands):
-        suspects = bands
+        candidates = bands
         for windows in (bands[0].grid.spread_windows(64), bands[0].grid.tiles(1024)):
-            suspects = _still_empty(image, suspects, windows)
-        yield from suspects
+            candidates = _empty_in(image, candidates, windows)
+        yield from candidates
 
 
-def _still_empty(image: Image, suspects: tuple[Band, ...], windows: Iterable[Window]) -> tuple[Band, ...]:
+def _empty_in(image: Image, candidates: tuple[Band, ...], windows: Iterable[Window]) -> tuple[Band, ...]:
     for window in windows:
-        if not suspects:
+        if not candidates:
             break
-        found = bands_with_data(image._open[suspects[0].path], suspects, window)
-        suspects = tuple(band for band, has_data in zip(suspects, found, strict=True) if not has_data)
-    return suspects
+        found = bands_with_data(image._open[candidates[0].path], candidates, window)
+        candidates = tuple(band for band, has_data in zip(candidates, found, strict=True) if not has_data)
+    return candidates
 
 
 def _files(path: Path, dataset: DatasetReader) -> list[Path]:
-    """A raster and what GDAL reads for it."""
+    """A raster and the other files that GDAL reads for it."""
     return [path, *(typed_path(name) for name in dataset.files if typed_path(name) != path)]
 
 
 def _state(path: Path) -> State:
-    """Size, time of writing and number of a file; None for what is not on this machine."""
+    """Size, modification time and inode of a file; None for a remote file."""
     if is_remote(str(path)):
         return None
     try:
         found = path.stat()
-    except OSError:  # removed meanwhile
+    except OSError:  # deleted in the meantime
         return 0, 0, 0
     return found.st_size, found.st_mtime_ns, found.st_ino
 
 
 def _by_file(bands: Sequence[Band]) -> list[tuple[Band, ...]]:
-    """Bands file by file, in their order."""
+    """Bands grouped by file, in order."""
     return [tuple(group) for _, group in groupby(bands, key=lambda band: band.path)]

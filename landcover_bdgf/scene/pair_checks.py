@@ -1,7 +1,4 @@
-"""Whether two images can be one scene: their place, their order, the unit of the SAR, the spectral offset.
-
-Every check takes images or a sample of their pixels and raises, warns, or answers; none changes anything.
-"""
+"""Whether two images belong together: their order, overlap, pixel sizes and dates."""
 
 from __future__ import annotations
 
@@ -20,7 +17,7 @@ from landcover_bdgf.progress import log
 from landcover_bdgf.scene.bands import POLARISATIONS
 from landcover_bdgf.scene.image import Image
 
-# Tags that mean the sensing. Not TIFFTAG_DATETIME, which is when the file was made.
+# Tags that hold the time of acquisition. Not TIFFTAG_DATETIME, which is when the file was written.
 SENSING_TAGS = (
     "acquisition_time",
     "acquisition_date",
@@ -38,10 +35,10 @@ _LANDSAT_SCENE = re.compile(r"^L[A-Z]\d{7}((?:19|20)\d{2})([0-3]\d{2})[A-Z]{3}")
 
 
 def date_of(image: Image) -> date | None:
-    """The day on which an image was taken; None where neither tags nor names tell.
+    """The day on which an image was acquired; None if neither tags nor names contain it.
 
-    Product names begin with the day of sensing (Sentinel, Landsat, EnMAP); the folder is asked only for an
-    image of several files, which is one product in it.
+    In product names the day of acquisition comes first (Sentinel, Landsat, EnMAP). The name of the folder is used only
+    for an image of several files.
     """
     tags = {key.lower().replace(" ", "_"): value for key, value in image.tags.items()}
     names = [image.paths[0].stem, *([image.paths[0].parent.name] if len(image.paths) > 1 else [])]
@@ -56,7 +53,7 @@ def _days(texts: list[str]) -> Iterator[date]:
         for year, month, day in _DAY.findall(text):
             try:
                 yield date(int(year), int(month), int(day))
-            except ValueError:  # 31 February: no date
+            except ValueError:  # such as 31 February
                 continue
 
 
@@ -67,7 +64,7 @@ MAX_DAYS_APART = 30
 
 
 def check_order(spectral: Image, sar: Image) -> None:
-    """Refuse a SAR image given first, or a spectral one given second, where names tell.
+    """Refuse images in the wrong order, if the names of their bands show it.
 
     Raises
     ------
@@ -77,7 +74,7 @@ def check_order(spectral: Image, sar: Image) -> None:
         names = ", ".join(spectral.names)
         raise RasterError(
             spectral.paths[0],
-            f"is given as the spectral image but has the bands {names} of a SAR",
+            f"is given as the spectral image but has SAR bands ({names})",
             "Give the HSI/MSI first and the SAR second.",
         )
     if sar.sensor is not None:
@@ -87,7 +84,7 @@ def check_order(spectral: Image, sar: Image) -> None:
 
 
 def check_one_place(image: Image) -> None:
-    """Refuse files of one image that lie side by side, as tiles of an export do: no pixel would have all bands.
+    """Refuse files of one image that do not overlap, such as tiles of an export: no pixel would have all bands.
 
     Raises
     ------
@@ -97,8 +94,8 @@ def check_one_place(image: Image) -> None:
         if same_crs(one.grid.crs, other.grid.crs) and _covered(one.grid, other.grid) == 0:
             raise RasterError(
                 other.path,
-                f"does not overlap {one.path}, so they are no bands of one image",
-                "If they are its tiles, join them first: gdalbuildvrt all.vrt *.tif; gdal_translate all.vrt all.tif",
+                f"does not overlap {one.path}, so they cannot be bands of one image",
+                "If they are tiles, merge them first: gdalbuildvrt all.vrt *.tif; gdal_translate all.vrt all.tif",
             )
 
 
@@ -120,18 +117,18 @@ def check_overlap(spectral: Image, sar: Image) -> None:
     where = f"one covers {_box_text(boxes[0])}, the other {_box_text(boxes[1])} (WGS84)"
     if share > 0:
         raise RasterError(
-            sar.paths[0], f"covers only {share:.2%} of {spectral.paths[0]}: {where}", "Give images of one place."
+            sar.paths[0], f"covers only {share:.2%} of {spectral.paths[0]}: {where}", "Use images of the same area."
         )
     apart = f"{_distance_km(*boxes):.3g} km apart"
     raise RasterError(
         sar.paths[0],
         f"does not overlap {spectral.paths[0]}: {where}, {apart}",
-        "Give images of one place, or correct a wrong CRS with --hsi-crs or --sar-crs.",
+        "Use images of the same area, or correct a wrong CRS with `hsi_crs` or `sar_crs`.",
     )
 
 
 def check_resolution(image: Image, target: Grid) -> None:
-    """Refuse to compare pixels whose sizes differ by more than a factor of 50.
+    """Refuse pixel sizes that differ by more than a factor of 50.
 
     Raises
     ------
@@ -142,31 +139,31 @@ def check_resolution(image: Image, target: Grid) -> None:
         if ratio > MAX_RESOLUTION_RATIO:
             raise RasterError(
                 band.path,
-                f"{band.grid.describe()} against {target.describe()}, pixels differ by a factor of {ratio:.0f}",
-                "Resample one of them first, or insist with --force.",
+                f"pixel sizes differ by a factor of {ratio:.0f}: {band.grid.describe()} and {target.describe()}",
+                "Resample one of the images first, or accept the difference with `force`.",
             )
 
 
 def warn_of_dates(spectral: Image, sar: Image) -> None:
-    """Warn of images between whose dates fields are harvested and rivers rise."""
+    """Warn of images that were acquired more than 30 days apart: the land cover may have changed."""
     days = date_of(spectral), date_of(sar)
     if None in days:
         return
     apart = abs((days[0] - days[1]).days)  # type: ignore[operator]
     if apart > MAX_DAYS_APART:
         log.warning(
-            "%s: was taken on %s, %s on %s: %d days apart. What changed in between is in one of them only.",
+            "%s: was acquired on %s, %s on %s: %d days apart. Changes in between show in one of them only.",
             sar.paths[0], days[1], spectral.paths[0], days[0], apart,
         )  # fmt: skip
 
 
 def _covered(grid: Grid, by: Grid) -> float:
-    """Share of a grid's box that lies in another's."""
+    """Share of a grid's extent that another grid covers."""
     left, bottom, right, top = grid.bounds
     box = by.bounds_in(grid.crs)
     if not np.isfinite(box).all():
         return 0.0
-    turn = 360 * round((left + right - box[0] - box[2]) / 720) if grid.crs.is_geographic else 0  # beyond 180°
+    turn = 360 * round((left + right - box[0] - box[2]) / 720) if grid.crs.is_geographic else 0  # across 180°
     width = max(0.0, min(right, box[2] + turn) - max(left, box[0] + turn))
     height = max(0.0, min(top, box[3]) - max(bottom, box[1]))
     return width * height / ((right - left) * (top - bottom))

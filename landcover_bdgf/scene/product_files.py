@@ -1,4 +1,4 @@
-"""The raster files that a source means; of a folder or a product as delivered, those that hold bands."""
+"""The raster files of a source; of a folder or a delivered product, those that hold bands."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from landcover_bdgf.scene.bands import (
     is_auxiliary,
     is_picture_file,
     is_product_file,
-    names_light,
+    names_a_band,
     natural_key,
 )
 from landcover_bdgf.storage import PathLike, typed_path
@@ -43,64 +43,62 @@ def arrays_and_paths(source: Source) -> tuple[list[DataArray], list[PathLike]]:
 
 
 def raster_paths(sources: Sequence[PathLike]) -> list[Path]:
-    """The raster files of files and folders; those of a folder in natural order of their names."""
+    """The raster files of files and folders; those of a folder in natural order."""
     paths: list[Path] = []
     for path in map(typed_path, sources):
         found = _rasters_of(path) if path.is_dir() else [path]
         if not found:
-            raise RasterError(
-                path, "is a folder without rasters in it", f"Give a folder of {', '.join(RASTER_SUFFIXES)}."
-            )
+            raise RasterError(path, "is a folder without rasters", f"Expected {', '.join(RASTER_SUFFIXES)} files.")
         paths += found
     if not paths:
-        raise RasterError(None, "no raster was given", "Name a file, a folder, or several files.")
+        raise RasterError(None, "no raster was given", "Pass a file, a folder, or several files.")
     return paths
 
 
 def _rasters_of(folder: Path) -> list[Path]:
-    """Rasters of a folder in natural order, without those beside its bands that hold none."""
+    """Rasters of a folder in natural order, without auxiliary files."""
     if any(folder.glob("GRANULE/*")) or any(folder.glob("IMG_DATA/*")):
         return _sentinel_2_bands(folder)
     rasters = [*_rasters_in(folder), *folder.glob("measurement/*.tif*")]  # the latter: Sentinel-1
-    others = _beside_bands(rasters)
+    others = _auxiliary_files(rasters)
     if others:
-        log.info("%s: left out what is no band: %s.", folder, ", ".join(sorted(path.name for path in others)))
+        log.info("%s: skipped files that are not bands: %s.", folder, ", ".join(sorted(path.name for path in others)))
     return sorted(set(rasters).difference(others), key=lambda path: natural_key(path.stem))
 
 
-def _beside_bands(rasters: list[Path]) -> list[Path]:
-    """Files without a band: by the rules of its product where names tell it, else known kinds beside other files."""
+def _auxiliary_files(rasters: list[Path]) -> list[Path]:
+    """Files without bands: by the file names of a known product, else known kinds of files among others."""
     if any(is_product_file(path.stem) and band_word(path.stem) for path in rasters):
         return [path for path in rasters if not band_word(path.stem)]
     others = [path for path in rasters if is_auxiliary(path.stem)]
     rest = [path for path in rasters if path not in others]
     if len(rest) < 2:
         return others if rest else []
-    counts = {path: _bands_in(path) for path in rest}
-    if _show_more(counts):
+    counts = {path: _band_count(path) for path in rest}
+    if _have_more_than_rgb(counts):
         others += [path for path in rest if not counts[path]]
     return others
 
 
-def _show_more(counts: dict[Path, int]) -> bool:
-    """Whether files hold more than a picture shows: red, green and blue beside a near infrared are bands themselves."""
-    named = [path for path, count in counts.items() if count == 1 and names_light(path.stem)]
+def _have_more_than_rgb(counts: dict[Path, int]) -> bool:
+    """Whether files hold more bands than a picture; with only a near infrared, red, green and blue are bands too."""
+    named = [path for path, count in counts.items() if count == 1 and names_a_band(path.stem)]
     radar = any(band_word(path.stem) in POLARISATIONS for path in named)
     return radar or len(named) > 1 or max(counts.values()) > len(PICTURE)
 
 
-def _bands_in(path: Path) -> int:
-    """How many bands a file holds; none if it is to be looked at: by its name, or red, green and blue in 8 bits."""
+def _band_count(path: Path) -> int:
+    """The number of bands in a file; 0 for a picture, by its name or as 8-bit red, green and blue."""
     with open_raster(path) as dataset:
         picture = dataset.colorinterp[:3] == PICTURE and dataset.dtypes[0] == "uint8"
         return 0 if picture or is_picture_file(path.stem) else int(dataset.count)
 
 
 def _sentinel_2_bands(product: Path) -> list[Path]:
-    """Each band of a .SAFE folder, or a granule in it, at its finest resolution; masks and pictures are left out."""
+    """Each band of a .SAFE folder or granule at its finest resolution, without masks and pictures."""
     granules = sorted(product.glob("GRANULE/*")) or [product]
     if len(granules) > 1:
-        raise RasterError(product, f"holds {len(granules)} granules", f"Name one of them, such as {granules[0]}.")
+        raise RasterError(product, f"holds {len(granules)} granules", f"Pass one of them, such as {granules[0]}.")
     finest: dict[str, Path] = {}
     for path in sorted(granules[0].glob("IMG_DATA/**/*.jp2")):  # R10m before R20m before R60m
         if band := band_word(path.stem):

@@ -1,4 +1,4 @@
-"""How two images are put on one grid."""
+"""Settings of align."""
 
 from __future__ import annotations
 

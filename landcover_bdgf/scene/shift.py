@@ -1,11 +1,11 @@
-"""How far a SAR image lies from where it should be, by mutual information with the spectral image.
+"""The shift of a SAR image against a spectral image, estimated by mutual information.
 
-Intensities of a SAR and of a spectral sensor are not related by any simple law, so correlation fails
-(phase correlation erred by more than a pixel in 19 of 20 toy scenes); mutual information asks only that
-what looks alike to one sensor looks alike to the other. The spectral side is the first principal
-component of a window: on six real Sentinel pairs its estimates agreed better between windows than those
-of red, of NDVI or of the second component. It is not the truth to a tenth of a pixel: where the
-sensors see different things, spectral sides differ by up to 2.5 px (docs/decisions/0003).
+SAR and spectral intensities are not related by any simple law, so correlation fails (phase correlation erred by more
+than a pixel in 19 of 20 simulated scenes). Mutual information only assumes that surfaces that look alike to one sensor
+look alike to the other. The spectral input is the first principal component of a window: on six real Sentinel pairs its
+estimates agreed better between windows than those of red, of NDVI or of the second component. The estimate is not
+accurate to a tenth of a pixel: where the sensors show different things, spectral inputs differ by up to 2.5 px
+(docs/decisions/0003).
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from scipy import ndimage
 from landcover_bdgf.geo import Grid
 from landcover_bdgf.progress import track
 
-sitk: Any = SimpleITK  # it has no types
+sitk: Any = SimpleITK  # untyped
 
 FloatArray = NDArray[np.floating]
 BoolArray = NDArray[np.bool_]
@@ -36,10 +36,10 @@ ReadSar = Callable[[Window], tuple[FloatArray, BoolArray]]
 WINDOW_PX = 256
 MIN_WINDOW_PX = 64
 WINDOWS = 9
-# Windows within 1 px of the median must be this many of all, and at least MIN_AGREEING.
+# A shift is trusted if this share of the windows, and at least MIN_AGREEING, are within 1 px of the median.
 TRUSTED_AGREEMENT = 2 / 3
 MIN_AGREEING = 3
-# More than these show no more of where edges are; of hundreds of bands, every so many are read.
+# More bands do not improve the estimate; of hundreds, every n-th is read.
 ENOUGH_BANDS = 16
 # Share of a window that must have data.
 MIN_VALID = 0.5
@@ -47,19 +47,19 @@ MIN_VALID = 0.5
 
 @dataclass(frozen=True)
 class Shift:
-    """How far the content of the SAR image lies from where it should be.
+    """How far the content of the SAR image is shifted against the spectral image.
 
     Attributes
     ----------
     offset_xy_px : (float, float)
-        Pixels of the spectral grid to the right and downwards: what belongs at (column, row) is found in
+        Pixels of the spectral grid to the right and down: the content of pixel (column, row) is found in
         the SAR at (column + x, row + y). Median of the windows.
     windows_xy_px : tuple of (float, float)
-        The estimate of each window that gave one.
+        The estimates of the windows, where the search succeeded.
     agreement : float
         Share of all windows with enough data whose estimate is within 1 px of the median.
     trusted : bool
-        Whether enough windows agree to move the SAR by it.
+        Whether enough windows agree to correct the SAR by it.
     """
 
     offset_xy_px: OffsetXY
@@ -78,12 +78,12 @@ class Shift:
         return math.hypot(*self.offset_xy_px)
 
     def describe(self) -> str:
-        """One line for people."""
+        """The shift as one line of text."""
         x, y = self.offset_xy_px
-        trust = "they agree" if self.trusted else "they do not agree, so it is no evidence"
+        trust = "windows agree" if self.trusted else "windows disagree, estimate not reliable"
         return (
-            f"SAR lies {abs(x):.1f} px to the {'right' if x > 0 else 'left'} and {abs(y):.1f} px "
-            f"{'below' if y > 0 else 'above'} the spectral image (median of {len(self.windows_xy_px)} "
+            f"SAR is shifted {abs(x):.1f} px to the {'right' if x > 0 else 'left'} and {abs(y):.1f} px "
+            f"{'down' if y > 0 else 'up'} against the spectral image (median of {len(self.windows_xy_px)} "
             f"windows, {self.agreement:.0%} within 1 px: {trust})"
         )
 
@@ -94,13 +94,13 @@ def estimate_shift(read: ReadPair, read_sar: ReadSar, grid: Grid, *, max_shift_p
     Parameters
     ----------
     read : callable
-        Gives spectral (S, h, w), SAR intensity in linear power (R, h, w) and valid (h, w) of a window.
+        Returns spectral (S, h, w), SAR intensity in linear power (R, h, w) and valid (h, w) of a window.
     read_sar : callable
-        Gives the latter two; large scenes are searched for texture with it.
+        Returns the latter two; used to find textured windows in large scenes.
     grid : Grid
-        Of the scene.
+        Grid of the scene.
     max_shift_px : float
-        Estimates that are longer are failures of the search.
+        Longer estimates are discarded as failures of the search.
 
     Returns
     -------
@@ -120,21 +120,21 @@ def estimate_shift(read: ReadPair, read_sar: ReadSar, grid: Grid, *, max_shift_p
 
 
 def median_shift(offsets_xy_px: list[OffsetXY], *, tried: int) -> Shift | None:
-    """The shift that several windows say together; None if there are none."""
+    """The shift from the estimates of several windows; None if there are none."""
     if not offsets_xy_px:
         return None
     x, y = np.median(offsets_xy_px, axis=0)
     agreeing = sum(math.hypot(dx - x, dy - y) <= 1 for dx, dy in offsets_xy_px)
     agreement = agreeing / tried
     trusted = agreeing >= MIN_AGREEING and agreement >= TRUSTED_AGREEMENT
-    # Hundredths, so that a shift is the same wherever rounding errors differ.
+    # Rounded to hundredths, so that rounding errors of other machines do not change it.
     return Shift((round(float(x), 2), round(float(y), 2)), tuple(offsets_xy_px), agreement, trusted)
 
 
 def window_shift(
     spectral: FloatArray, sar_power: FloatArray, valid: BoolArray, *, max_shift_px: float = 8
 ) -> OffsetXY | None:
-    """The shift of one window: translation that maximises Mattes mutual information, on three levels.
+    """The shift of one window: the translation that maximises Mattes mutual information, on three levels.
 
     Parameters
     ----------
@@ -162,7 +162,7 @@ def window_shift(
         return None
     try:
         x, y = _search(fixed, moving, inside)
-    except RuntimeError:  # all samples outside the moving image: the search ran away
+    except RuntimeError:  # all samples outside the moving image: the search diverged
         return None
     return (x, y) if math.hypot(x, y) <= max_shift_px else None
 
@@ -171,7 +171,7 @@ def _search(fixed: FloatArray, moving: FloatArray, inside: BoolArray) -> OffsetX
     mask = sitk.GetImageFromArray(inside.astype(np.uint8))
     search = sitk.ImageRegistrationMethod()
     search.SetMetricAsMattesMutualInformation(numberOfHistogramBins=32)
-    search.SetMetricSamplingStrategy(search.NONE)  # every pixel: nothing is drawn at random
+    search.SetMetricSamplingStrategy(search.NONE)  # every pixel, no random sample
     search.SetMetricFixedMask(mask)
     search.SetMetricMovingMask(mask)
     search.SetInterpolator(sitk.sitkLinear)
@@ -187,7 +187,7 @@ def _search(fixed: FloatArray, moving: FloatArray, inside: BoolArray) -> OffsetX
 
 @contextmanager
 def _one_thread() -> Iterator[None]:
-    """Sums in one order, so that the same scene gives the same shift; the setting is global in ITK."""
+    """Sum in a fixed order, so that the same scene gives the same shift; the setting is global in ITK."""
     threads = sitk.ProcessObject.GetGlobalDefaultNumberOfThreads()
     sitk.ProcessObject.SetGlobalDefaultNumberOfThreads(1)
     try:
@@ -197,7 +197,7 @@ def _one_thread() -> Iterator[None]:
 
 
 def _windows(read_sar: ReadSar, grid: Grid) -> list[Window]:
-    """Nine windows; on scenes with room for more, the nine with the most contrast of 25."""
+    """Nine windows; in large scenes, the nine of 25 with the most contrast."""
     shorter = min(grid.shape_hw)
     side_px = min(WINDOW_PX, shorter * 6 // 10)
     if side_px < MIN_WINDOW_PX:
@@ -211,7 +211,7 @@ def _windows(read_sar: ReadSar, grid: Grid) -> list[Window]:
 
 
 def _contrast(sar_power: FloatArray, valid: BoolArray) -> float:
-    """Contrast of the SAR after despeckling; 0 where too little is valid."""
+    """Contrast of the SAR after despeckling; 0 if too few pixels are valid."""
     if valid.mean() < MIN_VALID:
         return 0.0
     return float(_despeckled_db(sar_power, valid)[valid].std())
@@ -242,7 +242,7 @@ def _despeckled_db(sar_power: FloatArray, valid: BoolArray) -> FloatArray:
 
 
 def _stretched(values: FloatArray, inside: BoolArray) -> FloatArray | None:
-    """Cut at the 1st and 99th percentile and brought to [0, 1]; None if there is no contrast."""
+    """Values clipped at the 1st and 99th percentile and scaled to [0, 1]; None if there is no contrast."""
     if not inside.any():
         return None
     low, high = np.percentile(values[inside], [1, 99])

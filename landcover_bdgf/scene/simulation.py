@@ -1,13 +1,13 @@
-"""A simulated scene by formula: fields, woods, water and town as both sensors would see them.
+"""A simulated scene: fields, forest, water and built area as both sensors would observe them.
 
-Nothing in it is measured. Parcels are the cells of random points. Each has a class, a leaf area index and
-a soil moisture, and both sensors follow from these:
+Parcels are the Voronoi cells of random points. Each has a class, a leaf area index and a soil moisture, from which both
+images are computed:
 
-- reflectance: soil and leaves mixed by Beer and Lambert's law, 1 − exp(−k · LAI) covered by leaves;
-- backscatter: the water-cloud model (Attema and Ulaby 1978), vegetation in front of a moist soil, with gamma
-  distributed texture in woods and town, and gamma distributed speckle of 4.4 looks (Sentinel-1 GRD).
+- reflectance: soil and leaves mixed by the Beer-Lambert law, with a leaf cover of 1 − exp(−k · LAI);
+- backscatter: the water-cloud model (Attema and Ulaby 1978), vegetation above moist soil, with gamma-distributed
+  texture in forest and built area, and gamma-distributed speckle of 4.4 looks (Sentinel-1 GRD).
 
-Parcels, smooth fields, what a sensor makes of reflectance, and speckle are functions that other simulated scenes use.
+Parcels, smooth fields, the point spread of a sensor and speckle are functions that other simulated scenes use too.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ LEAF = (0.02, 0.05, 0.03, 0.09, 0.28, 0.36, 0.39, 0.41, 0.18, 0.08)
 WATER = (0.05, 0.04, 0.02, 0.015, 0.01, 0.01, 0.008, 0.007, 0.004, 0.003)
 ROOFS = (0.11, 0.12, 0.14, 0.15, 0.16, 0.17, 0.18, 0.19, 0.21, 0.20)
 LOOKS = 4.4
-EXTINCTION = 0.5  # k of Beer and Lambert
+EXTINCTION = 0.5  # k of the Beer-Lambert law
 INCIDENCE = np.deg2rad(38.0)
 NODATA = -9999
 SIMULATED = {"SIMULATED": "by formula"}
@@ -78,7 +78,7 @@ class Scene:
 
 @dataclass(frozen=True)
 class SceneFiles:
-    """A written scene: spectral image, SAR in dB on a grid of its own, polygons with the field ``class``."""
+    """A written scene: spectral image, SAR in dB on its own grid, polygons with the field ``class``."""
 
     spectral: Path
     sar: Path
@@ -87,13 +87,13 @@ class SceneFiles:
 
 
 def simulate(shape_hw: tuple[int, int] = (160, 176), *, seed: int = 0) -> Scene:
-    """Draw a scene; the same seed gives the same one."""
+    """Draw a random scene; the same seed gives the same scene."""
     rng = np.random.default_rng(seed)
     grid = Grid(CRS.from_epsg(32633), Affine(10, 0, 399_960, 0, -10, 5_800_020), shape_hw)
     count = max(len(COVERS) * 8, shape_hw[0] * shape_hw[1] // PARCEL_PX**2)
     parcels = draw_parcels(shape_hw, count, rng)
     cover_of = rng.choice(len(COVERS), count, p=[c.share for c in COVERS])
-    cover_of[: len(COVERS) * 6] = np.arange(len(COVERS) * 6) % len(COVERS)  # some parcels of each class, always
+    cover_of[: len(COVERS) * 6] = np.arange(len(COVERS) * 6) % len(COVERS)  # at least six parcels of each class
     low, high = np.array([c.leaf_area for c in COVERS])[cover_of].T
     leaf_area = rng.uniform(low, high)[parcels] * np.exp(0.3 * smooth_field(shape_hw, 3, rng))
     moisture = np.clip(rng.uniform(0.08, 0.32, count)[parcels] + 0.03 * smooth_field(shape_hw, 8, rng), 0.03, 0.45)
@@ -104,7 +104,7 @@ def simulate(shape_hw: tuple[int, int] = (160, 176), *, seed: int = 0) -> Scene:
 
 
 def draw_parcels(shape_hw: tuple[int, ...], count: int, rng: np.random.Generator) -> NDArray[np.int64]:
-    """Number of the nearest of ``count`` random points, int64 (h, w)."""
+    """Index of the nearest of ``count`` random points, int64 (h, w)."""
     points = rng.uniform(0, shape_hw, (count, 2))
     return cKDTree(points).query(np.indices(shape_hw).reshape(2, -1).T)[1].reshape(shape_hw)
 
@@ -115,22 +115,22 @@ def smooth_field(shape_hw: tuple[int, ...], sigma_px: float, rng: np.random.Gene
     return field / field.std()
 
 
-def seen_reflectance(
+def observed_reflectance(
     reflectance: NDArray[np.floating], sigma_px: float, noise: float, rng: np.random.Generator
 ) -> NDArray[np.float64]:
-    """Reflectance (B, h, w) whose neighbours a point spread of ``sigma_px`` has mixed, with additive noise."""
-    mixed = gaussian_filter(reflectance, (0, sigma_px, sigma_px))
-    return np.clip(mixed + noise * rng.standard_normal(mixed.shape), 1e-4, 1)
+    """Reflectance (B, h, w) blurred by a Gaussian point spread of ``sigma_px``, with additive noise."""
+    blurred = gaussian_filter(reflectance, (0, sigma_px, sigma_px))
+    return np.clip(blurred + noise * rng.standard_normal(blurred.shape), 1e-4, 1)
 
 
 def speckle(
     shape: tuple[int, ...], looks: float, rng: np.random.Generator, spread: tuple[float, ...] = (1.0,)
 ) -> NDArray[np.float64]:
-    """Gamma distributed speckle (channels, h, w) of mean 1 and variance 1 / ``looks``.
+    """Gamma-distributed speckle (channels, h, w) with mean 1 and variance 1 / ``looks``.
 
-    ``spread`` are the weights, of sum 1, with which neighbours in both axes share the energy of a look.
+    ``spread`` are the weights, with sum 1, of a filter along both axes, which correlates neighbouring pixels.
     """
-    independent = looks * np.square(spread).sum() ** 2  # the sum keeps Σ k² of the variance in each axis
+    independent = looks * np.square(spread).sum() ** 2  # the filter multiplies the variance by Σ k² along each axis
     drawn = rng.gamma(independent, 1 / independent, shape)
     for axis in (1, 2):
         drawn = convolve1d(drawn, spread, axis=axis)
@@ -155,7 +155,7 @@ def _reflectance(
     mixed = (ground * (1 - covered) + np.array(LEAF)[:, None, None] * covered) * shade
     roughness = np.where(name == "built area", 0.18, 0.03)
     mixed = mixed * np.exp(roughness * rng.standard_normal(classes.shape))
-    return seen_reflectance(mixed, 0.5, 0.006, rng)
+    return observed_reflectance(mixed, 0.5, 0.006, rng)
 
 
 def _intensity(
@@ -178,7 +178,7 @@ def _intensity(
 
 
 def label_polygons(scene: Scene, *, per_class: int = 12, seed: int = 0) -> gpd.GeoDataFrame:
-    """Small squares, at most one in a parcel, as an analyst would draw them, with the field ``class``."""
+    """Small squares, at most one per parcel, as an analyst would digitise them, with the field ``class``."""
     rng = np.random.default_rng(seed + 1)
     height, width = scene.grid.shape_hw
     corners = rng.permutation([(r, c) for r in range(1, height - LABEL_PX) for c in range(1, width - LABEL_PX)])
@@ -195,10 +195,10 @@ def label_polygons(scene: Scene, *, per_class: int = 12, seed: int = 0) -> gpd.G
 
 
 def write_scene(scene: Scene, folder: Path, *, overwrite: bool = False, seed: int = 0) -> SceneFiles:
-    """Write a scene as a user would have it: reflectance × 10,000, SAR in dB on its own grid, polygons."""
+    """Write a scene in the form that users have: reflectance × 10,000, SAR in dB on its own grid, polygons."""
     files = SceneFiles(folder / "msi.tif", folder / "sar_db.tif", folder / "labels.gpkg")
     digital = np.round(scene.reflectance * 10_000).astype(np.int16)
-    digital[:, :12, -20:] = NODATA  # a corner that the swath did not reach
+    digital[:, :12, -20:] = NODATA  # a corner outside the swath
     spectral = RasterProfile("int16", len(BANDS), NODATA, BANDS, overviews="average", tags=SIMULATED)
     write_pixels(files.spectral, scene.grid, digital, spectral, overwrite=overwrite)
     shifted = scene.grid.window_grid(Window(-3, 2, scene.grid.shape_hw[1], scene.grid.shape_hw[0]))
@@ -213,6 +213,6 @@ def write_scene(scene: Scene, folder: Path, *, overwrite: bool = False, seed: in
 def write_pixels(
     path: Path, grid: Grid, pixels: NDArray[np.generic], profile: RasterProfile, *, overwrite: bool = False
 ) -> None:
-    """Write pixels (bands, h, w) that are in memory as a whole."""
+    """Write pixels (bands, h, w) that are in memory."""
     height, width = grid.shape_hw
     write_raster(path, grid, [(Window(0, 0, width, height), pixels)], profile=profile, overwrite=overwrite)

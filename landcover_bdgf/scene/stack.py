@@ -30,7 +30,7 @@ from landcover_bdgf.storage import (
 )
 from landcover_bdgf.text import printable, table, with_names
 
-SHIFT_TAG, NOT_MOVED = "SAR_SHIFT_XY_PX", "0 0"
+SHIFT_TAG, NO_SHIFT = "SAR_SHIFT_XY_PX", "0 0"
 
 
 @dataclass(frozen=True)
@@ -41,9 +41,9 @@ class Tile:
     ----------
     spectral : float32 (S, h, w)
     sar : float32 (R, h, w)
-        Linear power, at least ``POWER_FLOOR``; signed channels as they are.
+        Linear power, at least ``POWER_FLOOR``; signed channels unchanged.
     valid : bool (h, w)
-        Both sensors have the pixel, in all their bands.
+        Whether both sensors have data in all bands.
     """
 
     spectral: NDArray[np.float32]
@@ -53,19 +53,19 @@ class Tile:
 
 @dataclass(frozen=True)
 class Stack:
-    """Two images on one grid; made by :func:`align`. Nothing is in memory but what is asked for.
+    """Two images on one grid; made by :func:`align`. Pixels are read when they are needed.
 
     Attributes
     ----------
     spectral, sar : Image
     grid : Grid
-        Of the spectral image, not cropped.
+        Grid of the spectral image, not cropped.
     sar_unit : "power", "db" or "signed"
-        Of the files; tiles are in linear power whatever it is.
+        Unit of the files; tiles are always in linear power.
     shift : Shift, optional
-        How far the SAR was found to lie off; None if the scene is too small to tell.
+        Estimated shift of the SAR; None if the scene is too small for an estimate.
     applied_shift_xy_px : (float, float)
-        By how much of that the SAR is moved back when it is read.
+        The shift that is corrected when the SAR is read.
     spectral_offset : float
         Added to spectral values.
     signed_names : tuple of str
@@ -100,12 +100,12 @@ class Stack:
         self.sar.close()
 
     def counting(self, counts: ReadCounts) -> Self:
-        """The same stack, whose reads are counted for a step."""
+        """The same stack, with the pixels it reads counted."""
         spectral, sar = (replace(image, counts=counts) for image in (self.spectral, self.sar))
         return replace(self, spectral=spectral, sar=sar)
 
     def read(self, window: Window) -> Tile:
-        """A window inside the grid. Values do not depend on the window in which they are read.
+        """A window inside the grid. Pixel values do not depend on the window.
 
         Raises
         ------
@@ -122,7 +122,7 @@ class Stack:
         return Tile(spectral, sar, valid)
 
     def read_sar(self, window: Window) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
-        """SAR (R, h, w) of a window, as in a tile, and where the SAR by itself is valid."""
+        """SAR (R, h, w) of a window, as in a tile, and where the SAR alone is valid (h, w)."""
         moved = self.grid.shifted(self.applied_shift_xy_px)
         sar, valid = self.sar.read(window, moved, convert=power_of_db if self.sar_unit == "db" else None)
         for name, channel in zip(self.sar.names, sar, strict=True):
@@ -136,10 +136,9 @@ class Stack:
         return self.read(window).valid
 
     def read_padded(self, row: int, col: int, height: int, width: int) -> Tile:
-        """A window that may reach over the border, where the scene goes on as its own mirror image.
+        """A window that may extend beyond the border, where the scene continues as its mirror image.
 
-        The border pixel itself is not repeated (numpy's ``reflect``), and what is invalid inside is invalid
-        in the mirror.
+        The border pixel itself is not repeated (``reflect`` in numpy); invalid pixels are mirrored too.
         """
         rows, cols = (
             mirrored(row, height, self.grid.shape_hw[0]),
@@ -153,7 +152,7 @@ class Stack:
         return Tile(tile.spectral[:, down, right], tile.sar[:, down, right], tile.valid[down, right])
 
     def write_sar(self, path: PathLike, *, overwrite: bool = False) -> None:
-        """Write the SAR as it is in tiles, on the spectral grid, in linear power, NaN without data; and its record.
+        """Write the SAR on the spectral grid, in linear power, NaN where invalid; and its record.
 
         A stack of the same spectral image and this file has the same tiles.
 
@@ -180,7 +179,7 @@ class Stack:
             yield window, sar
 
     def fingerprint(self) -> str:
-        """Hash of all that decides the tiles: contents of the files, bands, grid, unit, shift, offset."""
+        """Hash of everything that determines the tiles: file contents, bands, grid, unit, shift, offset."""
         bands = [
             (content_sha256(band.path), band.index, band.nodata, band.scale, band.offset, band.grid.to_dict())
             for image in (self.spectral, self.sar)
@@ -188,24 +187,24 @@ class Stack:
         ]
         files = [content_sha256(file) for image in (self.spectral, self.sar) for file in image.files]
         rest = (self.grid.to_dict(), self.sar_unit)
-        decides = (bands, files, rest, self.applied_shift_xy_px, self.spectral_offset, self.signed_names)
-        return hashlib.sha256(repr(decides).encode()).hexdigest()
+        hashed = (bands, files, rest, self.applied_shift_xy_px, self.spectral_offset, self.signed_names)
+        return hashlib.sha256(repr(hashed).encode()).hexdigest()
 
     def check_unchanged(self) -> None:
-        """Refuse to make something of files that were replaced since they were opened; RasterError."""
+        """RasterError if a file was replaced or modified since it was opened."""
         self.spectral.check_unchanged()
         self.sar.check_unchanged()
 
     def describe(self) -> list[str]:
-        """Lines for people."""
+        """Lines of text: bands, units, grid and shift."""
         units = {"power": "linear power", "db": "dB, read as linear power", "signed": "signed channels"}
         x, y = self.applied_shift_xy_px
-        moved = f", moved back by {x:g}, {y:g} px" if (x, y) != (0, 0) else ", not moved"
+        corrected = f", corrected by {x:g}, {y:g} px" if (x, y) != (0, 0) else ", not corrected"
         return [
-            f"spectral: {_source_text(self.spectral)}; {self.spectral.sensor or 'sensor not named'}",
+            f"spectral: {_source_text(self.spectral)}; {self.spectral.sensor or 'unknown sensor'}",
             f"SAR: {_source_text(self.sar)}; {units[self.sar_unit]}",
             f"grid: {self.grid.describe()}",
-            f"shift: {self.shift.describe() + moved if self.shift else 'not estimated, too small or plain'}",
+            f"shift: {self.shift.describe() + corrected if self.shift else 'not estimated, scene too small or plain'}",
         ]
 
 

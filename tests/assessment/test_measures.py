@@ -56,7 +56,7 @@ def test_pixels_without_map_data_are_counted_apart() -> None:
         accuracy(np.array([1]), np.array([7]), Legend.from_values("ab"))
 
 
-def test_what_is_undefined_is_none_in_json() -> None:
+def test_undefined_figures_are_none_in_json() -> None:
     result = accuracy(np.array([1, 1]), np.array([1, 1]), Legend.from_values("ab"))
     values = json.loads(json.dumps(result.to_dict(), allow_nan=False))
     assert values["kappa"] is None
@@ -73,8 +73,8 @@ def test_distance_bins_hold_each_pixel_once() -> None:
     assert len(accuracy_by_distance(np.array([True]), np.array([40.0]))) == 1
 
 
-def test_the_summary_says_what_the_numbers_do_not_support() -> None:
+def test_the_summary_states_the_limits_of_the_figures() -> None:
     text = "\n".join(summary_lines(of_counts([[20, 5], [10, 15]])))
     assert "overall accuracy 70.0 %" in text
     assert "kappa 0.400" in text
-    assert "no probability sample" in text
+    assert "not a probability sample" in text

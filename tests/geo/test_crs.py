@@ -55,7 +55,7 @@ def test_a_recorded_crs_comes_back_and_must_be_one():
 
 
 def test_a_crs_that_a_user_types_is_known_or_refused():
-    assert known_crs(None, "--sar-crs") is None
-    assert known_crs("EPSG:32633", "--sar-crs") == UTM
-    with pytest.raises(SettingsError, match="--sar-crs EPSG:1: is no known CRS"):
-        known_crs("EPSG:1", "--sar-crs")
+    assert known_crs(None, "sar_crs") is None
+    assert known_crs("EPSG:32633", "sar_crs") == UTM
+    with pytest.raises(SettingsError, match="`sar_crs=EPSG:1`: is not a known CRS"):
+        known_crs("EPSG:1", "sar_crs")

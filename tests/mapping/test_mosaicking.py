@@ -70,7 +70,7 @@ def test_nothing_is_kept_of_an_image_that_is_written_to_meanwhile(
 ) -> None:
     state = wide_stack.sar._states[wide_stack.sar.paths[0]]
     monkeypatch.setitem(wide_stack.sar._states, wide_stack.sar.paths[0], (0, *state[1:]))  # as if it had grown since
-    with pytest.raises(RasterError, match="was changed or replaced while it was read"):
+    with pytest.raises(RasterError, match="was modified while it was being read"):
         map_scene(model, wide_stack, tmp_path / "m.tif", settings=settings("2/3"))
     monkeypatch.undo()
     part = map_scene(model, wide_stack, tmp_path / "m.tif", settings=settings("2/3"), resume=True)

@@ -79,10 +79,10 @@ def test_zeros_that_no_sample_saw_are_told_when_all_is_read(
         dataset.write(pixels)
         dataset.descriptions = names
     stack = align(tmp_path / "msi.tif", wide_stack.sar.paths[0])
-    stack = replace(stack, spectral=replace(stack.spectral, zeros_told=False))
+    stack = replace(stack, spectral=replace(stack.spectral, zeros_reported=False))
     caplog.clear()
     map_scene(model, stack, tmp_path / "landcover.tif")
-    assert caplog.text.count("of its pixels are 0 in all bands, which its nodata does not say") == 1
+    assert caplog.text.count("of its pixels are 0 in all bands but not declared as nodata") == 1
 
 
 def test_every_valid_pixel_has_a_class_and_no_other(made: Path, wide_stack: Stack) -> None:
@@ -261,7 +261,7 @@ def test_an_image_that_is_replaced_when_all_is_computed_makes_no_map(
 
     shutil.copy(scene_files.sar, sar)
     monkeypatch.setattr(scene_map, "_compute", replaced)
-    with pytest.raises(RasterError, match=r"sar\.tif: was changed or replaced while it was read"):
+    with pytest.raises(RasterError, match=r"sar\.tif: was modified while it was being read"):
         map_scene(model, align(scene_files.spectral, sar), tmp_path / "map.tif")
     assert sorted(os.listdir(tmp_path)) == ["map.tif.partial", "sar.tif"]
 

@@ -398,7 +398,7 @@ def test_an_image_that_is_replaced_meanwhile(name: str, place: Place, tally: Tal
         noticed += code != 0
         assert code in (0, 3), said
         if code:
-            assert "was changed or replaced while it was read" in said
+            assert "was modified while it was being read" in said
         assert place.outputs().items() <= whole.items()
     tally("image replaced at a random moment", SOME)
     tally("… of these noticed before the output was made", noticed)

@@ -1,4 +1,4 @@
-"""DataArrays: what they say of themselves counts as if a file said it, and messages name them."""
+"""DataArrays are read like files, with the metadata of their attributes, and messages name them."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ import xarray
 from affine import Affine
 from numpy.typing import NDArray
 from rasterio.crs import CRS
-from rasterio.windows import Window
+from small_scenes import whole
 
 from landcover_bdgf.errors import RasterError
-from landcover_bdgf.scene.image import Image, open_image
+from landcover_bdgf.scene.image import open_image
 
 PIXELS = np.random.default_rng(0).integers(1, 1000, (3, 20, 30)).astype("int16")
 
@@ -33,12 +33,7 @@ def array(pixels: NDArray[Any] = PIXELS, crs: str | None = "EPSG:32633", **optio
     return made.rio.write_crs(crs) if crs else made
 
 
-def whole(image: Image) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
-    height, width = image.grid.shape_hw
-    return image.read(Window(0, 0, width, height))
-
-
-def test_pixels_lie_where_the_coordinates_say() -> None:
+def test_pixels_are_placed_by_the_coordinates() -> None:
     image = open_image(array())
     assert image.grid.transform == Affine(10, 0, 500_000, 0, -10, 5_000_000)
     assert image.grid.crs == CRS.from_epsg(32633)
@@ -58,7 +53,7 @@ def test_order_and_names_of_dimensions_change_nothing(turned: Any) -> None:
     np.testing.assert_array_equal(whole(open_image(turned(array())))[0], PIXELS)
 
 
-def test_a_part_of_an_array_lies_where_it_did() -> None:
+def test_a_slice_of_an_array_keeps_its_position() -> None:
     whole_array = array().rio.write_transform()
     image = open_image(whole_array[:, 4::2, 6::2])
     assert image.grid.transform == Affine(20, 0, 500_055, 0, -20, 4_999_965)
@@ -105,7 +100,7 @@ def test_nodata_and_nan_are_no_data() -> None:
     np.testing.assert_array_equal(masked, valid)
 
 
-def test_scale_and_offset_are_applied_where_xarray_has_not_done_so() -> None:
+def test_scale_and_offset_attributes_are_applied() -> None:
     image = open_image(array(attrs={"scale_factor": 0.5, "add_offset": -3.0}))
     np.testing.assert_array_equal(whole(image)[0], PIXELS * 0.5 - 3)
 
@@ -126,7 +121,7 @@ def test_the_same_array_is_the_same_file_to_the_bit() -> None:
     assert one.paths[0].read_bytes() == other.paths[0].read_bytes()
 
 
-def test_a_crs_may_be_known_from_elsewhere() -> None:
+def test_a_crs_can_be_given() -> None:
     assert open_image(array(crs=None), crs=CRS.from_epsg(32632)).grid.crs == CRS.from_epsg(32632)
 
 
@@ -140,8 +135,8 @@ UNEVEN = array().assign_coords(x=np.r_[np.arange(29) * 10.0, 400])
         (array(crs=None), "DataArray of 3 × 20 × 30: has no CRS."),
         (array(name="red").rename(x="i"), "DataArray 'red': has dimensions (band, y, i), expected (band, y, x)."),
         (array(name="red").expand_dims("time"), "DataArray 'red': has dimensions (time, band, y, x), expected"),
-        (UNEVEN, "DataArray of 3 × 20 × 30: has uneven x coordinates. Resample it to an even grid."),
-        (array(PIXELS * np.nan, name="red"), "DataArray 'red': no band is left, they hold no data"),
+        (UNEVEN, "DataArray of 3 × 20 × 30: has unevenly spaced x coordinates. Resample it to a regular grid."),
+        (array(PIXELS * np.nan, name="red"), "DataArray 'red': no band is left, all are without data"),
         (array(name="red").to_dataset(), 'Dataset: is not a DataArray. Convert it with dataset.to_dataarray("band").'),
         (array(name="red").astype(object), "DataArray 'red': cannot be written as a GeoTIFF"),
     ],
@@ -156,7 +151,7 @@ def test_log_lines_name_the_array(caplog: pytest.LogCaptureFixture) -> None:
     pixels[1] = np.nan
     with caplog.at_level(logging.INFO, logger="landcover_bdgf"):
         open_image(array(pixels, name="red"))
-    assert "DataArray 'red': left out 1 of 3 bands, they hold no data" in caplog.text
+    assert "DataArray 'red': left out 1 of 3 bands, without data" in caplog.text
 
 
 def test_nothing_is_left_of_an_array_that_cannot_be_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

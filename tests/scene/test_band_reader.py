@@ -1,4 +1,4 @@
-"""Raw values become physical ones; what is nodata, NaN, infinite or masked is no data; what is read can be counted."""
+"""Raw values become physical ones; nodata, NaN, infinite and masked pixels are invalid; pixels read can be counted."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ import pytest
 import rasterio
 from affine import Affine
 from rasterio.crs import CRS
+from small_scenes import whole
 
 from landcover_bdgf.errors import RasterError
 from landcover_bdgf.geo.raster import Window
@@ -18,11 +19,6 @@ from landcover_bdgf.scene.image import open_image
 UTM = CRS.from_epsg(32633)
 
 
-def whole(image):
-    height, width = image.grid.shape_hw
-    return image.read(Window(0, 0, width, height))
-
-
 def test_pixels_are_read_as_they_are(write_tif, noise):
     values, valid = whole(open_image(write_tif("a.tif", noise)))
     np.testing.assert_array_equal(values, noise)
@@ -30,7 +26,7 @@ def test_pixels_are_read_as_they_are(write_tif, noise):
 
 
 @pytest.mark.parametrize("dtype", ["uint8", "int16", "uint16", "int32", "float32", "float64"])
-def test_nodata_nan_and_infinity_are_no_data(write_tif, dtype):
+def test_nodata_nan_and_infinity_are_invalid(write_tif, dtype):
     pixels = np.arange(1, 41).reshape(2, 4, 5).astype(dtype)
     pixels[0, 0, 0] = 0
     expected = pixels[0] != 0
@@ -63,7 +59,7 @@ def test_complex_pixels_become_intensity(write_tif, dtype):
     np.testing.assert_array_equal(values[0], [[25, 1]])
 
 
-def test_zeros_of_sentinel_2_as_delivered_are_no_data(tmp_path):
+def test_zeros_of_sentinel_2_as_delivered_are_invalid(tmp_path):
     pixels = np.arange(256 * 256, dtype="uint16").reshape(1, 256, 256) % 900 + 1
     pixels[:, :40] = 0
     profile = {"driver": "JP2OpenJPEG", "width": 256, "height": 256, "count": 1, "dtype": "uint16", "crs": UTM}
@@ -94,23 +90,25 @@ def test_a_damaged_file_is_named(write_tif):
         whole(open_image(path))
 
 
-@pytest.mark.parametrize("dtype", ["int16", "float64"])
-def test_a_fill_that_nodata_does_not_name_is_refused_in_one_file_of_many(write_tif, dtype):
+LEAST = np.finfo("float32").min
+FILLS = [("int16", -9999, "-9999"), ("float64", -9999, "-9999"), ("float32", LEAST, r"-3\.4028235e\+38")]
+
+
+@pytest.mark.parametrize(("dtype", "fill", "text"), [*FILLS, ("float32", 1e38, r"1e\+38")])
+def test_an_undeclared_fill_is_refused_in_one_file_of_many(write_tif, dtype, fill, text):
     pixels = np.full((4, 5), 7, dtype)
     filled = pixels.copy()
-    filled[2, 3] = -9999
-    paths = write_tif("x/B1.tif", pixels), write_tif("x/B2.tif", filled)
-    image = open_image(paths)
+    filled[2, 3] = fill
+    image = open_image([write_tif("x/B1.tif", pixels), write_tif("x/B2.tif", filled)])
     image.read(Window(0, 0, 5, 2))
-    with pytest.raises(
-        RasterError, match=r"B2\.tif: has pixels of -9999 in all bands, .* gdal_edit\.py -a_nodata -9999"
-    ):
+    words = rf"B2\.tif: contains {text} in all bands but does not declare .* gdal_edit\.py -a_nodata {text}"
+    with pytest.raises(RasterError, match=words):
         image.read(Window(0, 0, 5, 4))
     both = write_tif("both.tif", np.stack([pixels, filled]))
     assert open_image(both).read(Window(0, 0, 5, 4))[1].all()  # in one band of two: an outlier
 
 
-def test_a_fill_where_another_band_has_no_data_is_none(write_tif):
+def test_a_fill_where_another_band_has_no_data_is_accepted(write_tif):
     pixels = np.full((2, 4, 5), 7, "float32")
     pixels[:, 3] = [[-9999], [np.nan]]
     _, valid = open_image(write_tif("a.tif", pixels)).read(Window(0, 0, 5, 4))
@@ -119,14 +117,14 @@ def test_a_fill_where_another_band_has_no_data_is_none(write_tif):
 
 
 def counted(source):
-    """What reading an image as a whole counts, and its files."""
+    """Counts of reading a whole image, and its files."""
     counts = ReadCounts()
     image = replace(open_image(source), counts=counts)
     whole(image)
     return counts, image.paths
 
 
-def test_zeros_in_some_of_many_files_are_dark(write_tif, noise):
+def test_zeros_in_some_of_many_files_are_not_counted_for_the_image(write_tif, noise):
     dark = noise[0].copy()
     dark[:20] = 0
     counts, paths = counted([write_tif("x/B1.tif", dark), write_tif("x/B2.tif", noise[1])])
@@ -148,11 +146,3 @@ def test_infinite_values_are_counted_among_floats_only(write_tif, noise):
     noise[0, :20] = np.inf
     counts, paths = counted([write_tif("a.tif", noise), write_tif("b.tif", np.ones((40, 50), "uint8"))])
     assert counts.infinite_share(paths) == pytest.approx(1 / 6)
-
-
-def test_what_is_read_without_counts_is_counted_nowhere(write_tif, noise):
-    counts = ReadCounts()
-    image = open_image(write_tif("a.tif", noise))
-    replace(image, counts=counts)
-    whole(image)
-    assert not counts.pixels

@@ -1,4 +1,4 @@
-"""Bands get their names and wavelengths from wherever a file keeps them, and only from there."""
+"""Bands get their names and wavelengths from descriptions, tags, headers and file names."""
 
 from __future__ import annotations
 
@@ -122,18 +122,18 @@ def test_water_vapour_hides_1400_and_1900_nm_and_spares_thermal_bands():
     assert [is_water_vapour(nm) for nm in (None, 945.1, 1240, 1613.7, 2202.4, 10895)] == [False] * 6
 
 
-def test_natural_order_counts_as_people_do():
+def test_natural_order_sorts_by_number():
     names = ["B10", "B1", "B9", "B8A", "B8", "B2"]
     assert sorted(names, key=natural_key) == ["B1", "B2", "B8", "B8A", "B9", "B10"]
 
 
 @pytest.mark.parametrize("description", ["NIR", "B8", "near infrared", "red_edge_1", "nir1", "SWIR 2"])
-def test_descriptions_that_say_what_light_a_band_holds(description):
+def test_descriptions_of_spectral_bands(description):
     assert is_spectral(BandText("scene", False, description))
 
 
 @pytest.mark.parametrize("description", ["", "alpha", "transparency", "mask", "covered"])
-def test_descriptions_that_say_no_light(description):
+def test_descriptions_of_other_bands(description):
     assert not is_spectral(BandText("scene", False, description))
     assert is_spectral(BandText("scene", False, description, 842.0))
 
@@ -159,5 +159,5 @@ def test_descriptions_that_say_no_light(description):
         ("rgbn", False),
     ],
 )
-def test_the_end_of_a_name_tells_what_comes_beside_bands(stem, expected):
+def test_auxiliary_files_are_recognised_by_the_end_of_the_name(stem, expected):
     assert is_auxiliary(stem) is expected

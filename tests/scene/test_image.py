@@ -1,4 +1,4 @@
-"""Bands of one file or many read as one image: same values in any window, nodata never as data."""
+"""Bands of one or several files are read as one image: the same values in any window, nodata always invalid."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from affine import Affine
 from rasterio.crs import CRS
 from rasterio.enums import ColorInterp
 from rasterio.warp import transform
+from small_scenes import whole
 
 from landcover_bdgf.errors import RasterError
 from landcover_bdgf.geo.grid import Grid
@@ -19,11 +20,6 @@ from landcover_bdgf.scene.image import open_image
 UTM = CRS.from_epsg(32633)
 
 
-def whole(image):
-    height, width = image.grid.shape_hw
-    return image.read(Window(0, 0, width, height))
-
-
 def plane(grid, crs=UTM):
     """A linear function of UTM coordinates at the pixel centres: bilinear interpolation keeps it exact."""
     rows, cols = np.mgrid[: grid.shape_hw[0], : grid.shape_hw[1]]
@@ -31,9 +27,6 @@ def plane(grid, crs=UTM):
     if crs != UTM:
         x, y = (np.reshape(axis, x.shape) for axis in transform(crs, UTM, x.ravel(), y.ravel()))
     return ((x - 500_000) + 2 * (5_000_000 - y)).astype("float32")
-
-
-# One file
 
 
 def test_each_band_has_its_own_nodata_and_one_missing_band_is_enough(tmp_path, write_tif):
@@ -46,7 +39,7 @@ def test_each_band_has_its_own_nodata_and_one_missing_band_is_enough(tmp_path, w
 
 @pytest.mark.parametrize("nodata", [None, 200])
 @pytest.mark.parametrize("bands", [1, 2, 3, 4, 10])
-def test_a_transparency_band_masks_and_is_left_out(write_tif, caplog, bands, nodata):
+def test_an_alpha_band_masks_and_is_left_out(write_tif, caplog, bands, nodata):
     caplog.set_level("INFO")
     pixels = np.full((bands + 1, 3, 3), 7, "uint8")
     pixels[-1] = 255
@@ -56,19 +49,19 @@ def test_a_transparency_band_masks_and_is_left_out(write_tif, caplog, bands, nod
         file.colorinterp = [*[ColorInterp.undefined] * bands, ColorInterp.alpha]
     image = open_image(path)
     assert len(image.bands) == bands
-    assert "transparency" in caplog.text
+    assert "is an alpha band, used as a mask" in caplog.text
     np.testing.assert_array_equal(whole(image)[1], [[False] * 3, [True] * 3, [True] * 3])
 
 
-def test_a_file_of_transparency_only_is_refused(write_tif):
+def test_a_file_of_alpha_bands_only_is_refused(write_tif):
     path = write_tif("alpha.tif", np.full((2, 9, 9), 255, "uint8"))
     with rasterio.open(path, "r+") as file:
         file.colorinterp = [ColorInterp.alpha] * 2
-    with pytest.raises(RasterError, match="no band is left, all are transparency"):
+    with pytest.raises(RasterError, match="no band is left, all are alpha bands"):
         open_image(path)
 
 
-def test_smooth_edges_are_transparency_too(write_tif):
+def test_an_alpha_band_may_have_smooth_edges(write_tif):
     pixels = np.full((4, 200, 200), 7, "uint8")
     pixels[3] = np.clip(np.arange(-100, 100) * 50, 0, 255)  # 0, six columns between, 255
     image = open_image(write_tif("rgba.tif", pixels))
@@ -77,7 +70,7 @@ def test_smooth_edges_are_transparency_too(write_tif):
 
 
 @pytest.mark.parametrize("water", [0.3, 0.97])
-def test_a_near_infrared_that_gdal_takes_for_transparency_is_a_band(write_tif, caplog, water):
+def test_a_near_infrared_that_gdal_marks_as_alpha_is_a_band(write_tif, caplog, water):
     pixels = np.random.default_rng(0).integers(1, 255, (4, 200, 200), dtype="uint8")
     pixels[3, : int(200 * water)] = 0
     path = write_tif("rgbn.tif", pixels)
@@ -87,10 +80,10 @@ def test_a_near_infrared_that_gdal_takes_for_transparency_is_a_band(write_tif, c
     values, valid = whole(image)
     assert valid.all()
     np.testing.assert_array_equal(values, pixels)
-    assert "band 4 is marked as transparency but holds values of a band; it is taken as one" in caplog.text
+    assert "band 4 is marked as alpha but is not a mask; used as a band" in caplog.text
 
 
-def test_a_band_that_is_called_infrared_is_no_transparency(write_tif):
+def test_a_band_named_infrared_is_not_alpha(write_tif):
     pixels = np.full((4, 9, 9), 200, "uint8")
     pixels[3, :5] = 0
     image = open_image(write_tif("rgbn.tif", pixels, names=("red", "green", "blue", "nir")))
@@ -98,7 +91,7 @@ def test_a_band_that_is_called_infrared_is_no_transparency(write_tif):
     assert whole(image)[1].all()
 
 
-def test_pixel_is_point_and_pixel_is_area_lie_on_one_grid(write_tif, noise):
+def test_pixel_is_point_and_pixel_is_area_are_on_one_grid(write_tif, noise):
     area = open_image(write_tif("a.tif", noise)).grid
     point = open_image(write_tif("p.tif", noise, tags={"AREA_OR_POINT": "Point"})).grid
     assert point.same_as(area)
@@ -118,17 +111,11 @@ def test_bands_without_data_are_left_out_by_name(write_tif, noise, caplog):
 
 
 SENTINEL_2 = ("B1", "B2", "B3", "B4", "B5", "B6", "B7", "B8", "B8A", "B9", "B11", "B12")
-
-
 SENTINEL_2_CODES = (
     *("AOT", "WVP", "SCL", "TCI_R", "TCI_G", "TCI_B", "MSK_CLDPRB", "MSK_SNWPRB", "QA10", "QA20", "QA60"),
     *("MSK_CLASSI_OPAQUE", "MSK_CLASSI_CIRRUS", "MSK_CLASSI_SNOW_ICE"),
 )
-
-
 LANDSAT = ("SR_B1", "SR_B2", "SR_B3", "SR_B4", "SR_B5", "SR_B6", "SR_B7", "ST_B10")
-
-
 LANDSAT_CODES = (
     *("SR_QA_AEROSOL", "SR_ATMOS_OPACITY", "SR_CLOUD_QA", "ST_ATRAN", "ST_CDIST", "ST_DRAD", "ST_EMIS", "ST_EMSD"),
     *("ST_QA", "ST_TRAD", "ST_URAD", "QA_PIXEL", "QA_RADSAT"),
@@ -145,23 +132,21 @@ LANDSAT_CODES = (
         (("VV",), ("angle",), ["VV"], None),
     ],
 )
-def test_codes_that_one_file_holds_beside_its_bands_are_left_out(write_tif, caplog, bands, codes, names, sensor):
+def test_codes_in_the_file_of_the_bands_are_left_out(write_tif, caplog, bands, codes, names, sensor):
     caplog.set_level("INFO")
     every = (*codes[:1], *bands, *codes[1:])
     pixels = np.arange(len(every), dtype="uint16")[:, None, None] + np.ones((8, 8), "uint16")
     image = open_image(write_tif("a.tif", pixels, names=every))
     assert (list(image.names), image.sensor) == (names, sensor)
     assert whole(image)[0][:, 0, 0].tolist() == list(range(2, len(bands) + 2))
-    left_out = (
-        f"left out {len(codes)} of {len(every)} bands, by their names they are masks, codes, angles or pictures: "
-    )
+    left_out = f"left out {len(codes)} of {len(every)} bands, masks, codes, angles or pictures by name: "
     assert f"{left_out}{', '.join(codes[:12])}" in caplog.text
 
 
 @pytest.mark.parametrize(
     "names", [("B2", "angle"), ("SCL", "QA60"), ("blue", "mask", "angle"), ("B2", "B3", "dem"), ("B2", "B3", "ndvi")]
 )
-def test_what_one_file_holds_otherwise_stays(write_tif, names):
+def test_other_layers_in_a_file_stay(write_tif, names):
     assert len(open_image(write_tif("a.tif", np.ones((len(names), 8, 8), "uint16"), names=names)).bands) == len(names)
 
 
@@ -176,7 +161,7 @@ def test_water_vapour_bands_are_left_out_unless_kept(write_tif, noise):
     assert open_image(path, keep_water_vapour=True).names == ("a", "b", "c")
 
 
-def test_bands_that_the_header_of_envi_calls_bad_are_left_out(tmp_path, write_tif, noise, caplog):
+def test_bands_that_an_envi_header_marks_as_bad_are_left_out(tmp_path, write_tif, noise, caplog):
     caplog.set_level("INFO")
     with rasterio.open(write_tif("a.tif", noise)) as tif:
         rasterio.shutil.copy(tif, tmp_path / "a.img", driver="ENVI")
@@ -185,19 +170,16 @@ def test_bands_that_the_header_of_envi_calls_bad_are_left_out(tmp_path, write_ti
         (tmp_path / "a.hdr").write_text(f"{header}bbl = {{{listed}}}\n")
         image = open_image(tmp_path / "a.img")
         assert len(image.bands) == kept
-    assert "left out 1 of 3 bands, the header calls them bad (bbl): band 2." in caplog.text
-    assert "left out 1 of 3 bands, the header calls them bad (bbl): band 3." in caplog.text
+    assert "left out 1 of 3 bands, marked as bad in the header (bbl): band 2." in caplog.text
+    assert "left out 1 of 3 bands, marked as bad in the header (bbl): band 3." in caplog.text
     (tmp_path / "a.hdr").write_text(f"{header}bbl = {{0,0,0}}\n")
-    with pytest.raises(RasterError, match="no band is left, the header calls them bad"):
+    with pytest.raises(RasterError, match="no band is left, all are marked as bad"):
         open_image(tmp_path / "a.img")
 
 
-# Several files
-
-
-def test_two_bands_of_one_name_are_refused(tmp_path, write_tif, noise):
+def test_two_bands_with_the_same_name_are_refused(tmp_path, write_tif, noise):
     paths = [write_tif(f"{folder}/B02.tif", noise[0]) for folder in ("r10", "r20")]
-    with pytest.raises(RasterError, match=r"band B02 is there in B02\.tif too"):
+    with pytest.raises(RasterError, match=r"band B02 also occurs in \S+r10/B02\.tif"):
         open_image(paths)
 
 
@@ -207,9 +189,6 @@ def test_the_grid_is_that_of_the_finest_band(tmp_path, write_tif, noise):
     image = open_image(tmp_path / "x")
     assert image.grid == open_image(fine).grid
     np.testing.assert_array_equal(whole(image)[0][1], noise[1])
-
-
-# Resampling
 
 
 @pytest.mark.parametrize("pixel_m", [4.0, 10.0, 13.0, 60.0])
@@ -289,9 +268,6 @@ def test_source_and_target_that_do_not_meet_give_no_data(write_tif, noise):
         assert not values.any()
 
 
-# Real scenes
-
-
 def test_a_sentinel_2_folder_of_three_resolutions_is_one_image(shared_data):
     image = open_image(shared_data / "s1s2_different_grids/s2_l2a/20200604T054639_20200604T054831_T43RCP")
     assert image.sensor == "Sentinel-2"
@@ -332,6 +308,6 @@ def test_files_are_closed_with_the_image_and_opened_again_by_a_later_read(write_
 def test_files_of_an_image_that_is_refused_are_closed(write_tif, noise, monkeypatch):
     opened, open_raster = [], image_module.open_raster
     monkeypatch.setattr(image_module, "open_raster", lambda *a, **k: opened.append(open_raster(*a, **k)) or opened[-1])
-    with pytest.raises(RasterError, match="there in"):
+    with pytest.raises(RasterError, match="also occurs in"):
         open_image([write_tif(f"{folder}/B02.tif", noise[0]) for folder in ("r10", "r20")])
     assert [dataset.closed for dataset in opened] == [True, True]

@@ -1,4 +1,4 @@
-"""Images that are no pair are refused; the day of an image is read where products keep it, and nowhere else."""
+"""Images that do not belong together are refused; acquisition dates are read from tags and names of products."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from datetime import date
 
 import numpy as np
 import pytest
+from small_scenes import POWER, REFLECTANCE
 
 from landcover_bdgf.errors import RasterError
 from landcover_bdgf.geo.raster import Window
@@ -30,16 +31,16 @@ PIXELS = np.ones((2, 4, 4), "float32")
         ("T1120200604.tif", None),
     ],
 )
-def test_names_of_products_tell_the_day(write_tif, name, day):
+def test_names_of_products_contain_the_day(write_tif, name, day):
     assert date_of(open_image(write_tif(name, PIXELS))) == day
 
 
-def test_a_tag_of_the_sensing_counts_before_the_name(write_tif):
+def test_an_acquisition_tag_precedes_the_name(write_tif):
     tags = {"datetime": "2017-10-30T05:32:30.000", "TIFFTAG_DATETIME": "2024:01:01 00:00:00"}
     assert date_of(open_image(write_tif("x_20200604.tif", PIXELS, tags=tags))) == date(2017, 10, 30)
 
 
-def test_when_a_file_was_made_is_no_day_of_sensing(write_tif):
+def test_the_date_of_a_file_is_not_the_day_of_acquisition(write_tif):
     assert date_of(open_image(write_tif("a.tif", PIXELS, tags={"TIFFTAG_DATETIME": "2024:01:01 00:00:00"}))) is None
 
 
@@ -57,26 +58,14 @@ def test_images_more_than_30_days_apart_are_worth_a_warning(write_tif, caplog, d
     assert ("days apart" in caplog.text) == warned
 
 
-RNG = np.random.default_rng(0)
-REFLECTANCE = RNG.integers(100, 3000, (4, 40, 50)).astype("int16")
-POWER = RNG.gamma(4, 0.05, (2, 40, 50)).astype("float32")
-
-
-@pytest.fixture
-def pair(write_tif):
-    """A function that writes a spectral and a SAR image, and aligns them."""
-
-    return lambda **options: align(write_tif("hsi.tif", REFLECTANCE), write_tif("sar.tif", POWER, **options))
-
-
 def test_images_of_different_places_are_refused_with_their_distance(pair):
     with pytest.raises(RasterError, match=r"does not overlap .*° E.*99\.\d km apart"):
         pair(origin_xy=(600_000, 5_000_000))
 
 
 @pytest.mark.parametrize("tiled", ["spectral", "sar", "both"])
-def test_tiles_of_one_image_are_to_be_joined_first(write_tif, tiled):
-    """As Google Earth Engine exports large images; they were said to hold no data, or to be of different places."""
+def test_tiles_of_one_image_must_be_merged_first(write_tif, tiled):
+    """As Google Earth Engine exports large images; without this check they seem to be empty or of different places."""
 
     def image(kind, pixels):
         if tiled not in (kind, "both"):
@@ -86,13 +75,13 @@ def test_tiles_of_one_image_are_to_be_joined_first(write_tif, tiled):
             path = write_tif(name, cut, origin_xy=(500_000.0 + 10 * at, 5_000_000.0))
         return path.parent
 
-    words = r"0025\.tif: does not overlap \S+0000\.tif, so they are no bands of one image. If they are its tiles, join"
+    words = r"0025\.tif: does not overlap \S+0000\.tif, so they cannot be bands of one image. If they are tiles, merge"
     with pytest.raises(RasterError, match=words):
         align(image("spectral", REFLECTANCE), image("sar", POWER))
 
 
 def test_files_of_one_image_that_meet_in_part_are_one_image(write_tif):
-    """Nor are bands of which one lies in a part of the other."""
+    """Bands that cover only a part of the others are accepted."""
     first, second = write_tif("a/a.tif", REFLECTANCE[:2]), write_tif("a/b.tif", REFLECTANCE[2:, :, :30])
     align([first, second], write_tif("sar.tif", POWER))
 

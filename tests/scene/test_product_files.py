@@ -1,19 +1,14 @@
-"""Of a product folder, bands are read; masks, angles and pictures that lie beside them are not."""
+"""In a product folder, bands are read and masks, angles and pictures are skipped."""
 
 from __future__ import annotations
 
 import numpy as np
 import pytest
 import rasterio
+from small_scenes import whole
 
 from landcover_bdgf.errors import RasterError
-from landcover_bdgf.geo.raster import Window
 from landcover_bdgf.scene.image import open_image
-
-
-def whole(image):
-    height, width = image.grid.shape_hw
-    return image.read(Window(0, 0, width, height))
 
 
 def test_files_of_a_folder_are_bands_in_natural_order(tmp_path, write_tif, noise):
@@ -66,7 +61,7 @@ def test_a_landsat_folder_gives_its_bands_and_no_masks(tmp_path, write_tif, capl
         write_tif(f"scene/LC08_L2SP_192024_20200604_20200825_02_T1_{word}.tif", np.ones((1, 8, 8), "uint16"))
     image = open_image(tmp_path / "scene")
     assert (image.names, image.sensor) == (("B2", "B5", "B10"), "Landsat 8/9")
-    assert "left out what is no band: LC08_L2SP_192024_20200604_20200825_02_T1_QA_PIXEL.tif, " in caplog.text
+    assert "skipped files that are not bands: LC08_L2SP_192024_20200604_20200825_02_T1_QA_PIXEL.tif, " in caplog.text
 
 
 def test_hls_names_of_landsat_are_known(tmp_path, write_tif):
@@ -92,7 +87,7 @@ def test_a_hyp3_folder_gives_its_polarisations(tmp_path, write_tif, caplog):
     write_tif(f"scene/{product}_rgb.tif", np.ones((3, 8, 8), "uint8"))
     assert open_image(tmp_path / "scene").names == ("VH", "VV")
     left_out = ", ".join(f"{product}_{word}.tif" for word in ("dem", "inc_map", "ls_map", "rgb", "rtc_area_map"))
-    assert f"left out what is no band: {left_out}." in caplog.text
+    assert f"skipped files that are not bands: {left_out}." in caplog.text
 
 
 def test_a_folder_of_sentinel_2_assets_gives_its_bands(tmp_path, write_tif, caplog):
@@ -106,14 +101,14 @@ def test_a_folder_of_sentinel_2_assets_gives_its_bands(tmp_path, write_tif, capl
     assert "AOT.tif, SCL.tif, WVP.tif, composite.tif, dataMask.tif, sunZenithAngles.tif, visual.tif." in caplog.text
 
 
-def test_files_that_are_neither_bands_nor_known_otherwise_stay(tmp_path, write_tif, noise):
+def test_other_files_stay(tmp_path, write_tif, noise):
     for word in ("B02", "B03", "ndvi"):
         write_tif(f"scene/{word}.tif", noise[0])
     write_tif("scene/texture.tif", noise[:2])
     assert len(open_image(tmp_path / "scene").bands) == 5
 
 
-def test_a_dem_stays_where_it_is_listed(tmp_path, write_tif, noise):
+def test_a_listed_dem_stays(tmp_path, write_tif, noise):
     dem, vv = write_tif("scene/dem.tif", noise[0]), write_tif("other/VV.tif", noise[1])
     assert len(open_image([vv, dem]).bands) == 2
     write_tif("scene/scene_B02.tif", noise)  # many bands
@@ -121,11 +116,7 @@ def test_a_dem_stays_where_it_is_listed(tmp_path, write_tif, noise):
 
 
 ENMAP = "ENMAP01-____L2A-DT0000001280_20220627T104548Z_001_V010303_20230922T131826Z-"
-
-
 DESIS = "DESIS-HSI-L2A-DT0883241816_004-20230627T104548-V0220-"
-
-
 PLANET = "20200604_100031_1038_3B_"
 
 
@@ -148,14 +139,14 @@ PLANET = "20200604_100031_1038_3B_"
         ("scene.tif", 9, ["scene_mask.tif", "scene_preview.tif"]),
     ],
 )
-def test_masks_and_pictures_beside_one_file_of_all_bands_are_left_out(tmp_path, write_tif, caplog, cube, count, others):
+def test_masks_and_pictures_next_to_a_file_of_all_bands_are_left_out(tmp_path, write_tif, caplog, cube, count, others):
     caplog.set_level("INFO")
     write_tif(f"scene/{cube}", np.ones((count, 8, 8), "uint16"))
     for name in others:
         write_tif(f"scene/{name}", np.ones((8, 8, 8) if "udm2" in name else (3, 8, 8), "uint8"))
     image = open_image(tmp_path / "scene")
     assert (len(image.bands), image.paths) == (count, (tmp_path / "scene" / cube,))
-    assert f"left out what is no band: {', '.join(sorted(others))}." in caplog.text
+    assert f"skipped files that are not bands: {', '.join(sorted(others))}." in caplog.text
 
 
 def test_a_folder_out_of_the_copernicus_browser_gives_its_bands(tmp_path, write_tif, caplog):
@@ -167,7 +158,7 @@ def test_a_folder_out_of_the_copernicus_browser_gives_its_bands(tmp_path, write_
         write_tif(f"scene/{product}{word}.tiff", pixels)
     image = open_image(tmp_path / "scene")
     assert (image.names, image.sensor) == (("B02", "B03"), "Sentinel-2")
-    assert f"left out what is no band: {', '.join(f'{product}{word}.tiff' for word in others)}." in caplog.text
+    assert f"skipped files that are not bands: {', '.join(f'{product}{word}.tiff' for word in others)}." in caplog.text
 
 
 @pytest.mark.parametrize(

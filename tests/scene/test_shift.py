@@ -1,4 +1,4 @@
-"""A shift imposed between real SAR and optical images is found again; none is trusted where nothing fits."""
+"""A shift imposed between real SAR and optical images is recovered; unrelated images give none that is trusted."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ PAIRS = {
 
 
 def readers(spectral, sar, valid):
-    """What reads both images of a window, and what reads the SAR alone."""
+    """Functions that read both images of a window, and the SAR alone."""
 
     def read(window):
         rows, cols = window.toslices()
@@ -91,7 +91,7 @@ def test_the_same_scene_gives_the_same_shift():
     assert window_shift(*pair) == window_shift(*pair)
 
 
-def test_gaps_do_not_pull_the_estimate():
+def test_gaps_do_not_bias_the_estimate():
     spectral, sar, valid = simulated()
     sar = moved(sar, (2, -1))
     valid[:, 60:90] = valid[100:115] = False
@@ -116,7 +116,7 @@ def test_no_texture_and_tiny_scenes_give_no_shift():
     assert estimate_shift(*readers(spectral, sar, valid), grid_of_size(90, 160)) is None
 
 
-def test_two_windows_or_a_minority_are_no_evidence():
+def test_two_windows_or_a_minority_are_not_trusted():
     assert not median_shift([(1.0, 0.0)] * 2, tried=2).trusted
     assert not median_shift([(1.0, 0.0)] * 5, tried=9).trusted
     shift = median_shift([(1.0, 0.0)] * 6 + [(9.0, 9.0)] * 3, tried=9)
@@ -141,7 +141,7 @@ def test_a_large_scene_is_read_in_windows_of_its_best_parts():
     assert len(sizes) == 25 + 9
 
 
-def test_windows_without_data_are_no_disagreement():
+def test_windows_without_data_do_not_count_as_disagreement():
     spectral, sar, valid = (np.tile(a, (2, 2)) for a in simulated())
     valid[:, 100:] = False
     shift = estimate_shift(*readers(spectral, moved(sar, (2, 0)), valid), grid_of_size(320, 320))

@@ -1,4 +1,4 @@
-"""A simulated scene is the same for the same seed, holds every class, and has the statistics that it states."""
+"""A simulated scene is the same for the same seed, contains every class, and has its documented statistics."""
 
 import hashlib
 from pathlib import Path
@@ -11,7 +11,7 @@ from landcover_bdgf.scene.simulation import (
     COVERS,
     draw_parcels,
     label_polygons,
-    seen_reflectance,
+    observed_reflectance,
     simulate,
     smooth_field,
     speckle,
@@ -39,7 +39,7 @@ def test_every_class_has_polygons_each_in_a_parcel_of_its_own() -> None:
     assert len(set(scene.parcels[rows, cols])) == len(polygons)
 
 
-def test_a_written_scene_is_a_pair_with_a_corner_that_the_swath_did_not_reach(tmp_path: Path) -> None:
+def test_a_written_scene_is_a_pair_with_a_corner_outside_the_swath(tmp_path: Path) -> None:
     scene = simulate((64, 72), seed=3)
     files = write_scene(scene, tmp_path)
     with align(files.spectral, files.sar) as stack:
@@ -51,9 +51,7 @@ def test_a_written_scene_is_a_pair_with_a_corner_that_the_swath_did_not_reach(tm
 
 
 @pytest.mark.parametrize(("spread", "correlation"), [((1.0,), 0), ((0.25, 0.5, 0.25), 2 / 3)])
-def test_speckle_has_its_looks_and_neighbours_are_correlated_as_its_spread_says(
-    spread: tuple[float, ...], correlation: float
-) -> None:
+def test_speckle_has_its_looks_and_the_correlation_of_its_spread(spread: tuple[float, ...], correlation: float) -> None:
     drawn = speckle((2, 300, 300), 4.5, np.random.default_rng(0), spread)
     assert drawn.mean() == pytest.approx(1, abs=0.01)
     assert 1 / drawn.var() == pytest.approx(4.5, rel=0.05)
@@ -74,9 +72,9 @@ def test_a_smooth_field_has_unit_variance_and_is_smooth() -> None:
     assert np.abs(np.diff(field, axis=0)).max() < 0.5
 
 
-def test_what_a_sensor_sees_keeps_the_mean_and_stays_a_reflectance() -> None:
+def test_observed_reflectance_keeps_the_mean_and_its_range() -> None:
     ground = np.random.default_rng(0).uniform(0, 0.5, (3, 60, 60))
-    seen = seen_reflectance(ground, 0.7, 0.004, np.random.default_rng(1))
+    seen = observed_reflectance(ground, 0.7, 0.004, np.random.default_rng(1))
     np.testing.assert_allclose(seen.mean(axis=(1, 2)), ground.mean(axis=(1, 2)), atol=0.005)
     assert (seen.std(axis=(1, 2)) < ground.std(axis=(1, 2))).all()
     assert 0 < seen.min() < seen.max() <= 1

@@ -1,0 +1,64 @@
+"""Figures: scale bars are round and true on the ground; the same numbers give the same bytes."""
+
+from __future__ import annotations
+
+import base64
+import io
+
+import numpy as np
+import pytest
+import rasterio
+from affine import Affine
+from conftest import WriteTif
+from drawn_maps import GRID
+from matplotlib.image import imread
+from numpy.typing import NDArray
+from rasterio.crs import CRS
+
+from landcover_bdgf.assessment.figures import codes_picture, map_picture, scale_bar
+from landcover_bdgf.geo.grid import Grid, ground_pixel_m2
+
+
+@pytest.mark.parametrize(("pixel_m", "text"), [(10, "200 m"), (1000, "20 km"), (0.5, "10 m")])
+def test_scale_bars_are_round_and_at_most_a_quarter(pixel_m: float, text: str) -> None:
+    bar = scale_bar(Grid(GRID.crs, Affine(pixel_m, 0, 0, 0, -pixel_m, 0), (60, 80)))
+    assert bar is not None
+    assert bar.text == text
+    assert bar.share == pytest.approx(0.25)
+
+
+def test_degrees_are_measured_at_the_middle_of_the_map() -> None:
+    grid = Grid(CRS.from_epsg(4326), Affine(0.01, 0, 15, 0, -0.01, 60.5), (100, 100))
+    bar = scale_bar(grid)
+    assert bar is not None
+    assert bar.text == "10 km"
+    assert bar.share == pytest.approx(10 / (111.32 * np.cos(np.radians(60))), rel=1e-6)
+
+
+MOON = (
+    'PROJCS["Moon",GEOGCS["Moon",DATUM["D_Moon",SPHEROID["Moon",1737400,0]],PRIMEM["Reference",0],'
+    'UNIT["degree",0.0174532925199433]],PROJECTION["Equirectangular"],UNIT["metre",1]]'
+)
+
+
+@pytest.mark.parametrize("wkt", ['LOCAL_CS["site",UNIT["metre",1]]', MOON])
+def test_where_lengths_are_unknown_there_is_neither_a_scale_bar_nor_an_area(wkt: str) -> None:
+    grid = Grid(CRS.from_wkt(wkt), Affine(10, 0, 0, 0, -10, 0), (60, 80))
+    assert scale_bar(grid) is None
+    assert not grid.crs.is_projected or ground_pixel_m2(grid) is None
+
+
+def pixels(uri: str) -> NDArray[np.uint8]:
+    """The pixels of a PNG data URI, RGBA."""
+    content = base64.b64decode(uri.removeprefix("data:image/png;base64,"))
+    return np.round(255 * imread(io.BytesIO(content), format="png")).astype(np.uint8)
+
+
+def test_codes_are_drawn_in_their_colours_and_no_data_is_transparent() -> None:
+    drawn = pixels(codes_picture(np.array([[0, 1], [2, 1]]), {1: (10, 20, 30), 2: (200, 0, 0)}))
+    assert drawn.tolist() == [[[0, 0, 0, 0], [10, 20, 30, 255]], [[200, 0, 0, 255], [10, 20, 30, 255]]]
+
+
+def test_a_large_map_is_drawn_smaller_at_its_proportions(write_tif: WriteTif) -> None:
+    with rasterio.open(write_tif("map.tif", np.ones((600, 2400), np.uint8), nodata=0)) as dataset:
+        assert pixels(map_picture(dataset, {1: (1, 2, 3)})).shape == (300, 1200, 4)

@@ -1,0 +1,216 @@
+"""Reference pixels get the classes of the map, and their description claims no more than is known."""
+
+from __future__ import annotations
+
+import json
+import math
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import geopandas
+import numpy as np
+import pytest
+from conftest import Bdgf
+from drawn_maps import GRID, reference, trained_at, write_map
+
+from landcover_bdgf.assessment.report import assess
+from landcover_bdgf.errors import LabelError, SettingsError
+from landcover_bdgf.labels.legend import Legend
+from landcover_bdgf.labels.sample_file import write_samples
+from landcover_bdgf.labels.samples import Samples, Split
+from landcover_bdgf.storage.records import write_record
+
+RECORDS_OF_NOTHING = (
+    "{}", "no json", '{"training": {"pixels": "x", "crs": "EPSG:4326"}}', '{"training": [1]}', '{"layers": 3}',
+    "[" * 100_000, '{"a": ' + "[" * 80 + "]" * 80 + "}",
+    json.dumps({"training": {"pixels": "MULTIPOINT (1 1)", "count": 1, "crs": "EPSG:32633", "clear_px": math.inf}}),
+    json.dumps({"training": {"pixels": "MULTIPOINT (" + "1 1, " * 99 + "1 1)", "count": 1, "crs": "EPSG:32633"}}),
+)  # fmt: skip
+
+
+def samples(parts: list[int]) -> Samples:
+    rows, cols = np.array([20, 30, 40], np.int32), np.array([5, 50, 70], np.int32)
+    legend = Legend.from_values(["water", "crops"])
+    codes, groups = np.array([1, 2, 2], np.uint16), np.arange(3, dtype=np.int32)
+    return Samples(GRID, legend, rows, cols, codes, groups, np.array(parts, np.uint8), Split("polygon", 9))
+
+
+def test_pixels_are_compared_at_their_locations(map_path: Path, tmp_path: Path) -> None:
+    corners = [(20, 0), (20, 38), (50, 70), (0, 0), (40, 60)]
+    path = reference(tmp_path / "r.gpkg", ["crops", "water", "water", "crops", "lava"], corners)
+    result = assess(map_path, path, field="class")
+    np.testing.assert_array_equal(result.matrix, [[16, 8], [0, 24]])
+    assert result.no_data.tolist() == [16, 0]
+    assert result.unknown == {"lava": 16}
+
+
+def test_classes_that_differ_only_in_case_are_matched(
+    map_path: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """If they were left out, the accuracy would rise where the map is wrong."""
+    caplog.set_level("INFO")
+    path = reference(tmp_path / "r.gpkg", ["crops", "Water", "Water"], [(20, 0), (20, 8), (50, 70)])
+    result = assess(map_path, path, field="class")
+    np.testing.assert_array_equal(result.matrix, [[16, 16], [0, 16]])
+    assert result.unknown == {}
+    assert "differ from the map's only in case: Water as water" in caplog.text
+    assert not [record for record in caplog.records if record.levelname == "WARNING" and "case" in record.message]
+
+
+@pytest.mark.parametrize(
+    ("ours", "theirs", "counted"),
+    [
+        (["Water", "water"], ["WATER", "Water"], {"Water": 16}),
+        (["water", "sand"], ["WATER", "Water"], {}),
+        (["water", "sand"], ["WATER", "water"], {"water": 16}),
+        (["STRASSE", "sand"], ["Straße", "Sand"], {"STRASSE": 16, "sand": 16}),
+    ],
+    ids=["two of the map", "two of the reference", "one alike", "one each"],
+)
+def test_case_matters_if_several_classes_differ_only_in_case(
+    tmp_path: Path, ours: list[str], theirs: list[str], counted: dict[str, int]
+) -> None:
+    path = write_map(tmp_path / "map.tif", np.ones(GRID.shape_hw, np.uint8), Legend.from_values([*ours, "rock"]))
+    source = reference(tmp_path / "r.gpkg", [*theirs, "rock"], [(0, 0), (10, 0), (20, 0)])
+    result = assess(path, source, field="class")
+    found = {row["name"]: row["reference_px"] for row in result.classes() if row["reference_px"]}
+    assert found == counted | {"rock": 16}
+    assert sum(result.unknown.values()) == 48 - sum(found.values())
+
+
+def test_pixels_of_classes_that_the_map_lacks_are_warned_of(
+    map_path: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    classes = ["crops", "wator", "lava\x1b[31m", "7"]
+    path = reference(tmp_path / "r.gpkg", classes, [(20, 0), (20, 10), (50, 70), (40, 60)])
+    result = assess(map_path, path, field="class")
+    told = [record.message for record in caplog.records if "not counted" in record.message]
+    named = "7, lava [31m, wator (nearest in the map: water)"
+    assert told == [f"75.0 % of the reference pixels are not counted, as the map lacks their classes: {named}"]
+    assert "class wator of the reference is not in the map: 16 px not counted" in str(result)
+    caplog.clear()
+    many = [f"{at} km" for at in range(20)]
+    path = reference(tmp_path / "m.gpkg", ["crops", *many], [(20, 0), *((12 + at, 60) for at in range(20))], side=1)
+    assess(map_path, path, field="class")
+    assert caplog.text.count(" km") == 12
+    assert "19 km and 8 more\n" in caplog.text
+
+
+@pytest.mark.parametrize(
+    ("theirs", "told"),
+    [
+        ([1, 2, 3, 4, 5], True),
+        ([1, 3], True),
+        ([1, 2, 4], False),
+        ([1, 2, 3, 9], False),
+        (["1", "3", "lava"], False),
+    ],
+    ids=["all", "some", "classes too", "a class of its own", "text"],
+)
+def test_a_reference_that_may_hold_pixel_values_is_warned_of(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, theirs: list[Any], told: bool
+) -> None:
+    """It is still matched by class, as the content of the field is not known."""
+    legend = Legend.from_values([1, 2, 4, 5, 9])
+    path = write_map(tmp_path / "map.tif", np.ones(GRID.shape_hw, np.uint8), legend)
+    source = reference(tmp_path / "r.gpkg", theirs, [(10 * at, 0) for at in range(len(theirs))])
+    result = assess(path, source, field="class")
+    lines = [record.message for record in caplog.records if "pixel values" in record.message]
+    assert len(lines) == told
+    mapping = "1 for class 1, 2 for class 2, 3 for class 4, 4 for class 5, 5 for class 9"
+    assert all(f"hold the map's pixel values ({mapping}), but is matched by class value" in line for line in lines)
+    assert sum(result.unknown.values()) == 16 * len(set(map(str, theirs)) - {"1", "2", "4", "5", "9"})
+
+
+def test_without_a_record_the_leak_is_unknown(map_path: Path, tmp_path: Path) -> None:
+    path = reference(tmp_path / "r.gpkg", ["crops"], [(30, 8)])
+    for record in RECORDS_OF_NOTHING:
+        Path(f"{map_path}.json").write_text(record)
+        assert assess(map_path, path, field="class").leak is None
+
+
+def test_of_samples_only_the_test_part_counts(map_path: Path, tmp_path: Path) -> None:
+    held = samples([0, 0, 1])
+    result = assess(trained_at(map_path, [20, 30], [5, 50]), held)
+    assert (result.n, result.overall) == (1, 1.0)
+    assert "held-out part of the labels that the map was trained with, split by polygon, at least 9 px" in result.sample
+    trainable = samples([0, 1, 0])
+    write_samples(trainable, tmp_path / "samples.gpkg")
+    assert assess(map_path, tmp_path / "samples.gpkg").n == 1
+    with pytest.raises(LabelError, match="no test part"):
+        assess(map_path, samples([0, 0, 0]))
+
+
+def test_samples_are_called_held_out_only_if_the_record_of_the_map_confirms_it(map_path: Path) -> None:
+    held = samples([0, 0, 1])
+    other = "the test part of samples, split by polygon; the map was trained on pixels other than their training part"
+    assert assess(map_path, held).sample == other
+    on_all = assess(trained_at(map_path, [20, 30, 40], [5, 50, 70]), held)
+    assert (on_all.sample, on_all.leak) == (other, 1.0)
+    trained_at(map_path, [20, 30], [5, 50])
+    true = "the held-out part of the labels that the map was trained with, split by polygon"
+    assert assess(map_path, held).sample == f"{true}, at least 9 px from every training pixel"
+    moved = replace(held, rows=np.array([20, 30, 35], np.int32), cols=np.array([5, 50, 55], np.int32))
+    assert assess(map_path, moved).sample == true
+    write_record(map_path, {"step": "map"})
+    unknown = "the test part of samples, split by polygon; the training pixels of the map are not known"
+    assert assess(map_path, held).sample == unknown
+
+
+def test_references_that_do_not_match_the_map_are_refused(map_path: Path, tmp_path: Path) -> None:
+    path = reference(tmp_path / "r.gpkg", ["lava"], [(30, 8)])
+    with pytest.raises(LabelError, match=r"none of the map's classes. It has lava; the map has crops, water"):
+        assess(map_path, path, field="class")
+    with pytest.raises(SettingsError, match="`field`: is missing"):
+        assess(map_path, path)
+    with pytest.raises(LabelError, match=r"^\S*r\.gpkg: has no field 'klass', but class") as told:
+        assess(map_path, path, field="klass")
+    assert str(told.value).count("r.gpkg") == 1
+    nowhere = reference(tmp_path / "n.gpkg", ["crops"], [(0, 8)])
+    with pytest.raises(LabelError, match=r"map\.tif: the map has no data at any reference pixel"):
+        assess(map_path, nowhere, field="class")
+
+
+@pytest.mark.parametrize(
+    ("file", "classes", "refused", "option", "pixels"),
+    [
+        ("r.gpkg", ["crops", "water"], "has 2 layers, more, other. Choose one with --layer", "--layer other", 32),
+        ("r.shp", ["水体", "crops"], "", "--encoding gbk", 16),
+        ("r.gpkg", ["crops", "unlabelled"], "", "--ignore-class unlabelled --ignore-class lava", 16),
+        ("r.gpkg", ["crops", "water"], "", "--conflicts last", 16),
+        ("r.gpkg", ["crops", "water"], "", "--conflicts error", "Mend them, or use --conflicts drop or last"),
+        ("r.gpkg", ["crops", "water"], "", "--conflicts first", "'first' is not one of 'drop', 'last', 'error'"),
+    ],
+    ids=["layer", "encoding", "ignored", "last", "error", "unknown"],
+)  # fmt: skip
+def test_a_reference_is_read_as_labels_are(
+    bdgf: Bdgf, map_path: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str],
+    file: str, classes: list[str], refused: str, option: str, pixels: int | str,
+) -> None:  # fmt: skip
+    """Each option that a message names exists, and acts on a reference as on labels."""
+    path = reference(tmp_path / file, classes, [(20, 0), (20, 0) if "conflicts" in option else (20, 60)])
+    if "layer" in option:
+        frame = geopandas.read_file(path)
+        path.unlink()
+        frame.iloc[:1].to_file(path, layer="more")
+        frame.to_file(path, layer="other")
+    if "encoding" in option:
+        geopandas.read_file(path).to_file(path, encoding="gbk")
+        path.with_suffix(".cpg").unlink()
+        table = bytearray(path.with_suffix(".dbf").read_bytes())
+        table[29] = 0  # the code page, so that nothing tells the encoding
+        path.with_suffix(".dbf").write_bytes(table)
+    typed = ("assess", map_path, "--reference", path, "--field", "class", "--json", "-o")
+    if refused:
+        assert bdgf(*typed, tmp_path / "refused") == 4
+        assert refused in capsys.readouterr().err
+    code = bdgf(*typed, tmp_path / "report", *option.split())
+    told = capsys.readouterr()
+    if isinstance(pixels, str):
+        assert code in (2, 4)
+        assert pixels in told.err
+        return
+    assert code == 0
+    found = json.loads(told.out)
+    assert (found["n"], found["unknown_classes"]) == (pixels, {"水体": 16} if "encoding" in option else {})

@@ -1,0 +1,48 @@
+"""Class maps of 60 × 80 pixels with their legends and records, and reference polygons on them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import geopandas
+import numpy as np
+import shapely
+from affine import Affine
+from numpy.typing import NDArray
+from rasterio.crs import CRS
+
+from landcover_bdgf.geo.cog import RasterProfile, write_raster
+from landcover_bdgf.geo.grid import Grid
+from landcover_bdgf.geo.raster import Window
+from landcover_bdgf.labels.class_map import write_companions
+from landcover_bdgf.labels.legend import Legend
+from landcover_bdgf.storage.records import write_record
+
+GRID = Grid(CRS.from_epsg(32633), Affine(10, 0, 500_000, 0, -10, 5_000_000), (60, 80))
+
+
+def trained_at(path: Path, rows: list[int], cols: list[int]) -> Path:
+    """The map with a record of where it was trained."""
+    x, y = GRID.xy(np.array(rows), np.array(cols))
+    pixels = shapely.MultiPoint(np.stack([x, y], axis=1)).wkt
+    training = {"pixels": pixels, "count": len(x), "crs": GRID.crs.to_wkt(), "clear_px": 13, "apart_px": 37}
+    write_record(path, {"training": training})
+    return path
+
+
+def write_map(path: Path, codes: NDArray[np.uint8], legend: Legend, grid: Grid = GRID) -> Path:
+    height, width = codes.shape
+    profile = RasterProfile("uint8", nodata=0, colormap=legend.colors)
+    write_raster(path, grid, [(Window(0, 0, width, height), codes[None])], profile=profile)
+    write_companions(path, legend)
+    return path
+
+
+def reference(path: Path, classes: list[Any], corners: list[tuple[int, int]], side: int = 4) -> Path:
+    shapes = []
+    for row, col in corners:
+        left, top = 500_000 + 10 * col, 5_000_000 - 10 * row
+        shapes.append(shapely.box(left, top - 10 * side, left + 10 * side, top))
+    geopandas.GeoDataFrame({"class": classes}, geometry=shapes, crs=32633).to_crs(4326).to_file(path)
+    return path
