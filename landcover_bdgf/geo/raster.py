@@ -1,8 +1,4 @@
-"""Raster files: opened by a short list of formats, placed on the ground, written whole or not at all.
-
-The nouns it stands on are re-exported here: ``Grid`` (grid.py), ``check_output`` and ``atomic_output``
-(output.py).
-"""
+"""Raster files: opened by a short list of formats, placed on the ground."""
 
 from __future__ import annotations
 
