@@ -1,4 +1,4 @@
-"""Raster files: opened by a short list of formats, placed on the ground, written whole or not at all."""
+"""Raster files: opened by a short list of formats, placed on the ground."""
 
 from __future__ import annotations
 

@@ -69,8 +69,8 @@ def check(*products: Product, inputs: Iterable[PathLike] = (), overwrite: bool =
     Raises
     ------
     OutputError
-        A file exists, is an input, or is named twice; its folder is missing or read-only; its name is too long or not
-        in UTF-8; a folder holds other files.
+        A file exists, is an input, or belongs to two products; its folder is missing or read-only; its name is too
+        long or not in UTF-8; a folder holds other files.
     """
     files = [file for product in products for file in product.files]
     for file in files:
