@@ -55,7 +55,7 @@ def main() -> int:
 def _jobs(inputs: Path) -> dict[str, list[str]]:
     """The arguments of ``bdgf`` for the demo and for each real scene that is present."""
     jobs = {"demo": ["demo", "demo", *QUICK]}
-    layers = ("--confidence", "--novelty", *QUICK)
+    layers = ("--confidence", "--ood", *QUICK)  # as commits before --novelty know it
     if (chile := DATA / "s1s2_chile").is_dir():
         images = [str(chile / "s2_l2a.tif"), str(chile / "s1_rtc_db.tif")]
         labels = ["--labels", str(chile / "train_polygons.shp"), "--field", "class"]
@@ -109,8 +109,9 @@ def _compare(before: Path, after: Path) -> int:
 
 
 def _hashes(folder: Path) -> dict[str, str]:
-    files = (f for f in folder.rglob("*") if f.suffix in SUFFIXES and f.is_file())
-    return {str(f.relative_to(folder)): hashlib.sha256(f.read_bytes()).hexdigest() for f in files}
+    files = [f for f in folder.rglob("*") if f.suffix in SUFFIXES and f.is_file()]
+    names = {f: str(f.relative_to(folder)).replace("_ood.tif", "_novelty.tif") for f in files}
+    return {names[f]: hashlib.sha256(f.read_bytes()).hexdigest() for f in files}
 
 
 if __name__ == "__main__":
