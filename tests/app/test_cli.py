@@ -364,13 +364,13 @@ def test_a_job_killed_again_and_again_goes_on_and_ends_alike(
         assert not Path("map.tif").exists(), landmark
     capsys.readouterr()
     assert bdgf(*job[:-1], "--resume") == 0
-    assert "model.safetensors: is there already, of this job" in capsys.readouterr().err
+    assert "model.safetensors: already complete, skipped" in capsys.readouterr().err
     assert {name: Path(name).read_bytes() for name in whole} == whole
     for path in tmp_path.glob("map.*"):
         path.unlink()
     shutil.rmtree("map_steps/report")
     assert bdgf(*job, "--resume", "--seed", 1) == 5
-    assert "is of another job" in capsys.readouterr().err
+    assert "was made with a different scene" in capsys.readouterr().err
 
 
 def test_shards_on_the_command_line(
@@ -388,7 +388,7 @@ def test_shards_on_the_command_line(
     assert bdgf("mosaic", "map.tif.1-of-2.partial", "map.tif.2-of-2.partial", "-o", "again.tif") == 0
     assert Path("again.tif").read_bytes() == Path("map.tif").read_bytes()
     assert bdgf("map", *pair, "--shard", "5/4", "--overwrite") == 2
-    assert "write it like 2/4" in capsys.readouterr().err
+    assert "Write it like 2/4" in capsys.readouterr().err
     assert bdgf("map", *pair, *labels_of(scene_files), "--shard", "1/2", "--overwrite") == 2
 
 
