@@ -17,7 +17,7 @@ def test_sizes_as_people_write_them(text: str, size: float) -> None:
 
 @pytest.mark.parametrize("text", ["", "much", "-1GB", "0", "4 GBB"])
 def test_what_is_no_size_is_refused(text: str) -> None:
-    with pytest.raises(SettingsError, match="is not a size. Write it like 4GB"):
+    with pytest.raises(SettingsError, match=r"is not a size\. Write it like 4GB"):
         parse_size(text)
 
 

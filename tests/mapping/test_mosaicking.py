@@ -81,7 +81,7 @@ def test_nothing_is_kept_of_an_image_that_is_written_to_meanwhile(
 def test_a_missing_double_unfinished_or_damaged_part_is_named(parts: list[Path], tmp_path: Path) -> None:
     with pytest.raises(OutputError, match="one of 3 shards; missing: 2, 3"):
         mosaic(parts[:1], tmp_path / "m.tif")
-    with pytest.raises(OutputError, match="is shard 1 of 3, like .* Give each once"):
+    with pytest.raises(OutputError, match=r"is shard 1 of 3, like .* Give each once"):
         mosaic([parts[0], *parts], tmp_path / "m.tif")
     cut = Path(shutil.copytree(parts[1], tmp_path / "cut.partial"))
     strip = next(cut.glob("*.npz"))
