@@ -1,4 +1,4 @@
-"""What can go wrong, as a tree; the exit code of the command line is an attribute of each branch.
+"""The errors of this package as a tree; each branch has its exit code on the command line.
 
 ::
 
@@ -7,13 +7,12 @@
     ├── RasterError           3   an image: geometry, content, damage
     ├── LabelError            4   polygons or points: geometry, classes, samples
     ├── CheckpointError       5   a model or denoiser file
-    ├── OutputError           6   a place to write to
+    ├── OutputError           6   an output file or folder
     └── ResourceError         7   memory, device
 
-A message is one line for the person who typed the command: ``FILE: problem. Remedy.`` Settings stand in it under the
-names they have in Python, in backticks (```overwrite```); the command line shows them as its options. Anything else
-that reaches the command line is a bug of ours and exits with 1. Things worth a word that do not stop the work go
-through the logger ``landcover_bdgf``.
+A message is one line: ``FILE: problem. Remedy.`` It names settings as in Python, in backticks (```overwrite```); the
+command line shows them as its options. Any other exception that reaches the command line is an internal error and exits
+with 1. Warnings go through the logger ``landcover_bdgf``.
 """
 
 from __future__ import annotations
@@ -25,7 +24,7 @@ from contextlib import contextmanager
 
 from landcover_bdgf.text import with_names
 
-# What a file system says of names and permissions, not of a file that is damaged; and what to do then.
+# Errors about names and permissions, not about damaged files, with their remedies.
 _REFUSED = {
     errno.EACCES: "Change its permissions, or those of its folder.",
     errno.EPERM: "Change its permissions, or those of its folder.",
@@ -36,16 +35,16 @@ _REFUSED = {
 
 
 class BdgfError(Exception):
-    """The root of all errors that a user can cause and mend.
+    """The root of all errors that a user can fix.
 
     Attributes
     ----------
     path : path or str, optional
-        The file, or the setting, that the error is about.
+        The file or setting at fault.
     problem : str
-        What is wrong with it, without a full stop.
+        Without a full stop.
     remedy : str
-        What to do, as sentences; may be empty.
+        What to do, in full sentences.
     """
 
     exit_code = 1
@@ -61,19 +60,19 @@ class BdgfError(Exception):
 
 
 class SettingsError(BdgfError):
-    """An option or setting that cannot be used as given."""
+    """An invalid option or setting."""
 
     exit_code = 2
 
 
 class RasterError(BdgfError):
-    """An image that cannot be read, placed on the ground, or trusted."""
+    """An image that cannot be read or georeferenced, or has implausible values."""
 
     exit_code = 3
 
 
 class LabelError(BdgfError):
-    """Labels that cannot be read or cannot make samples."""
+    """Labels that cannot be read or sampled."""
 
     exit_code = 4
 
@@ -91,26 +90,24 @@ class OutputError(BdgfError):
 
 
 class ResourceError(BdgfError):
-    """Too little memory, or a device that is not there."""
+    """Too little memory, or an unavailable device."""
 
     exit_code = 7
 
 
 @contextmanager
 def opening(kind: type[BdgfError]) -> Iterator[None]:
-    """While files are opened: one that may not be, or whose name cannot be used, is an error of this kind.
-
-    Also a decorator.
+    """Context manager and decorator that turns errors about names and permissions of files into ``kind``.
 
     Raises
     ------
     BdgfError
-        Of the kind.
+        The kind given.
     """
     try:
         yield
     except UnicodeEncodeError as error:
-        if not any("\udc80" <= letter <= "\udcff" for letter in error.object):  # bytes that are no UTF-8, in Python
+        if not any("\udc80" <= letter <= "\udcff" for letter in error.object):  # surrogateescape
             raise
         if _in_utf8(error.object):
             raise kind(error.object, "has a name that this locale cannot read", "Set LC_ALL=C.UTF-8.") from error
@@ -122,7 +119,7 @@ def opening(kind: type[BdgfError]) -> Iterator[None]:
 
 
 def _in_utf8(name: str) -> bool:
-    """Whether the bytes behind a name are UTF-8, however Python took them."""
+    """Whether a name is valid UTF-8 on disk, whatever the locale."""
     try:
         os.fsencode(name).decode()
     except UnicodeError:
@@ -131,19 +128,20 @@ def _in_utf8(name: str) -> bool:
 
 
 def is_refusal(error: OSError) -> bool:
-    """Whether a file cannot be opened for its name or its permissions."""
+    """Whether a file cannot be opened because of its name or its permissions."""
     return error.errno in _REFUSED and error.filename is not None
 
 
 def refused(error: OSError, kind: type[BdgfError]) -> BdgfError:
-    """Why a file cannot be opened, see :func:`is_refusal`, as an error for the user."""
+    """The error of a file that cannot be opened, see :func:`is_refusal`."""
     return kind(error.filename, f"cannot be opened, {str(error.strerror).lower()}", _REFUSED[error.errno or 0])
 
 
 def unwritten(path: str | os.PathLike[str], error: OSError) -> OutputError:
-    """What the system says of a file that cannot be written, as an error for the user."""
-    full = error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
-    what = "Free some space" if full else "Look at its folder and its disk"
-    if error.errno in (errno.EMFILE, errno.ENFILE):
-        what = "Close other programs, or allow more open files with ulimit -n"
-    return OutputError(path, f"cannot be written, {error.strerror or error}", f"{what}.")
+    """The error of a file that cannot be written."""
+    remedy = "Check its folder and its disk."
+    if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
+        remedy = "Free some space."
+    elif error.errno in (errno.EMFILE, errno.ENFILE):
+        remedy = "Close other programs, or allow more open files with ulimit -n."
+    return OutputError(path, f"cannot be written, {error.strerror or error}", remedy)

@@ -1,4 +1,4 @@
-"""Settings classes: a field's help, unit and limits stand on its line, and nowhere else.
+"""Settings classes, whose fields carry their help, unit and limits.
 
 ::
 
@@ -9,8 +9,8 @@
         def __post_init__(self) -> None:
             check(self)
 
-The command line makes its options from the same lines. Modules with settings classes import no large library, so that
-``bdgf --help`` is quick.
+The command line derives its options from them. Modules with settings classes import no large library, so that
+``bdgf --help`` stays fast.
 """
 
 from __future__ import annotations
@@ -26,20 +26,20 @@ from landcover_bdgf.errors import SettingsError
 
 @dataclass(frozen=True)
 class Setting:
-    """What is known of one field of a settings class.
+    """Description of one field of a settings class.
 
     Attributes
     ----------
     help : str
-        One phrase for the command line and for readers of the code.
+        One phrase.
     unit : str
-        Such as "pixels".
+        For example "pixels".
     least, most : float, optional
         Smallest and largest value allowed.
     above : float, optional
-        A limit that is not allowed itself.
+        Exclusive lower limit.
     default : str
-        What None, or an empty tuple, stands for.
+        Meaning of None or an empty tuple.
     """
 
     help: str
@@ -50,15 +50,15 @@ class Setting:
     default: str = ""
 
     def limits(self) -> str:
-        """The allowed values in words, empty where there is no limit."""
+        """The allowed range in words, empty if unlimited."""
         if self.least is not None and self.most is not None:
             return f"from {self.least:g} to {self.most:g}"
         if self.above is not None:
             return f"above {self.above:g}"
-        return "" if self.least is None else f"at least {self.least:g}"
+        return "" if self.least is None else f"of at least {self.least:g}"
 
     def allows(self, value: float) -> bool:
-        """Whether a number lies within the limits; NaN does not."""
+        """Whether a number is within the limits; NaN is not."""
         return not (
             (self.least is not None and not value >= self.least)
             or (self.most is not None and not value <= self.most)
@@ -68,7 +68,7 @@ class Setting:
 
 @cache
 def described(kind: type) -> dict[str, tuple[Any, Setting]]:
-    """Type and :class:`Setting` of the fields of a settings class that have one, by name."""
+    """Type and :class:`Setting` by field name, for the fields of a settings class that have one."""
     hints = get_type_hints(kind, include_extras=True)
     return {
         name: (get_args(hint)[0], found)
@@ -79,32 +79,32 @@ def described(kind: type) -> dict[str, tuple[Any, Setting]]:
 
 
 def check(settings: object) -> None:
-    """Hold a settings object to the choices and limits of its fields.
+    """Check the values of a settings object against the choices and limits of its fields.
 
     Raises
     ------
     SettingsError
-        The first value that is not allowed.
+        A value is not allowed.
     """
     kind: Any = type(settings)
     for name, (hint, setting) in described(kind).items():
         value = getattr(settings, name)
         allowed = choices(hint)
         if value is not None and allowed and value not in allowed:
-            raise SettingsError(f"`{name}={value}`", f"must be {', '.join(allowed[:-1])} or {allowed[-1]}")
+            raise SettingsError(f"`{name}={value}`", "is unknown", f"Use {', '.join(allowed[:-1])} or {allowed[-1]}.")
         if isinstance(value, int | float) and not setting.allows(value):
-            raise SettingsError(f"`{name}={value:g}`", f"must be {setting.limits()}")
+            raise SettingsError(f"`{name}={value:g}`", "is out of range", f"Use a value {setting.limits()}.")
 
 
 def choices(hint: Any) -> tuple[str, ...]:
-    """The words of a ``Literal``, also of one that may be None; empty for other types."""
+    """The values of a ``Literal``, also inside an optional type; empty for other types."""
     if get_origin(hint) in (Union, UnionType):
         return tuple(word for part in get_args(hint) for word in choices(part))
     return get_args(hint) if get_origin(hint) is Literal else ()
 
 
 def changed_settings(settings: Any) -> str:
-    """A dataclass as ``Name(field=value)``, with the fields that differ from their defaults."""
+    """The ``repr`` of a dataclass, with only the fields that differ from their defaults."""
     shown = []
     for field in fields(settings):
         value = getattr(settings, field.name)

@@ -142,6 +142,8 @@ def noise() -> NDArray[np.float32]:
     return np.random.default_rng(0).random((3, 40, 50), dtype=np.float32)
 
 
+SHORT = ("diffusion.steps=2", "training.steps=2", "training.batch=16", "training.calibration_folds=0")
+SHORT_OPTIONS = [word for setting in SHORT for word in ("--set", setting)]  # for whole jobs
 QUICK = ("diffusion.steps=3", "diffusion.batch=4", "training.steps=4", "training.batch=16")
 
 

@@ -1,9 +1,10 @@
-"""The command line and the whole job.
+"""The command line, and the job from labels to map and report.
 
 =================  ============================================================
-job                labels to map and report in one go
-check, info, demo  their commands
-terminal, options  what is shown; options that commands share
+job                run_job: train on labels, map, and assess
+check, info, demo  the commands of these names
+memory_limits      check ulimits before libraries are loaded
+terminal, options  output and errors; options that commands share
 cli                the commands: parse, make one call, print
 =================  ============================================================
 """

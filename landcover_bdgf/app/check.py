@@ -1,4 +1,4 @@
-"""The inputs and the device, checked before hours of work."""
+"""Check the inputs and the device before a long run."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from landcover_bdgf.text import LISTED_NAMES, printable
 
 @dataclass(frozen=True)
 class Findings:
-    """Results of :func:`check_scene`; its warnings go through the logger.
+    """Results of :func:`check_scene`; warnings are logged.
 
     Attributes
     ----------
@@ -28,9 +28,9 @@ class Findings:
     valid_share : float
         Share of pixels with data in both images, 0 to 1.
     samples : Samples, optional
-        Drawn where labels and their field are given.
+        Drawn if labels and their field are given.
     fields : dict of str to Counter
-        The fields of labels whose field is not given: how many features have each value.
+        Number of features per value of each field, if labels are given without a field.
     """
 
     scene: list[str]
@@ -40,7 +40,7 @@ class Findings:
     fields: dict[str, Counter[str]] = field(default_factory=dict)
 
     def lines(self) -> list[str]:
-        """For people."""
+        """As text."""
         if self.samples:
             labels = samples_lines(self.samples)
         elif self.fields:
@@ -51,7 +51,7 @@ class Findings:
         return [*self.scene, f"valid in both sensors: {100 * self.valid_share:.1f} %", *labels, *self.machine]
 
     def values(self) -> dict[str, Any]:
-        """For programs."""
+        """As JSON."""
         return {
             "scene": self.scene,
             "valid_share": self.valid_share,
@@ -67,12 +67,12 @@ class Findings:
 def check_scene(
     stack: Stack, *, labels: Path | None = None, field: str | None = None, settings: SampleSettings | None = None
 ) -> Findings:
-    """Read a whole scene once, draw samples or list the fields of the labels, and look at the device.
+    """Read the whole scene once, draw samples or list the fields of the labels, and test the device.
 
     Raises
     ------
     RasterError, LabelError
-        The scene or the labels cannot be used.
+        The scene or the labels are unusable.
     """
     settings = settings or SampleSettings()
     drawn = sample(stack, labels, field=field, settings=settings) if labels and field else None
@@ -81,7 +81,7 @@ def check_scene(
 
 
 def fields_of(labels: Path, settings: ReadSettings) -> dict[str, Counter[str]]:
-    """How many features have each value of each field; features without a value are not counted."""
+    """Number of features per value of each field; features without a value are not counted."""
     features = read_features(labels, layer=settings.layer, encoding=settings.encoding)
     columns = features.drop(columns="geometry")
     return {str(name): Counter(text for text in texts(columns[name]) if text) for name in columns.columns}

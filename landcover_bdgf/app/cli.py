@@ -17,6 +17,7 @@ from landcover_bdgf.app.options import (
     DEFAULT_MODEL,
     FIELD,
     HSI,
+    LABELS,
     OUTPUT,
     OVERWRITE,
     RESUME,
@@ -47,15 +48,10 @@ if TYPE_CHECKING:
     from landcover_bdgf.model import Recipe
     from landcover_bdgf.scene import Stack
 
-app = typer.Typer(
-    name="bdgf",
-    no_args_is_help=True,
-    pretty_exceptions_enable=False,
-    rich_markup_mode="rich",
-)
+app = typer.Typer(name="bdgf", no_args_is_help=True, pretty_exceptions_enable=False, rich_markup_mode="rich")
 command = partial(app.command, cls=GroupedCommand)
 
-OF_LABELS = {"field", *described(SampleSettings)} - {"seed"}  # options that do nothing without labels
+OF_LABELS = {"field", *described(SampleSettings)} - {"seed"}  # options without effect unless --labels is given
 
 
 def _show_version(wanted: bool) -> None:
@@ -81,9 +77,7 @@ def _every_command(version: VERSION = False) -> None:
 def check(
     shown: Shown, typed: Typed, aligning: AlignSettings, sampling: SampleSettings, choice: RecipeChoice,
     hsi: HSI, sar: SAR,
-    labels: Annotated[
-        Path | None, option("labels", "polygons or points with classes; without --field, list their fields", "Inputs")
-    ] = None,
+    labels: Annotated[Path | None, option("labels", f"{LABELS}; without --field, list their fields", "Inputs")] = None,
     field: FIELD = None,
 ) -> None:  # fmt: skip
     """Check the inputs (grids, units, bands, shift, labels) and the device; writes nothing."""
@@ -115,7 +109,7 @@ def align(
 @with_settings
 def sample(
     shown: Shown, aligning: AlignSettings, sampling: SampleSettings, choice: RecipeChoice, hsi: HSI, sar: SAR,
-    labels: Annotated[Path, option("labels", "polygons or points with classes", "Inputs")],
+    labels: Annotated[Path, option("labels", LABELS, "Inputs")],
     output: OUTPUT,
     field: FIELD = None,
     overwrite: OVERWRITE = False,
@@ -134,12 +128,8 @@ def sample(
 def pretrain(
     shown: Shown, aligning: AlignSettings, choice: RecipeChoice, run: Run, hsi: HSI, sar: SAR, output: OUTPUT,
     more: Annotated[list[str] | None, argument("more pairs of images: HSI SAR HSI SAR ...", "[MORE]...")] = None,
-    samples: Annotated[
-        Path | None, option("samples", "samples whose test pixels are left out of the training", "Inputs")
-    ] = None,
-    steps: Annotated[
-        int | None, option("steps", "optimiser steps, in place of diffusion.steps", "Model", "by the recipe")
-    ] = None,
+    samples: Annotated[Path | None, option("samples", "samples whose test pixels are not used", "Inputs")] = None,
+    steps: Annotated[int | None, option("steps", "optimiser steps (diffusion.steps)", "Model", "by the recipe")] = None,
     overwrite: OVERWRITE = False,
     resume: RESUME = False,
 ) -> None:  # fmt: skip
@@ -151,7 +141,8 @@ def pretrain(
 
     images = [hsi, sar, *(more or [])]
     if len(images) % 2:
-        raise SettingsError(None, f"Expected pairs of images (HSI SAR HSI SAR ...), got {len(images)}")
+        problem = f"Expected pairs of images (HSI SAR HSI SAR ...), got {len(images)}"
+        raise SettingsError(None, problem, "Give a SAR image after each spectral image.")
     stacks = [_stack(images[i], images[i + 1], aligning) for i in range(0, len(images), 2)]
     overrides = () if steps is None else (f"diffusion.steps={steps}",)
     denoiser = pretrain_stacks(
@@ -169,13 +160,9 @@ def train(
     hsi: HSI, sar: SAR,
     output: OUTPUT = DEFAULT_MODEL,
     samples: SAMPLES = None,
-    labels: Annotated[
-        Path | None, option("labels", "polygons or points with classes, in place of --samples", "Inputs")
-    ] = None,
+    labels: Annotated[Path | None, option("labels", f"{LABELS}, in place of --samples", "Inputs")] = None,
     field: FIELD = None,
-    denoiser: Annotated[
-        Path | None, option("denoiser", "denoiser from bdgf pretrain", "Inputs", "trained first")
-    ] = None,
+    denoiser: Annotated[Path | None, option("denoiser", "from bdgf pretrain", "Inputs", "trained first")] = None,
     overwrite: OVERWRITE = False,
     resume: RESUME = False,
 ) -> None:  # fmt: skip
@@ -186,7 +173,8 @@ def train(
     from landcover_bdgf.training import pretrain as pretrain_stack, train as train_fusion
 
     if (samples is None) == (labels is None):
-        raise SettingsError(None, "train needs either --samples samples.gpkg or --labels polygons.shp --field class")
+        remedy = "Give --samples samples.gpkg, or --labels polygons.shp --field class."
+        raise SettingsError(None, "train needs either --samples or --labels", remedy)
     if labels is None:
         typed.refuse(OF_LABELS, "--labels")
     given = load_checkpoint(denoiser, "denoiser") if denoiser else None
@@ -206,17 +194,11 @@ def train(
 def map_(
     shown: Shown, typed: Typed, aligning: AlignSettings, sampling: SampleSettings, choice: RecipeChoice,
     mapping: MapSettings, run: Run, hsi: HSI, sar: SAR, output: OUTPUT,
-    labels: Annotated[
-        Path | None, option("labels", "train a model on these polygons or points first", "Inputs")
-    ] = None,
+    labels: Annotated[Path | None, option("labels", f"{LABELS}, to train a model first", "Inputs")] = None,
     field: FIELD = None,
-    model: Annotated[
-        Path | None,
-        option(
-            "model", "model file; with --labels, where to save the new model", "Model",
-            "$BDGF_MODEL or model.safetensors",
-        ),
-    ] = None,
+    model: Annotated[Path | None, option(
+        "model", "model file; with --labels, where to save the new model", "Model", "$BDGF_MODEL or model.safetensors"
+    )] = None,
     overwrite: OVERWRITE = False,
     resume: RESUME = False,
 ) -> None:  # fmt: skip
@@ -243,11 +225,8 @@ def map_(
     from landcover_bdgf.assessment import summary_lines
 
     if model is not None and model.exists() and not (overwrite or resume):
-        raise SettingsError(
-            None,
-            f"--model {model} already exists and --labels would replace it",
-            "Drop --labels to use it, or choose another name.",
-        )
+        problem = f"--model {model} already exists and --labels would replace it"
+        raise SettingsError(None, problem, "Drop --labels to use it, or choose another name.")
     if mapping.shard != "1/1":
         raise SettingsError("--shard", "needs --model", "Train a model first; then map every part with it.")
     recipe = _recipe(choice)
@@ -256,9 +235,8 @@ def map_(
         overwrite, resume,
     )  # fmt: skip
     accuracy = run_job(_stack(hsi, sar, aligning), job)
-    report = job.steps_folder / "report" / "report.html"
     lines = [*(summary_lines(accuracy) if accuracy else []), f"{output}: land-cover map", f"{job.model}: model"]
-    lines += [f"{report}: report"] if accuracy else []
+    lines += [f"{job.report}: report"] if accuracy else []
     values = {"map": str(output), "model": str(job.model), "accuracy": accuracy.to_dict() if accuracy else None}
     say(shown, lines, values)
 
@@ -272,9 +250,9 @@ def mosaic(
     overwrite: OVERWRITE = False,
 ) -> None:
     """Join the parts of a map that was made with --shard."""
-    from landcover_bdgf.mapping import mosaic as put_together
+    from landcover_bdgf.mapping import mosaic as join_parts
 
-    put_together(parts, output, overwrite=overwrite)
+    join_parts(parts, output, overwrite=overwrite)
     say(shown, [f"{output}: land-cover map"], {"map": str(output)})
 
 
@@ -317,9 +295,7 @@ def bench(shown: Shown, settings: BenchSettings, choice: RecipeChoice, run: Run,
 def info(
     shown: Shown,
     file: Annotated[Path, argument("model, denoiser, map, samples or raster")],
-    verify: Annotated[
-        bool, option("verify", "compare the file with the checksums of when it was written", "Inputs")
-    ] = False,
+    verify: Annotated[bool, option("verify", "compare the file with its checksums", "Inputs")] = False,
 ) -> None:
     """Show what a file holds, or whether it is unchanged since it was written (--verify)."""
     from landcover_bdgf.app.info import describe, verify as compare
@@ -347,17 +323,16 @@ def demo(
 
 
 def main() -> None:
-    """Run a command; a user's error ends in one line and the exit code of its kind."""
+    """Run a command; errors end in one line and an exit code."""
     terminal.open_streams()
     gdal_env.lock(sys.argv[1:])
-    terminal.heed_signals()
+    terminal.handle_signals()
     try:
-        # None, or the exit code of an early end such as --help or Ctrl-C
-        code = app(standalone_mode=False, prog_name="bdgf")
+        code = app(standalone_mode=False, prog_name="bdgf")  # None, or the exit code of --help or Ctrl-C
     except (Exception, KeyboardInterrupt) as error:
         code = terminal.explain(error)
     finally:
-        for number in (signal.SIGINT, signal.SIGTERM):  # the work has ended; Python is not disturbed while it does, too
+        for number in (signal.SIGINT, signal.SIGTERM):  # no interruption of Python's shutdown
             signal.signal(number, signal.SIG_IGN)
         sys.unraisablehook, sys.excepthook = sys.__unraisablehook__, sys.__excepthook__
     sys.exit(code)

@@ -1,4 +1,4 @@
-"""The main job on a small simulated scene, for a first look."""
+"""Map a small simulated scene from its labels, to try the program."""
 
 from __future__ import annotations
 
@@ -16,30 +16,25 @@ from landcover_bdgf.storage import reserved
 
 
 def run_demo(folder: Path, recipe: Recipe, run: Run, *, overwrite: bool) -> tuple[Accuracy, dict[str, Path]]:
-    """Write a simulated scene with labels into ``folder``, map it, and name the files that came out."""
-    _check_place(folder)
+    """Write a simulated scene with labels to ``folder`` and map it; returns the accuracy and the output files."""
+    _check_folder(folder)
     folder.mkdir(exist_ok=True)
     files = write_scene(simulate(seed=run.seed), folder, overwrite=overwrite, seed=run.seed)
-    log.info("a simulated scene of 160 × 176 pixels, six classes; nothing in it is measured")
+    log.info("simulated scene of 160 × 176 pixels with six classes")
     job = Job(
         files.labels, files.field, folder / "landcover.tif", folder / "model.safetensors", recipe,
         mapping=MapSettings(confidence=True), run=run, overwrite=overwrite,
     )  # fmt: skip
     with reserved(*job_products(job.output, job.model, job.mapping)), align(files.spectral, files.sar) as stack:
         accuracy = run_job(stack, job)
-    if accuracy is None:
-        raise AssertionError("the demo holds test polygons out")
-    return accuracy, {
-        "map": job.output,
-        "report": job.steps_folder / "report" / "report.html",
-        "model": job.model,
-    }
+    assert accuracy is not None  # test polygons are held out
+    return accuracy, {"map": job.output, "report": job.report, "model": job.model}
 
 
 @opening(OutputError)
-def _check_place(folder: Path) -> None:
-    os.fspath(folder).encode()  # see storage.check
+def _check_folder(folder: Path) -> None:
+    os.fspath(folder).encode()  # raises for a name that is not UTF-8
     if os.path.lexists(folder) and not folder.is_dir():
-        raise OutputError(folder, "is a file, the demo makes a folder", "Name another.")
+        raise OutputError(folder, "is a file, not a folder", "Choose another name.")
     if not os.access(folder if folder.is_dir() else folder.absolute().parent, os.W_OK | os.X_OK):
-        raise OutputError(folder, "cannot be made here, the folder is missing or read-only", "Name another.")
+        raise OutputError(folder, "cannot be created, its parent is missing or read-only", "Choose another folder.")

@@ -1,4 +1,4 @@
-"""What a file holds: a model, a denoiser, samples, a map or any raster."""
+"""Describe a file: a model, a denoiser, samples, a map or any raster."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ from landcover_bdgf.text import printable
 
 
 def describe(path: Path) -> dict[str, Any]:
-    """Name to value, in the order in which a person would ask.
+    """Properties by name, in the order in which they are shown.
 
     Raises
     ------
-    CheckpointError, LabelError, RasterError
-        The file is not what its suffix says, or damaged.
+    CheckpointError, LabelError, OutputError, RasterError
+        The file is damaged, or does not match its suffix.
     """
     if path.suffix == ".safetensors":
         return _checkpoint(path)
@@ -32,9 +32,9 @@ def describe(path: Path) -> dict[str, Any]:
 
 
 def verify(path: Path) -> str:
-    """Compare a file, and what came with it, with what was written: a line that says so.
+    """Compare a file and its companions with their checksums; returns a line for the user.
 
-    Checkpoints and partial maps hold their own checksums; maps, images and samples have them in their record.
+    Checkpoints and partial maps hold their own checksums; those of maps, images and samples are in their record.
 
     Raises
     ------
@@ -43,22 +43,23 @@ def verify(path: Path) -> str:
     """
     if path.suffix == ".safetensors":
         load_checkpoint(path)
-        return f"{path}: is as it was written"
+        return f"{path}: unchanged"
     if path.suffix == ".partial":
         part = read_partial(path)
         for window in filter(part.has, part.windows()):
             part.read(window)
-        return f"{path}: is as it was written"
+        return f"{path}: unchanged"
     error = LabelError if path.suffix == ".gpkg" else RasterError
     with opening(error):
         if not path.is_file():
             raise error(path, "does not exist", "Check its name and the folder you are in.")
     changed = changed_files(path)
     if changed is None:
-        raise error(path, f"has no record of what was written, {record_path(path).name}", "Keep the files together.")
+        raise error(path, f"has no record {record_path(path).name} to compare with", "Keep the files together.")
     if changed:
-        raise error(path, f"{', '.join(changed)}: not as written", "Use a copy that is, or make it again.")
-    return f"{path}: is as it was written, with all that came with it"
+        problem = f"has changed since it was written ({', '.join(changed)})"
+        raise error(path, problem, "Restore an unchanged copy, or make it again.")
+    return f"{path}: unchanged, with its companion files"
 
 
 def _checkpoint(path: Path) -> dict[str, Any]:
@@ -84,7 +85,7 @@ def _part(path: Path) -> dict[str, Any]:
     part = read_partial(path)
     number, count = part.plan.shard
     return {
-        "kind": "part of a map that is not finished yet",
+        "kind": "partial map",
         "shard": f"{number} of {count}",
         "finished": f"{part.finished_px} of {part.plan.pixels} px",
         "identity": part.plan.identity,

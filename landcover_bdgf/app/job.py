@@ -1,4 +1,4 @@
-"""The whole job on one scene: sample, pretrain, train, map, assess; every step's file is kept."""
+"""The whole job on one scene: sample, pretrain, train, map, assess; keeps the files of all steps."""
 
 from __future__ import annotations
 
@@ -32,23 +32,20 @@ from landcover_bdgf.training import draw_denoised, pretrain, pretraining_record,
 
 @dataclass(frozen=True)
 class Job:
-    """What the whole job needs besides the scene.
+    """Arguments of :func:`run_job` besides the scene.
 
     Attributes
     ----------
     labels : path
         Polygons or points.
     field : str
-        Their field with the class.
-    output : Path
-        The map.
-    model : Path
-        Where the model is kept.
+        Field of the labels that holds the class.
+    output, model : Path
+        The map and the model to write.
     recipe, sampling, mapping, run
         Settings of the steps.
-    overwrite : bool
-    resume : bool
-        Go on where an interrupted run of the same job stopped.
+    overwrite, resume : bool
+        Replace existing outputs; continue an interrupted run of the same job.
     """
 
     labels: PathLike
@@ -66,34 +63,34 @@ class Job:
 
     @property
     def steps_folder(self) -> Path:
-        """Where the files of the steps go: ``landcover.tif`` -> ``landcover_steps``."""
+        """Folder of the files of the steps, e.g. ``landcover_steps`` for ``landcover.tif``."""
         return _steps_folder(self.output)
+
+    @property
+    def report(self) -> Path:
+        """The HTML report."""
+        return self.steps_folder / "report" / "report.html"
 
 
 def run_job(stack: Stack, job: Job) -> Accuracy | None:
-    """Map a scene from its labels; returns the accuracy on the held-out part, None when nothing is held out.
+    """Map a scene from its labels; returns the accuracy on the held-out samples, None if there are none.
 
     Writes the map and its companions, the model, and in ``<map>_steps/`` the samples, the denoiser with a
     picture of denoised tiles, the losses, and the report.
     """
     _check_outputs(job, stack)
-    plain_name(job.steps_folder / "samples.gpkg", OutputError)
+    folder = job.steps_folder
+    plain_name(folder / "samples.gpkg", OutputError)
     samples = sample(stack, job.labels, field=job.field, settings=job.sampling)
     for line in samples_lines(samples):
         log.info(line)
-    job.steps_folder.mkdir(exist_ok=True)
-    return _steps(stack, samples, job, job.steps_folder)
-
-
-def _steps(stack: Stack, samples: Samples, job: Job, folder: Path) -> Accuracy | None:
+    folder.mkdir(exist_ok=True)
     _keep_samples(samples, folder / "samples.gpkg", job)
     denoiser = _pretrained(stack, samples, job, folder / "denoiser.safetensors")
     model = _trained(stack, samples, denoiser, job)
-    map_scene(
-        model, stack, job.output, settings=job.mapping, run=job.run, overwrite=job.overwrite, resume=job.resume
-    )  # fmt: skip
+    map_scene(model, stack, job.output, settings=job.mapping, run=job.run, overwrite=job.overwrite, resume=job.resume)
     if not len(samples.test):
-        log.warning("no labels were held out (--split none), so there is no report; assess with labels of your own")
+        log.warning('no labels are held out (`split="none"`), so there is no report; run assess with other labels')
         return None
     return _report(job, samples, denoiser, model)
 
@@ -103,7 +100,7 @@ def _steps_folder(output: Path) -> Path:
 
 
 def job_products(output: Path, model: Path, mapping: MapSettings) -> list[Product]:
-    """The map, the model, and the products of the steps where their folder exists."""
+    """The map, the model, and the products of the steps if their folder exists."""
     folder = _steps_folder(output)
     steps = [
         samples_product(folder / "samples.gpkg"),
@@ -116,7 +113,7 @@ def job_products(output: Path, model: Path, mapping: MapSettings) -> list[Produc
 def keep_denoiser(
     denoiser: Checkpoint, stack: Stack, path: Path, *, run: Run, overwrite: bool, begun: bool = False
 ) -> None:
-    """Save a denoiser, its losses (``.csv``) and a picture of what it does (``.png``)."""
+    """Save a denoiser, its losses (``.csv``) and a picture of denoised tiles (``.png``); remove its training state."""
     with atomic_output(path, overwrite=overwrite, begun=begun) as draft:
         _save(denoiser, draft)
         draw_denoised(denoiser, stack, draft.with_suffix(".png"), run=run)
@@ -124,7 +121,7 @@ def keep_denoiser(
 
 
 def keep_model(model: Checkpoint, path: Path, *, overwrite: bool, begun: bool = False) -> None:
-    """Save a model and its losses (``.csv``); what was kept for ``--resume`` is done with."""
+    """Save a model and its losses (``.csv``); remove its training state."""
     with atomic_output(path, overwrite=overwrite, begun=begun) as draft:
         _save(model, draft)
     partial_path(path).unlink(missing_ok=True)
@@ -136,14 +133,14 @@ def _save(checkpoint: Checkpoint, draft: Path) -> None:
 
 
 def _keep_samples(samples: Samples, path: Path, job: Job) -> None:
-    """Write the samples; to go on, only where an interrupted run of this job has not, and over nobody else's."""
+    """Write the samples, unless an interrupted run of this job did; replace no other samples without ``overwrite``."""
     overwrite = job.overwrite
     if job.resume and not overwrite:
         if is_samples_file(path) and read_samples(path).same_as(samples):
             return
         if path.exists() and changed_files(path) == []:
-            raise _of_another_job(path)
-        # a run may have been killed when the record was in place and the samples were not
+            raise _different_job(path)
+        # a killed run may have published the record without the samples
         overwrite = not path.exists() and read_record(path).get("step") == "sample"
     write_samples(samples, path, overwrite=overwrite)
 
@@ -153,8 +150,8 @@ def _pretrained(stack: Stack, samples: Samples, job: Job, path: Path) -> Checkpo
         return provenance, recipe.diffusion, recipe.spectral
 
     expected = identity(pretraining_record([stack], samples, job.run), job.recipe)
-    if (kept := _finished(path, "denoiser", job, expected, identity)) is not None:
-        return kept
+    if found := _finished(path, "denoiser", job, expected, identity):
+        return found
     partial = partial_path(path)
     resume = job.resume and partial.exists()
     denoiser = pretrain(stack, job.recipe, samples=samples, run=job.run, partial=partial, resume=resume)
@@ -163,12 +160,9 @@ def _pretrained(stack: Stack, samples: Samples, job: Job, path: Path) -> Checkpo
 
 
 def _trained(stack: Stack, samples: Samples, denoiser: Checkpoint, job: Job) -> Checkpoint:
-    def identity(provenance: dict[str, Any], recipe: Recipe) -> tuple[Any, ...]:
-        return provenance, recipe
-
-    expected = identity(training_record(stack, samples, denoiser, job.recipe, job.run), job.recipe)
-    if (kept := _finished(job.model, "model", job, expected, identity)) is not None:
-        return kept
+    expected = training_record(stack, samples, denoiser, job.recipe, job.run), job.recipe
+    if found := _finished(job.model, "model", job, expected, lambda provenance, recipe: (provenance, recipe)):
+        return found
     partial = partial_path(job.model)
     resume = job.resume and partial.exists()
     model = train(stack, samples, denoiser=denoiser, recipe=job.recipe, run=job.run, partial=partial, resume=resume)
@@ -180,27 +174,26 @@ Identity = Callable[[dict[str, Any], Recipe], tuple[Any, ...]]
 
 
 def _finished(path: Path, kind: Kind, job: Job, expected: tuple[Any, ...], identity: Identity) -> Checkpoint | None:
-    """What an interrupted run of this job has finished already; not what another job has left there."""
+    """The checkpoint that an interrupted run of this job has finished, if any."""
     if not job.resume or not path.exists():
         return None
     found = load_checkpoint(path, kind)
     if identity(found.provenance, found.recipe) == expected:
-        log.info("%s: is there already, of this job", path)
+        log.info("%s: already complete, skipped", path)
         partial_path(path).unlink(missing_ok=True)
         return found
     if job.overwrite:
         return None
-    raise _of_another_job(path)
+    raise _different_job(path)
 
 
-def _of_another_job(path: Path) -> CheckpointError:
-    return CheckpointError(
-        path, "is of another job (scene, labels, settings, seed or versions)", "Begin anew with --overwrite."
-    )
+def _different_job(path: Path) -> CheckpointError:
+    problem = "was made with a different scene, labels, settings, seed or version"
+    return CheckpointError(path, problem, "Use `overwrite` to replace it.")
 
 
 def _check_outputs(job: Job, stack: Stack) -> None:
-    """Before hours of work: may every output be written?"""
+    """Check, before a long run, that all outputs can be written."""
     products = job_products(job.output, job.model, job.mapping)
     inputs = [job.labels, *stack.spectral.files, *stack.sar.files]
     check(*products, inputs=inputs, overwrite=True)
@@ -211,7 +204,7 @@ def _check_outputs(job: Job, stack: Stack) -> None:
 
 
 def _is_made(product: Product) -> bool:
-    """Whether a step finds its file, or of samples the record: it says itself whether they are of this job."""
+    """Whether a step has its file, or the record of its samples; the step checks that they belong to this job."""
     return product.path.is_file() or read_record(product.path).get("step") == "sample"
 
 
@@ -222,5 +215,5 @@ def _report(job: Job, samples: Samples, denoiser: Checkpoint, model: Checkpoint)
             ("training: loss", model.history.series("loss")),
         ),
         settings=job.recipe.model_dump(mode="json"),
-    )  # fmt: skip
+    )
     return assess(job.output, samples, output=job.steps_folder / "report", overwrite=job.overwrite, context=context)

@@ -1,4 +1,4 @@
-"""Limits on the memory of a process, checked before libraries that they would end are loaded."""
+"""Check limits on the memory of the process before libraries are loaded that would crash at them."""
 
 from __future__ import annotations
 
@@ -8,23 +8,23 @@ from pathlib import Path
 from landcover_bdgf.errors import ResourceError
 from landcover_bdgf.model import available_threads
 
-# What a command takes on the smallest scene, its libraries among it, in MiB: with the networks and without. Measured
-# on Linux with torch 2.13 for CPUs. And where /proc/self/statm says how much of it is taken.
+# Name of the limit; MiB that a command with and without networks needs on the smallest scene, with its libraries,
+# measured on Linux with torch 2.13 for CPUs; column of /proc/self/statm with the memory in use.
 NEEDED_MIB = {"RLIMIT_AS": ("ulimit -v", 1800, 800, 0), "RLIMIT_DATA": ("ulimit -d", 650, 250, 5)}
 THREAD_MIB = 160  # a stack, an arena of the allocator, and a buffer in each of two copies of OpenBLAS
-LEAST_MIB = 64  # what is needed where all libraries are there already, as when Python code calls the command
+LEAST_MIB = 64  # needed on top of the memory in use, if libraries are already loaded
 WITHOUT_NETWORKS = ("align", "assess", "info", "mosaic")
 
 
 def check_memory_limits(command: str, threads: int) -> None:
-    """Make sure that limits on memory leave room for the libraries, before they are loaded.
+    """Check that limits on memory leave room for the libraries.
 
-    Where there is none, OpenBLAS, LLVM, ITK and Python's own threads end the process, with exit codes of theirs.
+    Without it, OpenBLAS, LLVM, ITK and Python's threads end the process with their own exit codes.
 
     Raises
     ------
     ResourceError
-        Says what is needed.
+        A limit is too low.
     """
     if sys.platform != "linux":
         return
@@ -40,7 +40,7 @@ def check_memory_limits(command: str, threads: int) -> None:
             less = ", or set OMP_NUM_THREADS=1 to need less" if threads > 1 else ""
             raise ResourceError(
                 f"{typed} {limit >> 10}",
-                f"leaves a process {limit / 1000000000.0:.2f} GB of memory, bdgf {command} needs "
-                f"{needed / 1000000000.0:.2f} GB at least, with {threads} thread{'s' * (threads > 1)}",
+                f"allows {limit / 1e9:.2f} GB of memory, bdgf {command} needs at least {needed / 1e9:.2f} GB "
+                f"with {threads} thread{'s' * (threads > 1)}",
                 f"Raise the limit{less}.",
             )

@@ -1,8 +1,8 @@
-"""Options of the command line, made from the settings classes of the steps.
+"""Command-line options, derived from settings classes.
 
-A command takes settings classes as arguments; :func:`with_settings` gives it an option for each field that has a
-:class:`~landcover_bdgf.settings.Setting`, and hands the classes back to it, filled. An option that several classes have
-is one option and fills all of them.
+A command takes settings classes as arguments; :func:`with_settings` adds an option for each field that has a
+:class:`~landcover_bdgf.settings.Setting`, and passes the filled classes to the command. Fields of several classes with
+the same name share one option.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ import typer
 from typer.core import TyperCommand
 
 from landcover_bdgf.app.memory_limits import check_memory_limits
-from landcover_bdgf.app.terminal import listen
+from landcover_bdgf.app.terminal import show_log
 from landcover_bdgf.errors import SettingsError
 from landcover_bdgf.geo import check_lock
 from landcover_bdgf.progress import log
@@ -28,10 +28,10 @@ from landcover_bdgf.settings import Setting, described
 from landcover_bdgf.storage import Product, check, reserved
 
 DEFAULT_MODEL = Path("model.safetensors")
-COMMAND_LINE = "COMMANDLINE"  # where click has a value from
+COMMAND_LINE = "COMMANDLINE"  # click's name of this source of a value
 Command = TypeVar("Command", bound=Callable[..., None])
 
-# The groups of --help, in their order; and the group of a settings class, and of fields that belong elsewhere.
+# Groups of --help in order; the group of each settings class, and of single fields.
 GROUPS = ("Inputs", "Model", "Outputs", "Performance", "Alignment", "Sampling", "General")
 _GROUP_OF_CLASS = {
     "AlignSettings": "Alignment", "ReadSettings": "Inputs", "SampleSettings": "Sampling", "MapSettings": "Outputs",
@@ -43,12 +43,12 @@ _GROUP_OF_FIELD = {
     "experiment": "Model", "method": "Model", "protocols": "Sampling", "seeds": "Sampling", "per_class": "Sampling",
 }  # fmt: skip
 _SHORT = {"config": "-c", "quiet": "-q", "verbose": "-v", "output": "-o"}
-_ALIAS = {"novelty": "--ood"}  # as it was called first
+_ALIAS = {"novelty": "--ood"}  # former name
 
 
 @dataclass(frozen=True)
 class Shown:
-    """What is printed; options of every command."""
+    """Output options of every command."""
 
     json: Annotated[bool, Setting("print the result as JSON on standard output")] = False
     quiet: Annotated[bool, Setting("show only warnings and errors")] = False
@@ -58,7 +58,7 @@ class Shown:
 
 @dataclass(frozen=True)
 class RecipeChoice:
-    """The settings of the method, see :func:`~landcover_bdgf.model.load_recipe`."""
+    """Settings of the method, see :func:`~landcover_bdgf.model.load_recipe`."""
 
     config: Annotated[
         str | None, Setting("recipe: laptop, base, paper, or a TOML file", default="laptop", unit="RECIPE")
@@ -69,19 +69,19 @@ class RecipeChoice:
 
 
 class Typed(frozenset[str]):
-    """Names of the options that the user typed."""
+    """Names of the options on the command line."""
 
     def refuse(self, names: Iterable[str], needed: str) -> None:
-        """SettingsError for a typed option that does nothing without another."""
+        """SettingsError for a given option that has no effect without another."""
         for name in sorted(self.intersection(names)):
             raise SettingsError(flag(name), f"applies only with {needed}", f"Remove it, or add {needed}.")
 
 
 class GroupedCommand(TyperCommand):
-    """A command whose --help stands in the group General."""
+    """A command with --help in the group General."""
 
     def get_help_option(self, ctx: Any) -> Any:
-        """As of click."""
+        """Like click."""
         option = super().get_help_option(ctx)
         if option is not None:
             option.rich_help_panel = "General"
@@ -89,31 +89,29 @@ class GroupedCommand(TyperCommand):
 
 
 def flag(name: str) -> str:
-    """The option of a setting: ``max_shift_px`` -> ``--max-shift``; its help names the unit."""
+    """The option of a setting: ``max_shift_px`` -> ``--max-shift`` (the unit is in its help)."""
     return "--" + name.removesuffix("_px").replace("_", "-")
 
 
 def option(name: str, help: str, group: str, default: str | bool = True, metavar: str | None = None) -> Any:
-    """A typer option; ``default`` is shown where the value itself does not say it."""
+    """A typer option; ``default`` is the text shown for a default like None."""
     names = [each for each in (_SHORT.get(name), flag(name), _ALIAS.get(name)) if each]
-    return typer.Option(
-        *names, help=help, rich_help_panel=group, show_default=default, metavar=metavar, readable=False
-    )  # fmt: skip
+    return typer.Option(*names, help=help, rich_help_panel=group, show_default=default, metavar=metavar, readable=False)
 
 
 def argument(help: str, metavar: str | None = None) -> Any:
-    """A typer argument; what opens a file says what is wrong with it, with the exit code of its kind."""
+    """A typer argument; typer does not check files, because the library has its own errors and exit codes."""
     return typer.Argument(help=help, metavar=metavar, readable=False)
 
 
 def with_settings(command: Command) -> Command:
-    """Give a command the options of its settings classes."""
+    """Decorator that adds the options of its settings classes to a command."""
     signature = inspect.signature(command, eval_str=True).parameters.values()
     annotations: dict[str, Any] = {p.name: p.annotation for p in signature}
     groups: dict[str, Any] = {key: kind for key, kind in annotations.items() if is_dataclass(kind)}
     own = [p.replace(kind=p.KEYWORD_ONLY) for p in signature if get_origin(p.annotation) is Annotated]
     derived = {p.name: p for group in groups.values() for p in _parameters(group)}
-    parameters = sorted([*own, *derived.values()], key=_place)
+    parameters = sorted([*own, *derived.values()], key=_rank)
     flags = {p.name: flag(p.name) for p in parameters if _is_option(p)}
     name = command.__name__.rstrip("_")
     wants_typed = any(p.annotation is Typed for p in signature)
@@ -121,7 +119,7 @@ def with_settings(command: Command) -> Command:
     @functools.wraps(command)
     def run(context: typer.Context, **values: Any) -> None:
         filled = {key: _filled(group, values) for key, group in groups.items()}
-        listen(filled["shown"], flags)
+        show_log(filled["shown"], flags)
         check_memory_limits(name, values.get("threads", 0))
         if name != "info":
             log.info("loading libraries")
@@ -149,9 +147,7 @@ def _parameters(kind: type) -> Iterator[inspect.Parameter]:
         group = _GROUP_OF_FIELD.get(name, _GROUP_OF_CLASS[kind.__name__])
         limits = f", {setting.limits()}" if None not in (setting.least, setting.most) else ""
         joined = several and bool(default) and default is not inspect.Parameter.empty
-        typer_option = option(
-            name, setting.help + limits, group, setting.default or True, setting.unit.upper() or None
-        )  # fmt: skip
+        typer_option = option(name, setting.help + limits, group, setting.default or True, setting.unit.upper() or None)
         yield inspect.Parameter(
             name, inspect.Parameter.KEYWORD_ONLY,
             default=",".join(default) if joined else [] if default == () else default,
@@ -160,7 +156,7 @@ def _parameters(kind: type) -> Iterator[inspect.Parameter]:
 
 
 def _filled(kind: type, values: Mapping[str, Any]) -> Any:
-    """A settings object of the values that were typed; a tuple's may be joined by commas."""
+    """A settings object from option values; those of a tuple may be joined by commas."""
     given = {}
     for name, (hint, _) in described(kind).items():
         value = values[name]
@@ -174,22 +170,22 @@ def _is_option(parameter: inspect.Parameter) -> bool:
     return isinstance(parameter.annotation.__metadata__[0], typer.models.OptionInfo)
 
 
-def _place(parameter: inspect.Parameter) -> int:
-    """Arguments first, then options by their groups."""
+def _rank(parameter: inspect.Parameter) -> int:
+    """Sort key: arguments first, then options by group."""
     if not _is_option(parameter):
         return -1
     return GROUPS.index(parameter.annotation.__metadata__[0].rich_help_panel)
 
 
 def model_path(model: Path | None) -> Path:
-    """The model of a map."""
+    """The model file of a map."""
     return model or Path(os.environ.get("BDGF_MODEL") or DEFAULT_MODEL)
 
 
 def _products(command: str, values: Mapping[str, Any]) -> list[Product]:
-    """The outputs of a command, as the packages that write them declare them."""
+    """The outputs of a command."""
     output: Path | None = values.get("output")
-    if output is None or command == "bench":  # a comparison decides by what it finds there
+    if output is None or command == "bench":  # bench checks its results itself
         return []
     if command == "align":
         from landcover_bdgf.scene import sar_product
@@ -218,7 +214,7 @@ def _products(command: str, values: Mapping[str, Any]) -> list[Product]:
 
 
 def _inputs(command: str, values: Mapping[str, Any]) -> list[str | Path]:
-    """The files that a command reads, as typed."""
+    """The input files of a command, as given."""
     one, several = ("config", "hsi", "sar", "labels", "samples", "denoiser", "map_file", "reference"), ("more", "parts")
     typed = [*(values.get(name) for name in one), *chain(*(values.get(name) or () for name in several))]
     if command == "map" and values["labels"] is None:
@@ -226,6 +222,7 @@ def _inputs(command: str, values: Mapping[str, Any]) -> list[str | Path]:
     return [file for value in typed if value for file in (value.split(",") if isinstance(value, str) else [value])]
 
 
+LABELS = "polygons or points with classes"
 _IMAGE = "a file, a folder, or files joined by commas"
 HSI = Annotated[str, argument(f"spectral image (hyper- or multispectral): {_IMAGE}", "HSI")]
 SAR = Annotated[str, argument(f"SAR image: {_IMAGE}", "SAR")]

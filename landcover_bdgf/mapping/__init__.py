@@ -1,11 +1,11 @@
-"""Step: map, and the mosaic of maps made in parts.
+"""Mapping: classify a scene, and join maps that were made in parts.
 
 ===========  ==================================================================
-settings     how a map is made
-scene_map    step: a class for every pixel
-partial_map  the folder of a map that is not finished yet
-mosaicking   one map out of finished parts
-memory       tiles and threads that fit
+settings     settings of a map
+scene_map    map_scene
+partial_map  the folder of an unfinished map
+mosaicking   mosaic
+memory       tile size and threads within a memory limit
 ===========  ==================================================================
 """
 

@@ -1,8 +1,8 @@
-"""A map that is not finished yet: a folder with its plan and one file for each finished window.
+"""An unfinished map: a folder with its plan and one file per finished window.
 
-``landcover.tif.partial/plan.json`` says which map it is and which windows the run computes; ``128_0.npz`` holds codes
-and layers of the window whose first pixel is in row 128, column 0. Every file appears whole, so a run can be killed at
-any moment and go on. The finished folder of a shard is the shard's result.
+``landcover.tif.partial/plan.json`` identifies the map and lists the windows of the run; ``128_0.npz`` holds the codes
+and layers of the window that starts at row 128, column 0. Files are written atomically, so a run that was killed at any
+moment can be resumed. The finished folder of a shard is the output of that shard.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from typing import Any, Final, Literal
 
 import numpy as np
 from filelock import BaseFileLock, FileLock, Timeout
-from pydantic import ConfigDict, NonNegativeInt, PositiveInt, model_validator
+from pydantic import ConfigDict, model_validator
 from rasterio.windows import Window
 
 from landcover_bdgf.errors import OutputError, opening, unwritten
@@ -30,18 +30,16 @@ from landcover_bdgf.storage import Document, atomic_output, read_json
 KIND: Final = "bdgf partial map"
 PLAN, LOCK = "plan.json", ".lock"
 _HEAD = f'{{"kind":"{KIND}",'.encode()
-_OURS = re.compile(rf"{re.escape(PLAN)}|\d+_\d+\.npz|\..+")  # the last: the lock, and drafts that a killed run left
-
-Place = tuple[NonNegativeInt, NonNegativeInt, PositiveInt, PositiveInt]  # row, column, height, width
+_EXPECTED = re.compile(rf"{re.escape(PLAN)}|\d+_\d+\.npz|\..+")  # hidden: the lock, and drafts of killed runs
 
 
 class Plan(Document):
-    """Which map a run is part of, and what the run computes.
+    """The map that a run works on, and the windows that it computes.
 
     Attributes
     ----------
     identity : dict
-        All that two runs must share to be parts of one map.
+        Must be equal for parts of one map.
     shard : (int, int)
         Number, from 1, and count.
     windows : list of (row, column, height, width)
@@ -55,7 +53,7 @@ class Plan(Document):
     kind: Literal["bdgf partial map"] = KIND
     identity: dict[str, Any]
     shard: tuple[int, int] = (1, 1)
-    windows: list[Place]
+    windows: list[tuple[NonNegativeInt, NonNegativeInt, PositiveInt, PositiveInt]]
     grid: dict[str, Any]  # not a Grid: PROJ may write a CRS differently from how it was read, and the checksum changes
     legend: Legend
     layers: list[Literal["confidence", "novelty"]]
@@ -66,40 +64,40 @@ class Plan(Document):
     def _check(self) -> Plan:
         number, count = self.shard
         if not 1 <= number <= count:
-            raise ValueError(f"its shard is {number} of {count}")
+            raise ValueError(f"shard is {number} of {count}")
         height, width = self.map_grid().shape_hw
         if any(row + rows > height or col + cols > width for row, col, rows, cols in self.windows):
-            raise ValueError("a window lies outside the map")
+            raise ValueError("a window is outside the map")
         return self
 
     def map_grid(self) -> Grid:
-        """Of the whole map."""
+        """Grid of the whole map."""
         return Grid.from_dict(self.grid)
 
     @property
     def pixels(self) -> int:
-        """Of all windows."""
+        """Number of pixels in all windows."""
         return sum(height * width for _, _, height, width in self.windows)
 
     def checksum(self) -> str:
-        """Of all but the checksum itself."""
+        """SHA-256 of all other fields."""
         return hashlib.sha256(self.model_dump_json(exclude={"sha256"}).encode()).hexdigest()
 
 
 @dataclass(frozen=True)
 class PartialMap:
-    """The folder of a map that is not finished; made by :func:`begin_partial` or :func:`read_partial`."""
+    """The folder of an unfinished map, from :func:`begin_partial` or :func:`read_partial`."""
 
     path: Path
     plan: Plan
 
     def add(self, window: Window, piece: Classified) -> None:
-        """Write a finished window; it survives the process and the machine."""
+        """Write a finished window, synced to disk."""
         try:
             with atomic_output(self._file(window), overwrite=True) as draft, draft.open("wb") as file:
                 np.savez_compressed(file, codes=piece.codes, layers=piece.layers)
         except OutputError as error:
-            raise OutputError(self.path, error.problem, f"{error.remedy} Then go on with --resume.") from error
+            raise OutputError(self.path, error.problem, f"{error.remedy} Then continue with `resume`.") from error
 
     def has(self, window: Window) -> bool:
         """Whether a window is finished."""
@@ -113,7 +111,7 @@ class PartialMap:
                 piece = Classified(arrays["codes"], arrays["layers"])
         except MemoryError:
             raise
-        except Exception as error:  # NumPy, zipfile and zlib have ten kinds of errors for damaged bytes
+        except Exception as error:  # NumPy, zipfile and zlib raise ten types for damaged bytes
             raise damaged(file, str(error)) from error
         if piece.codes.shape != (window.height, window.width) or piece.layers.shape[1:] != piece.codes.shape:
             raise damaged(file, f"it holds {piece.codes.shape} pixels")
@@ -126,7 +124,7 @@ class PartialMap:
 
     @property
     def finished_px(self) -> int:
-        """Pixels of the windows that are finished."""
+        """Number of pixels in the finished windows."""
         return sum(window.height * window.width for window in self.windows() if self.has(window))
 
     def _file(self, window: Window) -> Path:
@@ -135,36 +133,30 @@ class PartialMap:
 
 @opening(OutputError)
 def check_partial(path: Path, *, resume: bool, overwrite: bool) -> None:
-    """Refuse to begin a map whose folder is not a partial map, or holds one that is neither resumed nor overwritten.
-
-    Raises
-    ------
-    OutputError
-    """
+    """Check that a folder is free, or a partial map that may be resumed or overwritten; OutputError otherwise."""
     if path.is_symlink():
-        raise OutputError(path, "is a link to another place, which would be written to", "Remove it.")
+        raise OutputError(path, "is a symbolic link, and its target would be overwritten", "Remove it.")
     if not path.exists():
         return
-    if not path.is_dir() or not all(_OURS.fullmatch(file.name) for file in path.iterdir()):
-        raise _foreign(path)
-    if (path / PLAN).exists() and not _content(path).startswith(_HEAD):
-        raise _foreign(path)
+    if not path.is_dir() or not all(_EXPECTED.fullmatch(file.name) for file in path.iterdir()):
+        raise _not_partial(path)
+    if (path / PLAN).exists() and not _plan_bytes(path).startswith(_HEAD):
+        raise _not_partial(path)
     if not (overwrite or resume):
-        raise OutputError(
-            path, "is what an interrupted run left", "Go on with --resume, or begin anew with --overwrite."
-        )
+        remedy = "Continue it with `resume`, or start again with `overwrite`."
+        raise OutputError(path, "was left by an interrupted run", remedy)
 
 
 @contextmanager
 def begin_partial(path: Path, plan: Plan, *, resume: bool, overwrite: bool) -> Iterator[PartialMap]:
-    """A folder for the windows of a plan, which this process alone may write; it stays when the block ends.
+    """Make and lock a folder for the windows of a plan; it stays when the block ends.
 
-    With ``resume`` the finished windows of an interrupted run of the same plan are kept, but for damaged ones.
+    With ``resume``, undamaged windows of an interrupted run of the same plan are kept.
 
     Raises
     ------
     OutputError
-        As by :func:`check_partial`; another run is writing it, or it belongs to another scene, model or settings.
+        As :func:`check_partial`; another run holds the lock, or the folder has another scene, model or settings.
     """
     check_partial(path, resume=resume, overwrite=overwrite)
     partial = PartialMap(path, plan)
@@ -184,16 +176,16 @@ def begin_partial(path: Path, plan: Plan, *, resume: bool, overwrite: bool) -> I
 
 @opening(OutputError)
 def read_partial(path: Path) -> PartialMap:
-    """What an interrupted run, or a shard, has left.
+    """Open the folder that an interrupted run or a shard has written.
 
     Raises
     ------
     OutputError
         It is not a partial map, or its plan is damaged.
     """
-    content = _content(path)
+    content = _plan_bytes(path)
     if not content.startswith(_HEAD):
-        raise _foreign(path)
+        raise _not_partial(path)
     try:
         plan = read_json(Plan, content)
     except ValueError as error:
@@ -204,16 +196,16 @@ def read_partial(path: Path) -> PartialMap:
 
 
 def damaged(path: Path, why: str) -> OutputError:
-    """The error of a file that does not hold what was written."""
-    return OutputError(path, f"is damaged ({why})", "Map again.")
+    """The error of a damaged file."""
+    return OutputError(path, f"is damaged ({why})", "Make the map again.")
 
 
-def _foreign(path: Path) -> OutputError:
+def _not_partial(path: Path) -> OutputError:
     return OutputError(path, "is not a partial map", "Expected a .partial folder from bdgf map.")
 
 
-def _content(path: Path) -> bytes:
-    """Of the plan; empty where there is none."""
+def _plan_bytes(path: Path) -> bytes:
+    """Content of the plan; empty if it is missing."""
     try:
         return (path / PLAN).read_bytes()
     except PermissionError:
@@ -223,7 +215,7 @@ def _content(path: Path) -> bytes:
 
 
 def _locked(path: Path) -> BaseFileLock:
-    """The lock of the folder, held by this process; the system lets go of it however the process ends."""
+    """Lock the folder; the system releases the lock when the process ends, even if it is killed."""
     lock = FileLock(path / LOCK, blocking=False)
     try:
         path.mkdir(exist_ok=True)
@@ -246,7 +238,7 @@ def _check_same_run(before: Plan, now: Plan, path: Path) -> None:
     changed = [key for key in sorted({*was, *is_}) if was.get(key) != is_.get(key)]
     if changed:
         differences = "; ".join(f"{key} was {was.get(key)}, is {is_.get(key)}" for key in changed)
-        raise OutputError(path, f"belongs to another run: {differences}", "Begin anew with --overwrite.")
+        raise OutputError(path, f"belongs to another run: {differences}", "Start again with `overwrite`.")
 
 
 def _remove_damaged(partial: PartialMap) -> None:
@@ -254,5 +246,5 @@ def _remove_damaged(partial: PartialMap) -> None:
         try:
             partial.read(window)
         except OutputError as error:
-            log.warning("%s: %s; it is computed again", error.path, error.problem)
+            log.warning("%s: %s; recomputing", error.path, error.problem)
             partial._file(window).unlink()

@@ -1,4 +1,4 @@
-"""Step: a class for every pixel that has data, tile by tile."""
+"""Map a scene: classify every pixel that has data, tile by tile."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from rasterio.windows import Window
 
 from landcover_bdgf.errors import SettingsError
 from landcover_bdgf.labels import ClassMap, class_map_product, read_class_map
-from landcover_bdgf.mapping.memory import Appetite, fitting, parse_size
+from landcover_bdgf.mapping.memory import MemoryUse, fitting, parse_size
 from landcover_bdgf.mapping.mosaicking import write_map
 from landcover_bdgf.mapping.partial_map import PartialMap, Plan, begin_partial
 from landcover_bdgf.mapping.settings import MapSettings
@@ -42,7 +42,7 @@ from landcover_bdgf.scene import ReadCounts, Stack, warn_of_zeros
 from landcover_bdgf.storage import PathLike, Product, check, check_free_space, record
 from landcover_bdgf.text import FILE_NAMES
 
-MOST_TILE_PX = 1 << 14  # 1 GB with its layers
+MAX_TILE_PX = 1 << 14  # 1 GB with its layers
 
 
 @overload
@@ -67,10 +67,10 @@ def map_scene(
 ) -> Path | ClassMap:
     """Map the land cover of a scene, in the grid of the spectral image: codes from 1, 0 = no data.
 
-    Without an output the map is returned in memory. With one it is written, as a COG, with class names for GDAL
+    Without an output, the map is returned in memory. Otherwise it is written as a COG, with class names for GDAL
     (``.aux.xml``), a style for QGIS (``.qml``), its provenance (``.json``) and, on request, the confidence in percent
-    (``…_confidence.tif``). What is finished is kept in ``….partial`` until the map is written, so that an
-    interrupted run can go on with ``resume``.
+    (``_confidence.tif``). Finished windows are kept in a ``.partial`` folder until the map is written, so that an
+    interrupted run can be resumed.
 
     Parameters
     ----------
@@ -80,23 +80,23 @@ def map_scene(
     settings : MapSettings, optional
     run : Run, optional
     overwrite, resume : bool
-        Replace the output; go on with an interrupted run.
+        Replace the output; continue an interrupted run.
 
     Returns
     -------
     ClassMap, or Path
-        The map; of a shard its part, ``….2-of-4.partial``.
+        The map; for a shard its folder, ``OUTPUT.2-of-4.partial``.
 
     Raises
     ------
     SettingsError
         Shards, or ``resume``, without an output.
     CheckpointError
-        The scene's bands are not the model's.
+        The model was trained on other bands.
     OutputError
-        An output exists and ``overwrite`` is not given, or cannot be written; ``resume`` of another run.
+        An output exists and ``overwrite`` is not given, or cannot be written; the run to resume is another one.
     KeyboardInterrupt
-        After Ctrl-C, when the tile that was computed is kept.
+        After Ctrl-C, once the current tile is saved.
     """
     settings, run = settings or MapSettings(), run or Run()
     model = model if isinstance(model, Checkpoint) else load_checkpoint(Path(model), "model")
@@ -108,8 +108,8 @@ def map_scene(
 def _to_file(
     model: Checkpoint, stack: Stack, output: Path, settings: MapSettings, run: Run, *, overwrite: bool, resume: bool
 ) -> Path:
-    """The map, or the part of a shard, written."""
-    _check_tile(settings, model)
+    """Write the map, or the part of a shard."""
+    _check_tile(settings.tile_px, model.recipe.halo_px)
     product = map_product(output, settings)
     check(product, inputs=(*stack.spectral.files, *stack.sar.files), overwrite=overwrite, resume=resume)
     check_map_space(output, stack, settings)
@@ -129,7 +129,7 @@ def _to_file(
         _compute(classifier, stream, strips, partial, run)
         warn_of_zeros(stack, counts)
         if count > 1:
-            log.info("put the %d parts together with bdgf mosaic", count)
+            log.info("join the %d parts with bdgf mosaic", count)
             return path
         stack.check_unchanged()
         write_map([partial], output, overwrite=overwrite, begun=begun)
@@ -138,9 +138,9 @@ def _to_file(
 
 
 def _in_memory(model: Checkpoint, stack: Stack, settings: MapSettings, run: Run, *, resume: bool) -> ClassMap:
-    """The map by way of a temporary file, so that its pixels are those of a file."""
+    """Map into a temporary file and read it, so that both ways give the same pixels."""
     if resume or settings.shard_of[1] > 1:
-        raise SettingsError("`output`", "is missing, and a map in memory has no parts", "Name a file.")
+        raise SettingsError("`output`", "is needed for `resume` and `shard`", "Name a file.")
     with tempfile.TemporaryDirectory(prefix="bdgf-") as folder:
         path = Path(folder) / "map.tif"
         FILE_NAMES[str(path)] = "map in memory"
@@ -148,28 +148,27 @@ def _in_memory(model: Checkpoint, stack: Stack, settings: MapSettings, run: Run,
 
 
 def part_path(output: Path, settings: MapSettings) -> Path:
-    """The folder of what is finished: ``landcover.tif.partial``, of a shard ``landcover.tif.2-of-4.partial``."""
+    """The folder of finished windows: ``landcover.tif.partial``, or ``landcover.tif.2-of-4.partial`` for a shard."""
     number, count = settings.shard_of
     return Path(f"{output}.{f'{number}-of-{count}.' if count > 1 else ''}partial")
 
 
 def map_product(output: Path, settings: MapSettings) -> Product:
-    """A map and its companions; of a shard, other runs make the other parts at the same time."""
+    """A map and its companions; other runs may make other shards of it at the same time."""
     scratch = (part_path(output, settings),)
     return replace(class_map_product(output, settings.layers), scratch=scratch, shared=settings.shard_of[1] > 1)
 
 
 def check_map_space(output: Path, stack: Stack, settings: MapSettings) -> None:
-    """Refuse a map that the disk does not hold; OutputError."""
-    if settings.shard_of[1] == 1:  # what is finished is kept, compressed, until it is written, uncompressed first
+    """Check that the disk has room for a map; OutputError otherwise."""
+    if settings.shard_of[1] == 1:  # finished windows stay until the map is written, first without compression
         check_free_space(output, 2 * math.prod(stack.grid.shape_hw) * (1 + len(settings.layers)))
 
 
 def _compute(classifier: Classifier, stream: BlockStream, strips: list[int], partial: PartialMap, run: Run) -> None:
-    """Classify what the partial map lacks, strip by strip.
+    """Classify the windows that the partial map lacks, strip by strip.
 
-    What is read at once is a tile, what is computed at once always a block of one fixed lattice, so the size of
-    the tiles changes no bit of the map.
+    Tiles are read, but blocks of a fixed lattice are computed, so the tile size does not change the map.
     """
     missing = [i for i in strips if not all(partial.has(w) for w in stream.windows([i]) if _corners(w))]
     windows = [window for window in stream.windows(missing) if _corners(window)]
@@ -182,15 +181,15 @@ def _compute(classifier: Classifier, stream: BlockStream, strips: list[int], par
         blocks = chain.from_iterable(workers.map(classifier.classify, batches))
         for window in windows:
             part = _assembled(window, blocks, advance)
-            stream.stack.check_unchanged()  # of what was written to meanwhile nothing is kept, for --resume or a mosaic
+            stream.stack.check_unchanged()  # keep nothing of a changed image
             partial.add(window, part)
             if stopped():
-                log.warning("map stopped; go on with --resume")
+                log.warning("map stopped; continue with `resume`")
                 raise KeyboardInterrupt
 
 
 def _batches(blocks: Iterator[Block], classifier: Classifier) -> Iterator[list[Block]]:
-    """Blocks of one size, in their order; those at the border are smaller."""
+    """Batches of equal blocks, in order; blocks at the border are smaller."""
     for _, alike in groupby(blocks, key=lambda block: block.seen.valid.shape):
         while batch := list(islice(alike, classifier.batch)):
             yield batch
@@ -226,15 +225,12 @@ def _plan(model: Checkpoint, stream: BlockStream, strips: list[int], settings: M
     )
 
 
-def _check_tile(settings: MapSettings, model: Checkpoint) -> None:
-    """Refuse tiles smaller than the halo."""
-    tile_px, halo_px = settings.tile_px, model.recipe.halo_px
+def _check_tile(tile_px: int, halo_px: int) -> None:
     if tile_px < halo_px:
-        raise SettingsError(
-            f"--tile {tile_px}", f"is smaller than the {halo_px} px that a window reaches", f"Use {BLOCK_PX} or more."
-        )
-    if tile_px > MOST_TILE_PX:
-        raise SettingsError(f"--tile {tile_px}", "takes too much memory", f"Use {MOST_TILE_PX} or less.")
+        problem = f"is smaller than the {halo_px} px around a pixel that the model sees"
+        raise SettingsError(f"`tile_px={tile_px}`", problem, f"Use {BLOCK_PX} or more.")
+    if tile_px > MAX_TILE_PX:
+        raise SettingsError(f"`tile_px={tile_px}`", "needs too much memory", f"Use {MAX_TILE_PX} or less.")
 
 
 def _within_memory(settings: MapSettings, run: Run, model: Checkpoint, stack: Stack) -> tuple[MapSettings, Run]:
@@ -242,19 +238,21 @@ def _within_memory(settings: MapSettings, run: Run, model: Checkpoint, stack: St
         return settings, run
     threads = run.workers(run.torch_device())
     batch = GPU_BLOCKS if run.torch_device().type == "cuda" else 1
-    appetite, max_bytes = Appetite.of(stack, model.scaling, model.recipe, batch), parse_size(settings.max_ram)
-    tile_px, threads = fitting(appetite, max_bytes, tile_px=settings.tile_px, threads=threads)
-    log.info("tiles of %d px and %d threads, to stay below %s", tile_px, threads, settings.max_ram)
+    use = MemoryUse.of(stack, model.scaling, model.recipe, batch)
+    tile_px, threads = fitting(use, parse_size(settings.max_ram), tile_px=settings.tile_px, threads=threads)
+    log.info("using tiles of %d px and %d threads to stay below %s", tile_px, threads, settings.max_ram)
     return replace(settings, tile_px=tile_px), replace(run, threads=threads)
 
 
 def _corners(window: Window) -> list[tuple[int, int]]:
+    """First row and column of each block in a window."""
     rows = range(window.row_off, window.row_off + window.height, BLOCK_PX)
     cols = range(window.col_off, window.col_off + window.width, BLOCK_PX)
     return [(r, c) for r in rows for c in cols]
 
 
 def _assembled(window: Window, blocks: Iterator[Classified], advance: Advance) -> Classified:
+    """Join the blocks of a window."""
     whole = None
     for row, col in _corners(window):
         block = next(blocks)
@@ -264,5 +262,5 @@ def _assembled(window: Window, blocks: Iterator[Classified], advance: Advance) -
         whole.codes[r : r + height, c : c + width] = block.codes[:height, :width]
         whole.layers[:, r : r + height, c : c + width] = block.layers[:, :height, :width]
         advance()
-    assert whole is not None  # a window without blocks is never asked for
+    assert whole is not None  # windows without blocks are left out
     return whole

@@ -1,4 +1,4 @@
-"""How a map is made."""
+"""Settings of a map."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ _SHARD = re.compile(r"([1-9]\d{0,5})/([1-9]\d{0,5})")
 
 @dataclass(frozen=True)
 class MapSettings:
-    """Settings of :func:`~landcover_bdgf.mapping.map_scene`; the classes of the map do not depend on them."""
+    """Settings of :func:`~landcover_bdgf.mapping.map_scene`; they do not change the classes of the map."""
 
-    tile_px: Annotated[int, Setting("side of the tiles that are read at a time", unit="pixels")] = 512
+    tile_px: Annotated[int, Setting("side of the tiles that are read at once", unit="pixels")] = 512
     confidence: Annotated[
         bool, Setting("also write OUTPUT_confidence.tif, the probability of the class in percent")
     ] = False
@@ -45,9 +45,11 @@ class MapSettings:
 
     @property
     def shard_of(self) -> tuple[int, int]:
-        """Number of the shard, from 1, and of shards; SettingsError if there is no such shard."""
+        """Number of the shard, from 1, and number of shards; SettingsError if invalid."""
         match = _SHARD.fullmatch(self.shard)
         number, count = map(int, match.groups()) if match else (0, 0)
         if not 1 <= number <= count:
-            raise SettingsError(f"`shard={self.shard}`", "write it like 2/4, the second of four")
+            raise SettingsError(
+                f"`shard={self.shard}`", "is not a part of a map", "Write it like 2/4, the second of four."
+            )
         return number, count

@@ -6,7 +6,7 @@ import shutil
 from pathlib import Path
 
 import pytest
-from conftest import QUICK, Bdgf
+from conftest import SHORT_OPTIONS, Bdgf
 from interrupted import stopped_at
 
 from landcover_bdgf.app.job import Job, keep_model, run_job
@@ -93,9 +93,8 @@ def test_what_was_stopped_among_its_files_goes_on(model: Checkpoint, stack: Stac
 def test_what_was_killed_when_a_step_had_just_been_finished_goes(
     bdgf: Bdgf, scene_files: SceneFiles, tmp_path: Path
 ) -> None:
-    settings = [word for setting in QUICK for word in ("--set", setting)]
-    job = ["map", scene_files.spectral, scene_files.sar, "--labels", scene_files.labels, "--field", "class", *settings]
-    job += ["--model", "m.safetensors", "-o", "a.tif"]
+    job = ["map", scene_files.spectral, scene_files.sar, "--labels", scene_files.labels, "--field", "class"]
+    job += [*SHORT_OPTIONS, "--model", "m.safetensors", "-o", "a.tif"]
     assert bdgf(*job) == 0
     written = {file for file in tmp_path.rglob("*") if "report" not in str(file) and file.name != "a.tif"}
     (tmp_path / "a.tif").unlink()

@@ -124,9 +124,9 @@ def test_a_command_has_the_options_that_act_on_it(command: str, expected: set[st
     ("check {msi} {sar} --field class", "--field: applies only with --labels."),
     ("check {msi} {sar} --seed 1", "--seed: applies only with --labels and --field."),
     ("check {msi} {sar} --labels {labels} --set a.b=1", "--set: applies only with --labels and --field."),
-    ("map {msi} {sar} -o m.tif --seed -1", "--seed -1: must be at least 0."),
-    ("align {msi} {sar} -o a.tif --max-shift 0", "--max-shift 0: must be above 0."),
-    ("sample {msi} {sar} -o s.gpkg --labels {labels} --test-share 1", "--test-share 1: must be from 0 to 0.9."),
+    ("map {msi} {sar} -o m.tif --seed -1", "--seed -1: is out of range. Use a value of at least 0."),
+    ("align {msi} {sar} -o a.tif --max-shift 0", "--max-shift 0: is out of range. Use a value above 0."),
+    ("sample {msi} {sar} -o s.gpkg --labels {labels} --test-share 1", "--test-share 1: is out of range."),
 ])  # fmt: skip
 def test_an_option_that_would_do_nothing_is_refused(
     words: str, says: str, bdgf: Bdgf, scene_files: SceneFiles, capsys: pytest.CaptureFixture[str]

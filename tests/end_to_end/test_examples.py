@@ -7,7 +7,8 @@ from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
 EXAMPLES = ROOT / "examples"
-QUICK = [word for setting in ("diffusion.steps=2", "training.steps=3") for word in ("--set", setting)]
+TINY = ("diffusion.steps=2", "training.steps=3", "training.calibration_folds=0")
+QUICK = [word for setting in TINY for word in ("--set", setting)]
 
 
 def run(*command: object) -> str:
@@ -25,8 +26,9 @@ def run(*command: object) -> str:
 
 def test_examples_in_order(tmp_path: Path) -> None:
     settings = tmp_path / "tiny.toml"
+    quick = (EXAMPLES / "quick.toml").read_text()
     settings.write_text(
-        (EXAMPLES / "quick.toml").read_text().replace("steps = 20", "steps = 2").replace("steps = 60", "steps = 3")
+        quick.replace("steps = 20", "steps = 2").replace("steps = 60", "steps = 3\ncalibration_folds = 0")
     )
     scene = tmp_path / "scene"
     assert "polygons with the field 'class'" in run(sys.executable, EXAMPLES / "1_simulated_scene.py", scene)

@@ -14,7 +14,10 @@ from rasterio.windows import Window
 import landcover_bdgf as bdgf
 from landcover_bdgf.bench.simulated import simulated_sar
 
-QUICK = bdgf.load_recipe("laptop", ("diffusion.steps=2", "diffusion.batch=4", "training.steps=3", "training.batch=16"))
+QUICK = bdgf.load_recipe(
+    "laptop",
+    ("diffusion.steps=2", "diffusion.batch=4", "training.steps=3", "training.batch=16", "training.calibration_folds=0"),
+)
 
 
 def whole_job(

@@ -5,9 +5,9 @@ from dataclasses import replace
 import pytest
 
 from landcover_bdgf.errors import ResourceError, SettingsError
-from landcover_bdgf.mapping.memory import Appetite, fitting, parse_size
+from landcover_bdgf.mapping.memory import MemoryUse, fitting, parse_size
 
-SENTINEL = Appetite(3000, 14, 14, 1830, 17, 2**18)
+SENTINEL = MemoryUse(3000, 14, 14, 1830, 17, 2**18)
 
 
 @pytest.mark.parametrize(("text", "size"), [("4GB", 4e9), ("1.5 gb", 1.5e9), ("900MB", 9e8), ("2GiB", 2e9), ("7", 7)])
@@ -17,7 +17,7 @@ def test_sizes_as_people_write_them(text: str, size: float) -> None:
 
 @pytest.mark.parametrize("text", ["", "much", "-1GB", "0", "4 GBB"])
 def test_what_is_no_size_is_refused(text: str) -> None:
-    with pytest.raises(SettingsError, match="write it like 4GB"):
+    with pytest.raises(SettingsError, match=r"is not a size\. Write it like 4GB"):
         parse_size(text)
 
 
@@ -25,7 +25,7 @@ def test_more_of_anything_takes_more() -> None:
     base = SENTINEL.bytes_for(256, 2)
     assert SENTINEL.bytes_for(512, 2) > base
     assert SENTINEL.bytes_for(256, 4) > base
-    for wider in (Appetite(9000, 14, 14, 1830, 17, 2**18), Appetite(3000, 226, 32, 3040, 17, 2**18)):
+    for wider in (MemoryUse(9000, 14, 14, 1830, 17, 2**18), MemoryUse(3000, 226, 32, 3040, 17, 2**18)):
         assert wider.bytes_for(256, 2) > base
     assert replace(SENTINEL, file_block=2**28).bytes_for(256, 2) > base + 2**28  # must be decoded whole
 
@@ -36,7 +36,7 @@ def test_nothing_exceeds_the_cap() -> None:
     for cap in (int(1.3e9), int(1.5e9), int(1.7e9), int(2e9), int(4e9)):
         tile_px, threads = fitting(SENTINEL, cap, tile_px=512, threads=8)
         assert SENTINEL.bytes_for(tile_px, threads) <= cap
-    with pytest.raises(ResourceError, match=r"takes \d\.\d+ GB at least"):
+    with pytest.raises(ResourceError, match=r"takes at least \d\.\d+ GB"):
         fitting(SENTINEL, 10**8, tile_px=512, threads=8)
 
 

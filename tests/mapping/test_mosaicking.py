@@ -81,15 +81,15 @@ def test_nothing_is_kept_of_an_image_that_is_written_to_meanwhile(
 def test_a_missing_double_unfinished_or_damaged_part_is_named(parts: list[Path], tmp_path: Path) -> None:
     with pytest.raises(OutputError, match="one of 3 shards; missing: 2, 3"):
         mosaic(parts[:1], tmp_path / "m.tif")
-    with pytest.raises(OutputError, match="is shard 1 of 3, as"):
+    with pytest.raises(OutputError, match=r"is shard 1 of 3, like .* Give each once"):
         mosaic([parts[0], *parts], tmp_path / "m.tif")
     cut = Path(shutil.copytree(parts[1], tmp_path / "cut.partial"))
     strip = next(cut.glob("*.npz"))
     strip.write_bytes(strip.read_bytes()[:-9])
-    with pytest.raises(OutputError, match=rf"cut.partial/{strip.name}: is damaged \(.*\)\. Map again"):
+    with pytest.raises(OutputError, match=rf"cut.partial/{strip.name}: is damaged \(.*\)\. Make the map again"):
         mosaic([parts[0], cut, parts[2]], tmp_path / "m.tif")
     strip.unlink()
-    with pytest.raises(OutputError, match=r"cut.partial: is not finished. Run its shard again with --resume"):
+    with pytest.raises(OutputError, match=r"cut.partial: is not finished. Run this shard again with `resume`"):
         mosaic([parts[0], cut, parts[2]], tmp_path / "m.tif")
     assert not (tmp_path / "m.tif").exists()
 
@@ -99,7 +99,7 @@ def test_a_part_of_another_map_is_not_mixed_in(
 ) -> None:
     other = replace(wide_stack, spectral_offset=5.0)
     foreign = map_scene(model, other, tmp_path / "m.tif", settings=settings("2/3"))
-    with pytest.raises(OutputError, match="is part of another map"):
+    with pytest.raises(OutputError, match="belongs to another map than"):
         mosaic([parts[0], foreign, parts[2]], tmp_path / "m.tif")
 
 
@@ -112,12 +112,12 @@ def test_a_part_is_gone_on_with_by_the_same_model_and_version_only(
         model = replace(model, weights={name: 2 * values for name, values in model.weights.items()})
     else:
         monkeypatch.setattr(scene_map, "version", lambda package: "0.0.0")
-    with pytest.raises(OutputError, match=rf"partial: belongs to another run: {what} was [^;]* Begin anew with"):
+    with pytest.raises(OutputError, match=rf"partial: belongs to another run: {what} was [^;]* Start again with"):
         map_scene(model, wide_stack, tmp_path / "m.tif", settings=settings("1/3"), resume=True)
     assert contents(part) == contents(parts[0])
 
 
 @pytest.mark.parametrize("shard", ["5/4", "0/4", "2", "a/b", "1/0"])
 def test_a_shard_that_is_none_is_refused(shard: str, model: Checkpoint, wide_stack: Stack, tmp_path: Path) -> None:
-    with pytest.raises(SettingsError, match=f"`shard={shard}`: write it like 2/4"):
+    with pytest.raises(SettingsError, match=f"`shard={shard}`: is not a part of a map. Write it like 2/4"):
         map_scene(model, wide_stack, tmp_path / "m.tif", settings=settings(shard))

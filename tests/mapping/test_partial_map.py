@@ -88,7 +88,7 @@ def test_any_flipped_bit_that_changes_a_window_is_noticed(path: Path) -> None:
             refused += 1
     assert refused > len(content) / 2
     file.write_bytes(content[:-9])
-    with pytest.raises(OutputError, match=r"0_5\.npz: is damaged \(.*\)\. Map again\."):
+    with pytest.raises(OutputError, match=r"0_5\.npz: is damaged \(.*\)\. Make the map again\."):
         read_partial(path).read(window)
 
 
@@ -125,7 +125,7 @@ def test_another_run_is_refused_with_the_differences(path: Path) -> None:
     with pytest.raises(OutputError, match=r"another run: shard was \[1, 1\], is \[1, 2\]"), resumed(path, shard):
         pass
     with (
-        pytest.raises(OutputError, match="Go on with --resume"),
+        pytest.raises(OutputError, match="Continue it with `resume`, or start again with `overwrite`"),
         begin_partial(path, PLAN, resume=False, overwrite=False),
     ):
         pass

@@ -235,7 +235,7 @@ def test_what_cannot_be_mapped_is_refused_before_work(
         map_scene(model, wide_stack, made)
     with pytest.raises(CheckpointError, match="a denoiser was given"):
         map_scene(denoiser, wide_stack, made, overwrite=True)
-    with pytest.raises(SettingsError, match="--tile 10: is smaller than the 21 px"):
+    with pytest.raises(SettingsError, match="`tile_px=10`: is smaller than the 21 px"):
         map_scene(model, wide_stack, made.with_name("new.tif"), settings=MapSettings(tile_px=10))
     assert not made.with_name("new.tif").exists()
 
@@ -285,7 +285,7 @@ def test_a_map_that_was_stopped_goes_on_and_is_the_same(
     with pytest.raises(KeyboardInterrupt):
         map_scene(model, wide_stack, path, settings=settings)
     monkeypatch.undo()
-    assert "go on with --resume" in caplog.text
+    assert "continue with `resume`" in caplog.text
     assert not path.exists()
     with pytest.raises(OutputError, match="was left by an interrupted run"):
         map_scene(model, wide_stack, path, settings=settings)

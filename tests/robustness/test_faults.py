@@ -90,7 +90,7 @@ class Place:
         """Exit code and standard error."""
         code, said = self.server.ask(wait=child)
         assert "Traceback" not in said, said
-        assert "a bug of ours" not in said, said
+        assert "internal error" not in said, said
         return code, said
 
     def run(self, name: str, more: str = "", **faults: Any) -> tuple[int, str]:

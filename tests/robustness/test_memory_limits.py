@@ -74,8 +74,8 @@ def test_too_little_is_refused_before_a_library_ends_the_process(name: str, comm
         code, said = limited(command, scene, **{name: limit_mib})
         assert code == 7, said
         wanted = (
-            rf"bdgf: error: {typed} {limit_mib * 1024}: leaves a process {limit_mib * 2**20 / 1e9:.2f} GB of memory, "
-            rf"bdgf {command.split()[0]} needs {needed * 2**20 / 1e9:.2f} GB at least, with \d+ threads?\. "
+            rf"bdgf: error: {typed} {limit_mib * 1024}: allows {limit_mib * 2**20 / 1e9:.2f} GB of memory, "
+            rf"bdgf {command.split()[0]} needs at least {needed * 2**20 / 1e9:.2f} GB with \d+ threads?\. "
             r"Raise the limit(, or set OMP_NUM_THREADS=1 to need less)?\.\n"
         )
         assert re.fullmatch(wanted, said)
@@ -111,8 +111,8 @@ def test_a_file_is_not_called_damaged_where_there_is_no_memory_to_read_it(scene:
     code, said = limited("align block.tif sar.tif -o out.tif", scene, start=START_LATE)
     assert (code, said.splitlines()[-1]) == (
         7,
-        "bdgf: error: the memory that there is, or that a limit allows (ulimit -a), is used up. Close other programs; "
-        "a map takes less with --max-ram (bdgf map --help).",
+        "bdgf: error: out of memory, or a limit is reached (ulimit -a). Close other programs; "
+        "bdgf map needs less with --max-ram.",
     )
 
 

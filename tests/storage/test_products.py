@@ -146,7 +146,7 @@ def test_what_appears_beside_meanwhile_is_not_replaced_either(tmp_path: Path) ->
 
 
 @pytest.mark.parametrize(("number", "remedy"), [
-    (errno.ENOSPC, "Free some space"), (errno.EMFILE, "ulimit -n"), (errno.EIO, "Look at its folder and its disk"),
+    (errno.ENOSPC, "Free some space"), (errno.EMFILE, "ulimit -n"), (errno.EIO, "Check its folder and its disk"),
 ])  # fmt: skip
 def test_what_the_system_says_comes_with_a_remedy(number: int, remedy: str, tmp_path: Path) -> None:
     with pytest.raises(OutputError, match=f"a.txt: cannot be written, .*{remedy}"), atomic_output(tmp_path / "a.txt"):
