@@ -17,7 +17,7 @@ from typing import Any, Final, Literal
 
 import numpy as np
 from filelock import BaseFileLock, FileLock, Timeout
-from pydantic import ConfigDict, model_validator
+from pydantic import ConfigDict, NonNegativeInt, PositiveInt, model_validator
 from rasterio.windows import Window
 
 from landcover_bdgf.errors import OutputError, opening, unwritten
