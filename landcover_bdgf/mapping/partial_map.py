@@ -111,8 +111,8 @@ class PartialMap:
                 piece = Classified(arrays["codes"], arrays["layers"])
         except MemoryError:
             raise
-        except Exception as error:  # NumPy, zipfile and zlib raise ten types for damaged bytes
-            raise damaged(file, str(error)) from error
+        except Exception as error:  # NumPy, zipfile and zlib raise ten types for damaged bytes, and advise to unpickle
+            raise damaged(file, "its arrays cannot be read") from error
         if piece.codes.shape != (window.height, window.width) or piece.layers.shape[1:] != piece.codes.shape:
             raise damaged(file, f"it holds {piece.codes.shape} pixels")
         return piece

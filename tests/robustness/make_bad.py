@@ -618,7 +618,8 @@ def described(change: Callable[[dict[str, Any]], Any]) -> Make:
         tensors, text = read_tensors(folder / "model.safetensors")
         description = json.loads(text)
         change(description)
-        tensors = {key: value for key, value in tensors.items() if key not in description.pop("without", ())}
+        without = description.pop("without", ())
+        tensors = {key: value for key, value in tensors.items() if key not in without}
         write_tensors(folder / "bad.safetensors", tensors, json.dumps(description))
 
     return make
@@ -655,7 +656,7 @@ def part(strip: bytes | None = None, **values: Any) -> Make:
         partial = folder / "bad.partial"
         partial.mkdir()
         with suppress(Exception):  # of a plan that is refused anyway
-            plan["sha256"] = Plan.model_validate(plan).checksum()
+            plan["sha256"] = Plan.model_validate_json(json.dumps(plan)).checksum()
         (partial / "plan.json").write_text(json.dumps(plan, separators=(",", ":")))
         np.savez(partial / "0_0.npz", codes=np.ones((2, 2), np.uint16), layers=np.ones((1, 2, 2), np.uint8))
         if strip is not None:
