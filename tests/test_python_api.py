@@ -106,7 +106,7 @@ def test_layers_that_were_not_asked_for_are_none(model: Checkpoint, stack: Stack
 
 
 def test_a_map_in_memory_has_no_parts(model: Checkpoint, stack: Stack) -> None:
-    with pytest.raises(SettingsError, match="`output`: is missing, and a map in memory has no parts"):
+    with pytest.raises(SettingsError, match="`output`: is needed for `resume` and `shard`"):
         bdgf.map_scene(model, stack, settings=bdgf.MapSettings(shard="1/2"))
     with pytest.raises(SettingsError, match="Name a file"):
         bdgf.map_scene(model, stack, resume=True)
