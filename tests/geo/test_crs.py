@@ -48,7 +48,7 @@ def test_no_way_leads_out_of_a_local_crs():
 def test_a_recorded_crs_comes_back_and_must_be_one():
     assert recorded_crs(UTM.to_wkt()) == UTM
     for none in (32633, ""):
-        with pytest.raises(ValueError, match="CRS|WKT"):
+        with pytest.raises(ValueError, match=r"CRS|WKT"):
             recorded_crs(none)
 
 
