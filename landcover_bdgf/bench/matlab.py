@@ -99,7 +99,7 @@ def published_scene(name: str, data: Path | None, work: Path) -> tuple[Path, Pat
     """
     published = PUBLISHED[name]
     if data is None:
-        raise SettingsError(f"--dataset {name}", f"needs --data, the folder that holds {name}/{published.spectral}.mat")
+        raise SettingsError(f"`dataset={name}`", f"needs `data`, the folder that holds {name}/{published.spectral}.mat")
     folder = data / name if (data / name).is_dir() else data
     arrays = {stem: _array(folder, stem, published) for stem in published.files}
     labels = _labels(folder, published, arrays[published.train], arrays[published.test])

@@ -74,7 +74,7 @@ def simulated_scene(data: Path | None, work: Path, *, seed: int = 0) -> tuple[Pa
     missing = [str(path) for path in sources if not path.is_file()]
     if missing:
         raise SettingsError(
-            f"--dataset {NAME}", f"needs --data with the real labels and spectra; there is no {missing[0]}"
+            f"`dataset={NAME}`", f"needs `data` with the real labels and spectra; there is no {missing[0]}"
         )
     train, test = (read_matlab(path, path.stem) for path in sources[:2])
     classes = _filled(np.maximum(train, test).astype(np.int64))

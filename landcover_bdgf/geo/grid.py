@@ -271,10 +271,10 @@ def warn_of_datum(name: object, source: CRS, grid: Grid) -> None:
     files = ", ".join(file.short_name for file in ways.unavailable_operations[0].grids if not file.available)
     accuracy_m = ways.transformers[0].accuracy  # -1 where PROJ does not know
     log.warning(
-        "%s: comes from %s to %s to %s m; to be more exact, PROJ needs %s (projsync --file fetches it).",
+        "%s: transformed from %s to %s with %s; install PROJ grid %s for better (projsync --file fetches it)",
         name,
         crs_name(source),
         crs_name(grid.crs),
-        f"{accuracy_m:.2g}" if accuracy_m >= 0 else "nobody knows how many",
+        f"an accuracy of {accuracy_m:.2g} m" if accuracy_m >= 0 else "unknown accuracy",
         files,
     )

@@ -86,7 +86,7 @@ def grid_of(dataset: DatasetReader, *, crs: CRS | None = None) -> Grid:
         raise RasterError(
             dataset.name,
             f"has no CRS{unread(dataset)}",
-            "Give it one with gdal_edit.py -a_srs, or pass --hsi-crs or --sar-crs EPSG:… if you know it.",
+            "Give it one with gdal_edit.py -a_srs, or pass `hsi_crs` or `sar_crs=EPSG:…` if you know it.",
         )
     top = transform.f + transform.e * dataset.height if is_south_up(dataset) else transform.f
     north_up = Affine(transform.a, 0.0, transform.c, 0.0, -abs(transform.e), top)
@@ -150,19 +150,21 @@ def envi_pixels(path: Path) -> Path:
 
 
 def _check_position(dataset: DatasetReader) -> None:
-    """Refuse rasters that are not placed by an affine transform."""
+    """Refuse rasters without an affine transform."""
     if not dataset.transform.is_identity:
         return
     if dataset.gcps[0]:
         raise RasterError(
             dataset.name,
-            f"is placed only by {len(dataset.gcps[0])} ground-control points, as Sentinel-1 GRD is delivered",
-            "Terrain-correct it first, for example with SNAP; --warp-gcps places it by these points alone, "
-            "slopes up to hundreds of metres off.",
+            f"has only {len(dataset.gcps[0])} ground-control points for its position, like Sentinel-1 GRD products",
+            "Terrain-correct it first, for example with SNAP; `warp_gcps` georeferences it by these points alone, "
+            "with errors of up to hundreds of metres on slopes.",
         )
     if dataset.rpcs:
         raise RasterError(
-            dataset.name, "is placed only by RPCs", "Orthorectify it first with gdalwarp -rpc and an elevation model."
+            dataset.name,
+            "has only RPCs for its position",
+            "Orthorectify it first with gdalwarp -rpc and an elevation model.",
         )
     raise RasterError(dataset.name, f"has no position on the ground{unread(dataset)}", "Georeference it first.")
 

@@ -130,7 +130,7 @@ def _check_encoding(encoding: str | None) -> None:
         "a".encode(encoding or "utf-8")
     except (LookupError, ValueError):  # there are codecs for other things than texts
         known = "utf-8, latin-1, cp1252 or gbk"
-        raise SettingsError(f"--encoding {encoding}", "is unknown", f"Use one such as {known}.") from None
+        raise SettingsError(f"`encoding={encoding}`", "is unknown", f"Use one such as {known}.") from None
 
 
 def _read(path: Path, layers: Sequence[str], encoding: str | None) -> tuple[dict[str, Any], list[NDArray[Any]]]:
@@ -142,7 +142,7 @@ def _read(path: Path, layers: Sequence[str], encoding: str | None) -> tuple[dict
     )
     kind, said = about.get("error", ("", ""))
     if kind in ("UnicodeDecodeError", "LookupError"):
-        raise LabelError(path, f"has texts of another encoding ({said})", "Try --encoding gbk or latin-1.")
+        raise LabelError(path, f"has text in another encoding ({said})", "Try `encoding=gbk` or latin-1.")
     if kind in ("CRSError", "UnboundLocalError"):  # the latter is pyogrio's, of a CRS that GDAL cannot write down
         raise LabelError(path, "its CRS cannot be read", "Give it one in QGIS (Set layer CRS).")
     if "not recognized as being in a supported file format" in said:  # JSON that is no GeoJSON
@@ -187,7 +187,7 @@ def _check_layers(path: Path, layers: Sequence[str], wanted: str | None) -> None
         raise LabelError(path, "has no layer with a geometry", "Give polygons or points.")
     elif len(layers) > 1:
         raise LabelError(
-            path, f"has {len(layers)} layers, {', '.join(layers[:_SHOWN_NAMES])}", "Choose one with --layer."
+            path, f"has {len(layers)} layers, {', '.join(layers[:_SHOWN_NAMES])}", "Choose one with `layer`."
         )
 
 

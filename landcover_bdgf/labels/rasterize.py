@@ -173,7 +173,7 @@ def _doubt(path: PathLike, values: list[str]) -> None:
     numbers = [int(value) for value in values if len(value) < 20 and value.removeprefix("-").isdecimal()]
     if empty := [number for number in numbers if number <= 0 and len(numbers) == len(values) and max(numbers) > 0]:
         log.warning(
-            "%s: holds class %d, which is often what has no label. If so, leave it out: --ignore-class %d",
+            "%s: class %d often means 'no label'. If so, exclude it with `ignore_class=%d`",
             path, empty[0], empty[0],
         )  # fmt: skip
     alike: dict[str, list[str]] = {}
@@ -357,7 +357,7 @@ def _conflict(
         path,
         f"{claims.disputed.sum()} pixels lie in features of different classes, first in features "
         f"{', '.join(map(str, features))} (counted from 0)",
-        "Mend them, or use --conflicts drop or last.",
+        "Correct them, or use `conflicts=drop` or `conflicts=last`.",
     )
 
 

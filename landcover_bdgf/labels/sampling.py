@@ -246,7 +246,7 @@ def _check_training(path: PathLike, pixels: Labels, parts: NDArray[np.uint8]) ->
         raise LabelError(
             path,
             f"no training pixel is left of {', '.join(missing)}",
-            "Add labels, leave the class out with --ignore-class, or use a smaller --buffer or --test-share.",
+            "Add labels, exclude the class with `ignore_class`, or use a smaller `buffer_px` or `test_share`.",
         )
 
 

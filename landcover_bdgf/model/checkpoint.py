@@ -183,7 +183,7 @@ def load_checkpoint(path: str | Path, kind: Kind | None = None) -> Checkpoint:
     except (TypeError, ValueError) as error:  # the former of arrays that are missing
         raise CheckpointError(path, f"its description is incomplete or wrong ({error})", "Train again.") from None
     if heading.kind == STATE:
-        raise CheckpointError(path, "is the state of an interrupted training", "Finish it: go on with --resume.")
+        raise CheckpointError(path, "is the state of an interrupted training", "Continue it with `resume`.")
     if checkpoint is None:
         raise CheckpointError(
             path, f"has format {heading.format}, this version reads {FORMAT}", "Use a newer bdgf, or train again."

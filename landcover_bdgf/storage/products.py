@@ -92,7 +92,7 @@ def check(*products: Product, inputs: Iterable[PathLike] = (), overwrite: bool =
             if file in product.scratch:
                 remedy = "Go on with `resume`, or start over with `overwrite`."
                 raise OutputError(file, "was left by an interrupted run", remedy)
-            raise OutputError(file, "exists already", "Choose another name, or allow it with --overwrite.")
+            raise OutputError(file, "exists already", "Choose another name, or allow it with `overwrite`.")
 
 
 def _check_place(path: Path) -> None:
@@ -120,7 +120,7 @@ def _check_folder(product: Product, overwrite: bool) -> None:
     if foreign:
         raise OutputError(path, f"holds other files ({printable(foreign[0])})", "Choose a folder for the report alone.")
     if names and not overwrite:
-        raise OutputError(path, "holds a report already", "Choose another name, or allow it with --overwrite.")
+        raise OutputError(path, "holds a report already", "Choose another name, or allow it with `overwrite`.")
 
 
 def _exists(path: Path) -> bool:

@@ -14,7 +14,7 @@ from landcover_bdgf.model import History
 from landcover_bdgf.storage import Document, part, read_json, read_tensors, write_tensors
 from landcover_bdgf.training.task import Kept, Shard, Task
 
-_REMEDY = "Start without --resume."
+_REMEDY = "Start without `resume`."
 
 
 class StateDescription(Document):

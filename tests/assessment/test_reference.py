@@ -179,7 +179,7 @@ def test_references_that_do_not_match_the_map_are_refused(map_path: Path, tmp_pa
         ("r.shp", ["水体", "crops"], "", "--encoding gbk", 16),
         ("r.gpkg", ["crops", "unlabelled"], "", "--ignore-class unlabelled --ignore-class lava", 16),
         ("r.gpkg", ["crops", "water"], "", "--conflicts last", 16),
-        ("r.gpkg", ["crops", "water"], "", "--conflicts error", "Mend them, or use --conflicts drop or last"),
+        ("r.gpkg", ["crops", "water"], "", "--conflicts error", "Correct them, or use --conflicts drop or"),
         ("r.gpkg", ["crops", "water"], "", "--conflicts first", "'first' is not one of 'drop', 'last', 'error'"),
     ],
     ids=["layer", "encoding", "ignored", "last", "error", "unknown"],

@@ -204,7 +204,7 @@ def test_a_scene_without_a_sar_image_gets_one_that_no_label_has_a_part_in(
 def test_what_is_not_known(tmp_path: Path, scene_files: SceneFiles) -> None:
     with pytest.raises(SettingsError, match=r'`dataset="augsberg"`: .* Did you mean augsburg\?'):
         open_dataset("augsberg", None, tmp_path)
-    with pytest.raises(SettingsError, match="needs --data"):
+    with pytest.raises(SettingsError, match="needs `data`"):
         open_dataset("berlin", None, tmp_path)
     with pytest.raises(SettingsError, match="key 'colour'"):
         open_dataset(str(described(scene_files, tmp_path, "x.tif", "colour = 1")), None, tmp_path)

@@ -184,9 +184,7 @@ def test_what_looks_alike_is_one_class(folder: Path, caplog: pytest.LogCaptureFi
 def test_a_class_0_is_asked_about(values: list[Any], told: str, folder: Path, caplog: pytest.LogCaptureFixture) -> None:
     path = write(folder / "a.gpkg", values, [box(5 * i, 0, 2, 2) for i in range(3)])
     read_labels(path, "class", GRID)
-    assert (f"holds {told}, which is often what has no label. If so, leave it out: --ignore-" in caplog.text) is bool(
-        told
-    )
+    assert (f"{told} often means 'no label'. If so, exclude it with `ignore_" in caplog.text) is bool(told)
 
 
 def test_texts_of_another_encoding(folder: Path) -> None:
@@ -238,7 +236,7 @@ def test_layers_and_fields_are_named_when_they_are_wrong(folder: Path) -> None:
     path = write(folder / "a.gpkg", ["a"], [point(0, 0)], layer="field_plots")
     refuse(path, r"has no field 'Clas', but class. Did you mean class\?", field="Clas")
     write(path, ["a"], [point(0, 0)], layer="more", mode="a")
-    refuse(path, "has 2 layers, field_plots, more. Choose one with --layer")
+    refuse(path, "has 2 layers, field_plots, more. Choose one with `layer`")
     refuse(path, "Did you mean field_plots", layer="field_plot")
     assert len(read_labels(path, "class", GRID, ReadSettings(layer="more")).rows) == 1
 

@@ -186,14 +186,14 @@ def test_a_state_that_is_damaged_is_not_resumed(
     run(task(), partial=partial)
     with pytest.raises(CheckpointError) as told:
         load_checkpoint(partial)
-    assert str(told.value) == (f"{partial}: is the state of an interrupted training. Finish it: go on with --resume.")
+    assert str(told.value) == (f"{partial}: is the state of an interrupted training. Continue it with `resume`.")
     arrays, text = read_tensors(partial)
     description = json.loads(text)
     spoil(arrays, description)
     write_tensors(partial, arrays, json.dumps(description), overwrite=True)
     with pytest.raises(CheckpointError) as told:
         run(task(), partial=partial, resume=True)
-    assert str(told.value) == f"{partial}: is damaged ({message}). Start without --resume."
+    assert str(told.value) == f"{partial}: is damaged ({message}). Start without `resume`."
 
 
 def test_a_state_with_a_flipped_bit_is_not_resumed(tmp_path: Path) -> None:
@@ -203,9 +203,9 @@ def test_a_state_with_a_flipped_bit_is_not_resumed(tmp_path: Path) -> None:
     partial.write_bytes(content[:-3] + bytes([content[-3] ^ 4]) + content[-2:])
     with pytest.raises(CheckpointError) as told:
         run(task(), partial=partial, resume=True)
-    assert str(told.value) == f"{partial}: is damaged (its checksum does not match). Start without --resume."
+    assert str(told.value) == f"{partial}: is damaged (its checksum does not match). Start without `resume`."
     partial.write_bytes(content[:-3])
-    with pytest.raises(CheckpointError, match=r"it is cut off \(.*\)\. Start without --resume"):
+    with pytest.raises(CheckpointError, match=r"it is cut off \(.*\)\. Start without `resume`"):
         run(task(), partial=partial, resume=True)
 
 
