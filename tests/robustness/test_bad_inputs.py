@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import ctypes
 import fnmatch
-import json
 import os
 import resource
 import shutil
