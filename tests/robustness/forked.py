@@ -6,6 +6,8 @@
   keys: ``limits`` (of setrlimit, such as {"FSIZE": 1000}; "AS" is what may come on top of what there is), ``closed``
   (nobody reads standard output), ``unreadable`` (names of files) and ``after_s`` (reading them fails from then on),
   ``clock`` (it jumps by years whenever it is asked, in another time zone and language).
+- ``{"warm": folder, "words": words}``: runs ``bdgf`` in the process itself, so that its children have the compiled
+  kernels, too.
 - ``{"wait": number}``: waits for it; answers with the exit code, minus the signal's number if it was killed, and what
   it wrote on standard error.
 - ``{"mount": folder, "how": "size=100k"}``: puts an empty disk of that size there; false where this may not be done.
@@ -49,6 +51,9 @@ def main() -> None:
         importlib.import_module(f"landcover_bdgf.{module}")
     for module in ("torch._dynamo", "matplotlib.backends.backend_agg", "geopandas"):  # what they import on the way
         importlib.import_module(module)
+    import landcover_bdgf.training.denoiser_picture as picture
+
+    picture.STEP = 2  # of the reverse process: a picture in a tenth of the time
     while line := sys.stdin.readline():
         print(json.dumps(answer(json.loads(line))), flush=True)
 
@@ -61,6 +66,8 @@ def answer(request: dict[str, Any]) -> Any:
         return ended(request["wait"])
     kind = next(iter(request))
     folder = Path(request[kind])
+    if kind == "warm":
+        return warmed(folder, request["words"])
     if kind == "mount":
         return called("mount", "-t", "tmpfs", "-o", request["how"], "disk", str(folder))
     if kind == "remount":
@@ -74,6 +81,19 @@ def answer(request: dict[str, Any]) -> Any:
     if kind == "remove":
         return [shutil.rmtree(child) if child.is_dir() else child.unlink() for child in folder.iterdir()] and None
     return {str(path.relative_to(folder)): known(path) for path in folder.rglob("*")}
+
+
+def warmed(folder: Path, words: list[str]) -> int:
+    """Run a command here; its exit code."""
+    from landcover_bdgf.app.cli import main
+
+    sys.argv = ["bdgf", *words]
+    with contextlib.chdir(folder), contextlib.redirect_stdout(sys.stderr):
+        try:
+            main()
+        except SystemExit as end:
+            return end.code if isinstance(end.code, int) else 0
+    return 0
 
 
 def known(path: Path) -> str:
