@@ -15,7 +15,11 @@ from landcover_bdgf.errors import SettingsError
 from landcover_bdgf.model.recipe import RECIPES, changed
 from landcover_bdgf.scene.simulation import SceneFiles
 
-QUICK = ["--set", "diffusion.steps=2", "--set", "diffusion.batch=2", "--set", "training.steps=3"]
+QUICK = [
+    word
+    for s in ("diffusion.width=0.0625", "diffusion.steps=2", "diffusion.batch=2", "training.steps=3")
+    for word in ("--set", s)
+]
 
 
 def test_a_cell_is_computed_once_and_again_for_another_version(tmp_path: Path) -> None:

@@ -188,7 +188,7 @@ def test_what_is_typed_is_a_path_of_gdals(text: str, path: str) -> None:
 
 
 @pytest.mark.skipif(sys.platform != "linux" or platform.machine() not in seccomp.SOCKET, reason="needs seccomp")
-def test_the_whole_job_opens_no_socket(tmp_path: Path, tally: Tally) -> None:
+def test_the_whole_job_opens_no_socket(scene_files: SceneFiles, tmp_path: Path, tally: Tally) -> None:
     here = str(Path(seccomp.__file__).parent)
     barred = f"import sys; sys.path.insert(0, {here!r}); import seccomp; seccomp.no_internet()"
     asks = run(before=f"{barred}; import socket; socket.socket()")
@@ -199,7 +199,8 @@ def test_the_whole_job_opens_no_socket(tmp_path: Path, tally: Tally) -> None:
         f"--set={s}"
         for s in ("diffusion.steps=2", "diffusion.batch=4", "training.steps=2", "training.calibration_folds=0")
     ]
-    done = run("demo", tmp_path / "demo", *quick, before=barred)
+    labelled = "--labels", scene_files.labels, "--field", "class", "-o", tmp_path / "map.tif"
+    done = run("map", scene_files.spectral, scene_files.sar, *labelled, *quick, before=barred)
     assert done.returncode == 0, done.stderr
-    assert (tmp_path / "demo").is_dir()
+    assert (tmp_path / "map.tif").is_file()
     tally("whole job that any internet socket would have ended", 1)

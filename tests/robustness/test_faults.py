@@ -311,8 +311,10 @@ def test_limits_of_the_system(name: str, place: Place, tally: Tally) -> None:
     tally("limit on memory, file size or open files", len(limits))
 
 
-@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
-@pytest.mark.parametrize("name", COMMANDS)
+SIGNALS = [(name, *kind) for name in COMMANDS for kind in ((signal.SIGINT, 130), (signal.SIGTERM, 143))]
+
+
+@pytest.mark.parametrize(("name", "number", "code"), SIGNALS if TRIALS > 1 else SIGNALS[::3])
 def test_signals(name: str, number: signal.Signals, code: int, place: Place, tally: Tally) -> None:
     """Once, and twice: what was begun is finished or gone, and the exit code says which."""
     moments = random.Random(2)

@@ -18,7 +18,7 @@ from landcover_bdgf.mapping.scene_map import MapSettings, map_scene
 from landcover_bdgf.model.checkpoint import Checkpoint
 from landcover_bdgf.scene.stack import Stack
 
-KILLS = 20
+KILLS = 20 if int(os.environ.get("BDGF_TRIALS", "1")) > 1 else 6
 
 # Maps in children of its own, which have no start-up time in which a kill would be wasted.
 MAPPER = """
