@@ -59,7 +59,13 @@ def good_scene(folder: Path) -> None:
     files.sar.rename(folder / "sar.tif")
     stack = align(files.spectral, folder / "sar.tif")
     samples = sample(stack, files.labels, field="class")
-    quick = ("diffusion.width=0.0625", "diffusion.steps=2", "diffusion.batch=4", "training.steps=2", "training.batch=16")
+    quick = (
+        "diffusion.width=0.0625",
+        "diffusion.steps=2",
+        "diffusion.batch=4",
+        "training.steps=2",
+        "training.batch=16",
+    )
     recipe = load_recipe("laptop", quick)
     denoiser = pretrain(stack, recipe, samples=samples)
     denoiser.save(folder / "denoiser.safetensors")
