@@ -201,9 +201,7 @@ def _check_file(path: Path) -> str:
         head = file.read(4096)
     if begins_as_raster(head):
         raise LabelError(
-            path,
-            "is a raster",
-            f"Make polygons of it first, with gdal_polygonize.py, and {_GIVE.replace('G', 'g', 1)}",
+            path, "is a raster", f"Make polygons of it first, with gdal_polygonize.py, and {_GIVE.replace('G', 'g', 1)}"
         )
     if head.startswith(_SHAPEFILE):
         _check_shapefile(path)

@@ -91,17 +91,13 @@ _PICTURE = _at_end(*PICTURES)
 _AUXILIARY_BAND = _at_end(*CODES, *PICTURES)  # not terrain: who stacks it with bands wants to use it
 _NO_NAME = re.compile(r"(bands?|layer|channel|gr[ae]y|undefined)?[\s_]*\d*", re.IGNORECASE)
 _WAVELENGTH = re.compile(
-    r"(?P<value>\d+(?:\.\d+)?)\s*(?P<unit>nanomet(?:er|re)s?|micromet(?:er|re)s?|microns?|nm|[uµμ]m)\b",
-    re.IGNORECASE,
+    r"(?P<value>\d+(?:\.\d+)?)\s*(?P<unit>nanomet(?:er|re)s?|micromet(?:er|re)s?|microns?|nm|[uµμ]m)\b", re.IGNORECASE
 )
 _SENTINEL_2_FILE = re.compile(r"(?:^|_)(T\d{2}[A-Z]{3}_\d{8}|S2[ABC]_|HLS\.S30)")
 _SENTINEL_2_WORD = re.compile(r"(?<![a-z0-9])sentinel-2(?!\d)", re.IGNORECASE)  # file names of the Copernicus Browser
 _MODIS = "sur_refl_b"  # MOD09 and related products, whose b01 is red
 _LANDSAT_LEVEL_2 = re.compile(r"(?:^|[^a-z0-9])(S[RT]_B\d{1,2})(?![a-z0-9])", re.IGNORECASE)  # Collection 2
-_LANDSAT_FILES = {
-    "Landsat 8/9": re.compile(r"^(L[CO]0?[89]|HLS\.L30)"),
-    "Landsat 4-7": re.compile(r"^L[TE]0?[4-7]"),
-}
+_LANDSAT_FILES = {"Landsat 8/9": re.compile(r"^(L[CO]0?[89]|HLS\.L30)"), "Landsat 4-7": re.compile(r"^L[TE]0?[4-7]")}
 
 
 @dataclass(frozen=True)

@@ -17,15 +17,7 @@ from rasterio.io import DatasetReader
 from rasterio.windows import Window
 
 from landcover_bdgf.errors import RasterError, opening
-from landcover_bdgf.geo import (
-    Grid,
-    block_bytes,
-    envi_pixels,
-    grid_of,
-    open_raster,
-    resample,
-    resolution_ratio,
-)
+from landcover_bdgf.geo import Grid, block_bytes, envi_pixels, grid_of, open_raster, resample, resolution_ratio
 from landcover_bdgf.progress import log
 from landcover_bdgf.scene.arrays import write_array
 from landcover_bdgf.scene.band_reader import (

@@ -89,13 +89,7 @@ def _is_possible(unit: SarUnit, pixels: NDArray[np.float32]) -> bool:
 
 
 def _stated_unit(sar: Image) -> SarUnit | None:
-    known: dict[str, SarUnit] = {
-        "db": "db",
-        "decibel": "db",
-        "power": "power",
-        "linear": "power",
-        "signed": "signed",
-    }
+    known: dict[str, SarUnit] = {"db": "db", "decibel": "db", "power": "power", "linear": "power", "signed": "signed"}
     units = {known[band.unit.lower()] for band in sar.bands if band.unit.lower() in known}
     return units.pop() if len(units) == 1 else None
 

@@ -138,10 +138,7 @@ def speckle(
 
 
 def _reflectance(
-    classes: NDArray[np.int64],
-    leaf_area: NDArray[np.float64],
-    moisture: NDArray[np.float64],
-    rng: np.random.Generator,
+    classes: NDArray[np.int64], leaf_area: NDArray[np.float64], moisture: NDArray[np.float64], rng: np.random.Generator
 ) -> NDArray[np.float64]:
     name = np.array([c.name for c in COVERS])[classes]
     bare = np.where(name == "built area", 1.0, np.exp(-1.8 * moisture))  # wet soil is darker
@@ -159,10 +156,7 @@ def _reflectance(
 
 
 def _intensity(
-    classes: NDArray[np.int64],
-    leaf_area: NDArray[np.float64],
-    moisture: NDArray[np.float64],
-    rng: np.random.Generator,
+    classes: NDArray[np.int64], leaf_area: NDArray[np.float64], moisture: NDArray[np.float64], rng: np.random.Generator
 ) -> NDArray[np.float64]:
     name = np.array([c.name for c in COVERS])[classes]
     texture = np.array([c.texture for c in COVERS])[classes]

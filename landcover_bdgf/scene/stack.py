@@ -140,10 +140,7 @@ class Stack:
 
         The border pixel itself is not repeated (``reflect`` in numpy); invalid pixels are mirrored too.
         """
-        rows, cols = (
-            mirrored(row, height, self.grid.shape_hw[0]),
-            mirrored(col, width, self.grid.shape_hw[1]),
-        )
+        rows, cols = (mirrored(row, height, self.grid.shape_hw[0]), mirrored(col, width, self.grid.shape_hw[1]))
         top, left = int(rows.min()), int(cols.min())
         tile = self.read(Window(left, top, int(cols.max()) - left + 1, int(rows.max()) - top + 1))
         if (row, col, *tile.valid.shape) == (top, left, height, width):

@@ -28,10 +28,7 @@ def warn_of_spectral_content(spectral: Image, pixels: NDArray[np.float32], offse
         The setting ``spectral_offset``.
     """
     if len(spectral.bands) == 3 and all(band.dtype == "uint8" for band in spectral.bands):
-        log.warning(
-            "%s: is an 8-bit RGB picture; expect poor classes. Use the original bands.",
-            spectral.paths[0],
-        )
+        log.warning("%s: is an 8-bit RGB picture; expect poor classes. Use the original bands.", spectral.paths[0])
     visible = _visible_reflectance(spectral)
     if not visible:
         return

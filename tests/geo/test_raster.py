@@ -43,10 +43,7 @@ def test_a_jpeg_2000_file_opens(tmp_path, write_tif):
 )
 @pytest.mark.filterwarnings("ignore::rasterio.errors.NotGeoreferencedWarning")
 def test_a_raster_without_a_place_is_refused(write_tif, noise, options, words):
-    with (
-        open_raster(write_tif("a.tif", noise, **options)) as dataset,
-        pytest.raises(RasterError, match=words),
-    ):
+    with open_raster(write_tif("a.tif", noise, **options)) as dataset, pytest.raises(RasterError, match=words):
         grid_of(dataset)
 
 

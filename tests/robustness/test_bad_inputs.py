@@ -256,10 +256,10 @@ CASES = [
     Case("too long a name of an output", bad.nothing, f"{TRAIN_TO} {LONG}", 6, f"{LONG}: cannot be opened, file name too long. Choose a shorter one."),
     *[Case(f"{command.split()[0]} to a name in Latin-1", bad.nothing, f"{command} {CAFE}", 6, f"{SHOWN}: has a name that is not in UTF-8. Rename it.")
       for command in (MAP_TO, TRAIN_TO, SAMPLE_TO, "demo")],
-    *[Case(f"{command.split()[0]} to {name}", bad.nothing, f"{command} {name}", 6, f"{name}: is the name of what is written beside it, too. Choose another ending.")
+    *[Case(f"{command.split()[0]} to {name}", bad.nothing, f"{command} {name}", 6, f"{name}: is also the name of a companion file that bdgf writes. Use another extension.")
       for command, name in ((TRAIN_TO, "out.csv"), (PRETRAIN_TO, "out.csv"), (PRETRAIN_TO, "out.png"), (MAP_TO, "out.qml"), (MAP_ALL_TO, "model.safetensors"))],
     Case("a demo in a file", bad.content(b"mine", "out"), "demo out", 6, "out: is a file, not a folder. Choose another name."),
-    Case("no folder", bad.nothing, "map msi.tif sar.tif --model model.safetensors -o no/out.tif", 6, "no/out.tif: the folder no does not exist. Make it first."),
+    Case("no folder", bad.nothing, "map msi.tif sar.tif --model model.safetensors -o no/out.tif", 6, "no/out.tif: the folder no does not exist. Create it first."),
     Case("output is an input", bad.nothing, "map msi.tif sar.tif --model model.safetensors -o msi.tif --overwrite", 6, "msi.tif: is one of the inputs. Choose another name."),
     Case("output is an input by a link", bad.link("out.tif", "msi.tif"), f"{MAP_GOOD} --overwrite", 6, "out.tif: is one of the inputs. Choose another name."),
     *[Case(f"{output} is an input", bad.link(output, source), f"{command} --overwrite", 6, f"{output}: is one of the inputs. Choose another name.") for command, output, source in (

@@ -72,8 +72,7 @@ def test_several_arrays_are_one_image() -> None:
 
 
 @pytest.mark.parametrize(
-    "options",
-    [{"attrs": {"long_name": ("red", "green", "nir")}}, {"coords": {"band": ["red", "green", "nir"]}}],
+    "options", [{"attrs": {"long_name": ("red", "green", "nir")}}, {"coords": {"band": ["red", "green", "nir"]}}]
 )
 def test_bands_are_named_by_long_name_or_coordinate(options: dict[str, Any]) -> None:
     assert open_image(array(**options)).names == ("red", "green", "nir")

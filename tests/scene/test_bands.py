@@ -35,11 +35,7 @@ def files(*stems):
     [
         (files("B1", "B8", "B8A", "B12"), ["B01", "B08", "B8A", "B12"], "Sentinel-2"),
         (described("B2 - blue", "B3 - green", "B8A"), ["B02", "B03", "B8A"], "Sentinel-2"),
-        (
-            files("T43RCP_20200604T054639_B02_10m", "T43RCP_20200604T054639_B8A_20m"),
-            ["B02", "B8A"],
-            "Sentinel-2",
-        ),
+        (files("T43RCP_20200604T054639_B02_10m", "T43RCP_20200604T054639_B8A_20m"), ["B02", "B8A"], "Sentinel-2"),
         (files("LC81220442015291LGN00_B1", "LC81220442015291LGN00_B10"), ["B1", "B10"], "Landsat 8/9"),
         (files("LC08_L2SP_122044_SR_B4", "LC08_L2SP_122044_ST_B10"), ["B4", "B10"], "Landsat 8/9"),
         (files("LE07_L1TP_195025_B1", "LE07_L1TP_195025_B7"), ["B1", "B7"], "Landsat 4-7"),
