@@ -142,7 +142,7 @@ def test_a_transparency_band_masks(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(("points", "crs", "message"), [
     ([(0, 0, 10, 50), (0, 40, 11, 50), (30, 0, 10, 49), (30, 40, 11, 49)], None, "have no CRS"),
-    ([(0, 0, 10, 50), (0, 0, 20, 60), (30, 40, 10, 50), (15, 20, 10, 50)], 4326, "place it nowhere, or contradict"),
+    ([(0, 0, 10, 50), (0, 0, 20, 60), (30, 40, 10, 50), (15, 20, 10, 50)], 4326, "are degenerate or contradict"),
 ])  # fmt: skip
 def test_points_that_place_nothing(
     points: list[tuple[float, ...]], crs: int | None, message: str, tmp_path: Path
@@ -180,5 +180,5 @@ def test_a_point_that_claims_the_place_of_others_is_noticed(
 
     assert opened() == (2000, 2000)
     places[at] = (places[at][0] + off_px[1] / 1e4, places[at][1] - off_px[0] / 1e4)
-    with pytest.raises(RasterError, match="place it nowhere, or contradict one another"):
+    with pytest.raises(RasterError, match="are degenerate or contradict one another"):
         opened()

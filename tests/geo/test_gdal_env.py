@@ -89,7 +89,7 @@ def test_errors_that_cannot_be_raised_stay_off_the_terminal(
 def test_a_lock_that_came_too_late_is_noticed(scene_files: SceneFiles) -> None:
     done = run("info", scene_files.spectral, before="import pyogrio")
     assert done.returncode == BdgfError.exit_code
-    assert "GDAL was started before it could be locked" in done.stderr
+    assert "GDAL was started before it could be restricted" in done.stderr
 
 
 @pytest.mark.parametrize("way", ["/vsicurl/{}", "{}", "/vsicurl_streaming/{}", "/vsicurl?url={}"])

@@ -79,7 +79,7 @@ def test_a_slightly_different_pixel_size_is_another_grid():
         ({"shape_hw": [1e999, 9]}, "shape_hw.0: Input should be a finite number"),
         ({"transform": [10, 1, 0, 0, -10, 0]}, "transform: it is not north-up"),
         ({"transform": [10, 10**400]}, "transform: it is not six numbers"),
-        ({"crs": 5}, "crs: its CRS is no text"),
+        ({"crs": 5}, "crs: its CRS is not text"),
         ({"crs": "x"}, "crs: The WKT could not be parsed"),
     ],
 )

@@ -68,7 +68,7 @@ def test_an_aux_xml_is_warned_of_once_and_never_waited_for(write_tif, noise, cap
     for path in (told, piped, long):
         open_raster(path).close()
     assert [record.getMessage()[len(str(told)) :] for record in caplog.records] == [
-        ": told.tif.aux.xml beside it tells its nodata, which is not read. If it is right, write it into the file: "
+        ": told.tif.aux.xml contains its nodata, which is not read. If it is right, write it into the file: "
         "gdal_edit.py, or gdal_translate to a new one."
     ]
 
@@ -86,5 +86,5 @@ def test_half_a_file_does_not_open(write_tif, noise, name, driver, options):
 def test_few_bytes_hold_no_gigabytes_unless_a_codec_could_pack_them():
     check_packing("a.tif", 1000 * 10**6, 10**6)
     check_packing("a.tif", 200 * 10**6, 1)  # small enough to harm nobody
-    with pytest.raises(RasterError, match=r"says it holds 2\.0 GB of pixels in 1000 kB"):
+    with pytest.raises(RasterError, match=r"declares 2\.0 GB of pixels but has only 1000 kB"):
         check_packing("a.tif", 2 * 10**9, 10**6)
