@@ -1,4 +1,4 @@
-"""Rasters of the known formats open with their pixels, and only those that are placed on the ground get a grid."""
+"""Rasters of the supported formats are opened, and only georeferenced ones have a grid."""
 
 from __future__ import annotations
 
@@ -38,11 +38,11 @@ def test_a_jpeg_2000_file_opens(tmp_path, write_tif):
         ({"transform": Affine.identity()}, "no position"),
         ({"transform": Affine(10, 1, 0, 1, -10, 0)}, "rotated or sheared"),
         ({"transform": Affine(-10, 0, 0, 0, -10, 0)}, "mirrored"),
-        ({"transform": Affine(float("nan"), 0, 0, 0, -10, 0)}, "no size"),
+        ({"transform": Affine(float("nan"), 0, 0, 0, -10, 0)}, "invalid pixel size"),
     ],
 )
 @pytest.mark.filterwarnings("ignore::rasterio.errors.NotGeoreferencedWarning")
-def test_a_raster_without_a_place_is_refused(write_tif, noise, options, words):
+def test_a_raster_without_a_usable_georeference_is_refused(write_tif, noise, options, words):
     with open_raster(write_tif("a.tif", noise, **options)) as dataset, pytest.raises(RasterError, match=words):
         grid_of(dataset)
 
