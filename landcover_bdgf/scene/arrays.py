@@ -113,23 +113,13 @@ def _write(array: DataArray, path: Path, name: str) -> None:
     check_free_space(path, array.nbytes)
     even = {"y", "x"} <= set(array.coords) and min(height, width) > 1
     try:
-        with rasterio.open(
-            path,
-            "w",
-            driver="GTiff",
-            count=count,
-            height=height,
-            width=width,
-            dtype=array.dtype,
-            crs=array.rio.crs,
-            transform=array.rio.transform(recalc=even),  # a slice still stores the transform of the whole array
-            nodata=array.rio.nodata,
-            tiled=True,
-            blockxsize=_TILE_PX,
-            blockysize=_TILE_PX,
-            interleave="band",
-            bigtiff="if_safer",
-        ) as file:
+        place = {
+            "crs": array.rio.crs,
+            "transform": array.rio.transform(recalc=even),
+        }  # a slice stores that of the whole
+        pixels = {"count": count, "height": height, "width": width, "dtype": array.dtype, "nodata": array.rio.nodata}
+        layout = {"tiled": True, "blockxsize": _TILE_PX, "blockysize": _TILE_PX, "interleave": "band"}
+        with rasterio.open(path, "w", driver="GTiff", bigtiff="if_safer", **place, **pixels, **layout) as file:
             _describe(file, array)
             for row in range(0, height, _TILE_PX):
                 rows = array[:, row : row + _TILE_PX].to_numpy()  # computes these rows only, with dask

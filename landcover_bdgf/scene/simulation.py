@@ -189,7 +189,7 @@ def label_polygons(scene: Scene, *, per_class: int = 12, seed: int = 0) -> gpd.G
 
 
 def write_scene(scene: Scene, folder: Path, *, overwrite: bool = False, seed: int = 0) -> SceneFiles:
-    """Write a scene in the form that users have: reflectance × 10,000, SAR in dB on its own grid, polygons."""
+    """Write a scene as users have it: reflectance × 10,000, SAR in dB on its own grid, polygons."""
     files = SceneFiles(folder / "msi.tif", folder / "sar_db.tif", folder / "labels.gpkg")
     digital = np.round(scene.reflectance * 10_000).astype(np.int16)
     digital[:, :12, -20:] = NODATA  # a corner outside the swath

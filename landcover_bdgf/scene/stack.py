@@ -105,13 +105,7 @@ class Stack:
         return replace(self, spectral=spectral, sar=sar)
 
     def read(self, window: Window) -> Tile:
-        """A window inside the grid. Pixel values do not depend on the window.
-
-        Raises
-        ------
-        RasterError
-            If a file is damaged.
-        """
+        """A window inside the grid; values do not depend on the window. RasterError if a file is damaged."""
         spectral, spectral_valid = self.spectral.read(window, self.grid)
         sar, sar_valid = self.read_sar(window)
         valid = spectral_valid & sar_valid
@@ -151,12 +145,7 @@ class Stack:
     def write_sar(self, path: PathLike, *, overwrite: bool = False) -> None:
         """Write the SAR on the spectral grid, in linear power, NaN where invalid; and its record.
 
-        A stack of the same spectral image and this file has the same tiles.
-
-        Raises
-        ------
-        OutputError
-            If the file cannot be written.
+        A stack of the same spectral image and this file has the same tiles. OutputError if it cannot be written.
         """
         check(sar_product(path), inputs=(*self.spectral.files, *self.sar.files), overwrite=overwrite)
         x, y = self.applied_shift_xy_px
