@@ -68,7 +68,7 @@ def test_a_sar_that_was_written_uncorrected_can_be_corrected(tmp_path, write_tif
     again = align(hsi, tmp_path / "off.tif", settings=AlignSettings(coreg="grid"))
     assert again.applied_shift_xy_px == (4, -3)
     again.write_sar(tmp_path / "moved.tif")
-    with rasterio.open(tmp_path / "moved.tif", "r+", IGNORE_COG_LAYOUT_BREAK="YES") as file:  # moved to a wrong place
+    with rasterio.open(tmp_path / "moved.tif", "r+", IGNORE_COG_LAYOUT_BREAK="YES") as file:  # to a wrong place
         file.transform = file.transform @ Affine.translation(4, 0)
     caplog.clear()
     moved = align(hsi, tmp_path / "moved.tif", settings=AlignSettings(coreg="grid"))
