@@ -43,8 +43,8 @@ def resample(
 ) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
     """Bilinear values at the pixels of a window of ``target``; means where the source is finer.
 
-    Each destination pixel is the mean of k × k bilinear sub-samples, k being the ratio of the resolutions
-    rounded up. Invalid source pixels get no weight; a pixel needs half of its weight to be valid.
+    Each pixel is the mean of k × k bilinear sub-samples, k being the ratio of the resolutions rounded up. Invalid
+    source pixels have no weight; a pixel is valid if at least half of its weight is.
 
     Parameters
     ----------

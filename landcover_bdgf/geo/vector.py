@@ -255,6 +255,5 @@ def _check_features(path: Path, features: dict[str, Any], arrays: list[NDArray[A
         raise LabelError(path, "has no features", "Draw some polygons first, or check the file.")
     if features["crs"] is None:
         what = "its .prj is missing" if path.suffix.lower() == ".shp" else "none is set in it"
-        raise LabelError(
-            path, f"has no CRS, {what}", "Give it one in QGIS (Set layer CRS) or with ogr2ogr -a_srs EPSG:…"
-        )
+        remedy = "Give it one in QGIS (Set layer CRS) or with ogr2ogr -a_srs EPSG:…"
+        raise LabelError(path, f"has no CRS, {what}", remedy)

@@ -44,30 +44,11 @@ Answer = tuple[dict[str, Any], list[NDArray[Any]]]
 
 
 def read_in_worker(path: Path, kind: str, error: type[BdgfError], remedy: str, **request: Any) -> Answer:
-    """Read one file in a worker.
+    """Read one file in a worker: the answer of the reader and read-only arrays.
 
-    Parameters
-    ----------
-    path : path
-    kind : "vector" or "matlab"
-    error : type of BdgfError
-        Raised if the file needs too much memory or time, or crashes the worker.
-    remedy : str
-        Advice for a file that needs too much.
-    **request
-        Arguments of the reader, as JSON.
-
-    Returns
-    -------
-    about : dict
-        Answer of the reader; ``error`` is the type and text of an exception, if any.
-    arrays : list of ndarray
-        Read-only.
-
-    Raises
-    ------
-    ResourceError
-        The worker did not start.
+    ``kind`` is "vector" or "matlab"; ``request`` are the JSON arguments of the reader. ``error``, with ``remedy``, is
+    raised if the file needs too much memory or time, or crashes the worker; ResourceError if it does not start. An
+    exception of the reader is returned under ``error`` in its answer, as type and text.
     """
     seconds, memory = _allowed(path)
     request |= {"limits": (seconds, memory)}

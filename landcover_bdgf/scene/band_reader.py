@@ -67,19 +67,11 @@ class Band:
 
 @dataclass
 class ReadCounts:
-    """Counts of the pixels that a step has read from each file; see :meth:`Stack.counting`.
+    """Counts of the pixels that a step has read from each file; see :meth:`Stack.counting`."""
 
-    Attributes
-    ----------
-    pixels, zeros : Counter of Path
-        All pixels, again each time they are read; those that are 0 in all bands, possibly undeclared nodata.
-    values, infinite : Counter of Path
-        All floating-point values; infinite ones, which are invalid.
-    """
-
-    pixels: Counter[Path] = field(default_factory=Counter)
-    zeros: Counter[Path] = field(default_factory=Counter)
-    values: Counter[Path] = field(default_factory=Counter)
+    pixels: Counter[Path] = field(default_factory=Counter)  # counted again each time they are read
+    zeros: Counter[Path] = field(default_factory=Counter)  # 0 in all bands, possibly undeclared nodata
+    values: Counter[Path] = field(default_factory=Counter)  # floating-point values
     infinite: Counter[Path] = field(default_factory=Counter)
 
     def add(self, path: Path, raw: NDArray[Any], valid: Bools) -> None:

@@ -24,11 +24,7 @@ LANDSAT_8_9: Mapping[str, float] = {
 LANDSAT_4_7: Mapping[str, float] = {
     "B1": 485.0, "B2": 560.0, "B3": 660.0, "B4": 835.0, "B5": 1650.0, "B6": 11450.0, "B7": 2215.0, "B8": 710.0,
 }  # fmt: skip
-SENSORS: Mapping[str, Mapping[str, float]] = {
-    "Sentinel-2": SENTINEL_2,
-    "Landsat 8/9": LANDSAT_8_9,
-    "Landsat 4-7": LANDSAT_4_7,
-}
+SENSORS = {"Sentinel-2": SENTINEL_2, "Landsat 8/9": LANDSAT_8_9, "Landsat 4-7": LANDSAT_4_7}
 
 # Ranges in nm in which water vapour absorbs nearly all light from the ground: near 1380 and 1880 (Gao and Goetz
 # 1990, doi:10.1029/JD095iD04p03549), and above 2450, where solar irradiance is low too. The last range ends below

@@ -152,10 +152,7 @@ class Image:
         values : float32 (bands, h, w), 0 where invalid
         valid : bool (h, w)
 
-        Raises
-        ------
-        RasterError
-            If a file is damaged or contains an undeclared fill value.
+        RasterError if a file is damaged or contains an undeclared fill value.
         """
         target = grid or self.grid
         parts = [self._read_file(bands, target, window, convert) for bands in _by_file(self.bands)]

@@ -35,15 +35,9 @@ SHIFT_TAG, NO_SHIFT = "SAR_SHIFT_XY_PX", "0 0"
 
 @dataclass(frozen=True)
 class Tile:
-    """A window of a scene; invalid pixels are 0.
+    """A window of a scene: spectral (S, h, w), SAR (R, h, w), and valid (h, w) if both have data; 0 where invalid.
 
-    Attributes
-    ----------
-    spectral : float32 (S, h, w)
-    sar : float32 (R, h, w)
-        Linear power, at least ``POWER_FLOOR``; signed channels unchanged.
-    valid : bool (h, w)
-        Whether both sensors have data in all bands.
+    SAR is in linear power, at least ``POWER_FLOOR``; signed channels are unchanged.
     """
 
     spectral: NDArray[np.float32]
