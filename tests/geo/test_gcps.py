@@ -10,7 +10,6 @@ import rasterio
 from numpy.typing import NDArray
 from rasterio.control import GroundControlPoint
 from rasterio.crs import CRS
-from rasterio.enums import ColorInterp
 from rasterio.windows import Window
 
 from landcover_bdgf.errors import RasterError
@@ -125,17 +124,6 @@ def test_an_internal_mask_is_used(tmp_path: Path) -> None:
     assert valid[:, 21:].all()
     _, far = image.read(Window(0, 0, 5, 5), Grid(image.grid.crs, rasterio.Affine(1e-4, 0, 11, 0, -1e-4, 51), (5, 5)))
     assert not far.any()
-
-
-def test_an_alpha_band_is_used_as_mask(tmp_path: Path) -> None:
-    path = write(tmp_path / "alpha.tif", np.stack([np.full_like(HALF, 7), np.full_like(HALF, 9), HALF]), CORNERS)
-    with rasterio.open(path, "r+") as file:
-        file.colorinterp = [ColorInterp.undefined, ColorInterp.undefined, ColorInterp.alpha]
-    image = open_image(path, warp_gcps=True)
-    assert len(image.bands) == 2
-    _, valid = image.read(Window(0, 0, 40, 30))
-    assert not valid[:, :19].any()
-    assert valid[:, 21:].all()
 
 
 @pytest.mark.parametrize(("points", "crs", "message"), [

@@ -67,16 +67,13 @@ def test_grids_are_the_same_within_a_hundredth_of_a_pixel(shift_px, same):
     assert not GRID.same_as(Grid(UTM, Affine(10.01, 0, 500_000, 0, -10, 5_000_000), (70, 90)))
 
 
-@pytest.mark.parametrize(
-    ("change", "message"),
-    [
-        ({"shape_hw": [0, 9]}, "shape_hw.0: Input should be greater than or equal to 1"),
-        ({"transform": [10, 1, 0, 0, -10, 0]}, "transform: it is not north-up"),
-        ({"transform": [10]}, "transform: it is not six numbers"),
-        ({"crs": 5}, "crs: its CRS is not text"),
-        ({"crs": "x"}, "crs: The WKT could not be parsed"),
-    ],
-)
+@pytest.mark.parametrize(("change", "message"), [
+    ({"shape_hw": [0, 9]}, "shape_hw.0: Input should be greater than or equal to 1"),
+    ({"transform": [10, 1, 0, 0, -10, 0]}, "transform: it is not north-up"),
+    ({"transform": [10]}, "transform: it is not six numbers"),
+    ({"crs": 5}, "crs: its CRS is not text"),
+    ({"crs": "x"}, "crs: The WKT could not be parsed"),
+])  # fmt: skip
 def test_an_invalid_grid_is_refused(change, message):
     assert Grid.from_dict(GRID.to_dict()) == GRID
     with pytest.raises(ValueError, match=message):

@@ -14,16 +14,13 @@ from landcover_bdgf.geo.raster import open_raster
 from landcover_bdgf.geo.raster_checks import check_packing, check_proportions
 
 
-@pytest.mark.parametrize(
-    ("make", "words"),
-    [
-        (lambda p: None, "does not exist"),
-        (lambda p: p.mkdir(), "is a folder"),
-        (lambda p: p.touch(), "is empty"),
-        (lambda p: p.write_text("no raster"), "is not a GeoTIFF"),
-        (lambda p: os.mkfifo(p), "device or pipe"),
-    ],
-)
+@pytest.mark.parametrize(("make", "words"), [
+    (lambda p: None, "does not exist"),
+    (lambda p: p.mkdir(), "is a folder"),
+    (lambda p: p.touch(), "is empty"),
+    (lambda p: p.write_text("no raster"), "is not a GeoTIFF"),
+    (lambda p: os.mkfifo(p), "device or pipe"),
+])  # fmt: skip
 def test_a_file_that_is_not_a_raster_is_refused(tmp_path, make, words):
     path = tmp_path / "scene.tif"
     make(path)

@@ -40,15 +40,12 @@ def test_pixels_are_placed_by_the_coordinates() -> None:
     np.testing.assert_array_equal(whole(image)[0], PIXELS)
 
 
-@pytest.mark.parametrize(
-    "turned",
-    [
-        lambda a: a[:, ::-1],
-        lambda a: a.transpose("y", "x", "band"),
-        lambda a: a.rename(x="lon", y="lat").rio.set_spatial_dims("lon", "lat"),
-        lambda a: a.rename(band="time"),
-    ],
-)
+@pytest.mark.parametrize("turned", [
+    lambda a: a[:, ::-1],
+    lambda a: a.transpose("y", "x", "band"),
+    lambda a: a.rename(x="lon", y="lat").rio.set_spatial_dims("lon", "lat"),
+    lambda a: a.rename(band="time"),
+])  # fmt: skip
 def test_order_and_names_of_dimensions_change_nothing(turned: Any) -> None:
     np.testing.assert_array_equal(whole(open_image(turned(array())))[0], PIXELS)
 
@@ -119,19 +116,16 @@ def test_a_crs_can_be_given() -> None:
 UNEVEN = array().assign_coords(x=np.r_[np.arange(29) * 10.0, 400])
 
 
-@pytest.mark.parametrize(
-    ("made", "message"),
-    [
-        (array(name="red", crs=None), "DataArray 'red': has no CRS. Set it with array.rio.write_crs(\"EPSG:…\")."),
-        (array(crs=None), "DataArray of 3 × 20 × 30: has no CRS."),
-        (array(name="red").rename(x="i"), "DataArray 'red': has dimensions (band, y, i), expected (band, y, x)."),
-        (array(name="red").expand_dims("time"), "DataArray 'red': has dimensions (time, band, y, x), expected"),
-        (UNEVEN, "DataArray of 3 × 20 × 30: has unevenly spaced x coordinates. Resample it to a regular grid."),
-        (array(PIXELS * np.nan, name="red"), "DataArray 'red': no band is left, all are without data"),
-        (array(name="red").to_dataset(), 'Dataset: is not a DataArray. Convert it with dataset.to_dataarray("band").'),
-        (array(name="red").astype(object), "DataArray 'red': cannot be written as a GeoTIFF"),
-    ],
-)
+@pytest.mark.parametrize(("made", "message"), [
+    (array(name="red", crs=None), "DataArray 'red': has no CRS. Set it with array.rio.write_crs(\"EPSG:…\")."),
+    (array(crs=None), "DataArray of 3 × 20 × 30: has no CRS."),
+    (array(name="red").rename(x="i"), "DataArray 'red': has dimensions (band, y, i), expected (band, y, x)."),
+    (array(name="red").expand_dims("time"), "DataArray 'red': has dimensions (time, band, y, x), expected"),
+    (UNEVEN, "DataArray of 3 × 20 × 30: has unevenly spaced x coordinates. Resample it to a regular grid."),
+    (array(PIXELS * np.nan, name="red"), "DataArray 'red': no band is left, all are without data"),
+    (array(name="red").to_dataset(), 'Dataset: is not a DataArray. Convert it with dataset.to_dataarray("band").'),
+    (array(name="red").astype(object), "DataArray 'red': cannot be written as a GeoTIFF"),
+])  # fmt: skip
 def test_messages_name_the_array(made: xarray.DataArray | xarray.Dataset, message: str) -> None:
     with pytest.raises(RasterError, match=re.escape(message)):
         open_image(made)

@@ -103,16 +103,13 @@ LANDSAT_CODES = (
 )
 
 
-@pytest.mark.parametrize(
-    ("bands", "codes", "names", "sensor"),
-    [
-        (SENTINEL_2, SENTINEL_2_CODES, [f"B{name[1:]:0>2}" for name in SENTINEL_2], "Sentinel-2"),
-        (LANDSAT, LANDSAT_CODES, [name[3:] for name in LANDSAT], "Landsat 8/9"),
-        (("B2", "B3", "B10"), ("QA_PIXEL", "SAA", "SZA", "VAA", "VZA"), ["B2", "B3", "B10"], None),
-        (("VV", "VH"), ("angle",), ["VV", "VH"], None),
-        (("VV",), ("angle",), ["VV"], None),
-    ],
-)
+@pytest.mark.parametrize(("bands", "codes", "names", "sensor"), [
+    (SENTINEL_2, SENTINEL_2_CODES, [f"B{name[1:]:0>2}" for name in SENTINEL_2], "Sentinel-2"),
+    (LANDSAT, LANDSAT_CODES, [name[3:] for name in LANDSAT], "Landsat 8/9"),
+    (("B2", "B3", "B10"), ("QA_PIXEL", "SAA", "SZA", "VAA", "VZA"), ["B2", "B3", "B10"], None),
+    (("VV", "VH"), ("angle",), ["VV", "VH"], None),
+    (("VV",), ("angle",), ["VV"], None),
+])  # fmt: skip
 def test_masks_and_codes_in_the_same_file_are_left_out(write_tif, caplog, bands, codes, names, sensor):
     caplog.set_level("INFO")
     every = (*codes[:1], *bands, *codes[1:])

@@ -18,19 +18,16 @@ from landcover_bdgf.scene.pair_checks import date_of, warn_of_dates
 PIXELS = np.ones((2, 4, 4), "float32")
 
 
-@pytest.mark.parametrize(
-    ("name", "day"),
-    [
-        ("S2A_MSIL2A_20200604T054639_N0500_R120_T43RCP_20230401T101010.tif", date(2020, 6, 4)),
-        ("S1A_IW_GRDH_1SDV_20200607T010800_20200607T010825_032904.tif", date(2020, 6, 7)),
-        ("LC81220442013333LGN00.tif", date(2013, 11, 29)),
-        ("LC08_L2SP_122044_20131129_20200912_02_T1.tif", date(2013, 11, 29)),
-        ("s2 2021-03-05.tif", date(2021, 3, 5)),
-        ("field_20201399.tif", None),
-        ("field_20200231.tif", None),
-        ("T1120200604.tif", None),
-    ],
-)
+@pytest.mark.parametrize(("name", "day"), [
+    ("S2A_MSIL2A_20200604T054639_N0500_R120_T43RCP_20230401T101010.tif", date(2020, 6, 4)),
+    ("S1A_IW_GRDH_1SDV_20200607T010800_20200607T010825_032904.tif", date(2020, 6, 7)),
+    ("LC81220442013333LGN00.tif", date(2013, 11, 29)),
+    ("LC08_L2SP_122044_20131129_20200912_02_T1.tif", date(2013, 11, 29)),
+    ("s2 2021-03-05.tif", date(2021, 3, 5)),
+    ("field_20201399.tif", None),
+    ("field_20200231.tif", None),
+    ("T1120200604.tif", None),
+])  # fmt: skip
 def test_the_date_is_read_from_product_names(write_tif, name, day):
     assert date_of(open_image(write_tif(name, PIXELS))) == day
 

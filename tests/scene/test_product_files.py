@@ -120,18 +120,15 @@ DESIS = "DESIS-HSI-L2A-DT0883241816_004-20230627T104548-V0220-"
 PLANET = "20200604_100031_1038_3B_"
 
 
-@pytest.mark.parametrize(
-    ("cube", "count", "others"),
-    [
-        (f"{ENMAP}SPECTRAL_IMAGE.TIF", 9, [f"{ENMAP}QL_{w}.TIF" for w in ("PIXELMASK_SWIR", "QUALITY_CLOUD", "VNIR")]),
-        (f"{ENMAP}SPECTRAL_IMAGE_COG.tiff", 9, [f"{ENMAP}QL_QUALITY_HAZE_COG.tiff", f"{ENMAP}QL_VNIR_COG.tiff"]),
-        (f"{DESIS}SPECTRAL_IMAGE.tif", 9, [f"{DESIS}QL_{word}.tif" for word in ("IMAGE", "QUALITY", "QUALITY-2")]),
-        (f"{PLANET}AnalyticMS_SR.tif", 4, [f"{PLANET}udm2.tif"]),
-        (f"{PLANET}AnalyticMS_SR_8b_clip.tif", 8, [f"{PLANET}udm2_clip.tif"]),
-        (f"{PLANET}AnalyticMS.tif", 4, [f"{PLANET}AnalyticMS_DN_udm.tif", f"{PLANET}Visual.tif"]),
-        ("scene.tif", 9, ["scene_mask.tif", "scene_preview.tif"]),
-    ],
-)
+@pytest.mark.parametrize(("cube", "count", "others"), [
+    (f"{ENMAP}SPECTRAL_IMAGE.TIF", 9, [f"{ENMAP}QL_{w}.TIF" for w in ("PIXELMASK_SWIR", "QUALITY_CLOUD", "VNIR")]),
+    (f"{ENMAP}SPECTRAL_IMAGE_COG.tiff", 9, [f"{ENMAP}QL_QUALITY_HAZE_COG.tiff", f"{ENMAP}QL_VNIR_COG.tiff"]),
+    (f"{DESIS}SPECTRAL_IMAGE.tif", 9, [f"{DESIS}QL_{word}.tif" for word in ("IMAGE", "QUALITY", "QUALITY-2")]),
+    (f"{PLANET}AnalyticMS_SR.tif", 4, [f"{PLANET}udm2.tif"]),
+    (f"{PLANET}AnalyticMS_SR_8b_clip.tif", 8, [f"{PLANET}udm2_clip.tif"]),
+    (f"{PLANET}AnalyticMS.tif", 4, [f"{PLANET}AnalyticMS_DN_udm.tif", f"{PLANET}Visual.tif"]),
+    ("scene.tif", 9, ["scene_mask.tif", "scene_preview.tif"]),
+])  # fmt: skip
 def test_masks_and_pictures_next_to_a_file_of_all_bands_are_left_out(tmp_path, write_tif, caplog, cube, count, others):
     caplog.set_level("INFO")
     write_tif(f"scene/{cube}", np.ones((count, 8, 8), "uint16"))
@@ -154,20 +151,17 @@ def test_masks_and_pictures_of_the_copernicus_browser_are_skipped(tmp_path, writ
     assert f"skipped files that are not bands: {', '.join(f'{product}{word}.tiff' for word in others)}." in caplog.text
 
 
-@pytest.mark.parametrize(
-    ("counts", "bands"),
-    [
-        ({"mask": 1}, 1),
-        ({"mask": 1, "udm2": 8}, 9),
-        ({"rgb": 3}, 3),
-        ({"rgb": 3, "mask": 1}, 3),
-        ({"rgb": 3, "nir": 1}, 4),
-        ({"ortho": 3, "ndvi": 1, "slope": 1}, 5),
-        ({"sigma0": 1, "mask": 1}, 1),
-        ({"S2A_summer": 10}, 10),
-        ({"S2A_summer": 10, "S2A_summer_mask": 1}, 10),
-    ],
-)
+@pytest.mark.parametrize(("counts", "bands"), [
+    ({"mask": 1}, 1),
+    ({"mask": 1, "udm2": 8}, 9),
+    ({"rgb": 3}, 3),
+    ({"rgb": 3, "mask": 1}, 3),
+    ({"rgb": 3, "nir": 1}, 4),
+    ({"ortho": 3, "ndvi": 1, "slope": 1}, 5),
+    ({"sigma0": 1, "mask": 1}, 1),
+    ({"S2A_summer": 10}, 10),
+    ({"S2A_summer": 10, "S2A_summer_mask": 1}, 10),
+])  # fmt: skip
 def test_a_folder_keeps_masks_and_pictures_without_which_too_little_would_be_left(tmp_path, write_tif, counts, bands):
     for word, count in counts.items():
         write_tif(f"scene/{word}.tif", np.ones((count, 8, 8), "uint8"))

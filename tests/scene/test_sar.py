@@ -25,20 +25,17 @@ def test_decibels_are_recognised_and_become_power(pair):
     np.testing.assert_allclose(whole(stack).sar, POWER, rtol=1e-5)
 
 
-@pytest.mark.parametrize(
-    ("sar", "options", "asked", "words"),
-    [
-        (10 * np.log10(POWER), {}, "power", "`sar_unit=power` contradicts its values"),
-        (POWER, {}, "db", "`sar_unit=db` contradicts its values"),
-        (POWER, {"tags": {"SAR_UNIT": "dB"}}, None, "the unit in its tags, db, contradicts its values"),
-        (
-            10 * np.log10(POWER),
-            {"tags": {"SAR_UNIT": "power"}},
-            "db",
-            r"contradicts its tags: power\. Correct one of them",
-        ),
-    ],
-)
+@pytest.mark.parametrize(("sar", "options", "asked", "words"), [
+    (10 * np.log10(POWER), {}, "power", "`sar_unit=power` contradicts its values"),
+    (POWER, {}, "db", "`sar_unit=db` contradicts its values"),
+    (POWER, {"tags": {"SAR_UNIT": "dB"}}, None, "the unit in its tags, db, contradicts its values"),
+    (
+        10 * np.log10(POWER),
+        {"tags": {"SAR_UNIT": "power"}},
+        "db",
+        r"contradicts its tags: power\. Correct one of them",
+    ),
+])  # fmt: skip
 def test_a_unit_that_contradicts_values_or_tags_is_refused(pair, sar, options, asked, words):
     with pytest.raises(RasterError, match=words):
         pair(sar, AlignSettings(sar_unit=asked), **options)

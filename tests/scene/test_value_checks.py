@@ -63,16 +63,13 @@ def test_zeros_in_all_bands_give_a_warning(pair, where, caplog):
     assert caplog.text.count("are 0 in all bands") == 1
 
 
-@pytest.mark.parametrize(
-    ("where", "dtype", "fill", "said"),
-    [
-        ("hsi.tif", "uint16", 65535, "65535"),
-        ("hsi.tif", "int16", 32767, "32767"),
-        ("hsi.tif", "float64", -999.9, "-999.9"),
-        ("sar.tif", "float32", -99, "-99"),
-        ("sar.tif", "float32", -999, "-999"),
-    ],
-)
+@pytest.mark.parametrize(("where", "dtype", "fill", "said"), [
+    ("hsi.tif", "uint16", 65535, "65535"),
+    ("hsi.tif", "int16", 32767, "32767"),
+    ("hsi.tif", "float64", -999.9, "-999.9"),
+    ("sar.tif", "float32", -99, "-99"),
+    ("sar.tif", "float32", -999, "-999"),
+])  # fmt: skip
 def test_many_pixels_with_the_minimum_or_maximum_in_all_bands_give_a_warning(pair, caplog, where, dtype, fill, said):
     images = {"hsi.tif": REFLECTANCE.astype("float64"), "sar.tif": 10 * np.log10(POWER)}
     images[where][:, :10] = fill
