@@ -1,12 +1,12 @@
-"""Rasters, vector files and grids, as GDAL and PROJ know them.
+"""Rasters, vector files and grids, based on GDAL and PROJ.
 
 =============  ================================================================
 gdal_env       GDAL's drivers and settings
-crs, grid      coordinate reference systems; where pixels lie
-raster         opening rasters; raster_checks before that, gcps where points place them
+crs, grid      coordinate reference systems; pixel grids
+raster         opening rasters; raster_checks: checks of files; gcps: ground-control points
 cog            writing cloud-optimised GeoTIFFs and reading them back
-resampling     values of one grid on another
-vector         features of vector files; vector_worker reads them in a process with limits
+resampling     resampling from one grid to another
+vector         features of vector files; vector_worker: reading them in a limited process
 =============  ================================================================
 """
 

@@ -1,4 +1,4 @@
-"""Cloud-optimised GeoTIFFs, written whole and read back."""
+"""Writing cloud-optimised GeoTIFFs, which are read back and verified."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ import numpy as np
 import rasterio
 import rasterio.shutil
 from numpy.typing import NDArray
-from rasterio._err import CPLE_BaseError  # what rasterio.shutil lets through
+from rasterio._err import CPLE_BaseError  # raised by rasterio.shutil
 from rasterio.enums import ColorInterp
 from rasterio.errors import RasterioError
 from rasterio.io import DatasetWriter
@@ -30,21 +30,21 @@ TILE_PX = 512
 
 @dataclass(frozen=True)
 class RasterProfile:
-    """What a raster to be written is like.
+    """Properties of a raster to be written.
 
     Attributes
     ----------
     dtype : str
-        Of the pixels, such as ``"uint8"``.
+        Data type of the pixels, such as ``"uint8"``.
     count : int
         Number of bands.
     nodata : float, optional
     band_names : tuple of str
-        Empty, or one for each band.
+        Empty, or one name for each band.
     colormap : mapping of int to (red, green, blue), optional
-        0 to 255; for one band of uint8 or uint16.
+        0 to 255; for a single band of uint8 or uint16.
     overviews : "mode" or "average"
-        How smaller versions are made: "mode" for classes, "average" for quantities.
+        Resampling of the overviews: "mode" for classes, "average" for quantities.
     tags : mapping of str to str
         Written into the file.
     """
@@ -68,10 +68,9 @@ def write_raster(
 ) -> None:
     """Write a cloud-optimised GeoTIFF from tiles, in bounded memory; the same tiles give the same bytes.
 
-    The tiles go into an uncompressed draft (compressed blocks would be written again and again by tiles
-    that do not match them), which GDAL's COG driver then copies. The copy is read back and compared with
-    checksums of what was handed in, which tells of the draft too, because GDAL reports no error when the
-    disk fills up and leaves files that read as zeros.
+    The tiles go into an uncompressed draft (tiles that do not match compressed blocks would rewrite them repeatedly),
+    which GDAL's COG driver copies. The copy is read back and compared with checksums of the tiles, because GDAL reports
+    no error on a full disk and leaves files that read as zeros.
 
     Parameters
     ----------
@@ -86,13 +85,12 @@ def write_raster(
     Raises
     ------
     OutputError
-        If the file cannot be written whole.
     """
     height, width = grid.shape_hw
     draft_bytes = height * width * profile.count * np.dtype(profile.dtype).itemsize
     with atomic_output(path, overwrite=overwrite) as finished, draft_folder(finished) as folder:
         check_free_space(path, 2 * draft_bytes)
-        draft, copy = folder / "draft.tif", folder / "cog.tif"  # short names, as GDAL adds to them on the way
+        draft, copy = folder / "draft.tif", folder / "cog.tif"  # short names, because GDAL appends to them
         try:
             checksums = _write_draft(draft, grid, tiles, profile)
             _copy_as_cog(draft, copy, profile)
@@ -103,7 +101,7 @@ def write_raster(
 
 
 class _DamageError(Exception):
-    """What was written does not read back."""
+    """The written file does not read back."""
 
 
 Checksums = list[tuple[Window, int]]
@@ -126,23 +124,10 @@ def _write_draft(
 
 def _create(path: Path, grid: Grid, profile: RasterProfile) -> DatasetWriter:
     height, width = grid.shape_hw
-    draft = rasterio.open(
-        path,
-        "w",
-        driver="GTiff",
-        crs=grid.crs,
-        transform=grid.transform,
-        height=height,
-        width=width,
-        count=profile.count,
-        dtype=profile.dtype,
-        nodata=profile.nodata,
-        tiled=True,
-        blockxsize=TILE_PX,
-        blockysize=TILE_PX,
-        interleave="band",
-        bigtiff="if_safer",
-    )
+    layout = {"tiled": True, "blockxsize": TILE_PX, "blockysize": TILE_PX, "interleave": "band", "bigtiff": "if_safer"}
+    place = {"crs": grid.crs, "transform": grid.transform, "height": height, "width": width}
+    bands = {"count": profile.count, "dtype": profile.dtype, "nodata": profile.nodata}
+    draft = rasterio.open(path, "w", driver="GTiff", **place, **bands, **layout)
     draft.update_tags(**profile.tags)
     for index, name in enumerate(profile.band_names, start=1):
         draft.set_band_description(index, name)
@@ -153,8 +138,7 @@ def _create(path: Path, grid: Grid, profile: RasterProfile) -> DatasetWriter:
 
 
 def _copy_as_cog(draft: Path, finished: Path, profile: RasterProfile) -> None:
-    # Threads are pinned because they may change the order of the blocks in the file. Differences
-    # between neighbouring class codes mean nothing, so no predictor there.
+    # One thread, because several may change the order of the blocks. No predictor for class codes, which are unordered.
     rasterio.shutil.copy(
         draft,
         finished,

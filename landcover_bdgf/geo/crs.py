@@ -14,41 +14,29 @@ from landcover_bdgf.errors import RasterError, SettingsError
 
 
 def crs_name(crs: CRS) -> str:
-    """A short name of a CRS: its authority code, else the name inside its WKT."""
+    """A short name of a CRS: its authority code, else the name in its WKT."""
     authority = crs.to_authority()
     return ":".join(authority) if authority else str(pyproj_crs(crs.to_wkt()).name)
 
 
 def recorded_crs(wkt: str) -> CRS:
-    """The CRS that a record tells, a file that nobody vouches for.
-
-    Raises
-    ------
-    ValueError
-        If it is none.
-    """
+    """The CRS of a WKT in an untrusted file; ValueError if it is not one."""
     if not isinstance(wkt, str):
-        raise ValueError("its CRS is no text")
+        raise ValueError("its CRS is not text")
     crs = CRS.from_wkt(wkt)
-    crs.to_wkt()  # some that GDAL reads it cannot write
+    crs.to_wkt()  # GDAL can read some that it cannot write
     return crs
 
 
 def same_crs(one: CRS, other: CRS) -> bool:
-    """Whether two CRS mean the same, however they are written and whatever the order of their axes."""
+    """Whether two CRS are equivalent, regardless of notation and axis order."""
     if one == other:
         return True
     return bool(pyproj_crs(one.to_wkt()).equals(pyproj_crs(other.to_wkt()), ignore_axis_order=True))
 
 
 def transformer(source: CRS, target: CRS) -> pyproj.Transformer:
-    """The best transformation of (x, y) from one CRS to another; easting or longitude comes first.
-
-    Raises
-    ------
-    RasterError
-        If there is none, for example out of a local engineering CRS.
-    """
+    """The best transformation of (x, y), easting or longitude first; RasterError if there is none (local CRS)."""
     try:
         return _transformer(source.to_wkt(), target.to_wkt())
     except ProjError as error:
@@ -60,7 +48,7 @@ def transformer(source: CRS, target: CRS) -> pyproj.Transformer:
 
 
 def known_crs(text: str | None, setting: str) -> CRS | None:
-    """The CRS that a setting names; SettingsError if it is unknown."""
+    """The CRS of a setting; SettingsError if it is unknown."""
     if text is None:
         return None
     try:
@@ -78,5 +66,5 @@ def _transformer(source_wkt: str, target_wkt: str) -> pyproj.Transformer:
 
 @lru_cache(maxsize=32)
 def pyproj_crs(wkt: str) -> Any:
-    """A CRS as pyproj has it; kept, as PROJ takes a while for each."""
+    """The CRS as pyproj object; cached, because creating it is slow."""
     return pyproj.CRS.from_wkt(wkt)

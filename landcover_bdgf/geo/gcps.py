@@ -1,6 +1,6 @@
-"""An image that only ground-control points place, as Sentinel-1 GRD is delivered: read on a grid through them.
+"""Images georeferenced only by ground-control points (GCPs), such as Sentinel-1 GRD, read on a north-up grid.
 
-GDAL's warper is not used: it would start GDAL's VRT (gdal.py), and each pixel is transformed by itself (resample.py).
+GDAL's warper is not used: it needs the VRT driver (gdal_env.py), and its values depend on the window (resampling.py).
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from typing import Any, cast
 import numpy as np
 from affine import Affine
 from numpy.typing import NDArray
-from rasterio._err import CPLE_BaseError  # what the spline lets through
+from rasterio._err import CPLE_BaseError  # raised by the spline
 from rasterio.crs import CRS
 from rasterio.errors import RasterioError
 from rasterio.io import DatasetReader
@@ -24,19 +24,19 @@ from landcover_bdgf.geo.raster_checks import pixel_dtype
 from landcover_bdgf.progress import log
 
 MOST_POINTS = 2000  # Sentinel-1 has about 200; the spline of n costs n³ once, and n for each pixel
-# Of the image, between a place and where the spline back puts it, but for a pixel of rounding. A good spline misses by
-# nothing, in mountains too (GDAL 3.10).
+# Largest error of the inverse spline, as a share of the image, beyond a pixel of rounding. Consistent points have none,
+# in mountains too (GDAL 3.10).
 MOST_MISSED = 0.001
 
 REMEDY = "Terrain-correct it first, for example with SNAP."
-STEPS = 32  # of a lattice over the image that tells where it lies
+STEPS = 32  # of the lattice over the image from which its extent is computed
 
 
 class PlacedByPoints:
-    """A dataset on a north-up grid in the CRS of its points; all else is as in the file.
+    """A dataset on a north-up grid in the CRS of its GCPs; all other properties are those of the file.
 
-    A pixel has the value of the nearest one in the file, so that nothing is interpolated before decibels become power.
-    Where the file says nothing of nodata, 0 is none in integers, and NaN in floats.
+    Nearest neighbour, so that dB values are not interpolated. Without nodata in the file, it is 0 for integers and NaN
+    for floats.
     """
 
     def __init__(self, dataset: DatasetReader) -> None:
@@ -44,28 +44,15 @@ class PlacedByPoints:
         points, self.crs = dataset.gcps
         self._spline = GCPTransformer(points, tps=True)
         self.transform, self.shape = _grid(self._spline, dataset.shape)
+        self.height, self.width = self.shape
+        self.nodatavals = tuple(
+            (math.nan if pixel_dtype(dtype).kind in "fc" else 0) if nodata is None else nodata
+            for nodata, dtype in zip(dataset.nodatavals, dataset.dtypes, strict=True)
+        )
         self.gcps: tuple[list[Any], CRS | None] = [], None
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._dataset, name)
-
-    @property
-    def height(self) -> int:
-        """Rows of the grid."""
-        return self.shape[0]
-
-    @property
-    def width(self) -> int:
-        """Columns of the grid."""
-        return self.shape[1]
-
-    @property
-    def nodatavals(self) -> tuple[float, ...]:
-        """What lies outside the image."""
-        return tuple(
-            (math.nan if pixel_dtype(dtype).kind in "fc" else 0) if nodata is None else nodata
-            for nodata, dtype in zip(self._dataset.nodatavals, self._dataset.dtypes, strict=True)
-        )
 
     def read(self, indexes: Sequence[int], *, window: Window) -> NDArray[Any]:
         """Values (bands, h, w) of a window of the grid."""
@@ -97,16 +84,10 @@ class PlacedByPoints:
 
 
 def placed_by_points(dataset: DatasetReader) -> DatasetReader:
-    """The same image through a thin-plate spline of its ground-control points, without terrain correction.
-
-    Raises
-    ------
-    RasterError
-        The points have no CRS, are too many, place nothing, or contradict one another.
-    """
+    """The image georeferenced by a thin-plate spline of its GCPs; RasterError if they are unusable."""
     points, crs = dataset.gcps
     if not crs:
-        raise RasterError(dataset.name, "its ground-control points have no CRS", f"{REMEDY}")
+        raise RasterError(dataset.name, "its ground-control points have no CRS", REMEDY)
     if len(points) > MOST_POINTS:
         raise RasterError(
             dataset.name,
@@ -116,12 +97,11 @@ def placed_by_points(dataset: DatasetReader) -> DatasetReader:
     try:
         placed = PlacedByPoints(dataset)
     except (RasterioError, CPLE_BaseError, ValueError) as error:
-        raise RasterError(
-            dataset.name, "its ground-control points place it nowhere, or contradict one another", f"{REMEDY}"
-        ) from error
+        problem = "its ground-control points are degenerate or contradict one another"
+        raise RasterError(dataset.name, problem, REMEDY) from error
     log.warning(
-        "%s: is placed by its %d ground-control points, without terrain correction: slopes lie up to hundreds of "
-        "metres off. Look at the shift that is reported, and at both images.",
+        "%s: is georeferenced by its %d ground-control points without terrain correction, with errors of up to "
+        "hundreds of metres on slopes. Check the reported shift and compare both images.",
         dataset.name,
         len(points),
     )
@@ -129,7 +109,7 @@ def placed_by_points(dataset: DatasetReader) -> DatasetReader:
 
 
 def _grid(spline: GCPTransformer, shape_hw: tuple[int, int]) -> tuple[Affine, tuple[int, int]]:
-    """A north-up grid that covers the image, with pixels of about its size; ValueError if there is none."""
+    """A north-up grid that covers the image, with pixels of about the same size; ValueError if there is none."""
     lattice = [np.linspace(0, size, STEPS + 1) for size in shape_hw]
     rows, cols = np.meshgrid(*lattice, indexing="ij")
     x, y = (found.reshape(rows.shape) for found in spline.xy(rows.ravel(), cols.ravel(), offset="ul"))
@@ -141,10 +121,10 @@ def _grid(spline: GCPTransformer, shape_hw: tuple[int, int]) -> tuple[Affine, tu
     extent = [float(np.ptp(axis)) for axis in (x, y)]
     if not np.isfinite([*pixel, *extent]).all() or min(pixel) <= 0:
         raise ValueError("no pixel size")
-    with np.errstate(invalid="ignore"):  # too far to be counted
+    with np.errstate(invalid="ignore"):  # beyond the range of integers
         back = zip(spline.rowcol(x.ravel(), y.ravel()), (rows.ravel(), cols.ravel()), shape_hw, strict=True)
         missed = [float(np.abs(found - place).max() - 1) / size for found, place, size in back]
     if max(missed) > MOST_MISSED:
-        raise ValueError("places that two points claim")
+        raise ValueError("the points contradict one another")
     width, height = (max(1, math.ceil(size / step - 0.01)) for size, step in zip(extent, pixel, strict=True))
     return Affine(pixel[0], 0, float(x.min()), 0, -pixel[1], float(y.max())), (height, width)

@@ -1,8 +1,8 @@
-"""GDAL, locked: what a file says makes it read no other file, open no connection and run no program.
+"""GDAL, restricted so that the contents of a file cannot make it read other files, connect or run programs.
 
-GDAL goes by the contents of a file, not by its name, and many of its formats name other files, addresses or
-programs. The command line therefore starts it without them, and without the network. In Python, where another
-package may need them, only what this one opens is guarded: :func:`alone`, and the formats named by ``DRIVERS``.
+GDAL recognises formats by content, and many formats refer to other files, addresses or programs. The command line
+therefore starts GDAL without them and without the network. In Python, where other packages may need them, only the
+files opened by this package are protected: :func:`alone`, and the formats in ``RASTER_DRIVERS``.
 """
 
 from __future__ import annotations
@@ -14,14 +14,14 @@ from collections.abc import Sequence
 from landcover_bdgf.errors import BdgfError
 from landcover_bdgf.storage import is_remote
 
-# Formats whose files hold their own pixels or features.
+# Formats whose files contain their own pixels or features.
 RASTER_DRIVERS = ("GTiff", "ENVI", "JP2OpenJPEG")
 VECTOR_DRIVERS = ("ESRI Shapefile", "GPKG", "GeoJSON")
-WORKING_DRIVERS = ("COG", "MEM", "Memory")  # what is written, and what GDAL needs to warp
+WORKING_DRIVERS = ("COG", "MEM", "Memory")  # for output, and for warping in GDAL
 
-ALLOW_VRT = "--allow-vrt"  # which the user types, with everything that a VRT then names
+ALLOW_VRT = "--allow-vrt"  # option that permits a VRT and everything it refers to
 
-# All others of GDAL 3.6 to 3.12. Its manual says what each is.
+# All other drivers of GDAL 3.6 to 3.12.
 UNWANTED_TEXT = """
     AAIGrid, ACE2, ADBC, ADRG, AIG, AIVector, AVCBin, AVCE00, AVIF, AirSAR, AmigoCloud, Arrow, BAG, BASISU, BIGGIF, BLX,
     BMP, BSB, BT, BYN, CAD, CALS, CEOS, COASP, COSAR, CPG, CSV, CSW, CTG, CTable2, Carto, Cloudant, CouchDB, DAAS, DDS,
@@ -42,24 +42,21 @@ UNWANTED_TEXT = """
 """
 UNWANTED = tuple(" ".join(UNWANTED_TEXT.split()).split(", "))
 
-# GDAL keeps decoded blocks up to 5 % of the machine's memory, so that what a map needs would grow with the scene
-# and with the machine. In MB; GDAL reads it when it decodes its first block.
+# In MB. By default GDAL caches decoded blocks in up to 5 % of the memory, so that memory use would grow with scene and
+# machine. GDAL reads the value when it decodes the first block.
 CACHE_MB = 256
 os.environ.setdefault("GDAL_CACHEMAX", str(CACHE_MB))
 
 
 def lock(arguments: Sequence[str] = ()) -> None:
-    """Start GDAL without what it should not do; before rasterio and pyogrio are first used, which read this once.
+    """Restrict GDAL; must run before rasterio and pyogrio are first used, because GDAL reads these variables once.
 
-    Parameters
-    ----------
-    arguments : sequence of str
-        What the user typed: an address or a path of GDAL's (``/vsi…``) allows connections, ``--allow-vrt`` formats
-        that name other files too.
+    ``arguments`` are those of the command line: an address or a path of GDAL (``/vsi…``) allows connections,
+    ``--allow-vrt`` also allows VRT.
     """
     os.environ["GDAL_DRIVER_PATH"] = "disable"  # no plugins
-    os.environ["CPL_VSIL_GZIP_WRITE_PROPERTIES"] = "NO"  # no file beside what is read
-    os.environ["CPL_LOG"] = os.devnull  # what GDAL prints by itself, such as "unable to find driver to skip"
+    os.environ["CPL_VSIL_GZIP_WRITE_PROPERTIES"] = "NO"  # no file next to the input
+    os.environ["CPL_LOG"] = os.devnull  # GDAL's own messages, such as "unable to find driver to skip"
     os.environ["PROJ_NETWORK"] = "OFF"
     logging.getLogger("rasterio._env").addFilter(lambda record: "GDAL_SKIP" not in record.getMessage())
     if ALLOW_VRT in arguments:
@@ -67,17 +64,11 @@ def lock(arguments: Sequence[str] = ()) -> None:
         return
     os.environ["GDAL_SKIP"] = ",".join(UNWANTED)
     if not any(map(is_remote, arguments)):
-        os.environ["CPL_VSIL_CURL_ALLOWED_EXTENSIONS"] = ".none"  # a name that no address ends with
+        os.environ["CPL_VSIL_CURL_ALLOWED_EXTENSIONS"] = ".none"  # no address has this extension
 
 
 def check_lock() -> None:
-    """Make sure that :func:`lock` came in time, in both copies of GDAL.
-
-    Raises
-    ------
-    BdgfError
-        A driver is there that was to be left out.
-    """
+    """BdgfError if :func:`lock` ran too late, so that a copy of GDAL (rasterio's or pyogrio's) has unwanted drivers."""
     import pyogrio
     import rasterio
 
@@ -87,26 +78,26 @@ def check_lock() -> None:
     if loose:
         raise BdgfError(
             None,
-            "GDAL was started before it could be locked, with formats that may read other files: "
+            f"GDAL was started before it could be restricted, with formats that may read other files: "
             f"{', '.join(loose[:5])}",
-            "Run bdgf in a process of its own.",
+            "Run bdgf in a separate process.",
         )
 
 
 def alone(driver: str) -> dict[str, str]:
-    """Options to open a file with, so that no file beside it has a say: no .aux.xml, .ovr, .msk or world file.
+    """GDAL options under which files next to a raster are ignored: .aux.xml, .ovr, .msk, world files.
 
-    An ENVI image needs its header beside it, and thereby gets its ``.ovr`` and ``.msk`` too; see raster_checks.py.
+    ENVI needs its header file, so that its ``.ovr`` and ``.msk`` are read too; see raster_checks.py.
     """
     return {"GDAL_PAM_ENABLED": "NO", "GDAL_DISABLE_READDIR_ON_OPEN": "TRUE" if driver == "ENVI" else "EMPTY_DIR"}
 
 
 def limit_cache(max_bytes: int) -> None:
-    """Give GDAL's cache at most a sixteenth of ``max_bytes``, but 64 MB; before the first block is read."""
+    """Limit GDAL's cache to a sixteenth of ``max_bytes``, at least 64 MB; before the first block is read."""
     os.environ["GDAL_CACHEMAX"] = str(max(64, min(CACHE_MB, max_bytes // 16 // 2**20)))
 
 
 def cache_bytes() -> int:
-    """What GDAL's cache may take; 0 if somebody set it in another form than MB."""
+    """Limit of GDAL's cache; 0 if the user set it in another form than MB."""
     text = os.environ.get("GDAL_CACHEMAX", "")
     return int(text) * 2**20 if text.isdigit() else 0

@@ -1,4 +1,4 @@
-"""Where the pixels of an image lie on the ground."""
+"""Pixel grids: the position of the pixels of an image on the ground."""
 
 from __future__ import annotations
 
@@ -30,9 +30,9 @@ Bounds = tuple[float, float, float, float]
 
 _WGS84 = CRS.from_epsg(4326)
 _GEOD = pyproj.Geod(ellps="WGS84")
-_TRUE = 0.01  # by how much sizes in a projection may differ from those on the ground; UTM stays below
+_TRUE = 0.01  # tolerated relative difference between sizes in a projection and on the ground; UTM has less
 _ROW_POINTS = 101
-_HALF_TURN = 180.0  # degrees, in which PROJ and nearly all geographic CRS count
+_HALF_TURN = 180.0  # degrees, the unit of PROJ and nearly all geographic CRS
 
 
 def _recorded_transform(values: Any) -> Affine:
@@ -50,7 +50,7 @@ _Side = Annotated[int, Field(ge=1, le=MAX_SIDE_PX)]
 
 @dataclass(frozen=True)
 class Grid:
-    """Where pixels lie on the ground: north-up, square or not, in one coordinate reference system.
+    """A north-up pixel grid in a coordinate reference system; pixels need not be square.
 
     Attributes
     ----------
@@ -86,22 +86,16 @@ class Grid:
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> Grid:
-        """Read :meth:`to_dict`, from a file that nobody vouches for.
-
-        Raises
-        ------
-        ValueError
-            If it is no north-up grid.
-        """
+        """The grid of :meth:`to_dict` in an untrusted file; ValueError if it is not a north-up grid."""
         return read_json(Grid, json.dumps(values))
 
     def window_grid(self, window: Window) -> Grid:
-        """The grid of a window; the window may reach over the border."""
+        """The grid of a window, which may extend beyond the border."""
         moved = self.shifted((window.col_off, window.row_off))
         return Grid(self.crs, moved.transform, (window.height, window.width))
 
     def shifted(self, offset_xy_px: tuple[float, float]) -> Grid:
-        """The same grid moved to the right and down by a number of its pixels."""
+        """The same grid shifted to the right and down by a number of pixels."""
         t, (right, down) = self.transform, offset_xy_px
         moved = Affine(t.a, 0.0, t.c + t.a * right, 0.0, t.e, t.f + t.e * down)
         return Grid(self.crs, moved, self.shape_hw)
@@ -121,19 +115,16 @@ class Grid:
         return rows, cols
 
     def rowcol_of(self, x: ArrayLike, y: ArrayLike, crs: CRS) -> tuple[FloatArray, FloatArray]:
-        """Fractional pixel indices of coordinates in another CRS; infinite where they have no place in this one.
+        """Fractional pixel indices of coordinates in another CRS; infinite if they cannot be transformed.
 
-        Raises
-        ------
-        RasterError
-            If no transformation leads from one CRS to the other.
+        RasterError if there is no transformation between the CRS.
         """
         if not same_crs(crs, self.crs):
             x, y = transformer(crs, self.crs).transform(x, y)
         return self.rowcol(self._turned(np.asarray(x, np.float64)), y)
 
     def _turned(self, x: FloatArray) -> FloatArray:
-        """Longitudes as a grid beyond the antimeridian counts them, 180.1° for −179.9°; others as they are."""
+        """Longitudes in the range of a grid across the antimeridian, 180.1° for −179.9°; other x unchanged."""
         left, _, right, _ = self.bounds
         if not self.crs.is_geographic or (left >= -_HALF_TURN and right <= _HALF_TURN):
             return x
@@ -148,25 +139,22 @@ class Grid:
                 yield Window(col, row, min(tile_px, width - col), min(tile_px, height - row))
 
     def spread_windows(self, side_px: int, per_axis: int = 3) -> Iterator[Window]:
-        """Square windows evenly spread from border to border, for a look at the whole; they may overlap."""
+        """Square windows evenly spread from border to border, to sample the whole grid; they may overlap."""
         height, width = self.shape_hw
         side_h, side_w = min(side_px, height), min(side_px, width)
-        steps = range(per_axis)
-        for row, col in product(steps, steps):
-            row_off = (height - side_h) * row // (per_axis - 1)
-            col_off = (width - side_w) * col // (per_axis - 1)
-            yield Window(col_off, row_off, side_w, side_h)
+        for row, col in product(range(per_axis), repeat=2):
+            row_off, col_off = ((height - side_h) * row, (width - side_w) * col)
+            yield Window(col_off // (per_axis - 1), row_off // (per_axis - 1), side_w, side_h)
 
     def windows_to_look_at(self, side_px: int, per_axis: int = 5) -> Iterator[Window]:
-        """So many windows for a look at the whole, or all of a grid that is no larger than they are together."""
+        """Spread windows, or all tiles if the grid is not larger than these windows together."""
         small = math.prod(self.shape_hw) <= (per_axis * side_px) ** 2
         return self.tiles(side_px) if small else self.spread_windows(side_px, per_axis)
 
     def offset_in(self, other: Grid, tolerance_px: float = 0.01) -> tuple[int, int] | None:
         """Row and column of this grid's first pixel in ``other``, or None if the pixels do not coincide.
 
-        They coincide when the CRS are the same and no corner is further than ``tolerance_px`` from a
-        corner of a pixel of ``other``.
+        They coincide if the CRS are the same and each corner is within ``tolerance_px`` of a pixel corner of ``other``.
         """
         if not same_crs(self.crs, other.crs):
             return None
@@ -182,18 +170,15 @@ class Grid:
         return self.shape_hw == other.shape_hw and self.offset_in(other, tolerance_px) == (0, 0)
 
     def bounds_in(self, crs: CRS) -> Bounds:
-        """Left, bottom, right, top in another CRS; right is beyond 180° where the box crosses the antimeridian.
+        """Left, bottom, right, top in another CRS; right exceeds 180° if the box crosses the antimeridian.
 
-        Raises
-        ------
-        RasterError
-            If no transformation leads from one CRS to the other.
+        RasterError if there is no transformation between the CRS.
         """
         left, bottom, right, top = transformer(self.crs, crs).transform_bounds(*self.bounds)
         return left, bottom, right if left <= right else right + 2 * _HALF_TURN, top
 
     def describe(self) -> str:
-        """One line for people."""
+        """Size, pixel size and CRS as text."""
         height, width = self.shape_hw
         unit = "°" if self.crs.is_geographic else f" {self.crs.linear_units or 'units'}"
         x, y = self.resolution_xy
@@ -202,51 +187,50 @@ class Grid:
 
 
 def ground_pixel_m2(grid: Grid) -> float | None:
-    """Area of the middle pixel of a projected grid; None where the projection is off by more than 1 %, or by how much
-    is not known."""
+    """Area of the middle pixel of a projected grid; None if the projection is not within 1 %, or unknown."""
     unit_m = float(grid.crs.linear_units_factor[1])
     width, height = grid.resolution_xy
     planar = width * height * unit_m**2
     row, col = (side // 2 for side in grid.shape_hw)
-    corners = np.array([(row, col), (row + 1, col), (row + 1, col + 1), (row, col + 1)]) - 0.5
-    try:
-        lons_lats = transformer(grid.crs, _WGS84).transform(*grid.xy(*corners.T))
-    except RasterError:  # another planet
+    lons_lats = _lons_lats(grid, [row, row + 1, row + 1, row], [col, col, col + 1, col + 1])
+    if lons_lats is None:
         return None
     area = abs(_GEOD.polygon_area_perimeter(*lons_lats)[0])
     return planar if abs(area / planar - 1) <= _TRUE else None
 
 
 def ground_pixel_side_m(grid: Grid) -> float | None:
-    """Side on the ground of a square as large as the middle pixel of any grid, to 3 digits; None where not known."""
+    """Side of a square with the ground area of the middle pixel, to 3 digits; None if unknown."""
     row, col = (side // 2 for side in grid.shape_hw)
-    corners = np.array([(row, col), (row, col + 1), (row + 1, col + 1)]) - 0.5
-    try:
-        lons_lats = transformer(grid.crs, _WGS84).transform(*grid.xy(*corners.T))
-    except RasterError:  # another planet
+    lons_lats = _lons_lats(grid, [row, row, row + 1], [col, col + 1, col + 1])
+    if lons_lats is None:
         return None
     side = math.sqrt(math.prod(_GEOD.line_lengths(*lons_lats)))
     return float(f"{side:.3g}") if 0 < side < math.inf else None
 
 
 def ground_width_m(grid: Grid) -> float | None:
-    """Length of the middle row of a projected grid, None where not known; the planar one if that is right to 1 %."""
+    """Length of the middle row of a projected grid: the planar one if that is within 1 %; None if unknown."""
     unit_m = float(grid.crs.linear_units_factor[1])
     height, width = grid.shape_hw
     planar = width * grid.resolution_xy[0] * unit_m
-    cols = np.linspace(0, width, _ROW_POINTS) - 0.5  # a row is no geodesic, its short pieces nearly are
-    try:
-        lons_lats = transformer(grid.crs, _WGS84).transform(*grid.xy(np.full(len(cols), height / 2 - 0.5), cols))
-    except RasterError:
-        return None
-    length = float(_GEOD.line_length(*lons_lats))
+    lons_lats = _lons_lats(grid, np.full(_ROW_POINTS, height / 2), np.linspace(0, width, _ROW_POINTS))
+    length = float(_GEOD.line_length(*lons_lats)) if lons_lats else math.inf  # of short, nearly geodesic pieces
     if not math.isfinite(length):
         return None
     return planar if abs(length / planar - 1) <= _TRUE else length
 
 
+def _lons_lats(grid: Grid, rows: ArrayLike, cols: ArrayLike) -> tuple[FloatArray, FloatArray] | None:
+    """Longitudes and latitudes of pixel corners; None on another planet."""
+    try:
+        return transformer(grid.crs, _WGS84).transform(*grid.xy(np.subtract(rows, 0.5), np.subtract(cols, 0.5)))
+    except RasterError:
+        return None
+
+
 def mirrored(start: int, length: int, size: int) -> NDArray[np.intp]:
-    """Indices of a run of pixels in a row of ``size`` that goes on as its own mirror image."""
+    """Indices of a run of pixels in a row of ``size`` pixels that continues as its mirror image."""
     if size == 1:
         return np.zeros(length, np.intp)
     folded = np.arange(start, start + length) % (2 * (size - 1))
@@ -254,22 +238,19 @@ def mirrored(start: int, length: int, size: int) -> NDArray[np.intp]:
 
 
 def warn_of_datum(name: object, source: CRS, grid: Grid) -> None:
-    """Warn when what lies in ``source`` comes onto a grid less exactly than it could, for want of a file of PROJ's."""
+    """Warn if a transformation from ``source`` to a grid is less accurate because a PROJ grid is missing."""
     if same_crs(source, grid.crs):
         return
-    left, bottom, right, top = grid.bounds_in(CRS.from_epsg(4326))
+    area = AreaOfInterest(*grid.bounds_in(_WGS84))
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # pyproj's own, which says no number
+        warnings.simplefilter("ignore")  # pyproj's own warning, without the accuracy
         ways = TransformerGroup(
-            pyproj_crs(source.to_wkt()),
-            pyproj_crs(grid.crs.to_wkt()),
-            always_xy=True,
-            area_of_interest=AreaOfInterest(left, bottom, right, top),
+            pyproj_crs(source.to_wkt()), pyproj_crs(grid.crs.to_wkt()), always_xy=True, area_of_interest=area
         )
     if ways.best_available or not ways.transformers or not ways.unavailable_operations:
         return
     files = ", ".join(file.short_name for file in ways.unavailable_operations[0].grids if not file.available)
-    accuracy_m = ways.transformers[0].accuracy  # -1 where PROJ does not know
+    accuracy_m = ways.transformers[0].accuracy  # -1 if unknown
     log.warning(
         "%s: transformed from %s to %s with %s; install PROJ grid %s for better (projsync --file fetches it)",
         name,

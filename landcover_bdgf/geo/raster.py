@@ -1,4 +1,4 @@
-"""Raster files: opened by a short list of formats, placed on the ground."""
+"""Opening raster files of a few formats, and their grids."""
 
 from __future__ import annotations
 
@@ -29,21 +29,21 @@ from landcover_bdgf.storage import PathLike, is_remote
 
 @opening(RasterError)
 def open_raster(path: PathLike, *, vrt: bool = False, warp_gcps: bool = False) -> DatasetReader:
-    """Open a raster for reading: GeoTIFF, COG, ENVI or JPEG 2000. No file beside it has a say but ENVI's header.
+    """Open a raster for reading: GeoTIFF, COG, ENVI or JPEG 2000. Files next to it are ignored, except ENVI headers.
 
     Parameters
     ----------
     path : path
-        Also a path of GDAL's virtual file systems (``/vsis3/…``), which a user has typed.
+        Also a path of GDAL's virtual file systems (``/vsis3/…``), if the user typed it.
     vrt : bool
-        Also GDAL's VRT, which may name any other file.
+        Also open VRT, which may refer to any other file.
     warp_gcps : bool
-        An image that only ground-control points place is read through them (gcps.py).
+        Georeference images by their ground-control points if they have no transform (gcps.py).
 
     Raises
     ------
     RasterError
-        If the file is missing, a folder, empty, cut off, not one of these formats, or holds no pixels or too many.
+        If the file is missing, a folder, empty, truncated, of another format, or has no pixels or too many.
     """
     path = envi_pixels(Path(path))
     if is_remote(str(path)) or (vrt and path.suffix.lower() == ".vrt"):
@@ -67,20 +67,24 @@ def grid_of(dataset: DatasetReader, *, crs: CRS | None = None) -> Grid:
     ----------
     dataset : rasterio.io.DatasetReader
     crs : rasterio.crs.CRS, optional
-        What the user knows: it stands in for a missing CRS, and overrules the one in the file.
+        Used instead of the CRS of the file, if any.
 
     Raises
     ------
     RasterError
-        If the file has no CRS, no position, only ground-control points or RPCs, a rotated transform,
-        or pixels without a size.
+        If the file has no CRS, no position, only ground-control points or RPCs, or a rotated or invalid transform.
     """
     transform = dataset.transform
     _check_position(dataset)
     _check_transform(dataset)
-    _check_crs(dataset)
+    try:
+        if dataset.crs:
+            dataset.crs.to_wkt()  # GDAL can read some CRS that it cannot write
+    except CRSError as error:
+        remedy = "Give it another with gdal_edit.py -a_srs."
+        raise RasterError(dataset.name, "its CRS cannot be read", remedy) from error
     if crs and dataset.crs and not same_crs(crs, dataset.crs):
-        log.warning("%s: says %s, taken as %s as asked.", dataset.name, crs_name(dataset.crs), crs_name(crs))
+        log.warning("%s: its CRS is %s, read as %s as requested.", dataset.name, crs_name(dataset.crs), crs_name(crs))
     crs = crs or dataset.crs
     if not crs:
         raise RasterError(
@@ -93,31 +97,13 @@ def grid_of(dataset: DatasetReader, *, crs: CRS | None = None) -> Grid:
     return Grid(crs, north_up, dataset.shape)
 
 
-def _check_crs(dataset: DatasetReader) -> None:
-    """Refuse a CRS that GDAL reads and cannot write."""
-    try:
-        if dataset.crs:
-            dataset.crs.to_wkt()
-    except CRSError as error:
-        raise RasterError(
-            dataset.name, "its CRS cannot be read", "Give it another with gdal_edit.py -a_srs."
-        ) from error
-
-
 def read_band(dataset: DatasetReader, window: Window | None = None, **options: Any) -> NDArray[Any]:
-    """The first band of a raster of classes, or a window of it; ``options`` are those of ``dataset.read``.
-
-    Raises
-    ------
-    RasterError
-        The file is damaged there.
-    """
+    """The first band of a raster or a window of it; ``options`` as in ``dataset.read``; RasterError if damaged."""
     try:
         return dataset.read(1, window=window, **options)
     except RasterioError as error:
-        raise RasterError(
-            dataset.name, "cannot be read, it may be damaged", "Copy it again, or make it anew."
-        ) from error
+        remedy = "Copy it again, or create it again."
+        raise RasterError(dataset.name, "cannot be read, it may be damaged", remedy) from error
 
 
 def is_south_up(dataset: DatasetReader) -> bool:
@@ -126,23 +112,23 @@ def is_south_up(dataset: DatasetReader) -> bool:
 
 
 def _open(path: Path, drivers: Sequence[str]) -> DatasetReader:
-    """Try formats one by one, as rasterio 1.4 takes only one at a time."""
+    """Try formats one by one, because rasterio 1.4 accepts only one driver."""
     reason: Exception | None = None
     for driver in drivers:
         try:
-            # What rasterio says about missing georeferences, grid_of says better.
+            # grid_of has a better message for missing georeferences.
             with warnings.catch_warnings(), rasterio.Env(**alone(driver)):
                 warnings.simplefilter("ignore", NotGeoreferencedWarning)
                 return rasterio.open(path, driver=driver, sharing=False)
-        except (RasterioError, UnicodeDecodeError) as error:  # the latter of texts in a damaged header
+        except (RasterioError, UnicodeDecodeError) as error:  # UnicodeDecodeError: damaged header
             reason = reason or error
     raise RasterError(
-        path, "cannot be read as GeoTIFF, ENVI or JPEG 2000", "Is it whole, and of one of these formats?"
+        path, "cannot be read as GeoTIFF, ENVI or JPEG 2000", "Is it complete, and in one of these formats?"
     ) from reason
 
 
 def envi_pixels(path: Path) -> Path:
-    """The pixels of an ENVI image that was named by its header."""
+    """The pixel file of an ENVI image, if ``path`` is its header."""
     if path.suffix.lower() != ".hdr":
         return path
     candidates = (path.with_suffix(suffix) for suffix in ("", ".img", ".dat", ".bsq", ".bil", ".bip"))
@@ -173,9 +159,9 @@ def _check_transform(dataset: DatasetReader) -> None:
     transform, (height, width) = dataset.transform, dataset.shape
     if not all(map(math.isfinite, transform)) or transform.a * transform.e == 0:
         raise RasterError(
-            dataset.name, f"has pixels of {transform.a} × {transform.e}, which is no size", "Georeference it again."
+            dataset.name, f"has an invalid pixel size of {transform.a} × {transform.e}", "Georeference it again."
         )
-    # A shear that moves no corner by a hundredth of a pixel is rounding.
+    # A shear of less than a hundredth of a pixel is due to rounding.
     if max(abs(transform.b * height / transform.a), abs(transform.d * width / transform.e)) > 0.01:
         raise RasterError(dataset.name, "is rotated or sheared", "Make it north-up first with gdalwarp.")
     if transform.a < 0:

@@ -1,7 +1,7 @@
-"""Raster files, looked at before GDAL is asked for a pixel: what they are, how large, and whether they are whole.
+"""Checks of raster files before pixels are read: format, size, and whether the file is complete.
 
-GDAL opens a file that was cut off, and one of kilobytes that says it holds gigabytes; what is wrong comes out hours
-later, or never. Limits are far above any scene, and far below what stops a machine.
+GDAL opens truncated files, and small files that declare gigabytes of pixels; errors would appear hours later or never.
+The limits are far above any scene.
 """
 
 from __future__ import annotations
@@ -22,12 +22,12 @@ from landcover_bdgf.progress import log
 
 MAX_SIDE_PX = 1_000_000
 MAX_BANDS = 4096
-MAX_BLOCK_BYTES = 1 << 30  # what must be decoded whole to read one pixel
-# No codec of ordinary use packs tighter; Deflate reaches 1032. Below the least size nobody is hurt.
+MAX_BLOCK_BYTES = 1 << 30  # GDAL decodes whole blocks
+# Largest compression ratio (Deflate reaches 1032); images below the least size are always accepted.
 MAX_PACKED, LEAST_PACKED_BYTES = 1100, 1 << 28
-MOST_BLOCKS = 200_000  # that are looked at, evenly spread, of files with more
+MOST_BLOCKS = 200_000  # checked per file, evenly spread
 
-MOST_TEXT_BYTES = 1 << 20  # that are looked at, of a header of ENVI or an .aux.xml
+MOST_TEXT_BYTES = 1 << 20  # read from an ENVI header or .aux.xml
 _AUX_SAYS = {b"<SRS": "CRS", b"<NoDataValue": "nodata", b"<Scale>": "scale", b"<Offset>": "offset"}
 
 _MAGIC = {
@@ -39,18 +39,12 @@ _CODESTREAM, _END_OF_CODESTREAM = b"\xff\x4f\xff\x51", b"\xff\xd9"  # ISO/IEC 15
 
 
 def begins_as_raster(head: bytes) -> bool:
-    """Whether the first bytes of a file are those of a GeoTIFF or JPEG 2000; ENVI's tell nothing."""
+    """Whether the first bytes of a file are those of a GeoTIFF or JPEG 2000; ENVI has no signature."""
     return head[:4] in _MAGIC
 
 
 def raster_driver(path: Path) -> str:
-    """The format of a raster file, by its first bytes; of ENVI, by the header beside it.
-
-    Raises
-    ------
-    RasterError
-        It is no regular file, cannot be read, is empty, cut off, compressed, or none of these formats.
-    """
+    """The format of a raster file, by its first bytes or its ENVI header; RasterError if there is none."""
     _check_regular(path)
     try:
         with path.open("rb") as file:
@@ -72,38 +66,36 @@ def raster_driver(path: Path) -> str:
 
 
 def _check_no_mask(path: Path, driver: str) -> None:
-    """Refuse a mask beside a raster: of ENVI it would be read, of other formats it is not, and clouds become land."""
+    """Refuse a mask file next to a raster: GDAL would read it for ENVI, but not here for other formats."""
     masks = [mask for suffix in ("msk", "MSK") if (mask := Path(f"{path}.{suffix}")).exists()]
     if masks and driver == "ENVI":
-        raise RasterError(
-            path, f"{masks[0].name} beside it would replace its nodata", "Remove it, or write nodata values."
-        )
+        problem = f"{masks[0].name} next to it would replace its nodata"
+        raise RasterError(path, problem, "Remove it, or write nodata values.")
     if masks:
         raise RasterError(
             path,
-            f"has its mask in {masks[0].name} beside it, which is not read. Write it inside: gdal_translate "
+            f"has its mask in {masks[0].name}, which is not read. Write it into the file: gdal_translate "
             "--config GDAL_TIFF_INTERNAL_MASK YES; or as nodata: gdalwarp -dstnodata",
-            "Remove it if it is another's.",
+            "Remove it if it does not belong to this image.",
         )
 
 
 def envi_header(path: Path) -> Path | None:
-    """The header of an ENVI image, None if there is none."""
+    """The header of an ENVI image, if there is one."""
     names = [f"{name}.{suffix}" for name in (path.name, path.stem) for suffix in ("hdr", "HDR")]  # in GDAL's order
     headers = [header for name in names if (header := path.with_name(name)).is_file() and header != path]
     texts = {header: text for header in headers if (text := _begin(header)).startswith(b"ENVI")}
     if len(set(texts.values())) > 1:
         listed = " and ".join(header.name for header in texts)
-        raise RasterError(path, f"has headers that differ, {listed}", "Remove those that are not its own.")
+        raise RasterError(path, f"has headers that differ, {listed}", "Remove those that do not belong to it.")
     return next(iter(texts), None)
 
 
 def _check_uncompressed(path: Path, header: str) -> None:
-    """Refuse pixels that GDAL would unpack: nothing tells how many there are, and it writes down what it found."""
+    """Refuse compressed ENVI images: their size is unknown, and GDAL writes a file next to them."""
     if any(value.strip() != "0" for value in _ENVI_COMPRESSION.findall(header)):
-        raise RasterError(
-            path, "is compressed, as its header says (file compression)", "Write it anew: gdal_translate -of GTiff."
-        )
+        problem = "is compressed according to its header (file compression)"
+        raise RasterError(path, problem, "Convert it: gdal_translate -of GTiff.")
 
 
 def _begin(text: Path) -> bytes:
@@ -112,17 +104,7 @@ def _begin(text: Path) -> bytes:
 
 
 def check_whole(dataset: DatasetReader, path: Path) -> None:
-    """Refuse what is out of all proportion, and files whose end is missing.
-
-    Parameters
-    ----------
-    dataset : rasterio.io.DatasetReader
-        Opened from ``path``, a local file.
-
-    Raises
-    ------
-    RasterError
-    """
+    """RasterError if a local file is truncated, or an image without pixels or with too many."""
     size = path.stat().st_size
     check_proportions(dataset, str(path), size)
     try:
@@ -130,87 +112,81 @@ def check_whole(dataset: DatasetReader, path: Path) -> None:
     except UnicodeDecodeError as error:
         raise RasterError(
             path,
-            "names its bands in another encoding than UTF-8",
-            "Save its header as UTF-8, or write it anew with gdal_translate.",
+            "has band names in another encoding than UTF-8",
+            "Save its header as UTF-8, or convert it with gdal_translate.",
         ) from error
-    end = {"GTiff": _tiff_end, "ENVI": _envi_end}.get(dataset.driver, _size)(dataset, path)
-    if size < end:
+    ends = {"GTiff": _tiff_end, "ENVI": _envi_end}  # of JPEG 2000, raster_driver has checked the end
+    if dataset.driver in ends and size < (end := ends[dataset.driver](dataset)):
         raise RasterError(path, f"is cut off, {size} of at least {end} bytes are there", "Copy or download it again.")
 
 
 def unread(dataset: DatasetReader) -> str:
-    """In words: the files beside a raster that GDAL would look for its place in, and this package does not."""
+    """Text about files next to a raster that may have its position, but are not read."""
     path = Path(dataset.name)
     candidates = [Path(f"{path}.aux.xml"), *(path.with_suffix(suffix) for suffix in (".tfw", ".tifw", ".wld", ".prj"))]
     beside = [candidate.name for candidate in candidates if candidate.exists()]
-    return f" in itself; {', '.join(beside)} beside it is not read, as it may be another's" if beside else ""
+    return f" in the file; {', '.join(beside)} next to it is not read" if beside else ""
 
 
 def warn_of_aux_xml(path: Path) -> None:
-    """Warn of an ``.aux.xml`` beside a raster that says more of it than names and statistics: it is not read."""
+    """Warn of an ``.aux.xml`` with a CRS, nodata, scale or offset: it is not read."""
     aux = Path(f"{path}.aux.xml")
     try:
-        if not aux.is_file():  # a pipe would never end
+        if not aux.is_file():  # reading a pipe would not end
             return
         text = _begin(aux)
-    except OSError:  # it has no say anyway
+    except OSError:  # it is not read anyway
         return
     if found := [word for tag, word in _AUX_SAYS.items() if tag in text]:
         log.warning(
-            "%s: %s beside it tells its %s, which is not read. If it is right, write it into the file: gdal_edit.py, "
+            "%s: %s contains its %s, which is not read. If it is right, write it into the file: gdal_edit.py, "
             "or gdal_translate to a new one.",
             path, aux.name, ", ".join(found),
         )  # fmt: skip
 
 
 def check_proportions(dataset: DatasetReader, name: str, size: int | None = None) -> None:
-    """Refuse images that hold nothing, or more than any scene does; ``size`` is that of the file in bytes, if known.
-
-    Raises
-    ------
-    RasterError
-    """
+    """RasterError if an image has no pixels or too many; ``size`` is that of the file in bytes, if known."""
     height, width = dataset.shape
     if min(dataset.count, width, height) < 1:
-        raise RasterError(name, f"holds no pixels ({dataset.count} bands, {width} × {height})")
+        raise RasterError(name, f"has no pixels ({dataset.count} bands, {width} × {height})")
     if max(width, height) > MAX_SIDE_PX or dataset.count > MAX_BANDS:
         raise RasterError(
             name,
-            f"says it holds {dataset.count} bands of {width} × {height} pixels; at most {MAX_BANDS} bands and "
+            f"declares {dataset.count} bands of {width} × {height} pixels; at most {MAX_BANDS} bands and "
             f"{MAX_SIDE_PX} pixels a side are read",
-            "Cut out what you need with gdal_translate.",
+            "Extract the part you need with gdal_translate.",
         )
     block = block_bytes(dataset)
     if block > MAX_BLOCK_BYTES:
         raise RasterError(
             name,
-            f"has blocks of {block / 1000000000.0:.1f} GB, which must be decoded whole",
-            "Write it in tiles: gdal_translate -co TILED=YES.",
+            f"has blocks of {block / 1e9:.1f} GB, which must be decoded at once",
+            "Rewrite it in tiles: gdal_translate -co TILED=YES.",
         )
     if size:
         check_packing(name, height * width * sum(pixel_dtype(dtype).itemsize for dtype in dataset.dtypes), size)
 
 
 def check_packing(name: str, declared: int, size: int, program: str = "gdal_translate") -> None:
-    """Refuse a file of ``size`` bytes that says it holds more than any codec packs into so few; RasterError."""
+    """RasterError if a file of ``size`` bytes declares more bytes of pixels than any codec can compress into it."""
     if declared > max(LEAST_PACKED_BYTES, MAX_PACKED * size):
         raise RasterError(
             name,
-            f"says it holds {declared / 1000000000.0:.1f} GB of pixels in {size / 1000.0:.0f} kB, as files do "
-            "that are made to fill a machine",
-            f"If it is really that empty, write it anew with {program}.",
+            f"declares {declared / 1e9:.1f} GB of pixels but has only {size / 1000:.0f} kB",
+            f"If it is that sparse, rewrite it with {program}.",
         )
 
 
 def pixel_dtype(name: str) -> np.dtype[Any]:
-    """What a band of that type is read as; NumPy has no complex integers, in which Sentinel-1 SLC is delivered."""
+    """NumPy type of a band; complex integers (Sentinel-1 SLC) are read as complex64."""
     return np.dtype("complex64" if name == "complex_int16" else name)
 
 
 def block_bytes(dataset: DatasetReader) -> int:
-    """Bytes of a block of a raster: what must be decoded whole to read one pixel."""
+    """Bytes of a block of a raster, which GDAL decodes at once."""
     height, width = dataset.block_shapes[0]
-    # JPEG 2000 is not asked, as GDAL reads all of its structure for that; its bands are decoded together
+    # interleaving of JPEG 2000 is slow to read; its bands are decoded together
     jpeg_2000 = dataset.driver == "JP2OpenJPEG"
     together = dataset.count if jpeg_2000 or dataset.interleaving == Interleaving.pixel else 1
     return int(height * width * pixel_dtype(dataset.dtypes[0]).itemsize * together)
@@ -218,20 +194,16 @@ def block_bytes(dataset: DatasetReader) -> int:
 
 def _check_regular(path: Path) -> None:
     if path.is_dir():
-        raise RasterError(path, "is a folder, a raster was expected", "Name one of its files.")
+        raise RasterError(path, "is a folder, expected a raster", "Give one of its files.")
     if not path.exists():
-        what = "is a link that leads nowhere" if path.is_symlink() else "does not exist"
-        raise RasterError(path, f"{what}", "Check its name and the folder you are in.")
+        what = "is a broken link" if path.is_symlink() else "does not exist"
+        raise RasterError(path, what, "Check its name and the folder you are in.")
     if not path.is_file():
         raise RasterError(path, "is not a regular file but a device or pipe", "Give a raster file.")
 
 
-def _size(dataset: DatasetReader, path: Path) -> int:
-    return path.stat().st_size
-
-
-def _tiff_end(dataset: DatasetReader, path: Path) -> int:
-    """Where the last of its blocks ends; blocks that are all nodata need not be there."""
+def _tiff_end(dataset: DatasetReader) -> int:
+    """End of the last block in bytes; blocks of nodata may be missing."""
     height, width = dataset.block_shapes[0]
     down, across = math.ceil(dataset.height / height), math.ceil(dataset.width / width)
     bands = 1 if dataset.interleaving == Interleaving.pixel else dataset.count
@@ -246,14 +218,14 @@ def _tiff_end(dataset: DatasetReader, path: Path) -> int:
     return end
 
 
-def _envi_end(dataset: DatasetReader, path: Path) -> int:
+def _envi_end(dataset: DatasetReader) -> int:
     offset = dataset.tags(ns="ENVI").get("header_offset", "0")
     pixels = math.prod(dataset.shape) * dataset.count * pixel_dtype(dataset.dtypes[0]).itemsize
     return pixels + (int(offset) if re.fullmatch("[0-9]{1,18}", offset) else 0)
 
 
 def _check_jpeg_2000(path: Path) -> None:
-    """The boxes must lie in the file, and the codestream must reach its end: a decoder does without."""
+    """Refuse a JPEG 2000 file whose boxes or codestream are truncated: decoders accept it."""
     size = path.stat().st_size
     with path.open("rb") as file:
         if file.read(4) == _CODESTREAM:
@@ -263,11 +235,11 @@ def _check_jpeg_2000(path: Path) -> None:
         for end in ends:
             file.seek(end - 2)
             if file.read(2) != _END_OF_CODESTREAM:
-                raise RasterError(path, "its pixels have no end, it is cut off", "Copy or download it again.")
+                raise RasterError(path, "is cut off, the end of its pixels is missing", "Copy or download it again.")
 
 
 def _boxes(file: IO[bytes], path: Path, size: int) -> Iterator[tuple[bytes, int]]:
-    """Kind and end of each box (ISO/IEC 15444-1, annex I), not of those in it."""
+    """Kind and end of each top-level box (ISO/IEC 15444-1, annex I)."""
     place = 0
     while place + 8 <= size:
         file.seek(place)
@@ -275,7 +247,7 @@ def _boxes(file: IO[bytes], path: Path, size: int) -> Iterator[tuple[bytes, int]
         length, kind = struct.unpack(">I", head[:4])[0], head[4:8]
         if length == 1:
             length = struct.unpack(">Q", head[8:])[0]
-        end = place + length if length else size  # 0: as far as the file goes
+        end = place + length if length else size  # 0: to the end of the file
         if end < place + 8:
             raise RasterError(path, f"is damaged, its box at byte {place} has no size", "Copy or download it again.")
         if end > size:

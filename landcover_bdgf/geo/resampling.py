@@ -1,14 +1,13 @@
-"""Values of a raster at the pixels of another grid, the same in whatever window they are asked for.
+"""Resampling of a raster to another grid, with values that do not depend on the window.
 
-GDAL's warper is not used: its coordinates are interpolated over the window it is given, so that a map
-made in tiles would depend on the tiles. Here every destination pixel is transformed by itself.
+GDAL's warper interpolates coordinates over its window, so that a tiled map would depend on the tiles. Here every
+destination pixel is transformed by itself.
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from itertools import product
 
 import numpy as np
@@ -21,9 +20,9 @@ FloatArray = NDArray[np.float64]
 Masked = tuple[NDArray[np.floating], NDArray[np.bool_]]
 ReadSource = Callable[[Window], Masked]
 
-# A ratio this little above a whole number is no reason for another sub-sample: it would only blur.
+# A ratio slightly above a whole number needs no further sub-sample, which would only blur.
 RATIO_TOLERANCE = 0.1
-# Source pixels held at once, for each band; larger windows are worked off in parts.
+# Source pixels per band that are read at once; larger windows are processed in parts.
 MAX_SOURCE_PX = 4_000_000
 
 
@@ -44,14 +43,13 @@ def resample(
 ) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
     """Bilinear values at the pixels of a window of ``target``; means where the source is finer.
 
-    Each destination pixel is the mean of k × k bilinear sub-samples, k being the ratio of the resolutions
-    rounded up. Invalid source pixels get no weight; a pixel needs half of its weight to be valid.
+    Each pixel is the mean of k × k bilinear sub-samples, k being the ratio of the resolutions rounded up. Invalid
+    source pixels have no weight; a pixel is valid if at least half of its weight is.
 
     Parameters
     ----------
     read : callable
-        Gives values (count, h, w) and valid (count, h, w) of a window inside ``source``; invalid values
-        must be finite.
+        Returns values and valid, (count, h, w) each, of a window inside ``source``; invalid values must be finite.
     source, target : Grid
     window : Window
         Inside ``target``.
@@ -66,7 +64,7 @@ def resample(
     values = np.zeros((count, window.height, window.width), np.float32)
     valid = np.zeros(values.shape, bool)
     down, right = resolution_ratio(source, target)
-    samples_yx = (_sub_samples(down), _sub_samples(right))
+    samples_yx = max(1, math.ceil(down - RATIO_TOLERANCE)), max(1, math.ceil(right - RATIO_TOLERANCE))
     for part in _parts(window, down * right):
         rows = slice(part.row_off - window.row_off, part.row_off - window.row_off + part.height)
         cols = slice(part.col_off - window.col_off, part.col_off - window.col_off + part.width)
@@ -74,26 +72,8 @@ def resample(
     return values, valid
 
 
-def _sub_samples(ratio: float) -> int:
-    return max(1, math.ceil(ratio - RATIO_TOLERANCE))
-
-
-@dataclass(frozen=True)
-class _Samples:
-    """Places in a source raster, in its fractional pixel indices, (k·k, h, w)."""
-
-    rows: FloatArray
-    cols: FloatArray
-
-    def source_window(self, shape_hw: tuple[int, int]) -> Window:
-        """The smallest window inside the source that holds all neighbours of all samples."""
-        (top, bottom), (left, right) = (
-            _inside(index, size) for index, size in zip((self.rows, self.cols), shape_hw, strict=True)
-        )
-        return Window(left, top, right - left, bottom - top)
-
-
-def _inside(index: FloatArray, size: int) -> tuple[int, int]:
+def _extent(index: FloatArray, size: int) -> tuple[int, int]:
+    """First and last + 1 of the source rows or columns that contain all neighbours of fractional indices."""
     finite = index[np.isfinite(index)]
     if finite.size == 0:
         return 0, 0
@@ -110,24 +90,26 @@ def _parts(window: Window, area_ratio: float) -> Iterator[Window]:
 
 
 def _resample_part(read: ReadSource, source: Grid, target: Grid, window: Window, samples_yx: tuple[int, int]) -> Masked:
-    samples = _samples(source, target, window, samples_yx)
-    area = samples.source_window(source.shape_hw)
+    all_rows, all_cols = _samples(source, target, window, samples_yx)
+    (top, bottom), (left, right) = map(_extent, (all_rows, all_cols), source.shape_hw)
+    area = Window(left, top, right - left, bottom - top)
     if area.height == 0 or area.width == 0:
         return np.zeros((1, window.height, window.width)), np.zeros((1, window.height, window.width), bool)
     values, valid = read(area)
     total = np.zeros((len(values), window.height, window.width))
     weight = np.zeros_like(total)
-    for rows, cols in zip(samples.rows, samples.cols, strict=True):
+    for rows, cols in zip(all_rows, all_cols, strict=True):
         for flat, share in _neighbours(rows, cols, area):
             for band in range(len(values)):
                 valid_share = share * valid[band].ravel()[flat]
                 total[band] += valid_share * values[band].ravel()[flat]
                 weight[band] += valid_share
-    enough = weight >= 0.5 * len(samples.rows)
+    enough = weight >= 0.5 * len(all_rows)
     return np.divide(total, weight, out=np.zeros_like(total), where=enough), enough
 
 
-def _samples(source: Grid, target: Grid, window: Window, samples_yx: tuple[int, int]) -> _Samples:
+def _samples(source: Grid, target: Grid, window: Window, samples_yx: tuple[int, int]) -> tuple[FloatArray, FloatArray]:
+    """Fractional rows and columns in ``source`` of all sub-samples, (k·k, h, w) each."""
     down, right = samples_yx
     rows, cols = np.mgrid[
         window.row_off : window.row_off + window.height, window.col_off : window.col_off + window.width
@@ -136,11 +118,11 @@ def _samples(source: Grid, target: Grid, window: Window, samples_yx: tuple[int, 
         _source_rowcol(source, target, rows + (i + 0.5) / down - 0.5, cols + (j + 0.5) / right - 0.5)
         for i, j in product(range(down), range(right))
     ]
-    return _Samples(np.stack([r for r, _ in places]), np.stack([c for _, c in places]))
+    return np.stack([r for r, _ in places]), np.stack([c for _, c in places])
 
 
 def _source_rowcol(source: Grid, target: Grid, rows: FloatArray, cols: FloatArray) -> tuple[FloatArray, FloatArray]:
-    """Fractional indices in ``source`` of fractional indices in ``target``; infinite where there are none."""
+    """Fractional indices in ``source`` of fractional indices in ``target``; infinite where undefined."""
     return source.rowcol_of(*target.xy(rows, cols), target.crs)
 
 

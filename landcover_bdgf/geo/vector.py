@@ -1,4 +1,4 @@
-"""Vector files: looked at for what users meet, such as a missing .dbf, then read by a worker with limits."""
+"""Vector files: checked for common problems such as a missing .dbf, then read in a limited process."""
 
 from __future__ import annotations
 
@@ -28,29 +28,23 @@ if TYPE_CHECKING:
 
 _SHAPEFILE, _SQLITE = b"\x00\x00\x27\x0a", b"SQLite format 3\x00"
 _SHOWN_NAMES = 20
-_TAKEN_APART = re.compile(r"[!;?]|\.(zip|shz)$", re.IGNORECASE)  # by pyogrio: archives, what follows an address
+_TAKEN_APART = re.compile(r"[!;?]|\.(zip|shz)$", re.IGNORECASE)  # pyogrio looks for archives and addresses
 _GIVE = "Give a Shapefile (.shp), GeoPackage or GeoJSON."
 _COPY = "Copy all files of the labels again."
 
 
 def plain_name(path: PathLike, kind: type[BdgfError] = LabelError) -> str:
-    """The name of a vector file for pyogrio, which looks for archives and addresses in names and may open another file.
-
-    Raises
-    ------
-    BdgfError
-        Of that kind: the name would be taken apart.
-    """
-    os.fspath(path).encode()  # as pyogrio would, of another name
-    name = os.fspath(path) if os.path.isabs(path) else os.path.join(".", path)  # no scheme can stand before ./
+    """The name of a vector file for pyogrio; ``kind`` is raised if pyogrio would take it for an archive or address."""
+    os.fspath(path).encode()  # UnicodeEncodeError for names that are not UTF-8
+    name = os.fspath(path) if os.path.isabs(path) else os.path.join(".", path)  # ./ cannot be a scheme
     if found := _TAKEN_APART.search(name):
-        raise kind(path, f"has a name with {found[0]}, which is taken for an archive or an address", "Rename it.")
+        raise kind(path, f"has {found[0]} in its name, which GDAL takes for an archive or an address", "Rename it.")
     return name.replace("//", "/", 1) if name.startswith("//") and os.name == "posix" else name
 
 
 @contextmanager
 def undated() -> Iterator[None]:
-    """While this holds, GeoPackages are written without the time of day, so that the same data give the same bytes."""
+    """Within the block, GeoPackages get a fixed date, so that the same data give the same bytes."""
     pyogrio.set_gdal_config_options({"OGR_CURRENT_DATE": "2000-01-01T00:00:00.000Z"})
     try:
         yield
@@ -68,18 +62,18 @@ def read_features(path: PathLike, *, layer: str | None = None, encoding: str | N
     layer : str, optional
         Needed only when several layers have a geometry.
     encoding : str, optional
-        Of the texts, for a ``.dbf`` without ``.cpg``.
+        Text encoding of a ``.dbf`` without ``.cpg``.
 
     Returns
     -------
     geopandas.GeoDataFrame
-        Its fields hold numbers, or texts and None; dates are texts.
+        Its fields contain numbers, or texts and None; dates are texts.
 
     Raises
     ------
     LabelError
-        If the file is missing, of another format, damaged, or has no features or no CRS; or if reading it takes more
-        memory or time than a file of its size is worth.
+        If the file is missing, of another format, damaged, or has no features or no CRS; or if reading it takes too
+        much memory or time for its size.
     SettingsError
         The encoding is unknown.
     """
@@ -94,12 +88,7 @@ def read_features(path: PathLike, *, layer: str | None = None, encoding: str | N
 
 @opening(LabelError)
 def read_layers(path: PathLike, names: Sequence[str]) -> dict[str, DataFrame]:
-    """Those of the named layers and tables that a file has, see :func:`read_features`; a CRS is not needed.
-
-    Raises
-    ------
-    LabelError
-    """
+    """The named layers and tables that exist in a file, as :func:`read_features`; a CRS is not needed."""
     path = Path(path)
     about, arrays = _read(path, names, None)
     return {
@@ -109,12 +98,7 @@ def read_layers(path: PathLike, names: Sequence[str]) -> dict[str, DataFrame]:
 
 
 def check_name(path: PathLike, what: str, name: str, names: Iterable[str]) -> None:
-    """Refuse a field or layer that a file does not have, naming those it has and the nearest.
-
-    Raises
-    ------
-    LabelError
-    """
+    """LabelError if a file has no field or layer of this name; the message lists the existing ones."""
     names = list(names)
     if name in names:
         return
@@ -128,13 +112,13 @@ def check_name(path: PathLike, what: str, name: str, names: Iterable[str]) -> No
 def _check_encoding(encoding: str | None) -> None:
     try:
         "a".encode(encoding or "utf-8")
-    except (LookupError, ValueError):  # there are codecs for other things than texts
+    except (LookupError, ValueError):  # ValueError: a codec for something else than text
         known = "utf-8, latin-1, cp1252 or gbk"
         raise SettingsError(f"`encoding={encoding}`", "is unknown", f"Use one such as {known}.") from None
 
 
 def _read(path: Path, layers: Sequence[str], encoding: str | None) -> tuple[dict[str, Any], list[NDArray[Any]]]:
-    """What a worker finds in a file; see vector_worker.py."""
+    """The answer of the worker; see vector_worker.py."""
     driver = _check_file(path)
     remedy = "Keep only the features and fields that you need, or save it again with QGIS."
     about, arrays = read_in_worker(
@@ -143,13 +127,13 @@ def _read(path: Path, layers: Sequence[str], encoding: str | None) -> tuple[dict
     kind, said = about.get("error", ("", ""))
     if kind in ("UnicodeDecodeError", "LookupError"):
         raise LabelError(path, f"has text in another encoding ({said})", "Try `encoding=gbk` or latin-1.")
-    if kind in ("CRSError", "UnboundLocalError"):  # the latter is pyogrio's, of a CRS that GDAL cannot write down
+    if kind in ("CRSError", "UnboundLocalError"):  # UnboundLocalError: pyogrio, if GDAL cannot write the CRS
         raise LabelError(path, "its CRS cannot be read", "Give it one in QGIS (Set layer CRS).")
-    if "not recognized as being in a supported file format" in said:  # JSON that is no GeoJSON
+    if "not recognized as being in a supported file format" in said:  # JSON, but not GeoJSON
         raise LabelError(path, "is none of these formats", _GIVE)
     if kind:
         raise LabelError(path, f"cannot be read, {said}", _COPY)
-    if about.get("crs_kind") not in (None, "name"):  # GDAL would take the coordinates for longitudes and latitudes
+    if about.get("crs_kind") not in (None, "name"):  # GDAL would assume longitude and latitude
         raise LabelError(path, "its CRS is a link, which is not followed", "Save it again with QGIS.")
     return about, arrays
 
@@ -172,7 +156,7 @@ def _geo_frame(path: Path, features: dict[str, Any], arrays: list[NDArray[Any]])
     geometries = [
         None if length < 0 else wkb[end - length : end] for length, end in zip(lengths.tolist(), ends, strict=True)
     ]
-    # a geometry that cannot be one is none: it is skipped and counted
+    # invalid geometries become None, which are skipped and counted
     shapes = shapely.from_wkb(np.fromiter(geometries, object, len(geometries)), on_invalid="ignore")
     try:
         return geopandas.GeoDataFrame(_frame(features, arrays), geometry=shapes, crs=features["crs"])
@@ -196,14 +180,12 @@ def _check_file(path: Path) -> str:
     if not path.exists():
         raise LabelError(path, "does not exist", "Check its name and the folder you are in.")
     if not path.is_file():
-        raise LabelError(path, "is not a file", "Name a Shapefile (.shp), GeoPackage or GeoJSON.")
+        raise LabelError(path, "is not a file", _GIVE)
     with path.open("rb") as file:
         head = file.read(4096)
     if begins_as_raster(head):
         raise LabelError(
-            path,
-            "is a raster",
-            f"Make polygons of it first, with gdal_polygonize.py, and {_GIVE.replace('G', 'g', 1)}",
+            path, "is a raster", f"Convert it to polygons first, for example with gdal_polygonize.py. {_GIVE}"
         )
     if head.startswith(_SHAPEFILE):
         _check_shapefile(path)
@@ -218,18 +200,16 @@ def _check_file(path: Path) -> str:
 
 
 def _check_saved(path: Path) -> None:
-    """A GeoPackage that QGIS has open may have changes in a file of SQLite's; one that is done with is kept, wiped."""
+    """Refuse a GeoPackage with unsaved changes in an SQLite journal; a finished journal is filled with zeros."""
     for left in (Path(f"{path}-wal"), Path(f"{path}-journal")):
         if left.is_file() and any(_bytes(left, 0, 8, filler=b"\0")):
-            raise LabelError(
-                path, f"has changes in {left.name} that are not in it yet", "Close it in QGIS, or save it again."
-            )
+            raise LabelError(path, f"has unsaved changes in {left.name}", "Close it in QGIS, or save it again.")
 
 
 def _check_shapefile(path: Path) -> None:
-    """A Shapefile that lost its end or its companions reads as fewer features, without an error."""
+    """Refuse incomplete Shapefiles, which GDAL would read as fewer features without an error."""
     if path.suffix.lower() != ".shp":
-        raise LabelError(path, "is the index of a Shapefile", "Name its .shp.")
+        raise LabelError(path, "is the index of a Shapefile", "Give its .shp.")
     table, index = (
         next((file for s in (suffix, suffix.upper()) if (file := path.with_suffix(s)).is_file()), None)
         for suffix in (".dbf", ".shx")
@@ -239,7 +219,7 @@ def _check_shapefile(path: Path) -> None:
     if index is None:
         raise LabelError(path, "its .shx is missing", "Copy all files of the Shapefile.")
     for file in (index, path.with_suffix(".prj"), path.with_suffix(".cpg")):
-        if file.is_file():  # GDAL goes on without those that may not be read
+        if file.is_file():  # GDAL ignores those that it cannot read
             file.open("rb").close()
     # ESRI Shapefile Technical Description (1998): file length in 16-bit words at byte 24, big-endian.
     for file in (path, index):
@@ -250,7 +230,7 @@ def _check_shapefile(path: Path) -> None:
 
 
 def _sqlite_bytes(head: bytes) -> int:
-    """Pages and their size, as the head of a SQLite file says (sqlite.org/fileformat.html, 1.3)."""
+    """Size of a SQLite file according to its header (sqlite.org/fileformat.html, 1.3)."""
     size, pages = struct.unpack(">16xH10xI", head[:32].ljust(32, b"\xff"))
     return int(pages * (65536 if size == 1 else size))
 
@@ -268,13 +248,12 @@ def _bytes(path: Path, offset: int, length: int, *, filler: bytes = b"\xff") -> 
 
 
 def _check_features(path: Path, features: dict[str, Any], arrays: list[NDArray[Any]]) -> None:
-    """What makes no labels: no features, no geometry, or no CRS."""
+    """Refuse a layer without features, geometry or CRS."""
     if features["wkb"] is None:
         raise LabelError(path, "has no geometry", "Give polygons or points.")
     if not len(arrays[features["wkb"]]):
         raise LabelError(path, "has no features", "Draw some polygons first, or check the file.")
     if features["crs"] is None:
         what = "its .prj is missing" if path.suffix.lower() == ".shp" else "none is set in it"
-        raise LabelError(
-            path, f"has no CRS, {what}", "Give it one in QGIS (Set layer CRS) or with ogr2ogr -a_srs EPSG:…"
-        )
+        remedy = "Give it one in QGIS (Set layer CRS) or with ogr2ogr -a_srs EPSG:…"
+        raise LabelError(path, f"has no CRS, {what}", remedy)

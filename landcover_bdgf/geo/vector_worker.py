@@ -1,7 +1,7 @@
-"""Reads a vector or MATLAB 5 file in a process of its own, which has limits and hands back arrays and text.
+"""Reading a vector or MATLAB 5 file in a separate, limited process, which returns arrays and text.
 
-Whatever a file makes GDAL, SQLite or SciPy do happens in that process: its memory, its time and the files it writes
-and opens are limited, and it reaches no address. Its answer is a line of JSON and the bytes of arrays, never a pickle.
+Memory, time, and the files written and opened by GDAL, SQLite or SciPy are limited, and there is no network. The answer
+is a line of JSON and the bytes of arrays, never a pickle.
 """
 
 from __future__ import annotations
@@ -29,14 +29,14 @@ except ImportError:  # Windows
 
 SECONDS, BYTES = 10, 2 * 10**9  # processor time and memory for a small file
 BYTES_PER_SECOND, MEMORY_PER_BYTE = 10**6, 10  # and for each byte of a large one
-_PATIENCE = 12  # as many times that by the clock, as the machine may be busy
-_OPEN_FILES, _WRITTEN = 64, 10**6  # bytes; SQLite makes a small file next to some GeoPackages for a while
+_PATIENCE = 12  # wall-clock limit as a multiple of processor time, because the machine may be busy
+_OPEN_FILES, _WRITTEN = 64, 10**6  # bytes; SQLite writes a small temporary file next to some GeoPackages
 _NO_MEMORY = 3  # exit code
-_ENDED = {-signal.SIGABRT: "memory"}  # GDAL aborts where malloc fails
+_ENDED = {-signal.SIGABRT: "memory"}  # GDAL aborts if malloc fails
 if resource is not None:
     _ENDED |= {-signal.SIGXCPU: "time", -signal.SIGKILL: "memory"}
-_OPTIONAL = ("geopandas", "pandas", "pyarrow", "shapely", "pyproj")  # pyogrio imports them where it can, in a second
-# An address that nobody answers stands in for the network: a CRS may be a link, which GDAL has no switch for.
+_OPTIONAL = ("geopandas", "pandas", "pyarrow", "shapely", "pyproj")  # optional imports of pyogrio, which take a second
+# A proxy that does not exist disables the network: a CRS may be a link, and GDAL has no option against that.
 _NO_PROXY = dict.fromkeys(("http_proxy", "https_proxy", "GDAL_HTTP_PROXY", "GDAL_HTTPS_PROXY"), "http://127.0.0.1:9")
 _ONE_THREAD = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
 
@@ -44,31 +44,11 @@ Answer = tuple[dict[str, Any], list[NDArray[Any]]]
 
 
 def read_in_worker(path: Path, kind: str, error: type[BdgfError], remedy: str, **request: Any) -> Answer:
-    """Read one file in a worker.
+    """Read one file in a worker: the answer of the reader and read-only arrays.
 
-    Parameters
-    ----------
-    path : path
-    kind : "vector" or "matlab"
-    error : type of BdgfError
-        Raised where the file takes too much memory or time, or ends the worker.
-    remedy : str
-        What to do about a file that takes too much.
-    **request
-        What the reader of that kind takes, as JSON.
-
-    Returns
-    -------
-    about : dict
-        What the reader says. Its ``error`` is the type and text of an exception, where there was one.
-    arrays : list of ndarray
-        Read-only.
-
-    Raises
-    ------
-    BdgfError
-    ResourceError
-        The worker did not start.
+    ``kind`` is "vector" or "matlab"; ``request`` are the JSON arguments of the reader. ``error``, with ``remedy``, is
+    raised if the file needs too much memory or time, or crashes the worker; ResourceError if it does not start. An
+    exception of the reader is returned under ``error`` in its answer, as type and text.
     """
     seconds, memory = _allowed(path)
     request |= {"limits": (seconds, memory)}
@@ -87,7 +67,7 @@ def read_in_worker(path: Path, kind: str, error: type[BdgfError], remedy: str, *
         return _unpacked(done.stdout)
     said = done.stderr.decode("utf-8", "replace").splitlines()
     if done.returncode == 1:
-        raise ResourceError(path, f"the process that reads it did not start ({(said or ['no word'])[-1]})")
+        raise ResourceError(path, f"the process that reads it did not start ({(said or ['no message'])[-1]})")
     ended = "memory" if done.returncode == _NO_MEMORY else _ENDED.get(done.returncode)
     if ended is None:
         raise error(path, f"is damaged, reading it ended with code {done.returncode}", "Copy it again.")
@@ -96,7 +76,7 @@ def read_in_worker(path: Path, kind: str, error: type[BdgfError], remedy: str, *
 
 
 def _allowed(path: Path) -> tuple[int, int]:
-    """Seconds and bytes that a file is worth; a Shapefile is as large as its table, too."""
+    """Limits in seconds and bytes by file size, including the table of a Shapefile."""
     size = sum(file.stat().st_size for file in {path, path.with_suffix(".dbf")} if file.is_file())
     return SECONDS + size // BYTES_PER_SECOND, BYTES + MEMORY_PER_BYTE * size
 
@@ -112,11 +92,11 @@ def _unpacked(answer: bytes) -> Answer:
 
 
 def main() -> None:
-    """Read what the arguments ask for, and write it to standard output."""
+    """Read the requested file and write the answer to standard output."""
     kind, request = sys.argv[1:]
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # whoever started this process ends it
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent process ends this one
     with os.fdopen(os.dup(1), "wb") as answer:
-        os.dup2(2, 1)  # for what libraries print
+        os.dup2(2, 1)  # libraries may print
         read = _read_vector if kind == "vector" else _read_matlab
         try:
             about, arrays = read(**json.loads(request))
@@ -129,7 +109,7 @@ def main() -> None:
 
 
 def _limit(seconds: int, memory: int) -> None:
-    """From now on; what is imported before is not the file's doing."""
+    """Limit this process from now on, after the imports."""
     if resource is None:
         return
     limits = {"CPU": seconds, "AS": memory, "FSIZE": _WRITTEN, "NOFILE": _OPEN_FILES, "CORE": 0}
@@ -143,10 +123,7 @@ def _limit(seconds: int, memory: int) -> None:
 def _read_vector(
     name: str, driver: str, layers: Sequence[str], encoding: str | None, limits: tuple[int, int]
 ) -> Answer:
-    """The layers of a file by that driver; of those that are asked for, or the only one with a geometry, all features.
-
-    ``layers`` of what is said are types of geometry by name, None for tables.
-    """
+    """Geometry types of all layers (None for tables), and features of the requested layers or the only spatial one."""
     lock()
     os.environ["GDAL_SKIP"] += "".join(f",{other}" for other in VECTOR_DRIVERS if other != driver)
     sys.modules |= dict.fromkeys(_OPTIONAL)  # type: ignore[arg-type]
@@ -161,26 +138,25 @@ def _read_vector(
         found = {str(layer): geometry for layer, geometry in pyogrio.list_layers(name)}
         about["layers"] = found
         placed = [layer for layer, geometry in found.items() if geometry is not None] or list(found)
-        for layer in (
-            [layer for layer in layers if layer in found] if layers else placed[:1] if len(placed) == 1 else []
-        ):
+        only = placed if len(placed) == 1 else []
+        for layer in [layer for layer in layers if layer in found] if layers else only:
             about["features"][layer] = _features(name, layer, encoding, arrays)
     except MemoryError:
         raise
-    except Exception as error:  # GDAL's and pyogrio's are many, and the file is at fault
+    except Exception as error:  # GDAL and pyogrio raise many types
         about["error"] = type(error).__name__, str(error)
     return about, arrays
 
 
 def _kind_of_crs(name: str) -> Any:
-    """GDAL reads a GeoJSON that was cut off up to there, so it is read whole; "link" or "name" of GeoJSON 2008."""
+    """Kind of CRS, "link" or "name" (GeoJSON 2008). Parses the file, because GDAL accepts truncated ones."""
     with open(name, encoding="utf-8-sig", errors="surrogateescape") as file:
         crs = json.load(file).get("crs")
     return crs.get("type") if isinstance(crs, dict) else None
 
 
 def _features(name: str, layer: str, encoding: str | None, arrays: list[NDArray[Any]]) -> dict[str, Any]:
-    """A layer: its CRS, and the numbers of the arrays that its geometries and fields are in; other fields are text."""
+    """CRS and fields of a layer: numbers and geometries as indexes into ``arrays``, other fields as text."""
     from pyogrio.raw import read
 
     meta, _, geometries, columns = read(name, layer=layer, encoding=encoding, datetime_as_string=True)
@@ -198,7 +174,7 @@ def _features(name: str, layer: str, encoding: str | None, arrays: list[NDArray[
 
 
 def _read_matlab(name: str, array: str, limits: tuple[int, int]) -> Answer:
-    """The array of that name, or the only one, of those with numbers in two dimensions or more; and all their names."""
+    """The named or only numeric array with two or more dimensions, and the names of all such arrays."""
     from scipy.io import loadmat
 
     _limit(*limits)
@@ -207,7 +183,7 @@ def _read_matlab(name: str, array: str, limits: tuple[int, int]) -> Answer:
             values = loadmat(file)
     except MemoryError:
         raise
-    except Exception as error:  # a damaged file takes SciPy by surprise in many ways
+    except Exception as error:  # SciPy raises many types for damaged files
         return {"error": (type(error).__name__, str(error))}, []
     numbers = {
         key: value for key, value in values.items()

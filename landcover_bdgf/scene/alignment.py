@@ -29,8 +29,7 @@ from landcover_bdgf.scene.shift import ENOUGH_BANDS, Shift, estimate_shift
 from landcover_bdgf.scene.stack import NO_SHIFT, SHIFT_TAG, Stack
 from landcover_bdgf.scene.value_checks import warn_of_fills, warn_of_spectral_content
 
-# A shorter shift is within the error of the estimate.
-WORTH_A_WARNING_PX = 1.0
+WORTH_A_WARNING_PX = 1.0  # a shorter shift is within the error of the estimate
 CHECKED_PX = 64  # side of the windows whose values are checked
 CHECKED_EVERY = 8  # every n-th of their pixels is checked
 
@@ -72,7 +71,6 @@ def align(hsi: Source, sar: Source, *, settings: AlignSettings | None = None) ->
 
 
 def _check_pair(spectral: Image, radar: Image, settings: AlignSettings) -> None:
-    """Refuse images that do not belong together; warn of distant dates and of inaccurate datum transformations."""
     check_order(spectral, radar)
     for image in (spectral, radar):
         check_one_place(image)
@@ -91,12 +89,8 @@ def _with_unit(stack: Stack, settings: AlignSettings) -> Stack:
     signed = signed_channels(stack.sar, pixels) if unit == "signed" else ()
     log.info("%s: SAR is in %s.", stack.sar.paths[0], {"db": "dB", "power": "linear power"}.get(unit, unit))
     if unit == "power" and (pixels <= 0).any():
-        log.info(
-            "%s: %.2g %% of the SAR values are 0 or negative, raised to %g.",
-            stack.sar.paths[0],
-            100 * float((pixels <= 0).mean()),
-            POWER_FLOOR,
-        )
+        found = "%s: %.2g %% of the SAR values are 0 or negative, raised to %g."
+        log.info(found, stack.sar.paths[0], 100 * float((pixels <= 0).mean()), POWER_FLOOR)
     return replace(stack, sar_unit=unit, signed_names=signed, spectral_offset=settings.spectral_offset)
 
 
@@ -117,11 +111,8 @@ def _with_checked_content(stack: Stack) -> Stack:
         where = stack.spectral.paths[0]
         raise RasterError(where, "no pixel has data in both images", "Check the nodata values and CRS of both.")
     if share < 0.5:
-        log.warning(
-            "%s: about %.0f %% of the scene has no data in one of the images.",
-            stack.spectral.paths[0],
-            100 * (1 - share),
-        )
+        missing = "%s: about %.0f %% of the scene has no data in one of the images."
+        log.warning(missing, stack.spectral.paths[0], 100 * (1 - share))
     for image in (stack.spectral, stack.sar):
         if infinite := counts.infinite_share(image.paths):
             log.warning("%s: %.2g %% of its values are infinite, read as nodata.", image.paths[0], 100 * infinite)

@@ -38,28 +38,15 @@ def is_array(source: object) -> bool:
 
 
 def write_array(array: DataArray, *, crs: CRS | None = None) -> tuple[Path, Path]:
-    """Write a DataArray as a GeoTIFF in a new temporary folder.
+    """Write a DataArray as a GeoTIFF in a new temporary folder, which the caller removes; returns folder and file.
 
-    Parameters
-    ----------
-    array : xarray.DataArray
-        Dimensions y and x, and a band dimension if there are several. CRS, transform and nodata are those of
-        ``array.rio``. Bands are named by a tuple ``long_name`` in its attributes, or by text in the band coordinate. A
-        band coordinate ``wavelength`` is in nm, or in the ``units`` of its attributes. The attributes ``scale_factor``
-        and ``add_offset`` are applied; NaN is nodata.
-    crs : rasterio.crs.CRS, optional
-        CRS of the image, if the array has none.
+    The array has dimensions y and x, and a band dimension if there are several. CRS, transform and nodata are those of
+    ``array.rio``; ``crs`` is used if it has none. Bands are named by a tuple ``long_name`` in its attributes, or by
+    text in the band coordinate. A band coordinate ``wavelength`` is in nm, or in the ``units`` of its attributes. The
+    attributes ``scale_factor`` and ``add_offset`` are applied; NaN is nodata.
 
-    Returns
-    -------
-    folder, file : pathlib.Path
-        The caller removes the folder.
-
-    Raises
-    ------
-    RasterError
-        If the array has other dimensions, no CRS, unevenly spaced coordinates, or values that a GeoTIFF cannot hold;
-        or if rioxarray is not installed.
+    RasterError if the array has other dimensions, no CRS, unevenly spaced coordinates, or values that a GeoTIFF cannot
+    hold; or if rioxarray is not installed.
     """
     source = array.encoding.get("source")  # set if the array was read from a file
     known = str(array.name or (Path(source).name if source else ""))
@@ -113,23 +100,13 @@ def _write(array: DataArray, path: Path, name: str) -> None:
     check_free_space(path, array.nbytes)
     even = {"y", "x"} <= set(array.coords) and min(height, width) > 1
     try:
-        with rasterio.open(
-            path,
-            "w",
-            driver="GTiff",
-            count=count,
-            height=height,
-            width=width,
-            dtype=array.dtype,
-            crs=array.rio.crs,
-            transform=array.rio.transform(recalc=even),  # a slice still stores the transform of the whole array
-            nodata=array.rio.nodata,
-            tiled=True,
-            blockxsize=_TILE_PX,
-            blockysize=_TILE_PX,
-            interleave="band",
-            bigtiff="if_safer",
-        ) as file:
+        place = {
+            "crs": array.rio.crs,
+            "transform": array.rio.transform(recalc=even),
+        }  # a slice stores that of the whole
+        pixels = {"count": count, "height": height, "width": width, "dtype": array.dtype, "nodata": array.rio.nodata}
+        layout = {"tiled": True, "blockxsize": _TILE_PX, "blockysize": _TILE_PX, "interleave": "band"}
+        with rasterio.open(path, "w", driver="GTiff", bigtiff="if_safer", **place, **pixels, **layout) as file:
             _describe(file, array)
             for row in range(0, height, _TILE_PX):
                 rows = array[:, row : row + _TILE_PX].to_numpy()  # computes these rows only, with dask

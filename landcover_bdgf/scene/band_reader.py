@@ -67,19 +67,11 @@ class Band:
 
 @dataclass
 class ReadCounts:
-    """Counts of the pixels that a step has read from each file; see :meth:`Stack.counting`.
+    """Counts of the pixels that a step has read from each file; see :meth:`Stack.counting`."""
 
-    Attributes
-    ----------
-    pixels, zeros : Counter of Path
-        All pixels, again each time they are read; those that are 0 in all bands, possibly undeclared nodata.
-    values, infinite : Counter of Path
-        All floating-point values; infinite ones, which are invalid.
-    """
-
-    pixels: Counter[Path] = field(default_factory=Counter)
-    zeros: Counter[Path] = field(default_factory=Counter)
-    values: Counter[Path] = field(default_factory=Counter)
+    pixels: Counter[Path] = field(default_factory=Counter)  # counted again each time they are read
+    zeros: Counter[Path] = field(default_factory=Counter)  # 0 in all bands, possibly undeclared nodata
+    values: Counter[Path] = field(default_factory=Counter)  # floating-point values
     infinite: Counter[Path] = field(default_factory=Counter)
 
     def add(self, path: Path, raw: NDArray[Any], valid: Bools) -> None:
@@ -108,29 +100,11 @@ def read_values(
     convert: Convert | None = None,
     counts: ReadCounts | None = None,
 ) -> tuple[Float32s, Bools]:
-    """Physical values and valid mask of bands of one file.
+    """Physical values, float32 (bands, h, w), and valid mask, bool (bands, h, w), of bands of one file.
 
-    Parameters
-    ----------
-    dataset : rasterio.io.DatasetReader
-    bands : sequence of Band
-    window : Window
-        Inside the file's north-up grid.
-    convert : callable, optional
-        Applied to the physical values.
-    counts : ReadCounts, optional
-        Counts the pixels read.
-
-    Returns
-    -------
-    values : float32 (bands, h, w), 0 where invalid
-    valid : bool (bands, h, w)
-        Not nodata, NaN, infinite, masked or transparent.
-
-    Raises
-    ------
-    RasterError
-        If the file is damaged there, or contains an undeclared fill value.
+    ``window`` is inside the north-up grid of the file; ``convert`` is applied to the physical values. Valid pixels are
+    not nodata, NaN, infinite, masked or transparent; values are 0 elsewhere. RasterError if the file is damaged there,
+    or contains an undeclared fill value.
     """
     raw, valid = _read_raw(dataset, bands, window)
     _check_fill(bands, raw, valid)
@@ -166,11 +140,7 @@ def _check_fill(bands: Sequence[Band], raw: NDArray[Any], valid: Bools) -> None:
     kind = raw.dtype.kind
     if kind not in "if":  # not used as fill values of complex data, not possible in unsigned data
         return
-    first = raw[0]
-    found = first <= LEAST_RAW
-    if kind == "f":
-        found |= first >= MOST_RAW
-    found &= valid[0]
+    found = valid[0] & ((raw[0] <= LEAST_RAW) | (kind == "f" and raw[0] >= MOST_RAW))
     if not found.any():  # nearly always, so that the other bands are seldom compared
         return
     pixels = raw[:, found]

@@ -12,50 +12,19 @@ from rasterio.io import DatasetReader
 
 # Centre wavelengths in nm. Sentinel-2A MSI: ESA, Sentinel-2 spectral response functions (S2-SRF).
 SENTINEL_2: Mapping[str, float] = {
-    "B01": 442.7,
-    "B02": 492.4,
-    "B03": 559.8,
-    "B04": 664.6,
-    "B05": 704.1,
-    "B06": 740.5,
-    "B07": 782.8,
-    "B08": 832.8,
-    "B8A": 864.7,
-    "B09": 945.1,
-    "B10": 1373.5,
-    "B11": 1613.7,
-    "B12": 2202.4,
-}
+    "B01": 442.7, "B02": 492.4, "B03": 559.8, "B04": 664.6, "B05": 704.1, "B06": 740.5, "B07": 782.8, "B08": 832.8,
+    "B8A": 864.7, "B09": 945.1, "B10": 1373.5, "B11": 1613.7, "B12": 2202.4,
+}  # fmt: skip
 # Centres of the OLI and TIRS band passes: USGS, Landsat 8 Data Users Handbook, table 2-1.
 LANDSAT_8_9: Mapping[str, float] = {
-    "B1": 443.0,
-    "B2": 482.0,
-    "B3": 561.5,
-    "B4": 654.5,
-    "B5": 865.0,
-    "B6": 1608.5,
-    "B7": 2200.5,
-    "B8": 589.5,
-    "B9": 1373.5,
-    "B10": 10895.0,
-    "B11": 12005.0,
-}
+    "B1": 443.0, "B2": 482.0, "B3": 561.5, "B4": 654.5, "B5": 865.0, "B6": 1608.5, "B7": 2200.5, "B8": 589.5,
+    "B9": 1373.5, "B10": 10895.0, "B11": 12005.0,
+}  # fmt: skip
 # Centres of the TM and ETM+ band passes: USGS, Landsat 7 Data Users Handbook, table 2-1.
 LANDSAT_4_7: Mapping[str, float] = {
-    "B1": 485.0,
-    "B2": 560.0,
-    "B3": 660.0,
-    "B4": 835.0,
-    "B5": 1650.0,
-    "B6": 11450.0,
-    "B7": 2215.0,
-    "B8": 710.0,
-}
-SENSORS: Mapping[str, Mapping[str, float]] = {
-    "Sentinel-2": SENTINEL_2,
-    "Landsat 8/9": LANDSAT_8_9,
-    "Landsat 4-7": LANDSAT_4_7,
-}
+    "B1": 485.0, "B2": 560.0, "B3": 660.0, "B4": 835.0, "B5": 1650.0, "B6": 11450.0, "B7": 2215.0, "B8": 710.0,
+}  # fmt: skip
+SENSORS = {"Sentinel-2": SENTINEL_2, "Landsat 8/9": LANDSAT_8_9, "Landsat 4-7": LANDSAT_4_7}
 
 # Ranges in nm in which water vapour absorbs nearly all light from the ground: near 1380 and 1880 (Gao and Goetz
 # 1990, doi:10.1029/JD095iD04p03549), and above 2450, where solar irradiance is low too. The last range ends below
@@ -68,8 +37,8 @@ _BAND_WORD = re.compile(r"(?:^|[^a-z0-9])(B\d{1,2}A?|VV|VH|HV|HH)(?![a-z0-9])", 
 _SPECTRAL_WORD = re.compile(
     r"(?<![a-z])(?:blue|green|red|coastal|pan|v?nir|swir|tir|red[ _-]?edge)(?![a-z])|infra[ _-]?red", re.IGNORECASE
 )
-# Layers that products deliver with their bands: classes, masks, angles, elevation, pictures. Used as bands, they would
-# hide the sensor and would not transfer to other scenes. The word is at the end of the name: area1_B02 is a band.
+# Auxiliary layers of products: classes, masks, angles, elevation, pictures. As bands, they would hide the sensor and
+# would not transfer to other scenes. The word is at the end of the name: area1_B02 is a band.
 CODES = (
     *("scl", "aot", "wvp", "cld", "snw", "cldprb", "snwprb", "bqa", r"qa_?(?:pixel|radsat|aerosol|\d+)", "[a-z]*mask"),
     *("msk_[a-z_]+", "st_(?:atran|cdist|drad|emis|emsd|qa|trad|urad)", "sr_(?:atmos_opacity|cloud_qa)"),
@@ -88,38 +57,24 @@ def _at_end(*words: str) -> re.Pattern[str]:
 
 _AUXILIARY = _at_end(*CODES, *TERRAIN)
 _PICTURE = _at_end(*PICTURES)
-_AUXILIARY_BAND = _at_end(*CODES, *PICTURES)  # not terrain: who stacks it with bands wants to use it
+_AUXILIARY_BAND = _at_end(*CODES, *PICTURES)  # not terrain: a user who stacks it with bands wants to use it
 _NO_NAME = re.compile(r"(bands?|layer|channel|gr[ae]y|undefined)?[\s_]*\d*", re.IGNORECASE)
 _WAVELENGTH = re.compile(
-    r"(?P<value>\d+(?:\.\d+)?)\s*(?P<unit>nanomet(?:er|re)s?|micromet(?:er|re)s?|microns?|nm|[uµμ]m)\b",
-    re.IGNORECASE,
+    r"(?P<value>\d+(?:\.\d+)?)\s*(?P<unit>nanomet(?:er|re)s?|micromet(?:er|re)s?|microns?|nm|[uµμ]m)\b", re.IGNORECASE
 )
 _SENTINEL_2_FILE = re.compile(r"(?:^|_)(T\d{2}[A-Z]{3}_\d{8}|S2[ABC]_|HLS\.S30)")
 _SENTINEL_2_WORD = re.compile(r"(?<![a-z0-9])sentinel-2(?!\d)", re.IGNORECASE)  # file names of the Copernicus Browser
 _MODIS = "sur_refl_b"  # MOD09 and related products, whose b01 is red
 _LANDSAT_LEVEL_2 = re.compile(r"(?:^|[^a-z0-9])(S[RT]_B\d{1,2})(?![a-z0-9])", re.IGNORECASE)  # Collection 2
-_LANDSAT_FILES = {
-    "Landsat 8/9": re.compile(r"^(L[CO]0?[89]|HLS\.L30)"),
-    "Landsat 4-7": re.compile(r"^L[TE]0?[4-7]"),
-}
+_LANDSAT_FILES = {"Landsat 8/9": re.compile(r"^(L[CO]0?[89]|HLS\.L30)"), "Landsat 4-7": re.compile(r"^L[TE]0?[4-7]")}
 
 
 @dataclass(frozen=True)
 class BandText:
-    """Name and wavelength of a band as its file states them.
+    """Name and wavelength of a band as stated in its file."""
 
-    Attributes
-    ----------
-    stem : str
-        File name without its suffix.
-    alone : bool
-        Whether it is the only band of its file, so that the file name can name it.
-    description : str
-    wavelength_nm : float, optional
-    """
-
-    stem: str
-    alone: bool
+    stem: str  # file name without suffix
+    alone: bool  # the only band of its file, so that the file name can name it
     description: str = ""
     wavelength_nm: float | None = None
 
@@ -180,7 +135,9 @@ def band_wavelengths_nm(texts: Sequence[BandText]) -> list[float | None]:
 def bad_bands(tags: Mapping[str, str], count: int) -> frozenset[int]:
     """Numbers, from 1, of the bands that an ENVI header marks as bad: 0 in ``bbl``, which lists every band."""
     listed = tags.get("bbl", "").strip("{} ").split(",")
-    return frozenset(i for i, good in enumerate(listed, 1) if _is_zero(good)) if len(listed) == count else frozenset()
+    return (
+        frozenset(i for i, good in enumerate(listed, 1) if _number(good) == 0) if len(listed) == count else frozenset()
+    )
 
 
 def is_sentinel_2_file(stem: str) -> bool:
@@ -227,8 +184,7 @@ def is_picture_file(stem: str) -> bool:
 def is_water_vapour(wavelength_nm: float | None) -> bool:
     """Whether the atmosphere is opaque at this wavelength, so that a band does not show the ground.
 
-    True for the noisy bands of imaging spectrometers and for the cirrus bands (Sentinel-2 B10, Landsat
-    B9). False for Sentinel-2 B09 at 945 nm: absorption is partial there and the ground remains visible.
+    True for the cirrus bands (Sentinel-2 B10, Landsat B9). False for Sentinel-2 B09 at 945 nm: absorption is partial.
     """
     return wavelength_nm is not None and any(low <= wavelength_nm <= high for low, high in WATER_VAPOUR_NM)
 
@@ -283,19 +239,17 @@ def _wavelength_nm(dataset: DatasetReader, index: int, tags: Mapping[str, str]) 
     return next((nm for text, unit in candidates if (nm := _in_nm(text, unit)) is not None), None)
 
 
-def _is_zero(text: str) -> bool:
+def _number(text: str | None) -> float:
+    """The number in a text, else NaN."""
     try:
-        return float(text) == 0
+        return float(text or "nan")
     except ValueError:
-        return False
+        return math.nan
 
 
 def _in_nm(text: str | None, unit: str) -> float | None:
     """A wavelength, given as text, in nm; below 100 and without a known unit it must be in µm."""
-    try:
-        value = float(text or "nan")
-    except ValueError:
-        return None
+    value = _number(text)
     if not (math.isfinite(value) and value > 0):
         return None
     unit = unit.strip().lower()

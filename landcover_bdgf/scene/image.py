@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import math
 import shutil
 import weakref
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
-from itertools import groupby
+from itertools import chain, compress, groupby
 from pathlib import Path
 
 import numpy as np
@@ -17,15 +18,7 @@ from rasterio.io import DatasetReader
 from rasterio.windows import Window
 
 from landcover_bdgf.errors import RasterError, opening
-from landcover_bdgf.geo import (
-    Grid,
-    block_bytes,
-    envi_pixels,
-    grid_of,
-    open_raster,
-    resample,
-    resolution_ratio,
-)
+from landcover_bdgf.geo import Grid, block_bytes, envi_pixels, grid_of, open_raster, resample, resolution_ratio
 from landcover_bdgf.progress import log
 from landcover_bdgf.scene.arrays import write_array
 from landcover_bdgf.scene.band_reader import (
@@ -61,7 +54,7 @@ WRONG_FILE = "Check that it is the right file."
 
 
 class OpenFiles(dict[Path, DatasetReader]):
-    """Open rasters by path; others are opened on access, with the options of :func:`open_raster`."""
+    """Open rasters by path, opened on first access with the options of :func:`open_raster`."""
 
     def __init__(self, **options: bool) -> None:
         super().__init__()
@@ -72,7 +65,7 @@ class OpenFiles(dict[Path, DatasetReader]):
         return self[path]
 
     def close(self) -> None:
-        """Close all of them."""
+        """Close all files."""
         while self:
             self.popitem()[1].close()
 
@@ -159,10 +152,7 @@ class Image:
         values : float32 (bands, h, w), 0 where invalid
         valid : bool (h, w)
 
-        Raises
-        ------
-        RasterError
-            If a file is damaged or contains an undeclared fill value.
+        RasterError if a file is damaged or contains an undeclared fill value.
         """
         target = grid or self.grid
         parts = [self._read_file(bands, target, window, convert) for bands in _by_file(self.bands)]
@@ -193,12 +183,7 @@ class Image:
         return max(block_bytes(self._open[bands[0].path]) for bands in _by_file(self.bands))
 
     def check_unchanged(self) -> None:
-        """Refuse files that were replaced or modified since they were opened.
-
-        Raises
-        ------
-        RasterError
-        """
+        """RasterError if a file was replaced or modified since it was opened."""
         for path, state in self._states.items():
             if _state(path) != state:
                 remedy = "Run again when nothing else is writing to it."
@@ -246,7 +231,7 @@ def open_image(
         for array in arrays:
             folder, path = write_array(array, crs=crs)
             weakref.finalize(files, shutil.rmtree, folder, ignore_errors=True)
-            files[path]  # opens it
+            files[path]  # opens the file
         for path in map(envi_pixels, raster_paths(paths) if paths or not arrays else []):
             files[path]
         image = _usable(files, crs, keep_water_vapour)
@@ -279,7 +264,7 @@ def _bands(
     described: list[tuple[Band, BandText]] = []
     for path, dataset in datasets.items():
         grid = grid_of(dataset, crs=crs)
-        unit = dataset.tags().get("SAR_UNIT", "")  # read once: some files have thousands of tags
+        unit = dataset.tags().get("SAR_UNIT", "")
         bands = [_raw_band(path, dataset, index, grid, unit) for index in dataset.indexes]
         masks = _alpha_bands(dataset, bands, tags[path])
         opaque = [replace(band, masks=masks) for band in bands if band.index not in masks]
@@ -296,16 +281,14 @@ def _without_auxiliary(bands: Sequence[Band], texts: Sequence[BandText]) -> list
     """The bands of one file with their texts, without masks, codes, angles and pictures."""
     auxiliary = auxiliary_bands(texts)
     named = tuple(replace(band, name=text.description) for band, text in zip(bands, texts, strict=True))
-    unwanted = [band for band, found in zip(named, auxiliary, strict=True) if found]
-    _without(named, unwanted, "masks, codes, angles or pictures by name")
-    return [(band, text) for band, text, found in zip(bands, texts, auxiliary, strict=True) if not found]
+    _without(named, list(compress(named, auxiliary)), "masks, codes, angles or pictures by name")
+    return [(band, text) for band, text, found in zip(named, texts, auxiliary, strict=True) if not found]
 
 
 def _alpha_bands(dataset: DatasetReader, bands: Sequence[Band], tags: dict[str, str]) -> tuple[int, ...]:
     """Alpha bands that hold a mask: GDAL also marks the near infrared of 8-bit red, green, blue, NIR as alpha."""
     masks = []
-    marked = [band for band, use in zip(bands, dataset.colorinterp, strict=True) if use == ColorInterp.alpha]
-    for band in marked:
+    for band in compress(bands, (use == ColorInterp.alpha for use in dataset.colorinterp)):
         if not is_spectral(band_text(dataset, band.index, tags)) and is_mask(dataset, band):
             log.info("%s: band %d is an alpha band, used as a mask.", band.path, band.index)
             masks.append(band.index)
@@ -357,30 +340,19 @@ def _without(bands: tuple[Band, ...], unwanted: Sequence[Band], reason: str) -> 
 
 def _finest(bands: tuple[Band, ...]) -> Grid:
     """The grid of the first band with the smallest pixels."""
-
-    def pixel_area(grid: Grid) -> float:
-        down, right = resolution_ratio(bands[0].grid, grid)
-        return round(down * right, 6)
-
-    return min(dict.fromkeys(band.grid for band in bands), key=pixel_area)
+    grids = dict.fromkeys(band.grid for band in bands)
+    return min(grids, key=lambda grid: round(math.prod(resolution_ratio(bands[0].grid, grid)), 6))
 
 
 def _empty_bands(image: Image) -> Iterator[Band]:
     """Bands without any valid pixel: candidates from a few windows, then confirmed by a full pass."""
-    for bands in _by_file(image.bands):
-        candidates = bands
-        for windows in (bands[0].grid.spread_windows(64), bands[0].grid.tiles(1024)):
-            candidates = _empty_in(image, candidates, windows)
+    for candidates in _by_file(image.bands):
+        grid, dataset = candidates[0].grid, image._open[candidates[0].path]
+        for window in chain(grid.spread_windows(64), grid.tiles(1024)):
+            if not candidates:
+                break
+            candidates = tuple(compress(candidates, ~bands_with_data(dataset, candidates, window)))
         yield from candidates
-
-
-def _empty_in(image: Image, candidates: tuple[Band, ...], windows: Iterable[Window]) -> tuple[Band, ...]:
-    for window in windows:
-        if not candidates:
-            break
-        found = bands_with_data(image._open[candidates[0].path], candidates, window)
-        candidates = tuple(band for band, has_data in zip(candidates, found, strict=True) if not has_data)
-    return candidates
 
 
 def _files(path: Path, dataset: DatasetReader) -> list[Path]:

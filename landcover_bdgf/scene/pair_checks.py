@@ -19,15 +19,8 @@ from landcover_bdgf.scene.image import Image
 
 # Tags that hold the time of acquisition. Not TIFFTAG_DATETIME, which is when the file was written.
 SENSING_TAGS = (
-    "acquisition_time",
-    "acquisition_date",
-    "acquisitiondatetime",
-    "sensing_time",
-    "sensing_date",
-    "date_acquired",
-    "product_start_time",
-    "start_time",
-    "datetime",
+    *("acquisition_time", "acquisition_date", "acquisitiondatetime", "sensing_time", "sensing_date", "date_acquired"),
+    *("product_start_time", "start_time", "datetime"),
 )
 
 _DAY = re.compile(r"(?<!\d)((?:19|20)\d{2})[-_:]?(0[1-9]|1[0-2])[-_:]?(0[1-9]|[12]\d|3[01])(?!\d)")
@@ -35,11 +28,7 @@ _LANDSAT_SCENE = re.compile(r"^L[A-Z]\d{7}((?:19|20)\d{2})([0-3]\d{2})[A-Z]{3}")
 
 
 def date_of(image: Image) -> date | None:
-    """The day on which an image was acquired; None if neither tags nor names contain it.
-
-    In product names the day of acquisition comes first (Sentinel, Landsat, EnMAP). The name of the folder is used only
-    for an image of several files.
-    """
+    """The day on which an image was acquired, in tags or names (of the folder if it has several files); else None."""
     tags = {key.lower().replace(" ", "_"): value for key, value in image.tags.items()}
     names = [image.paths[0].stem, *([image.paths[0].parent.name] if len(image.paths) > 1 else [])]
     return next(_days([*(tags.get(tag, "") for tag in SENSING_TAGS), *names]), None)
@@ -61,35 +50,20 @@ WGS84 = CRS.from_epsg(4326)
 MIN_OVERLAP = 0.01
 MAX_RESOLUTION_RATIO = 50
 MAX_DAYS_APART = 30
+WRONG_ORDER = "Give the HSI/MSI first and the SAR second."
 
 
 def check_order(spectral: Image, sar: Image) -> None:
-    """Refuse images in the wrong order, if the names of their bands show it.
-
-    Raises
-    ------
-    RasterError
-    """
+    """RasterError if the band names show that the images are in the wrong order."""
     if spectral.sensor is None and set(spectral.names) <= set(POLARISATIONS):
         names = ", ".join(spectral.names)
-        raise RasterError(
-            spectral.paths[0],
-            f"is given as the spectral image but has SAR bands ({names})",
-            "Give the HSI/MSI first and the SAR second.",
-        )
+        raise RasterError(spectral.paths[0], f"is given as the spectral image but has SAR bands ({names})", WRONG_ORDER)
     if sar.sensor is not None:
-        raise RasterError(
-            sar.paths[0], f"is given as the SAR image but is {sar.sensor}", "Give the HSI/MSI first and the SAR second."
-        )
+        raise RasterError(sar.paths[0], f"is given as the SAR image but is {sar.sensor}", WRONG_ORDER)
 
 
 def check_one_place(image: Image) -> None:
-    """Refuse files of one image that do not overlap, such as tiles of an export: no pixel would have all bands.
-
-    Raises
-    ------
-    RasterError
-    """
+    """RasterError if files of one image do not overlap, such as tiles of an export: no pixel would have all bands."""
     for one, other in combinations({band.grid: band for band in image.bands}.values(), 2):
         if same_crs(one.grid.crs, other.grid.crs) and _covered(one.grid, other.grid) == 0:
             raise RasterError(
@@ -100,13 +74,7 @@ def check_one_place(image: Image) -> None:
 
 
 def check_overlap(spectral: Image, sar: Image) -> None:
-    """Refuse images of different places.
-
-    Raises
-    ------
-    RasterError
-        If less than 1 % of the spectral image is covered by the SAR image.
-    """
+    """RasterError if the SAR image covers less than 1 % of the spectral image."""
     try:
         share = min(_covered(spectral.grid, grid) for grid in dict.fromkeys(band.grid for band in sar.bands))
     except RasterError as error:
@@ -128,12 +96,7 @@ def check_overlap(spectral: Image, sar: Image) -> None:
 
 
 def check_resolution(image: Image, target: Grid) -> None:
-    """Refuse pixel sizes that differ by more than a factor of 50.
-
-    Raises
-    ------
-    RasterError
-    """
+    """RasterError if pixel sizes differ by more than a factor of 50."""
     for band in {band.grid: band for band in image.bands}.values():
         ratio = max(max(r, 1 / r) for r in resolution_ratio(band.grid, target))
         if ratio > MAX_RESOLUTION_RATIO:

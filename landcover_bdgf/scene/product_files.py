@@ -60,8 +60,7 @@ def _rasters_of(folder: Path) -> list[Path]:
     if any(folder.glob("GRANULE/*")) or any(folder.glob("IMG_DATA/*")):
         return _sentinel_2_bands(folder)
     rasters = [*_rasters_in(folder), *folder.glob("measurement/*.tif*")]  # the latter: Sentinel-1
-    others = _auxiliary_files(rasters)
-    if others:
+    if others := _auxiliary_files(rasters):
         log.info("%s: skipped files that are not bands: %s.", folder, ", ".join(sorted(path.name for path in others)))
     return sorted(set(rasters).difference(others), key=lambda path: natural_key(path.stem))
 

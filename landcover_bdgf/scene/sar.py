@@ -22,16 +22,10 @@ DB_SPREAD = (3, 60)  # between the 5th and the 95th percentile
 
 
 def signed_channels(sar: Image, pixels: NDArray[np.float32]) -> tuple[str, ...]:
-    """Names of the SAR channels that take both signs: real or imaginary parts of a covariance.
+    """Names of the SAR channels with both signs: real or imaginary parts of a covariance. ``pixels`` (R, n): a sample.
 
     They occur together with intensities, which are not negative, and about half of their values are negative;
     intensities in dB are nearly all negative.
-
-    Parameters
-    ----------
-    sar : Image
-    pixels : (R, n)
-        A sample of valid pixels, in the unit of the file.
     """
     negative = (pixels < 0).mean(axis=1)
     stated = _stated_unit(sar) == "signed"
@@ -44,18 +38,8 @@ def signed_channels(sar: Image, pixels: NDArray[np.float32]) -> tuple[str, ...]:
 def sar_unit(sar: Image, pixels: NDArray[np.float32], asked: SarUnit | None) -> SarUnit:
     """The unit of a SAR image: as set by the user, else as stated in the file, else estimated from its values.
 
-    Parameters
-    ----------
-    sar : Image
-    pixels : (R, n)
-        A sample of valid pixels, in the unit of the file.
-    asked : "power", "db" or None
-        The setting of the user.
-
-    Raises
-    ------
-    RasterError
-        If the unit contradicts the file or its values.
+    ``pixels`` (R, n) are a sample of valid pixels in the unit of the file. RasterError if the unit contradicts the tags
+    or the values.
     """
     stated = _stated_unit(sar)
     negative = float((pixels < 0).mean())
@@ -89,13 +73,7 @@ def _is_possible(unit: SarUnit, pixels: NDArray[np.float32]) -> bool:
 
 
 def _stated_unit(sar: Image) -> SarUnit | None:
-    known: dict[str, SarUnit] = {
-        "db": "db",
-        "decibel": "db",
-        "power": "power",
-        "linear": "power",
-        "signed": "signed",
-    }
+    known: dict[str, SarUnit] = {"db": "db", "decibel": "db", "power": "power", "linear": "power", "signed": "signed"}
     units = {known[band.unit.lower()] for band in sar.bands if band.unit.lower() in known}
     return units.pop() if len(units) == 1 else None
 

@@ -89,26 +89,13 @@ class Shift:
 
 
 def estimate_shift(read: ReadPair, read_sar: ReadSar, grid: Grid, *, max_shift_px: float = 8) -> Shift | None:
-    """The shift of a scene, from at most nine of its most textured windows.
+    """The shift of a scene, from at most nine of its most textured windows; None without large, textured windows.
 
-    Parameters
-    ----------
-    read : callable
-        Returns spectral (S, h, w), SAR intensity in linear power (R, h, w) and valid (h, w) of a window.
-    read_sar : callable
-        Returns the latter two; used to find textured windows in large scenes.
-    grid : Grid
-        Grid of the scene.
-    max_shift_px : float
-        Longer estimates are discarded as failures of the search.
-
-    Returns
-    -------
-    Shift, or None if the scene is too small or no window has enough data and texture.
+    ``read`` returns spectral (S, h, w), SAR in linear power (R, h, w) and valid (h, w) of a window; ``read_sar`` only
+    the latter two, to find textured windows. Estimates above ``max_shift_px`` are discarded as failures of the search.
     """
-    tried = 0
-    found = []
-    windows = list(_windows(read_sar, grid))
+    tried, found = 0, []
+    windows = _windows(read_sar, grid)
     for window in track(windows, "shift between the images", len(windows)):
         spectral, sar_power, valid = read(window)
         if valid.mean() < MIN_VALID:
@@ -136,21 +123,8 @@ def window_shift(
 ) -> OffsetXY | None:
     """The shift of one window: the translation that maximises Mattes mutual information, on three levels.
 
-    Parameters
-    ----------
-    spectral : (S, h, w)
-    sar_power : (R, h, w)
-        Linear power.
-    valid : bool (h, w)
-    max_shift_px : float
-
-    Returns
-    -------
-    (x, y) in pixels, signed as in :class:`Shift`; None if less than half of the window is valid, it has no
-    texture, or the search fails.
-
-    References
-    ----------
+    ``spectral`` is (S, h, w), ``sar_power`` (R, h, w) in linear power, ``valid`` bool (h, w). Returns (x, y) in pixels,
+    signed as in :class:`Shift`; None if less than half of the window is valid, it has no texture, or the search fails.
     Mattes et al. 2001, doi:10.1117/12.431046.
     """
     if valid.mean() < MIN_VALID:
@@ -206,7 +180,7 @@ def _windows(read_sar: ReadSar, grid: Grid) -> list[Window]:
         return list(grid.spread_windows(side_px))
     windows = list(grid.spread_windows(side_px, per_axis=5))
     contrasts = [_contrast(*read_sar(window)) for window in windows]
-    best = sorted(range(len(windows)), key=lambda at: -contrasts[at])[:WINDOWS]
+    best = np.argsort(np.negative(contrasts), kind="stable")[:WINDOWS]
     return [windows[at] for at in sorted(best)]
 
 

@@ -138,10 +138,7 @@ def speckle(
 
 
 def _reflectance(
-    classes: NDArray[np.int64],
-    leaf_area: NDArray[np.float64],
-    moisture: NDArray[np.float64],
-    rng: np.random.Generator,
+    classes: NDArray[np.int64], leaf_area: NDArray[np.float64], moisture: NDArray[np.float64], rng: np.random.Generator
 ) -> NDArray[np.float64]:
     name = np.array([c.name for c in COVERS])[classes]
     bare = np.where(name == "built area", 1.0, np.exp(-1.8 * moisture))  # wet soil is darker
@@ -159,10 +156,7 @@ def _reflectance(
 
 
 def _intensity(
-    classes: NDArray[np.int64],
-    leaf_area: NDArray[np.float64],
-    moisture: NDArray[np.float64],
-    rng: np.random.Generator,
+    classes: NDArray[np.int64], leaf_area: NDArray[np.float64], moisture: NDArray[np.float64], rng: np.random.Generator
 ) -> NDArray[np.float64]:
     name = np.array([c.name for c in COVERS])[classes]
     texture = np.array([c.texture for c in COVERS])[classes]
@@ -195,7 +189,7 @@ def label_polygons(scene: Scene, *, per_class: int = 12, seed: int = 0) -> gpd.G
 
 
 def write_scene(scene: Scene, folder: Path, *, overwrite: bool = False, seed: int = 0) -> SceneFiles:
-    """Write a scene in the form that users have: reflectance × 10,000, SAR in dB on its own grid, polygons."""
+    """Write a scene as users have it: reflectance × 10,000, SAR in dB on its own grid, polygons."""
     files = SceneFiles(folder / "msi.tif", folder / "sar_db.tif", folder / "labels.gpkg")
     digital = np.round(scene.reflectance * 10_000).astype(np.int16)
     digital[:, :12, -20:] = NODATA  # a corner outside the swath

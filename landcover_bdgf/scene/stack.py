@@ -35,15 +35,9 @@ SHIFT_TAG, NO_SHIFT = "SAR_SHIFT_XY_PX", "0 0"
 
 @dataclass(frozen=True)
 class Tile:
-    """A window of a scene; invalid pixels are 0.
+    """A window of a scene: spectral (S, h, w), SAR (R, h, w), and valid (h, w) if both have data; 0 where invalid.
 
-    Attributes
-    ----------
-    spectral : float32 (S, h, w)
-    sar : float32 (R, h, w)
-        Linear power, at least ``POWER_FLOOR``; signed channels unchanged.
-    valid : bool (h, w)
-        Whether both sensors have data in all bands.
+    SAR is in linear power, at least ``POWER_FLOOR``; signed channels are unchanged.
     """
 
     spectral: NDArray[np.float32]
@@ -105,13 +99,7 @@ class Stack:
         return replace(self, spectral=spectral, sar=sar)
 
     def read(self, window: Window) -> Tile:
-        """A window inside the grid. Pixel values do not depend on the window.
-
-        Raises
-        ------
-        RasterError
-            If a file is damaged.
-        """
+        """A window inside the grid; values do not depend on the window. RasterError if a file is damaged."""
         spectral, spectral_valid = self.spectral.read(window, self.grid)
         sar, sar_valid = self.read_sar(window)
         valid = spectral_valid & sar_valid
@@ -140,10 +128,7 @@ class Stack:
 
         The border pixel itself is not repeated (``reflect`` in numpy); invalid pixels are mirrored too.
         """
-        rows, cols = (
-            mirrored(row, height, self.grid.shape_hw[0]),
-            mirrored(col, width, self.grid.shape_hw[1]),
-        )
+        rows, cols = (mirrored(row, height, self.grid.shape_hw[0]), mirrored(col, width, self.grid.shape_hw[1]))
         top, left = int(rows.min()), int(cols.min())
         tile = self.read(Window(left, top, int(cols.max()) - left + 1, int(rows.max()) - top + 1))
         if (row, col, *tile.valid.shape) == (top, left, height, width):
@@ -154,12 +139,7 @@ class Stack:
     def write_sar(self, path: PathLike, *, overwrite: bool = False) -> None:
         """Write the SAR on the spectral grid, in linear power, NaN where invalid; and its record.
 
-        A stack of the same spectral image and this file has the same tiles.
-
-        Raises
-        ------
-        OutputError
-            If the file cannot be written.
+        A stack of the same spectral image and this file has the same tiles. OutputError if it cannot be written.
         """
         check(sar_product(path), inputs=(*self.spectral.files, *self.sar.files), overwrite=overwrite)
         x, y = self.applied_shift_xy_px

@@ -19,19 +19,10 @@ FILL_SHARE = 0.005  # of the pixels; if more have the same value in all bands, i
 def warn_of_spectral_content(spectral: Image, pixels: NDArray[np.float32], offset: float) -> None:
     """Warn of an RGB picture, and of a Sentinel-2 offset that is not removed or removed twice.
 
-    Parameters
-    ----------
-    spectral : Image
-    pixels : (S, n)
-        A sample of valid pixels, ``offset`` added.
-    offset : float
-        The setting ``spectral_offset``.
+    ``pixels`` (S, n) are a sample of valid pixels with ``offset`` (the setting ``spectral_offset``) added.
     """
     if len(spectral.bands) == 3 and all(band.dtype == "uint8" for band in spectral.bands):
-        log.warning(
-            "%s: is an 8-bit RGB picture; expect poor classes. Use the original bands.",
-            spectral.paths[0],
-        )
+        log.warning("%s: is an 8-bit RGB picture; expect poor classes. Use the original bands.", spectral.paths[0])
     visible = _visible_reflectance(spectral)
     if not visible:
         return
@@ -57,18 +48,8 @@ def warn_of_spectral_content(spectral: Image, pixels: NDArray[np.float32], offse
 def warn_of_fills(image: Image, raw: NDArray[np.float32]) -> Image:
     """Warn of pixels that are 0, the minimum or the maximum in all bands: possibly undeclared nodata.
 
-    Outside the swath many products hold 0; other common fill values are 65535, 32767, -999 and -99 dB.
-
-    Parameters
-    ----------
-    image : Image
-    raw : (bands, n)
-        A sample of valid pixels, as stored; n > 0.
-
-    Returns
-    -------
-    Image
-        The same, with ``zeros_reported`` set.
+    Common fill values are 0, 65535, 32767, -999 and -99 dB. ``raw`` (bands, n), n > 0, is a sample of valid pixels as
+    stored. Returns the image with ``zeros_reported`` set.
     """
     zeros_reported = False
     for value in dict.fromkeys((np.float32(0), raw.min(), raw.max())):

@@ -1,10 +1,9 @@
-"""Files that are whole or not there, written once, and known by their checksums.
+"""Files that are written whole or not at all, once, and known by their checksums.
 
 =========  ==================================================================
 paths      what a user types: files, folders, addresses
-locks      the lock of an open file
 atomic     drafts in hidden folders, moved into place whole
-products   the files that a step writes: declare, check, keep to one run, publish
+products   the files that a step writes: declare, check, lock, publish
 tensors    safetensors files and their checksums
 documents  JSON and TOML
 records    the provenance record of an output

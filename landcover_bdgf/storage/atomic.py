@@ -19,48 +19,42 @@ from filelock import FileLock, Timeout
 from landcover_bdgf.errors import OutputError, unwritten
 from landcover_bdgf.storage.paths import PathLike
 
-DRAFT = ".part"  # how the names of hidden folders of drafts end
-LOCK = ".lock"  # in such a folder, of the run that fills it
-LONGEST_NAME = 100  # bytes; locks and drafts add 15, and some file systems take no more than 143
+DRAFT = ".part"  # suffix of hidden draft folders
+LOCK = ".lock"  # file in a draft folder, locked by the run that fills it
+LONGEST_NAME = 100  # bytes; locks and drafts add 15, and some file systems allow only 143
 
 
 @contextmanager
 def draft_folder(path: Path) -> Iterator[Path]:
-    """A hidden folder next to ``path`` for as long as the block lasts.
-
-    Raises
-    ------
-    OutputError
-        What the system says of files that cannot be written.
-    """
+    """A hidden folder next to ``path`` for as long as the block lasts; OutputError if a file cannot be written."""
     try:
         remove_abandoned(path)
         folder, lock = _held_folder(path)
         try:
             yield folder
-        except OutputError as error:  # of one of the drafts, whose place nobody knows
+        except OutputError as error:  # names a draft: name the output instead
             if error.path is None or folder not in Path(error.path).parents:
                 raise
             place = path.parent / Path(error.path).relative_to(folder)
             raise OutputError(place, error.problem, error.remedy) from error
         finally:
-            lock.release()  # first, because Windows removes no open file
+            lock.release()  # first: Windows cannot remove an open file
             shutil.rmtree(folder, ignore_errors=True)
     except OSError as error:
         raise unwritten(path, error) from error
 
 
 def _held_folder(path: Path) -> tuple[Path, FileLock]:
-    """A new folder, locked so that no other run takes it for abandoned."""
+    """A new folder, locked so that no other run considers it abandoned."""
     while True:
         folder = path.with_name(f".{short_name(path)}.{secrets.token_hex(4)}{DRAFT}")
         folder.mkdir()
         lock = FileLock(folder / LOCK, timeout=0)
         try:
             lock.acquire()
-        except (Timeout, FileNotFoundError):  # another run came between, and removes it
+        except (Timeout, FileNotFoundError):  # another run has just removed it as abandoned
             continue
-        except (OSError, NotImplementedError):  # no locks here, so nothing is taken for abandoned either
+        except (OSError, NotImplementedError):  # no locks on this file system: no run removes anything
             pass
         return folder, lock
 
@@ -71,21 +65,21 @@ def drafts(folder: Path) -> list[Path]:
 
 
 def remove_abandoned(path: Path) -> None:
-    """Remove drafts of an output that killed runs left."""
+    """Remove drafts of an output left by killed runs."""
     remove_matching(path.parent, glob.escape(short_name(path)))
 
 
 def remove_matching(place: Path, names: str) -> None:
-    """Remove drafts in a folder that killed runs left; ``names`` is a pattern of outputs."""
+    """Remove drafts in a folder left by killed runs; ``names`` is a glob pattern of output names."""
     for folder in place.glob(f".{names}.{8 * '[0-9a-f]'}{DRAFT}"):
-        with suppress(OSError, NotImplementedError):  # a run that is alive holds it, or there are no locks
+        with suppress(OSError, NotImplementedError):  # a running command holds the lock, or there are no locks
             with FileLock(folder / LOCK, timeout=0):
                 pass
             shutil.rmtree(folder, ignore_errors=True)
 
 
 def publish(folder: Path, to: Path, *, last: str) -> None:
-    """Move the files of a folder into another; each is whole and on the disk before any of them moves."""
+    """Move the files of a folder into another, ``last`` at the end, after all are synced to the disk."""
     files = sorted(drafts(folder), key=lambda file: file.name == last)
     if not files or files[-1].name != last:
         raise FileNotFoundError(errno.ENOENT, "its draft has vanished")
@@ -99,39 +93,32 @@ def publish(folder: Path, to: Path, *, last: str) -> None:
 
 
 def short_name(path: Path) -> str:
-    """The name of a file, short enough for more to be added, and no other file's."""
+    """The name of a file, shortened with a checksum if drafts and locks could not append to it."""
     name = path.name
     code = os.fsencode(name)
     return name if len(code) <= LONGEST_NAME else f"{name[:20]}.{zlib.crc32(code):08x}"
 
 
 def check_free_space(path: PathLike, needed_bytes: int) -> None:
-    """Refuse to begin what the disk cannot hold.
-
-    Raises
-    ------
-    OutputError
-        If less than ``needed_bytes`` are free where ``path`` is to be written.
-    """
+    """OutputError if less than ``needed_bytes`` are free on the disk of ``path``."""
     free_bytes = shutil.disk_usage(Path(path).parent).free
     if free_bytes < needed_bytes:
         raise OutputError(
             path,
-            f"needs {needed_bytes / 1000000000.0:.2g} GB of disk while it is written, "
-            f"{free_bytes / 1000000000.0:.2g} GB are free",
+            f"needs {needed_bytes / 1e9:.2g} GB of disk while it is written, {free_bytes / 1e9:.2g} GB are free",
             "Free some space or write elsewhere.",
         )
 
 
 def _umask() -> int:
-    """The user's mask; the only way to ask is to set it."""
+    """The user's umask; it can be read only by setting it."""
     mask = os.umask(0)
     os.umask(mask)
     return mask
 
 
 def _sync(path: Path) -> None:
-    """Wait until a file, or the entries of a folder, are on the disk."""
+    """Wait until a file, or the list of files of a folder, is on the disk."""
     descriptor = os.open(path, os.O_RDONLY)
     try:
         os.fsync(descriptor)
@@ -141,22 +128,22 @@ def _sync(path: Path) -> None:
 
 @contextmanager
 def _signals_held_back() -> Iterator[None]:
-    """Heed Ctrl-C and SIGTERM after the block, which must be short, and not within.
+    """Defer Ctrl-C and SIGTERM until the end of the block, which must be short.
 
-    To block them in this thread alone would not do, as Python handles here what another one receives.
+    A signal mask of this thread is not enough: the main thread also handles signals that other threads receive.
     """
-    if threading.current_thread() is not threading.main_thread():  # only there signals are handled
+    if threading.current_thread() is not threading.main_thread():  # signals are handled in the main thread only
         yield
         return
     received: list[int] = []
-    handlers = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
-    heeded = {number: handler for number, handler in handlers.items() if handler not in (None, signal.SIG_IGN)}
+    numbers = (signal.SIGINT, signal.SIGTERM)
+    handlers = {n: handler for n in numbers if (handler := signal.getsignal(n)) not in (None, signal.SIG_IGN)}
     try:
-        for number in heeded:
-            signal.signal(number, lambda told, frame: received.append(told))
+        for number in handlers:
+            signal.signal(number, lambda number, frame: received.append(number))
         yield
     finally:
-        for number, handler in heeded.items():
+        for number, handler in handlers.items():
             signal.signal(number, handler)
         if received:
             signal.raise_signal(max(received))  # SIGTERM is greater

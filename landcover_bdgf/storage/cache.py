@@ -1,4 +1,4 @@
-"""Results kept on disk between runs, named by a hash of all they depend on. To lose them costs time only."""
+"""Results cached on disk between runs, named by a hash of everything they depend on."""
 
 from __future__ import annotations
 
@@ -19,15 +19,14 @@ from landcover_bdgf.progress import log
 from landcover_bdgf.storage.atomic import remove_matching
 from landcover_bdgf.storage.tensors import Arrays, read_tensors, write_tensors
 
-MAX_BYTES = 2 * 10**9  # what was not used for longest goes first
-VARIABLE = "BDGF_CACHE"  # another folder; empty for no cache
+MAX_BYTES = 2 * 10**9  # the least recently used are removed first
+VARIABLE = "BDGF_CACHE"  # environment variable: another folder; empty for no cache
 
 
 def cached(what: str, depends_on: Mapping[str, Any], make: Callable[[], Arrays]) -> Arrays:
-    """What ``make`` gives, or what it gave the last time, if ``depends_on`` was the same in every detail.
+    """The result of ``make``, or the cached result of an earlier call with the same ``depends_on``.
 
-    ``depends_on`` need not name the program: its code belongs to every key. A file that is damaged or cannot be written
-    is none: then ``make`` is asked.
+    The code of this package is part of every key. If a file is damaged or cannot be written, ``make`` is called.
     """
     if (folder := cache_folder()) is None or not _may_be_trusted(folder):
         return make()
@@ -43,18 +42,18 @@ def cached(what: str, depends_on: Mapping[str, Any], make: Callable[[], Arrays])
 
 
 def cache_folder() -> Path | None:
-    """Where results are kept: ``$BDGF_CACHE``, else the system's place for caches; None for nowhere."""
+    """The cache folder: ``$BDGF_CACHE``, else that of the system; None for no cache."""
     chosen = os.environ.get(VARIABLE)
     if chosen is None:
         try:
             return user_cache_path("landcover_bdgf", appauthor=False)
-        except RuntimeError:  # nobody knows where home is: no HOME, and a user without a name
+        except RuntimeError:  # no home folder
             return None
     return Path(chosen) if chosen else None
 
 
 def _may_be_trusted(folder: Path) -> bool:
-    """Whether a folder is ours, or the system's, or not there yet; models would learn from what others put there."""
+    """Whether a folder belongs to this user or root, or does not exist yet: others could change what models learn."""
     try:
         owner = folder.stat().st_uid
     except OSError:
@@ -76,7 +75,7 @@ def _read(path: Path) -> Arrays | None:
         arrays, _ = read_tensors(path)
     except CheckpointError:
         return None
-    with suppress(OSError):  # the system's cache can be read all the same
+    with suppress(OSError):  # a read-only cache can still be read
         os.utime(path)
     return arrays
 
@@ -94,7 +93,7 @@ def _write(path: Path, arrays: Arrays) -> None:
 
 
 def _make_room(folder: Path, max_bytes: int) -> None:
-    """Remove what killed runs left, and what was not used for longest until the rest fits."""
+    """Remove drafts of killed runs, and the least recently used files until the rest fits."""
     remove_matching(folder, f"{64 * '[0-9a-f]'}.safetensors")
     ours = (file for file in folder.glob("*.safetensors") if re.fullmatch("[0-9a-f]{64}", file.stem))
     files = sorted(ours, key=lambda f: f.stat().st_mtime_ns, reverse=True)

@@ -1,4 +1,4 @@
-"""JSON and TOML documents, read as the pydantic models, dataclasses or other types that they should be."""
+"""JSON and TOML documents, read and validated as pydantic models, dataclasses or other types."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError
 from landcover_bdgf.errors import SettingsError
 from landcover_bdgf.text import printable
 
-# Of models, and of dataclasses as ``__pydantic_config__``: an unknown key is an error, a number in quotes is no number.
+# For models, and as ``__pydantic_config__`` of dataclasses: unknown keys and numbers in quotes are errors.
 STRICT = ConfigDict(frozen=True, extra="forbid", strict=True)
 
 T = TypeVar("T")
 
 
 class Document(BaseModel):
-    """A JSON document, or a part of one, that this program wrote."""
+    """A JSON document written by this package, or a part of one."""
 
     model_config = STRICT
 
@@ -27,12 +27,7 @@ class Document(BaseModel):
 def read_json(kind: type[T], source: Path | str | bytes) -> T:
     """Read a JSON document of this type from a file or a text.
 
-    Raises
-    ------
-    OSError
-        The file cannot be read.
-    ValueError
-        It is not JSON, or not of this type; one line that names the first key that is wrong.
+    Raises OSError if the file cannot be read, and ValueError with the first wrong key if it is not of this type.
     """
     text = source.read_bytes() if isinstance(source, Path) else source
     try:
@@ -42,13 +37,7 @@ def read_json(kind: type[T], source: Path | str | bytes) -> T:
 
 
 def read_toml(kind: type[T], path: Path) -> T:
-    """Read a settings file of this type.
-
-    Raises
-    ------
-    SettingsError
-        It cannot be read, is not TOML, or not of this type.
-    """
+    """Read a settings file of this type; SettingsError if it cannot be read, is not TOML or not of this type."""
     try:
         with path.open("rb") as file:
             return TypeAdapter(kind).validate_python(tomllib.load(file))
@@ -65,7 +54,7 @@ def read_toml(kind: type[T], path: Path) -> T:
 
 
 def flaw(error: ValidationError) -> tuple[str, str]:
-    """The first key that a model refuses, empty for all of the document, and the reason with the value found."""
+    """The first wrong key, empty for the document itself, and the reason with the value found."""
     first = error.errors(include_url=False)[0]
     key = printable(".".join(map(str, first["loc"]))) if first["loc"] else ""
     found = "" if isinstance(first["input"], dict) or not key else f", found {reprlib.repr(first['input'])}"

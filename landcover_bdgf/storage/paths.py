@@ -6,21 +6,20 @@ import os
 import re
 from pathlib import Path
 
+PathLike = str | os.PathLike[str]
+
 _BUCKETS = {"s3": "/vsis3", "gs": "/vsigs", "az": "/vsiaz"}
 
 
 def is_remote(path: str) -> bool:
-    """Whether GDAL has to find what the user typed: an address, or a path of its virtual file systems."""
+    """Whether a path is an address or a path of GDAL's virtual file systems."""
     return "://" in path or path.startswith("/vsi")
 
 
 def typed_path(text: str | os.PathLike[str]) -> Path:
-    """The path that a user typed; of an address that of GDAL's virtual file system, which spares a slash."""
+    """A path as typed; an address as the path of GDAL's virtual file system, with one slash less."""
     address = re.fullmatch(r"([a-z0-9]+)://(.+)", os.fspath(text))
     if address is None:
         return Path(text)
     scheme, rest = address.groups()
     return Path(_BUCKETS[scheme]) / rest if scheme in _BUCKETS else Path("/vsicurl") / f"{scheme}:" / rest
-
-
-PathLike = str | os.PathLike[str]

@@ -1,6 +1,6 @@
-"""Where an output comes from: inputs with hashes, settings, versions, seed, device; a JSON file beside it.
+"""Provenance of an output: inputs with hashes, settings, versions, seed, device; a JSON file next to it.
 
-No dates and no machine names: the same inputs give the same record.
+It has no dates or host names, so the same inputs give the same record.
 """
 
 from __future__ import annotations
@@ -23,12 +23,12 @@ from landcover_bdgf.storage.documents import read_json
 from landcover_bdgf.storage.paths import PathLike, is_remote
 
 OWN = "sha256 of this record"
-LONG_TO_HASH_BYTES = 10**9  # a second or more
+LONG_TO_HASH_BYTES = 10**9  # takes a second or more
 PACKAGES = ("landcover-bdgf", "torch", "numpy", "rasterio", "scikit-learn")
 
 
 class Record(BaseModel):
-    """What every record holds, among further keys: the sha256 of the files that were written, by their names."""
+    """The key that every record has: the sha256 of the files that were written, by name."""
 
     model_config = ConfigDict(frozen=True, extra="allow", strict=True)
 
@@ -36,7 +36,7 @@ class Record(BaseModel):
 
 
 def record(step: str, inputs: dict[str, str], **settings: Any) -> dict[str, Any]:
-    """The record of one step; ``inputs`` maps what an input is to its path and hash as text."""
+    """The record of one step; ``inputs`` maps the role of an input to its path and hash as text."""
     versions = {package: version(package) for package in PACKAGES} | {"python": platform.python_version()}
     return {"step": step, "inputs": inputs, **settings, "versions": versions}
 
@@ -47,20 +47,20 @@ def record_path(output: PathLike) -> Path:
 
 
 def write_record(output: PathLike, values: dict[str, Any], *, beside: Sequence[Path] = ()) -> None:
-    """Write the record beside a draft just written, with the sha256 of it, of what came with it, and its own."""
+    """Write the record next to a new draft, with the sha256 of the draft, of the files ``beside`` it, and its own."""
     files = (Path(output), *beside)
     record_path(output).write_bytes(record_bytes(values | {"sha256": {file.name: file_sha256(file) for file in files}}))
 
 
 def record_bytes(values: dict[str, Any]) -> bytes:
-    """A record as it is written, its own sha256 among its values."""
+    """A record as written, with its own sha256."""
     rest = {key: value for key, value in values.items() if key != OWN}
     own = hashlib.sha256(json.dumps(rest, sort_keys=True).encode()).hexdigest()
     return (json.dumps(rest | {OWN: own}, indent=2, sort_keys=True) + "\n").encode()
 
 
 def read_record(output: str | Path) -> dict[str, Any]:
-    """The record beside an output; empty where there is none or it cannot be read."""
+    """The record of an output; empty if there is none or it cannot be read."""
     try:
         return read_json(dict[str, Any], record_path(output))
     except (OSError, ValueError):
@@ -68,7 +68,7 @@ def read_record(output: str | Path) -> dict[str, Any]:
 
 
 def changed_files(output: str | Path) -> list[str] | None:
-    """Of an output and what came with it, the names of files that are not as written; None without a record."""
+    """Names of the files of an output that changed since they were written; None without a record."""
     output, path = Path(output), record_path(output)
     try:
         text = path.read_bytes()
@@ -76,7 +76,7 @@ def changed_files(output: str | Path) -> list[str] | None:
         files = {output.with_name(name): sha256 for name, sha256 in found.sha256.items()}
     except OSError:
         return None
-    except ValueError:  # also of a name that leads out of the folder
+    except ValueError:  # also for a name that leads out of the folder
         return [path.name]
     if text != record_bytes(found.model_dump()):
         return [path.name]
@@ -91,9 +91,9 @@ def file_sha256(path: Path) -> str:
 
 
 def content_sha256(path: Path) -> str:
-    """Hash of an image, read once while size and time stay the same; of an address, the address; RasterError."""
+    """Hash of an image, computed once while its size and time stay the same; an address is returned as it is."""
     if is_remote(str(path)):
-        log.info("%s: is known by its address, not by its contents", path)
+        log.info("%s: is identified by its address, not by its contents", path)
         return str(path)
     try:
         state = path.stat()
@@ -105,12 +105,12 @@ def content_sha256(path: Path) -> str:
 @lru_cache(maxsize=1024)
 def _known_sha256(path: Path, size: int, time_ns: int) -> str:
     if size > LONG_TO_HASH_BYTES:
-        log.info("%s: hashing %.1f GB, so that results know what they come from", path, size / 1e9)
+        log.info("%s: hashing %.1f GB for the provenance record", path, size / 1e9)
     return file_sha256(path)
 
 
 def _sha256_or_none(path: Path) -> str | None:
     try:
         return file_sha256(path)
-    except (OSError, ValueError):  # the latter of a name that no file can have
+    except (OSError, ValueError):  # ValueError: not a valid file name
         return None

@@ -1,7 +1,7 @@
 """Safetensors files: named arrays and a description, under one checksum.
 
-The metadata have one entry, as the order of several would differ from run to run and the bytes of the file with it. It
-holds the sha256 of the arrays and the description, as 64 digits, and then the description.
+The metadata have one entry, because the order of several entries, and so the bytes of the file, would vary between
+runs: the sha256 of arrays and description as 64 digits, followed by the description.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ V = TypeVar("V")
 def write_tensors(
     path: PathLike, tensors: Mapping[str, NDArray[Any]], description: str = "", *, overwrite: bool = False
 ) -> None:
-    """Write a safetensors file, whole or not at all, and read it back; OutputError as by :func:`atomic_output`."""
+    """Write a safetensors file atomically and read it back; OutputError as in :func:`atomic_output`."""
     with atomic_output(path, overwrite=overwrite) as draft:
         metadata = {ENTRY: digest(tensors, description) + description}
         try:
@@ -38,18 +38,14 @@ def write_tensors(
         try:
             read_tensors(draft)
         except CheckpointError as error:
-            raise OutputError(
-                path, "reads differently from what was written", "Is the disk full, or damaged?"
-            ) from error
+            problem = "reads differently from what was written"
+            raise OutputError(path, problem, "Is the disk full, or damaged?") from error
 
 
 def read_tensors(path: PathLike) -> tuple[Arrays, str]:
     """The arrays and the description of a file of :func:`write_tensors`.
 
-    Raises
-    ------
-    CheckpointError
-        It is not a safetensors file, cut off, written by another program, or its checksum does not match.
+    Raises CheckpointError if it is not a safetensors file, is truncated, of another program, or its checksum is wrong.
     """
     try:
         with safe_open(path, framework="numpy") as file:
@@ -57,7 +53,7 @@ def read_tensors(path: PathLike) -> tuple[Arrays, str]:
             if entry is None:
                 raise CheckpointError(path, "is a safetensors file, but not one written by bdgf")
             tensors = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118
-    except (OSError, SafetensorError, TypeError, AttributeError, ValueError) as error:  # the last three: NumPy's limits
+    except (OSError, SafetensorError, TypeError, AttributeError, ValueError) as error:  # the last three come from NumPy
         raise CheckpointError(path, f"is not a safetensors file, or it is cut off ({error})") from None
     expected, description = entry[:DIGEST_LENGTH], entry[DIGEST_LENGTH:]
     if expected != digest(tensors, description):
@@ -66,12 +62,12 @@ def read_tensors(path: PathLike) -> tuple[Arrays, str]:
 
 
 def part(values: Mapping[str, V], prefix: str) -> dict[str, V]:
-    """Those whose names begin with a prefix, without it."""
+    """The values whose keys start with a prefix; their keys without it."""
     return {key.removeprefix(prefix): value for key, value in values.items() if key.startswith(prefix)}
 
 
 def digest(arrays: Mapping[str, NDArray[Any]], description: str = "") -> str:
-    """sha256 of named arrays, with their types and shapes, and of a text."""
+    """sha256 of named arrays (names, dtypes, shapes, values) and a text."""
     total = hashlib.sha256(description.encode())
     for key in sorted(arrays):
         total.update(f"{key}{arrays[key].dtype}{arrays[key].shape}".encode())

@@ -190,7 +190,7 @@ def test_an_older_report_is_replaced_only_when_asked(map_path: Path, tmp_path: P
 def test_a_folder_with_other_files_is_never_replaced(map_path: Path, tmp_path: Path) -> None:
     path = reference(tmp_path / "r.gpkg", ["crops"], [(20, 38)])
     for place, match in [
-        (tmp_path, "holds other files"),
+        (tmp_path, "contains other files"),
         (path, "is a file"),
         (tmp_path / "no/report", "does not exist"),
     ]:

@@ -1,6 +1,8 @@
-"""An image that ground-control points place lies where they say, with the values of the file."""
+"""An image georeferenced by ground-control points has the values of the file at the right places."""
 
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -8,7 +10,6 @@ import rasterio
 from numpy.typing import NDArray
 from rasterio.control import GroundControlPoint
 from rasterio.crs import CRS
-from rasterio.enums import ColorInterp
 from rasterio.windows import Window
 
 from landcover_bdgf.errors import RasterError
@@ -17,6 +18,10 @@ from landcover_bdgf.scene.alignment import AlignSettings, align
 from landcover_bdgf.scene.image import open_image
 
 HEIGHT, WIDTH, DEGREES_PX = 300, 400, 1e-4
+WGS84 = CRS.from_epsg(4326)
+CORNERS = [(r, c, 10 + c / 1e4, 50 - r / 1e4) for r in (0, 30) for c in (0, 40)]  # of 30 × 40 px
+HALF = np.repeat([[0, 255]], 30, axis=0).repeat(20, axis=1).astype(np.uint8)  # its western half is masked
+Points = Sequence[tuple[float, ...]]
 
 
 def place(rows: NDArray[np.float64], cols: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
@@ -25,38 +30,45 @@ def place(rows: NDArray[np.float64], cols: NDArray[np.float64]) -> tuple[NDArray
     return lon, 50 - DEGREES_PX * (rows - 0.1 * cols - 3 * np.cos(rows / 50))
 
 
+def write(path: Path, pixels: NDArray[Any], points: Points, *, crs: CRS = WGS84) -> Path:
+    """Write an image (bands, h, w) with ground-control points (row, column, x, y)."""
+    count, height, width = pixels.shape
+    size = {"width": width, "height": height, "count": count, "dtype": pixels.dtype, "crs": WGS84}
+    # the transform is replaced by the points
+    with rasterio.open(path, "w", driver="GTiff", transform=rasterio.Affine.scale(2), **size) as file:
+        file.write(pixels)
+        file.gcps = [GroundControlPoint(*point) for point in points], crs
+    return path
+
+
 @pytest.fixture
 def placed(tmp_path: Path) -> Path:
     """Two bands that hold the row and the column of each pixel, from 1, as Sentinel-1 GRD is delivered."""
-    path = tmp_path / "grd.tif"
     rows, cols = np.mgrid[1 : HEIGHT + 1, 1 : WIDTH + 1].astype(np.uint16)
     lattice = [(r, c) for r in np.linspace(0, HEIGHT, 13) for c in np.linspace(0, WIDTH, 17)]
-    size = {"width": WIDTH, "height": HEIGHT, "count": 2, "dtype": "uint16"}
-    size |= {"crs": "EPSG:4326", "transform": rasterio.Affine.translation(1, 1)}  # until the points are there
-    with rasterio.open(path, "w", driver="GTiff", **size) as file:
-        file.write(np.stack([rows, cols]))
-        file.gcps = [GroundControlPoint(r, c, *map(float, place(r, c))) for r, c in lattice], CRS.from_epsg(4326)
+    path = write(tmp_path / "grd.tif", np.stack([rows, cols]), [(r, c, *map(float, place(r, c))) for r, c in lattice])
+    with rasterio.open(path, "r+") as file:
         file.descriptions = ("VV", "VH")
         file.update_tags(ACQUISITION_DATE="2020-06-04")
     return path
 
 
-def test_pixels_lie_where_the_points_say(placed: Path) -> None:
+def test_pixels_are_at_the_places_of_the_points(placed: Path) -> None:
     image = open_image(placed, warp_gcps=True)
     height, width = image.grid.shape_hw
     values, valid = image.read(Window(0, 0, width, height))
     assert image.names == ("VV", "VH")
     assert image.tags["ACQUISITION_DATE"] == "2020-06-04"
-    rows, cols = values - 1  # of the file
+    rows, cols = values - 1  # in the file
     lon, lat = place(rows + 0.5, cols + 0.5)
     there = image.grid.xy(*np.mgrid[:height, :width])
     off_px = np.hypot(lon - there[0], lat - there[1])[valid] / DEGREES_PX
-    assert np.median(off_px) < 0.5  # as the nearest pixel lies
+    assert np.median(off_px) < 0.5  # nearest neighbour
     assert np.percentile(off_px, 99) < 1
-    assert 0.7 < valid.mean() < 0.95  # the corners hold nothing
+    assert 0.7 < valid.mean() < 0.95  # the corners are empty
 
 
-def test_values_are_those_of_the_file_whatever_the_window(placed: Path) -> None:
+def test_values_do_not_depend_on_the_window(placed: Path) -> None:
     image = open_image(placed, warp_gcps=True)
     height, width = image.grid.shape_hw
     whole, valid = image.read(Window(0, 0, width, height))
@@ -67,7 +79,7 @@ def test_values_are_those_of_the_file_whatever_the_window(placed: Path) -> None:
         np.testing.assert_array_equal(there, valid[row : row + 47, col : col + 61])
 
 
-def test_on_a_grid_in_metres(placed: Path) -> None:
+def test_an_image_can_be_read_on_a_grid_in_metres(placed: Path) -> None:
     grid = Grid(CRS.from_epsg(32632), rasterio.Affine(10, 0, 572_500, 0, -10, 5_539_000), (200, 180))
     values, valid = open_image(placed, warp_gcps=True).read(Window(0, 0, 180, 200), grid)
     assert valid.all()
@@ -79,23 +91,21 @@ def test_on_a_grid_in_metres(placed: Path) -> None:
     assert off_m.max() < 15
 
 
-def test_a_real_sar_image_lies_where_it_did(shared_data: Path, tmp_path: Path) -> None:
+def test_a_real_sar_image_with_points_is_at_its_old_place(shared_data: Path, tmp_path: Path) -> None:
     spectral, sar = (shared_data / "s1s2_chile" / name for name in ("s2_l2a.tif", "s1_rtc_db.tif"))
     with rasterio.open(sar) as file:
         pixels, profile, names = file.read(), file.profile, file.descriptions
     lattice = [(r, c) for r in np.linspace(0, file.height, 14) for c in np.linspace(0, file.width, 15)]
     x, y = np.array([profile["transform"] @ (c, r) for r, c in lattice]).T
     lon, lat = rasterio.warp.transform(profile["crs"], "EPSG:4326", x, y)
-    with rasterio.open(tmp_path / "placed.tif", "w", **profile) as file:
-        file.write(pixels)
-        file.descriptions = names
-        file.gcps = (
-            [GroundControlPoint(*rc, *at) for rc, at in zip(lattice, zip(lon, lat, strict=True), strict=True)],
-            CRS.from_epsg(4326),
-        )
-    stacks = [
-        align(spectral, image, settings=AlignSettings(warp_gcps=True)) for image in (sar, tmp_path / "placed.tif")
-    ]
+    placed = write(
+        tmp_path / "placed.tif",
+        pixels,
+        [(*rc, *at) for rc, at in zip(lattice, zip(lon, lat, strict=True), strict=True)],
+    )
+    with rasterio.open(placed, "r+") as file:
+        file.descriptions, file.nodata = names, profile["nodata"]
+    stacks = [align(spectral, image, settings=AlignSettings(warp_gcps=True)) for image in (sar, placed)]
     assert [stack.sar.grid.crs.is_geographic for stack in stacks] == [False, True]
     one, other = (10 * np.log10(stack.read(Window(20, 20, 160, 160)).sar[0]) for stack in stacks)
     assert np.corrcoef(one.ravel(), other.ravel())[0, 1] > 0.9
@@ -103,19 +113,10 @@ def test_a_real_sar_image_lies_where_it_did(shared_data: Path, tmp_path: Path) -
     assert abs(one - other).mean() < abs(one - aside).mean() / 2
 
 
-def test_a_mask_and_floats_without_nodata(tmp_path: Path) -> None:
-    path, size = (
-        tmp_path / "masked.tif",
-        {"width": 40, "height": 30, "count": 1, "dtype": "float32", "crs": "EPSG:4326"},
-    )
-    with (
-        rasterio.Env(GDAL_TIFF_INTERNAL_MASK=True),
-        rasterio.open(path, "w", driver="GTiff", transform=rasterio.Affine.translation(1, 1), **size) as file,
-    ):
-        file.write(np.ones((1, 30, 40), np.float32))
-        file.write_mask(np.repeat([[0, 255]], 30, axis=0).repeat(20, axis=1).astype(np.uint8))
-        corners = [(r, c) for r in (0, 30) for c in (0, 40)]
-        file.gcps = [GroundControlPoint(r, c, 10 + c / 1e4, 50 - r / 1e4) for r, c in corners], CRS.from_epsg(4326)
+def test_an_internal_mask_is_used(tmp_path: Path) -> None:
+    path = write(tmp_path / "masked.tif", np.ones((1, 30, 40), np.float32), CORNERS)
+    with rasterio.Env(GDAL_TIFF_INTERNAL_MASK=True), rasterio.open(path, "r+") as file:
+        file.write_mask(HALF)
     image = open_image(path, warp_gcps=True)
     assert image.grid.shape_hw == (30, 40)
     _, valid = image.read(Window(0, 0, 40, 30))
@@ -125,34 +126,14 @@ def test_a_mask_and_floats_without_nodata(tmp_path: Path) -> None:
     assert not far.any()
 
 
-def test_a_transparency_band_masks(tmp_path: Path) -> None:
-    path, size = tmp_path / "alpha.tif", {"width": 40, "height": 30, "count": 3, "dtype": "uint8", "crs": "EPSG:4326"}
-    with rasterio.open(path, "w", driver="GTiff", transform=rasterio.Affine.scale(2), **size) as file:
-        file.colorinterp = [ColorInterp.undefined, ColorInterp.undefined, ColorInterp.alpha]
-        mask = np.repeat([[0, 255]], 30, axis=0).repeat(20, axis=1)
-        file.write(np.stack([np.full((30, 40), 7), np.full((30, 40), 9), mask]).astype(np.uint8))
-        corners = [(r, c) for r in (0, 30) for c in (0, 40)]
-        file.gcps = [GroundControlPoint(r, c, 10 + c / 1e4, 50 - r / 1e4) for r, c in corners], CRS.from_epsg(4326)
-    image = open_image(path, warp_gcps=True)
-    assert len(image.bands) == 2
-    _, valid = image.read(Window(0, 0, 40, 30))
-    assert not valid[:, :19].any()
-    assert valid[:, 21:].all()
-
-
 @pytest.mark.parametrize(("points", "crs", "message"), [
     ([(0, 0, 10, 50), (0, 40, 11, 50), (30, 0, 10, 49), (30, 40, 11, 49)], None, "have no CRS"),
-    ([(0, 0, 10, 50), (0, 0, 20, 60), (30, 40, 10, 50), (15, 20, 10, 50)], 4326, "place it nowhere, or contradict"),
+    ([(0, 0, 10, 50), (0, 0, 20, 60), (30, 40, 10, 50), (15, 20, 10, 50)], 4326, "are degenerate or contradict"),
 ])  # fmt: skip
-def test_points_that_place_nothing(
+def test_unusable_points_are_refused(
     points: list[tuple[float, ...]], crs: int | None, message: str, tmp_path: Path
 ) -> None:
-    path, size = tmp_path / "bad.tif", {"width": 40, "height": 30, "count": 1, "dtype": "uint8"}
-    with rasterio.open(
-        path, "w", driver="GTiff", crs="EPSG:4326", transform=rasterio.Affine.translation(1, 1), **size
-    ) as file:
-        file.write(np.ones((1, 30, 40), np.uint8))
-        file.gcps = [GroundControlPoint(*point) for point in points], CRS.from_epsg(crs) if crs else CRS()
+    path = write(tmp_path / "bad.tif", HALF[None], points, crs=CRS.from_epsg(crs) if crs else CRS())
     with pytest.raises(RasterError, match=message):
         open_image(path, warp_gcps=True)
 
@@ -161,24 +142,16 @@ def test_points_that_place_nothing(
     ("spacing", "at", "off_px"),
     [(500, 0, (1503, 1503)), (500, 3, (-284, 349)), (250, 10, (8, -175)), (250, 47, (-198, 29)), (100, 417, (-70, -3))],
 )
-def test_a_point_that_claims_the_place_of_others_is_noticed(
-    spacing: int, at: int, off_px: tuple[int, int], tmp_path: Path
-) -> None:
-    """Far from it all pixels would lie where they belong, and near it anywhere."""
-    path, size = tmp_path / "claimed.tif", {"width": 2000, "height": 2000, "count": 1, "dtype": "uint8"}
+def test_a_misplaced_point_is_detected(spacing: int, at: int, off_px: tuple[int, int], tmp_path: Path) -> None:
     lattice = [(r, c) for r in range(0, 2001, spacing) for c in range(0, 2001, spacing)]
     places = [(10 + c / 1e4, 50 - r / 1e4) for r, c in lattice]
 
     def opened() -> tuple[int, int]:
-        with rasterio.open(
-            path, "w", driver="GTiff", crs="EPSG:4326", transform=rasterio.Affine.scale(2), **size
-        ) as file:
-            file.write(np.ones((1, 2000, 2000), np.uint8))
-            points = [GroundControlPoint(*rc, *xy) for rc, xy in zip(lattice, places, strict=True)]
-            file.gcps = points, CRS.from_epsg(4326)
+        points = [(*rc, *xy) for rc, xy in zip(lattice, places, strict=True)]
+        path = write(tmp_path / "claimed.tif", np.ones((1, 2000, 2000), np.uint8), points)
         return open_image(path, warp_gcps=True).grid.shape_hw
 
     assert opened() == (2000, 2000)
     places[at] = (places[at][0] + off_px[1] / 1e4, places[at][1] - off_px[0] / 1e4)
-    with pytest.raises(RasterError, match="place it nowhere, or contradict one another"):
+    with pytest.raises(RasterError, match="are degenerate or contradict one another"):
         opened()

@@ -1,4 +1,4 @@
-"""A raster is refused before work starts where it is none, is cut off, or declares more than a scene holds."""
+"""Files that are not rasters, are truncated, or declare too many pixels are refused before work starts."""
 
 from __future__ import annotations
 
@@ -14,17 +14,14 @@ from landcover_bdgf.geo.raster import open_raster
 from landcover_bdgf.geo.raster_checks import check_packing, check_proportions
 
 
-@pytest.mark.parametrize(
-    ("make", "words"),
-    [
-        (lambda p: None, "does not exist"),
-        (lambda p: p.mkdir(), "is a folder"),
-        (lambda p: p.touch(), "is empty"),
-        (lambda p: p.write_text("no raster"), "is not a GeoTIFF"),
-        (lambda p: os.mkfifo(p), "device or pipe"),
-    ],
-)
-def test_what_is_no_raster_is_refused(tmp_path, make, words):
+@pytest.mark.parametrize(("make", "words"), [
+    (lambda p: None, "does not exist"),
+    (lambda p: p.mkdir(), "is a folder"),
+    (lambda p: p.touch(), "is empty"),
+    (lambda p: p.write_text("no raster"), "is not a GeoTIFF"),
+    (lambda p: os.mkfifo(p), "device or pipe"),
+])  # fmt: skip
+def test_a_file_that_is_not_a_raster_is_refused(tmp_path, make, words):
     path = tmp_path / "scene.tif"
     make(path)
     with pytest.raises(RasterError, match=words):
@@ -33,24 +30,24 @@ def test_what_is_no_raster_is_refused(tmp_path, make, words):
 
 def test_an_image_without_bands_is_refused():
     dataset = SimpleNamespace(shape=(5, 5), count=0, dtypes=())  # as a VRT may be, which GDAL does not open here
-    with pytest.raises(RasterError, match="holds no pixels"):
+    with pytest.raises(RasterError, match="has no pixels"):
         check_proportions(dataset, "a.vrt")
 
 
-def test_a_block_that_must_be_decoded_whole_is_refused(tmp_path):
+def test_too_large_blocks_are_refused(tmp_path):
     bad.tiff(40_000, 40_000, tile=40_000)(tmp_path)  # one tile
     with pytest.raises(RasterError, match=r"has blocks of 1\.6 GB, .* gdal_translate -co TILED=YES"):
         open_raster(tmp_path / "bad.tif")
 
 
-def test_a_header_of_something_else_makes_no_envi_image(tmp_path):
+def test_a_header_of_another_format_is_not_envi(tmp_path):
     (tmp_path / "a.img").write_bytes(bytes(100))
     (tmp_path / "a.hdr").write_text("samples = 10")
     with pytest.raises(RasterError, match="is not a GeoTIFF, ENVI"):
         open_raster(tmp_path / "a.img")
 
 
-def test_a_vrt_is_refused_whatever_its_name(tmp_path, write_tif, noise):
+def test_a_vrt_is_refused_with_any_extension(tmp_path, write_tif, noise):
     source = write_tif("a.tif", noise)
     vrt = tmp_path / "innocent.tif"
     inside = f"<SimpleSource><SourceFilename>{source}</SourceFilename></SimpleSource>"
@@ -60,7 +57,7 @@ def test_a_vrt_is_refused_whatever_its_name(tmp_path, write_tif, noise):
         open_raster(vrt)
 
 
-def test_an_aux_xml_is_warned_of_once_and_never_waited_for(write_tif, noise, caplog):
+def test_an_aux_xml_with_metadata_gives_a_warning(write_tif, noise, caplog):
     told, piped, long = (write_tif(f"{name}.tif", noise) for name in ("told", "piped", "long"))
     Path(f"{told}.aux.xml").write_text("<PAMDataset><NoDataValue le_hex_equiv='0'>0</NoDataValue></PAMDataset>")
     os.mkfifo(f"{piped}.aux.xml")
@@ -68,7 +65,7 @@ def test_an_aux_xml_is_warned_of_once_and_never_waited_for(write_tif, noise, cap
     for path in (told, piped, long):
         open_raster(path).close()
     assert [record.getMessage()[len(str(told)) :] for record in caplog.records] == [
-        ": told.tif.aux.xml beside it tells its nodata, which is not read. If it is right, write it into the file: "
+        ": told.tif.aux.xml contains its nodata, which is not read. If it is right, write it into the file: "
         "gdal_edit.py, or gdal_translate to a new one."
     ]
 
@@ -83,8 +80,8 @@ def test_half_a_file_does_not_open(write_tif, noise, name, driver, options):
         open_raster(path)
 
 
-def test_few_bytes_hold_no_gigabytes_unless_a_codec_could_pack_them():
+def test_more_pixels_than_a_codec_can_compress_are_refused():
     check_packing("a.tif", 1000 * 10**6, 10**6)
-    check_packing("a.tif", 200 * 10**6, 1)  # small enough to harm nobody
-    with pytest.raises(RasterError, match=r"says it holds 2\.0 GB of pixels in 1000 kB"):
+    check_packing("a.tif", 200 * 10**6, 1)  # below the least size
+    with pytest.raises(RasterError, match=r"declares 2\.0 GB of pixels but has only 1000 kB"):
         check_packing("a.tif", 2 * 10**9, 10**6)

@@ -1,4 +1,4 @@
-"""The worker reads as pyogrio and SciPy do; a file made to hurt ends it, within 10 s and 2 GB, and not the caller."""
+"""The worker reads arrays like SciPy; files that need too much memory or time end only the worker."""
 
 from __future__ import annotations
 
@@ -6,15 +6,12 @@ import contextlib
 import http.server
 import os
 import resource
-import shutil
 import threading
 import time
 from pathlib import Path
 
 import make_bad as bad
 import numpy as np
-import pandas.testing
-import pyogrio
 import pytest
 from conftest import Tally
 from mutations import mutated
@@ -24,40 +21,16 @@ from scipy.sparse import coo_matrix
 from landcover_bdgf.errors import LabelError, RasterError, ResourceError
 from landcover_bdgf.geo import read_features, vector_worker
 from landcover_bdgf.geo.vector_worker import read_in_worker
-from landcover_bdgf.scene.simulation import SceneFiles
 
 NUMBERS = ("int8", "uint8", "int16", "uint16", "int32", "uint32", "int64", "uint64", "float32", "float64")
 MEMORY = r"reading took more than 2 GB of memory\. Keep only the features"
 TIME = r"reading took more than \d+ s\. Keep only the features"
 
 
-@pytest.fixture
-def folder(tmp_path: Path, scene_files: SceneFiles) -> Path:
-    """A folder with good labels."""
-    shutil.copy(scene_files.labels, tmp_path / "labels.gpkg")
-    return tmp_path
-
-
 def read_matlab5(path: Path, name: str) -> tuple[list[str], list[np.ndarray]]:
     about, arrays = read_in_worker(path, "matlab", RasterError, "", name=str(path), array=name)
     assert "error" not in about, about
     return about["names"], arrays
-
-
-@pytest.mark.parametrize("name", ["bad.gpkg", "bad.shp", "bad.geojson"])
-def test_features_are_those_that_pyogrio_reads(folder: Path, name: str) -> None:
-    values = {"code": [1, 2, 3], "share": [0.5, 1.5, -2.0], "note": ["ä", None, "-"]}
-    bad.labels(lambda frame: frame[:3].assign(**values), name)(folder)
-    expected = pyogrio.read_dataframe(folder / name)
-    found = read_features(folder / name)
-    assert found.crs == expected.crs
-    assert found.geometry.geom_equals_exact(expected.geometry, 0).all()
-    pandas.testing.assert_frame_equal(found.drop(columns="geometry"), expected.drop(columns="geometry"))
-
-
-def test_a_feature_without_geometry_keeps_its_place(folder: Path) -> None:
-    bad.geojson(bad.features(("a", None), ("b", bad.square(1, 1))))(folder)
-    assert read_features(folder / "bad.geojson").geometry.isna().tolist() == [True, False]
 
 
 @pytest.mark.parametrize("compressed", [False, True])
@@ -97,7 +70,7 @@ HOSTILE: dict[str, tuple[bad.Make, str, str]] = {
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="limits as POSIX has them")
 @pytest.mark.parametrize("case", HOSTILE)
-def test_a_file_made_to_hurt_ends_the_worker_alone(
+def test_a_malicious_file_ends_only_the_worker(
     case: str, folder: Path, monkeypatch: pytest.MonkeyPatch, tally: Tally
 ) -> None:
     make, name, words = HOSTILE[case]
@@ -125,7 +98,7 @@ def test_damaged_files_are_refused_or_read(folder: Path, name: str, tally: Tally
     tally("mutated file at the worker", 6)
 
 
-def test_a_file_that_is_waited_for_is_given_up(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_waiting_for_a_pipe_ends_after_the_time_limit(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     bad.shapefile(bad.pipe("bad.cpg"))(folder)
     monkeypatch.setattr(vector_worker, "SECONDS", 1)
     monkeypatch.setattr(vector_worker, "_PATIENCE", 5)
@@ -138,7 +111,7 @@ def test_a_file_that_is_waited_for_is_given_up(folder: Path, monkeypatch: pytest
     assert time.monotonic() - begun < 30
 
 
-def test_no_labels_make_a_connection(folder: Path, tally: Tally) -> None:
+def test_a_crs_link_is_not_followed(folder: Path, tally: Tally) -> None:
     asked: list[str] = []
 
     class Handler(http.server.BaseHTTPRequestHandler):
@@ -157,13 +130,7 @@ def test_no_labels_make_a_connection(folder: Path, tally: Tally) -> None:
     tally("way for a file to name an address, none asked", 1)
 
 
-def test_a_worker_that_does_not_start_is_no_fault_of_the_file(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_worker_that_does_not_start_is_a_resource_error(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(vector_worker, "__name__", "landcover_bdgf.no_such_module")
     with pytest.raises(ResourceError, match=r"the process that reads it did not start \(.*no_such_module"):
         read_features(folder / "labels.gpkg")
-
-
-def test_a_geopackage_that_qgis_closed_is_read_and_left_alone(folder: Path) -> None:
-    bad.database("PRAGMA journal_mode = WAL")(folder)
-    assert len(read_features(folder / "bad.gpkg")) == 48
-    assert {path.name for path in folder.iterdir()} == {"labels.gpkg", "bad.gpkg"}

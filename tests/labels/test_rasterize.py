@@ -66,7 +66,7 @@ def test_a_journal_that_is_done_with_hides_nothing(folder: Path) -> None:
     (folder / "a.gpkg-journal").write_bytes(bytes(28) + b"rest")
     assert len(read_labels(path, "class", GRID).rows) == 4
     (folder / "a.gpkg-journal").write_bytes(b"\xd9\xd5\x05\xf9 \xa1c\xd7")
-    with pytest.raises(LabelError, match=r"has changes in a\.gpkg-journal that are not in it yet"):
+    with pytest.raises(LabelError, match=r"has unsaved changes in a\.gpkg-journal"):
         read_labels(path, "class", GRID)
 
 
@@ -204,7 +204,9 @@ def test_files_that_are_no_labels_are_refused(folder: Path) -> None:
     refuse(folder, "is not a file")
     for head in (b"II*\x00", b"MM\x00*", b"II+\x00", b"\x00\x00\x00\x0cjP  "):
         (folder / "a.tif").write_bytes(head)
-        refuse(folder / "a.tif", r"a\.tif: is a raster. Make polygons of it first, with gdal_polygonize.py")
+        refuse(
+            folder / "a.tif", r"a\.tif: is a raster. Convert it to polygons first, for example with gdal_polygonize.py"
+        )
     for content, match in [(b"", "is empty"), (b"hello", "none of these formats"), (b"{", "cannot be read")]:
         (folder / "a.shp").write_bytes(content)
         refuse(folder / "a.shp", match)

@@ -43,10 +43,7 @@ def test_a_sar_in_another_crs_is_placed_correctly(write_tif):
     degrees = Affine(1e-4, 0, 14.998, 0, -1e-4, 45.158)
     rows, cols = np.mgrid[:200, :200]
     x, y = transform(
-        "EPSG:4326",
-        "EPSG:32633",
-        (14.998 + 1e-4 * (cols + 0.5)).ravel(),
-        (45.158 - 1e-4 * (rows + 0.5)).ravel(),
+        "EPSG:4326", "EPSG:32633", (14.998 + 1e-4 * (cols + 0.5)).ravel(), (45.158 - 1e-4 * (rows + 0.5)).ravel()
     )
     plane = (np.reshape(x, rows.shape) - 499_000) * 1e-4 + (5_001_000 - np.reshape(y, rows.shape)) * 1e-4
     stack = align(hsi, write_tif("sar.tif", plane.astype("float32"), transform=degrees, crs="EPSG:4326"))
@@ -71,7 +68,7 @@ def test_a_sar_that_was_written_uncorrected_can_be_corrected(tmp_path, write_tif
     again = align(hsi, tmp_path / "off.tif", settings=AlignSettings(coreg="grid"))
     assert again.applied_shift_xy_px == (4, -3)
     again.write_sar(tmp_path / "moved.tif")
-    with rasterio.open(tmp_path / "moved.tif", "r+", IGNORE_COG_LAYOUT_BREAK="YES") as file:  # moved to a wrong place
+    with rasterio.open(tmp_path / "moved.tif", "r+", IGNORE_COG_LAYOUT_BREAK="YES") as file:  # to a wrong place
         file.transform = file.transform @ Affine.translation(4, 0)
     caplog.clear()
     moved = align(hsi, tmp_path / "moved.tif", settings=AlignSettings(coreg="grid"))

@@ -1,4 +1,4 @@
-"""Bands get their names and wavelengths from descriptions, tags, headers and file names."""
+"""Band names and wavelengths come from descriptions, tags, headers and file names."""
 
 from __future__ import annotations
 
@@ -30,43 +30,36 @@ def files(*stems):
     return [BandText(stem, True) for stem in stems]
 
 
-@pytest.mark.parametrize(
-    ("texts", "names", "sensor"),
-    [
-        (files("B1", "B8", "B8A", "B12"), ["B01", "B08", "B8A", "B12"], "Sentinel-2"),
-        (described("B2 - blue", "B3 - green", "B8A"), ["B02", "B03", "B8A"], "Sentinel-2"),
-        (
-            files("T43RCP_20200604T054639_B02_10m", "T43RCP_20200604T054639_B8A_20m"),
-            ["B02", "B8A"],
-            "Sentinel-2",
-        ),
-        (files("LC81220442015291LGN00_B1", "LC81220442015291LGN00_B10"), ["B1", "B10"], "Landsat 8/9"),
-        (files("LC08_L2SP_122044_SR_B4", "LC08_L2SP_122044_ST_B10"), ["B4", "B10"], "Landsat 8/9"),
-        (files("LE07_L1TP_195025_B1", "LE07_L1TP_195025_B7"), ["B1", "B7"], "Landsat 4-7"),
-        (described("SR_B2", "SR_B6", "SR_B7"), ["B2", "B6", "B7"], "Landsat 8/9"),
-        (described("SR_B2", "ST_B10"), ["B2", "B10"], "Landsat 8/9"),
-        (described("SR_B1", "ST_B6"), ["B1", "B6"], "Landsat 4-7"),
-        (described("SR_B1", "SR_B2", "SR_B5", "SR_B7"), ["B1", "B2", "B5", "B7"], "Landsat 4-7"),
-        (described("SR_B2", "SR_B3", "SR_B4", "SR_B5", "SR_B7"), ["B2", "B3", "B4", "B5", "B7"], None),
-        (described("SR_B2", "SR_B6", "ndvi"), ["SR_B2", "SR_B6", "ndvi"], None),
-        ([BandText("T33UUP_20200604", False, word) for word in ("SR_B2", "SR_B3")], ["B2", "B3"], None),
-        (files("LE07_SR_B1", "LE07_ST_B6"), ["B1", "B6"], "Landsat 4-7"),
-        (files("LC08_SR_B1", "LC08_SR_B5", "LC08_SR_B7"), ["B1", "B5", "B7"], "Landsat 8/9"),
-        (files("2020-06-04-00_00_Sentinel-2_L2A_B11_(Raw)"), ["B11"], "Sentinel-2"),
-        ([BandText("Sentinel-2_summer", False, word) for word in ("B2", "B3")], ["B02", "B03"], "Sentinel-2"),
-        ([BandText("Sentinel-2_and_radar", False, word) for word in ("B2", "VV")], ["B2", "VV"], None),
-        (files("B1", "B2", "B3"), ["B1", "B2", "B3"], None),
-        (described("sur_refl_b01", "sur_refl_b02"), ["B1", "B2"], None),
-        (files("VH", "s1a-iw-grd-vv-20200604"), ["VH", "VV"], None),
-        (described("Sigma0_VH_db", "Sigma0_VV_db"), ["VH", "VV"], None),
-        (described("bands", "bands"), ["band 1", "band 2"], None),
-        (described("", "red edge"), ["band 1", "band 2"], None),
-        (described("red", "red edge"), ["red", "red edge"], None),
-        (described("blue", "red edge"), ["blue", "red edge"], None),
-        (files("scene"), ["band 1"], None),
-        (described(*[""] * 13), [f"band {i}" for i in range(1, 14)], None),
-    ],
-)
+@pytest.mark.parametrize(("texts", "names", "sensor"), [
+    (files("B1", "B8", "B8A", "B12"), ["B01", "B08", "B8A", "B12"], "Sentinel-2"),
+    (described("B2 - blue", "B3 - green", "B8A"), ["B02", "B03", "B8A"], "Sentinel-2"),
+    (files("T43RCP_20200604T054639_B02_10m", "T43RCP_20200604T054639_B8A_20m"), ["B02", "B8A"], "Sentinel-2"),
+    (files("LC81220442015291LGN00_B1", "LC81220442015291LGN00_B10"), ["B1", "B10"], "Landsat 8/9"),
+    (files("LC08_L2SP_122044_SR_B4", "LC08_L2SP_122044_ST_B10"), ["B4", "B10"], "Landsat 8/9"),
+    (files("LE07_L1TP_195025_B1", "LE07_L1TP_195025_B7"), ["B1", "B7"], "Landsat 4-7"),
+    (described("SR_B2", "SR_B6", "SR_B7"), ["B2", "B6", "B7"], "Landsat 8/9"),
+    (described("SR_B2", "ST_B10"), ["B2", "B10"], "Landsat 8/9"),
+    (described("SR_B1", "ST_B6"), ["B1", "B6"], "Landsat 4-7"),
+    (described("SR_B1", "SR_B2", "SR_B5", "SR_B7"), ["B1", "B2", "B5", "B7"], "Landsat 4-7"),
+    (described("SR_B2", "SR_B3", "SR_B4", "SR_B5", "SR_B7"), ["B2", "B3", "B4", "B5", "B7"], None),
+    (described("SR_B2", "SR_B6", "ndvi"), ["SR_B2", "SR_B6", "ndvi"], None),
+    ([BandText("T33UUP_20200604", False, word) for word in ("SR_B2", "SR_B3")], ["B2", "B3"], None),
+    (files("LE07_SR_B1", "LE07_ST_B6"), ["B1", "B6"], "Landsat 4-7"),
+    (files("LC08_SR_B1", "LC08_SR_B5", "LC08_SR_B7"), ["B1", "B5", "B7"], "Landsat 8/9"),
+    (files("2020-06-04-00_00_Sentinel-2_L2A_B11_(Raw)"), ["B11"], "Sentinel-2"),
+    ([BandText("Sentinel-2_summer", False, word) for word in ("B2", "B3")], ["B02", "B03"], "Sentinel-2"),
+    ([BandText("Sentinel-2_and_radar", False, word) for word in ("B2", "VV")], ["B2", "VV"], None),
+    (files("B1", "B2", "B3"), ["B1", "B2", "B3"], None),
+    (described("sur_refl_b01", "sur_refl_b02"), ["B1", "B2"], None),
+    (files("VH", "s1a-iw-grd-vv-20200604"), ["VH", "VV"], None),
+    (described("Sigma0_VH_db", "Sigma0_VV_db"), ["VH", "VV"], None),
+    (described("bands", "bands"), ["band 1", "band 2"], None),
+    (described("", "red edge"), ["band 1", "band 2"], None),
+    (described("red", "red edge"), ["red", "red edge"], None),
+    (described("blue", "red edge"), ["blue", "red edge"], None),
+    (files("scene"), ["band 1"], None),
+    (described(*[""] * 13), [f"band {i}" for i in range(1, 14)], None),
+])  # fmt: skip
 def test_names_and_sensor_come_from_descriptions_then_file_names(texts, names, sensor):
     assert band_names(texts) == names
     assert sensor_of(texts) == sensor
@@ -80,16 +73,13 @@ def test_a_known_sensor_brings_its_wavelengths():
     assert band_wavelengths_nm(files("B1", "B2")) == [None, None]
 
 
-@pytest.mark.parametrize(
-    ("tags", "namespace"),
-    [
-        ({"CENTRAL_WAVELENGTH_UM": "0.55"}, "IMAGERY"),
-        ({"wavelength": "550", "wavelength_units": "Nanometers"}, None),
-        ({"wavelength": "0.55", "wavelength_units": "Micrometers"}, None),
-        ({"WAVELENGTH": "0.55"}, None),
-        ({"wavelength": "550"}, None),
-    ],
-)
+@pytest.mark.parametrize(("tags", "namespace"), [
+    ({"CENTRAL_WAVELENGTH_UM": "0.55"}, "IMAGERY"),
+    ({"wavelength": "550", "wavelength_units": "Nanometers"}, None),
+    ({"wavelength": "0.55", "wavelength_units": "Micrometers"}, None),
+    ({"WAVELENGTH": "0.55"}, None),
+    ({"wavelength": "550"}, None),
+])  # fmt: skip
 def test_wavelengths_are_found_in_the_tags_of_a_band(write_tif, tags, namespace):
     path = write_tif("a.tif", TWO_BANDS)
     with rasterio.open(path, "r+") as file:
@@ -127,37 +117,19 @@ def test_natural_order_sorts_by_number():
     assert sorted(names, key=natural_key) == ["B1", "B2", "B8", "B8A", "B9", "B10"]
 
 
-@pytest.mark.parametrize("description", ["NIR", "B8", "near infrared", "red_edge_1", "nir1", "SWIR 2"])
-def test_descriptions_of_spectral_bands(description):
-    assert is_spectral(BandText("scene", False, description))
+def test_spectral_bands_are_recognised_by_description_or_wavelength():
+    for description in ("NIR", "B8", "near infrared", "red_edge_1", "nir1", "SWIR 2"):
+        assert is_spectral(BandText("scene", False, description)), description
+    for description in ("", "alpha", "transparency", "mask", "covered"):
+        assert not is_spectral(BandText("scene", False, description)), description
+        assert is_spectral(BandText("scene", False, description, 842.0))
 
 
-@pytest.mark.parametrize("description", ["", "alpha", "transparency", "mask", "covered"])
-def test_descriptions_of_other_bands(description):
-    assert not is_spectral(BandText("scene", False, description))
-    assert is_spectral(BandText("scene", False, description, 842.0))
-
-
-@pytest.mark.parametrize(
-    ("stem", "expected"),
-    [
-        ("SCL", True),
-        ("SCL_(Raw)", True),
-        ("B02_(Raw)", False),
-        ("T33UUP_SCL_20m", True),
-        ("product_rtc_area_map", True),
-        ("scene_VV_mask", True),
-        ("viewZenithMean", True),
-        ("QA60", True),
-        ("local_incidence_angle", True),
-        ("study_area_B02", False),
-        ("study_area", False),
-        ("S1A_IW_20200604T054639_RTC10_G_gpuned_5FFF_area", True),
-        ("demo_VV", False),
-        ("mask_B8A", False),
-        ("ndvi", False),
-        ("rgbn", False),
-    ],
-)
-def test_auxiliary_files_are_recognised_by_the_end_of_the_name(stem, expected):
-    assert is_auxiliary(stem) is expected
+def test_auxiliary_files_are_recognised_by_the_end_of_the_name():
+    rtc = "S1A_IW_20200604T054639_RTC10_G_gpuned_5FFF_area"
+    for stem in (rtc, "SCL", "SCL_(Raw)", "T33UUP_SCL_20m", "product_rtc_area_map", "scene_VV_mask", "viewZenithMean"):
+        assert is_auxiliary(stem), stem
+    assert is_auxiliary("QA60")
+    assert is_auxiliary("local_incidence_angle")
+    for stem in ("B02_(Raw)", "study_area_B02", "study_area", "demo_VV", "mask_B8A", "ndvi", "rgbn"):
+        assert not is_auxiliary(stem), stem

@@ -47,7 +47,7 @@ def safe(tmp_path, write_tif):
     return tmp_path / "S2A_MSIL2A_20200604T101031.SAFE"
 
 
-def test_a_sentinel_2_product_gives_each_band_at_its_finest(safe):
+def test_a_sentinel_2_product_has_each_band_at_its_finest_resolution(safe):
     image = open_image(safe)
     assert image.names == ("B02", "B11")
     assert image.sensor == "Sentinel-2"
@@ -55,7 +55,7 @@ def test_a_sentinel_2_product_gives_each_band_at_its_finest(safe):
     assert image.grid.shape_hw == (64, 64)
 
 
-def test_a_landsat_folder_gives_its_bands_and_no_masks(tmp_path, write_tif, caplog):
+def test_masks_of_a_landsat_folder_are_skipped(tmp_path, write_tif, caplog):
     caplog.set_level("INFO")
     for word in ("SR_B2", "SR_B5", "ST_B10", "QA_PIXEL", "SR_QA_AEROSOL", "ST_CDIST"):
         write_tif(f"scene/LC08_L2SP_192024_20200604_20200825_02_T1_{word}.tif", np.ones((1, 8, 8), "uint16"))
@@ -64,14 +64,14 @@ def test_a_landsat_folder_gives_its_bands_and_no_masks(tmp_path, write_tif, capl
     assert "skipped files that are not bands: LC08_L2SP_192024_20200604_20200825_02_T1_QA_PIXEL.tif, " in caplog.text
 
 
-def test_hls_names_of_landsat_are_known(tmp_path, write_tif):
+def test_hls_files_of_landsat_are_recognised(tmp_path, write_tif):
     for word in ("B02", "B05", "Fmask"):
         write_tif(f"scene/HLS.L30.T33UUU.2020156T100000.v2.0.{word}.tif", np.ones((1, 8, 8), "int16"))
     image = open_image(tmp_path / "scene")
     assert (image.names, image.sensor) == (("B2", "B5"), "Landsat 8/9")
 
 
-def test_a_product_of_two_granules_is_two_scenes(safe):
+def test_a_product_of_two_granules_is_refused(safe):
     (safe / "GRANULE/L2A_T33UUV_A025_20200604").mkdir()
     with pytest.raises(RasterError, match="holds 2 granules"):
         open_image(safe)
@@ -79,7 +79,7 @@ def test_a_product_of_two_granules_is_two_scenes(safe):
     assert open_image(granule).names == ("B02", "B11")
 
 
-def test_a_hyp3_folder_gives_its_polarisations(tmp_path, write_tif, caplog):
+def test_a_hyp3_folder_has_its_polarisations(tmp_path, write_tif, caplog):
     caplog.set_level("INFO")
     product = "S1A_IW_20200101T000000_DVP_RTC10_G_gpuned_ABCD"
     for word in ("VV", "VH", "dem", "inc_map", "ls_map", "rtc_area_map"):
@@ -90,7 +90,7 @@ def test_a_hyp3_folder_gives_its_polarisations(tmp_path, write_tif, caplog):
     assert f"skipped files that are not bands: {left_out}." in caplog.text
 
 
-def test_a_folder_of_sentinel_2_assets_gives_its_bands(tmp_path, write_tif, caplog):
+def test_masks_and_pictures_of_sentinel_2_assets_are_skipped(tmp_path, write_tif, caplog):
     caplog.set_level("INFO")
     for word in ("B02", "B03", "B8A", "SCL", "AOT", "WVP", "dataMask", "sunZenithAngles"):
         write_tif(f"scene/{word}.tif", np.ones((8, 8), "uint16"))
@@ -101,14 +101,14 @@ def test_a_folder_of_sentinel_2_assets_gives_its_bands(tmp_path, write_tif, capl
     assert "AOT.tif, SCL.tif, WVP.tif, composite.tif, dataMask.tif, sunZenithAngles.tif, visual.tif." in caplog.text
 
 
-def test_other_files_stay(tmp_path, write_tif, noise):
+def test_other_files_of_a_folder_are_kept(tmp_path, write_tif, noise):
     for word in ("B02", "B03", "ndvi"):
         write_tif(f"scene/{word}.tif", noise[0])
     write_tif("scene/texture.tif", noise[:2])
     assert len(open_image(tmp_path / "scene").bands) == 5
 
 
-def test_a_listed_dem_stays(tmp_path, write_tif, noise):
+def test_a_dem_given_as_a_file_is_kept(tmp_path, write_tif, noise):
     dem, vv = write_tif("scene/dem.tif", noise[0]), write_tif("other/VV.tif", noise[1])
     assert len(open_image([vv, dem]).bands) == 2
     write_tif("scene/scene_B02.tif", noise)  # many bands
@@ -120,25 +120,15 @@ DESIS = "DESIS-HSI-L2A-DT0883241816_004-20230627T104548-V0220-"
 PLANET = "20200604_100031_1038_3B_"
 
 
-@pytest.mark.parametrize(
-    ("cube", "count", "others"),
-    [
-        (
-            f"{ENMAP}SPECTRAL_IMAGE.TIF",
-            9,
-            [
-                f"{ENMAP}QL_{word}.TIF"
-                for word in ("PIXELMASK_VNIR", "PIXELMASK_SWIR", "QUALITY_CLASSES", "QUALITY_CLOUD", "SWIR", "VNIR")
-            ],
-        ),
-        (f"{ENMAP}SPECTRAL_IMAGE_COG.tiff", 9, [f"{ENMAP}QL_QUALITY_HAZE_COG.tiff", f"{ENMAP}QL_VNIR_COG.tiff"]),
-        (f"{DESIS}SPECTRAL_IMAGE.tif", 9, [f"{DESIS}QL_{word}.tif" for word in ("IMAGE", "QUALITY", "QUALITY-2")]),
-        (f"{PLANET}AnalyticMS_SR.tif", 4, [f"{PLANET}udm2.tif"]),
-        (f"{PLANET}AnalyticMS_SR_8b_clip.tif", 8, [f"{PLANET}udm2_clip.tif"]),
-        (f"{PLANET}AnalyticMS.tif", 4, [f"{PLANET}AnalyticMS_DN_udm.tif", f"{PLANET}Visual.tif"]),
-        ("scene.tif", 9, ["scene_mask.tif", "scene_preview.tif"]),
-    ],
-)
+@pytest.mark.parametrize(("cube", "count", "others"), [
+    (f"{ENMAP}SPECTRAL_IMAGE.TIF", 9, [f"{ENMAP}QL_{w}.TIF" for w in ("PIXELMASK_SWIR", "QUALITY_CLOUD", "VNIR")]),
+    (f"{ENMAP}SPECTRAL_IMAGE_COG.tiff", 9, [f"{ENMAP}QL_QUALITY_HAZE_COG.tiff", f"{ENMAP}QL_VNIR_COG.tiff"]),
+    (f"{DESIS}SPECTRAL_IMAGE.tif", 9, [f"{DESIS}QL_{word}.tif" for word in ("IMAGE", "QUALITY", "QUALITY-2")]),
+    (f"{PLANET}AnalyticMS_SR.tif", 4, [f"{PLANET}udm2.tif"]),
+    (f"{PLANET}AnalyticMS_SR_8b_clip.tif", 8, [f"{PLANET}udm2_clip.tif"]),
+    (f"{PLANET}AnalyticMS.tif", 4, [f"{PLANET}AnalyticMS_DN_udm.tif", f"{PLANET}Visual.tif"]),
+    ("scene.tif", 9, ["scene_mask.tif", "scene_preview.tif"]),
+])  # fmt: skip
 def test_masks_and_pictures_next_to_a_file_of_all_bands_are_left_out(tmp_path, write_tif, caplog, cube, count, others):
     caplog.set_level("INFO")
     write_tif(f"scene/{cube}", np.ones((count, 8, 8), "uint16"))
@@ -149,7 +139,7 @@ def test_masks_and_pictures_next_to_a_file_of_all_bands_are_left_out(tmp_path, w
     assert f"skipped files that are not bands: {', '.join(sorted(others))}." in caplog.text
 
 
-def test_a_folder_out_of_the_copernicus_browser_gives_its_bands(tmp_path, write_tif, caplog):
+def test_masks_and_pictures_of_the_copernicus_browser_are_skipped(tmp_path, write_tif, caplog):
     caplog.set_level("INFO")
     product = "2020-06-04-00_00_2020-06-04-23_59_Sentinel-2_L2A_"
     others = ["SCL_(Raw)", "Scene_classification_map_", "True_color", "dataMask_(Raw)"]
@@ -161,20 +151,17 @@ def test_a_folder_out_of_the_copernicus_browser_gives_its_bands(tmp_path, write_
     assert f"skipped files that are not bands: {', '.join(f'{product}{word}.tiff' for word in others)}." in caplog.text
 
 
-@pytest.mark.parametrize(
-    ("counts", "bands"),
-    [
-        ({"mask": 1}, 1),
-        ({"mask": 1, "udm2": 8}, 9),
-        ({"rgb": 3}, 3),
-        ({"rgb": 3, "mask": 1}, 3),
-        ({"rgb": 3, "nir": 1}, 4),
-        ({"ortho": 3, "ndvi": 1, "slope": 1}, 5),
-        ({"sigma0": 1, "mask": 1}, 1),
-        ({"S2A_summer": 10}, 10),
-        ({"S2A_summer": 10, "S2A_summer_mask": 1}, 10),
-    ],
-)
+@pytest.mark.parametrize(("counts", "bands"), [
+    ({"mask": 1}, 1),
+    ({"mask": 1, "udm2": 8}, 9),
+    ({"rgb": 3}, 3),
+    ({"rgb": 3, "mask": 1}, 3),
+    ({"rgb": 3, "nir": 1}, 4),
+    ({"ortho": 3, "ndvi": 1, "slope": 1}, 5),
+    ({"sigma0": 1, "mask": 1}, 1),
+    ({"S2A_summer": 10}, 10),
+    ({"S2A_summer": 10, "S2A_summer_mask": 1}, 10),
+])  # fmt: skip
 def test_a_folder_keeps_masks_and_pictures_without_which_too_little_would_be_left(tmp_path, write_tif, counts, bands):
     for word, count in counts.items():
         write_tif(f"scene/{word}.tif", np.ones((count, 8, 8), "uint8"))

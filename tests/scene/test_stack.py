@@ -20,7 +20,7 @@ def assert_same_tiles(one, other):
         np.testing.assert_array_equal(getattr(one, name), getattr(other, name), err_msg=name)
 
 
-def test_a_pixel_is_valid_if_both_sensors_have_it(write_tif):
+def test_a_pixel_is_valid_if_both_sensors_have_data(write_tif):
     spectral, sar = REFLECTANCE.copy(), POWER.copy()
     spectral[2, :, :5] = -9999
     sar[1, :8] = np.nan
@@ -60,7 +60,7 @@ def test_beyond_the_border_the_scene_is_its_mirror_image(pair, pad):
     np.testing.assert_array_equal(padded.valid, np.pad(scene.valid, pad, mode="reflect"))
 
 
-def test_a_scene_of_one_row_is_its_own_mirror_image(pair):
+def test_a_scene_of_one_row_is_repeated_beyond_the_border(pair):
     stack = pair(POWER[:, :1], spectral=REFLECTANCE[:, :1])
     np.testing.assert_array_equal(stack.read_padded(-3, 0, 7, 50).sar, POWER[:, [0] * 7])
 
@@ -133,7 +133,7 @@ def test_a_pair_on_one_grid_is_read_unchanged(shared_data, place):
     assert any("dB" in line for line in stack.describe())
 
 
-def test_potsdam_keeps_its_gaps(shared_data, write_tif):
+def test_gaps_of_potsdam_are_invalid(shared_data, write_tif):
     hsi = shared_data / "enmap_potsdam/enmap.tif"
     with rasterio.open(hsi) as file:
         gaps = file.read(60) == -32768
@@ -144,13 +144,3 @@ def test_potsdam_keeps_its_gaps(shared_data, write_tif):
     assert tile.spectral.shape == (218, 192, 160)
     assert not tile.valid[gaps].any()
     assert tile.valid.mean() > 0.55
-
-
-def test_hong_kong_reads_as_a_folder(shared_data, write_tif):
-    folder = shared_data / "lcz_hong_kong/landsat8/LC81220442015291LGN00"
-    sar = RNG.gamma(4, 0.05, (1, 529, 528)).astype("float32")
-    with rasterio.open(next(folder.glob("*_B1.tif"))) as file:
-        path = write_tif("sar.tif", sar, crs=file.crs, transform=file.transform)
-    stack = align(folder, path)
-    assert len(stack.spectral.bands) == 9
-    assert 0.8 < whole(stack).valid.mean() < 0.83

@@ -17,7 +17,7 @@ from landcover_bdgf.scene.alignment import AlignSettings, align
 RNG = np.random.default_rng(0)
 
 
-def test_a_fill_between_the_checked_windows_is_refused_when_it_is_read(pair):
+def test_a_fill_value_between_the_checked_windows_is_refused_when_read(pair):
     spectral = RNG.integers(100, 3000, (2, 900, 900)).astype("float32")
     sar = RNG.gamma(4, 0.05, spectral.shape).astype("float32")
     spectral[:, 200:230, 200:230] = np.finfo("float32").min
@@ -26,7 +26,7 @@ def test_a_fill_between_the_checked_windows_is_refused_when_it_is_read(pair):
 
 
 @pytest.mark.parametrize("where", ["hsi.tif", "sar.tif"])
-def test_zeros_between_the_checked_windows_are_counted_when_all_is_read(pair, caplog, where):
+def test_zeros_between_the_checked_windows_give_a_warning_at_the_end(pair, caplog, where):
     spectral = RNG.integers(100, 3000, (2, 900, 900)).astype("int16")
     sar = RNG.gamma(4, 0.05, spectral.shape).astype("float32")
     (spectral if where == "hsi.tif" else sar)[:, 100:190, 100:190] = 0
@@ -38,7 +38,7 @@ def test_zeros_between_the_checked_windows_are_counted_when_all_is_read(pair, ca
     assert caplog.text.count("in all bands") == 1
 
 
-def test_zeros_are_warned_of_in_db_and_behind_a_scale_too(pair, write_tif, caplog):
+def test_zeros_in_db_and_scaled_images_give_a_warning(pair, write_tif, caplog):
     db = 10 * np.log10(POWER)
     db[:, :10] = 0
     pair(db)
@@ -54,7 +54,7 @@ def test_zeros_are_warned_of_in_db_and_behind_a_scale_too(pair, write_tif, caplo
 
 
 @pytest.mark.parametrize("where", ["hsi.tif", "sar.tif"])
-def test_pixels_that_are_0_in_all_bands_are_warned_of(pair, where, caplog):
+def test_zeros_in_all_bands_give_a_warning(pair, where, caplog):
     spectral, sar = REFLECTANCE.copy(), POWER.copy()
     (spectral if where == "hsi.tif" else sar)[:, :10] = 0
     spectral[0, 10:] = 0  # one band of many is no reason
@@ -63,16 +63,13 @@ def test_pixels_that_are_0_in_all_bands_are_warned_of(pair, where, caplog):
     assert caplog.text.count("are 0 in all bands") == 1
 
 
-@pytest.mark.parametrize(
-    ("where", "dtype", "fill", "said"),
-    [
-        ("hsi.tif", "uint16", 65535, "65535"),
-        ("hsi.tif", "int16", 32767, "32767"),
-        ("hsi.tif", "float64", -999.9, "-999.9"),
-        ("sar.tif", "float32", -99, "-99"),
-        ("sar.tif", "float32", -999, "-999"),
-    ],
-)
+@pytest.mark.parametrize(("where", "dtype", "fill", "said"), [
+    ("hsi.tif", "uint16", 65535, "65535"),
+    ("hsi.tif", "int16", 32767, "32767"),
+    ("hsi.tif", "float64", -999.9, "-999.9"),
+    ("sar.tif", "float32", -99, "-99"),
+    ("sar.tif", "float32", -999, "-999"),
+])  # fmt: skip
 def test_many_pixels_with_the_minimum_or_maximum_in_all_bands_give_a_warning(pair, caplog, where, dtype, fill, said):
     images = {"hsi.tif": REFLECTANCE.astype("float64"), "sar.tif": 10 * np.log10(POWER)}
     images[where][:, :10] = fill
@@ -85,7 +82,7 @@ def test_many_pixels_with_the_minimum_or_maximum_in_all_bands_give_a_warning(pai
     assert caplog.text.count("in all bands") == 1
 
 
-def test_extremes_of_few_pixels_or_of_one_band_are_not_warned_of(pair, caplog):
+def test_extremes_of_few_pixels_or_one_band_give_no_warning(pair, caplog):
     spectral, sar = np.tile(REFLECTANCE, (1, 5, 5)), np.tile(POWER[:1], (1, 5, 5))
     spectral[:, 0, :20] = 32767
     spectral[:3, 10:] = -500
@@ -98,7 +95,7 @@ def test_extremes_of_few_pixels_or_of_one_band_are_not_warned_of(pair, caplog):
     ("added", "offset", "words"),
     [(1000, 0, "offset is not removed"), (1000, -1000, None), (0, 0, None), (-2000, 0, "removed twice")],
 )
-def test_a_wrong_sentinel_2_offset_is_warned_of(tmp_path, write_tif, caplog, added, offset, words):
+def test_a_wrong_sentinel_2_offset_gives_a_warning(tmp_path, write_tif, caplog, added, offset, words):
     for name, pixels in zip(("B2", "B3", "B4", "B8A"), REFLECTANCE, strict=True):
         write_tif(f"s2/{name}.tif", pixels + np.int16(added))
     settings = AlignSettings(spectral_offset=offset)
@@ -109,12 +106,12 @@ def test_a_wrong_sentinel_2_offset_is_warned_of(tmp_path, write_tif, caplog, add
     assert all(words in message for message in warnings)
 
 
-def test_a_picture_given_as_image_is_warned_of(pair, caplog):
+def test_an_rgb_picture_gives_a_warning(pair, caplog):
     pair(spectral=RNG.integers(0, 255, (3, 40, 50), dtype=np.uint8))
     assert "is an 8-bit RGB picture" in caplog.text
 
 
-def test_only_scenes_with_the_offset_are_warned_of(shared_data, caplog):
+def test_only_real_scenes_with_the_offset_give_a_warning(shared_data, caplog):
     for place, has_offset in {"chile": True, "canada_snow": True, "denmark": False, "kenya": False}.items():
         caplog.clear()
         align(shared_data / f"s1s2_{place}/s2_l2a.tif", shared_data / f"s1s2_{place}/s1_rtc_db.tif")

@@ -1,20 +1,19 @@
-"""Drafts are published whole, the main file last; those of killed runs go."""
+"""Drafts are published complete, the main file last; drafts of killed runs are removed."""
 
 import os
 import signal
 import threading
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 from interrupted import stopped_at
 
 from landcover_bdgf.errors import OutputError
-from landcover_bdgf.storage.atomic import _signals_held_back, check_free_space, draft_folder
+from landcover_bdgf.storage.atomic import check_free_space, draft_folder
 from landcover_bdgf.storage.products import atomic_output
 
 
-def test_what_a_killed_run_left_goes_and_what_a_live_one_writes_stays(tmp_path: Path) -> None:
+def test_drafts_of_killed_runs_are_removed_and_those_of_running_ones_stay(tmp_path: Path) -> None:
     left = tmp_path / ".out.txt.0123abcd.part"
     left.mkdir()
     (left / "out.txt").write_text("half")
@@ -27,20 +26,13 @@ def test_what_a_killed_run_left_goes_and_what_a_live_one_writes_stays(tmp_path: 
     assert sorted(os.listdir(tmp_path)) == [".other.txt.0123abcd.part", "out.txt"]
 
 
-def test_where_there_are_no_locks_nothing_is_taken_for_abandoned(tmp_path: Path, without_locks: None) -> None:
-    with draft_folder(tmp_path / "out.txt") as live, atomic_output(tmp_path / "out.txt") as draft:
-        draft.write_text("whole")
-        assert live.is_dir()
-    assert os.listdir(tmp_path) == ["out.txt"]
-
-
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_a_signal_among_the_files_of_an_output_waits_until_all_are_there(
+def test_a_signal_is_deferred_until_all_files_are_published(
     number: signal.Signals, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     replace = os.replace
 
-    def told(number: int, frame: object) -> None:
+    def interrupt(number: int, frame: object) -> None:
         raise KeyboardInterrupt
 
     def disturbed(source: Path, target: Path) -> None:
@@ -53,20 +45,20 @@ def test_a_signal_among_the_files_of_an_output_waits_until_all_are_there(
                 draft.with_name(name).write_text(text)
 
     write("old")
-    for n in (signal.SIGINT, signal.SIGTERM):  # the fixture as_loud_as_before puts back what was there
-        signal.signal(n, told)
+    for n in (signal.SIGINT, signal.SIGTERM):  # the fixture as_loud_as_before restores the handlers
+        signal.signal(n, interrupt)
     with monkeypatch.context() as patch:
         patch.setattr(os, "replace", disturbed)
         with pytest.raises(KeyboardInterrupt):
             write("new")
     assert [file.read_text() for file in tmp_path.iterdir()] == ["new"] * 3
-    assert signal.getsignal(signal.SIGINT) is signal.getsignal(signal.SIGTERM) is told
+    assert signal.getsignal(signal.SIGINT) is signal.getsignal(signal.SIGTERM) is interrupt
     signal.signal(number, signal.SIG_IGN)
-    write("newer")  # what is ignored stays so
+    write("newer")  # an ignored signal stays ignored
     assert signal.getsignal(number) is signal.SIG_IGN
 
 
-def test_signals_are_left_alone_where_none_are_handled(tmp_path: Path) -> None:
+def test_a_thread_can_publish_outputs(tmp_path: Path) -> None:
     def write() -> None:
         with atomic_output(tmp_path / "a.txt") as draft:
             draft.write_text("whole")
@@ -77,7 +69,7 @@ def test_signals_are_left_alone_where_none_are_handled(tmp_path: Path) -> None:
     assert os.listdir(tmp_path) == ["a.txt"]
 
 
-def test_the_main_file_comes_last_and_all_are_on_the_disk_before(
+def test_all_files_are_synced_before_the_first_is_moved_and_the_main_one_comes_last(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     calls, replace, fsync = list[tuple[str, str]](), os.replace, os.fsync
@@ -110,7 +102,7 @@ def test_the_main_file_comes_last_and_all_are_on_the_disk_before(
 
 
 @pytest.mark.parametrize("mask", [0o022, 0o077, 0o002])
-def test_outputs_are_for_whom_the_mask_says(mask: int, tmp_path: Path) -> None:
+def test_outputs_get_the_permissions_of_the_umask(mask: int, tmp_path: Path) -> None:
     before = os.umask(mask)
     try:
         with atomic_output(tmp_path / "a.txt") as draft:
@@ -120,15 +112,7 @@ def test_outputs_are_for_whom_the_mask_says(mask: int, tmp_path: Path) -> None:
     assert (tmp_path / "a.txt").stat().st_mode & 0o777 == 0o666 & ~mask
 
 
-def test_what_no_disk_can_hold_is_not_begun(tmp_path: Path) -> None:
+def test_too_little_free_space_is_refused(tmp_path: Path) -> None:
     check_free_space(tmp_path / "map.tif", 1)
     with pytest.raises(OutputError, match=r"map\.tif: needs 1e\+09 GB of disk .* Free some space or write elsewhere"):
         check_free_space(tmp_path / "map.tif", 10**18)
-
-
-def test_ctrl_c_in_a_short_block_is_heeded_after_it(ctrl_c: Callable[[], None]) -> None:
-    done = []
-    with pytest.raises(KeyboardInterrupt), _signals_held_back():  # noqa: PT012
-        ctrl_c()
-        done.append("the block went on")
-    assert done

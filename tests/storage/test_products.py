@@ -1,4 +1,4 @@
-"""Outputs are refused before any work, belong to one run at a time, and appear whole or not at all."""
+"""Outputs are checked before any work, locked by one run at a time, and published completely or not at all."""
 
 import errno
 import os
@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from landcover_bdgf.errors import OutputError
-from landcover_bdgf.storage.atomic import short_name
+from landcover_bdgf.storage.atomic import draft_folder, short_name
 from landcover_bdgf.storage.products import Product, atomic_folder, atomic_output, check, reserved
 
 
@@ -18,7 +18,7 @@ def report(folder: Path) -> Product:
     return Product(folder, contents=("report.html", "table.csv"))
 
 
-def test_shards_of_a_map_are_made_at_the_same_time(tmp_path: Path) -> None:
+def test_parts_of_a_map_can_be_written_at_the_same_time(tmp_path: Path) -> None:
     one, two = (Product(tmp_path / "map.tif", scratch=(tmp_path / f"map.{n}-of-2",), shared=True) for n in (1, 2))
     with reserved(one):
         with reserved(two):
@@ -27,7 +27,7 @@ def test_shards_of_a_map_are_made_at_the_same_time(tmp_path: Path) -> None:
             reserved(one).__enter__()
 
 
-def test_a_killed_run_leaves_no_lock_that_blocks(tmp_path: Path) -> None:
+def test_the_lock_of_a_killed_run_does_not_block(tmp_path: Path) -> None:
     code = f"""
 import os, signal
 from pathlib import Path
@@ -37,19 +37,13 @@ with reserved(Product(path)), draft_folder(path):
     os.kill(os.getpid(), signal.SIGKILL)
 """
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode != 0
-    assert len(os.listdir(tmp_path)) == 2  # a lock that nobody holds, and a draft
+    assert len(os.listdir(tmp_path)) == 2  # the released lock and a draft
     with reserved(Product(tmp_path / "out.tif")):
         assert len(os.listdir(tmp_path)) == 1
     assert not os.listdir(tmp_path)
 
 
-def test_file_systems_without_locks_are_written_to(tmp_path: Path, without_locks: None) -> None:
-    with reserved(Product(tmp_path / "out.txt")), atomic_output(tmp_path / "out.txt") as draft:
-        draft.write_text("whole")
-    assert os.listdir(tmp_path) == ["out.txt"]
-
-
-def test_what_an_interrupted_run_left_is_gone_on_with_or_replaced(tmp_path: Path) -> None:
+def test_files_of_an_interrupted_run_need_resume_or_overwrite(tmp_path: Path) -> None:
     output = Product(tmp_path / "m.tif", (tmp_path / "m.qml",), (tmp_path / "m.tif.partial",))
     output.companions[0].touch()
     with pytest.raises(OutputError, match=r"m\.qml: exists already"):
@@ -58,20 +52,20 @@ def test_what_an_interrupted_run_left_is_gone_on_with_or_replaced(tmp_path: Path
     check(output, resume=True)
     check(output, overwrite=True)
     output.companions[0].unlink()
-    with pytest.raises(OutputError, match=r"partial: was left by an interrupted run\. Go on with `resume`"):
+    with pytest.raises(OutputError, match=r"partial: was left by an interrupted run\. Continue with `resume`"):
         check(output)
     output.path.touch()
     with pytest.raises(OutputError, match=r"m\.tif: exists already"):
         check(output, resume=True)
 
 
-def test_no_two_outputs_of_a_command_have_one_name(tmp_path: Path) -> None:
+def test_two_outputs_of_a_command_cannot_have_one_name(tmp_path: Path) -> None:
     one, two = Product(tmp_path / "m.csv"), Product(tmp_path / "m.safetensors", (tmp_path / "m.csv",))
-    with pytest.raises(OutputError, match=r"m\.csv: is the name of what is written beside it, too"):
+    with pytest.raises(OutputError, match=r"m\.csv: is also the name of a companion file that bdgf writes"):
         check(one, two, overwrite=True)
 
 
-def test_an_output_belongs_to_one_run(tmp_path: Path) -> None:
+def test_an_output_is_locked_by_one_run(tmp_path: Path) -> None:
     output = Product(tmp_path / "out.tif", companions=(tmp_path / "out.qml",))
     with reserved(output):
         for path in output.files:
@@ -86,7 +80,7 @@ def test_an_output_belongs_to_one_run(tmp_path: Path) -> None:
     assert not os.listdir(tmp_path)
 
 
-def test_long_names_are_told_apart(tmp_path: Path) -> None:
+def test_long_names_are_shortened_differently(tmp_path: Path) -> None:
     one, other = (tmp_path / f"{'ä' * 120}{number}" for number in (1, 2))
     assert short_name(one) != short_name(other)
     with reserved(Product(one), Product(other)), atomic_output(one) as draft:
@@ -94,7 +88,7 @@ def test_long_names_are_told_apart(tmp_path: Path) -> None:
     assert one.read_text() == "1"
 
 
-def test_what_was_never_written_is_no_success(tmp_path: Path) -> None:
+def test_a_draft_that_was_never_written_is_an_error(tmp_path: Path) -> None:
     with (
         pytest.raises(OutputError, match=r"a\.txt: cannot be written, its draft has vanished"),
         atomic_output(tmp_path / "a.txt"),
@@ -103,31 +97,20 @@ def test_what_was_never_written_is_no_success(tmp_path: Path) -> None:
     assert not os.listdir(tmp_path)
 
 
-def test_what_appears_meanwhile_is_not_replaced(tmp_path: Path) -> None:
-    def write() -> None:
-        with atomic_output(tmp_path / "a.txt") as draft:
-            draft.write_text("mine")
-            (tmp_path / "a.txt").write_text("theirs")
-
-    with pytest.raises(OutputError, match="exists already"):
-        write()
-    assert (tmp_path / "a.txt").read_text() == "theirs"
-
-
-def test_a_report_that_appears_meanwhile_is_not_replaced(tmp_path: Path) -> None:
+def test_a_report_created_by_another_program_is_not_replaced(tmp_path: Path) -> None:
     def write() -> None:
         with atomic_folder(report(tmp_path / "report")) as folder:
             (folder / "report.html").write_text("mine")
             (tmp_path / "report").mkdir()
             (tmp_path / "report/report.html").write_text("theirs")
 
-    with pytest.raises(OutputError, match="holds a report already"):
+    with pytest.raises(OutputError, match="already contains a report"):
         write()
     assert (tmp_path / "report/report.html").read_text() == "theirs"
     assert os.listdir(tmp_path) == ["report"]
 
 
-def test_what_appears_beside_meanwhile_is_not_replaced_either(tmp_path: Path) -> None:
+def test_files_created_by_another_program_are_not_replaced(tmp_path: Path) -> None:
     def write(*, overwrite: bool = False, begun: bool = False) -> None:
         with atomic_output(tmp_path / "a.txt", overwrite=overwrite, begun=begun) as draft:
             draft.write_text("mine")
@@ -148,12 +131,13 @@ def test_what_appears_beside_meanwhile_is_not_replaced_either(tmp_path: Path) ->
 @pytest.mark.parametrize(("number", "remedy"), [
     (errno.ENOSPC, "Free some space"), (errno.EMFILE, "ulimit -n"), (errno.EIO, "Check its folder and its disk"),
 ])  # fmt: skip
-def test_what_the_system_says_comes_with_a_remedy(number: int, remedy: str, tmp_path: Path) -> None:
+def test_a_system_error_comes_with_a_remedy_and_leaves_nothing(number: int, remedy: str, tmp_path: Path) -> None:
     with pytest.raises(OutputError, match=f"a.txt: cannot be written, .*{remedy}"), atomic_output(tmp_path / "a.txt"):
         raise OSError(number, os.strerror(number))
+    assert not list(tmp_path.iterdir())
 
 
-def test_a_report_goes_into_the_folder_one_is_in(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_report_can_be_written_into_the_working_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "here").mkdir()
     monkeypatch.chdir(tmp_path / "here")
     with reserved(report(Path("."))), atomic_folder(report(Path("."))) as folder:
@@ -162,10 +146,10 @@ def test_a_report_goes_into_the_folder_one_is_in(tmp_path: Path, monkeypatch: py
     assert os.listdir(tmp_path) == ["here"]
 
 
-def test_a_report_goes_into_a_folder_on_another_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_report_can_be_written_into_a_folder_on_another_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "disk").mkdir()
     (tmp_path / "rep").symlink_to("disk")
-    (tmp_path / "disk/.report.html.0123abcd.part").mkdir()  # what killed runs left
+    (tmp_path / "disk/.report.html.0123abcd.part").mkdir()  # drafts of killed runs
     (tmp_path / ".rep.0123abcd.part").mkdir()
     replace = os.replace
 
@@ -181,30 +165,33 @@ def test_a_report_goes_into_a_folder_on_another_disk(tmp_path: Path, monkeypatch
     assert sorted(os.listdir(tmp_path)) == ["disk", "rep"]
 
 
-def test_a_folder_is_no_output_and_a_file_no_report(tmp_path: Path) -> None:
-    with pytest.raises(OutputError, match=r"is a folder\. Give the name of a file"):
-        check(Product(tmp_path))
-    (tmp_path / "file").write_text("mine")
-    with pytest.raises(OutputError, match="is a file, a report is a folder"), atomic_folder(report(tmp_path / "file")):
-        pass
+def test_outputs_that_cannot_be_written_are_refused(tmp_path: Path) -> None:
+    file = tmp_path / "map.tif"
+    file.write_text("old")
+    for output, message in (
+        (Product(file), "exists already"),
+        (Product(tmp_path / "nowhere" / "map.tif"), "does not exist"),
+        (Product(tmp_path), r"is a folder\. Give the name of a file"),
+        (report(file), "is a file, a report is a folder"),
+    ):
+        with pytest.raises(OutputError, match=message):
+            check(output)
+    check(Product(file), overwrite=True)
 
 
-def test_an_existing_output_needs_overwrite(tmp_path: Path) -> None:
-    path = tmp_path / "map.tif"
-    path.write_text("old")
-    with pytest.raises(OutputError, match="exists already"):
-        check(Product(path))
-    check(Product(path), overwrite=True)
+def test_file_systems_without_locks_work(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def unsupported(descriptor: int, how: int) -> None:
+        raise OSError(errno.ENOLCK, os.strerror(errno.ENOLCK))
+
+    monkeypatch.setattr(pytest.importorskip("fcntl"), "flock", unsupported)
+    path = tmp_path / "out.txt"
+    with reserved(Product(path)), draft_folder(path) as live, atomic_output(path) as draft:
+        draft.write_text("whole")
+        assert live.is_dir()  # it cannot be known to be abandoned
+    assert os.listdir(tmp_path) == ["out.txt"]
 
 
-def test_an_output_needs_its_folder(tmp_path: Path) -> None:
-    with pytest.raises(OutputError, match="does not exist"):
-        check(Product(tmp_path / "nowhere" / "map.tif"))
-    with pytest.raises(OutputError, match="is a folder"):
-        check(Product(tmp_path))
-
-
-def test_an_output_is_never_an_input_not_even_by_a_link(tmp_path: Path) -> None:
+def test_an_input_is_not_overwritten_even_through_a_link(tmp_path: Path) -> None:
     source = tmp_path / "in" / "scene.tif"
     source.parent.mkdir()
     source.touch()
@@ -214,7 +201,7 @@ def test_an_output_is_never_an_input_not_even_by_a_link(tmp_path: Path) -> None:
         check(Product(link), inputs=[source], overwrite=True)
 
 
-def test_a_failed_output_leaves_the_old_file_and_nothing_else(tmp_path: Path) -> None:
+def test_a_failed_write_leaves_the_old_file_and_nothing_else(tmp_path: Path) -> None:
     path = tmp_path / "map [1].json"
     path.write_text("old")
 
@@ -228,9 +215,3 @@ def test_a_failed_output_leaves_the_old_file_and_nothing_else(tmp_path: Path) ->
         half_write()
     assert path.read_text() == "old"
     assert list(tmp_path.iterdir()) == [path]
-
-
-def test_a_full_disk_is_an_output_error(tmp_path: Path) -> None:
-    with pytest.raises(OutputError, match="No space left"), atomic_output(tmp_path / "a.json"):
-        raise OSError(28, "No space left on device")
-    assert not list(tmp_path.iterdir())

@@ -1,4 +1,4 @@
-"""Arrays and their description come back bit by bit, and damage of any kind is noticed."""
+"""Arrays and their description are read back exactly, and any damage is detected."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def path(tmp_path: Path) -> Path:
     return tmp_path / "m.safetensors"
 
 
-def test_arrays_and_description_come_back(path: Path) -> None:
+def test_arrays_and_description_are_read_back(path: Path) -> None:
     found, description = read_tensors(path)
     assert description == '{"kind": "model"}'
     assert digest(found) == digest(ARRAYS)
@@ -37,13 +37,13 @@ def test_arrays_and_description_come_back(path: Path) -> None:
     assert set(part(found, "a.")) == {"real", "whole"}
 
 
-def test_the_checksum_knows_names_types_shapes_and_text() -> None:
+def test_the_checksum_depends_on_names_types_shapes_and_text() -> None:
     ones = np.ones((2, 3), np.float32)
     others = [{"b": ones}, {"a": ones.T}, {"a": ones.view(np.int32)}, {"a": 2 * ones}]
     assert len({digest({"a": ones}), digest({"a": ones}, "x"), *map(digest, others)}) == 6
 
 
-def test_any_flipped_bit_is_noticed(path: Path) -> None:
+def test_any_flipped_bit_is_detected(path: Path) -> None:
     whole = path.read_bytes()
     for at in range(len(whole)):
         path.write_bytes(whole[:at] + bytes([whole[at] ^ 1 << at % 8]) + whole[at + 1 :])
@@ -58,23 +58,20 @@ def test_any_flipped_bit_is_noticed(path: Path) -> None:
     (lambda data: b"", "is not a safetensors file, or it is cut off ("),
     (lambda data: b"[1]" * 99, "is not a safetensors file, or it is cut off ("),
 ])  # fmt: skip
-def test_damage_is_told_by_its_kind(spoil: Callable[[bytes], bytes], message: str, path: Path) -> None:
+def test_messages_name_the_kind_of_damage(spoil: Callable[[bytes], bytes], message: str, path: Path) -> None:
     path.write_bytes(spoil(path.read_bytes()))
     with pytest.raises(CheckpointError) as told:
         read_tensors(path)
     assert str(told.value).startswith(f"{path}: {message}")
 
 
-def test_files_of_other_programs_are_told_apart(path: Path) -> None:
+def test_files_of_other_programs_are_refused(path: Path) -> None:
     save_file({"a": np.ones(3)}, path)
     with pytest.raises(CheckpointError, match="is a safetensors file, but not one written by bdgf"):
         read_tensors(path)
-    path.unlink()
-    with pytest.raises(CheckpointError, match="No such file"):
-        read_tensors(path)
 
 
-def test_a_disk_that_loses_bytes_is_noticed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_disk_that_loses_bytes_is_detected(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(tensors, "save_file", spoiled(tensors.save_file, 1))
     with pytest.raises(OutputError, match=r"m\.safetensors: reads differently from what was written"):
         write_tensors(tmp_path / "m.safetensors", {"a": np.arange(1.0, 1000.0)})
