@@ -212,11 +212,7 @@ def _reliability(dataset: DatasetReader, pixels: Reference, codes: NDArray[Any])
 
 
 def _page(
-    dataset: DatasetReader,
-    result: Accuracy,
-    title: str,
-    pixels: Reference,
-    context: ReportContext | None,
+    dataset: DatasetReader, result: Accuracy, title: str, pixels: Reference, context: ReportContext | None
 ) -> str:
     context, grid = context or ReportContext(), grid_of(dataset)
     loader = jinja2.FileSystemLoader(Path(__file__).parent)

@@ -80,12 +80,7 @@ class Labels:
         return replace(self, **arrays)
 
 
-def read_labels(
-    source: LabelSource,
-    field: str,
-    grid: Grid,
-    settings: ReadSettings | None = None,
-) -> Labels:
+def read_labels(source: LabelSource, field: str, grid: Grid, settings: ReadSettings | None = None) -> Labels:
     """Read polygons or points with classes and find their pixels; says what it skipped and mended.
 
     A polygon gets the pixels whose centres it holds, a point the pixel it lies in. Coordinates are

@@ -88,10 +88,7 @@ def samples_lines(samples: Samples) -> list[str]:
     if math.isinf(distance):
         return [*lines, "no test part"]
     leak = f"{100 * samples.leak():.0f} % of test windows overlap training windows"
-    return [
-        *lines,
-        f"split by {samples.split.method}; nearest training and test pixel {distance:.0f} px apart; {leak}",
-    ]
+    return [*lines, f"split by {samples.split.method}; nearest training and test pixel {distance:.0f} px apart; {leak}"]
 
 
 def _seen(stack: Stack, source: LabelSource, field: str, settings: SampleSettings) -> tuple[Labels, dict[str, int]]:
@@ -109,10 +106,7 @@ def _chosen(
     keep = split.apart(positions, pixels.codes, held, made.buffer_px)
     train = np.flatnonzero(keep & ~held)
     drawn = train[split.draw_per_class(pixels.codes[train], per_class, rng)]
-    dropped |= {
-        "too near to the other part": int((~keep).sum()),
-        "more than asked for": len(train) - len(drawn),
-    }
+    dropped |= {"too near to the other part": int((~keep).sum()), "more than asked for": len(train) - len(drawn)}
     return np.sort(np.r_[drawn, np.flatnonzero(keep & held)])
 
 

@@ -50,8 +50,7 @@ class SampleSettings(ReadSettings):
     test_share: Annotated[float, Setting("share of each class kept for the test", least=0, most=0.9)] = 0.3
     per_class: Annotated[int, Setting("maximum number of training pixels per class", least=1)] = 2000
     block_size_px: Annotated[
-        int | None,
-        Setting("side of the blocks", unit="pixels", least=1, default="an eighth of the image, 64 at most"),
+        int | None, Setting("side of the blocks", unit="pixels", least=1, default="an eighth of the image, 64 at most")
     ] = None
     buffer_px: Annotated[
         int | None,

@@ -99,13 +99,7 @@ def test_pixels_of_classes_that_the_map_lacks_are_warned_of(
 
 @pytest.mark.parametrize(
     ("theirs", "told"),
-    [
-        ([1, 2, 3, 4, 5], True),
-        ([1, 3], True),
-        ([1, 2, 4], False),
-        ([1, 2, 3, 9], False),
-        (["1", "3", "lava"], False),
-    ],
+    [([1, 2, 3, 4, 5], True), ([1, 3], True), ([1, 2, 4], False), ([1, 2, 3, 9], False), (["1", "3", "lava"], False)],
     ids=["all", "some", "classes too", "a class of its own", "text"],
 )
 def test_a_reference_that_may_hold_pixel_values_is_warned_of(

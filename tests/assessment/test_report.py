@@ -28,13 +28,7 @@ from landcover_bdgf.labels.class_map import layer_path
 from landcover_bdgf.labels.legend import Legend
 from landcover_bdgf.storage.records import write_record
 
-HOSTILE = [
-    "<script>alert(1)</script>",
-    "=HYPERLINK(1)",
-    '"><img src=x onerror=alert(1)>',
-    "\x1b[31m",
-    "y" * 10_000,
-]
+HOSTILE = ["<script>alert(1)</script>", "=HYPERLINK(1)", '"><img src=x onerror=alert(1)>', "\x1b[31m", "y" * 10_000]
 
 
 def test_codes_are_shown_where_classes_are_other_numbers(map_path: Path, tmp_path: Path) -> None:
@@ -60,11 +54,7 @@ def test_distance_to_training_is_reported(map_path: Path, tmp_path: Path, caplog
     path = reference(tmp_path / "r.gpkg", ["crops", "crops", "water"], [(30, 12), (30, 13), (30, 70)], side=1)
     result = assess(map_path, path, field="class")
     assert result.leak == pytest.approx(1 / 3)
-    assert [(b.label, b.n) for b in result.by_distance] == [
-        ("0 to 12 px", 1),
-        ("13 to 36 px", 1),
-        ("37 to 99 px", 1),
-    ]
+    assert [(b.label, b.n) for b in result.by_distance] == [("0 to 12 px", 1), ("13 to 36 px", 1), ("37 to 99 px", 1)]
     assert result.surroundings == pytest.approx(2 / 3)
     assert "66.7 % of the reference pixels share surroundings with training pixels" in str(result)
     assert "33.3 % of the reference windows overlap training windows" in caplog.text

@@ -17,15 +17,7 @@ from landcover_bdgf.labels.class_map import legend_of_map, write_companions
 from landcover_bdgf.labels.legend import Legend
 from landcover_bdgf.text import printable
 
-HOSTILE = (
-    "<script>alert(1)</script>",
-    "=HYPERLINK(1)",
-    "\x1b[31mred\nline",
-    "x" * 10_000,
-    "../../x",
-    "a & b",
-    "]]>",
-)
+HOSTILE = ("<script>alert(1)</script>", "=HYPERLINK(1)", "\x1b[31mred\nline", "x" * 10_000, "../../x", "a & b", "]]>")
 
 
 def test_integers_are_sorted_as_numbers_and_text_as_text() -> None:

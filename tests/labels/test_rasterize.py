@@ -154,11 +154,7 @@ def test_overlaps_of_two_classes_follow_the_rule(folder: Path, conflicts: str, l
 
 @pytest.mark.parametrize(
     ("values", "names"),
-    [
-        ([6.0, -1.0, 0.0], ("-1", "0", "6")),
-        ([2, 10, 1], ("1", "2", "10")),
-        (["b", "a", "ü"], ("a", "b", "ü")),
-    ],
+    [([6.0, -1.0, 0.0], ("-1", "0", "6")), ([2, 10, 1], ("1", "2", "10")), (["b", "a", "ü"], ("a", "b", "ü"))],
 )
 def test_classes_are_text_or_whole_numbers(folder: Path, values: list[Any], names: tuple[str, ...]) -> None:
     path = write(folder / "a.gpkg", values, [point(i, i) for i in range(3)])
@@ -251,8 +247,7 @@ def test_a_layer_declared_as_curves_is_read_without_a_word_of_python(folder: Pat
 
 def test_features_that_cannot_be_labels_are_refused(folder: Path) -> None:
     refuse(
-        write(folder / "l.gpkg", ["a"], [shapely.LineString([(500_000, 5_000_000), (500_100, 4_999_900)])]),
-        "1 lines",
+        write(folder / "l.gpkg", ["a"], [shapely.LineString([(500_000, 5_000_000), (500_100, 4_999_900)])]), "1 lines"
     )
     refuse(write(folder / "f.gpkg", [0.5, 1.0], [point(0, 0), point(1, 1)]), "fractions such as 0.5")
     refuse(write(folder / "n.gpkg", [None], [point(0, 0)]), "none of its 1 features")
@@ -265,8 +260,7 @@ def test_features_that_cannot_be_labels_are_refused(folder: Path) -> None:
 
 def test_labels_of_another_place_are_refused_with_both_boxes(folder: Path) -> None:
     refuse(
-        write(folder / "a.gpkg", ["a"], [box(9000, 0, 5, 5)]),
-        r"cover 15\.0000….*the image 15\.0000….*Check the CRS",
+        write(folder / "a.gpkg", ["a"], [box(9000, 0, 5, 5)]), r"cover 15\.0000….*the image 15\.0000….*Check the CRS"
     )
 
 
