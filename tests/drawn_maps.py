@@ -15,8 +15,8 @@ from rasterio.crs import CRS
 from landcover_bdgf.geo.cog import RasterProfile, write_raster
 from landcover_bdgf.geo.grid import Grid
 from landcover_bdgf.geo.raster import Window
-from landcover_bdgf.labels.class_map import write_companions
 from landcover_bdgf.labels.legend import Legend
+from landcover_bdgf.labels.symbology import write_companions
 from landcover_bdgf.storage.records import write_record
 
 GRID = Grid(CRS.from_epsg(32633), Affine(10, 0, 500_000, 0, -10, 5_000_000), (60, 80))

@@ -1,4 +1,4 @@
-"""Where labels come from: a vector file, or a GeoDataFrame in memory."""
+"""Labels in a vector file or a GeoDataFrame."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ FRAME = "GeoDataFrame"
 
 
 def source_name(source: LabelSource) -> PathLike:
-    """What messages call a source of labels."""
+    """The name of a source of labels for messages."""
     return source if isinstance(source, str | os.PathLike) else FRAME
 
 
@@ -29,12 +29,12 @@ def read_source(source: LabelSource, *, layer: str | None = None, encoding: str 
     ----------
     source : path or geopandas.GeoDataFrame
     layer, encoding : str, optional
-        Of a file, as :func:`~landcover_bdgf.geo.vector.read_features`.
+        For a file, as in :func:`~landcover_bdgf.geo.vector.read_features`.
 
     Raises
     ------
     LabelError
-        If the file cannot be read, or there are no features, no geometry or no CRS.
+        If the file cannot be read, or features, geometry or CRS are missing.
     """
     if isinstance(source, str | os.PathLike):
         return read_features(source, layer=layer, encoding=encoding)

@@ -26,7 +26,7 @@ Pixels = Annotated[int, Field(ge=0, le=MAX_SIDE_PX)]
 
 
 class ClassRow(TypedDict):
-    """What samples hold of one class: polygons (or blocks, or points) and pixels."""
+    """Numbers of polygons (or blocks, or points), training and test pixels of one class."""
 
     code: int
     name: str
@@ -42,21 +42,21 @@ class Split:
     Attributes
     ----------
     method : str
-        "polygon", "block", "random", "column:NAME" or "none", as it was done.
+        "polygon", "block", "random", "column:NAME" or "none": the method used.
     buffer_px : int
-        Least Chebyshev distance of training and test pixels; 0 for none.
+        Minimum Chebyshev distance between training and test pixels; 0 for none.
     seed : int
     test_share : float
-        Of the pixels, as asked for.
+        Requested share of the pixels.
     block_px : int or None
         Side of the blocks.
     dropped : dict of str to int
         Reason to number of pixels.
     notes : tuple of str
-        What a reader of the accuracy should know.
+        Notes for readers of the accuracy.
     clear_px : int
-        Least Chebyshev distance at which what decides a pixel shares nothing with a training window; leaks are judged
-        by it.
+        Minimum Chebyshev distance from which the prediction for a pixel depends on no pixel of a training window; used
+        to compute the leak.
     """
 
     method: str = "none"
@@ -122,7 +122,7 @@ class Samples:
 
     @property
     def test(self) -> Samples:
-        """The test part, which nothing may be learned from."""
+        """The test part, which must not be used for training."""
         return self.where(self.parts == TEST)
 
     @property
@@ -131,22 +131,22 @@ class Samples:
         return np.stack([self.rows, self.cols], axis=1)
 
     def where(self, keep: NDArray[Any]) -> Samples:
-        """Only the pixels for which a mask or an index says so."""
+        """The pixels selected by a mask or indices."""
         return replace(self, **{name: getattr(self, name)[keep] for name in _ARRAYS})
 
     def same_as(self, other: Samples) -> bool:
-        """Whether both hold the same pixels, of the same classes, groups and parts."""
+        """Whether both have the same pixels, classes, groups and parts."""
         return all(np.array_equal(getattr(self, name), getattr(other, name)) for name in _ARRAYS)
 
     def table(self) -> list[ClassRow]:
-        """One row per class: polygons (or blocks, or points), training and test pixels."""
-        return [self._row(entry.code, entry.name) for entry in self.legend.entries]
-
-    def _row(self, code: int, name: str) -> ClassRow:
-        of_class = self.codes == code
-        test = int(self.parts[of_class].sum())
-        groups = len(np.unique(self.groups[of_class]))
-        return ClassRow(code=code, name=name, groups=groups, train=int(of_class.sum()) - test, test=test)
+        """One row per class."""
+        rows = []
+        for entry in self.legend.entries:
+            of_class = self.codes == entry.code
+            test, groups = int(self.parts[of_class].sum()), len(np.unique(self.groups[of_class]))
+            train = int(of_class.sum()) - test
+            rows.append(ClassRow(code=entry.code, name=entry.name, groups=groups, train=train, test=test))
+        return rows
 
     def min_distance_px(self) -> float:
         """Smallest Chebyshev distance between a training and a test pixel; infinite if one part is empty."""
@@ -161,14 +161,13 @@ class Samples:
         return distances_px(self.test.positions, self.train.positions)
 
     def test_digest(self) -> str:
-        """Sha256 of the positions of the test pixels, whatever their order."""
-        rows, cols = self.test.rows, self.test.cols
-        order = np.lexsort((cols, rows))
-        ordered = np.stack([rows[order], cols[order]], axis=1).astype("<i4")
-        return hashlib.sha256(ordered.tobytes()).hexdigest()
+        """SHA-256 of the positions of the test pixels in any order."""
+        positions = self.test.positions
+        ordered = positions[np.lexsort((positions[:, 1], positions[:, 0]))]
+        return hashlib.sha256(ordered.astype("<i4").tobytes()).hexdigest()
 
     def check_grid(self, grid: Grid) -> None:
-        """Refuse samples of another image.
+        """Check that the samples belong to an image.
 
         Raises
         ------

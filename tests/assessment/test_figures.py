@@ -15,8 +15,9 @@ from matplotlib.image import imread
 from numpy.typing import NDArray
 from rasterio.crs import CRS
 
-from landcover_bdgf.assessment.figures import codes_picture, map_picture, scale_bar
+from landcover_bdgf.assessment.figures import map_picture, scale_bar
 from landcover_bdgf.geo.grid import Grid, ground_pixel_m2
+from landcover_bdgf.labels.class_map import codes_picture
 
 
 @pytest.mark.parametrize(("pixel_m", "text"), [(10, "200 m"), (1000, "20 km"), (0.5, "10 m")])

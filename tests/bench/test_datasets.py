@@ -80,7 +80,7 @@ def test_files_of_two_data_sets(tmp_path: Path, shared_data: Path) -> None:
     with pytest.raises(RasterError, match=r"data_SAR_HR.mat: is 331 × 485 px, its labels 332 × 485"):
         open_dataset("augsburg", tmp_path, tmp_path / "work")
     write_v5(tmp_path, arrays | {"TrainImage": arrays["TrainImage"][:-1]})
-    with pytest.raises(LabelError, match="They must be alike"):
+    with pytest.raises(LabelError, match="They must have the same shape"):
         open_dataset("augsburg", tmp_path, tmp_path / "work")
 
 
@@ -97,7 +97,7 @@ def test_files_that_are_no_matlab(tmp_path: Path) -> None:
     with pytest.raises(RasterError, match="cannot be read as a MATLAB file"):
         read_matlab(tmp_path / "a.mat", "a")
     savemat(tmp_path / "b.mat", {"x": np.eye(3), "y": np.eye(3)})
-    with pytest.raises(RasterError, match=r"b.mat: holds no array b, found x, y"):
+    with pytest.raises(RasterError, match=r"b.mat: has no array b, found x, y"):
         read_matlab(tmp_path / "b.mat", "b")
 
 
@@ -142,7 +142,7 @@ def test_a_matlab_file_names_no_other_file(tmp_path: Path) -> None:
         file.create_dataset("raw", (4, 4), "f8", external=[(str(tmp_path / "secret.raw"), 0, 128)])
         file.create_virtual_dataset("virtual", layout)
     for name in ("linked", "raw", "virtual"):
-        with pytest.raises(RasterError, match=r"c.mat: holds no array .*, found none"):
+        with pytest.raises(RasterError, match=r"c.mat: has no array .*, found none"):
             read_matlab(tmp_path / "c.mat", name)
 
 

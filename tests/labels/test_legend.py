@@ -13,8 +13,9 @@ from conftest import WriteTif
 
 from landcover_bdgf.errors import LabelError
 from landcover_bdgf.geo.raster import open_raster
-from landcover_bdgf.labels.class_map import legend_of_map, write_companions
+from landcover_bdgf.labels.class_map import legend_of_map
 from landcover_bdgf.labels.legend import Legend
+from landcover_bdgf.labels.symbology import write_companions
 from landcover_bdgf.text import printable
 
 HOSTILE = ("<script>alert(1)</script>", "=HYPERLINK(1)", "\x1b[31mred\nline", "x" * 10_000, "../../x", "a & b", "]]>")
@@ -57,7 +58,7 @@ def test_no_two_classes_look_the_same(values: list[object]) -> None:
 def test_the_dtype_of_a_map_grows_with_the_classes() -> None:
     assert Legend.from_values(range(254)).dtype == np.uint8
     assert Legend.from_values(range(255)).dtype == np.uint16
-    with pytest.raises(LabelError, match="65535 are the most"):
+    with pytest.raises(LabelError, match="at most 65535 are allowed"):
         Legend.from_values(range(65_536))
 
 

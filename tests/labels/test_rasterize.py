@@ -168,7 +168,7 @@ def test_what_looks_alike_is_one_class(folder: Path, caplog: pytest.LogCaptureFi
     path = write(folder / "a.gpkg", names, [box(5 * i, 0, 2, 2) for i in range(len(names))])
     labels = read_labels(path, "class", GRID)
     assert labels.legend.names == ("Eau", "bare soil", "eau", "for\u00eat")
-    assert "holds the classes Eau and eau. Are they one?" in caplog.text
+    assert "the classes Eau and eau differ only in case" in caplog.text
     assert "soil and" not in caplog.text
     fewer = read_labels(path, "class", GRID, ReadSettings(ignore_class=("fore\u0302t",)))
     assert "for\u00eat" not in fewer.legend.names

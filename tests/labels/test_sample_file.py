@@ -44,8 +44,8 @@ def test_a_file_gives_back_the_same_samples(samples: Samples, tmp_path: Path) ->
         ({"code": 9}, "a code that its legend lacks"),
         ({"part": "maybe"}, "neither train nor test"),
         ({"class": "trees"}, "a point has the class trees and the code of water; make them agree"),
-        ({"geometry": shapely.Point(0, 0)}, "outside its image"),
-        ({"geometry": None}, "has no place"),
+        ({"geometry": shapely.Point(0, 0)}, "outside the image"),
+        ({"geometry": None}, "has no coordinates"),
         ({"part": "test"}, "no training point is left of bare soil, built area, crops, grassland, trees, water"),
     ],
 )
@@ -67,10 +67,10 @@ def test_samples_without_points_and_two_in_one_pixel_are_told(samples: Samples, 
     write_samples(samples, path)
     points = pyogrio.read_dataframe(path, layer="samples")
     pyogrio.write_dataframe(points.iloc[:0], path, layer="samples", geometry_type="Point")
-    with pytest.raises(LabelError, match="holds no points"):
+    with pytest.raises(LabelError, match="it has no points"):
         read_samples(path)
     pyogrio.write_dataframe(pandas.concat([points, points.iloc[:1]]), path, layer="samples")
-    with pytest.raises(LabelError, match="two points lie in one pixel; delete one of them"):
+    with pytest.raises(LabelError, match="two points are in one pixel; delete one of them"):
         read_samples(path)
 
 

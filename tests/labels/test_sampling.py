@@ -168,7 +168,7 @@ def test_a_class_without_data_leaves_the_legend(stack: Stack, tmp_path: Path, ca
     samples = sample(stack, path, field="class")
     assert samples.legend.names == ("b", "c")
     assert set(samples.codes) == {1, 2}
-    assert "class a has no pixel that both images see" in caplog.text
+    assert "class a has no pixel with data in both images" in caplog.text
 
 
 def test_labels_that_cannot_train_are_refused(stack: Stack, polygons: Path, tmp_path: Path) -> None:
