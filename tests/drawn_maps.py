@@ -39,10 +39,13 @@ def write_map(path: Path, codes: NDArray[np.uint8], legend: Legend, grid: Grid =
     return path
 
 
+def box(row: float, col: float, height: float, width: float) -> shapely.Polygon:
+    """A rectangle of pixels of GRID."""
+    left, top = 500_000 + 10 * col, 5_000_000 - 10 * row
+    return shapely.box(left, top - 10 * height, left + 10 * width, top)
+
+
 def reference(path: Path, classes: list[Any], corners: list[tuple[int, int]], side: int = 4) -> Path:
-    shapes = []
-    for row, col in corners:
-        left, top = 500_000 + 10 * col, 5_000_000 - 10 * row
-        shapes.append(shapely.box(left, top - 10 * side, left + 10 * side, top))
+    shapes = [box(*corner, side, side) for corner in corners]
     geopandas.GeoDataFrame({"class": classes}, geometry=shapes, crs=32633).to_crs(4326).to_file(path)
     return path
