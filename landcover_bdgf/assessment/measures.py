@@ -231,11 +231,7 @@ def accuracy(reference_codes: NDArray[Any], map_codes: NDArray[Any], legend: Leg
 def accuracy_by_distance(right: NDArray[np.bool_], distances_px: NDArray[np.float64]) -> tuple[DistanceBin, ...]:
     """Overall accuracy of pixels by their distance to the nearest training pixel.
 
-    Parameters
-    ----------
-    right : bool array (n,)
-        Whether map and reference agree.
-    distances_px : float array (n,)
+    ``right`` (n,) is where map and reference agree; ``distances_px`` has the same shape.
     """
     bins = []
     for low, high in DISTANCE_BINS_PX:

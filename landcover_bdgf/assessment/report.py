@@ -46,21 +46,11 @@ _READ_PX = 1024
 
 @dataclass(frozen=True)
 class ReportContext:
-    """Additional content of a report.
+    """Additional content of a report."""
 
-    Attributes
-    ----------
-    curves : sequence of (str, sequence of float)
-        Names and values that were logged at each step, drawn as curves.
-    settings : mapping
-        Settings of the map; nested mappings are shown with dots.
-    warnings : sequence of str
-        Warnings of earlier steps.
-    """
-
-    curves: Sequence[tuple[str, Sequence[float]]] = ()
-    settings: Mapping[str, Any] = field(default_factory=dict)
-    warnings: Sequence[str] = ()
+    curves: Sequence[tuple[str, Sequence[float]]] = ()  # names, and values logged at each step
+    settings: Mapping[str, Any] = field(default_factory=dict)  # of the map; nested mappings are shown with dots
+    warnings: Sequence[str] = ()  # of earlier steps
 
 
 def assess(

@@ -193,7 +193,7 @@ def _band_at(image: Image, nm: float) -> int | None:
 def fit_and_classify(
     classifier: str, features: NDArray[np.float32], train: Samples, seed: int
 ) -> tuple[NDArray[Any], NDArray[np.float64] | None]:
-    """Codes of all pixels (h, w) and their probabilities (h, w); None if the classifier has none."""
+    """Codes of all pixels (h, w) and their probabilities (h, w); None if the classifier has no probabilities."""
     model = CLASSIFIERS[classifier](seed)
     model.fit(features[:, train.rows, train.cols].T, train.codes)
     shape_hw, flat = features.shape[1:], features.reshape(len(features), -1).T

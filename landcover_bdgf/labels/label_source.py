@@ -25,11 +25,7 @@ def source_name(source: LabelSource) -> PathLike:
 def read_source(source: LabelSource, *, layer: str | None = None, encoding: str | None = None) -> GeoDataFrame:
     """All features, numbered from 0.
 
-    Parameters
-    ----------
-    source : path or geopandas.GeoDataFrame
-    layer, encoding : str, optional
-        For a file, as in :func:`~landcover_bdgf.geo.vector.read_features`.
+    ``layer`` and ``encoding`` are those of a file, as in :func:`~landcover_bdgf.geo.vector.read_features`.
 
     Raises
     ------

@@ -25,24 +25,12 @@ _WHOLE = re.compile(r"-?\d{1,30}", re.ASCII)
 
 @dataclass(frozen=True)
 class LegendEntry:
-    """One class.
+    """One class."""
 
-    Attributes
-    ----------
-    code : int
-        Value in maps and samples, from 1.
-    name : str
-        Name to show. It comes from the labels, so pass it through :func:`printable` first.
-    color : (int, int, int)
-        Red, green, blue, 0 to 255.
-    value : str
-        Value in the class field of the labels, as text.
-    """
-
-    code: int
-    name: str
+    code: int  # value in maps and samples, from 1
+    name: str  # from the labels: pass it through printable() before showing it
     color: Color
-    value: str
+    value: str  # value in the class field of the labels, as text
 
     __pydantic_config__ = STRICT
 

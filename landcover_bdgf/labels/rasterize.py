@@ -43,35 +43,17 @@ Geometries = NDArray[np.object_]
 
 @dataclass(frozen=True, eq=False)
 class Labels:
-    """Labelled pixels of a grid, each once.
-
-    Attributes
-    ----------
-    grid : Grid
-    legend : Legend
-        All classes of the file, including those of features without pixels.
-    rows, cols : int32 (n,)
-    codes : uint16 (n,)
-        Codes of the legend.
-    groups : int32 (n,)
-        Number of the feature in the file, from 0.
-    features : pandas.DataFrame
-        The fields of the file, one row per feature.
-    only_points : bool
-        Whether there are no polygons.
-    counts : dict of str to int
-        How many features or pixels were skipped, repaired or dropped, by reason.
-    """
+    """Labelled pixels (n,) of a grid, each once."""
 
     grid: Grid
-    legend: Legend
+    legend: Legend  # all classes of the file, including those of features without pixels
     rows: NDArray[np.int32]
     cols: NDArray[np.int32]
     codes: NDArray[np.uint16]
-    groups: NDArray[np.int32]
-    features: DataFrame
+    groups: NDArray[np.int32]  # number of the feature in the file, from 0
+    features: DataFrame  # the fields of the file, one row per feature
     only_points: bool
-    counts: dict[str, int] = field(default_factory=dict)
+    counts: dict[str, int] = field(default_factory=dict)  # skipped, repaired and dropped features, by reason
 
     def where(self, keep: NDArray[Any]) -> Labels:
         """The pixels selected by a mask or indices."""

@@ -37,35 +37,19 @@ class ClassRow(TypedDict):
 
 @dataclass(frozen=True)
 class Split:
-    """How samples were divided.
+    """How samples were split.
 
-    Attributes
-    ----------
-    method : str
-        "polygon", "block", "random", "column:NAME" or "none": the method used.
-    buffer_px : int
-        Minimum Chebyshev distance between training and test pixels; 0 for none.
-    seed : int
-    test_share : float
-        Requested share of the pixels.
-    block_px : int or None
-        Side of the blocks.
-    dropped : dict of str to int
-        Reason to number of pixels.
-    notes : tuple of str
-        Notes for readers of the accuracy.
-    clear_px : int
-        Minimum Chebyshev distance from which the prediction for a pixel depends on no pixel of a training window; used
-        to compute the leak.
+    ``clear_px`` is the minimum distance from which the prediction for a pixel depends on no pixel of a training window;
+    it is used to compute the leak. Distances are Chebyshev distances.
     """
 
-    method: str = "none"
-    buffer_px: Pixels = 0
+    method: str = "none"  # or "polygon", "block", "random", "column:NAME"
+    buffer_px: Pixels = 0  # minimum distance between training and test pixels; 0 for none
     seed: int = 0
-    test_share: float = 0.0
-    block_px: Pixels | None = None
-    dropped: dict[str, int] = field(default_factory=dict)
-    notes: tuple[str, ...] = ()
+    test_share: float = 0.0  # requested share of the pixels
+    block_px: Pixels | None = None  # side of the blocks
+    dropped: dict[str, int] = field(default_factory=dict)  # numbers of pixels by reason
+    notes: tuple[str, ...] = ()  # for readers of the accuracy
     clear_px: Pixels = CLEAR_PX
 
     __pydantic_config__ = STRICT

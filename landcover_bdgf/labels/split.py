@@ -44,18 +44,7 @@ def hold_out(codes: Ints, groups: Ints, share: float, rng: np.random.Generator) 
     Classes with few groups go first. A class with two or more groups gets training and test pixels, unless all its
     groups were already assigned with earlier classes.
 
-    Parameters
-    ----------
-    codes, groups : integer arrays (n,)
-        Class and group of each pixel.
-    share : float
-        Share of the pixels.
-    rng : numpy.random.Generator
-
-    Returns
-    -------
-    bool array (n,)
-        True where a pixel is held out.
+    ``codes`` and ``groups`` (n,) are the class and the group of each pixel; returns a mask (n,) of the test pixels.
     """
     side: dict[int, bool] = {}
     members = {code: np.unique(groups[codes == code], return_counts=True) for code in np.unique(codes)}
@@ -108,19 +97,8 @@ def apart(positions: Ints, codes: Ints, held: Mask, buffer_px: int) -> Mask:
     Training pixels are dropped, because a smaller test part would make the accuracy less certain. Only if a class would
     lose all its training pixels, the test pixels near them are dropped instead.
 
-    Parameters
-    ----------
-    positions : integer array (n, 2)
-        Row and column.
-    codes : integer array (n,)
-    held : bool array (n,)
-        The test part.
-    buffer_px : int
-        Chebyshev distance: windows of ``buffer_px`` × ``buffer_px`` pixels do not overlap.
-
-    Returns
-    -------
-    bool array (n,)
+    ``positions`` (n, 2) are rows and columns, ``codes`` (n,) classes, ``held`` (n,) is the mask of test pixels. In
+    Chebyshev distance, windows of ``buffer_px`` × ``buffer_px`` pixels do not overlap. Returns a mask (n,).
     """
     keep = np.ones(len(codes), bool)
     near = _near(positions, ~held, held, buffer_px)

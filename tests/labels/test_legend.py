@@ -93,16 +93,6 @@ def test_text_that_is_not_a_legend_is_refused(text: str) -> None:
         Legend.from_json(text)
 
 
-def test_printable_names_are_one_short_line() -> None:
-    for name in HOSTILE:
-        line = printable(name)
-        assert line.isprintable()
-        assert 0 < len(line) <= 60
-    assert printable("\x1b[31mred\nline") == "[31mred line"
-    assert printable("水体 \u202e") == "水体"
-    assert printable("\x00") == "(no name)"
-
-
 def test_companions_contain_the_legend(tmp_path: Path) -> None:
     legend = Legend.from_values(HOSTILE)
     write_companions(tmp_path / "map.tif", legend)

@@ -171,12 +171,6 @@ def test_a_class_0_or_below_is_warned_about(
     assert (f"{told} often means 'no label'. If so, exclude it with `ignore_" in caplog.text) is bool(told)
 
 
-def test_texts_of_another_encoding(tmp_path: Path) -> None:
-    path = write(tmp_path / "a.shp", ["水体", "林地"], [point(0, 0), point(5, 5)], encoding="gbk")
-    path.with_suffix(".cpg").unlink()
-    assert set(read_labels(path, "class", GRID, ReadSettings(encoding="gbk")).legend.names) == {"水体", "林地"}
-
-
 def refuse(path: Path, match: str, field: str = "class", **options: Any) -> None:
     with pytest.raises(LabelError, match=match) as caught:
         read_labels(path, field, GRID, ReadSettings(**options))
