@@ -15,8 +15,8 @@ from rasterio.crs import CRS
 from landcover_bdgf.geo.cog import RasterProfile, write_raster
 from landcover_bdgf.geo.grid import Grid
 from landcover_bdgf.geo.raster import Window
-from landcover_bdgf.labels.class_map import write_companions
 from landcover_bdgf.labels.legend import Legend
+from landcover_bdgf.labels.symbology import write_companions
 from landcover_bdgf.storage.records import write_record
 
 GRID = Grid(CRS.from_epsg(32633), Affine(10, 0, 500_000, 0, -10, 5_000_000), (60, 80))
@@ -39,10 +39,13 @@ def write_map(path: Path, codes: NDArray[np.uint8], legend: Legend, grid: Grid =
     return path
 
 
+def box(row: float, col: float, height: float, width: float) -> shapely.Polygon:
+    """A rectangle of pixels of GRID."""
+    left, top = 500_000 + 10 * col, 5_000_000 - 10 * row
+    return shapely.box(left, top - 10 * height, left + 10 * width, top)
+
+
 def reference(path: Path, classes: list[Any], corners: list[tuple[int, int]], side: int = 4) -> Path:
-    shapes = []
-    for row, col in corners:
-        left, top = 500_000 + 10 * col, 5_000_000 - 10 * row
-        shapes.append(shapely.box(left, top - 10 * side, left + 10 * side, top))
+    shapes = [box(*corner, side, side) for corner in corners]
     geopandas.GeoDataFrame({"class": classes}, geometry=shapes, crs=32633).to_crs(4326).to_file(path)
     return path

@@ -2,9 +2,9 @@ from .figures import (
     FAINT as FAINT,
     INK as INK,
     as_svg as as_svg,
-    codes_picture as codes_picture,
     new_figure as new_figure,
     reliability_picture as reliability_picture,
+    style_axes as style_axes,
 )
 from .measures import Accuracy as Accuracy, accuracy as accuracy, summary_lines as summary_lines
 from .reference import ReferenceFile as ReferenceFile

@@ -7,18 +7,17 @@ import math
 import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
-from numpy.typing import NDArray
 from rasterio.enums import Resampling
 from rasterio.io import DatasetReader
 
 from landcover_bdgf.assessment.measures import Accuracy
 from landcover_bdgf.assessment.reliability import ReliabilityBin
 from landcover_bdgf.geo import Grid, ground_width_m, read_band
-from landcover_bdgf.labels import Color
-from landcover_bdgf.text import data_uri, png, printable
+from landcover_bdgf.labels import Color, codes_picture
+from landcover_bdgf.text import data_uri, printable
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -47,14 +46,6 @@ def map_picture(dataset: DatasetReader, colors: Mapping[int, Color]) -> str:
     shrink = max(1.0, max(dataset.shape) / MAP_PX)
     shape_hw = tuple(max(1, round(side / shrink)) for side in dataset.shape)
     return codes_picture(read_band(dataset, out_shape=shape_hw, resampling=Resampling.nearest), colors)
-
-
-def codes_picture(codes: NDArray[Any], colors: Mapping[int, Color]) -> str:
-    """Class codes (h, w) as a PNG, transparent where they are 0."""
-    palette = np.zeros((max(int(codes.max()), *colors) + 1, 4), np.uint8)
-    for code, color in colors.items():
-        palette[code] = (*color, 255)
-    return png(palette[codes])
 
 
 def matrix_picture(result: Accuracy) -> str:
@@ -100,10 +91,7 @@ def curve_picture(values: Sequence[float], name: str) -> str:
         axes.plot(steps[span - 1 :], mean, color=BLUE, linewidth=1.4)
     axes.set_xlabel("step", color=FAINT, fontsize=8)
     axes.set_title(name, loc="left", fontsize=9, color=INK, parse_math=False)
-    axes.tick_params(labelsize=8, color=FAINT)
-    axes.spines[["top", "right"]].set_visible(False)
-    axes.grid(axis="y", color="#e6e6e6", linewidth=0.6)
-    axes.set_axisbelow(True)
+    style_axes(axes, "y")
     return as_svg(figure)
 
 
@@ -116,10 +104,7 @@ def reliability_picture(lines: Sequence[tuple[str, str, Sequence[ReliabilityBin]
         axes.plot(*points, marker="o", markersize=3, linewidth=1.4, color=color, label=name)
     axes.set_xlabel("confidence of the map", color=FAINT, fontsize=8)
     axes.set_ylabel("share of correct pixels", color=FAINT, fontsize=8)
-    axes.tick_params(labelsize=8, color=FAINT)
-    axes.spines[["top", "right"]].set_visible(False)
-    axes.grid(color="#e6e6e6", linewidth=0.6)
-    axes.set_axisbelow(True)
+    style_axes(axes, "both")
     if len(lines) > 1:
         axes.legend(frameon=False, fontsize=8)
     return as_svg(figure)
@@ -128,13 +113,9 @@ def reliability_picture(lines: Sequence[tuple[str, str, Sequence[ReliabilityBin]
 def scale_bar(grid: Grid) -> ScaleBar | None:
     """The longest round length (1, 2 or 5 times a power of ten metres) up to a quarter of the map width."""
     left, bottom, right, top = grid.bounds
-    width_m: float | None
+    width_m = ground_width_m(grid) if grid.crs.is_projected else None
     if grid.crs.is_geographic:
         width_m = (right - left) * _METRES_PER_DEGREE * math.cos(math.radians((bottom + top) / 2))
-    elif grid.crs.is_projected:
-        width_m = ground_width_m(grid)
-    else:
-        return None
     if width_m is None or width_m <= 0:
         return None
     power = 10.0 ** math.floor(math.log10(width_m / 4))
@@ -151,6 +132,14 @@ def new_figure(width_in: float, height_in: float) -> tuple[Figure, Axes]:
     figure = Figure(figsize=(width_in, height_in), layout="constrained")
     FigureCanvasAgg(figure)
     return figure, figure.add_subplot()
+
+
+def style_axes(axes: Axes, grid: Literal["both", "x", "y"], **ticks: Any) -> None:
+    """Small tick labels, no upper and right frame, faint grid lines behind the data."""
+    axes.tick_params(labelsize=8, color=FAINT, **ticks)
+    axes.spines[["top", "right"]].set_visible(False)
+    axes.grid(axis=grid, color="#e6e6e6", linewidth=0.6)
+    axes.set_axisbelow(True)
 
 
 def _short(name: str) -> str:

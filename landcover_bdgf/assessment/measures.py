@@ -19,7 +19,7 @@ from sklearn.metrics import cohen_kappa_score, precision_recall_fscore_support
 
 from landcover_bdgf.assessment.reliability import ReliabilityBin, calibration_error
 from landcover_bdgf.errors import LabelError
-from landcover_bdgf.labels import CLEAR_PX, NODATA_CODE, Legend
+from landcover_bdgf.labels import CLEAR_PX, NODATA, Legend
 from landcover_bdgf.text import printable, table
 
 APART_PX = 37  # smallest distance at which surroundings of reference and training pixels do not overlap, by default
@@ -123,7 +123,6 @@ class Accuracy:
         return f"<p>{html.escape(summary_lines(self)[0])}</p>{shares}<ul>{notes}</ul>"
 
     def __str__(self) -> str:
-        """The text that the command line prints."""
         return "\n".join(summary_lines(self))
 
     @property
@@ -142,21 +141,20 @@ class Accuracy:
 
     def classes(self) -> list[ClassAccuracy]:
         """One row per class."""
-        return [self._row(i) for i in range(len(self.legend.entries))]
-
-    def _row(self, i: int) -> ClassAccuracy:
-        entry = self.legend.entries[i]
-        return ClassAccuracy(
-            code=entry.code,
-            name=entry.name,
-            reference_px=int(self.matrix[:, i].sum()),
-            map_px=int(self.matrix[i].sum()),
-            right_px=int(self.matrix[i, i]),
-            no_data_px=int(self.no_data[i]),
-            producers=_number(self.producers[i]),
-            users=_number(self.users[i]),
-            f1=_number(self.f1[i]),
-        )
+        return [
+            ClassAccuracy(
+                code=entry.code,
+                name=entry.name,
+                reference_px=int(self.matrix[:, i].sum()),
+                map_px=int(self.matrix[i].sum()),
+                right_px=int(self.matrix[i, i]),
+                no_data_px=int(self.no_data[i]),
+                producers=_number(self.producers[i]),
+                users=_number(self.users[i]),
+                f1=_number(self.f1[i]),
+            )
+            for i, entry in enumerate(self.legend.entries)
+        ]
 
     def to_dict(self) -> dict[str, Any]:
         """The accuracy as JSON types: numbers, text, lists and None."""
@@ -204,7 +202,7 @@ def accuracy(reference_codes: NDArray[Any], map_codes: NDArray[Any], legend: Leg
     LabelError
         If the map has data at no reference pixel, or contains codes that are not in its legend.
     """
-    has_data = map_codes != NODATA_CODE
+    has_data = map_codes != NODATA
     codes = list(legend.codes)
     unknown = np.setdiff1d(map_codes[has_data], codes)
     if len(unknown):
@@ -233,11 +231,7 @@ def accuracy(reference_codes: NDArray[Any], map_codes: NDArray[Any], legend: Leg
 def accuracy_by_distance(right: NDArray[np.bool_], distances_px: NDArray[np.float64]) -> tuple[DistanceBin, ...]:
     """Overall accuracy of pixels by their distance to the nearest training pixel.
 
-    Parameters
-    ----------
-    right : bool array (n,)
-        Whether map and reference agree.
-    distances_px : float array (n,)
+    ``right`` (n,) is where map and reference agree; ``distances_px`` has the same shape.
     """
     bins = []
     for low, high in DISTANCE_BINS_PX:
@@ -277,7 +271,7 @@ def remarks(result: Accuracy) -> list[str]:
         found.append(
             "the map has no record of its training pixels, so it is not known whether the reference is independent"
         )
-    if result.leak:
+    elif result.leak:
         found.append(
             f"{percent(result.leak)} of the reference windows overlap training windows: figures are optimistic"
         )

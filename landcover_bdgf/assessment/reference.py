@@ -35,7 +35,6 @@ from landcover_bdgf.labels import (
     source_name,
 )
 from landcover_bdgf.progress import log
-from landcover_bdgf.storage import PathLike
 from landcover_bdgf.text import listed, printable
 
 # Deeply nested WKT overflows the stack in GEOS and ends the process; the points of a record are not nested.
@@ -45,13 +44,7 @@ _POINT_CHARACTERS = 64  # at most, for one point; bdgf writes about 40
 
 @dataclass(frozen=True)
 class ReferenceFile:
-    """Polygons or points, and how to read them; of a file of samples, only the path is used.
-
-    Attributes
-    ----------
-    path : path or geopandas.GeoDataFrame
-    settings : ReadSettings
-    """
+    """Polygons or points, and settings for reading them, which a file of samples ignores."""
 
     path: LabelSource
     settings: ReadSettings = field(default_factory=ReadSettings)
@@ -59,28 +52,14 @@ class ReferenceFile:
 
 @dataclass(frozen=True, eq=False)
 class Reference:
-    """Reference pixels of a map.
-
-    Attributes
-    ----------
-    rows, cols : int32 (n,)
-        On the grid of the map.
-    codes : uint16 (n,)
-        In the legend of the map.
-    sample : str
-        Description of the sample.
-    unknown : mapping of str to int
-        Classes that the map does not have, with their numbers of pixels, which are left out.
-    notes : tuple of str
-        Notes on how the samples were drawn.
-    """
+    """Reference pixels of a map: rows and columns on its grid, codes of its legend, (n,)."""
 
     rows: NDArray[np.int32]
     cols: NDArray[np.int32]
     codes: NDArray[np.uint16]
-    sample: str
-    unknown: Mapping[str, int] = field(default_factory=dict)
-    notes: tuple[str, ...] = ()
+    sample: str  # description of the sample
+    unknown: Mapping[str, int]  # classes that the map does not have: numbers of their pixels, which are left out
+    notes: tuple[str, ...]  # on how the samples were drawn
 
     @property
     def positions(self) -> NDArray[np.int32]:
@@ -138,7 +117,9 @@ def read_reference(
         if field is None:
             raise SettingsError("`field`", "is missing", "Name the field of the reference that holds the class.")
         labels = read_labels(file.path, field, grid, file.settings)
-        return _matched(labels, legend, _labels_text(path, field, labels))
+        shapes = f"{len(np.unique(labels.groups))} {'points' if labels.only_points else 'polygons'}"
+        name = f"{printable(Path(path).name)}, field {printable(field)}"
+        return _matched(labels, legend, f"{name}: {shapes}; how their locations were chosen is not known")
     except LabelError as error:
         if error.path is not None:
             raise
@@ -170,7 +151,7 @@ def training_pixels(record: Mapping[str, Any], grid: Grid) -> TrainingPixels | N
 
 
 def _points(text: str, count: int) -> NDArray[np.float64]:
-    """Coordinates (n, 2) from the text of an untrusted record; ValueError if bdgf would not write it."""
+    """Coordinates (n, 2) from the text of an untrusted record; ValueError if bdgf did not write it."""
     if len(text) > _POINT_CHARACTERS * (count + 1) or not _POINTS.fullmatch(text):
         raise ValueError("not points in the form of a record")
     return shapely.get_coordinates(shapely.from_wkt(text))
@@ -192,8 +173,8 @@ def _matched(pixels: Labels | Samples, legend: Legend, sample: str, notes: tuple
         )
     codes = np.array([0, *found], np.uint16)[pixels.codes]
     known = codes > 0
-    counts = {e.name: int((pixels.codes == e.code).sum()) for e, code in zip(entries, found, strict=True) if not code}
-    unknown = {name: count for name, count in counts.items() if count}
+    counts = np.bincount(pixels.codes, minlength=len(entries) + 1)
+    unknown = {e.name: int(counts[e.code]) for e in entries if counts[e.code] and not found[e.code - 1]}
     if unknown:
         share, names = percent(sum(unknown.values()) / len(pixels.codes)), listed(unknown, partial(_nearest, legend))
         log.warning("%s of the reference pixels are not counted, as the map lacks their classes: %s", share, names)
@@ -243,13 +224,6 @@ def _nearest(legend: Legend, name: str) -> str:
     shown = printable(name)
     close = [] if shown.isdecimal() else get_close_matches(shown, map(printable, legend.names), n=1)
     return f"{shown} (nearest in the map: {close[0]})" if close else shown
-
-
-def _labels_text(source: PathLike, field: str, labels: Labels) -> str:
-    number = len(np.unique(labels.groups))
-    shapes = "points" if labels.only_points else "polygons"
-    name = f"{printable(Path(source).name)}, field {printable(field)}"
-    return f"{name}: {number} {shapes}; how their locations were chosen is not known"
 
 
 def _test_part(samples: Samples, grid: Grid, legend: Legend, training: TrainingPixels | None) -> Reference:

@@ -33,7 +33,7 @@ from landcover_bdgf.assessment.reference import (
 from landcover_bdgf.assessment.reliability import ReliabilityBin, calibration_error, reliability_bins
 from landcover_bdgf.assessment.tables import write_table
 from landcover_bdgf.errors import LabelError, RasterError
-from landcover_bdgf.geo import Grid, grid_of, ground_pixel_m2, is_south_up, open_raster, read_band
+from landcover_bdgf.geo import grid_of, ground_pixel_m2, is_south_up, open_raster, read_band
 from landcover_bdgf.labels import LAYER_NODATA, LabelSource, Legend, Samples, layer_path, legend_of_map
 from landcover_bdgf.progress import log
 from landcover_bdgf.storage import PathLike, Product, atomic_folder, check, read_record
@@ -46,33 +46,11 @@ _READ_PX = 1024
 
 @dataclass(frozen=True)
 class ReportContext:
-    """Additional content of a report.
+    """Additional content of a report."""
 
-    Attributes
-    ----------
-    curves : sequence of (str, sequence of float)
-        Names and values that were logged at each step, drawn as curves.
-    settings : mapping
-        Settings of the map; nested mappings are shown with dots.
-    warnings : sequence of str
-        Warnings of earlier steps.
-    """
-
-    curves: Sequence[tuple[str, Sequence[float]]] = ()
-    settings: Mapping[str, Any] = field(default_factory=dict)
-    warnings: Sequence[str] = ()
-
-
-@dataclass(frozen=True)
-class ClassArea:
-    """Mapped pixels of a class: number, share of all pixels with data, and hectares if the pixel area is known."""
-
-    code: int
-    name: str
-    color: str
-    pixels: int
-    share: float
-    hectares: float | None
+    curves: Sequence[tuple[str, Sequence[float]]] = ()  # names, and values logged at each step
+    settings: Mapping[str, Any] = field(default_factory=dict)  # of the map; nested mappings are shown with dots
+    warnings: Sequence[str] = ()  # of earlier steps
 
 
 def assess(
@@ -114,9 +92,7 @@ def assess(
     if output is not None:
         check(report_product(output), overwrite=overwrite)
     with open_raster(map_path) as dataset:
-        _check_map(dataset)
-        legend, grid = legend_of_map(map_path), grid_of(dataset)
-        _check_legend(dataset, legend)
+        legend, grid = _legend(dataset, map_path), grid_of(dataset)
         record = read_record(str(map_path))
         training = training_pixels(record, grid)
         pixels = read_reference(reference, field=field, grid=grid, legend=legend, training=training)
@@ -135,37 +111,35 @@ def report_product(folder: PathLike) -> Product:
     return Product(Path(folder), contents=REPORT_FILES)
 
 
-def class_areas(dataset: DatasetReader, legend: Legend) -> list[ClassArea]:
-    """Pixel counts of the classes; hectares if the CRS gives true areas."""
+def _class_areas(dataset: DatasetReader, legend: Legend) -> list[dict[str, Any]]:
+    """Mapped pixels of each class: number, share of all pixels with data, and hectares if the CRS gives true areas."""
     counts = np.zeros(np.iinfo(dataset.dtypes[0]).max + 1, np.int64)
     grid = grid_of(dataset)
     for window in grid.tiles(_READ_PX):
         counts += np.bincount(read_band(dataset, window).ravel(), minlength=len(counts))
     mapped = max(1, int(counts[1:].sum()))
-    hectares = _pixel_hectares(grid)
+    pixel_m2 = ground_pixel_m2(grid) if grid.crs.is_projected else None
     return [
-        ClassArea(
-            code=entry.code,
-            name=entry.name,
-            color="#{:02x}{:02x}{:02x}".format(*entry.color),
-            pixels=int(counts[entry.code]),
-            share=float(counts[entry.code] / mapped),
-            hectares=hectares and float(counts[entry.code] * hectares),
-        )
+        {
+            "code": entry.code,
+            "name": entry.name,
+            "color": f"#{bytes(entry.color).hex()}",
+            "pixels": int(counts[entry.code]),
+            "share": float(counts[entry.code] / mapped),
+            "hectares": pixel_m2 and float(counts[entry.code] * (pixel_m2 / 10_000)),
+        }
         for entry in legend.entries
     ]
 
 
-def _check_map(dataset: DatasetReader) -> None:
+def _legend(dataset: DatasetReader, map_path: PathLike) -> Legend:
+    """The legend of a map; refuses rasters that are not maps, and companion files of another map."""
     if dataset.dtypes[0] not in ("uint8", "uint16"):
         problem = f"is not a class map: pixels are {dataset.dtypes[0]}, expected uint8 or uint16"
         raise RasterError(dataset.name, problem, "Use a map that bdgf wrote.")
     if is_south_up(dataset):
         raise RasterError(dataset.name, "is south-up", "Make it north-up with gdalwarp.")
-
-
-def _check_legend(dataset: DatasetReader, legend: Legend) -> None:
-    """Refuse a legend from companion files that cannot belong to the map."""
+    legend = legend_of_map(map_path)
     if len(legend.entries) > (most := np.iinfo(dataset.dtypes[0]).max):
         raise RasterError(
             dataset.name,
@@ -173,6 +147,7 @@ def _check_legend(dataset: DatasetReader, legend: Legend) -> None:
             f"can hold {most} at most",
             "Keep the files of a map together, or make it again.",
         )
+    return legend
 
 
 def _compare(
@@ -212,23 +187,19 @@ def _reliability(dataset: DatasetReader, pixels: Reference, codes: NDArray[Any])
 
 
 def _page(
-    dataset: DatasetReader,
-    result: Accuracy,
-    title: str,
-    pixels: Reference,
-    context: ReportContext | None,
+    dataset: DatasetReader, result: Accuracy, title: str, pixels: Reference, context: ReportContext | None
 ) -> str:
     context, grid = context or ReportContext(), grid_of(dataset)
     loader = jinja2.FileSystemLoader(Path(__file__).parent)
     environment = jinja2.Environment(loader=loader, autoescape=True, undefined=jinja2.StrictUndefined)
     environment.filters |= {"percent": _percent, "printable": printable, "number": _number}
-    areas = class_areas(dataset, result.legend)
+    areas = _class_areas(dataset, result.legend)
     return environment.get_template(TEMPLATE).render(
         title=title,
         result=result,
         classes=result.classes(),
         areas=areas,
-        colors={area.code: area.color for area in areas},
+        colors={area["code"]: area["color"] for area in areas},
         remarks=remarks(result),
         caution=NO_PROBABILITY_SAMPLE,
         grid=grid,
@@ -254,11 +225,6 @@ def _write(output: PathLike, result: Accuracy, page: str, *, overwrite: bool) ->
         header = ["map code (rows) \\ reference code (columns)", "class", *result.legend.codes]
         rows = zip(result.legend.entries, result.matrix.tolist(), strict=True)
         write_table(folder / "confusion.csv", [header, *([e.code, e.name, *counts] for e, counts in rows)])
-
-
-def _pixel_hectares(grid: Grid) -> float | None:
-    area_m2 = ground_pixel_m2(grid) if grid.crs.is_projected else None
-    return area_m2 and area_m2 / 10_000
 
 
 def _percent(share: float | None) -> str:

@@ -13,19 +13,18 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from pydantic import BaseModel, ConfigDict
 
-from landcover_bdgf.assessment import accuracy, calibration_error, codes_picture, reliability_bins
+from landcover_bdgf.assessment import accuracy, calibration_error, reliability_bins
 from landcover_bdgf.bench.datasets import Dataset
 from landcover_bdgf.bench.methods import BDGF, PROBE, Laboratory, Method, Prediction
 from landcover_bdgf.bench.protocols import PROTOCOLS, draw, shortages
 from landcover_bdgf.bench.version import version_of_baselines, version_of_models
-from landcover_bdgf.labels import Samples, distances_px
+from landcover_bdgf.labels import Samples, codes_picture, distances_px
 from landcover_bdgf.model import Recipe, Run
 from landcover_bdgf.progress import errors_only, log, progress
-from landcover_bdgf.storage import atomic_output, read_json
+from landcover_bdgf.storage import atomic_output
 
-# Distance to the nearest training pixel in px, where pictures of accuracy against distance change.
+# Bounds of the bins of accuracy against the distance to the nearest training pixel.
 DISTANCES_PX = (0, 4, 9, 16, 32, 64, 1_000_000)
 
 Cell = dict[str, Any]
@@ -33,20 +32,9 @@ Cell = dict[str, Any]
 
 @dataclass(frozen=True)
 class Plan:
-    """What is to be compared.
+    """Inputs of a comparison, with ``per_class`` training pixels per class.
 
-    Attributes
-    ----------
-    datasets : tuple of Dataset
-    protocols : tuple of str
-    methods : tuple of Method
-    seeds : tuple of int
-    per_class : int
-        Training pixels of each class.
-    recipe : Recipe
-    work : Path
-        Keeps cells and denoisers, so that an interrupted comparison goes on.
-    run : Run
+    ``work`` is the folder for cells and denoisers, so that an interrupted comparison can continue.
     """
 
     datasets: tuple[Dataset, ...]
@@ -58,35 +46,25 @@ class Plan:
     work: Path
     run: Run
 
-    @property
-    def size(self) -> int:
-        """Number of cells."""
-        return len(self.datasets) * len(self.protocols) * len(self.methods) * len(self.seeds)
-
-
-class KeptCell(BaseModel):
-    """A cell in a file, with the version of the program that made it."""
-
-    model_config = ConfigDict(frozen=True, extra="allow", strict=True)
-
-    version: str
-
 
 @dataclass
 class Archive:
-    """Cells kept in a folder. One that another version of the program made is computed again, and counted."""
+    """Cells in a folder. Cells of another version of the program are computed again, and counted."""
 
     folder: Path
     outdated: int = 0
 
     def cell(self, identity: dict[str, Any], version: str, make: Callable[[], Cell]) -> Cell:
-        """The cell of that identity, made if it is not there."""
+        """The cell of that identity; computed if it is missing, damaged or of another version."""
         name = hashlib.sha256(json.dumps(identity, sort_keys=True).encode()).hexdigest()[:24]
         path = self.folder / f"cell_{name}.json"
-        kept = _read(path)
-        if kept is not None and kept.version == version:
-            return kept.model_dump()
-        self.outdated += kept is not None
+        try:
+            kept: Cell = json.loads(path.read_text(encoding="utf-8"))
+        except (OSError, ValueError):
+            kept = {}
+        if kept.get("version") == version:
+            return kept
+        self.outdated += "version" in kept
         cell = make() | {"version": version}
         with atomic_output(path, overwrite=True) as temporary:
             temporary.write_text(json.dumps(cell), encoding="utf-8")
@@ -94,9 +72,10 @@ class Archive:
 
 
 def run_plan(plan: Plan) -> list[Cell]:
-    """All cells; seed by seed, so that what an interrupted run leaves can be compared in pairs."""
+    """All cells; seed by seed, so that the results of an interrupted run can be compared in pairs."""
     archive, cells = Archive(plan.work), []
-    with progress("comparison", plan.size) as advance:
+    size = len(plan.datasets) * len(plan.protocols) * len(plan.methods) * len(plan.seeds)
+    with progress("comparison", size) as advance:
         for dataset in plan.datasets:
             laboratory, fingerprint = Laboratory(dataset, plan.recipe, plan.work, plan.run), dataset.fingerprint()
             for seed, name in product(plan.seeds, plan.protocols):
@@ -112,7 +91,7 @@ def run_plan(plan: Plan) -> list[Cell]:
                     cells.append({**names, "per_class": plan.per_class, **cell})
                     advance(note=" ".join(map(str, names.values())))
     if archive.outdated:
-        log.warning("%d kept results were of another version of the program, and were computed again", archive.outdated)
+        log.warning("%d saved results of another program version were computed again", archive.outdated)
     return cells
 
 
@@ -125,7 +104,7 @@ def _computed(laboratory: Laboratory, samples: Samples, method: Method, seed: in
 
 
 def judged(samples: Samples, found: Prediction) -> Cell:
-    """How right a prediction is on the test part."""
+    """Accuracy of a prediction on the test part."""
     test = samples.test
     codes = found.codes[test.rows, test.cols]
     result = accuracy(test.codes, codes, samples.legend)
@@ -145,23 +124,15 @@ def judged(samples: Samples, found: Prediction) -> Cell:
 
 
 def _by_distance(right: Any, away: Any) -> list[dict[str, float]]:
-    inside = [(low, high, (away >= low) & (away < high)) for low, high in pairwise(DISTANCES_PX)]
-    return [
-        {"from_px": low, "to_px": high, "n": int(m.sum()), "oa": 100 * float(right[m].mean())}
-        for low, high, m in inside
-        if m.any()
-    ]
+    bins = []
+    for low, high in pairwise(DISTANCES_PX):
+        if len(inside := right[(away >= low) & (away < high)]):
+            bins.append({"from_px": low, "to_px": high, "n": len(inside), "oa": 100 * float(inside.mean())})
+    return bins
 
 
 def _percent(share: float) -> float | None:
     return None if np.isnan(share) else 100 * float(share)
-
-
-def _read(path: Path) -> KeptCell | None:
-    try:
-        return read_json(KeptCell, path)
-    except (OSError, ValueError):
-        return None
 
 
 def _version(kind: str, laboratory: Laboratory) -> str:

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
 import torch
 from torch import nn
@@ -26,22 +24,12 @@ TILE_PX = 64  # large enough for shared layers to count about once per pixel
 
 @dataclass(frozen=True)
 class Part:
-    """A part of the method.
-
-    Attributes
-    ----------
-    name : str
-    parameters : int
-    per_window : int
-        Multiply-adds for a single window; for the U-Net, per pixel of a training tile.
-    per_pixel : int
-        Multiply-adds per pixel of a map, where windows share computation.
-    """
+    """A part of the method, with its multiply-adds."""
 
     name: str
     parameters: int
-    per_window: int
-    per_pixel: int
+    per_window: int  # for a single window; for the U-Net, per pixel of a training tile
+    per_pixel: int  # per pixel of a map, where windows share computation
 
 
 def count_parts(recipe: Recipe, inputs: Inputs) -> list[Part]:
@@ -57,10 +45,7 @@ def count_parts(recipe: Recipe, inputs: Inputs) -> list[Part]:
     parts = [_unet(recipe, inputs)]
     for name, module in network.named_children():
         key = f"FusionNetwork.{name}"
-        if name in (
-            "head",
-            "heads",
-        ):  # their weights are used without calling the module, so that the counter misses them
+        if name in ("head", "heads"):  # the counter misses them, as their weights are used without calling the module
             window = pixel = sum(m.weight.numel() for m in module.modules() if isinstance(m, nn.Linear))
         else:
             window = whole.get(key, 0) + _scan(module) * recipe.fusion.centre_px**2
@@ -96,8 +81,7 @@ def _counted(network: FusionNetwork, inputs: Inputs, side: int) -> dict[str, int
     tensors = [torch.zeros(1, channels, side, side) for channels in (inputs.bands, inputs.sar_bands, inputs.features)]
     with FlopCounterMode(display=False) as counter:
         network(*tensors)
-    counts: Mapping[str, Mapping[Any, int]] = counter.get_flop_counts()
-    return {name: sum(ops.values()) // 2 for name, ops in counts.items()}
+    return {name: sum(ops.values()) // 2 for name, ops in counter.get_flop_counts().items()}
 
 
 def _scan(module: nn.Module) -> int:

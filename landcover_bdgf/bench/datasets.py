@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict
 
 from landcover_bdgf.bench.matlab import PUBLISHED, published_scene
-from landcover_bdgf.bench.simulated import NAME, class_names, simulated_sar, simulated_scene
+from landcover_bdgf.bench.simulated import NAME, simulated_sar, simulated_scene
 from landcover_bdgf.errors import LabelError, SettingsError
 from landcover_bdgf.geo import Grid, grid_of, is_south_up, open_raster, read_band
 from landcover_bdgf.labels import MAX_CLASSES, Legend, ReadSettings, read_labels
@@ -53,24 +53,13 @@ class Description(BaseModel):
 
 @dataclass(frozen=True, eq=False)
 class Dataset:
-    """A labelled scene.
-
-    Attributes
-    ----------
-    name : str
-    stack : Stack
-    truth : uint16 (h, w)
-        Codes of the legend; 0 where there is no label, or no data.
-    legend : Legend
-    simulated : {"", "scene", "SAR"}
-        The simulated part.
-    """
+    """A labelled scene. ``truth`` (h, w) has codes of the legend; 0 without label, or without data in both images."""
 
     name: str
     stack: Stack
     truth: NDArray[np.uint16]
     legend: Legend
-    simulated: str = ""
+    simulated: str = ""  # the simulated part, "scene" or "SAR"
 
     def fingerprint(self) -> str:
         """sha256 of images, labels and class names."""
@@ -81,7 +70,7 @@ class Dataset:
 
 
 def open_dataset(name: str, data: Path | None, work: Path) -> Dataset:
-    """Open a data set by its published name, or a folder or file of your own.
+    """Open a published data set by its name, or your own by its folder or file.
 
     Parameters
     ----------
@@ -100,23 +89,20 @@ def open_dataset(name: str, data: Path | None, work: Path) -> Dataset:
     RasterError, LabelError
         Files are missing, damaged or do not belong together.
     """
-    if name in PUBLISHED:
-        spectral, sar, truth = published_scene(name, data, work)
-        names = {str(code): text for code, text in PUBLISHED[name].classes.items()}
-        return _dataset(name, align(spectral, sar), truth, names)
-    if name == NAME:
-        spectral, sar, truth = simulated_scene(data, work)
-        return _dataset(name, align(spectral, sar), truth, class_names(), simulated="scene")
-    return _described(_description(name), work)
+    path = check_dataset(name)
+    if path is not None:
+        return _described(path, work)
+    simulated = name == NAME
+    spectral, sar, truth = simulated_scene(data, work) if simulated else published_scene(name, data, work)
+    classes = PUBLISHED["augsburg" if simulated else name].classes
+    names = {str(code): text for code, text in classes.items()}
+    return _dataset(name, align(spectral, sar), truth, names, simulated="scene" if simulated else "")
 
 
-def check_dataset(name: str) -> None:
-    """Raise SettingsError for an unknown name, before anything is written."""
-    if name not in (*PUBLISHED, NAME):
-        _description(name)
-
-
-def _description(name: str) -> Path:
+def check_dataset(name: str) -> Path | None:
+    """The description of a data set; None for the published and simulated ones; SettingsError for an unknown name."""
+    if name in (*PUBLISHED, NAME):
+        return None
     path = Path(name)
     path = path / DESCRIPTION if path.is_dir() else path
     if not path.is_file():

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from sklearn.decomposition import PCA
 from sklearn.manifold import TSNE
 
-from landcover_bdgf.bench.cells import Cell, Plan, run_plan
+from landcover_bdgf.bench.cells import Plan, run_plan
 from landcover_bdgf.bench.datasets import check_dataset, open_dataset
 from landcover_bdgf.bench.methods import BDGF, PROBE, Laboratory, Method, parse_method
 from landcover_bdgf.bench.page import embedding, write_results
@@ -114,30 +114,26 @@ def run_experiment(
         A data set cannot be used, or has too few labels.
     """
     with reserved(Product(output)):
-        return _experiment(settings, output, recipe, run)
-
-
-def _experiment(
-    settings: BenchSettings, output: Path, recipe: Recipe, run: Run
-) -> tuple[list[ProtocolTable], str, Path]:
-    columns = columns_of(settings)
-    _check_folder(output)
-    for name in settings.dataset:
-        check_dataset(name)
-    work = output / CELLS
-    work.mkdir(parents=True, exist_ok=True)
-    datasets = tuple(open_dataset(name, settings.data, work) for name in settings.dataset)
-    counts = LABEL_COUNTS if settings.experiment == "labels" else (settings.per_class,)
-    seeds = tuple(range(run.seed, run.seed + settings.seeds))
-    plan = Plan(datasets, settings.protocols, columns, seeds, counts[0], recipe, work, run)
-    cells: list[Cell] = []
-    for count in counts:
-        found = run_plan(replace(plan, per_class=count))
-        cells += found if len(counts) == 1 else [cell | {"method": f"{cell['method']}, {count} px"} for cell in found]
-    reference = columns[0].name if len(counts) == 1 else f"{columns[0].name}, {settings.per_class} px"
-    results = tables(cells, reference)
-    places = _embeddings(plan) if settings.experiment == "embedding" else {}
-    return results, reference, write_results(output, plan, cells, results, reference, places)
+        columns = columns_of(settings)
+        _check_folder(output)
+        for name in settings.dataset:
+            check_dataset(name)
+        work = output / CELLS
+        work.mkdir(parents=True, exist_ok=True)
+        datasets = tuple(open_dataset(name, settings.data, work) for name in settings.dataset)
+        seeds = tuple(range(run.seed, run.seed + settings.seeds))
+        plan = Plan(datasets, settings.protocols, columns, seeds, settings.per_class, recipe, work, run)
+        cells, reference = [], columns[0].name
+        if settings.experiment == "labels":
+            plan, reference = replace(plan, per_class=LABEL_COUNTS[0]), f"{reference}, {settings.per_class} px"
+            for count in LABEL_COUNTS:
+                found = run_plan(replace(plan, per_class=count))
+                cells += [cell | {"method": f"{cell['method']}, {count} px"} for cell in found]
+        else:
+            cells = run_plan(plan)
+        results = tables(cells, reference)
+        places = _embeddings(plan) if settings.experiment == "embedding" else {}
+        return results, reference, write_results(output, plan, cells, results, reference, places)
 
 
 def _embeddings(plan: Plan) -> dict[str, list[tuple[str, str]]]:

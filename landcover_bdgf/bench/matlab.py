@@ -24,15 +24,15 @@ try:
 except ImportError:
     h5py = None
 
-# MATLAB files hold no place on the ground. Any will do, and the file says that it is none.
+# MATLAB files have no georeference. Rasters made from them get this one, and a tag that says so.
 NOWHERE = CRS.from_epsg(32632)
 HDF5 = b"\x89HDF\r\n\x1a\n"
-HDF5_AT = 512  # behind MATLAB's own header
+HDF5_AT = 512  # after MATLAB's own header
 
 
 @dataclass(frozen=True)
 class Published:
-    """A data set as it was published: its files, shape, numbers of bands and labelled pixels (the paper's Table 1)."""
+    """A published data set: its files, shape, and numbers of bands and labelled pixels (Table 1 of the paper)."""
 
     spectral: str
     sar: str
@@ -46,7 +46,7 @@ class Published:
 
     @property
     def files(self) -> tuple[str, ...]:
-        """Names without ``.mat``; each holds one array, by the same name."""
+        """Names without ``.mat``; each file contains one array of the same name."""
         return (self.spectral, self.sar, self.train, self.test)
 
 
@@ -81,19 +81,19 @@ PUBLISHED = {
 
 
 def published_scene(name: str, data: Path | None, work: Path) -> tuple[Path, Path, NDArray[np.uint16]]:
-    """The two images as rasters in ``work``, and all labels, training and test together, as the paper draws from both.
+    """Write the two images as rasters to ``work``; returns them with all labels, training and test together.
 
     Returns
     -------
     spectral, sar : Path
-        GeoTIFFs without a place on the ground.
+        GeoTIFFs without a real georeference.
     labels : uint16 (h, w)
         Classes from 1 in the order of Table 1; 0 = none.
 
     Raises
     ------
     SettingsError
-        No folder was given.
+        ``data`` is None.
     RasterError, LabelError
         A file is missing, cannot be read, or is not of the published shape.
     """
@@ -117,12 +117,12 @@ def published_scene(name: str, data: Path | None, work: Path) -> tuple[Path, Pat
 
 
 def read_matlab(path: Path, name: str) -> NDArray[Any]:
-    """The array of that name in a MATLAB file of version 5 or 7.3, or the only array it holds.
+    """The array of that name in a MATLAB file of version 5 or 7.3, or its only array.
 
     Raises
     ------
     RasterError
-        The file cannot be read, or holds no such array.
+        The file cannot be read, or lacks the array.
     """
     if not _is_hdf5(path):
         return _read_mat5(path, name)
@@ -130,7 +130,7 @@ def read_matlab(path: Path, name: str) -> NDArray[Any]:
         arrays = _read_hdf5(path)
     except RasterError:
         raise
-    except Exception as error:  # a damaged file takes h5py by surprise in many ways
+    except Exception as error:  # h5py raises many kinds of errors for damaged files
         raise _unreadable(path, str(error)) from error
     numbers = {key: value for key, value in arrays.items() if value.ndim >= 2 and value.dtype.kind in "iuf"}
     if name in numbers:
@@ -156,7 +156,7 @@ def _unreadable(path: Path, said: str) -> RasterError:
 
 
 def _no_array(path: Path, name: str, names: Iterable[str]) -> RasterError:
-    return RasterError(path, f"holds no array {name}, found {', '.join(sorted(names)) or 'none'}", "Rename it.")
+    return RasterError(path, f"has no array {name}, found {', '.join(sorted(names)) or 'none'}", "Rename it.")
 
 
 def _is_hdf5(path: Path) -> bool:
@@ -168,10 +168,10 @@ def _is_hdf5(path: Path) -> bool:
 def _read_hdf5(path: Path) -> dict[str, NDArray[Any]]:
     if h5py is None:
         raise RasterError(path, "is of MATLAB 7.3, which needs h5py: pip install h5py")
-    with h5py.File(path, "r") as file:  # whose axes MATLAB turns round
+    with h5py.File(path, "r") as file:  # MATLAB stores axes in reverse order
         own = (key for key in file if isinstance(file.get(key, getlink=True), h5py.HardLink))
         found = {key: file[key] for key in own if isinstance(file[key], h5py.Dataset)}
-        # Links, and data sets whose values lie elsewhere, would read other files.
+        # Links and external data sets would read other files.
         within = {key: value for key, value in found.items() if not (value.external or value.is_virtual)}
         declared = sum(value.nbytes for value in within.values())
         check_packing(str(path), declared, path.stat().st_size, "MATLAB")
@@ -189,23 +189,24 @@ def _array(folder: Path, stem: str, published: Published) -> NDArray[Any]:
 def _labels(folder: Path, published: Published, train: NDArray[Any], test: NDArray[Any]) -> NDArray[np.uint16]:
     if train.shape != test.shape or train.ndim != 2:
         raise LabelError(
-            folder, f"{published.train}.mat is {train.shape}, {published.test}.mat {test.shape}", "They must be alike."
+            folder,
+            f"{published.train}.mat is {train.shape}, {published.test}.mat {test.shape}",
+            "They must have the same shape.",
         )
     labels = np.maximum(train, test)
-    strange = np.setdiff1d(labels, [0, *published.classes])
-    if len(strange):
-        raise LabelError(folder, f"holds class {strange[0]}, the data set has 1 to {len(published.classes)}")
+    if len(strange := np.setdiff1d(labels, [0, *published.classes])):
+        raise LabelError(folder, f"has class {strange[0]}, the data set has 1 to {len(published.classes)}")
     shape, count = labels.shape, int((labels > 0).sum())
     if (shape, count) != (published.shape_hw, published.labelled):
         log.warning(
-            "%s: %d × %d px with %d labels; published were %d × %d with %d. Figures cannot be set beside the paper's",
+            "%s: %d × %d px with %d labels; published were %d × %d with %d. Results are not comparable with the paper",
             folder, *shape, count, *published.shape_hw, published.labelled,
         )  # fmt: skip
     return labels.astype(np.uint16)
 
 
 def _as_raster(cube: NDArray[Any], path: Path, pixel_m: float) -> Path:
-    """(h, w, bands) as a GeoTIFF; not written again where it is there already."""
+    """Write (h, w, bands) as a GeoTIFF, unless it exists."""
     pixels = np.ascontiguousarray(cube.transpose(2, 0, 1), np.float32)
     mark = digest({"pixels": pixels})
     path = path.with_name(f"{path.stem}_{mark[:12]}.tif")

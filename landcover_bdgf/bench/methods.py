@@ -18,13 +18,14 @@ from sklearn.ensemble import ExtraTreesClassifier, HistGradientBoostingClassifie
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.svm import SVC
+from torch import Tensor
 
 from landcover_bdgf.bench.datasets import Dataset
 from landcover_bdgf.bench.probe import probe, whole_scene
 from landcover_bdgf.bench.version import version_of_networks
 from landcover_bdgf.errors import SettingsError
 from landcover_bdgf.labels import Samples
-from landcover_bdgf.model import Checkpoint, Classifier, Recipe, Run, changed, load_checkpoint
+from landcover_bdgf.model import Block, Checkpoint, Classifier, Recipe, Run, changed, load_checkpoint
 from landcover_bdgf.scene import Image, Stack
 from landcover_bdgf.training import pretrain, train
 
@@ -36,27 +37,13 @@ _SPLIT = re.compile(r"(?P<label>[^=:]+)=(?P<kind>bdgf|fusion)(?::(?P<sets>.*))?"
 
 @dataclass(frozen=True)
 class Method:
-    """One column of the comparison.
-
-    Attributes
-    ----------
-    name : str
-        Name in tables.
-    kind : str
-        ``bdgf``, ``probe``, or a key of :data:`~landcover_bdgf.bench.methods.CLASSIFIERS`.
-    windows_px : tuple of int
-        Window sizes of the statistics of a baseline.
-    overrides : tuple of str
-        Changed settings of the recipe, for ``bdgf`` and ``probe``.
-    shuffled : {"", "sar", "spectral"}
-        For ``probe``: the sensor whose pixels are shuffled for classification.
-    """
+    """One column of the comparison."""
 
     name: str
-    kind: str
-    windows_px: tuple[int, ...] = ()
-    overrides: tuple[str, ...] = ()
-    shuffled: str = ""
+    kind: str  # "bdgf", "probe", or a key of CLASSIFIERS
+    windows_px: tuple[int, ...] = ()  # sizes of the windows for the statistics of a baseline
+    overrides: tuple[str, ...] = ()  # changed settings of the recipe, for "bdgf" and "probe"
+    shuffled: str = ""  # for "probe": the sensor whose pixels are shuffled for classification, "sar" or "spectral"
 
     def settings(self, recipe: Recipe) -> str:
         """Everything that its result depends on besides data, seed and program version, as text."""
@@ -81,10 +68,8 @@ def parse_method(text: str) -> Method:
     SettingsError
         The method is unknown; names the nearest.
     """
-    if text == BDGF:
-        return Method(text, BDGF)
-    if text == PROBE:
-        return Method(text, PROBE)
+    if text in (BDGF, PROBE):
+        return Method(text, text)
     if text == FUSION:
         return Method(text, BDGF, overrides=("fusion.guidance=",))
     if match := _SPLIT.fullmatch(text):
@@ -101,23 +86,12 @@ def parse_method(text: str) -> Method:
 
 @dataclass
 class Laboratory:
-    """Shared inputs of all methods on one scene, computed once.
-
-    Attributes
-    ----------
-    dataset : Dataset
-    recipe : Recipe
-        Recipe of ``bdgf``, before the overrides of a variant.
-    work : Path
-        Folder for denoisers.
-    run : Run
-        Device and threads; its seed is not used.
-    """
+    """Shared inputs of all methods on one scene, computed once."""
 
     dataset: Dataset
-    recipe: Recipe
-    work: Path
-    run: Run = field(default_factory=Run)
+    recipe: Recipe  # before the overrides of a variant
+    work: Path  # folder for denoisers
+    run: Run = field(default_factory=Run)  # its seed is not used
     _features: dict[tuple[int, ...], NDArray[np.float32]] = field(default_factory=dict)
 
     def predict(self, method: Method, samples: Samples, seed: int) -> Prediction:
@@ -129,8 +103,13 @@ class Laboratory:
         if method.kind != BDGF:
             features = self._features_of(method.windows_px)
             return Prediction(*fit_and_classify(method.kind, features, samples.train, seed))
-        model = self.model(changed(self.recipe, method.overrides), samples, seed)
-        probability = scene_probabilities(model, self.dataset, self._run(seed))
+        classifier = Classifier(self.model(changed(self.recipe, method.overrides), samples, seed), self._run(seed))
+
+        def probabilities(block: Block) -> Tensor:
+            return classifier.probabilities([block])[0]
+
+        classes, stack = len(self.dataset.legend.entries), self.dataset.stack
+        probability = whole_scene(probabilities, classes, classifier.viewer, stack, self._run(seed))
         return Prediction(probability.argmax(0) + 1, probability.max(0))
 
     def model(self, recipe: Recipe, samples: Samples, seed: int) -> Checkpoint:
@@ -157,15 +136,6 @@ class Laboratory:
         if windows_px not in self._features:
             self._features[windows_px] = scene_features(self.dataset.stack, windows_px)
         return self._features[windows_px]
-
-
-def scene_probabilities(model: Checkpoint, dataset: Dataset, run: Run) -> NDArray[np.float32]:
-    """Class probabilities of all pixels, (C, h, w)."""
-    classifier = Classifier(model, run)
-    classes = len(dataset.legend.entries)
-    return whole_scene(
-        lambda block: classifier.probabilities([block])[0], classes, classifier.viewer, dataset.stack, run
-    )
 
 
 TREES = 500
@@ -223,7 +193,7 @@ def _band_at(image: Image, nm: float) -> int | None:
 def fit_and_classify(
     classifier: str, features: NDArray[np.float32], train: Samples, seed: int
 ) -> tuple[NDArray[Any], NDArray[np.float64] | None]:
-    """Codes of all pixels (h, w) and their probabilities (h, w); None if the classifier has none."""
+    """Codes of all pixels (h, w) and their probabilities (h, w); None if the classifier has no probabilities."""
     model = CLASSIFIERS[classifier](seed)
     model.fit(features[:, train.rows, train.cols].T, train.codes)
     shape_hw, flat = features.shape[1:], features.reshape(len(features), -1).T

@@ -5,10 +5,9 @@ from __future__ import annotations
 import json
 import tomllib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any
 
 import jinja2
 import numpy as np
@@ -20,9 +19,9 @@ from landcover_bdgf.assessment import (
     INK,
     ReliabilityBin,
     as_svg,
-    codes_picture,
     new_figure,
     reliability_picture,
+    style_axes,
     write_table,
 )
 from landcover_bdgf.bench.cells import Cell, Plan
@@ -30,27 +29,15 @@ from landcover_bdgf.bench.complexity import Part, count_parts, inputs_of
 from landcover_bdgf.bench.datasets import Dataset
 from landcover_bdgf.bench.protocols import PROTOCOLS
 from landcover_bdgf.bench.tables import METRICS, ProtocolTable, by, rows, signed
-from landcover_bdgf.labels import Legend
+from landcover_bdgf.labels import Legend, codes_picture
 from landcover_bdgf.model import Recipe
 from landcover_bdgf.storage import atomic_output
 from landcover_bdgf.text import printable
 
-if TYPE_CHECKING:
-    from matplotlib.axes import Axes
-
 TEMPLATE = "bench.html.jinja"
 COLUMNS = (
-    "dataset",
-    "protocol",
-    "per_class",
-    "seed",
-    "method",
-    *METRICS,
-    "ece",
-    "leak",
-    "train_px",
-    "test_px",
-    "seconds",
+    *("dataset", "protocol", "per_class", "seed", "method"),
+    *(*METRICS, "ece", "leak", "train_px", "test_px", "seconds"),
 )
 
 
@@ -84,12 +71,12 @@ def _page(
         {
             "name": dataset.name,
             "simulated": dataset.simulated,
-            "tables": [table for table in found if table.dataset == dataset.name],
-            "overview": overview([table for table in found if table.dataset == dataset.name]),
-            "distance": by_distance([c for c in cells if c["dataset"] == dataset.name]),
-            "reliability": reliability([c for c in cells if c["dataset"] == dataset.name], reference),
-            "maps": _maps(dataset, [c for c in cells if c["dataset"] == dataset.name], plan.seeds[0]),
-            "legend": [(entry.name, "#{:02x}{:02x}{:02x}".format(*entry.color)) for entry in dataset.legend.entries],
+            "tables": (own_tables := [table for table in found if table.dataset == dataset.name]),
+            "overview": overview(own_tables),
+            "distance": by_distance(own := [cell for cell in cells if cell["dataset"] == dataset.name]),
+            "reliability": reliability(own, reference),
+            "maps": _maps(dataset, own, plan.seeds[0]),
+            "legend": [(entry.name, f"#{bytes(entry.color).hex()}") for entry in dataset.legend.entries],
             "parts": _parts(dataset, plan.recipe),
             "embeddings": embeddings.get(dataset.name, ()),
             "published": published_results(dataset.name),
@@ -139,7 +126,7 @@ def overview(tables: Sequence[ProtocolTable]) -> str:
             )  # fmt: skip
         axes.set_yticks(range(len(names)), names, parse_math=False)
         axes.set_xlabel({"oa": "overall accuracy, %", "aa": "average accuracy, %"}[metric], color=FAINT, fontsize=8)
-        _plain(axes, "x")
+        style_axes(axes, "x", labelcolor=INK, length=2)
     axes.invert_yaxis()
     axes.legend(frameon=False, fontsize=8)
     return as_svg(figure)
@@ -157,7 +144,7 @@ def by_distance(cells: Sequence[Cell]) -> str:
     axes.set_xlabel("px to the nearest training pixel", color=FAINT, fontsize=8)
     axes.set_ylabel("overall accuracy, %", color=FAINT, fontsize=8)
     axes.legend(frameon=False, fontsize=8)
-    _plain(axes, "y")
+    style_axes(axes, "y", labelcolor=INK, length=2)
     return as_svg(figure)
 
 
@@ -172,57 +159,32 @@ def reliability(cells: Sequence[Cell], method: str) -> str:
 
 def _pooled(bins: Sequence[dict[str, Any]]) -> ReliabilityBin:
     weights = [one["n"] for one in bins]
-    probability, right = (
-        float(np.average([one[key] for one in bins], weights=weights)) for key in ("probability", "right")
-    )
-    return ReliabilityBin(sum(weights), probability, right)
+    means = (float(np.average([one[key] for one in bins], weights=weights)) for key in ("probability", "right"))
+    return ReliabilityBin(sum(weights), *means)
 
 
 def embedding(places: NDArray[np.float32], codes: NDArray[np.uint16], legend: Legend) -> str:
     """Points (n, 2) in the colours of their classes."""
     figure, axes = new_figure(3.6, 3.0)
     for entry in legend.entries:
-        own = places[codes == entry.code]
-        axes.scatter(
-            own[:, 0], own[:, 1], s=7, color=[channel / 255 for channel in entry.color], label=printable(entry.name)
-        )
+        x, y = places[codes == entry.code].T
+        axes.scatter(x, y, s=7, color=[channel / 255 for channel in entry.color], label=printable(entry.name))
     axes.set_xticks([])
     axes.set_yticks([])
     axes.legend(frameon=False, fontsize=7, markerscale=1.5)
     return as_svg(figure)
 
 
-def _plain(axes: Axes, grid: Literal["both", "x", "y"]) -> None:
-    axes.tick_params(labelsize=8, color=FAINT, labelcolor=INK, length=2)
-    axes.spines[["top", "right"]].set_visible(False)
-    axes.grid(axis=grid, color="#e6e6e6", linewidth=0.6)
-    axes.set_axisbelow(True)
-
-
-FILE = Path(__file__).with_name("published.toml")
-
-
-@dataclass(frozen=True)
-class PublishedResults:
-    """Results of the paper for one data set: methods with ``oa``, ``aa``, ``kappa`` in %, and a note."""
-
-    source: str
-    per_class: int
-    methods: tuple[dict[str, Any], ...]
-    note: str
-
-
-def published_results(name: str) -> PublishedResults | None:
-    """Results of the paper for a data set; None for other data sets."""
+def published_results(name: str) -> dict[str, Any] | None:
+    """Results of the paper for a data set: methods with ``oa``, ``aa``, ``kappa`` in %; None for other data sets."""
     tables = published_tables()
     if name not in tables["results"]:
         return None
-    of_name = tables["results"][name]
-    source = f"{tables['source']}, table {of_name['table']}"
-    return PublishedResults(source, of_name["per_class"], tuple(of_name["methods"]), tables["notes"].get(name, ""))
+    found = tables["results"][name]
+    return found | {"source": f"{tables['source']}, table {found['table']}", "note": tables["notes"].get(name, "")}
 
 
 @cache
 def published_tables() -> dict[str, Any]:
     """Contents of ``published.toml``."""
-    return tomllib.loads(FILE.read_text(encoding="utf-8"))
+    return tomllib.loads(Path(__file__).with_name("published.toml").read_text(encoding="utf-8"))

@@ -25,14 +25,8 @@ from landcover_bdgf.scene import Stack, Tile
 def probe(denoiser: Checkpoint, stack: Stack, train: Samples, shuffled: str, run: Run) -> NDArray[np.float64]:
     """Class probabilities (C, h, w), in the order of their codes, of a linear classifier on diffusion features.
 
-    Parameters
-    ----------
-    denoiser : Checkpoint
-    stack : Stack
-    train : Samples
-        Training samples; their features are from the unshuffled scene.
-    shuffled : {"", "sar", "spectral"}
-        The sensor whose pixels are shuffled in the classified scene.
+    ``train`` are samples whose features are from the unshuffled scene; ``shuffled`` is the sensor whose pixels
+    are shuffled in the classified scene: "sar", "spectral" or "".
     """
     viewer = Viewer.of(denoiser.part("unet."), denoiser.scaling, _guided(denoiser), run.torch_device(), run.seed)
     features = scene_features(viewer, stack, run)

@@ -55,7 +55,8 @@ def draw(dataset: Dataset, protocol: Protocol, *, per_class: int, seed: int) -> 
     tried = []
     for _ in range(DRAWS if protocol.block_px else 1):
         held, groups = _held(positions, protocol, rng)
-        train = ~held & _drawn(codes, ~held, per_class, rng)
+        places, train = np.flatnonzero(~held), np.zeros(len(codes), bool)
+        train[places[split.draw_per_class(codes[places], per_class, rng)]] = True
         test = ~train & (held if protocol.block_px else True)
         test[test] = split.distances_px(positions[test], positions[train]) >= protocol.apart_px
         tried.append((_score(codes, train, test, per_class), train, test, groups))
@@ -90,15 +91,6 @@ def _held(
     groups = split.blocks(positions[:, 0], positions[:, 1], protocol.block_px)
     number = int(groups.max()) + 1
     return np.isin(groups, rng.permutation(number)[: round(TEST_SHARE * number)]), groups
-
-
-def _drawn(
-    codes: NDArray[Any], allowed: NDArray[np.bool_], per_class: int, rng: np.random.Generator
-) -> NDArray[np.bool_]:
-    drawn = np.zeros(len(codes), bool)
-    places = np.flatnonzero(allowed)
-    drawn[places[split.draw_per_class(codes[places], per_class, rng)]] = True
-    return drawn
 
 
 def _score(codes: NDArray[Any], train: NDArray[np.bool_], test: NDArray[np.bool_], per_class: int) -> float:

@@ -1,14 +1,14 @@
-"""A scene with known truth, simulated: real class geometry, real spectra, SAR with real speckle statistics.
+"""A simulated scene with known classes: real class geometry, real spectra, SAR with real speckle statistics.
 
-Nothing in it is a measurement of one place. Classes lie where the labels of Augsburg (Hong et al. 2021) have them;
-between them the nearest class goes on. Spectra are those of the labelled pixels of EnMAP Potsdam. Some classes have
-one spectrum and differ only to the SAR, others have one backscatter and differ only spectrally: what a method makes of
-each sensor can be *tested* there.
+Classes have the locations of the labels of Augsburg (Hong et al. 2021); unlabelled pixels get the nearest class.
+Spectra are those of the labelled pixels of EnMAP Potsdam. Some classes share their spectrum and differ only in
+backscatter, others share their backscatter and differ only in their spectrum, to test how a method uses each sensor.
 
-- reflectance: each parcel mixes two real spectra of its class, each pixel a third; neighbours mix by the sensor's
-  point spread; light varies smoothly.
-- intensity: a mean per signature, parcels 1 dB apart, gamma speckle of 4.5 looks whose neighbours are correlated by
-  0.65, as measured on 16,000 px of trees and fields of the Sentinel-1 image of Chile (4.1 to 5.2 looks, 0.62 to 0.65).
+- reflectance: each parcel mixes two real spectra of its class, each pixel adds a third; neighbours mix by the sensor's
+  point spread; illumination varies smoothly.
+- intensity: a mean per signature, a standard deviation of 1 dB between parcels, gamma speckle of 4.5 looks with a
+  correlation of neighbours of 0.65, as measured on 16,000 px of trees and fields of the Sentinel-1 image of Chile (4.1
+  to 5.2 looks, 0.62 to 0.65).
 """
 
 from __future__ import annotations
@@ -21,14 +21,14 @@ from affine import Affine
 from numpy.typing import NDArray
 from scipy.ndimage import distance_transform_edt, gaussian_filter
 
-from landcover_bdgf.bench.matlab import NOWHERE, PUBLISHED, read_matlab
+from landcover_bdgf.bench.matlab import NOWHERE, read_matlab
 from landcover_bdgf.errors import SettingsError
 from landcover_bdgf.geo import Grid, RasterProfile, open_raster, read_band
 from landcover_bdgf.scene import draw_parcels, observed_reflectance, open_image, smooth_field, speckle, write_pixels
 
 NAME = "simulated"
 PIXEL_M = 30.0
-EVERY = 8  # of the bands of EnMAP: what the others say more is little
+EVERY = 8  # use every eighth band of EnMAP, as neighbouring bands are redundant
 PARCEL_PX = 14
 LOOKS = 4.5
 SPREAD = (0.25, 0.5, 0.25)  # neighbours correlated by 0.67
@@ -37,53 +37,53 @@ NOISE = 0.004  # reflectance
 
 @dataclass(frozen=True)
 class Signature:
-    """A class: which labelled pixels of EnMAP its spectra come from, and its backscatter (VV, VH) in dB."""
+    """A class: keys of ``ENMAP_CODES`` and ``BACKSCATTER_DB``."""
 
     spectrum: str
     sar: str
 
 
 ENMAP_CODES = {"roof": 1, "low vegetation": 3, "tree": 4, "soil": 5, "water": 6}
+# VV, VH
 BACKSCATTER_DB = {"volume": (-9.5, -15.5), "field": (-11.5, -18.5), "city": (-5.5, -13.0), "hall": (-3.0, -14.5),
                   "calm": (-19.0, -26.0)}  # fmt: skip
 SIGNATURES = (
     Signature("tree", "volume"),  # forest
     Signature("roof", "city"),  # residential area
-    Signature("roof", "hall"),  # industrial area: residential but for the SAR
+    Signature("roof", "hall"),  # industrial area: as residential, except for the SAR
     Signature("low vegetation", "field"),  # low plants
-    Signature("low vegetation", "volume"),  # allotment: low plants but for the SAR, forest but for the spectrum
-    Signature("soil", "city"),  # commercial area: residential but for the spectrum (pavement is too much like roofs)
+    Signature(
+        "low vegetation", "volume"
+    ),  # allotment: as low plants, except for the SAR, and as forest, except for the spectrum
+    Signature(
+        "soil", "city"
+    ),  # commercial area: as residential, except for the spectrum (pavement is similar to roofs)
     Signature("water", "calm"),
 )
-# Codes of classes that only one sensor tells from another class.
-ONLY_SAR, ONLY_SPECTRAL = (2, 3, 4, 5), (1, 2, 5, 6)
 
 
 def simulated_scene(data: Path | None, work: Path, *, seed: int = 0) -> tuple[Path, Path, NDArray[np.uint16]]:
-    """Write the two images; returns them and the classes of all pixels (h, w), codes as in Augsburg.
+    """Write the two images; returns their paths and the classes of all pixels (h, w), codes as in Augsburg.
 
     Raises
     ------
     SettingsError
-        The real labels and spectra are not in ``data``.
+        ``data`` does not contain the real labels and spectra.
     """
-    sources = [
-        (data or Path()) / name
-        for name in ("augsburg_labels/TrainImage.mat", "augsburg_labels/TestImage.mat", "enmap_potsdam/enmap.tif")
-    ]
+    names = ("augsburg_labels/TrainImage.mat", "augsburg_labels/TestImage.mat", "enmap_potsdam/enmap.tif")
+    sources = [(data or Path()) / name for name in names]
     missing = [str(path) for path in sources if not path.is_file()]
     if missing:
-        raise SettingsError(
-            f"`dataset={NAME}`", f"needs `data` with the real labels and spectra; there is no {missing[0]}"
-        )
+        problem = f"needs `data` with the real labels and spectra; {missing[0]} does not exist"
+        raise SettingsError(f"`dataset={NAME}`", problem)
     train, test = (read_matlab(path, path.stem) for path in sources[:2])
     classes = _filled(np.maximum(train, test).astype(np.int64))
-    library, names = _spectra(sources[2])
+    library, bands = _spectra(sources[2])
     rng = np.random.default_rng(seed)
     count = classes.size // PARCEL_PX**2
     parcels = draw_parcels(classes.shape, count, rng)
     spectral, sar = (work / f"{NAME}_{seed}_{sensor}.tif" for sensor in ("spectral", "sar"))
-    _write(spectral, _reflectance(classes, parcels, count, library, rng), names)
+    _write(spectral, _reflectance(classes, parcels, count, library, rng), bands)
     _write(sar, _intensity(classes, parcels, count, rng), ("VV", "VH"))
     return spectral, sar, classes.astype(np.uint16)
 
@@ -91,8 +91,8 @@ def simulated_scene(data: Path | None, work: Path, *, seed: int = 0) -> tuple[Pa
 def simulated_sar(spectral: Path | list[Path], path: Path) -> Path:
     """A SAR image (VV, VH in dB) for a scene that has none, written to ``path``.
 
-    Backscatter grows with the rank of a pixel's brightness and of the slope of its spectrum, times speckle of 4.5
-    looks: it tells nothing that the spectral image does not tell better. Labels have no part in it.
+    Backscatter grows with the ranks of a pixel's brightness and spectral slope, times speckle of 4.5 looks, so it holds
+    no information that the spectral image lacks. Labels are not used.
     """
     with open_image(spectral) as image:
         pixels, valid = image.read(next(image.grid.tiles(max(image.grid.shape_hw))))
@@ -107,20 +107,13 @@ def simulated_sar(spectral: Path | list[Path], path: Path) -> Path:
 
 
 def _rank(values: NDArray[np.floating]) -> NDArray[np.float64]:
-    """From 0 to 1, in the same shape."""
+    """Rank of each value, from 0 to 1, in the same shape."""
     return values.argsort(axis=None).argsort().reshape(values.shape) / values.size
 
 
-def class_names() -> dict[str, str]:
-    """Code as text to name."""
-    return {str(code): name for code, name in PUBLISHED["augsburg"].classes.items()}
-
-
 def _filled(labels: NDArray[np.int64]) -> NDArray[np.int64]:
-    """With the class of the nearest labelled pixel where there is none."""
-    nearest = distance_transform_edt(labels == 0, return_distances=False, return_indices=True)
-    filled: NDArray[np.int64] = labels[tuple(nearest)]
-    return filled
+    """Labels with the nearest class in unlabelled pixels."""
+    return labels[tuple(distance_transform_edt(labels == 0, return_distances=False, return_indices=True))]
 
 
 def _spectra(path: Path) -> tuple[dict[str, NDArray[np.float32]], tuple[str, ...]]:
@@ -136,12 +129,9 @@ def _spectra(path: Path) -> tuple[dict[str, NDArray[np.float32]], tuple[str, ...
 
 
 def _reflectance(
-    classes: NDArray[np.int64],
-    parcels: NDArray[np.int64],
-    count: int,
-    library: dict[str, NDArray[np.float32]],
+    classes: NDArray[np.int64], parcels: NDArray[np.int64], count: int, library: dict[str, NDArray[np.float32]],
     rng: np.random.Generator,
-) -> NDArray[np.float32]:
+) -> NDArray[np.float32]:  # fmt: skip
     """(bands, h, w)."""
     bands = next(iter(library.values())).shape[1]
     pixels = np.empty((bands, *classes.shape), np.float32)
@@ -172,4 +162,4 @@ def _write(path: Path, pixels: NDArray[np.float32], names: tuple[str, ...]) -> N
     grid = Grid(NOWHERE, Affine(PIXEL_M, 0, 500_000, 0, -PIXEL_M, 5_000_000), (height, width))
     tags = {"SIMULATED": "class geometry of Augsburg, spectra of EnMAP Potsdam, SAR by formula"}
     profile = RasterProfile("float32", count, band_names=names, overviews="average", tags=tags)
-    write_pixels(path, grid, pixels, profile, overwrite=True)  # an earlier version of the formulas may have made it
+    write_pixels(path, grid, pixels, profile, overwrite=True)  # older formulas may have made it

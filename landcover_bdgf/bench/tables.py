@@ -91,15 +91,9 @@ def rows(found: Sequence[ProtocolTable], reference: str) -> list[dict[str, Any]]
     """Rows of the tables for JSON, one per scene, protocol and method."""
 
     def numbers(value: Spread) -> dict[str, float | None]:
-        values = {
-            "n": value.n,
-            "mean": value.mean,
-            "std": value.std,
-            "ci95": value.half_width,
-            "cv": value.cv,
-            "nsi": value.nsi,
-        }
-        return {key: float(number) if np.isfinite(number) else None for key, number in values.items()}
+        values = value.n, value.mean, value.std, value.half_width, value.cv, value.nsi
+        names = ("n", "mean", "std", "ci95", "cv", "nsi")
+        return {name: float(v) if np.isfinite(v) else None for name, v in zip(names, values, strict=True)}
 
     return [
         {
@@ -122,21 +116,12 @@ Key = TypeVar("Key", bound=Hashable)
 
 @dataclass(frozen=True)
 class Spread:
-    """Spread of a number over seeds; NaN for statistics that need more seeds.
-
-    Attributes
-    ----------
-    n : int
-    mean, std : float
-        Sample standard deviation (n − 1).
-    half_width : float
-        Half width of the 95 % confidence interval of the mean, by Student's t.
-    """
+    """Spread of a number over seeds; NaN for statistics that need more seeds."""
 
     n: int
     mean: float
-    std: float
-    half_width: float
+    std: float  # of the sample (n − 1)
+    half_width: float  # of the 95 % confidence interval of the mean, by Student's t
 
     @classmethod
     def of(cls, values: Sequence[float]) -> Spread:

@@ -2,9 +2,9 @@
 
 ====================  =========================================================
 legend, colors        classes with codes, names and colours
-symbology, class_map  styles for QGIS and GDAL; the files of a map
+symbology, class_map  companion files for GDAL and QGIS; maps
 label_source          a vector file or a GeoDataFrame
-settings              how labels are read, drawn and split
+settings              reading, drawing and splitting labels
 rasterize             polygons and points to pixels
 split                 training and test
 samples, sample_file  labelled pixels, in memory and as a GeoPackage

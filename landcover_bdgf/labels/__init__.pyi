@@ -4,14 +4,14 @@ from .class_map import (
     NODATA as NODATA,
     ClassMap as ClassMap,
     class_map_product as class_map_product,
+    codes_picture as codes_picture,
     layer_path as layer_path,
     legend_of_map as legend_of_map,
     read_class_map as read_class_map,
-    write_companions as write_companions,
 )
 from .colors import Color as Color
 from .label_source import LabelSource as LabelSource, source_name as source_name
-from .legend import MAX_CLASSES as MAX_CLASSES, NODATA_CODE as NODATA_CODE, Legend as Legend, LegendEntry as LegendEntry
+from .legend import MAX_CLASSES as MAX_CLASSES, Legend as Legend, LegendEntry as LegendEntry
 from .rasterize import Labels as Labels, read_labels as read_labels, texts as texts
 from .sample_file import (
     is_samples_file as is_samples_file,
@@ -28,4 +28,4 @@ from .sampling import (
 )
 from .settings import CLEAR_PX as CLEAR_PX, ReadSettings as ReadSettings, SampleSettings as SampleSettings
 from .split import distances_px as distances_px, draw_per_class as draw_per_class
-from .symbology import companion_paths as companion_paths
+from .symbology import companion_paths as companion_paths, write_companions as write_companions

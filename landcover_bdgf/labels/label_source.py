@@ -1,4 +1,4 @@
-"""Where labels come from: a vector file, or a GeoDataFrame in memory."""
+"""Labels in a vector file or a GeoDataFrame."""
 
 from __future__ import annotations
 
@@ -18,23 +18,19 @@ FRAME = "GeoDataFrame"
 
 
 def source_name(source: LabelSource) -> PathLike:
-    """What messages call a source of labels."""
+    """The name of a source of labels for messages."""
     return source if isinstance(source, str | os.PathLike) else FRAME
 
 
 def read_source(source: LabelSource, *, layer: str | None = None, encoding: str | None = None) -> GeoDataFrame:
     """All features, numbered from 0.
 
-    Parameters
-    ----------
-    source : path or geopandas.GeoDataFrame
-    layer, encoding : str, optional
-        Of a file, as :func:`~landcover_bdgf.geo.vector.read_features`.
+    ``layer`` and ``encoding`` are those of a file, as in :func:`~landcover_bdgf.geo.vector.read_features`.
 
     Raises
     ------
     LabelError
-        If the file cannot be read, or there are no features, no geometry or no CRS.
+        If the file cannot be read, or features, geometry or CRS are missing.
     """
     if isinstance(source, str | os.PathLike):
         return read_features(source, layer=layer, encoding=encoding)

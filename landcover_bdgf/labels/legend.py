@@ -19,34 +19,18 @@ from landcover_bdgf.labels.colors import Color, default_colors
 from landcover_bdgf.storage import STRICT, read_json
 from landcover_bdgf.text import listed, printable
 
-NODATA_CODE = 0
-MAX_CLASSES = 65_535  # as many as uint16 holds beside 0
-
+MAX_CLASSES = 65_535  # codes of uint16 without 0, which is no data
 _WHOLE = re.compile(r"-?\d{1,30}", re.ASCII)
-
-ENTRY_KEYS = ("code", "name", "color", "value")
 
 
 @dataclass(frozen=True)
 class LegendEntry:
-    """One class.
+    """One class."""
 
-    Attributes
-    ----------
-    code : int
-        Its value in maps and samples, from 1.
-    name : str
-        For people. Whatever the labels say: pass it through :func:`printable` before showing it.
-    color : (int, int, int)
-        Red, green, blue, 0 to 255.
-    value : str
-        What the class field of the labels holds for it, as text.
-    """
-
-    code: int
-    name: str
+    code: int  # value in maps and samples, from 1
+    name: str  # from the labels: pass it through printable() before showing it
     color: Color
-    value: str
+    value: str  # value in the class field of the labels, as text
 
     __pydantic_config__ = STRICT
 
@@ -66,7 +50,7 @@ class Legend:
         values : iterable
             Class values; integers and text of integers are the same.
         names : mapping of str to str, optional
-            Value as text to a name for people; values without one are their own names.
+            Names to show by value as text; other values are their own names.
 
         Raises
         ------
@@ -75,12 +59,10 @@ class Legend:
         """
         distinct = sorted({str(value) for value in values}, key=_sort_key)
         if len(distinct) > MAX_CLASSES:
-            raise LabelError(
-                None, f"{len(distinct)} classes were found, {MAX_CLASSES} are the most", "Is it the right field?"
-            )
+            problem = f"{len(distinct)} classes were found, at most {MAX_CLASSES} are allowed"
+            raise LabelError(None, problem, "Is it the right field?")
         shown = [(names or {}).get(value, value) for value in distinct]
-        colors = default_colors(shown)
-        return cls(tuple(map(LegendEntry, range(1, len(distinct) + 1), shown, colors, distinct)))
+        return cls(tuple(map(LegendEntry, range(1, len(distinct) + 1), shown, default_colors(shown), distinct)))
 
     def __repr__(self) -> str:
         return f"Legend({listed([f'{entry.code} {printable(entry.name)}' for entry in self.entries], str)})"
@@ -115,12 +97,12 @@ class Legend:
 
     @property
     def renumbered(self) -> bool:
-        """Whether all classes are whole numbers in the labels, and some have another number in maps."""
+        """Whether all classes are whole numbers in the labels, and some have a different code in maps."""
         return self.whole_numbers and any(int(entry.value) != entry.code for entry in self.entries)
 
     @property
     def dtype(self) -> np.dtype[Any]:
-        """Of a map: uint8 up to 254 classes (255 is left to those who use it for no data), else uint16."""
+        """Of a map: uint8 for up to 254 classes (255 is often no data elsewhere), else uint16."""
         return np.dtype("uint8" if len(self.entries) <= 254 else "uint16")
 
     @cached_property
@@ -129,22 +111,22 @@ class Legend:
         return by_name | {entry.value: entry.code for entry in self.entries}
 
     def code_of(self, value: object) -> int | None:
-        """The code of a class by its value, else by its name; None if there is no such class."""
+        """The code of a class by its value, else by its name; None for an unknown class."""
         return self._code_of.get(str(value))
 
     def without(self, codes: Iterable[int]) -> Legend:
-        """The legend without some classes; the others keep their colours and are counted from 1 again."""
+        """The legend without some classes; the others keep their colours and get codes from 1."""
         gone = set(codes)
         kept = [entry for entry in self.entries if entry.code not in gone]
         return Legend(tuple(LegendEntry(i, e.name, e.color, e.value) for i, e in enumerate(kept, 1)))
 
     def to_json(self) -> str:
-        """As text; the inverse of :meth:`from_json`."""
+        """The legend as text; the inverse of :meth:`from_json`."""
         return json.dumps(_rows(self), ensure_ascii=True)
 
     @classmethod
     def from_json(cls, text: str) -> Legend:
-        """Read :meth:`to_json`, from a file that nobody vouches for.
+        """Read and check the text of :meth:`to_json`.
 
         Raises
         ------

@@ -30,12 +30,11 @@ from landcover_bdgf.text import printable
 if TYPE_CHECKING:
     from pandas import DataFrame, Series
 
-_BURN_PX = 2048  # side of the largest piece that is rasterised at once
-_IGNORED = "left out, class to be ignored"
-# GEOS mends 140 crossings in 0.04 s, and 2,300 in 3 s; a polygon drawn by hand has a few.
+_BURN_PX = 2048  # side of the largest window to rasterise at once
+# GEOS repairs 140 crossings in 0.04 s, and 2,300 in 3 s; a polygon drawn by hand has a few.
 _MOST_CROSSINGS, _MOST_CROSSINGS_IN_ALL = 200, 5000
-_PAIRS = 10**6  # of sides of a polygon, looked at together at most
-_ROUNDING_PX = 0.01  # of a conversion between CRS
+_PAIRS = 10**6  # maximum number of pairs of polygon sides to compare at once
+_ROUNDING_PX = 0.01  # rounding error of a conversion between CRS
 _WGS84 = CRS.from_epsg(4326)
 _NOTHING = shapely.Polygon()
 
@@ -44,103 +43,74 @@ Geometries = NDArray[np.object_]
 
 @dataclass(frozen=True, eq=False)
 class Labels:
-    """Labelled pixels of a grid, each once.
-
-    Attributes
-    ----------
-    grid : Grid
-    legend : Legend
-        All classes of the file, also of features that hold no pixel.
-    rows, cols : int32 (n,)
-    codes : uint16 (n,)
-        Codes of the legend.
-    groups : int32 (n,)
-        Number of the feature in the file, from 0.
-    features : pandas.DataFrame
-        The fields of the file, one row per feature.
-    only_points : bool
-        Whether no polygon is among them.
-    counts : dict of str to int
-        What was skipped, mended or dropped, in words, and how often.
-    """
+    """Labelled pixels (n,) of a grid, each once."""
 
     grid: Grid
-    legend: Legend
+    legend: Legend  # all classes of the file, including those of features without pixels
     rows: NDArray[np.int32]
     cols: NDArray[np.int32]
     codes: NDArray[np.uint16]
-    groups: NDArray[np.int32]
-    features: DataFrame
+    groups: NDArray[np.int32]  # number of the feature in the file, from 0
+    features: DataFrame  # the fields of the file, one row per feature
     only_points: bool
-    counts: dict[str, int] = field(default_factory=dict)
+    counts: dict[str, int] = field(default_factory=dict)  # skipped, repaired and dropped features, by reason
 
     def where(self, keep: NDArray[Any]) -> Labels:
-        """Only the pixels for which a mask or an index says so."""
+        """The pixels selected by a mask or indices."""
         arrays = {name: getattr(self, name)[keep] for name in ("rows", "cols", "codes", "groups")}
         return replace(self, **arrays)
 
 
-def read_labels(
-    source: LabelSource,
-    field: str,
-    grid: Grid,
-    settings: ReadSettings | None = None,
-) -> Labels:
-    """Read polygons or points with classes and find their pixels; says what it skipped and mended.
+def read_labels(source: LabelSource, field: str, grid: Grid, settings: ReadSettings | None = None) -> Labels:
+    """Rasterise polygons or points with classes; logs what was skipped and repaired.
 
-    A polygon gets the pixels whose centres it holds, a point the pixel it lies in. Coordinates are
-    converted to the CRS of the grid.
+    A polygon gets the pixels whose centres it contains, a point the pixel that contains it. Coordinates are converted
+    to the CRS of the grid.
 
     Parameters
     ----------
     source : path or geopandas.GeoDataFrame
         Shapefile, GeoPackage or GeoJSON.
     field : str
-        Holds the class: text or whole numbers.
+        Field with the class: text or whole numbers.
     grid : Grid
     settings : ReadSettings, optional
 
     Raises
     ------
     LabelError
-        If the file cannot be read, has no such field, no feature inside the grid, or lines.
+        If the file cannot be read, lacks the field, has no feature inside the grid, or contains lines.
     """
     settings = settings or ReadSettings()
-    conflicts = settings.conflicts
     path = source_name(source)
     features = read_source(source, layer=settings.layer, encoding=settings.encoding)
     fields = features.drop(columns=features.geometry.name)
     check_name(path, "field", field, fields.columns)
-    values, counts = class_values(path, features[field]), Counter[str]()
-    usable = _usable(path, features.geometry.to_numpy(), values, set(map(label_text, settings.ignore_class)), counts)
+    _check_whole(path, features[field])
+    values, counts = texts(features[field]), Counter[str]()
+    ignored = [label_text(value) for value in settings.ignore_class]
+    usable = _usable(path, features.geometry.to_numpy(), values, ignored, counts)
     geometries = _on_grid(path, features.geometry.to_numpy()[usable], features.crs.to_wkt(), grid)
     legend = Legend.from_values(values[usable])
-    _doubt(path, [entry.value for entry in legend.entries])
-    geometries = _mended(geometries, counts)
+    _warn_of_classes(path, [entry.value for entry in legend.entries])
+    geometries = _repaired(geometries, counts)
     only_points = bool(np.isin(shapely.get_type_id(geometries), (0, 4)).all())
-    codes = [legend.code_of(value) or 0 for value in values[usable]]
-    claims = _burn(grid, geometries, np.array(codes), counts)
+    codes = np.array([legend.code_of(value) for value in values[usable]], np.uint16)
+    claims = _burn(grid, geometries, codes, counts)
     if not len(claims.rows):
         raise _no_pixels(path, features, grid)
-    if conflicts == "error" and claims.disputed.any():
-        raise _conflict(path, grid, geometries, usable, claims)
-    counts[f"pixels in features of different classes ({conflicts})"] = int(claims.disputed.sum())
-    _tell(path, len(features), counts)
+    if settings.conflicts == "error" and claims.disputed.any():
+        raise _conflict(path, geometries, usable, claims)
+    counts[f"pixels in features of different classes ({settings.conflicts})"] = int(claims.disputed.sum())
+    if happened := [f"{number} {what}" for what, number in counts.items() if number]:
+        log.warning("%s: of %d features: %s", Path(path).name, len(features), "; ".join(happened))
     chosen = np.where(claims.disputed, claims.last, claims.first)
-    keep = ~claims.disputed if conflicts == "drop" else np.ones(len(chosen), bool)
-    code, group = np.array(codes, np.uint16)[chosen], usable.astype(np.int32)[chosen]
+    code, group = codes[chosen], usable.astype(np.int32)[chosen]
     labels = Labels(grid, legend, claims.rows, claims.cols, code, group, fields, only_points, dict(counts))
-    return labels.where(keep)
+    return labels.where(~claims.disputed) if settings.conflicts == "drop" else labels
 
 
-def class_values(path: PathLike, column: Series) -> NDArray[np.object_]:
-    """Classes as text, "" where there is none; whole numbers lose their decimals (``6.0`` is ``6``).
-
-    Raises
-    ------
-    LabelError
-        If the field holds fractions.
-    """
+def _check_whole(path: PathLike, column: Series) -> None:
     if column.dtype.kind == "f":
         numbers = column.to_numpy(np.float64, na_value=np.nan)
         fractions = numbers[np.isfinite(numbers) & (numbers != np.floor(numbers))]
@@ -150,26 +120,25 @@ def class_values(path: PathLike, column: Series) -> NDArray[np.object_]:
                 f"the field {column.name} holds fractions such as {fractions[0]:g}, which are no classes",
                 "Choose another field.",
             )
-    return texts(column)
 
 
 def texts(column: Series) -> NDArray[np.object_]:
-    """Values of a field as text, "" where there is none; whole numbers lose their decimals (``6.0`` is ``6``)."""
+    """Values of a field as text, "" for missing values; whole numbers lose their decimals (``6.0`` is ``6``)."""
     if column.dtype.kind != "f":
         missing = column.isna().to_numpy()
         return np.array(["" if m else label_text(v) for v, m in zip(column, missing, strict=True)], object)
     numbers = [float(v) for v in column.to_numpy(np.float64, na_value=np.nan)]
-    # Infinity is no value either.
+    # Infinity counts as missing, too.
     return np.array([str(int(v)) if v.is_integer() else f"{v:g}" if math.isfinite(v) else "" for v in numbers], object)
 
 
 def label_text(value: object) -> str:
-    """A value as text, the same for all that looks the same: accents in one way, one blank between words."""
+    """A value as text, normalised so that values that look the same are the same: accents and spaces."""
     return " ".join(unicodedata.normalize("NFC", str(value)).split())
 
 
-def _doubt(path: PathLike, values: list[str]) -> None:
-    """Warn of classes that may be none, or one."""
+def _warn_of_classes(path: PathLike, values: list[str]) -> None:
+    """Warn of a class that may mean "no label", and of classes that differ only in case."""
     numbers = [int(value) for value in values if len(value) < 20 and value.removeprefix("-").isdecimal()]
     if empty := [number for number in numbers if number <= 0 and len(numbers) == len(values) and max(numbers) > 0]:
         log.warning(
@@ -181,29 +150,26 @@ def _doubt(path: PathLike, values: list[str]) -> None:
         alike.setdefault(value.casefold(), []).append(value)
     for same in (found for found in alike.values() if len(found) > 1):
         log.warning(
-            "%s: holds the classes %s. Are they one? Then write them alike.", path, " and ".join(map(printable, same))
+            "%s: the classes %s differ only in case. If they are one class, write them alike.",
+            path,
+            " and ".join(map(printable, same)),
         )
 
 
 def _usable(
-    path: PathLike, geometries: Geometries, values: Geometries, ignore: set[str], counts: Counter[str]
+    path: PathLike, geometries: Geometries, values: Geometries, ignore: list[str], counts: Counter[str]
 ) -> NDArray[np.intp]:
     """Indices of features that have a class and a geometry of the right kind."""
     absent = shapely.is_missing(geometries) | shapely.is_empty(geometries)
-    kinds = shapely.get_type_id(geometries)
-    lines = int(np.isin(kinds, (1, 2, 5)).sum())
-    if lines:
+    if lines := int(np.isin(shapely.get_type_id(geometries), (1, 2, 5)).sum()):
         raise LabelError(path, f"holds {lines} lines; labels are polygons or points", "Remove or buffer them.")
     no_class = values == ""
-    ignored = np.isin(values, list(ignore)) & ~no_class
     counts["skipped, no geometry"] = int(absent.sum())
     counts["skipped, no class"] = int((no_class & ~absent).sum())
-    counts[_IGNORED] = int((ignored & ~absent).sum())
-    usable = np.flatnonzero(~absent & ~no_class & ~ignored)
+    usable = np.flatnonzero(~absent & ~no_class & ~np.isin(values, ignore))
     if not len(usable):
-        raise LabelError(
-            path, f"none of its {len(values)} features has both a geometry and a class", "Check the field."
-        )
+        problem = f"none of its {len(values)} features has both a geometry and a class"
+        raise LabelError(path, problem, "Check the field.")
     return usable
 
 
@@ -226,8 +192,8 @@ def _on_grid(path: PathLike, geometries: Geometries, wkt: str, grid: Grid) -> Ge
     return converted
 
 
-def _mended(geometries: Geometries, counts: Counter[str]) -> Geometries:
-    """Self-crossing polygons made valid; what has no place on the grid's map plane is made empty."""
+def _repaired(geometries: Geometries, counts: Counter[str]) -> Geometries:
+    """Geometries with self-crossing polygons made valid; those with infinite coordinates are made empty."""
     xy, index = shapely.get_coordinates(geometries, return_index=True)
     finite = np.ones(len(geometries), bool)
     finite[index[~np.isfinite(xy).all(axis=1)]] = False
@@ -239,7 +205,7 @@ def _mended(geometries: Geometries, counts: Counter[str]) -> Geometries:
         crossings += 0 if hopeless[i] else found
     mended = geometries.copy()
     mended[invalid & ~hopeless] = shapely.make_valid(geometries[invalid & ~hopeless], method="structure")
-    hopeless |= invalid & shapely.is_empty(mended)  # a hole as large as what is round it
+    hopeless |= invalid & shapely.is_empty(mended)  # a hole as large as its polygon
     counts["repaired, invalid geometry"] = int((invalid & ~hopeless).sum())
     counts["skipped, too invalid to repair"] = int(hopeless.sum())
     mended[~finite | hopeless] = _NOTHING
@@ -247,14 +213,14 @@ def _mended(geometries: Geometries, counts: Counter[str]) -> Geometries:
 
 
 def _crossings(geometry: Any) -> int:
-    """How often the sides of a geometry cross; where that is too often, a number that says so."""
+    """How often the sides of a geometry cross; counting stops above the limit."""
     parts = shapely.get_parts(shapely.get_parts(geometry))
     xy, ring = shapely.get_coordinates(shapely.get_rings(parts), return_index=True)
     lines = shapely.linestrings(np.stack([xy[:-1], xy[1:]], axis=1)[ring[1:] == ring[:-1]])
     tree, step, found = shapely.STRtree(lines), max(1, _PAIRS // max(1, len(lines))), 0
     for start in range(0, len(lines), step):
         found += tree.query(lines[start : start + step], predicate="crosses").shape[1]
-        if found > 2 * _MOST_CROSSINGS:  # each is seen from both sides
+        if found > 2 * _MOST_CROSSINGS:  # each is found twice
             break
     return found // 2 + found % 2
 
@@ -263,7 +229,8 @@ def _crossings(geometry: Any) -> int:
 class _Claims:
     """Pixels of features, each once, in the order of rows and columns.
 
-    ``first`` and ``last`` of the features that hold it, and whether those are of different classes.
+    ``first`` and ``last`` are the first and last feature that contains the pixel; ``disputed`` is whether features of
+    different classes contain it.
     """
 
     rows: NDArray[np.int32]
@@ -274,7 +241,7 @@ class _Claims:
 
 
 def _burn(grid: Grid, geometries: Geometries, codes: NDArray[Any], counts: Counter[str]) -> _Claims:
-    """Which features hold which pixels; memory goes with the pixels, however many features lie on one another."""
+    """The pixels of all features; memory depends on the number of pixels, not on that of overlapping features."""
     height, width = grid.shape_hw
     left, top, right, bottom = shapely.bounds(geometries).T
     outside = ~((left < width) & (right > 0) & (top < height) & (bottom > 0))
@@ -284,8 +251,7 @@ def _burn(grid: Grid, geometries: Geometries, codes: NDArray[Any], counts: Count
     counts["partly outside the image, clipped"] = int(clipped.sum())
     geometries = np.where(outside, _NOTHING, geometries)
     holds = np.zeros(len(geometries), bool)
-    empty = [np.empty(0, dtype) for dtype in (np.int32, np.int32, np.int32, np.int32, bool)]
-    found = [empty]
+    found = [[np.empty(0, dtype) for dtype in (np.int32, np.int32, np.int32, np.int32, bool)]]
     for window in _pieces(geometries, grid.shape_hw):
         first, last = (np.full((window.height, window.width), -1, np.int32) for _ in range(2))
         disputed = np.zeros(first.shape, bool)
@@ -305,11 +271,11 @@ def _burn(grid: Grid, geometries: Geometries, codes: NDArray[Any], counts: Count
 
 
 def _burnt(geometries: Geometries, window: Window) -> Iterator[tuple[int, tuple[slice, slice], NDArray[np.bool_]]]:
-    """Features in a window, in their order: number, the place in the window round it, and its pixels there."""
+    """Features in a window, in their order: number, bounding rectangle in the window, and mask of its pixels."""
     corner, shape = np.array([window.row_off, window.col_off]), np.array([window.height, window.width])
     bounds = shapely.bounds(geometries) - np.tile(corner[::-1], 2)
     starts, ends = np.floor(bounds[:, [1, 0]]).clip(0, shape), (np.floor(bounds[:, [3, 2]]) + 1).clip(0, shape)
-    for i in np.flatnonzero((starts < ends).all(axis=1)):  # not of nothing, whose bounds are NaN
+    for i in np.flatnonzero((starts < ends).all(axis=1)):  # False for empty geometries, whose bounds are NaN
         (top, left), (bottom, right) = starts[i].astype(int).tolist(), ends[i].astype(int).tolist()
         burnt = _pixels(geometries[i], corner + np.array([top, left]), (bottom - top, right - left))
         yield int(i), (slice(top, bottom), slice(left, right)), burnt
@@ -318,7 +284,7 @@ def _burnt(geometries: Geometries, window: Window) -> Iterator[tuple[int, tuple[
 def _pixels(geometry: Any, corner: NDArray[np.int64], shape_hw: tuple[int, int]) -> NDArray[np.bool_]:
     """Which pixels of a rectangle belong to a geometry."""
     moved = shapely.transform(geometry, lambda xy: xy - corner[::-1])
-    parts = shapely.get_parts(shapely.get_parts(moved))  # collections that make_valid returns hold multi-polygons
+    parts = shapely.get_parts(shapely.get_parts(moved))  # twice: make_valid returns collections of multi-polygons
     kinds = shapely.get_type_id(parts)
     burnt = np.zeros(shape_hw, bool)
     if (kinds == 3).any():
@@ -330,7 +296,7 @@ def _pixels(geometry: Any, corner: NDArray[np.int64], shape_hw: tuple[int, int])
 
 
 def _pieces(geometries: Geometries, shape_hw: tuple[int, int]) -> Iterator[Window]:
-    """Windows of the grid that cover geometries, none large: scenes may be 11,000 pixels wide."""
+    """Windows of limited size that cover the geometries: scenes may be 11,000 pixels wide."""
     if shapely.is_empty(geometries).all():
         return
     bounds = shapely.total_bounds(geometries)
@@ -341,30 +307,17 @@ def _pieces(geometries: Geometries, shape_hw: tuple[int, int]) -> Iterator[Windo
             yield Window(col, row, min(_BURN_PX, last[1] - col), min(_BURN_PX, last[0] - row))
 
 
-def _conflict(
-    path: PathLike, grid: Grid, geometries: Geometries, numbers: NDArray[np.intp], claims: _Claims
-) -> LabelError:
-    """What is wrong where features of different classes hold one pixel."""
+def _conflict(path: PathLike, geometries: Geometries, numbers: NDArray[np.intp], claims: _Claims) -> LabelError:
+    """The error for features of different classes in one pixel; lists all features in the first of these pixels."""
     at = int(np.argmax(claims.disputed))
-    features = []
-    for window in _pieces(geometries, grid.shape_hw):  # as they were burnt
-        row, col = claims.rows[at] - window.row_off, claims.cols[at] - window.col_off
-        if 0 <= row < window.height and 0 <= col < window.width:
-            for i, (rows, cols), burnt in _burnt(geometries, window):
-                if rows.start <= row < rows.stop and cols.start <= col < cols.stop:
-                    features += [numbers[i]] * bool(burnt[row - rows.start, col - cols.start])
+    pixel = Window(int(claims.cols[at]), int(claims.rows[at]), 1, 1)
+    features = [numbers[i] for i, _, burnt in _burnt(geometries, pixel) if burnt.any()]
     return LabelError(
         path,
         f"{claims.disputed.sum()} pixels lie in features of different classes, first in features "
         f"{', '.join(map(str, features))} (counted from 0)",
         "Correct them, or use `conflicts=drop` or `conflicts=last`.",
     )
-
-
-def _tell(path: PathLike, total: int, counts: Counter[str]) -> None:
-    happened = [f"{number} {what}" for what, number in counts.items() if number and what != _IGNORED]
-    if happened:
-        log.warning("%s: of %d features: %s", Path(path).name, total, "; ".join(happened))
 
 
 def _no_pixels(path: PathLike, features: Any, grid: Grid) -> LabelError:

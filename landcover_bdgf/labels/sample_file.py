@@ -1,4 +1,4 @@
-"""Samples in a GeoPackage: points that QGIS shows, with the legend and the split beside them."""
+"""Samples in a GeoPackage: points that QGIS can show, and a table with the legend and the split."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ _PART_WORDS = {TRAIN: "train", TEST: "test"}
 
 
 class About(Document):
-    """What a file of samples says of them all, in JSON."""
+    """Description of samples, in JSON."""
 
     format: Literal[1]
     grid: Grid
@@ -59,7 +59,7 @@ def write_samples(samples: Samples, path: PathLike, *, overwrite: bool = False) 
     Raises
     ------
     OutputError
-        As :func:`~landcover_bdgf.storage.products.atomic_output`.
+        If the file exists or cannot be written.
     """
     check(samples_product(path), overwrite=overwrite)
     plain_name(path, OutputError)
@@ -77,20 +77,19 @@ def write_samples(samples: Samples, path: PathLike, *, overwrite: bool = False) 
 
 
 def samples_product(path: PathLike) -> Product:
-    """The files of :func:`write_samples`; SQLite makes a journal on the way."""
+    """The files of :func:`write_samples`; SQLite makes a temporary journal."""
     return Product(Path(path), (record_path(path),), (Path(f"{os.fspath(path)}-journal"),))
 
 
 def read_samples(path: PathLike) -> Samples:
-    """Read what :func:`write_samples` wrote, and what a user may have edited meanwhile.
+    """Read a file of :func:`write_samples`, which may have been edited in QGIS.
 
-    Points that were moved, added or deleted in QGIS count by where they are; class and part by the fields
-    code and part.
+    Pixels are those at the locations of the points; classes and parts are those in the fields code and part.
 
     Raises
     ------
     LabelError
-        If the file is not one of samples, or damaged.
+        If it is not a file of samples, or is damaged.
     """
     path = Path(path)
     if not is_samples_file(path):
@@ -109,14 +108,14 @@ def read_samples(path: PathLike) -> Samples:
 
 @opening(LabelError)
 def is_samples_file(path: PathLike) -> bool:
-    """Whether a file looks like one of :func:`write_samples`; LabelError if it may not be read."""
+    """Whether a file looks like one of :func:`write_samples`; LabelError if permission to read it is denied."""
     try:
-        if not Path(path).is_file():  # a pipe would be waited for
+        if not Path(path).is_file():  # opening a pipe would block
             return False
         with Path(path).open("rb") as file:
             if not file.read(16).startswith(b"SQLite format 3"):
                 return False
-        # immutable: SQLite looks for no other files
+        # immutable: SQLite opens no other files
         address = f"{Path(path).absolute().as_uri()}?mode=ro&immutable=1"
         with closing(sqlite3.connect(address, uri=True)) as database:
             names = database.execute("SELECT name FROM sqlite_master WHERE name IN (?, ?)", [POINTS, LEGEND]).fetchall()
@@ -171,7 +170,7 @@ def _color(text: str) -> list[int]:
 
 def _samples(points: DataFrame, grid: Grid, legend: Legend, split: Split) -> Samples:
     if not len(points):
-        raise ValueError("it holds no points")
+        raise ValueError("it has no points")
     rows, cols = _pixels(points, grid)
     codes = points["code"].to_numpy(np.float64)
     if not np.isin(codes, legend.codes).all():
@@ -184,16 +183,15 @@ def _samples(points: DataFrame, grid: Grid, legend: Legend, split: Split) -> Sam
     groups = points["group"].fillna(-1).to_numpy().astype(np.int32)
     order = np.lexsort((cols, rows))
     if len(np.unique(np.stack([rows, cols], axis=1), axis=0)) < len(rows):
-        raise ValueError("two points lie in one pixel; delete one of them")
+        raise ValueError("two points are in one pixel; delete one of them")
     samples = Samples(grid, legend, rows, cols, codes.astype(np.uint16), groups, parts, split).where(order)
-    untrained = [printable(row["name"]) for row in samples.table() if not row["train"]]
-    if untrained:
+    if untrained := [printable(row["name"]) for row in samples.table() if not row["train"]]:
         raise ValueError(f"no training point is left of {', '.join(untrained)}")
     return samples
 
 
 def _check_classes(points: DataFrame, codes: NDArray[np.float64], legend: Legend) -> None:
-    """A point that was corrected in one of both fields would be trained on as it was before, or named so."""
+    """Refuse points whose class was edited in only one of the fields class and code."""
     name_of = {entry.code: entry.name for entry in legend.entries}
     code_of = {name: code for code, name in name_of.items()}
     for word, code in zip(points.get("class", ()), codes, strict=False):
@@ -203,13 +201,13 @@ def _check_classes(points: DataFrame, codes: NDArray[np.float64], legend: Legend
 
 
 def _pixels(points: DataFrame, grid: Grid) -> tuple[NDArray[np.int32], NDArray[np.int32]]:
-    """Pixels by where points are, as a user may have moved them."""
+    """Rows and columns of the points, which a user may have moved."""
     xy = shapely.get_coordinates(points.geometry.to_numpy())
     if len(xy) != len(points) or not np.isfinite(xy).all():
-        raise ValueError("a point has no place")
+        raise ValueError("a point has no coordinates")
     exact = grid.rowcol(xy[:, 0], xy[:, 1])
     rows, cols = (np.floor(axis + 0.5).astype(np.int64) for axis in exact)
     height, width = grid.shape_hw
     if ((rows < 0) | (rows >= height) | (cols < 0) | (cols >= width)).any():
-        raise ValueError("a point lies outside its image")
+        raise ValueError("a point is outside the image")
     return rows.astype(np.int32), cols.astype(np.int32)

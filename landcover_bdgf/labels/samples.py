@@ -26,7 +26,7 @@ Pixels = Annotated[int, Field(ge=0, le=MAX_SIDE_PX)]
 
 
 class ClassRow(TypedDict):
-    """What samples hold of one class: polygons (or blocks, or points) and pixels."""
+    """Numbers of polygons (or blocks, or points), training and test pixels of one class."""
 
     code: int
     name: str
@@ -37,35 +37,19 @@ class ClassRow(TypedDict):
 
 @dataclass(frozen=True)
 class Split:
-    """How samples were divided.
+    """How samples were split.
 
-    Attributes
-    ----------
-    method : str
-        "polygon", "block", "random", "column:NAME" or "none", as it was done.
-    buffer_px : int
-        Least Chebyshev distance of training and test pixels; 0 for none.
-    seed : int
-    test_share : float
-        Of the pixels, as asked for.
-    block_px : int or None
-        Side of the blocks.
-    dropped : dict of str to int
-        Reason to number of pixels.
-    notes : tuple of str
-        What a reader of the accuracy should know.
-    clear_px : int
-        Least Chebyshev distance at which what decides a pixel shares nothing with a training window; leaks are judged
-        by it.
+    ``clear_px`` is the minimum distance from which the prediction for a pixel depends on no pixel of a training window;
+    it is used to compute the leak. Distances are Chebyshev distances.
     """
 
-    method: str = "none"
-    buffer_px: Pixels = 0
+    method: str = "none"  # or "polygon", "block", "random", "column:NAME"
+    buffer_px: Pixels = 0  # minimum distance between training and test pixels; 0 for none
     seed: int = 0
-    test_share: float = 0.0
-    block_px: Pixels | None = None
-    dropped: dict[str, int] = field(default_factory=dict)
-    notes: tuple[str, ...] = ()
+    test_share: float = 0.0  # requested share of the pixels
+    block_px: Pixels | None = None  # side of the blocks
+    dropped: dict[str, int] = field(default_factory=dict)  # numbers of pixels by reason
+    notes: tuple[str, ...] = ()  # for readers of the accuracy
     clear_px: Pixels = CLEAR_PX
 
     __pydantic_config__ = STRICT
@@ -122,7 +106,7 @@ class Samples:
 
     @property
     def test(self) -> Samples:
-        """The test part, which nothing may be learned from."""
+        """The test part, which must not be used for training."""
         return self.where(self.parts == TEST)
 
     @property
@@ -131,22 +115,22 @@ class Samples:
         return np.stack([self.rows, self.cols], axis=1)
 
     def where(self, keep: NDArray[Any]) -> Samples:
-        """Only the pixels for which a mask or an index says so."""
+        """The pixels selected by a mask or indices."""
         return replace(self, **{name: getattr(self, name)[keep] for name in _ARRAYS})
 
     def same_as(self, other: Samples) -> bool:
-        """Whether both hold the same pixels, of the same classes, groups and parts."""
+        """Whether both have the same pixels, classes, groups and parts."""
         return all(np.array_equal(getattr(self, name), getattr(other, name)) for name in _ARRAYS)
 
     def table(self) -> list[ClassRow]:
-        """One row per class: polygons (or blocks, or points), training and test pixels."""
-        return [self._row(entry.code, entry.name) for entry in self.legend.entries]
-
-    def _row(self, code: int, name: str) -> ClassRow:
-        of_class = self.codes == code
-        test = int(self.parts[of_class].sum())
-        groups = len(np.unique(self.groups[of_class]))
-        return ClassRow(code=code, name=name, groups=groups, train=int(of_class.sum()) - test, test=test)
+        """One row per class."""
+        rows = []
+        for entry in self.legend.entries:
+            of_class = self.codes == entry.code
+            test, groups = int(self.parts[of_class].sum()), len(np.unique(self.groups[of_class]))
+            train = int(of_class.sum()) - test
+            rows.append(ClassRow(code=entry.code, name=entry.name, groups=groups, train=train, test=test))
+        return rows
 
     def min_distance_px(self) -> float:
         """Smallest Chebyshev distance between a training and a test pixel; infinite if one part is empty."""
@@ -161,14 +145,13 @@ class Samples:
         return distances_px(self.test.positions, self.train.positions)
 
     def test_digest(self) -> str:
-        """Sha256 of the positions of the test pixels, whatever their order."""
-        rows, cols = self.test.rows, self.test.cols
-        order = np.lexsort((cols, rows))
-        ordered = np.stack([rows[order], cols[order]], axis=1).astype("<i4")
-        return hashlib.sha256(ordered.tobytes()).hexdigest()
+        """SHA-256 of the positions of the test pixels in any order."""
+        positions = self.test.positions
+        ordered = positions[np.lexsort((positions[:, 1], positions[:, 0]))]
+        return hashlib.sha256(ordered.astype("<i4").tobytes()).hexdigest()
 
     def check_grid(self, grid: Grid) -> None:
-        """Refuse samples of another image.
+        """Check that the samples belong to an image.
 
         Raises
         ------

@@ -1,8 +1,4 @@
-"""Step: labelled pixels of a stack, divided into a training and a test part that do not overlap.
-
-The nouns and the file are re-exported here: ``Samples`` (sample_set.py), ``read_samples`` and
-``write_samples`` (sample_file.py), ``read_labels`` (labels.py).
-"""
+"""Step: sample. Labelled pixels of a stack, split into a training and a test part that do not overlap."""
 
 from __future__ import annotations
 
@@ -36,11 +32,11 @@ Mask = NDArray[np.bool_]
 
 
 def sample(stack: Stack, labels: LabelSource, *, field: str, settings: SampleSettings | None = None) -> Samples:
-    """Labelled pixels that both sensors see, divided by polygon, else by block.
+    """Draw labelled pixels with data in both images and split them into training and test pixels.
 
-    Where a class has fewer than two polygons, or labels are points nearer to each other than the buffer,
-    everything is divided by blocks of the image instead, and a note says so. Training pixels nearer to a
-    test pixel than the buffer are left out. The same seed gives the same samples.
+    If a class has fewer than two polygons, or labels are points closer together than the buffer, the split is by blocks
+    of the image instead of by polygon, and a note is added. Training pixels closer to a test pixel than the buffer are
+    dropped. The same seed gives the same samples.
 
     Parameters
     ----------
@@ -48,18 +44,20 @@ def sample(stack: Stack, labels: LabelSource, *, field: str, settings: SampleSet
     labels : path or geopandas.GeoDataFrame
         Polygons or points.
     field : str
-        Their field with the class.
+        Field with the class.
     settings : SampleSettings, optional
 
     Raises
     ------
     LabelError
-        If the labels cannot be read, or leave fewer than two classes, or a class without training pixels.
+        If the labels cannot be read, or fewer than two classes or a class without training pixels remain.
     """
     settings = settings or SampleSettings()
-    seen, dropped = _seen(stack, labels, field, settings)
     name = source_name(labels)
-    pixels, notes = _present(name, seen)
+    labelled = read_labels(labels, field, stack.grid, settings)
+    valid = _valid(stack, labelled)
+    dropped = {"no data in the image": int((~valid).sum())}
+    pixels, notes = _present(name, labelled.where(valid))
     _warn_of_codes(name, field, pixels.legend)
     rng = np.random.default_rng(settings.seed)
     held, pixels, made = _divide(name, pixels, settings, rng)
@@ -75,7 +73,7 @@ def sample(stack: Stack, labels: LabelSource, *, field: str, settings: SampleSet
 
 
 def samples_lines(samples: Samples) -> list[str]:
-    """A table for people: polygons, training and test pixels per class; distance and leak below."""
+    """Text table of polygons, training and test pixels per class, followed by distance and leak."""
     rows = [(printable(r["name"]), r["groups"], r["train"], r["test"]) for r in samples.table()]
     rows.append(("all", len(np.unique(samples.groups)), len(samples.train), len(samples.test)))
     width = max(len("class"), *(len(name) for name, *_ in rows))
@@ -88,36 +86,23 @@ def samples_lines(samples: Samples) -> list[str]:
     if math.isinf(distance):
         return [*lines, "no test part"]
     leak = f"{100 * samples.leak():.0f} % of test windows overlap training windows"
-    return [
-        *lines,
-        f"split by {samples.split.method}; nearest training and test pixel {distance:.0f} px apart; {leak}",
-    ]
-
-
-def _seen(stack: Stack, source: LabelSource, field: str, settings: SampleSettings) -> tuple[Labels, dict[str, int]]:
-    """Labelled pixels that have data, and how many have none."""
-    labels = read_labels(source, field, stack.grid, settings)
-    seen = labels.where(_valid(stack, labels))
-    return seen, {"no data in the image": len(labels.rows) - len(seen.rows)}
+    return [*lines, f"split by {samples.split.method}; nearest training and test pixel {distance:.0f} px apart; {leak}"]
 
 
 def _chosen(
     pixels: Labels, held: Mask, made: Split, per_class: int, rng: np.random.Generator, dropped: dict[str, int]
 ) -> NDArray[np.intp]:
-    """Indices of the pixels that stay: parts apart from each other, training classes not too large."""
+    """Indices of the pixels to keep: parts far enough apart, and at most ``per_class`` training pixels of a class."""
     positions = np.stack([pixels.rows, pixels.cols], axis=1)
     keep = split.apart(positions, pixels.codes, held, made.buffer_px)
     train = np.flatnonzero(keep & ~held)
     drawn = train[split.draw_per_class(pixels.codes[train], per_class, rng)]
-    dropped |= {
-        "too near to the other part": int((~keep).sum()),
-        "more than asked for": len(train) - len(drawn),
-    }
+    dropped |= {"too near to the other part": int((~keep).sum()), "more than asked for": len(train) - len(drawn)}
     return np.sort(np.r_[drawn, np.flatnonzero(keep & held)])
 
 
 def without_empty(samples: Samples, stack: Stack) -> Samples:
-    """Samples without the training pixels that have no data in these images: drawn on others of the grid, or edited.
+    """Samples without the training pixels that have no data in these images, as when drawn on other images or edited.
 
     Raises
     ------
@@ -127,23 +112,20 @@ def without_empty(samples: Samples, stack: Stack) -> Samples:
     keep = _valid(stack, samples) | (samples.parts == TEST)
     if keep.all():
         return samples
-    kept, before = samples.where(keep), set(samples.train.codes.tolist())
-    lost = before - set(kept.train.codes.tolist())
-    if lost:
+    kept = samples.where(keep)
+    if lost := set(samples.train.codes.tolist()) - set(kept.train.codes.tolist()):
         names = ", ".join(printable(entry.name) for entry in samples.legend.entries if entry.code in lost)
         raise LabelError(
             None, f"no training pixel of {names} has data in these images", "Draw samples on them with bdgf sample."
         )
     log.warning(
-        "%d of %d training pixels have no data in these images, and are left out",
-        int((~keep).sum()),
-        len(samples.train),
+        "%d of %d training pixels have no data in these images, and are left out", (~keep).sum(), len(samples.train)
     )
     return kept
 
 
 def _valid(stack: Stack, labels: Labels | Samples) -> Mask:
-    """Which labelled pixels both sensors see; reads only tiles that hold labels."""
+    """Which labelled pixels have data in both images; reads only tiles with labels."""
     valid = np.zeros(len(labels.rows), bool)
     for window, inside in label_tiles(labels.rows, labels.cols, stack.grid.shape_hw):
         mask = stack.read_valid(window)
@@ -154,7 +136,7 @@ def _valid(stack: Stack, labels: Labels | Samples) -> Mask:
 def label_tiles(
     rows: NDArray[np.int32], cols: NDArray[np.int32], shape_hw: tuple[int, int]
 ) -> Iterator[tuple[Window, NDArray[np.intp]]]:
-    """Windows of an image that hold labelled pixels, each with the indices of its pixels."""
+    """Windows of an image with labelled pixels, each with the indices of its pixels."""
     height, width = shape_hw
     tiles = split.blocks(rows, cols, _READ_PX)
     order = np.argsort(tiles, kind="stable")
@@ -166,23 +148,23 @@ def label_tiles(
 
 
 def _present(path: PathLike, pixels: Labels) -> tuple[Labels, list[str]]:
-    """Only classes that have pixels, counted from 1 again."""
+    """Labels with only the classes that have pixels, with codes from 1, and a note on each dropped class."""
     present = set(np.unique(pixels.codes).tolist())
     gone = [entry for entry in pixels.legend.entries if entry.code not in present]
     if len(present) < 2:
         names = ", ".join(printable(e.name) for e in pixels.legend.entries if e.code in present) or "none"
         raise LabelError(
             path,
-            f"a map needs at least two classes with pixels that both images see, found {names}",
+            f"a map needs at least two classes with pixels that have data in both images, found {names}",
             "Check the field, or add labels.",
         )
     codes = np.searchsorted(sorted(present), pixels.codes) + 1
     kept = replace(pixels, legend=pixels.legend.without(e.code for e in gone), codes=codes.astype(np.uint16))
-    return kept, [f"class {printable(e.name)} has no pixel that both images see, and is left out" for e in gone]
+    return kept, [f"class {printable(e.name)} has no pixel with data in both images, and is left out" for e in gone]
 
 
 def _warn_of_codes(path: PathLike, field: str, legend: Legend) -> None:
-    """Say that a map will hold other numbers than the labels do; not among the notes, which say what was drawn."""
+    """Warn that the codes of the map will differ from the numbers in the labels."""
     if legend.renumbered:
         codes, values = listed(list(map(str, legend.codes))), listed([entry.value for entry in legend.entries])
         log.warning(
@@ -193,7 +175,7 @@ def _warn_of_codes(path: PathLike, field: str, legend: Legend) -> None:
 def _divide(
     path: PathLike, pixels: Labels, settings: SampleSettings, rng: np.random.Generator
 ) -> tuple[Mask, Labels, Split]:
-    """The test part, pixels with the groups they were divided by, and how it was done."""
+    """Mask of the test part, pixels with the groups of the split, and a description of the split."""
     made = Split(settings.split, settings.buffer, settings.seed, settings.test_share, clear_px=settings.clear_px)
     if settings.split == "none" or settings.test_share == 0:
         return np.zeros(len(pixels.rows), bool), pixels, replace(made, method="none", buffer_px=0)
@@ -216,7 +198,7 @@ def _divide(
 
 
 def _why_blocks(pixels: Labels, settings: SampleSettings) -> str | None:
-    """Why labels cannot be divided by polygon; None if they can."""
+    """Why labels cannot be split by polygon; None if they can."""
     pairs = np.unique(np.stack([pixels.codes, pixels.groups], axis=1), axis=0)
     codes, polygons = np.unique(pairs[:, 0], return_counts=True)
     if polygons.min() < 2:
@@ -229,7 +211,7 @@ def _why_blocks(pixels: Labels, settings: SampleSettings) -> str | None:
 
 def _held_by_column(path: PathLike, pixels: Labels, name: str) -> Mask:
     check_name(path, "field", name, pixels.features.columns)
-    # A number as text depends on the type of its field, which one empty cell changes from whole to real.
+    # An empty cell turns a field of integers into one of floats, so values are compared as text.
     words = np.array([word.lower() for word in texts(pixels.features[name])], object)[pixels.groups]
     held = np.isin(words, _TEST_WORDS)
     unknown = np.unique(words[~held & ~np.isin(words, _TRAIN_WORDS)].astype(str))
@@ -241,8 +223,7 @@ def _held_by_column(path: PathLike, pixels: Labels, name: str) -> Mask:
 
 def _check_training(path: PathLike, pixels: Labels, parts: NDArray[np.uint8]) -> None:
     trained = set(pixels.codes[parts == TRAIN].tolist())
-    missing = [printable(e.name) for e in pixels.legend.entries if e.code not in trained]
-    if missing:
+    if missing := [printable(e.name) for e in pixels.legend.entries if e.code not in trained]:
         raise LabelError(
             path,
             f"no training pixel is left of {', '.join(missing)}",
@@ -251,7 +232,7 @@ def _check_training(path: PathLike, pixels: Labels, parts: NDArray[np.uint8]) ->
 
 
 def _remarks(pixels: Labels, parts: NDArray[np.uint8], method: str) -> list[str]:
-    """What a reader of the accuracy should know about these samples."""
+    """Notes on classes with few training or no test pixels."""
     remarks = []
     for entry in pixels.legend.entries:
         of_class = parts[pixels.codes == entry.code]
@@ -259,5 +240,5 @@ def _remarks(pixels: Labels, parts: NDArray[np.uint8], method: str) -> list[str]
         if train < FEW_PIXELS:
             remarks.append(f"class {printable(entry.name)} has only {train} training pixels")
         if method != "none" and test == 0:
-            remarks.append(f"class {printable(entry.name)} has no test pixels: its accuracy stays unknown")
+            remarks.append(f"class {printable(entry.name)} has no test pixels: its accuracy is unknown")
     return remarks

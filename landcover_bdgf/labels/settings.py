@@ -1,4 +1,4 @@
-"""How a file of labels is read, and how labelled pixels are drawn and split."""
+"""Settings for reading labels, and for drawing and splitting labelled pixels."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Annotated, Literal
 from landcover_bdgf.errors import SettingsError
 from landcover_bdgf.settings import Setting, changed_settings, check
 
-# Least distance at which the nine by nine windows of 9 px that decide a pixel share none with a training window.
+# Minimum distance at which the 9 × 9 windows of 9 px used to classify a pixel do not overlap a training window.
 CLEAR_PX = 13
 COLUMN = "column:"
 SPLITS = ("polygon", "block", "random", "none")
@@ -16,7 +16,7 @@ SPLITS = ("polygon", "block", "random", "none")
 
 @dataclass(frozen=True)
 class ReadSettings:
-    """How a file of labels is read."""
+    """Settings for reading labels."""
 
     layer: Annotated[str | None, Setting("layer of the labels, if the file has several")] = None
     encoding: Annotated[
@@ -39,8 +39,8 @@ class ReadSettings:
 class SampleSettings(ReadSettings):
     """Settings of :func:`~landcover_bdgf.labels.sample`.
 
-    ``clear_px`` is the distance from which on the method sees nothing of a training window; it follows from the
-    recipe. Distances are Chebyshev distances.
+    ``clear_px`` is the distance from which predictions do not depend on training windows; it is set from the recipe.
+    Distances are Chebyshev distances.
     """
 
     split: Annotated[
@@ -50,8 +50,7 @@ class SampleSettings(ReadSettings):
     test_share: Annotated[float, Setting("share of each class kept for the test", least=0, most=0.9)] = 0.3
     per_class: Annotated[int, Setting("maximum number of training pixels per class", least=1)] = 2000
     block_size_px: Annotated[
-        int | None,
-        Setting("side of the blocks", unit="pixels", least=1, default="an eighth of the image, 64 at most"),
+        int | None, Setting("side of the blocks", unit="pixels", least=1, default="an eighth of the image, 64 at most")
     ] = None
     buffer_px: Annotated[
         int | None,
@@ -69,7 +68,7 @@ class SampleSettings(ReadSettings):
 
     @property
     def buffer(self) -> int:
-        """The least distance, in pixels."""
+        """Minimum distance between training and test pixels, in pixels."""
         return self.clear_px if self.buffer_px is None else self.buffer_px
 
     def block(self, shape_hw: tuple[int, int]) -> int:

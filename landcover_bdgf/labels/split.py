@@ -1,4 +1,4 @@
-"""Training and test pixels that do not know each other."""
+"""Splits into independent training and test pixels."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.spatial import cKDTree
 
-# Random divisions that are tried, fewer for very many pixels; the one that the buffer harms least is taken.
-# On real polygons 32 leave the weakest class far more training pixels than one (Denmark: 108 instead of 13).
+# Random splits to try, fewer for very many pixels; the one with the smallest loss to the buffer is used. On real
+# polygons, 32 draws leave the weakest class far more training pixels than one draw (Denmark: 108 instead of 13).
 DRAWS, FEWEST_DRAWS = 32, 4
 DRAWN_PIXELS = 3_000_000
 
@@ -20,15 +20,7 @@ Ints = NDArray[Any]
 def hold_out_apart(
     positions: Ints, codes: Ints, groups: Ints, *, share: float, buffer_px: int, rng: np.random.Generator
 ) -> Mask:
-    """As :func:`hold_out`, the best of several draws: its weakest class keeps most pixels beside the buffer.
-
-    Parameters
-    ----------
-    positions, codes, buffer_px
-        As :func:`apart`.
-    groups, share, rng
-        As :func:`hold_out`.
-    """
+    """The best of several :func:`hold_out` draws: the one whose weakest class keeps most pixels after :func:`apart`."""
     draws = max(FEWEST_DRAWS, min(DRAWS, DRAWN_PIXELS // len(codes)))
     tried = [hold_out(codes, groups, share, rng) for _ in range(draws)]
     kept = [apart(positions, codes, held, buffer_px) for held in tried]
@@ -37,7 +29,7 @@ def hold_out_apart(
 
 
 def _score(codes: Ints, held: Mask, keep: Mask, share: float) -> tuple[float, int]:
-    """What the weakest part of a class keeps of its due, then what is kept in all."""
+    """Smallest share of its expected pixels that a part of a class keeps, then the number of all kept pixels."""
     number = np.bincount(codes)
     train = np.bincount(codes[keep & ~held], minlength=len(number))
     test = np.bincount(codes[keep & held], minlength=len(number))
@@ -47,23 +39,12 @@ def _score(codes: Ints, held: Mask, keep: Mask, share: float) -> tuple[float, in
 
 
 def hold_out(codes: Ints, groups: Ints, share: float, rng: np.random.Generator) -> Mask:
-    """Choose whole groups as test, in each class as near as possible to a share of its pixels.
+    """Choose whole groups as test pixels, as close as possible to a share of the pixels of each class.
 
-    Classes with few groups choose first. A class with two groups or more gets pixels on both sides, unless
-    classes before it have already settled all its groups (which needs groups of several classes).
+    Classes with few groups go first. A class with two or more groups gets training and test pixels, unless all its
+    groups were already assigned with earlier classes.
 
-    Parameters
-    ----------
-    codes, groups : integer arrays (n,)
-        Class and group of each pixel.
-    share : float
-        Of the pixels.
-    rng : numpy.random.Generator
-
-    Returns
-    -------
-    bool array (n,)
-        True where a pixel is held out.
+    ``codes`` and ``groups`` (n,) are the class and the group of each pixel; returns a mask (n,) of the test pixels.
     """
     side: dict[int, bool] = {}
     members = {code: np.unique(groups[codes == code], return_counts=True) for code in np.unique(codes)}
@@ -76,7 +57,7 @@ def hold_out(codes: Ints, groups: Ints, share: float, rng: np.random.Generator) 
 
 
 def _sides(pixels: dict[int, int], side: dict[int, bool], share: float, rng: np.random.Generator) -> dict[int, bool]:
-    """Sides of the groups of one class that have none yet; ``pixels`` is group to number of pixels."""
+    """Sides of the unassigned groups of a class; ``pixels`` is the number of pixels by group."""
     free = [int(number) for number in rng.permutation([n for n in sorted(pixels) if n not in side])]
     settled = {side[number] for number in pixels if number in side}
     target = share * sum(pixels.values())
@@ -94,7 +75,7 @@ def _sides(pixels: dict[int, int], side: dict[int, bool], share: float, rng: np.
 
 
 def hold_out_pixels(codes: Ints, share: float, per_class: int, rng: np.random.Generator) -> Mask:
-    """Single pixels at random, as most papers do: up to ``per_class`` of a class train, the rest is test."""
+    """Random single pixels, as in most papers: up to ``per_class`` training pixels of a class, the rest is test."""
     held = np.zeros(len(codes), bool)
     for code in np.unique(codes):
         members = rng.permutation(np.flatnonzero(codes == code))
@@ -104,7 +85,7 @@ def hold_out_pixels(codes: Ints, share: float, per_class: int, rng: np.random.Ge
 
 
 def blocks(rows: Ints, cols: Ints, block_px: int) -> NDArray[np.int32]:
-    """Numbers, from 0, of the square blocks that pixels lie in."""
+    """Numbers, from 0, of the square blocks that contain the pixels."""
     corners = np.stack([rows // block_px, cols // block_px], axis=1)
     _, numbers = np.unique(corners, axis=0, return_inverse=True)
     return numbers.reshape(-1).astype(np.int32)
@@ -113,22 +94,11 @@ def blocks(rows: Ints, cols: Ints, block_px: int) -> NDArray[np.int32]:
 def apart(positions: Ints, codes: Ints, held: Mask, buffer_px: int) -> Mask:
     """Which pixels to keep so that training and test are at least ``buffer_px`` apart.
 
-    Training pixels give way, because a smaller test part would make the accuracy less certain. Only where
-    a class would lose its whole training part, the test pixels round it give way instead.
+    Training pixels are dropped, because a smaller test part would make the accuracy less certain. Only if a class would
+    lose all its training pixels, the test pixels near them are dropped instead.
 
-    Parameters
-    ----------
-    positions : integer array (n, 2)
-        Row and column.
-    codes : integer array (n,)
-    held : bool array (n,)
-        The test part.
-    buffer_px : int
-        Chebyshev distance: windows of ``buffer_px`` × ``buffer_px`` pixels do not overlap.
-
-    Returns
-    -------
-    bool array (n,)
+    ``positions`` (n, 2) are rows and columns, ``codes`` (n,) classes, ``held`` (n,) is the mask of test pixels. In
+    Chebyshev distance, windows of ``buffer_px`` × ``buffer_px`` pixels do not overlap. Returns a mask (n,).
     """
     keep = np.ones(len(codes), bool)
     near = _near(positions, ~held, held, buffer_px)
@@ -153,7 +123,7 @@ def nearest_px(positions: Ints) -> float:
 
 
 def draw_per_class(codes: Ints, most: int, rng: np.random.Generator) -> Mask:
-    """At most so many pixels of each class, at random."""
+    """At most ``most`` random pixels of each class."""
     drawn = np.zeros(len(codes), bool)
     for code in np.unique(codes):
         drawn[rng.permutation(np.flatnonzero(codes == code))[:most]] = True
@@ -161,7 +131,7 @@ def draw_per_class(codes: Ints, most: int, rng: np.random.Generator) -> Mask:
 
 
 def _near(positions: Ints, these: Mask, those: Mask, buffer_px: int) -> Mask:
-    """Which of ``these`` lie nearer than the buffer to one of ``those``; False for all others."""
+    """Which of ``these`` are closer than the buffer to one of ``those``; False for all others."""
     near = np.zeros(len(positions), bool)
     near[these] = distances_px(positions[these], positions[those]) < buffer_px
     return near

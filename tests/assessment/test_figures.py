@@ -15,19 +15,20 @@ from matplotlib.image import imread
 from numpy.typing import NDArray
 from rasterio.crs import CRS
 
-from landcover_bdgf.assessment.figures import codes_picture, map_picture, scale_bar
+from landcover_bdgf.assessment.figures import map_picture, scale_bar
 from landcover_bdgf.geo.grid import Grid, ground_pixel_m2
+from landcover_bdgf.labels.class_map import codes_picture
 
 
 @pytest.mark.parametrize(("pixel_m", "text"), [(10, "200 m"), (1000, "20 km"), (0.5, "10 m")])
-def test_scale_bars_are_round_and_at_most_a_quarter(pixel_m: float, text: str) -> None:
+def test_scale_bars_are_round_and_at_most_a_quarter_of_the_width(pixel_m: float, text: str) -> None:
     bar = scale_bar(Grid(GRID.crs, Affine(pixel_m, 0, 0, 0, -pixel_m, 0), (60, 80)))
     assert bar is not None
     assert bar.text == text
     assert bar.share == pytest.approx(0.25)
 
 
-def test_degrees_are_measured_at_the_middle_of_the_map() -> None:
+def test_scale_bars_in_degrees_are_true_at_the_middle_of_the_map() -> None:
     grid = Grid(CRS.from_epsg(4326), Affine(0.01, 0, 15, 0, -0.01, 60.5), (100, 100))
     bar = scale_bar(grid)
     assert bar is not None
@@ -42,7 +43,7 @@ MOON = (
 
 
 @pytest.mark.parametrize("wkt", ['LOCAL_CS["site",UNIT["metre",1]]', MOON])
-def test_where_lengths_are_unknown_there_is_neither_a_scale_bar_nor_an_area(wkt: str) -> None:
+def test_unknown_lengths_give_no_scale_bar_and_no_area(wkt: str) -> None:
     grid = Grid(CRS.from_wkt(wkt), Affine(10, 0, 0, 0, -10, 0), (60, 80))
     assert scale_bar(grid) is None
     assert not grid.crs.is_projected or ground_pixel_m2(grid) is None

@@ -1,4 +1,4 @@
-"""Accuracy: the numbers of published and hand-computed matrices come out; rows are the map."""
+"""Accuracies equal published and hand-computed values; the rows of the matrix are the map."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from landcover_bdgf.assessment.measures import Accuracy, accuracy, accuracy_by_distance, summary_lines
+from landcover_bdgf.assessment.measures import Accuracy, accuracy, accuracy_by_distance
 from landcover_bdgf.errors import LabelError
 from landcover_bdgf.labels.legend import Legend
 
@@ -20,7 +20,7 @@ def of_counts(counts: list[list[int]]) -> Accuracy:
     return accuracy(reference, mapped, Legend.from_values(range(1, len(matrix) + 1)))
 
 
-def test_olofsson_2014_by_counts() -> None:
+def test_accuracies_of_olofsson_2014() -> None:
     """User's accuracies as published (counts within strata); the others are plain shares of the counts."""
     counts = [[66, 0, 5, 4], [0, 55, 8, 12], [1, 0, 153, 11], [2, 1, 9, 313]]
     result = of_counts(counts)
@@ -31,11 +31,15 @@ def test_olofsson_2014_by_counts() -> None:
     assert result.average == pytest.approx(np.mean([66 / 69, 55 / 56, 153 / 175, 313 / 340]))
 
 
-def test_kappa_by_hand() -> None:
+def test_kappa_by_hand_and_in_the_summary() -> None:
     """Observed 0.7; by chance 0.5 · 0.6 + 0.5 · 0.4 = 0.5; kappa 0.4."""
     result = of_counts([[20, 5], [10, 15]])
     assert result.kappa == pytest.approx(0.4)
     np.testing.assert_allclose(result.f1, [2 * 20 / 55, 2 * 15 / 45])
+    text = str(result)
+    assert "overall accuracy 70.0 %" in text
+    assert "kappa 0.400" in text
+    assert "not a probability sample" in text
 
 
 def test_wilson_interval_by_hand() -> None:
@@ -65,16 +69,9 @@ def test_undefined_figures_are_none_in_json() -> None:
     assert (values["confusion_matrix"]["rows"], values["confusion_matrix"]["columns"]) == ("map", "reference")
 
 
-def test_distance_bins_hold_each_pixel_once() -> None:
+def test_each_pixel_is_in_one_distance_bin() -> None:
     distances: NDArray[np.float64] = np.array([0, 12, 13, 36, 37, 99, 100, 5000.0])
     bins = accuracy_by_distance(np.array([1, 0, 1, 1, 0, 0, 1, 1], bool), distances)
     assert [(b.n, b.overall) for b in bins] == [(2, 0.5), (2, 1.0), (2, 0.0), (2, 1.0)]
     assert [b.label for b in bins] == ["0 to 12 px", "13 to 36 px", "37 to 99 px", "100 px and more"]
     assert len(accuracy_by_distance(np.array([True]), np.array([40.0]))) == 1
-
-
-def test_the_summary_states_the_limits_of_the_figures() -> None:
-    text = "\n".join(summary_lines(of_counts([[20, 5], [10, 15]])))
-    assert "overall accuracy 70.0 %" in text
-    assert "kappa 0.400" in text
-    assert "not a probability sample" in text

@@ -1,4 +1,4 @@
-"""Reference pixels get the classes of the map, and their description claims no more than is known."""
+"""Reference pixels get the classes of the map, and their description states only known facts."""
 
 from __future__ import annotations
 
@@ -79,7 +79,7 @@ def test_case_matters_if_several_classes_differ_only_in_case(
     assert sum(result.unknown.values()) == 48 - sum(found.values())
 
 
-def test_pixels_of_classes_that_the_map_lacks_are_warned_of(
+def test_a_warning_lists_classes_that_the_map_lacks(
     map_path: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     classes = ["crops", "wator", "lava\x1b[31m", "7"]
@@ -99,16 +99,10 @@ def test_pixels_of_classes_that_the_map_lacks_are_warned_of(
 
 @pytest.mark.parametrize(
     ("theirs", "told"),
-    [
-        ([1, 2, 3, 4, 5], True),
-        ([1, 3], True),
-        ([1, 2, 4], False),
-        ([1, 2, 3, 9], False),
-        (["1", "3", "lava"], False),
-    ],
+    [([1, 2, 3, 4, 5], True), ([1, 3], True), ([1, 2, 4], False), ([1, 2, 3, 9], False), (["1", "3", "lava"], False)],
     ids=["all", "some", "classes too", "a class of its own", "text"],
 )
-def test_a_reference_that_may_hold_pixel_values_is_warned_of(
+def test_a_reference_that_may_contain_pixel_values_gives_a_warning(
     tmp_path: Path, caplog: pytest.LogCaptureFixture, theirs: list[Any], told: bool
 ) -> None:
     """It is still matched by class, as the content of the field is not known."""
@@ -130,13 +124,10 @@ def test_without_a_record_the_leak_is_unknown(map_path: Path, tmp_path: Path) ->
         assert assess(map_path, path, field="class").leak is None
 
 
-def test_of_samples_only_the_test_part_counts(map_path: Path, tmp_path: Path) -> None:
-    held = samples([0, 0, 1])
-    result = assess(trained_at(map_path, [20, 30], [5, 50]), held)
+def test_only_the_test_part_of_samples_is_used(map_path: Path, tmp_path: Path) -> None:
+    result = assess(map_path, samples([0, 0, 1]))
     assert (result.n, result.overall) == (1, 1.0)
-    assert "held-out part of the labels that the map was trained with, split by polygon, at least 9 px" in result.sample
-    trainable = samples([0, 1, 0])
-    write_samples(trainable, tmp_path / "samples.gpkg")
+    write_samples(samples([0, 1, 0]), tmp_path / "samples.gpkg")
     assert assess(map_path, tmp_path / "samples.gpkg").n == 1
     with pytest.raises(LabelError, match="no test part"):
         assess(map_path, samples([0, 0, 0]))
@@ -184,11 +175,11 @@ def test_references_that_do_not_match_the_map_are_refused(map_path: Path, tmp_pa
     ],
     ids=["layer", "encoding", "ignored", "last", "error", "unknown"],
 )  # fmt: skip
-def test_a_reference_is_read_as_labels_are(
+def test_read_settings_apply_to_a_reference(
     bdgf: Bdgf, map_path: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str],
     file: str, classes: list[str], refused: str, option: str, pixels: int | str,
 ) -> None:  # fmt: skip
-    """Each option that a message names exists, and acts on a reference as on labels."""
+    """Each option in a message exists, and has the same effect on a reference as on labels."""
     path = reference(tmp_path / file, classes, [(20, 0), (20, 0) if "conflicts" in option else (20, 60)])
     if "layer" in option:
         frame = geopandas.read_file(path)

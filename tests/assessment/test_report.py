@@ -1,4 +1,4 @@
-"""Reports: the page and the tables hold the numbers, and names from files stay text in them."""
+"""The report contains the numbers, and names from files stay text in it."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import json
 import re
 from html.parser import HTMLParser
 from pathlib import Path
+from unittest.mock import Mock
 
 import geopandas
 import numpy as np
@@ -16,6 +17,7 @@ import shapely
 from affine import Affine
 from conftest import WriteTif
 from drawn_maps import GRID, reference, write_map
+from numpy.typing import NDArray
 from rasterio.crs import CRS
 
 from landcover_bdgf.assessment.figures import scale_bar
@@ -28,16 +30,15 @@ from landcover_bdgf.labels.class_map import layer_path
 from landcover_bdgf.labels.legend import Legend
 from landcover_bdgf.storage.records import write_record
 
-HOSTILE = [
-    "<script>alert(1)</script>",
-    "=HYPERLINK(1)",
-    '"><img src=x onerror=alert(1)>',
-    "\x1b[31m",
-    "y" * 10_000,
-]
+HOSTILE = ["<script>alert(1)</script>", "=HYPERLINK(1)", '"><img src=x onerror=alert(1)>', "\x1b[31m", "y" * 10_000]
 
 
-def test_codes_are_shown_where_classes_are_other_numbers(map_path: Path, tmp_path: Path) -> None:
+def write_confidence(map_path: Path, percent: NDArray[np.uint8], grid: Grid = GRID) -> None:
+    profile = RasterProfile("uint8", nodata=255)
+    write_raster(layer_path(map_path, "confidence"), grid, [(Window(0, 0, 80, 60), percent[None])], profile=profile)
+
+
+def test_codes_are_shown_if_classes_are_other_numbers(map_path: Path, tmp_path: Path) -> None:
     legend = Legend.from_values([4, 9])
     path = write_map(tmp_path / "numbers.tif", np.ones(GRID.shape_hw, np.uint8), legend)
     source = reference(tmp_path / "r.gpkg", [4, 9], [(20, 0), (50, 70)])
@@ -60,17 +61,13 @@ def test_distance_to_training_is_reported(map_path: Path, tmp_path: Path, caplog
     path = reference(tmp_path / "r.gpkg", ["crops", "crops", "water"], [(30, 12), (30, 13), (30, 70)], side=1)
     result = assess(map_path, path, field="class")
     assert result.leak == pytest.approx(1 / 3)
-    assert [(b.label, b.n) for b in result.by_distance] == [
-        ("0 to 12 px", 1),
-        ("13 to 36 px", 1),
-        ("37 to 99 px", 1),
-    ]
+    assert [(b.label, b.n) for b in result.by_distance] == [("0 to 12 px", 1), ("13 to 36 px", 1), ("37 to 99 px", 1)]
     assert result.surroundings == pytest.approx(2 / 3)
     assert "66.7 % of the reference pixels share surroundings with training pixels" in str(result)
     assert "33.3 % of the reference windows overlap training windows" in caplog.text
 
 
-def test_a_map_made_without_surroundings_has_no_figure_for_them(map_path: Path, tmp_path: Path) -> None:
+def test_surroundings_are_not_reported_for_maps_without_them(map_path: Path, tmp_path: Path) -> None:
     record = json.loads(Path(f"{map_path}.json").read_text(encoding="utf-8"))
     del record["training"]["apart_px"]  # as in older records
     write_record(map_path, record)
@@ -81,14 +78,11 @@ def test_a_map_made_without_surroundings_has_no_figure_for_them(map_path: Path, 
     assert "surroundings" not in (tmp_path / "report/report.html").read_text(encoding="utf-8")
 
 
-def test_confidence_is_compared_with_the_reference(map_path: Path, tmp_path: Path) -> None:
+def test_reliability_of_the_confidence_layer(map_path: Path, tmp_path: Path) -> None:
     """Half of the pixels at 90 % and half at 60 %; all of the first are right, and half of the others."""
     percent = np.full(GRID.shape_hw, 90, np.uint8)
     percent[:, 40:] = 60
-    write_raster(
-        layer_path(map_path, "confidence"), GRID, [(Window(0, 0, 80, 60), percent[None])],
-        profile=RasterProfile("uint8", nodata=255),
-    )  # fmt: skip
+    write_confidence(map_path, percent)
     corners = [(20, 0), (20, 10), (20, 50), (50, 70)]
     path = reference(tmp_path / "r.gpkg", ["crops", "crops", "water", "crops"], corners)
     assert assess(map_path, path, field="class").reliability == ()  # the record does not say that it is this map's
@@ -99,15 +93,12 @@ def test_confidence_is_compared_with_the_reference(map_path: Path, tmp_path: Pat
     assert "Expected calibration error 10.0" in (tmp_path / "report/report.html").read_text(encoding="utf-8")
 
 
-def test_confidence_of_another_map_is_refused_and_a_missing_one_accepted(map_path: Path, tmp_path: Path) -> None:
+def test_confidence_may_be_missing_but_not_of_another_map(map_path: Path, tmp_path: Path) -> None:
     write_record(map_path, {"layers": ["confidence"]})
     path = reference(tmp_path / "r.gpkg", ["crops"], [(20, 0)])
     assert assess(map_path, path, field="class").reliability == ()
     other = Grid(GRID.crs, Affine(10, 0, 500_010, 0, -10, 5_000_000), GRID.shape_hw)
-    write_raster(
-        layer_path(map_path, "confidence"), other, [(Window(0, 0, 80, 60), np.full((1, 60, 80), 90, np.uint8))],
-        profile=RasterProfile("uint8", nodata=255),
-    )  # fmt: skip
+    write_confidence(map_path, np.full(GRID.shape_hw, 90, np.uint8), other)
     with pytest.raises(RasterError, match=r"confidence\.tif: is not the confidence of .*map\.tif"):
         assess(map_path, path, field="class")
 
@@ -122,7 +113,7 @@ def test_rasters_that_are_not_class_maps_are_refused(write_tif: WriteTif, tmp_pa
 
 
 class Page(HTMLParser):
-    """What a browser would load or run."""
+    """Tags of a page and the links that a browser would load."""
 
     def __init__(self, text: str) -> None:
         super().__init__()
@@ -136,7 +127,7 @@ class Page(HTMLParser):
         assert not any(name.startswith("on") for name, _ in attrs)
 
 
-def test_hostile_names_stay_text_in_every_file(tmp_path: Path) -> None:
+def test_hostile_names_stay_text_in_all_files(tmp_path: Path) -> None:
     legend = Legend.from_values(HOSTILE)
     codes = np.arange(60 * 80).reshape(60, 80) % 5 + 1
     path = write_map(tmp_path / "map.tif", codes.astype(np.uint8), legend)
@@ -155,7 +146,7 @@ def test_hostile_names_stay_text_in_every_file(tmp_path: Path) -> None:
         assert all(cell.isprintable() for cell in cells)
 
 
-def test_the_tables_hold_the_numbers(map_path: Path, tmp_path: Path) -> None:
+def test_the_files_contain_the_numbers(map_path: Path, tmp_path: Path) -> None:
     path = reference(tmp_path / "r.gpkg", ["crops", "water"], [(20, 38), (50, 70)])
     result = assess(map_path, path, field="class", output=tmp_path / "report")
     assert sorted(file.name for file in (tmp_path / "report").iterdir()) == sorted(REPORT_FILES)
@@ -176,7 +167,7 @@ def test_the_same_numbers_give_the_same_page(map_path: Path, tmp_path: Path) -> 
         assert (tmp_path / "one" / name).read_bytes() == (tmp_path / "two" / name).read_bytes()
 
 
-def test_an_older_report_is_replaced_only_when_asked(map_path: Path, tmp_path: Path) -> None:
+def test_an_existing_report_is_replaced_only_with_overwrite(map_path: Path, tmp_path: Path) -> None:
     path = reference(tmp_path / "r.gpkg", ["crops"], [(20, 38)])
     assess(map_path, path, field="class", output=tmp_path / "report")
     with pytest.raises(OutputError, match="overwrite"):
@@ -189,11 +180,8 @@ def test_an_older_report_is_replaced_only_when_asked(map_path: Path, tmp_path: P
 
 def test_a_folder_with_other_files_is_never_replaced(map_path: Path, tmp_path: Path) -> None:
     path = reference(tmp_path / "r.gpkg", ["crops"], [(20, 38)])
-    for place, match in [
-        (tmp_path, "contains other files"),
-        (path, "is a file"),
-        (tmp_path / "no/report", "does not exist"),
-    ]:
+    places = [(tmp_path, "contains other files"), (path, "is a file"), (tmp_path / "no/report", "does not exist")]
+    for place, match in places:
         with pytest.raises(OutputError, match=match):
             assess(map_path, path, field="class", output=place, overwrite=True)
     assert map_path.exists()
@@ -203,9 +191,8 @@ def test_a_failure_leaves_the_old_report(map_path: Path, tmp_path: Path, monkeyp
     path = reference(tmp_path / "r.gpkg", ["crops"], [(20, 38)])
     assess(map_path, path, field="class", output=tmp_path / "report")
     before = (tmp_path / "report/report.html").read_bytes()
-    monkeypatch.setattr(
-        "landcover_bdgf.assessment.report.write_table", lambda *_: (_ for _ in ()).throw(OSError(28, "disk full"))
-    )
+    full = Mock(side_effect=OSError(28, "disk full"))
+    monkeypatch.setattr("landcover_bdgf.assessment.report.write_table", full)
     with pytest.raises(OutputError, match="disk full"):
         assess(map_path, path, field="class", output=tmp_path / "report", overwrite=True)
     assert (tmp_path / "report/report.html").read_bytes() == before
@@ -224,11 +211,8 @@ def test_many_classes_in_many_scripts_make_a_page(tmp_path: Path) -> None:
 def test_maps_in_degrees_have_no_hectares(tmp_path: Path) -> None:
     grid = Grid(CRS.from_epsg(4326), Affine(0.001, 0, 15, 0, -0.001, 45), (60, 80))
     path = write_map(tmp_path / "map.tif", np.ones((60, 80), np.uint8), Legend.from_values(["crops"]), grid)
-    x, y = grid.xy([5], [5])
-    frame = geopandas.GeoDataFrame({"class": ["crops"]}, geometry=shapely.points(x, y), crs=4326)
-    frame.to_file(tmp_path / "r.gpkg")
-    result = assess(path, tmp_path / "r.gpkg", field="class", output=tmp_path / "report")
-    assert result.overall == 1
+    frame = geopandas.GeoDataFrame({"class": ["crops"]}, geometry=shapely.points(*grid.xy([5], [5])), crs=4326)
+    assert assess(path, frame, field="class", output=tmp_path / "report").overall == 1
     assert "hectares are not given" in (tmp_path / "report/report.html").read_text(encoding="utf-8")
 
 
@@ -243,14 +227,13 @@ def test_maps_in_degrees_have_no_hectares(tmp_path: Path) -> None:
         (2225, (6_000_000, 2_000_000), "4.5", ("50 m", 0.205)),  # feet
     ],
 )  # fmt: skip
-def test_sizes_are_those_on_the_ground(
+def test_hectares_and_scale_bars_are_true_on_the_ground(
     tmp_path: Path, epsg: int, origin: tuple[float, float], hectares: str | None, bar: tuple[str, float]
 ) -> None:
     grid = Grid(CRS.from_epsg(epsg), Affine(10, 0, origin[0], 0, -10, origin[1]), (60, 80))
     path = write_map(tmp_path / "map.tif", np.ones((60, 80), np.uint8), Legend.from_values(["crops"]), grid)
     frame = geopandas.GeoDataFrame({"class": ["crops"]}, geometry=shapely.points(*grid.xy([5], [5])), crs=epsg)
-    frame.to_file(tmp_path / "r.gpkg")
-    assess(path, tmp_path / "r.gpkg", field="class", output=tmp_path / "report")
+    assess(path, frame, field="class", output=tmp_path / "report")
     page = re.sub(r"\s+", " ", (tmp_path / "report/report.html").read_text(encoding="utf-8"))
     assert ("This projection distorts areas" in page) == (hectares is None)
     assert f"<td>{hectares or '–'}</td></tr>" in page
@@ -264,10 +247,7 @@ def test_a_damaged_map_is_refused(map_path: Path, tmp_path: Path) -> None:
     with rasterio.open(map_path) as dataset:
         offset, size = (int(dataset.get_tag_item(f"BLOCK_{what}_0_0", "TIFF", bidx=1)) for what in ("OFFSET", "SIZE"))
     map_path.write_bytes(whole[:offset] + bytes([255]) * size + whole[offset + size :])
-    labels = geopandas.GeoDataFrame(
-        {"class": ["crops"]}, geometry=[shapely.box(500_100, 4_999_600, 500_200, 4_999_700)], crs=32633
-    )
-    labels.to_file(tmp_path / "labels.gpkg")
+    path = reference(tmp_path / "labels.gpkg", ["crops"], [(30, 10)])
     with pytest.raises(RasterError, match=r"\.tif: cannot be read, it may be damaged"):
-        assess(map_path, tmp_path / "labels.gpkg", field="class", output=tmp_path / "report")
+        assess(map_path, path, field="class", output=tmp_path / "report")
     assert not (tmp_path / "report").exists()

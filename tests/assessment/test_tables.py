@@ -1,4 +1,4 @@
-"""Tables open in a spreadsheet as they were written, and run nothing there."""
+"""Tables open unchanged in a spreadsheet and contain no formulas."""
 
 from pathlib import Path
 

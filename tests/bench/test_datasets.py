@@ -1,4 +1,4 @@
-"""Scenes with labels are read as described or as published; what is missing or does not fit is named."""
+"""Labelled scenes are read as described or as published; errors name missing and mismatched files."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -30,7 +30,7 @@ def write_v5(folder: Path, arrays: Arrays) -> None:
 
 
 def write_v73(folder: Path, arrays: Arrays) -> None:
-    """As MATLAB writes it: HDF5 behind a header of 512 bytes, axes turned round."""
+    """As MATLAB writes it: HDF5 after a header of 512 bytes, axes reversed."""
     for name, array in arrays.items():
         with h5py.File(folder / f"{name}.mat", "w", userblock_size=512) as file:
             file.create_dataset(name, data=array.T)
@@ -53,7 +53,9 @@ def augsburg(shared_data: Path) -> Arrays:
 
 
 @pytest.mark.parametrize("write", [write_v5, write_v73])
-def test_the_published_layout(tmp_path: Path, shared_data: Path, write: Callable[[Path, Arrays], None]) -> None:
+def test_published_data_sets_are_read_in_both_matlab_versions(
+    tmp_path: Path, shared_data: Path, write: Callable[[Path, Arrays], None]
+) -> None:
     arrays = augsburg(shared_data)
     (tmp_path / "augsburg").mkdir()
     write(tmp_path / "augsburg", arrays)
@@ -66,7 +68,7 @@ def test_the_published_layout(tmp_path: Path, shared_data: Path, write: Callable
     assert np.array_equal(tile.sar, np.maximum(arrays["data_SAR_HR"].transpose(2, 0, 1), np.float32(1e-6)))
 
 
-def test_a_missing_file_is_named_with_the_layout(tmp_path: Path, shared_data: Path) -> None:
+def test_a_missing_file_is_an_error_with_the_published_layout(tmp_path: Path, shared_data: Path) -> None:
     arrays = augsburg(shared_data)
     del arrays["data_SAR_HR"]
     write_v5(tmp_path, arrays)
@@ -74,17 +76,17 @@ def test_a_missing_file_is_named_with_the_layout(tmp_path: Path, shared_data: Pa
         open_dataset("augsburg", tmp_path, tmp_path / "work")
 
 
-def test_files_of_two_data_sets(tmp_path: Path, shared_data: Path) -> None:
+def test_files_of_different_shapes_are_refused(tmp_path: Path, shared_data: Path) -> None:
     arrays = augsburg(shared_data)
     write_v5(tmp_path, arrays | {"data_SAR_HR": arrays["data_SAR_HR"][:-1]})
     with pytest.raises(RasterError, match=r"data_SAR_HR.mat: is 331 × 485 px, its labels 332 × 485"):
         open_dataset("augsburg", tmp_path, tmp_path / "work")
     write_v5(tmp_path, arrays | {"TrainImage": arrays["TrainImage"][:-1]})
-    with pytest.raises(LabelError, match="They must be alike"):
+    with pytest.raises(LabelError, match="They must have the same shape"):
         open_dataset("augsburg", tmp_path, tmp_path / "work")
 
 
-def test_another_shape_than_published_is_said(
+def test_a_shape_other_than_published_gives_a_warning(
     tmp_path: Path, shared_data: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     write_v5(tmp_path, {name: array[:200] for name, array in augsburg(shared_data).items()})
@@ -92,26 +94,20 @@ def test_another_shape_than_published_is_said(
     assert "published were 332 × 485 with 78294" in caplog.text
 
 
-def test_files_that_are_no_matlab(tmp_path: Path) -> None:
-    (tmp_path / "a.mat").write_bytes(b"GIF89a" * 200)
-    with pytest.raises(RasterError, match="cannot be read as a MATLAB file"):
-        read_matlab(tmp_path / "a.mat", "a")
+def test_damaged_matlab_files_and_missing_arrays_are_refused(tmp_path: Path) -> None:
     savemat(tmp_path / "b.mat", {"x": np.eye(3), "y": np.eye(3)})
-    with pytest.raises(RasterError, match=r"b.mat: holds no array b, found x, y"):
+    with pytest.raises(RasterError, match=r"b.mat: has no array b, found x, y"):
         read_matlab(tmp_path / "b.mat", "b")
-
-
-def test_a_matlab_file_that_is_cut_off_is_refused(tmp_path: Path) -> None:
     savemat(tmp_path / "a.mat", {"a": np.random.default_rng(0).integers(0, 9, (40, 30))}, do_compression=True)
     whole = (tmp_path / "a.mat").read_bytes()
-    for share in (0.99, 0.5, 0.2):
-        (tmp_path / "a.mat").write_bytes(whole[: int(share * len(whole))])
+    for content in (b"GIF89a" * 200, whole[: len(whole) // 2], whole[: int(0.99 * len(whole))]):
+        (tmp_path / "a.mat").write_bytes(content)
         with pytest.raises(RasterError, match="cannot be read as a MATLAB file"):
             read_matlab(tmp_path / "a.mat", "a")
 
 
-def test_a_matlab_file_that_would_fill_the_machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    with h5py.File(tmp_path / "a.mat", "w") as file:  # 6 kB that say they hold a terabyte
+def test_a_matlab_file_that_would_fill_the_memory_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with h5py.File(tmp_path / "a.mat", "w") as file:  # 6 kB that declare a terabyte
         file.create_dataset("a", (1_000_000, 125_000), "f8", chunks=(1000, 1000))
     with pytest.raises(RasterError, match=r"says it holds \d+\.\d GB of pixels in \d+ kB"):
         read_matlab(tmp_path / "a.mat", "a")
@@ -121,16 +117,16 @@ def test_a_matlab_file_that_would_fill_the_machine(tmp_path: Path, monkeypatch: 
         read_matlab(tmp_path / "b.mat", "b")
 
 
-def test_a_matlab_file_of_few_labels_is_packed_tightly_and_read(tmp_path: Path) -> None:
+def test_a_highly_compressed_matlab_file_of_labels_is_read(tmp_path: Path) -> None:
     labels = np.zeros((6000, 6000), np.uint8)
     labels[:2, :2] = 3
-    sparse = coo_matrix(([1.0], ([5], [5])), shape=(1_000_000, 1_000_000))  # of a terabyte, were it full
+    sparse = coo_matrix(([1.0], ([5], [5])), shape=(1_000_000, 1_000_000))  # a terabyte as a full matrix
     savemat(tmp_path / "c.mat", {"c": labels, "s": sparse}, do_compression=True)
     assert (tmp_path / "c.mat").stat().st_size < 60_000
     assert np.array_equal(read_matlab(tmp_path / "c.mat", "c"), labels)
 
 
-def test_a_matlab_file_names_no_other_file(tmp_path: Path) -> None:
+def test_links_to_other_files_in_a_matlab_file_are_not_followed(tmp_path: Path) -> None:
     secret = np.arange(16.0).reshape(4, 4)
     (tmp_path / "secret.raw").write_bytes(secret.tobytes())
     with h5py.File(tmp_path / "other.mat", "w") as file:
@@ -142,7 +138,7 @@ def test_a_matlab_file_names_no_other_file(tmp_path: Path) -> None:
         file.create_dataset("raw", (4, 4), "f8", external=[(str(tmp_path / "secret.raw"), 0, 128)])
         file.create_virtual_dataset("virtual", layout)
     for name in ("linked", "raw", "virtual"):
-        with pytest.raises(RasterError, match=r"c.mat: holds no array .*, found none"):
+        with pytest.raises(RasterError, match=r"c.mat: has no array .*, found none"):
             read_matlab(tmp_path / "c.mat", name)
 
 
@@ -153,7 +149,7 @@ def described(scene: SceneFiles, folder: Path, labels: Path | str, *more: str) -
     return path
 
 
-def test_polygons_as_truth(tmp_path: Path, scene_files: SceneFiles) -> None:
+def test_polygons_are_read_as_labels(tmp_path: Path, scene_files: SceneFiles) -> None:
     path = described(scene_files, tmp_path, scene_files.labels, 'field = "class"', 'ignore = ["water"]')
     dataset = open_dataset(str(path), None, tmp_path)
     assert dataset.name == "place"
@@ -162,7 +158,7 @@ def test_polygons_as_truth(tmp_path: Path, scene_files: SceneFiles) -> None:
     assert set(np.unique(dataset.truth)) == {0, *dataset.legend.codes}
 
 
-def test_a_raster_as_truth(tmp_path: Path, scene_files: SceneFiles, write_tif: WriteTif) -> None:
+def test_a_raster_is_read_as_labels(tmp_path: Path, scene_files: SceneFiles, write_tif: WriteTif) -> None:
     codes = np.full((104, 120), 7, np.uint8)
     codes[:50], codes[:, :3] = 2, 0
     options = {"origin_xy": (399_960.0, 5_800_020.0), "nodata": 0}
@@ -184,7 +180,7 @@ def test_a_raster_as_truth(tmp_path: Path, scene_files: SceneFiles, write_tif: W
         open_dataset(str(elsewhere), None, tmp_path)
 
 
-def test_a_scene_without_a_sar_image_gets_one_that_no_label_has_a_part_in(
+def test_a_missing_sar_image_is_simulated_without_using_labels(
     tmp_path: Path, scene_files: SceneFiles, write_tif: WriteTif
 ) -> None:
     made = []
@@ -201,7 +197,7 @@ def test_a_scene_without_a_sar_image_gets_one_that_no_label_has_a_part_in(
     assert made[0].std() > 0.01
 
 
-def test_what_is_not_known(tmp_path: Path, scene_files: SceneFiles) -> None:
+def test_unknown_data_sets_and_keys_are_refused(tmp_path: Path, scene_files: SceneFiles) -> None:
     with pytest.raises(SettingsError, match=r'`dataset="augsberg"`: .* Did you mean augsburg\?'):
         open_dataset("augsberg", None, tmp_path)
     with pytest.raises(SettingsError, match="needs `data`"):
@@ -210,7 +206,7 @@ def test_what_is_not_known(tmp_path: Path, scene_files: SceneFiles) -> None:
         open_dataset(str(described(scene_files, tmp_path, "x.tif", "colour = 1")), None, tmp_path)
 
 
-def test_the_simulated_scene_has_pairs_that_one_sensor_tells_apart(tmp_path: Path, shared_data: Path) -> None:
+def test_the_simulated_scene_has_classes_that_only_one_sensor_separates(tmp_path: Path, shared_data: Path) -> None:
     dataset = open_dataset("simulated", shared_data, tmp_path)
     assert dataset.simulated == "scene"
     assert dataset.legend.names == tuple(PUBLISHED["augsburg"].classes.values())

@@ -1,4 +1,4 @@
-"""Results are computed once; a comparison ends in a table and a page."""
+"""Results are computed once; a comparison writes a table and a page."""
 
 import csv
 import json
@@ -47,7 +47,7 @@ def test_settings_of_a_comparison_are_checked() -> None:
         columns_of(BenchSettings(("x",), experiment="embedding", method=("et",)))
 
 
-def test_the_ablation_is_the_papers() -> None:
+def test_the_ablation_is_that_of_the_paper() -> None:
     recipes = [changed(RECIPES["laptop"], method.overrides) for method in ABLATION]
     branches = [",".join(recipe.fusion.branches) for recipe in recipes]
     assert branches[:4] == ["cnn", "transformer", "mamba", "cnn,transformer"]
@@ -75,7 +75,7 @@ def place(tmp_path: Path, scene_files: SceneFiles) -> Path:
 
 
 @pytest.mark.usefixtures("place")
-def test_a_comparison_as_typed(bdgf: Bdgf, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_comparison_from_the_command_line(bdgf: Bdgf, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     arguments = ["bench", "-o", "out", "--dataset", "place.toml", "--protocols", "random,near", "--seeds", "2",
                  "--per-class", "10", "--method", "bdgf", "--method", "et+9", "--method", "svm", *QUICK]  # fmt: skip
     assert bdgf(*arguments) == 0
@@ -103,10 +103,10 @@ def test_a_comparison_as_typed(bdgf: Bdgf, tmp_path: Path, capsys: pytest.Captur
 
 
 @pytest.mark.parametrize(("experiment", "methods", "shown"), [("balance", 6, 0), ("embedding", 1, 4)])
-def test_features_by_experiment(
+def test_balance_and_embedding_experiments(
     experiment: str, methods: int, shown: int, place: Path, bdgf: Bdgf, tmp_path: Path
 ) -> None:
-    """Masked or not, with one sensor shuffled; and as pictures of diffusion features and of three branches."""
+    """With and without masks, one sensor shuffled; pictures of diffusion features and of three branches."""
     out = tmp_path / "out"
     options = ["--experiment", experiment, "--protocols", "random", "--seeds", "1", "--per-class", "20", "-q", *QUICK]
     assert bdgf("bench", "--dataset", str(place), *options, "-o", str(out)) == 0

@@ -19,11 +19,8 @@ def test_shuffling_moves_one_sensor_and_keeps_its_values(stack: Stack) -> None:
     assert np.array_equal(before.spectral, after.spectral)
     assert np.array_equal(before.valid, after.valid)
     assert not np.array_equal(before.sar, after.sar)
-    assert np.array_equal(np.sort(before.sar[:, before.valid]), np.sort(after.sar[:, after.valid]))
     pairs = {tuple(pixel) for pixel in before.sar[:, before.valid].T.tolist()}
-    assert {tuple(pixel) for pixel in after.sar[:, after.valid].T.tolist()} == pairs, (
-        "a pixel keeps its channels together"
-    )
+    assert {tuple(pixel) for pixel in after.sar[:, after.valid].T.tolist()} == pairs, "channels stay together"
     assert with_shuffled(stack, "sar", seed=1).fingerprint() != stack.fingerprint()
 
 

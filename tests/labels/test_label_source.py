@@ -1,4 +1,4 @@
-"""A GeoDataFrame is read as a file of labels is, and messages name it."""
+"""A GeoDataFrame is read in the same way as a file of labels, and messages name it."""
 
 from __future__ import annotations
 
@@ -8,23 +8,19 @@ import geopandas
 import numpy as np
 import pandas
 import pytest
-import shapely
-from affine import Affine
-from rasterio.crs import CRS
+from drawn_maps import GRID, box
 
 from landcover_bdgf.errors import LabelError
-from landcover_bdgf.geo.grid import Grid
 from landcover_bdgf.labels.rasterize import read_labels
 
-GRID = Grid(CRS.from_epsg(32633), Affine(10, 0, 500_000, 0, -10, 5_000_000), (60, 80))
-BOXES = [shapely.box(500_000, 4_999_980, 500_030, 5_000_000), shapely.box(500_100, 4_999_900, 500_150, 4_999_950)]
+BOXES = [box(0, 0, 2, 3), box(5, 10, 5, 5)]
 
 
 def frame(values: object, crs: str | None = "EPSG:32633") -> geopandas.GeoDataFrame:
     return geopandas.GeoDataFrame({"class": values}, geometry=BOXES, crs=crs)
 
 
-def test_another_crs_index_and_geometry_column_change_nothing() -> None:
+def test_crs_index_and_geometry_column_do_not_change_the_labels() -> None:
     expected = read_labels(frame(["water", "crops"]), "class", GRID)
     other = frame(["water", "crops"]).to_crs("EPSG:4326").set_index(pandas.Index([9, 4])).rename_geometry("shape")
     found = read_labels(other, "class", GRID)

@@ -1,4 +1,4 @@
-"""Samples come back from their file; edits that break them, and damage, are told."""
+"""A file of samples is read back unchanged or as edited; invalid edits and damage are refused."""
 
 from __future__ import annotations
 
@@ -44,14 +44,12 @@ def test_a_file_gives_back_the_same_samples(samples: Samples, tmp_path: Path) ->
         ({"code": 9}, "a code that its legend lacks"),
         ({"part": "maybe"}, "neither train nor test"),
         ({"class": "trees"}, "a point has the class trees and the code of water; make them agree"),
-        ({"geometry": shapely.Point(0, 0)}, "outside its image"),
-        ({"geometry": None}, "has no place"),
+        ({"geometry": shapely.Point(0, 0)}, "outside the image"),
+        ({"geometry": None}, "has no coordinates"),
         ({"part": "test"}, "no training point is left of bare soil, built area, crops, grassland, trees, water"),
     ],
 )
-def test_edits_that_break_samples_are_told(
-    samples: Samples, tmp_path: Path, change: dict[str, object], match: str
-) -> None:
+def test_invalid_edits_are_refused(samples: Samples, tmp_path: Path, change: dict[str, object], match: str) -> None:
     path = tmp_path / "samples.gpkg"
     write_samples(samples, path)
     points = pyogrio.read_dataframe(path, layer="samples")
@@ -62,15 +60,17 @@ def test_edits_that_break_samples_are_told(
         read_samples(path)
 
 
-def test_samples_without_points_and_two_in_one_pixel_are_told(samples: Samples, tmp_path: Path) -> None:
+def test_points_may_be_deleted_but_not_all_and_not_doubled(samples: Samples, tmp_path: Path) -> None:
     path = tmp_path / "samples.gpkg"
     write_samples(samples, path)
     points = pyogrio.read_dataframe(path, layer="samples")
+    pyogrio.write_dataframe(points.iloc[5:], path, layer="samples")
+    assert same(read_samples(path), samples.where(np.arange(5, len(samples))))
     pyogrio.write_dataframe(points.iloc[:0], path, layer="samples", geometry_type="Point")
-    with pytest.raises(LabelError, match="holds no points"):
+    with pytest.raises(LabelError, match="it has no points"):
         read_samples(path)
     pyogrio.write_dataframe(pandas.concat([points, points.iloc[:1]]), path, layer="samples")
-    with pytest.raises(LabelError, match="two points lie in one pixel; delete one of them"):
+    with pytest.raises(LabelError, match="two points are in one pixel; delete one of them"):
         read_samples(path)
 
 
@@ -84,7 +84,7 @@ def test_samples_without_points_and_two_in_one_pixel_are_told(samples: Samples, 
     ("about = NULL WHERE code = 0", "JSON input should be string, bytes or bytearray"),
     ("color = NULL WHERE code = 1", "a colour is not written like #1f77b4"),
 ])  # fmt: skip
-def test_samples_that_are_described_wrongly_are_told(
+def test_invalid_descriptions_of_samples_are_refused(
     change: str, message: str, samples: Samples, tmp_path: Path
 ) -> None:
     path = tmp_path / "samples.gpkg"
@@ -97,21 +97,14 @@ def test_samples_that_are_described_wrongly_are_told(
     assert str(told.value).endswith("). Draw the samples again with bdgf sample.")
 
 
-def test_files_that_are_no_samples_are_refused(scene_files: SceneFiles, tmp_path: Path) -> None:
+def test_files_that_are_not_samples_are_refused(scene_files: SceneFiles, tmp_path: Path) -> None:
     (tmp_path / "text.gpkg").write_text("hello")
     for path in (scene_files.labels, tmp_path / "text.gpkg", tmp_path / "none.gpkg"):
         with pytest.raises(LabelError, match="is not a file of samples"):
             read_samples(path)
 
 
-def test_points_deleted_by_the_user_are_gone(samples: Samples, tmp_path: Path) -> None:
-    path = tmp_path / "samples.gpkg"
-    write_samples(samples, path)
-    pyogrio.write_dataframe(pyogrio.read_dataframe(path, layer="samples").iloc[5:], path, layer="samples")
-    assert same(read_samples(path), samples.where(np.arange(5, len(samples))))
-
-
-def test_a_disk_that_loses_samples_is_noticed(
+def test_samples_that_read_back_differently_are_an_error(
     samples: Samples, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     read = sample_file.read_samples

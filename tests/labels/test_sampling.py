@@ -1,27 +1,27 @@
-"""Samples: valid pixels only, parts that do not see each other, the same by seed and through a file."""
+"""Samples have data in both images, their parts are apart, and the seed reproduces them."""
 
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import geopandas
 import numpy as np
 import pandas
 import pytest
-import shapely
 from conftest import WriteTif
+from drawn_maps import box
 
 from landcover_bdgf.errors import LabelError, SettingsError
-from landcover_bdgf.labels.samples import Samples
 from landcover_bdgf.labels.sampling import SampleSettings, sample, samples_lines
 from landcover_bdgf.scene.alignment import align
 from landcover_bdgf.scene.stack import Stack
 
 HEIGHT, WIDTH = 128, 150
-ARRAYS = ("rows", "cols", "codes", "groups", "parts")
 
 
 @pytest.fixture
@@ -34,9 +34,14 @@ def stack(write_tif: WriteTif) -> Stack:
     return align(write_tif("hsi.tif", spectral, nodata=-1), write_tif("sar.tif", sar, nodata=np.nan))
 
 
-def box(row: int, col: int, side: int = 6) -> shapely.Polygon:
-    left, top = 500_000 + 10 * col, 5_000_000 - 10 * row
-    return shapely.box(left, top - 10 * side, left + 10 * side, top)
+CORNERS = [(30, 20), (30, 90), (90, 20), (90, 90), (60, 60)]
+
+
+def labels(path: Path, classes: list[Any], corners: list[tuple[int, int]], side: int = 6, **fields: Any) -> Path:
+    """A file of squares with a class and more fields."""
+    shapes = [box(*corner, side, side) for corner in corners]
+    geopandas.GeoDataFrame({"class": classes, **fields}, geometry=shapes, crs=32633).to_file(path)
+    return path
 
 
 @pytest.fixture
@@ -45,16 +50,7 @@ def polygons(tmp_path: Path) -> Path:
     corners = [(row, col) for row in range(0, 120, 16) for col in range(0, 140, 16)]
     classes = [("water", "crops", "trees")[i % 3] for i in range(len(corners))]
     parts = ["Test" if col > 90 else "train" for _, col in corners]
-    frame = geopandas.GeoDataFrame(
-        {"class": classes, "part": parts}, geometry=[box(*corner) for corner in corners], crs=32633
-    )
-    frame.to_file(tmp_path / "labels.gpkg")
-    return tmp_path / "labels.gpkg"
-
-
-def same(one: Samples, other: Samples) -> bool:
-    arrays = all(np.array_equal(getattr(one, name), getattr(other, name)) for name in ARRAYS)
-    return arrays and (one.grid, one.legend, one.split) == (other.grid, other.legend, other.split)
+    return labels(tmp_path / "labels.gpkg", classes, corners, part=parts)
 
 
 @pytest.mark.parametrize("method", ["polygon", "block", "column:part"])
@@ -66,7 +62,7 @@ def test_windows_of_both_parts_do_not_overlap(stack: Stack, polygons: Path, meth
     assert all(row["train"] > 0 and row["test"] > 0 for row in samples.table())
 
 
-def test_only_pixels_that_both_sensors_see_are_drawn(stack: Stack, polygons: Path) -> None:
+def test_only_pixels_with_data_in_both_images_are_drawn(stack: Stack, polygons: Path) -> None:
     samples = sample(stack, polygons, field="class")
     assert samples.rows.min() >= 10
     assert samples.cols.min() >= 8
@@ -74,9 +70,10 @@ def test_only_pixels_that_both_sensors_see_are_drawn(stack: Stack, polygons: Pat
     assert len(np.unique(samples.positions, axis=0)) == len(samples)
 
 
-def test_the_seed_decides(stack: Stack, polygons: Path) -> None:
+def test_the_seed_decides_the_samples(stack: Stack, polygons: Path) -> None:
     zero, again, one = (sample(stack, polygons, field="class", settings=SampleSettings(seed=s)) for s in (0, 0, 1))
-    assert same(zero, again)
+    assert zero.same_as(again)
+    assert zero.split == again.split
     assert zero.test_digest() == again.test_digest() != one.test_digest()
     assert zero.test_digest() == zero.where(np.arange(len(zero))[::-1]).test_digest()
 
@@ -87,7 +84,7 @@ def test_polygons_stay_whole(stack: Stack, polygons: Path) -> None:
     assert len(samples.test) / len(samples) == pytest.approx(0.3, abs=0.03)
 
 
-def test_random_pixels_leak_and_say_so(stack: Stack, polygons: Path) -> None:
+def test_the_leak_of_random_pixels_is_reported(stack: Stack, polygons: Path) -> None:
     samples = sample(stack, polygons, field="class", settings=SampleSettings(split="random", per_class=20))
     assert [row["train"] for row in samples.table()] == [20, 20, 20]
     assert samples.leak() > 0.3
@@ -100,16 +97,13 @@ def test_random_pixels_leak_and_say_so(stack: Stack, polygons: Path) -> None:
     [
         ((4, 9, 2), "will hold 1, 2, 3 for the classes 2, 4, 9 of its field class"),
         ((0, 2, 1), "will hold 1, 2, 3 for the classes 0, 1, 2 of its field class"),
-        (
-            range(2, 22),
-            "will hold 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12 and 8 more for the classes 2, 3, 4, 5, 6, 7, 8",
-        ),
+        (range(2, 22), "will hold 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12 and 8 more for the classes 2, 3, 4, 5, 6"),
         ((3, 1, 2), ""),
         (("01", "2", "3"), ""),
         (("4", "crops", "9"), ""),
     ],
 )
-def test_whole_numbers_that_become_others_are_warned_of(
+def test_a_warning_lists_class_numbers_that_the_map_changes(
     stack: Stack, polygons: Path, caplog: pytest.LogCaptureFixture, numbers: Sequence[object], told: str
 ) -> None:
     frame = geopandas.read_file(polygons)
@@ -122,7 +116,7 @@ def test_whole_numbers_that_become_others_are_warned_of(
     assert not [note for note in samples.split.notes if "hold" in note]
 
 
-def test_without_a_split_everything_trains(stack: Stack, polygons: Path) -> None:
+def test_without_a_split_all_pixels_are_for_training(stack: Stack, polygons: Path) -> None:
     samples = sample(stack, polygons, field="class", settings=SampleSettings(split="none"))
     assert len(samples.test) == 0
     assert math.isinf(samples.min_distance_px())
@@ -130,19 +124,13 @@ def test_without_a_split_everything_trains(stack: Stack, polygons: Path) -> None
     assert samples_lines(samples)[-1] == "no test part"
 
 
-def test_no_pixel_is_drawn_twice_to_fill_a_class(stack: Stack, polygons: Path) -> None:
+def test_per_class_limits_the_training_pixels(stack: Stack, polygons: Path) -> None:
     samples = sample(stack, polygons, field="class", settings=SampleSettings(per_class=50))
     assert all(row["train"] == 50 for row in samples.table())
     assert samples.split.dropped["more than asked for"] > 0
 
 
-def labels(path: Path, classes: list[str], corners: list[tuple[int, int]], side: int = 6) -> Path:
-    shapes = [box(*corner, side) for corner in corners]
-    geopandas.GeoDataFrame({"class": classes}, geometry=shapes, crs=32633).to_file(path)
-    return path
-
-
-def test_one_polygon_of_a_class_makes_blocks(stack: Stack, tmp_path: Path) -> None:
+def test_a_class_with_one_polygon_is_split_by_blocks(stack: Stack, tmp_path: Path) -> None:
     path = labels(tmp_path / "a.gpkg", ["a", "b", "b"], [(20, 20), (20, 90), (70, 90)], side=40)
     samples = sample(stack, path, field="class")
     assert (samples.split.method, samples.split.block_px) == ("block", 26)
@@ -151,13 +139,9 @@ def test_one_polygon_of_a_class_makes_blocks(stack: Stack, tmp_path: Path) -> No
     assert all(row["train"] and row["test"] for row in samples.table())
 
 
-def test_near_points_make_blocks(stack: Stack, tmp_path: Path) -> None:
-    random = np.random.default_rng(0)
-    corners = [(int(r), int(c)) for r, c in random.integers(12, 120, (200, 2))]
-    frame = geopandas.GeoDataFrame(
-        {"class": ["a", "b"] * 100}, geometry=[box(*corner, 1).centroid for corner in corners], crs=32633
-    )
-    frame.to_file(tmp_path / "p.gpkg")
+def test_close_points_are_split_by_blocks(stack: Stack, tmp_path: Path) -> None:
+    shapes = [box(*corner, 1, 1).centroid for corner in np.random.default_rng(0).integers(12, 120, (200, 2))]
+    geopandas.GeoDataFrame({"class": ["a", "b"] * 100}, geometry=shapes, crs=32633).to_file(tmp_path / "p.gpkg")
     samples = sample(stack, tmp_path / "p.gpkg", field="class")
     assert samples.split.method == "block"
     assert samples.leak() == 0
@@ -168,13 +152,10 @@ def test_a_class_without_data_leaves_the_legend(stack: Stack, tmp_path: Path, ca
     samples = sample(stack, path, field="class")
     assert samples.legend.names == ("b", "c")
     assert set(samples.codes) == {1, 2}
-    assert "class a has no pixel that both images see" in caplog.text
+    assert "class a has no pixel with data in both images" in caplog.text
 
 
-def test_labels_that_cannot_train_are_refused(stack: Stack, polygons: Path, tmp_path: Path) -> None:
-    one = labels(tmp_path / "one.gpkg", ["a", "a"], [(30, 20), (30, 90)])
-    with pytest.raises(LabelError, match=r"at least two classes.*found a"):
-        sample(stack, one, field="class")
+def test_unknown_fields_and_parts_are_refused(stack: Stack, polygons: Path) -> None:
     with pytest.raises(LabelError, match="the field class must say train or 0, test or 1, found crops, trees, water"):
         sample(stack, polygons, field="class", settings=SampleSettings(split="column:class"))
     with pytest.raises(LabelError, match=r"no field 'prt'.*Did you mean part"):
@@ -196,54 +177,41 @@ def test_labels_that_cannot_train_are_refused(stack: Stack, polygons: Path, tmp_
 def test_a_column_says_train_or_test_in_any_type(
     stack: Stack, tmp_path: Path, values: list[object], last: str | None
 ) -> None:
-    """Whatever the field says of features without a class, which are skipped, does not matter."""
+    """Its values for features without a class, which are skipped, do not matter."""
     part = pandas.Series([*values, values[0] if last else None])
-    corners = [(30, 20), (30, 90), (90, 20), (90, 90), (60, 60)]
-    frame = {"class": ["a", "b", "a", "b", None], "part": part}
-    shapes = [box(*corner) for corner in corners]
-    geopandas.GeoDataFrame(frame, geometry=shapes, crs=32633).to_file(tmp_path / "a.gpkg")
-    samples = sample(stack, tmp_path / "a.gpkg", field="class", settings=SampleSettings(split="column:part"))
+    path = labels(tmp_path / "a.gpkg", ["a", "b", "a", "b", None], CORNERS, part=part)
+    samples = sample(stack, path, field="class", settings=SampleSettings(split="column:part"))
     assert set(samples.train.groups) == {0, 1}
     assert set(samples.test.groups) == {2, 3}
 
 
-@pytest.mark.parametrize(("wrong", "found"), [(0.5, "0.5"), (2, "2"), (None, "nothing")])
-def test_what_a_column_may_not_say(stack: Stack, tmp_path: Path, wrong: float | None, found: str) -> None:
-    shapes = [box(30, 20), box(30, 90), box(90, 20)]
-    frame = geopandas.GeoDataFrame({"class": list("aba"), "part": [0, 1, wrong]}, geometry=shapes, crs=32633)
-    frame.to_file(tmp_path / "a.gpkg")
-    with pytest.raises(LabelError, match=f"part must say train or 0, test or 1, found {found}[.] Correct"):
-        sample(stack, tmp_path / "a.gpkg", field="class", settings=SampleSettings(split="column:part"))
-
-
-def test_a_class_that_is_only_test_is_refused(stack: Stack, tmp_path: Path) -> None:
-    frame = geopandas.GeoDataFrame(
-        {"class": list("abc"), "part": ["train", "train", "test"]},
-        geometry=[box(20, 20), box(60, 60), box(90, 90)],
-        crs=32633,
-    )
-    frame.to_file(tmp_path / "a.gpkg")
-    with pytest.raises(LabelError, match="no training pixel is left of c"):
-        sample(stack, tmp_path / "a.gpkg", field="class", settings=SampleSettings(split="column:part"))
+@pytest.mark.parametrize(
+    ("parts", "message"),
+    [
+        ([0, 1, 0.5], "part must say train or 0, test or 1, found 0.5. Correct"),
+        ([0, 1, 2], "part must say train or 0, test or 1, found 2. Correct"),
+        ([0, 1, None], "part must say train or 0, test or 1, found nothing. Correct"),
+        (["train", "train", "test"], "no training pixel is left of c"),
+    ],
+)
+def test_a_column_with_unknown_parts_or_a_class_without_training_pixels_is_refused(
+    stack: Stack, tmp_path: Path, parts: list[Any], message: str
+) -> None:
+    path = labels(tmp_path / "a.gpkg", list("abc"), CORNERS[:3], part=parts)
+    with pytest.raises(LabelError, match=re.escape(message)):
+        sample(stack, path, field="class", settings=SampleSettings(split="column:part"))
 
 
 @pytest.mark.parametrize(
-    "wrong",
-    [
-        {"split": "polygons"},
-        {"test_share": 1.0},
-        {"per_class": 0},
-        {"conflicts": "first"},
-        {"block_size_px": -1},
-        {"buffer_px": -1},
-    ],
+    ("name", "wrong"),
+    [("split", "polygons"), ("test_share", 1.0), ("per_class", 0), ("conflicts", "first"), ("buffer_px", -1)],
 )
-def test_settings_are_checked(wrong: dict[str, object]) -> None:
-    with pytest.raises(SettingsError, match=f"^`{next(iter(wrong))}="):
-        SampleSettings(**wrong)  # type: ignore[arg-type]
+def test_settings_are_checked(name: str, wrong: Any) -> None:
+    with pytest.raises(SettingsError, match=f"^`{name}="):
+        SampleSettings(**{name: wrong})
 
 
-def test_samples_of_another_image_are_noticed(stack: Stack, polygons: Path) -> None:
+def test_samples_of_another_image_are_refused(stack: Stack, polygons: Path) -> None:
     samples = sample(stack, polygons, field="class")
     samples.check_grid(stack.grid)
     with pytest.raises(LabelError, match="belong to another image"):
@@ -260,7 +228,7 @@ def test_the_table_shows_every_class_on_one_line(stack: Stack, polygons: Path) -
 
 
 @pytest.mark.parametrize("scene", ["s1s2_chile", "s1s2_denmark"])
-def test_real_polygons_split_apart(shared_data: Path, scene: str) -> None:
+def test_parts_of_real_polygons_are_apart(shared_data: Path, scene: str) -> None:
     folder = shared_data / scene
     stack = align(folder / "s2_l2a.tif", folder / "s1_rtc_db.tif")
     settings = SampleSettings(clear_px=9)  # single windows; where nine by nine are averaged it is 13 px

@@ -1,4 +1,4 @@
-"""Splits: whole groups are held out near the share asked for, and both parts keep their distance."""
+"""Whole groups are held out close to the requested share, and both parts keep their distance."""
 
 from __future__ import annotations
 
@@ -33,13 +33,13 @@ def test_two_groups_are_enough_for_both_sides(share: float) -> None:
     assert all(set(held[codes == code]) == {True, False} for code in (1, 2))
 
 
-def test_groups_of_several_classes_serve_the_rarest_first() -> None:
+def test_the_rarest_class_chooses_first_among_shared_groups() -> None:
     codes, groups = np.array([1, 1, 1, 1, 2, 2]), np.array([0, 1, 2, 3, 0, 1])
     held = split.hold_out(codes, groups, 0.3, rng())
     assert held[codes == 2].sum() == 1
 
 
-def test_parts_are_as_far_apart_as_asked_by_brute_force() -> None:
+def test_parts_keep_the_buffer_by_brute_force() -> None:
     positions = rng().integers(0, 100, (400, 2))
     codes, held = rng(1).integers(1, 4, 400), rng(2).random(400) < 0.1
     keep = split.apart(positions, codes, held, 5)
@@ -71,7 +71,7 @@ def test_the_best_of_several_draws_is_no_worse_than_one() -> None:
     assert kept(best) > kept(one)
 
 
-def test_single_pixels_train_as_in_the_paper() -> None:
+def test_random_pixels_are_drawn_as_in_the_paper() -> None:
     codes = np.repeat([1, 2, 3], [1000, 50, 1])
     held = split.hold_out_pixels(codes, 0.3, 100, rng())
     assert [int((~held)[codes == code].sum()) for code in (1, 2, 3)] == [100, 35, 1]
@@ -84,12 +84,12 @@ def test_blocks_are_squares_of_the_image() -> None:
     assert len(set(numbers.tolist())) == 3
 
 
-def test_no_class_gets_more_pixels_than_asked_for() -> None:
+def test_at_most_the_requested_pixels_of_a_class_are_drawn() -> None:
     codes = np.repeat([1, 2], [10, 3])
     assert np.bincount(codes[split.draw_per_class(codes, 5, rng())])[1:].tolist() == [5, 3]
 
 
-def test_distances_are_those_of_windows() -> None:
+def test_distances_are_chebyshev() -> None:
     here, there = np.array([[0, 0], [10, 0]]), np.array([[3, 4], [9, 9]])
     assert split.distances_px(here, there).tolist() == [4, 7]
     assert np.isinf(split.distances_px(here, there[:0])).all()
