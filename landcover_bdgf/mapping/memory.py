@@ -22,30 +22,15 @@ _SIZE = re.compile(r"(\d+(?:\.\d+)?)\s*([kmgt]?)i?b?", re.IGNORECASE)
 
 @dataclass(frozen=True)
 class MemoryUse:
-    """Estimate of the memory of a map.
+    """Estimate of the memory of a map."""
 
-    Attributes
-    ----------
-    width_px : int
-        Width of the scene.
-    raw_bands, channels : int
-        Bands of the files, and channels of the networks.
-    floats : int
-        Values per pixel of a block that the networks hold at once.
-    halo_px : int
-    file_block : int
-        Bytes of the largest block of a file.
-    batch : int
-        Blocks that a thread computes at once.
-    """
-
-    width_px: int
-    raw_bands: int
-    channels: int
-    floats: int
+    width_px: int  # of the scene
+    raw_bands: int  # of the files
+    channels: int  # of the networks
+    floats: int  # per pixel of a block, held by the networks at once
     halo_px: int
-    file_block: int
-    batch: int = 1
+    file_block: int  # bytes of the largest block of a file
+    batch: int = 1  # blocks that a thread computes at once
 
     @classmethod
     def of(cls, stack: Stack, scaling: Scaling, recipe: Recipe, batch: int = 1) -> MemoryUse:

@@ -164,11 +164,18 @@ def begin_partial(path: Path, plan: Plan, *, resume: bool, overwrite: bool) -> I
     try:
         if resume and (path / PLAN).exists():
             _check_same_run(read_partial(path).plan, plan, path)
-            _remove_damaged(partial)
+            for window in filter(partial.has, partial.windows()):
+                try:
+                    partial.read(window)
+                except OutputError as error:
+                    log.warning("%s: %s; recomputing", error.path, error.problem)
+                    partial._file(window).unlink()
         else:
             for file in path.glob("*.npz"):
                 file.unlink()
-            _write_plan(partial)
+            signed = plan.model_copy(update={"sha256": plan.checksum()})
+            with atomic_output(path / PLAN, overwrite=True) as draft:
+                draft.write_text(signed.model_dump_json(), encoding="utf-8")
         yield partial
     finally:
         lock.release()
@@ -176,13 +183,7 @@ def begin_partial(path: Path, plan: Plan, *, resume: bool, overwrite: bool) -> I
 
 @opening(OutputError)
 def read_partial(path: Path) -> PartialMap:
-    """Open the folder that an interrupted run or a shard has written.
-
-    Raises
-    ------
-    OutputError
-        It is not a partial map, or its plan is damaged.
-    """
+    """Open the folder of an interrupted run or a shard; OutputError if it is not a partial map, or is damaged."""
     content = _plan_bytes(path)
     if not content.startswith(_HEAD):
         raise _not_partial(path)
@@ -196,7 +197,7 @@ def read_partial(path: Path) -> PartialMap:
 
 
 def damaged(path: Path, why: str) -> OutputError:
-    """The error of a damaged file."""
+    """The error for a damaged file."""
     return OutputError(path, f"is damaged ({why})", "Make the map again.")
 
 
@@ -227,24 +228,9 @@ def _locked(path: Path) -> BaseFileLock:
         raise unwritten(path, error) from error
 
 
-def _write_plan(partial: PartialMap) -> None:
-    signed = partial.plan.model_copy(update={"sha256": partial.plan.checksum()})
-    with atomic_output(partial.path / PLAN, overwrite=True) as draft:
-        draft.write_text(signed.model_dump_json(), encoding="utf-8")
-
-
 def _check_same_run(before: Plan, now: Plan, path: Path) -> None:
     was, is_ = ({"shard": list(plan.shard), **plan.identity} for plan in (before, now))
     changed = [key for key in sorted({*was, *is_}) if was.get(key) != is_.get(key)]
     if changed:
         differences = "; ".join(f"{key} was {was.get(key)}, is {is_.get(key)}" for key in changed)
         raise OutputError(path, f"belongs to another run: {differences}", "Start again with `overwrite`.")
-
-
-def _remove_damaged(partial: PartialMap) -> None:
-    for window in filter(partial.has, partial.windows()):
-        try:
-            partial.read(window)
-        except OutputError as error:
-            log.warning("%s: %s; recomputing", error.path, error.problem)
-            partial._file(window).unlink()

@@ -49,22 +49,22 @@ MAX_TILE_PX = 1 << 14  # 1 GB with its layers
 def map_scene(
     model: Checkpoint | PathLike, stack: Stack, output: None = None, *,
     settings: MapSettings | None = None, run: Run | None = None, overwrite: bool = False, resume: bool = False,
-) -> ClassMap: ...  # fmt: skip
+) -> ClassMap:  # fmt: skip
+    """Map in memory."""
+
+
 @overload
 def map_scene(
     model: Checkpoint | PathLike, stack: Stack, output: PathLike, *,
     settings: MapSettings | None = None, run: Run | None = None, overwrite: bool = False, resume: bool = False,
-) -> Path: ...  # fmt: skip
+) -> Path:  # fmt: skip
+    """Map into a file."""
+
+
 def map_scene(
-    model: Checkpoint | PathLike,
-    stack: Stack,
-    output: PathLike | None = None,
-    *,
-    settings: MapSettings | None = None,
-    run: Run | None = None,
-    overwrite: bool = False,
-    resume: bool = False,
-) -> Path | ClassMap:
+    model: Checkpoint | PathLike, stack: Stack, output: PathLike | None = None, *,
+    settings: MapSettings | None = None, run: Run | None = None, overwrite: bool = False, resume: bool = False,
+) -> Path | ClassMap:  # fmt: skip
     """Map the land cover of a scene, in the grid of the spectral image: codes from 1, 0 = no data.
 
     Without an output, the map is returned in memory. Otherwise it is written as a COG, with class names for GDAL

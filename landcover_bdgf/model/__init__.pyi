@@ -1,4 +1,4 @@
-from .blocks import BLOCK_PX as BLOCK_PX, Block as Block, BlockStream as BlockStream
+from .blocks import BLOCK_PX as BLOCK_PX, Block as Block, BlockStream as BlockStream, Piece as Piece
 from .checkpoint import (
     BandName as BandName,
     Checkpoint as Checkpoint,

@@ -1,7 +1,6 @@
-"""One safetensors file with all that a map needs: weights, recipe, bands, scaling, SAR unit, legend.
+"""A denoiser or model in one safetensors file: weights, recipe, bands, scaling, SAR unit, legend.
 
-Nothing is ever unpickled. A file is checked before it is used: kind, format version, a sha256 over its
-tensors, finite weights; and against the scene it is used on: the same bands, in any order.
+Pickles are refused. Kind, format version, checksum, shapes and finite values are checked when a file is read.
 """
 
 from __future__ import annotations
@@ -37,14 +36,14 @@ from landcover_bdgf.storage import (
 Kind = Literal["denoiser", "model"]
 
 FORMAT = 5  # 5: the context network
-STATE = "state"  # the kind of file that is kept of an interrupted training
+STATE = "state"  # kind of the file with the state of an interrupted training
 SCALING_PREFIX, HISTORY_PREFIX = "scaling.", "history."
 _PICKLES = (b"PK", *(bytes([0x80, protocol]) for protocol in range(2, 6)))  # also zipped
 
 
 @dataclass(frozen=True)
 class BandName:
-    """How a band is recognised: its name, and its wavelength in nm where that is known."""
+    """Name of a band, and its wavelength in nm if known."""
 
     name: str
     wavelength_nm: NonNegativeFloat | None = None
@@ -63,19 +62,19 @@ class Checkpoint:
         ``unet.…`` and, in a model, ``fusion.…``, ``context.…`` and, if its polygons suffice, ``domain.…``.
     recipe : Recipe
     bands, sar_bands : tuple of BandName
-        In the order in which the networks get them.
+        In the order of the network inputs.
     sar_unit : {"power", "signed"}
-        What the networks got; decibels are converted to linear power before.
+        Decibels are converted to linear power.
     scaling : Scaling
     legend : Legend or None
         Classes of a model.
     history : History
-        Losses of the training that made it.
+        Losses of its training.
     provenance : dict
-        Inputs with hashes, versions, seed, ``pixels_m`` with the side of each scene's pixels on the ground, None where
-        not known; of a model also its training pixels.
+        Inputs with hashes, versions, seed, ``pixels_m`` (pixel side of each scene on the ground, None if unknown); of a
+        model also the training pixels.
     temperature : float
-        In which a model's probabilities are honest, see :func:`~landcover_bdgf.model.classifier.tempered`.
+        Calibrates a model's probabilities, see :func:`~landcover_bdgf.model.classifier.tempered`.
     """
 
     kind: Kind
@@ -97,7 +96,7 @@ class Checkpoint:
 
     @property
     def classes(self) -> Legend:
-        """Of a model; CheckpointError for a denoiser, which has none."""
+        """Classes of a model; CheckpointError for a denoiser."""
         if self.kind != "model" or self.legend is None:
             raise CheckpointError(None, f"a {self.kind} was given, a map needs a model: bdgf train makes one")
         return self.legend
@@ -107,16 +106,15 @@ class Checkpoint:
         return part(self.weights, prefix)
 
     def save(self, path: str | Path, *, overwrite: bool = False) -> None:
-        """Write the file; OutputError when it exists and ``overwrite`` is not given."""
+        """Write the file; OutputError if it exists, unless ``overwrite`` is set."""
         write_tensors(path, *self._contents(), overwrite=overwrite)
 
     def digest(self) -> str:
-        """sha256 of all it holds, the same for the file and for what was read from it."""
+        """sha256 of the contents; saving and loading do not change it."""
         return digest(*self._contents())
 
     def _contents(self) -> tuple[Arrays, str]:
-        tensors = dict(self.weights)
-        tensors |= {SCALING_PREFIX + k: v for k, v in self.scaling.arrays().items()}
+        tensors = self.weights | {SCALING_PREFIX + k: v for k, v in self.scaling.arrays().items()}
         tensors |= {HISTORY_PREFIX + k: v for k, v in self.history.arrays().items()}
         description = {name: getattr(self, name) for name in Description.model_fields if name != "format"}
         description |= {"format": FORMAT, "legend": self.legend.entries if self.legend else None}
@@ -124,14 +122,14 @@ class Checkpoint:
 
 
 class Heading(BaseModel):
-    """What the files of all versions say of themselves."""
+    """The part of the description that all versions share."""
 
     kind: str
     format: int | None = None
 
 
 class Provenance(BaseModel):
-    """What is read of a record again; it holds more."""
+    """The entries of a record that are used; it has others."""
 
     model_config = ConfigDict(extra="allow", strict=True)
 
@@ -140,7 +138,7 @@ class Provenance(BaseModel):
 
 
 class Description(Heading):
-    """What a checkpoint of this version says of itself; its tensors say the rest."""
+    """All of a checkpoint but its tensors."""
 
     model_config = STRICT
 
@@ -155,13 +153,13 @@ class Description(Heading):
 
 
 def checkpoint_product(path: PathLike) -> Product:
-    """A checkpoint, its losses, of a denoiser a picture, and the state of an interrupted training."""
+    """A checkpoint, its losses, the picture of a denoiser, and the state of an interrupted training."""
     path = Path(path)
     return Product(path, (path.parent / f"{path.stem}.csv", path.parent / f"{path.stem}.png"), (partial_path(path),))
 
 
 def partial_path(path: Path) -> Path:
-    """Where the state of an interrupted training is kept: ``model.partial.safetensors``."""
+    """File of the state of an interrupted training: ``model.partial.safetensors``."""
     return path.parent / f"{path.stem}.partial{path.suffix}"
 
 
@@ -172,15 +170,15 @@ def load_checkpoint(path: str | Path, kind: Kind | None = None) -> Checkpoint:
     Raises
     ------
     CheckpointError
-        Missing, not a safetensors file (a pickle is refused, not opened), damaged, of another kind than
-        ``kind``, of a newer format, with weights that are not finite.
+        The file is missing, not a safetensors file, damaged, of another kind or format, or has weights that are not
+        finite.
     """
     _check_file(Path(path))
     tensors, text = read_tensors(path)
     try:
         heading = read_json(Heading, text)
         checkpoint = _assemble(read_json(Description, text), tensors) if heading.format == FORMAT else None
-    except (TypeError, ValueError) as error:  # the former of arrays that are missing
+    except (TypeError, ValueError) as error:  # the former if arrays are missing
         raise CheckpointError(path, f"its description is incomplete or wrong ({error})", "Train again.") from None
     if heading.kind == STATE:
         raise CheckpointError(path, "is the state of an interrupted training", "Continue it with `resume`.")
@@ -188,7 +186,9 @@ def load_checkpoint(path: str | Path, kind: Kind | None = None) -> Checkpoint:
         raise CheckpointError(
             path, f"has format {heading.format}, this version reads {FORMAT}", "Use a newer bdgf, or train again."
         )
-    _check_finite(path, tensors)
+    bad = next((name for name, values in tensors.items() if not np.isfinite(values).all()), None)
+    if bad is not None:
+        raise CheckpointError(path, f"{bad} holds values that are not finite; the training had failed", "Train again.")
     if kind is not None and checkpoint.kind != kind:
         use = "bdgf train makes a model from it" if kind == "model" else "a denoiser comes from bdgf pretrain"
         raise CheckpointError(path, f"is a {checkpoint.kind}, a {kind} is needed: {use}")
@@ -196,15 +196,12 @@ def load_checkpoint(path: str | Path, kind: Kind | None = None) -> Checkpoint:
 
 
 def band_names(stack: Stack) -> tuple[tuple[BandName, ...], tuple[BandName, ...]]:
-    """Spectral and SAR bands of a stack, as a checkpoint keeps them."""
-    spectral, sar = (
-        tuple(BandName(b.name, b.wavelength_nm) for b in image.bands) for image in (stack.spectral, stack.sar)
-    )
-    return spectral, sar
+    """Spectral and SAR bands of a stack."""
+    spectral, sar = ([BandName(b.name, b.wavelength_nm) for b in i.bands] for i in (stack.spectral, stack.sar))
+    return tuple(spectral), tuple(sar)
 
 
 def _check_file(path: Path) -> None:
-    """Refuse a file that is missing, and a pickle before anything opens it."""
     if not path.is_file():
         raise CheckpointError(path, "there is no such file. bdgf train makes a model, bdgf pretrain a denoiser")
     with path.open("rb") as file:
@@ -229,7 +226,7 @@ def _assemble(described: Description, tensors: Arrays) -> Checkpoint:
 
 
 def _scaling(arrays: dict[str, NDArray[Any]], spectral: int, sar: int) -> Scaling:
-    """Of so many bands."""
+    """Scaling for these numbers of bands; ValueError if a shape is wrong."""
     scaling = Scaling(**arrays)
     reduced = len(scaling.components)
     wanted: dict[str, tuple[int, ...]] = {
@@ -240,11 +237,3 @@ def _scaling(arrays: dict[str, NDArray[Any]], spectral: int, sar: int) -> Scalin
         if array.shape != wanted[name] or array.dtype != np.float32:
             raise ValueError(f"scaling.{name} is {array.dtype} {array.shape}, float32 {wanted[name]} is needed")
     return scaling
-
-
-def _check_finite(path: str | Path, tensors: dict[str, NDArray[Any]]) -> None:
-    bad = [k for k, v in tensors.items() if not np.isfinite(v).all()]
-    if bad:
-        raise CheckpointError(
-            path, f"{bad[0]} holds values that are not finite; the training had failed", "Train again."
-        )

@@ -46,10 +46,9 @@ class Classifier:
         self.network = with_weights(lambda: FusionNetwork(sizes, recipe.fusion), model.part("fusion.")).to(device)
         self.context: ContextNetwork | None = None
         if self.viewer.statistics:
-            statistics = self.viewer.statistics
-            make = partial(ContextNetwork.of, statistics, sizes.classes, recipe)
+            make = partial(ContextNetwork.of, self.viewer.statistics, sizes.classes, recipe)
             self.context = with_weights(make, model.part("context.")).to(device)
-        self.batch = GPU_BLOCKS if self.viewer.device.type == "cuda" else 1  # blocks at once
+        self.batch = GPU_BLOCKS if device.type == "cuda" else 1  # blocks at once
         self.temperature = model.temperature
         features = recipe.fusion.d * len(recipe.fusion.branches)
         self.novelty = Novelty.of(model.part(NOVELTY_PREFIX), device, features) if novelty else None
@@ -74,12 +73,8 @@ class Classifier:
                 ) from None
         half = len(blocks) // 2  # outside the except clause, which keeps the failed tensors alive
         self.batch = min(self.batch, half)
-        log.info(
-            "%s is out of memory: continuing with %d %s at once",
-            self.viewer.device,
-            half,
-            "blocks" if half > 1 else "block",
-        )
+        unit = "blocks" if half > 1 else "block"
+        log.info("%s is out of memory: continuing with %d %s at once", self.viewer.device, half, unit)
         torch.cuda.empty_cache()
         return self.classify(blocks[:half]) + self.classify(blocks[half:])
 
@@ -149,10 +144,8 @@ class Classifier:
         if self.novelty is not None:
             layers = torch.cat([layers, self.novelty.p_values(self.features(seen, chosen))[:, None]], dim=1)
         for i, own_codes, own_layers in zip(some, codes, layers.cpu().numpy(), strict=True):
-            empty = results[i]
-            results[i] = Classified(
-                np.where(valid[i], own_codes, empty.codes), np.where(valid[i], own_layers, empty.layers)
-            )
+            results[i].codes[valid[i]] = own_codes[valid[i]]
+            results[i].layers[:, valid[i]] = own_layers[:, valid[i]]
         return results
 
 

@@ -14,7 +14,7 @@ from landcover_bdgf.errors import CheckpointError
 from landcover_bdgf.geo import ground_pixel_side_m
 from landcover_bdgf.model.checkpoint import BandName, Checkpoint
 from landcover_bdgf.model.learning_tiles import random_tiles
-from landcover_bdgf.model.scaling import Floats, Scaling
+from landcover_bdgf.model.scaling import Scaling
 from landcover_bdgf.progress import log
 from landcover_bdgf.scene import Stack
 
@@ -100,7 +100,10 @@ def _check_numbers(wanted: tuple[BandName, ...], found: tuple[Any, ...], subject
 
 def _check_bare_names(wanted: tuple[BandName, ...], found: tuple[Any, ...], subject: str) -> None:
     """Refuse an image with extra bands named by number alone: the sensor is unknown and may differ."""
-    known, present = ({b.name.casefold() for b in bands if _is_bare(b)} for bands in (wanted, found))
+    known, present = (
+        {b.name.casefold() for b in bands if b.wavelength_nm is None and _BARE.fullmatch(b.name)}
+        for bands in (wanted, found)
+    )
     if known and present - known:
         raise CheckpointError(
             f"{subject} differ",
@@ -109,10 +112,6 @@ def _check_bare_names(wanted: tuple[BandName, ...], found: tuple[Any, ...], subj
             "Use an image with exactly these bands, or train and map with files whose band names or wavelengths "
             "identify the sensor.",
         )
-
-
-def _is_bare(band: Any) -> bool:
-    return band.wavelength_nm is None and _BARE.fullmatch(band.name) is not None
 
 
 def _match(band: BandName, found: tuple[Any, ...]) -> int | None:
@@ -156,26 +155,22 @@ CHECK_TILE_PX, CHECK_TILES = 128, 64  # sampled for the check
 def warn_of_novel_scene(checkpoint: Checkpoint, stack: Stack, seed: int) -> None:
     """Warn if the values or the pixel size of a scene are outside the training range of the checkpoint.
 
-    Parameters
-    ----------
-    checkpoint : Checkpoint
-        A model that will map the scene, or a denoiser for training on it.
-    stack : Stack
-        With the checkpoint's bands, see :func:`~landcover_bdgf.model.compatibility.fit_stack`.
-    seed : int
-        Seed for the random choice of tiles.
+    The stack has the checkpoint's bands, see :func:`~landcover_bdgf.model.compatibility.fit_stack`; ``seed`` chooses
+    the tiles that are read.
     """
     _warn_of_pixel_size(checkpoint, stack)
     scaling = checkpoint.scaling
     centre, half = (scaling.low + scaling.high) / 2, (scaling.high - scaling.low) / 2
     novel = np.zeros((2, 2))  # per sensor: values outside the range, all values
-    moments = np.zeros((3, np.count_nonzero(scaling.speckled)))  # of scaled logarithms: count, sum, sum of squares
+    speckled = scaling.speckled > 0
+    moments = np.zeros((3, np.count_nonzero(speckled)))  # of scaled logarithms: count, sum, sum of squares
     for tile in random_tiles(stack, CHECK_TILE_PX, CHECK_TILES, exclude=None, seed=seed):
         for band, middle, reach in zip(tile.spectral, centre, half, strict=True):
             novel[0] += int((np.abs(band[tile.valid] - middle) > reach).sum()), int(tile.valid.sum())
         unusual = np.abs(scaling.sar(tile.sar[:, tile.valid])) > SAR_USUAL
         novel[1] += int(unusual.sum()), unusual.size
-        logs = _scaled_logs(scaling, tile.sar[:, tile.valid])
+        logs = np.log(tile.sar[:, tile.valid][speckled], dtype=np.float64)  # standardised, not clipped
+        logs = (logs - scaling.sar_mean[speckled, None]) / scaling.sar_std[speckled, None]
         moments += np.stack([np.full(len(logs), logs.shape[1]), logs.sum(1), (logs**2).sum(1)])
     trained, _, remedy = _words(checkpoint)
     if _is_amplitude(scaling, moments):
@@ -190,13 +185,6 @@ def warn_of_novel_scene(checkpoint: Checkpoint, stack: Stack, seed: int) -> None
                 "landscape?). %s",
                 100 * share, sensor, trained, remedy,
             )  # fmt: skip
-
-
-def _scaled_logs(scaling: Scaling, power: Floats) -> NDArray[np.float64]:
-    """Standardised log intensity of the speckled channels, not clipped: ``(R, n) -> (speckled, n)``."""
-    speckled = scaling.speckled > 0
-    logs = np.log(power[speckled], dtype=np.float64)
-    return np.asarray((logs - scaling.sar_mean[speckled, None]) / scaling.sar_std[speckled, None])
 
 
 def _is_amplitude(scaling: Scaling, moments: NDArray[np.float64]) -> bool:

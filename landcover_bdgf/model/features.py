@@ -52,12 +52,7 @@ class Viewer:
 
     @classmethod
     def of(
-        cls,
-        weights: dict[str, NDArray[Any]],
-        scaling: Scaling,
-        recipe: Recipe,
-        device: torch.device,
-        seed: int,
+        cls, weights: dict[str, NDArray[Any]], scaling: Scaling, recipe: Recipe, device: torch.device, seed: int
     ) -> Viewer:
         """Build it with the weights of a denoiser, in evaluation mode."""
         unet = with_weights(lambda: UNet(recipe.diffusion.width), weights)

@@ -48,15 +48,7 @@ class Novelty:
 
     @classmethod
     def of(cls, arrays: dict[str, NDArray[Any]], device: torch.device, features: int | None = None) -> Novelty:
-        """Build it from the arrays of a checkpoint.
-
-        Parameters
-        ----------
-        arrays : dict of str to float32 array
-            As :func:`fit_novelty` returns them.
-        device : torch.device
-        features : int, optional
-            Expected number of features D.
+        """Build it from the arrays of :func:`fit_novelty`; ``features`` is the expected number of features D.
 
         Raises
         ------
@@ -74,9 +66,8 @@ class Novelty:
         size = features or len(arrays["whiten"])
         shapes = (size, size), (len(arrays["means"]), size), (STEPS + 1,)
         if any((tuple(p.shape), p.dtype) != (shape, torch.float32) for p, shape in zip(parts, shapes, strict=True)):
-            raise CheckpointError(
-                "`novelty`", "the novelty statistics of the model are damaged", "Train the model again."
-            )
+            problem = "the novelty statistics of the model are damaged"
+            raise CheckpointError("`novelty`", problem, "Train the model again.")
         return cls(*parts)
 
     def p_values(self, features: Tensor) -> Tensor:
@@ -107,10 +98,8 @@ def fit_novelty(
         distances = np.concatenate([_distances(features[f], *_fitted(features[~f], codes[~f])) for f in folds])
         whiten, means = _fitted(features, codes)
     quantiles = np.quantile(distances, np.linspace(0, 1, STEPS + 1))
-    return {
-        name: np.asarray(values, np.float32)
-        for name, values in (("whiten", whiten), ("means", means), ("distances", quantiles))
-    }
+    arrays = {"whiten": whiten, "means": means, "distances": quantiles}
+    return {name: np.asarray(values, np.float32) for name, values in arrays.items()}
 
 
 def _fitted(features: Floats, codes: NDArray[Any]) -> tuple[Floats, Floats]:

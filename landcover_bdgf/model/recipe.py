@@ -9,10 +9,10 @@ from __future__ import annotations
 import difflib
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import tomli_w
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from landcover_bdgf.errors import SettingsError
 from landcover_bdgf.storage import flaw, read_toml
@@ -27,9 +27,9 @@ class Settings(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
 
-def split_words(value: Any) -> Any:
-    """Split a comma-separated text into a tuple; other values are returned unchanged."""
-    return tuple(part for part in value.split(",") if part) if isinstance(value, str) else value
+# Accept fusion.branches=cnn,mamba, and the text none, as TOML has no null.
+WORDS = BeforeValidator(lambda value: tuple(filter(None, value.split(","))) if isinstance(value, str) else value)
+NONE = BeforeValidator(lambda value: None if value == "none" else value)
 
 
 class SpectralRecipe(Settings):
@@ -62,10 +62,10 @@ class FeatureRecipe(Settings):
 class FusionRecipe(Settings):
     """The group network."""
 
-    branches: tuple[Branch, ...] = BRANCHES
+    branches: Annotated[tuple[Branch, ...], WORDS] = BRANCHES
     # Branches that use diffusion features; all three in the paper, all but one in ablations 7 to 9. After a few minutes
     # of pre-training, all that a laptop can afford, they help the Mamba branch and harm the others: decision 0005.
-    guidance: tuple[Branch, ...] = ("mamba",)
+    guidance: Annotated[tuple[Branch, ...], WORDS] = ("mamba",)
     patch: int = Field(9, ge=5, le=65)  # window size of the paper; odd
     padded: bool = False  # zero-padded convolutions as in the paper; windows then share no computation
     pixel_tokens: bool = False  # all 81 pixels as diffusion tokens as in the paper; as above
@@ -73,19 +73,13 @@ class FusionRecipe(Settings):
     heads: int = Field(8, ge=1, le=64)
     attention_channels: int = Field(32, ge=1, le=1024)  # channels of queries, keys and values; d in the paper
     tokens: int = Field(4, ge=1, le=256)  # per sensor and window
-    cnn_widths: tuple[int, int, int] = (8, 16, 32)
+    cnn_widths: Annotated[tuple[int, int, int], WORDS] = (8, 16, 32)
     mamba_channels: int = Field(16, ge=4, le=1024)
     mamba_states: int = Field(8, ge=1, le=256)
     mamba_conv: int = Field(4, ge=1, le=64)
     group_channels: int = Field(16, ge=1, le=1024)
     average_px: int = Field(9, ge=1, le=65)  # a map averages the windows in a square of this side; odd
     dropout: float = Field(0.3, ge=0, lt=1)
-
-    @field_validator("branches", "guidance", "cnn_widths", mode="before")
-    @classmethod
-    def _split(cls, value: Any) -> Any:
-        """Accept ``fusion.branches=cnn,mamba``."""
-        return split_words(value)
 
     @model_validator(mode="after")
     def _check(self) -> FusionRecipe:
@@ -97,14 +91,12 @@ class FusionRecipe(Settings):
             raise ValueError("the branch attention must also be listed in guidance")
         if max(self.cnn_widths) > 1024:
             raise ValueError(f"cnn_widths must be at most 1024, not {max(self.cnn_widths)}")
-        if self.patch % 2 == 0:
-            raise ValueError(f"patch must be odd, not {self.patch}")
-        if self.average_px % 2 == 0:
-            raise ValueError(f"average_px must be odd, not {self.average_px}")
+        for name in ("patch", "average_px"):
+            if getattr(self, name) % 2 == 0:
+                raise ValueError(f"{name} must be odd, not {getattr(self, name)}")
         if self.attention_channels % self.heads:
-            raise ValueError(
-                f"attention_channels must be a multiple of heads, not {self.attention_channels} and {self.heads}"
-            )
+            found = f"{self.attention_channels} and {self.heads}"
+            raise ValueError(f"attention_channels must be a multiple of heads, not {found}")
         return self
 
     @property
@@ -147,14 +139,8 @@ class ContextRecipe(Settings):
     """A second network, for the surroundings of each pixel; not in the paper (decision 0012)."""
 
     # Sides of the squares whose statistics it uses; odd, empty for no context network.
-    sizes_px: tuple[int, ...] = Field((9, 17, 33), max_length=8)
+    sizes_px: Annotated[tuple[int, ...], WORDS] = Field((9, 17, 33), max_length=8)
     hidden: int = Field(128, ge=1)  # hidden units
-
-    @field_validator("sizes_px", mode="before")
-    @classmethod
-    def _split(cls, value: Any) -> Any:
-        """Accept ``context.sizes_px=9,33``."""
-        return split_words(value)
 
     @field_validator("sizes_px")
     @classmethod
@@ -177,24 +163,17 @@ class MutualRecipe(Settings):
     """Mutual learning between the branches (eq. 25–29)."""
 
     enabled: bool = True  # ablation 11 turns it off
-    branch_weight: float = Field(
-        1.0, ge=0
-    )  # cross-entropy of each branch; 0 in the paper, where any constant is a minimum
-    temperature_limits: tuple[float, float] | None = (0.5, 8.0)  # with "none", as in the paper, T drifts to 0
-
-    @field_validator("temperature_limits", mode="before")
-    @classmethod
-    def _split(cls, value: Any) -> Any:
-        """Accept ``none``, as TOML has no null, and ``mutual.temperature_limits=0.5,8``."""
-        if isinstance(value, str):
-            return None if value == "none" else tuple(value.split(","))
-        return value
+    # Cross-entropy of each branch; 0 in the paper, where any constant is a minimum.
+    branch_weight: float = Field(1.0, ge=0)
+    # With "none", as in the paper, T drifts to 0.
+    temperature_limits: Annotated[tuple[float, float] | None, WORDS, NONE] = (0.5, 8.0)
 
 
 class TrainingRecipe(Settings):
     """Training of the group network."""
 
-    steps: int | None = Field(None, ge=1)  # optimiser steps; none: 20 epochs, see steps_for
+    # Optimiser steps; none: 20 epochs, see steps_for.
+    steps: Annotated[int | None, NONE] = Field(None, ge=1)
     batch: int = Field(64, ge=2, le=65_536)
     learning_rate: float = Field(2e-3, gt=0)  # 4e-4 in the paper, too slow for a few hundred steps: decision 0011
     weight_decay: float = Field(0.0, ge=0)
@@ -202,9 +181,8 @@ class TrainingRecipe(Settings):
     label_smoothing: float = Field(0.0, ge=0, lt=1)
     balanced: bool = True  # equal weight for each class, whatever its number of pixels
     averaged_share: float = Field(0.5, ge=0, le=1)  # final weights are the mean over this last share of the steps
-    validation_share: float = Field(
-        0.0, ge=0, lt=1
-    )  # of the *training* polygons; for the choice of weights and temperature
+    # Share of the *training* polygons for the choice of weights and temperature.
+    validation_share: float = Field(0.0, ge=0, lt=1)
     # Without validation polygons: number of folds for the calibration of the confidence. Each fold is left out of a
     # temporary model. 0 for no calibration. Decision 0013.
     calibration_folds: int = Field(2, ge=0, le=100)
@@ -215,12 +193,6 @@ class TrainingRecipe(Settings):
         if folds == 1:
             raise ValueError("calibration_folds must be 0 or at least 2: with 1, nothing is left to train on")
         return folds
-
-    @field_validator("steps", mode="before")
-    @classmethod
-    def _none(cls, value: Any) -> Any:
-        """Accept ``none``, as TOML has no null."""
-        return None if value == "none" else value
 
     def steps_for(self, pixels: int) -> int:
         """``steps`` if set; else 20 epochs, but at least 300 steps and at most 1500, which bounds the time."""
@@ -257,38 +229,29 @@ class Recipe(Settings):
         return max(self.fusion.clear_px, 2 * self.context.reach_px + self.fusion.average_px // 2 + 1)
 
 
+_WIDE: dict[str, Any] = {
+    "guidance": BRANCHES, "attention_channels": 64, "mamba_channels": 64, "mamba_states": 16, "group_channels": 64,
+}  # fmt: skip
+_LONG: dict[str, Any] = {"tile_px": 64, "batch": 16, "learning_rate": 4e-4}
 _BASE: dict[str, Any] = {
     "name": "base",
     "spectral": {"reduced_bands": 62},
-    "diffusion": {"width": 0.5, "steps": 20_000, "tile_px": 64, "batch": 16, "learning_rate": 4e-4},
-    "fusion": {
-        "guidance": BRANCHES,
-        "attention_channels": 64,
-        "mamba_channels": 64,
-        "mamba_states": 16,
-        "group_channels": 64,
-    },
+    "diffusion": {"width": 0.5, "steps": 20_000, **_LONG},
+    "fusion": _WIDE,
     "training": {"steps": 3000, "learning_rate": 4e-4},
 }
 _PAPER: dict[str, Any] = {
     "name": "paper",
     "spectral": {"reduced_bands": 62},
-    "diffusion": {"width": 1.0, "steps": 30_000, "tile_px": 64, "batch": 16, "learning_rate": 4e-4},
+    "diffusion": {"width": 1.0, "steps": 30_000, **_LONG},
     "features": {"noise": "keyed"},
-    "fusion": {
-        "guidance": BRANCHES, "padded": True, "pixel_tokens": True, "dropout": 0.0, "attention_channels": 64,
-        "average_px": 1, "mamba_channels": 64, "mamba_states": 16, "group_channels": 64,
-    },
+    "fusion": {**_WIDE, "padded": True, "pixel_tokens": True, "dropout": 0.0, "average_px": 1},
     "context": {"sizes_px": ()},
     "mutual": {"branch_weight": 0.0, "temperature_limits": None},
-    "training": {"steps": 3000, "learning_rate": 4e-4, "augment": False, "balanced": False, "averaged_share": 0.0,
+    "training": {**_BASE["training"], "augment": False, "balanced": False, "averaged_share": 0.0,
                  "calibration_folds": 0},
 }  # fmt: skip
-RECIPES: dict[str, Recipe] = {
-    "laptop": Recipe(),
-    "base": Recipe.model_validate(_BASE),
-    "paper": Recipe.model_validate(_PAPER),
-}
+RECIPES = {"laptop": Recipe(), "base": Recipe.model_validate(_BASE), "paper": Recipe.model_validate(_PAPER)}
 
 
 def load_recipe(source: str | Path | None, overrides: tuple[str, ...] = ()) -> Recipe:
@@ -321,7 +284,11 @@ def changed(recipe: Recipe, overrides: Sequence[str]) -> Recipe:
 
 def recipe_toml(recipe: Recipe) -> str:
     """The recipe as a TOML file that :func:`load_recipe` reads back."""
-    return tomli_w.dumps(_without_none(recipe.model_dump(mode="json")))
+    sections = recipe.model_dump(mode="json")
+    for section in sections.values():
+        if isinstance(section, dict):
+            section |= {key: "none" for key, value in section.items() if value is None}  # TOML has no null
+    return tomli_w.dumps(sections)
 
 
 def _read_settings(source: str | Path) -> dict[str, Any]:
@@ -350,14 +317,14 @@ def _set(settings: dict[str, Any], override: str) -> None:
     section, _, name = key.rpartition(".")
     target = settings.get(section) if section else settings
     if not separator or not isinstance(target, dict):
-        raise SettingsError(f'`set="{override}"`', "is not of the form section.key=value", _nearest(key, settings))
+        raise SettingsError(f'`set="{override}"`', "is not of the form section.key=value", _nearest(key))
     if name not in target:
-        raise SettingsError(f'`set="{override}"`', f"unknown setting {key!r}", _nearest(key, settings))
+        raise SettingsError(f'`set="{override}"`', f"unknown setting {key!r}", _nearest(key))
     target[name] = text
 
 
-def _nearest(key: str, settings: dict[str, Any]) -> str:
-    keys = [f"{s}.{k}" for s, values in settings.items() if isinstance(values, dict) for k in values]
+def _nearest(key: str) -> str:
+    keys = list(_flat(RECIPES["laptop"]))
     close = difflib.get_close_matches(key, keys, 1, cutoff=0.3)
     return f"Did you mean {close[0]!r}?" if close else f"Settings are {', '.join(keys)}."
 
@@ -369,18 +336,12 @@ def validated(settings: dict[str, Any], source: str) -> Recipe:
     except ValidationError as error:
         key, problem = flaw(error)
         unknown = error.errors()[0]["type"] == "extra_forbidden"
-        remedy = _nearest(key, RECIPES["laptop"].model_dump()) if unknown else "Correct this setting."
-        raise SettingsError(source, f"`{key}`: {problem}", remedy) from None
+        raise SettingsError(
+            source, f"`{key}`: {problem}", _nearest(key) if unknown else "Correct this setting."
+        ) from None
 
 
 def _flat(recipe: Recipe) -> dict[str, Any]:
     """Settings by ``section.key``."""
     sections = recipe.model_dump()
     return {f"{s}.{key}": v for s, keys in sections.items() if isinstance(keys, dict) for key, v in keys.items()}
-
-
-def _without_none(value: Any) -> Any:
-    """TOML has no null: None is written as the text "none"."""
-    if isinstance(value, dict):
-        return {k: "none" if v is None else _without_none(v) for k, v in value.items()}
-    return value

@@ -1,4 +1,4 @@
-"""Where the work runs, as against what is computed."""
+"""Seed, device and threads of a run."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Run:
-    """How to run; on one machine's CPU the result depends on the seed alone."""
+    """Seed, device and threads; on the CPU of one machine, the result depends on the seed only."""
 
     seed: Annotated[int, Setting("random seed", least=0)] = 0
     device: Annotated[str, Setting("auto (a CUDA GPU if there is one), cpu, cuda, cuda:1 or mps")] = "auto"
@@ -28,7 +28,7 @@ class Run:
         check(self)
 
     def torch_device(self) -> torch.device:
-        """The device; ResourceError when it is not there."""
+        """The device; ResourceError if it is not available."""
         from landcover_bdgf.model.device import choose_device
 
         return choose_device(self.device)
@@ -39,7 +39,7 @@ class Run:
 
 
 def available_threads() -> int:
-    """Cores this process may use, or ``OMP_NUM_THREADS`` where that is set."""
+    """Cores this process may use, or ``OMP_NUM_THREADS`` if set."""
     wanted = os.environ.get("OMP_NUM_THREADS", "")
     if wanted.isdigit():
         return max(1, int(wanted))

@@ -97,11 +97,13 @@ def reduce_bands(scaled: Floats, components: Floats) -> Floats:
 
 
 def percentiles(values: Floats) -> tuple[Floats, Floats]:
+    """Lower and upper percentile of each band: ``(S, N) -> (S,), (S,)``."""
     low, high = np.percentile(values, PERCENTILES, axis=1)
     return low.astype(np.float32), high.astype(np.float32)
 
 
 def to_unit(values: Floats, low: Floats, high: Floats) -> Floats:
+    """Values of bands (S, …), scaled so that ``low`` becomes −1 and ``high`` 1."""
     column = (slice(None),) + (None,) * (values.ndim - 1)
     half = np.maximum((high - low) / 2, LEAST_RELATIVE * np.maximum(np.abs(low), np.abs(high)))
     half[half == 0] = LEAST_RELATIVE  # a constant band becomes 0, not NaN

@@ -22,9 +22,12 @@ def fit_scaling(stacks: Sequence[Stack], recipe: SpectralRecipe, *, exclude: Sam
 
     ``exclude`` belongs to the first scene. ``seed`` decides which pixels are sampled.
     """
-    pixels = [sample_pixels(stack, exclude=exclude if i == 0 else None, seed=seed) for i, stack in enumerate(stacks)]
-    spectral = np.concatenate([p[0] for p in pixels], axis=1)
-    sar = np.concatenate([p[1] for p in pixels], axis=1)
+    pixels = [
+        _thinned(tile)
+        for i, stack in enumerate(stacks)
+        for tile in random_tiles(stack, SAMPLE_BLOCK_PX, SAMPLE_BLOCKS, exclude=None if i else exclude, seed=seed)
+    ]
+    spectral, sar = (np.concatenate(parts, axis=1) for parts in zip(*pixels, strict=True))
     low, high = percentiles(spectral)
     components = np.zeros((0, len(spectral)), np.float32)
     reduced_low = reduced_high = np.zeros(0, np.float32)
@@ -33,13 +36,6 @@ def fit_scaling(stacks: Sequence[Stack], recipe: SpectralRecipe, *, exclude: Sam
         reduced_low, reduced_high = percentiles(reduce_bands(to_unit(spectral, low, high), components))
     speckled = np.array([name not in stacks[0].signed_names for name in stacks[0].sar.names])
     return Scaling(low, high, components, reduced_low, reduced_high, *_fit_sar(sar, speckled))
-
-
-def sample_pixels(stack: Stack, *, exclude: Samples | None, seed: int) -> tuple[Floats, Floats]:
-    """Sample valid pixels in random blocks of a scene: spectral (S, N) and SAR power (R, N)."""
-    parts = [_thinned(tile) for tile in random_tiles(stack, SAMPLE_BLOCK_PX, SAMPLE_BLOCKS, exclude=exclude, seed=seed)]
-    spectral, sar = zip(*parts, strict=True)
-    return np.concatenate(spectral, axis=1), np.concatenate(sar, axis=1)
 
 
 def _thinned(tile: Tile) -> tuple[Floats, Floats]:

@@ -24,7 +24,6 @@ from landcover_bdgf.training.task import Kept, Shard, Task
 
 SAVE_INTERVAL_S = 30.0
 EVALUATIONS = 20
-
 MILESTONES = (0.5, 0.75, 0.9)  # shares of all steps at which the learning rate halves (MultiStepLR, section 4.1)
 
 
@@ -49,12 +48,10 @@ def fit(task: Task[Shard], workers: Workers, *, partial: Path | None = None, res
         After Ctrl-C, once the current step is finished and saved.
     """
     network = task.network.train()
-    optimizer = torch.optim.Adam(
-        network.parameters(), lr=task.learning_rate, weight_decay=task.weight_decay, foreach=True
-    )
-    history, kept, first = History(), Kept(), 0
-    if resume and partial is not None:
-        first, history = load_state(partial, task, optimizer, kept)
+    parameters, kept = list(network.parameters()), Kept()
+    optimizer = torch.optim.Adam(parameters, lr=task.learning_rate, weight_decay=task.weight_decay, foreach=True)
+    history = load_state(partial, task, optimizer, kept) if resume and partial is not None else History()
+    first = len(history)
     replicas = [Replica.of(network) for _ in range(task.shards)]
     saved_at = time.monotonic()
     with stop_between_steps() as stopped, progress(task.name, task.steps - first) as advance:
@@ -62,11 +59,8 @@ def fit(task: Task[Shard], workers: Workers, *, partial: Path | None = None, res
             try:
                 values = _step(task, step, optimizer, replicas, workers)
             except torch.cuda.OutOfMemoryError:
-                raise ResourceError(
-                    task.name,
-                    "a batch does not fit into the GPU memory",
-                    'Halve `training.batch` or `diffusion.batch`, or set `device="cpu"`.',
-                ) from None
+                remedy = 'Halve `training.batch` or `diffusion.batch`, or set `device="cpu"`.'
+                raise ResourceError(task.name, "a batch does not fit into the GPU memory", remedy) from None
             history.add(values)
             _keep(task, step, kept)
             advance(note=f"loss {values['loss']:.3f}")
@@ -76,7 +70,7 @@ def fit(task: Task[Shard], workers: Workers, *, partial: Path | None = None, res
             if stopped():
                 log.warning("%s stopped%s", task.name, "; set `resume` to continue" if partial else "")
                 raise KeyboardInterrupt
-    if partial is not None:  # later work may be interrupted, too
+    if partial is not None:  # the calibration that follows may be interrupted, too
         save_state(partial, task, optimizer, history, kept)
     if kept.weights:
         network.load_state_dict(kept.weights)
@@ -124,8 +118,6 @@ def _step(
     for group in optimizer.param_groups:
         group["lr"] = rate
     shards = task.batch(step)
-    if len(shards) > len(replicas):
-        raise ValueError(f"{len(shards)} shards, at most {len(replicas)}")
     used = replicas[: len(shards)]
 
     def gradients(pair: tuple[Replica, Shard]) -> tuple[list[Tensor], dict[str, Tensor]]:

@@ -18,6 +18,7 @@ from landcover_bdgf.model import (
     RECIPES,
     Channels,
     Checkpoint,
+    Piece,
     Recipe,
     Run,
     Scaling,
@@ -47,16 +48,8 @@ LEAST_VALID = 0.25  # share of a training tile; drawn again up to 10 times if le
 
 
 @dataclass(frozen=True)
-class Region:
-    """A piece of a scene held in memory: scaled cube (R + K, h, w), 0 where invalid, and its valid mask."""
-
-    cube: NDArray[np.float32]
-    valid: NDArray[np.bool_]
-
-
-@dataclass(frozen=True)
 class NoisyTiles:
-    """A shard of training tiles: x_t and its noise (B, S, H, W), steps (B,), valid (B, H, W)."""
+    """A shard of training tiles: x_t and noise (B, S, H, W), steps (B,), valid (B, H, W)."""
 
     xt: Tensor
     t: Tensor
@@ -65,25 +58,19 @@ class NoisyTiles:
 
 
 def pretrain(
-    stacks: Stack | Sequence[Stack],
-    recipe: Recipe | None = None,
-    *,
-    samples: Samples | None = None,
-    run: Run | None = None,
-    partial: Path | None = None,
-    resume: bool = False,
-) -> Checkpoint:
+    stacks: Stack | Sequence[Stack], recipe: Recipe | None = None, *, samples: Samples | None = None,
+    run: Run | None = None, partial: Path | None = None, resume: bool = False,
+) -> Checkpoint:  # fmt: skip
     """Train the denoiser on one or more scenes of the same sensors.
 
     Parameters
     ----------
     stacks : Stack or sequence of Stack
-    recipe : Recipe
-        Default ``laptop``.
+    recipe : Recipe, optional
+        By default ``laptop``.
     samples : Samples, optional
         Samples of the first scene, whose test pixels are hidden from scaling and training.
-    run : Run
-        Seed, device, threads.
+    run : Run, optional
     partial : Path, optional
         File for the state of an interrupted training; ``resume`` continues from it.
 
@@ -100,13 +87,16 @@ def pretrain(
     RasterError
         A scene has no valid pixels outside the test samples.
     """
-    stacks, recipe, run = _listed(stacks), recipe or RECIPES["laptop"], run or Run()
+    first, *others = [stacks] if isinstance(stacks, Stack) else list(stacks)
+    bands = band_names(first)
+    stacks = [first, *(match_stack(s, *bands, name=f"scene {i}, the first scene") for i, s in enumerate(others, 2))]
+    recipe, run = recipe or RECIPES["laptop"], run or Run()
     if samples is not None:
-        samples.check_grid(stacks[0].grid)
-    scaling = fit_scaling(stacks, recipe.spectral, exclude=samples, seed=run.seed)
-    regions = [
-        r for i, stack in enumerate(stacks) for r in _regions(stack, scaling, samples if i == 0 else None, recipe, run)
-    ]
+        samples.check_grid(first.grid)
+    scaling, regions = fit_scaling(stacks, recipe.spectral, exclude=samples, seed=run.seed), []
+    for i, stack in enumerate(stacks):
+        tiles = random_tiles(stack, REGION_PX, REGIONS, exclude=None if i else samples, seed=run.seed)
+        regions += [_region(scaled_cube(tile, scaling), tile.valid, recipe.diffusion.tile_px) for tile in tiles]
     torch.manual_seed(run.seed)  # initial weights
     unet = UNet(recipe.diffusion.width).to(run.torch_device())
     task = _task(unet, regions, scaling, recipe, run)
@@ -117,8 +107,8 @@ def pretrain(
     for stack in stacks:
         stack.check_unchanged()
     weights = {f"unet.{k}": v.cpu().numpy() for k, v in unet.state_dict().items()}
-    unit = "signed" if stacks[0].sar_unit == "signed" else "power"
-    return Checkpoint("denoiser", weights, recipe, *band_names(stacks[0]), unit, scaling, None, history, provenance)
+    unit = "signed" if first.sar_unit == "signed" else "power"
+    return Checkpoint("denoiser", weights, recipe, *bands, unit, scaling, None, history, provenance)
 
 
 def pretraining_record(stacks: Sequence[Stack], samples: Samples | None, run: Run) -> dict[str, Any]:
@@ -132,34 +122,21 @@ def pretraining_record(stacks: Sequence[Stack], samples: Samples | None, run: Ru
     )
 
 
-def _listed(stacks: Stack | Sequence[Stack]) -> list[Stack]:
-    """All scenes, with the bands and band order of the first."""
-    first, *others = [stacks] if isinstance(stacks, Stack) else list(stacks)
-    bands = band_names(first)
-    return [first, *(match_stack(s, *bands, name=f"scene {i}, the first scene") for i, s in enumerate(others, 2))]
-
-
-def _regions(stack: Stack, scaling: Scaling, samples: Samples | None, recipe: Recipe, run: Run) -> list[Region]:
-    """Up to 16 regions of a scene with valid pixels, each at least as large as a training tile."""
-    tiles = random_tiles(stack, REGION_PX, REGIONS, exclude=samples, seed=run.seed)
-    return [_region(scaled_cube(tile, scaling), tile.valid, recipe.diffusion.tile_px) for tile in tiles]
-
-
-def _region(cube: NDArray[np.float32], valid: NDArray[np.bool_], least_px: int) -> Region:
-    """A region; one smaller than a tile is extended by its mirror image."""
+def _region(cube: NDArray[np.float32], valid: NDArray[np.bool_], least_px: int) -> Piece:
+    """A region held in memory; one smaller than a training tile is extended by its mirror image."""
     pad = [(0, max(0, least_px - n)) for n in valid.shape]
-    return Region(np.pad(cube, [(0, 0), *pad], mode="reflect"), np.pad(valid, pad, mode="reflect"))
+    return Piece(np.pad(cube, [(0, 0), *pad], mode="reflect"), np.pad(valid, pad, mode="reflect"))
 
 
-def _task(unet: UNet, regions: list[Region], scaling: Scaling, recipe: Recipe, run: Run) -> Task[NoisyTiles]:
+def _task(unet: UNet, regions: list[Piece], scaling: Scaling, recipe: Recipe, run: Run) -> Task[NoisyTiles]:
     device = run.torch_device()
     settings, schedule = recipe.diffusion, Schedule.linear()
     channels = Channels.of(scaling.sigma_log, scaling.bands, speckle=settings.speckle).to(device)
     shards = min(pieces_of_batch(SHARDS, device), settings.batch)
 
     def batch(step: int) -> list[NoisyTiles]:
-        sizes = [len(part) for part in np.array_split(np.arange(settings.batch), shards)]
-        return [shard(size, step, generator_of(run.seed, step, i, device=device)) for i, size in enumerate(sizes)]
+        parts = np.array_split(np.arange(settings.batch), shards)
+        return [shard(len(p), step, generator_of(run.seed, step, i, device=device)) for i, p in enumerate(parts)]
 
     def shard(size: int, step: int, generator: Generator) -> NoisyTiles:
         x0, valid = (a.to(device) for a in draw_tiles(regions, size, settings.tile_px, generator))
@@ -176,7 +153,7 @@ def _task(unet: UNet, regions: list[Region], scaling: Scaling, recipe: Recipe, r
     return Task("pretrain", unet, batch, loss, settings.steps, settings.learning_rate, shards=shards, identity=identity)
 
 
-def draw_tiles(regions: list[Region], count: int, tile_px: int, generator: Generator) -> tuple[Tensor, Tensor]:
+def draw_tiles(regions: list[Piece], count: int, tile_px: int, generator: Generator) -> tuple[Tensor, Tensor]:
     """Random tiles, randomly flipped and rotated: cube (B, S, H, W) and valid (B, H, W)."""
     pixels = torch.tensor([float(r.valid.sum()) for r in regions], device=generator.device)
 

@@ -18,7 +18,7 @@ _REMEDY = "Start without `resume`."
 
 
 class StateDescription(Document):
-    """A state without its tensors; ``identity`` holds all that two trainings must share to be one."""
+    """A state without its tensors; ``identity`` holds the values that a resumed training must have, too."""
 
     kind: Literal["state"]
     identity: dict[str, str]
@@ -27,6 +27,7 @@ class StateDescription(Document):
 
 
 def save_state(path: Path, task: Task[Shard], optimizer: torch.optim.Adam, history: History, kept: Kept) -> None:
+    """Write the state of a training; OutputError if it cannot be written."""
     tensors = {f"network.{k}": v for k, v in task.network.state_dict().items()}
     tensors |= {f"kept.{k}": v for k, v in kept.weights.items()}
     for i, state in optimizer.state_dict()["state"].items():
@@ -37,56 +38,33 @@ def save_state(path: Path, task: Task[Shard], optimizer: torch.optim.Adam, histo
     write_tensors(path, arrays, json.dumps(description), overwrite=True)
 
 
-def load_state(path: Path, task: Task[Shard], optimizer: torch.optim.Adam, kept: Kept) -> tuple[int, History]:
+def load_state(path: Path, task: Task[Shard], optimizer: torch.optim.Adam, kept: Kept) -> History:
+    """Restore the state of a training, see :func:`~landcover_bdgf.training.loop.fit` for the errors raised."""
     if not path.is_file():
         raise CheckpointError(path, "no training to resume here", _REMEDY)
     try:
         arrays, text = read_tensors(path)
         described = read_json(StateDescription, text)
         history = History.of(part(arrays, "history."))
+        was, is_ = described.identity, _identity(task)
+        changed = [f"{k} was {was.get(k)}, is {is_.get(k)}" for k in sorted(was | is_) if was.get(k) != is_.get(k)]
+        if changed:
+            raise CheckpointError(path, f"belongs to another training: {'; '.join(changed)}")
         tensors = {k: torch.from_numpy(v) for k, v in arrays.items()}
-        _check_same(path, described.identity, _identity(task))
-        _check_state(tensors, task)
-        if len(history) > task.steps:
-            raise ValueError(f"it has {len(history)} steps of {task.steps}")
+        task.network.load_state_dict(part(tensors, "network."))
     except CheckpointError as error:
         raise CheckpointError(path, error.problem, _REMEDY) from None
-    except (ValueError, TypeError) as error:  # the latter of types that PyTorch lacks
+    except (ValueError, RuntimeError) as error:  # the latter if another version had another network
         raise CheckpointError(path, f"is damaged ({error})", _REMEDY) from None
     kept.score, kept.count = described.score, described.count
-    task.network.load_state_dict(part(tensors, "network."))
     kept.weights = {k: v.to(task.network.state_dict()[k].device) for k, v in part(tensors, "kept.").items()}
     states: dict[int, dict[str, Tensor]] = {}
     for key, value in part(tensors, "adam.").items():
         index, name = key.split(".")
         states.setdefault(int(index), {})[name] = value
     optimizer.load_state_dict({"state": states, "param_groups": optimizer.state_dict()["param_groups"]})
-    return len(history), history
+    return history
 
 
 def _identity(task: Task[Shard]) -> dict[str, str]:
     return {k: str(v) for k, v in task.identity.items()}
-
-
-def _check_same(path: Path, before: dict[str, str], now: dict[str, str]) -> None:
-    changed = [f"{k} was {before.get(k)}, is {now.get(k)}" for k in sorted(before | now) if before.get(k) != now.get(k)]
-    if changed:
-        raise CheckpointError(path, f"belongs to another training: {'; '.join(changed)}")
-
-
-def _check_state(tensors: dict[str, Tensor], task: Task[Shard]) -> None:
-    """Refuse tensors of another network, or that are not finite; ValueError."""
-    bad = next((k for k, v in tensors.items() if not torch.isfinite(v).all()), None)
-    if bad is not None:
-        raise ValueError(f"{bad} holds values that are not finite")
-    own, parameters = task.network.state_dict(), list(task.network.parameters())
-    moments: dict[str, Tensor] = {
-        f"{i}.{name}": p for i, p in enumerate(parameters) for name in ("exp_avg", "exp_avg_sq")
-    }
-    moments |= {f"{i}.step": torch.zeros(()) for i in range(len(parameters))}
-    for prefix, wanted in (("network.", own), ("kept.", own), ("adam.", moments)):
-        found = part(tensors, prefix)
-        if not found and prefix == "kept.":
-            continue
-        if {k: (v.shape, v.dtype) for k, v in found.items()} != {k: (v.shape, v.dtype) for k, v in wanted.items()}:
-            raise ValueError(f"its {prefix.rstrip('.')} is another one")

@@ -75,26 +75,19 @@ class Trained(nn.Module):
 
 
 def train(
-    stack: Stack,
-    samples: Samples,
-    *,
-    denoiser: Checkpoint,
-    recipe: Recipe | None = None,
-    run: Run | None = None,
-    partial: Path | None = None,
-    resume: bool = False,
-) -> Checkpoint:
+    stack: Stack, samples: Samples, *, denoiser: Checkpoint, recipe: Recipe | None = None,
+    run: Run | None = None, partial: Path | None = None, resume: bool = False,
+) -> Checkpoint:  # fmt: skip
     """Train the fusion network on the training part of the samples.
 
     Parameters
     ----------
-    stack : Stack
-    samples : Samples
-        Only the training part is used.
+    stack, samples
+        Only the training part of the samples is used.
     denoiser : Checkpoint
         From :func:`pretrain`; its scaling and U-Net are used unchanged.
-    recipe : Recipe
-        Default: that of the denoiser. Diffusion and spectral settings are always those of the denoiser.
+    recipe : Recipe, optional
+        By default that of the denoiser, which always sets the diffusion and spectral settings.
     run, partial, resume
         As in :func:`pretrain`.
 
@@ -111,12 +104,19 @@ def train(
         The bands of the denoiser and the scene differ, or ``partial`` belongs to another training.
     """
     run = run or Run()
-    recipe = replace_diffusion(recipe or denoiser.recipe, denoiser.recipe)
+    recipe, own = recipe or denoiser.recipe, denoiser.recipe
+    if (recipe.diffusion, recipe.spectral) != (own.diffusion, own.spectral):
+        log.info("diffusion and spectral settings are taken from the denoiser")
+    recipe = recipe.model_copy(update={"diffusion": own.diffusion, "spectral": own.spectral})
     device = run.torch_device()
     samples.check_grid(stack.grid)
     stack = fit_stack(denoiser, stack, name="the denoiser")
     samples = without_empty(samples, stack)
-    _warn_of_leaks(samples, denoiser)
+    if len(samples.test) and denoiser.provenance.get("hidden_test_pixels") != samples.test_digest():
+        log.warning(
+            "the denoiser was pre-trained without hiding these test pixels: if on this scene, it used their values in "
+            "the images (not their labels). Set `samples` in pre-training to hide them"
+        )
     warn_of_novel_scene(denoiser, stack, run.seed)
     viewer = Viewer.of(denoiser.part("unet."), denoiser.scaling, recipe, device, run.seed)
     provenance = training_record(stack, samples, denoiser, recipe, run)
@@ -190,29 +190,10 @@ def _left_out(
                 yield temporary, samples.where(left_out)
 
 
-def replace_diffusion(recipe: Recipe, of: Recipe) -> Recipe:
-    """The recipe with the diffusion and spectral settings of the denoiser; logs if they differ."""
-    if (recipe.diffusion, recipe.spectral) != (of.diffusion, of.spectral):
-        log.info("diffusion and spectral settings are taken from the denoiser")
-    return recipe.model_copy(update={"diffusion": of.diffusion, "spectral": of.spectral})
-
-
 def training_record(stack: Stack, samples: Samples, denoiser: Checkpoint, recipe: Recipe, run: Run) -> dict[str, Any]:
-    """Provenance of a model."""
-    return record(
-        "train",
-        {"scene": stack.fingerprint(), "test pixels": samples.test_digest()},
-        seed=run.seed,
-        pixels_m=[ground_pixel_side_m(stack.grid)],
-        training=training_ground(samples, recipe),
-        denoiser=denoiser.provenance,
-    )
-
-
-def training_ground(samples: Samples, recipe: Recipe) -> dict[str, Any]:
-    """Positions of the training pixels, so that an assessment can detect a reference that is too close to them."""
+    """Provenance of a model; an assessment uses the training pixels to detect a reference too close to them."""
     x, y = samples.grid.xy(samples.train.rows, samples.train.cols)
-    return {
+    training = {
         "pixels": to_wkt(MultiPoint(np.stack([x, y], axis=1)), rounding_precision=6),
         "count": len(x),
         "crs": samples.grid.crs.to_wkt(),
@@ -220,14 +201,9 @@ def training_ground(samples: Samples, recipe: Recipe) -> dict[str, Any]:
         "apart_px": recipe.apart_px,
         "split": samples.split.method,
     }
-
-
-def _warn_of_leaks(samples: Samples, denoiser: Checkpoint) -> None:
-    if len(samples.test) and denoiser.provenance.get("hidden_test_pixels") != samples.test_digest():
-        log.warning(
-            "the denoiser was pre-trained without hiding these test pixels: if on this scene, it used their values in "
-            "the images (not their labels). Set `samples` in pre-training to hide them"
-        )
+    inputs = {"scene": stack.fingerprint(), "test pixels": samples.test_digest()}
+    sides = [ground_pixel_side_m(stack.grid)]
+    return record("train", inputs, seed=run.seed, pixels_m=sides, training=training, denoiser=denoiser.provenance)
 
 
 def _task(name: str, trained: Trained, windows: WindowTable, samples: Samples, recipe: Recipe, run: Run) -> Task[Drawn]:
@@ -240,8 +216,11 @@ def _task(name: str, trained: Trained, windows: WindowTable, samples: Samples, r
     def batch(step: int) -> list[Drawn]:
         chosen = training[_epoch_batch(len(training), settings.batch, step, run.seed)]
         parts = chosen.tensor_split(max(1, min(shards, len(chosen) // 2)))  # batch norm needs two windows
-        generators = (generator_of(run.seed, 2, step, i, device=device) for i in range(len(parts)))
-        return [_draw(windows[p].to(device), settings.augment, g) for p, g in zip(parts, generators, strict=True)]
+        drawn = []
+        for i, part in enumerate(parts):
+            generator, own = generator_of(run.seed, 2, step, i, device=device), windows[part].to(device)
+            drawn.append(Drawn(own.turned(generator) if settings.augment else own, generator))
+        return drawn
 
     def loss(network: nn.Module, drawn: Drawn) -> tuple[Tensor, dict[str, Tensor]]:
         assert isinstance(network, Trained)
@@ -255,21 +234,21 @@ def _task(name: str, trained: Trained, windows: WindowTable, samples: Samples, r
         correct = (z.flatten(1).argmax(1) == w.codes).float().mean()
         return loss, {"accuracy": correct, **{f"T_{pair}": T for pair, T in temperatures.items()}}
 
+    @torch.no_grad()
     def evaluate(network: nn.Module) -> float:
+        """Mean producer's accuracy of the classes present."""
         assert isinstance(network, Trained)
-        return _accuracy(network, windows, validation, device)
+        network.eval()
+        found = torch.cat([network.logits(windows[part].to(device)).argmax(1) for part in validation.split(512)])
+        network.train()
+        truth = windows.codes[validation].numpy()
+        return float(recall_score(truth, found.cpu(), labels=np.unique(truth), average="macro", zero_division=0))
 
     return Task(
         name, trained, batch, loss, settings.steps_for(len(training)), settings.learning_rate, settings.weight_decay,
-        averaged_share=settings.averaged_share,
-        shards=shards,
-        evaluate=evaluate if len(validation) else None,
+        settings.averaged_share, evaluate if len(validation) else None, shards,
         identity={"recipe": recipe.model_dump_json(), "seed": run.seed, "windows": windows.digest()},
     )  # fmt: skip
-
-
-def _draw(windows: Windows, augment: bool, generator: Generator) -> Drawn:
-    return Drawn(windows.turned(generator) if augment else windows, generator)
 
 
 def _epoch_batch(count: int, batch: int, step: int, seed: int) -> Tensor:
@@ -285,9 +264,8 @@ def _class_weights(codes: Tensor, trained: Trained, balanced: bool) -> Tensor:
     classes = trained.fusion.inputs.classes
     counts = torch.bincount(codes, minlength=classes).double()
     if (counts > 0).sum() < 2:
-        raise LabelError(
-            None, "fewer than two classes have training pixels", "Add labelled polygons, or reduce `buffer`."
-        )
+        remedy = "Add labelled polygons, or reduce `buffer`."
+        raise LabelError(None, "fewer than two classes have training pixels", remedy)
     if not balanced:
         return torch.ones(classes)
     return torch.where(counts > 0, len(codes) / ((counts > 0).sum() * counts.clamp(min=1)), 0).float()
@@ -302,14 +280,3 @@ def _validation_split(samples: Samples, share: float, seed: int) -> tuple[Tensor
         count = min(max(int(share > 0), round(share * len(groups))), len(groups) - 1)
         held |= np.isin(samples.groups, rng.permutation(groups)[:count]) & (samples.codes == code)
     return torch.from_numpy(np.flatnonzero(~held)), torch.from_numpy(np.flatnonzero(held))
-
-
-@torch.no_grad()
-def _accuracy(network: Trained, windows: WindowTable, chosen: Tensor, device: torch.device) -> float:
-    """Mean producer's accuracy of the classes present."""
-    network.eval()
-    parts = chosen.split(512)
-    found = torch.cat([network.logits(windows[p].to(device)).argmax(1) for p in parts])
-    network.train()
-    truth = windows.codes[chosen].numpy()
-    return float(recall_score(truth, found.cpu(), labels=np.unique(truth), average="macro", zero_division=0))

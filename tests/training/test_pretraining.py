@@ -8,16 +8,17 @@ import torch
 
 from landcover_bdgf.errors import CheckpointError
 from landcover_bdgf.labels.samples import Samples
+from landcover_bdgf.model.blocks import Piece
 from landcover_bdgf.model.checkpoint import Checkpoint
 from landcover_bdgf.model.run import Run
 from landcover_bdgf.scene.stack import Stack
-from landcover_bdgf.training.pretraining import LEAST_VALID, Region, _region, draw_tiles, pretrain, pretraining_record
+from landcover_bdgf.training.pretraining import LEAST_VALID, _region, draw_tiles, pretrain, pretraining_record
 
 
 def test_tiles_are_symmetries_of_parts_of_a_region() -> None:
     cube = np.arange(40 * 50, dtype=np.float32).reshape(1, 40, 50)
     generator = torch.Generator().manual_seed(0)
-    tiles, valid = draw_tiles([Region(cube, np.ones((40, 50), bool))], 12, 8, generator)
+    tiles, valid = draw_tiles([Piece(cube, np.ones((40, 50), bool))], 12, 8, generator)
     assert (tiles.shape, valid.shape) == ((12, 1, 8, 8), (12, 8, 8))
     seen = set()
     for tile in tiles[:, 0].numpy():
@@ -32,7 +33,7 @@ def test_tiles_are_valid_enough_and_small_scenes_are_mirrored() -> None:
     valid = np.zeros((64, 64), bool)
     valid[:, :40] = True
     cube = np.broadcast_to(valid, (2, 64, 64)).astype(np.float32)
-    _, drawn = draw_tiles([Region(cube, valid)], 50, 16, torch.Generator().manual_seed(1))
+    _, drawn = draw_tiles([Piece(cube, valid)], 50, 16, torch.Generator().manual_seed(1))
     assert (drawn.float().mean((1, 2)) >= LEAST_VALID).float().mean() > 0.9
     mirrored = _region(np.arange(6, dtype=np.float32).reshape(1, 2, 3), np.ones((2, 3), bool), 4)
     assert mirrored.cube[0].tolist() == [[0, 1, 2, 1], [3, 4, 5, 4], [0, 1, 2, 1], [3, 4, 5, 4]]

@@ -15,12 +15,14 @@ from landcover_bdgf.errors import CheckpointError, LabelError
 from landcover_bdgf.labels.samples import Samples
 from landcover_bdgf.model.checkpoint import Checkpoint
 from landcover_bdgf.model.networks.fusion import LossSettings, Outputs, total_loss
-from landcover_bdgf.model.recipe import Recipe, load_recipe
+from landcover_bdgf.model.recipe import changed, load_recipe
 from landcover_bdgf.model.run import Run
 from landcover_bdgf.scene.stack import Stack, Tile
 from landcover_bdgf.training import loop as fitting
 from landcover_bdgf.training.pretraining import pretrain
 from landcover_bdgf.training.training import train
+
+UNCALIBRATED = ("training.calibration_folds=0",)
 
 
 def assert_same_weights(a: Checkpoint, b: Checkpoint) -> None:
@@ -42,8 +44,10 @@ def test_threads_change_nothing(stack: Stack, samples: Samples, denoiser: Checkp
     assert_same_weights(again, denoiser)
 
 
-def test_a_seed_changes_everything(stack: Stack, samples: Samples, denoiser: Checkpoint, model: Checkpoint) -> None:
-    other = train(stack, samples, denoiser=denoiser, run=Run(seed=1))
+def test_another_seed_gives_another_model(
+    stack: Stack, samples: Samples, denoiser: Checkpoint, model: Checkpoint
+) -> None:
+    other = train(stack, samples, denoiser=denoiser, recipe=changed(denoiser.recipe, UNCALIBRATED), run=Run(seed=1))
     assert not np.array_equal(other.weights["fusion.head.weight"], model.weights["fusion.head.weight"])
 
 
@@ -66,18 +70,14 @@ def stopped(
 
 
 def test_resumed_equals_uninterrupted(
-    stack: Stack,
-    samples: Samples,
-    denoiser: Checkpoint,
-    model: Checkpoint,
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
-    ctrl_c: Callable[[], None],
-) -> None:
-    partial = tmp_path / "partial.safetensors"
+    stack: Stack, samples: Samples, denoiser: Checkpoint, model: Checkpoint, tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch, ctrl_c: Callable[[], None],
+) -> None:  # fmt: skip
+    partial, recipe = tmp_path / "partial.safetensors", changed(denoiser.recipe, UNCALIBRATED)
     with stopped(monkeypatch, ctrl_c, after=2):
-        train(stack, samples, denoiser=denoiser, partial=partial)
-    assert_same_weights(train(stack, samples, denoiser=denoiser, partial=partial, resume=True), model)
+        train(stack, samples, denoiser=denoiser, recipe=recipe, partial=partial)
+    resumed = train(stack, samples, denoiser=denoiser, recipe=recipe, partial=partial, resume=True)
+    assert_same_weights(resumed, model)
     partial.unlink()
     with stopped(monkeypatch, ctrl_c, after=1, name="calibrate 2"):
         train(stack, samples, denoiser=denoiser, partial=partial)
@@ -93,9 +93,8 @@ def test_resumed_equals_uninterrupted(
 
 
 def test_validation_polygons_come_from_the_training_part(stack: Stack, samples: Samples, denoiser: Checkpoint) -> None:
-    training = denoiser.recipe.training.model_copy(update={"validation_share": 0.3, "steps": 20})
-    recipe: Recipe = denoiser.recipe.model_copy(update={"training": training})
-    assert len(train(stack, samples, denoiser=denoiser, recipe=recipe).history) == 20
+    recipe = changed(denoiser.recipe, ("training.validation_share=0.3", "training.steps=3"))
+    assert len(train(stack, samples, denoiser=denoiser, recipe=recipe).history) == 3
 
 
 def test_masks_and_mutual_learning_change_what_is_learned(
@@ -104,7 +103,7 @@ def test_masks_and_mutual_learning_change_what_is_learned(
     unmasked = denoiser.recipe.diffusion.model_copy(update={"mask": "none"})
     other = pretrain(stack, denoiser.recipe.model_copy(update={"diffusion": unmasked}), samples=samples)
     assert not np.array_equal(other.weights["unet.first.weight"], denoiser.weights["unet.first.weight"])
-    alone = load_recipe("laptop", ("training.steps=4", "training.batch=16", "mutual.enabled=false"))
+    alone = changed(denoiser.recipe, (*UNCALIBRATED, "mutual.enabled=false"))
     found = train(stack, samples, denoiser=denoiser, recipe=alone)
     assert not np.array_equal(found.weights["fusion.head.weight"], model.weights["fusion.head.weight"])
     assert not any(name.startswith("T_") for name in found.history.columns)
@@ -114,9 +113,11 @@ def test_masks_and_mutual_learning_change_what_is_learned(
 def test_a_denoiser_of_a_different_unit_is_reported(
     stack: Stack, samples: Samples, denoiser: Checkpoint, caplog: pytest.LogCaptureFixture
 ) -> None:
+    recipe = changed(denoiser.recipe, (*UNCALIBRATED, "training.steps=1"))
+
     def told(stack: Stack) -> list[str]:
         caplog.clear()
-        train(stack, samples, denoiser=denoiser)
+        train(stack, samples, denoiser=denoiser, recipe=recipe)
         return [record.getMessage() for record in caplog.records if record.levelname == "WARNING"]
 
     assert told(stack) == []
@@ -169,11 +170,13 @@ def test_pixels_without_data_are_not_learned(
         def read_valid(self, window: Window) -> NDArray[np.bool_]:
             return self._cut(super().read_valid(window), window)
 
+    recipe = changed(denoiser.recipe, (*UNCALIBRATED, "training.steps=2"))
     cloudy = Cloudy(**{name: getattr(stack, name) for name in stack.__dataclass_fields__})
     Cloudy.columns = 1 + int(samples.train.cols.min())
     hidden = samples.train.cols < Cloudy.columns
     clear = samples.where((samples.parts == 1) | (samples.cols >= Cloudy.columns))
-    assert_same_weights(train(cloudy, samples, denoiser=denoiser), train(cloudy, clear, denoiser=denoiser))
+    one, other = (train(cloudy, given, denoiser=denoiser, recipe=recipe) for given in (samples, clear))
+    assert_same_weights(one, other)
     assert f"{hidden.sum()} of {len(hidden)} training pixels have no data in these images" in caplog.text
     Cloudy.columns = 10_000
     with pytest.raises(LabelError, match=r"no training pixel of .* has data in these images"):

@@ -19,6 +19,18 @@ from landcover_bdgf.model.networks.kernels.compiled import KEEP, TERMS, exp, log
 LANES = 64  # pixels at once
 
 
+@njit(inline="always", fastmath=True, error_model="numpy")
+def _add_product(matrix, x, terms, out):
+    """Add the product of a matrix and x (n, LANES) to ``out``; ``terms`` divides n."""
+    for row in range(len(out)):
+        for first in range(0, len(x), terms):
+            for w in range(LANES):
+                total = out[row, w]
+                for i in range(terms):
+                    total += matrix[row, first + i] * x[first + i, w]
+                out[row, w] = total
+
+
 @cache
 def tokens_kernel(e: int, states: int, rank: int, taps: int) -> Callable[..., Any]:
     """Kernel for a block of these sizes: ``(x (L, P), weights …, out (e, L, P))``; P at least :data:`LANES`."""
@@ -79,13 +91,7 @@ def tokens_kernel(e: int, states: int, rank: int, taps: int) -> Callable[..., An
                         u[d, w] *= logistic(u[d, w])
                 # step size, B and C from u
                 selected[:] = 0
-                for s in range(outputs):
-                    for first in range(0, inner, inner_terms):
-                        for w in range(LANES):
-                            total = selected[s, w]
-                            for i in range(inner_terms):
-                                total += select[s, first + i] * u[first + i, w]
-                            selected[s, w] = total
+                _add_product(select, u, inner_terms, selected)
                 # the state space model
                 for d in range(inner):
                     for w in range(LANES):
@@ -101,14 +107,7 @@ def tokens_kernel(e: int, states: int, rank: int, taps: int) -> Callable[..., An
                             y[w] += state * selected[rank + states + n, w]
                     for w in range(LANES):
                         gate[d, w] *= y[w]
-                for i in range(e):
-                    for first in range(0, inner, inner_terms):
-                        for w in range(LANES):
-                            total = token[i, w]
-                            for d in range(inner_terms):
-                                total += leave[i, first + d] * gate[first + d, w]
-                            token[i, w] = total
-                    for w in range(LANES):
-                        out[i, band, start + w] = token[i, w]
+                _add_product(leave, gate, inner_terms, token)
+                out[:, band, start : start + LANES] = token
 
     return tokens
