@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import signal
 import sys
 from collections import Counter
@@ -151,6 +152,13 @@ QUICK = ("diffusion.steps=3", "diffusion.batch=4", "training.steps=4", "training
 def scene_files(tmp_path_factory: pytest.TempPathFactory) -> SceneFiles:
     """A simulated scene of 104 × 120 pixels as files: spectral image, SAR in dB on another grid, polygons."""
     return write_scene(simulate((104, 120), seed=3), tmp_path_factory.mktemp("scene"), seed=3)
+
+
+@pytest.fixture
+def folder(tmp_path: Path, scene_files: SceneFiles) -> Path:
+    """A folder with good labels."""
+    shutil.copy(scene_files.labels, tmp_path / "labels.gpkg")
+    return tmp_path
 
 
 @pytest.fixture(scope="session")

@@ -22,7 +22,7 @@ _COLUMNS = (("Value", 0, 5), ("Class", 2, 2), ("Red", 0, 6), ("Green", 0, 7), ("
 def companion_paths(map_path: PathLike) -> tuple[Path, Path]:
     """``landcover.tif`` -> ``landcover.tif.aux.xml``, ``landcover.qml``."""
     path = Path(map_path)
-    return path.with_name(f"{path.name}.aux.xml"), path.with_name(f"{path.stem}.qml")
+    return Path(f"{path}.aux.xml"), path.parent / f"{path.stem}.qml"  # with_name refuses "." and "/"
 
 
 def write_companions(map_path: PathLike, legend: Legend) -> None:

@@ -276,7 +276,7 @@ CASES = [
     Case("samples exist", bad.content(b"mine", "out.gpkg"), "sample msi.tif sar.tif --labels labels.gpkg --field class -o out.gpkg", 6, "out.gpkg: exists already. Choose another name, or allow it with --overwrite."),
     Case("no such GPU", bad.nothing, f"{MAP_GOOD} --device cuda:99", 7, '--device cuda:99: is not available on this machine. Use --device cpu.'),
     Case("no such device", bad.nothing, f"{MAP_GOOD} --device tpu", 2, '--device tpu: is unknown. Use auto, cpu, cuda, cuda:0 or mps.'),
-    Case("a memory of 1 MB", bad.nothing, f"{MAP_GOOD} --max-ram 1MB", 7, "--max-ram 0.001GB: mapping this scene takes at least 0.85 GB, with tiles of 128 px and one thread. Raise the limit, or crop the scene."),
+    Case("a memory of 1 MB", bad.nothing, f"{MAP_GOOD} --max-ram 1MB", 7, "--max-ram 0.001GB: mapping this scene takes at least 0.80 GB, with tiles of 128 px and one thread. Raise the limit, or crop the scene."),
     Case("a memory of nothing", bad.nothing, f"{MAP_GOOD} --max-ram much", 2, "--max-ram much: is not a size. Write it like 4GB or 900MB."),
     Case("tiles of nothing", bad.nothing, f"{MAP_GOOD} --tile 0", 2, "--tile 0: is smaller than the 21 px around a pixel that the model sees. Use 128 or more."),
     Case("shard 5 of 4", bad.nothing, f"{MAP_GOOD} --shard 5/4", 2, "--shard 5/4: is not a part of a map. Write it like 2/4, the second of four."),
