@@ -6,7 +6,7 @@ import shutil
 from pathlib import Path
 
 import pytest
-from conftest import SHORT_OPTIONS, Bdgf
+from conftest import Bdgf
 from interrupted import stopped_at
 
 from landcover_bdgf.app.job import Job, keep_model, run_job
@@ -91,22 +91,19 @@ def test_what_was_stopped_among_its_files_goes_on(model: Checkpoint, stack: Stac
 
 
 def test_what_was_killed_when_a_step_had_just_been_finished_goes(
-    bdgf: Bdgf, scene_files: SceneFiles, tmp_path: Path
+    bdgf: Bdgf, finished_job: Path, job_words: list[str], tmp_path: Path
 ) -> None:
-    job = ["map", scene_files.spectral, scene_files.sar, "--labels", scene_files.labels, "--field", "class"]
-    job += [*SHORT_OPTIONS, "--model", "m.safetensors", "-o", "a.tif"]
-    assert bdgf(*job) == 0
-    written = {file for file in tmp_path.rglob("*") if "report" not in str(file) and file.name != "a.tif"}
-    (tmp_path / "a.tif").unlink()
-    shutil.rmtree(tmp_path / "a_steps/report")
-    for file in tmp_path.glob("a.*"):
+    shutil.copytree(finished_job, tmp_path, dirs_exist_ok=True)
+    written = set(tmp_path.rglob("*"))
+    shutil.rmtree(tmp_path / "map_steps/report")
+    for file in tmp_path.glob("map*.*"):
         file.unlink()
-    for name in ("a_steps/.samples.gpkg", "a_steps/.denoiser.safetensors", ".m.safetensors", ".m.partial.safetensors"):
+    for name in ("map_steps/.samples.gpkg", "map_steps/.denoiser.safetensors", ".model.safetensors",
+                 ".model.partial.safetensors"):  # fmt: skip
         (tmp_path / f"{name}.0123abcd.part").mkdir()
-    (tmp_path / "m.partial.safetensors").write_text("state")
-    assert bdgf(*job, "--resume") == 0
-    left = {file for file in tmp_path.rglob("*") if "report" not in str(file) and file.name != "a.tif"}
-    assert left == written
+    (tmp_path / "model.partial.safetensors").write_text("state")
+    assert bdgf(*job_words, "--resume") == 0
+    assert set(tmp_path.rglob("*")) == written
 
 
 @pytest.mark.parametrize(("command", "beside"), [

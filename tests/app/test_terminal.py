@@ -15,7 +15,6 @@ from landcover_bdgf.app.info import verify
 from landcover_bdgf.app.options import Shown
 from landcover_bdgf.app.terminal import explain, handle_signals, show_log, with_flags
 from landcover_bdgf.errors import LabelError, SettingsError, opening
-from landcover_bdgf.model.checkpoint import Checkpoint
 from landcover_bdgf.progress import log
 from landcover_bdgf.scene.simulation import SceneFiles
 
@@ -123,13 +122,12 @@ def test_what_says_nothing_of_a_file_goes_on_its_way(error: Exception) -> None:
 
 @pytest.mark.parametrize("closed", ["2>&-", "<&- >&- 2>&-"])
 def test_a_command_works_where_standard_streams_are_closed(
-    closed: str, model: Checkpoint, scene_files: SceneFiles, tmp_path: Path
+    closed: str, scene_files: SceneFiles, tmp_path: Path
 ) -> None:
-    model.save(tmp_path / "model.safetensors")
-    words = [sys.executable, "-m", "landcover_bdgf", "map", scene_files.spectral, scene_files.sar, "-o", "map.tif"]
+    words = [sys.executable, "-m", "landcover_bdgf", "align", scene_files.spectral, scene_files.sar, "-o", "sar.tif"]
     command = f"exec {shlex.join(map(str, words))} {closed}"
     assert subprocess.run(["sh", "-c", command], cwd=tmp_path, check=False, timeout=300).returncode == 0
-    assert "unchanged" in verify(tmp_path / "map.tif")
+    assert "unchanged" in verify(tmp_path / "sar.tif")
     refused = subprocess.run(["sh", "-c", command], cwd=tmp_path, check=False, timeout=300)
     assert refused.returncode == 6  # it exists already
 
