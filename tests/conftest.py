@@ -1,4 +1,4 @@
-"""Rasters for tests: real ones that lie beside the checkout, small ones made on the spot."""
+"""Rasters for tests: real scenes from a folder next to the checkout, and small simulated ones."""
 
 from __future__ import annotations
 
