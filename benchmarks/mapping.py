@@ -48,15 +48,12 @@ def seconds(work: Callable[[], object], runs: int) -> float:
 
 def scene(folder: Path, size: int) -> tuple[Path, Path]:
     """A simulated scene of ``size`` pixels, tiled from one of 512: simulating is slower than mapping."""
-    files = write_scene(simulate((min(size, 512),) * 2, seed=size), _made(folder / f"s{size}"), seed=size)
+    folder = folder / f"s{size}"
+    folder.mkdir()
+    files = write_scene(simulate((min(size, 512),) * 2, seed=size), folder, seed=size)
     if size <= 512:
         return files.spectral, files.sar
     return _repeated(files.spectral, size), _repeated(files.sar, size)
-
-
-def _made(folder: Path) -> Path:
-    folder.mkdir()
-    return folder
 
 
 def _repeated(path: Path, size: int) -> Path:

@@ -1,4 +1,4 @@
-"""Rasters for tests: real ones that lie beside the checkout, small ones made on the spot."""
+"""Rasters for tests: real scenes from a folder next to the checkout, and small simulated ones."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import signal
 import sys
 from collections import Counter
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -49,9 +50,9 @@ def no_cache() -> Iterator[None]:
         yield
 
 
-@pytest.fixture(autouse=True)
-def as_loud_as_before() -> Iterator[None]:
-    """A command that a test runs with -q must not silence the next test."""
+@contextmanager
+def process_restored() -> Iterator[None]:
+    """Undo what a command changes in the process: log level and handlers, hooks, signal handlers."""
     level, handlers, propagate = log.level, log.handlers, log.propagate
     hooks = sys.unraisablehook, sys.excepthook
     handlers_before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
@@ -61,6 +62,13 @@ def as_loud_as_before() -> Iterator[None]:
         signal.signal(number, handler)
     log.setLevel(level)
     log.handlers, log.propagate = handlers, propagate
+
+
+@pytest.fixture(autouse=True)
+def restored() -> Iterator[None]:
+    """A command that a test runs with -q must not silence the next test."""
+    with process_restored():
+        yield
 
 
 @pytest.fixture
@@ -143,7 +151,10 @@ def noise() -> NDArray[np.float32]:
     return np.random.default_rng(0).random((3, 40, 50), dtype=np.float32)
 
 
-SHORT = ("diffusion.steps=2", "training.steps=2", "training.batch=16", "training.calibration_folds=0")
+SHORT = (
+    "diffusion.steps=2", "diffusion.width=0.0625", "training.steps=2", "training.batch=16",
+    "training.calibration_folds=0",
+)  # fmt: skip
 SHORT_OPTIONS = [word for setting in SHORT for word in ("--set", setting)]  # for whole jobs
 QUICK = ("diffusion.steps=3", "diffusion.batch=4", "training.steps=4", "training.batch=16")
 
@@ -193,16 +204,22 @@ def model(stack: Stack, samples: Samples, denoiser: Checkpoint) -> Checkpoint:
 
 
 @pytest.fixture
-def bdgf(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Bdgf:
+def quick_picture(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The picture of denoised tiles with 2 reverse steps in place of 40, which take longer than a short training."""
+    monkeypatch.setattr("landcover_bdgf.training.denoiser_picture.STEP", 2)
+
+
+@pytest.fixture
+def bdgf(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, quick_picture: None) -> Bdgf:
     """Run a command in an empty folder; returns the exit code."""
     monkeypatch.chdir(tmp_path)
+    return run_command
 
-    def run(*arguments: object) -> int:
-        monkeypatch.setattr(sys, "argv", ["bdgf", *map(str, arguments)])
-        try:
+
+def run_command(*arguments: object) -> int:
+    """Run a command in this process; returns the exit code."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(sys, "argv", ["bdgf", *map(str, arguments)])
+        with pytest.raises(SystemExit) as stopped:
             main()
-        except SystemExit as stopped:
-            return int(stopped.code or 0)
-        return 0
-
-    return run
+    return int(stopped.value.code or 0)

@@ -16,7 +16,7 @@ import landcover_bdgf
 PACKAGE = Path(landcover_bdgf.__file__).parent
 MODULES = {p.relative_to(PACKAGE).with_suffix("").as_posix().replace("/", "."): p for p in PACKAGE.rglob("*.py")}
 ROOT = {"__init__", "__main__", "errors", "progress", "settings", "text"}
-# Which packages a package may import; the modules of the root stand below all of them.
+# Which packages a package may import; the modules of the root are below all of them.
 BELOW: dict[str, set[str]] = {
     "storage": set(),
     "geo": {"storage"},
@@ -29,7 +29,6 @@ BELOW: dict[str, set[str]] = {
     "bench": {"storage", "geo", "scene", "labels", "assessment", "model", "training", "mapping"},
     "app": {"storage", "geo", "scene", "labels", "assessment", "model", "training", "mapping", "bench"},
 }
-NOT_MOVED_YET: set[str] = set()
 WITHOUT_TORCH = {"storage", "geo", "scene", "labels", "assessment"}
 GEO_LIBRARIES = {"rasterio", "geopandas", "pyogrio", "shapely", "pyproj", "affine"}
 HEAVY = {"torch", "rasterio", "geopandas", "sklearn", "matplotlib", "numpy", "scipy"}
@@ -50,7 +49,7 @@ def imports(path: Path) -> Iterator[tuple[str, list[str]]]:
 
 
 def own_imports(module: str) -> Iterator[str]:
-    """Modules and packages of ours that a module imports, without the name of the whole."""
+    """Own modules and packages that a module imports, without the name of the whole."""
     for name, names in imports(MODULES[module]):
         if name == "landcover_bdgf":
             yield from names
@@ -60,27 +59,27 @@ def own_imports(module: str) -> Iterator[str]:
 
 def test_the_root_holds_packages_and_a_few_modules_that_all_of_them_use() -> None:
     loose = {module for module in MODULES if "." not in module}
-    assert loose == ROOT | NOT_MOVED_YET
+    assert loose == ROOT
     assert {package_of(module) for module in MODULES} - {""} <= BELOW.keys()
 
 
 def test_imports_point_down_and_stop_at_the_face() -> None:
     wrong = []
-    for module in MODULES.keys() - NOT_MOVED_YET - {"__init__", "__main__"}:
+    for module in MODULES.keys() - {"__init__", "__main__"}:
         home = package_of(module)
         for name in own_imports(module):
             other = name.split(".")[0]
             if other in BELOW and other != home:
                 if other not in BELOW.get(home, set()):
-                    wrong.append(f"{module} imports {name}: {other} does not stand below {home or 'the root'}")
+                    wrong.append(f"{module} imports {name}: {other} is not below {home or 'the root'}")
                 if "." in name:
-                    wrong.append(f"{module} imports {name}: past the face of {other}")
-            elif other not in BELOW and other not in ROOT | NOT_MOVED_YET:
-                wrong.append(f"{module} imports {name}: no such place")
+                    wrong.append(f"{module} imports {name}: not through the face of {other}")
+            elif other not in BELOW and other not in ROOT:
+                wrong.append(f"{module} imports {name}: no such module")
     assert not wrong, "\n".join(sorted(wrong))
 
 
-def test_nothing_goes_in_a_circle() -> None:
+def test_no_circular_imports() -> None:
     graph = {}
     for module in MODULES.keys() - {"__init__", "__main__"}:
         found = set()
@@ -91,7 +90,7 @@ def test_nothing_goes_in_a_circle() -> None:
     finished: set[str] = set()
     while graph.keys() - finished:
         ready = {n for n in graph.keys() - finished if graph[n] <= finished}
-        assert ready, f"these import each other in a circle: {sorted(graph.keys() - finished)}"
+        assert ready, f"circular imports: {sorted(graph.keys() - finished)}"
         finished |= ready
 
 
@@ -109,11 +108,11 @@ def test_geography_never_imports_torch() -> None:
 
 
 @pytest.mark.parametrize("package", [p for p in BELOW if (PACKAGE / p / "__init__.pyi").exists()])
-def test_a_face_names_what_is_there_and_what_others_use(package: str) -> None:
+def test_a_face_names_only_what_exists_and_is_used_outside(package: str) -> None:
     face = ast.parse((PACKAGE / package / "__init__.pyi").read_text(encoding="utf-8"))
     named = {a.name: n.module for n in face.body if isinstance(n, ast.ImportFrom) for a in n.names}
     modules = {module.removeprefix(f"{package}.").split(".")[0] for module in MODULES if package_of(module) == package}
-    assert not named.keys() & modules, "a name that is a module's, too, is either of them by chance"
+    assert not named.keys() & modules, "a name in the face must not also be a module"
     for name, module in named.items():
         assert hasattr(__import__(f"landcover_bdgf.{package}.{module}", fromlist=[name]), name), name
     used = {
@@ -125,7 +124,7 @@ def test_a_face_names_what_is_there_and_what_others_use(package: str) -> None:
         for name in names
     }
     public = set(landcover_bdgf.__all__)
-    assert named.keys() - used - public == set(), "nobody outside asks for these"
+    assert named.keys() - used - public == set(), "not used outside the package"
 
 
 def test_help_loads_no_heavy_library() -> None:
@@ -134,5 +133,5 @@ def test_help_loads_no_heavy_library() -> None:
     assert not HEAVY & {name.split(".")[0] for name in run.stdout.split()}
 
 
-def test_all_public_names_are_there() -> None:
+def test_all_public_names_exist() -> None:
     assert all(getattr(landcover_bdgf, name) for name in landcover_bdgf.__all__)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 import geopandas
@@ -110,6 +111,17 @@ def test_a_map_in_memory_has_no_parts(model: Checkpoint, stack: Stack) -> None:
         bdgf.map_scene(model, stack, settings=bdgf.MapSettings(shard="1/2"))
     with pytest.raises(SettingsError, match="Name a file"):
         bdgf.map_scene(model, stack, resume=True)
+
+
+@pytest.mark.parametrize("in_a_file", [False, True])
+def test_a_stopped_map_mentions_resume_only_if_there_is_a_file(
+    in_a_file: bool, model: Checkpoint, stack: Stack, tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
+    ctrl_c: Callable[[], None], caplog: pytest.LogCaptureFixture,
+) -> None:  # fmt: skip
+    monkeypatch.setattr("landcover_bdgf.mapping.scene_map.PartialMap.add", lambda *_: ctrl_c())
+    with pytest.raises(KeyboardInterrupt):
+        bdgf.map_scene(model, stack, tmp_path / "map.tif" if in_a_file else None)  # type: ignore[call-overload]
+    assert ("map stopped; continue with `resume`" if in_a_file else "map stopped") in caplog.messages
 
 
 def test_a_path_of_a_denoiser_is_refused(denoiser: Checkpoint, stack: Stack, tmp_path: Path) -> None:

@@ -17,7 +17,7 @@ def test_long_lists_of_names_are_cut() -> None:
     assert listed([str(i) for i in range(15)]).endswith("11 and 3 more")
 
 
-def test_what_stands_in_a_table_is_escaped() -> None:
+def test_table_cells_are_escaped() -> None:
     assert table([["<script>", 1]], ["a"]) == (
         "<table><tr><th>a</th></tr><tr><td>&lt;script&gt;</td><td>1</td></tr></table>"
     )

@@ -106,7 +106,15 @@ def map_scene(
 
 
 def _to_file(
-    model: Checkpoint, stack: Stack, output: Path, settings: MapSettings, run: Run, *, overwrite: bool, resume: bool
+    model: Checkpoint,
+    stack: Stack,
+    output: Path,
+    settings: MapSettings,
+    run: Run,
+    *,
+    overwrite: bool = False,
+    resume: bool = False,
+    resumable: bool = True,
 ) -> Path:
     """Write the map, or the part of a shard."""
     _check_tile(settings.tile_px, model.recipe.halo_px)
@@ -126,7 +134,7 @@ def _to_file(
     path = part_path(output, settings)
     classifier = Classifier(model, run, novelty=settings.novelty)
     with begin_partial(path, plan, resume=resume, overwrite=overwrite) as partial:
-        _compute(classifier, stream, strips, partial, run)
+        _compute(classifier, stream, strips, partial, run, resumable=resumable)
         warn_of_zeros(stack, counts)
         if count > 1:
             log.info("join the %d parts with bdgf mosaic", count)
@@ -144,7 +152,7 @@ def _in_memory(model: Checkpoint, stack: Stack, settings: MapSettings, run: Run,
     with tempfile.TemporaryDirectory(prefix="bdgf-") as folder:
         path = Path(folder) / "map.tif"
         FILE_NAMES[str(path)] = "map in memory"
-        return read_class_map(_to_file(model, stack, path, settings, run, overwrite=False, resume=False))
+        return read_class_map(_to_file(model, stack, path, settings, run, resumable=False))
 
 
 def part_path(output: Path, settings: MapSettings) -> Path:
@@ -165,7 +173,9 @@ def check_map_space(output: Path, stack: Stack, settings: MapSettings) -> None:
         check_free_space(output, 2 * math.prod(stack.grid.shape_hw) * (1 + len(settings.layers)))
 
 
-def _compute(classifier: Classifier, stream: BlockStream, strips: list[int], partial: PartialMap, run: Run) -> None:
+def _compute(
+    classifier: Classifier, stream: BlockStream, strips: list[int], partial: PartialMap, run: Run, *, resumable: bool
+) -> None:
     """Classify the windows that the partial map lacks, strip by strip.
 
     Tiles are read, but blocks of a fixed lattice are computed, so the tile size does not change the map.
@@ -184,7 +194,7 @@ def _compute(classifier: Classifier, stream: BlockStream, strips: list[int], par
             stream.stack.check_unchanged()  # keep nothing of a changed image
             partial.add(window, part)
             if stopped():
-                log.warning("map stopped; continue with `resume`")
+                log.warning("map stopped; continue with `resume`" if resumable else "map stopped")
                 raise KeyboardInterrupt
 
 

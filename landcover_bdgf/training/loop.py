@@ -68,7 +68,7 @@ def fit(task: Task[Shard], workers: Workers, *, partial: Path | None = None, res
                 save_state(partial, task, optimizer, history, kept)
                 saved_at = time.monotonic()
             if stopped():
-                log.warning("%s stopped%s", task.name, "; set `resume` to continue" if partial else "")
+                log.warning("%s stopped; continue with `resume`" if partial else "%s stopped", task.name)
                 raise KeyboardInterrupt
     if partial is not None:  # the calibration that follows may be interrupted, too
         save_state(partial, task, optimizer, history, kept)

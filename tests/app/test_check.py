@@ -1,4 +1,4 @@
-"""bdgf check tells what the inputs are before hours of work."""
+"""bdgf check describes the inputs before a long run."""
 
 import json
 

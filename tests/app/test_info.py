@@ -1,4 +1,4 @@
-"""Every flipped bit of what we wrote is noticed: maps and what comes with them, samples, checkpoints."""
+"""Any flipped bit in a written file is found: maps with their companions, samples, checkpoints."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def written(model: Checkpoint, stack: Stack, samples: Samples, tmp_path_factory:
 
 
 @pytest.mark.parametrize("name", ["map.tif", "samples.gpkg", "model.safetensors"])
-def test_what_was_written_is_as_it_was(written: Path, name: str, bdgf: Bdgf) -> None:
+def test_written_files_are_unchanged(written: Path, name: str, bdgf: Bdgf) -> None:
     assert "unchanged" in verify(written / name)
     assert bdgf("info", written / name, "--verify") == 0
 
@@ -52,12 +52,12 @@ def test_what_was_written_is_as_it_was(written: Path, name: str, bdgf: Bdgf) -> 
         ("model.safetensors", "model.safetensors", CheckpointError),
     ],
 )
-def test_any_flipped_bit_is_noticed(
+def test_any_flipped_bit_is_found(
     flipped: str, verified: str, error: type[BdgfError], written: Path, tally: Tally
 ) -> None:
     whole = (written / flipped).read_bytes()
     rng = np.random.default_rng(sum(flipped.encode()))
-    head = min(len(whole), 40_000)  # where a file says what it is; half of the flips fall there
+    head = min(len(whole), 40_000)  # the header; half of the flips fall there
     places = np.r_[rng.integers(0, 8 * head, FLIPS // 2), rng.integers(0, 8 * len(whole), FLIPS - FLIPS // 2)]
     try:
         for place in places:
@@ -72,7 +72,7 @@ def test_any_flipped_bit_is_noticed(
     tally("flipped bit in maps, samples and checkpoints, noticed", FLIPS)
 
 
-def test_what_is_missing_or_has_no_record_is_said(written: Path) -> None:
+def test_a_missing_layer_and_a_missing_record_are_reported(written: Path) -> None:
     layer = written / "map_novelty.tif"
     kept = layer.read_bytes()
     layer.unlink()
@@ -85,7 +85,7 @@ def test_what_is_missing_or_has_no_record_is_said(written: Path) -> None:
         verify(written / "none.tif")
 
 
-def test_a_record_of_another_map_is_none_of_this(written: Path, tmp_path: Path) -> None:
+def test_a_record_of_another_map_is_not_accepted(written: Path, tmp_path: Path) -> None:
     other = tmp_path / "other.tif"
     other.write_bytes((written / "map.tif").read_bytes())
     record_path(other).write_bytes(record_path(written / "map.tif").read_bytes())

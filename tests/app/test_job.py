@@ -1,4 +1,4 @@
-"""Commands and the whole job: what they write belongs to one run, is no input, and goes on after an interruption."""
+"""Commands and the whole job: outputs belong to one run, are not inputs, and are completed after an interruption."""
 
 import os
 import re
@@ -6,7 +6,7 @@ import shutil
 from pathlib import Path
 
 import pytest
-from conftest import SHORT_OPTIONS, Bdgf
+from conftest import Bdgf
 from interrupted import stopped_at
 
 from landcover_bdgf.app.job import Job, keep_model, run_job
@@ -21,7 +21,7 @@ from landcover_bdgf.storage.products import Product, check, reserved
 from landcover_bdgf.storage.records import changed_files
 
 
-def test_no_input_is_an_output(
+def test_an_input_is_refused_as_output(
     tmp_path: Path, bdgf: Bdgf, scene_files: SceneFiles, capfd: pytest.CaptureFixture[str]
 ) -> None:
     labels = shutil.copy(scene_files.labels, tmp_path / "labels.gpkg")
@@ -49,11 +49,11 @@ def test_corrected_samples_are_not_replaced_by_samples_drawn_from_them(
     assert labels.read_bytes() == before
 
 
-@pytest.mark.parametrize(("command", "beside"), [
+@pytest.mark.parametrize(("command", "companion"), [
     ("map", ".aux.xml"), ("map --shard 1/2", ".1-of-2.partial"), ("align", ".json"), ("sample", "-journal"),
 ])  # fmt: skip
-def test_a_name_that_does_not_fit_is_refused_before_any_work(
-    command: str, beside: str, tmp_path: Path, bdgf: Bdgf, scene_files: SceneFiles, model: Checkpoint,
+def test_a_name_too_long_for_a_companion_is_refused_before_any_work(
+    command: str, companion: str, tmp_path: Path, bdgf: Bdgf, scene_files: SceneFiles, model: Checkpoint,
     capfd: pytest.CaptureFixture[str],
 ) -> None:  # fmt: skip
     model.save(tmp_path / "m.safetensors")
@@ -61,16 +61,18 @@ def test_a_name_that_does_not_fit_is_refused_before_any_work(
     more = ["--labels", scene_files.labels, "--field", "class"] if command == "sample" else []
     more += ["--model", "m.safetensors"] if command.startswith("map") else []
     words = [*command.split(), scene_files.spectral, scene_files.sar, *more]
-    longest = os.pathconf(tmp_path, "PC_NAME_MAX") - len(beside)
+    longest = os.pathconf(tmp_path, "PC_NAME_MAX") - len(companion)
     too_long, fits = ("n" * (length - len(ending)) + ending for length in (longest + 1, longest))
     assert bdgf(*words, "-o", too_long) == 6
     said = capfd.readouterr().err.splitlines()[-1]
-    assert re.search(rf"{beside}: cannot be opened, file name too long\. ", said)
+    assert re.search(rf"{companion}: cannot be opened, file name too long\. ", said)
     assert os.listdir(tmp_path) == ["m.safetensors"]
     assert bdgf(*words, "-o", fits) == 0
 
 
-def test_what_was_stopped_among_its_files_goes_on(model: Checkpoint, stack: Stack, tmp_path: Path) -> None:
+def test_resume_completes_a_product_of_which_some_files_are_written(
+    model: Checkpoint, stack: Stack, tmp_path: Path
+) -> None:
     path, layers = tmp_path / "a.tif", MapSettings(confidence=True)
     with stopped_at(5, tmp_path):
         map_scene(model, stack, path, settings=layers)
@@ -90,26 +92,23 @@ def test_what_was_stopped_among_its_files_goes_on(model: Checkpoint, stack: Stac
     assert {"m.csv", "m.safetensors"} <= set(os.listdir(tmp_path))
 
 
-def test_what_was_killed_when_a_step_had_just_been_finished_goes(
-    bdgf: Bdgf, scene_files: SceneFiles, tmp_path: Path
+def test_resume_removes_leftovers_of_a_killed_run(
+    bdgf: Bdgf, finished_job: Path, job_words: list[str], tmp_path: Path
 ) -> None:
-    job = ["map", scene_files.spectral, scene_files.sar, "--labels", scene_files.labels, "--field", "class"]
-    job += [*SHORT_OPTIONS, "--model", "m.safetensors", "-o", "a.tif"]
-    assert bdgf(*job) == 0
-    written = {file for file in tmp_path.rglob("*") if "report" not in str(file) and file.name != "a.tif"}
-    (tmp_path / "a.tif").unlink()
-    shutil.rmtree(tmp_path / "a_steps/report")
-    for file in tmp_path.glob("a.*"):
+    shutil.copytree(finished_job, tmp_path, dirs_exist_ok=True)
+    written = set(tmp_path.rglob("*"))
+    shutil.rmtree(tmp_path / "map_steps/report")
+    for file in tmp_path.glob("map*.*"):
         file.unlink()
-    for name in ("a_steps/.samples.gpkg", "a_steps/.denoiser.safetensors", ".m.safetensors", ".m.partial.safetensors"):
+    for name in ("map_steps/.samples.gpkg", "map_steps/.denoiser.safetensors", ".model.safetensors",
+                 ".model.partial.safetensors"):  # fmt: skip
         (tmp_path / f"{name}.0123abcd.part").mkdir()
-    (tmp_path / "m.partial.safetensors").write_text("state")
-    assert bdgf(*job, "--resume") == 0
-    left = {file for file in tmp_path.rglob("*") if "report" not in str(file) and file.name != "a.tif"}
-    assert left == written
+    (tmp_path / "model.partial.safetensors").write_text("state")
+    assert bdgf(*job_words, "--resume") == 0
+    assert set(tmp_path.rglob("*")) == written
 
 
-@pytest.mark.parametrize(("command", "beside"), [
+@pytest.mark.parametrize(("command", "companion"), [
     ("map --model m.safetensors -o a.tif --confidence", "a_confidence.tif"),
     ("map --model m.safetensors -o a.tiff", "a.qml"),
     ("map --model m.safetensors -o a.tif --shard 1/2", "a.tif.1-of-2.partial"),
@@ -118,11 +117,11 @@ def test_what_was_killed_when_a_step_had_just_been_finished_goes(
     ("pretrain -o a.safetensors", "a.partial.safetensors"),
     ("map --labels l.gpkg --field class -o a.tif --model m.safetensors", "m.safetensors"),
 ])  # fmt: skip
-def test_what_comes_beside_an_output_belongs_to_one_run_too(
-    command: str, beside: str, tmp_path: Path, bdgf: Bdgf, scene_files: SceneFiles, capfd: pytest.CaptureFixture[str]
+def test_companions_of_an_output_are_locked_by_one_run(
+    command: str, companion: str, tmp_path: Path, bdgf: Bdgf, scene_files: SceneFiles, capfd: pytest.CaptureFixture[str]
 ) -> None:
     name, *rest = command.split()
-    with reserved(Product(tmp_path / beside)):
+    with reserved(Product(tmp_path / companion)):
         assert bdgf(name, scene_files.spectral, scene_files.sar, *rest) == 6
-    assert f"{beside}: another run is writing it" in capfd.readouterr().err
+    assert f"{companion}: another run is writing it" in capfd.readouterr().err
     assert not os.listdir(tmp_path)

@@ -60,12 +60,12 @@ def test_options_fill_the_fields_they_are_named_after() -> None:
     assert mapping == MapSettings(shard="2/4")
 
 
-def test_an_option_of_two_classes_is_one_and_fills_both() -> None:
+def test_an_option_of_two_classes_fills_both() -> None:
     *_, sampling, _, run = fill(one_scene, "--seed", "4")
     assert (sampling.seed, run.seed) == (4, 4)
 
 
-def test_words_joined_by_commas_are_several() -> None:
+def test_values_may_be_joined_by_commas() -> None:
     words = ["--dataset", "x", "--dataset", "y", "--protocols", "far,near"]
     assert fill(comparison, *words)[1] == BenchSettings(("x", "y"), protocols=("far", "near"))
 
@@ -136,7 +136,7 @@ def test_an_option_that_would_do_nothing_is_refused(
     assert capsys.readouterr().err.startswith(f"bdgf: error: {says}")
 
 
-def test_of_samples_an_assessment_asks_for_no_field(
+def test_assess_refuses_a_field_for_samples(
     bdgf: Bdgf, scene_files: SceneFiles, capsys: pytest.CaptureFixture[str]
 ) -> None:
     pair = [scene_files.spectral, scene_files.sar]
@@ -164,6 +164,6 @@ def test_help_has_groups_and_defaults_and_fits_its_width(map_help: tuple[int, st
         assert f"[default: {default}" in text, default
 
 
-def test_every_path_of_an_option_is_looked_at_by_the_library(bdgf: Bdgf, tmp_path: Path) -> None:
+def test_paths_of_options_are_checked_by_the_library(bdgf: Bdgf, tmp_path: Path) -> None:
     """A file that may not be read is an error of its kind, not of the command line."""
     assert bdgf("map", "no.tif", "no.tif", "-o", "m.tif", "--model", str(tmp_path), "-q") == 5

@@ -1,4 +1,4 @@
-"""Whatever goes wrong, one line says so, and the exit code says of which kind it is."""
+"""An error is printed in one line; the exit code gives its kind."""
 
 import errno
 import os
@@ -15,7 +15,6 @@ from landcover_bdgf.app.info import verify
 from landcover_bdgf.app.options import Shown
 from landcover_bdgf.app.terminal import explain, handle_signals, show_log, with_flags
 from landcover_bdgf.errors import LabelError, SettingsError, opening
-from landcover_bdgf.model.checkpoint import Checkpoint
 from landcover_bdgf.progress import log
 from landcover_bdgf.scene.simulation import SceneFiles
 
@@ -52,7 +51,7 @@ def test_settings_are_shown_as_options_of_the_command(message: str, shown: str) 
     assert with_flags(message) == shown
 
 
-def test_errors_and_log_lines_show_options_and_leave_names_of_files_alone(capsys: pytest.CaptureFixture[str]) -> None:
+def test_errors_and_log_lines_show_options_but_not_in_file_names(capsys: pytest.CaptureFixture[str]) -> None:
     explain(LabelError("`overwrite`/`coreg`.shp", "exists", "Use `overwrite`."))
     log.warning("%s: may need `sar_unit=%s`", "`coreg`.tif", "db")
     error, warning = capsys.readouterr().err.splitlines()
@@ -89,7 +88,7 @@ def test_an_error_is_one_line_and_a_code(
     assert said.count("\n") == 1
 
 
-def test_a_signal_behind_an_error_ends_in_silence(capsys: pytest.CaptureFixture[str]) -> None:
+def test_sigterm_behind_an_error_prints_nothing(capsys: pytest.CaptureFixture[str]) -> None:
     assert explain(caused(ValueError("a library's"), SystemExit(143))) == 143
     assert capsys.readouterr().err == ""
 
@@ -116,26 +115,25 @@ def test_debug_shows_where_an_error_came_from(
 
 
 @pytest.mark.parametrize("error", [system(errno.EIO), UnicodeEncodeError("ascii", "a \u00e9 b", 2, 3, "of text")])
-def test_what_says_nothing_of_a_file_goes_on_its_way(error: Exception) -> None:
+def test_errors_not_about_files_are_not_converted(error: Exception) -> None:
     with pytest.raises(type(error)), opening(LabelError):
         raise error
 
 
 @pytest.mark.parametrize("closed", ["2>&-", "<&- >&- 2>&-"])
 def test_a_command_works_where_standard_streams_are_closed(
-    closed: str, model: Checkpoint, scene_files: SceneFiles, tmp_path: Path
+    closed: str, scene_files: SceneFiles, tmp_path: Path
 ) -> None:
-    model.save(tmp_path / "model.safetensors")
-    words = [sys.executable, "-m", "landcover_bdgf", "map", scene_files.spectral, scene_files.sar, "-o", "map.tif"]
+    words = [sys.executable, "-m", "landcover_bdgf", "align", scene_files.spectral, scene_files.sar, "-o", "sar.tif"]
     command = f"exec {shlex.join(map(str, words))} {closed}"
     assert subprocess.run(["sh", "-c", command], cwd=tmp_path, check=False, timeout=300).returncode == 0
-    assert "unchanged" in verify(tmp_path / "map.tif")
+    assert "unchanged" in verify(tmp_path / "sar.tif")
     refused = subprocess.run(["sh", "-c", command], cwd=tmp_path, check=False, timeout=300)
     assert refused.returncode == 6  # it exists already
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="elsewhere names are UTF-8 in every locale")
-def test_a_locale_that_cannot_read_a_name_is_to_blame_for_it(tmp_path: Path) -> None:
+def test_a_name_that_the_locale_cannot_read_is_explained(tmp_path: Path) -> None:
     plain = os.environ | {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}
     for name, says in (("ü", "this locale cannot read. Set LC_ALL=C.UTF-8."), (b"\xfc", "not in UTF-8. Rename it.")):
         command = [sys.executable, "-m", "landcover_bdgf", "mosaic", "a.partial", "-o", name]
@@ -145,7 +143,7 @@ def test_a_locale_that_cannot_read_a_name_is_to_blame_for_it(tmp_path: Path) -> 
 
 
 @pytest.mark.parametrize("numbers", [(2,), (1, 2), (0, 1, 2), (0,)])
-def test_no_file_gets_the_number_of_a_closed_stream(numbers: tuple[int, ...]) -> None:
+def test_no_file_gets_the_descriptor_of_a_closed_stream(numbers: tuple[int, ...]) -> None:
     looks = f"""
 import os, sys
 for number in {numbers}:

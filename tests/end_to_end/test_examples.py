@@ -1,49 +1,58 @@
 """The examples and the demo run without changes, and the README shows only commands that exist."""
 
 import os
+import runpy
+import shlex
 import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+from conftest import SHORT_OPTIONS, Bdgf
+
 ROOT = Path(__file__).parents[2]
 EXAMPLES = ROOT / "examples"
-TINY = ("diffusion.steps=2", "training.steps=3", "training.calibration_folds=0")
-QUICK = [word for setting in TINY for word in ("--set", setting)]
+# As bdgf on the PATH of a script: notes its folder and its arguments.
+NOTE = '#!/usr/bin/env bash\nprintf \'%q \' "$PWD" "$@" >> $COMMANDS\necho >> $COMMANDS\n'
 
 
-def run(*command: object) -> str:
-    search = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])  # the folder of the bdgf command
-    result = subprocess.run(
-        [str(word) for word in command],
-        capture_output=True,
-        text=True,
-        check=False,
-        env=os.environ | {"PATH": search},
-    )
-    assert result.returncode == 0, result.stderr
-    return result.stdout
-
-
-def test_examples_in_order(tmp_path: Path) -> None:
-    settings = tmp_path / "tiny.toml"
+def test_examples_in_order(
+    bdgf: Bdgf, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """In this process, which has everything imported: also the commands of the shell script, noted by a stand-in."""
+    settings, scene = tmp_path / "tiny.toml", tmp_path / "scene"
     quick = (EXAMPLES / "quick.toml").read_text()
-    settings.write_text(
-        quick.replace("steps = 20", "steps = 2").replace("steps = 60", "steps = 3\ncalibration_folds = 0")
-    )
-    scene = tmp_path / "scene"
-    assert "polygons with the field 'class'" in run(sys.executable, EXAMPLES / "1_simulated_scene.py", scene)
-    assert "overall accuracy" in run(sys.executable, EXAMPLES / "2_python_api.py", scene, settings)
-    assert "land-cover map" in run("bash", EXAMPLES / "3_steps.sh", scene, "-c", settings)
+    quick = quick.replace("steps = 20", "steps = 2\nwidth = 0.0625")
+    settings.write_text(quick.replace("steps = 60", "steps = 3\ncalibration_folds = 0"))
+    for name, *words in (("1_simulated_scene.py", scene), ("2_python_api.py", scene, settings)):
+        monkeypatch.setattr(sys, "argv", [name, *map(str, words)])
+        runpy.run_path(str(EXAMPLES / name), run_name="__main__")
+    out = capsys.readouterr().out
+    assert "polygons with the field 'class'" in out
+    assert "overall accuracy" in out
+    (tmp_path / "bdgf").write_text(NOTE)
+    (tmp_path / "bdgf").chmod(0o755)
+    noted = tmp_path / "commands"
+    environment = os.environ | {"PATH": f"{tmp_path}{os.pathsep}{os.environ['PATH']}", "COMMANDS": str(noted)}
+    subprocess.run(["bash", EXAMPLES / "3_steps.sh", scene, "-c", settings], env=environment, check=True)
+    for line in noted.read_text().splitlines():
+        folder, *words = shlex.split(line)
+        monkeypatch.chdir(folder)
+        assert bdgf(*words) == 0, line
+    assert "land-cover map" in capsys.readouterr().out
     assert (scene / "steps_report" / "report.html").is_file()
 
 
-def test_the_demo(tmp_path: Path) -> None:
-    out = run(sys.executable, "-m", "landcover_bdgf", "demo", tmp_path / "demo", "-q", *QUICK)
-    assert f"{tmp_path}/demo/landcover.tif: map" in out
-    assert f"{tmp_path}/demo/landcover_steps/report/report.html: report" in out
+def test_the_demo(bdgf: Bdgf, capsys: pytest.CaptureFixture[str]) -> None:
+    assert bdgf("demo", "-q", *SHORT_OPTIONS) == 0
+    out = capsys.readouterr().out
+    assert "demo/landcover.tif: map" in out
+    assert "demo/landcover_steps/report/report.html: report" in out
+    assert Path("demo/landcover.tif").is_file()
 
 
 def test_the_readme_shows_commands_that_exist() -> None:
     shown = {line.split()[1] for line in (ROOT / "README.md").read_text().splitlines() if line.startswith("    bdgf ")}
-    text = run(sys.executable, "-m", "landcover_bdgf", "--help")
+    command = [sys.executable, "-m", "landcover_bdgf", "--help"]
+    text = subprocess.run(command, check=True, capture_output=True, text=True).stdout
     assert all(f" {command} " in text for command in shown)

@@ -1,4 +1,4 @@
-"""The whole job completes on real scenes of different kinds; the network is trained for three steps only.
+"""The whole job completes on real scenes of different kinds; the network is trained for two steps only.
 
 Hong Kong and Potsdam have no SAR image; it is simulated.
 """
@@ -8,23 +8,22 @@ from pathlib import Path
 import numpy as np
 import pytest
 import rasterio
+from conftest import SHORT
 from numpy.typing import NDArray
 from rasterio.windows import Window
 
 import landcover_bdgf as bdgf
 from landcover_bdgf.bench.simulated import simulated_sar
 
-QUICK = bdgf.load_recipe(
-    "laptop",
-    ("diffusion.steps=2", "diffusion.batch=4", "training.steps=3", "training.batch=16", "training.calibration_folds=0"),
-)
+pytestmark = pytest.mark.usefixtures("quick_picture")
+RECIPE = bdgf.load_recipe("laptop", (*SHORT, "diffusion.batch=4"))
 
 
 def whole_job(
     stack: bdgf.Stack, labels: Path, field: str, folder: Path, **sampling: object
 ) -> tuple[NDArray[np.int64], bdgf.Samples]:
     job = bdgf.Job(
-        labels, field, folder / "map.tif", folder / "model.safetensors", QUICK,
+        labels, field, folder / "map.tif", folder / "model.safetensors", RECIPE,
         sampling=bdgf.SampleSettings(**sampling),  # type: ignore[arg-type]
     )  # fmt: skip
     accuracy = bdgf.run_job(stack, job)
@@ -35,9 +34,8 @@ def whole_job(
 
 def test_hong_kong_as_single_files_with_thirteen_classes(shared_data: Path, tmp_path: Path) -> None:
     folder = shared_data / "lcz_hong_kong"
-    bands = [
-        folder / f"landsat8/LC81220442013333LGN00/LC81220442013333LGN00_B{n}.tif" for n in (1, 2, 3, 4, 5, 6, 7, 10, 11)
-    ]
+    product = folder / "landsat8/LC81220442013333LGN00"
+    bands = [product / f"{product.name}_B{n}.tif" for n in (1, 2, 3, 4, 5, 6, 7, 10, 11)]
     stack = bdgf.align(bands, simulated_sar(bands, tmp_path / "sar.tif"))
     assert stack.spectral.sensor == "Landsat 8/9"
     codes, samples = whole_job(stack, folder / "polygons/singleparts.shp", "VALUE", tmp_path, ignore_class=("0",))
@@ -71,19 +69,8 @@ def test_a_sentinel_2_product_as_a_folder_of_bands(shared_data: Path) -> None:
     product, sar = sorted((folder / "s2_l2a").iterdir())[0], sorted((folder / "s1").iterdir())[0]
     stack = bdgf.align(product, [sar / "VV.tif", sar / "VH.tif"])
     assert stack.spectral.names == (
-        "B01",
-        "B02",
-        "B03",
-        "B04",
-        "B05",
-        "B06",
-        "B07",
-        "B08",
-        "B8A",
-        "B09",
-        "B11",
-        "B12",
-    )
+        "B01", "B02", "B03", "B04", "B05", "B06", "B07", "B08", "B8A", "B09", "B11", "B12",
+    )  # fmt: skip
     assert stack.sar_unit == "db"
     tile = stack.read(Window(100, 100, 64, 64))
     assert tile.valid.all()
