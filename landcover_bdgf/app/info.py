@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from landcover_bdgf.errors import LabelError, RasterError, opening
 from landcover_bdgf.geo import grid_of, open_raster
-from landcover_bdgf.labels import Legend, legend_of_map, read_samples
-from landcover_bdgf.mapping import read_partial
-from landcover_bdgf.model import BandName, load_checkpoint
 from landcover_bdgf.storage import changed_files, read_record, record_path
 from landcover_bdgf.text import printable
+
+# Readers are imported where they are used: torch alone takes seconds, and an image does not need it.
+if TYPE_CHECKING:
+    from landcover_bdgf.labels import Legend
+    from landcover_bdgf.model import BandName
 
 
 def describe(path: Path) -> dict[str, Any]:
@@ -42,9 +44,13 @@ def verify(path: Path) -> str:
         A bit differs, a file is missing, or there is no record to compare with.
     """
     if path.suffix == ".safetensors":
+        from landcover_bdgf.model import load_checkpoint
+
         load_checkpoint(path)
         return f"{path}: unchanged"
     if path.suffix == ".partial":
+        from landcover_bdgf.mapping import read_partial
+
         part = read_partial(path)
         for window in filter(part.has, part.windows()):
             part.read(window)
@@ -63,6 +69,8 @@ def verify(path: Path) -> str:
 
 
 def _checkpoint(path: Path) -> dict[str, Any]:
+    from landcover_bdgf.model import load_checkpoint
+
     found = load_checkpoint(path)
     losses = found.history.columns.get("loss", [])
     return {
@@ -82,6 +90,8 @@ def _checkpoint(path: Path) -> dict[str, Any]:
 
 
 def _part(path: Path) -> dict[str, Any]:
+    from landcover_bdgf.mapping import read_partial
+
     part = read_partial(path)
     number, count = part.plan.shard
     return {
@@ -93,6 +103,8 @@ def _part(path: Path) -> dict[str, Any]:
 
 
 def _samples(path: Path) -> dict[str, Any]:
+    from landcover_bdgf.labels import read_samples
+
     samples = read_samples(path)
     return {
         "kind": "samples",
@@ -118,6 +130,8 @@ def _raster(path: Path) -> dict[str, Any]:
             "names": [printable(d) for d in dataset.descriptions if d],
         }
     try:
+        from landcover_bdgf.labels import legend_of_map
+
         legend = legend_of_map(path)
     except LabelError:
         return values

@@ -15,7 +15,6 @@ from typing import Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from sklearn.covariance import ledoit_wolf
 from threadpoolctl import threadpool_limits
 from torch import Tensor
 
@@ -105,6 +104,8 @@ def fit_novelty(
 def _fitted(features: Floats, codes: NDArray[Any]) -> tuple[Floats, Floats]:
     """Whitening matrix (D, D), and whitened means of the classes present (C, D)."""
     means = {code: features[codes == code].mean(0) for code in np.unique(codes)}
+    from sklearn.covariance import ledoit_wolf  # takes a second to import, which only training needs
+
     covariance, _ = ledoit_wolf(features - np.stack([means[code] for code in codes]), assume_centered=True)
     whiten = np.linalg.inv(np.linalg.cholesky(covariance))
     return whiten, np.stack(list(means.values())) @ whiten.T

@@ -177,7 +177,16 @@ def test_the_whole_job_opens_no_socket(scene_files: SceneFiles, tmp_path: Path, 
         pytest.skip("this kernel takes no filters")
     assert asks.returncode < 0  # the filter works
     quick = ("diffusion.steps=2", "diffusion.batch=4", "training.steps=2", "training.calibration_folds=0")
-    labelled = "--labels", scene_files.labels, "--field", "class", "-o", tmp_path / "map.tif"
+    labelled = (
+        "--labels",
+        scene_files.labels,
+        "--field",
+        "class",
+        "--model",
+        tmp_path / "m.safetensors",
+        "-o",
+        tmp_path / "map.tif",
+    )
     images = scene_files.spectral, scene_files.sar
     done = run("map", *images, *labelled, *(f"--set={s}" for s in quick), before=barred)
     assert done.returncode == 0, done.stderr

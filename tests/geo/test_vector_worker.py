@@ -14,7 +14,7 @@ import make_bad as bad
 import numpy as np
 import pytest
 from conftest import Tally
-from mutations import mutated
+from fuzz import mutated
 from scipy.io import loadmat, savemat
 from scipy.sparse import coo_matrix
 

@@ -251,8 +251,8 @@ def test_an_image_replaced_during_mapping_gives_no_map(
 ) -> None:
     sar, compute = tmp_path / "sar.tif", scene_map._compute
 
-    def replaced(*arguments: object) -> None:
-        compute(*arguments)  # type: ignore[arg-type]
+    def replaced(*arguments: object, **settings: bool) -> None:
+        compute(*arguments, **settings)  # type: ignore[arg-type]
         os.replace(shutil.copy(scene_files.sar, tmp_path / "other.tif"), sar)
 
     shutil.copy(scene_files.sar, sar)

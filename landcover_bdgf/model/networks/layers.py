@@ -88,6 +88,12 @@ def crop(x: Tensor, px: int) -> Tensor:
     return x[..., px : x.shape[-2] - px, px : x.shape[-1] - px] if px else x
 
 
+def normal(*shape: int, std: float) -> nn.Parameter:
+    """Normally distributed weights; on the meta device none, as drawing there loads torch's compiler, in seconds."""
+    weights = torch.empty(*shape)
+    return nn.Parameter(weights if weights.is_meta else weights.normal_().mul_(std))
+
+
 def drop(x: Tensor, share: float, generator: Generator | None) -> Tensor:
     """Dropout with a generator; without one, nothing is dropped.
 

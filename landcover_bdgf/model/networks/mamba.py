@@ -17,7 +17,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from landcover_bdgf.model.networks.layers import Readout, crop, in_pieces, normalise, project
+from landcover_bdgf.model.networks.layers import Readout, crop, in_pieces, normal, normalise, project
 from landcover_bdgf.model.networks.scan import runs_compiled, selective_scan
 from landcover_bdgf.model.recipe import FusionRecipe
 
@@ -40,9 +40,12 @@ class MambaBlock(nn.Module):
         self.conv = nn.Conv2d(inner, inner, (conv, 1), groups=inner)
         self.select = nn.Linear(inner, self.rank + 2 * states, bias=False)
         self.delta = nn.Linear(self.rank, inner)
-        self.log_a = nn.Parameter(torch.arange(1, states + 1).float().log().repeat(inner, 1))
+        self.log_a = nn.Parameter(torch.empty(inner, states))
         self.D = nn.Parameter(torch.ones(inner))
         self.leave = nn.Linear(inner, e, bias=False)
+        if self.D.is_meta:  # only shapes are asked for, and arithmetic there loads torch's compiler, in seconds
+            return
+        self.log_a.data[:] = torch.arange(1, states + 1).float().log()
         # initial step sizes from 0.001 to 0.1, evenly spaced in the logarithm, as in Mamba (Gu and Dao 2023)
         step = torch.exp(torch.linspace(-6.9, -2.3, inner))
         self.delta.bias.data = step + torch.log(-torch.expm1(-step))
@@ -65,8 +68,8 @@ class SpectralMamba(nn.Module):
 
     def __init__(self, bands: int, d: int, *, e: int, states: int, conv: int) -> None:
         super().__init__()
-        self.weight = nn.Parameter(torch.randn(e, bands, 1) * 0.5)
-        self.position = nn.Parameter(torch.randn(e, bands, 1) * 0.5)
+        self.weight = normal(e, bands, 1, std=0.5)
+        self.position = normal(e, bands, 1, std=0.5)
         self.block = MambaBlock(e, states=states, conv=conv)
         self.fold = nn.Linear(bands * e, d)
 

@@ -20,7 +20,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from landcover_bdgf.model.networks.layers import PIECE, normalise, project
+from landcover_bdgf.model.networks.layers import PIECE, normal, normalise, project
 from landcover_bdgf.model.networks.scan import runs_compiled
 from landcover_bdgf.model.recipe import FusionRecipe
 
@@ -198,7 +198,7 @@ class Sensor(nn.Module):
     def __init__(self, tokenizer: Tokenizer | PixelTokens, recipe: FusionRecipe) -> None:
         super().__init__()
         self.tokenizer = tokenizer
-        self.cls = nn.Parameter(0.02 * torch.randn(recipe.d, 1, 1))
+        self.cls = normal(recipe.d, 1, 1, std=0.02)
         self.attention = Attention(recipe)
 
     def forward(self, tok: Tensor) -> tuple[Tensor, Tensor]:  # (d, k, N) -> cls (d, 1, N), tok (d, k, N)
