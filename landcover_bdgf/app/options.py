@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, is_dataclass
 from itertools import chain
 from pathlib import Path
-from typing import Annotated, Any, TypeVar, get_origin
+from typing import TYPE_CHECKING, Annotated, Any, TypeVar, get_origin
 
 import typer
 from typer.core import TyperCommand
@@ -25,7 +25,9 @@ from landcover_bdgf.errors import SettingsError
 from landcover_bdgf.geo import check_lock
 from landcover_bdgf.progress import log
 from landcover_bdgf.settings import Setting, described
-from landcover_bdgf.storage import Product, check, reserved
+
+if TYPE_CHECKING:
+    from landcover_bdgf.storage import Product
 
 DEFAULT_MODEL = Path("model.safetensors")
 COMMAND_LINE = "COMMANDLINE"  # click's name of this source of a value
@@ -118,6 +120,8 @@ def with_settings(command: Command) -> Command:
 
     @functools.wraps(command)
     def run(context: typer.Context, **values: Any) -> None:
+        from landcover_bdgf.storage import check, reserved
+
         filled = {key: _filled(group, values) for key, group in groups.items()}
         show_log(filled["shown"], flags)
         check_memory_limits(name, values.get("threads", 0))
