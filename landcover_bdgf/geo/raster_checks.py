@@ -153,7 +153,7 @@ def check_proportions(dataset: DatasetReader, name: str, size: int | None = None
     if max(width, height) > MAX_SIDE_PX or dataset.count > MAX_BANDS:
         raise RasterError(
             name,
-            f"declares {dataset.count} bands of {width} × {height} pixels; at most {MAX_BANDS} bands and "
+            f"declares {width} × {height} pixels in {dataset.count} band(s); at most {MAX_BANDS} bands and "
             f"{MAX_SIDE_PX} pixels a side are read",
             "Extract the part you need with gdal_translate.",
         )

@@ -93,8 +93,8 @@ CASES = [
     Case("a header twice", bad.both(bad.image(driver="ENVI", to="bad.img"), bad.copy("bad.hdr", "bad.img.hdr")), "check bad.img sar.tif", 0, "grid: 72 × 64 px*"),
     Case("names in GBK", bad.envi_in_gbk, "check bad.img sar.tif", 3, "bad.img: has band names in another encoding than UTF-8. Save its header as UTF-8, or convert it with gdal_translate."),
     Case("no size", bad.tiff(0, 0), CHECK, 3, "bad.tif: cannot be read as GeoTIFF, ENVI or JPEG 2000. Is it complete, and in one of these formats?"),
-    Case("two million columns", bad.tiff(2_000_000, 16), CHECK, 3, "bad.tif: declares 1 bands of 2000000 × 16 pixels; at most 4096 bands and 1000000 pixels a side are read. Extract the part you need with gdal_translate."),
-    Case("65,535 bands", bad.tiff(16, 16, bands=65_535), CHECK, 3, "bad.tif: declares 65535 bands of 16 × 16 pixels; at most 4096 bands and 1000000 pixels a side are read. Extract the part you need with gdal_translate."),
+    Case("two million columns", bad.tiff(2_000_000, 16), CHECK, 3, "bad.tif: declares 2000000 × 16 pixels in 1 band(s); at most 4096 bands and 1000000 pixels a side are read. Extract the part you need with gdal_translate."),
+    Case("65,535 bands", bad.tiff(16, 16, bands=65_535), CHECK, 3, "bad.tif: declares 16 × 16 pixels in 65535 band(s); at most 4096 bands and 1000000 pixels a side are read. Extract the part you need with gdal_translate."),
     Case("300 bands, 20,000 tags", bad.image(lambda a: np.tile(a, (30, 1, 1)), names=(), after=lambda f: f.update_tags(**{f"tag{i}": "x" for i in range(20_000)})), CHECK, 0, "spectral: 300 bands of bad.tif*"),
     # Raster content
     *[Case(f"pixels of {kind}", bad.image(lambda a, k=kind: (a.clip(0, 10_000) / 100).astype(k), nodata=None), CHECK, 0, "spectral: 10 bands of bad.tif*")
