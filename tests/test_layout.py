@@ -40,8 +40,13 @@ def package_of(module: str) -> str:
 
 
 def imports(path: Path) -> Iterator[tuple[str, list[str]]]:
-    """Modules that a file imports, and the names out of each."""
-    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+    """Modules that a file imports, and the names out of each, also as attributes of an own package."""
+    nodes = list(ast.walk(ast.parse(path.read_text(encoding="utf-8"))))
+    froms = [node for node in nodes if isinstance(node, ast.ImportFrom) and node.module == "landcover_bdgf"]
+    faces = {alias.name for node in froms for alias in node.names} & BELOW.keys()
+    for node in nodes:
+        if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name) and node.value.id in faces:
+            yield f"landcover_bdgf.{node.value.id}", [node.attr]
         if isinstance(node, ast.Import):
             yield from ((alias.name, []) for alias in node.names)
         elif isinstance(node, ast.ImportFrom) and node.module:

@@ -3,17 +3,13 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from landcover_bdgf import labels, mapping, model  # faces load on use: torch takes seconds, an image needs none
 from landcover_bdgf.errors import LabelError, RasterError, opening
 from landcover_bdgf.geo import grid_of, open_raster
 from landcover_bdgf.storage import changed_files, read_record, record_path
 from landcover_bdgf.text import printable
-
-# Readers are imported where they are used: torch alone takes seconds, and an image does not need it.
-if TYPE_CHECKING:
-    from landcover_bdgf.labels import Legend
-    from landcover_bdgf.model import BandName
 
 
 def describe(path: Path) -> dict[str, Any]:
@@ -44,14 +40,10 @@ def verify(path: Path) -> str:
         A bit differs, a file is missing, or there is no record to compare with.
     """
     if path.suffix == ".safetensors":
-        from landcover_bdgf.model import load_checkpoint
-
-        load_checkpoint(path)
+        model.load_checkpoint(path)
         return f"{path}: unchanged"
     if path.suffix == ".partial":
-        from landcover_bdgf.mapping import read_partial
-
-        part = read_partial(path)
+        part = mapping.read_partial(path)
         for window in filter(part.has, part.windows()):
             part.read(window)
         return f"{path}: unchanged"
@@ -69,9 +61,7 @@ def verify(path: Path) -> str:
 
 
 def _checkpoint(path: Path) -> dict[str, Any]:
-    from landcover_bdgf.model import load_checkpoint
-
-    found = load_checkpoint(path)
+    found = model.load_checkpoint(path)
     losses = found.history.columns.get("loss", [])
     return {
         "kind": found.kind,
@@ -90,9 +80,7 @@ def _checkpoint(path: Path) -> dict[str, Any]:
 
 
 def _part(path: Path) -> dict[str, Any]:
-    from landcover_bdgf.mapping import read_partial
-
-    part = read_partial(path)
+    part = mapping.read_partial(path)
     number, count = part.plan.shard
     return {
         "kind": "partial map",
@@ -103,9 +91,7 @@ def _part(path: Path) -> dict[str, Any]:
 
 
 def _samples(path: Path) -> dict[str, Any]:
-    from landcover_bdgf.labels import read_samples
-
-    samples = read_samples(path)
+    samples = labels.read_samples(path)
     return {
         "kind": "samples",
         "grid": samples.grid.describe(),
@@ -130,9 +116,7 @@ def _raster(path: Path) -> dict[str, Any]:
             "names": [printable(d) for d in dataset.descriptions if d],
         }
     try:
-        from landcover_bdgf.labels import legend_of_map
-
-        legend = legend_of_map(path)
+        legend = labels.legend_of_map(path)
     except LabelError:
         return values
     training = read_record(path).get("training", {})
@@ -146,9 +130,9 @@ def _raster(path: Path) -> dict[str, Any]:
     }
 
 
-def _classes(legend: Legend) -> list[str]:
+def _classes(legend: labels.Legend) -> list[str]:
     return [f"{entry.code} {printable(entry.name)} #{bytes(entry.color).hex()}" for entry in legend.entries]
 
 
-def _bands(bands: tuple[BandName, ...]) -> str:
+def _bands(bands: tuple[model.BandName, ...]) -> str:
     return ", ".join(printable(b.name) + (f" ({b.wavelength_nm:.0f} nm)" if b.wavelength_nm else "") for b in bands)

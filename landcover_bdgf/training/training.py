@@ -264,7 +264,7 @@ def _class_weights(codes: Tensor, trained: Trained, balanced: bool) -> Tensor:
     classes = trained.fusion.inputs.classes
     counts = torch.bincount(codes, minlength=classes).double()
     if (counts > 0).sum() < 2:
-        remedy = "Add labelled polygons, or reduce `buffer`."
+        remedy = "Add labelled polygons, or reduce `buffer_px`."
         raise LabelError(None, "fewer than two classes have training pixels", remedy)
     if not balanced:
         return torch.ones(classes)

@@ -119,7 +119,7 @@ def cut_windows(stack: Stack, samples: Samples, viewer: Viewer, workers: Workers
 def _table(stack: Stack, samples: Samples, viewer: Viewer, workers: Workers) -> Arrays:
     """Pixels and positions, from blocks that are each computed once."""
     if not len(samples):
-        raise LabelError(None, "no training pixels are left", "Add labelled polygons, or reduce `buffer`.")
+        raise LabelError(None, "no training pixels are left", "Add labelled polygons, or reduce `buffer_px`.")
     fusion = viewer.recipe.fusion
     patch, inset = fusion.patch, fusion.average_px // 2  # a map needs a wider margin than training windows
     blocks, member = np.unique(
