@@ -16,7 +16,7 @@ check: $(READY)  ## check formatting, lint and types
 	@$(BIN)/ruff check .
 	@$(BIN)/mypy
 
-trust: $(READY)  ## long robustness tests (bad inputs, faults, flipped bits, mutated files): half an hour; make test runs a short form
+trust: $(READY)  ## long robustness tests (bad inputs, faults, flipped bits, damaged files): half an hour; make test runs a short form
 	@BDGF_TRIALS=$(or $(TRIALS),30) BDGF_FLIPS=120 $(BIN)/python -m pytest --numprocesses auto --maxprocesses 4 --dist worksteal \
 	    tests/robustness tests/geo/test_gdal_env.py tests/geo/test_vector_worker.py tests/app/test_info.py
 

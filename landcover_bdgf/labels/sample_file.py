@@ -122,7 +122,7 @@ def is_samples_file(path: PathLike) -> bool:
         return len(names) == 2
     except PermissionError:
         raise
-    except (OSError, sqlite3.Error):
+    except (OSError, sqlite3.Error, UnicodeDecodeError):  # the last by SQLite's message about a damaged schema
         return False
 
 

@@ -6,6 +6,7 @@ import contextlib
 import ctypes
 import fnmatch
 import os
+import random
 import resource
 import shutil
 import sys
@@ -20,9 +21,11 @@ import pytest
 import shapely
 from affine import Affine
 from conftest import Bdgf, Tally
+from safetensors.numpy import save_file
 
 from landcover_bdgf.model.networks.scan import kernel
 
+TRIALS = int(os.environ.get("BDGF_TRIALS", "1"))  # of damaging each file; make trust asks for more
 SECONDS, BYTES = 5, 10**9  # that one bad input may take; of the processor, and twelve times as long on a busy machine
 
 CHECK = "check bad.tif sar.tif"
@@ -66,8 +69,6 @@ CASES = [
     Case("a world file", bad.both(bad.place(), bad.content(b"10 0 0 -10 399965 5800015", "bad.tfw")), CHECK, 3, "bad.tif: has no position on the ground in the file; bad.tfw next to it is not read. Georeference it first."),
     Case("control points", bad.place(crs=None, after=bad.set_gcps), CHECK, 3, "bad.tif: has only 4 ground-control points for its position, like Sentinel-1 GRD products. Terrain-correct it first, for example with SNAP; --warp-gcps georeferences it by these points alone, with errors of up to hundreds of metres on slopes."),
     Case("control points, warped", bad.place(crs=None, after=bad.set_gcps, of="sar.tif"), f"{RADAR} --warp-gcps", 0, "bdgf: warning: bad.tif: is georeferenced by its 4 ground-control points without terrain correction, with errors of up to hundreds of metres on slopes. Check the reported shift and compare both images."),
-    Case("control points on a line", bad.place(crs=None, after=bad.set_gcps_on_a_line), f"{CHECK} --warp-gcps", 3, "bad.tif: its ground-control points are degenerate or contradict one another. Terrain-correct it first, for example with SNAP."),
-    Case("4,608 control points", bad.place(crs=None, after=bad.set_many_gcps), f"{CHECK} --warp-gcps", 3, "bad.tif: has 4608 ground-control points, at most 2000 are used. Warp it first with gdalwarp -tps."),
     Case("RPCs", bad.place(crs=None, after=bad.set_rpcs), CHECK, 3, "bad.tif: has only RPCs for its position. Orthorectify it first with gdalwarp -rpc and an elevation model."),
     Case("rotated", bad.image(transform=Affine(8, 6, X, 6, -8, Y)), CHECK, 3, "bad.tif: is rotated or sheared. Make it north-up first with gdalwarp."),
     Case("sheared", bad.image(transform=Affine(10, 1, X, 0, -10, Y)), CHECK, 3, "bad.tif: is rotated or sheared. Make it north-up first with gdalwarp."),
@@ -82,26 +83,19 @@ CASES = [
     Case("a local CRS", bad.image(of="sar.tif", crs='LOCAL_CS["site",UNIT["metre",1]]'), RADAR, 3, "bad.tif: no transformation is known from site to EPSG:32633. Reproject one of the images, or give the CRS that is meant."),
     Case("degrees against metres", bad.sar_in(4326), RADAR, 0, "valid in both sensors*"),
     Case("a datum without its grid", bad.sar_in("EPSG:31468"), RADAR, 0, "bdgf: warning: bad.tif: transformed from EPSG:31468 to EPSG:32633 with an accuracy of 2 m; install PROJ grid de_adv_BETA2007.tif for better (projsync --file fetches it)"),
-    Case("labels of another datum", bad.labels_in("EPSG:31468"), f"{LABELLED} bad.gpkg", 0, "bdgf: warning: bad.gpkg: transformed from EPSG:31468 to EPSG:32633 with an accuracy of 2 m; install PROJ grid de_adv_BETA2007.tif for better (projsync --file fetches it)"),
+    Case("labels of another datum", bad.labels(lambda f: f.to_crs("EPSG:31468")), f"{LABELLED} bad.gpkg", 0, "bdgf: warning: bad.gpkg: transformed from EPSG:31468 to EPSG:32633 with an accuracy of 2 m; install PROJ grid de_adv_BETA2007.tif for better (projsync --file fetches it)"),
     Case("across the antimeridian", bad.across_the_antimeridian(32760), "check far.tif bad.tif", 0, "valid in both sensors: 94.8 %"),
     Case("to the antimeridian and on", bad.across_the_antimeridian(4326), "check far.tif bad.tif", 0, "valid in both sensors: 94.8 %"),
     Case("from beyond the antimeridian", bad.across_the_antimeridian(4326, turns=-1), "check far.tif bad.tif", 0, "valid in both sensors: 94.8 %"),
     Case("one pixel", bad.image(lambda a: a[:, :1, :1]), CHECK, 3, "sar.tif: does not overlap bad.tif: one covers 13.5315…13.5317° E, 52.3413…52.3413° N, the other 13.5311…13.5418° E, 52.3354…52.3413° N (WGS84), 0 km apart. Use images of the same area, or correct a wrong CRS with --hsi-crs or --sar-crs."),
     Case("smaller than a window", bad.image(lambda a: a[:, :5, :5]), CHECK, 0, "grid: 5 × 5 px*"),
-    Case("an infinite scale", bad.image(after=lambda f: setattr(f, "offsets", [np.inf] + 9 * [0.0])), CHECK, 0, "spectral: 9 bands of bad.tif*"),
-    Case("two headers", bad.two_headers, "check bad.img sar.tif", 3, "bad.img: has headers that differ, bad.img.hdr and bad.hdr. Remove those that do not belong to it."),
-    Case("a header twice", bad.both(bad.image(driver="ENVI", to="bad.img"), bad.copy("bad.hdr", "bad.img.hdr")), "check bad.img sar.tif", 0, "grid: 72 × 64 px*"),
+    Case("two headers", bad.both(bad.image(driver="ENVI", to="bad.img"), bad.copy("bad.hdr", "bad.img.hdr"), bad.append("bad.hdr", b"bands = 9\n")), "check bad.img sar.tif", 3, "bad.img: has headers that differ, bad.img.hdr and bad.hdr. Remove those that do not belong to it."),
     Case("names in GBK", bad.envi_in_gbk, "check bad.img sar.tif", 3, "bad.img: has band names in another encoding than UTF-8. Save its header as UTF-8, or convert it with gdal_translate."),
-    Case("no size", bad.tiff(0, 0), CHECK, 3, "bad.tif: cannot be read as GeoTIFF, ENVI or JPEG 2000. Is it complete, and in one of these formats?"),
-    Case("two million columns", bad.tiff(2_000_000, 16), CHECK, 3, "bad.tif: declares 2000000 × 16 pixels in 1 band(s); at most 4096 bands and 1000000 pixels a side are read. Extract the part you need with gdal_translate."),
-    Case("65,535 bands", bad.tiff(16, 16, bands=65_535), CHECK, 3, "bad.tif: declares 16 × 16 pixels in 65535 band(s); at most 4096 bands and 1000000 pixels a side are read. Extract the part you need with gdal_translate."),
-    Case("300 bands, 20,000 tags", bad.image(lambda a: np.tile(a, (30, 1, 1)), names=(), after=lambda f: f.update_tags(**{f"tag{i}": "x" for i in range(20_000)})), CHECK, 0, "spectral: 300 bands of bad.tif*"),
     # Raster content
     *[Case(f"pixels of {kind}", bad.image(lambda a, k=kind: (a.clip(0, 10_000) / 100).astype(k), nodata=None), CHECK, 0, "spectral: 10 bands of bad.tif*")
       for kind in ("int8", "uint8", "int16", "uint16", "int32", "uint32", "float32", "float64")],
     *[Case(f"stored by {text}", bad.image(**options), CHECK, 0, "valid in both sensors: 89.* %")
       for text, options in (("big-endian", {"ENDIANNESS": "BIG"}), ("BigTIFF", {"BIGTIFF": "YES"}), ("strips", {"blockysize": 3}), ("tiles", {"tiled": True, "blockxsize": 16, "blockysize": 16}), ("pixel", {"interleave": "pixel"}), ("line", {"driver": "ENVI", "interleave": "line"}), ("LZW", {"compress": "lzw", "predictor": 2}), ("ZSTD", {"compress": "zstd"}))],
-    Case("nodata outside the type", bad.nodata_outside, CHECK, 0, "valid in both sensors: *"),
     Case("an empty band", bad.image(lambda a: np.concatenate([a[:9], np.full_like(a[:1], -9999)])), CHECK, 0, "bdgf: bad.tif: left out 1 of 10 bands, without data: B12."),
     Case("all nodata", bad.image(lambda a: np.full_like(a, -9999)), CHECK, 3, "bad.tif: no band is left, all are without data. Check that it is the right file."),
     Case("nothing in both", bad.both(bad.image(lambda a: np.where(np.arange(72) < 40, -9999, a)), bad.image(lambda a: np.where(np.arange(72) > 30, np.nan, a), of="sar.tif", to="half.tif")), "check bad.tif half.tif", 3, "bad.tif: no pixel has data in both images. Check the nodata values and CRS of both."),
@@ -125,61 +119,41 @@ CASES = [
     Case("a folder", lambda f: (f / "bad.tif").mkdir(), CHECK, 3, "bad.tif: is a folder without rasters. Expected .tif, .tiff, .jp2, .img, .dat, .bsq, .bil, .bip files."),
     Case("empty", bad.content(b""), CHECK, 3, "bad.tif: is empty (0 bytes). Copy or download it again."),
     Case("text", bad.content(b"no raster at all"), CHECK, 3, "bad.tif: is not a GeoTIFF, ENVI or JPEG 2000 file. Convert it with gdal_translate."),
-    Case("90 % of it", bad.content(bad.first("msi.tif", 0.9)), CHECK, 3, "bad.tif: is cut off, 68370 of at least 75963 bytes are there. Copy or download it again."),
-    Case("50 % of it", bad.content(bad.first("msi.tif", 0.5)), CHECK, 3, "bad.tif: is cut off, 37984 of at least 75963 bytes are there. Copy or download it again."),
-    Case("0.1 % of it", bad.content(bad.first("msi.tif", 0.001)), CHECK, 3, "bad.tif: cannot be read as GeoTIFF, ENVI or JPEG 2000. Is it complete, and in one of these formats?"),
-    Case("90 % of the SAR", bad.content(bad.first("sar.tif", 0.9)), RADAR, 3, "bad.tif: is cut off, 29895 of at least 33213 bytes are there. Copy or download it again."),
+    Case("90 % of it", bad.cut("msi.tif", 0.9, "bad.tif"), CHECK, 3, "bad.tif: is cut off, 68370 of at least 75963 bytes are there. Copy or download it again."),
+    Case("50 % of it", bad.cut("msi.tif", 0.5, "bad.tif"), CHECK, 3, "bad.tif: is cut off, 37984 of at least 75963 bytes are there. Copy or download it again."),
+    Case("0.1 % of it", bad.cut("msi.tif", 0.001, "bad.tif"), CHECK, 3, "bad.tif: cannot be read as GeoTIFF, ENVI or JPEG 2000. Is it complete, and in one of these formats?"),
+    Case("90 % of the SAR", bad.cut("sar.tif", 0.9, "bad.tif"), RADAR, 3, "bad.tif: is cut off, 29895 of at least 33213 bytes are there. Copy or download it again."),
     Case("half an ENVI image", bad.both(bad.image(to="bad.img", driver="ENVI"), bad.cut("bad.img", 0.5)), "check bad.img sar.tif", 3, "bad.img: is cut off, 46080 of at least 92160 bytes are there. Copy or download it again."),
-    Case("90 % of a JPEG 2000", bad.jpeg_2000(0.9), "check bad.jp2 sar.tif", 3, "bad.jp2: is cut off, 7535 of 8372 bytes are there. Copy or download it again."),
-    Case("flipped bytes", bad.flipped, CHECK, 3, "bad.tif: is damaged near row 0, column 0. Copy or download it again."),
-    Case("a bare codestream", bad.jpeg_2000_with(bad.codestream), "check bad.jp2 sar.tif", 3, "bad.jp2: has no position on the ground in the file; bad.jp2.aux.xml next to it is not read. Georeference it first."),
-    Case("a codestream without end", bad.jpeg_2000_with(lambda whole: bad.codestream(whole)[:-9]), "check bad.jp2 sar.tif", 3, "bad.jp2: is cut off, the end of its pixels is missing. Copy or download it again."),
-    Case("a box of 64 bits", bad.jpeg_2000_with(bad.long_box), "check bad.jp2 sar.tif", 0, "valid in both sensors: *"),
-    Case("a box without size", bad.jpeg_2000_with(lambda whole: whole[:12] + bytes([0, 0, 0, 3]) + whole[16:]), "check bad.jp2 sar.tif", 3, "bad.jp2: is damaged, its box at byte 12 has no size. Copy or download it again."),
-    Case("a VRT", bad.vrt(bad.ELSEWHERE), CHECK, 3, "bad.tif: is not a GeoTIFF, ENVI or JPEG 2000 file. Convert it with gdal_translate."),
-    Case("a VRT of an address", bad.vrt(bad.ADDRESS), CHECK, 3, "bad.tif: is not a GeoTIFF, ENVI or JPEG 2000 file. Convert it with gdal_translate."),
-    Case("a VRT that runs Python", bad.vrt("", band=bad.PIXEL_FUNCTION), CHECK, 3, "bad.tif: is not a GeoTIFF, ENVI or JPEG 2000 file. Convert it with gdal_translate."),
-    Case("a VRT by its name", bad.vrt("msi.tif", to="bad.vrt"), "check bad.vrt sar.tif", 3, "bad.vrt: is not a GeoTIFF, ENVI or JPEG 2000 file. Convert it with gdal_translate."),
-    Case("an MRF", bad.content(bad.MRF), CHECK, 3, "bad.tif: is not a GeoTIFF, ENVI or JPEG 2000 file. Convert it with gdal_translate."),
+    Case("90 % of a JPEG 2000", bad.both(bad.jpeg_2000, bad.cut("bad.jp2", 0.9)), "check bad.jp2 sar.tif", 3, "bad.jp2: is cut off, 7535 of 8372 bytes are there. Copy or download it again."),
+    Case("flipped bytes", bad.both(bad.image(compress="deflate"), bad.damaged("bad.tif", 0.5, 2000 * b"\xff")), CHECK, 3, "bad.tif: is damaged near row 0, column 0. Copy or download it again."),
+    Case("a VRT", bad.content(bad.VRT), CHECK, 3, "bad.tif: is not a GeoTIFF, ENVI or JPEG 2000 file. Convert it with gdal_translate."),
     Case("a WMS", bad.content(bad.WMS), CHECK, 3, "bad.tif: is not a GeoTIFF, ENVI or JPEG 2000 file. Convert it with gdal_translate."),
-    Case("1.6 GB in 54 kB", bad.tiff(40_960, 40_960, tile=512), CHECK, 3, "bad.tif: declares 1.7 GB of pixels but has only 52 kB. If it is that sparse, rewrite it with gdal_translate."),
-    Case("40 GB in 1 MB", bad.tiff(200_704, 200_704, tile=512), CHECK, 3, "bad.tif: declares 40.3 GB of pixels but has only 1230 kB. If it is that sparse, rewrite it with gdal_translate."),
-    Case("one block of 2 GB", bad.tiff(46_341, 46_341), CHECK, 3, "bad.tif: declares 2.1 GB of pixels but has only 17 kB. If it is that sparse, rewrite it with gdal_translate."),
-    Case("blocks beyond the end", bad.tiff(72, 64, tile=16, blocks="beyond"), CHECK, 3, "bad.tif: is cut off, 458 of at least 1073741836 bytes are there. Copy or download it again."),
+    Case("1.7 GB that are nowhere", bad.sparse(40_960), CHECK, 3, "bad.tif: declares 1.7 GB of pixels but has only 205 kB. If it is that sparse, rewrite it with gdal_translate."),
     Case("another CRS beside it", bad.both(bad.image(), bad.content(bad.AUX_XML, "bad.tif.aux.xml")), CHECK, 0, "grid: 72 × 64 px of 10 m, EPSG:32633*"),
-    Case("a mask beside it", bad.masked_envi, "check bad.img sar.tif", 3, "bad.img: bad.img.msk next to it would replace its nodata. Remove it, or write nodata values."),
-    Case("a mask beside a GeoTIFF", bad.image(nodata=None, after=bad.masked_tif), CHECK, 3, "bad.tif: has its mask in bad.tif.msk, which is not read. Write it into the file: gdal_translate --config GDAL_TIFF_INTERNAL_MASK YES; or as nodata: gdalwarp -dstnodata. Remove it if it does not belong to this image."),
-    Case("a mask beside a GeoTIFF, in capitals", bad.both(bad.image(), bad.content(b"", "bad.tif.MSK")), CHECK, 3, "bad.tif: has its mask in bad.tif.MSK, which is not read. Write it into the file: gdal_translate --config GDAL_TIFF_INTERNAL_MASK YES; or as nodata: gdalwarp -dstnodata. Remove it if it does not belong to this image."),
-    Case("a mask beside a JPEG 2000", bad.both(bad.jpeg_2000(1), bad.content(b"", "bad.jp2.msk")), "check bad.jp2 sar.tif", 3, "bad.jp2: has its mask in bad.jp2.msk, which is not read. Write it into the file: gdal_translate --config GDAL_TIFF_INTERNAL_MASK YES; or as nodata: gdalwarp -dstnodata. Remove it if it does not belong to this image."),
+    Case("a mask beside it", bad.both(bad.image(driver="ENVI", to="bad.img"), bad.content(b"", "bad.img.msk")), "check bad.img sar.tif", 3, "bad.img: bad.img.msk next to it would replace its nodata. Remove it, or write nodata values."),
+    Case("a mask beside a GeoTIFF", bad.both(bad.image(), bad.content(b"", "bad.tif.msk")), CHECK, 3, "bad.tif: has its mask in bad.tif.msk, which is not read. Write it into the file: gdal_translate --config GDAL_TIFF_INTERNAL_MASK YES; or as nodata: gdalwarp -dstnodata. Remove it if it does not belong to this image."),
     *[Case(f"{what} in an .aux.xml", bad.both(bad.image(), bad.content(f"<PAMDataset>{text}</PAMDataset>".encode(), "bad.tif.aux.xml")), CHECK, 0, f"bdgf: warning: bad.tif: bad.tif.aux.xml contains its {what}, which is not read. If it is right, write it into the file: gdal_edit.py, or gdal_translate to a new one.")
       for text, what in (("<SRS dataAxisToSRSAxisMapping='1,2'>EPSG:4326</SRS>", "CRS"), ("<NoDataValue>7</NoDataValue>", "nodata"), ("<Offset>-0.1</Offset><Scale>1e-4</Scale>", "scale, offset"))],
-    Case("a pipe", bad.fifo, CHECK, 3, "bad.tif: is not a regular file but a device or pipe. Give a raster file."),
-    Case("a device", bad.link("bad.tif", "/dev/zero"), CHECK, 3, "bad.tif: is not a regular file but a device or pipe. Give a raster file."),
-    Case("a link to itself", bad.link("bad.tif", "bad.tif"), CHECK, 3, "bad.tif: is a broken link. Check its name and the folder you are in."),
+    Case("a pipe", bad.pipe("bad.tif"), CHECK, 3, "bad.tif: is not a regular file but a device or pipe. Give a raster file."),
     Case("spaces and umlauts", bad.image(to="bäd name.tif"), "check|bäd name.tif|sar.tif", 0, "spectral: 10 bands of bäd name.tif; Sentinel-2"),
-    Case("a newline in the name", bad.content(b"x", "bad\nname.tif"), "check|bad\nname.tif|sar.tif", 3, "bad name.tif: is not a GeoTIFF, ENVI or JPEG 2000 file. Convert it with gdal_translate."),
     Case("a leading dash", bad.image(to="-bad.tif"), "check -- -bad.tif sar.tif", 0, "spectral: 10 bands of -bad.tif; Sentinel-2"),
     Case("too long a name", bad.nothing, f"check {LONG} sar.tif", 3, f"{LONG}: cannot be opened, file name too long. Choose a shorter one."),
-    Case("a name in Latin-1", bad.copy("msi.tif", f"{CAFE}.tif"), f"check {CAFE}.tif sar.tif", 3, f"{SHOWN}.tif: has a name that is not in UTF-8. Rename it."),
-    Case("a folder in Latin-1", bad.both(bad.folder("scene"), bad.copy("msi.tif", f"scene/{CAFE}.tif")), "check scene sar.tif", 3, f"scene/{SHOWN}.tif: has a name that is not in UTF-8. Rename it."),
     # Labels
-    Case("no .prj", bad.shapefile(bad.without(".prj")), f"{LABELLED} bad.shp", 4, "bad.shp: has no CRS, its .prj is missing. Give it one in QGIS (Set layer CRS) or with ogr2ogr -a_srs EPSG:…"),
-    Case("no .shx", bad.shapefile(bad.without(".shx")), f"{LABELLED} bad.shp", 4, "bad.shp: its .shx is missing. Copy all files of the Shapefile."),
-    Case("no .dbf", bad.shapefile(bad.without(".dbf")), f"{LABELLED} bad.shp", 4, "bad.shp: its .dbf, which holds the classes, is missing. Copy all files of the Shapefile."),
-    Case("half a .shp", bad.shapefile(bad.cut("bad.shp", 0.5)), f"{LABELLED} bad.shp", 4, "bad.shp: is cut off, 866 of 1732 bytes are there. Copy it again."),
-    Case("half a .dbf", bad.shapefile(bad.cut("bad.dbf", 0.5)), f"{LABELLED} bad.shp", 4, "bad.dbf: is cut off, 519 of 1037 bytes are there. Copy it again."),
-    Case("half a GeoPackage", bad.content(bad.first("labels.gpkg", 0.5), "bad.gpkg"), f"{LABELLED} bad.gpkg", 4, "bad.gpkg: is cut off, 49152 of 98304 bytes are there. Copy it again."),
+    Case("no .prj", bad.both(bad.SHAPEFILE, bad.without("bad.prj")), f"{LABELLED} bad.shp", 4, "bad.shp: has no CRS, its .prj is missing. Give it one in QGIS (Set layer CRS) or with ogr2ogr -a_srs EPSG:…"),
+    Case("no .shx", bad.both(bad.SHAPEFILE, bad.without("bad.shx")), f"{LABELLED} bad.shp", 4, "bad.shp: its .shx is missing. Copy all files of the Shapefile."),
+    Case("no .dbf", bad.both(bad.SHAPEFILE, bad.without("bad.dbf")), f"{LABELLED} bad.shp", 4, "bad.shp: its .dbf, which holds the classes, is missing. Copy all files of the Shapefile."),
+    Case("half a .shp", bad.both(bad.SHAPEFILE, bad.cut("bad.shp", 0.5)), f"{LABELLED} bad.shp", 4, "bad.shp: is cut off, 866 of 1732 bytes are there. Copy it again."),
+    Case("half a .dbf", bad.both(bad.SHAPEFILE, bad.cut("bad.dbf", 0.5)), f"{LABELLED} bad.shp", 4, "bad.dbf: is cut off, 519 of 1037 bytes are there. Copy it again."),
+    Case("half a GeoPackage", bad.cut("labels.gpkg", 0.5, "bad.gpkg"), f"{LABELLED} bad.gpkg", 4, "bad.gpkg: is cut off, 49152 of 98304 bytes are there. Copy it again."),
     Case("half a GeoJSON", bad.geojson(bad.features(("a", bad.square(1, 1)))[:150]), f"{LABELLED} bad.geojson", 4, "bad.geojson: cannot be read, Unterminated string starting at: line 1 column 144 (char 143). Copy all files of the labels again."),
     Case("labels missing", bad.nothing, f"{LABELLED} bad.gpkg", 4, "bad.gpkg: does not exist. Check its name and the folder you are in."),
     Case("a CRS that is a link", bad.geojson(bad.features(("a", bad.square(1, 1))).replace('"name", "properties": {"name": "urn:ogc:def:crs:EPSG::32633"}', '"link", "properties": {"href": "http://127.0.0.1:9/a"}')), f"{LABELLED} bad.geojson", 4, "bad.geojson: its CRS is a link, which is not followed. Save it again with QGIS."),
-    Case("an index for labels", bad.shapefile(), f"{LABELLED} bad.shx", 4, "bad.shx: is the index of a Shapefile. Give its .shp."),
+    Case("an index for labels", bad.SHAPEFILE, f"{LABELLED} bad.shx", 4, "bad.shx: is the index of a Shapefile. Give its .shp."),
     Case("changes beside labels", bad.both(bad.copy("labels.gpkg", "bad.gpkg"), bad.content(b"x", "bad.gpkg-journal")), f"{LABELLED} bad.gpkg", 4, "bad.gpkg: has unsaved changes in bad.gpkg-journal. Close it in QGIS, or save it again."),
     *[Case(f"a name with {mark}", bad.both(bad.copy("labels.gpkg", name), bad.copy("labels.gpkg", "b.gpkg")), f"{LABELLED} {name}", 4, f"{name}: has {mark} in its name, which GDAL takes for an archive or an address. Rename it.")
       for name, mark in (("a!b.gpkg", "!"), ("b.gpkg;a", ";"), ("a?b.gpkg", "?"), ("a.gpkg.ZIP", ".ZIP"))],
-    Case("samples to a name with !", bad.content(b"mine", "out.gpkg"), "sample msi.tif sar.tif --labels labels.gpkg --field class -o new!out.gpkg", 6, "new!out.gpkg: has ! in its name, which GDAL takes for an archive or an address. Rename it."),
     Case("a job to a name with !", bad.nothing, "map msi.tif sar.tif --labels labels.gpkg --field class --overwrite -o new!out.tif", 6, "new!out_steps/samples.gpkg: has ! in its name, which GDAL takes for an archive or an address. Rename it."),
     Case("labels that are a pipe", bad.pipe("bad.gpkg"), f"{LABELLED} bad.gpkg", 4, "bad.gpkg: is not a file. Give a Shapefile (.shp), GeoPackage or GeoJSON."),
-    Case("labels in a folder", lambda f: (f / "bad.shp").mkdir(), f"{LABELLED} bad.shp", 4, "bad.shp: is not a file. Give a Shapefile (.shp), GeoPackage or GeoJSON."),
     Case("empty labels", bad.content(b"", "bad.shp"), f"{LABELLED} bad.shp", 4, "bad.shp: is empty. Give a Shapefile (.shp), GeoPackage or GeoJSON."),
     Case("an image for labels", bad.nothing, f"{LABELLED} msi.tif", 4, "msi.tif: is a raster. Convert it to polygons first, for example with gdal_polygonize.py. Give a Shapefile (.shp), GeoPackage or GeoJSON."),
     Case("an OGR VRT", bad.content(bad.OGR_VRT, "bad.shp"), f"{LABELLED} bad.shp", 4, "bad.shp: is none of these formats. Give a Shapefile (.shp), GeoPackage or GeoJSON."),
@@ -191,8 +165,6 @@ CASES = [
     Case("points", bad.geojson(bad.features(*((("a", "b")[i % 2], bad.shape(shapely.Point(3 + 6 * i, 40))) for i in range(11)))), f"{LABELLED} bad.geojson", 0, "all *"),
     Case("holes and heights", bad.geojson(bad.features(*((("a", "b")[i % 2], bad.shape(bad.ring(3 + 16 * i, 30))) for i in range(4)))), f"{LABELLED} bad.geojson", 0, "all *"),
     Case("a million vertices", bad.geojson(bad.features(("a", bad.shape(shapely.Point(15, 40).buffer(9, quad_segs=250_000))), ("b", bad.square(40, 40)))), f"{LABELLED} bad.geojson", 0, "all *"),
-    Case("3,000 polygons on one another", bad.geojson(bad.features(*((("a", "b")[i % 2], bad.shape(shapely.box(0, 0, 72, 64))) for i in range(3000)), *((name, bad.shape(shapely.Point(80, 80))) for name in "ab"))), f"{LABELLED} bad.geojson --conflicts last", 4, "bad.geojson: a map needs at least two classes with pixels that have data in both images, found b. Check the field, or add labels."),
-    Case("a polygon of noise", bad.geojson(bad.features(("a", bad.noise(4000)), ("a", bad.square(1, 1)), ("b", bad.square(40, 40)))), f"{LABELLED} bad.geojson", 0, "bdgf: warning: bad.geojson: of 3 features: 1 skipped, too invalid to repair*"),
     Case("field missing", bad.labels(lambda f: f.rename(columns={"class": "klass"})), f"{LABELLED} bad.gpkg", 4, "bad.gpkg: has no field 'class', but klass. Did you mean klass?"),
     Case("no class", bad.labels(lambda f: f.assign(**{"class": None})), f"{LABELLED} bad.gpkg", 4, "bad.gpkg: none of its 12 features has both a geometry and a class. Check the field."),
     Case("fractions", bad.labels(lambda f: f.assign(**{"class": np.linspace(0.5, 3.2, len(f))})), f"{LABELLED} bad.gpkg", 4, "bad.gpkg: the field class holds fractions such as 0.5, which are no classes. Choose another field."),
@@ -201,77 +173,43 @@ CASES = [
     Case("300 classes", bad.geojson(bad.features(*((f"class {i}", bad.shape(shapely.Point(1.5 + 3 * (i % 22), 20.5 + 3 * (i // 22)))) for i in range(300)))), f"{LABELLED} bad.geojson", 0, "class 299 *"),
     Case("two classes, one place", bad.labels(bad.disputed), f"{LABELLED} bad.gpkg --conflicts error", 4, "bad.gpkg: 36 pixels lie in features of different classes, first in features 0, 1 (counted from 0). Correct them, or use --conflicts drop or --conflicts last."),
     Case("two classes dropped", bad.labels(bad.disputed), f"{LABELLED} bad.gpkg", 0, "bdgf: warning: bad.gpkg: of 12 features: 36 pixels in features of different classes (drop)"),
-    Case("some arcs", bad.arcs(101), f"{LABELLED} bad.gpkg", 0, "bdgf: warning: bad.gpkg: of 12 features: *"),
-    *[Case(f"a codec that is no encoding, {codec}", bad.shapefile(), f"{LABELLED} bad.shp --encoding {codec}", 2, f"--encoding {codec}: is unknown. Use one such as utf-8, latin-1, cp1252 or gbk.") for codec in ("zlib_codec", "undefined")],
-    Case("an ENVI image that is compressed", bad.compressed_envi, "check bad.img sar.tif", 3, "bad.img: is compressed according to its header (file compression). Convert it: gdal_translate -of GTiff."),
-    Case("an ENVI image that is not compressed", bad.both(bad.image(driver="ENVI", to="bad.img"), lambda f: (f / "bad.hdr").write_text((f / "bad.hdr").read_text() + "file compression = 0\n")), "check bad.img sar.tif", 0, "grid: 72 × 64 px*"),
-    Case("changes beside a GeoPackage", bad.both(bad.copy("labels.gpkg", "bad.gpkg"), bad.content(b"x", "bad.gpkg-wal")), f"{LABELLED} bad.gpkg", 4, "bad.gpkg: has unsaved changes in bad.gpkg-wal. Close it in QGIS, or save it again."),
-    Case("an unknown encoding", bad.shapefile(), f"{LABELLED} bad.shp --encoding klingon", 2, "--encoding klingon: is unknown. Use one such as utf-8, latin-1, cp1252 or gbk."),
+    Case("a compressed ENVI image", bad.both(bad.image(driver="ENVI", to="bad.img"), bad.append("bad.hdr", b"file compression = 1\n")), "check bad.img sar.tif", 3, "bad.img: is compressed according to its header (file compression). Convert it: gdal_translate -of GTiff."),
+    Case("an unknown encoding", bad.SHAPEFILE, f"{LABELLED} bad.shp --encoding klingon", 2, "--encoding klingon: is unknown. Use one such as utf-8, latin-1, cp1252 or gbk."),
     Case("another encoding", bad.chinese, f"{LABELLED} bad.shp --encoding gbk", 0, "水体 *"),
     Case("two layers", bad.both(bad.copy("labels.gpkg", "bad.gpkg"), bad.labels(lambda f: f, layer="more")), f"{LABELLED} bad.gpkg", 4, "bad.gpkg: has 2 layers, labels, more. Choose one with --layer."),
     Case("no such layer", bad.copy("labels.gpkg", "bad.gpkg"), f"{LABELLED} bad.gpkg --layer lables", 4, "bad.gpkg: has no layer 'lables', but labels. Did you mean labels?"),
     Case("a leak", bad.nothing, f"{LABELLED} labels.gpkg --split random", 0, "split by random; nearest training and test pixel 1 px apart; 100 % of test windows overlap training windows"),
-    Case("hostile names", bad.labels(bad.hostile_names), f"{LABELLED} bad.gpkg", 0, "=HYPERLINK(0) *"),
-    Case("too long a name of labels", bad.nothing, f"{LABELLED} {LONG}", 4, f"{LONG}: cannot be opened, file name too long. Choose a shorter one."),
-    Case("labels in Latin-1", bad.copy("labels.gpkg", f"{CAFE}.gpkg"), f"{LABELLED} {CAFE}.gpkg", 4, f"{SHOWN}.gpkg: has a name that is not in UTF-8. Rename it."),
-    Case("samples in Latin-1", bad.copy("samples.gpkg", f"{CAFE}.gpkg"), f"info {CAFE}.gpkg", 4, f"{SHOWN}.gpkg: has a name that is not in UTF-8. Rename it."),
     # Checkpoints
     Case("model missing", bad.nothing, MAP, 5, "bad.safetensors: there is no such file. bdgf train makes a model, bdgf pretrain a denoiser."),
     Case("model empty", bad.content(b"", "bad.safetensors"), MAP, 5, "bad.safetensors: is not a safetensors file, or it is cut off (Error while deserializing header: header too small)."),
-    Case("half a model", bad.content(bad.first("model.safetensors", 0.5), "bad.safetensors"), MAP, 5, "bad.safetensors: is not a safetensors file, or it is cut off (Error while deserializing header: incomplete metadata, file not fully covered)."),
+    Case("half a model", bad.cut("model.safetensors", 0.5, "bad.safetensors"), MAP, 5, "bad.safetensors: is not a safetensors file, or it is cut off (Error while deserializing header: incomplete metadata, file not fully covered)."),
     Case("labels and a model that is there", bad.nothing, "map msi.tif sar.tif --labels labels.gpkg --field class --model model.safetensors -o out.tif", 2, "--model model.safetensors already exists and --labels would replace it. Drop --labels to use it, or choose another name."),
     Case("an endless tile", bad.nothing, f"{MAP_GOOD} --tile 20000", 2, "--tile 20000: needs too much memory. Use 16384 or less."),
-    Case("a bit of a weight", bad.flip("model.safetensors", -1000), MAP, 5, "bad.safetensors: is damaged (its checksum does not match). Copy it again, or train again."),
-    Case("a bit of the header", bad.flip("model.safetensors", 40), MAP, 5, "bad.safetensors: is damaged (its checksum does not match). Copy it again, or train again."),
-    Case("a pickle", bad.content(bad.PICKLE, "bad.safetensors"), MAP, 5, "bad.safetensors: is a pickle, as torch.save writes it, which may run any program and is not opened. Give a .safetensors file of bdgf."),
+    Case("a bit of a weight", bad.damaged("model.safetensors", 0.99, b"?", "bad.safetensors"), MAP, 5, "bad.safetensors: is damaged (its checksum does not match). Copy it again, or train again."),
+    Case("a bit of the header", bad.damaged("model.safetensors", 0.001, b"?", "bad.safetensors"), MAP, 5, "bad.safetensors: is damaged (its checksum does not match). Copy it again, or train again."),
     Case("a torch file", bad.torch_file, MAP, 5, "bad.safetensors: is a pickle, as torch.save writes it, which may run any program and is not opened. Give a .safetensors file of bdgf."),
-    Case("a header of 4 EB", bad.content(b"\xff" * 7 + b"\x3f{}", "bad.safetensors"), MAP, 5, "bad.safetensors: is not a safetensors file, or it is cut off (Error while deserializing header: header too large)."),
-    Case("tensors beyond the end", bad.header('{"a": {"dtype": "F32", "shape": [4], "data_offsets": [0, 16]}}'), MAP, 5, "bad.safetensors: is not a safetensors file, or it is cut off (Error while deserializing header: incomplete metadata, file not fully covered)."),
-    Case("not one of ours", bad.header('{"a": {"dtype": "F32", "shape": [1], "data_offsets": [0, 4]}}', b"abcd"), MAP, 5, "bad.safetensors: is a safetensors file, but not one written by bdgf."),
-    Case("NaN weights", bad.model(lambda m: m.weights["fusion." + next(iter(m.part("fusion.")))].fill(np.nan)), MAP, 5, "bad.safetensors: fusion.cnn.fold.bias holds values that are not finite; the training had failed. Train again."),
-    Case("other shapes", bad.model(bad.other_shapes), MAP, 5, "the model's weights do not fit its recipe: cnn.fold.bias is (128,), expected (64,). Train the model again."),
+    Case("not one of ours", lambda f: save_file({"a": np.zeros(1)}, f / "bad.safetensors"), MAP, 5, "bad.safetensors: is a safetensors file, but not one written by bdgf."),
     Case("weights missing", bad.model(lambda m: m.weights.pop("fusion." + next(iter(m.part("fusion."))))), MAP, 5, "the model's weights do not fit its recipe: cnn.fold.bias is missing, expected (64,). Train the model again."),
-    Case("a newer format", bad.described(lambda d: d.update(format=99)), MAP, 5, "bad.safetensors: has format 99, this version reads 5. Use a newer bdgf, or train again."),
-    Case("another kind", bad.described(lambda d: d.update(kind="potato")), MAP, 5, "bad.safetensors: its description is incomplete or wrong (kind: Input should be 'denoiser' or 'model', found 'potato'). Train again."),
-    Case("a recipe of 10^12 units", bad.described(lambda d: d["recipe"]["context"].update(hidden=10**12)), MAP, 5, "the model's weights do not fit its recipe: head.weight is (6, 128), expected (6, 1000000000000). Train the model again."),
-    Case("scaling missing", bad.described(lambda d: d.update(without=["scaling.sar_mean"])), MAP, 5, "bad.safetensors: its description is incomplete or wrong (Scaling.__init__() missing 1 required positional argument: 'sar_mean'). Train again."),
-    *[Case(f"a description with {name}", make, command, 5, f"bad.safetensors: its description is incomplete or wrong ({message}). Train again.") for name, make, message in (
-        ("nothing but a list", bad.signed(lambda d, a: [1]), "Input should be an object"),
-        ("a word for its seed", bad.signed(lambda d, a: d | {"provenance": {"seed": "x"}}), "provenance.seed: Input should be a valid integer, found 'x'"),
-        ("a word for a wavelength", bad.signed(lambda d, a: d | {"bands": [{"name": "B02", "wavelength_nm": "x"}]}), "bands.0.wavelength_nm: Input should be a valid number, found 'x'"),
-        ("another setting", bad.signed(lambda d, a: d | {"recipe": d["recipe"] | {"name": 3}}), "recipe.name: Input should be a valid string, found 3"),
-        ("an array too short", bad.short("scaling.speckled"), "scaling.speckled is float32 (1,), float32 (2,) is needed"),
-    ) for command in ("info bad.safetensors", MAP)],
-    Case("sizes that are none", bad.described(lambda d: d["recipe"]["fusion"].update(cnn_widths=[-8, 16, 32])), MAP, 5, "the model's recipe is invalid (Trying to create tensor with negative dimension -8: [-8, 1, 3, 3, 3]). Train the model again."),
     Case("a denoiser", bad.copy("denoiser.safetensors", "bad.safetensors"), MAP, 5, "bad.safetensors: is a denoiser, a model is needed: bdgf train makes a model from it."),
     Case("a model for a denoiser", bad.nothing, "train msi.tif sar.tif --samples samples.gpkg --denoiser model.safetensors -o out.safetensors", 5, "model.safetensors: is a model, a denoiser is needed: a denoiser comes from bdgf pretrain."),
     Case("a band less than the model", bad.image(lambda a: a[:9]), "map bad.tif sar.tif --model model.safetensors -o out.tif", 5, "the model: spectral bands differ: expected B02, B03, B04, B05, B06, B07, B08, B8A, B11, B12; the image has B02, B03, B04, B05, B06, B07, B08, B8A, B11; not found: B12 (2202 nm). Use an image with these bands."),
     Case("bands in another order", bad.image(lambda a: a[::-1], names=("B12", "B11", "B8A", "B08", "B07", "B06", "B05", "B04", "B03", "B02")), "map bad.tif sar.tif --model model.safetensors -o ok.tif", 0, "bdgf: the model: spectral bands reordered to match the checkpoint: B02, B03, B04, B05, B06, B07, B08, B8A, B11, B12"),
-    Case("too long a name of a model", bad.nothing, f"map msi.tif sar.tif --model {LONG} -o out.tif", 5, f"{LONG}: cannot be opened, file name too long. Choose a shorter one."),
     # Outputs and the system
     Case("output exists", bad.content(b"mine", "out.tif"), MAP_GOOD, 6, "out.tif: exists already. Choose another name, or allow it with --overwrite."),
     Case("output is a folder", lambda f: (f / "out.tif").mkdir(), MAP_GOOD, 6, "out.tif: is a folder. Give the name of a file."),
-    *[Case(f"{what} into {folder}", bad.nothing, f"{command} {folder}", 6, f"{folder}: is a folder. Give the name of a file.")
-      for folder in (".", "..", "/") for what, command in (("map", MAP_TO), ("shard", MAP_TO.replace("map", "map --shard 1/2", 1)), ("whole job", MAP_ALL_TO), ("train", TRAIN_TO), ("pretrain", PRETRAIN_TO), ("sample", SAMPLE_TO), ("align", "align msi.tif sar.tif -o"), ("mosaic", "mosaic a.partial -o"))],
-    Case("too long a name of an output", bad.nothing, f"{TRAIN_TO} {LONG}", 6, f"{LONG}: cannot be opened, file name too long. Choose a shorter one."),
+    *[Case(f"{what} into a folder", bad.nothing, f"{command} .", 6, ".: is a folder. Give the name of a file.")
+      for what, command in (("map", MAP_TO), ("shard", MAP_TO.replace("map", "map --shard 1/2", 1)), ("whole job", MAP_ALL_TO), ("train", TRAIN_TO), ("pretrain", PRETRAIN_TO), ("sample", SAMPLE_TO), ("align", "align msi.tif sar.tif -o"), ("mosaic", "mosaic a.partial -o"))],
     *[Case(f"{command.split()[0]} to a name in Latin-1", bad.nothing, f"{command} {CAFE}", 6, f"{SHOWN}: has a name that is not in UTF-8. Rename it.")
       for command in (MAP_TO, TRAIN_TO, SAMPLE_TO, "demo")],
     *[Case(f"{command.split()[0]} to {name}", bad.nothing, f"{command} {name}", 6, f"{name}: is also the name of a companion file that bdgf writes. Use another extension.")
       for command, name in ((TRAIN_TO, "out.csv"), (PRETRAIN_TO, "out.csv"), (PRETRAIN_TO, "out.png"), (MAP_TO, "out.qml"), (MAP_ALL_TO, "model.safetensors"))],
-    Case("a demo in a file", bad.content(b"mine", "out"), "demo out", 6, "out: is a file, not a folder. Choose another name."),
     Case("no folder", bad.nothing, "map msi.tif sar.tif --model model.safetensors -o no/out.tif", 6, "no/out.tif: the folder no does not exist. Create it first."),
     Case("output is an input", bad.nothing, "map msi.tif sar.tif --model model.safetensors -o msi.tif --overwrite", 6, "msi.tif: is one of the inputs. Choose another name."),
     Case("output is an input by a link", bad.link("out.tif", "msi.tif"), f"{MAP_GOOD} --overwrite", 6, "out.tif: is one of the inputs. Choose another name."),
     *[Case(f"{output} is an input", bad.link(output, source), f"{command} --overwrite", 6, f"{output}: is one of the inputs. Choose another name.") for command, output, source in (
-        (f"{MAP_ALL_TO} out.tif".replace("labels.gpkg", "model.csv"), "model.csv", "labels.gpkg"),
-        ("map msi.tif out.tif.partial --model model.safetensors -o out.tif", "out.tif.partial", "sar.tif"),
-        ("map msi.tif sar.tif --model out.qml -o out.tif", "out.qml", "model.safetensors"),
         ("map msi.tif sar.tif --model model.safetensors -o out.tif --novelty".replace("sar.tif", "out_novelty.tif"), "out_novelty.tif", "sar.tif"),
-        (f"{SAMPLE_TO} out".replace("labels.gpkg", "out.json"), "out.json", "labels.gpkg"),
-        (f"{TRAIN_TO} out.safetensors".replace("denoiser.safetensors", "out.partial.safetensors"), "out.partial.safetensors", "denoiser.safetensors"),
         (f"{PRETRAIN_TO} out.safetensors".replace("sar.tif", "out.png"), "out.png", "sar.tif"),
     )],
-    *[Case(f"map to the folder {name}", bad.nothing, f"{MAP_TO} {name}", 6, f"{name}: is a folder. Give the name of a file.") for name in (".", "..", "/")],
     Case("output is a link to nowhere", bad.link("out.tif", "nothing.tif"), MAP_GOOD, 6, "out.tif: exists already. Choose another name, or allow it with --overwrite."),
     Case("samples exist", bad.content(b"mine", "out.gpkg"), "sample msi.tif sar.tif --labels labels.gpkg --field class -o out.gpkg", 6, "out.gpkg: exists already. Choose another name, or allow it with --overwrite."),
     Case("no such GPU", bad.nothing, f"{MAP_GOOD} --device cuda:99", 7, '--device cuda:99: is not available on this machine. Use --device cpu.'),
@@ -280,31 +218,6 @@ CASES = [
     Case("a memory of nothing", bad.nothing, f"{MAP_GOOD} --max-ram much", 2, "--max-ram much: is not a size. Write it like 4GB or 900MB."),
     Case("tiles of nothing", bad.nothing, f"{MAP_GOOD} --tile 0", 2, "--tile 0: is smaller than the 21 px around a pixel that the model sees. Use 128 or more."),
     Case("shard 5 of 4", bad.nothing, f"{MAP_GOOD} --shard 5/4", 2, "--shard 5/4: is not a part of a map. Write it like 2/4, the second of four."),
-    *[Case(f"a part with {name}", make, "mosaic bad.partial -o out.tif", 6, f"bad.partial/{file}: is damaged ({message}). Make the map again.") for name, make, file, message in (
-        ("a number for its shard", bad.part(shard=3), "plan.json", "shard: Input should be a valid array, found 3"),
-        ("shard 2 of 1", bad.part(shard=[2, 1]), "plan.json", "shard is 2 of 1"),
-        ("a word for its windows", bad.part(windows="x"), "plan.json", "windows: Input should be a valid array, found 'x'"),
-        ("an unknown layer", bad.part(layers=["x"]), "plan.json", "layers.0: Input should be 'confidence' or 'novelty', found 'x'"),
-        ("no npz", bad.part(b"not npz"), "0_0.npz", "its arrays cannot be read"),
-        ("a window outside", bad.part(windows=[[1, 1, 2, 2]]), "plan.json", "a window is outside the map"),
-        ("a smaller window", bad.part(windows=[[0, 0, 1, 1]]), "0_0.npz", "it holds (2, 2) pixels"),
-    )],
-    Case("info of a part with a number for its shard", bad.part(shard=3), "info bad.partial", 6, "bad.partial/plan.json: is damaged (shard: Input should be a valid array, found 3). Make the map again."),
-    Case("nesting for a part", bad.folder_of("bad.partial", bad.content(b"[" * 100_000 + b"\n", "plan.json")), "info bad.partial", 6, "bad.partial: is not a partial map. Expected a .partial folder from bdgf map."),
-    Case("a pipe for a part to go on with", bad.pipe("out.tif.partial"), f"{MAP_GOOD} --resume", 6, "out.tif.partial: is not a partial map. Expected a .partial folder from bdgf map."),
-    *[Case(f"a part that is a link, {what}", bad.both(bad.content(b"mine", "mine"), bad.link(part, to)), command, 6, f"{part}: is a symbolic link, and its target would be overwritten. Remove it.") for what, part, to, command in (
-        ("over all", "out.tif.partial", "mine", f"{MAP_GOOD} --overwrite"),
-        ("to go on", "out.tif.partial", "mine", f"{MAP_GOOD} --resume"),
-        ("to nowhere", "out.tif.1-of-2.partial", "new", f"{MAP_GOOD} --shard 1/2 --overwrite"),
-    )],
-    Case("a table of classes in no encoding", bad.content(b'<?xml version="1.0" encoding="foo"?><a/>', "msi.tif.aux.xml"), "info msi.tif", 0, "kind: raster"),
-    Case("a pipe for a part", bad.pipe("bad.partial"), "info bad.partial", 6, "bad.partial: is not a partial map. Expected a .partial folder from bdgf map."),
-    Case("a pipe for samples", bad.pipe("bad.gpkg"), "train msi.tif sar.tif --samples bad.gpkg -o out.safetensors", 4, "bad.gpkg: is not a file of samples. Make one with bdgf sample."),
-    Case("a pipe for a model", bad.pipe("bad.safetensors"), MAP, 5, "bad.safetensors: there is no such file. bdgf train makes a model, bdgf pretrain a denoiser."),
-    Case("a record that leads out", bad.record(sha256={"../../etc/passwd": "0"}), "info msi.tif --verify", 3, "msi.tif: has changed since it was written (msi.tif.json). Restore an unchanged copy, or make it again."),
-    Case("a record of nesting, verified", bad.content(b"[" * 100_000 + b"]" * 100_000, "msi.tif.json"), "info msi.tif --verify", 3, "msi.tif: has changed since it was written (msi.tif.json). Restore an unchanged copy, or make it again."),
-    Case("a record of nesting", bad.content(b"[" * 100_000 + b"]" * 100_000, "msi.tif.json"), "info msi.tif", 0, "kind: raster"),
-    Case("a record of lists", bad.record(legend=[{"code": 1, "name": "a", "color": [1, 2, 3], "value": "a"}], training=[]), "info msi.tif", 3, "msi.tif.json: is damaged (training is []). Make the map again."),
     Case("no data by NaN", bad.image(lambda a: a.astype("float32"), nodata=np.nan), "info bad.tif --json", 0, '  "nodata": null,'),
     Case("a part that is none", bad.content(b"x", "bad.partial"), "mosaic bad.partial -o out.tif", 6, "bad.partial: is not a partial map. Expected a .partial folder from bdgf map."),
     Case("an unknown setting", bad.nothing, f"{PRETRAIN} --set diffusion.stpes=3", 2, "--set diffusion.stpes=3: unknown setting 'diffusion.stpes'. Did you mean 'diffusion.steps'?"),
@@ -312,20 +225,14 @@ CASES = [
     Case("an even window", bad.nothing, f"{PRETRAIN} --set fusion.patch=8", 2, "laptop: fusion: patch must be odd, not 8. Correct this setting."),
     Case("a negative number", bad.nothing, f"{PRETRAIN} --set diffusion.steps=-3", 2, "laptop: diffusion.steps: Input should be greater than or equal to 1, found '-3'. Correct this setting."),
     Case("a broken settings file", bad.content(b"[diffusion]\nsteps = = 3\n", "bad.toml"), f"{PRETRAIN} -c bad.toml", 2, "bad.toml: cannot be read as TOML: Invalid value (at line 2, column 9)."),
-    Case("a settings file of nesting", bad.content(b"a = " + b"[" * 100_000, "bad.toml"), f"{PRETRAIN} -c bad.toml", 2, "bad.toml: cannot be read as TOML: it is nested too deeply."),
     Case("nine squares", bad.nothing, f"{PRETRAIN} --set context.sizes_px=9,9,9,9,9,9,9,9,9", 2, "laptop: context.sizes_px: Tuple should have at most 8 items after validation, not 9, found ('9', '9', '9', '9', '9', '9', ...). Correct this setting."),
     Case("a square too large", bad.nothing, f"{PRETRAIN} --set context.sizes_px=131", 2, "laptop: context.sizes_px: sizes_px must be odd and between 3 and 129, not 131, found '131'. Correct this setting."),
-    Case("a list for a recipe", bad.content(b"recipe = []", "bad.toml"), f"{PRETRAIN} -c bad.toml", 2, "bad.toml: recipe = [] is unknown. Use laptop, base, paper."),
     Case("a branch named twice", bad.nothing, f"{PRETRAIN} --set fusion.branches=cnn,cnn", 2, "laptop: fusion: a branch is listed twice. Correct this setting."),
-    Case("a settings file of binary", bad.content(bytes(range(256)), "bad.toml"), f"{PRETRAIN} -c bad.toml", 2, "bad.toml: cannot be read as TOML: 'utf-8' codec can't decode byte 0x80 in position 128: invalid start byte."),
     Case("an unknown recipe", bad.nothing, f"{PRETRAIN} -c labtop", 2, "labtop: is not a recipe. Use laptop, base, paper or a .toml file."),
     Case("a loss that explodes", bad.nothing, f"{PRETRAIN} --steps 30 --set diffusion.learning_rate=1e30", 2, "pretrain: the loss is not finite at step 1 (learning rate 1e+30). Lower training.learning_rate or diffusion.learning_rate, and check the images for extreme values."),
     Case("samples of another scene", bad.image(lambda a: a[:, 5:, 5:], transform=Affine(10, 0, X + 50, 0, -10, Y - 50)), "train bad.tif sar.tif --samples samples.gpkg -o out.safetensors", 4, "the samples belong to another image (72 × 64 px of 10 m, EPSG:32633; this one: 67 × 59 px of 10 m, EPSG:32633). Draw them again with bdgf sample."),
     Case("no samples", bad.copy("labels.gpkg", "bad.gpkg"), "train msi.tif sar.tif --samples bad.gpkg -o out.safetensors", 4, "bad.gpkg: is not a file of samples. Make one with bdgf sample."),
     Case("an image for a map", bad.nothing, "assess msi.tif --reference labels.gpkg --field class -o out", 3, "msi.tif: is not a class map: pixels are int16, expected uint8 or uint16. Use a map that bdgf wrote."),
-    Case("a raster for a reference", bad.class_map(), "assess bad.tif --reference bad.tif --field class -o out", 4, "bad.tif: is a raster. Convert it to polygons first, for example with gdal_polygonize.py. Give a Shapefile (.shp), GeoPackage or GeoJSON."),
-    Case("points nested without end", bad.class_map(training={"count": 10**9, "crs": bad.UTM.to_wkt(), "pixels": 200_000 * "GEOMETRYCOLLECTION(" + "POINT(1 1)" + 200_000 * ")"}), "assess bad.tif --reference labels.gpkg --field class -o out", 0, "overall accuracy *"),
-    Case("more classes than a map holds", bad.class_map(legend=bad.classes(300)), "assess bad.tif --reference labels.gpkg --field class -o out", 3, "bad.tif: has 300 classes according to its companion files, but its uint8 pixels can hold 255 at most. Keep the files of a map together, or make it again."),
     Case("an unknown command", bad.nothing, "paint", 2, "No such command 'paint'. Did you mean 'pretrain', 'train', 'align'? See bdgf --help."),
     Case("an unknown option", bad.nothing, f"{MAP_GOOD} --colour", 2, "No such option: --colour (Possible options: --coreg, --ood). See bdgf map --help."),
     Case("an unknown data set", bad.nothing, "bench --dataset ausgburg -o out", 2, "--dataset ausgburg: is unknown and not a file. Did you mean augsburg?"),
@@ -370,24 +277,53 @@ def test_bad_input(
     tally("bad input: exit code, message, nothing left, within 5 s and 1 GB", 1)
 
 
+DAMAGED = {
+    "msi.tif": "check msi.tif sar.tif",
+    "bad.jp2": "check bad.jp2 sar.tif",
+    "labels.gpkg": f"{LABELLED} labels.gpkg",
+    "bad.shp": f"{LABELLED} bad.shp",
+    "samples.gpkg": "train msi.tif sar.tif --samples samples.gpkg --denoiser denoiser.safetensors -o new.safetensors --overwrite",
+    "model.safetensors": "info model.safetensors",
+    "out.tif": "assess out.tif --reference labels.gpkg --field class -o report --overwrite",
+    "out.tif.json": "info out.tif",
+    "out.tif.aux.xml": "info out.tif",
+    "out.tif.1-of-2.partial/plan.json": "mosaic out.tif.1-of-2.partial -o new.tif --overwrite",
+}
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_damaged_files_are_read_or_refused(
+    good: Path, bdgf: Bdgf, tmp_path: Path, capsys: pytest.CaptureFixture[str], tally: Tally
+) -> None:
+    """Bytes overwritten, or the end lost, as by a bad disk or a broken download: no traceback, whatever they are."""
+    shutil.copytree(good, tmp_path, dirs_exist_ok=True)
+    bad.both(bad.SHAPEFILE, bad.jpeg_2000)(tmp_path)
+    assert bdgf(*MAP_GOOD.split(), "--shard", "1/2") == bdgf(*MAP_GOOD.split()) == 0
+    chance = random.Random(0)
+    for name, command in DAMAGED.items():
+        whole = (tmp_path / name).read_bytes()
+        for _ in range(2 * TRIALS):
+            spoiled = bytearray(whole)
+            for at in chance.choices(range(len(whole)), k=3):
+                spoiled[at : at + 8] = chance.randbytes(8)
+            (tmp_path / name).write_bytes(spoiled[: chance.choice((None, chance.randrange(len(whole))))])
+            assert bdgf(*command.split()) in (0, 3, 4, 5, 6), (name, capsys.readouterr().err)
+        (tmp_path / name).write_bytes(whole)
+    tally("damaged file", 2 * TRIALS * len(DAMAGED))
+
+
 CLOSED = [
     ("check closed/msi.tif sar.tif", 3, "closed/msi.tif"),
     ("check closed sar.tif", 3, "closed"),
-    ("check closed/msi.tif,closed/msi.tif sar.tif", 3, "closed/msi.tif"),
     ("align msi.tif closed/sar.tif -o out.tif", 3, "closed/sar.tif"),
-    ("info --verify closed/msi.tif", 3, "closed/msi.tif"),
-    (f"{LABELLED} closed/labels.gpkg", 4, "closed/labels.gpkg"),
     (f"{LABELLED} own.gpkg", 4, "own.gpkg"),
-    *[(f"{LABELLED} own.shp", 4, f"own.{ending}") for ending in ("shp", "shx", "dbf", "prj", "cpg")],
+    *[(f"{LABELLED} own.shp", 4, f"own.{ending}") for ending in ("shp", "dbf")],
     ("train msi.tif sar.tif --samples closed/samples.gpkg -o out.safetensors", 4, "closed/samples.gpkg"),
     ("map msi.tif sar.tif --model own.safetensors -o new.tif", 5, "own.safetensors"),
-    ("map msi.tif sar.tif --model closed/model.safetensors -o new.tif", 5, "closed/model.safetensors"),
     (f"{MAP_TO} closed/out.tif", 6, "closed/out.tif"),
-    (f"{TRAIN_TO} closed/out.safetensors", 6, "closed/out.safetensors"),
     ("assess out.tif --reference labels.gpkg --field class -o closed", 6, "*/closed"),
     ("mosaic closed/a.partial -o out.tif", 6, "closed/a.partial/plan.json"),
     (f"{MAP_GOOD} --resume", 6, "out.tif.partial"),
-    ("demo closed/demo", 6, "closed/demo"),
 ]
 
 
@@ -396,7 +332,7 @@ def test_files_that_may_not_be_opened(
     command: str, code: int, file: str, good: Path, bdgf: Bdgf, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     shutil.copytree(good, tmp_path, dirs_exist_ok=True)
-    bad.shapefile()(tmp_path)
+    bad.SHAPEFILE(tmp_path)
     (tmp_path / "out.tif.partial").mkdir()
     for name in ("labels.gpkg", "model.safetensors"):
         bad.copy(name, f"own{Path(name).suffix}")(tmp_path)

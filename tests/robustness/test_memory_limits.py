@@ -11,14 +11,13 @@ import make_bad as bad
 import pytest
 import rasterio
 from conftest import Tally
-from test_faults import COMMANDS, IN_THE_DISK, SOME, TRIALS
+from test_faults import COMMANDS, IN_THE_DISK, SOME, TRIED
 
 from landcover_bdgf.app.memory_limits import NEEDED_MIB, THREAD_MIB, WITHOUT_NETWORKS
 from landcover_bdgf.model.run import available_threads
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="limits as Linux has them")
 
-SHORT = "align", "train", "map"  # the commands of the short form: reading, learning, mapping
 START = "import sys; from landcover_bdgf.app.cli import main; sys.argv[0] = 'bdgf'; main()"
 # As where a notebook calls the command: all libraries are there, and 100 MB beside them.
 START_LATE = f"""
@@ -82,14 +81,14 @@ def test_too_little_is_refused_before_a_library_ends_the_process(name: str, comm
         assert re.fullmatch(wanted, said)
 
 
-@pytest.mark.parametrize("command", COMMANDS if TRIALS > 1 else SHORT)
+@pytest.mark.parametrize("command", TRIED)
 def test_what_is_asked_for_is_enough(command: str, scene: Path) -> None:
     limits = {name: needed_mib(name, command) for name in NEEDED_MIB}
     code, said = limited(f"{COMMANDS[command]} --overwrite", where(command, scene), **limits)
     assert code == 0, said
 
 
-@pytest.mark.parametrize("command", COMMANDS if TRIALS > 1 else SHORT)
+@pytest.mark.parametrize("command", TRIED)
 def test_any_limit_is_told_or_enough(command: str, scene: Path, tally: Tally) -> None:
     chance, told = random.Random(command), 0
     for _ in range(SOME):
