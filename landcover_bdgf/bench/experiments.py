@@ -121,12 +121,13 @@ def run_experiment(
         work = output / CELLS
         work.mkdir(parents=True, exist_ok=True)
         datasets = tuple(open_dataset(name, settings.data, work) for name in settings.dataset)
+        _check_names([dataset.name for dataset in datasets])
         seeds = tuple(range(run.seed, run.seed + settings.seeds))
         plan = Plan(datasets, settings.protocols, columns, seeds, settings.per_class, recipe, work, run)
         cells, reference = [], columns[0].name
         if settings.experiment == "labels":
-            plan, reference = replace(plan, per_class=LABEL_COUNTS[0]), f"{reference}, {settings.per_class} px"
-            for count in LABEL_COUNTS:
+            reference = f"{reference}, {settings.per_class} px"
+            for count in sorted({*LABEL_COUNTS, settings.per_class}):
                 found = run_plan(replace(plan, per_class=count))
                 cells += [cell | {"method": f"{cell['method']}, {count} px"} for cell in found]
         else:
@@ -134,6 +135,13 @@ def run_experiment(
         results = tables(cells, reference)
         places = _embeddings(plan) if settings.experiment == "embedding" else {}
         return results, reference, write_results(output, plan, cells, results, reference, places)
+
+
+def _check_names(names: list[str]) -> None:
+    """SettingsError if two data sets have the same name: their rows could not be told apart."""
+    for name in names:
+        if names.count(name) > 1:
+            raise SettingsError(f'`dataset="{name}"`', "is the name of two data sets", "Rename one of the files.")
 
 
 def _embeddings(plan: Plan) -> dict[str, list[tuple[str, str]]]:

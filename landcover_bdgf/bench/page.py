@@ -84,7 +84,8 @@ def _page(
         for dataset in plan.datasets
     ]
     return environment.get_template(TEMPLATE).render(
-        scenes=scenes, reference=reference, recipe=plan.recipe.name, seeds=plan.seeds, per_class=plan.per_class,
+        scenes=scenes, reference=reference, recipe=plan.recipe.name, seeds=plan.seeds,
+        per_class=sorted({cell["per_class"] for cell in cells}),
         protocols=[PROTOCOLS[name] for name in plan.protocols], metrics=METRICS,
     )  # fmt: skip
 
@@ -135,12 +136,14 @@ def overview(tables: Sequence[ProtocolTable]) -> str:
 def by_distance(cells: Sequence[Cell]) -> str:
     """Overall accuracy against the distance to the nearest training pixel, all protocols and seeds together."""
     figure, axes = new_figure(5.6, 3.0)
+    ticks = sorted({float(one["from_px"]) for cell in cells for one in cell["by_distance"]})
     for name, own in list(by(cells, lambda c: str(c["method"])).items())[:MAX_LINES]:
         spans = by((one for cell in own for one in cell["by_distance"]), lambda one: float(one["from_px"]))
         ordered = sorted(spans.items())
         right = [np.average([one["oa"] for one in group], weights=[one["n"] for one in group]) for _, group in ordered]
-        axes.plot(range(len(ordered)), right, marker="o", markersize=3.5, linewidth=1.4, label=name)
-    axes.set_xticks(range(len(ordered)), [f"{low:.0f}+" for low, _ in ordered])
+        places = [ticks.index(low) for low, _ in ordered]
+        axes.plot(places, right, marker="o", markersize=3.5, linewidth=1.4, label=name)
+    axes.set_xticks(range(len(ticks)), [f"{low:.0f}+" for low in ticks])
     axes.set_xlabel("px to the nearest training pixel", color=FAINT, fontsize=8)
     axes.set_ylabel("overall accuracy, %", color=FAINT, fontsize=8)
     axes.legend(frameon=False, fontsize=8)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from importlib.metadata import version
 from pathlib import Path
 from typing import Literal
 
@@ -67,4 +68,4 @@ def load_state(path: Path, task: Task[Shard], optimizer: torch.optim.Adam, kept:
 
 
 def _identity(task: Task[Shard]) -> dict[str, str]:
-    return {k: str(v) for k, v in task.identity.items()}
+    return {"version": version("landcover-bdgf"), **{k: str(v) for k, v in task.identity.items()}}

@@ -3,6 +3,7 @@
 import csv
 import json
 import re
+import shutil
 from pathlib import Path
 
 import pytest
@@ -121,3 +122,18 @@ def test_a_folder_with_other_files_is_refused(bdgf: Bdgf, tmp_path: Path, capsys
     (tmp_path / "out/thesis.tex").write_text("x")
     assert bdgf("bench", "-o", "out", "--dataset", "x.toml") == 6
     assert "contains files that are not of a comparison" in capsys.readouterr().err
+
+
+@pytest.mark.usefixtures("place")
+def test_accuracy_by_the_number_of_labels(bdgf: Bdgf, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The number of the settings is the reference; a second data set of the same name is refused."""
+    monkeypatch.setattr("landcover_bdgf.bench.experiments.LABEL_COUNTS", (5,))
+    words = "bench --experiment labels --method et --protocols random --seeds 1 --per-class 10 -q --dataset place.toml"
+    assert bdgf(*words.split(), "-o", "out") == 0
+    assert [row["method"] for row in read_csv(tmp_path / "out/results.csv")] == ["et, 5 px", "et, 10 px"]
+    page = (tmp_path / "out/report.html").read_text(encoding="utf-8")
+    assert "5, 10 training pixels per class" in page
+    assert "et, 10 px minus method" in page
+    (tmp_path / "b").mkdir()
+    shutil.copy(tmp_path / "place.toml", tmp_path / "b")
+    assert bdgf(*words.split(), "-o", "new", "--dataset", "b/place.toml") == 2
