@@ -17,7 +17,7 @@ from typing import Any, Final, Literal
 
 import numpy as np
 from filelock import BaseFileLock, FileLock, Timeout
-from pydantic import ConfigDict, NonNegativeInt, PositiveInt, model_validator
+from pydantic import ConfigDict, NonNegativeInt, PositiveInt
 from rasterio.windows import Window
 
 from landcover_bdgf.errors import OutputError, opening, unwritten
@@ -59,16 +59,6 @@ class Plan(Document):
     layers: list[Literal["confidence", "novelty"]]
     record: dict[str, Any]
     sha256: str = ""
-
-    @model_validator(mode="after")
-    def _check(self) -> Plan:
-        number, count = self.shard
-        if not 1 <= number <= count:
-            raise ValueError(f"shard is {number} of {count}")
-        height, width = self.map_grid().shape_hw
-        if any(row + rows > height or col + cols > width for row, col, rows, cols in self.windows):
-            raise ValueError("a window is outside the map")
-        return self
 
     def map_grid(self) -> Grid:
         """Grid of the whole map."""

@@ -219,21 +219,7 @@ def _assemble(described: Description, tensors: Arrays) -> Checkpoint:
     values |= {
         "provenance": described.provenance.model_dump(exclude_unset=True),
         "weights": {k: v for k, v in tensors.items() if not k.startswith((SCALING_PREFIX, HISTORY_PREFIX))},
-        "scaling": _scaling(part(tensors, SCALING_PREFIX), len(described.bands), len(described.sar_bands)),
+        "scaling": Scaling(**part(tensors, SCALING_PREFIX)),
         "history": History.of(part(tensors, HISTORY_PREFIX)),
     }
     return Checkpoint(**values)
-
-
-def _scaling(arrays: dict[str, NDArray[Any]], spectral: int, sar: int) -> Scaling:
-    """Scaling for these numbers of bands; ValueError if a shape is wrong."""
-    scaling = Scaling(**arrays)
-    reduced = len(scaling.components)
-    wanted: dict[str, tuple[int, ...]] = {
-        "low": (spectral,), "high": (spectral,), "components": (reduced, spectral), "reduced_low": (reduced,),
-        "reduced_high": (reduced,), "sar_mean": (sar,), "sar_std": (sar,), "speckled": (sar,),
-    }  # fmt: skip
-    for name, array in scaling.arrays().items():
-        if array.shape != wanted[name] or array.dtype != np.float32:
-            raise ValueError(f"scaling.{name} is {array.dtype} {array.shape}, float32 {wanted[name]} is needed")
-    return scaling

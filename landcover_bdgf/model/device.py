@@ -21,20 +21,9 @@ Network = TypeVar("Network", bound=nn.Module)
 
 
 def with_weights(make: Callable[[], Network], weights: Mapping[str, NDArray[Any]]) -> Network:
-    """Load weights into a network, in evaluation mode.
-
-    Shapes are compared on the meta device first: a damaged recipe may describe a network too large for memory.
-
-    Raises
-    ------
-    CheckpointError
-        The weights do not fit the network.
-    """
-    try:
-        with torch.device("meta"):
-            wanted = {name: tuple(value.shape) for name, value in make().state_dict().items()}
-    except (ValueError, TypeError, RuntimeError, ArithmeticError) as error:  # raised by torch for impossible sizes
-        raise CheckpointError(None, f"the model's recipe is invalid ({error})", "Train the model again.") from None
+    """Load weights into a network, in evaluation mode; CheckpointError if they do not fit."""
+    network = make()
+    wanted = {name: tuple(value.shape) for name, value in network.state_dict().items()}
     found = {name: value.shape for name, value in weights.items()}
     if wanted != found:
         name = min(name for name in {*wanted, *found} if wanted.get(name) != found.get(name))
@@ -44,7 +33,6 @@ def with_weights(make: Callable[[], Network], weights: Mapping[str, NDArray[Any]
             f"expected {wanted.get(name, 'nothing')}",
             "Train the model again.",
         )
-    network = make()
     network.load_state_dict({name: torch.from_numpy(np.array(value)) for name, value in weights.items()})
     return network.eval()
 

@@ -89,9 +89,8 @@ def crop(x: Tensor, px: int) -> Tensor:
 
 
 def normal(*shape: int, std: float) -> nn.Parameter:
-    """Normally distributed weights; on the meta device none, as drawing there loads torch's compiler, in seconds."""
-    weights = torch.empty(*shape)
-    return nn.Parameter(weights if weights.is_meta else weights.normal_().mul_(std))
+    """Normally distributed weights."""
+    return nn.Parameter(torch.empty(*shape).normal_().mul_(std))
 
 
 def drop(x: Tensor, share: float, generator: Generator | None) -> Tensor:

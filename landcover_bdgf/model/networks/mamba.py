@@ -40,12 +40,9 @@ class MambaBlock(nn.Module):
         self.conv = nn.Conv2d(inner, inner, (conv, 1), groups=inner)
         self.select = nn.Linear(inner, self.rank + 2 * states, bias=False)
         self.delta = nn.Linear(self.rank, inner)
-        self.log_a = nn.Parameter(torch.empty(inner, states))
+        self.log_a = nn.Parameter(torch.arange(1, states + 1).float().log().repeat(inner, 1))
         self.D = nn.Parameter(torch.ones(inner))
         self.leave = nn.Linear(inner, e, bias=False)
-        if self.D.is_meta:  # only shapes are asked for, and arithmetic there loads torch's compiler, in seconds
-            return
-        self.log_a.data[:] = torch.arange(1, states + 1).float().log()
         # initial step sizes from 0.001 to 0.1, evenly spaced in the logarithm, as in Mamba (Gu and Dao 2023)
         step = torch.exp(torch.linspace(-6.9, -2.3, inner))
         self.delta.bias.data = step + torch.log(-torch.expm1(-step))
