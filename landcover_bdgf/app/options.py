@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, is_dataclass
 from itertools import chain
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, TypeVar, get_origin
+from typing import TYPE_CHECKING, Annotated, Any, TypeVar, get_args, get_origin
 
 import typer
 from typer.core import TyperCommand
@@ -114,6 +114,9 @@ def with_settings(command: Command) -> Command:
     own = [p.replace(kind=p.KEYWORD_ONLY) for p in signature if get_origin(p.annotation) is Annotated]
     derived = {p.name: p for group in groups.values() for p in _parameters(group)}
     parameters = sorted([*own, *derived.values()], key=_rank)
+    for p in parameters:
+        if get_args(p.annotation)[0] is bool:
+            p.annotation.__metadata__[0].metavar = ""  # typer would show <bool>
     flags = {p.name: flag(p.name) for p in parameters if _is_option(p)}
     name = command.__name__.rstrip("_")
     wants_typed = any(p.annotation is Typed for p in signature)
