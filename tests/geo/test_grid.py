@@ -19,12 +19,10 @@ BEYOND_180 = Grid(CRS.from_epsg(4326), Affine(0.001, 0, 179.9, 0, -0.001, -16), 
 @pytest.mark.parametrize("turns", [-1, 0, 1])
 def test_coordinates_across_the_antimeridian_are_found_in_any_longitude_convention(turns):
     grid = Grid(BEYOND_180.crs, Affine(0.001, 0, 179.9 + 360 * turns, 0, -0.001, -16), BEYOND_180.shape_hw)
-    x, y = np.array([179.9505, -179.9495, 180.0505]), np.array([-16.0505, -16.0505, -16.0505])
-    rows, cols = grid.rowcol_of(x, y, CRS.from_epsg(4326))
-    np.testing.assert_allclose([*rows, *cols], [50, 50, 50, 50, 150, 150], atol=1e-6)
-    fiji = CRS.from_epsg(3460)
-    rows, cols = grid.rowcol_of(*transformer(BEYOND_180.crs, fiji).transform(x, y), fiji)
-    np.testing.assert_allclose([*rows, *cols], [50, 50, 50, 50, 150, 150], atol=0.01)
+    x, y = np.array([179.9505, -179.9495, 180.0505]), np.full(3, -16.0505)
+    for crs, atol in ((BEYOND_180.crs, 1e-6), (CRS.from_epsg(3460), 0.01)):
+        there = transformer(BEYOND_180.crs, crs).transform(x, y)
+        np.testing.assert_allclose(grid.rowcol_of(*there, crs), [[50, 50, 50], [50, 150, 150]], atol=atol)
     assert BEYOND_180.offset_in(grid) == (0, 0)
     assert grid.window_grid(Window(5, 7, 20, 20)).offset_in(BEYOND_180) == (7, 5)
 
@@ -67,8 +65,6 @@ def test_grids_are_the_same_within_a_hundredth_of_a_pixel(shift_px, same):
 @pytest.mark.parametrize(("change", "message"), [
     ({"shape_hw": [0, 9]}, "shape_hw.0: Input should be greater than or equal to 1"),
     ({"transform": [10, 1, 0, 0, -10, 0]}, "transform: it is not north-up"),
-    ({"transform": [10]}, "transform: it is not six numbers"),
-    ({"crs": 5}, "crs: its CRS is not text"),
     ({"crs": "x"}, "crs: The WKT could not be parsed"),
 ])  # fmt: skip
 def test_an_invalid_grid_is_refused(change, message):

@@ -28,14 +28,11 @@ def test_crs_index_and_geometry_column_do_not_change_the_labels():
     assert list(found.features.columns) == ["class"]
 
 
-@pytest.mark.parametrize(
-    ("values", "names"),
-    [
-        (pandas.Categorical(["water", "crops"]), ("crops", "water")),
-        (pandas.array([6, 2], dtype="Int64"), ("2", "6")),
-        (pandas.array([6.0, None], dtype="Float64"), ("6",)),
-    ],
-)
+@pytest.mark.parametrize(("values", "names"), [
+    (pandas.Categorical(["water", "crops"]), ("crops", "water")),
+    (pandas.array([6, 2], dtype="Int64"), ("2", "6")),
+    (pandas.array([6.0, None], dtype="Float64"), ("6",)),
+])  # fmt: skip
 def test_classes_in_the_types_of_pandas(values, names):
     assert read_labels(frame(values), "class", GRID).legend.names == names
 

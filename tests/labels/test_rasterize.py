@@ -40,15 +40,11 @@ def pixels(labels):
     return set(zip(labels.rows.tolist(), labels.cols.tolist(), names, strict=True))
 
 
-@pytest.mark.parametrize(
-    ("shape", "count"),
-    [
-        (shapely.MultiPolygon([box(0, 0, 10, 10), box(2, 2, 3, 3), box(5, 5, 10, 10)]), 175),
-        (shapely.Polygon(box(30, 30, 10, 10).exterior, [box(38, 38, 5, 5).exterior]), 96),
-        (shapely.force_3d(box(10, 10, 5, 5) - box(11, 11, 3, 3), 7), 25 - 9),
-    ],
-    ids=["overlapping parts", "hole across the border", "hole and heights"],
-)
+@pytest.mark.parametrize(("shape", "count"), [
+    (shapely.MultiPolygon([box(0, 0, 10, 10), box(2, 2, 3, 3), box(5, 5, 10, 10)]), 175),
+    (shapely.Polygon(box(30, 30, 10, 10).exterior, [box(38, 38, 5, 5).exterior]), 96),
+    (shapely.force_3d(box(10, 10, 5, 5) - box(11, 11, 3, 3), 7), 25 - 9),
+], ids=["overlapping parts", "hole across the border", "hole and heights"])  # fmt: skip
 def test_parts_and_holes_give_the_pixels_of_their_union(shape, count):
     assert len(read(["a"], [shape]).rows) == count
 
@@ -163,14 +159,10 @@ def test_files_that_are_not_labels_are_refused(tmp_path):
     for name, content in (("empty.shp", b""), ("text.shp", b"hello"), ("cut.shp", b"{")):
         (tmp_path / name).write_bytes(content)
     pyogrio.write_dataframe(pandas.DataFrame({"class": ["a"]}), tmp_path / "table.gpkg")
-    for name, match in (
-        ("none.shp", "does not exist"),
-        (".", "is not a file"),
-        ("empty.shp", "is empty"),
-        ("text.shp", "none of these formats"),
-        ("cut.shp", "cannot be read"),
-        ("table.gpkg", "has no layer with a geometry"),
-    ):
+    for name, match in {
+        "none.shp": "does not exist", ".": "is not a file", "empty.shp": "is empty", "cut.shp": "cannot be read",
+        "text.shp": "none of these formats", "table.gpkg": "has no layer with a geometry",
+    }.items():  # fmt: skip
         with pytest.raises(LabelError, match=match):
             read_labels(tmp_path / name, "class", GRID)
 

@@ -38,8 +38,8 @@ def readers(spectral, sar, valid):
     return read, lambda window: read(window)[1:]
 
 
-def grid_of_size(height, width):
-    return Grid(CRS.from_epsg(32633), Affine(10, 0, 500_000, 0, -10, 5_000_000), (height, width))
+def grid_of_size(*shape_hw):
+    return Grid(CRS.from_epsg(32633), Affine(10, 0, 500_000, 0, -10, 5_000_000), shape_hw)
 
 
 def moved(image, offset_xy):
@@ -61,7 +61,7 @@ def simulated(seed=0):
 
 @pytest.mark.parametrize("pair", PAIRS)
 def test_a_shift_imposed_on_real_scenes_is_found_within_half_a_pixel(shared_data, pair):
-    # Relative to the estimate without it: the real pairs have a shift of their own of up to 5 px.
+    """Relative to the estimate without it: the real pairs have a shift of their own of up to 5 px."""
     optical, radar = (open_image(shared_data / path) for path in pair)
     whole = Window(0, 0, *optical.grid.shape_hw[::-1])
     spectral, spectral_valid = optical.read(whole)
@@ -71,8 +71,7 @@ def test_a_shift_imposed_on_real_scenes_is_found_within_half_a_pixel(shared_data
     imposed = estimate_shift(*readers(spectral, moved(sar, IMPOSED_XY), valid), optical.grid, max_shift_px=12)
     assert own.trusted
     assert imposed.trusted
-    found = np.subtract(imposed.offset_xy_px, own.offset_xy_px)
-    assert np.hypot(*(found - IMPOSED_XY)) < 0.5
+    assert np.hypot(*np.subtract(imposed.offset_xy_px, own.offset_xy_px) - IMPOSED_XY) < 0.5
 
 
 @pytest.mark.parametrize("offset", [(0.0, 0.0), (2.3, -1.6), (-4.5, 3.5)])

@@ -70,10 +70,8 @@ def test_many_zeros_minima_or_maxima_in_all_bands_give_a_warning(pair, caplog, w
     images["hsi.tif"][0, 10:] = 0  # one band of many is no reason
     images[where] = images[where].astype(dtype)
     pair(images["sar.tif"], spectral=images["hsi.tif"])
-    assert (
-        f"{where}: about 25 % of its pixels are {said} in all bands but not declared as nodata, so they will be "
-        f"classified. If they are missing data: gdal_edit.py -a_nodata {said}"
-    ) in caplog.text
+    assert f"{where}: about 25 % of its pixels are {said} in all bands but not declared as nodata, so" in caplog.text
+    assert f"will be classified. If they are missing data: gdal_edit.py -a_nodata {said}" in caplog.text
     assert caplog.text.count("in all bands") == 1
 
 
@@ -97,8 +95,7 @@ def test_a_wrong_sentinel_2_offset_gives_a_warning(tmp_path, write_tif, caplog, 
     stack = align(tmp_path / "s2", write_tif("sar.tif", POWER), settings=settings)
     np.testing.assert_array_equal(stack.read(Window(0, 0, 50, 40)).spectral, REFLECTANCE + added + offset)
     warnings = [record.message for record in caplog.records if record.levelno == logging.WARNING]
-    assert len(warnings) == bool(words)
-    assert all(words in message for message in warnings)
+    assert [words in message for message in warnings] == [True] * bool(words)
 
 
 def test_an_rgb_picture_gives_a_warning(pair, caplog):
@@ -106,7 +103,7 @@ def test_an_rgb_picture_gives_a_warning(pair, caplog):
     assert "is an 8-bit RGB picture" in caplog.text
 
 
-def test_only_real_scenes_with_the_offset_give_a_warning(shared_data, caplog):
+def test_only_real_scenes_with_the_offset_give_a_warning(shared_data, no_shift, caplog):
     for place, has_offset in {"chile": True, "canada_snow": True, "denmark": False, "kenya": False}.items():
         caplog.clear()
         align(shared_data / f"s1s2_{place}/s2_l2a.tif", shared_data / f"s1s2_{place}/s1_rtc_db.tif")
