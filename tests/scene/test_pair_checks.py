@@ -32,17 +32,17 @@ def test_the_date_is_read_from_product_names(write_tif, name, day):
     assert date_of(open_image(write_tif(name, PIXELS))) == day
 
 
+def test_the_date_of_a_folder_is_read_from_its_name(tmp_path, write_tif):
+    for name in ("B2.tif", "B3.tif"):
+        write_tif(f"20200604T054639_T43RCP/{name}", PIXELS[0])
+    assert date_of(open_image(tmp_path / "20200604T054639_T43RCP")) == date(2020, 6, 4)
+
+
 def test_an_acquisition_tag_precedes_the_name(write_tif):
     tags = {"datetime": "2017-10-30T05:32:30.000", "TIFFTAG_DATETIME": "2024:01:01 00:00:00"}
     assert date_of(open_image(write_tif("x_20200604.tif", PIXELS, tags=tags))) == date(2017, 10, 30)
     del tags["datetime"]  # TIFFTAG_DATETIME is when the file was written
     assert date_of(open_image(write_tif("a.tif", PIXELS, tags=tags))) is None
-
-
-def test_the_date_of_a_folder_is_read_from_its_name(tmp_path, write_tif):
-    for name in ("B2.tif", "B3.tif"):
-        write_tif(f"20200604T054639_T43RCP/{name}", PIXELS[0])
-    assert date_of(open_image(tmp_path / "20200604T054639_T43RCP")) == date(2020, 6, 4)
 
 
 @pytest.mark.parametrize(("day", "warned"), [("20200703", False), ("20200705", True), ("20200101", True)])

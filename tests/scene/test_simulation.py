@@ -4,15 +4,7 @@ import numpy as np
 import pytest
 
 from landcover_bdgf.scene.alignment import align
-from landcover_bdgf.scene.simulation import (
-    COVERS,
-    label_polygons,
-    observed_reflectance,
-    simulate,
-    smooth_field,
-    speckle,
-    write_scene,
-)
+from landcover_bdgf.scene.simulation import COVERS, label_polygons, observed_reflectance, simulate, speckle, write_scene
 
 
 def test_the_same_seed_gives_the_same_files_and_another_seed_others(tmp_path):
@@ -52,12 +44,6 @@ def test_speckle_has_its_looks_and_the_correlation_of_its_spread(spread, correla
     assert 1 / drawn.var() == pytest.approx(4.5, rel=0.05)
     for one, other in ((drawn[:, 1:], drawn[:, :-1]), (drawn[..., 1:], drawn[..., :-1])):
         assert np.corrcoef(one.ravel(), other.ravel())[0, 1] == pytest.approx(correlation, abs=0.02)
-
-
-def test_a_smooth_field_has_unit_variance_and_is_smooth():
-    field = smooth_field((80, 90), 6, np.random.default_rng(0))
-    assert field.std() == pytest.approx(1)
-    assert np.abs(np.diff(field, axis=0)).max() < 0.5
 
 
 def test_observed_reflectance_keeps_the_mean_and_its_range():
