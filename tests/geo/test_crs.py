@@ -13,11 +13,8 @@ SITE = CRS.from_wkt('LOCAL_CS["site",UNIT["metre",1]]')
 
 
 def test_notation_and_axis_order_do_not_matter_but_zone_hemisphere_and_datum_do():
-    for written in (
-        UTM.to_wkt(version="WKT1_ESRI"),
-        UTM.to_wkt(version="WKT2_2019"),
-        "+proj=utm +zone=33 +datum=WGS84",
-    ):
+    esri, wkt2 = UTM.to_wkt(version="WKT1_ESRI"), UTM.to_wkt(version="WKT2_2019")
+    for written in (esri, wkt2, "+proj=utm +zone=33 +datum=WGS84"):
         assert same_crs(UTM, CRS.from_user_input(written))
         assert same_crs(CRS.from_user_input(written), UTM)
     assert same_crs(WGS84, CRS.from_user_input("OGC:CRS84"))

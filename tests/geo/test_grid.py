@@ -19,12 +19,10 @@ BEYOND_180 = Grid(CRS.from_epsg(4326), Affine(0.001, 0, 179.9, 0, -0.001, -16), 
 @pytest.mark.parametrize("turns", [-1, 0, 1])
 def test_coordinates_across_the_antimeridian_are_found_in_any_longitude_convention(turns):
     grid = Grid(BEYOND_180.crs, Affine(0.001, 0, 179.9 + 360 * turns, 0, -0.001, -16), BEYOND_180.shape_hw)
-    x, y = np.array([179.9505, -179.9495, 180.0505]), np.array([-16.0505, -16.0505, -16.0505])
-    rows, cols = grid.rowcol_of(x, y, CRS.from_epsg(4326))
-    np.testing.assert_allclose([*rows, *cols], [50, 50, 50, 50, 150, 150], atol=1e-6)
-    fiji = CRS.from_epsg(3460)
-    rows, cols = grid.rowcol_of(*transformer(BEYOND_180.crs, fiji).transform(x, y), fiji)
-    np.testing.assert_allclose([*rows, *cols], [50, 50, 50, 50, 150, 150], atol=0.01)
+    x, y = np.array([179.9505, -179.9495, 180.0505]), np.full(3, -16.0505)
+    for crs, atol in ((BEYOND_180.crs, 1e-6), (CRS.from_epsg(3460), 0.01)):
+        there = transformer(BEYOND_180.crs, crs).transform(x, y)
+        np.testing.assert_allclose(grid.rowcol_of(*there, crs), [[50, 50, 50], [50, 150, 150]], atol=atol)
     assert BEYOND_180.offset_in(grid) == (0, 0)
     assert grid.window_grid(Window(5, 7, 20, 20)).offset_in(BEYOND_180) == (7, 5)
 
@@ -37,17 +35,14 @@ def test_global_grids_keep_their_longitudes():
 
 
 def test_pixel_centres_are_half_a_pixel_inside():
-    x, y = GRID.xy(0, 0)
-    assert (x, y) == (500_005, 4_999_995)
-    rows, cols = GRID.rowcol(x + 10, y - 20)
-    assert (rows, cols) == (2.0, 1.0)
+    assert GRID.xy(0, 0) == (500_005, 4_999_995)
+    assert GRID.rowcol(500_015, 4_999_975) == (2.0, 1.0)
     assert GRID.bounds == (500_000, 4_999_300, 500_900, 5_000_000)
     assert GRID.resolution_xy == (10, 10)
 
 
 def test_a_window_of_the_grid_has_the_same_pixels():
-    window = Window(7, 5, 20, 10)
-    inner = GRID.window_grid(window)
+    inner = GRID.window_grid(Window(7, 5, 20, 10))
     assert inner.shape_hw == (10, 20)
     assert inner.xy(0, 0) == GRID.xy(5, 7)
     assert inner.offset_in(GRID) == (5, 7)
@@ -70,8 +65,6 @@ def test_grids_are_the_same_within_a_hundredth_of_a_pixel(shift_px, same):
 @pytest.mark.parametrize(("change", "message"), [
     ({"shape_hw": [0, 9]}, "shape_hw.0: Input should be greater than or equal to 1"),
     ({"transform": [10, 1, 0, 0, -10, 0]}, "transform: it is not north-up"),
-    ({"transform": [10]}, "transform: it is not six numbers"),
-    ({"crs": 5}, "crs: its CRS is not text"),
     ({"crs": "x"}, "crs: The WKT could not be parsed"),
 ])  # fmt: skip
 def test_an_invalid_grid_is_refused(change, message):
@@ -80,19 +73,9 @@ def test_an_invalid_grid_is_refused(change, message):
         Grid.from_dict(GRID.to_dict() | change)
 
 
-def test_a_grid_of_a_crs_written_another_way_is_the_same():
-    wkt1 = CRS.from_wkt(UTM.to_wkt(version="WKT1_ESRI"))
-    assert GRID.same_as(Grid(wkt1, GRID.transform, GRID.shape_hw))
-    assert "EPSG:32633" in GRID.describe()
-    assert "10 m" in GRID.describe()
-
-
-@pytest.mark.parametrize("shift_xy", [(0, 0), (3, -2), (-0.25, 17.5)])
-def test_a_grid_can_be_shifted_by_parts_of_a_pixel(shift_xy):
-    moved = GRID.shifted(shift_xy)
-    rows, cols = GRID.rowcol(*moved.xy([0, 9], [0, 4]))
-    np.testing.assert_allclose(cols, np.array([0, 4]) + shift_xy[0], atol=1e-6)
-    np.testing.assert_allclose(rows, np.array([0, 9]) + shift_xy[1], atol=1e-6)
+def test_a_grid_can_be_shifted_by_parts_of_a_pixel():
+    rows, cols = GRID.rowcol(*GRID.shifted((-0.25, 17.5)).xy([0, 9], [0, 4]))
+    np.testing.assert_allclose([*rows, *cols], [17.5, 26.5, -0.25, 3.75], atol=1e-6)
 
 
 @pytest.mark.parametrize("epsg", [4326, 3035, 32632])

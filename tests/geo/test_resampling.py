@@ -16,11 +16,10 @@ UTM = CRS.from_epsg(32633)
 SOURCE = Grid(UTM, Affine(10, 0, 500_000, 0, -10, 5_000_000), (80, 90))
 
 
-def resampled(values, target, window=None, valid=None):
+def resampled(values, target, window=None):
     """Values of an array (h, w) on SOURCE at the pixels of a target; and which are valid."""
     height, width = target.shape_hw
-    valid = np.isfinite(values) if valid is None else valid
-    filled = np.where(valid, values, 0)
+    valid, filled = np.isfinite(values), np.nan_to_num(values)
 
     def read(part):
         return filled[None][:, *part.toslices()], valid[None][:, *part.toslices()]
@@ -31,11 +30,11 @@ def resampled(values, target, window=None, valid=None):
 
 def ramp(grid):
     """A plane over the map, 1 per 100 m to the east and −2 to the south."""
-    x, y = grid.xy(*np.indices(grid.shape_hw))
+    x, y = transformer(grid.crs, UTM).transform(*grid.xy(*np.indices(grid.shape_hw)))
     return (x - 500_000) / 100 + (y - 5_000_000) / 50
 
 
-@pytest.mark.parametrize("pixel_m", [2.5, 10, 13.7, 20, 35])
+@pytest.mark.parametrize("pixel_m", [2.5, 13.7, 35])
 def test_a_plane_stays_a_plane_at_any_resolution(pixel_m):
     side = int(500 / pixel_m)
     target = Grid(UTM, Affine(pixel_m, 0, 500_103, 0, -pixel_m, 4_999_871), (side, side))
@@ -48,10 +47,9 @@ def test_a_plane_stays_a_plane_in_another_crs():
     wgs84 = CRS.from_epsg(4326)
     lon, lat = transformer(UTM, wgs84).transform(500_450, 4_999_600)
     target = Grid(wgs84, Affine(1e-4, 0, lon, 0, -1e-4, lat), (12, 12))
-    x, y = transformer(wgs84, UTM).transform(*target.xy(*np.indices(target.shape_hw)))
     found, valid = resampled(ramp(SOURCE), target)
     assert valid.all()
-    np.testing.assert_allclose(found, (x - 500_000) / 100 + (y - 5_000_000) / 50, atol=1e-3)
+    np.testing.assert_allclose(found, ramp(target), atol=1e-3)
 
 
 def test_whole_pixels_are_copied_and_outside_is_nodata():

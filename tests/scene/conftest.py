@@ -2,21 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 import pytest
-from conftest import WriteTif
 from small_scenes import POWER, REFLECTANCE
 
 from landcover_bdgf.scene.alignment import align
-from landcover_bdgf.scene.stack import Stack
 
 
 @pytest.fixture
-def pair(write_tif: WriteTif) -> Callable[..., Stack]:
+def pair(write_tif):
     """A function that writes a spectral and a SAR image, the latter with options, and aligns them."""
 
-    def make(sar=POWER, settings=None, spectral=REFLECTANCE, **options) -> Stack:
+    def make(sar=POWER, settings=None, spectral=REFLECTANCE, **options):
         return align(write_tif("hsi.tif", spectral), write_tif("sar.tif", sar, **options), settings=settings)
 
     return make

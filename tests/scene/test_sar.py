@@ -13,28 +13,18 @@ from landcover_bdgf.scene.sar import POWER_FLOOR
 RNG = np.random.default_rng(0)
 
 
-def test_power_is_read_unchanged(pair):
-    stack = pair()
-    assert stack.sar_unit == "power"
-    np.testing.assert_array_equal(whole(stack).sar, POWER)
-
-
-def test_decibels_are_recognised_and_become_power(pair):
-    stack = pair(10 * np.log10(POWER))
-    assert stack.sar_unit == "db"
-    np.testing.assert_allclose(whole(stack).sar, POWER, rtol=1e-5)
+def test_power_is_read_unchanged_and_decibels_become_power(pair):
+    power, db = pair(), pair(10 * np.log10(POWER))
+    assert (power.sar_unit, db.sar_unit) == ("power", "db")
+    np.testing.assert_allclose(whole(db).sar, POWER, rtol=1e-5)
+    np.testing.assert_array_equal(whole(pair()).sar, POWER)
 
 
 @pytest.mark.parametrize(("sar", "options", "asked", "words"), [
     (10 * np.log10(POWER), {}, "power", "`sar_unit=power` contradicts its values"),
     (POWER, {}, "db", "`sar_unit=db` contradicts its values"),
     (POWER, {"tags": {"SAR_UNIT": "dB"}}, None, "the unit in its tags, db, contradicts its values"),
-    (
-        10 * np.log10(POWER),
-        {"tags": {"SAR_UNIT": "power"}},
-        "db",
-        r"contradicts its tags: power\. Correct one of them",
-    ),
+    (10 * np.log10(POWER), {"tags": {"SAR_UNIT": "power"}}, "db", r"contradicts its tags: power\. Correct one of them"),
 ])  # fmt: skip
 def test_a_unit_that_contradicts_values_or_tags_is_refused(pair, sar, options, asked, words):
     with pytest.raises(RasterError, match=words):

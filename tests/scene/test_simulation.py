@@ -1,36 +1,23 @@
 """A simulated scene is the same for the same seed, contains every class, and has its documented statistics."""
 
-import hashlib
-from pathlib import Path
-
 import numpy as np
 import pytest
 
 from landcover_bdgf.scene.alignment import align
-from landcover_bdgf.scene.simulation import (
-    COVERS,
-    draw_parcels,
-    label_polygons,
-    observed_reflectance,
-    simulate,
-    smooth_field,
-    speckle,
-    write_scene,
-)
+from landcover_bdgf.scene.simulation import COVERS, label_polygons, observed_reflectance, simulate, speckle, write_scene
 
 
-def test_the_same_seed_gives_the_same_files_and_another_seed_others(tmp_path: Path) -> None:
-    hashes = []
+def test_the_same_seed_gives_the_same_files_and_another_seed_others(tmp_path):
+    written = []
     for name, seed in (("a", 3), ("b", 3), ("c", 4)):
         (tmp_path / name).mkdir()
         files = write_scene(simulate((64, 72), seed=seed), tmp_path / name, seed=seed)
-        paths = (files.spectral, files.sar, files.labels)
-        hashes.append([hashlib.sha256(path.read_bytes()).hexdigest() for path in paths])
-    assert hashes[0] == hashes[1]
-    assert not set(hashes[0]) & set(hashes[2])
+        written.append([path.read_bytes() for path in (files.spectral, files.sar, files.labels)])
+    assert written[0] == written[1]
+    assert not set(written[0]) & set(written[2])
 
 
-def test_every_class_has_polygons_each_in_a_parcel_of_its_own() -> None:
+def test_every_class_has_polygons_each_in_a_parcel_of_its_own():
     scene = simulate((104, 120), seed=3)
     polygons = label_polygons(scene, seed=3)
     assert set(polygons["class"]) == {cover.name for cover in COVERS}
@@ -39,7 +26,7 @@ def test_every_class_has_polygons_each_in_a_parcel_of_its_own() -> None:
     assert len(set(scene.parcels[rows, cols])) == len(polygons)
 
 
-def test_a_written_scene_is_a_pair_with_a_corner_outside_the_swath(tmp_path: Path) -> None:
+def test_a_written_scene_is_a_pair_with_a_corner_outside_the_swath(tmp_path):
     scene = simulate((64, 72), seed=3)
     files = write_scene(scene, tmp_path)
     with align(files.spectral, files.sar) as stack:
@@ -51,7 +38,7 @@ def test_a_written_scene_is_a_pair_with_a_corner_outside_the_swath(tmp_path: Pat
 
 
 @pytest.mark.parametrize(("spread", "correlation"), [((1.0,), 0), ((0.25, 0.5, 0.25), 2 / 3)])
-def test_speckle_has_its_looks_and_the_correlation_of_its_spread(spread: tuple[float, ...], correlation: float) -> None:
+def test_speckle_has_its_looks_and_the_correlation_of_its_spread(spread, correlation):
     drawn = speckle((2, 300, 300), 4.5, np.random.default_rng(0), spread)
     assert drawn.mean() == pytest.approx(1, abs=0.01)
     assert 1 / drawn.var() == pytest.approx(4.5, rel=0.05)
@@ -59,20 +46,7 @@ def test_speckle_has_its_looks_and_the_correlation_of_its_spread(spread: tuple[f
         assert np.corrcoef(one.ravel(), other.ravel())[0, 1] == pytest.approx(correlation, abs=0.02)
 
 
-def test_parcels_are_the_cells_of_their_points() -> None:
-    parcels = draw_parcels((30, 40), 12, np.random.default_rng(0))
-    points = np.random.default_rng(0).uniform(0, (30, 40), (12, 2))
-    away = np.hypot(*(points.T[:, :, None, None] - np.indices((30, 40))[:, None]))
-    np.testing.assert_array_equal(parcels, away.argmin(axis=0))
-
-
-def test_a_smooth_field_has_unit_variance_and_is_smooth() -> None:
-    field = smooth_field((80, 90), 6, np.random.default_rng(0))
-    assert field.std() == pytest.approx(1)
-    assert np.abs(np.diff(field, axis=0)).max() < 0.5
-
-
-def test_observed_reflectance_keeps_the_mean_and_its_range() -> None:
+def test_observed_reflectance_keeps_the_mean_and_its_range():
     ground = np.random.default_rng(0).uniform(0, 0.5, (3, 60, 60))
     seen = observed_reflectance(ground, 0.7, 0.004, np.random.default_rng(1))
     np.testing.assert_allclose(seen.mean(axis=(1, 2)), ground.mean(axis=(1, 2)), atol=0.005)

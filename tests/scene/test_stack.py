@@ -39,16 +39,15 @@ def test_tiles_of_any_size_hold_the_same_values(pair, sar_options):
     stack = pair(10 * np.log10(POWER), **sar_options)
     scene = whole(stack)
     assert scene.valid.any()
-    for tile_px in (7, 16, 33):
-        for window in stack.grid.tiles(tile_px):
-            rows, cols = window.toslices()
-            tile = stack.read(window)
-            np.testing.assert_array_equal(tile.spectral, scene.spectral[:, rows, cols])
-            np.testing.assert_array_equal(tile.sar, scene.sar[:, rows, cols])
-            np.testing.assert_array_equal(tile.valid, scene.valid[rows, cols])
+    for window in (*stack.grid.tiles(7), *stack.grid.tiles(33)):
+        rows, cols = window.toslices()
+        tile = stack.read(window)
+        np.testing.assert_array_equal(tile.spectral, scene.spectral[:, rows, cols])
+        np.testing.assert_array_equal(tile.sar, scene.sar[:, rows, cols])
+        np.testing.assert_array_equal(tile.valid, scene.valid[rows, cols])
 
 
-@pytest.mark.parametrize("pad", [0, 1, 13, 60])
+@pytest.mark.parametrize("pad", [0, 13, 60])
 def test_beyond_the_border_the_scene_is_its_mirror_image(pair, pad):
     sar = POWER.copy()
     sar[:, 3:6, 2:4] = np.nan
@@ -58,15 +57,6 @@ def test_beyond_the_border_the_scene_is_its_mirror_image(pair, pad):
     mirrored = np.pad(scene.spectral, ((0, 0), (pad, pad), (pad, pad)), mode="reflect")
     np.testing.assert_array_equal(padded.spectral, mirrored)
     np.testing.assert_array_equal(padded.valid, np.pad(scene.valid, pad, mode="reflect"))
-
-
-def test_a_scene_of_one_row_is_repeated_beyond_the_border(pair):
-    stack = pair(POWER[:, :1], spectral=REFLECTANCE[:, :1])
-    np.testing.assert_array_equal(stack.read_padded(-3, 0, 7, 50).sar, POWER[:, [0] * 7])
-
-
-def test_a_padded_window_inside_the_scene_is_the_window(pair):
-    stack = pair()
     assert_same_tiles(stack.read_padded(5, 6, 20, 10), stack.read(Window(6, 5, 10, 20)))
 
 
@@ -131,16 +121,3 @@ def test_a_pair_on_one_grid_is_read_unchanged(shared_data, place):
         np.testing.assert_allclose(tile.sar, 10 ** (s1.read() / 10), rtol=1e-6)
     assert stack.sar_unit == "db"
     assert any("dB" in line for line in stack.describe())
-
-
-def test_gaps_of_potsdam_are_invalid(shared_data, write_tif):
-    hsi = shared_data / "enmap_potsdam/enmap.tif"
-    with rasterio.open(hsi) as file:
-        gaps = file.read(60) == -32768
-        options = {"crs": file.crs, "transform": file.transform}
-    sar = RNG.gamma(4, 0.05, (2, *gaps.shape)).astype("float32")
-    stack = align(hsi, write_tif("sar.tif", sar, **options))
-    tile = whole(stack)
-    assert tile.spectral.shape == (218, 192, 160)
-    assert not tile.valid[gaps].any()
-    assert tile.valid.mean() > 0.55
