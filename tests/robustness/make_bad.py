@@ -8,7 +8,9 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import sqlite3
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -132,13 +134,15 @@ def append(name: str, text: bytes) -> Make:
     return lambda folder: (folder / name).write_bytes((folder / name).read_bytes() + text) and None
 
 
-def sparse(side: int) -> Make:
+def sparse(side: int, **options: Any) -> Make:
     """A GeoTIFF of one band that declares side × side pixels, none of them written."""
 
     def make(folder: Path) -> None:
         size = {"width": side, "height": side, "count": 1, "dtype": "uint8"}
         place = {"crs": UTM, "transform": Affine(10, 0, ORIGIN[0], 0, -10, ORIGIN[1])}
-        rasterio.open(folder / "bad.tif", "w", driver="GTiff", sparse_ok=True, tiled=True, **size, **place).close()
+        rasterio.open(
+            folder / "bad.tif", "w", driver="GTiff", sparse_ok=True, tiled=True, **size, **place, **options
+        ).close()
 
     return make
 
@@ -283,6 +287,17 @@ def chinese(folder: Path) -> None:
     table = bytearray((folder / "bad.dbf").read_bytes())
     table[29] = 0  # the code page
     (folder / "bad.dbf").write_bytes(table)
+
+
+def database(*statements: str) -> Make:
+    """The labels after some statements of SQL."""
+
+    def make(folder: Path) -> None:
+        shutil.copy(folder / "labels.gpkg", folder / "bad.gpkg")
+        with closing(sqlite3.connect(folder / "bad.gpkg")) as file:
+            file.executescript(";".join(statements))
+
+    return make
 
 
 def copy(name: str, to: str) -> Make:
