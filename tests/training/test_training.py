@@ -84,11 +84,10 @@ def test_seed_masks_and_mutual_learning_change_what_is_learned(
 ) -> None:
     unmasked = pretrain(stack, changed(denoiser.recipe, ("diffusion.mask=none",)), samples=samples)
     assert not np.array_equal(unmasked.weights["unet.first.weight"], denoiser.weights["unet.first.weight"])
-    recipe = changed(denoiser.recipe, UNCALIBRATED)
+    recipe = changed(denoiser.recipe, (*UNCALIBRATED, "training.steps=1"))
     seeded = train(stack, samples, denoiser=denoiser, recipe=recipe, run=Run(seed=1))
     alone = train(stack, samples, denoiser=denoiser, recipe=changed(recipe, ("mutual.enabled=false",)))
-    for other in (seeded, alone):
-        assert not np.array_equal(other.weights["fusion.head.weight"], model.weights["fusion.head.weight"])
+    assert len({made.history.series("loss")[0] for made in (model, seeded, alone)}) == 3
     assert not any(name.startswith("T_") for name in alone.history.columns)
     assert any(name.startswith("T_") for name in model.history.columns)
 
