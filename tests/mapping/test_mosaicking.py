@@ -14,15 +14,13 @@ from landcover_bdgf.model.checkpoint import Checkpoint
 from landcover_bdgf.model.run import Run
 from landcover_bdgf.scene.stack import Stack
 
-COMPANIONS = ("m.tif", "m_confidence.tif", "m.qml", "m.tif.aux.xml", "m.tif.json")
-
 
 def settings(shard: str = "1/1") -> MapSettings:
     return MapSettings(tile_px=128, confidence=True, shard=shard)
 
 
-def contents(part: Path) -> dict[str, bytes]:
-    return {file.name: file.read_bytes() for file in part.iterdir()}
+def contents(folder: Path) -> dict[str, bytes]:
+    return {file.name: file.read_bytes() for file in folder.iterdir() if file.is_file()}
 
 
 @pytest.fixture(scope="module")
@@ -38,30 +36,20 @@ def test_shards_make_the_map_of_one_run(
     (tmp_path / "whole").mkdir()
     whole = map_scene(model, wide_stack, tmp_path / "whole/m.tif", settings=settings())
     made = mosaic([parts[2], parts[0], parts[1]], tmp_path / "m.tif")
-    for name in COMPANIONS:
-        assert (made.parent / name).read_bytes() == (whole.parent / name).read_bytes(), name
+    assert contents(made.parent) == contents(whole.parent)
+    assert contents(made.parent).keys() == {"m.tif", "m_confidence.tif", "m.qml", "m.tif.aux.xml", "m.tif.json"}
     assert [path.name for path in parts] == [f"m.tif.{i}-of-3.partial" for i in (1, 2, 3)]
+    second = map_scene(model, wide_stack, tmp_path / "m.tif", settings=settings("2/3"), run=Run(seed=2), overwrite=True)
+    orders = [parts[0], second, parts[2]], [second, parts[2], parts[0]]
+    one, other = (contents(mosaic(order, tmp_path / "m.tif", overwrite=True).parent) for order in orders)
+    assert one == other, "the record does not depend on the order of parts, even of different seeds"
 
 
-def test_the_record_does_not_depend_on_the_order_of_the_parts(
-    parts: list[Path], model: Checkpoint, wide_stack: Stack, tmp_path: Path
-) -> None:
-    """Of another seed, which no bit of a map depends on."""
-    second = map_scene(model, wide_stack, tmp_path / "m.tif", settings=settings("2/3"), run=Run(seed=2))
-    one = mosaic([parts[0], second, parts[2]], tmp_path / "m.tif")
-    (tmp_path / "other").mkdir()
-    other = mosaic([second, parts[2], parts[0]], tmp_path / "other/m.tif")
-    for name in COMPANIONS:
-        assert (other.parent / name).read_bytes() == (one.parent / name).read_bytes(), name
-
-
-@pytest.mark.parametrize("name", ["m.qml", "m.tif.json", "m.tif.aux.xml"])
-def test_files_of_others_beside_a_mosaic_are_not_replaced_unasked(parts: list[Path], tmp_path: Path, name: str) -> None:
-    (tmp_path / name).write_text("mine")
-    with pytest.raises(OutputError, match=rf"{name}: exists already"):
+def test_files_of_others_beside_a_mosaic_are_not_replaced_unasked(parts: list[Path], tmp_path: Path) -> None:
+    (tmp_path / "m.qml").write_text("mine")
+    with pytest.raises(OutputError, match=r"m\.qml: exists already"):
         mosaic(parts, tmp_path / "m.tif")
-    assert [path.name for path in tmp_path.iterdir()] == [name]
-    assert (tmp_path / name).read_text() == "mine"
+    assert contents(tmp_path) == {"m.qml": b"mine"}
     mosaic(parts, tmp_path / "m.tif", overwrite=True)
 
 
@@ -72,10 +60,8 @@ def test_nothing_is_kept_of_an_image_that_is_written_to_meanwhile(
     monkeypatch.setitem(wide_stack.sar._states, wide_stack.sar.paths[0], (0, *state[1:]))  # as if it had grown since
     with pytest.raises(RasterError, match="was modified while it was being read"):
         map_scene(model, wide_stack, tmp_path / "m.tif", settings=settings("2/3"))
-    monkeypatch.undo()
-    part = map_scene(model, wide_stack, tmp_path / "m.tif", settings=settings("2/3"), resume=True)
-    alone = map_scene(model, wide_stack, tmp_path / "other.tif", settings=settings("2/3"))
-    assert contents(part) == contents(alone)
+    assert (tmp_path / "m.tif.2-of-3.partial").is_dir()
+    assert not list(tmp_path.rglob("*.npz"))
 
 
 def test_a_missing_double_unfinished_or_damaged_part_is_named(parts: list[Path], tmp_path: Path) -> None:
@@ -117,7 +103,7 @@ def test_a_part_is_gone_on_with_by_the_same_model_and_version_only(
     assert contents(part) == contents(parts[0])
 
 
-@pytest.mark.parametrize("shard", ["5/4", "0/4", "2", "a/b", "1/0"])
-def test_a_shard_that_is_none_is_refused(shard: str, model: Checkpoint, wide_stack: Stack, tmp_path: Path) -> None:
+@pytest.mark.parametrize("shard", ["5/4", "0/4", "2", "a/b"])
+def test_a_shard_that_is_none_is_refused(shard: str) -> None:
     with pytest.raises(SettingsError, match=f"`shard={shard}`: is not a part of a map. Write it like 2/4"):
-        map_scene(model, wide_stack, tmp_path / "m.tif", settings=settings(shard))
+        _ = settings(shard).shard_of

@@ -1,6 +1,5 @@
 """A stream gives the same blocks as single reads, for any tile size, and reads every pixel once."""
 
-from collections.abc import Sequence
 from dataclasses import fields
 
 import numpy as np
@@ -14,9 +13,9 @@ from landcover_bdgf.scene.stack import Stack, Tile
 HALO_PX = 17
 
 
-def streamed(stack: Stack, denoiser: Checkpoint, tile_px: int, strips: Sequence[int] | None = None) -> list[Block]:
+def streamed(stack: Stack, denoiser: Checkpoint, tile_px: int) -> list[Block]:
     stream = BlockStream(stack, denoiser.scaling, HALO_PX, tile_px)
-    return list(stream.blocks(range(stream.strips) if strips is None else strips))
+    return list(stream.blocks(range(stream.strips)))
 
 
 @pytest.mark.parametrize("tile_px", [128, 256, 1024])
@@ -48,14 +47,6 @@ def test_windows_cover_the_scene_once_in_the_order_of_the_blocks(
         ]
     assert (covered == 1).all()
     assert corners == [(b.row, b.col) for b in stream.blocks(strips)]
-
-
-def test_a_strip_can_be_computed_without_those_before_it(wide_stack: Stack, denoiser: Checkpoint) -> None:
-    whole = {(b.row, b.col): b for b in streamed(wide_stack, denoiser, 128)}
-    parts = [b for strips in ([2], [0, 1]) for b in streamed(wide_stack, denoiser, 128, strips)]
-    assert {(b.row, b.col) for b in parts} == set(whole)
-    for block in parts:
-        np.testing.assert_array_equal(block.seen.cube, whole[block.row, block.col].seen.cube)
 
 
 def test_every_pixel_is_read_once(wide_stack: Stack, denoiser: Checkpoint) -> None:

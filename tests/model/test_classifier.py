@@ -8,7 +8,7 @@ import torch
 from landcover_bdgf.labels.class_map import LAYER_NODATA
 from landcover_bdgf.labels.samples import Samples
 from landcover_bdgf.model.checkpoint import Checkpoint
-from landcover_bdgf.model.classifier import Classifier, _repeated, _slid, empty_result, tempered
+from landcover_bdgf.model.classifier import Classifier, empty_result, tempered
 from landcover_bdgf.model.recipe import changed
 from landcover_bdgf.model.run import Run
 from landcover_bdgf.model.workers import open_workers
@@ -46,15 +46,6 @@ def test_probabilities_at_a_temperature_by_hand() -> None:
     torch.testing.assert_close(tempered(p, 2), torch.tensor([[0.8, 0.6]]) / 1.4)
     assert tempered(p, 1) is p
     assert float(tempered(torch.tensor([[1.0, 0.0]]), 2)[0, 1]) > 0, "no class is ruled out"
-
-
-def test_sums_over_windows_count_the_outermost_by_the_stride() -> None:
-    ones = torch.ones(1, 1, 5, 5)
-    assert float(_slid(ones, 5, 1)) == 25
-    assert float(_slid(ones, 5, 2)) == (3 + 2 * 0.5) ** 2
-    assert _repeated(torch.tensor([[[[1, 2], [3, 4]]]]), 2, (3, 4)).tolist() == [
-        [[[1, 1, 2, 2], [1, 1, 2, 2], [3, 3, 4, 4]]]
-    ]
 
 
 def test_pixels_without_data_get_no_class(stack: Stack, model: Checkpoint) -> None:

@@ -6,9 +6,7 @@ import torch
 from torch import nn
 
 from landcover_bdgf.errors import CheckpointError, ResourceError, SettingsError
-from landcover_bdgf.model.device import choose_device, pieces_of_batch, sent, with_weights
-
-CPU, CUDA = torch.device("cpu"), torch.device("cuda")
+from landcover_bdgf.model.device import choose_device, with_weights
 
 
 def test_auto_is_a_gpu_if_there_is_one(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -24,11 +22,6 @@ def test_an_unknown_or_unavailable_device_is_refused() -> None:
         choose_device("cuda:99")
 
 
-def test_shards_are_for_the_cpu() -> None:
-    assert (pieces_of_batch(4, CPU), pieces_of_batch(4, CUDA)) == (4, 1)
-    assert sent(np.ones((2, 3), np.float32), CPU).shape == (2, 3)
-
-
 def test_weights_fit_their_network_or_are_refused() -> None:
     weights = {"weight": np.ones((2, 3), np.float32), "bias": np.zeros(2, np.float32)}
     network = with_weights(lambda: nn.Linear(3, 2), weights)
@@ -38,5 +31,3 @@ def test_weights_fit_their_network_or_are_refused() -> None:
         with_weights(lambda: nn.Linear(4, 2), weights)
     with pytest.raises(CheckpointError, match="bias is missing"):
         with_weights(lambda: nn.Linear(3, 2), {"weight": weights["weight"]})
-    with pytest.raises(CheckpointError, match="recipe is invalid"):
-        with_weights(lambda: nn.Linear(-3, 2), weights)

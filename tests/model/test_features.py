@@ -27,38 +27,24 @@ def test_features_of_blocks_are_those_of_the_whole_scene(noise: str, wide_stack:
     channels = Channels.of(viewer.scaling.sigma_log, viewer.scaling.bands)
     with torch.no_grad():
         whole = encode(viewer.unet, torch.from_numpy(cube)[None], 5, drawn, channels, Schedule.linear())[0]
-    for row, col in [(0, 0), (0, 128), (128, 0), (128, 128)]:
+    for row, col in [(0, 0), (128, 128)]:
         seen = viewer.see(viewer.read(stack, (row, col)))
         h, w = min(BLOCK_PX, height - row) + 16, min(BLOCK_PX, width - col) + 16
         expected = whole[:, row : row + h, col : col + w]
         torch.testing.assert_close(seen.dif[0, :, 2:-2, 2:-2], expected[:, 2:-2, 2:-2], atol=1e-5, rtol=1e-5)
 
 
-def test_features_that_no_branch_uses_are_not_computed(wide_stack: Stack, denoiser: Checkpoint) -> None:
+def test_features_that_no_branch_uses_are_not_computed_but_0(wide_stack: Stack, denoiser: Checkpoint) -> None:
     """The Mamba branch uses the centre of a window; the others use all of it."""
-    block = viewer_of(denoiser).read(wide_stack, (0, 0))
-    mamba, all_three = (
-        viewer_of(denoiser, "none", f"fusion.guidance={who}").see(block).dif
-        for who in ("mamba", "cnn,transformer,mamba")
-    )
-    assert not mamba[..., :2, :].any()
-    assert all_three[..., :2, :].any()
-    torch.testing.assert_close(mamba[..., 2:-2, 2:-2], all_three[..., 2:-2, 2:-2], atol=1e-5, rtol=1e-5)
-
-
-def test_a_network_without_guidance_gets_features_of_0(wide_stack: Stack, denoiser: Checkpoint) -> None:
     block = viewer_of(denoiser).read(wide_stack, (256, 128))  # at the corner of the scene, 44 × 72 px
-    seen = viewer_of(denoiser, "none", "fusion.guidance=").see(block)
-    assert seen.dif.shape[2:] == seen.spec.shape[2:] == seen.sar.shape[2:] == (44 + 16, 72 + 16)
-    assert not seen.dif.any()
-    assert viewer_of(denoiser).see(block).dif.any()
-
-
-def test_a_block_is_the_same_bit_for_bit_each_time(wide_stack: Stack, denoiser: Checkpoint) -> None:
-    viewer = viewer_of(denoiser)
-    first, second = (viewer.see(viewer.read(wide_stack, (0, 128))) for _ in range(2))
-    assert torch.equal(first.dif, second.dif)
-    assert torch.equal(first.spec, second.spec)
+    nobody, mamba, all_three = (
+        viewer_of(denoiser, "none", f"fusion.guidance={who}").see(block) for who in ("", "mamba", "cnn,mamba")
+    )
+    assert nobody.dif.shape[2:] == nobody.spec.shape[2:] == nobody.sar.shape[2:] == (44 + 16, 72 + 16)
+    assert not nobody.dif.any()
+    assert not mamba.dif[..., :2, :].any()
+    assert all_three.dif[..., :2, :].any()
+    torch.testing.assert_close(mamba.dif[..., 2:-2, 2:-2], all_three.dif[..., 2:-2, 2:-2], atol=1e-5, rtol=1e-5)
 
 
 def test_keyed_noise_depends_on_the_position_and_is_normal() -> None:

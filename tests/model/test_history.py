@@ -2,9 +2,6 @@
 
 from pathlib import Path
 
-import numpy as np
-import pytest
-
 from landcover_bdgf.model.history import History
 
 
@@ -15,11 +12,4 @@ def test_history_is_a_table(tmp_path: Path) -> None:
     history.write_csv(tmp_path / "losses.csv")
     assert (tmp_path / "losses.csv").read_text() == "step,loss,rate\n1,2,0.1\n2,1,0.1\n"
     assert History.of(history.arrays()).columns == history.columns
-
-
-@pytest.mark.parametrize("arrays", [{"rate": [1.0]}, {"loss": [1.0], "rate": [1.0, 2.0]}])
-def test_incomplete_arrays_are_refused(arrays: dict[str, list[float]]) -> None:
-    with pytest.raises(ValueError, match="incomplete"):
-        History.of({name: np.array(values) for name, values in arrays.items()})
-    assert len(History.of({})) == 0
     assert History().series("loss") == []

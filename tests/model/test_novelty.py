@@ -51,14 +51,3 @@ def test_too_few_polygons_to_leave_some_out() -> None:
     assert fit_novelty(features, codes, groups % 4, np.random.default_rng(0)) == {}
     with pytest.raises(CheckpointError, match="`novelty`: the model has no novelty statistics: too few training"):
         Novelty.of({}, CPU)
-
-
-@pytest.mark.parametrize("change", [
-    {"whiten": np.zeros((5, 6), np.float32)}, {"means": np.zeros((2, 5), np.float32)},
-    {"distances": np.zeros(7, np.float32)}, {"whiten": np.zeros((6, 6))},
-])  # fmt: skip
-def test_inconsistent_arrays_are_refused(change: dict[str, NDArray[np.float32]]) -> None:
-    arrays = fit_novelty(*drawn(2000, 2), np.random.default_rng(0)) | change
-    with pytest.raises(CheckpointError) as raised:
-        Novelty.of(arrays, CPU, 6)
-    assert str(raised.value) == "`novelty`: the novelty statistics of the model are damaged. Train the model again."

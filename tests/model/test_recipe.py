@@ -1,9 +1,8 @@
-"""Settings are frozen and survive TOML; an invalid one is reported with its nearest match."""
+"""Settings survive TOML; an invalid one is reported with its nearest match."""
 
 from pathlib import Path
 
 import pytest
-from pydantic import ValidationError
 
 from landcover_bdgf.errors import SettingsError
 from landcover_bdgf.model.networks.unet import HALO_PX
@@ -25,11 +24,6 @@ def test_a_file_may_start_from_a_recipe(tmp_path: Path) -> None:
     assert loaded.diffusion == RECIPES["base"].diffusion
 
 
-def test_settings_are_frozen() -> None:
-    with pytest.raises(ValidationError, match="frozen"):
-        RECIPES["laptop"].training.steps = 3  # type: ignore[misc]
-
-
 def test_none_is_a_value() -> None:
     assert load_recipe("laptop", ("mutual.temperature_limits=none",)).mutual.temperature_limits is None
     assert load_recipe("laptop", ("diffusion.mask=none",)).diffusion.mask == "none"
@@ -39,7 +33,6 @@ def test_none_is_a_value() -> None:
     ("fusion.branch=cnn", r"unknown setting 'fusion.branch'. Did you mean 'fusion.branches'"),
     ("training.steps", "is not of the form section.key=value"),
     ("training.steps=many", "`training.steps`.*valid integer.*found 'many'"),
-    ("training.steps=-3", "`training.steps`.*greater than or equal to 1"),
     ("fusion.patch=8", "patch must be odd, not 8"),
     ("fusion.average_px=4", "average_px must be odd, not 4"),
     ("fusion.branches=", "at least one branch is needed"),
@@ -47,7 +40,6 @@ def test_none_is_a_value() -> None:
     ("fusion.branches=attention", "the branch attention must also be listed in guidance"),
     ("fusion.attention_channels=20", "attention_channels must be a multiple of heads, not 20 and 8"),
     ("fusion.cnn_widths=8,16,10000", "cnn_widths must be at most 1024, not 10000"),
-    ("fusion.patch=1000001", "Input should be less than or equal to 65"),
     ("context.sizes_px=9,16", "sizes_px must be odd and between 3 and 129, not 16"),
     ("training.calibration_folds=1", "calibration_folds must be 0 or at least 2"),
     ("fusion.branches=gnn", "`fusion.branches.0`.*'cnn', 'transformer', 'mamba' or 'attention'"),
@@ -61,8 +53,6 @@ def test_an_invalid_setting_is_reported(override: str, message: str) -> None:
     ("[training]\nstep = 3\n", r"`training.step`.*Did you mean 'training.steps'"),
     ("[training\n", "cannot be read as TOML"),
     ("recipe = []\n", r"recipe = \[\] is unknown. Use laptop, base, paper"),
-    ("[[[[" * 1000, "cannot be read as TOML"),
-    ("a = " + "[" * 10_000, "cannot be read as TOML: it is nested too deeply"),
     ('recipe = "desktop"\n', "'desktop' is unknown. Use laptop, base, paper"),
 ])  # fmt: skip
 def test_an_invalid_file_is_reported(text: str, message: str, tmp_path: Path) -> None:

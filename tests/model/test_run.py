@@ -15,10 +15,10 @@ def test_threads_are_for_the_cpu() -> None:
     assert Run(device="cpu").torch_device() == torch.device("cpu")
 
 
-def test_negative_seeds_and_threads_are_refused() -> None:
-    for settings in ({"seed": -1}, {"threads": -1}):
-        with pytest.raises(SettingsError):
-            Run(**settings)
+@pytest.mark.parametrize("name", ["seed", "threads"])
+def test_negative_seeds_and_threads_are_refused(name: str) -> None:
+    with pytest.raises(SettingsError):
+        Run(**{name: -1})
 
 
 @pytest.mark.parametrize(("wanted", "threads"), [("3", 3), ("0", 1), ("many", None), ("", None)])

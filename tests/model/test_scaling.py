@@ -3,11 +3,9 @@
 from dataclasses import replace
 
 import numpy as np
-from rasterio.windows import Window
 
-from landcover_bdgf.model.checkpoint import Checkpoint
 from landcover_bdgf.model.scaling import SAR_LIMIT, SPECTRAL_LIMIT, Scaling, scaled_cube
-from landcover_bdgf.scene.stack import Stack, Tile
+from landcover_bdgf.scene.stack import Tile
 
 EMPTY = np.zeros(0, np.float32)
 SCALING = Scaling(
@@ -44,13 +42,3 @@ def test_every_parameter_changes_the_digest() -> None:
     for name, array in SCALING.arrays().items():
         if array.size:
             assert replace(SCALING, **{name: array + 1}).digest() != SCALING.digest(), name
-
-
-def test_scaled_values(stack: Stack, denoiser: Checkpoint) -> None:
-    tile = stack.read(Window(0, 0, 120, 104))
-    cube = scaled_cube(tile, denoiser.scaling)
-    sar, spectral = cube[:2, tile.valid], cube[2:, tile.valid]
-    assert not cube[:, ~tile.valid].any()
-    assert np.abs(sar.mean(1)).max() < 0.05
-    assert np.abs(sar.std(1) - 1).max() < 0.1
-    assert ((np.abs(spectral) <= 1.0).mean(1) > 0.95).all()

@@ -13,7 +13,7 @@ from landcover_bdgf.model.recipe import changed
 from landcover_bdgf.model.run import Run
 from landcover_bdgf.scene.stack import Stack
 from landcover_bdgf.training import training
-from landcover_bdgf.training.calibration import fitted_temperature, folds_of, left_out_probabilities, with_novelty
+from landcover_bdgf.training.calibration import fitted_temperature, folds_of, left_out_probabilities
 from landcover_bdgf.training.training import train
 
 
@@ -27,8 +27,6 @@ def test_the_temperature_undoes_overconfidence() -> None:
     sharp = honest**2 / (honest**2).sum(1, keepdims=True)
     assert fitted_temperature(sharp, truth) == pytest.approx(2, abs=0.1)
     assert fitted_temperature(sharp, truth, 0.5) == pytest.approx(2**0.5, abs=0.05), "models of half of the polygons"
-    p = torch.from_numpy(honest[:, :, None])
-    torch.testing.assert_close(tempered(tempered(p, 0.9), 1 / 0.9), p, atol=3e-3, rtol=0)  # except for the lower bound
 
 
 def test_probabilities_are_those_of_the_given_pixels(model: Checkpoint, stack: Stack, samples: Samples) -> None:
@@ -52,11 +50,10 @@ def test_every_polygon_is_left_out_once_except_the_only_one_of_its_class(samples
     assert set(folds_of(single, 2, seed=0)[train.codes != 1]) == {0, 1}
 
 
-@pytest.mark.parametrize(("validation", "folds", "asked"), [(0.0, 0, 0), (0.3, 2, 1), (0.0, 2, 2), (0.0, 3, 3)])
+@pytest.mark.parametrize(("validation", "folds"), [(0.3, 2), (0, 3)])
 def test_calibration_uses_polygons_that_were_left_out(
-    validation: float, folds: int, asked: int, stack: Stack, samples: Samples, denoiser: Checkpoint,
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:  # fmt: skip
+    validation: float, folds: int, stack: Stack, samples: Samples, denoiser: Checkpoint, monkeypatch: pytest.MonkeyPatch
+) -> None:
     seen: list[Samples] = []
     answers = []
 
@@ -66,37 +63,17 @@ def test_calibration_uses_polygons_that_were_left_out(
         return answers[-1]
 
     monkeypatch.setattr(training, "left_out_probabilities", ask)
-    sets = (f"training.validation_share={validation}", f"training.calibration_folds={folds}")
+    sets = (f"training.validation_share={validation}", f"training.calibration_folds={folds}", "training.steps=1")
     model = train(stack, samples, denoiser=denoiser, recipe=changed(denoiser.recipe, sets))
-    assert len(seen) == asked
     assert all(not part.parts.any() for part in seen), "test pixels are never used"
-    if folds and not validation:
-        assert sum(map(len, seen)) == len(samples.train)
-    if asked:
-        p, truth = (np.concatenate(parts) for parts in zip(*answers, strict=True))
-        share = 1 if validation else 1 - 1 / folds
-        assert model.temperature == fitted_temperature(p, truth, share)
-
-
-def test_calibration_changes_nothing_but_the_temperature(
-    stack: Stack, samples: Samples, denoiser: Checkpoint, model: Checkpoint
-) -> None:
-    recipe = changed(denoiser.recipe, ("training.calibration_folds=0",))
-    alone = train(stack, samples, denoiser=denoiser, recipe=recipe)
-    assert alone.temperature == 1
-    assert model.temperature >= 1
-    assert all(np.array_equal(alone.weights[name], weights) for name, weights in model.weights.items())
-
-
-def test_the_only_polygon_of_a_class_is_not_left_out(stack: Stack, samples: Samples, denoiser: Checkpoint) -> None:
-    single = replace(samples, groups=samples.codes.astype(np.int32))
-    for sets in ((), ("training.validation_share=0.3",)):
-        assert train(stack, single, denoiser=denoiser, recipe=changed(denoiser.recipe, sets)).temperature == 1
+    asked = sum(map(len, seen)) / len(samples.train)
+    assert 0 < asked < 0.6 if validation else asked == 1
+    p, truth = (np.concatenate(parts) for parts in zip(*answers, strict=True))
+    assert model.temperature == fitted_temperature(p, truth, 1 if validation else 1 - 1 / folds)
 
 
 def test_training_pixels_are_not_novel(model: Checkpoint, stack: Stack, samples: Samples) -> None:
-    known = with_novelty(model, stack, samples.train, Run())
-    classifier = Classifier(known, Run(), novelty=True)
+    classifier = Classifier(model, Run(), novelty=True)
     assert classifier.novelty is not None
     block = classifier.viewer.read(stack, (0, 0))
     features = classifier.features(classifier.viewer.see(block), [block])

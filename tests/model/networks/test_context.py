@@ -17,7 +17,6 @@ from landcover_bdgf.scene.stack import Stack
 from landcover_bdgf.training.training import train
 
 SIZES = (3, 7)
-WITHOUT = ("context.sizes_px=",)
 
 
 def viewer_of(denoiser: Checkpoint, *sets: str) -> Viewer:
@@ -57,26 +56,33 @@ def test_a_stride_selects_pixels_and_a_tile_equals_its_windows() -> None:
 def test_surroundings_of_blocks_are_those_of_the_whole_scene(
     sizes: str, wide_stack: Stack, denoiser: Checkpoint
 ) -> None:
-    """Also if they reach farther than window and encoder, whose features stay the same."""
-    viewer, usual = viewer_of(denoiser, f"context.sizes_px={sizes}"), viewer_of(denoiser)
+    """Also if they reach farther than window and encoder."""
+    viewer = viewer_of(denoiser, f"context.sizes_px={sizes}", "fusion.guidance=")
     context = viewer.recipe.context
     margin, (height, width) = context.reach_px + 4, wide_stack.grid.shape_hw
     tile = wide_stack.read_padded(-margin, -margin, height + 2 * margin, width + 2 * margin)
     valid = torch.from_numpy(tile.valid)[None, None].float()
     whole = surroundings(torch.from_numpy(scaled_cube(tile, viewer.scaling))[None], valid, context.sizes_px)[0]
     for row, col in [(0, 0), (128, 128), (256, 0)]:
-        seen = viewer.see(viewer.read(wide_stack, (row, col)))
-        h, w = seen.around.shape[2:]
-        torch.testing.assert_close(seen.around[0], whole[:, row : row + h, col : col + w], atol=1e-4, rtol=0)
-        expected = usual.see(usual.read(wide_stack, (row, col)))
-        assert torch.equal(seen.spec, expected.spec)
-        torch.testing.assert_close(seen.dif, expected.dif)
+        around = viewer.see(viewer.read(wide_stack, (row, col))).around[0]
+        expected = whole[:, row : row + around.shape[1], col : col + around.shape[2]]
+        torch.testing.assert_close(around, expected, atol=1e-4, rtol=0)
+
+
+def test_far_surroundings_do_not_change_what_the_windows_see(wide_stack: Stack, denoiser: Checkpoint) -> None:
+    far, usual = (
+        viewer.see(viewer.read(wide_stack, (256, 128)))
+        for viewer in (viewer_of(denoiser, "context.sizes_px=3,65"), viewer_of(denoiser))
+    )
+    assert torch.equal(far.spec, usual.spec)
+    torch.testing.assert_close(far.dif, usual.dif)
 
 
 def test_a_model_without_context_maps(
     stack: Stack, samples: Samples, denoiser: Checkpoint, model: Checkpoint, tmp_path: Path
 ) -> None:
-    alone = train(stack, samples, denoiser=denoiser, recipe=changed(denoiser.recipe, WITHOUT))
+    sets = ("context.sizes_px=", "training.calibration_folds=0", "training.steps=1")
+    alone = train(stack, samples, denoiser=denoiser, recipe=changed(denoiser.recipe, sets))
     assert not alone.part("context.")
     assert model.part("context.")
     assert map_scene(alone, stack, tmp_path / "map.tif").is_file()

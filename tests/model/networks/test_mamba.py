@@ -34,8 +34,9 @@ def test_group_attention_is_equations_21_to_24() -> None:
     torch.testing.assert_close(per_pixel.mean((-2, -1)) + per_window[..., 0, 0], expected, atol=1e-5, rtol=1e-4)
 
 
-@pytest.mark.parametrize(("e", "states", "conv"), [(16, 8, 4), (12, 5, 3), (64, 16, 4)])
-@pytest.mark.parametrize(("bands", "pixels"), [(1, 64), (2, 100), (14, 65)])
+@pytest.mark.parametrize(("e", "states", "conv", "bands", "pixels"), [
+    (16, 8, 4, 1, 64), (16, 8, 4, 14, 65), (12, 5, 3, 2, 100), (64, 16, 4, 14, 65),
+])  # fmt: skip
 def test_the_compiled_mamba_is_the_one_that_is_trained(e: int, states: int, conv: int, bands: int, pixels: int) -> None:
     torch.manual_seed(3)
     mamba, x = SpectralMamba(bands, 24, e=e, states=states, conv=conv), torch.randn(1, bands, 1, pixels)

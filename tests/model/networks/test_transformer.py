@@ -1,19 +1,11 @@
-"""Tokens are the softmax of eq. 13, shared between windows; all implementations of attention agree."""
+"""Tokens are the softmax of eq. 13; all implementations of attention agree."""
 
 import pytest
 import torch
 from torch import nn
 from torch.nn import functional as F
 
-from landcover_bdgf.model.networks.transformer import (
-    LOGIT_LIMIT,
-    Tokenizer,
-    attend,
-    attend_few,
-    attend_many,
-    in_strips,
-    window_grid,
-)
+from landcover_bdgf.model.networks.transformer import LOGIT_LIMIT, Tokenizer, attend, attend_few, attend_many
 
 
 def test_tokens_are_a_softmax_over_the_window_with_a_bias() -> None:
@@ -27,26 +19,6 @@ def test_tokens_are_a_softmax_over_the_window_with_a_bias() -> None:
     weight = F.softmax((a + bias).flatten(2), dim=-1)  # (B, k, 81)
     expected = weight @ tokenizer.value(x).flatten(2).transpose(1, 2)
     torch.testing.assert_close(tokenizer.gather(tokenizer.weigh(x), range(1), 1), expected.permute(2, 1, 0))
-
-
-@torch.no_grad()
-@pytest.mark.parametrize("stride", [1, 2])
-def test_tokens_of_a_tile_are_those_of_its_windows(stride: int) -> None:
-    """With the compiled kernel, strip by strip."""
-    torch.manual_seed(2)
-    tokenizer, x = Tokenizer(3, 8, tokens=2, patch=9), torch.randn(1, 3, 14, 15)
-    nn.init.normal_(tokenizer.bias_row)
-    nn.init.normal_(tokenizer.bias_col)
-
-    def vectors(weighed: tuple[torch.Tensor, ...], rows: range) -> torch.Tensor:
-        return tokenizer.gather(weighed, rows, stride).flatten(0, 1)
-
-    found = in_strips(vectors, [tokenizer.weigh(x)], 9, stride)
-    assert found.shape[2:] == window_grid(x, 9, stride) == (-(-6 // stride), -(-7 // stride))
-    for i, j in ((0, 0), (1, 2)):
-        window = x[..., stride * i : stride * i + 9, stride * j : stride * j + 9]
-        alone = tokenizer.gather(tokenizer.weigh(window), range(1), 1).flatten(0, 1)[:, 0]
-        torch.testing.assert_close(found[0, :, i, j], alone, atol=1e-5, rtol=1e-5)
 
 
 @pytest.mark.parametrize(("queries", "keys"), [(5, 5), (1, 4), (3, 81)])
