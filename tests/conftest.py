@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import os
+
+os.environ.setdefault("OMP_NUM_THREADS", "1")  # tensors of tests are small, and tests run side by side
+
 import shutil
 import signal
 import sys
