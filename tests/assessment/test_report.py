@@ -5,7 +5,6 @@ from __future__ import annotations
 import csv
 import json
 import re
-from html.parser import HTMLParser
 from pathlib import Path
 from unittest.mock import Mock
 
@@ -103,28 +102,11 @@ def test_confidence_may_be_missing_but_not_of_another_map(map_path: Path, tmp_pa
         assess(map_path, path, field="class")
 
 
-def test_rasters_that_are_not_class_maps_are_refused(write_tif: WriteTif, tmp_path: Path) -> None:
+def test_a_south_up_map_is_refused(write_tif: WriteTif, tmp_path: Path) -> None:
     path = reference(tmp_path / "r.gpkg", ["lava"], [(30, 8)])
-    with pytest.raises(RasterError, match="is not a class map: pixels are float32"):
-        assess(write_tif("f.tif", np.ones((60, 80), np.float32)), path, field="class")
     south_up = Affine(10, 0, 500_000, 0, 10, 4_990_000)
     with pytest.raises(RasterError, match="is south-up"):
         assess(write_tif("s.tif", np.ones((60, 80), np.uint8), transform=south_up), path, field="class")
-
-
-class Page(HTMLParser):
-    """Tags of a page and the links that a browser would load."""
-
-    def __init__(self, text: str) -> None:
-        super().__init__()
-        self.tags: set[str] = set()
-        self.links: list[str] = []
-        self.feed(text)
-
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        self.tags.add(tag)
-        self.links += [value or "" for name, value in attrs if name in ("src", "href", "srcset", "data")]
-        assert not any(name.startswith("on") for name, _ in attrs)
 
 
 def test_hostile_names_stay_text_in_all_files(tmp_path: Path) -> None:
@@ -135,10 +117,10 @@ def test_hostile_names_stay_text_in_all_files(tmp_path: Path) -> None:
     source = reference(tmp_path / "r.gpkg", [*HOSTILE, "-1+1|cmd"], [(i, i) for i in range(0, 48, 8)])
     context = ReportContext(curves=[("$x^$ <b>", [3, 2, 1])], settings={"<i>": "</style><script>"}, warnings=HOSTILE)
     assess(path, source, field="class", output=tmp_path / "report", title=HOSTILE[0], context=context)
-    page = Page((tmp_path / "report/report.html").read_text(encoding="utf-8"))
-    assert "script" not in page.tags
-    assert len(page.links) == 3
-    assert all(link.startswith("data:image/") for link in page.links)
+    page = (tmp_path / "report/report.html").read_text(encoding="utf-8")
+    assert not re.search(r"<(script|i)\b|<[^>]* on\w+=", page)
+    links = re.findall(r"<[^>]* (?:src|href|srcset|data)=[\"']?([^\"'> ]+)", page)
+    assert [link[:11] for link in links] == 3 * ["data:image/"]
     for name in ("accuracy.csv", "confusion.csv"):
         with (tmp_path / "report" / name).open(encoding="utf-8-sig", newline="") as file:
             cells = [cell for row in csv.reader(file) for cell in row]
@@ -167,24 +149,18 @@ def test_the_same_numbers_give_the_same_page(map_path: Path, tmp_path: Path) -> 
         assert (tmp_path / "one" / name).read_bytes() == (tmp_path / "two" / name).read_bytes()
 
 
-def test_an_existing_report_is_replaced_only_with_overwrite(map_path: Path, tmp_path: Path) -> None:
+def test_only_a_report_is_replaced_and_only_with_overwrite(map_path: Path, tmp_path: Path) -> None:
     path = reference(tmp_path / "r.gpkg", ["crops"], [(20, 38)])
-    assess(map_path, path, field="class", output=tmp_path / "report")
+    page = tmp_path / "report/report.html"
+    assess(map_path, path, field="class", output=page.parent)
     with pytest.raises(OutputError, match="overwrite"):
-        assess(map_path, path, field="class", output=tmp_path / "report")
-    (tmp_path / "report/report.html").write_text("old")
-    assess(map_path, path, field="class", output=tmp_path / "report", overwrite=True)
-    assert (tmp_path / "report/report.html").read_text(encoding="utf-8") != "old"
-    assert [file.name for file in tmp_path.iterdir() if file.name.startswith(".")] == []
-
-
-def test_a_folder_with_other_files_is_never_replaced(map_path: Path, tmp_path: Path) -> None:
-    path = reference(tmp_path / "r.gpkg", ["crops"], [(20, 38)])
-    places = [(tmp_path, "contains other files"), (path, "is a file"), (tmp_path / "no/report", "does not exist")]
-    for place, match in places:
+        assess(map_path, path, field="class", output=page.parent)
+    page.write_text("old")
+    assess(map_path, path, field="class", output=page.parent, overwrite=True)
+    assert page.read_text(encoding="utf-8") != "old"
+    for place, match in ((tmp_path, "contains other files"), (path, "is a file"), (tmp_path / "a/b", "does not exist")):
         with pytest.raises(OutputError, match=match):
             assess(map_path, path, field="class", output=place, overwrite=True)
-    assert map_path.exists()
 
 
 def test_a_failure_leaves_the_old_report(map_path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
