@@ -72,11 +72,6 @@ def test_the_steps_give_the_map_of_the_main_job(
         assert json.loads(capsys.readouterr().out)["kind"] == kind
 
 
-def test_the_version_is_that_of_the_package(bdgf: Bdgf, capsys: pytest.CaptureFixture[str]) -> None:
-    assert bdgf("--version") == 0
-    assert capsys.readouterr().out == f"bdgf {version('landcover-bdgf')}\n"
-
-
 @pytest.mark.parametrize(("typed", "completed"), [("bdgf ma", ["map"]), ("bdgf align --max", ["--max-shift"])])
 def test_a_shell_completes_commands_and_options(
     typed: str, completed: list[str], bdgf: Bdgf, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
@@ -88,39 +83,17 @@ def test_a_shell_completes_commands_and_options(
     assert capsys.readouterr().out.split() == completed
 
 
-def test_help_lists_the_commands_in_80_columns(
+def test_the_version_and_help_in_80_columns(
     bdgf: Bdgf, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setenv("COLUMNS", "80")
+    assert bdgf("--version") == 0
+    assert capsys.readouterr().out == f"bdgf {version('landcover-bdgf')}\n"
     assert bdgf("--help") == 0
     out = capsys.readouterr().out
     for command in ("check", "align", "sample", "pretrain", "train", "map", "assess", "info", "demo"):
         assert f" {command} " in out
     assert all(len(line) <= 80 for line in out.splitlines())
-
-
-@pytest.mark.parametrize(("arguments", "code", "message"), [
-    (["map", "{msi}", "{sar}", "-o", "m.tif"], 5, "model.safetensors: there is no such file"),
-    (["map", "{msi}", "{sar}", "-o", "m.tif", "--labels", "{labels}"], 2, "--labels needs --field"),
-    (["map", "{msi}", "{sar}", "-o", "m.tif", "--labels", "{labels}", "--field", "klass"], 4, "class"),
-    (["map", "{msi}", "nothing.tif", "-o", "m.tif", "--model", "x"], 5, "x: there is no such file"),
-    (["pretrain", "{msi}", "{sar}", "{msi}", "-o", "d.safetensors"], 2, "Expected pairs of images"),
-    (["align", "{msi}", "{sar}", "-o", "a.tif", "--coreg", "always"], 2, "'always' is not one of"),
-    (["map", "{msi}"], 2, "Missing "),
-])  # fmt: skip
-def test_an_error_is_one_line_with_its_exit_code(
-    arguments: list[str], code: int, message: str, bdgf: Bdgf, scene_files: SceneFiles,
-    capsys: pytest.CaptureFixture[str],
-) -> None:  # fmt: skip
-    paths = {"msi": scene_files.spectral, "sar": scene_files.sar, "labels": scene_files.labels}
-    assert bdgf(*[a.format(**paths) for a in arguments], "-q") == code
-    out, err = capsys.readouterr()
-    last = err.strip().splitlines()[-1]
-    assert last.startswith("bdgf: error: ")
-    assert message in last
-    assert "Traceback" not in err
-    assert out == ""
-    assert not list(Path().glob("*.tif"))
 
 
 def test_several_files_are_one_image(bdgf: Bdgf, scene_files: SceneFiles) -> None:

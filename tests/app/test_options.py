@@ -100,6 +100,10 @@ def test_a_command_has_the_options_that_act_on_it(command: str, expected: set[st
 
 
 @pytest.mark.parametrize(("words", "says"), [
+    ("map {msi}", "Missing argument"),
+    ("align {msi} {sar} -o a.tif --coreg always", "Invalid value for '--coreg': "),
+    ("pretrain {msi} {sar} {msi} -o d.safetensors", "Expected pairs of images"),
+    ("map {msi} {sar} -o m.tif --labels {labels}", "--labels needs --field"),
     ("info x.tif --device cpu", "No such option: --device"),
     ("map {msi} {sar} -o m.tif --model x --field class", "--field: applies only with --labels. Remove it, or add"),
     ("map {msi} {sar} -o m.tif --model x --split block", "--split: applies only with --labels."),
@@ -114,12 +118,14 @@ def test_a_command_has_the_options_that_act_on_it(command: str, expected: set[st
     ("align {msi} {sar} -o a.tif --max-shift 0", "--max-shift 0: is out of range. Use a value above 0."),
     ("sample {msi} {sar} -o s.gpkg --labels {labels} --test-share 1", "--test-share 1: is out of range."),
 ])  # fmt: skip
-def test_an_option_that_would_do_nothing_is_refused(
+def test_wrong_options_and_those_that_would_do_nothing_are_refused(
     words: str, says: str, bdgf: Bdgf, scene_files: SceneFiles, capsys: pytest.CaptureFixture[str]
 ) -> None:
     paths = {"msi": scene_files.spectral, "sar": scene_files.sar, "labels": scene_files.labels}
     assert bdgf(*words.format(**paths).split(), "-q") == 2
-    assert capsys.readouterr().err.startswith(f"bdgf: error: {says}")
+    out, err = capsys.readouterr()
+    assert err.startswith(f"bdgf: error: {says}")
+    assert (out, err.count("\n")) == ("", 1)
 
 
 def test_assess_refuses_a_field_for_samples(

@@ -88,15 +88,6 @@ def test_long_names_are_shortened_differently(tmp_path: Path) -> None:
     assert one.read_text() == "1"
 
 
-def test_a_draft_that_was_never_written_is_an_error(tmp_path: Path) -> None:
-    with (
-        pytest.raises(OutputError, match=r"a\.txt: cannot be written, its draft has vanished"),
-        atomic_output(tmp_path / "a.txt"),
-    ):
-        pass
-    assert not os.listdir(tmp_path)
-
-
 def test_a_report_created_by_another_program_is_not_replaced(tmp_path: Path) -> None:
     def write() -> None:
         with atomic_folder(report(tmp_path / "report")) as folder:
