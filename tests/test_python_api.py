@@ -67,16 +67,11 @@ def test_a_geodataframe_gives_the_same_samples_as_its_file(
 def test_a_geodataframe_gives_the_same_accuracy_as_its_file(
     in_a_file: Path, polygons: geopandas.GeoDataFrame, scene_files: SceneFiles
 ) -> None:
+    with pytest.raises(LabelError, match=r"^GeoDataFrame: the reference has none of the map's classes"):
+        bdgf.assess(in_a_file, polygons.assign(other=[f"{i} ha" for i in range(len(polygons))]), field="other")
     of_frame = bdgf.assess(in_a_file, polygons, field="class")
     assert np.array_equal(of_frame.matrix, bdgf.assess(in_a_file, scene_files.labels, field="class").matrix)
     assert of_frame.sample.startswith("GeoDataFrame, field class: ")
-
-
-def test_messages_name_the_geodataframe(of_arrays: Stack, polygons: geopandas.GeoDataFrame, in_a_file: Path) -> None:
-    with pytest.raises(LabelError, match=r"^GeoDataFrame: has no field 'klass', but class\. Did you mean class\?"):
-        bdgf.sample(of_arrays, polygons, field="klass")
-    with pytest.raises(LabelError, match=r"^GeoDataFrame: the reference has none of the map's classes"):
-        bdgf.assess(in_a_file, polygons.assign(other=[f"{i} ha" for i in range(len(polygons))]), field="other")
 
 
 def test_a_map_in_memory_has_the_pixels_of_the_file(in_memory: bdgf.ClassMap, in_a_file: Path) -> None:

@@ -90,10 +90,7 @@ def test_the_version_and_help_in_80_columns(
     assert bdgf("--version") == 0
     assert capsys.readouterr().out == f"bdgf {version('landcover-bdgf')}\n"
     assert bdgf("--help") == 0
-    out = capsys.readouterr().out
-    for command in ("check", "align", "sample", "pretrain", "train", "map", "assess", "info", "demo"):
-        assert f" {command} " in out
-    assert all(len(line) <= 80 for line in out.splitlines())
+    assert all(len(line) <= 80 for line in capsys.readouterr().out.splitlines())
 
 
 def test_several_files_are_one_image(bdgf: Bdgf, scene_files: SceneFiles) -> None:
@@ -136,31 +133,22 @@ def test_interrupted_training_names_resume(
         assert message in capsys.readouterr().err
 
 
-@pytest.mark.parametrize(
-    "name",
-    ["model.csv", "map.qml", "map_steps/samples.gpkg", "map_steps/denoiser.csv", "map_steps/report/accuracy.csv"],
-)
+@pytest.mark.parametrize(("command", "name"), [
+    ("map", "model.csv"), ("map", "map.qml"), ("map", "map_steps/samples.gpkg"), ("map", "map_steps/denoiser.csv"),
+    ("map", "map_steps/report/accuracy.csv"), ("train", "out.csv"), ("pretrain", "out.png"),
+])  # fmt: skip
 def test_resume_replaces_nothing_where_no_run_was_interrupted(
-    name: str, bdgf: Bdgf, scene_files: SceneFiles, capsys: pytest.CaptureFixture[str]
+    command: str, name: str, bdgf: Bdgf, scene_files: SceneFiles, capsys: pytest.CaptureFixture[str]
 ) -> None:
     mine = Path(name)
     mine.parent.mkdir(parents=True, exist_ok=True)
     mine.write_text("mine")
-    job = ["map", scene_files.spectral, scene_files.sar, "-o", "map.tif", *labels_of(scene_files), *QUICK]
-    assert bdgf(*job, "--resume") == 6
+    words = ["-o", "map.tif" if command == "map" else "out.safetensors"]
+    words += [] if command == "pretrain" else labels_of(scene_files)
+    assert bdgf(command, scene_files.spectral, scene_files.sar, *words, *QUICK, "--resume") == 6
     assert "Choose another name, or allow it with --overwrite" in capsys.readouterr().err
     assert mine.read_text() == "mine"
     assert not Path("model.safetensors").exists()
-
-
-@pytest.mark.parametrize(("name", "left"), [("train", "model.csv"), ("pretrain", "d.png")])
-def test_resume_of_a_training_that_never_began_replaces_nothing(
-    name: str, left: str, bdgf: Bdgf, scene_files: SceneFiles
-) -> None:
-    Path(left).write_text("mine")
-    labels = labels_of(scene_files) if name == "train" else ["-o", "d.safetensors"]
-    assert bdgf(name, scene_files.spectral, scene_files.sar, *labels, *QUICK, "--resume") == 6
-    assert Path(left).read_text() == "mine"
 
 
 def test_corrected_samples_are_not_replaced_by_resume(

@@ -9,7 +9,6 @@ import pytest
 import typer
 from conftest import Bdgf
 
-from landcover_bdgf.app.cli import app
 from landcover_bdgf.app.options import GROUPS, Shown, Typed, with_settings
 from landcover_bdgf.bench.settings import BenchSettings
 from landcover_bdgf.labels.sample_file import write_samples
@@ -50,53 +49,16 @@ def test_without_options_settings_have_the_defaults_of_their_classes() -> None:
 
 
 def test_options_fill_the_fields_they_are_named_after() -> None:
-    words = (
-        "--max-shift 3 --coreg grid --force --ignore-class 0 --ignore-class x --block-size 8 --shard 2/4 --ood --json"
-    )
-    shown, typed, aligning, sampling, mapping, _ = fill(one_scene, *words.split())
+    words = "--max-shift 3 --coreg grid --ignore-class 0 --ignore-class x --block-size 8 --shard 2/4 --ood --seed 4"
+    shown, typed, aligning, sampling, mapping, run = fill(one_scene, *words.split(), "--json")
     assert shown == Shown(json=True)
-    assert typed == {"max_shift_px", "coreg", "force", "ignore_class", "block_size_px", "shard", "novelty", "json"}
-    assert aligning == AlignSettings("grid", 3.0, force=True)
-    assert sampling == SampleSettings(ignore_class=("0", "x"), block_size_px=8)
+    assert typed == {"max_shift_px", "coreg", "ignore_class", "block_size_px", "shard", "novelty", "seed", "json"}
+    assert aligning == AlignSettings("grid", 3.0)
+    assert sampling == SampleSettings(ignore_class=("0", "x"), block_size_px=8, seed=4)
     assert mapping == MapSettings(shard="2/4", novelty=True)  # --ood is its former name
-
-
-def test_an_option_of_two_classes_fills_both() -> None:
-    *_, sampling, _, run = fill(one_scene, "--seed", "4")
-    assert (sampling.seed, run.seed) == (4, 4)
-
-
-def test_values_may_be_joined_by_commas() -> None:
-    words = ["--dataset", "x", "--dataset", "y", "--protocols", "far,near"]
-    assert fill(comparison, *words)[1] == BenchSettings(("x", "y"), protocols=("far", "near"))
-
-
-ALIGNING = {"coreg", "max-shift", "sar-unit", "hsi-crs", "sar-crs", "spectral-offset", "keep-water-vapour", "force",
-            "warp-gcps", "allow-vrt"}  # fmt: skip
-READING = {"layer", "encoding", "conflicts", "ignore-class"}
-SAMPLING = READING | {"split", "test-share", "per-class", "block-size", "buffer", "seed"}
-RECIPE, RUN, WRITING = {"config", "set"}, {"seed", "device", "threads"}, {"output", "overwrite"}
-LABELS = {"labels", "field"}
-
-
-@pytest.mark.parametrize(("command", "expected"), [
-    ("check", ALIGNING | SAMPLING | RECIPE | LABELS),
-    ("align", ALIGNING | WRITING),
-    ("sample", ALIGNING | SAMPLING | RECIPE | LABELS | WRITING),
-    ("pretrain", ALIGNING | RECIPE | RUN | WRITING | {"samples", "steps", "resume"}),
-    ("train", ALIGNING | SAMPLING | RECIPE | RUN | LABELS | WRITING | {"samples", "denoiser", "resume"}),
-    ("map", ALIGNING | SAMPLING | RECIPE | RUN | LABELS | WRITING
-     | {"model", "confidence", "novelty", "ood", "tile", "max-ram", "shard", "resume"}),
-    ("mosaic", WRITING),
-    ("assess", READING | WRITING | {"reference", "field"}),
-    ("bench", RECIPE | RUN | {"output", "dataset", "data", "experiment", "method", "protocols", "seeds", "per-class"}),
-    ("info", {"verify"}),
-    ("demo", RECIPE | RUN | {"overwrite"}),
-])  # fmt: skip
-def test_a_command_has_the_options_that_act_on_it(command: str, expected: set[str]) -> None:
-    found = typer.main.get_command(app).commands[command]  # type: ignore[attr-defined]
-    names = {name.removeprefix("--") for each in found.params for name in each.opts if name.startswith("--")}
-    assert names == expected | {"json", "quiet", "verbose", "debug"}
+    assert run == Run(seed=4)
+    comparing = fill(comparison, "--dataset", "x", "--dataset", "y", "--protocols", "far,near")[1]
+    assert comparing == BenchSettings(("x", "y"), protocols=("far", "near"))
 
 
 @pytest.mark.parametrize(("words", "says"), [
@@ -105,6 +67,8 @@ def test_a_command_has_the_options_that_act_on_it(command: str, expected: set[st
     ("pretrain {msi} {sar} {msi} -o d.safetensors", "Expected pairs of images"),
     ("map {msi} {sar} -o m.tif --labels {labels}", "--labels needs --field"),
     ("info x.tif --device cpu", "No such option: --device"),
+    ("mosaic a.partial -o m.tif --set a.b=1", "No such option: --set"),
+    ("align {msi} {sar} -o a.tif --seed 1", "No such option: --seed"),
     ("map {msi} {sar} -o m.tif --model x --field class", "--field: applies only with --labels. Remove it, or add"),
     ("map {msi} {sar} -o m.tif --model x --split block", "--split: applies only with --labels."),
     ("map {msi} {sar} -o m.tif --model x -c base", "-c and --set apply only when a model is trained. Remove them, or"),

@@ -77,12 +77,6 @@ def test_a_warning_lists_classes_that_the_map_lacks(
     named = "7, lava [31m, wator (nearest in the map: water)"
     assert told == [f"75.0 % of the reference pixels are not counted, as the map lacks their classes: {named}"]
     assert "class wator of the reference is not in the map: 16 px not counted" in str(result)
-    caplog.clear()
-    many = [f"{at} km" for at in range(20)]
-    path = reference(tmp_path / "m.gpkg", ["crops", *many], [(20, 0), *((12 + at, 60) for at in range(20))], side=1)
-    assess(map_path, path, field="class")
-    assert caplog.text.count(" km") == 12
-    assert "19 km and 8 more\n" in caplog.text
 
 
 @pytest.mark.parametrize(
