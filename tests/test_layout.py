@@ -99,17 +99,14 @@ def test_no_circular_imports() -> None:
         finished |= ready
 
 
-def test_networks_know_no_files_and_no_geography() -> None:
+def test_geography_never_imports_torch_and_networks_no_files_and_no_geography() -> None:
+    for module in (n for n in MODULES if package_of(n) in WITHOUT_TORCH):
+        assert "torch" not in {name.split(".")[0] for name, _ in imports(MODULES[module])}, module
     for module in (n for n in MODULES if "networks." in n):
         libraries = {name.split(".")[0] for name, _ in imports(MODULES[module])}
         assert not GEO_LIBRARIES & libraries, module
         for name in own_imports(module):
             assert name.startswith(("model.networks", "model.recipe")), f"{module}: {name}"
-
-
-def test_geography_never_imports_torch() -> None:
-    for module in (n for n in MODULES if package_of(n) in WITHOUT_TORCH):
-        assert "torch" not in {name.split(".")[0] for name, _ in imports(MODULES[module])}, module
 
 
 @pytest.mark.parametrize("package", [p for p in BELOW if (PACKAGE / p / "__init__.pyi").exists()])

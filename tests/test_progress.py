@@ -7,24 +7,12 @@ import signal
 import sys
 from collections.abc import Callable
 from itertools import pairwise
-from types import ModuleType
+from unittest.mock import MagicMock, Mock
 
 import pytest
 
 from landcover_bdgf import progress as module
 from landcover_bdgf.progress import Pace, duration, log, progress, stop_between_steps, track
-
-
-@pytest.fixture
-def clock(monkeypatch: pytest.MonkeyPatch) -> Callable[[float], None]:
-    """A clock that a test moves forward."""
-    now = [0.0]
-    monkeypatch.setattr(module.time, "monotonic", lambda: now[0])
-
-    def wait(seconds: float) -> None:
-        now[0] += seconds
-
-    return wait
 
 
 @pytest.fixture(autouse=True)
@@ -34,16 +22,14 @@ def in_a_pipe(monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture)
     caplog.set_level(logging.INFO, "landcover_bdgf")
 
 
-def test_the_first_line_comes_before_the_first_step(caplog: pytest.LogCaptureFixture) -> None:
-    with progress("map", total=40):
-        assert caplog.messages == ["map: 0 of 40"]
-
-
 def test_a_line_every_few_seconds_shows_the_remaining_time(
-    clock: Callable[[float], None], caplog: pytest.LogCaptureFixture
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
+    now = 0.0
+    monkeypatch.setattr(module.time, "monotonic", lambda: now)
     for _ in track(range(100), "map", 100):
-        clock(2.0)
+        assert caplog.messages[0] == "map: 0 of 100"  # before the first step
+        now += 2.0
     assert caplog.messages[:4] == [
         "map: 0 of 100", "map: 3 of 100", "map: 6 of 100, about 3 min left", "map: 9 of 100, about 3 min left",
     ]  # fmt: skip
@@ -92,21 +78,15 @@ def test_a_bar_is_drawn_before_the_first_step(monkeypatch: pytest.MonkeyPatch) -
         assert "0/40" in screen.getvalue()
 
 
-@pytest.mark.parametrize(("seconds", "text"), [(3, "3 s"), (89, "89 s"), (300, "5 min"), (2 * 3600, "2.0 h")])
-def test_times_are_short(seconds: float, text: str) -> None:
-    assert duration(seconds) == text
+def test_times_are_short() -> None:
+    assert [duration(seconds) for seconds in (3, 89, 300, 2 * 3600)] == ["3 s", "89 s", "5 min", "2.0 h"]
 
 
-def test_ctrl_c_is_noted_and_the_step_goes_on(ctrl_c: Callable[[], None]) -> None:
-    with stop_between_steps() as stopped:
+def test_ctrl_c_is_noted_and_a_second_one_stops_at_once(ctrl_c: Callable[[], None]) -> None:
+    with pytest.raises(KeyboardInterrupt), stop_between_steps() as stopped:  # noqa: PT012
         assert not stopped()
         ctrl_c()
         assert stopped()
-
-
-def test_a_second_ctrl_c_stops_at_once(ctrl_c: Callable[[], None]) -> None:
-    with pytest.raises(KeyboardInterrupt), stop_between_steps():  # noqa: PT012
-        ctrl_c()
         ctrl_c()
         pytest.fail("the second one was not heeded")
 
@@ -121,33 +101,15 @@ def test_ctrl_c_that_is_ignored_stays_ignored() -> None:
         signal.signal(signal.SIGINT, before)
 
 
-@pytest.fixture
-def shown(monkeypatch: pytest.MonkeyPatch) -> list[object]:
-    """What a notebook shows, as rich hands it over to IPython and ipywidgets, which need not be installed."""
-    outputs: list[object] = []
-
-    class ZMQInteractiveShell:
-        """By this name rich knows a notebook."""
-
-    class Output:
-        """A place in a notebook that is written to again and again."""
-
-        def __enter__(self) -> None: ...
-        def __exit__(self, *error: object) -> None: ...
-        def clear_output(self, wait: bool) -> None: ...
-
-    modules = {name: ModuleType(name) for name in ("IPython", "IPython.display", "ipywidgets")}
-    modules["IPython.display"].display = outputs.append  # type: ignore[attr-defined]
-    modules["ipywidgets"].Output = Output  # type: ignore[attr-defined]
+@pytest.mark.parametrize(("level", "seen"), [(logging.INFO, True), (logging.ERROR, False)])
+def test_progress_in_a_notebook(level: int, seen: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As rich hands it over to IPython and ipywidgets, which need not be installed."""
+    shown: list[object] = []
+    modules = {"IPython": Mock(), "IPython.display": Mock(display=shown.append), "ipywidgets": MagicMock()}
     modules["ipywidgets"].__spec__ = sys.__spec__
     for name, part in modules.items():
         monkeypatch.setitem(sys.modules, name, part)
-    monkeypatch.setattr(builtins, "get_ipython", ZMQInteractiveShell, raising=False)
-    return outputs
-
-
-@pytest.mark.parametrize(("level", "seen"), [(logging.NOTSET, True), (logging.INFO, True), (logging.ERROR, False)])
-def test_progress_in_a_notebook(shown: list[object], level: int, seen: bool) -> None:
+    monkeypatch.setattr(builtins, "get_ipython", type("ZMQInteractiveShell", (), {}), raising=False)
     log.setLevel(level)
     with progress("map", total=2) as advance:
         advance(2)

@@ -13,7 +13,7 @@ import rioxarray
 from rasterio.windows import Window
 
 import landcover_bdgf as bdgf
-from landcover_bdgf.errors import CheckpointError, LabelError, SettingsError
+from landcover_bdgf.errors import LabelError, SettingsError
 from landcover_bdgf.labels.class_map import layer_path
 from landcover_bdgf.model.checkpoint import Checkpoint
 from landcover_bdgf.scene.simulation import SceneFiles
@@ -67,16 +67,11 @@ def test_a_geodataframe_gives_the_same_samples_as_its_file(
 def test_a_geodataframe_gives_the_same_accuracy_as_its_file(
     in_a_file: Path, polygons: geopandas.GeoDataFrame, scene_files: SceneFiles
 ) -> None:
+    with pytest.raises(LabelError, match=r"^GeoDataFrame: the reference has none of the map's classes"):
+        bdgf.assess(in_a_file, polygons.assign(other=[f"{i} ha" for i in range(len(polygons))]), field="other")
     of_frame = bdgf.assess(in_a_file, polygons, field="class")
     assert np.array_equal(of_frame.matrix, bdgf.assess(in_a_file, scene_files.labels, field="class").matrix)
     assert of_frame.sample.startswith("GeoDataFrame, field class: ")
-
-
-def test_messages_name_the_geodataframe(of_arrays: Stack, polygons: geopandas.GeoDataFrame, in_a_file: Path) -> None:
-    with pytest.raises(LabelError, match=r"^GeoDataFrame: has no field 'klass', but class\. Did you mean class\?"):
-        bdgf.sample(of_arrays, polygons, field="klass")
-    with pytest.raises(LabelError, match=r"^GeoDataFrame: the reference has none of the map's classes"):
-        bdgf.assess(in_a_file, polygons.assign(other=[f"{i} ha" for i in range(len(polygons))]), field="other")
 
 
 def test_a_map_in_memory_has_the_pixels_of_the_file(in_memory: bdgf.ClassMap, in_a_file: Path) -> None:
@@ -101,11 +96,6 @@ def test_a_map_becomes_a_dataset_with_its_place_and_classes(in_memory: bdgf.Clas
     assert data["landcover"].attrs["flag_values"].tolist() == list(in_memory.legend.codes)
 
 
-def test_layers_that_were_not_asked_for_are_none(model: Checkpoint, stack: Stack) -> None:
-    made = bdgf.map_scene(model, stack)
-    assert (made.confidence, made.novelty) == (None, None)
-
-
 def test_a_map_in_memory_has_no_parts(model: Checkpoint, stack: Stack) -> None:
     with pytest.raises(SettingsError, match="`output`: is needed for `resume` and `shard`"):
         bdgf.map_scene(model, stack, settings=bdgf.MapSettings(shard="1/2"))
@@ -113,28 +103,20 @@ def test_a_map_in_memory_has_no_parts(model: Checkpoint, stack: Stack) -> None:
         bdgf.map_scene(model, stack, resume=True)
 
 
-@pytest.mark.parametrize("in_a_file", [False, True])
-def test_a_stopped_map_mentions_resume_only_if_there_is_a_file(
-    in_a_file: bool, model: Checkpoint, stack: Stack, tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
-    ctrl_c: Callable[[], None], caplog: pytest.LogCaptureFixture,
+def test_a_stopped_map_in_memory_does_not_mention_resume(
+    model: Checkpoint, stack: Stack, monkeypatch: pytest.MonkeyPatch, ctrl_c: Callable[[], None],
+    caplog: pytest.LogCaptureFixture,
 ) -> None:  # fmt: skip
     monkeypatch.setattr("landcover_bdgf.mapping.scene_map.PartialMap.add", lambda *_: ctrl_c())
     with pytest.raises(KeyboardInterrupt):
-        bdgf.map_scene(model, stack, tmp_path / "map.tif" if in_a_file else None)  # type: ignore[call-overload]
-    assert ("map stopped; continue with `resume`" if in_a_file else "map stopped") in caplog.messages
+        bdgf.map_scene(model, stack)
+    assert "map stopped" in caplog.messages
 
 
-def test_a_path_of_a_denoiser_is_refused(denoiser: Checkpoint, stack: Stack, tmp_path: Path) -> None:
-    denoiser.save(tmp_path / "denoiser.safetensors")
-    with pytest.raises(CheckpointError, match=r"denoiser\.safetensors: is a denoiser, a model is needed"):
-        bdgf.map_scene(tmp_path / "denoiser.safetensors", stack)
-
-
-def test_objects_show_themselves_in_a_few_lines(
+def test_objects_show_themselves_in_a_few_lines_and_as_html(
     of_arrays: Stack, samples: bdgf.Samples, model: Checkpoint, in_memory: bdgf.ClassMap, in_a_file: Path
 ) -> None:
     result = bdgf.assess(in_a_file, samples)
-    job = bdgf.Job(labels="a.gpkg", field="class", output=Path("map.tif"), model=Path("m"), recipe=model.recipe)
     recipe = "Recipe('laptop', diffusion.steps=3, diffusion.batch=4, training.steps=4, training.batch=16)"
     classes = "1 bare soil, 2 built area, 3 crops, 4 grassland, 5 trees, 6 water"
     grid = "120 × 104 px of 10 m, EPSG:32633"
@@ -145,11 +127,6 @@ def test_objects_show_themselves_in_a_few_lines(
         samples.legend: f"Legend({classes})",
         model.recipe: recipe,
         bdgf.load_recipe("base"): "Recipe('base')",
-        bdgf.AlignSettings(coreg="auto"): "AlignSettings(coreg='auto')",
-        bdgf.SampleSettings(): "SampleSettings()",
-        bdgf.MapSettings(max_ram="1GB"): "MapSettings(max_ram='1GB')",
-        bdgf.Run(): "Run()",
-        job: f"Job(labels='a.gpkg', field='class', output='map.tif', model='m', recipe={recipe})",
     }
     for each, text in shown.items():
         assert repr(each) == text
@@ -158,12 +135,6 @@ def test_objects_show_themselves_in_a_few_lines(
     assert repr(in_memory) == f"ClassMap({grid}; 94 % mapped; Legend({classes}))"
     assert repr(result).startswith(f"Accuracy(overall {100 * result.overall:.1f} %, average ")
     assert repr(of_arrays).splitlines()[:2] == ["Stack", "  spectral: 10 bands of DataArray 'msi.tif'; Sentinel-2"]
-
-
-def test_objects_show_themselves_as_html(
-    of_arrays: Stack, samples: bdgf.Samples, in_memory: bdgf.ClassMap, in_a_file: Path
-) -> None:
-    result = bdgf.assess(in_a_file, samples)
     assert "<td>VV, VH</td>" in of_arrays._repr_html_()
     assert "B02 (492 nm)" in of_arrays._repr_html_()
     assert result._repr_html_().count("<tr>") == 1 + len(samples.legend.entries)

@@ -21,20 +21,7 @@ from landcover_bdgf.storage.products import Product, check, reserved
 from landcover_bdgf.storage.records import changed_files
 
 
-def test_an_input_is_refused_as_output(
-    tmp_path: Path, bdgf: Bdgf, scene_files: SceneFiles, capfd: pytest.CaptureFixture[str]
-) -> None:
-    labels = shutil.copy(scene_files.labels, tmp_path / "labels.gpkg")
-    (tmp_path / "link.gpkg").symlink_to(labels)
-    before = labels.read_bytes()
-    images = (scene_files.spectral, scene_files.sar)
-    for name in ("labels.gpkg", "link.gpkg"):
-        assert bdgf("sample", *images, "--labels", labels, "--field", "class", "-o", name, "--overwrite") == 6
-        assert f"{name}: is one of the inputs" in capfd.readouterr().err
-    assert labels.read_bytes() == before
-
-
-def test_corrected_samples_are_not_replaced_by_samples_drawn_from_them(
+def test_labels_are_not_replaced_by_samples_drawn_from_them(
     tmp_path: Path, bdgf: Bdgf, scene_files: SceneFiles, stack: Stack, capfd: pytest.CaptureFixture[str]
 ) -> None:
     (tmp_path / "out_steps").mkdir()
@@ -92,20 +79,33 @@ def test_resume_completes_a_product_of_which_some_files_are_written(
     assert {"m.csv", "m.safetensors"} <= set(os.listdir(tmp_path))
 
 
-def test_resume_removes_leftovers_of_a_killed_run(
-    bdgf: Bdgf, finished_job: Path, job_words: list[str], tmp_path: Path
-) -> None:
-    shutil.copytree(finished_job, tmp_path, dirs_exist_ok=True)
-    written = set(tmp_path.rglob("*"))
-    shutil.rmtree(tmp_path / "map_steps/report")
-    for file in tmp_path.glob("map*.*"):
-        file.unlink()
+@pytest.mark.parametrize("finished", [1, 2, 3])
+def test_a_job_stopped_after_a_step_resumes_to_the_same_files(
+    finished: int, bdgf: Bdgf, finished_job: Path, job_words: list[str], tmp_path: Path,
+    capfd: pytest.CaptureFixture[str],
+) -> None:  # fmt: skip
+    """After sampling, pre-training or training; what a killed run has left is removed."""
+    (tmp_path / "map_steps").mkdir()
+    for name in ("map_steps/samples.gpkg*", "map_steps/denoiser.*", "model.*")[:finished]:
+        for file in finished_job.glob(name):
+            shutil.copy(file, tmp_path / file.relative_to(finished_job))
     for name in ("map_steps/.samples.gpkg", "map_steps/.denoiser.safetensors", ".model.safetensors",
                  ".model.partial.safetensors"):  # fmt: skip
         (tmp_path / f"{name}.0123abcd.part").mkdir()
-    (tmp_path / "model.partial.safetensors").write_text("state")
+    if finished == 3:
+        (tmp_path / "model.partial.safetensors").write_text("state")
     assert bdgf(*job_words, "--resume") == 0
-    assert set(tmp_path.rglob("*")) == written
+    assert capfd.readouterr().err.count("already complete, skipped") == finished - 1
+    whole, resumed = (
+        {file.relative_to(folder): file.read_bytes() for file in folder.rglob("*.*") if file.name != "out.txt"}
+        for folder in (finished_job, tmp_path)
+    )
+    assert resumed == whole
+    for path in tmp_path.glob("map*.*"):
+        path.unlink()
+    shutil.rmtree(tmp_path / "map_steps/report")
+    assert bdgf(*job_words, "--resume", "--seed", 1) == 5
+    assert "was made with a different scene" in capfd.readouterr().err
 
 
 @pytest.mark.parametrize(("command", "companion"), [

@@ -1,9 +1,6 @@
 """An option is made from a field of a settings class, fills it, and exists only where it does something."""
 
 import re
-import shutil
-import subprocess
-import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -12,9 +9,10 @@ import pytest
 import typer
 from conftest import Bdgf
 
-from landcover_bdgf.app.cli import app
-from landcover_bdgf.app.options import GROUPS, Shown, Typed, flag, with_settings
+from landcover_bdgf.app.options import GROUPS, Shown, Typed, with_settings
 from landcover_bdgf.bench.settings import BenchSettings
+from landcover_bdgf.labels.sample_file import write_samples
+from landcover_bdgf.labels.samples import Samples
 from landcover_bdgf.labels.settings import SampleSettings
 from landcover_bdgf.mapping.settings import MapSettings
 from landcover_bdgf.model.run import Run
@@ -51,67 +49,23 @@ def test_without_options_settings_have_the_defaults_of_their_classes() -> None:
 
 
 def test_options_fill_the_fields_they_are_named_after() -> None:
-    words = "--max-shift 3 --coreg grid --force --ignore-class 0 --ignore-class x --block-size 8 --shard 2/4 --json"
-    shown, typed, aligning, sampling, mapping, _ = fill(one_scene, *words.split())
+    words = "--max-shift 3 --coreg grid --ignore-class 0 --ignore-class x --block-size 8 --shard 2/4 --ood --seed 4"
+    shown, typed, aligning, sampling, mapping, run = fill(one_scene, *words.split(), "--json")
     assert shown == Shown(json=True)
-    assert typed == {"max_shift_px", "coreg", "force", "ignore_class", "block_size_px", "shard", "json"}
-    assert aligning == AlignSettings("grid", 3.0, force=True)
-    assert sampling == SampleSettings(ignore_class=("0", "x"), block_size_px=8)
-    assert mapping == MapSettings(shard="2/4")
-
-
-def test_an_option_of_two_classes_fills_both() -> None:
-    *_, sampling, _, run = fill(one_scene, "--seed", "4")
-    assert (sampling.seed, run.seed) == (4, 4)
-
-
-def test_values_may_be_joined_by_commas() -> None:
-    words = ["--dataset", "x", "--dataset", "y", "--protocols", "far,near"]
-    assert fill(comparison, *words)[1] == BenchSettings(("x", "y"), protocols=("far", "near"))
-
-
-@pytest.mark.parametrize(
-    ("name", "option"), [("max_shift_px", "--max-shift"), ("tile_px", "--tile"), ("ignore_class", "--ignore-class")]
-)
-def test_an_option_is_named_like_its_setting_without_the_unit(name: str, option: str) -> None:
-    assert flag(name) == option
-
-
-def options(command: str) -> set[str]:
-    """Long options of a command, but for those of all commands."""
-    found = typer.main.get_command(app).commands[command]  # type: ignore[attr-defined]
-    names = {name.removeprefix("--") for each in found.params for name in each.opts if name.startswith("--")}
-    assert names >= {"json", "quiet", "verbose", "debug"}
-    return names - {"json", "quiet", "verbose", "debug"}
-
-
-ALIGNING = {"coreg", "max-shift", "sar-unit", "hsi-crs", "sar-crs", "spectral-offset", "keep-water-vapour", "force",
-            "warp-gcps", "allow-vrt"}  # fmt: skip
-READING = {"layer", "encoding", "conflicts", "ignore-class"}
-SAMPLING = READING | {"split", "test-share", "per-class", "block-size", "buffer", "seed"}
-RECIPE, RUN, WRITING = {"config", "set"}, {"seed", "device", "threads"}, {"output", "overwrite"}
-LABELS = {"labels", "field"}
-
-
-@pytest.mark.parametrize(("command", "expected"), [
-    ("check", ALIGNING | SAMPLING | RECIPE | LABELS),
-    ("align", ALIGNING | WRITING),
-    ("sample", ALIGNING | SAMPLING | RECIPE | LABELS | WRITING),
-    ("pretrain", ALIGNING | RECIPE | RUN | WRITING | {"samples", "steps", "resume"}),
-    ("train", ALIGNING | SAMPLING | RECIPE | RUN | LABELS | WRITING | {"samples", "denoiser", "resume"}),
-    ("map", ALIGNING | SAMPLING | RECIPE | RUN | LABELS | WRITING
-     | {"model", "confidence", "novelty", "ood", "tile", "max-ram", "shard", "resume"}),
-    ("mosaic", WRITING),
-    ("assess", READING | WRITING | {"reference", "field"}),
-    ("bench", RECIPE | RUN | {"output", "dataset", "data", "experiment", "method", "protocols", "seeds", "per-class"}),
-    ("info", {"verify"}),
-    ("demo", RECIPE | RUN | {"overwrite"}),
-])  # fmt: skip
-def test_a_command_has_the_options_that_act_on_it(command: str, expected: set[str]) -> None:
-    assert options(command) == expected
+    assert typed == {"max_shift_px", "coreg", "ignore_class", "block_size_px", "shard", "novelty", "seed", "json"}
+    assert aligning == AlignSettings("grid", 3.0)
+    assert sampling == SampleSettings(ignore_class=("0", "x"), block_size_px=8, seed=4)
+    assert mapping == MapSettings(shard="2/4", novelty=True)  # --ood is its former name
+    assert run == Run(seed=4)
+    comparing = fill(comparison, "--dataset", "x", "--dataset", "y", "--protocols", "far,near")[1]
+    assert comparing == BenchSettings(("x", "y"), protocols=("far", "near"))
 
 
 @pytest.mark.parametrize(("words", "says"), [
+    ("map {msi}", "Missing argument"),
+    ("align {msi} {sar} -o a.tif --coreg always", "Invalid value for '--coreg': "),
+    ("pretrain {msi} {sar} {msi} -o d.safetensors", "Expected pairs of images"),
+    ("map {msi} {sar} -o m.tif --labels {labels}", "--labels needs --field"),
     ("info x.tif --device cpu", "No such option: --device"),
     ("mosaic a.partial -o m.tif --set a.b=1", "No such option: --set"),
     ("align {msi} {sar} -o a.tif --seed 1", "No such option: --seed"),
@@ -120,50 +74,42 @@ def test_a_command_has_the_options_that_act_on_it(command: str, expected: set[st
     ("map {msi} {sar} -o m.tif --model x -c base", "-c and --set apply only when a model is trained. Remove them, or"),
     ("map {msi} {sar} -o m.tif --labels {labels} --field class --shard 1/2", "--shard: needs --model."),
     ("train {msi} {sar} --samples s.gpkg --labels {labels} --field class", "train needs either --samples"),
+    ("train {msi} {sar}", "train needs either --samples"),
     ("train {msi} {sar} --samples s.gpkg --buffer 3", "--buffer: applies only with --labels."),
-    ("check {msi} {sar} --field class", "--field: applies only with --labels."),
     ("check {msi} {sar} --seed 1", "--seed: applies only with --labels and --field."),
     ("check {msi} {sar} --labels {labels} --set a.b=1", "--set: applies only with --labels and --field."),
     ("map {msi} {sar} -o m.tif --seed -1", "--seed -1: is out of range. Use a value of at least 0."),
     ("align {msi} {sar} -o a.tif --max-shift 0", "--max-shift 0: is out of range. Use a value above 0."),
     ("sample {msi} {sar} -o s.gpkg --labels {labels} --test-share 1", "--test-share 1: is out of range."),
 ])  # fmt: skip
-def test_an_option_that_would_do_nothing_is_refused(
+def test_wrong_options_and_those_that_would_do_nothing_are_refused(
     words: str, says: str, bdgf: Bdgf, scene_files: SceneFiles, capsys: pytest.CaptureFixture[str]
 ) -> None:
     paths = {"msi": scene_files.spectral, "sar": scene_files.sar, "labels": scene_files.labels}
     assert bdgf(*words.format(**paths).split(), "-q") == 2
-    assert capsys.readouterr().err.startswith(f"bdgf: error: {says}")
+    out, err = capsys.readouterr()
+    assert err.startswith(f"bdgf: error: {says}")
+    assert (out, err.count("\n")) == ("", 1)
 
 
 def test_assess_refuses_a_field_for_samples(
-    bdgf: Bdgf, scene_files: SceneFiles, capsys: pytest.CaptureFixture[str]
+    bdgf: Bdgf, samples: Samples, capsys: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:
-    pair = [scene_files.spectral, scene_files.sar]
-    assert bdgf("sample", *pair, "--labels", scene_files.labels, "--field", "class", "-o", "s.gpkg", "-q") == 0
-    capsys.readouterr()
+    write_samples(samples, tmp_path / "s.gpkg")
     assert bdgf("assess", "m.tif", "--reference", "s.gpkg", "--field", "class", "-o", "out", "-q") == 2
     assert "--field: applies only with polygons or points as --reference." in capsys.readouterr().err
 
 
-@pytest.fixture(scope="module", params=[80, 100])
-def map_help(request: pytest.FixtureRequest) -> tuple[int, str]:
-    """``bdgf map --help`` in a pipe."""
-    command = ["env", f"COLUMNS={request.param}", sys.executable, "-m", "landcover_bdgf", "map", "--help"]
-    return request.param, subprocess.run(command, capture_output=True, text=True, check=True).stdout
-
-
-@pytest.mark.skipif(shutil.which("env") is None, reason="needs env")
-def test_help_has_groups_and_defaults_and_fits_its_width(map_help: tuple[int, str]) -> None:
-    width, text = map_help
+@pytest.mark.parametrize("width", [80, 100])
+def test_help_has_groups_and_defaults_and_fits_its_width(
+    width: int, bdgf: Bdgf, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("COLUMNS", str(width))
+    assert bdgf("map", "--help") == 0
+    text = capsys.readouterr().out
     assert max(map(len, text.splitlines())) <= width
     assert re.findall("─ ([A-Z][a-z]+) ─", text) == ["Arguments", *GROUPS]
     assert "\x1b" not in text
     assert "from 0 to 0.9" in " ".join(text.replace("│", " ").split())
     for default in ("off", "8.0", "512", "1/1", "($BDGF_MODEL or", "auto", "polygon", "2000"):
         assert f"[default: {default}" in text, default
-
-
-def test_paths_of_options_are_checked_by_the_library(bdgf: Bdgf, tmp_path: Path) -> None:
-    """A file that may not be read is an error of its kind, not of the command line."""
-    assert bdgf("map", "no.tif", "no.tif", "-o", "m.tif", "--model", str(tmp_path), "-q") == 5

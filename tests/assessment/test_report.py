@@ -5,7 +5,6 @@ from __future__ import annotations
 import csv
 import json
 import re
-from html.parser import HTMLParser
 from pathlib import Path
 from unittest.mock import Mock
 
@@ -67,17 +66,6 @@ def test_distance_to_training_is_reported(map_path: Path, tmp_path: Path, caplog
     assert "33.3 % of the reference windows overlap training windows" in caplog.text
 
 
-def test_surroundings_are_not_reported_for_maps_without_them(map_path: Path, tmp_path: Path) -> None:
-    record = json.loads(Path(f"{map_path}.json").read_text(encoding="utf-8"))
-    del record["training"]["apart_px"]  # as in older records
-    write_record(map_path, record)
-    path = reference(tmp_path / "r.gpkg", ["crops"], [(30, 20)], side=1)
-    result = assess(map_path, path, field="class", output=tmp_path / "report")
-    assert (result.leak, result.surroundings) == (0, None)
-    assert "surroundings" not in str(result)
-    assert "surroundings" not in (tmp_path / "report/report.html").read_text(encoding="utf-8")
-
-
 def test_reliability_of_the_confidence_layer(map_path: Path, tmp_path: Path) -> None:
     """Half of the pixels at 90 % and half at 60 %; all of the first are right, and half of the others."""
     percent = np.full(GRID.shape_hw, 90, np.uint8)
@@ -103,28 +91,11 @@ def test_confidence_may_be_missing_but_not_of_another_map(map_path: Path, tmp_pa
         assess(map_path, path, field="class")
 
 
-def test_rasters_that_are_not_class_maps_are_refused(write_tif: WriteTif, tmp_path: Path) -> None:
+def test_a_south_up_map_is_refused(write_tif: WriteTif, tmp_path: Path) -> None:
     path = reference(tmp_path / "r.gpkg", ["lava"], [(30, 8)])
-    with pytest.raises(RasterError, match="is not a class map: pixels are float32"):
-        assess(write_tif("f.tif", np.ones((60, 80), np.float32)), path, field="class")
     south_up = Affine(10, 0, 500_000, 0, 10, 4_990_000)
     with pytest.raises(RasterError, match="is south-up"):
         assess(write_tif("s.tif", np.ones((60, 80), np.uint8), transform=south_up), path, field="class")
-
-
-class Page(HTMLParser):
-    """Tags of a page and the links that a browser would load."""
-
-    def __init__(self, text: str) -> None:
-        super().__init__()
-        self.tags: set[str] = set()
-        self.links: list[str] = []
-        self.feed(text)
-
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        self.tags.add(tag)
-        self.links += [value or "" for name, value in attrs if name in ("src", "href", "srcset", "data")]
-        assert not any(name.startswith("on") for name, _ in attrs)
 
 
 def test_hostile_names_stay_text_in_all_files(tmp_path: Path) -> None:
@@ -135,10 +106,10 @@ def test_hostile_names_stay_text_in_all_files(tmp_path: Path) -> None:
     source = reference(tmp_path / "r.gpkg", [*HOSTILE, "-1+1|cmd"], [(i, i) for i in range(0, 48, 8)])
     context = ReportContext(curves=[("$x^$ <b>", [3, 2, 1])], settings={"<i>": "</style><script>"}, warnings=HOSTILE)
     assess(path, source, field="class", output=tmp_path / "report", title=HOSTILE[0], context=context)
-    page = Page((tmp_path / "report/report.html").read_text(encoding="utf-8"))
-    assert "script" not in page.tags
-    assert len(page.links) == 3
-    assert all(link.startswith("data:image/") for link in page.links)
+    page = (tmp_path / "report/report.html").read_text(encoding="utf-8")
+    assert not re.search(r"<(script|i)\b|<[^>]* on\w+=", page)
+    links = re.findall(r"<[^>]* (?:src|href|srcset|data)=[\"']?([^\"'> ]+)", page)
+    assert [link[:11] for link in links] == 3 * ["data:image/"]
     for name in ("accuracy.csv", "confusion.csv"):
         with (tmp_path / "report" / name).open(encoding="utf-8-sig", newline="") as file:
             cells = [cell for row in csv.reader(file) for cell in row]
@@ -167,24 +138,18 @@ def test_the_same_numbers_give_the_same_page(map_path: Path, tmp_path: Path) -> 
         assert (tmp_path / "one" / name).read_bytes() == (tmp_path / "two" / name).read_bytes()
 
 
-def test_an_existing_report_is_replaced_only_with_overwrite(map_path: Path, tmp_path: Path) -> None:
+def test_only_a_report_is_replaced_and_only_with_overwrite(map_path: Path, tmp_path: Path) -> None:
     path = reference(tmp_path / "r.gpkg", ["crops"], [(20, 38)])
-    assess(map_path, path, field="class", output=tmp_path / "report")
+    page = tmp_path / "report/report.html"
+    assess(map_path, path, field="class", output=page.parent)
     with pytest.raises(OutputError, match="overwrite"):
-        assess(map_path, path, field="class", output=tmp_path / "report")
-    (tmp_path / "report/report.html").write_text("old")
-    assess(map_path, path, field="class", output=tmp_path / "report", overwrite=True)
-    assert (tmp_path / "report/report.html").read_text(encoding="utf-8") != "old"
-    assert [file.name for file in tmp_path.iterdir() if file.name.startswith(".")] == []
-
-
-def test_a_folder_with_other_files_is_never_replaced(map_path: Path, tmp_path: Path) -> None:
-    path = reference(tmp_path / "r.gpkg", ["crops"], [(20, 38)])
-    places = [(tmp_path, "contains other files"), (path, "is a file"), (tmp_path / "no/report", "does not exist")]
-    for place, match in places:
+        assess(map_path, path, field="class", output=page.parent)
+    page.write_text("old")
+    assess(map_path, path, field="class", output=page.parent, overwrite=True)
+    assert page.read_text(encoding="utf-8") != "old"
+    for place, match in ((tmp_path, "contains other files"), (path, "is a file"), (tmp_path / "a/b", "does not exist")):
         with pytest.raises(OutputError, match=match):
             assess(map_path, path, field="class", output=place, overwrite=True)
-    assert map_path.exists()
 
 
 def test_a_failure_leaves_the_old_report(map_path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -208,35 +173,25 @@ def test_many_classes_in_many_scripts_make_a_page(tmp_path: Path) -> None:
     assert (tmp_path / "report/report.html").stat().st_size < 2_000_000
 
 
-def test_maps_in_degrees_have_no_hectares(tmp_path: Path) -> None:
-    grid = Grid(CRS.from_epsg(4326), Affine(0.001, 0, 15, 0, -0.001, 45), (60, 80))
-    path = write_map(tmp_path / "map.tif", np.ones((60, 80), np.uint8), Legend.from_values(["crops"]), grid)
-    frame = geopandas.GeoDataFrame({"class": ["crops"]}, geometry=shapely.points(*grid.xy([5], [5])), crs=4326)
-    assert assess(path, frame, field="class", output=tmp_path / "report").overall == 1
-    assert "hectares are not given" in (tmp_path / "report/report.html").read_text(encoding="utf-8")
-
-
-@pytest.mark.parametrize(
-    ("epsg", "origin", "hectares", "bar"),
-    [
-        (3857, (1_600_000, 8_400_000), None, ("100 m", 0.25)),  # 60.06° N: a pixel of 10 m is 5 m wide
-        (3857, (1_600_000, 300), "48.0", ("200 m", 0.25)),
-        (32633, (500_000, 6_650_000), "48.0", ("200 m", 0.25)),
-        (3035, (4_300_000, 3_200_000), "48.0", ("200 m", 0.25)),
-        (3035, (2_700_000, 1_600_000), "48.0", ("200 m", 0.25)),  # equal-area, far from its centre
-        (2225, (6_000_000, 2_000_000), "4.5", ("50 m", 0.205)),  # feet
-    ],
-)  # fmt: skip
+@pytest.mark.parametrize(("epsg", "origin", "pixel", "hectares", "bar"), [
+    (3857, (1_600_000, 8_400_000), 10, "This projection distorts areas", ("100 m", 0.25)),  # 60.06° N: 5 m wide
+    (3857, (1_600_000, 300), 10, "<td>48.0</td></tr>", ("200 m", 0.25)),
+    (32633, (500_000, 6_650_000), 10, "<td>48.0</td></tr>", ("200 m", 0.25)),
+    (3035, (4_300_000, 3_200_000), 10, "<td>48.0</td></tr>", ("200 m", 0.25)),
+    (3035, (2_700_000, 1_600_000), 10, "<td>48.0</td></tr>", ("200 m", 0.25)),  # equal-area, far from its centre
+    (2225, (6_000_000, 2_000_000), 10, "<td>4.5</td></tr>", ("50 m", 0.205)),  # feet
+    (4326, (15, 45), 0.001, "hectares are not given", ("1 km", 0.159)),
+])  # fmt: skip
 def test_hectares_and_scale_bars_are_true_on_the_ground(
-    tmp_path: Path, epsg: int, origin: tuple[float, float], hectares: str | None, bar: tuple[str, float]
+    tmp_path: Path, epsg: int, origin: tuple[float, float], pixel: float, hectares: str, bar: tuple[str, float]
 ) -> None:
-    grid = Grid(CRS.from_epsg(epsg), Affine(10, 0, origin[0], 0, -10, origin[1]), (60, 80))
+    grid = Grid(CRS.from_epsg(epsg), Affine(pixel, 0, origin[0], 0, -pixel, origin[1]), (60, 80))
     path = write_map(tmp_path / "map.tif", np.ones((60, 80), np.uint8), Legend.from_values(["crops"]), grid)
     frame = geopandas.GeoDataFrame({"class": ["crops"]}, geometry=shapely.points(*grid.xy([5], [5])), crs=epsg)
-    assess(path, frame, field="class", output=tmp_path / "report")
+    assert assess(path, frame, field="class", output=tmp_path / "report").overall == 1
     page = re.sub(r"\s+", " ", (tmp_path / "report/report.html").read_text(encoding="utf-8"))
-    assert ("This projection distorts areas" in page) == (hectares is None)
-    assert f"<td>{hectares or '–'}</td></tr>" in page
+    assert hectares in page
+    assert ("<td>–</td></tr>" in page) == (not hectares.startswith("<td>"))
     drawn = scale_bar(grid)
     assert drawn is not None
     assert (drawn.text, drawn.share) == (bar[0], pytest.approx(bar[1], abs=0.005))

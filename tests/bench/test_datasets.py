@@ -13,12 +13,10 @@ from numpy.typing import NDArray
 from rasterio.windows import Window
 from scipy.io import loadmat, savemat
 from scipy.ndimage import binary_erosion, uniform_filter
-from scipy.sparse import coo_matrix
 
-from landcover_bdgf.bench.datasets import open_dataset
+from landcover_bdgf.bench.datasets import Dataset, open_dataset
 from landcover_bdgf.bench.matlab import PUBLISHED, read_matlab
 from landcover_bdgf.errors import LabelError, RasterError, SettingsError
-from landcover_bdgf.geo import vector_worker
 from landcover_bdgf.scene.simulation import SceneFiles
 
 Arrays = dict[str, NDArray[Any]]
@@ -38,6 +36,7 @@ def write_v73(folder: Path, arrays: Arrays) -> None:
             raw.write(b"MATLAB 7.3 MAT-file".ljust(124))
 
 
+@pytest.fixture(scope="module")
 def augsburg(shared_data: Path) -> Arrays:
     """The published labels of Augsburg; images of the published layout, with fewer bands, by formula."""
     train, test = (loadmat(shared_data / f"augsburg_labels/{n}.mat")[n] for n in ("TrainImage", "TestImage"))
@@ -54,92 +53,52 @@ def augsburg(shared_data: Path) -> Arrays:
 
 @pytest.mark.parametrize("write", [write_v5, write_v73])
 def test_published_data_sets_are_read_in_both_matlab_versions(
-    tmp_path: Path, shared_data: Path, write: Callable[[Path, Arrays], None]
+    tmp_path: Path, augsburg: Arrays, write: Callable[[Path, Arrays], None]
 ) -> None:
-    arrays = augsburg(shared_data)
     (tmp_path / "augsburg").mkdir()
-    write(tmp_path / "augsburg", arrays)
+    write(tmp_path / "augsburg", augsburg)
     dataset = open_dataset("augsburg", tmp_path, tmp_path / "work")
     assert dataset.legend.names == tuple(PUBLISHED["augsburg"].classes.values())
     counts = np.bincount(dataset.truth.ravel())[1:].tolist()
     assert counts == [13507, 30329, 3851, 26857, 575, 1645, 1530]  # Table 1
     tile = dataset.stack.read(Window(0, 0, 485, 332))
-    assert np.array_equal(tile.spectral, arrays["data_HS_LR"].transpose(2, 0, 1))
-    assert np.array_equal(tile.sar, np.maximum(arrays["data_SAR_HR"].transpose(2, 0, 1), np.float32(1e-6)))
+    assert np.array_equal(tile.spectral, augsburg["data_HS_LR"].transpose(2, 0, 1))
+    assert np.array_equal(tile.sar, np.maximum(augsburg["data_SAR_HR"].transpose(2, 0, 1), np.float32(1e-6)))
 
 
-def test_a_missing_file_is_an_error_with_the_published_layout(tmp_path: Path, shared_data: Path) -> None:
-    arrays = augsburg(shared_data)
-    del arrays["data_SAR_HR"]
-    write_v5(tmp_path, arrays)
+def test_missing_files_and_other_shapes_are_reported(
+    tmp_path: Path, augsburg: Arrays, caplog: pytest.LogCaptureFixture
+) -> None:
+    small = {name: array[:90, :80] for name, array in augsburg.items()}
+    write_v73(tmp_path, {name: array for name, array in small.items() if name != "data_SAR_HR"})
     with pytest.raises(RasterError, match=r"data_SAR_HR.mat: is missing. The published layout is data_HS_LR.mat, data"):
         open_dataset("augsburg", tmp_path, tmp_path / "work")
-
-
-def test_files_of_different_shapes_are_refused(tmp_path: Path, shared_data: Path) -> None:
-    arrays = augsburg(shared_data)
-    write_v5(tmp_path, arrays | {"data_SAR_HR": arrays["data_SAR_HR"][:-1]})
-    with pytest.raises(RasterError, match=r"data_SAR_HR.mat: is 331 × 485 px, its labels 332 × 485"):
+    write_v73(tmp_path, {"data_SAR_HR": small["data_SAR_HR"][:-1]})
+    with pytest.raises(RasterError, match=r"data_SAR_HR.mat: is 89 × 80 px, its labels 90 × 80"):
         open_dataset("augsburg", tmp_path, tmp_path / "work")
-    write_v5(tmp_path, arrays | {"TrainImage": arrays["TrainImage"][:-1]})
+    assert "published were 332 × 485 with 78294" in caplog.text
+    write_v73(tmp_path, {"TrainImage": small["TrainImage"][:-1]})
     with pytest.raises(LabelError, match="They must have the same shape"):
         open_dataset("augsburg", tmp_path, tmp_path / "work")
-
-
-def test_a_shape_other_than_published_gives_a_warning(
-    tmp_path: Path, shared_data: Path, caplog: pytest.LogCaptureFixture
-) -> None:
-    write_v5(tmp_path, {name: array[:200] for name, array in augsburg(shared_data).items()})
-    open_dataset("augsburg", tmp_path, tmp_path / "work")
-    assert "published were 332 × 485 with 78294" in caplog.text
 
 
 def test_damaged_matlab_files_and_missing_arrays_are_refused(tmp_path: Path) -> None:
     savemat(tmp_path / "b.mat", {"x": np.eye(3), "y": np.eye(3)})
     with pytest.raises(RasterError, match=r"b.mat: has no array b, found x, y"):
         read_matlab(tmp_path / "b.mat", "b")
-    savemat(tmp_path / "a.mat", {"a": np.random.default_rng(0).integers(0, 9, (40, 30))}, do_compression=True)
-    whole = (tmp_path / "a.mat").read_bytes()
-    for content in (b"GIF89a" * 200, whole[: len(whole) // 2], whole[: int(0.99 * len(whole))]):
-        (tmp_path / "a.mat").write_bytes(content)
+    whole = (tmp_path / "b.mat").read_bytes()
+    for content in (b"GIF89a" * 200, whole[: len(whole) // 2]):
+        (tmp_path / "b.mat").write_bytes(content)
         with pytest.raises(RasterError, match="cannot be read as a MATLAB file"):
-            read_matlab(tmp_path / "a.mat", "a")
-
-
-def test_a_matlab_file_that_would_fill_the_memory_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    with h5py.File(tmp_path / "a.mat", "w") as file:  # 6 kB that declare a terabyte
-        file.create_dataset("a", (1_000_000, 125_000), "f8", chunks=(1000, 1000))
-    with pytest.raises(RasterError, match=r"declares \d+\.\d GB of pixels but has only \d+ kB"):
-        read_matlab(tmp_path / "a.mat", "a")
-    savemat(tmp_path / "b.mat", {"b": np.zeros((8_000, 8_000))}, do_compression=True)  # 512 MB in 500 kB
-    monkeypatch.setattr(vector_worker, "BYTES", 5 * 10**8)
-    with pytest.raises(RasterError, match=r"b.mat: reading took more than 0\.5 GB of memory\. Save only the array"):
-        read_matlab(tmp_path / "b.mat", "b")
+            read_matlab(tmp_path / "b.mat", "x")
 
 
 def test_a_highly_compressed_matlab_file_of_labels_is_read(tmp_path: Path) -> None:
-    labels = np.zeros((6000, 6000), np.uint8)
+    labels = np.zeros((3000, 3000), np.uint8)
     labels[:2, :2] = 3
-    sparse = coo_matrix(([1.0], ([5], [5])), shape=(1_000_000, 1_000_000))  # a terabyte as a full matrix
-    savemat(tmp_path / "c.mat", {"c": labels, "s": sparse}, do_compression=True)
-    assert (tmp_path / "c.mat").stat().st_size < 60_000
+    savemat(tmp_path / "c.mat", {"c": labels}, do_compression=True)
+    assert (tmp_path / "c.mat").stat().st_size < 15_000
     assert np.array_equal(read_matlab(tmp_path / "c.mat", "c"), labels)
-
-
-def test_links_to_other_files_in_a_matlab_file_are_not_followed(tmp_path: Path) -> None:
-    secret = np.arange(16.0).reshape(4, 4)
-    (tmp_path / "secret.raw").write_bytes(secret.tobytes())
-    with h5py.File(tmp_path / "other.mat", "w") as file:
-        file["x"] = secret
-    layout = h5py.VirtualLayout((4, 4), "f8")
-    layout[:] = h5py.VirtualSource(str(tmp_path / "other.mat"), "x", (4, 4))
-    with h5py.File(tmp_path / "c.mat", "w") as file:
-        file["linked"] = h5py.ExternalLink(str(tmp_path / "other.mat"), "x")
-        file.create_dataset("raw", (4, 4), "f8", external=[(str(tmp_path / "secret.raw"), 0, 128)])
-        file.create_virtual_dataset("virtual", layout)
-    for name in ("linked", "raw", "virtual"):
-        with pytest.raises(RasterError, match=r"c.mat: has no array .*, found none"):
-            read_matlab(tmp_path / "c.mat", name)
 
 
 def described(scene: SceneFiles, folder: Path, labels: Path | str, *more: str) -> Path:
@@ -165,9 +124,7 @@ def test_a_raster_is_read_as_labels(tmp_path: Path, scene_files: SceneFiles, wri
     path = described(scene_files, tmp_path, write_tif("t.tif", codes, **options), "[names]", '7 = "wood"')
     dataset = open_dataset(str(path), None, tmp_path)
     assert dataset.legend.names == ("2", "wood")
-    assert dataset.truth[10, 20] == 1
-    assert dataset.truth[80, 20] == 2
-    assert dataset.truth[80, 1] == 0
+    assert (dataset.truth[10, 20], dataset.truth[80, 20], dataset.truth[80, 1]) == (1, 2, 0)
     assert dataset.truth[2, -2] == 0, "where a sensor has no data, there is no label"
     south_up = options | {"transform": Affine(10, 0, 399_960, 0, 10, 5_800_020 - 1040)}
     flipped = described(scene_files, tmp_path, write_tif("s.tif", codes[::-1], **south_up), "[names]", '7 = "wood"')
@@ -206,16 +163,20 @@ def test_unknown_data_sets_and_keys_are_refused(tmp_path: Path, scene_files: Sce
         open_dataset(str(described(scene_files, tmp_path, "x.tif", "colour = 1")), None, tmp_path)
 
 
-def test_the_simulated_scene_has_classes_that_only_one_sensor_separates(tmp_path: Path, shared_data: Path) -> None:
-    dataset = open_dataset("simulated", shared_data, tmp_path)
-    assert dataset.simulated == "scene"
-    assert dataset.legend.names == tuple(PUBLISHED["augsburg"].classes.values())
-    tile = dataset.stack.read(Window(0, 0, 485, 332))
+@pytest.fixture(scope="module")
+def simulated(shared_data: Path, tmp_path_factory: pytest.TempPathFactory) -> Dataset:
+    return open_dataset("simulated", shared_data, tmp_path_factory.mktemp("simulated"))
+
+
+def test_the_simulated_scene_has_classes_that_only_one_sensor_separates(simulated: Dataset) -> None:
+    assert simulated.simulated == "scene"
+    assert simulated.legend.names == tuple(PUBLISHED["augsburg"].classes.values())
+    tile = simulated.stack.read(Window(0, 0, 485, 332))
     assert tile.valid.all()
 
     def apart(layers: NDArray[Any], one: int, other: int) -> float:
         """Largest distance of the means of two classes, in standard deviations, over bands."""
-        a, b = (layers[:, dataset.truth == code] for code in (one, other))
+        a, b = (layers[:, simulated.truth == code] for code in (one, other))
         return float((np.abs(a.mean(1) - b.mean(1)) / np.sqrt((a.var(1) + b.var(1)) / 2)).max())
 
     db = 10 * np.log10(tile.sar)
@@ -225,11 +186,10 @@ def test_the_simulated_scene_has_classes_that_only_one_sensor_separates(tmp_path
         assert apart(tile.spectral, one, other) > 0.5 > apart(db, one, other)
 
 
-def test_the_simulated_speckle_is_as_measured(tmp_path: Path, shared_data: Path) -> None:
-    dataset = open_dataset("simulated", shared_data, tmp_path)
-    vv = dataset.stack.read(Window(0, 0, 485, 332)).sar[0].astype(float)
+def test_the_simulated_speckle_is_as_measured(simulated: Dataset) -> None:
+    vv = simulated.stack.read(Window(0, 0, 485, 332)).sar[0].astype(float)
     mean = uniform_filter(vv, 7)
-    inside = binary_erosion(dataset.truth == 1, iterations=4)
+    inside = binary_erosion(simulated.truth == 1, iterations=4)
     assert np.median((mean**2 / (uniform_filter(vv**2, 7) - mean**2))[inside]) == pytest.approx(4.6, abs=0.7)
     away = np.where(inside, vv / mean - 1, np.nan)
     assert np.nanmean(away[:, 1:] * away[:, :-1]) / np.nanmean(away**2) == pytest.approx(0.65, abs=0.08)

@@ -7,7 +7,7 @@ import shutil
 from pathlib import Path
 
 import pytest
-from conftest import Bdgf
+from conftest import SHORT_OPTIONS as QUICK, Bdgf
 
 from landcover_bdgf.bench.cells import Archive, Cell
 from landcover_bdgf.bench.experiments import ABLATION, columns_of
@@ -15,12 +15,6 @@ from landcover_bdgf.bench.settings import BenchSettings
 from landcover_bdgf.errors import SettingsError
 from landcover_bdgf.model.recipe import RECIPES, changed
 from landcover_bdgf.scene.simulation import SceneFiles
-
-QUICK = [
-    word
-    for s in ("diffusion.width=0.0625", "diffusion.steps=2", "diffusion.batch=2", "training.steps=3")
-    for word in ("--set", s)
-]
 
 
 def test_a_cell_is_computed_once_and_again_for_another_version(tmp_path: Path) -> None:
@@ -67,12 +61,14 @@ def read_csv(path: Path) -> list[dict[str, str]]:
 
 
 @pytest.fixture
-def place(tmp_path: Path, scene_files: SceneFiles) -> Path:
-    """The simulated scene as a data set."""
-    lines = [f'{key} = "{value}"' for key, value in (("spectral", scene_files.spectral), ("sar", scene_files.sar))]
-    path = tmp_path / "place.toml"
-    path.write_text("\n".join([*lines, f'labels = "{scene_files.labels}"', 'field = "class"']))
-    return path
+def place(tmp_path: Path, scene_files: SceneFiles, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The simulated scene as a data set; few trees, and small pictures of features and counts of operations."""
+    keys = {"spectral": scene_files.spectral, "sar": scene_files.sar, "labels": scene_files.labels, "field": "class"}
+    (tmp_path / "place.toml").write_text("\n".join(f'{key} = "{value}"' for key, value in keys.items()))
+    monkeypatch.setattr("landcover_bdgf.bench.methods.TREES", 10)
+    monkeypatch.setattr("landcover_bdgf.bench.complexity.TILE_PX", 8)
+    monkeypatch.setattr("landcover_bdgf.bench.experiments.PER_CLASS", 10)
+    monkeypatch.setattr("landcover_bdgf.bench.experiments.ITERATIONS", 250)
 
 
 @pytest.mark.usefixtures("place")
@@ -86,34 +82,28 @@ def test_a_comparison_from_the_command_line(bdgf: Bdgf, tmp_path: Path, capsys: 
     rows = read_csv(tmp_path / "out/results.csv")
     assert len(rows) == 2 * 2 * 3
     assert {row["method"] for row in rows} == {"bdgf", "et+9", "svm"}
-    assert all(0 <= float(row["oa"]) <= 100 for row in rows)
     assert [bool(row["ece"]) for row in rows[:3]] == [True, True, False], "an SVM has no probabilities"
     page = (tmp_path / "out/report.html").read_text(encoding="utf-8")
-    assert "place" in page
     assert page.count("<table>") == 5
-    assert "data:image/svg+xml" in page
     assert page.count("data:image/png") == 2 * 4, "the reference and three maps, under two protocols"
     assert "per pixel of a map" in page
-    summary = json.loads((tmp_path / "out/summary.json").read_text())
-    assert summary[0]["oa"]["n"] == 2
-
+    assert json.loads((tmp_path / "out/summary.json").read_text())[0]["oa"]["n"] == 2
     before = {f: f.stat().st_mtime_ns for f in (tmp_path / "out/cells").iterdir()}
     assert bdgf(*arguments) == 0
     assert {f: f.stat().st_mtime_ns for f in (tmp_path / "out/cells").iterdir()} == before, "nothing computed again"
     assert read_csv(tmp_path / "out/results.csv") == rows
 
 
+@pytest.mark.usefixtures("place")
 @pytest.mark.parametrize(("experiment", "methods", "shown"), [("balance", 6, 0), ("embedding", 1, 4)])
 def test_balance_and_embedding_experiments(
-    experiment: str, methods: int, shown: int, place: Path, bdgf: Bdgf, tmp_path: Path
+    experiment: str, methods: int, shown: int, bdgf: Bdgf, tmp_path: Path
 ) -> None:
     """With and without masks, one sensor shuffled; pictures of diffusion features and of three branches."""
-    out = tmp_path / "out"
-    options = ["--experiment", experiment, "--protocols", "random", "--seeds", "1", "--per-class", "20", "-q", *QUICK]
-    assert bdgf("bench", "--dataset", str(place), *options, "-o", str(out)) == 0
-    assert len(read_csv(out / "results.csv")) == methods
-    page = (out / "report.html").read_text(encoding="utf-8")
-    assert page.count("t-SNE") == min(shown, 1)
+    options = ["--experiment", experiment, "--protocols", "random", "--seeds", 1, "--per-class", 20, "-q", *QUICK]
+    assert bdgf("bench", "--dataset", "place.toml", *options, "-o", "out") == 0
+    assert len(read_csv(tmp_path / "out/results.csv")) == methods
+    page = (tmp_path / "out/report.html").read_text(encoding="utf-8")
     assert len(re.findall("<figcaption>(diffusion features|cnn|transformer|mamba)<", page)) == shown
 
 

@@ -1,7 +1,6 @@
 """Results on a GPU agree with the CPU and repeat bit for bit; too little memory is reported. Skipped without a GPU."""
 
 from collections.abc import Callable, Iterator
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -181,5 +180,3 @@ def test_a_model_of_one_device_maps_on_the_other(
     with torch.no_grad():
         found, expected = (Classifier(there, run).probabilities(blocks).cpu() for run in (GPU, CPU))
     torch.testing.assert_close(found, expected, atol=1e-3, rtol=0)
-    untempered = replace(there, temperature=1.0)
-    assert Classifier(untempered, GPU).batch > 1

@@ -1,4 +1,4 @@
-"""The whole job completes on real scenes of different kinds; the network is trained for two steps only.
+"""The whole job completes on real scenes of different kinds; one branch is trained for two steps only.
 
 Hong Kong and Potsdam have no SAR image; it is simulated.
 """
@@ -16,7 +16,7 @@ import landcover_bdgf as bdgf
 from landcover_bdgf.bench.simulated import simulated_sar
 
 pytestmark = pytest.mark.usefixtures("quick_picture")
-RECIPE = bdgf.load_recipe("laptop", (*SHORT, "diffusion.batch=4"))
+RECIPE = bdgf.load_recipe("laptop", (*SHORT, "diffusion.batch=4", "fusion.branches=cnn"))
 
 
 def whole_job(

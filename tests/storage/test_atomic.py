@@ -2,7 +2,7 @@
 
 import os
 import signal
-import threading
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -63,9 +63,8 @@ def test_a_thread_can_publish_outputs(tmp_path: Path) -> None:
         with atomic_output(tmp_path / "a.txt") as draft:
             draft.write_text("whole")
 
-    thread = threading.Thread(target=write)
-    thread.start()
-    thread.join()
+    with ThreadPoolExecutor() as threads:
+        threads.submit(write).result()
     assert os.listdir(tmp_path) == ["a.txt"]
 
 
@@ -101,7 +100,7 @@ def test_all_files_are_synced_before_the_first_is_moved_and_the_main_one_comes_l
         assert calls[5:] == [("replace", "b.txt"), ("fsync", tmp_path.name)]
 
 
-@pytest.mark.parametrize("mask", [0o022, 0o077, 0o002])
+@pytest.mark.parametrize("mask", [0o022, 0o077])
 def test_outputs_get_the_permissions_of_the_umask(mask: int, tmp_path: Path) -> None:
     before = os.umask(mask)
     try:

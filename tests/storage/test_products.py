@@ -88,25 +88,13 @@ def test_long_names_are_shortened_differently(tmp_path: Path) -> None:
     assert one.read_text() == "1"
 
 
-def test_a_draft_that_was_never_written_is_an_error(tmp_path: Path) -> None:
-    with (
-        pytest.raises(OutputError, match=r"a\.txt: cannot be written, its draft has vanished"),
-        atomic_output(tmp_path / "a.txt"),
-    ):
-        pass
-    assert not os.listdir(tmp_path)
-
-
 def test_a_report_created_by_another_program_is_not_replaced(tmp_path: Path) -> None:
-    def write() -> None:
-        with atomic_folder(report(tmp_path / "report")) as folder:
-            (folder / "report.html").write_text("mine")
-            (tmp_path / "report").mkdir()
-            (tmp_path / "report/report.html").write_text("theirs")
-
-    with pytest.raises(OutputError, match="already contains a report"):
-        write()
-    assert (tmp_path / "report/report.html").read_text() == "theirs"
+    page = tmp_path / "report/report.html"
+    with pytest.raises(OutputError, match="already"), atomic_folder(report(page.parent)) as folder:  # noqa: PT012
+        (folder / "report.html").write_text("mine")
+        page.parent.mkdir()
+        page.write_text("theirs")
+    assert page.read_text() == "theirs"
     assert os.listdir(tmp_path) == ["report"]
 
 
@@ -177,6 +165,9 @@ def test_outputs_that_cannot_be_written_are_refused(tmp_path: Path) -> None:
         with pytest.raises(OutputError, match=message):
             check(output)
     check(Product(file), overwrite=True)
+    (tmp_path / "link.tif").symlink_to(file)
+    with pytest.raises(OutputError, match="one of the inputs"):
+        check(Product(tmp_path / "link.tif"), inputs=[file], overwrite=True)
 
 
 def test_file_systems_without_locks_work(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -191,27 +182,12 @@ def test_file_systems_without_locks_work(tmp_path: Path, monkeypatch: pytest.Mon
     assert os.listdir(tmp_path) == ["out.txt"]
 
 
-def test_an_input_is_not_overwritten_even_through_a_link(tmp_path: Path) -> None:
-    source = tmp_path / "in" / "scene.tif"
-    source.parent.mkdir()
-    source.touch()
-    link = tmp_path / "map.tif"
-    link.symlink_to(source)
-    with pytest.raises(OutputError, match="one of the inputs"):
-        check(Product(link), inputs=[source], overwrite=True)
-
-
 def test_a_failed_write_leaves_the_old_file_and_nothing_else(tmp_path: Path) -> None:
     path = tmp_path / "map [1].json"
     path.write_text("old")
-
-    def half_write() -> None:
-        with atomic_output(path, overwrite=True) as temporary:
-            temporary.write_text("half")
-            Path(f"{temporary}.aux.xml").touch()
-            raise KeyboardInterrupt
-
-    with pytest.raises(KeyboardInterrupt):
-        half_write()
+    with pytest.raises(KeyboardInterrupt), atomic_output(path, overwrite=True) as draft:  # noqa: PT012
+        draft.write_text("half")
+        Path(f"{draft}.aux.xml").touch()
+        raise KeyboardInterrupt
     assert path.read_text() == "old"
     assert list(tmp_path.iterdir()) == [path]

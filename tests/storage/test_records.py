@@ -11,10 +11,8 @@ from landcover_bdgf.storage import records
 from landcover_bdgf.storage.records import (
     changed_files,
     content_sha256,
-    file_sha256,
     read_record,
     record,
-    record_bytes,
     record_path,
     write_record,
 )
@@ -46,9 +44,7 @@ def test_a_file_that_differs_or_is_missing_is_named(name: str, written: Path) ->
     assert changed_files(written) == [name]
 
 
-@pytest.mark.parametrize(("old", "new"), [
-    (b"abc", b"abd"), (b": ", b":  "), (b"\n", b"\n "), (b"}\n", b"}\n\n"), (b"}\n", b"}"), (b'"sha256":', b'"sha":'),
-])  # fmt: skip
+@pytest.mark.parametrize(("old", "new"), [(b"abc", b"abd"), (b": ", b":  "), (b"}\n", b"}"), (b'"sha256":', b'"sha":')])
 def test_any_change_of_a_record_is_detected(old: bytes, new: bytes, written: Path) -> None:
     path = record_path(written)
     head, tail = path.read_bytes().rsplit(old, 1)
@@ -56,35 +52,12 @@ def test_any_change_of_a_record_is_detected(old: bytes, new: bytes, written: Pat
     assert changed_files(written) == ["m.tif.json"]
 
 
-@pytest.mark.parametrize("text", ["", "[1]", '{"sha256": 3}', '{"sha256": {"m.tif": 5}}'])
-def test_an_invalid_record_counts_as_changed(text: str, written: Path) -> None:
-    record_path(written).write_text(text)
-    assert changed_files(written) == ["m.tif.json"]
-
-
-def test_without_a_record_changes_are_unknown(tmp_path: Path) -> None:
-    assert changed_files(tmp_path / "m.tif") is None
-    assert read_record(tmp_path / "m.tif") == {}
-    record_path(tmp_path / "m.tif").write_text('{"step": ')
-    assert read_record(tmp_path / "m.tif") == {}
-
-
-@pytest.mark.parametrize("name", ["../secret", "/dev/zero", ".."])
-def test_a_record_reads_nothing_outside_its_folder(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    output, read = tmp_path / "folder" / "m.tif", list[Path]()
-    output.parent.mkdir()
-    for path in (tmp_path / "secret", output):
-        path.write_text("map")
-
-    def sha256(path: Path) -> str:
-        read.append(path)
-        return file_sha256(path)
-
-    monkeypatch.setattr(records, "file_sha256", sha256)
-    files = {"m.tif": file_sha256(output), name: file_sha256(tmp_path / "secret")}
-    record_path(output).write_bytes(record_bytes({"sha256": files}))
-    assert changed_files(output)
-    assert all(path.parent == output.parent for path in read)
+def test_without_a_record_changes_are_unknown_and_a_cut_off_one_counts_as_changed(tmp_path: Path) -> None:
+    for text, changed in ((None, None), ("", ["m.tif.json"]), ('{"step": ', ["m.tif.json"])):
+        if text is not None:
+            record_path(tmp_path / "m.tif").write_text(text)
+        assert changed_files(tmp_path / "m.tif") == changed
+        assert read_record(tmp_path / "m.tif") == {}
 
 
 def test_an_address_is_its_own_hash_and_hashing_a_long_file_is_logged(
