@@ -125,8 +125,8 @@ def with_settings(command: Command) -> Command:
     def run(context: typer.Context, **values: Any) -> None:
         from landcover_bdgf.storage import check, reserved
 
+        show_log(_filled(groups["shown"], values), flags)  # first: messages about other settings name the options
         filled = {key: _filled(group, values) for key, group in groups.items()}
-        show_log(filled["shown"], flags)
         check_memory_limits(name, values.get("threads", 0))
         if name != "info":
             log.info("loading libraries")

@@ -113,7 +113,7 @@ def explain(error: BaseException) -> int:
     if hasattr(error, "format_message"):  # a usage error; depending on the version, its class is in click or typer
         context = getattr(error, "ctx", None)
         command = context.command_path if context else "bdgf"
-        message = error.format_message()
+        message = error.format_message().replace("Value error, ", "")  # typer's own words
         stop = "" if message.endswith((".", "?")) else "."
         return _error(f"{message}{stop} See {command} --help.", SettingsError.exit_code)
     if any(isinstance(e, MemoryError) or any(words in str(e) for words in _NO_MEMORY) for e in causes):
