@@ -1,7 +1,9 @@
-"""Class maps of 60 × 80 pixels with their legends and records, and reference polygons on them."""
+"""Class maps of 60 × 80 pixels with their legends and records, reference polygons on them, and pixels of pictures."""
 
 from __future__ import annotations
 
+import base64
+import io
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +11,7 @@ import geopandas
 import numpy as np
 import shapely
 from affine import Affine
+from matplotlib.image import imread
 from numpy.typing import NDArray
 from rasterio.crs import CRS
 
@@ -49,3 +52,9 @@ def reference(path: Path, classes: list[Any], corners: list[tuple[int, int]], si
     shapes = [box(*corner, side, side) for corner in corners]
     geopandas.GeoDataFrame({"class": classes}, geometry=shapes, crs=32633).to_crs(4326).to_file(path)
     return path
+
+
+def pixels(uri: str) -> NDArray[np.uint8]:
+    """The pixels of a PNG data URI, RGBA."""
+    content = base64.b64decode(uri.removeprefix("data:image/png;base64,"))
+    return np.round(255 * imread(io.BytesIO(content), format="png")).astype(np.uint8)

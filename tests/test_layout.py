@@ -1,4 +1,4 @@
-"""Imports point one way, from the command line down to files, and stop at the face of a package."""
+"""Imports point one way, from the command line down to files, and stop at the face of a package; modules have tests."""
 
 from __future__ import annotations
 
@@ -127,6 +127,14 @@ def test_a_face_names_only_what_exists_and_is_used_outside(package: str) -> None
     }
     public = set(landcover_bdgf.__all__)
     assert named.keys() - used - public == set(), "not used outside the package"
+
+
+def test_every_module_has_tests_in_a_file_of_its_name() -> None:
+    """Kernels are tested through the networks that call them, settings of packages through what they set."""
+    files = {path.stem for path in Path(__file__).parent.rglob("test_*.py")}
+    untested = {module for module in MODULES if f"test_{module.split('.')[-1]}" not in files}
+    elsewhere = ("__init__", "__main__", ".settings")
+    assert not [module for module in untested if not module.endswith(elsewhere) and "kernels." not in module]
 
 
 def test_help_loads_no_heavy_library() -> None:

@@ -15,7 +15,7 @@ import pytest
 from landcover_bdgf.app.info import verify
 from landcover_bdgf.app.options import Shown
 from landcover_bdgf.app.terminal import explain, handle_signals, say, show_log, with_flags
-from landcover_bdgf.errors import LabelError, SettingsError, opening
+from landcover_bdgf.errors import LabelError, SettingsError
 from landcover_bdgf.progress import log
 from landcover_bdgf.scene.simulation import SceneFiles
 
@@ -123,27 +123,12 @@ def test_debug_shows_where_an_error_came_from(
     assert "\x1b" not in said
 
 
-def test_errors_not_about_files_are_not_converted() -> None:
-    with pytest.raises(UnicodeEncodeError), opening(LabelError):
-        raise UnicodeEncodeError("ascii", "a \u00e9 b", 2, 3, "of text")
-
-
 def test_a_command_works_where_standard_streams_are_closed(scene_files: SceneFiles, tmp_path: Path) -> None:
     words = [sys.executable, "-m", "landcover_bdgf", "align", scene_files.spectral, scene_files.sar, "-o", "sar.tif"]
     for closed, code in (("<&- >&- 2>&-", 0), ("2>&-", 6)):  # at the second call it exists already
         command = f"exec {shlex.join(map(str, words))} {closed}"
         assert subprocess.run(["sh", "-c", command], cwd=tmp_path, check=False, timeout=300).returncode == code
     assert "unchanged" in verify(tmp_path / "sar.tif")
-
-
-@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere names are UTF-8 in every locale")
-def test_a_name_that_the_locale_cannot_read_is_explained(tmp_path: Path) -> None:
-    plain = os.environ | {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}
-    for name, says in (("ü", "this locale cannot read. Set LC_ALL=C.UTF-8."), (b"\xfc", "not in UTF-8. Rename it.")):
-        command = [sys.executable, "-m", "landcover_bdgf", "mosaic", "a.partial", "-o", name]
-        done = subprocess.run(command, cwd=tmp_path, env=plain, capture_output=True, check=False)
-        assert done.returncode == 6
-        assert says in done.stderr.decode()
 
 
 @pytest.mark.parametrize("numbers", [(0, 1, 2), (0,)])

@@ -2,22 +2,16 @@
 
 from __future__ import annotations
 
-import base64
-import io
-
 import numpy as np
 import pytest
 import rasterio
 from affine import Affine
 from conftest import WriteTif
-from drawn_maps import GRID
-from matplotlib.image import imread
-from numpy.typing import NDArray
+from drawn_maps import GRID, pixels
 from rasterio.crs import CRS
 
 from landcover_bdgf.assessment.figures import map_picture, scale_bar
 from landcover_bdgf.geo.grid import Grid, ground_pixel_m2
-from landcover_bdgf.labels.class_map import codes_picture
 
 
 @pytest.mark.parametrize(("pixel_m", "text"), [(10, "200 m"), (1000, "20 km"), (0.5, "10 m")])
@@ -47,17 +41,6 @@ def test_unknown_lengths_give_no_scale_bar_and_no_area(wkt: str) -> None:
     grid = Grid(CRS.from_wkt(wkt), Affine(10, 0, 0, 0, -10, 0), (60, 80))
     assert scale_bar(grid) is None
     assert not grid.crs.is_projected or ground_pixel_m2(grid) is None
-
-
-def pixels(uri: str) -> NDArray[np.uint8]:
-    """The pixels of a PNG data URI, RGBA."""
-    content = base64.b64decode(uri.removeprefix("data:image/png;base64,"))
-    return np.round(255 * imread(io.BytesIO(content), format="png")).astype(np.uint8)
-
-
-def test_codes_are_drawn_in_their_colours_and_no_data_is_transparent() -> None:
-    drawn = pixels(codes_picture(np.array([[0, 1], [2, 1]]), {1: (10, 20, 30), 2: (200, 0, 0)}))
-    assert drawn.tolist() == [[[0, 0, 0, 0], [10, 20, 30, 255]], [[200, 0, 0, 255], [10, 20, 30, 255]]]
 
 
 def test_a_large_map_is_drawn_smaller_at_its_proportions(write_tif: WriteTif) -> None:

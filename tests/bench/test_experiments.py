@@ -1,4 +1,4 @@
-"""Results are computed once; a comparison writes a table and a page."""
+"""A comparison writes a table and a page, and when it is repeated nothing is computed again."""
 
 import csv
 import json
@@ -9,30 +9,11 @@ from pathlib import Path
 import pytest
 from conftest import SHORT_OPTIONS as QUICK, Bdgf
 
-from landcover_bdgf.bench.cells import Archive, Cell
 from landcover_bdgf.bench.experiments import ABLATION, columns_of
 from landcover_bdgf.bench.settings import BenchSettings
 from landcover_bdgf.errors import SettingsError
 from landcover_bdgf.model.recipe import RECIPES, changed
 from landcover_bdgf.scene.simulation import SceneFiles
-
-
-def test_a_cell_is_computed_once_and_again_for_another_version(tmp_path: Path) -> None:
-    made: list[int] = []
-
-    def make() -> Cell:
-        made.append(1)
-        return {"oa": len(made)}
-
-    archive = Archive(tmp_path)
-    assert archive.cell({"seed": 1}, "v1", make)["oa"] == 1
-    assert archive.cell({"seed": 1}, "v1", make)["oa"] == 1
-    assert archive.cell({"seed": 2}, "v1", make)["oa"] == 2
-    assert archive.outdated == 0
-    assert archive.cell({"seed": 1}, "v2", make)["oa"] == 3
-    assert archive.outdated == 1
-    next(tmp_path.glob("cell_*.json")).write_text("{")  # damaged: computed again
-    assert {archive.cell({"seed": seed}, "v2", make)["oa"] for seed in (1, 2)} >= {4}
 
 
 def test_settings_of_a_comparison_are_checked() -> None:

@@ -1,4 +1,4 @@
-"""The examples and the demo run without changes, and the README shows only commands that exist."""
+"""The examples run without changes, and the README shows only commands that exist."""
 
 import os
 import runpy
@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 import typer
-from conftest import SHORT_OPTIONS, Bdgf
+from conftest import Bdgf
 
 from landcover_bdgf.app.cli import app
 
@@ -45,14 +45,6 @@ def test_examples_in_order(
         assert bdgf(*words) == 0, line
     assert "land-cover map" in capsys.readouterr().out
     assert (scene / "steps_report" / "report.html").is_file()
-
-
-def test_the_demo(bdgf: Bdgf, capsys: pytest.CaptureFixture[str]) -> None:
-    assert bdgf("demo", "-q", *SHORT_OPTIONS) == 0
-    out = capsys.readouterr().out
-    assert "demo/landcover.tif: map" in out
-    assert "demo/landcover_steps/report/report.html: report" in out
-    assert Path("demo/landcover.tif").is_file()
 
 
 def test_the_readme_shows_commands_that_exist() -> None:

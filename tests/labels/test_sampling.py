@@ -74,21 +74,12 @@ def test_the_seed_decides_the_samples(stack):
     assert zero.same_as(again)
     assert zero.split == again.split
     assert zero.test_digest() == again.test_digest() != one.test_digest()
-    assert zero.test_digest() == zero.where(np.arange(len(zero))[::-1]).test_digest()
 
 
 def test_polygons_stay_whole(stack):
     samples = drawn(stack, per_class=10_000, buffer_px=9)
     assert not set(samples.train.groups) & set(samples.test.groups)
     assert len(samples.test) / len(samples) == pytest.approx(0.3, abs=0.03)
-
-
-def test_the_leak_of_random_pixels_is_reported(stack):
-    samples = drawn(stack, split="random", per_class=20)
-    assert [row["train"] for row in samples.table()] == [20, 20, 20]
-    assert samples.leak() > 0.3
-    assert samples.min_distance_px() == 1
-    assert "% of test windows overlap training windows" in samples_lines(samples)[-1]
 
 
 def test_per_class_limits_the_training_pixels(stack):
@@ -173,13 +164,6 @@ def test_an_unknown_column_or_part_or_a_class_without_training_pixels_is_refused
 def test_settings_are_checked(name, wrong):
     with pytest.raises(SettingsError, match=f"^`{name}="):
         SampleSettings(**{name: wrong})
-
-
-def test_samples_of_another_image_are_refused(stack):
-    samples = drawn(stack)
-    samples.check_grid(stack.grid)
-    with pytest.raises(LabelError, match="belong to another image"):
-        samples.check_grid(stack.grid.shifted((3, 0)))
 
 
 def test_the_table_shows_every_class_on_one_line(stack):

@@ -116,15 +116,6 @@ def test_files_created_by_another_program_are_not_replaced(tmp_path: Path) -> No
     assert (tmp_path / "a.csv").read_text() == "mine"
 
 
-@pytest.mark.parametrize(("number", "remedy"), [
-    (errno.ENOSPC, "Free some space"), (errno.EMFILE, "ulimit -n"), (errno.EIO, "Check its folder and its disk"),
-])  # fmt: skip
-def test_a_system_error_comes_with_a_remedy_and_leaves_nothing(number: int, remedy: str, tmp_path: Path) -> None:
-    with pytest.raises(OutputError, match=f"a.txt: cannot be written, .*{remedy}"), atomic_output(tmp_path / "a.txt"):
-        raise OSError(number, os.strerror(number))
-    assert not list(tmp_path.iterdir())
-
-
 def test_a_report_can_be_written_into_the_working_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "here").mkdir()
     monkeypatch.chdir(tmp_path / "here")
