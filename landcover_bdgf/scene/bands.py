@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Mapping, Sequence, Set
+from collections.abc import Callable, Mapping, Sequence, Set
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -34,6 +34,16 @@ WATER_VAPOUR_NM = ((1340.0, 1460.0), (1790.0, 1960.0), (2450.0, 3000.0))
 POLARISATIONS = ("VV", "VH", "HH", "HV")
 
 _BAND_WORD = re.compile(r"(?:^|[^a-z0-9])(B\d{1,2}A?|VV|VH|HV|HH)(?![a-z0-9])", re.IGNORECASE)
+# What is computed from bands: indices, ratios, statistics. Such a name contains band words, but names no band.
+_COMPUTED = re.compile(
+    r"[/*]|(?<![a-z])(?:[gmrb]?nd[a-z]{1,2}[i]?\d*|n?evi2?|[a-z]*savi\d?|arvi|[rw]vi|bsi|nbr2?|rfdi|lai|fapar|fcover|"
+    r"ratio|div(?:ided)?|minus|plus|diff(?:erence)?|std(?:ev|dev)?|var(?:iance)?|entropy|texture|glcm|coh(?:erence)?|"
+    r"phase)(?![a-z])",
+    re.IGNORECASE,
+)
+_DATE = re.compile(
+    r"(?<![0-9a-z])(?:19|20)\d{2}(?P<mark>[-_]?)\d{2}(?P=mark)\d{2}(?:t?\d{6})?(?![0-9a-z])", re.IGNORECASE
+)
 _SPECTRAL_WORD = re.compile(
     r"(?<![a-z])(?:blue|green|red|coastal|pan|v?nir|swir|tir|red[ _-]?edge)(?![a-z])|infra[ _-]?red", re.IGNORECASE
 )
@@ -69,6 +79,17 @@ _LANDSAT_LEVEL_2 = re.compile(r"(?:^|[^a-z0-9])(S[RT]_B\d{1,2})(?![a-z0-9])", re
 _LANDSAT_FILES = {"Landsat 8/9": re.compile(r"^(L[CO]0?[89]|HLS\.L30)"), "Landsat 4-7": re.compile(r"^L[TE]0?[4-7]")}
 
 
+# Units of ENVI headers, by how they begin.
+_TO_NM: tuple[tuple[tuple[str, ...], Callable[[float], float]], ...] = (
+    (("micro", "um", "µm", "μm"), lambda value: 1e3 * value),
+    (("nano", "nm"), lambda value: value),
+    (("angstrom", "å"), lambda value: value / 10),
+    (("milli", "mm"), lambda value: 1e6 * value),
+    (("ghz", "gigahertz"), lambda value: 299_792_458 / value),
+    (("wavenumber", "cm-1", "1/cm"), lambda value: 1e7 / value),
+)
+
+
 @dataclass(frozen=True)
 class BandText:
     """Name and wavelength of a band as stated in its file."""
@@ -94,24 +115,26 @@ def band_text(dataset: DatasetReader, index: int, tags: Mapping[str, str] | None
 def band_names(texts: Sequence[BandText]) -> list[str]:
     """One name for each band of an image.
 
-    Descriptions are used if they are unique and meaningful, else the names of single-band files, else numbers. Names
-    that contain a band number or a polarisation are shortened to it: ``B02`` for Sentinel-2, ``B2`` for Landsat,
-    ``VV``.
+    Descriptions are used if they are unique and meaningful, else the names of single-band files, else numbers. A name
+    that contains one band number or one polarisation is shortened to it: ``B02`` for Sentinel-2, ``B2`` for Landsat,
+    ``VV``; others lose their date. Names that would be the same then, as of two dates, stay as they are.
     """
     labels = _labels(texts)
-    words = [band_word(label) for label in labels]
-    if None in words or len(set(words)) < len(words):
-        return labels
     style = "{:02d}" if sensor_of(texts) == "Sentinel-2" else "{:d}"
-    return [_restyled(word, style) for word in words if word is not None]
+    words = [band_word(label) for label in labels]
+    short = [_restyled(word, style) if word else _undated(label) for word, label in zip(words, labels, strict=True)]
+    return [name if short.count(name) == 1 else label for name, label in zip(short, labels, strict=True)]
 
 
 def sensor_of(texts: Sequence[BandText]) -> str | None:
-    """The sensor, a key of ``SENSORS``, by names of bands and files, never by the number of bands; None if unknown."""
+    """The sensor, a key of ``SENSORS``, by names of bands and files, never by the number of bands; None if unknown.
+
+    Bands with other names, such as an index, do not count.
+    """
     labels = _labels(texts)
-    if any(_MODIS in label.casefold() for label in labels):
+    words = [word for word in map(band_word, labels) if word and word not in POLARISATIONS]
+    if not words or any(_MODIS in label.casefold() for label in labels):
         return None
-    words = [band_word(label) or "" for label in labels]
     files = (sensor for sensor, file in _LANDSAT_FILES.items() if any(file.search(text.stem) for text in texts))
     level_2 = {match[1].upper() for label in labels if (match := _LANDSAT_LEVEL_2.search(label))}
     landsat = next(files, None) or _landsat_of(level_2)
@@ -168,7 +191,8 @@ def is_spectral(text: BandText) -> bool:
 
 def names_a_band(label: str) -> bool:
     """Whether a label names a band, a polarisation or a colour: ``B8A``, ``VV``, ``near infrared``."""
-    return band_word(label) is not None or _SPECTRAL_WORD.search(label) is not None
+    colour = _SPECTRAL_WORD.search(label) is not None and _COMPUTED.search(label) is None
+    return colour or band_word(label) is not None
 
 
 def is_auxiliary(stem: str) -> bool:
@@ -205,9 +229,17 @@ def _labels(texts: Sequence[BandText]) -> list[str]:
 
 
 def band_word(label: str) -> str | None:
-    """The last word in a label that names a band: ``T43RCP_20200604T054639_B8A_20m`` -> ``B8A``."""
-    words = _BAND_WORD.findall(label)
-    return words[-1].upper() if words else None
+    """The band that a label names: ``T43RCP_20200604T054639_B8A_20m`` -> ``B8A``.
+
+    None if it names no band, or several, or what is computed from bands: ``VV/VH``, ``NDVI_B8_B4``.
+    """
+    words = {word.upper() for word in _BAND_WORD.findall(label)}
+    return words.pop() if len(words) == 1 and not _COMPUTED.search(label) else None
+
+
+def _undated(label: str) -> str:
+    """A label without its date: ``20230604_NDVI`` -> ``NDVI``; a label that is a date stays."""
+    return re.sub(r"[-_ ]{2,}", "_", _DATE.sub("", label)).strip("-_ ") or label
 
 
 def _landsat_of(level_2: Set[str]) -> str | None:
@@ -248,16 +280,14 @@ def _number(text: str | None) -> float:
 
 
 def _in_nm(text: str | None, unit: str) -> float | None:
-    """A wavelength, given as text, in nm; below 100 and without a known unit it must be in µm."""
+    """A wavelength, given as text, in nm; None for a unit of something else. Without a unit, below 100 is in µm."""
     value = _number(text)
-    if not (math.isfinite(value) and value > 0):
-        return None
     unit = unit.strip().lower()
-    if unit.startswith(("micro", "um", "µm", "μm")):
-        return 1000 * value
-    if unit.startswith(("nano", "nm")):
-        return value
-    return 1000 * value if value < 100 else value
+    if not (math.isfinite(value) and value > 0) or unit == "index":
+        return None
+    return next(
+        (to_nm(value) for words, to_nm in _TO_NM if unit.startswith(words)), 1000 * value if value < 100 else value
+    )
 
 
 def _plain_keys(tags: Mapping[str, str]) -> dict[str, str]:
