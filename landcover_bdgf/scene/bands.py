@@ -126,6 +126,11 @@ def band_names(texts: Sequence[BandText]) -> list[str]:
     return [name if short.count(name) == 1 else label for name, label in zip(short, labels, strict=True)]
 
 
+def band_words(texts: Sequence[BandText]) -> list[str | None]:
+    """What :func:`band_word` finds in the name of each band of an image."""
+    return [band_word(label) for label in _labels(texts)]
+
+
 def sensor_of(texts: Sequence[BandText]) -> str | None:
     """The sensor, a key of ``SENSORS``, by names of bands and files, never by the number of bands; None if unknown.
 

@@ -39,6 +39,7 @@ from landcover_bdgf.scene.bands import (
     band_names,
     band_text,
     band_wavelengths_nm,
+    band_words,
     file_tags,
     is_sentinel_2_file,
     is_spectral,
@@ -272,9 +273,22 @@ def _bands(
         described += _without_auxiliary(opaque, texts)
     if not described:
         raise RasterError(next(iter(datasets)), "no band is left, all are alpha bands", WRONG_FILE)
+    described = _finest_of_each(described)
     texts = [text for _, text in described]
     named = zip((band for band, _ in described), band_names(texts), band_wavelengths_nm(texts), strict=True)
     return tuple(replace(band, name=name, wavelength_nm=nm) for band, name, nm in named), sensor_of(texts)
+
+
+def _finest_of_each(described: list[tuple[Band, BandText]]) -> list[tuple[Band, BandText]]:
+    """Of a band that is there at several resolutions, the finest."""
+    words = band_words([text for _, text in described])
+    side: dict[str | None, float] = {}
+    for (band, _), word in zip(described, words, strict=True):
+        side[word] = min(side.get(word, math.inf), abs(band.grid.transform.a))
+    named = tuple(replace(band, name=word or "") for (band, _), word in zip(described, words, strict=True))
+    coarse = [band for band in named if band.name and abs(band.grid.transform.a) > 1.001 * side[band.name]]
+    _without(named, coarse, "there with smaller pixels too")
+    return [each for each, band in zip(described, named, strict=True) if band not in coarse]
 
 
 def _without_auxiliary(bands: Sequence[Band], texts: Sequence[BandText]) -> list[tuple[Band, BandText]]:

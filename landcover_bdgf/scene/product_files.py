@@ -26,6 +26,7 @@ from landcover_bdgf.storage import PathLike, typed_path
 if TYPE_CHECKING:
     from xarray import DataArray
 
+METADATA = ("manifest.safe", "mtd_msil1c.xml", "mtd_msil2a.xml")  # of a product, beside its bands
 RASTER_SUFFIXES = (".tif", ".tiff", ".jp2", ".img", ".dat", ".bsq", ".bil", ".bip")
 PICTURE = (ColorInterp.red, ColorInterp.green, ColorInterp.blue)
 
@@ -45,7 +46,7 @@ def arrays_and_paths(source: Source) -> tuple[list[DataArray], list[PathLike]]:
 def raster_paths(sources: Sequence[PathLike]) -> list[Path]:
     """The raster files of files and folders; those of a folder in natural order."""
     paths: list[Path] = []
-    for path in map(typed_path, sources):
+    for path in map(_product_of, map(typed_path, sources)):
         found = _rasters_of(path) if path.is_dir() else [path]
         if not found:
             raise RasterError(path, "is a folder without rasters", f"Expected {', '.join(RASTER_SUFFIXES)} files.")
@@ -53,6 +54,12 @@ def raster_paths(sources: Sequence[PathLike]) -> list[Path]:
     if not paths:
         raise RasterError(None, "no raster was given", "Pass a file, a folder, or several files.")
     return paths
+
+
+def _product_of(path: Path) -> Path:
+    """The folder of a product that is named by its metadata: ``S1A_TC.dim`` has its bands in ``S1A_TC.data``."""
+    data = path.with_suffix(".data") if path.suffix.lower() == ".dim" else path.parent
+    return data if (path.suffix.lower() == ".dim" and data.is_dir()) or path.name.lower() in METADATA else path
 
 
 def _rasters_of(folder: Path) -> list[Path]:
@@ -66,24 +73,38 @@ def _rasters_of(folder: Path) -> list[Path]:
 
 
 def _auxiliary_files(rasters: list[Path]) -> list[Path]:
-    """Files without bands: by the file names of a known product, else known kinds of files among others."""
-    if any(is_product_file(path.stem) and band_word(path.stem) for path in rasters):
-        return [path for path in rasters if not band_word(path.stem)]
+    """Files without bands: where some files name bands, those that name none; else known kinds of files."""
+    naming = {path for path in rasters if _names_bands(path)}
+    if _are_bands(naming):
+        theia = any("_FRE_" in path.stem for path in naming)  # reflectance with and without correction of slopes
+        return [path for path in rasters if path not in naming or (theia and "_SRE_" in path.stem)]
     others = [path for path in rasters if is_auxiliary(path.stem)]
     rest = [path for path in rasters if path not in others]
     if len(rest) < 2:
         return others if rest else []
     counts = {path: _band_count(path) for path in rest}
-    if _have_more_than_rgb(counts):
+    if max(counts.values()) > len(PICTURE):  # with only a near infrared, red, green and blue are bands too
         others += [path for path in rest if not counts[path]]
     return others
 
 
-def _have_more_than_rgb(counts: dict[Path, int]) -> bool:
-    """Whether files hold more bands than a picture; with only a near infrared, red, green and blue are bands too."""
-    named = [path for path, count in counts.items() if count == 1 and names_a_band(path.stem)]
-    radar = any(band_word(path.stem) in POLARISATIONS for path in named)
-    return radar or len(named) > 1 or max(counts.values()) > len(PICTURE)
+def _names_bands(path: Path) -> bool:
+    """Whether a file names its band in its name, or bands in their descriptions."""
+    if is_auxiliary(path.stem) or is_picture_file(path.stem):
+        return False
+    if names_a_band(path.stem):
+        return True
+    with open_raster(path) as dataset:
+        words = {text for text in dataset.descriptions if text and names_a_band(text)}
+    return len(words) > 1 or any(band_word(word) in POLARISATIONS for word in words)
+
+
+def _are_bands(naming: set[Path]) -> bool:
+    """Whether files that name bands are those of an image: a product, several bands, or a polarisation."""
+    words = {band_word(path.stem) for path in naming}
+    product = any(is_product_file(path.stem) and band_word(path.stem) for path in naming)
+    described = any(not names_a_band(path.stem) for path in naming)
+    return product or described or len(naming) > 1 or bool(words & set(POLARISATIONS))
 
 
 def _band_count(path: Path) -> int:
@@ -107,6 +128,8 @@ def _sentinel_2_bands(product: Path) -> list[Path]:
 
 def _rasters_in(folder: Path) -> Iterator[Path]:
     for path in folder.iterdir():
+        if path.name.startswith("."):  # written beside each file by macOS
+            continue
         envi = path.with_suffix(".hdr").exists() or Path(f"{path}.hdr").exists()
         if path.suffix.lower() in RASTER_SUFFIXES[:4] or (envi and path.suffix.lower() in RASTER_SUFFIXES):
             yield path

@@ -117,7 +117,7 @@ def test_masks_and_pictures_next_to_a_file_of_all_bands_are_left_out(tmp_path, w
 
 
 @pytest.mark.parametrize(("counts", "bands"), [
-    ({"B02": 1, "B03": 1, "ndvi": 1, "texture": 2}, 5),
+    ({"B02": 1, "B03": 1, "ndvi": 1, "texture": 2}, 2),
     ({"scene_B02": 3, "dem": 1}, 3),
     ({"mask": 1}, 1),
     ({"rgb": 3, "mask": 1}, 3),
