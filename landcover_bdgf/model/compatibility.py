@@ -32,7 +32,7 @@ def fit_stack(checkpoint: Checkpoint, stack: Stack, *, name: str = "the checkpoi
     CheckpointError
         A band is missing, or the kind of SAR differs; lists the difference.
     """
-    unit = "signed" if stack.sar_unit == "signed" else "power"
+    unit = "signed" if stack.plain_names else "power"
     if unit != checkpoint.sar_unit:
         raise CheckpointError(
             name,
@@ -42,7 +42,7 @@ def fit_stack(checkpoint: Checkpoint, stack: Stack, *, name: str = "the checkpoi
     fitted = match_stack(stack, checkpoint.bands, checkpoint.sar_bands, name=name)
     # the training scene decides which channels are signed: values of another scene may suggest otherwise
     speckled = zip(fitted.sar.names, checkpoint.scaling.speckled, strict=True)
-    return replace(fitted, signed_names=tuple(band for band, is_speckled in speckled if not is_speckled))
+    return replace(fitted, plain_names=tuple(band for band, is_speckled in speckled if not is_speckled))
 
 
 def match_stack(stack: Stack, bands: tuple[BandName, ...], sar_bands: tuple[BandName, ...], *, name: str) -> Stack:

@@ -34,7 +34,7 @@ def fit_scaling(stacks: Sequence[Stack], recipe: SpectralRecipe, *, exclude: Sam
     if len(spectral) > recipe.max_bands:
         components = _neighbour_means([band.wavelength_nm for band in stacks[0].spectral.bands], recipe.reduced_bands)
         reduced_low, reduced_high = percentiles(reduce_bands(to_unit(spectral, low, high), components))
-    speckled = np.array([name not in stacks[0].signed_names for name in stacks[0].sar.names])
+    speckled = np.array([name not in stacks[0].plain_names for name in stacks[0].sar.names])
     return Scaling(low, high, components, reduced_low, reduced_high, *_fit_sar(sar, speckled))
 
 

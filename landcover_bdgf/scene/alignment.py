@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from contextlib import ExitStack
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,7 +24,7 @@ from landcover_bdgf.scene.pair_checks import (
     warn_of_dates,
 )
 from landcover_bdgf.scene.product_files import Source
-from landcover_bdgf.scene.sar import POWER_FLOOR, sar_unit, signed_channels
+from landcover_bdgf.scene.sar import POWER_FLOOR, sar_channels, warn_of_stretched
 from landcover_bdgf.scene.settings import AlignSettings, Coreg
 from landcover_bdgf.scene.shift import ENOUGH_BANDS, Shift, estimate_shift
 from landcover_bdgf.scene.stack import NO_SHIFT, SHIFT_TAG, Stack
@@ -57,12 +58,12 @@ def align(hsi: Source, sar: Source, *, settings: AlignSettings | None = None) ->
         If a CRS of the settings is unknown.
     """
     settings = settings or AlignSettings()
-    how = {"vrt": settings.allow_vrt, "warp_gcps": settings.warp_gcps}
+    how: dict[str, Any] = {"vrt": settings.allow_vrt, "warp_gcps": settings.warp_gcps}
     with ExitStack() as on_error:
         crs, water_vapour = known_crs(settings.hsi_crs, "hsi_crs"), settings.keep_water_vapour
         spectral = on_error.enter_context(open_image(hsi, crs=crs, keep_water_vapour=water_vapour, **how))
         crs = known_crs(settings.sar_crs, "sar_crs")
-        radar = on_error.enter_context(open_image(sar, crs=crs, keep_water_vapour=True, **how))
+        radar = on_error.enter_context(open_image(sar, crs=crs, keep_water_vapour=True, wanted=settings.wanted, **how))
         _check_pair(spectral, radar, settings)
         stack = _with_unit(Stack(spectral, radar, spectral.grid, "power"), settings)
         stack = _with_shift(_with_checked_content(stack), settings)
@@ -85,20 +86,25 @@ def _check_pair(spectral: Image, radar: Image, settings: AlignSettings) -> None:
 
 def _with_unit(stack: Stack, settings: AlignSettings) -> Stack:
     pixels = _sample(stack.sar)
-    unit = sar_unit(stack.sar, pixels, settings.sar_unit)
-    signed = signed_channels(stack.sar, pixels) if unit == "signed" else ()
-    log.info("%s: SAR is in %s.", stack.sar.paths[0], {"db": "dB", "power": "linear power"}.get(unit, unit))
-    if unit == "power" and (pixels <= 0).any():
+    channels = sar_channels(stack.sar, pixels, settings.sar_unit, settings.wanted)
+    used = [name in channels.image.names for name in stack.sar.names]
+    pixels, sar = pixels[used], replace(channels.image, grid=stack.sar.grid)
+    log.info("%s: SAR is in %s.", sar.paths[0], {"db": "dB", "power": "linear power"}[channels.unit])
+    intensities = pixels[[name not in channels.plain for name in sar.names]]
+    if channels.unit == "power" and (intensities <= 0).any():
         found = "%s: %.2g %% of the SAR values are 0 or negative, raised to %g."
-        log.info(found, stack.sar.paths[0], 100 * float((pixels <= 0).mean()), POWER_FLOOR)
-    return replace(stack, sar_unit=unit, signed_names=signed, spectral_offset=settings.spectral_offset)
+        log.info(found, sar.paths[0], 100 * float((intensities <= 0).mean()), POWER_FLOOR)
+    warn_of_stretched(sar, channels.unit, channels.plain, pixels)
+    return replace(
+        stack, sar=sar, sar_unit=channels.unit, plain_names=channels.plain, spectral_offset=settings.spectral_offset
+    )
 
 
 def _with_checked_content(stack: Stack) -> Stack:
     """Refuse a scene without valid pixels; warn of one with few, and of implausible values."""
     stored = replace(
-        stack, spectral=stack.spectral.as_stored(), sar=stack.sar.as_stored(), sar_unit="signed",
-        signed_names=stack.sar.names, spectral_offset=0.0,
+        stack, spectral=stack.spectral.as_stored(), sar=stack.sar.as_stored(), sar_unit="power",
+        plain_names=stack.sar.names, spectral_offset=0.0,
     )  # fmt: skip
     counts = ReadCounts()
     seen, parts, radar = [], [], []

@@ -18,7 +18,6 @@ from rasterio.windows import Window
 from landcover_bdgf.errors import RasterError
 from landcover_bdgf.geo import Grid, is_south_up
 
-Convert = Callable[[NDArray[np.floating]], NDArray[np.floating]]
 Float32s = NDArray[np.float32]
 Bools = NDArray[np.bool_]
 # Beyond these a value is a fill value, even if undeclared: -9999, -32768, the lowest float32.
@@ -63,6 +62,9 @@ class Band:
     unit: str = ""
     dtype: str = "float32"
     masks: tuple[int, ...] = ()
+
+
+Convert = Callable[[NDArray[np.floating], Band], NDArray[np.floating]]
 
 
 @dataclass
@@ -145,6 +147,8 @@ def _check_fill(bands: Sequence[Band], raw: NDArray[Any], valid: Bools) -> None:
         return
     pixels = raw[:, found]
     filled = (valid[:, found] & (pixels == pixels[0])).all(axis=0)
+    if len(bands) == 1 and kind == "f":  # a single low value may be a measurement; fill values are whole numbers
+        filled &= pixels[0] == np.round(pixels[0])
     if filled.any():
         value = number_text(pixels[0, filled][0])
         raise RasterError(
@@ -172,7 +176,7 @@ def _physical(raw: NDArray[Any], band: Band, convert: Convert | None) -> NDArray
     with np.errstate(over="ignore", invalid="ignore"):  # infinite results are invalid
         if band.scale != 1 or band.offset != 0:
             values = values * np.float64(band.scale) + np.float64(band.offset)
-        return (values if convert is None else convert(values)).astype(np.float32, copy=False)
+        return (values if convert is None else convert(values, band)).astype(np.float32, copy=False)
 
 
 def _read_raw(dataset: DatasetReader, bands: Sequence[Band], window: Window) -> tuple[NDArray[Any], Bools]:

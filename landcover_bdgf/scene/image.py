@@ -146,7 +146,7 @@ class Image:
         grid : Grid, optional
             Any grid; the image's own if not given. Values do not depend on the window.
         convert : callable, optional
-            Applied to physical values before they are resampled, such as dB to linear power.
+            Applied to the physical values of each band before they are resampled, such as dB to linear power.
 
         Returns
         -------
@@ -199,6 +199,7 @@ def open_image(
     keep_water_vapour: bool = False,
     vrt: bool = False,
     warp_gcps: bool = False,
+    wanted: tuple[str, ...] = (),
 ) -> Image:
     """Open the bands of one sensor.
 
@@ -211,6 +212,8 @@ def open_image(
         Used instead of the CRS of the files, if any.
     keep_water_vapour : bool
         Keep bands at which the atmosphere is opaque (see :func:`landcover_bdgf.scene.bands.is_water_vapour`).
+    wanted : tuple of str
+        Names of bands to keep even if they are angles or codes by name.
     vrt, warp_gcps : bool
         As :func:`~landcover_bdgf.geo.raster.open_raster`.
 
@@ -235,16 +238,16 @@ def open_image(
             files[path]  # opens the file
         for path in map(envi_pixels, raster_paths(paths) if paths or not arrays else []):
             files[path]
-        image = _usable(files, crs, keep_water_vapour)
+        image = _usable(files, crs, keep_water_vapour, wanted)
         on_error.pop_all()
     return image
 
 
-def _usable(files: OpenFiles, crs: CRS | None, keep_water_vapour: bool) -> Image:
+def _usable(files: OpenFiles, crs: CRS | None, keep_water_vapour: bool, wanted: tuple[str, ...]) -> Image:
     """The image without unusable bands; see :func:`open_image`."""
     states = {file: _state(file) for path, dataset in files.items() for file in _files(path, dataset)}
     tags = {path: file_tags(dataset) for path, dataset in files.items()}  # read once: some files have thousands
-    bands, sensor = _bands(files, tags, crs)
+    bands, sensor = _bands(files, tags, crs, wanted)
     _check_names(bands)
     marked = {path: bad_bands(tags[path], dataset.count) for path, dataset in files.items()}
     bad = [band for band in bands if band.index in marked[band.path]]
@@ -259,7 +262,7 @@ def _usable(files: OpenFiles, crs: CRS | None, keep_water_vapour: bool) -> Image
 
 
 def _bands(
-    datasets: Mapping[Path, DatasetReader], tags: dict[Path, dict[str, str]], crs: CRS | None
+    datasets: Mapping[Path, DatasetReader], tags: dict[Path, dict[str, str]], crs: CRS | None, wanted: tuple[str, ...]
 ) -> tuple[tuple[Band, ...], str | None]:
     """The bands of all files, named, without alpha bands and auxiliary layers; and the sensor."""
     described: list[tuple[Band, BandText]] = []
@@ -270,7 +273,7 @@ def _bands(
         masks = _alpha_bands(dataset, bands, tags[path])
         opaque = [replace(band, masks=masks) for band in bands if band.index not in masks]
         texts = [band_text(dataset, band.index, tags[path]) for band in opaque]
-        described += _without_auxiliary(opaque, texts)
+        described += _without_auxiliary(opaque, texts, wanted)
     if not described:
         raise RasterError(next(iter(datasets)), "no band is left, all are alpha bands", WRONG_FILE)
     described = _finest_of_each(described)
@@ -291,9 +294,13 @@ def _finest_of_each(described: list[tuple[Band, BandText]]) -> list[tuple[Band, 
     return [each for each, band in zip(described, named, strict=True) if band not in coarse]
 
 
-def _without_auxiliary(bands: Sequence[Band], texts: Sequence[BandText]) -> list[tuple[Band, BandText]]:
+def _without_auxiliary(
+    bands: Sequence[Band], texts: Sequence[BandText], wanted: tuple[str, ...]
+) -> list[tuple[Band, BandText]]:
     """The bands of one file with their texts, without masks, codes, angles and pictures."""
-    auxiliary = auxiliary_bands(texts)
+    auxiliary = [
+        found and text.description not in wanted for found, text in zip(auxiliary_bands(texts), texts, strict=True)
+    ]
     named = tuple(replace(band, name=text.description) for band, text in zip(bands, texts, strict=True))
     _without(named, list(compress(named, auxiliary)), "masks, codes, angles or pictures by name")
     return [(band, text) for band, text, found in zip(named, texts, auxiliary, strict=True) if not found]

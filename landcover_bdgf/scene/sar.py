@@ -1,87 +1,203 @@
-"""Units of SAR backscatter: dB and linear power."""
+"""Channels of a SAR image: which are intensities, and in what unit; others are plain values or left out."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
 from landcover_bdgf.errors import RasterError
+from landcover_bdgf.progress import log
+from landcover_bdgf.scene.band_reader import Band
+from landcover_bdgf.scene.bands import POLARISATIONS
 from landcover_bdgf.scene.image import Image
+from landcover_bdgf.text import listed
 
-SarUnit = Literal["power", "db", "signed"]
+SarUnit = Literal["power", "db"]
 
 # Noise-subtracted power has few and small negative values; dB has more or larger ones.
 NEGATIVE_SHARE = 0.05
 DB_BELOW = -0.5  # the median of the negative values, in dB
 SIGNED_SHARE = (0.25, 0.75)  # share of negative values in a real or imaginary part
-LEAST_DB = -60  # no SAR image has a lower median
+LEAST_DB, MOST_DB = -60, 100  # no SAR image has a median beyond
 MOST_NEGATIVE = 0.5  # largest share of negative values in power
 DB_SPREAD = (3, 60)  # between the 5th and the 95th percentile
-
-
-def signed_channels(sar: Image, pixels: NDArray[np.float32]) -> tuple[str, ...]:
-    """Names of the SAR channels with both signs: real or imaginary parts of a covariance. ``pixels`` (R, n): a sample.
-
-    They occur together with intensities, which are not negative, and about half of their values are negative;
-    intensities in dB are nearly all negative.
-    """
-    negative = (pixels < 0).mean(axis=1)
-    stated = _stated_unit(sar) == "signed"
-    if not stated and (negative > NEGATIVE_SHARE).all():
-        return ()
-    least, most = (NEGATIVE_SHARE, 1) if stated else SIGNED_SHARE
-    return tuple(name for name, share in zip(sar.names, negative, strict=True) if least < share <= most)
-
-
-def sar_unit(sar: Image, pixels: NDArray[np.float32], asked: SarUnit | None) -> SarUnit:
-    """The unit of a SAR image: as set by the user, else as stated in the file, else estimated from its values.
-
-    ``pixels`` (R, n) are a sample of valid pixels in the unit of the file. RasterError if the unit contradicts the tags
-    or the values.
-    """
-    stated = _stated_unit(sar)
-    negative = float((pixels < 0).mean())
-    if signed_channels(sar, pixels):
-        looks: SarUnit = "signed"
-    else:
-        looks = "db" if negative > NEGATIVE_SHARE and np.median(pixels[pixels < 0]) < DB_BELOW else "power"
-    given = asked or stated
-    source = f"`sar_unit={asked}`" if asked else f"the unit in its tags, {stated},"
-    if given and given != looks and not _is_possible(given, pixels):
-        raise RasterError(
-            sar.paths[0],
-            f"{source} contradicts its values: {negative:.0%} are negative, as in {looks}",
-            "Correct `sar_unit` or the file.",
-        )
-    if asked and stated and asked != stated:
-        raise RasterError(sar.paths[0], f"`sar_unit={asked}` contradicts its tags: {stated}", "Correct one of them.")
-    unit = asked or (looks if looks == "signed" else stated or looks)
-    if unit == "db" and (median := float(np.median(pixels))) < LEAST_DB:
-        remedy = "If it is dB times a factor, set its scale with gdal_edit.py -scale."
-        raise RasterError(sar.paths[0], f"has a median of {median:.0f}, too low for dB", remedy)
-    return unit
-
-
-def _is_possible(unit: SarUnit, pixels: NDArray[np.float32]) -> bool:
-    """Whether values can be in a unit that they do not look like: uncalibrated dB, noise-subtracted power."""
-    if unit == "db":
-        spread = np.ptp(np.percentile(pixels, (5, 95), axis=1), axis=0)  # of each channel
-        return bool(DB_SPREAD[0] <= spread.max() <= DB_SPREAD[1])
-    return bool((pixels < 0).mean() <= MOST_NEGATIVE)
-
-
-def _stated_unit(sar: Image) -> SarUnit | None:
-    known: dict[str, SarUnit] = {"db": "db", "decibel": "db", "power": "power", "linear": "power", "signed": "signed"}
-    units = {known[band.unit.lower()] for band in sar.bands if band.unit.lower() in known}
-    return units.pop() if len(units) == 1 else None
-
+LEAST_SPREAD = 0.2  # standard deviation of log intensity; speckle alone has more in calibrated images
 
 # -60 dB, far below the noise of any calibrated SAR. Lower values are raised to it, so that logarithms exist.
 POWER_FLOOR = 1e-6
+_UNITS = {"db": "db", "decibel": "db", "power": "power", "linear": "power", "signed": "signed"}
+
+
+@dataclass(frozen=True)
+class Channels:
+    """The channels of a SAR image that are used.
+
+    Attributes
+    ----------
+    image : Image
+        Without the others.
+    unit : "power" or "db"
+        Of the intensities.
+    plain : tuple of str
+        Names of the channels that are no intensities, such as elevation or the real part of a covariance.
+    """
+
+    image: Image
+    unit: SarUnit
+    plain: tuple[str, ...]
+
+
+def sar_channels(sar: Image, pixels: NDArray[np.float32], asked: SarUnit | None, wanted: tuple[str, ...]) -> Channels:
+    """Choose the channels of a SAR image, and recognise the unit of its intensities.
+
+    Where names are polarisations, these are the intensities. Elsewhere, channels that look like the most of them are.
+    Other channels are left out with a word, unless ``wanted`` lists them.
+
+    Parameters
+    ----------
+    sar : Image
+    pixels : float32 (R, n)
+        A sample of valid pixels in the unit of the file.
+    asked : "power" or "db", optional
+        The unit as set by the user.
+    wanted : tuple of str
+        Names of the channels to use; empty for all intensities.
+
+    Raises
+    ------
+    RasterError
+        There is no channel of that name, or units contradict the tags or the values.
+    """
+    values = dict(zip(sar.names, pixels, strict=True))
+    for name in wanted:
+        if name not in values:
+            known = f"Choose from {listed(sar.names)}."
+            raise RasterError(sar.paths[0], f"`sar_bands={name}`: there is no such channel", known)
+    signed = _signed(sar, values)
+    intensities = _intensities(sar, {name: values[name] for name in values if name not in signed}, asked)
+    kept = wanted or (*intensities, *signed)
+    image = _only(sar, kept, intensities)
+    intensities = tuple(name for name in intensities if name in kept)
+    plain = tuple(name for name in image.names if name not in intensities)
+    if not intensities:
+        raise RasterError(sar.paths[0], "no channel is left that is an intensity", "List VV or VH in `sar_bands` too.")
+    inside = np.stack([values[name] for name in intensities])
+    return Channels(image, _unit(sar, inside, asked, stated_signed=bool(signed)), plain)
+
+
+def warn_of_stretched(image: Image, unit: SarUnit, plain: tuple[str, ...], pixels: NDArray[np.float32]) -> None:
+    """Warn of intensities that were stretched to integers: neither dB nor power. ``pixels`` (R, n) as in the file."""
+    for band, values in zip(image.bands, pixels, strict=True):
+        integer = band.dtype.startswith(("int", "uint")) and (band.scale, band.offset) == (1, 0)
+        if unit == "db" or band.name in plain or not integer or not (values > 0).any():
+            continue
+        spread = float(np.log(values[values > 0]).std())
+        if band.dtype == "uint8" or spread < LEAST_SPREAD:
+            log.warning(
+                "%s: %s is stored as %s without scale and is neither linear power nor dB, as after a stretch for "
+                "display. Use the calibrated image, or undo the stretch: gdal_edit.py -scale FACTOR -offset OFFSET.",
+                band.path, band.name, band.dtype,
+            )  # fmt: skip
+            return
 
 
 def power_of_db(db: NDArray[np.floating]) -> NDArray[np.floating]:
     """Linear power from dB, in float64 because power spans many orders of magnitude."""
     return np.power(10.0, np.ascontiguousarray(db, np.float64) / 10)
+
+
+def _intensities(sar: Image, values: dict[str, NDArray[np.float32]], asked: SarUnit | None) -> tuple[str, ...]:
+    """Names of the channels that are intensities."""
+    named = tuple(name for name in values if name in POLARISATIONS)
+    if named or asked or _stated_unit(sar):
+        return named or tuple(values)
+    looks = {name: _looks(one) for name, one in values.items()}
+    db, power = (tuple(name for name in looks if looks[name] == unit) for unit in ("db", "power"))
+    if len(db) == len(power):
+        raise RasterError(
+            sar.paths[0],
+            f"{listed(db)} looks like dB, but {listed(power)} does not",
+            "Name the bands VV, VH, HH or HV, or list in `sar_bands` what to use.",
+        )
+    return max(db, power, key=len)
+
+
+def _only(sar: Image, kept: tuple[str, ...], intensities: tuple[str, ...]) -> Image:
+    """The image without other channels, which are logged by name."""
+    left_out = tuple(name for name in sar.names if name not in kept)
+    if left_out:
+        log.warning(
+            "%s: left out %s: not an intensity like %s. If it is wanted, list it in `sar_bands=%s`.",
+            sar.paths[0], listed(left_out), listed(intensities), ",".join((*kept, *left_out)),
+        )  # fmt: skip
+    bands: tuple[Band, ...] = tuple(band for band in sar.bands if band.name in kept)
+    return replace(sar, bands=bands)
+
+
+def _signed(sar: Image, values: dict[str, NDArray[np.float32]]) -> tuple[str, ...]:
+    """Unnamed channels with both signs: real or imaginary parts of a covariance.
+
+    They occur together with intensities, which are not negative, and about half of their values are negative;
+    intensities in dB are nearly all negative.
+    """
+    stated = _stated_unit(sar) == "signed"
+    if stated:  # written by Stack.write_sar
+        named = [name for name in values if name in POLARISATIONS]
+        return tuple(
+            name for name in values if (name not in named if named else _negative(values[name]) > NEGATIVE_SHARE)
+        )
+    if any(name in POLARISATIONS for name in values) or all(_negative(v) > NEGATIVE_SHARE for v in values.values()):
+        return ()
+    least, most = SIGNED_SHARE
+    return tuple(name for name, one in values.items() if least < _negative(one) <= most)
+
+
+def _unit(sar: Image, pixels: NDArray[np.float32], asked: SarUnit | None, *, stated_signed: bool) -> SarUnit:
+    """The unit of intensities: as set by the user, else as stated in the file, else estimated from the values."""
+    stated = None if stated_signed else _stated_unit(sar)
+    looks = _looks(pixels)
+    given = asked or stated
+    source = f"`sar_unit={asked}`" if asked else f"the unit in its tags, {stated},"
+    if given and given != looks and not _is_possible(given, pixels):
+        raise RasterError(
+            sar.paths[0],
+            f"{source} contradicts its values: {_negative(pixels):.0%} are negative, as in {looks}",
+            "Correct `sar_unit` or the file.",
+        )
+    if asked and stated and asked != stated:
+        raise RasterError(sar.paths[0], f"`sar_unit={asked}` contradicts its tags: {stated}", "Correct one of them.")
+    each = {_looks(one) for one in pixels}
+    if not given and len(each) > 1:
+        raise RasterError(sar.paths[0], "some channels are in dB and others in linear power", "Convert one of them.")
+    unit: SarUnit = "db" if (given or looks) == "db" else "power"
+    median = float(np.median(pixels))
+    if unit == "db" and not LEAST_DB <= median <= MOST_DB:
+        remedy = "If it is dB times a factor, set its scale with gdal_edit.py -scale."
+        what = "low" if median < LEAST_DB else "high"
+        raise RasterError(sar.paths[0], f"has a median of {median:.0f}, too {what} for dB", remedy)
+    return unit
+
+
+def _looks(pixels: NDArray[np.float32]) -> SarUnit:
+    """The unit that values look like."""
+    return "db" if _negative(pixels) > NEGATIVE_SHARE and np.median(pixels[pixels < 0]) < DB_BELOW else "power"
+
+
+def _negative(pixels: NDArray[np.float32]) -> float:
+    return float((pixels < 0).mean())
+
+
+def _is_possible(unit: str, pixels: NDArray[np.float32]) -> bool:
+    """Whether values can be in a unit that they do not look like: uncalibrated dB, noise-subtracted power."""
+    if unit == "db":
+        spread = np.ptp(np.percentile(pixels, (5, 95), axis=1), axis=0)  # of each channel
+        return bool(DB_SPREAD[0] <= spread.max() <= DB_SPREAD[1])
+    return _negative(pixels) <= MOST_NEGATIVE
+
+
+def _stated_unit(sar: Image) -> str | None:
+    units = {_UNITS[band.unit.lower()] for band in sar.bands if band.unit.lower() in _UNITS}
+    return units.pop() if len(units) == 1 else None

@@ -25,6 +25,13 @@ class AlignSettings:
     sar_unit: Annotated[
         Literal["db", "power"] | None, Setting("unit of the SAR values, if it is not recognised", default="recognised")
     ] = None
+    sar_bands: Annotated[
+        str | None,
+        Setting(
+            "SAR channels to use, e.g. VV,VH,elevation; those that are no polarisation are not converted",
+            default="polarisations",
+        ),
+    ] = None
     hsi_crs: Annotated[
         str | None, Setting("CRS of the spectral image, e.g. EPSG:32633, if the file has none or a wrong one")
     ] = None
@@ -40,6 +47,11 @@ class AlignSettings:
     allow_vrt: Annotated[bool, Setting("also read VRT files, which can refer to any other file or address")] = False
 
     __repr__ = changed_settings
+
+    @property
+    def wanted(self) -> tuple[str, ...]:
+        """Names of the SAR channels to use; empty for the polarisations."""
+        return tuple(name.strip() for name in (self.sar_bands or "").split(",") if name.strip())
 
     def __post_init__(self) -> None:
         check(self)

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from rasterio.windows import Window
 
 from landcover_bdgf.geo import Grid, RasterProfile, mirrored, write_raster
-from landcover_bdgf.scene.band_reader import ReadCounts
+from landcover_bdgf.scene.band_reader import Band, ReadCounts
 from landcover_bdgf.scene.image import Image
 from landcover_bdgf.scene.sar import POWER_FLOOR, SarUnit, power_of_db
 from landcover_bdgf.scene.shift import Shift
@@ -28,7 +28,7 @@ from landcover_bdgf.storage import (
     record_path,
     write_record,
 )
-from landcover_bdgf.text import printable, table, with_names
+from landcover_bdgf.text import listed, printable, table, with_names
 
 SHIFT_TAG, NO_SHIFT = "SAR_SHIFT_XY_PX", "0 0"
 
@@ -37,7 +37,7 @@ SHIFT_TAG, NO_SHIFT = "SAR_SHIFT_XY_PX", "0 0"
 class Tile:
     """A window of a scene: spectral (S, h, w), SAR (R, h, w), and valid (h, w) if both have data; 0 where invalid.
 
-    SAR is in linear power, at least ``POWER_FLOOR``; signed channels are unchanged.
+    SAR is in linear power, at least ``POWER_FLOOR``; plain channels are unchanged.
     """
 
     spectral: NDArray[np.float32]
@@ -54,16 +54,16 @@ class Stack:
     spectral, sar : Image
     grid : Grid
         Grid of the spectral image, not cropped.
-    sar_unit : "power", "db" or "signed"
-        Unit of the files; tiles are always in linear power.
+    sar_unit : "power" or "db"
+        Unit of the intensities in the files; in tiles they are in linear power.
     shift : Shift, optional
         Estimated shift of the SAR; None if the scene is too small for an estimate.
     applied_shift_xy_px : (float, float)
         The shift that is corrected when the SAR is read.
     spectral_offset : float
         Added to spectral values.
-    signed_names : tuple of str
-        SAR channels that take both signs.
+    plain_names : tuple of str
+        SAR channels that are no intensities and are not converted.
     """
 
     spectral: Image
@@ -73,7 +73,7 @@ class Stack:
     shift: Shift | None = None
     applied_shift_xy_px: tuple[float, float] = (0.0, 0.0)
     spectral_offset: float = 0.0
-    signed_names: tuple[str, ...] = ()
+    plain_names: tuple[str, ...] = ()
 
     def __repr__(self) -> str:
         return "\n  ".join(["Stack", *self.describe()])
@@ -112,12 +112,15 @@ class Stack:
     def read_sar(self, window: Window) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
         """SAR (R, h, w) of a window, as in a tile, and where the SAR alone is valid (h, w)."""
         moved = self.grid.shifted(self.applied_shift_xy_px)
-        sar, valid = self.sar.read(window, moved, convert=power_of_db if self.sar_unit == "db" else None)
+        sar, valid = self.sar.read(window, moved, convert=self._power if self.sar_unit == "db" else None)
         for name, channel in zip(self.sar.names, sar, strict=True):
-            if name not in self.signed_names:
+            if name not in self.plain_names:
                 np.maximum(channel, np.float32(POWER_FLOOR), out=channel)
         sar[:, ~valid] = 0
         return sar, valid
+
+    def _power(self, db: NDArray[np.floating], band: Band) -> NDArray[np.floating]:
+        return db if band.name in self.plain_names else power_of_db(db)
 
     def read_valid(self, window: Window) -> NDArray[np.bool_]:
         """Where both sensors have data, (h, w)."""
@@ -143,7 +146,7 @@ class Stack:
         """
         check(sar_product(path), inputs=(*self.spectral.files, *self.sar.files), overwrite=overwrite)
         x, y = self.applied_shift_xy_px
-        tags = {"SAR_UNIT": "signed" if self.signed_names else "power", SHIFT_TAG: f"{x:g} {y:g}"}
+        tags = {"SAR_UNIT": "signed" if self.plain_names else "power", SHIFT_TAG: f"{x:g} {y:g}"}
         names = self.sar.names
         profile = RasterProfile("float32", len(names), math.nan, names, overviews="average", tags=tags)
         shift = self.shift.describe() if self.shift else "not estimated"
@@ -167,7 +170,7 @@ class Stack:
         ]
         files = [content_sha256(file) for image in (self.spectral, self.sar) for file in image.files]
         rest = (self.grid.to_dict(), self.sar_unit)
-        hashed = (bands, files, rest, self.applied_shift_xy_px, self.spectral_offset, self.signed_names)
+        hashed = (bands, files, rest, self.applied_shift_xy_px, self.spectral_offset, self.plain_names)
         return hashlib.sha256(repr(hashed).encode()).hexdigest()
 
     def check_unchanged(self) -> None:
@@ -177,12 +180,13 @@ class Stack:
 
     def describe(self) -> list[str]:
         """Lines of text: bands, units, grid and shift."""
-        units = {"power": "linear power", "db": "dB, read as linear power", "signed": "signed channels"}
+        unit = {"power": "linear power", "db": "dB, read as linear power"}[self.sar_unit]
+        plain = f"; as they are: {listed(self.plain_names)}" if self.plain_names else ""
         x, y = self.applied_shift_xy_px
         corrected = f", corrected by {x:g}, {y:g} px" if (x, y) != (0, 0) else ", not corrected"
         return [
             f"spectral: {_source_text(self.spectral)}; {self.spectral.sensor or 'unknown sensor'}",
-            f"SAR: {_source_text(self.sar)}; {units[self.sar_unit]}",
+            f"SAR: {_source_text(self.sar)}; {unit}{plain}",
             f"grid: {self.grid.describe()}",
             f"shift: {self.shift.describe() + corrected if self.shift else 'not estimated, scene too small or plain'}",
         ]

@@ -107,7 +107,7 @@ def pretrain(
     for stack in stacks:
         stack.check_unchanged()
     weights = {f"unet.{k}": v.cpu().numpy() for k, v in unet.state_dict().items()}
-    unit = "signed" if first.sar_unit == "signed" else "power"
+    unit = "signed" if first.plain_names else "power"
     return Checkpoint("denoiser", weights, recipe, *bands, unit, scaling, None, history, provenance)
 
 

@@ -196,4 +196,4 @@ def test_bands_without_names_have_the_same_numbers_or_are_refused(
 
 def test_another_kind_of_sar_is_refused(model: Checkpoint, stack: Stack) -> None:
     with pytest.raises(CheckpointError, match="SAR in power, this SAR is signed"):
-        fit_stack(model, replace(stack, sar_unit="signed"))
+        fit_stack(model, replace(stack, plain_names=("VH",)))

@@ -103,6 +103,11 @@ def test_an_undeclared_fill_is_refused_in_one_file_of_many(write_tif, dtype, fil
     assert open_image(both).read(Window(0, 0, 5, 4))[1].all()  # in one band of two: an outlier
 
 
+def test_a_low_measurement_of_a_single_band_is_no_fill(write_tif, noise):
+    pixels = -10_000 - 5 * noise[0]
+    np.testing.assert_array_equal(whole(open_image(write_tif("depth.tif", pixels)))[0][0], pixels)
+
+
 def test_a_fill_where_another_band_has_no_data_is_accepted(write_tif):
     pixels = np.full((2, 4, 5), 7, "float32")
     pixels[:, 3] = [[-9999], [np.nan]]

@@ -42,6 +42,13 @@ def files(*stems):
     (files("VH", "s1a-iw-grd-vv-20200604"), ["VH", "VV"], None),
     (described("Sigma0_VH_db", "Sigma0_VV_db"), ["VH", "VV"], None),
     (described("bands", "bands"), ["band 1", "band 2"], None),
+    (described("NDVI_B8_B4", "NBR_B8_B12"), ["NDVI_B8_B4", "NBR_B8_B12"], None),
+    (described("VV", "VV/VH"), ["VV", "VV/VH"], None),
+    (described("B04_stdDev", "MSAVI2_B8", "diff_B11"), ["B04_stdDev", "MSAVI2_B8", "diff_B11"], None),
+    (described("B02", "B8A", "NDVI", "elevation"), ["B02", "B8A", "NDVI", "elevation"], "Sentinel-2"),
+    (described("20230604_B4", "20230604_B8A", "20230604_NDVI"), ["B04", "B8A", "NDVI"], "Sentinel-2"),
+    (described("B04_20230604", "B04_20230714", "B8A"), ["B04_20230604", "B04_20230714", "B8A"], "Sentinel-2"),
+    (files("S1A_20230604T054639_VV_gamma0-rtc_db", "S1A_20230604T054639_VH_gamma0-rtc_db"), ["VV", "VH"], None),
     (described("", "red edge"), ["band 1", "band 2"], None),
     (described("red", "red edge"), ["red", "red edge"], None),
 ])  # fmt: skip
@@ -74,14 +81,19 @@ def test_wavelengths_are_found_in_the_tags_of_a_band(write_tif, tags, namespace)
         assert bands.band_text(dataset, 1).wavelength_nm is None
 
 
-def test_wavelengths_are_found_in_an_envi_header(write_tif):
+@pytest.mark.parametrize(("unit", "values", "lengths"), [
+    ("Nanometers", "418.24, 2450.5", (418.24, 2450.5)), ("MICROMETERS", "0.5, 2.2", (500, 2200)),
+    ("Angstroms", "5000, 22000", (500, 2200)), ("GHz", "599584.916, 136269.299", (500, 2200)),
+    ("Wavenumber", "20000, 4545.4545", (500, 2200)), ("Unknown", "0.5, 2.2", (500, 2200)),
+    ("Unknown", "500, 2200", (500, 2200)), ("Index", "1, 2", (None, None)),
+])  # fmt: skip
+def test_wavelengths_are_found_in_an_envi_header_in_any_unit(write_tif, unit, values, lengths):
     path = write_tif("a.img", TWO_BANDS, driver="ENVI")
     with path.with_suffix(".hdr").open("a") as header:
-        header.write("wavelength units = Nanometers\nwavelength = { 418.24, 2450.5 }\n")
+        header.write(f"wavelength units = {unit}\nwavelength = {{ {values} }}\n")
     with open_raster(path) as dataset:
         texts = [bands.band_text(dataset, index) for index in (1, 2)]
-    assert bands.band_wavelengths_nm(texts) == [pytest.approx(418.24), 2450.5]
-    assert bands.band_names(texts) == ["band 1", "band 2"]
+    assert bands.band_wavelengths_nm(texts) == [nm and pytest.approx(nm) for nm in lengths]
 
 
 def test_a_wavelength_in_a_description_is_read_and_taken_off_the_name(write_tif):

@@ -81,6 +81,50 @@ def test_masks_codes_and_pictures_of_a_product_are_skipped(
     assert f"skipped files that are not bands: {', '.join(map(name.format, others))}." in caplog.text
 
 
+FORCE, THEIA = "20230604_LEVEL2_SEN2A_{}.tif", "SENTINEL2A_20230604-105857-447_L2A_T31TCJ_C_V3-1_{}.tif"
+SNAP, PYROSAR = "{}.tif", "S1A__IW___A_20230604T054639_{}.tif"
+
+
+@pytest.mark.parametrize(("name", "bands", "others", "names"), [
+    (THEIA, ["FRE_B2", "FRE_B8A"], ["SRE_B2", "SRE_B8A", "ATB_R1"], ("B02", "B8A")),
+    (SNAP, ["Gamma0_VV", "Gamma0_VH"], ["elevation", "latitude", "localIncidenceAngle", "mask"], ("VH", "VV")),
+    (PYROSAR, ["VV_gamma0-rtc_db", "VH_gamma0-rtc_db"], ["DEM", "gammaSigmaRatio", "scatteringArea"], ("VH", "VV")),
+    ("{}.tif", ["blue", "rededge1", "nir08"], ["cloud", "snow", "aot"], ("blue", "nir08", "rededge1")),
+    ("{}.tif", ["B02", "B8A"], ["observations", "._B02", ".hidden"], ("B02", "B8A")),
+    ("T33UUU_20230604T101559_{}.tif", ["B02_10m", "B8A_20m"], ["NDVI_B8_B4"], ("B02", "B8A")),
+])  # fmt: skip
+def test_where_files_name_bands_those_that_name_none_are_left_out(tmp_path, write_tif, name, bands, others, names):
+    for word in (*bands, *others):
+        write_tif(f"scene/{name.format(word)}", np.ones((8, 8), "uint8"))
+    assert open_image(tmp_path / "scene").names == names
+
+
+def test_a_file_that_describes_its_bands_is_the_image(tmp_path, write_tif):
+    colours = ("BLUE", "GREEN", "RED", "NIR")
+    write_tif(f"scene/{FORCE.format('BOA')}", np.ones((4, 8, 8), "int16"), names=colours)
+    for word in ("QAI", "DST", "HOT", "VZN"):
+        write_tif(f"scene/{FORCE.format(word)}", np.ones((8, 8), "int16"))
+    assert open_image(tmp_path / "scene").names == colours
+
+
+def test_of_a_band_at_two_resolutions_the_finest_is_used(tmp_path, write_tif, caplog):
+    caplog.set_level("INFO")
+    for name, side in (("B02_10m", 20), ("B02_20m", 10), ("B8A_20m", 10)):
+        write_tif(f"scene/T33UUU_20230604T101559_{name}.tif", np.ones((side, side), "uint16"), pixel_m=200 / side)
+    image = open_image(tmp_path / "scene")
+    assert (image.names, image.grid.shape_hw) == (("B02", "B8A"), (20, 20))
+    assert "left out 1 of 3 bands, there with smaller pixels too: B02" in caplog.text
+
+
+@pytest.mark.parametrize("name", ["scene.dim", "MTD_MSIL2A.xml", "manifest.safe"])
+def test_a_product_is_opened_by_its_metadata(tmp_path, write_tif, name):
+    folder = "scene.data" if name.endswith(".dim") else "."
+    for band in ("VV", "VH"):
+        write_tif(f"{folder}/Gamma0_{band}.tif", np.ones((8, 8), "float32"))
+    (tmp_path / name).write_text("<xml/>")
+    assert open_image(tmp_path / name).names == ("VH", "VV")
+
+
 def test_a_product_of_two_granules_is_refused(safe):
     (safe / "GRANULE/L2A_T33UUV_A025_20200604").mkdir()
     with pytest.raises(RasterError, match="holds 2 granules"):

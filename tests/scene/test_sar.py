@@ -46,11 +46,50 @@ def test_a_unit_in_settings_or_tags_is_used_if_the_values_allow_it(pair):
     assert pair(uncalibrated, tags={"SAR_UNIT": "dB"}).sar_unit == "db"
 
 
-@pytest.mark.parametrize("more", [(30, 45), (0, 3)])
-@pytest.mark.parametrize("asked", [None, "db"])
-def test_angles_and_ratios_with_db_make_no_signed_channels(pair, more, asked):
-    sar = np.concatenate([10 * np.log10(POWER), RNG.uniform(*more, (1, 40, 50)).astype("float32")])
-    assert pair(sar, AlignSettings(sar_unit=asked)).sar_unit == "db"
+DB = (10 * np.log10(POWER)).astype("float32")
+SLOPE, BELOW_SEA = np.full((1, 40, 50), 7, "float32"), -4 + RNG.random((1, 40, 50), "float32")
+RATIO = np.exp(RNG.normal(0, 8, (1, 40, 50))).astype("float32")  # of linear values, some of them huge
+
+
+@pytest.mark.parametrize(("sar", "name", "unit"), [
+    (DB, "elevation", "db"), (DB, "VV_VH_ratio", "db"), (DB, "VV/VH", "db"), (POWER, "elevation", "power"),
+    (POWER, "NDPI_VV_VH", "power"), (POWER, "coherence_VV", "power"), (DB, "localIncidenceAngle", "db"),
+])  # fmt: skip
+@pytest.mark.parametrize("values", [SLOPE, BELOW_SEA, RATIO, 500 * SLOPE])
+def test_channels_beside_polarisations_are_left_out_or_kept_as_they_are(pair, caplog, sar, name, unit, values):
+    caplog.set_level("INFO")
+    layers = np.concatenate([sar, values])
+    stack = pair(layers, names=("VV", "VH", name))
+    assert (stack.sar.names, stack.sar_unit, stack.plain_names) == (("VV", "VH"), unit, ())
+    assert "left out" in caplog.text
+    assert name in caplog.text
+    np.testing.assert_allclose(whole(stack).sar, POWER, rtol=1e-4)
+    kept = pair(layers, AlignSettings(sar_bands=f"VV,VH,{name}"), names=("VV", "VH", name))
+    assert (kept.sar_unit, kept.plain_names) == (unit, (name,))
+    tile = whole(kept)
+    assert tile.valid.all()
+    np.testing.assert_allclose(tile.sar[:2], POWER, rtol=1e-4)
+    np.testing.assert_array_equal(tile.sar[2], values[0])
+
+
+def test_an_unnamed_channel_unlike_the_others_is_left_out_and_a_tie_is_refused(pair, caplog):
+    assert pair(np.concatenate([DB, 40 * SLOPE])).sar.names == ("band 1", "band 2")
+    assert "left out band 3: not an intensity like band 1, band 2" in caplog.text
+    with pytest.raises(RasterError, match=r"band 1 looks like dB, but band 2 does not\. Name the bands VV, VH"):
+        pair(np.concatenate([DB[:1], RATIO]))
+    with pytest.raises(RasterError, match="some channels are in dB and others in linear power"):
+        pair(np.concatenate([DB[:1], POWER[:1]]), names=("VV", "VH"))
+    with pytest.raises(RasterError, match=r"`sar_bands=HH`: there is no such channel\. Choose from VV, VH"):
+        pair(DB, AlignSettings(sar_bands="HH"), names=("VV", "VH"))
+
+
+@pytest.mark.parametrize(("stored", "warned"), [
+    (np.clip((DB + 35) / 40 * 254 + 1, 1, 255).astype("uint8"), True), (((DB + 50) * 100).astype("uint16"), True),
+    ((1000 * POWER).astype("uint16"), False), ((1000 * np.sqrt(POWER)).astype("uint16"), False),
+], ids=["bytes", "dB × 100", "power", "amplitude"])  # fmt: skip
+def test_stretched_values_are_neither_db_nor_power(pair, caplog, stored, warned):
+    pair(stored, names=("VV", "VH"))
+    assert ("neither linear power nor dB" in caplog.text) == warned
 
 
 def test_db_times_a_factor_is_refused(pair):
@@ -72,6 +111,5 @@ def test_power_of_zero_or_less_is_floored_and_counted(pair, caplog):
 def test_signed_channels_next_to_intensities_stay_signed(pair):
     sar = np.concatenate([POWER, RNG.standard_normal((2, 40, 50)).astype("float32")])
     stack = pair(sar)
-    assert stack.sar_unit == "signed"
-    assert stack.signed_names == ("band 3", "band 4")
+    assert (stack.sar_unit, stack.plain_names) == ("power", ("band 3", "band 4"))
     np.testing.assert_array_equal(whole(stack).sar, sar)

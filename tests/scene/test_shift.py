@@ -65,7 +65,7 @@ def test_a_shift_imposed_on_real_scenes_is_found_within_half_a_pixel(shared_data
     optical, radar = (open_image(shared_data / path) for path in pair)
     whole = Window(0, 0, *optical.grid.shape_hw[::-1])
     spectral, spectral_valid = optical.read(whole)
-    sar, sar_valid = radar.read(whole, optical.grid, convert=lambda db: 10 ** (db / 10))
+    sar, sar_valid = radar.read(whole, optical.grid, convert=lambda db, band: 10 ** (db / 10))
     valid = spectral_valid & sar_valid
     own = estimate_shift(*readers(spectral, sar, valid), optical.grid)
     imposed = estimate_shift(*readers(spectral, moved(sar, IMPOSED_XY), valid), optical.grid, max_shift_px=12)
