@@ -60,6 +60,10 @@ def open_raster(path: PathLike, *, vrt: bool = False, warp_gcps: bool = False) -
     return placed
 
 
+MOST_LONGITUDE = 540  # one turn further than 180, as scenes across the antimeridian are counted
+LEAST_METRES = 0.01  # no pixel of a projected image is smaller
+
+
 def grid_of(dataset: DatasetReader, *, crs: CRS | None = None) -> Grid:
     """The north-up grid of an open raster; a south-up file gets the grid of its flipped rows.
 
@@ -72,7 +76,8 @@ def grid_of(dataset: DatasetReader, *, crs: CRS | None = None) -> Grid:
     Raises
     ------
     RasterError
-        If the file has no CRS, no position, only ground-control points or RPCs, or a rotated or invalid transform.
+        If the file has no CRS, no position, only ground-control points or RPCs, a rotated or invalid transform,
+        or coordinates that are not in the unit of the CRS.
     """
     transform = dataset.transform
     _check_position(dataset)
@@ -94,7 +99,20 @@ def grid_of(dataset: DatasetReader, *, crs: CRS | None = None) -> Grid:
         )
     top = transform.f + transform.e * dataset.height if is_south_up(dataset) else transform.f
     north_up = Affine(transform.a, 0.0, transform.c, 0.0, -abs(transform.e), top)
-    return Grid(crs, north_up, dataset.shape)
+    grid = Grid(crs, north_up, dataset.shape)
+    _check_units(dataset.name, grid)
+    return grid
+
+
+def _check_units(name: str, grid: Grid) -> None:
+    """RasterError for metres in a CRS of degrees, or degrees in a CRS of metres."""
+    left, bottom, right, top = grid.bounds
+    reach = f"x from {left:.6g} to {right:.6g} and y from {bottom:.6g} to {top:.6g}"
+    remedy = "Give it the right CRS with gdal_edit.py -a_srs, or pass `hsi_crs` or `sar_crs=EPSG:…`."
+    if grid.crs.is_geographic and (max(abs(left), abs(right)) > MOST_LONGITUDE or max(abs(bottom), abs(top)) > 91):
+        raise RasterError(name, f"has {reach}, which are no degrees, but the CRS {crs_name(grid.crs)}", remedy)
+    if grid.crs.is_projected and grid.transform.a < LEAST_METRES and max(map(abs, grid.bounds)) <= MOST_LONGITUDE:
+        raise RasterError(name, f"has {reach}, which look like degrees, but the CRS {crs_name(grid.crs)}", remedy)
 
 
 def read_band(dataset: DatasetReader, window: Window | None = None, **options: Any) -> NDArray[Any]:

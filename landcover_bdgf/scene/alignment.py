@@ -28,7 +28,7 @@ from landcover_bdgf.scene.sar import POWER_FLOOR, sar_channels, warn_of_stretche
 from landcover_bdgf.scene.settings import AlignSettings, Coreg
 from landcover_bdgf.scene.shift import ENOUGH_BANDS, Shift, estimate_shift
 from landcover_bdgf.scene.stack import NO_SHIFT, SHIFT_TAG, Stack
-from landcover_bdgf.scene.value_checks import warn_of_fills, warn_of_spectral_content
+from landcover_bdgf.scene.value_checks import check_variety, warn_of_fills, warn_of_gaps, warn_of_spectral_content
 
 WORTH_A_WARNING_PX = 1.0  # a shorter shift is within the error of the estimate
 CHECKED_PX = 64  # side of the windows whose values are checked
@@ -64,6 +64,7 @@ def align(hsi: Source, sar: Source, *, settings: AlignSettings | None = None) ->
         spectral = on_error.enter_context(open_image(hsi, crs=crs, keep_water_vapour=water_vapour, **how))
         crs = known_crs(settings.sar_crs, "sar_crs")
         radar = on_error.enter_context(open_image(sar, crs=crs, keep_water_vapour=True, wanted=settings.wanted, **how))
+        spectral = replace(spectral, gaps=settings.gaps)
         _check_pair(spectral, radar, settings)
         stack = _with_unit(Stack(spectral, radar, spectral.grid, "power"), settings)
         stack = _with_shift(_with_checked_content(stack), settings)
@@ -119,6 +120,7 @@ def _with_checked_content(stack: Stack) -> Stack:
     if share < 0.5:
         missing = "%s: about %.0f %% of the scene has no data in one of the images."
         log.warning(missing, stack.spectral.paths[0], 100 * (1 - share))
+    warn_of_gaps(stack.spectral, counts, len(np.concatenate(seen)))
     for image in (stack.spectral, stack.sar):
         if infinite := counts.infinite_share(image.paths):
             log.warning("%s: %.2g %% of its values are infinite, read as nodata.", image.paths[0], 100 * infinite)
@@ -129,6 +131,8 @@ def _with_checked_content(stack: Stack) -> Stack:
     pixels = (raw * scales + offsets + stack.spectral_offset).astype(np.float32)
     warn_of_spectral_content(stack.spectral, pixels, stack.spectral_offset)
     sar = np.concatenate(radar, axis=1)
+    check_variety(stack.spectral, raw)
+    check_variety(stack.sar, sar)
     return replace(stack, spectral=warn_of_fills(stack.spectral, raw), sar=warn_of_fills(stack.sar, sar))
 
 

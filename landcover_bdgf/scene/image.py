@@ -10,6 +10,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 from itertools import chain, compress, groupby
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 from rasterio.crs import CRS
@@ -50,6 +51,7 @@ from landcover_bdgf.scene.product_files import Source, arrays_and_paths, raster_
 from landcover_bdgf.storage import is_remote, typed_path
 from landcover_bdgf.text import listed, with_names
 
+Gaps = Literal["drop", "zero"]
 State = tuple[int, int, int] | None
 WRONG_FILE = "Check that it is the right file."
 
@@ -86,6 +88,8 @@ class Image:
         Tags of the first file.
     zeros_reported : bool
         Whether the user was warned of pixels that are 0 in all bands.
+    gaps : "drop" or "zero"
+        Pixels without data in some bands only: they are invalid, or 0 in these bands.
     counts : ReadCounts, optional
         Counts the pixels that a step reads.
 
@@ -100,6 +104,7 @@ class Image:
     sensor: str | None = None
     tags: dict[str, str] = field(default_factory=dict, compare=False)
     zeros_reported: bool = field(default=False, compare=False)
+    gaps: Gaps = "drop"
     counts: ReadCounts | None = field(default=None, compare=False, repr=False)
     _open: OpenFiles = field(default_factory=OpenFiles, compare=False, repr=False)
     _states: dict[Path, State] = field(default_factory=dict, compare=False, repr=False)
@@ -137,7 +142,7 @@ class Image:
     def read(
         self, window: Window, grid: Grid | None = None, *, convert: Convert | None = None
     ) -> tuple[Float32s, Bools]:
-        """Physical values of all bands in a window, and the pixels that are valid in all of them.
+        """Physical values of all bands in a window, and the pixels that are valid in all of them (see ``gaps``).
 
         Parameters
         ----------
@@ -158,7 +163,9 @@ class Image:
         target = grid or self.grid
         parts = [self._read_file(bands, target, window, convert) for bands in _by_file(self.bands)]
         values, valid = parts[0] if len(parts) == 1 else map(np.concatenate, zip(*parts, strict=True))
-        jointly = np.asarray(valid.all(axis=0))
+        if self.counts is not None:
+            self.counts.add_gaps(self.bands, valid)
+        jointly = np.asarray(valid.all(axis=0) if self.gaps == "drop" else valid.any(axis=0))
         values[:, ~jointly] = 0
         return values, jointly
 

@@ -50,16 +50,28 @@ WGS84 = CRS.from_epsg(4326)
 MIN_OVERLAP = 0.01
 MAX_RESOLUTION_RATIO = 50
 MAX_DAYS_APART = 30
+MOST_CHANNELS = 4  # of SAR intensities: one for each polarisation
 WRONG_ORDER = "Give the HSI/MSI first and the SAR second."
 
 
 def check_order(spectral: Image, sar: Image) -> None:
-    """RasterError if the band names show that the images are in the wrong order."""
+    """RasterError if names, wavelengths or data types show that the images are in the wrong order, or one twice."""
     if spectral.sensor is None and set(spectral.names) <= set(POLARISATIONS):
         names = ", ".join(spectral.names)
         raise RasterError(spectral.paths[0], f"is given as the spectral image but has SAR bands ({names})", WRONG_ORDER)
+    if set(spectral.paths) & set(sar.paths):
+        raise RasterError(sar.paths[0], "is given as both images", WRONG_ORDER)
     if sar.sensor is not None:
         raise RasterError(sar.paths[0], f"is given as the SAR image but is {sar.sensor}", WRONG_ORDER)
+    integer = all(band.dtype.startswith(("int", "uint")) and not band.unit for band in sar.bands)
+    named = any(name in POLARISATIONS for name in sar.names)
+    if (integer and not named and len(sar.bands) > MOST_CHANNELS) or any(
+        300 < (band.wavelength_nm or 0) < 15_000 for band in sar.bands
+    ):
+        problem = (
+            f"is given as the SAR image but looks spectral: {len(sar.bands)} bands, none named by its polarisation"
+        )
+        raise RasterError(sar.paths[0], problem, f"{WRONG_ORDER} If it is SAR, name its bands VV, VH, HH or HV.")
 
 
 def check_one_place(image: Image) -> None:
@@ -82,6 +94,10 @@ def check_overlap(spectral: Image, sar: Image) -> None:
     if share >= MIN_OVERLAP:
         return
     boxes = spectral.grid.bounds_in(WGS84), sar.grid.bounds_in(WGS84)
+    for image, box in zip((spectral, sar), boxes, strict=True):
+        if not np.isfinite(box).all():
+            problem = f"has a position that no longitude and latitude belong to: {image.grid.describe()}"
+            raise RasterError(image.paths[0], problem, "Correct a wrong CRS with `hsi_crs` or `sar_crs`.")
     where = f"one covers {_box_text(boxes[0])}, the other {_box_text(boxes[1])} (WGS84)"
     if share > 0:
         raise RasterError(

@@ -129,7 +129,8 @@ def _only(sar: Image, kept: tuple[str, ...], intensities: tuple[str, ...]) -> Im
     """The image without other channels, which are logged by name."""
     left_out = tuple(name for name in sar.names if name not in kept)
     if left_out:
-        log.warning(
+        named = any(name in POLARISATIONS for name in intensities)
+        (log.info if named else log.warning)(
             "%s: left out %s: not an intensity like %s. If it is wanted, list it in `sar_bands=%s`.",
             sar.paths[0], listed(left_out), listed(intensities), ",".join((*kept, *left_out)),
         )  # fmt: skip

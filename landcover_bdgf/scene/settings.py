@@ -39,6 +39,10 @@ class AlignSettings:
     spectral_offset: Annotated[
         float, Setting("add this to all spectral values; -1000 for Sentinel-2 products since January 2022")
     ] = 0.0
+    gaps: Annotated[
+        Literal["drop", "zero"],
+        Setting("pixels without data in some spectral bands only: drop, or zero (0 there, as over water)"),
+    ] = "drop"
     keep_water_vapour: Annotated[bool, Setting("keep bands in the water-vapour absorption windows")] = False
     force: Annotated[bool, Setting("accept pixel sizes that differ more than 50-fold")] = False
     warp_gcps: Annotated[

@@ -170,7 +170,15 @@ class Stack:
         ]
         files = [content_sha256(file) for image in (self.spectral, self.sar) for file in image.files]
         rest = (self.grid.to_dict(), self.sar_unit)
-        hashed = (bands, files, rest, self.applied_shift_xy_px, self.spectral_offset, self.plain_names)
+        hashed = (
+            bands,
+            files,
+            rest,
+            self.applied_shift_xy_px,
+            self.spectral_offset,
+            self.plain_names,
+            self.spectral.gaps,
+        )
         return hashlib.sha256(repr(hashed).encode()).hexdigest()
 
     def check_unchanged(self) -> None:

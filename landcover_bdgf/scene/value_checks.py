@@ -7,22 +7,29 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
+from landcover_bdgf.errors import RasterError
 from landcover_bdgf.progress import log
 from landcover_bdgf.scene.band_reader import ReadCounts, number_text
 from landcover_bdgf.scene.image import Image
+from landcover_bdgf.scene.pair_checks import MOST_CHANNELS, WRONG_ORDER
 from landcover_bdgf.scene.sar import NEGATIVE_SHARE
 from landcover_bdgf.scene.stack import Stack
+from landcover_bdgf.text import listed
 
+FEW_VALUES = 4  # fewer than any measured band has
 FILL_SHARE = 0.005  # of the pixels; if more have the same value in all bands, it is not by chance
 
 
 def warn_of_spectral_content(spectral: Image, pixels: NDArray[np.float32], offset: float) -> None:
-    """Warn of an RGB picture, and of a Sentinel-2 offset that is not removed or removed twice.
+    """Warn of an RGB picture, and of a Sentinel-2 offset that is not removed or removed twice; refuse dB.
 
     ``pixels`` (S, n) are a sample of valid pixels with ``offset`` (the setting ``spectral_offset``) added.
     """
     if len(spectral.bands) == 3 and all(band.dtype == "uint8" for band in spectral.bands):
         log.warning("%s: is an 8-bit RGB picture; expect poor classes. Use the original bands.", spectral.paths[0])
+    named = any(band.wavelength_nm for band in spectral.bands) or spectral.sensor
+    if not named and len(spectral.bands) <= MOST_CHANNELS and (pixels < -1).mean() > 0.9:
+        raise RasterError(spectral.paths[0], "has values like SAR in dB", WRONG_ORDER)
     visible = _visible_reflectance(spectral)
     if not visible:
         return
@@ -45,6 +52,30 @@ def warn_of_spectral_content(spectral: Image, pixels: NDArray[np.float32], offse
         )
 
 
+def check_variety(image: Image, raw: NDArray[np.float32]) -> None:
+    """Refuse an image of one value in each band, and warn of one with a few values, as after a cast to integers.
+
+    ``raw`` (bands, n), n > 0, is a sample of valid pixels as stored. RasterError if the whole image is constant.
+    """
+    path = image.paths[0]
+    if (raw == raw[:, :1]).all() and _is_constant(image.as_stored(), raw[:, :1]):
+        texts = listed(tuple(dict.fromkeys(map(number_text, raw[:, 0]))))
+        raise RasterError(path, f"is {texts} wherever it has data", "Check that it is the right file.")
+    if max(len(np.unique(band)) for band in raw) <= FEW_VALUES < raw.shape[1]:
+        log.warning(
+            "%s: has at most %d different values in each band, as reflectance or power between 0 and 1 has after a "
+            "conversion to integers. Use the file before the conversion.", path, FEW_VALUES,
+        )  # fmt: skip
+
+
+def _is_constant(image: Image, first: NDArray[np.float32]) -> bool:
+    for window in image.grid.tiles(1024):
+        values, valid = image.read(window)
+        if (values[:, valid] != first).any():
+            return False
+    return True
+
+
 def warn_of_fills(image: Image, raw: NDArray[np.float32]) -> Image:
     """Warn of pixels that are 0, the minimum or the maximum in all bands: possibly undeclared nodata.
 
@@ -59,6 +90,20 @@ def warn_of_fills(image: Image, raw: NDArray[np.float32]) -> Image:
             _warn_of_fill(image, number_text(value), share)
             zeros_reported |= bool(value == 0)
     return replace(image, zeros_reported=zeros_reported)
+
+
+def warn_of_gaps(image: Image, counts: ReadCounts, pixels: int) -> None:
+    """Warn of pixels without data in some bands only, such as lakes where an infrared band is 0 and 0 is nodata.
+
+    ``pixels`` is the number of pixels that were read.
+    """
+    names = [name for name in image.names if counts.gaps[name] > counts.gap_pixels / 10]
+    if image.gaps == "drop" and counts.gap_pixels > FILL_SHARE * pixels:
+        log.warning(
+            "%s: about %.2g %% of its pixels have no data in %s but in other bands, and will not be mapped. If they "
+            "are measured there, as lakes of 0 in the infrared are: `gaps=zero`.",
+            image.paths[0], 100 * counts.gap_pixels / pixels, listed(names),
+        )  # fmt: skip
 
 
 def warn_of_zeros(stack: Stack, counts: ReadCounts) -> None:

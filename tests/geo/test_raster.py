@@ -35,3 +35,19 @@ def test_ground_control_points_alone_are_refused(write_tif, noise):
     path = write_tif("grd.tif", noise, transform=None, gcps=points)
     with open_raster(path) as dataset, pytest.raises(RasterError, match="4 ground-control points"):
         grid_of(dataset)
+
+
+@pytest.mark.parametrize(("options", "words"), [
+    ({"crs": "EPSG:4326"}, "which are no degrees, but the CRS EPSG:4326"),
+    ({"origin_xy": (13.5, 52.3), "pixel_m": 0.0001}, "which look like degrees, but the CRS EPSG:32633"),
+])  # fmt: skip
+def test_coordinates_in_another_unit_than_the_crs_are_refused(write_tif, noise, options, words):
+    with open_raster(write_tif("a.tif", noise, **options)) as dataset, pytest.raises(RasterError, match=words):
+        grid_of(dataset)
+
+
+def test_a_tiff_of_a_band_on_each_page_is_refused(write_tif, noise):
+    path = write_tif("a.tif", noise[:1])
+    write_tif("a.tif", noise[1:2], APPEND_SUBDATASET="YES")
+    with pytest.raises(RasterError, match=r"holds 2 pages, .* gdalbuildvrt -separate"):
+        open_raster(path)

@@ -93,3 +93,19 @@ def test_swapped_images_are_refused(write_tif):
     sentinel_2 = write_tif("s2.tif", REFLECTANCE, names=("B02", "B03", "B04", "B08"))
     with pytest.raises(RasterError, match="is given as the SAR image but is Sentinel-2"):
         align(hsi, sentinel_2)
+
+
+@pytest.mark.parametrize(("spectral", "sar", "words"), [
+    (REFLECTANCE, np.tile(REFLECTANCE, (3, 1, 1)), "sar.tif: is given as the SAR image but looks spectral: 12 bands"),
+    (10 * np.log10(POWER), REFLECTANCE[:2], "hsi.tif: has values like SAR in dB"),
+    (10 * np.log10(POWER), np.tile(REFLECTANCE, (3, 1, 1)), "looks spectral"),
+])  # fmt: skip
+def test_swapped_images_without_names_are_refused(pair, spectral, sar, words):
+    with pytest.raises(RasterError, match=words):
+        pair(sar, spectral=spectral)
+
+
+def test_one_file_for_both_images_is_refused(write_tif):
+    path = write_tif("a.tif", REFLECTANCE)
+    with pytest.raises(RasterError, match="is given as both images"):
+        align(path, path)

@@ -108,3 +108,36 @@ def test_only_real_scenes_with_the_offset_give_a_warning(shared_data, no_shift, 
         caplog.clear()
         align(shared_data / f"s1s2_{place}/s2_l2a.tif", shared_data / f"s1s2_{place}/s1_rtc_db.tif")
         assert ("offset is not removed" in caplog.text) is has_offset, place
+
+
+@pytest.mark.parametrize(("where", "value"), [("hsi.tif", 0), ("hsi.tif", 7), ("sar.tif", 0), ("sar.tif", 1)])
+def test_an_image_of_one_value_is_refused(pair, where, value):
+    images = {"hsi.tif": REFLECTANCE, "sar.tif": POWER} | {where: np.full((2, 40, 50), value, "float32")}
+    with pytest.raises(RasterError, match=rf"{where}: is {value} wherever it has data"):
+        pair(images["sar.tif"], spectral=images["hsi.tif"])
+
+
+@pytest.mark.parametrize(("spectral", "warned"), [(REFLECTANCE // 1500, True), (REFLECTANCE // 100, False)])
+def test_reflectance_that_was_cast_to_integers_gives_a_warning(pair, caplog, spectral, warned):
+    pair(spectral=spectral.astype("uint8"))
+    assert ("after a conversion to integers" in caplog.text) == warned
+
+
+@pytest.mark.parametrize("together", [True, False], ids=["one file", "a file each"])
+def test_pixels_without_data_in_some_bands_are_told_and_can_be_kept(write_tif, caplog, together):
+    spectral = REFLECTANCE.copy()
+    spectral[2:, 5:20] = 0  # a lake, whose infrared is 0
+    sar = write_tif("sar.tif", POWER)
+    names = ("B03", "B04", "B08", "B11")
+    if together:
+        hsi = write_tif("hsi.tif", spectral, nodata=0, names=names)
+    else:
+        hsi = [write_tif(f"{name}.tif", band, nodata=0) for name, band in zip(names, spectral, strict=True)]
+    assert not whole(align(hsi, sar)).valid[5:20].any()
+    assert "about 38 % of its pixels have no data in B08, B11 but in other bands" in caplog.text
+    assert "`gaps=zero`" in caplog.text
+    caplog.clear()
+    tile = whole(align(hsi, sar, settings=AlignSettings(gaps="zero")))
+    assert tile.valid.all()
+    np.testing.assert_array_equal(tile.spectral, spectral)
+    assert "no data" not in caplog.text
