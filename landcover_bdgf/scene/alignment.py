@@ -26,11 +26,11 @@ from landcover_bdgf.scene.pair_checks import (
 from landcover_bdgf.scene.product_files import Source
 from landcover_bdgf.scene.sar import POWER_FLOOR, sar_channels, warn_of_stretched
 from landcover_bdgf.scene.settings import AlignSettings, Coreg
-from landcover_bdgf.scene.shift import ENOUGH_BANDS, Shift, estimate_shift
+from landcover_bdgf.scene.shift import ENOUGH_BANDS, MIN_AGREEING, Shift, estimate_shift
 from landcover_bdgf.scene.stack import NO_SHIFT, SHIFT_TAG, Stack
 from landcover_bdgf.scene.value_checks import check_variety, warn_of_fills, warn_of_gaps, warn_of_spectral_content
 
-WORTH_A_WARNING_PX = 1.0  # a shorter shift is within the error of the estimate
+WORTH_A_WARNING_PX = 3.0  # ordinary pairs of Sentinel-1 and -2 are up to 2.7 px apart
 CHECKED_PX = 64  # side of the windows whose values are checked
 CHECKED_EVERY = 8  # every n-th of their pixels is checked
 
@@ -138,17 +138,25 @@ def _with_checked_content(stack: Stack) -> Stack:
 
 def _with_shift(stack: Stack, settings: AlignSettings) -> Stack:
     bands = stack.spectral.bands[:: math.ceil(len(stack.spectral.bands) / ENOUGH_BANDS)]
-    some = replace(stack, spectral=replace(stack.spectral, bands=bands))
+    radar = tuple(band for band in stack.sar.bands if band.name not in stack.plain_names)
+    some = replace(stack, spectral=replace(stack.spectral, bands=bands), sar=replace(stack.sar, bands=radar))
 
     def read(window: Window) -> tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.bool_]]:
         tile = some.read(window)
         return tile.spectral, tile.sar, tile.valid
 
-    shift = estimate_shift(read, stack.read_sar, stack.grid, max_shift_px=settings.max_shift_px)
+    shift = estimate_shift(read, some.read_sar, stack.grid, max_shift_px=settings.max_shift_px)
     if shift is None:
         log.info("the shift between the images was not estimated: the scene is too small or too plain.")
         return stack
     log.info("%s.", shift.describe())
+    if not shift.trusted and shift.tried >= MIN_AGREEING:
+        log.warning(
+            "%s: does not seem to match the spectral image: only %.0f %% of the windows agree on a shift of up to "
+            "%g px. Are both images of the same place, and neither mirrored nor moved further? Compare them before "
+            "you map; steep mountains can be the reason, too.",
+            stack.sar.paths[0], 100 * shift.agreement, settings.max_shift_px,
+        )  # fmt: skip
     applied = _shift_to_apply(stack, shift, settings.coreg)
     if shift.trusted and shift.length_px > WORTH_A_WARNING_PX and applied == (0, 0):
         off = settings.coreg == "off"
@@ -159,8 +167,16 @@ def _with_shift(stack: Stack, settings: AlignSettings) -> Stack:
 
 
 def _shift_to_apply(stack: Stack, shift: Shift, coreg: Coreg) -> tuple[float, float]:
-    """The shift to correct: none if it is not trusted, or if :meth:`Stack.write_sar` wrote a corrected SAR."""
-    if coreg == "off" or not shift.trusted or stack.sar.tags.get(SHIFT_TAG, NO_SHIFT) != NO_SHIFT:
+    """The shift to correct.
+
+    None if it is not trusted, is not longer than its error, or was corrected already by :meth:`Stack.write_sar`.
+    """
+    if (
+        coreg == "off"
+        or not shift.trusted
+        or shift.length_px <= shift.error_px
+        or stack.sar.tags.get(SHIFT_TAG, NO_SHIFT) != NO_SHIFT
+    ):
         return 0.0, 0.0
     x, y = shift.offset_xy_px
     return (float(round(x)), float(round(y))) if coreg == "grid" else (x, y)

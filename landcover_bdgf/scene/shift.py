@@ -39,6 +39,8 @@ WINDOWS = 9
 # A shift is trusted if this share of the windows, and at least MIN_AGREEING, are within 1 px of the median.
 TRUSTED_AGREEMENT = 2 / 3
 MIN_AGREEING = 3
+# What the sensors show differently moves the estimate of SAR that is not shifted by 0.0 to 0.9 px (decision 0003).
+BIAS_PX = 0.9
 # More bands do not improve the estimate; of hundreds, every n-th is read.
 ENOUGH_BANDS = 16
 # Share of a window that must have data.
@@ -56,14 +58,17 @@ class Shift:
         the SAR at (column + x, row + y). Median of the windows.
     windows_xy_px : tuple of (float, float)
         The estimates of the windows, where the search succeeded.
+    tried : int
+        Number of windows with enough data and texture.
     agreement : float
-        Share of all windows with enough data whose estimate is within 1 px of the median.
+        Share of these whose estimate is within 1 px of the median.
     trusted : bool
         Whether enough windows agree to correct the SAR by it.
     """
 
     offset_xy_px: OffsetXY
     windows_xy_px: tuple[OffsetXY, ...]
+    tried: int
     agreement: float
     trusted: bool
 
@@ -73,14 +78,22 @@ class Shift:
         return f"Shift({x:+.2f} px right, {y:+.2f} px down, {len(self.windows_xy_px)} windows, {trust})"
 
     @property
+    def error_px(self) -> float:
+        """Error of the offset, in pixels: the scatter of the windows' median, and what sensors show differently."""
+        scatter = np.hypot(*np.std(self.windows_xy_px, axis=0)) / math.sqrt(len(self.windows_xy_px))
+        return math.hypot(BIAS_PX, float(1.25 * scatter))
+
+    @property
     def length_px(self) -> float:
         """Length of the offset, in pixels."""
         return math.hypot(*self.offset_xy_px)
 
     def describe(self) -> str:
         """The shift as one line of text."""
+        if not self.windows_xy_px:
+            return "no window shows how far the SAR is shifted against the spectral image"
         x, y = self.offset_xy_px
-        trust = "windows agree" if self.trusted else "windows disagree, estimate not reliable"
+        trust = f"windows agree, ±{self.error_px:.1f} px" if self.trusted else "windows disagree, estimate not reliable"
         return (
             f"SAR is shifted {abs(x):.1f} px to the {'right' if x > 0 else 'left'} and {abs(y):.1f} px "
             f"{'down' if y > 0 else 'up'} against the spectral image (median of {len(self.windows_xy_px)} "
@@ -98,24 +111,25 @@ def estimate_shift(read: ReadPair, read_sar: ReadSar, grid: Grid, *, max_shift_p
     windows = _windows(read_sar, grid)
     for window in track(windows, "shift between the images", len(windows)):
         spectral, sar_power, valid = read(window)
-        if valid.mean() < MIN_VALID:
+        pair = _prepared(spectral, sar_power, valid)
+        if pair is None:
             continue
         tried += 1
-        offset = window_shift(spectral, sar_power, valid, max_shift_px=max_shift_px)
+        offset = _search(*pair, max_shift_px)
         found += [offset] if offset is not None else []
     return median_shift(found, tried=tried)
 
 
 def median_shift(offsets_xy_px: list[OffsetXY], *, tried: int) -> Shift | None:
-    """The shift from the estimates of several windows; None if there are none."""
+    """The shift from the estimates of several windows; None if there are none, of too few to expect any."""
     if not offsets_xy_px:
-        return None
+        return Shift((0.0, 0.0), (), tried, 0.0, trusted=False) if tried >= MIN_AGREEING else None
     x, y = np.median(offsets_xy_px, axis=0)
     agreeing = sum(math.hypot(dx - x, dy - y) <= 1 for dx, dy in offsets_xy_px)
     agreement = agreeing / tried
     trusted = agreeing >= MIN_AGREEING and agreement >= TRUSTED_AGREEMENT
     # Rounded to hundredths, so that rounding errors of other machines do not change it.
-    return Shift((round(float(x), 2), round(float(y), 2)), tuple(offsets_xy_px), agreement, trusted)
+    return Shift((round(float(x), 2), round(float(y), 2)), tuple(offsets_xy_px), tried, agreement, trusted)
 
 
 def window_shift(
@@ -127,21 +141,24 @@ def window_shift(
     signed as in :class:`Shift`; None if less than half of the window is valid, it has no texture, or the search fails.
     Mattes et al. 2001, doi:10.1117/12.431046.
     """
+    pair = _prepared(spectral, sar_power, valid)
+    return None if pair is None else _search(*pair, max_shift_px)
+
+
+def _prepared(
+    spectral: FloatArray, sar_power: FloatArray, valid: BoolArray
+) -> tuple[FloatArray, FloatArray, BoolArray] | None:
+    """Both images of a window as one channel in [0, 1], and where to compare them; None without data or texture."""
     if valid.mean() < MIN_VALID:
         return None
     inside = ndimage.binary_erosion(valid, iterations=2, border_value=1)
     fixed = _stretched(_first_component(spectral, valid), inside)
     moving = _stretched(_despeckled_db(sar_power, valid), inside)
-    if fixed is None or moving is None:
-        return None
-    try:
-        x, y = _search(fixed, moving, inside)
-    except RuntimeError:  # all samples outside the moving image: the search diverged
-        return None
-    return (x, y) if math.hypot(x, y) <= max_shift_px else None
+    return None if fixed is None or moving is None else (fixed, moving, inside)
 
 
-def _search(fixed: FloatArray, moving: FloatArray, inside: BoolArray) -> OffsetXY:
+def _search(fixed: FloatArray, moving: FloatArray, inside: BoolArray, max_shift_px: float) -> OffsetXY | None:
+    """The offset with the most mutual information; None if the search diverges, or ends too far away."""
     mask = sitk.GetImageFromArray(inside.astype(np.uint8))
     search = sitk.ImageRegistrationMethod()
     search.SetMetricAsMattesMutualInformation(numberOfHistogramBins=32)
@@ -154,9 +171,12 @@ def _search(fixed: FloatArray, moving: FloatArray, inside: BoolArray) -> OffsetX
     search.SetSmoothingSigmasPerLevel([2, 1, 0])
     search.SetInitialTransform(sitk.TranslationTransform(2), inPlace=False)
     images = (sitk.GetImageFromArray(values.astype(np.float32)) for values in (fixed, moving))
-    with _one_thread():
-        x, y = search.Execute(*images).GetParameters()
-    return float(x), float(y)
+    try:
+        with _one_thread():
+            x, y = map(float, search.Execute(*images).GetParameters())
+    except RuntimeError:  # all samples outside the moving image
+        return None
+    return (x, y) if math.hypot(x, y) <= max_shift_px else None
 
 
 @contextmanager

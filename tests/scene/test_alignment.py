@@ -79,3 +79,16 @@ def test_files_of_a_pair_that_is_refused_are_closed(pair, monkeypatch):
     with pytest.raises(RasterError, match="does not overlap"):
         pair(origin_xy=(600_000, 5_000_000))
     assert [dataset.closed for dataset in opened] == [True, True]
+
+
+@pytest.mark.parametrize(("change", "matches"), [
+    (lambda db: db, True), (lambda db: np.roll(db, (2, 1), (1, 2)), True), (lambda db: db[:, ::-1], False),
+    (lambda db: np.roll(db, 12, 1), False), (lambda db: RNG.normal(-12, 3, db.shape).astype("float32"), False),
+], ids=["as it is", "moved by 2 px", "upside down", "moved by 12 px", "noise"])  # fmt: skip
+@pytest.mark.parametrize("place", ["chile", "denmark"])
+def test_sar_that_does_not_match_gives_a_warning(shared_data, write_tif, caplog, place, change, matches):
+    scene = shared_data / f"s1s2_{place}"
+    with rasterio.open(scene / "s1_rtc_db.tif") as file:
+        sar = write_tif("sar.tif", change(file.read()), crs=file.crs, transform=file.transform, nodata=file.nodata)
+    align(scene / "s2_l2a.tif", sar)
+    assert ("does not seem to match the spectral image" in caplog.text) != matches

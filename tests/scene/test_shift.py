@@ -126,8 +126,8 @@ def test_only_the_most_textured_windows_of_a_large_scene_are_used(monkeypatch):
         looked.append((window.height, window.width))
         return spectral, sar if window.row_off > 2000 else np.ones_like(sar), valid
 
-    search = "landcover_bdgf.scene.shift.window_shift"
-    monkeypatch.setattr(search, lambda spectral, sar, valid, **_: textured.append(sar.std() > 0) or (2.0, 0.0))
+    search = "landcover_bdgf.scene.shift._search"
+    monkeypatch.setattr(search, lambda fixed, moving, *_: textured.append(moving.std() > 0) or (2.0, 0.0))
     assert estimate_shift(read, lambda window: read(window)[1:], grid_of_size(5000, 5000)).offset_xy_px == (2, 0)
     assert textured == [True] * 9
     assert looked == [(256, 256)] * (25 + 9)
@@ -139,3 +139,12 @@ def test_windows_without_data_do_not_count_as_disagreement():
     shift = estimate_shift(*readers(spectral, moved(sar, (2, 0)), valid), grid_of_size(320, 320))
     assert len(shift.windows_xy_px) == 3
     assert shift.trusted
+
+
+def test_a_small_shift_is_not_longer_than_its_error():
+    spectral, sar, valid = (np.tile(a, (2, 2)) for a in simulated())
+    for offset, certain in (((0, 0), False), ((0.5, 0), False), ((3, 1), True)):
+        shift = estimate_shift(*readers(spectral, moved(sar, offset), valid), grid_of_size(320, 320))
+        assert shift.trusted
+        assert 0.9 <= shift.error_px < 1.2
+        assert (shift.length_px > shift.error_px) == certain
