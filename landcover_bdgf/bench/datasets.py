@@ -47,7 +47,7 @@ class Description(BaseModel):
     field: str | None = None
     names: dict[str, str] = {}
     ignore: tuple[int | str, ...] = ()
-    spectral_offset: float = 0.0
+    spectral_offset: float | None = None
     simulated: bool = False
 
 

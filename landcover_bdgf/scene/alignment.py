@@ -28,7 +28,13 @@ from landcover_bdgf.scene.sar import POWER_FLOOR, sar_channels, warn_of_stretche
 from landcover_bdgf.scene.settings import AlignSettings, Coreg
 from landcover_bdgf.scene.shift import ENOUGH_BANDS, MIN_AGREEING, Shift, estimate_shift
 from landcover_bdgf.scene.stack import NO_SHIFT, SHIFT_TAG, Stack
-from landcover_bdgf.scene.value_checks import check_variety, warn_of_fills, warn_of_gaps, warn_of_spectral_content
+from landcover_bdgf.scene.value_checks import (
+    check_variety,
+    recognised_offset,
+    warn_of_fills,
+    warn_of_gaps,
+    warn_of_spectral_content,
+)
 
 WORTH_A_WARNING_PX = 3.0  # ordinary pairs of Sentinel-1 and -2 are up to 2.7 px apart
 CHECKED_PX = 64  # side of the windows whose values are checked
@@ -67,7 +73,7 @@ def align(hsi: Source, sar: Source, *, settings: AlignSettings | None = None) ->
         spectral = replace(spectral, gaps=settings.gaps)
         _check_pair(spectral, radar, settings)
         stack = _with_unit(Stack(spectral, radar, spectral.grid, "power"), settings)
-        stack = _with_shift(_with_checked_content(stack), settings)
+        stack = _with_shift(_with_checked_content(stack, settings.spectral_offset), settings)
         on_error.pop_all()
     return stack
 
@@ -96,13 +102,11 @@ def _with_unit(stack: Stack, settings: AlignSettings) -> Stack:
         found = "%s: %.2g %% of the SAR values are 0 or negative, raised to %g."
         log.info(found, sar.paths[0], 100 * float((intensities <= 0).mean()), POWER_FLOOR)
     warn_of_stretched(sar, channels.unit, channels.plain, pixels)
-    return replace(
-        stack, sar=sar, sar_unit=channels.unit, plain_names=channels.plain, spectral_offset=settings.spectral_offset
-    )
+    return replace(stack, sar=sar, sar_unit=channels.unit, plain_names=channels.plain)
 
 
-def _with_checked_content(stack: Stack) -> Stack:
-    """Refuse a scene without valid pixels; warn of one with few, and of implausible values."""
+def _with_checked_content(stack: Stack, offset: float | None) -> Stack:
+    """Refuse a scene without valid pixels; warn of one with few, and of implausible values; find the offset."""
     stored = replace(
         stack, spectral=stack.spectral.as_stored(), sar=stack.sar.as_stored(), sar_unit="power",
         plain_names=stack.sar.names, spectral_offset=0.0,
@@ -126,13 +130,15 @@ def _with_checked_content(stack: Stack) -> Stack:
             log.warning("%s: %.2g %% of its values are infinite, read as nodata.", image.paths[0], 100 * infinite)
     raw = np.concatenate(parts, axis=1)
     if not raw.size:
-        return stack
+        return replace(stack, spectral_offset=offset or 0.0)
     scales, offsets = np.array([(band.scale, band.offset) for band in stack.spectral.bands]).T[:, :, None]
-    pixels = (raw * scales + offsets + stack.spectral_offset).astype(np.float32)
-    warn_of_spectral_content(stack.spectral, pixels, stack.spectral_offset)
+    pixels = (raw * scales + offsets).astype(np.float32)
+    added = recognised_offset(stack.spectral, pixels) if offset is None else offset
+    warn_of_spectral_content(stack.spectral, pixels + np.float32(added), added)
     sar = np.concatenate(radar, axis=1)
     check_variety(stack.spectral, raw)
     check_variety(stack.sar, sar)
+    stack = replace(stack, spectral_offset=added)
     return replace(stack, spectral=warn_of_fills(stack.spectral, raw), sar=warn_of_fills(stack.sar, sar))
 
 

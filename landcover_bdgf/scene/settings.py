@@ -37,8 +37,13 @@ class AlignSettings:
     ] = None
     sar_crs: Annotated[str | None, Setting("CRS of the SAR image, if the file has none or a wrong one")] = None
     spectral_offset: Annotated[
-        float, Setting("add this to all spectral values; -1000 for Sentinel-2 products since January 2022")
-    ] = 0.0
+        float | None,
+        Setting(
+            "add this to all spectral values; by default -1000 for Sentinel-2 products whose darkest pixels show the "
+            "offset that they have since January 2022",
+            default="recognised",
+        ),
+    ] = None
     gaps: Annotated[
         Literal["drop", "zero"],
         Setting("pixels without data in some spectral bands only: drop, or zero (0 there, as over water)"),

@@ -192,8 +192,9 @@ class Stack:
         plain = f"; as they are: {listed(self.plain_names)}" if self.plain_names else ""
         x, y = self.applied_shift_xy_px
         corrected = f", corrected by {x:g}, {y:g} px" if (x, y) != (0, 0) else ", not corrected"
+        offset = f"; {self.spectral_offset:+g} added" if self.spectral_offset else ""
         return [
-            f"spectral: {_source_text(self.spectral)}; {self.spectral.sensor or 'unknown sensor'}",
+            f"spectral: {_source_text(self.spectral)}; {self.spectral.sensor or 'unknown sensor'}{offset}",
             f"SAR: {_source_text(self.sar)}; {unit}{plain}",
             f"grid: {self.grid.describe()}",
             f"shift: {self.shift.describe() + corrected if self.shift else 'not estimated, scene too small or plain'}",

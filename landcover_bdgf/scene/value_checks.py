@@ -16,8 +16,24 @@ from landcover_bdgf.scene.sar import NEGATIVE_SHARE
 from landcover_bdgf.scene.stack import Stack
 from landcover_bdgf.text import listed
 
+S2_OFFSET = 1000  # of Sentinel-2 reflectance × 10,000
+BRIGHT_DARKEST = 1300  # water and shadows with the offset are darker; without it, deserts and snow may be brighter
 FEW_VALUES = 4  # fewer than any measured band has
 FILL_SHARE = 0.005  # of the pixels; if more have the same value in all bands, it is not by chance
+
+
+def recognised_offset(spectral: Image, pixels: NDArray[np.float32]) -> float:
+    """-1000 where the darkest visible pixels of a Sentinel-2 image show the offset of +1000, else 0.
+
+    ESA adds it to reflectance × 10,000 since processing baseline 04.00 (January 2022). ``pixels`` (S, n) are a sample
+    of valid pixels.
+    """
+    visible = _visible_reflectance(spectral)
+    if not visible or not S2_OFFSET <= _darkest(pixels[visible]) < BRIGHT_DARKEST:
+        return 0.0
+    removed = "%s: the offset of Sentinel-2 reflectance, +%d, is removed; `spectral_offset=0` keeps it."
+    log.info(removed, spectral.paths[0], S2_OFFSET)
+    return -float(S2_OFFSET)
 
 
 def warn_of_spectral_content(spectral: Image, pixels: NDArray[np.float32], offset: float) -> None:
@@ -33,9 +49,9 @@ def warn_of_spectral_content(spectral: Image, pixels: NDArray[np.float32], offse
     visible = _visible_reflectance(spectral)
     if not visible:
         return
-    dark = float(np.percentile(pixels[visible], 1, axis=1).min())
+    dark = _darkest(pixels[visible])
     negative = float((pixels[visible] < 0).mean())
-    if dark >= 1000:
+    if dark >= S2_OFFSET:
         log.warning(
             "%s: looks like Sentinel-2 reflectance × 10,000 whose offset is not removed: the darkest visible "
             "pixels are at %.0f. If so, and if the model is for other scenes too, set `spectral_offset=-1000`.",
@@ -123,6 +139,10 @@ def _warn_of_fill(image: Image, value: str, share: float) -> None:
         "classified. If they are missing data: gdal_edit.py -a_nodata %s",
         image.paths[0], 100 * share, value, value,
     )  # fmt: skip
+
+
+def _darkest(pixels: NDArray[np.float32]) -> float:
+    return float(np.percentile(pixels, 1, axis=1).min())
 
 
 def _visible_reflectance(spectral: Image) -> list[int]:

@@ -102,7 +102,7 @@ CASES = [
     Case("mostly masked", bad.image(lambda a: np.where(np.arange(72) > 20, -9999, a)), CHECK, 0, "bdgf: warning: bad.tif: about 72 % of the scene has no data in one of the images."),
     Case("a constant band", bad.image(lambda a: np.concatenate([a[:9], np.full_like(a[:1], 500)])), CHECK, 0, "spectral: 10 bands of bad.tif*"),
     Case("infinite values", bad.image(lambda a: np.where((np.arange(72) > 30) & (np.arange(64)[:, None] < 30), np.inf, a.astype(np.float32)), nodata=-9999), CHECK, 0, "bdgf: warning: bad.tif: 27 % of its values are infinite, read as nodata."),
-    Case("offset not removed", bad.image(lambda a: np.where(a == -9999, a, a + 1000)), CHECK, 0, "bdgf: warning: bad.tif: looks like Sentinel-2 reflectance × 10,000 whose offset is not removed: the darkest visible pixels are at *. If so, and if the model is for other scenes too, set --spectral-offset -1000."),
+    Case("an offset to remove", bad.image(lambda a: np.where(a == -9999, a, a + 1000)), CHECK, 0, "bdgf: bad.tif: the offset of Sentinel-2 reflectance, +1000, is removed; --spectral-offset 0 keeps it."),
     Case("offset removed twice", bad.image(lambda a: np.where(a == -9999, a, a - 1000)), CHECK, 0, "bdgf: warning: bad.tif: * % of the visible pixels are negative, as if the Sentinel-2 offset were removed twice (0 is added here). Check --spectral-offset."),
     Case("dB as power", bad.image(of="sar.tif"), f"{RADAR} --sar-unit power", 3, "bad.tif: --sar-unit power contradicts its values: 99% are negative, as in db. Correct --sar-unit or the file."),
     Case("power as dB", bad.image(lambda a: 10 ** (a / 10), of="sar.tif"), f"{RADAR} --sar-unit db", 3, "bad.tif: --sar-unit db contradicts its values: 0% are negative, as in power. Correct --sar-unit or the file."),
