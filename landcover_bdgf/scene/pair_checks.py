@@ -14,7 +14,7 @@ from rasterio.crs import CRS
 from landcover_bdgf.errors import RasterError
 from landcover_bdgf.geo import Bounds, Grid, resolution_ratio, same_crs
 from landcover_bdgf.progress import log
-from landcover_bdgf.scene.bands import POLARISATIONS
+from landcover_bdgf.scene.bands import names_polarisation
 from landcover_bdgf.scene.image import Image
 
 # Tags that hold the time of acquisition. Not TIFFTAG_DATETIME, which is when the file was written.
@@ -56,7 +56,7 @@ WRONG_ORDER = "Give the HSI/MSI first and the SAR second."
 
 def check_order(spectral: Image, sar: Image) -> None:
     """RasterError if names, wavelengths or data types show that the images are in the wrong order, or one twice."""
-    if spectral.sensor is None and set(spectral.names) <= set(POLARISATIONS):
+    if spectral.sensor is None and all(map(names_polarisation, spectral.names)):
         names = ", ".join(spectral.names)
         raise RasterError(spectral.paths[0], f"is given as the spectral image but has SAR bands ({names})", WRONG_ORDER)
     if set(spectral.paths) & set(sar.paths):
@@ -64,7 +64,7 @@ def check_order(spectral: Image, sar: Image) -> None:
     if sar.sensor is not None:
         raise RasterError(sar.paths[0], f"is given as the SAR image but is {sar.sensor}", WRONG_ORDER)
     integer = all(band.dtype.startswith(("int", "uint")) and not band.unit for band in sar.bands)
-    named = any(name in POLARISATIONS for name in sar.names)
+    named = any(map(names_polarisation, sar.names))
     if (integer and not named and len(sar.bands) > MOST_CHANNELS) or any(
         300 < (band.wavelength_nm or 0) < 15_000 for band in sar.bands
     ):

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from landcover_bdgf.errors import RasterError
 from landcover_bdgf.progress import log
 from landcover_bdgf.scene.band_reader import Band
-from landcover_bdgf.scene.bands import POLARISATIONS
+from landcover_bdgf.scene.bands import names_polarisation
 from landcover_bdgf.scene.image import Image
 from landcover_bdgf.text import listed
 
@@ -111,7 +111,7 @@ def power_of_db(db: NDArray[np.floating]) -> NDArray[np.floating]:
 
 def _intensities(sar: Image, values: dict[str, NDArray[np.float32]], asked: SarUnit | None) -> tuple[str, ...]:
     """Names of the channels that are intensities."""
-    named = tuple(name for name in values if name in POLARISATIONS)
+    named = tuple(filter(names_polarisation, values))
     if named or asked or _stated_unit(sar):
         return named or tuple(values)
     looks = {name: _looks(one) for name, one in values.items()}
@@ -129,7 +129,7 @@ def _only(sar: Image, kept: tuple[str, ...], intensities: tuple[str, ...]) -> Im
     """The image without other channels, which are logged by name."""
     left_out = tuple(name for name in sar.names if name not in kept)
     if left_out:
-        named = any(name in POLARISATIONS for name in intensities)
+        named = any(map(names_polarisation, intensities))
         (log.info if named else log.warning)(
             "%s: left out %s: not an intensity like %s. If it is wanted, list it in `sar_bands=%s`.",
             sar.paths[0], listed(left_out), listed(intensities), ",".join((*kept, *left_out)),
@@ -146,11 +146,11 @@ def _signed(sar: Image, values: dict[str, NDArray[np.float32]]) -> tuple[str, ..
     """
     stated = _stated_unit(sar) == "signed"
     if stated:  # written by Stack.write_sar
-        named = [name for name in values if name in POLARISATIONS]
+        named = [*filter(names_polarisation, values)]
         return tuple(
             name for name in values if (name not in named if named else _negative(values[name]) > NEGATIVE_SHARE)
         )
-    if any(name in POLARISATIONS for name in values) or all(_negative(v) > NEGATIVE_SHARE for v in values.values()):
+    if any(map(names_polarisation, values)) or all(_negative(v) > NEGATIVE_SHARE for v in values.values()):
         return ()
     least, most = SIGNED_SHARE
     return tuple(name for name, one in values.items() if least < _negative(one) <= most)

@@ -72,6 +72,12 @@ def test_channels_beside_polarisations_are_left_out_or_kept_as_they_are(pair, ca
     np.testing.assert_array_equal(tile.sar[2], values[0])
 
 
+def test_polarisations_of_several_dates_are_intensities(pair):
+    names = ("Gamma0_VV_20230604", "Gamma0_VV_20230616", "Gamma0_VH_20230604")
+    stack = pair(np.concatenate([DB, DB[1:]]), names=names)
+    assert (stack.sar.names, stack.plain_names) == ((*names[:2], "VH"), ())
+
+
 def test_an_unnamed_channel_unlike_the_others_is_left_out_and_a_tie_is_refused(pair, caplog):
     assert pair(np.concatenate([DB, 40 * SLOPE])).sar.names == ("band 1", "band 2")
     assert "left out band 3: not an intensity like band 1, band 2" in caplog.text
