@@ -155,4 +155,4 @@ def layer_path(output: Path, layer: str) -> Path:
 def class_map_product(output: Path, layers: Sequence[str] = ()) -> Product:
     """A map with its layers, companions and record."""
     others = [*(layer_path(output, name) for name in layers), *companion_paths(output), record_path(output)]
-    return Product(output, tuple(others))
+    return Product(output, tuple(others), extension=".tif")

@@ -203,6 +203,13 @@ CASES = [
       for command in (MAP_TO, TRAIN_TO, SAMPLE_TO, "demo")],
     *[Case(f"{command.split()[0]} to {name}", bad.nothing, f"{command} {name}", 6, f"{name}: is also the name of a companion file that bdgf writes. Use another extension.")
       for command, name in ((TRAIN_TO, "out.csv"), (PRETRAIN_TO, "out.csv"), (PRETRAIN_TO, "out.png"), (MAP_TO, "out.qml"), (MAP_ALL_TO, "model.safetensors"))],
+    *[Case(f"{command.split()[0]} to {name}", bad.nothing, f"{command} {name} --overwrite", 6, f"{name}: a {kind} is written, and {suffix} is the extension of another format. Name it out{right}.")
+      for command, name, kind, suffix, right in ((MAP_TO, "out.png", "GeoTIFF", ".png", ".tif"), (MAP_TO, "out.img", "GeoTIFF", ".img", ".tif"), ("align msi.tif sar.tif -o", "out.JPG", "GeoTIFF", ".jpg", ".tif"), ("mosaic a.partial -o", "out.shp", "GeoTIFF", ".shp", ".tif"),
+                                                 (SAMPLE_TO, "out.shp", "GeoPackage", ".shp", ".gpkg"), (TRAIN_TO, "out.tif", "safetensors file", ".tif", ".safetensors"))],
+    *[Case(f"{command.split()[0]} to {name}", lambda f: os.mkfifo(f / "pipe"), f"{command} {name} --overwrite", 6, f"{name}: is not a regular file but a device or pipe. Give the name of a file.")
+      for command, name in ((MAP_TO, os.devnull), (MAP_TO, "pipe"), (MAP_TO, "/dev/fd/2"), (SAMPLE_TO, os.devnull), (TRAIN_TO, "pipe"), (PRETRAIN_TO, os.devnull), ("align msi.tif sar.tif -o", os.devnull), ("mosaic a.partial -o", "pipe"), ("assess msi.tif --reference labels.gpkg -o", os.devnull))],
+    Case("tiles of nothing, to train", bad.nothing, f"{MAP_ALL_TO} out.tif --model out.safetensors --tile 0", 2, "--tile 0: is smaller than the 21 px around a pixel that the model sees. Use 128 or more."),
+    Case("a memory of 1 MB, to train", bad.nothing, f"{MAP_ALL_TO} out.tif --model out.safetensors --max-ram 1MB", 7, "--max-ram 0.001GB: mapping this scene takes at least 0.85 GB, with tiles of 128 px and one thread. Raise the limit, or crop the scene."),
     Case("no folder", bad.nothing, "map msi.tif sar.tif --model model.safetensors -o no/out.tif", 6, "no/out.tif: the folder no does not exist. Create it first."),
     Case("output is an input", bad.nothing, "map msi.tif sar.tif --model model.safetensors -o msi.tif --overwrite", 6, "msi.tif: is one of the inputs. Choose another name."),
     Case("output is an input by a link", bad.link("out.tif", "msi.tif"), f"{MAP_GOOD} --overwrite", 6, "out.tif: is one of the inputs. Choose another name."),
