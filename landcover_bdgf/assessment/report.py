@@ -136,7 +136,10 @@ def _legend(dataset: DatasetReader, map_path: PathLike) -> Legend:
     """The legend of a map; refuses rasters that are not maps, and companion files of another map."""
     if dataset.dtypes[0] not in ("uint8", "uint16"):
         problem = f"is not a class map: pixels are {dataset.dtypes[0]}, expected uint8 or uint16"
-        raise RasterError(dataset.name, problem, "Use a map that bdgf wrote.")
+        remedy = (
+            "Use a map that bdgf wrote; if this is one saved with other pixels, convert it: gdal_translate -ot UInt16."
+        )
+        raise RasterError(dataset.name, problem, remedy)
     if is_south_up(dataset):
         raise RasterError(dataset.name, "is south-up", "Make it north-up with gdalwarp.")
     legend = legend_of_map(map_path)

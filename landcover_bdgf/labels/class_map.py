@@ -17,7 +17,7 @@ from landcover_bdgf.errors import LabelError
 from landcover_bdgf.geo import Grid, grid_of, open_raster, read_band
 from landcover_bdgf.labels.colors import Color
 from landcover_bdgf.labels.legend import Legend
-from landcover_bdgf.labels.symbology import companion_paths, read_aux_xml
+from landcover_bdgf.labels.symbology import companion_paths, read_companions
 from landcover_bdgf.storage import PathLike, Product, read_record, record_path
 from landcover_bdgf.text import png, printable
 
@@ -131,20 +131,25 @@ def read_class_map(path: PathLike) -> ClassMap:
 
 
 def legend_of_map(map_path: PathLike) -> Legend:
-    """The legend of a map, from its record, else from its ``.aux.xml``.
+    """The legend of a map, from its record, else from its ``.aux.xml`` or ``.qml``.
 
     Raises
     ------
     LabelError
-        If both are missing or damaged.
+        If all are missing or damaged, or it is not the legend of a map of bdgf.
     """
-    if recorded := read_record(str(map_path)).get("legend"):
-        return Legend.from_json(json.dumps(recorded))
+    if classes := read_record(str(map_path)).get("legend") or read_companions(map_path):
+        try:
+            return Legend.from_json(json.dumps(classes))
+        except LabelError as error:
+            raise LabelError(map_path, error.problem, "Use a map that bdgf wrote, with its companion files.") from error
     aux_xml, _ = companion_paths(map_path)
-    if classes := read_aux_xml(aux_xml):
-        return Legend.from_json(json.dumps(classes))
-    problem = f"has no class names, which {aux_xml.name} should hold"
-    raise LabelError(map_path, problem, "Keep the files of a map together when you move it.")
+    raise LabelError(
+        map_path,
+        f"has no class names, which {aux_xml.name} should hold",
+        f"Copy the .aux.xml of the map that it was made from to {aux_xml.name}. To join maps, use bdgf mosaic, which "
+        "keeps the names; to clip or warp one, gdal_translate, or gdalwarp -r near.",
+    )
 
 
 def layer_path(output: Path, layer: str) -> Path:
