@@ -249,11 +249,14 @@ def map_(
 @with_settings
 def mosaic(
     shown: Shown,
-    parts: Annotated[list[Path], argument("all parts of one map, as written by bdgf map --shard")],
+    parts: Annotated[
+        list[Path],
+        argument("all parts of one map, as written by bdgf map --shard, or finished maps of one grid and legend"),
+    ],
     output: OUTPUT,
     overwrite: OVERWRITE = False,
 ) -> None:
-    """Join the parts of a map that was made with --shard."""
+    """Join the parts of a map that was made with --shard, or finished maps; where these overlap, the first wins."""
     from landcover_bdgf.mapping import mosaic as join_parts
 
     join_parts(parts, output, overwrite=overwrite)

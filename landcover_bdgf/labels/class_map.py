@@ -12,9 +12,10 @@ import numpy as np
 from affine import Affine
 from numpy.typing import NDArray
 from rasterio.crs import CRS
+from rasterio.io import DatasetReader
 
-from landcover_bdgf.errors import LabelError
-from landcover_bdgf.geo import Grid, grid_of, open_raster, read_band
+from landcover_bdgf.errors import LabelError, RasterError
+from landcover_bdgf.geo import Grid, grid_of, is_south_up, open_raster, read_band
 from landcover_bdgf.labels.colors import Color
 from landcover_bdgf.labels.legend import Legend
 from landcover_bdgf.labels.symbology import companion_paths, read_companions
@@ -150,6 +151,27 @@ def legend_of_map(map_path: PathLike) -> Legend:
         f"Copy the .aux.xml of the map that it was made from to {aux_xml.name}. To join maps, use bdgf mosaic, which "
         "keeps the names; to clip or warp one, gdal_translate, or gdalwarp -r near.",
     )
+
+
+def legend_of_raster(dataset: DatasetReader) -> Legend:
+    """The legend of an open map; RasterError for rasters that are not maps, or have companion files of another map."""
+    if dataset.dtypes[0] not in ("uint8", "uint16"):
+        problem = f"is not a class map: pixels are {dataset.dtypes[0]}, expected uint8 or uint16"
+        remedy = (
+            "Use a map that bdgf wrote; if this is one saved with other pixels, convert it: gdal_translate -ot UInt16."
+        )
+        raise RasterError(dataset.name, problem, remedy)
+    if is_south_up(dataset):
+        raise RasterError(dataset.name, "is south-up", "Make it north-up with gdalwarp.")
+    legend = legend_of_map(dataset.name)
+    if len(legend.entries) > (most := int(np.iinfo(dataset.dtypes[0]).max)):
+        raise RasterError(
+            dataset.name,
+            f"has {len(legend.entries)} classes according to its companion files, but its {dataset.dtypes[0]} pixels "
+            f"can hold {most} at most",
+            "Keep the files of a map together, or make it again.",
+        )
+    return legend
 
 
 def layer_path(output: Path, layer: str) -> Path:
