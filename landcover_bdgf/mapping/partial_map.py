@@ -174,9 +174,9 @@ def begin_partial(path: Path, plan: Plan, *, resume: bool, overwrite: bool) -> I
 @opening(OutputError)
 def read_partial(path: Path) -> PartialMap:
     """Open the folder of an interrupted run or a shard; OutputError if it is not a partial map, or is damaged."""
-    if not path.exists():
-        raise OutputError(path, "does not exist", "Check its name and the folder you are in.")
     content = _plan_bytes(path)
+    if not content and not path.exists():
+        raise OutputError(path, "does not exist", "Check its name and the folder you are in.")
     if not content.startswith(_HEAD):
         raise _not_partial(path)
     try:

@@ -95,7 +95,7 @@ def check(*products: Product, inputs: Iterable[PathLike] = (), overwrite: bool =
     for product in products:
         os.fspath(product.path).encode()  # GDAL needs UTF-8, and would fail only at the end
         _check_extension(product)
-        _check_replaceable(product)
+        _check_regular(product.path)
         if product.contents:
             _check_folder(product, overwrite or (resume and product.begun))
         elif product.path.is_dir():
@@ -104,6 +104,10 @@ def check(*products: Product, inputs: Iterable[PathLike] = (), overwrite: bool =
             _check_parent(product.path, product.path.parent)
         begun = resume and product.begun
         for file in filter(_exists, product.files):
+            _check_regular(file)
+            if file.is_dir() and file not in (product.path, *product.scratch):
+                problem = "is a folder, but a file of this name belongs to the output"
+                raise OutputError(file, problem, "Rename one of them.")
             if any(file.exists() and file.samefile(other) for other in read):
                 raise OutputError(file, "is one of the inputs", "Choose another name.")
             if overwrite or product.contents or (begun and file != product.path):
@@ -123,13 +127,10 @@ def _check_extension(product: Product) -> None:
         raise OutputError(path, problem, f"Name it {path.stem}{product.extension}.")
 
 
-def _check_replaceable(product: Product) -> None:
-    """Refuse devices, pipes and streams, which root could replace, and folders that have the name of a companion."""
-    for file in product.files:
-        if (_exists(file) and file.exists() and not (file.is_file() or file.is_dir())) or _is_stream(file):
-            raise OutputError(file, "is not a regular file but a device or pipe", "Give the name of a file.")
-        if file.is_dir() and file not in (product.path, *product.scratch):
-            raise OutputError(file, "is a folder, but a file of this name belongs to the output", "Rename one of them.")
+def _check_regular(file: Path) -> None:
+    """Refuse devices, pipes and streams, which root could replace."""
+    if (_exists(file) and file.exists() and not (file.is_file() or file.is_dir())) or _is_stream(file):
+        raise OutputError(file, "is not a regular file but a device or pipe", "Give the name of a file.")
 
 
 def _is_stream(path: Path) -> bool:
