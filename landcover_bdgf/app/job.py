@@ -9,6 +9,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+import numpy as np
+
 from landcover_bdgf.assessment import Accuracy, ReportContext, assess, report_product
 from landcover_bdgf.errors import BdgfError, CheckpointError, OutputError, SettingsError, opening
 from landcover_bdgf.geo import plain_name
@@ -31,7 +33,16 @@ from landcover_bdgf.mapping import (
     map_scene,
     part_path,
 )
-from landcover_bdgf.model import Checkpoint, Kind, Recipe, Run, checkpoint_product, load_checkpoint, partial_path
+from landcover_bdgf.model import (
+    Checkpoint,
+    Kind,
+    Recipe,
+    Run,
+    checkpoint_product,
+    load_checkpoint,
+    novelty_folds,
+    partial_path,
+)
 from landcover_bdgf.progress import log
 from landcover_bdgf.scene import Stack
 from landcover_bdgf.settings import changed_settings
@@ -98,6 +109,7 @@ def run_job(stack: Stack, job: Job) -> Accuracy | None:
     samples = sample(stack, job.labels, field=job.field, settings=job.sampling)
     for line in samples_lines(samples):
         log.info(line)
+    _check_novelty(samples, job)
     done = _finished_steps(stack, samples, job)
     job.steps_folder.mkdir(exist_ok=True)
     _keep_samples(samples, job.steps_folder / "samples.gpkg", job)
@@ -260,6 +272,13 @@ def _check_settings(job: Job) -> None:
     if job.mapping.shard_of[1] > 1:
         problem = "is for a model that exists, and here one is trained"
         raise SettingsError(f"`shard={job.mapping.shard}`", problem, "Train it first, then map every part with it.")
+
+
+def _check_novelty(samples: Samples, job: Job) -> None:
+    train = samples.train
+    if job.mapping.novelty and not novelty_folds(train.codes, train.groups, np.random.default_rng(job.run.seed)):
+        remedy = "Add labelled polygons, or map without `novelty`."
+        raise SettingsError("`novelty`", "needs more training polygons to compare with one another", remedy)
 
 
 @opening(OutputError)

@@ -177,9 +177,13 @@ def check_map(
     Raises
     ------
     SettingsError, ResourceError, OutputError
-        Tiles are too small or too large, the memory limit too low, the device or room on the disk is missing.
+        Tiles are too small or too large, the memory limit is too low, the recipe has no novelty, the device or room on
+        the disk is missing.
     """
     _check_tile(settings.tile_px, recipe.halo_px)
+    if settings.novelty and not recipe.fusion.shares:
+        problem = f"is not available for models of the recipe {recipe.name}, whose windows share no computation"
+        raise SettingsError("`novelty`", problem, "Use another recipe, or map without `novelty`.")
     if settings.shard_of[1] == 1:  # finished windows stay until the map is written, first without compression
         check_free_space(output, 2 * math.prod(stack.grid.shape_hw) * (1 + len(settings.layers)))
     return _within_memory(settings, run, recipe, stack)

@@ -164,6 +164,7 @@ def _not_yet(*arguments: object, **options: object) -> None:
     ("--max-ram 1MB", "", "--max-ram 0.001GB: mapping this scene takes at least"),
     ("--device cuda:99", "", "--device cuda:99: is not available"),
     ("--shard 1/2", "", "--shard: needs --model"),
+    ("--novelty -c paper", "", "--novelty: is not available for models of the recipe paper"),
     ("", "map_steps", "map_steps: is a file, but the folder of the steps has this name"),
     ("", "map.tif.partial", "map.tif.partial: is not a partial map"),
 ])  # fmt: skip
@@ -192,6 +193,16 @@ def test_an_unfinished_step_without_the_one_before_is_refused_before_any_trainin
     (tmp_path / left).write_text('{"kind":"bdgf partial map",')
     assert bdgf(*job_words, "--resume") == 6
     assert f"was left by an interrupted run, but {needed} is missing" in capfd.readouterr().err
+
+
+def test_novelty_of_few_polygons_is_refused_before_any_training(
+    bdgf: Bdgf, job_words: list[str], tmp_path: Path, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("landcover_bdgf.app.job.pretrain", _not_yet)
+    monkeypatch.setattr("landcover_bdgf.model.novelty.FOLDS", 10_000)
+    assert bdgf(*job_words, "--novelty") == 2
+    assert "--novelty: needs more training polygons" in capfd.readouterr().err
+    assert os.listdir(tmp_path) == []
 
 
 @pytest.mark.parametrize("of", ["labels", "samples"])
