@@ -120,7 +120,7 @@ def run_job(stack: Stack, job: Job) -> Accuracy | None:
     if not len(samples.test):
         log.warning('no labels are held out (`split="none"`), so there is no report; run assess with other labels')
         return None
-    return _report(job, samples, denoiser, model)
+    return _report(job, samples, denoiser, model, mapped_before=done.mapped)
 
 
 def _steps_folder(output: Path) -> Path:
@@ -292,8 +292,11 @@ def _check_outputs(job: Job, stack: Stack) -> None:
     products = job_products(job.output, job.model, job.mapping)
     inputs = [job.labels, *stack.spectral.files, *stack.sar.files]
     check(*products, inputs=inputs, overwrite=True)
-    new = [product for product in products if not (job.resume and _is_made(product))]
-    check(*new, overwrite=job.overwrite, resume=job.resume)
+    for product in products:
+        if job.resume and _is_made(product):
+            continue
+        begun = not product.contents or _is_made(products[0])  # a report is begun when the map is finished
+        check(product, overwrite=job.overwrite, resume=job.resume and begun)
     check_partial(part_path(job.output, job.mapping), resume=job.resume, overwrite=job.overwrite)
 
 
@@ -304,7 +307,7 @@ def _is_made(product: Product) -> bool:
     return product.path.is_file() or read_record(product.path).get("step") == "sample"
 
 
-def _report(job: Job, samples: Samples, denoiser: Checkpoint, model: Checkpoint) -> Accuracy:
+def _report(job: Job, samples: Samples, denoiser: Checkpoint, model: Checkpoint, *, mapped_before: bool) -> Accuracy:
     context = ReportContext(
         curves=(
             ("pre-training: L1 of the noise", denoiser.history.series("loss")),
@@ -312,6 +315,5 @@ def _report(job: Job, samples: Samples, denoiser: Checkpoint, model: Checkpoint)
         ),
         settings=job.recipe.model_dump(mode="json"),
     )
-    half_written = job.resume and not job.report.exists()
-    overwrite = job.overwrite or half_written
+    overwrite = job.overwrite or (mapped_before and not job.report.exists())  # an interrupted run may have begun it
     return assess(job.output, samples, output=job.report.parent, overwrite=overwrite, context=context)
