@@ -34,7 +34,7 @@ from landcover_bdgf.app.options import (
 )
 from landcover_bdgf.app.terminal import say
 from landcover_bdgf.bench import BenchSettings
-from landcover_bdgf.errors import SettingsError
+from landcover_bdgf.errors import CheckpointError, SettingsError
 from landcover_bdgf.geo import gdal_env
 from landcover_bdgf.labels import ReadSettings, SampleSettings
 from landcover_bdgf.mapping import MapSettings
@@ -168,7 +168,7 @@ def train(
 ) -> None:  # fmt: skip
     """Train the fusion network on samples."""
     from landcover_bdgf.app.job import keep_model
-    from landcover_bdgf.labels import read_samples
+    from landcover_bdgf.labels import read_samples, without_empty
     from landcover_bdgf.model import changed, load_checkpoint, partial_path
     from landcover_bdgf.training import pretrain as pretrain_stack, train as train_fusion
 
@@ -177,14 +177,18 @@ def train(
         raise SettingsError(None, "train needs either --samples or --labels", remedy)
     if labels is None:
         typed.refuse(OF_LABELS, "--labels")
+    partial = partial_path(output)
+    if resume and not partial.is_file():  # not after the denoiser is trained
+        raise CheckpointError(partial, "no training to resume here", "Start without `resume`.")
     given = load_checkpoint(denoiser, "denoiser") if denoiser else None
     recipe = changed(given.recipe, choice.set) if given and not choice.config else _recipe(choice)
     stack = _stack(hsi, sar, aligning)
     drawn = read_samples(samples) if samples else _drawn(stack, labels, field, _sampling(sampling, _recipe(choice)))
-    given = given or pretrain_stack(stack, recipe, samples=drawn, run=run)
-    model = train_fusion(
-        stack, drawn, denoiser=given, recipe=recipe, run=run, partial=partial_path(output), resume=resume
-    )
+    if given is None:
+        drawn.check_grid(stack.grid)  # both refuse samples of another place, before the denoiser is trained
+        drawn = without_empty(drawn, stack)
+        given = pretrain_stack(stack, recipe, samples=drawn, run=run)
+    model = train_fusion(stack, drawn, denoiser=given, recipe=recipe, run=run, partial=partial, resume=resume)
     keep_model(model, output, overwrite=overwrite, begun=resume)
     say(shown, [f"{output}: model of {len(drawn.legend.entries)} classes"], {"output": str(output)})
 
@@ -245,11 +249,14 @@ def map_(
 @with_settings
 def mosaic(
     shown: Shown,
-    parts: Annotated[list[Path], argument("all parts of one map, as written by bdgf map --shard")],
+    parts: Annotated[
+        list[Path],
+        argument("all parts of one map, as written by bdgf map --shard, or finished maps of one grid and legend"),
+    ],
     output: OUTPUT,
     overwrite: OVERWRITE = False,
 ) -> None:
-    """Join the parts of a map that was made with --shard."""
+    """Join the parts of a map that was made with --shard, or finished maps; where these overlap, the first wins."""
     from landcover_bdgf.mapping import mosaic as join_parts
 
     join_parts(parts, output, overwrite=overwrite)

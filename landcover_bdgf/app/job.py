@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import dataclasses
+import os
+import shutil
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+
+import numpy as np
 
 from landcover_bdgf.assessment import Accuracy, ReportContext, assess, report_product
-from landcover_bdgf.errors import CheckpointError, OutputError
+from landcover_bdgf.errors import BdgfError, CheckpointError, OutputError, SettingsError, opening
 from landcover_bdgf.geo import plain_name
 from landcover_bdgf.labels import (
     Samples,
@@ -21,8 +24,25 @@ from landcover_bdgf.labels import (
     samples_product,
     write_samples,
 )
-from landcover_bdgf.mapping import MapSettings, check_map_space, check_partial, map_product, map_scene, part_path
-from landcover_bdgf.model import Checkpoint, Kind, Recipe, Run, checkpoint_product, load_checkpoint, partial_path
+from landcover_bdgf.mapping import (
+    MapSettings,
+    check_map,
+    check_partial,
+    is_map_of,
+    map_product,
+    map_scene,
+    part_path,
+)
+from landcover_bdgf.model import (
+    Checkpoint,
+    Kind,
+    Recipe,
+    Run,
+    checkpoint_product,
+    load_checkpoint,
+    novelty_folds,
+    partial_path,
+)
 from landcover_bdgf.progress import log
 from landcover_bdgf.scene import Stack
 from landcover_bdgf.settings import changed_settings
@@ -67,6 +87,11 @@ class Job:
         return _steps_folder(self.output)
 
     @property
+    def denoiser(self) -> Path:
+        """The denoiser."""
+        return self.steps_folder / "denoiser.safetensors"
+
+    @property
     def report(self) -> Path:
         """The HTML report."""
         return self.steps_folder / "report" / "report.html"
@@ -76,23 +101,26 @@ def run_job(stack: Stack, job: Job) -> Accuracy | None:
     """Map a scene from its labels; returns the accuracy on the held-out samples, None if there are none.
 
     Writes the map and its companions, the model, and in ``<map>_steps/`` the samples, the denoiser with a
-    picture of denoised tiles, the losses, and the report.
+    picture of denoised tiles, the losses, and the report. What a later step would refuse is refused before the first.
     """
+    _check_settings(job)
     _check_outputs(job, stack)
-    folder = job.steps_folder
-    plain_name(folder / "samples.gpkg", OutputError)
+    check_map(job.output, stack, job.recipe, settings=job.mapping, run=job.run)
     samples = sample(stack, job.labels, field=job.field, settings=job.sampling)
     for line in samples_lines(samples):
         log.info(line)
-    folder.mkdir(exist_ok=True)
-    _keep_samples(samples, folder / "samples.gpkg", job)
-    denoiser = _pretrained(stack, samples, job, folder / "denoiser.safetensors")
-    model = _trained(stack, samples, denoiser, job)
-    map_scene(model, stack, job.output, settings=job.mapping, run=job.run, overwrite=job.overwrite, resume=job.resume)
+    _check_novelty(samples, job)
+    done = _finished_steps(stack, samples, job)
+    job.steps_folder.mkdir(exist_ok=True)
+    _keep_samples(samples, job.steps_folder / "samples.gpkg", job)
+    denoiser = done.denoiser or _pretrained(stack, samples, job)
+    model = done.model or _trained(stack, samples, denoiser, job, resume=done.denoiser is not None)
+    if not done.mapped:
+        _map(stack, model, job)
     if not len(samples.test):
         log.warning('no labels are held out (`split="none"`), so there is no report; run assess with other labels')
         return None
-    return _report(job, samples, denoiser, model)
+    return _report(job, samples, denoiser, model, mapped_before=done.mapped)
 
 
 def _steps_folder(output: Path) -> Path:
@@ -145,13 +173,8 @@ def _keep_samples(samples: Samples, path: Path, job: Job) -> None:
     write_samples(samples, path, overwrite=overwrite)
 
 
-def _pretrained(stack: Stack, samples: Samples, job: Job, path: Path) -> Checkpoint:
-    def identity(provenance: dict[str, Any], recipe: Recipe) -> tuple[Any, ...]:
-        return provenance, recipe.diffusion, recipe.spectral
-
-    expected = identity(pretraining_record([stack], samples, job.run), job.recipe)
-    if found := _finished(path, "denoiser", job, expected, identity):
-        return found
+def _pretrained(stack: Stack, samples: Samples, job: Job) -> Checkpoint:
+    path = job.denoiser
     partial = partial_path(path)
     resume = job.resume and partial.exists()
     denoiser = pretrain(stack, job.recipe, samples=samples, run=job.run, partial=partial, resume=resume)
@@ -159,26 +182,55 @@ def _pretrained(stack: Stack, samples: Samples, job: Job, path: Path) -> Checkpo
     return denoiser
 
 
-def _trained(stack: Stack, samples: Samples, denoiser: Checkpoint, job: Job) -> Checkpoint:
-    expected = training_record(stack, samples, denoiser, job.recipe, job.run), job.recipe
-    if found := _finished(job.model, "model", job, expected, lambda provenance, recipe: (provenance, recipe)):
-        return found
+def _trained(stack: Stack, samples: Samples, denoiser: Checkpoint, job: Job, *, resume: bool) -> Checkpoint:
     partial = partial_path(job.model)
-    resume = job.resume and partial.exists()
+    resume = resume and job.resume and partial.exists()
     model = train(stack, samples, denoiser=denoiser, recipe=job.recipe, run=job.run, partial=partial, resume=resume)
     keep_model(model, job.model, overwrite=job.overwrite, begun=resume)
     return model
 
 
-Identity = Callable[[dict[str, Any], Recipe], tuple[Any, ...]]
+def _map(stack: Stack, model: Checkpoint, job: Job) -> None:
+    map_scene(model, stack, job.output, settings=job.mapping, run=job.run, overwrite=job.overwrite, resume=job.resume)
 
 
-def _finished(path: Path, kind: Kind, job: Job, expected: tuple[Any, ...], identity: Identity) -> Checkpoint | None:
+@dataclass(frozen=True)
+class Finished:
+    """The steps that an interrupted run of the same job has finished."""
+
+    denoiser: Checkpoint | None = None
+    model: Checkpoint | None = None
+    mapped: bool = False
+
+
+def _finished_steps(stack: Stack, samples: Samples, job: Job) -> Finished:
+    """What an interrupted run has finished; files of another job are refused before the first training."""
+    if not job.resume:
+        return Finished()
+    before = pretraining_record([stack], samples, job.run)
+
+    def is_ours(found: Checkpoint) -> bool:
+        recipe = found.recipe
+        if found.kind == "denoiser":
+            return (found.provenance, recipe.diffusion, recipe.spectral) == (
+                before, job.recipe.diffusion, job.recipe.spectral
+            )  # fmt: skip
+        denoiser = replace(found, provenance=before)  # of the denoiser, only its provenance is recorded
+        return (found.provenance, recipe) == (training_record(stack, samples, denoiser, recipe, job.run), job.recipe)
+
+    denoiser = _finished(job.denoiser, "denoiser", job, is_ours)
+    model = _finished(job.model, "model", job, is_ours)
+    if not job.overwrite:
+        _check_leftovers(job, denoiser, model)
+    return Finished(denoiser, model, _is_mapped(stack, model, job))
+
+
+def _finished(path: Path, kind: Kind, job: Job, is_ours: Callable[[Checkpoint], bool]) -> Checkpoint | None:
     """The checkpoint that an interrupted run of this job has finished, if any."""
-    if not job.resume or not path.exists():
+    if not path.exists():
         return None
     found = load_checkpoint(path, kind)
-    if identity(found.provenance, found.recipe) == expected:
+    if is_ours(found):
         log.info("%s: already complete, skipped", path)
         partial_path(path).unlink(missing_ok=True)
         return found
@@ -187,28 +239,75 @@ def _finished(path: Path, kind: Kind, job: Job, expected: tuple[Any, ...], ident
     raise _different_job(path)
 
 
-def _different_job(path: Path) -> CheckpointError:
+def _check_leftovers(job: Job, denoiser: Checkpoint | None, model: Checkpoint | None) -> None:
+    """Refuse the unfinished file of a step if the step before it is not finished: it cannot be of this job."""
+    for file, needed, of in (
+        (partial_path(job.model), job.denoiser, denoiser),
+        (part_path(job.output, job.mapping), job.model, model),
+    ):
+        if file.exists() and of is None:
+            remedy = "Bring it back, remove what was left, or start over with `overwrite`."
+            raise OutputError(file, f"was left by an interrupted run, but {needed} is missing", remedy)
+
+
+def _is_mapped(stack: Stack, model: Checkpoint | None, job: Job) -> bool:
+    """Whether an interrupted run has finished the map; its partial map may be left."""
+    if not job.output.exists():
+        return False
+    if model and is_map_of(job.output, model, stack, settings=job.mapping, run=job.run):
+        log.info("%s: already complete, skipped", job.output)
+        shutil.rmtree(part_path(job.output, job.mapping), ignore_errors=True)
+        return True
+    if job.overwrite:
+        return False
+    raise _different_job(job.output, OutputError)
+
+
+def _different_job(path: Path, kind: type[BdgfError] = CheckpointError) -> BdgfError:
     problem = "was made with a different scene, labels, settings, seed or version"
-    return CheckpointError(path, problem, "Use `overwrite` to replace it.")
+    return kind(path, problem, "Use `overwrite` to replace it.")
 
 
+def _check_settings(job: Job) -> None:
+    if job.mapping.shard_of[1] > 1:
+        problem = "is for a model that exists, and here one is trained"
+        raise SettingsError(f"`shard={job.mapping.shard}`", problem, "Train it first, then map every part with it.")
+
+
+def _check_novelty(samples: Samples, job: Job) -> None:
+    train = samples.train
+    if job.mapping.novelty and not novelty_folds(train.codes, train.groups, np.random.default_rng(job.run.seed)):
+        remedy = "Add labelled polygons, or map without `novelty`."
+        raise SettingsError("`novelty`", "needs more training polygons to compare with one another", remedy)
+
+
+@opening(OutputError)
 def _check_outputs(job: Job, stack: Stack) -> None:
     """Check, before a long run, that all outputs can be written."""
+    folder = job.steps_folder
+    if os.path.lexists(folder) and not folder.is_dir():
+        raise OutputError(folder, "is a file, but the folder of the steps has this name", "Rename it.")
+    folder.exists()  # raises for a name that is too long
+    plain_name(folder / "samples.gpkg", OutputError)
     products = job_products(job.output, job.model, job.mapping)
     inputs = [job.labels, *stack.spectral.files, *stack.sar.files]
     check(*products, inputs=inputs, overwrite=True)
-    new = [products[0], *(product for product in products[1:] if not (job.resume and _is_made(product)))]
-    check(*new, overwrite=job.overwrite, resume=job.resume)
+    for product in products:
+        if job.resume and _is_made(product):
+            continue
+        begun = not product.contents or _is_made(products[0])  # a report is begun when the map is finished
+        check(product, overwrite=job.overwrite, resume=job.resume and begun)
     check_partial(part_path(job.output, job.mapping), resume=job.resume, overwrite=job.overwrite)
-    check_map_space(job.output, stack, job.mapping)
 
 
 def _is_made(product: Product) -> bool:
-    """Whether a step has its file, or the record of its samples; the step checks that they belong to this job."""
+    """Whether a step has its file, or the record of its samples; it is checked later that they belong to this job."""
+    if product.extension == ".tif":
+        return product.path.is_file() and read_record(product.path).get("step") == "map"
     return product.path.is_file() or read_record(product.path).get("step") == "sample"
 
 
-def _report(job: Job, samples: Samples, denoiser: Checkpoint, model: Checkpoint) -> Accuracy:
+def _report(job: Job, samples: Samples, denoiser: Checkpoint, model: Checkpoint, *, mapped_before: bool) -> Accuracy:
     context = ReportContext(
         curves=(
             ("pre-training: L1 of the noise", denoiser.history.series("loss")),
@@ -216,4 +315,5 @@ def _report(job: Job, samples: Samples, denoiser: Checkpoint, model: Checkpoint)
         ),
         settings=job.recipe.model_dump(mode="json"),
     )
-    return assess(job.output, samples, output=job.steps_folder / "report", overwrite=job.overwrite, context=context)
+    overwrite = job.overwrite or (mapped_before and not job.report.exists())  # an interrupted run may have begun it
+    return assess(job.output, samples, output=job.report.parent, overwrite=overwrite, context=context)

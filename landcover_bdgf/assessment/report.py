@@ -33,8 +33,8 @@ from landcover_bdgf.assessment.reference import (
 from landcover_bdgf.assessment.reliability import ReliabilityBin, calibration_error, reliability_bins
 from landcover_bdgf.assessment.tables import write_table
 from landcover_bdgf.errors import LabelError, RasterError
-from landcover_bdgf.geo import grid_of, ground_pixel_m2, is_south_up, open_raster, read_band
-from landcover_bdgf.labels import LAYER_NODATA, LabelSource, Legend, Samples, layer_path, legend_of_map
+from landcover_bdgf.geo import grid_of, ground_pixel_m2, open_raster, read_band
+from landcover_bdgf.labels import LAYER_NODATA, LabelSource, Legend, Samples, layer_path, legend_of_raster
 from landcover_bdgf.progress import log
 from landcover_bdgf.storage import PathLike, Product, atomic_folder, check, read_record
 from landcover_bdgf.text import printable
@@ -92,7 +92,7 @@ def assess(
     if output is not None:
         check(report_product(output), overwrite=overwrite)
     with open_raster(map_path) as dataset:
-        legend, grid = _legend(dataset, map_path), grid_of(dataset)
+        legend, grid = legend_of_raster(dataset), grid_of(dataset)
         record = read_record(str(map_path))
         training = training_pixels(record, grid)
         pixels = read_reference(reference, field=field, grid=grid, legend=legend, training=training)
@@ -130,24 +130,6 @@ def _class_areas(dataset: DatasetReader, legend: Legend) -> list[dict[str, Any]]
         }
         for entry in legend.entries
     ]
-
-
-def _legend(dataset: DatasetReader, map_path: PathLike) -> Legend:
-    """The legend of a map; refuses rasters that are not maps, and companion files of another map."""
-    if dataset.dtypes[0] not in ("uint8", "uint16"):
-        problem = f"is not a class map: pixels are {dataset.dtypes[0]}, expected uint8 or uint16"
-        raise RasterError(dataset.name, problem, "Use a map that bdgf wrote.")
-    if is_south_up(dataset):
-        raise RasterError(dataset.name, "is south-up", "Make it north-up with gdalwarp.")
-    legend = legend_of_map(map_path)
-    if len(legend.entries) > (most := np.iinfo(dataset.dtypes[0]).max):
-        raise RasterError(
-            dataset.name,
-            f"has {len(legend.entries)} classes according to its companion files, but its {dataset.dtypes[0]} pixels "
-            f"can hold {most} at most",
-            "Keep the files of a map together, or make it again.",
-        )
-    return legend
 
 
 def _compare(

@@ -4,6 +4,7 @@
 gdal_env       GDAL's drivers and settings
 crs, grid      coordinate reference systems; pixel grids
 raster         opening rasters; raster_checks: checks of files; gcps: ground-control points
+other_formats  what a file is that is not opened
 cog            writing cloud-optimised GeoTIFFs and reading them back
 resampling     resampling from one grid to another
 vector         features of vector files; vector_worker: reading them in a limited process

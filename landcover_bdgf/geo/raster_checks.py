@@ -19,6 +19,7 @@ from rasterio.enums import Interleaving
 from rasterio.io import DatasetReader
 
 from landcover_bdgf.errors import RasterError
+from landcover_bdgf.geo.other_formats import HEAD_BYTES, described
 from landcover_bdgf.progress import log
 
 MAX_SIDE_PX = 1_000_000
@@ -49,15 +50,16 @@ def raster_driver(path: Path) -> str:
     _check_regular(path)
     try:
         with path.open("rb") as file:
-            head = file.read(4)
+            begin = file.read(HEAD_BYTES)
     except OSError as error:
         raise RasterError(path, f"cannot be read, {error.strerror}", "Check its permissions.") from error
+    head = begin[:4]
     if not head:
         raise RasterError(path, "is empty (0 bytes)", "Copy or download it again.")
     header = None if head in _MAGIC else envi_header(path)
     driver = _MAGIC.get(head) or ("ENVI" if header else None)
     if driver is None:
-        raise RasterError(path, "is not a GeoTIFF, ENVI or JPEG 2000 file", "Convert it with gdal_translate.")
+        raise RasterError(path, *described(path, begin))
     if header:
         _check_uncompressed(path, _begin(header).decode("utf-8", "replace"))
     if driver == "JP2OpenJPEG":

@@ -7,6 +7,7 @@ from .class_map import (
     codes_picture as codes_picture,
     layer_path as layer_path,
     legend_of_map as legend_of_map,
+    legend_of_raster as legend_of_raster,
     read_class_map as read_class_map,
 )
 from .colors import Color as Color

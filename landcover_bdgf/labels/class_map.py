@@ -12,12 +12,13 @@ import numpy as np
 from affine import Affine
 from numpy.typing import NDArray
 from rasterio.crs import CRS
+from rasterio.io import DatasetReader
 
-from landcover_bdgf.errors import LabelError
-from landcover_bdgf.geo import Grid, grid_of, open_raster, read_band
+from landcover_bdgf.errors import LabelError, RasterError
+from landcover_bdgf.geo import Grid, grid_of, is_south_up, open_raster, read_band
 from landcover_bdgf.labels.colors import Color
 from landcover_bdgf.labels.legend import Legend
-from landcover_bdgf.labels.symbology import companion_paths, read_aux_xml
+from landcover_bdgf.labels.symbology import companion_paths, read_companions
 from landcover_bdgf.storage import PathLike, Product, read_record, record_path
 from landcover_bdgf.text import png, printable
 
@@ -131,20 +132,46 @@ def read_class_map(path: PathLike) -> ClassMap:
 
 
 def legend_of_map(map_path: PathLike) -> Legend:
-    """The legend of a map, from its record, else from its ``.aux.xml``.
+    """The legend of a map, from its record, else from its ``.aux.xml`` or ``.qml``.
 
     Raises
     ------
     LabelError
-        If both are missing or damaged.
+        If all are missing or damaged, or it is not the legend of a map of bdgf.
     """
-    if recorded := read_record(str(map_path)).get("legend"):
-        return Legend.from_json(json.dumps(recorded))
+    if classes := read_record(str(map_path)).get("legend") or read_companions(map_path):
+        try:
+            return Legend.from_json(json.dumps(classes))
+        except LabelError as error:
+            raise LabelError(map_path, error.problem, "Use a map that bdgf wrote, with its companion files.") from error
     aux_xml, _ = companion_paths(map_path)
-    if classes := read_aux_xml(aux_xml):
-        return Legend.from_json(json.dumps(classes))
-    problem = f"has no class names, which {aux_xml.name} should hold"
-    raise LabelError(map_path, problem, "Keep the files of a map together when you move it.")
+    raise LabelError(
+        map_path,
+        f"has no class names, which {aux_xml.name} should hold",
+        f"Copy the .aux.xml of the map that it was made from to {aux_xml.name}. To join maps, use bdgf mosaic, which "
+        "keeps the names; to clip or warp one, gdal_translate, or gdalwarp -r near.",
+    )
+
+
+def legend_of_raster(dataset: DatasetReader) -> Legend:
+    """The legend of an open map; RasterError for rasters that are not maps, or have companion files of another map."""
+    if dataset.dtypes[0] not in ("uint8", "uint16"):
+        problem = f"is not a class map: pixels are {dataset.dtypes[0]}, expected uint8 or uint16"
+        remedy = (
+            "Use a map that bdgf wrote; if this is one saved with other pixels, convert it: gdal_translate -ot UInt16."
+        )
+        raise RasterError(dataset.name, problem, remedy)
+    if is_south_up(dataset):
+        raise RasterError(dataset.name, "is south-up", "Make it north-up with gdalwarp.")
+    legend = legend_of_map(dataset.name)
+    if len(legend.entries) > (most := int(np.iinfo(dataset.dtypes[0]).max)):
+        raise RasterError(
+            dataset.name,
+            f"has {len(legend.entries)} classes according to its companion files, but its {dataset.dtypes[0]} pixels "
+            f"can hold {most} at most",
+            "Keep the files of a map together, or make it again.",
+        )
+    return legend
 
 
 def layer_path(output: Path, layer: str) -> Path:
@@ -155,4 +182,4 @@ def layer_path(output: Path, layer: str) -> Path:
 def class_map_product(output: Path, layers: Sequence[str] = ()) -> Product:
     """A map with its layers, companions and record."""
     others = [*(layer_path(output, name) for name in layers), *companion_paths(output), record_path(output)]
-    return Product(output, tuple(others))
+    return Product(output, tuple(others), extension=".tif")

@@ -78,7 +78,7 @@ def write_samples(samples: Samples, path: PathLike, *, overwrite: bool = False) 
 
 def samples_product(path: PathLike) -> Product:
     """The files of :func:`write_samples`; SQLite makes a temporary journal."""
-    return Product(Path(path), (record_path(path),), (Path(f"{os.fspath(path)}-journal"),))
+    return Product(Path(path), (record_path(path),), (Path(f"{os.fspath(path)}-journal"),), extension=".gpkg")
 
 
 def read_samples(path: PathLike) -> Samples:

@@ -1,16 +1,21 @@
 """Companion files of a map that hold its class names: GDAL's ``.aux.xml`` and the QGIS style, ``.qml``.
 
+They are also read as other programs leave them: gdal_translate copies the attribute table and the category names,
+gdalwarp the table only, other programs add columns, and a style may be all that was copied along.
+
 Formats: GDAL's PAM (``PAMDataset``, ``GDALRasterAttributeTable``, https://gdal.org/en/stable/drivers/raster/
 gtiff.html and the schema ``gdalvrt.xsd``) and QGIS's paletted renderer.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree
 from xml.etree.ElementTree import Element, SubElement
 
+from landcover_bdgf.labels.colors import default_colors
 from landcover_bdgf.labels.legend import Legend
 from landcover_bdgf.storage import PathLike
 from landcover_bdgf.text import printable
@@ -32,14 +37,11 @@ def write_companions(map_path: PathLike, legend: Legend) -> None:
     _write(qml, _qml(legend), doctype="<!DOCTYPE qgis>\n")
 
 
-def read_aux_xml(path: Path) -> list[dict[str, Any]]:
-    """The classes in an ``.aux.xml``, as fields of legend entries; empty if it is missing or has no such table."""
-    try:
-        root = ElementTree.fromstring(path.read_bytes())
-        rows = root.iterfind("PAMRasterBand/GDALRasterAttributeTable/Row")
-        return [_read_row([cell.text or "" for cell in row.iterfind("F")]) for row in rows]
-    except (OSError, ElementTree.ParseError, ValueError, LookupError):  # LookupError: an unknown encoding
-        return []
+def read_companions(map_path: PathLike) -> list[dict[str, Any]]:
+    """The classes in the companion files of a map, as fields of legend entries; empty if no file has them."""
+    aux_xml, qml = companion_paths(map_path)
+    band = _root(aux_xml).find("PAMRasterBand[@band='1']")
+    return (_table_rows(band) or _category_rows(band) if band is not None else []) or _style_rows(_root(qml))
 
 
 def _aux_xml(legend: Legend) -> Element:
@@ -75,9 +77,60 @@ def _qml(legend: Legend) -> Element:
     return root
 
 
-def _read_row(cells: list[str]) -> dict[str, Any]:
-    code, name, red, green, blue, value = cells
-    return {"code": int(code), "name": name, "color": [int(red), int(green), int(blue)], "value": value}
+def _root(path: Path) -> Element:
+    """The root of an XML file; an empty one if the file is missing or damaged."""
+    try:
+        return ElementTree.fromstring(path.read_bytes() if path.is_file() else b"<none/>")
+    except (OSError, ElementTree.ParseError, ValueError, LookupError):  # LookupError: an unknown encoding
+        return Element("none")
+
+
+def _table_rows(band: Element) -> list[dict[str, Any]]:
+    """The classes of an attribute table; its columns are found by their usage or name, as their order may change."""
+    fields = band.findall("GDALRasterAttributeTable/FieldDefn")
+    keys = [(f.findtext("Usage", "").strip(), f.findtext("Name", "").strip().lower()) for f in fields]
+    column = {name: index for index, pair in reversed(list(enumerate(keys))) for name in pair}
+    rows = [[c.text or "" for c in r.iterfind("F")] for r in band.iterfind("GDALRasterAttributeTable/Row")]
+    code, name = column.get("5", column.get("value")), column.get("2", column.get("class"))
+    label, color = column.get("label", name), [column[usage] for usage in "678" if usage in column]
+    if code is None or name is None or label is None:
+        return []
+    try:
+        return _rows((row[code], row[name], row[label], [int(row[each]) for each in color]) for row in rows)
+    except (LookupError, ValueError):
+        return []
+
+
+def _category_rows(band: Element) -> list[dict[str, Any]]:
+    """The classes of category names, which are counted from 0; their colours are not known."""
+    names = [category.text or "" for category in band.iterfind("CategoryNames/Category")]
+    return _rows((str(code), name, name, []) for code, name in enumerate(names))
+
+
+def _style_rows(style: Element) -> list[dict[str, Any]]:
+    """The classes of a QGIS style, unless QGIS made it from pixel values, without names."""
+    found = [[entry.get(key, "") for key in ("value", "label", "color")] for entry in style.iter("paletteEntry")]
+    if all(code == label for code, label, _ in found):
+        return []
+    try:
+        return _rows((code, label, label, list(bytes.fromhex(color[1:7]))) for code, label, color in found)
+    except ValueError:
+        return []
+
+
+def _rows(classes: Iterable[tuple[str, str, str, list[int]]]) -> list[dict[str, Any]]:
+    """Fields of legend entries from codes, names, values and colours; ValueError if a code is not a whole number."""
+    kept = []
+    for text, name, value, color in classes:
+        if not float(text).is_integer():
+            raise ValueError(text)
+        if code := int(float(text)):  # 0 is no data
+            kept.append((code, name, value, color))
+    usual = default_colors([name for _, name, _, _ in kept])
+    return [
+        {"code": code, "name": name, "color": color if len(color) == 3 else own, "value": value}
+        for (code, name, value, color), own in sorted(zip(kept, usual, strict=True))
+    ]
 
 
 def _write(path: Path, root: Element, doctype: str = "") -> None:

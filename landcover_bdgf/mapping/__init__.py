@@ -1,12 +1,14 @@
-"""Mapping: classify a scene, and join maps that were made in parts.
+"""Mapping: classify a scene, and join maps.
 
-===========  ==================================================================
-settings     settings of a map
-scene_map    map_scene
-partial_map  the folder of an unfinished map
-mosaicking   mosaic
-memory       tile size and threads within a memory limit
-===========  ==================================================================
+=============  ================================================================
+settings       settings of a map
+scene_map      map_scene
+partial_map    the folder of an unfinished map
+map_files      writing a map
+finished_maps  joining finished maps
+mosaicking     mosaic
+memory         tile size and threads within a memory limit
+=============  ================================================================
 """
 
 from lazy_loader import attach_stub

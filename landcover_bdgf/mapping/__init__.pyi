@@ -2,7 +2,8 @@ from .memory import parse_size as parse_size
 from .mosaicking import mosaic as mosaic
 from .partial_map import check_partial as check_partial, read_partial as read_partial
 from .scene_map import (
-    check_map_space as check_map_space,
+    check_map as check_map,
+    is_map_of as is_map_of,
     map_product as map_product,
     map_scene as map_scene,
     part_path as part_path,

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from landcover_bdgf.errors import ResourceError, SettingsError
 from landcover_bdgf.geo import cache_bytes
-from landcover_bdgf.model import BLOCK_PX, Recipe, Scaling
+from landcover_bdgf.model import BLOCK_PX, Recipe
 from landcover_bdgf.scene import Stack
 
 # Measured on Linux with torch 2.13; constants, so that all shards choose the same tiles on any machine.
@@ -33,15 +33,17 @@ class MemoryUse:
     batch: int = 1  # blocks that a thread computes at once
 
     @classmethod
-    def of(cls, stack: Stack, scaling: Scaling, recipe: Recipe, batch: int = 1) -> MemoryUse:
-        """The estimate for a scene and a model."""
-        raw, channels = len(stack.spectral.bands) + len(stack.sar.bands), scaling.bands + len(scaling.sar_mean)
+    def of(cls, stack: Stack, recipe: Recipe, batch: int = 1) -> MemoryUse:
+        """The estimate for a scene and a model of this recipe, which need not be trained yet."""
+        given, spectral = len(stack.spectral.bands), recipe.spectral
+        bands = given if given <= spectral.max_bands else min(spectral.reduced_bands, given)  # as fit_scaling does
+        raw, channels = given + len(stack.sar.bands), bands + len(stack.sar.names)
         fusion = recipe.fusion
         padded = -(-channels // 8) * 8  # by the U-Net
         encoder = round(32 * recipe.diffusion.width) * padded  # the first block's output, in all bands
         tokens = fusion.tokens * fusion.d  # both sensors, every second row
         around = recipe.context.statistics(channels) // fusion.stride**2
-        floats = round(LIVE_ENCODER * encoder + LIVE_FUSION * fusion.cnn_widths[1] * scaling.bands) + tokens + around
+        floats = round(LIVE_ENCODER * encoder + LIVE_FUSION * fusion.cnn_widths[1] * bands) + tokens + around
         file_block = max(stack.spectral.block_bytes(), stack.sar.block_bytes())
         return cls(stack.grid.shape_hw[1], raw, channels, floats, recipe.halo_px, file_block, batch)
 

@@ -1,4 +1,4 @@
-"""Join the parts of a map, which one run or several shards have finished."""
+"""Join the parts of a map, which one run or several shards have finished, or finished maps."""
 
 from __future__ import annotations
 
@@ -10,28 +10,23 @@ from numpy.typing import NDArray
 from rasterio.windows import Window
 
 from landcover_bdgf.errors import OutputError
-from landcover_bdgf.geo import RasterProfile, write_raster
-from landcover_bdgf.labels import (
-    LAYER_NODATA,
-    LAYERS,
-    NODATA,
-    class_map_product,
-    companion_paths,
-    layer_path,
-    write_companions,
-)
-from landcover_bdgf.mapping.partial_map import PartialMap, read_partial
-from landcover_bdgf.progress import log
-from landcover_bdgf.storage import PathLike, atomic_output, check, write_record
+from landcover_bdgf.labels import LAYERS, class_map_product
+from landcover_bdgf.mapping.finished_maps import join_maps
+from landcover_bdgf.mapping.map_files import Tiles, write_map_files
+from landcover_bdgf.mapping.partial_map import SUFFIX, PartialMap, read_partial
+from landcover_bdgf.storage import PathLike, check
 
 
 def mosaic(parts: Sequence[PathLike], output: PathLike, *, overwrite: bool = False) -> Path:
-    """Write a map from the parts of all its shards; the file is byte-identical to a map made without shards.
+    """Write one map from the parts of all its shards, or from finished maps of one legend and one pixel grid.
+
+    The map of shards is byte-identical to one made without shards. Where finished maps overlap, the first one with data
+    wins; a layer is written if all have it.
 
     Parameters
     ----------
     parts : sequence of paths
-        The ``.partial`` folders of all shards.
+        The ``.partial`` folders of all shards, or maps.
     output : path
     overwrite : bool
 
@@ -39,36 +34,32 @@ def mosaic(parts: Sequence[PathLike], output: PathLike, *, overwrite: bool = Fal
     ------
     OutputError
         A part is missing, unfinished, duplicated, damaged, or of another map; or the map cannot be written.
+    RasterError, LabelError
+        A file is no map, or its grid or legend differs from that of the first.
     """
-    output = Path(output)
-    check(class_map_product(output), inputs=parts, overwrite=overwrite)
-    shards = [read_partial(Path(part)) for part in parts]
+    output, paths = Path(output), [Path(part) for part in parts]
+    check(class_map_product(output), inputs=paths, overwrite=overwrite)
+    partial = [path for path in paths if path.suffix == SUFFIX or path.is_dir()]
+    if not partial:
+        return join_maps(paths, output, overwrite=overwrite)
+    if len(partial) < len(paths):
+        problem = f"is a part of a map, and {next(path for path in paths if path not in partial)} is not"
+        raise OutputError(partial[0], problem, "Join the parts first, then the finished maps.")
+    shards = [read_partial(path) for path in paths]
     _check_parts(shards)
     shards.sort(key=lambda part: part.plan.shard)  # the record comes from the first, in any order of the arguments
-    check(class_map_product(output, shards[0].plan.layers), inputs=parts, overwrite=overwrite)
+    check(class_map_product(output, shards[0].plan.layers), inputs=paths, overwrite=overwrite)
     return write_map(shards, output, overwrite=overwrite)
 
 
 def write_map(parts: Sequence[PartialMap], output: Path, *, overwrite: bool, begun: bool = False) -> Path:
-    """Write the class raster, its companions and record, and the requested layers.
-
-    With ``begun``, an interrupted run may already have written all but the class raster.
-    """
+    """Write the map of finished parts; ``begun`` as in :func:`write_map_files`."""
     plan = parts[0].plan
-    grid, legend = plan.map_grid(), plan.legend
-    log.info("writing %s", output)
-    classes = RasterProfile(
-        str(legend.dtype), nodata=NODATA, band_names=("land cover",), colormap=legend.colors, overviews="mode"
-    )
-    with atomic_output(output, overwrite=overwrite, begun=begun) as draft:
-        write_raster(draft, grid, _tiles(parts), profile=classes)
-        for name in plan.layers:
-            percent = RasterProfile("uint8", nodata=LAYER_NODATA, band_names=(LAYERS[name],), overviews="average")
-            tiles = _tiles(parts, list(LAYERS).index(name))
-            write_raster(layer_path(draft, name), grid, tiles, profile=percent)
-        write_companions(draft, legend)
-        companions = [*companion_paths(draft), *(layer_path(draft, name) for name in plan.layers)]
-        write_record(draft, plan.record | {"layers": plan.layers}, beside=companions)
+    layers: dict[str, Tiles] = {name: _tiles(parts, list(LAYERS).index(name)) for name in plan.layers}
+    write_map_files(
+        output, plan.map_grid(), plan.legend, _tiles(parts), layers,
+        record=plan.record, overwrite=overwrite, begun=begun,
+    )  # fmt: skip
     return output
 
 

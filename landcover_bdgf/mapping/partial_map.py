@@ -28,7 +28,7 @@ from landcover_bdgf.progress import log
 from landcover_bdgf.storage import Document, atomic_output, read_json
 
 KIND: Final = "bdgf partial map"
-PLAN, LOCK = "plan.json", ".lock"
+SUFFIX, PLAN, LOCK = ".partial", "plan.json", ".lock"
 _HEAD = f'{{"kind":"{KIND}",'.encode()
 _EXPECTED = re.compile(rf"{re.escape(PLAN)}|\d+_\d+\.npz|\..+")  # hidden: the lock, and drafts of killed runs
 
@@ -175,6 +175,8 @@ def begin_partial(path: Path, plan: Plan, *, resume: bool, overwrite: bool) -> I
 def read_partial(path: Path) -> PartialMap:
     """Open the folder of an interrupted run or a shard; OutputError if it is not a partial map, or is damaged."""
     content = _plan_bytes(path)
+    if not content and not path.exists():
+        raise OutputError(path, "does not exist", "Check its name and the folder you are in.")
     if not content.startswith(_HEAD):
         raise _not_partial(path)
     try:

@@ -11,7 +11,7 @@ from dataclasses import replace
 from importlib.metadata import version
 from itertools import chain, groupby, islice
 from pathlib import Path
-from typing import overload
+from typing import Any, overload
 
 import numpy as np
 from rasterio.windows import Window
@@ -30,6 +30,7 @@ from landcover_bdgf.model import (
     Checkpoint,
     Classified,
     Classifier,
+    Recipe,
     Run,
     empty_result,
     fit_stack,
@@ -39,7 +40,7 @@ from landcover_bdgf.model import (
 )
 from landcover_bdgf.progress import Advance, log, progress, stop_between_steps
 from landcover_bdgf.scene import ReadCounts, Stack, warn_of_zeros
-from landcover_bdgf.storage import PathLike, Product, check, check_free_space, record
+from landcover_bdgf.storage import PathLike, Product, changed_files, check, check_free_space, read_record, record
 from landcover_bdgf.text import FILE_NAMES
 
 MAX_TILE_PX = 1 << 14  # 1 GB with its layers
@@ -117,13 +118,14 @@ def _to_file(
     resumable: bool = True,
 ) -> Path:
     """Write the map, or the part of a shard."""
-    _check_tile(settings.tile_px, model.recipe.halo_px)
     product = map_product(output, settings)
     check(product, inputs=(*stack.spectral.files, *stack.sar.files), overwrite=overwrite, resume=resume)
-    check_map_space(output, stack, settings)
     begun = resume and product.begun
     stack = fit_stack(model, stack, name="the model")
-    settings, run = _within_memory(settings, run, model, stack)
+    settings, run = check_map(output, stack, model.recipe, settings=settings, run=run)
+    if settings.max_ram:
+        tiles = settings.tile_px, run.workers(run.torch_device()), settings.max_ram
+        log.info("using tiles of %d px and %d threads to stay below %s", *tiles)
     tile_px = -(-settings.tile_px // BLOCK_PX) * BLOCK_PX
     counts = ReadCounts()
     stream = BlockStream(stack.counting(counts), model.scaling, model.recipe.halo_px, tile_px)
@@ -167,10 +169,31 @@ def map_product(output: Path, settings: MapSettings) -> Product:
     return replace(class_map_product(output, settings.layers), scratch=scratch, shared=settings.shard_of[1] > 1)
 
 
-def check_map_space(output: Path, stack: Stack, settings: MapSettings) -> None:
-    """Check that the disk has room for a map; OutputError otherwise."""
+def check_map(
+    output: Path, stack: Stack, recipe: Recipe, *, settings: MapSettings, run: Run
+) -> tuple[MapSettings, Run]:
+    """Check what can be known before there is a model of this recipe; returns settings within the memory limit.
+
+    Raises
+    ------
+    SettingsError, ResourceError, OutputError
+        Tiles are too small or too large, the memory limit is too low, the recipe has no novelty, the device or room on
+        the disk is missing.
+    """
+    _check_tile(settings.tile_px, recipe.halo_px)
+    if settings.novelty and not recipe.fusion.shares:
+        problem = f"is not available for models of the recipe {recipe.name}, whose windows share no computation"
+        raise SettingsError("`novelty`", problem, "Use another recipe, or map without `novelty`.")
     if settings.shard_of[1] == 1:  # finished windows stay until the map is written, first without compression
         check_free_space(output, 2 * math.prod(stack.grid.shape_hw) * (1 + len(settings.layers)))
+    return _within_memory(settings, run, recipe, stack)
+
+
+def is_map_of(output: Path, model: Checkpoint, stack: Stack, *, settings: MapSettings, run: Run) -> bool:
+    """Whether a file is the whole map of this scene by a model that was trained on it, with its layers, unchanged."""
+    expected = json.loads(json.dumps(_record(model, stack.fingerprint(), run) | {"layers": settings.layers}))
+    found = read_record(output)
+    return all(found.get(key) == value for key, value in expected.items()) and changed_files(output) == []
 
 
 def _compute(
@@ -215,15 +238,6 @@ def _plan(model: Checkpoint, stream: BlockStream, strips: list[int], settings: M
         "version": version("landcover-bdgf"),
         "layers": settings.layers,
     }
-    provenance = record(
-        "map",
-        {"scene": scene},
-        training=model.provenance.get("training", {}),
-        model={k: v for k, v in model.provenance.items() if k != "training"},
-        recipe=model.recipe.model_dump(mode="json"),
-        legend=json.loads(model.classes.to_json()),
-        seed=run.seed,
-    )
     return Plan(
         identity=identity,
         shard=settings.shard_of,
@@ -231,7 +245,20 @@ def _plan(model: Checkpoint, stream: BlockStream, strips: list[int], settings: M
         grid=stream.stack.grid.to_dict(),
         legend=model.classes,
         layers=settings.layers,
-        record=provenance,
+        record=_record(model, scene, run),
+    )
+
+
+def _record(model: Checkpoint, scene: str, run: Run) -> dict[str, Any]:
+    """Provenance of a map."""
+    return record(
+        "map",
+        {"scene": scene},
+        training=model.provenance.get("training", {}),
+        model={k: v for k, v in model.provenance.items() if k != "training"},
+        recipe=model.recipe.model_dump(mode="json"),
+        legend=json.loads(model.classes.to_json()),
+        seed=run.seed,
     )
 
 
@@ -243,14 +270,13 @@ def _check_tile(tile_px: int, halo_px: int) -> None:
         raise SettingsError(f"`tile_px={tile_px}`", "needs too much memory", f"Use {MAX_TILE_PX} or less.")
 
 
-def _within_memory(settings: MapSettings, run: Run, model: Checkpoint, stack: Stack) -> tuple[MapSettings, Run]:
+def _within_memory(settings: MapSettings, run: Run, recipe: Recipe, stack: Stack) -> tuple[MapSettings, Run]:
+    device = run.torch_device()
     if settings.max_ram is None:
         return settings, run
-    threads = run.workers(run.torch_device())
-    batch = GPU_BLOCKS if run.torch_device().type == "cuda" else 1
-    use = MemoryUse.of(stack, model.scaling, model.recipe, batch)
+    threads = run.workers(device)
+    use = MemoryUse.of(stack, recipe, GPU_BLOCKS if device.type == "cuda" else 1)
     tile_px, threads = fitting(use, parse_size(settings.max_ram), tile_px=settings.tile_px, threads=threads)
-    log.info("using tiles of %d px and %d threads to stay below %s", tile_px, threads, settings.max_ram)
     return replace(settings, tile_px=tile_px), replace(run, threads=threads)
 
 

@@ -49,7 +49,7 @@ from .networks.layers import crop as crop
 from .networks.mamba import SpectralMamba as SpectralMamba
 from .networks.scan import kernel as kernel
 from .networks.unet import BAND_MULTIPLE as BAND_MULTIPLE, UNet as UNet, feature_channels as feature_channels
-from .novelty import NOVELTY_PREFIX as NOVELTY_PREFIX, fit_novelty as fit_novelty
+from .novelty import NOVELTY_PREFIX as NOVELTY_PREFIX, fit_novelty as fit_novelty, novelty_folds as novelty_folds
 from .recipe import RECIPES as RECIPES, Recipe as Recipe, changed as changed, load_recipe as load_recipe
 from .run import Run as Run, available_threads as available_threads
 from .scaling import Scaling as Scaling, scaled_cube as scaled_cube

@@ -155,7 +155,8 @@ class Description(Heading):
 def checkpoint_product(path: PathLike) -> Product:
     """A checkpoint, its losses, the picture of a denoiser, and the state of an interrupted training."""
     path = Path(path)
-    return Product(path, (path.parent / f"{path.stem}.csv", path.parent / f"{path.stem}.png"), (partial_path(path),))
+    losses, picture = (path.parent / f"{path.stem}{suffix}" for suffix in (".csv", ".png"))
+    return Product(path, (losses, picture), (partial_path(path),), extension=".safetensors")
 
 
 def partial_path(path: Path) -> Path:

@@ -89,9 +89,8 @@ def fit_novelty(
     codes, groups : integer (n,)
         Class and polygon of each pixel.
     """
-    names = rng.permutation(np.unique(groups))
-    folds = [np.isin(groups, names[i::FOLDS]) for i in range(FOLDS)]
-    if len(names) < FOLDS or any(len(np.unique(codes[~left_out])) < 2 for left_out in folds):
+    folds = novelty_folds(codes, groups, rng)
+    if not folds:
         return {}
     with threadpool_limits(1):  # products split over threads round differently
         distances = np.concatenate([_distances(features[f], *_fitted(features[~f], codes[~f])) for f in folds])
@@ -99,6 +98,14 @@ def fit_novelty(
     quantiles = np.quantile(distances, np.linspace(0, 1, STEPS + 1))
     arrays = {"whiten": whiten, "means": means, "distances": quantiles}
     return {name: np.asarray(values, np.float32) for name, values in arrays.items()}
+
+
+def novelty_folds(codes: NDArray[Any], groups: NDArray[Any], rng: np.random.Generator) -> list[NDArray[np.bool_]]:
+    """Masks of the pixels to leave out, by polygons; empty if there are too few polygons."""
+    names = rng.permutation(np.unique(groups))
+    folds = [np.isin(groups, names[i::FOLDS]) for i in range(FOLDS)]
+    too_few = len(names) < FOLDS or any(len(np.unique(codes[~left_out])) < 2 for left_out in folds)
+    return [] if too_few else folds
 
 
 def _fitted(features: Floats, codes: NDArray[Any]) -> tuple[Floats, Floats]:

@@ -203,7 +203,7 @@ class Stack:
 
 def sar_product(path: PathLike) -> Product:
     """The files of :meth:`Stack.write_sar`."""
-    return Product(Path(path), (record_path(path),))
+    return Product(Path(path), (record_path(path),), extension=".tif")
 
 
 def _source_text(image: Image) -> str:

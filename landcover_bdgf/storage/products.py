@@ -15,6 +15,16 @@ from landcover_bdgf.storage.atomic import draft_folder, drafts, publish, remove_
 from landcover_bdgf.storage.paths import PathLike
 from landcover_bdgf.text import printable
 
+# What is written, by its extension; and extensions by which users and programs know other formats.
+WRITTEN = {".tif": "GeoTIFF", ".gpkg": "GeoPackage", ".safetensors": "safetensors file"}
+_OTHERS_TEXT = """
+    .tif .tiff .gpkg .safetensors .png .jpg .jpeg .jp2 .j2k .jxl .gif .bmp .webp .svg .pdf .img .ige .dat .raw .bsq .bil
+    .bip .hdr .ers .pix .rst .vrt .nc .nc4 .h5 .hdf .hdf5 .he5 .grd .grb .grib .grib2 .asc .xyz .dem .ecw .sid .mbtiles
+    .zarr .npy .npz .mat .shp .shx .dbf .prj .geojson .json .xml .kml .kmz .gml .gpx .fgb .parquet .gdb .sqlite .db .csv
+    .txt .xls .xlsx .html .htm .qgz .qgs .qml .zip .gz .tgz .tar .7z .py .ipynb .toml
+"""
+_OTHERS = frozenset(_OTHERS_TEXT.split())
+
 
 @dataclass(frozen=True)
 class Product:
@@ -30,6 +40,8 @@ class Product:
         Files that exist while it is written, and remain after an interrupted run.
     contents : tuple of str
         If it is a folder: names of its files, the main one first.
+    extension : str
+        The usual one of its format, a key of ``WRITTEN``; extensions of other formats are refused. Any if empty.
     shared : bool
         Whether several runs may write it at the same time, each with its own scratch files: parts of a map.
     """
@@ -38,6 +50,7 @@ class Product:
     companions: tuple[Path, ...] = ()
     scratch: tuple[Path, ...] = ()
     contents: tuple[str, ...] = ()
+    extension: str = ""
     shared: bool = False
 
     @property
@@ -47,7 +60,9 @@ class Product:
 
     @property
     def begun(self) -> bool:
-        """Whether an interrupted run left scratch files, and may have published companions."""
+        """Whether an interrupted run left scratch files, or a folder without its main file."""
+        if self.contents:
+            return not _exists(self.path / self.contents[0])
         return any(_exists(file) for file in self.scratch)
 
 
@@ -64,13 +79,13 @@ def check(*products: Product, inputs: Iterable[PathLike] = (), overwrite: bool =
     overwrite : bool
         Whether existing files may be replaced.
     resume : bool
-        Whether companions and scratch files of an interrupted run may be replaced.
+        Whether scratch files, and all others but the main one, may be replaced after an interrupted run.
 
     Raises
     ------
     OutputError
-        A file exists, is an input, or belongs to two products; its folder is missing or read-only; its name is too
-        long or not in UTF-8; a folder contains other files.
+        A file exists, is an input, a device or a pipe, or belongs to two products; its folder is missing or
+        read-only; its name is too long, not in UTF-8, or that of another format; a folder contains other files.
     """
     files = [file for product in products for file in product.files]
     for file in files:
@@ -79,14 +94,20 @@ def check(*products: Product, inputs: Iterable[PathLike] = (), overwrite: bool =
     read = [Path(file) for file in inputs if os.path.isfile(file)]
     for product in products:
         os.fspath(product.path).encode()  # GDAL needs UTF-8, and would fail only at the end
+        _check_extension(product)
+        _check_regular(product.path)
         if product.contents:
-            _check_folder(product, overwrite)
+            _check_folder(product, overwrite or (resume and product.begun))
         elif product.path.is_dir():
             raise OutputError(product.path, "is a folder", "Give the name of a file.")
         else:
             _check_parent(product.path, product.path.parent)
         begun = resume and product.begun
         for file in filter(_exists, product.files):
+            _check_regular(file)
+            if file.is_dir() and file not in (product.path, *product.scratch):
+                problem = "is a folder, but a file of this name belongs to the output"
+                raise OutputError(file, problem, "Rename one of them.")
             if any(file.exists() and file.samefile(other) for other in read):
                 raise OutputError(file, "is one of the inputs", "Choose another name.")
             if overwrite or product.contents or (begun and file != product.path):
@@ -95,6 +116,27 @@ def check(*products: Product, inputs: Iterable[PathLike] = (), overwrite: bool =
                 remedy = "Continue with `resume`, or start over with `overwrite`."
                 raise OutputError(file, "was left by an interrupted run", remedy)
             raise OutputError(file, "exists already", "Choose another name, or allow it with `overwrite`.")
+
+
+def _check_extension(product: Product) -> None:
+    """Refuse names by which other programs would take the output for another format."""
+    path, extension = product.path, product.path.suffix.lower()
+    own = {product.extension, ".tiff" if product.extension == ".tif" else ""}
+    if product.extension and extension in _OTHERS - own:
+        problem = f"a {WRITTEN[product.extension]} is written, and {extension} is the extension of another format"
+        raise OutputError(path, problem, f"Name it {path.stem}{product.extension}.")
+
+
+def _check_regular(file: Path) -> None:
+    """Refuse devices, pipes and streams, which root could replace."""
+    if (_exists(file) and file.exists() and not (file.is_file() or file.is_dir())) or _is_stream(file):
+        raise OutputError(file, "is not a regular file but a device or pipe", "Give the name of a file.")
+
+
+def _is_stream(path: Path) -> bool:
+    """Whether a path is an open file of the process, such as /dev/stdout or /dev/fd/3."""
+    leads_to = os.readlink(path) if path.is_symlink() else ""
+    return any(place.startswith("/proc/") for place in (leads_to, os.path.realpath(path.parent) + "/"))
 
 
 def _check_parent(path: Path, home: Path) -> None:
@@ -146,11 +188,11 @@ def _locked(path: Path) -> Iterator[None]:
     place = path.absolute()
     lock = FileLock(place.parent / f".{short_name(place)}.lock", timeout=0, mode=0o666)  # other users may open it too
     try:
-        if place.parent.is_dir():  # filelock would create it
+        if place.parent.is_dir() and not _is_stream(path):  # filelock would create it; `check` refuses both
             lock.acquire()
     except Timeout:
         raise OutputError(path, "another run is writing it", "Wait for it, or choose another name.") from None
-    except (OSError, NotImplementedError):  # no locks on this file system, or a folder that `check` refuses
+    except (OSError, NotImplementedError):  # no locks on this file system, or a read-only folder
         pass
     try:
         yield

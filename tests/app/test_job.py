@@ -6,12 +6,15 @@ import shutil
 from pathlib import Path
 
 import pytest
+import rasterio
 from conftest import Bdgf
 from interrupted import stopped_at
 
 from landcover_bdgf.app.job import Job, keep_model, run_job
 from landcover_bdgf.errors import OutputError
 from landcover_bdgf.labels.class_map import class_map_product
+from landcover_bdgf.labels.sample_file import write_samples
+from landcover_bdgf.labels.samples import Samples
 from landcover_bdgf.mapping.scene_map import MapSettings, map_scene, part_path
 from landcover_bdgf.model.checkpoint import Checkpoint, checkpoint_product
 from landcover_bdgf.model.recipe import RECIPES
@@ -106,6 +109,123 @@ def test_a_job_stopped_after_a_step_resumes_to_the_same_files(
     shutil.rmtree(tmp_path / "map_steps/report")
     assert bdgf(*job_words, "--resume", "--seed", 1) == 5
     assert "was made with a different scene" in capfd.readouterr().err
+
+
+@pytest.mark.parametrize("left", ["nothing", "half a report", "the partial map"])
+def test_a_job_stopped_between_map_and_report_resumes_to_its_report(
+    left: str, bdgf: Bdgf, finished_job: Path, job_words: list[str], tmp_path: Path, capfd: pytest.CaptureFixture[str],
+) -> None:  # fmt: skip
+    shutil.copytree(finished_job, tmp_path, dirs_exist_ok=True)
+    (tmp_path / "map_steps/report/report.html").unlink()
+    if left != "half a report":
+        shutil.rmtree(tmp_path / "map_steps/report")
+    if left == "the partial map":
+        (tmp_path / "map.tif.partial").mkdir()
+    assert bdgf(*job_words, "--resume") == 0
+    assert capfd.readouterr().err.count("already complete, skipped") == 3
+    for file in finished_job.rglob("*.*"):
+        assert not file.is_file() or (tmp_path / file.relative_to(finished_job)).read_bytes() == file.read_bytes()
+    assert not (tmp_path / "map.tif.partial").exists()
+
+
+@pytest.mark.parametrize(("change", "said"), [
+    ("layers", "map.tif: was made with a different scene, labels, settings, seed or version"),
+    ("pixels", "map.tif: was made with a different scene"),
+    ("no record", "map.tif: exists already"),
+    ("no model", "map.tif: was made with a different scene"),
+])  # fmt: skip
+def test_a_map_of_another_job_is_not_taken_for_its_own(
+    change: str, said: str, bdgf: Bdgf, finished_job: Path, job_words: list[str], tmp_path: Path,
+    capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch,
+) -> None:  # fmt: skip
+    shutil.copytree(finished_job, tmp_path, dirs_exist_ok=True)
+    shutil.rmtree(tmp_path / "map_steps/report")
+    monkeypatch.setattr("landcover_bdgf.app.job.train", _not_yet)
+    if change == "pixels":
+        with (tmp_path / "map.tif").open("ab") as file:
+            file.write(b"0")
+    elif change == "no record":
+        (tmp_path / "map.tif.json").unlink()
+    elif change == "no model":
+        (tmp_path / "model.safetensors").unlink()
+        (tmp_path / "model.csv").unlink()
+    words = job_words[:-1] if change == "layers" else job_words
+    assert bdgf(*words, "--resume") == 6
+    assert said in capfd.readouterr().err
+
+
+def _not_yet(*arguments: object, **options: object) -> None:
+    raise AssertionError("a step was begun before the refusal")
+
+
+@pytest.mark.parametrize(("options", "left", "said"), [
+    ("--tile 5", "", "--tile 5: is smaller than"),
+    ("--tile 20000", "", "--tile 20000: needs too much memory"),
+    ("--max-ram 1MB", "", "--max-ram 0.001GB: mapping this scene takes at least"),
+    ("--device cuda:99", "", "--device cuda:99: is not available"),
+    ("--shard 1/2", "", "--shard: needs --model"),
+    ("--novelty -c paper", "", "--novelty: is not available for models of the recipe paper"),
+    ("", "map_steps", "map_steps: is a file, but the folder of the steps has this name"),
+    ("", "map.tif.partial", "map.tif.partial: is not a partial map"),
+])  # fmt: skip
+def test_what_a_later_step_refuses_is_refused_before_the_first(
+    options: str, left: str, said: str, bdgf: Bdgf, job_words: list[str], tmp_path: Path,
+    capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch,
+) -> None:  # fmt: skip
+    for step in ("sample", "pretrain", "train"):
+        monkeypatch.setattr(f"landcover_bdgf.app.job.{step}", _not_yet)
+    if left:
+        (tmp_path / left).write_text("mine")
+    assert bdgf(*job_words, *options.split(), *(["--resume"] if left else [])) in (2, 6, 7)
+    assert said in capfd.readouterr().err
+    assert os.listdir(tmp_path) == ([left] if left else [])
+
+
+@pytest.mark.parametrize(("left", "needed"), [
+    ("model.partial.safetensors", "map_steps/denoiser.safetensors"), ("map.tif.partial/plan.json", "model.safetensors"),
+])  # fmt: skip
+def test_an_unfinished_step_without_the_one_before_is_refused_before_any_training(
+    left: str, needed: str, bdgf: Bdgf, job_words: list[str], tmp_path: Path, capfd: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:  # fmt: skip
+    monkeypatch.setattr("landcover_bdgf.app.job.pretrain", _not_yet)
+    (tmp_path / left).parent.mkdir(exist_ok=True)
+    (tmp_path / left).write_text('{"kind":"bdgf partial map",')
+    assert bdgf(*job_words, "--resume") == 6
+    assert f"was left by an interrupted run, but {needed} is missing" in capfd.readouterr().err
+
+
+def test_novelty_of_few_polygons_is_refused_before_any_training(
+    bdgf: Bdgf, job_words: list[str], tmp_path: Path, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("landcover_bdgf.app.job.pretrain", _not_yet)
+    monkeypatch.setattr("landcover_bdgf.model.novelty.FOLDS", 10_000)
+    assert bdgf(*job_words, "--novelty") == 2
+    assert "--novelty: needs more training polygons" in capfd.readouterr().err
+    assert os.listdir(tmp_path) == []
+
+
+@pytest.mark.parametrize("of", ["labels", "samples"])
+def test_train_refuses_what_it_cannot_do_before_it_trains_the_denoiser(
+    of: str, bdgf: Bdgf, scene_files: SceneFiles, samples: Samples, tmp_path: Path,
+    capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch,
+) -> None:  # fmt: skip
+    monkeypatch.setattr("landcover_bdgf.training.pretrain", _not_yet, raising=False)
+    given = ["--labels", scene_files.labels, "--field", "class", "--resume"]
+    if of == "samples":
+        write_samples(samples, tmp_path / "s.gpkg")
+        with rasterio.open(scene_files.spectral) as whole:
+            pixels, names, profile = whole.read(), whole.descriptions, whole.profile
+        of_one = samples.train.codes == 1
+        pixels[:, samples.train.rows[of_one], samples.train.cols[of_one]] = profile["nodata"]
+        with rasterio.open(tmp_path / "empty.tif", "w", **profile) as holes:
+            holes.write(pixels)
+            holes.descriptions = names
+        given = ["--samples", "s.gpkg"]
+    image = "empty.tif" if of == "samples" else scene_files.spectral
+    assert bdgf("train", image, scene_files.sar, *given, "-o", "m.safetensors") in (4, 5)
+    said = capfd.readouterr().err
+    assert ("no training to resume here" if of == "labels" else "no training pixel of") in said
 
 
 @pytest.mark.parametrize(("command", "companion"), [

@@ -18,5 +18,5 @@ def test_codes_are_drawn_in_their_colours_and_no_data_is_transparent():
 def test_a_map_without_names_is_refused(tmp_path):
     (tmp_path / "broken.tif.aux.xml").write_text("<PAMDataset><PAMRasterBand>")
     for name in ("none.tif", "broken.tif"):
-        with pytest.raises(LabelError, match="has no class names"):
+        with pytest.raises(LabelError, match=r"has no class names, .* Copy the \.aux\.xml of the map .* bdgf mosaic"):
             legend_of_map(tmp_path / name)

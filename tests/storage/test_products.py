@@ -182,3 +182,51 @@ def test_a_failed_write_leaves_the_old_file_and_nothing_else(tmp_path: Path) -> 
         raise KeyboardInterrupt
     assert path.read_text() == "old"
     assert list(tmp_path.iterdir()) == [path]
+
+
+@pytest.mark.parametrize("overwrite", [False, True])
+@pytest.mark.parametrize(
+    "kind", ["pipe", "link to a pipe", "device", "link to a device", "stream", "report", "companion"]
+)
+def test_devices_and_pipes_are_not_replaced(tmp_path: Path, kind: str, overwrite: bool) -> None:
+    pipe, out = tmp_path / "pipe", tmp_path / "out.tif"
+    os.mkfifo(pipe)
+    product = {
+        "pipe": Product(pipe), "device": Product(Path(os.devnull)), "report": report(Path(os.devnull)),
+        "stream": Product(Path("/dev/fd/2")), "companion": Product(out, (pipe,)),
+    }.get(kind, Product(out))  # fmt: skip
+    if kind.startswith("link"):
+        out.symlink_to(pipe if kind == "link to a pipe" else os.devnull)
+    with pytest.raises(OutputError, match=r"is not a regular file but a device or pipe\. Give the name of a file"):
+        check(product, overwrite=overwrite)
+
+
+def test_a_folder_with_the_name_of_a_companion_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "m.qml").mkdir()
+    with pytest.raises(OutputError, match=r"m\.qml: is a folder, but a file of this name belongs to the output"):
+        check(Product(tmp_path / "m.tif", (tmp_path / "m.qml",)), overwrite=True)
+
+
+@pytest.mark.parametrize(("name", "extension", "remedy"), [
+    ("m.png", ".tif", "Name it m.tif"), ("m.SHP", ".tif", "Name it m.tif"), ("m.gpkg", ".tif", "Name it m.tif"),
+    ("s.shp", ".gpkg", "Name it s.gpkg"), ("a.b.tif", ".safetensors", r"Name it a\.b\.safetensors"),
+    ("m.tif", ".tif", None), ("m.TIFF", ".tif", None), ("m", ".tif", None), ("m.2024", ".tif", None),
+    ("s.gpkg", ".gpkg", None), ("m.png", "", None),
+])  # fmt: skip
+def test_a_name_of_another_format_is_refused(tmp_path: Path, name: str, extension: str, remedy: str | None) -> None:
+    product = Product(tmp_path / name, extension=extension)
+    if remedy is None:
+        check(product)
+    else:
+        with pytest.raises(OutputError, match=rf"is written, and \.\w+ is the extension of another format\. {remedy}"):
+            check(product, overwrite=True)
+
+
+def test_a_report_without_its_page_is_completed(tmp_path: Path) -> None:
+    (tmp_path / "table.csv").touch()
+    with pytest.raises(OutputError, match="already contains a report"):
+        check(report(tmp_path))
+    check(report(tmp_path), resume=True)
+    (tmp_path / "report.html").touch()
+    with pytest.raises(OutputError, match="already contains a report"):
+        check(report(tmp_path), resume=True)
