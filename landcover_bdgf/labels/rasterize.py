@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import unicodedata
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -19,7 +19,7 @@ from rasterio.features import rasterize
 from rasterio.windows import Window
 
 from landcover_bdgf.errors import LabelError, RasterError
-from landcover_bdgf.geo import Grid, check_name, recorded_crs, transformer, warn_of_datum
+from landcover_bdgf.geo import Grid, recorded_crs, transformer, warn_of_datum
 from landcover_bdgf.labels.label_source import LabelSource, read_source, source_name
 from landcover_bdgf.labels.legend import Legend
 from landcover_bdgf.labels.settings import ReadSettings
@@ -51,7 +51,7 @@ class Labels:
     cols: NDArray[np.int32]
     codes: NDArray[np.uint16]
     groups: NDArray[np.int32]  # number of the feature in the file, from 0
-    features: DataFrame  # the fields of the file, one row per feature
+    features: DataFrame  # the fields that were read, one row per feature
     only_points: bool
     counts: dict[str, int] = field(default_factory=dict)  # skipped, repaired and dropped features, by reason
 
@@ -61,7 +61,9 @@ class Labels:
         return replace(self, **arrays)
 
 
-def read_labels(source: LabelSource, field: str, grid: Grid, settings: ReadSettings | None = None) -> Labels:
+def read_labels(
+    source: LabelSource, field: str, grid: Grid, settings: ReadSettings | None = None, *, also: Sequence[str] = ()
+) -> Labels:
     """Rasterise polygons or points with classes; logs what was skipped and repaired.
 
     A polygon gets the pixels whose centres it contains, a point the pixel that contains it. Coordinates are converted
@@ -70,11 +72,13 @@ def read_labels(source: LabelSource, field: str, grid: Grid, settings: ReadSetti
     Parameters
     ----------
     source : path or geopandas.GeoDataFrame
-        Shapefile, GeoPackage or GeoJSON.
+        As for :func:`~landcover_bdgf.geo.vector.read_features`.
     field : str
         Field with the class: text or whole numbers.
     grid : Grid
     settings : ReadSettings, optional
+    also : sequence of str
+        Other fields to read.
 
     Raises
     ------
@@ -83,9 +87,9 @@ def read_labels(source: LabelSource, field: str, grid: Grid, settings: ReadSetti
     """
     settings = settings or ReadSettings()
     path = source_name(source)
-    features = read_source(source, layer=settings.layer, encoding=settings.encoding)
+    wanted = list(dict.fromkeys([field, *also]))
+    features = read_source(source, wanted, layer=settings.layer, encoding=settings.encoding)
     fields = features.drop(columns=features.geometry.name)
-    check_name(path, "field", field, fields.columns)
     _check_whole(path, features[field])
     values, counts = texts(features[field]), Counter[str]()
     ignored = [label_text(value) for value in settings.ignore_class]

@@ -11,7 +11,6 @@ from numpy.typing import NDArray
 from rasterio.windows import Window
 
 from landcover_bdgf.errors import LabelError
-from landcover_bdgf.geo import check_name
 from landcover_bdgf.labels import split
 from landcover_bdgf.labels.label_source import LabelSource, source_name
 from landcover_bdgf.labels.legend import Legend
@@ -54,7 +53,8 @@ def sample(stack: Stack, labels: LabelSource, *, field: str, settings: SampleSet
     """
     settings = settings or SampleSettings()
     name = source_name(labels)
-    labelled = read_labels(labels, field, stack.grid, settings)
+    column = [settings.split.removeprefix(COLUMN)] if settings.split.startswith(COLUMN) else []
+    labelled = read_labels(labels, field, stack.grid, settings, also=column)
     valid = _valid(stack, labelled)
     dropped = {"no data in the image": int((~valid).sum())}
     pixels, notes = _present(name, labelled.where(valid))
@@ -210,7 +210,6 @@ def _why_blocks(pixels: Labels, settings: SampleSettings) -> str | None:
 
 
 def _held_by_column(path: PathLike, pixels: Labels, name: str) -> Mask:
-    check_name(path, "field", name, pixels.features.columns)
     # An empty cell turns a field of integers into one of floats, so values are compared as text.
     words = np.array([word.lower() for word in texts(pixels.features[name])], object)[pixels.groups]
     held = np.isin(words, _TEST_WORDS)
