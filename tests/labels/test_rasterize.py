@@ -161,7 +161,7 @@ def test_files_that_are_not_labels_are_refused(tmp_path):
     pyogrio.write_dataframe(pandas.DataFrame({"class": ["a"]}), tmp_path / "table.gpkg")
     for name, match in {
         "none.shp": "does not exist", ".": "is not a file", "empty.shp": "is empty", "cut.shp": "cannot be read",
-        "text.shp": "none of these formats", "table.gpkg": "has no layer with a geometry",
+        "text.shp": "in a format that is not read", "table.gpkg": "has no layer with a geometry",
     }.items():  # fmt: skip
         with pytest.raises(LabelError, match=match):
             read_labels(tmp_path / name, "class", GRID)
