@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import shlex
 import unicodedata
 from collections import Counter
 from collections.abc import Iterator, Sequence
@@ -25,7 +26,7 @@ from landcover_bdgf.labels.legend import Legend
 from landcover_bdgf.labels.settings import ReadSettings
 from landcover_bdgf.progress import log
 from landcover_bdgf.storage import PathLike
-from landcover_bdgf.text import printable
+from landcover_bdgf.text import listed, printable
 
 if TYPE_CHECKING:
     from pandas import DataFrame, Series
@@ -37,6 +38,11 @@ _PAIRS = 10**6  # maximum number of pairs of polygon sides to compare at once
 _ROUNDING_PX = 0.01  # rounding error of a conversion between CRS
 _WGS84 = CRS.from_epsg(4326)
 _NOTHING = shapely.Polygon()
+# As pandas, R, databases and GIS write a missing value.
+_NOTHING_WORDS = {
+    "nan", "none", "null", "nil", "na", "n/a", "nat", "", "-", "--", "?", "nodata", "no data", "no_data", "no label",
+    "no class", "not classified", "unclassified", "unlabelled", "unlabeled", "undefined", "unassigned",
+}  # fmt: skip
 
 Geometries = NDArray[np.object_]
 
@@ -143,11 +149,13 @@ def label_text(value: object) -> str:
 
 def _warn_of_classes(path: PathLike, values: list[str]) -> None:
     """Warn of a class that may mean "no label", and of classes that differ only in case."""
-    numbers = [int(value) for value in values if len(value) < 20 and value.removeprefix("-").isdecimal()]
-    if empty := [number for number in numbers if number <= 0 and len(numbers) == len(values) and max(numbers) > 0]:
+    if empty := _empty_classes(values):
         log.warning(
-            "%s: class %d often means 'no label'. If so, exclude it with `ignore_class=%d`",
-            path, empty[0], empty[0],
+            "%s: %s %s often %s 'no label'. If so, exclude %s with %s",
+            path,
+            *(("class", printable(empty[0]), "means", "it") if len(empty) == 1 else
+              ("the classes", listed(empty), "mean", "them")),
+            ", ".join(f"`ignore_class={shlex.quote(value)}`" for value in empty[:5]),
         )  # fmt: skip
     alike: dict[str, list[str]] = {}
     for value in values:
@@ -158,6 +166,16 @@ def _warn_of_classes(path: PathLike, values: list[str]) -> None:
             path,
             " and ".join(map(printable, same)),
         )
+
+
+def _empty_classes(values: list[str]) -> list[str]:
+    """Classes that may mean "no label": words for nothing; 0 and negative numbers, if all others are positive."""
+    words = [value for value in values if value.casefold().strip("<>()[]#. ") in _NOTHING_WORDS]
+    others = [value for value in values if value not in words]
+    numbers = [int(value) for value in others if len(value) < 20 and value.removeprefix("-").isdecimal()]
+    if len(numbers) < len(others) or max(numbers, default=0) <= 0:
+        return words
+    return [*(str(number) for number in numbers if number <= 0), *words]
 
 
 def _usable(

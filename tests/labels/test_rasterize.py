@@ -155,6 +155,27 @@ def test_a_class_0_or_below_is_warned_about(values, told, caplog):
     assert (f"{told} often means 'no label'. If so, exclude it with `ignore_" in caplog.text) is bool(told)
 
 
+@pytest.mark.parametrize("word", [
+    "nan", "NaN", "None", "<Null>", "NULL", "(null)", "NA", "<NA>", "#N/A", "N/A", "-", "?", "unclassified", "No Data",
+])  # fmt: skip
+@pytest.mark.parametrize("others", [["water", "crops"], [1, 2], ["0", "a"]])
+def test_a_word_for_nothing_is_asked_about(word, others, caplog):
+    read([word, *others], [box(5 * i, 0, 2, 2) for i in range(3)])
+    option = word if word.isalpha() or word in ("-", "N/A") else f"'{word}'"
+    assert f"class {word} often means 'no label'. If so, exclude it with `ignore_class={option}`" in caplog.text
+
+
+def test_all_words_for_nothing_are_asked_about_at_once(caplog):
+    read(["nan", "0", "2", "<Null>"], [box(5 * i, 0, 2, 2) for i in range(4)])
+    options = "`ignore_class=0`, `ignore_class='<Null>'`, `ignore_class=nan`"
+    assert f"the classes 0, <Null>, nan often mean 'no label'. If so, exclude them with {options}" in caplog.text
+
+
+def test_a_name_that_holds_a_word_for_nothing_is_not_asked_about(caplog):
+    read(["nanoplankton", "Non-forest", "other", "NAT. PARK"], [box(5 * i, 0, 2, 2) for i in range(4)])
+    assert "no label" not in caplog.text
+
+
 def test_files_that_are_not_labels_are_refused(tmp_path):
     for name, content in (("empty.shp", b""), ("text.shp", b"hello"), ("cut.shp", b"{")):
         (tmp_path / name).write_bytes(content)
