@@ -6,7 +6,7 @@ import math
 import shlex
 import unicodedata
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -16,11 +16,10 @@ import shapely
 from numpy.typing import NDArray
 from rasterio.crs import CRS
 from rasterio.errors import CRSError
-from rasterio.features import rasterize
-from rasterio.windows import Window
 
 from landcover_bdgf.errors import LabelError, RasterError
 from landcover_bdgf.geo import Grid, recorded_crs, transformer, warn_of_datum
+from landcover_bdgf.labels.burn import Claims, Geometries, burn, features_at
 from landcover_bdgf.labels.label_source import LabelSource, read_source, source_name
 from landcover_bdgf.labels.legend import Legend
 from landcover_bdgf.labels.settings import ReadSettings
@@ -31,11 +30,9 @@ from landcover_bdgf.text import listed, printable
 if TYPE_CHECKING:
     from pandas import DataFrame, Series
 
-_BURN_PX = 2048  # side of the largest window to rasterise at once
 # GEOS repairs 140 crossings in 0.04 s, and 2,300 in 3 s; a polygon drawn by hand has a few.
 _MOST_CROSSINGS, _MOST_CROSSINGS_IN_ALL = 200, 5000
 _PAIRS = 10**6  # maximum number of pairs of polygon sides to compare at once
-_ROUNDING_PX = 0.01  # rounding error of a conversion between CRS
 _WGS84 = CRS.from_epsg(4326)
 _NOTHING = shapely.Polygon()
 # As pandas, R, databases and GIS write a missing value.
@@ -43,8 +40,6 @@ _NOTHING_WORDS = {
     "nan", "none", "null", "nil", "na", "n/a", "nat", "", "-", "--", "?", "nodata", "no data", "no_data", "no label",
     "no class", "not classified", "unclassified", "unlabelled", "unlabeled", "undefined", "unassigned",
 }  # fmt: skip
-
-Geometries = NDArray[np.object_]
 
 
 @dataclass(frozen=True, eq=False)
@@ -106,7 +101,7 @@ def read_labels(
     geometries = _repaired(geometries, counts)
     only_points = bool(np.isin(shapely.get_type_id(geometries), (0, 4)).all())
     codes = np.array([legend.code_of(value) for value in values[usable]], np.uint16)
-    claims = _burn(grid, geometries, codes, counts)
+    claims = burn(grid.shape_hw, geometries, codes, counts)
     if not len(claims.rows):
         raise _no_pixels(path, features, grid)
     if settings.conflicts == "error" and claims.disputed.any():
@@ -155,7 +150,7 @@ def _warn_of_classes(path: PathLike, values: list[str]) -> None:
             path,
             *(("class", printable(empty[0]), "means", "it") if len(empty) == 1 else
               ("the classes", listed(empty), "mean", "them")),
-            ", ".join(f"`ignore_class={shlex.quote(value)}`" for value in empty[:5]),
+            ", ".join(f"`ignore_class={shlex.quote(value)}`" for value in empty[:12]),
         )  # fmt: skip
     alike: dict[str, list[str]] = {}
     for value in values:
@@ -230,6 +225,7 @@ def _repaired(geometries: Geometries, counts: Counter[str]) -> Geometries:
     hopeless |= invalid & shapely.is_empty(mended)  # a hole as large as its polygon
     counts["repaired, invalid geometry"] = int((invalid & ~hopeless).sum())
     counts["skipped, too invalid to repair"] = int(hopeless.sum())
+    counts["outside the image"] = int((~finite).sum())  # as PROJ converts what lies outside the area of a CRS
     mended[~finite | hopeless] = _NOTHING
     return mended
 
@@ -247,93 +243,10 @@ def _crossings(geometry: Any) -> int:
     return found // 2 + found % 2
 
 
-@dataclass(frozen=True, eq=False)
-class _Claims:
-    """Pixels of features, each once, in the order of rows and columns.
-
-    ``first`` and ``last`` are the first and last feature that contains the pixel; ``disputed`` is whether features of
-    different classes contain it.
-    """
-
-    rows: NDArray[np.int32]
-    cols: NDArray[np.int32]
-    first: NDArray[np.int32]
-    last: NDArray[np.int32]
-    disputed: NDArray[np.bool_]
-
-
-def _burn(grid: Grid, geometries: Geometries, codes: NDArray[Any], counts: Counter[str]) -> _Claims:
-    """The pixels of all features; memory depends on the number of pixels, not on that of overlapping features."""
-    height, width = grid.shape_hw
-    left, top, right, bottom = shapely.bounds(geometries).T
-    outside = ~((left < width) & (right > 0) & (top < height) & (bottom > 0))
-    beyond = np.maximum.reduce([-left, -top, right - width, bottom - height])
-    clipped = ~outside & (beyond > _ROUNDING_PX)
-    counts["outside the image"] = int(outside.sum())
-    counts["partly outside the image, clipped"] = int(clipped.sum())
-    geometries = np.where(outside, _NOTHING, geometries)
-    holds = np.zeros(len(geometries), bool)
-    found = [[np.empty(0, dtype) for dtype in (np.int32, np.int32, np.int32, np.int32, bool)]]
-    for window in _pieces(geometries, grid.shape_hw):
-        first, last = (np.full((window.height, window.width), -1, np.int32) for _ in range(2))
-        disputed = np.zeros(first.shape, bool)
-        for i, place, burnt in _burnt(geometries, window):
-            before = first[place]
-            disputed[place] |= burnt & (before >= 0) & (codes[before] != codes[i])
-            first[place] = np.where(burnt & (before < 0), i, before)
-            last[place][burnt] = i
-            holds[i] |= burnt.any()
-        rows, cols = (index.astype(np.int32) for index in np.nonzero(first >= 0))
-        values = [array[rows, cols] for array in (first, last, disputed)]
-        found.append([rows + np.int32(window.row_off), cols + np.int32(window.col_off), *values])
-    counts["too small or thin to hold a pixel centre"] = int((~outside & ~holds).sum())
-    rows, cols, *values = (np.concatenate(parts) for parts in zip(*found, strict=True))
-    order = np.lexsort((cols, rows))
-    return _Claims(rows[order], cols[order], *(array[order] for array in values))
-
-
-def _burnt(geometries: Geometries, window: Window) -> Iterator[tuple[int, tuple[slice, slice], NDArray[np.bool_]]]:
-    """Features in a window, in their order: number, bounding rectangle in the window, and mask of its pixels."""
-    corner, shape = np.array([window.row_off, window.col_off]), np.array([window.height, window.width])
-    bounds = shapely.bounds(geometries) - np.tile(corner[::-1], 2)
-    starts, ends = np.floor(bounds[:, [1, 0]]).clip(0, shape), (np.floor(bounds[:, [3, 2]]) + 1).clip(0, shape)
-    for i in np.flatnonzero((starts < ends).all(axis=1)):  # False for empty geometries, whose bounds are NaN
-        (top, left), (bottom, right) = starts[i].astype(int).tolist(), ends[i].astype(int).tolist()
-        burnt = _pixels(geometries[i], corner + np.array([top, left]), (bottom - top, right - left))
-        yield int(i), (slice(top, bottom), slice(left, right)), burnt
-
-
-def _pixels(geometry: Any, corner: NDArray[np.int64], shape_hw: tuple[int, int]) -> NDArray[np.bool_]:
-    """Which pixels of a rectangle belong to a geometry."""
-    moved = shapely.transform(geometry, lambda xy: xy - corner[::-1])
-    parts = shapely.get_parts(shapely.get_parts(moved))  # twice: make_valid returns collections of multi-polygons
-    kinds = shapely.get_type_id(parts)
-    burnt = np.zeros(shape_hw, bool)
-    if (kinds == 3).any():
-        burnt = rasterize(list(parts[kinds == 3]), out_shape=shape_hw, dtype="uint8") > 0
-    at = np.floor(shapely.get_coordinates(parts[kinds == 0])[:, ::-1]).astype(np.int64)
-    at = at[((at >= 0) & (at < shape_hw)).all(axis=1)]
-    burnt[at[:, 0], at[:, 1]] = True
-    return burnt
-
-
-def _pieces(geometries: Geometries, shape_hw: tuple[int, int]) -> Iterator[Window]:
-    """Windows of limited size that cover the geometries: scenes may be 11,000 pixels wide."""
-    if shapely.is_empty(geometries).all():
-        return
-    bounds = shapely.total_bounds(geometries)
-    first = np.clip(np.floor(bounds[[1, 0]]), 0, shape_hw).astype(int)
-    last = np.clip(np.floor(bounds[[3, 2]]) + 1, 0, shape_hw).astype(int)
-    for row in range(first[0], last[0], _BURN_PX):
-        for col in range(first[1], last[1], _BURN_PX):
-            yield Window(col, row, min(_BURN_PX, last[1] - col), min(_BURN_PX, last[0] - row))
-
-
-def _conflict(path: PathLike, geometries: Geometries, numbers: NDArray[np.intp], claims: _Claims) -> LabelError:
+def _conflict(path: PathLike, geometries: Geometries, numbers: NDArray[np.intp], claims: Claims) -> LabelError:
     """The error for features of different classes in one pixel; lists all features in the first of these pixels."""
     at = int(np.argmax(claims.disputed))
-    pixel = Window(int(claims.cols[at]), int(claims.rows[at]), 1, 1)
-    features = [numbers[i] for i, _, burnt in _burnt(geometries, pixel) if burnt.any()]
+    features = [numbers[i] for i in features_at(geometries, int(claims.rows[at]), int(claims.cols[at]))]
     return LabelError(
         path,
         f"{claims.disputed.sum()} pixels lie in features of different classes, first in features "

@@ -61,7 +61,7 @@ def test_a_gpkg_with_unsaved_changes_in_its_journal_is_refused(tmp_path):
 
 def test_a_polygon_that_is_all_hole_is_skipped():
     labels = read(["a", "b"], [shapely.Polygon(box(0, 0, 4, 4).exterior, [box(0, 0, 4, 4).exterior]), box(9, 9, 2, 2)])
-    assert labels.counts["skipped, too invalid to repair"] == 1
+    assert {what: number for what, number in labels.counts.items() if number} == {"skipped, too invalid to repair": 1}
     assert len(labels.rows) == 4
 
 
@@ -95,7 +95,7 @@ def test_points_get_the_pixel_that_contains_them():
 def test_large_polygons_are_rasterised_without_seams(monkeypatch):
     disc = [point(30, 40).buffer(250)]
     whole = pixels(read(["a"], disc))
-    monkeypatch.setattr("landcover_bdgf.labels.rasterize._BURN_PX", 7)
+    monkeypatch.setattr("landcover_bdgf.labels.burn._BURN_PX", 7)
     assert pixels(read(["a"], disc)) == whole
 
 
