@@ -64,9 +64,9 @@ def burn(shape_hw: tuple[int, int], geometries: Geometries, codes: Ints, counts:
         values = [array[rows, cols] for array in (layer.first, layer.last, layer.disputed)]
         found.append([rows + np.int32(window.row_off), cols + np.int32(window.col_off), *values])
     counts["too small or thin to hold a pixel centre"] = int((~empty & ~outside & ~holds).sum())
-    rows, cols, *values = (np.concatenate(of_all) for of_all in zip(*found, strict=True))
+    rows, cols, *others = (np.concatenate(of_all) for of_all in zip(*found, strict=True))
     order = np.lexsort((cols, rows))
-    return Claims(rows[order], cols[order], *(array[order] for array in values))
+    return Claims(rows[order], cols[order], *(array[order] for array in others))
 
 
 def features_at(geometries: Geometries, row: int, col: int) -> list[int]:
@@ -89,12 +89,16 @@ class _Parts:
 
     @classmethod
     def of(cls, geometries: Geometries) -> _Parts:
-        parts, owner = shapely.get_parts(geometries, return_index=True)
+        single = np.flatnonzero((shapely.get_type_id(geometries) == 0) & ~shapely.is_empty(geometries))
+        others = np.flatnonzero(~np.isin(np.arange(len(geometries)), single))
+        parts, owner = shapely.get_parts(geometries[others], return_index=True)
         parts, inner = shapely.get_parts(parts, return_index=True)  # make_valid returns collections of multi-polygons
-        owner, kinds = owner[inner].astype(np.int32), shapely.get_type_id(parts)
+        owner, kinds = others[owner[inner]], shapely.get_type_id(parts)
         points, index = shapely.get_coordinates(parts[kinds == 0], return_index=True)
         filled = (kinds == 3) & ~shapely.is_empty(parts)
-        return cls(parts[filled], owner[filled], points, owner[kinds == 0][index])
+        points = np.concatenate([points, shapely.get_coordinates(geometries[single])])
+        point_of = np.concatenate([owner[kinds == 0][index], single])
+        return cls(parts[filled], owner[filled].astype(np.int32), points, point_of.astype(np.int32))
 
     def bounds(self) -> NDArray[np.float64]:
         """West, north, east and south of each polygon, then of each point."""

@@ -96,6 +96,8 @@ def read_labels(
     ignored = [label_text(value) for value in settings.ignore_class]
     usable = _usable(path, features.geometry.to_numpy(), values, ignored, counts)
     geometries = _on_grid(path, features.geometry.to_numpy()[usable], features.crs.to_wkt(), grid)
+    crs, extent = features.crs, features.total_bounds
+    del features  # a million points take 200 MB
     legend = Legend.from_values(values[usable])
     _warn_of_classes(path, [entry.value for entry in legend.entries])
     geometries = _repaired(geometries, counts)
@@ -103,12 +105,12 @@ def read_labels(
     codes = np.array([legend.code_of(value) for value in values[usable]], np.uint16)
     claims = burn(grid.shape_hw, geometries, codes, counts)
     if not len(claims.rows):
-        raise _no_pixels(path, features, grid)
+        raise _no_pixels(path, crs, extent, grid)
     if settings.conflicts == "error" and claims.disputed.any():
         raise _conflict(path, geometries, usable, claims)
     counts[f"pixels in features of different classes ({settings.conflicts})"] = int(claims.disputed.sum())
     if happened := [f"{number} {what}" for what, number in counts.items() if number]:
-        log.warning("%s: of %d features: %s", Path(path).name, len(features), "; ".join(happened))
+        log.warning("%s: of %d features: %s", Path(path).name, len(fields), "; ".join(happened))
     chosen = np.where(claims.disputed, claims.last, claims.first)
     code, group = codes[chosen], usable.astype(np.int32)[chosen]
     labels = Labels(grid, legend, claims.rows, claims.cols, code, group, fields, only_points, dict(counts))
@@ -202,7 +204,7 @@ def _on_grid(path: PathLike, geometries: Geometries, wkt: str, grid: Grid) -> Ge
         return np.stack([cols + 0.5, rows + 0.5], axis=1)
 
     try:
-        converted: Geometries = shapely.transform(shapely.force_2d(geometries), convert)
+        converted: Geometries = shapely.transform(geometries, convert)  # also drops heights
         warn_of_datum(path, crs, grid)
     except RasterError as error:
         raise LabelError(path, error.problem, error.remedy) from error
@@ -255,10 +257,10 @@ def _conflict(path: PathLike, geometries: Geometries, numbers: NDArray[np.intp],
     )
 
 
-def _no_pixels(path: PathLike, features: Any, grid: Grid) -> LabelError:
+def _no_pixels(path: PathLike, crs: Any, extent: NDArray[np.float64], grid: Grid) -> LabelError:
     try:
-        to_wgs84 = transformer(CRS.from_wkt(features.crs.to_wkt()), _WGS84)
-        theirs = _box(to_wgs84.transform_bounds(*features.total_bounds))
+        to_wgs84 = transformer(CRS.from_wkt(crs.to_wkt()), _WGS84)
+        theirs = _box(to_wgs84.transform_bounds(*extent))
         ours = _box(grid.bounds_in(_WGS84))
     except RasterError as error:
         return LabelError(path, f"no feature lies in the image, and {error.problem}", error.remedy)
