@@ -51,10 +51,11 @@ def warn_of_garbled(path: Path, texts: Iterable[str], *, can_choose: bool) -> No
     """Warn of text such as "GewÃ¤sser", which is UTF-8 read in another encoding."""
     for text in texts:
         if (meant := _as_utf8(text)) is not None:
+            # The remedy is not an argument, so that the command line shows the setting as its option.
             remedy = "set `encoding=utf-8`" if can_choose else "correct it where the file was made"
             log.warning(
-                "%s: the text %s looks like %s in UTF-8 that was read in another encoding. If so, %s",
-                path, printable(text), printable(meant), remedy,
+                f"%s: the text %s looks like %s in UTF-8 that was read in another encoding. If so, {remedy}",
+                path, printable(text), printable(meant),
             )  # fmt: skip
             return
 

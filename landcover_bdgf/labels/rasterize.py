@@ -25,7 +25,7 @@ from landcover_bdgf.labels.legend import Legend
 from landcover_bdgf.labels.settings import ReadSettings
 from landcover_bdgf.progress import log
 from landcover_bdgf.storage import PathLike
-from landcover_bdgf.text import listed, printable
+from landcover_bdgf.text import printable
 
 if TYPE_CHECKING:
     from pandas import DataFrame, Series
@@ -35,6 +35,7 @@ _MOST_CROSSINGS, _MOST_CROSSINGS_IN_ALL = 200, 5000
 _PAIRS = 10**6  # maximum number of pairs of polygon sides to compare at once
 _WGS84 = CRS.from_epsg(4326)
 _NOTHING = shapely.Polygon()
+_SHOWN_CLASSES = 12
 # As pandas, R, databases and GIS write a missing value.
 _NOTHING_WORDS = {
     "nan", "none", "null", "nil", "na", "n/a", "nat", "", "-", "--", "?", "nodata", "no data", "no_data", "no label",
@@ -147,12 +148,11 @@ def label_text(value: object) -> str:
 def _warn_of_classes(path: PathLike, values: list[str]) -> None:
     """Warn of a class that may mean "no label", and of classes that differ only in case."""
     if empty := _empty_classes(values):
+        words = ("class", "means", "it") if len(empty) == 1 else ("the classes", "mean", "them")
+        options = ", ".join(["`ignore_class=%s`"] * len(empty))  # not as an argument, so that it is shown as an option
         log.warning(
-            "%s: %s %s often %s 'no label'. If so, exclude %s with %s",
-            path,
-            *(("class", printable(empty[0]), "means", "it") if len(empty) == 1 else
-              ("the classes", listed(empty), "mean", "them")),
-            ", ".join(f"`ignore_class={shlex.quote(value)}`" for value in empty[:12]),
+            f"%s: %s %s often %s 'no label'. If so, exclude %s with {options}",
+            path, words[0], ", ".join(map(printable, empty)), *words[1:], *map(shlex.quote, empty),
         )  # fmt: skip
     alike: dict[str, list[str]] = {}
     for value in values:
@@ -171,8 +171,8 @@ def _empty_classes(values: list[str]) -> list[str]:
     others = [value for value in values if value not in words]
     numbers = [int(value) for value in others if len(value) < 20 and value.removeprefix("-").isdecimal()]
     if len(numbers) < len(others) or max(numbers, default=0) <= 0:
-        return words
-    return [*(str(number) for number in numbers if number <= 0), *words]
+        return words[:_SHOWN_CLASSES]
+    return [*(str(number) for number in numbers if number <= 0), *words][:_SHOWN_CLASSES]
 
 
 def _usable(

@@ -12,6 +12,7 @@ import sqlite3
 import struct
 import subprocess
 import sys
+import zipfile
 from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
@@ -279,6 +280,17 @@ def written_freely(*files: tuple[str, str]) -> Make:
         program += "".join(f"a.to_file({name!r}, driver={driver!r})\n" for name, driver in files)
         free = {key: value for key, value in os.environ.items() if not key.startswith(("GDAL_", "CPL_", "OGR_"))}
         subprocess.run([sys.executable, "-W", "ignore", "-c", program], cwd=folder, env=free, check=True)
+
+    return make
+
+
+def zipped(*names: str) -> Make:
+    """A zip archive of files."""
+
+    def make(folder: Path) -> None:
+        with zipfile.ZipFile(folder / "bad.zip", "w") as archive:
+            for name in names:
+                archive.write(folder / name, name)
 
     return make
 
