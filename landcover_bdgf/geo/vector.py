@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from pandas import DataFrame
 
 _SHAPEFILE = "ESRI Shapefile"
+_AT_ONCE = 100_000  # geometries; a million points in WKB take 100 MB
 _SURFACES = (15, 16, 17)  # WKB polyhedral surface, TIN and triangle: strips and fans of a MultiPatch
 _SHOWN_NAMES = 20
 _TAKEN_APART = re.compile(r"[!;?]|\.(zip|shz)$", re.IGNORECASE)  # pyogrio looks for archives and addresses
@@ -177,14 +178,17 @@ def _frame(features: dict[str, Any], arrays: list[NDArray[Any]]) -> DataFrame:
 def _geo_frame(path: Path, features: dict[str, Any], arrays: list[NDArray[Any]]) -> GeoDataFrame:
     import geopandas
 
-    lengths, wkb = arrays[features["wkb"]], arrays[features["wkb"] + 1].tobytes()
-    ends = np.cumsum(lengths.clip(0)).tolist()
-    geometries = [
-        None if length < 0 else wkb[end - length : end] for length, end in zip(lengths.tolist(), ends, strict=True)
-    ]
-    # invalid geometries become None, which are skipped and counted
-    shapes = shapely.from_wkb(np.fromiter(geometries, object, len(geometries)), on_invalid="ignore")
-    _check_surfaces(path, shapes, geometries)
+    lengths, wkb = arrays[features["wkb"]], arrays[features["wkb"] + 1]
+    ends, shapes = lengths.clip(0).cumsum(), np.empty(len(lengths), object)
+    for start in range(0, len(lengths), _AT_ONCE):
+        some = slice(start, start + _AT_ONCE)
+        geometries = [
+            None if length < 0 else wkb[end - length : end].tobytes()
+            for length, end in zip(lengths[some].tolist(), ends[some].tolist(), strict=True)
+        ]
+        # invalid geometries become None, which are skipped and counted
+        shapes[some] = shapely.from_wkb(np.fromiter(geometries, object, len(geometries)), on_invalid="ignore")
+        _check_surfaces(path, shapes[some], geometries)
     frame, name = _frame(features, arrays), "geometry"
     while name in frame:
         name += "_"
@@ -198,8 +202,8 @@ def _check_surfaces(path: Path, shapes: NDArray[np.object_], wkb: Sequence[bytes
     """Refuse surfaces, which GEOS does not read."""
     unread = [text for text, none in zip(wkb, shapely.is_missing(shapes), strict=True) if none and text is not None]
     types = [int.from_bytes(text[1:5], "little" if text[0] else "big") % 1000 for text in unread if len(text) > 4]
-    if number := sum(kind in _SURFACES for kind in types):
-        problem = f"holds {number} multipatch features or other surfaces, which are not read"
+    if any(kind in _SURFACES for kind in types):
+        problem = "holds multipatch features or other surfaces, which are not read"
         raise LabelError(path, problem, "Convert them to polygons (Multipatch Footprint in ArcGIS).")
 
 

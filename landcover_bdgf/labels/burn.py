@@ -45,13 +45,8 @@ def burn(shape_hw: tuple[int, int], geometries: Geometries, codes: Ints, counts:
     number of pixels, not on that of overlapping features. Features outside the image or without a pixel are counted.
     """
     height, width = shape_hw
-    empty = shapely.is_empty(geometries)
-    left, top, right, bottom = shapely.bounds(geometries).T
-    outside = ~empty & ~((left < width) & (right > 0) & (top < height) & (bottom > 0))
-    beyond = np.maximum.reduce([-left, -top, right - width, bottom - height])
-    counts["outside the image"] += int(outside.sum())
-    counts["partly outside the image, clipped"] = int((~empty & ~outside & (beyond > _ROUNDING_PX)).sum())
-    parts = _Parts.of(np.where(outside, _NOTHING, geometries))
+    inside = _inside(shape_hw, geometries, counts)
+    parts = _Parts.of(np.where(inside, geometries, _NOTHING))
     holds = np.zeros(len(geometries), bool)
     holds[parts.point_of[((parts.points >= 0) & (parts.points < (width, height))).all(axis=1)]] = True
     found: list[list[Ints]] = [[np.empty(0, dtype) for dtype in (np.int32, np.int32, np.int32, np.int32, bool)]]
@@ -63,10 +58,21 @@ def burn(shape_hw: tuple[int, int], geometries: Geometries, codes: Ints, counts:
         rows, cols = (index.astype(np.int32) for index in np.nonzero(layer.first >= 0))
         values = [array[rows, cols] for array in (layer.first, layer.last, layer.disputed)]
         found.append([rows + np.int32(window.row_off), cols + np.int32(window.col_off), *values])
-    counts["too small or thin to hold a pixel centre"] = int((~empty & ~outside & ~holds).sum())
+    counts["too small or thin to hold a pixel centre"] = int((inside & ~holds).sum())
     rows, cols, *others = (np.concatenate(of_all) for of_all in zip(*found, strict=True))
     order = np.lexsort((cols, rows))
     return Claims(rows[order], cols[order], *(array[order] for array in others))
+
+
+def _inside(shape_hw: tuple[int, int], geometries: Geometries, counts: Counter[str]) -> NDArray[np.bool_]:
+    """Which features lie in the image, at least partly; counts the others, but not empty ones."""
+    height, width = shape_hw
+    left, top, right, bottom = shapely.bounds(geometries).T  # NaN for empty ones
+    inside = np.asarray((left < width) & (right > 0) & (top < height) & (bottom > 0))
+    beyond = np.maximum.reduce([-left, -top, right - width, bottom - height])
+    counts["outside the image"] += int((~inside & ~np.isnan(left)).sum())
+    counts["partly outside the image, clipped"] = int((inside & (beyond > _ROUNDING_PX)).sum())
+    return inside
 
 
 def features_at(geometries: Geometries, row: int, col: int) -> list[int]:
@@ -101,8 +107,14 @@ class _Parts:
         return cls(parts[filled], owner[filled].astype(np.int32), points, point_of.astype(np.int32))
 
     def bounds(self) -> NDArray[np.float64]:
-        """West, north, east and south of each polygon, then of each point."""
-        return np.concatenate([shapely.bounds(self.polygons), np.tile(self.points, 2)])
+        """West, north, east and south of all; NaN if there are none."""
+        corners = [np.full((1, 2), np.nan)]
+        if len(self.polygons):
+            corners.append(shapely.total_bounds(self.polygons).reshape(2, 2))
+        if len(self.points):
+            corners.append(np.stack([self.points.min(axis=0), self.points.max(axis=0)]))
+        both = np.concatenate(corners)
+        return np.r_[np.fmin.reduce(both), np.fmax.reduce(both)]
 
 
 @dataclass(frozen=True, eq=False)
@@ -132,9 +144,9 @@ def _burnt(parts: _Parts, codes: Ints, window: Window) -> Iterator[tuple[Ints, I
     """Pixels of a window as flat indices, each set without repetition, with two features that contain each."""
     shape = np.array([window.height, window.width])
     corner = np.array([window.col_off, window.row_off])
-    at = np.floor(parts.points[:, ::-1]).astype(np.int64) - corner[::-1]
-    inside = ((at >= 0) & (at < shape)).all(axis=1)
-    yield from _of_points(at[inside, 0] * shape[1] + at[inside, 1], parts.point_of[inside], codes)
+    inside = ((parts.points >= corner) & (parts.points < corner + shape[::-1])).all(axis=1)
+    at = (parts.points[inside] - corner).astype(np.int32)
+    yield from _of_points(at[:, 1] * np.int32(window.width) + at[:, 0], parts.point_of[inside], codes)
     bounds = shapely.bounds(parts.polygons) - np.tile(corner, 2)
     starts, ends = np.floor(bounds[:, [1, 0]]).clip(0, shape), (np.floor(bounds[:, [3, 2]]) + 1).clip(0, shape)
     near = np.flatnonzero((starts < ends).all(axis=1))
@@ -152,10 +164,11 @@ def _burnt(parts: _Parts, codes: Ints, window: Window) -> Iterator[tuple[Ints, I
 
 def _of_points(pixels: Ints, owner: Ints, codes: Ints) -> Iterator[tuple[Ints, Ints, Ints]]:
     """Pixels of points with the first and last feature, then with two features whose classes differ, if any do."""
-    for order in (np.lexsort((owner, pixels)), np.lexsort((codes[owner], pixels))):
-        begins = np.flatnonzero(np.r_[True, np.diff(pixels[order]) > 0][: len(order)])
+    for key in (owner, codes[owner]):
+        order = np.lexsort((key, pixels))
+        begins = np.flatnonzero(np.diff(pixels[order], prepend=-1))
         ends = np.r_[begins[1:], len(order)][: len(begins)] - 1
-        yield pixels[order][begins], owner[order][begins], owner[order][ends]
+        yield pixels[order[begins]], owner[order[begins]], owner[order[ends]]
 
 
 def _sheets(starts: Ints, ends: Ints, shape: Ints) -> list[Ints]:
@@ -178,10 +191,10 @@ def _sheets(starts: Ints, ends: Ints, shape: Ints) -> list[Ints]:
 def _pieces(parts: _Parts, shape_hw: tuple[int, int]) -> Iterator[Window]:
     """Windows of limited size that cover the geometries: scenes may be 11,000 pixels wide."""
     bounds = parts.bounds()
-    if not len(bounds):
+    if np.isnan(bounds).any():
         return
-    first = np.clip(np.floor(bounds[:, [1, 0]].min(axis=0)), 0, shape_hw).astype(int)
-    last = np.clip(np.floor(bounds[:, [3, 2]].max(axis=0)) + 1, 0, shape_hw).astype(int)
+    first = np.clip(np.floor(bounds[[1, 0]]), 0, shape_hw).astype(int)
+    last = np.clip(np.floor(bounds[[3, 2]]) + 1, 0, shape_hw).astype(int)
     for row in range(first[0], last[0], _BURN_PX):
         for col in range(first[1], last[1], _BURN_PX):
             yield Window(col, row, min(_BURN_PX, last[1] - col), min(_BURN_PX, last[0] - row))

@@ -81,7 +81,7 @@ def test_a_field_called_geometry_is_a_field(folder):
 @pytest.mark.parametrize(("kind", "order"), [(0, [0, 1, 3, 2]), (1, [0, 1, 2, 3])], ids=["strip", "fan"])
 def test_strips_and_fans_of_a_multipatch_are_refused(folder, kind, order):
     bad.multipatch(kind, order)(folder)
-    with pytest.raises(LabelError, match=r"holds 48 multipatch features .* not read\. Convert them to polygons"):
+    with pytest.raises(LabelError, match=r"holds multipatch features .* not read\. Convert them to polygons"):
         read_features(folder / "bad.shp")
 
 
