@@ -135,7 +135,9 @@ def texts(column: Series) -> NDArray[np.object_]:
     """Values of a field as text, "" for missing values; whole numbers lose their decimals (``6.0`` is ``6``)."""
     if column.dtype.kind != "f":
         missing = column.isna().to_numpy()
-        return np.array(["" if m else label_text(v) for v, m in zip(column, missing, strict=True)], object)
+        words = ["" if m else str(v) for v, m in zip(column, missing, strict=True)]
+        known = {word: label_text(word) for word in set(words)}
+        return np.array([known[word] for word in words], object)
     numbers = [float(v) for v in column.to_numpy(np.float64, na_value=np.nan)]
     # Infinity counts as missing, too.
     return np.array([str(int(v)) if v.is_integer() else f"{v:g}" if math.isfinite(v) else "" for v in numbers], object)
