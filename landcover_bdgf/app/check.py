@@ -83,7 +83,7 @@ def check_scene(
 def fields_of(labels: Path, settings: ReadSettings) -> dict[str, Counter[str]]:
     """Number of features per value of each field; features without a value are not counted."""
     features = read_features(labels, layer=settings.layer, encoding=settings.encoding)
-    columns = features.drop(columns="geometry")
+    columns = features.drop(columns=features.geometry.name)
     return {str(name): Counter(text for text in texts(columns[name]) if text) for name in columns.columns}
 
 

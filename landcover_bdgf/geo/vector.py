@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 import os
 import re
-import struct
+from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -17,19 +17,23 @@ import shapely
 from numpy.typing import NDArray
 from pyproj.exceptions import CRSError
 
-from landcover_bdgf.errors import BdgfError, LabelError, SettingsError, opening
-from landcover_bdgf.geo.raster_checks import begins_as_raster
+from landcover_bdgf.errors import BdgfError, LabelError, opening
+from landcover_bdgf.geo.vector_archive import unpacked
+from landcover_bdgf.geo.vector_checks import CONVERT, ZIP, not_read, vector_driver
+from landcover_bdgf.geo.vector_encoding import check_encoding, shapefile_encoding, warn_of_garbled
 from landcover_bdgf.geo.vector_worker import read_in_worker
+from landcover_bdgf.progress import log
 from landcover_bdgf.storage import PathLike
 
 if TYPE_CHECKING:
     from geopandas import GeoDataFrame
     from pandas import DataFrame
 
-_SHAPEFILE, _SQLITE = b"\x00\x00\x27\x0a", b"SQLite format 3\x00"
+_SHAPEFILE = "ESRI Shapefile"
+_AT_ONCE = 100_000  # geometries; a million points in WKB take 100 MB
+_SURFACES = (15, 16, 17)  # WKB polyhedral surface, TIN and triangle: strips and fans of a MultiPatch
 _SHOWN_NAMES = 20
 _TAKEN_APART = re.compile(r"[!;?]|\.(zip|shz)$", re.IGNORECASE)  # pyogrio looks for archives and addresses
-_GIVE = "Give a Shapefile (.shp), GeoPackage or GeoJSON."
 _COPY = "Copy all files of the labels again."
 
 
@@ -53,36 +57,62 @@ def undated() -> Iterator[None]:
 
 
 @opening(LabelError)
-def read_features(path: PathLike, *, layer: str | None = None, encoding: str | None = None) -> GeoDataFrame:
-    """All features of one layer of a Shapefile, GeoPackage or GeoJSON.
+def read_features(
+    path: PathLike, *, fields: Sequence[str] | None = None, layer: str | None = None, encoding: str | None = None
+) -> GeoDataFrame:
+    """All features of one layer of a vector file, or of the only one in a zip archive.
 
     Parameters
     ----------
     path : path
+        Shapefile, GeoPackage, GeoJSON (also one object per line), FlatGeobuf, KML, File Geodatabase, SpatiaLite or
+        GeoParquet, as far as the installed GDAL reads them.
+    fields : sequence of str, optional
+        Fields to read. By default all, except those that share a name.
     layer : str, optional
         Needed only when several layers have a geometry.
     encoding : str, optional
-        Text encoding of a ``.dbf`` without ``.cpg``.
+        Text encoding of a ``.dbf``, as Python names it; by default that of its ``.cpg``.
 
     Returns
     -------
     geopandas.GeoDataFrame
-        Its fields contain numbers, or texts and None; dates are texts.
+        Its fields contain numbers, or texts and None; dates are texts. Its geometry column has a name that no field
+        has.
 
     Raises
     ------
     LabelError
-        If the file is missing, of another format, damaged, or has no features or no CRS; or if reading it takes too
-        much memory or time for its size.
+        If the file is missing, of another format, damaged, or has no features, no CRS or not these fields; if text is
+        invalid in its encoding; or if reading it takes too much memory or time for its size.
     SettingsError
         The encoding is unknown.
     """
     path = Path(path)
-    _check_encoding(encoding)
-    about, arrays = _read(path, [layer] if layer else [], encoding)
+    check_encoding(encoding)
+    driver = vector_driver(path)
+    if driver == ZIP:
+        with unpacked(path) as file:
+            return _read_layer(file, path, vector_driver(file), fields, layer, encoding)
+    return _read_layer(path, path, driver, fields, layer, encoding)
+
+
+def _read_layer(
+    path: Path, shown: Path, driver: str, fields: Sequence[str] | None, layer: str | None, encoding: str | None
+) -> GeoDataFrame:
+    """The features of a file; warnings name ``shown``."""
+    if driver == _SHAPEFILE:
+        encoding = encoding or shapefile_encoding(path)
+    about, arrays = _read(path, driver, [layer] if layer else [], fields, encoding)
     _check_layers(path, [name for name, geometry in about["layers"].items() if geometry is not None], layer)
     features = next(iter(about["features"].values()))
+    for name in fields or ():
+        check_name(path, "field", name, features["names"])
     _check_features(path, features, arrays)
+    if fields is None and (twice := [name for name, count in Counter(features["names"]).items() if count > 1]):
+        log.warning("%s: has several fields named %s, which are not read. Rename them", shown, ", ".join(twice))
+    texts = {text for _, values in features["fields"] if not isinstance(values, int) for text in values if text}
+    warn_of_garbled(shown, sorted(texts), can_choose=driver == _SHAPEFILE)
     return _geo_frame(path, features, arrays)
 
 
@@ -90,7 +120,7 @@ def read_features(path: PathLike, *, layer: str | None = None, encoding: str | N
 def read_layers(path: PathLike, names: Sequence[str]) -> dict[str, DataFrame]:
     """The named layers and tables that exist in a file, as :func:`read_features`; a CRS is not needed."""
     path = Path(path)
-    about, arrays = _read(path, names, None)
+    about, arrays = _read(path, vector_driver(path), names, None, None)
     return {
         name: _frame(features, arrays) if features["wkb"] is None else _geo_frame(path, features, arrays)
         for name, features in about["features"].items()
@@ -98,39 +128,36 @@ def read_layers(path: PathLike, names: Sequence[str]) -> dict[str, DataFrame]:
 
 
 def check_name(path: PathLike, what: str, name: str, names: Iterable[str]) -> None:
-    """LabelError if a file has no field or layer of this name; the message lists the existing ones."""
+    """LabelError if a file has no field or layer of this name, or several; the message lists the existing ones."""
     names = list(names)
+    if names.count(name) > 1:
+        raise LabelError(path, f"has {names.count(name)} {what}s named {name!r}", "Rename or remove all but one.")
     if name in names:
         return
     by_lower = {other.lower(): other for other in names}
     close = difflib.get_close_matches(name.lower(), by_lower, n=1)
-    nearest = f" Did you mean {by_lower[close[0]]}?" if close else ""
+    nearest = f"Did you mean {by_lower[close[0]]}?" if close else ""
     there = ", ".join(names[:_SHOWN_NAMES]) or "none"
-    raise LabelError(path, f"has no {what} {name!r}, but {there}.{nearest}")
+    raise LabelError(path, f"has no {what} {name!r}, but {there}", nearest)
 
 
-def _check_encoding(encoding: str | None) -> None:
-    try:
-        "a".encode(encoding or "utf-8")
-    except (LookupError, ValueError):  # ValueError: a codec for something else than text
-        known = "utf-8, latin-1, cp1252 or gbk"
-        raise SettingsError(f"`encoding={encoding}`", "is unknown", f"Use one such as {known}.") from None
-
-
-def _read(path: Path, layers: Sequence[str], encoding: str | None) -> tuple[dict[str, Any], list[NDArray[Any]]]:
+def _read(
+    path: Path, driver: str, layers: Sequence[str], fields: Sequence[str] | None, encoding: str | None
+) -> tuple[dict[str, Any], list[NDArray[Any]]]:
     """The answer of the worker; see vector_worker.py."""
-    driver = _check_file(path)
     remedy = "Keep only the features and fields that you need, or save it again with QGIS."
-    about, arrays = read_in_worker(
-        path, "vector", LabelError, remedy, name=plain_name(path), driver=driver, layers=list(layers), encoding=encoding
-    )
+    wanted = None if fields is None else list(fields)
+    request = {"driver": driver, "layers": list(layers), "fields": wanted, "encoding": encoding}
+    about, arrays = read_in_worker(path, "vector", LabelError, remedy, name=plain_name(path), **request)
     kind, said = about.get("error", ("", ""))
+    if kind == "NoDriver":
+        raise LabelError(path, f"is in the format {said}, which the installed GDAL does not read", CONVERT)
     if kind in ("UnicodeDecodeError", "LookupError"):
-        raise LabelError(path, f"has text in another encoding ({said})", "Try `encoding=gbk` or latin-1.")
+        raise LabelError(path, f"has text in another encoding ({said})", "Try `encoding=latin-1`, cp1252 or gbk.")
     if kind in ("CRSError", "UnboundLocalError"):  # UnboundLocalError: pyogrio, if GDAL cannot write the CRS
         raise LabelError(path, "its CRS cannot be read", "Give it one in QGIS (Set layer CRS).")
     if "not recognized as being in a supported file format" in said:  # JSON, but not GeoJSON
-        raise LabelError(path, "is none of these formats", _GIVE)
+        raise not_read(path)
     if kind:
         raise LabelError(path, f"cannot be read, {said}", _COPY)
     if about.get("crs_kind") not in (None, "name"):  # GDAL would assume longitude and latitude
@@ -151,17 +178,33 @@ def _frame(features: dict[str, Any], arrays: list[NDArray[Any]]) -> DataFrame:
 def _geo_frame(path: Path, features: dict[str, Any], arrays: list[NDArray[Any]]) -> GeoDataFrame:
     import geopandas
 
-    lengths, wkb = arrays[features["wkb"]], arrays[features["wkb"] + 1].tobytes()
-    ends = np.cumsum(lengths.clip(0)).tolist()
-    geometries = [
-        None if length < 0 else wkb[end - length : end] for length, end in zip(lengths.tolist(), ends, strict=True)
-    ]
-    # invalid geometries become None, which are skipped and counted
-    shapes = shapely.from_wkb(np.fromiter(geometries, object, len(geometries)), on_invalid="ignore")
+    lengths, wkb = arrays[features["wkb"]], arrays[features["wkb"] + 1]
+    ends, shapes = lengths.clip(0).cumsum(), np.empty(len(lengths), object)
+    for start in range(0, len(lengths), _AT_ONCE):
+        some = slice(start, start + _AT_ONCE)
+        geometries = [
+            None if length < 0 else wkb[end - length : end].tobytes()
+            for length, end in zip(lengths[some].tolist(), ends[some].tolist(), strict=True)
+        ]
+        # invalid geometries become None, which are skipped and counted
+        shapes[some] = shapely.from_wkb(np.fromiter(geometries, object, len(geometries)), on_invalid="ignore")
+        _check_surfaces(path, shapes[some], geometries)
+    frame, name = _frame(features, arrays), "geometry"
+    while name in frame:
+        name += "_"
     try:
-        return geopandas.GeoDataFrame(_frame(features, arrays), geometry=shapes, crs=features["crs"])
+        return geopandas.GeoDataFrame(frame.assign(**{name: shapes}), geometry=name, crs=features["crs"])
     except CRSError as error:
         raise LabelError(path, "its CRS cannot be read", "Give it one in QGIS (Set layer CRS).") from error
+
+
+def _check_surfaces(path: Path, shapes: NDArray[np.object_], wkb: Sequence[bytes | None]) -> None:
+    """Refuse surfaces, which GEOS does not read."""
+    unread = [text for text, none in zip(wkb, shapely.is_missing(shapes), strict=True) if none and text is not None]
+    types = [int.from_bytes(text[1:5], "little" if text[0] else "big") % 1000 for text in unread if len(text) > 4]
+    if any(kind in _SURFACES for kind in types):
+        problem = "holds multipatch features or other surfaces, which are not read"
+        raise LabelError(path, problem, "Convert them to polygons (Multipatch Footprint in ArcGIS).")
 
 
 def _check_layers(path: Path, layers: Sequence[str], wanted: str | None) -> None:
@@ -173,78 +216,6 @@ def _check_layers(path: Path, layers: Sequence[str], wanted: str | None) -> None
         raise LabelError(
             path, f"has {len(layers)} layers, {', '.join(layers[:_SHOWN_NAMES])}", "Choose one with `layer`."
         )
-
-
-def _check_file(path: Path) -> str:
-    """The driver that reads a file, by its first bytes."""
-    if not path.exists():
-        raise LabelError(path, "does not exist", "Check its name and the folder you are in.")
-    if not path.is_file():
-        raise LabelError(path, "is not a file", _GIVE)
-    with path.open("rb") as file:
-        head = file.read(4096)
-    if begins_as_raster(head):
-        raise LabelError(
-            path, "is a raster", f"Convert it to polygons first, for example with gdal_polygonize.py. {_GIVE}"
-        )
-    if head.startswith(_SHAPEFILE):
-        _check_shapefile(path)
-        return "ESRI Shapefile"
-    if head.startswith(_SQLITE):
-        _check_saved(path)
-        _check_length(path, _sqlite_bytes(head))
-        return "GPKG"
-    if not head.removeprefix(b"\xef\xbb\xbf").lstrip().startswith(b"{"):
-        raise LabelError(path, "is none of these formats" if head else "is empty", _GIVE)
-    return "GeoJSON"
-
-
-def _check_saved(path: Path) -> None:
-    """Refuse a GeoPackage with unsaved changes in an SQLite journal; a finished journal is filled with zeros."""
-    for left in (Path(f"{path}-wal"), Path(f"{path}-journal")):
-        if left.is_file() and any(_bytes(left, 0, 8, filler=b"\0")):
-            raise LabelError(path, f"has unsaved changes in {left.name}", "Close it in QGIS, or save it again.")
-
-
-def _check_shapefile(path: Path) -> None:
-    """Refuse incomplete Shapefiles, which GDAL would read as fewer features without an error."""
-    if path.suffix.lower() != ".shp":
-        raise LabelError(path, "is the index of a Shapefile", "Give its .shp.")
-    table, index = (
-        next((file for s in (suffix, suffix.upper()) if (file := path.with_suffix(s)).is_file()), None)
-        for suffix in (".dbf", ".shx")
-    )
-    if table is None:
-        raise LabelError(path, "its .dbf, which holds the classes, is missing", "Copy all files of the Shapefile.")
-    if index is None:
-        raise LabelError(path, "its .shx is missing", "Copy all files of the Shapefile.")
-    for file in (index, path.with_suffix(".prj"), path.with_suffix(".cpg")):
-        if file.is_file():  # GDAL ignores those that it cannot read
-            file.open("rb").close()
-    # ESRI Shapefile Technical Description (1998): file length in 16-bit words at byte 24, big-endian.
-    for file in (path, index):
-        _check_length(file, 2 * struct.unpack(">i", _bytes(file, 24, 4))[0])
-    # dBASE: number of records, length of the header, length of a record at byte 4.
-    count, header, record = struct.unpack("<IHH", _bytes(table, 4, 8))
-    _check_length(table, header + count * record)
-
-
-def _sqlite_bytes(head: bytes) -> int:
-    """Size of a SQLite file according to its header (sqlite.org/fileformat.html, 1.3)."""
-    size, pages = struct.unpack(">16xH10xI", head[:32].ljust(32, b"\xff"))
-    return int(pages * (65536 if size == 1 else size))
-
-
-def _check_length(path: Path, expected: int) -> None:
-    found = path.stat().st_size
-    if found < expected:
-        raise LabelError(path, f"is cut off, {found} of {expected} bytes are there", "Copy it again.")
-
-
-def _bytes(path: Path, offset: int, length: int, *, filler: bytes = b"\xff") -> bytes:
-    with path.open("rb") as file:
-        file.seek(offset)
-        return file.read(length).ljust(length, filler)
 
 
 def _check_features(path: Path, features: dict[str, Any], arrays: list[NDArray[Any]]) -> None:

@@ -13,6 +13,7 @@ import subprocess
 import sys
 from collections.abc import Sequence
 from contextlib import suppress
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +21,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from landcover_bdgf.errors import BdgfError, ResourceError
-from landcover_bdgf.geo.gdal_env import VECTOR_DRIVERS, lock
+from landcover_bdgf.geo.gdal_env import UNWANTED, VECTOR_DRIVERS, lock
 
 try:
     import resource
@@ -38,6 +39,7 @@ if resource is not None:
 _OPTIONAL = ("geopandas", "pandas", "pyarrow", "shapely", "pyproj")  # optional imports of pyogrio, which take a second
 # A proxy that does not exist disables the network: a CRS may be a link, and GDAL has no option against that.
 _NO_PROXY = dict.fromkeys(("http_proxy", "https_proxy", "GDAL_HTTP_PROXY", "GDAL_HTTPS_PROXY"), "http://127.0.0.1:9")
+_BYTES = "ISO-8859-1"  # for Python and GDAL
 _ONE_THREAD = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
 
 Answer = tuple[dict[str, Any], list[NDArray[Any]]]
@@ -76,8 +78,9 @@ def read_in_worker(path: Path, kind: str, error: type[BdgfError], remedy: str, *
 
 
 def _allowed(path: Path) -> tuple[int, int]:
-    """Limits in seconds and bytes by file size, including the table of a Shapefile."""
-    size = sum(file.stat().st_size for file in {path, path.with_suffix(".dbf")} if file.is_file())
+    """Limits in seconds and bytes by file size, including the table of a Shapefile or all of a File Geodatabase."""
+    files = path.iterdir() if path.is_dir() else {path, path.with_suffix(".dbf")}
+    size = sum(file.stat().st_size for file in files if file.is_file())
     return SECONDS + size // BYTES_PER_SECOND, BYTES + MEMORY_PER_BYTE * size
 
 
@@ -121,11 +124,16 @@ def _limit(seconds: int, memory: int) -> None:
 
 
 def _read_vector(
-    name: str, driver: str, layers: Sequence[str], encoding: str | None, limits: tuple[int, int]
+    name: str,
+    driver: str,
+    layers: Sequence[str],
+    fields: Sequence[str] | None,
+    encoding: str | None,
+    limits: tuple[int, int],
 ) -> Answer:
     """Geometry types of all layers (None for tables), and features of the requested layers or the only spatial one."""
     lock()
-    os.environ["GDAL_SKIP"] += "".join(f",{other}" for other in VECTOR_DRIVERS if other != driver)
+    os.environ["GDAL_SKIP"] = ",".join(other for other in (*UNWANTED, *VECTOR_DRIVERS) if other != driver)
     sys.modules |= dict.fromkeys(_OPTIONAL)  # type: ignore[arg-type]
     import pyogrio
 
@@ -133,19 +141,39 @@ def _read_vector(
     arrays: list[NDArray[Any]] = []
     about: dict[str, Any] = {"layers": {}, "features": {}}
     try:
+        if driver not in pyogrio.list_drivers():
+            return {"error": ("NoDriver", driver)}, []
         if driver == "GeoJSON":
             about["crs_kind"] = _kind_of_crs(name)
         found = {str(layer): geometry for layer, geometry in pyogrio.list_layers(name)}
         about["layers"] = found
         placed = [layer for layer, geometry in found.items() if geometry is not None] or list(found)
         only = placed if len(placed) == 1 else []
+        text = _Text(encoding, _BYTES if driver == "ESRI Shapefile" and encoding else encoding)
         for layer in [layer for layer in layers if layer in found] if layers else only:
-            about["features"][layer] = _features(name, layer, encoding, arrays)
+            about["features"][layer] = _features(name, layer, fields, text, arrays)
     except MemoryError:
         raise
     except Exception as error:  # GDAL and pyogrio raise many types
         about["error"] = type(error).__name__, str(error)
     return about, arrays
+
+
+@dataclass(frozen=True)
+class _Text:
+    """The encoding of a file, and the one in which pyogrio reads it.
+
+    GDAL has other names for encodings than Python, ignores unknown ones and drops invalid letters. A .dbf is therefore
+    read as ISO-8859-1, in which each byte is a letter, and decoded in Python.
+    """
+
+    encoding: str | None
+    read_in: str | None
+
+    def decoded(self, text: Any, errors: str = "strict") -> Any:
+        if self.encoding == self.read_in or not isinstance(text, str):
+            return text
+        return text.encode(_BYTES).decode(str(self.encoding), errors)
 
 
 def _kind_of_crs(name: str) -> Any:
@@ -155,22 +183,47 @@ def _kind_of_crs(name: str) -> Any:
     return crs.get("type") if isinstance(crs, dict) else None
 
 
-def _features(name: str, layer: str, encoding: str | None, arrays: list[NDArray[Any]]) -> dict[str, Any]:
+def _features(
+    name: str, layer: str, fields: Sequence[str] | None, text: _Text, arrays: list[NDArray[Any]]
+) -> dict[str, Any]:
     """CRS and fields of a layer: numbers and geometries as indexes into ``arrays``, other fields as text."""
+    from pyogrio import read_info
     from pyogrio.raw import read
 
-    meta, _, geometries, columns = read(name, layer=layer, encoding=encoding, datetime_as_string=True)
-    fields = []
-    for field, column in zip(meta["fields"].tolist(), columns, strict=True):
+    info = read_info(name, layer=layer, encoding=text.read_in)
+    names = [text.decoded(field, "replace") for field in info["fields"].tolist()]
+    # Names that fields share are refused by the reader if they were asked for: pyogrio would read only the last one.
+    wanted = [i for i, field in enumerate(names) if names.count(field) == 1 and (fields is None or field in fields)]
+    dates = [i for i in wanted if info["dtypes"][i] == "datetime64[D]"]
+    columns = [str(info["fields"][i]) for i in wanted if i not in dates]
+    settings = {"layer": layer, "encoding": text.read_in, "datetime_as_string": True}
+    meta, _, geometries, values = read(name, columns=columns, **settings)
+    read_columns = dict(zip(meta["fields"].tolist(), values, strict=True))
+    read_columns |= {str(info["fields"][i]): _dates(name, layer, str(info["fields"][i]), text) for i in dates}
+    found_fields = []
+    for i in wanted:
+        column = read_columns[str(info["fields"][i])]
         is_number = column.dtype.kind in "biuf"
-        fields.append((field, len(arrays) if is_number else column.tolist()))
+        found_fields.append(
+            (names[i], len(arrays) if is_number else [text.decoded(value) for value in column.tolist()])
+        )
         arrays += [np.ascontiguousarray(column)] if is_number else []
-    found: dict[str, Any] = {"crs": meta["crs"], "fields": fields, "wkb": None}
+    found: dict[str, Any] = {"crs": meta["crs"], "names": names, "fields": found_fields, "wkb": None}
     if geometries is not None:
         found["wkb"] = len(arrays)
         arrays.append(np.array([-1 if wkb is None else len(wkb) for wkb in geometries], np.int64))
         arrays.append(np.frombuffer(b"".join(wkb for wkb in geometries if wkb is not None), np.uint8))
     return found
+
+
+def _dates(name: str, layer: str, field: str, text: _Text) -> NDArray[Any]:
+    """A field of dates as text; pyogrio refuses the whole file for an impossible one such as 30 February."""
+    from pyogrio.raw import read
+
+    quoted, table = (word.replace("\\", "\\\\").replace('"', '\\"') for word in (field, layer))
+    sql = f'SELECT CAST("{quoted}" AS CHARACTER(32)) AS day FROM "{table}"'
+    *_, (column,) = read(name, sql=sql, sql_dialect="OGRSQL", encoding=text.read_in, read_geometry=False)
+    return np.array([day and day.replace("/", "-") for day in column], object)
 
 
 def _read_matlab(name: str, array: str, limits: tuple[int, int]) -> Answer:

@@ -5,7 +5,7 @@ legend, colors        classes with codes, names and colours
 symbology, class_map  companion files for GDAL and QGIS; maps
 label_source          a vector file or a GeoDataFrame
 settings              reading, drawing and splitting labels
-rasterize             polygons and points to pixels
+rasterize             polygons and points to pixels; burn: which feature contains each pixel
 split                 training and test
 samples, sample_file  labelled pixels, in memory and as a GeoPackage
 sampling              step: sample

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import math
+import shlex
 import unicodedata
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -15,11 +16,10 @@ import shapely
 from numpy.typing import NDArray
 from rasterio.crs import CRS
 from rasterio.errors import CRSError
-from rasterio.features import rasterize
-from rasterio.windows import Window
 
 from landcover_bdgf.errors import LabelError, RasterError
-from landcover_bdgf.geo import Grid, check_name, recorded_crs, transformer, warn_of_datum
+from landcover_bdgf.geo import Grid, recorded_crs, transformer, warn_of_datum
+from landcover_bdgf.labels.burn import Claims, Geometries, burn, features_at
 from landcover_bdgf.labels.label_source import LabelSource, read_source, source_name
 from landcover_bdgf.labels.legend import Legend
 from landcover_bdgf.labels.settings import ReadSettings
@@ -30,15 +30,18 @@ from landcover_bdgf.text import printable
 if TYPE_CHECKING:
     from pandas import DataFrame, Series
 
-_BURN_PX = 2048  # side of the largest window to rasterise at once
 # GEOS repairs 140 crossings in 0.04 s, and 2,300 in 3 s; a polygon drawn by hand has a few.
 _MOST_CROSSINGS, _MOST_CROSSINGS_IN_ALL = 200, 5000
 _PAIRS = 10**6  # maximum number of pairs of polygon sides to compare at once
-_ROUNDING_PX = 0.01  # rounding error of a conversion between CRS
+_AT_ONCE = 100_000  # geometries to convert
 _WGS84 = CRS.from_epsg(4326)
 _NOTHING = shapely.Polygon()
-
-Geometries = NDArray[np.object_]
+_SHOWN_CLASSES = 12
+# As pandas, R, databases and GIS write a missing value.
+_NOTHING_WORDS = {
+    "nan", "none", "null", "nil", "na", "n/a", "nat", "", "-", "--", "?", "nodata", "no data", "no_data", "no label",
+    "no class", "not classified", "unclassified", "unlabelled", "unlabeled", "undefined", "unassigned",
+}  # fmt: skip
 
 
 @dataclass(frozen=True, eq=False)
@@ -51,7 +54,7 @@ class Labels:
     cols: NDArray[np.int32]
     codes: NDArray[np.uint16]
     groups: NDArray[np.int32]  # number of the feature in the file, from 0
-    features: DataFrame  # the fields of the file, one row per feature
+    features: DataFrame  # the fields that were read, one row per feature
     only_points: bool
     counts: dict[str, int] = field(default_factory=dict)  # skipped, repaired and dropped features, by reason
 
@@ -61,7 +64,9 @@ class Labels:
         return replace(self, **arrays)
 
 
-def read_labels(source: LabelSource, field: str, grid: Grid, settings: ReadSettings | None = None) -> Labels:
+def read_labels(
+    source: LabelSource, field: str, grid: Grid, settings: ReadSettings | None = None, *, also: Sequence[str] = ()
+) -> Labels:
     """Rasterise polygons or points with classes; logs what was skipped and repaired.
 
     A polygon gets the pixels whose centres it contains, a point the pixel that contains it. Coordinates are converted
@@ -70,11 +75,13 @@ def read_labels(source: LabelSource, field: str, grid: Grid, settings: ReadSetti
     Parameters
     ----------
     source : path or geopandas.GeoDataFrame
-        Shapefile, GeoPackage or GeoJSON.
+        As for :func:`~landcover_bdgf.geo.vector.read_features`.
     field : str
         Field with the class: text or whole numbers.
     grid : Grid
     settings : ReadSettings, optional
+    also : sequence of str
+        Other fields to read.
 
     Raises
     ------
@@ -83,27 +90,29 @@ def read_labels(source: LabelSource, field: str, grid: Grid, settings: ReadSetti
     """
     settings = settings or ReadSettings()
     path = source_name(source)
-    features = read_source(source, layer=settings.layer, encoding=settings.encoding)
+    wanted = list(dict.fromkeys([field, *also]))
+    features = read_source(source, wanted, layer=settings.layer, encoding=settings.encoding)
     fields = features.drop(columns=features.geometry.name)
-    check_name(path, "field", field, fields.columns)
     _check_whole(path, features[field])
     values, counts = texts(features[field]), Counter[str]()
     ignored = [label_text(value) for value in settings.ignore_class]
     usable = _usable(path, features.geometry.to_numpy(), values, ignored, counts)
-    geometries = _on_grid(path, features.geometry.to_numpy()[usable], features.crs.to_wkt(), grid)
+    crs, extent, geometries = features.crs, features.total_bounds, features.geometry.to_numpy()[usable]
+    del features  # a million points take 200 MB
+    _to_grid(path, geometries, crs.to_wkt(), grid)
     legend = Legend.from_values(values[usable])
     _warn_of_classes(path, [entry.value for entry in legend.entries])
     geometries = _repaired(geometries, counts)
     only_points = bool(np.isin(shapely.get_type_id(geometries), (0, 4)).all())
     codes = np.array([legend.code_of(value) for value in values[usable]], np.uint16)
-    claims = _burn(grid, geometries, codes, counts)
+    claims = burn(grid.shape_hw, geometries, codes, counts)
     if not len(claims.rows):
-        raise _no_pixels(path, features, grid)
+        raise _no_pixels(path, crs, extent, grid)
     if settings.conflicts == "error" and claims.disputed.any():
         raise _conflict(path, geometries, usable, claims)
     counts[f"pixels in features of different classes ({settings.conflicts})"] = int(claims.disputed.sum())
     if happened := [f"{number} {what}" for what, number in counts.items() if number]:
-        log.warning("%s: of %d features: %s", Path(path).name, len(features), "; ".join(happened))
+        log.warning("%s: of %d features: %s", Path(path).name, len(fields), "; ".join(happened))
     chosen = np.where(claims.disputed, claims.last, claims.first)
     code, group = codes[chosen], usable.astype(np.int32)[chosen]
     labels = Labels(grid, legend, claims.rows, claims.cols, code, group, fields, only_points, dict(counts))
@@ -126,7 +135,9 @@ def texts(column: Series) -> NDArray[np.object_]:
     """Values of a field as text, "" for missing values; whole numbers lose their decimals (``6.0`` is ``6``)."""
     if column.dtype.kind != "f":
         missing = column.isna().to_numpy()
-        return np.array(["" if m else label_text(v) for v, m in zip(column, missing, strict=True)], object)
+        words = ["" if m else str(v) for v, m in zip(column, missing, strict=True)]
+        known = {word: label_text(word) for word in set(words)}
+        return np.array([known[word] for word in words], object)
     numbers = [float(v) for v in column.to_numpy(np.float64, na_value=np.nan)]
     # Infinity counts as missing, too.
     return np.array([str(int(v)) if v.is_integer() else f"{v:g}" if math.isfinite(v) else "" for v in numbers], object)
@@ -139,11 +150,12 @@ def label_text(value: object) -> str:
 
 def _warn_of_classes(path: PathLike, values: list[str]) -> None:
     """Warn of a class that may mean "no label", and of classes that differ only in case."""
-    numbers = [int(value) for value in values if len(value) < 20 and value.removeprefix("-").isdecimal()]
-    if empty := [number for number in numbers if number <= 0 and len(numbers) == len(values) and max(numbers) > 0]:
+    if empty := _empty_classes(values):
+        words = ("class", "means", "it") if len(empty) == 1 else ("the classes", "mean", "them")
+        options = ", ".join(["`ignore_class=%s`"] * len(empty))  # not as an argument, so that it is shown as an option
         log.warning(
-            "%s: class %d often means 'no label'. If so, exclude it with `ignore_class=%d`",
-            path, empty[0], empty[0],
+            f"%s: %s %s often %s 'no label'. If so, exclude %s with {options}",
+            path, words[0], ", ".join(map(printable, empty)), *words[1:], *map(shlex.quote, empty),
         )  # fmt: skip
     alike: dict[str, list[str]] = {}
     for value in values:
@@ -154,6 +166,16 @@ def _warn_of_classes(path: PathLike, values: list[str]) -> None:
             path,
             " and ".join(map(printable, same)),
         )
+
+
+def _empty_classes(values: list[str]) -> list[str]:
+    """Classes that may mean "no label": words for nothing; 0 and negative numbers, if all others are positive."""
+    words = [value for value in values if value.casefold().strip("<>()[]#. ") in _NOTHING_WORDS]
+    others = [value for value in values if value not in words]
+    numbers = [int(value) for value in others if len(value) < 20 and value.removeprefix("-").isdecimal()]
+    if len(numbers) < len(others) or max(numbers, default=0) <= 0:
+        return words[:_SHOWN_CLASSES]
+    return [*(str(number) for number in numbers if number <= 0), *words][:_SHOWN_CLASSES]
 
 
 def _usable(
@@ -173,8 +195,11 @@ def _usable(
     return usable
 
 
-def _on_grid(path: PathLike, geometries: Geometries, wkt: str, grid: Grid) -> Geometries:
-    """Geometries in pixels: x is the column, y the row, (0, 0) the corner of the first pixel."""
+def _to_grid(path: PathLike, geometries: Geometries, wkt: str, grid: Grid) -> None:
+    """Convert an array of geometries, in place to save memory, to pixels.
+
+    x is the column, y the row, (0, 0) the corner of the first pixel.
+    """
     try:
         crs = recorded_crs(wkt)
     except (CRSError, ValueError) as error:
@@ -185,11 +210,12 @@ def _on_grid(path: PathLike, geometries: Geometries, wkt: str, grid: Grid) -> Ge
         return np.stack([cols + 0.5, rows + 0.5], axis=1)
 
     try:
-        converted: Geometries = shapely.transform(shapely.force_2d(geometries), convert)
+        for start in range(0, len(geometries), _AT_ONCE):
+            some = slice(start, start + _AT_ONCE)
+            geometries[some] = shapely.transform(geometries[some], convert)  # also drops heights
         warn_of_datum(path, crs, grid)
     except RasterError as error:
         raise LabelError(path, error.problem, error.remedy) from error
-    return converted
 
 
 def _repaired(geometries: Geometries, counts: Counter[str]) -> Geometries:
@@ -208,6 +234,7 @@ def _repaired(geometries: Geometries, counts: Counter[str]) -> Geometries:
     hopeless |= invalid & shapely.is_empty(mended)  # a hole as large as its polygon
     counts["repaired, invalid geometry"] = int((invalid & ~hopeless).sum())
     counts["skipped, too invalid to repair"] = int(hopeless.sum())
+    counts["outside the image"] = int((~finite).sum())  # as PROJ converts what lies outside the area of a CRS
     mended[~finite | hopeless] = _NOTHING
     return mended
 
@@ -225,93 +252,10 @@ def _crossings(geometry: Any) -> int:
     return found // 2 + found % 2
 
 
-@dataclass(frozen=True, eq=False)
-class _Claims:
-    """Pixels of features, each once, in the order of rows and columns.
-
-    ``first`` and ``last`` are the first and last feature that contains the pixel; ``disputed`` is whether features of
-    different classes contain it.
-    """
-
-    rows: NDArray[np.int32]
-    cols: NDArray[np.int32]
-    first: NDArray[np.int32]
-    last: NDArray[np.int32]
-    disputed: NDArray[np.bool_]
-
-
-def _burn(grid: Grid, geometries: Geometries, codes: NDArray[Any], counts: Counter[str]) -> _Claims:
-    """The pixels of all features; memory depends on the number of pixels, not on that of overlapping features."""
-    height, width = grid.shape_hw
-    left, top, right, bottom = shapely.bounds(geometries).T
-    outside = ~((left < width) & (right > 0) & (top < height) & (bottom > 0))
-    beyond = np.maximum.reduce([-left, -top, right - width, bottom - height])
-    clipped = ~outside & (beyond > _ROUNDING_PX)
-    counts["outside the image"] = int(outside.sum())
-    counts["partly outside the image, clipped"] = int(clipped.sum())
-    geometries = np.where(outside, _NOTHING, geometries)
-    holds = np.zeros(len(geometries), bool)
-    found = [[np.empty(0, dtype) for dtype in (np.int32, np.int32, np.int32, np.int32, bool)]]
-    for window in _pieces(geometries, grid.shape_hw):
-        first, last = (np.full((window.height, window.width), -1, np.int32) for _ in range(2))
-        disputed = np.zeros(first.shape, bool)
-        for i, place, burnt in _burnt(geometries, window):
-            before = first[place]
-            disputed[place] |= burnt & (before >= 0) & (codes[before] != codes[i])
-            first[place] = np.where(burnt & (before < 0), i, before)
-            last[place][burnt] = i
-            holds[i] |= burnt.any()
-        rows, cols = (index.astype(np.int32) for index in np.nonzero(first >= 0))
-        values = [array[rows, cols] for array in (first, last, disputed)]
-        found.append([rows + np.int32(window.row_off), cols + np.int32(window.col_off), *values])
-    counts["too small or thin to hold a pixel centre"] = int((~outside & ~holds).sum())
-    rows, cols, *values = (np.concatenate(parts) for parts in zip(*found, strict=True))
-    order = np.lexsort((cols, rows))
-    return _Claims(rows[order], cols[order], *(array[order] for array in values))
-
-
-def _burnt(geometries: Geometries, window: Window) -> Iterator[tuple[int, tuple[slice, slice], NDArray[np.bool_]]]:
-    """Features in a window, in their order: number, bounding rectangle in the window, and mask of its pixels."""
-    corner, shape = np.array([window.row_off, window.col_off]), np.array([window.height, window.width])
-    bounds = shapely.bounds(geometries) - np.tile(corner[::-1], 2)
-    starts, ends = np.floor(bounds[:, [1, 0]]).clip(0, shape), (np.floor(bounds[:, [3, 2]]) + 1).clip(0, shape)
-    for i in np.flatnonzero((starts < ends).all(axis=1)):  # False for empty geometries, whose bounds are NaN
-        (top, left), (bottom, right) = starts[i].astype(int).tolist(), ends[i].astype(int).tolist()
-        burnt = _pixels(geometries[i], corner + np.array([top, left]), (bottom - top, right - left))
-        yield int(i), (slice(top, bottom), slice(left, right)), burnt
-
-
-def _pixels(geometry: Any, corner: NDArray[np.int64], shape_hw: tuple[int, int]) -> NDArray[np.bool_]:
-    """Which pixels of a rectangle belong to a geometry."""
-    moved = shapely.transform(geometry, lambda xy: xy - corner[::-1])
-    parts = shapely.get_parts(shapely.get_parts(moved))  # twice: make_valid returns collections of multi-polygons
-    kinds = shapely.get_type_id(parts)
-    burnt = np.zeros(shape_hw, bool)
-    if (kinds == 3).any():
-        burnt = rasterize(list(parts[kinds == 3]), out_shape=shape_hw, dtype="uint8") > 0
-    at = np.floor(shapely.get_coordinates(parts[kinds == 0])[:, ::-1]).astype(np.int64)
-    at = at[((at >= 0) & (at < shape_hw)).all(axis=1)]
-    burnt[at[:, 0], at[:, 1]] = True
-    return burnt
-
-
-def _pieces(geometries: Geometries, shape_hw: tuple[int, int]) -> Iterator[Window]:
-    """Windows of limited size that cover the geometries: scenes may be 11,000 pixels wide."""
-    if shapely.is_empty(geometries).all():
-        return
-    bounds = shapely.total_bounds(geometries)
-    first = np.clip(np.floor(bounds[[1, 0]]), 0, shape_hw).astype(int)
-    last = np.clip(np.floor(bounds[[3, 2]]) + 1, 0, shape_hw).astype(int)
-    for row in range(first[0], last[0], _BURN_PX):
-        for col in range(first[1], last[1], _BURN_PX):
-            yield Window(col, row, min(_BURN_PX, last[1] - col), min(_BURN_PX, last[0] - row))
-
-
-def _conflict(path: PathLike, geometries: Geometries, numbers: NDArray[np.intp], claims: _Claims) -> LabelError:
+def _conflict(path: PathLike, geometries: Geometries, numbers: NDArray[np.intp], claims: Claims) -> LabelError:
     """The error for features of different classes in one pixel; lists all features in the first of these pixels."""
     at = int(np.argmax(claims.disputed))
-    pixel = Window(int(claims.cols[at]), int(claims.rows[at]), 1, 1)
-    features = [numbers[i] for i, _, burnt in _burnt(geometries, pixel) if burnt.any()]
+    features = [numbers[i] for i in features_at(geometries, int(claims.rows[at]), int(claims.cols[at]))]
     return LabelError(
         path,
         f"{claims.disputed.sum()} pixels lie in features of different classes, first in features "
@@ -320,10 +264,10 @@ def _conflict(path: PathLike, geometries: Geometries, numbers: NDArray[np.intp],
     )
 
 
-def _no_pixels(path: PathLike, features: Any, grid: Grid) -> LabelError:
+def _no_pixels(path: PathLike, crs: Any, extent: NDArray[np.float64], grid: Grid) -> LabelError:
     try:
-        to_wgs84 = transformer(CRS.from_wkt(features.crs.to_wkt()), _WGS84)
-        theirs = _box(to_wgs84.transform_bounds(*features.total_bounds))
+        to_wgs84 = transformer(CRS.from_wkt(crs.to_wkt()), _WGS84)
+        theirs = _box(to_wgs84.transform_bounds(*extent))
         ours = _box(grid.bounds_in(_WGS84))
     except RasterError as error:
         return LabelError(path, f"no feature lies in the image, and {error.problem}", error.remedy)

@@ -11,7 +11,6 @@ from numpy.typing import NDArray
 from rasterio.windows import Window
 
 from landcover_bdgf.errors import LabelError
-from landcover_bdgf.geo import check_name
 from landcover_bdgf.labels import split
 from landcover_bdgf.labels.label_source import LabelSource, source_name
 from landcover_bdgf.labels.legend import Legend
@@ -34,8 +33,9 @@ Mask = NDArray[np.bool_]
 def sample(stack: Stack, labels: LabelSource, *, field: str, settings: SampleSettings | None = None) -> Samples:
     """Draw labelled pixels with data in both images and split them into training and test pixels.
 
-    If a class has fewer than two polygons, or labels are points closer together than the buffer, the split is by blocks
-    of the image instead of by polygon, and a note is added. Training pixels closer to a test pixel than the buffer are
+    If a class has fewer than two polygons, or labels are points or polygons of a pixel closer together than the buffer,
+    or a class would be left without training or test pixels, the split is by blocks of the image instead of by polygon,
+    and a note is added. Training pixels closer to a test pixel than the buffer are
     dropped. The same seed gives the same samples.
 
     Parameters
@@ -54,7 +54,8 @@ def sample(stack: Stack, labels: LabelSource, *, field: str, settings: SampleSet
     """
     settings = settings or SampleSettings()
     name = source_name(labels)
-    labelled = read_labels(labels, field, stack.grid, settings)
+    column = [settings.split.removeprefix(COLUMN)] if settings.split.startswith(COLUMN) else []
+    labelled = read_labels(labels, field, stack.grid, settings, also=column)
     valid = _valid(stack, labelled)
     dropped = {"no data in the image": int((~valid).sum())}
     pixels, notes = _present(name, labelled.where(valid))
@@ -185,16 +186,28 @@ def _divide(
     if settings.split.startswith(COLUMN):
         return _held_by_column(path, pixels, settings.split.removeprefix(COLUMN)), pixels, made
     reason = _why_blocks(pixels, settings) if settings.split == "polygon" else None
-    if settings.split == "block" or reason:
-        block_px = settings.block(pixels.grid.shape_hw)
-        groups = split.blocks(pixels.rows, pixels.cols, block_px)
-        notes = (f"{reason}, so the labels are split by blocks of {block_px} px",) if reason else ()
-        pixels = replace(pixels, groups=groups)
-        made = replace(made, method="block", block_px=block_px, notes=notes)
+    if settings.split == "polygon" and not reason:
+        held = _held(pixels, settings, rng)
+        if not (lost := _without_a_part(pixels, held, settings.buffer)):
+            return held, pixels, made
+        reason = f"a split by polygon leaves class {printable(lost)} without training or test pixels"
+    block_px = settings.block(pixels.grid.shape_hw)
+    pixels = replace(pixels, groups=split.blocks(pixels.rows, pixels.cols, block_px))
+    notes = (f"{reason}, so the labels are split by blocks of {block_px} px",) if reason else ()
+    return _held(pixels, settings, rng), pixels, replace(made, method="block", block_px=block_px, notes=notes)
+
+
+def _held(pixels: Labels, settings: SampleSettings, rng: np.random.Generator) -> Mask:
     positions = np.stack([pixels.rows, pixels.cols], axis=1)
     share, buffer_px = settings.test_share, settings.buffer
-    held = split.hold_out_apart(positions, pixels.codes, pixels.groups, share=share, buffer_px=buffer_px, rng=rng)
-    return held, pixels, made
+    return split.hold_out_apart(positions, pixels.codes, pixels.groups, share=share, buffer_px=buffer_px, rng=rng)
+
+
+def _without_a_part(pixels: Labels, held: Mask, buffer_px: int) -> str | None:
+    """The name of a class that has no training or no test pixels left at this distance."""
+    keep = split.apart(np.stack([pixels.rows, pixels.cols], axis=1), pixels.codes, held, buffer_px)
+    parts = [set(pixels.codes[keep & part].tolist()) for part in (held, ~held)]
+    return next((e.name for e in pixels.legend.entries if not all(e.code in part for part in parts)), None)
 
 
 def _why_blocks(pixels: Labels, settings: SampleSettings) -> str | None:
@@ -204,13 +217,15 @@ def _why_blocks(pixels: Labels, settings: SampleSettings) -> str | None:
     if polygons.min() < 2:
         name = pixels.legend.entries[int(codes[np.argmin(polygons)]) - 1].name
         return f"class {printable(name)} has only one polygon"
-    if pixels.only_points and split.nearest_px(np.stack([pixels.rows, pixels.cols], axis=1)) < settings.buffer:
-        return f"some points are less than {settings.buffer} px apart"
+    # Polygons of a pixel are like points: most training pixels are near a test pixel, and dropped.
+    single = pixels.only_points or 2 * len(np.unique(pixels.groups)) > len(pixels.rows)
+    if single and split.nearest_px(np.stack([pixels.rows, pixels.cols], axis=1)) < settings.buffer:
+        what = "points" if pixels.only_points else "polygons of a pixel or two"
+        return f"some {what} are less than {settings.buffer} px apart"
     return None
 
 
 def _held_by_column(path: PathLike, pixels: Labels, name: str) -> Mask:
-    check_name(path, "field", name, pixels.features.columns)
     # An empty cell turns a field of integers into one of floats, so values are compared as text.
     words = np.array([word.lower() for word in texts(pixels.features[name])], object)[pixels.groups]
     held = np.isin(words, _TEST_WORDS)

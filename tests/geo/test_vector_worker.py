@@ -59,7 +59,7 @@ def test_waiting_for_a_pipe_ends_after_the_time_limit(folder, monkeypatch):
     bad.both(bad.SHAPEFILE, bad.pipe("bad.cpg"))(folder)
     monkeypatch.setattr(vector_worker, "SECONDS", 1)
     monkeypatch.setattr(vector_worker, "_PATIENCE", 2)
-    request = {"name": str(path), "driver": "ESRI Shapefile", "layers": [], "encoding": None}
+    request = {"name": str(path), "driver": "ESRI Shapefile", "layers": [], "fields": None, "encoding": None}
     with pytest.raises(LabelError, match="reading took more than 2 s"):
         read_in_worker(path, "vector", LabelError, "", **request)
 

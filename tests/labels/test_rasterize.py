@@ -61,7 +61,7 @@ def test_a_gpkg_with_unsaved_changes_in_its_journal_is_refused(tmp_path):
 
 def test_a_polygon_that_is_all_hole_is_skipped():
     labels = read(["a", "b"], [shapely.Polygon(box(0, 0, 4, 4).exterior, [box(0, 0, 4, 4).exterior]), box(9, 9, 2, 2)])
-    assert labels.counts["skipped, too invalid to repair"] == 1
+    assert {what: number for what, number in labels.counts.items() if number} == {"skipped, too invalid to repair": 1}
     assert len(labels.rows) == 4
 
 
@@ -95,7 +95,7 @@ def test_points_get_the_pixel_that_contains_them():
 def test_large_polygons_are_rasterised_without_seams(monkeypatch):
     disc = [point(30, 40).buffer(250)]
     whole = pixels(read(["a"], disc))
-    monkeypatch.setattr("landcover_bdgf.labels.rasterize._BURN_PX", 7)
+    monkeypatch.setattr("landcover_bdgf.labels.burn._BURN_PX", 7)
     assert pixels(read(["a"], disc)) == whole
 
 
@@ -155,13 +155,34 @@ def test_a_class_0_or_below_is_warned_about(values, told, caplog):
     assert (f"{told} often means 'no label'. If so, exclude it with `ignore_" in caplog.text) is bool(told)
 
 
+@pytest.mark.parametrize("word", [
+    "nan", "NaN", "None", "<Null>", "NULL", "(null)", "NA", "<NA>", "#N/A", "N/A", "-", "?", "unclassified", "No Data",
+])  # fmt: skip
+@pytest.mark.parametrize("others", [["water", "crops"], [1, 2], ["0", "a"]])
+def test_a_word_for_nothing_is_asked_about(word, others, caplog):
+    read([word, *others], [box(5 * i, 0, 2, 2) for i in range(3)])
+    option = word if word.isalpha() or word in ("-", "N/A") else f"'{word}'"
+    assert f"class {word} often means 'no label'. If so, exclude it with `ignore_class={option}`" in caplog.text
+
+
+def test_all_words_for_nothing_are_asked_about_at_once(caplog):
+    read(["nan", "0", "2", "<Null>"], [box(5 * i, 0, 2, 2) for i in range(4)])
+    options = "`ignore_class=0`, `ignore_class='<Null>'`, `ignore_class=nan`"
+    assert f"the classes 0, <Null>, nan often mean 'no label'. If so, exclude them with {options}" in caplog.text
+
+
+def test_a_name_that_holds_a_word_for_nothing_is_not_asked_about(caplog):
+    read(["nanoplankton", "Non-forest", "other", "NAT. PARK"], [box(5 * i, 0, 2, 2) for i in range(4)])
+    assert "no label" not in caplog.text
+
+
 def test_files_that_are_not_labels_are_refused(tmp_path):
     for name, content in (("empty.shp", b""), ("text.shp", b"hello"), ("cut.shp", b"{")):
         (tmp_path / name).write_bytes(content)
     pyogrio.write_dataframe(pandas.DataFrame({"class": ["a"]}), tmp_path / "table.gpkg")
     for name, match in {
         "none.shp": "does not exist", ".": "is not a file", "empty.shp": "is empty", "cut.shp": "cannot be read",
-        "text.shp": "none of these formats", "table.gpkg": "has no layer with a geometry",
+        "text.shp": "in a format that is not read", "table.gpkg": "has no layer with a geometry",
     }.items():  # fmt: skip
         with pytest.raises(LabelError, match=match):
             read_labels(tmp_path / name, "class", GRID)

@@ -124,6 +124,17 @@ def test_close_points_are_split_by_blocks(stack):
     assert samples.leak() == 0
 
 
+@pytest.mark.parametrize("side", [1, 2])
+def test_dense_small_polygons_are_split_by_blocks(stack, side):
+    """Each class in its own part of the scene; by polygon, the buffer would leave most without a test part."""
+    corners = [(row, col) for row in range(12, 124, 4) for col in range(12, 144, 4)]
+    samples = drawn(stack, labels(["abcde"[col * 5 // 150] for _, col in corners], corners, side=side))
+    assert samples.split.method == "block"
+    assert "so the labels are split by blocks of" in samples.split.notes[0]
+    assert all(row["train"] and row["test"] for row in samples.table())
+    assert samples.leak() == 0
+
+
 def test_a_class_without_data_leaves_the_legend(stack, caplog):
     samples = drawn(stack, labels(list("abcbc"), [(0, 50), (30, 20), (30, 90), (90, 20), (90, 90)]))
     assert samples.legend.names == ("b", "c")

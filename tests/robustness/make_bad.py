@@ -9,6 +9,10 @@ import json
 import os
 import shutil
 import sqlite3
+import struct
+import subprocess
+import sys
+import zipfile
 from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
@@ -230,6 +234,74 @@ def labels(change: Callable[[gpd.GeoDataFrame], gpd.GeoDataFrame], to: str = "ba
 SHAPEFILE = labels(lambda frame: frame, "bad.shp")
 
 
+def dbf_rows(change: int) -> Make:
+    """A Shapefile whose .dbf has more or fewer rows than there are shapes; added ones come first."""
+
+    def make(folder: Path) -> None:
+        SHAPEFILE(folder)
+        table = bytearray((folder / "bad.dbf").read_bytes())
+        count, header, row = struct.unpack_from("<IHH", table, 4)
+        first = table[header : header + row]
+        table[header : header + max(0, -change) * row] = first * max(0, change)
+        struct.pack_into("<I", table, 4, count + change)
+        (folder / "bad.dbf").write_bytes(table)
+
+    return make
+
+
+def multipatch(kind: int, order: list[int]) -> Make:
+    """The bounding boxes of the labels as parts of a MultiPatch: their corners, clockwise, in this order.
+
+    ESRI Shapefile Technical Description (1998), p. 21: 0 is a triangle strip, 1 a fan, 2 an outer ring.
+    """
+
+    def make(folder: Path) -> None:
+        SHAPEFILE(folder)
+        records, index = b"", b""
+        for number, (west, south, east, north) in enumerate(gpd.read_file(folder / "bad.shp").bounds.to_numpy(), 1):
+            corners = [((west, south), (west, north), (east, north), (east, south))[i] for i in order]
+            head = struct.pack("<i4d4i", 31, west, south, east, north, 1, len(order), 0, kind)
+            record = head + np.array(corners, "<f8").tobytes() + bytes(8 * (2 + len(order)))
+            index += struct.pack(">ii", 50 + len(records) // 2, len(record) // 2)
+            records += struct.pack(">ii", number, len(record) // 2) + record
+        whole = (folder / "bad.shp").read_bytes()
+        for name, content in (("bad.shp", records), ("bad.shx", index)):
+            length = struct.pack(">i", 50 + len(content) // 2)
+            (folder / name).write_bytes(whole[:24] + length + whole[28:32] + b"\x1f\0\0\0" + whole[36:100] + content)
+
+    return make
+
+
+def written_freely(*files: tuple[str, str]) -> Make:
+    """The labels in longitude and latitude in other formats, (name, driver), written where GDAL has all its drivers."""
+
+    def make(folder: Path) -> None:
+        program = "import sys, geopandas; a = geopandas.read_file('labels.gpkg').to_crs(4326)\n"
+        program += "".join(f"a.to_file({name!r}, driver={driver!r})\n" for name, driver in files)
+        free = {key: value for key, value in os.environ.items() if not key.startswith(("GDAL_", "CPL_", "OGR_"))}
+        subprocess.run([sys.executable, "-W", "ignore", "-c", program], cwd=folder, env=free, check=True)
+
+    return make
+
+
+def zipped(*names: str) -> Make:
+    """A zip archive of files."""
+
+    def make(folder: Path) -> None:
+        with zipfile.ZipFile(folder / "bad.zip", "w") as archive:
+            for name in names:
+                archive.write(folder / name, name)
+
+    return make
+
+
+def two_fields(folder: Path) -> None:
+    """A Shapefile with two fields of one name."""
+    labels(lambda frame: frame.assign(klass="other"), "bad.shp")(folder)
+    table = (folder / "bad.dbf").read_bytes()
+    (folder / "bad.dbf").write_bytes(table.replace(b"klass", b"class", 1))
+
+
 def without(name: str) -> Make:
     """Take a file away."""
     return lambda folder: (folder / name).unlink()
@@ -287,6 +359,14 @@ def chinese(folder: Path) -> None:
     table = bytearray((folder / "bad.dbf").read_bytes())
     table[29] = 0  # the code page
     (folder / "bad.dbf").write_bytes(table)
+
+
+def latin_1(folder: Path) -> None:
+    """A Shapefile whose texts are in Latin-1, which nothing says."""
+    labels(lambda f: f.assign(**{"class": ["Gewässer", "Forêt"] * (len(f) // 2)}), "bad.shp", encoding="ISO-8859-1")(
+        folder
+    )
+    (folder / "bad.cpg").unlink()
 
 
 def database(*statements: str) -> Make:

@@ -1,0 +1,81 @@
+"""The text encoding of vector files: which one it is, and whether text was read with a wrong one."""
+
+from __future__ import annotations
+
+import codecs
+import re
+from collections.abc import Iterable
+from pathlib import Path
+
+from landcover_bdgf.errors import SettingsError
+from landcover_bdgf.geo.vector_checks import companion
+from landcover_bdgf.progress import log
+from landcover_bdgf.text import printable
+
+_WRONG = ("latin-1", "cp1252", "cp1250", "cp1251")  # in which UTF-8 is often read by mistake
+# Language driver at byte 29 of a .dbf, of encodings of several bytes per letter, in which GDAL drops what is invalid.
+_LANGUAGES = {
+    0x13: "cp932", 0x7B: "cp932", 0x4D: "gbk", 0x7A: "gbk", 0x4E: "cp949", 0x79: "cp949", 0x4F: "cp950", 0x78: "cp950",
+}  # fmt: skip
+_ISO, _PAGE = re.compile(r"(?:iso)?[-_ ]?8859[-_ ]?(\d{1,2})"), re.compile(r"(?:ansi|oem|cp|windows)?[-_ ]?(\d{3,5})")
+
+
+def check_encoding(encoding: str | None) -> None:
+    """SettingsError if Python does not know a text encoding."""
+    if encoding is not None and not _is_known(encoding):
+        known = "utf-8, latin-1, cp1252 or gbk"
+        raise SettingsError(f"`encoding={encoding}`", "is unknown", f"Use one such as {known}.")
+
+
+def shapefile_encoding(path: Path) -> str | None:
+    """Python's name of the encoding that a Shapefile declares, if it must be decoded strictly; None: leave it to GDAL.
+
+    GDAL drops letters that are invalid in the declared encoding, which would merge or rename classes.
+    """
+    declared = companion(path, ".cpg")
+    if declared is not None:
+        name = declared.read_bytes()[:100].decode("ascii", "replace").strip().lower()
+        page = _PAGE.fullmatch(name)
+        if iso := _ISO.fullmatch(name):
+            name = f"iso8859-{iso[1]}"
+        elif page:
+            name = "utf-8" if page[1] == "65001" else f"cp{page[1]}"
+        return name if _is_known(name) else None
+    if (table := companion(path, ".dbf")) is None:
+        return None
+    with table.open("rb") as file:
+        return _LANGUAGES.get(file.read(30).ljust(30)[29])
+
+
+def warn_of_garbled(path: Path, texts: Iterable[str], *, can_choose: bool) -> None:
+    """Warn of text such as "GewÃ¤sser", which is UTF-8 read in another encoding."""
+    for text in texts:
+        if (meant := _as_utf8(text)) is not None:
+            # The remedy is not an argument, so that the command line shows the setting as its option.
+            remedy = "set `encoding=utf-8`" if can_choose else "correct it where the file was made"
+            log.warning(
+                f"%s: the text %s looks like %s in UTF-8 that was read in another encoding. If so, {remedy}",
+                path, printable(text), printable(meant),
+            )  # fmt: skip
+            return
+
+
+def _as_utf8(text: str) -> str | None:
+    """What a text means if it is UTF-8 read in another encoding; None if it is not."""
+    if text.isascii():
+        return None
+    for encoding in _WRONG:
+        try:
+            return text.encode(encoding).decode("utf-8")
+        except UnicodeError:
+            continue
+    return None
+
+
+def _is_known(encoding: str) -> bool:
+    try:
+        codecs.lookup(encoding)
+        "a".encode(encoding)
+    except (LookupError, ValueError):  # ValueError: a codec for something else than text
+        return False
+    return True

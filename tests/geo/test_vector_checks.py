@@ -1,0 +1,76 @@
+"""The driver of a vector file is chosen by its content; incomplete files and other formats are refused."""
+
+from __future__ import annotations
+
+import shutil
+import struct
+
+import make_bad as bad
+import pytest
+
+from landcover_bdgf.errors import LabelError
+from landcover_bdgf.geo import read_features
+from landcover_bdgf.geo.vector_checks import vector_driver
+
+FORMATS = {
+    "a.gpkg": "GPKG", "a.shp": "ESRI Shapefile", "a.geojson": "GeoJSON", "a.fgb": "FlatGeobuf", "a.kml": "LIBKML",
+    "a.gdb": "OpenFileGDB", "a.geojsonl": "GeoJSONSeq", "a.sqlite": "SQLite",
+}  # fmt: skip
+
+
+def test_files_of_all_formats_are_read_alike(folder):
+    bad.written_freely(*FORMATS.items())(folder)
+    expected = sorted(read_features(folder / "labels.gpkg")["class"])
+    for name, driver in FORMATS.items():
+        assert vector_driver(folder / name) == driver
+        found = read_features(folder / name, fields=["class"])
+        assert sorted(found["class"]) == expected, name  # FlatGeobuf sorts features by place
+        assert found.crs == "EPSG:4326", name
+    lines = (folder / "a.geojsonl").read_bytes().splitlines()
+    for text in (b"\r\n".join(lines), b"\n\n".join(lines), b"".join(b"\x1e" + line + b"\n" for line in lines)):
+        (folder / "b.json").write_bytes(text)
+        assert sorted(read_features(folder / "b.json")["class"]) == expected
+
+
+@pytest.mark.parametrize(("name", "content", "message"), [
+    ("a.parquet", b"PAR1" + bytes(99), r"in the format Parquet, which the installed GDAL does not read\. Save it as"),
+    ("a.csv", b"class,x,y\n", r"is a table, which is not read\. Save it as a GeoPackage, with QGIS"),
+    ("a.gml", b"<?xml version='1.0'?><gml/>", "is GML, which is not read"),
+    ("a.topojson", b'{"type": "Topology", "objects": {}, "arcs": []}', "is TopoJSON, which is not read"),
+    ("a.xyz", b"hello", "is in a format that is not read. Give a Shapefile"),
+    ("a.gpkg", b"", "is empty"),
+])  # fmt: skip
+def test_other_formats_are_refused_with_what_to_do(tmp_path, name, content, message):
+    (tmp_path / name).write_bytes(content)
+    with pytest.raises(LabelError, match=message):
+        read_features(tmp_path / name)
+
+
+@pytest.mark.parametrize("change", [-3, -1, 1, 2])
+def test_a_table_with_more_or_fewer_rows_than_shapes_is_refused(folder, change):
+    bad.dbf_rows(change)(folder)
+    with pytest.raises(LabelError, match=rf"bad\.shp: has 48 shapes, but {48 + change} rows in its \.dbf"):
+        read_features(folder / "bad.shp")
+
+
+def test_deleted_rows_and_wrong_record_numbers_are_read_as_by_gdal(folder):
+    bad.SHAPEFILE(folder)
+    expected = read_features(folder / "bad.shp")["class"].tolist()
+    shapes, index = bytearray((folder / "bad.shp").read_bytes()), (folder / "bad.shx").read_bytes()
+    for at in range(100, len(index), 8):  # the number of each record, from 1
+        begin = 2 * struct.unpack_from(">i", index, at)[0]
+        shapes[begin : begin + 4] = bytes(4)
+    (folder / "bad.shp").write_bytes(shapes)
+    assert read_features(folder / "bad.shp")["class"].tolist() == expected
+    table = bytearray((folder / "bad.dbf").read_bytes())
+    header, row = struct.unpack_from("<HH", table, 8)
+    table[header + 2 * row] = ord("*")
+    (folder / "bad.dbf").write_bytes(table)
+    assert read_features(folder / "bad.shp")["class"].tolist() == expected[:2] + expected[3:]
+
+
+def test_suffixes_in_capital_letters(folder):
+    bad.SHAPEFILE(folder)
+    for path in list(folder.glob("bad.*")):
+        shutil.move(path, folder / f"UP{path.suffix.upper()}")
+    assert len(read_features(folder / "UP.SHP")) == 48
