@@ -95,7 +95,7 @@ def _warn_of_values(checkpoint: Checkpoint, found: Compared, seed: int) -> None:
             path, _listed(named),
         )  # fmt: skip
         return
-    repeated = _repeated(found)
+    repeated, explained = _repeated(found)
     if repeated:
         log.warning(
             "%s: many pixels have one value (saturated or missing?), unlike the images that the %s on: %s. Declare "
@@ -111,7 +111,7 @@ def _warn_of_values(checkpoint: Checkpoint, found: Compared, seed: int) -> None:
         )  # fmt: skip
         return
     share, bands = _far(found, seed)
-    if share > NOVEL_SHARE and not repeated:
+    if share - explained > NOVEL_SHARE:
         log.warning(
             "novel scene: %.0f %% of the pixels have %s values unlike all that the %s on (%s?); most different: %s. %s",
             100 * share, found.sensor, trained, found.causes, bands, remedy,
@@ -131,17 +131,18 @@ def _better_order(found: Compared) -> list[tuple[int, int]]:
     return list(zip(at[moved].tolist(), like[moved].tolist(), strict=True)) if clear else []
 
 
-def _repeated(found: Compared) -> str:
-    """Bands with one value in far more pixels than any in training, "B02 (16000 in 25 %, …)".
+def _repeated(found: Compared) -> tuple[str, float]:
+    """Bands with one value in far more pixels than any in training, "B02 (16000 in 25 %, …)", and their largest share.
 
     The most frequent value of the training scenes is known to the networks: a lake may have it throughout.
     """
-    trained, texts = found.trained, []
+    trained, texts, largest = found.trained, [], 0.0
     rows = zip(found.image.names, most_frequent(found.values), trained.frequent, trained.repeated, strict=True)
     for name, (value, share), known, usual in rows:
         if share > REPEATED_SHARE and share > REPEATED_RATIO * usual and value != known:
             texts.append(f"{name} ({value:g} in {100 * share:.0f} %, in training no value in over {100 * usual:.1f} %)")
-    return _listed(texts)
+            largest = max(largest, share)
+    return _listed(texts), largest
 
 
 def _shrunk(found: Compared) -> float | None:

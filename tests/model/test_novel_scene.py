@@ -119,6 +119,17 @@ def test_other_values_are_told_once(
     assert says is None or says in told[0]
 
 
+def test_one_value_in_some_pixels_does_not_hide_an_offset_of_all(
+    denoiser: Checkpoint, wide_stack: Stack, caplog: pytest.LogCaptureFixture
+) -> None:
+    def spoiled(a: NDArray[np.float32]) -> NDArray[np.float32]:
+        return np.where(np.arange(10)[:, None, None] == 5, np.minimum(a, 2500), a) + 2000
+
+    repeated, offset = warnings(knowing(denoiser, wide_stack), changed(wide_stack, spoiled), caplog)
+    assert "B07 (4500 in" in repeated
+    assert offset.startswith("novel scene: ")
+
+
 def test_the_kind_of_checkpoint_decides_the_remedy(
     denoiser: Checkpoint, wide_stack: Stack, caplog: pytest.LogCaptureFixture
 ) -> None:
