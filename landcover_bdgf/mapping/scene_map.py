@@ -136,14 +136,16 @@ def _to_file(
     path = part_path(output, settings)
     classifier = Classifier(model, run, novelty=settings.novelty)
     with begin_partial(path, plan, resume=resume, overwrite=overwrite) as partial:
-        _compute(classifier, stream, strips, partial, run, resumable=resumable)
+        novel_px, compared_px = _compute(classifier, stream, strips, partial, run, resumable=resumable)
         warn_of_zeros(stack, counts)
         if count > 1:
+            _tell_novel(novel_px, compared_px, settings, resume=resume)
             log.info("join the %d parts with bdgf mosaic", count)
             return path
         stack.check_unchanged()
         write_map([partial], output, overwrite=overwrite, begun=begun)
     shutil.rmtree(path)
+    _tell_novel(novel_px, compared_px, settings, resume=resume)
     return output
 
 
@@ -198,13 +200,14 @@ def is_map_of(output: Path, model: Checkpoint, stack: Stack, *, settings: MapSet
 
 def _compute(
     classifier: Classifier, stream: BlockStream, strips: list[int], partial: PartialMap, run: Run, *, resumable: bool
-) -> None:
-    """Classify the windows that the partial map lacks, strip by strip.
+) -> tuple[int, int]:
+    """Classify the windows that the partial map lacks, strip by strip; returns the novel and the compared pixels.
 
     Tiles are read, but blocks of a fixed lattice are computed, so the tile size does not change the map.
     """
     missing = [i for i in strips if not all(partial.has(w) for w in stream.windows([i]) if _corners(w))]
     windows = [window for window in stream.windows(missing) if _corners(window)]
+    novel_px = compared_px = 0
     with (
         open_mappers(run, classifier.viewer.device) as workers,
         progress("map", sum(len(_corners(window)) for window in windows)) as advance,
@@ -216,9 +219,22 @@ def _compute(
             part = _assembled(window, blocks, advance)
             stream.stack.check_unchanged()  # keep nothing of a changed image
             partial.add(window, part)
+            novel_px, compared_px = novel_px + part.novel_px, compared_px + part.compared_px
             if stopped():
                 log.warning("map stopped; continue with `resume`" if resumable else "map stopped")
                 raise KeyboardInterrupt
+    return novel_px, compared_px
+
+
+def _tell_novel(novel_px: int, compared_px: int, settings: MapSettings, *, resume: bool) -> None:
+    """Say the share of novel pixels among those that were compared, if any were."""
+    if compared_px:
+        log.info(
+            "%s%.1f %% of the pixels are novel (p < 0.01): farther from the training data than 99 %% of the training "
+            "pixels%s",
+            "" if settings.novelty and not resume else "about ", 100 * novel_px / compared_px,
+            "" if settings.novelty else "; set `novelty` to see where",
+        )  # fmt: skip
 
 
 def _batches(blocks: Iterator[Block], classifier: Classifier) -> Iterator[list[Block]]:
@@ -289,7 +305,7 @@ def _corners(window: Window) -> list[tuple[int, int]]:
 
 def _assembled(window: Window, blocks: Iterator[Classified], advance: Advance) -> Classified:
     """Join the blocks of a window."""
-    whole = None
+    whole, novel_px, compared_px = None, 0, 0
     for row, col in _corners(window):
         block = next(blocks)
         whole = whole or empty_result((window.height, window.width), len(block.layers))
@@ -297,6 +313,7 @@ def _assembled(window: Window, blocks: Iterator[Classified], advance: Advance) -
         height, width = min(BLOCK_PX, window.height - r), min(BLOCK_PX, window.width - c)
         whole.codes[r : r + height, c : c + width] = block.codes[:height, :width]
         whole.layers[:, r : r + height, c : c + width] = block.layers[:, :height, :width]
+        novel_px, compared_px = novel_px + block.novel_px, compared_px + block.compared_px
         advance()
     assert whole is not None  # windows without blocks are left out
-    return whole
+    return replace(whole, novel_px=novel_px, compared_px=compared_px)

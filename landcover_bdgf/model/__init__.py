@@ -4,11 +4,13 @@
 recipe                  settings of the method
 networks                the networks of the method, PyTorch only
 scaling, scaling_fit    physical values to network inputs
-learning_tiles          random tiles of a scene without its test pixels
+learning_tiles          random tiles and pixels of scenes without test pixels
 run, device, workers    device and number of threads
 blocks, features        the scene in blocks; inputs of the networks
 checkpoint, history     a denoiser or model in one file
-compatibility           whether a scene fits a checkpoint
+training_values         values of the training scenes
+compatibility           whether the bands of a scene fit a checkpoint
+novel_scene             warnings about a scene that is unlike the training scenes
 novelty, classifier     distance from the training data; classes of a block
 ======================  =======================================================
 """

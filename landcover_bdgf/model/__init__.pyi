@@ -18,7 +18,6 @@ from .classifier import (
 from .compatibility import (
     fit_stack as fit_stack,
     match_stack as match_stack,
-    warn_of_novel_scene as warn_of_novel_scene,
 )
 from .device import (
     choose_device as choose_device,
@@ -49,9 +48,11 @@ from .networks.layers import crop as crop
 from .networks.mamba import SpectralMamba as SpectralMamba
 from .networks.scan import kernel as kernel
 from .networks.unet import BAND_MULTIPLE as BAND_MULTIPLE, UNet as UNet, feature_channels as feature_channels
+from .novel_scene import warn_of_novel_scene as warn_of_novel_scene
 from .novelty import NOVELTY_PREFIX as NOVELTY_PREFIX, fit_novelty as fit_novelty, novelty_folds as novelty_folds
 from .recipe import RECIPES as RECIPES, Recipe as Recipe, changed as changed, load_recipe as load_recipe
 from .run import Run as Run, available_threads as available_threads
 from .scaling import Scaling as Scaling, scaled_cube as scaled_cube
 from .scaling_fit import fit_scaling as fit_scaling
+from .training_values import fit_training_values as fit_training_values
 from .workers import Workers as Workers, open_mappers as open_mappers, open_workers as open_workers

@@ -20,6 +20,7 @@ from landcover_bdgf.labels import Legend
 from landcover_bdgf.model.history import History
 from landcover_bdgf.model.recipe import Recipe
 from landcover_bdgf.model.scaling import Scaling
+from landcover_bdgf.model.training_values import TrainingValues
 from landcover_bdgf.scene import Stack
 from landcover_bdgf.storage import (
     STRICT,
@@ -35,9 +36,9 @@ from landcover_bdgf.storage import (
 
 Kind = Literal["denoiser", "model"]
 
-FORMAT = 5  # 5: the context network
+FORMAT = 6  # 6: values of the training scenes
 STATE = "state"  # kind of the file with the state of an interrupted training
-SCALING_PREFIX, HISTORY_PREFIX = "scaling.", "history."
+SCALING_PREFIX, HISTORY_PREFIX, VALUES_PREFIX = "scaling.", "history.", "values."
 _PICKLES = (b"PK", *(bytes([0x80, protocol]) for protocol in range(2, 6)))  # also zipped
 
 
@@ -66,6 +67,8 @@ class Checkpoint:
     sar_unit : {"power", "signed"}
         Decibels are converted to linear power.
     scaling : Scaling
+    values : TrainingValues
+        Of a denoiser's scenes, or of the scene that a model was trained on.
     legend : Legend or None
         Classes of a model.
     history : History
@@ -84,6 +87,7 @@ class Checkpoint:
     sar_bands: tuple[BandName, ...]
     sar_unit: str
     scaling: Scaling
+    values: TrainingValues
     legend: Legend | None = None
     history: History = field(default_factory=History)
     provenance: dict[str, Any] = field(default_factory=dict)
@@ -116,6 +120,7 @@ class Checkpoint:
     def _contents(self) -> tuple[Arrays, str]:
         tensors = self.weights | {SCALING_PREFIX + k: v for k, v in self.scaling.arrays().items()}
         tensors |= {HISTORY_PREFIX + k: v for k, v in self.history.arrays().items()}
+        tensors |= {VALUES_PREFIX + k: v for k, v in self.values.arrays().items()}
         description = {name: getattr(self, name) for name in Description.model_fields if name != "format"}
         description |= {"format": FORMAT, "legend": self.legend.entries if self.legend else None}
         return tensors, json.dumps(to_jsonable_python(description), sort_keys=True)
@@ -216,11 +221,14 @@ def _check_file(path: Path) -> None:
 
 
 def _assemble(described: Description, tensors: Arrays) -> Checkpoint:
-    values: dict[str, Any] = {name: value for name, value in described if name != "format"}
-    values |= {
+    prefixes = (SCALING_PREFIX, HISTORY_PREFIX, VALUES_PREFIX)
+    scaling = Scaling(**part(tensors, SCALING_PREFIX))
+    contents: dict[str, Any] = {name: value for name, value in described if name != "format"}
+    contents |= {
         "provenance": described.provenance.model_dump(exclude_unset=True),
-        "weights": {k: v for k, v in tensors.items() if not k.startswith((SCALING_PREFIX, HISTORY_PREFIX))},
-        "scaling": Scaling(**part(tensors, SCALING_PREFIX)),
+        "weights": {k: v for k, v in tensors.items() if not k.startswith(prefixes)},
+        "scaling": scaling,
+        "values": TrainingValues.of(part(tensors, VALUES_PREFIX), scaling),
         "history": History.of(part(tensors, HISTORY_PREFIX)),
     }
-    return Checkpoint(**values)
+    return Checkpoint(**contents)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 
 import numpy as np
@@ -26,6 +26,7 @@ from landcover_bdgf.progress import log
 
 NO_DATA_WEIGHT = 1e-6  # in the average, of a window whose central pixel has no data
 LEAST_PROBABILITY = 1e-3  # before the temperature is applied; no class is ruled out
+COMPARED_BLOCKS = 8  # one in so many is compared with the training data; all of them take a third longer to map
 GPU_BLOCKS = 16  # initial batch: 262,144 windows
 
 
@@ -33,7 +34,7 @@ class Classifier:
     """A model ready to classify blocks of a stack; :meth:`classify` is thread-safe.
 
     ``batch`` is the recommended number of blocks per call, ``temperature`` that of the probabilities. With ``novelty``,
-    results also have the novelty of each pixel.
+    results also have the novelty of each pixel; without, novel pixels are counted in a sample of the blocks.
     """
 
     def __init__(self, model: Checkpoint, run: Run, *, novelty: bool = False) -> None:
@@ -51,7 +52,9 @@ class Classifier:
         self.batch = GPU_BLOCKS if device.type == "cuda" else 1  # blocks at once
         self.temperature = model.temperature
         features = recipe.fusion.d * len(recipe.fusion.branches)
-        self.novelty = Novelty.of(model.part(NOVELTY_PREFIX), device, features) if novelty else None
+        statistics = model.part(NOVELTY_PREFIX)
+        self.novelty = Novelty.of(statistics, device, features) if novelty or statistics else None
+        self.novelty_layer = novelty
         self.codes = np.array([entry.code for entry in legend.entries], np.uint16)
 
     def classify(self, blocks: Sequence[Block]) -> list[Classified]:
@@ -132,7 +135,7 @@ class Classifier:
     def _classified(self, blocks: Sequence[Block]) -> list[Classified]:
         halo = self.viewer.recipe.halo_px
         valid = [block.seen.valid[halo:-halo, halo:-halo] for block in blocks]
-        results = [empty_result(v.shape, 1 if self.novelty is None else 2) for v in valid]
+        results = [empty_result(v.shape, 2 if self.novelty_layer else 1) for v in valid]
         some = [i for i in range(len(blocks)) if valid[i].any()]
         if not some:
             return results
@@ -141,12 +144,32 @@ class Classifier:
         probability, index = tempered(self.averaged(self.logits(seen), chosen), self.temperature).max(dim=1)
         codes = self.codes[index.cpu().numpy()]
         layers = (probability * 100).round().to(torch.uint8)[:, None]
-        if self.novelty is not None:
-            layers = torch.cat([layers, self.novelty.p_values(self.features(seen, chosen))[:, None]], dim=1)
-        for i, own_codes, own_layers in zip(some, codes, layers.cpu().numpy(), strict=True):
+        p_values = self._p_values(seen, chosen)
+        if self.novelty_layer:
+            layers = torch.cat([layers, torch.stack([p_values[n] for n in range(len(chosen))])[:, None]], dim=1)
+        for n, (i, own_codes, own_layers) in enumerate(zip(some, codes, layers.cpu().numpy(), strict=True)):
             results[i].codes[valid[i]] = own_codes[valid[i]]
             results[i].layers[:, valid[i]] = own_layers[:, valid[i]]
+            if n in p_values:
+                novel = int((p_values[n].cpu().numpy()[valid[i]] == 0).sum())
+                results[i] = replace(results[i], novel_px=novel, compared_px=int(valid[i].sum()))
         return results
+
+    def _p_values(self, seen: Seen, blocks: Sequence[Block]) -> dict[int, Tensor]:
+        """Novelty of the pixels of all blocks, or of those in the sample, by their index."""
+        if self.novelty is None:
+            return {}
+        compared = [n for n, block in enumerate(blocks) if self.novelty_layer or _in_sample(block)]
+        if not compared:
+            return {}
+        seen = seen if len(compared) == len(blocks) else seen.where(compared)
+        found = self.novelty.p_values(self.features(seen, [blocks[n] for n in compared]))
+        return dict(zip(compared, found, strict=True))
+
+
+def _in_sample(block: Block) -> bool:
+    """One block in eight, evenly spread over the scene."""
+    return (3 * (block.row // BLOCK_PX) + block.col // BLOCK_PX) % COMPARED_BLOCKS == 0
 
 
 def tempered(p: Tensor, temperature: float) -> Tensor:
@@ -183,8 +206,11 @@ def empty_result(shape_hw: tuple[int, ...], layers: int) -> Classified:
 class Classified:
     """A piece of the map: codes (h, w), 0 where there is no data, and layers (L, h, w).
 
-    The first layer is the confidence in percent, the second, if present, the novelty p-value in percent.
+    The first layer is the confidence in percent, the second, if present, the novelty p-value in percent. ``novel_px``
+    of the ``compared_px`` pixels that were compared with the training data have a p-value below 1 %.
     """
 
     codes: NDArray[np.uint16]
     layers: NDArray[np.uint8]
+    novel_px: int = 0
+    compared_px: int = 0

@@ -39,6 +39,11 @@ class Seen:
     dif: Tensor
     around: Tensor
 
+    def where(self, index: Sequence[int]) -> Seen:
+        """Those of some blocks."""
+        chosen = list(index)
+        return Seen(self.spec[chosen], self.sar[chosen], self.dif[chosen], self.around[chosen])
+
 
 @dataclass(frozen=True)
 class Viewer:

@@ -8,13 +8,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from landcover_bdgf.labels import Samples
-from landcover_bdgf.model.learning_tiles import random_tiles
+from landcover_bdgf.model.learning_tiles import random_pixels
 from landcover_bdgf.model.recipe import SpectralRecipe
 from landcover_bdgf.model.scaling import Floats, Scaling, percentiles, reduce_bands, to_unit
-from landcover_bdgf.scene import Stack, Tile
-
-SAMPLE_BLOCK_PX, SAMPLE_BLOCKS = 64, 96  # up to 390,000 pixels
-SAMPLE_VALUES = 2**24  # 64 MB, for any number of bands
+from landcover_bdgf.scene import Stack
 
 
 def fit_scaling(stacks: Sequence[Stack], recipe: SpectralRecipe, *, exclude: Samples | None, seed: int) -> Scaling:
@@ -22,12 +19,7 @@ def fit_scaling(stacks: Sequence[Stack], recipe: SpectralRecipe, *, exclude: Sam
 
     ``exclude`` belongs to the first scene. ``seed`` decides which pixels are sampled.
     """
-    pixels = [
-        _thinned(tile)
-        for i, stack in enumerate(stacks)
-        for tile in random_tiles(stack, SAMPLE_BLOCK_PX, SAMPLE_BLOCKS, exclude=None if i else exclude, seed=seed)
-    ]
-    spectral, sar = (np.concatenate(parts, axis=1) for parts in zip(*pixels, strict=True))
+    spectral, sar = random_pixels(stacks, exclude=exclude, seed=seed)
     low, high = percentiles(spectral)
     components = np.zeros((0, len(spectral)), np.float32)
     reduced_low = reduced_high = np.zeros(0, np.float32)
@@ -36,14 +28,6 @@ def fit_scaling(stacks: Sequence[Stack], recipe: SpectralRecipe, *, exclude: Sam
         reduced_low, reduced_high = percentiles(reduce_bands(to_unit(spectral, low, high), components))
     speckled = np.array([name not in stacks[0].plain_names for name in stacks[0].sar.names])
     return Scaling(low, high, components, reduced_low, reduced_high, *_fit_sar(sar, speckled))
-
-
-def _thinned(tile: Tile) -> tuple[Floats, Floats]:
-    """Valid pixels of a tile, thinned evenly if there are many bands: (S, n) and (R, n)."""
-    most = SAMPLE_VALUES // SAMPLE_BLOCKS // (len(tile.spectral) + len(tile.sar))
-    rows, cols = np.nonzero(tile.valid)
-    every = -(-len(rows) // most)
-    return tile.spectral[:, rows[::every], cols[::every]], tile.sar[:, rows[::every], cols[::every]]
 
 
 def _neighbour_means(wavelengths_nm: Sequence[float | None], count: int) -> Floats:

@@ -27,6 +27,7 @@ from landcover_bdgf.model import (
     add_noise,
     band_names,
     fit_scaling,
+    fit_training_values,
     mask_spectral,
     match_stack,
     noise_loss,
@@ -97,6 +98,7 @@ def pretrain(
     for i, stack in enumerate(stacks):
         tiles = random_tiles(stack, REGION_PX, REGIONS, exclude=None if i else samples, seed=run.seed)
         regions += [_region(scaled_cube(tile, scaling), tile.valid, recipe.diffusion.tile_px) for tile in tiles]
+    values = fit_training_values(stacks, scaling, exclude=samples, seed=run.seed)
     torch.manual_seed(run.seed)  # initial weights
     unet = UNet(recipe.diffusion.width).to(run.torch_device())
     task = _task(unet, regions, scaling, recipe, run)
@@ -108,7 +110,7 @@ def pretrain(
         stack.check_unchanged()
     weights = {f"unet.{k}": v.cpu().numpy() for k, v in unet.state_dict().items()}
     unit = "signed" if first.plain_names else "power"
-    return Checkpoint("denoiser", weights, recipe, *bands, unit, scaling, None, history, provenance)
+    return Checkpoint("denoiser", weights, recipe, *bands, unit, scaling, values, None, history, provenance)
 
 
 def pretraining_record(stacks: Sequence[Stack], samples: Samples | None, run: Run) -> dict[str, Any]:

@@ -29,6 +29,7 @@ from landcover_bdgf.model import (
     context_network,
     cross_entropy,
     fit_stack,
+    fit_training_values,
     open_workers,
     pieces_of_batch,
     total_loss,
@@ -118,6 +119,8 @@ def train(
             "the images (not their labels). Set `samples` in pre-training to hide them"
         )
     warn_of_novel_scene(denoiser, stack, run.seed)
+    values = fit_training_values([stack], denoiser.scaling, exclude=samples, seed=run.seed)
+    denoiser = replace(denoiser, values=values)
     viewer = Viewer.of(denoiser.part("unet."), denoiser.scaling, recipe, device, run.seed)
     provenance = training_record(stack, samples, denoiser, recipe, run)
     with open_workers(run.workers(device)) as workers:

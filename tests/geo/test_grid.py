@@ -9,7 +9,7 @@ from rasterio.crs import CRS
 from rasterio.windows import Window
 
 from landcover_bdgf.geo.crs import transformer
-from landcover_bdgf.geo.grid import Grid, ground_pixel_m2, ground_width_m, mirrored
+from landcover_bdgf.geo.grid import Grid, ground_pixel_m2, ground_pixel_side_m, ground_width_m, mirrored
 
 UTM = CRS.from_epsg(32633)
 GRID = Grid(UTM, Affine(10, 0, 500_000, 0, -10, 5_000_000), (70, 90))
@@ -97,3 +97,15 @@ def test_areas_and_lengths_are_those_on_the_ground_or_none():
 def test_mirrored_indices_reflect_at_the_border():
     assert mirrored(-2, 9, 4).tolist() == [2, 1, 0, 1, 2, 3, 2, 1, 0]
     assert mirrored(-3, 7, 1).tolist() == [0] * 7
+
+
+@pytest.mark.parametrize(("crs", "x", "y", "pixel", "side_m"), [
+    (32633, 500_000, 5_000_000, 10.0, 10.0),
+    (32633, 500_000, 5_000_000, 0.1, 0.1),
+    (4326, 11.0, 60.0, 1e-4, 7.87),  # 11.14 m high, 5.58 m wide
+    (3857, 0, 8_399_738, 20.0, 10.0),  # at 60 degrees north
+    (2225, 6_000_000, 2_000_000, 32.8084, 10.0),  # in feet
+])  # fmt: skip
+def test_pixels_are_measured_on_the_ground(crs: int, x: float, y: float, pixel: float, side_m: float) -> None:
+    grid = Grid(CRS.from_epsg(crs), Affine(pixel, 0, x, 0, -pixel, y), (60, 80))
+    assert ground_pixel_side_m(grid) == pytest.approx(side_m, rel=5e-3)

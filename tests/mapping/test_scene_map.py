@@ -47,6 +47,28 @@ def test_the_map_does_not_depend_on_tile_size_and_threads(
         assert (again.parent / path.name).read_bytes() == path.read_bytes(), path.name
 
 
+def test_the_share_of_novel_pixels_is_said_from_all_blocks_or_a_sample(
+    model: Checkpoint, wide_stack: Stack, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    def said(settings: MapSettings) -> str:
+        caplog.clear()
+        with caplog.at_level("INFO"):
+            map_scene(model, wide_stack, tmp_path / "map.tif", settings=settings, overwrite=True)
+        return caplog.messages[-1]
+
+    whole = said(MapSettings(novelty=True))
+    with rasterio.open(layer_path(tmp_path / "map.tif", "novelty")) as file:
+        p = file.read(1)
+    share = 100 * (p == 0).sum() / (p != 255).sum()
+    assert whole == (
+        f"{share:.1f} % of the pixels are novel (p < 0.01): farther from the training data than 99 % of the training "
+        "pixels"
+    )
+    sample = said(MapSettings())
+    assert sample.startswith("about ")
+    assert sample.endswith("pixels; set `novelty` to see where")
+
+
 def test_undeclared_zeros_are_reported_when_the_whole_scene_is_read(
     model: Checkpoint, stack: Stack, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -159,7 +181,7 @@ def test_a_novel_scene_and_too_little_gpu_memory_for_one_block_are_reported(
     short_of_memory(monkeypatch, blocks=0)
     with pytest.raises(ResourceError, match="a block of 128 × 128 pixels does not fit into"):
         map_scene(model, replace(stack, spectral_offset=20_000.0), tmp_path / "map.tif")
-    assert "of the spectral values are outside the range that the model was trained on" in caplog.text
+    assert "of the pixels have spectral values unlike all that the model was trained on" in caplog.text
 
 
 def test_unsuitable_outputs_models_and_tiles_are_refused_before_mapping(
@@ -189,9 +211,10 @@ def test_an_image_replaced_during_mapping_gives_no_map(
 ) -> None:
     sar, compute = tmp_path / "sar.tif", scene_map._compute
 
-    def replaced(*arguments: object, **settings: bool) -> None:
-        compute(*arguments, **settings)  # type: ignore[arg-type]
+    def replaced(*arguments: object, **settings: bool) -> tuple[int, int]:
+        counts = compute(*arguments, **settings)  # type: ignore[arg-type]
         os.replace(shutil.copy(scene_files.sar, tmp_path / "other.tif"), sar)
+        return counts
 
     shutil.copy(scene_files.sar, sar)
     monkeypatch.setattr(scene_map, "_compute", replaced)

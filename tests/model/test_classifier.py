@@ -64,3 +64,18 @@ def test_pixels_without_data_get_no_class(stack: Stack, model: Checkpoint) -> No
     expected = empty_result(empty.codes.shape, 1)
     assert np.array_equal(empty.codes, expected.codes)
     assert np.array_equal(empty.layers, expected.layers)
+
+
+def test_novel_pixels_are_counted_in_one_block_of_eight_or_in_all(stack: Stack, model: Checkpoint) -> None:
+    sampled, whole = (Classifier(model, Run(), novelty=novelty) for novelty in (False, True))
+    block = sampled.viewer.read(stack, (0, 0))
+    blocks = [replace(block, row=128 * i, col=128 * j) for i in range(4) for j in range(4)]
+    some, all_ = ([classifier.classify([one])[0] for one in blocks] for classifier in (sampled, whole))
+    assert [one.compared_px > 0 for one in some].count(True) == 2
+    assert all(one.compared_px == (one.codes > 0).sum() for one in all_)
+    assert all(one.novel_px == (one.layers[1] == 0).sum() for one in all_)
+    assert all(one.novel_px == other.novel_px for one, other in zip(some, all_, strict=True) if one.compared_px)
+    together = sampled.classify(blocks)
+    assert [(one.novel_px, one.compared_px) for one in together] == [(one.novel_px, one.compared_px) for one in some]
+    bare = replace(model, weights={k: v for k, v in model.weights.items() if not k.startswith("domain.")})
+    assert Classifier(bare, Run()).classify([block])[0].compared_px == 0

@@ -203,7 +203,7 @@ CASES = [
     Case("labels and a model that is there", bad.nothing, "map msi.tif sar.tif --labels labels.gpkg --field class --model model.safetensors -o out.tif", 2, "--model model.safetensors already exists and --labels would replace it. Drop --labels to use it, or choose another name."),
     Case("an endless tile", bad.nothing, f"{MAP_GOOD} --tile 20000", 2, "--tile 20000: needs too much memory. Use 16384 or less."),
     Case("a bit of a weight", bad.damaged("model.safetensors", 0.99, b"?", "bad.safetensors"), MAP, 5, "bad.safetensors: is damaged (its checksum does not match). Copy it again, or train again."),
-    Case("a bit of the header", bad.damaged("model.safetensors", 0.001, b"?", "bad.safetensors"), MAP, 5, "bad.safetensors: is damaged (its checksum does not match). Copy it again, or train again."),
+    Case("a bit of the header", bad.damaged("model.safetensors", 0.0011, b"?", "bad.safetensors"), MAP, 5, "bad.safetensors: is damaged (its checksum does not match). Copy it again, or train again."),
     Case("a torch file", bad.torch_file, MAP, 5, "bad.safetensors: is a pickle, as torch.save writes it, which may run any program and is not opened. Give a .safetensors file of bdgf."),
     Case("not one of ours", lambda f: save_file({"a": np.zeros(1)}, f / "bad.safetensors"), MAP, 5, "bad.safetensors: is a safetensors file, but not one written by bdgf."),
     Case("weights missing", bad.model(lambda m: m.weights.pop("fusion." + next(iter(m.part("fusion."))))), MAP, 5, "the model's weights do not fit its recipe: cnn.fold.bias is missing, expected (64,). Train the model again."),

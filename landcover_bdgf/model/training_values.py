@@ -1,0 +1,140 @@
+"""Values of the training scenes, which a checkpoint keeps to recognise scenes with other values.
+
+A sample of training pixels is kept as the networks see them. The share of pixels of another scene that are farther from
+all of these than training pixels are from one another does not depend on which part of the landscape the scene shows:
+a part of the training scene has none, however uniform it is. Bands taken one by one would miss combinations of values
+that no training pixel has, and take a lake for another unit.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, fields
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.spatial import cKDTree
+
+from landcover_bdgf.labels import Samples
+from landcover_bdgf.model.learning_tiles import random_pixels
+from landcover_bdgf.model.scaling import Floats, Scaling
+from landcover_bdgf.scene import Stack
+
+KEPT_PX = 2000  # pixels in a checkpoint; at most 0.5 MB with 62 bands
+COMPARED_PX = 4000  # pixels of a scene
+QUANTILES = (0.05, 0.25, 0.5, 0.75, 0.95)
+FAR_SHARE = 0.01  # of the training pixels themselves
+REACH = 1.5  # times the distance that this share exceeds: noise, another season
+
+
+@dataclass(frozen=True)
+class SensorValues:
+    """Values of the B bands of a sensor; float32 arrays.
+
+    Attributes
+    ----------
+    pixels : (n, K)
+        Some pixels as the networks see them, scaled and reduced to K bands.
+    reach : (1,)
+        Distance to the nearest of them that a share ``FAR_SHARE`` of other training pixels exceeds.
+    mean, std : (B,)
+        Of the values; of the log intensity for SAR with speckle.
+    quantiles : (B, 5)
+    frequent, repeated : (B,)
+        The most frequent value, and its share.
+    """
+
+    pixels: Floats
+    reach: Floats
+    mean: Floats
+    std: Floats
+    quantiles: Floats
+    frequent: Floats
+    repeated: Floats
+
+    @classmethod
+    def fit(cls, values: Floats, scaled: Floats, seed: int) -> SensorValues:
+        """From values (B, n) and the same pixels scaled for the networks (K, n)."""
+        order = np.random.default_rng(seed).permutation(values.shape[1])
+        kept = max(1, min(KEPT_PX, len(order) // 2))
+        pixels, others = scaled[:, order[:kept]].T, scaled[:, order[kept : 2 * kept]].T
+        distances = cKDTree(pixels).query(others)[0] if len(others) else np.zeros(1)
+        reach = np.quantile(distances, [1 - FAR_SHARE])
+        arrays = pixels, reach, *moments(values), quantiles(values), *zip(*most_frequent(values), strict=True)
+        return cls(*(np.ascontiguousarray(array, np.float32) for array in arrays))
+
+    @classmethod
+    def of(cls, arrays: dict[str, NDArray[np.float32]], bands: int, scaled_bands: int) -> SensorValues:
+        """The inverse of :meth:`arrays`; ValueError if they are incomplete or do not belong together."""
+        shapes: dict[str, tuple[int, ...]] = dict.fromkeys(("mean", "std", "frequent", "repeated"), (bands,))
+        shapes |= {"pixels": (len(arrays.get("pixels", ())), scaled_bands), "reach": (1,)}
+        shapes |= {"quantiles": (bands, len(QUANTILES))}
+        if {name: values.shape for name, values in arrays.items()} != shapes:
+            raise ValueError("its values of the training scenes are incomplete")
+        return cls(**arrays)
+
+    def arrays(self) -> dict[str, Floats]:
+        """Arrays by name, for a checkpoint."""
+        return {f.name: getattr(self, f.name) for f in fields(self)}
+
+    def far(self, scaled: Floats) -> NDArray[np.bool_]:
+        """Whether pixels (K, n) are unlike all training pixels, (n,)."""
+        distances = cKDTree(self.pixels).query(scaled.T)[0]
+        return np.asarray(distances > REACH * self.reach[0])
+
+
+@dataclass(frozen=True)
+class TrainingValues:
+    """Values of both sensors in the training scenes."""
+
+    spectral: SensorValues
+    sar: SensorValues
+
+    @classmethod
+    def of(cls, arrays: dict[str, NDArray[np.float32]], scaling: Scaling) -> TrainingValues:
+        """The inverse of :meth:`arrays`; ValueError if they are incomplete or do not fit the scaling."""
+        bands = len(scaling.low), len(scaling.sar_mean)
+        sizes = {"spectral": (bands[0], scaling.bands), "sar": (bands[1], bands[1])}
+        own = {s: {k.removeprefix(f"{s}."): v for k, v in arrays.items() if k.startswith(f"{s}.")} for s in sizes}
+        return cls(**{sensor: SensorValues.of(own[sensor], *size) for sensor, size in sizes.items()})
+
+    def arrays(self) -> dict[str, Floats]:
+        """Arrays by name, for a checkpoint."""
+        sensors = {"spectral": self.spectral, "sar": self.sar}
+        return {f"{s}.{name}": array for s, values in sensors.items() for name, array in values.arrays().items()}
+
+
+def fit_training_values(
+    stacks: Sequence[Stack], scaling: Scaling, *, exclude: Samples | None, seed: int
+) -> TrainingValues:
+    """From a sample of the valid pixels of scenes; test pixels of ``exclude``, of the first scene, are left out."""
+    spectral, sar = random_pixels(stacks, exclude=exclude, seed=seed)
+    return TrainingValues(
+        SensorValues.fit(spectral, scaling.spectral(spectral), seed),
+        SensorValues.fit(comparable_sar(sar, scaling), scaling.sar(sar), seed),
+    )
+
+
+def comparable_sar(sar: Floats, scaling: Scaling) -> Floats:
+    """Logarithms of channels with speckle, values of the others: (R, n)."""
+    return np.stack([np.log(p) if s else p for p, s in zip(sar, scaling.speckled, strict=True)])
+
+
+def moments(values: Floats) -> tuple[Floats, Floats]:
+    """Mean and standard deviation of each band: (B, n) -> (B,), (B,)."""
+    mean, std = values.mean(1, dtype=np.float64), values.std(1, dtype=np.float64)
+    return mean.astype(np.float32), std.astype(np.float32)
+
+
+def quantiles(values: Floats) -> Floats:
+    """``QUANTILES`` of each band: (B, n) -> (B, 5)."""
+    return np.quantile(values, QUANTILES, axis=1).T.astype(np.float32)
+
+
+def most_frequent(values: Floats) -> list[tuple[float, float]]:
+    """The most frequent value of each band and its share: (B, n)."""
+    found = []
+    for band in values:
+        unique, counts = np.unique(band, return_counts=True)
+        found.append((float(unique[counts.argmax()]), float(counts.max() / len(band))))
+    return found
