@@ -139,8 +139,8 @@ def test_a_folder_of_somebody_else_is_refused_and_kept(tmp_path: Path, name: str
 
 def test_a_file_or_nothing_is_no_partial_map(tmp_path: Path) -> None:
     (tmp_path / "file").write_bytes(b"my notes")
-    for name in ("file", "nothing"):
-        with pytest.raises(OutputError, match=f"{name}: is not a partial map"):
+    for name, problem in (("file", "is not a partial map"), ("nothing", "does not exist")):
+        with pytest.raises(OutputError, match=f"{name}: {problem}"):
             read_partial(tmp_path / name)
 
 
