@@ -42,6 +42,10 @@ _NOTHING_WORDS = {
     "nan", "none", "null", "nil", "na", "n/a", "nat", "", "-", "--", "?", "nodata", "no data", "no_data", "no label",
     "no class", "not classified", "unclassified", "unlabelled", "unlabeled", "undefined", "unassigned",
 }  # fmt: skip
+# Cyrillic, then Greek.
+_LOOK_ALIKES = str.maketrans(
+    "аеорсухіјѕԁһАВЕКМНОРСТУХІЈЅοανρΑΒΕΖΗΙΚΜΝΟΡΤΥΧ", "aeopcyxijsdhABEKMHOPCTYXIJSoavpABEZHIKMNOPTYX"
+)
 
 
 @dataclass(frozen=True, eq=False)
@@ -149,7 +153,7 @@ def label_text(value: object) -> str:
 
 
 def _warn_of_classes(path: PathLike, values: list[str]) -> None:
-    """Warn of a class that may mean "no label", and of classes that differ only in case."""
+    """Warn of a class that may mean "no label", and of classes that look alike."""
     if empty := _empty_classes(values):
         words = ("class", "means", "it") if len(empty) == 1 else ("the classes", "mean", "them")
         options = ", ".join(["`ignore_class=%s`"] * len(empty))  # not as an argument, so that it is shown as an option
@@ -159,13 +163,25 @@ def _warn_of_classes(path: PathLike, values: list[str]) -> None:
         )  # fmt: skip
     alike: dict[str, list[str]] = {}
     for value in values:
-        alike.setdefault(value.casefold(), []).append(value)
+        alike.setdefault(_appearance(value), []).append(value)
     for same in (found for found in alike.values() if len(found) > 1):
+        only_case = len({value.casefold() for value in same}) == 1
+        odd = {letter for value in same for letter in value if not letter.isascii()}
+        by = "in case" if only_case else f"by letters that look alike ({', '.join(sorted(map(_name_of, odd)))})"
         log.warning(
-            "%s: the classes %s differ only in case. If they are one class, write them alike.",
-            path,
-            " and ".join(map(printable, same)),
-        )
+            "%s: the classes %s differ only %s. If they are one class, write them alike.",
+            path, " and ".join(map(printable, same)), by,
+        )  # fmt: skip
+
+
+def _appearance(value: str) -> str:
+    """A text as it looks: without invisible letters, with Latin letters for Cyrillic and Greek ones like them."""
+    shown = "".join(letter for letter in value if unicodedata.category(letter) != "Cf")
+    return unicodedata.normalize("NFKC", shown).translate(_LOOK_ALIKES).casefold()
+
+
+def _name_of(letter: str) -> str:
+    return f"U+{ord(letter):04X} {unicodedata.name(letter, '').lower()}".strip()
 
 
 def _empty_classes(values: list[str]) -> list[str]:

@@ -144,6 +144,9 @@ def test_spellings_that_look_alike_are_one_class(caplog):
     assert read(names, shapes).legend.names == ("Eau", "bare soil", "eau", "for\u00eat")
     assert "the classes Eau and eau differ only in case" in caplog.text
     assert "soil and" not in caplog.text
+    read(["w\u0430ter", "water", "crops", "crops\u200b"], shapes[:4])
+    assert "differ only by letters that look alike (U+0430 cyrillic small letter a)" in caplog.text
+    assert "differ only by letters that look alike (U+200B zero width space)" in caplog.text
     assert "for\u00eat" not in read(names, shapes, ignore_class=("fore\u0302t",)).legend.names
 
 
