@@ -20,7 +20,6 @@ from landcover_bdgf.model.scaling import LEAST_RELATIVE, Floats, Scaling
 from landcover_bdgf.model.training_values import (
     COMPARED_PX,
     SensorValues,
-    comparable_sar,
     moments,
     most_frequent,
     quantiles,
@@ -68,7 +67,7 @@ def warn_of_novel_scene(checkpoint: Checkpoint, stack: Stack, seed: int) -> None
     _warn_of_pixel_size(checkpoint, stack)
     scaling, trained = checkpoint.scaling, checkpoint.values
     spectral, sar = random_pixels([stack], exclude=None, seed=seed)
-    logs = comparable_sar(sar, scaling)
+    logs = scaling.log_sar(sar)
     if _is_amplitude(scaling, logs):
         log.warning(
             '%s: seems to be amplitude, the %s on power. Square its values, or set `sar_unit="db"` if they are in dB',

@@ -63,9 +63,13 @@ class Scaling:
 
     def sar(self, power: Floats) -> Floats:
         """Standardised log intensity of speckled channels, scaled values of signed ones: ``(R, …) -> (R, …)``."""
-        values = np.stack([np.log(p) if s else p for p, s in zip(power, self.speckled, strict=True)])
+        values = self.log_sar(power)
         column = (slice(None),) + (None,) * (power.ndim - 1)
         return np.clip((values - self.sar_mean[column]) / self.sar_std[column], -SAR_LIMIT, SAR_LIMIT)
+
+    def log_sar(self, power: Floats) -> Floats:
+        """Logarithms of speckled channels, values of the others: ``(R, …) -> (R, …)``."""
+        return np.stack([np.log(p) if s else p for p, s in zip(power, self.speckled, strict=True)])
 
     @property
     def sigma_log(self) -> list[float]:

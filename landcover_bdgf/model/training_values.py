@@ -111,13 +111,8 @@ def fit_training_values(
     spectral, sar = random_pixels(stacks, exclude=exclude, seed=seed)
     return TrainingValues(
         SensorValues.fit(spectral, scaling.spectral(spectral), seed),
-        SensorValues.fit(comparable_sar(sar, scaling), scaling.sar(sar), seed),
+        SensorValues.fit(scaling.log_sar(sar), scaling.sar(sar), seed),
     )
-
-
-def comparable_sar(sar: Floats, scaling: Scaling) -> Floats:
-    """Logarithms of channels with speckle, values of the others: (R, n)."""
-    return np.stack([np.log(p) if s else p for p, s in zip(sar, scaling.speckled, strict=True)])
 
 
 def moments(values: Floats) -> tuple[Floats, Floats]:

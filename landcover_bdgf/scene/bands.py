@@ -36,7 +36,8 @@ POLARISATIONS = ("VV", "VH", "HH", "HV")
 _BAND_WORD = re.compile(r"(?:^|[^a-z0-9])(B\d{1,2}A?|VV|VH|HV|HH)(?![a-z0-9])", re.IGNORECASE)
 # What is computed from bands: indices, ratios, statistics. Such a name contains band words, but names no band.
 _COMPUTED = re.compile(
-    r"[/*]|(?<![a-z])(?:[gmrb]?nd[a-z]{1,2}[i]?\d*|n?evi2?|[a-z]*savi\d?|arvi|w?d?rvi|bsi|[mt]?cari\d?|psri|ireci|mtci|s2rep|[a]?cri\d?|gci|nbr2?|rfdi|lai|fapar|fcover|"
+    r"[/*]|(?<![a-z])(?:[gmrb]?nd[a-z]{1,2}[i]?\d*|n?evi2?|[a-z]*savi\d?|arvi|w?d?rvi|bsi|[mt]?cari\d?|"
+    r"psri|ireci|mtci|s2rep|a?cri\d?|gci|nbr2?|rfdi|lai|fapar|fcover|"
     r"ratio|div(?:ided)?|minus|plus|diff(?:erence)?|std(?:ev|dev)?|var(?:iance)?|entropy|texture|glcm|coh(?:erence)?|"
     r"phase)(?![a-z])",
     re.IGNORECASE,

@@ -163,9 +163,10 @@ class Image:
         target = grid or self.grid
         parts = [self._read_file(bands, target, window, convert) for bands in _by_file(self.bands)]
         values, valid = parts[0] if len(parts) == 1 else map(np.concatenate, zip(*parts, strict=True))
-        if self.counts is not None:
+        in_all = np.asarray(valid.all(axis=0))
+        if self.counts is not None and not in_all.all():
             self.counts.add_gaps(self.bands, valid)
-        jointly = np.asarray(valid.all(axis=0) if self.gaps == "drop" else valid.any(axis=0))
+        jointly = in_all if self.gaps == "drop" else np.asarray(valid.any(axis=0))
         values[:, ~jointly] = 0
         return values, jointly
 

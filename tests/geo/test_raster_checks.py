@@ -33,6 +33,13 @@ def test_too_large_blocks_are_refused(tmp_path):
         open_raster(tmp_path / "bad.tif")
 
 
+def test_too_many_bands_or_columns_are_refused(tmp_path):
+    for more in ({"count": 5000}, {"width": 1_000_016}):
+        bad.sparse(16, **more)(tmp_path)
+        with pytest.raises(RasterError, match="at most 4096 bands and 1000000 pixels a side are read"):
+            open_raster(tmp_path / "bad.tif")
+
+
 def test_a_header_of_another_format_is_not_envi(tmp_path):
     (tmp_path / "a.img").write_bytes(bytes(100))
     (tmp_path / "a.hdr").write_text("samples = 10")

@@ -145,7 +145,7 @@ def sparse(side: int, **options: Any) -> Make:
         size = {"width": side, "height": side, "count": 1, "dtype": "uint8"}
         place = {"crs": UTM, "transform": Affine(10, 0, ORIGIN[0], 0, -10, ORIGIN[1])}
         rasterio.open(
-            folder / "bad.tif", "w", driver="GTiff", sparse_ok=True, tiled=True, **size, **place, **options
+            folder / "bad.tif", "w", driver="GTiff", sparse_ok=True, tiled=True, **(size | place | options)
         ).close()
 
     return make

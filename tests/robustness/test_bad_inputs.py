@@ -236,6 +236,7 @@ CASES = [
     )],
     Case("output is a link to nowhere", bad.link("out.tif", "nothing.tif"), MAP_GOOD, 6, "out.tif: exists already. Choose another name, or allow it with --overwrite."),
     Case("samples exist", bad.content(b"mine", "out.gpkg"), "sample msi.tif sar.tif --labels labels.gpkg --field class -o out.gpkg", 6, "out.gpkg: exists already. Choose another name, or allow it with --overwrite."),
+    Case("a part that is a link", bad.both(bad.content(b"mine", "mine"), bad.link("out.tif.partial", "mine")), f"{MAP_GOOD} --overwrite", 6, "out.tif.partial: is a symbolic link, and its target would be overwritten. Remove it."),
     Case("no such GPU", bad.nothing, f"{MAP_GOOD} --device cuda:99", 7, '--device cuda:99: is not available on this machine. Use --device cpu.'),
     Case("a choice that is none", bad.nothing, "check msi.tif sar.tif --coreg always", 2, "Invalid value for '--coreg': 'always' is not one of 'off', 'grid', 'auto'. See bdgf check --help."),
     Case("a negative shift", bad.nothing, "check msi.tif sar.tif --max-shift -3", 2, "--max-shift -3: is out of range. Use a value above 0."),
