@@ -67,6 +67,7 @@ def _checkpoint(path: Path) -> dict[str, Any]:
         "kind": found.kind,
         "recipe": found.recipe.name,
         "spectral bands": _bands(found.bands),
+        **{f"bands of {printable(group.name)}": _bands(group.bands) for group in found.extra},
         "SAR bands": _bands(found.sar_bands),
         "SAR unit": found.sar_unit,
         "bands after reduction": found.scaling.bands,

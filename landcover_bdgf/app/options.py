@@ -226,6 +226,10 @@ def _inputs(command: str, values: Mapping[str, Any]) -> list[str | Path]:
     typed = [*(values.get(name) for name in one), *chain(*(values.get(name) or () for name in several))]
     if command == "map" and values["labels"] is None:
         typed.append(model_path(values["model"]))
+    if values.get("extra"):
+        from landcover_bdgf.scene import extra_sources
+
+        typed += chain(*extra_sources(values["extra"]).values())
     return [file for value in typed if value for file in (value.split(",") if isinstance(value, str) else [value])]
 
 

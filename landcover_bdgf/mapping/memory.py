@@ -37,14 +37,16 @@ class MemoryUse:
         """The estimate for a scene and a model of this recipe, which need not be trained yet."""
         given, spectral = len(stack.spectral.bands), recipe.spectral
         bands = given if given <= spectral.max_bands else min(spectral.reduced_bands, given)  # as fit_scaling does
-        raw, channels = given + len(stack.sar.bands), bands + len(stack.sar.names)
+        extra = sum(len(image.bands) for image in stack.extra)
+        bands += extra
+        raw, channels = given + extra + len(stack.sar.bands), bands + len(stack.sar.names)
         fusion = recipe.fusion
         padded = -(-channels // 8) * 8  # by the U-Net
         encoder = round(32 * recipe.diffusion.width) * padded  # the first block's output, in all bands
         tokens = fusion.tokens * fusion.d  # both sensors, every second row
         around = recipe.context.statistics(channels) // fusion.stride**2
         floats = round(LIVE_ENCODER * encoder + LIVE_FUSION * fusion.cnn_widths[1] * bands) + tokens + around
-        file_block = max(stack.spectral.block_bytes(), stack.sar.block_bytes())
+        file_block = max(image.block_bytes() for image in stack.images)
         return cls(stack.grid.shape_hw[1], raw, channels, floats, recipe.halo_px, file_block, batch)
 
     def bytes_for(self, tile_px: int, threads: int) -> int:

@@ -119,7 +119,7 @@ def _to_file(
 ) -> Path:
     """Write the map, or the part of a shard."""
     product = map_product(output, settings)
-    check(product, inputs=(*stack.spectral.files, *stack.sar.files), overwrite=overwrite, resume=resume)
+    check(product, inputs=stack.files, overwrite=overwrite, resume=resume)
     begun = resume and product.begun
     stack = fit_stack(model, stack, name="the model")
     settings, run = check_map(output, stack, model.recipe, settings=settings, run=run)

@@ -5,6 +5,7 @@ from .checkpoint import (
     Kind as Kind,
     band_names as band_names,
     checkpoint_product as checkpoint_product,
+    extra_layers as extra_layers,
     load_checkpoint as load_checkpoint,
     partial_path as partial_path,
 )

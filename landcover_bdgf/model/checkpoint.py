@@ -21,7 +21,7 @@ from landcover_bdgf.model.history import History
 from landcover_bdgf.model.recipe import Recipe
 from landcover_bdgf.model.scaling import Scaling
 from landcover_bdgf.model.training_values import TrainingValues
-from landcover_bdgf.scene import Stack
+from landcover_bdgf.scene import Image, Stack
 from landcover_bdgf.storage import (
     STRICT,
     Arrays,
@@ -33,6 +33,7 @@ from landcover_bdgf.storage import (
     read_tensors,
     write_tensors,
 )
+from landcover_bdgf.text import printable
 
 Kind = Literal["denoiser", "model"]
 
@@ -53,6 +54,16 @@ class BandName:
 
 
 @dataclass(frozen=True)
+class ExtraLayers:
+    """Name of a group of extra layers, and its bands."""
+
+    name: str
+    bands: tuple[BandName, ...]
+
+    __pydantic_config__ = STRICT
+
+
+@dataclass(frozen=True)
 class Checkpoint:
     """A denoiser (after pre-training) or a model (after training), ready for use.
 
@@ -64,6 +75,8 @@ class Checkpoint:
     recipe : Recipe
     bands, sar_bands : tuple of BandName
         In the order of the network inputs.
+    extra : tuple of ExtraLayers
+        Their bands follow the spectral ones.
     sar_unit : {"power", "signed"}
         Decibels are converted to linear power.
     scaling : Scaling
@@ -88,6 +101,7 @@ class Checkpoint:
     sar_unit: str
     scaling: Scaling
     values: TrainingValues
+    extra: tuple[ExtraLayers, ...] = ()
     legend: Legend | None = None
     history: History = field(default_factory=History)
     provenance: dict[str, Any] = field(default_factory=dict)
@@ -95,6 +109,7 @@ class Checkpoint:
 
     def __repr__(self) -> str:
         bands = f"{len(self.bands)} spectral and {len(self.sar_bands)} SAR bands"
+        bands += "".join(f", {len(group.bands)} of {printable(group.name)}" for group in self.extra)
         classes = f", {len(self.legend.entries)} classes" if self.legend else ""
         return f"Checkpoint({self.kind}, {bands}{classes}, {self.recipe!r})"
 
@@ -152,6 +167,7 @@ class Description(Heading):
     bands: tuple[BandName, ...]
     sar_bands: tuple[BandName, ...]
     sar_unit: Literal["power", "signed"]
+    extra: tuple[ExtraLayers, ...] = ()
     legend: Legend | None
     temperature: Annotated[float, Field(gt=0, allow_inf_nan=False)]
     provenance: Provenance
@@ -201,10 +217,14 @@ def load_checkpoint(path: str | Path, kind: Kind | None = None) -> Checkpoint:
     return checkpoint
 
 
-def band_names(stack: Stack) -> tuple[tuple[BandName, ...], tuple[BandName, ...]]:
-    """Spectral and SAR bands of a stack."""
-    spectral, sar = ([BandName(b.name, b.wavelength_nm) for b in i.bands] for i in (stack.spectral, stack.sar))
-    return tuple(spectral), tuple(sar)
+def band_names(image: Image) -> tuple[BandName, ...]:
+    """Names and wavelengths of the bands of an image."""
+    return tuple(BandName(band.name, band.wavelength_nm) for band in image.bands)
+
+
+def extra_layers(stack: Stack) -> tuple[ExtraLayers, ...]:
+    """Names of the extra layers of a scene."""
+    return tuple(ExtraLayers(image.group, band_names(image)) for image in stack.extra)
 
 
 def _check_file(path: Path) -> None:
@@ -228,7 +248,7 @@ def _assemble(described: Description, tensors: Arrays) -> Checkpoint:
         "provenance": described.provenance.model_dump(exclude_unset=True),
         "weights": {k: v for k, v in tensors.items() if not k.startswith(prefixes)},
         "scaling": scaling,
-        "values": TrainingValues.of(part(tensors, VALUES_PREFIX), scaling),
+        "values": TrainingValues.of(part(tensors, VALUES_PREFIX), scaling, [len(e.bands) for e in described.extra]),
         "history": History.of(part(tensors, HISTORY_PREFIX)),
     }
     return Checkpoint(**contents)

@@ -9,9 +9,10 @@ from typing import Any
 import numpy as np
 
 from landcover_bdgf.errors import CheckpointError
-from landcover_bdgf.model.checkpoint import BandName, Checkpoint
+from landcover_bdgf.model.checkpoint import BandName, Checkpoint, ExtraLayers
 from landcover_bdgf.progress import log
 from landcover_bdgf.scene import Stack
+from landcover_bdgf.text import printable
 
 WAVELENGTH_TOLERANCE_NM = 5.0
 
@@ -34,18 +35,49 @@ def fit_stack(checkpoint: Checkpoint, stack: Stack, *, name: str = "the checkpoi
             f"was trained with SAR in {checkpoint.sar_unit}, this SAR is {unit}",
             "Set `sar_unit` if the unit of the image was not recognised, or use SAR of the same kind.",
         )
-    fitted = match_stack(stack, checkpoint.bands, checkpoint.sar_bands, name=name)
+    fitted = match_stack(stack, checkpoint.bands, checkpoint.sar_bands, checkpoint.extra, name=name)
     # the training scene decides which channels are signed: values of another scene may suggest otherwise
     speckled = zip(fitted.sar.names, checkpoint.scaling.speckled, strict=True)
     return replace(fitted, plain_names=tuple(band for band, is_speckled in speckled if not is_speckled))
 
 
-def match_stack(stack: Stack, bands: tuple[BandName, ...], sar_bands: tuple[BandName, ...], *, name: str) -> Stack:
-    """Select these bands in this order; CheckpointError lists missing bands."""
+def match_stack(
+    stack: Stack,
+    bands: tuple[BandName, ...],
+    sar_bands: tuple[BandName, ...],
+    extra: tuple[ExtraLayers, ...] = (),
+    *,
+    name: str,
+) -> Stack:
+    """Select these bands in this order; CheckpointError lists missing bands, and missing or other extra layers."""
     spectral = _matched(bands, stack.spectral.bands, f"{name}: spectral bands")
     _check_bare_names(bands, stack.spectral.bands, f"{name}: spectral bands")
     sar = _matched(sar_bands, stack.sar.bands, f"{name}: SAR bands")
-    return replace(stack, spectral=replace(stack.spectral, bands=spectral), sar=replace(stack.sar, bands=sar))
+    _check_groups(extra, stack, name)
+    layers = {image.group: image for image in stack.extra}
+    chosen = [_matched(e.bands, layers[e.name].bands, f"{name}: bands of {printable(e.name)}") for e in extra]
+    images = [stack.spectral, *(layers[e.name] for e in extra), stack.sar]
+    return stack.with_images(
+        replace(image, bands=own) for image, own in zip(images, [spectral, *chosen, sar], strict=True)
+    )
+
+
+def _check_groups(expected: tuple[ExtraLayers, ...], stack: Stack, name: str) -> None:
+    wanted, given = [e.name for e in expected], [image.group for image in stack.extra]
+    if set(wanted) == set(given):
+        return
+    missing, other = ([n for n in some if n not in rest] for some, rest in ((wanted, given), (given, wanted)))
+    remedy = f"Pass each: `extra={printable(missing[0])}=FILE`." if missing else "Leave them out, or train with them."
+    raise CheckpointError(
+        f"{name}: extra layers differ",
+        f"expected {_group_names(wanted)}, the scene has {_group_names(given)}"
+        + (f"; not used by {name}: {_group_names(other)}" if other else ""),
+        remedy,
+    )
+
+
+def _group_names(names: list[str]) -> str:
+    return ", ".join(map(printable, names)) or "none"
 
 
 def _matched(wanted: tuple[BandName, ...], found: tuple[Any, ...], subject: str) -> tuple[Any, ...]:

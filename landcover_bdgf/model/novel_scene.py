@@ -20,14 +20,17 @@ from landcover_bdgf.model.scaling import LEAST_RELATIVE, Floats, Scaling
 from landcover_bdgf.model.training_values import (
     COMPARED_PX,
     SensorValues,
+    by_group,
     moments,
     most_frequent,
     quantiles,
 )
 from landcover_bdgf.progress import log
 from landcover_bdgf.scene import Image, Stack
+from landcover_bdgf.text import printable
 
 SPECTRAL_CAUSES = "different unit, offset or landscape, haze or clouds"
+EXTRA_CAUSES = "different unit, scale, source or landscape"
 SAR_CAUSES = "different unit, calibration or landscape"
 NOVEL_SHARE = 0.12  # of pixels unlike all training pixels; a tenth of a scene may show what is rare in the whole
 REPEATED_SHARE = 0.1  # of pixels with one value in a band
@@ -76,9 +79,14 @@ def warn_of_novel_scene(checkpoint: Checkpoint, stack: Stack, seed: int) -> None
     else:
         found = Compared(stack.sar, "SAR", SAR_CAUSES, checkpoint.sar_bands, logs, scaling.sar(sar), trained.sar)
         _warn_of_values(checkpoint, found, seed)
-    scaled = scaling.spectral(spectral)
-    found = Compared(stack.spectral, "spectral", SPECTRAL_CAUSES, checkpoint.bands, spectral, scaled, trained.spectral)
-    _warn_of_values(checkpoint, found, seed)
+    bands = [len(group.bands) for group in checkpoint.extra]
+    images, names = stack.images[:-1], ["spectral", *(printable(group.name) for group in checkpoint.extra)]
+    causes = [SPECTRAL_CAUSES, *(EXTRA_CAUSES for _ in bands)]
+    known = [checkpoint.bands, *(group.bands for group in checkpoint.extra)]
+    values, scaled = by_group(spectral, bands), by_group(scaling.spectral(spectral), bands)
+    groups = zip(images, names, causes, known, values, scaled, (trained.spectral, *trained.extra), strict=True)
+    for group in groups:
+        _warn_of_values(checkpoint, Compared(*group), seed)
 
 
 def _warn_of_values(checkpoint: Checkpoint, found: Compared, seed: int) -> None:

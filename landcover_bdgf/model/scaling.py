@@ -1,8 +1,8 @@
 """Scaling of physical values to network inputs: fitted once, stored in the checkpoint, applied to every scene.
 
 Spectral bands are scaled to [−1, 1] by percentiles of the valid pixels of the training scene (one hot pixel would
-spoil minimum and maximum); many bands are reduced to means of adjacent ones (decision 0016). SAR intensities become
-standardised logarithms; signed SAR channels are scaled as spectral bands are.
+spoil minimum and maximum), and so are extra layers; many spectral bands are reduced to means of adjacent ones
+(decision 0016). SAR intensities become standardised logarithms; signed SAR channels are scaled as spectral bands are.
 """
 
 from __future__ import annotations
@@ -24,14 +24,14 @@ LEAST_RELATIVE = np.float32(1e-6)  # half range of a band, relative to its value
 
 @dataclass(frozen=True)
 class Scaling:
-    """Scaling parameters of S spectral and R SAR bands; all float32 arrays.
+    """Scaling parameters of S spectral bands, those of extra layers included, and R SAR bands; all float32 arrays.
 
     Attributes
     ----------
     low, high : (S,)
         Percentiles of the spectral bands that are mapped to −1 and 1.
     components : (K, S)
-        Linear map to K reduced bands, or (0, S) if all bands are kept.
+        Linear map to K reduced bands, or (0, S) if all bands are kept. Extra layers are always kept.
     reduced_low, reduced_high : (K,)
         Percentiles of the reduced bands.
     sar_mean, sar_std : (R,)

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.linalg import block_diag
 
 from landcover_bdgf.labels import Samples
 from landcover_bdgf.model.learning_tiles import random_pixels
@@ -23,8 +24,10 @@ def fit_scaling(stacks: Sequence[Stack], recipe: SpectralRecipe, *, exclude: Sam
     low, high = percentiles(spectral)
     components = np.zeros((0, len(spectral)), np.float32)
     reduced_low = reduced_high = np.zeros(0, np.float32)
-    if len(spectral) > recipe.max_bands:
-        components = _neighbour_means([band.wavelength_nm for band in stacks[0].spectral.bands], recipe.reduced_bands)
+    bands = stacks[0].spectral.bands
+    if len(bands) > recipe.max_bands:
+        means = _neighbour_means([band.wavelength_nm for band in bands], recipe.reduced_bands)
+        components = block_diag(means, np.eye(len(spectral) - len(bands))).astype(np.float32)  # extra layers are kept
         reduced_low, reduced_high = percentiles(reduce_bands(to_unit(spectral, low, high), components))
     speckled = np.array([name not in stacks[0].plain_names for name in stacks[0].sar.names])
     return Scaling(low, high, components, reduced_low, reduced_high, *_fit_sar(sar, speckled))

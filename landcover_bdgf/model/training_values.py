@@ -19,6 +19,7 @@ from landcover_bdgf.labels import Samples
 from landcover_bdgf.model.learning_tiles import random_pixels
 from landcover_bdgf.model.scaling import Floats, Scaling
 from landcover_bdgf.scene import Stack
+from landcover_bdgf.storage import part
 
 KEPT_PX = 2000  # pixels in a checkpoint; at most 0.5 MB with 62 bands
 COMPARED_PX = 4000  # pixels of a scene
@@ -85,23 +86,35 @@ class SensorValues:
 
 @dataclass(frozen=True)
 class TrainingValues:
-    """Values of both sensors in the training scenes."""
+    """Values of both sensors and of each group of extra layers in the training scenes."""
 
     spectral: SensorValues
     sar: SensorValues
+    extra: tuple[SensorValues, ...] = ()
 
     @classmethod
-    def of(cls, arrays: dict[str, NDArray[np.float32]], scaling: Scaling) -> TrainingValues:
-        """The inverse of :meth:`arrays`; ValueError if they are incomplete or do not fit the scaling."""
-        bands = len(scaling.low), len(scaling.sar_mean)
-        sizes = {"spectral": (bands[0], scaling.bands), "sar": (bands[1], bands[1])}
-        own = {s: {k.removeprefix(f"{s}."): v for k, v in arrays.items() if k.startswith(f"{s}.")} for s in sizes}
-        return cls(**{sensor: SensorValues.of(own[sensor], *size) for sensor, size in sizes.items()})
+    def of(cls, arrays: dict[str, NDArray[np.float32]], scaling: Scaling, extra: Sequence[int]) -> TrainingValues:
+        """The inverse of :meth:`arrays`; ``extra`` are numbers of bands.
+
+        ValueError if the arrays are incomplete or do not fit the scaling.
+        """
+        layers, bands = sum(extra), len(scaling.sar_mean)
+        sizes = [(len(scaling.low) - layers, scaling.bands - layers), (bands, bands), *((n, n) for n in extra)]
+        prefixes = ("spectral.", "sar.", *map(_group_prefix, range(len(extra))))
+        spectral, sar, *rest = (
+            SensorValues.of(part(arrays, prefix), *size) for prefix, size in zip(prefixes, sizes, strict=True)
+        )
+        return cls(spectral, sar, tuple(rest))
 
     def arrays(self) -> dict[str, Floats]:
         """Arrays by name, for a checkpoint."""
-        sensors = {"spectral": self.spectral, "sar": self.sar}
-        return {f"{s}.{name}": array for s, values in sensors.items() for name, array in values.arrays().items()}
+        groups = {"spectral.": self.spectral, "sar.": self.sar}
+        groups |= {_group_prefix(i): values for i, values in enumerate(self.extra)}
+        return {prefix + name: array for prefix, group in groups.items() for name, array in group.arrays().items()}
+
+
+def _group_prefix(number: int) -> str:
+    return f"extra{number}."
 
 
 def fit_training_values(
@@ -109,10 +122,18 @@ def fit_training_values(
 ) -> TrainingValues:
     """From a sample of the valid pixels of scenes; test pixels of ``exclude``, of the first scene, are left out."""
     spectral, sar = random_pixels(stacks, exclude=exclude, seed=seed)
-    return TrainingValues(
-        SensorValues.fit(spectral, scaling.spectral(spectral), seed),
-        SensorValues.fit(scaling.log_sar(sar), scaling.sar(sar), seed),
+    bands = [len(image.bands) for image in stacks[0].extra]
+    own, *extra = (
+        SensorValues.fit(values, scaled, seed)
+        for values, scaled in zip(by_group(spectral, bands), by_group(scaling.spectral(spectral), bands), strict=True)
     )
+    return TrainingValues(own, SensorValues.fit(scaling.log_sar(sar), scaling.sar(sar), seed), tuple(extra))
+
+
+def by_group(values: Floats, extra: Sequence[int]) -> list[Floats]:
+    """Spectral values and those of each group of extra layers; the groups have ``extra`` bands, the last of (S, n)."""
+    first = len(values) - sum(extra)
+    return np.split(values, np.cumsum([first, *extra])[:-1])
 
 
 def moments(values: Floats) -> tuple[Floats, Floats]:

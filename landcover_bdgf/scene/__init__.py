@@ -4,6 +4,7 @@
 bands, product_files   band names and wavelengths; the files that hold bands
 arrays                 xarray DataArrays as image sources
 band_reader, image     raw to physical values; the image of one sensor
+extra                  extra layers, such as terrain or embeddings
 sar                    SAR units: dB and linear power
 value_checks           warnings about offsets and undeclared nodata
 pair_checks            whether two images belong together

@@ -1,5 +1,6 @@
 from .alignment import align as align
 from .band_reader import ReadCounts as ReadCounts
+from .extra import extra_sources as extra_sources
 from .image import Image as Image, open_image as open_image
 from .settings import AlignSettings as AlignSettings
 from .simulation import (

@@ -15,6 +15,7 @@ from landcover_bdgf.errors import RasterError
 from landcover_bdgf.geo import known_crs, warn_of_datum
 from landcover_bdgf.progress import log
 from landcover_bdgf.scene.band_reader import ReadCounts
+from landcover_bdgf.scene.extra import open_extra
 from landcover_bdgf.scene.image import Image, open_image
 from landcover_bdgf.scene.pair_checks import (
     check_one_place,
@@ -72,7 +73,10 @@ def align(hsi: Source, sar: Source, *, settings: AlignSettings | None = None) ->
         radar = on_error.enter_context(open_image(sar, crs=crs, keep_water_vapour=True, wanted=settings.wanted, **how))
         spectral = replace(spectral, gaps=settings.gaps)
         _check_pair(spectral, radar, settings)
-        stack = _with_unit(Stack(spectral, radar, spectral.grid, "power"), settings)
+        extra = open_extra(settings.extra, spectral, force=settings.force, **how)
+        for image in extra:
+            on_error.callback(image.close)
+        stack = _with_unit(Stack(spectral, radar, spectral.grid, "power", extra=extra), settings)
         stack = _with_shift(_with_checked_content(stack, settings.spectral_offset), settings)
         on_error.pop_all()
     return stack
@@ -108,8 +112,8 @@ def _with_unit(stack: Stack, settings: AlignSettings) -> Stack:
 def _with_checked_content(stack: Stack, offset: float | None) -> Stack:
     """Refuse a scene without valid pixels; warn of one with few, and of implausible values; find the offset."""
     stored = replace(
-        stack, spectral=stack.spectral.as_stored(), sar=stack.sar.as_stored(), sar_unit="power",
-        plain_names=stack.sar.names, spectral_offset=0.0,
+        stack.with_images(image.as_stored() for image in stack.images),
+        sar_unit="power", plain_names=stack.sar.names, spectral_offset=0.0,
     )  # fmt: skip
     counts = ReadCounts()
     seen, parts, radar = [], [], []
@@ -120,32 +124,40 @@ def _with_checked_content(stack: Stack, offset: float | None) -> Stack:
     share = float(np.concatenate(seen).mean())
     if share == 0 and not any(stack.read_valid(window).any() for window in stack.grid.tiles(512)):
         where = stack.spectral.paths[0]
-        raise RasterError(where, "no pixel has data in both images", "Check the nodata values and CRS of both.")
+        both = "all images" if stack.extra else "both images"
+        raise RasterError(where, f"no pixel has data in {both}", "Check their nodata values and CRS.")
     if share < 0.5:
         missing = "%s: about %.0f %% of the scene has no data in one of the images."
         log.warning(missing, stack.spectral.paths[0], 100 * (1 - share))
     warn_of_gaps(stack.spectral, counts, len(np.concatenate(seen)))
-    for image in (stack.spectral, stack.sar):
+    for image in stack.images:
         if infinite := counts.infinite_share(image.paths):
             log.warning("%s: %.2g %% of its values are infinite, read as nodata.", image.paths[0], 100 * infinite)
-    raw = np.concatenate(parts, axis=1)
+    raw, *layers = _by_image(stack, np.concatenate(parts, axis=1))
     if not raw.size:
         return replace(stack, spectral_offset=offset or 0.0)
     scales, offsets = np.array([(band.scale, band.offset) for band in stack.spectral.bands]).T[:, :, None]
     pixels = (raw * scales + offsets).astype(np.float32)
     added = recognised_offset(stack.spectral, pixels) if offset is None else offset
     warn_of_spectral_content(stack.spectral, pixels + np.float32(added), added)
-    sar = np.concatenate(radar, axis=1)
-    check_variety(stack.spectral, raw)
-    check_variety(stack.sar, sar)
-    stack = replace(stack, spectral_offset=added)
-    return replace(stack, spectral=warn_of_fills(stack.spectral, raw), sar=warn_of_fills(stack.sar, sar))
+    values = [raw, *layers, np.concatenate(radar, axis=1)]
+    for image, own in zip(stack.images, values, strict=True):
+        check_variety(image, own)
+    checked = [warn_of_fills(image, own) for image, own in zip(stack.images, values, strict=True)]
+    return replace(stack.with_images(checked), spectral_offset=added)
+
+
+def _by_image(stack: Stack, pixels: NDArray[np.float32]) -> list[NDArray[np.float32]]:
+    """The spectral part of tiles (S, n), split into that of the spectral image and those of extra layers."""
+    ends = np.cumsum([len(image.bands) for image in stack.images[:-1]])
+    return np.split(pixels, ends[:-1])
 
 
 def _with_shift(stack: Stack, settings: AlignSettings) -> Stack:
     bands = stack.spectral.bands[:: math.ceil(len(stack.spectral.bands) / ENOUGH_BANDS)]
     radar = tuple(band for band in stack.sar.bands if band.name not in stack.plain_names)
-    some = replace(stack, spectral=replace(stack.spectral, bands=bands), sar=replace(stack.sar, bands=radar))
+    spectral, sar = replace(stack.spectral, bands=bands), replace(stack.sar, bands=radar)
+    some = replace(stack, spectral=spectral, sar=sar, extra=())
 
     def read(window: Window) -> tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.bool_]]:
         tile = some.read(window)

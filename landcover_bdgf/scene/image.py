@@ -82,6 +82,8 @@ class Image:
     bands : tuple of Band
     grid : Grid
         Of the finest band.
+    group : str
+        Name of a group of extra layers; empty for the images of the two sensors.
     sensor : str, optional
         ``"Sentinel-2"`` or ``"Landsat 8/9"``, if recognised by the names of bands or files.
     tags : dict
@@ -102,6 +104,7 @@ class Image:
     bands: tuple[Band, ...]
     grid: Grid
     sensor: str | None = None
+    group: str = ""
     tags: dict[str, str] = field(default_factory=dict, compare=False)
     zeros_reported: bool = field(default=False, compare=False)
     gaps: Gaps = "drop"
@@ -207,7 +210,7 @@ def open_image(
     keep_water_vapour: bool = False,
     vrt: bool = False,
     warp_gcps: bool = False,
-    wanted: tuple[str, ...] = (),
+    wanted: tuple[str, ...] | None = (),
 ) -> Image:
     """Open the bands of one sensor.
 
@@ -220,8 +223,8 @@ def open_image(
         Used instead of the CRS of the files, if any.
     keep_water_vapour : bool
         Keep bands at which the atmosphere is opaque (see :func:`landcover_bdgf.scene.bands.is_water_vapour`).
-    wanted : tuple of str
-        Names of bands to keep even if they are angles or codes by name.
+    wanted : tuple of str, optional
+        Names of bands to keep even if they are angles or codes by name; None to keep all bands and files.
     vrt, warp_gcps : bool
         As :func:`~landcover_bdgf.geo.raster.open_raster`.
 
@@ -244,14 +247,15 @@ def open_image(
             folder, path = write_array(array, crs=crs)
             weakref.finalize(files, shutil.rmtree, folder, ignore_errors=True)
             files[path]  # opens the file
-        for path in map(envi_pixels, raster_paths(paths) if paths or not arrays else []):
+        found = raster_paths(paths, auxiliary=wanted is None) if paths or not arrays else []
+        for path in map(envi_pixels, found):
             files[path]
         image = _usable(files, crs, keep_water_vapour, wanted)
         on_error.pop_all()
     return image
 
 
-def _usable(files: OpenFiles, crs: CRS | None, keep_water_vapour: bool, wanted: tuple[str, ...]) -> Image:
+def _usable(files: OpenFiles, crs: CRS | None, keep_water_vapour: bool, wanted: tuple[str, ...] | None) -> Image:
     """The image without unusable bands; see :func:`open_image`."""
     states = {file: _state(file) for path, dataset in files.items() for file in _files(path, dataset)}
     tags = {path: file_tags(dataset) for path, dataset in files.items()}  # read once: some files have thousands
@@ -270,7 +274,10 @@ def _usable(files: OpenFiles, crs: CRS | None, keep_water_vapour: bool, wanted: 
 
 
 def _bands(
-    datasets: Mapping[Path, DatasetReader], tags: dict[Path, dict[str, str]], crs: CRS | None, wanted: tuple[str, ...]
+    datasets: Mapping[Path, DatasetReader],
+    tags: dict[Path, dict[str, str]],
+    crs: CRS | None,
+    wanted: tuple[str, ...] | None,
 ) -> tuple[tuple[Band, ...], str | None]:
     """The bands of all files, named, without alpha bands and auxiliary layers; and the sensor."""
     described: list[tuple[Band, BandText]] = []
@@ -281,7 +288,7 @@ def _bands(
         masks = _alpha_bands(dataset, bands, tags[path])
         opaque = [replace(band, masks=masks) for band in bands if band.index not in masks]
         texts = [band_text(dataset, band.index, tags[path]) for band in opaque]
-        described += _without_auxiliary(opaque, texts, wanted)
+        described += zip(opaque, texts, strict=True) if wanted is None else _without_auxiliary(opaque, texts, wanted)
     if not described:
         raise RasterError(next(iter(datasets)), "no band is left, all are alpha bands", WRONG_FILE)
     described = _finest_of_each(described)

@@ -77,7 +77,7 @@ def check_order(spectral: Image, sar: Image) -> None:
 def check_one_place(image: Image) -> None:
     """RasterError if files of one image do not overlap, such as tiles of an export: no pixel would have all bands."""
     for one, other in combinations({band.grid: band for band in image.bands}.values(), 2):
-        if same_crs(one.grid.crs, other.grid.crs) and _covered(one.grid, other.grid) == 0:
+        if same_crs(one.grid.crs, other.grid.crs) and covered(one.grid, other.grid) == 0:
             raise RasterError(
                 other.path,
                 f"does not overlap {one.path}, so they cannot be bands of one image",
@@ -86,9 +86,9 @@ def check_one_place(image: Image) -> None:
 
 
 def check_overlap(spectral: Image, sar: Image) -> None:
-    """RasterError if the SAR image covers less than 1 % of the spectral image."""
+    """RasterError if the SAR image, or an extra layer, covers less than 1 % of the spectral image."""
     try:
-        share = min(_covered(spectral.grid, grid) for grid in dict.fromkeys(band.grid for band in sar.bands))
+        share = min(covered(spectral.grid, grid) for grid in dict.fromkeys(band.grid for band in sar.bands))
     except RasterError as error:
         raise RasterError(sar.paths[0], error.problem, error.remedy) from error
     if share >= MIN_OVERLAP:
@@ -136,8 +136,8 @@ def warn_of_dates(spectral: Image, sar: Image) -> None:
         )  # fmt: skip
 
 
-def _covered(grid: Grid, by: Grid) -> float:
-    """Share of a grid's extent that another grid covers."""
+def covered(grid: Grid, by: Grid) -> float:
+    """Share of a grid's extent that another grid covers, 0 to 1."""
     left, bottom, right, top = grid.bounds
     box = by.bounds_in(grid.crs)
     if not np.isfinite(box).all():

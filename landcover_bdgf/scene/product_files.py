@@ -43,11 +43,11 @@ def arrays_and_paths(source: Source) -> tuple[list[DataArray], list[PathLike]]:
     return arrays, paths
 
 
-def raster_paths(sources: Sequence[PathLike]) -> list[Path]:
-    """The raster files of files and folders; those of a folder in natural order."""
+def raster_paths(sources: Sequence[PathLike], *, auxiliary: bool = False) -> list[Path]:
+    """The raster files of files and folders; those of a folder in natural order, with auxiliary ones if wanted."""
     paths: list[Path] = []
     for path in map(_product_of, map(typed_path, sources)):
-        found = _rasters_of(path) if path.is_dir() else [path]
+        found = _rasters_of(path, auxiliary) if path.is_dir() else [path]
         if not found:
             raise RasterError(path, "is a folder without rasters", f"Expected {', '.join(RASTER_SUFFIXES)} files.")
         paths += found
@@ -62,12 +62,13 @@ def _product_of(path: Path) -> Path:
     return data if (path.suffix.lower() == ".dim" and data.is_dir()) or path.name.lower() in METADATA else path
 
 
-def _rasters_of(folder: Path) -> list[Path]:
-    """Rasters of a folder in natural order, without auxiliary files."""
+def _rasters_of(folder: Path, auxiliary: bool) -> list[Path]:
+    """Rasters of a folder in natural order; without auxiliary files, unless these are wanted."""
     if any(folder.glob("GRANULE/*")) or any(folder.glob("IMG_DATA/*")):
         return _sentinel_2_bands(folder)
     rasters = [*_rasters_in(folder), *folder.glob("measurement/*.tif*")]  # the latter: Sentinel-1
-    if others := _auxiliary_files(rasters):
+    others = [] if auxiliary else _auxiliary_files(rasters)
+    if others:
         log.info("%s: skipped files that are not bands: %s.", folder, ", ".join(sorted(path.name for path in others)))
     return sorted(set(rasters).difference(others), key=lambda path: natural_key(path.stem))
 

@@ -32,6 +32,14 @@ class AlignSettings:
             default="polarisations",
         ),
     ] = None
+    extra: Annotated[
+        tuple[str, ...],
+        Setting(
+            "more layers, e.g. dem.tif or tessera=embeddings.tif; scaled by themselves, and needed again by the model; "
+            "repeatable",
+            unit="[NAME=]FILE",
+        ),
+    ] = ()
     hsi_crs: Annotated[
         str | None, Setting("CRS of the spectral image, e.g. EPSG:32633, if the file has none or a wrong one")
     ] = None

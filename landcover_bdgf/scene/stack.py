@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import math
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Self
@@ -35,9 +35,10 @@ SHIFT_TAG, NO_SHIFT = "SAR_SHIFT_XY_PX", "0 0"
 
 @dataclass(frozen=True)
 class Tile:
-    """A window of a scene: spectral (S, h, w), SAR (R, h, w), and valid (h, w) if both have data; 0 where invalid.
+    """A window of a scene: spectral (S, h, w), SAR (R, h, w), and valid (h, w) if all have data; 0 where invalid.
 
-    SAR is in linear power, at least ``POWER_FLOOR``; plain channels are unchanged.
+    Bands of extra layers follow the spectral bands. SAR is in linear power, at least ``POWER_FLOOR``; plain channels
+    are unchanged.
     """
 
     spectral: NDArray[np.float32]
@@ -64,6 +65,8 @@ class Stack:
         Added to spectral values.
     plain_names : tuple of str
         SAR channels that are no intensities and are not converted.
+    extra : tuple of Image
+        Groups of extra layers, such as terrain.
     """
 
     spectral: Image
@@ -74,12 +77,24 @@ class Stack:
     applied_shift_xy_px: tuple[float, float] = (0.0, 0.0)
     spectral_offset: float = 0.0
     plain_names: tuple[str, ...] = ()
+    extra: tuple[Image, ...] = ()
+
+    @property
+    def images(self) -> tuple[Image, ...]:
+        """The spectral image, extra layers, and the SAR image."""
+        return self.spectral, *self.extra, self.sar
+
+    @property
+    def files(self) -> tuple[Path, ...]:
+        """All files that are read."""
+        return tuple(file for image in self.images for file in image.files)
 
     def __repr__(self) -> str:
         return "\n  ".join(["Stack", *self.describe()])
 
     def _repr_html_(self) -> str:
-        bands = ((f"{name} bands", _bands_text(i)) for name, i in (("spectral", self.spectral), ("SAR", self.sar)))
+        named = (("spectral", self.spectral), *((image.group, image) for image in self.extra), ("SAR", self.sar))
+        bands = ((f"{printable(name)} bands", _bands_text(image)) for name, image in named)
         return table([*(line.split(": ", 1) for line in self.describe()), *bands])
 
     def __enter__(self) -> Self:
@@ -89,14 +104,18 @@ class Stack:
         self.close()
 
     def close(self) -> None:
-        """Close the files of both images; a later read opens them again."""
-        self.spectral.close()
-        self.sar.close()
+        """Close the files of all images; a later read opens them again."""
+        for image in self.images:
+            image.close()
 
     def counting(self, counts: ReadCounts) -> Self:
         """The same stack, with the pixels it reads counted."""
-        spectral, sar = (replace(image, counts=counts) for image in (self.spectral, self.sar))
-        return replace(self, spectral=spectral, sar=sar)
+        return self.with_images(replace(image, counts=counts) for image in self.images)
+
+    def with_images(self, images: Iterable[Image]) -> Self:
+        """The same stack with other :attr:`images`, in their order."""
+        spectral, *extra, sar = images
+        return replace(self, spectral=spectral, extra=tuple(extra), sar=sar)
 
     def read(self, window: Window) -> Tile:
         """A window inside the grid; values do not depend on the window. RasterError if a file is damaged."""
@@ -105,6 +124,10 @@ class Stack:
         valid = spectral_valid & sar_valid
         if self.spectral_offset:
             spectral += np.float32(self.spectral_offset)
+        if self.extra:
+            extra, extra_valid = zip(*(image.read(window, self.grid) for image in self.extra), strict=True)
+            spectral = np.concatenate([spectral, *extra])
+            valid &= np.logical_and.reduce(extra_valid)
         spectral[:, ~valid] = 0
         sar[:, ~valid] = 0
         return Tile(spectral, sar, valid)
@@ -123,7 +146,7 @@ class Stack:
         return db if band.name in self.plain_names else power_of_db(db)
 
     def read_valid(self, window: Window) -> NDArray[np.bool_]:
-        """Where both sensors have data, (h, w)."""
+        """Where both sensors and all extra layers have data, (h, w)."""
         return self.read(window).valid
 
     def read_padded(self, row: int, col: int, height: int, width: int) -> Tile:
@@ -144,7 +167,7 @@ class Stack:
 
         A stack of the same spectral image and this file has the same tiles. OutputError if it cannot be written.
         """
-        check(sar_product(path), inputs=(*self.spectral.files, *self.sar.files), overwrite=overwrite)
+        check(sar_product(path), inputs=self.files, overwrite=overwrite)
         x, y = self.applied_shift_xy_px
         tags = {"SAR_UNIT": "signed" if self.plain_names else "power", SHIFT_TAG: f"{x:g} {y:g}"}
         names = self.sar.names
@@ -165,10 +188,10 @@ class Stack:
         """Hash of everything that determines the tiles: file contents, bands, grid, unit, shift, offset."""
         bands = [
             (content_sha256(band.path), band.index, band.nodata, band.scale, band.offset, band.grid.to_dict())
-            for image in (self.spectral, self.sar)
+            for image in self.images
             for band in image.bands
         ]
-        files = [content_sha256(file) for image in (self.spectral, self.sar) for file in image.files]
+        files = [content_sha256(file) for file in self.files]
         rest = (self.grid.to_dict(), self.sar_unit)
         hashed = (
             bands,
@@ -178,13 +201,14 @@ class Stack:
             self.spectral_offset,
             self.plain_names,
             self.spectral.gaps,
+            [(image.group, len(image.bands)) for image in self.extra],
         )
         return hashlib.sha256(repr(hashed).encode()).hexdigest()
 
     def check_unchanged(self) -> None:
         """RasterError if a file was replaced or modified since it was opened."""
-        self.spectral.check_unchanged()
-        self.sar.check_unchanged()
+        for image in self.images:
+            image.check_unchanged()
 
     def describe(self) -> list[str]:
         """Lines of text: bands, units, grid and shift."""
@@ -195,6 +219,7 @@ class Stack:
         offset = f"; {self.spectral_offset:+g} added" if self.spectral_offset else ""
         return [
             f"spectral: {_source_text(self.spectral)}; {self.spectral.sensor or 'unknown sensor'}{offset}",
+            *(f"{printable(image.group)}: {_source_text(image)}" for image in self.extra),
             f"SAR: {_source_text(self.sar)}; {unit}{plain}",
             f"grid: {self.grid.describe()}",
             f"shift: {self.shift.describe() + corrected if self.shift else 'not estimated, scene too small or plain'}",

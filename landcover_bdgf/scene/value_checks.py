@@ -127,7 +127,7 @@ def warn_of_zeros(stack: Stack, counts: ReadCounts) -> None:
 
     With one file per band, a few pixels that are 0 in all of them may just be dark.
     """
-    for image in (stack.spectral, stack.sar):
+    for image in stack.images:
         share = counts.zero_share(image.paths)
         if share > (FILL_SHARE if len(image.paths) > 1 else 0) and not image.zeros_reported:
             _warn_of_fill(image, "0", share)

@@ -26,6 +26,7 @@ from landcover_bdgf.model import (
     UNet,
     add_noise,
     band_names,
+    extra_layers,
     fit_scaling,
     fit_training_values,
     mask_spectral,
@@ -89,8 +90,11 @@ def pretrain(
         A scene has no valid pixels outside the test samples.
     """
     first, *others = [stacks] if isinstance(stacks, Stack) else list(stacks)
-    bands = band_names(first)
-    stacks = [first, *(match_stack(s, *bands, name=f"scene {i}, the first scene") for i, s in enumerate(others, 2))]
+    bands, sar_bands, extra = band_names(first.spectral), band_names(first.sar), extra_layers(first)
+    fitted = (
+        match_stack(s, bands, sar_bands, extra, name=f"scene {i}, the first scene") for i, s in enumerate(others, 2)
+    )
+    stacks = [first, *fitted]
     recipe, run = recipe or RECIPES["laptop"], run or Run()
     if samples is not None:
         samples.check_grid(first.grid)
@@ -110,7 +114,10 @@ def pretrain(
         stack.check_unchanged()
     weights = {f"unet.{k}": v.cpu().numpy() for k, v in unet.state_dict().items()}
     unit = "signed" if first.plain_names else "power"
-    return Checkpoint("denoiser", weights, recipe, *bands, unit, scaling, values, None, history, provenance)
+    return Checkpoint(
+        "denoiser", weights, recipe, bands, sar_bands, unit, scaling, values, extra,
+        history=history, provenance=provenance,
+    )  # fmt: skip
 
 
 def pretraining_record(stacks: Sequence[Stack], samples: Samples | None, run: Run) -> dict[str, Any]:

@@ -1,0 +1,67 @@
+"""Extra layers of a scene: named groups of bands beside those of the two sensors, such as terrain or embeddings."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack
+from dataclasses import replace
+from pathlib import Path
+
+from landcover_bdgf.errors import RasterError, SettingsError
+from landcover_bdgf.progress import log
+from landcover_bdgf.scene.image import Image, open_image
+from landcover_bdgf.scene.pair_checks import check_overlap, check_resolution, covered
+
+LEAST_COVERED = 0.95  # of the scene; less is worth a warning
+
+_NAMED = re.compile(r"([\w-]+)=(.+)")
+
+
+def extra_sources(extra: Sequence[str]) -> dict[str, list[str]]:
+    """Files by name, of ``FILE`` or ``NAME=FILE``; the name of a file alone is its stem.
+
+    SettingsError if two have one name.
+    """
+    found: dict[str, list[str]] = {}
+    for text in extra:
+        named = None if Path(text).exists() else _NAMED.fullmatch(text)
+        name, source = named.groups() if named else (Path(text.split(",")[0]).stem, text)
+        if name in found:
+            raise SettingsError(f"`extra={text}`", f"is a second one named {name}", "Name them: `extra=NAME=FILE`.")
+        found[name] = source.split(",")
+    return found
+
+
+def open_extra(extra: Sequence[str], spectral: Image, *, force: bool, **how: bool) -> tuple[Image, ...]:
+    """Open extra layers for a scene, all their bands; ``how`` is passed to :func:`open_image`.
+
+    RasterError if one cannot be read, does not overlap the spectral image or is its file, or has pixels of another
+    order of size, unless ``force`` is set.
+    """
+    with ExitStack() as on_error:
+        images = [on_error.enter_context(image) for image in _opened(extra, how)]
+        for image in images:
+            _check(image, spectral, force)
+        on_error.pop_all()
+    return tuple(images)
+
+
+def _opened(extra: Sequence[str], how: dict[str, bool]) -> Iterator[Image]:
+    for name, source in extra_sources(extra).items():
+        yield replace(open_image(source, keep_water_vapour=True, wanted=None, **how), group=name)
+
+
+def _check(image: Image, spectral: Image, force: bool) -> None:
+    path = image.paths[0]
+    if set(image.paths) & set(spectral.paths):
+        raise RasterError(path, "is given as the spectral image and as an extra layer", "Give it once.")
+    check_overlap(spectral, image)
+    if not force:
+        check_resolution(image, spectral.grid)
+    share = min(covered(spectral.grid, grid) for grid in dict.fromkeys(band.grid for band in image.bands))
+    if share < LEAST_COVERED:
+        log.warning(
+            "%s: covers only %.0f %% of the scene; the rest will not be mapped. Use a layer that covers it, or none.",
+            path, 100 * share,
+        )  # fmt: skip
