@@ -82,8 +82,6 @@ class Image:
     bands : tuple of Band
     grid : Grid
         Of the finest band.
-    group : str
-        Name of a group of extra layers; empty for the images of the two sensors.
     sensor : str, optional
         ``"Sentinel-2"`` or ``"Landsat 8/9"``, if recognised by the names of bands or files.
     tags : dict
@@ -92,6 +90,8 @@ class Image:
         Whether the user was warned of pixels that are 0 in all bands.
     gaps : "drop" or "zero"
         Pixels without data in some bands only: they are invalid, or 0 in these bands.
+    group : str
+        Name of a group of extra layers; empty for the images of the two sensors.
     counts : ReadCounts, optional
         Counts the pixels that a step reads.
 
@@ -104,10 +104,10 @@ class Image:
     bands: tuple[Band, ...]
     grid: Grid
     sensor: str | None = None
-    group: str = ""
     tags: dict[str, str] = field(default_factory=dict, compare=False)
     zeros_reported: bool = field(default=False, compare=False)
     gaps: Gaps = "drop"
+    group: str = ""
     counts: ReadCounts | None = field(default=None, compare=False, repr=False)
     _open: OpenFiles = field(default_factory=OpenFiles, compare=False, repr=False)
     _states: dict[Path, State] = field(default_factory=dict, compare=False, repr=False)

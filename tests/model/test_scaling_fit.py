@@ -76,3 +76,17 @@ def test_reduced_bands_are_means_of_neighbours_by_wavelength(stack: Stack) -> No
     half = (fitted[0].reduced_high[0] - fitted[0].reduced_low[0]) / 2
     assert moved[0] == pytest.approx(min(2 / 3 / half, 2 - fitted[0].spectral(middle)[0]), rel=1e-5)
     assert not moved[1:].any()
+
+
+def test_extra_layers_are_not_reduced(stack: Stack) -> None:
+    extra = replace(stack.spectral, bands=stack.spectral.bands[:6], group="layers")
+    recipe = SpectralRecipe(max_bands=4, reduced_bands=3)
+    without = fit_scaling([stack], recipe, exclude=None, seed=0)
+    scaling = fit_scaling([replace(stack, extra=(extra,))], recipe, exclude=None, seed=0)
+    tile = replace(stack, extra=(extra,)).read(Window(0, 0, 30, 20))
+    scaled = scaling.spectral(tile.spectral)
+    assert (scaling.bands, scaled.shape) == (3 + 6, (9, 20, 30))
+    kept = SpectralRecipe(max_bands=10)
+    np.testing.assert_allclose(scaled[:3], without.spectral(tile.spectral[:10]), atol=0.05)  # other pixels are sampled
+    six = fit_scaling([replace(stack, spectral=extra)], kept, exclude=None, seed=0)
+    np.testing.assert_allclose(scaled[3:], six.spectral(tile.spectral[10:]), atol=0.05)

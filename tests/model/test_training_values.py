@@ -56,9 +56,9 @@ def test_test_pixels_are_left_out(stack: Stack, samples: Samples, denoiser: Chec
 ])  # fmt: skip
 def test_arrays_come_back_or_are_refused(spoil, denoiser: Checkpoint) -> None:
     arrays = denoiser.values.arrays()
-    back = TrainingValues.of(arrays, denoiser.scaling).arrays()
+    back = TrainingValues.of(arrays, denoiser.scaling, ()).arrays()
     assert back.keys() == arrays.keys()
     assert all(np.array_equal(back[name], array) for name, array in arrays.items())
     spoil(arrays)
     with pytest.raises(ValueError, match="values of the training scenes are incomplete"):
-        TrainingValues.of(arrays, denoiser.scaling)
+        TrainingValues.of(arrays, denoiser.scaling, ())

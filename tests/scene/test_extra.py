@@ -69,7 +69,7 @@ def test_names_come_from_files_or_are_given(tmp_path: Path) -> None:
     (tmp_path / "a=b.tif").touch()
     assert extra_sources(["x/dem.tif", "t=e.tif,f.tif"]) == {"dem": ["x/dem.tif"], "t": ["e.tif", "f.tif"]}
     assert extra_sources([str(tmp_path / "a=b.tif")]) == {"a=b": [str(tmp_path / "a=b.tif")]}
-    with pytest.raises(SettingsError, match="`extra=b/dem.tif`: is a second one named dem. Name them"):
+    with pytest.raises(SettingsError, match=r"`extra=b/dem.tif`: is a second one named dem. Name them"):
         extra_sources(["a/dem.tif", "b/dem.tif"])
 
 
@@ -99,9 +99,7 @@ def test_the_spectral_image_is_no_extra_layer(write_tif: WriteTif, tmp_path: Pat
         scene(write_tif, f"again={tmp_path / 'hsi.tif'}")
 
 
-def test_a_layer_that_covers_a_part_of_the_scene_is_told(
-    write_tif: WriteTif, caplog: pytest.LogCaptureFixture
-) -> None:
+def test_a_layer_that_covers_a_part_of_the_scene_is_told(write_tif: WriteTif, caplog: pytest.LogCaptureFixture) -> None:
     path = str(write_tif("dem.tif", TERRAIN[:, :, :30]))
     with caplog.at_level(logging.WARNING):
         stack = scene(write_tif, path)
