@@ -290,7 +290,7 @@ def _check_outputs(job: Job, stack: Stack) -> None:
     folder.exists()  # raises for a name that is too long
     plain_name(folder / "samples.gpkg", OutputError)
     products = job_products(job.output, job.model, job.mapping)
-    inputs = [job.labels, *stack.spectral.files, *stack.sar.files]
+    inputs = [job.labels, *stack.files]
     check(*products, inputs=inputs, overwrite=True)
     for product in products:
         if job.resume and _is_made(product):
