@@ -7,6 +7,8 @@ band_reader, image     raw to physical values; the image of one sensor
 sar                    SAR units: dB and linear power
 value_checks           warnings about offsets and undeclared nodata
 pair_checks            whether two images belong together
+area, mask             polygons of interest; pixels to leave out, such as clouds
+mask_share, pixel_set  masked share of pixels; a set of pixels as bits
 shift                  estimated shift between SAR and spectral image
 settings               settings of align
 stack, alignment       the aligned scene, read tile by tile; step: align

@@ -94,7 +94,8 @@ class Mask:
 
     def to_dict(self) -> dict[str, Any]:
         """For the record of a map."""
-        return {"share": self.share, "files": {file.path.name: dict(file.classes) for file in self.files}}
+        files = [{"file": file.path.name, "share": file.share, "classes": dict(file.classes)} for file in self.files]
+        return {"share": self.share, "files": files}
 
 
 def mask_path(text: str) -> str:
