@@ -27,8 +27,9 @@ if TYPE_CHECKING:
     from geopandas import GeoDataFrame
 
 # Side of the blocks in which maps are computed, counted from the first pixel of the image. The crop consists of whole
-# blocks, so that the networks get the same arrays as in a map of the whole image. At smaller steps the classes would be
-# the same only up to rounding: sums are grouped by the position in the array.
+# blocks, so that the networks get the same arrays as in a map of the whole image, on any device. At smaller steps the
+# classes are the same up to rounding, as sums are grouped by the position in the array: on a CPU, steps of 2 to 16
+# changed one novelty value in a thousand, steps of 32 and 64 none.
 LATTICE_PX = 128
 _SHAPEFILE = (".shp", ".shx", ".dbf", ".prj", ".cpg")
 

@@ -357,5 +357,5 @@ def test_a_mask_and_an_area_are_not_overwritten(model: Checkpoint, wide_stack: S
     stack = limited(wide_stack, tmp_path, aoi=str(tmp_path / "aoi.gpkg"))
     stack = replace(stack, area=replace(stack.area, states={tmp_path / "map.tif": None}))  # type: ignore[type-var]
     (tmp_path / "map.tif").touch()
-    with pytest.raises(OutputError, match="map.tif: is one of the inputs"):
+    with pytest.raises(OutputError, match=r"map\.tif: is one of the inputs"):
         map_scene(model, stack, tmp_path / "map.tif", overwrite=True)

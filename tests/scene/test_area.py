@@ -117,7 +117,7 @@ def test_what_is_no_area_is_refused(scene, shapes, message):
 
 def test_layers_are_no_setting_of_an_area(scene):
     geopandas.GeoDataFrame(geometry=[on_ground(TRIANGLE)], crs=32633).to_file("aoi.gpkg", layer="other")
-    with pytest.raises(LabelError, match="has 2 layers, .* Save the polygons of the area as a file of their own"):
+    with pytest.raises(LabelError, match=r"has 2 layers, .* Save the polygons of the area as a file of their own"):
         scene(TRIANGLE)
 
 
@@ -125,5 +125,5 @@ def test_an_area_that_changes_is_noticed(scene, tmp_path):
     stack = scene(TRIANGLE)
     stack.check_unchanged()
     geopandas.GeoDataFrame(geometry=[on_ground(TRIANGLE)], crs=4326).to_file("aoi.gpkg")
-    with pytest.raises(RasterError, match="aoi.gpkg: was modified"):
+    with pytest.raises(RasterError, match=r"aoi\.gpkg: was modified"):
         stack.check_unchanged()

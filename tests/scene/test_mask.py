@@ -6,7 +6,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from rasterio.windows import Window
 from small_scenes import POWER, REFLECTANCE, whole
 
 from landcover_bdgf.errors import RasterError, SettingsError
@@ -201,5 +200,5 @@ def test_a_mask_that_changes_is_noticed(masked, write_tif):
     assert Path("scl.tif") in stack.files
     with path.open("ab") as file:
         file.write(b"x")
-    with pytest.raises(RasterError, match="scl.tif: was modified"):
+    with pytest.raises(RasterError, match=r"scl\.tif: was modified"):
         stack.check_unchanged()
