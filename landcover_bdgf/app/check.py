@@ -99,7 +99,7 @@ def _valid_share(stack: Stack) -> float:
     read = stack.counting(counts).read_valid
     valid = sum(int(read(window).sum()) for window in track(windows, "reading the scene", len(windows)))
     warn_of_zeros(stack, counts)
-    return valid / (stack.grid.shape_hw[0] * stack.grid.shape_hw[1])
+    return valid / stack.pixels
 
 
 def _machine() -> list[str]:

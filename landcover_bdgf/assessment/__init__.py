@@ -3,6 +3,7 @@
 ============  =================================================================
 reference     reference pixels of a map
 measures      confusion matrix, accuracies, kappa
+limits        masks and area of interest of a map
 reliability   calibration of the confidence
 figures       pictures for the report
 tables        CSV

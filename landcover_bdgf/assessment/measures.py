@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from scipy.stats import binomtest
 from sklearn.metrics import cohen_kappa_score, precision_recall_fscore_support
 
+from landcover_bdgf.assessment.limits import MapLimits
 from landcover_bdgf.assessment.reliability import ReliabilityBin, calibration_error
 from landcover_bdgf.errors import LabelError
 from landcover_bdgf.labels import CLEAR_PX, NODATA, Legend
@@ -108,6 +109,7 @@ class Accuracy:
     surroundings: float | None = None
     by_distance: tuple[DistanceBin, ...] = ()
     reliability: tuple[ReliabilityBin, ...] = ()
+    limits: MapLimits = field(default_factory=MapLimits)
 
     def __repr__(self) -> str:
         shares = f"overall {percent(self.overall)}, average {percent(self.average)}, kappa {_text(self.kappa)}"
@@ -182,6 +184,7 @@ class Accuracy:
             ],
             "reliability": [asdict(one) for one in self.reliability],
             "expected_calibration_error": _number(calibration_error(self.reliability)),
+            **self.limits.model_dump(mode="json"),
             "caution": NO_PROBABILITY_SAMPLE,
         }
 

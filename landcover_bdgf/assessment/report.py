@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from rasterio.io import DatasetReader
 
 from landcover_bdgf.assessment import figures
+from landcover_bdgf.assessment.limits import map_limits
 from landcover_bdgf.assessment.measures import (
     NO_PROBABILITY_SAMPLE,
     Accuracy,
@@ -98,6 +99,7 @@ def assess(
         pixels = read_reference(reference, field=field, grid=grid, legend=legend, training=training)
         layers = record.get("layers")
         result = _compare(dataset, pixels, legend, layers if isinstance(layers, list) else (), training)
+        result = replace(result, limits=map_limits(record))
         if result.leak:
             log.warning("%s of the reference windows overlap training windows", percent(result.leak))
         if output is not None:

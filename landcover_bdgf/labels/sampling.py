@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 
 import numpy as np
@@ -42,7 +42,7 @@ def sample(stack: Stack, labels: LabelSource, *, field: str, settings: SampleSet
     ----------
     stack : Stack
     labels : path or geopandas.GeoDataFrame
-        Polygons or points.
+        Polygons or points; those outside the area of interest of the stack and masked pixels are left out.
     field : str
         Field with the class.
     settings : SampleSettings, optional
@@ -55,10 +55,9 @@ def sample(stack: Stack, labels: LabelSource, *, field: str, settings: SampleSet
     settings = settings or SampleSettings()
     name = source_name(labels)
     column = [settings.split.removeprefix(COLUMN)] if settings.split.startswith(COLUMN) else []
-    labelled = read_labels(labels, field, stack.grid, settings, also=column)
-    valid = _valid(stack, labelled)
-    dropped = {"no data in the image": int((~valid).sum())}
-    pixels, notes = _present(name, labelled.where(valid))
+    labelled = read_labels(labels, field, stack.image_grid, settings, also=column)
+    labelled, dropped = _usable(name, labelled, stack)
+    pixels, notes = _present(name, labelled)
     _warn_of_codes(name, field, pixels.legend)
     rng = np.random.default_rng(settings.seed)
     held, pixels, made = _divide(name, pixels, settings, rng)
@@ -88,6 +87,23 @@ def samples_lines(samples: Samples) -> list[str]:
         return [*lines, "no test part"]
     leak = f"{100 * samples.leak():.0f} % of test windows overlap training windows"
     return [*lines, f"split by {samples.split.method}; nearest training and test pixel {distance:.0f} px apart; {leak}"]
+
+
+def _usable(path: PathLike, labels: Labels, stack: Stack) -> tuple[Labels, dict[str, int]]:
+    """Labels of the whole image that lie in the area of interest and have data; and the numbers of the others."""
+    (row, col), (height, width) = stack.origin_rc, stack.grid.shape_hw
+    moved = replace(labels, grid=stack.grid, rows=labels.rows - np.int32(row), cols=labels.cols - np.int32(col))
+    in_crop = (moved.rows >= 0) & (moved.rows < height) & (moved.cols >= 0) & (moved.cols < width)
+    near = moved.where(in_crop)
+    here = near.where(_at(near, stack, stack.read_inside))
+    if not len(here.rows):
+        problem = f"none of the labelled pixels lies in the area of interest {stack.area.path if stack.area else ''}"
+        raise LabelError(path, problem, "Check both, or enlarge the area.")
+    clear = here.where(~_at(here, stack, stack.read_masked))
+    valid = clear.where(_valid(stack, clear))
+    numbers = [len(each.rows) for each in (labels, here, clear, valid)]
+    reasons = ("outside the area of interest", "masked", "no data in the image")
+    return valid, {reason: numbers[i] - numbers[i + 1] for i, reason in enumerate(reasons)}
 
 
 def _chosen(
@@ -127,11 +143,16 @@ def without_empty(samples: Samples, stack: Stack) -> Samples:
 
 def _valid(stack: Stack, labels: Labels | Samples) -> Mask:
     """Which labelled pixels have data in both images; reads only tiles with labels."""
-    valid = np.zeros(len(labels.rows), bool)
+    return _at(labels, stack, stack.read_valid)
+
+
+def _at(labels: Labels | Samples, stack: Stack, read: Callable[[Window], Mask]) -> Mask:
+    """What a function says of the labelled pixels; it gets windows of the stack."""
+    found = np.zeros(len(labels.rows), bool)
     for window, inside in label_tiles(labels.rows, labels.cols, stack.grid.shape_hw):
-        mask = stack.read_valid(window)
-        valid[inside] = mask[labels.rows[inside] - window.row_off, labels.cols[inside] - window.col_off]
-    return valid
+        mask = read(window)
+        found[inside] = mask[labels.rows[inside] - window.row_off, labels.cols[inside] - window.col_off]
+    return found
 
 
 def label_tiles(

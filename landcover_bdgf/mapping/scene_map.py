@@ -128,11 +128,11 @@ def _to_file(
         log.info("using tiles of %d px and %d threads to stay below %s", *tiles)
     tile_px = -(-settings.tile_px // BLOCK_PX) * BLOCK_PX
     counts = ReadCounts()
-    stream = BlockStream(stack.counting(counts), model.scaling, model.recipe.halo_px, tile_px)
+    stream = BlockStream(_to_map(stack, settings).counting(counts), model.scaling, model.recipe.halo_px, tile_px)
     warn_of_novel_scene(model, stack, run.seed)
     number, count = settings.shard_of
     strips = [int(strip) for strip in np.array_split(np.arange(stream.strips), count)[number - 1]]
-    plan = _plan(model, stream, strips, settings, run)
+    plan = _plan(model, stream, strips, settings, run, _record(model, stack, settings, run))
     path = part_path(output, settings)
     classifier = Classifier(model, run, novelty=settings.novelty)
     with begin_partial(path, plan, resume=resume, overwrite=overwrite) as partial:
@@ -193,7 +193,7 @@ def check_map(
 
 def is_map_of(output: Path, model: Checkpoint, stack: Stack, *, settings: MapSettings, run: Run) -> bool:
     """Whether a file is the whole map of this scene by a model that was trained on it, with its layers, unchanged."""
-    expected = json.loads(json.dumps(_record(model, stack.fingerprint(), run) | {"layers": settings.layers}))
+    expected = json.loads(json.dumps(_record(model, stack, settings, run) | {"layers": settings.layers}))
     found = read_record(output)
     return all(found.get(key) == value for key, value in expected.items()) and changed_files(output) == []
 
@@ -244,10 +244,16 @@ def _batches(blocks: Iterator[Block], classifier: Classifier) -> Iterator[list[B
             yield batch
 
 
-def _plan(model: Checkpoint, stream: BlockStream, strips: list[int], settings: MapSettings, run: Run) -> Plan:
-    scene = stream.stack.fingerprint()
+def _to_map(stack: Stack, settings: MapSettings) -> Stack:
+    """The stack whose valid pixels are classified."""
+    return replace(stack, mask=None) if settings.map_masked else stack
+
+
+def _plan(
+    model: Checkpoint, stream: BlockStream, strips: list[int], settings: MapSettings, run: Run, record: dict[str, Any]
+) -> Plan:
     identity = {
-        "scene": scene,
+        "scene": record["inputs"]["scene"],
         "model": model.digest(),
         "tile": stream.tile_px,
         "device": run.torch_device().type,
@@ -261,20 +267,24 @@ def _plan(model: Checkpoint, stream: BlockStream, strips: list[int], settings: M
         grid=stream.stack.grid.to_dict(),
         legend=model.classes,
         layers=settings.layers,
-        record=_record(model, scene, run),
+        record=record,
     )
 
 
-def _record(model: Checkpoint, scene: str, run: Run) -> dict[str, Any]:
+def _record(model: Checkpoint, stack: Stack, settings: MapSettings, run: Run) -> dict[str, Any]:
     """Provenance of a map."""
+    limits = stack.limits()
+    if "masked" in limits:
+        limits["masked"]["mapped"] = settings.map_masked
     return record(
         "map",
-        {"scene": scene},
+        {"scene": _to_map(stack, settings).fingerprint()},
         training=model.provenance.get("training", {}),
         model={k: v for k, v in model.provenance.items() if k != "training"},
         recipe=model.recipe.model_dump(mode="json"),
         legend=json.loads(model.classes.to_json()),
         seed=run.seed,
+        **limits,
     )
 
 

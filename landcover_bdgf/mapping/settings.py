@@ -14,7 +14,8 @@ _SHARD = re.compile(r"([1-9]\d{0,5})/([1-9]\d{0,5})")
 
 @dataclass(frozen=True)
 class MapSettings:
-    """Settings of :func:`~landcover_bdgf.mapping.map_scene`; they do not change the classes of the map."""
+    """Settings of :func:`~landcover_bdgf.mapping.map_scene`; they do not change the classes of pixels that are not
+    masked or near masked ones."""
 
     tile_px: Annotated[int, Setting("side of the tiles that are read at once", unit="pixels")] = 512
     confidence: Annotated[
@@ -23,6 +24,9 @@ class MapSettings:
     novelty: Annotated[
         bool,
         Setting("also write OUTPUT_novelty.tif, a novelty p-value in percent (low = outside the training data)"),
+    ] = False
+    map_masked: Annotated[
+        bool, Setting("also classify masked pixels (clouds), as if they were not masked; by default they are 0")
     ] = False
     max_ram: Annotated[
         str | None, Setting("memory limit, e.g. 4GB; tiles and threads are chosen to stay below it", default="none")

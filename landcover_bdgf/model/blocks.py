@@ -15,9 +15,11 @@ from numpy.typing import NDArray
 from rasterio.windows import Window
 
 from landcover_bdgf.model.scaling import Scaling, scaled_cube
-from landcover_bdgf.scene import Stack
+from landcover_bdgf.scene import LATTICE_PX, Stack
 
-BLOCK_PX = 128  # larger blocks spend less on halos (1.6 times the pixels at 128, 2.3 times at 64) but more memory
+BLOCK_PX = (
+    LATTICE_PX  # larger blocks spend less on halos (1.6 times the pixels at 128, 2.3 times at 64) but more memory
+)
 
 
 @dataclass(frozen=True)
@@ -39,14 +41,17 @@ class Block:
     Attributes
     ----------
     row, col : int
-        Position of its first pixel, without the halo.
+        Position of its first pixel in the whole image, without the halo.
     seen : Piece
         (R + K, 128 + 2 halo, 128 + 2 halo) and its mask; smaller at the right and lower border of the scene.
+    inside : bool (128, 128)
+        The pixels in the area of interest.
     """
 
     row: int
     col: int
     seen: Piece
+    inside: NDArray[np.bool_]
 
 
 def read_block(stack: Stack, scaling: Scaling, halo_px: int, corner: tuple[int, int]) -> Block:
@@ -54,7 +59,7 @@ def read_block(stack: Stack, scaling: Scaling, halo_px: int, corner: tuple[int, 
     (row, col), (height, width) = corner, stack.grid.shape_hw
     bottom, right = min(row + BLOCK_PX, height), min(col + BLOCK_PX, width)
     seen = _read(stack, scaling, (row - halo_px, bottom + halo_px), (col - halo_px, right + halo_px))
-    return Block(row, col, seen)
+    return _block(stack, corner, seen, halo_px)
 
 
 @dataclass(frozen=True)
@@ -135,7 +140,13 @@ class BlockStream:
         for r, row in enumerate(rows):
             for c, col in enumerate(cols):
                 part = field.part(slice(r * BLOCK_PX, r * BLOCK_PX + side), slice(c * BLOCK_PX, c * BLOCK_PX + side))
-                yield Block(row * BLOCK_PX, col * BLOCK_PX, _copied(part))
+                yield _block(self.stack, (row * BLOCK_PX, col * BLOCK_PX), _copied(part), self.halo_px)
+
+
+def _block(stack: Stack, corner: tuple[int, int], seen: Piece, halo_px: int) -> Block:
+    (row, col), (height, width) = corner, seen.valid.shape
+    inside = stack.read_inside(Window(col, row, width - 2 * halo_px, height - 2 * halo_px))
+    return Block(row + stack.origin_rc[0], col + stack.origin_rc[1], seen, inside)
 
 
 def _read(stack: Stack, scaling: Scaling, rows: tuple[int, int], cols: tuple[int, int]) -> Piece:

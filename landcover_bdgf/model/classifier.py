@@ -134,7 +134,7 @@ class Classifier:
     @torch.no_grad()
     def _classified(self, blocks: Sequence[Block]) -> list[Classified]:
         halo = self.viewer.recipe.halo_px
-        valid = [block.seen.valid[halo:-halo, halo:-halo] for block in blocks]
+        valid = [block.seen.valid[halo:-halo, halo:-halo] & block.inside for block in blocks]
         results = [empty_result(v.shape, 2 if self.novelty_layer else 1) for v in valid]
         some = [i for i in range(len(blocks)) if valid[i].any()]
         if not some:

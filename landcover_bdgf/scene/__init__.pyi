@@ -1,7 +1,9 @@
 from .alignment import align as align
+from .area import LATTICE_PX as LATTICE_PX
 from .band_reader import ReadCounts as ReadCounts
 from .extra import extra_sources as extra_sources
 from .image import Image as Image, open_image as open_image
+from .mask import mask_path as mask_path
 from .settings import AlignSettings as AlignSettings
 from .simulation import (
     draw_parcels as draw_parcels,

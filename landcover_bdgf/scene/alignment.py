@@ -5,18 +5,21 @@ from __future__ import annotations
 import math
 from contextlib import ExitStack
 from dataclasses import replace
+from itertools import chain
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from rasterio.windows import Window
 
-from landcover_bdgf.errors import RasterError
+from landcover_bdgf.errors import LabelError, RasterError
 from landcover_bdgf.geo import known_crs, warn_of_datum
 from landcover_bdgf.progress import log
+from landcover_bdgf.scene.area import read_area
 from landcover_bdgf.scene.band_reader import ReadCounts
 from landcover_bdgf.scene.extra import open_extra
 from landcover_bdgf.scene.image import Image, open_image
+from landcover_bdgf.scene.mask import read_mask
 from landcover_bdgf.scene.pair_checks import (
     check_one_place,
     check_order,
@@ -67,19 +70,38 @@ def align(hsi: Source, sar: Source, *, settings: AlignSettings | None = None) ->
     settings = settings or AlignSettings()
     how: dict[str, Any] = {"vrt": settings.allow_vrt, "warp_gcps": settings.warp_gcps}
     with ExitStack() as on_error:
-        crs, water_vapour = known_crs(settings.hsi_crs, "hsi_crs"), settings.keep_water_vapour
-        spectral = on_error.enter_context(open_image(hsi, crs=crs, keep_water_vapour=water_vapour, **how))
+        hsi_crs, water_vapour = known_crs(settings.hsi_crs, "hsi_crs"), settings.keep_water_vapour
+        spectral = on_error.enter_context(open_image(hsi, crs=hsi_crs, keep_water_vapour=water_vapour, **how))
         crs = known_crs(settings.sar_crs, "sar_crs")
         radar = on_error.enter_context(open_image(sar, crs=crs, keep_water_vapour=True, wanted=settings.wanted, **how))
         spectral = replace(spectral, gaps=settings.gaps)
         _check_pair(spectral, radar, settings)
+        area = read_area(settings.aoi, spectral.grid) if settings.aoi else None
+        mask = read_mask(settings.mask, hsi, spectral, area=area, crs=hsi_crs, **how)
         extra = open_extra(settings.extra, spectral, force=settings.force, **how)
         for image in extra:
             on_error.callback(image.close)
         stack = _with_unit(Stack(spectral, radar, spectral.grid, "power", extra=extra), settings)
-        stack = _with_shift(_with_checked_content(stack, settings.spectral_offset), settings)
+        stack = replace(_with_checked_content(stack, settings.spectral_offset), mask=mask)
+        stack = _with_shift(stack, settings)  # of the whole image, so that a map of an area is a part of its map
+        stack = replace(stack, area=area, grid=area.grid if area else stack.grid)
+        _check_something_left(stack)
         on_error.pop_all()
     return stack
+
+
+def _check_something_left(stack: Stack) -> None:
+    """Refuse a mask and an area that leave no pixel with data."""
+    if not (stack.mask or stack.area):
+        return
+    windows = chain(stack.grid.spread_windows(CHECKED_PX), stack.grid.tiles(512))
+    if any(stack.read_valid(window).any() for window in windows):
+        return
+    if stack.mask:
+        remedy = "Check its values." if stack.mask.share else "Check the nodata values of both images."
+        raise RasterError(stack.mask.files[0].path, "no pixel with data in both images is left unmasked", remedy)
+    assert stack.area
+    raise LabelError(stack.area.path, "no pixel of it has data in both images", "Check the nodata values and the area.")
 
 
 def _check_pair(spectral: Image, radar: Image, settings: AlignSettings) -> None:

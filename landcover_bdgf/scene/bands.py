@@ -68,6 +68,7 @@ def _at_end(*words: str) -> re.Pattern[str]:
 
 _AUXILIARY = _at_end(*CODES, *TERRAIN)
 _PICTURE = _at_end(*PICTURES)
+_CLASSIFICATION = _at_end("scl", "scene_classification(?:_map)?")
 _AUXILIARY_BAND = _at_end(*CODES, *PICTURES)  # not terrain: a user who stacks it with bands wants to use it
 _NO_NAME = re.compile(r"(bands?|layer|channel|gr[ae]y|undefined)?[\s_]*\d*", re.IGNORECASE)
 _WAVELENGTH = re.compile(
@@ -209,6 +210,11 @@ def names_polarisation(label: str) -> bool:
 def is_auxiliary(stem: str) -> bool:
     """Whether a file is an auxiliary layer (classes, mask, angles, terrain) by its name."""
     return _AUXILIARY.search(stem) is not None
+
+
+def is_scene_classification(name: str) -> bool:
+    """Whether a file or band is a scene classification of Sentinel-2 (SCL) by its name."""
+    return _CLASSIFICATION.search(name) is not None
 
 
 def is_picture_file(stem: str) -> bool:

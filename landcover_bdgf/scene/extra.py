@@ -11,7 +11,7 @@ from pathlib import Path
 from landcover_bdgf.errors import RasterError, SettingsError
 from landcover_bdgf.progress import log
 from landcover_bdgf.scene.image import Image, open_image
-from landcover_bdgf.scene.pair_checks import check_overlap, check_resolution, covered
+from landcover_bdgf.scene.pair_checks import check_overlap, check_resolution, covered_share
 
 LEAST_COVERED = 0.95  # of the scene; less is worth a warning
 
@@ -59,7 +59,7 @@ def _check(image: Image, spectral: Image, force: bool) -> None:
     check_overlap(spectral, image)
     if not force:
         check_resolution(image, spectral.grid)
-    share = min(covered(spectral.grid, grid) for grid in dict.fromkeys(band.grid for band in image.bands))
+    share = min(covered_share(spectral.grid, grid) for grid in dict.fromkeys(band.grid for band in image.bands))
     if share < LEAST_COVERED:
         log.warning(
             "%s: covers only %.0f %% of the scene; the rest will not be mapped. Use a layer that covers it, or none.",

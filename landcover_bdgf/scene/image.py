@@ -196,10 +196,7 @@ class Image:
 
     def check_unchanged(self) -> None:
         """RasterError if a file was replaced or modified since it was opened."""
-        for path, state in self._states.items():
-            if _state(path) != state:
-                remedy = "Run again when nothing else is writing to it."
-                raise RasterError(path, "was modified while it was being read", remedy)
+        check_states(self._states)
 
 
 @opening(RasterError)
@@ -257,7 +254,7 @@ def open_image(
 
 def _usable(files: OpenFiles, crs: CRS | None, keep_water_vapour: bool, wanted: tuple[str, ...] | None) -> Image:
     """The image without unusable bands; see :func:`open_image`."""
-    states = {file: _state(file) for path, dataset in files.items() for file in _files(path, dataset)}
+    states = {file: file_state(file) for path, dataset in files.items() for file in files_of(path, dataset)}
     tags = {path: file_tags(dataset) for path, dataset in files.items()}  # read once: some files have thousands
     bands, sensor = _bands(files, tags, crs, wanted)
     _check_names(bands)
@@ -391,12 +388,12 @@ def _empty_bands(image: Image) -> Iterator[Band]:
         yield from candidates
 
 
-def _files(path: Path, dataset: DatasetReader) -> list[Path]:
+def files_of(path: Path, dataset: DatasetReader) -> list[Path]:
     """A raster and the other files that GDAL reads for it."""
     return [path, *(typed_path(name) for name in dataset.files if typed_path(name) != path)]
 
 
-def _state(path: Path) -> State:
+def file_state(path: Path) -> State:
     """Size, modification time and inode of a file; None for a remote file."""
     if is_remote(str(path)):
         return None
@@ -405,6 +402,14 @@ def _state(path: Path) -> State:
     except OSError:  # deleted in the meantime
         return 0, 0, 0
     return found.st_size, found.st_mtime_ns, found.st_ino
+
+
+def check_states(states: Mapping[Path, State]) -> None:
+    """RasterError if a file was replaced or modified since its state was taken."""
+    for path, state in states.items():
+        if file_state(path) != state:
+            remedy = "Run again when nothing else is writing to it."
+            raise RasterError(path, "was modified while it was being read", remedy)
 
 
 def _by_file(bands: Sequence[Band]) -> list[tuple[Band, ...]]:

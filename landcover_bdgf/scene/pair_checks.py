@@ -77,7 +77,7 @@ def check_order(spectral: Image, sar: Image) -> None:
 def check_one_place(image: Image) -> None:
     """RasterError if files of one image do not overlap, such as tiles of an export: no pixel would have all bands."""
     for one, other in combinations({band.grid: band for band in image.bands}.values(), 2):
-        if same_crs(one.grid.crs, other.grid.crs) and covered(one.grid, other.grid) == 0:
+        if same_crs(one.grid.crs, other.grid.crs) and covered_share(one.grid, other.grid) == 0:
             raise RasterError(
                 other.path,
                 f"does not overlap {one.path}, so they cannot be bands of one image",
@@ -88,7 +88,7 @@ def check_one_place(image: Image) -> None:
 def check_overlap(spectral: Image, sar: Image) -> None:
     """RasterError if the SAR image, or an extra layer, covers less than 1 % of the spectral image."""
     try:
-        share = min(covered(spectral.grid, grid) for grid in dict.fromkeys(band.grid for band in sar.bands))
+        share = min(covered_share(spectral.grid, grid) for grid in dict.fromkeys(band.grid for band in sar.bands))
     except RasterError as error:
         raise RasterError(sar.paths[0], error.problem, error.remedy) from error
     if share >= MIN_OVERLAP:
@@ -98,7 +98,7 @@ def check_overlap(spectral: Image, sar: Image) -> None:
         if not np.isfinite(box).all():
             problem = f"has a position that no longitude and latitude belong to: {image.grid.describe()}"
             raise RasterError(image.paths[0], problem, "Correct a wrong CRS with `hsi_crs` or `sar_crs`.")
-    where = f"one covers {_box_text(boxes[0])}, the other {_box_text(boxes[1])} (WGS84)"
+    where = f"one covers {box_text(boxes[0])}, the other {box_text(boxes[1])} (WGS84)"
     if share > 0:
         raise RasterError(
             sar.paths[0], f"covers only {share:.2%} of {spectral.paths[0]}: {where}", "Use images of the same area."
@@ -136,7 +136,7 @@ def warn_of_dates(spectral: Image, sar: Image) -> None:
         )  # fmt: skip
 
 
-def covered(grid: Grid, by: Grid) -> float:
+def covered_share(grid: Grid, by: Grid) -> float:
     """Share of a grid's extent that another grid covers, 0 to 1."""
     left, bottom, right, top = grid.bounds
     box = by.bounds_in(grid.crs)
@@ -148,7 +148,7 @@ def covered(grid: Grid, by: Grid) -> float:
     return width * height / ((right - left) * (top - bottom))
 
 
-def _box_text(box: Bounds) -> str:
+def box_text(box: Bounds) -> str:
     left, bottom, right, top = box
     return f"{left:.4f}…{right:.4f}° E, {bottom:.4f}…{top:.4f}° N"
 

@@ -18,6 +18,7 @@ from landcover_bdgf.scene.bands import (
     is_auxiliary,
     is_picture_file,
     is_product_file,
+    is_scene_classification,
     names_a_band,
     natural_key,
 )
@@ -54,6 +55,16 @@ def raster_paths(sources: Sequence[PathLike], *, auxiliary: bool = False) -> lis
     if not paths:
         raise RasterError(None, "no raster was given", "Pass a file, a folder, or several files.")
     return paths
+
+
+def classification_file(sources: Sequence[PathLike]) -> Path | None:
+    """The scene classification (SCL) of a product or a folder of bands, with the smallest pixels."""
+    for folder in filter(Path.is_dir, map(_product_of, map(typed_path, sources))):
+        rasters = [*folder.glob("GRANULE/*/IMG_DATA/**/*.jp2"), *folder.glob("IMG_DATA/**/*.jp2"), *_rasters_in(folder)]
+        found = [path for path in rasters if is_scene_classification(path.stem)]
+        if found:
+            return min(found, key=lambda path: natural_key(path.stem))  # ..._SCL_20m before ..._SCL_60m
+    return None
 
 
 def _product_of(path: Path) -> Path:

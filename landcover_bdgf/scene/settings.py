@@ -57,6 +57,16 @@ class AlignSettings:
         Setting("pixels without data in some spectral bands only: drop, or zero (0 there, as over water)"),
     ] = "drop"
     keep_water_vapour: Annotated[bool, Setting("keep bands in the water-vapour absorption windows")] = False
+    mask: Annotated[
+        tuple[str, ...],
+        Setting(
+            "leave out pixels by a raster, e.g. scl.tif:3,8-10; without values, clouds and shadows of an SCL, else all "
+            "but 0; none: not by the SCL of the product either; repeatable",
+            unit="FILE[:VALUES]",
+            default="SCL of the product",
+        ),
+    ] = ()
+    aoi: Annotated[str | None, Setting("polygons of the area of interest: use only what lies in them")] = None
     force: Annotated[bool, Setting("accept pixel sizes that differ more than 50-fold")] = False
     warp_gcps: Annotated[
         bool, Setting("georeference images by their ground-control points, without terrain correction")

@@ -7,15 +7,17 @@ import math
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Self
+from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
 from rasterio.windows import Window
 
 from landcover_bdgf.geo import Grid, RasterProfile, mirrored, write_raster
+from landcover_bdgf.scene.area import Area
 from landcover_bdgf.scene.band_reader import Band, ReadCounts
 from landcover_bdgf.scene.image import Image
+from landcover_bdgf.scene.mask import Mask
 from landcover_bdgf.scene.sar import POWER_FLOOR, SarUnit, power_of_db
 from landcover_bdgf.scene.shift import Shift
 from landcover_bdgf.storage import (
@@ -54,7 +56,7 @@ class Stack:
     ----------
     spectral, sar : Image
     grid : Grid
-        Grid of the spectral image, not cropped.
+        Grid of the spectral image; with an area of interest, its crop.
     sar_unit : "power" or "db"
         Unit of the intensities in the files; in tiles they are in linear power.
     shift : Shift, optional
@@ -67,6 +69,11 @@ class Stack:
         SAR channels that are no intensities and are not converted.
     extra : tuple of Image
         Groups of extra layers, such as terrain.
+    mask : Mask, optional
+        Pixels that are invalid although they have data, such as clouds.
+    area : Area, optional
+        The area of interest. Other pixels are invalid in :meth:`read`, but not in :meth:`read_padded`: networks see
+        them as neighbours.
     """
 
     spectral: Image
@@ -78,6 +85,8 @@ class Stack:
     spectral_offset: float = 0.0
     plain_names: tuple[str, ...] = ()
     extra: tuple[Image, ...] = ()
+    mask: Mask | None = None
+    area: Area | None = None
 
     @property
     def images(self) -> tuple[Image, ...]:
@@ -87,7 +96,8 @@ class Stack:
     @property
     def files(self) -> tuple[Path, ...]:
         """All files that are read."""
-        return tuple(file for image in self.images for file in image.files)
+        more = [file for found in (self.mask, self.area) if found for file in found.states]
+        return (*(file for image in self.images for file in image.files), *more)
 
     def __repr__(self) -> str:
         return "\n  ".join(["Stack", *self.describe()])
@@ -119,13 +129,23 @@ class Stack:
 
     def read(self, window: Window) -> Tile:
         """A window inside the grid; values do not depend on the window. RasterError if a file is damaged."""
-        spectral, spectral_valid = self.spectral.read(window, self.grid)
-        sar, sar_valid = self.read_sar(window)
+        if self.area is None:
+            return self._read(window)
+        tile = self._read(self.area.in_image(window))
+        valid = tile.valid & self.area.inside.read(window)
+        return Tile(tile.spectral * valid, tile.sar * valid, valid)
+
+    def _read(self, window: Window) -> Tile:
+        """A window of the whole image, with pixels outside the area of interest."""
+        spectral, spectral_valid = self.spectral.read(window, self.image_grid)
+        sar, sar_valid = self._read_sar(window)
         valid = spectral_valid & sar_valid
+        if self.mask is not None:
+            valid &= ~self.mask.pixels.read(window)
         if self.spectral_offset:
             spectral += np.float32(self.spectral_offset)
         if self.extra:
-            extra, extra_valid = zip(*(image.read(window, self.grid) for image in self.extra), strict=True)
+            extra, extra_valid = zip(*(image.read(window, self.image_grid) for image in self.extra), strict=True)
             spectral = np.concatenate([spectral, *extra])
             valid &= np.logical_and.reduce(extra_valid)
         spectral[:, ~valid] = 0
@@ -133,8 +153,11 @@ class Stack:
         return Tile(spectral, sar, valid)
 
     def read_sar(self, window: Window) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
-        """SAR (R, h, w) of a window, as in a tile, and where the SAR alone is valid (h, w)."""
-        moved = self.grid.shifted(self.applied_shift_xy_px)
+        """SAR (R, h, w) of a window, as in a tile, and where the SAR alone is valid (h, w), also outside the area."""
+        return self._read_sar(self.area.in_image(window) if self.area else window)
+
+    def _read_sar(self, window: Window) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
+        moved = self.image_grid.shifted(self.applied_shift_xy_px)
         sar, valid = self.sar.read(window, moved, convert=self._power if self.sar_unit == "db" else None)
         for name, channel in zip(self.sar.names, sar, strict=True):
             if name not in self.plain_names:
@@ -146,17 +169,47 @@ class Stack:
         return db if band.name in self.plain_names else power_of_db(db)
 
     def read_valid(self, window: Window) -> NDArray[np.bool_]:
-        """Where both sensors and all extra layers have data, (h, w)."""
+        """Where both sensors and all extra layers have data that are not masked, in the area of interest, (h, w)."""
         return self.read(window).valid
+
+    def read_masked(self, window: Window) -> NDArray[np.bool_]:
+        """Where pixels are masked, (h, w)."""
+        if self.mask is None:
+            return np.zeros((window.height, window.width), bool)
+        return self.mask.pixels.read(self.area.in_image(window) if self.area else window)
+
+    def read_inside(self, window: Window) -> NDArray[np.bool_]:
+        """Where pixels are in the area of interest, (h, w); everywhere if there is none."""
+        return self.area.inside.read(window) if self.area else np.ones((window.height, window.width), bool)
+
+    @property
+    def image_grid(self) -> Grid:
+        """The grid of the whole spectral image."""
+        return self.area.image if self.area else self.grid
+
+    @property
+    def origin_rc(self) -> tuple[int, int]:
+        """Row and column of the first pixel of the grid in the whole image."""
+        return self.area.origin_rc if self.area else (0, 0)
+
+    @property
+    def pixels(self) -> int:
+        """Number of pixels in the area of interest, or in the whole image."""
+        return self.area.pixels if self.area else math.prod(self.grid.shape_hw)
 
     def read_padded(self, row: int, col: int, height: int, width: int) -> Tile:
         """A window that may extend beyond the border, where the scene continues as its mirror image.
 
-        The border pixel itself is not repeated (``reflect`` in numpy); invalid pixels are mirrored too.
+        The border pixel itself is not repeated (``reflect`` in numpy); invalid pixels are mirrored too. Beyond the crop
+        of an area of interest, the image itself continues; pixels outside the area are valid.
         """
-        rows, cols = (mirrored(row, height, self.grid.shape_hw[0]), mirrored(col, width, self.grid.shape_hw[1]))
+        row, col = row + self.origin_rc[0], col + self.origin_rc[1]
+        rows, cols = (
+            mirrored(first, n, of)
+            for first, n, of in zip((row, col), (height, width), self.image_grid.shape_hw, strict=True)
+        )
         top, left = int(rows.min()), int(cols.min())
-        tile = self.read(Window(left, top, int(cols.max()) - left + 1, int(rows.max()) - top + 1))
+        tile = self._read(Window(left, top, int(cols.max()) - left + 1, int(rows.max()) - top + 1))
         if (row, col, *tile.valid.shape) == (top, left, height, width):
             return tile
         down, right = rows[:, None] - top, cols[None, :] - left
@@ -201,7 +254,9 @@ class Stack:
             self.spectral_offset,
             self.plain_names,
             self.spectral.gaps,
-            [(image.group, len(image.bands)) for image in self.extra],
+            *((image.group, len(image.bands)) for image in self.extra),
+            *(("mask", self.mask.pixels.digest()) if self.mask else ()),
+            *(("area", self.origin_rc, self.area.inside.digest()) if self.area else ()),
         )
         return hashlib.sha256(repr(hashed).encode()).hexdigest()
 
@@ -209,20 +264,32 @@ class Stack:
         """RasterError if a file was replaced or modified since it was opened."""
         for image in self.images:
             image.check_unchanged()
+        if self.mask:
+            self.mask.check_unchanged()
+        if self.area:
+            self.area.check_unchanged()
+
+    def limits(self) -> dict[str, Any]:
+        """What was masked, and the area of interest, for the record of a map; empty without both."""
+        masked = {"masked": self.mask.to_dict()} if self.mask else {}
+        return masked | ({"area": self.area.to_dict()} if self.area else {})
 
     def describe(self) -> list[str]:
-        """Lines of text: bands, units, grid and shift."""
+        """Lines of text: bands, units, grid, shift, mask and area."""
         unit = {"power": "linear power", "db": "dB, read as linear power"}[self.sar_unit]
         plain = f"; as they are: {listed(self.plain_names)}" if self.plain_names else ""
         x, y = self.applied_shift_xy_px
         corrected = f", corrected by {x:g}, {y:g} px" if (x, y) != (0, 0) else ", not corrected"
         offset = f"; {self.spectral_offset:+g} added" if self.spectral_offset else ""
+        of = "the area of interest" if self.area else "the scene"
         return [
             f"spectral: {_source_text(self.spectral)}; {self.spectral.sensor or 'unknown sensor'}{offset}",
             *(f"{printable(image.group)}: {_source_text(image)}" for image in self.extra),
             f"SAR: {_source_text(self.sar)}; {unit}{plain}",
             f"grid: {self.grid.describe()}",
             f"shift: {self.shift.describe() + corrected if self.shift else 'not estimated, scene too small or plain'}",
+            *(f"mask: {file.describe(of)}" for file in (self.mask.files if self.mask else ())),
+            *([f"area of interest: {self.area.describe()}"] if self.area else []),
         ]
 
 

@@ -11,11 +11,17 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+import geopandas
 import numpy as np
 import pytest
 import rasterio
+import shapely
 from conftest import SHORT_OPTIONS as QUICK, Bdgf
+from rasterio.windows import Window
 
+from landcover_bdgf.labels.sample_file import read_samples
+from landcover_bdgf.scene.alignment import align
+from landcover_bdgf.scene.settings import AlignSettings
 from landcover_bdgf.scene.simulation import SceneFiles
 from landcover_bdgf.storage.cache import VARIABLE
 from landcover_bdgf.training import loop
@@ -44,6 +50,50 @@ def test_the_main_job_and_the_map_from_its_model(
     assert bdgf(*job_words) == 6
     assert "model.safetensors: exists already" in capsys.readouterr().err
     assert Path("model.safetensors").read_bytes() == before
+
+
+def test_the_main_job_with_a_mask_and_an_area_of_interest(
+    bdgf: Bdgf, scene_files: SceneFiles, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Masked pixels and those outside the area are 0 in the map and in no sample; record and report say so."""
+    with rasterio.open(scene_files.spectral) as image:
+        t, crs, scene_px = image.transform, image.crs, image.width * image.height
+    clouds = np.full((52, 60), 4, np.uint8)  # of twice the pixel size
+    clouds[10:20, 8:16], clouds[30, 30] = 9, 3
+    halved = {"width": 60, "height": 52, "transform": t * t.scale(2)}
+    with rasterio.open("scl.tif", "w", driver="GTiff", count=1, dtype="uint8", crs=crs, **halved) as file:
+        file.write(clouds, 1)
+    on_ground = [(t.c + t.a * col, t.f + t.e * row) for col, row in ((5, 5), (115, 5), (115, 70), (5, 99))]
+    geopandas.GeoDataFrame(geometry=[shapely.Polygon(on_ground)], crs=crs).to_crs(4326).to_file("aoi.gpkg")
+    pair = [scene_files.spectral, scene_files.sar, "--mask", "scl.tif", "--aoi", "aoi.gpkg"]
+    assert bdgf("map", *pair, "-o", "map.tif", *labels_of(scene_files), *QUICK, "--json") == 0
+    out, err = capsys.readouterr()
+    masked = np.isin(clouds, (3, 9)).repeat(2, 0).repeat(2, 1)
+    stack = align(*pair[:2], settings=AlignSettings(mask=("scl.tif",), aoi="aoi.gpkg"))
+    inside = stack.read_inside(Window(0, 0, 120, 104))
+    share = masked[inside].mean()
+    assert f"bdgf: scl.tif: {100 * share:.1f} % of the area of interest is masked: cloud " in err
+    with rasterio.open("map.tif") as file:
+        codes = file.read(1)
+    assert not codes[masked | ~inside].any()
+    assert codes.any()
+    samples = read_samples("map_steps/samples.gpkg")
+    assert inside[samples.rows, samples.cols].all()
+    assert not masked[samples.rows, samples.cols].any()
+    assert samples.split.dropped["masked"] > 0
+    assert samples.split.dropped["outside the area of interest"] > 0
+    for found in (json.loads(Path("map.tif.json").read_text()), json.loads(out)["accuracy"]):
+        assert found["area"] == {"file": "aoi.gpkg", "pixels": inside.sum(), "share": inside.sum() / scene_px}
+        assert found["masked"]["share"] == share
+    page = Path("map_steps/report/report.html").read_text()
+    assert f"{100 * share:.1f} % of the area was masked and is 0 here, by scl.tif (cloud " in page
+    assert bdgf("check", *pair) == 0
+    valid = stack.read_valid(Window(0, 0, 120, 104)).sum() / inside.sum()
+    assert f"valid in both sensors: {100 * valid:.1f} %" in capsys.readouterr().out
+    again = ["map", *pair, "--model", "model.safetensors", "--map-masked"]
+    assert bdgf(*again, "-o", "cloudy.tif") == 0
+    with rasterio.open("cloudy.tif") as file:
+        assert (file.read(1) > 0)[inside & masked].any()
 
 
 def test_the_steps_give_the_map_of_the_main_job(

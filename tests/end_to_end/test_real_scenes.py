@@ -5,9 +5,11 @@ Hong Kong and Potsdam have no SAR image; it is simulated.
 
 from pathlib import Path
 
+import geopandas
 import numpy as np
 import pytest
 import rasterio
+import shapely
 from conftest import SHORT
 from numpy.typing import NDArray
 from rasterio.windows import Window
@@ -75,3 +77,30 @@ def test_a_sentinel_2_product_as_a_folder_of_bands(shared_data: Path) -> None:
     tile = stack.read(Window(100, 100, 64, 64))
     assert tile.valid.all()
     assert 0.001 < np.median(tile.sar) < 1
+
+
+def test_chile_with_clouds_masked_and_an_area_of_interest(shared_data: Path, tmp_path: Path) -> None:
+    """A mask of 20 m and an area in degrees; the map is 0 where either leaves pixels out, and only there."""
+    folder = shared_data / "s1s2_chile"
+    with rasterio.open(folder / "s2_l2a.tif") as dataset:
+        transform, crs = dataset.transform, dataset.crs
+    clouds = np.full((112, 112), 5, np.uint8)
+    clouds[20:45, 30:60], clouds[45:50, 30:60] = 9, 3
+    with rasterio.open(
+        tmp_path / "scl.tif", "w", driver="GTiff", width=112, height=112, count=1, dtype="uint8", crs=crs,
+        transform=transform * transform.scale(2),
+    ) as file:  # fmt: skip
+        file.write(clouds, 1)
+    pixels = shapely.Polygon([(3, 2), (220, 10), (200, 221), (20, 180)])
+    area = shapely.transform(pixels, lambda xy: xy * (transform.a, transform.e) + (transform.c, transform.f))
+    geopandas.GeoDataFrame(geometry=[area], crs=crs).to_crs(4326).to_file(tmp_path / "aoi.geojson")
+    settings = bdgf.AlignSettings(mask=(str(tmp_path / "scl.tif"),), aoi=str(tmp_path / "aoi.geojson"))
+    pair = folder / "s2_l2a.tif", folder / "s1_rtc_db.tif"
+    stack, plain = bdgf.align(*pair, settings=settings), bdgf.align(*pair)
+    codes, samples = whole_job(stack, folder / "train_polygons.shp", "class", tmp_path)
+    window = Window(0, 0, 224, 224)
+    masked = np.isin(clouds, (3, 9)).repeat(2, 0).repeat(2, 1)
+    inside = stack.read_inside(window)
+    assert 0.6 < inside.mean() < 0.9
+    assert np.array_equal(codes > 0, plain.read_valid(window) & inside & ~masked)
+    assert not (masked | ~inside)[samples.rows, samples.cols].any()

@@ -18,6 +18,7 @@ from landcover_bdgf.geo.cog import RasterProfile, write_raster
 from landcover_bdgf.geo.grid import Grid
 from landcover_bdgf.labels.sampling import SampleSettings, sample, samples_lines
 from landcover_bdgf.scene.alignment import align
+from landcover_bdgf.scene.settings import AlignSettings
 
 SCENE = Grid(CRS.from_epsg(32633), Affine(10, 0, 500_000, 0, -10, 5_000_000), (128, 150))
 
@@ -67,6 +68,43 @@ def test_only_pixels_with_data_in_both_images_are_drawn(stack):
     assert samples.cols.min() >= 8
     assert samples.split.dropped["no data in the image"] > 0
     assert len(np.unique(samples.positions, axis=0)) == len(samples)
+
+
+def test_labels_outside_the_area_and_masked_ones_are_dropped_with_their_reasons(stack, tmp_path):
+    mask = np.zeros((1, *SCENE.shape_hw), np.uint8)
+    mask[:, :, 30:40] = 1
+    profile = RasterProfile("uint8", 1, nodata=255)
+    write_raster(tmp_path / "mask.tif", SCENE, [(next(SCENE.tiles(150)), mask)], profile=profile)
+    geopandas.GeoDataFrame(geometry=[box(0, 0, 110, 110)], crs=32633).to_file(tmp_path / "aoi.gpkg")
+    settings = AlignSettings(mask=(f"{tmp_path / 'mask.tif'}:1",), aoi=str(tmp_path / "aoi.gpkg"))
+    limited = align(stack.spectral.paths, stack.sar.paths, settings=settings)
+    samples, dropped = drawn(limited, split="none"), drawn(limited, split="none").split.dropped
+    burnt = np.zeros(SCENE.shape_hw, bool)
+    for row, col in LATTICE:
+        burnt[row : row + 6, col : col + 6] = True
+    outside = burnt.copy()
+    outside[:110, :110] = False
+    masked = (burnt & ~outside)[:, 30:40]
+    assert dropped["outside the area of interest"] == outside.sum()
+    assert dropped["masked"] == masked.sum()
+    assert max(samples.rows.max(), samples.cols.max()) < 110
+    assert not np.isin(samples.cols, range(30, 40)).any()
+
+
+def test_samples_of_an_area_are_on_its_grid(stack, tmp_path):
+    """The crop begins at column 128; the classes are at the same places as in the whole image."""
+    geopandas.GeoDataFrame(geometry=[box(0, 129, 110, 21)], crs=32633).to_file(tmp_path / "aoi.gpkg")
+    limited = align(stack.spectral.paths, stack.sar.paths, settings=AlignSettings(aoi=str(tmp_path / "aoi.gpkg")))
+    squares = labels(["water", "crops", "crops", "water"], [(30, 130), (60, 130), (30, 140), (60, 110)])
+    samples = drawn(limited, squares, split="none", per_class=10_000)
+    samples.check_grid(limited.grid)
+    assert samples.grid.shape_hw == (128, 22)
+    found = np.zeros(SCENE.shape_hw, int)
+    found[samples.rows, samples.cols + 128] = samples.codes
+    expected = np.zeros(SCENE.shape_hw, int)
+    crops, water = (samples.legend.code_of(name) for name in ("crops", "water"))
+    expected[30:36, 130:136], expected[60:66, 130:136], expected[30:36, 140:146] = water, crops, crops
+    assert np.array_equal(found, expected)
 
 
 def test_the_seed_decides_the_samples(stack):

@@ -8,14 +8,18 @@ from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 
+import geopandas
 import numpy as np
 import pytest
 import rasterio
+import shapely
 import torch
+from rasterio.windows import Window
 
 from landcover_bdgf.errors import CheckpointError, OutputError, RasterError, ResourceError, SettingsError
 from landcover_bdgf.labels.class_map import layer_path
 from landcover_bdgf.mapping import scene_map
+from landcover_bdgf.mapping.mosaicking import mosaic
 from landcover_bdgf.mapping.partial_map import PartialMap
 from landcover_bdgf.mapping.scene_map import MapSettings, map_scene
 from landcover_bdgf.model.blocks import Block
@@ -25,6 +29,7 @@ from landcover_bdgf.model.features import Viewer
 from landcover_bdgf.model.networks.fusion import apply_windows
 from landcover_bdgf.model.run import Run
 from landcover_bdgf.scene.alignment import align
+from landcover_bdgf.scene.settings import AlignSettings
 from landcover_bdgf.scene.simulation import SceneFiles, simulate, write_scene
 from landcover_bdgf.scene.stack import Stack
 
@@ -241,3 +246,116 @@ def test_a_resumed_map_equals_an_uninterrupted_one(
     assert {file.name: file.read_bytes() for file in tmp_path.iterdir()} == {
         file.name: file.read_bytes() for file in made.parent.iterdir()
     }
+
+
+def limited(stack: Stack, folder: Path, **settings: object) -> Stack:
+    """The same images within a triangle of some blocks, given in pixels, and with a mask of some of its pixels."""
+    triangle = shapely.Polygon([(20, 140), (150, 150), (90, 290)])
+    t = stack.grid.transform
+    on_ground = shapely.transform(triangle, lambda xy: xy * (t.a, t.e) + (t.c, t.f))
+    geopandas.GeoDataFrame(geometry=[on_ground], crs=stack.grid.crs).to_file(folder / "aoi.gpkg")
+    return align(stack.spectral.paths[0], stack.sar.paths, settings=AlignSettings(**settings))  # type: ignore[arg-type]
+
+
+def read_all(path: Path) -> list[np.ndarray]:
+    """Codes and layers of a map."""
+    arrays = []
+    for file in (path, layer_path(path, "confidence"), layer_path(path, "novelty")):
+        with rasterio.open(file) as dataset:
+            arrays.append(dataset.read(1))
+    return arrays
+
+
+@pytest.fixture(scope="module")
+def whole_map(model: Checkpoint, wide_stack: Stack, tmp_path_factory: pytest.TempPathFactory) -> list[np.ndarray]:
+    """The map of the whole scene, by the fixtures' model."""
+    path = tmp_path_factory.mktemp("whole") / "map.tif"
+    map_scene(model, wide_stack, path, settings=MapSettings(confidence=True, novelty=True))
+    return read_all(path)
+
+
+@pytest.mark.parametrize(
+    "how", [{"tile_px": 128}, {"tile_px": 512}, {"shard": "1/2"}], ids=["small tiles", "large tiles", "shards"]
+)
+def test_a_map_of_an_area_is_that_of_the_whole_scene_there(
+    how: dict[str, object], model: Checkpoint, wide_stack: Stack, whole_map: list[np.ndarray], tmp_path: Path
+) -> None:
+    stack, path = limited(wide_stack, tmp_path, aoi=str(tmp_path / "aoi.gpkg")), tmp_path / "map.tif"
+    assert stack.grid.shape_hw == (172, 200)
+    (row, col), (height, width) = stack.origin_rc, stack.grid.shape_hw
+    inside = stack.read_inside(Window(0, 0, width, height))
+    settings = MapSettings(confidence=True, novelty=True, **how)  # type: ignore[arg-type]
+    made = map_scene(model, stack, path, settings=settings)
+    if "shard" in how:
+        other = map_scene(model, stack, path, settings=replace(settings, shard="2/2"))
+        mosaic([made, other], path)
+    for found, expected, nodata in zip(read_all(path), whole_map, (0, 255, 255), strict=True):
+        there = expected[row : row + height, col : col + width]
+        assert np.array_equal(found[inside], there[inside])
+        assert (found[~inside] == nodata).all()
+    with rasterio.open(path) as dataset:
+        assert dataset.transform == stack.grid.transform
+    record = json.loads(path.with_name("map.tif.json").read_text())
+    assert record["area"] == {"file": "aoi.gpkg", "pixels": int(inside.sum()), "share": inside.sum() / 60_000}
+
+
+def test_an_interrupted_map_of_an_area_is_resumed(
+    model: Checkpoint, wide_stack: Stack, tmp_path: Path, ctrl_c: Callable[[], None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stack, path = limited(wide_stack, tmp_path, aoi=str(tmp_path / "aoi.gpkg")), tmp_path / "map.tif"
+    settings, add = MapSettings(tile_px=128), PartialMap.add
+    monkeypatch.setattr(PartialMap, "add", lambda *arguments: (add(*arguments), ctrl_c()))
+    with pytest.raises(KeyboardInterrupt):
+        map_scene(model, stack, path, settings=settings)
+    monkeypatch.undo()
+    with pytest.raises(OutputError, match="belongs to another run: scene was"):
+        map_scene(model, wide_stack, path, settings=settings, resume=True)
+    map_scene(model, stack, path, settings=settings, resume=True)
+    map_scene(model, stack, tmp_path / "again.tif", settings=settings)
+    assert path.read_bytes() == (tmp_path / "again.tif").read_bytes()
+
+
+def test_blocks_outside_the_area_are_not_computed(
+    model: Checkpoint, wide_stack: Stack, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen: list[tuple[int, int]] = []
+    see = Classifier.see
+    monkeypatch.setattr(
+        Classifier, "see", lambda self, *blocks: (seen.extend((b.row, b.col) for b in blocks), see(self, *blocks))[1]
+    )
+    map_scene(model, limited(wide_stack, tmp_path, aoi=str(tmp_path / "aoi.gpkg")), tmp_path / "map.tif")
+    assert seen == [(128, 0), (128, 128), (256, 0)]  # not (256, 128)
+
+
+def test_masked_pixels_are_0_unless_they_are_asked_for(
+    model: Checkpoint, wide_stack: Stack, whole_map: list[np.ndarray], tmp_path: Path
+) -> None:
+    clouds = np.zeros((300, 200), np.uint8)
+    clouds[40:90, 60:110] = 8
+    with rasterio.open(
+        tmp_path / "scl.tif", "w", driver="GTiff", count=1, height=300, width=200, dtype="uint8",
+        crs=wide_stack.grid.crs, transform=wide_stack.grid.transform,
+    ) as file:  # fmt: skip
+        file.write(clouds, 1)
+    stack = limited(wide_stack, tmp_path, mask=(f"{tmp_path / 'scl.tif'}:8",))
+    for mapped in (False, True):
+        settings = MapSettings(confidence=True, novelty=True, map_masked=mapped)
+        path = tmp_path / f"map_{mapped}.tif"
+        map_scene(model, stack, path, settings=settings)
+        codes = read_all(path)[0]
+        assert np.array_equal(codes == 0, (whole_map[0] == 0) | ((clouds == 8) & (not mapped)))
+        record = json.loads(Path(f"{path}.json").read_text())
+        share = (clouds == 8).mean()
+        files = [{"file": "scl.tif", "share": share, "classes": {"cloud": share}}]
+        assert record["masked"] == {"share": share, "files": files, "mapped": mapped}
+        assert scene_map.is_map_of(path, model, stack, settings=settings, run=Run())
+        if mapped:
+            assert all(np.array_equal(a, b) for a, b in zip(read_all(path), whole_map, strict=True))
+
+
+def test_a_mask_and_an_area_are_not_overwritten(model: Checkpoint, wide_stack: Stack, tmp_path: Path) -> None:
+    stack = limited(wide_stack, tmp_path, aoi=str(tmp_path / "aoi.gpkg"))
+    stack = replace(stack, area=replace(stack.area, states={tmp_path / "map.tif": None}))  # type: ignore[type-var]
+    (tmp_path / "map.tif").touch()
+    with pytest.raises(OutputError, match=r"map\.tif: is one of the inputs"):
+        map_scene(model, stack, tmp_path / "map.tif", overwrite=True)

@@ -92,6 +92,15 @@ def image(
     return make
 
 
+def mask(change: Callable[[np.ndarray[Any, Any]], np.ndarray[Any, Any]] = lambda a: a, **profile: Any) -> Make:
+    """A mask of the good scene that is 1 in its first 10 columns, changed."""
+
+    def first_columns(array: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
+        return change((np.arange(array.shape[2]) < 10) * np.ones_like(array[:1], np.uint8))
+
+    return image(first_columns, names=(), **{"nodata": None} | profile)
+
+
 def content(data: bytes, to: str = "bad.tif") -> Make:
     """A file with these bytes."""
     return lambda folder: (folder / to).write_bytes(data) and None

@@ -30,6 +30,8 @@ SECONDS, BYTES = 5, 10**9  # that one bad input may take; of the processor, and 
 
 CHECK = "check bad.tif sar.tif"
 RADAR = "check msi.tif bad.tif"
+MASKED = "check msi.tif sar.tif --mask bad.tif"
+WITHIN = "check msi.tif sar.tif --aoi bad.gpkg"
 X, Y = bad.ORIGIN
 MAP = "map msi.tif sar.tif --model bad.safetensors -o out.tif"
 MAP_GOOD = "map msi.tif sar.tif --model model.safetensors -o out.tif"
@@ -91,6 +93,27 @@ CASES = [
     Case("smaller than a window", bad.image(lambda a: a[:, :5, :5]), CHECK, 0, "grid: 5 × 5 px*"),
     Case("two headers", bad.both(bad.image(driver="ENVI", to="bad.img"), bad.copy("bad.hdr", "bad.img.hdr"), bad.append("bad.hdr", b"bands = 9\n")), "check bad.img sar.tif", 3, "bad.img: has headers that differ, bad.img.hdr and bad.hdr. Remove those that do not belong to it."),
     Case("names in GBK", bad.envi_in_gbk, "check bad.img sar.tif", 3, "bad.img: has band names in another encoding than UTF-8. Save its header as UTF-8, or convert it with gdal_translate."),
+    # Masks and areas of interest
+    Case("an inverted mask", bad.mask(lambda a: a | 1), MASKED, 3, "bad.tif: masks all of the scene, is it inverted? Name the values to mask, as in bad.tif:1."),
+    Case("a mask of another scene", bad.mask(transform=Affine(10, 0, X + 1e5, 0, -10, Y)), MASKED, 3, "bad.tif: does not overlap msi.tif: the mask covers 14.9994…15.0100° E, 52.3447…52.3505° N, the image 13.5315…13.5423° E, 52.3356…52.3415° N (WGS84). Use a mask of this scene, or correct its CRS."),
+    Case("a mask without its values", bad.mask(), f"{MASKED}:7-9", 0, "bdgf: warning: bad.tif: holds none of the values to mask in the scene, so nothing is masked."),
+    Case("a mask of a part", bad.mask(lambda a: a[:, :32]), MASKED, 0, "bdgf: warning: bad.tif: has no data in 50 % of the scene; nothing is masked there."),
+    Case("no classification", bad.mask(lambda a: 37 * a, to="scl.tif"), "check msi.tif sar.tif --mask scl.tif", 3, "scl.tif: is a scene classification by its name, but holds 37, which is no class of it. Name the values to mask, as in scl.tif:1."),
+    Case("a probability of clouds", bad.mask(lambda a: a * np.float32(0.3)), MASKED, 3, "bad.tif: holds fractions such as 0.3, which are no classes. Name the values to mask, as in bad.tif:1."),
+    Case("bands as a mask", bad.image(), MASKED, 3, "bad.tif: has 10 bands, and none is described as SCL, so it is not known which is the mask. Save the mask as a raster of one band."),
+    Case("a mask without CRS", bad.mask(crs=None), MASKED, 3, "bad.tif: has no CRS. Give it its CRS with gdal_edit.py -a_srs."),
+    Case("unreadable values", bad.mask(), f"{MASKED}:3,x", 2, "--mask bad.tif:3,x: its values cannot be read. Write them like scl.tif:3,8-10."),
+    Case("values from high to low", bad.mask(), f"{MASKED}:10-8", 2, "--mask bad.tif:10-8: its values cannot be read. Write them like scl.tif:3,8-10."),
+    Case("no mask there", bad.nothing, r"check msi.tif sar.tif --mask C:\x\scl.tif:3,8-10", 3, "C:\\x\\scl.tif: does not exist. Check its name and the folder you are in."),
+    Case("a classification that masks", bad.mask(lambda a: 5 * a + 4, to="scl.tif"), "check msi.tif sar.tif --mask scl.tif", 0, "bdgf: scl.tif: 13.9 % of the scene is masked: cloud 13.9 %."),
+    Case("a map over its mask", bad.mask(), f"{MAP_TO} bad.tif --mask bad.tif:1 --overwrite", 6, "bad.tif: is one of the inputs. Choose another name."),
+    Case("samples over the area", bad.copy("labels.gpkg", "bad.gpkg"), f"{SAMPLE_TO} bad.gpkg --aoi bad.gpkg --overwrite", 6, "bad.gpkg: is one of the inputs. Choose another name."),
+    Case("points as an area", bad.labels(lambda f: f.set_geometry(f.centroid)), WITHIN, 4, "bad.gpkg: holds points, but an area of interest is made of polygons. Draw or buffer them."),
+    Case("lines as an area", bad.labels(lambda f: f.set_geometry(f.boundary)), WITHIN, 4, "bad.gpkg: holds lines, but an area of interest is made of polygons. Draw or buffer them."),
+    Case("an area elsewhere", bad.labels(lambda f: f.set_geometry(f.translate(1e5))), WITHIN, 4, "bad.gpkg: does not overlap the image: the area covers 14.9996…15.0095° E, 52.3448…52.3503° N, the image 13.5315…13.5423° E, 52.3356…52.3415° N (WGS84). Check the CRS of both."),
+    Case("an empty area", bad.labels(lambda f: f[:0]), WITHIN, 4, "bad.gpkg: has no features. Draw some polygons first, or check the file."),
+    Case("no area there", bad.nothing, WITHIN, 4, "bad.gpkg: does not exist. Check its name and the folder you are in."),
+    Case("an area without labels", bad.geojson(bad.features((None, bad.square(60, 60, 3)))), f"{LABELLED} labels.gpkg --aoi bad.geojson", 4, "labels.gpkg: none of the labelled pixels lies in the area of interest bad.geojson. Check both, or enlarge the area."),
     # Raster content
     *[Case(f"pixels of {kind}", bad.image(lambda a, k=kind: (a.clip(0, 10_000) / 100).astype(k), nodata=None), CHECK, 0, "spectral: 10 bands of bad.tif*")
       for kind in ("int8", "uint8", "int16", "uint16", "int32", "uint32", "float32", "float64")],

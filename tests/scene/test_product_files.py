@@ -9,6 +9,7 @@ from small_scenes import whole
 
 from landcover_bdgf.errors import RasterError
 from landcover_bdgf.scene.image import open_image
+from landcover_bdgf.scene.product_files import classification_file
 
 
 def test_files_of_a_folder_are_bands_in_natural_order(tmp_path, write_tif, noise):
@@ -174,3 +175,13 @@ def test_a_folder_keeps_masks_and_pictures_without_which_too_little_would_be_lef
     for word, count in counts.items():
         write_tif(f"scene/{word}.tif", np.ones((count, 8, 8), "uint8"))
     assert len(open_image(tmp_path / "scene").bands) == bands
+
+
+def test_the_scene_classification_of_a_product_is_found(safe, write_tif, tmp_path):
+    granule = next(safe.glob("GRANULE/*"))
+    expected = granule / "IMG_DATA/R20m/T33UUU_20200604T101031_SCL_20m.jp2"
+    (safe / "MTD_MSIL2A.xml").touch()
+    for source in (safe, granule, safe / "MTD_MSIL2A.xml"):
+        assert classification_file([source]) == expected
+    assert classification_file([granule / "IMG_DATA/R10m/T33UUU_20200604T101031_B02_10m.jp2"]) is None
+    assert classification_file([tmp_path / "absent"]) is None
