@@ -139,7 +139,7 @@ def band_names(texts: Sequence[BandText]) -> list[str]:
 
     Descriptions are used if they are unique and meaningful, else the names of single-band files, else numbers. A name
     that contains one band number or one polarisation is shortened to it: ``B02`` for Sentinel-2, ``B2`` for Landsat,
-    ``VV``; others, and amplitudes, lose their date. Names that would be the same then, as of two dates, stay as they are.
+    ``VV``; others, and amplitudes, lose their date. Names that would be the same then, as of two dates, stay.
     """
     labels = _labels(texts)
     style = "{:02d}" if sensor_of(texts) == "Sentinel-2" else "{:d}"
@@ -234,7 +234,7 @@ def names_polarisation(label: str) -> bool:
 
 
 def names_no_intensity(label: str) -> bool:
-    """Whether a label names what is no SAR intensity: ``coherence``, ``VV/VH``, ``VV_contrast``, ``incidence angle``."""
+    """Whether a label names what is no SAR intensity: ``coherence``, ``VV/VH``, ``VV_contrast``, ``theta``."""
     return _COMPUTED.search(label) is not None or _NO_INTENSITY.search(label) is not None
 
 

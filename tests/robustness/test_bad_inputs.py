@@ -223,6 +223,8 @@ CASES = [
     *[Case(f"{command.split()[0]} to {name}", bad.nothing, f"{command} {name} --overwrite", 6, f"{name}: a {kind} is written, and {suffix} is the extension of another format. Name it out{right}.")
       for command, name, kind, suffix, right in ((MAP_TO, "out.png", "GeoTIFF", ".png", ".tif"), (MAP_TO, "out.img", "GeoTIFF", ".img", ".tif"), ("align msi.tif sar.tif -o", "out.JPG", "GeoTIFF", ".jpg", ".tif"), ("mosaic a.partial -o", "out.shp", "GeoTIFF", ".shp", ".tif"),
                                                  (SAMPLE_TO, "out.shp", "GeoPackage", ".shp", ".gpkg"), (TRAIN_TO, "out.tif", "safetensors file", ".tif", ".safetensors"))],
+    *[Case(f"a report to rep{suffix}", bad.nothing, f"assess map.tif --reference labels.gpkg --field class -o rep{suffix}", 6, f"rep{suffix}: a folder is written, and {suffix} is the extension of a file. Name it rep.")
+      for suffix in (".html", ".pdf", ".json", ".png", ".csv")],
     *[Case(f"{command.split()[0]} to {name}", lambda f: os.mkfifo(f / "pipe"), f"{command} {name} --overwrite", 6, f"{name}: is not a regular file but a device or pipe. Give the name of a file.")
       for command, name in ((MAP_TO, os.devnull), (MAP_TO, "pipe"), (MAP_TO, "/dev/fd/2"), (SAMPLE_TO, os.devnull), (TRAIN_TO, "pipe"), (PRETRAIN_TO, os.devnull), ("align msi.tif sar.tif -o", os.devnull), ("mosaic a.partial -o", "pipe"), ("assess msi.tif --reference labels.gpkg -o", os.devnull))],
     Case("tiles of nothing, to train", bad.nothing, f"{MAP_ALL_TO} out.tif --model out.safetensors --tile 0", 2, "--tile 0: is smaller than the 21 px around a pixel that the model sees. Use 128 or more."),
