@@ -11,7 +11,7 @@ from pathlib import Path
 
 import numpy as np
 
-from landcover_bdgf.assessment import Accuracy, ReportContext, assess, report_product
+from landcover_bdgf.assessment import Accuracy, ReportContext, assess, is_report_of, report_product
 from landcover_bdgf.errors import BdgfError, CheckpointError, OutputError, SettingsError, opening
 from landcover_bdgf.geo import plain_name
 from landcover_bdgf.labels import (
@@ -292,16 +292,19 @@ def _check_outputs(job: Job, stack: Stack) -> None:
     products = job_products(job.output, job.model, job.mapping)
     inputs = [job.labels, *stack.files]
     check(*products, inputs=inputs, overwrite=True)
+    mapped = _is_made(products[0])
     for product in products:
-        if job.resume and _is_made(product):
+        begun = not product.contents or mapped  # a report is begun when the map is finished
+        if job.resume and begun and _is_made(product):
             continue
-        begun = not product.contents or _is_made(products[0])  # a report is begun when the map is finished
         check(product, overwrite=job.overwrite, resume=job.resume and begun)
     check_partial(part_path(job.output, job.mapping), resume=job.resume, overwrite=job.overwrite)
 
 
 def _is_made(product: Product) -> bool:
     """Whether a step has its file, or the record of its samples; it is checked later that they belong to this job."""
+    if product.contents:
+        return (product.path / product.contents[0]).is_file()
     if product.extension == ".tif":
         return product.path.is_file() and read_record(product.path).get("step") == "map"
     return product.path.is_file() or read_record(product.path).get("step") == "sample"
@@ -315,5 +318,17 @@ def _report(job: Job, samples: Samples, denoiser: Checkpoint, model: Checkpoint,
         ),
         settings=job.recipe.model_dump(mode="json"),
     )
+    if job.resume and not job.overwrite and job.report.exists():
+        return _finished_report(job, samples)
     overwrite = job.overwrite or (mapped_before and not job.report.exists())  # an interrupted run may have begun it
     return assess(job.output, samples, output=job.report.parent, overwrite=overwrite, context=context)
+
+
+def _finished_report(job: Job, samples: Samples) -> Accuracy:
+    """The accuracy of a job whose report is written; a report of something else is refused."""
+    accuracy = assess(job.output, samples)
+    if not is_report_of(job.report.parent, accuracy):
+        raise _different_job(job.report.parent, OutputError)
+    log.info("%s: already complete, skipped", job.report)
+    log.info("all steps of this job are already complete; use `overwrite` to repeat them")
+    return accuracy

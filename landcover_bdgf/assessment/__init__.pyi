@@ -14,5 +14,10 @@ from .reliability import (
     calibration_error as calibration_error,
     reliability_bins as reliability_bins,
 )
-from .report import ReportContext as ReportContext, assess as assess, report_product as report_product
+from .report import (
+    ReportContext as ReportContext,
+    assess as assess,
+    is_report_of as is_report_of,
+    report_product as report_product,
+)
 from .tables import write_table as write_table

@@ -20,7 +20,7 @@ from sklearn.metrics import cohen_kappa_score, precision_recall_fscore_support
 from landcover_bdgf.assessment.limits import MapLimits
 from landcover_bdgf.assessment.reliability import ReliabilityBin, calibration_error
 from landcover_bdgf.errors import LabelError
-from landcover_bdgf.labels import CLEAR_PX, NODATA, Legend
+from landcover_bdgf.labels import CLEAR_PX, EDGE_PX, NODATA, Legend
 from landcover_bdgf.text import printable, table
 
 APART_PX = 37  # smallest distance at which surroundings of reference and training pixels do not overlap, by default
@@ -90,6 +90,8 @@ class Accuracy:
     surroundings : float, optional
         Share of reference pixels whose surroundings, as far as the model uses them, overlap those of a training pixel;
         None if the model uses only its windows, or if not known.
+    edges : float
+        Share of the mapped pixels near the border or a gap of the map; NaN if not counted.
     by_distance : tuple of DistanceBin
         Only bins that hold pixels.
     """
@@ -107,6 +109,7 @@ class Accuracy:
     unknown: Mapping[str, int] = field(default_factory=dict)
     leak: float | None = None
     surroundings: float | None = None
+    edges: float = math.nan
     by_distance: tuple[DistanceBin, ...] = ()
     reliability: tuple[ReliabilityBin, ...] = ()
     limits: MapLimits = field(default_factory=MapLimits)
@@ -178,6 +181,8 @@ class Accuracy:
             "sample": self.sample,
             "leak": self.leak,
             "surroundings_shared": self.surroundings,
+            "edge_px": EDGE_PX,
+            "edge_share": _number(self.edges),
             "by_distance_to_training": [
                 {"from_px": b.from_px, "to_px": _number(b.to_px), "n": b.n, "overall_accuracy": b.overall}
                 for b in self.by_distance

@@ -35,13 +35,23 @@ from landcover_bdgf.assessment.reliability import ReliabilityBin, calibration_er
 from landcover_bdgf.assessment.tables import write_table
 from landcover_bdgf.errors import LabelError, RasterError
 from landcover_bdgf.geo import grid_of, ground_pixel_m2, open_raster, read_band
-from landcover_bdgf.labels import LAYER_NODATA, LabelSource, Legend, Samples, layer_path, legend_of_raster
+from landcover_bdgf.labels import (
+    EDGE_PX,
+    LAYER_NODATA,
+    LabelSource,
+    Legend,
+    Samples,
+    edge_share,
+    layer_path,
+    legend_of_raster,
+)
 from landcover_bdgf.progress import log
 from landcover_bdgf.storage import PathLike, Product, atomic_folder, check, read_record
 from landcover_bdgf.text import printable
 
 TEMPLATE = "report.html.jinja"
-REPORT_FILES = ("report.html", "accuracy.json", "accuracy.csv", "confusion.csv")
+FIGURES = "accuracy.json"
+REPORT_FILES = ("report.html", FIGURES, "accuracy.csv", "confusion.csv")
 _READ_PX = 1024
 
 
@@ -99,7 +109,7 @@ def assess(
         pixels = read_reference(reference, field=field, grid=grid, legend=legend, training=training)
         layers = record.get("layers")
         result = _compare(dataset, pixels, legend, layers if isinstance(layers, list) else (), training)
-        result = replace(result, limits=map_limits(record))
+        result = replace(result, limits=map_limits(record), edges=edge_share(dataset))
         if result.leak:
             log.warning("%s of the reference windows overlap training windows", percent(result.leak))
         if output is not None:
@@ -111,6 +121,13 @@ def assess(
 def report_product(folder: PathLike) -> Product:
     """The folder of a report."""
     return Product(Path(folder), contents=REPORT_FILES)
+
+
+def is_report_of(folder: Path, result: Accuracy) -> bool:
+    """Whether a folder contains all files of a report, and its figures are those of this accuracy."""
+    if not all((folder / name).is_file() for name in REPORT_FILES):
+        return False
+    return (folder / FIGURES).read_bytes() == _figures(result).encode()
 
 
 def _class_areas(dataset: DatasetReader, legend: Legend) -> list[dict[str, Any]]:
@@ -186,6 +203,7 @@ def _page(
         colors={area["code"]: area["color"] for area in areas},
         remarks=remarks(result),
         caution=NO_PROBABILITY_SAMPLE,
+        edge_px=EDGE_PX,
         grid=grid,
         shape_wh=dataset.shape[::-1],
         scale=figures.scale_bar(grid),
@@ -202,13 +220,16 @@ def _page(
 def _write(output: PathLike, result: Accuracy, page: str, *, overwrite: bool) -> None:
     with atomic_folder(report_product(output), overwrite=overwrite) as folder:
         (folder / "report.html").write_text(page, encoding="utf-8")
-        text = json.dumps(result.to_dict(), indent=2, ensure_ascii=True, allow_nan=False)
-        (folder / "accuracy.json").write_text(f"{text}\n", encoding="utf-8")
+        (folder / FIGURES).write_bytes(_figures(result).encode())
         classes = result.classes()
         write_table(folder / "accuracy.csv", [list(classes[0]), *(list(row.values()) for row in classes)])
         header = ["map code (rows) \\ reference code (columns)", "class", *result.legend.codes]
         rows = zip(result.legend.entries, result.matrix.tolist(), strict=True)
         write_table(folder / "confusion.csv", [header, *([e.code, e.name, *counts] for e, counts in rows)])
+
+
+def _figures(result: Accuracy) -> str:
+    return json.dumps(result.to_dict(), indent=2, ensure_ascii=True, allow_nan=False) + "\n"
 
 
 def _percent(share: float | None) -> str:

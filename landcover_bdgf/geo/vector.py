@@ -111,7 +111,7 @@ def _read_layer(
     _check_features(path, features, arrays)
     if fields is None and (twice := [name for name, count in Counter(features["names"]).items() if count > 1]):
         log.warning("%s: has several fields named %s, which are not read. Rename them", shown, ", ".join(twice))
-    texts = {text for _, values in features["fields"] if not isinstance(values, int) for text in values if text}
+    texts = {text for _, values in features["fields"] if not isinstance(values, int) for text in values[1] if text}
     warn_of_garbled(shown, sorted(texts), can_choose=driver == _SHAPEFILE)
     return _geo_frame(path, features, arrays)
 
@@ -169,7 +169,9 @@ def _frame(features: dict[str, Any], arrays: list[NDArray[Any]]) -> DataFrame:
     import pandas
 
     columns = {
-        name: arrays[values].copy() if isinstance(values, int) else np.fromiter(values, object, len(values))
+        name: arrays[values].copy()
+        if isinstance(values, int)
+        else np.array([*values[1], None], object)[arrays[values[0]]]
         for name, values in features["fields"]
     }
     return pandas.DataFrame(columns)

@@ -186,7 +186,7 @@ def _kind_of_crs(name: str) -> Any:
 def _features(
     name: str, layer: str, fields: Sequence[str] | None, text: _Text, arrays: list[NDArray[Any]]
 ) -> dict[str, Any]:
-    """CRS and fields of a layer: numbers and geometries as indexes into ``arrays``, other fields as text."""
+    """CRS and fields of a layer; ``arrays`` get numbers, geometries, and for text the number of each distinct one."""
     from pyogrio import read_info
     from pyogrio.raw import read
 
@@ -203,17 +203,24 @@ def _features(
     found_fields = []
     for i in wanted:
         column = read_columns[str(info["fields"][i])]
-        is_number = column.dtype.kind in "biuf"
-        found_fields.append(
-            (names[i], len(arrays) if is_number else [text.decoded(value) for value in column.tolist()])
-        )
-        arrays += [np.ascontiguousarray(column)] if is_number else []
+        found_fields.append((names[i], _column(column, text, arrays)))
     found: dict[str, Any] = {"crs": meta["crs"], "names": names, "fields": found_fields, "wkb": None}
     if geometries is not None:
         found["wkb"] = len(arrays)
         arrays.append(np.array([-1 if wkb is None else len(wkb) for wkb in geometries], np.int64))
         arrays.append(np.frombuffer(b"".join(wkb for wkb in geometries if wkb is not None), np.uint8))
     return found
+
+
+def _column(column: NDArray[Any], text: _Text, arrays: list[NDArray[Any]]) -> int | tuple[int, list[str | None]]:
+    """Index of its numbers in ``arrays``; or that of numbers of texts, and the distinct texts."""
+    if column.dtype.kind in "biuf":
+        arrays.append(np.ascontiguousarray(column))
+        return len(arrays) - 1
+    values = [value if value is None or isinstance(value, str) else str(value) for value in column.tolist()]
+    number = {value: i for i, value in enumerate(dict.fromkeys(values))}
+    arrays.append(np.fromiter(map(number.__getitem__, values), np.int32, len(values)))
+    return len(arrays) - 1, [text.decoded(value) for value in number]
 
 
 def _dates(name: str, layer: str, field: str, text: _Text) -> NDArray[Any]:

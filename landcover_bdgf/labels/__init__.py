@@ -3,6 +3,7 @@
 ====================  =========================================================
 legend, colors        classes with codes, names and colours
 symbology, class_map  companion files for GDAL and QGIS; maps
+map_edges             pixels of a map near its border or gaps
 label_source          a vector file or a GeoDataFrame
 settings              reading, drawing and splitting labels
 rasterize             polygons and points to pixels; burn: which feature contains each pixel

@@ -108,7 +108,8 @@ def read_labels(
     _warn_of_classes(path, [entry.value for entry in legend.entries])
     geometries = _repaired(geometries, counts)
     only_points = bool(np.isin(shapely.get_type_id(geometries), (0, 4)).all())
-    codes = np.array([legend.code_of(value) for value in values[usable]], np.uint16)
+    code_of = {entry.value: entry.code for entry in legend.entries}
+    codes = np.fromiter(map(code_of.__getitem__, values[usable]), np.uint16, len(usable))
     claims = burn(grid.shape_hw, geometries, codes, counts)
     if not len(claims.rows):
         raise _no_pixels(path, crs, extent, grid)

@@ -9,10 +9,22 @@ from typing import Any
 from numpy.typing import NDArray
 from rasterio.windows import Window
 
-from landcover_bdgf.geo import Grid, RasterProfile, write_raster
-from landcover_bdgf.labels import LAYER_NODATA, LAYERS, NODATA, Legend, companion_paths, layer_path, write_companions
+from landcover_bdgf.geo import Grid, RasterProfile, open_raster, write_raster
+from landcover_bdgf.labels import (
+    EDGE_PX,
+    LAYER_NODATA,
+    LAYERS,
+    NODATA,
+    Legend,
+    companion_paths,
+    edge_share,
+    layer_path,
+    write_companions,
+)
 from landcover_bdgf.progress import log
 from landcover_bdgf.storage import atomic_output, write_record
+
+TOLD_SHARE = 0.05  # of the mapped pixels
 
 Tiles = Iterable[tuple[Window, NDArray[Any]]]  # windows with their pixels, (1, h, w)
 
@@ -37,3 +49,14 @@ def write_map_files(
         write_companions(draft, legend)
         companions = [*companion_paths(draft), *(layer_path(draft, name) for name in layers)]
         write_record(draft, {**record, "layers": list(layers)}, beside=companions)
+    _tell_edges(output)
+
+
+def _tell_edges(output: Path) -> None:
+    with open_raster(output) as dataset:
+        share = edge_share(dataset)
+    if share > TOLD_SHARE:
+        log.info(
+            "%.0f %% of the mapped pixels lie within %d px of the border or of a gap, where classes are less stable",
+            100 * share, EDGE_PX,
+        )  # fmt: skip

@@ -14,6 +14,7 @@ from landcover_bdgf.scene import Stack
 # Measured on Linux with torch 2.13; constants, so that all shards choose the same tiles on any machine.
 PROCESS_BYTES = 610 * 2**20  # after alignment and compilation of the kernels
 LIVE_ENCODER, LIVE_FUSION = 4.0, 1.1  # largest layers alive at once; memory is not returned
+LIVE_NOVELTY = 2.1  # of the branch vectors, where a block is compared with the training data
 DECODED_TWICE = 2  # GDAL holds a block of a file decoded and in its cache
 TILES_PX = (256, BLOCK_PX)  # larger ones are no faster
 
@@ -45,7 +46,9 @@ class MemoryUse:
         encoder = round(32 * recipe.diffusion.width) * padded  # the first block's output, in all bands
         tokens = fusion.tokens * fusion.d  # both sensors, every second row
         around = recipe.context.statistics(channels) // fusion.stride**2
-        floats = round(LIVE_ENCODER * encoder + LIVE_FUSION * fusion.cnn_widths[1] * bands) + tokens + around
+        vectors = fusion.d * len(fusion.branches) if fusion.shares else 0  # else there is no novelty
+        live = LIVE_ENCODER * encoder + LIVE_FUSION * fusion.cnn_widths[1] * bands + LIVE_NOVELTY * vectors
+        floats = round(live) + tokens + around
         file_block = max(image.block_bytes() for image in stack.images)
         return cls(stack.grid.shape_hw[1], raw, channels, floats, recipe.halo_px, file_block, batch)
 

@@ -28,7 +28,7 @@ from landcover_bdgf.scene.pair_checks import (
     warn_of_dates,
 )
 from landcover_bdgf.scene.product_files import Source
-from landcover_bdgf.scene.sar import POWER_FLOOR, sar_channels, warn_of_stretched
+from landcover_bdgf.scene.sar import POWER_FLOOR, sar_channels, warn_of_names, warn_of_stretched
 from landcover_bdgf.scene.settings import AlignSettings, Coreg
 from landcover_bdgf.scene.shift import ENOUGH_BANDS, MIN_AGREEING, Shift, estimate_shift
 from landcover_bdgf.scene.stack import NO_SHIFT, SHIFT_TAG, Stack
@@ -128,6 +128,7 @@ def _with_unit(stack: Stack, settings: AlignSettings) -> Stack:
         found = "%s: %.2g %% of the SAR values are 0 or negative, raised to %g."
         log.info(found, sar.paths[0], 100 * float((intensities <= 0).mean()), POWER_FLOOR)
     warn_of_stretched(sar, channels.unit, channels.plain, pixels)
+    warn_of_names(sar, channels.unit, pixels)
     return replace(stack, sar=sar, sar_unit=channels.unit, plain_names=channels.plain)
 
 

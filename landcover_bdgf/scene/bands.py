@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import re
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence, Set
 from dataclasses import dataclass
 from pathlib import Path
@@ -38,10 +39,22 @@ _BAND_WORD = re.compile(r"(?:^|[^a-z0-9])(B\d{1,2}A?|VV|VH|HV|HH)(?![a-z0-9])", 
 _COMPUTED = re.compile(
     r"[/*]|(?<![a-z])(?:[gmrb]?nd[a-z]{1,2}[i]?\d*|n?evi2?|[a-z]*savi\d?|arvi|w?d?rvi|bsi|[mt]?cari\d?|"
     r"psri|ireci|mtci|s2rep|a?cri\d?|gci|nbr2?|rfdi|lai|fapar|fcover|"
-    r"ratio|div(?:ided)?|minus|plus|diff(?:erence)?|std(?:ev|dev)?|var(?:iance)?|entropy|texture|glcm|coh(?:erence)?|"
-    r"phase)(?![a-z])",
+    r"[a-z]*ratio|div(?:ided)?|minus|plus|diff(?:erence)?|std(?:ev|dev)?|var(?:iance)?|entropy|texture|glcm[a-z]*|"
+    r"coh(?:erence)?|phase)(?![a-z])",
     re.IGNORECASE,
 )
+# Of SAR only: texture (as SNAP and Earth Engine name it), decompositions, complex parts, angles, statistics in time.
+# "VV_noise_removed" is an intensity.
+_NO_INTENSITY = re.compile(
+    r"(?<![a-z])(?:contrast|dissimilarity|diss|homogeneity|asm|idm|energy|inertia|shade|prom|[sd]var|[sd]?ent|savg|"
+    r"(?:im|max)?corr\d?|correlation|alpha|anisotropy|(?<!.)h(?!.)|cc|i|q|re|im|real|imag(?:inary)?|"
+    r"[a-z]*(?:angle|incidence|theta)[a-z]*|lia|inc|mask|layover|shadow|nesz|noise|count|nobs|doy|trend|slope|cv|iqr|"
+    r"skew(?:ness)?|kurt(?:osis)?|ifg|unw(?:rapped)?|los|displacement)"
+    r"(?![a-z])(?![-_ ](?:correct|norm|remov|free|flat|subtract))",
+    re.IGNORECASE,
+)
+_COMPLEX_PART = re.compile(r"(?<![a-z])(?:i|q|re|im|real|imag(?:inary)?)(?![a-z])", re.IGNORECASE)
+_AMPLITUDE = re.compile(r"(?<![a-z])amp(?:litude)?(?![a-z])", re.IGNORECASE)
 _DATE = re.compile(
     r"(?<![0-9a-z])(?:19|20)\d{2}(?P<mark>[-_]?)\d{2}(?P=mark)\d{2}(?:t?\d{6})?(?![0-9a-z])", re.IGNORECASE
 )
@@ -77,6 +90,14 @@ _WAVELENGTH = re.compile(
 _SENTINEL_2_FILE = re.compile(r"(?:^|_)(T\d{2}[A-Z]{3}_\d{8}|S2[ABC]_|HLS\.S30)")
 _SENTINEL_2_WORD = re.compile(r"(?<![a-z0-9])sentinel-2(?!\d)", re.IGNORECASE)  # file names of the Copernicus Browser
 _MODIS = "sur_refl_b"  # MOD09 and related products, whose b01 is red
+# Other sensors with bands B1, B2 ... in names of files or bands; Landsat next to Sentinel-2 too.
+_OTHER_SENSOR = re.compile(
+    r"(?<![a-z0-9])(?:l[cote]?0?[4-9]|landsat[-_ ]?\d?|hls\.l30|oli|etm|venus|aster|ast_l1|modis|m[oy]d\d+[a-z0-9]*|"
+    r"viirs|wv-?0?\d|worldview[-_]?\d?|geoeye\d?|gf\d|cbers|prisma|prs|enmap|desis|hyperion|eo1|emit|aviris|olci|"
+    r"s3[ab]?|spot-?\d?|ple[iï]ades|planet(?:scope)?|skysat|rapideye|proba)(?![a-z0-9])",
+    re.IGNORECASE,
+)
+_OTHER_BAND = re.compile(r"(?:^|[^a-z0-9])B\d{1,2}[B-Z](?![a-z0-9])", re.IGNORECASE)  # ASTER B3N
 _LANDSAT_LEVEL_2 = re.compile(r"(?:^|[^a-z0-9])(S[RT]_B\d{1,2})(?![a-z0-9])", re.IGNORECASE)  # Collection 2
 _LANDSAT_FILES = {"Landsat 8/9": re.compile(r"^(L[CO]0?[89]|HLS\.L30)"), "Landsat 4-7": re.compile(r"^L[TE]0?[4-7]")}
 
@@ -119,11 +140,12 @@ def band_names(texts: Sequence[BandText]) -> list[str]:
 
     Descriptions are used if they are unique and meaningful, else the names of single-band files, else numbers. A name
     that contains one band number or one polarisation is shortened to it: ``B02`` for Sentinel-2, ``B2`` for Landsat,
-    ``VV``; others lose their date. Names that would be the same then, as of two dates, stay as they are.
+    ``VV``; others, and amplitudes, lose their date. Names that would be the same then, as of two dates, stay.
     """
     labels = _labels(texts)
     style = "{:02d}" if sensor_of(texts) == "Sentinel-2" else "{:d}"
     words = [band_word(label) for label in labels]
+    words = [None if word and names_amplitude(label) else word for word, label in zip(words, labels, strict=True)]
     short = [_restyled(word, style) if word else _undated(label) for word, label in zip(words, labels, strict=True)]
     return [name if short.count(name) == 1 else label for name, label in zip(short, labels, strict=True)]
 
@@ -148,7 +170,10 @@ def sensor_of(texts: Sequence[BandText]) -> str | None:
     if landsat or level_2:
         numbers = {_restyled(word, "{:d}") for word in words}
         return landsat if landsat and numbers <= set(SENSORS[landsat]) else None
-    if not {_restyled(word, "{:02d}") for word in words} <= set(SENTINEL_2):
+    numbers = {_restyled(word, "{:02d}") for word in words}
+    if not numbers <= set(SENTINEL_2) or numbers == set(SENTINEL_2) - {"B8A"}:  # the first 12 of many bands
+        return None
+    if any(_OTHER_SENSOR.search(each) for each in [*labels, texts[0].stem]) or any(map(_OTHER_BAND.search, labels)):
         return None
     by_band = any(word in ("B8A", "B12") or word.startswith("B0") for word in words)
     by_file = any(is_sentinel_2_file(text.stem) or _SENTINEL_2_WORD.search(text.stem) for text in texts)
@@ -159,7 +184,9 @@ def band_wavelengths_nm(texts: Sequence[BandText]) -> list[float | None]:
     """The centre wavelength of each band: from its file, else that of a known sensor."""
     sensor = sensor_of(texts)
     known = SENSORS[sensor] if sensor else {}
-    return [text.wavelength_nm or known.get(name) for text, name in zip(texts, band_names(texts), strict=True)]
+    style = "{:02d}" if sensor == "Sentinel-2" else "{:d}"
+    words = [word and _restyled(word, style) for word in band_words(texts)]  # the same for each date of a band
+    return [text.wavelength_nm or known.get(word or "") for text, word in zip(texts, words, strict=True)]
 
 
 def bad_bands(tags: Mapping[str, str], count: int) -> frozenset[int]:
@@ -207,6 +234,21 @@ def names_polarisation(label: str) -> bool:
     return band_word(label) in POLARISATIONS
 
 
+def names_no_intensity(label: str) -> bool:
+    """Whether a label names what is no SAR intensity: ``coherence``, ``VV/VH``, ``VV_contrast``, ``theta``."""
+    return _COMPUTED.search(label) is not None or _NO_INTENSITY.search(label) is not None
+
+
+def names_complex_part(label: str) -> bool:
+    """Whether a label names the real or imaginary part of a complex number: ``i_VV``, ``C12_imag``."""
+    return _COMPLEX_PART.search(label) is not None
+
+
+def names_amplitude(label: str) -> bool:
+    """Whether a label names an amplitude, the root of an intensity: ``Amplitude_VV``."""
+    return _AMPLITUDE.search(label) is not None
+
+
 def is_auxiliary(stem: str) -> bool:
     """Whether a file is an auxiliary layer (classes, mask, angles, terrain) by its name."""
     return _AUXILIARY.search(stem) is not None
@@ -237,12 +279,25 @@ def natural_key(name: str) -> list[tuple[int, str]]:
 
 
 def _labels(texts: Sequence[BandText]) -> list[str]:
-    described = [_WAVELENGTH.sub("", text.description).strip(" ()") for text in texts]
-    if len(set(described)) == len(texts) and not any(_NO_NAME.fullmatch(label) for label in described):
+    described = [re.sub(r"\(\s*\)", "", _WAVELENGTH.sub("", text.description)).strip() for text in texts]
+    meaningful = not any(_NO_NAME.fullmatch(label) for label in described)
+    if meaningful and len(set(described)) == len(texts):
         return described
     if all(text.alone for text in texts) and (len(texts) > 1 or band_word(texts[0].stem)):
         return [text.stem for text in texts]
+    if meaningful and len(set(described)) > 1:
+        return _numbered(described)
     return [f"band {index}" for index in range(1, len(texts) + 1)]
+
+
+def _numbered(labels: Sequence[str]) -> list[str]:
+    """Labels, with a number for those that occurred before: ``B04``, ``B04 (2)``."""
+    seen = Counter[str]()
+    numbered = []
+    for label in labels:
+        seen[label] += 1
+        numbered.append(label if seen[label] == 1 else f"{label} ({seen[label]})")
+    return numbered
 
 
 def band_word(label: str) -> str | None:
@@ -251,7 +306,8 @@ def band_word(label: str) -> str | None:
     None if it names no band, or several, or what is computed from bands: ``VV/VH``, ``NDVI_B8_B4``.
     """
     words = {word.upper() for word in _BAND_WORD.findall(label)}
-    return words.pop() if len(words) == 1 and not _COMPUTED.search(label) else None
+    computed = _COMPUTED.search(label) or (words & set(POLARISATIONS) and _NO_INTENSITY.search(label))
+    return words.pop() if len(words) == 1 and not computed else None
 
 
 def _undated(label: str) -> str:

@@ -11,7 +11,13 @@ from numpy.typing import NDArray
 from landcover_bdgf.errors import RasterError
 from landcover_bdgf.progress import log
 from landcover_bdgf.scene.band_reader import Band
-from landcover_bdgf.scene.bands import names_polarisation
+from landcover_bdgf.scene.bands import (
+    band_word,
+    names_amplitude,
+    names_complex_part,
+    names_no_intensity,
+    names_polarisation,
+)
 from landcover_bdgf.scene.image import Image
 from landcover_bdgf.text import listed
 
@@ -25,6 +31,8 @@ LEAST_DB, MOST_DB = -60, 100  # no SAR image has a median beyond
 MOST_NEGATIVE = 0.5  # largest share of negative values in power
 DB_SPREAD = (3, 60)  # between the 5th and the 95th percentile
 LEAST_SPREAD = 0.2  # standard deviation of log intensity; speckle alone has more in calibrated images
+
+CROSS_ABOVE = 0.9  # share of pixels in which a cross-polarisation is above the like one
 
 # -60 dB, far below the noise of any calibrated SAR. Lower values are raised to it, so that logarithms exist.
 POWER_FLOOR = 1e-6
@@ -84,7 +92,7 @@ def sar_channels(sar: Image, pixels: NDArray[np.float32], asked: SarUnit | None,
     plain = tuple(name for name in image.names if name not in intensities)
     if not intensities:
         raise RasterError(sar.paths[0], "no channel is left that is an intensity", "List VV or VH in `sar_bands` too.")
-    inside = np.stack([values[name] for name in intensities])
+    inside = {name: values[name] for name in intensities}
     return Channels(image, _unit(sar, inside, asked, stated_signed=bool(signed)), plain)
 
 
@@ -104,6 +112,26 @@ def warn_of_stretched(image: Image, unit: SarUnit, plain: tuple[str, ...], pixel
             return
 
 
+def warn_of_names(image: Image, unit: SarUnit, pixels: NDArray[np.float32]) -> None:
+    """Warn of names that the values (R, n) contradict: a cross-polarisation above the like one; and of amplitude."""
+    values = {band_word(name): one for name, one in zip(image.names[::-1], pixels[::-1], strict=True)}
+    for cross, like in (("VH", "VV"), ("HV", "HH")):
+        if cross not in values or like not in values:
+            continue
+        share = float((values[cross] > values[like]).mean())
+        if share > CROSS_ABOVE:
+            log.warning(
+                "%s: %s is above %s in %.0f %% of the pixels, as it is nowhere on the ground. Are their names "
+                "exchanged, or the signs of dB lost? Correct the image.", image.paths[0], cross, like, 100 * share,
+            )  # fmt: skip
+    amplitudes = tuple(filter(names_amplitude, image.names))
+    if unit == "power" and amplitudes:
+        log.warning(
+            "%s: %s is amplitude by its name, but read as power. Square its values, or use the intensity.",
+            image.paths[0], listed(amplitudes),
+        )  # fmt: skip
+
+
 def power_of_db(db: NDArray[np.floating]) -> NDArray[np.floating]:
     """Linear power from dB, in float64 because power spans many orders of magnitude."""
     return np.power(10.0, np.ascontiguousarray(db, np.float64) / 10)
@@ -112,9 +140,15 @@ def power_of_db(db: NDArray[np.floating]) -> NDArray[np.floating]:
 def _intensities(sar: Image, values: dict[str, NDArray[np.float32]], asked: SarUnit | None) -> tuple[str, ...]:
     """Names of the channels that are intensities."""
     named = tuple(filter(names_polarisation, values))
-    if named or asked or _stated_unit(sar):
-        return named or tuple(values)
-    looks = {name: _looks(one) for name, one in values.items()}
+    if named:
+        return tuple(name for name in named if not names_amplitude(name)) or named  # SNAP writes both
+    possible = tuple(name for name in values if not names_no_intensity(name))
+    if not possible:
+        problem = f"has no intensity among its channels, {listed(tuple(values))}"
+        raise RasterError(sar.paths[0], problem, "Add calibrated intensities, such as VV and VH.")
+    if asked or _stated_unit(sar):
+        return possible
+    looks = {name: _looks(values[name]) for name in possible}
     db, power = (tuple(name for name in looks if looks[name] == unit) for unit in ("db", "power"))
     if len(db) == len(power):
         raise RasterError(
@@ -153,29 +187,33 @@ def _signed(sar: Image, values: dict[str, NDArray[np.float32]]) -> tuple[str, ..
     if any(map(names_polarisation, values)) or all(_negative(v) > NEGATIVE_SHARE for v in values.values()):
         return ()
     least, most = SIGNED_SHARE
-    return tuple(name for name, one in values.items() if least < _negative(one) <= most)
+    return tuple(name for name, one in values.items() if names_complex_part(name) or least < _negative(one) <= most)
 
 
-def _unit(sar: Image, pixels: NDArray[np.float32], asked: SarUnit | None, *, stated_signed: bool) -> SarUnit:
+def _unit(sar: Image, values: dict[str, NDArray[np.float32]], asked: SarUnit | None, *, stated_signed: bool) -> SarUnit:
     """The unit of intensities: as set by the user, else as stated in the file, else estimated from the values."""
+    pixels = np.stack([*values.values()])
     stated = None if stated_signed else _stated_unit(sar)
     looks = _looks(pixels)
     given = asked or stated
     source = f"`sar_unit={asked}`" if asked else f"the unit in its tags, {stated},"
-    if given and given != looks and not _is_possible(given, pixels):
-        raise RasterError(
-            sar.paths[0],
-            f"{source} contradicts its values: {_negative(pixels):.0%} are negative, as in {looks}",
-            "Correct `sar_unit` or the file.",
-        )
+    for name, one in values.items():
+        if given and given != (like := _looks(one)) and not _is_possible(given, one):
+            which = "its values" if given != looks else f"the values of {name}"
+            raise RasterError(
+                sar.paths[0],
+                f"{source} contradicts {which}: {_negative(one):.0%} are negative, as in {like}",
+                "Correct `sar_unit` or the file.",
+            )
     if asked and stated and asked != stated:
         raise RasterError(sar.paths[0], f"`sar_unit={asked}` contradicts its tags: {stated}", "Correct one of them.")
     each = {_looks(one) for one in pixels}
     if not given and len(each) > 1:
         raise RasterError(sar.paths[0], "some channels are in dB and others in linear power", "Convert one of them.")
     unit: SarUnit = "db" if (given or looks) == "db" else "power"
-    median = float(np.median(pixels))
-    if unit == "db" and not LEAST_DB <= median <= MOST_DB:
+    for median in map(float, np.median(pixels, axis=1) if unit == "db" else ()):
+        if LEAST_DB <= median <= MOST_DB:
+            continue
         remedy = "If it is dB times a factor, set its scale with gdal_edit.py -scale."
         what = "low" if median < LEAST_DB else "high"
         raise RasterError(sar.paths[0], f"has a median of {median:.0f}, too {what} for dB", remedy)
@@ -192,10 +230,9 @@ def _negative(pixels: NDArray[np.float32]) -> float:
 
 
 def _is_possible(unit: str, pixels: NDArray[np.float32]) -> bool:
-    """Whether values can be in a unit that they do not look like: uncalibrated dB, noise-subtracted power."""
+    """Whether a channel can be in a unit that it does not look like: uncalibrated dB, noise-subtracted power."""
     if unit == "db":
-        spread = np.ptp(np.percentile(pixels, (5, 95), axis=1), axis=0)  # of each channel
-        return bool(DB_SPREAD[0] <= spread.max() <= DB_SPREAD[1])
+        return bool(DB_SPREAD[0] <= np.ptp(np.percentile(pixels, (5, 95))) <= DB_SPREAD[1])
     return _negative(pixels) <= MOST_NEGATIVE
 
 

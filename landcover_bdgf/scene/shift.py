@@ -16,8 +16,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
+import lazy_loader  # type: ignore[import-untyped]
 import numpy as np
-import SimpleITK
 from numpy.typing import NDArray
 from rasterio.windows import Window
 from scipy import ndimage
@@ -25,7 +25,7 @@ from scipy import ndimage
 from landcover_bdgf.geo import Grid
 from landcover_bdgf.progress import track
 
-sitk: Any = SimpleITK  # untyped
+sitk: Any = lazy_loader.load("SimpleITK")  # 100 MB that only an alignment needs; untyped
 
 FloatArray = NDArray[np.floating]
 BoolArray = NDArray[np.bool_]

@@ -151,7 +151,7 @@ def _visible_reflectance(spectral: Image) -> list[int]:
     10 to 13 unnamed integer bands are assumed to be Sentinel-2: only a warning depends on it.
     """
     if spectral.sensor == "Sentinel-2":
-        return [at for at, name in enumerate(spectral.names) if name in ("B02", "B03", "B04")]
+        return [at for at, band in enumerate(spectral.bands) if 450 < (band.wavelength_nm or 0) < 680]  # of all dates
     unnamed = spectral.sensor is None and all(name.startswith("band ") for name in spectral.names)
     integer = all(band.dtype in ("int16", "uint16", "int32") for band in spectral.bands)
     return [0, 1, 2, 3] if unnamed and integer and 10 <= len(spectral.bands) <= 13 else []

@@ -122,6 +122,10 @@ def _check_extension(product: Product) -> None:
     """Refuse names by which other programs would take the output for another format."""
     path, extension = product.path, product.path.suffix.lower()
     own = {product.extension, ".tiff" if product.extension == ".tif" else ""}
+    if product.contents and extension in _OTHERS and not path.exists():
+        raise OutputError(
+            path, f"a folder is written, and {extension} is the extension of a file", f"Name it {path.stem}."
+        )
     if product.extension and extension in _OTHERS - own:
         problem = f"a {WRITTEN[product.extension]} is written, and {extension} is the extension of another format"
         raise OutputError(path, problem, f"Name it {path.stem}{product.extension}.")

@@ -128,6 +128,24 @@ def test_a_job_stopped_between_map_and_report_resumes_to_its_report(
     assert not (tmp_path / "map.tif.partial").exists()
 
 
+def test_a_finished_job_is_complete_and_the_report_of_another_is_refused(
+    bdgf: Bdgf, finished_job: Path, job_words: list[str], tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    shutil.copytree(finished_job, tmp_path, dirs_exist_ok=True)
+    before = {file: (file.read_bytes(), file.stat().st_mtime_ns) for file in tmp_path.rglob("*.*") if file.is_file()}
+    assert bdgf(*job_words, "--resume") == 0
+    said = capfd.readouterr()
+    assert "all steps of this job are already complete" in said.err
+    assert "report.html: report" in said.out
+    assert {file: (file.read_bytes(), file.stat().st_mtime_ns) for file in before} == before
+    figures = tmp_path / "map_steps/report/accuracy.json"
+    figures.write_text(figures.read_text().replace('"n": ', '"n": 1'))
+    assert bdgf(*job_words, "--resume") == 6
+    assert "map_steps/report: was made with a different scene" in capfd.readouterr().err
+    assert bdgf(*job_words, "--resume", "--overwrite") == 0
+    assert figures.read_bytes() == before[figures][0]
+
+
 @pytest.mark.parametrize(("change", "said"), [
     ("layers", "map.tif: was made with a different scene, labels, settings, seed or version"),
     ("pixels", "map.tif: was made with a different scene"),

@@ -56,6 +56,17 @@ def test_codes_are_shown_if_classes_are_other_numbers(map_path: Path, tmp_path: 
     assert "Code in" not in (tmp_path / "report/report.html").read_text(encoding="utf-8")
 
 
+def test_the_share_near_borders_and_gaps_is_reported(map_path: Path, tmp_path: Path) -> None:
+    """60 × 80 px, the first 10 rows without data: 50 × 80 are mapped, and 42 × 72 of them are farther from an edge."""
+    source = reference(tmp_path / "r.gpkg", ["crops"], [(20, 0)])
+    result = assess(map_path, source, field="class", output=tmp_path / "report")
+    assert result.edges == pytest.approx(1 - 42 * 72 / 4000)
+    figures = json.loads((tmp_path / "report/accuracy.json").read_text(encoding="utf-8"))
+    assert (figures["edge_px"], figures["edge_share"]) == (4, pytest.approx(result.edges))
+    page = (tmp_path / "report/report.html").read_text(encoding="utf-8")
+    assert "24.4\N{NO-BREAK SPACE}% of the mapped pixels lie within 4 px" in page
+
+
 def test_distance_to_training_is_reported(map_path: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     path = reference(tmp_path / "r.gpkg", ["crops", "crops", "water"], [(30, 12), (30, 13), (30, 70)], side=1)
     result = assess(map_path, path, field="class")

@@ -15,6 +15,7 @@ from landcover_bdgf.errors import ResourceError
 from landcover_bdgf.labels.class_map import layer_path
 from landcover_bdgf.labels.samples import Samples
 from landcover_bdgf.mapping.scene_map import MapSettings, map_scene
+from landcover_bdgf.model.blocks import BlockStream
 from landcover_bdgf.model.checkpoint import Checkpoint
 from landcover_bdgf.model.classifier import Classifier
 from landcover_bdgf.model.networks import scan
@@ -102,6 +103,18 @@ def test_a_map_is_the_one_of_the_cpu(model: Checkpoint, large_stack: Stack, tmp_
     for layer in ("confidence", "novelty"):
         ours, theirs = (codes_of(layer_path(path, layer)).astype(int) for path in paths)
         assert np.abs(ours - theirs).max() <= (1 if layer == "confidence" else 3), layer
+
+
+def test_novel_pixels_in_a_sample_are_those_of_the_cpu(model: Checkpoint, large_stack: Stack) -> None:
+    counts = []
+    for run in (CPU, GPU):
+        classifier = Classifier(model, run)
+        stream = BlockStream(large_stack, model.scaling, model.recipe.halo_px, 512)
+        found = [classifier.classify([block])[0] for block in stream.blocks(range(stream.strips))]
+        counts.append((sum(part.novel_px for part in found), sum(part.compared_px for part in found)))
+    (ours, of_ours), (theirs, of_theirs) = counts
+    assert of_ours == of_theirs > 0
+    assert abs(ours - theirs) <= 1e-3 * of_ours
 
 
 @pytest.mark.parametrize("tile_px", [128, 200, 512])

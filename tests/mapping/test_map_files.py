@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
+import pytest
 from affine import Affine
 from rasterio.crs import CRS
 
@@ -28,3 +29,14 @@ def test_a_map_reads_as_it_was_written(tmp_path: Path) -> None:
     assert (found.grid, found.legend, found.confidence) == (grid, legend, None)
     assert changed_files(path) == []
     assert (read_record(path)["seed"], read_record(path)["layers"]) == (3, ["novelty"])
+
+
+@pytest.mark.parametrize(("side", "told"), [(20, True), (400, False)])
+def test_a_map_with_many_pixels_near_edges_says_so(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, side: int, told: bool
+) -> None:
+    caplog.set_level("INFO")
+    grid = Grid(CRS.from_epsg(32633), Affine(10, 0, 5e5, 0, -10, 5e6), (side, side))
+    tiles = [(window, np.ones((1, side, side), np.uint8)) for window in grid.tiles(side)]
+    write_map_files(tmp_path / "m.tif", grid, Legend.from_values(["a"]), tiles, {}, record={}, overwrite=False)
+    assert ("64 % of the mapped pixels lie within 4 px of the border or of a gap" in caplog.text) == told

@@ -6,6 +6,8 @@ import pytest
 
 from landcover_bdgf.errors import ResourceError, SettingsError
 from landcover_bdgf.mapping.memory import MemoryUse, fitting, parse_size
+from landcover_bdgf.model.recipe import load_recipe
+from landcover_bdgf.scene.stack import Stack
 
 SENTINEL = MemoryUse(3000, 14, 14, 1830, 17, 2**18)
 
@@ -28,6 +30,14 @@ def test_more_of_anything_takes_more() -> None:
     for wider in (MemoryUse(9000, 14, 14, 1830, 17, 2**18), MemoryUse(3000, 226, 32, 3040, 17, 2**18)):
         assert wider.bytes_for(256, 2) > base
     assert replace(SENTINEL, file_block=2**28).bytes_for(256, 2) > base + 2**28  # must be decoded whole
+
+
+def test_novelty_is_counted_as_every_map_compares_some_blocks(stack: Stack) -> None:
+    """A block of the recipe laptop takes about 43 MB more where it is compared."""
+    floats, recipe = [], load_recipe("laptop")
+    for branches in ("mamba,transformer,cnn", "cnn"):
+        floats.append(MemoryUse.of(stack, load_recipe("laptop", (f"fusion.branches={branches}",))).floats)
+    assert floats[0] - floats[1] >= 2 * 2 * recipe.fusion.d
 
 
 def test_tiles_are_as_asked_where_they_fit_and_too_little_is_refused() -> None:

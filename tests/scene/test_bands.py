@@ -51,6 +51,23 @@ def files(*stems):
     (files("S1A_20230604T054639_VV_gamma0-rtc_db", "S1A_20230604T054639_VH_gamma0-rtc_db"), ["VV", "VH"], None),
     (described("", "red edge"), ["band 1", "band 2"], None),
     (described("red", "red edge"), ["red", "red edge"], None),
+    (described("B02", "B03", "B04", "B04"), ["B02", "B03", "B04", "B04 (2)"], "Sentinel-2"),
+    (described("B2", "B8A", "NDVI (B8,B4)"), ["B02", "B8A", "NDVI (B8,B4)"], "Sentinel-2"),
+    (described("S2_B2", "S2_B8A", "L8_B2", "L8_B5"), ["S2_B2", "B8A", "L8_B2", "B5"], None),
+    (described("HLS.S30_B02", "HLS.L30_B05"), ["B2", "B5"], None),
+    (described("B01", "B02", "B3N", "B04"), ["B1", "B2", "B3N", "B4"], None),
+    ([BandText("VENUS-XS_20230604_L2A", False, word) for word in ("B2", "B12")], ["B2", "B12"], None),
+    ([BandText("WV03_20230604_M2AS", False, f"B0{i}") for i in range(1, 5)], ["B1", "B2", "B3", "B4"], None),
+    (described(*[f"B{i:02d}" for i in range(1, 13)]), [f"B{i}" for i in range(1, 13)], None),
+    (described("coastal_blue", "blue", "rededge", "nir"), ["coastal_blue", "blue", "rededge", "nir"], None),
+    (described("Nadir_Reflectance_Band1", "Nadir_Reflectance_Band2"),
+     ["Nadir_Reflectance_Band1", "Nadir_Reflectance_Band2"], None),
+    (files("HLS.L30.T33UUP.2023155T100601.v2.0.B05", "HLS.L30.T33UUP.2023155T100601.v2.0.B10"), ["B5", "B10"],
+     "Landsat 8/9"),
+    ([BandText(f"{day}_{word}", True, word) for day in (20230604, 20230714) for word in ("B02", "B8A")],
+     ["20230604_B02", "20230604_B8A", "20230714_B02", "20230714_B8A"], "Sentinel-2"),
+    (described("Amplitude_VV", "VV_contrast", "coh_VV", "VV_asc"), ["Amplitude_VV", "VV_contrast", "coh_VV", "VV"],
+     None),
 ])  # fmt: skip
 def test_names_and_sensor_come_from_descriptions_then_file_names(texts, names, sensor):
     assert bands.band_names(texts) == names
@@ -63,6 +80,8 @@ def test_a_known_sensor_brings_its_wavelengths():
     assert bands.band_wavelengths_nm(described("SR_B4", "SR_B6", "ST_B10")) == [654.5, 1608.5, 10895.0]
     assert bands.band_wavelengths_nm(described("SR_B4", "SR_B5", "ST_B6")) == [835.0, 1650.0, 11450.0]
     assert bands.band_wavelengths_nm(files("B1", "B2")) == [None, None]
+    dated = described("20230604_B8A", "20230714_B8A", "B10_p10", "B10_p90", "NDVI")
+    assert bands.band_wavelengths_nm(dated) == [864.7, 864.7, 1373.5, 1373.5, None]
 
 
 @pytest.mark.parametrize(("tags", "namespace"), [

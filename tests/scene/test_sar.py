@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import numpy as np
 import pytest
 from small_scenes import POWER, whole
@@ -119,3 +121,68 @@ def test_signed_channels_next_to_intensities_stay_signed(pair):
     stack = pair(sar)
     assert (stack.sar_unit, stack.plain_names) == ("power", ("band 3", "band 4"))
     np.testing.assert_array_equal(whole(stack).sar, sar)
+
+
+VV_VH = ("VV", "VH")
+SIGNED = RNG.standard_normal((2, 40, 50)).astype("float32")
+ONE = RNG.random((1, 40, 50), "float32")  # coherence, entropy, a mask
+
+
+def beside(sar, other, *names):
+    return np.concatenate([sar, *[other] * (len(names) - len(sar))]), names
+
+
+@pytest.mark.parametrize(("layers", "unit", "used", "plain"), [
+    (beside(DB, ONE, *VV_VH, "coh_VV"), "db", VV_VH, ()),
+    (beside(DB, 40 * SLOPE, *VV_VH, "incidence_angle_VV"), "db", VV_VH, ()),
+    (beside(POWER, ONE, *VV_VH, "theta"), "power", VV_VH, ()),
+    (beside(POWER, ONE, *VV_VH, "H", "alpha", "anisotropy"), "power", VV_VH, ()),
+    (beside(POWER, ONE, *VV_VH, "RVI", "VVVH_logratio"), "power", VV_VH, ()),
+    (beside(DB, ONE, *VV_VH, "VV_contrast", "VH_savg", "Sigma0_VV_GLCMMean"), "db", VV_VH, ()),
+    (beside(DB, SIGNED[:1], *VV_VH, "Phase_ifg_VV"), "db", VV_VH, ()),
+    (beside(POWER, SIGNED[:1], *VV_VH, "i_VV", "q_VV"), "power", VV_VH, ()),
+    (beside(DB, ONE, *VV_VH, "VV_count", "layover_mask"), "db", VV_VH, ()),
+    (beside(POWER, np.sqrt(POWER[:1]), "Intensity_VV", "Intensity_VH", "Amplitude_VV"), "power",
+     VV_VH, ()),
+    (beside(DB, DB[:1], "VV_asc", "VH_asc", "VV_desc"), "db", ("VV_asc", "VH", "VV_desc"), ()),
+    (beside(DB, DB[:1], "VV_2023-01-01", "VH_2023-01-01", "VV_2023-01-13"), "db",
+     ("VV_2023-01-01", "VH", "VV_2023-01-13"), ()),
+    (beside(DB, DB[:1], "Sigma0_VV_db", "Sigma0_VH_db", "Gamma0_VV_db"), "db",
+     ("Sigma0_VV_db", "VH", "Gamma0_VV_db"), ()),
+    (beside(POWER, ONE, "VV_noise_removed", "VH_noise_removed"), "power", VV_VH, ()),
+    (beside(POWER, SIGNED[:1] + 1, "C11", "C22", "C12_real", "C12_imag"), "power",
+     ("C11", "C22", "C12_real", "C12_imag"), ("C12_real", "C12_imag")),
+    (beside(POWER, ONE, "C11", "C22", "entropy"), "power", ("C11", "C22"), ()),
+])  # fmt: skip
+def test_channels_of_other_kinds_are_told_by_their_names(pair, layers, unit, used, plain):
+    values, names = layers
+    stack = pair(values, names=names)
+    assert (stack.sar_unit, stack.sar.names, stack.plain_names) == (unit, used, plain)
+
+
+@pytest.mark.parametrize(("sar", "names", "asked", "words"), [
+    (SIGNED, ("i_VV", "q_VV"), None, "has no intensity among its channels, i_VV, q_VV"),
+    (np.concatenate([ONE, 40 * ONE]), ("entropy", "alpha"), None, "has no intensity among its channels"),
+    (np.concatenate([DB[:1], POWER[1:]]), VV_VH, "db", "`sar_unit=db` contradicts the values of VH: 0% are negative"),
+    (np.concatenate([DB[:1], 100 * DB[1:]]), VV_VH, None, "too low for dB"),
+])  # fmt: skip
+def test_channels_of_several_units_or_without_intensity_are_refused(pair, sar, names, asked, words):
+    with pytest.raises(RasterError, match=words):
+        pair(sar, AlignSettings(sar_unit=asked), names=names)
+
+
+@pytest.mark.parametrize(("sar", "names", "warning"), [
+    ((-100 * (DB - [[[5]], [[12]]])).astype("uint16"), VV_VH, "VH is above VV in 9. % of the pixels"),
+    (POWER * [[[1]], [[9]]], ("HH", "HV"), "HV is above HH"),
+    (np.sqrt(POWER), ("Amplitude_VV", "Amplitude_VH"), "is amplitude by its name, but read as power"),
+    (POWER * [[[9]], [[1]]], VV_VH, None),
+])  # fmt: skip
+def test_names_that_the_values_contradict_are_warned_of(pair, caplog, sar, names, warning):
+    pair(sar.astype("float32") if sar.dtype.kind == "f" else sar, names=names)
+    found = [
+        record.getMessage()
+        for record in caplog.records
+        if "the pixels, as it is" in record.getMessage() or "by its name" in record.getMessage()
+    ]
+    assert bool(found) == (warning is not None)
+    assert warning is None or re.search(warning, found[0])

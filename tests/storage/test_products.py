@@ -146,12 +146,14 @@ def test_a_report_can_be_written_into_a_folder_on_another_disk(tmp_path: Path, m
 
 def test_outputs_that_cannot_be_written_are_refused(tmp_path: Path) -> None:
     file = tmp_path / "map.tif"
-    file.write_text("old")
+    for each in (file, tmp_path / "table"):
+        each.write_text("old")
     for output, message in (
         (Product(file), "exists already"),
         (Product(tmp_path / "nowhere" / "map.tif"), "does not exist"),
         (Product(tmp_path), r"is a folder\. Give the name of a file"),
-        (report(file), "is a file, a report is a folder"),
+        (report(tmp_path / "table"), "is a file, a report is a folder"),
+        (report(tmp_path / "a.pdf"), r"a folder is written, and \.pdf is the extension of a file\. Name it a"),
     ):
         with pytest.raises(OutputError, match=message):
             check(output)
