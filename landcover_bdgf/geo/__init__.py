@@ -3,7 +3,8 @@
 =============  ================================================================
 gdal_env       GDAL's drivers and settings
 crs, grid      coordinate reference systems; pixel grids
-raster         opening rasters; raster_checks: checks of files; gcps: ground-control points
+raster         opening rasters; raster_checks: checks of files; gcps: ground-control points; pages: bands on pages;
+               hdf5_image: PRISMA and EMIT
 other_formats  what a file is that is not opened
 cog            writing cloud-optimised GeoTIFFs and reading them back
 resampling     resampling from one grid to another

@@ -22,6 +22,8 @@ from landcover_bdgf.geo.crs import crs_name, same_crs
 from landcover_bdgf.geo.gcps import placed_by_points
 from landcover_bdgf.geo.gdal_env import RASTER_DRIVERS, alone
 from landcover_bdgf.geo.grid import Grid
+from landcover_bdgf.geo.hdf5_image import is_hdf5, open_hdf5
+from landcover_bdgf.geo.pages import as_bands, pages_of
 from landcover_bdgf.geo.raster_checks import check_proportions, check_whole, raster_driver, unread, warn_of_aux_xml
 from landcover_bdgf.progress import log
 from landcover_bdgf.storage import PathLike, is_remote
@@ -29,7 +31,9 @@ from landcover_bdgf.storage import PathLike, is_remote
 
 @opening(RasterError)
 def open_raster(path: PathLike, *, vrt: bool = False, warp_gcps: bool = False) -> DatasetReader:
-    """Open a raster for reading: GeoTIFF, COG, ENVI or JPEG 2000. Files next to it are ignored, except ENVI headers.
+    """Open a raster for reading: GeoTIFF, COG, ENVI, JPEG 2000, or a product of PRISMA or EMIT in HDF5.
+
+    Files next to it are ignored, except ENVI headers. The bands of a TIFF are those of all its pages.
 
     Parameters
     ----------
@@ -49,9 +53,14 @@ def open_raster(path: PathLike, *, vrt: bool = False, warp_gcps: bool = False) -
     if is_remote(str(path)) or (vrt and path.suffix.lower() == ".vrt"):
         dataset = _open(path, (*RASTER_DRIVERS, "VRT") if vrt else RASTER_DRIVERS)
         check_proportions(dataset, str(path))
+    elif is_hdf5(path):
+        dataset = open_hdf5(path)
     else:
         dataset = _open(path, (raster_driver(path),))
-        check_whole(dataset, path)
+        pages = pages_of(dataset)
+        for page in pages:
+            check_whole(page, path)
+        dataset = as_bands(dataset, pages) if len(pages) > 1 else dataset
         warn_of_aux_xml(path)
     if not (warp_gcps and dataset.transform.is_identity and dataset.gcps[0]):
         return dataset

@@ -14,7 +14,6 @@ from pathlib import Path
 from typing import IO, Any
 
 import numpy as np
-import rasterio
 from rasterio.enums import Interleaving
 from rasterio.io import DatasetReader
 
@@ -118,27 +117,9 @@ def check_whole(dataset: DatasetReader, path: Path) -> None:
             "has band names in another encoding than UTF-8",
             "Save its header as UTF-8, or convert it with gdal_translate.",
         ) from error
-    _check_pages(dataset, path)
     ends = {"GTiff": _tiff_end, "ENVI": _envi_end}  # of JPEG 2000, raster_driver has checked the end
     if dataset.driver in ends and size < (end := ends[dataset.driver](dataset)):
         raise RasterError(path, f"is cut off, {size} of at least {end} bytes are there", "Copy or download it again.")
-
-
-def _check_pages(dataset: DatasetReader, path: Path) -> None:
-    """Refuse a TIFF with a band on each page: GDAL reads the first page alone."""
-    pages = [name for name in dataset.subdatasets if name.startswith("GTIFF_DIR:")]
-    if len(pages) < 2:
-        return
-    with rasterio.open(f"GTIFF_DIR:2:{path}", driver="GTiff") as second:
-        alike = second.shape == dataset.shape
-    if alike:
-        raise RasterError(
-            path,
-            f"holds {len(pages)} pages, of which only the first would be read",
-            "Make one file of bands: gdalbuildvrt -separate all.vrt GTIFF_DIR:1:FILE GTIFF_DIR:2:FILE …; "
-            "gdal_translate all.vrt all.tif",
-        )
-    log.info("%s: its pages of other sizes are not read.", path)
 
 
 def unread(dataset: DatasetReader) -> str:
