@@ -21,13 +21,15 @@ from landcover_bdgf.scene.bands import (
     names_a_band,
     natural_key,
 )
+from landcover_bdgf.scene.product_metadata import image_of_metadata
 from landcover_bdgf.storage import PathLike, typed_path
 
 if TYPE_CHECKING:
     from xarray import DataArray
 
 METADATA = ("manifest.safe", "mtd_msil1c.xml", "mtd_msil2a.xml")  # of a product, beside its bands
-RASTER_SUFFIXES = (".tif", ".tiff", ".jp2", ".img", ".dat", ".bsq", ".bil", ".bip")
+WITH_HEADERS = (".dat", ".bsq", ".bil", ".bip")  # rasters only next to an ENVI header
+RASTER_SUFFIXES = (".tif", ".tiff", ".jp2", ".img", ".he5", *WITH_HEADERS)
 PICTURE = (ColorInterp.red, ColorInterp.green, ColorInterp.blue)
 
 
@@ -57,7 +59,9 @@ def raster_paths(sources: Sequence[PathLike]) -> list[Path]:
 
 
 def _product_of(path: Path) -> Path:
-    """The folder of a product that is named by its metadata: ``S1A_TC.dim`` has its bands in ``S1A_TC.data``."""
+    """The folder or image of a product that is named by its metadata: ``S1A_TC.dim`` has bands in ``S1A_TC.data``."""
+    if (image := image_of_metadata(path)) is not None:
+        return image
     data = path.with_suffix(".data") if path.suffix.lower() == ".dim" else path.parent
     return data if (path.suffix.lower() == ".dim" and data.is_dir()) or path.name.lower() in METADATA else path
 
@@ -131,5 +135,6 @@ def _rasters_in(folder: Path) -> Iterator[Path]:
         if path.name.startswith("."):  # written beside each file by macOS
             continue
         envi = path.with_suffix(".hdr").exists() or Path(f"{path}.hdr").exists()
-        if path.suffix.lower() in RASTER_SUFFIXES[:4] or (envi and path.suffix.lower() in RASTER_SUFFIXES):
+        suffix = path.suffix.lower()
+        if suffix in RASTER_SUFFIXES and (envi or suffix not in WITH_HEADERS):
             yield path

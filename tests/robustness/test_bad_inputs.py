@@ -116,7 +116,7 @@ CASES = [
     Case("names longer than a name may be", bad.both(*(bad.image(lambda a, i=i: a[i : i + 1], to=name, names=()) for i, name in enumerate(BANDS))), f"check {','.join(BANDS)} sar.tif", 0, "spectral: 7 bands of *"),
     # Damaged and hostile files
     Case("missing", bad.nothing, CHECK, 3, "bad.tif: does not exist. Check its name and the folder you are in."),
-    Case("a folder", lambda f: (f / "bad.tif").mkdir(), CHECK, 3, "bad.tif: is a folder without rasters. Expected .tif, .tiff, .jp2, .img, .dat, .bsq, .bil, .bip files."),
+    Case("a folder", lambda f: (f / "bad.tif").mkdir(), CHECK, 3, "bad.tif: is a folder without rasters. Expected .tif, .tiff, .jp2, .img, .he5, .dat, .bsq, .bil, .bip files."),
     Case("empty", bad.content(b""), CHECK, 3, "bad.tif: is empty (0 bytes). Copy or download it again."),
     Case("text", bad.content(b"no raster at all"), CHECK, 3, "bad.tif: is not a GeoTIFF, ENVI or JPEG 2000 file. If gdalinfo knows it, convert it: gdal_translate -of GTiff."),
     Case("90 % of it", bad.cut("msi.tif", 0.9, "bad.tif"), CHECK, 3, "bad.tif: is cut off, 68370 of at least 75963 bytes are there. Copy or download it again."),
