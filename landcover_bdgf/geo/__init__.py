@@ -2,7 +2,7 @@
 
 =============  ================================================================
 gdal_env       GDAL's drivers and settings
-crs, grid      coordinate reference systems; pixel grids
+crs, grid      coordinate reference systems; pixel grids; crs_beside: the CRS in a .prj or .aux.xml
 raster         opening rasters; raster_checks: checks of files; gcps: ground-control points; pages: bands on pages;
                hdf5_image: PRISMA and EMIT
 other_formats  what a file is that is not opened

@@ -19,6 +19,7 @@ from rasterio.windows import Window
 
 from landcover_bdgf.errors import RasterError, opening
 from landcover_bdgf.geo.crs import crs_name, same_crs
+from landcover_bdgf.geo.crs_beside import crs_beside
 from landcover_bdgf.geo.gcps import placed_by_points
 from landcover_bdgf.geo.gdal_env import RASTER_DRIVERS, alone
 from landcover_bdgf.geo.grid import Grid
@@ -61,7 +62,7 @@ def open_raster(path: PathLike, *, vrt: bool = False, warp_gcps: bool = False) -
         for page in pages:
             check_whole(page, path)
         dataset = as_bands(dataset, pages) if len(pages) > 1 else dataset
-        warn_of_aux_xml(path)
+        warn_of_aux_xml(path, has_crs=bool(dataset.crs))
     if not (warp_gcps and dataset.transform.is_identity and dataset.gcps[0]):
         return dataset
     placed = placed_by_points(dataset)
@@ -85,8 +86,9 @@ def grid_of(dataset: DatasetReader, *, crs: CRS | None = None) -> Grid:
     Raises
     ------
     RasterError
-        If the file has no CRS, no position, only ground-control points or RPCs, a rotated or invalid transform,
-        or coordinates that are not in the unit of the CRS.
+        If neither the file nor its ``.prj`` or ``.aux.xml`` has a CRS; or if the file has no position, only
+        ground-control points or RPCs, a rotated or invalid transform, or coordinates that are not in the unit of the
+        CRS.
     """
     transform = dataset.transform
     _check_position(dataset)
@@ -100,6 +102,9 @@ def grid_of(dataset: DatasetReader, *, crs: CRS | None = None) -> Grid:
     if crs and dataset.crs and not same_crs(crs, dataset.crs):
         log.warning("%s: its CRS is %s, read as %s as requested.", dataset.name, crs_name(dataset.crs), crs_name(crs))
     crs = crs or dataset.crs
+    if not crs and (beside := crs_beside(Path(dataset.name))):
+        crs = beside[0]
+        log.info("%s: has no CRS, that of %s is used, %s.", dataset.name, beside[1].name, crs_name(crs))
     if not crs:
         raise RasterError(
             dataset.name,
@@ -179,7 +184,9 @@ def _check_position(dataset: DatasetReader) -> None:
             "has only RPCs for its position",
             "Orthorectify it first with gdalwarp -rpc and an elevation model.",
         )
-    raise RasterError(dataset.name, f"has no position on the ground{unread(dataset)}", "Georeference it first.")
+    path, beside = Path(dataset.name), unread(dataset)
+    remedy = f"Georeference it first{f': gdal_translate {path.name} {path.stem}_placed.tif' if beside else ''}."
+    raise RasterError(dataset.name, f"has no position on the ground{beside}", remedy)
 
 
 def _check_transform(dataset: DatasetReader) -> None:

@@ -130,8 +130,8 @@ def unread(dataset: DatasetReader) -> str:
     return f" in the file; {', '.join(beside)} next to it is not read" if beside else ""
 
 
-def warn_of_aux_xml(path: Path) -> None:
-    """Warn of an ``.aux.xml`` with a CRS, nodata, scale or offset: it is not read."""
+def warn_of_aux_xml(path: Path, *, has_crs: bool) -> None:
+    """Warn of an ``.aux.xml`` with a CRS, nodata, scale or offset: only the CRS of a file without one is read."""
     aux = Path(f"{path}.aux.xml")
     try:
         if not aux.is_file():  # reading a pipe would not end
@@ -139,7 +139,7 @@ def warn_of_aux_xml(path: Path) -> None:
         text = _begin(aux)
     except OSError:  # it is not read anyway
         return
-    if found := [word for tag, word in _AUX_SAYS.items() if tag in text]:
+    if found := [word for tag, word in _AUX_SAYS.items() if tag in text and (has_crs or word != "CRS")]:
         log.warning(
             "%s: %s contains its %s, which is not read. If it is right, write it into the file: gdal_edit.py, "
             "or gdal_translate to a new one.",

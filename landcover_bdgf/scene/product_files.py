@@ -130,6 +130,11 @@ def _sentinel_2_bands(product: Path) -> list[Path]:
     return sorted(finest.values(), key=lambda path: natural_key(band_word(path.stem) or ""))
 
 
+def is_alone(path: Path) -> bool:
+    """Whether a raster is the only one in its folder."""
+    return path.is_file() and len(list(_rasters_in(path.parent))) == 1
+
+
 def _rasters_in(folder: Path) -> Iterator[Path]:
     for path in folder.iterdir():
         if path.name.startswith("."):  # written beside each file by macOS

@@ -38,6 +38,13 @@ def test_the_date_of_a_folder_is_read_from_its_name(tmp_path, write_tif):
     assert date_of(open_image(tmp_path / "20200604T054639_T43RCP")) == date(2020, 6, 4)
 
 
+@pytest.mark.parametrize(("others", "day"), [((), date(2020, 6, 4)), (("sar.tif",), None)])
+def test_the_name_of_a_folder_is_that_of_its_only_raster(tmp_path, write_tif, others, day):
+    for name in ("scene.tif", *others):
+        write_tif(f"site_20200604/{name}", PIXELS)
+    assert date_of(open_image(tmp_path / "site_20200604/scene.tif")) == day
+
+
 def test_an_acquisition_tag_precedes_the_name(write_tif):
     tags = {"datetime": "2017-10-30T05:32:30.000", "TIFFTAG_DATETIME": "2024:01:01 00:00:00"}
     assert date_of(open_image(write_tif("x_20200604.tif", PIXELS, tags=tags))) == date(2017, 10, 30)
