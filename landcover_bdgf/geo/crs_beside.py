@@ -10,6 +10,7 @@ from rasterio.crs import CRS
 from rasterio.errors import CRSError
 
 MOST_BYTES = 1 << 20
+_EPSG = re.compile(r"EPSG:(\d{4,6})", re.IGNORECASE)
 _SRS = re.compile(r"<SRS[^>]*>([^<]+)</SRS>")
 
 
@@ -37,9 +38,11 @@ def _begin(file: Path) -> str:
         return ""
 
 
-def _crs(wkt: str) -> CRS | None:
+def _crs(text: str) -> CRS | None:
+    """The CRS of WKT or of an EPSG code; other texts, which may be addresses, are not read."""
+    code = _EPSG.fullmatch(text.strip())
     try:
-        crs = CRS.from_wkt(wkt, morph_from_esri_dialect=True)
+        crs = CRS.from_epsg(int(code[1])) if code else CRS.from_wkt(text, morph_from_esri_dialect=True)
         crs.to_wkt()  # GDAL can read some that it cannot write
     except (CRSError, ValueError):
         return None

@@ -12,10 +12,12 @@ from landcover_bdgf.geo.raster import grid_of, open_raster
 WKT = CRS.from_epsg(32633).to_wkt()
 ESRI = CRS.from_epsg(32633).to_wkt(version=WktVersion.WKT1_ESRI)
 AUX = "<PAMDataset><SRS dataAxisToSRSAxisMapping='1,2'>{}</SRS></PAMDataset>".format(WKT.replace('"', "&quot;"))
-FILES = {"prj": WKT, "esri": ESRI, "aux": AUX}
+FILES = {"prj": WKT, "esri": ESRI, "aux": AUX, "code": "<SRS>EPSG:32633</SRS>"}
 
 
-@pytest.mark.parametrize(("name", "text"), [("a.prj", "prj"), ("a.prj", "esri"), ("a.tif.aux.xml", "aux")])
+@pytest.mark.parametrize(
+    ("name", "text"), [("a.prj", "prj"), ("a.prj", "esri"), ("a.tif.aux.xml", "aux"), ("a.tif.aux.xml", "code")]
+)
 def test_a_crs_next_to_an_image_without_one_is_used(tmp_path, write_tif, noise, caplog, name, text):
     caplog.set_level("INFO")
     path = write_tif("a.tif", noise, crs=None)

@@ -61,7 +61,8 @@ CASES = [
     # Raster geometry
     Case("no CRS", bad.image(crs=None), CHECK, 3, "bad.tif: has no CRS. Give it one with gdal_edit.py -a_srs, or pass --hsi-crs or --sar-crs EPSG:… if you know it."),
     Case("no CRS in the SAR", bad.image(of="sar.tif", crs=None), RADAR, 3, "bad.tif: has no CRS. Give it one with gdal_edit.py -a_srs, or pass --hsi-crs or --sar-crs EPSG:… if you know it."),
-    Case("no CRS but beside it", bad.both(bad.image(crs=None), bad.content(bad.AUX_XML, "bad.tif.aux.xml")), CHECK, 0, "bdgf: bad.tif: has no CRS, that of bad.tif.aux.xml is used, EPSG:326*"),
+    Case("no CRS but beside it", bad.both(bad.image(crs=None), bad.content(b"<PAMDataset><SRS>EPSG:32633</SRS></PAMDataset>", "bad.tif.aux.xml")), CHECK, 0, "bdgf: bad.tif: has no CRS, that of bad.tif.aux.xml is used, EPSG:32633."),
+    Case("no CRS but a wrong one beside it", bad.both(bad.image(crs=None), bad.content(bad.AUX_XML, "bad.tif.aux.xml")), CHECK, 3, "bad.tif: has x from 399960 to 400680 and y from 5.79938e+06 to 5.80002e+06, which are no degrees, but the CRS EPSG:4326. Give it the right CRS with gdal_edit.py -a_srs, or pass --hsi-crs or --sar-crs EPSG:…."),
     Case("no CRS but a text beside it", bad.both(bad.image(crs=None), bad.content(b"UTM 33", "bad.prj")), CHECK, 3, "bad.tif: has no CRS in the file; bad.prj next to it is not read. Give it one with gdal_edit.py -a_srs, or pass --hsi-crs or --sar-crs EPSG:… if you know it."),
     Case("a CRS given", bad.image(crs=None), f"{CHECK} --hsi-crs EPSG:32633", 0, "grid: 72 × 64 px*"),
     Case("another CRS given", bad.image(), f"{CHECK} --hsi-crs EPSG:32632", 3, "sar.tif: does not overlap bad.tif: one covers 7.5315…7.5423° E, 52.3356…52.3415° N, the other 13.5311…13.5418° E, 52.3354…52.3413° N (WGS84), 408 km apart. Use images of the same area, or correct a wrong CRS with --hsi-crs or --sar-crs."),
@@ -115,6 +116,10 @@ CASES = [
     Case("years apart", bad.both(bad.image(to="S2_20200604.tif"), bad.image(of="sar.tif", to="S1_20220604.tif")), "check S2_20200604.tif S1_20220604.tif", 0, "bdgf: warning: S1_20220604.tif: was acquired on 2022-06-04, S2_20200604.tif on 2020-06-04: 730 days apart. Changes in between show in one of them only."),
     Case("one band twice", bad.both(*(bad.image(lambda a: a[:1], to=f"{f}/B02.tif", names=()) for f in "ab")), "check a/B02.tif,b/B02.tif sar.tif", 3, "b/B02.tif: band B02 also occurs in a/B02.tif. Remove one of them."),
     Case("names longer than a name may be", bad.both(*(bad.image(lambda a, i=i: a[i : i + 1], to=name, names=()) for i, name in enumerate(BANDS))), f"check {','.join(BANDS)} sar.tif", 0, "spectral: 7 bands of *"),
+    *[Case(f"pages of {what}", bad.pages(**change), CHECK, 3, f"bad.tif: holds 2 pages that are not bands of one image: they have different {what}. Make one file of the pages that are: gdalbuildvrt -separate all.vrt GTIFF_DIR:1:FILE GTIFF_DIR:2:FILE …; gdal_translate all.vrt all.tif")
+      for what, change in (("types of pixels", {"dtype": "uint8"}), ("places", {"transform": Affine(10, 0, X + 90, 0, -10, Y)}))],
+    Case("an archive without rasters", bad.zipped("labels.gpkg"), "check bad.zip sar.tif", 3, "bad.zip: is a zip archive without rasters. Expected .tif, .tiff, .jp2, .img, .he5, .dat, .bsq, .bil, .bip files in it."),
+    Case("an archive of two folders", bad.zipped_folders, "check bad.zip sar.tif", 3, "bad.zip: holds 2 folders of rasters, one, two. Unpack it and give one."),
     # Damaged and hostile files
     Case("missing", bad.nothing, CHECK, 3, "bad.tif: does not exist. Check its name and the folder you are in."),
     Case("a folder", lambda f: (f / "bad.tif").mkdir(), CHECK, 3, "bad.tif: is a folder without rasters. Expected .tif, .tiff, .jp2, .img, .he5, .dat, .bsq, .bil, .bip files."),
@@ -129,7 +134,7 @@ CASES = [
     Case("flipped bytes", bad.both(bad.image(compress="deflate"), bad.damaged("bad.tif", 0.5, 2000 * b"\xff")), CHECK, 3, "bad.tif: is damaged near row 0, column 0. Copy or download it again."),
     Case("a VRT", bad.content(bad.VRT), CHECK, 3, "bad.tif: is a VRT. It only refers to other files. Convert it: gdal_translate -of GTiff bad.tif bad.tif."),
     Case("a WMS", bad.content(bad.WMS), CHECK, 3, "bad.tif: is the description of a map service. Download the images that it shows, and give those."),
-    Case("a .SAFE.zip", bad.content(b"PK\x03\x04" + bytes(99), "S2A.SAFE.zip"), "check S2A.SAFE.zip sar.tif", 3, "S2A.SAFE.zip: is a zip archive. Unpack it, and give the folder or the images in it."),
+    Case("a .SAFE.zip", bad.content(b"PK\x03\x04" + bytes(99), "S2A.SAFE.zip"), "check S2A.SAFE.zip sar.tif", 3, "S2A.SAFE.zip: cannot be unpacked (File is not a zip file). Unpack it and give what is in it, or copy it again."),
     Case("PRISMA", bad.content(b"\x89HDF\r\n\x1a\n", "PRS.he5"), "check PRS.he5 sar.tif", 3, "PRS.he5: is an HDF5 file. gdalinfo PRS.he5 lists the images in it; convert the one with the bands: gdal_translate -of GTiff 'HDF5:\"PRS.he5\"://PATH' PRS.tif. If that has no position on the ground, use the tools of the sensor; the EnMAP-Box of QGIS reads PRISMA and EMIT."),
     Case("EMIT", bad.content(b"\x89HDF\r\n\x1a\n", "EMIT.nc"), "check EMIT.nc sar.tif", 3, "EMIT.nc: is an HDF5 file. gdalinfo EMIT.nc lists the images in it; convert the one with the bands: gdal_translate -of GTiff 'NETCDF:\"EMIT.nc\":VARIABLE' EMIT.tif. If that has no position on the ground, use the tools of the sensor; the EnMAP-Box of QGIS reads PRISMA and EMIT."),
     Case("ERDAS", bad.content(b"EHFA_HEADER_TAG\0", "a.img"), "check a.img sar.tif", 3, "a.img: is an ERDAS IMAGINE file. Convert it: gdal_translate -of GTiff a.img a.tif."),
