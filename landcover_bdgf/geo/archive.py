@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shutil
+import tempfile
 import zipfile
 import zlib
 from collections.abc import Iterator, Sequence
@@ -9,7 +11,6 @@ from contextlib import contextmanager
 from pathlib import Path, PurePosixPath
 
 from landcover_bdgf.errors import BdgfError, unwritten
-from landcover_bdgf.storage import check_free_space
 
 MAX_RATIO, LEAST_BYTES = 100, 10**9  # of unpacking; images and tables are seldom packed by more than 20
 _ZIP = b"PK\x03\x04"
@@ -48,12 +49,16 @@ def extract(
     Raises
     ------
     BdgfError
-        ``kind`` if the files are much larger than the archive, OutputError if they cannot be written.
+        ``kind`` if the files are much larger than the archive or do not fit on the disk, OutputError if they cannot be
+        written.
     """
     size = sum(member.file_size for member in taken)
     if size > max(LEAST_BYTES, MAX_RATIO * path.stat().st_size):
         raise kind(path, f"declares {size / 1e9:.0f} GB of files", "Unpack it and give what is in it.")
-    check_free_space(folder, size)
+    free = shutil.disk_usage(folder).free
+    if size > free:
+        problem = f"needs {size / 1e9:.2g} GB to be unpacked, {free / 1e9:.2g} GB are free in {tempfile.gettempdir()}"
+        raise kind(path, problem, "Free some space, or set TMPDIR to a folder on another disk.")
     written = []
     for member in taken:
         target = folder.joinpath(*_parts(member.filename))

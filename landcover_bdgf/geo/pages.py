@@ -47,10 +47,12 @@ class Pages:
         page, inside = self._place[index - 1] if index else (self._pages[0], 0)
         return cast(dict[str, str], page.tags(inside, ns=ns))
 
-    def read(self, indexes: Sequence[int], *, window: Window) -> NDArray[Any]:
-        """Values (bands, h, w) of a window."""
-        places = [self._place[index - 1] for index in indexes]
-        return np.stack([page.read(inside, window=window) for page, inside in places])
+    def read(self, indexes: int | Sequence[int], **options: Any) -> NDArray[Any]:
+        """Values (bands, h, w), or (h, w) of one index; ``options`` as in rasterio."""
+        if isinstance(indexes, int):
+            page, inside = self._place[indexes - 1]
+            return cast(NDArray[Any], page.read(inside, **options))
+        return np.stack([self.read(index, **options) for index in indexes])
 
     def read_masks(self, indexes: Sequence[int], *, window: Window) -> NDArray[Any]:
         """Masks (bands, h, w) of a window."""

@@ -51,11 +51,18 @@ def raster_paths(sources: Sequence[PathLike]) -> list[Path]:
     for path in map(_product_of, map(typed_path, sources)):
         found = _rasters_of(path) if path.is_dir() else [path]
         if not found:
-            raise RasterError(path, "is a folder without rasters", f"Expected {', '.join(RASTER_SUFFIXES)} files.")
+            raise _without_rasters(path)
         paths += found
     if not paths:
         raise RasterError(None, "no raster was given", "Pass a file, a folder, or several files.")
     return paths
+
+
+def _without_rasters(folder: Path) -> RasterError:
+    if any((folder / name).exists() for name in (".zgroup", ".zattrs", "zarr.json")):
+        remedy = "Write its bands as GeoTIFF, for example with xarray.open_zarr and rioxarray."
+        return RasterError(folder, "is a Zarr store, which is not read", remedy)
+    return RasterError(folder, "is a folder without rasters", f"Expected {', '.join(RASTER_SUFFIXES)} files.")
 
 
 def _product_of(path: Path) -> Path:

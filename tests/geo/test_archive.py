@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import shutil
 import zipfile
+from types import SimpleNamespace
 
 import pytest
 
@@ -34,6 +36,13 @@ def test_an_archive_of_little_that_declares_much_is_refused(path, tmp_path):
         files[0].file_size = 2 * 10**9
         with pytest.raises(RasterError, match=r"a\.zip: declares 2 GB of files\. Unpack it and give what is in it"):
             archive.extract(path, opened, files, tmp_path, RasterError)
+    assert not (tmp_path / "x").exists()
+
+
+def test_a_full_disk_is_noticed_before(path, tmp_path, monkeypatch):
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: SimpleNamespace(free=3))
+    with archive.opened(path, RasterError) as opened, pytest.raises(RasterError, match="to be unpacked, .* set TMPDIR"):
+        archive.extract(path, opened, archive.members(opened), tmp_path, RasterError)
     assert not (tmp_path / "x").exists()
 
 

@@ -9,7 +9,7 @@ from affine import Affine
 from rasterio.windows import Window
 
 from landcover_bdgf.errors import RasterError
-from landcover_bdgf.geo.raster import open_raster
+from landcover_bdgf.geo.raster import open_raster, read_band
 from landcover_bdgf.scene.image import open_image
 
 FIRST = {"driver": "GTiff", "crs": "EPSG:32633", "transform": Affine(10, 0, 5e5, 0, -10, 5e6)}
@@ -48,6 +48,8 @@ def test_pages_are_bands_in_order(tmp_path, noise, changes, descriptions, names,
     np.testing.assert_array_equal(image.read(Window(3, 2, 40, 30))[0], noise[:, 2:32, 3:43])
     image.check_unchanged()
     image.close()
+    with open_raster(path) as dataset:
+        np.testing.assert_array_equal(read_band(dataset), noise[0])
 
 
 def test_pages_of_another_size_are_left_out(tmp_path, noise, caplog):
