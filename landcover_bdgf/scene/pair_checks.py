@@ -105,7 +105,8 @@ def check_overlap(spectral: Image, sar: Image) -> None:
         raise RasterError(
             sar.paths[0], f"covers only {share:.2%} of {spectral.paths[0]}: {where}", "Use images of the same area."
         )
-    apart = f"{_distance_km(*boxes):.3g} km apart"
+    distance_km = _distance_km(*boxes)
+    apart = f"{distance_km:.{'3g' if distance_km < 1000 else '0f'}} km apart"
     raise RasterError(
         sar.paths[0],
         f"does not overlap {spectral.paths[0]}: {where}, {apart}",

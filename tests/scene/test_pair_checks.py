@@ -60,7 +60,9 @@ def test_images_more_than_30_days_apart_give_a_warning(write_tif, caplog, day, w
     assert ("days apart" in caplog.text) == warned
 
 
-@pytest.mark.parametrize(("east", "words"), [(600_000, r"does not overlap .*° E.*99\.\d km"), (500_498, "covers only")])
+@pytest.mark.parametrize(("east", "words"), [
+    (600_000, r"does not overlap .*° E.*99\.\d km"), (1_700_000, r"\d{4} km apart"), (500_498, "covers only"),
+])  # fmt: skip
 def test_images_that_hardly_overlap_are_refused(pair, east, words):
     with pytest.raises(RasterError, match=words):
         pair(origin_xy=(east, 5_000_000))
