@@ -85,6 +85,8 @@ def _rasters_of(folder: Path) -> list[Path]:
 
 def _auxiliary_files(rasters: list[Path]) -> list[Path]:
     """Files without bands: where some files name bands, those that name none; else known kinds of files."""
+    if len(rasters) < 2:
+        return []
     naming = {path for path in rasters if _names_bands(path)}
     if _are_bands(naming):
         theia = any("_FRE_" in path.stem for path in naming)  # reflectance with and without correction of slopes
