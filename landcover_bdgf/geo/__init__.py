@@ -2,13 +2,14 @@
 
 =============  ================================================================
 gdal_env       GDAL's drivers and settings
-crs, grid      coordinate reference systems; pixel grids
-raster         opening rasters; raster_checks: checks of files; gcps: ground-control points
+crs, grid      coordinate reference systems; pixel grids; crs_beside: the CRS in a .prj or .aux.xml
+raster         opening rasters; raster_checks: checks of files; gcps: ground-control points; pages: bands on pages;
+               hdf5_image: PRISMA and EMIT
 other_formats  what a file is that is not opened
 cog            writing cloud-optimised GeoTIFFs and reading them back
 resampling     resampling from one grid to another
 vector         features of vector files; vector_checks: their formats and parts; vector_encoding: of their text;
-               vector_archive: in a zip; vector_worker: reading them in a limited process
+               vector_archive: in a zip; archive: taking files out of it; vector_worker: reading in a limited process
 =============  ================================================================
 """
 

@@ -19,9 +19,12 @@ from rasterio.windows import Window
 
 from landcover_bdgf.errors import RasterError, opening
 from landcover_bdgf.geo.crs import crs_name, same_crs
+from landcover_bdgf.geo.crs_beside import crs_beside
 from landcover_bdgf.geo.gcps import placed_by_points
 from landcover_bdgf.geo.gdal_env import RASTER_DRIVERS, alone
 from landcover_bdgf.geo.grid import Grid
+from landcover_bdgf.geo.hdf5_image import is_hdf5, open_hdf5
+from landcover_bdgf.geo.pages import as_bands, pages_of
 from landcover_bdgf.geo.raster_checks import check_proportions, check_whole, raster_driver, unread, warn_of_aux_xml
 from landcover_bdgf.progress import log
 from landcover_bdgf.storage import PathLike, is_remote
@@ -29,7 +32,9 @@ from landcover_bdgf.storage import PathLike, is_remote
 
 @opening(RasterError)
 def open_raster(path: PathLike, *, vrt: bool = False, warp_gcps: bool = False) -> DatasetReader:
-    """Open a raster for reading: GeoTIFF, COG, ENVI or JPEG 2000. Files next to it are ignored, except ENVI headers.
+    """Open a raster for reading: GeoTIFF, COG, ENVI, JPEG 2000, or a product of PRISMA or EMIT in HDF5.
+
+    Files next to it are ignored, except ENVI headers. The bands of a TIFF are those of all its pages.
 
     Parameters
     ----------
@@ -49,10 +54,15 @@ def open_raster(path: PathLike, *, vrt: bool = False, warp_gcps: bool = False) -
     if is_remote(str(path)) or (vrt and path.suffix.lower() == ".vrt"):
         dataset = _open(path, (*RASTER_DRIVERS, "VRT") if vrt else RASTER_DRIVERS)
         check_proportions(dataset, str(path))
+    elif is_hdf5(path):
+        dataset = open_hdf5(path)
     else:
         dataset = _open(path, (raster_driver(path),))
-        check_whole(dataset, path)
-        warn_of_aux_xml(path)
+        pages = pages_of(dataset)
+        for page in pages:
+            check_whole(page, path)
+        dataset = as_bands(dataset, pages) if len(pages) > 1 else dataset
+        warn_of_aux_xml(path, has_crs=bool(dataset.crs))
     if not (warp_gcps and dataset.transform.is_identity and dataset.gcps[0]):
         return dataset
     placed = placed_by_points(dataset)
@@ -76,8 +86,9 @@ def grid_of(dataset: DatasetReader, *, crs: CRS | None = None) -> Grid:
     Raises
     ------
     RasterError
-        If the file has no CRS, no position, only ground-control points or RPCs, a rotated or invalid transform,
-        or coordinates that are not in the unit of the CRS.
+        If neither the file nor its ``.prj`` or ``.aux.xml`` has a CRS; or if the file has no position, only
+        ground-control points or RPCs, a rotated or invalid transform, or coordinates that are not in the unit of the
+        CRS.
     """
     transform = dataset.transform
     _check_position(dataset)
@@ -91,6 +102,9 @@ def grid_of(dataset: DatasetReader, *, crs: CRS | None = None) -> Grid:
     if crs and dataset.crs and not same_crs(crs, dataset.crs):
         log.warning("%s: its CRS is %s, read as %s as requested.", dataset.name, crs_name(dataset.crs), crs_name(crs))
     crs = crs or dataset.crs
+    if not crs and (beside := crs_beside(Path(dataset.name))):
+        crs = beside[0]
+        log.info("%s: has no CRS, that of %s is used, %s.", dataset.name, beside[1].name, crs_name(crs))
     if not crs:
         raise RasterError(
             dataset.name,
@@ -170,7 +184,9 @@ def _check_position(dataset: DatasetReader) -> None:
             "has only RPCs for its position",
             "Orthorectify it first with gdalwarp -rpc and an elevation model.",
         )
-    raise RasterError(dataset.name, f"has no position on the ground{unread(dataset)}", "Georeference it first.")
+    path, beside = Path(dataset.name), unread(dataset)
+    remedy = f"Georeference it first{f': gdal_translate {path.name} {path.stem}_placed.tif' if beside else ''}."
+    raise RasterError(dataset.name, f"has no position on the ground{beside}", remedy)
 
 
 def _check_transform(dataset: DatasetReader) -> None:

@@ -14,7 +14,6 @@ from pathlib import Path
 from typing import IO, Any
 
 import numpy as np
-import rasterio
 from rasterio.enums import Interleaving
 from rasterio.io import DatasetReader
 
@@ -118,27 +117,9 @@ def check_whole(dataset: DatasetReader, path: Path) -> None:
             "has band names in another encoding than UTF-8",
             "Save its header as UTF-8, or convert it with gdal_translate.",
         ) from error
-    _check_pages(dataset, path)
     ends = {"GTiff": _tiff_end, "ENVI": _envi_end}  # of JPEG 2000, raster_driver has checked the end
     if dataset.driver in ends and size < (end := ends[dataset.driver](dataset)):
         raise RasterError(path, f"is cut off, {size} of at least {end} bytes are there", "Copy or download it again.")
-
-
-def _check_pages(dataset: DatasetReader, path: Path) -> None:
-    """Refuse a TIFF with a band on each page: GDAL reads the first page alone."""
-    pages = [name for name in dataset.subdatasets if name.startswith("GTIFF_DIR:")]
-    if len(pages) < 2:
-        return
-    with rasterio.open(f"GTIFF_DIR:2:{path}", driver="GTiff") as second:
-        alike = second.shape == dataset.shape
-    if alike:
-        raise RasterError(
-            path,
-            f"holds {len(pages)} pages, of which only the first would be read",
-            "Make one file of bands: gdalbuildvrt -separate all.vrt GTIFF_DIR:1:FILE GTIFF_DIR:2:FILE …; "
-            "gdal_translate all.vrt all.tif",
-        )
-    log.info("%s: its pages of other sizes are not read.", path)
 
 
 def unread(dataset: DatasetReader) -> str:
@@ -149,8 +130,8 @@ def unread(dataset: DatasetReader) -> str:
     return f" in the file; {', '.join(beside)} next to it is not read" if beside else ""
 
 
-def warn_of_aux_xml(path: Path) -> None:
-    """Warn of an ``.aux.xml`` with a CRS, nodata, scale or offset: it is not read."""
+def warn_of_aux_xml(path: Path, *, has_crs: bool) -> None:
+    """Warn of an ``.aux.xml`` with a CRS, nodata, scale or offset: only the CRS of a file without one is read."""
     aux = Path(f"{path}.aux.xml")
     try:
         if not aux.is_file():  # reading a pipe would not end
@@ -158,7 +139,7 @@ def warn_of_aux_xml(path: Path) -> None:
         text = _begin(aux)
     except OSError:  # it is not read anyway
         return
-    if found := [word for tag, word in _AUX_SAYS.items() if tag in text]:
+    if found := [word for tag, word in _AUX_SAYS.items() if tag in text and (has_crs or word != "CRS")]:
         log.warning(
             "%s: %s contains its %s, which is not read. If it is right, write it into the file: gdal_edit.py, "
             "or gdal_translate to a new one.",

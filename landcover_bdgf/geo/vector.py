@@ -151,7 +151,7 @@ def _read(
     about, arrays = read_in_worker(path, "vector", LabelError, remedy, name=plain_name(path), **request)
     kind, said = about.get("error", ("", ""))
     if kind == "NoDriver":
-        raise LabelError(path, f"is in the format {said}, which the installed GDAL does not read", CONVERT)
+        raise LabelError(path, f"is in the format {said}, which the installed GDAL does not read", _converted(path))
     if kind in ("UnicodeDecodeError", "LookupError"):
         raise LabelError(path, f"has text in another encoding ({said})", "Try `encoding=latin-1`, cp1252 or gbk.")
     if kind in ("CRSError", "UnboundLocalError"):  # UnboundLocalError: pyogrio, if GDAL cannot write the CRS
@@ -163,6 +163,16 @@ def _read(
     if about.get("crs_kind") not in (None, "name"):  # GDAL would assume longitude and latitude
         raise LabelError(path, "its CRS is a link, which is not followed", "Save it again with QGIS.")
     return about, arrays
+
+
+def _converted(path: Path) -> str:
+    """How to convert a file; few builds of GDAL, and so of QGIS, read Parquet."""
+    if path.suffix.lower() not in (".parquet", ".geoparquet"):
+        return CONVERT
+    return (
+        "Save it as a GeoPackage. In Python, with geopandas and pyarrow: "
+        f"geopandas.read_parquet('{path.name}').to_file('{path.stem}.gpkg')"
+    )
 
 
 def _frame(features: dict[str, Any], arrays: list[NDArray[Any]]) -> DataFrame:

@@ -4,17 +4,16 @@ from __future__ import annotations
 
 import tempfile
 import zipfile
-import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path, PurePosixPath
 
-from landcover_bdgf.errors import LabelError, unwritten
+from landcover_bdgf.errors import LabelError
+from landcover_bdgf.geo.archive import extract, members, opened
 from landcover_bdgf.text import listed
 
 _VECTORS = (".shp", ".gpkg", ".geojson", ".geojsonl", ".fgb", ".kml", ".sqlite")
 _PARTS = (".shp", ".shx", ".dbf", ".prj", ".cpg")
-_MOST_BYTES = 4 * 10**9  # a .shp and a .dbf of the largest size that the formats allow
 
 
 @contextmanager
@@ -28,14 +27,8 @@ def unpacked(path: Path) -> Iterator[Path]:
         are raised as errors of the archive.
     """
     with tempfile.TemporaryDirectory() as folder:
-        try:
-            with zipfile.ZipFile(path) as archive:
-                file = _unpack(path, archive, Path(folder))
-        except (zipfile.BadZipFile, zlib.error, NotImplementedError, RuntimeError, EOFError) as error:
-            remedy = "Unpack it and give the file in it, or copy it again."
-            raise LabelError(path, f"cannot be unpacked ({error})", remedy) from error
-        except OSError as error:
-            raise unwritten(folder, error) from error
+        with opened(path, LabelError) as archive:
+            file = _unpack(path, archive, Path(folder))
         try:
             yield file
         except LabelError as error:
@@ -45,28 +38,30 @@ def unpacked(path: Path) -> Iterator[Path]:
 
 
 def _unpack(path: Path, archive: zipfile.ZipFile, folder: Path) -> Path:
-    members = [m for m in archive.infolist() if not m.is_dir() and not m.filename.startswith("__MACOSX/")]
-    vectors = [m for m in members if _suffix(m.filename) in _VECTORS]
-    vectors = vectors or [m for m in members if _suffix(m.filename) == ".json"]  # otherwise a description of the others
-    if any(_suffix(m.filename) == ".gdbtable" for m in members):
-        raise LabelError(path, "holds a File Geodatabase", "Unpack it and give its .gdb folder.")
-    if not vectors:
+    files = members(archive)
+    found = {name: [name] for name in (m.filename for m in files) if _suffix(name) in _VECTORS}
+    for member in files:
+        if _suffix(member.filename) == ".gdbtable":
+            home = PurePosixPath(member.filename).parent
+            found[f"{home}/"] = [m.filename for m in files if PurePosixPath(m.filename).parent == home]
+    if not found:  # with others, it may be a description of them
+        found = {m.filename: [m.filename] for m in files if _suffix(m.filename) == ".json"}
+    if not found:
         raise LabelError(path, "is an archive without a vector file", "Give a file of labels.")
-    if len(vectors) > 1:
-        found = listed(sorted(m.filename for m in vectors))
-        raise LabelError(path, f"is an archive of {len(vectors)} vector files, {found}", "Unpack it and give one.")
-    chosen = PurePosixPath(vectors[0].filename)
-    taken = [vectors[0]]
-    if chosen.suffix.lower() == ".shp":
-        stem = vectors[0].filename[:-4]
-        taken = [m for m in members if m.filename[:-4] == stem and _suffix(m.filename) in _PARTS]
-    if sum(m.file_size for m in taken) > _MOST_BYTES:
-        raise LabelError(path, f"holds more than {_MOST_BYTES // 10**9} GB", "Unpack it and give the file in it.")
-    for member in taken:  # only names, never folders: a path in an archive may lead out of it
-        with archive.open(member) as source, (folder / PurePosixPath(member.filename).name).open("wb") as target:
-            while block := source.read(2**20):
-                target.write(block)
-    return folder / chosen.name
+    if len(found) > 1:
+        raise LabelError(
+            path, f"is an archive of {len(found)} vector files, {listed(sorted(found))}", "Unpack it and give one."
+        )
+    chosen, taken = next(iter(found.items()))
+    if _suffix(chosen) == ".shp":
+        taken = [m.filename for m in files if m.filename[:-4] == chosen[:-4] and _suffix(m.filename) in _PARTS]
+    if chosen == "./":  # a File Geodatabase without its folder, which GDAL knows by its ending
+        folder /= f"{path.stem}.gdb"
+        folder.mkdir()
+    written = extract(path, archive, [m for m in files if m.filename in taken], folder, LabelError)
+    if chosen.endswith("/"):
+        return written[0].parent
+    return next(file for file in written if file.name == PurePosixPath(chosen).name)
 
 
 def _suffix(name: str) -> str:

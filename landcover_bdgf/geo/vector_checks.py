@@ -12,6 +12,7 @@ from landcover_bdgf.geo.raster_checks import begins_as_raster
 
 GIVE = "Give a Shapefile (.shp), GeoPackage, GeoJSON, FlatGeobuf, KML or File Geodatabase."
 CONVERT = "Save it as a GeoPackage, with QGIS (Export, Save Features As) or ogr2ogr."
+_POINTS = "Make points of its coordinates in QGIS (Add Delimited Text Layer), and save them as a GeoPackage."
 ZIP = "a zip archive"  # in place of a driver
 
 _SHAPEFILE, _SQLITE, _ZIP = b"\x00\x00\x27\x0a", b"SQLite format 3\x00", b"PK\x03\x04"
@@ -75,7 +76,8 @@ def _driver_of_text(path: Path, head: bytes) -> str:
 def not_read(path: Path) -> LabelError:
     """The error of a file whose format is not read."""
     if what := _NOT_READ.get(path.suffix.lower()):
-        return LabelError(path, f"is {what}, which is not read", CONVERT)
+        remedy = _POINTS if what == "a table" else CONVERT
+        return LabelError(path, f"is {what}, which is not read", remedy)
     return LabelError(path, "is in a format that is not read", GIVE)
 
 

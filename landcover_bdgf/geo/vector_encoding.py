@@ -13,8 +13,10 @@ from landcover_bdgf.progress import log
 from landcover_bdgf.text import printable
 
 _WRONG = ("latin-1", "cp1252", "cp1250", "cp1251")  # in which UTF-8 is often read by mistake
-# Language driver at byte 29 of a .dbf, of encodings of several bytes per letter, in which GDAL drops what is invalid.
+# Language driver at byte 29 of a .dbf: of encodings of several bytes per letter, in which GDAL drops what is invalid,
+# and of two that GDAL 3.10 reads as Latin-1. It knows the others.
 _LANGUAGES = {
+    0x7D: "cp1255", 0x7E: "cp1256",
     0x13: "cp932", 0x7B: "cp932", 0x4D: "gbk", 0x7A: "gbk", 0x4E: "cp949", 0x79: "cp949", 0x4F: "cp950", 0x78: "cp950",
 }  # fmt: skip
 _ISO, _PAGE = re.compile(r"(?:iso)?[-_ ]?8859[-_ ]?(\d{1,2})"), re.compile(r"(?:ansi|oem|cp|windows)?[-_ ]?(\d{3,5})")
@@ -48,28 +50,41 @@ def shapefile_encoding(path: Path) -> str | None:
 
 
 def warn_of_garbled(path: Path, texts: Iterable[str], *, can_choose: bool) -> None:
-    """Warn of text such as "GewÃ¤sser", which is UTF-8 read in another encoding."""
+    """Warn of text such as "GewÃ¤sser", which is UTF-8 read in another encoding, or "âîäà", which is Cyrillic."""
     for text in texts:
-        if (meant := _as_utf8(text)) is not None:
+        if found := next(filter(None, (_as_utf8(text), _as_cyrillic(text))), None):
+            meant, encoding = found
+            name = "UTF-8" if encoding == "utf-8" else encoding
             # The remedy is not an argument, so that the command line shows the setting as its option.
-            remedy = "set `encoding=utf-8`" if can_choose else "correct it where the file was made"
+            remedy = f"set `encoding={encoding}`" if can_choose else "correct it where the file was made"
             log.warning(
-                f"%s: the text %s looks like %s in UTF-8 that was read in another encoding. If so, {remedy}",
-                path, printable(text), printable(meant),
+                f"%s: the text %s looks like %s in %s that was read in another encoding. If so, {remedy}",
+                path, printable(text), printable(meant), name,
             )  # fmt: skip
             return
 
 
-def _as_utf8(text: str) -> str | None:
-    """What a text means if it is UTF-8 read in another encoding; None if it is not."""
+def _as_utf8(text: str) -> tuple[str, str] | None:
+    """What a text means if it is UTF-8 read in another encoding, and "utf-8"; None if it is not."""
     if text.isascii():
         return None
     for encoding in _WRONG:
         try:
-            return text.encode(encoding).decode("utf-8")
+            return text.encode(encoding).decode("utf-8"), "utf-8"
         except UnicodeError:
             continue
     return None
+
+
+def _as_cyrillic(text: str) -> tuple[str, str] | None:
+    """What a text means if it is Cyrillic read as Latin-1, and its encoding; None if it is not.
+
+    No word of a language in Latin letters has accents on all of its letters.
+    """
+    words = [word for word in re.findall(r"[^\W\d_]+", text) if len(word) > 2]
+    if not words or not all("\u00c0" <= letter <= "\u00ff" for letter in "".join(words)):
+        return None
+    return text.encode("cp1252", "replace").decode("cp1251", "replace"), "cp1251"
 
 
 def _is_known(encoding: str) -> bool:

@@ -2,7 +2,10 @@
 
 =====================  ========================================================
 bands, product_files   band names and wavelengths; the files that hold bands
+product_metadata       wavelengths and bad bands of EnMAP and DESIS
+product_archive        rasters in a zip archive
 arrays                 xarray DataArrays as image sources
+open_files             the open files of an image
 band_reader, image     raw to physical values; the image of one sensor
 extra                  extra layers, such as terrain or embeddings
 sar                    SAR units: dB and linear power

@@ -19,7 +19,7 @@ from rasterio.windows import Window
 from landcover_bdgf.errors import LabelError, RasterError
 from landcover_bdgf.geo import Grid, read_features, recorded_crs, transformer, warn_of_datum
 from landcover_bdgf.progress import log
-from landcover_bdgf.scene.image import State, check_states, file_state
+from landcover_bdgf.scene.open_files import State, check_states, state_of
 from landcover_bdgf.scene.pair_checks import WGS84, box_text
 from landcover_bdgf.scene.pixel_set import Bools, PixelSet
 
@@ -95,7 +95,7 @@ def read_area(path: str, image: Grid) -> Area:
     LabelError
         If the file cannot be read, holds points or lines, or no pixel of the image.
     """
-    states = {file: file_state(file) for file in _files(Path(path))}
+    states = {file: state_of(file) for file in _files(Path(path))}
     features = _features(path)
     polygons = _in_pixels(path, features, image)
     left, top, right, bottom = _box(polygons, image)

@@ -40,7 +40,7 @@ _COMPUTED = re.compile(
     r"[/*]|(?<![a-z])(?:[gmrb]?nd[a-z]{1,2}[i]?\d*|n?evi2?|[a-z]*savi\d?|arvi|w?d?rvi|bsi|[mt]?cari\d?|"
     r"psri|ireci|mtci|s2rep|a?cri\d?|gci|nbr2?|rfdi|lai|fapar|fcover|"
     r"[a-z]*ratio|div(?:ided)?|minus|plus|diff(?:erence)?|std(?:ev|dev)?|var(?:iance)?|entropy|texture|glcm[a-z]*|"
-    r"coh(?:erence)?|phase)(?![a-z])",
+    r"coh(?:erence)?|phase|pvd)(?![a-z])",
     re.IGNORECASE,
 )
 # Of SAR only: texture (as SNAP and Earth Engine name it), decompositions, complex parts, angles, statistics in time.
@@ -68,6 +68,9 @@ CODES = (
     *("msk_[a-z_]+", "st_(?:atran|cdist|drad|emis|emsd|qa|trad|urad)", "sr_(?:atmos_opacity|cloud_qa)"),
     *(r"ql_[a-z_]+(?:-\d+)?", "udm2?", "scene_classification_map"),  # EnMAP and DESIS; Planet; Copernicus Browser
     *("[a-z]*(?:angle|zenith|azimuth)[a-z]*", "[sv][az]a"),
+    *("qa", "quality", "nesz", "uncertainty", "noise", "id", "np", "cs", "cs_cdf"),  # cs: Cloud Score+
+    *("[a-z]*clouds?_?(?:prob(?:ability)?|score|shadow)?", "(?:[a-z]*_?)?prob(?:ability)?", "fmask", "cl[mp]", "snow"),
+    *("confidence", "conf_[a-z]+", "doy", "observations", "n_?obs"),
 )
 TERRAIN = ("dem", "inc_map(?:_ell)?", "ls_map", r"rtc\w*_area(?:_map)?", "lv_(?:theta|phi)")
 PICTURES = ("rgb", "tci(?:_[rgb])?", "visual", "preview", "thumbnail", "quicklook", "(?:true|false)_colou?r")

@@ -19,7 +19,7 @@ from rasterio.io import DatasetReader
 from rasterio.windows import Window
 
 from landcover_bdgf.errors import RasterError, opening
-from landcover_bdgf.geo import Grid, block_bytes, envi_pixels, grid_of, open_raster, resample, resolution_ratio
+from landcover_bdgf.geo import Grid, block_bytes, envi_pixels, grid_of, resample, resolution_ratio
 from landcover_bdgf.progress import log
 from landcover_bdgf.scene.arrays import write_array
 from landcover_bdgf.scene.band_reader import (
@@ -47,30 +47,14 @@ from landcover_bdgf.scene.bands import (
     is_water_vapour,
     sensor_of,
 )
+from landcover_bdgf.scene.open_files import OpenFiles, State, check_states
 from landcover_bdgf.scene.product_files import Source, arrays_and_paths, raster_paths
-from landcover_bdgf.storage import is_remote, typed_path
+from landcover_bdgf.scene.product_metadata import calibrated, product_tags
+from landcover_bdgf.storage import typed_path
 from landcover_bdgf.text import listed, with_names
 
 Gaps = Literal["drop", "zero"]
-State = tuple[int, int, int] | None
 WRONG_FILE = "Check that it is the right file."
-
-
-class OpenFiles(dict[Path, DatasetReader]):
-    """Open rasters by path, opened on first access with the options of :func:`open_raster`."""
-
-    def __init__(self, **options: bool) -> None:
-        super().__init__()
-        self._options = options
-
-    def __missing__(self, path: Path) -> DatasetReader:
-        self[path] = open_raster(path, **self._options)
-        return self[path]
-
-    def close(self) -> None:
-        """Close all files."""
-        while self:
-            self.popitem()[1].close()
 
 
 @dataclass(frozen=True)
@@ -186,6 +170,10 @@ class Image:
         row, col = offset[0] + window.row_off, offset[1] + window.col_off
         return read_over_border(read, source, Window(col, row, window.width, window.height), len(bands))
 
+    def unpacked(self, path: Path) -> Path:
+        """The folder that a zip archive of this image was unpacked to; any other path as it is."""
+        return self._open.unpacked(path)
+
     def as_stored(self) -> Image:
         """The same image with raw instead of physical values."""
         return replace(self, bands=tuple(replace(band, scale=1.0, offset=0.0) for band in self.bands))
@@ -244,6 +232,7 @@ def open_image(
             folder, path = write_array(array, crs=crs)
             weakref.finalize(files, shutil.rmtree, folder, ignore_errors=True)
             files[path]  # opens the file
+        paths = [files.unpacked(path) for path in map(typed_path, paths)]
         found = raster_paths(paths, auxiliary=wanted is None) if paths or not arrays else []
         for path in map(envi_pixels, found):
             files[path]
@@ -254,8 +243,9 @@ def open_image(
 
 def _usable(files: OpenFiles, crs: CRS | None, keep_water_vapour: bool, wanted: tuple[str, ...] | None) -> Image:
     """The image without unusable bands; see :func:`open_image`."""
-    states = {file: file_state(file) for path, dataset in files.items() for file in files_of(path, dataset)}
-    tags = {path: file_tags(dataset) for path, dataset in files.items()}  # read once: some files have thousands
+    states = files.states()
+    # read once: some files have thousands
+    tags = {path: file_tags(dataset) | product_tags(path, dataset.count) for path, dataset in files.items()}
     bands, sensor = _bands(files, tags, crs, wanted)
     _check_names(bands)
     marked = {path: bad_bands(tags[path], dataset.count) for path, dataset in files.items()}
@@ -281,7 +271,8 @@ def _bands(
     for path, dataset in datasets.items():
         grid = grid_of(dataset, crs=crs)
         unit = dataset.tags().get("SAR_UNIT", "")
-        bands = [_raw_band(path, dataset, index, grid, unit) for index in dataset.indexes]
+        raw = [_raw_band(path, dataset, index, grid, unit) for index in dataset.indexes]
+        bands = [calibrated(band, tags[path]) for band in raw]
         masks = _alpha_bands(dataset, bands, tags[path])
         opaque = [replace(band, masks=masks) for band in bands if band.index not in masks]
         texts = [band_text(dataset, band.index, tags[path]) for band in opaque]
@@ -386,30 +377,6 @@ def _empty_bands(image: Image) -> Iterator[Band]:
                 break
             candidates = tuple(compress(candidates, ~bands_with_data(dataset, candidates, window)))
         yield from candidates
-
-
-def files_of(path: Path, dataset: DatasetReader) -> list[Path]:
-    """A raster and the other files that GDAL reads for it."""
-    return [path, *(typed_path(name) for name in dataset.files if typed_path(name) != path)]
-
-
-def file_state(path: Path) -> State:
-    """Size, modification time and inode of a file; None for a remote file."""
-    if is_remote(str(path)):
-        return None
-    try:
-        found = path.stat()
-    except OSError:  # deleted in the meantime
-        return 0, 0, 0
-    return found.st_size, found.st_mtime_ns, found.st_ino
-
-
-def check_states(states: Mapping[Path, State]) -> None:
-    """RasterError if a file was replaced or modified since its state was taken."""
-    for path, state in states.items():
-        if file_state(path) != state:
-            remedy = "Run again when nothing else is writing to it."
-            raise RasterError(path, "was modified while it was being read", remedy)
 
 
 def _by_file(bands: Sequence[Band]) -> list[tuple[Band, ...]]:

@@ -23,8 +23,9 @@ from landcover_bdgf.progress import log, track
 from landcover_bdgf.scene.area import Area
 from landcover_bdgf.scene.band_reader import Band, read_values
 from landcover_bdgf.scene.bands import is_scene_classification
-from landcover_bdgf.scene.image import Image, State, check_states, file_state, files_of
+from landcover_bdgf.scene.image import Image
 from landcover_bdgf.scene.mask_share import Covered, covered_pixels
+from landcover_bdgf.scene.open_files import State, check_states, files_of, state_of
 from landcover_bdgf.scene.pair_checks import WGS84, box_text, covered_share
 from landcover_bdgf.scene.pixel_set import Bools, PixelSet
 from landcover_bdgf.scene.product_files import Source, arrays_and_paths, classification_file
@@ -139,7 +140,7 @@ def read_mask(
     for mask in masks:
         with open_raster(mask.path, **opening) as dataset:
             by = _add(found, mask, dataset, image, area, None if mask.typed else crs)
-            states |= {file: file_state(file) for file in files_of(mask.path, dataset)}
+            states |= {file: state_of(file) for file in files_of(mask.path, dataset)}
         files += [by] if by else []
     if not files:
         return None
@@ -172,7 +173,7 @@ def _unreadable(text: str) -> SettingsError:
 def _own(source: Source, image: Image, opening: Mapping[str, bool]) -> list[MaskFile]:
     """The scene classification of a product: a file in its folder, or a band beside the others."""
     _, paths = arrays_and_paths(source)
-    if file := classification_file(paths):
+    if file := classification_file([image.unpacked(path) for path in map(typed_path, paths)]):
         return [MaskFile(file, typed=False)]
     for path in image.paths:
         with open_raster(path, **opening) as dataset:

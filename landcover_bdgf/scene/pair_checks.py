@@ -16,6 +16,7 @@ from landcover_bdgf.geo import Bounds, Grid, resolution_ratio, same_crs
 from landcover_bdgf.progress import log
 from landcover_bdgf.scene.bands import names_polarisation
 from landcover_bdgf.scene.image import Image
+from landcover_bdgf.scene.product_files import is_alone
 
 # Tags that hold the time of acquisition. Not TIFFTAG_DATETIME, which is when the file was written.
 SENSING_TAGS = (
@@ -28,9 +29,10 @@ _LANDSAT_SCENE = re.compile(r"^L[A-Z]\d{7}((?:19|20)\d{2})([0-3]\d{2})[A-Z]{3}")
 
 
 def date_of(image: Image) -> date | None:
-    """The day on which an image was acquired, in tags or names (of the folder if it has several files); else None."""
+    """The day on which an image was acquired, in tags or names (of the folder if it holds this image only); or None."""
     tags = {key.lower().replace(" ", "_"): value for key, value in image.tags.items()}
-    names = [image.paths[0].stem, *([image.paths[0].parent.name] if len(image.paths) > 1 else [])]
+    path = image.paths[0]
+    names = [path.stem, *([path.parent.name] if len(image.paths) > 1 or is_alone(path) else [])]
     return next(_days([*(tags.get(tag, "") for tag in SENSING_TAGS), *names]), None)
 
 
@@ -103,7 +105,8 @@ def check_overlap(spectral: Image, sar: Image) -> None:
         raise RasterError(
             sar.paths[0], f"covers only {share:.2%} of {spectral.paths[0]}: {where}", "Use images of the same area."
         )
-    apart = f"{_distance_km(*boxes):.3g} km apart"
+    distance_km = _distance_km(*boxes)
+    apart = f"{distance_km:.{'3g' if distance_km < 1000 else '0f'}} km apart"
     raise RasterError(
         sar.paths[0],
         f"does not overlap {spectral.paths[0]}: {where}, {apart}",

@@ -22,13 +22,15 @@ from landcover_bdgf.scene.bands import (
     names_a_band,
     natural_key,
 )
+from landcover_bdgf.scene.product_metadata import image_of_metadata
 from landcover_bdgf.storage import PathLike, typed_path
 
 if TYPE_CHECKING:
     from xarray import DataArray
 
 METADATA = ("manifest.safe", "mtd_msil1c.xml", "mtd_msil2a.xml")  # of a product, beside its bands
-RASTER_SUFFIXES = (".tif", ".tiff", ".jp2", ".img", ".dat", ".bsq", ".bil", ".bip")
+WITH_HEADERS = (".dat", ".bsq", ".bil", ".bip")  # rasters only next to an ENVI header
+RASTER_SUFFIXES = (".tif", ".tiff", ".jp2", ".img", ".he5", *WITH_HEADERS)
 PICTURE = (ColorInterp.red, ColorInterp.green, ColorInterp.blue)
 
 
@@ -50,7 +52,7 @@ def raster_paths(sources: Sequence[PathLike], *, auxiliary: bool = False) -> lis
     for path in map(_product_of, map(typed_path, sources)):
         found = _rasters_of(path, auxiliary) if path.is_dir() else [path]
         if not found:
-            raise RasterError(path, "is a folder without rasters", f"Expected {', '.join(RASTER_SUFFIXES)} files.")
+            raise _without_rasters(path)
         paths += found
     if not paths:
         raise RasterError(None, "no raster was given", "Pass a file, a folder, or several files.")
@@ -67,8 +69,17 @@ def classification_file(sources: Sequence[PathLike]) -> Path | None:
     return None
 
 
+def _without_rasters(folder: Path) -> RasterError:
+    if any((folder / name).exists() for name in (".zgroup", ".zattrs", "zarr.json")):
+        remedy = "Write its bands as GeoTIFF, for example with xarray.open_zarr and rioxarray."
+        return RasterError(folder, "is a Zarr store, which is not read", remedy)
+    return RasterError(folder, "is a folder without rasters", f"Expected {', '.join(RASTER_SUFFIXES)} files.")
+
+
 def _product_of(path: Path) -> Path:
-    """The folder of a product that is named by its metadata: ``S1A_TC.dim`` has its bands in ``S1A_TC.data``."""
+    """The folder or image of a product that is named by its metadata: ``S1A_TC.dim`` has bands in ``S1A_TC.data``."""
+    if (image := image_of_metadata(path)) is not None:
+        return image
     data = path.with_suffix(".data") if path.suffix.lower() == ".dim" else path.parent
     return data if (path.suffix.lower() == ".dim" and data.is_dir()) or path.name.lower() in METADATA else path
 
@@ -86,6 +97,8 @@ def _rasters_of(folder: Path, auxiliary: bool) -> list[Path]:
 
 def _auxiliary_files(rasters: list[Path]) -> list[Path]:
     """Files without bands: where some files name bands, those that name none; else known kinds of files."""
+    if len(rasters) < 2:
+        return []
     naming = {path for path in rasters if _names_bands(path)}
     if _are_bands(naming):
         theia = any("_FRE_" in path.stem for path in naming)  # reflectance with and without correction of slopes
@@ -138,10 +151,16 @@ def _sentinel_2_bands(product: Path) -> list[Path]:
     return sorted(finest.values(), key=lambda path: natural_key(band_word(path.stem) or ""))
 
 
+def is_alone(path: Path) -> bool:
+    """Whether a raster is the only one in its folder."""
+    return path.is_file() and len(list(_rasters_in(path.parent))) == 1
+
+
 def _rasters_in(folder: Path) -> Iterator[Path]:
     for path in folder.iterdir():
         if path.name.startswith("."):  # written beside each file by macOS
             continue
         envi = path.with_suffix(".hdr").exists() or Path(f"{path}.hdr").exists()
-        if path.suffix.lower() in RASTER_SUFFIXES[:4] or (envi and path.suffix.lower() in RASTER_SUFFIXES):
+        suffix = path.suffix.lower()
+        if suffix in RASTER_SUFFIXES and (envi or suffix not in WITH_HEADERS):
             yield path

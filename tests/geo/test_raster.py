@@ -44,10 +44,3 @@ def test_ground_control_points_alone_are_refused(write_tif, noise):
 def test_coordinates_in_another_unit_than_the_crs_are_refused(write_tif, noise, options, words):
     with open_raster(write_tif("a.tif", noise, **options)) as dataset, pytest.raises(RasterError, match=words):
         grid_of(dataset)
-
-
-def test_a_tiff_of_a_band_on_each_page_is_refused(write_tif, noise):
-    path = write_tif("a.tif", noise[:1])
-    write_tif("a.tif", noise[1:2], APPEND_SUBDATASET="YES")
-    with pytest.raises(RasterError, match=r"holds 2 pages, .* gdalbuildvrt -separate"):
-        open_raster(path)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import zipfile
 
 import make_bad as bad
@@ -41,12 +42,24 @@ def test_a_kmz_is_read(folder):
     assert len(read_features(archive(folder, ["doc.kml"], to="bad.kmz"), fields=["class"])) == 48
 
 
+@pytest.mark.parametrize("inside", ["labels.gdb/{}", "a folder/labels.gdb/{}", "{}"])
+def test_a_file_geodatabase_is_read(folder, inside):
+    expected = read_features(folder / "labels.gpkg")
+    bad.written_freely(("labels.gdb", "OpenFileGDB"))(folder)
+    with zipfile.ZipFile(folder / "bad.zip", "w") as file:
+        for part in (folder / "labels.gdb").iterdir():
+            file.write(part, inside.format(part.name))
+    shutil.rmtree(folder / "labels.gdb")
+    found = read_features(folder / "bad.zip", fields=["class"])
+    assert found["class"].tolist() == expected["class"].tolist()
+
+
 @pytest.mark.parametrize(("names", "message"), [
     (["bad.shp", "bad.shx", "bad.prj"], r"bad\.zip: bad\.shp in it: its \.dbf, which holds the classes, is miss"),
     (["bad.shp", "bad.shx", "bad.dbf"], r"bad\.zip: bad\.shp in it: has no CRS, its \.prj is missing\."),
     ([*SHAPEFILE, "labels.gpkg"], r"bad\.zip: is an archive of 2 vector files, bad\.shp, labels\.gpkg\. Unpack it"),
     (["bad.prj"], r"bad\.zip: is an archive without a vector file\. Give a file of labels\."),
-    (["a.gdbtable"], r"bad\.zip: holds a File Geodatabase\. Unpack it and give its \.gdb folder\."),
+    (["a.gdbtable", "labels.gpkg"], r"bad\.zip: is an archive of 2 vector files, \./, labels\.gpkg\. Unpack it"),
 ])  # fmt: skip
 def test_archives_without_one_whole_file_are_refused(folder, names, message):
     bad.SHAPEFILE(folder)
@@ -60,7 +73,7 @@ def test_a_damaged_archive_is_refused(folder, share):
     path = archive(folder, ["labels.gpkg"])
     whole = path.read_bytes()
     path.write_bytes(whole[: int(share * len(whole))])
-    with pytest.raises(LabelError, match=r"bad\.zip: cannot be unpacked \(.*\)\. Unpack it and give the file in it"):
+    with pytest.raises(LabelError, match=r"bad\.zip: cannot be unpacked \(.*\)\. Unpack it and give what is in it"):
         read_features(path)
     path.write_bytes(whole[:2000] + bytes(100) + whole[2100:])
     with pytest.raises(LabelError, match=r"bad\.zip"):

@@ -34,7 +34,7 @@ def test_files_of_all_formats_are_read_alike(folder):
 
 @pytest.mark.parametrize(("name", "content", "message"), [
     ("a.parquet", b"PAR1" + bytes(99), r"in the format Parquet, which the installed GDAL does not read\. Save it as"),
-    ("a.csv", b"class,x,y\n", r"is a table, which is not read\. Save it as a GeoPackage, with QGIS"),
+    ("a.csv", b"class,x,y\n", r"is a table, which is not read\. Make points of its coordinates in QGIS"),
     ("a.gml", b"<?xml version='1.0'?><gml/>", "is GML, which is not read"),
     ("a.topojson", b'{"type": "Topology", "objects": {}, "arcs": []}', "is TopoJSON, which is not read"),
     ("a.xyz", b"hello", "is in a format that is not read. Give a Shapefile"),

@@ -49,6 +49,8 @@ def test_the_cpg_is_used_in_the_spellings_of_all_programs(folder, names, encodin
 
 @pytest.mark.parametrize(("names", "encoding", "language"), [
     (FOREST, "ISO-8859-1", 0), (FOREST, "ISO-8859-1", 0x57), (WATER, "CP1251", 0xC9), (SOIL, "GBK", 0x4D),
+    (WATER, "CP866", 0x65), (["łąka", "las"], "CP1250", 0xC8), (["מים", "יער"], "CP1255", 0x7D),
+    (["ماء", "غابة"], "CP1256", 0x7E),
 ])  # fmt: skip
 def test_the_table_may_declare_its_encoding(folder, names, encoding, language):
     assert read_features(shapefile(folder, names, encoding, language=language))["class"].tolist() == names
@@ -71,7 +73,13 @@ def test_utf_8_read_in_another_encoding_is_warned_about(folder, caplog, names, e
     assert any(f"looks like {name}" in caplog.text for name in names)
 
 
+def test_cyrillic_read_as_latin_letters_is_warned_about(folder, caplog):
+    read_features(shapefile(folder, WATER, "CP1251"))
+    assert "looks like вода in cp1251 that was read in another encoding. If so, set `encoding=cp1251`" in caplog.text
+
+
 @pytest.mark.parametrize(("names", "encoding", "given"), [
+    (["Äcker", "été"], "ISO-8859-1", None), (["às", "É"], "ISO-8859-1", None), (["ÖÄ", "Été"], "ISO-8859-1", None),
     (FOREST, "ISO-8859-1", None), (FOREST, "UTF-8", "utf-8"), (["Gewässer", "Ödland – öde"], "CP1252", "cp1252"),
     (WATER, "CP1251", "cp1251"), (SOIL, "GBK", "gbk"), (["água", "açaí"], "ISO-8859-1", None),
 ])  # fmt: skip

@@ -304,6 +304,23 @@ def zipped(*names: str) -> Make:
     return make
 
 
+def zipped_folders(folder: Path) -> None:
+    """A zip archive with an image in each of two folders."""
+    with zipfile.ZipFile(folder / "bad.zip", "w") as archive:
+        for name in ("one", "two"):
+            archive.write(folder / "msi.tif", f"{name}/msi.tif")
+
+
+def pages(**change: Any) -> Make:
+    """A TIFF of two pages, the second with another profile."""
+
+    def make(folder: Path) -> None:
+        image(lambda a: a[:1].clip(0), nodata=None)(folder)
+        image(lambda a: a[:1].clip(0, 255), nodata=None, APPEND_SUBDATASET="YES", **change)(folder)
+
+    return make
+
+
 def two_fields(folder: Path) -> None:
     """A Shapefile with two fields of one name."""
     labels(lambda frame: frame.assign(klass="other"), "bad.shp")(folder)

@@ -11,7 +11,7 @@ from small_scenes import POWER, REFLECTANCE, whole
 
 from landcover_bdgf.errors import RasterError
 from landcover_bdgf.geo.raster import Window
-from landcover_bdgf.scene import image as image_module
+from landcover_bdgf.scene import open_files
 from landcover_bdgf.scene.alignment import AlignSettings, align
 
 RNG = np.random.default_rng(0)
@@ -74,8 +74,8 @@ def test_a_trusted_shift_gives_a_warning_unless_it_is_corrected(shared_data, cap
 
 
 def test_files_of_a_pair_that_is_refused_are_closed(pair, monkeypatch):
-    opened, open_raster = [], image_module.open_raster
-    monkeypatch.setattr(image_module, "open_raster", lambda *a, **k: opened.append(open_raster(*a, **k)) or opened[-1])
+    opened, open_raster = [], open_files.open_raster
+    monkeypatch.setattr(open_files, "open_raster", lambda *a, **k: opened.append(open_raster(*a, **k)) or opened[-1])
     with pytest.raises(RasterError, match="does not overlap"):
         pair(origin_xy=(600_000, 5_000_000))
     assert [dataset.closed for dataset in opened] == [True, True]

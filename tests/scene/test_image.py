@@ -105,6 +105,10 @@ LANDSAT_CODES = (
 @pytest.mark.parametrize(("bands", "codes", "names", "sensor"), [
     (SENTINEL_2, SENTINEL_2_CODES, [f"B{name[1:]:0>2}" for name in SENTINEL_2], "Sentinel-2"),
     (LANDSAT, LANDSAT_CODES, [name[3:] for name in LANDSAT], "Landsat 8/9"),
+    (("B2", "B3", "B8"), ("cs", "cs_cdf", "probability", "cloud_prob", "clouds", "CLM"), ["B2", "B3", "B8"], None),
+    (("blue", "green", "red", "nir"), ("clear_prob", "snow", "shadow_prob", "light_haze_mask", "confidence"),
+     ["blue", "green", "red", "nir"], None),
+    (("B2", "B3", "B8"), ("Fmask", "doy", "observations", "quality", "B2_uncertainty"), ["B2", "B3", "B8"], None),
     (("B2", "B3", "B10"), ("QA_PIXEL", "SAA", "SZA", "VAA", "VZA"), ["B2", "B3", "B10"], None),
     (("VV", "VH"), ("angle",), ["VV", "VH"], None),
     (("VV",), ("angle",), ["VV"], None),

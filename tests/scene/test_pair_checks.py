@@ -38,6 +38,13 @@ def test_the_date_of_a_folder_is_read_from_its_name(tmp_path, write_tif):
     assert date_of(open_image(tmp_path / "20200604T054639_T43RCP")) == date(2020, 6, 4)
 
 
+@pytest.mark.parametrize(("others", "day"), [((), date(2020, 6, 4)), (("sar.tif",), None)])
+def test_the_name_of_a_folder_is_that_of_its_only_raster(tmp_path, write_tif, others, day):
+    for name in ("scene.tif", *others):
+        write_tif(f"site_20200604/{name}", PIXELS)
+    assert date_of(open_image(tmp_path / "site_20200604/scene.tif")) == day
+
+
 def test_an_acquisition_tag_precedes_the_name(write_tif):
     tags = {"datetime": "2017-10-30T05:32:30.000", "TIFFTAG_DATETIME": "2024:01:01 00:00:00"}
     assert date_of(open_image(write_tif("x_20200604.tif", PIXELS, tags=tags))) == date(2017, 10, 30)
@@ -53,7 +60,9 @@ def test_images_more_than_30_days_apart_give_a_warning(write_tif, caplog, day, w
     assert ("days apart" in caplog.text) == warned
 
 
-@pytest.mark.parametrize(("east", "words"), [(600_000, r"does not overlap .*° E.*99\.\d km"), (500_498, "covers only")])
+@pytest.mark.parametrize(("east", "words"), [
+    (600_000, r"does not overlap .*° E.*99\.\d km"), (1_700_000, r"\d{4} km apart"), (500_498, "covers only"),
+])  # fmt: skip
 def test_images_that_hardly_overlap_are_refused(pair, east, words):
     with pytest.raises(RasterError, match=words):
         pair(origin_xy=(east, 5_000_000))

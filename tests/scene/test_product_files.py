@@ -28,6 +28,13 @@ def test_an_empty_folder_and_no_file_are_refused(tmp_path):
         open_image([])
 
 
+def test_a_zarr_store_is_named(tmp_path):
+    (tmp_path / "S2B_MSIL2A_20230604.zarr").mkdir()
+    (tmp_path / "S2B_MSIL2A_20230604.zarr/.zgroup").write_text("{}")
+    with pytest.raises(RasterError, match=r"is a Zarr store, which is not read\. Write its bands as GeoTIFF"):
+        open_image(tmp_path / "S2B_MSIL2A_20230604.zarr")
+
+
 @pytest.fixture
 def safe(tmp_path, write_tif):
     """A Sentinel-2 product folder: B02 at 10 and 20 m, B11 at 20 m, and files that are no bands."""
@@ -185,3 +192,65 @@ def test_the_scene_classification_of_a_product_is_found(safe, write_tif, tmp_pat
         assert classification_file([source]) == expected
     assert classification_file([granule / "IMG_DATA/R10m/T33UUU_20200604T101031_B02_10m.jp2"]) is None
     assert classification_file([tmp_path / "absent"]) is None
+
+
+LANDSAT = "LC09_L2SP_192024_20230604_20230606_02_T1_{}"
+HLS = "HLS.S30.T33UUU.2023155T101601.v2.0.{}"
+HLS_L30 = "HLS.L30.T33UUU.2023155T101601.v2.0.{}"
+MAJA = "SENTINEL2A_20230604-105857-447_L2A_T31TCJ_C_V3-1_{}"
+SEN2COR = "T33UUU_20230604T101559_{}"
+SEN2LIKE = "S2A_MSI_T33UUU_20230604_{}"
+RTC = "S1A_IW_20230604T054639_DVP_RTC30_G_gpuned_8F4A_{}"
+ASF_TILE = "OPERA_L2_RTC-S1_T168-359429-IW2_20230604T054639Z_20230604T120000Z_S1A_30_v1.0_{}"
+PYROSAR = "S1A__IW___A_20230604T054639_{}"
+ALOS = "N35E139_23_{}_F02DAR"
+GLO_30 = "Copernicus_DSM_COG_10_N52_00_E013_00_{}"
+
+# What lies in the folder of a product: files with bands, files without, and the names of the bands.
+PRODUCTS = {
+    "Landsat Collection 2": (LANDSAT, ["SR_B2", "SR_B4", "SR_B5", "ST_B10"], [
+        "QA_PIXEL", "QA_RADSAT", "SR_QA_AEROSOL", "ST_ATRAN", "ST_CDIST", "ST_DRAD", "ST_EMIS", "ST_EMSD", "ST_QA",
+        "ST_TRAD", "ST_URAD", "VAA", "VZA", "SAA", "SZA",
+    ], ("B2", "B4", "B5", "B10")),
+    "HLS S30": (HLS, ["B02", "B8A"], ["Fmask", "SAA", "SZA", "VAA", "VZA"], ("B02", "B8A")),
+    "HLS L30": (HLS_L30, ["B02", "B05"], ["Fmask", "SAA", "SZA", "VAA", "VZA"], ("B2", "B5")),
+    "MAJA": (MAJA, ["FRE_B2", "FRE_B8A"], [
+        "SRE_B2", "SRE_B8A", "ATB_R1", "CLM_R1", "CLM_R2", "EDG_R1", "MG2_R1", "SAT_R1", "DFP_R1", "DTF_R1-D05",
+        "IAB_R1", "PVD_B2", "QKL_ALL",
+    ], ("B02", "B8A")),
+    "Sen2Cor": (SEN2COR, ["B02_10m", "B8A_20m"], ["AOT_20m", "WVP_10m", "TCI_10m", "SCL_20m"], ("B02", "B8A")),
+    "sen2like": (SEN2LIKE, ["B02_10m", "B8A_20m"], [
+        "B02_10m_mask", "B8A_20m_qa", "valid_pixel_mask", "TCI_10m", "SCL_20m", "AOT_20m",
+    ], ("B02", "B8A")),
+    "openEO": ("{}", ["B02", "B03", "B08"], ["SCL", "dataMask", "sunAzimuthAngles", "viewZenithMean", "CLM", "CLP"],
+               ("B02", "B03", "B08")),
+    "STAC keys": ("{}", ["blue", "red", "nir", "swir16"], [
+        "visual", "thumbnail", "scl", "aot", "wvp", "preview", "overview", "coastal-mask",
+    ], ("blue", "nir", "red", "swir16")),
+    "SNAP": ("{}", ["Gamma0_VV_db", "Gamma0_VH_db"], [
+        "projectedLocalIncidenceAngle", "localIncidenceAngle", "layover_shadow_mask", "elevation", "simulatedImage",
+        "longitude",
+    ], ("VH", "VV")),
+    "ASF RTC": (RTC, ["VV", "VH"], ["inc_map", "inc_map_ell", "ls_map", "dem", "rtc_area_map", "area", "rgb"],
+                ("VH", "VV")),
+    "OPERA RTC": (ASF_TILE, ["VV", "VH"], ["mask", "incidence_angle", "number_of_looks", "BROWSE",
+                                           "rtc_anf_gamma0_to_beta0"], ("VH", "VV")),
+    "Planetary Computer RTC": ("{}", ["iw-vv.rtc", "iw-vh.rtc"], ["iw-mask", "preview"], ("VH", "VV")),
+    "pyroSAR": (PYROSAR, ["VV_gamma0-rtc", "VH_gamma0-rtc"], [
+        "incidenceAngleFromEllipsoid", "layoverShadowMask", "DEM", "inc", "lsm", "VV_VH_ratio", "VV-id", "VV_NESZ",
+        "VV-np",
+    ], ("VH", "VV")),
+    "ALOS mosaic": (ALOS, ["sl_HH", "sl_HV"], ["mask", "date", "linci"], ("HH", "HV")),
+    "GAMMA": ("20230604_{}", ["VV.gc", "VH.gc"], ["inc", "ls_map", "dem_seg", "pix_area"], ("VH", "VV")),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("product", PRODUCTS)
+def test_of_a_product_only_the_bands_are_read(tmp_path, write_tif, caplog, product):
+    caplog.set_level("INFO")
+    name, bands, others, names = PRODUCTS[product]
+    for word in (*bands, *others):
+        write_tif(f"scene/{name.format(word)}.tif", np.ones((8, 8), "uint16"))
+    assert open_image(tmp_path / "scene").names == names
+    skipped = sorted(f"{name.format(word)}.tif" for word in others)
+    assert f"skipped files that are not bands: {', '.join(skipped)}." in caplog.text
