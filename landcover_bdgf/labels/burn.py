@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from rasterio.features import rasterize
 from rasterio.windows import Window
 
+_AT_ONCE = 100_000  # features whose bounds are compared
 _BURN_PX = 2048  # side of the largest window to rasterise at once
 _CELL_PX = 4  # side of the cells in which polygons are kept apart
 _SHEETS = 63  # sets of polygons without a common cell; bits of an int64
@@ -38,16 +39,14 @@ class Claims:
     disputed: NDArray[np.bool_]
 
 
-def burn(shape_hw: tuple[int, int], geometries: Geometries, codes: Ints, counts: Counter[str]) -> Claims:
-    """The pixels of all features, given in pixels of the image and with the codes of their classes.
+def burn(shape_hw: tuple[int, int], parts: Parts, codes: Ints, counts: Counter[str]) -> Claims:
+    """The pixels of all features, with the codes of their classes.
 
     A polygon gets the pixels whose centres it contains, a point the pixel that contains it. Memory depends on the
-    number of pixels, not on that of overlapping features. Features outside the image or without a pixel are counted.
+    number of pixels, not on that of overlapping features. Features without a pixel are counted.
     """
     height, width = shape_hw
-    inside = _inside(shape_hw, geometries, counts)
-    parts = _Parts.of(np.where(inside, geometries, _NOTHING))
-    holds = np.zeros(len(geometries), bool)
+    holds = np.zeros(len(parts.inside), bool)
     holds[parts.point_of[((parts.points >= 0) & (parts.points < (width, height))).all(axis=1)]] = True
     found: list[list[Ints]] = [[np.empty(0, dtype) for dtype in (np.int32, np.int32, np.int32, np.int32, bool)]]
     for window in _pieces(parts, shape_hw):
@@ -58,7 +57,7 @@ def burn(shape_hw: tuple[int, int], geometries: Geometries, codes: Ints, counts:
         rows, cols = (index.astype(np.int32) for index in np.nonzero(layer.first >= 0))
         values = [array[rows, cols] for array in (layer.first, layer.last, layer.disputed)]
         found.append([rows + np.int32(window.row_off), cols + np.int32(window.col_off), *values])
-    counts["too small or thin to hold a pixel centre"] = int((inside & ~holds).sum())
+    counts["too small or thin to hold a pixel centre"] = int((parts.inside & ~holds).sum())
     rows, cols, *others = (np.concatenate(of_all) for of_all in zip(*found, strict=True))
     order = np.lexsort((cols, rows))
     return Claims(rows[order], cols[order], *(array[order] for array in others))
@@ -67,34 +66,48 @@ def burn(shape_hw: tuple[int, int], geometries: Geometries, codes: Ints, counts:
 def _inside(shape_hw: tuple[int, int], geometries: Geometries, counts: Counter[str]) -> NDArray[np.bool_]:
     """Which features lie in the image, at least partly; counts the others, but not empty ones."""
     height, width = shape_hw
-    left, top, right, bottom = shapely.bounds(geometries).T  # NaN for empty ones
-    inside = np.asarray((left < width) & (right > 0) & (top < height) & (bottom > 0))
-    beyond = np.maximum.reduce([-left, -top, right - width, bottom - height])
-    counts["outside the image"] += int((~inside & ~np.isnan(left)).sum())
-    counts["partly outside the image, clipped"] = int((inside & (beyond > _ROUNDING_PX)).sum())
+    inside = np.zeros(len(geometries), bool)
+    for start in range(0, len(geometries), _AT_ONCE):
+        left, top, right, bottom = shapely.bounds(geometries[start : start + _AT_ONCE]).T  # NaN for empty ones
+        found = (left < width) & (right > 0) & (top < height) & (bottom > 0)
+        beyond = np.maximum.reduce([-left, -top, right - width, bottom - height])
+        counts["outside the image"] += int((~found & ~np.isnan(left)).sum())
+        counts["partly outside the image, clipped"] += int((found & (beyond > _ROUNDING_PX)).sum())
+        inside[start : start + _AT_ONCE] = found
     return inside
 
 
-def features_at(geometries: Geometries, row: int, col: int) -> list[int]:
+def features_at(parts: Parts, row: int, col: int) -> list[int]:
     """All features that contain a pixel."""
-    left, top, right, bottom = shapely.bounds(geometries).T
-    near = np.flatnonzero((left <= col + 1) & (right >= col) & (top <= row + 1) & (bottom >= row))
-    pixel, code = Window(col, row, 1, 1), np.zeros(1)
-    burnt = {int(i): _burnt(_Parts.of(geometries[i : i + 1]), code, pixel) for i in near}
-    return [i for i, sets in burnt.items() if any(len(pixels) for pixels, *_ in sets)]
+    at_point = (np.floor(parts.points) == (col, row)).all(axis=1)
+    found = set(parts.point_of[at_point].tolist())
+    left, top, right, bottom = shapely.bounds(parts.polygons).T
+    for i in np.flatnonzero((left <= col + 1) & (right >= col) & (top <= row + 1) & (bottom >= row)):
+        (shape,) = _shapes(parts.polygons[i : i + 1], np.array([col, row]))
+        if rasterize([shape], out_shape=(1, 1)).any():
+            found.add(int(parts.polygon_of[i]))
+    return sorted(found)
 
 
 @dataclass(frozen=True, eq=False)
-class _Parts:
-    """The polygons and points (x, y) of features, each with the number of its feature."""
+class Parts:
+    """The polygons and points (x, y) of features in an image, each with the number of its feature.
+
+    x is the column, y the row, (0, 0) the corner of the first pixel. A million points take a tenth of the memory that
+    geometries take. ``inside`` is whether a feature lies in the image, at least partly.
+    """
 
     polygons: Geometries
     polygon_of: Ints
     points: NDArray[np.float64]
     point_of: Ints
+    inside: NDArray[np.bool_]
 
     @classmethod
-    def of(cls, geometries: Geometries) -> _Parts:
+    def of(cls, shape_hw: tuple[int, int], geometries: Geometries, counts: Counter[str]) -> Parts:
+        """Of geometries in pixels; features outside the image are counted and left out."""
+        inside = _inside(shape_hw, geometries, counts)
+        geometries = np.where(inside, geometries, _NOTHING)
         single = np.flatnonzero((shapely.get_type_id(geometries) == 0) & ~shapely.is_empty(geometries))
         others = np.flatnonzero(~np.isin(np.arange(len(geometries)), single))
         parts, owner = shapely.get_parts(geometries[others], return_index=True)
@@ -104,7 +117,7 @@ class _Parts:
         filled = (kinds == 3) & ~shapely.is_empty(parts)
         points = np.concatenate([points, shapely.get_coordinates(geometries[single])])
         point_of = np.concatenate([owner[kinds == 0][index], single])
-        return cls(parts[filled], owner[filled].astype(np.int32), points, point_of.astype(np.int32))
+        return cls(parts[filled], owner[filled].astype(np.int32), points, point_of.astype(np.int32), inside)
 
     def bounds(self) -> NDArray[np.float64]:
         """West, north, east and south of all; NaN if there are none."""
@@ -140,7 +153,7 @@ class _Layer:
         self.last.flat[pixels] = np.maximum(self.last.flat[pixels], last)
 
 
-def _burnt(parts: _Parts, codes: Ints, window: Window) -> Iterator[tuple[Ints, Ints, Ints]]:
+def _burnt(parts: Parts, codes: Ints, window: Window) -> Iterator[tuple[Ints, Ints, Ints]]:
     """Pixels of a window as flat indices, each set without repetition, with two features that contain each."""
     shape = np.array([window.height, window.width])
     corner = np.array([window.col_off, window.row_off])
@@ -201,7 +214,7 @@ def _sheets(starts: Ints, ends: Ints, shape: Ints) -> list[Ints]:
     return [np.array(sheet) for sheet in [*sheets, *alone] if sheet]
 
 
-def _pieces(parts: _Parts, shape_hw: tuple[int, int]) -> Iterator[Window]:
+def _pieces(parts: Parts, shape_hw: tuple[int, int]) -> Iterator[Window]:
     """Windows of limited size that cover the geometries: scenes may be 11,000 pixels wide."""
     bounds = parts.bounds()
     if np.isnan(bounds).any():

@@ -19,7 +19,7 @@ from rasterio.errors import CRSError
 
 from landcover_bdgf.errors import LabelError, RasterError
 from landcover_bdgf.geo import Grid, recorded_crs, transformer, warn_of_datum
-from landcover_bdgf.labels.burn import Claims, Geometries, burn, features_at
+from landcover_bdgf.labels.burn import Claims, Geometries, Parts, burn, features_at
 from landcover_bdgf.labels.label_source import LabelSource, read_source, source_name
 from landcover_bdgf.labels.legend import Legend
 from landcover_bdgf.labels.settings import ReadSettings
@@ -110,11 +110,13 @@ def read_labels(
     only_points = bool(np.isin(shapely.get_type_id(geometries), (0, 4)).all())
     code_of = {entry.value: entry.code for entry in legend.entries}
     codes = np.fromiter(map(code_of.__getitem__, values[usable]), np.uint16, len(usable))
-    claims = burn(grid.shape_hw, geometries, codes, counts)
+    parts = Parts.of(grid.shape_hw, geometries, counts)
+    del geometries
+    claims = burn(grid.shape_hw, parts, codes, counts)
     if not len(claims.rows):
         raise _no_pixels(path, crs, extent, grid)
     if settings.conflicts == "error" and claims.disputed.any():
-        raise _conflict(path, geometries, usable, claims)
+        raise _conflict(path, parts, usable, claims)
     counts[f"pixels in features of different classes ({settings.conflicts})"] = int(claims.disputed.sum())
     if happened := [f"{number} {what}" for what, number in counts.items() if number]:
         log.warning("%s: of %d features: %s", Path(path).name, len(fields), "; ".join(happened))
@@ -269,10 +271,10 @@ def _crossings(geometry: Any) -> int:
     return found // 2 + found % 2
 
 
-def _conflict(path: PathLike, geometries: Geometries, numbers: NDArray[np.intp], claims: Claims) -> LabelError:
+def _conflict(path: PathLike, parts: Parts, numbers: NDArray[np.intp], claims: Claims) -> LabelError:
     """The error for features of different classes in one pixel; lists all features in the first of these pixels."""
     at = int(np.argmax(claims.disputed))
-    features = [numbers[i] for i in features_at(geometries, int(claims.rows[at]), int(claims.cols[at]))]
+    features = [numbers[i] for i in features_at(parts, int(claims.rows[at]), int(claims.cols[at]))]
     return LabelError(
         path,
         f"{claims.disputed.sum()} pixels lie in features of different classes, first in features "

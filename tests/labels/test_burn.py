@@ -10,7 +10,7 @@ import shapely
 from rasterio.features import rasterize
 
 from landcover_bdgf.labels import burn as module
-from landcover_bdgf.labels.burn import burn, features_at
+from landcover_bdgf.labels.burn import Parts, burn, features_at
 
 SHAPE_HW = (60, 80)
 
@@ -60,7 +60,7 @@ def test_claims_are_those_of_features_one_by_one(monkeypatch, window, sheets, co
     codes = random.integers(1, 4, len(geometries))
     first, last, disputed, burnt = one_by_one(geometries, codes)
     counts = Counter()
-    claims = burn(SHAPE_HW, geometries, codes, counts)
+    claims = burn(SHAPE_HW, Parts.of(SHAPE_HW, geometries, counts), codes, counts)
     at = np.nonzero(last >= 0)
     np.testing.assert_array_equal(np.stack([claims.rows, claims.cols]), at)
     for name, expected in (("first", first), ("last", last), ("disputed", disputed)):
@@ -68,7 +68,10 @@ def test_claims_are_those_of_features_one_by_one(monkeypatch, window, sheets, co
     without = int((~burnt.any(axis=(1, 2))).sum()) - 1  # but the empty one
     assert counts["outside the image"] + counts["too small or thin to hold a pixel centre"] == without
     row, col = int(claims.rows[0]), int(claims.cols[0])
-    assert features_at(geometries, row, col) == np.flatnonzero(burnt[:, row, col]).tolist()
+    parts = Parts.of(SHAPE_HW, geometries, Counter())
+    assert features_at(parts, row, col) == np.flatnonzero(burnt[:, row, col]).tolist()
+        features_at(Parts.of(SHAPE_HW, geometries, Counter()), row, col) == np.flatnonzero(burnt[:, row, col]).tolist()
+    )
 
 
 def test_many_points_in_one_pixel():
@@ -76,7 +79,7 @@ def test_many_points_in_one_pixel():
     for different in (None, 0, 15, 29):
         codes = np.ones(30, int)
         codes[[] if different is None else different] = 2
-        claims = burn(SHAPE_HW, points, codes, Counter())
+        claims = burn(SHAPE_HW, Parts.of(SHAPE_HW, points, Counter()), codes, Counter())
         found = [claims.first.tolist(), claims.last.tolist(), claims.disputed.tolist()]
         assert found == [[0], [29], [different is not None]]
 
@@ -86,12 +89,19 @@ def test_polygons_apart_are_rasterised_together(monkeypatch):
     monkeypatch.setattr(module, "rasterize", lambda *args, **kwargs: calls.append(1) or rasterize(*args, **kwargs))
     corners = np.stack(np.meshgrid(np.arange(0, 80, 8), np.arange(0, 56, 8)), axis=-1).reshape(-1, 2)
     squares = shapely.box(*corners.T, *(corners + 3).T)
-    claims = burn(SHAPE_HW, squares, np.arange(len(squares)), Counter())
+    claims = burn(SHAPE_HW, Parts.of(SHAPE_HW, squares, Counter()), np.arange(len(squares)), Counter())
     assert (len(claims.rows), len(calls)) == (9 * len(squares), 1)
     shifted = np.concatenate([squares, shapely.transform(squares, lambda xy: xy + 2)])
-    burn(SHAPE_HW, shifted, np.arange(len(shifted)), Counter())
+    burn(SHAPE_HW, Parts.of(SHAPE_HW, shifted, Counter()), np.arange(len(shifted)), Counter())
     assert len(calls) <= 1 + 4
 
 
 def test_nothing_is_burnt_without_features():
-    assert len(burn(SHAPE_HW, np.array([shapely.Polygon()], object), np.ones(1), Counter()).rows) == 0
+    assert (
+        len(
+            burn(
+                SHAPE_HW, Parts.of(SHAPE_HW, np.array([shapely.Polygon()], object), Counter()), np.ones(1), Counter()
+            ).rows
+        )
+        == 0
+    )
