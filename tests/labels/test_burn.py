@@ -70,8 +70,6 @@ def test_claims_are_those_of_features_one_by_one(monkeypatch, window, sheets, co
     row, col = int(claims.rows[0]), int(claims.cols[0])
     parts = Parts.of(SHAPE_HW, geometries, Counter())
     assert features_at(parts, row, col) == np.flatnonzero(burnt[:, row, col]).tolist()
-        features_at(Parts.of(SHAPE_HW, geometries, Counter()), row, col) == np.flatnonzero(burnt[:, row, col]).tolist()
-    )
 
 
 def test_many_points_in_one_pixel():
