@@ -14,8 +14,6 @@ from typing import Any, TypedDict
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.stats import binomtest
-from sklearn.metrics import cohen_kappa_score, precision_recall_fscore_support
 
 from landcover_bdgf.assessment.limits import MapLimits
 from landcover_bdgf.assessment.reliability import ReliabilityBin, calibration_error
@@ -141,6 +139,10 @@ class Accuracy:
 
         Pixels of one polygon resemble each other, so the true interval is wider.
         """
+        from scipy.stats import (
+            binomtest,
+        )  # here, as scikit-learn below: 60 MB beside a million points
+
         found = binomtest(int(np.trace(self.matrix)), self.n).proportion_ci(0.95, method="wilson")
         return float(found.low), float(found.high)
 
@@ -220,6 +222,8 @@ def accuracy(reference_codes: NDArray[Any], map_codes: NDArray[Any], legend: Leg
     reference, mapped = reference_codes[has_data], map_codes[has_data]
     cells = (mapped.astype(np.int64) - 1) * len(codes) + reference.astype(np.int64) - 1
     matrix = np.bincount(cells, minlength=len(codes) ** 2).reshape(len(codes), len(codes))
+    from sklearn.metrics import cohen_kappa_score, precision_recall_fscore_support
+
     users, producers, f1, _ = precision_recall_fscore_support(reference, mapped, labels=codes, zero_division=np.nan)
     # Kappa compares with chance agreement, which is perfect if there is only one class.
     one_class = len(np.union1d(reference, mapped)) == 1
