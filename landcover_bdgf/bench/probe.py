@@ -56,7 +56,7 @@ def with_shuffled(stack: Stack, sensor: str, *, seed: int) -> Stack:
     pixels[sensor][:, whole.valid] = valid[:, np.random.default_rng(seed).permutation(valid.shape[1])]
 
     class Shuffled(Stack):
-        def read(self, window: Window) -> Tile:
+        def read_image(self, window: Window) -> Tile:
             rows, cols = window.toslices()
             spectral, sar = (pixels[name][:, rows, cols].copy() for name in ("spectral", "sar"))
             return Tile(spectral, sar, whole.valid[rows, cols].copy())

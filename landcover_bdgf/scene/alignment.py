@@ -147,8 +147,8 @@ def _with_checked_content(stack: Stack, offset: float | None) -> Stack:
     share = float(np.concatenate(seen).mean())
     if share == 0 and not any(stack.read_valid(window).any() for window in stack.grid.tiles(512)):
         where = stack.spectral.paths[0]
-        both = "all images" if stack.extra else "both images"
-        raise RasterError(where, f"no pixel has data in {both}", "Check their nodata values and CRS.")
+        images, all_ = ("all images", "all") if stack.extra else ("both images", "both")
+        raise RasterError(where, f"no pixel has data in {images}", f"Check the nodata values and CRS of {all_}.")
     if share < 0.5:
         missing = "%s: about %.0f %% of the scene has no data in one of the images."
         log.warning(missing, stack.spectral.paths[0], 100 * (1 - share))

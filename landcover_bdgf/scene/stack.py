@@ -130,13 +130,13 @@ class Stack:
     def read(self, window: Window) -> Tile:
         """A window inside the grid; values do not depend on the window. RasterError if a file is damaged."""
         if self.area is None:
-            return self._read(window)
-        tile = self._read(self.area.in_image(window))
+            return self.read_image(window)
+        tile = self.read_image(self.area.in_image(window))
         valid = tile.valid & self.area.inside.read(window)
         return Tile(tile.spectral * valid, tile.sar * valid, valid)
 
-    def _read(self, window: Window) -> Tile:
-        """A window of the whole image, with pixels outside the area of interest."""
+    def read_image(self, window: Window) -> Tile:
+        """A window of the whole spectral image, also of what lies outside the area of interest."""
         spectral, spectral_valid = self.spectral.read(window, self.image_grid)
         sar, sar_valid = self._read_sar(window)
         valid = spectral_valid & sar_valid
@@ -209,7 +209,7 @@ class Stack:
             for first, n, of in zip((row, col), (height, width), self.image_grid.shape_hw, strict=True)
         )
         top, left = int(rows.min()), int(cols.min())
-        tile = self._read(Window(left, top, int(cols.max()) - left + 1, int(rows.max()) - top + 1))
+        tile = self.read_image(Window(left, top, int(cols.max()) - left + 1, int(rows.max()) - top + 1))
         if (row, col, *tile.valid.shape) == (top, left, height, width):
             return tile
         down, right = rows[:, None] - top, cols[None, :] - left

@@ -53,9 +53,9 @@ def test_every_pixel_is_read_once(wide_stack: Stack, denoiser: Checkpoint) -> No
     read = np.zeros(wide_stack.grid.shape_hw, int)
 
     class Counting(Stack):
-        def _read(self, window: Window) -> Tile:
+        def read_image(self, window: Window) -> Tile:
             read[window.toslices()] += 1
-            return super()._read(window)
+            return super().read_image(window)
 
     counting = Counting(**{f.name: getattr(wide_stack, f.name) for f in fields(wide_stack)})
     streamed(counting, denoiser, 128)
