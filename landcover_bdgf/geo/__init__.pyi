@@ -35,4 +35,5 @@ from .vector import (
     read_layers as read_layers,
     undated as undated,
 )
+from .vector_pixels import to_pixels as to_pixels
 from .vector_worker import read_in_worker as read_in_worker

@@ -15,10 +15,9 @@ import numpy as np
 import shapely
 from numpy.typing import NDArray
 from rasterio.crs import CRS
-from rasterio.errors import CRSError
 
 from landcover_bdgf.errors import LabelError, RasterError
-from landcover_bdgf.geo import Grid, recorded_crs, transformer, warn_of_datum
+from landcover_bdgf.geo import Grid, to_pixels, transformer
 from landcover_bdgf.labels.burn import Claims, Geometries, Parts, burn, features_at
 from landcover_bdgf.labels.label_source import LabelSource, read_source, source_name
 from landcover_bdgf.labels.legend import Legend
@@ -33,7 +32,6 @@ if TYPE_CHECKING:
 # GEOS repairs 140 crossings in 0.04 s, and 2,300 in 3 s; a polygon drawn by hand has a few.
 _MOST_CROSSINGS, _MOST_CROSSINGS_IN_ALL = 200, 5000
 _PAIRS = 10**6  # maximum number of pairs of polygon sides to compare at once
-_AT_ONCE = 100_000  # geometries to convert
 _WGS84 = CRS.from_epsg(4326)
 _NOTHING = shapely.Polygon()
 _SHOWN_CLASSES = 12
@@ -103,7 +101,7 @@ def read_labels(
     usable = _usable(path, features.geometry.to_numpy(), values, ignored, counts)
     crs, extent, geometries = features.crs, features.total_bounds, features.geometry.to_numpy()[usable]
     del features  # a million points take 200 MB
-    _to_grid(path, geometries, crs.to_wkt(), grid)
+    to_pixels(path, geometries, crs.to_wkt(), grid)
     legend = Legend.from_values(values[usable])
     _warn_of_classes(path, [entry.value for entry in legend.entries])
     geometries = _repaired(geometries, counts)
@@ -212,29 +210,6 @@ def _usable(
         problem = f"none of its {len(values)} features has both a geometry and a class"
         raise LabelError(path, problem, "Check the field.")
     return usable
-
-
-def _to_grid(path: PathLike, geometries: Geometries, wkt: str, grid: Grid) -> None:
-    """Convert an array of geometries, in place to save memory, to pixels.
-
-    x is the column, y the row, (0, 0) the corner of the first pixel.
-    """
-    try:
-        crs = recorded_crs(wkt)
-    except (CRSError, ValueError) as error:
-        raise LabelError(path, "its CRS cannot be read", "Give it one in QGIS (Set layer CRS).") from error
-
-    def convert(xy: NDArray[np.float64]) -> NDArray[np.float64]:
-        rows, cols = grid.rowcol_of(xy[:, 0], xy[:, 1], crs)
-        return np.stack([cols + 0.5, rows + 0.5], axis=1)
-
-    try:
-        for start in range(0, len(geometries), _AT_ONCE):
-            some = slice(start, start + _AT_ONCE)
-            geometries[some] = shapely.transform(geometries[some], convert)  # also drops heights
-        warn_of_datum(path, crs, grid)
-    except RasterError as error:
-        raise LabelError(path, error.problem, error.remedy) from error
 
 
 def _repaired(geometries: Geometries, counts: Counter[str]) -> Geometries:

@@ -12,12 +12,11 @@ import numpy as np
 import shapely
 from numpy.typing import NDArray
 from rasterio.crs import CRS
-from rasterio.errors import CRSError
 from rasterio.features import rasterize
 from rasterio.windows import Window
 
-from landcover_bdgf.errors import LabelError, RasterError
-from landcover_bdgf.geo import Grid, read_features, recorded_crs, transformer, warn_of_datum
+from landcover_bdgf.errors import LabelError
+from landcover_bdgf.geo import Grid, read_features, to_pixels, transformer
 from landcover_bdgf.progress import log
 from landcover_bdgf.scene.open_files import State, check_states, state_of
 from landcover_bdgf.scene.pair_checks import WGS84, box_text
@@ -145,20 +144,8 @@ def _features(path: str) -> GeoDataFrame:
 
 def _in_pixels(path: str, features: GeoDataFrame, image: Grid) -> NDArray[np.object_]:
     """Valid polygons in pixels of the image: x is the column, y the row, (0, 0) the corner of the first pixel."""
-    try:
-        crs = recorded_crs(features.crs.to_wkt())
-    except (CRSError, ValueError) as error:
-        raise LabelError(path, "its CRS cannot be read", "Give it one in QGIS (Set layer CRS).") from error
-
-    def convert(xy: NDArray[np.float64]) -> NDArray[np.float64]:
-        rows, cols = image.rowcol_of(xy[:, 0], xy[:, 1], crs)
-        return np.stack([cols + 0.5, rows + 0.5], axis=1)
-
-    try:
-        polygons = shapely.transform(features.geometry.to_numpy(), convert)  # also drops heights
-        warn_of_datum(path, crs, image)
-    except RasterError as error:
-        raise LabelError(path, error.problem, error.remedy) from error
+    polygons = features.geometry.to_numpy().copy()
+    to_pixels(path, polygons, features.crs.to_wkt(), image)
     if not np.isfinite(shapely.get_coordinates(polygons)).all():
         problem = "reaches beyond the places that can be converted to the CRS of the image"
         raise LabelError(path, problem, "Clip it to the surroundings of the image, and check its CRS.")
