@@ -116,6 +116,9 @@ def test_two_windows_or_a_minority_are_not_trusted():
     assert shift.trusted
     assert shift.offset_xy_px == (1.0, 0.0)
     assert "1.0 px to the right" in shift.describe()
+    assert (
+        median_shift([(0.1, 0.0)] * 9, tried=9).describe().startswith("SAR fits the spectral image: shifted by 0.1 ±")
+    )
 
 
 def test_only_the_most_textured_windows_of_a_large_scene_are_used(monkeypatch):
