@@ -37,10 +37,13 @@ POLARISATIONS = ("VV", "VH", "HH", "HV")
 _BAND_WORD = re.compile(r"(?:^|[^a-z0-9])(B\d{1,2}A?|VV|VH|HV|HH)(?![a-z0-9])", re.IGNORECASE)
 # What is computed from bands: indices, ratios, statistics. Such a name contains band words, but names no band.
 _COMPUTED = re.compile(
-    r"[/*]|(?<![a-z])(?:[gmrb]?nd[a-z]{1,2}[i]?\d*|n?evi2?|[a-z]*savi\d?|arvi|w?d?rvi|bsi|[mt]?cari\d?|"
-    r"psri|ireci|mtci|s2rep|a?cri\d?|gci|nbr2?|rfdi|lai|fapar|fcover|"
-    r"[a-z]*ratio|div(?:ided)?|minus|plus|diff(?:erence)?|std(?:ev|dev)?|var(?:iance)?|entropy|texture|glcm[a-z]*|"
-    r"coh(?:erence)?|phase|pvd)(?![a-z])",
+    r"[/*]|(?<![a-z])(?:[gmrb]?nd[a-z]{1,2}[i]?\d*|[a-z]{0,5}vi\d?|bsi|[mt]?cari\d?|lswi|gemi|vari|sipi\d?|awei[a-z]*|"
+    r"psri|pssr[abc]?|ireci|mtci|s2rep|reip|a?cri\d?|gci|ci[_-]?(?:re|red[_-]?edge|g|green)|nbr2?|rfdi|"
+    r"lai|fapar|fcover|[a-z]*ratio|div(?:ided)?|minus|plus|diff(?:erence)?|std(?:ev|dev)?|var(?:iance)?|"
+    r"entropy|texture|glcm[a-z]*|dissimilarity|homogeneity|coh(?:erence)?|phase|pvd|msk_[a-z]+)(?![a-z])|"
+    r"(?:^|[^a-z])b_[a-z_]+(?=_b\d)|zenith|azimuth|"  # SNAP: B_saturated_B2, view_zenith_B2
+    r"[-_ .](?:contrast|diss|asm|idm|inertia|shade|prom|[sd]var|[sd]?ent|savg|(?:im|max)corr\d?|range|iqr|mad|sd|cv|"
+    r"skew(?:ness)?|kurt(?:osis)?|n?obs|count|slope|trend|amplitude|anomal(?:y|ies)|z-?score|gradient|sobel)$",
     re.IGNORECASE,
 )
 # Of SAR only: texture (as SNAP and Earth Engine name it), decompositions, complex parts, angles, statistics in time.
@@ -53,11 +56,20 @@ _NO_INTENSITY = re.compile(
     r"(?![a-z])(?![-_ ](?:correct|norm|remov|free|flat|subtract))",
     re.IGNORECASE,
 )
+_DECIBELS = re.compile(r"10\s*\*\s*log_?(?:10)?(?![a-z])", re.IGNORECASE)
 _COMPLEX_PART = re.compile(r"(?<![a-z])(?:i|q|re|im|real|imag(?:inary)?)(?![a-z])", re.IGNORECASE)
 _AMPLITUDE = re.compile(r"(?<![a-z])amp(?:litude)?(?![a-z])", re.IGNORECASE)
+# 20230604, 2023-06-04T10:50:31, 04062023, 04Jun2023, 2023155, 2023-06, 2023. R puts an X before numbers.
 _DATE = re.compile(
-    r"(?<![0-9a-z])(?:19|20)\d{2}(?P<mark>[-_]?)\d{2}(?P=mark)\d{2}(?:t?\d{6})?(?![0-9a-z])", re.IGNORECASE
+    r"(?<![0-9a-z])x?(?:(?:19|20)\d{2}(?P<mark>[-_.]?)\d{2}(?P=mark)\d{2}(?:[t_ ]?\d{2}:?\d{2}:?\d{2}z?)?|"
+    r"\d{2}(?P<other>[-_.]?)(?:\d{2}|[a-z]{3})(?P=other)(?:19|20)\d{2}|(?:19|20)\d{2}[0-3]\d{2}|"
+    r"(?:19|20)\d{2}(?:[-_.]?(?:0[1-9]|1[0-2]))?)(?![0-9a-z])",
+    re.IGNORECASE,
 )
+_SERIES = re.compile(
+    r"(?<![a-z])(?:sigma|gamma|beta)_?(?:0|nought)|(?<![a-z])(?:asc|desc)(?:ending)?(?![a-z])", re.IGNORECASE
+)
+_RESOLUTION = re.compile(r"(?<![a-z0-9])r?\d+m(?![a-z0-9])", re.IGNORECASE)
 _SPECTRAL_WORD = re.compile(
     r"(?<![a-z])(?:blue|green|red|coastal|pan|v?nir|swir|tir|red[ _-]?edge)(?![a-z])|infra[ _-]?red", re.IGNORECASE
 )
@@ -147,15 +159,15 @@ def band_names(texts: Sequence[BandText]) -> list[str]:
     """
     labels = _labels(texts)
     style = "{:02d}" if sensor_of(texts) == "Sentinel-2" else "{:d}"
-    words = [band_word(label) for label in labels]
+    words = words_of(labels)
     words = [None if word and names_amplitude(label) else word for word, label in zip(words, labels, strict=True)]
     short = [_restyled(word, style) if word else _undated(label) for word, label in zip(words, labels, strict=True)]
     return [name if short.count(name) == 1 else label for name, label in zip(short, labels, strict=True)]
 
 
 def band_words(texts: Sequence[BandText]) -> list[str | None]:
-    """What :func:`band_word` finds in the name of each band of an image."""
-    return [band_word(label) for label in _labels(texts)]
+    """What :func:`words_of` finds in the names of the bands of an image."""
+    return words_of(_labels(texts))
 
 
 def sensor_of(texts: Sequence[BandText]) -> str | None:
@@ -164,11 +176,12 @@ def sensor_of(texts: Sequence[BandText]) -> str | None:
     Bands with other names, such as an index, do not count.
     """
     labels = _labels(texts)
-    words = [word for word in map(band_word, labels) if word and word not in POLARISATIONS]
+    named = [(label, word) for label, word in zip(labels, words_of(labels), strict=True) if word]
+    words = [word for _, word in named if word not in POLARISATIONS]
     if not words or any(_MODIS in label.casefold() for label in labels):
         return None
     files = (sensor for sensor, file in _LANDSAT_FILES.items() if any(file.search(text.stem) for text in texts))
-    level_2 = {match[1].upper() for label in labels if (match := _LANDSAT_LEVEL_2.search(label))}
+    level_2 = {match[1].upper() for label, _ in named if (match := _LANDSAT_LEVEL_2.search(label))}
     landsat = next(files, None) or _landsat_of(level_2)
     if landsat or level_2:
         numbers = {_restyled(word, "{:d}") for word in words}
@@ -308,9 +321,37 @@ def band_word(label: str) -> str | None:
 
     None if it names no band, or several, or what is computed from bands: ``VV/VH``, ``NDVI_B8_B4``.
     """
+    label = _DECIBELS.sub("", label)
     words = {word.upper() for word in _BAND_WORD.findall(label)}
     computed = _COMPUTED.search(label) or (words & set(POLARISATIONS) and _NO_INTENSITY.search(label))
     return words.pop() if len(words) == 1 and not computed else None
+
+
+def words_of(labels: Sequence[str]) -> list[str | None]:
+    """The band that each of the labels of an image names, as :func:`band_word`.
+
+    None also for what is computed from a band in a way that no list of words holds: where several labels name one band,
+    those count whose other words occur with most bands. Of ``B2``, ``B4``, ``B8``, ``B8_tasselled``, the last does not.
+    """
+    words = [(word := band_word(label)) and _restyled(word, "{:d}") for label in labels]
+    around = [_around(label) for label in labels]
+    bands: dict[str, set[str]] = {rest: set() for rest in around}
+    for word, rest in zip(words, around, strict=True):
+        bands[rest] |= {word} if word else set()
+    most = max(map(len, bands.values()), default=0)
+    usual = {rest for rest, named in bands.items() if 2 * len(named) > most}
+    known = {word for word, rest in zip(words, around, strict=True) if rest in usual}
+    return [
+        band_word(label) if rest in usual or word not in known else None
+        for label, word, rest in zip(labels, words, around, strict=True)
+    ]
+
+
+def _around(label: str) -> str:
+    """The words of a label other than its band, colour, date, resolution, orbit and radiometry."""
+    for known in (_DATE, _BAND_WORD, _SPECTRAL_WORD, _RESOLUTION, _SERIES):
+        label = known.sub("_", label)
+    return re.sub(r"[\W\d_]+", "", label).casefold()
 
 
 def _undated(label: str) -> str:

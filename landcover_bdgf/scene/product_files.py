@@ -21,6 +21,7 @@ from landcover_bdgf.scene.bands import (
     is_scene_classification,
     names_a_band,
     natural_key,
+    words_of,
 )
 from landcover_bdgf.scene.product_metadata import image_of_metadata
 from landcover_bdgf.storage import PathLike, typed_path
@@ -96,13 +97,21 @@ def _rasters_of(folder: Path, auxiliary: bool) -> list[Path]:
 
 
 def _auxiliary_files(rasters: list[Path]) -> list[Path]:
-    """Files without bands: where some files name bands, those that name none; else known kinds of files."""
+    """Files without bands, and twins of bands."""
+    corrected = any("_FRE_" in path.stem for path in rasters)  # Theia: reflectance without slopes, and with (SRE)
+    twins = [path for path in rasters if corrected and "_SRE_" in path.stem]
+    return [*twins, *_without_bands([path for path in rasters if path not in twins])]
+
+
+def _without_bands(rasters: list[Path]) -> list[Path]:
+    """Where some files name bands, those that name none; else known kinds of files."""
     if len(rasters) < 2:
         return []
-    naming = {path for path in rasters if _names_bands(path)}
+    words = zip(rasters, words_of([path.stem for path in rasters]), strict=True)
+    computed = {path for path, word in words if word is None and band_word(path.stem)}  # B8_tasselled beside B8
+    naming = {path for path in rasters if path not in computed and _names_bands(path)}
     if _are_bands(naming):
-        theia = any("_FRE_" in path.stem for path in naming)  # reflectance with and without correction of slopes
-        return [path for path in rasters if path not in naming or (theia and "_SRE_" in path.stem)]
+        return [path for path in rasters if path not in naming]
     others = [path for path in rasters if is_auxiliary(path.stem)]
     rest = [path for path in rasters if path not in others]
     if len(rest) < 2:
@@ -110,7 +119,8 @@ def _auxiliary_files(rasters: list[Path]) -> list[Path]:
     counts = {path: _band_count(path) for path in rest}
     if max(counts.values()) > len(PICTURE):  # with only a near infrared, red, green and blue are bands too
         others += [path for path in rest if not counts[path]]
-    return others
+    codes = {path for path in rest if path not in others and _is_of_bytes(path)}  # classes, masks
+    return [*others, *codes] if len(codes) + len(others) < len(rasters) else others
 
 
 def _names_bands(path: Path) -> bool:
@@ -137,6 +147,11 @@ def _band_count(path: Path) -> int:
     with open_raster(path) as dataset:
         picture = dataset.colorinterp[:3] == PICTURE and dataset.dtypes[0] == "uint8"
         return 0 if picture or is_picture_file(path.stem) else int(dataset.count)
+
+
+def _is_of_bytes(path: Path) -> bool:
+    with open_raster(path) as dataset:
+        return set(dataset.dtypes) == {"uint8"}
 
 
 def _sentinel_2_bands(product: Path) -> list[Path]:

@@ -49,6 +49,15 @@ def files(*stems):
     (described("20230604_B4", "20230604_B8A", "20230604_NDVI"), ["B04", "B8A", "NDVI"], "Sentinel-2"),
     (described("B04_20230604", "B04_20230714", "B8A"), ["B04_20230604", "B04_20230714", "B8A"], "Sentinel-2"),
     (files("S1A_20230604T054639_VV_gamma0-rtc_db", "S1A_20230604T054639_VH_gamma0-rtc_db"), ["VV", "VH"], None),
+    (described("B2", "B4", "B8", "B8A", "B8_tasselled"), ["B02", "B04", "B08", "B8A", "B8_tasselled"], "Sentinel-2"),
+    (described("B2_min", "B12_min", "B2_max", "B12_max"), ["B2_min", "B12_min", "B2_max", "B12_max"], "Sentinel-2"),
+    (described("B2", "B8A", "view_zenith_B2", "B_saturated_B8A"), ["B02", "B8A", "view_zenith_B2", "B_saturated_B8A"],
+     "Sentinel-2"),
+    (described("kNDVI_B8", "CIre_B5", "B8_savg"), ["kNDVI_B8", "CIre_B5", "B8_savg"], None),
+    (described("10*log10(VV)", "10 * log10(VH)"), ["VV", "VH"], None),
+    (described("X20230604_B8A", "X20230604_NDVI", "EVI_04Jun2023", "LAI_2023155", "GCI_202306"),
+     ["B8A", "NDVI", "EVI", "LAI", "GCI"], "Sentinel-2"),
+    (described("2023-06-04T10:50:31_B8A", "2023-06-04T10:50:31_NDVI"), ["B8A", "NDVI"], "Sentinel-2"),
     (described("", "red edge"), ["band 1", "band 2"], None),
     (described("red", "red edge"), ["red", "red edge"], None),
     (described("B02", "B03", "B04", "B04"), ["B02", "B03", "B04", "B04 (2)"], "Sentinel-2"),
@@ -147,3 +156,13 @@ def test_auxiliary_files_are_recognised_by_the_end_of_the_name():
         assert bands.is_auxiliary(stem), stem
     for stem in ("B02_(Raw)", "study_area_B02", "study_area", "demo_VV", "mask_B8A", "ndvi", "rgbn"):
         assert not bands.is_auxiliary(stem), stem
+
+
+@pytest.mark.parametrize("computed", [
+    "B8_contrast", "B8_range", "B8_PC1", "kNDVI_B8", "B8_lag1", "log_B8", "B8_gradient", "Brightness_B8", "mask_B8",
+    "MSK_DETFOO_B08", "PVI_B8", "SR_B8", "Cab_B8",
+])  # fmt: skip
+def test_what_is_computed_from_a_band_has_no_wavelength_and_hides_nothing(computed):
+    texts = described("B2", "B3", "B4", "B8", "B8A", computed)
+    assert bands.band_names(texts) == ["B02", "B03", "B04", "B08", "B8A", computed]
+    assert bands.band_wavelengths_nm(texts)[3:] == [832.8, 864.7, None]
