@@ -161,7 +161,7 @@ def band_names(texts: Sequence[BandText]) -> list[str]:
     style = "{:02d}" if sensor_of(texts) == "Sentinel-2" else "{:d}"
     words = words_of(labels)
     words = [None if word and names_amplitude(label) else word for word, label in zip(words, labels, strict=True)]
-    short = [_restyled(word, style) if word else _undated(label) for word, label in zip(words, labels, strict=True)]
+    short = [_restyled(word, style) if word else undated(label) for word, label in zip(words, labels, strict=True)]
     return [name if short.count(name) == 1 else label for name, label in zip(short, labels, strict=True)]
 
 
@@ -280,6 +280,11 @@ def is_picture_file(stem: str) -> bool:
     return _PICTURE.search(stem) is not None
 
 
+def undated(label: str) -> str:
+    """A label without its date: ``20230604_NDVI`` -> ``NDVI``; a label that is a date stays."""
+    return re.sub(r"[-_ ]{2,}", "_", _DATE.sub("", label)).strip("-_ ") or label
+
+
 def is_water_vapour(wavelength_nm: float | None) -> bool:
     """Whether the atmosphere is opaque at this wavelength, so that a band does not show the ground.
 
@@ -352,11 +357,6 @@ def _around(label: str) -> str:
     for known in (_DATE, _BAND_WORD, _SPECTRAL_WORD, _RESOLUTION, _SERIES):
         label = known.sub("_", label)
     return re.sub(r"[\W\d_]+", "", label).casefold()
-
-
-def _undated(label: str) -> str:
-    """A label without its date: ``20230604_NDVI`` -> ``NDVI``; a label that is a date stays."""
-    return re.sub(r"[-_ ]{2,}", "_", _DATE.sub("", label)).strip("-_ ") or label
 
 
 def _landsat_of(level_2: Set[str]) -> str | None:

@@ -233,7 +233,7 @@ def open_image(
             weakref.finalize(files, shutil.rmtree, folder, ignore_errors=True)
             files[path]  # opens the file
         paths = [files.unpacked(path) for path in map(typed_path, paths)]
-        found = raster_paths(paths, auxiliary=wanted is None) if paths or not arrays else []
+        found = raster_paths(paths, wanted=wanted) if paths or not arrays else []
         for path in map(envi_pixels, found):
             files[path]
         image = _usable(files, crs, keep_water_vapour, wanted)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 
@@ -21,6 +21,7 @@ from landcover_bdgf.scene.bands import (
     is_scene_classification,
     names_a_band,
     natural_key,
+    undated,
     words_of,
 )
 from landcover_bdgf.scene.product_metadata import image_of_metadata
@@ -47,11 +48,14 @@ def arrays_and_paths(source: Source) -> tuple[list[DataArray], list[PathLike]]:
     return arrays, paths
 
 
-def raster_paths(sources: Sequence[PathLike], *, auxiliary: bool = False) -> list[Path]:
-    """The raster files of files and folders; those of a folder in natural order, with auxiliary ones if wanted."""
+def raster_paths(sources: Sequence[PathLike], *, wanted: Collection[str] | None = ()) -> list[Path]:
+    """The raster files of files and folders; those of a folder in natural order.
+
+    Without those that are no bands, except for bands named in ``wanted``; None for all.
+    """
     paths: list[Path] = []
     for path in map(_product_of, map(typed_path, sources)):
-        found = _rasters_of(path, auxiliary) if path.is_dir() else [path]
+        found = _rasters_of(path, wanted) if path.is_dir() else [path]
         if not found:
             raise _without_rasters(path)
         paths += found
@@ -85,12 +89,13 @@ def _product_of(path: Path) -> Path:
     return data if (path.suffix.lower() == ".dim" and data.is_dir()) or path.name.lower() in METADATA else path
 
 
-def _rasters_of(folder: Path, auxiliary: bool) -> list[Path]:
-    """Rasters of a folder in natural order; without auxiliary files, unless these are wanted."""
+def _rasters_of(folder: Path, wanted: Collection[str] | None) -> list[Path]:
+    """Rasters of a folder in natural order; see :func:`raster_paths`."""
     if any(folder.glob("GRANULE/*")) or any(folder.glob("IMG_DATA/*")):
         return _sentinel_2_bands(folder)
     rasters = [*_rasters_in(folder), *folder.glob("measurement/*.tif*")]  # the latter: Sentinel-1
-    others = [] if auxiliary else _auxiliary_files(rasters)
+    others = [] if wanted is None else _auxiliary_files(rasters)
+    others = [path for path in others if not {path.stem, undated(path.stem)} & set(wanted or ())]
     if others:
         log.info("%s: skipped files that are not bands: %s.", folder, ", ".join(sorted(path.name for path in others)))
     return sorted(set(rasters).difference(others), key=lambda path: natural_key(path.stem))

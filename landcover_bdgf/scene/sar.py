@@ -90,7 +90,7 @@ def sar_channels(sar: Image, pixels: NDArray[np.float32], asked: SarUnit | None,
     signed = _signed(sar, values)
     intensities = _intensities(sar, {name: values[name] for name in values if name not in signed}, asked)
     kept = wanted or (*intensities, *signed)
-    image = _only(sar, kept, intensities)
+    image = _only(sar, kept, intensities, listed_only=bool(wanted))
     intensities = tuple(name for name in intensities if name in kept)
     plain = tuple(name for name in image.names if name not in intensities)
     if not intensities:
@@ -163,10 +163,12 @@ def _intensities(sar: Image, values: dict[str, NDArray[np.float32]], asked: SarU
     return max(db, power, key=len)
 
 
-def _only(sar: Image, kept: tuple[str, ...], intensities: tuple[str, ...]) -> Image:
+def _only(sar: Image, kept: tuple[str, ...], intensities: tuple[str, ...], *, listed_only: bool) -> Image:
     """The image without other channels, which are logged by name."""
     left_out = tuple(name for name in sar.names if name not in kept)
-    if left_out:
+    if left_out and listed_only:
+        log.info("%s: left out %s, which `sar_bands` does not list.", sar.paths[0], listed(left_out))
+    elif left_out:
         named = any(map(names_polarisation, intensities))
         (log.info if named else log.warning)(
             "%s: left out %s: not an intensity like %s. If it is wanted, list it in `sar_bands=%s`.",

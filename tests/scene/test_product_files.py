@@ -281,3 +281,10 @@ def test_files_of_bytes_alone_are_bands(tmp_path, write_tif):
     for name in ("first", "second"):
         write_tif(f"scene/{name}.tif", np.ones((2, 8, 8), "uint8"))
     assert len(open_image(tmp_path / "scene").names) == 4
+
+
+@pytest.mark.parametrize("name", ["elevation", "S1A_20230604_DEM", "S1A_DEM"])
+def test_a_layer_beside_polarisations_is_read_if_it_is_wanted(tmp_path, write_tif, name):
+    for stem in ("Gamma0_VV", "Gamma0_VH", "slope", "elevation", "S1A_20230604_DEM"):
+        write_tif(f"scene/{stem}.tif", np.ones((8, 8), "float32"))
+    assert len(open_image(tmp_path / "scene", wanted=("VV", "VH", name)).names) == 3

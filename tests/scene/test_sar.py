@@ -195,3 +195,9 @@ def test_names_that_the_values_contradict_are_warned_of(pair, caplog, sar, names
     ]
     assert bool(found) == (warning is not None)
     assert warning is None or re.search(warning, found[0])
+
+
+def test_what_the_user_does_not_list_is_said_to_be_left_out_for_that(pair, caplog):
+    caplog.set_level("INFO")
+    assert pair(DB, AlignSettings(sar_bands="VH"), names=("VV", "VH")).sar.names == ("VH",)
+    assert "left out VV, which `sar_bands` does not list." in caplog.text
