@@ -25,6 +25,12 @@ LANDSAT_8_9: Mapping[str, float] = {
 LANDSAT_4_7: Mapping[str, float] = {
     "B1": 485.0, "B2": 560.0, "B3": 660.0, "B4": 835.0, "B5": 1650.0, "B6": 11450.0, "B7": 2215.0, "B8": 710.0,
 }  # fmt: skip
+# Bands of Sentinel-2 by colour, as asset keys of STAC catalogues and FORCE name them; no other has three red edges.
+_RED_EDGES = {"rededge1": "B05", "rededge2": "B06", "rededge3": "B07"}
+_COLOURS = _RED_EDGES | {
+    "coastal": "B01", "blue": "B02", "green": "B03", "red": "B04", "broadnir": "B08", "nir": "B08", "nir08": "B8A",
+    "nir09": "B09", "swir1": "B11", "swir16": "B11", "swir2": "B12", "swir22": "B12",
+}  # fmt: skip
 SENSORS = {"Sentinel-2": SENTINEL_2, "Landsat 8/9": LANDSAT_8_9, "Landsat 4-7": LANDSAT_4_7}
 
 # Ranges in nm in which water vapour absorbs nearly all light from the ground: near 1380 and 1880 (Gao and Goetz
@@ -73,31 +79,6 @@ _RESOLUTION = re.compile(r"(?<![a-z0-9])r?\d+m(?![a-z0-9])", re.IGNORECASE)
 _SPECTRAL_WORD = re.compile(
     r"(?<![a-z])(?:blue|green|red|coastal|pan|v?nir|swir|tir|red[ _-]?edge)(?![a-z])|infra[ _-]?red", re.IGNORECASE
 )
-# Auxiliary layers of products: classes, masks, angles, elevation, pictures. As bands, they would hide the sensor and
-# would not transfer to other scenes. The word is at the end of the name: area1_B02 is a band.
-CODES = (
-    *("scl", "aot", "wvp", "cld", "snw", "cldprb", "snwprb", "bqa", r"qa_?(?:pixel|radsat|aerosol|\d+)", "[a-z]*mask"),
-    *("msk_[a-z_]+", "st_(?:atran|cdist|drad|emis|emsd|qa|trad|urad)", "sr_(?:atmos_opacity|cloud_qa)"),
-    *(r"ql_[a-z_]+(?:-\d+)?", "udm2?", "scene_classification_map"),  # EnMAP and DESIS; Planet; Copernicus Browser
-    *("[a-z]*(?:angle|zenith|azimuth)[a-z]*", "[sv][az]a"),
-    *("qa", "quality", "nesz", "uncertainty", "noise", "id", "np", "cs", "cs_cdf"),  # cs: Cloud Score+
-    *("[a-z]*clouds?_?(?:prob(?:ability)?|score|shadow)?", "(?:[a-z]*_?)?prob(?:ability)?", "fmask", "cl[mp]", "snow"),
-    *("confidence", "conf_[a-z]+", "doy", "observations", "n_?obs"),
-)
-TERRAIN = ("dem", "inc_map(?:_ell)?", "ls_map", r"rtc\w*_area(?:_map)?", "lv_(?:theta|phi)")
-PICTURES = ("rgb", "tci(?:_[rgb])?", "visual", "preview", "thumbnail", "quicklook", "(?:true|false)_colou?r")
-
-
-def _at_end(*words: str) -> re.Pattern[str]:
-    """Match one of these words at the end of a name; a resolution or a suffix such as ``_clip`` may follow it."""
-    suffix = r"(?:[_-]?\d+m|_clip|_cog|_\(raw\)|_)?"
-    return re.compile(rf"(?:^|[^a-z0-9])(?:{'|'.join(words)}){suffix}$", re.IGNORECASE)
-
-
-_AUXILIARY = _at_end(*CODES, *TERRAIN)
-_PICTURE = _at_end(*PICTURES)
-_CLASSIFICATION = _at_end("scl", "scene_classification(?:_map)?")
-_AUXILIARY_BAND = _at_end(*CODES, *PICTURES)  # not terrain: a user who stacks it with bands wants to use it
 _NO_NAME = re.compile(r"(bands?|layer|channel|gr[ae]y|undefined)?[\s_]*\d*", re.IGNORECASE)
 _WAVELENGTH = re.compile(
     r"(?P<value>\d+(?:\.\d+)?)\s*(?P<unit>nanomet(?:er|re)s?|micromet(?:er|re)s?|microns?|nm|[uµμ]m)\b", re.IGNORECASE
@@ -176,6 +157,8 @@ def sensor_of(texts: Sequence[BandText]) -> str | None:
     Bands with other names, such as an index, do not count.
     """
     labels = _labels(texts)
+    if any(_by_colour(labels)):
+        return "Sentinel-2"
     named = [(label, word) for label, word in zip(labels, words_of(labels), strict=True) if word]
     words = [word for _, word in named if word not in POLARISATIONS]
     if not words or any(_MODIS in label.casefold() for label in labels):
@@ -202,6 +185,7 @@ def band_wavelengths_nm(texts: Sequence[BandText]) -> list[float | None]:
     known = SENSORS[sensor] if sensor else {}
     style = "{:02d}" if sensor == "Sentinel-2" else "{:d}"
     words = [word and _restyled(word, style) for word in band_words(texts)]  # the same for each date of a band
+    words = [colour or word for colour, word in zip(_by_colour(_labels(texts)), words, strict=True)]
     return [text.wavelength_nm or known.get(word or "") for text, word in zip(texts, words, strict=True)]
 
 
@@ -221,17 +205,6 @@ def is_sentinel_2_file(stem: str) -> bool:
 def is_product_file(stem: str) -> bool:
     """Whether a file name follows the pattern of Sentinel-2, Landsat or HLS products: one file per band or mask."""
     return is_sentinel_2_file(stem) or any(file.search(stem) for file in _LANDSAT_FILES.values())
-
-
-def auxiliary_bands(texts: Sequence[BandText]) -> list[bool]:
-    """Which bands of one file are masks, codes, angles or pictures by their descriptions.
-
-    None is, unless the other descriptions name two bands or colours, or a polarisation.
-    """
-    auxiliary = [text.wavelength_nm is None and _AUXILIARY_BAND.search(text.description) is not None for text in texts]
-    others = [text.description for text, found in zip(texts, auxiliary, strict=True) if not found]
-    radar = any(band_word(other) in POLARISATIONS for other in others)
-    return auxiliary if radar or len(set(filter(names_a_band, others))) > 1 else [False] * len(texts)
 
 
 def is_spectral(text: BandText) -> bool:
@@ -263,21 +236,6 @@ def names_complex_part(label: str) -> bool:
 def names_amplitude(label: str) -> bool:
     """Whether a label names an amplitude, the root of an intensity: ``Amplitude_VV``."""
     return _AMPLITUDE.search(label) is not None
-
-
-def is_auxiliary(stem: str) -> bool:
-    """Whether a file is an auxiliary layer (classes, mask, angles, terrain) by its name."""
-    return _AUXILIARY.search(stem) is not None
-
-
-def is_scene_classification(name: str) -> bool:
-    """Whether a file or band is a scene classification of Sentinel-2 (SCL) by its name."""
-    return _CLASSIFICATION.search(name) is not None
-
-
-def is_picture_file(stem: str) -> bool:
-    """Whether a file is a colour picture of the bands by its name."""
-    return _PICTURE.search(stem) is not None
 
 
 def undated(label: str) -> str:
@@ -350,6 +308,15 @@ def words_of(labels: Sequence[str]) -> list[str | None]:
         band_word(label) if rest in usual or word not in known else None
         for label, word, rest in zip(labels, words, around, strict=True)
     ]
+
+
+def _by_colour(labels: Sequence[str]) -> list[str | None]:
+    """The bands of Sentinel-2 that labels name by colour; None for all without its three red edges."""
+    colours = [re.sub(r"[^a-z0-9]", "", undated(label).casefold()) for label in labels]
+    if not _RED_EDGES.keys() <= set(colours):
+        return [None] * len(labels)
+    known = _COLOURS | ({"nir": "B8A"} if "broadnir" in colours else {})
+    return [known.get(colour) for colour in colours]
 
 
 def _around(label: str) -> str:

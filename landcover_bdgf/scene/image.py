@@ -22,6 +22,7 @@ from landcover_bdgf.errors import RasterError, opening
 from landcover_bdgf.geo import Grid, block_bytes, envi_pixels, grid_of, resample, resolution_ratio
 from landcover_bdgf.progress import log
 from landcover_bdgf.scene.arrays import write_array
+from landcover_bdgf.scene.auxiliary import auxiliary_bands
 from landcover_bdgf.scene.band_reader import (
     Band,
     Bools,
@@ -35,7 +36,6 @@ from landcover_bdgf.scene.band_reader import (
 )
 from landcover_bdgf.scene.bands import (
     BandText,
-    auxiliary_bands,
     bad_bands,
     band_names,
     band_text,

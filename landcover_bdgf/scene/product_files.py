@@ -12,13 +12,11 @@ from landcover_bdgf.errors import RasterError
 from landcover_bdgf.geo import open_raster
 from landcover_bdgf.progress import log
 from landcover_bdgf.scene.arrays import is_array
+from landcover_bdgf.scene.auxiliary import is_auxiliary, is_picture_file, is_scene_classification
 from landcover_bdgf.scene.bands import (
     POLARISATIONS,
     band_word,
-    is_auxiliary,
-    is_picture_file,
     is_product_file,
-    is_scene_classification,
     names_a_band,
     natural_key,
     undated,

@@ -150,14 +150,6 @@ def test_spectral_bands_are_recognised_by_description_or_wavelength():
         assert bands.is_spectral(BandText("scene", False, description, 842.0))
 
 
-def test_auxiliary_files_are_recognised_by_the_end_of_the_name():
-    rtc = "S1A_IW_20200604T054639_RTC10_G_gpuned_5FFF_area"
-    for stem in (rtc, "SCL_(Raw)", "T33UUP_SCL_20m", "scene_VV_mask", "viewZenithMean", "QA60", "incidence_angle"):
-        assert bands.is_auxiliary(stem), stem
-    for stem in ("B02_(Raw)", "study_area_B02", "study_area", "demo_VV", "mask_B8A", "ndvi", "rgbn"):
-        assert not bands.is_auxiliary(stem), stem
-
-
 @pytest.mark.parametrize("computed", [
     "B8_contrast", "B8_range", "B8_PC1", "kNDVI_B8", "B8_lag1", "log_B8", "B8_gradient", "Brightness_B8", "mask_B8",
     "MSK_DETFOO_B08", "PVI_B8", "SR_B8", "Cab_B8",
@@ -166,3 +158,20 @@ def test_what_is_computed_from_a_band_has_no_wavelength_and_hides_nothing(comput
     texts = described("B2", "B3", "B4", "B8", "B8A", computed)
     assert bands.band_names(texts) == ["B02", "B03", "B04", "B08", "B8A", computed]
     assert bands.band_wavelengths_nm(texts)[3:] == [832.8, 864.7, None]
+
+
+@pytest.mark.parametrize(("colours", "wavelengths"), [
+    ("blue red rededge1 rededge2 rededge3 nir nir08 swir16", [492.4, 664.6, 704.1, 740.5, 782.8, 832.8, 864.7, 1613.7]),
+    ("BLUE REDEDGE1 REDEDGE2 REDEDGE3 BROADNIR NIR SWIR2", [492.4, 704.1, 740.5, 782.8, 832.8, 864.7, 2202.4]),
+    ("red red_edge_1 red_edge_2 red_edge_3 NDVI", [664.6, 704.1, 740.5, 782.8, None]),
+])  # fmt: skip
+def test_sentinel_2_is_known_by_its_three_red_edges(colours, wavelengths):
+    texts = described(*colours.split())
+    assert bands.sensor_of(texts) == "Sentinel-2"
+    assert bands.band_wavelengths_nm(texts) == wavelengths
+    assert bands.band_names(texts) == colours.split()
+
+
+def test_colours_of_other_sensors_name_no_sensor():
+    assert bands.sensor_of(described("coastal_blue", "blue", "red", "rededge", "nir")) is None
+    assert bands.sensor_of(described("BLUE", "GREEN", "RED", "NIR", "SWIR1", "SWIR2")) is None
