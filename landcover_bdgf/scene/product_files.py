@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 METADATA = ("manifest.safe", "mtd_msil1c.xml", "mtd_msil2a.xml")  # of a product, beside its bands
 WITH_HEADERS = (".dat", ".bsq", ".bil", ".bip")  # rasters only next to an ENVI header
 RASTER_SUFFIXES = (".tif", ".tiff", ".jp2", ".img", ".he5", *WITH_HEADERS)
+MOST_CODES = 2  # bands of a file of classes or masks; an orthophoto has three
 PICTURE = (ColorInterp.red, ColorInterp.green, ColorInterp.blue)
 
 
@@ -122,8 +123,11 @@ def _without_bands(rasters: list[Path]) -> list[Path]:
     counts = {path: _band_count(path) for path in rest}
     if max(counts.values()) > len(PICTURE):  # with only a near infrared, red, green and blue are bands too
         others += [path for path in rest if not counts[path]]
-    codes = {path for path in rest if path not in others and _is_of_bytes(path)}  # classes, masks
-    return [*others, *codes] if len(codes) + len(others) < len(rasters) else others
+    images = [path for path in rest if path not in others]
+    of_bytes = {path for path in images if _is_of_bytes(path)}
+    if len(of_bytes) == len(images):
+        return others
+    return [*others, *(path for path in of_bytes if 0 < counts[path] <= MOST_CODES)]  # classes, masks
 
 
 def _names_bands(path: Path) -> bool:

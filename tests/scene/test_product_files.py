@@ -277,9 +277,16 @@ def test_of_files_that_name_no_band_those_of_codes_are_left_out(tmp_path, write_
     assert len(open_image(tmp_path / "scene").names) == count
 
 
-def test_files_of_bytes_alone_are_bands(tmp_path, write_tif):
-    for name in ("first", "second"):
-        write_tif(f"scene/{name}.tif", np.ones((2, 8, 8), "uint8"))
+@pytest.mark.parametrize(("other", "count"), [((2, "uint8"), 4), ((5, "int16"), 5), ((1, "float32"), 1)])
+def test_files_of_bytes_alone_are_bands(tmp_path, write_tif, other, count):
+    write_tif("scene/first.tif", np.ones((2, 8, 8), "uint8"))
+    write_tif("scene/second.tif", np.ones((other[0], 8, 8), other[1]))
+    assert len(open_image(tmp_path / "scene").names) == count
+
+
+def test_an_orthophoto_beside_heights_is_kept(tmp_path, write_tif):
+    write_tif("scene/ortho.tif", np.ones((3, 8, 8), "uint8"))
+    write_tif("scene/canopy.tif", np.ones((8, 8), "float32"))
     assert len(open_image(tmp_path / "scene").names) == 4
 
 
