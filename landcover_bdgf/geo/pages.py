@@ -76,7 +76,7 @@ def pages_of(dataset: DatasetReader) -> list[DatasetReader]:
 
     RasterError if they have another type or place than the first, so that they are no bands of one image.
     """
-    names = [name for name in dataset.subdatasets if name.startswith("GTIFF_DIR:")]
+    names = sorted((name for name in dataset.subdatasets if name.startswith("GTIFF_DIR:")), key=_number)
     if len(names) > MOST_PAGES:
         raise _apart(dataset.name, len(names), f"more than {MOST_PAGES} are not read")
     pages = [dataset]
@@ -100,6 +100,11 @@ def as_bands(dataset: DatasetReader, pages: Sequence[DatasetReader]) -> DatasetR
     return cast(DatasetReader, Pages(pages, dataset.name))
 
 
+def _number(name: str) -> int:
+    """Number of a page, from its name ``GTIFF_DIR:2:FILE``; rasterio sorts names as text, 10 before 2."""
+    return int(name.split(":", 2)[1])
+
+
 def _opened(name: str) -> DatasetReader:
     try:
         # Pages may leave their place to the first one.
@@ -112,8 +117,11 @@ def _opened(name: str) -> DatasetReader:
 
 
 def _is_here(page: DatasetReader, first: DatasetReader) -> bool:
-    """Whether a page has the place of the first one, or none of its own, as tifffile writes them."""
-    if page.transform.is_identity and not page.crs:
+    """Whether a page has the place of the first one, or none of its own, as tifffile writes them.
+
+    Of a page that is not the first, GDAL reads the world file next to the image, which is not read otherwise.
+    """
+    if any(one.transform.is_identity and not one.crs for one in (page, first)):
         return True
     crs = page.crs == first.crs or bool(page.crs and first.crs and same_crs(page.crs, first.crs))
     return crs and page.transform.almost_equals(first.transform)

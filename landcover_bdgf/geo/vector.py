@@ -106,13 +106,16 @@ def _read_layer(
     about, arrays = _read(path, driver, [layer] if layer else [], fields, encoding)
     _check_layers(path, [name for name, geometry in about["layers"].items() if geometry is not None], layer)
     features = next(iter(about["features"].values()))
+    can_choose = driver == _SHAPEFILE
+    if not set(fields or ()) <= set(features["names"]):
+        warn_of_garbled(shown, features["names"], can_choose=can_choose)
     for name in fields or ():
         check_name(path, "field", name, features["names"])
     _check_features(path, features, arrays)
     if fields is None and (twice := [name for name, count in Counter(features["names"]).items() if count > 1]):
         log.warning("%s: has several fields named %s, which are not read. Rename them", shown, ", ".join(twice))
     texts = {text for _, values in features["fields"] if not isinstance(values, int) for text in values[1] if text}
-    warn_of_garbled(shown, sorted(texts), can_choose=driver == _SHAPEFILE)
+    warn_of_garbled(shown, sorted(texts), can_choose=can_choose)
     return _geo_frame(path, features, arrays)
 
 
@@ -153,7 +156,7 @@ def _read(
     if kind == "NoDriver":
         raise LabelError(path, f"is in the format {said}, which the installed GDAL does not read", _converted(path))
     if kind in ("UnicodeDecodeError", "LookupError"):
-        raise LabelError(path, f"has text in another encoding ({said})", "Try `encoding=latin-1`, cp1252 or gbk.")
+        raise LabelError(path, f"has text in another encoding ({said})", "Try `encoding=utf-8`, latin-1, cp850 or gbk.")
     if kind in ("CRSError", "UnboundLocalError"):  # UnboundLocalError: pyogrio, if GDAL cannot write the CRS
         raise LabelError(path, "its CRS cannot be read", "Give it one in QGIS (Set layer CRS).")
     if "not recognized as being in a supported file format" in said:  # JSON, but not GeoJSON

@@ -7,8 +7,12 @@ import re
 import struct
 from pathlib import Path
 
+import numpy as np
+from numpy.typing import NDArray
+
 from landcover_bdgf.errors import LabelError
 from landcover_bdgf.geo.raster_checks import begins_as_raster
+from landcover_bdgf.progress import log
 
 GIVE = "Give a Shapefile (.shp), GeoPackage, GeoJSON, FlatGeobuf, KML or File Geodatabase."
 CONVERT = "Save it as a GeoPackage, with QGIS (Export, Save Features As) or ogr2ogr."
@@ -122,6 +126,32 @@ def _check_shapefile(path: Path) -> None:
     if shapes != rows:  # GDAL pairs them by number, so that most shapes may get the class of another one
         remedy = "Copy all files of the Shapefile again from where it was made."
         raise LabelError(path, f"has {shapes} shapes, but {rows} rows in its .dbf, so their classes are unsure", remedy)
+    _check_index(path, index, shapes)
+
+
+def _check_index(path: Path, index: Path, shapes: int) -> None:
+    """Refuse a .shx of another file, and warn of shapes that it does not list: GDAL reads those that it lists."""
+    starts, sizes = 2 * np.fromfile(index, ">i4", 2 * shapes, offset=100).astype(np.int64).reshape(-1, 2).T
+    starts = starts[starts > 0]  # 0: a removed shape
+    bytes_in_all = path.stat().st_size
+    inside = starts[starts <= bytes_in_all - 12]
+    content = np.memmap(path, np.uint8, "r")
+    (kind,) = struct.unpack("<i", _bytes(path, 32, 4))
+    kinds = content[inside[:, None] + np.arange(8, 12)].view("<i4").ravel()  # after number and length of the shape
+    remedy = "Copy all files of the Shapefile again from where it was made."
+    if len(inside) < len(starts) or not np.isin(kinds, (0, kind)).all():
+        raise LabelError(path, "its .shx is that of another file, so its shapes cannot be found", remedy)
+    if 100 + int((sizes + 8).sum()) < bytes_in_all and (found := _shapes_in(content)) > shapes:
+        log.warning("%s: holds %d shapes, but its .shx and .dbf list %d; the others are not read. %s",
+                    path, found, shapes, remedy)  # fmt: skip
+
+
+def _shapes_in(content: NDArray[np.uint8]) -> int:
+    """Number of shapes one after another in a .shp; their lengths are in 16-bit words."""
+    at, found = 100, 0
+    while at + 12 <= len(content):
+        at, found = at + 8 + 2 * max(0, int(content[at + 4 : at + 8].view(">i4")[0])), found + 1
+    return found
 
 
 def _sqlite_bytes(head: bytes) -> int:

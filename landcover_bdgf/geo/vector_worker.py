@@ -6,6 +6,7 @@ is a line of JSON and the bytes of arrays, never a pickle.
 
 from __future__ import annotations
 
+import codecs
 import json
 import os
 import signal
@@ -170,10 +171,14 @@ class _Text:
     encoding: str | None
     read_in: str | None
 
-    def decoded(self, text: Any, errors: str = "strict") -> Any:
+    def decoded(self, text: Any, errors: str = "strict", width: int = 0) -> Any:
+        """The text; the last letter is left out if its first bytes fill a field of ``width`` bytes."""
         if self.encoding == self.read_in or not isinstance(text, str):
             return text
-        return text.encode(_BYTES).decode(str(self.encoding), errors)
+        written = text.encode(_BYTES)
+        if len(written) == width:
+            return codecs.getincrementaldecoder(str(self.encoding))().decode(written)
+        return written.decode(str(self.encoding), errors)
 
 
 def _kind_of_crs(name: str) -> Any:
@@ -200,10 +205,11 @@ def _features(
     meta, _, geometries, values = read(name, columns=columns, **settings)
     read_columns = dict(zip(meta["fields"].tolist(), values, strict=True))
     read_columns |= {str(info["fields"][i]): _dates(name, layer, str(info["fields"][i]), text) for i in dates}
+    widths = _widths(name) if text.encoding != text.read_in else []
     found_fields = []
     for i in wanted:
         column = read_columns[str(info["fields"][i])]
-        found_fields.append((names[i], _column(column, text, arrays)))
+        found_fields.append((names[i], _column(column, text, arrays, widths[i] if i < len(widths) else 0)))
     found: dict[str, Any] = {"crs": meta["crs"], "names": names, "fields": found_fields, "wkb": None}
     if geometries is not None:
         found["wkb"] = len(arrays)
@@ -212,7 +218,17 @@ def _features(
     return found
 
 
-def _column(column: NDArray[Any], text: _Text, arrays: list[NDArray[Any]]) -> int | tuple[int, list[str | None]]:
+def _widths(name: str) -> list[int]:
+    """Widths of the fields of a .dbf in bytes: each is described by 32 bytes after the first 32."""
+    paths = (Path(name).with_suffix(suffix) for suffix in (".dbf", ".DBF"))
+    with next(filter(Path.is_file, paths)).open("rb") as table:
+        header = table.read(int.from_bytes(table.read(32)[8:10], "little") - 32)
+    return list(header[16 : len(header) // 32 * 32 : 32])
+
+
+def _column(
+    column: NDArray[Any], text: _Text, arrays: list[NDArray[Any]], width: int
+) -> int | tuple[int, list[str | None]]:
     """Index of its numbers in ``arrays``; or that of numbers of texts, and the distinct texts."""
     if column.dtype.kind in "biuf":
         arrays.append(np.ascontiguousarray(column))
@@ -220,7 +236,7 @@ def _column(column: NDArray[Any], text: _Text, arrays: list[NDArray[Any]]) -> in
     values = [value if value is None or isinstance(value, str) else str(value) for value in column.tolist()]
     number = {value: i for i, value in enumerate(dict.fromkeys(values))}
     arrays.append(np.fromiter(map(number.__getitem__, values), np.int32, len(values)))
-    return len(arrays) - 1, [text.decoded(value) for value in number]
+    return len(arrays) - 1, [text.decoded(value, width=width) for value in number]
 
 
 def _dates(name: str, layer: str, field: str, text: _Text) -> NDArray[Any]:

@@ -20,7 +20,10 @@ class ReadSettings:
 
     layer: Annotated[str | None, Setting("layer of the labels, if the file has several")] = None
     encoding: Annotated[
-        str | None, Setting("text encoding of the labels, e.g. gbk, if a .dbf has no .cpg", default="UTF-8")
+        str | None,
+        Setting(
+            "text encoding of the labels, e.g. gbk, if a .dbf has no .cpg", default="that of the file, else cp1252"
+        ),
     ] = None
     conflicts: Annotated[
         Literal["drop", "last", "error"], Setting("pixels in features of different classes: drop, last (wins) or error")

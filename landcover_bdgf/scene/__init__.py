@@ -1,7 +1,8 @@
 """Scenes: the images of two sensors, and both aligned on one grid.
 
 =====================  ========================================================
-bands, product_files   band names and wavelengths; the files that hold bands
+bands, auxiliary       band names and wavelengths; names of layers that are no bands
+product_files          the files that hold bands
 product_metadata       wavelengths and bad bands of EnMAP and DESIS
 product_archive        rasters in a zip archive
 arrays                 xarray DataArrays as image sources

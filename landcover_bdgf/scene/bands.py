@@ -25,6 +25,12 @@ LANDSAT_8_9: Mapping[str, float] = {
 LANDSAT_4_7: Mapping[str, float] = {
     "B1": 485.0, "B2": 560.0, "B3": 660.0, "B4": 835.0, "B5": 1650.0, "B6": 11450.0, "B7": 2215.0, "B8": 710.0,
 }  # fmt: skip
+# Bands of Sentinel-2 by colour, as asset keys of STAC catalogues and FORCE name them; no other has three red edges.
+_RED_EDGES = {"rededge1": "B05", "rededge2": "B06", "rededge3": "B07"}
+_COLOURS = _RED_EDGES | {
+    "coastal": "B01", "blue": "B02", "green": "B03", "red": "B04", "broadnir": "B08", "nir": "B08", "nir08": "B8A",
+    "nir09": "B09", "swir1": "B11", "swir16": "B11", "swir2": "B12", "swir22": "B12",
+}  # fmt: skip
 SENSORS = {"Sentinel-2": SENTINEL_2, "Landsat 8/9": LANDSAT_8_9, "Landsat 4-7": LANDSAT_4_7}
 
 # Ranges in nm in which water vapour absorbs nearly all light from the ground: near 1380 and 1880 (Gao and Goetz
@@ -37,10 +43,13 @@ POLARISATIONS = ("VV", "VH", "HH", "HV")
 _BAND_WORD = re.compile(r"(?:^|[^a-z0-9])(B\d{1,2}A?|VV|VH|HV|HH)(?![a-z0-9])", re.IGNORECASE)
 # What is computed from bands: indices, ratios, statistics. Such a name contains band words, but names no band.
 _COMPUTED = re.compile(
-    r"[/*]|(?<![a-z])(?:[gmrb]?nd[a-z]{1,2}[i]?\d*|n?evi2?|[a-z]*savi\d?|arvi|w?d?rvi|bsi|[mt]?cari\d?|"
-    r"psri|ireci|mtci|s2rep|a?cri\d?|gci|nbr2?|rfdi|lai|fapar|fcover|"
-    r"[a-z]*ratio|div(?:ided)?|minus|plus|diff(?:erence)?|std(?:ev|dev)?|var(?:iance)?|entropy|texture|glcm[a-z]*|"
-    r"coh(?:erence)?|phase|pvd)(?![a-z])",
+    r"[/*]|(?<![a-z])(?:[gmrb]?nd[a-z]{1,2}[i]?\d*|[a-z]{0,5}vi\d?|bsi|[mt]?cari\d?|lswi|gemi|vari|sipi\d?|awei[a-z]*|"
+    r"psri|pssr[abc]?|ireci|mtci|s2rep|reip|a?cri\d?|gci|ci[_-]?(?:re|red[_-]?edge|g|green)|nbr2?|rfdi|"
+    r"lai|fapar|fcover|[a-z]*ratio|div(?:ided)?|minus|plus|diff(?:erence)?|std(?:ev|dev)?|var(?:iance)?|"
+    r"entropy|texture|glcm[a-z]*|dissimilarity|homogeneity|coh(?:erence)?|phase|pvd|msk_[a-z]+)(?![a-z])|"
+    r"(?:^|[^a-z])b_[a-z_]+(?=_b\d)|zenith|azimuth|"  # SNAP: B_saturated_B2, view_zenith_B2
+    r"[-_ .](?:contrast|diss|asm|idm|inertia|shade|prom|[sd]var|[sd]?ent|savg|(?:im|max)corr\d?|range|iqr|mad|sd|cv|"
+    r"skew(?:ness)?|kurt(?:osis)?|n?obs|count|slope|trend|amplitude|anomal(?:y|ies)|z-?score|gradient|sobel)$",
     re.IGNORECASE,
 )
 # Of SAR only: texture (as SNAP and Earth Engine name it), decompositions, complex parts, angles, statistics in time.
@@ -53,39 +62,23 @@ _NO_INTENSITY = re.compile(
     r"(?![a-z])(?![-_ ](?:correct|norm|remov|free|flat|subtract))",
     re.IGNORECASE,
 )
+_DECIBELS = re.compile(r"10\s*\*\s*log_?(?:10)?(?![a-z])", re.IGNORECASE)
 _COMPLEX_PART = re.compile(r"(?<![a-z])(?:i|q|re|im|real|imag(?:inary)?)(?![a-z])", re.IGNORECASE)
 _AMPLITUDE = re.compile(r"(?<![a-z])amp(?:litude)?(?![a-z])", re.IGNORECASE)
+# 20230604, 2023-06-04T10:50:31, 04062023, 04Jun2023, 2023155, 2023-06, 2023. R puts an X before numbers.
 _DATE = re.compile(
-    r"(?<![0-9a-z])(?:19|20)\d{2}(?P<mark>[-_]?)\d{2}(?P=mark)\d{2}(?:t?\d{6})?(?![0-9a-z])", re.IGNORECASE
+    r"(?<![0-9a-z])x?(?:(?:19|20)\d{2}(?P<mark>[-_.]?)\d{2}(?P=mark)\d{2}(?:[t_ ]?\d{2}:?\d{2}:?\d{2}z?)?|"
+    r"\d{2}(?P<other>[-_.]?)(?:\d{2}|[a-z]{3})(?P=other)(?:19|20)\d{2}|(?:19|20)\d{2}[0-3]\d{2}|"
+    r"(?:19|20)\d{2}(?:[-_.]?(?:0[1-9]|1[0-2]))?)(?![0-9a-z])",
+    re.IGNORECASE,
 )
+_SERIES = re.compile(
+    r"(?<![a-z])(?:sigma|gamma|beta)_?(?:0|nought)|(?<![a-z])(?:asc|desc)(?:ending)?(?![a-z])", re.IGNORECASE
+)
+_RESOLUTION = re.compile(r"(?<![a-z0-9])r?\d+m(?![a-z0-9])", re.IGNORECASE)
 _SPECTRAL_WORD = re.compile(
     r"(?<![a-z])(?:blue|green|red|coastal|pan|v?nir|swir|tir|red[ _-]?edge)(?![a-z])|infra[ _-]?red", re.IGNORECASE
 )
-# Auxiliary layers of products: classes, masks, angles, elevation, pictures. As bands, they would hide the sensor and
-# would not transfer to other scenes. The word is at the end of the name: area1_B02 is a band.
-CODES = (
-    *("scl", "aot", "wvp", "cld", "snw", "cldprb", "snwprb", "bqa", r"qa_?(?:pixel|radsat|aerosol|\d+)", "[a-z]*mask"),
-    *("msk_[a-z_]+", "st_(?:atran|cdist|drad|emis|emsd|qa|trad|urad)", "sr_(?:atmos_opacity|cloud_qa)"),
-    *(r"ql_[a-z_]+(?:-\d+)?", "udm2?", "scene_classification_map"),  # EnMAP and DESIS; Planet; Copernicus Browser
-    *("[a-z]*(?:angle|zenith|azimuth)[a-z]*", "[sv][az]a"),
-    *("qa", "quality", "nesz", "uncertainty", "noise", "id", "np", "cs", "cs_cdf"),  # cs: Cloud Score+
-    *("[a-z]*clouds?_?(?:prob(?:ability)?|score|shadow)?", "(?:[a-z]*_?)?prob(?:ability)?", "fmask", "cl[mp]", "snow"),
-    *("confidence", "conf_[a-z]+", "doy", "observations", "n_?obs"),
-)
-TERRAIN = ("dem", "inc_map(?:_ell)?", "ls_map", r"rtc\w*_area(?:_map)?", "lv_(?:theta|phi)")
-PICTURES = ("rgb", "tci(?:_[rgb])?", "visual", "preview", "thumbnail", "quicklook", "(?:true|false)_colou?r")
-
-
-def _at_end(*words: str) -> re.Pattern[str]:
-    """Match one of these words at the end of a name; a resolution or a suffix such as ``_clip`` may follow it."""
-    suffix = r"(?:[_-]?\d+m|_clip|_cog|_\(raw\)|_)?"
-    return re.compile(rf"(?:^|[^a-z0-9])(?:{'|'.join(words)}){suffix}$", re.IGNORECASE)
-
-
-_AUXILIARY = _at_end(*CODES, *TERRAIN)
-_PICTURE = _at_end(*PICTURES)
-_CLASSIFICATION = _at_end("scl", "scene_classification(?:_map)?")
-_AUXILIARY_BAND = _at_end(*CODES, *PICTURES)  # not terrain: a user who stacks it with bands wants to use it
 _NO_NAME = re.compile(r"(bands?|layer|channel|gr[ae]y|undefined)?[\s_]*\d*", re.IGNORECASE)
 _WAVELENGTH = re.compile(
     r"(?P<value>\d+(?:\.\d+)?)\s*(?P<unit>nanomet(?:er|re)s?|micromet(?:er|re)s?|microns?|nm|[uµμ]m)\b", re.IGNORECASE
@@ -147,15 +140,15 @@ def band_names(texts: Sequence[BandText]) -> list[str]:
     """
     labels = _labels(texts)
     style = "{:02d}" if sensor_of(texts) == "Sentinel-2" else "{:d}"
-    words = [band_word(label) for label in labels]
+    words = words_of(labels)
     words = [None if word and names_amplitude(label) else word for word, label in zip(words, labels, strict=True)]
-    short = [_restyled(word, style) if word else _undated(label) for word, label in zip(words, labels, strict=True)]
+    short = [_restyled(word, style) if word else undated(label) for word, label in zip(words, labels, strict=True)]
     return [name if short.count(name) == 1 else label for name, label in zip(short, labels, strict=True)]
 
 
 def band_words(texts: Sequence[BandText]) -> list[str | None]:
-    """What :func:`band_word` finds in the name of each band of an image."""
-    return [band_word(label) for label in _labels(texts)]
+    """What :func:`words_of` finds in the names of the bands of an image."""
+    return words_of(_labels(texts))
 
 
 def sensor_of(texts: Sequence[BandText]) -> str | None:
@@ -164,11 +157,14 @@ def sensor_of(texts: Sequence[BandText]) -> str | None:
     Bands with other names, such as an index, do not count.
     """
     labels = _labels(texts)
-    words = [word for word in map(band_word, labels) if word and word not in POLARISATIONS]
+    if any(_by_colour(labels)):
+        return "Sentinel-2"
+    named = [(label, word) for label, word in zip(labels, words_of(labels), strict=True) if word]
+    words = [word for _, word in named if word not in POLARISATIONS]
     if not words or any(_MODIS in label.casefold() for label in labels):
         return None
     files = (sensor for sensor, file in _LANDSAT_FILES.items() if any(file.search(text.stem) for text in texts))
-    level_2 = {match[1].upper() for label in labels if (match := _LANDSAT_LEVEL_2.search(label))}
+    level_2 = {match[1].upper() for label, _ in named if (match := _LANDSAT_LEVEL_2.search(label))}
     landsat = next(files, None) or _landsat_of(level_2)
     if landsat or level_2:
         numbers = {_restyled(word, "{:d}") for word in words}
@@ -189,6 +185,7 @@ def band_wavelengths_nm(texts: Sequence[BandText]) -> list[float | None]:
     known = SENSORS[sensor] if sensor else {}
     style = "{:02d}" if sensor == "Sentinel-2" else "{:d}"
     words = [word and _restyled(word, style) for word in band_words(texts)]  # the same for each date of a band
+    words = [colour or word for colour, word in zip(_by_colour(_labels(texts)), words, strict=True)]
     return [text.wavelength_nm or known.get(word or "") for text, word in zip(texts, words, strict=True)]
 
 
@@ -208,17 +205,6 @@ def is_sentinel_2_file(stem: str) -> bool:
 def is_product_file(stem: str) -> bool:
     """Whether a file name follows the pattern of Sentinel-2, Landsat or HLS products: one file per band or mask."""
     return is_sentinel_2_file(stem) or any(file.search(stem) for file in _LANDSAT_FILES.values())
-
-
-def auxiliary_bands(texts: Sequence[BandText]) -> list[bool]:
-    """Which bands of one file are masks, codes, angles or pictures by their descriptions.
-
-    None is, unless the other descriptions name two bands or colours, or a polarisation.
-    """
-    auxiliary = [text.wavelength_nm is None and _AUXILIARY_BAND.search(text.description) is not None for text in texts]
-    others = [text.description for text, found in zip(texts, auxiliary, strict=True) if not found]
-    radar = any(band_word(other) in POLARISATIONS for other in others)
-    return auxiliary if radar or len(set(filter(names_a_band, others))) > 1 else [False] * len(texts)
 
 
 def is_spectral(text: BandText) -> bool:
@@ -252,19 +238,9 @@ def names_amplitude(label: str) -> bool:
     return _AMPLITUDE.search(label) is not None
 
 
-def is_auxiliary(stem: str) -> bool:
-    """Whether a file is an auxiliary layer (classes, mask, angles, terrain) by its name."""
-    return _AUXILIARY.search(stem) is not None
-
-
-def is_scene_classification(name: str) -> bool:
-    """Whether a file or band is a scene classification of Sentinel-2 (SCL) by its name."""
-    return _CLASSIFICATION.search(name) is not None
-
-
-def is_picture_file(stem: str) -> bool:
-    """Whether a file is a colour picture of the bands by its name."""
-    return _PICTURE.search(stem) is not None
+def undated(label: str) -> str:
+    """A label without its date: ``20230604_NDVI`` -> ``NDVI``; a label that is a date stays."""
+    return re.sub(r"[-_ ]{2,}", "_", _DATE.sub("", label)).strip("-_ ") or label
 
 
 def is_water_vapour(wavelength_nm: float | None) -> bool:
@@ -308,14 +284,46 @@ def band_word(label: str) -> str | None:
 
     None if it names no band, or several, or what is computed from bands: ``VV/VH``, ``NDVI_B8_B4``.
     """
+    label = _DECIBELS.sub("", label)
     words = {word.upper() for word in _BAND_WORD.findall(label)}
     computed = _COMPUTED.search(label) or (words & set(POLARISATIONS) and _NO_INTENSITY.search(label))
     return words.pop() if len(words) == 1 and not computed else None
 
 
-def _undated(label: str) -> str:
-    """A label without its date: ``20230604_NDVI`` -> ``NDVI``; a label that is a date stays."""
-    return re.sub(r"[-_ ]{2,}", "_", _DATE.sub("", label)).strip("-_ ") or label
+def words_of(labels: Sequence[str]) -> list[str | None]:
+    """The band that each of the labels of an image names, as :func:`band_word`.
+
+    None also for what is computed from a band in a way that no list of words holds: where several labels name one band,
+    those count whose other words occur with most bands. Of ``B2``, ``B4``, ``B8``, ``B8_tasselled``, the last does not.
+    """
+    words = [(word := band_word(label)) and _restyled(word, "{:d}") for label in labels]
+    around = [_around(label) for label in labels]
+    bands: dict[str, set[str]] = {rest: set() for rest in around}
+    for word, rest in zip(words, around, strict=True):
+        bands[rest] |= {word} if word else set()
+    most = max(map(len, bands.values()), default=0)
+    usual = {rest for rest, named in bands.items() if 2 * len(named) > most}
+    known = {word for word, rest in zip(words, around, strict=True) if rest in usual}
+    return [
+        band_word(label) if rest in usual or word not in known else None
+        for label, word, rest in zip(labels, words, around, strict=True)
+    ]
+
+
+def _by_colour(labels: Sequence[str]) -> list[str | None]:
+    """The bands of Sentinel-2 that labels name by colour; None for all without its three red edges."""
+    colours = [re.sub(r"[^a-z0-9]", "", undated(label).casefold()) for label in labels]
+    if not _RED_EDGES.keys() <= set(colours):
+        return [None] * len(labels)
+    known = _COLOURS | ({"nir": "B8A"} if "broadnir" in colours else {})
+    return [known.get(colour) for colour in colours]
+
+
+def _around(label: str) -> str:
+    """The words of a label other than its band, colour, date, resolution, orbit and radiometry."""
+    for known in (_DATE, _BAND_WORD, _SPECTRAL_WORD, _RESOLUTION, _SERIES):
+        label = known.sub("_", label)
+    return re.sub(r"[\W\d_]+", "", label).casefold()
 
 
 def _landsat_of(level_2: Set[str]) -> str | None:

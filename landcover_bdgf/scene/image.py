@@ -22,6 +22,7 @@ from landcover_bdgf.errors import RasterError, opening
 from landcover_bdgf.geo import Grid, block_bytes, envi_pixels, grid_of, resample, resolution_ratio
 from landcover_bdgf.progress import log
 from landcover_bdgf.scene.arrays import write_array
+from landcover_bdgf.scene.auxiliary import auxiliary_bands
 from landcover_bdgf.scene.band_reader import (
     Band,
     Bools,
@@ -35,7 +36,6 @@ from landcover_bdgf.scene.band_reader import (
 )
 from landcover_bdgf.scene.bands import (
     BandText,
-    auxiliary_bands,
     bad_bands,
     band_names,
     band_text,
@@ -233,7 +233,7 @@ def open_image(
             weakref.finalize(files, shutil.rmtree, folder, ignore_errors=True)
             files[path]  # opens the file
         paths = [files.unpacked(path) for path in map(typed_path, paths)]
-        found = raster_paths(paths, auxiliary=wanted is None) if paths or not arrays else []
+        found = raster_paths(paths, wanted=wanted) if paths or not arrays else []
         for path in map(envi_pixels, found):
             files[path]
         image = _usable(files, crs, keep_water_vapour, wanted)

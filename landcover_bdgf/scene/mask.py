@@ -21,8 +21,8 @@ from landcover_bdgf.errors import RasterError, SettingsError
 from landcover_bdgf.geo import grid_of, open_raster, resolution_ratio
 from landcover_bdgf.progress import log, track
 from landcover_bdgf.scene.area import Area
+from landcover_bdgf.scene.auxiliary import is_scene_classification
 from landcover_bdgf.scene.band_reader import Band, read_values
-from landcover_bdgf.scene.bands import is_scene_classification
 from landcover_bdgf.scene.image import Image
 from landcover_bdgf.scene.mask_share import Covered, covered_pixels
 from landcover_bdgf.scene.open_files import State, check_states, files_of, state_of

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 
@@ -12,15 +12,15 @@ from landcover_bdgf.errors import RasterError
 from landcover_bdgf.geo import open_raster
 from landcover_bdgf.progress import log
 from landcover_bdgf.scene.arrays import is_array
+from landcover_bdgf.scene.auxiliary import is_auxiliary, is_picture_file, is_scene_classification
 from landcover_bdgf.scene.bands import (
     POLARISATIONS,
     band_word,
-    is_auxiliary,
-    is_picture_file,
     is_product_file,
-    is_scene_classification,
     names_a_band,
     natural_key,
+    undated,
+    words_of,
 )
 from landcover_bdgf.scene.product_metadata import image_of_metadata
 from landcover_bdgf.storage import PathLike, typed_path
@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 METADATA = ("manifest.safe", "mtd_msil1c.xml", "mtd_msil2a.xml")  # of a product, beside its bands
 WITH_HEADERS = (".dat", ".bsq", ".bil", ".bip")  # rasters only next to an ENVI header
 RASTER_SUFFIXES = (".tif", ".tiff", ".jp2", ".img", ".he5", *WITH_HEADERS)
+MOST_CODES = 2  # bands of a file of classes or masks; an orthophoto has three
 PICTURE = (ColorInterp.red, ColorInterp.green, ColorInterp.blue)
 
 
@@ -46,11 +47,14 @@ def arrays_and_paths(source: Source) -> tuple[list[DataArray], list[PathLike]]:
     return arrays, paths
 
 
-def raster_paths(sources: Sequence[PathLike], *, auxiliary: bool = False) -> list[Path]:
-    """The raster files of files and folders; those of a folder in natural order, with auxiliary ones if wanted."""
+def raster_paths(sources: Sequence[PathLike], *, wanted: Collection[str] | None = ()) -> list[Path]:
+    """The raster files of files and folders; those of a folder in natural order.
+
+    Without those that are no bands, except for bands named in ``wanted``; None for all.
+    """
     paths: list[Path] = []
     for path in map(_product_of, map(typed_path, sources)):
-        found = _rasters_of(path, auxiliary) if path.is_dir() else [path]
+        found = _rasters_of(path, wanted) if path.is_dir() else [path]
         if not found:
             raise _without_rasters(path)
         paths += found
@@ -84,25 +88,34 @@ def _product_of(path: Path) -> Path:
     return data if (path.suffix.lower() == ".dim" and data.is_dir()) or path.name.lower() in METADATA else path
 
 
-def _rasters_of(folder: Path, auxiliary: bool) -> list[Path]:
-    """Rasters of a folder in natural order; without auxiliary files, unless these are wanted."""
+def _rasters_of(folder: Path, wanted: Collection[str] | None) -> list[Path]:
+    """Rasters of a folder in natural order; see :func:`raster_paths`."""
     if any(folder.glob("GRANULE/*")) or any(folder.glob("IMG_DATA/*")):
         return _sentinel_2_bands(folder)
     rasters = [*_rasters_in(folder), *folder.glob("measurement/*.tif*")]  # the latter: Sentinel-1
-    others = [] if auxiliary else _auxiliary_files(rasters)
+    others = [] if wanted is None else _auxiliary_files(rasters)
+    others = [path for path in others if not {path.stem, undated(path.stem)} & set(wanted or ())]
     if others:
         log.info("%s: skipped files that are not bands: %s.", folder, ", ".join(sorted(path.name for path in others)))
     return sorted(set(rasters).difference(others), key=lambda path: natural_key(path.stem))
 
 
 def _auxiliary_files(rasters: list[Path]) -> list[Path]:
-    """Files without bands: where some files name bands, those that name none; else known kinds of files."""
+    """Files without bands, and twins of bands."""
+    corrected = any("_FRE_" in path.stem for path in rasters)  # Theia: reflectance without slopes, and with (SRE)
+    twins = [path for path in rasters if corrected and "_SRE_" in path.stem]
+    return [*twins, *_without_bands([path for path in rasters if path not in twins])]
+
+
+def _without_bands(rasters: list[Path]) -> list[Path]:
+    """Where some files name bands, those that name none; else known kinds of files."""
     if len(rasters) < 2:
         return []
-    naming = {path for path in rasters if _names_bands(path)}
+    words = zip(rasters, words_of([path.stem for path in rasters]), strict=True)
+    computed = {path for path, word in words if word is None and band_word(path.stem)}  # B8_tasselled beside B8
+    naming = {path for path in rasters if path not in computed and _names_bands(path)}
     if _are_bands(naming):
-        theia = any("_FRE_" in path.stem for path in naming)  # reflectance with and without correction of slopes
-        return [path for path in rasters if path not in naming or (theia and "_SRE_" in path.stem)]
+        return [path for path in rasters if path not in naming]
     others = [path for path in rasters if is_auxiliary(path.stem)]
     rest = [path for path in rasters if path not in others]
     if len(rest) < 2:
@@ -110,7 +123,11 @@ def _auxiliary_files(rasters: list[Path]) -> list[Path]:
     counts = {path: _band_count(path) for path in rest}
     if max(counts.values()) > len(PICTURE):  # with only a near infrared, red, green and blue are bands too
         others += [path for path in rest if not counts[path]]
-    return others
+    images = [path for path in rest if path not in others]
+    of_bytes = {path for path in images if _is_of_bytes(path)}
+    if len(of_bytes) == len(images):
+        return others
+    return [*others, *(path for path in of_bytes if 0 < counts[path] <= MOST_CODES)]  # classes, masks
 
 
 def _names_bands(path: Path) -> bool:
@@ -137,6 +154,11 @@ def _band_count(path: Path) -> int:
     with open_raster(path) as dataset:
         picture = dataset.colorinterp[:3] == PICTURE and dataset.dtypes[0] == "uint8"
         return 0 if picture or is_picture_file(path.stem) else int(dataset.count)
+
+
+def _is_of_bytes(path: Path) -> bool:
+    with open_raster(path) as dataset:
+        return set(dataset.dtypes) == {"uint8"}
 
 
 def _sentinel_2_bands(product: Path) -> list[Path]:

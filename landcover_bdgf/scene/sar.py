@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from dataclasses import dataclass, replace
 from typing import Literal
 
@@ -12,11 +13,13 @@ from landcover_bdgf.errors import RasterError
 from landcover_bdgf.progress import log
 from landcover_bdgf.scene.band_reader import Band
 from landcover_bdgf.scene.bands import (
+    POLARISATIONS,
     band_word,
     names_amplitude,
     names_complex_part,
     names_no_intensity,
     names_polarisation,
+    words_of,
 )
 from landcover_bdgf.scene.image import Image
 from landcover_bdgf.text import listed
@@ -87,7 +90,7 @@ def sar_channels(sar: Image, pixels: NDArray[np.float32], asked: SarUnit | None,
     signed = _signed(sar, values)
     intensities = _intensities(sar, {name: values[name] for name in values if name not in signed}, asked)
     kept = wanted or (*intensities, *signed)
-    image = _only(sar, kept, intensities)
+    image = _only(sar, kept, intensities, listed_only=bool(wanted))
     intensities = tuple(name for name in intensities if name in kept)
     plain = tuple(name for name in image.names if name not in intensities)
     if not intensities:
@@ -102,8 +105,7 @@ def warn_of_stretched(image: Image, unit: SarUnit, plain: tuple[str, ...], pixel
         integer = band.dtype.startswith(("int", "uint")) and (band.scale, band.offset) == (1, 0)
         if unit == "db" or band.name in plain or not integer or not (values > 0).any():
             continue
-        spread = float(np.log(values[values > 0]).std())
-        if band.dtype == "uint8" or spread < LEAST_SPREAD:
+        if band.dtype == "uint8" or _log_spread(values) < LEAST_SPREAD:
             log.warning(
                 "%s: %s is stored as %s without scale and is neither linear power nor dB, as after a stretch for "
                 "display. Use the calibrated image, or undo the stretch: gdal_edit.py -scale FACTOR -offset OFFSET.",
@@ -139,7 +141,7 @@ def power_of_db(db: NDArray[np.floating]) -> NDArray[np.floating]:
 
 def _intensities(sar: Image, values: dict[str, NDArray[np.float32]], asked: SarUnit | None) -> tuple[str, ...]:
     """Names of the channels that are intensities."""
-    named = tuple(filter(names_polarisation, values))
+    named = tuple(name for name, word in zip(values, words_of([*values]), strict=True) if word in POLARISATIONS)
     if named:
         return tuple(name for name in named if not names_amplitude(name)) or named  # SNAP writes both
     possible = tuple(name for name in values if not names_no_intensity(name))
@@ -150,7 +152,9 @@ def _intensities(sar: Image, values: dict[str, NDArray[np.float32]], asked: SarU
         return possible
     looks = {name: _looks(values[name]) for name in possible}
     db, power = (tuple(name for name in looks if looks[name] == unit) for unit in ("db", "power"))
-    if len(db) == len(power):
+    if db:  # angles and heights vary less than speckle
+        power = tuple(name for name in power if _log_spread(values[name]) >= LEAST_SPREAD)
+    if min(len(db), len(power)) > 0.5 * max(len(db), len(power)):
         raise RasterError(
             sar.paths[0],
             f"{listed(db)} looks like dB, but {listed(power)} does not",
@@ -159,14 +163,16 @@ def _intensities(sar: Image, values: dict[str, NDArray[np.float32]], asked: SarU
     return max(db, power, key=len)
 
 
-def _only(sar: Image, kept: tuple[str, ...], intensities: tuple[str, ...]) -> Image:
+def _only(sar: Image, kept: tuple[str, ...], intensities: tuple[str, ...], *, listed_only: bool) -> Image:
     """The image without other channels, which are logged by name."""
     left_out = tuple(name for name in sar.names if name not in kept)
-    if left_out:
+    if left_out and listed_only:
+        log.info("%s: left out %s, which `sar_bands` does not list.", sar.paths[0], listed(left_out))
+    elif left_out:
         named = any(map(names_polarisation, intensities))
         (log.info if named else log.warning)(
             "%s: left out %s: not an intensity like %s. If it is wanted, list it in `sar_bands=%s`.",
-            sar.paths[0], listed(left_out), listed(intensities), ",".join((*kept, *left_out)),
+            sar.paths[0], listed(left_out), listed(intensities), shlex.quote(",".join((*kept, *left_out))),
         )  # fmt: skip
     bands: tuple[Band, ...] = tuple(band for band in sar.bands if band.name in kept)
     return replace(sar, bands=bands)
@@ -207,9 +213,11 @@ def _unit(sar: Image, values: dict[str, NDArray[np.float32]], asked: SarUnit | N
             )
     if asked and stated and asked != stated:
         raise RasterError(sar.paths[0], f"`sar_unit={asked}` contradicts its tags: {stated}", "Correct one of them.")
-    each = {_looks(one) for one in pixels}
-    if not given and len(each) > 1:
-        raise RasterError(sar.paths[0], "some channels are in dB and others in linear power", "Convert one of them.")
+    db = [name for name, one in values.items() if _looks(one) == "db"]
+    if not given and 0 < len(db) < len(values):
+        power = [name for name in values if name not in db]
+        problem = f"has channels in dB ({listed(db)}) and others in linear power ({listed(power)})"
+        raise RasterError(sar.paths[0], problem, "List those of one unit in `sar_bands`, or convert the others.")
     unit: SarUnit = "db" if (given or looks) == "db" else "power"
     for median in map(float, np.median(pixels, axis=1) if unit == "db" else ()):
         if LEAST_DB <= median <= MOST_DB:
@@ -223,6 +231,11 @@ def _unit(sar: Image, values: dict[str, NDArray[np.float32]], asked: SarUnit | N
 def _looks(pixels: NDArray[np.float32]) -> SarUnit:
     """The unit that values look like."""
     return "db" if _negative(pixels) > NEGATIVE_SHARE and np.median(pixels[pixels < 0]) < DB_BELOW else "power"
+
+
+def _log_spread(pixels: NDArray[np.float32]) -> float:
+    """Standard deviation of the logarithms of the positive values."""
+    return float(np.log(pixels[pixels > 0]).std()) if (pixels > 0).any() else 0.0
 
 
 def _negative(pixels: NDArray[np.float32]) -> float:

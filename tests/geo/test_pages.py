@@ -52,6 +52,22 @@ def test_pages_are_bands_in_order(tmp_path, noise, changes, descriptions, names,
         np.testing.assert_array_equal(read_band(dataset), noise[0])
 
 
+def test_many_pages_are_in_order(tmp_path):
+    pixels = np.arange(12 * 64, dtype="uint16").reshape(12, 8, 8)
+    image = open_image(write_pages(tmp_path / "pages.tif", pixels))
+    np.testing.assert_array_equal(image.read(Window(0, 0, 8, 8))[0], pixels)
+
+
+@pytest.mark.filterwarnings("ignore::rasterio.errors.NotGeoreferencedWarning")
+def test_a_world_file_beside_pages_is_not_read_and_told(tmp_path, noise):
+    path = write_pages(tmp_path / "pages.tif", noise, [PLACELESS] * 3)
+    (tmp_path / "pages.tfw").write_text("10\n0\n0\n-10\n500005\n4999995\n")
+    with pytest.raises(
+        RasterError, match=r"has no position on the ground in the file; pages\.tfw next to it is not read"
+    ):
+        open_image(path)
+
+
 def test_pages_of_another_size_are_left_out(tmp_path, noise, caplog):
     caplog.set_level("INFO")
     path = write_pages(tmp_path / "pages.tif", [noise[0], noise[1], noise[2, ::2, ::2]])

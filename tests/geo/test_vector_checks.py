@@ -53,6 +53,30 @@ def test_a_table_with_more_or_fewer_rows_than_shapes_is_refused(folder, change):
         read_features(folder / "bad.shp")
 
 
+def mixed(folder, *, big, small):
+    """A Shapefile of 48 buffered polygons, with some of its files from one of 48 or 30 others."""
+    bad.labels(lambda frame: frame.assign(geometry=frame.buffer(1e-4)), "bad.shp")(folder)
+    bad.labels(lambda frame: frame[:big], "other.shp")(folder)
+    for suffix in small:
+        shutil.copy(folder / f"other{suffix}", folder / f"bad{suffix}")
+    return folder / "bad.shp"
+
+
+@pytest.mark.parametrize(("big", "small"), [(48, [".shx"]), (48, [".shp"]), (30, [".shp"])])
+def test_an_index_of_another_file_is_refused(folder, big, small):
+    with pytest.raises(LabelError, match=r"bad\.shp: its \.shx is that of another file"):
+        read_features(mixed(folder, big=big, small=small))
+
+
+def test_shapes_that_the_index_does_not_list_are_warned_about(folder, caplog):
+    bad.SHAPEFILE(folder)
+    bad.labels(lambda frame: frame[:30], "other.shp")(folder)
+    for suffix in (".shx", ".dbf"):
+        shutil.copy(folder / f"other{suffix}", folder / f"bad{suffix}")
+    assert len(read_features(folder / "bad.shp")) == 30
+    assert "bad.shp: holds 48 shapes, but its .shx and .dbf list 30; the others are not read" in caplog.text
+
+
 def test_deleted_rows_and_wrong_record_numbers_are_read_as_by_gdal(folder):
     bad.SHAPEFILE(folder)
     expected = read_features(folder / "bad.shp")["class"].tolist()

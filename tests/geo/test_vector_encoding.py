@@ -48,7 +48,8 @@ def test_the_cpg_is_used_in_the_spellings_of_all_programs(folder, names, encodin
 
 
 @pytest.mark.parametrize(("names", "encoding", "language"), [
-    (FOREST, "ISO-8859-1", 0), (FOREST, "ISO-8859-1", 0x57), (WATER, "CP1251", 0xC9), (SOIL, "GBK", 0x4D),
+    (FOREST, "ISO-8859-1", 0), (["l’eau à 5 €", "pré"], "CP1252", 0), (["l’eau", "œuf"], "CP1252", 0x57),
+    (FOREST, "ISO-8859-1", 0x57), (WATER, "CP1251", 0xC9), (SOIL, "GBK", 0x4D),
     (WATER, "CP866", 0x65), (["łąka", "las"], "CP1250", 0xC8), (["מים", "יער"], "CP1255", 0x7D),
     (["ماء", "غابة"], "CP1256", 0x7E),
 ])  # fmt: skip
@@ -60,7 +61,7 @@ def test_the_table_may_declare_its_encoding(folder, names, encoding, language):
 def test_invalid_text_is_refused_and_no_letter_dropped(folder, options, given):
     path = shapefile(folder, ["Forêt", "Açude ä"], "ISO-8859-1", **options)
     with pytest.raises(
-        LabelError, match=r"has text in another encoding \(.*\)\. Try `encoding=latin-1`, cp1252 or gbk"
+        LabelError, match=r"has text in another encoding \(.*\)\. Try `encoding=utf-8`, latin-1, cp850 or gbk"
     ):
         read_features(path, encoding=given)
 
@@ -71,6 +72,50 @@ def test_utf_8_read_in_another_encoding_is_warned_about(folder, caplog, names, e
     read_features(shapefile(folder, names, encoding, **options), encoding=given)
     assert "in UTF-8 that was read in another encoding. If so, set `encoding=utf-8`" in caplog.text
     assert any(f"looks like {name}" in caplog.text for name in names)
+
+
+@pytest.mark.parametrize(("names", "encoding", "options"), [
+    (["źródło", "łąka"], "CP1250", {}), (["łąka", "las"], "ISO-8859-2", {}), (["вода", "лес"], "CP866", {}),
+    (["水体", "林地"], "GBK", {}), (["Grün", "Fläche"], "CP850", {"cpg": "ISO-8859-1"}), (["M?r", "a"], "ASCII", {}),
+])  # fmt: skip
+def test_text_that_cannot_be_right_is_warned_about(folder, caplog, names, encoding, options):
+    read_features(shapefile(folder, names, encoding, **options))
+    assert "looks as if it was read in another encoding. If so, set it with `encoding=cp1250`, cp850" in caplog.text
+
+
+@pytest.mark.parametrize("names", [
+    ["«forêt»", "½ m²"], ["Populus×canadensis", "§ 12 Föhre/Lärche"], ["col·lectiu", "Wald?"], ["l´eau", "¿Bosque?"],
+    ["nº 5", "±5 °C"], ["一", "七"], ["水体", "联通"], ["Änger", "Öl"],
+])  # fmt: skip
+def test_text_with_signs_is_not_warned_about(folder, caplog, names):
+    assert read_features(shapefile(folder, names, "UTF-8", cpg="UTF-8"))["class"].tolist() == names
+    assert "encoding" not in caplog.text
+
+
+def test_utf_8_read_as_chinese_is_warned_about(folder, caplog):
+    read_features(shapefile(folder, ["水体", "裸地"], "UTF-8", language=0x4D))
+    assert "looks like 水体 in UTF-8" in caplog.text
+
+
+def test_a_missing_field_is_explained_by_its_encoding(folder, caplog):
+    change = lambda frame: frame[:2].rename(columns={"class": "Größe"})  # noqa: E731
+    bad.labels(change, "bad.shp", encoding="UTF-8")(folder)
+    (folder / "bad.cpg").unlink()
+    with pytest.raises(LabelError, match="has no field 'Größe'"):
+        read_features(folder / "bad.shp", fields=["Größe"])
+    assert "looks like Größe in UTF-8 that was read in another encoding. If so, set `encoding=utf-8`" in caplog.text
+
+
+@pytest.mark.parametrize(("text", "shown"), [
+    ("Gewässer grü".encode()[:-1], "Gewässer gr"), ("水体水体".encode("gbk")[:7], "水体水"),
+])  # fmt: skip
+def test_a_last_letter_cut_by_the_width_of_the_field_is_left_out(folder, text, shown):
+    change = lambda frame: frame[:2].assign(**{"class": ["x" * len(text), "las"]})  # noqa: E731
+    bad.labels(change, "bad.shp", encoding="UTF-8", RESIZE="YES")(folder)
+    (folder / "bad.cpg").write_text("GBK" if "水" in shown else "UTF-8")
+    table = folder / "bad.dbf"
+    table.write_bytes(table.read_bytes().replace(b"x" * len(text), text))
+    assert read_features(folder / "bad.shp")["class"].tolist() == [shown, "las"]
 
 
 def test_cyrillic_read_as_latin_letters_is_warned_about(folder, caplog):

@@ -243,6 +243,13 @@ def labels(change: Callable[[gpd.GeoDataFrame], gpd.GeoDataFrame], to: str = "ba
 SHAPEFILE = labels(lambda frame: frame, "bad.shp")
 
 
+def other_index(folder: Path) -> None:
+    """A Shapefile with the .shx of another one, which has as many shapes of other sizes."""
+    SHAPEFILE(folder)
+    labels(lambda frame: frame.assign(geometry=frame.buffer(1)), "other.shp")(folder)
+    shutil.copy(folder / "other.shx", folder / "bad.shx")
+
+
 def dbf_rows(change: int) -> Make:
     """A Shapefile whose .dbf has more or fewer rows than there are shapes; added ones come first."""
 

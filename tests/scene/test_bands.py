@@ -49,6 +49,15 @@ def files(*stems):
     (described("20230604_B4", "20230604_B8A", "20230604_NDVI"), ["B04", "B8A", "NDVI"], "Sentinel-2"),
     (described("B04_20230604", "B04_20230714", "B8A"), ["B04_20230604", "B04_20230714", "B8A"], "Sentinel-2"),
     (files("S1A_20230604T054639_VV_gamma0-rtc_db", "S1A_20230604T054639_VH_gamma0-rtc_db"), ["VV", "VH"], None),
+    (described("B2", "B4", "B8", "B8A", "B8_tasselled"), ["B02", "B04", "B08", "B8A", "B8_tasselled"], "Sentinel-2"),
+    (described("B2_min", "B12_min", "B2_max", "B12_max"), ["B2_min", "B12_min", "B2_max", "B12_max"], "Sentinel-2"),
+    (described("B2", "B8A", "view_zenith_B2", "B_saturated_B8A"), ["B02", "B8A", "view_zenith_B2", "B_saturated_B8A"],
+     "Sentinel-2"),
+    (described("kNDVI_B8", "CIre_B5", "B8_savg"), ["kNDVI_B8", "CIre_B5", "B8_savg"], None),
+    (described("10*log10(VV)", "10 * log10(VH)"), ["VV", "VH"], None),
+    (described("X20230604_B8A", "X20230604_NDVI", "EVI_04Jun2023", "LAI_2023155", "GCI_202306"),
+     ["B8A", "NDVI", "EVI", "LAI", "GCI"], "Sentinel-2"),
+    (described("2023-06-04T10:50:31_B8A", "2023-06-04T10:50:31_NDVI"), ["B8A", "NDVI"], "Sentinel-2"),
     (described("", "red edge"), ["band 1", "band 2"], None),
     (described("red", "red edge"), ["red", "red edge"], None),
     (described("B02", "B03", "B04", "B04"), ["B02", "B03", "B04", "B04 (2)"], "Sentinel-2"),
@@ -141,9 +150,28 @@ def test_spectral_bands_are_recognised_by_description_or_wavelength():
         assert bands.is_spectral(BandText("scene", False, description, 842.0))
 
 
-def test_auxiliary_files_are_recognised_by_the_end_of_the_name():
-    rtc = "S1A_IW_20200604T054639_RTC10_G_gpuned_5FFF_area"
-    for stem in (rtc, "SCL_(Raw)", "T33UUP_SCL_20m", "scene_VV_mask", "viewZenithMean", "QA60", "incidence_angle"):
-        assert bands.is_auxiliary(stem), stem
-    for stem in ("B02_(Raw)", "study_area_B02", "study_area", "demo_VV", "mask_B8A", "ndvi", "rgbn"):
-        assert not bands.is_auxiliary(stem), stem
+@pytest.mark.parametrize("computed", [
+    "B8_contrast", "B8_range", "B8_PC1", "kNDVI_B8", "B8_lag1", "log_B8", "B8_gradient", "Brightness_B8", "mask_B8",
+    "MSK_DETFOO_B08", "PVI_B8", "SR_B8", "Cab_B8",
+])  # fmt: skip
+def test_what_is_computed_from_a_band_has_no_wavelength_and_hides_nothing(computed):
+    texts = described("B2", "B3", "B4", "B8", "B8A", computed)
+    assert bands.band_names(texts) == ["B02", "B03", "B04", "B08", "B8A", computed]
+    assert bands.band_wavelengths_nm(texts)[3:] == [832.8, 864.7, None]
+
+
+@pytest.mark.parametrize(("colours", "wavelengths"), [
+    ("blue red rededge1 rededge2 rededge3 nir nir08 swir16", [492.4, 664.6, 704.1, 740.5, 782.8, 832.8, 864.7, 1613.7]),
+    ("BLUE REDEDGE1 REDEDGE2 REDEDGE3 BROADNIR NIR SWIR2", [492.4, 704.1, 740.5, 782.8, 832.8, 864.7, 2202.4]),
+    ("red red_edge_1 red_edge_2 red_edge_3 NDVI", [664.6, 704.1, 740.5, 782.8, None]),
+])  # fmt: skip
+def test_sentinel_2_is_known_by_its_three_red_edges(colours, wavelengths):
+    texts = described(*colours.split())
+    assert bands.sensor_of(texts) == "Sentinel-2"
+    assert bands.band_wavelengths_nm(texts) == wavelengths
+    assert bands.band_names(texts) == colours.split()
+
+
+def test_colours_of_other_sensors_name_no_sensor():
+    assert bands.sensor_of(described("coastal_blue", "blue", "red", "rededge", "nir")) is None
+    assert bands.sensor_of(described("BLUE", "GREEN", "RED", "NIR", "SWIR1", "SWIR2")) is None

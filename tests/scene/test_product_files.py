@@ -227,6 +227,16 @@ PRODUCTS = {
     "STAC keys": ("{}", ["blue", "red", "nir", "swir16"], [
         "visual", "thumbnail", "scl", "aot", "wvp", "preview", "overview", "coastal-mask",
     ], ("blue", "nir", "red", "swir16")),
+    "SNAP of Sentinel-2": ("{}", ["B2", "B8A"], [
+        "view_zenith_B2", "view_zenith_B8A", "view_azimuth_B2", "view_zenith_mean", "sun_azimuth", "quality_aot",
+        "B_detector_footprint_B2", "B_saturated_B2", "B_saturated_B8A", "B_ancillary_lost_B2", "lai_cab", "ndvi_flags",
+    ], ("B02", "B8A")),
+    "masks of Sen2Cor": ("{}", ["T33UUU_20230604T101031_B02_10m", "T33UUU_20230604T101031_B8A_20m"], [
+        "MSK_DETFOO_B02", "MSK_DETFOO_B8A", "MSK_QUALIT_B02", "MSK_QUALIT_B8A", "MSK_CLASSI_B00", "MSK_CLDPRB_20m",
+    ], ("B02", "B8A")),
+    "own layers": ("{}", ["B04", "B08", "B8A"], [
+        "B8_texture", "B8_tasselled", "B8A.B4", "dem", "slope", "worldcover", "labels",
+    ], ("B04", "B08", "B8A")),
     "SNAP": ("{}", ["Gamma0_VV_db", "Gamma0_VH_db"], [
         "projectedLocalIncidenceAngle", "localIncidenceAngle", "layover_shadow_mask", "elevation", "simulatedImage",
         "longitude",
@@ -254,3 +264,34 @@ def test_of_a_product_only_the_bands_are_read(tmp_path, write_tif, caplog, produ
     assert open_image(tmp_path / "scene").names == names
     skipped = sorted(f"{name.format(word)}.tif" for word in others)
     assert f"skipped files that are not bands: {', '.join(skipped)}." in caplog.text
+
+
+@pytest.mark.parametrize(("others", "count"), [
+    ({"S2A_FRE_R1": (4, "int16"), "S2A_FRE_R2": (6, "int16")}, 10), ({"image": (10, "int16")}, 10),
+])  # fmt: skip
+def test_of_files_that_name_no_band_those_of_codes_are_left_out(tmp_path, write_tif, others, count):
+    codes = {"S2A_CLD_R1": (1, "uint8"), "S2A_ATB_R1": (2, "uint8"), "classes": (1, "uint8")}
+    twins = {"S2A_SRE_R1": (4, "int16")} if count == 10 and len(others) > 1 else {}
+    for name, (bands, dtype) in (others | codes | twins).items():
+        write_tif(f"scene/{name}.tif", np.ones((bands, 8, 8), dtype))
+    assert len(open_image(tmp_path / "scene").names) == count
+
+
+@pytest.mark.parametrize(("other", "count"), [((2, "uint8"), 4), ((5, "int16"), 5), ((1, "float32"), 1)])
+def test_files_of_bytes_alone_are_bands(tmp_path, write_tif, other, count):
+    write_tif("scene/first.tif", np.ones((2, 8, 8), "uint8"))
+    write_tif("scene/second.tif", np.ones((other[0], 8, 8), other[1]))
+    assert len(open_image(tmp_path / "scene").names) == count
+
+
+def test_an_orthophoto_beside_heights_is_kept(tmp_path, write_tif):
+    write_tif("scene/ortho.tif", np.ones((3, 8, 8), "uint8"))
+    write_tif("scene/canopy.tif", np.ones((8, 8), "float32"))
+    assert len(open_image(tmp_path / "scene").names) == 4
+
+
+@pytest.mark.parametrize("name", ["elevation", "S1A_20230604_DEM", "S1A_DEM"])
+def test_a_layer_beside_polarisations_is_read_if_it_is_wanted(tmp_path, write_tif, name):
+    for stem in ("Gamma0_VV", "Gamma0_VH", "slope", "elevation", "S1A_20230604_DEM"):
+        write_tif(f"scene/{stem}.tif", np.ones((8, 8), "float32"))
+    assert len(open_image(tmp_path / "scene", wanted=("VV", "VH", name)).names) == 3

@@ -85,8 +85,14 @@ def test_an_unnamed_channel_unlike_the_others_is_left_out_and_a_tie_is_refused(p
     assert "left out band 3: not an intensity like band 1, band 2" in caplog.text
     with pytest.raises(RasterError, match=r"band 1 looks like dB, but band 2 does not\. Name the bands VV, VH"):
         pair(np.concatenate([DB[:1], RATIO]))
-    with pytest.raises(RasterError, match="some channels are in dB and others in linear power"):
+    with pytest.raises(
+        RasterError,
+        match=r"has channels in dB \(VV\) and others in linear power \(VH\)\. List those of one unit in `sar_bands`",
+    ):
         pair(np.concatenate([DB[:1], POWER[:1]]), names=("VV", "VH"))
+    several = np.concatenate([DB, 400 * RATIO, 40 * SLOPE, 90 * RATIO])  # not by majority
+    with pytest.raises(RasterError, match=r"band 1, band 2 looks like dB, but band 3, band 5 does not"):
+        pair(several)
     with pytest.raises(RasterError, match=r"`sar_bands=HH`: there is no such channel\. Choose from VV, VH"):
         pair(DB, AlignSettings(sar_bands="HH"), names=("VV", "VH"))
 
@@ -149,6 +155,9 @@ def beside(sar, other, *names):
      ("VV_2023-01-01", "VH", "VV_2023-01-13"), ()),
     (beside(DB, DB[:1], "Sigma0_VV_db", "Sigma0_VH_db", "Gamma0_VV_db"), "db",
      ("Sigma0_VV_db", "VH", "Gamma0_VV_db"), ()),
+    (beside(DB, 40 * SLOPE, *VV_VH, "VV_elevation"), "db", VV_VH, ()),
+    (beside(POWER, ONE, *VV_VH, "VV_norm"), "power", VV_VH, ()),
+    (beside(DB, ONE, "VV_median", "VH_median", "VV_range"), "db", VV_VH, ()),
     (beside(POWER, ONE, "VV_noise_removed", "VH_noise_removed"), "power", VV_VH, ()),
     (beside(POWER, SIGNED[:1] + 1, "C11", "C22", "C12_real", "C12_imag"), "power",
      ("C11", "C22", "C12_real", "C12_imag"), ("C12_real", "C12_imag")),
@@ -186,3 +195,9 @@ def test_names_that_the_values_contradict_are_warned_of(pair, caplog, sar, names
     ]
     assert bool(found) == (warning is not None)
     assert warning is None or re.search(warning, found[0])
+
+
+def test_what_the_user_does_not_list_is_said_to_be_left_out_for_that(pair, caplog):
+    caplog.set_level("INFO")
+    assert pair(DB, AlignSettings(sar_bands="VH"), names=("VV", "VH")).sar.names == ("VH",)
+    assert "left out VV, which `sar_bands` does not list." in caplog.text
