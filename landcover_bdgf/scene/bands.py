@@ -105,8 +105,13 @@ _TO_NM: tuple[tuple[tuple[str, ...], Callable[[float], float]], ...] = (
     (("angstrom", "å"), lambda value: value / 10),
     (("milli", "mm"), lambda value: 1e6 * value),
     (("ghz", "gigahertz"), lambda value: 299_792_458 / value),
-    (("wavenumber", "cm-1", "1/cm"), lambda value: 1e7 / value),
+    (("thz", "terahertz"), lambda value: 299_792.458 / value),
+    (("ev", "electronvolt", "electron volt"), lambda value: 1239.842 / value),
+    (("wavenumber", "cm-1", "cm^-1", "1/cm", "reciprocal cent", "inverse cent", "kayser"), lambda value: 1e7 / value),
+    (("cm", "centi"), lambda value: 1e7 * value),
+    (("m ", "meter", "metre"), lambda value: 1e9 * value),
 )
+_WAVELENGTHS_NM = 100, 100_000  # ultraviolet to thermal infrared
 
 
 @dataclass(frozen=True)
@@ -352,7 +357,9 @@ def _wavelength_nm(dataset: DatasetReader, index: int, tags: Mapping[str, str]) 
         (imagery.get("central_wavelength_um") or band.get("central_wavelength_um"), "um"),
         (described["value"], described["unit"]) if described else (None, ""),
     ]
-    return next((nm for text, unit in candidates if (nm := _in_nm(text, unit)) is not None), None)
+    # A program that has no wavelengths may write the number of the band, without a unit.
+    known = ((text, unit) for text, unit in candidates if _number(text) != index or _conversion(unit))
+    return next((nm for text, unit in known if (nm := _in_nm(text, unit)) is not None), None)
 
 
 def _number(text: str | None) -> float:
@@ -364,14 +371,22 @@ def _number(text: str | None) -> float:
 
 
 def _in_nm(text: str | None, unit: str) -> float | None:
-    """A wavelength, given as text, in nm; None for a unit of something else. Without a unit, below 100 is in µm."""
+    """A wavelength, given as text, in nm; None for a unit of something else, and for what no unit makes a wavelength.
+
+    Without a known unit, and where the unit is impossible, values below 100 are in µm.
+    """
     value = _number(text)
-    unit = unit.strip().lower()
-    if not (math.isfinite(value) and value > 0) or unit == "index":
+    if not (math.isfinite(value) and value > 0) or unit.strip().lower().startswith(("index", "band")):
         return None
-    return next(
-        (to_nm(value) for words, to_nm in _TO_NM if unit.startswith(words)), 1000 * value if value < 100 else value
-    )
+    to_nm = _conversion(unit)
+    found = [to_nm(value)] if to_nm else []
+    least, most = _WAVELENGTHS_NM
+    return next((nm for nm in (*found, 1000 * value if value < 100 else value) if least <= nm <= most), None)
+
+
+def _conversion(unit: str) -> Callable[[float], float] | None:
+    """Conversion of a unit to nm; None if it is not known."""
+    return next((to_nm for words, to_nm in _TO_NM if f"{unit.strip().lower()} ".startswith(words)), None)
 
 
 def _plain_keys(tags: Mapping[str, str]) -> dict[str, str]:
