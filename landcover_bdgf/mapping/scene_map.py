@@ -183,6 +183,9 @@ def check_map(
         the disk is missing.
     """
     _check_tile(settings.tile_px, recipe.halo_px)
+    if settings.map_masked and stack.mask is None:
+        problem = "has no effect, as nothing is masked in this scene"
+        raise SettingsError("`map_masked`", problem, "Leave it out, or name a mask with `mask`.")
     if settings.novelty and not recipe.fusion.shares:
         problem = f"is not available for models of the recipe {recipe.name}, whose windows share no computation"
         raise SettingsError("`novelty`", problem, "Use another recipe, or map without `novelty`.")
@@ -229,12 +232,12 @@ def _compute(
 def _tell_novel(novel_px: int, compared_px: int, settings: MapSettings, *, resume: bool) -> None:
     """Say the share of novel pixels among those that were compared, if any were."""
     if compared_px:
-        log.info(
+        share = (
             "%s%.1f %% of the pixels are novel (p < 0.01): farther from the training data than 99 %% of the training "
-            "pixels%s",
-            "" if settings.novelty and not resume else "about ", 100 * novel_px / compared_px,
-            "" if settings.novelty else "; set `novelty` to see where",
-        )  # fmt: skip
+        )
+        where = "pixels" if settings.novelty else "pixels; `novelty` shows where"
+        about = "" if settings.novelty and not resume else "about "
+        log.info(share + where, about, 100 * novel_px / compared_px)
 
 
 def _batches(blocks: Iterator[Block], classifier: Classifier) -> Iterator[list[Block]]:

@@ -36,8 +36,8 @@ class Covered:
 class _Boxes:
     """Rectangles of the mask that pixels take up: centre and size in rows and columns, 0 at the edge of the first.
 
-    Between grids of one CRS they are exact; else to a hundredth of a pixel of the mask. A pixel that is turned against the mask, by another CRS, is taken as a
-    rectangle of the same centre and area.
+    Between grids of one CRS they are exact; else to a hundredth of a pixel of the mask, and a pixel that is turned
+    against the mask is taken as a rectangle of the same centre and area.
     """
 
     row: Floats

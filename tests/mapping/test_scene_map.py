@@ -71,7 +71,7 @@ def test_the_share_of_novel_pixels_is_said_from_all_blocks_or_a_sample(
     )
     sample = said(MapSettings())
     assert sample.startswith("about ")
-    assert sample.endswith("pixels; set `novelty` to see where")
+    assert sample.endswith("pixels; `novelty` shows where")
 
 
 def test_undeclared_zeros_are_reported_when_the_whole_scene_is_read(
