@@ -119,6 +119,9 @@ def _to_file(
 ) -> Path:
     """Write the map, or the part of a shard."""
     product = map_product(output, settings)
+    if resume and not overwrite and not product.begun and _is_complete(output, model, stack, settings, run):
+        log.info("%s: already complete, skipped", output)
+        return output
     check(product, inputs=stack.files, overwrite=overwrite, resume=resume)
     begun = resume and product.begun
     stack = fit_stack(model, stack, name="the model")
@@ -199,6 +202,13 @@ def is_map_of(output: Path, model: Checkpoint, stack: Stack, *, settings: MapSet
     expected = json.loads(json.dumps(_record(model, stack, settings, run) | {"layers": settings.layers}))
     found = read_record(output)
     return all(found.get(key) == value for key, value in expected.items()) and changed_files(output) == []
+
+
+def _is_complete(output: Path, model: Checkpoint, stack: Stack, settings: MapSettings, run: Run) -> bool:
+    """Whether the map to resume is there already, as a job that is repeated for many scenes finds it."""
+    if settings.shard_of[1] > 1 or not output.is_file():
+        return False
+    return is_map_of(output, model, fit_stack(model, stack, name="the model"), settings=settings, run=run)
 
 
 def _compute(

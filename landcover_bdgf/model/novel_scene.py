@@ -72,7 +72,7 @@ def warn_of_novel_scene(checkpoint: Checkpoint, stack: Stack, seed: int) -> None
     scaling, trained = checkpoint.scaling, checkpoint.values
     spectral, sar = random_pixels([stack], exclude=None, seed=seed)
     if spectral.shape[1] < LEAST_PX:
-        log.info("%d px are too few to compare their values with those in training.", spectral.shape[1])
+        log.info("only %d px have data, too few to compare their values with those in training.", spectral.shape[1])
         return
     logs = scaling.log_sar(sar)
     if _is_amplitude(scaling, logs):
