@@ -123,12 +123,30 @@ def _raster(path: Path) -> dict[str, Any]:
     training = read_record(path).get("training", {})
     if not isinstance(training, dict):
         raise RasterError(record_path(path), f"is damaged (training is {training!r})", "Make the map again.")
+    found = read_record(path)
+    limits = {name: text for name, text in (("masked", _masked(found)), ("area of interest", _area(found))) if text}
     count, split = (printable(str(training.get(key, "unknown"))) for key in ("count", "split"))
     return values | {
         "kind": "land-cover map",
         "classes": _classes(legend),
         "trained on": f"{count} pixels, split by {split}",
+        **limits,
     }
+
+
+def _masked(found: dict[str, Any]) -> str:
+    """What was masked in a map, by its record; empty if nothing or unknown."""
+    masked = found.get("masked")
+    if not isinstance(masked, dict) or not isinstance(masked.get("share"), float):
+        return ""
+    files = [printable(str(file.get("file"))) for file in masked.get("files", ()) if isinstance(file, dict)]
+    return f"{100 * masked['share']:.1f} % by {', '.join(files)}" + (", but mapped" if masked.get("mapped") else "")
+
+
+def _area(found: dict[str, Any]) -> str:
+    """The area of interest of a map, by its record; empty if there was none or it is unknown."""
+    area = found.get("area")
+    return f"{area.get('pixels')} px in {printable(str(area.get('file')))}" if isinstance(area, dict) else ""
 
 
 def _classes(legend: labels.Legend) -> list[str]:

@@ -136,9 +136,10 @@ def with_settings(command: Command) -> Command:
             sources = {key: context.get_parameter_source(key) for key in values}
             filled["typed"] = Typed(key for key, source in sources.items() if source and source.name == COMMAND_LINE)
         products, inputs = _products(name, values), _inputs(name, values)
-        overwrite = values.get("overwrite", False) or len(products) > 1  # run_job decides when it knows finished steps
+        overwrite, resume = values.get("overwrite", False), values.get("resume", False)
+        knows = len(products) > 1 or (name == "map" and resume)  # run_job and map_scene know what is finished
         with reserved(*products):
-            check(*products, inputs=inputs, overwrite=overwrite, resume=values.get("resume", False))
+            check(*products, inputs=inputs, overwrite=overwrite or knows, resume=resume)
             command(**filled, **{p.name: values[p.name] for p in own})
 
     context = inspect.Parameter("context", inspect.Parameter.KEYWORD_ONLY, annotation=typer.Context)

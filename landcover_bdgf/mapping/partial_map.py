@@ -220,9 +220,13 @@ def _locked(path: Path) -> BaseFileLock:
         raise unwritten(path, error) from error
 
 
+_HASHED = {"scene": "other images, mask, area or alignment", "model": "another model"}  # their values say nothing
+
+
 def _check_same_run(before: Plan, now: Plan, path: Path) -> None:
     was, is_ = ({"shard": list(plan.shard), **plan.identity} for plan in (before, now))
     changed = [key for key in sorted({*was, *is_}) if was.get(key) != is_.get(key)]
     if changed:
-        differences = "; ".join(f"{key} was {was.get(key)}, is {is_.get(key)}" for key in changed)
-        raise OutputError(path, f"belongs to another run: {differences}", "Start again with `overwrite`.")
+        differences = "; ".join(_HASHED.get(key, f"{key} was {was.get(key)}, is {is_.get(key)}") for key in changed)
+        remedy = "Give the inputs and options of that run, or start again with `overwrite`."
+        raise OutputError(path, f"belongs to another run: {differences}", remedy)

@@ -119,6 +119,9 @@ def _to_file(
 ) -> Path:
     """Write the map, or the part of a shard."""
     product = map_product(output, settings)
+    if resume and not overwrite and not product.begun and _is_complete(output, model, stack, settings, run):
+        log.info("%s: already complete, skipped", output)
+        return output
     check(product, inputs=stack.files, overwrite=overwrite, resume=resume)
     begun = resume and product.begun
     stack = fit_stack(model, stack, name="the model")
@@ -183,6 +186,9 @@ def check_map(
         the disk is missing.
     """
     _check_tile(settings.tile_px, recipe.halo_px)
+    if settings.map_masked and stack.mask is None:
+        problem = "has no effect, as nothing is masked in this scene"
+        raise SettingsError("`map_masked`", problem, "Leave it out, or name a mask with `mask`.")
     if settings.novelty and not recipe.fusion.shares:
         problem = f"is not available for models of the recipe {recipe.name}, whose windows share no computation"
         raise SettingsError("`novelty`", problem, "Use another recipe, or map without `novelty`.")
@@ -196,6 +202,13 @@ def is_map_of(output: Path, model: Checkpoint, stack: Stack, *, settings: MapSet
     expected = json.loads(json.dumps(_record(model, stack, settings, run) | {"layers": settings.layers}))
     found = read_record(output)
     return all(found.get(key) == value for key, value in expected.items()) and changed_files(output) == []
+
+
+def _is_complete(output: Path, model: Checkpoint, stack: Stack, settings: MapSettings, run: Run) -> bool:
+    """Whether the map to resume is there already, as a job that is repeated for many scenes finds it."""
+    if settings.shard_of[1] > 1 or not output.is_file():
+        return False
+    return is_map_of(output, model, fit_stack(model, stack, name="the model"), settings=settings, run=run)
 
 
 def _compute(
@@ -229,12 +242,12 @@ def _compute(
 def _tell_novel(novel_px: int, compared_px: int, settings: MapSettings, *, resume: bool) -> None:
     """Say the share of novel pixels among those that were compared, if any were."""
     if compared_px:
-        log.info(
+        share = (
             "%s%.1f %% of the pixels are novel (p < 0.01): farther from the training data than 99 %% of the training "
-            "pixels%s",
-            "" if settings.novelty and not resume else "about ", 100 * novel_px / compared_px,
-            "" if settings.novelty else "; set `novelty` to see where",
-        )  # fmt: skip
+        )
+        where = "pixels" if settings.novelty else "pixels; `novelty` shows where"
+        about = "" if settings.novelty and not resume else "about "
+        log.info(share + where, about, 100 * novel_px / compared_px)
 
 
 def _batches(blocks: Iterator[Block], classifier: Classifier) -> Iterator[list[Block]]:

@@ -32,6 +32,7 @@ from landcover_bdgf.text import printable
 SPECTRAL_CAUSES = "different unit, offset or landscape, haze or clouds"
 EXTRA_CAUSES = "different unit, scale, source or landscape"
 SAR_CAUSES = "different unit, calibration or landscape"
+LEAST_PX = 1000  # to compare; a small area of interest may be a single field or lake
 NOVEL_SHARE = 0.12  # of pixels unlike all training pixels; a tenth of a scene may show what is rare in the whole
 REPEATED_SHARE = 0.1  # of pixels with one value in a band
 REPEATED_RATIO = 4.0  # to its share in training; a quarter of a scene, all of it water, has four times as much
@@ -70,6 +71,9 @@ def warn_of_novel_scene(checkpoint: Checkpoint, stack: Stack, seed: int) -> None
     _warn_of_pixel_size(checkpoint, stack)
     scaling, trained = checkpoint.scaling, checkpoint.values
     spectral, sar = random_pixels([stack], exclude=None, seed=seed)
+    if spectral.shape[1] < LEAST_PX:
+        log.info("only %d px have data, too few to compare their values with those in training.", spectral.shape[1])
+        return
     logs = scaling.log_sar(sar)
     if _is_amplitude(scaling, logs):
         log.warning(

@@ -152,7 +152,7 @@ def _with_checked_content(stack: Stack, offset: float | None) -> Stack:
     if share < 0.5:
         missing = "%s: about %.0f %% of the scene has no data in one of the images."
         log.warning(missing, stack.spectral.paths[0], 100 * (1 - share))
-    warn_of_gaps(stack.spectral, counts, len(np.concatenate(seen)))
+    warn_of_gaps(stack, counts, len(np.concatenate(seen)))
     for image in stack.images:
         if infinite := counts.infinite_share(image.paths):
             log.warning("%s: %.2g %% of its values are infinite, read as nodata.", image.paths[0], 100 * infinite)

@@ -75,15 +75,17 @@ class ReadCounts:
     zeros: Counter[Path] = field(default_factory=Counter)  # 0 in all bands, possibly undeclared nodata
     values: Counter[Path] = field(default_factory=Counter)  # floating-point values
     infinite: Counter[Path] = field(default_factory=Counter)
-    gaps: Counter[str] = field(default_factory=Counter)  # by band, pixels without data there but in other bands
-    gap_pixels: int = 0
+    gaps: Counter[tuple[Path, int]] = field(default_factory=Counter)  # by file and band: no data, but in other bands
+    gap_pixels: Counter[Path] = field(default_factory=Counter)  # of an image, by its first file
 
     def add_gaps(self, bands: Sequence[Band], valid: Bools) -> None:
         """Count pixels that have data in some bands only; ``valid`` (bands, h, w)."""
         gap = valid.any(axis=0) & ~valid.all(axis=0)
         if gap.any():
-            self.gap_pixels += int(gap.sum())
-            self.gaps.update({band.name: int((gap & ~own).sum()) for band, own in zip(bands, valid, strict=True)})
+            self.gap_pixels[bands[0].path] += int(gap.sum())
+            self.gaps.update(
+                {(band.path, band.index): int((gap & ~own).sum()) for band, own in zip(bands, valid, strict=True)}
+            )
 
     def add(self, path: Path, raw: NDArray[Any], valid: Bools) -> None:
         """Count raw values (bands, h, w) of a file."""

@@ -15,7 +15,7 @@ from landcover_bdgf.scene.pair_checks import check_overlap, check_resolution, co
 
 LEAST_COVERED = 0.95  # of the scene; less is worth a warning
 
-_NAMED = re.compile(r"([\w-]+)=(.+)")
+_NAMED = re.compile(r"\s*([^=/\\]*[^=/\\\s])\s*=\s*(.+)")
 
 
 def extra_sources(extra: Sequence[str]) -> dict[str, list[str]]:
@@ -49,7 +49,13 @@ def open_extra(extra: Sequence[str], spectral: Image, *, force: bool, **how: boo
 
 def _opened(extra: Sequence[str], how: dict[str, bool]) -> Iterator[Image]:
     for name, source in extra_sources(extra).items():
-        yield replace(open_image(source, keep_water_vapour=True, wanted=None, **how), group=name)
+        try:
+            image = open_image(source, keep_water_vapour=True, wanted=None, **how)
+        except RasterError as error:
+            if "`hsi_crs`" not in error.remedy:  # a setting of the other images
+                raise
+            raise RasterError(error.path, error.problem, "Give it its CRS with gdal_edit.py -a_srs.") from error
+        yield replace(image, group=name)
 
 
 def _check(image: Image, spectral: Image, force: bool) -> None:

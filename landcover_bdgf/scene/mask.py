@@ -43,6 +43,9 @@ _VALUES = re.compile(rf"\s*{_ITEM}\s*(?:,\s*{_ITEM}\s*)*")
 _TILE_PX = 1024
 _MOST_SOURCE_PX = 2048  # side of the part of a mask that is read at once
 _WORTH_A_WARNING = 0.01
+_MOST_SHOWN = 8  # values whose shares are shown
+_MOST_VALUES = 32  # more are probabilities, flags or numbers of objects, not classes
+_POLYGONS = (".shp", ".gpkg", ".geojson", ".json", ".gml", ".kml", ".kmz", ".fgb")
 
 Ranges = tuple[tuple[int, int], ...]
 
@@ -131,6 +134,9 @@ def read_mask(
         A mask cannot be opened, does not overlap the image, or leaves nothing of it.
     """
     masks = [_parsed(text) for text in texts if text != NO_MASK]
+    for path in (mask.path for mask in masks if mask.path.suffix.lower() in _POLYGONS):
+        remedy = "Burn them into one, for example with gdal_rasterize -burn 1 -tr 10 10 -ot Byte."
+        raise RasterError(path, "is a file of polygons, but a mask is a raster", remedy)
     if NO_MASK not in texts and not any(is_scene_classification(mask.path.stem) for mask in masks):
         typed = {mask.path for mask in masks}
         masks += [mask for mask in _own(source, image, opening) if mask.path not in typed]
@@ -199,7 +205,7 @@ def _add(
     ranges = mask.ranges or (SCL_MASKED if scl else None)
     if band.nodata is not None and (band.nodata == 0 or (ranges and _in_ranges(np.array(band.nodata), ranges))):
         band = replace(band, nodata=None)  # a value that is named, or 0, which many programs declare as nodata
-    _check_overlap(band, image)
+    covers = _covered_share(band, image)
     counts, reached, total = Counter[int](), 0, 0
     masked_here = np.zeros_like(found)
     side = max(1, min(_TILE_PX, int(_MOST_SOURCE_PX / max(*resolution_ratio(band.grid, image.grid), 1))))
@@ -223,8 +229,13 @@ def _add(
         reached += int((covered.reached & inside).sum())
         total += int(inside.sum())
     share = _counted(masked_here, area)[0] / total
-    by = MaskedBy(mask.path, share, _by_class(counts, share, ranges or ()) if scl else {}, 1 - reached / total)
-    _tell(mask, by, _of(area), scl=scl)
+    shown = scl or 1 < len(counts) <= _MOST_SHOWN
+    by = MaskedBy(mask.path, share, _by_class(counts, share, scl=scl) if shown else {}, 1 - reached / total)
+    everywhere = mask.ranges is None and not scl and abs(share + by.not_reached - 1) < 1e-9  # where it has data
+    if everywhere and len(counts) == 1 and covers > 1 - _WORTH_A_WARNING and by.not_reached:
+        by = replace(by, not_reached=0.0)  # its pixels without data are the clear ones
+    _check_values(mask, by, counts, of=_of(area), scl=scl, everywhere=everywhere and by.not_reached > 0)
+    _tell(mask, by, _of(area), nodata=dataset.nodatavals[band.index - 1])
     found |= masked_here
     return by
 
@@ -249,15 +260,17 @@ def _only_band(dataset: DatasetReader, path: Path) -> int:
     return opaque[0]
 
 
-def _check_overlap(band: Band, image: Image) -> None:
+def _covered_share(band: Band, image: Image) -> float:
+    """The share of the image that a mask covers; RasterError if it is 0."""
     try:
-        apart = covered_share(image.grid, band.grid) == 0
+        share = covered_share(image.grid, band.grid)
     except RasterError as error:
         raise RasterError(band.path, error.problem, error.remedy) from error
-    if apart:
+    if not share:
         ours, theirs = box_text(image.grid.bounds_in(WGS84)), box_text(band.grid.bounds_in(WGS84))
         problem = f"does not overlap {image.paths[0]}: the mask covers {theirs}, the image {ours} (WGS84)"
         raise RasterError(band.path, problem, "Use a mask of this scene, or correct its CRS.")
+    return share
 
 
 def _in_ranges(values: NDArray[Any], ranges: Ranges | None) -> Bools:
@@ -286,29 +299,45 @@ def _refuse_values(mask: MaskFile, value: float, *, scl: bool) -> None:
     log.warning("%s: %s; it is not used as a mask. `mask=none` leaves it out.", mask.path, problem)
 
 
-def _by_class(counts: Counter[int], share: float, ranges: Ranges) -> dict[str, float]:
+def _by_class(counts: Counter[int], share: float, *, scl: bool) -> dict[str, float]:
     """Shares by the class at the centre of the masked pixels; together they are the share of all."""
     names = Counter[str]()
     for value, count in sorted(counts.items()):
-        if _in_ranges(np.array(value), ranges):
-            names[SCL_CLASSES.get(value, str(value))] += count
+        names[SCL_CLASSES.get(value, str(value)) if scl else f"value {value}"] += count
     return {name: share * count / names.total() for name, count in names.most_common()}
 
 
-def _tell(mask: MaskFile, by: MaskedBy, of: str, *, scl: bool) -> None:
-    """Log what a file masks; RasterError if that is everything."""
-    if by.share == 1:
-        remedy = (
-            "Name the values to mask, as in {0}:1." if mask.typed else "`mask=none` uses these pixels all the same."
-        )
-        problem = f"masks all of {of}" + ("" if scl else ", is it inverted?")
-        raise RasterError(by.path, problem, remedy.format(by.path.name))
-    log.info("%s.%s", by.describe(of), "" if mask.typed else " `mask=none` keeps these pixels.")
+def _check_values(mask: MaskFile, by: MaskedBy, counts: Counter[int], *, of: str, scl: bool, everywhere: bool) -> None:
+    """RasterError if everything is masked, or more values than a mask has; a warning if all but 0 is most of it."""
+    named = mask.ranges is not None or scl
+    if by.share == 1 or (everywhere and len(counts) > 1):
+        where = f"all of {of}" if by.share == 1 else "all pixels where it has data"
+        problem = f"masks {where}" + ("" if scl else ", is it inverted?")
+        remedy = f"Name the values to mask, as in {by.path.name}:1."
+        raise RasterError(by.path, problem, remedy if mask.typed else "`mask=none` uses these pixels all the same.")
+    if not named and len(counts) > _MOST_VALUES:
+        problem = f"holds {len(counts)} values besides 0, as probabilities or flags do, so it is not known what to mask"
+        raise RasterError(by.path, problem, f"Name the values to mask, as in {by.path.name}:60-100.")
+    if not named and by.share > 0.5:
+        log.warning(
+            "%s: masks %.0f %% of %s, all values but 0. If these are the pixels to keep, name the others, as in %s:0.",
+            by.path, 100 * by.share, of, by.path.name,
+        )  # fmt: skip
+
+
+def _tell(mask: MaskFile, by: MaskedBy, of: str, *, nodata: float | None) -> None:
+    """Log what a file masks."""
+    log.info("%s." if mask.typed else "%s. `mask=none` keeps these pixels.", by.describe(of))
     if by.share == 0 and mask.typed:
         log.warning("%s: holds none of the values to mask in %s, so nothing is masked.", by.path, of)
     if by.not_reached > 0:
         level = log.warning if by.not_reached >= _WORTH_A_WARNING else log.info
-        level("%s: has no data in %.2g %% of %s; nothing is masked there.", by.path, 100 * by.not_reached, of)
+        told = by.path, 100 * by.not_reached, of
+        found = "%s: has no data in %.2g %% of %s; nothing is masked there."
+        if mask.ranges is None and nodata and nodata.is_integer():  # 0 is never nodata here
+            level(found + " To mask its nodata value too, name it: %s:%d.", *told, by.path.name, nodata)
+        else:
+            level(found, *told)
 
 
 def _counted(found: Bools, area: Area | None) -> tuple[int, int]:

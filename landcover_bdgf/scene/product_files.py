@@ -53,7 +53,11 @@ def raster_paths(sources: Sequence[PathLike], *, wanted: Collection[str] | None 
     Without those that are no bands, except for bands named in ``wanted``; None for all.
     """
     paths: list[Path] = []
-    for path in map(_product_of, map(typed_path, sources)):
+    given = list(map(_product_of, map(typed_path, sources)))
+    masks = [] if wanted is None else _classifications(given)
+    if masks:
+        log.info("scene classifications are not bands, but masks: %s.", ", ".join(map(str, masks)))
+    for path in (path for path in given if path not in masks):
         found = _rasters_of(path, wanted) if path.is_dir() else [path]
         if not found:
             raise _without_rasters(path)
@@ -64,13 +68,22 @@ def raster_paths(sources: Sequence[PathLike], *, wanted: Collection[str] | None 
 
 
 def classification_file(sources: Sequence[PathLike]) -> Path | None:
-    """The scene classification (SCL) of a product or a folder of bands, with the smallest pixels."""
-    for folder in filter(Path.is_dir, map(_product_of, map(typed_path, sources))):
+    """The scene classification (SCL) of a product, a folder or a list of bands, with the smallest pixels."""
+    given = list(map(_product_of, map(typed_path, sources)))
+    if masks := _classifications(given):
+        return min(masks, key=lambda path: natural_key(path.stem))
+    for folder in filter(Path.is_dir, given):
         rasters = [*folder.glob("GRANULE/*/IMG_DATA/**/*.jp2"), *folder.glob("IMG_DATA/**/*.jp2"), *_rasters_in(folder)]
         found = [path for path in rasters if is_scene_classification(path.stem)]
         if found:
             return min(found, key=lambda path: natural_key(path.stem))  # ..._SCL_20m before ..._SCL_60m
     return None
+
+
+def _classifications(files: Sequence[Path]) -> list[Path]:
+    """Those of several files that are scene classifications by name; an image that is nothing else is an image."""
+    found = [path for path in files if not path.is_dir() and is_scene_classification(path.stem)]
+    return found if len(found) < len(files) else []
 
 
 def _without_rasters(folder: Path) -> RasterError:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Annotated, Literal
 
+from landcover_bdgf.errors import SettingsError
 from landcover_bdgf.settings import Setting, changed_settings, check
 
 Coreg = Literal["off", "grid", "auto"]
@@ -82,3 +83,6 @@ class AlignSettings:
 
     def __post_init__(self) -> None:
         check(self)
+        for name, texts in (("mask", self.mask), ("extra", self.extra), ("aoi", (self.aoi,))):
+            if any(text is not None and not text.strip() for text in texts):  # a variable of a script that is not set
+                raise SettingsError(f"`{name}`", "is empty", "Name a file, or leave it out.")

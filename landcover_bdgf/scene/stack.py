@@ -288,7 +288,7 @@ class Stack:
             f"SAR: {_source_text(self.sar)}; {unit}{plain}",
             f"grid: {self.grid.describe()}",
             f"shift: {self.shift.describe() + corrected if self.shift else 'not estimated, scene too small or plain'}",
-            *(f"mask: {file.describe(of)}" for file in (self.mask.files if self.mask else ())),
+            *(f"mask: {with_names(file.describe(of))}" for file in (self.mask.files if self.mask else ())),
             *([f"area of interest: {self.area.describe()}"] if self.area else []),
         ]
 

@@ -19,6 +19,7 @@ from landcover_bdgf.text import listed
 S2_OFFSET = 1000  # of Sentinel-2 reflectance × 10,000
 BRIGHT_DARKEST = 1300  # water and shadows with the offset are darker; without it, deserts and snow may be brighter
 FEW_VALUES = 4  # fewer than any measured band has
+MOST_CODES = 32  # a legend seldom has more classes
 FILL_SHARE = 0.005  # of the pixels; if more have the same value in all bands, it is not by chance
 
 
@@ -77,10 +78,25 @@ def check_variety(image: Image, raw: NDArray[np.float32]) -> None:
     if (raw == raw[:, :1]).all() and _is_constant(image.as_stored(), raw[:, :1]):
         texts = listed(tuple(dict.fromkeys(map(number_text, raw[:, 0]))))
         raise RasterError(path, f"is {texts} wherever it has data", "Check that it is the right file.")
-    if max(len(np.unique(band)) for band in raw) <= FEW_VALUES < raw.shape[1]:
+    if image.group:
+        _warn_of_codes(image, raw)
+    elif max(len(np.unique(band)) for band in raw) <= FEW_VALUES < raw.shape[1]:
         log.warning(
             "%s: has at most %d different values in each band, as reflectance or power between 0 and 1 has after a "
             "conversion to integers. Use the file before the conversion.", path, FEW_VALUES,
+        )  # fmt: skip
+
+
+def _warn_of_codes(layers: Image, raw: NDArray[np.float32]) -> None:
+    """Warn of extra layers that seem to hold classes: a few whole numbers, or more of them that are never adjacent."""
+    found = []
+    for band, values in zip(layers.bands, map(np.unique, raw), strict=True):
+        if 2 < len(values) <= MOST_CODES < raw.shape[1] and not (values % 1).any():
+            found += [band.name] if len(values) <= FEW_VALUES or np.diff(values).min() > 1 else []
+    if found:
+        log.warning(
+            "%s: seems to hold classes in %s, and its values are used as measurements: 20 is between 10 and 30. If "
+            "they are classes, give one layer of 0 and 1 for each of them.", layers.paths[0], listed(found),
         )  # fmt: skip
 
 
@@ -108,18 +124,22 @@ def warn_of_fills(image: Image, raw: NDArray[np.float32]) -> Image:
     return replace(image, zeros_reported=zeros_reported)
 
 
-def warn_of_gaps(image: Image, counts: ReadCounts, pixels: int) -> None:
+def warn_of_gaps(stack: Stack, counts: ReadCounts, pixels: int) -> None:
     """Warn of pixels without data in some bands only, such as lakes where an infrared band is 0 and 0 is nodata.
 
-    ``pixels`` is the number of pixels that were read.
+    ``pixels`` is the number of pixels that were read of each image.
     """
-    names = [name for name in image.names if counts.gaps[name] > counts.gap_pixels / 10]
-    if image.gaps == "drop" and counts.gap_pixels > FILL_SHARE * pixels:
-        log.warning(
-            "%s: about %.2g %% of its pixels have no data in %s but in other bands, and will not be mapped. If they "
-            "are measured there, as lakes of 0 in the infrared are: `gaps=zero`.",
-            image.paths[0], 100 * counts.gap_pixels / pixels, listed(names),
-        )  # fmt: skip
+    for image in stack.images:
+        found = counts.gap_pixels[image.paths[0]]
+        names = [band.name for band in image.bands if counts.gaps[band.path, band.index] > found / 10]
+        if image.gaps == "zero" or found <= FILL_SHARE * pixels:
+            continue
+        gaps = "%s: about %.2g %% of its pixels have no data in %s but in other bands, and will not be mapped. "
+        if image is stack.spectral:
+            remedy = "If they are measured there, as lakes of 0 in the infrared are: `gaps=zero`."
+        else:
+            remedy = "Leave these bands out; or, if its nodata is a measured value there, gdal_edit.py -unsetnodata."
+        log.warning(gaps + remedy, image.paths[0], 100 * found / pixels, listed(names) or "some bands")
 
 
 def warn_of_zeros(stack: Stack, counts: ReadCounts) -> None:

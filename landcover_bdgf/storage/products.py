@@ -115,7 +115,8 @@ def check(*products: Product, inputs: Iterable[PathLike] = (), overwrite: bool =
             if file in product.scratch:
                 remedy = "Continue with `resume`, or start over with `overwrite`."
                 raise OutputError(file, "was left by an interrupted run", remedy)
-            raise OutputError(file, "exists already", "Choose another name, or allow it with `overwrite`.")
+            problem = "exists already" + (", so there is nothing to resume" if resume and not begun else "")
+            raise OutputError(file, problem, "Choose another name, or allow it with `overwrite`.")
 
 
 def _check_extension(product: Product) -> None:

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import json
 import os
+import shutil
 from pathlib import Path
 
 import numpy as np
 import pytest
 from conftest import Bdgf, Tally
 
-from landcover_bdgf.app.info import verify
+from landcover_bdgf.app.info import describe, verify
 from landcover_bdgf.errors import BdgfError, CheckpointError, LabelError, RasterError
 from landcover_bdgf.labels.sample_file import write_samples
 from landcover_bdgf.labels.samples import Samples
@@ -57,6 +59,28 @@ def test_any_flipped_bit_is_found(
         (written / flipped).write_bytes(whole)
         tally("flipped bit in maps, samples and checkpoints, noticed", FLIPS)
     assert "unchanged" in verify(written / verified)
+
+
+@pytest.mark.parametrize(
+    ("limits", "shown"),
+    [
+        ({}, {}),
+        ({"masked": {"share": 0.125, "files": [{"file": "scl.tif"}]}}, {"masked": "12.5 % by scl.tif"}),
+        (
+            {"masked": {"share": 0.5, "files": [{"file": "a"}, {"file": "b"}], "mapped": True}},
+            {"masked": "50.0 % by a, b, but mapped"},
+        ),
+        ({"area": {"file": "city.gpkg", "pixels": 7}}, {"area of interest": "7 px in city.gpkg"}),
+        ({"masked": 3, "area": "x"}, {}),
+    ],
+)
+def test_what_was_left_out_of_a_map_is_shown(written: Path, tmp_path: Path, limits: dict, shown: dict) -> None:
+    found = json.loads(record_path(written / "map.tif").read_text())
+    for file in written.glob("map*"):
+        shutil.copy(file, tmp_path)
+    record_path(tmp_path / "map.tif").write_text(json.dumps(found | limits))
+    values = describe(tmp_path / "map.tif")
+    assert {key: value for key, value in values.items() if key in ("masked", "area of interest")} == shown
 
 
 def test_a_missing_file_and_a_missing_record_or_that_of_another_map_are_reported(written: Path, tmp_path: Path) -> None:

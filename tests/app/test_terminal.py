@@ -1,5 +1,6 @@
 """An error is printed in one line; the exit code gives its kind."""
 
+import ast
 import errno
 import json
 import os
@@ -12,12 +13,15 @@ from pathlib import Path
 
 import pytest
 
+import landcover_bdgf
 from landcover_bdgf.app.info import verify
 from landcover_bdgf.app.options import Shown
 from landcover_bdgf.app.terminal import explain, handle_signals, say, show_log, with_flags
 from landcover_bdgf.errors import LabelError, SettingsError
 from landcover_bdgf.progress import log
 from landcover_bdgf.scene.simulation import SceneFiles
+
+LOGGING = ("log.debug", "log.info", "log.warning", "log.log", "level")
 
 
 def caused(error: BaseException, by: BaseException) -> BaseException:
@@ -67,6 +71,14 @@ def test_errors_and_log_lines_show_options_but_not_in_file_names(capsys: pytest.
     error, warning = capsys.readouterr().err.splitlines()
     assert error == "bdgf: error: `overwrite`/`coreg`.shp: exists. Use --overwrite."
     assert warning == "bdgf: warning: `coreg`.tif: may need --sar-unit db"
+
+
+def test_settings_are_in_formats_of_log_lines_not_in_their_values() -> None:
+    """Only there they are replaced by options, as values may be names of files."""
+    for file in Path(landcover_bdgf.__file__).parent.rglob("*.py"):
+        for call in ast.walk(ast.parse(file.read_text("utf-8"))):
+            if isinstance(call, ast.Call) and ast.unparse(call.func) in LOGGING:
+                assert "`" not in "".join(map(ast.unparse, call.args[1:])), f"{file}:{call.lineno}"
 
 
 @pytest.mark.parametrize(

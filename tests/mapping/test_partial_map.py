@@ -117,7 +117,7 @@ def test_a_run_that_goes_on_takes_nothing_from_the_folder_but_its_windows(path: 
 
 def test_another_run_is_refused_with_the_differences(path: Path) -> None:
     other = PLAN.model_copy(update={"identity": {"scene": "a", "model": "c"}})
-    refused(path, "belongs to another run: model was b, is c", other, resume=True)
+    refused(path, "belongs to another run: another model. Give the inputs and options of that run", other, resume=True)
     shard = PLAN.model_copy(update={"shard": (1, 2)})
     refused(path, r"another run: shard was \[1, 1\], is \[1, 2\]", shard, resume=True)
     refused(path, "Continue it with `resume`, or start again with `overwrite`")

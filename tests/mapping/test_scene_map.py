@@ -33,13 +33,14 @@ from landcover_bdgf.scene.settings import AlignSettings
 from landcover_bdgf.scene.simulation import SceneFiles, simulate, write_scene
 from landcover_bdgf.scene.stack import Stack
 
+MADE = MapSettings(confidence=True, novelty=True)
+
 
 @pytest.fixture(scope="module")
 def made(model: Checkpoint, wide_stack: Stack, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A map with its layers, in one tile, by one thread."""
     path = tmp_path_factory.mktemp("map") / "landcover.tif"
-    settings = MapSettings(confidence=True, novelty=True)
-    return map_scene(model, wide_stack, path, settings=settings, run=Run(threads=1))
+    return map_scene(model, wide_stack, path, settings=MADE, run=Run(threads=1))
 
 
 def test_the_map_does_not_depend_on_tile_size_and_threads(
@@ -71,7 +72,7 @@ def test_the_share_of_novel_pixels_is_said_from_all_blocks_or_a_sample(
     )
     sample = said(MapSettings())
     assert sample.startswith("about ")
-    assert sample.endswith("pixels; set `novelty` to see where")
+    assert sample.endswith("pixels; `novelty` shows where")
 
 
 def test_undeclared_zeros_are_reported_when_the_whole_scene_is_read(
@@ -187,6 +188,27 @@ def test_a_novel_scene_and_too_little_gpu_memory_for_one_block_are_reported(
     with pytest.raises(ResourceError, match="a block of 128 × 128 pixels does not fit into"):
         map_scene(model, replace(stack, spectral_offset=20_000.0), tmp_path / "map.tif")
     assert "of the pixels have spectral values unlike all that the model was trained on" in caplog.text
+
+
+def test_a_finished_map_is_not_made_again_unless_it_is_another(
+    made: Path, model: Checkpoint, wide_stack: Stack, caplog: pytest.LogCaptureFixture
+) -> None:
+    state = made.stat()
+    with caplog.at_level("INFO"):
+        assert map_scene(model, wide_stack, made, settings=MADE, resume=True) == made
+    assert caplog.messages[-1] == f"{made}: already complete, skipped"
+    for stack, settings in (
+        (replace(wide_stack, spectral_offset=1.0), MADE),
+        (wide_stack, MapSettings()),
+    ):
+        with pytest.raises(OutputError, match="exists already, so there is nothing to resume"):
+            map_scene(model, stack, made, settings=settings, resume=True)
+    assert made.stat() == state
+
+
+def test_classifying_masked_pixels_needs_a_mask(model: Checkpoint, wide_stack: Stack, tmp_path: Path) -> None:
+    with pytest.raises(SettingsError, match="`map_masked`: has no effect, as nothing is masked in this scene"):
+        map_scene(model, wide_stack, tmp_path / "map.tif", settings=MapSettings(map_masked=True))
 
 
 def test_unsuitable_outputs_models_and_tiles_are_refused_before_mapping(

@@ -6,8 +6,10 @@ from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
+import geopandas
 import numpy as np
 import pytest
+import shapely
 from numpy.typing import NDArray
 from rasterio.windows import Window
 
@@ -17,6 +19,7 @@ from landcover_bdgf.model.recipe import SpectralRecipe
 from landcover_bdgf.model.scaling_fit import fit_scaling
 from landcover_bdgf.model.training_values import fit_training_values
 from landcover_bdgf.scene.alignment import align
+from landcover_bdgf.scene.settings import AlignSettings
 from landcover_bdgf.scene.simulation import simulate, write_scene
 from landcover_bdgf.scene.stack import Stack, Tile
 
@@ -45,6 +48,20 @@ def test_a_different_pixel_size_is_reported(
         assert warnings(replace(model, provenance=model.provenance | {"pixels_m": sides}), stack, caplog) == []
     older = {key: value for key, value in model.provenance.items() if key != "pixels_m"}
     assert warnings(replace(model, provenance=older), stack, caplog) == []
+
+
+def test_a_few_pixels_are_not_compared(
+    model: Checkpoint, wide_stack: Stack, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    left, _, _, top = wide_stack.grid.bounds
+    field = shapely.box(left, top - 300, left + 300, top)
+    geopandas.GeoDataFrame(geometry=[field], crs=wide_stack.grid.crs).to_file(tmp_path / "aoi.gpkg")
+    settings = AlignSettings(aoi=str(tmp_path / "aoi.gpkg"))
+    stack = align(wide_stack.spectral.paths, wide_stack.sar.paths, settings=settings)
+    caplog.set_level("INFO")
+    said = warnings(model, replace(stack, spectral_offset=20_000.0), caplog)
+    (few,) = said[1:]  # after that of the progress
+    assert few.endswith(" px have data, too few to compare their values with those in training.")
 
 
 def in_amplitude(stack: Stack) -> Stack:

@@ -31,6 +31,7 @@ SECONDS, BYTES = 5, 10**9  # that one bad input may take; of the processor, and 
 CHECK = "check bad.tif sar.tif"
 RADAR = "check msi.tif bad.tif"
 MASKED = "check msi.tif sar.tif --mask bad.tif"
+LAYERED = "check msi.tif sar.tif --extra bad.tif"
 WITHIN = "check msi.tif sar.tif --aoi bad.gpkg"
 X, Y = bad.ORIGIN
 MAP = "map msi.tif sar.tif --model bad.safetensors -o out.tif"
@@ -104,6 +105,14 @@ CASES = [
     Case("a probability of clouds", bad.mask(lambda a: a * np.float32(0.3)), MASKED, 3, "bad.tif: holds fractions such as 0.3, which are no classes. Name the values to mask, as in bad.tif:1."),
     Case("bands as a mask", bad.image(), MASKED, 3, "bad.tif: has 10 bands, and none is described as SCL, so it is not known which is the mask. Save the mask as a raster of one band."),
     Case("a mask without CRS", bad.mask(crs=None), MASKED, 3, "bad.tif: has no CRS. Give it its CRS with gdal_edit.py -a_srs."),
+    Case("a probability in percent", bad.mask(lambda a: np.arange(a.size, dtype="uint8").reshape(a.shape) % 101), MASKED, 3, "bad.tif: holds 100 values besides 0, as probabilities or flags do, so it is not known what to mask. Name the values to mask, as in bad.tif:60-100."),
+    Case("a mask of the clear pixels", bad.mask(lambda a: 1 - a), MASKED, 0, "bdgf: warning: bad.tif: masks 86 % of the scene, all values but 0. If these are the pixels to keep, name the others, as in bad.tif:0."),
+    Case("clouds without data", bad.mask(lambda a: a * 255, nodata=255), MASKED, 0, "bdgf: warning: bad.tif: has no data in 14 % of the scene; nothing is masked there. To mask its nodata value too, name it: bad.tif:255."),
+    Case("polygons as a mask", bad.copy("labels.gpkg", "bad.gpkg"), "check msi.tif sar.tif --mask bad.gpkg", 3, "bad.gpkg: is a file of polygons, but a mask is a raster. Burn them into one, for example with gdal_rasterize -burn 1 -tr 10 10 -ot Byte."),
+    *[Case(f"an empty name of {name}", bad.nothing, f"check|msi.tif|sar.tif|--{name}|", 2, f"--{name}: is empty. Name a file, or leave it out.") for name in ("mask", "aoi", "extra")],
+    Case("masked pixels without a mask", bad.nothing, f"{MAP_GOOD} --map-masked", 2, "--map-masked: has no effect, as nothing is masked in this scene. Leave it out, or name a mask with --mask."),
+    Case("a layer without CRS", bad.mask(crs=None), LAYERED, 3, "bad.tif: has no CRS. Give it its CRS with gdal_edit.py -a_srs."),
+    Case("a layer of classes", bad.mask(lambda a: np.arange(a.size, dtype="uint8").reshape(a.shape) % 4 * 10), LAYERED, 0, "bdgf: warning: bad.tif: seems to hold classes in band 1, and its values are used as measurements: 20 is between 10 and 30. If they are classes, give one layer of 0 and 1 for each of them."),
     Case("unreadable values", bad.mask(), f"{MASKED}:3,x", 2, "--mask bad.tif:3,x: its values cannot be read. Write them like scl.tif:3,8-10."),
     Case("values from high to low", bad.mask(), f"{MASKED}:10-8", 2, "--mask bad.tif:10-8: its values cannot be read. Write them like scl.tif:3,8-10."),
     Case("no mask there", bad.nothing, r"check msi.tif sar.tif --mask C:\x\scl.tif:3,8-10", 3, "C:\\x\\scl.tif: does not exist. Check its name and the folder you are in."),

@@ -116,7 +116,8 @@ def test_wavelengths_are_found_in_the_tags_of_a_band(write_tif, tags, namespace)
     ("Unknown", "500, 2200", (500, 2200)), ("Index", "1, 2", (None, None)), ("Band Number", "3, 4", (None, None)),
     ("", "1, 2", (None, None)), ("Unknown", "1, 2", (None, None)), ("DN", "1, 2", (None, None)),
     ("um", "1, 2", (1000, 2000)), ("THz", "599.584916, 136.269299", (500, 2200)),
-    ("cm", "0.00005, 0.00022", (500, 2200)), ("m", "5e-7, 2.2e-6", (500, 2200)), ("eV", "2.479684, 0.563565", (500, 2200)),
+    ("cm", "0.00005, 0.00022", (500, 2200)), ("m", "5e-7, 2.2e-6", (500, 2200)),
+    ("eV", "2.479684, 0.563565", (500, 2200)),
     ("Reciprocal Centimeters", "20000, 4545.4545", (500, 2200)), ("Nanometers", "0.5, 2.2", (500, 2200)),
 ])  # fmt: skip
 def test_wavelengths_are_found_in_an_envi_header_in_any_unit(write_tif, unit, values, lengths):

@@ -68,6 +68,7 @@ def test_the_fingerprint_depends_on_extra_layers(write_tif: WriteTif) -> None:
 def test_names_come_from_files_or_are_given(tmp_path: Path) -> None:
     (tmp_path / "a=b.tif").touch()
     assert extra_sources(["x/dem.tif", "t=e.tif,f.tif"]) == {"dem": ["x/dem.tif"], "t": ["e.tif", "f.tif"]}
+    assert extra_sources(["my dem = a b.tif", "/x/a=b.tif"]) == {"my dem": ["a b.tif"], "a=b": ["/x/a=b.tif"]}
     assert extra_sources([str(tmp_path / "a=b.tif")]) == {"a=b": [str(tmp_path / "a=b.tif")]}
     with pytest.raises(SettingsError, match=r"`extra=b/dem.tif`: is a second one named dem. Name them"):
         extra_sources(["a/dem.tif", "b/dem.tif"])
@@ -92,6 +93,42 @@ def test_an_unusable_layer_is_refused(write_tif: WriteTif, change: dict, message
     path = write_tif("dem.tif", **{"pixels": TERRAIN, **change})
     with pytest.raises(RasterError, match=message):
         scene(write_tif, str(path))
+
+
+@pytest.mark.parametrize(
+    ("codes", "told"),
+    [
+        ([1, 2, 3, 4], True), ([10, 20, 30, 40, 50, 80], True), ([0, 1], False), (range(12), False),
+        ([0.5, 1.5, 3.5], False),
+    ],
+)  # fmt: skip
+def test_layers_of_classes_are_warned_of(write_tif: WriteTif, caplog: pytest.LogCaptureFixture, codes, told) -> None:
+    layer = RNG.choice(list(codes), (2, 40, 50)).astype("float32")
+    layer[0] = TERRAIN[0]
+    scene(write_tif, str(write_tif("cover.tif", layer, names=("elevation", "cover"))))
+    assert ("cover.tif: seems to hold classes in cover, and" in caplog.text) == told
+    assert bool(caplog.messages) == told
+
+
+def test_gaps_in_some_bands_of_a_layer_are_told_of_that_layer(write_tif: WriteTif, caplog) -> None:
+    layer = np.concatenate([TERRAIN, TERRAIN[:1]])
+    layer[1, :10] = -9999
+    path = write_tif("dem.tif", layer, names=("elevation", "slope", "height"), nodata=-9999)
+    assert whole(scene(write_tif, str(path))).valid.mean() == 0.75
+    (said,) = caplog.messages
+    assert said.startswith(f"{path}: about 25 % of its pixels have no data in slope but in other bands, and will")
+    assert "`gaps=zero`" not in said
+
+
+def test_a_layer_without_a_crs_gets_its_own_remedy(write_tif: WriteTif) -> None:
+    with pytest.raises(RasterError, match=r"has no CRS\. Give it its CRS with gdal_edit"):
+        scene(write_tif, str(write_tif("dem.tif", TERRAIN, crs=None)))
+
+
+@pytest.mark.parametrize("setting", [{"extra": ("",)}, {"mask": (" ",)}, {"aoi": ""}])
+def test_an_empty_name_is_refused(setting) -> None:
+    with pytest.raises(SettingsError, match=r"is empty\. Name a file, or leave it out"):
+        AlignSettings(**setting)
 
 
 def test_the_spectral_image_is_no_extra_layer(write_tif: WriteTif, tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import zipfile
 from pathlib import Path
 
 import numpy as np
@@ -98,8 +99,44 @@ def test_where_the_mask_has_no_data_nothing_is_masked(masked, write_tif, caplog,
     codes[:, 20:] = nodata or 0
     write_tif("m.tif", codes, nodata=nodata)
     assert np.flatnonzero(~whole(masked("m.tif")).valid.all(axis=0)).tolist() == list(range(10, 20))
-    share = 60 if nodata == 255 else 40
-    assert f"m.tif: has no data in {share} % of the scene; nothing is masked there." in caplog.messages
+    said = f"m.tif: has no data in {60 if nodata == 255 else 40} % of the scene; nothing is masked there."
+    assert said + (" To mask its nodata value too, name it: m.tif:255." if nodata == 255 else "") in caplog.messages
+
+
+@pytest.mark.parametrize("clear", [np.nan, 255])
+def test_a_mask_that_has_data_only_where_it_masks_is_not_warned_of(masked, write_tif, caplog, clear):
+    values = np.where(CLOUDY, 1, clear).astype("float32")
+    write_tif("m.tif", values, nodata=clear)
+    assert np.array_equal(whole(masked("m.tif")).valid, ~CLOUDY)
+    assert not caplog.messages
+
+
+def test_all_values_but_0_are_warned_of_where_they_are_most(masked, write_tif, caplog):
+    write_tif("m.tif", np.where(CLOUDY, 0, 1 + np.arange(50) % 2).astype(np.uint8))
+    stack = masked("m.tif")
+    assert np.array_equal(whole(stack).valid, CLOUDY)
+    assert set(stack.mask.files[0].classes) == {"value 1", "value 2"}
+    said = "m.tif: masks 95 % of the scene, all values but 0. If these are the pixels to keep, name the others, as in "
+    assert said + "m.tif:0." in caplog.messages
+    caplog.clear()
+    masked("m.tif:1-3")
+    assert not caplog.messages
+
+
+def test_the_classification_in_a_list_or_an_archive_is_a_mask(write_tif, tmp_path):
+    files = [write_tif(f"p/{name}.tif", REFLECTANCE[i]) for i, name in enumerate(("B02", "B03"))]
+    files.append(write_tif("p/SCL.tif", CLASSES, pixel_m=20))
+    with zipfile.ZipFile(tmp_path / "s2.zip", "w") as archive:
+        for file in files:
+            archive.write(file, f"S2A_20200604/{file.name}")
+    sar = write_tif("sar.tif", POWER)
+    for source in (files, [tmp_path / "p", files[-1]], tmp_path / "s2.zip"):
+        stack = align(source, sar)
+        assert stack.spectral.names == ("B02", "B03")
+        assert np.array_equal(whole(stack).valid, ~CLOUDY)
+        assert any(f"SCL.tif: {SAID}" in line for line in stack.describe())
+    assert f"mask: {tmp_path / 's2.zip'}/S2A_20200604/SCL.tif: {SAID}" in stack.describe()
+    assert align(files, sar, settings=AlignSettings(mask=("none",))).mask is None
 
 
 def test_the_product_masks_itself(write_tif, tmp_path, caplog):
@@ -159,6 +196,14 @@ REFUSED = [
     ("m.tif", np.ones((3, 40, 50), np.uint8), {}, "has 3 bands, and none is described as SCL"),
     ("m.tif", np.ones((40, 50), np.uint8), {"crs": None}, "has no CRS"),
     ("absent.tif", None, {}, "absent.tif"),
+    ("m.tif", np.arange(2000, dtype="int16").reshape(40, 50), {}, "holds 1999 values besides 0, as probabilities or"),
+    (
+        "m.tif",
+        np.arange(1, 2001, dtype="int16").reshape(40, 50) % 9 + 1,
+        {"nodata": 1},
+        "masks all pixels where it has",
+    ),
+    ("clouds.gpkg", None, {}, "is a file of polygons, but a mask is a raster"),
 ]
 
 

@@ -8,9 +8,10 @@ from rasterio.warp import transform
 from rasterio.windows import Window
 
 from landcover_bdgf.geo.grid import Grid
-from landcover_bdgf.scene.mask_share import Covered, covered_pixels
+from landcover_bdgf.scene.mask_share import Covered, _Boxes, covered_pixels
 
 UTM = CRS.from_epsg(32633)
+ALL_200 = Window(0, 0, 200, 20)
 TARGET = Grid(UTM, Affine(10, 0, 500_000, 0, -10, 5_000_000), (40, 50))
 
 
@@ -79,6 +80,35 @@ def test_a_mask_in_another_crs() -> None:
     assert np.array_equal(found.masked[clear], depth[clear] > 0)
     assert found.masked.any()
     assert not found.masked.all()
+
+
+@pytest.mark.parametrize("epsg", [32632, 3857, 4326, 3413])
+def test_boxes_between_transformed_pixels_are_those_of_all_pixels(epsg: int) -> None:
+    crs, target = CRS.from_epsg(epsg), Grid(UTM, TARGET.transform, (400, 300))
+    (west,), (north,) = transform(UTM, crs, [499_000], [5_000_900])
+    side = 1e-4 if epsg == 4326 else 9
+    source = Grid(crs, Affine(side, 0, west, 0, -side, north), (600, 600))
+    window = Window(13, 7, 250, 333)
+    found = _Boxes.of(source, target, window)
+    rows, cols = np.mgrid[7 : 7 + 333, 13 : 13 + 250]
+    row, col = source.rowcol_of(*target.xy(rows, cols), UTM)
+    assert abs(found.row - (row + 0.5)).max() < 0.01
+    assert abs(found.col - (col + 0.5)).max() < 0.01
+    ends = [source.rowcol_of(*target.xy(rows + at, cols), UTM)[0] for at in (-0.5, 0.5)]
+    assert (found.height >= abs(ends[1] - ends[0]) - 0.01).all()
+    assert found.row.shape == (333, 250)
+
+
+def test_positions_that_jump_are_transformed_one_by_one() -> None:
+    """A scene across the antimeridian, whose mask in degrees covers the Earth."""
+    target = Grid(CRS.from_epsg(32601), Affine(1000, 0, 200_000, 0, -1000, 100_000), (20, 200))
+    mask = np.zeros((1800, 3600), np.uint8)
+    mask[:, 3590:] = 1  # from 179° east
+    found = covered(mask, Grid(CRS.from_epsg(4326), Affine(0.1, 0, -180, 0, -0.1, 90), mask.shape), ALL_200, target)
+    x, y = target.xy(*np.mgrid[:20, :200])
+    east = np.array(transform(target.crs, 4326, x.ravel(), y.ravel())[0]).reshape(20, 200)
+    clear = abs(abs(east) - 180) > 0.03
+    assert np.array_equal(found.masked[clear], east[clear] > 179)
 
 
 def test_beyond_the_mask_nothing_is_masked() -> None:
