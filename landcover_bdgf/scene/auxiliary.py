@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
-from landcover_bdgf.scene.bands import POLARISATIONS, BandText, band_word, names_a_band
+from landcover_bdgf.scene.bands import POLARISATIONS, BandText, band_word, names_a_band, undated
 
 # Auxiliary layers of products: classes, masks, angles, elevation, pictures. As bands, they would hide the sensor and
 # would not transfer to other scenes. The word is at the end of the name: area1_B02 is a band.
@@ -39,7 +39,9 @@ def auxiliary_bands(texts: Sequence[BandText]) -> list[bool]:
 
     None is, unless the other descriptions name two bands or colours, or a polarisation.
     """
-    auxiliary = [text.wavelength_nm is None and _AUXILIARY_BAND.search(text.description) is not None for text in texts]
+    auxiliary = [
+        text.wavelength_nm is None and _AUXILIARY_BAND.search(undated(text.description)) is not None for text in texts
+    ]
     others = [text.description for text, found in zip(texts, auxiliary, strict=True) if not found]
     radar = any(band_word(other) in POLARISATIONS for other in others)
     return auxiliary if radar or len(set(filter(names_a_band, others))) > 1 else [False] * len(texts)
@@ -47,14 +49,14 @@ def auxiliary_bands(texts: Sequence[BandText]) -> list[bool]:
 
 def is_auxiliary(stem: str) -> bool:
     """Whether a file is an auxiliary layer (classes, mask, angles, terrain) by its name."""
-    return _AUXILIARY.search(stem) is not None
+    return _AUXILIARY.search(undated(stem)) is not None
 
 
 def is_scene_classification(name: str) -> bool:
     """Whether a file or band is a scene classification of Sentinel-2 (SCL) by its name."""
-    return _CLASSIFICATION.search(name) is not None
+    return _CLASSIFICATION.search(undated(name)) is not None
 
 
 def is_picture_file(stem: str) -> bool:
     """Whether a file is a colour picture of the bands by its name."""
-    return _PICTURE.search(stem) is not None
+    return _PICTURE.search(undated(stem)) is not None

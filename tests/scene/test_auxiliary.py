@@ -11,3 +11,11 @@ def test_auxiliary_files_are_recognised_by_the_end_of_the_name():
         assert auxiliary.is_auxiliary(stem), stem
     for stem in ("B02_(Raw)", "study_area_B02", "study_area", "demo_VV", "mask_B8A", "ndvi", "rgbn"):
         assert not auxiliary.is_auxiliary(stem), stem
+
+
+def test_a_date_may_follow_the_word():
+    for name in ("SCL_20200604", "SCL_2020-06-04", "T33UUU_SCL_20200604_20m", "scl"):
+        assert auxiliary.is_scene_classification(name), name
+    assert auxiliary.is_auxiliary("cloudmask_20200604")
+    assert auxiliary.is_picture_file("TCI_20200604T101031")
+    assert not auxiliary.is_auxiliary("B02_20200604")
