@@ -330,7 +330,7 @@ def test_an_interrupted_map_of_an_area_is_resumed(
     with pytest.raises(KeyboardInterrupt):
         map_scene(model, stack, path, settings=settings)
     monkeypatch.undo()
-    with pytest.raises(OutputError, match="belongs to another run: scene was"):
+    with pytest.raises(OutputError, match="belongs to another run: other images, mask, area or alignment"):
         map_scene(model, wide_stack, path, settings=settings, resume=True)
     map_scene(model, stack, path, settings=settings, resume=True)
     map_scene(model, stack, tmp_path / "again.tif", settings=settings)

@@ -132,8 +132,8 @@ def test_other_layers_in_a_file_are_kept(write_tif, names):
 
 
 def test_a_code_layer_given_as_a_file_is_kept(write_tif, noise):
-    paths = [write_tif(f"{name}.tif", noise[0], names=(name,)) for name in ("B2", "B3", "SCL")]
-    assert open_image(paths).names == ("B2", "B3", "SCL")
+    paths = [write_tif(f"{name}.tif", noise[0], names=(name,)) for name in ("B2", "B3", "WVP")]
+    assert open_image(paths).names == ("B2", "B3", "WVP")
 
 
 def test_water_vapour_bands_are_left_out_unless_kept(write_tif, noise):
