@@ -157,7 +157,7 @@ def noise() -> NDArray[np.float32]:
 
 SHORT = (
     "diffusion.steps=2", "diffusion.width=0.0625", "training.steps=2", "training.batch=16",
-    "training.calibration_folds=0",
+    "training.folds=0",
 )  # fmt: skip
 SHORT_OPTIONS = [word for setting in SHORT for word in ("--set", setting)]  # for whole jobs
 QUICK = ("diffusion.steps=3", "diffusion.batch=4", "training.steps=4", "training.batch=16")

@@ -18,6 +18,7 @@ from pydantic_core import to_jsonable_python
 from landcover_bdgf.errors import CheckpointError, opening
 from landcover_bdgf.labels import Legend
 from landcover_bdgf.model.history import History
+from landcover_bdgf.model.left_out import LeftOut
 from landcover_bdgf.model.recipe import Recipe
 from landcover_bdgf.model.scaling import Scaling
 from landcover_bdgf.model.training_values import TrainingValues
@@ -39,7 +40,7 @@ Kind = Literal["denoiser", "model"]
 
 FORMAT = 6  # 6: values of the training scenes
 STATE = "state"  # kind of the file with the state of an interrupted training
-SCALING_PREFIX, HISTORY_PREFIX, VALUES_PREFIX = "scaling.", "history.", "values."
+SCALING_PREFIX, HISTORY_PREFIX, VALUES_PREFIX, LEFT_OUT_PREFIX = "scaling.", "history.", "values.", "left_out."
 _PICKLES = (b"PK", *(bytes([0x80, protocol]) for protocol in range(2, 6)))  # also zipped
 
 
@@ -89,6 +90,8 @@ class Checkpoint:
     provenance : dict
         Inputs with hashes, versions, seed, ``pixels_m`` (pixel side of each scene on the ground, None if unknown); of a
         model also the training pixels.
+    left_out : LeftOut, optional
+        How temporary models judged the labels of a model.
     temperature : float
         Calibrates a model's probabilities, see :func:`~landcover_bdgf.model.classifier.tempered`.
     """
@@ -105,6 +108,7 @@ class Checkpoint:
     legend: Legend | None = None
     history: History = field(default_factory=History)
     provenance: dict[str, Any] = field(default_factory=dict)
+    left_out: LeftOut | None = None
     temperature: float = 1.0
 
     def __repr__(self) -> str:
@@ -135,6 +139,7 @@ class Checkpoint:
     def _contents(self) -> tuple[Arrays, str]:
         tensors = self.weights | {SCALING_PREFIX + k: v for k, v in self.scaling.arrays().items()}
         tensors |= {HISTORY_PREFIX + k: v for k, v in self.history.arrays().items()}
+        tensors |= {LEFT_OUT_PREFIX + k: v for k, v in (self.left_out.arrays() if self.left_out else {}).items()}
         tensors |= {VALUES_PREFIX + k: v for k, v in self.values.arrays().items()}
         description = {name: getattr(self, name) for name in Description.model_fields if name != "format"}
         description |= {"format": FORMAT, "legend": self.legend.entries if self.legend else None}
@@ -241,7 +246,7 @@ def _check_file(path: Path) -> None:
 
 
 def _assemble(described: Description, tensors: Arrays) -> Checkpoint:
-    prefixes = (SCALING_PREFIX, HISTORY_PREFIX, VALUES_PREFIX)
+    prefixes = (SCALING_PREFIX, HISTORY_PREFIX, VALUES_PREFIX, LEFT_OUT_PREFIX)
     scaling = Scaling(**part(tensors, SCALING_PREFIX))
     contents: dict[str, Any] = {name: value for name, value in described if name != "format"}
     contents |= {
@@ -249,6 +254,7 @@ def _assemble(described: Description, tensors: Arrays) -> Checkpoint:
         "weights": {k: v for k, v in tensors.items() if not k.startswith(prefixes)},
         "scaling": scaling,
         "values": TrainingValues.of(part(tensors, VALUES_PREFIX), scaling, [len(e.bands) for e in described.extra]),
+        "left_out": LeftOut.of(part(tensors, LEFT_OUT_PREFIX)),
         "history": History.of(part(tensors, HISTORY_PREFIX)),
     }
     return Checkpoint(**contents)

@@ -181,17 +181,15 @@ class TrainingRecipe(Settings):
     label_smoothing: float = Field(0.0, ge=0, lt=1)
     balanced: bool = True  # equal weight for each class, whatever its number of pixels
     averaged_share: float = Field(0.5, ge=0, le=1)  # final weights are the mean over this last share of the steps
-    # Share of the *training* polygons for the choice of weights and temperature.
-    validation_share: float = Field(0.0, ge=0, lt=1)
-    # Without validation polygons: number of folds for the calibration of the confidence. Each fold is left out of a
-    # temporary model. 0 for no calibration. Decision 0013.
-    calibration_folds: int = Field(2, ge=0, le=100)
+    # The polygons of the training part fall into this many folds, each left out of a temporary model: these judge every
+    # label and calibrate the confidence. 0 for neither. Decision 13.
+    folds: int = Field(2, ge=0, le=100)
 
-    @field_validator("calibration_folds")
+    @field_validator("folds")
     @classmethod
     def _check(cls, folds: int) -> int:
         if folds == 1:
-            raise ValueError("calibration_folds must be 0 or at least 2: with 1, nothing is left to train on")
+            raise ValueError("folds must be 0 or at least 2: with 1, nothing is left to train on")
         return folds
 
     def steps_for(self, pixels: int) -> int:
@@ -249,7 +247,7 @@ _PAPER: dict[str, Any] = {
     "context": {"sizes_px": ()},
     "mutual": {"branch_weight": 0.0, "temperature_limits": None},
     "training": {**_BASE["training"], "augment": False, "balanced": False, "averaged_share": 0.0,
-                 "calibration_folds": 0},
+                 "folds": 0},
 }  # fmt: skip
 RECIPES = {"laptop": Recipe(), "base": Recipe.model_validate(_BASE), "paper": Recipe.model_validate(_PAPER)}
 

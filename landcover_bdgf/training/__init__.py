@@ -5,7 +5,9 @@ task, loop, state        optimisation task; training loop; its state on disk
 windows                  windows around labelled pixels
 pretraining              step: the denoiser, without labels
 denoiser_picture         a picture of its results
-training, calibration    step: the fusion network; its temperature
+training                 step: the fusion network
+cross_fitting            temporary models that judge the labels of others
+calibration              probabilities at labelled pixels, temperature, novelty
 =======================  ======================================================
 """
 

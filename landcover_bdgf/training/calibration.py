@@ -23,7 +23,6 @@ from landcover_bdgf.model import (
     Block,
     Checkpoint,
     Classifier,
-    Recipe,
     Run,
     Workers,
     fit_novelty,
@@ -54,8 +53,8 @@ class LabelledBlock:
 
 def left_out_probabilities(
     model: Checkpoint, stack: Stack, left_out: Samples, run: Run
-) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
-    """Averaged probabilities (n, C) of pixels that the model was not trained on, and their classes (n,) from 0."""
+) -> tuple[NDArray[np.intp], NDArray[np.float64]]:
+    """Indices (n,) of pixels that the model was not trained on, and their averaged probabilities (n, C)."""
     classifier = Classifier(model, run)
 
     def probabilities(one: LabelledBlock) -> NDArray[np.float64]:
@@ -64,7 +63,7 @@ def left_out_probabilities(
     with open_workers(run.workers(classifier.viewer.device)) as workers:
         found = [(one.index, own) for one, own in _computed(probabilities, classifier, stack, left_out, workers)]
     index, p = (np.concatenate(parts) for parts in zip(*found, strict=True))
-    return p, left_out.codes[index].astype(np.int64) - 1
+    return index, p
 
 
 def fitted_temperature(p: NDArray[np.float64], truth: NDArray[np.int64], share_learned: float = 1.0) -> float:
@@ -115,19 +114,3 @@ def _computed(
 
     results = workers.map(lambda one: (one, compute(one)), map(labelled, chosen))
     yield from track(results, "labelled blocks", len(chosen))
-
-
-def share_learned(recipe: Recipe) -> float:
-    """Share of the training polygons that the models used for calibration were trained on."""
-    settings = recipe.training
-    return 1.0 if settings.validation_share else 1 - 1 / settings.calibration_folds
-
-
-def folds_of(samples: Samples, count: int, seed: int) -> NDArray[np.int64]:
-    """Fold of each pixel, by whole polygons of each class; −1 for the only polygon of a class, never left out."""
-    folds, rng = np.full(len(samples.rows), -1), np.random.default_rng(seed)
-    for code in np.unique(samples.codes):
-        groups = rng.permutation(np.unique(samples.groups[samples.codes == code]))
-        for i, group in enumerate(groups if len(groups) > 1 else ()):
-            folds[(samples.groups == group) & (samples.codes == code)] = i % count
-    return folds

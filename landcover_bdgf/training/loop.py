@@ -23,7 +23,7 @@ from landcover_bdgf.training.state import load_state, save_state
 from landcover_bdgf.training.task import Kept, Shard, Task
 
 SAVE_INTERVAL_S = 30.0
-EVALUATIONS = 20
+
 MILESTONES = (0.5, 0.75, 0.9)  # shares of all steps at which the learning rate halves (MultiStepLR, section 4.1)
 
 
@@ -62,7 +62,8 @@ def fit(task: Task[Shard], workers: Workers, *, partial: Path | None = None, res
                 remedy = 'Halve `training.batch` or `diffusion.batch`, or set `device="cpu"`.'
                 raise ResourceError(task.name, "a batch does not fit into the GPU memory", remedy) from None
             history.add(values)
-            _keep(task, step, kept)
+            if step >= (1 - task.averaged_share) * task.steps:
+                kept.average(task.network)
             advance(note=f"loss {values['loss']:.3f}")
             if partial is not None and (stopped() or time.monotonic() - saved_at > SAVE_INTERVAL_S):
                 save_state(partial, task, optimizer, history, kept)
@@ -101,14 +102,6 @@ class Replica:
         """Copy the current tensors of the original."""
         for target, source in zip(self.tensors, self.sources, strict=True):
             target.copy_(source)
-
-
-def _keep(task: Task[Shard], step: int, kept: Kept) -> None:
-    if task.evaluate is not None:
-        if (step + 1) % max(1, task.steps // EVALUATIONS) == 0:
-            kept.offer(task.evaluate(task.network), task.network)
-    elif step >= (1 - task.averaged_share) * task.steps:
-        kept.average(task.network)
 
 
 def _step(

@@ -23,7 +23,6 @@ class StateDescription(Document):
 
     kind: Literal["state"]
     identity: dict[str, str]
-    score: float
     count: int
 
 
@@ -35,7 +34,7 @@ def save_state(path: Path, task: Task[Shard], optimizer: torch.optim.Adam, histo
         tensors |= {f"adam.{i}.{k}": torch.as_tensor(v) for k, v in state.items()}
     arrays = {k: v.detach().cpu().numpy() for k, v in tensors.items()}
     arrays |= {f"history.{k}": v for k, v in history.arrays().items()}
-    description = {"kind": "state", "identity": _identity(task), "score": kept.score, "count": kept.count}
+    description = {"kind": "state", "identity": _identity(task), "count": kept.count}
     write_tensors(path, arrays, json.dumps(description), overwrite=True)
 
 
@@ -57,7 +56,7 @@ def load_state(path: Path, task: Task[Shard], optimizer: torch.optim.Adam, kept:
         raise CheckpointError(path, error.problem, _REMEDY) from None
     except (ValueError, RuntimeError) as error:  # the latter if another version had another network
         raise CheckpointError(path, f"is damaged ({error})", _REMEDY) from None
-    kept.score, kept.count = described.score, described.count
+    kept.count = described.count
     kept.weights = {k: v.to(task.network.state_dict()[k].device) for k, v in part(tensors, "kept.").items()}
     states: dict[int, dict[str, Tensor]] = {}
     for key, value in part(tensors, "adam.").items():

@@ -1,4 +1,4 @@
-"""The task of a training loop, and the weights that it keeps."""
+"""The task of a training loop, and the mean weights that it keeps."""
 
 from __future__ import annotations
 
@@ -29,8 +29,6 @@ class Task(Generic[Shard]):
     learning_rate, weight_decay : float
     averaged_share : float
         The final weights are the mean over this last share of the steps; 0 for the weights of the last step.
-    evaluate : callable, optional
-        network -> score; called about twenty times. The weights with the highest score are kept instead.
     shards : int
         Greatest number of shards of a batch. The result depends on it, so it is independent of the number of threads.
     identity : dict
@@ -45,24 +43,16 @@ class Task(Generic[Shard]):
     learning_rate: float
     weight_decay: float = 0.0
     averaged_share: float = 0.0
-    evaluate: Callable[[nn.Module], float] | None = None
     shards: int = 4
     identity: dict[str, Any] = field(default_factory=dict)
 
 
 @dataclass
 class Kept:
-    """Final weights and running statistics other than those of the last step: a mean, or the best."""
+    """Means of weights and running statistics over the last steps."""
 
-    score: float = -1.0
     count: int = 0
     weights: dict[str, Tensor] = field(default_factory=dict)
-
-    def offer(self, score: float, network: nn.Module) -> None:
-        """Keep the weights of the network if the score is the highest so far."""
-        if score > self.score:
-            self.score = score
-            self.weights = {k: v.clone() for k, v in network.state_dict().items()}
 
     def average(self, network: nn.Module) -> None:
         """Add the weights of the network to the mean."""

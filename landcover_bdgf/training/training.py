@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from shapely import MultiPoint, to_wkt
-from sklearn.metrics import recall_score
 from torch import Generator, Tensor, nn
 
 from landcover_bdgf.errors import LabelError
@@ -20,6 +19,7 @@ from landcover_bdgf.model import (
     Checkpoint,
     FusionNetwork,
     Inputs,
+    LeftOut,
     LossSettings,
     MutualLearning,
     Recipe,
@@ -38,13 +38,8 @@ from landcover_bdgf.model import (
 from landcover_bdgf.progress import log
 from landcover_bdgf.scene import Stack
 from landcover_bdgf.storage import record
-from landcover_bdgf.training.calibration import (
-    fitted_temperature,
-    folds_of,
-    left_out_probabilities,
-    share_learned,
-    with_novelty,
-)
+from landcover_bdgf.training.calibration import left_out_probabilities, with_novelty
+from landcover_bdgf.training.cross_fitting import cross_fit
 from landcover_bdgf.training.loop import fit, generator_of
 from landcover_bdgf.training.task import Task
 from landcover_bdgf.training.windows import Windows, WindowTable, cut_windows
@@ -127,13 +122,12 @@ def train(
         setup = Setup(denoiser, viewer, samples.legend, provenance, run, workers)
         windows = cut_windows(stack, samples.train, viewer, workers)
         log.info("training on %d pixels of %d classes on %s", len(windows), len(windows.codes.unique()), device)
-        model = setup.model("train", windows, samples.train, partial=partial, resume=resume)
-        found = [left_out_probabilities(one, stack, left_out, run)
-                 for one, left_out in _left_out(setup, model, windows, samples.train) if len(left_out)]  # fmt: skip
+        model = setup.model("train", windows, partial=partial, resume=resume)
+        found = setup.cross_fitted(windows, samples.train, stack)
     if found:
-        p, truth = (np.concatenate(parts) for parts in zip(*found, strict=True))
-        model = replace(model, temperature=fitted_temperature(p, truth, share_learned(recipe)))
-        log.info("calibrated: temperature %g, from %d pixels", model.temperature, len(truth))
+        left_out, temperature = found
+        model = replace(model, left_out=left_out, temperature=temperature)
+        log.info("calibrated: temperature %g, from %d pixels", temperature, len(left_out))
     model = with_novelty(model, stack, samples.train, run)
     stack.check_unchanged()
     return model
@@ -151,15 +145,15 @@ class Setup:
     workers: Workers
 
     def model(
-        self, name: str, windows: WindowTable, samples: Samples, *,
+        self, name: str, windows: WindowTable, *,
         steps: int | None = None, partial: Path | None = None, resume: bool = False,
     ) -> Checkpoint:  # fmt: skip
-        """Train a model on windows around ``samples``, in their order; ``steps`` replaces the number in the recipe."""
+        """Train a model on windows; ``steps`` replaces the number in the recipe."""
         viewer, recipe = self.viewer, self.viewer.recipe
         sizes = Inputs(viewer.scaling.bands, len(viewer.scaling.sar_mean), viewer.features, len(self.legend.entries))
         torch.manual_seed(self.run.seed)  # initial weights
         trained = Trained(sizes, viewer.statistics, recipe).to(viewer.device)
-        task = _task(name, trained, windows, samples, recipe, self.run)
+        task = _task(name, trained, windows, recipe, self.run)
         task = task if steps is None else replace(task, steps=steps)
         history = fit(task, self.workers, partial=partial, resume=resume)
         weights = {k: v.cpu().numpy() for k, v in trained.state_dict().items() if not k.startswith("mutual.")}
@@ -168,29 +162,23 @@ class Setup:
             history=history, provenance=self.provenance,
         )  # fmt: skip
 
+    def cross_fitted(self, windows: WindowTable, samples: Samples, stack: Stack) -> tuple[LeftOut, float] | None:
+        """Judge ``samples``, in the order of their windows, by models of the other folds; and the temperature.
 
-def _left_out(
-    setup: Setup, model: Checkpoint, windows: WindowTable, samples: Samples
-) -> Iterator[tuple[Checkpoint, Samples]]:
-    """Models, each with pixels of polygons that it was not trained on, for calibration.
+        Temporary models see each of their pixels as often as the final model does.
+        """
+        settings = self.viewer.recipe.training
+        if not settings.folds:
+            return None
 
-    The model itself with its validation polygons, if any; else one temporary model for each fold, trained on the other
-    folds for the same number of epochs. The training pixels of a model cannot be used: it is nearly always right there,
-    with high confidence.
-    """
-    settings, seed = setup.viewer.recipe.training, setup.run.seed
-    if settings.validation_share:
-        _, validate = _validation_split(samples, settings.validation_share, seed)
-        yield model, samples.where(validate.numpy())
-    elif settings.calibration_folds:
-        folds = folds_of(samples, settings.calibration_folds, seed)
-        for fold in range(settings.calibration_folds):
-            kept, left_out = np.flatnonzero(folds != fold), np.flatnonzero(folds == fold)
-            if len(left_out):
-                steps = max(1, round(settings.steps_for(len(samples.rows)) * len(kept) / len(samples.rows)))
-                part = windows.where(torch.from_numpy(kept))
-                temporary = setup.model(f"calibrate {fold + 1}", part, samples.where(kept), steps=steps)
-                yield temporary, samples.where(left_out)
+        def fit_fold(number: int, kept: NDArray[np.intp]) -> Checkpoint:
+            steps = max(1, round(settings.steps_for(len(samples)) * len(kept) / len(samples)))
+            return self.model(f"fold {number + 1}", windows.where(torch.from_numpy(kept)), steps=steps)
+
+        def judge(model: Checkpoint, left_out: Samples) -> tuple[NDArray[np.intp], NDArray[np.float64]]:
+            return left_out_probabilities(model, stack, left_out, self.run)
+
+        return cross_fit(samples, settings.folds, self.run.seed, fit=fit_fold, judge=judge)
 
 
 def training_record(stack: Stack, samples: Samples, denoiser: Checkpoint, recipe: Recipe, run: Run) -> dict[str, Any]:
@@ -209,15 +197,14 @@ def training_record(stack: Stack, samples: Samples, denoiser: Checkpoint, recipe
     return record("train", inputs, seed=run.seed, pixels_m=sides, training=training, denoiser=denoiser.provenance)
 
 
-def _task(name: str, trained: Trained, windows: WindowTable, samples: Samples, recipe: Recipe, run: Run) -> Task[Drawn]:
+def _task(name: str, trained: Trained, windows: WindowTable, recipe: Recipe, run: Run) -> Task[Drawn]:
     settings, device = recipe.training, run.torch_device()
     shards = pieces_of_batch(SHARDS, device)
-    training, validation = _validation_split(samples, settings.validation_share, run.seed)
-    class_weights = _class_weights(windows.codes[training], trained, settings.balanced).to(device)
+    class_weights = _class_weights(windows.codes, trained, settings.balanced).to(device)
     loss_settings = LossSettings(recipe.mutual.branch_weight, settings.label_smoothing, class_weights)
 
     def batch(step: int) -> list[Drawn]:
-        chosen = training[_epoch_batch(len(training), settings.batch, step, run.seed)]
+        chosen = _epoch_batch(len(windows), settings.batch, step, run.seed)
         parts = chosen.tensor_split(max(1, min(shards, len(chosen) // 2)))  # batch norm needs two windows
         drawn = []
         for i, part in enumerate(parts):
@@ -237,19 +224,9 @@ def _task(name: str, trained: Trained, windows: WindowTable, samples: Samples, r
         correct = (z.flatten(1).argmax(1) == w.codes).float().mean()
         return loss, {"accuracy": correct, **{f"T_{pair}": T for pair, T in temperatures.items()}}
 
-    @torch.no_grad()
-    def evaluate(network: nn.Module) -> float:
-        """Mean producer's accuracy of the classes present."""
-        assert isinstance(network, Trained)
-        network.eval()
-        found = torch.cat([network.logits(windows[part].to(device)).argmax(1) for part in validation.split(512)])
-        network.train()
-        truth = windows.codes[validation].numpy()
-        return float(recall_score(truth, found.cpu(), labels=np.unique(truth), average="macro", zero_division=0))
-
     return Task(
-        name, trained, batch, loss, settings.steps_for(len(training)), settings.learning_rate, settings.weight_decay,
-        settings.averaged_share, evaluate if len(validation) else None, shards,
+        name, trained, batch, loss, settings.steps_for(len(windows)), settings.learning_rate, settings.weight_decay,
+        settings.averaged_share, shards,
         identity={"recipe": recipe.model_dump_json(), "seed": run.seed, "windows": windows.digest()},
     )  # fmt: skip
 
@@ -272,14 +249,3 @@ def _class_weights(codes: Tensor, trained: Trained, balanced: bool) -> Tensor:
     if not balanced:
         return torch.ones(classes)
     return torch.where(counts > 0, len(codes) / ((counts > 0).sum() * counts.clamp(min=1)), 0).float()
-
-
-def _validation_split(samples: Samples, share: float, seed: int) -> tuple[Tensor, Tensor]:
-    """Indices for training and validation: whole polygons of each class are held out for validation."""
-    held = np.zeros(len(samples.rows), bool)
-    rng = np.random.default_rng(seed)
-    for code in np.unique(samples.codes):
-        groups = np.unique(samples.groups[samples.codes == code])
-        count = min(max(int(share > 0), round(share * len(groups))), len(groups) - 1)
-        held |= np.isin(samples.groups, rng.permutation(groups)[:count]) & (samples.codes == code)
-    return torch.from_numpy(np.flatnonzero(~held)), torch.from_numpy(np.flatnonzero(held))

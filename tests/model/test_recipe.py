@@ -41,7 +41,7 @@ def test_none_is_a_value() -> None:
     ("fusion.attention_channels=20", "attention_channels must be a multiple of heads, not 20 and 8"),
     ("fusion.cnn_widths=8,16,10000", "cnn_widths must be at most 1024, not 10000"),
     ("context.sizes_px=9,16", "sizes_px must be odd and between 3 and 129, not 16"),
-    ("training.calibration_folds=1", "calibration_folds must be 0 or at least 2"),
+    ("training.folds=1", "folds must be 0 or at least 2"),
     ("fusion.branches=gnn", "`fusion.branches.0`.*'cnn', 'transformer', 'mamba' or 'attention'"),
 ])  # fmt: skip
 def test_an_invalid_setting_is_reported(override: str, message: str) -> None:

@@ -52,7 +52,7 @@ def good_scene(folder: Path) -> None:
     stack = align(files.spectral, folder / "sar.tif")
     samples = sample(stack, files.labels, field="class")
     quick = "diffusion.width=0.0625", "diffusion.steps=2", "diffusion.batch=4", "training.steps=2", "training.batch=16"
-    recipe = load_recipe("laptop", (*quick, "training.calibration_folds=0"))
+    recipe = load_recipe("laptop", (*quick, "training.folds=0"))
     denoiser = pretrain(stack, recipe, samples=samples)
     denoiser.save(folder / "denoiser.safetensors")
     train(stack, samples, denoiser=denoiser).save(folder / "model.safetensors")

@@ -35,7 +35,7 @@ TRIALS = int(os.environ.get("BDGF_TRIALS", "1"))  # kills of each command, and f
 SOME = max(1, TRIALS // 3)  # of other faults
 SETTINGS = (
     "diffusion.steps=2", "diffusion.batch=1", "diffusion.width=0.0625", "training.steps=3", "training.batch=16",
-    "training.calibration_folds=0",
+    "training.folds=0",
 )  # fmt: skip
 QUICK = " ".join(f"--set {setting}" for setting in SETTINGS)
 # What is typed in a folder with the scene, beside an empty folder "disk".

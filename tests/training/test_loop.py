@@ -17,17 +17,6 @@ def test_the_number_of_threads_changes_no_bit() -> None:
     assert history.series("loss")[-1] < history.series("loss")[0]
 
 
-def test_the_best_weights_are_kept_when_asked() -> None:
-    scores = iter([0.1, 0.9, 0.3, *[0.2] * STEPS])
-    seen: list[dict[str, Tensor]] = []
-
-    def evaluate(network: nn.Module) -> float:
-        seen.append({k: v.clone() for k, v in network.state_dict().items()})
-        return next(scores)
-
-    assert_same(run(task(evaluate=evaluate))[0], seen[1])
-
-
 def test_the_mean_of_the_last_weights_is_kept_when_asked() -> None:
     """Of the last 3 of 12 steps."""
     plain = task()

@@ -1,4 +1,4 @@
-"""The best weights, or the mean of weights, are kept."""
+"""The mean of weights is kept."""
 
 import torch
 from torch import nn
@@ -14,15 +14,6 @@ def filled(network: nn.Module, value: float) -> nn.Module:
 
 def network() -> nn.Module:
     return nn.Sequential(nn.Linear(2, 3), nn.BatchNorm1d(3))
-
-
-def test_the_weights_with_the_highest_score_are_kept() -> None:
-    kept, live = Kept(), network()
-    kept.offer(0.5, filled(live, 1))
-    kept.offer(0.5, filled(live, 2))
-    assert all((value == 1).all() for value in kept.weights.values()), "a copy, and the first of equal scores"
-    kept.offer(0.6, live)
-    assert all((value == 2).all() for value in kept.weights.values())
 
 
 def test_the_mean_is_over_weights_and_running_statistics() -> None:

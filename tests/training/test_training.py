@@ -20,7 +20,7 @@ from landcover_bdgf.training import loop as fitting
 from landcover_bdgf.training.pretraining import pretrain
 from landcover_bdgf.training.training import train
 
-UNCALIBRATED = ("training.calibration_folds=0",)
+UNCALIBRATED = ("training.folds=0",)
 
 
 def assert_same_weights(a: Checkpoint, b: Checkpoint) -> None:
@@ -61,11 +61,11 @@ def test_resumed_on_other_threads_equals_uninterrupted(
     stack: Stack, samples: Samples, denoiser: Checkpoint, model: Checkpoint, tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch, ctrl_c: Callable[[], None],
 ) -> None:  # fmt: skip
-    """A training stopped in its steps and in its calibration; a pre-training, which does not go on as another."""
+    """A training stopped in its steps and in a fold; a pre-training, which does not go on as another."""
     partial, run = tmp_path / "partial.safetensors", Run(threads=3)
     with stopped(monkeypatch, ctrl_c, after=2):
         train(stack, samples, denoiser=denoiser, partial=partial)
-    with stopped(monkeypatch, ctrl_c, after=1, name="calibrate 2"):
+    with stopped(monkeypatch, ctrl_c, after=1, name="fold 2"):
         train(stack, samples, denoiser=denoiser, run=run, partial=partial, resume=True)
     resumed = train(stack, samples, denoiser=denoiser, run=run, partial=partial, resume=True)
     assert_same_weights(resumed, model)
@@ -101,14 +101,12 @@ def test_one_class_is_refused_and_a_novel_scene_is_reported(
     assert "values unlike all that the denoiser was pre-trained on" in caplog.text
 
 
-@pytest.mark.parametrize("validation_share", [0, 0.3])
 def test_a_handful_of_pixels_is_enough_and_the_only_polygon_of_a_class_is_not_left_out(
-    validation_share: float, stack: Stack, samples: Samples, denoiser: Checkpoint
+    stack: Stack, samples: Samples, denoiser: Checkpoint
 ) -> None:
     first = np.zeros(len(samples), bool)
     first[[np.flatnonzero((samples.codes == code) & (samples.parts == 0))[0] for code in (1, 2, 3)]] = True
-    recipe = changed(denoiser.recipe, (f"training.validation_share={validation_share}",))
-    made = train(stack, samples.where(first), denoiser=denoiser, recipe=recipe)
+    made = train(stack, samples.where(first), denoiser=denoiser)
     assert (len(made.history), made.temperature) == (4, 1)
 
 

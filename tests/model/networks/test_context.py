@@ -81,7 +81,7 @@ def test_far_surroundings_do_not_change_what_the_windows_see(wide_stack: Stack, 
 def test_a_model_without_context_maps(
     stack: Stack, samples: Samples, denoiser: Checkpoint, model: Checkpoint, tmp_path: Path
 ) -> None:
-    sets = ("context.sizes_px=", "training.calibration_folds=0", "training.steps=1")
+    sets = ("context.sizes_px=", "training.folds=0", "training.steps=1")
     alone = train(stack, samples, denoiser=denoiser, recipe=changed(denoiser.recipe, sets))
     assert not alone.part("context.")
     assert model.part("context.")

@@ -1,0 +1,61 @@
+"""Labelled pixels as models classify them that were trained without their polygons: what cross-fitting finds.
+
+Every label is judged, and none by a model that has seen it; the model of the map may then learn from all (Stone 1974,
+cross-validation; the polygons are kept whole and apart, as in Roberts et al. 2017).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+
+@dataclass(frozen=True, eq=False)
+class LeftOut:
+    """Judged pixels (n,).
+
+    Attributes
+    ----------
+    rows, cols : int32
+    codes, mapped : uint16
+        Codes of the legend: by the labels, and by the model that has not seen them.
+    confidence : float32
+        Of the mapped class, from 0 to 1, at the temperature of the final model.
+    distance_px : float32
+        Chebyshev distance to the nearest pixel on which that model was trained.
+    fold : uint8
+        The fold that a pixel is in.
+    """
+
+    rows: NDArray[np.int32]
+    cols: NDArray[np.int32]
+    codes: NDArray[np.uint16]
+    mapped: NDArray[np.uint16]
+    confidence: NDArray[np.float32]
+    distance_px: NDArray[np.float32]
+    fold: NDArray[np.uint8]
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    @property
+    def folds(self) -> int:
+        """Number of folds."""
+        return len(np.unique(self.fold))
+
+    @classmethod
+    def of(cls, arrays: dict[str, NDArray[Any]]) -> LeftOut | None:
+        """The inverse of :meth:`arrays`; None without arrays, ValueError if they do not belong together."""
+        if not arrays:
+            return None
+        names = [f.name for f in fields(cls)]
+        if sorted(arrays) != sorted(names) or len({values.shape for values in arrays.values()}) > 1:
+            raise ValueError("its judged labels are incomplete")
+        return cls(**arrays)
+
+    def arrays(self) -> dict[str, NDArray[Any]]:
+        """Arrays by name, for a checkpoint."""
+        return {f.name: getattr(self, f.name) for f in fields(self)}
