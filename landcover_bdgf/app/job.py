@@ -15,6 +15,7 @@ from landcover_bdgf.assessment import Accuracy, ReportContext, assess, is_report
 from landcover_bdgf.errors import BdgfError, CheckpointError, OutputError, SettingsError, opening
 from landcover_bdgf.geo import plain_name
 from landcover_bdgf.labels import (
+    FOLDS,
     Samples,
     SampleSettings,
     is_samples_file,
@@ -36,6 +37,7 @@ from landcover_bdgf.mapping import (
 from landcover_bdgf.model import (
     Checkpoint,
     Kind,
+    LeftOut,
     Recipe,
     Run,
     checkpoint_product,
@@ -98,7 +100,7 @@ class Job:
 
 
 def run_job(stack: Stack, job: Job) -> Accuracy | None:
-    """Map a scene from its labels; returns the accuracy on the held-out samples, None if there are none.
+    """Map a scene from its labels; returns the accuracy on left-out labels, None if none are left out.
 
     Writes the map and its companions, the model, and in ``<map>_steps/`` the samples, the denoiser with a
     picture of denoised tiles, the losses, and the report. What a later step would refuse is refused before the first.
@@ -117,8 +119,8 @@ def run_job(stack: Stack, job: Job) -> Accuracy | None:
     model = done.model or _trained(stack, samples, denoiser, job, resume=done.denoiser is not None)
     if not done.mapped:
         _map(stack, model, job)
-    if not len(samples.test):
-        log.warning('no labels are held out (`split="none"`), so there is no report; run assess with other labels')
+    if not len(samples.test) and not (samples.split.method == FOLDS and model.left_out):
+        log.warning("no labels are held out, so there is no report; run assess with other labels")
         return None
     return _report(job, samples, denoiser, model, mapped_before=done.mapped)
 
@@ -319,14 +321,20 @@ def _report(job: Job, samples: Samples, denoiser: Checkpoint, model: Checkpoint,
         settings=job.recipe.model_dump(mode="json"),
     )
     if job.resume and not job.overwrite and job.report.exists():
-        return _finished_report(job, samples)
+        return _finished_report(job, samples, model)
     overwrite = job.overwrite or (mapped_before and not job.report.exists())  # an interrupted run may have begun it
-    return assess(job.output, samples, output=job.report.parent, overwrite=overwrite, context=context)
+    reference = _reference(samples, model)
+    return assess(job.output, reference, output=job.report.parent, overwrite=overwrite, context=context)
 
 
-def _finished_report(job: Job, samples: Samples) -> Accuracy:
+def _reference(samples: Samples, model: Checkpoint) -> Samples | LeftOut:
+    """What judges the map: the test part; without one, the labels as models of the other folds judged them."""
+    return samples if len(samples.test) or model.left_out is None else model.left_out
+
+
+def _finished_report(job: Job, samples: Samples, model: Checkpoint) -> Accuracy:
     """The accuracy of a job whose report is written; a report of something else is refused."""
-    accuracy = assess(job.output, samples)
+    accuracy = assess(job.output, _reference(samples, model))
     if not is_report_of(job.report.parent, accuracy):
         raise _different_job(job.report.parent, OutputError)
     log.info("%s: already complete, skipped", job.report)

@@ -45,6 +45,7 @@ from landcover_bdgf.labels import (
     layer_path,
     legend_of_raster,
 )
+from landcover_bdgf.model import LeftOut
 from landcover_bdgf.progress import log
 from landcover_bdgf.storage import PathLike, Product, atomic_folder, check, read_record
 from landcover_bdgf.text import printable
@@ -66,7 +67,7 @@ class ReportContext:
 
 def assess(
     map_path: PathLike,
-    reference: LabelSource | ReferenceFile | Samples,
+    reference: LabelSource | ReferenceFile | Samples | LeftOut,
     *,
     field: str | None = None,
     output: PathLike | None = None,
@@ -80,9 +81,10 @@ def assess(
     ----------
     map_path : path
         A map with its companion files, which hold its classes.
-    reference : path, geopandas.GeoDataFrame, ReferenceFile or Samples
+    reference : path, geopandas.GeoDataFrame, ReferenceFile, Samples or LeftOut
         Polygons or points, a file of samples, or samples, of which the test part is used. A ``ReferenceFile`` also
-        sets the layer, the encoding, classes to ignore, and the rule for conflicts.
+        sets the layer, the encoding, classes to ignore, and the rule for conflicts. ``LeftOut``, of the model of the
+        map: its labels, as judged by models that have not seen them.
     field : str, optional
         Field of the polygons or points that holds the class, matched with the map's by value or name, else ignoring
         case.
@@ -106,14 +108,18 @@ def assess(
         legend, grid = legend_of_raster(dataset), grid_of(dataset)
         record = read_record(str(map_path))
         training = training_pixels(record, grid)
-        pixels = read_reference(reference, field=field, grid=grid, legend=legend, training=training)
-        layers = record.get("layers")
-        result = _compare(dataset, pixels, legend, layers if isinstance(layers, list) else (), training)
+        notes: tuple[str, ...] = ()
+        if isinstance(reference, LeftOut):
+            result = _judged(reference, legend, training)
+        else:
+            pixels = read_reference(reference, field=field, grid=grid, legend=legend, training=training)
+            layers, notes = record.get("layers"), pixels.notes
+            result = _compare(dataset, pixels, legend, layers if isinstance(layers, list) else (), training)
         result = replace(result, limits=map_limits(record), edges=edge_share(dataset))
         if result.leak:
             log.warning("%s of the reference windows overlap training windows", percent(result.leak))
         if output is not None:
-            page = _page(dataset, result, title or f"Accuracy of {Path(map_path).name}", pixels, context)
+            page = _page(dataset, result, title or f"Accuracy of {Path(map_path).name}", notes, context)
             _write(output, result, page, overwrite=overwrite)
     return result
 
@@ -165,12 +171,33 @@ def _compare(
     if training is None:
         return result
     has_data = codes != 0
-    distances, wider = training.distances_px(pixels)[has_data], training.apart_px > training.clear_px
+    return _by_distance(result, (codes == pixels.codes)[has_data], training.distances_px(pixels)[has_data], training)
+
+
+def _judged(found: LeftOut, legend: Legend, training: TrainingPixels | None) -> Accuracy:
+    """The accuracy of models that were trained without some polygons, on these."""
+    right = found.mapped == found.codes
+    result = replace(
+        accuracy(found.codes, found.mapped, legend),
+        sample=f"the labels, each judged by a model that was trained without its polygon ({found.folds} folds); the "
+        "model of the map has learned from all of them",
+        reliability=reliability_bins(found.confidence, right),
+    )
+    return _by_distance(
+        result, right, found.distance_px.astype(np.float64), training or TrainingPixels(np.empty((0, 2)))
+    )
+
+
+def _by_distance(
+    result: Accuracy, right: NDArray[np.bool_], distances: NDArray[np.float64], training: TrainingPixels
+) -> Accuracy:
+    """The accuracy with shares by the distance of its pixels (n,) to the training pixels, in pixels."""
+    wider = training.apart_px > training.clear_px
     return replace(
         result,
         leak=float((distances < training.clear_px).mean()),
         surroundings=float((distances < training.apart_px).mean()) if wider else None,
-        by_distance=accuracy_by_distance((codes == pixels.codes)[has_data], distances),
+        by_distance=accuracy_by_distance(right, distances),
     )
 
 
@@ -188,7 +215,7 @@ def _reliability(dataset: DatasetReader, pixels: Reference, codes: NDArray[Any])
 
 
 def _page(
-    dataset: DatasetReader, result: Accuracy, title: str, pixels: Reference, context: ReportContext | None
+    dataset: DatasetReader, result: Accuracy, title: str, notes: Sequence[str], context: ReportContext | None
 ) -> str:
     context, grid = context or ReportContext(), grid_of(dataset)
     loader = jinja2.FileSystemLoader(Path(__file__).parent)
@@ -213,7 +240,7 @@ def _page(
         reliability_picture=figures.reliability_picture([("reference", figures.BLUE, result.reliability)]),
         curves=[(name, figures.curve_picture(values, name)) for name, values in context.curves if len(values)],
         settings=_flat(context.settings),
-        warnings=[*pixels.notes, *context.warnings],
+        warnings=[*notes, *context.warnings],
     )
 
 

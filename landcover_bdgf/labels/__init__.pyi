@@ -28,6 +28,11 @@ from .sampling import (
     samples_lines as samples_lines,
     without_empty as without_empty,
 )
-from .settings import CLEAR_PX as CLEAR_PX, ReadSettings as ReadSettings, SampleSettings as SampleSettings
+from .settings import (
+    CLEAR_PX as CLEAR_PX,
+    FOLDS as FOLDS,
+    ReadSettings as ReadSettings,
+    SampleSettings as SampleSettings,
+)
 from .split import apart as apart, distances_px as distances_px, draw_per_class as draw_per_class
 from .symbology import companion_paths as companion_paths, write_companions as write_companions

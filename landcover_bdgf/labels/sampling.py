@@ -16,7 +16,7 @@ from landcover_bdgf.labels.label_source import LabelSource, source_name
 from landcover_bdgf.labels.legend import Legend
 from landcover_bdgf.labels.rasterize import Labels, read_labels, texts
 from landcover_bdgf.labels.samples import TEST, TRAIN, Samples, Split
-from landcover_bdgf.labels.settings import COLUMN, SampleSettings
+from landcover_bdgf.labels.settings import COLUMN, FOLDS, SampleSettings
 from landcover_bdgf.progress import log
 from landcover_bdgf.scene import Stack
 from landcover_bdgf.storage import PathLike
@@ -77,11 +77,13 @@ def samples_lines(samples: Samples) -> list[str]:
     rows = [(printable(r["name"]), r["groups"], r["train"], r["test"]) for r in samples.table()]
     rows.append(("all", len(np.unique(samples.groups)), len(samples.train), len(samples.test)))
     width = max(len("class"), *(len(name) for name, *_ in rows))
-    what = "blocks" if samples.split.method == "block" else "polygons"
+    what = "blocks" if samples.split.block_px else "polygons"
     lines = [f"{'class':<{width}} {what:>9} {'train px':>9} {'test px':>9}"]
     lines += [f"{name:<{width}} {groups:>9} {train:>9} {test:>9}" for name, groups, train, test in rows]
     dropped = "; ".join(f"{number} px {reason}" for reason, number in samples.split.dropped.items() if number)
     lines += [f"left out: {dropped}"] if dropped else []
+    if samples.split.method == FOLDS:
+        return [*lines, f"the map learns from all of them; models of other {what} judge each"]
     distance = samples.min_distance_px()
     if math.isinf(distance):
         return [*lines, "no test part"]
@@ -201,6 +203,9 @@ def _divide(
     made = Split(settings.split, settings.buffer, settings.seed, settings.test_share, clear_px=settings.clear_px)
     if settings.split == "none" or settings.test_share == 0:
         return np.zeros(len(pixels.rows), bool), pixels, replace(made, method="none", buffer_px=0)
+    if settings.split == FOLDS:
+        none = np.zeros(len(pixels.rows), bool)
+        return none, *_in_blocks(pixels, settings, made, _why_blocks(pixels, settings))
     if settings.split == "random":
         held = split.hold_out_pixels(pixels.codes, settings.test_share, settings.per_class, rng)
         return held, pixels, replace(made, buffer_px=0)
@@ -212,10 +217,18 @@ def _divide(
         if not (lost := _without_a_part(pixels, held, settings.buffer)):
             return held, pixels, made
         reason = f"a split by polygon leaves class {printable(lost)} without training or test pixels"
+    pixels, made = _in_blocks(pixels, settings, replace(made, method="block"), reason or "")
+    return _held(pixels, settings, rng), pixels, made
+
+
+def _in_blocks(pixels: Labels, settings: SampleSettings, made: Split, reason: str | None) -> tuple[Labels, Split]:
+    """Pixels grouped by blocks of the image, with a note of the reason if there is one; unchanged for None."""
+    if reason is None:
+        return pixels, made
     block_px = settings.block(pixels.grid.shape_hw)
-    pixels = replace(pixels, groups=split.blocks(pixels.rows, pixels.cols, block_px))
     notes = (f"{reason}, so the labels are split by blocks of {block_px} px",) if reason else ()
-    return _held(pixels, settings, rng), pixels, replace(made, method="block", block_px=block_px, notes=notes)
+    pixels = replace(pixels, groups=split.blocks(pixels.rows, pixels.cols, block_px))
+    return pixels, replace(made, block_px=block_px, notes=notes)
 
 
 def _held(pixels: Labels, settings: SampleSettings, rng: np.random.Generator) -> Mask:
@@ -275,6 +288,6 @@ def _remarks(pixels: Labels, parts: NDArray[np.uint8], method: str) -> list[str]
         train, test = int((of_class == TRAIN).sum()), int((of_class == TEST).sum())
         if train < FEW_PIXELS:
             remarks.append(f"class {printable(entry.name)} has only {train} training pixels")
-        if method != "none" and test == 0:
+        if method not in ("none", FOLDS) and test == 0:
             remarks.append(f"class {printable(entry.name)} has no test pixels: its accuracy is unknown")
     return remarks

@@ -11,7 +11,8 @@ from landcover_bdgf.settings import Setting, changed_settings, check
 # Minimum distance at which the 9 × 9 windows of 9 px used to classify a pixel do not overlap a training window.
 CLEAR_PX = 13
 COLUMN = "column:"
-SPLITS = ("polygon", "block", "random", "none")
+FOLDS = "folds"
+SPLITS = (FOLDS, "polygon", "block", "random", "none")
 
 
 @dataclass(frozen=True)
@@ -48,8 +49,11 @@ class SampleSettings(ReadSettings):
 
     split: Annotated[
         str,
-        Setting("split into training and test by polygon, block, random pixels, none, or column:NAME (train or test)"),
-    ] = "polygon"
+        Setting(
+            "folds (the map learns from every label, models of the other folds judge each), a test part by polygon, "
+            "block, random pixels or column:NAME (train or test), or none"
+        ),
+    ] = FOLDS
     test_share: Annotated[float, Setting("share of each class kept for the test", least=0, most=0.9)] = 0.3
     per_class: Annotated[int, Setting("maximum number of training pixels per class", least=1)] = 2000
     block_size_px: Annotated[

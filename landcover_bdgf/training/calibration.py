@@ -32,7 +32,8 @@ from landcover_bdgf.model import (
 from landcover_bdgf.progress import track
 from landcover_bdgf.scene import Stack
 
-BLOCKS = 48  # those with the most labelled pixels; their results are kept in memory
+BLOCKS = 48  # those with the most labelled pixels; their features are kept in memory
+JUDGED_BLOCKS = 400  # for the pixels that a model judges; all of them on most scenes
 TEMPERATURES = 1.0, 5.0  # limits; a few easy polygons must not raise the confidence above that of the windows
 Result = TypeVar("Result")
 
@@ -61,7 +62,10 @@ def left_out_probabilities(
         return one.pixels(classifier.averaged(classifier.logits(classifier.see(one.block)), [one.block]))
 
     with open_workers(run.workers(classifier.viewer.device)) as workers:
-        found = [(one.index, own) for one, own in _computed(probabilities, classifier, stack, left_out, workers)]
+        found = [
+            (one.index, own)
+            for one, own in _computed(probabilities, classifier, stack, left_out, workers, JUDGED_BLOCKS)
+        ]
     index, p = (np.concatenate(parts) for parts in zip(*found, strict=True))
     return index, p
 
@@ -92,19 +96,24 @@ def with_novelty(model: Checkpoint, stack: Stack, samples: Samples, run: Run) ->
         return one.pixels(classifier.features(classifier.see(one.block), [one.block]))
 
     with open_workers(run.workers(classifier.viewer.device)) as workers:
-        found = [(one.index, own) for one, own in _computed(features, classifier, stack, samples, workers)]
+        found = [(one.index, own) for one, own in _computed(features, classifier, stack, samples, workers, BLOCKS)]
     index, vectors = (np.concatenate(parts) for parts in zip(*found, strict=True))
     arrays = fit_novelty(vectors, samples.codes[index], samples.groups[index], np.random.default_rng(run.seed))
     return replace(model, weights=model.weights | {f"{NOVELTY_PREFIX}{name}": array for name, array in arrays.items()})
 
 
 def _computed(
-    compute: Callable[[LabelledBlock], Result], classifier: Classifier, stack: Stack, samples: Samples, workers: Workers
+    compute: Callable[[LabelledBlock], Result],
+    classifier: Classifier,
+    stack: Stack,
+    samples: Samples,
+    workers: Workers,
+    most: int,
 ) -> Iterator[tuple[LabelledBlock, Result]]:
-    """The blocks with the most labelled pixels, at most ``BLOCKS``, with the result of ``compute`` for each."""
+    """The blocks with the most labelled pixels, at most ``most``, with the result of ``compute`` for each."""
     lattice = samples.positions // BLOCK_PX
     places, counts = np.unique(lattice, axis=0, return_counts=True)
-    chosen = places[np.argsort(-counts, kind="stable")[:BLOCKS]]
+    chosen = places[np.argsort(-counts, kind="stable")[:most]]
 
     def labelled(place: NDArray[np.int32]) -> LabelledBlock:
         index = np.flatnonzero((lattice == place).all(axis=1))
