@@ -37,6 +37,12 @@ def printable(name: str) -> str:
     return line if len(line) <= PRINTED_CHARACTERS else f"{line[: PRINTED_CHARACTERS - 1]}…"
 
 
+def rough_percent(share: float) -> str:
+    """A share in percent with two digits: ``0.023 %``, ``7.1 %``, ``33 %``, ``100 %``."""
+    percent = 100 * share
+    return f"{percent:.2g} %" if percent < 10 else f"{percent:.0f} %"
+
+
 def listed(names: Collection[str], show: Callable[[str], str] = printable) -> str:
     """The first twelve names, formatted by ``show``, and the number of the others."""
     more = f" and {len(names) - LISTED_NAMES} more" if len(names) > LISTED_NAMES else ""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from landcover_bdgf.text import listed, printable, table
+from landcover_bdgf.text import listed, printable, rough_percent, table
 
 
 def test_a_name_is_one_short_line_without_control_characters() -> None:
@@ -21,3 +21,8 @@ def test_table_cells_are_escaped() -> None:
     assert table([["<script>", 1]], ["a"]) == (
         "<table><tr><th>a</th></tr><tr><td>&lt;script&gt;</td><td>1</td></tr></table>"
     )
+
+
+def test_shares_have_two_digits_and_no_exponent() -> None:
+    shares = (0, 0.000_234, 0.0712, 0.328, 0.996, 1)
+    assert [rough_percent(share) for share in shares] == ["0 %", "0.023 %", "7.1 %", "33 %", "100 %", "100 %"]

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from pandas import DataFrame
 
 _SHAPEFILE = "ESRI Shapefile"
-_AT_ONCE = 100_000  # geometries; a million points in WKB take 100 MB
+_AT_ONCE = 10_000  # geometries; a million points in WKB take 100 MB
 _SURFACES = (15, 16, 17)  # WKB polyhedral surface, TIN and triangle: strips and fans of a MultiPatch
 _SHOWN_NAMES = 20
 _TAKEN_APART = re.compile(r"[!;?]|\.(zip|shz)$", re.IGNORECASE)  # pyogrio looks for archives and addresses

@@ -12,7 +12,7 @@ from landcover_bdgf.geo.crs import recorded_crs
 from landcover_bdgf.geo.grid import Grid, warn_of_datum
 from landcover_bdgf.storage import PathLike
 
-_AT_ONCE = 100_000  # geometries to convert
+_AT_ONCE = 10_000  # geometries to convert
 
 
 def to_pixels(path: PathLike, geometries: NDArray[np.object_], wkt: str, grid: Grid) -> None:

@@ -261,15 +261,16 @@ def _conflict(path: PathLike, parts: Parts, numbers: NDArray[np.intp], claims: C
 def _no_pixels(path: PathLike, crs: Any, extent: NDArray[np.float64], grid: Grid) -> LabelError:
     try:
         to_wgs84 = transformer(CRS.from_wkt(crs.to_wkt()), _WGS84)
-        theirs = _box(to_wgs84.transform_bounds(*extent))
-        ours = _box(grid.bounds_in(_WGS84))
+        theirs = to_wgs84.transform_bounds(*extent)
+        ours = grid.bounds_in(_WGS84)
     except RasterError as error:
         return LabelError(path, f"no feature lies in the image, and {error.problem}", error.remedy)
-    return LabelError(
-        path,
-        f"no feature holds a pixel of the image. The labels cover {theirs}, the image {ours}",
-        "Check the CRS of both, or the size of the polygons.",
-    )
+    west, south, east, north = theirs
+    remedy = "Check the CRS of both, or the size of the polygons."
+    if shapely.box(south, west, north, east).intersects(shapely.box(*ours)):
+        remedy = "Latitude and longitude seem to be exchanged: swap them (Swap X and Y Coordinates in QGIS)."
+    problem = f"no feature holds a pixel of the image. The labels cover {_box(theirs)}, the image {_box(ours)}"
+    return LabelError(path, problem, remedy)
 
 
 def _box(bounds: tuple[float, float, float, float]) -> str:

@@ -39,6 +39,7 @@ from landcover_bdgf.scene.value_checks import (
     warn_of_gaps,
     warn_of_spectral_content,
 )
+from landcover_bdgf.text import rough_percent
 
 WORTH_A_WARNING_PX = 3.0  # ordinary pairs of Sentinel-1 and -2 are up to 2.7 px apart
 CHECKED_PX = 64  # side of the windows whose values are checked
@@ -125,8 +126,8 @@ def _with_unit(stack: Stack, settings: AlignSettings) -> Stack:
     log.info("%s: SAR is in %s.", sar.paths[0], {"db": "dB", "power": "linear power"}[channels.unit])
     intensities = pixels[[name not in channels.plain for name in sar.names]]
     if channels.unit == "power" and (intensities <= 0).any():
-        found = "%s: %.2g %% of the SAR values are 0 or negative, raised to %g."
-        log.info(found, sar.paths[0], 100 * float((intensities <= 0).mean()), POWER_FLOOR)
+        found = "%s: %s of the SAR values are 0 or negative, raised to %g."
+        log.info(found, sar.paths[0], rough_percent(float((intensities <= 0).mean())), POWER_FLOOR)
     warn_of_stretched(sar, channels.unit, channels.plain, pixels)
     warn_of_names(sar, channels.unit, pixels)
     return replace(stack, sar=sar, sar_unit=channels.unit, plain_names=channels.plain)
@@ -155,7 +156,7 @@ def _with_checked_content(stack: Stack, offset: float | None) -> Stack:
     warn_of_gaps(stack, counts, len(np.concatenate(seen)))
     for image in stack.images:
         if infinite := counts.infinite_share(image.paths):
-            log.warning("%s: %.2g %% of its values are infinite, read as nodata.", image.paths[0], 100 * infinite)
+            log.warning("%s: %s of its values are infinite, read as nodata.", image.paths[0], rough_percent(infinite))
     raw, *layers = _by_image(stack, np.concatenate(parts, axis=1))
     if not raw.size:
         return replace(stack, spectral_offset=offset or 0.0)

@@ -69,7 +69,7 @@ _AMPLITUDE = re.compile(r"(?<![a-z])amp(?:litude)?(?![a-z])", re.IGNORECASE)
 _DATE = re.compile(
     r"(?<![0-9a-z])x?(?:(?:19|20)\d{2}(?P<mark>[-_.]?)\d{2}(?P=mark)\d{2}(?:[t_ ]?\d{2}:?\d{2}:?\d{2}z?)?|"
     r"\d{2}(?P<other>[-_.]?)(?:\d{2}|[a-z]{3})(?P=other)(?:19|20)\d{2}|(?:19|20)\d{2}[0-3]\d{2}|"
-    r"(?:19|20)\d{2}(?:[-_.]?(?:0[1-9]|1[0-2]))?)(?![0-9a-z])",
+    r"(?:19|20)\d{2}[-_]?(?:0[1-9]|1[0-2]))(?![0-9a-z]|\.\d|[ _]?(?:nm|nanometers?)\b)",  # 1952.4 nm is no date
     re.IGNORECASE,
 )
 _SERIES = re.compile(

@@ -30,6 +30,7 @@ from landcover_bdgf.scene.pair_checks import WGS84, box_text, covered_share
 from landcover_bdgf.scene.pixel_set import Bools, PixelSet
 from landcover_bdgf.scene.product_files import Source, arrays_and_paths, classification_file
 from landcover_bdgf.storage import typed_path
+from landcover_bdgf.text import rough_percent
 
 NO_MASK = "none"
 # Scene classification of Sentinel-2 Level-2A, SCL: Sentinel-2 Products Specification Document, table of SCL classes.
@@ -332,8 +333,8 @@ def _tell(mask: MaskFile, by: MaskedBy, of: str, *, nodata: float | None) -> Non
         log.warning("%s: holds none of the values to mask in %s, so nothing is masked.", by.path, of)
     if by.not_reached > 0:
         level = log.warning if by.not_reached >= _WORTH_A_WARNING else log.info
-        told = by.path, 100 * by.not_reached, of
-        found = "%s: has no data in %.2g %% of %s; nothing is masked there."
+        told = by.path, rough_percent(by.not_reached), of
+        found = "%s: has no data in %s of %s; nothing is masked there."
         if mask.ranges is None and nodata and nodata.is_integer():  # 0 is never nodata here
             level(found + " To mask its nodata value too, name it: %s:%d.", *told, by.path.name, nodata)
         else:

@@ -300,7 +300,8 @@ def sar_product(path: PathLike) -> Product:
 
 def _source_text(image: Image) -> str:
     more = f" and {len(image.paths) - 1} more" if len(image.paths) > 1 else ""
-    return with_names(f"{len(image.bands)} bands of {image.paths[0]}{more}")
+    bands = "band" if len(image.bands) == 1 else "bands"
+    return with_names(f"{len(image.bands)} {bands} of {image.paths[0]}{more}")
 
 
 def _bands_text(image: Image) -> str:

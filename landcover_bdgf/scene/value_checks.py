@@ -14,7 +14,7 @@ from landcover_bdgf.scene.image import Image
 from landcover_bdgf.scene.pair_checks import MOST_CHANNELS, WRONG_ORDER
 from landcover_bdgf.scene.sar import NEGATIVE_SHARE
 from landcover_bdgf.scene.stack import Stack
-from landcover_bdgf.text import listed
+from landcover_bdgf.text import listed, rough_percent
 
 S2_OFFSET = 1000  # of Sentinel-2 reflectance × 10,000
 BRIGHT_DARKEST = 1300  # water and shadows with the offset are darker; without it, deserts and snow may be brighter
@@ -134,12 +134,12 @@ def warn_of_gaps(stack: Stack, counts: ReadCounts, pixels: int) -> None:
         names = [band.name for band in image.bands if counts.gaps[band.path, band.index] > found / 10]
         if image.gaps == "zero" or found <= FILL_SHARE * pixels:
             continue
-        gaps = "%s: about %.2g %% of its pixels have no data in %s but in other bands, and will not be mapped. "
+        gaps = "%s: about %s of its pixels have no data in %s but in other bands, and will not be mapped. "
         if image is stack.spectral:
             remedy = "If they are measured there, as lakes of 0 in the infrared are: `gaps=zero`."
         else:
             remedy = "Leave these bands out; or, if its nodata is a measured value there, gdal_edit.py -unsetnodata."
-        log.warning(gaps + remedy, image.paths[0], 100 * found / pixels, listed(names) or "some bands")
+        log.warning(gaps + remedy, image.paths[0], rough_percent(found / pixels), listed(names) or "some bands")
 
 
 def warn_of_zeros(stack: Stack, counts: ReadCounts) -> None:
@@ -155,9 +155,9 @@ def warn_of_zeros(stack: Stack, counts: ReadCounts) -> None:
 
 def _warn_of_fill(image: Image, value: str, share: float) -> None:
     log.warning(
-        "%s: about %.2g %% of its pixels are %s in all bands but not declared as nodata, so they will be "
+        "%s: about %s of its pixels are %s in all bands but not declared as nodata, so they will be "
         "classified. If they are missing data: gdal_edit.py -a_nodata %s",
-        image.paths[0], 100 * share, value, value,
+        image.paths[0], rough_percent(share), value, value,
     )  # fmt: skip
 
 

@@ -226,3 +226,13 @@ def test_points_of_potsdam_are_found_in_a_file_with_two_layers(shared_data):
     assert labels.only_points
     assert "water" in labels.legend.names
     assert len(labels.rows) + labels.counts["outside the image"] == 120
+
+
+def test_exchanged_coordinates_are_told():
+    west, south, *_ = GRID.bounds_in(CRS.from_epsg(4326))
+    for place, says in (
+        ((south + 0.001, west + 0.001), "Latitude and longitude seem to be exchanged"),
+        ((9, 9), "Check"),
+    ):
+        with pytest.raises(LabelError, match=f"no feature holds a pixel of the image.*{says}"):
+            read_labels(frame(["a"], [shapely.Point(place)], crs=4326), "class", GRID)

@@ -142,7 +142,7 @@ CASES = [
     Case("power as dB", bad.image(lambda a: 10 ** (a / 10), of="sar.tif"), f"{RADAR} --sar-unit db", 3, "bad.tif: --sar-unit db contradicts its values: 0% are negative, as in power. Correct --sar-unit or the file."),
     Case("power of zero", bad.image(lambda a: np.where(np.arange(72) < 9, 0, 10 ** (a / 10)).astype(np.float32), of="sar.tif"), RADAR, 0, "bdgf: bad.tif: 12 % of the SAR values are 0 or negative, raised to 1e-06."),
     Case("complex SAR", bad.image(lambda a: (10 ** (a / 20)).astype(np.complex64), of="sar.tif", nodata=None), RADAR, 0, "SAR: 2 bands of bad.tif; linear power"),
-    Case("one SAR band", bad.image(lambda a: a[:1], of="sar.tif"), RADAR, 0, "SAR: 1 bands of bad.tif; dB, read as linear power"),
+    Case("one SAR band", bad.image(lambda a: a[:1], of="sar.tif"), RADAR, 0, "SAR: 1 band of bad.tif; dB, read as linear power"),
     Case("a picture", bad.image(lambda a: (a[:3].clip(0, 2550) // 10).astype(np.uint8), nodata=None, names=()), CHECK, 0, "bdgf: warning: bad.tif: is an 8-bit RGB picture; expect poor classes. Use the original bands."),
     Case("images swapped", bad.image(), "check sar.tif bad.tif", 3, "sar.tif: is given as the spectral image but has SAR bands (VV, VH). Give the HSI/MSI first and the SAR second."),
     Case("years apart", bad.both(bad.image(to="S2_20200604.tif"), bad.image(of="sar.tif", to="S1_20220604.tif")), "check S2_20200604.tif S1_20220604.tif", 0, "bdgf: warning: S1_20220604.tif: was acquired on 2022-06-04, S2_20200604.tif on 2020-06-04: 730 days apart. Changes in between show in one of them only."),

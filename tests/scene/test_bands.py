@@ -180,3 +180,8 @@ def test_sentinel_2_is_known_by_its_three_red_edges(colours, wavelengths):
 def test_colours_of_other_sensors_name_no_sensor():
     assert bands.sensor_of(described("coastal_blue", "blue", "red", "rededge", "nir")) is None
     assert bands.sensor_of(described("BLUE", "GREEN", "RED", "NIR", "SWIR1", "SWIR2")) is None
+
+
+@pytest.mark.parametrize("name", ["1952.4", "1952.4 nm", "2023.5", "1950 nm", "2013", "201306.5 GHz", "20230604"])
+def test_numbers_that_are_no_dates_stay_in_names(name):
+    assert bands.undated(name) == name
