@@ -36,7 +36,7 @@ from landcover_bdgf.app.terminal import say
 from landcover_bdgf.bench import BenchSettings
 from landcover_bdgf.errors import CheckpointError, SettingsError
 from landcover_bdgf.geo import gdal_env
-from landcover_bdgf.labels import ReadSettings, SampleSettings
+from landcover_bdgf.labels import FOLDS, ReadSettings, SampleSettings
 from landcover_bdgf.mapping import MapSettings
 from landcover_bdgf.model import Run
 from landcover_bdgf.progress import log
@@ -268,7 +268,9 @@ def mosaic(
 def assess(
     shown: Shown, typed: Typed, reading: ReadSettings,
     map_file: Annotated[Path, argument("map made by bdgf map", "MAP")],
-    reference: Annotated[Path, option("reference", "polygons or points with classes, or samples.gpkg", "Inputs")],
+    reference: Annotated[Path, option(
+        "reference", "polygons or points with classes, samples.gpkg, or the model of the map", "Inputs"
+    )],
     output: OUTPUT,
     field: FIELD = None,
     overwrite: OVERWRITE = False,
@@ -277,7 +279,8 @@ def assess(
     from landcover_bdgf.assessment import ReferenceFile, assess as assess_map, summary_lines
     from landcover_bdgf.labels import is_samples_file
 
-    if typed & {"field", *described(ReadSettings)} and is_samples_file(reference):
+    own = reference.suffix == ".safetensors" or is_samples_file(reference)
+    if own and typed & {"field", *described(ReadSettings)}:
         typed.refuse({"field", *described(ReadSettings)}, "polygons or points as --reference")
     accuracy = assess_map(map_file, ReferenceFile(reference, reading), field=field, output=output, overwrite=overwrite)
     say(shown, [*summary_lines(accuracy), f"{output / 'report.html'}: report"], accuracy.to_dict())
@@ -358,7 +361,11 @@ def _stack(hsi: str, sar: str, settings: AlignSettings) -> Stack:
 
 
 def _sampling(settings: SampleSettings, recipe: Recipe) -> SampleSettings:
-    return replace(settings, clear_px=recipe.fusion.clear_px)
+    split = settings.split
+    if split == FOLDS and not recipe.training.folds:
+        log.info("`training.folds=0`: some polygons are held out for the report")
+        split = "polygon"
+    return replace(settings, clear_px=recipe.fusion.clear_px, split=split)
 
 
 def _drawn(stack: Stack, labels: Path | None, field: str | None, settings: SampleSettings) -> Samples:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -34,6 +35,7 @@ from landcover_bdgf.labels import (
     read_samples,
     source_name,
 )
+from landcover_bdgf.model import LeftOut, load_checkpoint
 from landcover_bdgf.progress import log
 from landcover_bdgf.text import listed, printable
 
@@ -126,6 +128,25 @@ def read_reference(
         raise LabelError(path, error.problem, error.remedy) from error
 
 
+def labels_of_model(
+    source: LabelSource | ReferenceFile | Samples | LeftOut, record: Mapping[str, Any]
+) -> LeftOut | None:
+    """The labels of a model file, as judged by models that have not seen them; None for another kind of reference.
+
+    LabelError if they were not judged, or if the model did not make the map of this record.
+    """
+    path = source.path if isinstance(source, ReferenceFile) else source
+    if not isinstance(path, str | os.PathLike) or Path(path).suffix != ".safetensors":
+        return None
+    model = load_checkpoint(Path(path), "model")
+    if model.left_out is None:
+        remedy = "Train it with `training.folds=2`, or use other labels."
+        raise LabelError(path, "was trained without folds, so its labels were not judged", remedy)
+    if record.get("training") != model.provenance.get("training"):
+        raise LabelError(path, "is not the model that made this map", "Use its model, or other labels.")
+    return model.left_out
+
+
 def read_codes(dataset: DatasetReader, reference: Reference) -> NDArray[Any]:
     """The map's codes at reference pixels; only tiles with reference pixels are read."""
     codes = np.zeros(len(reference.rows), dataset.dtypes[0])
@@ -160,7 +181,8 @@ def _points(text: str, count: int) -> NDArray[np.float64]:
 def _matched(pixels: Labels | Samples, legend: Legend, sample: str, notes: tuple[str, ...] = ()) -> Reference:
     """Pixels with the codes of the map's legend; classes that it does not have are counted and left out."""
     if not len(pixels.rows):
-        raise LabelError(None, 'the samples have no test part (`split="none"`)', "Use another reference.")
+        remedy = "Use the model of the map, which judged them by folds, or other labels."
+        raise LabelError(None, "the samples have no test part", remedy)
     entries = pixels.legend.entries
     found = _codes_of(entries, legend)
     _warn_of_pixel_values(pixels.legend, legend)

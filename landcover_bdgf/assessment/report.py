@@ -27,6 +27,7 @@ from landcover_bdgf.assessment.reference import (
     Reference,
     ReferenceFile,
     TrainingPixels,
+    labels_of_model,
     read_codes,
     read_reference,
     training_pixels,
@@ -83,8 +84,8 @@ def assess(
         A map with its companion files, which hold its classes.
     reference : path, geopandas.GeoDataFrame, ReferenceFile, Samples or LeftOut
         Polygons or points, a file of samples, or samples, of which the test part is used. A ``ReferenceFile`` also
-        sets the layer, the encoding, classes to ignore, and the rule for conflicts. ``LeftOut``, of the model of the
-        map: its labels, as judged by models that have not seen them.
+        sets the layer, the encoding, classes to ignore, and the rule for conflicts. The file of the map's model, or its
+        ``left_out``: its labels, as judged by models that have not seen them.
     field : str, optional
         Field of the polygons or points that holds the class, matched with the map's by value or name, else ignoring
         case.
@@ -109,8 +110,9 @@ def assess(
         record = read_record(str(map_path))
         training = training_pixels(record, grid)
         notes: tuple[str, ...] = ()
-        if isinstance(reference, LeftOut):
-            result = _judged(reference, legend, training)
+        judged = reference if isinstance(reference, LeftOut) else labels_of_model(reference, record)
+        if judged is not None:
+            result = _judged(judged, legend, training)
         else:
             pixels = read_reference(reference, field=field, grid=grid, legend=legend, training=training)
             layers, notes = record.get("layers"), pixels.notes
@@ -176,11 +178,11 @@ def _compare(
 
 def _judged(found: LeftOut, legend: Legend, training: TrainingPixels | None) -> Accuracy:
     """The accuracy of models that were trained without some polygons, on these."""
-    right = found.mapped == found.codes
+    right, count = found.mapped == found.codes, len(training.positions) if training else 0
     result = replace(
         accuracy(found.codes, found.mapped, legend),
-        sample=f"the labels, each judged by a model that was trained without its polygon ({found.folds} folds); the "
-        "model of the map has learned from all of them",
+        sample=f"{len(found)} labelled pixels, each judged by a model that was trained without its polygon "
+        f"({found.folds} folds); the model of the map has learned from all {count or 'labels'}",
         reliability=reliability_bins(found.confidence, right),
     )
     return _by_distance(

@@ -104,7 +104,7 @@ def test_the_steps_give_the_map_of_the_main_job(
     lines = capsys.readouterr().err.splitlines()
     assert lines[:2] == ["bdgf: loading libraries", f"bdgf: checking {msi} and {scene_files.sar}"]
     pair = [msi, "sar.tif"]
-    assert bdgf("sample", *pair, *labels, "-o", "samples.gpkg") == 0
+    assert bdgf("sample", *pair, *labels, "--split", "polygon", "-o", "samples.gpkg") == 0
     assert bdgf("pretrain", *pair, "--samples", "samples.gpkg", "-o", "denoiser.safetensors", *QUICK) == 0
     given = ["--samples", "samples.gpkg", "--denoiser", "denoiser.safetensors"]
     assert bdgf("train", *pair, *given, "-o", "m.safetensors", *QUICK) == 0
@@ -260,3 +260,37 @@ def test_a_user_without_a_home_trains_and_leaves_no_folder(scene_files: SceneFil
     done = subprocess.run(command, cwd=tmp_path, env=alone, capture_output=True, text=True, check=False, timeout=300)
     assert done.returncode == 0, done.stderr
     assert sorted(os.listdir(tmp_path)) == ["model.csv", "model.safetensors"]
+
+
+def test_every_label_teaches_the_map_and_is_judged_by_a_model_that_has_not_seen_it(
+    bdgf: Bdgf, scene_files: SceneFiles, capsys: pytest.CaptureFixture[str]
+) -> None:
+    options = [*QUICK, "--set", "training.folds=2"]
+    scene = [scene_files.spectral, scene_files.sar]
+    assert bdgf("map", *scene, *labels_of(scene_files), "-o", "m.tif", *options, "--json") == 0
+    printed = capsys.readouterr()
+    assert "the map learns from all of them; models of other polygons judge each" in printed.err
+    accuracy = json.loads(printed.out)["accuracy"]
+    learned = json.loads(Path("m.tif.json").read_text())["training"]["count"]
+    judged = sum(row["reference_px"] for row in accuracy["classes"])
+    assert 0.4 * learned < judged <= learned, "on so small a scene, many are too near to all polygons of a class"
+    assert accuracy["sample"] == (
+        f"{judged} labelled pixels, each judged by a model that was trained without its polygon (2 folds); the model "
+        f"of the map has learned from all {learned}"
+    )
+    assert accuracy["leak"] == 0
+    report = Path("m_steps/report/report.html").read_text()
+    assert "each judged by a model that was trained without its polygon (2 folds)" in report
+    assert bdgf("assess", "m.tif", "--reference", "model.safetensors", "-o", "again", "--json") == 0
+    again = json.loads(capsys.readouterr().out)
+    assert again == accuracy
+    assert bdgf("assess", "m.tif", "--reference", "model.safetensors", "--field", "class", "-o", "x") == 2
+    assert bdgf("map", *scene, *labels_of(scene_files), "-o", "m.tif", *options, "--resume") == 0
+    assert "already complete" in capsys.readouterr().err
+    other = [*labels_of(scene_files), "--model", "o.safetensors", "--seed", "1", "--set", "training.folds=0"]
+    assert bdgf("map", *scene, *other, "-o", "o.tif", *QUICK) == 0
+    assert "some polygons are held out for the report" in capsys.readouterr().err
+    assert bdgf("assess", "m.tif", "--reference", "o.safetensors", "-o", "y") == 4
+    assert "o.safetensors: was trained without folds, so its labels were not judged" in capsys.readouterr().err
+    assert bdgf("assess", "o.tif", "--reference", "model.safetensors", "-o", "z") == 4
+    assert "model.safetensors: is not the model that made this map" in capsys.readouterr().err

@@ -50,6 +50,7 @@ POLYGONS = labels(CLASSES, LATTICE, part=["Test" if col > 90 else "train" for _,
 
 
 def drawn(stack, polygons=POLYGONS, **settings):
+    settings = {"split": "polygon", **settings}
     return sample(stack, polygons, field="class", settings=SampleSettings(**settings))
 
 
@@ -147,6 +148,19 @@ def test_without_a_split_all_pixels_are_for_training(stack):
     assert samples_lines(samples)[-1] == "no test part"
 
 
+def test_in_folds_all_pixels_are_for_training(stack):
+    whole, folds = drawn(stack, split="none"), drawn(stack, split="folds")
+    assert np.array_equal(folds.positions, whole.positions)
+    assert np.array_equal(folds.groups, whole.groups)
+    assert not folds.parts.any()
+    assert (folds.split.method, folds.split.buffer_px) == ("folds", 13)
+    assert samples_lines(folds)[-1] == "the map learns from all of them; models of other polygons judge each"
+    alone = drawn(stack, labels(["a", "b", "b", "b", "b"], CORNERS), split="folds")
+    assert (alone.split.method, alone.split.block_px) == ("folds", 26)
+    assert "class a has only one polygon, so the labels are split by blocks of 26 px" in alone.split.notes
+    assert samples_lines(alone)[-1] == "the map learns from all of them; models of other blocks judge each"
+
+
 def test_a_class_with_one_polygon_is_split_by_blocks(stack):
     samples = drawn(stack, labels(["a", "b", "b"], [(20, 20), (20, 90), (70, 90)], side=40))
     assert (samples.split.method, samples.split.block_px) == ("block", 26)
@@ -228,7 +242,9 @@ def test_the_table_shows_every_class_on_one_line(stack):
 def test_parts_of_real_polygons_are_apart(shared_data, scene):
     folder = shared_data / scene
     stack = align(folder / "s2_l2a.tif", folder / "s1_rtc_db.tif")
-    settings = SampleSettings(clear_px=9)  # single windows; where nine by nine are averaged it is 13 px
+    settings = SampleSettings(
+        split="polygon", clear_px=9
+    )  # single windows; where nine by nine are averaged it is 13 px
     samples = sample(stack, folder / "train_polygons.shp", field="class", settings=settings)
     assert samples.leak() == 0
     assert min(row["train"] for row in samples.table()) >= 100
