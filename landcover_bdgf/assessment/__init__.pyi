@@ -1,3 +1,4 @@
+from .borders import BORDER_BINS_PX as BORDER_BINS_PX, border_bins as border_bins
 from .figures import (
     FAINT as FAINT,
     INK as INK,

@@ -14,11 +14,13 @@ from numpy.typing import NDArray
 from rasterio.io import DatasetReader
 
 from landcover_bdgf.assessment import figures
+from landcover_bdgf.assessment.borders import UNKNOWN
 from landcover_bdgf.assessment.limits import map_limits
 from landcover_bdgf.assessment.measures import (
     NO_PROBABILITY_SAMPLE,
     Accuracy,
     accuracy,
+    accuracy_by_border,
     accuracy_by_distance,
     percent,
     remarks,
@@ -27,6 +29,8 @@ from landcover_bdgf.assessment.reference import (
     Reference,
     ReferenceFile,
     TrainingPixels,
+    border_bins_of_map,
+    border_bins_of_reference,
     read_codes,
     read_reference,
     training_pixels,
@@ -53,6 +57,7 @@ TEMPLATE = "report.html.jinja"
 FIGURES = "accuracy.json"
 REPORT_FILES = ("report.html", FIGURES, "accuracy.csv", "confusion.csv")
 _READ_PX = 1024
+_DENSE = 0.5  # share of the reference pixels whose distance to a border the reference itself tells
 
 
 @dataclass(frozen=True)
@@ -159,7 +164,7 @@ def _compare(
         result = accuracy(pixels.codes, codes, legend)
     except LabelError as error:
         raise LabelError(dataset.name, error.problem, error.remedy) from error
-    result = replace(result, sample=pixels.sample, unknown=pixels.unknown)
+    result = _with_borders(replace(result, sample=pixels.sample, unknown=pixels.unknown), dataset, pixels, codes)
     if "confidence" in layers:  # otherwise the file may belong to another map
         result = replace(result, reliability=_reliability(dataset, pixels, codes))
     if training is None:
@@ -172,6 +177,22 @@ def _compare(
         surroundings=float((distances < training.apart_px).mean()) if wider else None,
         by_distance=accuracy_by_distance((codes == pixels.codes)[has_data], distances),
     )
+
+
+def _with_borders(result: Accuracy, dataset: DatasetReader, pixels: Reference, codes: NDArray[Any]) -> Accuracy:
+    """Accuracy by the distance to class borders: of the reference if it tells most of them, else of the map.
+
+    Polygons that touch, or a reference for every pixel, tell where the borders are. Polygons and points that lie apart
+    do not: the true border may be anywhere between them.
+    """
+    has_data = codes != 0
+    right = (codes == pixels.codes)[has_data]
+    bins = border_bins_of_reference(dataset.shape, pixels)[has_data]
+    by_border = accuracy_by_border(right, bins)
+    if by_border and (bins != UNKNOWN).mean() >= _DENSE:
+        return replace(result, by_border=by_border, borders_of="reference")
+    by_border = accuracy_by_border(right, border_bins_of_map(dataset, pixels)[has_data])
+    return replace(result, by_border=by_border, borders_of="map" if by_border else "")
 
 
 def _reliability(dataset: DatasetReader, pixels: Reference, codes: NDArray[Any]) -> tuple[ReliabilityBin, ...]:
