@@ -259,12 +259,13 @@ def accuracy_by_distance(right: NDArray[np.bool_], distances_px: NDArray[np.floa
 
 
 def accuracy_by_border(right: NDArray[np.bool_], bins: NDArray[np.int8]) -> tuple[DistanceBin, ...]:
-    """Overall accuracy of pixels by their distance to a class border; nothing if one bin holds no pixels.
+    """Overall accuracy of pixels by their distance to a class border.
 
-    ``bins`` (n,) are indices into ``BORDER_BINS_PX``, or -1 for pixels that are left out.
+    ``bins`` (n,) are indices into ``BORDER_BINS_PX``, or -1 where the distance is not known. Nothing if it is known of
+    less than half of the pixels, as with polygons that lie apart, or if a bin holds no pixels.
     """
     parts = [right[bins == index] for index in range(len(BORDER_BINS_PX))]
-    if not all(map(len, parts)):
+    if not all(map(len, parts)) or 2 * sum(map(len, parts)) < len(bins):
         return ()
     pairs = zip(BORDER_BINS_PX, parts, strict=True)
     return tuple(DistanceBin(*bounds, len(inside), float(inside.mean())) for bounds, inside in pairs)

@@ -14,7 +14,6 @@ from numpy.typing import NDArray
 from rasterio.io import DatasetReader
 
 from landcover_bdgf.assessment import figures
-from landcover_bdgf.assessment.borders import UNKNOWN
 from landcover_bdgf.assessment.limits import map_limits
 from landcover_bdgf.assessment.measures import (
     NO_PROBABILITY_SAMPLE,
@@ -57,7 +56,6 @@ TEMPLATE = "report.html.jinja"
 FIGURES = "accuracy.json"
 REPORT_FILES = ("report.html", FIGURES, "accuracy.csv", "confusion.csv")
 _READ_PX = 1024
-_DENSE = 0.5  # share of the reference pixels whose distance to a border the reference itself tells
 
 
 @dataclass(frozen=True)
@@ -182,17 +180,15 @@ def _compare(
 def _with_borders(result: Accuracy, dataset: DatasetReader, pixels: Reference, codes: NDArray[Any]) -> Accuracy:
     """Accuracy by the distance to class borders: of the reference if it tells most of them, else of the map.
 
-    Polygons that touch, or a reference for every pixel, tell where the borders are. Polygons and points that lie apart
-    do not: the true border may be anywhere between them.
+    Polygons that touch tell where the borders are. Polygons and points that lie apart do not: the true border may be
+    anywhere between them.
     """
     has_data = codes != 0
     right = (codes == pixels.codes)[has_data]
-    bins = border_bins_of_reference(dataset.shape, pixels)[has_data]
-    by_border = accuracy_by_border(right, bins)
-    if by_border and (bins != UNKNOWN).mean() >= _DENSE:
-        return replace(result, by_border=by_border, borders_of="reference")
-    by_border = accuracy_by_border(right, border_bins_of_map(dataset, pixels)[has_data])
-    return replace(result, by_border=by_border, borders_of="map" if by_border else "")
+    if of_reference := accuracy_by_border(right, border_bins_of_reference(dataset.shape, pixels)[has_data]):
+        return replace(result, by_border=of_reference, borders_of="reference")
+    of_map = accuracy_by_border(right, border_bins_of_map(dataset, pixels)[has_data])
+    return replace(result, by_border=of_map, borders_of="map" if of_map else "")
 
 
 def _reliability(dataset: DatasetReader, pixels: Reference, codes: NDArray[Any]) -> tuple[ReliabilityBin, ...]:

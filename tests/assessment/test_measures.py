@@ -77,10 +77,13 @@ def test_each_pixel_is_in_one_distance_bin() -> None:
     assert len(accuracy_by_distance(np.array([True]), np.array([40.0]))) == 1
 
 
-def test_accuracy_by_border_needs_pixels_in_every_bin() -> None:
+def test_accuracy_by_border_needs_pixels_in_every_bin_and_most_distances() -> None:
     right, bins = np.array([1, 0, 1, 1, 0, 1], bool), np.array([0, 0, 1, 2, 2, -1], np.int8)
     found = accuracy_by_border(right, bins)
     assert [(b.label, b.n, b.overall) for b in found] == [
         ("0 to 2 px", 2, 0.5), ("3 to 5 px", 1, 1.0), ("6 px and more", 2, 0.5),
     ]  # fmt: skip
     assert accuracy_by_border(right[:3], bins[:3]) == ()
+    unknown = np.full(5, -1, np.int8)
+    assert accuracy_by_border(np.r_[right, np.ones(4, bool)], np.r_[bins, unknown[:4]])
+    assert accuracy_by_border(np.r_[right, np.ones(5, bool)], np.r_[bins, unknown]) == ()
