@@ -193,12 +193,16 @@ class Accuracy:
             "edge_px": EDGE_PX,
             "edge_share": _number(self.edges),
             "by_distance_to_training": _rows(self.by_distance),
-            **({f"by_distance_to_borders_of_{self.borders_of}": _rows(self.by_border)} if self.by_border else {}),
+            **self._near_borders(),
             "reliability": [asdict(one) for one in self.reliability],
             "expected_calibration_error": _number(calibration_error(self.reliability)),
             **self.limits.model_dump(mode="json"),
             "caution": NO_PROBABILITY_SAMPLE,
         }
+
+    def _near_borders(self) -> dict[str, Any]:
+        """The accuracy by distance to class borders, if there is one."""
+        return {"borders_of": self.borders_of, "by_distance_to_border": _rows(self.by_border)} if self.by_border else {}
 
 
 def accuracy(reference_codes: NDArray[Any], map_codes: NDArray[Any], legend: Legend) -> Accuracy:
