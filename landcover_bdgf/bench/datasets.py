@@ -66,10 +66,11 @@ class Dataset:
     stream_px: NDArray[np.uint8] | None = None
 
     def fingerprint(self) -> str:
-        """sha256 of images, labels and class names."""
+        """sha256 of images, labels, class names and streams."""
         total = hashlib.sha256(self.stack.fingerprint().encode())
         total.update(self.truth.tobytes())
         total.update("\0".join(self.legend.names).encode())
+        total.update(b"" if self.stream_px is None else self.stream_px.tobytes())
         return total.hexdigest()
 
 
