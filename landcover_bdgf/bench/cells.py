@@ -28,10 +28,10 @@ from landcover_bdgf.storage import atomic_output
 
 # Bounds of the bins of accuracy against the distance to the nearest training pixel.
 DISTANCES_PX = (0, 4, 9, 16, 32, 64, 1_000_000)
-# Overall accuracy by the distance to the nearest pixel of another class of the truth, in px.
-BORDERS = {"oa_0_2": "0 to 2", "oa_3_5": "3 to 5", "oa_6": "6 and more"}
-# Share of the length of streams that the map shows, by their width in px.
-KEPT = {f"kept_{width}px": width for width in THIN_PX}
+# Overall accuracy by the distance to the nearest pixel of another class of the truth.
+BORDERS = {"oa_0_2": "0 to 2 px", "oa_3_5": "3 to 5 px", "oa_6": "6 px and more"}
+# Share of the length of streams that the map shows, by their width.
+KEPT = {f"kept_{width}px": f"{width} px" for width in THIN_PX}
 
 Cell = dict[str, Any]
 
@@ -148,7 +148,7 @@ def _streams_kept(dataset: Dataset, samples: Samples, right: NDArray[np.bool_]) 
     if dataset.stream_px is None:
         return dict.fromkeys(KEPT)
     width_px = dataset.stream_px[samples.test.rows, samples.test.cols]
-    on_line = {name: right[width_px == width] for name, width in KEPT.items()}
+    on_line = {name: right[width_px == width] for name, width in zip(KEPT, THIN_PX, strict=True)}
     return {name: 100 * float(own.mean()) if len(own) else None for name, own in on_line.items()}
 
 
