@@ -43,6 +43,11 @@ TABLES = {
     "comparison": replace(table("comparison", (CHILE, DENMARK, KENYA), ("random", "near", "far"), 20), method=METHODS),
     # Scenes that were not used to choose settings; their SAR images are simulated.
     "confirmation": replace(table("comparison", (HONG_KONG, POTSDAM), ("random", "near", "far"), 10), method=METHODS),
+    # Roads, hedges and streams a few pixels wide.
+    "thin": replace(
+        table("comparison", ("thin",), ("near",), 3),
+        method=("bdgf", "single windows=bdgf:fusion.average_px=1", "et", "et+9"),
+    ),
     "ablation": table("ablation", (CHILE, "simulated"), ("far",), 10),
     "balance": table("balance", (CHILE, "simulated"), ("near",), 10),
 }

@@ -2,6 +2,7 @@
 
 ============  =================================================================
 reference     reference pixels of a map
+borders       distance of pixels to borders between classes
 measures      confusion matrix, accuracies, kappa
 limits        masks and area of interest of a map
 reliability   calibration of the confidence

@@ -1,3 +1,4 @@
+from .borders import border_bins as border_bins
 from .figures import (
     FAINT as FAINT,
     INK as INK,
@@ -6,7 +7,12 @@ from .figures import (
     reliability_picture as reliability_picture,
     style_axes as style_axes,
 )
-from .measures import Accuracy as Accuracy, accuracy as accuracy, summary_lines as summary_lines
+from .measures import (
+    Accuracy as Accuracy,
+    accuracy as accuracy,
+    accuracy_by_border as accuracy_by_border,
+    summary_lines as summary_lines,
+)
 from .reference import ReferenceFile as ReferenceFile
 from .reliability import (
     BINS as BINS,

@@ -15,6 +15,7 @@ from typing import Any, TypedDict
 import numpy as np
 from numpy.typing import NDArray
 
+from landcover_bdgf.assessment.borders import BORDER_BINS_PX
 from landcover_bdgf.assessment.limits import MapLimits
 from landcover_bdgf.assessment.reliability import ReliabilityBin, calibration_error
 from landcover_bdgf.errors import LabelError
@@ -48,7 +49,7 @@ class ClassAccuracy(TypedDict):
 
 @dataclass(frozen=True)
 class DistanceBin:
-    """Accuracy of reference pixels at a distance in ``[from_px, to_px)`` from the nearest training pixel."""
+    """Accuracy of reference pixels at a distance in ``[from_px, to_px)`` from a training pixel or a class border."""
 
     from_px: float
     to_px: float
@@ -91,7 +92,11 @@ class Accuracy:
     edges : float
         Share of the mapped pixels near the border or a gap of the map; NaN if not counted.
     by_distance : tuple of DistanceBin
-        Only bins that hold pixels.
+        By the distance to the nearest training pixel; only bins that hold pixels.
+    by_border : tuple of DistanceBin
+        By the distance to the nearest pixel of another class; all bins, or none if one holds no pixels.
+    borders_of : str
+        Whose borders these are: "reference" or "map".
     """
 
     legend: Legend
@@ -109,6 +114,8 @@ class Accuracy:
     surroundings: float | None = None
     edges: float = math.nan
     by_distance: tuple[DistanceBin, ...] = ()
+    by_border: tuple[DistanceBin, ...] = ()
+    borders_of: str = ""
     reliability: tuple[ReliabilityBin, ...] = ()
     limits: MapLimits = field(default_factory=MapLimits)
 
@@ -185,15 +192,17 @@ class Accuracy:
             "surroundings_shared": self.surroundings,
             "edge_px": EDGE_PX,
             "edge_share": _number(self.edges),
-            "by_distance_to_training": [
-                {"from_px": b.from_px, "to_px": _number(b.to_px), "n": b.n, "overall_accuracy": b.overall}
-                for b in self.by_distance
-            ],
+            "by_distance_to_training": _rows(self.by_distance),
+            **self._near_borders(),
             "reliability": [asdict(one) for one in self.reliability],
             "expected_calibration_error": _number(calibration_error(self.reliability)),
             **self.limits.model_dump(mode="json"),
             "caution": NO_PROBABILITY_SAMPLE,
         }
+
+    def _near_borders(self) -> dict[str, Any]:
+        """The accuracy by distance to class borders, if there is one."""
+        return {"borders_of": self.borders_of, "by_distance_to_border": _rows(self.by_border)} if self.by_border else {}
 
 
 def accuracy(reference_codes: NDArray[Any], map_codes: NDArray[Any], legend: Legend) -> Accuracy:
@@ -253,6 +262,19 @@ def accuracy_by_distance(right: NDArray[np.bool_], distances_px: NDArray[np.floa
     return tuple(bins)
 
 
+def accuracy_by_border(right: NDArray[np.bool_], bins: NDArray[np.int8]) -> tuple[DistanceBin, ...]:
+    """Overall accuracy of pixels by their distance to a class border.
+
+    ``bins`` (n,) are indices into ``BORDER_BINS_PX``, or -1 where the distance is not known. Nothing if it is known of
+    less than half of the pixels, as with polygons that lie apart, or if a bin holds no pixels.
+    """
+    parts = [right[bins == index] for index in range(len(BORDER_BINS_PX))]
+    if not all(map(len, parts)) or 2 * sum(map(len, parts)) < len(bins):
+        return ()
+    pairs = zip(BORDER_BINS_PX, parts, strict=True)
+    return tuple(DistanceBin(*bounds, len(inside), float(inside.mean())) for bounds, inside in pairs)
+
+
 def summary_lines(result: Accuracy) -> list[str]:
     """The accuracy as text: the main figures, a table of the classes, and caveats.
 
@@ -273,6 +295,10 @@ def summary_lines(result: Accuracy) -> list[str]:
         code = f"{c['code']:>8}" if coded else ""
         lines.append(f"{name:<{width}}{code} {c['reference_px']:>10} {shares}")
     lines += [f"{bin_.label} from training: {percent(bin_.overall)} of {bin_.n} px" for bin_ in result.by_distance]
+    lines += [
+        f"{bin_.label} from a class border of the {result.borders_of}: {percent(bin_.overall)} of {bin_.n} px"
+        for bin_ in result.by_border
+    ]
     return [*lines, *remarks(result), f"note: {NO_PROBABILITY_SAMPLE}"]
 
 
@@ -307,6 +333,10 @@ def remarks(result: Accuracy) -> list[str]:
 def percent(share: float | None) -> str:
     """A share as text, in percent; a dash if it is undefined."""
     return "–" if share is None or math.isnan(share) else f"{100 * share:.1f} %"
+
+
+def _rows(bins: tuple[DistanceBin, ...]) -> list[dict[str, float | None]]:
+    return [{"from_px": b.from_px, "to_px": _number(b.to_px), "n": b.n, "overall_accuracy": b.overall} for b in bins]
 
 
 def _text(value: float) -> str:

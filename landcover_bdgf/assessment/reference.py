@@ -16,7 +16,9 @@ import shapely
 from numpy.typing import NDArray
 from rasterio.errors import CRSError
 from rasterio.io import DatasetReader
+from rasterio.windows import Window
 
+from landcover_bdgf.assessment.borders import border_bins_at
 from landcover_bdgf.assessment.measures import percent
 from landcover_bdgf.errors import LabelError, SettingsError
 from landcover_bdgf.geo import Grid, read_band, recorded_crs
@@ -154,6 +156,27 @@ def read_codes(dataset: DatasetReader, reference: Reference) -> NDArray[Any]:
         tile = read_band(dataset, window)
         codes[inside] = tile[reference.rows[inside] - window.row_off, reference.cols[inside] - window.col_off]
     return codes
+
+
+def border_bins_of_map(dataset: DatasetReader, reference: Reference) -> NDArray[np.int8]:
+    """Bin of the distance of each reference pixel to a border between classes of the map."""
+    return border_bins_at(reference.rows, reference.cols, dataset.shape, partial(read_band, dataset))
+
+
+def border_bins_of_reference(shape_hw: tuple[int, int], reference: Reference) -> NDArray[np.int8]:
+    """Bin of the distance of each reference pixel to a border between classes of the reference."""
+    order = np.argsort(reference.rows, kind="stable")
+    rows, cols, codes = (array[order] for array in (reference.rows, reference.cols, reference.codes))
+
+    def read(window: Window) -> NDArray[np.uint16]:
+        tile = np.zeros((window.height, window.width), np.uint16)
+        first, last = np.searchsorted(rows, (window.row_off, window.row_off + window.height))
+        inside = slice(first, last)
+        within = (cols[inside] >= window.col_off) & (cols[inside] < window.col_off + window.width)
+        tile[rows[inside][within] - window.row_off, cols[inside][within] - window.col_off] = codes[inside][within]
+        return tile
+
+    return border_bins_at(reference.rows, reference.cols, shape_hw, read)
 
 
 def training_pixels(record: Mapping[str, Any], grid: Grid) -> TrainingPixels | None:

@@ -19,6 +19,7 @@ from landcover_bdgf.assessment.measures import (
     NO_PROBABILITY_SAMPLE,
     Accuracy,
     accuracy,
+    accuracy_by_border,
     accuracy_by_distance,
     percent,
     remarks,
@@ -27,6 +28,8 @@ from landcover_bdgf.assessment.reference import (
     Reference,
     ReferenceFile,
     TrainingPixels,
+    border_bins_of_map,
+    border_bins_of_reference,
     labels_of_model,
     read_codes,
     read_reference,
@@ -112,7 +115,7 @@ def assess(
         notes: tuple[str, ...] = ()
         judged = reference if isinstance(reference, LeftOut) else labels_of_model(reference, record)
         if judged is not None:
-            result = _judged(judged, legend, training)
+            result = _judged(dataset, judged, legend, training)
         else:
             pixels = read_reference(reference, field=field, grid=grid, legend=legend, training=training)
             layers, notes = record.get("layers"), pixels.notes
@@ -167,7 +170,7 @@ def _compare(
         result = accuracy(pixels.codes, codes, legend)
     except LabelError as error:
         raise LabelError(dataset.name, error.problem, error.remedy) from error
-    result = replace(result, sample=pixels.sample, unknown=pixels.unknown)
+    result = _with_borders(replace(result, sample=pixels.sample, unknown=pixels.unknown), dataset, pixels, codes)
     if "confidence" in layers:  # otherwise the file may belong to another map
         result = replace(result, reliability=_reliability(dataset, pixels, codes))
     if training is None:
@@ -176,7 +179,7 @@ def _compare(
     return _by_distance(result, (codes == pixels.codes)[has_data], training.distances_px(pixels)[has_data], training)
 
 
-def _judged(found: LeftOut, legend: Legend, training: TrainingPixels | None) -> Accuracy:
+def _judged(dataset: DatasetReader, found: LeftOut, legend: Legend, training: TrainingPixels | None) -> Accuracy:
     """The accuracy of models that were trained without some polygons, on these."""
     right, count = found.mapped == found.codes, len(training.positions) if training else 0
     result = replace(
@@ -201,6 +204,20 @@ def _by_distance(
         surroundings=float((distances < training.apart_px).mean()) if wider else None,
         by_distance=accuracy_by_distance(right, distances),
     )
+
+
+def _with_borders(result: Accuracy, dataset: DatasetReader, pixels: Reference, codes: NDArray[Any]) -> Accuracy:
+    """Accuracy by the distance to class borders: of the reference if it tells most of them, else of the map.
+
+    Polygons that touch tell where the borders are. Polygons and points that lie apart do not: the true border may be
+    anywhere between them.
+    """
+    has_data = codes != 0
+    right = (codes == pixels.codes)[has_data]
+    if of_reference := accuracy_by_border(right, border_bins_of_reference(dataset.shape, pixels)[has_data]):
+        return replace(result, by_border=of_reference, borders_of="reference")
+    of_map = accuracy_by_border(right, border_bins_of_map(dataset, pixels)[has_data])
+    return replace(result, by_border=of_map, borders_of="map" if of_map else "")
 
 
 def _reliability(dataset: DatasetReader, pixels: Reference, codes: NDArray[Any]) -> tuple[ReliabilityBin, ...]:

@@ -1,7 +1,7 @@
 """Benchmark: accuracy of methods × scenes × protocols × seeds.
 
 ==================  ===============================================================
-matlab, simulated   the paper's files; a scene with known classes
+matlab, simulated   the paper's files; scenes with known classes
 datasets            scenes with labels, by name
 protocols           three ways of drawing training and test pixels
 probe               dependence of diffusion features on each sensor

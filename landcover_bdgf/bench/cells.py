@@ -13,8 +13,9 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
-from landcover_bdgf.assessment import accuracy, calibration_error, reliability_bins
+from landcover_bdgf.assessment import accuracy, accuracy_by_border, border_bins, calibration_error, reliability_bins
 from landcover_bdgf.bench.datasets import Dataset
 from landcover_bdgf.bench.methods import BDGF, PROBE, Laboratory, Method, Prediction
 from landcover_bdgf.bench.protocols import PROTOCOLS, draw, shortages
@@ -22,10 +23,15 @@ from landcover_bdgf.bench.version import version_of_baselines, version_of_models
 from landcover_bdgf.labels import Samples, codes_picture, distances_px
 from landcover_bdgf.model import Recipe, Run
 from landcover_bdgf.progress import errors_only, log, progress
+from landcover_bdgf.scene import THIN_PX
 from landcover_bdgf.storage import atomic_output
 
 # Bounds of the bins of accuracy against the distance to the nearest training pixel.
 DISTANCES_PX = (0, 4, 9, 16, 32, 64, 1_000_000)
+# Overall accuracy by the distance to the nearest pixel of another class of the truth.
+BORDERS = {"oa_0_2": "0 to 2 px", "oa_3_5": "3 to 5 px", "oa_6": "6 px and more"}
+# Share of the length of streams that the map shows, by their width.
+KEPT = {f"kept_{width}px": f"{width} px" for width in THIN_PX}
 
 Cell = dict[str, Any]
 
@@ -99,11 +105,11 @@ def _computed(laboratory: Laboratory, samples: Samples, method: Method, seed: in
     started = time.monotonic()
     with errors_only():
         found = laboratory.predict(method, samples, seed)
-    cell = {"seconds": time.monotonic() - started, "picture": None} | judged(samples, found)
+    cell = {"seconds": time.monotonic() - started, "picture": None} | judged(laboratory.dataset, samples, found)
     return cell | {"picture": codes_picture(found.codes, samples.legend.colors)} if shown else cell
 
 
-def judged(samples: Samples, found: Prediction) -> Cell:
+def judged(dataset: Dataset, samples: Samples, found: Prediction) -> Cell:
     """Accuracy of a prediction on the test part."""
     test = samples.test
     codes = found.codes[test.rows, test.cols]
@@ -117,6 +123,7 @@ def judged(samples: Samples, found: Prediction) -> Cell:
         "by_distance": _by_distance(right, distances_px(test.positions, samples.train.positions)),
         "ece": None, "reliability": [],
     }  # fmt: skip
+    cell |= _by_border(dataset, samples, right) | _streams_kept(dataset, samples, right)
     if found.probability is not None:
         bins = reliability_bins(found.probability[test.rows, test.cols], right)
         cell |= {"ece": 100 * calibration_error(bins), "reliability": [asdict(one) for one in bins]}
@@ -129,6 +136,20 @@ def _by_distance(right: Any, away: Any) -> list[dict[str, float]]:
         if len(inside := right[(away >= low) & (away < high)]):
             bins.append({"from_px": low, "to_px": high, "n": len(inside), "oa": 100 * float(inside.mean())})
     return bins
+
+
+def _by_border(dataset: Dataset, samples: Samples, right: NDArray[np.bool_]) -> dict[str, float | None]:
+    found = accuracy_by_border(right, border_bins(dataset.truth)[samples.test.rows, samples.test.cols])
+    return dict.fromkeys(BORDERS) | {name: 100 * one.overall for name, one in zip(BORDERS, found, strict=bool(found))}
+
+
+def _streams_kept(dataset: Dataset, samples: Samples, right: NDArray[np.bool_]) -> dict[str, float | None]:
+    """Share of the pixels on the centre lines of streams, in the test part, that have their class."""
+    if dataset.stream_px is None:
+        return dict.fromkeys(KEPT)
+    width_px = dataset.stream_px[samples.test.rows, samples.test.cols]
+    on_line = {name: right[width_px == width] for name, width in zip(KEPT, THIN_PX, strict=True)}
+    return {name: 100 * float(own.mean()) if len(own) else None for name, own in on_line.items()}
 
 
 def _percent(share: float) -> float | None:

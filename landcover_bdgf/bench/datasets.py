@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 import hashlib
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict
 
 from landcover_bdgf.bench.matlab import PUBLISHED, published_scene
-from landcover_bdgf.bench.simulated import NAME, simulated_sar, simulated_scene
+from landcover_bdgf.bench.simulated import NAME, THIN, simulated_sar, simulated_scene, thin_scene
 from landcover_bdgf.errors import LabelError, SettingsError
 from landcover_bdgf.geo import Grid, grid_of, is_south_up, open_raster, read_band
 from landcover_bdgf.labels import MAX_CLASSES, Legend, ReadSettings, read_labels
@@ -53,19 +53,24 @@ class Description(BaseModel):
 
 @dataclass(frozen=True, eq=False)
 class Dataset:
-    """A labelled scene. ``truth`` (h, w) has codes of the legend; 0 without label, or without data in both images."""
+    """A labelled scene. ``truth`` (h, w) has codes of the legend; 0 without label, or without data in both images.
+
+    ``stream_px`` (h, w), if known, is the width of a stream on its centre line, and 0 elsewhere.
+    """
 
     name: str
     stack: Stack
     truth: NDArray[np.uint16]
     legend: Legend
     simulated: str = ""  # the simulated part, "scene" or "SAR"
+    stream_px: NDArray[np.uint8] | None = None
 
     def fingerprint(self) -> str:
-        """sha256 of images, labels and class names."""
+        """sha256 of images, labels, class names and streams."""
         total = hashlib.sha256(self.stack.fingerprint().encode())
         total.update(self.truth.tobytes())
         total.update("\0".join(self.legend.names).encode())
+        total.update(b"" if self.stream_px is None else self.stream_px.tobytes())
         return total.hexdigest()
 
 
@@ -75,8 +80,8 @@ def open_dataset(name: str, data: Path | None, work: Path) -> Dataset:
     Parameters
     ----------
     name : str
-        ``augsburg``, ``berlin``, ``yellow-river``, ``lcz-hk``, ``simulated``, a folder with ``dataset.toml``, or a
-        TOML file.
+        ``augsburg``, ``berlin``, ``yellow-river``, ``lcz-hk``, ``simulated``, ``thin``, a folder with
+        ``dataset.toml``, or a TOML file.
     data : Path, optional
         Folder of the published MATLAB files, one folder for each data set; for ``simulated``, real labels and spectra.
     work : Path
@@ -92,6 +97,10 @@ def open_dataset(name: str, data: Path | None, work: Path) -> Dataset:
     path = check_dataset(name)
     if path is not None:
         return _described(path, work)
+    if name == THIN:
+        scene = thin_scene(work)
+        made = _dataset(name, align(scene.spectral, scene.sar), scene.classes, scene.names, simulated="scene")
+        return replace(made, stream_px=scene.stream_px)
     simulated = name == NAME
     spectral, sar, truth = simulated_scene(data, work) if simulated else published_scene(name, data, work)
     classes = PUBLISHED["augsburg" if simulated else name].classes
@@ -101,13 +110,13 @@ def open_dataset(name: str, data: Path | None, work: Path) -> Dataset:
 
 def check_dataset(name: str) -> Path | None:
     """The description of a data set; None for the published and simulated ones; SettingsError for an unknown name."""
-    if name in (*PUBLISHED, NAME):
+    if name in (*PUBLISHED, NAME, THIN):
         return None
     path = Path(name)
     path = path / DESCRIPTION if path.is_dir() else path
     if not path.is_file():
         near = difflib.get_close_matches(name, PUBLISHED, 1)
-        known = f"Use {', '.join([*PUBLISHED, NAME])}, a folder with {DESCRIPTION} or a TOML file."
+        known = f"Use {', '.join([*PUBLISHED, NAME, THIN])}, a folder with {DESCRIPTION} or a TOML file."
         raise SettingsError(
             f'`dataset="{name}"`', "is unknown and not a file", f"Did you mean {near[0]}?" if near else known
         )

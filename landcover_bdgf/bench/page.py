@@ -24,11 +24,11 @@ from landcover_bdgf.assessment import (
     style_axes,
     write_table,
 )
-from landcover_bdgf.bench.cells import Cell, Plan
+from landcover_bdgf.bench.cells import BORDERS, KEPT, Cell, Plan
 from landcover_bdgf.bench.complexity import Part, count_parts, inputs_of
 from landcover_bdgf.bench.datasets import Dataset
 from landcover_bdgf.bench.protocols import PROTOCOLS
-from landcover_bdgf.bench.tables import METRICS, ProtocolTable, by, rows, signed
+from landcover_bdgf.bench.tables import DETAILS, METRICS, ProtocolTable, by, rows, signed
 from landcover_bdgf.labels import Legend, codes_picture
 from landcover_bdgf.model import Recipe
 from landcover_bdgf.storage import atomic_output
@@ -37,7 +37,7 @@ from landcover_bdgf.text import printable
 TEMPLATE = "bench.html.jinja"
 COLUMNS = (
     *("dataset", "protocol", "per_class", "seed", "method"),
-    *(*METRICS, "ece", "leak", "train_px", "test_px", "seconds"),
+    *(*METRICS, *DETAILS, "ece", "leak", "train_px", "test_px", "seconds"),
 )
 
 
@@ -87,6 +87,7 @@ def _page(
         scenes=scenes, reference=reference, recipe=plan.recipe.name, seeds=plan.seeds,
         per_class=sorted({cell["per_class"] for cell in cells}),
         protocols=[PROTOCOLS[name] for name in plan.protocols], metrics=METRICS,
+        borders=BORDERS, kept=KEPT,
     )  # fmt: skip
 
 

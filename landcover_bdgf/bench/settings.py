@@ -20,7 +20,7 @@ class BenchSettings:
 
     dataset: Annotated[
         tuple[str, ...],
-        Setting("augsburg, berlin, yellow-river, lcz-hk, simulated, or a TOML file; repeatable", unit="name"),
+        Setting("augsburg, berlin, yellow-river, lcz-hk, simulated, thin, or a TOML file; repeatable", unit="name"),
     ]
     data: Annotated[Path | None, Setting("folder of the published MATLAB files")] = None
     experiment: Annotated[Experiment, Setting(f"one of {', '.join(get_args(Experiment))}", unit="name")] = "comparison"

@@ -1,8 +1,11 @@
-"""A simulated scene with known classes: real class geometry, real spectra, SAR with real speckle statistics.
+"""Simulated scenes with known classes.
 
-Classes have the locations of the labels of Augsburg (Hong et al. 2021); unlabelled pixels get the nearest class.
-Spectra are those of the labelled pixels of EnMAP Potsdam. Some classes share their spectrum and differ only in
-backscatter, others share their backscatter and differ only in their spectrum, to test how a method uses each sensor.
+``thin`` is the scene of the demo, larger, and crossed by roads, hedges and streams.
+
+``simulated`` has real class geometry, real spectra, and SAR with real speckle statistics. Its classes have the
+locations of the labels of Augsburg (Hong et al. 2021); unlabelled pixels get the nearest class. Spectra are those of
+the labelled pixels of EnMAP Potsdam. Some classes share their spectrum and differ only in backscatter, others share
+their backscatter and differ only in their spectrum, to test how a method uses each sensor.
 
 - reflectance: each parcel mixes two real spectra of its class, each pixel adds a third; neighbours mix by the sensor's
   point spread; illumination varies smoothly.
@@ -24,9 +27,21 @@ from scipy.ndimage import distance_transform_edt, gaussian_filter
 from landcover_bdgf.bench.matlab import NOWHERE, read_matlab
 from landcover_bdgf.errors import SettingsError
 from landcover_bdgf.geo import Grid, RasterProfile, open_raster, read_band
-from landcover_bdgf.scene import draw_parcels, observed_reflectance, open_image, smooth_field, speckle, write_pixels
+from landcover_bdgf.scene import (
+    COVERS,
+    draw_parcels,
+    observed_reflectance,
+    open_image,
+    simulate,
+    smooth_field,
+    speckle,
+    write_pixels,
+    write_scene,
+)
 
 NAME = "simulated"
+THIN = "thin"
+THIN_SHAPE_HW = (256, 256)
 PIXEL_M = 30.0
 EVERY = 8  # use every eighth band of EnMAP, as neighbouring bands are redundant
 PARCEL_PX = 14
@@ -86,6 +101,28 @@ def simulated_scene(data: Path | None, work: Path, *, seed: int = 0) -> tuple[Pa
     _write(spectral, _reflectance(classes, parcels, count, library, rng), bands)
     _write(sar, _intensity(classes, parcels, count, rng), ("VV", "VH"))
     return spectral, sar, classes.astype(np.uint16)
+
+
+@dataclass(frozen=True, eq=False)
+class ThinScene:
+    """Images, classes of all pixels and their names by code, and widths of streams on their centre lines (h, w)."""
+
+    spectral: Path
+    sar: Path
+    classes: NDArray[np.uint16]
+    names: dict[str, str]
+    stream_px: NDArray[np.uint8]
+
+
+def thin_scene(work: Path, *, seed: int = 0) -> ThinScene:
+    """Write the images of a scene with thin objects."""
+    scene = simulate(THIN_SHAPE_HW, seed=seed, thin=True)
+    assert scene.stream_px is not None  # of a scene with thin objects
+    folder = work / f"{THIN}_{seed}"
+    folder.mkdir(exist_ok=True)
+    files = write_scene(scene, folder, overwrite=True, seed=seed)
+    names = {str(code): cover.name for code, cover in enumerate(COVERS, 1)}
+    return ThinScene(files.spectral, files.sar, scene.classes.astype(np.uint16), names, scene.stream_px)
 
 
 def simulated_sar(spectral: Path | list[Path], path: Path) -> Path:

@@ -11,10 +11,12 @@ from typing import Any, TypeVar
 import numpy as np
 from scipy.stats import t as student
 
-from landcover_bdgf.bench.cells import Cell
+from landcover_bdgf.bench.cells import BORDERS, KEPT, Cell
 from landcover_bdgf.text import printable
 
 METRICS = ("oa", "aa", "kappa")
+DETAILS = (*BORDERS, *KEPT)  # of some data sets
+NEAREST = next(iter(BORDERS))
 
 
 @dataclass(frozen=True)
@@ -61,9 +63,10 @@ def _table(dataset: str, protocol: str, cells: Sequence[Cell], reference: str) -
 
 
 def _row(name: str, cells: Sequence[Cell], reference: Sequence[Cell]) -> MethodRow:
-    metrics = {metric: found for metric in METRICS if (found := spread(cells, metric)) is not None}
+    names = (*METRICS, *DETAILS)
+    metrics = {metric: found for metric in names if (found := spread(cells, metric)) is not None}
     above = {} if reference and reference[0]["method"] == name else {
-        metric: found for metric in METRICS if (found := paired(reference, cells, metric)) is not None
+        metric: found for metric in names if (found := paired(reference, cells, metric)) is not None
     }  # fmt: skip
     classes = {
         label: [c["producers"][label] for c in cells if c["producers"].get(label) is not None]
@@ -82,6 +85,7 @@ def lines(found: Sequence[ProtocolTable], reference: str) -> list[str]:
         text.append(f"{table.dataset}, {table.protocol}: {table.test_px:.0f} test px, {leak}")
         for row in table.rows:
             metrics = "  ".join(f"{metric.upper()} {row.metrics[metric]}" for metric in ("oa", "aa"))
+            metrics += f"  near borders {row.metrics[NEAREST]}" if NEAREST in row.metrics else ""
             above = ", ".join(f"{metric.upper()} {signed(row.above[metric])}" for metric in ("oa", "aa") if row.above)
             text.append(f"  {row.name:<20} {metrics}" + (f"   {reference} minus {row.name}: {above}" if above else ""))
     return text

@@ -17,11 +17,12 @@ OF_PIXELS = (
     "scene.shift", "scene.pair_checks", "scene.value_checks", "scene.sar", "scene.stack", "scene.alignment",
     "scene.settings",
 )  # fmt: skip
+OF_FIGURES = ("bench.cells", "assessment.measures", "assessment.borders", "assessment.reliability")
 
 
 def version_of_baselines() -> str:
     """Version of the baselines: classifiers, samples, and the reading of images."""
-    return _sha256((*OF_SAMPLES, *OF_PIXELS, "bench.methods"))
+    return _sha256((*OF_SAMPLES, *OF_PIXELS, *OF_FIGURES, "bench.methods"))
 
 
 def version_of_networks(device: str) -> str:
@@ -33,7 +34,7 @@ def version_of_networks(device: str) -> str:
 
 def version_of_models(device: str) -> str:
     """Version of everything that a trained model and its accuracy depend on."""
-    return f"{version_of_networks(device)} {_sha256((*OF_SAMPLES, 'bench.methods', 'bench.probe'))}"
+    return f"{version_of_networks(device)} {_sha256((*OF_SAMPLES, *OF_FIGURES, 'bench.methods', 'bench.probe'))}"
 
 
 @cache

@@ -17,6 +17,7 @@ mask_share, pixel_set  masked share of pixels; a set of pixels as bits
 shift                  estimated shift between SAR and spectral image
 settings               settings of align
 stack, alignment       the aligned scene, read tile by tile; step: align
+thin_objects           roads, hedges and streams of simulated scenes
 simulation             simulated scenes
 =====================  ========================================================
 """

@@ -6,6 +6,7 @@ from .image import Image as Image, open_image as open_image
 from .mask import mask_path as mask_path
 from .settings import AlignSettings as AlignSettings
 from .simulation import (
+    COVERS as COVERS,
     draw_parcels as draw_parcels,
     observed_reflectance as observed_reflectance,
     simulate as simulate,
@@ -15,4 +16,5 @@ from .simulation import (
     write_scene as write_scene,
 )
 from .stack import Stack as Stack, Tile as Tile, sar_product as sar_product
+from .thin_objects import THIN_PX as THIN_PX
 from .value_checks import warn_of_zeros as warn_of_zeros

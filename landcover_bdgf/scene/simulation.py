@@ -7,12 +7,17 @@ images are computed:
 - backscatter: the water-cloud model (Attema and Ulaby 1978), vegetation above moist soil, with gamma-distributed
   texture in forest and built area, and gamma-distributed speckle of 4.4 looks (Sentinel-1 GRD).
 
+Roads, hedges and streams may cross the parcels, as built area, trees and water. They are narrow, so many of their
+pixels are mixed: reflectance and power are means of both covers, weighted by the share of each in the pixel, before the
+point spread. A pixel has the class of a thin object if that fills half of it or more.
+
 Parcels, smooth fields, the point spread of a sensor and speckle are functions that other simulated scenes use too.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import geopandas as gpd
@@ -27,6 +32,7 @@ from shapely.geometry import box
 
 from landcover_bdgf.errors import OutputError
 from landcover_bdgf.geo import Grid, RasterProfile, plain_name, undated, write_raster
+from landcover_bdgf.scene.thin_objects import HALF, ThinObjects, draw_thin_objects
 from landcover_bdgf.storage import atomic_output
 
 BANDS = ("B02", "B03", "B04", "B05", "B06", "B07", "B08", "B8A", "B11", "B12")
@@ -67,13 +73,36 @@ COVERS = (
 
 @dataclass(frozen=True)
 class Scene:
-    """Arrays on one grid: reflectance (B, h, w), intensity VV and VH (2, h, w), class from 1 and parcel (h, w)."""
+    """Arrays on one grid: reflectance (B, h, w), intensity VV and VH (2, h, w), class from 1 and parcel (h, w).
+
+    ``stream_px`` (h, w), of a scene with thin objects, is the width of a stream on its centre line, and 0 elsewhere and
+    in water that is wider.
+    """
 
     grid: Grid
     reflectance: NDArray[np.float64]
     intensity: NDArray[np.float64]
     classes: NDArray[np.int64]
     parcels: NDArray[np.int64]
+    stream_px: NDArray[np.uint8] | None = None
+
+
+@dataclass(frozen=True)
+class _Surface:
+    """What the sensors see: class from 0, leaf area index and soil moisture of each pixel (h, w)."""
+
+    classes: NDArray[np.int64]
+    leaf_area: NDArray[np.float64]
+    moisture: NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class _Strips:
+    """Thin objects above another surface, with random numbers of their own, so that they change no others."""
+
+    surface: _Surface
+    objects: ThinObjects
+    rng: np.random.Generator
 
 
 @dataclass(frozen=True)
@@ -86,8 +115,8 @@ class SceneFiles:
     field: str = "class"
 
 
-def simulate(shape_hw: tuple[int, int] = (160, 176), *, seed: int = 0) -> Scene:
-    """Draw a random scene; the same seed gives the same scene."""
+def simulate(shape_hw: tuple[int, int] = (160, 176), *, seed: int = 0, thin: bool = False) -> Scene:
+    """Draw a random scene, with roads, hedges and streams if ``thin``; the same seed gives the same scene."""
     rng = np.random.default_rng(seed)
     grid = Grid(CRS.from_epsg(32633), Affine(10, 0, 399_960, 0, -10, 5_800_020), shape_hw)
     count = max(len(COVERS) * 8, shape_hw[0] * shape_hw[1] // PARCEL_PX**2)
@@ -98,9 +127,13 @@ def simulate(shape_hw: tuple[int, int] = (160, 176), *, seed: int = 0) -> Scene:
     leaf_area = rng.uniform(low, high)[parcels] * np.exp(0.3 * smooth_field(shape_hw, 3, rng))
     moisture = np.clip(rng.uniform(0.08, 0.32, count)[parcels] + 0.03 * smooth_field(shape_hw, 8, rng), 0.03, 0.45)
     brightness = np.exp(0.2 * rng.standard_normal((len(BANDS), count)))[:, parcels]  # no two parcels are alike
-    classes = cover_of[parcels]
-    reflectance = _reflectance(classes, leaf_area, moisture, rng) * gaussian_filter(brightness, (1, 0.5, 0.5))
-    return Scene(grid, reflectance, _intensity(classes, leaf_area, moisture, rng), classes + 1, parcels)
+    surface = _Surface(cover_of[parcels], leaf_area, moisture)
+    strips = _strips(surface, np.random.default_rng((seed, 1))) if thin else None
+    ground = _mixed(_reflectance, surface, strips, rng)
+    reflectance = observed_reflectance(ground, 0.5, 0.006, rng) * gaussian_filter(brightness, (1, 0.5, 0.5))
+    power = gaussian_filter(_mixed(_backscatter, surface, strips, rng), (0, 0.5, 0.5))
+    scene = Scene(grid, reflectance, power * speckle(power.shape, LOOKS, rng), surface.classes + 1, parcels)
+    return _crossed(scene, strips) if strips else scene
 
 
 def draw_parcels(shape_hw: tuple[int, ...], count: int, rng: np.random.Generator) -> NDArray[np.int64]:
@@ -137,38 +170,65 @@ def speckle(
     return drawn
 
 
-def _reflectance(
-    classes: NDArray[np.int64], leaf_area: NDArray[np.float64], moisture: NDArray[np.float64], rng: np.random.Generator
-) -> NDArray[np.float64]:
-    name = np.array([c.name for c in COVERS])[classes]
-    bare = np.where(name == "built area", 1.0, np.exp(-1.8 * moisture))  # wet soil is darker
+def _strips(below: _Surface, rng: np.random.Generator) -> _Strips:
+    """Thin objects, each with a leaf area of its cover, on the soil of the parcels that they cross."""
+    objects = draw_thin_objects(below.classes.shape, rng)
+    of_object = np.array([[c.name for c in COVERS].index(cover) for cover in objects.covers])
+    low, high = np.array([c.leaf_area for c in COVERS])[of_object].T
+    leaf_area = rng.uniform(low, high)[objects.number]
+    return _Strips(_Surface(of_object[objects.number], leaf_area, below.moisture), objects, rng)
+
+
+def _mixed(
+    compute: Callable[[_Surface, np.random.Generator], NDArray[np.float64]],
+    surface: _Surface, strips: _Strips | None, rng: np.random.Generator,
+) -> NDArray[np.float64]:  # fmt: skip
+    """Values of a surface, mixed with those of thin objects above it by their share of each pixel."""
+    values = compute(surface, rng)
+    if strips is None:
+        return values
+    share = strips.objects.share
+    return (1 - share) * values + share * compute(strips.surface, strips.rng)
+
+
+def _crossed(scene: Scene, strips: _Strips) -> Scene:
+    """The scene with the classes of thin objects, each a parcel of its own."""
+    objects = strips.objects
+    classes = np.where(objects.share >= HALF, strips.surface.classes + 1, scene.classes)
+    parcels = np.where(objects.share > 0, scene.parcels.max() + 1 + objects.number, scene.parcels)
+    stream_px = np.where(scene.classes == classes, np.uint8(0), objects.stream_px)
+    return replace(scene, classes=classes, parcels=parcels, stream_px=stream_px)
+
+
+def _reflectance(surface: _Surface, rng: np.random.Generator) -> NDArray[np.float64]:
+    """Reflectance (B, h, w) before a sensor blurs it."""
+    name = np.array([c.name for c in COVERS])[surface.classes]
+    bare = np.where(name == "built area", 1.0, np.exp(-1.8 * surface.moisture))  # wet soil is darker
     ground = np.where(
         name == "water",
         np.array(WATER)[:, None, None],
         np.where(name == "built area", np.array(ROOFS)[:, None, None], np.array(SOIL)[:, None, None]) * bare,
     )
-    covered = 1 - np.exp(-EXTINCTION * leaf_area)
-    shade = np.where(name == "trees", 0.8, 1.0) * np.exp(0.05 * smooth_field(classes.shape, 2, rng))
+    covered = 1 - np.exp(-EXTINCTION * surface.leaf_area)
+    shade = np.where(name == "trees", 0.8, 1.0) * np.exp(0.05 * smooth_field(name.shape, 2, rng))
     mixed = (ground * (1 - covered) + np.array(LEAF)[:, None, None] * covered) * shade
     roughness = np.where(name == "built area", 0.18, 0.03)
-    mixed = mixed * np.exp(roughness * rng.standard_normal(classes.shape))
-    return observed_reflectance(mixed, 0.5, 0.006, rng)
+    return mixed * np.exp(roughness * rng.standard_normal(name.shape))
 
 
-def _intensity(
-    classes: NDArray[np.int64], leaf_area: NDArray[np.float64], moisture: NDArray[np.float64], rng: np.random.Generator
-) -> NDArray[np.float64]:
-    name = np.array([c.name for c in COVERS])[classes]
-    texture = np.array([c.texture for c in COVERS])[classes]
+def _backscatter(surface: _Surface, rng: np.random.Generator) -> NDArray[np.float64]:
+    """Power of VV and VH (2, h, w) before a sensor blurs it, without speckle."""
+    name = np.array([c.name for c in COVERS])[surface.classes]
+    texture = np.array([c.texture for c in COVERS])[surface.classes]
     bright = np.where(texture > 0, rng.gamma(1 / np.maximum(texture, 1e-3), np.maximum(texture, 1e-3)), 1.0)
+    through = np.exp(-2 * 0.12 * surface.leaf_area / np.cos(INCIDENCE))  # two-way transmissivity
     channels = []
     for channel, (water, town, soil) in enumerate([(0.006, 0.45, 0.035), (0.0008, 0.07, 0.004)]):
-        cloud = np.array([c.cloud[channel] for c in COVERS])[classes]
-        through = np.exp(-2 * 0.12 * leaf_area / np.cos(INCIDENCE))  # two-way transmissivity
-        sigma0 = cloud * np.cos(INCIDENCE) * (1 - through) + soil * np.exp(4 * moisture) * through
+        cloud = np.array([c.cloud[channel] for c in COVERS])[surface.classes]
+        sigma0 = cloud * np.cos(INCIDENCE) * (1 - through) + soil * np.exp(4 * surface.moisture) * through
         sigma0 = np.where(name == "water", water, np.where(name == "built area", town, sigma0))
-        channels.append(gaussian_filter(sigma0 * bright, 0.5))
-    return np.stack(channels) * speckle((2, *classes.shape), LOOKS, rng)
+        channels.append(sigma0 * bright)
+    return np.stack(channels)
 
 
 def label_polygons(scene: Scene, *, per_class: int = 12, seed: int = 0) -> gpd.GeoDataFrame:

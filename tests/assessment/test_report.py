@@ -77,6 +77,25 @@ def test_distance_to_training_is_reported(map_path: Path, tmp_path: Path, caplog
     assert "33.3 % of the reference windows overlap training windows" in caplog.text
 
 
+@pytest.mark.parametrize(("corners", "side", "of", "numbers"), [
+    ([(20, 32), (20, 50)], 12, "map", [(48, 0.5), (60, 0.6), (180, 1.0)]),  # the map changes at column 40
+    ([(12, 9), (12, 39)], 30, "reference", [(120, 0.75), (156, 1.0), (800, 1.0)]),  # column 39 is wrong in the map
+    ([(12, 0), (12, 64)], 8, "", []),  # nothing is near a border of either
+])  # fmt: skip
+def test_accuracy_by_distance_to_class_borders(
+    map_path: Path, tmp_path: Path, corners: list[tuple[int, int]], side: int, of: str, numbers: list[tuple[int, float]]
+) -> None:
+    """Of the reference where its polygons touch, of the map where they lie apart, and no table without all bins."""
+    path = reference(tmp_path / "r.gpkg", ["crops", "water"], corners, side=side)
+    result = assess(map_path, path, field="class", output=tmp_path / "report")
+    assert (result.borders_of, [(b.n, b.overall) for b in result.by_border]) == (of, numbers)
+    figures = json.loads((tmp_path / "report/accuracy.json").read_text(encoding="utf-8"))
+    assert (figures.get("borders_of", ""), len(figures.get("by_distance_to_border", ()))) == (of, len(numbers))
+    page = (tmp_path / "report/report.html").read_text(encoding="utf-8")
+    assert ("Nearest other class" in page) == bool(of)
+    assert (f"from a class border of the {of}" in str(result)) == bool(of)
+
+
 def test_reliability_of_the_confidence_layer(map_path: Path, tmp_path: Path) -> None:
     """Half of the pixels at 90 % and half at 60 %; all of the first are right, and half of the others."""
     percent = np.full(GRID.shape_hw, 90, np.uint8)

@@ -76,6 +76,23 @@ def test_a_comparison_from_the_command_line(bdgf: Bdgf, tmp_path: Path, capsys: 
 
 
 @pytest.mark.usefixtures("place")
+def test_borders_and_streams_are_in_the_table_and_on_the_page(bdgf: Bdgf, tmp_path: Path) -> None:
+    words = "bench --dataset thin --method et --method et+9 --protocols near --seeds 1 -q -o out"
+    assert bdgf(*words.split()) == 0
+    plain, averaged = read_csv(tmp_path / "out/results.csv")
+    names = ("oa_0_2", "oa_3_5", "oa_6", "kept_1px", "kept_2px", "kept_3px", "kept_5px")
+    assert all(0 < float(row[name]) <= 100 for row in (plain, averaged) for name in names)
+    assert float(averaged["oa_0_2"]) < float(averaged["oa_6"])
+    assert float(averaged["kept_1px"]) < float(averaged["kept_5px"])
+    page = (tmp_path / "out/report.html").read_text(encoding="utf-8")
+    assert page.startswith("<!doctype html>")
+    assert page.count("<table>") == 5
+    assert page.count("Share of the length of streams") == 1
+    cells = [f"{float(row['oa_0_2']):.1f}" for row in (plain, averaged)]
+    assert all(f"<td>{cell}</td>" in page for cell in cells)
+
+
+@pytest.mark.usefixtures("place")
 @pytest.mark.parametrize(("experiment", "methods", "shown"), [("balance", 6, 0), ("embedding", 1, 4)])
 def test_balance_and_embedding_experiments(
     experiment: str, methods: int, shown: int, bdgf: Bdgf, tmp_path: Path

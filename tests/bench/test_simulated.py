@@ -1,4 +1,4 @@
-"""In the simulated scene each sensor separates classes that the other does not; simulated SAR images use no labels."""
+"""In one simulated scene each sensor separates classes that the other does not; simulated SAR images use no labels."""
 
 from pathlib import Path
 from typing import Any
@@ -30,6 +30,15 @@ def test_a_missing_sar_image_is_simulated_without_using_labels(
         made.append(dataset.stack.read(Window(0, 0, 120, 104)).sar)
     assert np.array_equal(*made)
     assert made[0].std() > 0.01
+
+
+def test_the_scene_with_thin_objects_is_a_data_set_with_streams(tmp_path: Path) -> None:
+    dataset = open_dataset("thin", None, tmp_path)
+    assert (dataset.simulated, dataset.legend.names[0], dataset.truth.shape) == ("scene", "water", (256, 256))
+    assert dataset.stream_px is not None
+    assert set(np.unique(dataset.stream_px)) == {0, 1, 2, 3, 5}
+    assert set(np.unique(dataset.truth[dataset.stream_px > 0])) <= {0, 1}
+    assert open_dataset("thin", None, tmp_path).fingerprint() == dataset.fingerprint()
 
 
 @pytest.fixture(scope="module")

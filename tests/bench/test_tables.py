@@ -5,7 +5,7 @@ import pytest
 
 from landcover_bdgf.bench.cells import Cell
 from landcover_bdgf.bench.page import published_tables
-from landcover_bdgf.bench.tables import Spread, lines, paired, rows, signed, spread, tables
+from landcover_bdgf.bench.tables import DETAILS, Spread, lines, paired, rows, signed, spread, tables
 
 
 def test_the_interval_is_that_of_the_paper() -> None:
@@ -23,7 +23,7 @@ def test_the_interval_is_that_of_the_paper() -> None:
 
 def cells_of(values: dict[str, list[float]]) -> list[Cell]:
     common = {"dataset": "d", "protocol": "far", "leak": 0.0, "test_px": 10, "ece": None, "seconds": 1.0,
-              "shortages": [], "producers": {"water": 50.0}}  # fmt: skip
+              "shortages": [], "producers": {"water": 50.0}, **dict.fromkeys(DETAILS)}  # fmt: skip
     return [
         {**common, "method": method, "seed": seed, "oa": oa, "aa": oa + 1, "kappa": None}
         for method, own in values.items()
@@ -61,3 +61,13 @@ def test_numbers_that_need_more_seeds_are_null_in_json() -> None:
     assert row["oa"] == {"n": 1, "mean": 61.0, "std": None, "ci95": None, "cv": None, "nsi": None}
     assert "kappa" not in row
     assert (str(Spread.of([61.0])), signed(Spread.of([-1.0]))) == ("61.0", "-1.0")
+
+
+def test_accuracy_near_borders_and_lengths_of_streams_are_paired_where_a_scene_has_them() -> None:
+    cells = cells_of({"a": [61, 71], "b": [60, 70]})
+    (row,) = rows(tables(cells[:2], "a"), "a")
+    assert not set(DETAILS) & row.keys()
+    near = [cell | {"oa_0_2": cell["oa"] - 20, "kept_2px": cell["oa"] + 5} for cell in cells]
+    table = tables(near, "a")[0]
+    assert (table.rows[0].metrics["oa_0_2"].mean, table.rows[1].above["kept_2px"].mean) == (46, pytest.approx(1))
+    assert "near borders 46.0" in lines([table], "a")[1]

@@ -2,9 +2,11 @@
 
 import numpy as np
 import pytest
+from scipy.ndimage import gaussian_filter
 
 from landcover_bdgf.scene.alignment import align
 from landcover_bdgf.scene.simulation import COVERS, label_polygons, observed_reflectance, simulate, speckle, write_scene
+from landcover_bdgf.scene.thin_objects import THIN_PX
 
 
 def test_the_same_seed_gives_the_same_files_and_another_seed_others(tmp_path):
@@ -35,6 +37,28 @@ def test_a_written_scene_is_a_pair_with_a_corner_outside_the_swath(tmp_path):
     assert not tile.valid[:12, -20:].any()
     assert tile.valid[12:, :-3].all()
     np.testing.assert_allclose(tile.sar[:, 12:, :-3], scene.intensity[:, 12:, :-3], rtol=1e-5)
+
+
+def test_thin_objects_cross_a_scene_and_change_nothing_else():
+    plain, thin = simulate((96, 96), seed=3), simulate((96, 96), seed=3, thin=True)
+    untouched = gaussian_filter((plain.parcels != thin.parcels).astype(float), 0.5) == 0
+    assert 0.2 < untouched.mean() < 0.9
+    np.testing.assert_array_equal(plain.classes[untouched], thin.classes[untouched])
+    np.testing.assert_allclose(plain.reflectance[:, untouched], thin.reflectance[:, untouched], rtol=1e-12)
+    np.testing.assert_allclose(plain.intensity[:, untouched], thin.intensity[:, untouched], rtol=1e-12)
+    assert plain.stream_px is None
+    on_stream = thin.stream_px > 0
+    assert {COVERS[code - 1].name for code in thin.classes[on_stream]} == {"water"}
+    assert not (plain.classes[on_stream] == thin.classes[on_stream]).any(), "a stream in a lake is no stream"
+
+
+def test_a_pixel_half_filled_by_a_stream_is_a_mean_of_both():
+    """Land has 8 times the near infrared of water or more, so pixels of narrow streams lie between."""
+    scene = simulate((128, 128), seed=1, thin=True)
+    infrared = [np.median(scene.reflectance[6][scene.stream_px == width]) for width in THIN_PX]
+    land = np.median(scene.reflectance[6][scene.classes != 1])
+    assert land > 0.7 * land > infrared[0] > 1.5 * infrared[2]
+    assert infrared[3] < 0.02
 
 
 @pytest.mark.parametrize(("spread", "correlation"), [((1.0,), 0), ((0.25, 0.5, 0.25), 2 / 3)])
