@@ -282,7 +282,14 @@ def assess(
     own = reference.suffix == ".safetensors" or is_samples_file(reference)
     if own and typed & {"field", *described(ReadSettings)}:
         typed.refuse({"field", *described(ReadSettings)}, "polygons or points as --reference")
-    accuracy = assess_map(map_file, ReferenceFile(reference, reading), field=field, output=output, overwrite=overwrite)
+    if reference.suffix == ".safetensors":
+        from landcover_bdgf.app.job import labels_of_model
+
+        judged = labels_of_model(reference, map_file)
+        accuracy = assess_map(map_file, judged, output=output, overwrite=overwrite)
+    else:
+        given = ReferenceFile(reference, reading)
+        accuracy = assess_map(map_file, given, field=field, output=output, overwrite=overwrite)
     say(shown, [*summary_lines(accuracy), f"{output / 'report.html'}: report"], accuracy.to_dict())
 
 

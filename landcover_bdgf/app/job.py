@@ -12,10 +12,11 @@ from pathlib import Path
 import numpy as np
 
 from landcover_bdgf.assessment import Accuracy, ReportContext, assess, is_report_of, report_product
-from landcover_bdgf.errors import BdgfError, CheckpointError, OutputError, SettingsError, opening
+from landcover_bdgf.errors import BdgfError, CheckpointError, LabelError, OutputError, SettingsError, opening
 from landcover_bdgf.geo import plain_name
 from landcover_bdgf.labels import (
     FOLDS,
+    LeftOut,
     Samples,
     SampleSettings,
     is_samples_file,
@@ -37,7 +38,6 @@ from landcover_bdgf.mapping import (
 from landcover_bdgf.model import (
     Checkpoint,
     Kind,
-    LeftOut,
     Recipe,
     Run,
     checkpoint_product,
@@ -340,3 +340,17 @@ def _finished_report(job: Job, samples: Samples, model: Checkpoint) -> Accuracy:
     log.info("%s: already complete, skipped", job.report)
     log.info("all steps of this job are already complete; use `overwrite` to repeat them")
     return accuracy
+
+
+def labels_of_model(model: Path, map_path: Path) -> LeftOut:
+    """The labels of the model of a map, as judged by models that have not seen them.
+
+    LabelError if they were not judged, or if another model made the map.
+    """
+    found = load_checkpoint(model, "model")
+    if found.left_out is None:
+        remedy = "Train it with `training.folds=2`, or use other labels."
+        raise LabelError(model, "was trained without folds, so its labels were not judged", remedy)
+    if read_record(map_path).get("training") != found.provenance.get("training"):
+        raise LabelError(model, f"is not the model that made {map_path}", "Use its model, or other labels.")
+    return found.left_out

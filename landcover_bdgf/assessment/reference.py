@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -37,7 +36,6 @@ from landcover_bdgf.labels import (
     read_samples,
     source_name,
 )
-from landcover_bdgf.model import LeftOut, load_checkpoint
 from landcover_bdgf.progress import log
 from landcover_bdgf.text import listed, printable
 
@@ -128,25 +126,6 @@ def read_reference(
         if error.path is not None:
             raise
         raise LabelError(path, error.problem, error.remedy) from error
-
-
-def labels_of_model(
-    source: LabelSource | ReferenceFile | Samples | LeftOut, record: Mapping[str, Any]
-) -> LeftOut | None:
-    """The labels of a model file, as judged by models that have not seen them; None for another kind of reference.
-
-    LabelError if they were not judged, or if the model did not make the map of this record.
-    """
-    path = source.path if isinstance(source, ReferenceFile) else source
-    if not isinstance(path, str | os.PathLike) or Path(path).suffix != ".safetensors":
-        return None
-    model = load_checkpoint(Path(path), "model")
-    if model.left_out is None:
-        remedy = "Train it with `training.folds=2`, or use other labels."
-        raise LabelError(path, "was trained without folds, so its labels were not judged", remedy)
-    if record.get("training") != model.provenance.get("training"):
-        raise LabelError(path, "is not the model that made this map", "Use its model, or other labels.")
-    return model.left_out
 
 
 def read_codes(dataset: DatasetReader, reference: Reference) -> NDArray[Any]:

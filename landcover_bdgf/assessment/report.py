@@ -30,7 +30,6 @@ from landcover_bdgf.assessment.reference import (
     TrainingPixels,
     border_bins_of_map,
     border_bins_of_reference,
-    labels_of_model,
     read_codes,
     read_reference,
     training_pixels,
@@ -43,13 +42,13 @@ from landcover_bdgf.labels import (
     EDGE_PX,
     LAYER_NODATA,
     LabelSource,
+    LeftOut,
     Legend,
     Samples,
     edge_share,
     layer_path,
     legend_of_raster,
 )
-from landcover_bdgf.model import LeftOut
 from landcover_bdgf.progress import log
 from landcover_bdgf.storage import PathLike, Product, atomic_folder, check, read_record
 from landcover_bdgf.text import printable
@@ -87,8 +86,8 @@ def assess(
         A map with its companion files, which hold its classes.
     reference : path, geopandas.GeoDataFrame, ReferenceFile, Samples or LeftOut
         Polygons or points, a file of samples, or samples, of which the test part is used. A ``ReferenceFile`` also
-        sets the layer, the encoding, classes to ignore, and the rule for conflicts. The file of the map's model, or its
-        ``left_out``: its labels, as judged by models that have not seen them.
+        sets the layer, the encoding, classes to ignore, and the rule for conflicts. ``left_out`` of the map's model:
+        its labels, as judged by models that have not seen them.
     field : str, optional
         Field of the polygons or points that holds the class, matched with the map's by value or name, else ignoring
         case.
@@ -113,9 +112,8 @@ def assess(
         record = read_record(str(map_path))
         training = training_pixels(record, grid)
         notes: tuple[str, ...] = ()
-        judged = reference if isinstance(reference, LeftOut) else labels_of_model(reference, record)
-        if judged is not None:
-            result = _judged(dataset, judged, legend, training)
+        if isinstance(reference, LeftOut):
+            result = _judged(dataset, reference, legend, training)
         else:
             pixels = read_reference(reference, field=field, grid=grid, legend=legend, training=training)
             layers, notes = record.get("layers"), pixels.notes

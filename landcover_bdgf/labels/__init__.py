@@ -10,6 +10,7 @@ rasterize             polygons and points to pixels; burn: which feature contain
 split                 training and test
 samples, sample_file  labelled pixels, in memory and as a GeoPackage
 sampling              step: sample
+left_out              labels as judged by models that have not seen them
 ====================  =========================================================
 """
 

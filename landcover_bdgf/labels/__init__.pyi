@@ -12,6 +12,7 @@ from .class_map import (
 )
 from .colors import Color as Color
 from .label_source import LabelSource as LabelSource, source_name as source_name
+from .left_out import LeftOut as LeftOut
 from .legend import MAX_CLASSES as MAX_CLASSES, Legend as Legend, LegendEntry as LegendEntry
 from .map_edges import EDGE_PX as EDGE_PX, edge_share as edge_share
 from .rasterize import Labels as Labels, read_labels as read_labels, texts as texts

@@ -8,7 +8,6 @@ learning_tiles          random tiles and pixels of scenes without test pixels
 run, device, workers    device and number of threads
 blocks, features        the scene in blocks; inputs of the networks
 checkpoint, history     a denoiser or model in one file
-left_out                labels as judged by models that have not seen them
 training_values         values of the training scenes
 compatibility           whether the bands of a scene fit a checkpoint
 novel_scene             warnings about a scene that is unlike the training scenes

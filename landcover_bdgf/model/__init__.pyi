@@ -28,7 +28,6 @@ from .device import (
 from .features import Seen as Seen, Viewer as Viewer
 from .history import History as History
 from .learning_tiles import random_tiles as random_tiles
-from .left_out import LeftOut as LeftOut
 from .networks.context import context_network as context_network
 from .networks.diffusion import (
     Channels as Channels,

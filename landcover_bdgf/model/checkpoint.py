@@ -16,9 +16,8 @@ from pydantic import BaseModel, ConfigDict, Field, NonNegativeFloat, NonNegative
 from pydantic_core import to_jsonable_python
 
 from landcover_bdgf.errors import CheckpointError, opening
-from landcover_bdgf.labels import Legend
+from landcover_bdgf.labels import LeftOut, Legend
 from landcover_bdgf.model.history import History
-from landcover_bdgf.model.left_out import LeftOut
 from landcover_bdgf.model.recipe import Recipe
 from landcover_bdgf.model.scaling import Scaling
 from landcover_bdgf.model.training_values import TrainingValues

@@ -14,8 +14,8 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from landcover_bdgf.labels import Samples, apart, distances_px
-from landcover_bdgf.model import Checkpoint, LeftOut, tempered
+from landcover_bdgf.labels import LeftOut, Samples, apart, distances_px
+from landcover_bdgf.model import Checkpoint, tempered
 from landcover_bdgf.training.calibration import fitted_temperature
 
 Fitted = Callable[[int, NDArray[np.intp]], Checkpoint]

@@ -14,12 +14,11 @@ from torch import Generator, Tensor, nn
 
 from landcover_bdgf.errors import LabelError
 from landcover_bdgf.geo import ground_pixel_side_m
-from landcover_bdgf.labels import Legend, Samples, without_empty
+from landcover_bdgf.labels import LeftOut, Legend, Samples, without_empty
 from landcover_bdgf.model import (
     Checkpoint,
     FusionNetwork,
     Inputs,
-    LeftOut,
     LossSettings,
     MutualLearning,
     Recipe,

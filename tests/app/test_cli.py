@@ -293,4 +293,4 @@ def test_every_label_teaches_the_map_and_is_judged_by_a_model_that_has_not_seen_
     assert bdgf("assess", "m.tif", "--reference", "o.safetensors", "-o", "y") == 4
     assert "o.safetensors: was trained without folds, so its labels were not judged" in capsys.readouterr().err
     assert bdgf("assess", "o.tif", "--reference", "model.safetensors", "-o", "z") == 4
-    assert "model.safetensors: is not the model that made this map" in capsys.readouterr().err
+    assert "model.safetensors: is not the model that made o.tif" in capsys.readouterr().err

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from landcover_bdgf.model.left_out import LeftOut
+from landcover_bdgf.labels.left_out import LeftOut
 
 
 def test_arrays_come_back_or_are_refused() -> None:
