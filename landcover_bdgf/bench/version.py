@@ -17,11 +17,15 @@ OF_PIXELS = (
     "scene.shift", "scene.pair_checks", "scene.value_checks", "scene.sar", "scene.stack", "scene.alignment",
     "scene.settings",
 )  # fmt: skip
+OF_SCALING = ("components", "scaling", "scaling_fit", "learning_tiles")
+
+
+OF_BASELINES = ("bench.methods", "bench.baselines", *(f"model.{name}" for name in OF_SCALING))
 
 
 def version_of_baselines() -> str:
-    """Version of the baselines: classifiers, samples, and the reading of images."""
-    return _sha256((*OF_SAMPLES, *OF_PIXELS, "bench.methods"))
+    """Version of the baselines: classifiers, samples, and the reading and scaling of images."""
+    return _sha256((*OF_SAMPLES, *OF_PIXELS, *OF_BASELINES))
 
 
 def version_of_networks(device: str) -> str:

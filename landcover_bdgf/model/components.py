@@ -26,12 +26,13 @@ RIDGE = 1e-6  # of the mean variance; makes the regression possible for constant
 # components would show nothing else. On EnMAP and AVIRIS the least of any band is 0.2.
 LEAST_NOISE = 0.1
 LEAST_SNR = 1.0  # as much signal as noise
+FEWEST = 2  # components, however noisy
 
 
 def noise_adjusted_components(bands: Floats, most: int) -> tuple[Floats, Floats]:
     """Linear map (K, S) of bands (S, n) to at most ``most`` components, and their signal-to-noise ratios (K,).
 
-    The ratio is that of variances. The largest come first; those below ``LEAST_SNR`` are left out, except the first.
+    The ratio is that of variances. The largest come first; those below ``LEAST_SNR`` are left out, but two are kept.
     """
     # products split over threads round differently
     with threadpool_limits(1):
@@ -39,7 +40,7 @@ def noise_adjusted_components(bands: Floats, most: int) -> tuple[Floats, Floats]
         noise_std = np.sqrt(_noise(covariance))
         variances, vectors = np.linalg.eigh(covariance / np.outer(noise_std, noise_std))
     snr = np.maximum(variances[::-1] - 1, 0)
-    kept = max(1, min(most, int((snr >= LEAST_SNR).sum())))
+    kept = min(most, max(FEWEST, int((snr >= LEAST_SNR).sum())))
     components = vectors.T[::-1][:kept]
     largest = np.abs(components).argmax(axis=1)
     components = components * np.sign(components[np.arange(kept), largest])[:, None]  # else the sign is arbitrary
