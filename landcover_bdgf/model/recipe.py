@@ -36,7 +36,7 @@ class SpectralRecipe(Settings):
     """Reduction of many spectral bands to noise-adjusted components: decision 0016."""
 
     max_bands: int = Field(64, ge=2, le=4096)  # more bands are reduced, as the costs in the paper imply
-    # At most this many components, fewer if the others are noise; 14 + 2 SAR = 16, a multiple of 8 as the U-Net needs.
+    # At most this many components, fewer if the rest is noise; 14 + 2 SAR = 16, a multiple of 8 as the U-Net needs.
     max_components: int = Field(14, ge=2, le=4096)
 
 
