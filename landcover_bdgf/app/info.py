@@ -71,6 +71,7 @@ def _checkpoint(path: Path) -> dict[str, Any]:
         "SAR bands": _bands(found.sar_bands),
         "SAR unit": found.sar_unit,
         "bands after reduction": found.scaling.bands,
+        **_components(found.scaling.snr.tolist()),
         "classes": _classes(found.legend) if found.legend else "none (a denoiser)",
         "weights": sum(int(w.size) for w in found.weights.values()),
         "training steps": len(losses),
@@ -78,6 +79,11 @@ def _checkpoint(path: Path) -> dict[str, Any]:
         "seed": found.provenance.get("seed"),
         "versions": found.provenance.get("versions"),
     }
+
+
+def _components(snr: list[float]) -> dict[str, Any]:
+    """Signal-to-noise ratios of the components of a model for many bands; nothing for others."""
+    return {"signal-to-noise of components": [float(f"{ratio:.3g}") for ratio in snr]} if len(snr) else {}
 
 
 def _part(path: Path) -> dict[str, Any]:

@@ -5,6 +5,7 @@ matlab, simulated   the paper's files; scenes with known classes
 datasets            scenes with labels, by name
 protocols           three ways of drawing training and test pixels
 probe               dependence of diffusion features on each sensor
+baselines           classifiers on pixels and statistics of windows
 methods             methods by name
 version, cells      program version of a result; results, each computed once
 tables              means, intervals, differences paired by seed

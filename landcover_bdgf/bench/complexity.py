@@ -95,6 +95,6 @@ def _parameters(module: nn.Module) -> int:
 
 
 def inputs_of(recipe: Recipe, bands: int, sar_bands: int, classes: int) -> Inputs:
-    """Input sizes for a scene, with its bands reduced as in the recipe."""
-    seen = bands if bands <= recipe.spectral.max_bands else recipe.spectral.reduced_bands
+    """Input sizes for a scene, with as many components as the recipe allows."""
+    seen = bands if bands <= recipe.spectral.max_bands else min(recipe.spectral.max_components, bands)
     return Inputs(seen, sar_bands, feature_channels(recipe.diffusion.width, seen + sar_bands), classes)

@@ -24,7 +24,10 @@ from landcover_bdgf.model import Classifier, Recipe, Run, changed, open_workers
 from landcover_bdgf.storage import Product, reserved
 from landcover_bdgf.training import cut_windows
 
-BASELINES = tuple(f"{c}{context}" for c in ("et", "rf", "svm", "gb") for context in ("", "+9", "+17", "+33"))
+BASELINES = (
+    *(f"{c}{context}" for c in ("et", "rf", "svm", "gb", "svm-cv", "lda") for context in ("", "+9", "+17", "+33")),
+    *(f"{c}-components{context}" for c in ("et", "svm-cv", "lda") for context in ("", "+9")),
+)
 COMPARISON = (BDGF, "fusion", *BASELINES)
 _ALL = "cnn,transformer,mamba"
 _NO_CONTEXT = ("context.sizes_px=",)  # as in the paper

@@ -5,33 +5,27 @@ from __future__ import annotations
 import difflib
 import hashlib
 import re
-from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from rasterio.windows import Window
-from scipy.ndimage import uniform_filter
-from sklearn.ensemble import ExtraTreesClassifier, HistGradientBoostingClassifier, RandomForestClassifier
-from sklearn.pipeline import make_pipeline
-from sklearn.preprocessing import StandardScaler
-from sklearn.svm import SVC
 from torch import Tensor
 
+from landcover_bdgf.bench.baselines import CLASSIFIERS, CONTEXTS_PX, fit_and_classify, scene_features
 from landcover_bdgf.bench.datasets import Dataset
 from landcover_bdgf.bench.probe import probe, whole_scene
 from landcover_bdgf.bench.version import version_of_networks
 from landcover_bdgf.errors import SettingsError
 from landcover_bdgf.labels import Samples
-from landcover_bdgf.model import Block, Checkpoint, Classifier, Recipe, Run, changed, load_checkpoint
-from landcover_bdgf.scene import Image, Stack
+from landcover_bdgf.model import Block, Checkpoint, Classifier, Recipe, Run, changed, fit_scaling, load_checkpoint
 from landcover_bdgf.training import pretrain, train
 
 BDGF = "bdgf"
 FUSION = "fusion"  # without diffusion features
 PROBE = "probe"  # a linear classifier on diffusion features
+COMPONENTS = "-components"  # after the name of a baseline
 _SPLIT = re.compile(r"(?P<label>[^=:]+)=(?P<kind>bdgf|fusion)(?::(?P<sets>.*))?")
 
 
@@ -42,6 +36,7 @@ class Method:
     name: str
     kind: str  # "bdgf", "probe", or a key of CLASSIFIERS
     windows_px: tuple[int, ...] = ()  # sizes of the windows for the statistics of a baseline
+    components: bool = False  # whether a baseline is given SAR and bands as the networks see them
     overrides: tuple[str, ...] = ()  # changed settings of the recipe, for "bdgf" and "probe"
     shuffled: str = ""  # for "probe": the sensor whose pixels are shuffled for classification, "sar" or "spectral"
 
@@ -49,7 +44,8 @@ class Method:
         """Everything that its result depends on besides data, seed and program version, as text."""
         if self.kind in (BDGF, PROBE):
             return f"{self.kind} {self.shuffled} {changed(recipe, self.overrides).model_dump_json()}"
-        return f"{self.kind} {self.windows_px}"
+        seen = f" {recipe.spectral.model_dump_json()}" if self.components else ""
+        return f"{self.kind} {self.windows_px}{seen}"
 
 
 @dataclass(frozen=True, eq=False)
@@ -61,7 +57,7 @@ class Prediction:
 
 
 def parse_method(text: str) -> Method:
-    """Parse a method: ``bdgf``, ``fusion``, ``probe``, ``et``, ``et+9``, or ``NAME=bdgf:key=value;key=value``.
+    """Parse a method, such as ``bdgf``, ``fusion``, ``probe``, ``et+9``, ``et-components`` or ``NAME=bdgf:key=value``.
 
     Raises
     ------
@@ -75,10 +71,12 @@ def parse_method(text: str) -> Method:
     if match := _SPLIT.fullmatch(text):
         sets = tuple(part for part in (match["sets"] or "").split(";") if part)
         return Method(match["label"], BDGF, overrides=(*parse_method(match["kind"]).overrides, *sets))
-    kind, *sizes = text.split("+")
+    name, *sizes = text.split("+")
+    kind = name.removesuffix(COMPONENTS)
     if kind in CLASSIFIERS and all(size in map(str, CONTEXTS_PX) for size in sizes):
-        return Method(text, kind, windows_px=tuple(map(int, sizes)))
-    known = [BDGF, FUSION, PROBE, *CLASSIFIERS, *(f"{c}+{size}" for c in CLASSIFIERS for size in CONTEXTS_PX)]
+        return Method(text, kind, windows_px=tuple(map(int, sizes)), components=name != kind)
+    baselines = [f"{kind}{seen}" for seen in ("", COMPONENTS) for kind in CLASSIFIERS]
+    known = [BDGF, FUSION, PROBE, *baselines, *(f"{name}+{size}" for name in baselines for size in CONTEXTS_PX)]
     near = difflib.get_close_matches(text, known, 1, cutoff=0.3)
     hint = f"Did you mean {near[0]}?" if near else f"Methods are {', '.join(known)}."
     raise SettingsError(f'`method="{text}"`', "is unknown", hint)
@@ -92,7 +90,7 @@ class Laboratory:
     recipe: Recipe  # before the overrides of a variant
     work: Path  # folder for denoisers
     run: Run = field(default_factory=Run)  # its seed is not used
-    _features: dict[tuple[int, ...], NDArray[np.float32]] = field(default_factory=dict)
+    _features: dict[tuple[tuple[int, ...], bool], NDArray[np.float32]] = field(default_factory=dict)
 
     def predict(self, method: Method, samples: Samples, seed: int) -> Prediction:
         """Train on the training part of the samples, and classify the whole scene."""
@@ -101,7 +99,7 @@ class Laboratory:
             p = probe(denoiser, self.dataset.stack, samples.train, method.shuffled, self._run(seed))
             return Prediction(np.unique(samples.train.codes)[p.argmax(0)], p.max(0))
         if method.kind != BDGF:
-            features = self._features_of(method.windows_px)
+            features = self._features_of(method.windows_px, components=method.components)
             return Prediction(*fit_and_classify(method.kind, features, samples.train, seed))
         classifier = Classifier(self.model(changed(self.recipe, method.overrides), samples, seed), self._run(seed))
 
@@ -132,72 +130,9 @@ class Laboratory:
     def _run(self, seed: int) -> Run:
         return replace(self.run, seed=seed)
 
-    def _features_of(self, windows_px: tuple[int, ...]) -> NDArray[np.float32]:
-        if windows_px not in self._features:
-            self._features[windows_px] = scene_features(self.dataset.stack, windows_px)
-        return self._features[windows_px]
-
-
-TREES = 500
-CLASSIFIERS: dict[str, Callable[[int], Any]] = {
-    "rf": lambda seed: RandomForestClassifier(TREES, n_jobs=-1, random_state=seed),
-    "et": lambda seed: ExtraTreesClassifier(TREES, n_jobs=-1, random_state=seed),
-    "svm": lambda seed: make_pipeline(StandardScaler(), SVC(random_state=seed)),
-    "gb": lambda seed: HistGradientBoostingClassifier(random_state=seed),
-}
-CONTEXTS_PX = (9, 17, 33)
-# Normalised differences of bands at these wavelengths (nm), if the image has them.
-INDICES_NM = {"NDVI": (833, 665), "NDWI": (560, 833), "NDBI": (1614, 833)}
-TOLERANCE_NM = 40
-
-
-def scene_features(stack: Stack, windows_px: tuple[int, ...]) -> NDArray[np.float32]:
-    """Bands, SAR in dB and indices of all pixels; with windows, also their means and standard deviations: (F, h, w).
-
-    Statistics are over valid pixels only. Bands and indices are 0 for pixels without data.
-    """
-    height, width = stack.grid.shape_hw
-    tile = stack.read(Window(0, 0, width, height))
-    sar = 10 * np.log10(np.maximum(tile.sar, 1e-6))
-    layers = np.concatenate([tile.spectral, sar, _indices(stack.spectral, tile.spectral)]).astype(np.float64)
-    if {"VV", "VH"} <= set(stack.sar.names):
-        ratio = sar[stack.sar.names.index("VV")] - sar[stack.sar.names.index("VH")]
-        layers = np.concatenate([layers, ratio[None]])
-    layers[:, ~tile.valid] = 0
-    features = [layers]
-    for size in windows_px:
-        share = np.maximum(uniform_filter(tile.valid.astype(np.float64), size), 1e-9)
-        mean = np.stack([uniform_filter(layer, size) for layer in layers]) / share
-        square = np.stack([uniform_filter(layer**2, size) for layer in layers]) / share
-        features += [mean, np.sqrt(np.maximum(square - mean**2, 0))]
-    return np.concatenate(features).astype(np.float32)
-
-
-def _indices(image: Image, pixels: NDArray[np.float32]) -> NDArray[np.float32]:
-    found = [np.empty((0, *pixels.shape[1:]), np.float32)]
-    for wanted in INDICES_NM.values():
-        places = [_band_at(image, nm) for nm in wanted]
-        if None not in places:
-            a, b = (pixels[i] for i in places if i is not None)
-            found.append(((a - b) / np.where(np.abs(a + b) > 1e-9, a + b, np.inf))[None])
-    return np.concatenate(found)
-
-
-def _band_at(image: Image, nm: float) -> int | None:
-    """The band nearest to a wavelength, within a tolerance."""
-    away = [abs(band.wavelength_nm - nm) if band.wavelength_nm else np.inf for band in image.bands]
-    nearest = int(np.argmin(away))
-    return nearest if away[nearest] <= TOLERANCE_NM else None
-
-
-def fit_and_classify(
-    classifier: str, features: NDArray[np.float32], train: Samples, seed: int
-) -> tuple[NDArray[Any], NDArray[np.float64] | None]:
-    """Codes of all pixels (h, w) and their probabilities (h, w); None if the classifier has no probabilities."""
-    model = CLASSIFIERS[classifier](seed)
-    model.fit(features[:, train.rows, train.cols].T, train.codes)
-    shape_hw, flat = features.shape[1:], features.reshape(len(features), -1).T
-    if not hasattr(model, "predict_proba"):
-        return model.predict(flat).reshape(shape_hw), None
-    probability = model.predict_proba(flat)
-    return model.classes_[probability.argmax(1)].reshape(shape_hw), probability.max(1).reshape(shape_hw)
+    def _features_of(self, windows_px: tuple[int, ...], *, components: bool) -> NDArray[np.float32]:
+        if (windows_px, components) not in self._features:
+            stack, spectral = self.dataset.stack, self.recipe.spectral
+            scaling = fit_scaling([stack], spectral, exclude=None, seed=0) if components else None
+            self._features[windows_px, components] = scene_features(stack, windows_px, scaling)
+        return self._features[windows_px, components]

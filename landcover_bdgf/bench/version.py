@@ -18,11 +18,13 @@ OF_PIXELS = (
     "scene.settings",
 )  # fmt: skip
 OF_FIGURES = ("bench.cells", "assessment.measures", "assessment.borders", "assessment.reliability")
+OF_SCALING = ("components", "scaling", "scaling_fit", "learning_tiles")
+OF_BASELINES = ("bench.methods", "bench.baselines", *(f"model.{name}" for name in OF_SCALING))
 
 
 def version_of_baselines() -> str:
-    """Version of the baselines: classifiers, samples, and the reading of images."""
-    return _sha256((*OF_SAMPLES, *OF_PIXELS, *OF_FIGURES, "bench.methods"))
+    """Version of the baselines: classifiers, samples, and the reading and scaling of images."""
+    return _sha256((*OF_SAMPLES, *OF_PIXELS, *OF_FIGURES, *OF_BASELINES))
 
 
 def version_of_networks(device: str) -> str:

@@ -37,7 +37,7 @@ class MemoryUse:
     def of(cls, stack: Stack, recipe: Recipe, batch: int = 1) -> MemoryUse:
         """The estimate for a scene and a model of this recipe, which need not be trained yet."""
         given, spectral = len(stack.spectral.bands), recipe.spectral
-        bands = given if given <= spectral.max_bands else min(spectral.reduced_bands, given)  # as fit_scaling does
+        bands = given if given <= spectral.max_bands else min(spectral.max_components, given)  # or fewer
         extra = sum(len(image.bands) for image in stack.extra)
         bands += extra
         raw, channels = given + extra + len(stack.sar.bands), bands + len(stack.sar.names)

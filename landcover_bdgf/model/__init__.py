@@ -3,6 +3,7 @@
 ======================  =======================================================
 recipe                  settings of the method
 networks                the networks of the method, PyTorch only
+components              noise-adjusted components of many bands
 scaling, scaling_fit    physical values to network inputs
 learning_tiles          random tiles and pixels of scenes without test pixels
 run, device, workers    device and number of threads

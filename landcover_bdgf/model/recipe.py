@@ -33,11 +33,11 @@ NONE = BeforeValidator(lambda value: None if value == "none" else value)
 
 
 class SpectralRecipe(Settings):
-    """Reduction of many spectral bands."""
+    """Reduction of many spectral bands to noise-adjusted components: decision 0016."""
 
     max_bands: int = Field(64, ge=2, le=4096)  # more bands are reduced, as the costs in the paper imply
-    # Average adjacent bands down to this many; 14 + 2 SAR = 16, a multiple of 8 as the U-Net needs.
-    reduced_bands: int = Field(14, ge=2, le=4096)
+    # At most this many components, fewer if the rest is noise; 14 + 2 SAR = 16, a multiple of 8 as the U-Net needs.
+    max_components: int = Field(14, ge=2, le=4096)
 
 
 class DiffusionRecipe(Settings):
@@ -233,14 +233,14 @@ _WIDE: dict[str, Any] = {
 _LONG: dict[str, Any] = {"tile_px": 64, "batch": 16, "learning_rate": 4e-4}
 _BASE: dict[str, Any] = {
     "name": "base",
-    "spectral": {"reduced_bands": 62},
+    "spectral": {"max_components": 62},
     "diffusion": {"width": 0.5, "steps": 20_000, **_LONG},
     "fusion": _WIDE,
     "training": {"steps": 3000, "learning_rate": 4e-4},
 }
 _PAPER: dict[str, Any] = {
     "name": "paper",
-    "spectral": {"reduced_bands": 62},
+    "spectral": {"max_components": 62},
     "diffusion": {"width": 1.0, "steps": 30_000, **_LONG},
     "features": {"noise": "keyed"},
     "fusion": {**_WIDE, "padded": True, "pixel_tokens": True, "dropout": 0.0, "average_px": 1},

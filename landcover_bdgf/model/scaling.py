@@ -1,7 +1,7 @@
 """Scaling of physical values to network inputs: fitted once, stored in the checkpoint, applied to every scene.
 
 Spectral bands are scaled to [−1, 1] by percentiles of the valid pixels of the training scene (one hot pixel would
-spoil minimum and maximum), and so are extra layers; many spectral bands are reduced to means of adjacent ones
+spoil minimum and maximum), and so are extra layers; many spectral bands are reduced to noise-adjusted components
 (decision 0016). SAR intensities become standardised logarithms; signed SAR channels are scaled as spectral bands are.
 """
 
@@ -32,6 +32,8 @@ class Scaling:
         Percentiles of the spectral bands that are mapped to −1 and 1.
     components : (K, S)
         Linear map to K reduced bands, or (0, S) if all bands are kept. Extra layers are always kept.
+    snr : (components of spectral bands,)
+        Their signal-to-noise ratios, largest first.
     reduced_low, reduced_high : (K,)
         Percentiles of the reduced bands.
     sar_mean, sar_std : (R,)
@@ -43,6 +45,7 @@ class Scaling:
     low: Floats
     high: Floats
     components: Floats
+    snr: Floats
     reduced_low: Floats
     reduced_high: Floats
     sar_mean: Floats
@@ -58,8 +61,8 @@ class Scaling:
         """Scaled and reduced bands, most values in −1 … 1: ``(S, …) -> (K or S, …)``."""
         scaled = to_unit(values, self.low, self.high)
         if len(self.components):
-            scaled = to_unit(reduce_bands(scaled, self.components), self.reduced_low, self.reduced_high)
-        return np.clip(scaled, -SPECTRAL_LIMIT, SPECTRAL_LIMIT)
+            scaled = to_unit(reduce_bands(clipped(scaled), self.components), self.reduced_low, self.reduced_high)
+        return clipped(scaled)
 
     def sar(self, power: Floats) -> Floats:
         """Standardised log intensity of speckled channels, scaled values of signed ones: ``(R, …) -> (R, …)``."""
@@ -92,9 +95,14 @@ def scaled_cube(tile: Tile, scaling: Scaling) -> NDArray[np.float32]:
     return (cube * tile.valid).astype(np.float32)
 
 
-def reduce_bands(scaled: Floats, components: Floats) -> Floats:
-    """``(S, …) -> (K, …)``; values are clipped first, so that a hot pixel in one band does not spoil its group."""
+def clipped(scaled: Floats) -> Floats:
+    """Scaled bands, clipped in place: a hot pixel in one band must not decide all components."""
     np.clip(scaled, -SPECTRAL_LIMIT, SPECTRAL_LIMIT, out=scaled)
+    return scaled
+
+
+def reduce_bands(scaled: Floats, components: Floats) -> Floats:
+    """``(S, …) -> (K, …)``."""
     # plain sums in a fixed order: a BLAS product may round differently for another number of pixels
     reduced: Floats = np.einsum("ks,s...->k...", components, scaled, optimize=False)
     return reduced

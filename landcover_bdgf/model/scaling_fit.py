@@ -9,9 +9,10 @@ from numpy.typing import NDArray
 from scipy.linalg import block_diag
 
 from landcover_bdgf.labels import Samples
+from landcover_bdgf.model.components import noise_adjusted_components
 from landcover_bdgf.model.learning_tiles import random_pixels
 from landcover_bdgf.model.recipe import SpectralRecipe
-from landcover_bdgf.model.scaling import Floats, Scaling, percentiles, reduce_bands, to_unit
+from landcover_bdgf.model.scaling import Floats, Scaling, clipped, percentiles, reduce_bands, to_unit
 from landcover_bdgf.scene import Stack
 
 
@@ -23,24 +24,15 @@ def fit_scaling(stacks: Sequence[Stack], recipe: SpectralRecipe, *, exclude: Sam
     spectral, sar = random_pixels(stacks, exclude=exclude, seed=seed)
     low, high = percentiles(spectral)
     components = np.zeros((0, len(spectral)), np.float32)
-    reduced_low = reduced_high = np.zeros(0, np.float32)
-    bands = stacks[0].spectral.bands
-    if len(bands) > recipe.max_bands:
-        means = _neighbour_means([band.wavelength_nm for band in bands], recipe.reduced_bands)
-        components = block_diag(means, np.eye(len(spectral) - len(bands))).astype(np.float32)  # extra layers are kept
-        reduced_low, reduced_high = percentiles(reduce_bands(to_unit(spectral, low, high), components))
+    snr = reduced_low = reduced_high = np.zeros(0, np.float32)
+    bands = len(stacks[0].spectral.bands)
+    if bands > recipe.max_bands:
+        scaled = clipped(to_unit(spectral, low, high))
+        own, snr = noise_adjusted_components(scaled[:bands], recipe.max_components)
+        components = block_diag(own, np.eye(len(spectral) - bands)).astype(np.float32)  # extra layers are kept
+        reduced_low, reduced_high = percentiles(reduce_bands(scaled, components))
     speckled = np.array([name not in stacks[0].plain_names for name in stacks[0].sar.names])
-    return Scaling(low, high, components, reduced_low, reduced_high, *_fit_sar(sar, speckled))
-
-
-def _neighbour_means(wavelengths_nm: Sequence[float | None], count: int) -> Floats:
-    """Matrix (K, S) that averages ``count`` groups of adjacent bands, by wavelength, or by file order if unknown."""
-    known = [nm for nm in wavelengths_nm if nm is not None]
-    order = np.argsort(known, kind="stable") if len(known) == len(wavelengths_nm) else np.arange(len(wavelengths_nm))
-    means = np.zeros((min(count, len(order)), len(order)), np.float32)
-    for mean, group in zip(means, np.array_split(order, len(means)), strict=True):
-        mean[group] = 1 / len(group)
-    return means
+    return Scaling(low, high, components, snr, reduced_low, reduced_high, *_fit_sar(sar, speckled))
 
 
 def _fit_sar(sar: Floats, speckled: NDArray[np.bool_]) -> tuple[Floats, Floats, Floats]:

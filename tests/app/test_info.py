@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -81,6 +82,15 @@ def test_what_was_left_out_of_a_map_is_shown(written: Path, tmp_path: Path, limi
     record_path(tmp_path / "map.tif").write_text(json.dumps(found | limits))
     values = describe(tmp_path / "map.tif")
     assert {key: value for key, value in values.items() if key in ("masked", "area of interest")} == shown
+
+
+def test_signal_to_noise_ratios_of_the_components_of_many_bands_are_shown(model: Checkpoint, tmp_path: Path) -> None:
+    name = "signal-to-noise of components"
+    model.save(tmp_path / "few.safetensors")
+    assert name not in describe(tmp_path / "few.safetensors")
+    snr = np.float32([123456, 7.891, 1.04])
+    replace(model, scaling=replace(model.scaling, snr=snr)).save(tmp_path / "many.safetensors")
+    assert describe(tmp_path / "many.safetensors")[name] == [123_000, 7.89, 1.04]
 
 
 def test_a_missing_file_and_a_missing_record_or_that_of_another_map_are_reported(written: Path, tmp_path: Path) -> None:

@@ -46,7 +46,7 @@ def place(tmp_path: Path, scene_files: SceneFiles, monkeypatch: pytest.MonkeyPat
     """The simulated scene as a data set; few trees, and small pictures of features and counts of operations."""
     keys = {"spectral": scene_files.spectral, "sar": scene_files.sar, "labels": scene_files.labels, "field": "class"}
     (tmp_path / "place.toml").write_text("\n".join(f'{key} = "{value}"' for key, value in keys.items()))
-    monkeypatch.setattr("landcover_bdgf.bench.methods.TREES", 10)
+    monkeypatch.setattr("landcover_bdgf.bench.baselines.TREES", 10)
     monkeypatch.setattr("landcover_bdgf.bench.complexity.TILE_PX", 8)
     monkeypatch.setattr("landcover_bdgf.bench.experiments.PER_CLASS", 10)
     monkeypatch.setattr("landcover_bdgf.bench.experiments.ITERATIONS", 250)
@@ -55,14 +55,15 @@ def place(tmp_path: Path, scene_files: SceneFiles, monkeypatch: pytest.MonkeyPat
 @pytest.mark.usefixtures("place")
 def test_a_comparison_from_the_command_line(bdgf: Bdgf, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     arguments = ["bench", "-o", "out", "--dataset", "place.toml", "--protocols", "random,near", "--seeds", "2",
-                 "--per-class", "10", "--method", "bdgf", "--method", "et+9", "--method", "svm", *QUICK]  # fmt: skip
+                 "--per-class", "10", "--method", "bdgf", "--method", "et-components+9", "--method", "svm",
+                 *QUICK]  # fmt: skip
     assert bdgf(*arguments) == 0
     out = capsys.readouterr().out
     assert "place, near:" in out
     assert "bdgf minus svm: OA" in out
     rows = read_csv(tmp_path / "out/results.csv")
     assert len(rows) == 2 * 2 * 3
-    assert {row["method"] for row in rows} == {"bdgf", "et+9", "svm"}
+    assert {row["method"] for row in rows} == {"bdgf", "et-components+9", "svm"}
     assert [bool(row["ece"]) for row in rows[:3]] == [True, True, False], "an SVM has no probabilities"
     page = (tmp_path / "out/report.html").read_text(encoding="utf-8")
     assert page.count("<table>") == 5

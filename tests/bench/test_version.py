@@ -9,8 +9,8 @@ from landcover_bdgf.bench.version import version_of_baselines, version_of_models
 
 
 @pytest.mark.parametrize(("changed", "baselines", "networks", "models"), [
-    ("labels.split", True, True, True), ("bench.cells", True, False, True),
-    ("bench.probe", False, False, True), ("model.scaling", False, True, True),
+    ("labels.split", True, True, True), ("bench.cells", True, False, True), ("bench.probe", False, False, True),
+    ("model.novelty", False, True, True), ("model.scaling", True, True, True),
     ("assessment.report", False, False, False), ("app.cli", False, False, False),
 ])  # fmt: skip
 def test_a_version_changes_with_its_files(

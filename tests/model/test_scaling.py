@@ -9,8 +9,9 @@ from landcover_bdgf.scene.stack import Tile
 
 EMPTY = np.zeros(0, np.float32)
 SCALING = Scaling(
-    low=np.float32([0, 100]), high=np.float32([10, 300]), components=np.zeros((0, 2), np.float32), reduced_low=EMPTY,
-    reduced_high=EMPTY, sar_mean=np.float32([-3, 0.5]), sar_std=np.float32([2, 0.25]), speckled=np.float32([1, 0]),
+    low=np.float32([0, 100]), high=np.float32([10, 300]), components=np.zeros((0, 2), np.float32), snr=EMPTY,
+    reduced_low=EMPTY, reduced_high=EMPTY, sar_mean=np.float32([-3, 0.5]), sar_std=np.float32([2, 0.25]),
+    speckled=np.float32([1, 0]),
 )  # fmt: skip
 
 

@@ -1,9 +1,8 @@
-"""The fitted scaling depends on valid pixels outside the test samples alone, and reduces many bands to means."""
+"""The fitted scaling depends on valid pixels outside the test samples alone, and reduces many bands to components."""
 
 from dataclasses import replace
 
 import numpy as np
-import pytest
 from rasterio.windows import Window
 
 from landcover_bdgf.labels.samples import Samples
@@ -52,40 +51,48 @@ def test_the_unit_of_the_spectral_image_does_not_matter(stack: Stack) -> None:
 
 
 def test_many_bands_are_reduced(stack: Stack) -> None:
-    scaling = fit_scaling([stack], SpectralRecipe(max_bands=4, reduced_bands=3), exclude=None, seed=0)
+    scaling = fit_scaling([stack], SpectralRecipe(max_bands=4, max_components=3), exclude=None, seed=0)
     tile = stack.read(Window(0, 0, 30, 20))
     whole = scaling.spectral(tile.spectral)
-    assert (scaling.bands, whole.shape) == (3, (3, 20, 30))
+    assert (scaling.bands, len(scaling.snr), whole.shape) == (3, 3, (3, 20, 30))
     assert np.array_equal(scaling.spectral(tile.spectral[:, 4:9, 7:8]), whole[:, 4:9, 7:8])
+    scaled = scaling.spectral(stack.read(Window(0, 0, 120, 104)).spectral)
+    assert all(0.9 < np.quantile(band, 0.99) < 1.1 for band in scaled)  # of all pixels; the fit saw a sample
 
 
-def test_reduced_bands_are_means_of_neighbours_by_wavelength(stack: Stack) -> None:
-    """Which order a file keeps its bands in does not matter; one hot band is clipped before the mean."""
-    recipe = SpectralRecipe(max_bands=4, reduced_bands=4)
+def test_a_few_bands_are_kept(stack: Stack) -> None:
+    scaling = fit_scaling([stack], SpectralRecipe(), exclude=None, seed=0)
+    assert (scaling.bands, scaling.components.shape, len(scaling.snr)) == (10, (0, 10), 0)
+
+
+def test_the_order_of_bands_in_a_file_does_not_matter(stack: Stack) -> None:
+    recipe = SpectralRecipe(max_bands=4, max_components=4)
     order = np.random.default_rng(0).permutation(len(stack.spectral.bands))
     shuffled = replace(stack.spectral, bands=tuple(stack.spectral.bands[i] for i in order))
-    fitted = [fit_scaling([replace(stack, spectral=image)], recipe, exclude=None, seed=0)
-              for image in (stack.spectral, shuffled)]  # fmt: skip
-    assert np.array_equal(fitted[0].components[:, order], fitted[1].components)
-    assert np.array_equal(fitted[0].components[0, :4], np.float32([1 / 3, 1 / 3, 1 / 3, 0]))
+    one, other = (fit_scaling([replace(stack, spectral=image)], recipe, exclude=None, seed=0)
+                  for image in (stack.spectral, shuffled))  # fmt: skip
+    pixels = stack.read(Window(0, 0, 30, 20)).spectral
+    np.testing.assert_allclose(other.spectral(pixels[order]), one.spectral(pixels), atol=1e-3)
 
-    middle = (fitted[0].low + fitted[0].high) / 2
-    hot = middle.copy()
-    hot[0] = 1e6 * fitted[0].high[0]
-    moved = fitted[0].spectral(hot) - fitted[0].spectral(middle)
-    half = (fitted[0].reduced_high[0] - fitted[0].reduced_low[0]) / 2
-    assert moved[0] == pytest.approx(min(2 / 3 / half, 2 - fitted[0].spectral(middle)[0]), rel=1e-5)
-    assert not moved[1:].any()
+
+def test_a_hot_band_moves_a_pixel_no_farther_than_the_limit(stack: Stack) -> None:
+    scaling = fit_scaling([stack], SpectralRecipe(max_bands=4, max_components=4), exclude=None, seed=0)
+    middle = (scaling.low + scaling.high) / 2
+    hot, hotter = (np.where(np.arange(len(middle)) == 0, factor * scaling.high[0], middle) for factor in (10, 1e6))
+    assert np.array_equal(scaling.spectral(hot.astype(np.float32)), scaling.spectral(hotter.astype(np.float32)))
 
 
 def test_extra_layers_are_not_reduced(stack: Stack) -> None:
     extra = replace(stack.spectral, bands=stack.spectral.bands[:6], group="layers")
-    recipe = SpectralRecipe(max_bands=4, reduced_bands=3)
+    recipe = SpectralRecipe(max_bands=4, max_components=3)
     without = fit_scaling([stack], recipe, exclude=None, seed=0)
     scaling = fit_scaling([replace(stack, extra=(extra,))], recipe, exclude=None, seed=0)
     tile = replace(stack, extra=(extra,)).read(Window(0, 0, 30, 20))
     scaled = scaling.spectral(tile.spectral)
-    assert (scaling.bands, scaled.shape) == (3 + 6, (9, 20, 30))
+    assert (scaling.bands, len(scaling.snr), scaled.shape) == (3 + 6, 3, (9, 20, 30))
+    assert np.array_equal(scaling.components[3:, 10:], np.eye(6))
+    assert not scaling.components[3:, :10].any()
+    assert not scaling.components[:3, 10:].any()
     kept = SpectralRecipe(max_bands=10)
     np.testing.assert_allclose(scaled[:3], without.spectral(tile.spectral[:10]), atol=0.05)  # other pixels are sampled
     six = fit_scaling([replace(stack, spectral=extra)], kept, exclude=None, seed=0)
