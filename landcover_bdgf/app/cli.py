@@ -368,11 +368,9 @@ def _stack(hsi: str, sar: str, settings: AlignSettings) -> Stack:
 
 
 def _sampling(settings: SampleSettings, recipe: Recipe) -> SampleSettings:
-    split = settings.split
-    if split == FOLDS and not recipe.training.folds:
-        log.info("`training.folds=0`: some polygons are held out for the report")
-        split = "polygon"
-    return replace(settings, clear_px=recipe.fusion.clear_px, split=split)
+    if settings.split == FOLDS and not recipe.training.folds:
+        raise SettingsError("`split=folds`", "needs folds, but `training.folds` is 0", "Set `training.folds=3`.")
+    return replace(settings, clear_px=recipe.fusion.clear_px)
 
 
 def _drawn(stack: Stack, labels: Path | None, field: str | None, settings: SampleSettings) -> Samples:
