@@ -50,8 +50,8 @@ class SampleSettings(ReadSettings):
     split: Annotated[
         str,
         Setting(
-            "hold out a test part by polygon, block, random pixels or column:NAME (train or test); or none; or folds: the "
-            "map learns from every label, models of the other folds judge each"
+            "hold out a test part by polygon, block, random pixels or column:NAME (train or test); or none; or folds: "
+            "the map learns from every label, models of the other folds judge each"
         ),
     ] = "polygon"
     test_share: Annotated[float, Setting("share of each class kept for the test", least=0, most=0.9)] = 0.3

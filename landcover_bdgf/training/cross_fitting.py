@@ -14,7 +14,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from landcover_bdgf.labels import LeftOut, Samples, apart, distances_px
+from landcover_bdgf.labels import FOLDS, LeftOut, Samples, apart, distances_px
 from landcover_bdgf.model import Checkpoint, tempered
 from landcover_bdgf.training.calibration import fitted_temperature
 
@@ -58,12 +58,17 @@ def cross_fit(samples: Samples, count: int, seed: int, *, fit: Fitted, judge: Ju
 
 
 def folds(samples: Samples, count: int, seed: int) -> Iterator[Fold]:
-    """Training and judged pixels of each fold, as far apart as the samples' buffer; empty folds are skipped."""
+    """Training and judged pixels of each fold; empty folds are skipped.
+
+    They are as far apart as the buffer of the samples where they judge a map; the temperature needs no distance, and
+    would be fitted to models of far fewer labels.
+    """
     number = folds_of(samples, count, seed)
+    buffer_px = samples.split.buffer_px if samples.split.method == FOLDS else 0
     for fold in range(count):
         held = number == fold
         if held.any():
-            far = apart(samples.positions, samples.codes, held, samples.split.buffer_px)
+            far = apart(samples.positions, samples.codes, held, buffer_px)
             yield Fold(fold, np.flatnonzero(far & ~held), np.flatnonzero(far & held))
 
 

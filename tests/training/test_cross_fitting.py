@@ -32,7 +32,7 @@ def test_every_polygon_is_left_out_once_except_the_only_one_of_its_class(samples
 
 @pytest.mark.parametrize("buffer_px", [0, 13])
 def test_windows_of_judged_pixels_share_nothing_with_those_of_the_training(samples: Samples, buffer_px: int) -> None:
-    labels = replace(samples.train, split=replace(samples.split, buffer_px=buffer_px))
+    labels = replace(samples.train, split=replace(samples.split, method="folds", buffer_px=buffer_px))
     made = list(folds(labels, 3, seed=0))
     assert len(made) == 3
     for fold in made:
