@@ -266,8 +266,9 @@ def _no_pixels(path: PathLike, crs: Any, extent: NDArray[np.float64], grid: Grid
     except RasterError as error:
         return LabelError(path, f"no feature lies in the image, and {error.problem}", error.remedy)
     west, south, east, north = theirs
-    remedy = "Check the CRS of both, or the size of the polygons."
-    if shapely.box(south, west, north, east).intersects(shapely.box(*ours)):
+    remedy, image = "Check the CRS of both, or the size of the polygons.", shapely.box(*ours)
+    exchanged = shapely.box(south, west, north, east)  # None, which meets nothing, if a corner is not finite
+    if shapely.intersects(exchanged, image) and not shapely.intersects(shapely.box(*theirs), image):
         remedy = "Latitude and longitude seem to be exchanged: swap them (Swap X and Y Coordinates in QGIS)."
     problem = f"no feature holds a pixel of the image. The labels cover {_box(theirs)}, the image {_box(ours)}"
     return LabelError(path, problem, remedy)

@@ -201,11 +201,11 @@ def _divide(
 ) -> tuple[Mask, Labels, Split]:
     """Mask of the test part, pixels with the groups of the split, and a description of the split."""
     made = Split(settings.split, settings.buffer, settings.seed, settings.test_share, clear_px=settings.clear_px)
-    if settings.split == "none" or settings.test_share == 0:
-        return np.zeros(len(pixels.rows), bool), pixels, replace(made, method="none", buffer_px=0)
+    none = np.zeros(len(pixels.rows), bool)
     if settings.split == FOLDS:
-        none = np.zeros(len(pixels.rows), bool)
         return none, *_in_blocks(pixels, settings, made, _why_blocks(pixels, settings))
+    if settings.split == "none" or settings.test_share == 0:
+        return none, pixels, replace(made, method="none", buffer_px=0)
     if settings.split == "random":
         held = split.hold_out_pixels(pixels.codes, settings.test_share, settings.per_class, rng)
         return held, pixels, replace(made, buffer_px=0)

@@ -152,6 +152,7 @@ def covered_share(grid: Grid, by: Grid) -> float:
 
 
 def box_text(box: Bounds) -> str:
+    """A box in degrees as text."""
     left, bottom, right, top = box
     return f"{left:.4f}…{right:.4f}° E, {bottom:.4f}…{top:.4f}° N"
 

@@ -155,6 +155,7 @@ def test_in_folds_all_pixels_are_for_training(stack):
     assert not folds.parts.any()
     assert (folds.split.method, folds.split.buffer_px) == ("folds", 13)
     assert samples_lines(folds)[-1] == "the map learns from all of them; models of other polygons judge each"
+    assert drawn(stack, split="folds", test_share=0).split.method == "folds", "it has no test part to share"
     alone = drawn(stack, labels(["a", "b", "b", "b", "b"], CORNERS), split="folds")
     assert (alone.split.method, alone.split.block_px) == ("folds", 26)
     assert "class a has only one polygon, so the labels are split by blocks of 26 px" in alone.split.notes
