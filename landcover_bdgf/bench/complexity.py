@@ -10,12 +10,12 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from landcover_bdgf.model import (
     BAND_MULTIPLE,
+    Experts,
     FusionNetwork,
     Inputs,
     Recipe,
     SpectralMamba,
     UNet,
-    context_network,
     feature_channels,
 )
 
@@ -51,17 +51,19 @@ def count_parts(recipe: Recipe, inputs: Inputs) -> list[Part]:
             window = whole.get(key, 0) + _scan(module) * recipe.fusion.centre_px**2
             pixel = window if tile is None else tile.get(key, 0) // TILE_PX**2 + _scan(module)
         parts.append(Part(name, _parameters(module), window, pixel))
-    return parts + _context(recipe, inputs)
+    return parts + _perceptrons(recipe, inputs)
 
 
-def _context(recipe: Recipe, inputs: Inputs) -> list[Part]:
-    """The two linear layers; the statistics, which are sums, are not counted."""
-    statistics = recipe.context.statistics(inputs.bands + inputs.sar_bands)
-    network = context_network(statistics, inputs.classes, recipe)
-    if network is None:
-        return []
-    products = network.hidden.weight.numel() + network.head.weight.numel()
-    return [Part("context", _parameters(network), products, products)]
+def _perceptrons(recipe: Recipe, inputs: Inputs) -> list[Part]:
+    """The two linear layers of each; the statistics of surroundings, which are sums, are not counted."""
+    experts = Experts(inputs, recipe)
+    networks = {"context": experts.context, "pixel": experts.pixel}
+    return [
+        Part(name, _parameters(network), products, products)
+        for name, network in networks.items()
+        if network is not None
+        for products in [network.hidden.weight.numel() + network.head.weight.numel()]
+    ]
 
 
 def _unet(recipe: Recipe, inputs: Inputs) -> Part:

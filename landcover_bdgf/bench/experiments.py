@@ -185,7 +185,7 @@ def vectors_of(
     windows = table[torch.arange(len(table))].to(viewer.device)
     middle = windows.dif.shape[-1] // 2
     with torch.no_grad():
-        branches = classifier.network.branch_vectors(windows.spec, windows.sar, windows.dif)
+        branches = classifier.experts.fusion.branch_vectors(windows.spec, windows.sar, windows.dif)
     vectors = {"diffusion features": windows.dif[:, :, middle, middle]}
     vectors |= {name: v.flatten(1) for name, v in branches.items()}
     return {name: v.cpu().numpy() for name, v in vectors.items()}, chosen.codes

@@ -12,6 +12,7 @@ checkpoint, history     a denoiser or model in one file
 training_values         values of the training scenes
 compatibility           whether the bands of a scene fit a checkpoint
 novel_scene             warnings about a scene that is unlike the training scenes
+averaging               means over windows that stop at edges
 novelty, classifier     distance from the training data; classes of a block
 ======================  =======================================================
 """

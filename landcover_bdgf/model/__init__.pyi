@@ -1,3 +1,4 @@
+from .averaging import adjacent_difference as adjacent_difference
 from .blocks import BLOCK_PX as BLOCK_PX, Block as Block, BlockStream as BlockStream, Piece as Piece
 from .checkpoint import (
     BandName as BandName,
@@ -14,6 +15,7 @@ from .classifier import (
     Classified as Classified,
     Classifier as Classifier,
     empty_result as empty_result,
+    pooled as pooled,
     tempered as tempered,
 )
 from .compatibility import (
@@ -28,7 +30,6 @@ from .device import (
 from .features import Seen as Seen, Viewer as Viewer
 from .history import History as History
 from .learning_tiles import random_tiles as random_tiles
-from .networks.context import context_network as context_network
 from .networks.diffusion import (
     Channels as Channels,
     Schedule as Schedule,
@@ -37,6 +38,7 @@ from .networks.diffusion import (
     mask_spectral as mask_spectral,
     noise_loss as noise_loss,
 )
+from .networks.experts import Experts as Experts, expert_names as expert_names
 from .networks.fusion import (
     FusionNetwork as FusionNetwork,
     Inputs as Inputs,

@@ -37,7 +37,7 @@ from landcover_bdgf.text import printable
 
 Kind = Literal["denoiser", "model"]
 
-FORMAT = 7  # 7: signal-to-noise ratios of components
+FORMAT = 8  # 8: three experts and their shares
 STATE = "state"  # kind of the file with the state of an interrupted training
 SCALING_PREFIX, HISTORY_PREFIX, VALUES_PREFIX, LEFT_OUT_PREFIX = "scaling.", "history.", "values.", "left_out."
 _PICKLES = (b"PK", *(bytes([0x80, protocol]) for protocol in range(2, 6)))  # also zipped
@@ -71,7 +71,7 @@ class Checkpoint:
     ----------
     kind : {"denoiser", "model"}
     weights : dict of str to float arrays
-        ``unet.…`` and, in a model, ``fusion.…``, ``context.…`` and, if its polygons suffice, ``domain.…``.
+        ``unet.…`` and, in a model, ``fusion.…``, ``context.…``, ``pixel.…`` and, if its polygons suffice, ``domain.…``.
     recipe : Recipe
     bands, sar_bands : tuple of BandName
         In the order of the network inputs.
@@ -91,6 +91,8 @@ class Checkpoint:
         model also the training pixels.
     left_out : LeftOut, optional
         How temporary models judged the labels of a model.
+    shares : dict of str to float
+        Say of each expert of a model in its probabilities, adding up to 1; empty for equal shares.
     temperature : float
         Calibrates a model's probabilities, see :func:`~landcover_bdgf.model.classifier.tempered`.
     """
@@ -108,6 +110,7 @@ class Checkpoint:
     history: History = field(default_factory=History)
     provenance: dict[str, Any] = field(default_factory=dict)
     left_out: LeftOut | None = None
+    shares: dict[str, float] = field(default_factory=dict)
     temperature: float = 1.0
 
     def __repr__(self) -> str:
@@ -173,6 +176,7 @@ class Description(Heading):
     sar_unit: Literal["power", "signed"]
     extra: tuple[ExtraLayers, ...] = ()
     legend: Legend | None
+    shares: dict[str, Annotated[float, Field(ge=0, le=1)]] = {}
     temperature: Annotated[float, Field(gt=0, allow_inf_nan=False)]
     provenance: Provenance
 

@@ -1,31 +1,32 @@
-"""Apply a model to blocks of a scene: class probabilities of all pixels, averaged over overlapping windows."""
+"""Apply a model to blocks of a scene: class probabilities of all pixels, pooled from those of its experts."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from functools import partial
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
-from torch.nn import functional as F
 
-from landcover_bdgf.errors import ResourceError
+from landcover_bdgf.errors import CheckpointError, ResourceError
 from landcover_bdgf.labels import LAYER_NODATA, NODATA
+from landcover_bdgf.model.averaging import guide_channels, similar_mean
 from landcover_bdgf.model.blocks import BLOCK_PX, Block
 from landcover_bdgf.model.checkpoint import Checkpoint
 from landcover_bdgf.model.device import sent, with_weights
 from landcover_bdgf.model.features import Seen, Viewer
-from landcover_bdgf.model.networks.context import ContextNetwork
-from landcover_bdgf.model.networks.fusion import FusionNetwork, Inputs, apply_dense
+from landcover_bdgf.model.networks.experts import Experts, expert_names
+from landcover_bdgf.model.networks.fusion import Inputs, apply_dense
+from landcover_bdgf.model.networks.layers import crop
 from landcover_bdgf.model.novelty import NOVELTY_PREFIX, Novelty
 from landcover_bdgf.model.run import Run
 from landcover_bdgf.progress import log
 
 NO_DATA_WEIGHT = 1e-6  # in the average, of a window whose central pixel has no data
-LEAST_PROBABILITY = 1e-3  # before the temperature is applied; no class is ruled out
+LEAST_PROBABILITY = 1e-3  # by any expert, and before the temperature is applied; no class is ruled out
+EXPERT_PREFIXES = ("fusion.", "context.", "pixel.")  # of their tensors in a checkpoint file
 COMPARED_BLOCKS = 8  # one in so many is compared with the training data; all of them take a third longer to map
 GPU_BLOCKS = 16  # initial batch: 262,144 windows
 
@@ -44,11 +45,9 @@ class Classifier:
         scaling = model.scaling
         sizes = Inputs(scaling.bands, len(scaling.sar_mean), self.viewer.features, len(legend.entries))
         recipe, device = model.recipe, self.viewer.device
-        self.network = with_weights(lambda: FusionNetwork(sizes, recipe.fusion), model.part("fusion.")).to(device)
-        self.context: ContextNetwork | None = None
-        if self.viewer.statistics:
-            make = partial(ContextNetwork.of, self.viewer.statistics, sizes.classes, recipe)
-            self.context = with_weights(make, model.part("context.")).to(device)
+        weights = {key: values for key, values in model.weights.items() if key.startswith(EXPERT_PREFIXES)}
+        self.experts = with_weights(lambda: Experts(sizes, recipe), weights).to(device)
+        self.shares = shares_of(model)
         self.batch = GPU_BLOCKS if device.type == "cuda" else 1  # blocks at once
         self.temperature = model.temperature
         features = recipe.fusion.d * len(recipe.fusion.branches)
@@ -82,42 +81,48 @@ class Classifier:
         return self.classify(blocks[:half]) + self.classify(blocks[half:])
 
     def probabilities(self, blocks: Sequence[Block]) -> Tensor:
-        """Probabilities of some blocks of one size, without their halos: (B, C, h, w), 128 × 128 inside the scene.
-
-        The probability of a pixel is the mean over the windows that the recipe averages. Windows whose central pixel
-        has no data count only if there are no others.
-        """
-        return tempered(self.averaged(self.logits(self.see(*blocks)), blocks), self.temperature)
+        """Probabilities of some blocks of one size, without their halos: (B, C, h, w), 128 × 128 inside the scene."""
+        return self._pooled(self.see(*blocks), blocks)
 
     def see(self, *blocks: Block) -> Seen:
         """Network inputs of some blocks."""
         return self.viewer.see(*blocks, stride=self.viewer.recipe.fusion.stride)
 
     @torch.no_grad()
-    def logits(self, seen: Seen) -> Tensor:
-        """Logits of the windows that are averaged, at the stride of the recipe: (B, C, h', w')."""
-        z = apply_dense(self.network, seen.spec, seen.sar, seen.dif, self.viewer.recipe.fusion.stride)
-        return z if self.context is None else z + self.context(seen.around)
+    def opinions(self, seen: Seen, blocks: Sequence[Block]) -> Tensor:
+        """Log probabilities of the pixels by each expert: (B, E, C, h, w).
+
+        Those of the group network and of the surroundings are means over the windows that the recipe averages; the
+        pixel's own are not averaged.
+        """
+        experts, recipe = self.experts, self.viewer.recipe
+        logits = [apply_dense(experts.fusion, seen.spec, seen.sar, seen.dif, recipe.fusion.stride)]
+        if experts.context is not None:
+            logits.append(experts.context(seen.around))
+        windows = torch.cat([torch.softmax(z, dim=1) for z in logits], dim=1)
+        opinions = self._window_means(windows, seen, blocks).unflatten(1, (len(logits), -1))
+        if experts.pixel is not None:
+            own = experts.pixel(crop(seen.own, recipe.fusion.average_px // 2))
+            opinions = torch.cat([opinions, torch.softmax(own, dim=1)[:, None]], dim=1)
+        return opinions.clamp_(min=LEAST_PROBABILITY).log_()
 
     @torch.no_grad()
     def features(self, seen: Seen, blocks: Sequence[Block]) -> Tensor:
-        """Vectors of all branches, averaged over windows as probabilities are: (B, D, h, w).
-
-        Computed for pixels with a window of their own and repeated for the others, whose means are over fewer windows
-        and less smooth: their distances would show the pattern of the stride.
-        """
-        stride = self.viewer.recipe.fusion.stride
-        vectors = self.network.branch_vectors(seen.spec, seen.sar, seen.dif, stride=stride)
-        means = self._window_means(torch.cat(list(vectors.values()), dim=1), blocks)
-        return _repeated(means[..., ::stride, ::stride], stride, means.shape[2:])
+        """Vectors of all branches, averaged over windows as probabilities are: (B, D, h, w)."""
+        vectors = self.experts.fusion.branch_vectors(
+            seen.spec, seen.sar, seen.dif, stride=self.viewer.recipe.fusion.stride
+        )
+        return self._window_means(torch.cat(list(vectors.values()), dim=1), seen, blocks)
 
     @torch.no_grad()
-    def averaged(self, z: Tensor, blocks: Sequence[Block]) -> Tensor:
-        """Probabilities of the pixels from the logits of their windows, before the temperature is applied."""
-        return self._window_means(torch.softmax(z, dim=1), blocks)
+    def _pooled(self, seen: Seen, blocks: Sequence[Block]) -> Tensor:
+        return tempered(pooled(self.opinions(seen, blocks), self.shares), self.temperature)
 
-    def _window_means(self, x: Tensor, blocks: Sequence[Block]) -> Tensor:
-        """Mean over the averaged windows of each pixel: (B, C, h', w') -> (B, C, h, w)."""
+    def _window_means(self, x: Tensor, seen: Seen, blocks: Sequence[Block]) -> Tensor:
+        """Mean over the averaged windows of each pixel: (B, C, h', w') -> (B, C, h, w).
+
+        Windows whose central pixel has no data count only if there are no others.
+        """
         recipe = self.viewer.recipe
         size, stride = recipe.fusion.average_px, recipe.fusion.stride
         if size == 1:
@@ -125,11 +130,10 @@ class Classifier:
         inset = recipe.halo_px - size // 2
         valid = np.stack([block.seen.valid[None, inset:-inset, inset:-inset] for block in blocks])
         weight = sent(valid.astype(np.float32), x.device).clamp(min=NO_DATA_WEIGHT)
-        computed = torch.zeros_like(weight)
-        computed[..., ::stride, ::stride] = 1
-        weight = weight * computed  # windows skipped by the stride have weight 0
-        x = _repeated(x, stride, weight.shape[2:])
-        return _slid(x * weight, size, stride) / _slid(weight, size, stride)
+        spectra = seen.own[:, len(self.viewer.scaling.sar_mean) :]
+        guide = spectra[:, guide_channels(spectra.shape[1])]
+        spread = recipe.fusion.similar * float(self.viewer.scaling.adjacent[0])
+        return similar_mean(x, weight, guide, spread, size, stride)
 
     @torch.no_grad()
     def _classified(self, blocks: Sequence[Block]) -> list[Classified]:
@@ -141,7 +145,7 @@ class Classifier:
             return results
         chosen = [blocks[i] for i in some]
         seen = self.see(*chosen)
-        probability, index = tempered(self.averaged(self.logits(seen), chosen), self.temperature).max(dim=1)
+        probability, index = self._pooled(seen, chosen).max(dim=1)
         codes = self.codes[index.cpu().numpy()]
         layers = (probability * 100).round().to(torch.uint8)[:, None]
         p_values = self._p_values(seen, chosen)
@@ -172,29 +176,34 @@ def _in_sample(block: Block) -> bool:
     return (3 * (block.row // BLOCK_PX) + block.col // BLOCK_PX) % COMPARED_BLOCKS == 0
 
 
+def shares_of(model: Checkpoint) -> tuple[float, ...]:
+    """The shares of the experts of a model; equal ones if they were not fitted."""
+    names = expert_names(model.recipe)
+    fitted = model.shares or dict.fromkeys(names, 1 / len(names))
+    if set(fitted) != set(names):
+        problem = f"the model has shares of the experts {', '.join(fitted)}, but {', '.join(names)}"
+        raise CheckpointError(None, problem, "Train it again.")
+    return tuple(fitted[name] for name in names)
+
+
+def pooled(opinions: Tensor, shares: Sequence[float]) -> Tensor:
+    """Probabilities ∏ p_e^share_e over their sum, from log probabilities: ``(B, E, C, …) -> (B, C, …)``."""
+    total = shares[0] * opinions[:, 0]
+    for share, log_p in zip(shares[1:], opinions.unbind(1)[1:], strict=True):
+        total = total + share * log_p
+    return torch.softmax(total, dim=1)
+
+
 def tempered(p: Tensor, temperature: float) -> Tensor:
     """Probabilities at a temperature T, ``p^(1/T)`` over their sum: ``(B, C, …)``; keeps the order of the classes.
 
-    Applied to the averaged probabilities, not to the logits of windows as in Guo et al. 2017 (arXiv 1706.04599): that
-    could change the class with the highest mean.
+    Applied to the pooled probabilities, not to the logits of windows as in Guo et al. 2017 (arXiv 1706.04599): that
+    could change the class.
     """
     if temperature == 1:
         return p
     p = p.clamp(min=LEAST_PROBABILITY) ** (1 / temperature)
     return p / p.sum(1, keepdim=True)
-
-
-def _repeated(x: Tensor, times: int, shape_hw: Sequence[int]) -> Tensor:
-    """Repeat each row and column, then cut to the shape."""
-    height, width = shape_hw
-    return x.repeat_interleave(times, 2).repeat_interleave(times, 3)[..., :height, :width]
-
-
-def _slid(x: Tensor, size: int, stride: int) -> Tensor:
-    """Sums over size × size windows; with a stride of 2 the outermost count half, or the map would have stripes."""
-    rows = x.new_ones(x.shape[1], 1, size, 1)
-    rows[:, :, [0, -1]] = 1 / stride
-    return F.conv2d(F.conv2d(x, rows, groups=len(rows)), rows.transpose(2, 3), groups=len(rows))
 
 
 def empty_result(shape_hw: tuple[int, ...], layers: int) -> Classified:

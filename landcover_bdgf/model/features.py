@@ -31,18 +31,19 @@ class Seen:
 
     ``spec`` (B, K, n, n), ``sar`` (B, R, n, n), ``dif`` (B, F, n, n) with n = 128 + 2 · margin. ``dif`` is 0 where no
     branch uses it. ``around`` (B, Q, m, m): statistics of the surroundings of the central pixels of the windows,
-    m = 128 + 8 if 9 × 9 windows are averaged.
+    m = 128 + 8 if 9 × 9 windows are averaged. ``own`` (B, R + K, m, m): values of these pixels, whatever the stride.
     """
 
     spec: Tensor
     sar: Tensor
     dif: Tensor
     around: Tensor
+    own: Tensor
 
     def where(self, index: Sequence[int]) -> Seen:
         """Those of some blocks."""
         chosen = list(index)
-        return Seen(self.spec[chosen], self.sar[chosen], self.dif[chosen], self.around[chosen])
+        return Seen(*(x[chosen] for x in (self.spec, self.sar, self.dif, self.around, self.own)))
 
 
 @dataclass(frozen=True)
@@ -102,10 +103,11 @@ class Viewer:
         """Network inputs of some blocks; ``stride`` is the step of the surroundings in rows and columns."""
         cubes = sent(np.stack([block.seen.cube for block in blocks]), self.device)
         around = self._surroundings(cubes, blocks, stride)
+        own = crop(cubes, self.recipe.halo_px - self.recipe.fusion.average_px // 2)
         cubes = crop(cubes, self._farther_px)
         inner, sar_bands = crop(cubes, HALO_PX), len(self.scaling.sar_mean)
         spec, sar = inner[:, sar_bands:].contiguous(), inner[:, :sar_bands].contiguous()
-        return Seen(spec, sar, self._encode(cubes, blocks), around)
+        return Seen(spec, sar, self._encode(cubes, blocks), around, own)
 
     @property
     def _farther_px(self) -> int:

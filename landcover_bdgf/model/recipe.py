@@ -79,6 +79,9 @@ class FusionRecipe(Settings):
     mamba_conv: int = Field(4, ge=1, le=64)
     group_channels: int = Field(16, ge=1, le=1024)
     average_px: int = Field(9, ge=1, le=65)  # a map averages the windows in a square of this side; odd
+    # Of these windows, those count that look like the pixel: spectra that differ as two adjacent pixels usually do have
+    # a weight of exp(−1 / (2 · similar)), so that the average stops at edges. Decision 10.
+    similar: float = Field(1.0, gt=0, le=1e6)
     dropout: float = Field(0.3, ge=0, lt=1)
 
     @model_validator(mode="after")
@@ -136,9 +139,9 @@ class FusionRecipe(Settings):
 
 
 class ContextRecipe(Settings):
-    """A second network, for the surroundings of each pixel; not in the paper (decision 0012)."""
+    """A second expert, for the surroundings of each pixel; not in the paper (decision 0012)."""
 
-    # Sides of the squares whose statistics it uses; odd, empty for no context network.
+    # Sides of the squares whose statistics it uses; odd, empty for none.
     sizes_px: Annotated[tuple[int, ...], WORDS] = Field((9, 17, 33), max_length=8)
     hidden: int = Field(128, ge=1)  # hidden units
 
@@ -156,7 +159,13 @@ class ContextRecipe(Settings):
 
     def statistics(self, channels: int) -> int:
         """Number of statistics of a pixel: its own values, and mean and standard deviation for each size."""
-        return channels * (1 + 2 * len(self.sizes_px)) if self.sizes_px else 0
+        return channels * (1 + 2 * len(self.sizes_px))
+
+
+class PixelRecipe(Settings):
+    """A third expert, for the pixel itself, whose say is not averaged; not in the paper (decision 0010)."""
+
+    hidden: int = Field(128, ge=0, le=65_536)  # hidden units; 0 for none
 
 
 class MutualRecipe(Settings):
@@ -206,6 +215,7 @@ class Recipe(Settings):
     features: FeatureRecipe = FeatureRecipe()
     fusion: FusionRecipe = FusionRecipe()
     context: ContextRecipe = ContextRecipe()
+    pixel: PixelRecipe = PixelRecipe()
     mutual: MutualRecipe = MutualRecipe()
     training: TrainingRecipe = TrainingRecipe()
 
@@ -245,6 +255,7 @@ _PAPER: dict[str, Any] = {
     "features": {"noise": "keyed"},
     "fusion": {**_WIDE, "padded": True, "pixel_tokens": True, "dropout": 0.0, "average_px": 1},
     "context": {"sizes_px": ()},
+    "pixel": {"hidden": 0},
     "mutual": {"branch_weight": 0.0, "temperature_limits": None},
     "training": {**_BASE["training"], "augment": False, "balanced": False, "averaged_share": 0.0,
                  "folds": 0},

@@ -8,7 +8,7 @@ spoil minimum and maximum), and so are extra layers; many spectral bands are red
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 
 import numpy as np
 from numpy.typing import NDArray
@@ -40,6 +40,8 @@ class Scaling:
         Of the log intensity; for a signed channel, the centre and half range of its percentiles.
     speckled : (R,)
         1 for an intensity with multiplicative speckle, 0 for a signed channel.
+    adjacent : (1,)
+        Usual squared difference of adjacent pixels, see :func:`~landcover_bdgf.model.averaging.adjacent_difference`.
     """
 
     low: Floats
@@ -51,6 +53,7 @@ class Scaling:
     sar_mean: Floats
     sar_std: Floats
     speckled: Floats
+    adjacent: Floats = field(default_factory=lambda: np.ones(1, np.float32))
 
     @property
     def bands(self) -> int:

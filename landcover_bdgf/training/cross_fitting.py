@@ -1,7 +1,7 @@
 """Cross-fitting: temporary models, each trained without some polygons, judge these.
 
-Their probabilities calibrate the confidence of the final model, which learns from all labels, and give an accuracy of
-every label (:class:`~landcover_bdgf.model.LeftOut`).
+Their opinions fit the shares of the experts and calibrate the confidence of the final model, which learns from all
+labels, and give an accuracy of every label (:class:`~landcover_bdgf.labels.LeftOut`).
 """
 
 from __future__ import annotations
@@ -15,8 +15,8 @@ import torch
 from numpy.typing import NDArray
 
 from landcover_bdgf.labels import FOLDS, LeftOut, Samples, apart, distances_px
-from landcover_bdgf.model import Checkpoint, tempered
-from landcover_bdgf.training.calibration import fitted_temperature
+from landcover_bdgf.model import Checkpoint, pooled, tempered
+from landcover_bdgf.training.calibration import fitted_shares, fitted_temperature
 
 Fitted = Callable[[int, NDArray[np.intp]], Checkpoint]
 Judge = Callable[[Checkpoint, Samples], tuple[NDArray[np.intp], NDArray[np.float64]]]
@@ -31,30 +31,42 @@ class Fold:
     left_out: NDArray[np.intp]
 
 
-def cross_fit(samples: Samples, count: int, seed: int, *, fit: Fitted, judge: Judge) -> tuple[LeftOut, float] | None:
-    """The judged pixels of ``count`` folds, and the temperature that calibrates a model of all; None if none is judged.
+@dataclass(frozen=True)
+class CrossFitted:
+    """What the folds tell: the judged pixels, shares (E,) of the experts, and the temperature of a model of all."""
+
+    left_out: LeftOut
+    shares: NDArray[np.float64]
+    temperature: float
+
+
+def cross_fit(samples: Samples, count: int, seed: int, *, fit: Fitted, judge: Judge) -> CrossFitted | None:
+    """Judge the pixels of ``count`` folds; None if none can be left out.
 
     ``fit(number, kept)`` trains a temporary model on some pixels; ``judge(model, left_out)`` returns the indices of the
-    pixels that it judges and its probabilities (n, C) for them.
+    pixels that it judges and the log probabilities (n, E, C) by its experts.
     """
     found: list[tuple[NDArray[np.intp], NDArray[np.float64], NDArray[np.float64], int]] = []
     for fold in folds(samples, count, seed):
-        index, p = judge(fit(fold.number, fold.kept), samples.where(fold.left_out))
+        index, opinions = judge(fit(fold.number, fold.kept), samples.where(fold.left_out))
         away = distances_px(samples.positions[fold.left_out[index]], samples.positions[fold.kept])
-        found.append((fold.left_out[index], p, away, fold.number))
+        found.append((fold.left_out[index], opinions, away, fold.number))
     if not found:
         return None
-    index, p, away = (np.concatenate(parts) for parts in list(zip(*found, strict=True))[:3])
+    index, opinions, away = (np.concatenate(parts) for parts in list(zip(*found, strict=True))[:3])
     number = np.repeat([each[3] for each in found], [len(each[0]) for each in found])
-    codes = samples.codes[index]
-    temperature = fitted_temperature(p, codes.astype(np.int64) - 1, 1 - 1 / count)
-    confidence, best = tempered(torch.from_numpy(p), temperature).max(dim=1)
+    codes, truth = samples.codes[index], samples.codes[index].astype(np.int64) - 1
+    shares = fitted_shares(opinions, truth)
+    p = pooled(torch.from_numpy(opinions), shares.tolist())
+    temperature = fitted_temperature(p.numpy(), truth, 1 - 1 / count)
+    confidence, best = tempered(p, temperature).max(dim=1)
     order = np.lexsort((samples.cols[index], samples.rows[index]))
     columns: tuple[NDArray[Any], ...] = (
         samples.rows[index], samples.cols[index], codes, (best.numpy() + 1).astype(np.uint16),
         confidence.numpy().astype(np.float32), away.astype(np.float32), number.astype(np.uint8),
     )  # fmt: skip
-    return LeftOut(*(np.ascontiguousarray(values[order]) for values in columns)), temperature
+    left_out = LeftOut(*(np.ascontiguousarray(values[order]) for values in columns))
+    return CrossFitted(left_out, shares, temperature)
 
 
 def folds(samples: Samples, count: int, seed: int) -> Iterator[Fold]:

@@ -25,6 +25,7 @@ from landcover_bdgf.model import (
     Schedule,
     UNet,
     add_noise,
+    adjacent_difference,
     band_names,
     extra_layers,
     fit_scaling,
@@ -102,6 +103,8 @@ def pretrain(
     for i, stack in enumerate(stacks):
         tiles = random_tiles(stack, REGION_PX, REGIONS, exclude=None if i else samples, seed=run.seed)
         regions += [_region(scaled_cube(tile, scaling), tile.valid, recipe.diffusion.tile_px) for tile in tiles]
+    spectra = ((region.cube[len(scaling.sar_mean) :], region.valid) for region in regions)
+    scaling = replace(scaling, adjacent=np.array([adjacent_difference(spectra)], np.float32))
     values = fit_training_values(stacks, scaling, exclude=samples, seed=run.seed)
     torch.manual_seed(run.seed)  # initial weights
     unet = UNet(recipe.diffusion.width).to(run.torch_device())

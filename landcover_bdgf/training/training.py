@@ -14,10 +14,10 @@ from torch import Generator, Tensor, nn
 
 from landcover_bdgf.errors import LabelError
 from landcover_bdgf.geo import ground_pixel_side_m
-from landcover_bdgf.labels import LeftOut, Legend, Samples, without_empty
+from landcover_bdgf.labels import Legend, Samples, without_empty
 from landcover_bdgf.model import (
     Checkpoint,
-    FusionNetwork,
+    Experts,
     Inputs,
     LossSettings,
     MutualLearning,
@@ -25,8 +25,8 @@ from landcover_bdgf.model import (
     Run,
     Viewer,
     Workers,
-    context_network,
     cross_entropy,
+    expert_names,
     fit_stack,
     fit_training_values,
     open_workers,
@@ -37,8 +37,8 @@ from landcover_bdgf.model import (
 from landcover_bdgf.progress import log
 from landcover_bdgf.scene import Stack
 from landcover_bdgf.storage import record
-from landcover_bdgf.training.calibration import left_out_probabilities, with_novelty
-from landcover_bdgf.training.cross_fitting import cross_fit
+from landcover_bdgf.training.calibration import left_out_opinions, with_novelty
+from landcover_bdgf.training.cross_fitting import CrossFitted, cross_fit
 from landcover_bdgf.training.loop import fit, generator_of
 from landcover_bdgf.training.task import Task
 from landcover_bdgf.training.windows import Windows, WindowTable, cut_windows
@@ -54,19 +54,12 @@ class Drawn:
     generator: Generator
 
 
-class Trained(nn.Module):
-    """All trained modules: fusion network, temperatures of mutual learning, context network."""
+class Trained(Experts):
+    """All trained modules: the experts, and temperatures of mutual learning."""
 
-    def __init__(self, inputs: Inputs, statistics: int, recipe: Recipe) -> None:
-        super().__init__()
-        self.fusion = FusionNetwork(inputs, recipe.fusion)
+    def __init__(self, inputs: Inputs, recipe: Recipe) -> None:
+        super().__init__(inputs, recipe)
         self.mutual = MutualLearning(recipe.mutual.temperature_limits) if recipe.mutual.enabled else None
-        self.context = context_network(statistics, inputs.classes, recipe)
-
-    def logits(self, w: Windows) -> Tensor:
-        """Logits as in a map, (N, C)."""
-        z = self.fusion.logits(w.spec, w.sar, w.dif)
-        return (z if self.context is None else z + self.context(w.around)).flatten(1)
 
 
 def train(
@@ -124,9 +117,10 @@ def train(
         model = setup.model("train", windows, partial=partial, resume=resume)
         found = setup.cross_fitted(windows, samples.train, stack)
     if found:
-        left_out, temperature = found
-        model = replace(model, left_out=left_out, temperature=temperature)
-        log.info("calibrated: temperature %g, from %d pixels", temperature, len(left_out))
+        shares = dict(zip(expert_names(recipe), found.shares.round(4).tolist(), strict=True))
+        model = replace(model, left_out=found.left_out, shares=shares, temperature=found.temperature)
+        say = ", ".join(f"{name} {share:.0%}" for name, share in shares.items())
+        log.info("experts: %s; temperature %g, from %d pixels", say, found.temperature, len(found.left_out))
     model = with_novelty(model, stack, samples.train, run)
     stack.check_unchanged()
     return model
@@ -151,7 +145,7 @@ class Setup:
         viewer, recipe = self.viewer, self.viewer.recipe
         sizes = Inputs(viewer.scaling.bands, len(viewer.scaling.sar_mean), viewer.features, len(self.legend.entries))
         torch.manual_seed(self.run.seed)  # initial weights
-        trained = Trained(sizes, viewer.statistics, recipe).to(viewer.device)
+        trained = Trained(sizes, recipe).to(viewer.device)
         task = _task(name, trained, windows, recipe, self.run)
         task = task if steps is None else replace(task, steps=steps)
         history = fit(task, self.workers, partial=partial, resume=resume)
@@ -161,8 +155,8 @@ class Setup:
             history=history, provenance=self.provenance,
         )  # fmt: skip
 
-    def cross_fitted(self, windows: WindowTable, samples: Samples, stack: Stack) -> tuple[LeftOut, float] | None:
-        """Judge ``samples``, in the order of their windows, by models of the other folds; and the temperature.
+    def cross_fitted(self, windows: WindowTable, samples: Samples, stack: Stack) -> CrossFitted | None:
+        """Judge ``samples``, in the order of their windows, by models of the other folds.
 
         Temporary models see each of their pixels as often as the final model does.
         """
@@ -175,7 +169,7 @@ class Setup:
             return self.model(f"fold {number + 1}", windows.where(torch.from_numpy(kept)), steps=steps)
 
         def judge(model: Checkpoint, left_out: Samples) -> tuple[NDArray[np.intp], NDArray[np.float64]]:
-            return left_out_probabilities(model, stack, left_out, self.run)
+            return left_out_opinions(model, stack, left_out, self.run)
 
         return cross_fit(samples, settings.folds, self.run.seed, fit=fit_fold, judge=judge)
 
@@ -217,8 +211,7 @@ def _task(name: str, trained: Trained, windows: WindowTable, recipe: Recipe, run
         outputs = network.fusion(w.spec, w.sar, w.dif, drawn.generator)
         loss, temperatures = total_loss(outputs, w.codes, network.mutual, loss_settings)
         z = outputs.z
-        if network.context is not None:
-            own = network.context(w.around, drawn.generator)
+        for own in network.beside_group(w.around, drawn.generator).values():
             loss, z = loss + cross_entropy(own, w.codes, loss_settings), z + own
         correct = (z.flatten(1).argmax(1) == w.codes).float().mean()
         return loss, {"accuracy": correct, **{f"T_{pair}": T for pair, T in temperatures.items()}}

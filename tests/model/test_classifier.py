@@ -1,14 +1,16 @@
-"""Probabilities are means over windows; a temperature keeps the classes; pixels without data get nothing."""
+"""Probabilities are pooled from experts; a temperature keeps the classes; pixels without data get nothing."""
 
 from dataclasses import replace
 
 import numpy as np
+import pytest
 import torch
 
+from landcover_bdgf.errors import CheckpointError
 from landcover_bdgf.labels.class_map import LAYER_NODATA
 from landcover_bdgf.labels.samples import Samples
 from landcover_bdgf.model.checkpoint import Checkpoint
-from landcover_bdgf.model.classifier import Classifier, empty_result, tempered
+from landcover_bdgf.model.classifier import Classifier, empty_result, pooled, tempered
 from landcover_bdgf.model.recipe import changed
 from landcover_bdgf.model.run import Run
 from landcover_bdgf.model.workers import open_workers
@@ -24,21 +26,51 @@ def test_no_temperature_changes_a_class(model: Checkpoint, stack: Stack) -> None
     assert (first.layers[0] > second.layers[0]).mean() > 0.9
 
 
-def test_a_map_has_the_logits_that_are_trained(stack: Stack, samples: Samples, model: Checkpoint) -> None:
-    """Of a labelled pixel's own window; both networks take part."""
+def test_a_map_has_the_opinions_that_are_trained(stack: Stack, samples: Samples, model: Checkpoint) -> None:
+    """Of a labelled pixel's own window, surroundings and spectrum."""
     single = replace(model, recipe=changed(model.recipe, ("fusion.average_px=1",)))
     classifier = Classifier(single, Run())
-    assert classifier.context is not None
     block = classifier.viewer.read(stack, (0, 0))
     inside = samples.train.where((samples.train.rows < 100) & (samples.train.cols < 100))
-    dense = classifier.logits(classifier.see(block))[0][:, inside.rows, inside.cols].T
+    dense = classifier.opinions(classifier.see(block), [block])[0][:, :, inside.rows, inside.cols]
     with open_workers(1) as workers:
         table = cut_windows(stack, inside, classifier.viewer, workers)
     w = table[torch.arange(len(table))]
     with torch.no_grad():
-        fused, around = classifier.network.logits(w.spec, w.sar, w.dif), classifier.context(w.around)
-    torch.testing.assert_close(dense, (fused + around).flatten(1), atol=1e-4, rtol=0)
-    assert fused.abs().max() > 0 < around.abs().max()
+        trained = [classifier.experts.fusion.logits(w.spec, w.sar, w.dif)]
+        trained += classifier.experts.beside_group(w.around).values()
+    assert len(trained) == len(dense) == 3
+    for own, logits in zip(dense, trained, strict=True):
+        expected = torch.softmax(logits.flatten(1), dim=1).clamp(min=1e-3).log()
+        torch.testing.assert_close(own.T, expected, atol=1e-4, rtol=0)
+        assert own.std() > 0
+
+
+def test_the_pixel_expert_is_not_averaged(stack: Stack, model: Checkpoint) -> None:
+    """Of another pixel in a map, the other experts change around it, the pixel's own at it alone."""
+    classifier = Classifier(model, Run())
+    block = classifier.viewer.read(stack, (0, 0))
+    halo = classifier.viewer.recipe.halo_px
+    before = classifier.opinions(classifier.see(block), [block])[0]
+    block.seen.cube[:, halo + 50, halo + 60] += 1
+    changed_by = (classifier.opinions(classifier.see(block), [block])[0] - before).abs().amax(1) > 1e-5
+    reach = [np.argwhere(of_expert.numpy()) for of_expert in changed_by]
+    assert reach[2].tolist() == [[50, 60]]
+    assert min(len(reach[0]), len(reach[1])) > 50
+
+
+def test_pooled_probabilities_by_hand() -> None:
+    p = torch.tensor([[[0.8, 0.2], [0.5, 0.5]], [[0.8, 0.2], [0.2, 0.8]]])
+    found = pooled(p.log(), (0.5, 0.5))
+    torch.testing.assert_close(found, torch.tensor([[2 / 3, 1 / 3], [0.5, 0.5]]))
+    torch.testing.assert_close(pooled(p.log(), (1.0, 0.0)), p[:, 0])
+
+
+def test_shares_of_other_experts_are_refused(model: Checkpoint) -> None:
+    equal = Classifier(replace(model, shares={}), Run()).shares
+    assert equal == (1 / 3, 1 / 3, 1 / 3)
+    with pytest.raises(CheckpointError, match="shares of the experts group, but group, surroundings, pixel"):
+        Classifier(replace(model, shares={"group": 1.0}), Run())
 
 
 def test_probabilities_at_a_temperature_by_hand() -> None:

@@ -59,12 +59,12 @@ def test_what_the_folds_judge_is_kept_with_each_pixel(samples: Samples) -> None:
         right = 0.9 if model == 0 else 0.6
         p = np.full((len(index), len(labels.legend.entries)), (1 - right) / (len(labels.legend.entries) - 1))
         p[np.arange(len(index)), left_out.codes[index] - 1] = right
-        return index, p
+        return index, np.log(p)[:, None]
 
     found = cross_fit(labels, 2, 0, fit=fit, judge=judge)
     assert found is not None
-    left_out, temperature = found
-    assert temperature == pytest.approx(1, abs=0.01), "right everywhere: no reason for less confidence"
+    left_out = found.left_out
+    assert found.temperature == pytest.approx(1, abs=0.01), "right everywhere: no reason for less confidence"
     assert np.array_equal(left_out.mapped, left_out.codes)
     assert left_out.folds == 2
     np.testing.assert_allclose(left_out.confidence, np.where(left_out.fold == 0, 0.9, 0.6), atol=1e-2)
@@ -90,7 +90,10 @@ def test_a_trained_model_knows_how_its_labels_were_judged(
     assert again is not None
     assert all(np.array_equal(getattr(again, name), values) for name, values in judged.arrays().items())
     none = train(stack, samples, denoiser=denoiser, recipe=changed(recipe, ("training.folds=0",)))
-    assert (none.left_out, none.temperature) == (None, 1)
+    assert (none.left_out, none.shares, none.temperature) == (None, {}, 1)
+    assert list(model.shares) == ["group", "surroundings", "pixel"]
+    assert sum(model.shares.values()) == pytest.approx(1, abs=1e-3)
+    assert load_checkpoint(tmp_path / "m.safetensors").shares == model.shares
 
 
 def test_the_temperature_is_that_of_the_left_out_pixels(samples: Samples) -> None:
@@ -98,12 +101,12 @@ def test_the_temperature_is_that_of_the_left_out_pixels(samples: Samples) -> Non
     p = rng.dirichlet(np.ones(len(labels.legend.entries)), len(labels))
 
     def judge(model: Checkpoint, left_out: Samples) -> tuple[np.ndarray, np.ndarray]:
-        return np.arange(len(left_out)), p[: len(left_out)]
+        return np.arange(len(left_out)), np.log(p[: len(left_out)])[:, None]
 
     found = cross_fit(labels, 2, 0, fit=lambda number, kept: None, judge=judge)  # type: ignore[arg-type, return-value]
     assert found is not None
     parts = [(labels.codes[fold.left_out].astype(int) - 1, p[: len(fold.left_out)]) for fold in folds(labels, 2, 0)]
     truth, probabilities = (np.concatenate(each) for each in zip(*parts, strict=True))
-    assert found[1] == fitted_temperature(probabilities, truth, 0.5)
-    best = tempered(torch.from_numpy(probabilities), found[1]).max(dim=1)[0].numpy()
-    assert sorted(found[0].confidence.tolist()) == pytest.approx(sorted(best.tolist()), abs=1e-6)
+    assert found.temperature == fitted_temperature(probabilities, truth, 0.5)
+    best = tempered(torch.from_numpy(probabilities), found.temperature).max(dim=1)[0].numpy()
+    assert sorted(found.left_out.confidence.tolist()) == pytest.approx(sorted(best.tolist()), abs=1e-6)

@@ -1,20 +1,15 @@
 """Surroundings are means and standard deviations around a pixel, the same in windows, blocks and whole scenes."""
 
-from pathlib import Path
-
 import numpy as np
 import pytest
 import torch
 
-from landcover_bdgf.labels.samples import Samples
-from landcover_bdgf.mapping.scene_map import map_scene
 from landcover_bdgf.model.checkpoint import Checkpoint
 from landcover_bdgf.model.features import Viewer
-from landcover_bdgf.model.networks.context import context_network, surroundings
-from landcover_bdgf.model.recipe import ContextRecipe, changed, load_recipe
+from landcover_bdgf.model.networks.context import surroundings
+from landcover_bdgf.model.recipe import ContextRecipe, changed
 from landcover_bdgf.model.scaling import scaled_cube
 from landcover_bdgf.scene.stack import Stack
-from landcover_bdgf.training.training import train
 
 SIZES = (3, 7)
 
@@ -78,12 +73,7 @@ def test_far_surroundings_do_not_change_what_the_windows_see(wide_stack: Stack, 
     torch.testing.assert_close(far.dif, usual.dif)
 
 
-def test_a_model_without_context_maps(
-    stack: Stack, samples: Samples, denoiser: Checkpoint, model: Checkpoint, tmp_path: Path
-) -> None:
-    sets = ("context.sizes_px=", "training.folds=0", "training.steps=1")
-    alone = train(stack, samples, denoiser=denoiser, recipe=changed(denoiser.recipe, sets))
-    assert not alone.part("context.")
-    assert model.part("context.")
-    assert map_scene(alone, stack, tmp_path / "map.tif").is_file()
-    assert context_network(0, 3, load_recipe("paper")) is None
+def test_without_sizes_the_pixel_itself_is_left() -> None:
+    cube = torch.randn(1, 3, 5, 6)
+    assert torch.equal(surroundings(cube, torch.ones(1, 1, 5, 6), ()), cube)
+    assert ContextRecipe(sizes_px=()).statistics(3) == 3

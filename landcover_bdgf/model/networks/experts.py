@@ -1,0 +1,51 @@
+"""The experts that classify a pixel: the group network of its windows, its surroundings, and the pixel itself.
+
+Each has a loss of its own. Their probabilities are multiplied, each raised to the power of its share: a logarithmic
+opinion pool (Genest and Zidek 1986, doi:10.1214/ss/1177013825; of networks, Hinton 2002,
+doi:10.1162/089976602760128018). The shares belong to the scene, and are fitted to left-out labels (decision 10).
+
+Glossary
+    E       experts
+    C       channels of the cube
+    Q       statistics of the surroundings, the C values of the pixel itself first
+"""
+
+from __future__ import annotations
+
+from torch import Generator, Tensor, nn
+
+from landcover_bdgf.model.networks.fusion import FusionNetwork, Inputs
+from landcover_bdgf.model.networks.perceptron import Perceptron
+from landcover_bdgf.model.recipe import Recipe
+
+GROUP, SURROUNDINGS, PIXEL = "group", "surroundings", "pixel"
+
+
+def expert_names(recipe: Recipe) -> tuple[str, ...]:
+    """Names of the E experts of a recipe, in the order of their shares."""
+    present = {GROUP: True, SURROUNDINGS: bool(recipe.context.sizes_px), PIXEL: bool(recipe.pixel.hidden)}
+    return tuple(name for name, there in present.items() if there)
+
+
+class Experts(nn.Module):
+    """All networks that classify, as a recipe has them."""
+
+    def __init__(self, inputs: Inputs, recipe: Recipe) -> None:
+        super().__init__()
+        self.channels = inputs.bands + inputs.sar_bands
+        context, dropout = recipe.context, recipe.fusion.dropout
+        self.fusion = FusionNetwork(inputs, recipe.fusion)
+        self.context = self.pixel = None
+        if context.sizes_px:
+            self.context = Perceptron(context.statistics(self.channels), context.hidden, inputs.classes, dropout)
+        if recipe.pixel.hidden:
+            self.pixel = Perceptron(self.channels, recipe.pixel.hidden, inputs.classes, dropout)
+
+    def beside_group(self, around: Tensor, generator: Generator | None = None) -> dict[str, Tensor]:
+        """Logits (N, classes, 1, 1) of the other experts in training, from ``around`` (N, Q, 1, 1)."""
+        logits = {}
+        if self.context is not None:
+            logits[SURROUNDINGS] = self.context(around, generator)
+        if self.pixel is not None:
+            logits[PIXEL] = self.pixel(around[:, : self.channels], generator)
+        return logits
