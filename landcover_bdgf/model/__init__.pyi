@@ -38,7 +38,11 @@ from .networks.diffusion import (
     mask_spectral as mask_spectral,
     noise_loss as noise_loss,
 )
-from .networks.experts import Experts as Experts, expert_names as expert_names
+from .networks.experts import (
+    Experts as Experts,
+    expert_names as expert_names,
+    usual_powers as usual_powers,
+)
 from .networks.fusion import (
     FusionNetwork as FusionNetwork,
     Inputs as Inputs,

@@ -93,6 +93,8 @@ class Checkpoint:
         How temporary models judged the labels of a model.
     shares : dict of str to float
         Say of each expert of a model in its probabilities, adding up to 1; empty for equal shares.
+    similar : float, optional
+        How alike averaged windows of a model must look, see :class:`~landcover_bdgf.model.recipe.FusionRecipe`.
     temperature : float
         Calibrates a model's probabilities, see :func:`~landcover_bdgf.model.classifier.tempered`.
     """
@@ -111,6 +113,7 @@ class Checkpoint:
     provenance: dict[str, Any] = field(default_factory=dict)
     left_out: LeftOut | None = None
     shares: dict[str, float] = field(default_factory=dict)
+    similar: float | None = None
     temperature: float = 1.0
 
     def __repr__(self) -> str:
@@ -177,6 +180,7 @@ class Description(Heading):
     extra: tuple[ExtraLayers, ...] = ()
     legend: Legend | None
     shares: dict[str, Annotated[float, Field(ge=0, le=1)]] = {}
+    similar: Annotated[float, Field(gt=0, le=1e6)] | None = None
     temperature: Annotated[float, Field(gt=0, allow_inf_nan=False)]
     provenance: Provenance
 

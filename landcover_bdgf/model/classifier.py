@@ -17,7 +17,7 @@ from landcover_bdgf.model.blocks import BLOCK_PX, Block
 from landcover_bdgf.model.checkpoint import Checkpoint
 from landcover_bdgf.model.device import sent, with_weights
 from landcover_bdgf.model.features import Seen, Viewer
-from landcover_bdgf.model.networks.experts import Experts, expert_names
+from landcover_bdgf.model.networks.experts import Experts, expert_names, usual_powers
 from landcover_bdgf.model.networks.fusion import Inputs, apply_dense
 from landcover_bdgf.model.networks.layers import crop
 from landcover_bdgf.model.novelty import NOVELTY_PREFIX, Novelty
@@ -48,6 +48,7 @@ class Classifier:
         weights = {key: values for key, values in model.weights.items() if key.startswith(EXPERT_PREFIXES)}
         self.experts = with_weights(lambda: Experts(sizes, recipe), weights).to(device)
         self.shares = shares_of(model)
+        self.similar = model.similar or recipe.fusion.similar[0]
         self.batch = GPU_BLOCKS if device.type == "cuda" else 1  # blocks at once
         self.temperature = model.temperature
         features = recipe.fusion.d * len(recipe.fusion.branches)
@@ -89,8 +90,8 @@ class Classifier:
         return self.viewer.see(*blocks, stride=self.viewer.recipe.fusion.stride)
 
     @torch.no_grad()
-    def opinions(self, seen: Seen, blocks: Sequence[Block]) -> Tensor:
-        """Log probabilities of the pixels by each expert: (B, E, C, h, w).
+    def opinions(self, seen: Seen, blocks: Sequence[Block], *similar: float) -> list[Tensor]:
+        """Log probabilities of the pixels by each expert, (B, E, C, h, w), for each number of ``similar``.
 
         Those of the group network and of the surroundings are means over the windows that the recipe averages; the
         pixel's own are not averaged.
@@ -100,11 +101,11 @@ class Classifier:
         if experts.context is not None:
             logits.append(experts.context(seen.around))
         windows = torch.cat([torch.softmax(z, dim=1) for z in logits], dim=1)
-        opinions = self._window_means(windows, seen, blocks).unflatten(1, (len(logits), -1))
+        own = []
         if experts.pixel is not None:
-            own = experts.pixel(crop(seen.own, recipe.fusion.average_px // 2))
-            opinions = torch.cat([opinions, torch.softmax(own, dim=1)[:, None]], dim=1)
-        return opinions.clamp_(min=LEAST_PROBABILITY).log_()
+            own = [torch.softmax(experts.pixel(crop(seen.own, recipe.fusion.average_px // 2)), dim=1)[:, None]]
+        means = (self._window_means(windows, seen, blocks, each).unflatten(1, (len(logits), -1)) for each in similar)
+        return [torch.cat([mean, *own], dim=1).clamp_(min=LEAST_PROBABILITY).log_() for mean in means]
 
     @torch.no_grad()
     def features(self, seen: Seen, blocks: Sequence[Block]) -> Tensor:
@@ -112,13 +113,14 @@ class Classifier:
         vectors = self.experts.fusion.branch_vectors(
             seen.spec, seen.sar, seen.dif, stride=self.viewer.recipe.fusion.stride
         )
-        return self._window_means(torch.cat(list(vectors.values()), dim=1), seen, blocks)
+        return self._window_means(torch.cat(list(vectors.values()), dim=1), seen, blocks, self.similar)
 
     @torch.no_grad()
     def _pooled(self, seen: Seen, blocks: Sequence[Block]) -> Tensor:
-        return tempered(pooled(self.opinions(seen, blocks), self.shares), self.temperature)
+        (opinions,) = self.opinions(seen, blocks, self.similar)
+        return tempered(pooled(opinions, self.shares), self.temperature)
 
-    def _window_means(self, x: Tensor, seen: Seen, blocks: Sequence[Block]) -> Tensor:
+    def _window_means(self, x: Tensor, seen: Seen, blocks: Sequence[Block], similar: float) -> Tensor:
         """Mean over the averaged windows of each pixel: (B, C, h', w') -> (B, C, h, w).
 
         Windows whose central pixel has no data count only if there are no others.
@@ -132,7 +134,7 @@ class Classifier:
         weight = sent(valid.astype(np.float32), x.device).clamp(min=NO_DATA_WEIGHT)
         spectra = seen.own[:, len(self.viewer.scaling.sar_mean) :]
         guide = spectra[:, guide_channels(spectra.shape[1])]
-        spread = recipe.fusion.similar * float(self.viewer.scaling.adjacent[0])
+        spread = similar * float(self.viewer.scaling.adjacent[0])
         return similar_mean(x, weight, guide, spread, size, stride)
 
     @torch.no_grad()
@@ -177,13 +179,15 @@ def _in_sample(block: Block) -> bool:
 
 
 def shares_of(model: Checkpoint) -> tuple[float, ...]:
-    """The shares of the experts of a model; equal ones if they were not fitted."""
+    """The shares of the experts of a model, by default the usual ones."""
     names = expert_names(model.recipe)
-    fitted = model.shares or dict.fromkeys(names, 1 / len(names))
-    if set(fitted) != set(names):
-        problem = f"the model has shares of the experts {', '.join(fitted)}, but {', '.join(names)}"
+    if not model.shares:
+        powers = usual_powers(names)
+        return tuple(power / sum(powers) for power in powers)
+    if set(model.shares) != set(names):
+        problem = f"the model has shares of the experts {', '.join(model.shares)}, but {', '.join(names)}"
         raise CheckpointError(None, problem, "Train it again.")
-    return tuple(fitted[name] for name in names)
+    return tuple(model.shares[name] for name in names)
 
 
 def pooled(opinions: Tensor, shares: Sequence[float]) -> Tensor:

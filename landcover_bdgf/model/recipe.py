@@ -80,8 +80,9 @@ class FusionRecipe(Settings):
     group_channels: int = Field(16, ge=1, le=1024)
     average_px: int = Field(9, ge=1, le=65)  # a map averages the windows in a square of this side; odd
     # Of these windows, those count that look like the pixel: spectra that differ as two adjacent pixels usually do have
-    # a weight of exp(−1 / (2 · similar)), so that the average stops at edges. Decision 10.
-    similar: float = Field(1.0, gt=0, le=1e6)
+    # a weight of exp(−1 / (2 · similar)), so that the average stops at edges. Left-out labels choose one of these
+    # numbers, without them it is the first. Decision 10.
+    similar: Annotated[tuple[Annotated[float, Field(gt=0, le=1e6)], ...], WORDS] = Field((1.0, 16.0), min_length=1)
     dropout: float = Field(0.3, ge=0, lt=1)
 
     @model_validator(mode="after")

@@ -6,8 +6,9 @@ windows                  windows around labelled pixels
 pretraining              step: the denoiser, without labels
 denoiser_picture         a picture of its results
 training                 step: the fusion network
-cross_fitting            temporary models that judge the labels of others
-calibration              probabilities at labelled pixels, temperature, novelty
+folds, cross_fitting     temporary models that judge the labels of others
+stacking                 shares of the experts
+calibration              opinions at labelled pixels, temperature, novelty
 =======================  ======================================================
 """
 

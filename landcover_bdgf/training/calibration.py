@@ -13,7 +13,7 @@ from typing import TypeVar
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from scipy.optimize import minimize, minimize_scalar
+from scipy.optimize import minimize_scalar
 from torch import Tensor
 
 from landcover_bdgf.labels import Samples
@@ -34,7 +34,6 @@ from landcover_bdgf.scene import Stack
 
 BLOCKS = 48  # those with the most labelled pixels; their features are kept in memory
 JUDGED_BLOCKS = 400  # for the pixels that a model judges; all of them on most scenes
-PULL = 0.01  # towards equal shares, in cross-entropy per squared power
 TEMPERATURES = 1.0, 5.0  # limits; a few easy polygons must not raise the confidence above that of the windows
 Result = TypeVar("Result")
 
@@ -56,11 +55,15 @@ class LabelledBlock:
 def left_out_opinions(
     model: Checkpoint, stack: Stack, left_out: Samples, run: Run
 ) -> tuple[NDArray[np.intp], NDArray[np.float64]]:
-    """Indices (n,) of pixels that the model was not trained on, and log probabilities (n, E, C) by its experts."""
-    classifier = Classifier(model, run)
+    """Indices (n,) of pixels that the model was not trained on, and log probabilities (n, F, E, C) by its experts.
+
+    F is the number of choices in ``fusion.similar`` of its recipe.
+    """
+    classifier, similar = Classifier(model, run), model.recipe.fusion.similar
 
     def opinions(one: LabelledBlock) -> NDArray[np.float64]:
-        return one.pixels(classifier.opinions(classifier.see(one.block), [one.block]))
+        found = classifier.opinions(classifier.see(one.block), [one.block], *similar)
+        return one.pixels(torch.stack(found, dim=1))
 
     with open_workers(run.workers(classifier.viewer.device)) as workers:
         found = [
@@ -68,39 +71,6 @@ def left_out_opinions(
         ]
     index, judged = (np.concatenate(parts) for parts in zip(*found, strict=True))
     return index, judged
-
-
-def fitted_shares(opinions: NDArray[np.float64], truth: NDArray[np.int64]) -> NDArray[np.float64]:
-    """The shares of experts, adding up to 1, whose pooled probabilities have the least cross-entropy.
-
-    Stacking (Wolpert 1992, doi:10.1016/S0893-6080(05)80023-1). Every class counts the same, as in training. The sum of
-    the fitted powers only scales the confidence, which the temperature does; a small pull keeps few labels from
-    silencing an expert by chance.
-
-    Parameters
-    ----------
-    opinions : (n, E, C)
-        Log probabilities by each expert, for pixels that it was not trained on.
-    truth : (n,)
-        Classes from 0.
-    """
-    x, number = torch.from_numpy(opinions), opinions.shape[1]
-    codes = torch.from_numpy(truth)
-    weights = (1 / torch.bincount(codes).clamp(min=1).double())[codes]
-    equal = torch.full((number,), 1 / number, dtype=torch.float64)
-
-    def loss(powers: NDArray[np.float64]) -> tuple[float, NDArray[np.float64]]:
-        w = torch.tensor(powers, requires_grad=True)
-        log_p = torch.log_softmax(torch.einsum("e,nec->nc", w, x), dim=1)
-        own = -(weights * log_p[torch.arange(len(codes)), codes]).sum() / weights.sum()
-        total = own + PULL * ((w - equal) ** 2).sum()
-        total.backward()
-        assert w.grad is not None
-        return total.item(), w.grad.numpy()
-
-    powers = minimize(loss, equal.numpy(), jac=True, bounds=[(0, None)] * number, method="L-BFGS-B").x
-    found: NDArray[np.float64] = powers / powers.sum() if powers.sum() > 0 else equal.numpy()
-    return found
 
 
 def fitted_temperature(p: NDArray[np.float64], truth: NDArray[np.int64], share_learned: float = 1.0) -> float:

@@ -117,9 +117,11 @@ def train(
         model = setup.model("train", windows, partial=partial, resume=resume)
         found = setup.cross_fitted(windows, samples.train, stack)
     if found:
-        shares = dict(zip(expert_names(recipe), found.shares.round(4).tolist(), strict=True))
-        model = replace(model, left_out=found.left_out, shares=shares, temperature=found.temperature)
-        say = ", ".join(f"{name} {share:.0%}" for name, share in shares.items())
+        model = replace(
+            model, left_out=found.left_out, shares=found.shares, similar=recipe.fusion.similar[found.similar],
+            temperature=found.temperature,
+        )  # fmt: skip
+        say = ", ".join(f"{name} {share:.0%}" for name, share in found.shares.items())
         log.info("experts: %s; temperature %g, from %d pixels", say, found.temperature, len(found.left_out))
     model = with_novelty(model, stack, samples.train, run)
     stack.check_unchanged()
@@ -171,7 +173,8 @@ class Setup:
         def judge(model: Checkpoint, left_out: Samples) -> tuple[NDArray[np.intp], NDArray[np.float64]]:
             return left_out_opinions(model, stack, left_out, self.run)
 
-        return cross_fit(samples, settings.folds, self.run.seed, fit=fit_fold, judge=judge)
+        names = expert_names(self.viewer.recipe)
+        return cross_fit(samples, settings.folds, self.run.seed, names, fit=fit_fold, judge=judge)
 
 
 def training_record(stack: Stack, samples: Samples, denoiser: Checkpoint, recipe: Recipe, run: Run) -> dict[str, Any]:

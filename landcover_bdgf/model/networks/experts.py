@@ -12,6 +12,8 @@ Glossary
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from torch import Generator, Tensor, nn
 
 from landcover_bdgf.model.networks.fusion import FusionNetwork, Inputs
@@ -19,12 +21,20 @@ from landcover_bdgf.model.networks.perceptron import Perceptron
 from landcover_bdgf.model.recipe import Recipe
 
 GROUP, SURROUNDINGS, PIXEL = "group", "surroundings", "pixel"
+# Without left-out labels, and what these start from. Left-out labels are farther from the training labels than many
+# pixels of a map, and tell less of what surroundings are worth.
+USUAL_POWERS = {GROUP: 0.3, SURROUNDINGS: 0.7, PIXEL: 0.1}
 
 
 def expert_names(recipe: Recipe) -> tuple[str, ...]:
     """Names of the E experts of a recipe, in the order of their shares."""
     present = {GROUP: True, SURROUNDINGS: bool(recipe.context.sizes_px), PIXEL: bool(recipe.pixel.hidden)}
     return tuple(name for name, there in present.items() if there)
+
+
+def usual_powers(names: Sequence[str]) -> tuple[float, ...]:
+    """Powers of experts on an ordinary scene."""
+    return tuple(USUAL_POWERS[name] for name in names)
 
 
 class Experts(nn.Module):
