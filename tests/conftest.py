@@ -28,6 +28,7 @@ from numpy.typing import NDArray
 from landcover_bdgf.app.cli import main
 from landcover_bdgf.labels.samples import Samples
 from landcover_bdgf.labels.sampling import sample
+from landcover_bdgf.labels.settings import SampleSettings
 from landcover_bdgf.model.checkpoint import Checkpoint
 from landcover_bdgf.model.recipe import load_recipe
 from landcover_bdgf.progress import log
@@ -192,7 +193,7 @@ def wide_stack(tmp_path_factory: pytest.TempPathFactory) -> Stack:
 @pytest.fixture(scope="session")
 def samples(stack: Stack, scene_files: SceneFiles) -> Samples:
     """Its labelled pixels, split by polygon."""
-    return sample(stack, scene_files.labels, field="class")
+    return sample(stack, scene_files.labels, field="class", settings=SampleSettings(split="polygon"))
 
 
 @pytest.fixture(scope="session")

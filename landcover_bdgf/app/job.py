@@ -349,7 +349,7 @@ def labels_of_model(model: Path, map_path: Path) -> LeftOut:
     """
     found = load_checkpoint(model, "model")
     if found.left_out is None:
-        remedy = "Train it with `training.folds=2`, or use other labels."
+        remedy = "Train it with `training.folds=3`, or use other labels."
         raise LabelError(model, "was trained without folds, so its labels were not judged", remedy)
     if read_record(map_path).get("training") != found.provenance.get("training"):
         raise LabelError(model, f"is not the model that made {map_path}", "Use its model, or other labels.")

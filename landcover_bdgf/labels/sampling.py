@@ -33,10 +33,10 @@ Mask = NDArray[np.bool_]
 def sample(stack: Stack, labels: LabelSource, *, field: str, settings: SampleSettings | None = None) -> Samples:
     """Draw labelled pixels with data in both images and split them into training and test pixels.
 
-    If a class has fewer than two polygons, or labels are points or polygons of a pixel closer together than the buffer,
-    or a class would be left without training or test pixels, the split is by blocks of the image instead of by polygon,
-    and a note is added. Training pixels closer to a test pixel than the buffer are
-    dropped. The same seed gives the same samples.
+    By default all are training pixels, which models of the other folds judge. If a class has fewer than two polygons,
+    or, with a test part, labels are points or polygons of a pixel closer together than the buffer, or a class would be
+    left without training or test pixels, the split is by blocks of the image instead of by polygon, and a note is
+    added. Training pixels closer to a test pixel than the buffer are dropped. The same seed gives the same samples.
 
     Parameters
     ----------
@@ -203,7 +203,8 @@ def _divide(
     made = Split(settings.split, settings.buffer, settings.seed, settings.test_share, clear_px=settings.clear_px)
     none = np.zeros(len(pixels.rows), bool)
     if settings.split == FOLDS:
-        return none, *_in_blocks(pixels, settings, made, _why_blocks(pixels, settings))
+        made = replace(made, buffer_px=0, test_share=0.0)
+        return none, *_in_blocks(pixels, settings, made, _only_polygon(pixels))
     if settings.split == "none" or settings.test_share == 0:
         return none, pixels, replace(made, method="none", buffer_px=0)
     if settings.split == "random":
@@ -246,17 +247,24 @@ def _without_a_part(pixels: Labels, held: Mask, buffer_px: int) -> str | None:
 
 def _why_blocks(pixels: Labels, settings: SampleSettings) -> str | None:
     """Why labels cannot be split by polygon; None if they can."""
-    pairs = np.unique(np.stack([pixels.codes, pixels.groups], axis=1), axis=0)
-    codes, polygons = np.unique(pairs[:, 0], return_counts=True)
-    if polygons.min() < 2:
-        name = pixels.legend.entries[int(codes[np.argmin(polygons)]) - 1].name
-        return f"class {printable(name)} has only one polygon"
+    if reason := _only_polygon(pixels):
+        return reason
     # Polygons of a pixel are like points: most training pixels are near a test pixel, and dropped.
     single = pixels.only_points or 2 * len(np.unique(pixels.groups)) > len(pixels.rows)
     if single and split.nearest_px(np.stack([pixels.rows, pixels.cols], axis=1)) < settings.buffer:
         what = "points" if pixels.only_points else "polygons of a pixel or two"
         return f"some {what} are less than {settings.buffer} px apart"
     return None
+
+
+def _only_polygon(pixels: Labels) -> str | None:
+    """A text on a class with a single polygon, if there is one."""
+    pairs = np.unique(np.stack([pixels.codes, pixels.groups], axis=1), axis=0)
+    codes, polygons = np.unique(pairs[:, 0], return_counts=True)
+    if polygons.min() > 1:
+        return None
+    name = pixels.legend.entries[int(codes[np.argmin(polygons)]) - 1].name
+    return f"class {printable(name)} has only one polygon"
 
 
 def _held_by_column(path: PathLike, pixels: Labels, name: str) -> Mask:

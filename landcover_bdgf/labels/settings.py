@@ -12,7 +12,7 @@ from landcover_bdgf.settings import Setting, changed_settings, check
 CLEAR_PX = 13
 COLUMN = "column:"
 FOLDS = "folds"
-SPLITS = ("polygon", "block", "random", "none", FOLDS)
+SPLITS = (FOLDS, "polygon", "block", "random", "none")
 
 
 @dataclass(frozen=True)
@@ -50,10 +50,10 @@ class SampleSettings(ReadSettings):
     split: Annotated[
         str,
         Setting(
-            "hold out a test part by polygon, block, random pixels or column:NAME (train or test); or none; or folds: "
-            "the map learns from every label, models of the other folds judge each"
+            "folds: the map learns from every label, and models of the other folds judge each; or hold out a test part "
+            "by polygon, block, random pixels or column:NAME (train or test); or none"
         ),
-    ] = "polygon"
+    ] = FOLDS
     test_share: Annotated[float, Setting("share of each class kept for the test", least=0, most=0.9)] = 0.3
     per_class: Annotated[int, Setting("maximum number of training pixels per class", least=1)] = 2000
     block_size_px: Annotated[

@@ -192,8 +192,8 @@ class TrainingRecipe(Settings):
     balanced: bool = True  # equal weight for each class, whatever its number of pixels
     averaged_share: float = Field(0.5, ge=0, le=1)  # final weights are the mean over this last share of the steps
     # The polygons of the training part fall into this many folds, each left out of a temporary model: these judge every
-    # label and calibrate the confidence. 0 for neither. Decision 13.
-    folds: int = Field(2, ge=0, le=100)
+    # label, give the experts their shares, and calibrate the confidence. 0 for none of it. Decision 22.
+    folds: int = Field(3, ge=0, le=100)
 
     @field_validator("folds")
     @classmethod

@@ -153,7 +153,7 @@ def test_in_folds_all_pixels_are_for_training(stack):
     assert np.array_equal(folds.positions, whole.positions)
     assert np.array_equal(folds.groups, whole.groups)
     assert not folds.parts.any()
-    assert (folds.split.method, folds.split.buffer_px) == ("folds", 13)
+    assert (folds.split.method, folds.split.buffer_px) == ("folds", 0)
     assert samples_lines(folds)[-1] == "the map learns from all of them; models of other polygons judge each"
     assert drawn(stack, split="folds", test_share=0).split.method == "folds", "it has no test part to share"
     alone = drawn(stack, labels(["a", "b", "b", "b", "b"], CORNERS), split="folds")
