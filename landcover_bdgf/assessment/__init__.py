@@ -4,6 +4,7 @@
 reference     reference pixels of a map
 borders       distance of pixels to borders between classes
 measures      confusion matrix, accuracies, kappa
+intervals     confidence intervals of pixels that come in polygons
 limits        masks and area of interest of a map
 reliability   calibration of the confidence
 figures       pictures for the report

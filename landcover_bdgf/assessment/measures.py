@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from landcover_bdgf.assessment.borders import BORDER_BINS_PX
+from landcover_bdgf.assessment.intervals import effective_size, wilson
 from landcover_bdgf.assessment.limits import MapLimits
 from landcover_bdgf.assessment.reliability import ReliabilityBin, calibration_error
 from landcover_bdgf.errors import LabelError
@@ -28,8 +29,8 @@ APART_PX = 37  # smallest distance at which surroundings of reference and traini
 DISTANCE_BINS_PX = ((0.0, CLEAR_PX), (CLEAR_PX, APART_PX), (APART_PX, 100.0), (100.0, math.inf))
 
 NO_PROBABILITY_SAMPLE = (
-    "the reference is not a probability sample: these figures describe its locations only, do not support area "
-    "estimates, and the interval is too narrow, as pixels of one polygon are not independent"
+    "the reference is not a probability sample: these figures describe its locations only and do not support area "
+    "estimates; the interval is that of other polygons chosen in the same way"
 )
 
 
@@ -97,6 +98,10 @@ class Accuracy:
         By the distance to the nearest pixel of another class; all bins, or none if one holds no pixels.
     borders_of : str
         Whose borders these are: "reference" or "map".
+    polygons : int
+        Number of polygons (or points, or blocks) of the counted pixels.
+    effective : float
+        Number of independent pixels that would tell as much.
     """
 
     legend: Legend
@@ -118,6 +123,8 @@ class Accuracy:
     borders_of: str = ""
     reliability: tuple[ReliabilityBin, ...] = ()
     limits: MapLimits = field(default_factory=MapLimits)
+    polygons: int = 0
+    effective: float = 0.0
 
     def __repr__(self) -> str:
         shares = f"overall {percent(self.overall)}, average {percent(self.average)}, kappa {_text(self.kappa)}"
@@ -142,16 +149,8 @@ class Accuracy:
 
     @property
     def interval(self) -> tuple[float, float]:
-        """95 % confidence interval of the overall accuracy by Wilson (1927), assuming independent pixels.
-
-        Pixels of one polygon resemble each other, so the true interval is wider.
-        """
-        from scipy.stats import (
-            binomtest,
-        )  # here, as scikit-learn below: 60 MB beside a million points
-
-        found = binomtest(int(np.trace(self.matrix)), self.n).proportion_ci(0.95, method="wilson")
-        return float(found.low), float(found.high)
+        """95 % confidence interval of the overall accuracy, for other polygons chosen like those of the reference."""
+        return wilson(self.overall, self.effective)
 
     def classes(self) -> list[ClassAccuracy]:
         """One row per class."""
@@ -176,6 +175,8 @@ class Accuracy:
             "n": self.n,
             "overall_accuracy": _number(self.overall),
             "overall_accuracy_interval_95": list(self.interval),
+            "polygons": self.polygons,
+            "effective_n": self.effective,
             "average_accuracy": _number(self.average),
             "kappa": _number(self.kappa),
             "confusion_matrix": {
@@ -205,7 +206,9 @@ class Accuracy:
         return {"borders_of": self.borders_of, "by_distance_to_border": _rows(self.by_border)} if self.by_border else {}
 
 
-def accuracy(reference_codes: NDArray[Any], map_codes: NDArray[Any], legend: Legend) -> Accuracy:
+def accuracy(
+    reference_codes: NDArray[Any], map_codes: NDArray[Any], legend: Legend, groups: NDArray[np.integer] | None = None
+) -> Accuracy:
     """Compare the classes of a map with those of the reference, pixel by pixel.
 
     Parameters
@@ -215,6 +218,8 @@ def accuracy(reference_codes: NDArray[Any], map_codes: NDArray[Any], legend: Leg
     map_codes : integer array (n,)
         Codes of the legend, or 0 where the map has no data.
     legend : Legend
+    groups : integer array (n,), optional
+        The polygon, point or block of each pixel; by default, each is one of its own.
 
     Raises
     ------
@@ -236,6 +241,7 @@ def accuracy(reference_codes: NDArray[Any], map_codes: NDArray[Any], legend: Leg
     users, producers, f1, _ = precision_recall_fscore_support(reference, mapped, labels=codes, zero_division=np.nan)
     # Kappa compares with chance agreement, which is perfect if there is only one class.
     one_class = len(np.union1d(reference, mapped)) == 1
+    right, group = reference == mapped, np.arange(len(mapped)) if groups is None else groups[has_data]
     return Accuracy(
         legend,
         matrix,
@@ -246,6 +252,8 @@ def accuracy(reference_codes: NDArray[Any], map_codes: NDArray[Any], legend: Leg
         producers=producers,
         users=users,
         f1=f1,
+        polygons=len(np.unique(group)),
+        effective=effective_size(right, group),
     )
 
 

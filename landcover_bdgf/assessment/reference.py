@@ -59,6 +59,7 @@ class Reference:
     rows: NDArray[np.int32]
     cols: NDArray[np.int32]
     codes: NDArray[np.uint16]
+    groups: NDArray[np.int32]  # the polygon, point or block of each
     sample: str  # description of the sample
     unknown: Mapping[str, int]  # classes that the map does not have: numbers of their pixels, which are left out
     notes: tuple[str, ...]  # on how the samples were drawn
@@ -202,7 +203,8 @@ def _matched(pixels: Labels | Samples, legend: Legend, sample: str, notes: tuple
     if unknown:
         share, names = percent(sum(unknown.values()) / len(pixels.codes)), listed(unknown, partial(_nearest, legend))
         log.warning("%s of the reference pixels are not counted, as the map lacks their classes: %s", share, names)
-    return Reference(pixels.rows[known], pixels.cols[known], codes[known], sample, unknown, notes)
+    arrays = (pixels.rows[known], pixels.cols[known], codes[known], pixels.groups[known])
+    return Reference(*arrays, sample, unknown, notes)
 
 
 def _warn_of_pixel_values(reference: Legend, legend: Legend) -> None:

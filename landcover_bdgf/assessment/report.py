@@ -165,7 +165,7 @@ def _compare(
 ) -> Accuracy:
     codes = read_codes(dataset, pixels)
     try:
-        result = accuracy(pixels.codes, codes, legend)
+        result = accuracy(pixels.codes, codes, legend, pixels.groups)
     except LabelError as error:
         raise LabelError(dataset.name, error.problem, error.remedy) from error
     result = _with_borders(replace(result, sample=pixels.sample, unknown=pixels.unknown), dataset, pixels, codes)
@@ -181,7 +181,7 @@ def _judged(dataset: DatasetReader, found: LeftOut, legend: Legend, training: Tr
     """The accuracy of models that were trained without some polygons, on these."""
     right, count = found.mapped == found.codes, len(training.positions) if training else 0
     result = replace(
-        accuracy(found.codes, found.mapped, legend),
+        accuracy(found.codes, found.mapped, legend, found.groups),
         sample=f"{len(found)} labelled pixels, each judged by a model that was trained without its polygon "
         f"({found.folds} folds); the model of the map has learned from all {count or 'labels'}",
         reliability=reliability_bins(found.confidence, right),

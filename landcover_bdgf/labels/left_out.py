@@ -28,6 +28,8 @@ class LeftOut:
         Chebyshev distance to the nearest pixel on which that model was trained.
     fold : uint8
         The fold that a pixel is in.
+    groups : int32
+        The polygon, point or block of a pixel.
     """
 
     rows: NDArray[np.int32]
@@ -37,6 +39,7 @@ class LeftOut:
     confidence: NDArray[np.float32]
     distance_px: NDArray[np.float32]
     fold: NDArray[np.uint8]
+    groups: NDArray[np.int32]
 
     def __len__(self) -> int:
         return len(self.rows)

@@ -64,6 +64,7 @@ def cross_fit(
     columns: tuple[NDArray[Any], ...] = (
         samples.rows[index], samples.cols[index], codes, (best.numpy() + 1).astype(np.uint16),
         confidence.numpy().astype(np.float32), away.astype(np.float32), number.astype(np.uint8),
+        samples.groups[index],
     )  # fmt: skip
     left_out = LeftOut(*(np.ascontiguousarray(values[order]) for values in columns))
     return CrossFitted(left_out, shares, similar, temperature)
