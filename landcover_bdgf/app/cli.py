@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import signal
 import sys
-from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -36,7 +35,7 @@ from landcover_bdgf.app.terminal import say
 from landcover_bdgf.bench import BenchSettings
 from landcover_bdgf.errors import CheckpointError, SettingsError
 from landcover_bdgf.geo import gdal_env
-from landcover_bdgf.labels import FOLDS, ReadSettings, SampleSettings
+from landcover_bdgf.labels import ReadSettings, SampleSettings
 from landcover_bdgf.mapping import MapSettings
 from landcover_bdgf.model import Run
 from landcover_bdgf.progress import log
@@ -368,9 +367,7 @@ def _stack(hsi: str, sar: str, settings: AlignSettings) -> Stack:
 
 
 def _sampling(settings: SampleSettings, recipe: Recipe) -> SampleSettings:
-    if settings.split == FOLDS and not recipe.training.folds:
-        raise SettingsError("`split=folds`", "needs folds, but `training.folds` is 0", "Set `training.folds=3`.")
-    return replace(settings, clear_px=recipe.fusion.clear_px)
+    return settings.with_recipe(recipe.training.folds, recipe.fusion.clear_px)
 
 
 def _drawn(stack: Stack, labels: Path | None, field: str | None, settings: SampleSettings) -> Samples:

@@ -108,7 +108,8 @@ def run_job(stack: Stack, job: Job) -> Accuracy | None:
     _check_settings(job)
     _check_outputs(job, stack)
     check_map(job.output, stack, job.recipe, settings=job.mapping, run=job.run)
-    samples = sample(stack, job.labels, field=job.field, settings=job.sampling)
+    sampling = job.sampling.with_recipe(job.recipe.training.folds, job.recipe.fusion.clear_px)
+    samples = sample(stack, job.labels, field=job.field, settings=sampling)
     for line in samples_lines(samples):
         log.info(line)
     _check_novelty(samples, job)

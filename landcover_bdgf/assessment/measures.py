@@ -28,6 +28,8 @@ APART_PX = 37  # smallest distance at which surroundings of reference and traini
 # the two have less and less of the landscape in common.
 DISTANCE_BINS_PX = ((0.0, CLEAR_PX), (CLEAR_PX, APART_PX), (APART_PX, 100.0), (100.0, math.inf))
 
+FAR_NEARER = 0.5  # judged labels so much nearer than the map's pixels say little of most of them
+
 NO_PROBABILITY_SAMPLE = (
     "the reference is not a probability sample: these figures describe its locations only and do not support area "
     "estimates; the interval is that of other polygons chosen in the same way"
@@ -102,6 +104,9 @@ class Accuracy:
         Number of polygons (or points, or blocks) of the counted pixels.
     effective : float
         Number of independent pixels that would tell as much.
+    judged_px : tuple of float, optional
+        Of labels that models of other folds have judged: their median distance from the labels of these models, and
+        that of the map's pixels from all labels.
     """
 
     legend: Legend
@@ -125,6 +130,7 @@ class Accuracy:
     limits: MapLimits = field(default_factory=MapLimits)
     polygons: int = 0
     effective: float = 0.0
+    judged_px: tuple[float, float] | None = None
 
     def __repr__(self) -> str:
         shares = f"overall {percent(self.overall)}, average {percent(self.average)}, kappa {_text(self.kappa)}"
@@ -190,6 +196,7 @@ class Accuracy:
             "unknown_classes": dict(self.unknown),
             "sample": self.sample,
             "leak": self.leak,
+            "median_px_from_labels": self.judged_px and dict(zip(("judged", "map"), self.judged_px, strict=True)),
             "surroundings_shared": self.surroundings,
             "edge_px": EDGE_PX,
             "edge_share": _number(self.edges),
@@ -310,10 +317,22 @@ def summary_lines(result: Accuracy) -> list[str]:
     return [*lines, *remarks(result), f"note: {NO_PROBABILITY_SAMPLE}"]
 
 
+def _of_folds(judged_px: float, map_px: float) -> str:
+    text = (
+        f"half of the judged labels are within {judged_px:.0f} px of the labels of their models, half of the map's "
+        f"pixels within {map_px:.0f} px of all labels"
+    )
+    if judged_px < FAR_NEARER * map_px:
+        return f"{text}: far from labels the map may be less accurate, see the accuracy by distance"
+    return text
+
+
 def remarks(result: Accuracy) -> list[str]:
     """Limits of this comparison, as sentences; may be empty."""
     found = []
-    if result.leak is None:
+    if result.judged_px is not None:
+        found.append(_of_folds(*result.judged_px))
+    elif result.leak is None:
         found.append(
             "the map has no record of its training pixels, so it is not known whether the reference is independent"
         )

@@ -48,6 +48,7 @@ from landcover_bdgf.labels import (
     edge_share,
     layer_path,
     legend_of_raster,
+    scene_distances_px,
 )
 from landcover_bdgf.progress import log
 from landcover_bdgf.storage import PathLike, Product, atomic_folder, check, read_record
@@ -179,15 +180,16 @@ def _compare(
 
 def _judged(dataset: DatasetReader, found: LeftOut, legend: Legend, training: TrainingPixels | None) -> Accuracy:
     """The accuracy of models that were trained without some polygons, on these."""
-    right, count = found.mapped == found.codes, len(training.positions) if training else 0
-    result = replace(
+    right, positions = found.mapped == found.codes, training.positions if training else np.empty((0, 2))
+    distances = found.distance_px.astype(np.float64)
+    of_map = scene_distances_px(dataset.shape, positions)
+    return replace(
         accuracy(found.codes, found.mapped, legend, found.groups),
         sample=f"{len(found)} labelled pixels, each judged by a model that was trained without its polygon "
-        f"({found.folds} folds); the model of the map has learned from all {count or 'labels'}",
+        f"({found.folds} folds); the model of the map has learned from all {len(positions) or 'labels'}",
         reliability=reliability_bins(found.confidence, right),
-    )
-    return _by_distance(
-        result, right, found.distance_px.astype(np.float64), training or TrainingPixels(np.empty((0, 2)))
+        by_distance=accuracy_by_distance(right, distances),
+        judged_px=(float(np.median(distances)), float(np.median(of_map))),
     )
 
 

@@ -35,5 +35,9 @@ from .settings import (
     ReadSettings as ReadSettings,
     SampleSettings as SampleSettings,
 )
-from .split import apart as apart, distances_px as distances_px, draw_per_class as draw_per_class
+from .split import (
+    distances_px as distances_px,
+    draw_per_class as draw_per_class,
+    scene_distances_px as scene_distances_px,
+)
 from .symbology import companion_paths as companion_paths, write_companions as write_companions

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Annotated, Literal
 
 from landcover_bdgf.errors import SettingsError
@@ -72,6 +72,10 @@ class SampleSettings(ReadSettings):
         super().__post_init__()
         if self.split not in SPLITS and not self.split.startswith(COLUMN):
             raise SettingsError(f"`split={self.split}`", "is unknown", f"Use {', '.join(SPLITS)} or column:NAME.")
+
+    def with_recipe(self, folds: int, clear_px: int) -> SampleSettings:
+        """These settings for a recipe: without folds to judge the labels, some polygons are held out instead."""
+        return replace(self, split="polygon" if self.split == FOLDS and not folds else self.split, clear_px=clear_px)
 
     @property
     def buffer(self) -> int:

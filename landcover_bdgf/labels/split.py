@@ -12,6 +12,7 @@ from scipy.spatial import cKDTree
 # polygons, 32 draws leave the weakest class far more training pixels than one draw (Denmark: 108 instead of 13).
 DRAWS, FEWEST_DRAWS = 32, 4
 DRAWN_PIXELS = 3_000_000
+SPACED = 64  # rows and columns of a scene whose distance to labels is measured
 
 Mask = NDArray[np.bool_]
 Ints = NDArray[Any]
@@ -115,6 +116,12 @@ def distances_px(positions: Ints, others: Ints) -> NDArray[np.float64]:
         return np.full(len(positions), np.inf)
     found: NDArray[np.float64] = cKDTree(others).query(positions, p=np.inf)[0]
     return found
+
+
+def scene_distances_px(shape_hw: tuple[int, int], positions: Ints) -> NDArray[np.float64]:
+    """Distance to the nearest of ``positions`` of evenly spaced pixels of a scene, up to 64 rows and columns."""
+    rows, cols = (np.unique(np.linspace(0, side - 1, SPACED).round()) for side in shape_hw)
+    return distances_px(np.stack(np.meshgrid(rows, cols), axis=-1).reshape(-1, 2), positions)
 
 
 def nearest_px(positions: Ints) -> float:

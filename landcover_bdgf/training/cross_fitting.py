@@ -54,7 +54,8 @@ def cross_fit(
         return None
     index, opinions, away, number = (np.concatenate(parts) for parts in zip(*found, strict=True))
     codes, truth = samples.codes[index], samples.codes[index].astype(np.int64) - 1
-    fitted = [fitted_powers(choice, truth, names) for choice in opinions.swapaxes(0, 1)]
+    polygons = len(np.unique(samples.groups[index]))
+    fitted = [fitted_powers(choice, truth, names, polygons) for choice in opinions.swapaxes(0, 1)]
     similar = int(np.argmin([cross_entropy for _, cross_entropy in fitted]))
     shares = as_shares(fitted[similar][0].tolist(), names)
     p = pooled(torch.from_numpy(opinions[:, similar]), tuple(shares.values()))

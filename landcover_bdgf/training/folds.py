@@ -17,10 +17,9 @@ from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 from scipy.spatial import cKDTree
 
-from landcover_bdgf.labels import Samples, distances_px
+from landcover_bdgf.labels import Samples, distances_px, scene_distances_px
 
 JOINED_PX = 2, 4, 8, 16, 32, 64, 128  # polygons nearer than this are one cluster; tried beside single polygons
-MAP_PX = 64  # rows and columns of the map whose distance from the labels is measured
 PAIRED_PX = 20_000  # labelled pixels among which near ones are searched; more are thinned
 NEAR_ENOUGH = 0.9  # of the median distance of the map's pixels
 UNEVEN = 1.5  # largest fold of a class, in parts of an even one; more would leave too little to learn from
@@ -56,7 +55,7 @@ def folds_of(samples: Samples, count: int, seed: int) -> Ints:
     best, tried = number, polygons
     if not (best >= 0).any():
         return best
-    enough_px = NEAR_ENOUGH * float(np.median(_map_distances(samples)))
+    enough_px = NEAR_ENOUGH * float(np.median(scene_distances_px(samples.grid.shape_hw, samples.positions)))
     usual = np.maximum(_largest_shares(samples.codes, best), UNEVEN / count)
     farthest_px = _judged_at_px(samples, best)
     for joined_px in JOINED_PX:
@@ -93,12 +92,6 @@ def _largest_shares(codes: NDArray[np.integer], number: Ints) -> NDArray[np.floa
         own = number[codes == code]
         shares.append(np.bincount(own[own >= 0], minlength=1).max() / len(own))
     return np.array(shares)
-
-
-def _map_distances(samples: Samples) -> NDArray[np.float64]:
-    """Distance from the labels of evenly spaced pixels of the scene."""
-    rows, cols = (np.unique(np.linspace(0, side - 1, MAP_PX).round()) for side in samples.grid.shape_hw)
-    return distances_px(np.stack(np.meshgrid(rows, cols), axis=-1).reshape(-1, 2), samples.positions)
 
 
 def _judged_at_px(samples: Samples, number: Ints) -> float:

@@ -15,15 +15,17 @@ from scipy.optimize import minimize
 
 from landcover_bdgf.model import usual_powers
 
-PULL = 0.1  # towards the usual powers, in cross-entropy per squared difference: decision 10
+PULL = 20.0  # towards the usual shares, in cross-entropy per squared difference, over the polygons: decision 10
+LEAST_POWER = 1e-3
 
 
 def fitted_powers(
-    opinions: NDArray[np.float64], truth: NDArray[np.int64], names: Sequence[str]
+    opinions: NDArray[np.float64], truth: NDArray[np.int64], names: Sequence[str], polygons: int
 ) -> tuple[NDArray[np.float64], float]:
     """Powers (E,), none negative, of the least cross-entropy, and this cross-entropy.
 
-    Every class counts the same, as in training.
+    Every class counts the same, as in training. The fewer ``polygons`` the pixels are from, the more the shares are
+    pulled to the usual ones.
 
     Parameters
     ----------
@@ -37,21 +39,21 @@ def fitted_powers(
     x, codes = torch.from_numpy(opinions), torch.from_numpy(truth)
     weights = (1 / torch.bincount(codes).clamp(min=1).double())[codes]
     usual = torch.tensor(usual_powers(names), dtype=torch.float64)
+    pull = PULL / polygons
 
     def loss(powers: NDArray[np.float64]) -> tuple[float, NDArray[np.float64]]:
         w = torch.tensor(powers, requires_grad=True)
         log_p = torch.log_softmax(torch.einsum("e,nec->nc", w, x), dim=1)
         own = -(weights * log_p[torch.arange(len(codes)), codes]).sum() / weights.sum()
-        total = own + PULL * ((w - usual) ** 2).sum()
+        total = own + pull * ((w / w.sum() - usual / usual.sum()) ** 2).sum()
         total.backward()
         assert w.grad is not None
         return total.item(), w.grad.numpy()
 
-    found = minimize(loss, usual.numpy(), jac=True, bounds=[(0, None)] * len(names), method="L-BFGS-B")
+    found = minimize(loss, usual.numpy(), jac=True, bounds=[(LEAST_POWER, None)] * len(names), method="L-BFGS-B")
     return found.x, float(found.fun)
 
 
 def as_shares(powers: Sequence[float], names: Sequence[str]) -> dict[str, float]:
     """Powers that add up to 1, by name: their sum only scales the confidence, which is the temperature's task."""
-    known = powers if sum(powers) > 0 else usual_powers(names)
-    return {name: round(float(power) / sum(known), 4) for name, power in zip(names, known, strict=True)}
+    return {name: round(float(power) / sum(powers), 4) for name, power in zip(names, powers, strict=True)}

@@ -111,5 +111,5 @@ def test_help_has_groups_and_defaults_and_fits_its_width(
     assert re.findall("─ ([A-Z][a-z]+) ─", text) == ["Arguments", *GROUPS]
     assert "\x1b" not in text
     assert "from 0 to 0.9" in " ".join(text.replace("│", " ").split())
-    for default in ("off", "8.0", "512", "1/1", "($BDGF_MODEL or", "auto", "polygon", "2000"):
+    for default in ("off", "8.0", "512", "1/1", "($BDGF_MODEL or", "auto", "folds", "2000"):
         assert f"[default: {default}" in text, default

@@ -120,27 +120,38 @@ def test_the_record_says_what_the_map_was_made_of(made: Path, model: Checkpoint)
 
 
 def test_a_map_equals_the_reference_computed_window_by_window(made: Path, model: Checkpoint, wide_stack: Stack) -> None:
-    """Windows of every second row and column with data, averaged over 9 × 9 px around each pixel of 12 × 12."""
+    """Windows of every second row and column with data that look like the pixel; 12 × 12 pixels.
+
+    Their means, the means of the surroundings, and the pixel's own probabilities are multiplied.
+    """
     classifier = Classifier(replace(model, temperature=1.0), Run())
     viewer: Viewer = classifier.viewer
     block = viewer.read(wide_stack, (0, 128))
     seen = viewer.see(block)
+    experts, shares = classifier.experts, classifier.shares
     with torch.no_grad():
         corner = (x[..., 30:58, 20:48] for x in (seen.spec, seen.sar, seen.dif))
-        z = apply_windows(classifier.network, *corner, stride=2)
-        assert classifier.context is not None
-        z = z + classifier.context(seen.around[..., 30:50:2, 20:40:2])
-        p = torch.softmax(z, dim=1)[0].numpy()
-    assert p.shape[1:] == (10, 10)
-    inset = viewer.recipe.halo_px - 4
-    valid = block.seen.valid[inset + 30 : inset + 50 : 2, inset + 20 : inset + 40 : 2]
-    inside = block.seen.valid[inset + 34 :, inset + 24 :][:12, :12]
-    expected = np.zeros((len(p), 12, 12))
+        group = apply_windows(experts.fusion, *corner, stride=2)
+        assert experts.context is not None
+        around = experts.context(seen.around[..., 30:50:2, 20:40:2])
+        assert experts.pixel is not None
+        own = experts.pixel(seen.own[..., 34:46, 24:36])
+        of_group, of_around, of_pixel = (torch.softmax(z, dim=1)[0].numpy() for z in (group, around, own))
+    inset, sar_bands = viewer.recipe.halo_px - 4, len(viewer.scaling.sar_mean)
+    valid = block.seen.valid[inset + 30 : inset + 50, inset + 20 : inset + 40]
+    spectra = seen.own[0, sar_bands:, 30:50, 20:40].double().numpy()
+    inside = valid[4:16, 4:16]
+    spread = 2 * classifier.similar * float(viewer.scaling.adjacent[0])
+    expected = np.zeros((len(of_pixel), 12, 12))
     for row, col in np.argwhere(inside):
         nine = tuple(slice((at + 1) // 2, at // 2 + 5) for at in (row, col))  # five rows, or four between them
         down, across = (np.array([1, 1, 1, 1] if at % 2 else [0.5, 1, 1, 1, 0.5]) for at in (row, col))
-        weights = valid[nine] * np.outer(down, across)
-        expected[:, row, col] = (p[:, *nine] * weights).sum((1, 2)) / weights.sum()
+        unlike = ((spectra[:, ::2, ::2][:, *nine] - spectra[:, row + 4, col + 4][:, None, None]) ** 2).sum(0)
+        weights = valid[::2, ::2][nine] * np.outer(down, across) * (np.exp(-unlike / spread) + 1e-4)
+        means = [(p[:, *nine] * weights).sum((1, 2)) / weights.sum() for p in (of_group, of_around)]
+        log_p = [np.log(np.maximum(p, 1e-3)) for p in (*means, of_pixel[:, row, col])]
+        together = np.exp(sum(share * each for share, each in zip(shares, log_p, strict=True)))
+        expected[:, row, col] = together / together.sum()
     found = classifier.probabilities([block])[0, :, 30:42, 20:32].numpy()
     np.testing.assert_allclose(np.where(inside, found, 0), expected, atol=1e-4)
     with rasterio.open(made) as dataset:

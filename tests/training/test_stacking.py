@@ -14,8 +14,10 @@ def opinions_of(right: list[np.ndarray], truth: np.ndarray) -> np.ndarray:
     return np.log(np.stack([p, 1 - p], axis=2))
 
 
-def shares(right: list[np.ndarray], truth: np.ndarray, names: tuple[str, ...] = TWO) -> list[float]:
-    powers, _ = fitted_powers(opinions_of(right, truth), truth, names)
+def shares(
+    right: list[np.ndarray], truth: np.ndarray, names: tuple[str, ...] = TWO, polygons: int = 400
+) -> list[float]:
+    powers, _ = fitted_powers(opinions_of(right, truth), truth, names, polygons)
     assert powers.min() >= 0
     return [*as_shares(powers.tolist(), names).values()]
 
@@ -32,10 +34,13 @@ def test_the_expert_that_knows_more_has_the_greater_say() -> None:
     assert shares([good], truth, ("group",)) == [1]
 
 
-def test_experts_that_are_wrong_get_the_usual_shares() -> None:
-    truth = np.random.default_rng(0).integers(0, 2, 100)
-    wrong = np.zeros(100, bool)
-    assert shares([wrong, wrong], truth) == [0.75, 0.25]
+def test_few_polygons_leave_the_usual_shares() -> None:
+    """Of two, by chance, the pixel's own expert may have been right."""
+    rng = np.random.default_rng(0)
+    truth = rng.integers(0, 2, 400)
+    good, guess = (rng.random(400) < share for share in (0.85, 0.5))
+    assert shares([guess, good], truth, polygons=1)[0] > 0.6
+    assert shares([guess, good], truth, polygons=2000)[0] < 0.1
 
 
 def test_a_rare_class_counts_as_much_as_a_common_one() -> None:
@@ -51,6 +56,6 @@ def test_the_cross_entropy_tells_the_better_opinions() -> None:
     rng = np.random.default_rng(0)
     truth = rng.integers(0, 2, 2000)
     found = [
-        fitted_powers(opinions_of([rng.random(2000) < share], truth), truth, ("group",))[1] for share in (0.9, 0.7)
+        fitted_powers(opinions_of([rng.random(2000) < share], truth), truth, ("group",), 400)[1] for share in (0.9, 0.7)
     ]
     assert found[0] < found[1]
