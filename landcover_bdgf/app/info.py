@@ -72,6 +72,7 @@ def _checkpoint(path: Path) -> dict[str, Any]:
         "SAR unit": found.sar_unit,
         "bands after reduction": found.scaling.bands,
         **_components(found.scaling.snr.tolist()),
+        **_judged(found),
         "classes": _classes(found.legend) if found.legend else "none (a denoiser)",
         "weights": sum(int(w.size) for w in found.weights.values()),
         "training steps": len(losses),
@@ -84,6 +85,18 @@ def _checkpoint(path: Path) -> dict[str, Any]:
 def _components(snr: list[float]) -> dict[str, Any]:
     """Signal-to-noise ratios of the components of a model for many bands; nothing for others."""
     return {"signal-to-noise of components": [float(f"{ratio:.3g}") for ratio in snr]} if len(snr) else {}
+
+
+def _judged(found: model.Checkpoint) -> dict[str, Any]:
+    """What models of other folds tell of a model; nothing if it was trained without folds."""
+    if found.left_out is None:
+        return {}
+    return {
+        "judged labels": f"{len(found.left_out)} px in {found.left_out.folds} folds",
+        "shares of the experts": ", ".join(f"{name} {share:.0%}" for name, share in found.shares.items()),
+        "averaged windows": f"similar to the pixel within {found.similar:g}",
+        "temperature": found.temperature,
+    }
 
 
 def _part(path: Path) -> dict[str, Any]:

@@ -15,7 +15,7 @@ from scipy.optimize import minimize
 
 from landcover_bdgf.model import usual_powers
 
-PULL = 20.0  # towards the usual shares, in cross-entropy per squared difference, over the polygons: decision 10
+PULL = 5.0  # towards the usual shares, in cross-entropy per squared difference, over the polygons: decision 10
 LEAST_POWER = 1e-3
 
 

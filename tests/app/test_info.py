@@ -14,6 +14,7 @@ from conftest import Bdgf, Tally
 
 from landcover_bdgf.app.info import describe, verify
 from landcover_bdgf.errors import BdgfError, CheckpointError, LabelError, RasterError
+from landcover_bdgf.labels.left_out import LeftOut
 from landcover_bdgf.labels.sample_file import write_samples
 from landcover_bdgf.labels.samples import Samples
 from landcover_bdgf.mapping.scene_map import MapSettings, map_scene
@@ -82,6 +83,20 @@ def test_what_was_left_out_of_a_map_is_shown(written: Path, tmp_path: Path, limi
     record_path(tmp_path / "map.tif").write_text(json.dumps(found | limits))
     values = describe(tmp_path / "map.tif")
     assert {key: value for key, value in values.items() if key in ("masked", "area of interest")} == shown
+
+
+def test_what_the_folds_tell_is_shown(model: Checkpoint, tmp_path: Path) -> None:
+    names = {"judged labels", "shares of the experts", "averaged windows", "temperature"}
+    replace(model, left_out=None).save(tmp_path / "alone.safetensors")
+    assert not names & set(describe(tmp_path / "alone.safetensors"))
+    pixels = np.arange(4)
+    left_out = LeftOut(*(pixels.astype(kind) for kind in ("i4", "i4", "u2", "u2", "f4", "f4", "u1", "i4")))
+    shares = {"group": 0.25, "surroundings": 0.5, "pixel": 0.25}
+    replace(model, left_out=left_out, shares=shares, similar=16.0, temperature=1.5).save(tmp_path / "m.safetensors")
+    found = describe(tmp_path / "m.safetensors")
+    assert found["judged labels"] == "4 px in 4 folds"
+    assert found["shares of the experts"] == "group 25%, surroundings 50%, pixel 25%"
+    assert found["temperature"] == 1.5
 
 
 def test_signal_to_noise_ratios_of_the_components_of_many_bands_are_shown(model: Checkpoint, tmp_path: Path) -> None:
