@@ -28,7 +28,7 @@ def probe(denoiser: Checkpoint, stack: Stack, train: Samples, shuffled: str, run
     ``train`` are samples whose features are from the unshuffled scene; ``shuffled`` is the sensor whose pixels
     are shuffled in the classified scene: "sar", "spectral" or "".
     """
-    viewer = Viewer.of(denoiser.part("unet."), denoiser.scaling, _guided(denoiser), run.torch_device(), run.seed)
+    viewer = Viewer.of(denoiser.weights, denoiser.scaling, _guided(denoiser), run.torch_device(), run.seed)
     features = scene_features(viewer, stack, run)
     model = make_pipeline(StandardScaler(), LogisticRegression(max_iter=2000))
     model.fit(features[:, train.rows, train.cols].T, train.codes)

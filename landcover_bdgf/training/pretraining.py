@@ -18,6 +18,7 @@ from landcover_bdgf.model import (
     RECIPES,
     Channels,
     Checkpoint,
+    History,
     Piece,
     Recipe,
     Run,
@@ -34,6 +35,7 @@ from landcover_bdgf.model import (
     noise_loss,
     open_workers,
     pieces_of_batch,
+    presto_arrays,
     random_tiles,
     scaled_cube,
 )
@@ -98,21 +100,27 @@ def pretrain(
     recipe, run = recipe or RECIPES["laptop"], run or Run()
     if samples is not None:
         samples.check_grid(first.grid)
-    scaling, regions = fit_scaling(stacks, recipe.spectral, exclude=samples, seed=run.seed), []
-    for i, stack in enumerate(stacks):
-        tiles = random_tiles(stack, REGION_PX, REGIONS, exclude=None if i else samples, seed=run.seed)
-        regions += [_region(scaled_cube(tile, scaling), tile.valid, recipe.diffusion.tile_px) for tile in tiles]
+    scaling = fit_scaling(stacks, recipe.spectral, exclude=samples, seed=run.seed)
+    weights = {}
+    if recipe.features.presto:
+        weights = {f"presto.{k}": v for k, v in presto_arrays(first, scaling, recipe.features).items()}
     values = fit_training_values(stacks, scaling, exclude=samples, seed=run.seed)
-    torch.manual_seed(run.seed)  # initial weights
-    unet = UNet(recipe.diffusion.width).to(run.torch_device())
-    task = _task(unet, regions, scaling, recipe, run)
-    provenance = pretraining_record(stacks, samples, run)
-    log.info("pre-training the denoiser on %s, without labels", run.torch_device())
-    with open_workers(run.workers(run.torch_device())) as workers:
-        history = fit(replace(task, identity=task.identity | provenance), workers, partial=partial, resume=resume)
+    provenance, history = pretraining_record(stacks, samples, run), History()
+    if recipe.features.diffusion:
+        regions = [
+            _region(scaled_cube(tile, scaling), tile.valid, recipe.diffusion.tile_px)
+            for i, stack in enumerate(stacks)
+            for tile in random_tiles(stack, REGION_PX, REGIONS, exclude=None if i else samples, seed=run.seed)
+        ]
+        torch.manual_seed(run.seed)  # initial weights
+        unet = UNet(recipe.diffusion.width).to(run.torch_device())
+        task = _task(unet, regions, scaling, recipe, run)
+        log.info("pre-training the denoiser on %s, without labels", run.torch_device())
+        with open_workers(run.workers(run.torch_device())) as workers:
+            history = fit(replace(task, identity=task.identity | provenance), workers, partial=partial, resume=resume)
+        weights |= {f"unet.{k}": v.cpu().numpy() for k, v in unet.state_dict().items()}
     for stack in stacks:
         stack.check_unchanged()
-    weights = {f"unet.{k}": v.cpu().numpy() for k, v in unet.state_dict().items()}
     unit = "signed" if first.plain_names else "power"
     return Checkpoint(
         "denoiser", weights, recipe, bands, sar_bands, unit, scaling, values, extra,
