@@ -28,7 +28,10 @@ def presto_weights(path: PathLike) -> Arrays:
         raise CheckpointError(path, "there is no such file of Presto's weights", REMEDY)
     with path.open("rb") as file:
         zipped = file.read(2) == b"PK"
-    arrays = read_torch_file(path) if zipped else read_foreign_tensors(path)
+    try:
+        arrays = read_torch_file(path) if zipped else read_foreign_tensors(path)
+    except CheckpointError as error:
+        raise CheckpointError(path, error.problem, REMEDY) from error
     found = part(arrays, ENCODER) or arrays
     for name, wanted in Presto().state_dict().items():
         if name not in found or found[name].shape != tuple(wanted.shape):
