@@ -189,7 +189,7 @@ def vectors_of(
     middle = windows.dif.shape[-1] // 2
     with torch.no_grad():
         branches = classifier.network.branch_vectors(windows.spec, windows.sar, windows.dif)
-    vectors = {"diffusion features": windows.dif[:, :, middle, middle]}
+    vectors = {"diffusion features": windows.dif[:, :, middle, middle]} if viewer.features else {}
     vectors |= {name: v.flatten(1) for name, v in branches.items()}
     return {name: v.cpu().numpy() for name, v in vectors.items()}, chosen.codes
 
