@@ -18,7 +18,7 @@ from landcover_bdgf.scene import SENTINEL_2, Image, Stack, date_of
 from landcover_bdgf.storage import Arrays
 from landcover_bdgf.text import listed
 
-SAR_BANDS = ("VV", "VH")
+SAR_BANDS, POLARISATIONS = ("VV", "VH"), ("VV", "VH", "HH", "HV")
 BANDS = ("B02", "B03", "B04", "B05", "B06", "B07", "B08", "B8A", "B11", "B12")
 RED, INFRARED = (len(SAR_BANDS) + BANDS.index(name) for name in ("B04", "B08"))
 TOLERANCE_NM = 20  # between Sentinel-2A, 2B, 2C and the nominal wavelengths; bands are farther apart
@@ -110,14 +110,14 @@ def _sar_places(sar: Image, scaling: Scaling, given: tuple[str, ...]) -> list[in
 def _band_places(spectral: Image, given: tuple[str, ...]) -> list[int]:
     """Place of each band of Sentinel-2, by the name given or by its wavelength, which Sentinel-2 has from its names."""
     remedy = _remedy("a Sentinel-2 image of one date", "features.bands")
-    if given:
-        names = _names(spectral, given, "features.bands")
-        found = {band: [i for i, name in enumerate(names) if name == band] for band in BANDS}
-    elif spectral.sensor != "Sentinel-2":
+    if spectral.sensor != "Sentinel-2" and (spectral.sensor or not given):
         problem = (
             f"is not known to be of Sentinel-2, for which Presto was trained ({spectral.sensor or 'no band names'})"
         )
         raise RasterError(spectral.paths[0], problem, remedy)
+    if given:
+        names = _names(spectral, given, "features.bands")
+        found = {band: [i for i, name in enumerate(names) if name == band] for band in BANDS}
     else:
         known = [band.wavelength_nm or np.inf for band in spectral.bands]
         nearest = [min(SENTINEL_2, key=lambda name: abs(SENTINEL_2[name] - nm)) for nm in known]
@@ -138,6 +138,10 @@ def _names(image: Image, given: tuple[str, ...], setting: str) -> list[str]:
     if given and len(given) != len(image.names):
         problem = f"names {len(given)} bands, {image.paths[0]} has {len(image.names)}: {listed(image.names)}"
         raise SettingsError(f"`{setting}`", problem, "Name all of them in their order.")
+    for name, own in zip(given, image.names, strict=False):
+        if name != own and own in (*SENTINEL_2, *POLARISATIONS):
+            problem = f"calls {name} what {image.paths[0]} calls {own}"
+            raise SettingsError(f"`{setting}`", problem, "Leave it out, or correct it.")
     return [*(given or image.names)]
 
 

@@ -136,6 +136,15 @@ def test_other_sensors_are_refused(names: tuple[str, ...], problem: str, write: 
     assert str(told.value) == f"{stack.spectral.paths[0]}: {problem}. Use a Sentinel-2 image of one date, {REMEDY}"
 
 
+def test_names_in_settings_may_repeat_no_band_and_not_hide_another_sensor(write: Callable[..., Stack]) -> None:
+    with pytest.raises(RasterError, match="has B02, which Presto needs, 11 times"):
+        scene_of(write(names=()), bands=("B02",) * 11)
+    landsat = write(name="LC08_L2SP_193027_20230604.tif", names=tuple(f"SR_B{i}" for i in range(1, 12)))
+    assert landsat.spectral.sensor == "Landsat 8/9"
+    with pytest.raises(RasterError, match=r"is not known to be of Sentinel-2, .* \(Landsat 8/9\)"):
+        scene_of(landsat, bands=ALL)
+
+
 def test_several_dates_are_refused(write: Callable[..., Stack], digital: NDArray[np.int16]) -> None:
     names = tuple(f"{band}_2023{month:02d}01" for month in (5, 8) for band in ALL)
     stack = write(np.concatenate([digital, digital + 7]), names=names)
@@ -153,7 +162,8 @@ def test_other_polarisations_are_refused(sar_names: tuple[str, ...], missing: st
 @pytest.mark.parametrize(("settings", "kind", "problem"), [
     ({"bands": ALL[1:]}, SettingsError, r"`features\.bands`: names 10 bands, .*s2\.tif has 11: B01, B02"),
     ({"sar_bands": ("VV",)}, SettingsError, r"`features\.sar_bands`: names 1 bands, .*s1\.tif has 2: VH, VV"),
-    ({"bands": ("B02",) * 11}, RasterError, "has B02, which Presto needs, 11 times"),
+    ({"bands": ALL[::-1]}, SettingsError, r"`features\.bands`: calls B12 what .*s2\.tif calls B01"),
+    ({"sar_bands": ("VV", "VH")}, SettingsError, r"`features\.sar_bands`: calls VV what .*s1\.tif calls VH"),
 ])  # fmt: skip
 def test_wrong_names_in_settings(
     settings: dict[str, Any], kind: type[BdgfError], problem: str, write: Callable[..., Stack]
