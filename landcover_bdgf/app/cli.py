@@ -149,7 +149,8 @@ def pretrain(
         run=run, partial=partial_path(output), resume=resume,
     )  # fmt: skip
     keep_denoiser(denoiser, stacks[0], output, run=run, overwrite=overwrite, begun=resume)
-    say(shown, [f"{output}: denoiser, with its losses (.csv) and a picture (.png)"], {"output": str(output)})
+    picture = " and a picture (.png)" if denoiser.recipe.features.diffusion else ""
+    say(shown, [f"{output}: denoiser, with its losses (.csv){picture}"], {"output": str(output)})
 
 
 @command()

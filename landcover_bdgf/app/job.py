@@ -144,10 +144,11 @@ def job_products(output: Path, model: Path, mapping: MapSettings) -> list[Produc
 def keep_denoiser(
     denoiser: Checkpoint, stack: Stack, path: Path, *, run: Run, overwrite: bool, begun: bool = False
 ) -> None:
-    """Save a denoiser, its losses (``.csv``) and a picture of denoised tiles (``.png``); remove its training state."""
+    """Save a denoiser, its losses (``.csv``) and, if trained, a picture (``.png``); remove its training state."""
     with atomic_output(path, overwrite=overwrite, begun=begun) as draft:
         _save(denoiser, draft)
-        draw_denoised(denoiser, stack, draft.with_suffix(".png"), run=run)
+        if denoiser.recipe.features.diffusion:
+            draw_denoised(denoiser, stack, draft.with_suffix(".png"), run=run)
     partial_path(path).unlink(missing_ok=True)
 
 

@@ -6,6 +6,7 @@ datasets            scenes with labels, by name
 protocols           three ways of drawing training and test pixels
 probe               dependence of diffusion features on each sensor
 baselines           classifiers on pixels and statistics of windows
+small_cnn           a plain CNN on components
 methods             methods by name
 version, cells      program version of a result; results, each computed once
 tables              means, intervals, differences paired by seed

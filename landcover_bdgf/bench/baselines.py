@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 from rasterio.windows import Window
 from scipy.ndimage import uniform_filter
@@ -17,8 +19,18 @@ from sklearn.preprocessing import StandardScaler
 from sklearn.svm import SVC
 
 from landcover_bdgf.labels import Samples
-from landcover_bdgf.model import Scaling, scaled_cube
+from landcover_bdgf.model import (
+    FeatureRecipe,
+    PrestoFeatures,
+    Recipe,
+    SpectralRecipe,
+    fit_scaling,
+    presto_arrays,
+    scaled_cube,
+)
 from landcover_bdgf.scene import Image, Stack, Tile
+
+Layers = Callable[[Tile], NDArray[np.float32]]  # layers of a tile, (F, h, w)
 
 TREES = 500
 COSTS, FOLDS = (
@@ -43,15 +55,15 @@ INDICES_NM = {"NDVI": (833, 665), "NDWI": (560, 833), "NDBI": (1614, 833)}
 TOLERANCE_NM = 40
 
 
-def scene_features(stack: Stack, windows_px: tuple[int, ...], scaling: Scaling | None = None) -> NDArray[np.float32]:
+def scene_features(stack: Stack, windows_px: tuple[int, ...], layers_of: Layers | None = None) -> NDArray[np.float32]:
     """Bands, SAR in dB and indices of all pixels; with windows, also their means and standard deviations: (F, h, w).
 
-    With a ``scaling``, SAR and bands as the networks see them, many bands as components, take their place. Statistics
-    are over valid pixels only. All layers are 0 for pixels without data.
+    With ``layers_of``, such as :func:`component_layers`, its layers of a tile take their place. Statistics are over
+    valid pixels only. All layers are 0 for pixels without data.
     """
     height, width = stack.grid.shape_hw
     tile = stack.read(Window(0, 0, width, height))
-    layers = (_physical(stack, tile) if scaling is None else scaled_cube(tile, scaling)).astype(np.float64)
+    layers = (_physical(stack, tile) if layers_of is None else layers_of(tile)).astype(np.float64)
     layers[:, ~tile.valid] = 0
     features = [layers]
     for size in windows_px:
@@ -60,6 +72,24 @@ def scene_features(stack: Stack, windows_px: tuple[int, ...], scaling: Scaling |
         square = np.stack([uniform_filter(layer**2, size) for layer in layers]) / share
         features += [mean, np.sqrt(np.maximum(square - mean**2, 0))]
     return np.concatenate(features).astype(np.float32)
+
+
+def component_layers(stack: Stack, recipe: Recipe) -> Layers:
+    """SAR and bands as the networks see them, many bands as components."""
+    return partial(scaled_cube, scaling=fit_scaling([stack], recipe.spectral, exclude=None, seed=0))
+
+
+def presto_layers(stack: Stack, settings: FeatureRecipe) -> Layers:
+    """Presto's features of a Sentinel scene; errors as :func:`~landcover_bdgf.model.presto_features.presto_arrays`."""
+    scaling = fit_scaling([stack], SpectralRecipe(max_bands=len(stack.spectral.bands)), exclude=None, seed=0)
+    features = PrestoFeatures.of(presto_arrays(stack, scaling, settings), torch.device("cpu"))
+
+    def layers(tile: Tile) -> NDArray[np.float32]:
+        cube = torch.from_numpy(scaled_cube(tile, scaling))
+        found: NDArray[np.float32] = features.see(cube[None])[0].numpy()
+        return found
+
+    return layers
 
 
 def _physical(stack: Stack, tile: Tile) -> NDArray[np.float32]:

@@ -51,6 +51,7 @@ class Plan:
     recipe: Recipe
     work: Path
     run: Run
+    presto: Path | None = None  # file of Presto's weights
 
 
 @dataclass
@@ -83,7 +84,10 @@ def run_plan(plan: Plan) -> list[Cell]:
     size = len(plan.datasets) * len(plan.protocols) * len(plan.methods) * len(plan.seeds)
     with progress("comparison", size) as advance:
         for dataset in plan.datasets:
-            laboratory, fingerprint = Laboratory(dataset, plan.recipe, plan.work, plan.run), dataset.fingerprint()
+            laboratory, fingerprint = (
+                Laboratory(dataset, plan.recipe, plan.work, plan.run, plan.presto),
+                dataset.fingerprint(),
+            )
             for seed, name in product(plan.seeds, plan.protocols):
                 protocol = PROTOCOLS[name]
                 samples = draw(dataset, protocol, per_class=plan.per_class, seed=seed)

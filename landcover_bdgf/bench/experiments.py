@@ -16,7 +16,7 @@ from landcover_bdgf.bench.datasets import check_dataset, open_dataset
 from landcover_bdgf.bench.methods import BDGF, PROBE, Laboratory, Method, parse_method
 from landcover_bdgf.bench.page import embedding, write_results
 from landcover_bdgf.bench.protocols import PROTOCOLS, draw
-from landcover_bdgf.bench.settings import BenchSettings
+from landcover_bdgf.bench.settings import BenchSettings, presto_file
 from landcover_bdgf.bench.tables import ProtocolTable, tables
 from landcover_bdgf.errors import OutputError, SettingsError, opening
 from landcover_bdgf.labels import Samples, draw_per_class
@@ -27,6 +27,7 @@ from landcover_bdgf.training import cut_windows
 BASELINES = (
     *(f"{c}{context}" for c in ("et", "rf", "svm", "gb", "svm-cv", "lda") for context in ("", "+9", "+17", "+33")),
     *(f"{c}-components{context}" for c in ("et", "svm-cv", "lda") for context in ("", "+9")),
+    "cnn-components",
 )
 COMPARISON = (BDGF, "fusion", *BASELINES)
 _ALL = "cnn,transformer,mamba"
@@ -126,7 +127,9 @@ def run_experiment(
         datasets = tuple(open_dataset(name, settings.data, work) for name in settings.dataset)
         _check_names([dataset.name for dataset in datasets])
         seeds = tuple(range(run.seed, run.seed + settings.seeds))
-        plan = Plan(datasets, settings.protocols, columns, seeds, settings.per_class, recipe, work, run)
+        plan = Plan(
+            datasets, settings.protocols, columns, seeds, settings.per_class, recipe, work, run, presto_file(settings)
+        )
         cells, reference = [], columns[0].name
         if settings.experiment == "labels":
             reference = f"{reference}, {settings.per_class} px"
@@ -186,7 +189,7 @@ def vectors_of(
     middle = windows.dif.shape[-1] // 2
     with torch.no_grad():
         branches = classifier.experts.fusion.branch_vectors(windows.spec, windows.sar, windows.dif)
-    vectors = {"diffusion features": windows.dif[:, :, middle, middle]}
+    vectors = {"diffusion features": windows.dif[:, :, middle, middle]} if viewer.features else {}
     vectors |= {name: v.flatten(1) for name, v in branches.items()}
     return {name: v.cpu().numpy() for name, v in vectors.items()}, chosen.codes
 

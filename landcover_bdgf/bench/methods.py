@@ -7,25 +7,35 @@ import hashlib
 import re
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 from torch import Tensor
 
-from landcover_bdgf.bench.baselines import CLASSIFIERS, CONTEXTS_PX, fit_and_classify, scene_features
+from landcover_bdgf.bench.baselines import (
+    CLASSIFIERS,
+    CONTEXTS_PX,
+    component_layers,
+    fit_and_classify,
+    presto_layers,
+    scene_features,
+)
 from landcover_bdgf.bench.datasets import Dataset
 from landcover_bdgf.bench.probe import probe, whole_scene
+from landcover_bdgf.bench.small_cnn import cnn_codes
 from landcover_bdgf.bench.version import version_of_networks
 from landcover_bdgf.errors import SettingsError
 from landcover_bdgf.labels import Samples
-from landcover_bdgf.model import Block, Checkpoint, Classifier, Recipe, Run, changed, fit_scaling, load_checkpoint
+from landcover_bdgf.model import Block, Checkpoint, Classifier, FeatureRecipe, Recipe, Run, changed, load_checkpoint
 from landcover_bdgf.training import pretrain, train
 
 BDGF = "bdgf"
 FUSION = "fusion"  # without diffusion features
 PROBE = "probe"  # a linear classifier on diffusion features
 COMPONENTS = "-components"  # after the name of a baseline
+PRESTO = "presto"  # extra trees on Presto's features
+CNN = "cnn-components"
 _SPLIT = re.compile(r"(?P<label>[^=:]+)=(?P<kind>bdgf|fusion)(?::(?P<sets>.*))?")
 
 
@@ -34,9 +44,10 @@ class Method:
     """One column of the comparison."""
 
     name: str
-    kind: str  # "bdgf", "probe", or a key of CLASSIFIERS
+    kind: str  # "bdgf", "probe", "cnn-components", or a key of CLASSIFIERS
     windows_px: tuple[int, ...] = ()  # sizes of the windows for the statistics of a baseline
-    components: bool = False  # whether a baseline is given SAR and bands as the networks see them
+    # What a baseline is given: bands and SAR, both as the networks see them, or Presto's features of them.
+    layers: Literal["bands", "components", "presto"] = "bands"
     overrides: tuple[str, ...] = ()  # changed settings of the recipe, for "bdgf" and "probe"
     shuffled: str = ""  # for "probe": the sensor whose pixels are shuffled for classification, "sar" or "spectral"
 
@@ -44,8 +55,12 @@ class Method:
         """Everything that its result depends on besides data, seed and program version, as text."""
         if self.kind in (BDGF, PROBE):
             return f"{self.kind} {self.shuffled} {changed(recipe, self.overrides).model_dump_json()}"
-        seen = f" {recipe.spectral.model_dump_json()}" if self.components else ""
-        return f"{self.kind} {self.windows_px}{seen}"
+        seen = {
+            "bands": "",
+            "components": recipe.spectral.model_dump_json(),
+            "presto": recipe.features.model_dump_json(),
+        }
+        return f"{self.kind} {self.windows_px} {self.layers} {seen[self.layers]}"
 
 
 @dataclass(frozen=True, eq=False)
@@ -57,7 +72,8 @@ class Prediction:
 
 
 def parse_method(text: str) -> Method:
-    """Parse a method, such as ``bdgf``, ``fusion``, ``probe``, ``et+9``, ``et-components`` or ``NAME=bdgf:key=value``.
+    """Parse a method, such as ``bdgf``, ``fusion``, ``probe``, ``et+9``, ``et-components``, ``presto+9`` or
+    ``NAME=bdgf:key=value``.
 
     Raises
     ------
@@ -71,12 +87,17 @@ def parse_method(text: str) -> Method:
     if match := _SPLIT.fullmatch(text):
         sets = tuple(part for part in (match["sets"] or "").split(";") if part)
         return Method(match["label"], BDGF, overrides=(*parse_method(match["kind"]).overrides, *sets))
+    if text == CNN:
+        return Method(text, CNN, layers="components")
     name, *sizes = text.split("+")
-    kind = name.removesuffix(COMPONENTS)
-    if kind in CLASSIFIERS and all(size in map(str, CONTEXTS_PX) for size in sizes):
-        return Method(text, kind, windows_px=tuple(map(int, sizes)), components=name != kind)
-    baselines = [f"{kind}{seen}" for seen in ("", COMPONENTS) for kind in CLASSIFIERS]
-    known = [BDGF, FUSION, PROBE, *baselines, *(f"{name}+{size}" for name in baselines for size in CONTEXTS_PX)]
+    if all(size in map(str, CONTEXTS_PX) for size in sizes):
+        windows_px, kind = tuple(map(int, sizes)), name.removesuffix(COMPONENTS)
+        if name == PRESTO:
+            return Method(text, "et", windows_px, "presto")
+        if kind in CLASSIFIERS:
+            return Method(text, kind, windows_px, "bands" if name == kind else "components")
+    baselines = [*(f"{kind}{seen}" for seen in ("", COMPONENTS) for kind in CLASSIFIERS), PRESTO]
+    known = [BDGF, FUSION, PROBE, CNN, *baselines, *(f"{name}+{size}" for name in baselines for size in CONTEXTS_PX)]
     near = difflib.get_close_matches(text, known, 1, cutoff=0.3)
     hint = f"Did you mean {near[0]}?" if near else f"Methods are {', '.join(known)}."
     raise SettingsError(f'`method="{text}"`', "is unknown", hint)
@@ -90,7 +111,8 @@ class Laboratory:
     recipe: Recipe  # before the overrides of a variant
     work: Path  # folder for denoisers
     run: Run = field(default_factory=Run)  # its seed is not used
-    _features: dict[tuple[tuple[int, ...], bool], NDArray[np.float32]] = field(default_factory=dict)
+    presto: Path | None = None  # file of Presto's weights, instead of the recipe's
+    _features: dict[tuple[tuple[int, ...], str], NDArray[np.float32]] = field(default_factory=dict)
 
     def predict(self, method: Method, samples: Samples, seed: int) -> Prediction:
         """Train on the training part of the samples, and classify the whole scene."""
@@ -99,7 +121,9 @@ class Laboratory:
             p = probe(denoiser, self.dataset.stack, samples.train, method.shuffled, self._run(seed))
             return Prediction(np.unique(samples.train.codes)[p.argmax(0)], p.max(0))
         if method.kind != BDGF:
-            features = self._features_of(method.windows_px, components=method.components)
+            features = self._features_of(method)
+            if method.kind == CNN:
+                return Prediction(*cnn_codes(features, samples.train, seed))
             return Prediction(*fit_and_classify(method.kind, features, samples.train, seed))
         classifier = Classifier(self.model(changed(self.recipe, method.overrides), samples, seed), self._run(seed))
 
@@ -117,7 +141,7 @@ class Laboratory:
 
     def denoiser(self, recipe: Recipe, seed: int) -> Checkpoint:
         """The denoiser, pre-trained on the whole scene without labels; the same for all protocols."""
-        of_recipe = (recipe.diffusion.model_dump_json(), recipe.spectral.model_dump_json())
+        of_recipe = [part.model_dump_json() for part in (recipe.diffusion, recipe.spectral, recipe.features)]
         version = version_of_networks(self.run.torch_device().type)
         identity = repr((self.dataset.stack.fingerprint(), *of_recipe, seed, version))
         path = self.work / f"denoiser_{hashlib.sha256(identity.encode()).hexdigest()[:16]}.safetensors"
@@ -130,9 +154,17 @@ class Laboratory:
     def _run(self, seed: int) -> Run:
         return replace(self.run, seed=seed)
 
-    def _features_of(self, windows_px: tuple[int, ...], *, components: bool) -> NDArray[np.float32]:
-        if (windows_px, components) not in self._features:
-            stack, spectral = self.dataset.stack, self.recipe.spectral
-            scaling = fit_scaling([stack], spectral, exclude=None, seed=0) if components else None
-            self._features[windows_px, components] = scene_features(stack, windows_px, scaling)
-        return self._features[windows_px, components]
+    def _features_of(self, method: Method) -> NDArray[np.float32]:
+        key = method.windows_px, method.layers
+        if key not in self._features:
+            stack, layers = self.dataset.stack, None
+            if method.layers == "components":
+                layers = component_layers(stack, self.recipe)
+            elif method.layers == "presto":
+                layers = presto_layers(stack, self._with_weights())
+            self._features[key] = scene_features(stack, method.windows_px, layers)
+        return self._features[key]
+
+    def _with_weights(self) -> FeatureRecipe:
+        settings = self.recipe.features
+        return settings.model_copy(update={"weights": str(self.presto)}) if self.presto else settings

@@ -17,6 +17,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from torch import Tensor
 
+from landcover_bdgf.errors import SettingsError
 from landcover_bdgf.labels import Samples
 from landcover_bdgf.model import Block, BlockStream, Checkpoint, Recipe, Run, Viewer, crop, open_workers
 from landcover_bdgf.scene import Stack, Tile
@@ -28,7 +29,9 @@ def probe(denoiser: Checkpoint, stack: Stack, train: Samples, shuffled: str, run
     ``train`` are samples whose features are from the unshuffled scene; ``shuffled`` is the sensor whose pixels
     are shuffled in the classified scene: "sar", "spectral" or "".
     """
-    viewer = Viewer.of(denoiser.part("unet."), denoiser.scaling, _guided(denoiser), run.torch_device(), run.seed)
+    viewer = Viewer.of(denoiser.weights, denoiser.scaling, _guided(denoiser), run.torch_device(), run.seed)
+    if not viewer.features:
+        raise SettingsError('`features.source="none"`', "leaves no features to probe", "Leave out the method `probe`.")
     features = scene_features(viewer, stack, run)
     model = make_pipeline(StandardScaler(), LogisticRegression(max_iter=2000))
     model.fit(features[:, train.rows, train.cols].T, train.codes)

@@ -32,6 +32,9 @@ class BenchSettings:
             default="by the experiment",
         ),
     ] = ()
+    presto: Annotated[
+        Path | None, Setting("weights of Presto for presto+9 on Sentinel scenes", default="DATA/presto/ if it is there")
+    ] = None
     protocols: Annotated[tuple[ProtocolName, ...], Setting("protocols, joined by commas")] = get_args(ProtocolName)
     seeds: Annotated[int, Setting("number of seeds; the first is the random seed", least=1)] = 10
     per_class: Annotated[int, Setting("training pixels per class", least=1)] = 50
@@ -44,3 +47,11 @@ class BenchSettings:
                 near = difflib.get_close_matches(word, known, 1, cutoff=0.3)
                 hint = f"Did you mean {near[0]}?" if near else f"Use {', '.join(known)}."
                 raise SettingsError(f"`protocols={word}`", "is unknown", hint)
+
+
+def presto_file(settings: BenchSettings) -> Path | None:
+    """File of Presto's weights: as set, else in the folder of the data; None if neither is there."""
+    if settings.presto or not settings.data:
+        return settings.presto
+    files = (settings.data / "presto" / name for name in ("presto_encoder.safetensors", "default_model.pt"))
+    return next((file for file in files if file.is_file()), None)

@@ -19,7 +19,13 @@ OF_PIXELS = (
 )  # fmt: skip
 OF_FIGURES = ("bench.cells", "assessment.measures", "assessment.borders", "assessment.reliability")
 OF_SCALING = ("components", "scaling", "scaling_fit", "learning_tiles")
-OF_BASELINES = ("bench.methods", "bench.baselines", *(f"model.{name}" for name in OF_SCALING))
+OF_PRESTO = ("networks.presto", "presto_weights", "presto_scene", "presto_features")
+OF_BASELINES = (
+    "bench.methods",
+    "bench.baselines",
+    "bench.small_cnn",
+    *(f"model.{name}" for name in OF_SCALING + OF_PRESTO),
+)
 
 
 def version_of_baselines() -> str:

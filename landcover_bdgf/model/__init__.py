@@ -7,6 +7,9 @@ components              noise-adjusted components of many bands
 scaling, scaling_fit    physical values to network inputs
 learning_tiles          random tiles and pixels of scenes without test pixels
 run, device, workers    device and number of threads
+presto_weights          weights of Presto's encoder from a file
+presto_scene            its inputs from the channels of a scene
+presto_features         its features of a scene
 blocks, features        the scene in blocks; inputs of the networks
 checkpoint, history     a denoiser or model in one file
 training_values         values of the training scenes

@@ -57,7 +57,15 @@ from .networks.scan import kernel as kernel
 from .networks.unet import BAND_MULTIPLE as BAND_MULTIPLE, UNet as UNet, feature_channels as feature_channels
 from .novel_scene import warn_of_novel_scene as warn_of_novel_scene
 from .novelty import NOVELTY_PREFIX as NOVELTY_PREFIX, fit_novelty as fit_novelty, novelty_folds as novelty_folds
-from .recipe import RECIPES as RECIPES, Recipe as Recipe, changed as changed, load_recipe as load_recipe
+from .presto_features import PrestoFeatures as PrestoFeatures, presto_arrays as presto_arrays
+from .recipe import (
+    RECIPES as RECIPES,
+    FeatureRecipe as FeatureRecipe,
+    Recipe as Recipe,
+    SpectralRecipe as SpectralRecipe,
+    changed as changed,
+    load_recipe as load_recipe,
+)
 from .run import Run as Run, available_threads as available_threads
 from .scaling import Scaling as Scaling, scaled_cube as scaled_cube
 from .scaling_fit import fit_scaling as fit_scaling

@@ -41,7 +41,7 @@ class Classifier:
     def __init__(self, model: Checkpoint, run: Run, *, novelty: bool = False) -> None:
         legend = model.classes
         seed = model.provenance.get("seed", run.seed)  # keyed noise must be the same as in training
-        self.viewer = Viewer.of(model.part("unet."), model.scaling, model.recipe, run.torch_device(), seed)
+        self.viewer = Viewer.of(model.weights, model.scaling, model.recipe, run.torch_device(), seed)
         scaling = model.scaling
         sizes = Inputs(scaling.bands, len(scaling.sar_mean), self.viewer.features, len(legend.entries))
         recipe, device = model.recipe, self.viewer.device

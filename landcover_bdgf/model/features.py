@@ -1,4 +1,4 @@
-"""Inputs of the networks at each pixel: scaled bands, standardised log SAR, and diffusion features."""
+"""Inputs of the networks at each pixel: scaled bands, standardised log SAR, and features that guide the branches."""
 
 from __future__ import annotations
 
@@ -13,25 +13,31 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional as F
 
+from landcover_bdgf.errors import CheckpointError
 from landcover_bdgf.model.blocks import Block, read_block
 from landcover_bdgf.model.device import sent, with_weights
 from landcover_bdgf.model.networks.context import surroundings
 from landcover_bdgf.model.networks.diffusion import Channels, Schedule, encode
 from landcover_bdgf.model.networks.layers import crop
+from landcover_bdgf.model.networks.presto import FEATURES as PRESTO_FEATURES
 from landcover_bdgf.model.networks.unet import HALO_PX, UNet, feature_channels
+from landcover_bdgf.model.presto_features import PrestoFeatures
 from landcover_bdgf.model.recipe import Recipe
 from landcover_bdgf.model.scaling import Scaling
 from landcover_bdgf.scene import Stack
-from landcover_bdgf.storage import digest
+from landcover_bdgf.storage import digest, part
+
+UNET, PRESTO = "unet.", "presto."  # prefixes of weights in a checkpoint
 
 
 @dataclass(frozen=True)
 class Seen:
     """Inputs of the fusion network for B blocks.
 
-    ``spec`` (B, K, n, n), ``sar`` (B, R, n, n), ``dif`` (B, F, n, n) with n = 128 + 2 · margin. ``dif`` is 0 where no
-    branch uses it. ``around`` (B, Q, m, m): statistics of the surroundings of the central pixels of the windows,
-    m = 128 + 8 if 9 × 9 windows are averaged. ``own`` (B, R + K, m, m): values of these pixels, whatever the stride.
+    ``spec`` (B, K, n, n), ``sar`` (B, R, n, n), ``dif`` (B, F, n, n) with n = 128 + 2 · margin. ``dif`` holds features
+    of the denoiser's encoder, then Presto's, as the recipe says; it is 0 where no branch uses it. ``around``
+    (B, Q, m, m): statistics of the surroundings of the central pixels of the windows, m = 128 + 8 if 9 × 9 windows are
+    averaged. ``own`` (B, R + K, m, m): values of these pixels, whatever the stride.
     """
 
     spec: Tensor
@@ -51,23 +57,36 @@ class Viewer:
     """Computes network inputs for blocks of a stack; thread-safe."""
 
     scaling: Scaling
-    unet: UNet
     recipe: Recipe
     device: torch.device
     seed: int
+    unet: UNet | None = None
+    presto: PrestoFeatures | None = None
 
     @classmethod
     def of(
         cls, weights: dict[str, NDArray[Any]], scaling: Scaling, recipe: Recipe, device: torch.device, seed: int
     ) -> Viewer:
-        """Build it with the weights of a denoiser, in evaluation mode."""
-        unet = with_weights(lambda: UNet(recipe.diffusion.width), weights)
-        return cls(scaling, unet.to(device), recipe, device, seed)
+        """Build it with the weights of a denoiser or model, in evaluation mode.
+
+        CheckpointError if those of a source of features are not among them.
+        """
+        source, unet, presto = recipe.features, None, None
+        for prefix, wanted in ((UNET, source.diffusion), (PRESTO, source.presto)):
+            if wanted and not part(weights, prefix):
+                problem = f"was pre-trained without the features that `features.source={source.source}` needs"
+                raise CheckpointError("the denoiser", problem, "Pre-train again with this setting.")
+        if source.diffusion:
+            unet = with_weights(lambda: UNet(recipe.diffusion.width), part(weights, UNET)).to(device)
+        if source.presto:
+            presto = PrestoFeatures.of(part(weights, PRESTO), device)
+        return cls(scaling, recipe, device, seed, unet, presto)
 
     @property
     def features(self) -> int:
-        """Number of diffusion features per pixel."""
-        return feature_channels(self.recipe.diffusion.width, self.channels)
+        """Number of features per pixel that guide the branches."""
+        of_unet = feature_channels(self.recipe.diffusion.width, self.channels) if self.unet else 0
+        return of_unet + (PRESTO_FEATURES if self.presto else 0)
 
     @property
     def channels(self) -> int:
@@ -91,7 +110,9 @@ class Viewer:
             "scaling": self.scaling.digest(),
             "seed": self.seed if self.recipe.features.noise == "keyed" else None,
         }
-        weights = {k: v.cpu().numpy() for k, v in self.unet.state_dict().items()}
+        weights = {UNET + k: v.cpu().numpy() for k, v in self.unet.state_dict().items()} if self.unet else {}
+        if self.presto:
+            weights |= {PRESTO + k: v for k, v in self.presto.arrays().items()}
         return digest(weights, json.dumps(settings, sort_keys=True))
 
     def read(self, stack: Stack, corner: tuple[int, int]) -> Block:
@@ -123,14 +144,20 @@ class Viewer:
     def _encode(self, cubes: Tensor, blocks: Sequence[Block]) -> Tensor:
         if not self.recipe.fusion.guided:  # no branch uses the features
             return cubes.new_zeros(len(cubes), self.features, *(n - 2 * HALO_PX for n in cubes.shape[2:]))
+        unseen = self.recipe.fusion.unseen_px
+        found = [self._diffusion(self.unet, cubes, blocks)] if self.unet else []
+        if self.presto:
+            found.append(self.presto.see(crop(cubes, HALO_PX + unseen)))
+        return F.pad(torch.cat(found, 1), [unseen] * 4)
+
+    def _diffusion(self, unet: UNet, cubes: Tensor, blocks: Sequence[Block]) -> Tensor:
         speckle = self.recipe.diffusion.speckle
         channels = Channels.of(self.scaling.sigma_log, self.scaling.bands, speckle=speckle).to(self.device)
         noise, halo, unseen = None, self.recipe.halo_px - self._farther_px, self.recipe.fusion.unseen_px
         if self.recipe.features.noise == "keyed":
             drawn = [keyed_noise(self.seed, b.row - halo, b.col - halo, cubes.shape[1:]) for b in blocks]
             noise = crop(sent(np.stack(drawn), self.device), unseen)
-        found = encode(self.unet, crop(cubes, unseen), self.recipe.features.step, noise, channels, Schedule.linear())
-        return F.pad(found, [unseen] * 4)
+        return encode(unet, crop(cubes, unseen), self.recipe.features.step, noise, channels, Schedule.linear())
 
 
 def keyed_noise(seed: int, row: int, col: int, shape: tuple[int, ...]) -> NDArray[np.float32]:

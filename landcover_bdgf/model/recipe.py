@@ -12,7 +12,16 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import tomli_w
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    ValidationError,
+    ValidationInfo,
+    field_validator,
+    model_validator,
+)
 
 from landcover_bdgf.errors import SettingsError
 from landcover_bdgf.storage import flaw, read_toml
@@ -53,10 +62,27 @@ class DiffusionRecipe(Settings):
 
 
 class FeatureRecipe(Settings):
-    """Features taken from the encoder."""
+    """Features that guide the branches: of the denoiser's encoder, of Presto's (Sentinel scenes only), or both."""
 
+    source: Literal["diffusion", "presto", "both", "none"] = "diffusion"
+    # Presto's weights, as published or as safetensors; read by pre-training, which keeps them in the denoiser.
+    weights: str = ""
+    bands: Annotated[tuple[str, ...], WORDS] = ()  # names of all bands for Presto, if the file has none: B01,B02,…
+    sar_bands: Annotated[tuple[str, ...], WORDS] = ()  # likewise: VV,VH
+    # 1 to 12, for Presto; none: of the date in tags or names of the images, else a summer month.
+    month: Annotated[int | None, NONE] = Field(None, ge=1, le=12)
     step: int = Field(5, ge=0, lt=500)  # t, after full down-sampling (section 4.1)
     noise: Literal["none", "keyed"] = "none"  # keyed: from the seed and the absolute position of the pixel
+
+    @property
+    def diffusion(self) -> bool:
+        """Whether the denoiser's features are used."""
+        return self.source in ("diffusion", "both")
+
+    @property
+    def presto(self) -> bool:
+        """Whether Presto's features are used."""
+        return self.source in ("presto", "both")
 
 
 class FusionRecipe(Settings):
@@ -214,11 +240,22 @@ class Recipe(Settings):
     spectral: SpectralRecipe = SpectralRecipe()
     diffusion: DiffusionRecipe = DiffusionRecipe()
     features: FeatureRecipe = FeatureRecipe()
-    fusion: FusionRecipe = FusionRecipe()
+    fusion: FusionRecipe = Field(FusionRecipe(), validate_default=True)
     context: ContextRecipe = ContextRecipe()
     pixel: PixelRecipe = PixelRecipe()
     mutual: MutualRecipe = MutualRecipe()
     training: TrainingRecipe = TrainingRecipe()
+
+    @field_validator("fusion")
+    @classmethod
+    def _check(cls, fusion: FusionRecipe, before: ValidationInfo) -> FusionRecipe:
+        """Without features, nothing guides a branch."""
+        features = before.data.get("features")
+        if features is None or features.source != "none":
+            return fusion
+        if "attention" in fusion.branches:
+            raise ValueError('the branch attention needs features, but features.source is "none"')
+        return fusion.model_copy(update={"guidance": ()})
 
     def __repr__(self) -> str:
         """Its name, and what differs from the recipe of that name."""

@@ -120,8 +120,13 @@ def percentiles(values: Floats) -> tuple[Floats, Floats]:
 def to_unit(values: Floats, low: Floats, high: Floats) -> Floats:
     """Values of bands (S, …), scaled so that ``low`` becomes −1 and ``high`` 1."""
     column = (slice(None),) + (None,) * (values.ndim - 1)
-    half = np.maximum((high - low) / 2, LEAST_RELATIVE * np.maximum(np.abs(low), np.abs(high)))
-    half[half == 0] = LEAST_RELATIVE  # a constant band becomes 0, not NaN
     scaled: Floats = np.subtract(values, ((low + high) / 2)[column], dtype=np.float32)
-    scaled /= half[column]  # in place: a copy of hundreds of bands is slow
+    scaled /= half_range(low, high)[column]  # in place: a copy of hundreds of bands is slow
     return scaled
+
+
+def half_range(low: Floats, high: Floats) -> Floats:
+    """Half the range that becomes −1 … 1."""
+    half: Floats = np.maximum((high - low) / 2, LEAST_RELATIVE * np.maximum(np.abs(low), np.abs(high)))
+    half[half == 0] = LEAST_RELATIVE  # a constant band becomes 0, not NaN
+    return half

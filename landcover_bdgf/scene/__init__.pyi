@@ -1,9 +1,11 @@
 from .alignment import align as align
 from .area import LATTICE_PX as LATTICE_PX
 from .band_reader import ReadCounts as ReadCounts
+from .bands import SENTINEL_2 as SENTINEL_2
 from .extra import extra_sources as extra_sources
 from .image import Image as Image, open_image as open_image
 from .mask import mask_path as mask_path
+from .pair_checks import date_of as date_of
 from .settings import AlignSettings as AlignSettings
 from .simulation import (
     COVERS as COVERS,

@@ -27,6 +27,8 @@ from .tensors import (
     Arrays as Arrays,
     digest as digest,
     part as part,
+    read_foreign_tensors as read_foreign_tensors,
     read_tensors as read_tensors,
     write_tensors as write_tensors,
 )
+from .torch_file import read_torch_file as read_torch_file

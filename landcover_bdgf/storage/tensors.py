@@ -7,7 +7,8 @@ runs: the sha256 of arrays and description as 64 digits, followed by the descrip
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any, TypeVar
 
 import numpy as np
@@ -47,18 +48,34 @@ def read_tensors(path: PathLike) -> tuple[Arrays, str]:
 
     Raises CheckpointError if it is not a safetensors file, is truncated, of another program, or its checksum is wrong.
     """
-    try:
-        with safe_open(path, framework="numpy") as file:
-            entry = (file.metadata() or {}).get(ENTRY)
-            if entry is None:
-                raise CheckpointError(path, "is a safetensors file, but not one written by bdgf")
-            tensors = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118
-    except (OSError, SafetensorError, TypeError, AttributeError, ValueError) as error:  # the last three come from NumPy
-        raise CheckpointError(path, f"is not a safetensors file, or it is cut off ({error})") from None
+    with _opened(path) as file:
+        entry = (file.metadata() or {}).get(ENTRY)
+        if entry is None:
+            raise CheckpointError(path, "is a safetensors file, but not one written by bdgf")
+        tensors = _arrays(file)
     expected, description = entry[:DIGEST_LENGTH], entry[DIGEST_LENGTH:]
     if expected != digest(tensors, description):
         raise CheckpointError(path, "is damaged (its checksum does not match)", "Copy it again, or train again.")
     return tensors, description
+
+
+def read_foreign_tensors(path: PathLike) -> Arrays:
+    """The arrays of a safetensors file of another program, without a checksum; CheckpointError if it is truncated."""
+    with _opened(path) as file:
+        return _arrays(file)
+
+
+@contextmanager
+def _opened(path: PathLike) -> Iterator[Any]:
+    try:
+        with safe_open(path, framework="numpy") as file:
+            yield file
+    except (OSError, SafetensorError, TypeError, AttributeError, ValueError) as error:  # the last three come from NumPy
+        raise CheckpointError(path, f"is not a safetensors file, or it is cut off ({error})") from None
+
+
+def _arrays(file: Any) -> Arrays:
+    return {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118
 
 
 def part(values: Mapping[str, V], prefix: str) -> dict[str, V]:

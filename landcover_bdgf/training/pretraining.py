@@ -18,6 +18,7 @@ from landcover_bdgf.model import (
     RECIPES,
     Channels,
     Checkpoint,
+    History,
     Piece,
     Recipe,
     Run,
@@ -35,6 +36,7 @@ from landcover_bdgf.model import (
     noise_loss,
     open_workers,
     pieces_of_batch,
+    presto_arrays,
     random_tiles,
     scaled_cube,
 )
@@ -105,17 +107,21 @@ def pretrain(
         regions += [_region(scaled_cube(tile, scaling), tile.valid, recipe.diffusion.tile_px) for tile in tiles]
     spectra = ((region.cube[len(scaling.sar_mean) :], region.valid) for region in regions)
     scaling = replace(scaling, adjacent=np.array([adjacent_difference(spectra)], np.float32))
+    weights = {}
+    if recipe.features.presto:
+        weights = {f"presto.{k}": v for k, v in presto_arrays(first, scaling, recipe.features).items()}
     values = fit_training_values(stacks, scaling, exclude=samples, seed=run.seed)
-    torch.manual_seed(run.seed)  # initial weights
-    unet = UNet(recipe.diffusion.width).to(run.torch_device())
-    task = _task(unet, regions, scaling, recipe, run)
-    provenance = pretraining_record(stacks, samples, run)
-    log.info("pre-training the denoiser on %s, without labels", run.torch_device())
-    with open_workers(run.workers(run.torch_device())) as workers:
-        history = fit(replace(task, identity=task.identity | provenance), workers, partial=partial, resume=resume)
+    provenance, history = pretraining_record(stacks, samples, run), History()
+    if recipe.features.diffusion:
+        torch.manual_seed(run.seed)  # initial weights
+        unet = UNet(recipe.diffusion.width).to(run.torch_device())
+        task = _task(unet, regions, scaling, recipe, run)
+        log.info("pre-training the denoiser on %s, without labels", run.torch_device())
+        with open_workers(run.workers(run.torch_device())) as workers:
+            history = fit(replace(task, identity=task.identity | provenance), workers, partial=partial, resume=resume)
+        weights |= {f"unet.{k}": v.cpu().numpy() for k, v in unet.state_dict().items()}
     for stack in stacks:
         stack.check_unchanged()
-    weights = {f"unet.{k}": v.cpu().numpy() for k, v in unet.state_dict().items()}
     unit = "signed" if first.plain_names else "power"
     return Checkpoint(
         "denoiser", weights, recipe, bands, sar_bands, unit, scaling, values, extra,

@@ -108,7 +108,7 @@ def train(
     warn_of_novel_scene(denoiser, stack, run.seed)
     values = fit_training_values([stack], denoiser.scaling, exclude=samples, seed=run.seed)
     denoiser = replace(denoiser, values=values)
-    viewer = Viewer.of(denoiser.part("unet."), denoiser.scaling, recipe, device, run.seed)
+    viewer = Viewer.of(denoiser.weights, denoiser.scaling, recipe, device, run.seed)
     provenance = training_record(stack, samples, denoiser, recipe, run)
     with open_workers(run.workers(device)) as workers:
         setup = Setup(denoiser, viewer, samples.legend, provenance, run, workers)

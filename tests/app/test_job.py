@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 import rasterio
-from conftest import Bdgf
+from conftest import SHORT_OPTIONS, Bdgf
 from interrupted import stopped_at
 
 from landcover_bdgf.app.job import Job, keep_model, run_job
@@ -263,3 +263,14 @@ def test_companions_of_an_output_are_locked_by_one_run(
         assert bdgf(name, scene_files.spectral, scene_files.sar, *rest) == 6
     assert f"{companion}: another run is writing it" in capfd.readouterr().err
     assert not os.listdir(tmp_path)
+
+
+def test_a_job_without_features_trains_no_denoiser(tmp_path: Path, bdgf: Bdgf, scene_files: SceneFiles) -> None:
+    images = [scene_files.spectral, scene_files.sar]
+    settings = [*SHORT_OPTIONS, "--set", "features.source=none"]
+    assert bdgf("map", *images, "--labels", scene_files.labels, "--field", "class", "-o", "out.tif", *settings) == 0
+    steps = tmp_path / "out_steps"
+    assert not (steps / "denoiser.png").exists()
+    assert (steps / "denoiser.csv").read_text() == "step\n"
+    assert bdgf("info", steps / "denoiser.safetensors") == 0
+    assert (steps / "report/report.html").is_file()

@@ -1,15 +1,18 @@
 """Features of baselines have known values; classifiers recognise separate classes, and choose C by whole blocks."""
 
 from collections.abc import Iterator
+from pathlib import Path
 
 import numpy as np
 import pytest
 from rasterio.windows import Window
+from safetensors.torch import save_file
 
 from landcover_bdgf.bench import baselines
-from landcover_bdgf.bench.baselines import fit_and_classify, scene_features
+from landcover_bdgf.bench.baselines import component_layers, fit_and_classify, presto_layers, scene_features
 from landcover_bdgf.labels.samples import Samples
-from landcover_bdgf.model.recipe import SpectralRecipe
+from landcover_bdgf.model.networks.presto import Presto
+from landcover_bdgf.model.recipe import RECIPES, FeatureRecipe, changed
 from landcover_bdgf.model.scaling_fit import fit_scaling
 from landcover_bdgf.scene.stack import Stack
 
@@ -43,12 +46,23 @@ def test_baselines_recognise_separate_classes(
 
 
 def test_components_take_the_place_of_bands(stack: Stack) -> None:
-    scaling = fit_scaling([stack], SpectralRecipe(max_bands=4, max_components=3), exclude=None, seed=0)
-    tile, found = stack.read(Window(0, 0, 120, 104)), scene_features(stack, (9,), scaling)
+    recipe = changed(RECIPES["laptop"], ("spectral.max_bands=4", "spectral.max_components=3"))
+    scaling = fit_scaling([stack], recipe.spectral, exclude=None, seed=0)
+    tile, found = stack.read(Window(0, 0, 120, 104)), scene_features(stack, (9,), component_layers(stack, recipe))
     assert len(found) == 3 * (2 + 3)
     np.testing.assert_allclose(found[2:5, 50, 60], scaling.spectral(tile.spectral[:, 50, 60]), rtol=1e-5)
     np.testing.assert_allclose(found[7:10, 50, 60], found[2:5, 46:55, 56:65].mean((1, 2)), atol=1e-4)
     assert not found[:5, ~tile.valid].any()
+
+
+def test_features_of_presto_take_the_place_of_bands(stack: Stack, tmp_path: Path) -> None:
+    save_file(Presto().state_dict(), tmp_path / "w.safetensors")
+    settings = FeatureRecipe(weights=str(tmp_path / "w.safetensors"))
+    found = scene_features(stack, (9,), presto_layers(stack, settings))
+    tile = stack.read(Window(0, 0, 120, 104))
+    assert len(found) == 3 * 128
+    assert not found[:128, ~tile.valid].any()
+    assert found[:128, tile.valid].std(1).min() > 0
 
 
 def test_the_cost_is_chosen_by_whole_blocks(samples: Samples, stack: Stack, monkeypatch: pytest.MonkeyPatch) -> None:

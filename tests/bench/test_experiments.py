@@ -10,7 +10,7 @@ import pytest
 from conftest import SHORT_OPTIONS as QUICK, Bdgf
 
 from landcover_bdgf.bench.experiments import ABLATION, columns_of
-from landcover_bdgf.bench.settings import BenchSettings
+from landcover_bdgf.bench.settings import BenchSettings, presto_file
 from landcover_bdgf.errors import SettingsError
 from landcover_bdgf.model.recipe import RECIPES, changed
 from landcover_bdgf.scene.simulation import SceneFiles
@@ -21,6 +21,15 @@ def test_settings_of_a_comparison_are_checked() -> None:
         BenchSettings(("x",), protocols=("fra",))  # type: ignore[arg-type]
     with pytest.raises(SettingsError, match=r'`method="et"`: has no features to show'):
         columns_of(BenchSettings(("x",), experiment="embedding", method=("et",)))
+
+
+def test_weights_of_presto_are_as_set_or_in_the_folder_of_the_data(tmp_path: Path) -> None:
+    assert presto_file(BenchSettings(("x",))) is None
+    assert presto_file(BenchSettings(("x",), data=tmp_path)) is None
+    (tmp_path / "presto").mkdir()
+    (tmp_path / "presto/default_model.pt").touch()
+    assert presto_file(BenchSettings(("x",), data=tmp_path)) == tmp_path / "presto/default_model.pt"
+    assert presto_file(BenchSettings(("x",), data=tmp_path, presto=Path("w.pt"))) == Path("w.pt")
 
 
 def test_the_ablation_is_that_of_the_paper() -> None:

@@ -10,7 +10,10 @@ from landcover_bdgf.model.recipe import RECIPES, changed
 def test_methods_by_name() -> None:
     assert parse_method("et+9+33").windows_px == (9, 33)
     tuned = parse_method("svm-cv-components+9")
-    assert (tuned.kind, tuned.components, tuned.windows_px) == ("svm-cv", True, (9,))
+    assert (tuned.kind, tuned.layers, tuned.windows_px) == ("svm-cv", "components", (9,))
+    learned = parse_method("presto+9")
+    assert (learned.kind, learned.layers, learned.windows_px) == ("et", "presto", (9,))
+    assert (parse_method("cnn-components").kind, parse_method("cnn-components").windows_px) == ("cnn-components", ())
     variant = parse_method("plain=fusion:training.augment=false;fusion.branches=cnn,mamba")
     recipe = changed(RECIPES["laptop"], variant.overrides)
     assert (variant.name, recipe.fusion.guidance, recipe.training.augment) == ("plain", (), False)
@@ -25,5 +28,7 @@ def test_methods_with_the_same_settings_share_results() -> None:
     assert parse_method("bdgf").settings(RECIPES["laptop"]) != other.settings(RECIPES["laptop"])
     assert parse_method("et").settings(RECIPES["laptop"]) != parse_method("et+9").settings(RECIPES["laptop"])
     assert parse_method("et").settings(RECIPES["laptop"]) == parse_method("et").settings(RECIPES["paper"])
+    named = changed(RECIPES["laptop"], ("features.month=3",))
+    assert parse_method("presto").settings(RECIPES["laptop"]) != parse_method("presto").settings(named)
     few, many = (parse_method("et-components").settings(RECIPES[name]) for name in ("laptop", "paper"))
     assert few != many

@@ -3,11 +3,14 @@
 from dataclasses import replace
 
 import numpy as np
+import pytest
 from rasterio.windows import Window
 
 from landcover_bdgf.bench.probe import probe, with_shuffled
+from landcover_bdgf.errors import SettingsError
 from landcover_bdgf.labels.samples import Samples
 from landcover_bdgf.model.checkpoint import Checkpoint
+from landcover_bdgf.model.recipe import changed
 from landcover_bdgf.model.run import Run
 from landcover_bdgf.scene.stack import Stack
 
@@ -32,3 +35,9 @@ def test_features_without_sar_do_not_change_with_it(stack: Stack, samples: Sampl
     np.testing.assert_allclose(found[""], found["sar"], atol=1e-3)
     right = {s: (p.argmax(0)[test.rows, test.cols] + 1 == test.codes).mean() for s, p in found.items()}
     assert right["spectral"] < right[""] - 0.1
+
+
+def test_without_features_there_is_nothing_to_probe(stack: Stack, samples: Samples, denoiser: Checkpoint) -> None:
+    recipe = changed(denoiser.recipe, ("features.source=none",))
+    with pytest.raises(SettingsError, match=r'`features\.source="none"`: leaves no features to probe'):
+        probe(replace(denoiser, recipe=recipe), stack, samples.train, "", Run())

@@ -29,7 +29,17 @@ def test_none_is_a_value() -> None:
     assert load_recipe("laptop", ("diffusion.mask=none",)).diffusion.mask == "none"
 
 
+def test_without_features_no_branch_is_guided() -> None:
+    without = load_recipe("laptop", ("features.source=none",))
+    assert without.fusion == load_recipe("laptop", ("fusion.guidance=",)).fusion
+    assert load_recipe("laptop", ("features.source=presto",)).fusion == RECIPES["laptop"].fusion
+    with pytest.raises(SettingsError, match=r'the branch attention needs features, but features\.source is "none"'):
+        load_recipe("laptop", ("features.source=none", "fusion.branches=attention", "fusion.guidance=attention"))
+
+
 @pytest.mark.parametrize(("override", "message"), [
+    ("features.month=13", "`features.month`.*less than or equal to 12"),
+    ("features.source=prest", "`features.source`.*'diffusion', 'presto', 'both' or 'none'"),
     ("fusion.branch=cnn", r"unknown setting 'fusion.branch'. Did you mean 'fusion.branches'"),
     ("training.steps", "is not of the form section.key=value"),
     ("training.steps=many", "`training.steps`.*valid integer.*found 'many'"),

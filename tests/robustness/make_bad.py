@@ -452,3 +452,13 @@ def model(change: Callable[[Checkpoint], Any]) -> Make:
         checkpoint.save(folder / "bad.safetensors")
 
     return make
+
+
+def torch_pickle(pickle: bytes) -> Make:
+    """A file as torch.save writes it, ``bad.pt``, with this pickle."""
+
+    def make(folder: Path) -> None:
+        with zipfile.ZipFile(folder / "bad.pt", "w") as archive:
+            archive.writestr("bad/data.pkl", pickle)
+
+    return make

@@ -37,6 +37,7 @@ X, Y = bad.ORIGIN
 MAP = "map msi.tif sar.tif --model bad.safetensors -o out.tif"
 MAP_GOOD = "map msi.tif sar.tif --model model.safetensors -o out.tif"
 PRETRAIN = "pretrain msi.tif sar.tif -o out.safetensors"
+PRESTO = "--set features.source=presto"
 MAP_TO, PRETRAIN_TO = MAP_GOOD.removesuffix(" out.tif"), PRETRAIN.removesuffix(" out.safetensors")
 MAP_ALL_TO = "map msi.tif sar.tif --labels labels.gpkg --field class --overwrite -o"
 SAMPLE_TO = "sample msi.tif sar.tif --labels labels.gpkg --field class -o"
@@ -306,6 +307,15 @@ CASES = [
     Case("samples of another scene", bad.image(lambda a: a[:, 5:, 5:], transform=Affine(10, 0, X + 50, 0, -10, Y - 50)), "train bad.tif sar.tif --samples samples.gpkg -o out.safetensors", 4, "the samples belong to another image (72 × 64 px of 10 m, EPSG:32633; this one: 67 × 59 px of 10 m, EPSG:32633). Draw them again with bdgf sample."),
     Case("no samples", bad.copy("labels.gpkg", "bad.gpkg"), "train msi.tif sar.tif --samples bad.gpkg -o out.safetensors", 4, "bad.gpkg: is not a file of samples. Make one with bdgf sample."),
     Case("an image for a map", bad.nothing, "assess msi.tif --reference labels.gpkg --field class -o out", 3, "msi.tif: is not a class map: pixels are int16, expected uint8 or uint16. Use a map that bdgf wrote; if this is one saved with other pixels, convert it: gdal_translate -ot UInt16."),
+    Case("Presto without weights", bad.nothing, f"{PRETRAIN} --set features.source=presto", 2, "features.weights: names no file, but features of Presto need its weights. Set it to data/default_model.pt of github.com/nasaharvest/presto, or to a safetensors file."),
+    Case("Presto with a missing file", bad.nothing, f"{PRETRAIN} {PRESTO} --set features.weights=bad.pt", 5, "bad.pt: there is no such file of Presto's weights. Give data/default_model.pt of github.com/nasaharvest/presto, or its encoder as a safetensors file."),
+    Case("Presto with a file of another kind", bad.content(b"weights", "bad.pt"), f"{PRETRAIN} {PRESTO} --set features.weights=bad.pt", 5, "bad.pt: is not a safetensors file, or it is cut off (Error while deserializing header: header too small). Give data/default_model.pt of github.com/nasaharvest/presto, or its encoder as a safetensors file."),
+    Case("Presto with weights that run a program", bad.torch_pickle(b"\x80\x02cos\nsystem\nX\x05\x00\x00\x00touch\x85R."), f"{PRETRAIN} {PRESTO} --set features.weights=bad.pt", 5, "bad.pt: is a PyTorch file that is not read: its pickle asks for os.system, which is not run. Give data/default_model.pt of github.com/nasaharvest/presto, or its encoder as a safetensors file."),
+    Case("Presto for unnamed bands", bad.image(names=()), f"pretrain bad.tif sar.tif -o out.safetensors {PRESTO}", 3, "bad.tif: is not known to be of Sentinel-2, for which Presto was trained (no band names). Use a Sentinel-2 image of one date, name unnamed bands in features.bands, or do without Presto."),
+    Case("Presto with too few names", bad.nothing, f"{PRETRAIN} {PRESTO} --set features.bands=B02,B03", 2, "features.bands: names 2 bands, msi.tif has 10: B02, B03, B04, B05, B06, B07, B08, B8A, B11, B12. Name all of them in their order."),
+    Case("Presto for a denoiser without", bad.nothing, f"{TRAIN_TO} out.safetensors --set features.source=presto", 5, "the denoiser: was pre-trained without the features that features.source=presto needs. Pre-train again with this setting."),
+    Case("attention to no features", bad.nothing, f"{PRETRAIN} --set features.source=none --set fusion.guidance=attention --set fusion.branches=attention", 2, 'laptop: fusion: the branch attention needs features, but features.source is "none". Correct this setting.'),
+    Case("a month 13", bad.nothing, f"{PRETRAIN} --set features.month=13", 2, "laptop: features.month: Input should be less than or equal to 12, found '13'. Correct this setting."),
     Case("an unknown command", bad.nothing, "paint", 2, "No such command 'paint'. Did you mean 'pretrain', 'train', 'align'? See bdgf --help."),
     Case("an unknown option", bad.nothing, f"{MAP_GOOD} --colour", 2, "No such option: --colour (Possible options: --coreg, --ood). See bdgf map --help."),
     Case("an unknown data set", bad.nothing, "bench --dataset ausgburg -o out", 2, "--dataset ausgburg: is unknown and not a file. Did you mean augsburg?"),

@@ -1,15 +1,18 @@
 """Training tiles are parts of the scene with enough valid pixels; a denoiser is told which pixels were hidden."""
 
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 
-from landcover_bdgf.errors import CheckpointError
+from landcover_bdgf.errors import CheckpointError, RasterError
 from landcover_bdgf.labels.samples import Samples
 from landcover_bdgf.model.blocks import Piece
-from landcover_bdgf.model.checkpoint import Checkpoint
+from landcover_bdgf.model.checkpoint import Checkpoint, load_checkpoint
+from landcover_bdgf.model.networks.presto import Presto
+from landcover_bdgf.model.recipe import changed
 from landcover_bdgf.model.run import Run
 from landcover_bdgf.scene.stack import Stack
 from landcover_bdgf.training.pretraining import LEAST_VALID, _region, draw_tiles, pretrain, pretraining_record
@@ -50,3 +53,32 @@ def test_scenes_must_have_the_bands_of_the_first(stack: Stack, wide_stack: Stack
     fewer = replace(wide_stack, spectral=replace(wide_stack.spectral, bands=wide_stack.spectral.bands[1:]))
     with pytest.raises(CheckpointError, match=r"scene 2, the first scene: spectral bands differ: .* not found: B02"):
         pretrain([stack, fewer], denoiser.recipe)
+
+
+@pytest.fixture
+def weights(tmp_path: Path) -> Path:
+    """A file of Presto's weights, random."""
+    torch.manual_seed(0)
+    torch.save(Presto().state_dict(), tmp_path / "w.pt")
+    return tmp_path / "w.pt"
+
+
+@pytest.mark.parametrize(("source", "parts"), [("none", set()), ("presto", {"presto"}), ("both", {"presto", "unet"})])
+def test_sources_of_features(source: str, parts: set[str], stack: Stack, denoiser: Checkpoint, weights: Path) -> None:
+    """Without the denoiser's features there is no denoiser to train; its weights do not depend on Presto."""
+    recipe = changed(denoiser.recipe, (f"features.source={source}", f"features.weights={weights}"))
+    made = pretrain(stack, recipe)
+    assert {name.split(".")[0] for name in made.weights} == parts
+    assert len(made.history) == (recipe.diffusion.steps if "unet" in parts else 0)
+    if "unet" in parts:
+        alone = pretrain(stack, denoiser.recipe)
+        assert all(np.array_equal(made.weights[name], value) for name, value in alone.weights.items())
+    made.save(weights.with_name("d.safetensors"))
+    assert load_checkpoint(weights.with_name("d.safetensors")).digest() == made.digest()
+
+
+def test_other_scenes_are_refused_before_training(stack: Stack, denoiser: Checkpoint, weights: Path) -> None:
+    unknown = replace(stack, spectral=replace(stack.spectral, sensor=None))
+    recipe = changed(denoiser.recipe, ("features.source=both", f"features.weights={weights}"))
+    with pytest.raises(RasterError, match="is not known to be of Sentinel-2"):
+        pretrain(unknown, recipe)

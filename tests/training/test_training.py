@@ -13,6 +13,7 @@ from rasterio.windows import Window
 from landcover_bdgf.errors import CheckpointError, LabelError
 from landcover_bdgf.labels.samples import Samples
 from landcover_bdgf.model.checkpoint import Checkpoint
+from landcover_bdgf.model.classifier import Classifier
 from landcover_bdgf.model.recipe import changed
 from landcover_bdgf.model.run import Run
 from landcover_bdgf.scene.stack import Stack
@@ -140,3 +141,19 @@ def test_pixels_without_data_are_not_learned(
     assert f"{some.sum()} of {learned.sum()} training pixels have no data in these images" in caplog.text
     with pytest.raises(LabelError, match=r"no training pixel of .* has data in these images"):
         train(stack, hidden(learned), denoiser=denoiser)
+
+
+def test_without_features_a_model_is_that_without_guidance(
+    stack: Stack, samples: Samples, denoiser: Checkpoint
+) -> None:
+    none, unguided = (
+        changed(denoiser.recipe, (*UNCALIBRATED, *sets)) for sets in (["features.source=none"], ["fusion.guidance="])
+    )
+    without = train(stack, samples, denoiser=pretrain(stack, none, samples=samples), recipe=none)
+    other = train(stack, samples, denoiser=denoiser, recipe=unguided)
+    of_unet = {name: value for name, value in other.weights.items() if name.startswith("unet.")}
+    assert_same_weights(replace(without, weights=without.weights | of_unet), other)
+    classifiers = [Classifier(model, Run()) for model in (without, other)]
+    maps = [c.classify([c.viewer.read(stack, (0, 0))])[0] for c in classifiers]
+    assert np.array_equal(maps[0].codes, maps[1].codes)
+    assert np.array_equal(maps[0].layers, maps[1].layers)

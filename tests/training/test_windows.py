@@ -19,7 +19,7 @@ from landcover_bdgf.training.windows import WindowTable, cut_windows
 
 @pytest.fixture
 def viewer(denoiser: Checkpoint) -> Viewer:
-    return Viewer.of(denoiser.part("unet."), denoiser.scaling, denoiser.recipe, torch.device("cpu"), 0)
+    return Viewer.of(denoiser.weights, denoiser.scaling, denoiser.recipe, torch.device("cpu"), 0)
 
 
 def cut(stack: Stack, samples: Samples, viewer: Viewer) -> WindowTable:

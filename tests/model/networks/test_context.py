@@ -16,7 +16,7 @@ SIZES = (3, 7)
 
 def viewer_of(denoiser: Checkpoint, *sets: str) -> Viewer:
     recipe = changed(denoiser.recipe, sets)
-    return Viewer.of(denoiser.part("unet."), denoiser.scaling, recipe, torch.device("cpu"), 0)
+    return Viewer.of(denoiser.weights, denoiser.scaling, recipe, torch.device("cpu"), 0)
 
 
 def test_only_data_count() -> None:
