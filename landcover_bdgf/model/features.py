@@ -16,9 +16,9 @@ from torch.nn import functional as F
 from landcover_bdgf.model.blocks import Block, read_block
 from landcover_bdgf.model.device import sent, with_weights
 from landcover_bdgf.model.networks.context import surroundings
+from landcover_bdgf.model.networks.denoiser import Denoiser, denoiser_network, feature_channels
 from landcover_bdgf.model.networks.diffusion import Channels, Schedule, encode
 from landcover_bdgf.model.networks.layers import crop
-from landcover_bdgf.model.networks.unet import HALO_PX, UNet, feature_channels
 from landcover_bdgf.model.recipe import Recipe
 from landcover_bdgf.model.scaling import Scaling
 from landcover_bdgf.scene import Stack
@@ -50,7 +50,7 @@ class Viewer:
     """Computes network inputs for blocks of a stack; thread-safe."""
 
     scaling: Scaling
-    unet: UNet
+    unet: Denoiser
     recipe: Recipe
     device: torch.device
     seed: int
@@ -60,13 +60,14 @@ class Viewer:
         cls, weights: dict[str, NDArray[Any]], scaling: Scaling, recipe: Recipe, device: torch.device, seed: int
     ) -> Viewer:
         """Build it with the weights of a denoiser, in evaluation mode."""
-        unet = with_weights(lambda: UNet(recipe.diffusion.width), weights)
+        bands = scaling.bands + len(scaling.sar_mean)
+        unet = with_weights(lambda: denoiser_network(recipe.diffusion, bands), weights)
         return cls(scaling, unet.to(device), recipe, device, seed)
 
     @property
     def features(self) -> int:
         """Number of diffusion features per pixel."""
-        return feature_channels(self.recipe.diffusion.width, self.channels)
+        return feature_channels(self.recipe.diffusion, self.channels)
 
     @property
     def channels(self) -> int:
@@ -103,14 +104,14 @@ class Viewer:
         cubes = sent(np.stack([block.seen.cube for block in blocks]), self.device)
         around = self._surroundings(cubes, blocks, stride)
         cubes = crop(cubes, self._farther_px)
-        inner, sar_bands = crop(cubes, HALO_PX), len(self.scaling.sar_mean)
+        inner, sar_bands = crop(cubes, self.recipe.diffusion.reach_px), len(self.scaling.sar_mean)
         spec, sar = inner[:, sar_bands:].contiguous(), inner[:, :sar_bands].contiguous()
         return Seen(spec, sar, self._encode(cubes, blocks), around)
 
     @property
     def _farther_px(self) -> int:
         """Reach of the surroundings beyond that of windows and encoder."""
-        return self.recipe.halo_px - self.recipe.fusion.margin_px - HALO_PX
+        return self.recipe.halo_px - self.recipe.fusion.margin_px - self.recipe.diffusion.reach_px
 
     def _surroundings(self, cubes: Tensor, blocks: Sequence[Block], stride: int) -> Tensor:
         context = self.recipe.context
@@ -120,7 +121,8 @@ class Viewer:
 
     def _encode(self, cubes: Tensor, blocks: Sequence[Block]) -> Tensor:
         if not self.recipe.fusion.guided:  # no branch uses the features
-            return cubes.new_zeros(len(cubes), self.features, *(n - 2 * HALO_PX for n in cubes.shape[2:]))
+            reach_px = self.recipe.diffusion.reach_px
+            return cubes.new_zeros(len(cubes), self.features, *(n - 2 * reach_px for n in cubes.shape[2:]))
         speckle = self.recipe.diffusion.speckle
         channels = Channels.of(self.scaling.sigma_log, self.scaling.bands, speckle=speckle).to(self.device)
         noise, halo, unseen = None, self.recipe.halo_px - self._farther_px, self.recipe.fusion.unseen_px
