@@ -1,7 +1,7 @@
 """The small denoiser: a 2-D U-Net whose first layer mixes all bands.
 
 Rows and columns keep their size, as in the 3-D network of the paper; dilated convolutions take the place of halving.
-Components have no order along which a convolution could run, and a step costs a fifth: decision 0014.
+Components have no order along which a convolution could run, and features cost a tenth: decision 0014.
 
 Glossary (letter here, meaning, letter in arXiv 2509.23310)
     B   samples in a batch                     B
