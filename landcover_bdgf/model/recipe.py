@@ -49,7 +49,7 @@ class DiffusionRecipe(Settings):
     width: float = Field(0.25, ge=0.0625, le=1)  # factor of all channel counts; 1 gives the paper's 4.30 M parameters
     mask: Literal["adaptive", "none"] = "adaptive"  # modality masks of eq. 7; "none" is ablation 10
     speckle: bool = True  # multiplicative noise on SAR intensities (eq. 9); false: Gaussian, as in SpectralDiff
-    steps: int = Field(300, ge=1)  # optimiser steps
+    steps: int = Field(300, ge=1)  # optimiser steps; about 40 s of one core
     tile_px: int = Field(32, ge=8, le=1024)
     batch: int = Field(8, ge=1, le=4096)
     learning_rate: float = Field(2e-3, gt=0)
