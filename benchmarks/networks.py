@@ -12,9 +12,9 @@ import torch
 from rows import print_row
 
 from landcover_bdgf.model.device import choose_device
+from landcover_bdgf.model.networks.denoiser import denoiser_network, feature_channels
 from landcover_bdgf.model.networks.fusion import FusionNetwork, Inputs, apply_dense, apply_windows
 from landcover_bdgf.model.networks.scan import KERNELS, Scan, kernel
-from landcover_bdgf.model.networks.unet import HALO_PX, UNet, feature_channels
 from landcover_bdgf.model.recipe import RECIPES, Recipe
 from landcover_bdgf.model.run import available_threads
 from landcover_bdgf.model.workers import full_precision, open_workers
@@ -57,7 +57,7 @@ def bench_gemm(runs: int, device: torch.device) -> None:
 @torch.no_grad()
 def bench_fusion(runs: int, device: torch.device, recipe: Recipe) -> None:
     """The dense network on a block (several on a GPU) against windows that are cut out; and on all threads."""
-    features = feature_channels(recipe.diffusion.width, BANDS + SAR_BANDS)
+    features = feature_channels(recipe.diffusion, BANDS + SAR_BANDS)
     network = FusionNetwork(Inputs(BANDS, SAR_BANDS, features, CLASSES), recipe.fusion).eval().to(device)
     patch, blocks = recipe.fusion.patch, blocks_at_once(device)
     side = BLOCK_PX + patch - 1
@@ -86,11 +86,12 @@ def bench_fusion(runs: int, device: torch.device, recipe: Recipe) -> None:
 @torch.no_grad()
 def bench_encoder(runs: int, device: torch.device, recipe: Recipe) -> None:
     """Diffusion features of a block (several on a GPU) with its halo, for three numbers of bands."""
-    unet, blocks = UNet(recipe.diffusion.width).eval().to(device), blocks_at_once(device)
-    side = BLOCK_PX + recipe.fusion.patch - 1 + 2 * HALO_PX
+    settings, blocks = recipe.diffusion, blocks_at_once(device)
+    side = BLOCK_PX + recipe.fusion.patch - 1 + 2 * settings.reach_px
     for bands in (16, 32, 64):
+        unet = denoiser_network(settings, bands).eval().to(device)
         cube, t = torch.randn(blocks, bands, side, side, device=device), torch.full((blocks,), 5, device=device)
-        took = seconds(lambda cube=cube, t=t: unet.features(cube, t), runs, device)  # type: ignore[misc]
+        took = seconds(lambda unet=unet, cube=cube, t=t: unet.features(cube, t), runs, device)  # type: ignore[misc]
         print_row(f"encoder, {bands} bands, {where(device)}", f"{blocks * BLOCK_PX**2 / took:,.0f} px/s")
 
 

@@ -9,13 +9,12 @@ from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
 from landcover_bdgf.model import (
-    BAND_MULTIPLE,
     Experts,
     FusionNetwork,
     Inputs,
     Recipe,
     SpectralMamba,
-    UNet,
+    denoiser_network,
     feature_channels,
 )
 
@@ -67,14 +66,14 @@ def _perceptrons(recipe: Recipe, inputs: Inputs) -> list[Part]:
 
 
 def _unet(recipe: Recipe, inputs: Inputs) -> Part:
-    unet = UNet(recipe.diffusion.width).eval()
-    bands = -(-(inputs.bands + inputs.sar_bands) // BAND_MULTIPLE) * BAND_MULTIPLE
+    bands = inputs.bands + inputs.sar_bands
+    unet, side = denoiser_network(recipe.diffusion, bands).eval(), TILE_PX + 2 * recipe.diffusion.reach_px
     t = torch.zeros(1, dtype=torch.long)
     with FlopCounterMode(display=False) as counter:
         unet(torch.zeros(1, bands, 8, 8), t)
     whole = counter.get_total_flops() // 2 // 64
     with FlopCounterMode(display=False) as counter:
-        unet.features(torch.zeros(1, bands, TILE_PX + 26, TILE_PX + 26), t)
+        unet.features(torch.zeros(1, bands, side, side), t)
     return Part("U-Net", _parameters(unet), whole, counter.get_total_flops() // 2 // TILE_PX**2)
 
 
@@ -99,4 +98,4 @@ def _parameters(module: nn.Module) -> int:
 def inputs_of(recipe: Recipe, bands: int, sar_bands: int, classes: int) -> Inputs:
     """Input sizes for a scene, with as many components as the recipe allows."""
     seen = bands if bands <= recipe.spectral.max_bands else min(recipe.spectral.max_components, bands)
-    return Inputs(seen, sar_bands, feature_channels(recipe.diffusion.width, seen + sar_bands), classes)
+    return Inputs(seen, sar_bands, feature_channels(recipe.diffusion, seen + sar_bands), classes)

@@ -30,13 +30,16 @@ from .device import (
 from .features import Seen as Seen, Viewer as Viewer
 from .history import History as History
 from .learning_tiles import random_tiles as random_tiles
+from .networks.denoiser import denoiser_network as denoiser_network, feature_channels as feature_channels
 from .networks.diffusion import (
     Channels as Channels,
     Schedule as Schedule,
     add_noise as add_noise,
     denoise as denoise,
+    denoising_loss as denoising_loss,
     mask_spectral as mask_spectral,
-    noise_loss as noise_loss,
+    noise_predictor as noise_predictor,
+    velocity as velocity,
 )
 from .networks.experts import (
     Experts as Experts,
@@ -54,7 +57,6 @@ from .networks.fusion import (
 from .networks.layers import crop as crop
 from .networks.mamba import SpectralMamba as SpectralMamba
 from .networks.scan import kernel as kernel
-from .networks.unet import BAND_MULTIPLE as BAND_MULTIPLE, UNet as UNet, feature_channels as feature_channels
 from .novel_scene import warn_of_novel_scene as warn_of_novel_scene
 from .novelty import NOVELTY_PREFIX as NOVELTY_PREFIX, fit_novelty as fit_novelty, novelty_folds as novelty_folds
 from .presto_features import PrestoFeatures as PrestoFeatures, presto_arrays as presto_arrays

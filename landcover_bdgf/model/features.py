@@ -17,10 +17,10 @@ from landcover_bdgf.errors import CheckpointError
 from landcover_bdgf.model.blocks import Block, read_block
 from landcover_bdgf.model.device import sent, with_weights
 from landcover_bdgf.model.networks.context import surroundings
+from landcover_bdgf.model.networks.denoiser import Denoiser, denoiser_network, feature_channels
 from landcover_bdgf.model.networks.diffusion import Channels, Schedule, encode
 from landcover_bdgf.model.networks.layers import crop
 from landcover_bdgf.model.networks.presto import FEATURES as PRESTO_FEATURES
-from landcover_bdgf.model.networks.unet import HALO_PX, UNet, feature_channels
 from landcover_bdgf.model.presto_features import PrestoFeatures
 from landcover_bdgf.model.recipe import Recipe
 from landcover_bdgf.model.scaling import Scaling
@@ -60,7 +60,7 @@ class Viewer:
     recipe: Recipe
     device: torch.device
     seed: int
-    unet: UNet | None = None
+    unet: Denoiser | None = None
     presto: PrestoFeatures | None = None
 
     @classmethod
@@ -72,12 +72,13 @@ class Viewer:
         CheckpointError if those of a source of features are not among them.
         """
         source, unet, presto = recipe.features, None, None
+        bands = scaling.bands + len(scaling.sar_mean)
         for prefix, wanted in ((UNET, source.diffusion), (PRESTO, source.presto)):
             if wanted and not part(weights, prefix):
                 problem = f"was pre-trained without the features that `features.source={source.source}` needs"
                 raise CheckpointError("the denoiser", problem, "Pre-train again with this setting.")
         if source.diffusion:
-            unet = with_weights(lambda: UNet(recipe.diffusion.width), part(weights, UNET)).to(device)
+            unet = with_weights(lambda: denoiser_network(recipe.diffusion, bands), part(weights, UNET)).to(device)
         if source.presto:
             presto = PrestoFeatures.of(part(weights, PRESTO), device)
         return cls(scaling, recipe, device, seed, unet, presto)
@@ -85,7 +86,7 @@ class Viewer:
     @property
     def features(self) -> int:
         """Number of features per pixel that guide the branches."""
-        of_unet = feature_channels(self.recipe.diffusion.width, self.channels) if self.unet else 0
+        of_unet = feature_channels(self.recipe.diffusion, self.channels) if self.unet else 0
         return of_unet + (PRESTO_FEATURES if self.presto else 0)
 
     @property
@@ -126,14 +127,14 @@ class Viewer:
         around = self._surroundings(cubes, blocks, stride)
         own = crop(cubes, self.recipe.halo_px - self.recipe.fusion.average_px // 2)
         cubes = crop(cubes, self._farther_px)
-        inner, sar_bands = crop(cubes, HALO_PX), len(self.scaling.sar_mean)
+        inner, sar_bands = crop(cubes, self.recipe.diffusion.reach_px), len(self.scaling.sar_mean)
         spec, sar = inner[:, sar_bands:].contiguous(), inner[:, :sar_bands].contiguous()
         return Seen(spec, sar, self._encode(cubes, blocks), around, own)
 
     @property
     def _farther_px(self) -> int:
         """Reach of the surroundings beyond that of windows and encoder."""
-        return self.recipe.halo_px - self.recipe.fusion.margin_px - HALO_PX
+        return self.recipe.halo_px - self.recipe.fusion.margin_px - self.recipe.diffusion.reach_px
 
     def _surroundings(self, cubes: Tensor, blocks: Sequence[Block], stride: int) -> Tensor:
         context = self.recipe.context
@@ -142,15 +143,16 @@ class Viewer:
         return surroundings(crop(cubes, beyond), crop(valid, beyond), context.sizes_px, stride)
 
     def _encode(self, cubes: Tensor, blocks: Sequence[Block]) -> Tensor:
+        reach_px = self.recipe.diffusion.reach_px
         if not self.recipe.fusion.guided:  # no branch uses the features
-            return cubes.new_zeros(len(cubes), self.features, *(n - 2 * HALO_PX for n in cubes.shape[2:]))
+            return cubes.new_zeros(len(cubes), self.features, *(n - 2 * reach_px for n in cubes.shape[2:]))
         unseen = self.recipe.fusion.unseen_px
         found = [self._diffusion(self.unet, cubes, blocks)] if self.unet else []
         if self.presto:
-            found.append(self.presto.see(crop(cubes, HALO_PX + unseen)))
+            found.append(self.presto.see(crop(cubes, reach_px + unseen)))
         return F.pad(torch.cat(found, 1), [unseen] * 4)
 
-    def _diffusion(self, unet: UNet, cubes: Tensor, blocks: Sequence[Block]) -> Tensor:
+    def _diffusion(self, unet: Denoiser, cubes: Tensor, blocks: Sequence[Block]) -> Tensor:
         speckle = self.recipe.diffusion.speckle
         channels = Channels.of(self.scaling.sigma_log, self.scaling.bands, speckle=speckle).to(self.device)
         noise, halo, unseen = None, self.recipe.halo_px - self._farther_px, self.recipe.fusion.unseen_px

@@ -16,9 +16,10 @@ from landcover_bdgf.model import (
     Checkpoint,
     Run,
     Schedule,
-    UNet,
     add_noise,
     denoise,
+    denoiser_network,
+    noise_predictor,
     open_workers,
     scaled_cube,
     with_weights,
@@ -45,16 +46,18 @@ def draw_denoised(denoiser: Checkpoint, stack: Stack, path: Path, *, run: Run | 
     """
     run, scaling = run or Run(), denoiser.scaling
     device = run.torch_device()
-    unet = with_weights(lambda: UNet(denoiser.recipe.diffusion.width), denoiser.part("unet.")).to(device)
-    schedule, speckle = Schedule.linear(), denoiser.recipe.diffusion.speckle
-    channels = Channels.of(scaling.sigma_log, scaling.bands, speckle=speckle).to(device)
+    settings, schedule = denoiser.recipe.diffusion, Schedule.linear()
+    channels = Channels.of(scaling.sigma_log, scaling.bands, speckle=settings.speckle).to(device)
+    bands = len(channels.spectral)
+    unet = with_weights(lambda: denoiser_network(settings, bands), denoiser.part("unet.")).to(device)
+    predict = noise_predictor(unet, channels, schedule, settings.target)
 
     def states(numbered: tuple[int, NDArray[np.float32]]) -> list[Tensor]:
         generator = generator_of(run.seed, numbered[0])
         clean = torch.from_numpy(numbered[1])[None]
         noise = torch.randn(clean.shape, generator=generator)
         noisy = add_noise(clean.to(device), torch.tensor([STEP]), noise.to(device), channels, schedule)
-        return [clean, noisy.cpu(), denoise(unet, noisy, STEP, channels, schedule, generator).cpu()]
+        return [clean, noisy.cpu(), denoise(predict, noisy, STEP, channels, schedule, generator).cpu()]
 
     with open_workers(run.workers(device)) as workers:
         drawn = track(workers.map(states, enumerate(_tiles(stack, denoiser))), "picture of denoised tiles", TILES)

@@ -24,21 +24,22 @@ from landcover_bdgf.model import (
     Run,
     Scaling,
     Schedule,
-    UNet,
     add_noise,
     adjacent_difference,
     band_names,
+    denoiser_network,
+    denoising_loss,
     extra_layers,
     fit_scaling,
     fit_training_values,
     mask_spectral,
     match_stack,
-    noise_loss,
     open_workers,
     pieces_of_batch,
     presto_arrays,
     random_tiles,
     scaled_cube,
+    velocity,
 )
 from landcover_bdgf.progress import log
 from landcover_bdgf.scene import Stack
@@ -54,11 +55,11 @@ LEAST_VALID = 0.25  # share of a training tile; drawn again up to 10 times if le
 
 @dataclass(frozen=True)
 class NoisyTiles:
-    """A shard of training tiles: x_t and noise (B, S, H, W), steps (B,), valid (B, H, W)."""
+    """A shard of training tiles: x_t and what is to be predicted (B, S, H, W), steps (B,), valid (B, H, W)."""
 
     xt: Tensor
     t: Tensor
-    noise: Tensor
+    target: Tensor
     valid: Tensor
 
 
@@ -114,7 +115,7 @@ def pretrain(
     provenance, history = pretraining_record(stacks, samples, run), History()
     if recipe.features.diffusion:
         torch.manual_seed(run.seed)  # initial weights
-        unet = UNet(recipe.diffusion.width).to(run.torch_device())
+        unet = denoiser_network(recipe.diffusion, scaling.bands + len(scaling.sar_mean)).to(run.torch_device())
         task = _task(unet, regions, scaling, recipe, run)
         log.info("pre-training the denoiser on %s, without labels", run.torch_device())
         with open_workers(run.workers(run.torch_device())) as workers:
@@ -146,7 +147,7 @@ def _region(cube: NDArray[np.float32], valid: NDArray[np.bool_], least_px: int) 
     return Piece(np.pad(cube, [(0, 0), *pad], mode="reflect"), np.pad(valid, pad, mode="reflect"))
 
 
-def _task(unet: UNet, regions: list[Piece], scaling: Scaling, recipe: Recipe, run: Run) -> Task[NoisyTiles]:
+def _task(unet: nn.Module, regions: list[Piece], scaling: Scaling, recipe: Recipe, run: Run) -> Task[NoisyTiles]:
     device = run.torch_device()
     settings, schedule = recipe.diffusion, Schedule.linear()
     channels = Channels.of(scaling.sigma_log, scaling.bands, speckle=settings.speckle).to(device)
@@ -158,14 +159,16 @@ def _task(unet: UNet, regions: list[Piece], scaling: Scaling, recipe: Recipe, ru
 
     def shard(size: int, step: int, generator: Generator) -> NoisyTiles:
         x0, valid = (a.to(device) for a in draw_tiles(regions, size, settings.tile_px, generator))
+        seen = x0
         if settings.mask == "adaptive":
-            x0 = mask_spectral(x0, channels, step / settings.steps, generator)
+            seen = mask_spectral(x0, channels, step / settings.steps, generator)
         t = torch.randint(len(schedule.alpha), (size,), generator=generator, device=device)
         noise = torch.randn(x0.shape, generator=generator, device=device)
-        return NoisyTiles(add_noise(x0, t, noise, channels, schedule), t, noise, valid)
+        target = noise if settings.target == "noise" else velocity(x0, t, noise, channels, schedule)
+        return NoisyTiles(add_noise(seen, t, noise, channels, schedule), t, target, valid)
 
     def loss(network: nn.Module, tiles: NoisyTiles) -> tuple[Tensor, dict[str, Tensor]]:
-        return noise_loss(network, tiles.xt, tiles.t, tiles.noise, tiles.valid), {}
+        return denoising_loss(network, tiles.xt, tiles.t, tiles.target, tiles.valid), {}
 
     identity = {"recipe": settings.model_dump_json(), "scaling": scaling.digest()}
     return Task("pretrain", unet, batch, loss, settings.steps, settings.learning_rate, shards=shards, identity=identity)

@@ -19,8 +19,8 @@ from landcover_bdgf.model.blocks import BlockStream
 from landcover_bdgf.model.checkpoint import Checkpoint
 from landcover_bdgf.model.classifier import Classifier
 from landcover_bdgf.model.networks import scan
+from landcover_bdgf.model.networks.denoiser import denoiser_network
 from landcover_bdgf.model.networks.fusion import LossSettings, MutualLearning, apply_dense, apply_windows, total_loss
-from landcover_bdgf.model.networks.unet import UNet
 from landcover_bdgf.model.recipe import RECIPES, load_recipe
 from landcover_bdgf.model.run import Run
 from landcover_bdgf.model.workers import full_precision
@@ -58,10 +58,11 @@ def test_a_compiled_scan_runs() -> None:
     assert scan.kernel("cuda") in ("triton", "mamba_ssm")
 
 
-@pytest.mark.parametrize("width", [0.25, 0.5, 1.0])
-def test_features_are_those_of_the_cpu(width: float) -> None:
+@pytest.mark.parametrize("recipe", ["laptop", "base", "paper"])
+def test_features_are_those_of_the_cpu(recipe: str) -> None:
     torch.manual_seed(0)
-    unet, cube, t = UNet(width).eval(), torch.randn(2, 16, 60, 50), torch.full((2,), 5)
+    unet = denoiser_network(RECIPES[recipe].diffusion, 16).eval()
+    cube, t = torch.randn(2, 16, 60, 50), torch.full((2,), 5)
     with torch.no_grad():
         expected = unet.features(cube, t)
         found = unet.cuda().features(cube.cuda(), t.cuda()).cpu()

@@ -12,6 +12,7 @@ from landcover_bdgf.errors import CheckpointError
 from landcover_bdgf.model.blocks import BLOCK_PX
 from landcover_bdgf.model.checkpoint import Checkpoint
 from landcover_bdgf.model.features import Viewer, keyed_noise
+from landcover_bdgf.model.networks.denoiser import denoiser_network
 from landcover_bdgf.model.networks.diffusion import Channels, Schedule, encode
 from landcover_bdgf.model.networks.layers import crop
 from landcover_bdgf.model.networks.presto import Presto
@@ -26,12 +27,20 @@ def viewer_of(denoiser: Checkpoint, noise: str = "none", *more: str) -> Viewer:
     return Viewer.of(denoiser.weights, denoiser.scaling, recipe, torch.device("cpu"), 7)
 
 
-@pytest.mark.parametrize("noise", ["none", "keyed"])
-def test_features_of_blocks_are_those_of_the_whole_scene(noise: str, wide_stack: Stack, denoiser: Checkpoint) -> None:
-    viewer, stack = viewer_of(denoiser, noise), wide_stack
+@pytest.mark.parametrize(("network", "noise"), [("2d", "none"), ("2d", "keyed"), ("3d", "keyed")])
+def test_features_of_blocks_are_those_of_the_whole_scene(
+    network: str, noise: str, wide_stack: Stack, denoiser: Checkpoint
+) -> None:
+    torch.manual_seed(0)
+    recipe = load_recipe("laptop", (f"diffusion.network={network}", f"features.noise={noise}"))
+    scaling, stack = denoiser.scaling, wide_stack
+    made = denoiser_network(recipe.diffusion, scaling.bands + len(scaling.sar_mean))
+    weights = {name: weight.numpy() for name, weight in made.state_dict().items()}
+    viewer = Viewer.of(weights, scaling, recipe, torch.device("cpu"), 7)
     height, width = stack.grid.shape_hw
-    cube = scaled_cube(stack.read_padded(-21, -21, height + 42, width + 42), viewer.scaling)
-    drawn = torch.from_numpy(keyed_noise(7, -21, -21, cube.shape))[None] if noise == "keyed" else None
+    beyond = recipe.fusion.margin_px + recipe.diffusion.reach_px
+    cube = scaled_cube(stack.read_padded(-beyond, -beyond, height + 2 * beyond, width + 2 * beyond), scaling)
+    drawn = torch.from_numpy(keyed_noise(7, -beyond, -beyond, cube.shape))[None] if noise == "keyed" else None
     channels = Channels.of(viewer.scaling.sigma_log, viewer.scaling.bands)
     with torch.no_grad():
         whole = encode(viewer.unet, torch.from_numpy(cube)[None], 5, drawn, channels, Schedule.linear())[0]

@@ -87,7 +87,7 @@ def test_training_takes_twenty_epochs_within_limits(pixels: int, steps: int) -> 
 def test_the_halo_and_the_least_distance_follow_from_windows_encoder_and_context() -> None:
     """Statistics of 33 px reach 16 px around a training pixel, and 4 + 16 px around a mapped one."""
     laptop, paper = RECIPES["laptop"], RECIPES["paper"]
-    assert laptop.halo_px == 4 + 4 + HALO_PX == 21, "half a window, half of the nine averaged, and the encoder"
+    assert laptop.halo_px == 4 + 16 == 20, "half of the nine averaged, and the surroundings"
     assert paper.halo_px == 4 + HALO_PX
     assert changed(laptop, ("context.sizes_px=65",)).halo_px == 4 + 32
     assert laptop.apart_px == 16 + 16 + 4 + 1

@@ -295,6 +295,7 @@ CASES = [
     Case("a map without names", bad.image(lambda a: (a[:1] > 0).astype(np.uint8), nodata=0, names=()), "mosaic bad.tif -o out.tif", 4, "bad.tif: has no class names, which bad.tif.aux.xml should hold. Copy the .aux.xml of the map that it was made from to bad.tif.aux.xml. To join maps, use bdgf mosaic, which keeps the names; to clip or warp one, gdal_translate, or gdalwarp -r near."),
     Case("an unknown setting", bad.nothing, f"{PRETRAIN} --set diffusion.stpes=3", 2, "--set diffusion.stpes=3: unknown setting 'diffusion.stpes'. Did you mean 'diffusion.steps'?"),
     Case("a wrong type", bad.nothing, f"{PRETRAIN} --set diffusion.steps=many", 2, "laptop: diffusion.steps: Input should be a valid integer, unable to parse string as an integer, found 'many'. Correct this setting."),
+    Case("an unknown network", bad.nothing, f"{PRETRAIN} --set diffusion.network=4d", 2, "laptop: diffusion.network: Input should be '2d' or '3d', found '4d'. Correct this setting."),
     Case("an even window", bad.nothing, f"{PRETRAIN} --set fusion.patch=8", 2, "laptop: fusion: patch must be odd, not 8. Correct this setting."),
     Case("a negative number", bad.nothing, f"{PRETRAIN} --set diffusion.steps=-3", 2, "laptop: diffusion.steps: Input should be greater than or equal to 1, found '-3'. Correct this setting."),
     Case("a broken settings file", bad.content(b"[diffusion]\nsteps = = 3\n", "bad.toml"), f"{PRETRAIN} -c bad.toml", 2, "bad.toml: cannot be read as TOML: Invalid value (at line 2, column 9)."),

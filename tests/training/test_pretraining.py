@@ -11,11 +11,13 @@ from landcover_bdgf.errors import CheckpointError, RasterError
 from landcover_bdgf.labels.samples import Samples
 from landcover_bdgf.model.blocks import Piece
 from landcover_bdgf.model.checkpoint import Checkpoint, load_checkpoint
+from landcover_bdgf.model.networks.diffusion import Schedule
 from landcover_bdgf.model.networks.presto import Presto
-from landcover_bdgf.model.recipe import changed
+from landcover_bdgf.model.recipe import changed, load_recipe
 from landcover_bdgf.model.run import Run
+from landcover_bdgf.model.scaling_fit import fit_scaling
 from landcover_bdgf.scene.stack import Stack
-from landcover_bdgf.training.pretraining import LEAST_VALID, _region, draw_tiles, pretrain, pretraining_record
+from landcover_bdgf.training.pretraining import LEAST_VALID, _region, _task, draw_tiles, pretrain, pretraining_record
 
 
 def test_tiles_are_symmetries_of_parts_of_a_region() -> None:
@@ -40,6 +42,26 @@ def test_tiles_are_valid_enough_and_small_scenes_are_mirrored() -> None:
     assert (drawn.float().mean((1, 2)) >= LEAST_VALID).float().mean() > 0.9
     mirrored = _region(np.arange(6, dtype=np.float32).reshape(1, 2, 3), np.ones((2, 3), bool), 4)
     assert mirrored.cube[0].tolist() == [[0, 1, 2, 1], [3, 4, 5, 4], [0, 1, 2, 1], [3, 4, 5, 4]]
+
+
+@pytest.mark.parametrize("network", ["2d", "3d"])
+def test_steps_lower_the_loss(network: str, stack: Stack) -> None:
+    settings = ("steps=40", "width=0.0625", "batch=4", "tile_px=16", "mask=none", f"network={network}")
+    recipe = load_recipe("laptop", tuple(f"diffusion.{setting}" for setting in settings))
+    loss = pretrain(stack, recipe).history.series("loss")
+    assert np.mean(loss[-10:]) < 0.85 * np.mean(loss[:5])
+
+
+def test_the_velocity_is_that_of_the_image_before_masking(stack: Stack) -> None:
+    """Of an image of ones, the mean velocity is −√(1 − ᾱ_t), also where the masks hide the image."""
+    recipe = load_recipe("laptop", ("diffusion.steps=1", "diffusion.batch=64", "diffusion.width=0.0625"))
+    scaling = fit_scaling([stack], recipe.spectral, exclude=None, seed=0)
+    region = Piece(np.ones((scaling.bands + len(scaling.sar_mean), 64, 64), np.float32), np.ones((64, 64), bool))
+    task = _task(torch.nn.Identity(), [region], scaling, recipe, Run())
+    alpha_bar = Schedule.linear().alpha_bar
+    for tiles in task.batch(1):  # progress 1: three samples of four are hidden
+        found = tiles.target[:, len(scaling.sar_mean) :].mean((1, 2, 3))
+        torch.testing.assert_close(found, -(1 - alpha_bar[tiles.t]).sqrt().float(), atol=0.05, rtol=0)
 
 
 def test_the_record_names_all_scenes_and_the_hidden_pixels(stack: Stack, samples: Samples, wide_stack: Stack) -> None:

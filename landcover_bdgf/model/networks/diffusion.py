@@ -7,6 +7,7 @@ Glossary (letter here, meaning, letter in arXiv 2509.23310)
     noise       standard normal: ε of a Gaussian channel, z of a speckled one
     nu          Gamma shape (looks) of the speckle of one step       ν_t (eq. 9)
     m, s        mean and standard deviation of the log of the product of the first t + 1 speckle draws
+    v           velocity, signal · noise − strength · x0, where x_t = signal · x0 + strength · noise
     y           log intensity of a speckled channel
 
 Spectral channels follow eq. 1 and 8. A SAR intensity is multiplied by speckle at each step,
@@ -18,7 +19,9 @@ The product is drawn in one step: its logarithm is Gaussian except for a skewnes
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 import torch
@@ -26,8 +29,9 @@ from scipy.special import polygamma, psi
 from torch import Generator, Tensor, nn
 from torch.nn import functional as F
 
-from landcover_bdgf.model.networks.unet import UNet, pad_bands
+from landcover_bdgf.model.networks.denoiser import Denoiser
 
+Predict = Callable[[Tensor, Tensor], Tensor]  # (x_t, t) -> noise; shapes as in add_noise
 STEPS = 500  # T; SpectralDiff's, which the paper follows
 BETA_FIRST, BETA_LAST = 1e-4, 0.02
 
@@ -91,12 +95,47 @@ def add_noise(x0: Tensor, t: Tensor, noise: Tensor, channels: Channels, schedule
     and after: (log x_t − mean − μ_t) / √(σ² + s_t²), because intensities reach a hundred times their mean at late
     steps. With log x_t = mean + σ u + μ_t + s_t z this is (σ u + s_t z) / √(σ² + s_t²).
     """
-    alpha_bar, s = (a.to(x0)[t][:, None, None, None] for a in (schedule.alpha_bar, schedule.s))
-    sigma = channels.sigma_log[None, :, None, None]
+    signal, strength = _shares(t, channels.sigma_log, schedule)
+    return signal * x0 + strength * noise
+
+
+def velocity(x0: Tensor, t: Tensor, noise: Tensor, channels: Channels, schedule: Schedule) -> Tensor:
+    """v of Salimans and Ho (2022), which asks for noise at early steps and for the image at late ones.
+
+    The arguments and the shape are those of :func:`add_noise`. If x_t is of a masked image and ``x0`` is not masked, a
+    network that predicts v also learns to fill in what the masks hide. The noise of a hidden voxel is x_t itself, so
+    that a network that predicts the noise has nothing to learn there.
+    """
+    signal, strength = _shares(t, channels.sigma_log, schedule)
+    return signal * noise - strength * x0
+
+
+def noise_of_velocity(v: Tensor, xt: Tensor, t: Tensor, channels: Channels, schedule: Schedule) -> Tensor:
+    """The noise in x_t according to a predicted velocity: as signal² + strength² = 1, strength · x_t + signal · v."""
+    signal, strength = _shares(t, channels.sigma_log, schedule)
+    return strength * xt + signal * v
+
+
+def noise_predictor(
+    network: nn.Module, channels: Channels, schedule: Schedule, target: Literal["noise", "velocity"]
+) -> Predict:
+    """Predict the noise by a network that was trained for ``target``."""
+
+    def predict(xt: Tensor, t: Tensor) -> Tensor:
+        found: Tensor = network(xt, t)
+        return found if target == "noise" else noise_of_velocity(found, xt, t, channels, schedule)
+
+    return predict
+
+
+def _shares(t: Tensor, sigma_log: Tensor, schedule: Schedule) -> tuple[Tensor, Tensor]:
+    """Factors of x_0 and of the noise in x_t, (B, S, 1, 1) each; their squares add up to 1."""
+    alpha_bar, s = (a.to(sigma_log)[t][:, None, None, None] for a in (schedule.alpha_bar, schedule.s))
+    sigma = sigma_log[None, :, None, None]
     spread = (sigma**2 + s**2).sqrt()
     signal = torch.where(sigma > 0, sigma / spread, alpha_bar.sqrt())
     strength = torch.where(sigma > 0, s / spread, (1 - alpha_bar).sqrt())
-    return signal * x0 + strength * noise
+    return signal, strength
 
 
 def mask_probability(progress: float) -> float:
@@ -117,25 +156,26 @@ def mask_spectral(x0: Tensor, channels: Channels, progress: float, generator: Ge
     return x0 * kept
 
 
-def noise_loss(unet: nn.Module, xt: Tensor, t: Tensor, noise: Tensor, valid: Tensor) -> Tensor:
-    """Mean absolute error of the predicted noise over the voxels of valid pixels.
+def denoising_loss(network: nn.Module, xt: Tensor, t: Tensor, target: Tensor, valid: Tensor) -> Tensor:
+    """Mean absolute error of the prediction, of noise or velocity, over the voxels of valid pixels.
 
     ``(B, S, H, W), (B,), (B, S, H, W), bool (B, H, W) -> ()``
     """
-    predicted = unet(pad_bands(xt), t)[:, : xt.shape[1]]
     weight = valid[:, None].to(xt.dtype).expand_as(xt)
-    return (F.l1_loss(predicted, noise, reduction="none") * weight).sum() / weight.sum().clamp(min=1)
+    return (F.l1_loss(network(xt, t), target, reduction="none") * weight).sum() / weight.sum().clamp(min=1)
 
 
-def encode(unet: UNet, x0: Tensor, t: int, noise: Tensor | None, channels: Channels, schedule: Schedule) -> Tensor:
-    """One-step features of the encoder: ``(B, S, H, W) -> (B, F, H − 26, W − 26)``.
+def encode(
+    network: Denoiser, x0: Tensor, t: int, noise: Tensor | None, channels: Channels, schedule: Schedule
+) -> Tensor:
+    """One-step features of the encoder, ``(B, S, H, W) -> (B, F, H', W')``, without pixels affected by the border.
 
     Without ``noise`` the cube is only attenuated as at step t. No masks are applied. The network must be in evaluation
     mode, or features would depend on the other samples of the batch.
     """
     steps = torch.full((x0.shape[0],), t, device=x0.device)
     xt = add_noise(x0, steps, torch.zeros_like(x0) if noise is None else noise, channels, schedule)
-    return unet.features(pad_bands(xt), steps)
+    return network.features(xt, steps)
 
 
 def reverse_gaussian(xt: Tensor, predicted: Tensor, t: int, schedule: Schedule, generator: Generator) -> Tensor:
@@ -166,7 +206,7 @@ def reverse_speckle(yt: Tensor, y0: Tensor, t: int, schedule: Schedule, generato
 
 @torch.no_grad()
 def denoise(
-    unet: nn.Module, seen: Tensor, t: int, channels: Channels, schedule: Schedule, generator: Generator
+    predict: Predict, seen: Tensor, t: int, channels: Channels, schedule: Schedule, generator: Generator
 ) -> Tensor:
     """Denoise a cube at step t, as :func:`add_noise` returns it, in t + 1 reverse steps: ``(B, S, H, W)``.
 
@@ -177,7 +217,7 @@ def denoise(
     speckled = (sigma > 0).expand(seen.shape)
     x = torch.where(speckled, float(schedule.mu[t]) + _spread(sigma, t, schedule) * seen, seen)
     for i in range(t, -1, -1):
-        x = _reverse_step(unet, x, i, sigma, schedule, generator)
+        x = _reverse_step(predict, x, i, sigma, schedule, generator)
     return torch.where(speckled, x / sigma.clamp(min=1e-6), x)
 
 
@@ -186,12 +226,12 @@ def _spread(sigma: Tensor, t: int, schedule: Schedule) -> Tensor:
 
 
 def _reverse_step(
-    unet: nn.Module, x: Tensor, t: int, sigma: Tensor, schedule: Schedule, generator: Generator
+    predict: Predict, x: Tensor, t: int, sigma: Tensor, schedule: Schedule, generator: Generator
 ) -> Tensor:
     # speckled channels of x hold log x_t − mean; the network needs them standardised (see add_noise)
     speckled, mu, s = (sigma > 0).expand(x.shape), float(schedule.mu[t]), float(schedule.s[t])
     seen = torch.where(speckled, (x - mu) / _spread(sigma, t, schedule), x)
-    predicted = unet(pad_bands(seen), torch.full((x.shape[0],), t, device=x.device))[:, : x.shape[1]]
+    predicted = predict(seen, torch.full((x.shape[0],), t, device=x.device))
     # estimates of x_0 are clipped to the range of the data, as in DDPM
     y0 = torch.clamp(x - mu - s * predicted, -4 * sigma, 4 * sigma)
     root, rest = float(schedule.alpha_bar[t]) ** 0.5, (1 - float(schedule.alpha_bar[t])) ** 0.5

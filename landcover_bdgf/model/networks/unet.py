@@ -5,7 +5,7 @@ pixels of the image.
 
 Glossary (letter here, meaning, letter in arXiv 2509.23310)
     B   samples in a batch                     B
-    S   bands, SAR first, padded to 8 · n      channels of x in eq. 8
+    S   bands, SAR first                       channels of x in eq. 8
     H W rows, columns
     t   diffusion step, 0-based                t − 1
 """
@@ -87,17 +87,18 @@ class UNet(nn.Module):
         y = levels[-1]
         for block, level in zip(self.up, reversed(levels), strict=True):
             y = block(torch.cat([y, level], dim=1), time)
-        return self.last(y)[:, 0]
+        predicted: Tensor = self.last(y)[:, 0, : x.shape[1]]
+        return predicted
 
     def features(self, x: Tensor, t: Tensor) -> Tensor:
         """Deepest encoder level, bands and channels in one axis, without pixels affected by the border.
 
-        ``(B, S, H, W), (B,) -> (B, channels · S / 8, H − 26, W − 26)``
+        ``(B, S, H, W), (B,) -> (B, channels · ⌈S / 8⌉, H − 26, W − 26)``
         """
         return self._descend(x, self.embed(t), valid=True)[-1].flatten(1, 2)
 
     def _descend(self, x: Tensor, time: Tensor, *, valid: bool = False) -> list[Tensor]:
-        y, levels = self.first(x[:, None], valid=valid), []
+        y, levels = self.first(pad_bands(x)[:, None], valid=valid), []
         for block in self.down:
             y = block(y, time, valid=valid)
             levels.append(y)

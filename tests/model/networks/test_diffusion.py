@@ -1,20 +1,28 @@
 """Forward processes have the right moments, masks the right share, and reverse processes return the image."""
 
 import math
+from collections.abc import Callable
+from typing import Literal
 
 import numpy as np
 import pytest
 import torch
+from torch import Tensor, nn
 
 from landcover_bdgf.model.networks.diffusion import (
     Channels,
     Schedule,
+    _shares,
     add_noise,
+    denoise,
+    denoising_loss,
     mask_probability,
     mask_spectral,
-    noise_loss,
+    noise_of_velocity,
+    noise_predictor,
     reverse_gaussian,
     reverse_speckle,
+    velocity,
 )
 from landcover_bdgf.model.networks.unet import UNet
 
@@ -66,6 +74,44 @@ def test_noise_of_each_kind_of_channel() -> None:
     assert correlation == pytest.approx(s / math.sqrt(0.49 + s * s), abs=0.01)
 
 
+@pytest.mark.parametrize("t", [0, 40, 499])
+def test_the_velocity_and_x_t_give_back_the_noise(t: int) -> None:
+    channels, steps = Channels.of([0.7], 1), torch.full((3,), t)
+    x0, noise = torch.randn(2, 3, 2, 5, 5)
+    xt, v = (made(x0, steps, noise, channels, SCHEDULE) for made in (add_noise, velocity))
+    torch.testing.assert_close(noise_of_velocity(v, xt, steps, channels, SCHEDULE), noise)
+
+
+@pytest.mark.parametrize("target", ["noise", "velocity"])
+def test_a_network_that_knows_the_image_denoises(target: Literal["noise", "velocity"]) -> None:
+    """Whatever it predicts: 41 reverse steps return the image, spectral and speckled."""
+    channels, generator = Channels.of([0.7], 1), torch.Generator().manual_seed(5)
+    x0 = torch.full((1, 2, 30, 30), 0.3)
+
+    def network(xt: Tensor, t: Tensor) -> Tensor:
+        signal, strength = _shares(t, channels.sigma_log, SCHEDULE)
+        noise = (xt - signal * x0) / strength
+        return noise if target == "noise" else velocity(x0, t, noise, channels, SCHEDULE)
+
+    noise = torch.randn(x0.shape, generator=generator)
+    xt = add_noise(x0, torch.tensor([40]), noise, channels, SCHEDULE)
+    predict = noise_predictor(Known(network), channels, SCHEDULE, target)
+    found = denoise(predict, xt, 40, channels, SCHEDULE, generator)
+    torch.testing.assert_close(found.mean((2, 3)), x0.mean((2, 3)), atol=0.01, rtol=0)
+    assert float(found.std()) < 0.02
+
+
+class Known(nn.Module):
+    """A function as a network."""
+
+    def __init__(self, function: Callable[[Tensor, Tensor], Tensor]) -> None:
+        super().__init__()
+        self.function = function
+
+    def forward(self, xt: Tensor, t: Tensor) -> Tensor:
+        return self.function(xt, t)
+
+
 @pytest.mark.parametrize("progress", [0.0, 0.5, 1.0])
 def test_masks_hide_the_spectral_part_by_progress(progress: float) -> None:
     channels = Channels.of([1.0, 1.0], 6)
@@ -85,7 +131,7 @@ def test_loss_ignores_invalid_pixels() -> None:
     noise, valid = torch.randn(2, 8, 6, 6), torch.ones(2, 6, 6, dtype=torch.bool)
     valid[:, :3] = False
     spoiled = torch.where(valid[:, None], noise, torch.tensor(1e6))
-    torch.testing.assert_close(noise_loss(unet, xt, t, noise, valid), noise_loss(unet, xt, t, spoiled, valid))
+    torch.testing.assert_close(denoising_loss(unet, xt, t, noise, valid), denoising_loss(unet, xt, t, spoiled, valid))
 
 
 def test_reverse_speckle_with_the_true_image_keeps_its_log_mean() -> None:
