@@ -44,7 +44,7 @@ from .networks.diffusion import (
 from .networks.experts import (
     Experts as Experts,
     expert_names as expert_names,
-    usual_powers as usual_powers,
+    usual_shares as usual_shares,
 )
 from .networks.fusion import (
     FusionNetwork as FusionNetwork,

@@ -17,7 +17,7 @@ from landcover_bdgf.model.blocks import BLOCK_PX, Block
 from landcover_bdgf.model.checkpoint import Checkpoint
 from landcover_bdgf.model.device import sent, with_weights
 from landcover_bdgf.model.features import Seen, Viewer
-from landcover_bdgf.model.networks.experts import Experts, expert_names, usual_powers
+from landcover_bdgf.model.networks.experts import Experts, expert_names, usual_shares
 from landcover_bdgf.model.networks.fusion import Inputs, apply_dense
 from landcover_bdgf.model.networks.layers import crop
 from landcover_bdgf.model.novelty import NOVELTY_PREFIX, Novelty
@@ -93,13 +93,14 @@ class Classifier:
     def opinions(self, seen: Seen, blocks: Sequence[Block], *similar: float) -> list[Tensor]:
         """Log probabilities of the pixels by each expert, (B, E, C, h, w), for each number of ``similar``.
 
-        Those of the group network and of the surroundings are means over the windows that the recipe averages; the
-        pixel's own are not averaged.
+        Those of the windows and of the surroundings are means over the windows that the recipe averages; the pixel's
+        own are not averaged.
         """
         experts, recipe = self.experts, self.viewer.recipe
         logits = [apply_dense(experts.fusion, seen.spec, seen.sar, seen.dif, recipe.fusion.stride)]
         if experts.context is not None:
-            logits.append(experts.context(seen.around))
+            around = experts.context(seen.around)
+            logits = [logits[0] + around, around]
         windows = torch.cat([torch.softmax(z, dim=1) for z in logits], dim=1)
         own = []
         if experts.pixel is not None:
@@ -182,8 +183,7 @@ def shares_of(model: Checkpoint) -> tuple[float, ...]:
     """The shares of the experts of a model, by default the usual ones."""
     names = expert_names(model.recipe)
     if not model.shares:
-        powers = usual_powers(names)
-        return tuple(power / sum(powers) for power in powers)
+        return usual_shares(names)
     if set(model.shares) != set(names):
         problem = f"the model has shares of the experts {', '.join(model.shares)}, but {', '.join(names)}"
         raise CheckpointError(None, problem, "Train it again.")

@@ -13,9 +13,9 @@ import torch
 from numpy.typing import NDArray
 from scipy.optimize import minimize
 
-from landcover_bdgf.model import usual_powers
+from landcover_bdgf.model import usual_shares
 
-PULL = 5.0  # towards the usual shares, in cross-entropy per squared difference, over the polygons: decision 10
+PULL = 3.0  # towards the usual shares, in cross-entropy per squared difference, over the polygons: decision 10
 LEAST_POWER = 1e-3
 
 
@@ -38,14 +38,14 @@ def fitted_powers(
     """
     x, codes = torch.from_numpy(opinions), torch.from_numpy(truth)
     weights = (1 / torch.bincount(codes).clamp(min=1).double())[codes]
-    usual = torch.tensor(usual_powers(names), dtype=torch.float64)
+    usual = torch.tensor(usual_shares(names), dtype=torch.float64)
     pull = PULL / polygons
 
     def loss(powers: NDArray[np.float64]) -> tuple[float, NDArray[np.float64]]:
         w = torch.tensor(powers, requires_grad=True)
         log_p = torch.log_softmax(torch.einsum("e,nec->nc", w, x), dim=1)
         own = -(weights * log_p[torch.arange(len(codes)), codes]).sum() / weights.sum()
-        total = own + pull * ((w / w.sum() - usual / usual.sum()) ** 2).sum()
+        total = own + pull * ((w / w.sum() - usual) ** 2).sum()
         total.backward()
         assert w.grad is not None
         return total.item(), w.grad.numpy()

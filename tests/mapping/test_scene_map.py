@@ -136,7 +136,7 @@ def test_a_map_equals_the_reference_computed_window_by_window(made: Path, model:
         around = experts.context(seen.around[..., 30:50:2, 20:40:2])
         assert experts.pixel is not None
         own = experts.pixel(seen.own[..., 34:46, 24:36])
-        of_group, of_around, of_pixel = (torch.softmax(z, dim=1)[0].numpy() for z in (group, around, own))
+        of_windows, of_around, of_pixel = (torch.softmax(z, dim=1)[0].numpy() for z in (group + around, around, own))
     inset, sar_bands = viewer.recipe.halo_px - 4, len(viewer.scaling.sar_mean)
     valid = block.seen.valid[inset + 30 : inset + 50, inset + 20 : inset + 40]
     spectra = seen.own[0, sar_bands:, 30:50, 20:40].double().numpy()
@@ -148,7 +148,7 @@ def test_a_map_equals_the_reference_computed_window_by_window(made: Path, model:
         down, across = (np.array([1, 1, 1, 1] if at % 2 else [0.5, 1, 1, 1, 0.5]) for at in (row, col))
         unlike = ((spectra[:, ::2, ::2][:, *nine] - spectra[:, row + 4, col + 4][:, None, None]) ** 2).sum(0)
         weights = valid[::2, ::2][nine] * np.outer(down, across) * (np.exp(-unlike / spread) + 1e-4)
-        means = [(p[:, *nine] * weights).sum((1, 2)) / weights.sum() for p in (of_group, of_around)]
+        means = [(p[:, *nine] * weights).sum((1, 2)) / weights.sum() for p in (of_windows, of_around)]
         log_p = [np.log(np.maximum(p, 1e-3)) for p in (*means, of_pixel[:, row, col])]
         together = np.exp(sum(share * each for share, each in zip(shares, log_p, strict=True)))
         expected[:, row, col] = together / together.sum()
@@ -229,7 +229,7 @@ def test_unsuitable_outputs_models_and_tiles_are_refused_before_mapping(
         map_scene(model, wide_stack, made)
     with pytest.raises(CheckpointError, match="a denoiser was given"):
         map_scene(denoiser, wide_stack, made, overwrite=True)
-    with pytest.raises(SettingsError, match="`tile_px=10`: is smaller than the 21 px"):
+    with pytest.raises(SettingsError, match="`tile_px=10`: is smaller than the 20 px"):
         map_scene(model, wide_stack, made.with_name("new.tif"), settings=MapSettings(tile_px=10))
     assert not made.with_name("new.tif").exists()
 

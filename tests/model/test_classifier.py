@@ -37,8 +37,9 @@ def test_a_map_has_the_opinions_that_are_trained(stack: Stack, samples: Samples,
         table = cut_windows(stack, inside, classifier.viewer, workers)
     w = table[torch.arange(len(table))]
     with torch.no_grad():
-        trained = [classifier.experts.fusion.logits(w.spec, w.sar, w.dif)]
-        trained += classifier.experts.beside_group(w.around).values()
+        group = classifier.experts.fusion.logits(w.spec, w.sar, w.dif)
+        around, pixel = classifier.experts.beside_group(w.around).values()
+        trained = [group + around, around, pixel]
     assert len(trained) == len(dense) == 3
     for own, logits in zip(dense, trained, strict=True):
         expected = torch.softmax(logits.flatten(1), dim=1).clamp(min=1e-3).log()
@@ -69,8 +70,8 @@ def test_pooled_probabilities_by_hand() -> None:
 def test_shares_of_other_experts_are_refused(model: Checkpoint) -> None:
     usual = Classifier(replace(model, shares={}), Run()).shares
     assert sum(usual) == pytest.approx(1)
-    with pytest.raises(CheckpointError, match="shares of the experts group, but group, surroundings, pixel"):
-        Classifier(replace(model, shares={"group": 1.0}), Run())
+    with pytest.raises(CheckpointError, match="shares of the experts windows, but windows, surroundings, pixel"):
+        Classifier(replace(model, shares={"windows": 1.0}), Run())
 
 
 def test_probabilities_at_a_temperature_by_hand() -> None:

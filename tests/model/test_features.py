@@ -35,7 +35,7 @@ def test_features_of_blocks_are_those_of_the_whole_scene(
     recipe = load_recipe("laptop", (f"diffusion.network={network}", f"features.noise={noise}"))
     scaling, stack = denoiser.scaling, wide_stack
     made = denoiser_network(recipe.diffusion, scaling.bands + len(scaling.sar_mean))
-    weights = {name: weight.numpy() for name, weight in made.state_dict().items()}
+    weights = {f"unet.{name}": weight.numpy() for name, weight in made.state_dict().items()}
     viewer = Viewer.of(weights, scaling, recipe, torch.device("cpu"), 7)
     height, width = stack.grid.shape_hw
     beyond = recipe.fusion.margin_px + recipe.diffusion.reach_px

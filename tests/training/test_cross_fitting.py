@@ -32,7 +32,7 @@ def test_what_the_folds_judge_is_kept_with_each_pixel(samples: Samples) -> None:
         p[np.arange(len(index)), left_out.codes[index] - 1] = right
         return index, np.log(p)[:, None, None]
 
-    found = cross_fit(labels, 2, 0, ("group",), fit=fit, judge=judge)
+    found = cross_fit(labels, 2, 0, ("windows",), fit=fit, judge=judge)
     assert found is not None
     left_out = found.left_out
     assert found.temperature == pytest.approx(1, abs=0.01), "right everywhere: no reason for less confidence"
@@ -62,7 +62,7 @@ def test_a_trained_model_knows_how_its_labels_were_judged(
     assert all(np.array_equal(getattr(again, name), values) for name, values in judged.arrays().items())
     none = train(stack, samples, denoiser=denoiser, recipe=changed(recipe, ("training.folds=0",)))
     assert (none.left_out, none.shares, none.similar, none.temperature) == (None, {}, None, 1)
-    assert list(model.shares) == ["group", "surroundings", "pixel"]
+    assert list(model.shares) == ["windows", "surroundings", "pixel"]
     assert sum(model.shares.values()) == pytest.approx(1, abs=1e-3)
     assert load_checkpoint(tmp_path / "m.safetensors").shares == model.shares
     assert model.similar in recipe.fusion.similar
@@ -78,10 +78,10 @@ def test_the_better_of_two_averages_is_chosen(samples: Samples) -> None:
         opinions[np.arange(len(left_out)), 1, 0, left_out.codes - 1] = 0.9
         return np.arange(len(left_out)), np.log(opinions)
 
-    found = cross_fit(labels, 2, 0, ("group",), fit=lambda number, kept: None, judge=judge)  # type: ignore[arg-type, return-value]
+    found = cross_fit(labels, 2, 0, ("windows",), fit=lambda number, kept: None, judge=judge)  # type: ignore[arg-type, return-value]
     assert found is not None
     assert found.similar == 1
-    assert found.shares == {"group": 1}
+    assert found.shares == {"windows": 1}
 
 
 def test_the_temperature_is_that_of_the_left_out_pixels(samples: Samples) -> None:
@@ -91,7 +91,7 @@ def test_the_temperature_is_that_of_the_left_out_pixels(samples: Samples) -> Non
     def judge(model: Checkpoint, left_out: Samples) -> tuple[np.ndarray, np.ndarray]:
         return np.arange(len(left_out)), np.log(p[: len(left_out)])[:, None, None]
 
-    found = cross_fit(labels, 2, 0, ("group",), fit=lambda number, kept: None, judge=judge)  # type: ignore[arg-type, return-value]
+    found = cross_fit(labels, 2, 0, ("windows",), fit=lambda number, kept: None, judge=judge)  # type: ignore[arg-type, return-value]
     assert found is not None
     parts = [(labels.codes[fold.left_out].astype(int) - 1, p[: len(fold.left_out)]) for fold in folds(labels, 2, 0)]
     truth, probabilities = (np.concatenate(each) for each in zip(*parts, strict=True))

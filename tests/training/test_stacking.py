@@ -5,7 +5,7 @@ import pytest
 
 from landcover_bdgf.training.stacking import as_shares, fitted_powers
 
-TWO = ("group", "pixel")
+TWO = ("windows", "pixel")
 
 
 def opinions_of(right: list[np.ndarray], truth: np.ndarray) -> np.ndarray:
@@ -31,7 +31,7 @@ def test_the_expert_that_knows_more_has_the_greater_say() -> None:
     first, second = shares([good, other], truth)
     assert first == pytest.approx(0.5, abs=0.1)
     assert first + second == pytest.approx(1, abs=1e-3)
-    assert shares([good], truth, ("group",)) == [1]
+    assert shares([good], truth, ("windows",)) == [1]
 
 
 def test_few_polygons_leave_the_usual_shares() -> None:
@@ -56,6 +56,7 @@ def test_the_cross_entropy_tells_the_better_opinions() -> None:
     rng = np.random.default_rng(0)
     truth = rng.integers(0, 2, 2000)
     found = [
-        fitted_powers(opinions_of([rng.random(2000) < share], truth), truth, ("group",), 400)[1] for share in (0.9, 0.7)
+        fitted_powers(opinions_of([rng.random(2000) < share], truth), truth, ("windows",), 400)[1]
+        for share in (0.9, 0.7)
     ]
     assert found[0] < found[1]

@@ -1,8 +1,10 @@
-"""The experts that classify a pixel: the group network of its windows, its surroundings, and the pixel itself.
+"""The experts that classify a pixel: its windows, its surroundings, and the pixel itself.
 
-Each has a loss of its own. Their probabilities are multiplied, each raised to the power of its share: a logarithmic
-opinion pool (Genest and Zidek 1986, doi:10.1214/ss/1177013825; of networks, Hinton 2002,
-doi:10.1162/089976602760128018). The shares belong to the scene, and are fitted to left-out labels (decision 10).
+The first is the group network together with the network of the surroundings, whose logits are added for each window
+(a product of experts: Hinton 2002, doi:10.1162/089976602760128018), the second the surroundings alone, the third sees
+the values of the pixel and nothing else. Each network has a loss of its own. The probabilities of the experts are
+multiplied, each raised to the power of its share: a logarithmic opinion pool (Genest and Zidek 1986,
+doi:10.1214/ss/1177013825). The shares belong to the scene, and are fitted to left-out labels (decision 10).
 
 Glossary
     E       experts
@@ -20,21 +22,21 @@ from landcover_bdgf.model.networks.fusion import FusionNetwork, Inputs
 from landcover_bdgf.model.networks.perceptron import Perceptron
 from landcover_bdgf.model.recipe import Recipe
 
-GROUP, SURROUNDINGS, PIXEL = "group", "surroundings", "pixel"
-# Without left-out labels, and what these start from. Left-out labels are farther from the training labels than many
-# pixels of a map, and tell less of what surroundings are worth.
-USUAL_POWERS = {GROUP: 0.3, SURROUNDINGS: 0.7, PIXEL: 0.1}
+WINDOWS, SURROUNDINGS, PIXEL = "windows", "surroundings", "pixel"
+# Without left-out labels, and where few of these say nothing clear.
+USUAL_SHARES = {WINDOWS: 0.85, SURROUNDINGS: 0.1, PIXEL: 0.05}
 
 
 def expert_names(recipe: Recipe) -> tuple[str, ...]:
     """Names of the E experts of a recipe, in the order of their shares."""
-    present = {GROUP: True, SURROUNDINGS: bool(recipe.context.sizes_px), PIXEL: bool(recipe.pixel.hidden)}
+    present = {WINDOWS: True, SURROUNDINGS: bool(recipe.context.sizes_px), PIXEL: bool(recipe.pixel.hidden)}
     return tuple(name for name, there in present.items() if there)
 
 
-def usual_powers(names: Sequence[str]) -> tuple[float, ...]:
-    """Powers of experts on an ordinary scene."""
-    return tuple(USUAL_POWERS[name] for name in names)
+def usual_shares(names: Sequence[str]) -> tuple[float, ...]:
+    """Shares of experts, adding up to 1, on an ordinary scene."""
+    total = sum(USUAL_SHARES[name] for name in names)
+    return tuple(USUAL_SHARES[name] / total for name in names)
 
 
 class Experts(nn.Module):
@@ -52,7 +54,7 @@ class Experts(nn.Module):
             self.pixel = Perceptron(self.channels, recipe.pixel.hidden, inputs.classes, dropout)
 
     def beside_group(self, around: Tensor, generator: Generator | None = None) -> dict[str, Tensor]:
-        """Logits (N, classes, 1, 1) of the other experts in training, from ``around`` (N, Q, 1, 1)."""
+        """Logits (N, classes, 1, 1) of the networks beside the group network, from ``around`` (N, Q, 1, 1)."""
         logits = {}
         if self.context is not None:
             logits[SURROUNDINGS] = self.context(around, generator)

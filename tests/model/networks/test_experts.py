@@ -20,10 +20,10 @@ INPUTS = Inputs(bands=6, sar_bands=2, features=8, classes=3)
 @pytest.mark.parametrize(
     ("recipe", "sets", "expected"),
     [
-        ("laptop", (), ("group", "surroundings", "pixel")),
-        ("laptop", ("context.sizes_px=",), ("group", "pixel")),
-        ("laptop", ("pixel.hidden=0",), ("group", "surroundings")),
-        ("paper", (), ("group",)),
+        ("laptop", (), ("windows", "surroundings", "pixel")),
+        ("laptop", ("context.sizes_px=",), ("windows", "pixel")),
+        ("laptop", ("pixel.hidden=0",), ("windows", "surroundings")),
+        ("paper", (), ("windows",)),
     ],
 )
 def test_experts_of_a_recipe(recipe: str, sets: tuple[str, ...], expected: tuple[str, ...]) -> None:
