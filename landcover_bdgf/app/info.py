@@ -93,7 +93,9 @@ def _judged(found: model.Checkpoint) -> dict[str, Any]:
         return {}
     return {
         "judged labels": f"{len(found.left_out)} px in {found.left_out.folds} folds",
-        "shares of the experts": ", ".join(f"{name} {share:.0%}" for name, share in found.shares.items()),
+        "shares of the experts": ", ".join(
+            f"{name} {found.shares[name]:.0%}" for name in model.expert_names(found.recipe)
+        ),
         "averaged windows": f"similar to the pixel within {found.similar:g}",
         "temperature": found.temperature,
     }
