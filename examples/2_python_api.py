@@ -32,7 +32,7 @@ model = bdgf.train(stack, samples, denoiser=denoiser)
 model.save(folder / "model.safetensors")
 
 bdgf.map_scene(model, stack, folder / "landcover.tif")
-print(bdgf.assess(folder / "landcover.tif", samples.test))
+print(bdgf.assess(folder / "landcover.tif", model.left_out))  # models of other folds judge each label
 
 landcover = bdgf.map_scene(folder / "model.safetensors", stack)  # the same map as an array
 print(landcover)

@@ -10,5 +10,5 @@ bdgf sample   msi.tif sar_on_grid.tif --labels labels.gpkg --field class -o samp
 bdgf pretrain msi.tif sar_on_grid.tif --samples samples.gpkg -o denoiser.safetensors "$@"
 bdgf train    msi.tif sar_on_grid.tif --samples samples.gpkg --denoiser denoiser.safetensors -o steps.safetensors "$@"
 bdgf map      msi.tif sar_on_grid.tif --model steps.safetensors -o steps.tif --confidence
-bdgf assess   steps.tif --reference samples.gpkg -o steps_report
+bdgf assess   steps.tif --reference steps.safetensors -o steps_report
 bdgf info     steps.tif

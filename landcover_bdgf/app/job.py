@@ -321,6 +321,7 @@ def _report(job: Job, samples: Samples, denoiser: Checkpoint, model: Checkpoint,
             ("training: loss", model.history.series("loss")),
         ),
         settings=job.recipe.model_dump(mode="json"),
+        experts=model.shares,
     )
     if job.resume and not job.overwrite and job.report.exists():
         return _finished_report(job, samples, model)

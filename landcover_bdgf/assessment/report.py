@@ -67,6 +67,7 @@ class ReportContext:
     curves: Sequence[tuple[str, Sequence[float]]] = ()  # names, and values logged at each step
     settings: Mapping[str, Any] = field(default_factory=dict)  # of the map; nested mappings are shown with dots
     warnings: Sequence[str] = ()  # of earlier steps
+    experts: Mapping[str, float] = field(default_factory=dict)  # shares of the experts of the model, by name
 
 
 def assess(
@@ -259,6 +260,7 @@ def _page(
         reliability_picture=figures.reliability_picture([("reference", figures.BLUE, result.reliability)]),
         curves=[(name, figures.curve_picture(values, name)) for name, values in context.curves if len(values)],
         settings=_flat(context.settings),
+        experts=context.experts,
         warnings=[*notes, *context.warnings],
     )
 

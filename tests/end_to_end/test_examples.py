@@ -26,7 +26,7 @@ def test_examples_in_order(
     settings, scene = tmp_path / "tiny.toml", tmp_path / "scene"
     quick = (EXAMPLES / "quick.toml").read_text()
     quick = quick.replace("steps = 20", "steps = 2\nwidth = 0.0625")
-    quick = quick.replace("steps = 60", "steps = 3\nfolds = 0")
+    quick = quick.replace("steps = 60", "steps = 3\nfolds = 2")
     settings.write_text(quick + '[fusion]\nbranches = ["cnn"]\n')
     for name, *words in (("1_simulated_scene.py", scene), ("2_python_api.py", scene, settings)):
         monkeypatch.setattr(sys, "argv", [name, *map(str, words)])
