@@ -140,14 +140,16 @@ class Setup:
     workers: Workers
 
     def model(
-        self, name: str, windows: WindowTable, *, partial: Path | None = None, resume: bool = False
-    ) -> Checkpoint:
-        """Train a model on windows."""
+        self, name: str, windows: WindowTable, *,
+        steps: int | None = None, partial: Path | None = None, resume: bool = False,
+    ) -> Checkpoint:  # fmt: skip
+        """Train a model on windows; ``steps`` replaces the number in the recipe."""
         viewer, recipe = self.viewer, self.viewer.recipe
         sizes = Inputs(viewer.scaling.bands, len(viewer.scaling.sar_mean), viewer.features, len(self.legend.entries))
         torch.manual_seed(self.run.seed)  # initial weights
         trained = Trained(sizes, recipe).to(viewer.device)
         task = _task(name, trained, windows, recipe, self.run)
+        task = task if steps is None else replace(task, steps=steps)
         history = fit(task, self.workers, partial=partial, resume=resume)
         weights = {k: v.cpu().numpy() for k, v in trained.state_dict().items() if not k.startswith("mutual.")}
         return replace(
@@ -156,13 +158,17 @@ class Setup:
         )  # fmt: skip
 
     def cross_fitted(self, windows: WindowTable, samples: Samples, stack: Stack) -> CrossFitted | None:
-        """Judge ``samples``, in the order of their windows, by models of the other folds."""
+        """Judge ``samples``, in the order of their windows, by models of the other folds.
+
+        Temporary models see each of their pixels as often as the final model does.
+        """
         settings = self.viewer.recipe.training
         if not settings.folds:
             return None
 
         def fit_fold(number: int, kept: NDArray[np.intp]) -> Checkpoint:
-            return self.model(f"fold {number + 1}", windows.where(torch.from_numpy(kept)))
+            steps = max(1, round(settings.steps_for(len(samples)) * len(kept) / len(samples)))
+            return self.model(f"fold {number + 1}", windows.where(torch.from_numpy(kept)), steps=steps)
 
         def judge(model: Checkpoint, left_out: Samples) -> tuple[NDArray[np.intp], NDArray[np.float64]]:
             return left_out_opinions(model, stack, left_out, self.run)
