@@ -59,7 +59,7 @@ def test_a_geodataframe_gives_the_same_samples_as_its_file(
     of_arrays: Stack, polygons: geopandas.GeoDataFrame, samples: bdgf.Samples
 ) -> None:
     shuffled = polygons.set_index(polygons.index[::-1]).rename_geometry("shape")
-    drawn = bdgf.sample(of_arrays, shuffled, field="class")
+    drawn = bdgf.sample(of_arrays, shuffled, field="class", settings=bdgf.SampleSettings(split="polygon"))
     assert drawn.same_as(samples)
     assert drawn.legend == samples.legend
 
