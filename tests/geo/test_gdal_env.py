@@ -18,7 +18,7 @@ import pyogrio
 import pytest
 import rasterio
 import seccomp
-from conftest import SHORT_OPTIONS, run_command
+from conftest import SHORT_OPTIONS, process_restored, run_command
 
 from landcover_bdgf.errors import BdgfError, RasterError
 from landcover_bdgf.geo import gdal_env
@@ -102,7 +102,8 @@ def test_an_address_in_a_file_is_not_opened(way, server, write_tif, noise, tally
 def aligned(scene_files, tmp_path_factory):
     """The bytes of the SAR image that align writes from local files."""
     path = tmp_path_factory.mktemp("aligned") / "sar.tif"
-    assert run_command("align", scene_files.spectral, scene_files.sar, "-o", path) == 0
+    with process_restored():  # set up before the fixture that restores the process after each test
+        assert run_command("align", scene_files.spectral, scene_files.sar, "-o", path) == 0
     return path.read_bytes()
 
 
