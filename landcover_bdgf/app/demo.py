@@ -14,7 +14,6 @@ from landcover_bdgf.progress import log
 from landcover_bdgf.scene import align, simulate, write_scene
 from landcover_bdgf.storage import reserved
 
-
 STEPS = 300  # enough for so small a scene: a demo should not take minutes
 
 
