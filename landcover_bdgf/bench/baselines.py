@@ -33,10 +33,8 @@ from landcover_bdgf.scene import Image, Stack, Tile
 Layers = Callable[[Tile], NDArray[np.float32]]  # layers of a tile, (F, h, w)
 
 TREES = 500
-COSTS, FOLDS = (
-    (1, 10, 100, 1000),
-    3,
-)  # C of the SVM, chosen by cross-validation that leaves out blocks of training pixels
+COSTS = (1, 10, 100, 1000)  # C of the SVM, chosen by cross-validation
+FOLDS = 3  # each leaves out blocks of training pixels
 CLASSIFIERS: dict[str, Callable[[int], Any]] = {
     "rf": lambda seed: RandomForestClassifier(TREES, n_jobs=-1, random_state=seed),
     "et": lambda seed: ExtraTreesClassifier(TREES, n_jobs=-1, random_state=seed),

@@ -302,8 +302,7 @@ _PAPER: dict[str, Any] = {
     "context": {"sizes_px": ()},
     "pixel": {"hidden": 0},
     "mutual": {"branch_weight": 0.0, "temperature_limits": None},
-    "training": {**_BASE["training"], "augment": False, "balanced": False, "averaged_share": 0.0,
-                 "folds": 0},
+    "training": {**_BASE["training"], "augment": False, "balanced": False, "averaged_share": 0.0, "folds": 0},
 }  # fmt: skip
 RECIPES = {"laptop": Recipe(), "base": Recipe.model_validate(_BASE), "paper": Recipe.model_validate(_PAPER)}
 
