@@ -18,7 +18,7 @@ from landcover_bdgf.labels import LeftOut, Samples, distances_px
 from landcover_bdgf.model import Checkpoint, pooled, tempered
 from landcover_bdgf.training.calibration import fitted_temperature
 from landcover_bdgf.training.folds import folds
-from landcover_bdgf.training.stacking import as_shares, fitted_powers
+from landcover_bdgf.training.stacking import pool_of
 
 Fitted = Callable[[int, NDArray[np.intp]], Checkpoint]
 Judge = Callable[[Checkpoint, Samples], tuple[NDArray[np.intp], NDArray[np.float64]]]
@@ -54,10 +54,7 @@ def cross_fit(
         return None
     index, opinions, away, number = (np.concatenate(parts) for parts in zip(*found, strict=True))
     codes, truth = samples.codes[index], samples.codes[index].astype(np.int64) - 1
-    polygons = len(np.unique(samples.groups[index]))
-    fitted = [fitted_powers(choice, truth, names, polygons) for choice in opinions.swapaxes(0, 1)]
-    similar = int(np.argmin([cross_entropy for _, cross_entropy in fitted]))
-    shares = as_shares(fitted[similar][0].tolist(), names)
+    similar, shares = pool_of(opinions, truth, names, samples.groups[index])
     p = pooled(torch.from_numpy(opinions[:, similar]), tuple(shares.values()))
     temperature = fitted_temperature(p.numpy(), truth, 1 - 1 / count)
     confidence, best = tempered(p, temperature).max(dim=1)

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from landcover_bdgf.training.stacking import as_shares, fitted_powers
+from landcover_bdgf.training.stacking import fitted_pool, pool_of
 
 TWO = ("windows", "pixel")
 
@@ -17,9 +17,11 @@ def opinions_of(right: list[np.ndarray], truth: np.ndarray) -> np.ndarray:
 def shares(
     right: list[np.ndarray], truth: np.ndarray, names: tuple[str, ...] = TWO, polygons: int = 400
 ) -> list[float]:
-    powers, _ = fitted_powers(opinions_of(right, truth), truth, names, polygons)
-    assert powers.min() >= 0
-    return [*as_shares(powers.tolist(), names).values()]
+    groups = np.arange(len(truth)) * polygons // len(truth)
+    similar, found = pool_of(opinions_of(right, truth)[:, None], truth, names, groups)
+    assert similar == 0
+    assert min(found.values()) >= 0
+    return [*found.values()]
 
 
 def test_the_expert_that_knows_more_has_the_greater_say() -> None:
@@ -52,11 +54,22 @@ def test_a_rare_class_counts_as_much_as_a_common_one() -> None:
     assert abs(common - rare) < 0.3
 
 
-def test_the_cross_entropy_tells_the_better_opinions() -> None:
+def test_polygons_that_contradict_one_another_leave_the_usual_shares() -> None:
+    """The pixel's own expert knows four of eight polygons, and is mostly wrong in the others."""
+    rng = np.random.default_rng(0)
+    truth, polygon = rng.integers(0, 2, 1000), np.arange(1000) // 125
+    windows, pixel = (rng.random(1000) < np.where(polygon < 4, *shares) for shares in ((0.75, 0.75), (0.95, 0.4)))
+    opinions = opinions_of([windows, pixel], truth)[:, None]
+    usual = np.array([0.85, 0.05]) / 0.9
+    fitted = fitted_pool(opinions, truth, usual, 8).powers
+    assert fitted[1] / fitted.sum() > 2 * usual[1]
+    assert list(pool_of(opinions, truth, TWO, polygon)[1].values()) == pytest.approx(usual.tolist(), abs=1e-4)
+
+
+def test_the_better_of_two_averages_is_chosen() -> None:
     rng = np.random.default_rng(0)
     truth = rng.integers(0, 2, 2000)
-    found = [
-        fitted_powers(opinions_of([rng.random(2000) < share], truth), truth, ("windows",), 400)[1]
-        for share in (0.9, 0.7)
-    ]
-    assert found[0] < found[1]
+    poor, good = (opinions_of([rng.random(2000) < share], truth) for share in (0.7, 0.9))
+    found = fitted_pool(np.stack([poor, good], axis=1), truth, np.ones(1), 400)
+    assert found.similar == 1
+    assert pool_of(np.stack([poor, good], axis=1), truth, ("windows",), np.arange(2000)) == (1, {"windows": 1})

@@ -53,13 +53,14 @@ def backward(u, delta, A, B, C, D, z, gy, gu, gdelta, gA, gB, gC, gD, gz):
     b, c = np.zeros((states, length, LANES), np.float32), np.zeros((states, length, LANES), np.float32)
     gb, gc = np.empty((states, length, LANES), np.float32), np.empty((states, length, LANES), np.float32)
     h = np.zeros((length + 1, states, LANES), np.float32)
+    decay = np.empty((length, states, LANES), np.float32)  # exp costs more than to keep its values
     raw, x = np.zeros((length, LANES), np.float32), np.zeros((length, LANES), np.float32)
     gate, g = np.zeros((length, LANES), np.float32), np.zeros((length, LANES), np.float32)
     step = np.empty((length, LANES), np.float32)
     carried = np.empty((states, LANES), np.float32)  # decay_{l+1} · dL/dh_{l+1}
     ungated, into_y = np.empty(LANES, np.float32), np.empty(LANES, np.float32)
-    into_h = np.empty(LANES, np.float32)
     injected, through_a = np.empty(LANES, np.float32), np.empty(LANES, np.float32)
+    written, s = np.empty(LANES, np.float32), np.empty(LANES, np.float32)  # Δ · u; a logistic function
     sum_a, sum_d = np.empty((states, LANES), np.float32), np.empty(LANES, np.float32)
     for start in range(0, sequences, LANES):
         lanes = min(LANES, sequences - start)
@@ -71,40 +72,48 @@ def backward(u, delta, A, B, C, D, z, gy, gu, gdelta, gA, gB, gC, gD, gz):
         for d in range(channels):
             x[:, :lanes], raw[:, :lanes] = u[d, :, here], delta[d, :, here]
             gate[:, :lanes], g[:, :lanes] = z[d, :, here], gy[d, :, here]
-            carried[:] = 0
+            skip = D[d]
             for i in range(length):
                 for w in range(LANES):
                     step[i, w] = softplus(raw[i, w])
                 for n in range(states):
+                    a = A[d, n]
                     for w in range(LANES):
-                        carried[n, w] = exp(step[i, w] * A[d, n]) * carried[n, w] + step[i, w] * x[i, w] * b[n, i, w]
-                        h[i + 1, n, w] = carried[n, w]
+                        decay[i, n, w] = exp(step[i, w] * a)
+                    for w in range(LANES):
+                        h[i + 1, n, w] = decay[i, n, w] * h[i, n, w] + step[i, w] * x[i, w] * b[n, i, w]
             carried[:], sum_a[:], sum_d[:] = 0, 0, 0
             for i in range(length - 1, -1, -1):
                 for w in range(LANES):
-                    into_y[w] = g[i, w] * gate[i, w] * logistic(gate[i, w])
-                    ungated[w] = D[d] * x[i, w]
+                    s[w] = logistic(gate[i, w])
+                for w in range(LANES):
+                    into_y[w] = g[i, w] * gate[i, w] * s[w]
+                    written[w] = step[i, w] * x[i, w]
+                    ungated[w] = skip * x[i, w]
                     sum_d[w] += into_y[w] * x[i, w]
-                injected[:], through_a[:] = 0, 0
+                    injected[w] = 0
+                    through_a[w] = 0
                 for n in range(states):
+                    a = A[d, n]
                     for w in range(LANES):
-                        into_h[w] = into_y[w] * c[n, i, w] + carried[n, w]
-                        carried[n, w] = into_h[w] * exp(step[i, w] * A[d, n])
+                        into_h = into_y[w] * c[n, i, w] + carried[n, w]
+                        carried[n, w] = into_h * decay[i, n, w]
+                        injected[w] += into_h * b[n, i, w]
+                        gb[n, i, w] += into_h * written[w]
                     for w in range(LANES):
                         through = carried[n, w] * h[i, n, w]
-                        through_a[w] += through * A[d, n]
+                        through_a[w] += through * a
                         sum_a[n, w] += through * step[i, w]
-                    for w in range(LANES):
-                        injected[w] += into_h[w] * b[n, i, w]
-                        gb[n, i, w] += into_h[w] * step[i, w] * x[i, w]
                     for w in range(LANES):
                         ungated[w] += c[n, i, w] * h[i + 1, n, w]
                         gc[n, i, w] += into_y[w] * h[i + 1, n, w]
                 for w in range(LANES):
-                    s = logistic(gate[i, w])
-                    gate[i, w] = g[i, w] * ungated[w] * s * (np.float32(1.0) + gate[i, w] * (np.float32(1.0) - s))
-                    g[i, w] = injected[w] * step[i, w] + into_y[w] * D[d]
-                    raw[i, w] = (injected[w] * x[i, w] + through_a[w]) * logistic(raw[i, w])
+                    gate[i, w] = g[i, w] * ungated[w] * s[w] * (np.float32(1.0) + gate[i, w] * (np.float32(1.0) - s[w]))
+                    g[i, w] = injected[w] * step[i, w] + into_y[w] * skip
+                for w in range(LANES):
+                    s[w] = logistic(raw[i, w])
+                for w in range(LANES):
+                    raw[i, w] = (injected[w] * x[i, w] + through_a[w]) * s[w]
             gu[d, :, here], gdelta[d, :, here], gz[d, :, here] = g[:, :lanes], raw[:, :lanes], gate[:, :lanes]
             for w in range(lanes):
                 gD[d] += sum_d[w]
