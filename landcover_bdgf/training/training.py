@@ -43,7 +43,7 @@ from landcover_bdgf.training.loop import fit, generator_of
 from landcover_bdgf.training.task import Task
 from landcover_bdgf.training.windows import Windows, WindowTable, cut_windows
 
-FOLD_EPOCHS = 0.6  # of the final model's; all of them would double the time of a job: decision 22
+FOLD_EPOCHS = 0.5  # of the final model's; all of them would double the time of a job: decision 22
 SHARDS = 2  # per batch, on a CPU; smaller shards spend most time in Python, which runs on one thread
 
 
