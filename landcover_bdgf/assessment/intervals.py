@@ -12,6 +12,7 @@ wrong, is added to the variance. In simulations of 5 to 200 polygons the 95 % in
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -33,6 +34,23 @@ def effective_size(right: NDArray[np.bool_], groups: NDArray[np.integer]) -> flo
     variance = float(squares) * (count + 1) / count / (pixels + usual) ** 2
     few = (norm.ppf(TWO_SIDED) / t.ppf(TWO_SIDED, max(count - 1, 1))) ** 2
     return min(float(share * (1 - share) / variance * few), pixels)
+
+
+def paired_gain(gain: NDArray[np.floating[Any]], groups: NDArray[np.integer]) -> tuple[float, float, float] | None:
+    """Mean of differences (n,) between two classifications of the same pixels, and the limits of its 95 % interval.
+
+    By Student's t, of polygons drawn with all their pixels as above; None for a single polygon.
+    """
+    from scipy.stats import t
+
+    _, group = np.unique(groups, return_inverse=True)
+    sizes, sums = np.bincount(group).astype(float), np.bincount(group, weights=gain)
+    count, mean = len(sizes), float(gain.mean())
+    if count == 1:
+        return None
+    error = math.sqrt(float(((sums - mean * sizes) ** 2).sum()) * count / (count - 1)) / len(gain)
+    half = float(t.ppf(TWO_SIDED, count - 1)) * error
+    return mean, mean - half, mean + half
 
 
 def wilson(share: float, size: float) -> tuple[float, float]:

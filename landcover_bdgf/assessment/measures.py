@@ -107,6 +107,9 @@ class Accuracy:
     judged_px : tuple of float, optional
         Of labels that models of other folds have judged: their median distance from the labels of these models, and
         that of the map's pixels from all labels.
+    guidance : tuple of float, optional
+        Of such labels: by how much the share of correct pixels falls without what the features that guide the network
+        tell, and the 95 % interval of this difference.
     """
 
     legend: Legend
@@ -131,6 +134,7 @@ class Accuracy:
     polygons: int = 0
     effective: float = 0.0
     judged_px: tuple[float, float] | None = None
+    guidance: tuple[float, float, float] | None = None
 
     def __repr__(self) -> str:
         shares = f"overall {percent(self.overall)}, average {percent(self.average)}, kappa {_text(self.kappa)}"
@@ -197,6 +201,7 @@ class Accuracy:
             "sample": self.sample,
             "leak": self.leak,
             "median_px_from_labels": self.judged_px and dict(zip(("judged", "map"), self.judged_px, strict=True)),
+            "guidance": self.guidance and dict(zip(("gain", "low_95", "high_95"), self.guidance, strict=True)),
             "surroundings_shared": self.surroundings,
             "edge_px": EDGE_PX,
             "edge_share": _number(self.edges),

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from rasterio.io import DatasetReader
 
 from landcover_bdgf.assessment import figures
+from landcover_bdgf.assessment.intervals import paired_gain
 from landcover_bdgf.assessment.limits import map_limits
 from landcover_bdgf.assessment.measures import (
     NO_PROBABILITY_SAMPLE,
@@ -182,6 +183,7 @@ def _compare(
 def _judged(dataset: DatasetReader, found: LeftOut, legend: Legend, training: TrainingPixels | None) -> Accuracy:
     """The accuracy of models that were trained without some polygons, on these."""
     right, positions = found.mapped == found.codes, training.positions if training else np.empty((0, 2))
+    gain = right.astype(float) - (found.unguided == found.codes)
     distances = found.distance_px.astype(np.float64)
     of_map = scene_distances_px(dataset.shape, positions)
     return replace(
@@ -191,6 +193,7 @@ def _judged(dataset: DatasetReader, found: LeftOut, legend: Legend, training: Tr
         reliability=reliability_bins(found.confidence, right),
         by_distance=accuracy_by_distance(right, distances),
         judged_px=(float(np.median(distances)), float(np.median(of_map))),
+        guidance=None if np.array_equal(found.unguided, found.mapped) else paired_gain(gain, found.groups),
     )
 
 
@@ -240,7 +243,7 @@ def _page(
     context, grid = context or ReportContext(), grid_of(dataset)
     loader = jinja2.FileSystemLoader(Path(__file__).parent)
     environment = jinja2.Environment(loader=loader, autoescape=True, undefined=jinja2.StrictUndefined)
-    environment.filters |= {"percent": _percent, "printable": printable, "number": _number}
+    environment.filters |= {"percent": _percent, "printable": printable, "number": _number, "points": _points}
     areas = _class_areas(dataset, result.legend)
     return environment.get_template(TEMPLATE).render(
         title=title,
@@ -290,6 +293,10 @@ def _number(value: float | None) -> str:
         return "–"
     text = f"{value:,}" if isinstance(value, int) else f"{value:,.0f}" if value >= 100 else f"{value:.1f}"
     return text.replace(",", "\N{NARROW NO-BREAK SPACE}")
+
+
+def _points(difference: float) -> str:
+    return f"{100 * difference:+.1f}".replace("-", "−")
 
 
 def _flat(settings: Mapping[str, Any], prefix: str = "") -> list[tuple[str, str]]:

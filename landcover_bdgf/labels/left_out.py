@@ -30,6 +30,8 @@ class LeftOut:
         The fold that a pixel is in.
     groups : int32
         The polygon, point or block of a pixel.
+    unguided : uint16
+        Codes by the same models without what the features that guide them tell; those of ``mapped`` if there are none.
     """
 
     rows: NDArray[np.int32]
@@ -40,6 +42,7 @@ class LeftOut:
     distance_px: NDArray[np.float32]
     fold: NDArray[np.uint8]
     groups: NDArray[np.int32]
+    unguided: NDArray[np.uint16]
 
     def __len__(self) -> int:
         return len(self.rows)

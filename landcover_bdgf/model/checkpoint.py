@@ -37,7 +37,7 @@ from landcover_bdgf.text import printable
 
 Kind = Literal["denoiser", "model"]
 
-FORMAT = 8  # 8: three experts and their shares; kind of the network of the denoiser
+FORMAT = 9  # 9: judged labels without guidance
 STATE = "state"  # kind of the file with the state of an interrupted training
 SCALING_PREFIX, HISTORY_PREFIX, VALUES_PREFIX, LEFT_OUT_PREFIX = "scaling.", "history.", "values.", "left_out."
 _PICKLES = (b"PK", *(bytes([0x80, protocol]) for protocol in range(2, 6)))  # also zipped

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -50,6 +50,10 @@ class Seen:
         """Those of some blocks."""
         chosen = list(index)
         return Seen(*(x[chosen] for x in (self.spec, self.sar, self.dif, self.around, self.own)))
+
+    def unguided(self) -> Seen:
+        """The same with all features that guide the branches replaced by their mean, so that they tell nothing."""
+        return replace(self, dif=self.dif.mean((2, 3), keepdim=True).expand_as(self.dif))
 
 
 @dataclass(frozen=True)

@@ -55,14 +55,18 @@ class LabelledBlock:
 def left_out_opinions(
     model: Checkpoint, stack: Stack, left_out: Samples, run: Run
 ) -> tuple[NDArray[np.intp], NDArray[np.float64]]:
-    """Indices (n,) of pixels that the model was not trained on, and log probabilities (n, F, E, C) by its experts.
+    """Indices (n,) of pixels that the model was not trained on, and log probabilities (n, G, F, E, C) by its experts.
 
-    F is the number of choices in ``fusion.similar`` of its recipe.
+    F is the number of choices in ``fusion.similar`` of its recipe. Along G the model with the features that guide it
+    comes first, then, if it has any, the model without what they tell.
     """
-    classifier, similar = Classifier(model, run), model.recipe.fusion.similar
+    classifier, recipe = Classifier(model, run), model.recipe
+    guided = bool(recipe.fusion.guided) and bool(classifier.viewer.features)
 
     def opinions(one: LabelledBlock) -> NDArray[np.float64]:
-        found = classifier.opinions(classifier.see(one.block), [one.block], *similar)
+        seen = classifier.see(one.block)
+        ways = [seen, seen.unguided()] if guided else [seen]
+        found = [torch.stack(classifier.opinions(way, [one.block], *recipe.fusion.similar), dim=1) for way in ways]
         return one.pixels(torch.stack(found, dim=1))
 
     with open_workers(run.workers(classifier.viewer.device)) as workers:

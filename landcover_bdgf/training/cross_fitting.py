@@ -43,7 +43,8 @@ def cross_fit(
     """Judge the pixels of ``count`` folds; None if none can be left out.
 
     ``fit(number, kept)`` trains a temporary model on some pixels; ``judge(model, left_out)`` returns the indices of the
-    pixels that it judges and the log probabilities (n, F, E, C) by its experts ``names``, for F choices of averages.
+    pixels that it judges and the log probabilities (n, G, F, E, C) by its experts ``names``, for F choices of averages,
+    with and without the features that guide it (see :func:`~landcover_bdgf.training.calibration.left_out_opinions`).
     """
     found = []
     for fold in folds(samples, count, seed):
@@ -54,15 +55,15 @@ def cross_fit(
         return None
     index, opinions, away, number = (np.concatenate(parts) for parts in zip(*found, strict=True))
     codes, truth = samples.codes[index], samples.codes[index].astype(np.int64) - 1
-    similar, shares = pool_of(opinions, truth, names, samples.groups[index])
-    p = pooled(torch.from_numpy(opinions[:, similar]), tuple(shares.values()))
+    similar, shares = pool_of(opinions[:, 0], truth, names, samples.groups[index])
+    p, unguided = (pooled(torch.from_numpy(opinions[:, way, similar]), tuple(shares.values())) for way in (0, -1))
     temperature = fitted_temperature(p.numpy(), truth, 1 - 1 / count)
     confidence, best = tempered(p, temperature).max(dim=1)
     order = np.lexsort((samples.cols[index], samples.rows[index]))
     columns: tuple[NDArray[Any], ...] = (
         samples.rows[index], samples.cols[index], codes, (best.numpy() + 1).astype(np.uint16),
         confidence.numpy().astype(np.float32), away.astype(np.float32), number.astype(np.uint8),
-        samples.groups[index],
+        samples.groups[index], (unguided.argmax(dim=1).numpy() + 1).astype(np.uint16),
     )  # fmt: skip
     left_out = LeftOut(*(np.ascontiguousarray(values[order]) for values in columns))
     return CrossFitted(left_out, shares, similar, temperature)

@@ -90,7 +90,7 @@ def test_what_the_folds_tell_is_shown(model: Checkpoint, tmp_path: Path) -> None
     replace(model, left_out=None).save(tmp_path / "alone.safetensors")
     assert not names & set(describe(tmp_path / "alone.safetensors"))
     pixels = np.arange(4)
-    left_out = LeftOut(*(pixels.astype(kind) for kind in ("i4", "i4", "u2", "u2", "f4", "f4", "u1", "i4")))
+    left_out = LeftOut(*(pixels.astype(kind) for kind in ("i4", "i4", "u2", "u2", "f4", "f4", "u1", "i4", "u2")))
     shares = {"windows": 0.25, "surroundings": 0.5, "pixel": 0.25}
     replace(model, left_out=left_out, shares=shares, similar=16.0, temperature=1.5).save(tmp_path / "m.safetensors")
     found = describe(tmp_path / "m.safetensors")

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from landcover_bdgf.assessment.intervals import effective_size, wilson
+from landcover_bdgf.assessment.intervals import effective_size, paired_gain, wilson
 
 
 def test_wilson_by_hand() -> None:
@@ -43,3 +43,22 @@ def test_the_interval_covers_the_truth(polygons: int, share: float, alike: float
         naive += low <= share <= high
     assert 0.93 <= covered / 400 <= 0.985
     assert naive / 400 < 0.5
+
+
+def test_the_interval_of_a_gain_by_hand() -> None:
+    """Three polygons of 2 px with gains of 1, 0 and 0.5: mean 0.5, standard error √(0.5 / 6), t of 2 degrees 4.3027."""
+    gain, polygons = np.array([1.0, 1, 0, 0, 1, 0]), np.array([7, 7, 2, 2, 5, 5])
+    half = 4.3027 * (0.5 / 6) ** 0.5
+    assert paired_gain(gain, polygons) == pytest.approx((0.5, 0.5 - half, 0.5 + half), abs=1e-4)
+    assert paired_gain(gain, np.zeros(6, int)) is None
+
+
+def test_the_interval_of_a_gain_covers_the_truth() -> None:
+    rng, covered = np.random.default_rng(0), 0
+    for _ in range(400):
+        sizes = rng.integers(4, 60, 30)
+        gain = np.repeat(rng.normal(0.02, 0.2, 30), sizes) + rng.normal(0, 0.5, sizes.sum())
+        found = paired_gain(gain, np.repeat(np.arange(30), sizes))
+        assert found is not None
+        covered += found[1] <= 0.02 <= found[2]
+    assert 0.92 <= covered / 400 <= 0.98

@@ -26,6 +26,7 @@ from landcover_bdgf.geo.cog import RasterProfile, write_raster
 from landcover_bdgf.geo.grid import Grid
 from landcover_bdgf.geo.raster import Window
 from landcover_bdgf.labels.class_map import layer_path
+from landcover_bdgf.labels.left_out import LeftOut
 from landcover_bdgf.labels.legend import Legend
 from landcover_bdgf.storage.records import write_record
 
@@ -75,6 +76,30 @@ def test_distance_to_training_is_reported(map_path: Path, tmp_path: Path, caplog
     assert result.surroundings == pytest.approx(2 / 3)
     assert "66.7 % of the reference pixels share surroundings with training pixels" in str(result)
     assert "33.3 % of the reference windows overlap training windows" in caplog.text
+
+
+@pytest.mark.parametrize("guided", [True, False])
+def test_what_guidance_is_worth_is_told(guided: bool, map_path: Path, tmp_path: Path) -> None:
+    """Of 8 polygons of 5 px, all are right, and one would be wrong without guidance."""
+    n, groups = 40, np.repeat(np.arange(8, dtype=np.int32), 5)
+    codes = np.ones(n, np.uint16)
+    unguided = np.where((groups == 0) & guided, 2, codes).astype(np.uint16)
+    places = np.arange(n, dtype=np.int32)
+    found = LeftOut(
+        places, places, codes, codes, np.ones(n, np.float32), np.full(n, 9, np.float32), (groups % 2).astype(np.uint8),
+        groups, unguided,
+    )  # fmt: skip
+    context = ReportContext(experts={"windows": 1.0})
+    result = assess(map_path, found, output=tmp_path / "report", context=context)
+    page = (tmp_path / "report/report.html").read_text(encoding="utf-8")
+    assert ("worth +12.5 percentage points" in page) == guided
+    figures = json.loads((tmp_path / "report/accuracy.json").read_text(encoding="utf-8"))
+    if guided:
+        assert result.guidance == pytest.approx((0.125, 0.125 - 2.3646 / 8, 0.125 + 2.3646 / 8), abs=1e-4)
+        assert figures["guidance"]["gain"] == 0.125
+        assert "(95 % interval −17.1 to +42.1)" in " ".join(page.split())
+    else:
+        assert result.guidance is figures["guidance"] is None
 
 
 @pytest.mark.parametrize(("corners", "side", "of", "numbers"), [

@@ -31,11 +31,13 @@ def test_opinions_are_those_of_the_given_pixels(model: Checkpoint, stack: Stack,
     classifier = Classifier(replace(model, temperature=1.0), Run())
     whole = classifier.probabilities([classifier.viewer.read(stack, (0, 0))])[0].numpy()
     judged = samples.test.where(index)
-    assert opinions.shape[1] == len(model.recipe.fusion.similar) == 2
+    assert opinions.shape[1:3] == (2, 2), "with guidance and without, for each choice of averages"
     choice = model.recipe.fusion.similar.index(classifier.similar)
-    p = pooled(torch.from_numpy(opinions[:, choice]), classifier.shares).numpy()
+    p, unguided = (pooled(torch.from_numpy(opinions[:, way, choice]), classifier.shares).numpy() for way in (0, 1))
     np.testing.assert_allclose(p, whole[:, judged.rows, judged.cols].T, atol=1e-5)
     assert sorted(index) == [*range(len(samples.test))]
+    assert np.abs(p - unguided).max() > 1e-4
+    np.testing.assert_array_equal(opinions[:, 0, :, 1:], opinions[:, 1, :, 1:], "other experts are not guided")
 
 
 def test_training_pixels_are_not_novel(model: Checkpoint, stack: Stack, samples: Samples) -> None:

@@ -30,13 +30,14 @@ def test_what_the_folds_judge_is_kept_with_each_pixel(samples: Samples) -> None:
         right = 0.9 if model == 0 else 0.6
         p = np.full((len(index), len(labels.legend.entries)), (1 - right) / (len(labels.legend.entries) - 1))
         p[np.arange(len(index)), left_out.codes[index] - 1] = right
-        return index, np.log(p)[:, None, None]
+        return index, np.log(p)[:, None, None, None]
 
     found = cross_fit(labels, 2, 0, ("windows",), fit=fit, judge=judge)
     assert found is not None
     left_out = found.left_out
     assert found.temperature == pytest.approx(1, abs=0.01), "right everywhere: no reason for less confidence"
     assert np.array_equal(left_out.mapped, left_out.codes)
+    assert np.array_equal(left_out.unguided, left_out.mapped), "these models have nothing that guides them"
     assert left_out.folds == 2
     np.testing.assert_allclose(left_out.confidence, np.where(left_out.fold == 0, 0.9, 0.6), atol=1e-2)
     at = {tuple(place): code for place, code in zip(labels.positions.tolist(), labels.codes.tolist(), strict=True)}
@@ -74,8 +75,8 @@ def test_the_better_of_two_averages_is_chosen(samples: Samples) -> None:
     classes = len(labels.legend.entries)
 
     def judge(model: Checkpoint, left_out: Samples) -> tuple[np.ndarray, np.ndarray]:
-        opinions = np.full((len(left_out), 2, 1, classes), 1 / classes)
-        opinions[np.arange(len(left_out)), 1, 0, left_out.codes - 1] = 0.9
+        opinions = np.full((len(left_out), 1, 2, 1, classes), 1 / classes)
+        opinions[np.arange(len(left_out)), 0, 1, 0, left_out.codes - 1] = 0.9
         return np.arange(len(left_out)), np.log(opinions)
 
     found = cross_fit(labels, 2, 0, ("windows",), fit=lambda number, kept: None, judge=judge)  # type: ignore[arg-type, return-value]
@@ -84,12 +85,29 @@ def test_the_better_of_two_averages_is_chosen(samples: Samples) -> None:
     assert found.shares == {"windows": 1}
 
 
+def test_the_same_models_without_guidance_are_judged_beside(samples: Samples) -> None:
+    """Guided they are right, unguided they say the first class."""
+    labels = samples.train
+    classes = len(labels.legend.entries)
+
+    def judge(model: Checkpoint, left_out: Samples) -> tuple[np.ndarray, np.ndarray]:
+        opinions = np.full((len(left_out), 2, 1, 1, classes), 0.1)
+        opinions[np.arange(len(left_out)), 0, 0, 0, left_out.codes - 1] = 0.9
+        opinions[:, 1, ..., 0] = 0.9
+        return np.arange(len(left_out)), np.log(opinions)
+
+    found = cross_fit(labels, 2, 0, ("windows",), fit=lambda number, kept: None, judge=judge)  # type: ignore[arg-type, return-value]
+    assert found is not None
+    assert np.array_equal(found.left_out.mapped, found.left_out.codes)
+    assert (found.left_out.unguided == 1).all()
+
+
 def test_the_temperature_is_that_of_the_left_out_pixels(samples: Samples) -> None:
     labels, rng = samples.train, np.random.default_rng(0)
     p = rng.dirichlet(np.ones(len(labels.legend.entries)), len(labels))
 
     def judge(model: Checkpoint, left_out: Samples) -> tuple[np.ndarray, np.ndarray]:
-        return np.arange(len(left_out)), np.log(p[: len(left_out)])[:, None, None]
+        return np.arange(len(left_out)), np.log(p[: len(left_out)])[:, None, None, None]
 
     found = cross_fit(labels, 2, 0, ("windows",), fit=lambda number, kept: None, judge=judge)  # type: ignore[arg-type, return-value]
     assert found is not None
