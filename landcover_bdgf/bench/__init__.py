@@ -8,6 +8,8 @@ probe               dependence of diffusion features on each sensor
 baselines           classifiers on pixels and statistics of windows
 small_cnn           a plain CNN on components
 methods             methods by name
+systems             the systems of the paper, by name
+whole_scene         a function of blocks, applied to all
 version, cells      program version of a result; results, each computed once
 tables              means, intervals, differences paired by seed
 complexity          parameters and multiply-adds of every part

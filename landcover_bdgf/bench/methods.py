@@ -22,12 +22,24 @@ from landcover_bdgf.bench.baselines import (
     scene_features,
 )
 from landcover_bdgf.bench.datasets import Dataset
-from landcover_bdgf.bench.probe import probe, whole_scene
+from landcover_bdgf.bench.probe import probe
 from landcover_bdgf.bench.small_cnn import cnn_codes
+from landcover_bdgf.bench.systems import SYSTEMS, system_codes
 from landcover_bdgf.bench.version import version_of_networks
+from landcover_bdgf.bench.whole_scene import TILE_PX, whole_scene
 from landcover_bdgf.errors import SettingsError
 from landcover_bdgf.labels import Samples
-from landcover_bdgf.model import Block, Checkpoint, Classifier, FeatureRecipe, Recipe, Run, changed, load_checkpoint
+from landcover_bdgf.model import (
+    Block,
+    BlockStream,
+    Checkpoint,
+    Classifier,
+    FeatureRecipe,
+    Recipe,
+    Run,
+    changed,
+    load_checkpoint,
+)
 from landcover_bdgf.training import pretrain, train
 
 BDGF = "bdgf"
@@ -80,7 +92,7 @@ def parse_method(text: str) -> Method:
     SettingsError
         The method is unknown; names the nearest.
     """
-    if text in (BDGF, PROBE):
+    if text in (BDGF, PROBE, *SYSTEMS):
         return Method(text, text)
     if text == FUSION:
         return Method(text, BDGF, overrides=("fusion.guidance=",))
@@ -97,7 +109,15 @@ def parse_method(text: str) -> Method:
         if kind in CLASSIFIERS:
             return Method(text, kind, windows_px, "bands" if name == kind else "components")
     baselines = [*(f"{kind}{seen}" for seen in ("", COMPONENTS) for kind in CLASSIFIERS), PRESTO]
-    known = [BDGF, FUSION, PROBE, CNN, *baselines, *(f"{name}+{size}" for name in baselines for size in CONTEXTS_PX)]
+    known = [
+        BDGF,
+        FUSION,
+        PROBE,
+        *SYSTEMS,
+        CNN,
+        *baselines,
+        *(f"{name}+{size}" for name in baselines for size in CONTEXTS_PX),
+    ]
     near = difflib.get_close_matches(text, known, 1, cutoff=0.3)
     hint = f"Did you mean {near[0]}?" if near else f"Methods are {', '.join(known)}."
     raise SettingsError(f'`method="{text}"`', "is unknown", hint)
@@ -120,6 +140,8 @@ class Laboratory:
             denoiser = self.denoiser(changed(self.recipe, method.overrides), seed)
             p = probe(denoiser, self.dataset.stack, samples.train, method.shuffled, self._run(seed))
             return Prediction(np.unique(samples.train.codes)[p.argmax(0)], p.max(0))
+        if method.kind in SYSTEMS:
+            return Prediction(*system_codes(method.kind, self.dataset.stack, samples, self._run(seed)))
         if method.kind != BDGF:
             features = self._features_of(method)
             if method.kind == CNN:
@@ -131,7 +153,8 @@ class Laboratory:
             return classifier.probabilities([block])[0]
 
         classes, stack = len(self.dataset.legend.entries), self.dataset.stack
-        probability = whole_scene(probabilities, classes, classifier.viewer, stack, self._run(seed))
+        stream = BlockStream(stack, classifier.viewer.scaling, classifier.viewer.recipe.halo_px, TILE_PX)
+        probability = whole_scene(probabilities, classes, stream, self._run(seed))
         return Prediction(probability.argmax(0) + 1, probability.max(0))
 
     def model(self, recipe: Recipe, samples: Samples, seed: int) -> Checkpoint:

@@ -27,10 +27,22 @@ OF_BASELINES = (
     *(f"model.{name}" for name in OF_SCALING + OF_PRESTO),
 )
 
+OF_SYSTEMS = (
+    "bench.methods", "bench.whole_scene", "training.loop", "training.task", "model.blocks", "model.networks.mamba",
+    "model.networks.scan", "model.networks.kernels.scan_numba", "model.networks.unet", "model.networks.diffusion",
+    *(f"model.{name}" for name in OF_SCALING),
+)  # fmt: skip
+
 
 def version_of_baselines() -> str:
     """Version of the baselines: classifiers, samples, and the reading and scaling of images."""
     return _sha256((*OF_SAMPLES, *OF_PIXELS, *OF_FIGURES, *OF_BASELINES))
+
+
+def version_of_systems(device: str) -> str:
+    """Version of the systems of the paper and of their training."""
+    own = tuple(name for name in _files() if name.startswith("bench.systems."))
+    return f"{_sha256((*OF_SAMPLES, *OF_PIXELS, *OF_FIGURES, *OF_SYSTEMS, *own))} torch {torch.__version__} {device}"
 
 
 def version_of_networks(device: str) -> str:

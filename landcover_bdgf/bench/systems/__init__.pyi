@@ -1,0 +1,1 @@
+from .catalogue import SYSTEMS as SYSTEMS, system_codes as system_codes

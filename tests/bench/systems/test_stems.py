@@ -1,0 +1,25 @@
+"""Shared layers have the shapes and the invariances that their names promise."""
+
+import torch
+
+from landcover_bdgf.bench.systems.stems import Attention, SpectralStem, Tokenizer
+
+
+def test_shapes() -> None:
+    assert SpectralStem(30)(torch.zeros(2, 30, 11, 11)).shape == (2, 64, 7, 7)
+    assert Tokenizer(4)(torch.zeros(2, 64, 7, 7)).shape == (2, 4, 64)
+    assert Attention(8, 16)(torch.zeros(2, 3, 64), torch.zeros(2, 5, 64)).shape == (2, 3, 64)
+
+
+def test_tokens_are_means_whatever_the_order_of_the_pixels() -> None:
+    torch.manual_seed(0)
+    tokens, x = Tokenizer(4), torch.randn(2, 64, 5, 5)
+    shuffled = x.flatten(2)[:, :, torch.randperm(25)].unflatten(2, (5, 5))
+    torch.testing.assert_close(tokens(x), tokens(shuffled), rtol=1e-4, atol=1e-4)
+
+
+def test_attention_to_equal_keys_is_their_value() -> None:
+    torch.manual_seed(0)
+    attention, key = Attention(2, 8), torch.randn(1, 1, 64)
+    queries = torch.randn(1, 3, 64)
+    torch.testing.assert_close(attention(queries, key.expand(1, 5, 64)), attention(queries, key))
