@@ -5,7 +5,8 @@ matlab, simulated   the paper's files; scenes with known classes
 datasets            scenes with labels, by name
 protocols           three ways of drawing training and test pixels
 probe               dependence of diffusion features on each sensor
-baselines           classifiers on pixels and statistics of windows
+pixel_features      what baselines see of each pixel
+baselines           classifiers of scikit-learn
 small_cnn           a plain CNN on components
 methods             methods by name
 systems             the systems of the paper, by name

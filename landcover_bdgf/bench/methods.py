@@ -16,12 +16,10 @@ from torch import Tensor
 from landcover_bdgf.bench.baselines import (
     CLASSIFIERS,
     CONTEXTS_PX,
-    component_layers,
     fit_and_classify,
-    presto_layers,
-    scene_features,
 )
 from landcover_bdgf.bench.datasets import Dataset
+from landcover_bdgf.bench.pixel_features import PixelFeatures, component_layers, physical_layers, presto_layers
 from landcover_bdgf.bench.probe import probe
 from landcover_bdgf.bench.small_cnn import cnn_codes
 from landcover_bdgf.bench.systems import SYSTEMS, system_codes
@@ -132,7 +130,7 @@ class Laboratory:
     work: Path  # folder for denoisers
     run: Run = field(default_factory=Run)  # its seed is not used
     presto: Path | None = None  # file of Presto's weights, instead of the recipe's
-    _features: dict[tuple[tuple[int, ...], str], NDArray[np.float32]] = field(default_factory=dict)
+    _features: dict[tuple[tuple[int, ...], str], PixelFeatures] = field(default_factory=dict)
 
     def predict(self, method: Method, samples: Samples, seed: int) -> Prediction:
         """Train on the training part of the samples, and classify the whole scene."""
@@ -145,7 +143,7 @@ class Laboratory:
         if method.kind != BDGF:
             features = self._features_of(method)
             if method.kind == CNN:
-                return Prediction(*cnn_codes(features, samples.train, seed))
+                return Prediction(*cnn_codes(features.whole(), samples.train, seed))
             return Prediction(*fit_and_classify(method.kind, features, samples.train, seed))
         classifier = Classifier(self.model(changed(self.recipe, method.overrides), samples, seed), self._run(seed))
 
@@ -177,15 +175,15 @@ class Laboratory:
     def _run(self, seed: int) -> Run:
         return replace(self.run, seed=seed)
 
-    def _features_of(self, method: Method) -> NDArray[np.float32]:
-        key = method.windows_px, method.layers
+    def _features_of(self, method: Method) -> PixelFeatures:
+        key, stack = (method.windows_px, method.layers), self.dataset.stack
         if key not in self._features:
-            stack, layers = self.dataset.stack, None
-            if method.layers == "components":
-                layers = component_layers(stack, self.recipe)
-            elif method.layers == "presto":
-                layers = presto_layers(stack, self._with_weights())
-            self._features[key] = scene_features(stack, method.windows_px, layers)
+            layers = {
+                "bands": lambda: physical_layers(stack),
+                "components": lambda: component_layers(stack, self.recipe),
+                "presto": lambda: presto_layers(stack, self._with_weights()),
+            }[method.layers]()
+            self._features[key] = PixelFeatures(stack, method.windows_px, layers)
         return self._features[key]
 
     def _with_weights(self) -> FeatureRecipe:

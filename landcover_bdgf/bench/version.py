@@ -23,6 +23,7 @@ OF_PRESTO = ("networks.presto", "presto_weights", "presto_scene", "presto_featur
 OF_BASELINES = (
     "bench.methods",
     "bench.baselines",
+    "bench.pixel_features",
     "bench.small_cnn",
     *(f"model.{name}" for name in OF_SCALING + OF_PRESTO),
 )
