@@ -81,14 +81,14 @@ def main() -> None:
             continue
         started = time.monotonic()
         output = arguments.output / (f"{name}-quick" if arguments.quick else name)
-        found, reference, page = run_experiment(
+        found, page = run_experiment(
             replace(settings, data=DATA),
             output,
             recipe=bdgf.load_recipe("laptop", WITHOUT_FOLDS if settings.experiment != "comparison" else ()),
             run=bdgf.Run(),
         )
         print(
-            "\n".join([f"\n# {name}, {time.monotonic() - started:.0f} s, {page}", *lines(found, reference)]), flush=True
+            "\n".join([f"\n# {name}, {time.monotonic() - started:.0f} s, {page}", *lines(found)]), flush=True
         )
 
 

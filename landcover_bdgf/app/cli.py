@@ -302,9 +302,10 @@ def bench(shown: Shown, settings: BenchSettings, choice: RecipeChoice, run: Run,
     """
     from landcover_bdgf.bench import lines, rows, run_experiment
 
-    tables, reference, page = run_experiment(settings, output, recipe=_recipe(choice), run=run)
-    said = [*lines(tables, reference), f"{page}: report; {page.with_name('results.csv')}: all results"]
-    say(shown, said, {"report": str(page), "tables": rows(tables, reference)})
+    tables, page = run_experiment(settings, output, recipe=_recipe(choice), run=run)
+    figures = page.with_name("results.csv" if tables else "summary.json")
+    said = [*lines(tables), f"{page}: report; {figures}: all results"]
+    say(shown, said, {"report": str(page), "tables": rows(tables)})
 
 
 @command()

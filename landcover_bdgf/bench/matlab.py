@@ -32,12 +32,13 @@ HDF5_AT = 512  # after MATLAB's own header
 
 @dataclass(frozen=True)
 class Published:
-    """A published data set: its files, shape, and numbers of bands and labelled pixels (Table 1 of the paper)."""
+    """A published data set: its files, shape, and numbers of bands and labelled pixels (section 4.1 of the paper)."""
 
     spectral: str
     sar: str
     shape_hw: tuple[int, int]
     bands: int
+    sar_bands: int
     pixel_m: float
     classes: Mapping[int, str]
     labelled: int
@@ -56,21 +57,21 @@ def _classes(text: str) -> dict[int, str]:
 
 PUBLISHED = {
     "augsburg": Published(
-        "data_HS_LR", "data_SAR_HR", (332, 485), 180, 30,
+        "data_HS_LR", "data_SAR_HR", (332, 485), 180, 4, 30,
         _classes("Forest, Residential Area, Industrial Area, Low Plants, Allotment, Commercial Area, Water"), 78_294,
     ),
     # 1723 × 476, not the 797 × 220 that the paper prints: that has fewer pixels than labels
     "berlin": Published(
-        "data_HS_LR", "data_SAR_HR", (1723, 476), 244, 30,
+        "data_HS_LR", "data_SAR_HR", (1723, 476), 244, 4, 30,
         _classes("Forest, Residential Area, Industrial Area, Low Plants, Soil, Allotment, Commercial Area, Water"),
         464_671,
     ),
     "yellow-river": Published(
-        "data_HS_LR", "data_SAR_HR", (960, 1170), 166, 30,
+        "data_HS_LR", "data_SAR_HR", (960, 1170), 166, 4, 30,
         _classes("Spartina Alterniflora, Suaeda Salsa, Tamarix Forest, Tidal Creek, Mudflat"), 233_478,
     ),
     "lcz-hk": Published(
-        "LCZ_MS", "LCZ_SAR", (529, 528), 10, 100,
+        "LCZ_MS", "LCZ_SAR", (529, 528), 10, 4, 100,
         _classes(
             "Compact High-rise, Compact Mid-rise, Compact Low-rise, Open High-rise, Open Mid-rise, Open Low-rise, "
             "Large Low-rise, Heavy Industry, Dense Trees, Scattered Trees, Bush and Scrub, Low Plants, Water"
