@@ -21,6 +21,7 @@ from landcover_bdgf.bench.page import Shown, embedding, write_costs, write_resul
 from landcover_bdgf.bench.protocols import PROTOCOLS, draw
 from landcover_bdgf.bench.published import published_per_class
 from landcover_bdgf.bench.settings import BenchSettings, presto_file
+from landcover_bdgf.bench.systems import SYSTEMS
 from landcover_bdgf.bench.tables import ProtocolTable, tables
 from landcover_bdgf.errors import OutputError, SettingsError, opening
 from landcover_bdgf.labels import Samples, draw_per_class
@@ -34,6 +35,7 @@ BASELINES = (
     "cnn-components",
 )
 COMPARISON = (BDGF, "fusion", *BASELINES)
+SYSTEMS_OF_PAPER = (BDGF, *SYSTEMS)  # tables 3 to 6
 _ALL = "cnn,transformer,mamba"
 _NO_CONTEXT = ("context.sizes_px=",)  # as in the paper
 
@@ -93,7 +95,8 @@ def columns_of(settings: BenchSettings) -> tuple[Method, ...]:
     """
     fixed = {
         "ablation": ABLATION[::-1], "transfer": TRANSFER, "balance": BALANCE,
-        "comparison": tuple(map(parse_method, COMPARISON)), "embedding": EMBEDDING,
+        "comparison": tuple(map(parse_method, SYSTEMS_OF_PAPER if {*settings.dataset} <= {*PUBLISHED} else COMPARISON)),
+        "embedding": EMBEDDING,
     }  # fmt: skip
     columns = tuple(map(parse_method, settings.method)) or fixed.get(settings.experiment, (parse_method(BDGF),))
     if settings.experiment == "embedding" and columns[0].kind != BDGF:
