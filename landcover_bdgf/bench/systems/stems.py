@@ -19,8 +19,9 @@ class SpectralStem(nn.Module):
 
     def __init__(self, bands: int) -> None:
         super().__init__()
-        self.cube = nn.Sequential(nn.Conv3d(1, 8, 3), nn.BatchNorm3d(8), nn.ReLU())
-        self.flat = conv2d(8 * (bands - 2), CHANNELS)
+        depth = min(3, bands)
+        self.cube = nn.Sequential(nn.Conv3d(1, 8, (depth, 3, 3)), nn.BatchNorm3d(8), nn.ReLU())
+        self.flat = conv2d(8 * (bands - depth + 1), CHANNELS)
 
     def forward(self, spec: Tensor) -> Tensor:
         return self.flat(self.cube(spec[:, None]).flatten(1, 2))

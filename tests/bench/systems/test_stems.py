@@ -7,6 +7,7 @@ from landcover_bdgf.bench.systems.stems import Attention, SpectralStem, Tokenize
 
 def test_shapes() -> None:
     assert SpectralStem(30)(torch.zeros(2, 30, 11, 11)).shape == (2, 64, 7, 7)
+    assert SpectralStem(2)(torch.zeros(2, 2, 11, 11)).shape == (2, 64, 7, 7)
     assert Tokenizer(4)(torch.zeros(2, 64, 7, 7)).shape == (2, 4, 64)
     assert Attention(8, 16)(torch.zeros(2, 3, 64), torch.zeros(2, 5, 64)).shape == (2, 3, 64)
 
