@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 CHANNELS = 64
+LEVEL_CHANNELS = (32, 64, 128)
 
 
 def conv2d(channels: int, width: int, size: int = 3, padding: int = 0) -> nn.Sequential:
@@ -19,8 +22,9 @@ class SpectralStem(nn.Module):
 
     def __init__(self, bands: int) -> None:
         super().__init__()
-        self.cube = nn.Sequential(nn.Conv3d(1, 8, 3), nn.BatchNorm3d(8), nn.ReLU())
-        self.flat = conv2d(8 * (bands - 2), CHANNELS)
+        depth = min(3, bands)
+        self.cube = nn.Sequential(nn.Conv3d(1, 8, (depth, 3, 3)), nn.BatchNorm3d(8), nn.ReLU())
+        self.flat = conv2d(8 * (bands - depth + 1), CHANNELS)
 
     def forward(self, spec: Tensor) -> Tensor:
         return self.flat(self.cube(spec[:, None]).flatten(1, 2))
@@ -74,3 +78,44 @@ class Encoder(nn.Module):
         normed = self.norm1(x)
         x = x + self.dropout(self.attention(normed, normed))
         return x + self.perceptron(self.norm2(x))
+
+
+class Levels(nn.Module):
+    """Three fused levels: ``(N, S, p, p), (N, R, p, p) -> [(N, 32, p/2, p/2), (N, 64, p/4, p/4), (N, 128, p/8, p/8)]``.
+
+    Each sensor has its own first convolution; the two after it are the same for both, and their batch norms see both
+    in one batch: one after the other, the running statistics would fit neither. Trainable scalars α, at first ½, mix
+    the sensors at each level.
+    """
+
+    def __init__(self, bands: int, sar_bands: int) -> None:
+        super().__init__()
+        self.spectral, self.sar = pooled(bands, LEVEL_CHANNELS[0]), pooled(sar_bands, LEVEL_CHANNELS[0])
+        self.deeper = nn.ModuleList(pooled(*pair) for pair in pairwise(LEVEL_CHANNELS))
+        self.alpha = nn.Parameter(torch.full((len(LEVEL_CHANNELS),), 0.5))
+
+    def forward(self, spec: Tensor, sar: Tensor) -> list[Tensor]:
+        both = [torch.cat([self.spectral(spec), self.sar(sar)])]
+        for layer in self.deeper:
+            both.append(layer(both[-1]))
+        pairs = (x.chunk(2) for x in both)
+        return [share * a + (1 - share) * b for share, (a, b) in zip(self.alpha, pairs, strict=True)]
+
+
+def pooled(channels: int, width: int) -> nn.Sequential:
+    """Padded 3 × 3 convolution, batch norm, ReLU, and the maxima of 2 × 2 pixels."""
+    return nn.Sequential(*conv2d(channels, width, padding=1), nn.MaxPool2d(2))
+
+
+class LevelHeads(nn.Module):
+    """A perceptron for each level, applied to each pixel: three levels -> logits ``(3, N, C)``, means of the pixels."""
+
+    def __init__(self, classes: int) -> None:
+        super().__init__()
+        widths = (32, 16, 16), (64, 32, 16), (128, 64, 32)
+        self.heads = nn.ModuleList(
+            nn.Sequential(*conv2d(a, b, 1), *conv2d(b, c, 1), nn.Conv2d(c, classes, 1)) for a, b, c in widths
+        )
+
+    def forward(self, levels: list[Tensor]) -> Tensor:
+        return torch.stack([head(x).mean((2, 3)) for head, x in zip(self.heads, levels, strict=True)])
