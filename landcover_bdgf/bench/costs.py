@@ -13,7 +13,7 @@ from torch.utils.flop_counter import FlopCounterMode
 from landcover_bdgf.bench.complexity import count_parts, inputs_of
 from landcover_bdgf.bench.published import published_costs
 from landcover_bdgf.bench.systems import SYSTEMS, Patches, Sizes
-from landcover_bdgf.model import FusionNetwork, Recipe
+from landcover_bdgf.model import FusionNetwork, Recipe, open_workers
 
 BATCH = 64
 TILE_PX = 32  # of the paper's pre-training: 950,272 multiply-adds per voxel of 64 such tiles give its 996.43 billion
@@ -44,7 +44,7 @@ def costs(dataset: str, bands: int, sar_bands: int, classes: int, recipe: Recipe
         row = published.get(name, {})
         return Cost(name, parameters, macs, step_s, row.get("parameters_m"), row.get("giga_macs"))
 
-    with torch.random.fork_rng(devices=[]):
+    with torch.random.fork_rng(devices=[]), open_workers(1):  # one thread, as each worker has
         torch.manual_seed(0)
         systems = [cost(name, *_of_system(name, Sizes(bands, sar_bands, classes))) for name in SYSTEMS]
         unet, *parts = count_parts(recipe, inputs_of(recipe, bands, sar_bands, classes))
