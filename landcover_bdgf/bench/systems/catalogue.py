@@ -14,13 +14,14 @@ from landcover_bdgf.bench.systems.hlmamba import HlMamba
 from landcover_bdgf.bench.systems.learner import Learner, Sizes
 from landcover_bdgf.bench.systems.msfmamba import MsfMamba
 from landcover_bdgf.bench.systems.patches import Patches, View
+from landcover_bdgf.bench.systems.ss_mae import SsMae
 from landcover_bdgf.bench.systems.system import System
 from landcover_bdgf.bench.whole_scene import TILE_PX, whole_scene
 from landcover_bdgf.labels import Samples
 from landcover_bdgf.model import Block, BlockStream, Run, open_workers
 from landcover_bdgf.scene import Stack
 
-SYSTEMS: dict[str, type[System]] = {"fusion-hct": FusionHct, "hlmamba": HlMamba, "msfmamba": MsfMamba}
+SYSTEMS: dict[str, type[System]] = {"fusion-hct": FusionHct, "hlmamba": HlMamba, "msfmamba": MsfMamba, "ss-mae": SsMae}
 WINDOWS = 512  # classified at once
 
 

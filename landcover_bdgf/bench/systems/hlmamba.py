@@ -9,7 +9,7 @@ Glossary
 
 Choices, where the specification is silent
     - Edges: the length of the Sobel gradient over all SAR bands, one channel.
-    - Image, SAR and edges are mixed at each scale; the Mamba then fuses the scales.
+    - Image, SAR and edges are mixed at each scale, with alpha of 1 at first; the Mamba then fuses the scales.
     - The first convolutions see the largest window once, and the smaller windows are cut from their results.
     - The last linear layer before the Mamba makes 64 features from the pixels, so a token is a channel.
     - The Mamba is our block, which normalises its input and is added to it. Fused scales are averaged.
@@ -70,7 +70,7 @@ class Scale(nn.Module):
         super().__init__()
         self.p = p
         self.convs = nn.ModuleList(conv2d(STEM, CHANNELS, size, size // 2) for size in (3, 3, 1))
-        self.alpha = nn.Parameter(torch.full((2,), 0.5))
+        self.alpha = nn.Parameter(torch.ones(2))
         self.pixels = nn.Linear(p * p, CHANNELS)
 
     def forward(self, *stems: Tensor) -> tuple[Tensor, Tensor]:

@@ -19,6 +19,7 @@ QUICK_EPOCHS = 4
 QUICK: dict[str, dict[str, object]] = {  # smaller networks of the slowest systems
     "hlmamba": {"scales_px": (4,), "patch_px": 4},
     "msfmamba": {"patch_px": 4},
+    "ss-mae": {"width": 32, "pretraining_steps": 2},
 }
 
 
