@@ -11,9 +11,12 @@ from torch import Tensor
 
 from landcover_bdgf.bench.systems.calc import Calc
 from landcover_bdgf.bench.systems.fusion_hct import FusionHct
+from landcover_bdgf.bench.systems.hlmamba import HlMamba
 from landcover_bdgf.bench.systems.learner import Learner, Sizes
 from landcover_bdgf.bench.systems.macn import Macn
+from landcover_bdgf.bench.systems.msfmamba import MsfMamba
 from landcover_bdgf.bench.systems.patches import Patches, View
+from landcover_bdgf.bench.systems.ss_mae import SsMae
 from landcover_bdgf.bench.systems.system import System
 from landcover_bdgf.bench.systems.uacl import Uacl
 from landcover_bdgf.bench.whole_scene import TILE_PX, whole_scene
@@ -21,7 +24,10 @@ from landcover_bdgf.labels import Samples
 from landcover_bdgf.model import Block, BlockStream, Run, open_workers
 from landcover_bdgf.scene import Stack
 
-SYSTEMS: dict[str, type[System]] = {"calc": Calc, "fusion-hct": FusionHct, "macn": Macn, "uacl": Uacl}
+SYSTEMS: dict[str, type[System]] = {
+    "fusion-hct": FusionHct, "macn": Macn, "uacl": Uacl, "calc": Calc, "hlmamba": HlMamba, "msfmamba": MsfMamba,
+    "ss-mae": SsMae,
+}  # fmt: skip
 WINDOWS = 512  # classified at once
 
 

@@ -6,7 +6,6 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 from torch import Generator, Tensor, nn
 from torch.optim import Optimizer
@@ -107,7 +106,5 @@ class Learner:
         for window in self.stack.grid.tiles(512):
             free[window.toslices()] &= self.stack.read_valid(window)
         rows, cols = np.nonzero(free)
-        if len(rows) == 0:  # every pixel has a label
-            return self.patches.where(torch.empty(0, dtype=torch.long))
         chosen = np.random.default_rng(self.run.seed).permutation(len(rows))[:count]
         return self.view.patches_at(self.stack, rows[chosen], cols[chosen], np.full(len(chosen), UNKNOWN))

@@ -34,6 +34,11 @@ class Patches:
         """Some of them."""
         return Patches(self.spec[index], self.sar[index], self.codes[index])
 
+    def joined(self, more: Patches) -> Patches:
+        """These and more."""
+        spec, sar = torch.cat([self.spec, more.spec]), torch.cat([self.sar, more.sar])
+        return Patches(spec, sar, torch.cat([self.codes, more.codes]))
+
     def turned(self, generator: Generator) -> Patches:
         """Each window in one of the eight symmetries of a square, at random."""
         coins = torch.rand((3, len(self), 1, 1, 1), generator=generator, device=generator.device) < 0.5
@@ -88,6 +93,10 @@ class View:
         self, stack: Stack, rows: NDArray[np.integer], cols: NDArray[np.integer], codes: NDArray[np.int64]
     ) -> Patches:
         """Windows around pixels with ``codes`` from 0, or ``UNKNOWN``."""
+        if not len(rows):
+            channels, p = (self.scaling.bands, len(self.scaling.sar_mean)), self.patch_px
+            spec, sar = (torch.empty(0, count, p, p) for count in channels)
+            return Patches(spec, sar, torch.from_numpy(codes))
         lattice = np.stack([rows // BLOCK_PX, cols // BLOCK_PX], axis=1)
         order, found = [], []
         for place in np.unique(lattice, axis=0):

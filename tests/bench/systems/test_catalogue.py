@@ -16,6 +16,11 @@ from landcover_bdgf.model.run import Run
 from landcover_bdgf.scene.stack import Stack
 
 QUICK_EPOCHS = 4
+QUICK: dict[str, dict[str, object]] = {  # smaller networks of the slowest systems
+    "hlmamba": {"scales_px": (4,), "patch_px": 4},
+    "msfmamba": {"patch_px": 4},
+    "ss-mae": {"width": 32, "pretraining_steps": 2},
+}
 
 
 @pytest.fixture(params=list(SYSTEMS))
@@ -23,6 +28,8 @@ def name(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str
     """A system that trains for a few epochs of small batches."""
     system = SYSTEMS[request.param]
     monkeypatch.setattr(system, "schedule", replace(system.schedule, epochs=QUICK_EPOCHS, batch=12))
+    for attribute, value in QUICK.get(request.param, {}).items():
+        monkeypatch.setattr(system, attribute, value)
     return request.param
 
 

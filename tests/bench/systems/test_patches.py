@@ -50,3 +50,11 @@ def test_turned_windows_keep_their_values_and_both_sensors_turn_alike(tiny: Stac
     assert torch.equal(turned.spec[:, :2], turned.sar)
     assert not torch.equal(turned.spec, own.spec)
     torch.testing.assert_close(turned.spec.sum((2, 3)), own.spec.sum((2, 3)))
+
+
+def test_windows_of_no_pixels_join_others(tiny: Stack, tiny_samples: Samples) -> None:
+    view, nowhere = View.of(tiny, 5, 8, 0), np.zeros(0, np.int64)
+    own = view.patches(tiny, tiny_samples.train)
+    joined = own.joined(view.patches_at(tiny, nowhere, nowhere, nowhere))
+    assert torch.equal(joined.spec, own.spec)
+    assert len(joined.joined(own)) == 2 * len(own)
