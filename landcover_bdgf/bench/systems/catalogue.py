@@ -9,6 +9,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from landcover_bdgf.bench.systems.asyffnet import AsyFFNet
 from landcover_bdgf.bench.systems.fusion_hct import FusionHct
 from landcover_bdgf.bench.systems.learner import Learner, Sizes
 from landcover_bdgf.bench.systems.patches import Patches, View
@@ -18,7 +19,7 @@ from landcover_bdgf.labels import Samples
 from landcover_bdgf.model import Block, BlockStream, Run, open_workers
 from landcover_bdgf.scene import Stack
 
-SYSTEMS: dict[str, type[System]] = {"fusion-hct": FusionHct}
+SYSTEMS: dict[str, type[System]] = {"fusion-hct": FusionHct, "asyffnet": AsyFFNet}
 WINDOWS = 512  # classified at once
 
 
