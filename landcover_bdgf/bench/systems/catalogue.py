@@ -12,6 +12,7 @@ from torch import Tensor
 from landcover_bdgf.bench.systems.asyffnet import AsyFFNet
 from landcover_bdgf.bench.systems.fusion_hct import FusionHct
 from landcover_bdgf.bench.systems.learner import Learner, Sizes
+from landcover_bdgf.bench.systems.ncglf import Ncglf
 from landcover_bdgf.bench.systems.patches import Patches, View
 from landcover_bdgf.bench.systems.system import System
 from landcover_bdgf.bench.whole_scene import TILE_PX, whole_scene
@@ -19,7 +20,7 @@ from landcover_bdgf.labels import Samples
 from landcover_bdgf.model import Block, BlockStream, Run, open_workers
 from landcover_bdgf.scene import Stack
 
-SYSTEMS: dict[str, type[System]] = {"fusion-hct": FusionHct, "asyffnet": AsyFFNet}
+SYSTEMS: dict[str, type[System]] = {"fusion-hct": FusionHct, "asyffnet": AsyFFNet, "ncglf": Ncglf}
 WINDOWS = 512  # classified at once
 
 

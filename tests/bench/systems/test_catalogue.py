@@ -16,8 +16,8 @@ from landcover_bdgf.model.run import Run
 from landcover_bdgf.scene.stack import Stack
 
 QUICK = {"epochs": 4, "batch": 12, "learning_rate": 1e-3}
-# AsyFFNet is slow, sees each window three times in an epoch, and descends without Adam.
-OTHERS = {"asyffnet": {"epochs": 1, "batch": 6, "learning_rate": 1e-2}}
+# The slowest see fewer windows; AsyFFNet sees each window three times in an epoch, and descends without Adam.
+OTHERS = {"asyffnet": {"epochs": 1, "batch": 6, "learning_rate": 1e-2}, "ncglf": {"epochs": 2, "batch": 6}}
 
 
 @pytest.fixture(params=list(SYSTEMS))
