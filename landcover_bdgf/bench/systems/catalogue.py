@@ -14,21 +14,27 @@ from landcover_bdgf.bench.systems.fusion_hct import FusionHct
 from landcover_bdgf.bench.systems.learner import Learner, Sizes
 from landcover_bdgf.bench.systems.ncglf import Ncglf
 from landcover_bdgf.bench.systems.patches import Patches, View
+from landcover_bdgf.bench.systems.spectral_diff import SpectralDiff
 from landcover_bdgf.bench.systems.system import System
 from landcover_bdgf.bench.whole_scene import TILE_PX, whole_scene
 from landcover_bdgf.labels import Samples
 from landcover_bdgf.model import Block, BlockStream, Run, open_workers
 from landcover_bdgf.scene import Stack
 
-SYSTEMS: dict[str, type[System]] = {"fusion-hct": FusionHct, "asyffnet": AsyFFNet, "ncglf": Ncglf}
+SYSTEMS: dict[str, type[System]] = {
+    "fusion-hct": FusionHct,
+    "asyffnet": AsyFFNet,
+    "ncglf": Ncglf,
+    "spectral-diff": SpectralDiff,
+}
 WINDOWS = 512  # classified at once
 
 
 def system_codes(name: str, stack: Stack, samples: Samples, run: Run) -> tuple[NDArray[Any], NDArray[np.floating[Any]]]:
     """Codes of the whole scene (h, w), and their probabilities (h, w), by a system trained on the training part."""
     system = SYSTEMS[name]()
-    view = View.of(stack, system.patch_px, system.components, run.seed)
-    sizes = Sizes(view.scaling.bands, len(view.scaling.sar_mean), len(samples.legend.entries))
+    view = system.view(stack, run)
+    sizes = Sizes(view.bands, len(view.scaling.sar_mean), len(samples.legend.entries))
     with torch.random.fork_rng(devices=[]), open_workers(run.workers(run.torch_device())) as workers:
         torch.manual_seed(run.seed)  # initial weights, and dropout
         patches = view.patches(stack, samples.train)

@@ -11,6 +11,7 @@ import torch
 from landcover_bdgf.bench.systems.catalogue import SYSTEMS, system_codes
 from landcover_bdgf.bench.systems.learner import Sizes
 from landcover_bdgf.bench.systems.patches import Patches
+from landcover_bdgf.bench.systems.spectral_diff import SpectralDiff
 from landcover_bdgf.labels.samples import Samples
 from landcover_bdgf.model.run import Run
 from landcover_bdgf.scene.stack import Stack
@@ -26,6 +27,7 @@ def name(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str
     system = SYSTEMS[request.param]
     settings = QUICK | OTHERS.get(request.param, {})
     monkeypatch.setattr(system, "schedule", replace(system.schedule, **settings))
+    monkeypatch.setattr(SpectralDiff, "steps", 2)
     return request.param
 
 
