@@ -14,7 +14,7 @@ Glossary
 Choices where the description is silent
     The multiply-adds of Table 9 decide between readings: both sensors share two invertible layers, and one more takes
     the sum of their details; the block for both sensors has a perceptron 128 → 128.
-    Parameters: 0.458 M with 30 components and 0.354 M with 10 bands; the public code without its unused parts ≈ 0.46
+    Parameters: 0.459 M with 30 components and 0.354 M with 10 bands; the public code without its unused parts ≈ 0.46
     and ≈ 0.35.
     Scales are summarised by a 3 × 3 convolution of their sum, mean and maximum, the same for all channels.
     Structure is learned as in SIM-Trans (Sun et al. 2022): a graph of the pixels with more than the mean attention has

@@ -18,7 +18,7 @@ from landcover_bdgf.scene.stack import Stack
 
 QUICK = {"epochs": 4, "batch": 12, "learning_rate": 1e-3}
 # The slowest see fewer windows; AsyFFNet sees each window three times in an epoch, and descends without Adam.
-OTHERS = {
+OTHERS: dict[str, dict[str, float]] = {
     "asyffnet": {"epochs": 1, "batch": 9, "learning_rate": 2e-2},
     "ncglf": {"epochs": 1, "batch": 4},
     "spectral-diff": {"epochs": 1, "batch": 6},

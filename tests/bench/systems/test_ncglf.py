@@ -63,11 +63,8 @@ def test_structure_is_that_of_attended_pixels() -> None:
 
 def test_loss_by_hand() -> None:
     torch.manual_seed(0)
-    network, patches = (
-        Ncglf().network(Sizes(2, 1, 2)),
-        Patches(*(torch.randn(4, n, 11, 11) for n in (2, 1)), torch.arange(4) % 2),
-    )
-    assert isinstance(network.eval(), NcglfNetwork)
+    network = NcglfNetwork(Sizes(2, 1, 2)).eval()
+    patches = Patches(torch.randn(4, 2, 11, 11), torch.randn(4, 1, 11, 11), torch.arange(4) % 2)
     smooth, details = network.features(patches.spec, patches.sar)
     pairs = [[x[:, 1:].transpose(1, 2) for x in smooth], [x.flatten(2) for x in details]]
     cc = [
