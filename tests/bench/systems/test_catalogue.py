@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -16,9 +17,9 @@ from landcover_bdgf.labels.samples import Samples
 from landcover_bdgf.model.run import Run
 from landcover_bdgf.scene.stack import Stack
 
-QUICK = {"epochs": 4, "batch": 12, "learning_rate": 1e-3}
+QUICK: dict[str, Any] = {"epochs": 4, "batch": 12, "learning_rate": 1e-3}
 # The slowest see fewer windows; AsyFFNet sees each window three times in an epoch, and descends without Adam.
-OTHERS: dict[str, dict[str, float]] = {
+OTHERS: dict[str, dict[str, Any]] = {
     "asyffnet": {"epochs": 1, "batch": 9, "learning_rate": 2e-2},
     "ncglf": {"epochs": 1, "batch": 4},
     "spectral-diff": {"epochs": 1, "batch": 6},
