@@ -9,13 +9,16 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from landcover_bdgf.bench.systems.asyffnet import AsyFFNet
 from landcover_bdgf.bench.systems.calc import Calc
 from landcover_bdgf.bench.systems.fusion_hct import FusionHct
 from landcover_bdgf.bench.systems.hlmamba import HlMamba
 from landcover_bdgf.bench.systems.learner import Learner, Sizes
 from landcover_bdgf.bench.systems.macn import Macn
 from landcover_bdgf.bench.systems.msfmamba import MsfMamba
+from landcover_bdgf.bench.systems.ncglf import Ncglf
 from landcover_bdgf.bench.systems.patches import Patches, View
+from landcover_bdgf.bench.systems.spectral_diff import SpectralDiff
 from landcover_bdgf.bench.systems.ss_mae import SsMae
 from landcover_bdgf.bench.systems.system import System
 from landcover_bdgf.bench.systems.uacl import Uacl
@@ -25,8 +28,8 @@ from landcover_bdgf.model import Block, BlockStream, Run, open_workers
 from landcover_bdgf.scene import Stack
 
 SYSTEMS: dict[str, type[System]] = {
-    "fusion-hct": FusionHct, "macn": Macn, "uacl": Uacl, "calc": Calc, "hlmamba": HlMamba, "msfmamba": MsfMamba,
-    "ss-mae": SsMae,
+    "fusion-hct": FusionHct, "macn": Macn, "uacl": Uacl, "asyffnet": AsyFFNet, "spectral-diff": SpectralDiff,
+    "calc": Calc, "ncglf": Ncglf, "hlmamba": HlMamba, "msfmamba": MsfMamba, "ss-mae": SsMae,
 }  # fmt: skip
 WINDOWS = 512  # classified at once
 
@@ -34,8 +37,8 @@ WINDOWS = 512  # classified at once
 def system_codes(name: str, stack: Stack, samples: Samples, run: Run) -> tuple[NDArray[Any], NDArray[np.floating[Any]]]:
     """Codes of the whole scene (h, w), and their probabilities (h, w), by a system trained on the training part."""
     system = SYSTEMS[name]()
-    view = View.of(stack, system.patch_px, system.components, run.seed)
-    sizes = Sizes(view.scaling.bands, len(view.scaling.sar_mean), len(samples.legend.entries))
+    view = system.view(stack, run)
+    sizes = Sizes(view.bands, len(view.scaling.sar_mean), len(samples.legend.entries))
     with torch.random.fork_rng(devices=[]), open_workers(run.workers(run.torch_device())) as workers:
         torch.manual_seed(run.seed)  # initial weights, and dropout
         patches = view.patches(stack, samples.train)

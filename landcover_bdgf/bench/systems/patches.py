@@ -74,16 +74,27 @@ class View:
         """Pixels around a block that the windows of its pixels need."""
         return self.patch_px // 2
 
+    @property
+    def bands(self) -> int:
+        """Number of spectral channels."""
+        return self.scaling.bands
+
+    def layers(self, block: Block) -> tuple[Tensor, Tensor]:
+        """Channels of a block, (S, h, w) and (R, h, w), with ``patch_px // 2`` pixels around it."""
+        cube, sar_bands = torch.from_numpy(block.seen.cube), len(self.scaling.sar_mean)
+        spec = cube[sar_bands:] * WIDE if len(self.scaling.components) else cube[sar_bands:]
+        return spec, cube[:sar_bands]
+
     def windows(self, block: Block) -> tuple[Tensor, Tensor]:
         """All windows of a block, (S, h, w, p, p) and (R, h, w, p, p), as views."""
-        cube, p, sar_bands = torch.from_numpy(block.seen.cube), self.patch_px, len(self.scaling.sar_mean)
-        height, width = (n - 2 * self.halo_px for n in cube.shape[1:])
-        spec = cube[sar_bands:] * WIDE if len(self.scaling.components) else cube[sar_bands:]
+        p = self.patch_px
 
         def every(x: Tensor) -> Tensor:
+            height, width = (n - 2 * (p // 2) for n in x.shape[1:])
             return x.unfold(1, p, 1).unfold(2, p, 1)[:, :height, :width]
 
-        return every(spec), every(cube[:sar_bands])
+        spec, sar = self.layers(block)
+        return every(spec), every(sar)
 
     def patches(self, stack: Stack, samples: Samples) -> Patches:
         """Windows around samples, in their order."""

@@ -10,7 +10,9 @@ from torch import Generator, Tensor, nn
 from torch.nn import functional as F
 
 from landcover_bdgf.bench.systems.learner import Learner, Schedule, Sizes
-from landcover_bdgf.bench.systems.patches import Patches
+from landcover_bdgf.bench.systems.patches import Patches, View
+from landcover_bdgf.model import Run
+from landcover_bdgf.scene import Stack
 
 
 class System(ABC):
@@ -28,6 +30,10 @@ class System(ABC):
     patch_px: ClassVar[int]
     components: ClassVar[int | None] = None
     schedule: ClassVar[Schedule] = Schedule()
+
+    def view(self, stack: Stack, run: Run) -> View:
+        """How it sees a scene; fitted without labels."""
+        return View.of(stack, self.patch_px, self.components, run.seed)
 
     @abstractmethod
     def network(self, sizes: Sizes) -> nn.Module:

@@ -1,4 +1,4 @@
-"""A scene of 40 × 36 pixels with three classes, small enough for the slowest system."""
+"""A scene of 24 × 20 pixels with three classes, small enough for the slowest system."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ from landcover_bdgf.scene.alignment import align
 from landcover_bdgf.scene.settings import AlignSettings
 from landcover_bdgf.scene.stack import Stack
 
-SHAPE_HW = (40, 36)
+SHAPE_HW = (24, 20)
 GRID = Grid(CRS.from_epsg(32633), Affine(10, 0, 500_000, 0, -10, 5_000_000), SHAPE_HW)
 
 
 def truth() -> NDArray[np.uint16]:
     """Three bands of rows."""
-    return np.repeat(np.arange(1, 4, dtype=np.uint16), (14, 13, 13))[:, None] + np.zeros(SHAPE_HW, np.uint16)
+    return np.repeat(np.arange(1, 4, dtype=np.uint16), (8, 8, 8))[:, None] + np.zeros(SHAPE_HW, np.uint16)
 
 
 @pytest.fixture(scope="package")

@@ -43,7 +43,7 @@ def test_the_rate_follows_the_epochs(tiny: Stack, tiny_samples: Samples) -> None
 
 
 def test_unlabelled_pixels_are_neither_training_nor_test_pixels(tiny: Stack, tiny_samples: Samples) -> None:
-    known = tiny_samples.positions[tiny_samples.cols < 30]
+    known = tiny_samples.positions[tiny_samples.cols < 14]
     made, _ = learner(tiny, tiny_samples, known)
     height, _ = tiny.grid.shape_hw
     assert len(made.unlabelled(10_000)) == height * 6
