@@ -19,7 +19,7 @@ from landcover_bdgf.assessment import accuracy, accuracy_by_border, border_bins,
 from landcover_bdgf.bench.datasets import Dataset
 from landcover_bdgf.bench.methods import BDGF, PROBE, Laboratory, Method, Prediction
 from landcover_bdgf.bench.protocols import PROTOCOLS, draw, shortages
-from landcover_bdgf.bench.systems import SYSTEMS
+from landcover_bdgf.bench.systems import SYSTEMS, VARIANTS
 from landcover_bdgf.bench.version import version_of_baselines, version_of_models, version_of_systems
 from landcover_bdgf.labels import Samples, codes_picture, distances_px
 from landcover_bdgf.model import Recipe, Run
@@ -163,6 +163,6 @@ def _percent(share: float) -> float | None:
 
 def _version(kind: str, laboratory: Laboratory) -> str:
     device = laboratory.run.torch_device().type
-    if kind in SYSTEMS:
+    if kind in SYSTEMS | VARIANTS:
         return version_of_systems(device)
     return version_of_models(device) if kind in (BDGF, PROBE) else version_of_baselines()

@@ -21,7 +21,7 @@ from landcover_bdgf.bench.page import Shown, embedding, write_costs, write_resul
 from landcover_bdgf.bench.protocols import PROTOCOLS, draw
 from landcover_bdgf.bench.published import published_per_class
 from landcover_bdgf.bench.settings import BenchSettings, presto_file
-from landcover_bdgf.bench.systems import SYSTEMS
+from landcover_bdgf.bench.systems import DENOISER, SYSTEMS
 from landcover_bdgf.bench.tables import ProtocolTable, tables
 from landcover_bdgf.errors import OutputError, SettingsError, opening
 from landcover_bdgf.labels import Samples, draw_per_class
@@ -67,10 +67,10 @@ ABLATION = (
 # Table 8 of the paper: diffusion features with and without masks and speckle noise, with either classifier.
 _CONCATENATED = ("diffusion.mask=none", "diffusion.speckle=false")
 TRANSFER = (
-    _variant("group network, masking", _ALL),
-    _variant("group network, concatenated", _ALL, "", *_CONCATENATED),
-    _variant("attention, masking", "attention"),
-    _variant("attention, concatenated", "attention", "", *_CONCATENATED),
+    _variant("group network, masking", _ALL, "", *DENOISER),
+    _variant("group network, concatenated", _ALL, "", *DENOISER, *_CONCATENATED),
+    Method("attention, masking", "spectral-diff-masking"),
+    Method("attention, concatenated", "spectral-diff"),
 )
 # Dependence of diffusion features on each sensor, with and without the masks of eq. 7.
 BALANCE = tuple(

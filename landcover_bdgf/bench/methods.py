@@ -22,7 +22,7 @@ from landcover_bdgf.bench.datasets import Dataset
 from landcover_bdgf.bench.pixel_features import PixelFeatures, component_layers, physical_layers, presto_layers
 from landcover_bdgf.bench.probe import probe
 from landcover_bdgf.bench.small_cnn import cnn_codes
-from landcover_bdgf.bench.systems import SYSTEMS, system_codes
+from landcover_bdgf.bench.systems import SYSTEMS, VARIANTS, system_codes
 from landcover_bdgf.bench.version import version_of_networks
 from landcover_bdgf.bench.whole_scene import TILE_PX, whole_scene
 from landcover_bdgf.errors import SettingsError
@@ -90,7 +90,7 @@ def parse_method(text: str) -> Method:
     SettingsError
         The method is unknown; names the nearest.
     """
-    if text in (BDGF, PROBE, *SYSTEMS):
+    if text in (BDGF, PROBE, *SYSTEMS, *VARIANTS):
         return Method(text, text)
     if text == FUSION:
         return Method(text, BDGF, overrides=("fusion.guidance=",))
@@ -138,7 +138,7 @@ class Laboratory:
             denoiser = self.denoiser(changed(self.recipe, method.overrides), seed)
             p = probe(denoiser, self.dataset.stack, samples.train, method.shuffled, self._run(seed))
             return Prediction(np.unique(samples.train.codes)[p.argmax(0)], p.max(0))
-        if method.kind in SYSTEMS:
+        if method.kind in SYSTEMS | VARIANTS:
             return Prediction(*system_codes(method.kind, self.dataset.stack, samples, self._run(seed)))
         if method.kind != BDGF:
             features = self._features_of(method)

@@ -18,7 +18,7 @@ from landcover_bdgf.bench.systems.macn import Macn
 from landcover_bdgf.bench.systems.msfmamba import MsfMamba
 from landcover_bdgf.bench.systems.ncglf import Ncglf
 from landcover_bdgf.bench.systems.patches import Patches, View
-from landcover_bdgf.bench.systems.spectral_diff import SpectralDiff
+from landcover_bdgf.bench.systems.spectral_diff import OnOurFeatures, SpectralDiff
 from landcover_bdgf.bench.systems.ss_mae import SsMae
 from landcover_bdgf.bench.systems.system import System
 from landcover_bdgf.bench.systems.uacl import Uacl
@@ -31,12 +31,14 @@ SYSTEMS: dict[str, type[System]] = {
     "fusion-hct": FusionHct, "macn": Macn, "uacl": Uacl, "asyffnet": AsyFFNet, "spectral-diff": SpectralDiff,
     "calc": Calc, "ncglf": Ncglf, "hlmamba": HlMamba, "msfmamba": MsfMamba, "ss-mae": SsMae,
 }  # fmt: skip
+# Not systems of their own: parts of an experiment.
+VARIANTS: dict[str, type[System]] = {"spectral-diff-masking": OnOurFeatures}
 WINDOWS = 512  # classified at once
 
 
 def system_codes(name: str, stack: Stack, samples: Samples, run: Run) -> tuple[NDArray[Any], NDArray[np.floating[Any]]]:
     """Codes of the whole scene (h, w), and their probabilities (h, w), by a system trained on the training part."""
-    system = SYSTEMS[name]()
+    system = (SYSTEMS | VARIANTS)[name]()
     view = system.view(stack, run)
     sizes = Sizes(view.bands, len(view.scaling.sar_mean), len(samples.legend.entries))
     with torch.random.fork_rng(devices=[]), open_workers(run.workers(run.torch_device())) as workers:

@@ -41,8 +41,9 @@ from landcover_bdgf.training import pretrain
 PATCH_PX = 9
 HEADS, HEAD_WIDTH = 20, 64
 SAMPLE_BLOCKS, SAMPLE_PIXELS = 16, 2048  # blocks, and pixels of each, to which the components are fitted
-CHANGES = (
-    "diffusion.network=3d", "diffusion.target=noise", "diffusion.mask=none", "diffusion.speckle=false",
+DENOISER = ("diffusion.network=3d", "diffusion.target=noise")
+PLAIN = ("diffusion.mask=none", "diffusion.speckle=false")
+VIEWED = (
     # features of all pixels of a window, and nothing farther away
     f"fusion.patch={PATCH_PX}", "fusion.average_px=1", "fusion.guidance=cnn,transformer,mamba", "context.sizes_px=",
 )  # fmt: skip
@@ -148,18 +149,27 @@ class SpectralDiff(System):
     ----------
     steps : int
         Training steps of the denoiser.
+    denoiser : tuple of str
+        What differs from our denoiser of that shape.
     """
 
     patch_px = PATCH_PX
     components = 600
     schedule = Schedule(50, 64, 1e-3, clip=15.0)
     steps: ClassVar[int] = 300
+    denoiser: ClassVar[tuple[str, ...]] = PLAIN
 
     def view(self, stack: Stack, run: Run) -> View:
         """Features of a denoiser that is trained on the scene."""
-        recipe = changed(RECIPES["laptop"], (*CHANGES, f"diffusion.steps={self.steps}"))
+        recipe = changed(RECIPES["laptop"], (*DENOISER, *self.denoiser, *VIEWED, f"diffusion.steps={self.steps}"))
         return FeatureView.learned(stack, self.components, recipe, run)
 
     def network(self, sizes: Sizes) -> nn.Module:
         """See :class:`SpectralDiffNetwork`."""
         return SpectralDiffNetwork(sizes)
+
+
+class OnOurFeatures(SpectralDiff):
+    """The same classifier on features of our denoiser, with masks and speckle: "Masking Diff" in Table 8."""
+
+    denoiser = ()
