@@ -30,8 +30,8 @@ bench: $(READY)  ## speed, memory, training time; accuracy against a random fore
 	@$(BIN)/python benchmarks/training.py
 	@$(BIN)/python benchmarks/accuracy.py
 
-accuracy: $(READY)  ## the accuracy tables; needs the real scenes and hours; QUICK=1: a small part
-	@$(BIN)/python benchmarks/tables.py $(if $(QUICK),--quick)
+accuracy: $(READY)  ## the accuracy tables; needs the real scenes and a day; PART=many-bands/potsdam-near: an hour; QUICK=1: a small part
+	@$(BIN)/python benchmarks/tables.py $(if $(QUICK),--quick) $(if $(PART),--only $(PART))
 
 $(READY): pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(0 if sys.version_info >= (3, 11) else "bdgf needs Python 3.11 or newer, this is " + sys.version.split()[0] + ". Name another: make PYTHON=python3.12 ...")'

@@ -125,8 +125,8 @@ def _band_places(spectral: Image, given: tuple[str, ...]) -> list[int]:
         found = {band: [i for i, n in enumerate(nearest) if n == band and near[i]] for band in BANDS}
     for band, places in found.items():
         if len(places) != 1:
-            count = f"{len(places)} times, as of several dates" if places else "not"
-            raise RasterError(spectral.paths[0], f"has {band}, which Presto needs, {count}", remedy)
+            times = f"has {band} {len(places)} times, as of several dates, and Presto needs one"
+            raise RasterError(spectral.paths[0], times if places else f"lacks {band}, which Presto needs", remedy)
     return [places[0] for places in found.values()]
 
 
