@@ -24,8 +24,8 @@ RUNS = 3  # the fastest counts
 class Cost:
     """Costs of a method; those of the paper are None where it prints none.
 
-    ``macs`` are the multiply-adds of a batch of 64 windows (tiles in pre-training), forward; ``step_s`` is the time of
-    such a batch, forward and backward, in seconds, None where it is not measured.
+    ``macs`` are the multiply-adds of the loss of 64 windows (tiles in pre-training); ``step_s`` is the time of such a
+    batch, forward and backward, in seconds, None where it is not measured.
     """
 
     name: str
@@ -41,7 +41,7 @@ def costs(dataset: str, bands: int, sar_bands: int, classes: int, recipe: Recipe
     published = published_costs(dataset)
 
     def cost(name: str, parameters: int, macs: int, step_s: float | None) -> Cost:
-        row = published.get(name, {})
+        row = published.get(name) or published.get(f"{name} (t)", {})  # of two phases, the training
         return Cost(name, parameters, macs, step_s, row.get("parameters_m"), row.get("giga_macs"))
 
     with torch.random.fork_rng(devices=[]), open_workers(1):  # one thread, as each worker has
@@ -64,7 +64,7 @@ def _of_system(name: str, sizes: Sizes) -> tuple[int, int, float]:
     patches, generator = Patches(spec, sar, torch.arange(BATCH) % seen.classes), torch.Generator().manual_seed(0)
     step_s = _step_s(network, lambda: system.loss(network, patches, generator))
     with FlopCounterMode(display=False) as counter:
-        system.probabilities(network.eval(), patches)
+        system.loss(network, patches, generator)
     return sum(p.numel() for p in network.parameters()), counter.get_total_flops() // 2, step_s
 
 
