@@ -27,6 +27,7 @@ from landcover_bdgf.model import (
     Workers,
     fit_novelty,
     open_workers,
+    pooled,
     tempered,
 )
 from landcover_bdgf.progress import track
@@ -52,33 +53,54 @@ class LabelledBlock:
         return np.moveaxis(layers[0].double().cpu().numpy()[..., self.rows, self.cols], -1, 0)
 
 
-def left_out_opinions(
-    model: Checkpoint, stack: Stack, left_out: Samples, run: Run
-) -> tuple[NDArray[np.intp], NDArray[np.float64]]:
-    """Indices (n,) of pixels that the model was not trained on, and log probabilities (n, G, F, E, C) by its experts.
+@dataclass(frozen=True)
+class Judged:
+    """What a model says of pixels that it was not trained on.
 
-    F is the number of choices in ``fusion.similar`` of its recipe. Along G the model with the features that guide it
-    comes first, then, if it has any, the model without what they tell.
+    Attributes
+    ----------
+    index : (n,)
+        Which of the pixels it judges.
+    opinions : (n, G, F, E, C)
+        Log probabilities by its E experts, for the F choices in ``fusion.similar`` of its recipe. Along G the model
+        with the features that guide it comes first, then, if it has any, the model without what they tell.
+    mapped_px : (C,)
+        Pixels of each class in its map of the landscape around them.
     """
+
+    index: NDArray[np.intp]
+    opinions: NDArray[np.float64]
+    mapped_px: NDArray[np.int64]
+
+
+def left_out_opinions(model: Checkpoint, stack: Stack, left_out: Samples, run: Run) -> Judged:
+    """Apply a model to the blocks around pixels that it was not trained on."""
     classifier, recipe = Classifier(model, run), model.recipe
     guided = bool(recipe.fusion.guided) and bool(classifier.viewer.features)
 
-    def opinions(one: LabelledBlock) -> NDArray[np.float64]:
+    halo, classes = recipe.halo_px, len(model.classes.entries)
+
+    def opinions(one: LabelledBlock) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
         seen = classifier.see(one.block)
         ways = [seen, seen.unguided()] if guided else [seen]
         found = [torch.stack(classifier.opinions(way, [one.block], *recipe.fusion.similar), dim=1) for way in ways]
-        return one.pixels(torch.stack(found, dim=1))
+        mapped = pooled(found[0][:, 0], classifier.shares)[0].argmax(0).cpu().numpy()
+        mapped_px = np.bincount(mapped[one.block.seen.valid[halo:-halo, halo:-halo]], minlength=classes)
+        return one.pixels(torch.stack(found, dim=1)), mapped_px
 
     with open_workers(run.workers(classifier.viewer.device)) as workers:
         found = [
             (one.index, own) for one, own in _computed(opinions, classifier, stack, left_out, workers, JUDGED_BLOCKS)
         ]
-    index, judged = (np.concatenate(parts) for parts in zip(*found, strict=True))
-    return index, judged
+    index, judged = zip(*found, strict=True)
+    opinions_of, mapped_px = zip(*judged, strict=True)
+    return Judged(np.concatenate(index), np.concatenate(opinions_of), np.sum(mapped_px, axis=0))
 
 
-def fitted_temperature(p: NDArray[np.float64], truth: NDArray[np.int64], share_learned: float = 1.0) -> float:
-    """The temperature of least cross-entropy for probabilities (n, C) and true classes (n,) from 0.
+def fitted_temperature(
+    p: NDArray[np.float64], truth: NDArray[np.int64], weights: NDArray[np.float64], share_learned: float = 1.0
+) -> float:
+    """The temperature of least cross-entropy for probabilities (n, C) and true classes (n,) from 0, weighted (n,).
 
     A model trained on a share of the polygons has more errors than one trained on all, at the same confidence. Its
     temperature raised to the power of ``share_learned`` is closer to that of the model trained on all (decision 13).
@@ -86,7 +108,7 @@ def fitted_temperature(p: NDArray[np.float64], truth: NDArray[np.int64], share_l
 
     def cross_entropy(log_temperature: float) -> float:
         found = tempered(torch.from_numpy(p), math.exp(log_temperature)).numpy()
-        return float(-np.log(np.maximum(found[np.arange(len(truth)), truth], 1e-9)).mean())
+        return float(-weights @ np.log(np.maximum(found[np.arange(len(truth)), truth], 1e-9)))
 
     limits = [math.log(limit) for limit in TEMPERATURES]
     fitted = minimize_scalar(cross_entropy, bounds=limits, options={"xatol": 0.01}).x

@@ -16,12 +16,13 @@ from numpy.typing import NDArray
 
 from landcover_bdgf.labels import LeftOut, Samples, distances_px
 from landcover_bdgf.model import Checkpoint, pooled, tempered
-from landcover_bdgf.training.calibration import fitted_temperature
+from landcover_bdgf.training.calibration import Judged, fitted_temperature
 from landcover_bdgf.training.folds import folds
 from landcover_bdgf.training.stacking import pool_of
 
+LEAST_SHARE = 1e-3  # of a class, for its labels to count
 Fitted = Callable[[int, NDArray[np.intp]], Checkpoint]
-Judge = Callable[[Checkpoint, Samples], tuple[NDArray[np.intp], NDArray[np.float64]]]
+Judge = Callable[[Checkpoint, Samples], Judged]
 
 
 @dataclass(frozen=True)
@@ -42,22 +43,22 @@ def cross_fit(
 ) -> CrossFitted | None:
     """Judge the pixels of ``count`` folds; None if none can be left out.
 
-    ``fit(number, kept)`` trains a temporary model on some pixels; ``judge(model, left_out)`` returns the indices of the
-    pixels that it judges and the log probabilities (n, G, F, E, C) by its experts ``names``, for F choices of averages,
-    with and without the features that guide it (see :func:`~landcover_bdgf.training.calibration.left_out_opinions`).
+    ``fit(number, kept)`` trains a temporary model on some pixels; ``judge(model, left_out)`` lets it judge others, by
+    its experts ``names``.
     """
-    found = []
+    found, mapped_px = [], np.zeros(len(samples.legend.entries))
     for fold in folds(samples, count, seed):
-        index, opinions = judge(fit(fold.number, fold.kept), samples.where(fold.left_out))
-        away = distances_px(samples.positions[fold.left_out[index]], samples.positions[fold.kept])
-        found.append((fold.left_out[index], opinions, away, np.full(len(index), fold.number)))
+        own = judge(fit(fold.number, fold.kept), samples.where(fold.left_out))
+        away = distances_px(samples.positions[fold.left_out[own.index]], samples.positions[fold.kept])
+        found.append((fold.left_out[own.index], own.opinions, away, np.full(len(own.index), fold.number)))
+        mapped_px += own.mapped_px
     if not found:
         return None
     index, opinions, away, number = (np.concatenate(parts) for parts in zip(*found, strict=True))
     codes, truth = samples.codes[index], samples.codes[index].astype(np.int64) - 1
     similar, shares = pool_of(opinions[:, 0], truth, names, samples.groups[index])
     p, unguided = (pooled(torch.from_numpy(opinions[:, way, similar]), tuple(shares.values())) for way in (0, -1))
-    temperature = fitted_temperature(p.numpy(), truth, 1 - 1 / count)
+    temperature = fitted_temperature(p.numpy(), truth, as_mapped(truth, mapped_px), 1 - 1 / count)
     confidence, best = tempered(p, temperature).max(dim=1)
     order = np.lexsort((samples.cols[index], samples.rows[index]))
     columns: tuple[NDArray[Any], ...] = (
@@ -67,3 +68,13 @@ def cross_fit(
     )  # fmt: skip
     left_out = LeftOut(*(np.ascontiguousarray(values[order]) for values in columns))
     return CrossFitted(left_out, shares, similar, temperature)
+
+
+def as_mapped(truth: NDArray[np.int64], mapped_px: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Weights (n,) of labels whose classes then have the shares of the map, at least a thousandth.
+
+    Labels are often as many of each class, however rare it is; the confidence of a map is that of its pixels.
+    """
+    shares = np.maximum(mapped_px / max(1.0, mapped_px.sum()), LEAST_SHARE)
+    weights: NDArray[np.float64] = (shares / np.maximum(np.bincount(truth, minlength=len(shares)), 1))[truth]
+    return weights

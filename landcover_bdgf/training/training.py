@@ -37,7 +37,7 @@ from landcover_bdgf.model import (
 from landcover_bdgf.progress import log
 from landcover_bdgf.scene import Stack
 from landcover_bdgf.storage import record
-from landcover_bdgf.training.calibration import left_out_opinions, with_novelty
+from landcover_bdgf.training.calibration import Judged, left_out_opinions, with_novelty
 from landcover_bdgf.training.cross_fitting import CrossFitted, cross_fit
 from landcover_bdgf.training.loop import epoch_batch, fit, generator_of
 from landcover_bdgf.training.task import Task, adam, halving
@@ -171,7 +171,7 @@ class Setup:
             steps = max(1, round(FOLD_EPOCHS * settings.steps_for(len(samples)) * len(kept) / len(samples)))
             return self.model(f"fold {number + 1}", windows.where(torch.from_numpy(kept)), steps=steps)
 
-        def judge(model: Checkpoint, left_out: Samples) -> tuple[NDArray[np.intp], NDArray[np.float64]]:
+        def judge(model: Checkpoint, left_out: Samples) -> Judged:
             return left_out_opinions(model, stack, left_out, self.run)
 
         names = expert_names(self.viewer.recipe)

@@ -10,8 +10,8 @@ from landcover_bdgf.model.checkpoint import Checkpoint, load_checkpoint
 from landcover_bdgf.model.classifier import tempered
 from landcover_bdgf.model.recipe import changed
 from landcover_bdgf.scene.stack import Stack
-from landcover_bdgf.training.calibration import fitted_temperature
-from landcover_bdgf.training.cross_fitting import cross_fit
+from landcover_bdgf.training.calibration import Judged, fitted_temperature
+from landcover_bdgf.training.cross_fitting import as_mapped, cross_fit
 from landcover_bdgf.training.folds import folds
 from landcover_bdgf.training.training import train
 
@@ -25,12 +25,12 @@ def test_what_the_folds_judge_is_kept_with_each_pixel(samples: Samples) -> None:
         seen.append(kept)
         return number  # type: ignore[return-value]
 
-    def judge(model: Checkpoint, left_out: Samples) -> tuple[np.ndarray, np.ndarray]:
+    def judge(model: Checkpoint, left_out: Samples) -> Judged:
         index = np.arange(len(left_out))[::-2]  # not all, in another order
         right = 0.9 if model == 0 else 0.6
         p = np.full((len(index), len(labels.legend.entries)), (1 - right) / (len(labels.legend.entries) - 1))
         p[np.arange(len(index)), left_out.codes[index] - 1] = right
-        return index, np.log(p)[:, None, None, None]
+        return Judged(index, np.log(p)[:, None, None, None], np.ones(len(labels.legend.entries), int))
 
     found = cross_fit(labels, 2, 0, ("windows",), fit=fit, judge=judge)
     assert found is not None
@@ -74,10 +74,10 @@ def test_the_better_of_two_averages_is_chosen(samples: Samples) -> None:
     labels = samples.train
     classes = len(labels.legend.entries)
 
-    def judge(model: Checkpoint, left_out: Samples) -> tuple[np.ndarray, np.ndarray]:
+    def judge(model: Checkpoint, left_out: Samples) -> Judged:
         opinions = np.full((len(left_out), 1, 2, 1, classes), 1 / classes)
         opinions[np.arange(len(left_out)), 0, 1, 0, left_out.codes - 1] = 0.9
-        return np.arange(len(left_out)), np.log(opinions)
+        return Judged(np.arange(len(left_out)), np.log(opinions), np.ones(classes, int))
 
     found = cross_fit(labels, 2, 0, ("windows",), fit=lambda number, kept: None, judge=judge)  # type: ignore[arg-type, return-value]
     assert found is not None
@@ -90,11 +90,11 @@ def test_the_same_models_without_guidance_are_judged_beside(samples: Samples) ->
     labels = samples.train
     classes = len(labels.legend.entries)
 
-    def judge(model: Checkpoint, left_out: Samples) -> tuple[np.ndarray, np.ndarray]:
+    def judge(model: Checkpoint, left_out: Samples) -> Judged:
         opinions = np.full((len(left_out), 2, 1, 1, classes), 0.1)
         opinions[np.arange(len(left_out)), 0, 0, 0, left_out.codes - 1] = 0.9
         opinions[:, 1, ..., 0] = 0.9
-        return np.arange(len(left_out)), np.log(opinions)
+        return Judged(np.arange(len(left_out)), np.log(opinions), np.ones(classes, int))
 
     found = cross_fit(labels, 2, 0, ("windows",), fit=lambda number, kept: None, judge=judge)  # type: ignore[arg-type, return-value]
     assert found is not None
@@ -102,17 +102,26 @@ def test_the_same_models_without_guidance_are_judged_beside(samples: Samples) ->
     assert (found.left_out.unguided == 1).all()
 
 
+def test_labels_have_the_weights_of_the_map() -> None:
+    """Three labels of a class that is nine tenths of the map, one of another, and a class without labels."""
+    weights = as_mapped(np.array([0, 0, 0, 1]), np.array([90, 10, 0]))
+    np.testing.assert_allclose(weights, [0.3, 0.3, 0.3, 0.1])
+    assert (as_mapped(np.array([0, 1]), np.array([100, 0])) > 0).all(), "a class that the map lacks counts a little"
+    assert (as_mapped(np.array([0, 1]), np.zeros(2)) > 0).all()
+
+
 def test_the_temperature_is_that_of_the_left_out_pixels(samples: Samples) -> None:
     labels, rng = samples.train, np.random.default_rng(0)
     p = rng.dirichlet(np.ones(len(labels.legend.entries)), len(labels))
+    mapped_px = np.arange(len(labels.legend.entries))
 
-    def judge(model: Checkpoint, left_out: Samples) -> tuple[np.ndarray, np.ndarray]:
-        return np.arange(len(left_out)), np.log(p[: len(left_out)])[:, None, None, None]
+    def judge(model: Checkpoint, left_out: Samples) -> Judged:
+        return Judged(np.arange(len(left_out)), np.log(p[: len(left_out)])[:, None, None, None], mapped_px)
 
     found = cross_fit(labels, 2, 0, ("windows",), fit=lambda number, kept: None, judge=judge)  # type: ignore[arg-type, return-value]
     assert found is not None
     parts = [(labels.codes[fold.left_out].astype(int) - 1, p[: len(fold.left_out)]) for fold in folds(labels, 2, 0)]
     truth, probabilities = (np.concatenate(each) for each in zip(*parts, strict=True))
-    assert found.temperature == fitted_temperature(probabilities, truth, 0.5)
+    assert found.temperature == fitted_temperature(probabilities, truth, as_mapped(truth, 2.0 * mapped_px), 0.5)
     best = tempered(torch.from_numpy(probabilities), found.temperature).max(dim=1)[0].numpy()
     assert sorted(found.left_out.confidence.tolist()) == pytest.approx(sorted(best.tolist()), abs=1e-6)
