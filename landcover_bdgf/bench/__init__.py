@@ -11,9 +11,11 @@ small_cnn           a plain CNN on components
 methods             methods by name
 systems             the systems of the paper, by name
 whole_scene         a function of blocks, applied to all
+published           what the paper prints
 version, cells      program version of a result; results, each computed once
 tables              means, intervals, differences paired by seed
 complexity          parameters and multiply-adds of every part
+costs               those of all methods, and the time of a training step
 page                the report
 settings            what a comparison compares
 experiments         the experiments of the paper, by name

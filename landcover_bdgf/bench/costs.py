@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor, nn
+from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.utils.flop_counter import FlopCounterMode
 
 from landcover_bdgf.bench.complexity import count_parts, inputs_of
@@ -36,9 +37,9 @@ class Cost:
     published_giga_macs: float | None
 
 
-def costs(dataset: str, bands: int, sar_bands: int, classes: int, recipe: Recipe) -> list[Cost]:
-    """Costs of all methods for a data set of these sizes."""
-    published = published_costs(dataset)
+def costs(dataset: str | None, bands: int, sar_bands: int, classes: int, recipe: Recipe) -> list[Cost]:
+    """Costs of all methods for a data set of these sizes; ``dataset`` is its name if it is one of the paper."""
+    published = published_costs(dataset) if dataset else {}
 
     def cost(name: str, parameters: int, macs: int, step_s: float | None) -> Cost:
         row = published.get(name) or published.get(f"{name} (t)", {})  # of two phases, the training
@@ -58,12 +59,12 @@ def costs(dataset: str, bands: int, sar_bands: int, classes: int, recipe: Recipe
 
 def _of_system(name: str, sizes: Sizes) -> tuple[int, int, float]:
     system = SYSTEMS[name]()
-    seen = Sizes(min(system.components or sizes.bands, sizes.bands), sizes.sar_bands, sizes.classes)
+    seen = replace(sizes, bands=system.channels(sizes.bands, sizes.sar_bands))
     network, side = system.network(seen).train(), system.patch_px
     spec, sar = (torch.randn(BATCH, channels, side, side) for channels in (seen.bands, seen.sar_bands))
     patches, generator = Patches(spec, sar, torch.arange(BATCH) % seen.classes), torch.Generator().manual_seed(0)
     step_s = _step_s(network, lambda: system.loss(network, patches, generator))
-    with FlopCounterMode(display=False) as counter:
+    with sdpa_kernel(SDPBackend.MATH), FlopCounterMode(display=False) as counter:  # others are not counted on a CPU
         system.loss(network, patches, generator)
     return sum(p.numel() for p in network.parameters()), counter.get_total_flops() // 2, step_s
 

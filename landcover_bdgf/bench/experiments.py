@@ -26,6 +26,7 @@ from landcover_bdgf.bench.tables import ProtocolTable, tables
 from landcover_bdgf.errors import OutputError, SettingsError, opening
 from landcover_bdgf.labels import Samples, draw_per_class
 from landcover_bdgf.model import Classifier, Recipe, Run, changed, open_workers
+from landcover_bdgf.progress import log
 from landcover_bdgf.storage import Product, reserved
 from landcover_bdgf.training import cut_windows
 
@@ -99,10 +100,9 @@ def columns_of(settings: BenchSettings) -> tuple[Method, ...]:
         "embedding": EMBEDDING,
     }  # fmt: skip
     columns = tuple(map(parse_method, settings.method)) or fixed.get(settings.experiment, (parse_method(BDGF),))
-    if settings.experiment == "embedding" and columns[0].kind != BDGF:
-        raise SettingsError(
-            f'`method="{columns[0].name}"`', "has no features to show", "List bdgf as the first method."
-        )
+    others = [method.name for method in columns if method.kind != BDGF]
+    if settings.experiment == "embedding" and others:
+        raise SettingsError(f'`method="{others[0]}"`', "has no features to show", "List variants of bdgf only.")
     return columns
 
 
@@ -135,13 +135,16 @@ def run_experiment(
         work = output / CELLS
         work.mkdir(parents=True, exist_ok=True)
         if settings.experiment == "complexity":
-            return [], write_costs(output, dict(_costs(name, settings, work, recipe) for name in settings.dataset))
+            found = [_costs(name, settings, work, recipe) for name in settings.dataset]
+            _check_names([name for name, _ in found])
+            return [], write_costs(output, dict(found))
         datasets = tuple(open_dataset(name, settings.data, work) for name in settings.dataset)
         _check_names([dataset.name for dataset in datasets])
         seeds = tuple(range(run.seed, run.seed + settings.seeds))
         cells, results, places = [], [], {}
         for dataset in datasets:
-            count = settings.per_class or published_per_class(dataset.name) or PER_CLASS
+            own_count = published_per_class(dataset.name) if dataset.published else None
+            count = settings.per_class or own_count or PER_CLASS
             presto = presto_file(settings)
             plan = Plan((dataset,), settings.protocols, columns, seeds, count, recipe, work, run, presto)
             own, reference = run_plan(plan), columns[0].name
@@ -151,15 +154,20 @@ def run_experiment(
             results += tables(own, reference)
             if settings.experiment == "embedding":
                 places[dataset.name] = _embeddings(plan)
-        shown = Shown(settings.experiment, datasets, settings.protocols, seeds, recipe, columns[0].name)
+        shown = Shown(settings.experiment, datasets, settings.protocols, seeds, recipe)
         return results, write_results(output, shown, cells, results, places)
 
 
 def _by_labels(plan: Plan, cells: Sequence[Cell]) -> list[Cell]:
     """The cells, and those of other numbers of training pixels, with the number in the name of the method."""
-    many = len(plan.datasets[0].stack.spectral.bands) > plan.recipe.spectral.max_bands
+    (dataset,) = plan.datasets
+    many = len(dataset.stack.spectral.bands) > plan.recipe.spectral.max_bands
     counts = {*(HYPERSPECTRAL if many else MULTISPECTRAL)} - {plan.per_class}
-    found = [*cells, *(cell for count in counts for cell in run_plan(replace(plan, per_class=count)))]
+    fewest = int(np.bincount(dataset.truth[dataset.truth > 0])[1:].min())
+    if too_many := [str(count) for count in sorted(counts) if count >= fewest]:
+        log.warning("%s: a class has %d labelled pixels: without %s", dataset.name, fewest, ", ".join(too_many))
+    kept = [count for count in sorted(counts) if count < fewest]
+    found = [*cells, *(cell for count in kept for cell in run_plan(replace(plan, per_class=count)))]
     found.sort(key=lambda cell: cell["per_class"])
     return [cell | {"method": f"{cell['method']}, {cell['per_class']} px"} for cell in found]
 
@@ -170,7 +178,7 @@ def _costs(name: str, settings: BenchSettings, work: Path, recipe: Recipe) -> tu
         return name, costs(name, published.bands, published.sar_bands, len(published.classes), recipe)
     dataset = open_dataset(name, settings.data, work)
     sizes = len(dataset.stack.spectral.bands), len(dataset.stack.sar.bands), len(dataset.legend.entries)
-    return dataset.name, costs(dataset.name, *sizes, recipe)
+    return dataset.name, costs(None, *sizes, recipe)
 
 
 def _check_names(names: list[str]) -> None:

@@ -1,4 +1,4 @@
-"""Methods by name: the fusion network, its variants, and baselines, all on the same samples."""
+"""Methods by name: the fusion network, its variants, systems of the paper, and baselines, all on the same samples."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from landcover_bdgf.bench.datasets import Dataset
 from landcover_bdgf.bench.pixel_features import PixelFeatures, component_layers, physical_layers, presto_layers
 from landcover_bdgf.bench.probe import probe
 from landcover_bdgf.bench.small_cnn import cnn_codes
-from landcover_bdgf.bench.systems import SYSTEMS, VARIANTS, system_codes
+from landcover_bdgf.bench.systems import SYSTEMS, VARIANTS, Source, system_codes
 from landcover_bdgf.bench.version import version_of_networks
 from landcover_bdgf.bench.whole_scene import TILE_PX, whole_scene
 from landcover_bdgf.errors import SettingsError
@@ -46,6 +46,7 @@ PROBE = "probe"  # a linear classifier on diffusion features
 COMPONENTS = "-components"  # after the name of a baseline
 PRESTO = "presto"  # extra trees on Presto's features
 CNN = "cnn-components"
+ALL = SYSTEMS | VARIANTS
 _SPLIT = re.compile(r"(?P<label>[^=:]+)=(?P<kind>bdgf|fusion)(?::(?P<sets>.*))?")
 
 
@@ -54,7 +55,7 @@ class Method:
     """One column of the comparison."""
 
     name: str
-    kind: str  # "bdgf", "probe", "cnn-components", or a key of CLASSIFIERS
+    kind: str  # "bdgf", "probe", "cnn-components", the name of a system, or a key of CLASSIFIERS
     windows_px: tuple[int, ...] = ()  # sizes of the windows for the statistics of a baseline
     # What a baseline is given: bands and SAR, both as the networks see them, or Presto's features of them.
     layers: Literal["bands", "components", "presto"] = "bands"
@@ -65,6 +66,8 @@ class Method:
         """Everything that its result depends on besides data, seed and program version, as text."""
         if self.kind in (BDGF, PROBE):
             return f"{self.kind} {self.shuffled} {changed(recipe, self.overrides).model_dump_json()}"
+        if self.kind in ALL and ALL[self.kind].denoises:
+            return f"{self.kind} {recipe.model_dump_json()}"
         seen = {
             "bands": "",
             "components": recipe.spectral.model_dump_json(),
@@ -90,7 +93,7 @@ def parse_method(text: str) -> Method:
     SettingsError
         The method is unknown; names the nearest.
     """
-    if text in (BDGF, PROBE, *SYSTEMS, *VARIANTS):
+    if text in (BDGF, PROBE, *ALL):
         return Method(text, text)
     if text == FUSION:
         return Method(text, BDGF, overrides=("fusion.guidance=",))
@@ -138,8 +141,11 @@ class Laboratory:
             denoiser = self.denoiser(changed(self.recipe, method.overrides), seed)
             p = probe(denoiser, self.dataset.stack, samples.train, method.shuffled, self._run(seed))
             return Prediction(np.unique(samples.train.codes)[p.argmax(0)], p.max(0))
-        if method.kind in SYSTEMS | VARIANTS:
-            return Prediction(*system_codes(method.kind, self.dataset.stack, samples, self._run(seed)))
+        if method.kind in ALL:
+            source = Source(
+                self.dataset.stack, self._run(seed), self.recipe, lambda recipe: self.denoiser(recipe, seed)
+            )
+            return Prediction(*system_codes(method.kind, source, samples))
         if method.kind != BDGF:
             features = self._features_of(method)
             if method.kind == CNN:

@@ -27,6 +27,7 @@ from landcover_bdgf.bench.cells import BORDERS, KEPT, Cell
 from landcover_bdgf.bench.complexity import Part, count_parts, inputs_of
 from landcover_bdgf.bench.costs import Cost
 from landcover_bdgf.bench.datasets import Dataset
+from landcover_bdgf.bench.methods import BDGF
 from landcover_bdgf.bench.protocols import PROTOCOLS
 from landcover_bdgf.bench.published import published_accuracy, published_beside, published_spread
 from landcover_bdgf.bench.tables import DETAILS, METRICS, ProtocolTable, Spread, by, rows, signed
@@ -44,14 +45,13 @@ COLUMNS = (
 
 @dataclass(frozen=True)
 class Shown:
-    """What a page is about; ``reference`` is the method paired with all others."""
+    """What a page is about."""
 
     experiment: str
     datasets: tuple[Dataset, ...]
     protocols: tuple[str, ...]
     seeds: tuple[int, ...]
     recipe: Recipe
-    reference: str
 
 
 def write_results(
@@ -67,8 +67,8 @@ def write_results(
     _write_json(folder, rows(found))
     scenes = [_scene(dataset, shown, cells, found, embeddings) for dataset in shown.datasets]
     return _write_page(
-        folder, TEMPLATE, scenes=scenes, experiment=shown.experiment, reference=shown.reference,
-        recipe=shown.recipe.name, seeds=shown.seeds, per_class=sorted({cell["per_class"] for cell in cells}),
+        folder, TEMPLATE, scenes=scenes, experiment=shown.experiment, recipe=shown.recipe.name, seeds=shown.seeds,
+        per_class=sorted({cell["per_class"] for cell in cells}),
         protocols=[PROTOCOLS[name] for name in shown.protocols], metrics=METRICS, borders=BORDERS, kept=KEPT,
     )  # fmt: skip
 
@@ -114,9 +114,9 @@ def _scene(
         "legend": [(entry.name, f"#{bytes(entry.color).hex()}") for entry in dataset.legend.entries],
         "parts": _parts(dataset, shown.recipe),
         "embeddings": embeddings.get(dataset.name, ()),
-        "published": published_accuracy(shown.experiment, dataset.name),
+        "published": published_accuracy(shown.experiment, dataset.name) if dataset.published else None,
         "beside": {name: published_beside(shown.experiment, dataset.name, name) for name in names},
-        "spread": published_spread(dataset.name) if shown.experiment == "uncertainty" else None,
+        "spread": published_spread(dataset.name) if dataset.published and reference == BDGF else None,
         "runs": single_runs(own, reference) if shown.experiment == "uncertainty" else None,
         "labels": by_labels(own) if shown.experiment == "labels" else None,
     }

@@ -29,10 +29,11 @@ OF_BASELINES = (
 )
 
 OF_SYSTEMS = (
-    "bench.methods", "bench.whole_scene", "training.loop", "training.task", "model.blocks", "model.networks.mamba",
-    "model.networks.scan", "model.networks.kernels.scan_numba", "model.networks.unet", "model.networks.diffusion",
+    *(f"bench.systems.{name}" for name in ("catalogue", "learner", "patches", "stems", "system")),
+    *("bench.methods", "bench.whole_scene", "training.loop", "training.task", "model.blocks"),
+    *(f"model.networks.{name}" for name in ("layers", "mamba", "scan", "kernels.compiled", "kernels.scan_numba")),
     *(f"model.{name}" for name in OF_SCALING),
-)  # fmt: skip
+)
 
 
 def version_of_baselines() -> str:
@@ -40,10 +41,10 @@ def version_of_baselines() -> str:
     return _sha256((*OF_SAMPLES, *OF_PIXELS, *OF_FIGURES, *OF_BASELINES))
 
 
-def version_of_systems(device: str) -> str:
-    """Version of the systems of the paper and of their training."""
-    own = tuple(name for name in _files() if name.startswith("bench.systems."))
-    return f"{_sha256((*OF_SAMPLES, *OF_PIXELS, *OF_FIGURES, *OF_SYSTEMS, *own))} torch {torch.__version__} {device}"
+def version_of_system(module: str) -> str:
+    """Version of a system of the paper, of its file, and of its training."""
+    own = module.removeprefix(f"{PACKAGE.name}.")
+    return f"{_sha256((*OF_SAMPLES, *OF_PIXELS, *OF_FIGURES, *OF_SYSTEMS, own))} torch {torch.__version__}"
 
 
 def version_of_networks(device: str) -> str:
@@ -55,7 +56,8 @@ def version_of_networks(device: str) -> str:
 
 def version_of_models(device: str) -> str:
     """Version of everything that a trained model and its accuracy depend on."""
-    return f"{version_of_networks(device)} {_sha256((*OF_SAMPLES, *OF_FIGURES, 'bench.methods', 'bench.probe'))}"
+    own = "bench.methods", "bench.probe", "bench.whole_scene"
+    return f"{version_of_networks(device)} {_sha256((*OF_SAMPLES, *OF_FIGURES, *own))}"
 
 
 @cache

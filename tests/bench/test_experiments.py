@@ -4,11 +4,14 @@ import csv
 import json
 import re
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from conftest import SHORT_OPTIONS as QUICK, Bdgf
 
+from landcover_bdgf.bench import experiments
+from landcover_bdgf.bench.datasets import open_dataset
 from landcover_bdgf.bench.experiments import ABLATION, columns_of
 from landcover_bdgf.bench.settings import BenchSettings, presto_file
 from landcover_bdgf.bench.systems.fusion_hct import FusionHct
@@ -22,7 +25,7 @@ from landcover_bdgf.scene.simulation import SceneFiles, simulate, write_scene
 def test_settings_of_a_comparison_are_checked() -> None:
     with pytest.raises(SettingsError, match=r"`protocols=fra`: is unknown. Did you mean far\?"):
         BenchSettings(("x",), protocols=("fra",))  # type: ignore[arg-type]
-    with pytest.raises(SettingsError, match=r'`method="et"`: has no features to show'):
+    with pytest.raises(SettingsError, match=r'`method="et"`: has no features to show. List variants of bdgf only'):
         columns_of(BenchSettings(("x",), experiment="embedding", method=("et",)))
 
 
@@ -62,7 +65,6 @@ def place(tmp_path: Path, scene_files: SceneFiles, monkeypatch: pytest.MonkeyPat
     monkeypatch.setattr("landcover_bdgf.bench.complexity.TILE_PX", 8)
     monkeypatch.setattr("landcover_bdgf.bench.experiments.SHOWN_PX", 10)
     monkeypatch.setattr("landcover_bdgf.bench.experiments.ITERATIONS", 250)
-    monkeypatch.setattr(SpectralDiff, "steps", 1)
     monkeypatch.setattr(SpectralDiff, "schedule", Schedule(epochs=1))
 
 
@@ -119,6 +121,7 @@ def test_experiments_of_the_paper(experiment: str, methods: int, shown: int, bdg
     page = (tmp_path / "out/report.html").read_text(encoding="utf-8")
     assert len(re.findall("<figcaption>(diffusion features(?:, no masks)?|cnn|transformer|mamba)<", page)) == shown
     assert ("Single runs of bdgf" in page) == (experiment == "uncertainty")
+    assert "(seed 0)" in page or "seed 0." in page
     assert "the paper prints" not in page, "it does not print this scene"
 
 
@@ -157,11 +160,12 @@ def test_a_published_table_stands_beside_the_same_methods(
 ) -> None:
     """A scene that is called like one of the paper, under the protocol that it uses."""
     (tmp_path / "place.toml").rename(tmp_path / "augsburg.toml")
+    monkeypatch.setattr(experiments, "open_dataset", lambda *given: replace(open_dataset(*given), published=True))
     monkeypatch.setattr(FusionHct, "schedule", Schedule(epochs=1))
     words = "bench --dataset augsburg.toml --method fusion-hct --method et --seeds 1 --per-class 10 -q -o out"
     assert bdgf(*words.split(), "--protocols", "random,near") == 0
     page = (tmp_path / "out/report.html").read_text(encoding="utf-8")
-    assert page.count("<th>the paper prints, OA</th>") == 1
+    assert page.count("<th>the paper prints (100 px), OA</th>") == 1
     rows = re.findall(r"<tr[^>]*><td>fusion-hct</td>.*?</tr>", page, re.DOTALL)
     assert ["<td>89.65</td><td>84.15</td></tr>" in row for row in rows] == [True, False, False, False]
     assert "100 random training pixels per class" in page

@@ -2,3 +2,4 @@ from .catalogue import SYSTEMS as SYSTEMS, VARIANTS as VARIANTS, system_codes as
 from .learner import Sizes as Sizes
 from .patches import Patches as Patches
 from .spectral_diff import DENOISER as DENOISER
+from .system import Source as Source

@@ -82,7 +82,7 @@ class Bottleneck(nn.Module):
         return image, radar
 
     def penalty(self) -> Tensor:
-        """Sum of the |γ| that are to become small."""
+        """Sum of the penalised |γ|."""
         (image, radar), half = self.scales(), self.middle.out_channels // 2
         return image[:half].abs().sum() + radar[half:].abs().sum()
 
@@ -169,7 +169,7 @@ class AsyFFNet(System):
         return network
 
     def loss(self, network: nn.Module, patches: Patches, generator: Generator) -> Tensor:
-        """Cross-entropy, and what makes channels of either sensor superfluous."""
+        """Cross-entropy, and the penalty on γ."""
         penalties = [block.penalty() for block in network.modules() if isinstance(block, Bottleneck)]
         return super().loss(network, patches, generator) + PENALTY * torch.stack(penalties).sum()
 

@@ -9,7 +9,7 @@ Glossary
     D           discriminator of a sensor: probability that a window is real
     trust       accuracy of a head on the training pixels of a class (3, C)
 
-Our choices, where we know no better
+Choices where the description is silent
     The fused third level is decoded, by layers that are the same for both sensors, except for the last convolution.
     Head 1, the only one with a cross-entropy, is that of the first level. Both sides of a squared distance move.
     Generator and discriminators move in the same step. Adam makes the weight of a discriminator's loss irrelevant.
@@ -117,7 +117,7 @@ class Calc(System):
         return (right.float() @ of_class + 1) / (of_class.sum(0) + 1)
 
     def trained(self, learner: Learner) -> nn.Module:
-        """The network; it knows how far each head is to be trusted."""
+        """The network, with the accuracy of each head."""
         network = super().trained(learner)
         assert isinstance(network, CalcNetwork)
         network.trust.copy_(self._trust(network, learner.patches, learner.sizes.classes))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -20,12 +22,11 @@ from landcover_bdgf.bench.systems.ncglf import Ncglf
 from landcover_bdgf.bench.systems.patches import Patches, View
 from landcover_bdgf.bench.systems.spectral_diff import OnOurFeatures, SpectralDiff
 from landcover_bdgf.bench.systems.ss_mae import SsMae
-from landcover_bdgf.bench.systems.system import System
+from landcover_bdgf.bench.systems.system import Source, System
 from landcover_bdgf.bench.systems.uacl import Uacl
 from landcover_bdgf.bench.whole_scene import TILE_PX, whole_scene
 from landcover_bdgf.labels import Samples
-from landcover_bdgf.model import Block, BlockStream, Run, open_workers
-from landcover_bdgf.scene import Stack
+from landcover_bdgf.model import Block, BlockStream, open_workers
 
 SYSTEMS: dict[str, type[System]] = {
     "fusion-hct": FusionHct, "macn": Macn, "uacl": Uacl, "asyffnet": AsyFFNet, "spectral-diff": SpectralDiff,
@@ -36,12 +37,16 @@ VARIANTS: dict[str, type[System]] = {"spectral-diff-masking": OnOurFeatures}
 WINDOWS = 512  # classified at once
 
 
-def system_codes(name: str, stack: Stack, samples: Samples, run: Run) -> tuple[NDArray[Any], NDArray[np.floating[Any]]]:
-    """Codes of the whole scene (h, w), and their probabilities (h, w), by a system trained on the training part."""
-    system = (SYSTEMS | VARIANTS)[name]()
-    view = system.view(stack, run)
-    sizes = Sizes(view.bands, len(view.scaling.sar_mean), len(samples.legend.entries))
+def system_codes(name: str, source: Source, samples: Samples) -> tuple[NDArray[Any], NDArray[np.floating[Any]]]:
+    """Codes of the whole scene (h, w), and their probabilities (h, w), by a system trained on the training part.
+
+    Systems are small, and run on the CPU; only a denoiser uses a GPU.
+    """
+    system, stack = (SYSTEMS | VARIANTS)[name](), source.stack
+    run = replace(source.run, device="cpu")
     with torch.random.fork_rng(devices=[]), open_workers(run.workers(run.torch_device())) as workers:
+        view = system.view(source)
+        sizes = Sizes(view.bands, len(view.scaling.sar_mean), len(samples.legend.entries))
         torch.manual_seed(run.seed)  # initial weights, and dropout
         patches = view.patches(stack, samples.train)
         network = system.trained(Learner(name, sizes, patches, view, stack, samples.positions, run, workers)).eval()
@@ -60,9 +65,9 @@ def system_codes(name: str, stack: Stack, samples: Samples, run: Run) -> tuple[N
     return p.argmax(0) + 1, p.max(0)
 
 
-def _rows(view: View, block: Block) -> list[tuple[Tensor, Tensor]]:
-    """Windows of a block, some rows at a time."""
+def _rows(view: View, block: Block) -> Iterator[tuple[Tensor, Tensor]]:
+    """Windows of a block, some rows at a time, as all of them take gigabytes."""
     spec, sar = (x.permute(1, 2, 0, 3, 4) for x in view.windows(block))  # (h, w, channels, p, p)
     rows = max(1, WINDOWS // spec.shape[1])
-    parts = zip(spec.split(rows), sar.split(rows), strict=True)
-    return [(a.flatten(0, 1).contiguous(), b.flatten(0, 1).contiguous()) for a, b in parts]
+    for a, b in zip(spec.split(rows), sar.split(rows), strict=True):
+        yield a.flatten(0, 1).contiguous(), b.flatten(0, 1).contiguous()

@@ -7,7 +7,7 @@ Glossary
     p       side of a scale's window, 8, 16 or 24 px, all with the same centre
     alpha   weights of SAR and edges beside the image
 
-Choices, where the specification is silent
+Choices where the description is silent
     - Edges: the length of the Sobel gradient over all SAR bands, one channel.
     - Image, SAR and edges are mixed at each scale, with alpha of 1 at first; the Mamba then fuses the scales.
     - The first convolutions see the largest window once, and the smaller windows are cut from their results.
@@ -17,7 +17,7 @@ Choices, where the specification is silent
     - The mean of the heads is that of their logits.
     - The learning rate falls by a tenth every 50 epochs; the step of the published decay is not known.
     - Parameters, in millions: 0.276, 0.295 and 0.228 for 180, 244 and 10 bands with 7, 8 and 13 classes, beside 0.275,
-      0.294 and 0.227 of the published code. (A later comparison prints 0.23, 0.19 and 0.18.)
+      0.294 and 0.227 of the published code. (Table 9 of the paper prints 0.23, 0.19 and 0.18.)
 """
 
 from __future__ import annotations

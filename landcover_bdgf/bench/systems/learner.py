@@ -11,6 +11,7 @@ from torch import Generator, Tensor, nn
 from torch.optim import Optimizer
 
 from landcover_bdgf.bench.systems.patches import UNKNOWN, Patches, View
+from landcover_bdgf.errors import LabelError
 from landcover_bdgf.model import Run, Workers
 from landcover_bdgf.scene import Stack
 from landcover_bdgf.training import Task, adam, epoch_batch, fit, generator_of
@@ -78,6 +79,8 @@ class Learner:
     def fit(self, network: nn.Module, loss: Loss, schedule: Schedule, patches: Patches | None = None) -> None:
         """Train a network, in place, on the training pixels or others."""
         windows, seed = self.patches if patches is None else patches, self.run.seed
+        if len(windows) < 2:
+            raise LabelError(self.name, "has one training pixel, and batch norm needs two", "Add labels.")
         size = min(schedule.batch, len(windows))
 
         def batch(step: int) -> list[Batch]:

@@ -10,7 +10,7 @@ Glossary
     r1, r2   rates of attention and of convolution in their sum, at first ½
     pe       position code of a pixel
 
-Our choices, where we know no better
+Choices where the description is silent
     A residual goes around ACmix, as around the attention of every transformer.
     One attention layer serves both steps of the fusion: only then do we count the published number of parameters.
     The second step is the SAR's tokens that ask the fused ones, so that each sensor has asked the other.
@@ -26,13 +26,13 @@ from torch.nn import functional as F
 
 from landcover_bdgf.bench.systems.learner import Sizes
 from landcover_bdgf.bench.systems.patches import Patches
-from landcover_bdgf.bench.systems.stems import CHANNELS, Attention, SpectralStem, Tokenizer, conv2d
+from landcover_bdgf.bench.systems.stems import CHANNELS, Attention, SpectralStem, Tokenizer, conv2d, focal
 from landcover_bdgf.bench.systems.system import System
 
 TOKENS, HEADS = 4, 8
 WIDTH = CHANNELS // HEADS  # channels of a head
 WINDOW_PX, KERNEL_PX = 7, 3
-FOCAL_SHARE, FOCAL_POWER = 0.25, 2
+FOCAL_SHARE = 0.25
 
 
 class MacnNetwork(nn.Module):
@@ -58,9 +58,8 @@ class AcMix(nn.Module):
     def __init__(self) -> None:
         super().__init__()
         self.to_q, self.to_k, self.to_v = (nn.Conv2d(CHANNELS, CHANNELS, 1) for _ in range(3))
-        self.position = nn.Conv2d(
-            2, WIDTH, 1, bias=False
-        )  # a bias would add the same to all keys, which changes nothing
+        # a bias would add the same to all keys, which changes nothing
+        self.position = nn.Conv2d(2, WIDTH, 1, bias=False)
         self.spread = nn.Conv2d(3 * HEADS, KERNEL_PX**2, 1, bias=False)
         self.gather = nn.Conv2d(KERNEL_PX**2 * WIDTH, CHANNELS, KERNEL_PX, padding=KERNEL_PX // 2, groups=WIDTH)
         with torch.no_grad():  # it begins as a sum of shifted maps, that is, as an ordinary convolution
@@ -111,6 +110,5 @@ class Macn(System):
         return MacnNetwork(sizes)
 
     def loss(self, network: nn.Module, patches: Patches, generator: Generator) -> Tensor:
-        """Focal loss: windows that are classified well count less."""
-        entropy = F.cross_entropy(network(patches.spec, patches.sar), patches.codes, reduction="none")
-        return (FOCAL_SHARE * (1 - (-entropy).exp()) ** FOCAL_POWER * entropy).mean()
+        """Focal loss."""
+        return FOCAL_SHARE * focal(network(patches.spec, patches.sar), patches.codes)

@@ -10,7 +10,7 @@ Glossary
     u, z    values to scan, and their gate
     delta, A, B, C, D   of the selective scan, see networks/scan.py
 
-Choices, where the specification is silent
+Choices where the description is silent
     - One module of the three blocks. (The published counts fit two modules for one data set, Berlin.)
     - Scans forward along rows and columns see all pixels, the two backward ones every second row and column.
     - The fusion scans in all four directions, at full resolution. It takes delta, B and C from the other sensor.

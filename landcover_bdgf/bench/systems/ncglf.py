@@ -38,7 +38,7 @@ from torch.nn import functional as F
 
 from landcover_bdgf.bench.systems.learner import Schedule, Sizes
 from landcover_bdgf.bench.systems.patches import Patches
-from landcover_bdgf.bench.systems.stems import CHANNELS
+from landcover_bdgf.bench.systems.stems import CHANNELS, focal
 from landcover_bdgf.bench.systems.system import System
 
 PATCH_PX, HEADS = 11, 4
@@ -195,12 +195,6 @@ def correlation(pair: Sensors) -> Tensor:
     """CC of features whose last axis is that of the pixels."""
     a, b = (x - x.mean(-1, keepdim=True) for x in pair)
     return F.cosine_similarity(a, b, dim=-1).mean()
-
-
-def focal(logits: Tensor, codes: Tensor) -> Tensor:
-    """Cross-entropy with less weight for pixels that are already known: (1 − p)²."""
-    entropy = F.cross_entropy(logits, codes, reduction="none")
-    return ((1 - torch.exp(-entropy)) ** 2 * entropy).mean()
 
 
 class Ncglf(System):

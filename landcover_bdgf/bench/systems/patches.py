@@ -7,7 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Generator, Tensor
+from threadpoolctl import threadpool_limits
+from torch import Tensor
 
 from landcover_bdgf.labels import Samples
 from landcover_bdgf.model import BLOCK_PX, Block, Scaling, fit_sar, random_pixels, read_block
@@ -38,17 +39,6 @@ class Patches:
         """These and more."""
         spec, sar = torch.cat([self.spec, more.spec]), torch.cat([self.sar, more.sar])
         return Patches(spec, sar, torch.cat([self.codes, more.codes]))
-
-    def turned(self, generator: Generator) -> Patches:
-        """Each window in one of the eight symmetries of a square, at random."""
-        coins = torch.rand((3, len(self), 1, 1, 1), generator=generator, device=generator.device) < 0.5
-
-        def turn(x: Tensor) -> Tensor:
-            x = torch.where(coins[0], x.flip(3), x)
-            x = torch.where(coins[1], x.flip(2), x)
-            return torch.where(coins[2], x.transpose(2, 3), x)
-
-        return Patches(turn(self.spec), turn(self.sar), self.codes)
 
 
 @dataclass(frozen=True)
@@ -105,7 +95,7 @@ class View:
     ) -> Patches:
         """Windows around pixels with ``codes`` from 0, or ``UNKNOWN``."""
         if not len(rows):
-            channels, p = (self.scaling.bands, len(self.scaling.sar_mean)), self.patch_px
+            channels, p = (self.bands, len(self.scaling.sar_mean)), self.patch_px
             spec, sar = (torch.empty(0, count, p, p) for count in channels)
             return Patches(spec, sar, torch.from_numpy(codes))
         lattice = np.stack([rows // BLOCK_PX, cols // BLOCK_PX], axis=1)
@@ -132,7 +122,8 @@ def whitened(spectral: Floats, components: int) -> OfBands:
     """The part of a scaling that turns bands (S, n) into at most ``components`` whitened principal components."""
     mean = spectral.mean(axis=1, dtype=np.float64)
     reach = float(np.abs(spectral - mean[:, None]).max())  # the same for all bands, so that none counts more
-    values, vectors = np.linalg.eigh(np.cov((spectral - mean[:, None]) / reach).reshape(len(spectral), -1))
+    with threadpool_limits(1):  # the same components whatever the number of threads
+        values, vectors = np.linalg.eigh(np.cov((spectral - mean[:, None]) / reach).reshape(len(spectral), -1))
     kept = np.argsort(-values)[:components]
     kept = kept[values[kept] > 1e-9 * values.max()]
     matrix = vectors[:, kept].T / np.sqrt(values[kept])[:, None]

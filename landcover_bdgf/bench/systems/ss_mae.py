@@ -8,7 +8,7 @@ Glossary
     T       tokens: of the spatial branch the 49 pixels, of the spectral one the S + R channels
     V       values of a token: S + R channels of a pixel, or 49 pixels of a channel
 
-Choices, where the specification is silent
+Choices where the description is silent
     - Pre-training takes ``pretraining_steps``, 100, on windows of the scene, far fewer than the published 300 epochs of
       50,000 windows or more, to stay affordable without a GPU. It sees no labels, and also windows of training pixels.
     - The encoder sees the tokens that are not masked; the decoder all, with a learned one in place of those masked.
@@ -18,7 +18,7 @@ Choices, where the specification is silent
     - The head is linear, on the mean tokens of both branches and the means of both CNNs.
     - The fine-tuning keeps AdamW and its rate, for 100 epochs.
     - Parameters, in millions: 4.50, 4.53 and 4.41 for 180, 244 and 10 bands with 4 SAR bands and 7, 8 and 13 classes;
-      while pre-trained 7.73, 7.80 and 7.56, with decoders and without CNNs and head. A later comparison prints 4.51,
+      while pre-trained 7.73, 7.80 and 7.56, with decoders and without CNNs and head. Table 9 of the paper prints 4.51,
       4.54 and 4.44, and 7.72, 7.80 and 7.56. In the published code 4.92 were counted, for a reason that is not known.
 """
 

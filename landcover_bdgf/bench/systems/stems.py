@@ -119,3 +119,9 @@ class LevelHeads(nn.Module):
 
     def forward(self, levels: list[Tensor]) -> Tensor:
         return torch.stack([head(x).mean((2, 3)) for head, x in zip(self.heads, levels, strict=True)])
+
+
+def focal(logits: Tensor, codes: Tensor) -> Tensor:
+    """Cross-entropy with less weight for windows that are classified well: (1 − p)²."""
+    entropy = F.cross_entropy(logits, codes, reduction="none")
+    return ((1 - torch.exp(-entropy)) ** 2 * entropy).mean()

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Callable
+from dataclasses import dataclass
 from typing import ClassVar
 
 import torch
@@ -11,8 +13,18 @@ from torch.nn import functional as F
 
 from landcover_bdgf.bench.systems.learner import Learner, Schedule, Sizes
 from landcover_bdgf.bench.systems.patches import Patches, View
-from landcover_bdgf.model import Run
+from landcover_bdgf.model import Checkpoint, Recipe, Run
 from landcover_bdgf.scene import Stack
+
+
+@dataclass(frozen=True)
+class Source:
+    """What a system makes its view of: a scene, and a denoiser of a recipe that was trained on it without labels."""
+
+    stack: Stack
+    run: Run
+    recipe: Recipe
+    denoiser: Callable[[Recipe], Checkpoint]
 
 
 class System(ABC):
@@ -25,15 +37,22 @@ class System(ABC):
     components : int or None
         Principal components of the bands that it sees, whitened; None for all bands, scaled by minimum and maximum.
     schedule : Schedule
+    denoises : bool
+        Whether it sees features of a denoiser.
     """
 
     patch_px: ClassVar[int]
     components: ClassVar[int | None] = None
     schedule: ClassVar[Schedule] = Schedule()
+    denoises: ClassVar[bool] = False
 
-    def view(self, stack: Stack, run: Run) -> View:
+    def view(self, source: Source) -> View:
         """How it sees a scene; fitted without labels."""
-        return View.of(stack, self.patch_px, self.components, run.seed)
+        return View.of(source.stack, self.patch_px, self.components, source.run.seed)
+
+    def channels(self, bands: int, sar_bands: int) -> int:
+        """Spectral channels that it sees of a scene with these bands."""
+        return min(self.components or bands, bands)
 
     @abstractmethod
     def network(self, sizes: Sizes) -> nn.Module:

@@ -9,7 +9,7 @@ Glossary
     UPC      contrast of the other pairs: of one class with a probability, which is the soft weight
     z        features that are contrasted (N, 32)
 
-Our choices, where we know no better
+Choices where the description is silent
     Cross-entropy is that of logits. The probabilities of the three heads are averaged.
     A head works on each pixel of its level, and the logits of the pixels are averaged.
     A pixel is reliable if all three heads name the same class. Its pseudo-label is that of the end of the first stage.

@@ -5,7 +5,7 @@ import torch
 from torch import nn
 
 from landcover_bdgf.bench.systems.learner import Sizes
-from landcover_bdgf.bench.systems.ncglf import Coupling, Ncglf, NcglfNetwork, Structure, correlation, focal, polar
+from landcover_bdgf.bench.systems.ncglf import Coupling, Ncglf, NcglfNetwork, Structure, correlation, polar
 from landcover_bdgf.bench.systems.patches import Patches
 
 
@@ -82,9 +82,3 @@ def test_correlation_is_one_for_the_same_and_minus_one_for_the_opposite() -> Non
     x = torch.randn(2, 3, 50)
     torch.testing.assert_close(correlation((x, 2 * x + 1)), torch.tensor(1.0))
     torch.testing.assert_close(correlation((x, -x)), torch.tensor(-1.0))
-
-
-def test_focal_loss_forgets_known_pixels() -> None:
-    z = torch.tensor([[9.0, 0.0], [0.0, 0.0]])
-    plain = nn.functional.cross_entropy(z[1:], torch.tensor([0]))
-    torch.testing.assert_close(focal(z, torch.tensor([0, 0])), plain / 4 / 2, rtol=1e-4, atol=1e-6)

@@ -43,15 +43,6 @@ def test_components_are_white(tiny: Stack) -> None:
     np.testing.assert_allclose(pixels.mean(1), 0, atol=0.02)
 
 
-def test_turned_windows_keep_their_values_and_both_sensors_turn_alike(tiny: Stack, tiny_samples: Samples) -> None:
-    own = View.of(tiny, 5, None, 0).patches(tiny, tiny_samples.train)
-    both = type(own)(own.spec, own.spec[:, :2], own.codes)
-    turned = both.turned(torch.Generator().manual_seed(0))
-    assert torch.equal(turned.spec[:, :2], turned.sar)
-    assert not torch.equal(turned.spec, own.spec)
-    torch.testing.assert_close(turned.spec.sum((2, 3)), own.spec.sum((2, 3)))
-
-
 def test_windows_of_no_pixels_join_others(tiny: Stack, tiny_samples: Samples) -> None:
     view, nowhere = View.of(tiny, 5, 8, 0), np.zeros(0, np.int64)
     own = view.patches(tiny, tiny_samples.train)

@@ -8,9 +8,12 @@ import torch
 
 from landcover_bdgf.bench.systems.learner import Sizes
 from landcover_bdgf.bench.systems.spectral_diff import FeatureView, Layer, SpectralDiff, principal
+from landcover_bdgf.bench.systems.system import Source
 from landcover_bdgf.labels.samples import Samples
+from landcover_bdgf.model.recipe import RECIPES, changed
 from landcover_bdgf.model.run import Run
 from landcover_bdgf.scene.stack import Stack
+from landcover_bdgf.training.pretraining import pretrain
 
 
 @pytest.mark.parametrize(("bands", "millions"), [(256, 0.827), (600, 1.03), (1152, 1.34)])
@@ -41,10 +44,11 @@ def test_components_are_uncorrelated_and_the_first_varies_most() -> None:
     torch.testing.assert_close(cov, torch.diag(known), rtol=1e-3, atol=1e-5)
 
 
-def test_windows_of_features(tiny: Stack, tiny_samples: Samples, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_windows_of_features(tiny: Stack, tiny_samples: Samples) -> None:
     """12 bands and 2 of the SAR become 16 in the denoiser, which has 2 · 32 features; windows are cut out of these."""
-    monkeypatch.setattr(SpectralDiff, "steps", 1)
-    view = SpectralDiff().view(tiny, Run())
+    recipe = changed(RECIPES["laptop"], ("diffusion.steps=1",))
+    view = SpectralDiff().view(Source(tiny, Run(), recipe, lambda recipe: pretrain(tiny, recipe)))
+    assert SpectralDiff().channels(12, 2) == 64
     assert isinstance(view, FeatureView)
     assert view.bands == view.viewer.features == 64
     block = view.viewer.read(tiny, (0, 0))

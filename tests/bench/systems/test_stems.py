@@ -2,7 +2,7 @@
 
 import torch
 
-from landcover_bdgf.bench.systems.stems import Attention, LevelHeads, Levels, SpectralStem, Tokenizer
+from landcover_bdgf.bench.systems.stems import Attention, LevelHeads, Levels, SpectralStem, Tokenizer, focal
 
 
 def test_shapes() -> None:
@@ -39,3 +39,9 @@ def test_levels_mix_the_sensors_by_their_shares() -> None:
     torch.testing.assert_close(first, levels.spectral(spec))
     torch.testing.assert_close(second, one(levels.sar(sar)))
     torch.testing.assert_close(third, 0.25 * two(one(levels.spectral(spec))) + 0.75 * two(one(levels.sar(sar))))
+
+
+def test_focal_loss_forgets_known_pixels() -> None:
+    z = torch.tensor([[9.0, 0.0], [0.0, 0.0]])
+    plain = torch.nn.functional.cross_entropy(z[1:], torch.tensor([0]))
+    torch.testing.assert_close(focal(z, torch.tensor([0, 0])), plain / 4 / 2, rtol=1e-4, atol=1e-6)
