@@ -99,9 +99,9 @@ def main() -> None:
         started, output = time.monotonic(), arguments.output / name
         output.parent.mkdir(parents=True, exist_ok=True)
         recipe = bdgf.load_recipe("laptop", _changes(name, settings.experiment))
-        found, reference, page = run_experiment(settings, output, recipe=recipe, run=bdgf.Run())
+        found, page = run_experiment(settings, output, recipe=recipe, run=bdgf.Run())
         seconds = time.monotonic() - started
-        print("\n".join([f"\n# {name}, {seconds:.0f} s, {page}", *lines(found, reference)]), flush=True)
+        print("\n".join([f"\n# {name}, {seconds:.0f} s, {page}", *lines(found)]), flush=True)
 
 
 if __name__ == "__main__":

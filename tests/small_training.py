@@ -8,7 +8,7 @@ from torch import Tensor, nn
 from landcover_bdgf.model.history import History
 from landcover_bdgf.model.workers import open_workers
 from landcover_bdgf.training.loop import fit, generator_of
-from landcover_bdgf.training.task import Task
+from landcover_bdgf.training.task import Task, halving
 
 STEPS = 12
 Pair = tuple[Tensor, Tensor]
@@ -30,7 +30,7 @@ def task(**changes: object) -> Task[Pair]:
         x, y = shard
         return (network(x) - y).square().mean(), {"x": x.mean()}
 
-    made = Task("train", net(), batch_of, loss, STEPS, learning_rate=0.01, identity={"seed": 1})
+    made = Task("train", net(), batch_of, loss, STEPS, rate=halving(0.01), identity={"seed": 1})
     return replace(made, **changes)  # type: ignore[arg-type]
 
 

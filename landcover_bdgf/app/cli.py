@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import sys
@@ -300,11 +301,13 @@ def bench(shown: Shown, settings: BenchSettings, choice: RecipeChoice, run: Run,
 
     Finished results are kept in the output folder; the same command continues an interrupted comparison.
     """
-    from landcover_bdgf.bench import lines, rows, run_experiment
+    from landcover_bdgf.bench import lines, run_experiment
 
-    tables, reference, page = run_experiment(settings, output, recipe=_recipe(choice), run=run)
-    said = [*lines(tables, reference), f"{page}: report; {page.with_name('results.csv')}: all results"]
-    say(shown, said, {"report": str(page), "tables": rows(tables, reference)})
+    tables, page = run_experiment(settings, output, recipe=_recipe(choice), run=run)
+    figures = page.with_name("results.csv" if tables else "summary.json")
+    said = [*lines(tables), f"{page}: report; {figures}: all results"]
+    found = json.loads(page.with_name("summary.json").read_text(encoding="utf-8"))
+    say(shown, said, {"report": str(page), "tables": found})
 
 
 @command()

@@ -1,3 +1,3 @@
 from .experiments import run_experiment as run_experiment
 from .settings import BenchSettings as BenchSettings
-from .tables import lines as lines, rows as rows
+from .tables import lines as lines

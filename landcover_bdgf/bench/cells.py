@@ -17,9 +17,14 @@ from numpy.typing import NDArray
 
 from landcover_bdgf.assessment import accuracy, accuracy_by_border, border_bins, calibration_error, reliability_bins
 from landcover_bdgf.bench.datasets import Dataset
-from landcover_bdgf.bench.methods import BDGF, PROBE, Laboratory, Method, Prediction
+from landcover_bdgf.bench.methods import ALL, BDGF, PROBE, Laboratory, Method, Prediction
 from landcover_bdgf.bench.protocols import PROTOCOLS, draw, shortages
-from landcover_bdgf.bench.version import version_of_baselines, version_of_models
+from landcover_bdgf.bench.version import (
+    version_of_baselines,
+    version_of_models,
+    version_of_networks,
+    version_of_system,
+)
 from landcover_bdgf.labels import Samples, codes_picture, distances_px
 from landcover_bdgf.model import Recipe, Run
 from landcover_bdgf.progress import errors_only, log, progress
@@ -81,6 +86,7 @@ class Archive:
 def run_plan(plan: Plan) -> list[Cell]:
     """All cells; seed by seed, so that the results of an interrupted run can be compared in pairs."""
     archive, cells = Archive(plan.work), []
+    weights = hashlib.sha256(plan.presto.read_bytes()).hexdigest() if plan.presto else ""
     size = len(plan.datasets) * len(plan.protocols) * len(plan.methods) * len(plan.seeds)
     with progress("comparison", size) as advance:
         for dataset in plan.datasets:
@@ -94,7 +100,8 @@ def run_plan(plan: Plan) -> list[Cell]:
                 drawn = {"protocol": asdict(protocol), "per_class": plan.per_class, "seed": seed}
                 for method in plan.methods:
                     shown = seed == plan.seeds[0]  # a picture of each map, once
-                    identity = {"dataset": fingerprint, **drawn, "method": method.settings(plan.recipe), "shown": shown}
+                    settings = f"{method.settings(plan.recipe)}{weights if method.layers == 'presto' else ''}"
+                    identity = {"dataset": fingerprint, **drawn, "method": settings, "shown": shown}
                     make = partial(_computed, laboratory, samples, method, seed, shown=shown)
                     cell = archive.cell(identity, _version(method.kind, laboratory), make)
                     names = {"dataset": dataset.name, "protocol": name, "seed": seed, "method": method.name}
@@ -161,5 +168,8 @@ def _percent(share: float) -> float | None:
 
 
 def _version(kind: str, laboratory: Laboratory) -> str:
-    of_models = kind in (BDGF, PROBE)
-    return version_of_models(laboratory.run.torch_device().type) if of_models else version_of_baselines()
+    device = laboratory.run.torch_device().type
+    if system := ALL.get(kind):
+        own = version_of_system(system.__module__)
+        return f"{own} {version_of_networks(device)}" if system.denoises else own
+    return version_of_models(device) if kind in (BDGF, PROBE) else version_of_baselines()

@@ -63,6 +63,7 @@ class Dataset:
     truth: NDArray[np.uint16]
     legend: Legend
     simulated: str = ""  # the simulated part, "scene" or "SAR"
+    published: bool = False  # whether it is one of the paper
     stream_px: NDArray[np.uint8] | None = None
 
     def fingerprint(self) -> str:
@@ -105,7 +106,8 @@ def open_dataset(name: str, data: Path | None, work: Path) -> Dataset:
     spectral, sar, truth = simulated_scene(data, work) if simulated else published_scene(name, data, work)
     classes = PUBLISHED["augsburg" if simulated else name].classes
     names = {str(code): text for code, text in classes.items()}
-    return _dataset(name, align(spectral, sar), truth, names, simulated="scene" if simulated else "")
+    made = _dataset(name, align(spectral, sar), truth, names, simulated="scene" if simulated else "")
+    return replace(made, published=not simulated)
 
 
 def check_dataset(name: str) -> Path | None:

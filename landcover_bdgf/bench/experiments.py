@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -11,16 +12,21 @@ from numpy.typing import NDArray
 from sklearn.decomposition import PCA
 from sklearn.manifold import TSNE
 
-from landcover_bdgf.bench.cells import Plan, run_plan
+from landcover_bdgf.bench.cells import Cell, Plan, run_plan
+from landcover_bdgf.bench.costs import Cost, costs
 from landcover_bdgf.bench.datasets import check_dataset, open_dataset
+from landcover_bdgf.bench.matlab import PUBLISHED
 from landcover_bdgf.bench.methods import BDGF, PROBE, Laboratory, Method, parse_method
-from landcover_bdgf.bench.page import embedding, write_results
+from landcover_bdgf.bench.page import Shown, embedding, write_costs, write_results
 from landcover_bdgf.bench.protocols import PROTOCOLS, draw
+from landcover_bdgf.bench.published import published_per_class
 from landcover_bdgf.bench.settings import BenchSettings, presto_file
+from landcover_bdgf.bench.systems import DENOISER, SYSTEMS
 from landcover_bdgf.bench.tables import ProtocolTable, tables
 from landcover_bdgf.errors import OutputError, SettingsError, opening
 from landcover_bdgf.labels import Samples, draw_per_class
 from landcover_bdgf.model import Classifier, Recipe, Run, changed, open_workers
+from landcover_bdgf.progress import log
 from landcover_bdgf.storage import Product, reserved
 from landcover_bdgf.training import cut_windows
 
@@ -30,6 +36,7 @@ BASELINES = (
     "cnn-components",
 )
 COMPARISON = (BDGF, "fusion", *BASELINES)
+SYSTEMS_OF_PAPER = (BDGF, *SYSTEMS)  # tables 3 to 6
 _ALL = "cnn,transformer,mamba"
 _NO_CONTEXT = ("context.sizes_px=",)  # as in the paper
 
@@ -61,10 +68,10 @@ ABLATION = (
 # Table 8 of the paper: diffusion features with and without masks and speckle noise, with either classifier.
 _CONCATENATED = ("diffusion.mask=none", "diffusion.speckle=false")
 TRANSFER = (
-    _variant("group network, masking", _ALL),
-    _variant("group network, concatenated", _ALL, "", *_CONCATENATED),
-    _variant("attention, masking", "attention"),
-    _variant("attention, concatenated", "attention", "", *_CONCATENATED),
+    _variant("group network, masking", _ALL, "", *DENOISER),
+    _variant("group network, concatenated", _ALL, "", *DENOISER, *_CONCATENATED),
+    Method("attention, masking", "spectral-diff-masking"),
+    Method("attention, concatenated", "spectral-diff"),
 )
 # Dependence of diffusion features on each sensor, with and without the masks of eq. 7.
 BALANCE = tuple(
@@ -72,7 +79,10 @@ BALANCE = tuple(
     for masks, sets in (("masks", ()), ("no masks", ("diffusion.mask=none",)))
     for sensor in ("", "sar", "spectral")
 )
-LABEL_COUNTS = (30, 40, 50, 60, 70)  # figure 14 (d)
+HYPERSPECTRAL, MULTISPECTRAL = (60, 80, 100, 120, 140), (30, 40, 50, 60, 70)  # training pixels of figure 14
+# Figure 4: diffusion features with and without masks, of which those of the branches are shown once.
+EMBEDDING = (Method(BDGF, BDGF), Method("no masks", BDGF, overrides=("diffusion.mask=none",)))
+PER_CLASS = 50
 CELLS = "cells"  # folder of finished results; also marks the output folder of a comparison
 
 
@@ -86,27 +96,27 @@ def columns_of(settings: BenchSettings) -> tuple[Method, ...]:
     """
     fixed = {
         "ablation": ABLATION[::-1], "transfer": TRANSFER, "balance": BALANCE,
-        "comparison": tuple(map(parse_method, COMPARISON)),
+        "comparison": tuple(map(parse_method, SYSTEMS_OF_PAPER if {*settings.dataset} <= {*PUBLISHED} else COMPARISON)),
+        "embedding": EMBEDDING,
     }  # fmt: skip
     columns = tuple(map(parse_method, settings.method)) or fixed.get(settings.experiment, (parse_method(BDGF),))
-    if settings.experiment == "embedding" and columns[0].kind != BDGF:
-        raise SettingsError(
-            f'`method="{columns[0].name}"`', "has no features to show", "List bdgf as the first method."
-        )
+    others = [method.name for method in columns if method.kind != BDGF]
+    if settings.experiment == "embedding" and others:
+        raise SettingsError(f'`method="{others[0]}"`', "has no features to show", "List variants of bdgf only.")
     return columns
 
 
 def run_experiment(
     settings: BenchSettings, output: Path, *, recipe: Recipe, run: Run
-) -> tuple[list[ProtocolTable], str, Path]:
+) -> tuple[list[ProtocolTable], Path]:
     """Compute missing results, and write ``results.csv``, ``summary.json`` and ``report.html`` into a folder.
 
     Finished results are kept there, so that the same call continues after an interruption. The first seed is that of
-    ``run``.
+    ``run``. The experiment ``complexity`` needs no files of the published data sets, and writes page and summary only.
 
     Returns
     -------
-    tables, name of the method paired with all others, path of the page
+    tables, path of the page
 
     Raises
     ------
@@ -124,23 +134,51 @@ def run_experiment(
             check_dataset(name)
         work = output / CELLS
         work.mkdir(parents=True, exist_ok=True)
+        if settings.experiment == "complexity":
+            found = [_costs(name, settings, work, recipe) for name in settings.dataset]
+            _check_names([name for name, _ in found])
+            return [], write_costs(output, dict(found))
         datasets = tuple(open_dataset(name, settings.data, work) for name in settings.dataset)
         _check_names([dataset.name for dataset in datasets])
         seeds = tuple(range(run.seed, run.seed + settings.seeds))
-        plan = Plan(
-            datasets, settings.protocols, columns, seeds, settings.per_class, recipe, work, run, presto_file(settings)
-        )
-        cells, reference = [], columns[0].name
-        if settings.experiment == "labels":
-            reference = f"{reference}, {settings.per_class} px"
-            for count in sorted({*LABEL_COUNTS, settings.per_class}):
-                found = run_plan(replace(plan, per_class=count))
-                cells += [cell | {"method": f"{cell['method']}, {count} px"} for cell in found]
-        else:
-            cells = run_plan(plan)
-        results = tables(cells, reference)
-        places = _embeddings(plan) if settings.experiment == "embedding" else {}
-        return results, reference, write_results(output, plan, cells, results, reference, places)
+        cells, results, places = [], [], {}
+        for dataset in datasets:
+            own_count = published_per_class(dataset.name) if dataset.published else None
+            count = settings.per_class or own_count or PER_CLASS
+            presto = presto_file(settings)
+            plan = Plan((dataset,), settings.protocols, columns, seeds, count, recipe, work, run, presto)
+            own, reference = run_plan(plan), columns[0].name
+            if settings.experiment == "labels":
+                own, reference = _by_labels(plan, own), f"{reference}, {count} px"
+            cells += own
+            results += tables(own, reference)
+            if settings.experiment == "embedding":
+                places[dataset.name] = _embeddings(plan)
+        shown = Shown(settings.experiment, datasets, settings.protocols, seeds, recipe)
+        return results, write_results(output, shown, cells, results, places)
+
+
+def _by_labels(plan: Plan, cells: Sequence[Cell]) -> list[Cell]:
+    """The cells, and those of other numbers of training pixels, with the number in the name of the method."""
+    (dataset,) = plan.datasets
+    many = len(dataset.stack.spectral.bands) > plan.recipe.spectral.max_bands
+    counts = {*(HYPERSPECTRAL if many else MULTISPECTRAL)} - {plan.per_class}
+    fewest = int(np.bincount(dataset.truth[dataset.truth > 0])[1:].min())
+    if too_many := [str(count) for count in sorted(counts) if count >= fewest]:
+        log.warning("%s: a class has %d labelled pixels: without %s", dataset.name, fewest, ", ".join(too_many))
+    kept = [count for count in sorted(counts) if count < fewest]
+    found = [*cells, *(cell for count in kept for cell in run_plan(replace(plan, per_class=count)))]
+    found.sort(key=lambda cell: cell["per_class"])
+    return [cell | {"method": f"{cell['method']}, {cell['per_class']} px"} for cell in found]
+
+
+def _costs(name: str, settings: BenchSettings, work: Path, recipe: Recipe) -> tuple[str, list[Cost]]:
+    if name in PUBLISHED:
+        published = PUBLISHED[name]
+        return name, costs(name, published.bands, published.sar_bands, len(published.classes), recipe)
+    dataset = open_dataset(name, settings.data, work)
+    sizes = len(dataset.stack.spectral.bands), len(dataset.stack.sar.bands), len(dataset.legend.entries)
+    return dataset.name, costs(None, *sizes, recipe)
 
 
 def _check_names(names: list[str]) -> None:
@@ -150,15 +188,22 @@ def _check_names(names: list[str]) -> None:
             raise SettingsError(f'`dataset="{name}"`', "is the name of two data sets", "Rename one of the files.")
 
 
-def _embeddings(plan: Plan) -> dict[str, list[tuple[str, str]]]:
-    """Names and pictures by data set: embeddings of features of test pixels, for the first seed and protocol."""
-    found = {}
-    for dataset in plan.datasets:
-        laboratory = Laboratory(dataset, plan.recipe, plan.work, plan.run)
-        samples = draw(dataset, PROTOCOLS[plan.protocols[0]], per_class=plan.per_class, seed=plan.seeds[0])
-        vectors, codes = vectors_of(laboratory, plan.methods[0], samples, plan.seeds[0])
-        found[dataset.name] = [(name, embedding(embedded(own), codes, dataset.legend)) for name, own in vectors.items()]
-    return found
+def _embeddings(plan: Plan) -> list[tuple[str, str]]:
+    """Names and pictures: embeddings of features of test pixels, for the first seed and protocol.
+
+    Of methods after the first, only the diffusion features are shown.
+    """
+    (dataset,), seed = plan.datasets, plan.seeds[0]
+    laboratory = Laboratory(dataset, plan.recipe, plan.work, plan.run)
+    samples = draw(dataset, PROTOCOLS[plan.protocols[0]], per_class=plan.per_class, seed=seed)
+    found = []
+    for method in plan.methods:
+        vectors, codes = vectors_of(laboratory, method, samples, seed)
+        kept = vectors if method is plan.methods[0] else {name: vectors[name] for name in {DIFFUSION} & {*vectors}}
+        for name, own in kept.items():
+            title = name if method is plan.methods[0] else f"{name}, {method.name}"
+            found.append((title, embedding(embedded(own), codes, dataset.legend)))
+    return sorted(found, key=lambda one: not one[0].startswith(DIFFUSION))  # with and without masks side by side
 
 
 @opening(OutputError)
@@ -167,8 +212,9 @@ def _check_folder(output: Path) -> None:
         raise OutputError(output, "contains files that are not of a comparison", "Choose a new folder.")
 
 
-PER_CLASS = 50
+SHOWN_PX = 50  # of each class
 COMPONENTS, PERPLEXITY, ITERATIONS = 50, 30, 1000  # section 4.3
+DIFFUSION = "diffusion features"
 
 Vectors = dict[str, NDArray[np.float32]]
 
@@ -178,7 +224,7 @@ def vectors_of(
 ) -> tuple[Vectors, NDArray[np.uint16]]:
     """Diffusion features and branch vectors (n, ·) of 50 test pixels of each class, and their codes."""
     test = samples.test
-    chosen = test.where(draw_per_class(test.codes, PER_CLASS, np.random.default_rng(seed)))
+    chosen = test.where(draw_per_class(test.codes, SHOWN_PX, np.random.default_rng(seed)))
     model = laboratory.model(changed(laboratory.recipe, method.overrides), samples, seed)
     run = replace(laboratory.run, seed=seed)
     classifier = Classifier(model, run)
@@ -189,7 +235,7 @@ def vectors_of(
     middle = windows.dif.shape[-1] // 2
     with torch.no_grad():
         branches = classifier.experts.fusion.branch_vectors(windows.spec, windows.sar, windows.dif)
-    vectors = {"diffusion features": windows.dif[:, :, middle, middle]} if viewer.features else {}
+    vectors = {DIFFUSION: windows.dif[:, :, middle, middle]} if viewer.features else {}
     vectors |= {name: v.flatten(1) for name, v in branches.items()}
     return {name: v.cpu().numpy() for name, v in vectors.items()}, chosen.codes
 

@@ -32,15 +32,17 @@ HDF5_AT = 512  # after MATLAB's own header
 
 @dataclass(frozen=True)
 class Published:
-    """A published data set: its files, shape, and numbers of bands and labelled pixels (Table 1 of the paper)."""
+    """A published data set: its files, shape, and numbers of bands and labelled pixels (section 4.1 of the paper)."""
 
     spectral: str
     sar: str
     shape_hw: tuple[int, int]
     bands: int
+    sar_bands: int
     pixel_m: float
     classes: Mapping[int, str]
     labelled: int
+    place: str  # where it is published
     train: str = "TrainImage"
     test: str = "TestImage"
 
@@ -49,33 +51,43 @@ class Published:
         """Names without ``.mat``; each file contains one array of the same name."""
         return (self.spectral, self.sar, self.train, self.test)
 
+    def layout(self) -> str:
+        """Files and their sizes in pixels and bands, and where they are published."""
+        side = " × ".join(map(str, self.shape_hw))
+        sizes = (f"{side} × {self.bands}", f"{side} × {self.sar_bands}", side, side)
+        files = ", ".join(f"{name}.mat ({size})" for name, size in zip(self.files, sizes, strict=True))
+        return f"{files} in one folder; published by {self.place}"
+
 
 def _classes(text: str) -> dict[int, str]:
     return dict(enumerate(text.split(", "), 1))
 
 
+_S2FL = "Hong et al. 2021, https://github.com/danfenghong/ISPRS_S2FL"
 PUBLISHED = {
     "augsburg": Published(
-        "data_HS_LR", "data_SAR_HR", (332, 485), 180, 30,
+        "data_HS_LR", "data_SAR_HR", (332, 485), 180, 4, 30,
         _classes("Forest, Residential Area, Industrial Area, Low Plants, Allotment, Commercial Area, Water"), 78_294,
+        _S2FL,
     ),
     # 1723 × 476, not the 797 × 220 that the paper prints: that has fewer pixels than labels
     "berlin": Published(
-        "data_HS_LR", "data_SAR_HR", (1723, 476), 244, 30,
+        "data_HS_LR", "data_SAR_HR", (1723, 476), 244, 4, 30,
         _classes("Forest, Residential Area, Industrial Area, Low Plants, Soil, Allotment, Commercial Area, Water"),
-        464_671,
+        464_671, _S2FL,
     ),
     "yellow-river": Published(
-        "data_HS_LR", "data_SAR_HR", (960, 1170), 166, 30,
+        "data_HS_LR", "data_SAR_HR", (960, 1170), 166, 4, 30,
         _classes("Spartina Alterniflora, Suaeda Salsa, Tamarix Forest, Tidal Creek, Mudflat"), 233_478,
+        "Gao et al. 2022, whom the paper cites without an address",
     ),
     "lcz-hk": Published(
-        "LCZ_MS", "LCZ_SAR", (529, 528), 10, 100,
+        "LCZ_MS", "LCZ_SAR", (529, 528), 10, 4, 100,
         _classes(
             "Compact High-rise, Compact Mid-rise, Compact Low-rise, Open High-rise, Open Mid-rise, Open Low-rise, "
             "Large Low-rise, Heavy Industry, Dense Trees, Scattered Trees, Bush and Scrub, Low Plants, Water"
         ),
-        8_846,
+        8_846, "Hong et al. 2020, doi:10.1109/TGRS.2020.3016820, who send it on request",
     ),
 }  # fmt: skip
 
@@ -99,13 +111,16 @@ def published_scene(name: str, data: Path | None, work: Path) -> tuple[Path, Pat
     """
     published = PUBLISHED[name]
     if data is None:
-        raise SettingsError(f"`dataset={name}`", f"needs `data`, the folder that holds {name}/{published.spectral}.mat")
+        remedy = f"Files: {published.layout()}."
+        raise SettingsError(f"`dataset={name}`", f"needs `data`, the folder of {name} or the one above it", remedy)
     folder = data / name if (data / name).is_dir() else data
     arrays = {stem: _array(folder, stem, published) for stem in published.files}
     labels = _labels(folder, published, arrays[published.train], arrays[published.test])
     images = []
-    for stem in (published.spectral, published.sar):
+    for stem, bands in ((published.spectral, published.bands), (published.sar, published.sar_bands)):
         cube = arrays[stem] if arrays[stem].ndim == 3 else arrays[stem][..., None]
+        if cube.shape[2] != bands:
+            log.warning("%s: %d bands, published were %d", folder / f"{stem}.mat", cube.shape[2], bands)
         if cube.shape[:2] != labels.shape:
             raise RasterError(
                 f"{folder / stem}.mat",
@@ -181,8 +196,7 @@ def _read_hdf5(path: Path) -> dict[str, NDArray[Any]]:
 def _array(folder: Path, stem: str, published: Published) -> NDArray[Any]:
     path = folder / f"{stem}.mat"
     if not path.is_file():
-        layout = ", ".join(f"{name}.mat" for name in published.files)
-        raise RasterError(path, "is missing", f"The published layout is {layout} in one folder.")
+        raise RasterError(path, "is missing", f"Files: {published.layout()}.")
     return read_matlab(path, stem)
 
 

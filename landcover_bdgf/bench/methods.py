@@ -1,4 +1,4 @@
-"""Methods by name: the fusion network, its variants, and baselines, all on the same samples."""
+"""Methods by name: the fusion network, its variants, systems of the paper, and baselines, all on the same samples."""
 
 from __future__ import annotations
 
@@ -16,18 +16,28 @@ from torch import Tensor
 from landcover_bdgf.bench.baselines import (
     CLASSIFIERS,
     CONTEXTS_PX,
-    component_layers,
     fit_and_classify,
-    presto_layers,
-    scene_features,
 )
 from landcover_bdgf.bench.datasets import Dataset
-from landcover_bdgf.bench.probe import probe, whole_scene
+from landcover_bdgf.bench.pixel_features import PixelFeatures, component_layers, physical_layers, presto_layers
+from landcover_bdgf.bench.probe import probe
 from landcover_bdgf.bench.small_cnn import cnn_codes
+from landcover_bdgf.bench.systems import SYSTEMS, VARIANTS, Source, system_codes
 from landcover_bdgf.bench.version import version_of_networks
+from landcover_bdgf.bench.whole_scene import TILE_PX, whole_scene
 from landcover_bdgf.errors import SettingsError
 from landcover_bdgf.labels import Samples
-from landcover_bdgf.model import Block, Checkpoint, Classifier, FeatureRecipe, Recipe, Run, changed, load_checkpoint
+from landcover_bdgf.model import (
+    Block,
+    BlockStream,
+    Checkpoint,
+    Classifier,
+    FeatureRecipe,
+    Recipe,
+    Run,
+    changed,
+    load_checkpoint,
+)
 from landcover_bdgf.training import pretrain, train
 
 BDGF = "bdgf"
@@ -36,6 +46,7 @@ PROBE = "probe"  # a linear classifier on diffusion features
 COMPONENTS = "-components"  # after the name of a baseline
 PRESTO = "presto"  # extra trees on Presto's features
 CNN = "cnn-components"
+ALL = SYSTEMS | VARIANTS
 _SPLIT = re.compile(r"(?P<label>[^=:]+)=(?P<kind>bdgf|fusion)(?::(?P<sets>.*))?")
 
 
@@ -44,7 +55,7 @@ class Method:
     """One column of the comparison."""
 
     name: str
-    kind: str  # "bdgf", "probe", "cnn-components", or a key of CLASSIFIERS
+    kind: str  # "bdgf", "probe", "cnn-components", the name of a system, or a key of CLASSIFIERS
     windows_px: tuple[int, ...] = ()  # sizes of the windows for the statistics of a baseline
     # What a baseline is given: bands and SAR, both as the networks see them, or Presto's features of them.
     layers: Literal["bands", "components", "presto"] = "bands"
@@ -55,6 +66,8 @@ class Method:
         """Everything that its result depends on besides data, seed and program version, as text."""
         if self.kind in (BDGF, PROBE):
             return f"{self.kind} {self.shuffled} {changed(recipe, self.overrides).model_dump_json()}"
+        if self.kind in ALL and ALL[self.kind].denoises:
+            return f"{self.kind} {recipe.model_dump_json()}"
         seen = {
             "bands": "",
             "components": recipe.spectral.model_dump_json(),
@@ -80,7 +93,7 @@ def parse_method(text: str) -> Method:
     SettingsError
         The method is unknown; names the nearest.
     """
-    if text in (BDGF, PROBE):
+    if text in (BDGF, PROBE, *ALL):
         return Method(text, text)
     if text == FUSION:
         return Method(text, BDGF, overrides=("fusion.guidance=",))
@@ -97,7 +110,15 @@ def parse_method(text: str) -> Method:
         if kind in CLASSIFIERS:
             return Method(text, kind, windows_px, "bands" if name == kind else "components")
     baselines = [*(f"{kind}{seen}" for seen in ("", COMPONENTS) for kind in CLASSIFIERS), PRESTO]
-    known = [BDGF, FUSION, PROBE, CNN, *baselines, *(f"{name}+{size}" for name in baselines for size in CONTEXTS_PX)]
+    known = [
+        BDGF,
+        FUSION,
+        PROBE,
+        *SYSTEMS,
+        CNN,
+        *baselines,
+        *(f"{name}+{size}" for name in baselines for size in CONTEXTS_PX),
+    ]
     near = difflib.get_close_matches(text, known, 1, cutoff=0.3)
     hint = f"Did you mean {near[0]}?" if near else f"Methods are {', '.join(known)}."
     raise SettingsError(f'`method="{text}"`', "is unknown", hint)
@@ -112,7 +133,7 @@ class Laboratory:
     work: Path  # folder for denoisers
     run: Run = field(default_factory=Run)  # its seed is not used
     presto: Path | None = None  # file of Presto's weights, instead of the recipe's
-    _features: dict[tuple[tuple[int, ...], str], NDArray[np.float32]] = field(default_factory=dict)
+    _features: dict[tuple[tuple[int, ...], str], PixelFeatures] = field(default_factory=dict)
 
     def predict(self, method: Method, samples: Samples, seed: int) -> Prediction:
         """Train on the training part of the samples, and classify the whole scene."""
@@ -120,10 +141,15 @@ class Laboratory:
             denoiser = self.denoiser(changed(self.recipe, method.overrides), seed)
             p = probe(denoiser, self.dataset.stack, samples.train, method.shuffled, self._run(seed))
             return Prediction(np.unique(samples.train.codes)[p.argmax(0)], p.max(0))
+        if method.kind in ALL:
+            source = Source(
+                self.dataset.stack, self._run(seed), self.recipe, lambda recipe: self.denoiser(recipe, seed)
+            )
+            return Prediction(*system_codes(method.kind, source, samples))
         if method.kind != BDGF:
             features = self._features_of(method)
             if method.kind == CNN:
-                return Prediction(*cnn_codes(features, samples.train, seed))
+                return Prediction(*cnn_codes(features.whole(), samples.train, seed))
             return Prediction(*fit_and_classify(method.kind, features, samples.train, seed))
         classifier = Classifier(self.model(changed(self.recipe, method.overrides), samples, seed), self._run(seed))
 
@@ -131,7 +157,8 @@ class Laboratory:
             return classifier.probabilities([block])[0]
 
         classes, stack = len(self.dataset.legend.entries), self.dataset.stack
-        probability = whole_scene(probabilities, classes, classifier.viewer, stack, self._run(seed))
+        stream = BlockStream(stack, classifier.viewer.scaling, classifier.viewer.recipe.halo_px, TILE_PX)
+        probability = whole_scene(probabilities, classes, stream, self._run(seed))
         return Prediction(probability.argmax(0) + 1, probability.max(0))
 
     def model(self, recipe: Recipe, samples: Samples, seed: int) -> Checkpoint:
@@ -154,15 +181,15 @@ class Laboratory:
     def _run(self, seed: int) -> Run:
         return replace(self.run, seed=seed)
 
-    def _features_of(self, method: Method) -> NDArray[np.float32]:
-        key = method.windows_px, method.layers
+    def _features_of(self, method: Method) -> PixelFeatures:
+        key, stack = (method.windows_px, method.layers), self.dataset.stack
         if key not in self._features:
-            stack, layers = self.dataset.stack, None
-            if method.layers == "components":
-                layers = component_layers(stack, self.recipe)
-            elif method.layers == "presto":
-                layers = presto_layers(stack, self._with_weights())
-            self._features[key] = scene_features(stack, method.windows_px, layers)
+            layers = {
+                "bands": lambda: physical_layers(stack),
+                "components": lambda: component_layers(stack, self.recipe),
+                "presto": lambda: presto_layers(stack, self._with_weights()),
+            }[method.layers]()
+            self._features[key] = PixelFeatures(stack, method.windows_px, layers)
         return self._features[key]
 
     def _with_weights(self) -> FeatureRecipe:

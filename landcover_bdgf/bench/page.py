@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import json
-import tomllib
 from collections.abc import Mapping, Sequence
-from functools import cache
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -24,71 +23,103 @@ from landcover_bdgf.assessment import (
     style_axes,
     write_table,
 )
-from landcover_bdgf.bench.cells import BORDERS, KEPT, Cell, Plan
+from landcover_bdgf.bench.cells import BORDERS, KEPT, Cell
 from landcover_bdgf.bench.complexity import Part, count_parts, inputs_of
+from landcover_bdgf.bench.costs import Cost
 from landcover_bdgf.bench.datasets import Dataset
+from landcover_bdgf.bench.methods import BDGF
 from landcover_bdgf.bench.protocols import PROTOCOLS
-from landcover_bdgf.bench.tables import DETAILS, METRICS, ProtocolTable, by, rows, signed
+from landcover_bdgf.bench.published import published_accuracy, published_beside, published_spread
+from landcover_bdgf.bench.tables import DETAILS, METRICS, ProtocolTable, Spread, by, rows, signed
 from landcover_bdgf.labels import Legend, codes_picture
 from landcover_bdgf.model import Recipe
 from landcover_bdgf.storage import atomic_output
 from landcover_bdgf.text import printable
 
-TEMPLATE = "bench.html.jinja"
+TEMPLATE, COSTS_TEMPLATE = "bench.html.jinja", "costs.html.jinja"
 COLUMNS = (
     *("dataset", "protocol", "per_class", "seed", "method"),
     *(*METRICS, *DETAILS, "ece", "leak", "train_px", "test_px", "seconds"),
 )
 
 
+@dataclass(frozen=True)
+class Shown:
+    """What a page is about."""
+
+    experiment: str
+    datasets: tuple[Dataset, ...]
+    protocols: tuple[str, ...]
+    seeds: tuple[int, ...]
+    recipe: Recipe
+
+
 def write_results(
-    folder: Path, plan: Plan, cells: Sequence[Cell], found: Sequence[ProtocolTable], reference: str,
+    folder: Path, shown: Shown, cells: Sequence[Cell], found: Sequence[ProtocolTable],
     embeddings: Mapping[str, Sequence[tuple[str, str]]],
 ) -> Path:  # fmt: skip
     """Write ``results.csv``, ``summary.json`` and ``report.html`` into a folder; returns the path of the page.
 
-    ``found`` are the tables of the cells; ``reference`` is the method paired with all others; ``embeddings`` are names
-    and pictures by data set.
+    ``found`` are the tables of the cells; ``embeddings`` are names and pictures by data set.
     """
     with atomic_output(folder / "results.csv", overwrite=True) as temporary:
         write_table(temporary, [COLUMNS, *([cell[column] for column in COLUMNS] for cell in cells)])
+    _write_json(folder, rows(found))
+    scenes = [_scene(dataset, shown, cells, found, embeddings) for dataset in shown.datasets]
+    return _write_page(
+        folder, TEMPLATE, scenes=scenes, experiment=shown.experiment, recipe=shown.recipe.name, seeds=shown.seeds,
+        per_class=sorted({cell["per_class"] for cell in cells}),
+        protocols=[PROTOCOLS[name] for name in shown.protocols], metrics=METRICS, borders=BORDERS, kept=KEPT,
+    )  # fmt: skip
+
+
+def write_costs(folder: Path, found: Mapping[str, Sequence[Cost]]) -> Path:
+    """Write ``summary.json`` and ``report.html`` with the costs by data set; returns the path of the page."""
+    _write_json(folder, {name: [asdict(cost) for cost in own] for name, own in found.items()})
+    return _write_page(folder, COSTS_TEMPLATE, found=found)
+
+
+def _write_json(folder: Path, values: Any) -> None:
     with atomic_output(folder / "summary.json", overwrite=True) as temporary:
-        temporary.write_text(json.dumps(rows(found, reference), indent=2), encoding="utf-8")
-    page = folder / "report.html"
-    with atomic_output(page, overwrite=True) as temporary:
-        temporary.write_text(_page(plan, cells, found, reference, embeddings), encoding="utf-8")
-    return page
+        temporary.write_text(json.dumps(values, indent=2), encoding="utf-8")
 
 
-def _page(
-    plan: Plan, cells: Sequence[Cell], found: Sequence[ProtocolTable], reference: str,
-    embeddings: Mapping[str, Sequence[tuple[str, str]]],
-) -> str:  # fmt: skip
+def _write_page(folder: Path, template: str, **values: Any) -> Path:
     loader = jinja2.FileSystemLoader(Path(__file__).parent)
     environment = jinja2.Environment(loader=loader, autoescape=True, undefined=jinja2.StrictUndefined)
     environment.filters |= {"printable": printable, "signed": signed}
-    scenes = [
-        {
-            "name": dataset.name,
-            "simulated": dataset.simulated,
-            "tables": (own_tables := [table for table in found if table.dataset == dataset.name]),
-            "overview": overview(own_tables),
-            "distance": by_distance(own := [cell for cell in cells if cell["dataset"] == dataset.name]),
-            "reliability": reliability(own, reference),
-            "maps": _maps(dataset, own, plan.seeds[0]),
-            "legend": [(entry.name, f"#{bytes(entry.color).hex()}") for entry in dataset.legend.entries],
-            "parts": _parts(dataset, plan.recipe),
-            "embeddings": embeddings.get(dataset.name, ()),
-            "published": published_results(dataset.name),
-        }
-        for dataset in plan.datasets
-    ]
-    return environment.get_template(TEMPLATE).render(
-        scenes=scenes, reference=reference, recipe=plan.recipe.name, seeds=plan.seeds,
-        per_class=sorted({cell["per_class"] for cell in cells}),
-        protocols=[PROTOCOLS[name] for name in plan.protocols], metrics=METRICS,
-        borders=BORDERS, kept=KEPT,
-    )  # fmt: skip
+    page = folder / "report.html"
+    with atomic_output(page, overwrite=True) as temporary:
+        temporary.write_text(environment.get_template(template).render(**values), encoding="utf-8")
+    return page
+
+
+def _scene(
+    dataset: Dataset, shown: Shown, cells: Sequence[Cell], found: Sequence[ProtocolTable],
+    embeddings: Mapping[str, Sequence[tuple[str, str]]],
+) -> dict[str, Any]:  # fmt: skip
+    own = [cell for cell in cells if cell["dataset"] == dataset.name]
+    own_tables = [table for table in found if table.dataset == dataset.name]
+    reference = own_tables[0].reference
+    names = [row.name for row in own_tables[0].rows]
+    return {
+        "name": dataset.name,
+        "simulated": dataset.simulated,
+        "tables": own_tables,
+        "reference": reference,
+        "overview": overview(own_tables),
+        "distance": by_distance(own),
+        "reliability": reliability(own, reference),
+        "maps": _maps(dataset, own, shown.seeds[0]),
+        "legend": [(entry.name, f"#{bytes(entry.color).hex()}") for entry in dataset.legend.entries],
+        "parts": _parts(dataset, shown.recipe),
+        "embeddings": embeddings.get(dataset.name, ()),
+        "published": published_accuracy(shown.experiment, dataset.name) if dataset.published else None,
+        "beside": {name: published_beside(shown.experiment, dataset.name, name) for name in names},
+        "spread": published_spread(dataset.name) if dataset.published and reference == BDGF else None,
+        "runs": single_runs(own, reference) if shown.experiment == "uncertainty" else None,
+        "labels": by_labels(own) if shown.experiment == "labels" else None,
+    }
 
 
 def _maps(dataset: Dataset, cells: Sequence[Cell], seed: int) -> dict[str, list[tuple[str, str]]]:
@@ -179,16 +210,36 @@ def embedding(places: NDArray[np.float32], codes: NDArray[np.uint16], legend: Le
     return as_svg(figure)
 
 
-def published_results(name: str) -> dict[str, Any] | None:
-    """Results of the paper for a data set: methods with ``oa``, ``aa``, ``kappa`` in %; None for other data sets."""
-    tables = published_tables()
-    if name not in tables["results"]:
-        return None
-    found = tables["results"][name]
-    return found | {"source": f"{tables['source']}, table {found['table']}", "note": tables["notes"].get(name, "")}
+def single_runs(cells: Sequence[Cell], method: str) -> str:
+    """Figure 13 of the paper: overall accuracy of a method in each run, its mean and 95 % interval, by protocol."""
+    figure, axes = new_figure(5.6, 2.6)
+    own = by((c for c in cells if c["method"] == method), lambda c: str(c["protocol"]))
+    for place, (protocol, runs) in enumerate(own.items()):
+        values, spread = [cell["oa"] for cell in runs], Spread.of([cell["oa"] for cell in runs])
+        offsets = np.linspace(-0.12, 0.12, len(values)) if len(values) > 1 else [0.0]
+        axes.plot(place + np.array(offsets), values, "o", markersize=3.5, color=COLORS[protocol], alpha=0.6)
+        width = np.nan_to_num(spread.half_width)
+        axes.errorbar([place + 0.25], [spread.mean], yerr=[width], fmt="s", markersize=5, color=COLORS[protocol])
+    axes.set_xticks(range(len(own)), list(own))
+    axes.set_ylabel("overall accuracy, %", color=FAINT, fontsize=8)
+    style_axes(axes, "y", labelcolor=INK, length=2)
+    return as_svg(figure)
 
 
-@cache
-def published_tables() -> dict[str, Any]:
-    """Contents of ``published.toml``."""
-    return tomllib.loads(Path(__file__).with_name("published.toml").read_text(encoding="utf-8"))
+def by_labels(cells: Sequence[Cell]) -> str:
+    """Figure 14 of the paper: overall accuracy against the number of training pixels per class."""
+    protocols = by(cells, lambda c: str(c["protocol"]))
+    figure, _ = new_figure(3.4 * len(protocols), 2.8)
+    figure.clear()
+    for axes, (protocol, own) in zip(
+        figure.subplots(1, len(protocols), squeeze=False)[0], protocols.items(), strict=True
+    ):
+        for name, of_method in list(by(own, lambda c: str(c["method"]).rsplit(", ", 1)[0]).items())[:MAX_LINES]:
+            counts = by(of_method, lambda c: int(c["per_class"]))
+            means = [np.mean([cell["oa"] for cell in group]) for group in counts.values()]
+            axes.plot(list(counts), means, marker="o", markersize=3.5, linewidth=1.4, label=name)
+        axes.set_title(protocol, fontsize=9)
+        axes.set_xlabel("training px per class", color=FAINT, fontsize=8)
+        style_axes(axes, "y", labelcolor=INK, length=2)
+    axes.legend(frameon=False, fontsize=8)
+    return as_svg(figure)

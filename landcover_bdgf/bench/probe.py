@@ -6,7 +6,6 @@ If accuracy does not change when the pixels of the SAR are shuffled, the feature
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import fields
 
 import numpy as np
@@ -17,9 +16,10 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from torch import Tensor
 
+from landcover_bdgf.bench.whole_scene import TILE_PX, whole_scene
 from landcover_bdgf.errors import SettingsError
 from landcover_bdgf.labels import Samples
-from landcover_bdgf.model import Block, BlockStream, Checkpoint, Recipe, Run, Viewer, crop, open_workers
+from landcover_bdgf.model import Block, BlockStream, Checkpoint, Recipe, Run, Viewer, crop
 from landcover_bdgf.scene import Stack, Tile
 
 
@@ -47,7 +47,8 @@ def scene_features(viewer: Viewer, stack: Stack, run: Run) -> NDArray[np.float32
     def features(block: Block) -> Tensor:
         return crop(viewer.see(block).dif, viewer.recipe.fusion.margin_px)[0]
 
-    return whole_scene(features, viewer.features, viewer, stack, run)
+    stream = BlockStream(stack, viewer.scaling, viewer.recipe.halo_px, TILE_PX)
+    return whole_scene(features, viewer.features, stream, run)
 
 
 def with_shuffled(stack: Stack, sensor: str, *, seed: int) -> Stack:
@@ -76,20 +77,3 @@ def _guided(denoiser: Checkpoint) -> Recipe:
     if fusion.guided:
         return denoiser.recipe
     return denoiser.recipe.model_copy(update={"fusion": fusion.model_copy(update={"guidance": fusion.branches})})
-
-
-_TILE_PX = 512
-
-
-def whole_scene(
-    compute: Callable[[Block], Tensor], channels: int, viewer: Viewer, stack: Stack, run: Run
-) -> NDArray[np.float32]:
-    """Apply ``compute(block)``, (channels, h, w) without the halo, to all blocks: (channels, H, W)."""
-    result = np.empty((channels, *stack.grid.shape_hw), np.float32)
-    stream = BlockStream(stack, viewer.scaling, viewer.recipe.halo_px, _TILE_PX)
-    with open_workers(run.workers(viewer.device)) as workers:
-        blocks = list(stream.blocks(range(stream.strips)))
-        for block, found in zip(blocks, workers.map(compute, blocks), strict=True):
-            _, height, width = found.shape
-            result[:, block.row : block.row + height, block.col : block.col + width] = found.cpu().numpy()
-    return result

@@ -10,7 +10,9 @@ from typing import Annotated, Literal, get_args
 from landcover_bdgf.errors import SettingsError
 from landcover_bdgf.settings import Setting, check
 
-Experiment = Literal["comparison", "ablation", "transfer", "balance", "labels", "uncertainty", "embedding"]
+Experiment = Literal[
+    "comparison", "ablation", "transfer", "balance", "labels", "uncertainty", "embedding", "complexity"
+]
 ProtocolName = Literal["random", "near", "far"]
 
 
@@ -27,9 +29,9 @@ class BenchSettings:
     method: Annotated[
         tuple[str, ...],
         Setting(
-            "bdgf, fusion, et+9, NAME=bdgf:key=value;key=value, ...; repeatable",
+            "bdgf, fusion, et+9, fusion-hct, NAME=bdgf:key=value;key=value, ...; repeatable",
             unit="name",
-            default="by the experiment",
+            default="by the experiment; for the paper's data sets bdgf and its ten rivals, which takes days",
         ),
     ] = ()
     presto: Annotated[
@@ -37,7 +39,12 @@ class BenchSettings:
     ] = None
     protocols: Annotated[tuple[ProtocolName, ...], Setting("protocols, joined by commas")] = get_args(ProtocolName)
     seeds: Annotated[int, Setting("number of seeds; the first is the random seed", least=1)] = 10
-    per_class: Annotated[int, Setting("training pixels per class", least=1)] = 50
+    per_class: Annotated[
+        int | None,
+        Setting(
+            "training pixels per class", least=1, default="the paper's for its data sets (100, lcz-hk 50), else 50"
+        ),
+    ] = None
 
     def __post_init__(self) -> None:
         check(self)

@@ -37,6 +37,7 @@ class ProtocolTable:
 
     dataset: str
     protocol: str
+    reference: str  # the method that is paired with all others
     rows: tuple[MethodRow, ...]
     leak: float
     test_px: float
@@ -59,7 +60,7 @@ def _table(dataset: str, protocol: str, cells: Sequence[Cell], reference: str) -
     )
     firsts = [own[0] for own in seeds.values()]
     leak, test_px = (float(np.mean([cell[key] for cell in firsts])) for key in ("leak", "test_px"))
-    return ProtocolTable(dataset, protocol, rows, leak, test_px, short)
+    return ProtocolTable(dataset, protocol, reference, rows, leak, test_px, short)
 
 
 def _row(name: str, cells: Sequence[Cell], reference: Sequence[Cell]) -> MethodRow:
@@ -77,7 +78,7 @@ def _row(name: str, cells: Sequence[Cell], reference: Sequence[Cell]) -> MethodR
     return MethodRow(name, metrics, above, spread(cells, "ece"), seconds, producers)
 
 
-def lines(found: Sequence[ProtocolTable], reference: str) -> list[str]:
+def lines(found: Sequence[ProtocolTable]) -> list[str]:
     """Text of the tables for a terminal: means with the half width of their 95 % interval."""
     text = []
     for table in found:
@@ -87,11 +88,13 @@ def lines(found: Sequence[ProtocolTable], reference: str) -> list[str]:
             metrics = "  ".join(f"{metric.upper()} {row.metrics[metric]}" for metric in ("oa", "aa"))
             metrics += f"  near borders {row.metrics[NEAREST]}" if NEAREST in row.metrics else ""
             above = ", ".join(f"{metric.upper()} {signed(row.above[metric])}" for metric in ("oa", "aa") if row.above)
-            text.append(f"  {row.name:<20} {metrics}" + (f"   {reference} minus {row.name}: {above}" if above else ""))
+            text.append(
+                f"  {row.name:<20} {metrics}" + (f"   {table.reference} minus {row.name}: {above}" if above else "")
+            )
     return text
 
 
-def rows(found: Sequence[ProtocolTable], reference: str) -> list[dict[str, Any]]:
+def rows(found: Sequence[ProtocolTable]) -> list[dict[str, Any]]:
     """Rows of the tables for JSON, one per scene, protocol and method."""
 
     def numbers(value: Spread) -> dict[str, float | None]:
@@ -103,7 +106,7 @@ def rows(found: Sequence[ProtocolTable], reference: str) -> list[dict[str, Any]]
         {
             "dataset": table.dataset, "protocol": table.protocol, "method": row.name,
             **{metric: numbers(value) for metric, value in row.metrics.items()},
-            f"{reference} above it": {metric: numbers(value) for metric, value in row.above.items()},
+            f"{table.reference} above it": {metric: numbers(value) for metric, value in row.above.items()},
         }
         for table in found for row in table.rows
     ]  # fmt: skip

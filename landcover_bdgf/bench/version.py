@@ -23,14 +23,28 @@ OF_PRESTO = ("networks.presto", "presto_weights", "presto_scene", "presto_featur
 OF_BASELINES = (
     "bench.methods",
     "bench.baselines",
+    "bench.pixel_features",
     "bench.small_cnn",
     *(f"model.{name}" for name in OF_SCALING + OF_PRESTO),
+)
+
+OF_SYSTEMS = (
+    *(f"bench.systems.{name}" for name in ("catalogue", "learner", "patches", "stems", "system")),
+    *("bench.methods", "bench.whole_scene", "training.loop", "training.task", "model.blocks"),
+    *(f"model.networks.{name}" for name in ("layers", "mamba", "scan", "kernels.compiled", "kernels.scan_numba")),
+    *(f"model.{name}" for name in OF_SCALING),
 )
 
 
 def version_of_baselines() -> str:
     """Version of the baselines: classifiers, samples, and the reading and scaling of images."""
     return _sha256((*OF_SAMPLES, *OF_PIXELS, *OF_FIGURES, *OF_BASELINES))
+
+
+def version_of_system(module: str) -> str:
+    """Version of a system of the paper, of its file, and of its training."""
+    own = module.removeprefix(f"{PACKAGE.name}.")
+    return f"{_sha256((*OF_SAMPLES, *OF_PIXELS, *OF_FIGURES, *OF_SYSTEMS, own))} torch {torch.__version__}"
 
 
 def version_of_networks(device: str) -> str:
@@ -42,7 +56,8 @@ def version_of_networks(device: str) -> str:
 
 def version_of_models(device: str) -> str:
     """Version of everything that a trained model and its accuracy depend on."""
-    return f"{version_of_networks(device)} {_sha256((*OF_SAMPLES, *OF_FIGURES, 'bench.methods', 'bench.probe'))}"
+    own = "bench.methods", "bench.probe", "bench.whole_scene"
+    return f"{version_of_networks(device)} {_sha256((*OF_SAMPLES, *OF_FIGURES, *own))}"
 
 
 @cache

@@ -1,5 +1,11 @@
 from .averaging import adjacent_difference as adjacent_difference
-from .blocks import BLOCK_PX as BLOCK_PX, Block as Block, BlockStream as BlockStream, Piece as Piece
+from .blocks import (
+    BLOCK_PX as BLOCK_PX,
+    Block as Block,
+    BlockStream as BlockStream,
+    Piece as Piece,
+    read_block as read_block,
+)
 from .checkpoint import (
     BandName as BandName,
     Checkpoint as Checkpoint,
@@ -29,7 +35,7 @@ from .device import (
 )
 from .features import Seen as Seen, Viewer as Viewer
 from .history import History as History
-from .learning_tiles import random_tiles as random_tiles
+from .learning_tiles import random_pixels as random_pixels, random_tiles as random_tiles
 from .networks.denoiser import denoiser_network as denoiser_network, feature_channels as feature_channels
 from .networks.diffusion import (
     Channels as Channels,
@@ -54,9 +60,9 @@ from .networks.fusion import (
     cross_entropy as cross_entropy,
     total_loss as total_loss,
 )
-from .networks.layers import crop as crop
-from .networks.mamba import SpectralMamba as SpectralMamba
-from .networks.scan import kernel as kernel
+from .networks.layers import crop as crop, normalise as normalise, project as project
+from .networks.mamba import MambaBlock as MambaBlock, SpectralMamba as SpectralMamba, initial_steps as initial_steps
+from .networks.scan import kernel as kernel, selective_scan as selective_scan
 from .novel_scene import warn_of_novel_scene as warn_of_novel_scene
 from .novelty import NOVELTY_PREFIX as NOVELTY_PREFIX, fit_novelty as fit_novelty, novelty_folds as novelty_folds
 from .presto_features import PrestoFeatures as PrestoFeatures, presto_arrays as presto_arrays
@@ -70,6 +76,6 @@ from .recipe import (
 )
 from .run import Run as Run, available_threads as available_threads
 from .scaling import Scaling as Scaling, scaled_cube as scaled_cube
-from .scaling_fit import fit_scaling as fit_scaling
+from .scaling_fit import fit_sar as fit_sar, fit_scaling as fit_scaling
 from .training_values import fit_training_values as fit_training_values
 from .workers import Workers as Workers, open_mappers as open_mappers, open_workers as open_workers

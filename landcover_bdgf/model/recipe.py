@@ -26,8 +26,8 @@ from pydantic import (
 from landcover_bdgf.errors import SettingsError
 from landcover_bdgf.storage import flaw, read_toml
 
-Branch = Literal["cnn", "transformer", "mamba", "attention"]
-BRANCHES: tuple[Branch, ...] = ("cnn", "transformer", "mamba")  # the paper's; "attention" uses diffusion features alone
+Branch = Literal["cnn", "transformer", "mamba"]
+BRANCHES: tuple[Branch, ...] = ("cnn", "transformer", "mamba")
 
 
 class Settings(BaseModel):
@@ -125,8 +125,6 @@ class FusionRecipe(Settings):
             raise ValueError("at least one branch is needed")
         if len(set(self.branches)) < len(self.branches):
             raise ValueError("a branch is listed twice")
-        if "attention" in self.branches and "attention" not in self.guidance:
-            raise ValueError("the branch attention must also be listed in guidance")
         if max(self.cnn_widths) > 1024:
             raise ValueError(f"cnn_widths must be at most 1024, not {max(self.cnn_widths)}")
         for name in ("patch", "average_px"):
@@ -261,8 +259,6 @@ class Recipe(Settings):
         features = before.data.get("features")
         if features is None or features.source != "none":
             return fusion
-        if "attention" in fusion.branches:
-            raise ValueError('the branch attention needs features, but features.source is "none"')
         return fusion.model_copy(update={"guidance": ()})
 
     def __repr__(self) -> str:

@@ -32,10 +32,11 @@ def fit_scaling(stacks: Sequence[Stack], recipe: SpectralRecipe, *, exclude: Sam
         components = block_diag(own, np.eye(len(spectral) - bands)).astype(np.float32)  # extra layers are kept
         reduced_low, reduced_high = percentiles(reduce_bands(scaled, components))
     speckled = np.array([name not in stacks[0].plain_names for name in stacks[0].sar.names])
-    return Scaling(low, high, components, snr, reduced_low, reduced_high, *_fit_sar(sar, speckled))
+    return Scaling(low, high, components, snr, reduced_low, reduced_high, *fit_sar(sar, speckled))
 
 
-def _fit_sar(sar: Floats, speckled: NDArray[np.bool_]) -> tuple[Floats, Floats, Floats]:
+def fit_sar(sar: Floats, speckled: NDArray[np.bool_]) -> tuple[Floats, Floats, Floats]:
+    """``sar_mean``, ``sar_std`` and ``speckled`` of a scaling, from values (R, n)."""
     low, high = percentiles(sar)
     log = np.log(np.where(speckled[:, None], sar, 1))
     mean = np.where(speckled, log.mean(axis=1, dtype=np.float64), (low + high) / 2)

@@ -15,6 +15,7 @@ from pathlib import Path
 import numpy as np
 import torch
 from torch import Tensor, nn
+from torch.optim import Optimizer
 
 from landcover_bdgf.errors import ResourceError, SettingsError
 from landcover_bdgf.model import History, Workers
@@ -24,13 +25,19 @@ from landcover_bdgf.training.task import Kept, Shard, Task
 
 SAVE_INTERVAL_S = 30.0
 
-MILESTONES = (0.5, 0.75, 0.9)  # shares of all steps at which the learning rate halves (MultiStepLR, section 4.1)
-
 
 def generator_of(seed: int, *keys: int, device: torch.device | None = None) -> torch.Generator:
     """A generator seeded by (seed, keys), such as the step; CPU and GPU generators draw different numbers."""
     state = np.random.SeedSequence([seed, *keys]).generate_state(2, np.uint32)
     return torch.Generator(device or "cpu").manual_seed(int(state[0]) << 32 | int(state[1]))
+
+
+def epoch_batch(count: int, batch: int, step: int, seed: int) -> Tensor:
+    """Indices of the batch of a step: each epoch is a new permutation; an incomplete last batch is skipped."""
+    per_epoch = max(1, count // batch)
+    order = torch.randperm(count, generator=generator_of(seed, 1, step // per_epoch))
+    start = step % per_epoch * batch
+    return order[start : start + batch]
 
 
 def fit(task: Task[Shard], workers: Workers, *, partial: Path | None = None, resume: bool = False) -> History:
@@ -49,7 +56,7 @@ def fit(task: Task[Shard], workers: Workers, *, partial: Path | None = None, res
     """
     network = task.network.train()
     parameters, kept = list(network.parameters()), Kept()
-    optimizer = torch.optim.Adam(parameters, lr=task.learning_rate, weight_decay=task.weight_decay, foreach=True)
+    optimizer = task.optimizer(parameters)
     history = load_state(partial, task, optimizer, kept) if resume and partial is not None else History()
     first = len(history)
     replicas = [Replica.of(network) for _ in range(task.shards)]
@@ -105,9 +112,9 @@ class Replica:
 
 
 def _step(
-    task: Task[Shard], step: int, optimizer: torch.optim.Adam, replicas: list[Replica], workers: Workers
+    task: Task[Shard], step: int, optimizer: Optimizer, replicas: list[Replica], workers: Workers
 ) -> dict[str, float]:
-    rate = task.learning_rate * 0.5 ** sum(step >= share * task.steps for share in MILESTONES)
+    rate = task.rate(step / task.steps)
     for group in optimizer.param_groups:
         group["lr"] = rate
     shards = task.batch(step)
@@ -130,7 +137,7 @@ def _step(
         )
     for i, parameter in enumerate(task.network.parameters()):
         parameter.grad = sum((g[i] for g, _ in results[1:]), results[0][0][i]) / len(results)
-    nn.utils.clip_grad_norm_(task.network.parameters(), 5.0)
+    nn.utils.clip_grad_norm_(task.network.parameters(), task.clip)
     optimizer.step()
     for same in zip(*(replica.statistics for replica in used), strict=True):
         same[0][1].copy_(torch.stack([own for own, _ in same]).mean(0))

@@ -45,7 +45,7 @@ from landcover_bdgf.progress import log
 from landcover_bdgf.scene import Stack
 from landcover_bdgf.storage import record
 from landcover_bdgf.training.loop import fit, generator_of
-from landcover_bdgf.training.task import Task
+from landcover_bdgf.training.task import Task, halving
 
 REGION_PX = 512  # larger scenes are represented by random regions of this size
 REGIONS = 16  # about 260 MB with 16 channels
@@ -171,7 +171,9 @@ def _task(unet: nn.Module, regions: list[Piece], scaling: Scaling, recipe: Recip
         return denoising_loss(network, tiles.xt, tiles.t, tiles.target, tiles.valid), {}
 
     identity = {"recipe": settings.model_dump_json(), "scaling": scaling.digest()}
-    return Task("pretrain", unet, batch, loss, settings.steps, settings.learning_rate, shards=shards, identity=identity)
+    return Task(
+        "pretrain", unet, batch, loss, settings.steps, halving(settings.learning_rate), shards=shards, identity=identity
+    )
 
 
 def draw_tiles(regions: list[Piece], count: int, tile_px: int, generator: Generator) -> tuple[Tensor, Tensor]:

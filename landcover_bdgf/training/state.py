@@ -9,6 +9,7 @@ from typing import Literal
 
 import torch
 from torch import Tensor
+from torch.optim import Optimizer
 
 from landcover_bdgf.errors import CheckpointError
 from landcover_bdgf.model import History
@@ -26,19 +27,19 @@ class StateDescription(Document):
     count: int
 
 
-def save_state(path: Path, task: Task[Shard], optimizer: torch.optim.Adam, history: History, kept: Kept) -> None:
+def save_state(path: Path, task: Task[Shard], optimizer: Optimizer, history: History, kept: Kept) -> None:
     """Write the state of a training; OutputError if it cannot be written."""
     tensors = {f"network.{k}": v for k, v in task.network.state_dict().items()}
     tensors |= {f"kept.{k}": v for k, v in kept.weights.items()}
     for i, state in optimizer.state_dict()["state"].items():
-        tensors |= {f"adam.{i}.{k}": torch.as_tensor(v) for k, v in state.items()}
+        tensors |= {f"optimizer.{i}.{k}": torch.as_tensor(v) for k, v in state.items()}
     arrays = {k: v.detach().cpu().numpy() for k, v in tensors.items()}
     arrays |= {f"history.{k}": v for k, v in history.arrays().items()}
     description = {"kind": "state", "identity": _identity(task), "count": kept.count}
     write_tensors(path, arrays, json.dumps(description), overwrite=True)
 
 
-def load_state(path: Path, task: Task[Shard], optimizer: torch.optim.Adam, kept: Kept) -> History:
+def load_state(path: Path, task: Task[Shard], optimizer: Optimizer, kept: Kept) -> History:
     """Restore the state of a training, see :func:`~landcover_bdgf.training.loop.fit` for the errors raised."""
     if not path.is_file():
         raise CheckpointError(path, "no training to resume here", _REMEDY)
@@ -59,7 +60,7 @@ def load_state(path: Path, task: Task[Shard], optimizer: torch.optim.Adam, kept:
     kept.count = described.count
     kept.weights = {k: v.to(task.network.state_dict()[k].device) for k, v in part(tensors, "kept.").items()}
     states: dict[int, dict[str, Tensor]] = {}
-    for key, value in part(tensors, "adam.").items():
+    for key, value in part(tensors, "optimizer.").items():
         index, name = key.split(".")
         states.setdefault(int(index), {})[name] = value
     optimizer.load_state_dict({"state": states, "param_groups": optimizer.state_dict()["param_groups"]})

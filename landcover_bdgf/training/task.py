@@ -6,9 +6,22 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Generic, TypeVar
 
+import torch
 from torch import Tensor, nn
+from torch.optim import Optimizer
 
 Shard = TypeVar("Shard")
+MILESTONES = (0.5, 0.75, 0.9)  # shares of all steps at which the learning rate halves (MultiStepLR, section 4.1)
+
+
+def halving(learning_rate: float) -> Callable[[float], float]:
+    """A learning rate that halves at the milestones."""
+    return lambda done: learning_rate * 0.5 ** sum(done >= share for share in MILESTONES)
+
+
+def adam(parameters: Sequence[nn.Parameter], weight_decay: float = 0.0) -> Optimizer:
+    """Adam with the usual momenta."""
+    return torch.optim.Adam(parameters, weight_decay=weight_decay, foreach=True)
 
 
 @dataclass(frozen=True)
@@ -26,7 +39,12 @@ class Task(Generic[Shard]):
     loss : callable
         (copy of the network, shard) -> loss and values to log.
     steps : int
-    learning_rate, weight_decay : float
+    rate : callable
+        Share of the steps that are done -> learning rate.
+    optimizer : callable
+        parameters -> optimizer; by default Adam.
+    clip : float
+        Greatest norm of the gradients; longer ones are shortened to it.
     averaged_share : float
         The final weights are the mean over this last share of the steps; 0 for the weights of the last step.
     shards : int
@@ -40,8 +58,9 @@ class Task(Generic[Shard]):
     batch: Callable[[int], Sequence[Shard]]
     loss: Callable[[nn.Module, Shard], tuple[Tensor, dict[str, Tensor]]]
     steps: int
-    learning_rate: float
-    weight_decay: float = 0.0
+    rate: Callable[[float], float]
+    optimizer: Callable[[Sequence[nn.Parameter]], Optimizer] = adam
+    clip: float = 5.0
     averaged_share: float = 0.0
     shards: int = 4
     identity: dict[str, Any] = field(default_factory=dict)

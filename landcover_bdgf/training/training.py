@@ -39,8 +39,8 @@ from landcover_bdgf.scene import Stack
 from landcover_bdgf.storage import record
 from landcover_bdgf.training.calibration import Judged, left_out_opinions, with_novelty
 from landcover_bdgf.training.cross_fitting import CrossFitted, cross_fit
-from landcover_bdgf.training.loop import fit, generator_of
-from landcover_bdgf.training.task import Task
+from landcover_bdgf.training.loop import epoch_batch, fit, generator_of
+from landcover_bdgf.training.task import Task, adam, halving
 from landcover_bdgf.training.windows import Windows, WindowTable, cut_windows
 
 FOLD_EPOCHS = 0.5  # of the final model's; all of them would double the time of a job: decision 22
@@ -201,7 +201,7 @@ def _task(name: str, trained: Trained, windows: WindowTable, recipe: Recipe, run
     loss_settings = LossSettings(recipe.mutual.branch_weight, settings.label_smoothing, class_weights)
 
     def batch(step: int) -> list[Drawn]:
-        chosen = _epoch_batch(len(windows), settings.batch, step, run.seed)
+        chosen = epoch_batch(len(windows), settings.batch, step, run.seed)
         parts = chosen.tensor_split(max(1, min(shards, len(chosen) // 2)))  # batch norm needs two windows
         drawn = []
         for i, part in enumerate(parts):
@@ -221,18 +221,10 @@ def _task(name: str, trained: Trained, windows: WindowTable, recipe: Recipe, run
         return loss, {"accuracy": correct, **{f"T_{pair}": T for pair, T in temperatures.items()}}
 
     return Task(
-        name, trained, batch, loss, settings.steps_for(len(windows)), settings.learning_rate, settings.weight_decay,
-        settings.averaged_share, shards,
-        identity={"recipe": recipe.model_dump_json(), "seed": run.seed, "windows": windows.digest()},
+        name, trained, batch, loss, settings.steps_for(len(windows)), halving(settings.learning_rate),
+        lambda parameters: adam(parameters, settings.weight_decay), averaged_share=settings.averaged_share,
+        shards=shards, identity={"recipe": recipe.model_dump_json(), "seed": run.seed, "windows": windows.digest()},
     )  # fmt: skip
-
-
-def _epoch_batch(count: int, batch: int, step: int, seed: int) -> Tensor:
-    """Indices of the batch of a step: each epoch is a new permutation; an incomplete last batch is skipped."""
-    per_epoch = max(1, count // batch)
-    order = torch.randperm(count, generator=generator_of(seed, 1, step // per_epoch))
-    start = step % per_epoch * batch
-    return order[start : start + batch]
 
 
 def _class_weights(codes: Tensor, trained: Trained, balanced: bool) -> Tensor:

@@ -6,7 +6,7 @@ from torch import nn
 
 from landcover_bdgf.bench import complexity
 from landcover_bdgf.bench.complexity import count_parts, inputs_of
-from landcover_bdgf.bench.page import published_tables
+from landcover_bdgf.bench.published import published_tables
 from landcover_bdgf.model.networks.unet import UNet
 from landcover_bdgf.model.recipe import RECIPES
 

@@ -4,22 +4,28 @@ import csv
 import json
 import re
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from conftest import SHORT_OPTIONS as QUICK, Bdgf
 
+from landcover_bdgf.bench import experiments
+from landcover_bdgf.bench.datasets import open_dataset
 from landcover_bdgf.bench.experiments import ABLATION, columns_of
 from landcover_bdgf.bench.settings import BenchSettings, presto_file
+from landcover_bdgf.bench.systems.fusion_hct import FusionHct
+from landcover_bdgf.bench.systems.learner import Schedule
+from landcover_bdgf.bench.systems.spectral_diff import SpectralDiff
 from landcover_bdgf.errors import SettingsError
 from landcover_bdgf.model.recipe import RECIPES, changed
-from landcover_bdgf.scene.simulation import SceneFiles
+from landcover_bdgf.scene.simulation import SceneFiles, simulate, write_scene
 
 
 def test_settings_of_a_comparison_are_checked() -> None:
     with pytest.raises(SettingsError, match=r"`protocols=fra`: is unknown. Did you mean far\?"):
         BenchSettings(("x",), protocols=("fra",))  # type: ignore[arg-type]
-    with pytest.raises(SettingsError, match=r'`method="et"`: has no features to show'):
+    with pytest.raises(SettingsError, match=r'`method="et"`: has no features to show. List variants of bdgf only'):
         columns_of(BenchSettings(("x",), experiment="embedding", method=("et",)))
 
 
@@ -57,8 +63,9 @@ def place(tmp_path: Path, scene_files: SceneFiles, monkeypatch: pytest.MonkeyPat
     (tmp_path / "place.toml").write_text("\n".join(f'{key} = "{value}"' for key, value in keys.items()))
     monkeypatch.setattr("landcover_bdgf.bench.baselines.TREES", 10)
     monkeypatch.setattr("landcover_bdgf.bench.complexity.TILE_PX", 8)
-    monkeypatch.setattr("landcover_bdgf.bench.experiments.PER_CLASS", 10)
+    monkeypatch.setattr("landcover_bdgf.bench.experiments.SHOWN_PX", 10)
     monkeypatch.setattr("landcover_bdgf.bench.experiments.ITERATIONS", 250)
+    monkeypatch.setattr(SpectralDiff, "schedule", Schedule(epochs=1))
 
 
 @pytest.mark.usefixtures("place")
@@ -103,16 +110,65 @@ def test_borders_and_streams_are_in_the_table_and_on_the_page(bdgf: Bdgf, tmp_pa
 
 
 @pytest.mark.usefixtures("place")
-@pytest.mark.parametrize(("experiment", "methods", "shown"), [("balance", 6, 0), ("embedding", 1, 4)])
-def test_balance_and_embedding_experiments(
-    experiment: str, methods: int, shown: int, bdgf: Bdgf, tmp_path: Path
-) -> None:
-    """With and without masks, one sensor shuffled; pictures of diffusion features and of three branches."""
+@pytest.mark.parametrize(("experiment", "methods", "shown"), [
+    ("balance", 6, 0), ("embedding", 2, 5), ("ablation", 15, 0), ("uncertainty", 1, 0),
+])  # fmt: skip
+def test_experiments_of_the_paper(experiment: str, methods: int, shown: int, bdgf: Bdgf, tmp_path: Path) -> None:
+    """Balance: with and without masks, one sensor shuffled; embedding: diffusion features of both, three branches."""
     options = ["--experiment", experiment, "--protocols", "random", "--seeds", 1, "--per-class", 20, "-q", *QUICK]
     assert bdgf("bench", "--dataset", "place.toml", *options, "-o", "out") == 0
     assert len(read_csv(tmp_path / "out/results.csv")) == methods
     page = (tmp_path / "out/report.html").read_text(encoding="utf-8")
-    assert len(re.findall("<figcaption>(diffusion features|cnn|transformer|mamba)<", page)) == shown
+    assert len(re.findall("<figcaption>(diffusion features(?:, no masks)?|cnn|transformer|mamba)<", page)) == shown
+    assert ("Single runs of bdgf" in page) == (experiment == "uncertainty")
+    assert "(seed 0)" in page or "seed 0." in page
+    assert "the paper prints" not in page, "it does not print this scene"
+
+
+@pytest.mark.usefixtures("place")
+def test_feature_transfer(bdgf: Bdgf, tmp_path: Path) -> None:
+    """On a scene of 48 × 48 pixels, as the classifier of SpectralDiff is slow."""
+    (tmp_path / "small").mkdir()
+    files = write_scene(simulate((48, 48), seed=3), tmp_path / "small", seed=3)
+    keys = {"spectral": files.spectral, "sar": files.sar, "labels": files.labels, "field": "class"}
+    (tmp_path / "small.toml").write_text("\n".join(f'{key} = "{value}"' for key, value in keys.items()))
+    words = "bench --experiment transfer --dataset small.toml --protocols random --seeds 1 --per-class 5 -q -o out"
+    assert bdgf(*words.split(), *QUICK) == 0
+    names = [row["method"] for row in read_csv(tmp_path / "out/results.csv")]
+    assert names == [
+        f"{network}, {kind}" for network in ("group network", "attention") for kind in ("masking", "concatenated")
+    ]
+
+
+@pytest.mark.usefixtures("place")
+def test_costs_of_the_published_data_sets_need_no_files(
+    bdgf: Bdgf, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("landcover_bdgf.bench.costs.RUNS", 1)
+    words = "bench --experiment complexity --dataset lcz-hk --dataset place.toml -q -o out"
+    assert bdgf(*words.split()) == 0
+    found = json.loads((tmp_path / "out/summary.json").read_text())
+    assert list(found) == ["lcz-hk", "place"]
+    assert [cost["published_giga_macs"] for cost in found["lcz-hk"] if cost["name"] == "fusion-hct"] == [0.59]
+    assert all(cost["published_giga_macs"] is None for cost in found["place"])
+    page = (tmp_path / "out/report.html").read_text(encoding="utf-8")
+    assert page.count("<td>bdgf (p)</td>") == 2
+
+
+def test_a_published_table_stands_beside_the_same_methods(
+    bdgf: Bdgf, tmp_path: Path, place: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A scene that is called like one of the paper, under the protocol that it uses."""
+    (tmp_path / "place.toml").rename(tmp_path / "augsburg.toml")
+    monkeypatch.setattr(experiments, "open_dataset", lambda *given: replace(open_dataset(*given), published=True))
+    monkeypatch.setattr(FusionHct, "schedule", Schedule(epochs=1))
+    words = "bench --dataset augsburg.toml --method fusion-hct --method et --seeds 1 --per-class 10 -q -o out"
+    assert bdgf(*words.split(), "--protocols", "random,near") == 0
+    page = (tmp_path / "out/report.html").read_text(encoding="utf-8")
+    assert page.count("<th>the paper prints (100 px), OA</th>") == 1
+    rows = re.findall(r"<tr[^>]*><td>fusion-hct</td>.*?</tr>", page, re.DOTALL)
+    assert ["<td>89.65</td><td>84.15</td></tr>" in row for row in rows] == [True, False, False, False]
+    assert "100 random training pixels per class" in page
 
 
 def test_a_folder_with_other_files_is_refused(bdgf: Bdgf, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -125,7 +181,7 @@ def test_a_folder_with_other_files_is_refused(bdgf: Bdgf, tmp_path: Path, capsys
 @pytest.mark.usefixtures("place")
 def test_accuracy_by_the_number_of_labels(bdgf: Bdgf, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The number of the settings is the reference; a second data set of the same name is refused."""
-    monkeypatch.setattr("landcover_bdgf.bench.experiments.LABEL_COUNTS", (5,))
+    monkeypatch.setattr("landcover_bdgf.bench.experiments.MULTISPECTRAL", (5,))
     words = "bench --experiment labels --method et --protocols random --seeds 1 --per-class 10 -q --dataset place.toml"
     assert bdgf(*words.split(), "-o", "out") == 0
     assert [row["method"] for row in read_csv(tmp_path / "out/results.csv")] == ["et, 5 px", "et, 10 px"]

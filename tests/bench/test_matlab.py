@@ -67,7 +67,8 @@ def test_missing_files_and_other_shapes_are_reported(
 ) -> None:
     small = {name: array[:90, :80] for name, array in augsburg.items()}
     write_v73(tmp_path, {name: array for name, array in small.items() if name != "data_SAR_HR"})
-    with pytest.raises(RasterError, match=r"data_SAR_HR.mat: is missing. The published layout is data_HS_LR.mat, data"):
+    files = r"data_HS_LR.mat \(332 × 485 × 180\), data_SAR_HR.mat \(332 × 485 × 4\), TrainImage.mat"
+    with pytest.raises(RasterError, match=f"data_SAR_HR.mat: is missing. Files: {files}"):
         open_dataset("augsburg", tmp_path, tmp_path / "work")
     write_v73(tmp_path, {"data_SAR_HR": small["data_SAR_HR"][:-1]})
     with pytest.raises(RasterError, match=r"data_SAR_HR.mat: is 89 × 80 px, its labels 90 × 80"):

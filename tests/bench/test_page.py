@@ -1,28 +1,10 @@
-"""Published numbers are those of the paper; pictures of a comparison pool their cells."""
+"""Pictures of a comparison pool their cells, and names cannot break them."""
 
 import numpy as np
 import pytest
 
-from landcover_bdgf.bench.page import _pooled, by_distance, embedding, published_results, published_tables
+from landcover_bdgf.bench.page import _pooled, by_distance, by_labels, embedding, single_runs
 from landcover_bdgf.labels.legend import Legend
-
-
-def test_published_results_are_consistent() -> None:
-    augsburg = published_results("augsburg")
-    assert augsburg is not None
-    assert augsburg["methods"][-1] == {"method": "BDGF", "oa": 93.57, "aa": 90.12, "kappa": 90.93}
-    tables = published_tables()
-    for name, of_name in tables["results"].items():
-        whole = tables["ablation"][name][-1]  # experiment 12 is the method itself
-        assert of_name["methods"][-1] == {"method": "BDGF", **{k: whole[k] for k in ("oa", "aa", "kappa")}}
-        assert tables["uncertainty"][name]["mean"]["oa"] == whole["oa"]
-    berlin = published_results("berlin")
-    assert berlin is not None
-    assert next(m for m in berlin["methods"] if m["method"] == "UACL") == {
-        "method": "UACL", "oa": 72.90, "aa": 71.15, "kappa": 61.26,
-    }  # fmt: skip
-    assert "swaps the AA and the kappa" in berlin["note"]
-    assert published_results("chile") is None
 
 
 def test_bins_are_pooled_by_their_numbers_of_pixels() -> None:
@@ -37,3 +19,9 @@ def test_pictures_are_svg_and_names_cannot_break_them() -> None:
     )
     spans = [{"from_px": 0, "n": 5, "oa": 80.0}, {"from_px": 4, "n": 5, "oa": 60.0}]
     assert by_distance([{"method": "bdgf", "by_distance": spans}]).startswith("data:image/svg+xml")
+    cells = [
+        {"method": f"$x$, {count} px", "protocol": "random", "per_class": count, "oa": 50.0 + count + seed}
+        for count in (30, 40) for seed in (0, 1)
+    ]  # fmt: skip
+    assert by_labels(cells).startswith("data:image/svg+xml")
+    assert single_runs(cells, "$x$, 30 px").startswith("data:image/svg+xml")

@@ -8,7 +8,7 @@ import torch
 from numpy.typing import NDArray
 
 from landcover_bdgf.bench import small_cnn
-from landcover_bdgf.bench.baselines import component_layers, scene_features
+from landcover_bdgf.bench.pixel_features import PixelFeatures, component_layers
 from landcover_bdgf.bench.small_cnn import WINDOW_PX, SmallCnn, cnn_codes
 from landcover_bdgf.labels.samples import Samples
 from landcover_bdgf.model.recipe import RECIPES
@@ -18,7 +18,7 @@ from landcover_bdgf.scene.stack import Stack
 @pytest.fixture(scope="module")
 def components(stack: Stack) -> NDArray[np.float32]:
     """SAR and bands as the networks see them."""
-    return scene_features(stack, (), component_layers(stack, RECIPES["laptop"]))
+    return PixelFeatures(stack, (), component_layers(stack, RECIPES["laptop"])).whole()
 
 
 def test_classes_of_a_simulated_scene_are_found_the_same_each_time(

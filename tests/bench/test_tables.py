@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from landcover_bdgf.bench.cells import Cell
-from landcover_bdgf.bench.page import published_tables
+from landcover_bdgf.bench.published import published_tables
 from landcover_bdgf.bench.tables import DETAILS, Spread, lines, paired, rows, signed, spread, tables
 
 
@@ -53,11 +53,11 @@ def test_tables_pair_one_method_with_all_others() -> None:
     assert [row.name for row in table.rows] == ["a", "b"]
     assert not table.rows[0].above
     assert table.rows[1].above["oa"].mean == pytest.approx(1)
-    assert any("a minus b: OA +1.0" in line for line in lines([table], "a"))
+    assert any("a minus b: OA +1.0" in line for line in lines([table]))
 
 
 def test_numbers_that_need_more_seeds_are_null_in_json() -> None:
-    (row,) = rows(tables(cells_of({"a": [61]}), "a"), "a")
+    (row,) = rows(tables(cells_of({"a": [61]}), "a"))
     assert row["oa"] == {"n": 1, "mean": 61.0, "std": None, "ci95": None, "cv": None, "nsi": None}
     assert "kappa" not in row
     assert (str(Spread.of([61.0])), signed(Spread.of([-1.0]))) == ("61.0", "-1.0")
@@ -65,9 +65,9 @@ def test_numbers_that_need_more_seeds_are_null_in_json() -> None:
 
 def test_accuracy_near_borders_and_lengths_of_streams_are_paired_where_a_scene_has_them() -> None:
     cells = cells_of({"a": [61, 71], "b": [60, 70]})
-    (row,) = rows(tables(cells[:2], "a"), "a")
+    (row,) = rows(tables(cells[:2], "a"))
     assert not set(DETAILS) & row.keys()
     near = [cell | {"oa_0_2": cell["oa"] - 20, "kept_2px": cell["oa"] + 5} for cell in cells]
     table = tables(near, "a")[0]
     assert (table.rows[0].metrics["oa_0_2"].mean, table.rows[1].above["kept_2px"].mean) == (46, pytest.approx(1))
-    assert "near borders 46.0" in lines([table], "a")[1]
+    assert "near borders 46.0" in lines([table])[1]

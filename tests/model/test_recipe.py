@@ -33,8 +33,6 @@ def test_without_features_no_branch_is_guided() -> None:
     without = load_recipe("laptop", ("features.source=none",))
     assert without.fusion == load_recipe("laptop", ("fusion.guidance=",)).fusion
     assert load_recipe("laptop", ("features.source=presto",)).fusion == RECIPES["laptop"].fusion
-    with pytest.raises(SettingsError, match=r'the branch attention needs features, but features\.source is "none"'):
-        load_recipe("laptop", ("features.source=none", "fusion.branches=attention", "fusion.guidance=attention"))
 
 
 @pytest.mark.parametrize(("override", "message"), [
@@ -47,12 +45,11 @@ def test_without_features_no_branch_is_guided() -> None:
     ("fusion.average_px=4", "average_px must be odd, not 4"),
     ("fusion.branches=", "at least one branch is needed"),
     ("fusion.branches=cnn,mamba,cnn", "a branch is listed twice"),
-    ("fusion.branches=attention", "the branch attention must also be listed in guidance"),
     ("fusion.attention_channels=20", "attention_channels must be a multiple of heads, not 20 and 8"),
     ("fusion.cnn_widths=8,16,10000", "cnn_widths must be at most 1024, not 10000"),
     ("context.sizes_px=9,16", "sizes_px must be odd and between 3 and 129, not 16"),
     ("training.folds=1", "folds must be 0 or at least 2"),
-    ("fusion.branches=gnn", "`fusion.branches.0`.*'cnn', 'transformer', 'mamba' or 'attention'"),
+    ("fusion.branches=gnn", "`fusion.branches.0`.*'cnn', 'transformer' or 'mamba'"),
 ])  # fmt: skip
 def test_an_invalid_setting_is_reported(override: str, message: str) -> None:
     with pytest.raises(SettingsError, match=message):

@@ -315,7 +315,6 @@ CASES = [
     Case("Presto for unnamed bands", bad.image(names=()), f"pretrain bad.tif sar.tif -o out.safetensors {PRESTO}", 3, "bad.tif: is not known to be of Sentinel-2, for which Presto was trained (no band names). Use a Sentinel-2 image of one date, name unnamed bands in features.bands, or do without Presto."),
     Case("Presto with too few names", bad.nothing, f"{PRETRAIN} {PRESTO} --set features.bands=B02,B03", 2, "features.bands: names 2 bands, msi.tif has 10: B02, B03, B04, B05, B06, B07, B08, B8A, B11, B12. Name all of them in their order."),
     Case("Presto for a denoiser without", bad.nothing, f"{TRAIN_TO} out.safetensors --set features.source=presto", 5, "the denoiser: was pre-trained without the features that features.source=presto needs. Pre-train again with this setting."),
-    Case("attention to no features", bad.nothing, f"{PRETRAIN} --set features.source=none --set fusion.guidance=attention --set fusion.branches=attention", 2, 'laptop: fusion: the branch attention needs features, but features.source is "none". Correct this setting.'),
     Case("a month 13", bad.nothing, f"{PRETRAIN} --set features.month=13", 2, "laptop: features.month: Input should be less than or equal to 12, found '13'. Correct this setting."),
     Case("an unknown command", bad.nothing, "paint", 2, "No such command 'paint'. Did you mean 'pretrain', 'train', 'align'? See bdgf --help."),
     Case("an unknown option", bad.nothing, f"{MAP_GOOD} --colour", 2, "No such option: --colour (Possible options: --coreg, --ood). See bdgf map --help."),

@@ -18,7 +18,7 @@ from torch.nn import functional as F
 from landcover_bdgf.model.networks.cnn import CnnBranch
 from landcover_bdgf.model.networks.layers import Readout, crop, drop, project
 from landcover_bdgf.model.networks.mamba import MambaBranch
-from landcover_bdgf.model.networks.transformer import AttentionBranch, TransformerBranch
+from landcover_bdgf.model.networks.transformer import TransformerBranch
 from landcover_bdgf.model.recipe import FusionRecipe
 
 # KL(first ‖ second) in the printed directions: trans‖cnn, mamba‖cnn, mamba‖trans (eq. 28)
@@ -58,7 +58,6 @@ class FusionNetwork(nn.Module):
         self.cnn_vector = Readout(d, 2, recipe.centre_px) if "cnn" in recipe.branches else None
         self.transformer = TransformerBranch(*bands, recipe) if "transformer" in recipe.branches else None
         self.mamba = MambaBranch(*bands, recipe) if "mamba" in recipe.branches else None
-        self.attention = AttentionBranch(recipe) if "attention" in recipe.branches else None
         self.heads = nn.ModuleDict({name: nn.Linear(d, inputs.classes) for name in recipe.branches})
         self.head = nn.Linear(len(recipe.branches) * d, inputs.classes)
 
@@ -101,9 +100,6 @@ class FusionNetwork(nn.Module):
         if self.mamba is not None:
             seen = guides if self.mamba.group else []
             vectors["mamba"] = self.mamba(spec, sar, seen, then.get("mamba"), stride)
-        if self.attention is not None:
-            assert dif is not None
-            vectors["attention"] = self.attention(dif, then.get("attention"), stride)
         return {name: vectors[name] for name in self.recipe.branches}
 
     def _centre(self, x: Tensor) -> Tensor:

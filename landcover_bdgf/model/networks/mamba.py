@@ -43,9 +43,7 @@ class MambaBlock(nn.Module):
         self.log_a = nn.Parameter(torch.arange(1, states + 1).float().log().repeat(inner, 1))
         self.D = nn.Parameter(torch.ones(inner))
         self.leave = nn.Linear(inner, e, bias=False)
-        # initial step sizes from 0.001 to 0.1, evenly spaced in the logarithm, as in Mamba (Gu and Dao 2023)
-        step = torch.exp(torch.linspace(-6.9, -2.3, inner))
-        self.delta.bias.data = step + torch.log(-torch.expm1(-step))
+        self.delta.bias.data = initial_steps(inner)
 
     def forward(self, x: Tensor) -> Tensor:
         u, z = project(self.enter, normalise(x)).chunk(2)
@@ -58,6 +56,12 @@ class MambaBlock(nn.Module):
     def A(self) -> Tensor:  # noqa: N802
         """The state matrix, negative (inner, n)."""
         return -self.log_a.exp()
+
+
+def initial_steps(channels: int) -> Tensor:
+    """delta before softplus: step sizes from 0.001 to 0.1, evenly spaced in the logarithm, as in Mamba."""
+    step = torch.exp(torch.linspace(-6.9, -2.3, channels))
+    return step + torch.log(-torch.expm1(-step))
 
 
 class SpectralMamba(nn.Module):

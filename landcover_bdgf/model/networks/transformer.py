@@ -253,26 +253,3 @@ def ask(attention: nn.Module, cls: Tensor, tok: Tensor) -> Tensor:
     assert isinstance(attention, Attention)
     seen: Tensor = attention(cls, normalise(cls), attention.keys(normalise(tok)))
     return seen
-
-
-class AttentionBranch(nn.Module):
-    """Attention classifier on diffusion features alone, as in SpectralDiff: ``(B, d, H, W) -> (B, d, H − 8, W − 8)``.
-
-    For comparison (Table 8 of the paper); not part of the method.
-    """
-
-    def __init__(self, recipe: FusionRecipe) -> None:
-        super().__init__()
-        self.patch = recipe.patch
-        tokenizer = PixelTokens(recipe.d, recipe.d) if recipe.pixel_tokens else tokenizer_of(recipe.d, recipe)
-        self.sensor = Sensor(tokenizer, recipe)
-
-    def forward(self, dif: Tensor, then: Tensor | None = None, stride: int = 1) -> Tensor:
-        """With ``then (c, d)`` the vectors are multiplied by that matrix: (B, c, H − 8, W − 8)."""
-        tokenizer = self.sensor.tokenizer
-
-        def vectors(weighed: tuple[Tensor, ...], rows: range) -> Tensor:
-            cls: Tensor = self.sensor(tokenizer.gather(weighed, rows, stride).contiguous())[0][:, 0]
-            return cls if then is None else then @ cls
-
-        return in_strips(vectors, [tokenizer.weigh(dif)], self.patch, stride)

@@ -89,15 +89,6 @@ def test_guidance_and_branches_are_those_of_the_recipe(branches: str, guidance: 
         assert not any(torch.allclose(before.vectors[b], other.vectors[b]) for b in recipe.branches), "both sensors"
 
 
-def test_the_attention_classifier_uses_diffusion_features_alone() -> None:
-    sets = ("fusion.branches=attention", "fusion.guidance=attention")
-    made, (spec, sar, dif) = network(load_recipe("laptop", sets).fusion), tile(12, 25)
-    dense = apply_dense(made, spec, sar, dif)
-    torch.testing.assert_close(dense, apply_windows(made, spec, sar, dif), atol=1e-4, rtol=0)
-    assert torch.equal(apply_dense(made, spec + 1, sar - 1, dif), dense)
-    assert not torch.allclose(apply_dense(made, spec, sar, dif + 1), dense)
-
-
 def random_outputs() -> Outputs:
     generator = torch.Generator().manual_seed(7)
     names = ("cnn", "transformer", "mamba")

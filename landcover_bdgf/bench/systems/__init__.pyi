@@ -1,0 +1,5 @@
+from .catalogue import SYSTEMS as SYSTEMS, VARIANTS as VARIANTS, system_codes as system_codes
+from .learner import Sizes as Sizes
+from .patches import Patches as Patches
+from .spectral_diff import DENOISER as DENOISER
+from .system import Source as Source
