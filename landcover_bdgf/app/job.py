@@ -317,7 +317,7 @@ def _is_made(product: Product) -> bool:
 def _report(job: Job, samples: Samples, denoiser: Checkpoint, model: Checkpoint, *, mapped_before: bool) -> Accuracy:
     context = ReportContext(
         curves=(
-            ("pre-training: L1 of the noise", denoiser.history.series("loss")),
+            (f"pre-training: L1 of the {denoiser.recipe.diffusion.target}", denoiser.history.series("loss")),
             ("training: loss", model.history.series("loss")),
         ),
         settings=job.recipe.model_dump(mode="json"),
