@@ -30,7 +30,7 @@ bench: $(READY)  ## speed, memory, training time; accuracy against a random fore
 	@$(BIN)/python benchmarks/training.py
 	@$(BIN)/python benchmarks/accuracy.py
 
-accuracy: $(READY)  ## the accuracy tables; needs the real scenes and a day; PART=many-bands/potsdam-near: an hour; QUICK=1: a small part
+accuracy: $(READY)  ## the accuracy tables; needs the real scenes and a day or more; PART=many-bands/potsdam-near: one scene and protocol; QUICK=1: a small part
 	@$(BIN)/python benchmarks/tables.py $(if $(QUICK),--quick) $(if $(PART),--only $(PART))
 
 $(READY): pyproject.toml

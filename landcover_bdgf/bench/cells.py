@@ -17,8 +17,9 @@ from numpy.typing import NDArray
 
 from landcover_bdgf.assessment import accuracy, accuracy_by_border, border_bins, calibration_error, reliability_bins
 from landcover_bdgf.bench.datasets import Dataset
-from landcover_bdgf.bench.methods import ALL, BDGF, PROBE, Laboratory, Method, Prediction
+from landcover_bdgf.bench.methods import BDGF, PROBE, Laboratory, Method, Prediction
 from landcover_bdgf.bench.protocols import PROTOCOLS, draw, shortages
+from landcover_bdgf.bench.systems import ALL
 from landcover_bdgf.bench.version import (
     version_of_baselines,
     version_of_models,
@@ -86,7 +87,8 @@ class Archive:
 def run_plan(plan: Plan) -> list[Cell]:
     """All cells; seed by seed, so that the results of an interrupted run can be compared in pairs."""
     archive, cells = Archive(plan.work), []
-    weights = hashlib.sha256(plan.presto.read_bytes()).hexdigest() if plan.presto else ""
+    learned = any(method.layers == "presto" for method in plan.methods)
+    weights = hashlib.sha256(plan.presto.read_bytes()).hexdigest() if learned and plan.presto else ""
     size = len(plan.datasets) * len(plan.protocols) * len(plan.methods) * len(plan.seeds)
     with progress("comparison", size) as advance:
         for dataset in plan.datasets:

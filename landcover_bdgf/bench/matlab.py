@@ -79,7 +79,7 @@ PUBLISHED = {
     "yellow-river": Published(
         "data_HS_LR", "data_SAR_HR", (960, 1170), 166, 4, 30,
         _classes("Spartina Alterniflora, Suaeda Salsa, Tamarix Forest, Tidal Creek, Mudflat"), 233_478,
-        "Gao et al. 2022, whom the paper cites without an address",
+        "Gao et al. 2022, whom the paper cites",
     ),
     "lcz-hk": Published(
         "LCZ_MS", "LCZ_SAR", (529, 528), 10, 4, 100,

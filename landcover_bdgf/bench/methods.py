@@ -22,7 +22,7 @@ from landcover_bdgf.bench.datasets import Dataset
 from landcover_bdgf.bench.pixel_features import PixelFeatures, component_layers, physical_layers, presto_layers
 from landcover_bdgf.bench.probe import probe
 from landcover_bdgf.bench.small_cnn import cnn_codes
-from landcover_bdgf.bench.systems import SYSTEMS, VARIANTS, Source, system_codes
+from landcover_bdgf.bench.systems import ALL, SYSTEMS, Source, system_codes
 from landcover_bdgf.bench.version import version_of_networks
 from landcover_bdgf.bench.whole_scene import TILE_PX, whole_scene
 from landcover_bdgf.errors import SettingsError
@@ -46,7 +46,6 @@ PROBE = "probe"  # a linear classifier on diffusion features
 COMPONENTS = "-components"  # after the name of a baseline
 PRESTO = "presto"  # extra trees on Presto's features
 CNN = "cnn-components"
-ALL = SYSTEMS | VARIANTS
 _SPLIT = re.compile(r"(?P<label>[^=:]+)=(?P<kind>bdgf|fusion)(?::(?P<sets>.*))?")
 
 

@@ -32,8 +32,8 @@ SYSTEMS: dict[str, type[System]] = {
     "fusion-hct": FusionHct, "macn": Macn, "uacl": Uacl, "asyffnet": AsyFFNet, "spectral-diff": SpectralDiff,
     "calc": Calc, "ncglf": Ncglf, "hlmamba": HlMamba, "msfmamba": MsfMamba, "ss-mae": SsMae,
 }  # fmt: skip
-# Not systems of their own: parts of an experiment.
-VARIANTS: dict[str, type[System]] = {"spectral-diff-masking": OnOurFeatures}
+# Also the one that is no system of its own, but part of an experiment.
+ALL = SYSTEMS | {"spectral-diff-masking": OnOurFeatures}
 WINDOWS = 512  # classified at once
 
 
@@ -42,7 +42,7 @@ def system_codes(name: str, source: Source, samples: Samples) -> tuple[NDArray[A
 
     Systems are small, and run on the CPU; only a denoiser uses a GPU.
     """
-    system, stack = (SYSTEMS | VARIANTS)[name](), source.stack
+    system, stack = ALL[name](), source.stack
     run = replace(source.run, device="cpu")
     with torch.random.fork_rng(devices=[]), open_workers(run.workers(run.torch_device())) as workers:
         view = system.view(source)
