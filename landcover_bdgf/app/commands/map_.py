@@ -1,0 +1,87 @@
+"""``bdgf map``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+from landcover_bdgf.app.commands.inputs import OF_LABELS, needed, read_recipe, read_stack, with_windows
+from landcover_bdgf.app.options import (
+    DEFAULT_MODEL,
+    FIELD,
+    HSI,
+    LABELS,
+    OUTPUT,
+    OVERWRITE,
+    RESUME,
+    SAR,
+    RecipeChoice,
+    Shown,
+    Typed,
+    model_path,
+    option,
+    with_settings,
+)
+from landcover_bdgf.app.terminal import say
+from landcover_bdgf.errors import SettingsError
+from landcover_bdgf.labels import SampleSettings
+from landcover_bdgf.mapping import MapSettings
+from landcover_bdgf.model import Run
+from landcover_bdgf.scene import AlignSettings
+
+
+@with_settings
+def map_(
+    shown: Shown, typed: Typed, aligning: AlignSettings, sampling: SampleSettings, choice: RecipeChoice,
+    mapping: MapSettings, run: Run, hsi: HSI, sar: SAR, output: OUTPUT,
+    labels: Annotated[Path | None, option("labels", f"{LABELS}, to train a model first", "Inputs")] = None,
+    field: FIELD = None,
+    model: Annotated[Path | None, option(
+        "model", "model file; with --labels, where to save the new model", "Model", "$BDGF_MODEL or model.safetensors"
+    )] = None,
+    overwrite: OVERWRITE = False,
+    resume: RESUME = False,
+) -> None:  # fmt: skip
+    """Make a land-cover map with an existing model (--model), or train one from labels first (--labels)."""
+    from landcover_bdgf.geo import limit_cache
+    from landcover_bdgf.mapping import map_scene, parse_size
+    from landcover_bdgf.model import load_checkpoint
+
+    if mapping.max_ram:
+        limit_cache(parse_size(mapping.max_ram))
+    if labels is None:
+        typed.refuse(OF_LABELS, "--labels")
+        if typed & {"config", "set"}:
+            problem = "-c and --set apply only when a model is trained"
+            raise SettingsError(None, problem, "Remove them, or pass --labels.")
+        loaded = load_checkpoint(model_path(model), "model")
+        made = map_scene(
+            loaded,
+            read_stack(hsi, sar, aligning),
+            output,
+            settings=mapping,
+            run=run,
+            overwrite=overwrite,
+            resume=resume,
+        )
+        what = "land-cover map" if made == output else f"part {mapping.shard} of the map"
+        say(shown, [f"{made}: {what}"], {"map": str(made)})
+        return
+    from landcover_bdgf.app.job import Job, run_job
+    from landcover_bdgf.assessment import summary_lines
+
+    if model is not None and model.exists() and not (overwrite or resume):
+        problem = f"--model {model} already exists and --labels would replace it"
+        raise SettingsError(None, problem, "Drop --labels to use it, or choose another name.")
+    if mapping.shard != "1/1":
+        raise SettingsError("--shard", "needs --model", "Train a model first; then map every part with it.")
+    recipe = read_recipe(choice)
+    job = Job(
+        labels, needed(field), output, model or DEFAULT_MODEL, recipe, with_windows(sampling, recipe), mapping, run,
+        overwrite, resume,
+    )  # fmt: skip
+    accuracy = run_job(read_stack(hsi, sar, aligning), job)
+    lines = [*(summary_lines(accuracy) if accuracy else []), f"{output}: land-cover map", f"{job.model}: model"]
+    lines += [f"{job.report}: report"] if accuracy else []
+    values = {"map": str(output), "model": str(job.model), "accuracy": accuracy.to_dict() if accuracy else None}
+    say(shown, lines, values)

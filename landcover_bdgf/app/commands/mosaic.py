@@ -1,0 +1,26 @@
+"""``bdgf mosaic``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+from landcover_bdgf.app.options import OUTPUT, OVERWRITE, Shown, argument, with_settings
+from landcover_bdgf.app.terminal import say
+
+
+@with_settings
+def mosaic(
+    shown: Shown,
+    parts: Annotated[
+        list[Path],
+        argument("all parts of one map, as written by bdgf map --shard, or finished maps of one grid and legend"),
+    ],
+    output: OUTPUT,
+    overwrite: OVERWRITE = False,
+) -> None:
+    """Join the parts of a map that was made with --shard, or finished maps; where these overlap, the first wins."""
+    from landcover_bdgf.mapping import mosaic as join_parts
+
+    join_parts(parts, output, overwrite=overwrite)
+    say(shown, [f"{output}: land-cover map"], {"map": str(output)})
