@@ -49,7 +49,7 @@ class Plan:
     ``work`` is the folder for cells and denoisers, so that an interrupted comparison can continue.
     """
 
-    datasets: tuple[Dataset, ...]
+    dataset: Dataset
     protocols: tuple[str, ...]
     methods: tuple[Method, ...]
     seeds: tuple[int, ...]
@@ -89,26 +89,24 @@ def run_plan(plan: Plan) -> list[Cell]:
     archive, cells = Archive(plan.work), []
     learned = any(method.layers == "presto" for method in plan.methods)
     weights = hashlib.sha256(plan.presto.read_bytes()).hexdigest() if learned and plan.presto else ""
-    size = len(plan.datasets) * len(plan.protocols) * len(plan.methods) * len(plan.seeds)
+    size = len(plan.protocols) * len(plan.methods) * len(plan.seeds)
+    dataset = plan.dataset
+    laboratory = Laboratory(dataset, plan.recipe, plan.work, plan.run, plan.presto)
+    fingerprint = dataset.fingerprint()
     with progress("comparison", size) as advance:
-        for dataset in plan.datasets:
-            laboratory, fingerprint = (
-                Laboratory(dataset, plan.recipe, plan.work, plan.run, plan.presto),
-                dataset.fingerprint(),
-            )
-            for seed, name in product(plan.seeds, plan.protocols):
-                protocol = PROTOCOLS[name]
-                samples = draw(dataset, protocol, per_class=plan.per_class, seed=seed)
-                drawn = {"protocol": asdict(protocol), "per_class": plan.per_class, "seed": seed}
-                for method in plan.methods:
-                    shown = seed == plan.seeds[0]  # a picture of each map, once
-                    settings = f"{method.settings(plan.recipe)}{weights if method.layers == 'presto' else ''}"
-                    identity = {"dataset": fingerprint, **drawn, "method": settings, "shown": shown}
-                    make = partial(_computed, laboratory, samples, method, seed, shown=shown)
-                    cell = archive.cell(identity, _version(method.kind, laboratory), make)
-                    names = {"dataset": dataset.name, "protocol": name, "seed": seed, "method": method.name}
-                    cells.append({**names, "per_class": plan.per_class, **cell})
-                    advance(note=" ".join(map(str, names.values())))
+        for seed, name in product(plan.seeds, plan.protocols):
+            protocol = PROTOCOLS[name]
+            samples = draw(dataset, protocol, per_class=plan.per_class, seed=seed)
+            drawn = {"protocol": asdict(protocol), "per_class": plan.per_class, "seed": seed}
+            for method in plan.methods:
+                shown = seed == plan.seeds[0]  # a picture of each map, once
+                settings = f"{method.settings(plan.recipe)}{weights if method.layers == 'presto' else ''}"
+                identity = {"dataset": fingerprint, **drawn, "method": settings, "shown": shown}
+                make = partial(_computed, laboratory, samples, method, seed, shown=shown)
+                cell = archive.cell(identity, _version(method.kind, laboratory), make)
+                names = {"dataset": dataset.name, "protocol": name, "seed": seed, "method": method.name}
+                cells.append({**names, "per_class": plan.per_class, **cell})
+                advance(note=" ".join(map(str, names.values())))
     if archive.outdated:
         log.warning("%d saved results of another program version were computed again", archive.outdated)
     return cells

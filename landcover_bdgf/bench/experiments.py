@@ -92,7 +92,7 @@ def columns_of(settings: BenchSettings) -> tuple[Method, ...]:
     Raises
     ------
     SettingsError
-        There is no such method, or it has no features to show.
+        There is no such method, it has no features to show, or the experiment takes none.
     """
     fixed = {
         "ablation": ABLATION[::-1], "transfer": TRANSFER, "balance": BALANCE,
@@ -101,6 +101,9 @@ def columns_of(settings: BenchSettings) -> tuple[Method, ...]:
     }  # fmt: skip
     columns = tuple(map(parse_method, settings.method)) or fixed.get(settings.experiment, (parse_method(BDGF),))
     others = [method.name for method in columns if method.kind != BDGF]
+    if settings.experiment == "complexity" and settings.method:
+        problem = "has no effect on complexity, which counts BDGF and all systems of the paper"
+        raise SettingsError("`method`", problem, "Leave it out.")
     if settings.experiment == "embedding" and others:
         raise SettingsError(f'`method="{others[0]}"`', "has no features to show", "List variants of bdgf only.")
     return columns
@@ -146,7 +149,7 @@ def run_experiment(
             own_count = published_per_class(dataset.name) if dataset.published else None
             count = settings.per_class or own_count or PER_CLASS
             presto = presto_file(settings)
-            plan = Plan((dataset,), settings.protocols, columns, seeds, count, recipe, work, run, presto)
+            plan = Plan(dataset, settings.protocols, columns, seeds, count, recipe, work, run, presto)
             own, reference = run_plan(plan), columns[0].name
             if settings.experiment == "labels":
                 own, reference = _by_labels(plan, own), f"{reference}, {count} px"
@@ -160,7 +163,7 @@ def run_experiment(
 
 def _by_labels(plan: Plan, cells: Sequence[Cell]) -> list[Cell]:
     """The cells, and those of other numbers of training pixels, with the number in the name of the method."""
-    (dataset,) = plan.datasets
+    dataset = plan.dataset
     many = len(dataset.stack.spectral.bands) > plan.recipe.spectral.max_bands
     counts = {*(HYPERSPECTRAL if many else MULTISPECTRAL)} - {plan.per_class}
     fewest = int(np.bincount(dataset.truth[dataset.truth > 0])[1:].min())
@@ -193,7 +196,7 @@ def _embeddings(plan: Plan) -> list[tuple[str, str]]:
 
     Of methods after the first, only the diffusion features are shown.
     """
-    (dataset,), seed = plan.datasets, plan.seeds[0]
+    dataset, seed = plan.dataset, plan.seeds[0]
     laboratory = Laboratory(dataset, plan.recipe, plan.work, plan.run)
     samples = draw(dataset, PROTOCOLS[plan.protocols[0]], per_class=plan.per_class, seed=seed)
     found = []

@@ -66,7 +66,8 @@ def fit(task: Task[Shard], workers: Workers, *, partial: Path | None = None, res
             try:
                 values = _step(task, step, optimizer, replicas, workers)
             except torch.cuda.OutOfMemoryError:
-                remedy = 'Halve `training.batch` or `diffusion.batch`, or set `device="cpu"`.'
+                smaller = f"Halve `{task.settings}.batch`, or use" if task.settings else "Use"
+                remedy = f'{smaller} `device="cpu"`.'
                 raise ResourceError(task.name, "a batch does not fit into the GPU memory", remedy) from None
             history.add(values)
             if step >= (1 - task.averaged_share) * task.steps:
@@ -130,11 +131,9 @@ def _step(
     results = list(workers.map(gradients, zip(used, shards, strict=True)))
     values = {key: float(sum(v[key] for _, v in results)) / len(results) for key in results[0][1]}
     if not np.isfinite(values["loss"]):
-        raise SettingsError(
-            task.name,
-            f"the loss is not finite at step {step} (learning rate {rate:g})",
-            "Lower `training.learning_rate` or `diffusion.learning_rate`, and check the images for extreme values.",
-        )
+        slower = f"Lower `{task.settings}.learning_rate`, and check" if task.settings else "Check"
+        problem = f"the loss is not finite at step {step} (learning rate {rate:g})"
+        raise SettingsError(task.name, problem, f"{slower} the images for extreme values.")
     for i, parameter in enumerate(task.network.parameters()):
         parameter.grad = sum((g[i] for g, _ in results[1:]), results[0][0][i]) / len(results)
     nn.utils.clip_grad_norm_(task.network.parameters(), task.clip)

@@ -172,8 +172,9 @@ def _task(unet: nn.Module, regions: list[Piece], scaling: Scaling, recipe: Recip
 
     identity = {"recipe": settings.model_dump_json(), "scaling": scaling.digest()}
     return Task(
-        "pretrain", unet, batch, loss, settings.steps, halving(settings.learning_rate), shards=shards, identity=identity
-    )
+        "pretrain", unet, batch, loss, settings.steps, halving(settings.learning_rate), shards=shards,
+        settings="diffusion", identity=identity,
+    )  # fmt: skip
 
 
 def draw_tiles(regions: list[Piece], count: int, tile_px: int, generator: Generator) -> tuple[Tensor, Tensor]:

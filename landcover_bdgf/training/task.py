@@ -49,6 +49,8 @@ class Task(Generic[Shard]):
         The final weights are the mean over this last share of the steps; 0 for the weights of the last step.
     shards : int
         Greatest number of shards of a batch. The result depends on it, so it is independent of the number of threads.
+    settings : str
+        Group of the recipe that holds its batch size and learning rate, for messages; empty if a recipe has none.
     identity : dict
         Values that must be the same when an interrupted training is resumed.
     """
@@ -63,6 +65,7 @@ class Task(Generic[Shard]):
     clip: float = 5.0
     averaged_share: float = 0.0
     shards: int = 4
+    settings: str = ""
     identity: dict[str, Any] = field(default_factory=dict)
 
 

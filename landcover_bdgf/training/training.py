@@ -220,10 +220,11 @@ def _task(name: str, trained: Trained, windows: WindowTable, recipe: Recipe, run
         correct = (z.flatten(1).argmax(1) == w.codes).float().mean()
         return loss, {"accuracy": correct, **{f"T_{pair}": T for pair, T in temperatures.items()}}
 
+    identity = {"recipe": recipe.model_dump_json(), "seed": run.seed, "windows": windows.digest()}
     return Task(
         name, trained, batch, loss, settings.steps_for(len(windows)), halving(settings.learning_rate),
         lambda parameters: adam(parameters, settings.weight_decay), averaged_share=settings.averaged_share,
-        shards=shards, identity={"recipe": recipe.model_dump_json(), "seed": run.seed, "windows": windows.digest()},
+        shards=shards, settings="training", identity=identity,
     )  # fmt: skip
 
 

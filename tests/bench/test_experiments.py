@@ -153,6 +153,7 @@ def test_costs_of_the_published_data_sets_need_no_files(
     assert all(cost["published_giga_macs"] is None for cost in found["place"])
     page = (tmp_path / "out/report.html").read_text(encoding="utf-8")
     assert page.count("<td>bdgf (p)</td>") == 2
+    assert bdgf(*words.split(), "--method", "et") == 2  # it counts all
 
 
 def test_a_published_table_stands_beside_the_same_methods(

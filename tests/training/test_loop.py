@@ -36,7 +36,11 @@ def test_a_batch_too_large_for_the_gpu_is_reported() -> None:
     def loss(network: nn.Module, shard: Pair) -> tuple[Tensor, dict[str, Tensor]]:
         raise torch.cuda.OutOfMemoryError("CUDA out of memory.")
 
-    with pytest.raises(ResourceError, match=r"train: a batch does not fit into the GPU memory\. Halve `training"):
+    with pytest.raises(
+        ResourceError, match=r"train: a batch does not fit into the GPU memory\. Halve `training.batch`"
+    ):
+        run(task(loss=loss, settings="training"))
+    with pytest.raises(ResourceError, match=r"GPU memory\. Use `device=\"cpu\"`"):
         run(task(loss=loss))
 
 
@@ -44,5 +48,9 @@ def test_a_loss_that_is_not_finite_is_reported_with_step_and_rate() -> None:
     def loss(network: nn.Module, shard: Pair) -> tuple[Tensor, dict[str, Tensor]]:
         return (network(shard[0]) * float("nan")).mean(), {}
 
-    with pytest.raises(BdgfError, match=r"not finite at step 0 \(learning rate 0.01\)"):
+    with pytest.raises(
+        BdgfError, match=r"not finite at step 0 \(learning rate 0.01\)\. Lower `diffusion.learning_rate`"
+    ):
+        run(task(loss=loss, settings="diffusion"))
+    with pytest.raises(BdgfError, match=r"learning rate 0.01\)\. Check the images"):
         run(task(loss=loss))
