@@ -114,7 +114,8 @@ def rows(found: Sequence[ProtocolTable]) -> list[dict[str, Any]]:
 
 def signed(value: Spread) -> str:
     """A difference with its sign."""
-    return f"{value.mean:+.1f}" if value.n < 2 else f"{value.mean:+.1f} ± {value.half_width:.1f}"
+    mean = round(value.mean, 1) + 0.0  # no -0.0
+    return f"{mean:+.1f}" if value.n < 2 else f"{mean:+.1f} ± {value.half_width:.1f}"
 
 
 CONFIDENCE = 0.95
