@@ -23,13 +23,14 @@ BELOW: dict[str, set[str]] = {
     "scene": {"storage", "geo"},
     "labels": {"storage", "geo", "scene"},
     "assessment": {"storage", "geo", "scene", "labels"},
+    "survey": {"storage", "geo", "scene", "labels", "assessment"},
     "model": {"storage", "geo", "scene", "labels"},
     "training": {"storage", "geo", "scene", "labels", "model"},
     "mapping": {"storage", "geo", "scene", "labels", "model"},
     "bench": {"storage", "geo", "scene", "labels", "assessment", "model", "training", "mapping"},
-    "app": {"storage", "geo", "scene", "labels", "assessment", "model", "training", "mapping", "bench"},
+    "app": {"storage", "geo", "scene", "labels", "assessment", "survey", "model", "training", "mapping", "bench"},
 }
-WITHOUT_TORCH = {"storage", "geo", "scene", "labels", "assessment"}
+WITHOUT_TORCH = {"storage", "geo", "scene", "labels", "assessment", "survey"}
 GEO_LIBRARIES = {"rasterio", "geopandas", "pyogrio", "shapely", "pyproj", "affine"}
 HEAVY = {"torch", "rasterio", "geopandas", "sklearn", "matplotlib", "numpy", "scipy"}
 
@@ -134,7 +135,11 @@ def test_every_module_has_tests_in_a_file_of_its_name() -> None:
     files = {path.stem for path in Path(__file__).parent.rglob("test_*.py")}
     untested = {module for module in MODULES if f"test_{module.split('.')[-1]}" not in files}
     elsewhere = ("__init__", "__main__", ".settings")
-    assert not [module for module in untested if not module.endswith(elsewhere) and not {"kernels", "commands"} & {*module.split(".")}]
+    assert not [
+        module
+        for module in untested
+        if not module.endswith(elsewhere) and not {"kernels", "commands"} & {*module.split(".")}
+    ]
 
 
 def test_help_loads_no_heavy_library() -> None:
