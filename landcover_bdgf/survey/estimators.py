@@ -103,7 +103,7 @@ class Sample:
         with np.errstate(invalid="ignore", divide="ignore"):
             mean = self._sums(residual := y - ratio * x) / counts
             spread = self._sums((residual - mean[self.stratum]) ** 2) / (counts - 1)
-            variance = self.pixels**2 * (1 - counts / self.pixels) * spread / counts
+            variance = self.pixels.astype(float) ** 2 * (1 - counts / self.pixels) * spread / counts
         return ratio, math.sqrt(max(0.0, float(variance.sum()))) / total_x
 
     def estimate(self, where_y: NDArray[np.bool_], where_x: NDArray[np.bool_]) -> Estimate:

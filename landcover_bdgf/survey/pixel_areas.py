@@ -59,7 +59,7 @@ class PixelAreas:
     @cached_property
     def _planar_m2(self) -> float:
         width, height = self.grid.resolution_xy
-        return width * height * float(self.grid.crs.linear_units_factor[1]) ** 2
+        return width * height * float(self._crs.axis_info[0].unit_conversion_factor) ** 2
 
     @cached_property
     def _crs(self) -> Any:

@@ -139,7 +139,9 @@ def survey_lines(result: SurveyAccuracy) -> list[str]:
         )
     notes = [f"note: {note}" for note in result.notes]
     if few := [printable(found.name) for found in result.classes if found.few]:
-        notes.append(f"note: fewer than {FEW} points are right, or wrong, of {', '.join(few)}: use their exact intervals")
+        notes.append(
+            f"note: fewer than {FEW} points are right, or wrong, of {', '.join(few)}: use their exact intervals"
+        )
     return [*lines, *notes]
 
 
