@@ -163,7 +163,7 @@ def _zones(path: PathLike, field: str | None, grid: Grid) -> dict[str, NDArray[n
 def _inside(map_: ClassRaster, polygons: NDArray[np.object_]) -> Iterator[tuple[Window, Codes]]:
     """Windows of the map around polygons, with 0 outside them."""
     left, bottom, right, top = shapely.total_bounds(polygons)
-    rows, cols = map_.grid.rowcol([top, bottom], [left, right])
+    rows, cols = map_.grid.rowcol([left, right], [top, bottom])
     height, width = map_.grid.shape_hw
     first, last = np.clip([np.floor(rows[0]), np.ceil(rows[1]) + 1], 0, height).astype(int)
     start, end = np.clip([np.floor(cols[0]), np.ceil(cols[1]) + 1], 0, width).astype(int)

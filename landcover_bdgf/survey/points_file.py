@@ -201,6 +201,8 @@ def _design(points: DataFrame, table: DataFrame, field: str) -> Design:
     if not len(codes) or not np.isin(of_points, codes).all():
         raise LabelError(None, "has points of strata that its table design lacks", _AGAIN)
     of_strata = {name: strata[name].to_numpy(np.int64) for name in ("pixels", "points")}
+    if (of_strata["pixels"] < 1).any():
+        raise ValueError("a stratum has no pixels")
     positions = {f"{axis}s": points[axis].to_numpy(np.int64) for axis in ("row", "col")}
     return Design(
         about,

@@ -39,7 +39,7 @@ def test_points_for_a_target_reach_it_and_one_less_does_not(tmp_path: Path) -> N
         settings = DesignSettings(target_se=0.01, allocation=rule, expected=str(table), min_per_class=2)
         found = allocate(PIXELS, NAMES, settings)
         assert expected_se(found, PIXELS, spread) <= 0.01
-        assert found.sum() == pytest.approx(expected, abs=2)
+        assert found.sum() == pytest.approx(expected, abs=4)
 
 
 def test_neyman_gives_more_points_to_uncertain_strata() -> None:
