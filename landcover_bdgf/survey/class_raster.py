@@ -28,7 +28,7 @@ from landcover_bdgf.progress import log
 from landcover_bdgf.storage import PathLike, read_record
 from landcover_bdgf.text import printable
 
-STRIP_ROWS = 512  # the height of a block of a COG
+STRIP_ROWS = 128  # GDAL keeps the blocks of a COG, 512 rows, from one strip to the next
 MOST = 65_535  # largest code
 UNNAMED = np.uint16(MOST)  # in the lookup table; a legend has fewer classes
 _INTEGERS = ("uint8", "int8", "uint16", "int16", "uint32", "int32")
