@@ -97,7 +97,7 @@ def areas(
     with open_classes(map_path, legend) as map_:
         shapes = _zones(zones, field, map_.grid) if zones is not None else {}
         rows = _rows(map_, TOTAL, map_.strips())
-        for name, polygons in track(shapes.items(), "zones", len(shapes)):
+        for name, polygons in track(shapes.items(), "zones", len(shapes)) if shapes else ():
             inside = _rows(map_, name, _inside(map_, polygons))
             if not any(row.pixels for row in inside):
                 log.warning("zone %s has no pixel with data", printable(name))
@@ -124,7 +124,7 @@ def areas_values(rows: list[ClassArea]) -> list[dict[str, Any]]:
 
 
 def areas_lines(rows: list[ClassArea]) -> list[str]:
-    """The areas as text."""
+    """The areas as text, without the classes that a zone lacks."""
     zone, name = (
         max(map(len, [*map(printable, texts)])) for texts in zip(*((r.zone, r.name) for r in rows), strict=True)
     )
@@ -134,6 +134,7 @@ def areas_lines(rows: list[ClassArea]) -> list[str]:
         + f"{printable(row.name):<{name}} {row.hectares:>14,.1f} ha {row.pixels:>12} px"
         + ("" if row.share is None else f" {100 * row.share:>6.2f} %")
         for row in rows
+        if row.pixels or row.zone == TOTAL
     ]
 
 

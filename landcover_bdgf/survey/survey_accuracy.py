@@ -97,6 +97,7 @@ class SurveyAccuracy:
         return {
             "map": self.map,
             "sampling": self.design.about.sampling,
+            "design": self.design.about.settings,
             "points": {"labelled": self.labelled, "unlabelled": self.unlabelled, "no_map_data": self.no_data},
             "hectares": self.hectares,
             "overall_accuracy": asdict(self.overall),
