@@ -45,7 +45,7 @@ def verify(path: Path) -> str:
     if path.suffix == ".partial":
         part = mapping.read_partial(path)
         for window in filter(part.has, part.windows()):
-            part.read(window)
+            part.read_whole(window)
         return f"{path}: unchanged"
     error = LabelError if path.suffix == ".gpkg" else RasterError
     with opening(error):

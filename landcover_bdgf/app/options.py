@@ -214,7 +214,7 @@ def _products(command: str, values: Mapping[str, Any]) -> list[Product]:
         return [report_product(output)]
     from landcover_bdgf.mapping import MapSettings, map_product
 
-    settings = MapSettings(confidence=values["confidence"], novelty=values["novelty"], shard=values["shard"])
+    settings = _filled(MapSettings, values)
     if values["labels"] is None:
         return [map_product(output, settings)]
     from landcover_bdgf.app.job import job_products

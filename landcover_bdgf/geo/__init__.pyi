@@ -21,6 +21,7 @@ from .raster import (
     is_south_up as is_south_up,
     open_raster as open_raster,
     read_band as read_band,
+    read_bands as read_bands,
 )
 from .raster_checks import (
     MAX_SIDE_PX as MAX_SIDE_PX,

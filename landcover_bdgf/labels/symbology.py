@@ -34,7 +34,12 @@ def write_companions(map_path: PathLike, legend: Legend) -> None:
     """Write both companion files of a map; older ones are replaced, as they belong to an older map."""
     aux_xml, qml = companion_paths(map_path)
     _write(aux_xml, _aux_xml(legend))
-    _write(qml, _qml(legend), doctype="<!DOCTYPE qgis>\n")
+    write_style(qml, _qml(legend))
+
+
+def write_style(path: Path, style: Element) -> None:
+    """Write a QGIS style."""
+    _write(path, style, doctype="<!DOCTYPE qgis>\n")
 
 
 def read_companions(map_path: PathLike) -> list[dict[str, Any]]:

@@ -12,28 +12,29 @@ from rasterio.windows import Window
 from landcover_bdgf.geo import Grid, RasterProfile, open_raster, write_raster
 from landcover_bdgf.labels import (
     EDGE_PX,
-    LAYER_NODATA,
-    LAYERS,
     NODATA,
     Legend,
     companion_paths,
     edge_share,
-    layer_path,
+    layer_files,
+    layer_profile,
+    layer_style,
     write_companions,
+    write_style,
 )
 from landcover_bdgf.progress import log
 from landcover_bdgf.storage import atomic_output, write_record
 
 TOLD_SHARE = 0.05  # of the mapped pixels
 
-Tiles = Iterable[tuple[Window, NDArray[Any]]]  # windows with their pixels, (1, h, w)
+Tiles = Iterable[tuple[Window, NDArray[Any]]]  # windows with their pixels, (bands, h, w)
 
 
 def write_map_files(
-    output: Path, grid: Grid, legend: Legend, codes: Tiles, layers: Mapping[str, Tiles], *,
+    output: Path, grid: Grid, legend: Legend, codes: Tiles, layers: Mapping[str, tuple[str, Tiles]], *,
     record: Mapping[str, Any], overwrite: bool, begun: bool = False,
 ) -> None:  # fmt: skip
-    """Write a map from tiles of its codes and of its layers.
+    """Write a map from tiles of its codes, and of its layers, which come with their data types.
 
     With ``begun``, an interrupted run may already have written all but the class raster.
     """
@@ -43,11 +44,13 @@ def write_map_files(
     )
     with atomic_output(output, overwrite=overwrite, begun=begun) as draft:
         write_raster(draft, grid, codes, profile=classes)
-        for name, tiles in layers.items():
-            percent = RasterProfile("uint8", nodata=LAYER_NODATA, band_names=(LAYERS[name],), overviews="average")
-            write_raster(layer_path(draft, name), grid, tiles, profile=percent)
+        companions = list(companion_paths(draft))
+        for name, (dtype, tiles) in layers.items():
+            raster, style = layer_files(draft, name)
+            write_raster(raster, grid, tiles, profile=layer_profile(name, legend, dtype))
+            write_style(style, layer_style(name, legend))
+            companions += [raster, style]
         write_companions(draft, legend)
-        companions = [*companion_paths(draft), *(layer_path(draft, name) for name in layers)]
         write_record(draft, {**record, "layers": list(layers)}, beside=companions)
     _tell_edges(output)
 

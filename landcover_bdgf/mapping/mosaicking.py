@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from rasterio.windows import Window
 
 from landcover_bdgf.errors import OutputError
-from landcover_bdgf.labels import LAYERS, class_map_product
+from landcover_bdgf.labels import class_map_product
 from landcover_bdgf.mapping.finished_maps import join_maps
 from landcover_bdgf.mapping.map_files import Tiles, write_map_files
 from landcover_bdgf.mapping.partial_map import SUFFIX, PartialMap, read_partial
@@ -55,7 +55,7 @@ def mosaic(parts: Sequence[PathLike], output: PathLike, *, overwrite: bool = Fal
 def write_map(parts: Sequence[PartialMap], output: Path, *, overwrite: bool, begun: bool = False) -> Path:
     """Write the map of finished parts; ``begun`` as in :func:`write_map_files`."""
     plan = parts[0].plan
-    layers: dict[str, Tiles] = {name: _tiles(parts, list(LAYERS).index(name)) for name in plan.layers}
+    layers: dict[str, tuple[str, Tiles]] = {name: (dtype, _tiles(parts, name)) for name, dtype in plan.layers.items()}
     write_map_files(
         output, plan.map_grid(), plan.legend, _tiles(parts), layers,
         record=plan.record, overwrite=overwrite, begun=begun,
@@ -63,12 +63,14 @@ def write_map(parts: Sequence[PartialMap], output: Path, *, overwrite: bool, beg
     return output
 
 
-def _tiles(parts: Sequence[PartialMap], layer: int | None = None) -> Iterator[tuple[Window, NDArray[Any]]]:
-    """Windows with their pixels of a layer, or with their codes, (1, h, w)."""
+def _tiles(parts: Sequence[PartialMap], layer: str | None = None) -> Iterator[tuple[Window, NDArray[Any]]]:
+    """Windows with their pixels of a layer (bands, h, w), or with their codes (1, h, w)."""
     for part in parts:
         for window in part.windows():
-            piece = part.read(window)
-            yield window, (piece.codes if layer is None else piece.layers[layer])[None]
+            if layer is None:
+                yield window, part.read(window).codes[None]
+            else:
+                yield window, part.read(window, layer).layers[layer]
 
 
 def _check_parts(parts: Sequence[PartialMap]) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import math
 import shutil
 import tempfile
@@ -17,7 +18,7 @@ import numpy as np
 from rasterio.windows import Window
 
 from landcover_bdgf.errors import SettingsError
-from landcover_bdgf.labels import ClassMap, class_map_product, read_class_map
+from landcover_bdgf.labels import ClassMap, PredictionSets, class_map_product, read_class_map
 from landcover_bdgf.mapping.memory import MemoryUse, fitting, parse_size
 from landcover_bdgf.mapping.mosaicking import write_map
 from landcover_bdgf.mapping.partial_map import PartialMap, Plan, begin_partial
@@ -30,6 +31,7 @@ from landcover_bdgf.model import (
     Checkpoint,
     Classified,
     Classifier,
+    LayerPlan,
     Recipe,
     Run,
     empty_result,
@@ -125,7 +127,9 @@ def _to_file(
     check(product, inputs=stack.files, overwrite=overwrite, resume=resume)
     begun = resume and product.begun
     stack = fit_stack(model, stack, name="the model")
-    settings, run = check_map(output, stack, model.recipe, settings=settings, run=run)
+    layers = _layer_plan(model, settings)
+    classes = len(model.classes.entries)
+    settings, run = check_map(output, stack, model.recipe, settings=settings, run=run, classes=classes)
     if settings.max_ram:
         tiles = settings.tile_px, run.workers(run.torch_device()), settings.max_ram
         log.info("using tiles of %d px and %d threads to stay below %s", *tiles)
@@ -137,7 +141,7 @@ def _to_file(
     strips = [int(strip) for strip in np.array_split(np.arange(stream.strips), count)[number - 1]]
     plan = _plan(model, stream, strips, settings, run, _record(model, stack, settings, run))
     path = part_path(output, settings)
-    classifier = Classifier(model, run, novelty=settings.novelty)
+    classifier = Classifier(model, run, layers)
     with begin_partial(path, plan, resume=resume, overwrite=overwrite) as partial:
         novel_px, compared_px = _compute(classifier, stream, strips, partial, run, resumable=resumable)
         warn_of_zeros(stack, counts)
@@ -175,15 +179,17 @@ def map_product(output: Path, settings: MapSettings) -> Product:
 
 
 def check_map(
-    output: Path, stack: Stack, recipe: Recipe, *, settings: MapSettings, run: Run
+    output: Path, stack: Stack, recipe: Recipe, *, settings: MapSettings, run: Run, classes: int = 1
 ) -> tuple[MapSettings, Run]:
     """Check what can be known before there is a model of this recipe; returns settings within the memory limit.
+
+    The number of ``classes`` counts for memory and disk, where it is known.
 
     Raises
     ------
     SettingsError, ResourceError, OutputError
-        Tiles are too small or too large, the memory limit is too low, the recipe has no novelty, the device or room on
-        the disk is missing.
+        Tiles are too small or too large, the memory limit is too low, the recipe has no novelty or no folds for
+        prediction sets, the device or room on the disk is missing.
     """
     _check_tile(settings.tile_px, recipe.halo_px)
     if settings.map_masked and stack.mask is None:
@@ -192,14 +198,18 @@ def check_map(
     if settings.novelty and not recipe.fusion.shares:
         problem = f"is not available for models of the recipe {recipe.name}, whose windows share no computation"
         raise SettingsError("`novelty`", problem, "Use another recipe, or map without `novelty`.")
+    if settings.sets and not recipe.training.folds:
+        problem = "needs labels that models of other folds have judged, and there are no folds"
+        raise SettingsError("`sets`", problem, "Train with `training.folds=3`, or map without `sets`.")
+    layer_bytes = settings.layer_bytes(classes)
     if settings.shard_of[1] == 1:  # finished windows stay until the map is written, first without compression
-        check_free_space(output, 2 * math.prod(stack.grid.shape_hw) * (1 + len(settings.layers)))
-    return _within_memory(settings, run, recipe, stack)
+        check_free_space(output, 2 * math.prod(stack.grid.shape_hw) * (1 + layer_bytes))
+    return _within_memory(settings, run, recipe, stack, layer_bytes)
 
 
 def is_map_of(output: Path, model: Checkpoint, stack: Stack, *, settings: MapSettings, run: Run) -> bool:
     """Whether a file is the whole map of this scene by a model that was trained on it, with its layers, unchanged."""
-    expected = json.loads(json.dumps(_record(model, stack, settings, run) | {"layers": settings.layers}))
+    expected = json.loads(json.dumps(_record(model, stack, settings, run) | {"layers": list(settings.layers)}))
     found = read_record(output)
     return all(found.get(key) == value for key, value in expected.items()) and changed_files(output) == []
 
@@ -272,6 +282,7 @@ def _plan(
         "device": run.torch_device().type,
         "version": version("landcover-bdgf"),
         "layers": settings.layers,
+        "sets": settings.sets,
     }
     return Plan(
         identity=identity,
@@ -297,8 +308,29 @@ def _record(model: Checkpoint, stack: Stack, settings: MapSettings, run: Run) ->
         recipe=model.recipe.model_dump(mode="json"),
         legend=json.loads(model.classes.to_json()),
         seed=run.seed,
+        **_of_layers(model, settings),
         **limits,
     )
+
+
+def _of_layers(model: Checkpoint, settings: MapSettings) -> dict[str, Any]:
+    """What the record says of layers: the coverage of prediction sets, and the type of probabilities."""
+    found: dict[str, Any] = {}
+    if settings.sets:
+        found["sets"] = PredictionSets.of(model.left_out, model.classes, settings.sets).to_dict()
+    if settings.probabilities:
+        found["probability_type"] = settings.probability_type
+    return found
+
+
+def _layer_plan(model: Checkpoint, settings: MapSettings) -> LayerPlan:
+    """The layers to compute; tells what prediction sets are worth."""
+    if not settings.sets:
+        return LayerPlan(settings.layers)
+    sets = PredictionSets.of(model.left_out, model.classes, settings.sets)
+    for is_warning, line in sets.told():
+        log.log(logging.WARNING if is_warning else logging.INFO, line)
+    return LayerPlan(settings.layers, sets)
 
 
 def _check_tile(tile_px: int, halo_px: int) -> None:
@@ -309,12 +341,14 @@ def _check_tile(tile_px: int, halo_px: int) -> None:
         raise SettingsError(f"`tile_px={tile_px}`", "needs too much memory", f"Use {MAX_TILE_PX} or less.")
 
 
-def _within_memory(settings: MapSettings, run: Run, recipe: Recipe, stack: Stack) -> tuple[MapSettings, Run]:
+def _within_memory(
+    settings: MapSettings, run: Run, recipe: Recipe, stack: Stack, layer_bytes: int
+) -> tuple[MapSettings, Run]:
     device = run.torch_device()
     if settings.max_ram is None:
         return settings, run
     threads = run.workers(device)
-    use = MemoryUse.of(stack, recipe, GPU_BLOCKS if device.type == "cuda" else 1)
+    use = MemoryUse.of(stack, recipe, GPU_BLOCKS if device.type == "cuda" else 1, layer_bytes)
     tile_px, threads = fitting(use, parse_size(settings.max_ram), tile_px=settings.tile_px, threads=threads)
     return replace(settings, tile_px=tile_px), replace(run, threads=threads)
 
@@ -331,11 +365,14 @@ def _assembled(window: Window, blocks: Iterator[Classified], advance: Advance) -
     whole, novel_px, compared_px = None, 0, 0
     for row, col in _corners(window):
         block = next(blocks)
-        whole = whole or empty_result((window.height, window.width), len(block.layers))
+        if whole is None:
+            kinds = {name: (str(own.dtype), len(own)) for name, own in block.layers.items()}
+            whole = empty_result((window.height, window.width), kinds)
         r, c = row - window.row_off, col - window.col_off
         height, width = min(BLOCK_PX, window.height - r), min(BLOCK_PX, window.width - c)
         whole.codes[r : r + height, c : c + width] = block.codes[:height, :width]
-        whole.layers[:, r : r + height, c : c + width] = block.layers[:, :height, :width]
+        for name, own in block.layers.items():
+            whole.layers[name][:, r : r + height, c : c + width] = own[:, :height, :width]
         novel_px, compared_px = novel_px + block.novel_px, compared_px + block.compared_px
         advance()
     assert whole is not None  # windows without blocks are left out

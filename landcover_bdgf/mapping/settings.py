@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from typing import Annotated
+from typing import Annotated, Literal
 
 from landcover_bdgf.errors import SettingsError
 from landcover_bdgf.settings import Setting, changed_settings, check
@@ -25,6 +25,25 @@ class MapSettings:
         bool,
         Setting("also write OUTPUT_novelty.tif, a novelty p-value in percent (low = outside the training data)"),
     ] = False
+    probabilities: Annotated[
+        bool, Setting("also write OUTPUT_probabilities.tif, the probability of each class, one band a class")
+    ] = False
+    probability_type: Annotated[
+        Literal["uint8", "uint16"], Setting("of the probabilities: uint8 for percent, uint16 for hundredths of one")
+    ] = "uint8"
+    sets: Annotated[
+        float | None,
+        Setting(
+            "also write OUTPUT_sets.tif, the classes that cannot be ruled out: sets that hold the right class with "
+            "this probability, e.g. 0.9, on polygons drawn like the labels",
+            least=0.5,
+            most=0.99,
+            default="none",
+        ),
+    ] = None
+    entropy: Annotated[
+        bool, Setting("also write OUTPUT_entropy.tif, how undecided the model is, in percent of the maximum")
+    ] = False
     map_masked: Annotated[
         bool, Setting("also classify masked pixels (clouds), as if they were not masked; by default they are 0")
     ] = False
@@ -41,11 +60,19 @@ class MapSettings:
         check(self)
 
     @property
-    def layers(self) -> list[str]:
-        """The extra rasters to write."""
+    def layers(self) -> dict[str, str]:
+        """The layers to write, and the data types of their pixels."""
         from landcover_bdgf.labels import LAYERS
 
-        return [name for name in LAYERS if getattr(self, name)]
+        types = {"probabilities": self.probability_type}
+        return {name: types.get(name, "uint8") for name in LAYERS if getattr(self, name)}
+
+    def layer_bytes(self, classes: int) -> int:
+        """Bytes of a pixel in all layers of a map of so many classes."""
+        from landcover_bdgf.labels import LAYERS
+
+        bands = {name: bool(LAYERS[name].band) + classes * LAYERS[name].by_class for name in self.layers}
+        return sum(bands[name] * (2 if dtype == "uint16" else 1) for name, dtype in self.layers.items())
 
     @property
     def shard_of(self) -> tuple[int, int]:

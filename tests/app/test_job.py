@@ -64,7 +64,7 @@ def test_resume_completes_a_product_of_which_some_files_are_written(
     model: Checkpoint, stack: Stack, tmp_path: Path
 ) -> None:
     path, layers = tmp_path / "a.tif", MapSettings(confidence=True)
-    with stopped_at(5, tmp_path):
+    with stopped_at(6, tmp_path):
         map_scene(model, stack, path, settings=layers)
     assert set(os.listdir(tmp_path)) == {
         part_path(path, layers).name,

@@ -21,7 +21,9 @@ def test_a_map_reads_as_it_was_written(tmp_path: Path) -> None:
     codes, percent = np.arange(12, dtype=np.uint8).reshape(3, 4) % 3, np.full((3, 4), 90, np.uint8)
     tiles = ([(window, pixels[None]) for window in grid.tiles(9)] for pixels in (codes, percent))
     path = tmp_path / "m.tif"
-    write_map_files(path, grid, legend, next(tiles), {"novelty": next(tiles)}, record={"seed": 3}, overwrite=False)
+    write_map_files(
+        path, grid, legend, next(tiles), {"novelty": ("uint8", next(tiles))}, record={"seed": 3}, overwrite=False
+    )
     found = read_class_map(path)
     assert (found.codes == codes).all()
     assert found.novelty is not None
