@@ -191,6 +191,11 @@ def model_path(model: Path | None) -> Path:
     return model or Path(os.environ.get("BDGF_MODEL") or DEFAULT_MODEL)
 
 
+def new_model(output: Path) -> Path:
+    """The model that a job trains for a map, unless it is named: ``landcover.model.safetensors`` for landcover.tif."""
+    return output.parent / f"{output.stem}.model.safetensors"
+
+
 def _products(command: str, values: Mapping[str, Any]) -> list[Product]:
     """The outputs of a command."""
     output: Path | None = values.get("output")
@@ -219,7 +224,7 @@ def _products(command: str, values: Mapping[str, Any]) -> list[Product]:
         return [map_product(output, settings)]
     from landcover_bdgf.app.job import job_products
 
-    return job_products(output, values["model"] or DEFAULT_MODEL, settings)
+    return job_products(output, values["model"] or new_model(output), settings)
 
 
 def _inputs(command: str, values: Mapping[str, Any]) -> list[str | Path]:

@@ -1,6 +1,7 @@
 from .class_map import (
     NODATA as NODATA,
     ClassMap as ClassMap,
+    changed_map_files as changed_map_files,
     class_map_product as class_map_product,
     codes_picture as codes_picture,
     legend_of_map as legend_of_map,

@@ -20,8 +20,8 @@ from landcover_bdgf.geo import Grid, grid_of, is_south_up, open_raster, read_ban
 from landcover_bdgf.labels.colors import Color
 from landcover_bdgf.labels.layers import LAYERS, layer_files, layer_nodata, layer_path
 from landcover_bdgf.labels.legend import Legend
-from landcover_bdgf.labels.symbology import companion_paths, read_companions
-from landcover_bdgf.storage import PathLike, Product, read_record, record_path
+from landcover_bdgf.labels.symbology import companion_paths, holds_classes, read_companions
+from landcover_bdgf.storage import PathLike, Product, changed_files, read_record, record_path
 from landcover_bdgf.text import png, printable
 
 if TYPE_CHECKING:
@@ -164,6 +164,18 @@ def legend_of_map(map_path: PathLike) -> Legend:
         f"Copy the .aux.xml of the map that it was made from to {aux_xml.name}. To join maps, use bdgf mosaic, which "
         "keeps the names; to clip or warp one, gdal_translate, or gdalwarp -r near.",
     )
+
+
+def changed_map_files(path: PathLike) -> list[str] | None:
+    """Names of the files of a map that changed since they were written; None without a record.
+
+    An ``.aux.xml`` that still holds the classes of the map counts as unchanged: GDAL and QGIS add statistics to it.
+    """
+    aux_xml, _ = companion_paths(path)
+    changed = changed_files(Path(path))
+    if changed and aux_xml.name in changed and holds_classes(aux_xml, legend_of_map(path)):
+        changed.remove(aux_xml.name)
+    return changed
 
 
 def legend_of_raster(dataset: DatasetReader) -> Legend:

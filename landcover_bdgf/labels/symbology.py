@@ -45,8 +45,27 @@ def write_style(path: Path, style: Element) -> None:
 def read_companions(map_path: PathLike) -> list[dict[str, Any]]:
     """The classes in the companion files of a map, as fields of legend entries; empty if no file has them."""
     aux_xml, qml = companion_paths(map_path)
-    band = _root(aux_xml).find("PAMRasterBand[@band='1']")
+    band = _first_band(aux_xml)
     return (_table_rows(band) or _category_rows(band) if band is not None else []) or _style_rows(_root(qml))
+
+
+def holds_classes(aux_xml: Path, legend: Legend) -> bool:
+    """Whether an ``.aux.xml`` holds these classes, whatever else it holds: their category names and their table."""
+    band = _first_band(aux_xml)
+    ours = _first_band_of(_aux_xml(legend))
+    return (
+        band is not None
+        and ours is not None
+        and all(read(band) == read(ours) for read in (_table_rows, _category_rows))
+    )
+
+
+def _first_band(aux_xml: Path) -> Element | None:
+    return _first_band_of(_root(aux_xml))
+
+
+def _first_band_of(root: Element) -> Element | None:
+    return root.find("PAMRasterBand[@band='1']")
 
 
 def _aux_xml(legend: Legend) -> Element:

@@ -18,7 +18,7 @@ import numpy as np
 from rasterio.windows import Window
 
 from landcover_bdgf.errors import SettingsError
-from landcover_bdgf.labels import ClassMap, PredictionSets, class_map_product, read_class_map
+from landcover_bdgf.labels import ClassMap, PredictionSets, changed_map_files, class_map_product, read_class_map
 from landcover_bdgf.mapping.memory import MemoryUse, fitting, parse_size
 from landcover_bdgf.mapping.mosaicking import write_map
 from landcover_bdgf.mapping.partial_map import PartialMap, Plan, begin_partial
@@ -42,7 +42,7 @@ from landcover_bdgf.model import (
 )
 from landcover_bdgf.progress import Advance, log, progress, stop_between_steps
 from landcover_bdgf.scene import ReadCounts, Stack, warn_of_zeros
-from landcover_bdgf.storage import PathLike, Product, changed_files, check, check_free_space, read_record, record
+from landcover_bdgf.storage import PathLike, Product, check, check_free_space, read_record, record
 from landcover_bdgf.text import FILE_NAMES
 
 MAX_TILE_PX = 1 << 14  # 1 GB with its layers
@@ -211,7 +211,7 @@ def is_map_of(output: Path, model: Checkpoint, stack: Stack, *, settings: MapSet
     """Whether a file is the whole map of this scene by a model that was trained on it, with its layers, unchanged."""
     expected = json.loads(json.dumps(_record(model, stack, settings, run) | {"layers": list(settings.layers)}))
     found = read_record(output)
-    return all(found.get(key) == value for key, value in expected.items()) and changed_files(output) == []
+    return all(found.get(key) == value for key, value in expected.items()) and changed_map_files(output) == []
 
 
 def _is_complete(output: Path, model: Checkpoint, stack: Stack, settings: MapSettings, run: Run) -> bool:

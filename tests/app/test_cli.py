@@ -38,17 +38,18 @@ def test_the_main_job_and_the_map_from_its_model(
     assert "overall accuracy" in out
     written = {str(path.relative_to(finished_job)) for path in finished_job.rglob("*")}
     assert written >= {
-        "map.tif", "map.qml", "map.tif.aux.xml", "map.tif.json", "map_confidence.tif", "model.safetensors",
+        "map.tif", "map.qml", "map.tif.aux.xml", "map.tif.json", "map_confidence.tif", "map_confidence.qml",
+        "map.model.safetensors",
         "map_steps/samples.gpkg", "map_steps/denoiser.safetensors", "map_steps/denoiser.csv", "map_steps/denoiser.png",
         "map_steps/report/report.html",
     }  # fmt: skip
-    before = Path(shutil.copy(finished_job / "model.safetensors", "model.safetensors")).read_bytes()
+    before = Path(shutil.copy(finished_job / "map.model.safetensors", "model.safetensors")).read_bytes()
     again = ["map", scene_files.spectral, scene_files.sar, "-o", "again.tif", "--model", "model.safetensors"]
     assert bdgf(*again, "--tile", 64, "-q") == 0
     assert Path("again.tif").read_bytes() == (finished_job / "map.tif").read_bytes()
     assert capsys.readouterr() == ("again.tif: land-cover map\n", "")
     assert bdgf(*job_words) == 6
-    assert "model.safetensors: exists already" in capsys.readouterr().err
+    assert "map.model.safetensors: exists already" in capsys.readouterr().err
     assert Path("model.safetensors").read_bytes() == before
 
 
@@ -198,7 +199,7 @@ def test_resume_replaces_nothing_where_no_run_was_interrupted(
     assert bdgf(command, scene_files.spectral, scene_files.sar, *words, *QUICK, "--resume") == 6
     assert "Choose another name, or allow it with --overwrite" in capsys.readouterr().err
     assert mine.read_text() == "mine"
-    assert not Path("model.safetensors").exists()
+    assert not Path("map.model.safetensors").exists()
 
 
 def test_corrected_samples_are_not_replaced_by_resume(
@@ -219,7 +220,7 @@ def test_corrected_samples_are_not_replaced_by_resume(
 def test_shards_on_the_command_line(
     bdgf: Bdgf, finished_job: Path, scene_files: SceneFiles, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    shutil.copy(finished_job / "model.safetensors", "model.safetensors")
+    shutil.copy(finished_job / "map.model.safetensors", "model.safetensors")
     for i in (1, 2):
         assert bdgf("map", scene_files.spectral, scene_files.sar, "-o", "map.tif", "--shard", f"{i}/2", "-q") == 0
     assert bdgf("info", "map.tif.2-of-2.partial") == 0

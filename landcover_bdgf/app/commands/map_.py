@@ -7,7 +7,6 @@ from typing import Annotated
 
 from landcover_bdgf.app.commands.inputs import OF_LABELS, needed, read_recipe, read_stack, with_windows
 from landcover_bdgf.app.options import (
-    DEFAULT_MODEL,
     FIELD,
     HSI,
     LABELS,
@@ -19,6 +18,7 @@ from landcover_bdgf.app.options import (
     Shown,
     Typed,
     model_path,
+    new_model,
     option,
     with_settings,
 )
@@ -37,7 +37,8 @@ def map_(
     labels: Annotated[Path | None, option("labels", f"{LABELS}, to train a model first", "Inputs")] = None,
     field: FIELD = None,
     model: Annotated[Path | None, option(
-        "model", "model file; with --labels, where to save the new model", "Model", "$BDGF_MODEL or model.safetensors"
+        "model", "model file; with --labels, where to save the new model", "Model",
+        "$BDGF_MODEL or model.safetensors; with --labels OUTPUT.model.safetensors"
     )] = None,
     overwrite: OVERWRITE = False,
     resume: RESUME = False,
@@ -77,7 +78,7 @@ def map_(
         raise SettingsError("--shard", "needs --model", "Train a model first; then map every part with it.")
     recipe = read_recipe(choice)
     job = Job(
-        labels, needed(field), output, model or DEFAULT_MODEL, recipe, with_windows(sampling, recipe), mapping, run,
+        labels, needed(field), output, model or new_model(output), recipe, with_windows(sampling, recipe), mapping, run,
         overwrite, resume,
     )  # fmt: skip
     accuracy = run_job(read_stack(hsi, sar, aligning), job)
