@@ -37,6 +37,7 @@ Command = TypeVar("Command", bound=Callable[..., None])
 GROUPS = ("Inputs", "Model", "Outputs", "Performance", "Alignment", "Sampling", "General")
 _GROUP_OF_CLASS = {
     "AlignSettings": "Alignment", "ReadSettings": "Inputs", "SampleSettings": "Sampling", "MapSettings": "Outputs",
+    "SieveSettings": "Outputs", "PolygonSettings": "Outputs",
     "BenchSettings": "Inputs", "RecipeChoice": "Model", "Run": "Performance", "Shown": "General",
 }  # fmt: skip
 _GROUP_OF_FIELD = {
@@ -205,10 +206,18 @@ def _products(command: str, values: Mapping[str, Any]) -> list[Product]:
         from landcover_bdgf.scene import sar_product
 
         return [sar_product(output)]
-    if command in ("sample", "mosaic"):
-        from landcover_bdgf.labels import class_map_product, samples_product
+    if command == "sample":
+        from landcover_bdgf.labels import samples_product
 
-        return [samples_product(output) if command == "sample" else class_map_product(output)]
+        return [samples_product(output)]
+    if command in ("mosaic", "sieve"):
+        from landcover_bdgf.labels import class_map_product
+
+        return [class_map_product(output)]
+    if command == "polygons":
+        from landcover_bdgf.mapping import polygons_product
+
+        return [polygons_product(output)]
     if command in ("pretrain", "train"):
         from landcover_bdgf.model import checkpoint_product
 

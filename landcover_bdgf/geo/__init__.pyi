@@ -15,6 +15,7 @@ from .grid import (
     mirrored as mirrored,
     warn_of_datum as warn_of_datum,
 )
+from .pixel_areas import M2_PER_HA as M2_PER_HA, PixelAreas as PixelAreas
 from .raster import (
     envi_pixels as envi_pixels,
     grid_of as grid_of,

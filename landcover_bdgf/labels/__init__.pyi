@@ -52,6 +52,7 @@ from .split import (
 )
 from .symbology import (
     companion_paths as companion_paths,
+    polygon_style as polygon_style,
     write_companions as write_companions,
     write_style as write_style,
 )

@@ -20,7 +20,7 @@ from landcover_bdgf.geo import Grid, grid_of, is_south_up, open_raster, read_ban
 from landcover_bdgf.labels.colors import Color
 from landcover_bdgf.labels.layers import LAYERS, layer_files, layer_nodata, layer_path
 from landcover_bdgf.labels.legend import Legend
-from landcover_bdgf.labels.symbology import companion_paths, holds_classes, read_companions
+from landcover_bdgf.labels.symbology import companion_paths, has_statistics_added, read_companions
 from landcover_bdgf.storage import PathLike, Product, changed_files, read_record, record_path
 from landcover_bdgf.text import png, printable
 
@@ -169,11 +169,11 @@ def legend_of_map(map_path: PathLike) -> Legend:
 def changed_map_files(path: PathLike) -> list[str] | None:
     """Names of the files of a map that changed since they were written; None without a record.
 
-    An ``.aux.xml`` that still holds the classes of the map counts as unchanged: GDAL and QGIS add statistics to it.
+    An ``.aux.xml`` to which GDAL or QGIS has added statistics counts as unchanged if it still holds the classes.
     """
     aux_xml, _ = companion_paths(path)
     changed = changed_files(Path(path))
-    if changed and aux_xml.name in changed and holds_classes(aux_xml, legend_of_map(path)):
+    if changed and aux_xml.name in changed and has_statistics_added(aux_xml, legend_of_map(path)):
         changed.remove(aux_xml.name)
     return changed
 

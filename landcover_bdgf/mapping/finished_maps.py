@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator, Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -26,7 +26,7 @@ from landcover_bdgf.labels import (
     layer_path,
     legend_of_raster,
 )
-from landcover_bdgf.mapping.map_files import write_map_files
+from landcover_bdgf.mapping.map_files import MapContent, write_map_files
 from landcover_bdgf.progress import log
 from landcover_bdgf.storage import PathLike, check, content_sha256, read_record, record
 from landcover_bdgf.text import printable
@@ -100,10 +100,21 @@ def join_maps(paths: Sequence[PathLike], output: Path, *, overwrite: bool = Fals
             log.info("no %s is written, as %s has none", name, lacking)
         check(class_map_product(output, layers), inputs=paths, overwrite=overwrite)
         tiles = {name: (maps[0].layers[name].dtypes[0], _tiles(maps, grid, name)) for name in layers}
-        write_map_files(
-            output, grid, maps[0].legend, _tiles(maps, grid), tiles, record=_record(maps), overwrite=overwrite
-        )
+        content = MapContent(grid, maps[0].legend, _tiles(maps, grid), tiles, _record(maps))
+        write_map_files(output, content, overwrite=overwrite)
     return output
+
+
+@contextmanager
+def opened_map(path: PathLike) -> Iterator[FinishedMap]:
+    """A finished map with its layers; RasterError or LabelError if it is none."""
+    with ExitStack() as opened:
+        yield _open(Path(path), opened)
+
+
+def origin_of(found: FinishedMap) -> dict[str, Any]:
+    """How a map was made, by its record, for the record of a map that is made from it."""
+    return {key: value for key, value in found.record.items() if key not in _OF_FILES}
 
 
 def _open(path: Path, opened: ExitStack) -> FinishedMap:
@@ -183,7 +194,7 @@ def _tiles(maps: Sequence[FinishedMap], grid: Grid, layer: str | None = None) ->
 def _record(maps: Sequence[FinishedMap]) -> dict[str, Any]:
     """Provenance of the joined map: its maps in their order, and the pixels that they were trained on."""
     inputs = {f"map {i}": content_sha256(each.path) for i, each in enumerate(maps, 1)}
-    made = [{key: value for key, value in each.record.items() if key not in _OF_FILES} for each in maps]
+    made = [origin_of(each) for each in maps]
     training = _training([each.record.get("training") for each in maps])
     return record("mosaic", inputs, maps=made, training=training, legend=json.loads(maps[0].legend.to_json()))
 

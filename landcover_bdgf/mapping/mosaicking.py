@@ -12,8 +12,9 @@ from rasterio.windows import Window
 from landcover_bdgf.errors import OutputError
 from landcover_bdgf.labels import class_map_product
 from landcover_bdgf.mapping.finished_maps import join_maps
-from landcover_bdgf.mapping.map_files import Tiles, write_map_files
+from landcover_bdgf.mapping.map_files import MapContent, Tiles, write_map_files
 from landcover_bdgf.mapping.partial_map import SUFFIX, PartialMap, read_partial
+from landcover_bdgf.mapping.patches import Sieve
 from landcover_bdgf.storage import PathLike, check
 
 
@@ -52,14 +53,14 @@ def mosaic(parts: Sequence[PathLike], output: PathLike, *, overwrite: bool = Fal
     return write_map(shards, output, overwrite=overwrite)
 
 
-def write_map(parts: Sequence[PartialMap], output: Path, *, overwrite: bool, begun: bool = False) -> Path:
+def write_map(
+    parts: Sequence[PartialMap], output: Path, *, overwrite: bool, begun: bool = False, sieve: Sieve | None = None
+) -> Path:
     """Write the map of finished parts; ``begun`` as in :func:`write_map_files`."""
     plan = parts[0].plan
     layers: dict[str, tuple[str, Tiles]] = {name: (dtype, _tiles(parts, name)) for name, dtype in plan.layers.items()}
-    write_map_files(
-        output, plan.map_grid(), plan.legend, _tiles(parts), layers,
-        record=plan.record, overwrite=overwrite, begun=begun,
-    )  # fmt: skip
+    content = MapContent(plan.map_grid(), plan.legend, _tiles(parts), layers, plan.record, sieve)
+    write_map_files(output, content, overwrite=overwrite, begun=begun)
     return output
 
 

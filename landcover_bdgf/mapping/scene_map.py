@@ -22,7 +22,9 @@ from landcover_bdgf.labels import ClassMap, PredictionSets, changed_map_files, c
 from landcover_bdgf.mapping.memory import MemoryUse, fitting, parse_size
 from landcover_bdgf.mapping.mosaicking import write_map
 from landcover_bdgf.mapping.partial_map import PartialMap, Plan, begin_partial
-from landcover_bdgf.mapping.settings import MapSettings
+from landcover_bdgf.mapping.patches import Sieve, least_pixels
+from landcover_bdgf.mapping.polygonizing import polygons, polygons_product
+from landcover_bdgf.mapping.settings import MapSettings, PolygonSettings
 from landcover_bdgf.model import (
     BLOCK_PX,
     GPU_BLOCKS,
@@ -42,7 +44,7 @@ from landcover_bdgf.model import (
 )
 from landcover_bdgf.progress import Advance, log, progress, stop_between_steps
 from landcover_bdgf.scene import ReadCounts, Stack, warn_of_zeros
-from landcover_bdgf.storage import PathLike, Product, check, check_free_space, read_record, record
+from landcover_bdgf.storage import PathLike, Product, check, check_free_space, content_sha256, read_record, record
 from landcover_bdgf.text import FILE_NAMES
 
 MAX_TILE_PX = 1 << 14  # 1 GB with its layers
@@ -123,6 +125,7 @@ def _to_file(
     product = map_product(output, settings)
     if resume and not overwrite and not product.begun and _is_complete(output, model, stack, settings, run):
         log.info("%s: already complete, skipped", output)
+        _write_polygons(output, settings, overwrite=overwrite, resume=resume)
         return output
     check(product, inputs=stack.files, overwrite=overwrite, resume=resume)
     begun = resume and product.begun
@@ -150,16 +153,29 @@ def _to_file(
             log.info("join the %d parts with bdgf mosaic", count)
             return path
         stack.check_unchanged()
-        write_map([partial], output, overwrite=overwrite, begun=begun)
+        chosen = Sieve.of(settings, model.classes, stack.grid)
+        write_map([partial], output, overwrite=overwrite, begun=begun, sieve=chosen)
     shutil.rmtree(path)
+    _write_polygons(output, settings, overwrite=overwrite, resume=resume)
     _tell_novel(novel_px, compared_px, settings, resume=resume)
     return output
 
 
+def _write_polygons(output: Path, settings: MapSettings, *, overwrite: bool, resume: bool) -> None:
+    """Write the polygons of a finished map, if asked for, unless an interrupted run has written them."""
+    if settings.polygons is None:
+        return
+    path = Path(settings.polygons)
+    if resume and not overwrite and read_record(path).get("inputs") == {"map": content_sha256(output)}:
+        log.info("%s: already complete, skipped", path)
+        return
+    polygons(output, path, settings=PolygonSettings(settings.simplify), overwrite=overwrite)
+
+
 def _in_memory(model: Checkpoint, stack: Stack, settings: MapSettings, run: Run, *, resume: bool) -> ClassMap:
     """Map into a temporary file and read it, so that both ways give the same pixels."""
-    if resume or settings.shard_of[1] > 1:
-        raise SettingsError("`output`", "is needed for `resume` and `shard`", "Name a file.")
+    if resume or settings.shard_of[1] > 1 or settings.polygons:
+        raise SettingsError("`output`", "is needed for `resume`, `shard` and `polygons`", "Name a file.")
     with tempfile.TemporaryDirectory(prefix="bdgf-") as folder:
         path = Path(folder) / "map.tif"
         FILE_NAMES[str(path)] = "map in memory"
@@ -174,8 +190,11 @@ def part_path(output: Path, settings: MapSettings) -> Path:
 
 def map_product(output: Path, settings: MapSettings) -> Product:
     """A map and its companions; other runs may make other shards of it at the same time."""
-    scratch = (part_path(output, settings),)
-    return replace(class_map_product(output, settings.layers), scratch=scratch, shared=settings.shard_of[1] > 1)
+    scratch, made = (part_path(output, settings),), class_map_product(output, settings.layers)
+    companions = made.companions
+    if settings.polygons:
+        companions += polygons_product(settings.polygons).files
+    return replace(made, companions=companions, scratch=scratch, shared=settings.shard_of[1] > 1)
 
 
 def check_map(
@@ -198,6 +217,10 @@ def check_map(
     if settings.novelty and not recipe.fusion.shares:
         problem = f"is not available for models of the recipe {recipe.name}, whose windows share no computation"
         raise SettingsError("`novelty`", problem, "Use another recipe, or map without `novelty`.")
+    if settings.polygons:
+        check(polygons_product(settings.polygons), inputs=stack.files, overwrite=True)
+    if settings.min_area:
+        least_pixels(settings.min_area, stack.grid)
     if settings.sets and not recipe.training.folds:
         problem = "needs labels that models of other folds have judged, and there are no folds"
         raise SettingsError("`sets`", problem, "Train with `training.folds=3`, or map without `sets`.")
@@ -211,7 +234,8 @@ def is_map_of(output: Path, model: Checkpoint, stack: Stack, *, settings: MapSet
     """Whether a file is the whole map of this scene by a model that was trained on it, with its layers, unchanged."""
     expected = json.loads(json.dumps(_record(model, stack, settings, run) | {"layers": list(settings.layers)}))
     found = read_record(output)
-    return all(found.get(key) == value for key, value in expected.items()) and changed_map_files(output) == []
+    keys = expected.keys() | {"sets", "probability_type", "sieve"}
+    return all(found.get(key) == expected.get(key) for key in keys) and changed_map_files(output) == []
 
 
 def _is_complete(output: Path, model: Checkpoint, stack: Stack, settings: MapSettings, run: Run) -> bool:
@@ -314,10 +338,12 @@ def _record(model: Checkpoint, stack: Stack, settings: MapSettings, run: Run) ->
 
 
 def _of_layers(model: Checkpoint, settings: MapSettings) -> dict[str, Any]:
-    """What the record says of layers: the coverage of prediction sets, and the type of probabilities."""
+    """What the record says of layers and classes: coverage of the sets, type of the probabilities, the sieve."""
     found: dict[str, Any] = {}
     if settings.sets:
         found["sets"] = PredictionSets.of(model.left_out, model.classes, settings.sets).to_dict()
+    if settings.min_area:
+        found["sieve"] = settings.to_dict()
     if settings.probabilities:
         found["probability_type"] = settings.probability_type
     return found

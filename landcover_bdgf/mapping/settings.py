@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from landcover_bdgf.errors import SettingsError
 from landcover_bdgf.settings import Setting, changed_settings, check
@@ -13,7 +13,59 @@ _SHARD = re.compile(r"([1-9]\d{0,5})/([1-9]\d{0,5})")
 
 
 @dataclass(frozen=True)
-class MapSettings:
+class SieveSettings:
+    """Settings of :func:`~landcover_bdgf.mapping.sieve`."""
+
+    min_area: Annotated[
+        str | None,
+        Setting(
+            "give smaller patches of a class that of their largest neighbour, as gdal_sieve does; e.g. 0.5ha or 20px",
+            unit="AREA",
+            default="none",
+        ),
+    ] = None
+    keep: Annotated[
+        tuple[str, ...], Setting("class whose patches stay, however small; repeatable, with --min-area", unit="class")
+    ] = ()
+    connectivity: Annotated[
+        Literal["4", "8"], Setting("whether pixels of a patch touch at their sides (4), or also at corners (8)")
+    ] = "4"
+
+    __repr__ = changed_settings
+
+    def __post_init__(self) -> None:
+        check(self)
+        if self.min_area is None and (self.keep or self.connectivity != "4"):
+            name = "keep" if self.keep else "connectivity"
+            raise SettingsError(f"`{name}`", "applies only with `min_area`", "Remove it, or add `min_area`.")
+
+    def to_dict(self) -> dict[str, Any]:
+        """For the record of a map."""
+        return {"min_area": self.min_area, "keep": list(self.keep), "connectivity": int(self.connectivity)}
+
+
+@dataclass(frozen=True)
+class PolygonSettings:
+    """Settings of :func:`~landcover_bdgf.mapping.polygons`."""
+
+    simplify: Annotated[
+        float | None,
+        Setting(
+            "simplify the borders of polygons by this tolerance in units of the CRS, without gaps between them",
+            above=0,
+            unit="tolerance",
+            default="none",
+        ),
+    ] = None
+
+    __repr__ = changed_settings
+
+    def __post_init__(self) -> None:
+        check(self)
+
+
+@dataclass(frozen=True)
+class MapSettings(SieveSettings, PolygonSettings):
     """Settings of :func:`~landcover_bdgf.mapping.map_scene`; they do not change the classes of pixels that are not
     masked or near masked ones."""
 
@@ -44,6 +96,9 @@ class MapSettings:
     entropy: Annotated[
         bool, Setting("also write OUTPUT_entropy.tif, how undecided the model is, in percent of the maximum")
     ] = False
+    polygons: Annotated[
+        str | None, Setting("also write the map as polygons with names and areas", unit="FILE.gpkg", default="none")
+    ] = None
     map_masked: Annotated[
         bool, Setting("also classify masked pixels (clouds), as if they were not masked; by default they are 0")
     ] = False
@@ -57,7 +112,14 @@ class MapSettings:
     __repr__ = changed_settings
 
     def __post_init__(self) -> None:
-        check(self)
+        super().__post_init__()
+        whole = {"min_area": "bdgf sieve", "polygons": "bdgf polygons"}
+        for name, command in whole.items():
+            if getattr(self, name) and self.shard_of[1] > 1:
+                remedy = f"Join the parts with bdgf mosaic, then use {command}."
+                raise SettingsError(f"`{name}`", "needs the whole map, and this is a part", remedy)
+        if self.simplify and not self.polygons:
+            raise SettingsError("`simplify`", "applies only with `polygons`", "Remove it, or add `polygons`.")
 
     @property
     def layers(self) -> dict[str, str]:

@@ -48,4 +48,4 @@ def test_statistics_that_gdal_adds_are_no_change_of_a_map_but_other_classes_are(
     aux_xml.unlink()
     assert changed_map_files(path) == ["m.tif.aux.xml"]
     qml.unlink()
-    assert changed_map_files(path) == ["m.tif.aux.xml", "m.qml"]
+    assert changed_map_files(path) == ["m.qml", "m.tif.aux.xml"]
