@@ -43,7 +43,7 @@ _GROUP_OF_CLASS = {
 _GROUP_OF_FIELD = {
     "layer": "Inputs", "encoding": "Inputs", "conflicts": "Inputs", "ignore_class": "Inputs", "seed": "Model",
     "tile_px": "Performance", "max_ram": "Performance", "shard": "Performance", "allow_vrt": "Inputs",
-    "mask": "Inputs", "aoi": "Inputs",
+    "mask": "Inputs", "aoi": "Inputs", "legend": "Inputs", "merge": "Inputs", "rename": "Inputs",
     "experiment": "Model", "method": "Model", "protocols": "Sampling", "seeds": "Sampling", "per_class": "Sampling",
 }  # fmt: skip
 _SHORT = {"config": "-c", "quiet": "-q", "verbose": "-v", "output": "-o"}
@@ -240,7 +240,7 @@ def _inputs(command: str, values: Mapping[str, Any]) -> list[str | Path]:
     """The input files of a command, as given."""
     one, several = ("config", "hsi", "sar", "labels", "samples", "denoiser", "map_file", "reference"), ("more", "parts")
     typed = [*(values.get(name) for name in one), *chain(*(values.get(name) or () for name in several))]
-    typed += map(Path, filter(None, [values.get("aoi")]))
+    typed += map(Path, filter(None, [values.get("aoi"), values.get("legend")]))
     if values.get("mask"):
         from landcover_bdgf.scene import mask_path
 

@@ -2,6 +2,7 @@
 
 ====================  =========================================================
 legend, colors        classes with codes, names and colours
+regrouping            classes merged and renamed; legend_file: names and colours in a file
 symbology, class_map  companion files for GDAL and QGIS; maps
 layers                further rasters of a map, such as the confidence
 map_edges             pixels of a map near its border or gaps

@@ -26,6 +26,12 @@ from .legend import MAX_CLASSES as MAX_CLASSES, Legend as Legend, LegendEntry as
 from .map_edges import EDGE_PX as EDGE_PX, edge_share as edge_share
 from .prediction_sets import PredictionSets as PredictionSets
 from .rasterize import Labels as Labels, read_labels as read_labels, texts as texts
+from .regrouping import (
+    Regrouped as Regrouped,
+    class_code as class_code,
+    regrouped as regrouped,
+    tell_missing as tell_missing,
+)
 from .sample_file import (
     is_samples_file as is_samples_file,
     read_samples as read_samples,
@@ -42,6 +48,7 @@ from .sampling import (
 from .settings import (
     CLEAR_PX as CLEAR_PX,
     FOLDS as FOLDS,
+    ClassSettings as ClassSettings,
     ReadSettings as ReadSettings,
     SampleSettings as SampleSettings,
 )

@@ -3,13 +3,10 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
-
-from numpy.typing import NDArray
-from rasterio.windows import Window
 
 from landcover_bdgf.geo import Grid, RasterProfile, open_raster, write_raster
 from landcover_bdgf.labels import (
@@ -24,13 +21,11 @@ from landcover_bdgf.labels import (
     write_companions,
     write_style,
 )
-from landcover_bdgf.mapping.patches import Sieve
+from landcover_bdgf.mapping.patches import Sieve, Tiles
 from landcover_bdgf.progress import log
 from landcover_bdgf.storage import atomic_output, draft_folder, write_record
 
 TOLD_SHARE = 0.05  # of the mapped pixels
-
-Tiles = Iterable[tuple[Window, NDArray[Any]]]  # windows with their pixels, (bands, h, w)
 
 
 @dataclass(frozen=True)

@@ -12,9 +12,9 @@ from rasterio.windows import Window
 from landcover_bdgf.errors import OutputError
 from landcover_bdgf.labels import class_map_product
 from landcover_bdgf.mapping.finished_maps import join_maps
-from landcover_bdgf.mapping.map_files import MapContent, Tiles, write_map_files
+from landcover_bdgf.mapping.map_files import MapContent, write_map_files
 from landcover_bdgf.mapping.partial_map import SUFFIX, PartialMap, read_partial
-from landcover_bdgf.mapping.patches import Sieve
+from landcover_bdgf.mapping.patches import Sieve, Tiles
 from landcover_bdgf.storage import PathLike, check
 
 

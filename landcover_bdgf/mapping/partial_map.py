@@ -230,7 +230,10 @@ def _locked(path: Path) -> BaseFileLock:
         raise unwritten(path, error) from error
 
 
-_HASHED = {"scene": "other images, mask, area or alignment", "model": "another model"}  # their values say nothing
+# Keys of an identity whose values say nothing, or too much.
+_HASHED = {
+    "scene": "other images, mask, area or alignment", "model": "another model", "classes": "other classes or names",
+}  # fmt: skip
 
 
 def _check_same_run(before: Plan, now: Plan, path: Path) -> None:

@@ -10,24 +10,23 @@ from __future__ import annotations
 import math
 import re
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import rasterio
+from numpy.typing import NDArray
 from rasterio.features import sieve as gdal_sieve
 from rasterio.windows import Window
 
 from landcover_bdgf.errors import SettingsError
 from landcover_bdgf.geo import Grid, ground_pixel_side_m
-from landcover_bdgf.labels import NODATA, Legend
+from landcover_bdgf.labels import NODATA, Legend, class_code
 from landcover_bdgf.mapping.settings import SieveSettings
-from landcover_bdgf.text import listed, printable
 
-if TYPE_CHECKING:
-    from landcover_bdgf.mapping.map_files import Tiles
+Tiles = Iterable[tuple[Window, NDArray[Any]]]  # windows with their pixels, (bands, h, w)
 
 _READ_PX = 1024
 _AREA = re.compile(r"(\d+(?:\.\d+)?) *(ha|m2|m²|px)", re.IGNORECASE)
@@ -57,7 +56,7 @@ class Sieve:
         """The sieve of some settings, None if they have none; SettingsError for an area or class that is unknown."""
         if settings.min_area is None:
             return None
-        keep = tuple(_code_of(name, legend) for name in settings.keep)
+        keep = tuple(class_code(legend, name, "keep") for name in settings.keep)
         return cls(least_pixels(settings.min_area, grid), keep, int(settings.connectivity))
 
     def sieved(
@@ -108,12 +107,3 @@ def least_pixels(area: str, grid: Grid) -> int:
     if side_m is None:
         raise SettingsError(f"`min_area={area}`", "needs a CRS on Earth", "Give it in pixels, e.g. 20px.")
     return max(1, math.ceil(number * _M2[unit] / side_m**2 - _ROUNDING))
-
-
-def _code_of(name: str, legend: Legend) -> int:
-    folded = {own.casefold(): code for own, code in zip(legend.names, legend.codes, strict=True)}
-    code = legend.code_of(name) or folded.get(name.casefold())
-    if code is None:
-        classes = listed(legend.names)
-        raise SettingsError(f"`keep={printable(name)}`", "is not a class of the map", f"Its classes are {classes}.")
-    return code

@@ -18,7 +18,15 @@ import numpy as np
 from rasterio.windows import Window
 
 from landcover_bdgf.errors import SettingsError
-from landcover_bdgf.labels import ClassMap, PredictionSets, changed_map_files, class_map_product, read_class_map
+from landcover_bdgf.labels import (
+    ClassMap,
+    PredictionSets,
+    changed_map_files,
+    class_map_product,
+    read_class_map,
+    regrouped,
+    tell_missing,
+)
 from landcover_bdgf.mapping.memory import MemoryUse, fitting, parse_size
 from landcover_bdgf.mapping.mosaicking import write_map
 from landcover_bdgf.mapping.partial_map import PartialMap, Plan, begin_partial
@@ -131,7 +139,9 @@ def _to_file(
     begun = resume and product.begun
     stack = fit_stack(model, stack, name="the model")
     layers = _layer_plan(model, settings)
-    classes = len(model.classes.entries)
+    legend = regrouped(model.classes, settings).legend
+    chosen = Sieve.of(settings, legend, stack.grid)
+    classes = len(legend.entries)
     settings, run = check_map(output, stack, model.recipe, settings=settings, run=run, classes=classes)
     if settings.max_ram:
         tiles = settings.tile_px, run.workers(run.torch_device()), settings.max_ram
@@ -153,7 +163,6 @@ def _to_file(
             log.info("join the %d parts with bdgf mosaic", count)
             return path
         stack.check_unchanged()
-        chosen = Sieve.of(settings, model.classes, stack.grid)
         write_map([partial], output, overwrite=overwrite, begun=begun, sieve=chosen)
     shutil.rmtree(path)
     _write_polygons(output, settings, overwrite=overwrite, resume=resume)
@@ -234,7 +243,7 @@ def is_map_of(output: Path, model: Checkpoint, stack: Stack, *, settings: MapSet
     """Whether a file is the whole map of this scene by a model that was trained on it, with its layers, unchanged."""
     expected = json.loads(json.dumps(_record(model, stack, settings, run) | {"layers": list(settings.layers)}))
     found = read_record(output)
-    keys = expected.keys() | {"sets", "probability_type", "sieve"}
+    keys = expected.keys() | {"sets", "probability_type", "sieve", "merge"}
     return all(found.get(key) == expected.get(key) for key in keys) and changed_map_files(output) == []
 
 
@@ -307,13 +316,14 @@ def _plan(
         "version": version("landcover-bdgf"),
         "layers": settings.layers,
         "sets": settings.sets,
+        "classes": record["legend"],
     }
     return Plan(
         identity=identity,
         shard=settings.shard_of,
         windows=[(w.row_off, w.col_off, w.height, w.width) for w in stream.windows(strips) if _corners(w)],
         grid=stream.stack.grid.to_dict(),
-        legend=model.classes,
+        legend=regrouped(model.classes, settings).legend,
         layers=settings.layers,
         record=record,
     )
@@ -330,7 +340,7 @@ def _record(model: Checkpoint, stack: Stack, settings: MapSettings, run: Run) ->
         training=model.provenance.get("training", {}),
         model={k: v for k, v in model.provenance.items() if k != "training"},
         recipe=model.recipe.model_dump(mode="json"),
-        legend=json.loads(model.classes.to_json()),
+        legend=json.loads(regrouped(model.classes, settings).legend.to_json()),
         seed=run.seed,
         **_of_layers(model, settings),
         **limits,
@@ -341,7 +351,11 @@ def _of_layers(model: Checkpoint, settings: MapSettings) -> dict[str, Any]:
     """What the record says of layers and classes: coverage of the sets, type of the probabilities, the sieve."""
     found: dict[str, Any] = {}
     if settings.sets:
-        found["sets"] = PredictionSets.of(model.left_out, model.classes, settings.sets).to_dict()
+        found["sets"] = PredictionSets.of(
+            model.left_out, regrouped(model.classes, settings).legend, settings.sets
+        ).to_dict()
+    if settings.merge:
+        found["merge"] = list(settings.merge)
     if settings.min_area:
         found["sieve"] = settings.to_dict()
     if settings.probabilities:
@@ -350,13 +364,18 @@ def _of_layers(model: Checkpoint, settings: MapSettings) -> dict[str, Any]:
 
 
 def _layer_plan(model: Checkpoint, settings: MapSettings) -> LayerPlan:
-    """The layers to compute; tells what prediction sets are worth."""
+    """The classes and layers to compute; tells what prediction sets are worth."""
+    classes = regrouped(model.classes, settings)
+    tell_missing(classes, settings)
     if not settings.sets:
-        return LayerPlan(settings.layers)
-    sets = PredictionSets.of(model.left_out, model.classes, settings.sets)
+        return LayerPlan(settings.layers, classes=classes)
+    if classes.merged:
+        remedy = "Train a model of the merged classes with `merge`, or leave one out."
+        raise SettingsError("`sets`", "are not known for classes that are merged after the training", remedy)
+    sets = PredictionSets.of(model.left_out, classes.legend, settings.sets)
     for is_warning, line in sets.told():
         log.log(logging.WARNING if is_warning else logging.INFO, line)
-    return LayerPlan(settings.layers, sets)
+    return LayerPlan(settings.layers, sets, classes)
 
 
 def _check_tile(tile_px: int, halo_px: int) -> None:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Annotated, Any, Literal
 
 from landcover_bdgf.errors import SettingsError
+from landcover_bdgf.labels import ClassSettings
 from landcover_bdgf.settings import Setting, changed_settings, check
 
 _SHARD = re.compile(r"([1-9]\d{0,5})/([1-9]\d{0,5})")
@@ -65,7 +66,7 @@ class PolygonSettings:
 
 
 @dataclass(frozen=True)
-class MapSettings(SieveSettings, PolygonSettings):
+class MapSettings(SieveSettings, PolygonSettings, ClassSettings):
     """Settings of :func:`~landcover_bdgf.mapping.map_scene`; they do not change the classes of pixels that are not
     masked or near masked ones."""
 

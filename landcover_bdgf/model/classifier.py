@@ -149,7 +149,7 @@ class Classifier:
             return results
         chosen = [blocks[i] for i in some]
         seen = self.see(*chosen)
-        p = self._pooled(seen, chosen)
+        p = self.layers.merged(self._pooled(seen, chosen))
         codes = self.codes[p.max(dim=1).indices.cpu().numpy()]
         layers = {name: values.cpu().numpy() for name, values in self.layers.of(p).items()}
         p_values = {n: values.cpu().numpy() for n, values in self._p_values(seen, chosen).items()}

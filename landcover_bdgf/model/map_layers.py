@@ -12,12 +12,12 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from landcover_bdgf.labels import LAYERS, NODATA, Legend, PredictionSets, layer_nodata, layer_scale
+from landcover_bdgf.labels import LAYERS, NODATA, Legend, PredictionSets, Regrouped, layer_nodata, layer_scale
 
 
 @dataclass(frozen=True)
 class LayerPlan:
-    """The layers to compute.
+    """The classes and layers to compute.
 
     Attributes
     ----------
@@ -25,13 +25,24 @@ class LayerPlan:
         Names of the layers, and data types of their pixels.
     sets : PredictionSets, optional
         For the layer ``sets``.
+    classes : Regrouped, optional
+        Those of the map, if they are not those of the model.
     """
 
     dtypes: Mapping[str, str] = field(default_factory=dict)
     sets: PredictionSets | None = None
+    classes: Regrouped | None = None
+
+    def merged(self, p: Tensor) -> Tensor:
+        """Probabilities of the classes of the map (B, C', h, w), from those of the model: sums over merged classes."""
+        if self.classes is None or not self.classes.merged:
+            return p
+        of_class = torch.from_numpy(self.classes.of_class.astype(np.int64)).to(p.device)
+        return torch.stack([p[:, of_class == code].sum(dim=1) for code in self.classes.legend.codes], dim=1)
 
     def kinds(self, legend: Legend) -> dict[str, tuple[str, int]]:
-        """Data type and number of bands of each layer."""
+        """Data type and number of bands of each layer, for the classes of the model."""
+        legend = self.classes.legend if self.classes else legend
         return {name: (dtype, len(LAYERS[name].bands(legend))) for name, dtype in self.dtypes.items()}
 
     def of(self, p: Tensor) -> dict[str, Tensor]:

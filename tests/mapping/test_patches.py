@@ -75,7 +75,7 @@ def test_what_is_no_area_is_refused(area: str) -> None:
 
 
 def test_unknown_classes_and_options_without_effect_are_refused() -> None:
-    with pytest.raises(SettingsError, match=r"`keep=sea`: is not a class of the map\. Its classes are bare, water, wo"):
+    with pytest.raises(SettingsError, match=r"`keep=sea`: is not a class\. The classes are bare, water, wood"):
         Sieve.of(SieveSettings("9px", keep=("sea",)), LEGEND, GRID)
     assert Sieve.of(SieveSettings(), LEGEND, GRID) is None
     with pytest.raises(SettingsError, match="`keep`: applies only with `min_area`"):

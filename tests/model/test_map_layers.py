@@ -5,6 +5,8 @@ import torch
 
 from landcover_bdgf.labels.legend import Legend
 from landcover_bdgf.labels.prediction_sets import ClassThreshold, PredictionSets
+from landcover_bdgf.labels.regrouping import regrouped
+from landcover_bdgf.labels.settings import ClassSettings
 from landcover_bdgf.model.map_layers import LayerPlan, empty_result
 
 P = torch.tensor([[0.5, 0.5, 0.0], [0.9, 0.05, 0.05], [1 / 3, 1 / 3, 1 / 3]]).T.reshape(1, 3, 1, 3)
@@ -19,6 +21,14 @@ def test_layers_by_hand() -> None:
     assert found["sets"] == [[2, 2, 1], [0, 1, 0], [1, 0, 0], [1, 1, 1]]
     assert found["entropy"] == [[63, 36, 100]]
     assert LayerPlan({"probabilities": "uint8"}).of(P)["probabilities"][0, :, 0, 1].tolist() == [90, 5, 5]
+
+
+def test_probabilities_of_merged_classes_are_added() -> None:
+    legend = Legend.from_values(["roof", "tree", "pavement"])  # pavement, roof, tree
+    plan = LayerPlan({}, classes=regrouped(legend, ClassSettings(merge=("built=roof,pavement",))))
+    torch.testing.assert_close(plan.merged(P)[0, :, 0], torch.tensor([[1, 0.95, 2 / 3], [0, 0.05, 1 / 3]]))
+    renamed = LayerPlan({}, classes=regrouped(legend, ClassSettings(rename=("tree=forest",))))
+    assert renamed.merged(P) is P
 
 
 def test_a_single_class_has_no_entropy() -> None:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
 
-from landcover_bdgf.app.commands.inputs import OF_LABELS, needed, read_recipe, read_stack, with_windows
+from landcover_bdgf.app.commands.inputs import OF_CLASSES, OF_LABELS, needed, read_recipe, read_stack, with_windows
 from landcover_bdgf.app.options import (
     FIELD,
     HSI,
@@ -51,7 +52,7 @@ def map_(
     if mapping.max_ram:
         limit_cache(parse_size(mapping.max_ram))
     if labels is None:
-        typed.refuse(OF_LABELS, "--labels")
+        typed.refuse(OF_LABELS - OF_CLASSES, "--labels")
         if typed & {"config", "set"}:
             problem = "-c and --set apply only when a model is trained"
             raise SettingsError(None, problem, "Remove them, or pass --labels.")
@@ -77,6 +78,7 @@ def map_(
     if mapping.shard != "1/1":
         raise SettingsError("--shard", "needs --model", "Train a model first; then map every part with it.")
     recipe = read_recipe(choice)
+    mapping = replace(mapping, legend=None, merge=(), rename=())  # the model learns the classes as they are wanted
     job = Job(
         labels, needed(field), output, model or new_model(output), recipe, with_windows(sampling, recipe), mapping, run,
         overwrite, resume,
