@@ -4,7 +4,6 @@
 settings          settings of the steps
 class_raster      class rasters of any program
 foreign_map       such a raster as a map of bdgf
-pixel_areas       area of pixels on the ellipsoid
 strata            strata of a map, counted and drawn from strip by strip
 allocation        points of each stratum
 point_style       QGIS form and style of the points

@@ -7,14 +7,12 @@ legend file names it.
 
 from __future__ import annotations
 
-import csv
 import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
-from xml.etree import ElementTree
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,10 +21,9 @@ from rasterio.windows import Window
 
 from landcover_bdgf.errors import LabelError, RasterError
 from landcover_bdgf.geo import Grid, grid_of, is_south_up, open_raster, read_band
-from landcover_bdgf.labels import NODATA, Legend, label_tiles, read_companions
+from landcover_bdgf.labels import NODATA, Legend, label_tiles, read_companions, read_legend_file
 from landcover_bdgf.progress import log
 from landcover_bdgf.storage import PathLike, read_record
-from landcover_bdgf.text import printable
 
 STRIP_ROWS = 128  # GDAL keeps the blocks of a COG, 512 rows, from one strip to the next
 MOST = 65_535  # largest code
@@ -113,7 +110,7 @@ def open_classes(path: PathLike, legend_file: PathLike | None = None) -> Iterato
     path : path
         A single-band raster of whole numbers from 0 to 65535.
     legend_file : path, optional
-        A CSV with columns code and name, or a QGIS style of a paletted raster.
+        A CSV with columns code, name and color, a QGIS style or an SLD.
 
     Raises
     ------
@@ -193,36 +190,13 @@ def _plain(dataset: DatasetReader) -> tuple[Legend, list[int]]:
 
 
 def _file_rows(path: Path) -> list[dict[str, Any]]:
-    """Codes and names in a legend file, with colours if it has them."""
+    """Codes, names and colours in a legend file."""
+    found = read_legend_file(path)
     try:
-        text = path.read_text(encoding="utf-8-sig")
-        rows = _style_rows(text) if path.suffix.lower() == ".qml" else _csv_rows(text)
-    except (OSError, UnicodeDecodeError) as error:
-        raise LabelError(path, f"cannot be read, {getattr(error, 'strerror', None) or 'it is not UTF-8'}") from error
-    except (ValueError, ElementTree.ParseError) as error:
-        raise LabelError(path, f"is not a legend ({error})", "Give a CSV with columns code,name, or a .qml.") from error
-    codes = [row["code"] for row in rows]
-    if not codes or len(set(codes)) < len(codes) or not 0 <= min(codes) <= max(codes) < MOST:
-        raise LabelError(path, "names no code, or one twice, or one above 65534", "List each code once.")
+        rows = [{"code": int(row.key), "name": row.name, "color": row.color} for row in found]
+    except ValueError as error:
+        raise LabelError(path, f"has a class without a code ({error})", "Give a CSV with columns code,name.") from error
+    codes = [int(row.key) for row in found]
+    if len(set(codes)) < len(codes) or not 0 <= min(codes) <= max(codes) < MOST:
+        raise LabelError(path, f"names a code twice, or one above {MOST - 1}", "List each code once.")
     return rows
-
-
-def _csv_rows(text: str) -> list[dict[str, Any]]:
-    rows = [[cell.strip() for cell in row] for row in csv.reader(text.splitlines()) if any(row)]
-    if rows and not rows[0][0].lstrip("-").isdigit():
-        rows = rows[1:]  # the names of the columns
-    if any(len(row) < 2 for row in rows):
-        raise ValueError("a line has no name")
-    return [{"code": int(code), "name": name} for code, name, *_ in rows]
-
-
-def _style_rows(text: str) -> list[dict[str, Any]]:
-    entries = ElementTree.fromstring(text).iter("paletteEntry")
-    return [
-        {
-            "code": int(float(entry.get("value", ""))),
-            "name": printable(entry.get("label", "")),
-            "color": list(bytes.fromhex(entry.get("color", "")[1:7])),
-        }
-        for entry in entries
-    ]

@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from landcover_bdgf.geo import M2_PER_HA
 from landcover_bdgf.progress import log
 from landcover_bdgf.storage import PathLike, check, content_sha256
 from landcover_bdgf.survey.allocation import allocate, expected_accuracy, expected_se
@@ -113,7 +114,13 @@ def design_values(design: Design) -> dict[str, object]:
         "points": len(design),
         "sampling": design.about.sampling,
         "strata": [
-            {"name": name, "code": int(code), "pixels": int(pixels), "points": int(points), "hectares": area_m2 / 1e4}
+            {
+                "name": name,
+                "code": int(code),
+                "pixels": int(pixels),
+                "points": int(points),
+                "hectares": area_m2 / M2_PER_HA,
+            }
             for name, code, pixels, points, area_m2 in columns
         ],
     }

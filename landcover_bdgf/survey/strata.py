@@ -14,8 +14,8 @@ from numpy.typing import NDArray
 from rasterio.windows import Window
 
 from landcover_bdgf.errors import RasterError
+from landcover_bdgf.geo import PixelAreas
 from landcover_bdgf.survey.class_raster import ClassRaster, strips
-from landcover_bdgf.survey.pixel_areas import PixelAreas
 
 Ints = NDArray[np.int64]
 Codes = NDArray[np.uint16]

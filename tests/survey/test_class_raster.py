@@ -91,10 +91,9 @@ def test_labels_match_names_and_values_in_any_case() -> None:
     (np.zeros((2, 2), np.uint8), None, "has no data"),
     (np.full((2, 2), -5, np.int16), None, "has codes -5 to -5, expected 0 to 65534"),
     (np.full((2, 2), 70_000, np.int32), None, "has codes 70000 to 70000"),
-    (np.ones((2, 2), np.uint8), "code,name\n", "names no code"),
-    (np.ones((2, 2), np.uint8), "code,name\n1\n", "is not a legend .a line has no name."),
-    (np.ones((2, 2), np.uint8), "1,a\n1,b\n", "names no code, or one twice"),
-    (np.ones((2, 2), np.uint8), "1,a\nx,b\n", "is not a legend"),
+    (np.ones((2, 2), np.uint8), "code,name\n", "holds no classes"),
+    (np.ones((2, 2), np.uint8), "1,a\n1,b\n", "names a code twice"),
+    (np.ones((2, 2), np.uint8), "1,a\nx,b\n", "has a class without a code"),
     (np.ones((2, 2), np.uint8), "2,a\n", "contains code 1, which its legend does not name"),
 ])  # fmt: skip
 def test_what_is_no_class_raster_or_legend_is_refused(

@@ -8,7 +8,7 @@ from rasterio.crs import CRS
 from rasterio.windows import Window
 
 from landcover_bdgf.geo.grid import Grid
-from landcover_bdgf.survey.pixel_areas import PixelAreas
+from landcover_bdgf.geo.pixel_areas import PixelAreas
 
 GEOD = pyproj.Geod(ellps="WGS84")
 

@@ -21,7 +21,7 @@ import pyproj
 from numpy.typing import ArrayLike, NDArray
 from rasterio.windows import Window
 
-from landcover_bdgf.geo import Grid
+from landcover_bdgf.geo.grid import Grid
 
 M2_PER_HA = 10_000.0
 # Distance of the pixels whose areas are computed in a projected CRS. Between them they are interpolated, with an error
