@@ -59,7 +59,7 @@ def assess_design(
     """
     if output is not None:
         check(survey_product(output), overwrite=overwrite)
-    found = points if isinstance(points, Design) else read_design(points, field or REFERENCE)
+    found = read_points(points, field)
     with open_classes(map_path, legend) as map_:
         result = _assessed(map_, found)
         if output is not None:
@@ -81,13 +81,21 @@ def labels_of(design: Design, legend: Legend) -> tuple[NDArray[np.int64], tuple[
     return classes, tuple(names.values())
 
 
-def sample_of(design: Design, labelled: NDArray[np.bool_]) -> Sample:
-    """The labelled points; LabelError if a stratum has fewer than two."""
-    counts = np.bincount(design.stratum[labelled], minlength=len(design.names))
-    if (short := np.flatnonzero(counts < np.minimum(2, design.pixels))).size:
+def read_points(points: PathLike | Design, field: str | None) -> Design:
+    """The points of a file, or those given; LabelError if fewer than two of a stratum are labelled."""
+    found = points if isinstance(points, Design) else read_design(points, field or REFERENCE)
+    labelled = np.array([bool(text) for text in found.reference or [""] * len(found)], bool)
+    counts = np.bincount(found.stratum[labelled], minlength=len(found.names))
+    if (short := np.flatnonzero(counts < np.minimum(2, found.pixels))).size:
         h = int(short[0])
-        problem = f"stratum {printable(design.names[h])} has {counts[h]} labelled points of {design.points[h]}"
-        raise LabelError(None, problem, "Label at least two points of each stratum, so that it can be judged.")
+        problem = f"stratum {printable(found.names[h])} has {counts[h]} labelled points of {found.points[h]}"
+        path = None if isinstance(points, Design) else points
+        raise LabelError(path, problem, "Label at least two points of each stratum, so that it can be judged.")
+    return found
+
+
+def sample_of(design: Design, labelled: NDArray[np.bool_]) -> Sample:
+    """The labelled points."""
     areas = PixelAreas(design.about.grid).at(design.rows[labelled], design.cols[labelled])
     return Sample(design.stratum[labelled], areas, design.pixels)
 

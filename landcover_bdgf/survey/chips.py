@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -12,16 +13,18 @@ from numpy.typing import NDArray
 from rasterio.crs import CRS
 from rasterio.windows import Window
 
+from landcover_bdgf.errors import SettingsError
 from landcover_bdgf.geo import transformer
 from landcover_bdgf.progress import track
 from landcover_bdgf.scene import Image, open_image
 from landcover_bdgf.survey.points_file import Design
-from landcover_bdgf.text import png, printable
+from landcover_bdgf.text import listed, png, printable
 
 TEMPLATE = "chips.html.jinja"
 CHIP_PX = 64  # side of a picture, in pixels of the image
 _LOOKED_AT_PX = 256
 _RED_GREEN_BLUE_NM = (665.0, 560.0, 490.0)
+_NUMBERED = re.compile(r"(.+):(\d+),(\d+),(\d+)")
 _WGS84 = CRS.from_epsg(4326)
 
 
@@ -40,25 +43,39 @@ class Chip:
 
 
 def chip_sheet(design: Design, source: str) -> str:
-    """The sheet as HTML; ``source`` is an image as for ``bdgf map``, in files joined by commas.
+    """The sheet as HTML.
 
-    The bands nearest to red, green and blue are shown, or the first three if their wavelengths are not known.
+    Parameters
+    ----------
+    design : Design
+    source : str
+        An image as for ``bdgf map``, in files joined by commas; ``s2.tif:4,3,2`` shows the 4th, 3rd and 2nd band.
+        Without numbers the bands nearest to red, green and blue are shown, or the first three if their wavelengths are
+        not known.
 
     Raises
     ------
     RasterError
         If the image cannot be read.
+    SettingsError
+        If it has no such bands.
     """
-    with open_image(source.split(",")) as image:
-        shown = replace(image, bands=tuple(image.bands[i] for i in natural_colour(image)))
+    chosen = _NUMBERED.fullmatch(source)
+    files = (chosen[1] if chosen else source).split(",")
+    with open_image(files) as image:
+        numbers = [int(number) - 1 for number in chosen.groups()[1:]] if chosen else natural_colour(image)
+        if not set(numbers) <= set(range(len(image.bands))):
+            remedy = f"The image has {len(image.bands)} bands: {listed(image.names)}."
+            raise SettingsError(f"`chips={source}`", "names a band that is not there", remedy)
+        shown = replace(image, bands=tuple(image.bands[i] for i in numbers))
         low, high = _stretch(shown)
-        numbers = track(range(len(design)), "pictures", len(design))
-        chips = [_chip(shown, design, number, low, high) for number in numbers]
+        points = track(range(len(design)), "pictures", len(design))
+        chips = [_chip(shown, design, number, low, high) for number in points]
     loader = jinja2.FileSystemLoader(Path(__file__).parent)
     environment = jinja2.Environment(loader=loader, autoescape=True, undefined=jinja2.StrictUndefined)
     environment.filters["printable"] = printable
     return environment.get_template(TEMPLATE).render(
-        chips=chips, classes=design.about.legend.names, map=design.about.map, image=Path(source.split(",")[0]).name,
+        chips=chips, classes=design.about.legend.names, map=design.about.map, image=Path(files[0]).name,
         bands=[band.name for band in shown.bands],
     )  # fmt: skip
 

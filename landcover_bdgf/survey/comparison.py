@@ -21,10 +21,10 @@ from landcover_bdgf.assessment import paired_gain, percent
 from landcover_bdgf.errors import LabelError
 from landcover_bdgf.labels import ReadSettings, is_samples_file, read_labels, read_samples
 from landcover_bdgf.storage import PathLike, Product, atomic_folder, check
-from landcover_bdgf.survey.assessing import sample_of
+from landcover_bdgf.survey.assessing import read_points, sample_of
 from landcover_bdgf.survey.class_raster import ClassRaster, codes_of, open_classes
 from landcover_bdgf.survey.estimators import Z_95
-from landcover_bdgf.survey.points_file import REFERENCE, Design, read_design
+from landcover_bdgf.survey.points_file import Design
 from landcover_bdgf.text import printable
 
 TEMPLATE = "comparison.html.jinja"
@@ -140,9 +140,7 @@ def compare(
     with open_classes(first) as one, open_classes(second) as other:
         other.check_grid(one.grid, f"the map {one.path}")
         if points is not None:
-            result = _by_points(
-                one, other, points if isinstance(points, Design) else read_design(points, field or REFERENCE)
-            )
+            result = _by_points(one, other, read_points(points, field))
         else:
             result = _by_labels(one, other, Path(reference or ""), field, reading or ReadSettings())
     if output is not None:

@@ -51,7 +51,10 @@ class DesignSettings(ClassReading):
         str | None, Setting("class raster on the grid of MAP that holds the strata", default="MAP", unit="file")
     ] = None
     chips: Annotated[
-        str | None, Setting("also write an HTML sheet with a picture of each point from this image", unit="image")
+        str | None,
+        Setting(
+            "also write an HTML sheet with a picture of each point, from IMAGE or IMAGE:4,3,2 (bands)", unit="image"
+        ),
     ] = None
     seed: Annotated[int, Setting("random seed", least=0)] = 0
 

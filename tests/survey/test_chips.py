@@ -9,6 +9,7 @@ from conftest import WriteTif
 from drawn_maps import pixels
 from surveys import maps
 
+from landcover_bdgf.errors import SettingsError
 from landcover_bdgf.scene.image import open_image
 from landcover_bdgf.survey.chips import chip_sheet, natural_colour
 from landcover_bdgf.survey.drawing import design
@@ -45,6 +46,14 @@ def test_points_outside_the_image_have_no_picture(drawn: Design, write_tif: Writ
     page = chip_sheet(drawn, str(write_tif("part.tif", part)))
     assert page.count("Outside the image.") == int((drawn.rows >= 150).sum()) > 0
     assert page.count("<img") == int((drawn.rows < 150).sum())
+
+
+def test_bands_may_be_chosen(drawn: Design, write_tif: WriteTif) -> None:
+    bands = np.random.default_rng(0).integers(1, 255, (4, 300, 400)).astype(np.uint8)
+    path = write_tif("i.tif", bands, names=("a", "b", "c", "d"))
+    assert "bands d, b, a." in " ".join(chip_sheet(drawn, f"{path}:4,2,1").split())
+    with pytest.raises(SettingsError, match=r"names a band that is not there. The image has 4 bands: a, b, c, d"):
+        chip_sheet(drawn, f"{path}:5,2,1")
 
 
 def test_red_green_and_blue_are_shown(write_tif: WriteTif) -> None:

@@ -86,8 +86,8 @@ def test_labels_match_names_and_values_in_any_case() -> None:
 
 
 @pytest.mark.parametrize(("pixels", "text", "says"), [
-    (np.ones((2, 2), np.float32), None, "is not a class map: 1 band.s. of float32"),
-    (np.ones((3, 2, 2), np.uint8), None, "is not a class map: 3 band.s. of uint8"),
+    (np.ones((2, 2), np.float32), None, "is not a class map: it has 1 band.s. of float32"),
+    (np.ones((3, 2, 2), np.uint8), None, "is not a class map: it has 3 band.s. of uint8"),
     (np.zeros((2, 2), np.uint8), None, "has no data"),
     (np.full((2, 2), -5, np.int16), None, "has codes -5 to -5, expected 0 to 65534"),
     (np.full((2, 2), 70_000, np.int32), None, "has codes 70000 to 70000"),

@@ -12,6 +12,7 @@ from surveys import maps, truth, write_labelled
 
 from landcover_bdgf.survey.assessing import assess_design
 from landcover_bdgf.survey.drawing import design
+from landcover_bdgf.survey.points_file import read_design
 from landcover_bdgf.survey.settings import DesignSettings
 
 
@@ -77,15 +78,26 @@ class Checked(HTMLParser):
         assert self.open.pop() == tag
 
 
-def test_from_a_design_to_areas_as_typed(
-    bdgf: Bdgf, files: tuple[Path, Path], capsys: pytest.CaptureFixture[str]
-) -> None:
-    path, points = files
-    assert bdgf("assess", path, "--design", points, "--field", "reference", "-o", "report", "--json") == 0
+def test_from_a_design_to_areas_as_typed(bdgf: Bdgf, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Points are drawn, labelled by a script, and give the accuracy and the areas of the true map in their intervals."""
+    maps(tmp_path)
+    assert bdgf("design", "map.tif", "-n", 600, "-o", "points.gpkg", "-q") == 0
+    capsys.readouterr()
+    write_labelled(read_design("points.gpkg"), tmp_path / "points.gpkg", truth())
+    assert bdgf("assess", "map.tif", "--design", "points.gpkg", "--field", "reference", "-o", "out", "--json") == 0
     values = json.loads(capsys.readouterr().out)
-    assert values == json.loads(Path("report/accuracy.json").read_text())
+    assert values == json.loads(Path("out/accuracy.json").read_text())
+    assert bdgf("areas", "truth.tif", "--json") == 0
+    known = json.loads(capsys.readouterr().out)[0]["classes"]
+    for found, true in zip(values["classes"], known, strict=True):
+        assert found["hectares_low"] - 6 <= true["hectares"] <= found["hectares_high"] + 6  # 6 ha have no map data
+
+
+def test_what_assess_needs(bdgf: Bdgf, files: tuple[Path, Path], capsys: pytest.CaptureFixture[str]) -> None:
+    path, points = files
     assert bdgf("assess", path, "--design", points, "-q") == 0
     assert "overall accuracy" in capsys.readouterr().out
+    assert bdgf("assess", path, "--design", points, "-o", "report", "-q") == 0
     assert bdgf("assess", path, "--design", points, "-o", "report", "-q") == 6
     assert "already contains a report" in capsys.readouterr().err
     for words, says in [
