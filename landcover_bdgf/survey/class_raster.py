@@ -120,7 +120,8 @@ def open_classes(path: PathLike, legend_file: PathLike | None = None) -> Iterato
     path = Path(path)
     with open_raster(path) as dataset:
         if dataset.dtypes[0] not in _INTEGERS or dataset.count != 1:
-            problem = f"is not a class map: it has {dataset.count} band(s) of {dataset.dtypes[0]}, expected one of whole numbers"
+            found = f"{dataset.count} band(s) of {dataset.dtypes[0]}"
+            problem = f"is not a class map: it has {found}, expected one of whole numbers"
             raise RasterError(path, problem, "Choose the band and convert it: gdal_translate -b 1 -ot UInt16.")
         if is_south_up(dataset):
             raise RasterError(path, "is south-up", "Make it north-up with gdalwarp.")

@@ -17,9 +17,9 @@ import jinja2
 import numpy as np
 from numpy.typing import NDArray
 
-from landcover_bdgf.assessment import paired_gain, percent
+from landcover_bdgf.assessment import ReferenceFile, paired_gain, percent
 from landcover_bdgf.errors import LabelError
-from landcover_bdgf.labels import ReadSettings, is_samples_file, read_labels, read_samples
+from landcover_bdgf.labels import is_samples_file, read_labels, read_samples, source_name
 from landcover_bdgf.storage import PathLike, Product, atomic_folder, check
 from landcover_bdgf.survey.assessing import read_points, sample_of
 from landcover_bdgf.survey.class_raster import ClassRaster, codes_of, open_classes
@@ -105,9 +105,8 @@ def compare(
     second: PathLike,
     *,
     points: PathLike | Design | None = None,
-    reference: PathLike | None = None,
+    reference: PathLike | ReferenceFile | None = None,
     field: str | None = None,
-    reading: ReadSettings | None = None,
     output: PathLike | None = None,
     overwrite: bool = False,
 ) -> Comparison:
@@ -119,12 +118,11 @@ def compare(
         Class rasters; classes are matched by name.
     points : path or Design, optional
         Labelled points of :func:`~landcover_bdgf.survey.drawing.design`.
-    reference : path, optional
+    reference : path or ReferenceFile, optional
         In place of ``points``: polygons or points with classes, or a file of samples, of which the test part is used.
+        A ``ReferenceFile`` also sets how they are read.
     field : str, optional
         The field with the classes.
-    reading : ReadSettings, optional
-        Settings for reading ``reference``.
     output : path, optional
         Folder for ``report.html`` and ``comparison.json``.
     overwrite : bool
@@ -142,7 +140,8 @@ def compare(
         if points is not None:
             result = _by_points(one, other, read_points(points, field))
         else:
-            result = _by_labels(one, other, Path(reference or ""), field, reading or ReadSettings())
+            given = reference if isinstance(reference, ReferenceFile) else ReferenceFile(reference or "")
+            result = _by_labels(one, other, given, field)
     if output is not None:
         _write(output, result, overwrite=overwrite)
     return result
@@ -171,9 +170,8 @@ def _by_points(one: ClassRaster, other: ClassRaster, design: Design) -> Comparis
     )
 
 
-def _by_labels(
-    one: ClassRaster, other: ClassRaster, path: Path, field: str | None, reading: ReadSettings
-) -> Comparison:
+def _by_labels(one: ClassRaster, other: ClassRaster, reference: ReferenceFile, field: str | None) -> Comparison:
+    path = source_name(reference.path)
     if is_samples_file(path):
         samples = read_samples(path)
         samples.check_grid(one.grid)
@@ -181,7 +179,7 @@ def _by_labels(
     elif field is None:
         raise LabelError(path, "needs `field`", "Name the field that holds the class.")
     else:
-        pixels = read_labels(path, field, one.grid, reading)  # type: ignore[assignment]
+        pixels = read_labels(reference.path, field, one.grid, reference.settings)  # type: ignore[assignment]
         legend = pixels.legend
     texts = np.array(legend.names, object)[pixels.codes - 1]
     right, has_data = _right(one, other, (pixels.rows, pixels.cols), texts)

@@ -79,7 +79,7 @@ class Checked(HTMLParser):
 
 
 def test_from_a_design_to_areas_as_typed(bdgf: Bdgf, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """Points are drawn, labelled by a script, and give the accuracy and the areas of the true map in their intervals."""
+    """Points are drawn, labelled by a script, and give intervals that hold the areas of the true map."""
     maps(tmp_path)
     assert bdgf("design", "map.tif", "-n", 600, "-o", "points.gpkg", "-q") == 0
     capsys.readouterr()

@@ -36,7 +36,8 @@ def assess(
     written = {"output": output, "overwrite": overwrite}
     if compare is not None:
         typed.refuse({"legend"}, "a single map")
-        lines, values = _compared((map_file, compare), reference, design, field=field, reading=reading, **written)
+        labels = None if reference is None else (reference, reading)
+        lines, values = _compared((map_file, compare), labels, design, field=field, **written)
     elif design is not None:
         lines, values = _by_design(map_file, design, field, legend=classes.legend, **written)
     else:
@@ -46,13 +47,14 @@ def assess(
 
 
 def _compared(
-    maps: tuple[Path, Path], reference: Path | None, design: Path | None, **given: Any
+    maps: tuple[Path, Path], labels: tuple[Path, ReadSettings] | None, design: Path | None, **given: Any
 ) -> tuple[list[str], dict[str, Any]]:
     from dataclasses import asdict
 
+    from landcover_bdgf.assessment import ReferenceFile
     from landcover_bdgf.survey import compare
 
-    found = compare(*maps, points=design, reference=reference, **given)
+    found = compare(*maps, points=design, reference=labels and ReferenceFile(*labels), **given)
     return str(found).splitlines(), {**asdict(found), "verdict": found.verdict}
 
 
