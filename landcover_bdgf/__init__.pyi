@@ -9,7 +9,15 @@ from .labels import (
     sample as sample,
     write_samples as write_samples,
 )
-from .mapping import MapSettings as MapSettings, map_scene as map_scene, mosaic as mosaic
+from .mapping import (
+    MapSettings as MapSettings,
+    PolygonSettings as PolygonSettings,
+    SieveSettings as SieveSettings,
+    map_scene as map_scene,
+    mosaic as mosaic,
+    polygons as polygons,
+    sieve as sieve,
+)
 from .model import (
     Checkpoint as Checkpoint,
     Recipe as Recipe,
@@ -18,4 +26,14 @@ from .model import (
     load_recipe as load_recipe,
 )
 from .scene import AlignSettings as AlignSettings, Stack as Stack, align as align
+from .survey import (
+    Comparison as Comparison,
+    Design as Design,
+    DesignSettings as DesignSettings,
+    SurveyAccuracy as SurveyAccuracy,
+    areas as areas,
+    assess_design as assess_design,
+    compare as compare,
+    design as design,
+)
 from .training import pretrain as pretrain, train as train

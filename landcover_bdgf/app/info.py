@@ -8,7 +8,7 @@ from typing import Any
 from landcover_bdgf import labels, mapping, model  # faces load on use: torch takes seconds, an image needs none
 from landcover_bdgf.errors import LabelError, RasterError, opening
 from landcover_bdgf.geo import grid_of, open_raster
-from landcover_bdgf.storage import changed_files, read_record, record_path
+from landcover_bdgf.storage import read_record, record_path
 from landcover_bdgf.text import printable
 
 
@@ -45,13 +45,13 @@ def verify(path: Path) -> str:
     if path.suffix == ".partial":
         part = mapping.read_partial(path)
         for window in filter(part.has, part.windows()):
-            part.read(window)
+            part.read_whole(window)
         return f"{path}: unchanged"
     error = LabelError if path.suffix == ".gpkg" else RasterError
     with opening(error):
         if not path.is_file():
             raise error(path, "does not exist", "Check its name and the folder you are in.")
-    changed = changed_files(path)
+    changed = labels.changed_map_files(path)
     if changed is None:
         raise error(path, f"has no record {record_path(path).name} to compare with", "Keep the files together.")
     if changed:

@@ -37,15 +37,17 @@ Command = TypeVar("Command", bound=Callable[..., None])
 GROUPS = ("Inputs", "Model", "Outputs", "Performance", "Alignment", "Sampling", "General")
 _GROUP_OF_CLASS = {
     "AlignSettings": "Alignment", "ReadSettings": "Inputs", "SampleSettings": "Sampling", "MapSettings": "Outputs",
+    "SieveSettings": "Outputs", "PolygonSettings": "Outputs", "ClassReading": "Inputs", "DesignSettings": "Sampling",
     "BenchSettings": "Inputs", "RecipeChoice": "Model", "Run": "Performance", "Shown": "General",
 }  # fmt: skip
 _GROUP_OF_FIELD = {
     "layer": "Inputs", "encoding": "Inputs", "conflicts": "Inputs", "ignore_class": "Inputs", "seed": "Model",
     "tile_px": "Performance", "max_ram": "Performance", "shard": "Performance", "allow_vrt": "Inputs",
-    "mask": "Inputs", "aoi": "Inputs",
+    "mask": "Inputs", "aoi": "Inputs", "legend": "Inputs", "merge": "Inputs", "rename": "Inputs",
+    "strata": "Inputs", "chips": "Outputs",
     "experiment": "Model", "method": "Model", "protocols": "Sampling", "seeds": "Sampling", "per_class": "Sampling",
 }  # fmt: skip
-_SHORT = {"config": "-c", "quiet": "-q", "verbose": "-v", "output": "-o"}
+_SHORT = {"config": "-c", "quiet": "-q", "verbose": "-v", "output": "-o", "points": "-n"}
 _ALIAS = {"novelty": "--ood"}  # former name
 
 
@@ -191,6 +193,11 @@ def model_path(model: Path | None) -> Path:
     return model or Path(os.environ.get("BDGF_MODEL") or DEFAULT_MODEL)
 
 
+def new_model(output: Path) -> Path:
+    """The model that a job trains for a map, unless it is named: ``landcover.model.safetensors`` for landcover.tif."""
+    return output.parent / f"{output.stem}.model.safetensors"
+
+
 def _products(command: str, values: Mapping[str, Any]) -> list[Product]:
     """The outputs of a command."""
     output: Path | None = values.get("output")
@@ -200,33 +207,58 @@ def _products(command: str, values: Mapping[str, Any]) -> list[Product]:
         from landcover_bdgf.scene import sar_product
 
         return [sar_product(output)]
-    if command in ("sample", "mosaic"):
-        from landcover_bdgf.labels import class_map_product, samples_product
+    if command == "sample":
+        from landcover_bdgf.labels import samples_product
 
-        return [samples_product(output) if command == "sample" else class_map_product(output)]
+        return [samples_product(output)]
+    if command in ("mosaic", "sieve"):
+        from landcover_bdgf.labels import class_map_product
+
+        return [class_map_product(output)]
+    if command == "polygons":
+        from landcover_bdgf.mapping import polygons_product
+
+        return [polygons_product(output)]
     if command in ("pretrain", "train"):
         from landcover_bdgf.model import checkpoint_product
 
         return [checkpoint_product(output)]
     if command == "assess":
-        from landcover_bdgf.assessment import report_product
+        return [_report(output, values)]
+    if command == "design":
+        from landcover_bdgf.survey import design_product
 
-        return [report_product(output)]
+        return [design_product(output, chips=values["chips"] is not None)]
+    if command == "areas":
+        from landcover_bdgf.survey import areas_product
+
+        return [areas_product(output)]
     from landcover_bdgf.mapping import MapSettings, map_product
 
-    settings = MapSettings(confidence=values["confidence"], novelty=values["novelty"], shard=values["shard"])
+    settings = _filled(MapSettings, values)
     if values["labels"] is None:
         return [map_product(output, settings)]
     from landcover_bdgf.app.job import job_products
 
-    return job_products(output, values["model"] or DEFAULT_MODEL, settings)
+    return job_products(output, values["model"] or new_model(output), settings)
+
+
+def _report(output: Path, values: Mapping[str, Any]) -> Product:
+    """The folder of bdgf assess, by what it assesses."""
+    from landcover_bdgf.assessment import report_product
+    from landcover_bdgf.survey import comparison_product, survey_product
+
+    kind = comparison_product if values["compare"] else survey_product if values["design"] else report_product
+    return kind(output)
 
 
 def _inputs(command: str, values: Mapping[str, Any]) -> list[str | Path]:
     """The input files of a command, as given."""
-    one, several = ("config", "hsi", "sar", "labels", "samples", "denoiser", "map_file", "reference"), ("more", "parts")
+    one = ("config", "hsi", "sar", "labels", "samples", "denoiser", "map_file", "reference", "design", "compare",
+           "zones", "strata", "chips")  # fmt: skip
+    several = ("more", "parts")
     typed = [*(values.get(name) for name in one), *chain(*(values.get(name) or () for name in several))]
-    typed += map(Path, filter(None, [values.get("aoi")]))
+    typed += map(Path, filter(None, [values.get("aoi"), values.get("legend")]))
     if values.get("mask"):
         from landcover_bdgf.scene import mask_path
 

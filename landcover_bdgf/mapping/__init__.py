@@ -7,6 +7,8 @@ partial_map    the folder of an unfinished map
 map_files      writing a map
 finished_maps  joining finished maps
 mosaicking     mosaic
+sieving        sieve; patches: small patches of a map
+polygonizing   polygons; seams: polygons of a raster, strip by strip
 memory         tile size and threads within a memory limit
 =============  ================================================================
 """

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import math
 import shutil
 import tempfile
@@ -17,11 +18,21 @@ import numpy as np
 from rasterio.windows import Window
 
 from landcover_bdgf.errors import SettingsError
-from landcover_bdgf.labels import ClassMap, class_map_product, read_class_map
+from landcover_bdgf.labels import (
+    ClassMap,
+    PredictionSets,
+    changed_map_files,
+    class_map_product,
+    read_class_map,
+    regrouped,
+    tell_missing,
+)
 from landcover_bdgf.mapping.memory import MemoryUse, fitting, parse_size
 from landcover_bdgf.mapping.mosaicking import write_map
 from landcover_bdgf.mapping.partial_map import PartialMap, Plan, begin_partial
-from landcover_bdgf.mapping.settings import MapSettings
+from landcover_bdgf.mapping.patches import Sieve, least_pixels
+from landcover_bdgf.mapping.polygonizing import polygons, polygons_product
+from landcover_bdgf.mapping.settings import MapSettings, PolygonSettings
 from landcover_bdgf.model import (
     BLOCK_PX,
     GPU_BLOCKS,
@@ -30,6 +41,7 @@ from landcover_bdgf.model import (
     Checkpoint,
     Classified,
     Classifier,
+    LayerPlan,
     Recipe,
     Run,
     empty_result,
@@ -40,7 +52,7 @@ from landcover_bdgf.model import (
 )
 from landcover_bdgf.progress import Advance, log, progress, stop_between_steps
 from landcover_bdgf.scene import ReadCounts, Stack, warn_of_zeros
-from landcover_bdgf.storage import PathLike, Product, changed_files, check, check_free_space, read_record, record
+from landcover_bdgf.storage import PathLike, Product, check, check_free_space, content_sha256, read_record, record
 from landcover_bdgf.text import FILE_NAMES
 
 MAX_TILE_PX = 1 << 14  # 1 GB with its layers
@@ -121,11 +133,16 @@ def _to_file(
     product = map_product(output, settings)
     if resume and not overwrite and not product.begun and _is_complete(output, model, stack, settings, run):
         log.info("%s: already complete, skipped", output)
+        _write_polygons(output, settings, overwrite=overwrite, resume=resume)
         return output
     check(product, inputs=stack.files, overwrite=overwrite, resume=resume)
     begun = resume and product.begun
     stack = fit_stack(model, stack, name="the model")
-    settings, run = check_map(output, stack, model.recipe, settings=settings, run=run)
+    layers = _layer_plan(model, settings)
+    legend = regrouped(model.classes, settings).legend
+    chosen = Sieve.of(settings, legend, stack.grid)
+    classes = len(legend.entries)
+    settings, run = check_map(output, stack, model.recipe, settings=settings, run=run, classes=classes)
     if settings.max_ram:
         tiles = settings.tile_px, run.workers(run.torch_device()), settings.max_ram
         log.info("using tiles of %d px and %d threads to stay below %s", *tiles)
@@ -137,7 +154,7 @@ def _to_file(
     strips = [int(strip) for strip in np.array_split(np.arange(stream.strips), count)[number - 1]]
     plan = _plan(model, stream, strips, settings, run, _record(model, stack, settings, run))
     path = part_path(output, settings)
-    classifier = Classifier(model, run, novelty=settings.novelty)
+    classifier = Classifier(model, run, layers)
     with begin_partial(path, plan, resume=resume, overwrite=overwrite) as partial:
         novel_px, compared_px = _compute(classifier, stream, strips, partial, run, resumable=resumable)
         warn_of_zeros(stack, counts)
@@ -146,16 +163,28 @@ def _to_file(
             log.info("join the %d parts with bdgf mosaic", count)
             return path
         stack.check_unchanged()
-        write_map([partial], output, overwrite=overwrite, begun=begun)
+        write_map([partial], output, overwrite=overwrite, begun=begun, sieve=chosen)
     shutil.rmtree(path)
+    _write_polygons(output, settings, overwrite=overwrite, resume=resume)
     _tell_novel(novel_px, compared_px, settings, resume=resume)
     return output
 
 
+def _write_polygons(output: Path, settings: MapSettings, *, overwrite: bool, resume: bool) -> None:
+    """Write the polygons of a finished map, if asked for, unless an interrupted run has written them."""
+    if settings.polygons is None:
+        return
+    path = Path(settings.polygons)
+    if resume and not overwrite and read_record(path).get("inputs") == {"map": content_sha256(output)}:
+        log.info("%s: already complete, skipped", path)
+        return
+    polygons(output, path, settings=PolygonSettings(settings.simplify), overwrite=overwrite)
+
+
 def _in_memory(model: Checkpoint, stack: Stack, settings: MapSettings, run: Run, *, resume: bool) -> ClassMap:
     """Map into a temporary file and read it, so that both ways give the same pixels."""
-    if resume or settings.shard_of[1] > 1:
-        raise SettingsError("`output`", "is needed for `resume` and `shard`", "Name a file.")
+    if resume or settings.shard_of[1] > 1 or settings.polygons:
+        raise SettingsError("`output`", "is needed for `resume`, `shard` and `polygons`", "Name a file.")
     with tempfile.TemporaryDirectory(prefix="bdgf-") as folder:
         path = Path(folder) / "map.tif"
         FILE_NAMES[str(path)] = "map in memory"
@@ -170,20 +199,25 @@ def part_path(output: Path, settings: MapSettings) -> Path:
 
 def map_product(output: Path, settings: MapSettings) -> Product:
     """A map and its companions; other runs may make other shards of it at the same time."""
-    scratch = (part_path(output, settings),)
-    return replace(class_map_product(output, settings.layers), scratch=scratch, shared=settings.shard_of[1] > 1)
+    scratch, made = (part_path(output, settings),), class_map_product(output, settings.layers)
+    companions = made.companions
+    if settings.polygons:
+        companions += polygons_product(settings.polygons).files
+    return replace(made, companions=companions, scratch=scratch, shared=settings.shard_of[1] > 1)
 
 
 def check_map(
-    output: Path, stack: Stack, recipe: Recipe, *, settings: MapSettings, run: Run
+    output: Path, stack: Stack, recipe: Recipe, *, settings: MapSettings, run: Run, classes: int = 1
 ) -> tuple[MapSettings, Run]:
     """Check what can be known before there is a model of this recipe; returns settings within the memory limit.
+
+    The number of ``classes`` counts for memory and disk, where it is known.
 
     Raises
     ------
     SettingsError, ResourceError, OutputError
-        Tiles are too small or too large, the memory limit is too low, the recipe has no novelty, the device or room on
-        the disk is missing.
+        Tiles are too small or too large, the memory limit is too low, the recipe has no novelty or no folds for
+        prediction sets, the device or room on the disk is missing.
     """
     _check_tile(settings.tile_px, recipe.halo_px)
     if settings.map_masked and stack.mask is None:
@@ -192,16 +226,25 @@ def check_map(
     if settings.novelty and not recipe.fusion.shares:
         problem = f"is not available for models of the recipe {recipe.name}, whose windows share no computation"
         raise SettingsError("`novelty`", problem, "Use another recipe, or map without `novelty`.")
+    if settings.polygons:
+        check(polygons_product(settings.polygons), inputs=stack.files, overwrite=True)
+    if settings.min_area:
+        least_pixels(settings.min_area, stack.grid)
+    if settings.sets and not recipe.training.folds:
+        problem = "needs labels that models of other folds have judged, and there are no folds"
+        raise SettingsError("`sets`", problem, "Train with `training.folds=3`, or map without `sets`.")
+    layer_bytes = settings.layer_bytes(classes)
     if settings.shard_of[1] == 1:  # finished windows stay until the map is written, first without compression
-        check_free_space(output, 2 * math.prod(stack.grid.shape_hw) * (1 + len(settings.layers)))
-    return _within_memory(settings, run, recipe, stack)
+        check_free_space(output, 2 * math.prod(stack.grid.shape_hw) * (1 + layer_bytes))
+    return _within_memory(settings, run, recipe, stack, layer_bytes)
 
 
 def is_map_of(output: Path, model: Checkpoint, stack: Stack, *, settings: MapSettings, run: Run) -> bool:
     """Whether a file is the whole map of this scene by a model that was trained on it, with its layers, unchanged."""
-    expected = json.loads(json.dumps(_record(model, stack, settings, run) | {"layers": settings.layers}))
+    expected = json.loads(json.dumps(_record(model, stack, settings, run) | {"layers": list(settings.layers)}))
     found = read_record(output)
-    return all(found.get(key) == value for key, value in expected.items()) and changed_files(output) == []
+    keys = expected.keys() | {"sets", "probability_type", "sieve", "merge"}
+    return all(found.get(key) == expected.get(key) for key in keys) and changed_map_files(output) == []
 
 
 def _is_complete(output: Path, model: Checkpoint, stack: Stack, settings: MapSettings, run: Run) -> bool:
@@ -272,13 +315,15 @@ def _plan(
         "device": run.torch_device().type,
         "version": version("landcover-bdgf"),
         "layers": settings.layers,
+        "sets": settings.sets,
+        "classes": record["legend"],
     }
     return Plan(
         identity=identity,
         shard=settings.shard_of,
         windows=[(w.row_off, w.col_off, w.height, w.width) for w in stream.windows(strips) if _corners(w)],
         grid=stream.stack.grid.to_dict(),
-        legend=model.classes,
+        legend=regrouped(model.classes, settings).legend,
         layers=settings.layers,
         record=record,
     )
@@ -295,10 +340,42 @@ def _record(model: Checkpoint, stack: Stack, settings: MapSettings, run: Run) ->
         training=model.provenance.get("training", {}),
         model={k: v for k, v in model.provenance.items() if k != "training"},
         recipe=model.recipe.model_dump(mode="json"),
-        legend=json.loads(model.classes.to_json()),
+        legend=json.loads(regrouped(model.classes, settings).legend.to_json()),
         seed=run.seed,
+        **_of_layers(model, settings),
         **limits,
     )
+
+
+def _of_layers(model: Checkpoint, settings: MapSettings) -> dict[str, Any]:
+    """What the record says of layers and classes: coverage of the sets, type of the probabilities, the sieve."""
+    found: dict[str, Any] = {}
+    if settings.sets:
+        found["sets"] = PredictionSets.of(
+            model.left_out, regrouped(model.classes, settings).legend, settings.sets
+        ).to_dict()
+    if settings.merge:
+        found["merge"] = list(settings.merge)
+    if settings.min_area:
+        found["sieve"] = settings.to_dict()
+    if settings.probabilities:
+        found["probability_type"] = settings.probability_type
+    return found
+
+
+def _layer_plan(model: Checkpoint, settings: MapSettings) -> LayerPlan:
+    """The classes and layers to compute; tells what prediction sets are worth."""
+    classes = regrouped(model.classes, settings)
+    tell_missing(classes, settings)
+    if not settings.sets:
+        return LayerPlan(settings.layers, classes=classes)
+    if classes.merged:
+        remedy = "Train a model of the merged classes with `merge`, or leave one out."
+        raise SettingsError("`sets`", "are not known for classes that are merged after the training", remedy)
+    sets = PredictionSets.of(model.left_out, classes.legend, settings.sets)
+    for is_warning, line in sets.told():
+        log.log(logging.WARNING if is_warning else logging.INFO, line)
+    return LayerPlan(settings.layers, sets, classes)
 
 
 def _check_tile(tile_px: int, halo_px: int) -> None:
@@ -309,12 +386,14 @@ def _check_tile(tile_px: int, halo_px: int) -> None:
         raise SettingsError(f"`tile_px={tile_px}`", "needs too much memory", f"Use {MAX_TILE_PX} or less.")
 
 
-def _within_memory(settings: MapSettings, run: Run, recipe: Recipe, stack: Stack) -> tuple[MapSettings, Run]:
+def _within_memory(
+    settings: MapSettings, run: Run, recipe: Recipe, stack: Stack, layer_bytes: int
+) -> tuple[MapSettings, Run]:
     device = run.torch_device()
     if settings.max_ram is None:
         return settings, run
     threads = run.workers(device)
-    use = MemoryUse.of(stack, recipe, GPU_BLOCKS if device.type == "cuda" else 1)
+    use = MemoryUse.of(stack, recipe, GPU_BLOCKS if device.type == "cuda" else 1, layer_bytes)
     tile_px, threads = fitting(use, parse_size(settings.max_ram), tile_px=settings.tile_px, threads=threads)
     return replace(settings, tile_px=tile_px), replace(run, threads=threads)
 
@@ -331,11 +410,14 @@ def _assembled(window: Window, blocks: Iterator[Classified], advance: Advance) -
     whole, novel_px, compared_px = None, 0, 0
     for row, col in _corners(window):
         block = next(blocks)
-        whole = whole or empty_result((window.height, window.width), len(block.layers))
+        if whole is None:
+            kinds = {name: (str(own.dtype), len(own)) for name, own in block.layers.items()}
+            whole = empty_result((window.height, window.width), kinds)
         r, c = row - window.row_off, col - window.col_off
         height, width = min(BLOCK_PX, window.height - r), min(BLOCK_PX, window.width - c)
         whole.codes[r : r + height, c : c + width] = block.codes[:height, :width]
-        whole.layers[:, r : r + height, c : c + width] = block.layers[:, :height, :width]
+        for name, own in block.layers.items():
+            whole.layers[name][:, r : r + height, c : c + width] = own[:, :height, :width]
         novel_px, compared_px = novel_px + block.novel_px, compared_px + block.compared_px
         advance()
     assert whole is not None  # windows without blocks are left out

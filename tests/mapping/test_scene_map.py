@@ -17,7 +17,9 @@ import torch
 from rasterio.windows import Window
 
 from landcover_bdgf.errors import CheckpointError, OutputError, RasterError, ResourceError, SettingsError
-from landcover_bdgf.labels.class_map import layer_path
+from landcover_bdgf.labels.class_map import read_class_map
+from landcover_bdgf.labels.layers import layer_path
+from landcover_bdgf.labels.prediction_sets import PredictionSets
 from landcover_bdgf.mapping import scene_map
 from landcover_bdgf.mapping.mosaicking import mosaic
 from landcover_bdgf.mapping.partial_map import PartialMap
@@ -27,13 +29,14 @@ from landcover_bdgf.model.checkpoint import Checkpoint
 from landcover_bdgf.model.classifier import Classified, Classifier
 from landcover_bdgf.model.features import Viewer
 from landcover_bdgf.model.networks.fusion import apply_windows
+from landcover_bdgf.model.recipe import changed
 from landcover_bdgf.model.run import Run
 from landcover_bdgf.scene.alignment import align
 from landcover_bdgf.scene.settings import AlignSettings
 from landcover_bdgf.scene.simulation import SceneFiles, simulate, write_scene
 from landcover_bdgf.scene.stack import Stack
 
-MADE = MapSettings(confidence=True, novelty=True)
+MADE = MapSettings(confidence=True, novelty=True, probabilities=True, probability_type="uint16", sets=0.7, entropy=True)
 
 
 @pytest.fixture(scope="module")
@@ -46,9 +49,9 @@ def made(model: Checkpoint, wide_stack: Stack, tmp_path_factory: pytest.TempPath
 def test_the_map_does_not_depend_on_tile_size_and_threads(
     made: Path, model: Checkpoint, wide_stack: Stack, tmp_path: Path
 ) -> None:
-    settings = MapSettings(tile_px=100, confidence=True, novelty=True)
+    settings = replace(MADE, tile_px=100)
     again = map_scene(model, wide_stack, tmp_path / made.name, settings=settings, run=Run(threads=3))
-    assert len(list(made.parent.iterdir())) == 6
+    assert len(list(made.parent.iterdir())) == 14
     for path in made.parent.iterdir():
         assert (again.parent / path.name).read_bytes() == path.read_bytes(), path.name
 
@@ -102,6 +105,44 @@ def test_every_valid_pixel_has_a_class_and_no_other(made: Path, wide_stack: Stac
             assert (dataset.nodata, dataset.crs, dataset.transform) == (nodata, grid.crs, grid.transform)
         assert np.array_equal(values != nodata, valid), path.name
         assert values[valid].max() <= most
+
+
+def test_layers_are_what_the_probabilities_tell(made: Path, model: Checkpoint) -> None:
+    """To half a unit; a class of less than its threshold is not in the set, the others are."""
+    assert model.left_out is not None
+    found, classes = read_class_map(made), len(model.classes.entries)
+    assert found.probabilities is not None
+    assert found.confidence is not None
+    assert found.sets is not None
+    assert found.entropy is not None
+    there = found.codes > 0
+    p = found.probabilities[:, there] / 10_000
+    assert np.abs(p.sum(axis=0) - 1).max() <= classes * 0.5e-4
+    assert (found.probabilities[:, ~there] == 65535).all()
+    assert np.abs(100 * p.max(axis=0) - found.confidence[there]).max() <= 0.51
+    assert np.array_equal(np.take_along_axis(p, found.codes[there][None].astype(int) - 1, axis=0)[0], p.max(axis=0))
+    entropy = -100 * (p * np.log(np.maximum(p, 1e-9))).sum(axis=0) / np.log(classes)
+    assert np.abs(entropy - found.entropy[there]).max() <= 0.7
+    least = PredictionSets.of(model.left_out, model.classes, 0.7).thresholds[:, None]
+    clear = np.abs(p - least) > 1e-4
+    assert np.array_equal((p >= least)[clear], found.sets[1:, there][clear] == 1)
+    assert np.array_equal(found.sets[0, there], found.sets[1:, there].sum(axis=0))
+    record = json.loads(Path(f"{made}.json").read_text(encoding="utf-8"))
+    assert record["sets"]["level"] == 0.7
+    assert [row["name"] for row in record["sets"]["classes"]] == list(model.classes.names)
+    with rasterio.open(layer_path(made, "probabilities")) as dataset:
+        assert (dataset.descriptions, dataset.scales[0]) == (model.classes.names, 0.01)
+    with rasterio.open(layer_path(made, "sets")) as dataset:
+        assert dataset.descriptions[:2] == ("number of classes in the prediction set", model.classes.names[0])
+
+
+def test_prediction_sets_need_judged_labels(model: Checkpoint, wide_stack: Stack, tmp_path: Path) -> None:
+    alone, settings = replace(model, left_out=None), MapSettings(sets=0.9)
+    with pytest.raises(CheckpointError, match=r"trained without folds, which prediction sets need\. Train it with"):
+        map_scene(alone, wide_stack, tmp_path / "map.tif", settings=settings)
+    recipe = changed(model.recipe, ("training.folds=0",))
+    with pytest.raises(SettingsError, match="`sets`: needs labels that models of other folds have judged"):
+        scene_map.check_map(tmp_path / "map.tif", wide_stack, recipe, settings=settings, run=Run())
 
 
 def test_classes_have_names_and_colours(made: Path, model: Checkpoint) -> None:
@@ -265,7 +306,7 @@ def test_a_resumed_map_equals_an_uninterrupted_one(
     made: Path, model: Checkpoint, wide_stack: Stack, tmp_path: Path, ctrl_c: Callable[[], None],
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture,
 ) -> None:  # fmt: skip
-    settings, path = MapSettings(tile_px=128, confidence=True, novelty=True), tmp_path / made.name
+    settings, path = replace(MADE, tile_px=128), tmp_path / made.name
     add = PartialMap.add
     monkeypatch.setattr(PartialMap, "add", lambda *arguments: (add(*arguments), ctrl_c()))
     with pytest.raises(KeyboardInterrupt):

@@ -259,7 +259,9 @@ CASES = [
     *[Case(f"{command.split()[0]} to a name in Latin-1", bad.nothing, f"{command} {CAFE}", 6, f"{SHOWN}: has a name that is not in UTF-8. Rename it.")
       for command in (MAP_TO, TRAIN_TO, SAMPLE_TO, "demo")],
     *[Case(f"{command.split()[0]} to {name}", bad.nothing, f"{command} {name}", 6, f"{name}: is also the name of a companion file that bdgf writes. Use another extension.")
-      for command, name in ((TRAIN_TO, "out.csv"), (PRETRAIN_TO, "out.csv"), (PRETRAIN_TO, "out.png"), (MAP_TO, "out.qml"), (MAP_ALL_TO, "model.safetensors"))],
+      for command, name in ((TRAIN_TO, "out.csv"), (PRETRAIN_TO, "out.csv"), (PRETRAIN_TO, "out.png"), (MAP_TO, "out.qml"))],
+    Case("a map without an extension", bad.nothing, f"{MAP_TO} out", 6, "out: does not end in .tif or .tiff. Name it out.tif."),
+    Case("a map and its model of one name", bad.nothing, f"{MAP_ALL_TO} out.tif --model out.tif.json", 6, "out.tif.json: is also the name of a companion file that bdgf writes. Use another extension."),
     *[Case(f"{command.split()[0]} to {name}", bad.nothing, f"{command} {name} --overwrite", 6, f"{name}: a {kind} is written, and {suffix} is the extension of another format. Name it out{right}.")
       for command, name, kind, suffix, right in ((MAP_TO, "out.png", "GeoTIFF", ".png", ".tif"), (MAP_TO, "out.img", "GeoTIFF", ".img", ".tif"), ("align msi.tif sar.tif -o", "out.JPG", "GeoTIFF", ".jpg", ".tif"), ("mosaic a.partial -o", "out.shp", "GeoTIFF", ".shp", ".tif"),
                                                  (SAMPLE_TO, "out.shp", "GeoPackage", ".shp", ".gpkg"), (TRAIN_TO, "out.tif", "safetensors file", ".tif", ".safetensors"))],
@@ -291,7 +293,7 @@ CASES = [
     Case("a part that is none", bad.content(b"x", "bad.partial"), "mosaic bad.partial -o out.tif", 6, "bad.partial: is not a partial map. Expected a .partial folder from bdgf map."),
     Case("a part that is missing", bad.nothing, "mosaic no.partial -o out.tif", 6, "no.partial: does not exist. Check its name and the folder you are in."),
     Case("a part and a map", lambda f: (f / "a.partial").mkdir(), "mosaic a.partial msi.tif -o out.tif", 6, "a.partial: is a part of a map, and msi.tif is not. Join the parts first, then the finished maps."),
-    Case("an image for a part", bad.nothing, "mosaic msi.tif -o out.tif", 3, "msi.tif: is not a class map: pixels are int16, expected uint8 or uint16. Use a map that bdgf wrote; if this is one saved with other pixels, convert it: gdal_translate -ot UInt16."),
+    Case("an image for a part", bad.nothing, "mosaic msi.tif -o out.tif", 3, "msi.tif: is not a class map: it has 10 band(s) of int16, expected one of whole numbers. Choose the band and convert it: gdal_translate -b 1 -ot UInt16."),
     Case("a map without names", bad.image(lambda a: (a[:1] > 0).astype(np.uint8), nodata=0, names=()), "mosaic bad.tif -o out.tif", 4, "bad.tif: has no class names, which bad.tif.aux.xml should hold. Copy the .aux.xml of the map that it was made from to bad.tif.aux.xml. To join maps, use bdgf mosaic, which keeps the names; to clip or warp one, gdal_translate, or gdalwarp -r near."),
     Case("an unknown setting", bad.nothing, f"{PRETRAIN} --set diffusion.stpes=3", 2, "--set diffusion.stpes=3: unknown setting 'diffusion.stpes'. Did you mean 'diffusion.steps'?"),
     Case("a wrong type", bad.nothing, f"{PRETRAIN} --set diffusion.steps=many", 2, "laptop: diffusion.steps: Input should be a valid integer, unable to parse string as an integer, found 'many'. Correct this setting."),
