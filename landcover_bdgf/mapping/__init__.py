@@ -8,6 +8,7 @@ map_files      writing a map
 finished_maps  joining finished maps
 mosaicking     mosaic
 sieving        sieve; patches: small patches of a map
+stac_item      a STAC item of a map
 polygonizing   polygons; seams: polygons of a raster, strip by strip
 memory         tile size and threads within a memory limit
 =============  ================================================================

@@ -33,6 +33,7 @@ from landcover_bdgf.mapping.partial_map import PartialMap, Plan, begin_partial
 from landcover_bdgf.mapping.patches import Sieve, least_pixels
 from landcover_bdgf.mapping.polygonizing import polygons, polygons_product
 from landcover_bdgf.mapping.settings import MapSettings, PolygonSettings
+from landcover_bdgf.mapping.stac_item import check_stac, stac_path, write_stac_item
 from landcover_bdgf.model import (
     BLOCK_PX,
     GPU_BLOCKS,
@@ -52,7 +53,16 @@ from landcover_bdgf.model import (
 )
 from landcover_bdgf.progress import Advance, log, progress, stop_between_steps
 from landcover_bdgf.scene import ReadCounts, Stack, warn_of_zeros
-from landcover_bdgf.storage import PathLike, Product, check, check_free_space, content_sha256, read_record, record
+from landcover_bdgf.storage import (
+    PathLike,
+    Product,
+    changed_files,
+    check,
+    check_free_space,
+    content_sha256,
+    read_record,
+    record,
+)
 from landcover_bdgf.text import FILE_NAMES
 
 MAX_TILE_PX = 1 << 14  # 1 GB with its layers
@@ -133,7 +143,7 @@ def _to_file(
     product = map_product(output, settings)
     if resume and not overwrite and not product.begun and _is_complete(output, model, stack, settings, run):
         log.info("%s: already complete, skipped", output)
-        _write_polygons(output, settings, overwrite=overwrite, resume=resume)
+        _write_others(output, settings, overwrite=overwrite, resume=resume)
         return output
     check(product, inputs=stack.files, overwrite=overwrite, resume=resume)
     begun = resume and product.begun
@@ -165,26 +175,29 @@ def _to_file(
         stack.check_unchanged()
         write_map([partial], output, overwrite=overwrite, begun=begun, sieve=chosen)
     shutil.rmtree(path)
-    _write_polygons(output, settings, overwrite=overwrite, resume=resume)
+    _write_others(output, settings, overwrite=overwrite, resume=resume)
     _tell_novel(novel_px, compared_px, settings, resume=resume)
     return output
 
 
-def _write_polygons(output: Path, settings: MapSettings, *, overwrite: bool, resume: bool) -> None:
-    """Write the polygons of a finished map, if asked for, unless an interrupted run has written them."""
-    if settings.polygons is None:
-        return
-    path = Path(settings.polygons)
-    if resume and not overwrite and read_record(path).get("inputs") == {"map": content_sha256(output)}:
-        log.info("%s: already complete, skipped", path)
-        return
-    polygons(output, path, settings=PolygonSettings(settings.simplify), overwrite=overwrite)
+def _write_others(output: Path, settings: MapSettings, *, overwrite: bool, resume: bool) -> None:
+    """Write what is made from a finished map: polygons and STAC item, unless an interrupted run has written them."""
+    if settings.polygons:
+        path = Path(settings.polygons)
+        ours = read_record(path).get("inputs") == {"map": content_sha256(output)}
+        if resume and not overwrite and ours and changed_files(path) == []:
+            log.info("%s: already complete, skipped", path)
+        else:
+            left = resume and ours and not path.exists()  # a killed run publishes the record first
+            polygons(output, path, settings=PolygonSettings(settings.simplify), overwrite=overwrite or left)
+    if settings.stac:
+        write_stac_item(output, settings.stac, overwrite=overwrite or resume)
 
 
 def _in_memory(model: Checkpoint, stack: Stack, settings: MapSettings, run: Run, *, resume: bool) -> ClassMap:
     """Map into a temporary file and read it, so that both ways give the same pixels."""
-    if resume or settings.shard_of[1] > 1 or settings.polygons:
-        raise SettingsError("`output`", "is needed for `resume`, `shard` and `polygons`", "Name a file.")
+    if resume or settings.shard_of[1] > 1 or settings.polygons or settings.stac:
+        raise SettingsError("`output`", "is needed for `resume`, `shard`, `polygons` and `stac`", "Name a file.")
     with tempfile.TemporaryDirectory(prefix="bdgf-") as folder:
         path = Path(folder) / "map.tif"
         FILE_NAMES[str(path)] = "map in memory"
@@ -203,6 +216,8 @@ def map_product(output: Path, settings: MapSettings) -> Product:
     companions = made.companions
     if settings.polygons:
         companions += polygons_product(settings.polygons).files
+    if settings.stac:
+        companions += (stac_path(output),)
     return replace(made, companions=companions, scratch=scratch, shared=settings.shard_of[1] > 1)
 
 
@@ -226,6 +241,8 @@ def check_map(
     if settings.novelty and not recipe.fusion.shares:
         problem = f"is not available for models of the recipe {recipe.name}, whose windows share no computation"
         raise SettingsError("`novelty`", problem, "Use another recipe, or map without `novelty`.")
+    if settings.stac:
+        check_stac(settings.stac)
     if settings.polygons:
         check(polygons_product(settings.polygons), inputs=stack.files, overwrite=True)
     if settings.min_area:
