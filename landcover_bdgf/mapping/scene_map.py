@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import logging
 import math
 import shutil
 import tempfile
@@ -20,13 +19,12 @@ from rasterio.windows import Window
 from landcover_bdgf.errors import SettingsError
 from landcover_bdgf.labels import (
     ClassMap,
-    PredictionSets,
     changed_map_files,
     class_map_product,
     read_class_map,
     regrouped,
-    tell_missing,
 )
+from landcover_bdgf.mapping.map_record import layer_plan, map_record, to_map
 from landcover_bdgf.mapping.memory import MemoryUse, fitting, parse_size
 from landcover_bdgf.mapping.mosaicking import write_map
 from landcover_bdgf.mapping.partial_map import PartialMap, Plan, begin_partial
@@ -42,7 +40,6 @@ from landcover_bdgf.model import (
     Checkpoint,
     Classified,
     Classifier,
-    LayerPlan,
     Recipe,
     Run,
     empty_result,
@@ -61,7 +58,6 @@ from landcover_bdgf.storage import (
     check_free_space,
     content_sha256,
     read_record,
-    record,
 )
 from landcover_bdgf.text import FILE_NAMES
 
@@ -91,8 +87,9 @@ def map_scene(
     """Map the land cover of a scene, in the grid of the spectral image: codes from 1, 0 = no data.
 
     Without an output, the map is returned in memory. Otherwise it is written as a COG, with class names for GDAL
-    (``.aux.xml``), a style for QGIS (``.qml``), its provenance (``.json``) and, on request, the confidence in percent
-    (``_confidence.tif``). Finished windows are kept in a ``.partial`` folder until the map is written, so that an
+    (``.aux.xml``), a style for QGIS (``.qml``), its provenance (``.json``) and, on request, layers with styles of their
+    own (``_confidence.tif``, ``_novelty.tif``, ``_probabilities.tif``, ``_sets.tif``, ``_entropy.tif``), polygons and a
+    STAC item (``.stac.json``). Finished windows are kept in a ``.partial`` folder until the map is written, so that an
     interrupted run can be resumed.
 
     Parameters
@@ -113,9 +110,9 @@ def map_scene(
     Raises
     ------
     SettingsError
-        Shards, or ``resume``, without an output.
+        Shards, ``resume``, polygons or a STAC item without an output; a class to merge, rename or keep is unknown.
     CheckpointError
-        The model was trained on other bands.
+        The model was trained on other bands, or without the folds that prediction sets need.
     OutputError
         An output exists and ``overwrite`` is not given, or cannot be written; the run to resume is another one.
     KeyboardInterrupt
@@ -148,7 +145,7 @@ def _to_file(
     check(product, inputs=stack.files, overwrite=overwrite, resume=resume)
     begun = resume and product.begun
     stack = fit_stack(model, stack, name="the model")
-    layers = _layer_plan(model, settings)
+    layers = layer_plan(model, settings)
     legend = regrouped(model.classes, settings).legend
     chosen = Sieve.of(settings, legend, stack.grid)
     classes = len(legend.entries)
@@ -158,11 +155,11 @@ def _to_file(
         log.info("using tiles of %d px and %d threads to stay below %s", *tiles)
     tile_px = -(-settings.tile_px // BLOCK_PX) * BLOCK_PX
     counts = ReadCounts()
-    stream = BlockStream(_to_map(stack, settings).counting(counts), model.scaling, model.recipe.halo_px, tile_px)
+    stream = BlockStream(to_map(stack, settings).counting(counts), model.scaling, model.recipe.halo_px, tile_px)
     warn_of_novel_scene(model, stack, run.seed)
     number, count = settings.shard_of
     strips = [int(strip) for strip in np.array_split(np.arange(stream.strips), count)[number - 1]]
-    plan = _plan(model, stream, strips, settings, run, _record(model, stack, settings, run))
+    plan = _plan(model, stream, strips, settings, run, map_record(model, stack, settings, run))
     path = part_path(output, settings)
     classifier = Classifier(model, run, layers)
     with begin_partial(path, plan, resume=resume, overwrite=overwrite) as partial:
@@ -258,7 +255,7 @@ def check_map(
 
 def is_map_of(output: Path, model: Checkpoint, stack: Stack, *, settings: MapSettings, run: Run) -> bool:
     """Whether a file is the whole map of this scene by a model that was trained on it, with its layers, unchanged."""
-    expected = json.loads(json.dumps(_record(model, stack, settings, run) | {"layers": list(settings.layers)}))
+    expected = json.loads(json.dumps(map_record(model, stack, settings, run) | {"layers": list(settings.layers)}))
     found = read_record(output)
     keys = expected.keys() | {"sets", "probability_type", "sieve", "merge"}
     return all(found.get(key) == expected.get(key) for key in keys) and changed_map_files(output) == []
@@ -317,11 +314,6 @@ def _batches(blocks: Iterator[Block], classifier: Classifier) -> Iterator[list[B
             yield batch
 
 
-def _to_map(stack: Stack, settings: MapSettings) -> Stack:
-    """The stack whose valid pixels are classified."""
-    return replace(stack, mask=None) if settings.map_masked else stack
-
-
 def _plan(
     model: Checkpoint, stream: BlockStream, strips: list[int], settings: MapSettings, run: Run, record: dict[str, Any]
 ) -> Plan:
@@ -344,55 +336,6 @@ def _plan(
         layers=settings.layers,
         record=record,
     )
-
-
-def _record(model: Checkpoint, stack: Stack, settings: MapSettings, run: Run) -> dict[str, Any]:
-    """Provenance of a map."""
-    limits = stack.limits()
-    if "masked" in limits:
-        limits["masked"]["mapped"] = settings.map_masked
-    return record(
-        "map",
-        {"scene": _to_map(stack, settings).fingerprint()},
-        training=model.provenance.get("training", {}),
-        model={k: v for k, v in model.provenance.items() if k != "training"},
-        recipe=model.recipe.model_dump(mode="json"),
-        legend=json.loads(regrouped(model.classes, settings).legend.to_json()),
-        seed=run.seed,
-        **_of_layers(model, settings),
-        **limits,
-    )
-
-
-def _of_layers(model: Checkpoint, settings: MapSettings) -> dict[str, Any]:
-    """What the record says of layers and classes: coverage of the sets, type of the probabilities, the sieve."""
-    found: dict[str, Any] = {}
-    if settings.sets:
-        found["sets"] = PredictionSets.of(
-            model.left_out, regrouped(model.classes, settings).legend, settings.sets
-        ).to_dict()
-    if settings.merge:
-        found["merge"] = list(settings.merge)
-    if settings.min_area:
-        found["sieve"] = settings.to_dict()
-    if settings.probabilities:
-        found["probability_type"] = settings.probability_type
-    return found
-
-
-def _layer_plan(model: Checkpoint, settings: MapSettings) -> LayerPlan:
-    """The classes and layers to compute; tells what prediction sets are worth."""
-    classes = regrouped(model.classes, settings)
-    tell_missing(classes, settings)
-    if not settings.sets:
-        return LayerPlan(settings.layers, classes=classes)
-    if classes.merged:
-        remedy = "Train a model of the merged classes with `merge`, or leave one out."
-        raise SettingsError("`sets`", "are not known for classes that are merged after the training", remedy)
-    sets = PredictionSets.of(model.left_out, classes.legend, settings.sets)
-    for is_warning, line in sets.told():
-        log.log(logging.WARNING if is_warning else logging.INFO, line)
-    return LayerPlan(settings.layers, sets, classes)
 
 
 def _check_tile(tile_px: int, halo_px: int) -> None:
