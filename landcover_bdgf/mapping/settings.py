@@ -26,7 +26,8 @@ class SieveSettings:
         ),
     ] = None
     keep: Annotated[
-        tuple[str, ...], Setting("class whose patches stay, however small; repeatable, with --min-area", unit="class")
+        tuple[str, ...],
+        Setting("classes whose patches stay, however small, with --min-area; repeatable", unit="class,class"),
     ] = ()
     connectivity: Annotated[
         Literal["4", "8"], Setting("whether pixels of a patch touch at their sides (4), or also at corners (8)")
