@@ -97,7 +97,7 @@ def test_a_map_becomes_a_dataset_with_its_place_and_classes(in_memory: bdgf.Clas
 
 
 def test_a_map_in_memory_has_no_parts(model: Checkpoint, stack: Stack) -> None:
-    with pytest.raises(SettingsError, match="`output`: is needed for `resume` and `shard`"):
+    with pytest.raises(SettingsError, match="`output`: is needed for `resume`, `shard`, `polygons` and `stac`"):
         bdgf.map_scene(model, stack, settings=bdgf.MapSettings(shard="1/2"))
     with pytest.raises(SettingsError, match="Name a file"):
         bdgf.map_scene(model, stack, resume=True)

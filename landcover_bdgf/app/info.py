@@ -152,7 +152,25 @@ def _raster(path: Path) -> dict[str, Any]:
         "classes": _classes(legend),
         "trained on": f"{count} pixels, split by {split}",
         **limits,
+        **_made_with(found),
     }
+
+
+def _made_with(found: dict[str, Any]) -> dict[str, str]:
+    """Layers of a map, and what was done to its classes, by its record; nothing of what is unknown."""
+    layers, sets, sieve, merge = (found.get(key) for key in ("layers", "sets", "sieve", "merge"))
+    shown = {}
+    if isinstance(layers, list) and layers:
+        shown["layers"] = ", ".join(printable(str(name)) for name in layers)
+    if isinstance(sets, dict) and isinstance(sets.get("coverage"), float):
+        coverage = 100 * sets["coverage"]
+        shown["prediction sets"] = f"of level {sets.get('level')}; on left-out labels they hold {coverage:.0f} %"
+    if isinstance(merge, list) and merge:
+        shown["merged classes"] = "; ".join(printable(str(text)) for text in merge)
+    if isinstance(sieve, dict):
+        area = printable(str(sieve.get("min_area")))
+        shown["sieved"] = f"patches below {area} ({found.get('sieved_px')} px changed); layers are of the map before"
+    return shown
 
 
 def _masked(found: dict[str, Any]) -> str:

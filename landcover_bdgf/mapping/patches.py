@@ -56,7 +56,8 @@ class Sieve:
         """The sieve of some settings, None if they have none; SettingsError for an area or class that is unknown."""
         if settings.min_area is None:
             return None
-        keep = tuple(class_code(legend, name, "keep") for name in settings.keep)
+        names = [name.strip() for text in settings.keep for name in text.split(",")]
+        keep = tuple(class_code(legend, name, "keep") for name in names)
         return cls(least_pixels(settings.min_area, grid), keep, int(settings.connectivity))
 
     def sieved(

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import logging
 import math
 import shutil
 import tempfile
@@ -20,19 +19,19 @@ from rasterio.windows import Window
 from landcover_bdgf.errors import SettingsError
 from landcover_bdgf.labels import (
     ClassMap,
-    PredictionSets,
     changed_map_files,
     class_map_product,
     read_class_map,
     regrouped,
-    tell_missing,
 )
+from landcover_bdgf.mapping.map_record import layer_plan, map_record, to_map
 from landcover_bdgf.mapping.memory import MemoryUse, fitting, parse_size
 from landcover_bdgf.mapping.mosaicking import write_map
 from landcover_bdgf.mapping.partial_map import PartialMap, Plan, begin_partial
 from landcover_bdgf.mapping.patches import Sieve, least_pixels
 from landcover_bdgf.mapping.polygonizing import polygons, polygons_product
 from landcover_bdgf.mapping.settings import MapSettings, PolygonSettings
+from landcover_bdgf.mapping.stac_item import check_stac, stac_path, write_stac_item
 from landcover_bdgf.model import (
     BLOCK_PX,
     GPU_BLOCKS,
@@ -41,7 +40,6 @@ from landcover_bdgf.model import (
     Checkpoint,
     Classified,
     Classifier,
-    LayerPlan,
     Recipe,
     Run,
     empty_result,
@@ -52,7 +50,15 @@ from landcover_bdgf.model import (
 )
 from landcover_bdgf.progress import Advance, log, progress, stop_between_steps
 from landcover_bdgf.scene import ReadCounts, Stack, warn_of_zeros
-from landcover_bdgf.storage import PathLike, Product, check, check_free_space, content_sha256, read_record, record
+from landcover_bdgf.storage import (
+    PathLike,
+    Product,
+    changed_files,
+    check,
+    check_free_space,
+    content_sha256,
+    read_record,
+)
 from landcover_bdgf.text import FILE_NAMES
 
 MAX_TILE_PX = 1 << 14  # 1 GB with its layers
@@ -81,8 +87,9 @@ def map_scene(
     """Map the land cover of a scene, in the grid of the spectral image: codes from 1, 0 = no data.
 
     Without an output, the map is returned in memory. Otherwise it is written as a COG, with class names for GDAL
-    (``.aux.xml``), a style for QGIS (``.qml``), its provenance (``.json``) and, on request, the confidence in percent
-    (``_confidence.tif``). Finished windows are kept in a ``.partial`` folder until the map is written, so that an
+    (``.aux.xml``), a style for QGIS (``.qml``), its provenance (``.json``) and, on request, layers with styles of their
+    own (``_confidence.tif``, ``_novelty.tif``, ``_probabilities.tif``, ``_sets.tif``, ``_entropy.tif``), polygons and a
+    STAC item (``.stac.json``). Finished windows are kept in a ``.partial`` folder until the map is written, so that an
     interrupted run can be resumed.
 
     Parameters
@@ -103,9 +110,9 @@ def map_scene(
     Raises
     ------
     SettingsError
-        Shards, or ``resume``, without an output.
+        Shards, ``resume``, polygons or a STAC item without an output; a class to merge, rename or keep is unknown.
     CheckpointError
-        The model was trained on other bands.
+        The model was trained on other bands, or without the folds that prediction sets need.
     OutputError
         An output exists and ``overwrite`` is not given, or cannot be written; the run to resume is another one.
     KeyboardInterrupt
@@ -133,12 +140,12 @@ def _to_file(
     product = map_product(output, settings)
     if resume and not overwrite and not product.begun and _is_complete(output, model, stack, settings, run):
         log.info("%s: already complete, skipped", output)
-        _write_polygons(output, settings, overwrite=overwrite, resume=resume)
+        _write_others(output, settings, overwrite=overwrite, resume=resume)
         return output
     check(product, inputs=stack.files, overwrite=overwrite, resume=resume)
     begun = resume and product.begun
     stack = fit_stack(model, stack, name="the model")
-    layers = _layer_plan(model, settings)
+    layers = layer_plan(model, settings)
     legend = regrouped(model.classes, settings).legend
     chosen = Sieve.of(settings, legend, stack.grid)
     classes = len(legend.entries)
@@ -148,11 +155,11 @@ def _to_file(
         log.info("using tiles of %d px and %d threads to stay below %s", *tiles)
     tile_px = -(-settings.tile_px // BLOCK_PX) * BLOCK_PX
     counts = ReadCounts()
-    stream = BlockStream(_to_map(stack, settings).counting(counts), model.scaling, model.recipe.halo_px, tile_px)
+    stream = BlockStream(to_map(stack, settings).counting(counts), model.scaling, model.recipe.halo_px, tile_px)
     warn_of_novel_scene(model, stack, run.seed)
     number, count = settings.shard_of
     strips = [int(strip) for strip in np.array_split(np.arange(stream.strips), count)[number - 1]]
-    plan = _plan(model, stream, strips, settings, run, _record(model, stack, settings, run))
+    plan = _plan(model, stream, strips, settings, run, map_record(model, stack, settings, run))
     path = part_path(output, settings)
     classifier = Classifier(model, run, layers)
     with begin_partial(path, plan, resume=resume, overwrite=overwrite) as partial:
@@ -165,26 +172,29 @@ def _to_file(
         stack.check_unchanged()
         write_map([partial], output, overwrite=overwrite, begun=begun, sieve=chosen)
     shutil.rmtree(path)
-    _write_polygons(output, settings, overwrite=overwrite, resume=resume)
+    _write_others(output, settings, overwrite=overwrite, resume=resume)
     _tell_novel(novel_px, compared_px, settings, resume=resume)
     return output
 
 
-def _write_polygons(output: Path, settings: MapSettings, *, overwrite: bool, resume: bool) -> None:
-    """Write the polygons of a finished map, if asked for, unless an interrupted run has written them."""
-    if settings.polygons is None:
-        return
-    path = Path(settings.polygons)
-    if resume and not overwrite and read_record(path).get("inputs") == {"map": content_sha256(output)}:
-        log.info("%s: already complete, skipped", path)
-        return
-    polygons(output, path, settings=PolygonSettings(settings.simplify), overwrite=overwrite)
+def _write_others(output: Path, settings: MapSettings, *, overwrite: bool, resume: bool) -> None:
+    """Write what is made from a finished map: polygons and STAC item, unless an interrupted run has written them."""
+    if settings.polygons:
+        path = Path(settings.polygons)
+        ours = read_record(path).get("inputs") == {"map": content_sha256(output)}
+        if resume and not overwrite and ours and changed_files(path) == []:
+            log.info("%s: already complete, skipped", path)
+        else:
+            left = resume and ours and not path.exists()  # a killed run publishes the record first
+            polygons(output, path, settings=PolygonSettings(settings.simplify), overwrite=overwrite or left)
+    if settings.stac:
+        write_stac_item(output, settings.stac, overwrite=overwrite or resume)
 
 
 def _in_memory(model: Checkpoint, stack: Stack, settings: MapSettings, run: Run, *, resume: bool) -> ClassMap:
     """Map into a temporary file and read it, so that both ways give the same pixels."""
-    if resume or settings.shard_of[1] > 1 or settings.polygons:
-        raise SettingsError("`output`", "is needed for `resume`, `shard` and `polygons`", "Name a file.")
+    if resume or settings.shard_of[1] > 1 or settings.polygons or settings.stac:
+        raise SettingsError("`output`", "is needed for `resume`, `shard`, `polygons` and `stac`", "Name a file.")
     with tempfile.TemporaryDirectory(prefix="bdgf-") as folder:
         path = Path(folder) / "map.tif"
         FILE_NAMES[str(path)] = "map in memory"
@@ -203,6 +213,8 @@ def map_product(output: Path, settings: MapSettings) -> Product:
     companions = made.companions
     if settings.polygons:
         companions += polygons_product(settings.polygons).files
+    if settings.stac:
+        companions += (stac_path(output),)
     return replace(made, companions=companions, scratch=scratch, shared=settings.shard_of[1] > 1)
 
 
@@ -226,6 +238,8 @@ def check_map(
     if settings.novelty and not recipe.fusion.shares:
         problem = f"is not available for models of the recipe {recipe.name}, whose windows share no computation"
         raise SettingsError("`novelty`", problem, "Use another recipe, or map without `novelty`.")
+    if settings.stac:
+        check_stac(settings.stac)
     if settings.polygons:
         check(polygons_product(settings.polygons), inputs=stack.files, overwrite=True)
     if settings.min_area:
@@ -241,7 +255,7 @@ def check_map(
 
 def is_map_of(output: Path, model: Checkpoint, stack: Stack, *, settings: MapSettings, run: Run) -> bool:
     """Whether a file is the whole map of this scene by a model that was trained on it, with its layers, unchanged."""
-    expected = json.loads(json.dumps(_record(model, stack, settings, run) | {"layers": list(settings.layers)}))
+    expected = json.loads(json.dumps(map_record(model, stack, settings, run) | {"layers": list(settings.layers)}))
     found = read_record(output)
     keys = expected.keys() | {"sets", "probability_type", "sieve", "merge"}
     return all(found.get(key) == expected.get(key) for key in keys) and changed_map_files(output) == []
@@ -300,11 +314,6 @@ def _batches(blocks: Iterator[Block], classifier: Classifier) -> Iterator[list[B
             yield batch
 
 
-def _to_map(stack: Stack, settings: MapSettings) -> Stack:
-    """The stack whose valid pixels are classified."""
-    return replace(stack, mask=None) if settings.map_masked else stack
-
-
 def _plan(
     model: Checkpoint, stream: BlockStream, strips: list[int], settings: MapSettings, run: Run, record: dict[str, Any]
 ) -> Plan:
@@ -327,55 +336,6 @@ def _plan(
         layers=settings.layers,
         record=record,
     )
-
-
-def _record(model: Checkpoint, stack: Stack, settings: MapSettings, run: Run) -> dict[str, Any]:
-    """Provenance of a map."""
-    limits = stack.limits()
-    if "masked" in limits:
-        limits["masked"]["mapped"] = settings.map_masked
-    return record(
-        "map",
-        {"scene": _to_map(stack, settings).fingerprint()},
-        training=model.provenance.get("training", {}),
-        model={k: v for k, v in model.provenance.items() if k != "training"},
-        recipe=model.recipe.model_dump(mode="json"),
-        legend=json.loads(regrouped(model.classes, settings).legend.to_json()),
-        seed=run.seed,
-        **_of_layers(model, settings),
-        **limits,
-    )
-
-
-def _of_layers(model: Checkpoint, settings: MapSettings) -> dict[str, Any]:
-    """What the record says of layers and classes: coverage of the sets, type of the probabilities, the sieve."""
-    found: dict[str, Any] = {}
-    if settings.sets:
-        found["sets"] = PredictionSets.of(
-            model.left_out, regrouped(model.classes, settings).legend, settings.sets
-        ).to_dict()
-    if settings.merge:
-        found["merge"] = list(settings.merge)
-    if settings.min_area:
-        found["sieve"] = settings.to_dict()
-    if settings.probabilities:
-        found["probability_type"] = settings.probability_type
-    return found
-
-
-def _layer_plan(model: Checkpoint, settings: MapSettings) -> LayerPlan:
-    """The classes and layers to compute; tells what prediction sets are worth."""
-    classes = regrouped(model.classes, settings)
-    tell_missing(classes, settings)
-    if not settings.sets:
-        return LayerPlan(settings.layers, classes=classes)
-    if classes.merged:
-        remedy = "Train a model of the merged classes with `merge`, or leave one out."
-        raise SettingsError("`sets`", "are not known for classes that are merged after the training", remedy)
-    sets = PredictionSets.of(model.left_out, classes.legend, settings.sets)
-    for is_warning, line in sets.told():
-        log.log(logging.WARNING if is_warning else logging.INFO, line)
-    return LayerPlan(settings.layers, sets, classes)
 
 
 def _check_tile(tile_px: int, halo_px: int) -> None:

@@ -119,8 +119,9 @@ def _whole(pieces: Pieces) -> tuple[Polygons, Codes]:
     _, first, count = np.unique(pieces.patches[order], return_index=True, return_counts=True)
     polygons, codes = pieces.polygons[order][first], pieces.codes[order][first]
     for i in np.flatnonzero(count > 1):
-        polygons[i] = shapely.union_all(pieces.polygons[order[first[i] : first[i] + count[i]]])
-    polygons = shapely.normalize(shapely.simplify(shapely.normalize(polygons), 0))
+        union = shapely.union_all(pieces.polygons[order[first[i] : first[i] + count[i]]])
+        polygons[i] = shapely.simplify(shapely.normalize(union), 0)  # the seams leave vertices on straight lines
+    polygons = shapely.normalize(polygons)
     order = _order(polygons)
     return polygons[order], codes[order]
 

@@ -26,7 +26,8 @@ class SieveSettings:
         ),
     ] = None
     keep: Annotated[
-        tuple[str, ...], Setting("class whose patches stay, however small; repeatable, with --min-area", unit="class")
+        tuple[str, ...],
+        Setting("classes whose patches stay, however small, with --min-area; repeatable", unit="class,class"),
     ] = ()
     connectivity: Annotated[
         Literal["4", "8"], Setting("whether pixels of a patch touch at their sides (4), or also at corners (8)")
@@ -100,6 +101,15 @@ class MapSettings(SieveSettings, PolygonSettings, ClassSettings):
     polygons: Annotated[
         str | None, Setting("also write the map as polygons with names and areas", unit="FILE.gpkg", default="none")
     ] = None
+    stac: Annotated[
+        str | None,
+        Setting(
+            "also write OUTPUT.stac.json, a STAC item; the value is the date of the images, e.g. 2020-06-04, or two "
+            "joined by / (needs pystac)",
+            unit="DATE",
+            default="none",
+        ),
+    ] = None
     map_masked: Annotated[
         bool, Setting("also classify masked pixels (clouds), as if they were not masked; by default they are 0")
     ] = False
@@ -114,10 +124,10 @@ class MapSettings(SieveSettings, PolygonSettings, ClassSettings):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        whole = {"min_area": "bdgf sieve", "polygons": "bdgf polygons"}
+        whole = {"min_area": ", then use bdgf sieve", "polygons": ", then use bdgf polygons", "stac": ""}
         for name, command in whole.items():
             if getattr(self, name) and self.shard_of[1] > 1:
-                remedy = f"Join the parts with bdgf mosaic, then use {command}."
+                remedy = f"Join the parts with bdgf mosaic{command}."
                 raise SettingsError(f"`{name}`", "needs the whole map, and this is a part", remedy)
         if self.simplify and not self.polygons:
             raise SettingsError("`simplify`", "applies only with `polygons`", "Remove it, or add `polygons`.")

@@ -78,5 +78,6 @@ def test_unknown_classes_and_options_without_effect_are_refused() -> None:
     with pytest.raises(SettingsError, match=r"`keep=sea`: is not a class\. The classes are bare, water, wood"):
         Sieve.of(SieveSettings("9px", keep=("sea",)), LEGEND, GRID)
     assert Sieve.of(SieveSettings(), LEGEND, GRID) is None
+    assert Sieve.of(SieveSettings("9px", keep=("wood, bare", "water")), LEGEND, GRID) == Sieve(9, (3, 1, 2), 4)
     with pytest.raises(SettingsError, match="`keep`: applies only with `min_area`"):
         SieveSettings(keep=("water",))

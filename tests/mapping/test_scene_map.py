@@ -14,6 +14,7 @@ import pytest
 import rasterio
 import shapely
 import torch
+from rasterio.features import sieve
 from rasterio.windows import Window
 
 from landcover_bdgf.errors import CheckpointError, OutputError, RasterError, ResourceError, SettingsError
@@ -134,6 +135,57 @@ def test_layers_are_what_the_probabilities_tell(made: Path, model: Checkpoint) -
         assert (dataset.descriptions, dataset.scales[0]) == (model.classes.names, 0.01)
     with rasterio.open(layer_path(made, "sets")) as dataset:
         assert dataset.descriptions[:2] == ("number of classes in the prediction set", model.classes.names[0])
+
+
+def test_a_sieved_map_with_polygons_is_the_same_for_any_tiles(
+    made: Path, model: Checkpoint, wide_stack: Stack, tmp_path: Path
+) -> None:
+    """The sieve and the polygons are those of the finished map; the record says what the sieve changed."""
+    area = MapSettings(confidence=True, min_area="0.3ha", connectivity="8", polygons=str(tmp_path / "p.gpkg"))
+    path = map_scene(model, wide_stack, tmp_path / "map.tif", settings=area)
+    before, after = read_class_map(made), read_class_map(path)
+    expected = sieve(before.codes, 30, mask=before.codes > 0, connectivity=8)
+    assert np.array_equal(after.codes, expected)
+    assert np.array_equal(after.confidence, before.confidence)
+    record = json.loads(Path(f"{path}.json").read_text(encoding="utf-8"))
+    assert record["sieve"] == {"min_area": "0.3ha", "keep": [], "connectivity": 8}
+    assert record["sieved_px"] == (expected != before.codes).sum() > 0
+    polygons = geopandas.read_file(tmp_path / "p.gpkg", layer="land_cover")
+    assert polygons.pixels.sum() == (expected > 0).sum()
+    files = {file.name: file.read_bytes() for file in tmp_path.iterdir()}
+    map_scene(model, wide_stack, path, settings=replace(area, tile_px=128), run=Run(threads=3), overwrite=True)
+    assert {file.name: file.read_bytes() for file in tmp_path.iterdir()} == files
+    (tmp_path / "p.gpkg").unlink()
+    map_scene(model, wide_stack, path, settings=area, resume=True)  # only the polygons are missing
+    assert (tmp_path / "p.gpkg").read_bytes() == files["p.gpkg"]
+    assert not scene_map.is_map_of(path, model, wide_stack, settings=MapSettings(confidence=True), run=Run())
+    with pytest.raises(SettingsError, match=r"`min_area`: needs the whole map, and this is a part\. Join the parts"):
+        MapSettings(min_area="3px", shard="1/2")
+
+
+def test_probabilities_of_merged_classes_are_added(
+    made: Path, model: Checkpoint, wide_stack: Stack, tmp_path: Path
+) -> None:
+    one, two = model.classes.names[:2]
+    settings = MapSettings(
+        probabilities=True, probability_type="uint16", merge=(f"both={two},{one}",), rename=("both=a and b",)
+    )
+    found = read_class_map(map_scene(model, wide_stack, tmp_path / "map.tif", settings=settings))
+    before = read_class_map(made)
+    assert found.legend.names == ("a and b", *model.classes.names[2:])
+    assert found.probabilities is not None
+    assert before.probabilities is not None
+    there = found.codes > 0
+    p = before.probabilities[:, there].astype(int)
+    assert np.abs(found.probabilities[0, there] - (p[0] + p[1])).max() <= 2
+    assert np.array_equal(found.probabilities[1:, there], p[2:])
+    assert np.array_equal(
+        np.take_along_axis(found.probabilities[:, there], found.codes[there][None].astype(int) - 1, axis=0)[0],
+        found.probabilities[:, there].max(axis=0),
+    )
+    assert json.loads(Path(f"{tmp_path / 'map.tif'}.json").read_text())["merge"] == list(settings.merge)
+    with pytest.raises(SettingsError, match="`sets`: are not known for classes that are merged after the training"):
+        map_scene(model, wide_stack, tmp_path / "other.tif", settings=replace(settings, sets=0.9))
 
 
 def test_prediction_sets_need_judged_labels(model: Checkpoint, wide_stack: Stack, tmp_path: Path) -> None:
