@@ -2,6 +2,7 @@
 
 ====================  =========================================================
 legend, colors        classes with codes, names and colours
+color_difference      how different colours look, also to colour-blind readers
 symbology, class_map  companion files for GDAL and QGIS; maps
 map_edges             pixels of a map near its border or gaps
 label_source          a vector file or a GeoDataFrame
