@@ -124,23 +124,30 @@ def with_settings(command: Command) -> Command:
 
     @functools.wraps(command)
     def run(context: typer.Context, **values: Any) -> None:
-        from landcover_bdgf.storage import check, reserved
-
         show_log(_filled(groups["shown"], values), flags)  # first: messages about other settings name the options
         filled = {key: _filled(group, values) for key, group in groups.items()}
         check_memory_limits(name, values.get("threads", 0))
         if name != "info":
             log.info("loading libraries")
+        from landcover_bdgf.app.first_checks import first_checks  # loads them
+        from landcover_bdgf.app.resuming import telling_resume
+        from landcover_bdgf.storage import check, reserved
+
         check_lock()
         if wants_typed:
             sources = {key: context.get_parameter_source(key) for key in values}
             filled["typed"] = Typed(key for key, source in sources.items() if source and source.name == COMMAND_LINE)
+        first_checks(name, values)
         products, inputs = _products(name, values), _inputs(name, values)
         overwrite, resume = values.get("overwrite", False), values.get("resume", False)
         knows = len(products) > 1 or (name == "map" and resume)  # run_job and map_scene know what is finished
         with reserved(*products):
             check(*products, inputs=inputs, overwrite=overwrite or knows, resume=resume)
-            command(**filled, **{p.name: values[p.name] for p in own})
+            try:
+                with telling_resume(products, values["output"] if len(products) > 1 else None):
+                    command(**filled, **{p.name: values[p.name] for p in own})
+            except KeyboardInterrupt as stopped:  # typer would end without a word
+                raise typer.Abort from stopped
 
     context = inspect.Parameter("context", inspect.Parameter.KEYWORD_ONLY, annotation=typer.Context)
     run.__signature__ = inspect.Signature([context, *parameters])  # type: ignore[attr-defined]

@@ -6,6 +6,7 @@ color_difference      how different colours look, also to colour-blind readers
 symbology, class_map  companion files for GDAL and QGIS; maps
 map_edges             pixels of a map near its border or gaps
 label_source          a vector file or a GeoDataFrame
+fields                which field of a file holds the class
 settings              reading, drawing and splitting labels
 rasterize             polygons and points to pixels; burn: which feature contains each pixel
 split                 training and test

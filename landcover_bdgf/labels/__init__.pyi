@@ -11,11 +11,12 @@ from .class_map import (
     read_class_map as read_class_map,
 )
 from .colors import Color as Color
+from .fields import check_field as check_field
 from .label_source import LabelSource as LabelSource, source_name as source_name
 from .left_out import LeftOut as LeftOut
 from .legend import MAX_CLASSES as MAX_CLASSES, Legend as Legend, LegendEntry as LegendEntry
 from .map_edges import EDGE_PX as EDGE_PX, edge_share as edge_share
-from .rasterize import Labels as Labels, read_labels as read_labels, texts as texts
+from .rasterize import Labels as Labels, read_labels as read_labels
 from .sample_file import (
     is_samples_file as is_samples_file,
     read_samples as read_samples,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated
 
-from landcover_bdgf.app.commands.inputs import OF_LABELS, needed, read_recipe, read_stack, with_windows
+from landcover_bdgf.app.commands.inputs import OF_LABELS, read_recipe, read_stack, with_windows
 from landcover_bdgf.app.options import (
     DEFAULT_MODEL,
     FIELD,
@@ -70,14 +70,12 @@ def map_(
     from landcover_bdgf.app.job import Job, run_job
     from landcover_bdgf.assessment import summary_lines
 
-    if model is not None and model.exists() and not (overwrite or resume):
-        problem = f"--model {model} already exists and --labels would replace it"
-        raise SettingsError(None, problem, "Drop --labels to use it, or choose another name.")
     if mapping.shard != "1/1":
         raise SettingsError("--shard", "needs --model", "Train a model first; then map every part with it.")
     recipe = read_recipe(choice)
+    assert field is not None  # by first_checks
     job = Job(
-        labels, needed(field), output, model or DEFAULT_MODEL, recipe, with_windows(sampling, recipe), mapping, run,
+        labels, field, output, model or DEFAULT_MODEL, recipe, with_windows(sampling, recipe), mapping, run,
         overwrite, resume,
     )  # fmt: skip
     accuracy = run_job(read_stack(hsi, sar, aligning), job)
