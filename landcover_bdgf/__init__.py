@@ -13,6 +13,7 @@ model           what is learned, and how it is applied to blocks of a scene
 training        steps: pretrain, train
 mapping         steps: map, mosaic
 assessment      step: assess
+survey          steps: design, areas; assess with a probability sample
 bench           accuracy of many methods on many scenes
 app             the command line and the whole job
 ==============  ====================================================================

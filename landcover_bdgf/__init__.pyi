@@ -18,4 +18,14 @@ from .model import (
     load_recipe as load_recipe,
 )
 from .scene import AlignSettings as AlignSettings, Stack as Stack, align as align
+from .survey import (
+    Comparison as Comparison,
+    Design as Design,
+    DesignSettings as DesignSettings,
+    SurveyAccuracy as SurveyAccuracy,
+    areas as areas,
+    assess_design as assess_design,
+    compare as compare,
+    design as design,
+)
 from .training import pretrain as pretrain, train as train

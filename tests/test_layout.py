@@ -23,13 +23,14 @@ BELOW: dict[str, set[str]] = {
     "scene": {"storage", "geo"},
     "labels": {"storage", "geo", "scene"},
     "assessment": {"storage", "geo", "scene", "labels"},
+    "survey": {"storage", "geo", "scene", "labels", "assessment"},
     "model": {"storage", "geo", "scene", "labels"},
     "training": {"storage", "geo", "scene", "labels", "model"},
     "mapping": {"storage", "geo", "scene", "labels", "model"},
     "bench": {"storage", "geo", "scene", "labels", "assessment", "model", "training", "mapping"},
-    "app": {"storage", "geo", "scene", "labels", "assessment", "model", "training", "mapping", "bench"},
+    "app": {"storage", "geo", "scene", "labels", "assessment", "survey", "model", "training", "mapping", "bench"},
 }
-WITHOUT_TORCH = {"storage", "geo", "scene", "labels", "assessment"}
+WITHOUT_TORCH = {"storage", "geo", "scene", "labels", "assessment", "survey"}
 GEO_LIBRARIES = {"rasterio", "geopandas", "pyogrio", "shapely", "pyproj", "affine"}
 HEAVY = {"torch", "rasterio", "geopandas", "sklearn", "matplotlib", "numpy", "scipy"}
 

@@ -10,10 +10,12 @@ import typer
 
 from landcover_bdgf.app import terminal
 from landcover_bdgf.app.commands.align import align
+from landcover_bdgf.app.commands.areas import areas
 from landcover_bdgf.app.commands.assess import assess
 from landcover_bdgf.app.commands.bench import bench
 from landcover_bdgf.app.commands.check import check
 from landcover_bdgf.app.commands.demo import demo
+from landcover_bdgf.app.commands.design import design
 from landcover_bdgf.app.commands.info import info
 from landcover_bdgf.app.commands.map_ import map_
 from landcover_bdgf.app.commands.mosaic import mosaic
@@ -24,7 +26,21 @@ from landcover_bdgf.app.options import GroupedCommand
 from landcover_bdgf.geo import gdal_env
 
 app = typer.Typer(name="bdgf", no_args_is_help=True, pretty_exceptions_enable=False, rich_markup_mode="rich")
-for each in (check, align, sample, pretrain, train, map_, mosaic, assess, bench, info, demo):  # the order of --help
+for each in (
+    check,
+    align,
+    sample,
+    pretrain,
+    train,
+    map_,
+    mosaic,
+    design,
+    assess,
+    areas,
+    bench,
+    info,
+    demo,
+):  # the order of --help
     app.command(each.__name__.rstrip("_"), cls=GroupedCommand)(each)
 
 

@@ -37,15 +37,16 @@ Command = TypeVar("Command", bound=Callable[..., None])
 GROUPS = ("Inputs", "Model", "Outputs", "Performance", "Alignment", "Sampling", "General")
 _GROUP_OF_CLASS = {
     "AlignSettings": "Alignment", "ReadSettings": "Inputs", "SampleSettings": "Sampling", "MapSettings": "Outputs",
-    "BenchSettings": "Inputs", "RecipeChoice": "Model", "Run": "Performance", "Shown": "General",
+    "BenchSettings": "Inputs", "ClassReading": "Inputs", "DesignSettings": "Sampling",
+    "RecipeChoice": "Model", "Run": "Performance", "Shown": "General",
 }  # fmt: skip
 _GROUP_OF_FIELD = {
     "layer": "Inputs", "encoding": "Inputs", "conflicts": "Inputs", "ignore_class": "Inputs", "seed": "Model",
     "tile_px": "Performance", "max_ram": "Performance", "shard": "Performance", "allow_vrt": "Inputs",
-    "mask": "Inputs", "aoi": "Inputs",
+    "mask": "Inputs", "aoi": "Inputs", "legend": "Inputs", "strata": "Inputs", "chips": "Outputs",
     "experiment": "Model", "method": "Model", "protocols": "Sampling", "seeds": "Sampling", "per_class": "Sampling",
 }  # fmt: skip
-_SHORT = {"config": "-c", "quiet": "-q", "verbose": "-v", "output": "-o"}
+_SHORT = {"config": "-c", "quiet": "-q", "verbose": "-v", "output": "-o", "points": "-n"}
 _ALIAS = {"novelty": "--ood"}  # former name
 
 
@@ -216,9 +217,15 @@ def _products(command: str, values: Mapping[str, Any]) -> list[Product]:
 
         return [checkpoint_product(output)]
     if command == "assess":
-        from landcover_bdgf.assessment import report_product
+        return [_report(output, values)]
+    if command == "design":
+        from landcover_bdgf.survey import design_product
 
-        return [report_product(output)]
+        return [design_product(output, chips=values["chips"] is not None)]
+    if command == "areas":
+        from landcover_bdgf.survey import areas_product
+
+        return [areas_product(output)]
     from landcover_bdgf.mapping import MapSettings, map_product
 
     settings = MapSettings(confidence=values["confidence"], novelty=values["novelty"], shard=values["shard"])
@@ -229,9 +236,36 @@ def _products(command: str, values: Mapping[str, Any]) -> list[Product]:
     return job_products(output, values["model"] or DEFAULT_MODEL, settings)
 
 
+def _report(output: Path, values: Mapping[str, Any]) -> Product:
+    """The folder of bdgf assess, by what it assesses."""
+    from landcover_bdgf.assessment import report_product
+    from landcover_bdgf.survey import comparison_product, survey_product
+
+    kind = comparison_product if values["compare"] else survey_product if values["design"] else report_product
+    return kind(output)
+
+
 def _inputs(command: str, values: Mapping[str, Any]) -> list[str | Path]:
     """The input files of a command, as given."""
-    one, several = ("config", "hsi", "sar", "labels", "samples", "denoiser", "map_file", "reference"), ("more", "parts")
+    one, several = (
+        (
+            "config",
+            "hsi",
+            "sar",
+            "labels",
+            "samples",
+            "denoiser",
+            "map_file",
+            "reference",
+            "design",
+            "compare",
+            "zones",
+            "strata",
+            "chips",
+            "legend",
+        ),
+        ("more", "parts"),
+    )
     typed = [*(values.get(name) for name in one), *chain(*(values.get(name) or () for name in several))]
     typed += map(Path, filter(None, [values.get("aoi")]))
     if values.get("mask"):

@@ -7,10 +7,12 @@ from .figures import (
     reliability_picture as reliability_picture,
     style_axes as style_axes,
 )
+from .intervals import paired_gain as paired_gain
 from .measures import (
     Accuracy as Accuracy,
     accuracy as accuracy,
     accuracy_by_border as accuracy_by_border,
+    percent as percent,
     summary_lines as summary_lines,
 )
 from .reference import ReferenceFile as ReferenceFile

@@ -49,7 +49,7 @@ def version_of_system(module: str) -> str:
 
 def version_of_networks(device: str) -> str:
     """Version of everything that a denoiser depends on."""
-    shows = ("bench.", "app.", "__")
+    shows = ("bench.", "app.", "survey.", "__")
     modules = [name for name in _files() if not name.startswith(shows) and name not in SHOWN_BY]
     return f"{_sha256(tuple(modules))} torch {torch.__version__} {device}"
 

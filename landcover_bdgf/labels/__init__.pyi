@@ -41,4 +41,8 @@ from .split import (
     draw_per_class as draw_per_class,
     scene_distances_px as scene_distances_px,
 )
-from .symbology import companion_paths as companion_paths, write_companions as write_companions
+from .symbology import (
+    companion_paths as companion_paths,
+    read_companions as read_companions,
+    write_companions as write_companions,
+)

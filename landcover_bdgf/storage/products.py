@@ -16,7 +16,7 @@ from landcover_bdgf.storage.paths import PathLike
 from landcover_bdgf.text import printable
 
 # What is written, by its extension; and extensions by which users and programs know other formats.
-WRITTEN = {".tif": "GeoTIFF", ".gpkg": "GeoPackage", ".safetensors": "safetensors file"}
+WRITTEN = {".tif": "GeoTIFF", ".gpkg": "GeoPackage", ".safetensors": "safetensors file", ".csv": "CSV file"}
 _OTHERS_TEXT = """
     .tif .tiff .gpkg .safetensors .png .jpg .jpeg .jp2 .j2k .jxl .gif .bmp .webp .svg .pdf .img .ige .dat .raw .bsq .bil
     .bip .hdr .ers .pix .rst .vrt .nc .nc4 .h5 .hdf .hdf5 .he5 .grd .grb .grib .grib2 .asc .xyz .dem .ecw .sid .mbtiles

@@ -20,6 +20,7 @@ from landcover_bdgf.bench.version import (
     ("bench.systems.stems", False, False, False, True), ("bench.systems.calc", False, False, False, True),
     ("bench.systems.macn", False, False, False, False), ("model.networks.layers", False, True, True, True),
     ("assessment.report", False, False, False, False), ("app.cli", False, False, False, False),
+    ("survey.estimators", False, False, False, False),
 ])  # fmt: skip
 def test_a_version_changes_with_its_files(
     changed: str,

@@ -1,0 +1,14 @@
+from .assessing import assess_design as assess_design
+from .class_areas import (
+    areas as areas,
+    areas_lines as areas_lines,
+    areas_product as areas_product,
+    areas_values as areas_values,
+)
+from .comparison import Comparison as Comparison, compare as compare, comparison_product as comparison_product
+from .drawing import design as design, design_lines as design_lines, design_values as design_values
+from .foreign_map import as_map as as_map
+from .points_file import Design as Design, design_product as design_product
+from .settings import ClassReading as ClassReading, DesignSettings as DesignSettings
+from .survey_accuracy import SurveyAccuracy as SurveyAccuracy
+from .survey_report import survey_product as survey_product

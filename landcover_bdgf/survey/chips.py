@@ -1,0 +1,108 @@
+"""An HTML sheet with a picture of the ground around each point, to label without a GIS or to print."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import jinja2
+import numpy as np
+from numpy.typing import NDArray
+from rasterio.crs import CRS
+from rasterio.windows import Window
+
+from landcover_bdgf.geo import transformer
+from landcover_bdgf.progress import track
+from landcover_bdgf.scene import Image, open_image
+from landcover_bdgf.survey.points_file import Design
+from landcover_bdgf.text import png, printable
+
+TEMPLATE = "chips.html.jinja"
+CHIP_PX = 64  # side of a picture, in pixels of the image
+_LOOKED_AT_PX = 256
+_RED_GREEN_BLUE_NM = (665.0, 560.0, 490.0)
+_WGS84 = CRS.from_epsg(4326)
+
+
+@dataclass(frozen=True)
+class Chip:
+    """A picture of a point, and the pixel of the map in it as shares of its width and height."""
+
+    id: int
+    lon: float
+    lat: float
+    picture: str  # empty outside the image
+    left: float
+    top: float
+    width: float
+    height: float
+
+
+def chip_sheet(design: Design, source: str) -> str:
+    """The sheet as HTML; ``source`` is an image as for ``bdgf map``, in files joined by commas.
+
+    The bands nearest to red, green and blue are shown, or the first three if their wavelengths are not known.
+
+    Raises
+    ------
+    RasterError
+        If the image cannot be read.
+    """
+    with open_image(source.split(",")) as image:
+        shown = replace(image, bands=tuple(image.bands[i] for i in natural_colour(image)))
+        low, high = _stretch(shown)
+        numbers = track(range(len(design)), "pictures", len(design))
+        chips = [_chip(shown, design, number, low, high) for number in numbers]
+    loader = jinja2.FileSystemLoader(Path(__file__).parent)
+    environment = jinja2.Environment(loader=loader, autoescape=True, undefined=jinja2.StrictUndefined)
+    environment.filters["printable"] = printable
+    return environment.get_template(TEMPLATE).render(
+        chips=chips, classes=design.about.legend.names, map=design.about.map, image=Path(source.split(",")[0]).name,
+        bands=[band.name for band in shown.bands],
+    )  # fmt: skip
+
+
+def natural_colour(image: Image) -> list[int]:
+    """Indices of three bands to show as red, green and blue; one of them three times if there are fewer."""
+    known = {i: band.wavelength_nm for i, band in enumerate(image.bands) if band.wavelength_nm is not None}
+    if len(known) >= 3:
+        return [min(known, key=lambda i: abs(known[i] - nm)) for nm in _RED_GREEN_BLUE_NM]
+    return [0, 1, 2] if len(image.bands) >= 3 else [0, 0, 0]
+
+
+def _stretch(image: Image) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """The 2nd and 98th percentile of each band (bands, 1, 1), of windows spread over the image."""
+    values = []
+    for window in image.grid.spread_windows(_LOOKED_AT_PX):
+        pixels, valid = image.read(window)
+        values.append(pixels[:, valid])
+    low, high = np.percentile(np.concatenate(values, axis=1), (2, 98), axis=1)
+    return low[:, None, None], np.maximum(high, low + 1e-12)[:, None, None]
+
+
+def _chip(image: Image, design: Design, number: int, low: NDArray[np.float32], high: NDArray[np.float32]) -> Chip:
+    grid, row, col = design.about.grid, design.rows[number], design.cols[number]
+    x, y = grid.xy([row, row - 0.5, row + 0.5], [col, col - 0.5, col + 0.5])
+    lon, lat = transformer(grid.crs, _WGS84).transform(x[0], y[0])
+    rows, cols = image.grid.rowcol_of(x, y, grid.crs)
+    window = _window(rows[0], cols[0], image.grid.shape_hw)
+    if window is None:
+        return Chip(number + 1, lon, lat, "", 0.0, 0.0, 0.0, 0.0)
+    pixels, valid = image.read(window)
+    shown = (255 * np.clip((pixels - low) / (high - low), 0, 1)).astype(np.uint8)
+    rgba = np.concatenate([shown, 255 * valid[None].astype(np.uint8)]).transpose(1, 2, 0)
+    left, right = ((cols[1:] + 0.5 - window.col_off) / window.width).tolist()
+    top, bottom = ((rows[1:] + 0.5 - window.row_off) / window.height).tolist()
+    return Chip(number + 1, lon, lat, png(np.ascontiguousarray(rgba)), left, top, right - left, bottom - top)
+
+
+def _window(row: float, col: float, shape_hw: Sequence[int]) -> Window | None:
+    """A window around a pixel, inside the image; None if the pixel is not."""
+    height, width = shape_hw
+    if not (-0.5 <= row < height - 0.5 and -0.5 <= col < width - 0.5):
+        return None
+    side_h, side_w = min(CHIP_PX, height), min(CHIP_PX, width)
+    top = int(np.clip(round(row) - side_h // 2, 0, height - side_h))
+    left = int(np.clip(round(col) - side_w // 2, 0, width - side_w))
+    return Window(left, top, side_w, side_h)

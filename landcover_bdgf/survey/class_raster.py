@@ -1,0 +1,228 @@
+"""Any raster of classes, ours or not, read as the codes 1, 2, 3 … of a legend.
+
+Names come from the legend file that the user gives, else from the record, the ``.aux.xml`` or the ``.qml`` next to the
+raster, else the codes are the names. No data is the nodata value of the raster; if it declares none, 0 is, unless the
+legend file names it.
+"""
+
+from __future__ import annotations
+
+import csv
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+from xml.etree import ElementTree
+
+import numpy as np
+from numpy.typing import NDArray
+from rasterio.io import DatasetReader
+from rasterio.windows import Window
+
+from landcover_bdgf.errors import LabelError, RasterError
+from landcover_bdgf.geo import Grid, grid_of, is_south_up, open_raster, read_band
+from landcover_bdgf.labels import NODATA, Legend, label_tiles, read_companions
+from landcover_bdgf.progress import log
+from landcover_bdgf.storage import PathLike, read_record
+from landcover_bdgf.text import printable
+
+STRIP_ROWS = 128  # GDAL keeps the blocks of a COG, 512 rows, from one strip to the next
+MOST = 65_535  # largest code
+UNNAMED = np.uint16(MOST)  # in the lookup table; a legend has fewer classes
+_INTEGERS = ("uint8", "int8", "uint16", "int16", "uint32", "int32")
+
+Codes = NDArray[np.uint16]
+
+
+@dataclass(frozen=True, eq=False)
+class ClassRaster:
+    """An open class raster.
+
+    Attributes
+    ----------
+    path : Path
+    dataset : rasterio.io.DatasetReader
+    grid : Grid
+    legend : Legend
+        Codes from 1; ``value`` is the pixel value of another program's raster, as text.
+    values : tuple of int
+        Pixel value of each class of the legend.
+    lookup : uint16 (65536,)
+        The code of each pixel value; 0 is no data.
+    nodata : float, optional
+        Declared by the raster.
+    named : bool
+        Whether its classes have names.
+    """
+
+    path: Path
+    dataset: DatasetReader
+    grid: Grid
+    legend: Legend
+    values: tuple[int, ...]
+    lookup: Codes
+    nodata: float | None
+    named: bool
+
+    def read(self, window: Window | None = None) -> Codes:
+        """Codes of the legend in a window, uint16 (h, w); RasterError for a pixel value without a class."""
+        values = read_band(self.dataset, window)
+        codes = _looked_up(values, self.lookup, self.nodata)
+        if (strange := codes == UNNAMED).any():
+            problem = f"contains code {values[strange][0]}, which its legend does not name"
+            raise RasterError(self.path, problem, "Name it in a CSV with columns code,name and give that as `legend`.")
+        return codes
+
+    def strips(self) -> Iterator[tuple[Window, Codes]]:
+        """Windows of whole rows, from north to south, with their codes."""
+        for window in strips(self.grid):
+            yield window, self.read(window)
+
+    def codes_at(self, rows: NDArray[Any], cols: NDArray[Any]) -> Codes:
+        """Codes of single pixels (n,); only blocks with pixels are read."""
+        codes = np.zeros(len(rows), np.uint16)
+        for window, inside in label_tiles(rows, cols, self.dataset.shape):
+            tile = self.read(window)
+            codes[inside] = tile[rows[inside] - window.row_off, cols[inside] - window.col_off]
+        return codes
+
+    def check_grid(self, grid: Grid, whose: str) -> None:
+        """RasterError if the raster is not on this grid."""
+        if not self.grid.same_as(grid):
+            problem = f"is on another grid ({self.grid.describe()}) than {whose} ({grid.describe()})"
+            raise RasterError(
+                self.path, problem, "Warp it to that grid with gdalwarp -r near, and the same -te and -tr."
+            )
+
+
+def strips(grid: Grid) -> Iterator[Window]:
+    """Windows of whole rows, from north to south."""
+    height, width = grid.shape_hw
+    for row in range(0, height, STRIP_ROWS):
+        yield Window(0, row, width, min(STRIP_ROWS, height - row))
+
+
+@contextmanager
+def open_classes(path: PathLike, legend_file: PathLike | None = None) -> Iterator[ClassRaster]:
+    """Open a class raster.
+
+    Parameters
+    ----------
+    path : path
+        A single-band raster of whole numbers from 0 to 65535.
+    legend_file : path, optional
+        A CSV with columns code and name, or a QGIS style of a paletted raster.
+
+    Raises
+    ------
+    RasterError, LabelError
+        If it is not a class raster, or the legend file cannot be read.
+    """
+    path = Path(path)
+    with open_raster(path) as dataset:
+        if dataset.dtypes[0] not in _INTEGERS or dataset.count != 1:
+            problem = (
+                f"is not a class map: {dataset.count} band(s) of {dataset.dtypes[0]}, expected one of whole numbers"
+            )
+            raise RasterError(path, problem, "Choose the band and convert it: gdal_translate -b 1 -ot UInt16.")
+        if is_south_up(dataset):
+            raise RasterError(path, "is south-up", "Make it north-up with gdalwarp.")
+        named = _file_rows(Path(legend_file)) if legend_file else _own_rows(path)
+        legend, values = _legend(named) if named else _plain(dataset)
+        lookup = np.full(MOST + 1, UNNAMED)
+        if dataset.nodata is None:
+            lookup[0] = NODATA
+        lookup[values] = legend.codes
+        if dataset.nodata is not None and 0 <= dataset.nodata <= MOST:
+            lookup[int(dataset.nodata)] = NODATA
+        yield ClassRaster(path, dataset, grid_of(dataset), legend, tuple(values), lookup, dataset.nodata, bool(named))
+
+
+def codes_of(legend: Legend, texts: NDArray[np.object_]) -> NDArray[np.int64]:
+    """Codes of class values or names (n,), ignoring case; 0 for those that the legend lacks."""
+    folded = {name.casefold(): code for name, code in zip(legend.names, legend.codes, strict=True)}
+    known = {text: legend.code_of(text) or folded.get(text.casefold(), 0) for text in set(texts)}
+    return np.array([known[text] for text in texts], np.int64)
+
+
+def _looked_up(values: NDArray[Any], lookup: Codes, nodata: float | None) -> Codes:
+    if values.dtype in (np.uint8, np.uint16):
+        return lookup[values]
+    inside = (values >= 0) & (values <= MOST)
+    codes = np.where(inside, lookup[np.clip(values, 0, MOST)], UNNAMED)
+    return np.asarray(np.where(values == nodata, NODATA, codes), np.uint16)
+
+
+def _own_rows(path: Path) -> list[dict[str, Any]]:
+    """Fields of legend entries in the files next to a raster; without those of codes that have no name."""
+    rows = read_record(str(path)).get("legend") or read_companions(path)
+    return [row for row in rows if str(row["name"]).strip()]
+
+
+def _legend(rows: list[dict[str, Any]]) -> tuple[Legend, list[int]]:
+    """The legend, and the pixel values of its classes. One of bdgf keeps the class values of its labels."""
+    values = [int(row["code"]) for row in rows]
+    try:
+        return Legend.from_json(json.dumps(rows)), values
+    except LabelError:  # codes with gaps, as in rasters of other programs
+        rows = sorted(rows, key=lambda row: int(row["code"]))
+    values = [int(row["code"]) for row in rows]
+    legend = Legend.from_values(map(str, values), {str(row["code"]): str(row["name"]) for row in rows})
+    colors = [tuple(row.get("color") or entry.color) for row, entry in zip(rows, legend.entries, strict=True)]
+    entries = [replace(entry, color=color) for entry, color in zip(legend.entries, colors, strict=True)]
+    return Legend(tuple(entries)), values
+
+
+def _plain(dataset: DatasetReader) -> tuple[Legend, list[int]]:
+    """A legend of the pixel values that occur."""
+    found: set[int] = set()
+    for window in strips(grid_of(dataset)):
+        found |= set(np.unique(read_band(dataset, window)).tolist())
+    values = sorted(found - {0 if dataset.nodata is None else int(dataset.nodata)})
+    if dataset.nodata is None and 0 in found:
+        log.warning(
+            "%s: declares no nodata, so 0 is taken as no data; a legend that names 0 makes it a class", dataset.name
+        )
+    if not values or not 0 <= values[0] <= values[-1] < MOST:
+        problem = f"has codes {values[0]} to {values[-1]}, expected 0 to {MOST - 1}" if values else "has no data"
+        raise RasterError(dataset.name, problem, "Is it a class map?")
+    log.info("%s: has no class names, its codes are used", dataset.name)
+    return Legend.from_values(values), values
+
+
+def _file_rows(path: Path) -> list[dict[str, Any]]:
+    """Codes and names in a legend file, with colours if it has them."""
+    try:
+        text = path.read_text(encoding="utf-8-sig")
+        rows = _style_rows(text) if path.suffix.lower() == ".qml" else _csv_rows(text)
+    except (OSError, UnicodeDecodeError) as error:
+        raise LabelError(path, f"cannot be read, {getattr(error, 'strerror', None) or 'it is not UTF-8'}") from error
+    except (ValueError, ElementTree.ParseError) as error:
+        raise LabelError(path, f"is not a legend ({error})", "Give a CSV with columns code,name, or a .qml.") from error
+    codes = [row["code"] for row in rows]
+    if not codes or len(set(codes)) < len(codes) or not 0 <= min(codes) <= max(codes) < MOST:
+        raise LabelError(path, "names no code, or one twice, or one above 65534", "List each code once.")
+    return rows
+
+
+def _csv_rows(text: str) -> list[dict[str, Any]]:
+    rows = [[cell.strip() for cell in row] for row in csv.reader(text.splitlines()) if any(row)]
+    if rows and not rows[0][0].lstrip("-").isdigit():
+        rows = rows[1:]  # the names of the columns
+    if any(len(row) < 2 for row in rows):
+        raise ValueError("a line has no name")
+    return [{"code": int(code), "name": name} for code, name, *_ in rows]
+
+
+def _style_rows(text: str) -> list[dict[str, Any]]:
+    entries = ElementTree.fromstring(text).iter("paletteEntry")
+    return [
+        {
+            "code": int(float(entry.get("value", ""))),
+            "name": printable(entry.get("label", "")),
+            "color": list(bytes.fromhex(entry.get("color", "")[1:7])),
+        }
+        for entry in entries
+    ]

@@ -1,0 +1,159 @@
+"""A map judged by a probability sample: estimates for the whole map, and for each class."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from landcover_bdgf.assessment import percent
+from landcover_bdgf.labels import Color
+from landcover_bdgf.survey.estimators import FEW, Z_95, Estimate
+from landcover_bdgf.survey.points_file import Design
+from landcover_bdgf.text import printable
+
+
+@dataclass(frozen=True)
+class ClassEstimates:
+    """One class: points, mapped area, and estimates from the points.
+
+    Attributes
+    ----------
+    name : str
+    color : tuple of int
+    map_points, reference_points, right_points : int
+        Labelled points that the map, the reference, and both put in the class.
+    mapped_px : int
+        Pixels of the class in the whole map.
+    mapped_ha : float
+    users, producers, share : Estimate
+        Accuracies, and share of the area of the strata.
+    """
+
+    name: str
+    color: Color
+    map_points: int
+    reference_points: int
+    right_points: int
+    mapped_px: int
+    mapped_ha: float
+    users: Estimate
+    producers: Estimate
+    share: Estimate
+
+    @property
+    def few(self) -> bool:
+        """Whether the normal intervals of its accuracies rest on too few points."""
+        wrong = self.map_points - self.right_points, self.reference_points - self.right_points
+        return min(self.right_points, *wrong) < FEW
+
+
+@dataclass(frozen=True, eq=False)
+class SurveyAccuracy:
+    """A map judged by a probability sample.
+
+    Attributes
+    ----------
+    map : str
+        Name of the map.
+    design : Design
+    hectares : float
+        Area of the strata, on the ellipsoid.
+    overall : Estimate
+    classes : tuple of ClassEstimates
+        Those of the map, then those that only the reference has.
+    counts : int64 (classes, classes)
+        Labelled points; rows are the map, columns the reference.
+    shares : float64 (classes, classes)
+        Estimated shares of the mapped area.
+    labelled, unlabelled, no_data : int
+        Points; those without a label; labelled ones where the map has no data.
+    notes : tuple of str
+        What a reader must know.
+    """
+
+    map: str
+    design: Design
+    hectares: float
+    overall: Estimate
+    classes: tuple[ClassEstimates, ...]
+    counts: NDArray[np.int64]
+    shares: NDArray[np.float64]
+    labelled: int
+    unlabelled: int
+    no_data: int
+    notes: tuple[str, ...]
+
+    def __repr__(self) -> str:
+        return f"SurveyAccuracy(overall {interval_text(self.overall)}, {self.labelled} points, {self.map})"
+
+    def __str__(self) -> str:
+        return "\n".join(survey_lines(self))
+
+    def to_dict(self) -> dict[str, Any]:
+        """The accuracy as JSON types; areas also in hectares."""
+        return {
+            "map": self.map,
+            "sampling": self.design.about.sampling,
+            "points": {"labelled": self.labelled, "unlabelled": self.unlabelled, "no_map_data": self.no_data},
+            "hectares": self.hectares,
+            "overall_accuracy": asdict(self.overall),
+            "classes": [self._class(found) for found in self.classes],
+            "error_matrix": {
+                "rows": "map",
+                "columns": "reference",
+                "classes": [found.name for found in self.classes],
+                "points": self.counts.tolist(),
+                "shares_of_area": self.shares.tolist(),
+            },
+            "strata": [
+                {"name": name, "pixels": int(pixels), "points": int(points)}
+                for name, pixels, points in zip(self.design.names, self.design.pixels, self.design.points, strict=True)
+            ],
+            "notes": list(self.notes),
+        }
+
+    def _class(self, found: ClassEstimates) -> dict[str, Any]:
+        area = {
+            f"hectares_{key}": value and value * self.hectares
+            for key, value in asdict(found.share).items()
+            if key != "n"
+        }
+        return {**asdict(found), **area, "few_points": found.few}
+
+
+def survey_lines(result: SurveyAccuracy) -> list[str]:
+    """The figures as text."""
+    width = max(len("class"), *(len(printable(found.name)) for found in result.classes))
+    lines = [
+        f"overall accuracy {interval_text(result.overall)}, {result.labelled} points, {result.hectares:.0f} ha",
+        f"{'class':<{width}} {'points':>6} {'users':>24} {'producers':>24} {'mapped ha':>12} {'estimated ha':>26}",
+    ]
+    for found in result.classes:
+        hectares = hectares_text(found.share, result.hectares)
+        lines.append(
+            f"{printable(found.name):<{width}} {found.map_points:>6} {interval_text(found.users):>24} "
+            f"{interval_text(found.producers):>24} {found.mapped_ha:>12.1f} {hectares:>26}"
+        )
+    notes = [f"note: {note}" for note in result.notes]
+    if few := [printable(found.name) for found in result.classes if found.few]:
+        notes.append(
+            f"note: fewer than {FEW} points are right, or wrong, of {', '.join(few)}: use their exact intervals"
+        )
+    return [*lines, *notes]
+
+
+def interval_text(found: Estimate) -> str:
+    """A share with its normal 95 % interval."""
+    if found.value is None:
+        return "–"
+    return f"{percent(found.value)} ({percent(found.low)} to {percent(found.high)})"
+
+
+def hectares_text(share: Estimate, hectares: float) -> str:
+    """An area with half the width of its normal 95 % interval."""
+    if share.value is None or share.se is None:
+        return "–"
+    return f"{share.value * hectares:,.1f} ± {Z_95 * share.se * hectares:,.1f}"

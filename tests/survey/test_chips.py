@@ -1,0 +1,57 @@
+"""The sheet shows the ground around each point, with the pixel of the map in it."""
+
+import re
+from pathlib import Path
+
+import numpy as np
+import pytest
+from conftest import WriteTif
+from drawn_maps import pixels
+from surveys import maps
+
+from landcover_bdgf.scene.image import open_image
+from landcover_bdgf.survey.chips import chip_sheet, natural_colour
+from landcover_bdgf.survey.drawing import design
+from landcover_bdgf.survey.points_file import Design
+from landcover_bdgf.survey.settings import DesignSettings
+
+
+@pytest.fixture
+def drawn(tmp_path: Path) -> Design:
+    return design(maps(tmp_path)[1], DesignSettings(points=40, min_per_class=2))
+
+
+def test_the_square_is_on_the_pixel_of_the_point(drawn: Design, write_tif: WriteTif) -> None:
+    """An image of half the pixel size, black but for the sampled pixels of the map, which are white."""
+    image = np.zeros((600, 800), np.uint8)
+    for row, col in zip(drawn.rows, drawn.cols, strict=True):
+        image[2 * row : 2 * row + 2, 2 * col : 2 * col + 2] = 200
+    noise = np.random.default_rng(0).integers(0, 100, image.shape)  # so that the stretch is not of one value
+    page = chip_sheet(drawn, str(write_tif("i.tif", np.maximum(image, noise).astype(np.uint8), pixel_m=5.0)))
+    cards = re.findall(
+        r'<img src="([^"]+)".*?left: ([\d.]+)%; top: ([\d.]+)%; width: ([\d.]+)%; height: ([\d.]+)%', page, re.DOTALL
+    )
+    assert len(cards) == 40
+    for uri, *numbers in cards:
+        picture, (left, top, width, height) = pixels(uri), [float(number) / 100 for number in numbers]
+        assert (round(64 * width), round(64 * height)) == (2, 2)
+        row, col = round(64 * top), round(64 * left)
+        assert (picture[row : row + 2, col : col + 2, :3] == 255).all()
+    assert 'id="point-40"' in page
+
+
+def test_points_outside_the_image_have_no_picture(drawn: Design, write_tif: WriteTif) -> None:
+    part = np.random.default_rng(0).integers(1, 255, (3, 150, 400)).astype(np.uint8)
+    page = chip_sheet(drawn, str(write_tif("part.tif", part)))
+    assert page.count("Outside the image.") == int((drawn.rows >= 150).sum()) > 0
+    assert page.count("<img") == int((drawn.rows < 150).sum())
+
+
+def test_red_green_and_blue_are_shown(write_tif: WriteTif) -> None:
+    bands = np.ones((4, 20, 20), np.uint16) * np.arange(1, 5, dtype=np.uint16)[:, None, None]
+    with open_image(write_tif("s2.tif", bands, names=("B02", "B03", "B04", "B08"))) as image:
+        assert natural_colour(image) == [2, 1, 0]
+    with open_image(write_tif("plain.tif", bands)) as image:
+        assert natural_colour(image) == [0, 1, 2]
+    with open_image(write_tif("one.tif", bands[:1])) as image:
+        assert natural_colour(image) == [0, 0, 0]

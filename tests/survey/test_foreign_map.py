@@ -1,0 +1,52 @@
+"""A class raster of another program is judged by labels as a map of bdgf is."""
+
+import json
+from pathlib import Path
+
+import geopandas
+import numpy as np
+import pytest
+from conftest import Bdgf, WriteTif
+from drawn_maps import box
+from surveys import LEGEND, maps, truth, wrong
+
+from landcover_bdgf.labels.class_map import legend_of_map
+from landcover_bdgf.survey.foreign_map import as_map
+
+
+def test_a_map_of_bdgf_is_used_as_it_is(tmp_path: Path) -> None:
+    _, path = maps(tmp_path)
+    with as_map(path) as used:
+        assert used == path
+
+
+def test_other_codes_become_a_map_for_the_time_being(tmp_path: Path, write_tif: WriteTif) -> None:
+    path = write_tif("c.tif", (10 * truth()).astype(np.int16), nodata=-1)
+    with as_map(path) as used:
+        assert used != path
+        assert legend_of_map(used).names == ("10", "20", "30", "40")
+    assert not used.exists()
+
+
+@pytest.mark.parametrize("legend", ["n.csv", None])
+def test_assess_of_any_class_raster(
+    legend: str | None, bdgf: Bdgf, write_tif: WriteTif, capsys: pytest.CaptureFixture[str]
+) -> None:
+    codes, mapped = truth(), wrong(truth(), 0.15)
+    path = write_tif("lulc.tif", (10 * mapped).astype(np.uint16))
+    corners = [(30 + 40 * i, 50 + 40 * j) for i in range(6) for j in range(8)]
+    names = [LEGEND.names[codes[row + 1, col + 1] - 1] for row, col in corners]
+    values = names if legend else [10 * (1 + LEGEND.names.index(name)) for name in names]
+    shapes = [box(row, col, 4, 4) for row, col in corners]
+    geopandas.GeoDataFrame({"class": values}, geometry=shapes, crs=32633).to_file("r.gpkg")
+    Path("n.csv").write_text("code,name\n" + "".join(f"{10 * c},{n}\n" for c, n in enumerate(LEGEND.names, start=1)))
+    words = ["assess", path, "--reference", "r.gpkg", "--field", "class", "-o", "out", "--json"]
+    assert bdgf(*words, *(["--legend", legend] if legend else [])) == 0
+    found = json.loads(capsys.readouterr().out)
+    inside = np.zeros(codes.shape, bool)
+    for row, col in corners:
+        inside[row : row + 4, col : col + 4] = True
+    assert found["overall_accuracy"] == pytest.approx((mapped == codes)[inside].mean())
+    assert "Accuracy of lulc.tif" in Path("out/report.html").read_text()
+    assert bdgf("assess", path, "--reference", "missing.gpkg", "--field", "class", "-q") == 4
+    assert "missing.gpkg" in capsys.readouterr().err

@@ -1,0 +1,47 @@
+"""The estimates as text and JSON types."""
+
+import json
+from pathlib import Path
+
+import pytest
+from surveys import labelled, maps, truth
+
+from landcover_bdgf.survey.assessing import assess_design
+from landcover_bdgf.survey.drawing import design
+from landcover_bdgf.survey.estimators import Estimate
+from landcover_bdgf.survey.settings import DesignSettings
+from landcover_bdgf.survey.survey_accuracy import SurveyAccuracy, hectares_text, interval_text
+
+
+@pytest.fixture
+def found(tmp_path: Path) -> SurveyAccuracy:
+    _, path = maps(tmp_path)
+    return assess_design(path, labelled(design(path, DesignSettings(points=200)), truth()))
+
+
+def test_lines_have_the_figures_of_the_estimates(found: SurveyAccuracy) -> None:
+    lines = str(found).splitlines()
+    overall = found.overall
+    assert lines[0].startswith(f"overall accuracy {100 * (overall.value or 0):.1f} % ({100 * (overall.low or 0):.1f} %")
+    water = next(line for line in lines if line.startswith("water"))
+    row = found.classes[3]
+    assert hectares_text(row.share, found.hectares) in water
+    assert interval_text(row.users) in water
+    assert "note: fewer than 10 points are right, or wrong, of built" in lines[-1]
+    assert "200 points" in repr(found)
+
+
+def test_json_has_areas_in_hectares(found: SurveyAccuracy) -> None:
+    values = json.loads(json.dumps(found.to_dict(), allow_nan=False))
+    assert values["points"] == {"labelled": 200, "unlabelled": 0, "no_map_data": 0}
+    row = values["classes"][1]
+    assert row["hectares_value"] == pytest.approx(row["share"]["value"] * values["hectares"])
+    assert sum(each["hectares_value"] for each in values["classes"]) == pytest.approx(values["hectares"])
+    assert values["strata"][0]["points"] == 30
+    assert sum(map(sum, values["error_matrix"]["shares_of_area"])) == pytest.approx(1)
+
+
+def test_what_cannot_be_estimated_is_a_dash() -> None:
+    nothing = Estimate(None, None, None, None, None, None, 0)
+    assert (interval_text(nothing), hectares_text(nothing, 10.0)) == ("–", "–")
+    assert hectares_text(Estimate(0.5, 0.01, 0.48, 0.52, 0.47, 0.53, 99), 20_000.0) == "10,000.0 ± 392.0"
