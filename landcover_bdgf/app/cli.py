@@ -22,6 +22,7 @@ from landcover_bdgf.app.commands.mosaic import mosaic
 from landcover_bdgf.app.commands.pretrain import pretrain
 from landcover_bdgf.app.commands.sample import sample
 from landcover_bdgf.app.commands.train import train
+from landcover_bdgf.app.commands.where import where
 from landcover_bdgf.app.options import GroupedCommand
 from landcover_bdgf.geo import gdal_env
 
@@ -37,6 +38,7 @@ for each in (
     design,
     assess,
     areas,
+    where,
     bench,
     info,
     demo,

@@ -37,7 +37,7 @@ Command = TypeVar("Command", bound=Callable[..., None])
 GROUPS = ("Inputs", "Model", "Outputs", "Performance", "Alignment", "Sampling", "General")
 _GROUP_OF_CLASS = {
     "AlignSettings": "Alignment", "ReadSettings": "Inputs", "SampleSettings": "Sampling", "MapSettings": "Outputs",
-    "BenchSettings": "Inputs", "ClassReading": "Inputs", "DesignSettings": "Sampling",
+    "BenchSettings": "Inputs", "ClassReading": "Inputs", "DesignSettings": "Sampling", "WhereSettings": "Sampling",
     "RecipeChoice": "Model", "Run": "Performance", "Shown": "General",
 }  # fmt: skip
 _GROUP_OF_FIELD = {
@@ -46,7 +46,7 @@ _GROUP_OF_FIELD = {
     "mask": "Inputs", "aoi": "Inputs", "legend": "Inputs", "strata": "Inputs", "chips": "Outputs",
     "experiment": "Model", "method": "Model", "protocols": "Sampling", "seeds": "Sampling", "per_class": "Sampling",
 }  # fmt: skip
-_SHORT = {"config": "-c", "quiet": "-q", "verbose": "-v", "output": "-o", "points": "-n"}
+_SHORT = {"config": "-c", "quiet": "-q", "verbose": "-v", "output": "-o", "points": "-n", "number": "-n"}
 _ALIAS = {"novelty": "--ood"}  # former name
 
 
@@ -222,6 +222,10 @@ def _products(command: str, values: Mapping[str, Any]) -> list[Product]:
         from landcover_bdgf.survey import design_product
 
         return [design_product(output, chips=values["chips"] is not None)]
+    if command == "where":
+        from landcover_bdgf.survey import places_product
+
+        return [places_product(output)]
     if command == "areas":
         from landcover_bdgf.survey import areas_product
 
@@ -272,6 +276,8 @@ def _inputs(command: str, values: Mapping[str, Any]) -> list[str | Path]:
         from landcover_bdgf.scene import mask_path
 
         typed += [Path(mask_path(text)) for text in values["mask"]]
+    if command == "where":
+        typed.append(values["probabilities"])
     if command == "map" and values["labels"] is None:
         typed.append(model_path(values["model"]))
     if values.get("extra"):
