@@ -66,7 +66,7 @@ class Places:
 
     def where(self, index: Any) -> Places:
         """Some of the places."""
-        return Places(*(each[index] for each in self._arrays()))
+        return Places(*(np.array(each[index]) for each in self._arrays()))  # no views that keep whole strips
 
     @classmethod
     def joined(cls, parts: Sequence[Places]) -> Places:
