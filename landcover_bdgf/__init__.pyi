@@ -9,7 +9,15 @@ from .labels import (
     sample as sample,
     write_samples as write_samples,
 )
-from .mapping import MapSettings as MapSettings, map_scene as map_scene, mosaic as mosaic
+from .mapping import (
+    MapSettings as MapSettings,
+    PolygonSettings as PolygonSettings,
+    SieveSettings as SieveSettings,
+    map_scene as map_scene,
+    mosaic as mosaic,
+    polygons as polygons,
+    sieve as sieve,
+)
 from .model import (
     Checkpoint as Checkpoint,
     Recipe as Recipe,

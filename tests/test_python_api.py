@@ -14,7 +14,7 @@ from rasterio.windows import Window
 
 import landcover_bdgf as bdgf
 from landcover_bdgf.errors import LabelError, SettingsError
-from landcover_bdgf.labels.class_map import layer_path
+from landcover_bdgf.labels.layers import layer_path
 from landcover_bdgf.model.checkpoint import Checkpoint
 from landcover_bdgf.scene.simulation import SceneFiles
 from landcover_bdgf.scene.stack import Stack

@@ -19,8 +19,10 @@ from landcover_bdgf.app.commands.design import design
 from landcover_bdgf.app.commands.info import info
 from landcover_bdgf.app.commands.map_ import map_
 from landcover_bdgf.app.commands.mosaic import mosaic
+from landcover_bdgf.app.commands.polygons import polygons
 from landcover_bdgf.app.commands.pretrain import pretrain
 from landcover_bdgf.app.commands.sample import sample
+from landcover_bdgf.app.commands.sieve import sieve
 from landcover_bdgf.app.commands.train import train
 from landcover_bdgf.app.commands.where import where
 from landcover_bdgf.app.options import GroupedCommand
@@ -35,6 +37,8 @@ for each in (
     train,
     map_,
     mosaic,
+    sieve,
+    polygons,
     design,
     assess,
     areas,

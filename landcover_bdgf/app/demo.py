@@ -25,7 +25,7 @@ def run_demo(folder: Path, recipe: Recipe, run: Run, *, overwrite: bool) -> tupl
     log.info("simulated scene of 160 × 176 pixels with six classes")
     training = recipe.training.model_copy(update={"steps": recipe.training.steps or STEPS})
     job = Job(
-        files.labels, files.field, folder / "landcover.tif", folder / "model.safetensors",
+        files.labels, files.field, folder / "landcover.tif", folder / "landcover.model.safetensors",
         recipe.model_copy(update={"training": training}),
         mapping=MapSettings(confidence=True), run=run, overwrite=overwrite,
     )  # fmt: skip

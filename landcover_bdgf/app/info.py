@@ -8,7 +8,7 @@ from typing import Any
 from landcover_bdgf import labels, mapping, model  # faces load on use: torch takes seconds, an image needs none
 from landcover_bdgf.errors import LabelError, RasterError, opening
 from landcover_bdgf.geo import grid_of, open_raster
-from landcover_bdgf.storage import changed_files, read_record, record_path
+from landcover_bdgf.storage import read_record, record_path
 from landcover_bdgf.text import printable
 
 
@@ -45,13 +45,13 @@ def verify(path: Path) -> str:
     if path.suffix == ".partial":
         part = mapping.read_partial(path)
         for window in filter(part.has, part.windows()):
-            part.read(window)
+            part.read_whole(window)
         return f"{path}: unchanged"
     error = LabelError if path.suffix == ".gpkg" else RasterError
     with opening(error):
         if not path.is_file():
             raise error(path, "does not exist", "Check its name and the folder you are in.")
-    changed = changed_files(path)
+    changed = labels.changed_map_files(path)
     if changed is None:
         raise error(path, f"has no record {record_path(path).name} to compare with", "Keep the files together.")
     if changed:
@@ -152,7 +152,25 @@ def _raster(path: Path) -> dict[str, Any]:
         "classes": _classes(legend),
         "trained on": f"{count} pixels, split by {split}",
         **limits,
+        **_made_with(found),
     }
+
+
+def _made_with(found: dict[str, Any]) -> dict[str, str]:
+    """Layers of a map, and what was done to its classes, by its record; nothing of what is unknown."""
+    layers, sets, sieve, merge = (found.get(key) for key in ("layers", "sets", "sieve", "merge"))
+    shown = {}
+    if isinstance(layers, list) and layers:
+        shown["layers"] = ", ".join(printable(str(name)) for name in layers)
+    if isinstance(sets, dict) and isinstance(sets.get("coverage"), float):
+        coverage = 100 * sets["coverage"]
+        shown["prediction sets"] = f"of level {sets.get('level')}; on left-out labels they hold {coverage:.0f} %"
+    if isinstance(merge, list) and merge:
+        shown["merged classes"] = "; ".join(printable(str(text)) for text in merge)
+    if isinstance(sieve, dict):
+        area = printable(str(sieve.get("min_area")))
+        shown["sieved"] = f"patches below {area} ({found.get('sieved_px')} px changed); layers are of the map before"
+    return shown
 
 
 def _masked(found: dict[str, Any]) -> str:

@@ -354,4 +354,7 @@ def labels_of_model(model: Path, map_path: Path) -> LeftOut:
         raise LabelError(model, "was trained without folds, so its labels were not judged", remedy)
     if read_record(map_path).get("training") != found.provenance.get("training"):
         raise LabelError(model, f"is not the model that made {map_path}", "Use its model, or other labels.")
+    if read_record(map_path).get("merge"):
+        remedy = "Use other labels, or train a model of the merged classes."
+        raise LabelError(model, f"has other classes than {map_path}, where some are merged", remedy)
     return found.left_out

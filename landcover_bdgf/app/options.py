@@ -37,13 +37,15 @@ Command = TypeVar("Command", bound=Callable[..., None])
 GROUPS = ("Inputs", "Model", "Outputs", "Performance", "Alignment", "Sampling", "General")
 _GROUP_OF_CLASS = {
     "AlignSettings": "Alignment", "ReadSettings": "Inputs", "SampleSettings": "Sampling", "MapSettings": "Outputs",
+    "SieveSettings": "Outputs", "PolygonSettings": "Outputs",
     "BenchSettings": "Inputs", "ClassReading": "Inputs", "DesignSettings": "Sampling", "WhereSettings": "Sampling",
     "RecipeChoice": "Model", "Run": "Performance", "Shown": "General",
 }  # fmt: skip
 _GROUP_OF_FIELD = {
     "layer": "Inputs", "encoding": "Inputs", "conflicts": "Inputs", "ignore_class": "Inputs", "seed": "Model",
     "tile_px": "Performance", "max_ram": "Performance", "shard": "Performance", "allow_vrt": "Inputs",
-    "mask": "Inputs", "aoi": "Inputs", "legend": "Inputs", "strata": "Inputs", "chips": "Outputs",
+    "mask": "Inputs", "aoi": "Inputs", "legend": "Inputs", "merge": "Inputs", "rename": "Inputs",
+    "strata": "Inputs", "chips": "Outputs",
     "experiment": "Model", "method": "Model", "protocols": "Sampling", "seeds": "Sampling", "per_class": "Sampling",
 }  # fmt: skip
 _SHORT = {"config": "-c", "quiet": "-q", "verbose": "-v", "output": "-o", "points": "-n", "number": "-n"}
@@ -199,6 +201,11 @@ def model_path(model: Path | None) -> Path:
     return model or Path(os.environ.get("BDGF_MODEL") or DEFAULT_MODEL)
 
 
+def new_model(output: Path) -> Path:
+    """The model that a job trains for a map, unless it is named: ``landcover.model.safetensors`` for landcover.tif."""
+    return output.parent / f"{output.stem}.model.safetensors"
+
+
 def _products(command: str, values: Mapping[str, Any]) -> list[Product]:
     """The outputs of a command."""
     output: Path | None = values.get("output")
@@ -208,10 +215,18 @@ def _products(command: str, values: Mapping[str, Any]) -> list[Product]:
         from landcover_bdgf.scene import sar_product
 
         return [sar_product(output)]
-    if command in ("sample", "mosaic"):
-        from landcover_bdgf.labels import class_map_product, samples_product
+    if command == "sample":
+        from landcover_bdgf.labels import samples_product
 
-        return [samples_product(output) if command == "sample" else class_map_product(output)]
+        return [samples_product(output)]
+    if command in ("mosaic", "sieve"):
+        from landcover_bdgf.labels import class_map_product
+
+        return [class_map_product(output)]
+    if command == "polygons":
+        from landcover_bdgf.mapping import polygons_product
+
+        return [polygons_product(output)]
     if command in ("pretrain", "train"):
         from landcover_bdgf.model import checkpoint_product
 
@@ -232,12 +247,12 @@ def _products(command: str, values: Mapping[str, Any]) -> list[Product]:
         return [areas_product(output)]
     from landcover_bdgf.mapping import MapSettings, map_product
 
-    settings = MapSettings(confidence=values["confidence"], novelty=values["novelty"], shard=values["shard"])
+    settings = _filled(MapSettings, values)
     if values["labels"] is None:
         return [map_product(output, settings)]
     from landcover_bdgf.app.job import job_products
 
-    return job_products(output, values["model"] or DEFAULT_MODEL, settings)
+    return job_products(output, values["model"] or new_model(output), settings)
 
 
 def _report(output: Path, values: Mapping[str, Any]) -> Product:
@@ -266,12 +281,11 @@ def _inputs(command: str, values: Mapping[str, Any]) -> list[str | Path]:
             "zones",
             "strata",
             "chips",
-            "legend",
         ),
         ("more", "parts"),
     )
     typed = [*(values.get(name) for name in one), *chain(*(values.get(name) or () for name in several))]
-    typed += map(Path, filter(None, [values.get("aoi")]))
+    typed += map(Path, filter(None, [values.get("aoi"), values.get("legend")]))
     if values.get("mask"):
         from landcover_bdgf.scene import mask_path
 

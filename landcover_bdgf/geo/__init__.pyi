@@ -15,12 +15,14 @@ from .grid import (
     mirrored as mirrored,
     warn_of_datum as warn_of_datum,
 )
+from .pixel_areas import M2_PER_HA as M2_PER_HA, PixelAreas as PixelAreas
 from .raster import (
     envi_pixels as envi_pixels,
     grid_of as grid_of,
     is_south_up as is_south_up,
     open_raster as open_raster,
     read_band as read_band,
+    read_bands as read_bands,
 )
 from .raster_checks import (
     MAX_SIDE_PX as MAX_SIDE_PX,

@@ -47,6 +47,8 @@ class RasterProfile:
         Resampling of the overviews: "mode" for classes, "average" for quantities.
     tags : mapping of str to str
         Written into the file.
+    scale : float
+        What a pixel value is multiplied by for its meaning, in the unit of the band.
     """
 
     dtype: str
@@ -56,6 +58,7 @@ class RasterProfile:
     colormap: Mapping[int, tuple[int, int, int]] | None = None
     overviews: Literal["mode", "average"] = "mode"
     tags: Mapping[str, str] = field(default_factory=dict)
+    scale: float = 1.0
 
 
 def write_raster(
@@ -129,6 +132,8 @@ def _create(path: Path, grid: Grid, profile: RasterProfile) -> DatasetWriter:
     bands = {"count": profile.count, "dtype": profile.dtype, "nodata": profile.nodata}
     draft = rasterio.open(path, "w", driver="GTiff", **place, **bands, **layout)
     draft.update_tags(**profile.tags)
+    if profile.scale != 1:
+        draft.scales = (profile.scale,) * profile.count
     for index, name in enumerate(profile.band_names, start=1):
         draft.set_band_description(index, name)
     if profile.colormap is not None:

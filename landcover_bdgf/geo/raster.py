@@ -131,8 +131,15 @@ def _check_units(name: str, grid: Grid) -> None:
 
 def read_band(dataset: DatasetReader, window: Window | None = None, **options: Any) -> NDArray[Any]:
     """The first band of a raster or a window of it; ``options`` as in ``dataset.read``; RasterError if damaged."""
+    return read_bands(dataset, window, 1, **options)
+
+
+def read_bands(
+    dataset: DatasetReader, window: Window | None = None, indexes: int | None = None, **options: Any
+) -> NDArray[Any]:
+    """All bands of a raster (b, h, w), or one (h, w); else as :func:`read_band`."""
     try:
-        return dataset.read(1, window=window, **options)
+        return dataset.read(indexes, window=window, **options)
     except RasterioError as error:
         remedy = "Copy it again, or create it again."
         raise RasterError(dataset.name, "cannot be read, it may be damaged", remedy) from error

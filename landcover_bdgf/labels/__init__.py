@@ -3,7 +3,9 @@
 ====================  =========================================================
 legend, colors        classes with codes, names and colours
 color_difference      how different colours look, also to colour-blind readers
+regrouping            classes merged and renamed; legend_file: names and colours in a file
 symbology, class_map  companion files for GDAL and QGIS; maps
+layers                further rasters of a map, such as the confidence
 map_edges             pixels of a map near its border or gaps
 label_source          a vector file or a GeoDataFrame
 fields                which field of a file holds the class
@@ -13,6 +15,7 @@ split                 training and test
 samples, sample_file  labelled pixels, in memory and as a GeoPackage
 sampling              step: sample
 left_out              labels as judged by models that have not seen them
+prediction_sets       sets of classes that hold the right one with a chosen probability
 ====================  =========================================================
 """
 

@@ -1,11 +1,9 @@
 from .class_map import (
-    LAYER_NODATA as LAYER_NODATA,
-    LAYERS as LAYERS,
     NODATA as NODATA,
     ClassMap as ClassMap,
+    changed_map_files as changed_map_files,
     class_map_product as class_map_product,
     codes_picture as codes_picture,
-    layer_path as layer_path,
     legend_of_map as legend_of_map,
     legend_of_raster as legend_of_raster,
     read_class_map as read_class_map,
@@ -13,10 +11,28 @@ from .class_map import (
 from .colors import Color as Color
 from .fields import check_field as check_field
 from .label_source import LabelSource as LabelSource, source_name as source_name
+from .layers import (
+    HUNDREDTHS as HUNDREDTHS,
+    LAYER_NODATA as LAYER_NODATA,
+    LAYERS as LAYERS,
+    layer_files as layer_files,
+    layer_nodata as layer_nodata,
+    layer_path as layer_path,
+    layer_profile as layer_profile,
+    layer_scale as layer_scale,
+    layer_style as layer_style,
+)
 from .left_out import LeftOut as LeftOut
 from .legend import MAX_CLASSES as MAX_CLASSES, Legend as Legend, LegendEntry as LegendEntry
 from .map_edges import EDGE_PX as EDGE_PX, edge_share as edge_share
+from .prediction_sets import PredictionSets as PredictionSets
 from .rasterize import Labels as Labels, read_labels as read_labels
+from .regrouping import (
+    Regrouped as Regrouped,
+    class_code as class_code,
+    regrouped as regrouped,
+    tell_missing as tell_missing,
+)
 from .sample_file import (
     is_samples_file as is_samples_file,
     read_samples as read_samples,
@@ -33,6 +49,7 @@ from .sampling import (
 from .settings import (
     CLEAR_PX as CLEAR_PX,
     FOLDS as FOLDS,
+    ClassSettings as ClassSettings,
     ReadSettings as ReadSettings,
     SampleSettings as SampleSettings,
 )
@@ -43,6 +60,8 @@ from .split import (
 )
 from .symbology import (
     companion_paths as companion_paths,
+    polygon_style as polygon_style,
     read_companions as read_companions,
     write_companions as write_companions,
+    write_style as write_style,
 )

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,23 +16,18 @@ from rasterio.crs import CRS
 from rasterio.io import DatasetReader
 
 from landcover_bdgf.errors import LabelError, RasterError
-from landcover_bdgf.geo import Grid, grid_of, is_south_up, open_raster, read_band
+from landcover_bdgf.geo import Grid, grid_of, is_south_up, open_raster, read_band, read_bands
 from landcover_bdgf.labels.colors import Color
+from landcover_bdgf.labels.layers import LAYERS, layer_files, layer_nodata, layer_path
 from landcover_bdgf.labels.legend import Legend
-from landcover_bdgf.labels.symbology import companion_paths, read_companions
-from landcover_bdgf.storage import PathLike, Product, read_record, record_path
+from landcover_bdgf.labels.symbology import companion_paths, has_statistics_added, read_companions
+from landcover_bdgf.storage import PathLike, Product, changed_files, read_record, record_path
 from landcover_bdgf.text import png, printable
 
 if TYPE_CHECKING:
     from xarray import Dataset
 
 NODATA = 0  # of the class raster
-LAYER_NODATA = 255
-# Additional rasters of a map, by the end of their names, in the order of Classified.layers.
-LAYERS = {
-    "confidence": "probability of the class in percent",
-    "novelty": "novelty p-value in percent; low is outside the training data",
-}
 _PICTURE_PX = 480
 
 
@@ -51,6 +47,12 @@ class ClassMap:
     novelty : uint8 (h, w), optional
         Percentage of the training pixels that differ as much from the others as this pixel does, 255 where there is
         no data. Low is outside the training data.
+    probabilities : uint8 or uint16 (C, h, w), optional
+        Of each class, in percent or, in uint16, hundredths of a percent; 255 or 65535 where there is no data.
+    sets : uint8 (1 + C, h, w), optional
+        Number of classes in the prediction set, then 1 for each class in it and 0 for each other; 255 is no data.
+    entropy : uint8 (h, w), optional
+        Of the class probabilities, in percent of its maximum, 255 where there is no data.
     """
 
     codes: NDArray[Any]
@@ -58,6 +60,9 @@ class ClassMap:
     legend: Legend
     confidence: NDArray[np.uint8] | None = None
     novelty: NDArray[np.uint8] | None = None
+    probabilities: NDArray[Any] | None = None
+    sets: NDArray[np.uint8] | None = None
+    entropy: NDArray[np.uint8] | None = None
 
     @property
     def crs(self) -> CRS:
@@ -70,9 +75,10 @@ class ClassMap:
         return self.grid.transform
 
     def to_xarray(self) -> Dataset:
-        """The map as a Dataset with the variables ``landcover`` and, if it has them, ``confidence`` and ``novelty``.
+        """The map as a Dataset with the variable ``landcover`` and the layers that it has.
 
-        The attributes ``flag_values`` and ``flag_meanings`` hold the class names (CF conventions, 3.5).
+        Layers of the classes have the dimension ``class``; of the prediction sets, only the classes are there. The
+        attributes ``flag_values`` and ``flag_meanings`` hold the class names (CF conventions, 3.5).
 
         Raises
         ------
@@ -84,11 +90,18 @@ class ClassMap:
 
         height, width = self.codes.shape
         x, y = self.grid.xy(np.arange(height), np.arange(width))
-        layers = {"landcover": self.codes, "confidence": self.confidence, "novelty": self.novelty}
-        variables = {name: (("y", "x"), layer) for name, layer in layers.items() if layer is not None}
-        data = xarray.Dataset(variables, coords={"y": y, "x": x})
-        for name in variables:
-            data[name] = data[name].rio.write_nodata(NODATA if name == "landcover" else LAYER_NODATA)
+        layers = {"landcover": self.codes} | {name: getattr(self, name) for name in LAYERS}
+        if self.sets is not None:
+            layers["sets"] = self.sets[1:]
+        variables = {
+            name: (("class", "y", "x")[-layer.ndim :], layer) for name, layer in layers.items() if layer is not None
+        }
+        coordinates: dict[str, Any] = {"y": y, "x": x}
+        if any("class" in dimensions for dimensions, _ in variables.values()):
+            coordinates["class"] = list(self.legend.names)
+        data = xarray.Dataset(variables, coords=coordinates)
+        for name, (_, layer) in variables.items():
+            data[name] = data[name].rio.write_nodata(NODATA if name == "landcover" else layer_nodata(str(layer.dtype)))
         data["landcover"].attrs |= {
             "flag_values": np.array(self.legend.codes, self.codes.dtype),
             "flag_meanings": " ".join(printable(name).replace(" ", "_") for name in self.legend.names),
@@ -127,7 +140,7 @@ def read_class_map(path: PathLike) -> ClassMap:
     for name in LAYERS:
         if (file := layer_path(path, name)).exists():
             with open_raster(file) as dataset:
-                layers[name] = read_band(dataset)
+                layers[name] = read_bands(dataset) if LAYERS[name].by_class else read_band(dataset)
     return ClassMap(codes, grid, legend_of_map(path), **layers)
 
 
@@ -153,6 +166,18 @@ def legend_of_map(map_path: PathLike) -> Legend:
     )
 
 
+def changed_map_files(path: PathLike) -> list[str] | None:
+    """Names of the files of a map that changed since they were written; None without a record.
+
+    An ``.aux.xml`` to which GDAL or QGIS has added statistics counts as unchanged if it still holds the classes.
+    """
+    aux_xml, _ = companion_paths(path)
+    changed = changed_files(Path(path))
+    if changed and aux_xml.name in changed and has_statistics_added(aux_xml, legend_of_map(path)):
+        changed.remove(aux_xml.name)
+    return changed
+
+
 def legend_of_raster(dataset: DatasetReader) -> Legend:
     """The legend of an open map; RasterError for rasters that are not maps, or have companion files of another map."""
     if dataset.dtypes[0] not in ("uint8", "uint16"):
@@ -174,12 +199,8 @@ def legend_of_raster(dataset: DatasetReader) -> Legend:
     return legend
 
 
-def layer_path(output: Path, layer: str) -> Path:
-    """``landcover.tif``, ``confidence`` -> ``landcover_confidence.tif``."""
-    return output.parent / f"{output.stem}_{layer}{output.suffix}"
-
-
-def class_map_product(output: Path, layers: Sequence[str] = ()) -> Product:
-    """A map with its layers, companions and record."""
-    others = [*(layer_path(output, name) for name in layers), *companion_paths(output), record_path(output)]
+def class_map_product(output: Path, layers: Iterable[str] = ()) -> Product:
+    """A map with its layers, their styles, its companions and record."""
+    of_layers = chain.from_iterable(layer_files(output, name) for name in layers)
+    others = [*of_layers, *companion_paths(output), record_path(output)]
     return Product(output, tuple(others), extension=".tif")

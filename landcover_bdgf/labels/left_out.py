@@ -6,7 +6,7 @@ cross-validation; the polygons are kept whole and apart, as in Roberts et al. 20
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
+from dataclasses import MISSING, dataclass, fields
 from typing import Any
 
 import numpy as np
@@ -32,6 +32,9 @@ class LeftOut:
         The polygon, point or block of a pixel.
     unguided : uint16
         Codes by the same models without what the features that guide them tell; those of ``mapped`` if there are none.
+    of_label : float32, optional
+        Probability of the label's own class, from 0 to 1, at the temperature of the final model; missing in models of
+        earlier versions.
     """
 
     rows: NDArray[np.int32]
@@ -43,6 +46,7 @@ class LeftOut:
     fold: NDArray[np.uint8]
     groups: NDArray[np.int32]
     unguided: NDArray[np.uint16]
+    of_label: NDArray[np.float32] | None = None
 
     def __len__(self) -> int:
         return len(self.rows)
@@ -57,11 +61,12 @@ class LeftOut:
         """The inverse of :meth:`arrays`; None without arrays, ValueError if they do not belong together."""
         if not arrays:
             return None
-        names = [f.name for f in fields(cls)]
-        if sorted(arrays) != sorted(names) or len({values.shape for values in arrays.values()}) > 1:
+        names, needed = {f.name for f in fields(cls)}, {f.name for f in fields(cls) if f.default is MISSING}
+        if not needed <= arrays.keys() <= names or len({values.shape for values in arrays.values()}) > 1:
             raise ValueError("its judged labels are incomplete")
         return cls(**arrays)
 
     def arrays(self) -> dict[str, NDArray[Any]]:
         """Arrays by name, for a checkpoint."""
-        return {f.name: getattr(self, f.name) for f in fields(self)}
+        arrays = {f.name: getattr(self, f.name) for f in fields(self)}
+        return {name: values for name, values in arrays.items() if values is not None}

@@ -21,7 +21,8 @@ from landcover_bdgf.geo import Grid, to_pixels, transformer
 from landcover_bdgf.labels.burn import Claims, Geometries, Parts, burn, features_at
 from landcover_bdgf.labels.label_source import LabelSource, read_source, source_name
 from landcover_bdgf.labels.legend import Legend
-from landcover_bdgf.labels.settings import ReadSettings
+from landcover_bdgf.labels.regrouping import regrouped, tell_missing
+from landcover_bdgf.labels.settings import ClassSettings, ReadSettings
 from landcover_bdgf.progress import log
 from landcover_bdgf.storage import PathLike
 from landcover_bdgf.text import printable
@@ -67,8 +68,9 @@ class Labels:
 
 
 def read_labels(
-    source: LabelSource, field: str, grid: Grid, settings: ReadSettings | None = None, *, also: Sequence[str] = ()
-) -> Labels:
+    source: LabelSource, field: str, grid: Grid, settings: ReadSettings | None = None, *,
+    also: Sequence[str] = (), classes: ClassSettings | None = None,
+) -> Labels:  # fmt: skip
     """Rasterise polygons or points with classes; logs what was skipped and repaired.
 
     A polygon gets the pixels whose centres it contains, a point the pixel that contains it. Coordinates are converted
@@ -84,16 +86,20 @@ def read_labels(
     settings : ReadSettings, optional
     also : sequence of str
         Other fields to read.
+    classes : ClassSettings, optional
+        Classes to merge and rename; merged ones are one class where features overlap, too.
 
     Raises
     ------
+    SettingsError
+        If a class to merge or rename is unknown.
     LabelError
         If the file cannot be read, lacks the field, has no feature inside the grid, or contains lines.
     """
     settings = settings or ReadSettings()
     path = source_name(source)
-    wanted = list(dict.fromkeys([field, *also]))
-    features = read_source(source, wanted, layer=settings.layer, encoding=settings.encoding)
+    columns = list(dict.fromkeys([field, *also]))
+    features = read_source(source, columns, layer=settings.layer, encoding=settings.encoding)
     fields = features.drop(columns=features.geometry.name)
     _check_whole(path, features[field])
     values, counts = texts(features[field]), Counter[str]()
@@ -107,7 +113,10 @@ def read_labels(
     geometries = _repaired(geometries, counts)
     only_points = bool(np.isin(shapely.get_type_id(geometries), (0, 4)).all())
     code_of = {entry.value: entry.code for entry in legend.entries}
-    codes = np.fromiter(map(code_of.__getitem__, values[usable]), np.uint16, len(usable))
+    classes = classes or ClassSettings()
+    wanted = regrouped(legend, classes)
+    tell_missing(wanted, classes)
+    codes = wanted.of_class[[code_of[value] - 1 for value in values[usable]]]
     parts = Parts.of(grid.shape_hw, geometries, counts)
     del geometries
     claims = burn(grid.shape_hw, parts, codes, counts)
@@ -120,7 +129,7 @@ def read_labels(
         log.warning("%s: of %d features: %s", Path(path).name, len(fields), "; ".join(happened))
     chosen = np.where(claims.disputed, claims.last, claims.first)
     code, group = codes[chosen], usable.astype(np.int32)[chosen]
-    labels = Labels(grid, legend, claims.rows, claims.cols, code, group, fields, only_points, dict(counts))
+    labels = Labels(grid, wanted.legend, claims.rows, claims.cols, code, group, fields, only_points, dict(counts))
     return labels.where(~claims.disputed) if settings.conflicts == "drop" else labels
 
 

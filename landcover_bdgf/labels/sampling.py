@@ -55,7 +55,7 @@ def sample(stack: Stack, labels: LabelSource, *, field: str, settings: SampleSet
     settings = settings or SampleSettings()
     name = source_name(labels)
     column = [settings.split.removeprefix(COLUMN)] if settings.split.startswith(COLUMN) else []
-    labelled = read_labels(labels, field, stack.image_grid, settings, also=column)
+    labelled = read_labels(labels, field, stack.image_grid, settings, also=column, classes=settings)
     labelled, dropped = _usable(name, labelled, stack)
     pixels, notes = _present(name, labelled)
     _warn_of_codes(name, field, pixels.legend)

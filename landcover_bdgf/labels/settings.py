@@ -40,7 +40,34 @@ class ReadSettings:
 
 
 @dataclass(frozen=True)
-class SampleSettings(ReadSettings):
+class ClassSettings:
+    """Settings of the classes of labels when they are read, or of a map by a model that exists."""
+
+    legend: Annotated[
+        str | None,
+        Setting(
+            "names and colours of the classes: a CSV with value,name,color, a QGIS style (.qml) or an .sld",
+            unit="file",
+            default="those of the labels",
+        ),
+    ] = None
+    merge: Annotated[
+        tuple[str, ...],
+        Setting(
+            "make one class of several, e.g. 'built area=roof,pavement', when labels are read; in a map by a model "
+            "that exists, their probabilities are added; repeatable",
+            unit="name=class,class",
+        ),
+    ] = ()
+    rename: Annotated[
+        tuple[str, ...], Setting("show a class by another name, e.g. 'bare=bare soil'; repeatable", unit="class=name")
+    ] = ()
+
+    __repr__ = changed_settings
+
+
+@dataclass(frozen=True)
+class SampleSettings(ReadSettings, ClassSettings):
     """Settings of :func:`~landcover_bdgf.labels.sample`.
 
     ``clear_px`` is the distance from which predictions do not depend on training windows; it is set from the recipe.

@@ -34,14 +34,35 @@ def write_companions(map_path: PathLike, legend: Legend) -> None:
     """Write both companion files of a map; older ones are replaced, as they belong to an older map."""
     aux_xml, qml = companion_paths(map_path)
     _write(aux_xml, _aux_xml(legend))
-    _write(qml, _qml(legend), doctype="<!DOCTYPE qgis>\n")
+    write_style(qml, _qml(legend))
+
+
+def write_style(path: Path, style: Element) -> None:
+    """Write a QGIS style."""
+    _write(path, style, doctype="<!DOCTYPE qgis>\n")
 
 
 def read_companions(map_path: PathLike) -> list[dict[str, Any]]:
     """The classes in the companion files of a map, as fields of legend entries; empty if no file has them."""
     aux_xml, qml = companion_paths(map_path)
-    band = _root(aux_xml).find("PAMRasterBand[@band='1']")
+    band = _first_band(aux_xml)
     return (_table_rows(band) or _category_rows(band) if band is not None else []) or _style_rows(_root(qml))
+
+
+def has_statistics_added(aux_xml: Path, legend: Legend) -> bool:
+    """Whether an ``.aux.xml`` holds statistics or a histogram, which GDAL adds, and still the classes of its map."""
+    band, ours = _first_band(aux_xml), _first_band_of(_aux_xml(legend))
+    if band is None or ours is None or not (band.findall("Metadata/MDI") or band.findall("Histograms")):
+        return False
+    return all(read(band) == read(ours) for read in (_table_rows, _category_rows))
+
+
+def _first_band(aux_xml: Path) -> Element | None:
+    return _first_band_of(_root(aux_xml))
+
+
+def _first_band_of(root: Element) -> Element | None:
+    return root.find("PAMRasterBand[@band='1']")
 
 
 def _aux_xml(legend: Legend) -> Element:
@@ -74,6 +95,23 @@ def _qml(legend: Legend) -> Element:
     for entry in legend.entries:
         color, label = f"#{bytes(entry.color).hex()}", printable(entry.name)
         SubElement(palette, "paletteEntry", value=str(entry.code), color=color, label=label, alpha="255")
+    return root
+
+
+def polygon_style(legend: Legend) -> Element:
+    """A QGIS style of polygons with the field ``code``: the colours and names of the classes, without outlines."""
+    root = Element("qgis", version="3.22", styleCategories="Symbology")
+    renderer = SubElement(root, "renderer-v2", type="categorizedSymbol", attr="code", enableorderby="0")
+    categories, symbols = SubElement(renderer, "categories"), SubElement(renderer, "symbols")
+    for index, entry in enumerate(legend.entries):
+        name, text = printable(entry.name), str(entry.code)
+        SubElement(categories, "category", value=text, label=name, symbol=str(index), render="true", type="long")
+        symbol = SubElement(symbols, "symbol", type="fill", name=str(index), alpha="1", clip_to_extent="1")
+        fill = SubElement(symbol, "layer", {"class": "SimpleFill"}, enabled="1", locked="0")
+        options = SubElement(fill, "Option", type="Map")
+        color = ",".join(map(str, (*entry.color, 255)))
+        for key, value in (("color", color), ("style", "solid"), ("outline_style", "no")):
+            SubElement(options, "Option", type="QString", name=key, value=value)
     return root
 
 

@@ -4,9 +4,12 @@
 settings       settings of a map
 scene_map      map_scene
 partial_map    the folder of an unfinished map
-map_files      writing a map
+map_files      writing a map; map_record: what it is made of
 finished_maps  joining finished maps
 mosaicking     mosaic
+sieving        sieve; patches: small patches of a map
+stac_item      a STAC item of a map
+polygonizing   polygons; seams: polygons of a raster, strip by strip
 memory         tile size and threads within a memory limit
 =============  ================================================================
 """

@@ -1,6 +1,7 @@
 from .memory import parse_size as parse_size
 from .mosaicking import mosaic as mosaic
 from .partial_map import check_partial as check_partial, read_partial as read_partial
+from .polygonizing import polygons as polygons, polygons_product as polygons_product
 from .scene_map import (
     check_map as check_map,
     is_map_of as is_map_of,
@@ -8,4 +9,9 @@ from .scene_map import (
     map_scene as map_scene,
     part_path as part_path,
 )
-from .settings import MapSettings as MapSettings
+from .settings import (
+    MapSettings as MapSettings,
+    PolygonSettings as PolygonSettings,
+    SieveSettings as SieveSettings,
+)
+from .sieving import sieve as sieve

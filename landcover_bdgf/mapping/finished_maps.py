@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator, Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -16,9 +16,17 @@ from rasterio.io import DatasetReader
 from rasterio.windows import Window
 
 from landcover_bdgf.errors import RasterError
-from landcover_bdgf.geo import MAX_SIDE_PX, Grid, grid_of, open_raster, read_band
-from landcover_bdgf.labels import LAYER_NODATA, LAYERS, Legend, class_map_product, layer_path, legend_of_raster
-from landcover_bdgf.mapping.map_files import write_map_files
+from landcover_bdgf.geo import MAX_SIDE_PX, Grid, grid_of, open_raster, read_band, read_bands
+from landcover_bdgf.labels import (
+    HUNDREDTHS,
+    LAYERS,
+    Legend,
+    class_map_product,
+    layer_nodata,
+    layer_path,
+    legend_of_raster,
+)
+from landcover_bdgf.mapping.map_files import MapContent, write_map_files
 from landcover_bdgf.progress import log
 from landcover_bdgf.storage import PathLike, check, content_sha256, read_record, record
 from landcover_bdgf.text import printable
@@ -91,11 +99,22 @@ def join_maps(paths: Sequence[PathLike], output: Path, *, overwrite: bool = Fals
             lacking = next(each.path for each in maps if name not in each.layers)
             log.info("no %s is written, as %s has none", name, lacking)
         check(class_map_product(output, layers), inputs=paths, overwrite=overwrite)
-        tiles = {name: _tiles(maps, grid, name) for name in layers}
-        write_map_files(
-            output, grid, maps[0].legend, _tiles(maps, grid), tiles, record=_record(maps), overwrite=overwrite
-        )
+        tiles = {name: (maps[0].layers[name].dtypes[0], _tiles(maps, grid, name)) for name in layers}
+        content = MapContent(grid, maps[0].legend, _tiles(maps, grid), tiles, _record(maps))
+        write_map_files(output, content, overwrite=overwrite)
     return output
+
+
+@contextmanager
+def opened_map(path: PathLike) -> Iterator[FinishedMap]:
+    """A finished map with its layers; RasterError or LabelError if it is none."""
+    with ExitStack() as opened:
+        yield _open(Path(path), opened)
+
+
+def origin_of(found: FinishedMap) -> dict[str, Any]:
+    """How a map was made, by its record, for the record of a map that is made from it."""
+    return {key: value for key, value in found.record.items() if key not in _OF_FILES}
 
 
 def _open(path: Path, opened: ExitStack) -> FinishedMap:
@@ -106,7 +125,8 @@ def _open(path: Path, opened: ExitStack) -> FinishedMap:
         file = layer_path(path, name)
         if file.is_file() and (not isinstance(recorded, list) or name in recorded):
             layer = layers[name] = opened.enter_context(open_raster(file))
-            if not grid_of(layer).same_as(grid) or layer.dtypes[0] != "uint8":
+            whole = layer.count == len(LAYERS[name].bands(legend)) and layer.dtypes[0] in ("uint8", HUNDREDTHS)
+            if not (whole and grid_of(layer).same_as(grid)):
                 raise RasterError(file, f"is not the {name} of {path}", "Clip it like the map, or remove it.")
     return FinishedMap(path, dataset, layers, grid, legend, found)
 
@@ -126,6 +146,11 @@ def _check_alike(first: FinishedMap, other: FinishedMap) -> None:
             f"has other classes than {first.path}: {other.legend!r} and {first.legend!r}",
             "Map both scenes with one model.",
         )
+    for name in first.layers.keys() & other.layers.keys():
+        one, two = (each.layers[name] for each in (first, other))
+        if one.dtypes[0] != two.dtypes[0]:
+            problem = f"has pixels of {two.dtypes[0]}, and {one.name} of {one.dtypes[0]}"
+            raise RasterError(two.name, problem, "Map both scenes with one `probability_type`.")
 
 
 def _corner(grid: Grid) -> str:
@@ -146,27 +171,30 @@ def _joined(maps: Sequence[FinishedMap]) -> tuple[Grid, list[FinishedMap]]:
 
 
 def _tiles(maps: Sequence[FinishedMap], grid: Grid, layer: str | None = None) -> Iterator[tuple[Window, NDArray[Any]]]:
-    """Windows with their codes, or with their pixels of a layer, (1, h, w)."""
-    nodata, dtype = (0, maps[0].legend.dtype) if layer is None else (LAYER_NODATA, np.dtype(np.uint8))
+    """Windows with their codes (1, h, w), or with their pixels of a layer (bands, h, w)."""
+    bands, nodata, dtype = 1, 0, maps[0].legend.dtype
+    if layer is not None:
+        first = maps[0].layers[layer]
+        bands, nodata, dtype = first.count, layer_nodata(first.dtypes[0]), np.dtype(first.dtypes[0])
     for window in grid.tiles(_READ_PX):
-        pixels = np.full((window.height, window.width), nodata, dtype)
-        free = np.ones(pixels.shape, bool)
+        pixels = np.full((bands, window.height, window.width), nodata, dtype)
+        free = np.ones(pixels.shape[1:], bool)
         for each in maps:
             if (place := each.inside(window)) is None:
                 continue
             own, there = place
             codes = each.codes(own)
-            values = codes if layer is None else read_band(each.layers[layer], own)
+            values = codes[None] if layer is None else read_bands(each.layers[layer], own)
             wins = free[there] & (codes != 0)
-            pixels[there][wins] = values[wins]
+            pixels[:, *there][:, wins] = values[:, wins]
             free[there] &= ~wins
-        yield window, pixels[None]
+        yield window, pixels
 
 
 def _record(maps: Sequence[FinishedMap]) -> dict[str, Any]:
     """Provenance of the joined map: its maps in their order, and the pixels that they were trained on."""
     inputs = {f"map {i}": content_sha256(each.path) for i, each in enumerate(maps, 1)}
-    made = [{key: value for key, value in each.record.items() if key not in _OF_FILES} for each in maps]
+    made = [origin_of(each) for each in maps]
     training = _training([each.record.get("training") for each in maps])
     return record("mosaic", inputs, maps=made, training=training, legend=json.loads(maps[0].legend.to_json()))
 

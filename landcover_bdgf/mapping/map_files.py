@@ -2,54 +2,94 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
-
-from numpy.typing import NDArray
-from rasterio.windows import Window
 
 from landcover_bdgf.geo import Grid, RasterProfile, open_raster, write_raster
 from landcover_bdgf.labels import (
     EDGE_PX,
-    LAYER_NODATA,
-    LAYERS,
     NODATA,
     Legend,
     companion_paths,
     edge_share,
-    layer_path,
+    layer_files,
+    layer_profile,
+    layer_style,
     write_companions,
+    write_style,
 )
+from landcover_bdgf.mapping.patches import Sieve, Tiles
 from landcover_bdgf.progress import log
-from landcover_bdgf.storage import atomic_output, write_record
+from landcover_bdgf.storage import atomic_output, draft_folder, write_record
 
 TOLD_SHARE = 0.05  # of the mapped pixels
 
-Tiles = Iterable[tuple[Window, NDArray[Any]]]  # windows with their pixels, (1, h, w)
+
+@dataclass(frozen=True)
+class MapContent:
+    """What the files of a map hold.
+
+    Attributes
+    ----------
+    grid : Grid
+    legend : Legend
+    codes : Tiles
+        Of the class raster.
+    layers : mapping of str to (str, Tiles)
+        By name, with the data types of their pixels.
+    record : mapping
+        Provenance.
+    sieve : Sieve, optional
+        What is done to the codes; the layers are those of the unsieved map.
+    """
+
+    grid: Grid
+    legend: Legend
+    codes: Tiles
+    layers: Mapping[str, tuple[str, Tiles]]
+    record: Mapping[str, Any]
+    sieve: Sieve | None = None
 
 
-def write_map_files(
-    output: Path, grid: Grid, legend: Legend, codes: Tiles, layers: Mapping[str, Tiles], *,
-    record: Mapping[str, Any], overwrite: bool, begun: bool = False,
-) -> None:  # fmt: skip
-    """Write a map from tiles of its codes and of its layers.
+def write_map_files(output: Path, content: MapContent, *, overwrite: bool, begun: bool = False) -> None:
+    """Write a map.
 
     With ``begun``, an interrupted run may already have written all but the class raster.
     """
     log.info("writing %s", output)
-    classes = RasterProfile(
+    legend, found = content.legend, dict(content.record)
+    with atomic_output(output, overwrite=overwrite, begun=begun) as draft:
+        found |= _write_codes(draft, content)
+        companions = list(companion_paths(draft))
+        for name, (dtype, tiles) in content.layers.items():
+            raster, style = layer_files(draft, name)
+            write_raster(raster, content.grid, tiles, profile=layer_profile(name, legend, dtype))
+            write_style(style, layer_style(name, legend))
+            companions += [raster, style]
+        write_companions(draft, legend)
+        write_record(draft, {**found, "layers": list(content.layers)}, beside=companions)
+    _tell_edges(output)
+
+
+def _write_codes(draft: Path, content: MapContent) -> dict[str, int]:
+    """Write the class raster; returns what its record adds: the number of pixels that a sieve changed."""
+    legend, grid, sieve = content.legend, content.grid, content.sieve
+    profile = RasterProfile(
         str(legend.dtype), nodata=NODATA, band_names=("land cover",), colormap=legend.colors, overviews="mode"
     )
-    with atomic_output(output, overwrite=overwrite, begun=begun) as draft:
-        write_raster(draft, grid, codes, profile=classes)
-        for name, tiles in layers.items():
-            percent = RasterProfile("uint8", nodata=LAYER_NODATA, band_names=(LAYERS[name],), overviews="average")
-            write_raster(layer_path(draft, name), grid, tiles, profile=percent)
-        write_companions(draft, legend)
-        companions = [*companion_paths(draft), *(layer_path(draft, name) for name in layers)]
-        write_record(draft, {**record, "layers": list(layers)}, beside=companions)
-    _tell_edges(output)
+    if sieve is None:
+        write_raster(draft, grid, content.codes, profile=profile)
+        return {}
+    counts = Counter[str]()
+    with draft_folder(draft) as folder:
+        tiles = sieve.sieved(content.codes, grid, legend.dtype, folder=folder, counts=counts)
+        write_raster(draft, grid, tiles, profile=profile)
+    share = 100 * counts["changed"] / max(1, counts["mapped"])
+    log.info("%.1f %% of the pixels lay in patches of less than %d px and got another class", share, sieve.least_px)
+    return {"sieved_px": counts["changed"]}
 
 
 def _tell_edges(output: Path) -> None:

@@ -15,6 +15,7 @@ from landcover_bdgf.scene import Stack
 PROCESS_BYTES = 610 * 2**20  # after alignment and compilation of the kernels
 LIVE_ENCODER, LIVE_FUSION = 4.0, 1.1  # largest layers alive at once; memory is not returned
 LIVE_NOVELTY = 2.1  # of the branch vectors, where a block is compared with the training data
+FLOAT_COPIES = 12  # of a byte of the layers, while a block is computed: three arrays of float32
 DECODED_TWICE = 2  # GDAL holds a block of a file decoded and in its cache
 TILES_PX = (256, BLOCK_PX)  # larger ones are no faster
 
@@ -32,9 +33,10 @@ class MemoryUse:
     halo_px: int
     file_block: int  # bytes of the largest block of a file
     batch: int = 1  # blocks that a thread computes at once
+    layer_bytes: int = 0  # of a pixel in all layers of the map
 
     @classmethod
-    def of(cls, stack: Stack, recipe: Recipe, batch: int = 1) -> MemoryUse:
+    def of(cls, stack: Stack, recipe: Recipe, batch: int = 1, layer_bytes: int = 0) -> MemoryUse:
         """The estimate for a scene and a model of this recipe, which need not be trained yet."""
         given, spectral = len(stack.spectral.bands), recipe.spectral
         bands = given if given <= spectral.max_bands else min(spectral.max_components, given)  # or fewer
@@ -50,7 +52,7 @@ class MemoryUse:
         live = LIVE_ENCODER * encoder + LIVE_FUSION * fusion.cnn_widths[1] * bands + LIVE_NOVELTY * vectors
         floats = round(live) + tokens + around
         file_block = max(image.block_bytes() for image in stack.images)
-        return cls(stack.grid.shape_hw[1], raw, channels, floats, recipe.halo_px, file_block, batch)
+        return cls(stack.grid.shape_hw[1], raw, channels, floats, recipe.halo_px, file_block, batch, layer_bytes)
 
     def bytes_for(self, tile_px: int, threads: int) -> int:
         """Estimated peak memory of the process, without GDAL's cache."""
@@ -59,7 +61,9 @@ class MemoryUse:
         carried = self.channels * (reach * (self.width_px + 2 * self.halo_px) + 2 * (tile_px + reach) ** 2)
         queued = (2 * threads + 1) * self.batch * self.channels * side**2
         computing = threads * self.floats * side**2
-        return PROCESS_BYTES + DECODED_TWICE * self.file_block + 4 * (reading + carried + queued + computing)
+        results = tile_px**2 + (2 * threads + 1 + FLOAT_COPIES * threads) * self.batch * BLOCK_PX**2
+        scene = 4 * (reading + carried + queued + computing)
+        return PROCESS_BYTES + DECODED_TWICE * self.file_block + scene + self.layer_bytes * results
 
 
 def parse_size(text: str) -> int:

@@ -10,10 +10,11 @@ from numpy.typing import NDArray
 from rasterio.windows import Window
 
 from landcover_bdgf.errors import OutputError
-from landcover_bdgf.labels import LAYERS, class_map_product
+from landcover_bdgf.labels import class_map_product
 from landcover_bdgf.mapping.finished_maps import join_maps
-from landcover_bdgf.mapping.map_files import Tiles, write_map_files
+from landcover_bdgf.mapping.map_files import MapContent, write_map_files
 from landcover_bdgf.mapping.partial_map import SUFFIX, PartialMap, read_partial
+from landcover_bdgf.mapping.patches import Sieve, Tiles
 from landcover_bdgf.storage import PathLike, check
 
 
@@ -52,23 +53,25 @@ def mosaic(parts: Sequence[PathLike], output: PathLike, *, overwrite: bool = Fal
     return write_map(shards, output, overwrite=overwrite)
 
 
-def write_map(parts: Sequence[PartialMap], output: Path, *, overwrite: bool, begun: bool = False) -> Path:
+def write_map(
+    parts: Sequence[PartialMap], output: Path, *, overwrite: bool, begun: bool = False, sieve: Sieve | None = None
+) -> Path:
     """Write the map of finished parts; ``begun`` as in :func:`write_map_files`."""
     plan = parts[0].plan
-    layers: dict[str, Tiles] = {name: _tiles(parts, list(LAYERS).index(name)) for name in plan.layers}
-    write_map_files(
-        output, plan.map_grid(), plan.legend, _tiles(parts), layers,
-        record=plan.record, overwrite=overwrite, begun=begun,
-    )  # fmt: skip
+    layers: dict[str, tuple[str, Tiles]] = {name: (dtype, _tiles(parts, name)) for name, dtype in plan.layers.items()}
+    content = MapContent(plan.map_grid(), plan.legend, _tiles(parts), layers, plan.record, sieve)
+    write_map_files(output, content, overwrite=overwrite, begun=begun)
     return output
 
 
-def _tiles(parts: Sequence[PartialMap], layer: int | None = None) -> Iterator[tuple[Window, NDArray[Any]]]:
-    """Windows with their pixels of a layer, or with their codes, (1, h, w)."""
+def _tiles(parts: Sequence[PartialMap], layer: str | None = None) -> Iterator[tuple[Window, NDArray[Any]]]:
+    """Windows with their pixels of a layer (bands, h, w), or with their codes (1, h, w)."""
     for part in parts:
         for window in part.windows():
-            piece = part.read(window)
-            yield window, (piece.codes if layer is None else piece.layers[layer])[None]
+            if layer is None:
+                yield window, part.read(window).codes[None]
+            else:
+                yield window, part.read(window, layer).layers[layer]
 
 
 def _check_parts(parts: Sequence[PartialMap]) -> None:

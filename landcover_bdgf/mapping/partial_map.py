@@ -32,6 +32,8 @@ SUFFIX, PLAN, LOCK = ".partial", "plan.json", ".lock"
 _HEAD = f'{{"kind":"{KIND}",'.encode()
 _EXPECTED = re.compile(rf"{re.escape(PLAN)}|\d+_\d+\.npz|\..+")  # hidden: the lock, and drafts of killed runs
 
+LayerName = Literal["confidence", "novelty", "probabilities", "sets", "entropy"]
+
 
 class Plan(Document):
     """The map that a run works on, and the windows that it computes.
@@ -44,8 +46,10 @@ class Plan(Document):
         Number, from 1, and count.
     windows : list of (row, column, height, width)
         From top to bottom, without overlap.
-    grid, legend, layers, record
+    grid, legend, record
         Of the whole map.
+    layers : dict of str to str
+        Names of the layers, and data types of their pixels.
     """
 
     model_config = ConfigDict(ser_json_inf_nan="constants")
@@ -56,7 +60,7 @@ class Plan(Document):
     windows: list[tuple[NonNegativeInt, NonNegativeInt, PositiveInt, PositiveInt]]
     grid: dict[str, Any]  # not a Grid: PROJ may write a CRS differently from how it was read, and the checksum changes
     legend: Legend
-    layers: list[Literal["confidence", "novelty"]]
+    layers: dict[LayerName, Literal["uint8", "uint16"]]
     record: dict[str, Any]
     sha256: str = ""
 
@@ -85,7 +89,8 @@ class PartialMap:
         """Write a finished window, synced to disk."""
         try:
             with atomic_output(self._file(window), overwrite=True) as draft, draft.open("wb") as file:
-                np.savez_compressed(file, codes=piece.codes, layers=piece.layers)
+                arrays: dict[str, Any] = {"codes": piece.codes, **piece.layers}
+                np.savez_compressed(file, **arrays)
         except OutputError as error:
             raise OutputError(self.path, error.problem, f"{error.remedy} Then continue with `resume`.") from error
 
@@ -93,19 +98,24 @@ class PartialMap:
         """Whether a window is finished."""
         return self._file(window).is_file()
 
-    def read(self, window: Window) -> Classified:
-        """A finished window; OutputError if its file is damaged."""
+    def read(self, window: Window, *names: str) -> Classified:
+        """A finished window with the layers named; OutputError if its file is damaged."""
         file = self._file(window)
         try:
             with file.open("rb") as opened, np.load(opened) as arrays:
-                piece = Classified(arrays["codes"], arrays["layers"])
+                piece = Classified(arrays["codes"], {name: arrays[name] for name in names})
         except MemoryError:
             raise
         except Exception as error:  # NumPy, zipfile and zlib raise ten types for damaged bytes, and advise to unpickle
             raise damaged(file, "its arrays cannot be read") from error
-        if piece.codes.shape != (window.height, window.width) or piece.layers.shape[1:] != piece.codes.shape:
+        shapes = {piece.codes.shape, *(layer.shape[1:] for layer in piece.layers.values())}
+        if shapes != {(window.height, window.width)}:
             raise damaged(file, f"it holds {piece.codes.shape} pixels")
         return piece
+
+    def read_whole(self, window: Window) -> Classified:
+        """A finished window with all its layers."""
+        return self.read(window, *self.plan.layers)
 
     def windows(self) -> Iterator[Window]:
         """All windows of the plan, from top to bottom."""
@@ -156,7 +166,7 @@ def begin_partial(path: Path, plan: Plan, *, resume: bool, overwrite: bool) -> I
             _check_same_run(read_partial(path).plan, plan, path)
             for window in filter(partial.has, partial.windows()):
                 try:
-                    partial.read(window)
+                    partial.read_whole(window)
                 except OutputError as error:
                     log.warning("%s: %s; recomputing", error.path, error.problem)
                     partial._file(window).unlink()
@@ -220,7 +230,10 @@ def _locked(path: Path) -> BaseFileLock:
         raise unwritten(path, error) from error
 
 
-_HASHED = {"scene": "other images, mask, area or alignment", "model": "another model"}  # their values say nothing
+# Keys of an identity whose values say nothing, or too much.
+_HASHED = {
+    "scene": "other images, mask, area or alignment", "model": "another model", "classes": "other classes or names",
+}  # fmt: skip
 
 
 def _check_same_run(before: Plan, now: Plan, path: Path) -> None:

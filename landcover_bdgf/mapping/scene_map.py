@@ -17,11 +17,21 @@ import numpy as np
 from rasterio.windows import Window
 
 from landcover_bdgf.errors import SettingsError
-from landcover_bdgf.labels import ClassMap, class_map_product, read_class_map
+from landcover_bdgf.labels import (
+    ClassMap,
+    changed_map_files,
+    class_map_product,
+    read_class_map,
+    regrouped,
+)
+from landcover_bdgf.mapping.map_record import layer_plan, map_record, to_map
 from landcover_bdgf.mapping.memory import MemoryUse, fitting, parse_size
 from landcover_bdgf.mapping.mosaicking import write_map
 from landcover_bdgf.mapping.partial_map import PartialMap, Plan, begin_partial
-from landcover_bdgf.mapping.settings import MapSettings
+from landcover_bdgf.mapping.patches import Sieve, least_pixels
+from landcover_bdgf.mapping.polygonizing import polygons, polygons_product
+from landcover_bdgf.mapping.settings import MapSettings, PolygonSettings
+from landcover_bdgf.mapping.stac_item import check_stac, stac_path, write_stac_item
 from landcover_bdgf.model import (
     BLOCK_PX,
     GPU_BLOCKS,
@@ -40,7 +50,15 @@ from landcover_bdgf.model import (
 )
 from landcover_bdgf.progress import Advance, log, progress, stop_between_steps
 from landcover_bdgf.scene import ReadCounts, Stack, warn_of_zeros
-from landcover_bdgf.storage import PathLike, Product, changed_files, check, check_free_space, read_record, record
+from landcover_bdgf.storage import (
+    PathLike,
+    Product,
+    changed_files,
+    check,
+    check_free_space,
+    content_sha256,
+    read_record,
+)
 from landcover_bdgf.text import FILE_NAMES
 
 MAX_TILE_PX = 1 << 14  # 1 GB with its layers
@@ -69,8 +87,9 @@ def map_scene(
     """Map the land cover of a scene, in the grid of the spectral image: codes from 1, 0 = no data.
 
     Without an output, the map is returned in memory. Otherwise it is written as a COG, with class names for GDAL
-    (``.aux.xml``), a style for QGIS (``.qml``), its provenance (``.json``) and, on request, the confidence in percent
-    (``_confidence.tif``). Finished windows are kept in a ``.partial`` folder until the map is written, so that an
+    (``.aux.xml``), a style for QGIS (``.qml``), its provenance (``.json``) and, on request, layers with styles of their
+    own (``_confidence.tif``, ``_novelty.tif``, ``_probabilities.tif``, ``_sets.tif``, ``_entropy.tif``), polygons and a
+    STAC item (``.stac.json``). Finished windows are kept in a ``.partial`` folder until the map is written, so that an
     interrupted run can be resumed.
 
     Parameters
@@ -91,9 +110,9 @@ def map_scene(
     Raises
     ------
     SettingsError
-        Shards, or ``resume``, without an output.
+        Shards, ``resume``, polygons or a STAC item without an output; a class to merge, rename or keep is unknown.
     CheckpointError
-        The model was trained on other bands.
+        The model was trained on other bands, or without the folds that prediction sets need.
     OutputError
         An output exists and ``overwrite`` is not given, or cannot be written; the run to resume is another one.
     KeyboardInterrupt
@@ -121,23 +140,28 @@ def _to_file(
     product = map_product(output, settings)
     if resume and not overwrite and not product.begun and _is_complete(output, model, stack, settings, run):
         log.info("%s: already complete, skipped", output)
+        _write_others(output, settings, overwrite=overwrite, resume=resume)
         return output
     check(product, inputs=stack.files, overwrite=overwrite, resume=resume)
     begun = resume and product.begun
     stack = fit_stack(model, stack, name="the model")
-    settings, run = check_map(output, stack, model.recipe, settings=settings, run=run)
+    layers = layer_plan(model, settings)
+    legend = regrouped(model.classes, settings).legend
+    chosen = Sieve.of(settings, legend, stack.grid)
+    classes = len(legend.entries)
+    settings, run = check_map(output, stack, model.recipe, settings=settings, run=run, classes=classes)
     if settings.max_ram:
         tiles = settings.tile_px, run.workers(run.torch_device()), settings.max_ram
         log.info("using tiles of %d px and %d threads to stay below %s", *tiles)
     tile_px = -(-settings.tile_px // BLOCK_PX) * BLOCK_PX
     counts = ReadCounts()
-    stream = BlockStream(_to_map(stack, settings).counting(counts), model.scaling, model.recipe.halo_px, tile_px)
+    stream = BlockStream(to_map(stack, settings).counting(counts), model.scaling, model.recipe.halo_px, tile_px)
     warn_of_novel_scene(model, stack, run.seed)
     number, count = settings.shard_of
     strips = [int(strip) for strip in np.array_split(np.arange(stream.strips), count)[number - 1]]
-    plan = _plan(model, stream, strips, settings, run, _record(model, stack, settings, run))
+    plan = _plan(model, stream, strips, settings, run, map_record(model, stack, settings, run))
     path = part_path(output, settings)
-    classifier = Classifier(model, run, novelty=settings.novelty)
+    classifier = Classifier(model, run, layers)
     with begin_partial(path, plan, resume=resume, overwrite=overwrite) as partial:
         novel_px, compared_px = _compute(classifier, stream, strips, partial, run, resumable=resumable)
         warn_of_zeros(stack, counts)
@@ -146,16 +170,31 @@ def _to_file(
             log.info("join the %d parts with bdgf mosaic", count)
             return path
         stack.check_unchanged()
-        write_map([partial], output, overwrite=overwrite, begun=begun)
+        write_map([partial], output, overwrite=overwrite, begun=begun, sieve=chosen)
     shutil.rmtree(path)
+    _write_others(output, settings, overwrite=overwrite, resume=resume)
     _tell_novel(novel_px, compared_px, settings, resume=resume)
     return output
 
 
+def _write_others(output: Path, settings: MapSettings, *, overwrite: bool, resume: bool) -> None:
+    """Write what is made from a finished map: polygons and STAC item, unless an interrupted run has written them."""
+    if settings.polygons:
+        path = Path(settings.polygons)
+        ours = read_record(path).get("inputs") == {"map": content_sha256(output)}
+        if resume and not overwrite and ours and changed_files(path) == []:
+            log.info("%s: already complete, skipped", path)
+        else:
+            left = resume and ours and not path.exists()  # a killed run publishes the record first
+            polygons(output, path, settings=PolygonSettings(settings.simplify), overwrite=overwrite or left)
+    if settings.stac:
+        write_stac_item(output, settings.stac, overwrite=overwrite or resume)
+
+
 def _in_memory(model: Checkpoint, stack: Stack, settings: MapSettings, run: Run, *, resume: bool) -> ClassMap:
     """Map into a temporary file and read it, so that both ways give the same pixels."""
-    if resume or settings.shard_of[1] > 1:
-        raise SettingsError("`output`", "is needed for `resume` and `shard`", "Name a file.")
+    if resume or settings.shard_of[1] > 1 or settings.polygons or settings.stac:
+        raise SettingsError("`output`", "is needed for `resume`, `shard`, `polygons` and `stac`", "Name a file.")
     with tempfile.TemporaryDirectory(prefix="bdgf-") as folder:
         path = Path(folder) / "map.tif"
         FILE_NAMES[str(path)] = "map in memory"
@@ -170,20 +209,27 @@ def part_path(output: Path, settings: MapSettings) -> Path:
 
 def map_product(output: Path, settings: MapSettings) -> Product:
     """A map and its companions; other runs may make other shards of it at the same time."""
-    scratch = (part_path(output, settings),)
-    return replace(class_map_product(output, settings.layers), scratch=scratch, shared=settings.shard_of[1] > 1)
+    scratch, made = (part_path(output, settings),), class_map_product(output, settings.layers)
+    companions = made.companions
+    if settings.polygons:
+        companions += polygons_product(settings.polygons).files
+    if settings.stac:
+        companions += (stac_path(output),)
+    return replace(made, companions=companions, scratch=scratch, shared=settings.shard_of[1] > 1)
 
 
 def check_map(
-    output: Path, stack: Stack, recipe: Recipe, *, settings: MapSettings, run: Run
+    output: Path, stack: Stack, recipe: Recipe, *, settings: MapSettings, run: Run, classes: int = 1
 ) -> tuple[MapSettings, Run]:
     """Check what can be known before there is a model of this recipe; returns settings within the memory limit.
+
+    The number of ``classes`` counts for memory and disk, where it is known.
 
     Raises
     ------
     SettingsError, ResourceError, OutputError
-        Tiles are too small or too large, the memory limit is too low, the recipe has no novelty, the device or room on
-        the disk is missing.
+        Tiles are too small or too large, the memory limit is too low, the recipe has no novelty or no folds for
+        prediction sets, the device or room on the disk is missing.
     """
     _check_tile(settings.tile_px, recipe.halo_px)
     if settings.map_masked and stack.mask is None:
@@ -192,16 +238,27 @@ def check_map(
     if settings.novelty and not recipe.fusion.shares:
         problem = f"is not available for models of the recipe {recipe.name}, whose windows share no computation"
         raise SettingsError("`novelty`", problem, "Use another recipe, or map without `novelty`.")
+    if settings.stac:
+        check_stac(settings.stac)
+    if settings.polygons:
+        check(polygons_product(settings.polygons), inputs=stack.files, overwrite=True)
+    if settings.min_area:
+        least_pixels(settings.min_area, stack.grid)
+    if settings.sets and not recipe.training.folds:
+        problem = "needs labels that models of other folds have judged, and there are no folds"
+        raise SettingsError("`sets`", problem, "Train with `training.folds=3`, or map without `sets`.")
+    layer_bytes = settings.layer_bytes(classes)
     if settings.shard_of[1] == 1:  # finished windows stay until the map is written, first without compression
-        check_free_space(output, 2 * math.prod(stack.grid.shape_hw) * (1 + len(settings.layers)))
-    return _within_memory(settings, run, recipe, stack)
+        check_free_space(output, 2 * math.prod(stack.grid.shape_hw) * (1 + layer_bytes))
+    return _within_memory(settings, run, recipe, stack, layer_bytes)
 
 
 def is_map_of(output: Path, model: Checkpoint, stack: Stack, *, settings: MapSettings, run: Run) -> bool:
     """Whether a file is the whole map of this scene by a model that was trained on it, with its layers, unchanged."""
-    expected = json.loads(json.dumps(_record(model, stack, settings, run) | {"layers": settings.layers}))
+    expected = json.loads(json.dumps(map_record(model, stack, settings, run) | {"layers": list(settings.layers)}))
     found = read_record(output)
-    return all(found.get(key) == value for key, value in expected.items()) and changed_files(output) == []
+    keys = expected.keys() | {"sets", "probability_type", "sieve", "merge"}
+    return all(found.get(key) == expected.get(key) for key in keys) and changed_map_files(output) == []
 
 
 def _is_complete(output: Path, model: Checkpoint, stack: Stack, settings: MapSettings, run: Run) -> bool:
@@ -257,11 +314,6 @@ def _batches(blocks: Iterator[Block], classifier: Classifier) -> Iterator[list[B
             yield batch
 
 
-def _to_map(stack: Stack, settings: MapSettings) -> Stack:
-    """The stack whose valid pixels are classified."""
-    return replace(stack, mask=None) if settings.map_masked else stack
-
-
 def _plan(
     model: Checkpoint, stream: BlockStream, strips: list[int], settings: MapSettings, run: Run, record: dict[str, Any]
 ) -> Plan:
@@ -272,32 +324,17 @@ def _plan(
         "device": run.torch_device().type,
         "version": version("landcover-bdgf"),
         "layers": settings.layers,
+        "sets": settings.sets,
+        "classes": record["legend"],
     }
     return Plan(
         identity=identity,
         shard=settings.shard_of,
         windows=[(w.row_off, w.col_off, w.height, w.width) for w in stream.windows(strips) if _corners(w)],
         grid=stream.stack.grid.to_dict(),
-        legend=model.classes,
+        legend=regrouped(model.classes, settings).legend,
         layers=settings.layers,
         record=record,
-    )
-
-
-def _record(model: Checkpoint, stack: Stack, settings: MapSettings, run: Run) -> dict[str, Any]:
-    """Provenance of a map."""
-    limits = stack.limits()
-    if "masked" in limits:
-        limits["masked"]["mapped"] = settings.map_masked
-    return record(
-        "map",
-        {"scene": _to_map(stack, settings).fingerprint()},
-        training=model.provenance.get("training", {}),
-        model={k: v for k, v in model.provenance.items() if k != "training"},
-        recipe=model.recipe.model_dump(mode="json"),
-        legend=json.loads(model.classes.to_json()),
-        seed=run.seed,
-        **limits,
     )
 
 
@@ -309,12 +346,14 @@ def _check_tile(tile_px: int, halo_px: int) -> None:
         raise SettingsError(f"`tile_px={tile_px}`", "needs too much memory", f"Use {MAX_TILE_PX} or less.")
 
 
-def _within_memory(settings: MapSettings, run: Run, recipe: Recipe, stack: Stack) -> tuple[MapSettings, Run]:
+def _within_memory(
+    settings: MapSettings, run: Run, recipe: Recipe, stack: Stack, layer_bytes: int
+) -> tuple[MapSettings, Run]:
     device = run.torch_device()
     if settings.max_ram is None:
         return settings, run
     threads = run.workers(device)
-    use = MemoryUse.of(stack, recipe, GPU_BLOCKS if device.type == "cuda" else 1)
+    use = MemoryUse.of(stack, recipe, GPU_BLOCKS if device.type == "cuda" else 1, layer_bytes)
     tile_px, threads = fitting(use, parse_size(settings.max_ram), tile_px=settings.tile_px, threads=threads)
     return replace(settings, tile_px=tile_px), replace(run, threads=threads)
 
@@ -331,11 +370,14 @@ def _assembled(window: Window, blocks: Iterator[Classified], advance: Advance) -
     whole, novel_px, compared_px = None, 0, 0
     for row, col in _corners(window):
         block = next(blocks)
-        whole = whole or empty_result((window.height, window.width), len(block.layers))
+        if whole is None:
+            kinds = {name: (str(own.dtype), len(own)) for name, own in block.layers.items()}
+            whole = empty_result((window.height, window.width), kinds)
         r, c = row - window.row_off, col - window.col_off
         height, width = min(BLOCK_PX, window.height - r), min(BLOCK_PX, window.width - c)
         whole.codes[r : r + height, c : c + width] = block.codes[:height, :width]
-        whole.layers[:, r : r + height, c : c + width] = block.layers[:, :height, :width]
+        for name, own in block.layers.items():
+            whole.layers[name][:, r : r + height, c : c + width] = own[:, :height, :width]
         novel_px, compared_px = novel_px + block.novel_px, compared_px + block.compared_px
         advance()
     assert whole is not None  # windows without blocks are left out

@@ -4,16 +4,70 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from typing import Annotated
+from typing import Annotated, Any, Literal
 
 from landcover_bdgf.errors import SettingsError
+from landcover_bdgf.labels import ClassSettings
 from landcover_bdgf.settings import Setting, changed_settings, check
 
 _SHARD = re.compile(r"([1-9]\d{0,5})/([1-9]\d{0,5})")
 
 
 @dataclass(frozen=True)
-class MapSettings:
+class SieveSettings:
+    """Settings of :func:`~landcover_bdgf.mapping.sieve`."""
+
+    min_area: Annotated[
+        str | None,
+        Setting(
+            "give smaller patches of a class that of their largest neighbour, as gdal_sieve does; e.g. 0.5ha or 20px",
+            unit="AREA",
+            default="none",
+        ),
+    ] = None
+    keep: Annotated[
+        tuple[str, ...],
+        Setting("classes whose patches stay, however small, with --min-area; repeatable", unit="class,class"),
+    ] = ()
+    connectivity: Annotated[
+        Literal["4", "8"], Setting("whether pixels of a patch touch at their sides (4), or also at corners (8)")
+    ] = "4"
+
+    __repr__ = changed_settings
+
+    def __post_init__(self) -> None:
+        check(self)
+        if self.min_area is None and (self.keep or self.connectivity != "4"):
+            name = "keep" if self.keep else "connectivity"
+            raise SettingsError(f"`{name}`", "applies only with `min_area`", "Remove it, or add `min_area`.")
+
+    def to_dict(self) -> dict[str, Any]:
+        """For the record of a map."""
+        return {"min_area": self.min_area, "keep": list(self.keep), "connectivity": int(self.connectivity)}
+
+
+@dataclass(frozen=True)
+class PolygonSettings:
+    """Settings of :func:`~landcover_bdgf.mapping.polygons`."""
+
+    simplify: Annotated[
+        float | None,
+        Setting(
+            "simplify the borders of polygons by this tolerance in units of the CRS, without gaps between them",
+            above=0,
+            unit="tolerance",
+            default="none",
+        ),
+    ] = None
+
+    __repr__ = changed_settings
+
+    def __post_init__(self) -> None:
+        check(self)
+
+
+@dataclass(frozen=True)
+class MapSettings(SieveSettings, PolygonSettings, ClassSettings):
     """Settings of :func:`~landcover_bdgf.mapping.map_scene`; they do not change the classes of pixels that are not
     masked or near masked ones."""
 
@@ -25,6 +79,37 @@ class MapSettings:
         bool,
         Setting("also write OUTPUT_novelty.tif, a novelty p-value in percent (low = outside the training data)"),
     ] = False
+    probabilities: Annotated[
+        bool, Setting("also write OUTPUT_probabilities.tif, the probability of each class, one band a class")
+    ] = False
+    probability_type: Annotated[
+        Literal["uint8", "uint16"], Setting("of the probabilities: uint8 for percent, uint16 for hundredths of one")
+    ] = "uint8"
+    sets: Annotated[
+        float | None,
+        Setting(
+            "also write OUTPUT_sets.tif, the classes that cannot be ruled out: sets that hold the right class with "
+            "this probability, e.g. 0.9, on polygons drawn like the labels",
+            least=0.5,
+            most=0.99,
+            default="none",
+        ),
+    ] = None
+    entropy: Annotated[
+        bool, Setting("also write OUTPUT_entropy.tif, how undecided the model is, in percent of the maximum")
+    ] = False
+    polygons: Annotated[
+        str | None, Setting("also write the map as polygons with names and areas", unit="FILE.gpkg", default="none")
+    ] = None
+    stac: Annotated[
+        str | None,
+        Setting(
+            "also write OUTPUT.stac.json, a STAC item; the value is the date of the images, e.g. 2020-06-04, or two "
+            "joined by / (needs pystac)",
+            unit="DATE",
+            default="none",
+        ),
+    ] = None
     map_masked: Annotated[
         bool, Setting("also classify masked pixels (clouds), as if they were not masked; by default they are 0")
     ] = False
@@ -38,14 +123,29 @@ class MapSettings:
     __repr__ = changed_settings
 
     def __post_init__(self) -> None:
-        check(self)
+        super().__post_init__()
+        whole = {"min_area": ", then use bdgf sieve", "polygons": ", then use bdgf polygons", "stac": ""}
+        for name, command in whole.items():
+            if getattr(self, name) and self.shard_of[1] > 1:
+                remedy = f"Join the parts with bdgf mosaic{command}."
+                raise SettingsError(f"`{name}`", "needs the whole map, and this is a part", remedy)
+        if self.simplify and not self.polygons:
+            raise SettingsError("`simplify`", "applies only with `polygons`", "Remove it, or add `polygons`.")
 
     @property
-    def layers(self) -> list[str]:
-        """The extra rasters to write."""
+    def layers(self) -> dict[str, str]:
+        """The layers to write, and the data types of their pixels."""
         from landcover_bdgf.labels import LAYERS
 
-        return [name for name in LAYERS if getattr(self, name)]
+        types = {"probabilities": self.probability_type}
+        return {name: types.get(name, "uint8") for name in LAYERS if getattr(self, name)}
+
+    def layer_bytes(self, classes: int) -> int:
+        """Bytes of a pixel in all layers of a map of so many classes."""
+        from landcover_bdgf.labels import LAYERS
+
+        bands = {name: bool(LAYERS[name].band) + classes * LAYERS[name].by_class for name in self.layers}
+        return sum(bands[name] * (2 if dtype == "uint16" else 1) for name, dtype in self.layers.items())
 
     @property
     def shard_of(self) -> tuple[int, int]:

@@ -18,9 +18,7 @@ from .checkpoint import (
 )
 from .classifier import (
     GPU_BLOCKS as GPU_BLOCKS,
-    Classified as Classified,
     Classifier as Classifier,
-    empty_result as empty_result,
     pooled as pooled,
     tempered as tempered,
 )
@@ -35,6 +33,7 @@ from .device import (
 from .features import Seen as Seen, Viewer as Viewer
 from .history import History as History
 from .learning_tiles import random_pixels as random_pixels, random_tiles as random_tiles
+from .map_layers import Classified as Classified, LayerPlan as LayerPlan, empty_result as empty_result
 from .networks.denoiser import denoiser_network as denoiser_network, feature_channels as feature_channels
 from .networks.diffusion import (
     Channels as Channels,

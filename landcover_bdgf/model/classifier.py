@@ -3,20 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor
 
 from landcover_bdgf.errors import CheckpointError, ResourceError
-from landcover_bdgf.labels import LAYER_NODATA, NODATA
 from landcover_bdgf.model.averaging import guide_channels, similar_mean
 from landcover_bdgf.model.blocks import BLOCK_PX, Block
 from landcover_bdgf.model.checkpoint import Checkpoint
 from landcover_bdgf.model.device import sent, with_weights
 from landcover_bdgf.model.features import Seen, Viewer
+from landcover_bdgf.model.map_layers import Classified, LayerPlan, empty_result
 from landcover_bdgf.model.networks.experts import Experts, expert_names, usual_shares
 from landcover_bdgf.model.networks.fusion import Inputs, apply_dense
 from landcover_bdgf.model.networks.layers import crop
@@ -34,11 +33,11 @@ GPU_BLOCKS = 16  # initial batch: 262,144 windows
 class Classifier:
     """A model ready to classify blocks of a stack; :meth:`classify` is thread-safe.
 
-    ``batch`` is the recommended number of blocks per call, ``temperature`` that of the probabilities. With ``novelty``,
-    results also have the novelty of each pixel; without, novel pixels are counted in a sample of the blocks.
+    ``batch`` is the recommended number of blocks per call, ``temperature`` that of the probabilities. Results have the
+    layers of the plan; without the novelty of each pixel, novel pixels are counted in a sample of the blocks.
     """
 
-    def __init__(self, model: Checkpoint, run: Run, *, novelty: bool = False) -> None:
+    def __init__(self, model: Checkpoint, run: Run, layers: LayerPlan | None = None) -> None:
         legend = model.classes
         seed = model.provenance.get("seed", run.seed)  # keyed noise must be the same as in training
         self.viewer = Viewer.of(model.weights, model.scaling, model.recipe, run.torch_device(), seed)
@@ -53,8 +52,10 @@ class Classifier:
         self.temperature = model.temperature
         features = recipe.fusion.d * len(recipe.fusion.branches)
         statistics = model.part(NOVELTY_PREFIX)
-        self.novelty = Novelty.of(statistics, device, features) if novelty or statistics else None
-        self.novelty_layer = novelty
+        self.layers = layers or LayerPlan()
+        self.kinds = self.layers.kinds(legend)
+        self.novelty_layer = "novelty" in self.layers.dtypes
+        self.novelty = Novelty.of(statistics, device, features) if self.novelty_layer or statistics else None
         self.codes = np.array([entry.code for entry in legend.entries], np.uint16)
 
     def classify(self, blocks: Sequence[Block]) -> list[Classified]:
@@ -142,23 +143,24 @@ class Classifier:
     def _classified(self, blocks: Sequence[Block]) -> list[Classified]:
         halo = self.viewer.recipe.halo_px
         valid = [block.seen.valid[halo:-halo, halo:-halo] & block.inside for block in blocks]
-        results = [empty_result(v.shape, 2 if self.novelty_layer else 1) for v in valid]
+        results = [empty_result(v.shape, self.kinds) for v in valid]
         some = [i for i in range(len(blocks)) if valid[i].any()]
         if not some:
             return results
         chosen = [blocks[i] for i in some]
         seen = self.see(*chosen)
-        probability, index = self._pooled(seen, chosen).max(dim=1)
-        codes = self.codes[index.cpu().numpy()]
-        layers = (probability * 100).round().to(torch.uint8)[:, None]
-        p_values = self._p_values(seen, chosen)
+        p = self.layers.merged(self._pooled(seen, chosen))
+        codes = self.codes[p.max(dim=1).indices.cpu().numpy()]
+        layers = {name: values.cpu().numpy() for name, values in self.layers.of(p).items()}
+        p_values = {n: values.cpu().numpy() for n, values in self._p_values(seen, chosen).items()}
         if self.novelty_layer:
-            layers = torch.cat([layers, torch.stack([p_values[n] for n in range(len(chosen))])[:, None]], dim=1)
-        for n, (i, own_codes, own_layers) in enumerate(zip(some, codes, layers.cpu().numpy(), strict=True)):
-            results[i].codes[valid[i]] = own_codes[valid[i]]
-            results[i].layers[:, valid[i]] = own_layers[:, valid[i]]
+            layers["novelty"] = np.stack([p_values[n] for n in range(len(chosen))])[:, None]
+        for n, i in enumerate(some):
+            results[i].codes[valid[i]] = codes[n][valid[i]]
+            for name, own in results[i].layers.items():
+                own[:, valid[i]] = layers[name][n][:, valid[i]]
             if n in p_values:
-                novel = int((p_values[n].cpu().numpy()[valid[i]] == 0).sum())
+                novel = int((p_values[n][valid[i]] == 0).sum())
                 results[i] = replace(results[i], novel_px=novel, compared_px=int(valid[i].sum()))
         return results
 
@@ -208,22 +210,3 @@ def tempered(p: Tensor, temperature: float) -> Tensor:
         return p
     p = p.clamp(min=LEAST_PROBABILITY) ** (1 / temperature)
     return p / p.sum(1, keepdim=True)
-
-
-def empty_result(shape_hw: tuple[int, ...], layers: int) -> Classified:
-    """A piece of a map without data."""
-    return Classified(np.full(shape_hw, NODATA, np.uint16), np.full((layers, *shape_hw), LAYER_NODATA, np.uint8))
-
-
-@dataclass(frozen=True)
-class Classified:
-    """A piece of the map: codes (h, w), 0 where there is no data, and layers (L, h, w).
-
-    The first layer is the confidence in percent, the second, if present, the novelty p-value in percent. ``novel_px``
-    of the ``compared_px`` pixels that were compared with the training data have a p-value below 1 %.
-    """
-
-    codes: NDArray[np.uint16]
-    layers: NDArray[np.uint8]
-    novel_px: int = 0
-    compared_px: int = 0

@@ -41,7 +41,8 @@ class Product:
     contents : tuple of str
         If it is a folder: names of its files, the main one first.
     extension : str
-        The usual one of its format, a key of ``WRITTEN``; extensions of other formats are refused. Any if empty.
+        The usual one of its format, a key of ``WRITTEN``; extensions of other formats are refused, and for a GeoTIFF
+        all but ``.tif`` and ``.tiff``. Any if empty.
     shared : bool
         Whether several runs may write it at the same time, each with its own scratch files: parts of a map.
     """
@@ -102,6 +103,7 @@ def check(*products: Product, inputs: Iterable[PathLike] = (), overwrite: bool =
             raise OutputError(product.path, "is a folder", "Give the name of a file.")
         else:
             _check_parent(product.path, product.path.parent)
+            _check_ending(product)
         begun = resume and product.begun
         for file in filter(_exists, product.files):
             _check_regular(file)
@@ -130,6 +132,13 @@ def _check_extension(product: Product) -> None:
     if product.extension and extension in _OTHERS - own:
         problem = f"a {WRITTEN[product.extension]} is written, and {extension} is the extension of another format"
         raise OutputError(path, problem, f"Name it {path.stem}{product.extension}.")
+
+
+def _check_ending(product: Product) -> None:
+    """Refuse a GeoTIFF without its usual extension, by which QGIS and the names of companion files go."""
+    path = product.path
+    if product.extension == ".tif" and path.suffix.lower() not in (".tif", ".tiff"):
+        raise OutputError(path, "does not end in .tif or .tiff", f"Name it {path.name}.tif.")
 
 
 def _check_regular(file: Path) -> None:

@@ -59,12 +59,14 @@ def cross_fit(
     similar, shares = pool_of(opinions[:, 0], truth, names, samples.groups[index])
     p, unguided = (pooled(torch.from_numpy(opinions[:, way, similar]), tuple(shares.values())) for way in (0, -1))
     temperature = fitted_temperature(p.numpy(), truth, as_mapped(truth, mapped_px), 1 - 1 / count)
-    confidence, best = tempered(p, temperature).max(dim=1)
+    calibrated = tempered(p, temperature)
+    confidence, best = calibrated.max(dim=1)
     order = np.lexsort((samples.cols[index], samples.rows[index]))
     columns: tuple[NDArray[Any], ...] = (
         samples.rows[index], samples.cols[index], codes, (best.numpy() + 1).astype(np.uint16),
         confidence.numpy().astype(np.float32), away.astype(np.float32), number.astype(np.uint8),
         samples.groups[index], (unguided.argmax(dim=1).numpy() + 1).astype(np.uint16),
+        calibrated.numpy()[np.arange(len(truth)), truth].astype(np.float32),
     )  # fmt: skip
     left_out = LeftOut(*(np.ascontiguousarray(values[order]) for values in columns))
     return CrossFitted(left_out, shares, similar, temperature)

@@ -38,18 +38,19 @@ def test_the_main_job_and_the_map_from_its_model(
     assert "overall accuracy" in out
     written = {str(path.relative_to(finished_job)) for path in finished_job.rglob("*")}
     assert written >= {
-        "map.tif", "map.qml", "map.tif.aux.xml", "map.tif.json", "map_confidence.tif", "model.safetensors",
+        "map.tif", "map.qml", "map.tif.aux.xml", "map.tif.json", "map_confidence.tif", "map_confidence.qml",
+        "map.model.safetensors",
         "map_steps/samples.gpkg", "map_steps/denoiser.safetensors", "map_steps/denoiser.csv", "map_steps/denoiser.png",
         "map_steps/report/report.html",
     }  # fmt: skip
-    before = Path(shutil.copy(finished_job / "model.safetensors", "model.safetensors")).read_bytes()
-    again = ["map", scene_files.spectral, scene_files.sar, "-o", "again.tif", "--model", "model.safetensors"]
+    before = Path(shutil.copy(finished_job / "map.model.safetensors", "map.model.safetensors")).read_bytes()
+    again = ["map", scene_files.spectral, scene_files.sar, "-o", "again.tif", "--model", "map.model.safetensors"]
     assert bdgf(*again, "--tile", 64, "-q") == 0
     assert Path("again.tif").read_bytes() == (finished_job / "map.tif").read_bytes()
     assert capsys.readouterr() == ("again.tif: land-cover map\n", "")
     assert bdgf(*job_words) == 6
-    assert "model.safetensors: exists already" in capsys.readouterr().err
-    assert Path("model.safetensors").read_bytes() == before
+    assert "map.model.safetensors: exists already" in capsys.readouterr().err
+    assert Path("map.model.safetensors").read_bytes() == before
 
 
 def test_the_main_job_with_a_mask_and_an_area_of_interest(
@@ -90,7 +91,7 @@ def test_the_main_job_with_a_mask_and_an_area_of_interest(
     assert bdgf("check", *pair) == 0
     valid = stack.read_valid(Window(0, 0, 120, 104)).sum() / inside.sum()
     assert f"valid in both sensors: {100 * valid:.1f} %" in capsys.readouterr().out
-    again = ["map", *pair, "--model", "model.safetensors", "--map-masked"]
+    again = ["map", *pair, "--model", "map.model.safetensors", "--map-masked"]
     assert bdgf(*again, "-o", "cloudy.tif") == 0
     with rasterio.open("cloudy.tif") as file:
         assert (file.read(1) > 0)[inside & masked].any()
@@ -184,7 +185,7 @@ def test_interrupted_training_names_resume(
 
 
 @pytest.mark.parametrize(("command", "name"), [
-    ("map", "model.csv"), ("map", "map.qml"), ("map", "map_steps/samples.gpkg"), ("map", "map_steps/denoiser.csv"),
+    ("map", "map.model.csv"), ("map", "map.qml"), ("map", "map_steps/samples.gpkg"), ("map", "map_steps/denoiser.csv"),
     ("map", "map_steps/report/accuracy.csv"), ("train", "out.csv"), ("pretrain", "out.png"),
 ])  # fmt: skip
 def test_resume_replaces_nothing_where_no_run_was_interrupted(
@@ -198,7 +199,7 @@ def test_resume_replaces_nothing_where_no_run_was_interrupted(
     assert bdgf(command, scene_files.spectral, scene_files.sar, *words, *QUICK, "--resume") == 6
     assert "Choose another name, or allow it with --overwrite" in capsys.readouterr().err
     assert mine.read_text() == "mine"
-    assert not Path("model.safetensors").exists()
+    assert not Path("map.model.safetensors").exists()
 
 
 def test_corrected_samples_are_not_replaced_by_resume(
@@ -219,7 +220,7 @@ def test_corrected_samples_are_not_replaced_by_resume(
 def test_shards_on_the_command_line(
     bdgf: Bdgf, finished_job: Path, scene_files: SceneFiles, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    shutil.copy(finished_job / "model.safetensors", "model.safetensors")
+    shutil.copy(finished_job / "map.model.safetensors", "model.safetensors")
     for i in (1, 2):
         assert bdgf("map", scene_files.spectral, scene_files.sar, "-o", "map.tif", "--shard", f"{i}/2", "-q") == 0
     assert bdgf("info", "map.tif.2-of-2.partial") == 0
@@ -283,10 +284,10 @@ def test_every_label_teaches_the_map_and_is_judged_by_a_model_that_has_not_seen_
     report = Path("m_steps/report/report.html").read_text()
     assert "each judged by a model that was trained without its polygon (2 folds)" in report
     assert "What decides on this scene" in report
-    assert bdgf("assess", "m.tif", "--reference", "model.safetensors", "-o", "again", "--json") == 0
+    assert bdgf("assess", "m.tif", "--reference", "m.model.safetensors", "-o", "again", "--json") == 0
     again = json.loads(capsys.readouterr().out)
     assert again == accuracy
-    assert bdgf("assess", "m.tif", "--reference", "model.safetensors", "--field", "class", "-o", "x") == 2
+    assert bdgf("assess", "m.tif", "--reference", "m.model.safetensors", "--field", "class", "-o", "x") == 2
     assert bdgf("map", *scene, *labels_of(scene_files), "-o", "m.tif", *options, "--resume") == 0
     assert "already complete" in capsys.readouterr().err
     other = [*labels_of(scene_files), "--model", "o.safetensors", "--seed", "1", "--set", "training.folds=0"]
@@ -294,7 +295,7 @@ def test_every_label_teaches_the_map_and_is_judged_by_a_model_that_has_not_seen_
     capsys.readouterr()
     assert bdgf("assess", "m.tif", "--reference", "o.safetensors", "-o", "y") == 4
     assert "o.safetensors: was trained without folds, so its labels were not judged" in capsys.readouterr().err
-    assert bdgf("assess", "o.tif", "--reference", "model.safetensors", "-o", "z") == 4
-    assert "model.safetensors: is not the model that made o.tif" in capsys.readouterr().err
+    assert bdgf("assess", "o.tif", "--reference", "m.model.safetensors", "-o", "z") == 4
+    assert "m.model.safetensors: is not the model that made o.tif" in capsys.readouterr().err
     assert bdgf("map", *scene, *other, "-o", "p.tif", *QUICK, "--overwrite") == 0
     assert "split by polygon; nearest training and test pixel" in capsys.readouterr().err

@@ -118,3 +118,18 @@ def test_a_missing_file_and_a_missing_record_or_that_of_another_map_are_reported
     record_path(other).write_bytes(record_path(written / "map.tif").read_bytes())
     with pytest.raises(RasterError, match=r"other\.tif: has changed since it was written"):
         verify(other)
+
+
+def test_what_was_done_to_a_map_is_shown(written: Path, tmp_path: Path) -> None:
+    assert describe(written / "map.tif")["layers"] == "confidence, novelty"
+    for name in ("map.tif", "map.tif.aux.xml"):
+        shutil.copy(written / name, tmp_path)
+    values = json.loads(record_path(written / "map.tif").read_text()) | {
+        "sets": {"level": 0.9, "coverage": 0.93}, "merge": ["built=roof,road"], "sieve": {"min_area": "1ha"},
+        "sieved_px": 7,
+    }  # fmt: skip
+    record_path(tmp_path / "map.tif").write_text(json.dumps(values))
+    found = describe(tmp_path / "map.tif")
+    assert found["prediction sets"] == "of level 0.9; on left-out labels they hold 93 %"
+    assert found["merged classes"] == "built=roof,road"
+    assert found["sieved"] == "patches below 1ha (7 px changed); layers are of the map before"

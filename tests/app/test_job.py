@@ -64,7 +64,7 @@ def test_resume_completes_a_product_of_which_some_files_are_written(
     model: Checkpoint, stack: Stack, tmp_path: Path
 ) -> None:
     path, layers = tmp_path / "a.tif", MapSettings(confidence=True)
-    with stopped_at(5, tmp_path):
+    with stopped_at(6, tmp_path):
         map_scene(model, stack, path, settings=layers)
     assert set(os.listdir(tmp_path)) == {
         part_path(path, layers).name,
@@ -89,14 +89,14 @@ def test_a_job_stopped_after_a_step_resumes_to_the_same_files(
 ) -> None:  # fmt: skip
     """After sampling, pre-training or training; what a killed run has left is removed."""
     (tmp_path / "map_steps").mkdir()
-    for name in ("map_steps/samples.gpkg*", "map_steps/denoiser.*", "model.*")[:finished]:
+    for name in ("map_steps/samples.gpkg*", "map_steps/denoiser.*", "map.model.*")[:finished]:
         for file in finished_job.glob(name):
             shutil.copy(file, tmp_path / file.relative_to(finished_job))
-    for name in ("map_steps/.samples.gpkg", "map_steps/.denoiser.safetensors", ".model.safetensors",
-                 ".model.partial.safetensors"):  # fmt: skip
+    for name in ("map_steps/.samples.gpkg", "map_steps/.denoiser.safetensors", ".map.model.safetensors",
+                 ".map.model.partial.safetensors"):  # fmt: skip
         (tmp_path / f"{name}.0123abcd.part").mkdir()
     if finished == 3:
-        (tmp_path / "model.partial.safetensors").write_text("state")
+        (tmp_path / "map.model.partial.safetensors").write_text("state")
     assert bdgf(*job_words, "--resume") == 0
     assert capfd.readouterr().err.count("already complete, skipped") == finished - 1
     whole, resumed = (
@@ -165,8 +165,8 @@ def test_a_map_of_another_job_is_not_taken_for_its_own(
     elif change == "no record":
         (tmp_path / "map.tif.json").unlink()
     elif change == "no model":
-        (tmp_path / "model.safetensors").unlink()
-        (tmp_path / "model.csv").unlink()
+        (tmp_path / "map.model.safetensors").unlink()
+        (tmp_path / "map.model.csv").unlink()
     words = job_words[:-1] if change == "layers" else job_words
     assert bdgf(*words, "--resume") == 6
     assert said in capfd.readouterr().err
@@ -200,7 +200,8 @@ def test_what_a_later_step_refuses_is_refused_before_the_first(
 
 
 @pytest.mark.parametrize(("left", "needed"), [
-    ("model.partial.safetensors", "map_steps/denoiser.safetensors"), ("map.tif.partial/plan.json", "model.safetensors"),
+    ("map.model.partial.safetensors", "map_steps/denoiser.safetensors"),
+    ("map.tif.partial/plan.json", "map.model.safetensors"),
 ])  # fmt: skip
 def test_an_unfinished_step_without_the_one_before_is_refused_before_any_training(
     left: str, needed: str, bdgf: Bdgf, job_words: list[str], tmp_path: Path, capfd: pytest.CaptureFixture[str],

@@ -25,7 +25,7 @@ from landcover_bdgf.errors import OutputError, RasterError
 from landcover_bdgf.geo.cog import RasterProfile, write_raster
 from landcover_bdgf.geo.grid import Grid
 from landcover_bdgf.geo.raster import Window
-from landcover_bdgf.labels.class_map import layer_path
+from landcover_bdgf.labels.layers import layer_path
 from landcover_bdgf.labels.left_out import LeftOut
 from landcover_bdgf.labels.legend import Legend
 from landcover_bdgf.storage.records import write_record

@@ -12,7 +12,7 @@ from torch import Tensor
 from training.test_training import assert_same_weights, stopped
 
 from landcover_bdgf.errors import ResourceError
-from landcover_bdgf.labels.class_map import layer_path
+from landcover_bdgf.labels.layers import layer_path
 from landcover_bdgf.labels.samples import Samples
 from landcover_bdgf.mapping.scene_map import MapSettings, map_scene
 from landcover_bdgf.model.blocks import BlockStream

@@ -37,7 +37,7 @@ def trained(scene_files: SceneFiles, tmp_path: Path, bdgf: Bdgf) -> Path:
     write_layer(tmp_path / "dem.tif", 1)
     write_layer(tmp_path / "embeddings.tif", 9)
     labels = ["--labels", scene_files.labels.name, "--field", "class", *SHORT_OPTIONS]
-    assert bdgf("map", *SCENE, "-o", "map.tif", *labels, *LAYERS) == 0
+    assert bdgf("map", *SCENE, "-o", "map.tif", "--model", "model.safetensors", *labels, *LAYERS) == 0
     return tmp_path
 
 

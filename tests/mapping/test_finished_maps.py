@@ -15,10 +15,11 @@ import rasterio
 from conftest import WriteTif
 from numpy.typing import NDArray
 
-from landcover_bdgf.errors import BdgfError
+from landcover_bdgf.errors import BdgfError, RasterError
 from landcover_bdgf.geo.grid import Grid
 from landcover_bdgf.geo.raster import open_raster, read_band
-from landcover_bdgf.labels.class_map import layer_path, legend_of_map, read_class_map
+from landcover_bdgf.labels.class_map import legend_of_map, read_class_map
+from landcover_bdgf.labels.layers import layer_path
 from landcover_bdgf.labels.legend import Legend
 from landcover_bdgf.labels.symbology import write_companions
 from landcover_bdgf.mapping.finished_maps import join_maps
@@ -89,6 +90,23 @@ def test_layers_are_written_if_all_maps_have_them(
     assert joined.novelty is None
     assert f"no novelty is written, as {maps[1]} has none" in caplog.text
     assert read_record(tmp_path / "all.tif")["layers"] == ["confidence"]
+
+
+def test_layers_with_a_band_for_each_class_are_joined(write_map: Any, write_tif: WriteTif, tmp_path: Path) -> None:
+    maps = [write_map("a.tif", codes(2, 2)), write_map("b.tif", codes(2, 2), col=2)]
+    for file, col, dtype in ((maps[0], 0, np.uint16), (maps[1], 2, np.uint16)):
+        bands = np.arange(3, dtype=dtype)[:, None, None] + np.full((3, 2, 2), 1000 * col, dtype)
+        write_tif(layer_path(file, "probabilities").name, bands, origin_xy=(X + 10 * col, Y), nodata=65535)
+    joined = read_class_map(join_maps(maps, tmp_path / "all.tif"))
+    assert joined.probabilities is not None
+    assert joined.probabilities[:, 0].tolist() == [[i, i, 2000 + i, 2000 + i] for i in range(3)]
+    percent = np.zeros((3, 2, 2), np.uint8)
+    write_tif("b_probabilities.tif", percent, origin_xy=(X + 20, Y), nodata=255)
+    with pytest.raises(RasterError, match=r"b_probabilities\.tif: has pixels of uint8, and .* of uint16\. Map both"):
+        join_maps(maps, tmp_path / "other.tif")
+    write_tif("b_probabilities.tif", percent[:2], origin_xy=(X + 20, Y), nodata=255)
+    with pytest.raises(RasterError, match=r"b_probabilities\.tif: is not the probabilities of"):
+        join_maps(maps, tmp_path / "other.tif")
 
 
 def test_another_nodata_value_is_no_data(write_map: Any, tmp_path: Path) -> None:

@@ -16,7 +16,7 @@ from landcover_bdgf.scene.stack import Stack
 
 
 def settings(shard: str = "1/1") -> MapSettings:
-    return MapSettings(tile_px=128, confidence=True, shard=shard)
+    return MapSettings(tile_px=128, confidence=True, probabilities=True, probability_type="uint16", shard=shard)
 
 
 def contents(folder: Path) -> dict[str, bytes]:
@@ -37,7 +37,8 @@ def test_shards_make_the_map_of_one_run(
     whole = map_scene(model, wide_stack, tmp_path / "whole/m.tif", settings=settings())
     made = mosaic([parts[2], parts[0], parts[1]], tmp_path / "m.tif")
     assert contents(made.parent) == contents(whole.parent)
-    assert contents(made.parent).keys() == {"m.tif", "m_confidence.tif", "m.qml", "m.tif.aux.xml", "m.tif.json"}
+    layers = {f"m_{layer}.{ending}" for layer in ("confidence", "probabilities") for ending in ("tif", "qml")}
+    assert contents(made.parent).keys() == {"m.tif", "m.qml", "m.tif.aux.xml", "m.tif.json", *layers}
     assert [path.name for path in parts] == [f"m.tif.{i}-of-3.partial" for i in (1, 2, 3)]
     second = map_scene(model, wide_stack, tmp_path / "m.tif", settings=settings("2/3"), run=Run(seed=2), overwrite=True)
     orders = [parts[0], second, parts[2]], [second, parts[2], parts[0]]

@@ -19,7 +19,7 @@ PLAN = Plan(
     windows=[(0, 0, 4, 5), (0, 5, 4, 3), (4, 0, 2, 8)],
     grid=Grid(CRS.from_epsg(32633), Affine(10, 0, 0, 0, -10, 0), (6, 8)).to_dict(),
     legend=Legend((LegendEntry(1, "wood", (0, 90, 0), "wood"),)),
-    layers=["confidence"],
+    layers={"confidence": "uint8", "probabilities": "uint16"},
     record={},
 )
 WINDOWS = [Window(0, 0, 5, 4), Window(5, 0, 3, 4), Window(0, 4, 8, 2)]
@@ -28,7 +28,10 @@ WINDOWS = [Window(0, 0, 5, 4), Window(5, 0, 3, 4), Window(0, 4, 8, 2)]
 def piece(window: Window) -> Classified:
     rng = np.random.default_rng(window.col_off + 10 * window.row_off)
     shape = window.height, window.width
-    return Classified(rng.integers(0, 500, shape).astype(np.uint16), rng.integers(0, 101, (2, *shape)).astype(np.uint8))
+    confidence = rng.integers(0, 101, (1, *shape)).astype(np.uint8)
+    probabilities = rng.integers(0, 10_001, (2, *shape)).astype(np.uint16)
+    layers = {"confidence": confidence, "probabilities": probabilities}
+    return Classified(rng.integers(0, 500, shape).astype(np.uint16), layers)
 
 
 @pytest.fixture
@@ -51,9 +54,11 @@ def refused(path: Path, message: str, plan: Plan = PLAN, *, resume: bool = False
 def check(partial: PartialMap) -> None:
     assert list(partial.windows()) == WINDOWS
     for window in WINDOWS:
-        kept = partial.read(window)
+        kept = partial.read_whole(window)
         np.testing.assert_array_equal(kept.codes, piece(window).codes)
-        np.testing.assert_array_equal(kept.layers, piece(window).layers)
+        for name, layer in piece(window).layers.items():
+            np.testing.assert_array_equal(kept.layers[name], layer, strict=True)
+        assert [*partial.read(window, "confidence").layers] == ["confidence"]
 
 
 def test_windows_come_back_from_top_to_bottom(path: Path) -> None:
@@ -93,7 +98,7 @@ def test_any_flipped_bit_that_changes_a_window_is_noticed(path: Path) -> None:
 def test_a_damaged_window_is_computed_again(path: Path, caplog: pytest.LogCaptureFixture) -> None:
     (path / "0_5.npz").write_bytes((path / "0_5.npz").read_bytes()[:40])
     with pytest.raises(OutputError, match=r"0_5\.npz: is damaged \(.*\)\. Make the map again\."):
-        read_partial(path).read(WINDOWS[1])
+        read_partial(path).read_whole(WINDOWS[1])
     with begin_partial(path, PLAN, resume=True, overwrite=False) as partial:
         assert [partial.has(window) for window in WINDOWS] == [True, False, True]
     assert "0_5.npz: is damaged" in caplog.text

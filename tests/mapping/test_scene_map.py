@@ -14,10 +14,13 @@ import pytest
 import rasterio
 import shapely
 import torch
+from rasterio.features import sieve
 from rasterio.windows import Window
 
 from landcover_bdgf.errors import CheckpointError, OutputError, RasterError, ResourceError, SettingsError
-from landcover_bdgf.labels.class_map import layer_path
+from landcover_bdgf.labels.class_map import read_class_map
+from landcover_bdgf.labels.layers import layer_path
+from landcover_bdgf.labels.prediction_sets import PredictionSets
 from landcover_bdgf.mapping import scene_map
 from landcover_bdgf.mapping.mosaicking import mosaic
 from landcover_bdgf.mapping.partial_map import PartialMap
@@ -27,13 +30,14 @@ from landcover_bdgf.model.checkpoint import Checkpoint
 from landcover_bdgf.model.classifier import Classified, Classifier
 from landcover_bdgf.model.features import Viewer
 from landcover_bdgf.model.networks.fusion import apply_windows
+from landcover_bdgf.model.recipe import changed
 from landcover_bdgf.model.run import Run
 from landcover_bdgf.scene.alignment import align
 from landcover_bdgf.scene.settings import AlignSettings
 from landcover_bdgf.scene.simulation import SceneFiles, simulate, write_scene
 from landcover_bdgf.scene.stack import Stack
 
-MADE = MapSettings(confidence=True, novelty=True)
+MADE = MapSettings(confidence=True, novelty=True, probabilities=True, probability_type="uint16", sets=0.7, entropy=True)
 
 
 @pytest.fixture(scope="module")
@@ -46,9 +50,9 @@ def made(model: Checkpoint, wide_stack: Stack, tmp_path_factory: pytest.TempPath
 def test_the_map_does_not_depend_on_tile_size_and_threads(
     made: Path, model: Checkpoint, wide_stack: Stack, tmp_path: Path
 ) -> None:
-    settings = MapSettings(tile_px=100, confidence=True, novelty=True)
+    settings = replace(MADE, tile_px=100)
     again = map_scene(model, wide_stack, tmp_path / made.name, settings=settings, run=Run(threads=3))
-    assert len(list(made.parent.iterdir())) == 6
+    assert len(list(made.parent.iterdir())) == 14
     for path in made.parent.iterdir():
         assert (again.parent / path.name).read_bytes() == path.read_bytes(), path.name
 
@@ -102,6 +106,95 @@ def test_every_valid_pixel_has_a_class_and_no_other(made: Path, wide_stack: Stac
             assert (dataset.nodata, dataset.crs, dataset.transform) == (nodata, grid.crs, grid.transform)
         assert np.array_equal(values != nodata, valid), path.name
         assert values[valid].max() <= most
+
+
+def test_layers_are_what_the_probabilities_tell(made: Path, model: Checkpoint) -> None:
+    """To half a unit; a class of less than its threshold is not in the set, the others are."""
+    assert model.left_out is not None
+    found, classes = read_class_map(made), len(model.classes.entries)
+    assert found.probabilities is not None
+    assert found.confidence is not None
+    assert found.sets is not None
+    assert found.entropy is not None
+    there = found.codes > 0
+    p = found.probabilities[:, there] / 10_000
+    assert np.abs(p.sum(axis=0) - 1).max() <= classes * 0.5e-4
+    assert (found.probabilities[:, ~there] == 65535).all()
+    assert np.abs(100 * p.max(axis=0) - found.confidence[there]).max() <= 0.51
+    assert np.array_equal(np.take_along_axis(p, found.codes[there][None].astype(int) - 1, axis=0)[0], p.max(axis=0))
+    entropy = -100 * (p * np.log(np.maximum(p, 1e-9))).sum(axis=0) / np.log(classes)
+    assert np.abs(entropy - found.entropy[there]).max() <= 0.7
+    least = PredictionSets.of(model.left_out, model.classes, 0.7).thresholds[:, None]
+    clear = np.abs(p - least) > 1e-4
+    assert np.array_equal((p >= least)[clear], found.sets[1:, there][clear] == 1)
+    assert np.array_equal(found.sets[0, there], found.sets[1:, there].sum(axis=0))
+    record = json.loads(Path(f"{made}.json").read_text(encoding="utf-8"))
+    assert record["sets"]["level"] == 0.7
+    assert [row["name"] for row in record["sets"]["classes"]] == list(model.classes.names)
+    with rasterio.open(layer_path(made, "probabilities")) as dataset:
+        assert (dataset.descriptions, dataset.scales[0]) == (model.classes.names, 0.01)
+    with rasterio.open(layer_path(made, "sets")) as dataset:
+        assert dataset.descriptions[:2] == ("number of classes in the prediction set", model.classes.names[0])
+
+
+def test_a_sieved_map_with_polygons_is_the_same_for_any_tiles(
+    made: Path, model: Checkpoint, wide_stack: Stack, tmp_path: Path
+) -> None:
+    """The sieve and the polygons are those of the finished map; the record says what the sieve changed."""
+    area = MapSettings(confidence=True, min_area="0.3ha", connectivity="8", polygons=str(tmp_path / "p.gpkg"))
+    path = map_scene(model, wide_stack, tmp_path / "map.tif", settings=area)
+    before, after = read_class_map(made), read_class_map(path)
+    expected = sieve(before.codes, 30, mask=before.codes > 0, connectivity=8)
+    assert np.array_equal(after.codes, expected)
+    assert np.array_equal(after.confidence, before.confidence)
+    record = json.loads(Path(f"{path}.json").read_text(encoding="utf-8"))
+    assert record["sieve"] == {"min_area": "0.3ha", "keep": [], "connectivity": 8}
+    assert record["sieved_px"] == (expected != before.codes).sum() > 0
+    polygons = geopandas.read_file(tmp_path / "p.gpkg", layer="land_cover")
+    assert polygons.pixels.sum() == (expected > 0).sum()
+    files = {file.name: file.read_bytes() for file in tmp_path.iterdir()}
+    map_scene(model, wide_stack, path, settings=replace(area, tile_px=128), run=Run(threads=3), overwrite=True)
+    assert {file.name: file.read_bytes() for file in tmp_path.iterdir()} == files
+    (tmp_path / "p.gpkg").unlink()
+    map_scene(model, wide_stack, path, settings=area, resume=True)  # only the polygons are missing
+    assert (tmp_path / "p.gpkg").read_bytes() == files["p.gpkg"]
+    assert not scene_map.is_map_of(path, model, wide_stack, settings=MapSettings(confidence=True), run=Run())
+    with pytest.raises(SettingsError, match=r"`min_area`: needs the whole map, and this is a part\. Join the parts"):
+        MapSettings(min_area="3px", shard="1/2")
+
+
+def test_probabilities_of_merged_classes_are_added(
+    made: Path, model: Checkpoint, wide_stack: Stack, tmp_path: Path
+) -> None:
+    one, two = model.classes.names[:2]
+    settings = MapSettings(
+        probabilities=True, probability_type="uint16", merge=(f"both={two},{one}",), rename=("both=a and b",)
+    )
+    found = read_class_map(map_scene(model, wide_stack, tmp_path / "map.tif", settings=settings))
+    before = read_class_map(made)
+    assert found.legend.names == ("a and b", *model.classes.names[2:])
+    assert found.probabilities is not None
+    assert before.probabilities is not None
+    there = found.codes > 0
+    p = before.probabilities[:, there].astype(int)
+    assert np.abs(found.probabilities[0, there] - (p[0] + p[1])).max() <= 2
+    assert np.array_equal(found.probabilities[1:, there], p[2:])
+    assert np.array_equal(
+        np.take_along_axis(found.probabilities[:, there], found.codes[there][None].astype(int) - 1, axis=0)[0],
+        found.probabilities[:, there].max(axis=0),
+    )
+    assert json.loads(Path(f"{tmp_path / 'map.tif'}.json").read_text())["merge"] == list(settings.merge)
+    with pytest.raises(SettingsError, match="`sets`: are not known for classes that are merged after the training"):
+        map_scene(model, wide_stack, tmp_path / "other.tif", settings=replace(settings, sets=0.9))
+
+
+def test_prediction_sets_need_judged_labels(model: Checkpoint, wide_stack: Stack, tmp_path: Path) -> None:
+    alone, settings = replace(model, left_out=None), MapSettings(sets=0.9)
+    with pytest.raises(CheckpointError, match=r"trained without folds, which prediction sets need\. Train it with"):
+        map_scene(alone, wide_stack, tmp_path / "map.tif", settings=settings)
+    recipe = changed(model.recipe, ("training.folds=0",))
+    with pytest.raises(SettingsError, match="`sets`: needs labels that models of other folds have judged"):
+        scene_map.check_map(tmp_path / "map.tif", wide_stack, recipe, settings=settings, run=Run())
 
 
 def test_classes_have_names_and_colours(made: Path, model: Checkpoint) -> None:
@@ -265,7 +358,7 @@ def test_a_resumed_map_equals_an_uninterrupted_one(
     made: Path, model: Checkpoint, wide_stack: Stack, tmp_path: Path, ctrl_c: Callable[[], None],
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture,
 ) -> None:  # fmt: skip
-    settings, path = MapSettings(tile_px=128, confidence=True, novelty=True), tmp_path / made.name
+    settings, path = replace(MADE, tile_px=128), tmp_path / made.name
     add = PartialMap.add
     monkeypatch.setattr(PartialMap, "add", lambda *arguments: (add(*arguments), ctrl_c()))
     with pytest.raises(KeyboardInterrupt):

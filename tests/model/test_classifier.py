@@ -7,23 +7,26 @@ import pytest
 import torch
 
 from landcover_bdgf.errors import CheckpointError
-from landcover_bdgf.labels.class_map import LAYER_NODATA
+from landcover_bdgf.labels.layers import LAYER_NODATA
 from landcover_bdgf.labels.samples import Samples
 from landcover_bdgf.model.checkpoint import Checkpoint
-from landcover_bdgf.model.classifier import Classifier, empty_result, pooled, tempered
+from landcover_bdgf.model.classifier import Classifier, pooled, tempered
+from landcover_bdgf.model.map_layers import LayerPlan, empty_result
 from landcover_bdgf.model.recipe import changed
 from landcover_bdgf.model.run import Run
 from landcover_bdgf.model.workers import open_workers
 from landcover_bdgf.scene.stack import Stack
 from landcover_bdgf.training.windows import cut_windows
 
+CONFIDENCE, NOVELTY = LayerPlan({"confidence": "uint8"}), LayerPlan({"novelty": "uint8"})
+
 
 def test_no_temperature_changes_a_class(model: Checkpoint, stack: Stack) -> None:
-    cold, hot = (Classifier(replace(model, temperature=t), Run()) for t in (0.5, 4.0))
+    cold, hot = (Classifier(replace(model, temperature=t), Run(), CONFIDENCE) for t in (0.5, 4.0))
     block = cold.viewer.read(stack, (0, 0))
     first, second = (classifier.classify([block])[0] for classifier in (cold, hot))
     assert np.array_equal(first.codes, second.codes)
-    assert (first.layers[0] > second.layers[0]).mean() > 0.9
+    assert (first.layers["confidence"] > second.layers["confidence"]).mean() > 0.9
 
 
 def test_a_map_has_the_opinions_that_are_trained(stack: Stack, samples: Samples, model: Checkpoint) -> None:
@@ -82,7 +85,7 @@ def test_probabilities_at_a_temperature_by_hand() -> None:
 
 
 def test_pixels_without_data_get_no_class(stack: Stack, model: Checkpoint) -> None:
-    classifier = Classifier(model, Run())
+    classifier = Classifier(model, Run(), CONFIDENCE)
     block = classifier.viewer.read(stack, (0, 0))
     halo = classifier.viewer.recipe.halo_px
     block.seen.valid[:] = False
@@ -91,22 +94,22 @@ def test_pixels_without_data_get_no_class(stack: Stack, model: Checkpoint) -> No
     inside = np.zeros(found.codes.shape, bool)
     inside[:40, :50] = True
     assert np.array_equal(found.codes > 0, inside)
-    assert np.array_equal(found.layers[0] != LAYER_NODATA, inside)
+    assert np.array_equal(found.layers["confidence"][0] != LAYER_NODATA, inside)
     block.seen.valid[:] = False
     (empty,) = classifier.classify([block])
-    expected = empty_result(empty.codes.shape, 1)
+    expected = empty_result(empty.codes.shape, {"confidence": ("uint8", 1)})
     assert np.array_equal(empty.codes, expected.codes)
-    assert np.array_equal(empty.layers, expected.layers)
+    assert np.array_equal(empty.layers["confidence"], expected.layers["confidence"])
 
 
 def test_novel_pixels_are_counted_in_one_block_of_eight_or_in_all(stack: Stack, model: Checkpoint) -> None:
-    sampled, whole = (Classifier(model, Run(), novelty=novelty) for novelty in (False, True))
+    sampled, whole = (Classifier(model, Run(), layers) for layers in (None, NOVELTY))
     block = sampled.viewer.read(stack, (0, 0))
     blocks = [replace(block, row=128 * i, col=128 * j) for i in range(4) for j in range(4)]
     some, all_ = ([classifier.classify([one])[0] for one in blocks] for classifier in (sampled, whole))
     assert [one.compared_px > 0 for one in some].count(True) == 2
     assert all(one.compared_px == (one.codes > 0).sum() for one in all_)
-    assert all(one.novel_px == (one.layers[1] == 0).sum() for one in all_)
+    assert all(one.novel_px == (one.layers["novelty"] == 0).sum() for one in all_)
     assert all(one.novel_px == other.novel_px for one, other in zip(some, all_, strict=True) if one.compared_px)
     together = sampled.classify(blocks)
     assert [(one.novel_px, one.compared_px) for one in together] == [(one.novel_px, one.compared_px) for one in some]

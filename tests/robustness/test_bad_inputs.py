@@ -259,7 +259,9 @@ CASES = [
     *[Case(f"{command.split()[0]} to a name in Latin-1", bad.nothing, f"{command} {CAFE}", 6, f"{SHOWN}: has a name that is not in UTF-8. Rename it.")
       for command in (MAP_TO, TRAIN_TO, SAMPLE_TO, "demo")],
     *[Case(f"{command.split()[0]} to {name}", bad.nothing, f"{command} {name}", 6, f"{name}: is also the name of a companion file that bdgf writes. Use another extension.")
-      for command, name in ((TRAIN_TO, "out.csv"), (PRETRAIN_TO, "out.csv"), (PRETRAIN_TO, "out.png"), (MAP_TO, "out.qml"), (MAP_ALL_TO, "model.safetensors"))],
+      for command, name in ((TRAIN_TO, "out.csv"), (PRETRAIN_TO, "out.csv"), (PRETRAIN_TO, "out.png"), (MAP_TO, "out.qml"))],
+    Case("a map without an extension", bad.nothing, f"{MAP_TO} out", 6, "out: does not end in .tif or .tiff. Name it out.tif."),
+    Case("a map and its model of one name", bad.nothing, f"{MAP_ALL_TO} out.tif --model out.tif.json", 6, "out.tif.json: is also the name of a companion file that bdgf writes. Use another extension."),
     *[Case(f"{command.split()[0]} to {name}", bad.nothing, f"{command} {name} --overwrite", 6, f"{name}: a {kind} is written, and {suffix} is the extension of another format. Name it out{right}.")
       for command, name, kind, suffix, right in ((MAP_TO, "out.png", "GeoTIFF", ".png", ".tif"), (MAP_TO, "out.img", "GeoTIFF", ".img", ".tif"), ("align msi.tif sar.tif -o", "out.JPG", "GeoTIFF", ".jpg", ".tif"), ("mosaic a.partial -o", "out.shp", "GeoTIFF", ".shp", ".tif"),
                                                  (SAMPLE_TO, "out.shp", "GeoPackage", ".shp", ".gpkg"), (TRAIN_TO, "out.tif", "safetensors file", ".tif", ".safetensors"))],

@@ -13,7 +13,7 @@ import pytest
 import rasterio
 from conftest import Tally
 
-from landcover_bdgf.labels.class_map import layer_path
+from landcover_bdgf.labels.layers import layer_path
 from landcover_bdgf.mapping.scene_map import MapSettings, map_scene
 from landcover_bdgf.model.checkpoint import Checkpoint
 from landcover_bdgf.scene.stack import Stack

@@ -10,6 +10,7 @@ from rasterio.windows import Window
 from landcover_bdgf.labels.samples import Samples
 from landcover_bdgf.model.checkpoint import Checkpoint
 from landcover_bdgf.model.classifier import Classifier, pooled, tempered
+from landcover_bdgf.model.map_layers import LayerPlan
 from landcover_bdgf.model.run import Run
 from landcover_bdgf.scene.stack import Stack
 from landcover_bdgf.training.calibration import fitted_temperature, left_out_opinions
@@ -62,7 +63,7 @@ def test_opinions_are_those_of_the_given_pixels(model: Checkpoint, stack: Stack,
 
 
 def test_training_pixels_are_not_novel(model: Checkpoint, stack: Stack, samples: Samples) -> None:
-    classifier = Classifier(model, Run(), novelty=True)
+    classifier = Classifier(model, Run(), LayerPlan({"novelty": "uint8"}))
     assert classifier.novelty is not None
     block = classifier.viewer.read(stack, (0, 0))
     features = classifier.features(classifier.see(block), [block])

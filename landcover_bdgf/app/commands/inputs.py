@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from landcover_bdgf.app.options import RecipeChoice
-from landcover_bdgf.labels import SampleSettings
+from landcover_bdgf.labels import ClassSettings, SampleSettings
 from landcover_bdgf.progress import log
 from landcover_bdgf.scene import AlignSettings
 from landcover_bdgf.settings import described
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from landcover_bdgf.scene import Stack
 
 OF_LABELS = {"field", *described(SampleSettings)} - {"seed"}  # options without effect unless --labels is given
+OF_CLASSES = {*described(ClassSettings)}
 
 
 def _source(text: str) -> str | list[str]:

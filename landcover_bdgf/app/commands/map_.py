@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
 
-from landcover_bdgf.app.commands.inputs import OF_LABELS, read_recipe, read_stack, with_windows
+from landcover_bdgf.app.commands.inputs import OF_CLASSES, OF_LABELS, read_recipe, read_stack, with_windows
 from landcover_bdgf.app.options import (
-    DEFAULT_MODEL,
     FIELD,
     HSI,
     LABELS,
@@ -19,6 +19,7 @@ from landcover_bdgf.app.options import (
     Shown,
     Typed,
     model_path,
+    new_model,
     option,
     with_settings,
 )
@@ -37,7 +38,8 @@ def map_(
     labels: Annotated[Path | None, option("labels", f"{LABELS}, to train a model first", "Inputs")] = None,
     field: FIELD = None,
     model: Annotated[Path | None, option(
-        "model", "model file; with --labels, where to save the new model", "Model", "$BDGF_MODEL or model.safetensors"
+        "model", "model file; with --labels, where to save the new model", "Model",
+        "$BDGF_MODEL or model.safetensors; with --labels OUTPUT.model.safetensors"
     )] = None,
     overwrite: OVERWRITE = False,
     resume: RESUME = False,
@@ -50,7 +52,7 @@ def map_(
     if mapping.max_ram:
         limit_cache(parse_size(mapping.max_ram))
     if labels is None:
-        typed.refuse(OF_LABELS, "--labels")
+        typed.refuse(OF_LABELS - OF_CLASSES, "--labels")
         if typed & {"config", "set"}:
             problem = "-c and --set apply only when a model is trained"
             raise SettingsError(None, problem, "Remove them, or pass --labels.")
@@ -73,9 +75,10 @@ def map_(
     if mapping.shard != "1/1":
         raise SettingsError("--shard", "needs --model", "Train a model first; then map every part with it.")
     recipe = read_recipe(choice)
+    mapping = replace(mapping, legend=None, merge=(), rename=())  # the model learns the classes as they are wanted
     assert field is not None  # by first_checks
     job = Job(
-        labels, field, output, model or DEFAULT_MODEL, recipe, with_windows(sampling, recipe), mapping, run,
+        labels, field, output, model or new_model(output), recipe, with_windows(sampling, recipe), mapping, run,
         overwrite, resume,
     )  # fmt: skip
     accuracy = run_job(read_stack(hsi, sar, aligning), job)

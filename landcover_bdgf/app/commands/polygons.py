@@ -1,0 +1,25 @@
+"""``bdgf polygons``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+from landcover_bdgf.app.options import OUTPUT, OVERWRITE, Shown, argument, with_settings
+from landcover_bdgf.app.terminal import say
+from landcover_bdgf.mapping import PolygonSettings
+
+
+@with_settings
+def polygons(
+    shown: Shown,
+    drawing: PolygonSettings,
+    map_file: Annotated[Path, argument("map made by bdgf map", "MAP")],
+    output: OUTPUT,
+    overwrite: OVERWRITE = False,
+) -> None:
+    """Write a map as polygons with class names and areas, in a GeoPackage with a style; bdgf sieve it first."""
+    from landcover_bdgf.mapping import polygons as draw_polygons
+
+    draw_polygons(map_file, output, settings=drawing, overwrite=overwrite)
+    say(shown, [f"{output}: polygons"], {"polygons": str(output)})

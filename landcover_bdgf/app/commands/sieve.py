@@ -1,0 +1,25 @@
+"""``bdgf sieve``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+from landcover_bdgf.app.options import OUTPUT, OVERWRITE, Shown, argument, with_settings
+from landcover_bdgf.app.terminal import say
+from landcover_bdgf.mapping import SieveSettings
+
+
+@with_settings
+def sieve(
+    shown: Shown,
+    sieving: SieveSettings,
+    map_file: Annotated[Path, argument("map made by bdgf map", "MAP")],
+    output: OUTPUT,
+    overwrite: OVERWRITE = False,
+) -> None:
+    """Write a map without its small patches, which get the class of their largest neighbour (--min-area)."""
+    from landcover_bdgf.mapping import sieve as sieve_map
+
+    sieve_map(map_file, output, settings=sieving, overwrite=overwrite)
+    say(shown, [f"{output}: land-cover map"], {"map": str(output)})

@@ -1,0 +1,168 @@
+"""A STAC item of a map, for catalogues (https://stacspec.org, version 1.1).
+
+Extensions: classification 2.0 (classes), projection 2.0 (grid), raster 2.0 (scale of pixel values) and processing 1.2
+(software and lineage).
+"""
+
+from __future__ import annotations
+
+import datetime
+import json
+import re
+from importlib.metadata import version
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from rasterio.crs import CRS
+
+from landcover_bdgf.errors import SettingsError
+from landcover_bdgf.geo import Grid, transformer
+from landcover_bdgf.labels import NODATA, Legend, companion_paths, layer_files
+from landcover_bdgf.mapping.finished_maps import FinishedMap, opened_map
+from landcover_bdgf.storage import atomic_output, record_path
+from landcover_bdgf.text import printable
+
+EXTENSIONS = tuple(
+    f"https://stac-extensions.github.io/{name}/schema.json"
+    for name in ("classification/v2.0.0", "projection/v2.0.0", "raster/v2.0.0", "processing/v1.2.0")
+)
+_WGS84 = CRS.from_epsg(4326)
+_COG = "image/tiff; application=geotiff; profile=cloud-optimized"
+_SIDE_POINTS = 9  # of the footprint
+
+
+def stac_path(output: Path) -> Path:
+    """``landcover.tif`` -> ``landcover.stac.json``."""
+    return output.parent / f"{output.stem}.stac.json"
+
+
+def check_stac(dates: str) -> None:
+    """SettingsError without pystac, or for what is not a date."""
+    if find_spec("pystac") is None:
+        remedy = "Install it: pip install 'landcover-bdgf[stac]', or map without `stac`."
+        raise SettingsError("`stac`", "needs the package pystac", remedy)
+    _times(dates)
+
+
+def write_stac_item(output: Path, dates: str, *, overwrite: bool = False) -> Path:
+    """Write the item of a finished map.
+
+    Parameters
+    ----------
+    output : Path
+        The map.
+    dates : str
+        Of the images: ``2020-06-04``, or the first and the last as ``2020-06-01/2020-06-30``.
+    overwrite : bool
+
+    Raises
+    ------
+    SettingsError
+        pystac is not installed, or a date is not understood.
+    """
+    import pystac
+
+    check_stac(dates)
+    first, last = _times(dates)
+    with opened_map(output) as found:
+        ring = _footprint(found.grid)
+        several: dict[str, Any] = {} if first == last else {"start_datetime": first, "end_datetime": last}
+        item = pystac.Item(
+            id=output.stem,
+            geometry={"type": "Polygon", "coordinates": [ring.tolist()]},
+            bbox=[*ring.min(axis=0).tolist(), *ring.max(axis=0).tolist()],
+            datetime=first if first == last else None,
+            properties=_properties(found),
+            stac_extensions=list(EXTENSIONS),
+            **several,
+        )
+        for key, asset in _assets(found, output).items():
+            item.add_asset(key, asset)
+    path = stac_path(output)
+    with atomic_output(path, overwrite=overwrite) as draft:
+        text = json.dumps(item.to_dict(include_self_link=False), indent=2, ensure_ascii=False)
+        draft.write_text(f"{text}\n", encoding="utf-8")
+    return path
+
+
+def _times(dates: str) -> tuple[datetime.datetime, datetime.datetime]:
+    """First and last time, UTC: of a day its noon, of several days the whole of each."""
+    try:
+        days = [datetime.date.fromisoformat(day.strip()) for day in dates.split("/")]
+        if not 1 <= len(days) <= 2 or days != sorted(days):
+            raise ValueError
+    except ValueError:
+        remedy = "Give the date of the images, e.g. 2020-06-04, or the first and the last joined by /."
+        raise SettingsError(f"`stac={printable(dates)}`", "is not a date", remedy) from None
+    hours = [datetime.time(12)] * 2 if len(days) == 1 else [datetime.time.min, datetime.time(23, 59, 59)]
+    first, last = (
+        datetime.datetime.combine(day, hour, datetime.UTC) for day, hour in zip([days[0], days[-1]], hours, strict=True)
+    )
+    return first, last
+
+
+def _footprint(grid: Grid) -> np.ndarray[Any, np.dtype[np.float64]]:
+    """The border of a grid in degrees, closed, counter-clockwise (n, 2)."""
+    height, width = grid.shape_hw
+    t = np.linspace(0, 1, _SIDE_POINTS)[:-1]
+    rows = np.concatenate([t, np.ones_like(t), 1 - t, np.zeros_like(t), [0]]) * height - 0.5
+    cols = np.concatenate([np.zeros_like(t), t, np.ones_like(t), 1 - t, [0]]) * width - 0.5
+    lon, lat = transformer(grid.crs, _WGS84).transform(*grid.xy(rows, cols))
+    return np.stack([lon, lat], axis=1).round(7)
+
+
+def _properties(found: FinishedMap) -> dict[str, Any]:
+    grid, t = found.grid, found.grid.transform
+    code = grid.crs.to_epsg()
+    place = {"proj:code": f"EPSG:{code}"} if code else {"proj:code": None, "proj:wkt2": grid.crs.to_wkt("WKT2_2019")}
+    step = found.record.get("step", "map")
+    return {
+        "title": f"Land-cover map {found.path.stem}",
+        **place,
+        "proj:shape": list(grid.shape_hw),
+        "proj:transform": [t.a, t.b, t.c, t.d, t.e, t.f],
+        "processing:software": {"landcover-bdgf": version("landcover-bdgf")},
+        "processing:lineage": f"bdgf {step}; inputs, settings and training pixels in {record_path(found.path).name}",
+    }
+
+
+def _assets(found: FinishedMap, output: Path) -> dict[str, Any]:
+    import pystac
+
+    aux_xml, qml = companion_paths(output)
+
+    def asset(path: Path, media_type: str, role: str, **fields: Any) -> pystac.Asset:
+        return pystac.Asset(f"./{path.name}", media_type=media_type, roles=[role], extra_fields=fields)
+
+    codes = {"name": "land cover", "data_type": str(found.legend.dtype), "nodata": NODATA}
+    assets = {"map": asset(output, _COG, "data", bands=[codes], **{"classification:classes": _classes(found.legend)})}
+    for name, dataset in found.layers.items():
+        scale = {} if dataset.scales[0] == 1 else {"raster:scale": dataset.scales[0]}
+        bands = [
+            {"name": band, "data_type": dataset.dtypes[0], "nodata": dataset.nodata, **scale}
+            for band in dataset.descriptions
+        ]
+        raster, style = layer_files(output, name)
+        assets[name] = asset(raster, _COG, "data", bands=bands)
+        assets[f"{name}-style"] = asset(style, "text/xml", "metadata")
+    assets |= {
+        "style": asset(qml, "text/xml", "metadata"),
+        "class-names": asset(aux_xml, "text/xml", "metadata"),
+        "provenance": asset(record_path(output), "application/json", "metadata"),
+    }
+    return assets
+
+
+def _classes(legend: Legend) -> list[dict[str, Any]]:
+    """Classes of the classification extension, whose names hold letters, digits, - and _ only."""
+    return [
+        {
+            "value": entry.code,
+            "name": re.sub("[^0-9A-Za-z_-]+", "_", entry.name) or f"class_{entry.code}",
+            "title": printable(entry.name),
+            "color_hint": bytes(entry.color).hex().upper(),
+        }
+        for entry in legend.entries
+    ]

@@ -1,0 +1,49 @@
+"""A finished map is sieved into another one, whose record says what it was made of."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from conftest import Bdgf
+from drawn_maps import GRID, trained_at, write_map
+from rasterio.features import sieve as gdal_sieve
+
+from landcover_bdgf.labels.class_map import legend_of_map, read_class_map
+from landcover_bdgf.labels.legend import Legend
+from landcover_bdgf.mapping.settings import SieveSettings
+from landcover_bdgf.mapping.sieving import sieve
+from landcover_bdgf.storage.records import changed_files, read_record
+
+LEGEND = Legend.from_values(["bare", "water", "wood"])
+CODES = np.random.default_rng(0).choice([0, 1, 1, 1, 2, 3, 3, 3], GRID.shape_hw).astype(np.uint8)
+
+
+@pytest.fixture
+def noisy_map(tmp_path: Path) -> Path:
+    return trained_at(write_map(tmp_path / "m.tif", CODES, LEGEND), [3], [4])
+
+
+def test_the_map_stays_and_the_record_says_what_was_done(noisy_map: Path, tmp_path: Path) -> None:
+    before = noisy_map.read_bytes()
+    made = read_class_map(sieve(noisy_map, tmp_path / "clean.tif", settings=SieveSettings("0.09ha")))
+    expected = gdal_sieve(CODES, 9, mask=CODES > 0)
+    assert np.array_equal(made.codes, expected)
+    assert legend_of_map(tmp_path / "clean.tif") == LEGEND
+    assert noisy_map.read_bytes() == before
+    record = read_record(tmp_path / "clean.tif")
+    assert record["sieve"] == {"min_area": "0.09ha", "keep": [], "connectivity": 4}
+    assert record["sieved_px"] == (expected != CODES).sum()
+    assert record["training"] == read_record(noisy_map)["training"]
+    assert changed_files(tmp_path / "clean.tif") == []
+
+
+def test_the_command(noisy_map: Path, bdgf: Bdgf, capsys: pytest.CaptureFixture[str]) -> None:
+    assert bdgf("sieve", "m.tif", "-o", "c.tif", "--min-area", "9px", "--keep", "water", "--connectivity", "8") == 0
+    out, err = capsys.readouterr()
+    assert out == "c.tif: land-cover map\n"
+    assert "of the pixels lay in patches of less than 9 px and got another class" in err
+    assert bdgf("sieve", "m.tif", "-o", "d.tif") == 2
+    assert "--min-area: is needed. Write it like 0.5ha or 20px." in capsys.readouterr().err
+    assert bdgf("sieve", "m.tif", "-o", "m.tif", "--min-area", "9px", "--overwrite") == 6
