@@ -31,9 +31,11 @@ from .survey import (
     Design as Design,
     DesignSettings as DesignSettings,
     SurveyAccuracy as SurveyAccuracy,
+    WhereSettings as WhereSettings,
     areas as areas,
     assess_design as assess_design,
     compare as compare,
     design as design,
+    where as where,
 )
 from .training import pretrain as pretrain, train as train

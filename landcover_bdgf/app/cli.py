@@ -24,6 +24,7 @@ from landcover_bdgf.app.commands.pretrain import pretrain
 from landcover_bdgf.app.commands.sample import sample
 from landcover_bdgf.app.commands.sieve import sieve
 from landcover_bdgf.app.commands.train import train
+from landcover_bdgf.app.commands.where import where
 from landcover_bdgf.app.options import GroupedCommand
 from landcover_bdgf.geo import gdal_env
 
@@ -41,6 +42,7 @@ for each in (
     design,
     assess,
     areas,
+    where,
     bench,
     info,
     demo,

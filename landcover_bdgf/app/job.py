@@ -11,6 +11,7 @@ from pathlib import Path
 
 import numpy as np
 
+from landcover_bdgf.app.resuming import check_not_begun, steps_folder
 from landcover_bdgf.assessment import Accuracy, ReportContext, assess, is_report_of, report_product
 from landcover_bdgf.errors import BdgfError, CheckpointError, LabelError, OutputError, SettingsError, opening
 from landcover_bdgf.geo import plain_name
@@ -86,7 +87,7 @@ class Job:
     @property
     def steps_folder(self) -> Path:
         """Folder of the files of the steps, e.g. ``landcover_steps`` for ``landcover.tif``."""
-        return _steps_folder(self.output)
+        return steps_folder(self.output)
 
     @property
     def denoiser(self) -> Path:
@@ -126,13 +127,9 @@ def run_job(stack: Stack, job: Job) -> Accuracy | None:
     return _report(job, samples, denoiser, model, mapped_before=done.mapped)
 
 
-def _steps_folder(output: Path) -> Path:
-    return output.parent / f"{output.stem}_steps"
-
-
 def job_products(output: Path, model: Path, mapping: MapSettings) -> list[Product]:
     """The map, the model, and the products of the steps if their folder exists."""
-    folder = _steps_folder(output)
+    folder = steps_folder(output)
     steps = [
         samples_product(folder / "samples.gpkg"),
         checkpoint_product(folder / "denoiser.safetensors"),
@@ -269,7 +266,7 @@ def _is_mapped(stack: Stack, model: Checkpoint | None, job: Job) -> bool:
 
 def _different_job(path: Path, kind: type[BdgfError] = CheckpointError) -> BdgfError:
     problem = "was made with a different scene, labels, settings, seed or version"
-    return kind(path, problem, "Use `overwrite` to replace it.")
+    return kind(path, problem, "Give those of that run to continue it with `resume`, or replace it with `overwrite`.")
 
 
 def _check_settings(job: Job) -> None:
@@ -296,6 +293,7 @@ def _check_outputs(job: Job, stack: Stack) -> None:
     products = job_products(job.output, job.model, job.mapping)
     inputs = [job.labels, *stack.files]
     check(*products, inputs=inputs, overwrite=True)
+    check_not_begun(job.output, overwrite=job.overwrite, resume=job.resume)
     mapped = _is_made(products[0])
     for product in products:
         begun = not product.contents or mapped  # a report is begun when the map is finished

@@ -37,8 +37,9 @@ Command = TypeVar("Command", bound=Callable[..., None])
 GROUPS = ("Inputs", "Model", "Outputs", "Performance", "Alignment", "Sampling", "General")
 _GROUP_OF_CLASS = {
     "AlignSettings": "Alignment", "ReadSettings": "Inputs", "SampleSettings": "Sampling", "MapSettings": "Outputs",
-    "SieveSettings": "Outputs", "PolygonSettings": "Outputs", "ClassReading": "Inputs", "DesignSettings": "Sampling",
-    "BenchSettings": "Inputs", "RecipeChoice": "Model", "Run": "Performance", "Shown": "General",
+    "SieveSettings": "Outputs", "PolygonSettings": "Outputs",
+    "BenchSettings": "Inputs", "ClassReading": "Inputs", "DesignSettings": "Sampling", "WhereSettings": "Sampling",
+    "RecipeChoice": "Model", "Run": "Performance", "Shown": "General",
 }  # fmt: skip
 _GROUP_OF_FIELD = {
     "layer": "Inputs", "encoding": "Inputs", "conflicts": "Inputs", "ignore_class": "Inputs", "seed": "Model",
@@ -47,7 +48,7 @@ _GROUP_OF_FIELD = {
     "strata": "Inputs", "chips": "Outputs",
     "experiment": "Model", "method": "Model", "protocols": "Sampling", "seeds": "Sampling", "per_class": "Sampling",
 }  # fmt: skip
-_SHORT = {"config": "-c", "quiet": "-q", "verbose": "-v", "output": "-o", "points": "-n"}
+_SHORT = {"config": "-c", "quiet": "-q", "verbose": "-v", "output": "-o", "points": "-n", "number": "-n"}
 _ALIAS = {"novelty": "--ood"}  # former name
 
 
@@ -126,23 +127,30 @@ def with_settings(command: Command) -> Command:
 
     @functools.wraps(command)
     def run(context: typer.Context, **values: Any) -> None:
-        from landcover_bdgf.storage import check, reserved
-
         show_log(_filled(groups["shown"], values), flags)  # first: messages about other settings name the options
         filled = {key: _filled(group, values) for key, group in groups.items()}
         check_memory_limits(name, values.get("threads", 0))
         if name != "info":
             log.info("loading libraries")
+        from landcover_bdgf.app.first_checks import first_checks  # loads them
+        from landcover_bdgf.app.resuming import telling_resume
+        from landcover_bdgf.storage import check, reserved
+
         check_lock()
         if wants_typed:
             sources = {key: context.get_parameter_source(key) for key in values}
             filled["typed"] = Typed(key for key, source in sources.items() if source and source.name == COMMAND_LINE)
+        first_checks(name, values)
         products, inputs = _products(name, values), _inputs(name, values)
         overwrite, resume = values.get("overwrite", False), values.get("resume", False)
         knows = len(products) > 1 or (name == "map" and resume)  # run_job and map_scene know what is finished
         with reserved(*products):
             check(*products, inputs=inputs, overwrite=overwrite or knows, resume=resume)
-            command(**filled, **{p.name: values[p.name] for p in own})
+            try:
+                with telling_resume(products, values["output"] if len(products) > 1 else None):
+                    command(**filled, **{p.name: values[p.name] for p in own})
+            except KeyboardInterrupt as stopped:  # typer would end without a word
+                raise typer.Abort from stopped
 
     context = inspect.Parameter("context", inspect.Parameter.KEYWORD_ONLY, annotation=typer.Context)
     run.__signature__ = inspect.Signature([context, *parameters])  # type: ignore[attr-defined]
@@ -229,6 +237,10 @@ def _products(command: str, values: Mapping[str, Any]) -> list[Product]:
         from landcover_bdgf.survey import design_product
 
         return [design_product(output, chips=values["chips"] is not None)]
+    if command == "where":
+        from landcover_bdgf.survey import places_product
+
+        return [places_product(output)]
     if command == "areas":
         from landcover_bdgf.survey import areas_product
 
@@ -263,6 +275,8 @@ def _inputs(command: str, values: Mapping[str, Any]) -> list[str | Path]:
         from landcover_bdgf.scene import mask_path
 
         typed += [Path(mask_path(text)) for text in values["mask"]]
+    if command == "where":
+        typed.append(values["probabilities"])
     if command == "map" and values["labels"] is None:
         typed.append(model_path(values["model"]))
     if values.get("extra"):

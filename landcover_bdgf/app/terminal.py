@@ -105,11 +105,12 @@ def explain(error: BaseException) -> int:
         whole = "".join(traceback.format_exception(error))
         print("\n".join(map(one_line, whole.splitlines())), file=sys.stderr)
     causes, received = list(_with_causes(error)), set(_signals)
+    way_on = " ".join(note for each in causes for note in getattr(each, "__notes__", ()))  # how to continue the run
     _signals.clear()
     if signal.SIGTERM in received or any(isinstance(cause, SystemExit) for cause in causes):
         return TERMINATED
     if signal.SIGINT in received or any(isinstance(cause, KeyboardInterrupt | typer.Abort) for cause in causes):
-        return _error("stopped.", INTERRUPTED)
+        return _error(with_flags(f"stopped. {way_on}".rstrip()), INTERRUPTED)
     if hasattr(error, "format_message"):  # a usage error; depending on the version, its class is in click or typer
         context = getattr(error, "ctx", None)
         command = context.command_path if context else "bdgf"
@@ -117,7 +118,7 @@ def explain(error: BaseException) -> int:
         stop = "" if message.endswith((".", "?")) else "."
         return _error(f"{message}{stop} See {command} --help.", SettingsError.exit_code)
     if any(isinstance(e, MemoryError) or any(words in str(e) for words in _NO_MEMORY) for e in causes):
-        return _bdgf_error(ResourceError(None, *_OUT_OF_MEMORY))
+        return _bdgf_error(ResourceError(None, *_OUT_OF_MEMORY), way_on)
     if "CUDA out of memory" in str(error):
         remedy = (
             "Close other programs that use it, halve training.batch or diffusion.batch (--set), or use --device cpu."
@@ -126,7 +127,7 @@ def explain(error: BaseException) -> int:
     if isinstance(error, OSError):
         error = _system_error(error) or error
     if isinstance(error, BdgfError):
-        return _bdgf_error(error)
+        return _bdgf_error(error, way_on if isinstance(error, OutputError) else "")
     found = f"{type(error).__name__}: {error}"
     return _error(f"internal error ({found}). Please report it with the output of --debug.", 1)
 
@@ -183,11 +184,12 @@ def _log_unraisable(*found: object) -> None:
     logging.getLogger("landcover_bdgf").debug("an error that could not be raised: %s", found)
 
 
-def _bdgf_error(error: BdgfError) -> int:
-    """Print an error with options for settings, but not inside file names."""
+def _bdgf_error(error: BdgfError, way_on: str = "") -> int:
+    """Print an error with options for settings, but not inside file names; ``way_on`` unless its remedy tells it."""
     setting = isinstance(error.path, str) and _SETTING.fullmatch(error.path)
     path = with_flags(str(error.path)) if setting else error.path
-    return _error(str(BdgfError(path, with_flags(error.problem), with_flags(error.remedy))), error.exit_code)
+    remedy = error.remedy if "`resume`" in error.remedy else f"{error.remedy} {way_on}".strip()
+    return _error(str(BdgfError(path, with_flags(error.problem), with_flags(remedy))), error.exit_code)
 
 
 class _StandardError(logging.StreamHandler[TextIO]):

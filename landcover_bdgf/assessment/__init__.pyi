@@ -15,7 +15,7 @@ from .measures import (
     percent as percent,
     summary_lines as summary_lines,
 )
-from .reference import ReferenceFile as ReferenceFile
+from .reference import ReferenceFile as ReferenceFile, training_pixels as training_pixels
 from .reliability import (
     BINS as BINS,
     ReliabilityBin as ReliabilityBin,

@@ -2,11 +2,13 @@
 
 ====================  =========================================================
 legend, colors        classes with codes, names and colours
+color_difference      how different colours look, also to colour-blind readers
 regrouping            classes merged and renamed; legend_file: names and colours in a file
 symbology, class_map  companion files for GDAL and QGIS; maps
 layers                further rasters of a map, such as the confidence
 map_edges             pixels of a map near its border or gaps
 label_source          a vector file or a GeoDataFrame
+fields                which field of a file holds the class
 settings              reading, drawing and splitting labels
 rasterize             polygons and points to pixels; burn: which feature contains each pixel
 split                 training and test

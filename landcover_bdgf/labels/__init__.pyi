@@ -9,6 +9,7 @@ from .class_map import (
     read_class_map as read_class_map,
 )
 from .colors import Color as Color
+from .fields import check_field as check_field
 from .label_source import LabelSource as LabelSource, source_name as source_name
 from .layers import (
     HUNDREDTHS as HUNDREDTHS,
@@ -26,7 +27,7 @@ from .legend import MAX_CLASSES as MAX_CLASSES, Legend as Legend, LegendEntry as
 from .legend_file import read_legend_file as read_legend_file
 from .map_edges import EDGE_PX as EDGE_PX, edge_share as edge_share
 from .prediction_sets import PredictionSets as PredictionSets
-from .rasterize import Labels as Labels, read_labels as read_labels, texts as texts
+from .rasterize import Labels as Labels, read_labels as read_labels
 from .regrouping import (
     Regrouped as Regrouped,
     class_code as class_code,

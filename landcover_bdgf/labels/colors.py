@@ -1,57 +1,57 @@
-"""Colours of classes."""
+"""Colours of classes, which colour-blind readers can tell apart."""
 
 from __future__ import annotations
 
 import colorsys
 import re
-from collections.abc import Iterable, Iterator
-from itertools import chain, count
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import count
 from typing import Annotated
 
 import numpy as np
 from pydantic import Field
 
+from landcover_bdgf.labels.color_difference import Floats, ciede2000, lab_as_seen
+
 Byte = Annotated[int, Field(ge=0, le=255)]
 Color = tuple[Byte, Byte, Byte]
 
-# Usual colours of land-cover maps, as in WorldCover and Corine. The first pattern that a name contains decides, so the
-# special ones come first ("bare rock" is rock, "low vegetation" is grass).
+# Colours near those of WorldCover and Corine, moved apart: with normal vision, protanopia and deuteranopia, the classes
+# of global land-cover maps differ by at least 12 (CIEDE2000), and all by 7. The first pattern that a name contains
+# decides, so the special ones come first ("bare rock" is rock, "low vegetation" is grass).
 KNOWN_COLORS: tuple[tuple[str, Color], ...] = (
-    ("cloud", (190, 190, 200)),
-    ("shadow", (70, 70, 80)),
-    ("snow|ice", (225, 240, 252)),
-    ("flooded|wetland|swamp", (122, 180, 168)),
-    ("mangrove", (0, 207, 117)),
-    ("water|river|lake", (38, 112, 190)),
-    ("tree|forest|wood", (20, 98, 40)),
-    ("crop|farm|agricult", (238, 190, 70)),
-    ("low vegetation", (150, 200, 90)),
-    ("built|urban|impervious", (200, 40, 40)),
-    ("industrial", (145, 60, 150)),
-    ("residential", (225, 95, 80)),
-    ("roof", (170, 30, 60)),
-    ("pavement|road", (120, 115, 120)),
-    ("rock", (160, 150, 140)),
-    ("bare|soil", (205, 170, 125)),
-    ("sand", (240, 220, 160)),
-    ("shrub|bush|scrub", (160, 130, 50)),
-    ("range", (190, 205, 110)),
-    ("grass|meadow", (150, 200, 90)),
-    ("vegetation", (90, 160, 70)),
+    (r"\bcloud", (199, 202, 226)),
+    (r"\bshadow", (60, 60, 75)),
+    (r"\bsnow|\bice\b|\bglacier", (244, 250, 255)),
+    (r"mangrove", (32, 136, 112)),
+    (r"\bflooded|wetland|swamp|marsh\b", (95, 171, 171)),
+    (r"water|\briver|\blakes?\b|\bsea\b|\bocean|\bponds?\b|\breservoir|\bcanal", (37, 112, 200)),
+    (r"\btree|forest|wood", (37, 114, 63)),
+    (r"\bcrop|\bfarm|agricult|\barable", (205, 169, 2)),
+    (r"\blow vegetation", (170, 204, 128)),
+    (r"\bbuilt|\burban|impervious", (189, 5, 24)),
+    (r"\bindustrial", (145, 60, 150)),
+    (r"\bresidential", (238, 122, 111)),
+    (r"\broof", (112, 10, 42)),
+    (r"\bpavement|\broads?\b", (109, 104, 114)),
+    (r"\brock", (158, 148, 145)),
+    (r"\bbare|\bsoil", (184, 162, 146)),
+    (r"\bsand", (237, 216, 172)),
+    (r"\bshrub|\bbush|\bscrub", (163, 129, 39)),
+    (r"\brange", (250, 255, 184)),
+    (r"\bgrass|meadow", (170, 204, 128)),
+    (r"\bmoss|\blichen", (231, 230, 82)),
+    (r"vegetation", (90, 160, 84)),
 )
 
-# Colours that colour-blind readers can tell apart: Okabe and Ito (2008), then Tol's "muted" (2021).
-QUALITATIVE: tuple[Color, ...] = (
-    (230, 159, 0), (86, 180, 233), (0, 158, 115), (240, 228, 66), (0, 114, 178), (213, 94, 0),
-    (204, 121, 167), (51, 34, 136), (136, 34, 85), (153, 153, 51), (17, 119, 51), (68, 170, 153),
-    (170, 68, 153), (221, 204, 119), (204, 102, 119), (136, 204, 238),
-)  # fmt: skip
-
-ALIKE = 45.0  # distance in RGB below which two colours look alike
+FIRST: Color = (230, 159, 0)  # of classes without a known name: orange, the first of Okabe and Ito (2008)
+CHOSEN = 64  # classes whose colours are chosen one by one; differences of more cannot be seen anyway
+_SIDES = (0, 32, 64, 96, 128, 159, 191, 223, 255)
+_LIGHTNESS = (20, 94)  # CIELAB; darker colours look black, lighter ones white
 
 
 def default_colors(names: Iterable[str]) -> list[Color]:
-    """A colour for each name, all different: the usual one, else one of a list."""
+    """A colour for each name, all different: the usual one, else one that is far from all others."""
     names = list(names)
     taken: dict[int, Color] = {}
     # Short names first, so that "forest" gets its green and "settlement in a forest" another colour.
@@ -59,14 +59,36 @@ def default_colors(names: Iterable[str]) -> list[Color]:
         known = next((color for words, color in KNOWN_COLORS if re.search(words, names[i].lower())), None)
         if known and known not in taken.values():
             taken[i] = known
-    used = set(taken.values())
-    apart = [color for color in QUALITATIVE if all(_distance(color, other) > ALIKE for other in used)]
-    rest = chain(apart, _endless_colors(used | set(apart)))
+    rest = _other_colors(list(taken.values()))
     return [taken[i] if i in taken else next(rest) for i in range(len(names))]
 
 
-def _distance(one: Color, other: Color) -> float:
-    return float(np.linalg.norm(np.subtract(one, other)))
+def _other_colors(used: Sequence[Color]) -> Iterator[Color]:
+    """Any number of colours that differ from those used and from one another.
+
+    Each of the first is the one of a grid of colours whose least difference from all before it is largest, with normal
+    and with dichromatic vision (farthest-point sampling).
+    """
+    given = [*used]
+    if not given:
+        given.append(FIRST)
+        yield FIRST
+    grid = np.stack(np.meshgrid(_SIDES, _SIDES, _SIDES, indexing="ij"), axis=-1).reshape(-1, 3)
+    lightness = lab_as_seen(grid)[0, :, 0]
+    grid = grid[(lightness >= _LIGHTNESS[0]) & (lightness <= _LIGHTNESS[1])]
+    looks = lab_as_seen(grid)
+    nearest = np.min([_differences(color, looks) for color in given], axis=0)
+    while len(given) < CHOSEN:
+        red, green, blue = map(int, grid[nearest.argmax()])
+        given.append((red, green, blue))
+        yield red, green, blue
+        nearest = np.minimum(nearest, _differences(given[-1], looks))
+    yield from _endless_colors(set(given))
+
+
+def _differences(color: Color, looks: Floats) -> Floats:
+    """The least CIEDE2000 (n,) of three visions between a colour and others as seen (3, n, 3)."""
+    return ciede2000(lab_as_seen(np.array([color])), looks).min(axis=0)
 
 
 def _endless_colors(used: set[Color]) -> Iterator[Color]:

@@ -27,7 +27,6 @@ from .compatibility import (
     match_stack as match_stack,
 )
 from .device import (
-    choose_device as choose_device,
     pieces_of_batch as pieces_of_batch,
     with_weights as with_weights,
 )

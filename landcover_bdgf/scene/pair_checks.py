@@ -5,7 +5,9 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from datetime import date, timedelta
+from filecmp import cmp
 from itertools import combinations
+from pathlib import Path
 
 import numpy as np
 import pyproj
@@ -61,8 +63,8 @@ def check_order(spectral: Image, sar: Image) -> None:
     if spectral.sensor is None and all(map(names_polarisation, spectral.names)):
         names = ", ".join(spectral.names)
         raise RasterError(spectral.paths[0], f"is given as the spectral image but has SAR bands ({names})", WRONG_ORDER)
-    if set(spectral.paths) & set(sar.paths):
-        raise RasterError(sar.paths[0], "is given as both images", WRONG_ORDER)
+    if same := next((path for path in sar.paths if any(_same_content(path, each) for each in spectral.paths)), None):
+        raise RasterError(same, "is given as both images", WRONG_ORDER)
     if sar.sensor is not None:
         raise RasterError(sar.paths[0], f"is given as the SAR image but is {sar.sensor}", WRONG_ORDER)
     integer = all(band.dtype.startswith(("int", "uint")) and not band.unit for band in sar.bands)
@@ -70,10 +72,18 @@ def check_order(spectral: Image, sar: Image) -> None:
     if (integer and not named and len(sar.bands) > MOST_CHANNELS) or any(
         300 < (band.wavelength_nm or 0) < 15_000 for band in sar.bands
     ):
-        problem = (
-            f"is given as the SAR image but looks spectral: {len(sar.bands)} bands, none named by its polarisation"
-        )
-        raise RasterError(sar.paths[0], problem, f"{WRONG_ORDER} If it is SAR, name its bands VV, VH, HH or HV.")
+        raise looks_spectral(sar)
+
+
+def looks_spectral(sar: Image) -> RasterError:
+    """The error for a SAR image of many bands that are not named by their polarisation."""
+    problem = f"is given as the SAR image but looks spectral: {len(sar.bands)} bands, none named by its polarisation"
+    return RasterError(sar.paths[0], problem, f"{WRONG_ORDER} If it is SAR, name its bands VV, VH, HH or HV.")
+
+
+def _same_content(one: Path, other: Path) -> bool:
+    """Whether two files are one, or copies."""
+    return one == other or (one.is_file() and other.is_file() and cmp(one, other, shallow=False))
 
 
 def check_one_place(image: Image) -> None:

@@ -22,6 +22,7 @@ from landcover_bdgf.scene.bands import (
     words_of,
 )
 from landcover_bdgf.scene.image import Image
+from landcover_bdgf.scene.pair_checks import MOST_CHANNELS, looks_spectral
 from landcover_bdgf.text import listed
 
 SarUnit = Literal["power", "db"]
@@ -160,6 +161,8 @@ def _intensities(sar: Image, values: dict[str, NDArray[np.float32]], asked: SarU
             f"{listed(db)} looks like dB, but {listed(power)} does not",
             "Name the bands VV, VH, HH or HV, or list in `sar_bands` what to use.",
         )
+    if len(power) > max(MOST_CHANNELS, len(db)):  # dB of several dates is SAR, reflectance is like power
+        raise looks_spectral(sar)
     return max(db, power, key=len)
 
 

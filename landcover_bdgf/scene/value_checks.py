@@ -11,13 +11,14 @@ from landcover_bdgf.errors import RasterError
 from landcover_bdgf.progress import log
 from landcover_bdgf.scene.band_reader import ReadCounts, number_text
 from landcover_bdgf.scene.image import Image
-from landcover_bdgf.scene.pair_checks import MOST_CHANNELS, WRONG_ORDER
+from landcover_bdgf.scene.pair_checks import WRONG_ORDER
 from landcover_bdgf.scene.sar import NEGATIVE_SHARE
 from landcover_bdgf.scene.stack import Stack
 from landcover_bdgf.text import listed, rough_percent
 
 S2_OFFSET = 1000  # of Sentinel-2 reflectance × 10,000
 BRIGHT_DARKEST = 1300  # water and shadows with the offset are darker; without it, deserts and snow may be brighter
+DB_SHARE = 0.9  # of all values below -1; reflectance, radiance and counts are seldom negative
 FEW_VALUES = 4  # fewer than any measured band has
 MOST_CODES = 32  # a legend seldom has more classes
 FILL_SHARE = 0.005  # of the pixels; if more have the same value in all bands, it is not by chance
@@ -44,9 +45,10 @@ def warn_of_spectral_content(spectral: Image, pixels: NDArray[np.float32], offse
     """
     if len(spectral.bands) == 3 and all(band.dtype == "uint8" for band in spectral.bands):
         log.warning("%s: is an 8-bit RGB picture; expect poor classes. Use the original bands.", spectral.paths[0])
-    named = any(band.wavelength_nm for band in spectral.bands) or spectral.sensor
-    if not named and len(spectral.bands) <= MOST_CHANNELS and (pixels < -1).mean() > 0.9:
-        raise RasterError(spectral.paths[0], "has values like SAR in dB", WRONG_ORDER)
+    below = float((pixels - np.float32(offset) < -1).mean())
+    if below > DB_SHARE:
+        problem = f"has values like SAR in dB: {100 * below:.0f} % are below -1"
+        raise RasterError(spectral.paths[0], problem, f"{WRONG_ORDER} If they are logarithms, convert them first.")
     visible = _visible_reflectance(spectral)
     if not visible:
         return

@@ -1,4 +1,5 @@
-"""Accuracy of a map and areas of its classes from a probability sample. Steps: design, assess with a design, areas.
+"""Accuracy of a map and areas of its classes from a probability sample. Steps:
+design, assess with a design, areas, where.
 
 ================  ===============================================================
 settings          settings of the steps
@@ -16,6 +17,8 @@ survey_report     HTML page, JSON and tables
 assessing         step: assess with a design
 comparison        step: assess with a second map
 class_areas       step: areas
+places_file       places to label next, in a GeoPackage
+next_labels       step: where
 ================  ===============================================================
 """
 

@@ -8,7 +8,9 @@ from .class_areas import (
 from .comparison import Comparison as Comparison, compare as compare, comparison_product as comparison_product
 from .drawing import design as design, design_lines as design_lines, design_values as design_values
 from .foreign_map import as_map as as_map
+from .next_labels import where as where
+from .places_file import places_lines as places_lines, places_product as places_product
 from .points_file import Design as Design, design_product as design_product
-from .settings import ClassReading as ClassReading, DesignSettings as DesignSettings
+from .settings import ClassReading as ClassReading, DesignSettings as DesignSettings, WhereSettings as WhereSettings
 from .survey_accuracy import SurveyAccuracy as SurveyAccuracy
 from .survey_report import survey_product as survey_product

@@ -72,3 +72,20 @@ class DesignSettings(ClassReading):
                 "has no strata",
                 "Leave out `strata` and `allocation`, or use stratified.",
             )
+
+
+@dataclass(frozen=True)
+class WhereSettings:
+    """Settings of :func:`~landcover_bdgf.survey.next_labels.where`."""
+
+    number: Annotated[int, Setting("number of places", least=1)] = 40
+    side_px: Annotated[
+        int, Setting("side of a place; odd, so that it has a centre", unit="pixels", least=1, most=99)
+    ] = 5
+
+    __repr__ = changed_settings
+
+    def __post_init__(self) -> None:
+        check(self)
+        if self.side_px % 2 == 0:
+            raise SettingsError(f"`side_px={self.side_px}`", "is even", f"Use {self.side_px + 1}.")

@@ -17,6 +17,7 @@ from landcover_bdgf.storage import Document, part, read_json, read_tensors, writ
 from landcover_bdgf.training.task import Kept, Shard, Task
 
 _REMEDY = "Start without `resume`."
+_OF_THAT_RUN = "Give the inputs and options of that run to continue with `resume`, or start over with `overwrite`."
 
 
 class StateDescription(Document):
@@ -50,11 +51,11 @@ def load_state(path: Path, task: Task[Shard], optimizer: Optimizer, kept: Kept) 
         was, is_ = described.identity, _identity(task)
         changed = [f"{k} was {was.get(k)}, is {is_.get(k)}" for k in sorted(was | is_) if was.get(k) != is_.get(k)]
         if changed:
-            raise CheckpointError(path, f"belongs to another training: {'; '.join(changed)}")
+            raise CheckpointError(path, f"belongs to another training: {'; '.join(changed)}", _OF_THAT_RUN)
         tensors = {k: torch.from_numpy(v) for k, v in arrays.items()}
         task.network.load_state_dict(part(tensors, "network."))
     except CheckpointError as error:
-        raise CheckpointError(path, error.problem, _REMEDY) from None
+        raise CheckpointError(path, error.problem, _OF_THAT_RUN if error.remedy == _OF_THAT_RUN else _REMEDY) from None
     except (ValueError, RuntimeError) as error:  # the latter if another version had another network
         raise CheckpointError(path, f"is damaged ({error})", _REMEDY) from None
     kept.count = described.count

@@ -254,12 +254,12 @@ def test_train_refuses_what_it_cannot_do_before_it_trains_the_denoiser(
     ("align -o a.tif", "a.tif.json"),
     ("train --samples s.gpkg -o a.safetensors", "a.csv"),
     ("pretrain -o a.safetensors", "a.partial.safetensors"),
-    ("map --labels l.gpkg --field class -o a.tif --model m.safetensors", "m.safetensors"),
+    ("map --labels {labels} --field class -o a.tif --model m.safetensors", "m.safetensors"),
 ])  # fmt: skip
 def test_companions_of_an_output_are_locked_by_one_run(
     command: str, companion: str, tmp_path: Path, bdgf: Bdgf, scene_files: SceneFiles, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    name, *rest = command.split()
+    name, *rest = command.format(labels=scene_files.labels).split()
     with reserved(Product(tmp_path / companion)):
         assert bdgf(name, scene_files.spectral, scene_files.sar, *rest) == 6
     assert f"{companion}: another run is writing it" in capfd.readouterr().err

@@ -65,7 +65,7 @@ def test_options_fill_the_fields_they_are_named_after() -> None:
     ("map {msi}", "Missing argument"),
     ("align {msi} {sar} -o a.tif --coreg always", "Invalid value for '--coreg': "),
     ("pretrain {msi} {sar} {msi} -o d.safetensors", "Expected pairs of images"),
-    ("map {msi} {sar} -o m.tif --labels {labels}", "--labels needs --field"),
+    ("map {msi} {sar} -o m.tif --labels {labels}", "{labels}: --field is missing, the field that"),
     ("info x.tif --device cpu", "No such option: --device"),
     ("mosaic a.partial -o m.tif --set a.b=1", "No such option: --set"),
     ("align {msi} {sar} -o a.tif --seed 1", "No such option: --seed"),
@@ -77,7 +77,7 @@ def test_options_fill_the_fields_they_are_named_after() -> None:
     ("train {msi} {sar}", "train needs either --samples"),
     ("train {msi} {sar} --samples s.gpkg --buffer 3", "--buffer: applies only with --labels."),
     ("check {msi} {sar} --seed 1", "--seed: applies only with --labels and --field."),
-    ("check {msi} {sar} --labels {labels} --set a.b=1", "--set: applies only with --labels and --field."),
+    ("check {msi} {sar} --labels {labels} --set a.b=1", "{labels}: --field is missing, the field that"),
     ("map {msi} {sar} -o m.tif --seed -1", "--seed -1: is out of range. Use a value of at least 0."),
     ("align {msi} {sar} -o a.tif --max-shift 0", "--max-shift 0: is out of range. Use a value above 0."),
     ("sample {msi} {sar} -o s.gpkg --labels {labels} --test-share 1", "--test-share 1: is out of range."),
@@ -88,7 +88,7 @@ def test_wrong_options_and_those_that_would_do_nothing_are_refused(
     paths = {"msi": scene_files.spectral, "sar": scene_files.sar, "labels": scene_files.labels}
     assert bdgf(*words.format(**paths).split(), "-q") == 2
     out, err = capsys.readouterr()
-    assert err.startswith(f"bdgf: error: {says}")
+    assert err.startswith(f"bdgf: error: {says.format(**paths)}")
     assert (out, err.count("\n")) == ("", 1)
 
 

@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from landcover_bdgf.app.options import RecipeChoice
-from landcover_bdgf.errors import SettingsError
 from landcover_bdgf.labels import ClassSettings, SampleSettings
 from landcover_bdgf.progress import log
 from landcover_bdgf.scene import AlignSettings
@@ -45,15 +44,8 @@ def draw_samples(stack: Stack, labels: Path | None, field: str | None, settings:
     from landcover_bdgf.labels import sample as draw_samples
 
     assert labels is not None
-    return draw_samples(stack, labels, field=needed(field), settings=settings)
-
-
-def needed(field: str | None) -> str:
-    """The field of the labels; SettingsError without one."""
-    if field is None:
-        problem = "--labels needs --field, the name of the field that holds the class"
-        raise SettingsError(None, problem, "bdgf check HSI SAR --labels lists the fields.")
-    return field
+    assert field is not None  # by first_checks
+    return draw_samples(stack, labels, field=field, settings=settings)
 
 
 def read_recipe(choice: RecipeChoice, *overrides: str) -> Recipe:

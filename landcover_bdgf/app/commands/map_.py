@@ -6,7 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
 
-from landcover_bdgf.app.commands.inputs import OF_CLASSES, OF_LABELS, needed, read_recipe, read_stack, with_windows
+from landcover_bdgf.app.commands.inputs import OF_CLASSES, OF_LABELS, read_recipe, read_stack, with_windows
 from landcover_bdgf.app.options import (
     FIELD,
     HSI,
@@ -72,15 +72,13 @@ def map_(
     from landcover_bdgf.app.job import Job, run_job
     from landcover_bdgf.assessment import summary_lines
 
-    if model is not None and model.exists() and not (overwrite or resume):
-        problem = f"--model {model} already exists and --labels would replace it"
-        raise SettingsError(None, problem, "Drop --labels to use it, or choose another name.")
     if mapping.shard != "1/1":
         raise SettingsError("--shard", "needs --model", "Train a model first; then map every part with it.")
     recipe = read_recipe(choice)
     mapping = replace(mapping, legend=None, merge=(), rename=())  # the model learns the classes as they are wanted
+    assert field is not None  # by first_checks
     job = Job(
-        labels, needed(field), output, model or new_model(output), recipe, with_windows(sampling, recipe), mapping, run,
+        labels, field, output, model or new_model(output), recipe, with_windows(sampling, recipe), mapping, run,
         overwrite, resume,
     )  # fmt: skip
     accuracy = run_job(read_stack(hsi, sar, aligning), job)

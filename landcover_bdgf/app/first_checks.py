@@ -1,0 +1,67 @@
+"""Mistakes that can be told within seconds: before PyTorch is loaded, and before an image is read."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from typing import Any
+
+from landcover_bdgf.app.resuming import check_not_begun
+from landcover_bdgf.errors import SettingsError
+from landcover_bdgf.labels import ReadSettings, check_field
+from landcover_bdgf.model import Run
+from landcover_bdgf.progress import errors_only
+from landcover_bdgf.storage import Product, check, is_remote, typed_path
+
+MADE_OF_ONE_FILE = ("align", "sample", "pretrain", "train", "map", "mosaic")
+
+
+def first_checks(command: str, values: Mapping[str, Any]) -> None:
+    """Check the outputs, images, labels and the device of a command as far as it has them.
+
+    Each mistake gets the error that the step concerned would raise later.
+
+    Parameters
+    ----------
+    command : str
+        Its name.
+    values : mapping
+        The values of its options and arguments by name.
+
+    Raises
+    ------
+    BdgfError
+        Of the class of the step that would fail.
+    """
+    _check_outputs(command, values)
+    for text in [values.get("hsi"), values.get("sar"), *(values.get("more") or [])]:
+        _check_found(text or "")
+    if values.get("labels") is not None:
+        reading = ReadSettings(layer=values["layer"], encoding=values["encoding"])
+        with errors_only():  # the step that uses the labels warns
+            check_field(values["labels"], values["field"], settings=reading)
+    if values.get("device", "auto") not in ("auto", "cpu"):
+        Run(device=values["device"]).torch_device()
+
+
+def _check_outputs(command: str, values: Mapping[str, Any]) -> None:
+    if command not in MADE_OF_ONE_FILE:
+        return
+    overwrite, resume = values.get("overwrite", False), values.get("resume", False)
+    if command == "map" and values["labels"] is not None:
+        check_not_begun(values["output"], overwrite=overwrite, resume=resume)
+        model = values["model"]
+        if model is not None and model.exists() and not (overwrite or resume):
+            problem = f"--model {model} already exists and --labels would replace it"
+            raise SettingsError(None, problem, "Drop --labels to use it, or choose another name.")
+    # files beside it, and what was left by another run, are checked when the packages that write them are loaded
+    check(Product(values["output"]), overwrite=overwrite or resume)
+
+
+def _check_found(text: str) -> None:
+    """RasterError for a file that does not exist; ``text`` as for the arguments HSI and SAR."""
+    for path in map(typed_path, () if os.path.exists(text) else filter(None, text.split(","))):
+        if not is_remote(str(path)) and not os.path.lexists(path):
+            from landcover_bdgf.scene import open_image
+
+            open_image(path)  # raises

@@ -1,0 +1,45 @@
+"""What an interrupted run has left, and how to continue it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+from landcover_bdgf.errors import OutputError
+from landcover_bdgf.storage import Product, read_record
+
+CONTINUE = "Continue with `resume`."
+
+
+def steps_folder(output: Path) -> Path:
+    """Folder of the files of the steps of a whole job, e.g. ``landcover_steps`` for ``landcover.tif``."""
+    return output.parent / f"{output.stem}_steps"
+
+
+def is_begun(output: Path) -> bool:
+    """Whether an interrupted run of a whole job has left the files of its first steps, but no report."""
+    folder = steps_folder(output)
+    drawn = read_record(folder / "samples.gpkg").get("step") == "sample"
+    return drawn and not (folder / "report" / "report.html").exists()
+
+
+def check_not_begun(output: Path, *, overwrite: bool, resume: bool) -> None:
+    """OutputError if an interrupted run of a whole job was neither continued nor given up."""
+    if is_begun(output) and not (overwrite or resume):
+        remedy = "Continue with `resume`, start over with `overwrite`, or choose another name for the map."
+        raise OutputError(steps_folder(output), "was left by an interrupted run", remedy)
+
+
+@contextmanager
+def telling_resume(products: Sequence[Product], job: Path | None = None) -> Iterator[None]:
+    """Add a note to an exception in the block if the run can be continued after it.
+
+    ``job`` is the map of a whole job.
+    """
+    try:
+        yield
+    except BaseException as error:
+        if any(product.begun for product in products if product.scratch) or (job is not None and is_begun(job)):
+            error.add_note(CONTINUE)
+        raise
