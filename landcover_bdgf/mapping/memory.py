@@ -42,7 +42,7 @@ class MemoryUse:
         bands += extra
         raw, channels = given + extra + len(stack.sar.bands), bands + len(stack.sar.names)
         fusion = recipe.fusion
-        padded = -(-channels // 8) * 8  # by the U-Net
+        padded = recipe.diffusion.padded_bands(channels)
         encoder = round(32 * recipe.diffusion.width) * padded  # the first block's output, in all bands
         tokens = fusion.tokens * fusion.d  # both sensors, every second row
         around = recipe.context.statistics(channels) // fusion.stride**2
