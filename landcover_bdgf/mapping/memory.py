@@ -15,6 +15,7 @@ from landcover_bdgf.scene import Stack
 PROCESS_BYTES = 610 * 2**20  # after alignment and compilation of the kernels
 LIVE_ENCODER, LIVE_FUSION = 4.0, 1.1  # largest layers alive at once; memory is not returned
 LIVE_NOVELTY = 2.1  # of the branch vectors, where a block is compared with the training data
+LITERAL = 3000  # likewise, of windows that share no computation: 300 MB
 DECODED_TWICE = 2  # GDAL holds a block of a file decoded and in its cache
 TILES_PX = (256, BLOCK_PX)  # larger ones are no faster
 
@@ -47,7 +48,8 @@ class MemoryUse:
         tokens = fusion.tokens * fusion.d  # both sensors, every second row
         around = recipe.context.statistics(channels) // fusion.stride**2
         vectors = fusion.d * len(fusion.branches) if fusion.shares else 0  # else there is no novelty
-        live = LIVE_ENCODER * encoder + LIVE_FUSION * fusion.cnn_widths[1] * bands + LIVE_NOVELTY * vectors
+        layers = LIVE_FUSION * fusion.cnn_widths[1] * bands if fusion.shares else LITERAL
+        live = LIVE_ENCODER * encoder + layers + LIVE_NOVELTY * vectors
         floats = round(live) + tokens + around
         file_block = max(image.block_bytes() for image in stack.images)
         return cls(stack.grid.shape_hw[1], raw, channels, floats, recipe.halo_px, file_block, batch)
