@@ -13,6 +13,7 @@ from landcover_bdgf.mapping.scene_map import MapSettings, map_scene
 from landcover_bdgf.model.blocks import read_block
 from landcover_bdgf.model.checkpoint import Checkpoint, load_checkpoint
 from landcover_bdgf.model.classifier import Classifier
+from landcover_bdgf.model.networks import group
 from landcover_bdgf.model.recipe import load_recipe
 from landcover_bdgf.model.run import Run
 from landcover_bdgf.scene.stack import Stack
@@ -45,7 +46,10 @@ def test_training_lowers_the_loss_and_its_temperatures_are_kept(paper: Checkpoin
     assert paper.temperature == 1
 
 
-def test_a_map_has_the_class_of_each_window(paper: Checkpoint, stack: Stack, tmp_path: Path) -> None:
+def test_a_map_has_the_class_of_each_window(
+    paper: Checkpoint, stack: Stack, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(group, "LITERAL_WINDOWS", 1024)  # narrow layers are fast in large batches
     model = tmp_path / "m.safetensors"
     paper.save(model)
     output = map_scene(load_checkpoint(model), stack, tmp_path / "map.tif", settings=MapSettings(confidence=True))
