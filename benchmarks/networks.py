@@ -13,7 +13,8 @@ from rows import print_row
 
 from landcover_bdgf.model.device import choose_device
 from landcover_bdgf.model.networks.denoiser import denoiser_network, feature_channels
-from landcover_bdgf.model.networks.fusion import FusionNetwork, Inputs, apply_dense, apply_windows
+from landcover_bdgf.model.networks.fusion import Inputs
+from landcover_bdgf.model.networks.group import apply_dense, apply_windows, group_network
 from landcover_bdgf.model.networks.scan import KERNELS, Scan, kernel
 from landcover_bdgf.model.recipe import RECIPES, Recipe
 from landcover_bdgf.model.run import available_threads
@@ -58,7 +59,7 @@ def bench_gemm(runs: int, device: torch.device) -> None:
 def bench_fusion(runs: int, device: torch.device, recipe: Recipe) -> None:
     """The dense network on a block (several on a GPU) against windows that are cut out; and on all threads."""
     features = feature_channels(recipe.diffusion, BANDS + SAR_BANDS)
-    network = FusionNetwork(Inputs(BANDS, SAR_BANDS, features, CLASSES), recipe.fusion).eval().to(device)
+    network = group_network(Inputs(BANDS, SAR_BANDS, features, CLASSES), recipe.fusion).eval().to(device)
     patch, blocks = recipe.fusion.patch, blocks_at_once(device)
     side = BLOCK_PX + patch - 1
     block = [torch.randn(blocks, c, side, side, device=device) for c in (BANDS, SAR_BANDS, features)]

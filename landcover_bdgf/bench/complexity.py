@@ -10,12 +10,15 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from landcover_bdgf.model import (
     Experts,
-    FusionNetwork,
+    GroupNetwork,
     Inputs,
+    MambaBlock,
     Recipe,
     SpectralMamba,
+    Spectrum,
     denoiser_network,
     feature_channels,
+    group_network,
 )
 
 TILE_PX = 64  # large enough for shared layers to count about once per pixel
@@ -38,12 +41,12 @@ def count_parts(recipe: Recipe, inputs: Inputs) -> list[Part]:
     their input; the tool of the paper counts their output, and norms, and gets 10 % more for the U-Net.
     """
     patch = recipe.fusion.patch
-    network = FusionNetwork(inputs, recipe.fusion).eval()
+    network = group_network(inputs, recipe.fusion).eval()
     whole = _counted(network, inputs, patch)
     tile = _counted(network, inputs, TILE_PX + patch - 1) if recipe.fusion.shares else None
     parts = [_unet(recipe, inputs)]
     for name, module in network.named_children():
-        key = f"FusionNetwork.{name}"
+        key = f"{type(network).__name__}.{name}"
         if name in ("head", "heads"):  # the counter misses them, as their weights are used without calling the module
             window = pixel = sum(m.weight.numel() for m in module.modules() if isinstance(m, nn.Linear))
         else:
@@ -77,7 +80,7 @@ def _unet(recipe: Recipe, inputs: Inputs) -> Part:
     return Part("U-Net", _parameters(unet), whole, counter.get_total_flops() // 2 // TILE_PX**2)
 
 
-def _counted(network: FusionNetwork, inputs: Inputs, side: int) -> dict[str, int]:
+def _counted(network: GroupNetwork, inputs: Inputs, side: int) -> dict[str, int]:
     """Multiply-adds by module; with gradients, so that countable library products are used."""
     tensors = [torch.zeros(1, channels, side, side) for channels in (inputs.bands, inputs.sar_bands, inputs.features)]
     with FlopCounterMode(display=False) as counter:
@@ -86,9 +89,10 @@ def _counted(network: FusionNetwork, inputs: Inputs, side: int) -> dict[str, int
 
 
 def _scan(module: nn.Module) -> int:
-    """Multiply-adds of the scan of one pixel."""
-    scans = [m for m in module.modules() if isinstance(m, SpectralMamba)]
-    return sum(3 * 2 * m.block.e * m.block.states * m.weight.shape[1] for m in scans)
+    """Multiply-adds of the scans of one pixel."""
+    sequences = [m for m in module.modules() if isinstance(m, SpectralMamba | Spectrum)]
+    blocks = [(m.bands, block) for m in sequences for block in m.modules() if isinstance(block, MambaBlock)]
+    return sum(3 * 2 * block.e * block.states * bands for bands, block in blocks)
 
 
 def _parameters(module: nn.Module) -> int:

@@ -234,13 +234,15 @@ def vectors_of(
     viewer = classifier.viewer
     with open_workers(run.workers(viewer.device)) as workers:
         table = cut_windows(laboratory.dataset.stack, chosen, viewer, workers)
-    windows = table[torch.arange(len(table))].to(viewer.device)
-    middle = windows.dif.shape[-1] // 2
-    with torch.no_grad():
-        branches = classifier.experts.fusion.branch_vectors(windows.spec, windows.sar, windows.dif)
-    vectors = {DIFFUSION: windows.dif[:, :, middle, middle]} if viewer.features else {}
-    vectors |= {name: v.flatten(1) for name, v in branches.items()}
-    return {name: v.cpu().numpy() for name, v in vectors.items()}, chosen.codes
+    found = []
+    for index in torch.arange(len(table)).split(SHOWN_PX):
+        windows = table[index].to(viewer.device)
+        middle = windows.dif.shape[-1] // 2
+        with torch.no_grad():
+            branches = classifier.experts.fusion.branch_vectors(windows.spec, windows.sar, windows.dif)
+        vectors = {DIFFUSION: windows.dif[:, :, middle, middle]} if viewer.features else {}
+        found.append(vectors | {name: v.flatten(1) for name, v in branches.items()})
+    return {name: torch.cat([own[name] for own in found]).cpu().numpy() for name in found[0]}, chosen.codes
 
 
 def embedded(vectors: NDArray[np.float32]) -> NDArray[np.float32]:

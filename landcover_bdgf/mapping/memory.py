@@ -16,6 +16,7 @@ PROCESS_BYTES = 610 * 2**20  # after alignment and compilation of the kernels
 LIVE_ENCODER, LIVE_FUSION = 4.0, 1.1  # largest layers alive at once; memory is not returned
 LIVE_NOVELTY = 2.1  # of the branch vectors, where a block is compared with the training data
 FLOAT_COPIES = 12  # of a byte of the layers, while a block is computed: three arrays of float32
+LITERAL = 3000  # likewise, of windows that share no computation: 300 MB
 DECODED_TWICE = 2  # GDAL holds a block of a file decoded and in its cache
 TILES_PX = (256, BLOCK_PX)  # larger ones are no faster
 
@@ -44,12 +45,13 @@ class MemoryUse:
         bands += extra
         raw, channels = given + extra + len(stack.sar.bands), bands + len(stack.sar.names)
         fusion = recipe.fusion
-        padded = -(-channels // 8) * 8  # by the U-Net
+        padded = recipe.diffusion.padded_bands(channels)
         encoder = round(32 * recipe.diffusion.width) * padded  # the first block's output, in all bands
         tokens = fusion.tokens * fusion.d  # both sensors, every second row
         around = recipe.context.statistics(channels) // fusion.stride**2
         vectors = fusion.d * len(fusion.branches) if fusion.shares else 0  # else there is no novelty
-        live = LIVE_ENCODER * encoder + LIVE_FUSION * fusion.cnn_widths[1] * bands + LIVE_NOVELTY * vectors
+        layers = LIVE_FUSION * fusion.cnn_widths[1] * bands if fusion.shares else LITERAL
+        live = LIVE_ENCODER * encoder + layers + LIVE_NOVELTY * vectors
         floats = round(live) + tokens + around
         file_block = max(image.block_bytes() for image in stack.images)
         return cls(stack.grid.shape_hw[1], raw, channels, floats, recipe.halo_px, file_block, batch, layer_bytes)

@@ -51,14 +51,15 @@ from .networks.experts import (
     usual_shares as usual_shares,
 )
 from .networks.fusion import (
-    FusionNetwork as FusionNetwork,
     Inputs as Inputs,
     LossSettings as LossSettings,
     MutualLearning as MutualLearning,
     cross_entropy as cross_entropy,
     total_loss as total_loss,
 )
+from .networks.group import GroupNetwork as GroupNetwork, group_network as group_network
 from .networks.layers import crop as crop, normalise as normalise, project as project
+from .networks.literal import Spectrum as Spectrum
 from .networks.mamba import MambaBlock as MambaBlock, SpectralMamba as SpectralMamba, initial_steps as initial_steps
 from .networks.scan import kernel as kernel, selective_scan as selective_scan
 from .novel_scene import warn_of_novel_scene as warn_of_novel_scene

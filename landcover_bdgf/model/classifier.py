@@ -17,7 +17,8 @@ from landcover_bdgf.model.device import sent, with_weights
 from landcover_bdgf.model.features import Seen, Viewer
 from landcover_bdgf.model.map_layers import Classified, LayerPlan, empty_result
 from landcover_bdgf.model.networks.experts import Experts, expert_names, usual_shares
-from landcover_bdgf.model.networks.fusion import Inputs, apply_dense
+from landcover_bdgf.model.networks.fusion import FusionNetwork, Inputs
+from landcover_bdgf.model.networks.group import apply_dense
 from landcover_bdgf.model.networks.layers import crop
 from landcover_bdgf.model.novelty import NOVELTY_PREFIX, Novelty
 from landcover_bdgf.model.run import Run
@@ -112,9 +113,9 @@ class Classifier:
     @torch.no_grad()
     def features(self, seen: Seen, blocks: Sequence[Block]) -> Tensor:
         """Vectors of all branches, averaged over windows as probabilities are: (B, D, h, w)."""
-        vectors = self.experts.fusion.branch_vectors(
-            seen.spec, seen.sar, seen.dif, stride=self.viewer.recipe.fusion.stride
-        )
+        network = self.experts.fusion
+        assert isinstance(network, FusionNetwork)  # there is no novelty without shared computation
+        vectors = network.branch_vectors(seen.spec, seen.sar, seen.dif, stride=self.viewer.recipe.fusion.stride)
         return self._window_means(torch.cat(list(vectors.values()), dim=1), seen, blocks, self.similar)
 
     @torch.no_grad()

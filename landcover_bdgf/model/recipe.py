@@ -55,6 +55,8 @@ class DiffusionRecipe(Settings):
     # The U-Net: 3-D over (band, row, column) as in the paper, or 2-D with all bands in its first layer: decision 0014.
     network: Literal["2d", "3d"] = "2d"
     target: Literal["noise", "velocity"] = "velocity"  # what it predicts; noise in the paper: decision 0014
+    # The 3-D U-Net repeats the last band up to a multiple of 8, or up to a power of 2, as the costs in the paper imply.
+    power_of_two: bool = False
     width: float = Field(0.25, ge=0.0625, le=1)  # factor of all channel counts; 1 gives the paper's 4.30 M parameters
     mask: Literal["adaptive", "none"] = "adaptive"  # modality masks of eq. 7; "none" is ablation 10
     speckle: bool = True  # multiplicative noise on SAR intensities (eq. 9); false: Gaussian, as in SpectralDiff
@@ -67,6 +69,11 @@ class DiffusionRecipe(Settings):
     def reach_px(self) -> int:
         """Receptive radius of the encoder, HALO_PX of its file, which this one cannot import without torch."""
         return 8 if self.network == "2d" else 13
+
+    def padded_bands(self, bands: int) -> int:
+        """Number of bands that the 3-D U-Net computes."""
+        eighth = -(-bands // 8)
+        return 8 * (1 << (eighth - 1).bit_length() if self.power_of_two else eighth)
 
 
 class FeatureRecipe(Settings):
@@ -96,16 +103,17 @@ class FeatureRecipe(Settings):
 class FusionRecipe(Settings):
     """The group network."""
 
+    # Windows that share computation, or each by itself, with raw diffusion features, as the paper prints it: decision
+    # 6. The latter takes hundreds of times as long, and ignores heads, attention_channels and group_channels.
+    network: Literal["shared", "literal"] = "shared"
     branches: Annotated[tuple[Branch, ...], WORDS] = BRANCHES
     # Branches that use diffusion features; all three in the paper, all but one in ablations 7 to 9. After a few minutes
     # of pre-training, all that a laptop can afford, they help the Mamba branch and harm the others: decision 0005.
     guidance: Annotated[tuple[Branch, ...], WORDS] = ("mamba",)
     patch: int = Field(9, ge=5, le=65)  # window size of the paper; odd
-    padded: bool = False  # zero-padded convolutions as in the paper; windows then share no computation
-    pixel_tokens: bool = False  # all 81 pixels as diffusion tokens as in the paper; as above
     d: int = Field(64, ge=8, le=1024)  # embedding size of the paper
     heads: int = Field(8, ge=1, le=64)
-    attention_channels: int = Field(32, ge=1, le=1024)  # channels of queries, keys and values; d in the paper
+    attention_channels: int = Field(32, ge=1, le=1024)  # channels of queries, keys and values
     tokens: int = Field(4, ge=1, le=256)  # per sensor and window
     cnn_widths: Annotated[tuple[int, int, int], WORDS] = (8, 16, 32)
     mamba_channels: int = Field(16, ge=4, le=1024)
@@ -137,8 +145,8 @@ class FusionRecipe(Settings):
 
     @property
     def centre_px(self) -> int:
-        """Side of the window after two unpadded 3 × 3 convolutions; of the whole window if padded."""
-        return self.patch if self.padded else self.patch - 4
+        """Side of the part of a window that the Mamba branch sees: what two unpadded 3 × 3 convolutions leave."""
+        return self.patch - 4 if self.shares else self.patch
 
     @property
     def guided(self) -> tuple[Branch, ...]:
@@ -153,7 +161,7 @@ class FusionRecipe(Settings):
     @property
     def shares(self) -> bool:
         """Whether windows share computation, so that a tile can be computed densely."""
-        return not (self.padded or self.pixel_tokens)
+        return self.network == "shared"
 
     @property
     def stride(self) -> int:
@@ -205,6 +213,7 @@ class MutualRecipe(Settings):
     """Mutual learning between the branches (eq. 25–29)."""
 
     enabled: bool = True  # ablation 11 turns it off
+    tempered: bool = True  # probabilities at temperature T; in the paper (eq. 28), T² is a factor and no more
     # Cross-entropy of each branch; 0 in the paper, where any constant is a minimum.
     branch_weight: float = Field(1.0, ge=0)
     # With "none", as in the paper, T drifts to 0.
@@ -278,26 +287,28 @@ class Recipe(Settings):
         return max(self.fusion.clear_px, 2 * self.context.reach_px + self.fusion.average_px // 2 + 1)
 
 
-_WIDE: dict[str, Any] = {
-    "guidance": BRANCHES, "attention_channels": 64, "mamba_channels": 64, "mamba_states": 16, "group_channels": 64,
-}  # fmt: skip
 _LONG: dict[str, Any] = {"network": "3d", "target": "noise", "tile_px": 64, "batch": 16, "learning_rate": 4e-4}
 _BASE: dict[str, Any] = {
     "name": "base",
     "spectral": {"max_components": 62},
     "diffusion": {"width": 0.5, "steps": 20_000, **_LONG},
-    "fusion": _WIDE,
+    "fusion": {
+        "guidance": BRANCHES, "attention_channels": 64, "mamba_channels": 64, "mamba_states": 16, "group_channels": 64,
+    },
     "training": {"steps": 3000, "learning_rate": 4e-4},
-}
+}  # fmt: skip
 _PAPER: dict[str, Any] = {
     "name": "paper",
-    "spectral": {"max_components": 62},
-    "diffusion": {"width": 1.0, "steps": 30_000, **_LONG},
+    "spectral": {"max_bands": 30, "max_components": 30},
+    "diffusion": {"width": 1.0, "steps": 30_000, **_LONG, "tile_px": 32, "power_of_two": True},
     "features": {"noise": "keyed"},
-    "fusion": {**_WIDE, "padded": True, "pixel_tokens": True, "dropout": 0.0, "average_px": 1},
+    "fusion": {
+        "network": "literal", "guidance": BRANCHES, "cnn_widths": (8, 16, 64), "mamba_channels": 64,
+        "mamba_states": 16, "dropout": 0.0, "average_px": 1,
+    },
     "context": {"sizes_px": ()},
     "pixel": {"hidden": 0},
-    "mutual": {"branch_weight": 0.0, "temperature_limits": None},
+    "mutual": {"branch_weight": 0.0, "temperature_limits": None, "tempered": False},
     "training": {**_BASE["training"], "augment": False, "balanced": False, "averaged_share": 0.0, "folds": 0},
 }  # fmt: skip
 RECIPES = {"laptop": Recipe(), "base": Recipe.model_validate(_BASE), "paper": Recipe.model_validate(_PAPER)}

@@ -88,5 +88,5 @@ def digest(arrays: Mapping[str, NDArray[Any]], description: str = "") -> str:
     total = hashlib.sha256(description.encode())
     for key in sorted(arrays):
         total.update(f"{key}{arrays[key].dtype}{arrays[key].shape}".encode())
-        total.update(arrays[key].tobytes())
+        total.update(np.ascontiguousarray(arrays[key]).data)
     return total.hexdigest()

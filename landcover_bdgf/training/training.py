@@ -60,7 +60,7 @@ class Trained(Experts):
 
     def __init__(self, inputs: Inputs, recipe: Recipe) -> None:
         super().__init__(inputs, recipe)
-        self.mutual = MutualLearning(recipe.mutual.temperature_limits) if recipe.mutual.enabled else None
+        self.mutual = MutualLearning(recipe.mutual) if recipe.mutual.enabled else None
 
 
 def train(

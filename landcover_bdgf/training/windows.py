@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import tempfile
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -16,6 +18,8 @@ from landcover_bdgf.model import BLOCK_PX, Seen, Viewer, Workers
 from landcover_bdgf.progress import track
 from landcover_bdgf.scene import Stack
 from landcover_bdgf.storage import Arrays, cached, digest
+
+HELD_BYTES = 10**9  # of pixels in memory; more are in a file, as thousands of raw diffusion features take gigabytes
 
 
 @dataclass(frozen=True)
@@ -59,7 +63,7 @@ class WindowTable:
     Attributes
     ----------
     pixels : Tensor
-        (U, K + R + F) float32, network inputs of each pixel.
+        (U, K + R + F) float32, network inputs of each pixel; above a gigabyte in a temporary file.
     at : Tensor
         (N, 81) int64, the row of ``pixels`` for each pixel of each window, row by row.
     around : Tensor
@@ -130,18 +134,40 @@ def _table(stack: Stack, samples: Samples, viewer: Viewer, workers: Workers) -> 
     corners = [(int(r) * BLOCK_PX, int(c) * BLOCK_PX) for r, c in blocks]
     reads = (viewer.read(stack, corner) for corner in corners)
     results = track(workers.map(viewer.see, reads), "diffusion features", len(corners))
-    pixels, count = [], 0
     at = np.empty((len(samples), patch**2), np.int64)
     around = np.empty((len(samples), viewer.statistics), np.float32)
-    for seen, inside, (row, col) in zip(results, members, corners, strict=True):
-        rows, cols = samples.rows[inside] - row + inset, samples.cols[inside] - col + inset
-        needed, places = _needed(seen, rows, cols, patch)
-        around[inside] = seen.around[0].cpu().numpy()[:, rows, cols].T
-        pixels.append(needed)
-        at[inside] = places + count
-        count += len(needed)
+
+    def pieces() -> Iterator[NDArray[np.float32]]:
+        count = 0
+        for seen, inside, (row, col) in zip(results, members, corners, strict=True):
+            rows, cols = samples.rows[inside] - row + inset, samples.cols[inside] - col + inset
+            needed, places = _needed(seen, rows, cols, patch)
+            around[inside] = seen.around[0].cpu().numpy()[:, rows, cols].T
+            at[inside] = places + count
+            count += len(needed)
+            yield needed
+
+    pixels = _joined(pieces())
     stack.check_unchanged()  # before the result is cached
-    return {"pixels": np.concatenate(pixels), "at": at, "around": around}
+    return {"pixels": pixels, "at": at, "around": around}
+
+
+def _joined(pieces: Iterable[NDArray[np.float32]]) -> NDArray[np.float32]:
+    """Pieces (·, C) one after the other, (U, C); above a gigabyte, from a file that vanishes with the array."""
+    held: list[NDArray[np.float32]] = []
+    rows = 0
+    with tempfile.TemporaryFile(prefix="bdgf-") as file:
+        for piece in pieces:
+            held.append(piece)
+            rows += len(piece)
+            if sum(each.nbytes for each in held) > HELD_BYTES:
+                file.writelines(each.data for each in held)
+                held = [piece[:0]]
+        if not file.tell():
+            return np.concatenate(held)
+        file.writelines(each.data for each in held if each.size)
+        file.flush()
+        return np.memmap(file, np.float32, "c", shape=(rows, held[0].shape[1]))
 
 
 def _needed(

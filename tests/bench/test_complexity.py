@@ -6,7 +6,8 @@ from torch import nn
 
 from landcover_bdgf.bench import complexity
 from landcover_bdgf.bench.complexity import count_parts, inputs_of
-from landcover_bdgf.bench.published import published_tables
+from landcover_bdgf.bench.matlab import PUBLISHED
+from landcover_bdgf.bench.published import published_costs, published_tables
 from landcover_bdgf.model.networks.unet import UNet
 from landcover_bdgf.model.recipe import RECIPES
 
@@ -26,13 +27,25 @@ def test_the_u_net_of_the_paper(monkeypatch: pytest.MonkeyPatch) -> None:
     unet(torch.zeros(1, 16, 8, 8), torch.zeros(1))
     monkeypatch.setattr(complexity, "TILE_PX", 8)  # changes only the count per pixel
     part, *others = count_parts(RECIPES["paper"], inputs_of(RECIPES["paper"], 14, 2, 7))
-    cnn = next(other for other in others if other.name == "cnn")
-    assert cnn.per_window == cnn.per_pixel, "padded windows share no computation"
+    assert all(other.per_window == other.per_pixel for other in others), "literal windows share no computation"
     assert part.parameters == 4_299_633
     published = next(row for row in published_tables()["complexity"]["augsburg"] if row["method"] == "BDGF (P)")
     assert part.parameters / 1e6 == pytest.approx(published["parameters_m"], abs=0.005)
     assert part.per_window == pytest.approx(total / 64, rel=1e-3)
     assert part.per_window / 16 < 950_272
+
+
+@pytest.mark.parametrize("name", list(PUBLISHED))
+def test_training_costs_what_table_9_prints(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """BDGF (T) within 5 % in parameters and multiply-adds of 64 windows; 2048, 2048, 1024 and 512 features."""
+    monkeypatch.setattr(complexity, "_unet", lambda recipe, inputs: None)  # counted above
+    recipe, scene = RECIPES["paper"], PUBLISHED[name]
+    inputs = inputs_of(recipe, scene.bands, scene.sar_bands, len(scene.classes))
+    assert 2 * inputs.features == {"augsburg": 2048, "berlin": 2048, "yellow-river": 1024, "lcz-hk": 512}[name]
+    _, *parts = count_parts(recipe, inputs)
+    printed = published_costs(name)["bdgf (t)"]
+    assert sum(part.parameters for part in parts) / 1e6 == pytest.approx(printed["parameters_m"], rel=0.05)
+    assert 64 * sum(part.per_window for part in parts) / 1e9 == pytest.approx(printed["giga_macs"], rel=0.05)
 
 
 def test_sharing_saves_repeated_computation() -> None:

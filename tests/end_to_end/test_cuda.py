@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 import rasterio
 import torch
-from model.networks.test_fusion import network, tile
+from model.networks.test_fusion import tile
+from model.networks.test_group import network
 from torch import Tensor
 from training.test_training import assert_same_weights, stopped
 
@@ -20,8 +21,9 @@ from landcover_bdgf.model.checkpoint import Checkpoint
 from landcover_bdgf.model.classifier import Classifier
 from landcover_bdgf.model.networks import scan
 from landcover_bdgf.model.networks.denoiser import denoiser_network
-from landcover_bdgf.model.networks.fusion import LossSettings, MutualLearning, apply_dense, apply_windows, total_loss
-from landcover_bdgf.model.recipe import RECIPES, load_recipe
+from landcover_bdgf.model.networks.fusion import LossSettings, MutualLearning, total_loss
+from landcover_bdgf.model.networks.group import apply_dense, apply_windows
+from landcover_bdgf.model.recipe import RECIPES, MutualRecipe, load_recipe
 from landcover_bdgf.model.run import Run
 from landcover_bdgf.model.workers import full_precision
 from landcover_bdgf.scene.alignment import align
@@ -79,10 +81,10 @@ def test_logits_are_those_of_the_cpu_dense_or_window_by_window(recipe: str) -> N
             torch.testing.assert_close(apply(made, *on_gpu).cpu(), expected, atol=1e-4, rtol=0)
 
 
-@pytest.mark.parametrize("recipe", ["laptop", "base"])
+@pytest.mark.parametrize("recipe", ["laptop", "base", "paper"])
 def test_gradients_are_those_of_the_cpu(recipe: str) -> None:
     def gradients(device: str) -> list[Tensor]:
-        made, mutual = network(RECIPES[recipe].fusion).to(device), MutualLearning((0.5, 8.0)).to(device)
+        made, mutual = network(RECIPES[recipe].fusion).to(device), MutualLearning(MutualRecipe()).to(device)
         inputs, codes = [x.to(device) for x in tile(9, 9, batch=16)], torch.arange(16, device=device) % 5
         settings = LossSettings(1.0, 0.0, torch.ones(5, device=device))
         loss, _ = total_loss(made(*inputs), codes, mutual, settings)

@@ -41,6 +41,15 @@ def test_novelty_is_counted_as_every_map_compares_some_blocks(stack: Stack) -> N
     assert floats[0] - floats[1] >= 2 * 2 * recipe.fusion.d
 
 
+def test_windows_by_themselves_are_counted(stack: Stack) -> None:
+    """They take 300 MB of a thread at the width of the recipe paper, whatever the number of bands."""
+    shared, literal = (
+        MemoryUse.of(stack, load_recipe("paper", (f"fusion.network={n}",))) for n in ("shared", "literal")
+    )
+    assert literal.bytes_for(256, 2) - literal.bytes_for(256, 1) > 3e8
+    assert literal.floats > shared.floats
+
+
 def test_tiles_are_as_asked_where_they_fit_and_too_little_is_refused() -> None:
     assert fitting(SENTINEL, 10**11, tile_px=512, threads=8) == (256, 8)
     assert fitting(SENTINEL, 10**11, tile_px=100, threads=8) == (100, 8)

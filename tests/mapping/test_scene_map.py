@@ -29,7 +29,7 @@ from landcover_bdgf.model.blocks import Block
 from landcover_bdgf.model.checkpoint import Checkpoint
 from landcover_bdgf.model.classifier import Classified, Classifier
 from landcover_bdgf.model.features import Viewer
-from landcover_bdgf.model.networks.fusion import apply_windows
+from landcover_bdgf.model.networks.group import apply_windows
 from landcover_bdgf.model.recipe import changed
 from landcover_bdgf.model.run import Run
 from landcover_bdgf.scene.alignment import align

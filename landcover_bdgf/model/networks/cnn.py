@@ -26,9 +26,9 @@ class Guide(nn.Module):
     The share is the trainable scalar β, γ or α of the paper.
     """
 
-    def __init__(self, d: int, width: int, padding: int) -> None:
+    def __init__(self, d: int, width: int) -> None:
         super().__init__()
-        self.conv = nn.Conv2d(d, width, 3, padding=padding)
+        self.conv = nn.Conv2d(d, width, 3)
         self.share = nn.Parameter(torch.tensor(0.5))
 
     def forward(self, own: Tensor, dif: Tensor) -> Tensor:
@@ -40,20 +40,18 @@ class Guide(nn.Module):
 class CnnBranch(nn.Module):
     """``(B, S, H, W), (B, R, H, W), (B, d, H, W) | None -> (B, d, H − 4, W − 4)``.
 
-    Two unpadded 3 × 3 layers reduce a 9 × 9 window to the central 5 × 5 pixels, which the group attention uses. With
-    ``padded`` (zero-padded convolutions as in the paper) height and width are kept.
+    Two unpadded 3 × 3 layers reduce a 9 × 9 window to the central 5 × 5 pixels, which the group attention uses.
     """
 
     def __init__(self, bands: int, sar_bands: int, recipe: FusionRecipe) -> None:
         super().__init__()
-        d, (w1, w2, w3), p = recipe.d, recipe.cnn_widths, int(recipe.padded)
-        self.reach_px = 0 if recipe.padded else 1
-        self.spec1 = Conv3d(1, w1, 3, padding=(1, p, p))
-        self.spec2 = Conv3d(w1, w2, 3, padding=(1, p, p))
+        d, (w1, w2, w3) = recipe.d, recipe.cnn_widths
+        self.spec1 = Conv3d(1, w1, 3, padding=(1, 0, 0))
+        self.spec2 = Conv3d(w1, w2, 3, padding=(1, 0, 0))
         self.spec3 = Conv3d(w2, w3, (3, 1, 1), padding=(1, 0, 0))
         self.fold = Conv3d(w3, d, (bands, 1, 1))  # folds the bands into channels
-        self.sar1 = nn.Conv2d(sar_bands, d, 3, padding=p)
-        self.sar2 = nn.Conv2d(d, d, 3, padding=p)
+        self.sar1 = nn.Conv2d(sar_bands, d, 3)
+        self.sar2 = nn.Conv2d(d, d, 3)
         self.last = nn.Conv2d(d, d, 1)
         self.norms = nn.ModuleList([nn.BatchNorm3d(w1), nn.BatchNorm3d(w2), nn.BatchNorm3d(w3)])
         self.norm_sar, self.norm_sum = nn.BatchNorm2d(d), nn.BatchNorm2d(d)
@@ -61,11 +59,11 @@ class CnnBranch(nn.Module):
             layer.to(memory_format=torch.channels_last_3d)  # type: ignore[call-overload]  # measured: up to 6 times as fast
         for flat in (self.sar1, self.sar2):
             flat.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-        self.guides = nn.ModuleList(Guide(d, w, p) for w in (w1, w2, d)) if "cnn" in recipe.guided else None
+        self.guides = nn.ModuleList(Guide(d, w) for w in (w1, w2, d)) if "cnn" in recipe.guided else None
 
     def forward(self, spec: Tensor, sar: Tensor, dif: Tensor | None) -> Tensor:
         f1 = F.relu_(self._normed(0, self.spec1, spec[:, None], dif))  # (B, w1, S, H-2, W-2)
-        inner = None if dif is None else crop(dif, self.reach_px)
+        inner = None if dif is None else crop(dif, 1)
         f2 = F.relu_(self._normed(1, self.spec2, f1, inner))  # (B, w2, S, H-4, W-4)
         f3 = F.relu_(self.norm_sar(self._guided(2, self.sar1(sar), dif)))  # (B, d, H-2, W-2)
         spectral = in_pieces(self._folded, f2, size=ROWS, dim=3)[:, :, 0]

@@ -10,11 +10,13 @@ Denoiser = unet.UNet | unet2d.UNet2d
 
 def denoiser_network(settings: DiffusionRecipe, bands: int) -> Denoiser:
     """The network for a cube of ``bands`` channels, SAR and spectral, with its initial weights."""
-    return unet.UNet(settings.width) if settings.network == "3d" else unet2d.UNet2d(bands, settings.width)
+    if settings.network == "3d":
+        return unet.UNet(settings.width, settings.padded_bands(bands))
+    return unet2d.UNet2d(bands, settings.width)
 
 
 def feature_channels(settings: DiffusionRecipe, bands: int) -> int:
     """Number of its features per pixel."""
     if settings.network == "3d":
-        return unet.feature_channels(settings.width, bands)
+        return unet.feature_channels(settings.width, settings.padded_bands(bands))
     return unet2d.feature_channels(settings.width)

@@ -18,7 +18,8 @@ from collections.abc import Sequence
 
 from torch import Generator, Tensor, nn
 
-from landcover_bdgf.model.networks.fusion import FusionNetwork, Inputs
+from landcover_bdgf.model.networks.fusion import Inputs
+from landcover_bdgf.model.networks.group import group_network
 from landcover_bdgf.model.networks.perceptron import Perceptron
 from landcover_bdgf.model.recipe import Recipe
 
@@ -46,7 +47,7 @@ class Experts(nn.Module):
         super().__init__()
         self.channels = inputs.bands + inputs.sar_bands
         context, dropout = recipe.context, recipe.fusion.dropout
-        self.fusion = FusionNetwork(inputs, recipe.fusion)
+        self.fusion = group_network(inputs, recipe.fusion)
         self.context = self.pixel = None
         if context.sizes_px:
             self.context = Perceptron(context.statistics(self.channels), context.hidden, inputs.classes, dropout)

@@ -1,4 +1,4 @@
-"""The group network: three branches guided by diffusion features, and their mutual learning (eq. 25–29).
+"""The group network whose windows share computation, and mutual learning between its branches (eq. 25–29).
 
 Glossary (letter here, meaning, letter in arXiv 2509.23310)
     d       channels of a branch vector, 64 in the paper
@@ -19,7 +19,7 @@ from landcover_bdgf.model.networks.cnn import CnnBranch
 from landcover_bdgf.model.networks.layers import Readout, crop, drop, project
 from landcover_bdgf.model.networks.mamba import MambaBranch
 from landcover_bdgf.model.networks.transformer import TransformerBranch
-from landcover_bdgf.model.recipe import FusionRecipe
+from landcover_bdgf.model.recipe import FusionRecipe, MutualRecipe
 
 # KL(first ‖ second) in the printed directions: trans‖cnn, mamba‖cnn, mamba‖trans (eq. 28)
 PAIRS = (("transformer", "cnn"), ("mamba", "cnn"), ("mamba", "transformer"))
@@ -109,14 +109,15 @@ class FusionNetwork(nn.Module):
 class MutualLearning(nn.Module):
     """Losses between branches with a temperature from their similarity and entropy (eq. 25–28).
 
-    Two deviations from the paper, both off in the recipe ``paper``. Branch heads without cross-entropy may agree on any
-    constant: ``branch_weight`` adds cross-entropy. T is trained by the loss that it scales, so that T → 0 disables
-    mutual learning: ``limits`` bound T.
+    Three deviations from the paper, all off in the recipe ``paper``. Branch heads without cross-entropy may agree on
+    any constant: ``branch_weight`` adds cross-entropy. T is trained by the loss that it scales, so that T → 0 disables
+    mutual learning: ``temperature_limits`` bound T. Probabilities are ``tempered`` by T, as in distillation (Hinton et
+    al. 2015, arXiv 1503.02531); in eq. 28, T appears in T² only.
     """
 
-    def __init__(self, limits: tuple[float, float] | None) -> None:
+    def __init__(self, recipe: MutualRecipe) -> None:
         super().__init__()
-        self.limits = limits
+        self.limits, self.tempered = recipe.temperature_limits, recipe.tempered
         self.linear = nn.ModuleDict({"_".join(pair): nn.Linear(2, 1) for pair in PAIRS})
         for layer in self.linear.values():
             assert isinstance(layer, nn.Linear)
@@ -129,7 +130,8 @@ class MutualLearning(nn.Module):
         for first, second in PAIRS:
             if first in outputs.branch_z and second in outputs.branch_z:
                 T = self.temperature(outputs, first, second)
-                loss = loss + T**2 * divergence(outputs.branch_z[first], outputs.branch_z[second], T)
+                z_first, z_second = (outputs.branch_z[name] / (T if self.tempered else 1) for name in (first, second))
+                loss = loss + T**2 * divergence(z_first, z_second)
                 temperatures[f"{first}_{second}"] = T.detach()
         return loss, temperatures
 
@@ -147,9 +149,9 @@ def entropy(z: Tensor) -> Tensor:
     return -(log_p.exp() * log_p).sum(1)
 
 
-def divergence(z_first: Tensor, z_second: Tensor, T: Tensor) -> Tensor:
-    """KL(first ‖ second) of the tempered probabilities, mean over samples (eq. 28 without T²)."""
-    log_p, log_q = F.log_softmax(z_first / T, dim=1), F.log_softmax(z_second / T, dim=1)
+def divergence(z_first: Tensor, z_second: Tensor) -> Tensor:
+    """KL(first ‖ second), mean over samples (eq. 28 without T²)."""
+    log_p, log_q = F.log_softmax(z_first, dim=1), F.log_softmax(z_second, dim=1)
     return (log_p.exp() * (log_p - log_q)).sum(1).mean()
 
 
@@ -181,35 +183,3 @@ class LossSettings:
     branch_weight: float
     label_smoothing: float
     class_weights: Tensor | None
-
-
-@torch.no_grad()
-def apply_windows(
-    network: FusionNetwork, spec: Tensor, sar: Tensor, features: Tensor, stride: int = 1, batch: int = 512
-) -> Tensor:
-    """As :func:`apply_dense`, but window by window: the reference implementation.
-
-    The only way for a network whose windows share no computation (81 tokens and padded convolutions, recipe ``paper``).
-    """
-    patch = network.recipe.patch
-    height, width = (n - patch + 1 for n in spec.shape[-2:])
-    rows, cols = range(0, height, stride), range(0, width, stride)
-    corners = [(b, r, c) for b in range(len(spec)) for r in rows for c in cols]
-    parts = []
-    for start in range(0, len(corners), batch):
-        chosen = corners[start : start + batch]
-        places = [(b, slice(None), slice(r, r + patch), slice(c, c + patch)) for b, r, c in chosen]
-        own_spec, own_sar, own_features = (torch.stack([x[place] for place in places]) for x in (spec, sar, features))
-        parts.append(network.logits(own_spec, own_sar, own_features)[:, :, 0, 0])
-    return torch.cat(parts).unflatten(0, (-1, len(rows), len(cols))).movedim(-1, 1)
-
-
-@torch.no_grad()
-def apply_dense(network: FusionNetwork, spec: Tensor, sar: Tensor, features: Tensor, stride: int = 1) -> Tensor:
-    """Logits of tiles, each layer once per pixel: ``(B, ·, H, W) -> (B, C, ⌈(H − 8) / stride⌉, ⌈(W − 8) / stride⌉)``.
-
-    With a stride, operations per window are done only for every second (third, …) window in rows and columns.
-    """
-    if not network.recipe.shares:
-        return apply_windows(network, spec, sar, features, stride)
-    return network.logits(spec, sar, features, stride)

@@ -31,10 +31,14 @@ DENSE = 16  # windows in a row; from here on, sharing sums along columns is fast
 
 
 class MambaBlock(nn.Module):
-    """``(e, L, P) -> (e, L, P)``: (SSM · FC x) ⊗ (FC x), projected and added to x (eq. 20)."""
+    """``(e, L, P) -> (e, L, P)``: (SSM · FC x) ⊗ (FC x), projected and added to x (eq. 20).
 
-    def __init__(self, e: int, *, states: int, conv: int) -> None:
+    ``normed``: of normalised tokens, which the paper does not print.
+    """
+
+    def __init__(self, e: int, *, states: int, conv: int, normed: bool = True) -> None:
         super().__init__()
+        self.normed = normed
         inner, self.e, self.rank, self.states = 2 * e, e, max(1, e // 16), states
         self.enter = nn.Linear(e, 2 * inner)
         self.conv = nn.Conv2d(inner, inner, (conv, 1), groups=inner)
@@ -46,7 +50,7 @@ class MambaBlock(nn.Module):
         self.delta.bias.data = initial_steps(inner)
 
     def forward(self, x: Tensor) -> Tensor:
-        u, z = project(self.enter, normalise(x)).chunk(2)
+        u, z = project(self.enter, normalise(x) if self.normed else x).chunk(2)
         causal = F.pad(u, (0, 0, self.conv.kernel_size[0] - 1, 0))  # a band sees itself and those before it
         u = F.silu(self.conv(causal[None])[0])
         rank, B, C = project(self.select, u).split([self.rank, self.states, self.states])
@@ -69,6 +73,7 @@ class SpectralMamba(nn.Module):
 
     def __init__(self, bands: int, d: int, *, e: int, states: int, conv: int) -> None:
         super().__init__()
+        self.bands = bands
         self.weight = normal(e, bands, 1, std=0.5)
         self.position = normal(e, bands, 1, std=0.5)
         self.block = MambaBlock(e, states=states, conv=conv)

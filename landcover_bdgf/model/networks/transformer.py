@@ -110,22 +110,6 @@ def slide(x: Tensor, row: Tensor, col: Tensor, stride: int) -> Tensor:
     return F.conv2d(x, col.repeat(repeat, 1)[:, None, None, :], stride=(1, stride), groups=channels)
 
 
-class PixelTokens(nn.Module):
-    """All P² pixels of a window as tokens (eq. 14 as in the paper; windows share no computation)."""
-
-    def __init__(self, channels: int, d: int) -> None:
-        super().__init__()
-        self.value = nn.Conv2d(channels, d, 1)
-
-    def weigh(self, x: Tensor) -> tuple[Tensor, ...]:
-        """``(N, C, P, P) -> (N, d, P, P)``."""
-        return (self.value(x),)
-
-    def gather(self, weighed: tuple[Tensor, ...], rows: range, stride: int) -> Tensor:
-        """(d, P², N)."""
-        return weighed[0].flatten(2).permute(1, 2, 0)
-
-
 class Attention(nn.Module):
     """Multi-head attention of x to tokens, plus x itself (eq. 15–18); pre-norm.
 
@@ -195,7 +179,7 @@ def attend_many(q: Tensor, k: Tensor, v: Tensor, heads: int) -> Tensor:
 class Sensor(nn.Module):
     """One sensor's class token and patch tokens, and their self-attention (eq. 13–16)."""
 
-    def __init__(self, tokenizer: Tokenizer | PixelTokens, recipe: FusionRecipe) -> None:
+    def __init__(self, tokenizer: Tokenizer, recipe: FusionRecipe) -> None:
         super().__init__()
         self.tokenizer = tokenizer
         self.cls = normal(recipe.d, 1, 1, std=0.02)
@@ -217,8 +201,7 @@ class TransformerBranch(nn.Module):
 
         self.spec = Sensor(tokenizer_of(bands, recipe), recipe)
         self.sar = Sensor(tokenizer_of(sar_bands, recipe), recipe)
-        of_features = PixelTokens(recipe.d, recipe.d) if recipe.pixel_tokens else tokenizer_of(recipe.d, recipe)
-        self.dif = Sensor(of_features, recipe) if guided else None
+        self.dif = Sensor(tokenizer_of(recipe.d, recipe), recipe) if guided else None
         self.cross = nn.ModuleList(Attention(recipe) for _ in range(3 if guided else 2))
 
     def forward(

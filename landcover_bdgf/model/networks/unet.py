@@ -68,10 +68,13 @@ class UNet(nn.Module):
     width : float
         Multiplies all channel counts: 1 (4,299,633 parameters, the paper's 4.30 M), ½ (1,079,177) or
         ¼ (272,325). The number of parameters does not depend on the number of bands.
+    bands : int
+        At least this many, a multiple of 8: the last band is repeated up to them, or to the next multiple.
     """
 
-    def __init__(self, width: float = 1.0) -> None:
+    def __init__(self, width: float = 1.0, bands: int = 0) -> None:
         super().__init__()
+        self.bands = bands
         c = [round(width * w) for w in WIDTHS]
         self.channels = c[-1]
         self.embed = TimeEmbedding()
@@ -98,16 +101,17 @@ class UNet(nn.Module):
         return self._descend(x, self.embed(t), valid=True)[-1].flatten(1, 2)
 
     def _descend(self, x: Tensor, time: Tensor, *, valid: bool = False) -> list[Tensor]:
-        y, levels = self.first(pad_bands(x)[:, None], valid=valid), []
+        bands = max(self.bands, -(-x.shape[1] // BAND_MULTIPLE) * BAND_MULTIPLE)
+        y, levels = self.first(pad_bands(x, bands)[:, None], valid=valid), []
         for block in self.down:
             y = block(y, time, valid=valid)
             levels.append(y)
         return levels
 
 
-def pad_bands(x: Tensor) -> Tensor:
-    """Repeat the last band up to a multiple of 8 bands: ``(B, S, H, W) -> (B, S', H, W)``."""
-    missing = -x.shape[1] % BAND_MULTIPLE
+def pad_bands(x: Tensor, bands: int) -> Tensor:
+    """Repeat the last band until there are as many: ``(B, S, H, W) -> (B, bands, H, W)``."""
+    missing = bands - x.shape[1]
     return torch.cat([x, x[:, -1:].expand(-1, missing, -1, -1)], dim=1) if missing else x
 
 

@@ -43,9 +43,16 @@ def test_rows_and_columns_keep_their_size_and_bands_become_features() -> None:
 
 
 def test_bands_are_padded_by_repeating_the_last() -> None:
-    padded = pad_bands(torch.arange(14.0)[None, :, None, None])
+    padded = pad_bands(torch.arange(14.0)[None, :, None, None], 16)
     assert padded.flatten().tolist() == [*range(14), 13, 13]
-    assert pad_bands(padded) is padded
+    assert pad_bands(padded, 16) is padded
+    torch.manual_seed(0)
+    cube, t, usual = torch.randn(1, 14, 4, 4), torch.tensor([5]), UNet(0.25).eval()
+    more = UNet(0.25, 32).eval()
+    more.load_state_dict(usual.state_dict())
+    with torch.no_grad():
+        torch.testing.assert_close(usual(cube, t), usual(pad_bands(cube, 16), t)[:, :14])
+        torch.testing.assert_close(more(cube, t), usual(pad_bands(cube, 32), t)[:, :14])
 
 
 def test_the_encoder_reaches_thirteen_pixels() -> None:
