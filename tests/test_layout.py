@@ -134,7 +134,11 @@ def test_every_module_has_tests_in_a_file_of_its_name() -> None:
     files = {path.stem for path in Path(__file__).parent.rglob("test_*.py")}
     untested = {module for module in MODULES if f"test_{module.split('.')[-1]}" not in files}
     elsewhere = ("__init__", "__main__", ".settings")
-    assert not [module for module in untested if not module.endswith(elsewhere) and not {"kernels", "commands"} & {*module.split(".")}]
+    assert not [
+        module
+        for module in untested
+        if not module.endswith(elsewhere) and not {"kernels", "commands"} & {*module.split(".")}
+    ]
 
 
 def test_help_loads_no_heavy_library() -> None:

@@ -6,10 +6,11 @@ from pathlib import Path
 from typing import Any
 
 from landcover_bdgf import labels, mapping, model  # faces load on use: torch takes seconds, an image needs none
+from landcover_bdgf.assessment import map_record
 from landcover_bdgf.errors import LabelError, RasterError, opening
 from landcover_bdgf.geo import grid_of, open_raster
 from landcover_bdgf.storage import changed_files, read_record, record_path
-from landcover_bdgf.text import printable
+from landcover_bdgf.text import percent, printable
 
 
 def describe(path: Path) -> dict[str, Any]:
@@ -79,7 +80,14 @@ def _checkpoint(path: Path) -> dict[str, Any]:
         "last loss": round(sum(losses[-20:]) / len(losses[-20:]), 4) if losses else None,
         "seed": found.provenance.get("seed"),
         "versions": found.provenance.get("versions"),
+        **_warnings(found.provenance),
     }
+
+
+def _warnings(found: dict[str, Any]) -> dict[str, list[str]]:
+    """What the steps until a model or a map warned of; nothing if they did not."""
+    told = map_record(found | {"model": found.get("model") or {"denoiser": found.get("denoiser")}}).warnings
+    return {"warnings": told} if told else {}
 
 
 def _components(snr: list[float]) -> dict[str, Any]:
@@ -152,7 +160,15 @@ def _raster(path: Path) -> dict[str, Any]:
         "classes": _classes(legend),
         "trained on": f"{count} pixels, split by {split}",
         **limits,
+        **_novel(found),
+        **_warnings(found),
     }
+
+
+def _novel(found: dict[str, Any]) -> dict[str, str]:
+    """The share of novel pixels of a map; nothing if they were not counted."""
+    novelty = map_record(found).novelty
+    return {"novel": f"{percent(novelty.novel_px / novelty.compared_px)} of the pixels"} if novelty.compared_px else {}
 
 
 def _masked(found: dict[str, Any]) -> str:

@@ -224,7 +224,10 @@ def _products(command: str, values: Mapping[str, Any]) -> list[Product]:
 
 def _inputs(command: str, values: Mapping[str, Any]) -> list[str | Path]:
     """The input files of a command, as given."""
-    one, several = ("config", "hsi", "sar", "labels", "samples", "denoiser", "map_file", "reference"), ("more", "parts")
+    one, several = (
+        ("config", "hsi", "sar", "labels", "samples", "denoiser", "map_file", "reference", "image"),
+        ("more", "parts"),
+    )
     typed = [*(values.get(name) for name in one), *chain(*(values.get(name) or () for name in several))]
     typed += map(Path, filter(None, [values.get("aoi")]))
     if values.get("mask"):

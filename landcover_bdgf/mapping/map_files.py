@@ -22,7 +22,7 @@ from landcover_bdgf.labels import (
     write_companions,
 )
 from landcover_bdgf.progress import log
-from landcover_bdgf.storage import atomic_output, write_record
+from landcover_bdgf.storage import atomic_output, command_line, write_record
 
 TOLD_SHARE = 0.05  # of the mapped pixels
 
@@ -48,7 +48,8 @@ def write_map_files(
             write_raster(layer_path(draft, name), grid, tiles, profile=percent)
         write_companions(draft, legend)
         companions = [*companion_paths(draft), *(layer_path(draft, name) for name in layers)]
-        write_record(draft, {**record, "layers": list(layers)}, beside=companions)
+        written = {**record, "layers": list(layers), "command": command_line()}
+        write_record(draft, written, beside=companions)
     _tell_edges(output)
 
 

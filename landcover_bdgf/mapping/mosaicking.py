@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from numpy.typing import NDArray
 from rasterio.windows import Window
 
@@ -54,11 +55,13 @@ def mosaic(parts: Sequence[PathLike], output: PathLike, *, overwrite: bool = Fal
 
 def write_map(parts: Sequence[PartialMap], output: Path, *, overwrite: bool, begun: bool = False) -> Path:
     """Write the map of finished parts; ``begun`` as in :func:`write_map_files`."""
-    plan = parts[0].plan
+    plan, novel = parts[0].plan, np.sum([part.compared() for part in parts], axis=0).tolist()
+    warnings = list(dict.fromkeys(text for part in parts for text in part.warnings()))
+    found = {"warnings": warnings, "novelty": {"novel_px": novel[0], "compared_px": novel[1]}}
     layers: dict[str, Tiles] = {name: _tiles(parts, list(LAYERS).index(name)) for name in plan.layers}
     write_map_files(
         output, plan.map_grid(), plan.legend, _tiles(parts), layers,
-        record=plan.record, overwrite=overwrite, begun=begun,
+        record=plan.record | found, overwrite=overwrite, begun=begun,
     )  # fmt: skip
     return output
 

@@ -1,15 +1,17 @@
 """An unfinished map: a folder with its plan and one file per finished window.
 
 ``landcover.tif.partial/plan.json`` identifies the map and lists the windows of the run; ``128_0.npz`` holds the codes
-and layers of the window that starts at row 128, column 0. Files are written atomically, so a run that was killed at any
+and layers of the window that starts at row 128, column 0, and the numbers of its
+novel pixels; ``warnings.json`` what the run warned of. Files are written atomically, so a run that was killed at any
 moment can be resumed. The finished folder of a shard is the output of that shard.
 """
 
 from __future__ import annotations
 
 import hashlib
+import json
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -28,9 +30,11 @@ from landcover_bdgf.progress import log
 from landcover_bdgf.storage import Document, atomic_output, read_json
 
 KIND: Final = "bdgf partial map"
-SUFFIX, PLAN, LOCK = ".partial", "plan.json", ".lock"
+SUFFIX, PLAN, LOCK, WARNINGS = ".partial", "plan.json", ".lock", "warnings.json"
 _HEAD = f'{{"kind":"{KIND}",'.encode()
-_EXPECTED = re.compile(rf"{re.escape(PLAN)}|\d+_\d+\.npz|\..+")  # hidden: the lock, and drafts of killed runs
+_EXPECTED = re.compile(
+    rf"{re.escape(PLAN)}|{re.escape(WARNINGS)}|\d+_\d+\.npz|\..+"
+)  # hidden: the lock, and drafts of killed runs
 
 
 class Plan(Document):
@@ -85,7 +89,8 @@ class PartialMap:
         """Write a finished window, synced to disk."""
         try:
             with atomic_output(self._file(window), overwrite=True) as draft, draft.open("wb") as file:
-                np.savez_compressed(file, codes=piece.codes, layers=piece.layers)
+                counts = np.array([piece.novel_px, piece.compared_px])
+                np.savez_compressed(file, codes=piece.codes, layers=piece.layers, counts=counts)
         except OutputError as error:
             raise OutputError(self.path, error.problem, f"{error.remedy} Then continue with `resume`.") from error
 
@@ -98,7 +103,8 @@ class PartialMap:
         file = self._file(window)
         try:
             with file.open("rb") as opened, np.load(opened) as arrays:
-                piece = Classified(arrays["codes"], arrays["layers"])
+                novel_px, compared_px = arrays["counts"].tolist()
+                piece = Classified(arrays["codes"], arrays["layers"], novel_px, compared_px)
         except MemoryError:
             raise
         except Exception as error:  # NumPy, zipfile and zlib raise ten types for damaged bytes, and advise to unpickle
@@ -106,6 +112,25 @@ class PartialMap:
         if piece.codes.shape != (window.height, window.width) or piece.layers.shape[1:] != piece.codes.shape:
             raise damaged(file, f"it holds {piece.codes.shape} pixels")
         return piece
+
+    def compared(self) -> tuple[int, int]:
+        """Novel pixels of the finished windows, and pixels that were compared with the training data."""
+        pieces = [self.read(window) for window in self.windows() if self.has(window)]
+        return sum(piece.novel_px for piece in pieces), sum(piece.compared_px for piece in pieces)
+
+    def keep_warnings(self, warnings: Iterable[str]) -> None:
+        """Keep what the run warned of, for the record of the map."""
+        with atomic_output(self.path / WARNINGS, overwrite=True) as draft:
+            draft.write_text(json.dumps(list(dict.fromkeys(warnings))), encoding="utf-8")
+
+    def warnings(self) -> list[str]:
+        """What the run warned of; OutputError if the file is damaged."""
+        try:
+            return read_json(list[str], self.path / WARNINGS)
+        except FileNotFoundError:
+            return []
+        except ValueError as error:
+            raise damaged(self.path / WARNINGS, str(error)) from error
 
     def windows(self) -> Iterator[Window]:
         """All windows of the plan, from top to bottom."""

@@ -35,10 +35,11 @@ class Classifier:
     """A model ready to classify blocks of a stack; :meth:`classify` is thread-safe.
 
     ``batch`` is the recommended number of blocks per call, ``temperature`` that of the probabilities. With ``novelty``,
-    results also have the novelty of each pixel; without, novel pixels are counted in a sample of the blocks.
+    results also have the novelty of each pixel. With ``capped``, the confidence of novel pixels is at most that of
+    chance. Without both, novel pixels are counted in a sample of the blocks.
     """
 
-    def __init__(self, model: Checkpoint, run: Run, *, novelty: bool = False) -> None:
+    def __init__(self, model: Checkpoint, run: Run, *, novelty: bool = False, capped: bool = False) -> None:
         legend = model.classes
         seed = model.provenance.get("seed", run.seed)  # keyed noise must be the same as in training
         self.viewer = Viewer.of(model.weights, model.scaling, model.recipe, run.torch_device(), seed)
@@ -54,7 +55,7 @@ class Classifier:
         features = recipe.fusion.d * len(recipe.fusion.branches)
         statistics = model.part(NOVELTY_PREFIX)
         self.novelty = Novelty.of(statistics, device, features) if novelty or statistics else None
-        self.novelty_layer = novelty
+        self.novelty_layer, self.capped = novelty, capped
         self.codes = np.array([entry.code for entry in legend.entries], np.uint16)
 
     def classify(self, blocks: Sequence[Block]) -> list[Classified]:
@@ -152,6 +153,9 @@ class Classifier:
         codes = self.codes[index.cpu().numpy()]
         layers = (probability * 100).round().to(torch.uint8)[:, None]
         p_values = self._p_values(seen, chosen)
+        if self.capped and p_values:  # of a pixel like nothing in training, the networks cannot know anything
+            unlike = torch.stack([p_values[n] for n in range(len(chosen))])[:, None] == 0
+            layers = torch.where(unlike, layers.clamp(max=100 // len(self.codes)), layers)
         if self.novelty_layer:
             layers = torch.cat([layers, torch.stack([p_values[n] for n in range(len(chosen))])[:, None]], dim=1)
         for n, (i, own_codes, own_layers) in enumerate(zip(some, codes, layers.cpu().numpy(), strict=True)):
@@ -166,7 +170,8 @@ class Classifier:
         """Novelty of the pixels of all blocks, or of those in the sample, by their index."""
         if self.novelty is None:
             return {}
-        compared = [n for n, block in enumerate(blocks) if self.novelty_layer or _in_sample(block)]
+        every = self.novelty_layer or self.capped
+        compared = [n for n, block in enumerate(blocks) if every or _in_sample(block)]
         if not compared:
             return {}
         seen = seen if len(compared) == len(blocks) else seen.where(compared)

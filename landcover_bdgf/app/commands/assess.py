@@ -20,12 +20,14 @@ def assess(
     )],
     output: OUTPUT,
     field: FIELD = None,
+    image: Annotated[Path | None, option("image", "spectral image to show beside the map", "Inputs")] = None,
     overwrite: OVERWRITE = False,
 ) -> None:  # fmt: skip
     """Measure the accuracy of a map with reference labels: tables, confusion matrix, a printable report."""
-    from landcover_bdgf.assessment import ReferenceFile, assess as assess_map, summary_lines
+    from landcover_bdgf.assessment import ReferenceFile, ReportContext, assess as assess_map, summary_lines
     from landcover_bdgf.labels import is_samples_file
 
+    context = ReportContext(image=image)
     own = reference.suffix == ".safetensors" or is_samples_file(reference)
     if own and typed & {"field", *described(ReadSettings)}:
         typed.refuse({"field", *described(ReadSettings)}, "polygons or points as --reference")
@@ -33,8 +35,8 @@ def assess(
         from landcover_bdgf.app.job import labels_of_model
 
         judged = labels_of_model(reference, map_file)
-        accuracy = assess_map(map_file, judged, output=output, overwrite=overwrite)
+        accuracy = assess_map(map_file, judged, output=output, overwrite=overwrite, context=context)
     else:
         given = ReferenceFile(reference, reading)
-        accuracy = assess_map(map_file, given, field=field, output=output, overwrite=overwrite)
+        accuracy = assess_map(map_file, given, field=field, output=output, overwrite=overwrite, context=context)
     say(shown, [*summary_lines(accuracy), f"{output / 'report.html'}: report"], accuracy.to_dict())
