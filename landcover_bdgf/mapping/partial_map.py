@@ -19,6 +19,7 @@ from typing import Any, Final, Literal
 
 import numpy as np
 from filelock import BaseFileLock, FileLock, Timeout
+from numpy.typing import NDArray
 from pydantic import ConfigDict, NonNegativeInt, PositiveInt
 from rasterio.windows import Window
 
@@ -100,23 +101,26 @@ class PartialMap:
 
     def read(self, window: Window) -> Classified:
         """A finished window; OutputError if its file is damaged."""
+        codes, layers, (novel_px, compared_px) = self._arrays(window, "codes", "layers", "counts")
+        if codes.shape != (window.height, window.width) or layers.shape[1:] != codes.shape:
+            raise damaged(self._file(window), f"it holds {codes.shape} pixels")
+        return Classified(codes, layers, int(novel_px), int(compared_px))
+
+    def compared(self) -> tuple[int, int]:
+        """Novel pixels of the finished windows, and pixels that were compared with the training data."""
+        counts = [self._arrays(window, "counts") for window in self.windows() if self.has(window)]
+        total = np.array(counts, np.int64).reshape(-1, 2).sum(axis=0)
+        return int(total[0]), int(total[1])
+
+    def _arrays(self, window: Window, *names: str) -> list[NDArray[Any]]:
         file = self._file(window)
         try:
             with file.open("rb") as opened, np.load(opened) as arrays:
-                novel_px, compared_px = arrays["counts"].tolist()
-                piece = Classified(arrays["codes"], arrays["layers"], novel_px, compared_px)
+                return [arrays[name] for name in names]
         except MemoryError:
             raise
         except Exception as error:  # NumPy, zipfile and zlib raise ten types for damaged bytes, and advise to unpickle
             raise damaged(file, "its arrays cannot be read") from error
-        if piece.codes.shape != (window.height, window.width) or piece.layers.shape[1:] != piece.codes.shape:
-            raise damaged(file, f"it holds {piece.codes.shape} pixels")
-        return piece
-
-    def compared(self) -> tuple[int, int]:
-        """Novel pixels of the finished windows, and pixels that were compared with the training data."""
-        pieces = [self.read(window) for window in self.windows() if self.has(window)]
-        return sum(piece.novel_px for piece in pieces), sum(piece.compared_px for piece in pieces)
 
     def keep_warnings(self, warnings: Iterable[str]) -> None:
         """Keep what the run warned of, for the record of the map."""

@@ -146,10 +146,11 @@ def _to_file(
     with kept_warnings() as later, begin_partial(path, plan, resume=resume, overwrite=overwrite) as partial:
         _compute(classifier, stream, strips, partial, run, resumable=resumable)
         warn_of_zeros(stack, counts)
-        _tell_novel(*partial.compared(), settings)
+        novel_px, compared_px = partial.compared()
+        _tell_novel(novel_px, compared_px, settings)
         partial.keep_warnings([*stack.warnings, *said, *later])
         if count == 1 and not settings.force:
-            _check_known(output, *partial.compared())
+            _check_known(output, novel_px, compared_px)
         if count > 1:
             log.info("join the %d parts with bdgf mosaic", count)
             return path

@@ -48,12 +48,14 @@ def record(step: str, inputs: dict[str, str], **settings: Any) -> dict[str, Any]
 def command_line() -> str | None:
     """The bdgf command that runs, as typed; None if Python runs something else.
 
-    Of addresses, user names, passwords and what follows ``?`` are left out.
+    ``--resume`` and ``--overwrite`` are left out, as a map that was resumed is the same; and of addresses, user names,
+    passwords and what follows ``?``.
     """
     program = Path(sys.argv[0])
     if program.stem != "bdgf" and program.parts[-2:] != ("landcover_bdgf", "__main__.py"):
         return None
-    return shlex.join(["bdgf", *(_SECRET.sub("", argument) for argument in sys.argv[1:])])
+    typed = [_SECRET.sub("", argument) for argument in sys.argv[1:] if argument not in ("--resume", "--overwrite")]
+    return shlex.join(["bdgf", *typed])
 
 
 def without_warnings(found: dict[str, Any]) -> dict[str, Any]:
