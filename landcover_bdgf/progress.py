@@ -1,4 +1,4 @@
-"""Progress of long work, shown as a bar or in plain lines; and stopping it between two steps."""
+"""Progress of long work, shown as a bar or in plain lines; warnings kept for a record; stopping between two steps."""
 
 from __future__ import annotations
 
@@ -12,8 +12,11 @@ import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from importlib.util import find_spec
+from pathlib import PurePath
 from types import FrameType
 from typing import TypeVar
+
+from landcover_bdgf.text import file_name
 
 log = logging.getLogger("landcover_bdgf")
 
@@ -145,6 +148,44 @@ def duration(seconds: float) -> str:
     if seconds < 90:
         return f"{seconds:.0f} s"
     return f"{seconds / 60:.0f} min" if seconds < 90 * 60 else f"{seconds / 3600:.1f} h"
+
+
+class _Warnings(logging.Handler):
+    """Keeps the text of each warning once, with files named without their folders."""
+
+    def __init__(self, kept: list[str]) -> None:
+        super().__init__(logging.WARNING)
+        self._kept = kept
+
+    def emit(self, record: logging.LogRecord) -> None:
+        args = record.args if isinstance(record.args, tuple) else ()
+        named = tuple(file_name(each) if isinstance(each, PurePath) else each for each in args)
+        text = str(record.msg) % named if named else record.getMessage()
+        if text not in self._kept:
+            self._kept.append(text)
+
+
+@contextmanager
+def kept_warnings() -> Iterator[list[str]]:
+    """Keep what is logged as a warning in the block, in a list that grows; it is shown as well.
+
+    Steps put it into what they return, so that the record of a map has the warnings of all steps before it. Nothing is
+    kept while the logger is set above WARNING.
+
+    Examples
+    --------
+    >>> with kept_warnings() as said:
+    ...     log.warning("%s: is an 8-bit RGB picture", Path("scenes/a.tif"))
+    >>> said
+    ['a.tif: is an 8-bit RGB picture']
+    """
+    kept: list[str] = []
+    handler = _Warnings(kept)
+    log.addHandler(handler)
+    try:
+        yield kept
+    finally:
+        log.removeHandler(handler)
 
 
 @contextmanager

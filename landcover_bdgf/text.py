@@ -5,8 +5,11 @@ from __future__ import annotations
 import base64
 import html
 import io
+import math
+import os
 from collections.abc import Callable, Collection, Iterable, Sequence
 from itertools import islice
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -26,6 +29,12 @@ def with_names(message: str) -> str:
     return message
 
 
+def file_name(path: str | os.PathLike[str]) -> str:
+    """The name of a file without its folder; of an address without what follows ``?``, which may be a password."""
+    shown = with_names(os.fspath(path))
+    return shown if shown != os.fspath(path) else Path(shown.split("?")[0]).name
+
+
 def printable(name: str) -> str:
     """A name that is safe in a terminal, a table or XML: one short line without control characters.
 
@@ -41,6 +50,11 @@ def rough_percent(share: float) -> str:
     """A share in percent with two digits: ``0.023 %``, ``7.1 %``, ``33 %``, ``100 %``."""
     percent = 100 * share
     return f"{percent:.2g} %" if percent < 10 else f"{percent:.0f} %"
+
+
+def percent(share: float | None) -> str:
+    """A share in percent with one decimal; a dash if it is undefined."""
+    return "–" if share is None or math.isnan(share) else f"{100 * share:.1f} %"
 
 
 def listed(names: Collection[str], show: Callable[[str], str] = printable) -> str:

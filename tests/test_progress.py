@@ -7,12 +7,13 @@ import signal
 import sys
 from collections.abc import Callable
 from itertools import pairwise
+from pathlib import Path
 from unittest.mock import MagicMock, Mock
 
 import pytest
 
 from landcover_bdgf import progress as module
-from landcover_bdgf.progress import Pace, duration, log, progress, stop_between_steps, track
+from landcover_bdgf.progress import Pace, duration, kept_warnings, log, progress, stop_between_steps, track
 
 
 @pytest.fixture(autouse=True)
@@ -114,3 +115,30 @@ def test_progress_in_a_notebook(level: int, seen: bool, monkeypatch: pytest.Monk
     with progress("map", total=2) as advance:
         advance(2)
     assert any("2/2" in str(getattr(each, "text", "")) for each in shown) == seen
+
+
+def test_warnings_are_kept_once_with_the_names_of_files_and_still_shown(caplog: pytest.LogCaptureFixture) -> None:
+    with kept_warnings() as outer:
+        log.warning("%s: %.1f px off", Path("/home/me/s1.tif"), 2.7)
+        with kept_warnings() as inner:
+            log.info("not a warning")
+            log.warning("100 %")
+            log.warning("%s: %.1f px off", Path("elsewhere/s1.tif"), 2.7)
+    log.warning("too late")
+    assert outer == ["s1.tif: 2.7 px off", "100 %"]
+    assert inner == ["100 %", "s1.tif: 2.7 px off"]
+    assert "/home/me/s1.tif: 2.7 px off" in caplog.messages
+
+
+def test_a_step_that_fails_keeps_no_more_warnings() -> None:
+    def failing(kept: list[list[str]]) -> None:
+        with kept_warnings() as said:
+            kept.append(said)
+            log.warning("before")
+            raise ValueError("later")
+
+    kept: list[list[str]] = []
+    with pytest.raises(ValueError, match="later"):
+        failing(kept)
+    log.warning("after")
+    assert kept == [["before"]]

@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
-from landcover_bdgf.text import listed, printable, rough_percent, table
+import math
+from pathlib import Path
+
+import pytest
+
+from landcover_bdgf.text import FILE_NAMES, file_name, listed, percent, printable, rough_percent, table
 
 
 def test_a_name_is_one_short_line_without_control_characters() -> None:
@@ -26,3 +31,14 @@ def test_table_cells_are_escaped() -> None:
 def test_shares_have_two_digits_and_no_exponent() -> None:
     shares = (0, 0.000_234, 0.0712, 0.328, 0.996, 1)
     assert [rough_percent(share) for share in shares] == ["0 %", "0.023 %", "7.1 %", "33 %", "100 %", "100 %"]
+
+
+def test_a_share_is_a_percentage_or_a_dash() -> None:
+    assert [percent(share) for share in (0.7036, 1.0, None, math.nan)] == ["70.4 %", "100.0 %", "–", "–"]
+
+
+def test_files_are_named_without_folders_and_passwords(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert file_name(Path("/home/me/s1.tif")) == "s1.tif"
+    assert file_name("https://example.org/a/s2.tif?token=secret") == "s2.tif"
+    monkeypatch.setitem(FILE_NAMES, "/tmp/x/array.tif", "the spectral array")
+    assert file_name(Path("/tmp/x/array.tif")) == "the spectral array"

@@ -6,10 +6,11 @@ from pathlib import Path
 from typing import Any
 
 from landcover_bdgf import labels, mapping, model  # faces load on use: torch takes seconds, an image needs none
+from landcover_bdgf.assessment import map_record
 from landcover_bdgf.errors import LabelError, RasterError, opening
 from landcover_bdgf.geo import grid_of, open_raster
 from landcover_bdgf.storage import read_record, record_path
-from landcover_bdgf.text import printable
+from landcover_bdgf.text import percent, printable
 
 
 def describe(path: Path) -> dict[str, Any]:
@@ -79,7 +80,14 @@ def _checkpoint(path: Path) -> dict[str, Any]:
         "last loss": round(sum(losses[-20:]) / len(losses[-20:]), 4) if losses else None,
         "seed": found.provenance.get("seed"),
         "versions": found.provenance.get("versions"),
+        **_warnings(found.provenance),
     }
+
+
+def _warnings(found: dict[str, Any]) -> dict[str, list[str]]:
+    """What the steps until a model or a map warned of; nothing if they did not."""
+    told = map_record(found | {"model": found.get("model") or {"denoiser": found.get("denoiser")}}).warnings
+    return {"warnings": told} if told else {}
 
 
 def _components(snr: list[float]) -> dict[str, Any]:
@@ -153,6 +161,8 @@ def _raster(path: Path) -> dict[str, Any]:
         "trained on": f"{count} pixels, split by {split}",
         **limits,
         **_made_with(found),
+        **_novel(found),
+        **_warnings(found),
     }
 
 
@@ -171,6 +181,12 @@ def _made_with(found: dict[str, Any]) -> dict[str, str]:
         area = printable(str(sieve.get("min_area")))
         shown["sieved"] = f"patches below {area} ({found.get('sieved_px')} px changed); layers are of the map before"
     return shown
+
+
+def _novel(found: dict[str, Any]) -> dict[str, str]:
+    """The share of novel pixels of a map; nothing if they were not counted."""
+    novelty = map_record(found).novelty
+    return {"novel": f"{percent(novelty.novel_px / novelty.compared_px)} of the pixels"} if novelty.compared_px else {}
 
 
 def _masked(found: dict[str, Any]) -> str:

@@ -49,7 +49,15 @@ from landcover_bdgf.model import (
 from landcover_bdgf.progress import log
 from landcover_bdgf.scene import Stack
 from landcover_bdgf.settings import changed_settings
-from landcover_bdgf.storage import PathLike, Product, atomic_output, changed_files, check, read_record
+from landcover_bdgf.storage import (
+    PathLike,
+    Product,
+    atomic_output,
+    changed_files,
+    check,
+    read_record,
+    without_warnings,
+)
 from landcover_bdgf.training import draw_denoised, pretrain, pretraining_record, train, training_record
 
 
@@ -124,7 +132,7 @@ def run_job(stack: Stack, job: Job) -> Accuracy | None:
     if not len(samples.test) and not (samples.split.method == FOLDS and model.left_out):
         log.warning("no labels are held out, so there is no report; run assess with other labels")
         return None
-    return _report(job, samples, denoiser, model, mapped_before=done.mapped)
+    return _report(job, stack, samples, done=replace(done, denoiser=denoiser, model=model))
 
 
 def job_products(output: Path, model: Path, mapping: MapSettings) -> list[Product]:
@@ -211,13 +219,11 @@ def _finished_steps(stack: Stack, samples: Samples, job: Job) -> Finished:
     before = pretraining_record([stack], samples, job.run)
 
     def is_ours(found: Checkpoint) -> bool:
-        recipe = found.recipe
+        recipe, made = found.recipe, without_warnings(found.provenance)
         if found.kind == "denoiser":
-            return (found.provenance, recipe.diffusion, recipe.spectral) == (
-                before, job.recipe.diffusion, job.recipe.spectral
-            )  # fmt: skip
+            return (made, recipe.diffusion, recipe.spectral) == (before, job.recipe.diffusion, job.recipe.spectral)
         denoiser = replace(found, provenance=before)  # of the denoiser, only its provenance is recorded
-        return (found.provenance, recipe) == (training_record(stack, samples, denoiser, recipe, job.run), job.recipe)
+        return (made, recipe) == (training_record(stack, samples, denoiser, recipe, job.run), job.recipe)
 
     denoiser = _finished(job.denoiser, "denoiser", job, is_ours)
     model = _finished(job.model, "model", job, is_ours)
@@ -312,7 +318,10 @@ def _is_made(product: Product) -> bool:
     return product.path.is_file() or read_record(product.path).get("step") == "sample"
 
 
-def _report(job: Job, samples: Samples, denoiser: Checkpoint, model: Checkpoint, *, mapped_before: bool) -> Accuracy:
+def _report(job: Job, stack: Stack, samples: Samples, *, done: Finished) -> Accuracy:
+    denoiser, model = done.denoiser, done.model
+    assert denoiser is not None
+    assert model is not None
     context = ReportContext(
         curves=(
             (f"pre-training: L1 of the {denoiser.recipe.diffusion.target}", denoiser.history.series("loss")),
@@ -320,10 +329,11 @@ def _report(job: Job, samples: Samples, denoiser: Checkpoint, model: Checkpoint,
         ),
         settings=job.recipe.model_dump(mode="json"),
         experts=model.shares,
+        image=stack.spectral,
     )
     if job.resume and not job.overwrite and job.report.exists():
         return _finished_report(job, samples, model)
-    overwrite = job.overwrite or (mapped_before and not job.report.exists())  # an interrupted run may have begun it
+    overwrite = job.overwrite or (done.mapped and not job.report.exists())  # an interrupted run may have begun it
     reference = _reference(samples, model)
     return assess(job.output, reference, output=job.report.parent, overwrite=overwrite, context=context)
 

@@ -267,7 +267,7 @@ def _report(output: Path, values: Mapping[str, Any]) -> Product:
 def _inputs(command: str, values: Mapping[str, Any]) -> list[str | Path]:
     """The input files of a command, as given."""
     one = ("config", "hsi", "sar", "labels", "samples", "denoiser", "map_file", "reference", "design", "compare",
-           "zones", "strata", "chips")  # fmt: skip
+           "zones", "strata", "chips", "image")  # fmt: skip
     several = ("more", "parts")
     typed = [*(values.get(name) for name in one), *chain(*(values.get(name) or () for name in several))]
     typed += map(Path, filter(None, [values.get("aoi"), values.get("legend")]))

@@ -4,12 +4,18 @@
 reference     reference pixels of a map
 borders       distance of pixels to borders between classes
 measures      confusion matrix, accuracies, kappa
+confusion     figures of single classes and pairs of classes
+distances     accuracy by distance to training pixels and to borders
 intervals     confidence intervals of pixels that come in polygons
 limits        masks and area of interest of a map
+provenance    inputs, warnings and novelty of a map, from its record
 reliability   calibration of the confidence
-figures       pictures for the report
+verdicts      a sentence on the confidence, and one on the novelty
+figures       charts for the report
+pictures      map, errors, image and layers for the report
 tables        CSV
-report        step: assess; the HTML page
+report_page   the HTML page
+report        step: assess
 ============  =================================================================
 """
 

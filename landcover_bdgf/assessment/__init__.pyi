@@ -1,4 +1,5 @@
 from .borders import border_bins as border_bins
+from .distances import accuracy_by_border as accuracy_by_border
 from .figures import (
     FAINT as FAINT,
     INK as INK,
@@ -11,10 +12,9 @@ from .intervals import paired_gain as paired_gain
 from .measures import (
     Accuracy as Accuracy,
     accuracy as accuracy,
-    accuracy_by_border as accuracy_by_border,
-    percent as percent,
     summary_lines as summary_lines,
 )
+from .provenance import map_record as map_record
 from .reference import ReferenceFile as ReferenceFile, training_pixels as training_pixels
 from .reliability import (
     BINS as BINS,
@@ -23,9 +23,9 @@ from .reliability import (
     reliability_bins as reliability_bins,
 )
 from .report import (
-    ReportContext as ReportContext,
     assess as assess,
     is_report_of as is_report_of,
     report_product as report_product,
 )
+from .report_page import ReportContext as ReportContext
 from .tables import write_table as write_table

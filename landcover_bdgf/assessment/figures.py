@@ -5,27 +5,21 @@ from __future__ import annotations
 import io
 import math
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
-from rasterio.enums import Resampling
-from rasterio.io import DatasetReader
 
-from landcover_bdgf.assessment.measures import Accuracy
 from landcover_bdgf.assessment.reliability import ReliabilityBin
-from landcover_bdgf.geo import Grid, ground_width_m, read_band
-from landcover_bdgf.labels import Color, codes_picture
-from landcover_bdgf.text import data_uri, printable
+from landcover_bdgf.geo import Grid, ground_width_m
+from landcover_bdgf.text import data_uri
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-MAP_PX = 1200
 MOST_LABELLED_CLASSES = 30
-_NAME_CHARACTERS = 22
 INK, FAINT, BLUE = "#222222", "#8a8a8a", "#1f5c99"
 _METRES_PER_DEGREE = 111_320.0  # along a meridian, and along the equator
 
@@ -36,47 +30,6 @@ class ScaleBar:
 
     text: str
     share: float
-
-
-def map_picture(dataset: DatasetReader, colors: Mapping[int, Color]) -> str:
-    """A map as a PNG of at most 1200 px, transparent where it has no data.
-
-    Larger maps are read from the overviews of the file, which hold the most frequent class.
-    """
-    shrink = max(1.0, max(dataset.shape) / MAP_PX)
-    shape_hw = tuple(max(1, round(side / shrink)) for side in dataset.shape)
-    return codes_picture(read_band(dataset, out_shape=shape_hw, resampling=Resampling.nearest), colors)
-
-
-def matrix_picture(result: Accuracy) -> str:
-    """The confusion matrix as an SVG: counts, coloured by their share of the row (the mapped class)."""
-    size = len(result.legend.entries)
-    named = size <= MOST_LABELLED_CLASSES
-    side = min(9.0, 2.2 + 0.55 * size)
-    figure, axes = new_figure(side + 1.2, side)
-    total = result.matrix.sum(axis=1, keepdims=True)
-    share = np.divide(result.matrix, total, where=total > 0, out=np.zeros(result.matrix.shape))
-    axes.imshow(share, cmap="Blues", vmin=0, vmax=1)
-    for row, col in np.ndindex(*share.shape) if named else ():
-        color = "white" if share[row, col] > 0.55 else INK if result.matrix[row, col] else "#c4c4c4"
-        axes.text(col, row, f"{result.matrix[row, col]}", ha="center", va="center", color=color, fontsize=8)
-    names = [f"{e.code} {_short(e.name)}" if named else str(e.code) for e in result.legend.entries]
-    ticks = np.arange(size) if named else np.linspace(0, size - 1, MOST_LABELLED_CLASSES).astype(int)
-    labels = [names[i] for i in ticks]
-    # Names come from files: text between two $ is not a formula.
-    axes.set_xticks(ticks, labels, rotation=40, ha="left", rotation_mode="anchor", parse_math=False)
-    axes.set_yticks(ticks, labels, parse_math=False)
-    axes.xaxis.tick_top()
-    axes.xaxis.set_label_position("top")
-    axes.set_xlabel("reference", color=FAINT)
-    axes.set_ylabel("map", color=FAINT)
-    axes.tick_params(length=0, labelsize=8)
-    axes.spines[:].set_visible(False)
-    axes.set_xticks(np.arange(1, size) - 0.5, minor=True)
-    axes.set_yticks(np.arange(1, size) - 0.5, minor=True)
-    axes.grid(which="minor", color="white", linewidth=1.5 if named else 0.2)
-    axes.tick_params(which="minor", length=0)
-    return as_svg(figure)
 
 
 def curve_picture(values: Sequence[float], name: str) -> str:
@@ -140,11 +93,6 @@ def style_axes(axes: Axes, grid: Literal["both", "x", "y"], **ticks: Any) -> Non
     axes.spines[["top", "right"]].set_visible(False)
     axes.grid(axis=grid, color="#e6e6e6", linewidth=0.6)
     axes.set_axisbelow(True)
-
-
-def _short(name: str) -> str:
-    name = printable(name)
-    return name if len(name) <= _NAME_CHARACTERS else f"{name[: _NAME_CHARACTERS - 1]}…"
 
 
 def as_svg(figure: Figure) -> str:

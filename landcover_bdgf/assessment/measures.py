@@ -10,61 +10,39 @@ import html
 import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
-from typing import Any, TypedDict
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from landcover_bdgf.assessment.borders import BORDER_BINS_PX
+from landcover_bdgf.assessment.confusion import (
+    COUNTED_PX,
+    SMALL_POLYGONS,
+    SMALL_PX,
+    ClassAccuracy,
+    ClassSizes,
+    confused_pairs,
+    disagreements,
+    intersection_over_union,
+    interval,
+)
+from landcover_bdgf.assessment.distances import DistanceBin
 from landcover_bdgf.assessment.intervals import effective_size, wilson
 from landcover_bdgf.assessment.limits import MapLimits
+from landcover_bdgf.assessment.provenance import MapRecord
 from landcover_bdgf.assessment.reliability import ReliabilityBin, calibration_error
+from landcover_bdgf.assessment.verdicts import confidence_verdict, novelty_verdict
 from landcover_bdgf.errors import LabelError
-from landcover_bdgf.labels import CLEAR_PX, EDGE_PX, NODATA, Legend
-from landcover_bdgf.text import printable, table
+from landcover_bdgf.labels import EDGE_PX, NODATA, Legend
+from landcover_bdgf.text import listed, percent, printable, table
 
-APART_PX = 37  # smallest distance at which surroundings of reference and training pixels do not overlap, by default
-# Distance to the nearest training pixel, in pixels. Below the first bound the windows of both overlap; farther away
-# the two have less and less of the landscape in common.
-DISTANCE_BINS_PX = ((0.0, CLEAR_PX), (CLEAR_PX, APART_PX), (APART_PX, 100.0), (100.0, math.inf))
-
+FEW_POLYGONS = 10
 FAR_NEARER = 0.5  # judged labels so much nearer than the map's pixels say little of most of them
 
 NO_PROBABILITY_SAMPLE = (
     "the reference is not a probability sample: these figures describe its locations only and do not support area "
     "estimates; the interval is that of other polygons chosen in the same way"
 )
-
-
-class ClassAccuracy(TypedDict):
-    """Figures of one class; accuracies are None if there are no pixels to compute them from."""
-
-    code: int
-    name: str
-    reference_px: int
-    map_px: int
-    right_px: int
-    no_data_px: int
-    producers: float | None
-    users: float | None
-    f1: float | None
-
-
-@dataclass(frozen=True)
-class DistanceBin:
-    """Accuracy of reference pixels at a distance in ``[from_px, to_px)`` from a training pixel or a class border."""
-
-    from_px: float
-    to_px: float
-    n: int
-    overall: float
-
-    @property
-    def label(self) -> str:
-        """The range as text."""
-        if math.isinf(self.to_px):
-            return f"{self.from_px:.0f} px and more"
-        return f"{self.from_px:.0f} to {self.to_px - 1:.0f} px"
 
 
 @dataclass(frozen=True, eq=False)
@@ -83,6 +61,8 @@ class Accuracy:
         kappa. NaN where undefined.
     producers, users, f1 : float64 (classes,)
         Recall, precision, and their harmonic mean; NaN where undefined.
+    sizes : ClassSizes
+        Of each class: its polygons, and the independent pixels behind its accuracies.
     sample : str
         Description of the reference.
     unknown : mapping of str to int
@@ -104,6 +84,8 @@ class Accuracy:
         Number of polygons (or points, or blocks) of the counted pixels.
     effective : float
         Number of independent pixels that would tell as much.
+    about : MapRecord
+        What the record of the map says: its inputs, warnings and novelty.
     judged_px : tuple of float, optional
         Of labels that models of other folds have judged: their median distance from the labels of these models, and
         that of the map's pixels from all labels.
@@ -121,6 +103,7 @@ class Accuracy:
     producers: NDArray[np.float64]
     users: NDArray[np.float64]
     f1: NDArray[np.float64]
+    sizes: ClassSizes
     sample: str = ""
     unknown: Mapping[str, int] = field(default_factory=dict)
     leak: float | None = None
@@ -133,6 +116,7 @@ class Accuracy:
     limits: MapLimits = field(default_factory=MapLimits)
     polygons: int = 0
     effective: float = 0.0
+    about: MapRecord = field(default_factory=MapRecord)
     judged_px: tuple[float, float] | None = None
     guidance: tuple[float, float, float] | None = None
 
@@ -164,23 +148,53 @@ class Accuracy:
 
     def classes(self) -> list[ClassAccuracy]:
         """One row per class."""
+        return [self._class(i) for i in range(len(self.legend.entries))]
+
+    def _class(self, i: int) -> ClassAccuracy:
+        entry, polygons, reference_px = (
+            self.legend.entries[i],
+            int(self.sizes.polygons[i]),
+            int(self.matrix[:, i].sum()),
+        )
+        producers = interval(float(self.producers[i]), float(self.sizes.producers[i]))
+        users = interval(float(self.users[i]), float(self.sizes.users[i]))
+        return ClassAccuracy(
+            code=entry.code,
+            name=entry.name,
+            polygons=polygons,
+            reference_px=reference_px,
+            map_px=int(self.matrix[i].sum()),
+            right_px=int(self.matrix[i, i]),
+            no_data_px=int(self.no_data[i]),
+            small=polygons < SMALL_POLYGONS or reference_px < SMALL_PX,
+            producers=_number(self.producers[i]),
+            producers_low=producers[0],
+            producers_high=producers[1],
+            users=_number(self.users[i]),
+            users_low=users[0],
+            users_high=users[1],
+            f1=_number(self.f1[i]),
+            iou=_number(intersection_over_union(self.matrix)[i]),
+        )
+
+    @property
+    def verdicts(self) -> dict[str, str]:
+        """A sentence each on the confidence and the novelty of the map."""
+        novelty = novelty_verdict(self.about.novelty.novel_px, self.about.novelty.compared_px)
+        return {"confidence": confidence_verdict(self.reliability), "novelty": novelty}
+
+    def confused(self) -> list[str]:
+        """The most confused pairs of classes, as sentences."""
+        names, totals = [printable(name) for name in self.legend.names], self.matrix.sum(0)
         return [
-            ClassAccuracy(
-                code=entry.code,
-                name=entry.name,
-                reference_px=int(self.matrix[:, i].sum()),
-                map_px=int(self.matrix[i].sum()),
-                right_px=int(self.matrix[i, i]),
-                no_data_px=int(self.no_data[i]),
-                producers=_number(self.producers[i]),
-                users=_number(self.users[i]),
-                f1=_number(self.f1[i]),
-            )
-            for i, entry in enumerate(self.legend.entries)
+            f"{names[col]} mapped as {names[row]}: {number} of {totals[col]} reference px"
+            + (f" ({percent(number / totals[col])})" if totals[col] >= COUNTED_PX else "")
+            for row, col, number in confused_pairs(self.matrix)
         ]
 
     def to_dict(self) -> dict[str, Any]:
         """The accuracy as JSON types: numbers, text, lists and None."""
+        quantity, allocation = disagreements(self.matrix)
         return {
             "n": self.n,
             "overall_accuracy": _number(self.overall),
@@ -189,6 +203,8 @@ class Accuracy:
             "effective_n": self.effective,
             "average_accuracy": _number(self.average),
             "kappa": _number(self.kappa),
+            "quantity_disagreement": quantity,
+            "allocation_disagreement": allocation,
             "confusion_matrix": {
                 "rows": "map",
                 "columns": "reference",
@@ -196,6 +212,7 @@ class Accuracy:
                 "counts": self.matrix.tolist(),
             },
             "classes": self.classes(),
+            "most_confused": self.confused(),
             "reference_px_without_map_data": int(self.no_data.sum()),
             "unknown_classes": dict(self.unknown),
             "sample": self.sample,
@@ -205,17 +222,20 @@ class Accuracy:
             "surroundings_shared": self.surroundings,
             "edge_px": EDGE_PX,
             "edge_share": _number(self.edges),
-            "by_distance_to_training": _rows(self.by_distance),
+            "by_distance_to_training": [b.to_dict() for b in self.by_distance],
             **self._near_borders(),
             "reliability": [asdict(one) for one in self.reliability],
             "expected_calibration_error": _number(calibration_error(self.reliability)),
+            "verdicts": self.verdicts,
             **self.limits.model_dump(mode="json"),
+            **self.about.model_dump(mode="json"),
             "caution": NO_PROBABILITY_SAMPLE,
         }
 
     def _near_borders(self) -> dict[str, Any]:
         """The accuracy by distance to class borders, if there is one."""
-        return {"borders_of": self.borders_of, "by_distance_to_border": _rows(self.by_border)} if self.by_border else {}
+        bins = [b.to_dict() for b in self.by_border]
+        return {"borders_of": self.borders_of, "by_distance_to_border": bins} if bins else {}
 
 
 def accuracy(
@@ -264,35 +284,10 @@ def accuracy(
         producers=producers,
         users=users,
         f1=f1,
+        sizes=ClassSizes.of(reference, mapped, group, len(codes)),
         polygons=len(np.unique(group)),
         effective=effective_size(right, group),
     )
-
-
-def accuracy_by_distance(right: NDArray[np.bool_], distances_px: NDArray[np.float64]) -> tuple[DistanceBin, ...]:
-    """Overall accuracy of pixels by their distance to the nearest training pixel.
-
-    ``right`` (n,) is where map and reference agree; ``distances_px`` has the same shape.
-    """
-    bins = []
-    for low, high in DISTANCE_BINS_PX:
-        inside = right[(distances_px >= low) & (distances_px < high)]
-        if len(inside):
-            bins.append(DistanceBin(low, high, len(inside), float(inside.mean())))
-    return tuple(bins)
-
-
-def accuracy_by_border(right: NDArray[np.bool_], bins: NDArray[np.int8]) -> tuple[DistanceBin, ...]:
-    """Overall accuracy of pixels by their distance to a class border.
-
-    ``bins`` (n,) are indices into ``BORDER_BINS_PX``, or -1 where the distance is not known. Nothing if it is known of
-    less than half of the pixels, as with polygons that lie apart, or if a bin holds no pixels.
-    """
-    parts = [right[bins == index] for index in range(len(BORDER_BINS_PX))]
-    if not all(map(len, parts)) or 2 * sum(map(len, parts)) < len(bins):
-        return ()
-    pairs = zip(BORDER_BINS_PX, parts, strict=True)
-    return tuple(DistanceBin(*bounds, len(inside), float(inside.mean())) for bounds, inside in pairs)
 
 
 def summary_lines(result: Accuracy) -> list[str]:
@@ -356,19 +351,18 @@ def remarks(result: Accuracy) -> list[str]:
         f"class {printable(name)} of the reference is not in the map: {n} px not counted"
         for name, n in result.unknown.items()
     ]
-    absent = [printable(c["name"]) for c in result.classes() if c["reference_px"] == 0]
-    if absent:
-        found.append(f"no reference pixels of {', '.join(absent)}")
+    classes = result.classes()
+    if absent := [c["name"] for c in classes if c["reference_px"] == 0]:
+        found.append(f"no reference pixels of {listed(absent)}: nothing is known of them, and no mean includes them")
+    if small := [c["name"] for c in classes if c["small"] and c["reference_px"]]:
+        fewer = f"fewer than {SMALL_PX} px or {SMALL_POLYGONS} polygons"
+        found.append(f"{fewer} of {listed(small)} in the reference: their figures are no more than hints")
+    if result.polygons < FEW_POLYGONS:
+        remedy = (
+            "add some" if result.judged_px else "assess by the map's model, which judges all its labels, or add some"
+        )
+        found.append(f"the reference has {result.polygons} polygons only, so the intervals are rough: {remedy}")
     return found
-
-
-def percent(share: float | None) -> str:
-    """A share as text, in percent; a dash if it is undefined."""
-    return "–" if share is None or math.isnan(share) else f"{100 * share:.1f} %"
-
-
-def _rows(bins: tuple[DistanceBin, ...]) -> list[dict[str, float | None]]:
-    return [{"from_px": b.from_px, "to_px": _number(b.to_px), "n": b.n, "overall_accuracy": b.overall} for b in bins]
 
 
 def _text(value: float) -> str:

@@ -18,7 +18,6 @@ from rasterio.io import DatasetReader
 from rasterio.windows import Window
 
 from landcover_bdgf.assessment.borders import border_bins_at
-from landcover_bdgf.assessment.measures import percent
 from landcover_bdgf.errors import LabelError, SettingsError
 from landcover_bdgf.geo import Grid, read_band, recorded_crs
 from landcover_bdgf.labels import (
@@ -37,7 +36,7 @@ from landcover_bdgf.labels import (
     source_name,
 )
 from landcover_bdgf.progress import log
-from landcover_bdgf.text import listed, printable
+from landcover_bdgf.text import listed, percent, printable
 
 # Deeply nested WKT overflows the stack in GEOS and ends the process; the points of a record are not nested.
 _POINTS = re.compile(r"MULTIPOINT \([-+.\de, ()]*\)", re.ASCII)

@@ -3,28 +3,21 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import jinja2
 import numpy as np
 from numpy.typing import NDArray
 from rasterio.io import DatasetReader
 
-from landcover_bdgf.assessment import figures
+from landcover_bdgf.assessment.distances import accuracy_by_border, accuracy_by_distance
 from landcover_bdgf.assessment.intervals import paired_gain
 from landcover_bdgf.assessment.limits import map_limits
-from landcover_bdgf.assessment.measures import (
-    NO_PROBABILITY_SAMPLE,
-    Accuracy,
-    accuracy,
-    accuracy_by_border,
-    accuracy_by_distance,
-    percent,
-    remarks,
-)
+from landcover_bdgf.assessment.measures import Accuracy, accuracy
+from landcover_bdgf.assessment.pictures import Places
+from landcover_bdgf.assessment.provenance import map_record
 from landcover_bdgf.assessment.reference import (
     Reference,
     ReferenceFile,
@@ -35,12 +28,12 @@ from landcover_bdgf.assessment.reference import (
     read_reference,
     training_pixels,
 )
-from landcover_bdgf.assessment.reliability import ReliabilityBin, calibration_error, reliability_bins
+from landcover_bdgf.assessment.reliability import ReliabilityBin, reliability_bins
+from landcover_bdgf.assessment.report_page import ReportContext, render
 from landcover_bdgf.assessment.tables import write_table
 from landcover_bdgf.errors import LabelError, RasterError
-from landcover_bdgf.geo import grid_of, ground_pixel_m2, open_raster, read_band
+from landcover_bdgf.geo import grid_of, open_raster
 from landcover_bdgf.labels import (
-    EDGE_PX,
     LAYER_NODATA,
     LabelSource,
     LeftOut,
@@ -53,22 +46,10 @@ from landcover_bdgf.labels import (
 )
 from landcover_bdgf.progress import log
 from landcover_bdgf.storage import PathLike, Product, atomic_folder, check, read_record
-from landcover_bdgf.text import printable
+from landcover_bdgf.text import percent
 
-TEMPLATE = "report.html.jinja"
 FIGURES = "accuracy.json"
 REPORT_FILES = ("report.html", FIGURES, "accuracy.csv", "confusion.csv")
-_READ_PX = 1024
-
-
-@dataclass(frozen=True)
-class ReportContext:
-    """Additional content of a report."""
-
-    curves: Sequence[tuple[str, Sequence[float]]] = ()  # names, and values logged at each step
-    settings: Mapping[str, Any] = field(default_factory=dict)  # of the map; nested mappings are shown with dots
-    warnings: Sequence[str] = ()  # of earlier steps
-    experts: Mapping[str, float] = field(default_factory=dict)  # shares of the experts of the model, by name
 
 
 def assess(
@@ -115,17 +96,19 @@ def assess(
         record = read_record(str(map_path))
         training = training_pixels(record, grid)
         notes: tuple[str, ...] = ()
+        layers = found if isinstance(found := record.get("layers"), list) else []
         if isinstance(reference, LeftOut):
-            result = _judged(dataset, reference, legend, training)
+            result, places = _judged(dataset, reference, legend, training)
         else:
             pixels = read_reference(reference, field=field, grid=grid, legend=legend, training=training)
-            layers, notes = record.get("layers"), pixels.notes
-            result = _compare(dataset, pixels, legend, layers if isinstance(layers, list) else (), training)
-        result = replace(result, limits=map_limits(record), edges=edge_share(dataset))
+            notes = pixels.notes
+            result, places = _compare(dataset, pixels, legend, layers, training)
+        result = replace(result, limits=map_limits(record), about=map_record(record), edges=edge_share(dataset))
         if result.leak:
             log.warning("%s of the reference windows overlap training windows", percent(result.leak))
         if output is not None:
-            page = _page(dataset, result, title or f"Accuracy of {Path(map_path).name}", notes, context)
+            title = title or f"Accuracy of {Path(map_path).name}"
+            page = render(dataset, result, places, title=title, notes=notes, layers=layers, context=context)
             _write(output, result, page, overwrite=overwrite)
     return result
 
@@ -142,30 +125,9 @@ def is_report_of(folder: Path, result: Accuracy) -> bool:
     return (folder / FIGURES).read_bytes() == _figures(result).encode()
 
 
-def _class_areas(dataset: DatasetReader, legend: Legend) -> list[dict[str, Any]]:
-    """Mapped pixels of each class: number, share of all pixels with data, and hectares if the CRS gives true areas."""
-    counts = np.zeros(np.iinfo(dataset.dtypes[0]).max + 1, np.int64)
-    grid = grid_of(dataset)
-    for window in grid.tiles(_READ_PX):
-        counts += np.bincount(read_band(dataset, window).ravel(), minlength=len(counts))
-    mapped = max(1, int(counts[1:].sum()))
-    pixel_m2 = ground_pixel_m2(grid) if grid.crs.is_projected else None
-    return [
-        {
-            "code": entry.code,
-            "name": entry.name,
-            "color": f"#{bytes(entry.color).hex()}",
-            "pixels": int(counts[entry.code]),
-            "share": float(counts[entry.code] / mapped),
-            "hectares": pixel_m2 and float(counts[entry.code] * (pixel_m2 / 10_000)),
-        }
-        for entry in legend.entries
-    ]
-
-
 def _compare(
     dataset: DatasetReader, pixels: Reference, legend: Legend, layers: Sequence[str], training: TrainingPixels | None
-) -> Accuracy:
+) -> tuple[Accuracy, Places]:
     codes = read_codes(dataset, pixels)
     try:
         result = accuracy(pixels.codes, codes, legend, pixels.groups)
@@ -174,19 +136,23 @@ def _compare(
     result = _with_borders(replace(result, sample=pixels.sample, unknown=pixels.unknown), dataset, pixels, codes)
     if "confidence" in layers:  # otherwise the file may belong to another map
         result = replace(result, reliability=_reliability(dataset, pixels, codes))
-    if training is None:
-        return result
     has_data = codes != 0
-    return _by_distance(result, (codes == pixels.codes)[has_data], training.distances_px(pixels)[has_data], training)
+    right = (codes == pixels.codes)[has_data]
+    places = Places(pixels.rows[has_data], pixels.cols[has_data], right)
+    if training is not None:
+        result = _by_distance(result, right, training.distances_px(pixels)[has_data], training)
+    return result, places
 
 
-def _judged(dataset: DatasetReader, found: LeftOut, legend: Legend, training: TrainingPixels | None) -> Accuracy:
+def _judged(
+    dataset: DatasetReader, found: LeftOut, legend: Legend, training: TrainingPixels | None
+) -> tuple[Accuracy, Places]:
     """The accuracy of models that were trained without some polygons, on these."""
     right, positions = found.mapped == found.codes, training.positions if training else np.empty((0, 2))
     gain = right.astype(float) - (found.unguided == found.codes)
     distances = found.distance_px.astype(np.float64)
     of_map = scene_distances_px(dataset.shape, positions)
-    return replace(
+    result = replace(
         accuracy(found.codes, found.mapped, legend, found.groups),
         sample=f"{len(found)} labelled pixels, each judged by a model that was trained without its polygon "
         f"({found.folds} folds); the model of the map has learned from all {len(positions) or 'labels'}",
@@ -195,6 +161,7 @@ def _judged(dataset: DatasetReader, found: LeftOut, legend: Legend, training: Tr
         judged_px=(float(np.median(distances)), float(np.median(of_map))),
         guidance=None if np.array_equal(found.unguided, found.mapped) else paired_gain(gain, found.groups),
     )
+    return result, Places(found.rows, found.cols, right)
 
 
 def _by_distance(
@@ -237,37 +204,6 @@ def _reliability(dataset: DatasetReader, pixels: Reference, codes: NDArray[Any])
     return reliability_bins(percent[has_data] / 100, (codes == pixels.codes)[has_data])
 
 
-def _page(
-    dataset: DatasetReader, result: Accuracy, title: str, notes: Sequence[str], context: ReportContext | None
-) -> str:
-    context, grid = context or ReportContext(), grid_of(dataset)
-    loader = jinja2.FileSystemLoader(Path(__file__).parent)
-    environment = jinja2.Environment(loader=loader, autoescape=True, undefined=jinja2.StrictUndefined)
-    environment.filters |= {"percent": _percent, "printable": printable, "number": _number, "points": _points}
-    areas = _class_areas(dataset, result.legend)
-    return environment.get_template(TEMPLATE).render(
-        title=title,
-        result=result,
-        classes=result.classes(),
-        areas=areas,
-        colors={area["code"]: area["color"] for area in areas},
-        remarks=remarks(result),
-        caution=NO_PROBABILITY_SAMPLE,
-        edge_px=EDGE_PX,
-        grid=grid,
-        shape_wh=dataset.shape[::-1],
-        scale=figures.scale_bar(grid),
-        map_picture=figures.map_picture(dataset, result.legend.colors),
-        matrix_picture=figures.matrix_picture(result),
-        calibration_error=calibration_error(result.reliability),
-        reliability_picture=figures.reliability_picture([("reference", figures.BLUE, result.reliability)]),
-        curves=[(name, figures.curve_picture(values, name)) for name, values in context.curves if len(values)],
-        settings=_flat(context.settings),
-        experts=context.experts,
-        warnings=[*notes, *context.warnings],
-    )
-
-
 def _write(output: PathLike, result: Accuracy, page: str, *, overwrite: bool) -> None:
     with atomic_folder(report_product(output), overwrite=overwrite) as folder:
         (folder / "report.html").write_text(page, encoding="utf-8")
@@ -281,27 +217,3 @@ def _write(output: PathLike, result: Accuracy, page: str, *, overwrite: bool) ->
 
 def _figures(result: Accuracy) -> str:
     return json.dumps(result.to_dict(), indent=2, ensure_ascii=True, allow_nan=False) + "\n"
-
-
-def _percent(share: float | None) -> str:
-    return percent(share).replace(" ", "\N{NO-BREAK SPACE}")
-
-
-def _number(value: float | None) -> str:
-    """A number as text: thousands separated, a decimal only below 100."""
-    if value is None:
-        return "–"
-    text = f"{value:,}" if isinstance(value, int) else f"{value:,.0f}" if value >= 100 else f"{value:.1f}"
-    return text.replace(",", "\N{NARROW NO-BREAK SPACE}")
-
-
-def _points(difference: float) -> str:
-    return f"{100 * difference:+.1f}".replace("-", "−")
-
-
-def _flat(settings: Mapping[str, Any], prefix: str = "") -> list[tuple[str, str]]:
-    rows: list[tuple[str, str]] = []
-    for name, value in settings.items():
-        nested = isinstance(value, Mapping)
-        rows += _flat(value, f"{prefix}{name}.") if nested else [(f"{prefix}{name}", str(value))]
-    return rows

@@ -7,6 +7,7 @@ from .gdal_env import (
     limit_cache as limit_cache,
 )
 from .grid import (
+    WGS84 as WGS84,
     Bounds as Bounds,
     Grid as Grid,
     ground_pixel_m2 as ground_pixel_m2,

@@ -28,7 +28,7 @@ from landcover_bdgf.storage import read_json
 FloatArray = NDArray[np.float64]
 Bounds = tuple[float, float, float, float]
 
-_WGS84 = CRS.from_epsg(4326)
+WGS84 = CRS.from_epsg(4326)
 _GEOD = pyproj.Geod(ellps="WGS84")
 _TRUE = 0.01  # tolerated relative difference between sizes in a projection and on the ground; UTM has less
 _ROW_POINTS = 101
@@ -224,7 +224,7 @@ def ground_width_m(grid: Grid) -> float | None:
 def _lons_lats(grid: Grid, rows: ArrayLike, cols: ArrayLike) -> tuple[FloatArray, FloatArray] | None:
     """Longitudes and latitudes of pixel corners; None on another planet."""
     try:
-        return transformer(grid.crs, _WGS84).transform(*grid.xy(np.subtract(rows, 0.5), np.subtract(cols, 0.5)))
+        return transformer(grid.crs, WGS84).transform(*grid.xy(np.subtract(rows, 0.5), np.subtract(cols, 0.5)))
     except RasterError:
         return None
 
@@ -241,7 +241,7 @@ def warn_of_datum(name: object, source: CRS, grid: Grid) -> None:
     """Warn if a transformation from ``source`` to a grid is less accurate because a PROJ grid is missing."""
     if same_crs(source, grid.crs):
         return
-    area = AreaOfInterest(*grid.bounds_in(_WGS84))
+    area = AreaOfInterest(*grid.bounds_in(WGS84))
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # pyproj's own warning, without the accuracy
         ways = TransformerGroup(

@@ -50,6 +50,8 @@ class Split:
     block_px: Pixels | None = None  # side of the blocks
     dropped: dict[str, int] = field(default_factory=dict)  # numbers of pixels by reason
     notes: tuple[str, ...] = ()  # for readers of the accuracy
+    warnings: tuple[str, ...] = ()  # all of the step, for the record of a map
+    labels: str = ""  # file and field that they came from
     clear_px: Pixels = CLEAR_PX
 
     __pydantic_config__ = STRICT

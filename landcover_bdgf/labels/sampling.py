@@ -17,10 +17,10 @@ from landcover_bdgf.labels.legend import Legend
 from landcover_bdgf.labels.rasterize import Labels, read_labels, texts
 from landcover_bdgf.labels.samples import TEST, TRAIN, Samples, Split
 from landcover_bdgf.labels.settings import COLUMN, FOLDS, SampleSettings
-from landcover_bdgf.progress import log
+from landcover_bdgf.progress import kept_warnings, log
 from landcover_bdgf.scene import Stack
 from landcover_bdgf.storage import PathLike
-from landcover_bdgf.text import listed, printable
+from landcover_bdgf.text import file_name, listed, printable
 
 FEW_PIXELS = 20
 _READ_PX = 512
@@ -52,7 +52,13 @@ def sample(stack: Stack, labels: LabelSource, *, field: str, settings: SampleSet
     LabelError
         If the labels cannot be read, or fewer than two classes or a class without training pixels remain.
     """
-    settings = settings or SampleSettings()
+    with kept_warnings() as said:
+        found = _drawn(stack, labels, field=field, settings=settings or SampleSettings())
+    source = f"{file_name(source_name(labels))}, field {printable(field)}"
+    return replace(found, split=replace(found.split, labels=source, warnings=tuple(said)))
+
+
+def _drawn(stack: Stack, labels: LabelSource, *, field: str, settings: SampleSettings) -> Samples:
     name = source_name(labels)
     column = [settings.split.removeprefix(COLUMN)] if settings.split.startswith(COLUMN) else []
     labelled = read_labels(labels, field, stack.image_grid, settings, also=column, classes=settings)

@@ -29,7 +29,7 @@ from landcover_bdgf.labels import (
 from landcover_bdgf.mapping.map_files import MapContent, write_map_files
 from landcover_bdgf.progress import log
 from landcover_bdgf.storage import PathLike, check, content_sha256, read_record, record
-from landcover_bdgf.text import printable
+from landcover_bdgf.text import file_name, printable
 
 _READ_PX = 1024
 _OF_FILES = ("sha256", "sha256 of this record", "training")  # keys of a record that do not describe how a map was made
@@ -196,7 +196,9 @@ def _record(maps: Sequence[FinishedMap]) -> dict[str, Any]:
     inputs = {f"map {i}": content_sha256(each.path) for i, each in enumerate(maps, 1)}
     made = [origin_of(each) for each in maps]
     training = _training([each.record.get("training") for each in maps])
-    return record("mosaic", inputs, maps=made, training=training, legend=json.loads(maps[0].legend.to_json()))
+    warnings = [f"{file_name(each.path)}: {text}" for each in maps for text in _texts(each.record.get("warnings"))]
+    legend = json.loads(maps[0].legend.to_json())
+    return record("mosaic", inputs, maps=made, training=training, legend=legend, warnings=warnings)
 
 
 def _training(found: Sequence[Any]) -> dict[str, Any]:
@@ -218,3 +220,8 @@ def _training(found: Sequence[Any]) -> dict[str, Any]:
         } if len(points) == len(distinct) else {}  # fmt: skip
     except (TypeError, LookupError):  # a record is missing or damaged
         return {}
+
+
+def _texts(found: Any) -> list[str]:
+    """A list of texts from a record, which may be damaged."""
+    return [text for text in found if isinstance(text, str)] if isinstance(found, list) else []

@@ -23,7 +23,7 @@ from landcover_bdgf.labels import (
 )
 from landcover_bdgf.mapping.patches import Sieve, Tiles
 from landcover_bdgf.progress import log
-from landcover_bdgf.storage import atomic_output, draft_folder, write_record
+from landcover_bdgf.storage import atomic_output, command_line, draft_folder, write_record
 
 TOLD_SHARE = 0.05  # of the mapped pixels
 
@@ -70,7 +70,8 @@ def write_map_files(output: Path, content: MapContent, *, overwrite: bool, begun
             write_style(style, layer_style(name, legend))
             companions += [raster, style]
         write_companions(draft, legend)
-        write_record(draft, {**found, "layers": list(content.layers)}, beside=companions)
+        written = {**found, "layers": list(content.layers), "command": command_line()}
+        write_record(draft, written, beside=companions)
     _tell_edges(output)
 
 

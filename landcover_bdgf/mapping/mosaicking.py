@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from numpy.typing import NDArray
 from rasterio.windows import Window
 
@@ -57,9 +58,11 @@ def write_map(
     parts: Sequence[PartialMap], output: Path, *, overwrite: bool, begun: bool = False, sieve: Sieve | None = None
 ) -> Path:
     """Write the map of finished parts; ``begun`` as in :func:`write_map_files`."""
-    plan = parts[0].plan
+    plan, novel = parts[0].plan, np.sum([part.compared() for part in parts], axis=0).tolist()
+    warnings = list(dict.fromkeys(text for part in parts for text in part.warnings()))
+    found = {"warnings": warnings, "novelty": {"novel_px": novel[0], "compared_px": novel[1]}}
     layers: dict[str, tuple[str, Tiles]] = {name: (dtype, _tiles(parts, name)) for name, dtype in plan.layers.items()}
-    content = MapContent(plan.map_grid(), plan.legend, _tiles(parts), layers, plan.record, sieve)
+    content = MapContent(plan.map_grid(), plan.legend, _tiles(parts), layers, plan.record | found, sieve)
     write_map_files(output, content, overwrite=overwrite, begun=begun)
     return output
 

@@ -1,15 +1,17 @@
 """An unfinished map: a folder with its plan and one file per finished window.
 
 ``landcover.tif.partial/plan.json`` identifies the map and lists the windows of the run; ``128_0.npz`` holds the codes
-and layers of the window that starts at row 128, column 0. Files are written atomically, so a run that was killed at any
+and layers of the window that starts at row 128, column 0, and the numbers of its
+novel pixels; ``warnings.json`` what the run warned of. Files are written atomically, so a run that was killed at any
 moment can be resumed. The finished folder of a shard is the output of that shard.
 """
 
 from __future__ import annotations
 
 import hashlib
+import json
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,6 +19,7 @@ from typing import Any, Final, Literal
 
 import numpy as np
 from filelock import BaseFileLock, FileLock, Timeout
+from numpy.typing import NDArray
 from pydantic import ConfigDict, NonNegativeInt, PositiveInt
 from rasterio.windows import Window
 
@@ -28,9 +31,11 @@ from landcover_bdgf.progress import log
 from landcover_bdgf.storage import Document, atomic_output, read_json
 
 KIND: Final = "bdgf partial map"
-SUFFIX, PLAN, LOCK = ".partial", "plan.json", ".lock"
+SUFFIX, PLAN, LOCK, WARNINGS = ".partial", "plan.json", ".lock", "warnings.json"
 _HEAD = f'{{"kind":"{KIND}",'.encode()
-_EXPECTED = re.compile(rf"{re.escape(PLAN)}|\d+_\d+\.npz|\..+")  # hidden: the lock, and drafts of killed runs
+_EXPECTED = re.compile(
+    rf"{re.escape(PLAN)}|{re.escape(WARNINGS)}|\d+_\d+\.npz|\..+"
+)  # hidden: the lock, and drafts of killed runs
 
 LayerName = Literal["confidence", "novelty", "probabilities", "sets", "entropy"]
 
@@ -89,7 +94,8 @@ class PartialMap:
         """Write a finished window, synced to disk."""
         try:
             with atomic_output(self._file(window), overwrite=True) as draft, draft.open("wb") as file:
-                arrays: dict[str, Any] = {"codes": piece.codes, **piece.layers}
+                counts = np.array([piece.novel_px, piece.compared_px])
+                arrays: dict[str, Any] = {"codes": piece.codes, "counts": counts, **piece.layers}
                 np.savez_compressed(file, **arrays)
         except OutputError as error:
             raise OutputError(self.path, error.problem, f"{error.remedy} Then continue with `resume`.") from error
@@ -100,18 +106,40 @@ class PartialMap:
 
     def read(self, window: Window, *names: str) -> Classified:
         """A finished window with the layers named; OutputError if its file is damaged."""
+        codes, (novel_px, compared_px), *layers = self._arrays(window, "codes", "counts", *names)
+        if {codes.shape, *(layer.shape[1:] for layer in layers)} != {(window.height, window.width)}:
+            raise damaged(self._file(window), f"it holds {codes.shape} pixels")
+        return Classified(codes, dict(zip(names, layers, strict=True)), int(novel_px), int(compared_px))
+
+    def compared(self) -> tuple[int, int]:
+        """Novel pixels of the finished windows, and pixels that were compared with the training data."""
+        counts = [self._arrays(window, "counts") for window in self.windows() if self.has(window)]
+        total = np.array(counts, np.int64).reshape(-1, 2).sum(axis=0)
+        return int(total[0]), int(total[1])
+
+    def _arrays(self, window: Window, *names: str) -> list[NDArray[Any]]:
         file = self._file(window)
         try:
             with file.open("rb") as opened, np.load(opened) as arrays:
-                piece = Classified(arrays["codes"], {name: arrays[name] for name in names})
+                return [arrays[name] for name in names]
         except MemoryError:
             raise
         except Exception as error:  # NumPy, zipfile and zlib raise ten types for damaged bytes, and advise to unpickle
             raise damaged(file, "its arrays cannot be read") from error
-        shapes = {piece.codes.shape, *(layer.shape[1:] for layer in piece.layers.values())}
-        if shapes != {(window.height, window.width)}:
-            raise damaged(file, f"it holds {piece.codes.shape} pixels")
-        return piece
+
+    def keep_warnings(self, warnings: Iterable[str]) -> None:
+        """Keep what the run warned of, for the record of the map."""
+        with atomic_output(self.path / WARNINGS, overwrite=True) as draft:
+            draft.write_text(json.dumps(list(dict.fromkeys(warnings))), encoding="utf-8")
+
+    def warnings(self) -> list[str]:
+        """What the run warned of; OutputError if the file is damaged."""
+        try:
+            return read_json(list[str], self.path / WARNINGS)
+        except FileNotFoundError:
+            return []
+        except ValueError as error:
+            raise damaged(self.path / WARNINGS, str(error)) from error
 
     def read_whole(self, window: Window) -> Classified:
         """A finished window with all its layers."""

@@ -16,7 +16,7 @@ from typing import Any, overload
 import numpy as np
 from rasterio.windows import Window
 
-from landcover_bdgf.errors import SettingsError
+from landcover_bdgf.errors import RasterError, SettingsError
 from landcover_bdgf.labels import (
     ClassMap,
     changed_map_files,
@@ -34,6 +34,7 @@ from landcover_bdgf.mapping.settings import MapSettings, PolygonSettings
 from landcover_bdgf.mapping.stac_item import check_stac, stac_path, write_stac_item
 from landcover_bdgf.model import (
     BLOCK_PX,
+    FOREIGN_SHARE,
     GPU_BLOCKS,
     Block,
     BlockStream,
@@ -48,7 +49,7 @@ from landcover_bdgf.model import (
     open_mappers,
     warn_of_novel_scene,
 )
-from landcover_bdgf.progress import Advance, log, progress, stop_between_steps
+from landcover_bdgf.progress import Advance, kept_warnings, log, progress, stop_between_steps
 from landcover_bdgf.scene import ReadCounts, Stack, warn_of_zeros
 from landcover_bdgf.storage import (
     PathLike,
@@ -61,6 +62,7 @@ from landcover_bdgf.storage import (
 )
 from landcover_bdgf.text import FILE_NAMES
 
+WARNED_SHARE = 0.2  # of novel pixels; 0.01 is usual in the scene of the training, and 0.44 was found in another country
 MAX_TILE_PX = 1 << 14  # 1 GB with its layers
 
 
@@ -113,6 +115,8 @@ def map_scene(
         Shards, ``resume``, polygons or a STAC item without an output; a class to merge, rename or keep is unknown.
     CheckpointError
         The model was trained on other bands, or without the folds that prediction sets need.
+    RasterError
+        Most pixels are unlike the training data, and ``force`` is not set.
     OutputError
         An output exists and ``overwrite`` is not given, or cannot be written; the run to resume is another one.
     KeyboardInterrupt
@@ -144,36 +148,40 @@ def _to_file(
         return output
     check(product, inputs=stack.files, overwrite=overwrite, resume=resume)
     begun = resume and product.begun
-    stack = fit_stack(model, stack, name="the model")
-    layers = layer_plan(model, settings)
-    legend = regrouped(model.classes, settings).legend
-    chosen = Sieve.of(settings, legend, stack.grid)
-    classes = len(legend.entries)
-    settings, run = check_map(output, stack, model.recipe, settings=settings, run=run, classes=classes)
+    with kept_warnings() as said:
+        stack = fit_stack(model, stack, name="the model")
+        layers = layer_plan(model, settings)
+        legend = regrouped(model.classes, settings).legend
+        chosen = Sieve.of(settings, legend, stack.grid)
+        classes = len(legend.entries)
+        settings, run = check_map(output, stack, model.recipe, settings=settings, run=run, classes=classes)
+        warn_of_novel_scene(model, stack, run.seed, force=settings.force)
     if settings.max_ram:
         tiles = settings.tile_px, run.workers(run.torch_device()), settings.max_ram
         log.info("using tiles of %d px and %d threads to stay below %s", *tiles)
     tile_px = -(-settings.tile_px // BLOCK_PX) * BLOCK_PX
     counts = ReadCounts()
     stream = BlockStream(to_map(stack, settings).counting(counts), model.scaling, model.recipe.halo_px, tile_px)
-    warn_of_novel_scene(model, stack, run.seed)
     number, count = settings.shard_of
     strips = [int(strip) for strip in np.array_split(np.arange(stream.strips), count)[number - 1]]
     plan = _plan(model, stream, strips, settings, run, map_record(model, stack, settings, run))
     path = part_path(output, settings)
     classifier = Classifier(model, run, layers)
-    with begin_partial(path, plan, resume=resume, overwrite=overwrite) as partial:
-        novel_px, compared_px = _compute(classifier, stream, strips, partial, run, resumable=resumable)
+    with kept_warnings() as later, begin_partial(path, plan, resume=resume, overwrite=overwrite) as partial:
+        _compute(classifier, stream, strips, partial, run, resumable=resumable)
         warn_of_zeros(stack, counts)
+        novel_px, compared_px = partial.compared()
+        _tell_novel(novel_px, compared_px, settings)
+        partial.keep_warnings([*stack.warnings, *said, *later])
+        if count == 1 and not settings.force:
+            _check_known(output, novel_px, compared_px)
         if count > 1:
-            _tell_novel(novel_px, compared_px, settings, resume=resume)
             log.info("join the %d parts with bdgf mosaic", count)
             return path
         stack.check_unchanged()
         write_map([partial], output, overwrite=overwrite, begun=begun, sieve=chosen)
     shutil.rmtree(path)
     _write_others(output, settings, overwrite=overwrite, resume=resume)
-    _tell_novel(novel_px, compared_px, settings, resume=resume)
     return output
 
 
@@ -270,14 +278,13 @@ def _is_complete(output: Path, model: Checkpoint, stack: Stack, settings: MapSet
 
 def _compute(
     classifier: Classifier, stream: BlockStream, strips: list[int], partial: PartialMap, run: Run, *, resumable: bool
-) -> tuple[int, int]:
-    """Classify the windows that the partial map lacks, strip by strip; returns the novel and the compared pixels.
+) -> None:
+    """Classify the windows that the partial map lacks, strip by strip.
 
     Tiles are read, but blocks of a fixed lattice are computed, so the tile size does not change the map.
     """
     missing = [i for i in strips if not all(partial.has(w) for w in stream.windows([i]) if _corners(w))]
     windows = [window for window in stream.windows(missing) if _corners(window)]
-    novel_px = compared_px = 0
     with (
         open_mappers(run, classifier.viewer.device) as workers,
         progress("map", sum(len(_corners(window)) for window in windows)) as advance,
@@ -289,22 +296,32 @@ def _compute(
             part = _assembled(window, blocks, advance)
             stream.stack.check_unchanged()  # keep nothing of a changed image
             partial.add(window, part)
-            novel_px, compared_px = novel_px + part.novel_px, compared_px + part.compared_px
             if stopped():
                 log.warning("map stopped; continue with `resume`" if resumable else "map stopped")
                 raise KeyboardInterrupt
-    return novel_px, compared_px
 
 
-def _tell_novel(novel_px: int, compared_px: int, settings: MapSettings, *, resume: bool) -> None:
-    """Say the share of novel pixels among those that were compared, if any were."""
+def _tell_novel(novel_px: int, compared_px: int, settings: MapSettings) -> None:
+    """Say the share of novel pixels among those that were compared, if any were; warn of many."""
     if compared_px:
-        share = (
+        share = novel_px / compared_px
+        about = "" if settings.novelty or settings.confidence else "about "
+        where = "" if settings.novelty else "; `novelty` shows where"
+        told = (
             "%s%.1f %% of the pixels are novel (p < 0.01): farther from the training data than 99 %% of the training "
         )
-        where = "pixels" if settings.novelty else "pixels; `novelty` shows where"
-        about = "" if settings.novelty and not resume else "about "
-        log.info(share + where, about, 100 * novel_px / compared_px)
+        (log.warning if share > WARNED_SHARE else log.info)(told + "pixels" + where, about, 100 * share)
+
+
+def _check_known(output: Path, novel_px: int, compared_px: int) -> None:
+    """Refuse to write a map of mostly novel pixels; its finished windows stay."""
+    if novel_px > FOREIGN_SHARE * compared_px:
+        raise RasterError(
+            output,
+            f"is not written, as {100 * novel_px / compared_px:.0f} % of its pixels are unlike all training data and "
+            "most of it would be wrong",
+            "Train on this scene. To write it all the same, repeat the command with `resume` and `force`.",
+        )
 
 
 def _batches(blocks: Iterator[Block], classifier: Classifier) -> Iterator[list[Block]]:
@@ -334,7 +351,7 @@ def _plan(
         grid=stream.stack.grid.to_dict(),
         legend=regrouped(model.classes, settings).legend,
         layers=settings.layers,
-        record=record,
+        record=record | {"images": stream.stack.to_dict()},
     )
 
 

@@ -73,7 +73,11 @@ class MapSettings(SieveSettings, PolygonSettings, ClassSettings):
 
     tile_px: Annotated[int, Setting("side of the tiles that are read at once", unit="pixels")] = 512
     confidence: Annotated[
-        bool, Setting("also write OUTPUT_confidence.tif, the probability of the class in percent")
+        bool,
+        Setting(
+            "also write OUTPUT_confidence.tif, the probability of the class in percent; that of chance at most where "
+            "a pixel is unlike the training data"
+        ),
     ] = False
     novelty: Annotated[
         bool,
@@ -112,6 +116,12 @@ class MapSettings(SieveSettings, PolygonSettings, ClassSettings):
     ] = None
     map_masked: Annotated[
         bool, Setting("also classify masked pixels (clouds), as if they were not masked; by default they are 0")
+    ] = False
+    force: Annotated[
+        bool,
+        Setting(
+            "map a scene although most of its pixels are unlike the training data; accept very different pixel sizes"
+        ),
     ] = False
     max_ram: Annotated[
         str | None, Setting("memory limit, e.g. 4GB; tiles and threads are chosen to stay below it", default="none")

@@ -62,7 +62,7 @@ from .networks.layers import crop as crop, normalise as normalise, project as pr
 from .networks.literal import Spectrum as Spectrum
 from .networks.mamba import MambaBlock as MambaBlock, SpectralMamba as SpectralMamba, initial_steps as initial_steps
 from .networks.scan import kernel as kernel, selective_scan as selective_scan
-from .novel_scene import warn_of_novel_scene as warn_of_novel_scene
+from .novel_scene import FOREIGN_SHARE as FOREIGN_SHARE, warn_of_novel_scene as warn_of_novel_scene
 from .novelty import NOVELTY_PREFIX as NOVELTY_PREFIX, fit_novelty as fit_novelty, novelty_folds as novelty_folds
 from .presto_features import PrestoFeatures as PrestoFeatures, presto_arrays as presto_arrays
 from .recipe import (

@@ -6,7 +6,8 @@ Pickles are refused. Kind, format version, checksum, shapes and finite values ar
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass, field
+from collections.abc import Iterable
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -87,8 +88,8 @@ class Checkpoint:
     history : History
         Losses of its training.
     provenance : dict
-        Inputs with hashes, versions, seed, ``pixels_m`` (pixel side of each scene on the ground, None if unknown); of a
-        model also the training pixels.
+        Inputs with hashes, versions, seed, ``pixels_m`` (pixel side of each scene on the ground, None if unknown),
+        warnings; of a model also the training pixels.
     left_out : LeftOut, optional
         How temporary models judged the labels of a model.
     shares : dict of str to float
@@ -128,6 +129,10 @@ class Checkpoint:
         if self.kind != "model" or self.legend is None:
             raise CheckpointError(None, f"a {self.kind} was given, a map needs a model: bdgf train makes one")
         return self.legend
+
+    def warned(self, warnings: Iterable[str]) -> Checkpoint:
+        """The same checkpoint with the warnings of its making, each once, in its provenance."""
+        return replace(self, provenance=self.provenance | {"warnings": list(dict.fromkeys(warnings))})
 
     def part(self, prefix: str) -> dict[str, NDArray[Any]]:
         """Weights of one network, ``unet.`` or ``fusion.``, without the prefix."""

@@ -35,7 +35,8 @@ class Classifier:
     """A model ready to classify blocks of a stack; :meth:`classify` is thread-safe.
 
     ``batch`` is the recommended number of blocks per call, ``temperature`` that of the probabilities. Results have the
-    layers of the plan; without the novelty of each pixel, novel pixels are counted in a sample of the blocks.
+    layers of the plan. The confidence of novel pixels is at most that of chance; without confidence and novelty, novel
+    pixels are counted in a sample of the blocks.
     """
 
     def __init__(self, model: Checkpoint, run: Run, layers: LayerPlan | None = None) -> None:
@@ -55,8 +56,9 @@ class Classifier:
         statistics = model.part(NOVELTY_PREFIX)
         self.layers = layers or LayerPlan()
         self.kinds = self.layers.kinds(legend)
-        self.novelty_layer = "novelty" in self.layers.dtypes
-        self.novelty = Novelty.of(statistics, device, features) if self.novelty_layer or statistics else None
+        novelty_layer = "novelty" in self.layers.dtypes
+        self.compares_all = novelty_layer or "confidence" in self.layers.dtypes
+        self.novelty = Novelty.of(statistics, device, features) if novelty_layer or statistics else None
         self.codes = np.array([entry.code for entry in legend.entries], np.uint16)
 
     def classify(self, blocks: Sequence[Block]) -> list[Classified]:
@@ -154,7 +156,10 @@ class Classifier:
         codes = self.codes[p.max(dim=1).indices.cpu().numpy()]
         layers = {name: values.cpu().numpy() for name, values in self.layers.of(p).items()}
         p_values = {n: values.cpu().numpy() for n, values in self._p_values(seen, chosen).items()}
-        if self.novelty_layer:
+        if "confidence" in layers and p_values:  # the networks cannot know anything of a pixel like nothing in training
+            unlike = np.stack([p_values[n] for n in range(len(chosen))])[:, None] == 0
+            layers["confidence"][unlike] = np.minimum(layers["confidence"][unlike], 100 // p.shape[1])
+        if "novelty" in self.kinds:
             layers["novelty"] = np.stack([p_values[n] for n in range(len(chosen))])[:, None]
         for n, i in enumerate(some):
             results[i].codes[valid[i]] = codes[n][valid[i]]
@@ -169,7 +174,7 @@ class Classifier:
         """Novelty of the pixels of all blocks, or of those in the sample, by their index."""
         if self.novelty is None:
             return {}
-        compared = [n for n, block in enumerate(blocks) if self.novelty_layer or _in_sample(block)]
+        compared = [n for n, block in enumerate(blocks) if self.compares_all or _in_sample(block)]
         if not compared:
             return {}
         seen = seen if len(compared) == len(blocks) else seen.where(compared)

@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.optimize import linear_sum_assignment
 
+from landcover_bdgf.errors import RasterError
 from landcover_bdgf.geo import ground_pixel_side_m
 from landcover_bdgf.model.checkpoint import BandName, Checkpoint
 from landcover_bdgf.model.learning_tiles import random_pixels
@@ -33,6 +34,7 @@ SPECTRAL_CAUSES = "different unit, offset or landscape, haze or clouds"
 EXTRA_CAUSES = "different unit, scale, source or landscape"
 SAR_CAUSES = "different unit, calibration or landscape"
 LEAST_PX = 1000  # to compare; a small area of interest may be a single field or lake
+FOREIGN_SHARE = 0.5  # of such pixels; other dates of one place had up to 0.02, thin cloud over a third has 0.34
 NOVEL_SHARE = 0.12  # of pixels unlike all training pixels; a tenth of a scene may show what is rare in the whole
 REPEATED_SHARE = 0.1  # of pixels with one value in a band
 REPEATED_RATIO = 4.0  # to its share in training; a quarter of a scene, all of it water, has four times as much
@@ -62,11 +64,16 @@ class Compared:
     trained: SensorValues
 
 
-def warn_of_novel_scene(checkpoint: Checkpoint, stack: Stack, seed: int) -> None:
+def warn_of_novel_scene(checkpoint: Checkpoint, stack: Stack, seed: int, *, force: bool = True) -> None:
     """Warn if the values, the order of the bands or the pixel size of a scene are unlike those in training.
 
     The stack has the checkpoint's bands, see :func:`~landcover_bdgf.model.compatibility.fit_stack`; ``seed`` chooses
     the pixels that are compared.
+
+    Raises
+    ------
+    RasterError
+        Without ``force``: most pixels have values unlike all training pixels, so most classes would be wrong.
     """
     _warn_of_pixel_size(checkpoint, stack)
     scaling, trained = checkpoint.scaling, checkpoint.values
@@ -82,7 +89,7 @@ def warn_of_novel_scene(checkpoint: Checkpoint, stack: Stack, seed: int) -> None
         )  # fmt: skip
     else:
         found = Compared(stack.sar, "SAR", SAR_CAUSES, checkpoint.sar_bands, logs, scaling.sar(sar), trained.sar)
-        _warn_of_values(checkpoint, found, seed)
+        _warn_of_values(checkpoint, found, seed, force=force)
     bands = [len(group.bands) for group in checkpoint.extra]
     images, names = stack.images[:-1], ["spectral", *(printable(group.name) for group in checkpoint.extra)]
     causes = [SPECTRAL_CAUSES, *(EXTRA_CAUSES for _ in bands)]
@@ -90,10 +97,23 @@ def warn_of_novel_scene(checkpoint: Checkpoint, stack: Stack, seed: int) -> None
     values, scaled = by_group(spectral, bands), by_group(scaling.spectral(spectral), bands)
     groups = zip(images, names, causes, known, values, scaled, (trained.spectral, *trained.extra), strict=True)
     for group in groups:
-        _warn_of_values(checkpoint, Compared(*group), seed)
+        _warn_of_values(checkpoint, Compared(*group), seed, force=force)
 
 
-def _warn_of_values(checkpoint: Checkpoint, found: Compared, seed: int) -> None:
+def _warn_of_values(checkpoint: Checkpoint, found: Compared, seed: int, *, force: bool) -> None:
+    """Warn of values unlike those in training; refuse them, unless forced, if those of most pixels are."""
+    far, bands = _far(found, seed)
+    _warn_of_particulars(checkpoint, found, far, bands)
+    if far > FOREIGN_SHARE and not force:
+        raise RasterError(
+            found.image.paths[0],
+            f"{100 * far:.0f} % of the pixels have {found.sensor} values unlike all that the model was trained on, so "
+            "most of the map would be wrong",
+            "Train on this scene, correct its values, or map it all the same with `force`.",
+        )
+
+
+def _warn_of_particulars(checkpoint: Checkpoint, found: Compared, far: float, bands: str) -> None:
     """Warn of the most particular of: another order, one value in many pixels, another scale, unlike pixels."""
     trained, _, remedy = _words(checkpoint)
     path = found.image.paths[0]
@@ -121,11 +141,10 @@ def _warn_of_values(checkpoint: Checkpoint, found: Compared, seed: int) -> None:
             found.sensor, factor, trained, remedy,
         )  # fmt: skip
         return
-    share, bands = _far(found, seed)
-    if share - explained > NOVEL_SHARE:
+    if far - explained > NOVEL_SHARE:
         log.warning(
             "novel scene: %.0f %% of the pixels have %s values unlike all that the %s on (%s?); most different: %s. %s",
-            100 * share, found.sensor, trained, found.causes, bands, remedy,
+            100 * far, found.sensor, trained, found.causes, bands, remedy,
         )  # fmt: skip
 
 

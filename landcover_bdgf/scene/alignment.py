@@ -14,7 +14,7 @@ from rasterio.windows import Window
 
 from landcover_bdgf.errors import LabelError, RasterError
 from landcover_bdgf.geo import known_crs, warn_of_datum
-from landcover_bdgf.progress import log
+from landcover_bdgf.progress import kept_warnings, log
 from landcover_bdgf.scene.area import read_area
 from landcover_bdgf.scene.band_reader import ReadCounts
 from landcover_bdgf.scene.extra import open_extra
@@ -70,7 +70,7 @@ def align(hsi: Source, sar: Source, *, settings: AlignSettings | None = None) ->
     """
     settings = settings or AlignSettings()
     how: dict[str, Any] = {"vrt": settings.allow_vrt, "warp_gcps": settings.warp_gcps}
-    with ExitStack() as on_error:
+    with kept_warnings() as said, ExitStack() as on_error:
         hsi_crs, water_vapour = known_crs(settings.hsi_crs, "hsi_crs"), settings.keep_water_vapour
         spectral = on_error.enter_context(open_image(hsi, crs=hsi_crs, keep_water_vapour=water_vapour, **how))
         crs = known_crs(settings.sar_crs, "sar_crs")
@@ -88,7 +88,7 @@ def align(hsi: Source, sar: Source, *, settings: AlignSettings | None = None) ->
         stack = replace(stack, area=area, grid=area.grid if area else stack.grid)
         _check_something_left(stack)
         on_error.pop_all()
-    return stack
+    return replace(stack, warnings=tuple(said))
 
 
 def _check_something_left(stack: Stack) -> None:

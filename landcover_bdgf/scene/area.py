@@ -16,10 +16,10 @@ from rasterio.features import rasterize
 from rasterio.windows import Window
 
 from landcover_bdgf.errors import LabelError
-from landcover_bdgf.geo import Grid, read_features, to_pixels, transformer
+from landcover_bdgf.geo import WGS84, Grid, read_features, to_pixels, transformer
 from landcover_bdgf.progress import log
 from landcover_bdgf.scene.open_files import State, check_states, state_of
-from landcover_bdgf.scene.pair_checks import WGS84, box_text
+from landcover_bdgf.scene.pair_checks import box_text
 from landcover_bdgf.scene.pixel_set import Bools, PixelSet
 
 if TYPE_CHECKING:

@@ -18,7 +18,7 @@ from rasterio.io import DatasetReader
 from rasterio.windows import Window
 
 from landcover_bdgf.errors import RasterError, SettingsError
-from landcover_bdgf.geo import grid_of, open_raster, resolution_ratio
+from landcover_bdgf.geo import WGS84, grid_of, open_raster, resolution_ratio
 from landcover_bdgf.progress import log, track
 from landcover_bdgf.scene.area import Area
 from landcover_bdgf.scene.auxiliary import is_scene_classification
@@ -26,7 +26,7 @@ from landcover_bdgf.scene.band_reader import Band, read_values
 from landcover_bdgf.scene.image import Image
 from landcover_bdgf.scene.mask_share import Covered, covered_pixels
 from landcover_bdgf.scene.open_files import State, check_states, files_of, state_of
-from landcover_bdgf.scene.pair_checks import WGS84, box_text, covered_share
+from landcover_bdgf.scene.pair_checks import box_text, covered_share
 from landcover_bdgf.scene.pixel_set import Bools, PixelSet
 from landcover_bdgf.scene.product_files import Source, arrays_and_paths, classification_file
 from landcover_bdgf.storage import typed_path

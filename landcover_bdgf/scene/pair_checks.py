@@ -11,10 +11,9 @@ from pathlib import Path
 
 import numpy as np
 import pyproj
-from rasterio.crs import CRS
 
 from landcover_bdgf.errors import RasterError
-from landcover_bdgf.geo import Bounds, Grid, resolution_ratio, same_crs
+from landcover_bdgf.geo import WGS84, Bounds, Grid, resolution_ratio, same_crs
 from landcover_bdgf.progress import log
 from landcover_bdgf.scene.bands import names_polarisation
 from landcover_bdgf.scene.image import Image
@@ -50,7 +49,6 @@ def _days(texts: list[str]) -> Iterator[date]:
                 continue
 
 
-WGS84 = CRS.from_epsg(4326)
 MIN_OVERLAP = 0.01
 MAX_RESOLUTION_RATIO = 50
 MAX_DAYS_APART = 30

@@ -18,6 +18,7 @@ from landcover_bdgf.scene.area import Area
 from landcover_bdgf.scene.band_reader import Band, ReadCounts
 from landcover_bdgf.scene.image import Image
 from landcover_bdgf.scene.mask import Mask
+from landcover_bdgf.scene.pair_checks import date_of
 from landcover_bdgf.scene.sar import POWER_FLOOR, SarUnit, power_of_db
 from landcover_bdgf.scene.shift import Shift
 from landcover_bdgf.storage import (
@@ -26,11 +27,12 @@ from landcover_bdgf.storage import (
     atomic_output,
     check,
     content_sha256,
+    is_remote,
     record,
     record_path,
     write_record,
 )
-from landcover_bdgf.text import listed, printable, table, with_names
+from landcover_bdgf.text import file_name, listed, printable, table, with_names
 
 SHIFT_TAG, NO_SHIFT = "SAR_SHIFT_XY_PX", "0 0"
 
@@ -74,6 +76,8 @@ class Stack:
     area : Area, optional
         The area of interest. Other pixels are invalid in :meth:`read`, but not in :meth:`read_padded`: networks see
         them as neighbours.
+    warnings : tuple of str
+        What :func:`align` warned of.
     """
 
     spectral: Image
@@ -87,6 +91,7 @@ class Stack:
     extra: tuple[Image, ...] = ()
     mask: Mask | None = None
     area: Area | None = None
+    warnings: tuple[str, ...] = ()
 
     @property
     def images(self) -> tuple[Image, ...]:
@@ -274,6 +279,19 @@ class Stack:
         masked = {"masked": self.mask.to_dict()} if self.mask else {}
         return masked | ({"area": self.area.to_dict()} if self.area else {})
 
+    def to_dict(self) -> list[dict[str, Any]]:
+        """Each image, for the record of a map: files, date, bands, sensor, unit, offset and shift."""
+        x, y = self.applied_shift_xy_px
+        spectral: dict[str, Any] = {"role": "spectral", "sensor": self.spectral.sensor, "offset": self.spectral_offset}
+        radar: dict[str, Any] = {
+            "role": "SAR",
+            "unit": {"power": "linear power", "db": "dB"}[self.sar_unit],
+            "corrected_px": [x, y],
+        }
+        radar["shift"] = self.shift.describe() if self.shift else "not estimated"
+        extra: list[dict[str, Any]] = [{"role": "extra", "group": image.group} for image in self.extra]
+        return [one | _of_image(image) for one, image in zip([spectral, *extra, radar], self.images, strict=True)]
+
     def describe(self) -> list[str]:
         """Lines of text: bands, units, grid, shift, mask and area."""
         unit = {"power": "linear power", "db": "dB, read as linear power"}[self.sar_unit]
@@ -291,6 +309,17 @@ class Stack:
             *(f"mask: {with_names(file.describe(of))}" for file in (self.mask.files if self.mask else ())),
             *([f"area of interest: {self.area.describe()}"] if self.area else []),
         ]
+
+
+def _of_image(image: Image) -> dict[str, Any]:
+    """Files with their hashes, date and bands of an image; a file read from an address has none."""
+    files = [{"file": file_name(path)} | _hashed(path) for path in image.paths]
+    date = date_of(image)
+    return {"files": files, "date": date.isoformat() if date else None, "bands": [*map(printable, image.names)]}
+
+
+def _hashed(path: Path) -> dict[str, str]:
+    return {} if is_remote(str(path)) else {"sha256": content_sha256(path)}
 
 
 def sar_product(path: PathLike) -> Product:

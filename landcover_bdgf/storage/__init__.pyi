@@ -17,10 +17,12 @@ from .products import (
 )
 from .records import (
     changed_files as changed_files,
+    command_line as command_line,
     content_sha256 as content_sha256,
     read_record as read_record,
     record as record,
     record_path as record_path,
+    without_warnings as without_warnings,
     write_record as write_record,
 )
 from .tensors import (

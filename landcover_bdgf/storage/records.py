@@ -1,6 +1,6 @@
-"""Provenance of an output: inputs with hashes, settings, versions, seed, device; a JSON file next to it.
+"""Provenance of an output: inputs with hashes, settings, versions, seed, device, warnings; a JSON file next to it.
 
-It has no dates or host names, so the same inputs give the same record.
+It has no folders, host names or times of the run, so the same command on the same inputs gives the same record.
 """
 
 from __future__ import annotations
@@ -9,6 +9,9 @@ import hashlib
 import json
 import os
 import platform
+import re
+import shlex
+import sys
 from collections.abc import Sequence
 from functools import lru_cache
 from importlib.metadata import version
@@ -24,6 +27,7 @@ from landcover_bdgf.storage.paths import PathLike, is_remote
 
 OWN = "sha256 of this record"
 LONG_TO_HASH_BYTES = 10**9  # takes a second or more
+_SECRET = re.compile(r"(?<=://)[^/@\s]*@|(?<=\w)\?[^,\s]*(?=,|$)")
 PACKAGES = ("landcover-bdgf", "torch", "numpy", "rasterio", "scikit-learn")
 
 
@@ -39,6 +43,28 @@ def record(step: str, inputs: dict[str, str], **settings: Any) -> dict[str, Any]
     """The record of one step; ``inputs`` maps the role of an input to its path and hash as text."""
     versions = {package: version(package) for package in PACKAGES} | {"python": platform.python_version()}
     return {"step": step, "inputs": inputs, **settings, "versions": versions}
+
+
+def command_line() -> str | None:
+    """The bdgf command that runs, as typed; None if Python runs something else.
+
+    ``--resume`` and ``--overwrite`` are left out, as a map that was resumed is the same; and of addresses, user names,
+    passwords and what follows ``?``.
+    """
+    program = Path(sys.argv[0])
+    if program.stem != "bdgf" and program.parts[-2:] != ("landcover_bdgf", "__main__.py"):
+        return None
+    typed = [_SECRET.sub("", argument) for argument in sys.argv[1:] if argument not in ("--resume", "--overwrite")]
+    return shlex.join(["bdgf", *typed])
+
+
+def without_warnings(found: dict[str, Any]) -> dict[str, Any]:
+    """A record without the warnings of its step and of earlier ones, which a resumed run may not repeat."""
+    return {
+        key: without_warnings(value) if isinstance(value, dict) else value
+        for key, value in found.items()
+        if key != "warnings"
+    }
 
 
 def record_path(output: PathLike) -> Path:

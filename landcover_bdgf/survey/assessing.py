@@ -7,7 +7,6 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from landcover_bdgf.assessment import percent
 from landcover_bdgf.errors import LabelError
 from landcover_bdgf.geo import M2_PER_HA, PixelAreas
 from landcover_bdgf.labels import Color, Legend
@@ -19,7 +18,7 @@ from landcover_bdgf.survey.points_file import REFERENCE, Design, read_design
 from landcover_bdgf.survey.strata import class_sizes
 from landcover_bdgf.survey.survey_accuracy import ClassEstimates, SurveyAccuracy
 from landcover_bdgf.survey.survey_report import survey_product, write_survey_report
-from landcover_bdgf.text import listed, printable
+from landcover_bdgf.text import listed, percent, printable
 
 _OTHER: Color = (136, 136, 136)  # classes that only the reference has
 

@@ -17,7 +17,7 @@ import jinja2
 import numpy as np
 from numpy.typing import NDArray
 
-from landcover_bdgf.assessment import ReferenceFile, paired_gain, percent
+from landcover_bdgf.assessment import ReferenceFile, paired_gain
 from landcover_bdgf.errors import LabelError
 from landcover_bdgf.labels import is_samples_file, read_labels, read_samples, source_name
 from landcover_bdgf.storage import PathLike, Product, atomic_folder, check
@@ -25,7 +25,7 @@ from landcover_bdgf.survey.assessing import read_points, sample_of
 from landcover_bdgf.survey.class_raster import ClassRaster, codes_of, open_classes
 from landcover_bdgf.survey.estimators import Z_95
 from landcover_bdgf.survey.points_file import Design
-from landcover_bdgf.text import printable
+from landcover_bdgf.text import percent, printable
 
 TEMPLATE = "comparison.html.jinja"
 FILES = ("report.html", "comparison.json")

@@ -8,11 +8,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from landcover_bdgf.assessment import percent
 from landcover_bdgf.labels import Color
 from landcover_bdgf.survey.estimators import FEW, Z_95, Estimate
 from landcover_bdgf.survey.points_file import Design
-from landcover_bdgf.text import printable
+from landcover_bdgf.text import percent, printable
 
 
 @dataclass(frozen=True)

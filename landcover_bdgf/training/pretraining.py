@@ -41,7 +41,7 @@ from landcover_bdgf.model import (
     scaled_cube,
     velocity,
 )
-from landcover_bdgf.progress import log
+from landcover_bdgf.progress import kept_warnings, log
 from landcover_bdgf.scene import Stack
 from landcover_bdgf.storage import record
 from landcover_bdgf.training.loop import fit, generator_of
@@ -93,13 +93,23 @@ def pretrain(
     RasterError
         A scene has no valid pixels outside the test samples.
     """
-    first, *others = [stacks] if isinstance(stacks, Stack) else list(stacks)
+    scenes = [stacks] if isinstance(stacks, Stack) else list(stacks)
+    with kept_warnings() as said:
+        denoiser = _pretrained(
+            scenes, recipe or RECIPES["laptop"], samples=samples, run=run or Run(), partial=partial, resume=resume
+        )
+    return denoiser.warned([*(text for scene in scenes for text in scene.warnings), *said])
+
+
+def _pretrained(
+    scenes: Sequence[Stack], recipe: Recipe, *, samples: Samples | None, run: Run, partial: Path | None, resume: bool
+) -> Checkpoint:
+    first, *others = scenes
     bands, sar_bands, extra = band_names(first.spectral), band_names(first.sar), extra_layers(first)
     fitted = (
         match_stack(s, bands, sar_bands, extra, name=f"scene {i}, the first scene") for i, s in enumerate(others, 2)
     )
     stacks = [first, *fitted]
-    recipe, run = recipe or RECIPES["laptop"], run or Run()
     if samples is not None:
         samples.check_grid(first.grid)
     scaling, regions = fit_scaling(stacks, recipe.spectral, exclude=samples, seed=run.seed), []

@@ -34,7 +34,7 @@ from landcover_bdgf.model import (
     total_loss,
     warn_of_novel_scene,
 )
-from landcover_bdgf.progress import log
+from landcover_bdgf.progress import kept_warnings, log
 from landcover_bdgf.scene import Stack
 from landcover_bdgf.storage import record
 from landcover_bdgf.training.calibration import Judged, left_out_opinions, with_novelty
@@ -92,8 +92,17 @@ def train(
     CheckpointError
         The bands of the denoiser and the scene differ, or ``partial`` belongs to another training.
     """
-    run = run or Run()
-    recipe, own = recipe or denoiser.recipe, denoiser.recipe
+    with kept_warnings() as said:
+        recipe, run = recipe or denoiser.recipe, run or Run()
+        model = _trained(stack, samples, denoiser=denoiser, recipe=recipe, run=run, partial=partial, resume=resume)
+    return model.warned([*stack.warnings, *samples.split.warnings, *said])
+
+
+def _trained(
+    stack: Stack, samples: Samples, *,
+    denoiser: Checkpoint, recipe: Recipe, run: Run, partial: Path | None, resume: bool,
+) -> Checkpoint:  # fmt: skip
+    own = denoiser.recipe
     if (recipe.diffusion, recipe.spectral) != (own.diffusion, own.spectral):
         log.info("diffusion and spectral settings are taken from the denoiser")
     recipe = recipe.model_copy(update={"diffusion": own.diffusion, "spectral": own.spectral})
@@ -188,6 +197,7 @@ def training_record(stack: Stack, samples: Samples, denoiser: Checkpoint, recipe
         "clear_px": recipe.fusion.clear_px,
         "apart_px": recipe.apart_px,
         "split": samples.split.method,
+        "labels": samples.split.labels,
     }
     inputs = {"scene": stack.fingerprint(), "test pixels": samples.test_digest()}
     sides = [ground_pixel_side_m(stack.grid)]

@@ -133,3 +133,22 @@ def test_what_was_done_to_a_map_is_shown(written: Path, tmp_path: Path) -> None:
     assert found["prediction sets"] == "of level 0.9; on left-out labels they hold 93 %"
     assert found["merged classes"] == "built=roof,road"
     assert found["sieved"] == "patches below 1ha (7 px changed); layers are of the map before"
+
+
+def test_warnings_and_novel_pixels_of_a_map_are_shown(written: Path, tmp_path: Path) -> None:
+    found = json.loads(record_path(written / "map.tif").read_text())
+    for file in written.glob("map*"):
+        shutil.copy(file, tmp_path)
+    told = {"warnings": ["haze"], "model": {"warnings": ["few labels"]}, "novelty": {"novel_px": 1, "compared_px": 8}}
+    for more, warnings, novel in (
+        (told, ["haze", "few labels"], "12.5 % of the pixels"),
+        (dict.fromkeys(told), None, None),
+    ):
+        record_path(tmp_path / "map.tif").write_text(json.dumps(found | more))
+        values = describe(tmp_path / "map.tif")
+        assert (values.get("warnings"), values.get("novel")) == (warnings, novel)
+
+
+def test_warnings_of_a_training_are_shown(model: Checkpoint, tmp_path: Path) -> None:
+    model.warned(["few labels"]).save(tmp_path / "m.safetensors")
+    assert describe(tmp_path / "m.safetensors")["warnings"] == ["few labels"]

@@ -1,7 +1,10 @@
 """Commands and the whole job: outputs belong to one run, are not inputs, and are completed after an interruption."""
 
+import html
+import json
 import os
 import re
+import shlex
 import shutil
 from pathlib import Path
 
@@ -275,3 +278,17 @@ def test_a_job_without_features_trains_no_denoiser(tmp_path: Path, bdgf: Bdgf, s
     assert (steps / "denoiser.csv").read_text() == "step\n"
     assert bdgf("info", steps / "denoiser.safetensors") == 0
     assert (steps / "report/report.html").is_file()
+
+
+def test_the_record_and_the_report_of_a_job_say_what_it_was_made_of(finished_job: Path, job_words: list[str]) -> None:
+    """Images, labels, command, and the warnings of all steps; the report begins with the latter."""
+    record = json.loads((finished_job / "map.tif.json").read_text(encoding="utf-8"))
+    figures = json.loads((finished_job / "map_steps/report/accuracy.json").read_text(encoding="utf-8"))
+    page = (finished_job / "map_steps/report/report.html").read_text(encoding="utf-8")
+    assert record["command"] == figures["command"] == shlex.join(["bdgf", *job_words])
+    assert [image["role"] for image in figures["images"]] == ["spectral", "SAR"]
+    assert figures["training"]["labels"].endswith(", field class")
+    told = list(dict.fromkeys([*record["warnings"], *record["model"]["warnings"]]))
+    assert figures["warnings"] == told
+    assert all(html.escape(text.split("`")[0], quote=False) in page for text in told)
+    assert "Spectral image</figcaption>" in page

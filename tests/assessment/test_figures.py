@@ -1,16 +1,14 @@
-"""Figures: scale bars are round and true on the ground; the same numbers give the same bytes."""
+"""Scale bars are round and true on the ground."""
 
 from __future__ import annotations
 
 import numpy as np
 import pytest
-import rasterio
 from affine import Affine
-from conftest import WriteTif
-from drawn_maps import GRID, pixels
+from drawn_maps import GRID
 from rasterio.crs import CRS
 
-from landcover_bdgf.assessment.figures import map_picture, scale_bar
+from landcover_bdgf.assessment.figures import scale_bar
 from landcover_bdgf.geo.grid import Grid, ground_pixel_m2
 
 
@@ -41,8 +39,3 @@ def test_unknown_lengths_give_no_scale_bar_and_no_area(wkt: str) -> None:
     grid = Grid(CRS.from_wkt(wkt), Affine(10, 0, 0, 0, -10, 0), (60, 80))
     assert scale_bar(grid) is None
     assert not grid.crs.is_projected or ground_pixel_m2(grid) is None
-
-
-def test_a_large_map_is_drawn_smaller_at_its_proportions(write_tif: WriteTif) -> None:
-    with rasterio.open(write_tif("map.tif", np.ones((600, 2400), np.uint8), nodata=0)) as dataset:
-        assert pixels(map_picture(dataset, {1: (1, 2, 3)})).shape == (300, 1200, 4)

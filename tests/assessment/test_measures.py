@@ -6,9 +6,8 @@ import json
 
 import numpy as np
 import pytest
-from numpy.typing import NDArray
 
-from landcover_bdgf.assessment.measures import Accuracy, accuracy, accuracy_by_border, accuracy_by_distance
+from landcover_bdgf.assessment.measures import Accuracy, accuracy
 from landcover_bdgf.errors import LabelError
 from landcover_bdgf.labels.legend import Legend
 
@@ -67,23 +66,3 @@ def test_undefined_figures_are_none_in_json() -> None:
     assert values["classes"][1]["producers"] is None
     assert values["average_accuracy"] == 1.0
     assert (values["confusion_matrix"]["rows"], values["confusion_matrix"]["columns"]) == ("map", "reference")
-
-
-def test_each_pixel_is_in_one_distance_bin() -> None:
-    distances: NDArray[np.float64] = np.array([0, 12, 13, 36, 37, 99, 100, 5000.0])
-    bins = accuracy_by_distance(np.array([1, 0, 1, 1, 0, 0, 1, 1], bool), distances)
-    assert [(b.n, b.overall) for b in bins] == [(2, 0.5), (2, 1.0), (2, 0.0), (2, 1.0)]
-    assert [b.label for b in bins] == ["0 to 12 px", "13 to 36 px", "37 to 99 px", "100 px and more"]
-    assert len(accuracy_by_distance(np.array([True]), np.array([40.0]))) == 1
-
-
-def test_accuracy_by_border_needs_pixels_in_every_bin_and_most_distances() -> None:
-    right, bins = np.array([1, 0, 1, 1, 0, 1], bool), np.array([0, 0, 1, 2, 2, -1], np.int8)
-    found = accuracy_by_border(right, bins)
-    assert [(b.label, b.n, b.overall) for b in found] == [
-        ("0 to 2 px", 2, 0.5), ("3 to 5 px", 1, 1.0), ("6 px and more", 2, 0.5),
-    ]  # fmt: skip
-    assert accuracy_by_border(right[:3], bins[:3]) == ()
-    unknown = np.full(5, -1, np.int8)
-    assert accuracy_by_border(np.r_[right, np.ones(4, bool)], np.r_[bins, unknown[:4]])
-    assert accuracy_by_border(np.r_[right, np.ones(5, bool)], np.r_[bins, unknown]) == ()

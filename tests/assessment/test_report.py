@@ -20,7 +20,8 @@ from numpy.typing import NDArray
 from rasterio.crs import CRS
 
 from landcover_bdgf.assessment.figures import scale_bar
-from landcover_bdgf.assessment.report import REPORT_FILES, ReportContext, assess
+from landcover_bdgf.assessment.report import REPORT_FILES, assess
+from landcover_bdgf.assessment.report_page import ReportContext
 from landcover_bdgf.errors import OutputError, RasterError
 from landcover_bdgf.geo.cog import RasterProfile, write_raster
 from landcover_bdgf.geo.grid import Grid
@@ -48,7 +49,7 @@ def test_codes_are_shown_if_classes_are_other_numbers(map_path: Path, tmp_path: 
     assert len({len(line) for line in lines[1:4]}) == 1
     page = (tmp_path / "report/report.html").read_text(encoding="utf-8")
     assert "Code in<br>the map" in page
-    assert re.search(r"</span>9</td>\s*<td>2</td>\s*<td>16</td>", page)
+    assert re.search(r"</span>9 <span.*</th>\s*<td>2</td>\s*<td>0.0", page)
     with (tmp_path / "report/accuracy.csv").open(encoding="utf-8-sig", newline="") as file:
         assert [(row["code"], row["name"]) for row in csv.DictReader(file)] == [("1", "4"), ("2", "9")]
     named = reference(tmp_path / "n.gpkg", ["crops"], [(20, 0)])
@@ -157,9 +158,9 @@ def test_hostile_names_stay_text_in_all_files(tmp_path: Path) -> None:
     legend = Legend.from_values(HOSTILE)
     codes = np.arange(60 * 80).reshape(60, 80) % 5 + 1
     path = write_map(tmp_path / "map.tif", codes.astype(np.uint8), legend)
-    write_record(path, {"legend": json.loads(legend.to_json())})
+    write_record(path, {"legend": json.loads(legend.to_json()), "warnings": HOSTILE})
     source = reference(tmp_path / "r.gpkg", [*HOSTILE, "-1+1|cmd"], [(i, i) for i in range(0, 48, 8)])
-    context = ReportContext(curves=[("$x^$ <b>", [3, 2, 1])], settings={"<i>": "</style><script>"}, warnings=HOSTILE)
+    context = ReportContext(curves=[("$x^$ <b>", [3, 2, 1])], settings={"<i>": "</style><script>"})
     assess(path, source, field="class", output=tmp_path / "report", title=HOSTILE[0], context=context)
     page = (tmp_path / "report/report.html").read_text(encoding="utf-8")
     assert not re.search(r"<(script|i)\b|<[^>]* on\w+=", page)

@@ -65,7 +65,7 @@ def test_a_model_asks_for_its_extra_layers_again(trained: Path, bdgf: Bdgf, caps
 def test_layers_of_another_scale_are_told(trained: Path, bdgf: Bdgf, capsys: pytest.CaptureFixture[str]) -> None:
     def warned(options: list[str]) -> list[str]:
         capsys.readouterr()
-        assert bdgf("map", *SCENE, "-o", "again.tif", "--overwrite", *options) == 0
+        assert bdgf("map", *SCENE, "-o", "again.tif", "--overwrite", "--force", *options) == 0
         return [line for line in capsys.readouterr().err.splitlines() if "novel scene" in line]
 
     assert warned(LAYERS) == []

@@ -138,6 +138,7 @@ def test_a_warning_lists_class_numbers_that_the_map_changes(stack, caplog, numbe
     assert len(lines) == bool(told)
     assert all(f"GeoDataFrame: the map {told}" in line for line in lines)
     assert not [note for note in samples.split.notes if "hold" in note]
+    assert len([text for text in samples.split.warnings if told and told in text]) == bool(told)
 
 
 def test_without_a_split_all_pixels_are_for_training(stack):

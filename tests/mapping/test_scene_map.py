@@ -64,7 +64,7 @@ def test_the_share_of_novel_pixels_is_said_from_all_blocks_or_a_sample(
         caplog.clear()
         with caplog.at_level("INFO"):
             map_scene(model, wide_stack, tmp_path / "map.tif", settings=settings, overwrite=True)
-        return caplog.messages[-1]
+        return next(text for text in caplog.messages if "are novel" in text)
 
     whole = said(MapSettings(novelty=True))
     with rasterio.open(layer_path(tmp_path / "map.tif", "novelty")) as file:
@@ -290,7 +290,9 @@ def test_a_novel_scene_and_too_little_gpu_memory_for_one_block_are_reported(
 ) -> None:
     short_of_memory(monkeypatch, blocks=0)
     with pytest.raises(ResourceError, match="a block of 128 × 128 pixels does not fit into"):
-        map_scene(model, replace(stack, spectral_offset=20_000.0), tmp_path / "map.tif")
+        map_scene(
+            model, replace(stack, spectral_offset=20_000.0), tmp_path / "map.tif", settings=MapSettings(force=True)
+        )
     assert "of the pixels have spectral values unlike all that the model was trained on" in caplog.text
 
 
@@ -485,3 +487,49 @@ def test_a_mask_and_an_area_are_not_overwritten(model: Checkpoint, wide_stack: S
     (tmp_path / "map.tif").touch()
     with pytest.raises(OutputError, match=r"map\.tif: is one of the inputs"):
         map_scene(model, stack, tmp_path / "map.tif", overwrite=True)
+
+
+@pytest.fixture(scope="module")
+def stranger(model: Checkpoint) -> Checkpoint:
+    """A model to which every pixel is novel."""
+    return replace(model, weights=model.weights | {"domain.distances": 0 * model.weights["domain.distances"]})
+
+
+def test_a_map_of_mostly_novel_pixels_is_written_only_by_force(
+    stranger: Checkpoint, wide_stack: Stack, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The finished windows stay, so that the map is then written without computing it again."""
+    path = tmp_path / "m.tif"
+    with pytest.raises(RasterError, match="100 % of its pixels are unlike all training data") as refused:
+        map_scene(stranger, wide_stack, path)
+    assert "`resume` and `force`" in refused.value.remedy
+    assert not path.exists()
+    monkeypatch.setattr(Classifier, "classify", None)
+    assert map_scene(stranger, wide_stack, path, settings=MapSettings(force=True), resume=True) == path
+    found = json.loads((tmp_path / "m.tif.json").read_text(encoding="utf-8"))
+    assert found["novelty"]["novel_px"] == found["novelty"]["compared_px"] > 0
+    assert any("about 100.0 % of the pixels are novel" in text for text in found["warnings"])
+    assert not list(tmp_path.glob("*.partial"))
+
+
+def test_the_record_has_the_warnings_of_all_steps_and_parts(
+    stranger: Checkpoint, wide_stack: Stack, tmp_path: Path
+) -> None:
+    """Of the alignment and of each part; those of the training are with the model."""
+    stack = replace(wide_stack, warnings=("s1.tif: is shifted",))
+    model = stranger.warned(["water has 2 training px", "water has 2 training px"])
+    parts = [map_scene(model, stack, tmp_path / "m.tif", settings=MapSettings(shard=f"{i}/2")) for i in (2, 1)]
+    found = json.loads(Path(f"{mosaic(parts, tmp_path / 'm.tif')}.json").read_text(encoding="utf-8"))
+    assert found["warnings"][0] == "s1.tif: is shifted"
+    assert len(found["warnings"]) == len(set(found["warnings"])) == 2
+    assert found["model"]["warnings"] == ["water has 2 training px"]
+    assert found["novelty"]["compared_px"] > 0
+
+
+def test_the_record_names_the_images(made: Path, wide_stack: Stack) -> None:
+    spectral, radar = json.loads(Path(f"{made}.json").read_text(encoding="utf-8"))["images"]
+    assert (spectral["role"], radar["role"]) == ("spectral", "SAR")
+    assert spectral["files"][0]["file"] == wide_stack.spectral.paths[0].name
+    assert len(spectral["files"][0]["sha256"]) == 64
+    assert radar["bands"] == list(wide_stack.sar.names)
+    assert radar["unit"] == {"db": "dB", "power": "linear power"}[wide_stack.sar_unit]

@@ -115,3 +115,20 @@ def test_novel_pixels_are_counted_in_one_block_of_eight_or_in_all(stack: Stack, 
     assert [(one.novel_px, one.compared_px) for one in together] == [(one.novel_px, one.compared_px) for one in some]
     bare = replace(model, weights={k: v for k, v in model.weights.items() if not k.startswith("domain.")})
     assert Classifier(bare, Run()).classify([block])[0].compared_px == 0
+
+
+def test_the_confidence_of_novel_pixels_is_at_most_that_of_chance(stack: Stack, model: Checkpoint) -> None:
+    """At half the distances of the training pixels, many pixels are novel."""
+    weights = model.weights | {"domain.distances": model.weights["domain.distances"] / 2}
+    stricter = replace(model, weights=weights)
+    plain, capped = (Classifier(stricter, Run(), novelty=True, capped=capped) for capped in (False, True))
+    block = plain.viewer.read(stack, (0, 0))
+    (before,), (after,) = plain.classify([block]), capped.classify([block])
+    novel, chance = before.layers[1] == 0, 100 // len(model.classes.entries)
+    assert 0 < novel.sum() < (before.codes > 0).sum()
+    assert before.layers[0][novel].max() > chance
+    assert after.layers[0][novel].max() == chance
+    assert np.array_equal(after.layers[0][~novel], before.layers[0][~novel])
+    assert np.array_equal(after.codes, before.codes)
+    (alone,) = Classifier(stricter, Run(), capped=True).classify([block])  # without the layer of the novelty
+    assert np.array_equal(alone.layers[0], after.layers[0])

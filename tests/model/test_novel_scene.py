@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
 
@@ -13,6 +14,7 @@ import shapely
 from numpy.typing import NDArray
 from rasterio.windows import Window
 
+from landcover_bdgf.errors import RasterError
 from landcover_bdgf.model.checkpoint import BandName, Checkpoint
 from landcover_bdgf.model.novel_scene import warn_of_novel_scene
 from landcover_bdgf.model.recipe import SpectralRecipe
@@ -194,3 +196,25 @@ def test_real_scenes_are_not_novel_to_themselves_and_wrong_values_are_told(
     assert any("different order" in line for line in warnings(made, changed(stack, lambda a: a[::-1]), caplog))
     assert any("0.5 times" in line for line in warnings(made, changed(stack, lambda a: 0.5 * a), caplog))
     assert any("unlike all" in line for line in warnings(made, changed(stack, lambda a: a + 1000), caplog))
+
+
+@pytest.mark.parametrize(("share", "refused"), [(0.0, False), (0.34, False), (0.8, True)])
+def test_a_scene_of_mostly_foreign_values_needs_force(
+    share: float, refused: bool, model: Checkpoint, wide_stack: Stack, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A haze over a third of the scene is told; over most of it, the scene is refused."""
+    made = knowing(model, wide_stack)
+    width = wide_stack.grid.shape_hw[1]
+
+    class Hazy(Stack):
+        def read(self, window: Window) -> Tile:
+            tile = super().read(window)
+            hazy = np.arange(window.col_off, window.col_off + window.width) < share * width
+            return Tile(tile.spectral + 4000 * np.float32(hazy), tile.sar, tile.valid)
+
+    scene = Hazy(**{name: getattr(wide_stack, name) for name in wide_stack.__dataclass_fields__})
+    told = warnings(made, scene, caplog)
+    assert any("unlike all" in line for line in told) == (share > 0.1)
+    expected = "% of the pixels have spectral values unlike all that the model was trained on"
+    with pytest.raises(RasterError, match=expected) if refused else nullcontext():
+        warn_of_novel_scene(made, scene, seed=0, force=False)

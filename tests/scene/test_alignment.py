@@ -92,3 +92,14 @@ def test_sar_that_does_not_match_gives_a_warning(shared_data, write_tif, caplog,
         sar = write_tif("sar.tif", change(file.read()), crs=file.crs, transform=file.transform, nodata=file.nodata)
     align(scene / "s2_l2a.tif", sar)
     assert ("does not seem to match the spectral image" in caplog.text) != matches
+
+
+def test_a_stack_knows_what_was_warned_of_and_names_its_images(tmp_path, write_tif):
+    hsi = write_tif("S2_20200604.tif", REFLECTANCE)
+    sar = write_tif("S1_20220604.tif", POWER)
+    with align(hsi, sar) as stack:
+        assert any(text.startswith("S1_20220604.tif: was acquired on 2022-06-04") for text in stack.warnings)
+        spectral, radar = stack.to_dict()
+    assert (spectral["date"], radar["date"]) == ("2020-06-04", "2022-06-04")
+    assert [file["file"] for file in radar["files"]] == ["S1_20220604.tif"]
+    assert radar["corrected_px"] == [0.0, 0.0]

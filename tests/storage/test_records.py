@@ -10,10 +10,12 @@ import pytest
 from landcover_bdgf.storage import records
 from landcover_bdgf.storage.records import (
     changed_files,
+    command_line,
     content_sha256,
     read_record,
     record,
     record_path,
+    without_warnings,
     write_record,
 )
 
@@ -70,3 +72,22 @@ def test_an_address_is_its_own_hash_and_hashing_a_long_file_is_logged(
     (tmp_path / "a.tif").write_bytes(b"abcd")
     assert content_sha256(tmp_path / "a.tif") == hashlib.sha256(b"abcd").hexdigest()
     assert "hashing" in caplog.text
+
+
+@pytest.mark.parametrize(("typed", "expected"), [
+    (["/usr/bin/bdgf", "map", "my s2.tif", "-o", "x.tif", "--resume"], "bdgf map 'my s2.tif' -o x.tif"),
+    (["/lib/landcover_bdgf/__main__.py", "info", "x.tif"], "bdgf info x.tif"),
+    (["bdgf", "map", "https://me:word@host/a.tif?sig=1&b=2,b.tif?c"], "bdgf map https://host/a.tif,b.tif"),
+    (["/lib/pytest/__main__.py", "-q"], None),
+    (["notebook.py"], None),
+])  # fmt: skip
+def test_the_command_is_recorded_without_passwords(
+    typed: list[str], expected: str | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("sys.argv", typed)
+    assert command_line() == expected
+
+
+def test_a_record_is_compared_without_its_warnings_and_those_of_earlier_steps() -> None:
+    made = {"seed": 1, "warnings": ["a"], "denoiser": {"warnings": [], "seed": 2}}
+    assert without_warnings(made) == {"seed": 1, "denoiser": {"seed": 2}}

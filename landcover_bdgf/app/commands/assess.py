@@ -24,6 +24,7 @@ def assess(
     compare: Annotated[Path | None, option("compare", "a second map, to compare at the same pixels", "Inputs")] = None,
     output: Annotated[Path | None, option("output", "folder for the report", "Outputs")] = None,
     field: FIELD = None,
+    image: Annotated[Path | None, option("image", "spectral image to show beside the map", "Inputs")] = None,
     overwrite: OVERWRITE = False,
 ) -> None:  # fmt: skip
     """Measure the accuracy of a map with reference labels or a probability sample; or compare two maps."""
@@ -33,6 +34,8 @@ def assess(
         )
     if design is not None:
         typed.refuse(described(ReadSettings), "--reference")
+    if design is not None or compare is not None:
+        typed.refuse({"image"}, "--reference and a single map")
     written = {"output": output, "overwrite": overwrite}
     if compare is not None:
         typed.refuse({"legend"}, "a single map")
@@ -42,7 +45,8 @@ def assess(
         lines, values = _by_design(map_file, design, field, legend=classes.legend, **written)
     else:
         assert reference is not None
-        lines, values = _by_labels(map_file, reference, typed, field, reading, legend=classes.legend, **written)
+        _check_reading(reference, typed)
+        lines, values = _by_labels(map_file, (reference, reading), field, classes.legend, image, **written)
     say(shown, [*lines, *([f"{output / 'report.html'}: report"] if output else [])], values)
 
 
@@ -65,22 +69,27 @@ def _by_design(map_file: Path, design: Path, field: str | None, **given: Any) ->
     return str(found).splitlines(), found.to_dict()
 
 
-def _by_labels(
-    map_file: Path, reference: Path, typed: Typed, field: str | None, reading: ReadSettings, **given: Any
-) -> tuple[list[str], dict[str, Any]]:
-    from landcover_bdgf.assessment import ReferenceFile, assess as assess_map, summary_lines
+def _check_reading(reference: Path, typed: Typed) -> None:
+    """SettingsError for options of polygons and points beside a reference of ours."""
     from landcover_bdgf.labels import is_samples_file
+
+    if reference.suffix == ".safetensors" or is_samples_file(reference):
+        typed.refuse({"field", *described(ReadSettings)}, "polygons or points as --reference")
+
+
+def _by_labels(
+    map_file: Path, labels: tuple[Path, ReadSettings], field: str | None, legend: str | None, image: Path | None,
+    **given: Any,
+) -> tuple[list[str], dict[str, Any]]:  # fmt: skip
+    from landcover_bdgf.assessment import ReferenceFile, ReportContext, assess as assess_map, summary_lines
     from landcover_bdgf.survey import as_map
 
-    own = reference.suffix == ".safetensors" or is_samples_file(reference)
-    if own and typed & {"field", *described(ReadSettings)}:
-        typed.refuse({"field", *described(ReadSettings)}, "polygons or points as --reference")
-    legend = given.pop("legend")
-    if reference.suffix == ".safetensors":
+    context = ReportContext(image=image)
+    if labels[0].suffix == ".safetensors":
         from landcover_bdgf.app.job import labels_of_model
 
-        accuracy = assess_map(map_file, labels_of_model(reference, map_file), **given)
+        accuracy = assess_map(map_file, labels_of_model(labels[0], map_file), context=context, **given)
     else:
         with as_map(map_file, legend) as path:
-            accuracy = assess_map(path, ReferenceFile(reference, reading), field=field, **given)
+            accuracy = assess_map(path, ReferenceFile(*labels), field=field, context=context, **given)
     return summary_lines(accuracy), accuracy.to_dict()

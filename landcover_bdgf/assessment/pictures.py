@@ -1,0 +1,105 @@
+"""Pictures of a map and of what belongs to it, as PNG data URIs of one size: image, errors, confidence, novelty."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+from affine import Affine
+from numpy.typing import NDArray
+from rasterio.enums import Resampling
+from rasterio.io import DatasetReader
+from rasterio.windows import Window
+
+from landcover_bdgf.geo import Grid, grid_of, read_band
+from landcover_bdgf.labels import LAYER_NODATA, NODATA, Color, codes_picture
+from landcover_bdgf.scene import Image
+from landcover_bdgf.text import png
+
+PICTURE_PX = 1200
+RIGHT, WRONG = (31, 92, 153), (213, 94, 0)  # blue and vermilion, which colour-blind readers can tell apart
+MARK_PX = 350  # pixels of a picture per pixel of half a mark: marks can be seen in a picture of a whole scene
+PALE = 0.3  # contrast of the map behind the marks
+COLOURS_NM = (660.0, 560.0, 490.0)  # red, green, blue
+NEAR_NM = 60.0  # a band farther away is of another colour
+STRETCH = (2, 98)  # percentiles that are drawn black and white
+
+
+@dataclass(frozen=True, eq=False)
+class Places:
+    """Reference pixels of a map, (n,): rows and columns, and whether the map is right there."""
+
+    rows: NDArray[np.int32]
+    cols: NDArray[np.int32]
+    right: NDArray[np.bool_]
+
+
+def picture_shape(shape_hw: tuple[int, int]) -> tuple[int, int]:
+    """Height and width of the pictures of a map: its own, or smaller with the longer side 1200."""
+    shrink = max(1.0, max(shape_hw) / PICTURE_PX)
+    return max(1, round(shape_hw[0] / shrink)), max(1, round(shape_hw[1] / shrink))
+
+
+def map_picture(dataset: DatasetReader, colors: Mapping[int, Color]) -> str:
+    """A map, transparent where it has no data.
+
+    Larger maps are read from the overviews of the file, which hold the most frequent class.
+    """
+    return codes_picture(_reduced(dataset), colors)
+
+
+def errors_picture(dataset: DatasetReader, places: Places, colors: Mapping[int, Color]) -> str:
+    """The map in pale grey, with a mark at each reference pixel: blue where the map is right, else vermilion."""
+    codes = _reduced(dataset)
+    grey = np.zeros(max(int(codes.max()), *colors) + 1, np.uint8)
+    for code, color in colors.items():
+        grey[code] = round(255 - PALE * (255 - float(np.dot(color, (0.299, 0.587, 0.114)))))
+    rgba = np.dstack([grey[codes]] * 3 + [np.where(codes == NODATA, 0, 255).astype(np.uint8)])
+    (height, width), half = codes.shape, max(codes.shape) // MARK_PX
+    rows, cols = places.rows * height // dataset.height, places.cols * width // dataset.width
+    for color, inside in ((RIGHT, places.right), (WRONG, ~places.right)):  # wrong ones on top
+        for down, along in np.ndindex(2 * half + 1, 2 * half + 1):
+            at = np.clip(rows[inside] + down - half, 0, height - 1), np.clip(cols[inside] + along - half, 0, width - 1)
+            rgba[at] = (*color, 255)
+    return png(rgba)
+
+
+def layer_picture(layer: DatasetReader) -> str:
+    """A layer of percentages on matplotlib's cividis from 0 to 100, transparent where it has no data."""
+    from matplotlib import colormaps
+
+    percent = _reduced(layer)
+    rgba = colormaps["cividis"](np.minimum(percent, 100) / 100, bytes=True)
+    rgba[percent == LAYER_NODATA] = 0
+    return png(rgba)
+
+
+def image_picture(image: Image, dataset: DatasetReader) -> str:
+    """The true colours of the image that a map was made from, or its first bands; each band stretched by itself."""
+    grid, (height, width) = grid_of(dataset), picture_shape(dataset.shape)
+    scaled = grid.transform * Affine.scale(dataset.width / width, dataset.height / height)
+    coarse = grid if (height, width) == dataset.shape else Grid(grid.crs, scaled, (height, width))
+    chosen = replace(image, bands=tuple(image.bands[i] for i in colour_bands(image)), counts=None)
+    values, valid = chosen.read(Window(0, 0, width, height), coarse)
+    rgba = np.zeros((height, width, 4), np.uint8)
+    for channel, band in enumerate(values):
+        low, high = np.percentile(band[valid], STRETCH) if valid.any() else (0, 1)
+        rgba[..., channel] = np.clip(255 * (band - low) / max(high - low, np.finfo(np.float32).tiny), 0, 255)
+    rgba[..., 3] = np.where(valid, 255, 0)
+    return png(rgba)
+
+
+def colour_bands(image: Image) -> list[int]:
+    """Indices of the bands that are drawn red, green and blue; of bands without wavelengths, the first, blue first."""
+    known = np.array([band.wavelength_nm or np.inf for band in image.bands])
+    nearest = [int(np.abs(known - nm).argmin()) for nm in COLOURS_NM]
+    if all(abs(known[i] - nm) <= NEAR_NM for i, nm in zip(nearest, COLOURS_NM, strict=True)):
+        return nearest
+    order = (2, 1, 0) if len(image.bands) > 3 else (0, 1, 2)
+    return [min(i, len(image.bands) - 1) for i in order]
+
+
+def _reduced(dataset: DatasetReader) -> NDArray[Any]:
+    return read_band(dataset, out_shape=picture_shape(dataset.shape), resampling=Resampling.nearest)

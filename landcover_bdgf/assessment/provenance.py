@@ -1,0 +1,134 @@
+"""What the record of a map says of its making: images, labels, warnings, novelty, command and versions."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Annotated, Any
+
+from pydantic import AfterValidator, BaseModel, Field, NonNegativeInt
+
+from landcover_bdgf.storage import read_json
+from landcover_bdgf.text import listed, printable
+
+LONGEST = 2000  # characters of a text
+
+
+def _one_line(text: str) -> str:
+    """Text without line breaks, control characters, and marks that change the writing direction."""
+    return "".join(c if c.isprintable() else " " for c in text[:LONGEST])
+
+
+Line = Annotated[str, AfterValidator(_one_line)]
+
+
+class InputFile(BaseModel):
+    """A file that was read, and its hash."""
+
+    file: Line
+    sha256: Line | None = None
+
+
+class InputImage(BaseModel):
+    """An image as it was read; see :meth:`landcover_bdgf.scene.Stack.to_dict`."""
+
+    role: Line
+    files: list[InputFile]
+    bands: list[Line]
+    date: Line | None = None
+    sensor: Line | None = None
+    group: Line = ""
+    unit: Line | None = None
+    offset: float = 0.0
+    shift: Line | None = None
+    corrected_px: tuple[float, float] = (0.0, 0.0)
+
+    @property
+    def name(self) -> str:
+        """The row of a table of inputs."""
+        return printable(f"{self.role} layers {self.group}") if self.group else f"{self.role} image"
+
+    def lines(self) -> list[str]:
+        """Files, bands, date, values and shift, as text."""
+        bands = "1 band" if len(self.bands) == 1 else f"{len(self.bands)} bands"
+        sensor = f"{self.sensor}, " if self.sensor else ""
+        lines = [listed([file.file for file in self.files]), f"{sensor}{bands}: {listed(self.bands)}"]
+        lines.append(f"acquired on {self.date}" if self.date else "date of acquisition not stated in the file")
+        if self.unit:
+            lines.append("values in dB, read as linear power" if self.unit == "dB" else f"values in {self.unit}")
+        if self.offset:
+            lines.append(f"{self.offset:+g} added to all values".replace("-", "−"))
+        if self.shift:
+            x, y = self.corrected_px
+            lines.append(f"{self.shift}; {f'corrected by {x:g}, {y:g} px' if any((x, y)) else 'not corrected'}")
+        return lines
+
+
+class Compared(BaseModel):
+    """Pixels of a map that were compared with the training data, and those that are unlike it (p < 0.01)."""
+
+    novel_px: NonNegativeInt = 0
+    compared_px: NonNegativeInt = 0
+
+
+class TrainedOn(BaseModel):
+    """Labels of the model of a map: file and field, training pixels, split."""
+
+    labels: Line = ""
+    count: NonNegativeInt = 0
+    split: Line = ""
+
+
+class MapRecord(BaseModel):
+    """The parts of a map's record that a report shows; ``seed`` and ``versions`` are those of the model's training."""
+
+    images: list[InputImage] = []
+    warnings: list[Line] = []
+    novelty: Compared = Field(default_factory=Compared)
+    training: TrainedOn = Field(default_factory=TrainedOn)
+    seed: int | None = None
+    recipe: Line = ""
+    command: Line | None = None
+    versions: dict[Line, Line] = {}
+
+    def inputs(self) -> list[tuple[str, list[str]]]:
+        """Rows of a table: names, and lines of text."""
+        rows = [(image.name, image.lines()) for image in self.images]
+        if self.training.count:
+            trained = f"{self.training.count:,} training pixels, split by {printable(self.training.split)}"
+            rows.append(("Labels", [*([self.training.labels] if self.training.labels else []), trained]))
+        if self.recipe:
+            rows.append(("Model", [f"recipe {printable(self.recipe)}, seed {self.seed}"]))
+        if self.versions:
+            rows.append(("Software", [", ".join(f"{name} {number}" for name, number in self.versions.items())]))
+        if self.command:
+            rows.append(("Command", [self.command]))
+        return rows
+
+
+def map_record(record: Mapping[str, Any]) -> MapRecord:
+    """The parts of a record, which is not trusted; none if they are not sound.
+
+    Of finished maps that were joined, images and novel pixels are those of all.
+    """
+    try:
+        return read_json(MapRecord, json.dumps(_parts(record)))
+    except (ValueError, TypeError, LookupError, AttributeError):
+        return MapRecord()
+
+
+def _parts(record: Mapping[str, Any]) -> dict[str, Any]:
+    maps = record.get("maps") or [record]
+    model, novelty = maps[0].get("model") or {}, [one.get("novelty") or {} for one in maps]
+    before = [model, model.get("denoiser") or {}]  # a warning of all steps is told once
+    warnings = [text for one in (record, *before) for text in one.get("warnings") or ()]
+    return {
+        "images": [image for one in maps for image in one.get("images") or ()],
+        "warnings": list(dict.fromkeys(warnings)),
+        "novelty": {key: sum(one.get(key, 0) for one in novelty) for key in Compared.model_fields},
+        "training": record.get("training") or {},
+        "seed": model.get("seed"),
+        "recipe": (maps[0].get("recipe") or {}).get("name", ""),
+        "command": record.get("command"),
+        "versions": record.get("versions") or {},
+    }

@@ -1,0 +1,173 @@
+"""The HTML page of a report."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import jinja2
+import numpy as np
+from rasterio.io import DatasetReader
+
+from landcover_bdgf.assessment import figures, pictures
+from landcover_bdgf.assessment.confusion import COUNTED_PX, SMALL_POLYGONS, SMALL_PX, disagreements
+from landcover_bdgf.assessment.figures import MOST_LABELLED_CLASSES
+from landcover_bdgf.assessment.measures import NO_PROBABILITY_SAMPLE, Accuracy, remarks
+from landcover_bdgf.assessment.pictures import Places
+from landcover_bdgf.assessment.reliability import calibration_error
+from landcover_bdgf.geo import WGS84, Grid, grid_of, ground_pixel_m2, open_raster, read_band
+from landcover_bdgf.labels import EDGE_PX, LAYERS, Legend, layer_path
+from landcover_bdgf.scene import Image, open_image
+from landcover_bdgf.storage import PathLike
+from landcover_bdgf.text import percent, printable
+
+TEMPLATE = "report.html.jinja"
+_READ_PX = 1024
+
+
+@dataclass(frozen=True)
+class ReportContext:
+    """Additional content of a report."""
+
+    curves: Sequence[tuple[str, Sequence[float]]] = ()  # names, and values logged at each step
+    settings: Mapping[str, Any] = field(default_factory=dict)  # of the map; nested mappings are shown with dots
+    experts: Mapping[str, float] = field(default_factory=dict)  # shares of the experts of the model, by name
+    image: Image | PathLike | None = None  # the spectral image, to show beside the map
+
+
+@dataclass(frozen=True)
+class Layer:
+    """A layer beside a map: its picture, and what low and high values mean."""
+
+    name: str
+    text: str
+    picture: str
+
+
+def render(
+    dataset: DatasetReader, result: Accuracy, places: Places, *,
+    title: str, notes: Sequence[str] = (), layers: Sequence[str] = (), context: ReportContext | None = None,
+) -> str:  # fmt: skip
+    """The page of an accuracy. ``notes`` are on the reference, ``layers`` those that the map was written with."""
+    context, grid, colors = context or ReportContext(), grid_of(dataset), result.legend.colors
+    areas = class_areas(dataset, result.legend)
+    shares = result.matrix / np.maximum(result.matrix.sum(axis=1, keepdims=True), 1)
+    return _environment().get_template(TEMPLATE).render(
+        title=title, result=result, classes=result.classes(), areas=areas,
+        colors={area["code"]: area["color"] for area in areas}, remarks=remarks(result), caution=NO_PROBABILITY_SAMPLE,
+        warnings=list(dict.fromkeys([*result.about.warnings, *notes])), inputs=result.about.inputs(),
+        disagreements=disagreements(result.matrix), shares=shares, few={"px": SMALL_PX, "polygons": SMALL_POLYGONS},
+        named=len(areas) <= MOST_LABELLED_CLASSES, edge_px=EDGE_PX, grid=grid, place=_place(grid),
+        shape_wh=dataset.shape[::-1], scale=figures.scale_bar(grid),
+        map_picture=pictures.map_picture(dataset, colors), image=_image(context.image, dataset),
+        errors_picture=pictures.errors_picture(dataset, places, colors), wrong_px=int((~places.right).sum()),
+        layers=_layers(dataset, layers), calibration_error=calibration_error(result.reliability),
+        reliability_picture=figures.reliability_picture([("reference", figures.BLUE, result.reliability)]),
+        curves=[(name, figures.curve_picture(values, name)) for name, values in context.curves if len(values)],
+        settings=_flat(context.settings), experts=context.experts,
+    )  # fmt: skip
+
+
+def class_areas(dataset: DatasetReader, legend: Legend) -> list[dict[str, Any]]:
+    """Mapped pixels of each class: number, share of all pixels with data, and hectares if the CRS gives true areas."""
+    counts = np.zeros(np.iinfo(dataset.dtypes[0]).max + 1, np.int64)
+    grid = grid_of(dataset)
+    for window in grid.tiles(_READ_PX):
+        counts += np.bincount(read_band(dataset, window).ravel(), minlength=len(counts))
+    mapped = max(1, int(counts[1:].sum()))
+    pixel_m2 = ground_pixel_m2(grid) if grid.crs.is_projected else None
+    return [
+        {
+            "code": entry.code,
+            "name": entry.name,
+            "color": f"#{bytes(entry.color).hex()}",
+            "pixels": int(counts[entry.code]),
+            "share": float(counts[entry.code] / mapped),
+            "hectares": pixel_m2 and float(counts[entry.code] * (pixel_m2 / 10_000)),
+        }
+        for entry in legend.entries
+    ]
+
+
+def _environment() -> jinja2.Environment:
+    loader = jinja2.FileSystemLoader(Path(__file__).parent)
+    environment = jinja2.Environment(loader=loader, autoescape=True, undefined=jinja2.StrictUndefined)
+    environment.filters |= {
+        "percent": _percent, "printable": printable, "number": _number, "points": _points,
+        "counted": _counted, "range": _range,
+    }  # fmt: skip
+    return environment
+
+
+def _image(image: Image | PathLike | None, dataset: DatasetReader) -> Layer | None:
+    """The image beside the map, and the bands that are shown of it."""
+    if image is None:
+        return None
+    if not isinstance(image, Image):
+        with open_image(image) as opened:
+            return _image(opened, dataset)
+    names = [image.names[i] for i in pictures.colour_bands(image)]
+    return Layer("image", ", ".join(map(printable, names)), pictures.image_picture(image, dataset))
+
+
+def _layers(dataset: DatasetReader, names: Sequence[str]) -> list[Layer]:
+    found = []
+    for name in (name for name, kind in LAYERS.items() if name in names and not kind.by_class):
+        path = layer_path(Path(dataset.name), name)
+        if path.is_file():
+            with open_raster(path) as layer:
+                found.append(Layer(name, LAYERS[name].band, pictures.layer_picture(layer)))
+    return found
+
+
+def _place(grid: Grid) -> list[tuple[str, str]]:
+    """Where the map lies: its corners in its own CRS, and its box in longitude and latitude."""
+    left, bottom, right, top = grid.bounds
+    digits = 5 if grid.crs.is_geographic else 0
+    rows = [
+        ("Upper left", f"{left:.{digits}f}, {top:.{digits}f}"),
+        ("Lower right", f"{right:.{digits}f}, {bottom:.{digits}f}"),
+    ]
+    west, south, east, north = grid.bounds_in(WGS84)
+    if np.isfinite([west, south, east, north]).all() and not grid.crs.is_geographic:
+        rows.append(("Longitude", f"{west:.4f}° to {east:.4f}°"))
+        rows.append(("Latitude", f"{south:.4f}° to {north:.4f}°"))
+    return [(name, text.replace("-", "−")) for name, text in rows]
+
+
+def _percent(share: float | None) -> str:
+    return percent(share).replace(" ", "\N{NO-BREAK SPACE}")
+
+
+def _counted(share: float | None, total: int) -> str:
+    """An accuracy in percent; of a few pixels, as a count."""
+    if share is None or total >= COUNTED_PX:
+        return _percent(share)
+    return f"{round(share * total)} of {total}"
+
+
+def _range(low: float | None, high: float | None) -> str:
+    """A 95 % interval in whole percent; empty if it is undefined."""
+    return "" if low is None or high is None else f"{100 * low:.0f} to {100 * high:.0f}"
+
+
+def _number(value: float | None) -> str:
+    """A number as text: thousands separated, a decimal only below 100."""
+    if value is None:
+        return "–"
+    text = f"{value:,}" if isinstance(value, int) else f"{value:,.0f}" if value >= 100 else f"{value:.1f}"
+    return text.replace(",", "\N{NARROW NO-BREAK SPACE}")
+
+
+def _points(difference: float) -> str:
+    return f"{100 * difference:+.1f}".replace("-", "−")
+
+
+def _flat(settings: Mapping[str, Any], prefix: str = "") -> list[tuple[str, str]]:
+    rows: list[tuple[str, str]] = []
+    for name, value in settings.items():
+        nested = isinstance(value, Mapping)
+        rows += _flat(value, f"{prefix}{name}.") if nested else [(f"{prefix}{name}", str(value))]
+    return rows

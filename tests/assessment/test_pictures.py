@@ -1,0 +1,75 @@
+"""Pictures of a map have its proportions, and their colours are those of the map, the image and the reference."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import rasterio
+from conftest import WriteTif
+from drawn_maps import pixels
+
+from landcover_bdgf.assessment.pictures import (
+    RIGHT,
+    WRONG,
+    Places,
+    colour_bands,
+    errors_picture,
+    image_picture,
+    layer_picture,
+    map_picture,
+)
+from landcover_bdgf.scene.image import open_image
+
+
+def test_a_large_map_is_drawn_smaller_at_its_proportions(write_tif: WriteTif) -> None:
+    with rasterio.open(write_tif("map.tif", np.ones((600, 2400), np.uint8), nodata=0)) as dataset:
+        assert pixels(map_picture(dataset, {1: (1, 2, 3)})).shape == (300, 1200, 4)
+
+
+@pytest.mark.parametrize("shape", [(40, 60), (700, 1050)])
+def test_errors_are_marked_where_they_are(write_tif: WriteTif, shape: tuple[int, int]) -> None:
+    """A right and a wrong pixel; in a larger picture marks have 7 px, and the wrong one is on top."""
+    places = Places(np.array([9, 9], np.int32), np.array([20, 50], np.int32), np.array([True, False]))
+    with rasterio.open(write_tif("map.tif", np.ones(shape, np.uint8), nodata=0)) as dataset:
+        picture = pixels(errors_picture(dataset, places, {1: (0, 0, 0)}))
+    assert picture[9, 20].tolist() == [*RIGHT, 255]
+    assert picture[9, 50].tolist() == [*WRONG, 255]
+    side = 2 * (max(shape) // 350) + 1
+    assert (picture[..., :3] == WRONG).all(-1).sum() == side**2
+    assert len(set(map(tuple, picture.reshape(-1, 4).tolist()))) == 3
+
+
+def test_nodata_of_a_layer_is_transparent(write_tif: WriteTif) -> None:
+    values = np.array([[0, 50], [100, 255]], np.uint8)
+    with rasterio.open(write_tif("layer.tif", values, nodata=255)) as layer:
+        picture = pixels(layer_picture(layer))
+    assert picture[..., 3].tolist() == [[255, 255], [255, 0]]
+    assert picture[0, 0, 2] > picture[0, 0, 0]  # blue
+    assert picture[1, 0, 0] > picture[1, 0, 2]  # yellow
+
+
+def test_an_image_is_shown_in_its_colours(write_tif: WriteTif) -> None:
+    """Band 3 grows along columns and is drawn red, as blue comes first in most files; half of the image has no data."""
+    bands = np.ones((4, 20, 60), np.float32)
+    bands[2] = np.arange(60)
+    bands[:, 10:] = -1
+    path = write_tif("image.tif", bands, nodata=-1)
+    with open_image(path) as image, rasterio.open(path) as dataset:
+        assert colour_bands(image) == [2, 1, 0]
+        picture = pixels(image_picture(image, dataset))
+    assert picture[:10, :, 3].min() == 255
+    assert picture[10:, :, 3].max() == 0
+    assert picture[5, 0, 0] == 0
+    assert picture[5, 59, 0] == 255
+    assert picture[5, :, 1].max() == 0
+
+
+def test_true_colours_are_found_by_wavelength(tmp_path: Path, write_tif: WriteTif) -> None:
+    path = write_tif("image.tif", np.random.default_rng(0).random((5, 20, 20)).astype(np.float32))
+    with rasterio.open(path, "r+") as dataset:
+        for index, name in enumerate(("B08", "B04", "B03", "B02", "B05"), 1):
+            dataset.set_band_description(index, name)
+    with open_image(path) as image:
+        assert [image.names[i] for i in colour_bands(image)] == ["B04", "B03", "B02"]
