@@ -44,7 +44,7 @@ from landcover_bdgf.labels import (
     legend_of_raster,
     scene_distances_px,
 )
-from landcover_bdgf.progress import log
+from landcover_bdgf.progress import kept_warnings, log
 from landcover_bdgf.storage import PathLike, Product, atomic_folder, check, read_record
 from landcover_bdgf.text import percent
 
@@ -100,8 +100,9 @@ def assess(
         if isinstance(reference, LeftOut):
             result, places = _judged(dataset, reference, legend, training)
         else:
-            pixels = read_reference(reference, field=field, grid=grid, legend=legend, training=training)
-            notes = pixels.notes
+            with kept_warnings() as said:
+                pixels = read_reference(reference, field=field, grid=grid, legend=legend, training=training)
+            notes = (*pixels.notes, *said)
             result, places = _compare(dataset, pixels, legend, layers, training)
         result = replace(result, limits=map_limits(record), about=map_record(record), edges=edge_share(dataset))
         if result.leak:
