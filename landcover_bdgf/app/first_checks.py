@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
+from contextlib import nullcontext
 from typing import Any
 
 from landcover_bdgf.app.resuming import check_not_begun
@@ -38,7 +39,7 @@ def first_checks(command: str, values: Mapping[str, Any]) -> None:
         _check_found(text or "")
     if values.get("labels") is not None:
         reading = ReadSettings(layer=values["layer"], encoding=values["encoding"])
-        with errors_only():  # the step that uses the labels warns
+        with errors_only() if values["field"] else nullcontext():  # the step that uses the labels warns
             check_field(values["labels"], values["field"], settings=reading)
     if values.get("device", "auto") not in ("auto", "cpu"):
         Run(device=values["device"]).torch_device()

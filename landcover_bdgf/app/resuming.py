@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-from landcover_bdgf.errors import OutputError
+from landcover_bdgf.errors import BdgfError, OutputError
 from landcover_bdgf.storage import Product, read_record
 
 CONTINUE = "Continue with `resume`."
@@ -33,13 +33,15 @@ def check_not_begun(output: Path, *, overwrite: bool, resume: bool) -> None:
 
 @contextmanager
 def telling_resume(products: Sequence[Product], job: Path | None = None) -> Iterator[None]:
-    """Add a note to an exception in the block if the run can be continued after it.
+    """Add a note to an exception in the block if the run can be continued after it, unless what was left is at fault.
 
     ``job`` is the map of a whole job.
     """
     try:
         yield
     except BaseException as error:
-        if any(product.begun for product in products if product.scratch) or (job is not None and is_begun(job)):
+        left = [file for product in products if product.begun for file in product.scratch]
+        at_fault = isinstance(error, BdgfError) and Path(str(error.path)) in left
+        if (left or (job is not None and is_begun(job))) and not at_fault:
             error.add_note(CONTINUE)
         raise

@@ -43,6 +43,7 @@ def check_field(labels: PathLike, field: str | None, *, settings: ReadSettings) 
         found = [f"{printable(str(name))}: {_listed(texts(columns[name]))}" for name in columns.columns]
         more = f"; and {len(found) - LISTED_NAMES} more" if len(found) > LISTED_NAMES else ""
         remedy = f"Choose from (with the number of features): {'; '.join(found[:LISTED_NAMES])}{more}."
+        remedy = remedy if found else "It has no field with a name of its own: add or rename one."
         raise SettingsError(labels, "`field` is missing, the field that holds the class", remedy)
 
 

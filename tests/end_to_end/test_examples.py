@@ -28,12 +28,16 @@ def test_examples_in_order(
     quick = quick.replace("steps = 20", "steps = 2\nwidth = 0.0625")
     quick = quick.replace("steps = 60", "steps = 3\nfolds = 2")
     settings.write_text(quick + '[fusion]\nbranches = ["cnn"]\n')
-    for name, *words in (("1_simulated_scene.py", scene), ("2_python_api.py", scene, settings)):
+    of_scene = (("2_python_api.py", scene, settings), ("4_label_next.py", scene, settings))
+    for name, *words in (("1_simulated_scene.py", scene), *of_scene):
         monkeypatch.setattr(sys, "argv", [name, *map(str, words)])
         runpy.run_path(str(EXAMPLES / name), run_name="__main__")
     out = capsys.readouterr().out
     assert "polygons with the field 'class'" in out
     assert "overall accuracy" in out
+    assert "turn 1: 12 polygons" in out
+    assert "turn 2: 24 polygons" in out
+    assert "undecided between " in out
     (tmp_path / "bdgf").write_text(NOTE)
     (tmp_path / "bdgf").chmod(0o755)
     noted = tmp_path / "commands"

@@ -36,6 +36,12 @@ def test_without_a_field_all_are_listed_with_their_values(points: Path) -> None:
     )
 
 
+def test_labels_without_fields(tmp_path: Path) -> None:
+    geopandas.GeoDataFrame(geometry=[Point(0, 0)], crs=32633).to_file(tmp_path / "bare.gpkg")
+    with pytest.raises(SettingsError, match=r"`field` is missing.*It has no field with a name of its own"):
+        check_field(tmp_path / "bare.gpkg", None, settings=ReadSettings())
+
+
 def test_another_field_or_file_or_layer(points: Path) -> None:
     with pytest.raises(LabelError, match=r"has no field 'Cover', but cover, number.* Did you mean cover"):
         check_field(points, "Cover", settings=ReadSettings())
