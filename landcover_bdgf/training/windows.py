@@ -5,6 +5,7 @@ from __future__ import annotations
 import tempfile
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
+from itertools import chain
 from typing import Any
 
 import numpy as np
@@ -155,19 +156,22 @@ def _table(stack: Stack, samples: Samples, viewer: Viewer, workers: Workers) -> 
 def _joined(pieces: Iterable[NDArray[np.float32]]) -> NDArray[np.float32]:
     """Pieces (·, C) one after the other, (U, C); above a gigabyte, from a file that vanishes with the array."""
     held: list[NDArray[np.float32]] = []
-    rows = 0
+    rest = iter(pieces)
+    for piece in rest:
+        held.append(piece)
+        if sum(each.nbytes for each in held) > HELD_BYTES:
+            return _in_file(chain(held, rest))
+    return np.concatenate(held)
+
+
+def _in_file(pieces: Iterable[NDArray[np.float32]]) -> NDArray[np.float32]:
+    rows = width = 0
     with tempfile.TemporaryFile(prefix="bdgf-") as file:
         for piece in pieces:
-            held.append(piece)
-            rows += len(piece)
-            if sum(each.nbytes for each in held) > HELD_BYTES:
-                file.writelines(each.data for each in held)
-                held = [piece[:0]]
-        if not file.tell():
-            return np.concatenate(held)
-        file.writelines(each.data for each in held if each.size)
+            file.write(np.ascontiguousarray(piece).tobytes())
+            rows, width = rows + len(piece), piece.shape[1]
         file.flush()
-        return np.memmap(file, np.float32, "c", shape=(rows, held[0].shape[1]))
+        return np.memmap(file, np.float32, "c", shape=(rows, width))
 
 
 def _needed(
