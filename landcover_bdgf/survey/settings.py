@@ -18,7 +18,7 @@ class ClassReading:
     legend: Annotated[
         str | None,
         Setting(
-            "class names of MAP: a CSV with code,name,color, a QGIS style (.qml) or an .sld",
+            "class names of MAP: a CSV with value,name,color, a QGIS style (.qml) or an .sld",
             default="those of its .aux.xml or .qml, else the codes",
             unit="file",
         ),
