@@ -9,6 +9,7 @@ drawn again with all their pixels.
 from __future__ import annotations
 
 import json
+import math
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -49,7 +50,7 @@ class Comparison:
     first_overall, second_overall, difference : float
         Overall accuracies, and first minus second; weighted by the design if there is one.
     low, high : float, optional
-        95 % interval of the difference; None if all pixels are in one polygon.
+        95 % interval of the difference; None if all pixels are in one polygon, or a stratum has too few points.
     weighted : bool
         Whether the pixels are a probability sample.
     groups : int
@@ -162,8 +163,8 @@ def _by_points(one: ClassRaster, other: ClassRaster, design: Design) -> Comparis
         first_overall=shares[0],
         second_overall=shares[1],
         difference=difference,
-        low=difference - Z_95 * se,
-        high=difference + Z_95 * se,
+        low=None if math.isnan(se) else difference - Z_95 * se,
+        high=None if math.isnan(se) else difference + Z_95 * se,
         weighted=True,
         groups=int(tested.sum()),
         without_data=int((labelled & ~has_data).sum()),

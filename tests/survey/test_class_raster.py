@@ -105,3 +105,27 @@ def test_what_is_no_class_raster_or_legend_is_refused(
         legend.write_text(text)
     with pytest.raises(BdgfError, match=says), open_classes(write_tif("c.tif", pixels), legend) as map_:
         map_.read()
+
+
+@pytest.mark.parametrize("nodata", [None, 255])
+def test_a_companion_file_may_name_code_0(nodata: int | None, write_tif: WriteTif) -> None:
+    path = write_tif("dw.tif", np.array([[0, 1, 0], [2, 1, 0]], np.uint8), nodata=nodata)
+    entries = zip(("water", "trees", "grass"), ("419bdf", "397d49", "88b053"), strict=True)
+    rows = "".join(f'<paletteEntry value="{v}" label="{n}" color="#{c}"/>' for v, (n, c) in enumerate(entries))
+    path.with_suffix(".qml").write_text(f"<qgis>{rows}</qgis>")
+    with open_classes(path) as map_:
+        assert (map_.legend.names, map_.values) == (("water", "trees", "grass"), (0, 1, 2))
+        assert map_.legend.entries[0].color == (0x41, 0x9B, 0xDF)
+        assert map_.read().tolist() == [[1, 2, 1], [3, 2, 1]]
+
+
+@pytest.mark.parametrize(("names", "warned"), [("0,No data\n1,land\n", 0), ("1,land\n", 1)])
+def test_code_0_is_no_data_if_it_is_called_that_or_has_no_name(
+    names: str, warned: int, tmp_path: Path, write_tif: WriteTif, caplog: pytest.LogCaptureFixture
+) -> None:
+    legend = tmp_path / "names.csv"
+    legend.write_text(names)
+    with open_classes(write_tif("c.tif", np.array([[0, 1]], np.uint8)), legend) as map_:
+        assert map_.legend.names == ("land",)
+        assert map_.read().tolist() == [[0, 1]]
+    assert caplog.text.count("declares no nodata, so 0 is taken as no data") == warned
