@@ -275,6 +275,10 @@ def _inputs(command: str, values: Mapping[str, Any]) -> list[str | Path]:
         from landcover_bdgf.scene import mask_path
 
         typed += [Path(mask_path(text)) for text in values["mask"]]
+    if values.get("map_file"):
+        from landcover_bdgf.labels import companion_paths
+
+        typed += companion_paths(values["map_file"])
     if command == "where":
         typed.append(values["probabilities"])
     if command == "map" and values["labels"] is None:

@@ -21,9 +21,10 @@ from rasterio.windows import Window
 
 from landcover_bdgf.errors import LabelError, RasterError
 from landcover_bdgf.geo import Grid, grid_of, is_south_up, open_raster, read_band
-from landcover_bdgf.labels import NODATA, Legend, label_tiles, read_companions, read_legend_file
+from landcover_bdgf.labels import NODATA, Legend, label_text, label_tiles, read_companions, read_legend_file
 from landcover_bdgf.progress import log
 from landcover_bdgf.storage import PathLike, read_record
+from landcover_bdgf.text import printable
 
 STRIP_ROWS = 128  # GDAL keeps the blocks of a COG, 512 rows, from one strip to the next
 MOST = 65_535  # largest code
@@ -128,6 +129,7 @@ def open_classes(path: PathLike, legend_file: PathLike | None = None) -> Iterato
             raise RasterError(path, "is south-up", "Make it north-up with gdalwarp.")
         rows = _file_rows(Path(legend_file)) if legend_file else _own_rows(path)
         named = [row for row in rows if row["code"] != dataset.nodata and not _is_no_data(row)]
+        _check_names(legend_file or path, named)
         legend, values = _legend(named) if named else _plain(dataset)
         lookup = np.full(MOST + 1, UNNAMED)
         if dataset.nodata is None:
@@ -141,9 +143,9 @@ def open_classes(path: PathLike, legend_file: PathLike | None = None) -> Iterato
 
 
 def codes_of(legend: Legend, texts: NDArray[np.object_]) -> NDArray[np.int64]:
-    """Codes of class values or names (n,), ignoring case; 0 for those that the legend lacks."""
-    folded = {name.casefold(): code for name, code in zip(legend.names, legend.codes, strict=True)}
-    known = {text: legend.code_of(text) or folded.get(text.casefold(), 0) for text in set(texts)}
+    """Codes of class values or names (n,), ignoring case and spaces; 0 for those that the legend lacks."""
+    folded = {label_text(name).casefold(): code for name, code in zip(legend.names, legend.codes, strict=True)}
+    known = {text: legend.code_of(text) or folded.get(label_text(text).casefold(), 0) for text in set(texts)}
     return np.array([known[text] for text in texts], np.int64)
 
 
@@ -175,9 +177,17 @@ def _legend(rows: list[dict[str, Any]]) -> tuple[Legend, list[int]]:
     return Legend(tuple(entries)), values
 
 
+def _check_names(path: PathLike, rows: list[dict[str, Any]]) -> None:
+    """LabelError if two codes have one name: labels name classes, and could be either."""
+    names = [label_text(row["name"]) for row in rows]
+    if twice := sorted({name for name in names if names.count(name) > 1}):
+        remedy = "Give each code a name of its own, in a CSV with columns code,name as `legend`."
+        raise LabelError(path, f"two classes are named {printable(twice[0])}", remedy)
+
+
 def _is_no_data(row: dict[str, Any]) -> bool:
     """Whether a row names code 0 as what has no data."""
-    return row["code"] == 0 and row["name"].strip().casefold() in _NO_DATA_NAMES
+    return row["code"] == 0 and str(row["name"]).strip().casefold() in _NO_DATA_NAMES
 
 
 def _warn_of_zero(dataset: DatasetReader) -> None:

@@ -27,7 +27,7 @@ from scipy import ndimage
 from landcover_bdgf.assessment import training_pixels
 from landcover_bdgf.errors import RasterError
 from landcover_bdgf.geo import grid_of, open_raster
-from landcover_bdgf.labels import layer_path
+from landcover_bdgf.labels import companion_paths, layer_path
 from landcover_bdgf.progress import log, track
 from landcover_bdgf.storage import PathLike, check, read_record
 from landcover_bdgf.survey.class_raster import STRIP_ROWS, ClassRaster, open_classes
@@ -79,7 +79,8 @@ def where(
     """
     settings = settings or WhereSettings()
     if output is not None:
-        check(places_product(output), inputs=[map_path, probabilities], overwrite=overwrite)
+        read = [map_path, *companion_paths(map_path), probabilities]
+        check(places_product(output), inputs=read, overwrite=overwrite)
     with ExitStack() as opened:
         map_ = opened.enter_context(open_classes(map_path))
         layers = _Layers.of(map_, probabilities, opened, settings.side_px)

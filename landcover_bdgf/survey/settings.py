@@ -33,7 +33,12 @@ class DesignSettings(ClassReading):
 
     points: Annotated[int | None, Setting("number of points", least=1, default="by --target-se")] = None
     target_se: Annotated[
-        float | None, Setting("draw as many points as the overall accuracy needs for this standard error", above=0)
+        float | None,
+        Setting(
+            "draw as many points as the overall accuracy needs for this standard error, as a share, e.g. 0.01",
+            least=0.0001,
+            most=0.5,
+        ),
     ] = None
     sampling: Annotated[
         Literal["stratified", "simple", "systematic"],

@@ -85,6 +85,8 @@ def test_settings_that_do_not_fit_are_refused() -> None:
         allocate(PIXELS, NAMES, DesignSettings(points=200, allocation="optimal"))
     with pytest.raises(BdgfError, match="is not between 0 and 1"):
         allocate(PIXELS, NAMES, DesignSettings(points=200, expected="80"))
+    with pytest.raises(BdgfError, match=r"`target_se=1`: is out of range. Use a value from 0.0001 to 0.5"):
+        DesignSettings(target_se=1)
     for given in ({}, {"points": 5, "target_se": 0.1}, {"points": 5, "allocation": "a.csv"}):
         with pytest.raises(BdgfError, match="is needed once"):
             DesignSettings(**given)  # type: ignore[arg-type]

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from conftest import WriteTif
 from drawn_maps import write_map
 from surveys import LEGEND, WIDE, labelled, maps, truth, write_labelled, wrong
 
@@ -129,6 +130,16 @@ def test_what_does_not_belong_to_the_map_is_refused(tmp_path: Path) -> None:
     swapped[[first, second]] = swapped[[second, first]]
     with pytest.raises(BdgfError, match=r"2 points have another stratum than their class in map.tif"):
         assess_design(path, replace(points, stratum=swapped))
+
+
+def test_a_forgotten_legend_is_named(tmp_path: Path, write_tif: WriteTif) -> None:
+    path = write_tif("c.tif", (10 * truth()).astype(np.uint8))
+    legend = tmp_path / "names.csv"
+    legend.write_text("5,ice\n" + "".join(f"{10 * c},{n}\n" for c, n in enumerate(LEGEND.names, start=1)))
+    points = labelled(design(path, DesignSettings(points=120, legend=str(legend))), truth())
+    assert assess_design(path, points, legend=legend).overall.value == 1
+    with pytest.raises(BdgfError, match=r"c.tif: has other class names .* Give the same `legend` as for the design"):
+        assess_design(path, points)
 
 
 def test_the_file_gives_what_the_points_give(tmp_path: Path) -> None:

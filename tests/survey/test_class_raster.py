@@ -93,6 +93,7 @@ def test_labels_match_names_and_values_in_any_case() -> None:
     (np.full((2, 2), 70_000, np.int32), None, "has codes 70000 to 70000"),
     (np.ones((2, 2), np.uint8), "code,name\n", "holds no classes"),
     (np.ones((2, 2), np.uint8), "1,a\n1,b\n", "names a code twice"),
+    (np.ones((2, 2), np.uint8), "1,Forest\n2,water\n3,Forest \n", "csv: two classes are named Forest. Give each"),
     (np.ones((2, 2), np.uint8), "1,a\nx,b\n", "has a class without a code"),
     (np.ones((2, 2), np.uint8), "2,a\n", "contains code 1, which its legend does not name"),
 ])  # fmt: skip

@@ -7,6 +7,7 @@ import pytest
 from conftest import Bdgf, WriteTif
 from surveys import LEGEND, maps, truth
 
+from landcover_bdgf.errors import OutputError
 from landcover_bdgf.survey.drawing import design, design_lines, design_values
 from landcover_bdgf.survey.settings import DesignSettings
 
@@ -67,5 +68,11 @@ def test_the_command_writes_points_style_and_pictures(
     assert all((tmp_path / f"points.{ending}").is_file() for ending in ("gpkg", "qml", "html"))
     assert bdgf(*words) == 6
     assert "points.gpkg: exists already" in capsys.readouterr().err
+    style = (tmp_path / "map.qml").read_bytes()
+    assert bdgf("design", path, "-n", 120, "-o", "map.gpkg", "-q", "--overwrite") == 6
+    assert "map.qml: is one of the inputs. Choose another name." in capsys.readouterr().err
+    with pytest.raises(OutputError, match=r"map.qml: is one of the inputs"):
+        design(path, DesignSettings(points=120), output=tmp_path / "map.gpkg", overwrite=True)
+    assert (tmp_path / "map.qml").read_bytes() == style
     assert bdgf("design", path, "-o", "p.gpkg", "-q") == 2
     assert "is needed once. Give one of --points, --target-se, and a CSV as --allocation" in capsys.readouterr().err

@@ -15,7 +15,7 @@ from drawn_maps import write_map
 from numpy.typing import NDArray
 from surveys import LEGEND, WIDE, truth
 
-from landcover_bdgf.errors import RasterError
+from landcover_bdgf.errors import OutputError, RasterError
 from landcover_bdgf.geo.cog import RasterProfile, write_raster
 from landcover_bdgf.geo.raster import Window
 from landcover_bdgf.storage.records import write_record
@@ -162,5 +162,9 @@ def test_the_command(sure: NDArray[np.uint8], tmp_path: Path, bdgf: Bdgf, capsys
     assert bdgf(*words, "--points", "-o", "points.gpkg") == 0
     assert {*geopandas.read_file("points.gpkg").geom_type} == {"Point"}
     assert bdgf(*words, "-o", "places.gpkg") == 6
+    assert bdgf(*words, "-o", "map.gpkg", "--overwrite") == 6
+    assert "map.qml: is one of the inputs" in capsys.readouterr().err
+    with pytest.raises(OutputError, match=r"map.qml: is one of the inputs"):
+        where(tmp_path / "map.tif", tmp_path / "p.tif", output=tmp_path / "map.gpkg", overwrite=True)
     assert bdgf(*words, "--side", 4, "-o", "even.gpkg") == 2
     assert "--side 4: is even. Use 5." in capsys.readouterr().err
