@@ -198,5 +198,5 @@ def _notes(
     if extra:
         text = listed(extra, printable)
         notes.append(f"the map has no class {text}, which the reference has: such points count as wrong")
-        log.warning("the map has no class %s, which the reference has: is it a slip of the pen?", text)
+        log.warning("the reference has class %s, which the map lacks. Check its spelling.", text)
     return tuple(notes)

@@ -219,6 +219,8 @@ def _file_rows(path: Path) -> list[dict[str, Any]]:
     except ValueError as error:
         raise LabelError(path, f"has a class without a code ({error})", "Give a CSV with columns code,name.") from error
     codes = [int(row.key) for row in found]
-    if len(set(codes)) < len(codes) or not 0 <= min(codes) <= max(codes) < MOST:
-        raise LabelError(path, f"names a code twice, or one above {MOST - 1}", "List each code once.")
+    if twice := [code for code in codes if codes.count(code) > 1]:
+        raise LabelError(path, f"names code {twice[0]} twice", "List each code once.")
+    if strange := [code for code in codes if not 0 <= code < MOST]:
+        raise LabelError(path, f"names code {strange[0]}", f"Expected the codes of the map, from 0 to {MOST - 1}.")
     return rows

@@ -86,14 +86,18 @@ class Comparison:
         """The result as a sentence, by the interval, which follows the design."""
         names = printable(self.first), printable(self.second)
         if self.low is None or self.high is None:
-            return "one polygon cannot tell which map is more accurate"
+            return "with one polygon the maps cannot be compared"
         if self.low <= 0 <= self.high:
-            return f"the reference does not tell which of {names[0]} and {names[1]} is more accurate"
+            return f"no significant difference between {names[0]} and {names[1]}"
         better, other = names if self.low > 0 else names[::-1]
         return f"{better} is more accurate than {other}"
 
     def __str__(self) -> str:
         return "\n".join(comparison_lines(self))
+
+    def to_dict(self) -> dict[str, Any]:
+        """The comparison as JSON types, with the verdict."""
+        return {**asdict(self), "verdict": self.verdict}
 
 
 def comparison_product(folder: PathLike) -> Product:
@@ -215,7 +219,8 @@ def _right(
         right.append((codes == wanted) & (codes > 0))
         has_data &= codes > 0
     if not has_data.any():
-        raise LabelError(one.path, "and the other map have data at no reference pixel", "Check that they overlap.")
+        problem = f"has no data at any reference pixel where {other.path.name} has data"
+        raise LabelError(one.path, problem, "Check that they overlap.")
     return (right[0], right[1]), has_data
 
 
@@ -276,5 +281,5 @@ def _write(output: PathLike, result: Comparison, *, overwrite: bool) -> None:
     page = environment.get_template(TEMPLATE).render(result=result, notes=comparison_notes(result))
     with atomic_folder(comparison_product(output), overwrite=overwrite) as folder:
         (folder / FILES[0]).write_text(page, encoding="utf-8")
-        text = json.dumps(asdict(result), indent=2, ensure_ascii=True, allow_nan=False)
+        text = json.dumps(result.to_dict(), indent=2, ensure_ascii=True, allow_nan=False)
         (folder / FILES[1]).write_text(f"{text}\n", encoding="utf-8")

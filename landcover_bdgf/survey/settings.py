@@ -69,8 +69,7 @@ class DesignSettings(ClassReading):
         check(self)
         numbers = [self.points, self.target_se, self.allocation.endswith(".csv") or None]
         if sum(each is not None for each in numbers) != 1:
-            remedy = "Give one of `points`, `target_se`, and a CSV as `allocation`."
-            raise SettingsError("the number of points", "is needed once", remedy)
+            raise SettingsError(None, "give exactly one of `points`, `target_se` and a CSV as `allocation`")
         if self.sampling != "stratified" and (self.strata or self.allocation != "proportional"):
             raise SettingsError(
                 f"`sampling={self.sampling}`",

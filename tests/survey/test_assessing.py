@@ -87,7 +87,9 @@ def test_points_without_a_label_or_without_map_data_are_reported(tmp_path: Path)
     assert sum(row.share.value or 0 for row in found.classes) == pytest.approx(1)
 
 
-def test_a_class_that_the_map_lacks_counts_as_wrong_and_has_an_area(tmp_path: Path) -> None:
+def test_a_class_that_the_map_lacks_counts_as_wrong_and_has_an_area(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
     _, path = maps(tmp_path)
     names = ("built", "crops", "wetland", "water")
     found = assess_design(path, labelled(design(path, MANY), truth(), names))
@@ -96,6 +98,7 @@ def test_a_class_that_the_map_lacks_counts_as_wrong_and_has_an_area(tmp_path: Pa
     assert abs((last.share.value or 0) - 0.3) < 0.1
     assert found.classes[2].producers.value is None  # trees: none in the reference
     assert "the map has no class wetland" in found.notes[-1]
+    assert "the reference has class wetland, which the map lacks. Check its spelling." in caplog.text
 
 
 def test_labels_match_names_values_and_case() -> None:

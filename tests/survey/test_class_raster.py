@@ -83,6 +83,8 @@ def test_nodata_is_what_the_raster_declares(tmp_path: Path, write_tif: WriteTif)
 def test_labels_match_names_and_values_in_any_case() -> None:
     legend = Legend.from_values(["1", "2"], {"1": "Water", "2": "Trees"})
     assert codes_of(legend, np.array(["water", "2", "TREES", "swamp", ""], object)).tolist() == [1, 2, 2, 0, 0]
+    accents = Legend.from_values(["Forêt  dense ", "eau"])
+    assert codes_of(accents, np.array(["Fore\u0302t dense", "eau "], object)).tolist() == [1, 2]
 
 
 @pytest.mark.parametrize(("pixels", "text", "says"), [
@@ -92,7 +94,8 @@ def test_labels_match_names_and_values_in_any_case() -> None:
     (np.full((2, 2), -5, np.int16), None, "has codes -5 to -5, expected 0 to 65534"),
     (np.full((2, 2), 70_000, np.int32), None, "has codes 70000 to 70000"),
     (np.ones((2, 2), np.uint8), "code,name\n", "holds no classes"),
-    (np.ones((2, 2), np.uint8), "1,a\n1,b\n", "names a code twice"),
+    (np.ones((2, 2), np.uint8), "1,a\n1,b\n", "names code 1 twice. List each code once"),
+    (np.ones((2, 2), np.uint8), "1,a\n70000,b\n", "names code 70000. Expected the codes of the map, from 0 to"),
     (np.ones((2, 2), np.uint8), "1,Forest\n2,water\n3,Forest \n", "csv: two classes are named Forest. Give each"),
     (np.ones((2, 2), np.uint8), "1,a\nx,b\n", "has a class without a code"),
     (np.ones((2, 2), np.uint8), "2,a\n", "contains code 1, which its legend does not name"),
