@@ -8,6 +8,7 @@ is named as a class.
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -179,8 +180,8 @@ def _legend(rows: list[dict[str, Any]]) -> tuple[Legend, list[int]]:
 
 def _check_names(path: PathLike, rows: list[dict[str, Any]]) -> None:
     """LabelError if two codes have one name: labels name classes, and could be either."""
-    names = [label_text(row["name"]) for row in rows]
-    if twice := sorted({name for name in names if names.count(name) > 1}):
+    names = Counter(label_text(row["name"]) for row in rows)
+    if twice := [name for name, times in names.items() if times > 1]:
         remedy = "Give each code a name of its own, in a CSV with columns code,name as `legend`."
         raise LabelError(path, f"two classes are named {printable(twice[0])}", remedy)
 
@@ -218,8 +219,8 @@ def _file_rows(path: Path) -> list[dict[str, Any]]:
         rows = [{"code": int(row.key), "name": row.name, "color": row.color} for row in found]
     except ValueError as error:
         raise LabelError(path, f"has a class without a code ({error})", "Give a CSV with columns code,name.") from error
-    codes = [int(row.key) for row in found]
-    if twice := [code for code in codes if codes.count(code) > 1]:
+    codes = Counter(int(row.key) for row in found)
+    if twice := [code for code, times in codes.items() if times > 1]:
         raise LabelError(path, f"names code {twice[0]} twice", "List each code once.")
     if strange := [code for code in codes if not 0 <= code < MOST]:
         raise LabelError(path, f"names code {strange[0]}", f"Expected the codes of the map, from 0 to {MOST - 1}.")
