@@ -275,8 +275,14 @@ def _inputs(command: str, values: Mapping[str, Any]) -> list[str | Path]:
         from landcover_bdgf.scene import mask_path
 
         typed += [Path(mask_path(text)) for text in values["mask"]]
+    if values.get("map_file"):
+        from landcover_bdgf.labels import companion_paths
+
+        typed += companion_paths(values["map_file"])
     if command == "where":
-        typed.append(values["probabilities"])
+        from landcover_bdgf.labels import layer_path
+
+        typed.append(values["probabilities"] or layer_path(values["map_file"], "probabilities"))
     if command == "map" and values["labels"] is None:
         typed.append(model_path(values["model"]))
     if values.get("extra"):
@@ -291,6 +297,8 @@ _IMAGE = "a file, a folder, or files joined by commas"
 HSI = Annotated[str, argument(f"spectral image (hyper- or multispectral): {_IMAGE}", "HSI")]
 SAR = Annotated[str, argument(f"SAR image: {_IMAGE}", "SAR")]
 OUTPUT = Annotated[Path, option("output", "file or folder to write", "Outputs")]
+GPKG_OUTPUT = Annotated[Path, option("output", "GeoPackage to write (.gpkg)", "Outputs")]
+MAP_OUTPUT = Annotated[Path, option("output", "map to write (.tif)", "Outputs")]
 OVERWRITE = Annotated[bool, option("overwrite", "replace existing outputs", "Outputs")]
 RESUME = Annotated[bool, option("resume", "continue an interrupted run", "Outputs")]
 FIELD = Annotated[str | None, option("field", "field of the labels that holds the class", "Inputs")]

@@ -27,7 +27,7 @@ from .legend import MAX_CLASSES as MAX_CLASSES, Legend as Legend, LegendEntry as
 from .legend_file import read_legend_file as read_legend_file
 from .map_edges import EDGE_PX as EDGE_PX, edge_share as edge_share
 from .prediction_sets import PredictionSets as PredictionSets
-from .rasterize import Labels as Labels, read_labels as read_labels
+from .rasterize import Labels as Labels, label_text as label_text, read_labels as read_labels, texts as texts
 from .regrouping import (
     Regrouped as Regrouped,
     class_code as class_code,

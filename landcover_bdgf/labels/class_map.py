@@ -152,7 +152,8 @@ def legend_of_map(map_path: PathLike) -> Legend:
     LabelError
         If all are missing or damaged, or it is not the legend of a map of bdgf.
     """
-    if classes := read_record(str(map_path)).get("legend") or read_companions(map_path):
+    own = [row for row in read_companions(map_path) if row["code"] != NODATA]
+    if classes := read_record(str(map_path)).get("legend") or own:
         try:
             return Legend.from_json(json.dumps(classes))
         except LabelError as error:

@@ -43,7 +43,10 @@ def write_style(path: Path, style: Element) -> None:
 
 
 def read_companions(map_path: PathLike) -> list[dict[str, Any]]:
-    """The classes in the companion files of a map, as fields of legend entries; empty if no file has them."""
+    """The classes in the companion files of a map, as fields of legend entries; empty if no file has them.
+
+    Code 0, which is no data in maps of bdgf, is among them if a file names it.
+    """
     aux_xml, qml = companion_paths(map_path)
     band = _first_band(aux_xml)
     return (_table_rows(band) or _category_rows(band) if band is not None else []) or _style_rows(_root(qml))
@@ -162,8 +165,8 @@ def _rows(classes: Iterable[tuple[str, str, str, list[int]]]) -> list[dict[str, 
     for text, name, value, color in classes:
         if not float(text).is_integer():
             raise ValueError(text)
-        if code := int(float(text)):  # 0 is no data
-            kept.append((code, name, value, color))
+        kept.append((int(float(text)), name, value, color))
+    kept.sort(key=lambda each: each[0] == 0)  # last, as 0 is often no data: the colours of the others stay the same
     usual = default_colors([name for _, name, _, _ in kept])
     return [
         {"code": code, "name": name, "color": color if len(color) == 3 else own, "value": value}

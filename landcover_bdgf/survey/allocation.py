@@ -20,6 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from landcover_bdgf.errors import LabelError, SettingsError
+from landcover_bdgf.labels import label_text
 from landcover_bdgf.survey.settings import EACH, DesignSettings
 from landcover_bdgf.text import listed, printable
 
@@ -52,9 +53,10 @@ def allocate(pixels: Ints, names: Sequence[str], settings: DesignSettings) -> In
         return np.minimum(wanted.astype(np.int64), pixels)
     spread = np.sqrt((users := expected_accuracy(settings.expected, names)) * (1 - users))
     shares = _shares(pixels, spread, settings.allocation)
+    least = settings.min_per_class if settings.sampling == "stratified" else 2
     if settings.points is not None:
-        return shared(settings.points, shares, pixels, settings.min_per_class)
-    return _for_target(float(settings.target_se or 0), shares, pixels, spread, settings.min_per_class)
+        return shared(settings.points, shares, pixels, least)
+    return _for_target(float(settings.target_se or 0), shares, pixels, spread, least)
 
 
 def expected_accuracy(text: str, names: Sequence[str]) -> Floats:
@@ -82,9 +84,10 @@ def shared(total: int, shares: Floats, pixels: Ints, least: int) -> Ints:
     """
     lowest = np.minimum(least, pixels)
     if lowest.sum() > total:
+        strata = "1 stratum" if len(pixels) == 1 else f"{len(pixels)} strata"
         raise SettingsError(
             f"`points={total}`",
-            f"are not enough for {len(pixels)} strata of at least {least} points",
+            f"are not enough for {strata} of at least {least} points",
             f"Use {int(lowest.sum())} or more, or a smaller `min_per_class`.",
         )
     total = min(total, int(pixels.sum()))
@@ -127,22 +130,26 @@ def _shares(pixels: Ints, spread: Floats, rule: str) -> Floats:
 
 
 def _of_classes(path: str, column: str, names: Sequence[str]) -> list[float]:
-    """A number for each stratum from a CSV with the columns class and ``column``."""
+    """A number for each stratum from a CSV with the columns class and ``column``, with ``,``, ``;`` or tabs."""
+    remedy = f"Give a CSV with columns class,{column}."
     try:
-        with Path(path).open(encoding="utf-8-sig", newline="") as file:
-            rows = list(csv.DictReader(file))
-        found = {row["class"].strip().casefold(): float(row[column]) for row in rows}
+        lines = Path(path).read_text(encoding="utf-8-sig").splitlines()
+        rows = csv.DictReader(lines, delimiter=max(",;\t", key=lines[0].count) if lines else ",")
+        columns = {head.strip().casefold(): head for head in rows.fieldnames or ()}
+        for needed in ("class", column):
+            if needed not in columns:
+                raise LabelError(path, f"has no column {needed}", remedy)
+        found = {label_text(row[columns["class"]]).casefold(): float(row[columns[column]]) for row in rows}
     except OSError as error:
-        raise LabelError(
-            path, f"cannot be read, {error.strerror}", f"Give a CSV with columns class,{column}."
-        ) from error
-    except (KeyError, ValueError, TypeError, AttributeError) as error:
-        raise LabelError(path, "is not a table of numbers", f"Give a CSV with columns class,{column}.") from error
-    missing = [name for name in names if name.casefold() not in found]
+        raise LabelError(path, f"cannot be read, {error.strerror}", remedy) from error
+    except (ValueError, TypeError, csv.Error) as error:
+        raise LabelError(path, "is not a table of numbers", remedy) from error
+    keys = [label_text(name).casefold() for name in names]
+    missing = [name for name, key in zip(names, keys, strict=True) if key not in found]
     if missing or len(found) > len(names):
-        strange = [name for name in found if name not in {each.casefold() for each in names}]
+        strange = [name for name in found if name not in keys]
         problem = (
             f"lacks {listed(missing, printable)}" if missing else f"names {listed(strange, printable)}, unknown here"
         )
         raise LabelError(path, problem, f"Name each stratum once: {listed(names, printable)}.")
-    return [found[name.casefold()] for name in names]
+    return [found[key] for key in keys]

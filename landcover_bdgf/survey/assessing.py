@@ -106,6 +106,10 @@ def check_strata(map_: ClassRaster, design: Design, mapped: NDArray[np.integer])
     names = np.array(["", *map_.legend.names], object)
     same = names[mapped] == np.array(design.names, object)[design.stratum]
     if not same.all() and content_sha256(map_.path) == design.about.map_sha256:
+        pairs = np.unique(np.stack([design.stratum, mapped]), axis=1)
+        if all(len(np.unique(each)) == len(each) for each in pairs):  # one class in each stratum
+            problem = "has other class names than the strata of the points"
+            raise LabelError(map_.path, problem, "Give the same `legend` as for the design.")
         problem = f"{int((~same).sum())} points have another stratum than their class in {map_.path.name}"
         raise LabelError(None, problem, "Strata were changed. Draw the sample again with bdgf design.")
     return bool(same.all())
@@ -194,5 +198,5 @@ def _notes(
     if extra:
         text = listed(extra, printable)
         notes.append(f"the map has no class {text}, which the reference has: such points count as wrong")
-        log.warning("the map has no class %s, which the reference has: is it a slip of the pen?", text)
+        log.warning("the reference has class %s, which the map lacks. Check its spelling.", text)
     return tuple(notes)

@@ -13,9 +13,9 @@ from numpy.typing import NDArray
 from rasterio.crs import CRS
 from rasterio.windows import Window
 
-from landcover_bdgf.errors import SettingsError
+from landcover_bdgf.errors import RasterError, SettingsError
 from landcover_bdgf.geo import transformer
-from landcover_bdgf.progress import track
+from landcover_bdgf.progress import log, track
 from landcover_bdgf.scene import Image, open_image
 from landcover_bdgf.survey.points_file import Design
 from landcover_bdgf.text import listed, png, printable
@@ -56,7 +56,7 @@ def chip_sheet(design: Design, source: str) -> str:
     Raises
     ------
     RasterError
-        If the image cannot be read.
+        If the image cannot be read, has no data, or is elsewhere.
     SettingsError
         If it has no such bands.
     """
@@ -64,13 +64,14 @@ def chip_sheet(design: Design, source: str) -> str:
     files = (chosen[1] if chosen else source).split(",")
     with open_image(files) as image:
         numbers = [int(number) - 1 for number in chosen.groups()[1:]] if chosen else natural_colour(image)
-        if not set(numbers) <= set(range(len(image.bands))):
+        if lacking := [number + 1 for number in numbers if not 0 <= number < len(image.bands)]:
             remedy = f"The image has {len(image.bands)} bands: {listed(image.names)}."
-            raise SettingsError(f"`chips={source}`", "names a band that is not there", remedy)
+            raise SettingsError(f"`chips={source}`", f"has no band {lacking[0]}", remedy)
         shown = replace(image, bands=tuple(image.bands[i] for i in numbers))
-        low, high = _stretch(shown)
+        low, high = _stretch(shown, files[0])
         points = track(range(len(design)), "pictures", len(design))
         chips = [_chip(shown, design, number, low, high) for number in points]
+    _check_pictures(chips, files[0])
     loader = jinja2.FileSystemLoader(Path(__file__).parent)
     environment = jinja2.Environment(loader=loader, autoescape=True, undefined=jinja2.StrictUndefined)
     environment.filters["printable"] = printable
@@ -88,13 +89,25 @@ def natural_colour(image: Image) -> list[int]:
     return [0, 1, 2] if len(image.bands) >= 3 else [0, 0, 0]
 
 
-def _stretch(image: Image) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+def _check_pictures(chips: Sequence[Chip], path: str) -> None:
+    """RasterError if all points are outside the image, a warning if some are."""
+    outside = sum(not chip.picture for chip in chips)
+    if outside == len(chips):
+        raise RasterError(path, "holds none of the points", "Give an image of the place of the map.")
+    if outside:
+        log.warning("%s: %d of %d points are outside the image and have no picture", path, outside, len(chips))
+
+
+def _stretch(image: Image, path: str) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
     """The 2nd and 98th percentile of each band (bands, 1, 1), of windows spread over the image."""
     values = []
     for window in image.grid.spread_windows(_LOOKED_AT_PX):
         pixels, valid = image.read(window)
         values.append(pixels[:, valid])
-    low, high = np.percentile(np.concatenate(values, axis=1), (2, 98), axis=1)
+    found = np.concatenate(values, axis=1)
+    if not found.size:
+        raise RasterError(path, "has no pixel with data in all bands to show", "Check its nodata, or choose others.")
+    low, high = np.percentile(found, (2, 98), axis=1)
     return low[:, None, None], np.maximum(high, low + 1e-12)[:, None, None]
 
 

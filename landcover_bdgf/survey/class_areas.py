@@ -17,6 +17,7 @@ from rasterio.windows import Window
 from landcover_bdgf.assessment import write_table
 from landcover_bdgf.errors import LabelError
 from landcover_bdgf.geo import M2_PER_HA, Grid, PixelAreas, read_features
+from landcover_bdgf.labels import texts
 from landcover_bdgf.progress import log, track
 from landcover_bdgf.storage import PathLike, Product, atomic_output, check
 from landcover_bdgf.survey.class_raster import STRIP_ROWS, ClassRaster, Codes, open_classes
@@ -73,7 +74,8 @@ def areas(
     zones : path, optional
         Polygons in any CRS; a pixel belongs to those that contain its centre. Zones may overlap.
     field : str, optional
-        Field of the zones that holds their names; those of the same name are one. By default, their numbers from 1.
+        Field of the zones that holds their names, text or numbers; those of the same name are one. By
+        default, their numbers from 1.
     legend : path, optional
         Class names of the map, see :func:`~landcover_bdgf.survey.class_raster.open_classes`.
     output : path, optional
@@ -151,17 +153,39 @@ def _zones(path: PathLike, field: str | None, grid: Grid) -> dict[str, NDArray[n
     features = read_features(path, fields=[field] if field else [])
     polygons = features.geometry.notna() & features.geom_type.isin(["Polygon", "MultiPolygon"])
     if not polygons.all():
-        raise LabelError(path, f"{int((~polygons).sum())} features are not polygons", "Zones are polygons.")
-    names = features[field].astype(str) if field else (np.arange(len(features)) + 1).astype(str)
-    shapes = shapely.make_valid(features.geometry.to_crs(grid.crs.to_wkt()).to_numpy())
+        raise LabelError(path, f"{int((~polygons).sum())} features are not polygons", "Remove the points and lines.")
+    names = texts(features[field]) if field else (np.arange(len(features)) + 1).astype(str)
+    _check_names(path, field, names)
     found: dict[str, list[Any]] = {}
-    for name, shape in zip(names, shapes, strict=True):
-        found.setdefault(str(name), []).append(shape)
+    for name, shape in zip(names, features.geometry.to_crs(grid.crs.to_wkt()), strict=True):
+        found.setdefault(str(name), []).extend(_polygons(shape))
     return {name: np.array(parts, object) for name, parts in found.items()}
+
+
+def _check_names(path: PathLike, field: str | None, names: NDArray[Any]) -> None:
+    """LabelError for zones without a name, or with that of the total."""
+    if missing := int((names == "").sum()):
+        problem = f"{missing} zone(s) have no name in the field {printable(field or '')}"
+        raise LabelError(path, problem, "Name them, choose another field, or leave out `field` to number the zones.")
+    if TOTAL in names:
+        raise LabelError(path, f"a zone is called {TOTAL!r}, as the total is", "Rename it.")
+
+
+def _polygons(shape: shapely.Geometry) -> list[shapely.Polygon]:
+    """A valid geometry without the points and lines that repairs leave, which would be burnt as pixels.
+
+    Nothing is left of one that lies outside the area of its CRS.
+    """
+    if not np.isfinite(shapely.get_coordinates(shape)).all():
+        return []
+    parts = shapely.get_parts(shapely.get_parts(shapely.make_valid(shape, method="structure")))
+    return [part for part in parts if part.geom_type == "Polygon"]
 
 
 def _inside(map_: ClassRaster, polygons: NDArray[np.object_]) -> Iterator[tuple[Window, Codes]]:
     """Windows of the map around polygons, with 0 outside them."""
+    if not len(polygons):
+        return
     left, bottom, right, top = shapely.total_bounds(polygons)
     rows, cols = map_.grid.rowcol([left, right], [top, bottom])
     height, width = map_.grid.shape_hw

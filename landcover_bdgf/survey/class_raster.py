@@ -1,13 +1,14 @@
 """Any raster of classes, ours or not, read as the codes 1, 2, 3 … of a legend.
 
 Names come from the legend file that the user gives, else from the record, the ``.aux.xml`` or the ``.qml`` next to the
-raster, else the codes are the names. No data is the nodata value of the raster; if it declares none, 0 is, unless the
-legend file names it.
+raster, else the codes are the names. No data is the nodata value of the raster; if it declares none, 0 is, unless that
+is named as a class.
 """
 
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -21,13 +22,15 @@ from rasterio.windows import Window
 
 from landcover_bdgf.errors import LabelError, RasterError
 from landcover_bdgf.geo import Grid, grid_of, is_south_up, open_raster, read_band
-from landcover_bdgf.labels import NODATA, Legend, label_tiles, read_companions, read_legend_file
+from landcover_bdgf.labels import NODATA, Legend, label_text, label_tiles, read_companions, read_legend_file
 from landcover_bdgf.progress import log
 from landcover_bdgf.storage import PathLike, read_record
+from landcover_bdgf.text import printable
 
 STRIP_ROWS = 128  # GDAL keeps the blocks of a COG, 512 rows, from one strip to the next
 MOST = 65_535  # largest code
 UNNAMED = np.uint16(MOST)  # in the lookup table; a legend has fewer classes
+_NO_DATA_NAMES = {"0", "no data", "nodata", "no_data", "none", "null", "unclassified", "undefined", "fill"}  # of code 0
 _INTEGERS = ("uint8", "int8", "uint16", "int16", "uint32", "int32")
 
 Codes = NDArray[np.uint16]
@@ -125,11 +128,15 @@ def open_classes(path: PathLike, legend_file: PathLike | None = None) -> Iterato
             raise RasterError(path, problem, "Choose the band and convert it: gdal_translate -b 1 -ot UInt16.")
         if is_south_up(dataset):
             raise RasterError(path, "is south-up", "Make it north-up with gdalwarp.")
-        named = _file_rows(Path(legend_file)) if legend_file else _own_rows(path)
+        rows = _file_rows(Path(legend_file)) if legend_file else _own_rows(path)
+        named = [row for row in rows if row["code"] != dataset.nodata and not _is_no_data(row)]
+        _check_names(legend_file or path, named)
         legend, values = _legend(named) if named else _plain(dataset)
         lookup = np.full(MOST + 1, UNNAMED)
         if dataset.nodata is None:
             lookup[0] = NODATA
+            if all(row["code"] for row in rows):
+                _warn_of_zero(dataset)
         lookup[values] = legend.codes
         if dataset.nodata is not None and 0 <= dataset.nodata <= MOST:
             lookup[int(dataset.nodata)] = NODATA
@@ -137,9 +144,9 @@ def open_classes(path: PathLike, legend_file: PathLike | None = None) -> Iterato
 
 
 def codes_of(legend: Legend, texts: NDArray[np.object_]) -> NDArray[np.int64]:
-    """Codes of class values or names (n,), ignoring case; 0 for those that the legend lacks."""
-    folded = {name.casefold(): code for name, code in zip(legend.names, legend.codes, strict=True)}
-    known = {text: legend.code_of(text) or folded.get(text.casefold(), 0) for text in set(texts)}
+    """Codes of class values or names (n,), ignoring case and spaces; 0 for those that the legend lacks."""
+    folded = {label_text(name).casefold(): code for name, code in zip(legend.names, legend.codes, strict=True)}
+    known = {text: legend.code_of(text) or folded.get(label_text(text).casefold(), 0) for text in set(texts)}
     return np.array([known[text] for text in texts], np.int64)
 
 
@@ -171,16 +178,33 @@ def _legend(rows: list[dict[str, Any]]) -> tuple[Legend, list[int]]:
     return Legend(tuple(entries)), values
 
 
+def _check_names(path: PathLike, rows: list[dict[str, Any]]) -> None:
+    """LabelError if two codes have one name: labels name classes, and could be either."""
+    names = Counter(label_text(row["name"]) for row in rows)
+    if twice := [name for name, times in names.items() if times > 1]:
+        remedy = "Give each code a name of its own, in a CSV with columns code,name as `legend`."
+        raise LabelError(path, f"two classes are named {printable(twice[0])}", remedy)
+
+
+def _is_no_data(row: dict[str, Any]) -> bool:
+    """Whether a row names code 0 as what has no data."""
+    return row["code"] == 0 and str(row["name"]).strip().casefold() in _NO_DATA_NAMES
+
+
+def _warn_of_zero(dataset: DatasetReader) -> None:
+    """Warn if 0 occurs, and neither the raster nor a legend says what it is."""
+    if any((read_band(dataset, window) == 0).any() for window in strips(grid_of(dataset))):
+        log.warning(
+            "%s: declares no nodata, so 0 is taken as no data; a legend that names 0 makes it a class", dataset.name
+        )
+
+
 def _plain(dataset: DatasetReader) -> tuple[Legend, list[int]]:
     """A legend of the pixel values that occur."""
     found: set[int] = set()
     for window in strips(grid_of(dataset)):
         found |= set(np.unique(read_band(dataset, window)).tolist())
     values = sorted(found - {0 if dataset.nodata is None else int(dataset.nodata)})
-    if dataset.nodata is None and 0 in found:
-        log.warning(
-            "%s: declares no nodata, so 0 is taken as no data; a legend that names 0 makes it a class", dataset.name
-        )
     if not values or not 0 <= values[0] <= values[-1] < MOST:
         problem = f"has codes {values[0]} to {values[-1]}, expected 0 to {MOST - 1}" if values else "has no data"
         raise RasterError(dataset.name, problem, "Is it a class map?")
@@ -195,7 +219,9 @@ def _file_rows(path: Path) -> list[dict[str, Any]]:
         rows = [{"code": int(row.key), "name": row.name, "color": row.color} for row in found]
     except ValueError as error:
         raise LabelError(path, f"has a class without a code ({error})", "Give a CSV with columns code,name.") from error
-    codes = [int(row.key) for row in found]
-    if len(set(codes)) < len(codes) or not 0 <= min(codes) <= max(codes) < MOST:
-        raise LabelError(path, f"names a code twice, or one above {MOST - 1}", "List each code once.")
+    codes = Counter(int(row.key) for row in found)
+    if twice := [code for code, times in codes.items() if times > 1]:
+        raise LabelError(path, f"names code {twice[0]} twice", "List each code once.")
+    if strange := [code for code in codes if not 0 <= code < MOST]:
+        raise LabelError(path, f"names code {strange[0]}", f"Expected the codes of the map, from 0 to {MOST - 1}.")
     return rows

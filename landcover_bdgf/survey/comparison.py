@@ -9,6 +9,7 @@ drawn again with all their pixels.
 from __future__ import annotations
 
 import json
+import math
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -49,7 +50,7 @@ class Comparison:
     first_overall, second_overall, difference : float
         Overall accuracies, and first minus second; weighted by the design if there is one.
     low, high : float, optional
-        95 % interval of the difference; None if all pixels are in one polygon.
+        95 % interval of the difference; None if all pixels are in one polygon, or a stratum has too few points.
     weighted : bool
         Whether the pixels are a probability sample.
     groups : int
@@ -85,14 +86,18 @@ class Comparison:
         """The result as a sentence, by the interval, which follows the design."""
         names = printable(self.first), printable(self.second)
         if self.low is None or self.high is None:
-            return "one polygon cannot tell which map is more accurate"
+            return "with one polygon the maps cannot be compared"
         if self.low <= 0 <= self.high:
-            return f"the reference does not tell which of {names[0]} and {names[1]} is more accurate"
+            return f"no significant difference between {names[0]} and {names[1]}"
         better, other = names if self.low > 0 else names[::-1]
         return f"{better} is more accurate than {other}"
 
     def __str__(self) -> str:
         return "\n".join(comparison_lines(self))
+
+    def to_dict(self) -> dict[str, Any]:
+        """The comparison as JSON types, with the verdict."""
+        return {**asdict(self), "verdict": self.verdict}
 
 
 def comparison_product(folder: PathLike) -> Product:
@@ -162,8 +167,8 @@ def _by_points(one: ClassRaster, other: ClassRaster, design: Design) -> Comparis
         first_overall=shares[0],
         second_overall=shares[1],
         difference=difference,
-        low=difference - Z_95 * se,
-        high=difference + Z_95 * se,
+        low=None if math.isnan(se) else difference - Z_95 * se,
+        high=None if math.isnan(se) else difference + Z_95 * se,
         weighted=True,
         groups=int(tested.sum()),
         without_data=int((labelled & ~has_data).sum()),
@@ -214,7 +219,8 @@ def _right(
         right.append((codes == wanted) & (codes > 0))
         has_data &= codes > 0
     if not has_data.any():
-        raise LabelError(one.path, "and the other map have data at no reference pixel", "Check that they overlap.")
+        problem = f"has no data at any reference pixel where {other.path.name} has data"
+        raise LabelError(one.path, problem, "Check that they overlap.")
     return (right[0], right[1]), has_data
 
 
@@ -275,5 +281,5 @@ def _write(output: PathLike, result: Comparison, *, overwrite: bool) -> None:
     page = environment.get_template(TEMPLATE).render(result=result, notes=comparison_notes(result))
     with atomic_folder(comparison_product(output), overwrite=overwrite) as folder:
         (folder / FILES[0]).write_text(page, encoding="utf-8")
-        text = json.dumps(asdict(result), indent=2, ensure_ascii=True, allow_nan=False)
+        text = json.dumps(result.to_dict(), indent=2, ensure_ascii=True, allow_nan=False)
         (folder / FILES[1]).write_text(f"{text}\n", encoding="utf-8")

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from landcover_bdgf.geo import M2_PER_HA
+from landcover_bdgf.labels import companion_paths
 from landcover_bdgf.progress import log
 from landcover_bdgf.storage import PathLike, check, content_sha256
 from landcover_bdgf.survey.allocation import allocate, expected_accuracy, expected_se
@@ -46,7 +47,8 @@ def design(
         If the map, the strata, the settings or the output cannot be used.
     """
     if output is not None:
-        check(design_product(output, chips=settings.chips is not None), overwrite=overwrite)
+        product = design_product(output, chips=settings.chips is not None)
+        check(product, inputs=[map_path, *companion_paths(map_path)], overwrite=overwrite)
     with open_classes(map_path, settings.legend) as map_:
         found = _drawn(map_, settings)
         if output is not None:

@@ -93,7 +93,7 @@ class Sample:
         return np.asarray((self.pixels / self.counts)[self.stratum] * self.area)
 
     def ratio(self, where_y: NDArray[np.bool_], where_x: NDArray[np.bool_]) -> tuple[float, float]:
-        """R and its standard error; NaN if X is 0, or a stratum has fewer than two points."""
+        """R and its standard error; NaN if X is 0, the latter also if a stratum has one point of several pixels."""
         y, x = self.area * where_y, self.area * where_x
         total_x = float(self._totals(x).sum())
         if not total_x:
@@ -104,7 +104,8 @@ class Sample:
             mean = self._sums(residual := y - ratio * x) / counts
             spread = self._sums((residual - mean[self.stratum]) ** 2) / (counts - 1)
             variance = self.pixels.astype(float) ** 2 * (1 - counts / self.pixels) * spread / counts
-        return ratio, math.sqrt(max(0.0, float(variance.sum()))) / total_x
+        total = float(np.where(counts == self.pixels, 0.0, variance).sum())  # all pixels drawn: nothing is unknown
+        return ratio, math.nan if math.isnan(total) else math.sqrt(max(0.0, total)) / total_x
 
     def estimate(self, where_y: NDArray[np.bool_], where_x: NDArray[np.bool_]) -> Estimate:
         """The share of x that is also y, with its intervals."""
@@ -112,6 +113,8 @@ class Sample:
         value, se = self.ratio(where_y, where_x)
         if math.isnan(value):
             return Estimate(None, None, None, None, None, None, count)
+        if math.isnan(se):
+            return Estimate(value, None, None, None, None, None, count)
         exact = clopper_pearson(value, self._effective(value, se, where_x))
         return Estimate(value, se, max(0.0, value - Z_95 * se), min(1.0, value + Z_95 * se), *exact, count)
 

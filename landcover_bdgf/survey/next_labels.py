@@ -16,6 +16,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -27,7 +28,7 @@ from scipy import ndimage
 from landcover_bdgf.assessment import training_pixels
 from landcover_bdgf.errors import RasterError
 from landcover_bdgf.geo import grid_of, open_raster
-from landcover_bdgf.labels import layer_path
+from landcover_bdgf.labels import companion_paths, layer_path
 from landcover_bdgf.progress import log, track
 from landcover_bdgf.storage import PathLike, check, read_record
 from landcover_bdgf.survey.class_raster import STRIP_ROWS, ClassRaster, open_classes
@@ -44,8 +45,8 @@ Floats = NDArray[np.float32]
 
 
 def where(
-    map_path: PathLike, probabilities: PathLike, settings: WhereSettings | None = None, *, polygons: bool = True,
-    output: PathLike | None = None, overwrite: bool = False,
+    map_path: PathLike, probabilities: PathLike | None = None, settings: WhereSettings | None = None, *,
+    polygons: bool = True, output: PathLike | None = None, overwrite: bool = False,
 ) -> GeoDataFrame:  # fmt: skip
     """Find places to label next, the most useful first.
 
@@ -55,9 +56,10 @@ def where(
     ----------
     map_path : path
         A map; its novelty layer is used if it is there.
-    probabilities : path
-        Raster with a band for each class, in the order of the legend, on the grid of the map; uint8 in percent, or
-        another type with its scale in the file (uint16, 0.01). The bands are named like the classes.
+    probabilities : path, optional
+        By default ``MAP_probabilities.tif``. Raster with a band for each class, in the order of the legend, on the grid
+        of the map; uint8 in percent, or another type with its scale in the file (uint16, 0.01). The bands are named
+        like the classes.
     settings : WhereSettings, optional
     polygons : bool
         Polygons of the pixels of one class around each place, else points.
@@ -78,14 +80,20 @@ def where(
         The map or the probabilities cannot be used, or the output cannot be written.
     """
     settings = settings or WhereSettings()
+    shares = probabilities or layer_path(Path(map_path), "probabilities")
+    if probabilities is None and not Path(shares).is_file():
+        raise RasterError(shares, "does not exist", "Map again with `probabilities`, or name the file.")
     if output is not None:
-        check(places_product(output), inputs=[map_path, probabilities], overwrite=overwrite)
+        read = [map_path, *companion_paths(map_path), shares]
+        check(places_product(output), inputs=read, overwrite=overwrite)
     with ExitStack() as opened:
         map_ = opened.enter_context(open_classes(map_path))
-        layers = _Layers.of(map_, probabilities, opened, settings.side_px)
+        layers = _Layers.of(map_, shares, opened, settings.side_px)
         places = _chosen(_candidates(layers, settings), settings, map_.grid.shape_hw)
         if len(places) < settings.number:
-            log.warning("%s: has room for %d of %d places", map_.path, len(places), settings.number)
+            log.warning(
+                "%s: only %d of %d places fit; use a smaller `side_px`", map_.path, len(places), settings.number
+            )
         frame = as_frame(places, map_, side_px=settings.side_px, polygons=polygons)
         if output is not None:
             write_places(frame, map_.legend, output, overwrite=overwrite)
@@ -153,7 +161,7 @@ def _check_bands(shares: DatasetReader, map_: ClassRaster) -> None:
     found = tuple(printable(name or "(no name)") for name in shares.descriptions)
     if found != expected:
         problem = f"has the bands {', '.join(found[:8])}, but the classes of {map_.path} are {', '.join(expected[:8])}"
-        raise RasterError(shares.name, problem, "Make both by one bdgf map --probabilities.")
+        raise RasterError(shares.name, problem, "Map again with `probabilities` and use both files of that run.")
 
 
 def _margins(shares: DatasetReader, window: Window) -> tuple[NDArray[Any], Floats, NDArray[Any], NDArray[Any]]:

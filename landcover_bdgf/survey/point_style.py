@@ -6,6 +6,7 @@ Format: QGIS 3 (``fieldConfiguration`` with a value map, ``categorizedSymbol``).
 
 from __future__ import annotations
 
+import re
 from xml.etree import ElementTree
 from xml.etree.ElementTree import Element, SubElement
 
@@ -13,6 +14,7 @@ from landcover_bdgf.labels import Color, Legend
 from landcover_bdgf.text import printable
 
 _HIDDEN = ("fid", "stratum", "stratum_name", "inclusion_probability", "row", "col")
+_NOT_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 _RENDERED = "categorizedSymbol"
 
 
@@ -33,14 +35,20 @@ def _fields(root: Element, legend: Legend) -> None:
     _widget(configuration, "id", "TextEdit")
     _widget(configuration, "comment", "TextEdit")
     classes = SubElement(_widget(configuration, "reference", "ValueMap"), "Option", name="map", type="List")
-    for name in map(printable, legend.names):
-        SubElement(SubElement(classes, "Option", type="Map"), "Option", name=name, value=name, type="QString")
+    for name in legend.names:
+        choice = SubElement(classes, "Option", type="Map")
+        SubElement(choice, "Option", name=printable(name), value=_value(name), type="QString")
     editable = SubElement(root, "editable")
     for name in (*_HIDDEN, "id"):
         SubElement(editable, "field", name=name, editable="0")
     for name in ("reference", "comment"):
         SubElement(editable, "field", name=name, editable="1")
     SubElement(root, "editorlayout").text = "generatedlayout"
+
+
+def _value(name: str) -> str:
+    """A class name as a point keeps it: whole, so that it is found in the legend again, in characters of XML."""
+    return _NOT_XML.sub(" ", name)
 
 
 def _widget(configuration: Element, name: str, kind: str) -> Element:
@@ -54,8 +62,8 @@ def _renderer(root: Element, legend: Legend) -> None:
     renderer = SubElement(root, "renderer-v2", type=_RENDERED, attr="reference", enableorderby="0", forceraster="0")
     categories, symbols = SubElement(renderer, "categories"), SubElement(renderer, "symbols")
     for index, entry in enumerate(legend.entries):
-        name = printable(entry.name)
-        SubElement(categories, "category", value=name, label=name, symbol=str(index), render="true", type="string")
+        shown = {"value": _value(entry.name), "label": printable(entry.name), "symbol": str(index)}
+        SubElement(categories, "category", shown, render="true", type="string")
         _symbol(symbols, str(index), entry.color, 255)
     last = str(len(legend.entries))
     SubElement(categories, "category", value="NULL", label="to label", symbol=last, render="true", type="NULL")

@@ -22,7 +22,7 @@ from pyogrio.errors import DataLayerError, DataSourceError, FeatureError
 
 from landcover_bdgf.errors import LabelError, OutputError
 from landcover_bdgf.geo import Grid, plain_name, read_layers, undated
-from landcover_bdgf.labels import Legend
+from landcover_bdgf.labels import Legend, label_text
 from landcover_bdgf.storage import Document, PathLike, Product, atomic_output, read_json
 from landcover_bdgf.survey.point_style import point_style
 from landcover_bdgf.text import printable
@@ -217,11 +217,11 @@ def _design(points: DataFrame, table: DataFrame, field: str) -> Design:
 
 
 def _text(value: object) -> str | None:
-    """A label as text; whole numbers without decimals, as QGIS may keep them in a field of reals."""
+    """A label as text, like that of a polygon; whole numbers without decimals, as QGIS may keep them as reals."""
     if value is None or value != value:
         return None
     text = str(int(value)) if isinstance(value, float) and value.is_integer() else str(value)
-    return text.strip() or None
+    return label_text(text) or None
 
 
 def _check_points(path: Path, points: DataFrame, design: Design) -> None:

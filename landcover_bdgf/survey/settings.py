@@ -33,7 +33,12 @@ class DesignSettings(ClassReading):
 
     points: Annotated[int | None, Setting("number of points", least=1, default="by --target-se")] = None
     target_se: Annotated[
-        float | None, Setting("draw as many points as the overall accuracy needs for this standard error", above=0)
+        float | None,
+        Setting(
+            "draw as many points as the overall accuracy needs for this standard error, as a share, e.g. 0.01",
+            least=0.0001,
+            most=0.5,
+        ),
     ] = None
     sampling: Annotated[
         Literal["stratified", "simple", "systematic"],
@@ -64,8 +69,7 @@ class DesignSettings(ClassReading):
         check(self)
         numbers = [self.points, self.target_se, self.allocation.endswith(".csv") or None]
         if sum(each is not None for each in numbers) != 1:
-            remedy = "Give one of `points`, `target_se`, and a CSV as `allocation`."
-            raise SettingsError("the number of points", "is needed once", remedy)
+            raise SettingsError(None, "give exactly one of `points`, `target_se` and a CSV as `allocation`")
         if self.sampling != "stratified" and (self.strata or self.allocation != "proportional"):
             raise SettingsError(
                 f"`sampling={self.sampling}`",

@@ -128,14 +128,14 @@ def survey_lines(result: SurveyAccuracy) -> list[str]:
     """The figures as text."""
     width = max(len("class"), *(len(printable(found.name)) for found in result.classes))
     lines = [
-        f"overall accuracy {interval_text(result.overall)}, {result.labelled} points, {result.hectares:.0f} ha",
+        f"overall accuracy {interval_text(result.overall)}, {result.labelled:,} points, {result.hectares:,.0f} ha",
         f"{'class':<{width}} {'points':>6} {'users':>24} {'producers':>24} {'mapped ha':>12} {'estimated ha':>26}",
     ]
     for found in result.classes:
         hectares = hectares_text(found.share, result.hectares)
         lines.append(
-            f"{printable(found.name):<{width}} {found.map_points:>6} {interval_text(found.users):>24} "
-            f"{interval_text(found.producers):>24} {found.mapped_ha:>12.1f} {hectares:>26}"
+            f"{printable(found.name):<{width}} {found.map_points:>6,} {interval_text(found.users):>24} "
+            f"{interval_text(found.producers):>24} {found.mapped_ha:>12,.1f} {hectares:>26}"
         )
     notes = [f"note: {note}" for note in result.notes]
     if few := [printable(found.name) for found in result.classes if found.few]:

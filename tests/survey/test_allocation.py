@@ -64,11 +64,15 @@ def test_a_table_of_points(tmp_path: Path) -> None:
     table = tmp_path / "points.csv"
     table.write_text("class,n\nstable forest,100\nDeforestation,75\nforest gain,75\nStable non-forest,300\n")
     assert allocate(PIXELS, NAMES, DesignSettings(allocation=str(table))).tolist() == [75, 75, 100, 300]
+    for other in (";", "\t"):
+        table.write_text(table.read_text().replace(",", other).replace(";", other))
+        assert allocate(PIXELS, NAMES, DesignSettings(allocation=str(table))).tolist() == [75, 75, 100, 300]
 
 
 @pytest.mark.parametrize(("text", "says"), [
     ("class,n\nDeforestation,75\n", "lacks Forest gain"),
-    ("class,points\nDeforestation,75\n", "is not a table of numbers"),
+    ("class,points\nDeforestation,75\n", "t.csv: has no column n. Give a CSV with columns class,n"),
+    ("class,n\nDeforestation,many\n", "is not a table of numbers"),
     ("class,n\nDeforestation,75\nForest gain,1\nStable forest,9\nStable non-forest,9\n", "fewer than 2 points"),
     ("class,n\nDeforestation,7\nForest gain,7\nStable forest,9\nStable non-forest,9\nSwamp,5", "names swamp, unknown"),
 ])  # fmt: skip
@@ -85,8 +89,10 @@ def test_settings_that_do_not_fit_are_refused() -> None:
         allocate(PIXELS, NAMES, DesignSettings(points=200, allocation="optimal"))
     with pytest.raises(BdgfError, match="is not between 0 and 1"):
         allocate(PIXELS, NAMES, DesignSettings(points=200, expected="80"))
+    with pytest.raises(BdgfError, match=r"`target_se=1`: is out of range. Use a value from 0.0001 to 0.5"):
+        DesignSettings(target_se=1)
     for given in ({}, {"points": 5, "target_se": 0.1}, {"points": 5, "allocation": "a.csv"}):
-        with pytest.raises(BdgfError, match="is needed once"):
+        with pytest.raises(BdgfError, match=r"^give exactly one of"):
             DesignSettings(**given)  # type: ignore[arg-type]
     with pytest.raises(BdgfError, match="has no strata"):
         DesignSettings(points=5, sampling="simple", allocation="equal")

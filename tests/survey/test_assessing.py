@@ -5,6 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from conftest import WriteTif
 from drawn_maps import write_map
 from surveys import LEGEND, WIDE, labelled, maps, truth, write_labelled, wrong
 
@@ -86,7 +87,9 @@ def test_points_without_a_label_or_without_map_data_are_reported(tmp_path: Path)
     assert sum(row.share.value or 0 for row in found.classes) == pytest.approx(1)
 
 
-def test_a_class_that_the_map_lacks_counts_as_wrong_and_has_an_area(tmp_path: Path) -> None:
+def test_a_class_that_the_map_lacks_counts_as_wrong_and_has_an_area(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
     _, path = maps(tmp_path)
     names = ("built", "crops", "wetland", "water")
     found = assess_design(path, labelled(design(path, MANY), truth(), names))
@@ -95,6 +98,7 @@ def test_a_class_that_the_map_lacks_counts_as_wrong_and_has_an_area(tmp_path: Pa
     assert abs((last.share.value or 0) - 0.3) < 0.1
     assert found.classes[2].producers.value is None  # trees: none in the reference
     assert "the map has no class wetland" in found.notes[-1]
+    assert "the reference has class wetland, which the map lacks. Check its spelling." in caplog.text
 
 
 def test_labels_match_names_values_and_case() -> None:
@@ -129,6 +133,16 @@ def test_what_does_not_belong_to_the_map_is_refused(tmp_path: Path) -> None:
     swapped[[first, second]] = swapped[[second, first]]
     with pytest.raises(BdgfError, match=r"2 points have another stratum than their class in map.tif"):
         assess_design(path, replace(points, stratum=swapped))
+
+
+def test_a_forgotten_legend_is_named(tmp_path: Path, write_tif: WriteTif) -> None:
+    path = write_tif("c.tif", (10 * truth()).astype(np.uint8))
+    legend = tmp_path / "names.csv"
+    legend.write_text("5,ice\n" + "".join(f"{10 * c},{n}\n" for c, n in enumerate(LEGEND.names, start=1)))
+    points = labelled(design(path, DesignSettings(points=120, legend=str(legend))), truth())
+    assert assess_design(path, points, legend=legend).overall.value == 1
+    with pytest.raises(BdgfError, match=r"c.tif: has other class names .* Give the same `legend` as for the design"):
+        assess_design(path, points)
 
 
 def test_the_file_gives_what_the_points_give(tmp_path: Path) -> None:

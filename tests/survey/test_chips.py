@@ -9,7 +9,7 @@ from conftest import WriteTif
 from drawn_maps import pixels
 from surveys import maps
 
-from landcover_bdgf.errors import SettingsError
+from landcover_bdgf.errors import RasterError, SettingsError
 from landcover_bdgf.scene.image import open_image
 from landcover_bdgf.survey.chips import chip_sheet, natural_colour
 from landcover_bdgf.survey.drawing import design
@@ -48,11 +48,27 @@ def test_points_outside_the_image_have_no_picture(drawn: Design, write_tif: Writ
     assert page.count("<img") == int((drawn.rows < 150).sum())
 
 
+def test_an_image_of_another_place_or_without_data_is_refused(
+    drawn: Design, write_tif: WriteTif, caplog: pytest.LogCaptureFixture
+) -> None:
+    part = np.random.default_rng(0).integers(1, 255, (3, 150, 400)).astype(np.uint8)
+    chip_sheet(drawn, str(write_tif("part.tif", part)))
+    outside = int((drawn.rows >= 150).sum())
+    assert f"part.tif: {outside} of 40 points are outside the image and have no picture" in caplog.text
+    far = write_tif("far.tif", part, origin_xy=(600_000.0, 5_000_000.0))
+    with pytest.raises(RasterError, match=r"far.tif: holds none of the points. Give an image of the place of the map"):
+        chip_sheet(drawn, str(far))
+    apart = np.random.default_rng(0).integers(1, 255, (3, 300, 400)).astype(np.uint8)
+    apart[0, :, :200] = apart[1:, :, 200:] = 0
+    with pytest.raises(RasterError, match=r"apart.tif: has no pixel with data in all bands to show"):
+        chip_sheet(drawn, str(write_tif("apart.tif", apart, nodata=0)))
+
+
 def test_bands_may_be_chosen(drawn: Design, write_tif: WriteTif) -> None:
     bands = np.random.default_rng(0).integers(1, 255, (4, 300, 400)).astype(np.uint8)
     path = write_tif("i.tif", bands, names=("a", "b", "c", "d"))
     assert "bands d, b, a." in " ".join(chip_sheet(drawn, f"{path}:4,2,1").split())
-    with pytest.raises(SettingsError, match=r"names a band that is not there. The image has 4 bands: a, b, c, d"):
+    with pytest.raises(SettingsError, match=r"has no band 5. The image has 4 bands: a, b, c, d"):
         chip_sheet(drawn, f"{path}:5,2,1")
 
 

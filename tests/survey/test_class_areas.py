@@ -71,11 +71,36 @@ def test_what_is_no_zone_is_refused(tmp_path: Path) -> None:
     _, path = maps(tmp_path)
     points = geopandas.GeoDataFrame({"name": ["a"]}, geometry=[shapely.Point(500_100, 4_999_900)], crs=32633)
     points.to_file(tmp_path / "p.gpkg")
-    with pytest.raises(LabelError, match=r"1 features are not polygons. Zones are polygons"):
+    with pytest.raises(LabelError, match=r"1 features are not polygons. Remove the points and lines."):
         areas(path, zones=tmp_path / "p.gpkg")
     file = zones(tmp_path / "z.gpkg", ["a"], [box(10, 20, 100, 120)])
     with pytest.raises(LabelError, match="has no field 'nam'"):
         areas(path, zones=file, field="nam")
+
+
+def test_what_repairs_leave_of_a_polygon_is_not_burnt(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    true, _ = maps(tmp_path)
+    left, top = 500_000, 5_000_000
+    ring = [(left, top), (left + 100, top), (left + 2000, top - 1000), (left + 100, top), (left + 100, top - 100)]
+    spike = shapely.Polygon([*ring, (left, top - 100)])
+    flat = shapely.Polygon([(left, top - 55), (left + 3000, top - 55), (left + 1000, top - 55)])
+    found = areas(true, zones=zones(tmp_path / "z.gpkg", ["spike", "flat"], [spike, flat]), field="name")
+    pixels = {name: sum(row.pixels for row in found if row.zone == name) for name in ("spike", "flat")}
+    assert pixels == {"spike": 100, "flat": 0}
+    assert "zone flat has no pixel with data" in caplog.text
+
+
+def test_names_of_zones_are_those_of_the_field(tmp_path: Path) -> None:
+    true, _ = maps(tmp_path)
+    frame = geopandas.GeoDataFrame({"number": [1.0, 2.0]}, geometry=[box(0, 0, 9, 9), box(9, 9, 9, 9)], crs=32633)
+    frame.to_file(tmp_path / "n.gpkg")
+    assert [row.zone for row in areas(true, zones=tmp_path / "n.gpkg", field="number")[4::4]] == ["1", "2"]
+    frame.assign(number=["a", None]).to_file(tmp_path / "m.gpkg")
+    with pytest.raises(LabelError, match=r"m.gpkg: 1 zone\(s\) have no name in the field number. Name them"):
+        areas(true, zones=tmp_path / "m.gpkg", field="number")
+    frame.assign(number=["a", "whole map"]).to_file(tmp_path / "t.gpkg")
+    with pytest.raises(LabelError, match=r"a zone is called 'whole map', as the total is. Rename it"):
+        areas(true, zones=tmp_path / "t.gpkg", field="number")
 
 
 def test_as_typed(bdgf: Bdgf, tmp_path: Path, write_tif: WriteTif, capsys: pytest.CaptureFixture[str]) -> None:

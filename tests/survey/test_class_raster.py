@@ -83,6 +83,8 @@ def test_nodata_is_what_the_raster_declares(tmp_path: Path, write_tif: WriteTif)
 def test_labels_match_names_and_values_in_any_case() -> None:
     legend = Legend.from_values(["1", "2"], {"1": "Water", "2": "Trees"})
     assert codes_of(legend, np.array(["water", "2", "TREES", "swamp", ""], object)).tolist() == [1, 2, 2, 0, 0]
+    accents = Legend.from_values(["Forêt  dense ", "eau"])
+    assert codes_of(accents, np.array(["Fore\u0302t dense", "eau "], object)).tolist() == [1, 2]
 
 
 @pytest.mark.parametrize(("pixels", "text", "says"), [
@@ -92,7 +94,9 @@ def test_labels_match_names_and_values_in_any_case() -> None:
     (np.full((2, 2), -5, np.int16), None, "has codes -5 to -5, expected 0 to 65534"),
     (np.full((2, 2), 70_000, np.int32), None, "has codes 70000 to 70000"),
     (np.ones((2, 2), np.uint8), "code,name\n", "holds no classes"),
-    (np.ones((2, 2), np.uint8), "1,a\n1,b\n", "names a code twice"),
+    (np.ones((2, 2), np.uint8), "1,a\n1,b\n", "names code 1 twice. List each code once"),
+    (np.ones((2, 2), np.uint8), "1,a\n70000,b\n", "names code 70000. Expected the codes of the map, from 0 to"),
+    (np.ones((2, 2), np.uint8), "1,Forest\n2,water\n3,Forest \n", "csv: two classes are named Forest. Give each"),
     (np.ones((2, 2), np.uint8), "1,a\nx,b\n", "has a class without a code"),
     (np.ones((2, 2), np.uint8), "2,a\n", "contains code 1, which its legend does not name"),
 ])  # fmt: skip
@@ -105,3 +109,27 @@ def test_what_is_no_class_raster_or_legend_is_refused(
         legend.write_text(text)
     with pytest.raises(BdgfError, match=says), open_classes(write_tif("c.tif", pixels), legend) as map_:
         map_.read()
+
+
+@pytest.mark.parametrize("nodata", [None, 255])
+def test_a_companion_file_may_name_code_0(nodata: int | None, write_tif: WriteTif) -> None:
+    path = write_tif("dw.tif", np.array([[0, 1, 0], [2, 1, 0]], np.uint8), nodata=nodata)
+    entries = zip(("water", "trees", "grass"), ("419bdf", "397d49", "88b053"), strict=True)
+    rows = "".join(f'<paletteEntry value="{v}" label="{n}" color="#{c}"/>' for v, (n, c) in enumerate(entries))
+    path.with_suffix(".qml").write_text(f"<qgis>{rows}</qgis>")
+    with open_classes(path) as map_:
+        assert (map_.legend.names, map_.values) == (("water", "trees", "grass"), (0, 1, 2))
+        assert map_.legend.entries[0].color == (0x41, 0x9B, 0xDF)
+        assert map_.read().tolist() == [[1, 2, 1], [3, 2, 1]]
+
+
+@pytest.mark.parametrize(("names", "warned"), [("0,No data\n1,land\n", 0), ("1,land\n", 1)])
+def test_code_0_is_no_data_if_it_is_called_that_or_has_no_name(
+    names: str, warned: int, tmp_path: Path, write_tif: WriteTif, caplog: pytest.LogCaptureFixture
+) -> None:
+    legend = tmp_path / "names.csv"
+    legend.write_text(names)
+    with open_classes(write_tif("c.tif", np.array([[0, 1]], np.uint8)), legend) as map_:
+        assert map_.legend.names == ("land",)
+        assert map_.read().tolist() == [[0, 1]]
+    assert caplog.text.count("declares no nodata, so 0 is taken as no data") == warned

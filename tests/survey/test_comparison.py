@@ -84,7 +84,7 @@ def test_a_map_and_itself_do_not_differ(pair: tuple[Path, Path]) -> None:
     points = labelled(design(pair[0], DesignSettings(points=150)), truth())
     found = compare(pair[0], pair[0], points=points)
     assert (found.p_value, found.difference, found.low, found.high) == (1.0, 0.0, 0.0, 0.0)
-    assert found.verdict.startswith("the reference does not tell which")
+    assert found.verdict == "no significant difference between map.tif and map.tif"
 
 
 def test_classes_are_matched_by_name_whatever_their_codes(pair: tuple[Path, Path], tmp_path: Path) -> None:
@@ -103,11 +103,21 @@ def test_labels_of_other_classes_and_pixels_without_data_are_said_or_refused(pai
         compare(*pair, points=replace(points, reference=("swamp",) * 900))
 
 
+def test_what_one_polygon_or_maps_of_different_places_cannot_tell(pair: tuple[Path, Path], tmp_path: Path) -> None:
+    file = tmp_path / "r.gpkg"
+    name = LEGEND.names[truth()[101, 101] - 1]
+    geopandas.GeoDataFrame({"class": [name]}, geometry=[box(100, 100, 4, 4)], crs=32633).to_file(file)
+    assert compare(*pair, reference=file, field="class").verdict == "with one polygon the maps cannot be compared"
+    empty = write_map(tmp_path / "empty.tif", np.zeros((300, 400), np.uint8), LEGEND, WIDE)
+    with pytest.raises(BdgfError, match=r"map.tif: has no data at any reference pixel where empty.tif has data"):
+        compare(pair[0], empty, reference=file, field="class")
+
+
 def test_as_typed(bdgf: Bdgf, pair: tuple[Path, Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     file = write_labelled(design(pair[0], DesignSettings(points=200)), tmp_path / "p.gpkg", truth())
     assert bdgf("assess", pair[0], "--compare", pair[1], "--design", file, "-o", "out", "--json") == 0
     values = json.loads(capsys.readouterr().out)
-    assert values.pop("verdict") == "map.tif is more accurate than worse.tif"
+    assert values["verdict"] == "map.tif is more accurate than worse.tif"
     assert json.loads(Path("out/comparison.json").read_text()) == values
     assert "Map.tif is more accurate" not in (page := Path("out/report.html").read_text())
     assert "map.tif is more accurate than worse.tif." in page

@@ -7,6 +7,7 @@ import pytest
 from conftest import Bdgf, WriteTif
 from surveys import LEGEND, maps, truth
 
+from landcover_bdgf.errors import OutputError, SettingsError
 from landcover_bdgf.survey.drawing import design, design_lines, design_values
 from landcover_bdgf.survey.settings import DesignSettings
 
@@ -17,6 +18,13 @@ def test_a_simple_sample_is_one_stratum(tmp_path: Path) -> None:
     assert (found.names, found.pixels.tolist(), len(found)) == (("whole map",), [300 * 400 - 600], 200)
     assert found.about.strata == "none"
     assert np.allclose(found.inclusion, 200 / 119_400)
+
+
+def test_a_simple_sample_may_have_few_points(tmp_path: Path) -> None:
+    _, path = maps(tmp_path)
+    assert len(design(path, DesignSettings(points=20, sampling="simple"))) == 20
+    with pytest.raises(SettingsError, match="are not enough for 1 stratum of at least 2 points"):
+        design(path, DesignSettings(points=1, sampling="simple"))
 
 
 def test_a_systematic_sample_is_a_grid(tmp_path: Path) -> None:
@@ -67,5 +75,11 @@ def test_the_command_writes_points_style_and_pictures(
     assert all((tmp_path / f"points.{ending}").is_file() for ending in ("gpkg", "qml", "html"))
     assert bdgf(*words) == 6
     assert "points.gpkg: exists already" in capsys.readouterr().err
+    style = (tmp_path / "map.qml").read_bytes()
+    assert bdgf("design", path, "-n", 120, "-o", "map.gpkg", "-q", "--overwrite") == 6
+    assert "map.qml: is one of the inputs. Choose another name." in capsys.readouterr().err
+    with pytest.raises(OutputError, match=r"map.qml: is one of the inputs"):
+        design(path, DesignSettings(points=120), output=tmp_path / "map.gpkg", overwrite=True)
+    assert (tmp_path / "map.qml").read_bytes() == style
     assert bdgf("design", path, "-o", "p.gpkg", "-q") == 2
-    assert "is needed once. Give one of --points, --target-se, and a CSV as --allocation" in capsys.readouterr().err
+    assert "give exactly one of --points, --target-se and a CSV as --allocation." in capsys.readouterr().err

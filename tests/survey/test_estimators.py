@@ -209,3 +209,19 @@ def estimates_of(sample: Sample, mapped: NDArray[np.int64], truth: NDArray[np.in
         right = (mapped == k) & (truth == k)
         pairs += [(right, mapped == k), (right, truth == k), (truth == k, everywhere)]
     return [(*sample.ratio(y, x), min(int(y.sum()), int((x & ~y).sum()))) for y, x in pairs]
+
+
+def test_a_stratum_of_one_pixel_adds_nothing_to_the_standard_error() -> None:
+    stratum, right = np.repeat([0, 1], [40, 1]), np.arange(41) % 2 == 0
+    everywhere = np.ones(41, bool)
+    _, alone = Sample(stratum[:40], np.ones(40), np.array([1000])).ratio(right[:40], everywhere[:40])
+    value, se = Sample(stratum, np.ones(41), np.array([1000, 1])).ratio(right, everywhere)
+    assert (value, se) == pytest.approx((0.5, alone), abs=1e-3)
+    assert se > 0.07
+
+
+def test_a_stratum_of_one_point_of_many_pixels_has_an_unknown_standard_error() -> None:
+    sample = Sample(np.repeat([0, 1], [40, 1]), np.ones(41), np.array([1000, 9]))
+    found = sample.estimate(np.arange(41) % 2 == 0, np.ones(41, bool))
+    assert found.value == pytest.approx(0.504, abs=1e-3)
+    assert (found.se, found.low, found.exact_high) == (None, None, None)

@@ -11,6 +11,8 @@ from drawn_maps import box
 from surveys import LEGEND, maps, truth, wrong
 
 from landcover_bdgf.labels.class_map import legend_of_map
+from landcover_bdgf.labels.layers import layer_path
+from landcover_bdgf.storage.records import read_record, write_record
 from landcover_bdgf.survey.foreign_map import as_map
 
 
@@ -26,6 +28,26 @@ def test_other_codes_become_a_map_for_the_time_being(tmp_path: Path, write_tif: 
         assert used != path
         assert legend_of_map(used).names == ("10", "20", "30", "40")
     assert not used.exists()
+
+
+def test_a_map_of_bdgf_with_other_names_keeps_its_record_and_layers(tmp_path: Path) -> None:
+    _, path = maps(tmp_path)
+    write_record(path, {"training": {"count": 7}, "legend": json.loads(LEGEND.to_json())})
+    (tmp_path / "map_confidence.tif").write_bytes(b"as it is")
+    (tmp_path / "map_probabilities.tif").write_bytes(b"has the old names")
+    legend = tmp_path / "n.csv"
+    legend.write_text("".join(f"{code},{name} land\n" for code, name in enumerate(LEGEND.names, start=1)))
+    with as_map(path, legend) as used:
+        assert legend_of_map(used).names == tuple(f"{name} land" for name in LEGEND.names)
+        assert read_record(used)["training"] == {"count": 7}
+        assert layer_path(used, "confidence").read_bytes() == b"as it is"
+        assert not layer_path(used, "probabilities").exists()
+
+
+def test_a_legend_has_no_effect_with_a_model(bdgf: Bdgf, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    _, path = maps(tmp_path)
+    assert bdgf("assess", path, "--reference", "m.safetensors", "--legend", "n.csv", "-q") == 2
+    assert "--legend: applies only with another --reference than a model" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("legend", ["n.csv", None])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,7 @@ from drawn_maps import write_map
 from numpy.typing import NDArray
 from surveys import LEGEND, WIDE, truth
 
-from landcover_bdgf.errors import RasterError
+from landcover_bdgf.errors import OutputError, RasterError
 from landcover_bdgf.geo.cog import RasterProfile, write_raster
 from landcover_bdgf.geo.raster import Window
 from landcover_bdgf.storage.records import write_record
@@ -151,7 +152,7 @@ def test_layers_of_another_map_and_too_many_places(
     path = write_layer(tmp_path / "p.tif", sure, LEGEND.names)
     found = where(tmp_path / "map.tif", path, WhereSettings(number=100, side_px=81), polygons=False)
     assert len(found) < 20
-    assert f"has room for {len(found)} of 100 places" in caplog.text
+    assert f"only {len(found)} of 100 places fit; use a smaller" in caplog.text
 
 
 def test_the_command(sure: NDArray[np.uint8], tmp_path: Path, bdgf: Bdgf, capsys: pytest.CaptureFixture[str]) -> None:
@@ -160,7 +161,16 @@ def test_the_command(sure: NDArray[np.uint8], tmp_path: Path, bdgf: Bdgf, capsys
     assert bdgf(*words, "-o", "places.gpkg") == 0
     assert "5  undecided between crops and trees" in capsys.readouterr().out
     assert bdgf(*words, "--points", "-o", "points.gpkg") == 0
+    assert bdgf("where", "map.tif", "-o", "own.gpkg") == 3
+    assert "map_probabilities.tif: does not exist. Map again with --probabilities" in capsys.readouterr().err
+    shutil.copy("p.tif", "map_probabilities.tif")
+    assert bdgf("where", "map.tif", "-n", 5, "-o", "own.gpkg") == 0
+    assert geopandas.read_file("own.gpkg").equals(geopandas.read_file("places.gpkg"))
     assert {*geopandas.read_file("points.gpkg").geom_type} == {"Point"}
     assert bdgf(*words, "-o", "places.gpkg") == 6
+    assert bdgf(*words, "-o", "map.gpkg", "--overwrite") == 6
+    assert "map.qml: is one of the inputs" in capsys.readouterr().err
+    with pytest.raises(OutputError, match=r"map.qml: is one of the inputs"):
+        where(tmp_path / "map.tif", tmp_path / "p.tif", output=tmp_path / "map.gpkg", overwrite=True)
     assert bdgf(*words, "--side", 4, "-o", "even.gpkg") == 2
     assert "--side 4: is even. Use 5." in capsys.readouterr().err

@@ -40,3 +40,14 @@ def test_names_cannot_break_the_style() -> None:
     legend = Legend.from_values(['<"&>', "a\nb"])
     root = ElementTree.fromstring(point_style(legend).partition("\n")[2])
     assert [c.get("label") for c in root.iterfind("renderer-v2/categories/category")] == ['<"&>', "a b", "to label"]
+
+
+def test_long_names_are_kept_whole_and_shown_short() -> None:
+    name = "forest of " + "very " * 20 + "old trees\x1b"
+    root = ElementTree.fromstring(point_style(Legend.from_values([name])).partition("\n")[2])
+    choice = root.find("fieldConfiguration/field[@name='reference']/editWidget/config/Option/Option/Option/Option")
+    category = root.find("renderer-v2/categories/category")
+    assert choice is not None
+    assert category is not None
+    assert choice.get("value") == category.get("value") == name.replace("\x1b", " ")
+    assert choice.get("name") == category.get("label") == name[:59] + "…"

@@ -51,6 +51,12 @@ def test_points_read_back_with_their_labels(points: Path, tmp_path: Path) -> Non
     assert np.allclose(found.inclusion, (drawn.points / drawn.pixels)[drawn.stratum])
 
 
+def test_labels_are_read_like_those_of_polygons(points: Path) -> None:
+    with edited(points) as database:
+        database.execute("UPDATE points SET reference = 'Fore\u0302t  dense ' WHERE id = 1")
+    assert read_design(points).reference[0] == "Forêt dense"  # type: ignore[index]
+
+
 def test_the_same_seed_gives_the_same_bytes(points: Path, tmp_path: Path) -> None:
     design(tmp_path / "map.tif", SETTINGS, output=tmp_path / "again.gpkg")
     assert points.read_bytes() == (tmp_path / "again.gpkg").read_bytes()

@@ -29,6 +29,7 @@ def test_lines_have_the_figures_of_the_estimates(found: SurveyAccuracy) -> None:
     assert interval_text(row.users) in water
     assert "note: fewer than 10 points are right, or wrong, of built" in lines[-1]
     assert "200 points" in repr(found)
+    assert ", 200 points, 1,195 ha" in lines[0]
 
 
 def test_json_has_areas_in_hectares(found: SurveyAccuracy) -> None:

@@ -18,7 +18,9 @@ def areas(
     field: Annotated[
         str | None, option("field", "field of the zones that holds their names", "Inputs", "their numbers")
     ] = None,
-    output: Annotated[Path | None, option("output", "CSV to write; a JSON file is written, too", "Outputs")] = None,
+    output: Annotated[
+        Path | None, option("output", "table to write (.csv); a .json file is written, too", "Outputs")
+    ] = None,
     overwrite: OVERWRITE = False,
 ) -> None:  # fmt: skip
     """Area of each class of a map on the ellipsoid, in total and by zone."""

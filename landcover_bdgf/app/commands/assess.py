@@ -53,13 +53,11 @@ def assess(
 def _compared(
     maps: tuple[Path, Path], labels: tuple[Path, ReadSettings] | None, design: Path | None, **given: Any
 ) -> tuple[list[str], dict[str, Any]]:
-    from dataclasses import asdict
-
     from landcover_bdgf.assessment import ReferenceFile
     from landcover_bdgf.survey import compare
 
     found = compare(*maps, points=design, reference=labels and ReferenceFile(*labels), **given)
-    return str(found).splitlines(), {**asdict(found), "verdict": found.verdict}
+    return str(found).splitlines(), found.to_dict()
 
 
 def _by_design(map_file: Path, design: Path, field: str | None, **given: Any) -> tuple[list[str], dict[str, Any]]:
@@ -70,11 +68,13 @@ def _by_design(map_file: Path, design: Path, field: str | None, **given: Any) ->
 
 
 def _check_reading(reference: Path, typed: Typed) -> None:
-    """SettingsError for options of polygons and points beside a reference of ours."""
+    """SettingsError for options that have no effect with a reference of ours."""
     from landcover_bdgf.labels import is_samples_file
 
     if reference.suffix == ".safetensors" or is_samples_file(reference):
         typed.refuse({"field", *described(ReadSettings)}, "polygons or points as --reference")
+    if reference.suffix == ".safetensors":
+        typed.refuse({"legend"}, "another --reference than a model")
 
 
 def _by_labels(

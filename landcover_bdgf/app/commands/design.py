@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated
 
-from landcover_bdgf.app.options import OUTPUT, OVERWRITE, Shown, argument, with_settings
+from landcover_bdgf.app.options import GPKG_OUTPUT, OVERWRITE, Shown, argument, with_settings
 from landcover_bdgf.app.terminal import say
 from landcover_bdgf.survey import DesignSettings
 
@@ -14,7 +14,7 @@ from landcover_bdgf.survey import DesignSettings
 def design(
     shown: Shown, settings: DesignSettings,
     map_file: Annotated[Path, argument("map of bdgf or any class raster", "MAP")],
-    output: OUTPUT,
+    output: GPKG_OUTPUT,
     overwrite: OVERWRITE = False,
 ) -> None:  # fmt: skip
     """Draw points to label, from which bdgf assess --design estimates the accuracy and the areas of a map."""

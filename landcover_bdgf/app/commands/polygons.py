@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated
 
-from landcover_bdgf.app.options import OUTPUT, OVERWRITE, Shown, argument, with_settings
+from landcover_bdgf.app.options import GPKG_OUTPUT, OVERWRITE, Shown, argument, with_settings
 from landcover_bdgf.app.terminal import say
 from landcover_bdgf.mapping import PolygonSettings
 
@@ -15,7 +15,7 @@ def polygons(
     shown: Shown,
     drawing: PolygonSettings,
     map_file: Annotated[Path, argument("map made by bdgf map", "MAP")],
-    output: OUTPUT,
+    output: GPKG_OUTPUT,
     overwrite: OVERWRITE = False,
 ) -> None:
     """Write a map as polygons with class names and areas, in a GeoPackage with a style; bdgf sieve it first."""

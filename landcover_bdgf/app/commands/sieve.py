@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated
 
-from landcover_bdgf.app.options import OUTPUT, OVERWRITE, Shown, argument, with_settings
+from landcover_bdgf.app.options import MAP_OUTPUT, OVERWRITE, Shown, argument, with_settings
 from landcover_bdgf.app.terminal import say
 from landcover_bdgf.mapping import SieveSettings
 
@@ -15,7 +15,7 @@ def sieve(
     shown: Shown,
     sieving: SieveSettings,
     map_file: Annotated[Path, argument("map made by bdgf map", "MAP")],
-    output: OUTPUT,
+    output: MAP_OUTPUT,
     overwrite: OVERWRITE = False,
 ) -> None:
     """Write a map without its small patches, which get the class of their largest neighbour (--min-area)."""

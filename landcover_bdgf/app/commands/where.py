@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from landcover_bdgf.app.options import OUTPUT, OVERWRITE, Shown, argument, option, with_settings
+from landcover_bdgf.app.options import GPKG_OUTPUT, OVERWRITE, Shown, argument, option, with_settings
 from landcover_bdgf.app.terminal import say
 from landcover_bdgf.survey import WhereSettings
 
@@ -16,14 +16,16 @@ from landcover_bdgf.survey import WhereSettings
 def where(
     shown: Shown, settings: WhereSettings,
     map_file: Annotated[Path, argument("map made by bdgf map", "MAP")],
-    probabilities: Annotated[Path, option("probabilities", "MAP_probabilities.tif of bdgf map", "Inputs")],
-    output: OUTPUT,
+    output: GPKG_OUTPUT,
+    probabilities: Annotated[Path | None, option(
+        "probabilities", "class probabilities of bdgf map --probabilities", "Inputs", "MAP_probabilities.tif"
+    )] = None,
     polygons: Annotated[bool, typer.Option(
         "--polygons/--points", help="small polygons, or points", rich_help_panel="Outputs"
     )] = True,
     overwrite: OVERWRITE = False,
 ) -> None:  # fmt: skip
-    """Find the places of a map at which labels would help a next training most, to label them."""
+    """Suggest places to label next: where the model is undecided, or the scene is unlike the training data."""
     from landcover_bdgf.survey import places_lines, where as find
 
     places = find(map_file, probabilities, settings, polygons=polygons, output=output, overwrite=overwrite)
