@@ -144,8 +144,11 @@ def _per_band(value: Any, count: int) -> tuple[Any, ...]:
 
 
 def _with_names(record: logging.LogRecord) -> bool:
-    if FILE_NAMES:
-        record.msg, record.args = with_names(record.getMessage()), None
+    if FILE_NAMES and isinstance(record.args, tuple) and record.args:
+        shown = {str(each): with_names(str(each)) for each in record.args}
+        record.args = tuple(each if shown[str(each)] == str(each) else shown[str(each)] for each in record.args)
+    elif FILE_NAMES:
+        record.msg = with_names(record.getMessage())
     return True
 
 

@@ -28,6 +28,8 @@ from landcover_bdgf.storage.paths import PathLike, is_remote
 OWN = "sha256 of this record"
 LONG_TO_HASH_BYTES = 10**9  # takes a second or more
 _SECRET = re.compile(r"(?<=://)[^/@\s]*@|(?<=\w)\?[^,\s]*(?=,|$)")
+_NO_EFFECT = {"--resume", "--overwrite", "--json", "--quiet", "-q", "--verbose", "-v", "--debug"}
+_NO_EFFECT_VALUE = {"--threads", "--tile", "--max-ram"}  # followed by their value
 PACKAGES = ("landcover-bdgf", "torch", "numpy", "rasterio", "scikit-learn")
 
 
@@ -48,13 +50,18 @@ def record(step: str, inputs: dict[str, str], **settings: Any) -> dict[str, Any]
 def command_line() -> str | None:
     """The bdgf command that runs, as typed; None if Python runs something else.
 
-    ``--resume`` and ``--overwrite`` are left out, as a map that was resumed is the same; and of addresses, user names,
-    passwords and what follows ``?``.
+    Options without effect on the result are left out, as a map that was resumed or made by other threads is the same;
+    and of addresses, user names, passwords and what follows ``?``.
     """
     program = Path(sys.argv[0])
     if program.stem != "bdgf" and program.parts[-2:] != ("landcover_bdgf", "__main__.py"):
         return None
-    typed = [_SECRET.sub("", argument) for argument in sys.argv[1:] if argument not in ("--resume", "--overwrite")]
+    typed, given = [], iter(sys.argv[1:])
+    for argument in given:
+        if argument in _NO_EFFECT_VALUE:
+            next(given, None)
+        elif argument not in _NO_EFFECT and not argument.startswith(tuple(f"{name}=" for name in _NO_EFFECT_VALUE)):
+            typed.append(_SECRET.sub("", argument))
     return shlex.join(["bdgf", *typed])
 
 

@@ -121,14 +121,16 @@ def test_the_confidence_of_novel_pixels_is_at_most_that_of_chance(stack: Stack, 
     """At half the distances of the training pixels, many pixels are novel."""
     weights = model.weights | {"domain.distances": model.weights["domain.distances"] / 2}
     stricter = replace(model, weights=weights)
-    plain, capped = (Classifier(stricter, Run(), novelty=True, capped=capped) for capped in (False, True))
-    block = plain.viewer.read(stack, (0, 0))
-    (before,), (after,) = plain.classify([block]), capped.classify([block])
-    novel, chance = before.layers[1] == 0, 100 // len(model.classes.entries)
-    assert 0 < novel.sum() < (before.codes > 0).sum()
-    assert before.layers[0][novel].max() > chance
-    assert after.layers[0][novel].max() == chance
-    assert np.array_equal(after.layers[0][~novel], before.layers[0][~novel])
-    assert np.array_equal(after.codes, before.codes)
-    (alone,) = Classifier(stricter, Run(), capped=True).classify([block])  # without the layer of the novelty
-    assert np.array_equal(alone.layers[0], after.layers[0])
+    plan, alone = LayerPlan({"confidence": "uint8", "novelty": "uint8"}), LayerPlan({"confidence": "uint8"})
+    capped, silent = Classifier(stricter, Run(), plan), Classifier(stricter, Run(), alone)
+    block = capped.viewer.read(stack, (0, 0))
+    (found,), (again,) = capped.classify([block]), silent.classify([block])
+    before = 100 * capped.probabilities([block])[0].amax(dim=0).numpy().round(2)
+    confidence, novelty = found.layers["confidence"][0], found.layers["novelty"][0]
+    there, chance = found.codes > 0, 100 // len(model.classes.entries)
+    novel = there & (novelty == 0)
+    assert 0 < novel.sum() < there.sum()
+    assert before[novel].max() > chance
+    assert confidence[novel].max() == chance
+    assert np.abs(confidence - before)[there & ~novel].max() <= 1
+    assert np.array_equal(again.layers["confidence"][0], confidence)  # also without the layer of the novelty

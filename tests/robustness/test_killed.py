@@ -26,7 +26,8 @@ import logging, os, signal, sys
 import landcover_bdgf as bdgf
 logging.disable()
 spectral, sar, model, output = sys.argv[1:]
-stack, loaded, settings = bdgf.align(spectral, sar), bdgf.load_checkpoint(model), bdgf.MapSettings(128, confidence=True)
+stack, loaded = bdgf.align(spectral, sar), bdgf.load_checkpoint(model)
+settings = bdgf.MapSettings(tile_px=128, confidence=True)
 bdgf.map_scene(loaded, stack, output + ".warm.tif", settings=settings)  # compiles and imports what is needed
 while sys.stdin.readline():
     child = os.fork()
@@ -48,7 +49,7 @@ def test_killed_at_random_moments(model: Checkpoint, wide_stack: Stack, tmp_path
     whole.parent.mkdir()
     for _ in range(2):  # the first one may have to compile
         started = time.monotonic()
-        map_scene(model, wide_stack, whole, settings=MapSettings(128, confidence=True), overwrite=True)
+        map_scene(model, wide_stack, whole, settings=MapSettings(tile_px=128, confidence=True), overwrite=True)
         usual_s = time.monotonic() - started
     command = [sys.executable, "-c", MAPPER, *sources, str(tmp_path / "model.safetensors"), str(path)]
     moments, killed, finished = random.Random(0), 0, 0

@@ -76,6 +76,7 @@ def test_an_address_is_its_own_hash_and_hashing_a_long_file_is_logged(
 
 @pytest.mark.parametrize(("typed", "expected"), [
     (["/usr/bin/bdgf", "map", "my s2.tif", "-o", "x.tif", "--resume"], "bdgf map 'my s2.tif' -o x.tif"),
+    (["bdgf", "map", "x.tif", "--threads", "2", "--tile=64", "-q", "--seed", "2"], "bdgf map x.tif --seed 2"),
     (["/lib/landcover_bdgf/__main__.py", "info", "x.tif"], "bdgf info x.tif"),
     (["bdgf", "map", "https://me:word@host/a.tif?sig=1&b=2,b.tif?c"], "bdgf map https://host/a.tif,b.tif"),
     (["/lib/pytest/__main__.py", "-q"], None),
