@@ -156,7 +156,8 @@ def _to_file(
     stream = BlockStream(to_map(stack, settings).counting(counts), model.scaling, model.recipe.halo_px, tile_px)
     number, count = settings.shard_of
     strips = [int(strip) for strip in np.array_split(np.arange(stream.strips), count)[number - 1]]
-    plan = _plan(model, stream, strips, settings, run, map_record(model, stack, settings, run))
+    record = map_record(model, stack, settings, run, sets=layers.sets)
+    plan = _plan(model, stream, strips, settings, run, record)
     path = part_path(output, settings)
     classifier = Classifier(model, run, layers)
     with kept_warnings() as later, begin_partial(path, plan, resume=resume, overwrite=overwrite) as partial:

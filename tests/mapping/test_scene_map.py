@@ -96,7 +96,9 @@ def test_layers_are_what_the_probabilities_tell(made: Path, model: Checkpoint) -
     p = found.probabilities[:, there] / 10_000
     assert np.abs(p.sum(axis=0) - 1).max() <= classes * 0.5e-4
     assert (found.probabilities[:, ~there] == 65535).all()
-    assert np.abs(100 * p.max(axis=0) - found.confidence[there]).max() <= 0.51
+    assert found.novelty is not None
+    most = np.where(found.novelty[there] == 0, 100 // classes / 100, 1)  # of novel pixels, that of chance
+    assert np.abs(100 * np.minimum(p.max(axis=0), most) - found.confidence[there]).max() <= 0.51
     assert np.array_equal(np.take_along_axis(p, found.codes[there][None].astype(int) - 1, axis=0)[0], p.max(axis=0))
     entropy = -100 * (p * np.log(np.maximum(p, 1e-9))).sum(axis=0) / np.log(classes)
     assert np.abs(entropy - found.entropy[there]).max() <= 0.7
@@ -137,6 +139,15 @@ def test_a_sieved_map_with_polygons_is_the_same_for_any_tiles(
     assert not scene_map.is_map_of(path, model, wide_stack, settings=MapSettings(confidence=True), run=Run())
     with pytest.raises(SettingsError, match=r"`min_area`: needs the whole map, and this is a part\. Join the parts"):
         MapSettings(min_area="3px", shard="1/2")
+
+
+def test_prediction_sets_are_made_once(
+    model: Checkpoint, wide_stack: Stack, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    found, of = [], PredictionSets.of
+    monkeypatch.setattr(PredictionSets, "of", lambda *arguments: found.append(of(*arguments)) or found[-1])
+    map_scene(model, wide_stack, tmp_path / "map.tif", settings=MapSettings(sets=0.7))
+    assert len(found) == 1
 
 
 def test_probabilities_of_merged_classes_are_added(
