@@ -8,6 +8,7 @@ from .class_map import (
     legend_of_raster as legend_of_raster,
     read_class_map as read_class_map,
 )
+from .class_pixels import class_sizes as class_sizes
 from .colors import Color as Color
 from .fields import check_field as check_field
 from .label_source import LabelSource as LabelSource, source_name as source_name
