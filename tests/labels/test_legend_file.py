@@ -49,7 +49,7 @@ def test_styles(tmp_path: Path) -> None:
 @pytest.mark.parametrize(("name", "text", "message"), [
     ("a.csv", "", "holds no classes"), ("a.qml", "<qgis/>", "holds no classes"),
     ("a.csv", "value,name,color\n1,roof,red\n", "is not a legend .'red' is not a colour like #1f77b4."),
-    ("a.csv", "value,name\n1,Land, with trees\n", "is not a legend .the row of '1' has more cells than the first row; "),
+    ("a.csv", "value,name\n1,Land, with trees\n", "is not a legend .the row of '1' has more cells than the first row"),
     ("a.csv", "1,roof\n2,Land, with trees\n", "is not a legend .the row of '2' has more cells"),
     ("a.csv", "code,name,red,green,blue\n1,roof,300,0,0\n", "is not a legend"), ("a.sld", "<a>", "is not a legend"),
 ])  # fmt: skip
