@@ -24,7 +24,7 @@ from .layers import (
     layer_style as layer_style,
 )
 from .left_out import LeftOut as LeftOut
-from .legend import MAX_CLASSES as MAX_CLASSES, Legend as Legend, LegendEntry as LegendEntry
+from .legend import MAX_CLASSES as MAX_CLASSES, Legend as Legend, LegendEntry as LegendEntry, code_dtype as code_dtype
 from .legend_file import read_legend_file as read_legend_file
 from .map_edges import EDGE_PX as EDGE_PX, edge_share as edge_share
 from .prediction_sets import PredictionSets as PredictionSets

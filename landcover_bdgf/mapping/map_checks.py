@@ -7,6 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from landcover_bdgf.errors import RasterError, SettingsError
+from landcover_bdgf.labels import code_dtype
 from landcover_bdgf.mapping.memory import MemoryUse, fitting, parse_size
 from landcover_bdgf.mapping.patches import least_pixels
 from landcover_bdgf.mapping.polygonizing import polygons_product
@@ -50,10 +51,9 @@ def check_map(
     if settings.sets and not recipe.training.folds:
         problem = "needs labels that models of other folds have judged, and there are no folds"
         raise SettingsError("`sets`", problem, "Train with `training.folds=3`, or map without `sets`.")
-    layer_bytes = settings.layer_bytes(classes)
-    if settings.shard_of[1] == 1:  # finished windows stay until the map is written, first without compression
-        check_free_space(output, 2 * math.prod(stack.grid.shape_hw) * (1 + layer_bytes))
-    return _within_memory(settings, run, recipe, stack, layer_bytes)
+    if settings.shard_of[1] == 1:
+        check_free_space(output, math.prod(stack.grid.shape_hw) * _disk_bytes(settings, classes))
+    return _within_memory(settings, run, recipe, stack, classes)
 
 
 def _check_tile(tile_px: int, halo_px: int) -> None:
@@ -64,14 +64,27 @@ def _check_tile(tile_px: int, halo_px: int) -> None:
         raise SettingsError(f"`tile_px={tile_px}`", "needs too much memory", f"Use {MAX_TILE_PX} or less.")
 
 
+def _disk_bytes(settings: MapSettings, classes: int) -> int:
+    """Bytes of a pixel on the disk: finished windows stay until the map is written, first without compression."""
+    code_bytes = code_dtype(classes).itemsize
+    in_sieve = code_bytes + 1 if settings.min_area else 0  # its codes, and whether there are any
+    return 2 * (code_bytes + settings.layer_bytes(classes)) + in_sieve
+
+
 def _within_memory(
-    settings: MapSettings, run: Run, recipe: Recipe, stack: Stack, layer_bytes: int
+    settings: MapSettings, run: Run, recipe: Recipe, stack: Stack, classes: int
 ) -> tuple[MapSettings, Run]:
     device = run.torch_device()
     if settings.max_ram is None:
         return settings, run
     threads = run.workers(device)
-    use = MemoryUse.of(stack, recipe, GPU_BLOCKS if device.type == "cuda" else 1, layer_bytes)
+    use = MemoryUse.of(
+        stack,
+        recipe,
+        batch=GPU_BLOCKS if device.type == "cuda" else 1,
+        layer_bytes=settings.layer_bytes(classes),
+        sieve_px_bytes=code_dtype(classes).itemsize if settings.min_area else 0,
+    )
     tile_px, threads = fitting(use, parse_size(settings.max_ram), tile_px=settings.tile_px, threads=threads)
     return replace(settings, tile_px=tile_px), replace(run, threads=threads)
 

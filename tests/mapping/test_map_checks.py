@@ -12,8 +12,9 @@ import rasterio
 
 from landcover_bdgf.errors import OutputError, RasterError, SettingsError
 from landcover_bdgf.labels.layers import layer_path
-from landcover_bdgf.mapping import scene_map
+from landcover_bdgf.mapping import map_checks, scene_map
 from landcover_bdgf.mapping.map_checks import check_map
+from landcover_bdgf.mapping.memory import MemoryUse
 from landcover_bdgf.mapping.scene_map import map_scene
 from landcover_bdgf.mapping.settings import MapSettings
 from landcover_bdgf.model.checkpoint import Checkpoint
@@ -51,6 +52,23 @@ def test_disk_space_is_checked_before_a_map_is_computed(
     with pytest.raises(OutputError, match=r"map\.tif: needs 0\.00024 GB of disk while it is written"):
         map_scene(model, wide_stack, tmp_path / "map.tif", settings=MapSettings(confidence=True))
     assert not os.listdir(tmp_path)
+
+
+@pytest.mark.parametrize(("classes", "free"), [(6, 2 * 1 + 2), (300, 2 * 2 + 3)])
+def test_a_sieve_needs_more_disk_and_memory(
+    classes: int, free: int, wide_stack: Stack, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """On the disk its codes and a mask without compression; in memory the whole map."""
+    output, recipe, pixels = tmp_path / "map.tif", Recipe(), 300 * 200
+    limits: list[MemoryUse] = []
+    monkeypatch.setattr(map_checks, "fitting", lambda use, *_, **__: (limits.append(use), (128, 1))[1])
+    for settings in (MapSettings(max_ram="4GB"), MapSettings(max_ram="4GB", min_area="3px")):
+        monkeypatch.setattr(shutil, "disk_usage", lambda folder: SimpleNamespace(free=free * pixels))
+        check_map(output, wide_stack, recipe, settings=settings, run=Run(), classes=classes)
+    assert [use.sieve_bytes for use in limits] == [0, pixels * (1 if classes < 255 else 2)]
+    monkeypatch.setattr(shutil, "disk_usage", lambda folder: SimpleNamespace(free=free * pixels - 1))
+    with pytest.raises(OutputError, match="of disk while it is written"):
+        check_map(output, wide_stack, recipe, settings=settings, run=Run(), classes=classes)
 
 
 def test_the_share_of_novel_pixels_is_said_from_all_blocks_or_a_sample(
