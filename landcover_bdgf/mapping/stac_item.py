@@ -160,7 +160,9 @@ def _classes(legend: Legend) -> list[dict[str, Any]]:
     names: list[str] = []
     for entry in legend.entries:
         name = re.sub("[^0-9A-Za-z_-]+", "_", entry.name).strip("_") or f"class_{entry.code}"
-        names.append(f"{name}_{entry.code}" if name in names else name)
+        while name in names:
+            name += f"_{entry.code}"
+        names.append(name)
     return [
         {
             "value": entry.code,
