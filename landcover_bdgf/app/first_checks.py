@@ -1,4 +1,4 @@
-"""Mistakes that can be told within seconds: before PyTorch is loaded, and before an image is read."""
+"""Check outputs, images, labels and the device within seconds, before PyTorch is loaded or an image is read."""
 
 from __future__ import annotations
 

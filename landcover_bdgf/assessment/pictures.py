@@ -7,11 +7,9 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
-from affine import Affine
 from numpy.typing import NDArray
 from rasterio.enums import Resampling
 from rasterio.io import DatasetReader
-from rasterio.windows import Window
 
 from landcover_bdgf.geo import Grid, grid_of, read_band
 from landcover_bdgf.labels import LAYER_NODATA, NODATA, Color, codes_picture
@@ -19,6 +17,7 @@ from landcover_bdgf.scene import Image
 from landcover_bdgf.text import png
 
 PICTURE_PX = 1200
+_READ_PX = 512
 RIGHT, WRONG = (31, 92, 153), (213, 94, 0)  # blue and vermilion, which colour-blind readers can tell apart
 MARK_PX = 350  # pixels of a picture per pixel of half a mark: marks can be seen in a picture of a whole scene
 PALE = 0.3  # contrast of the map behind the marks
@@ -78,17 +77,36 @@ def layer_picture(layer: DatasetReader) -> str:
 
 def image_picture(image: Image, dataset: DatasetReader) -> str:
     """The true colours of the image that a map was made from, or its first bands; each band stretched by itself."""
-    grid, (height, width) = grid_of(dataset), picture_shape(dataset.shape)
-    scaled = grid.transform * Affine.scale(dataset.width / width, dataset.height / height)
-    coarse = grid if (height, width) == dataset.shape else Grid(grid.crs, scaled, (height, width))
     chosen = replace(image, bands=tuple(image.bands[i] for i in colour_bands(image)), counts=None)
-    values, valid = chosen.read(Window(0, 0, width, height), coarse)
+    values, valid = _sampled(chosen, grid_of(dataset))
+    height, width = valid.shape
     rgba = np.zeros((height, width, 4), np.uint8)
     for channel, band in enumerate(values):
         low, high = np.percentile(band[valid], STRETCH) if valid.any() else (0, 1)
         rgba[..., channel] = np.clip(255 * (band - low) / max(high - low, np.finfo(np.float32).tiny), 0, 255)
     rgba[..., 3] = np.where(valid, 255, 0)
     return png(rgba)
+
+
+def _sampled(image: Image, grid: Grid) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
+    """Pixels of an image (bands, h, w) in the middle of those of a picture, and which are valid (h, w).
+
+    Tiles of the grid are read one by one: files of any layout are decoded once, and nothing is averaged.
+    """
+    shape_hw = picture_shape(grid.shape_hw)
+    centres = [
+        ((np.arange(length) + 0.5) * side / length).astype(int)
+        for length, side in zip(shape_hw, grid.shape_hw, strict=True)
+    ]
+    values, valid = np.zeros((len(image.bands), *shape_hw), np.float32), np.zeros(shape_hw, bool)
+    for window in grid.tiles(_READ_PX):
+        spans = (window.row_off, window.row_off + window.height), (window.col_off, window.col_off + window.width)
+        there = tuple(slice(*np.searchsorted(at, span)) for at, span in zip(centres, spans, strict=True))
+        rows, cols = (at[part] - span[0] for at, part, span in zip(centres, there, spans, strict=True))
+        tile, tile_valid = image.read(window, grid)
+        values[:, *there] = tile[:, rows[:, None], cols]
+        valid[there] = tile_valid[rows[:, None], cols]
+    return values, valid
 
 
 def colour_bands(image: Image) -> list[int]:

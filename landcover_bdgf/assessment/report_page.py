@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import jinja2
 import numpy as np
+from numpy.typing import NDArray
 from rasterio.io import DatasetReader
+from rasterio.windows import Window
 
 from landcover_bdgf.assessment import figures, pictures
 from landcover_bdgf.assessment.confusion import COUNTED_PX, SMALL_POLYGONS, SMALL_PX, disagreements
@@ -17,8 +19,8 @@ from landcover_bdgf.assessment.figures import MOST_LABELLED_CLASSES
 from landcover_bdgf.assessment.measures import NO_PROBABILITY_SAMPLE, Accuracy, remarks
 from landcover_bdgf.assessment.pictures import Places
 from landcover_bdgf.assessment.reliability import calibration_error
-from landcover_bdgf.geo import WGS84, Grid, grid_of, ground_pixel_m2, open_raster, read_band
-from landcover_bdgf.labels import EDGE_PX, LAYERS, Legend, layer_path
+from landcover_bdgf.geo import M2_PER_HA, WGS84, Grid, PixelAreas, grid_of, open_raster, read_band
+from landcover_bdgf.labels import EDGE_PX, LAYERS, NODATA, Legend, class_sizes, layer_path
 from landcover_bdgf.scene import Image, open_image
 from landcover_bdgf.storage import PathLike
 from landcover_bdgf.text import percent, printable
@@ -71,24 +73,29 @@ def render(
 
 
 def class_areas(dataset: DatasetReader, legend: Legend) -> list[dict[str, Any]]:
-    """Mapped pixels of each class: number, share of all pixels with data, and hectares if the CRS gives true areas."""
-    counts = np.zeros(np.iinfo(dataset.dtypes[0]).max + 1, np.int64)
+    """Mapped pixels of each class: number, share of all pixels with data, and hectares on the ellipsoid."""
     grid = grid_of(dataset)
-    for window in grid.tiles(_READ_PX):
-        counts += np.bincount(read_band(dataset, window).ravel(), minlength=len(counts))
-    mapped = max(1, int(counts[1:].sum()))
-    pixel_m2 = ground_pixel_m2(grid) if grid.crs.is_projected else None
+    pixels, area_m2 = class_sizes(_tiles(dataset, legend), len(legend.entries), PixelAreas(grid))
+    mapped = max(1, int(pixels.sum()))
     return [
         {
             "code": entry.code,
             "name": entry.name,
             "color": f"#{bytes(entry.color).hex()}",
-            "pixels": int(counts[entry.code]),
-            "share": float(counts[entry.code] / mapped),
-            "hectares": pixel_m2 and float(counts[entry.code] * (pixel_m2 / 10_000)),
+            "pixels": int(count),
+            "share": float(count / mapped),
+            "hectares": float(area / M2_PER_HA),
         }
-        for entry in legend.entries
+        for entry, count, area in zip(legend.entries, pixels, area_m2, strict=True)
     ]
+
+
+def _tiles(dataset: DatasetReader, legend: Legend) -> Iterator[tuple[Window, NDArray[Any]]]:
+    """Tiles of the map with their codes; 0 where there is no data, whatever the file declares, or no class."""
+    for window in grid_of(dataset).tiles(_READ_PX):
+        codes = read_band(dataset, window)
+        without = (codes == dataset.nodata) | (codes > len(legend.entries))
+        yield window, np.where(without, NODATA, codes)
 
 
 def _environment() -> jinja2.Environment:

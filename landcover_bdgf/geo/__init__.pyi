@@ -10,7 +10,6 @@ from .grid import (
     WGS84 as WGS84,
     Bounds as Bounds,
     Grid as Grid,
-    ground_pixel_m2 as ground_pixel_m2,
     ground_pixel_side_m as ground_pixel_side_m,
     ground_width_m as ground_width_m,
     mirrored as mirrored,

@@ -186,19 +186,6 @@ class Grid:
         return f"{width} × {height} px of {pixel.replace(' metre', ' m')}, {crs_name(self.crs)}"
 
 
-def ground_pixel_m2(grid: Grid) -> float | None:
-    """Area of the middle pixel of a projected grid; None if the projection is not within 1 %, or unknown."""
-    unit_m = float(grid.crs.linear_units_factor[1])
-    width, height = grid.resolution_xy
-    planar = width * height * unit_m**2
-    row, col = (side // 2 for side in grid.shape_hw)
-    lons_lats = _lons_lats(grid, [row, row + 1, row + 1, row], [col, col, col + 1, col + 1])
-    if lons_lats is None:
-        return None
-    area = abs(_GEOD.polygon_area_perimeter(*lons_lats)[0])
-    return planar if abs(area / planar - 1) <= _TRUE else None
-
-
 def ground_pixel_side_m(grid: Grid) -> float | None:
     """Side of a square with the ground area of the middle pixel, to 3 digits; None if unknown."""
     row, col = (side // 2 for side in grid.shape_hw)

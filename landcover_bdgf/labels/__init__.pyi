@@ -8,6 +8,7 @@ from .class_map import (
     legend_of_raster as legend_of_raster,
     read_class_map as read_class_map,
 )
+from .class_pixels import class_sizes as class_sizes
 from .colors import Color as Color
 from .fields import check_field as check_field
 from .label_source import LabelSource as LabelSource, source_name as source_name
@@ -23,7 +24,7 @@ from .layers import (
     layer_style as layer_style,
 )
 from .left_out import LeftOut as LeftOut
-from .legend import MAX_CLASSES as MAX_CLASSES, Legend as Legend, LegendEntry as LegendEntry
+from .legend import MAX_CLASSES as MAX_CLASSES, Legend as Legend, LegendEntry as LegendEntry, code_dtype as code_dtype
 from .legend_file import read_legend_file as read_legend_file
 from .map_edges import EDGE_PX as EDGE_PX, edge_share as edge_share
 from .prediction_sets import PredictionSets as PredictionSets

@@ -23,6 +23,11 @@ MAX_CLASSES = 65_535  # codes of uint16 without 0, which is no data
 _WHOLE = re.compile(r"-?\d{1,30}", re.ASCII)
 
 
+def code_dtype(classes: int) -> np.dtype[Any]:
+    """Of a map: uint8 for up to 254 classes (255 is often no data elsewhere), else uint16."""
+    return np.dtype("uint8" if classes <= 254 else "uint16")
+
+
 @dataclass(frozen=True)
 class LegendEntry:
     """One class."""
@@ -102,8 +107,8 @@ class Legend:
 
     @property
     def dtype(self) -> np.dtype[Any]:
-        """Of a map: uint8 for up to 254 classes (255 is often no data elsewhere), else uint16."""
-        return np.dtype("uint8" if len(self.entries) <= 254 else "uint16")
+        """Of a map, see :func:`code_dtype`."""
+        return code_dtype(len(self.entries))
 
     @cached_property
     def _code_of(self) -> dict[str, int]:

@@ -63,6 +63,8 @@ def _csv_rows(text: str) -> list[LegendRow]:
     delimiter = max(",;\t", key=head.count)
     rows = [[cell.strip() for cell in row] for row in csv.reader(text.splitlines(), delimiter=delimiter)]
     rows = [row for row in rows if any(row)]
+    if long := [row for row in rows if any(row[len(rows[0]) :])]:
+        raise ValueError(f"the row of {long[0][0]!r} has more cells than the first row; quote names with {delimiter!r}")
     columns = {name.casefold(): index for index, name in enumerate(rows[0] if rows else [])}
     key, name, color = (_column(columns, names) for names in (_KEYS, _NAMES, _COLORS))
     if key is None and name is None:  # no names of columns
@@ -95,7 +97,7 @@ def _sld_rows(text: str) -> list[LegendRow]:
 
 def _entry(entry: Element, key: str) -> LegendRow:
     number = entry.get(key, "")
-    key = f"{float(number):g}"
+    key = f"{float(number):.15g}"
     return LegendRow(key, entry.get("label") or key, _color(entry.get("color", "")))
 
 

@@ -132,9 +132,27 @@ def threshold(p: NDArray[np.float64], groups: NDArray[np.integer], level: float)
 
 
 def _coverage(p: NDArray[np.float64], groups: NDArray[np.integer], level: float) -> float:
-    """Mean share of the pixels of a polygon that reach the threshold of the other polygons; NaN without labels."""
-    shares = []
-    for polygon in np.unique(groups):
-        own = groups == polygon
-        shares.append(float((p[own] >= threshold(p[~own], groups[~own], level)).mean()))
-    return float(np.mean(shares)) if shares else math.nan
+    """Mean share of the pixels of a polygon that reach the threshold of the other polygons; NaN without labels.
+
+    A pixel fails where the pixels of other polygons that are above it weigh at least ``level``. These are all pixels
+    above it, of which those of its own polygon are taken off again.
+    """
+    if not len(p):
+        return math.nan
+    _, polygon, pixels = np.unique(groups, return_inverse=True, return_counts=True)
+    weights = 1 / (len(pixels) * pixels[polygon])  # as of the others, counting one more than there are
+    everything = np.zeros(len(p), np.intp)
+    fails = _above(p, everything, weights) - _above(p, polygon, weights) >= level - _ROUNDING
+    return float(np.mean(np.bincount(polygon, ~fails) / pixels))
+
+
+def _above(p: NDArray[np.float64], groups: NDArray[np.intp], weights: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Sum of the weights of the larger values of a value's group (n,)."""
+    order = np.lexsort((-p, groups))
+    before = np.concatenate([[0.0], np.cumsum(weights[order])[:-1]])
+    new_group = np.diff(groups[order], prepend=-1) != 0
+    new_value = new_group | (np.diff(p[order], prepend=np.inf) != 0)
+    starts = [before[np.maximum.accumulate(np.where(new, np.arange(len(p)), 0))] for new in (new_value, new_group)]
+    sums = np.empty(len(p))
+    sums[order] = starts[0] - starts[1]
+    return sums

@@ -108,15 +108,9 @@ def read_labels(
     crs, extent, geometries = features.crs, features.total_bounds, features.geometry.to_numpy()[usable]
     del features  # a million points take 200 MB
     to_pixels(path, geometries, crs.to_wkt(), grid)
-    legend = Legend.from_values(values[usable])
-    _warn_of_classes(path, [entry.value for entry in legend.entries])
+    legend, codes = _classes(path, values[usable], classes or ClassSettings())
     geometries = _repaired(geometries, counts)
     only_points = bool(np.isin(shapely.get_type_id(geometries), (0, 4)).all())
-    code_of = {entry.value: entry.code for entry in legend.entries}
-    classes = classes or ClassSettings()
-    wanted = regrouped(legend, classes)
-    tell_missing(wanted, classes)
-    codes = wanted.of_class[[code_of[value] - 1 for value in values[usable]]]
     parts = Parts.of(grid.shape_hw, geometries, counts)
     del geometries
     claims = burn(grid.shape_hw, parts, codes, counts)
@@ -129,8 +123,18 @@ def read_labels(
         log.warning("%s: of %d features: %s", Path(path).name, len(fields), "; ".join(happened))
     chosen = np.where(claims.disputed, claims.last, claims.first)
     code, group = codes[chosen], usable.astype(np.int32)[chosen]
-    labels = Labels(grid, wanted.legend, claims.rows, claims.cols, code, group, fields, only_points, dict(counts))
+    labels = Labels(grid, legend, claims.rows, claims.cols, code, group, fields, only_points, dict(counts))
     return labels.where(~claims.disputed) if settings.conflicts == "drop" else labels
+
+
+def _classes(path: PathLike, values: Geometries, settings: ClassSettings) -> tuple[Legend, NDArray[np.uint16]]:
+    """The legend after merging and renaming, and the code of each value; warns of doubtful values."""
+    legend = Legend.from_values(values)
+    _warn_of_classes(path, [entry.value for entry in legend.entries])
+    code_of = {entry.value: entry.code for entry in legend.entries}
+    wanted = regrouped(legend, settings)
+    tell_missing(wanted, settings)
+    return wanted.legend, wanted.of_class[[code_of[value] - 1 for value in values]]
 
 
 def _check_whole(path: PathLike, column: Series) -> None:

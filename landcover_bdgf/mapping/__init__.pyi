@@ -1,9 +1,9 @@
+from .map_checks import check_map as check_map
 from .memory import parse_size as parse_size
 from .mosaicking import mosaic as mosaic
 from .partial_map import check_partial as check_partial, read_partial as read_partial
 from .polygonizing import polygons as polygons, polygons_product as polygons_product
 from .scene_map import (
-    check_map as check_map,
     is_map_of as is_map_of,
     map_product as map_product,
     map_scene as map_scene,

@@ -90,7 +90,7 @@ def join_maps(paths: Sequence[PathLike], output: Path, *, overwrite: bool = Fals
         The map cannot be written.
     """
     with ExitStack() as opened:
-        maps = [_open(Path(path), opened) for path in paths]
+        maps = [_open(Path(path), opened, layers=True) for path in paths]
         for other in maps[1:]:
             _check_alike(maps[0], other)
         grid, maps = _joined(maps)
@@ -106,10 +106,10 @@ def join_maps(paths: Sequence[PathLike], output: Path, *, overwrite: bool = Fals
 
 
 @contextmanager
-def opened_map(path: PathLike) -> Iterator[FinishedMap]:
-    """A finished map with its layers; RasterError or LabelError if it is none."""
+def opened_map(path: PathLike, *, layers: bool = False) -> Iterator[FinishedMap]:
+    """A finished map, on request with its layers; RasterError or LabelError if it is none."""
     with ExitStack() as opened:
-        yield _open(Path(path), opened)
+        yield _open(Path(path), opened, layers=layers)
 
 
 def origin_of(found: FinishedMap) -> dict[str, Any]:
@@ -117,18 +117,22 @@ def origin_of(found: FinishedMap) -> dict[str, Any]:
     return {key: value for key, value in found.record.items() if key not in _OF_FILES}
 
 
-def _open(path: Path, opened: ExitStack) -> FinishedMap:
+def _open(path: Path, opened: ExitStack, *, layers: bool) -> FinishedMap:
     dataset = opened.enter_context(open_raster(path))
-    grid, legend, found = grid_of(dataset), legend_of_raster(dataset), read_record(path)
-    recorded, layers = found.get("layers"), {}
+    found = FinishedMap(path, dataset, {}, grid_of(dataset), legend_of_raster(dataset), read_record(path))
+    return replace(found, layers=_layers(found, opened)) if layers else found
+
+
+def _layers(found: FinishedMap, opened: ExitStack) -> dict[str, DatasetReader]:
+    recorded, layers = found.record.get("layers"), {}
     for name in LAYERS:
-        file = layer_path(path, name)
+        file = layer_path(found.path, name)
         if file.is_file() and (not isinstance(recorded, list) or name in recorded):
             layer = layers[name] = opened.enter_context(open_raster(file))
-            whole = layer.count == len(LAYERS[name].bands(legend)) and layer.dtypes[0] in ("uint8", HUNDREDTHS)
-            if not (whole and grid_of(layer).same_as(grid)):
-                raise RasterError(file, f"is not the {name} of {path}", "Clip it like the map, or remove it.")
-    return FinishedMap(path, dataset, layers, grid, legend, found)
+            whole = layer.count == len(LAYERS[name].bands(found.legend)) and layer.dtypes[0] in ("uint8", HUNDREDTHS)
+            if not (whole and grid_of(layer).same_as(found.grid)):
+                raise RasterError(file, f"is not the {name} of {found.path}", "Clip it like the map, or remove it.")
+    return layers
 
 
 def _check_alike(first: FinishedMap, other: FinishedMap) -> None:

@@ -21,8 +21,10 @@ def to_map(stack: Stack, settings: MapSettings) -> Stack:
     return replace(stack, mask=None) if settings.map_masked else stack
 
 
-def map_record(model: Checkpoint, stack: Stack, settings: MapSettings, run: Run) -> dict[str, Any]:
-    """Provenance of a map."""
+def map_record(
+    model: Checkpoint, stack: Stack, settings: MapSettings, run: Run, *, sets: PredictionSets | None = None
+) -> dict[str, Any]:
+    """Provenance of a map; ``sets`` are its prediction sets, if they are known already."""
     limits = stack.limits()
     if "masked" in limits:
         limits["masked"]["mapped"] = settings.map_masked
@@ -34,18 +36,17 @@ def map_record(model: Checkpoint, stack: Stack, settings: MapSettings, run: Run)
         recipe=model.recipe.model_dump(mode="json"),
         legend=json.loads(regrouped(model.classes, settings).legend.to_json()),
         seed=run.seed,
-        **_of_layers(model, settings),
+        **_of_layers(model, settings, sets),
         **limits,
     )
 
 
-def _of_layers(model: Checkpoint, settings: MapSettings) -> dict[str, Any]:
+def _of_layers(model: Checkpoint, settings: MapSettings, sets: PredictionSets | None) -> dict[str, Any]:
     """What the record says of layers and classes: coverage of the sets, type of the probabilities, the sieve."""
     found: dict[str, Any] = {}
     if settings.sets:
-        found["sets"] = PredictionSets.of(
-            model.left_out, regrouped(model.classes, settings).legend, settings.sets
-        ).to_dict()
+        legend = regrouped(model.classes, settings).legend
+        found["sets"] = (sets or PredictionSets.of(model.left_out, legend, settings.sets)).to_dict()
     if settings.merge:
         found["merge"] = list(settings.merge)
     if settings.min_area:

@@ -35,10 +35,16 @@ class MemoryUse:
     file_block: int  # bytes of the largest block of a file
     batch: int = 1  # blocks that a thread computes at once
     layer_bytes: int = 0  # of a pixel in all layers of the map
+    sieve_bytes: int = 0  # of the whole map, which a sieve holds once all pixels are classified
 
     @classmethod
-    def of(cls, stack: Stack, recipe: Recipe, batch: int = 1, layer_bytes: int = 0) -> MemoryUse:
-        """The estimate for a scene and a model of this recipe, which need not be trained yet."""
+    def of(
+        cls, stack: Stack, recipe: Recipe, *, batch: int = 1, layer_bytes: int = 0, sieve_px_bytes: int = 0
+    ) -> MemoryUse:
+        """The estimate for a scene and a model of this recipe, which need not be trained yet.
+
+        ``sieve_px_bytes`` are those of a pixel in a sieve, 0 without one.
+        """
         given, spectral = len(stack.spectral.bands), recipe.spectral
         bands = given if given <= spectral.max_bands else min(spectral.max_components, given)  # or fewer
         extra = sum(len(image.bands) for image in stack.extra)
@@ -54,7 +60,9 @@ class MemoryUse:
         live = LIVE_ENCODER * encoder + layers + LIVE_NOVELTY * vectors
         floats = round(live) + tokens + around
         file_block = max(image.block_bytes() for image in stack.images)
-        return cls(stack.grid.shape_hw[1], raw, channels, floats, recipe.halo_px, file_block, batch, layer_bytes)
+        height, width = stack.grid.shape_hw
+        sieve_bytes = height * width * sieve_px_bytes
+        return cls(width, raw, channels, floats, recipe.halo_px, file_block, batch, layer_bytes, sieve_bytes)
 
     def bytes_for(self, tile_px: int, threads: int) -> int:
         """Estimated peak memory of the process, without GDAL's cache."""
@@ -65,7 +73,8 @@ class MemoryUse:
         computing = threads * self.floats * side**2
         results = tile_px**2 + (2 * threads + 1 + FLOAT_COPIES * threads) * self.batch * BLOCK_PX**2
         scene = 4 * (reading + carried + queued + computing)
-        return PROCESS_BYTES + DECODED_TWICE * self.file_block + scene + self.layer_bytes * results
+        process = PROCESS_BYTES + DECODED_TWICE * self.file_block + self.sieve_bytes
+        return process + scene + self.layer_bytes * results
 
 
 def parse_size(text: str) -> int:

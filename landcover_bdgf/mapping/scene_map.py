@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import math
 import shutil
 import tempfile
 from collections.abc import Iterator
@@ -16,7 +15,7 @@ from typing import Any, overload
 import numpy as np
 from rasterio.windows import Window
 
-from landcover_bdgf.errors import RasterError, SettingsError
+from landcover_bdgf.errors import SettingsError
 from landcover_bdgf.labels import (
     ClassMap,
     changed_map_files,
@@ -24,24 +23,21 @@ from landcover_bdgf.labels import (
     read_class_map,
     regrouped,
 )
+from landcover_bdgf.mapping.map_checks import check_known, check_map, tell_novel
 from landcover_bdgf.mapping.map_record import layer_plan, map_record, to_map
-from landcover_bdgf.mapping.memory import MemoryUse, fitting, parse_size
 from landcover_bdgf.mapping.mosaicking import write_map
 from landcover_bdgf.mapping.partial_map import PartialMap, Plan, begin_partial
-from landcover_bdgf.mapping.patches import Sieve, least_pixels
+from landcover_bdgf.mapping.patches import Sieve
 from landcover_bdgf.mapping.polygonizing import polygons, polygons_product
 from landcover_bdgf.mapping.settings import MapSettings, PolygonSettings
-from landcover_bdgf.mapping.stac_item import check_stac, stac_path, write_stac_item
+from landcover_bdgf.mapping.stac_item import stac_path, write_stac_item
 from landcover_bdgf.model import (
     BLOCK_PX,
-    FOREIGN_SHARE,
-    GPU_BLOCKS,
     Block,
     BlockStream,
     Checkpoint,
     Classified,
     Classifier,
-    Recipe,
     Run,
     empty_result,
     fit_stack,
@@ -56,14 +52,10 @@ from landcover_bdgf.storage import (
     Product,
     changed_files,
     check,
-    check_free_space,
     content_sha256,
     read_record,
 )
 from landcover_bdgf.text import FILE_NAMES
-
-WARNED_SHARE = 0.2  # of novel pixels; 0.01 is usual in the scene of the training, and 0.44 was found in another country
-MAX_TILE_PX = 1 << 14  # 1 GB with its layers
 
 
 @overload
@@ -164,17 +156,18 @@ def _to_file(
     stream = BlockStream(to_map(stack, settings).counting(counts), model.scaling, model.recipe.halo_px, tile_px)
     number, count = settings.shard_of
     strips = [int(strip) for strip in np.array_split(np.arange(stream.strips), count)[number - 1]]
-    plan = _plan(model, stream, strips, settings, run, map_record(model, stack, settings, run))
+    record = map_record(model, stack, settings, run, sets=layers.sets)
+    plan = _plan(model, stream, strips, settings, run, record)
     path = part_path(output, settings)
     classifier = Classifier(model, run, layers)
     with kept_warnings() as later, begin_partial(path, plan, resume=resume, overwrite=overwrite) as partial:
         _compute(classifier, stream, strips, partial, run, resumable=resumable)
         warn_of_zeros(stack, counts)
         novel_px, compared_px = partial.compared()
-        _tell_novel(novel_px, compared_px, settings)
+        tell_novel(novel_px, compared_px, settings)
         partial.keep_warnings([*stack.warnings, *said, *later])
         if count == 1 and not settings.force:
-            _check_known(output, novel_px, compared_px)
+            check_known(output, novel_px, compared_px)
         if count > 1:
             log.info("join the %d parts with bdgf mosaic", count)
             return path
@@ -226,41 +219,6 @@ def map_product(output: Path, settings: MapSettings) -> Product:
     return replace(made, companions=companions, scratch=scratch, shared=settings.shard_of[1] > 1)
 
 
-def check_map(
-    output: Path, stack: Stack, recipe: Recipe, *, settings: MapSettings, run: Run, classes: int = 1
-) -> tuple[MapSettings, Run]:
-    """Check what can be known before there is a model of this recipe; returns settings within the memory limit.
-
-    The number of ``classes`` counts for memory and disk, where it is known.
-
-    Raises
-    ------
-    SettingsError, ResourceError, OutputError
-        Tiles are too small or too large, the memory limit is too low, the recipe has no novelty or no folds for
-        prediction sets, the device or room on the disk is missing.
-    """
-    _check_tile(settings.tile_px, recipe.halo_px)
-    if settings.map_masked and stack.mask is None:
-        problem = "has no effect, as nothing is masked in this scene"
-        raise SettingsError("`map_masked`", problem, "Leave it out, or name a mask with `mask`.")
-    if settings.novelty and not recipe.fusion.shares:
-        problem = f"is not available for models of the recipe {recipe.name}, whose windows share no computation"
-        raise SettingsError("`novelty`", problem, "Use another recipe, or map without `novelty`.")
-    if settings.stac:
-        check_stac(settings.stac)
-    if settings.polygons:
-        check(polygons_product(settings.polygons), inputs=stack.files, overwrite=True)
-    if settings.min_area:
-        least_pixels(settings.min_area, stack.grid)
-    if settings.sets and not recipe.training.folds:
-        problem = "needs labels that models of other folds have judged, and there are no folds"
-        raise SettingsError("`sets`", problem, "Train with `training.folds=3`, or map without `sets`.")
-    layer_bytes = settings.layer_bytes(classes)
-    if settings.shard_of[1] == 1:  # finished windows stay until the map is written, first without compression
-        check_free_space(output, 2 * math.prod(stack.grid.shape_hw) * (1 + layer_bytes))
-    return _within_memory(settings, run, recipe, stack, layer_bytes)
-
-
 def is_map_of(output: Path, model: Checkpoint, stack: Stack, *, settings: MapSettings, run: Run) -> bool:
     """Whether a file is the whole map of this scene by a model that was trained on it, with its layers, unchanged."""
     expected = json.loads(json.dumps(map_record(model, stack, settings, run) | {"layers": list(settings.layers)}))
@@ -301,29 +259,6 @@ def _compute(
                 raise KeyboardInterrupt
 
 
-def _tell_novel(novel_px: int, compared_px: int, settings: MapSettings) -> None:
-    """Say the share of novel pixels among those that were compared, if any were; warn of many."""
-    if compared_px:
-        share = novel_px / compared_px
-        about = "" if settings.novelty or settings.confidence else "about "
-        where = "" if settings.novelty else "; `novelty` shows where"
-        told = (
-            "%s%.1f %% of the pixels are novel (p < 0.01): farther from the training data than 99 %% of the training "
-        )
-        (log.warning if share > WARNED_SHARE else log.info)(told + "pixels" + where, about, 100 * share)
-
-
-def _check_known(output: Path, novel_px: int, compared_px: int) -> None:
-    """Refuse to write a map of mostly novel pixels; its finished windows stay."""
-    if novel_px > FOREIGN_SHARE * compared_px:
-        raise RasterError(
-            output,
-            f"is not written, as {100 * novel_px / compared_px:.0f} % of its pixels are unlike all training data and "
-            "most of it would be wrong",
-            "Train on this scene. To write it all the same, repeat the command with `resume` and `force`.",
-        )
-
-
 def _batches(blocks: Iterator[Block], classifier: Classifier) -> Iterator[list[Block]]:
     """Batches of equal blocks, in order; blocks at the border are smaller."""
     for _, alike in groupby(blocks, key=lambda block: block.seen.valid.shape):
@@ -353,26 +288,6 @@ def _plan(
         layers=settings.layers,
         record=record | {"images": stream.stack.to_dict()},
     )
-
-
-def _check_tile(tile_px: int, halo_px: int) -> None:
-    if tile_px < halo_px:
-        problem = f"is smaller than the {halo_px} px around a pixel that the model sees"
-        raise SettingsError(f"`tile_px={tile_px}`", problem, f"Use {BLOCK_PX} or more.")
-    if tile_px > MAX_TILE_PX:
-        raise SettingsError(f"`tile_px={tile_px}`", "needs too much memory", f"Use {MAX_TILE_PX} or less.")
-
-
-def _within_memory(
-    settings: MapSettings, run: Run, recipe: Recipe, stack: Stack, layer_bytes: int
-) -> tuple[MapSettings, Run]:
-    device = run.torch_device()
-    if settings.max_ram is None:
-        return settings, run
-    threads = run.workers(device)
-    use = MemoryUse.of(stack, recipe, GPU_BLOCKS if device.type == "cuda" else 1, layer_bytes)
-    tile_px, threads = fitting(use, parse_size(settings.max_ram), tile_px=settings.tile_px, threads=threads)
-    return replace(settings, tile_px=tile_px), replace(run, threads=threads)
 
 
 def _corners(window: Window) -> list[tuple[int, int]]:

@@ -22,7 +22,7 @@ class SieveSettings:
         Setting(
             "give smaller patches of a class that of their largest neighbour, as gdal_sieve does; e.g. 0.5ha or 20px",
             unit="AREA",
-            default="none",
+            default="none, required by bdgf sieve",
         ),
     ] = None
     keep: Annotated[
@@ -87,13 +87,14 @@ class MapSettings(SieveSettings, PolygonSettings, ClassSettings):
         bool, Setting("also write OUTPUT_probabilities.tif, the probability of each class, one band a class")
     ] = False
     probability_type: Annotated[
-        Literal["uint8", "uint16"], Setting("of the probabilities: uint8 for percent, uint16 for hundredths of one")
+        Literal["uint8", "uint16"],
+        Setting("of the probabilities: uint8 for percent, uint16 for hundredths of a percent"),
     ] = "uint8"
     sets: Annotated[
         float | None,
         Setting(
-            "also write OUTPUT_sets.tif, the classes that cannot be ruled out: sets that hold the right class with "
-            "this probability, e.g. 0.9, on polygons drawn like the labels",
+            "also write OUTPUT_sets.tif, prediction sets: classes that together contain the true one with this "
+            "probability, e.g. 0.9",
             least=0.5,
             most=0.99,
             default="none",

@@ -66,7 +66,7 @@ def write_stac_item(output: Path, dates: str, *, overwrite: bool = False) -> Pat
 
     check_stac(dates)
     first, last = _times(dates)
-    with opened_map(output) as found:
+    with opened_map(output, layers=True) as found:
         ring = _footprint(found.grid)
         several: dict[str, Any] = {} if first == last else {"start_datetime": first, "end_datetime": last}
         item = pystac.Item(
@@ -156,13 +156,19 @@ def _assets(found: FinishedMap, output: Path) -> dict[str, Any]:
 
 
 def _classes(legend: Legend) -> list[dict[str, Any]]:
-    """Classes of the classification extension, whose names hold letters, digits, - and _ only."""
+    """Classes of the classification extension, whose names hold letters, digits, - and _ only, and differ."""
+    names: list[str] = []
+    for entry in legend.entries:
+        name = re.sub("[^0-9A-Za-z_-]+", "_", entry.name).strip("_") or f"class_{entry.code}"
+        while name in names:
+            name += f"_{entry.code}"
+        names.append(name)
     return [
         {
             "value": entry.code,
-            "name": re.sub("[^0-9A-Za-z_-]+", "_", entry.name) or f"class_{entry.code}",
+            "name": name,
             "title": printable(entry.name),
             "color_hint": bytes(entry.color).hex().upper(),
         }
-        for entry in legend.entries
+        for entry, name in zip(legend.entries, names, strict=True)
     ]

@@ -24,6 +24,7 @@ from pydantic import (
 )
 
 from landcover_bdgf.errors import SettingsError
+from landcover_bdgf.model.recipes import PRESETS
 from landcover_bdgf.storage import flaw, read_toml
 
 Branch = Literal["cnn", "transformer", "mamba"]
@@ -287,31 +288,7 @@ class Recipe(Settings):
         return max(self.fusion.clear_px, 2 * self.context.reach_px + self.fusion.average_px // 2 + 1)
 
 
-_LONG: dict[str, Any] = {"network": "3d", "target": "noise", "tile_px": 64, "batch": 16, "learning_rate": 4e-4}
-_BASE: dict[str, Any] = {
-    "name": "base",
-    "spectral": {"max_components": 62},
-    "diffusion": {"width": 0.5, "steps": 20_000, **_LONG},
-    "fusion": {
-        "guidance": BRANCHES, "attention_channels": 64, "mamba_channels": 64, "mamba_states": 16, "group_channels": 64,
-    },
-    "training": {"steps": 3000, "learning_rate": 4e-4},
-}  # fmt: skip
-_PAPER: dict[str, Any] = {
-    "name": "paper",
-    "spectral": {"max_bands": 30, "max_components": 30},
-    "diffusion": {"width": 1.0, "steps": 30_000, **_LONG, "tile_px": 32, "power_of_two": True},
-    "features": {"noise": "keyed"},
-    "fusion": {
-        "network": "literal", "guidance": BRANCHES, "cnn_widths": (8, 16, 64), "mamba_channels": 64,
-        "mamba_states": 16, "dropout": 0.0, "average_px": 1,
-    },
-    "context": {"sizes_px": ()},
-    "pixel": {"hidden": 0},
-    "mutual": {"branch_weight": 0.0, "temperature_limits": None, "tempered": False},
-    "training": {**_BASE["training"], "augment": False, "balanced": False, "averaged_share": 0.0, "folds": 0},
-}  # fmt: skip
-RECIPES = {"laptop": Recipe(), "base": Recipe.model_validate(_BASE), "paper": Recipe.model_validate(_PAPER)}
+RECIPES = {name: Recipe.model_validate(preset) for name, preset in PRESETS.items()}
 
 
 def load_recipe(source: str | Path | None, overrides: tuple[str, ...] = ()) -> Recipe:

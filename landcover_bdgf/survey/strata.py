@@ -15,6 +15,7 @@ from rasterio.windows import Window
 
 from landcover_bdgf.errors import RasterError
 from landcover_bdgf.geo import PixelAreas
+from landcover_bdgf.labels import class_sizes as class_sizes  # also for the steps of this package
 from landcover_bdgf.survey.class_raster import ClassRaster, strips
 
 Ints = NDArray[np.int64]
@@ -69,24 +70,6 @@ def strata_of(map_: ClassRaster, other: ClassRaster | None, *, one: bool = False
         )
     names = ("whole map",) if one else tuple(legend.names[i] for i in there)
     return Strata(there + 1, names, pixels[there], area_m2[there], read)
-
-
-def class_sizes(
-    windows: Iterator[tuple[Window, Codes]], classes: int, areas: PixelAreas
-) -> tuple[Ints, NDArray[np.float64]]:
-    """Pixels and areas in m² of the codes 1 to ``classes``."""
-    pixels, area_m2 = np.zeros(classes + 1, np.int64), np.zeros(classes + 1)
-    for window, codes in windows:
-        of_pixels = areas.of(window)
-        flat = codes.ravel()
-        counts = np.bincount(flat, minlength=classes + 1)
-        pixels += counts
-        if of_pixels.shape[1] == 1:  # one area a row
-            for row, area in zip(codes, of_pixels[:, 0], strict=True):
-                area_m2 += np.bincount(row, minlength=classes + 1) * area
-        else:
-            area_m2 += np.bincount(flat, of_pixels.ravel(), minlength=classes + 1)
-    return pixels[1:], area_m2[1:]
 
 
 def draw_random(strata: Strata, counts: Ints, seed: int) -> tuple[Ints, Ints, Ints]:

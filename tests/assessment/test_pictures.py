@@ -9,6 +9,7 @@ import pytest
 import rasterio
 from conftest import WriteTif
 from drawn_maps import pixels
+from rasterio.windows import Window
 
 from landcover_bdgf.assessment.pictures import (
     RIGHT,
@@ -20,7 +21,8 @@ from landcover_bdgf.assessment.pictures import (
     layer_picture,
     map_picture,
 )
-from landcover_bdgf.scene.image import open_image
+from landcover_bdgf.geo.grid import Grid
+from landcover_bdgf.scene.image import Image, open_image
 
 
 def test_a_large_map_is_drawn_smaller_at_its_proportions(write_tif: WriteTif) -> None:
@@ -64,6 +66,31 @@ def test_an_image_is_shown_in_its_colours(write_tif: WriteTif) -> None:
     assert picture[5, 0, 0] == 0
     assert picture[5, 59, 0] == 255
     assert picture[5, :, 1].max() == 0
+
+
+def test_a_large_image_is_sampled_in_tiles_without_resampling(
+    write_tif: WriteTif, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The picture has the middle one of five pixels, and no read is larger than a tile."""
+    rows, cols = np.mgrid[0:1500, 0:6000]
+    band = (rows // 5 + cols // 5 * 7 + (rows % 5 != 2) * 5000).astype(np.float32)
+    path = write_tif("image.tif", np.stack([band] * 3))
+    read, shapes = Image.read, []
+
+    def seen(image: Image, window: Window, grid: Grid) -> tuple[np.ndarray, np.ndarray]:
+        shapes.append((window.height, window.width))
+        assert grid.offset_in(image.grid) is not None
+        return read(image, window, grid)
+
+    monkeypatch.setattr(Image, "read", seen)
+    with open_image(path) as image, rasterio.open(path) as dataset:
+        picture = pixels(image_picture(image, dataset))
+    assert picture.shape == (300, 1200, 4)
+    assert np.max(shapes) <= 512
+    chosen = band[2::5, 2::5]
+    low, high = np.percentile(chosen, (2, 98))
+    expected = np.clip(255 * (chosen - low) / (high - low), 0, 255).astype(np.uint8)
+    assert np.array_equal(picture[..., 0], expected)
 
 
 def test_true_colours_are_found_by_wavelength(tmp_path: Path, write_tif: WriteTif) -> None:

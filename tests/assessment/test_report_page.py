@@ -9,15 +9,23 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pytest
+import rasterio
+from affine import Affine
 from conftest import WriteTif
 from drawn_maps import GRID, reference
+from rasterio.crs import CRS
 
 from landcover_bdgf.assessment.report import assess
-from landcover_bdgf.assessment.report_page import ReportContext
+from landcover_bdgf.assessment.report_page import ReportContext, class_areas
 from landcover_bdgf.geo.cog import RasterProfile, write_raster
+from landcover_bdgf.geo.grid import Grid
 from landcover_bdgf.geo.raster import Window
 from landcover_bdgf.labels.class_map import layer_path
+from landcover_bdgf.labels.legend import Legend
+from landcover_bdgf.labels.symbology import write_companions
 from landcover_bdgf.storage.records import read_record, write_record
+from landcover_bdgf.survey.class_areas import areas
 
 WARNING = 's1.tif: seems to be shifted by 2.7 px. `coreg="auto"` corrects it'
 
@@ -129,3 +137,26 @@ def test_the_corners_of_the_map_are_told(map_path: Path, tmp_path: Path) -> None
     left, _, _, top = GRID.bounds
     assert f"Upper left {left:.0f}, {top:.0f}" in page
     assert "Longitude" in page
+
+
+@pytest.mark.parametrize("epsg", [32633, 4326])
+def test_areas_are_those_of_bdgf_areas_for_any_nodata(map_path: Path, epsg: int) -> None:
+    """A pixel whose code is not in the legend has no class."""
+    with rasterio.open(map_path) as dataset:
+        codes, legend = dataset.read(), Legend.from_values(["crops", "water"])
+    transform = GRID.transform if epsg == 32633 else Affine(0.01, 0, 15, 0, -0.01, 60)
+    grid = Grid(CRS.from_epsg(epsg), transform, GRID.shape_hw)
+    for nodata in (0, 200, 255):
+        path = map_path.with_name(f"{nodata}.tif")
+        pixels = np.where(codes == 0, nodata, codes).astype(np.uint8)
+        window = Window(0, 0, 80, 60)
+        write_raster(path, grid, [(window, pixels)], profile=RasterProfile("uint8", nodata=nodata))
+        write_companions(path, legend)
+        with rasterio.open(path) as dataset:
+            found = class_areas(dataset, legend)
+        expected = areas(path)
+        assert [row["pixels"] for row in found] == [row.pixels for row in expected] == [2000, 2000]
+        assert [row["hectares"] for row in found] == pytest.approx([row.hectares for row in expected])
+        assert [row["share"] for row in found] == [0.5, 0.5]
+    with rasterio.open(path) as dataset:
+        assert [row["share"] for row in class_areas(dataset, Legend.from_values(["crops"]))] == [1]

@@ -9,7 +9,7 @@ from rasterio.crs import CRS
 from rasterio.windows import Window
 
 from landcover_bdgf.geo.crs import transformer
-from landcover_bdgf.geo.grid import Grid, ground_pixel_m2, ground_pixel_side_m, ground_width_m, mirrored
+from landcover_bdgf.geo.grid import Grid, ground_pixel_side_m, ground_width_m, mirrored
 
 UTM = CRS.from_epsg(32633)
 GRID = Grid(UTM, Affine(10, 0, 500_000, 0, -10, 5_000_000), (70, 90))
@@ -86,11 +86,9 @@ def test_coordinates_come_back_from_another_crs(epsg):
     np.testing.assert_allclose(GRID.rowcol_of(*there, other), [rows, cols], atol=1e-4)
 
 
-def test_areas_and_lengths_are_those_on_the_ground_or_none():
-    assert ground_pixel_m2(GRID) == 100
+def test_lengths_are_those_on_the_ground():
     assert ground_width_m(GRID) == 900
     mercator = Grid(CRS.from_epsg(3857), Affine(10, 0, 1_500_000, 0, -10, 8_400_000), (70, 90))  # at 60° N
-    assert ground_pixel_m2(mercator) is None
     assert ground_width_m(mercator) == pytest.approx(900 * np.cos(np.radians(60)), rel=0.01)
 
 

@@ -22,6 +22,7 @@ SLD = """<StyledLayerDescriptor xmlns="http://www.opengis.net/sld" xmlns:sld="ht
     ("Code;Label;Red;Green;Blue\n1;roof;255;0;0\n2;water;0;0;255\n", "water"),
     ("1,roof,ff0000\n2,water,0000ff80\n", "water"),
     ("name\tvalue\tcolour\n\nroof\t1\t#ff0000\nwater\t2\t#0000ff\n", "water"),
+    ("value,name,color\n1,roof,#ff0000,\n2,\"water, deep\",#0000ff\n", "water, deep"),
     ("\ufeffvalue,color\n1,#ff0000\n2,#0000ff\n", "2"),
 ])  # fmt: skip
 def test_csv_files_with_any_delimiter_and_columns(text: str, second: str, tmp_path: Path) -> None:
@@ -29,6 +30,11 @@ def test_csv_files_with_any_delimiter_and_columns(text: str, second: str, tmp_pa
     first, found = read_legend_file(tmp_path / "legend.csv")
     assert (first.key, first.color) == ("1", RED)
     assert found == LegendRow("2", second, BLUE)
+
+
+def test_large_values_keep_their_digits(tmp_path: Path) -> None:
+    (tmp_path / "a.sld").write_text(SLD.replace('"2.0"', '"1234567"'))
+    assert read_legend_file(tmp_path / "a.sld")[1] == LegendRow("1234567", "1234567", BLUE)
 
 
 def test_styles(tmp_path: Path) -> None:
@@ -43,6 +49,8 @@ def test_styles(tmp_path: Path) -> None:
 @pytest.mark.parametrize(("name", "text", "message"), [
     ("a.csv", "", "holds no classes"), ("a.qml", "<qgis/>", "holds no classes"),
     ("a.csv", "value,name,color\n1,roof,red\n", "is not a legend .'red' is not a colour like #1f77b4."),
+    ("a.csv", "value,name\n1,Land, with trees\n", "is not a legend .the row of '1' has more cells than the first row"),
+    ("a.csv", "1,roof\n2,Land, with trees\n", "is not a legend .the row of '2' has more cells"),
     ("a.csv", "code,name,red,green,blue\n1,roof,300,0,0\n", "is not a legend"), ("a.sld", "<a>", "is not a legend"),
 ])  # fmt: skip
 def test_what_is_no_legend_is_refused(name: str, text: str, message: str, tmp_path: Path) -> None:

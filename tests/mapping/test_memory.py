@@ -30,6 +30,7 @@ def test_more_of_anything_takes_more() -> None:
     for wider in (MemoryUse(9000, 14, 14, 1830, 17, 2**18), MemoryUse(3000, 226, 32, 3040, 17, 2**18)):
         assert wider.bytes_for(256, 2) > base
     assert replace(SENTINEL, layer_bytes=20).bytes_for(256, 2) > base + 20 * 256**2
+    assert replace(SENTINEL, sieve_bytes=10**9).bytes_for(256, 2) == base + 10**9
     assert replace(SENTINEL, file_block=2**28).bytes_for(256, 2) > base + 2**28  # must be decoded whole
 
 

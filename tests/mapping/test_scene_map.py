@@ -6,7 +6,6 @@ import shutil
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
-from types import SimpleNamespace
 
 import geopandas
 import numpy as np
@@ -30,7 +29,6 @@ from landcover_bdgf.model.checkpoint import Checkpoint
 from landcover_bdgf.model.classifier import Classified, Classifier
 from landcover_bdgf.model.features import Viewer
 from landcover_bdgf.model.networks.group import apply_windows
-from landcover_bdgf.model.recipe import changed
 from landcover_bdgf.model.run import Run
 from landcover_bdgf.scene.alignment import align
 from landcover_bdgf.scene.settings import AlignSettings
@@ -55,28 +53,6 @@ def test_the_map_does_not_depend_on_tile_size_and_threads(
     assert len(list(made.parent.iterdir())) == 14
     for path in made.parent.iterdir():
         assert (again.parent / path.name).read_bytes() == path.read_bytes(), path.name
-
-
-def test_the_share_of_novel_pixels_is_said_from_all_blocks_or_a_sample(
-    model: Checkpoint, wide_stack: Stack, tmp_path: Path, caplog: pytest.LogCaptureFixture
-) -> None:
-    def said(settings: MapSettings) -> str:
-        caplog.clear()
-        with caplog.at_level("INFO"):
-            map_scene(model, wide_stack, tmp_path / "map.tif", settings=settings, overwrite=True)
-        return next(text for text in caplog.messages if "are novel" in text)
-
-    whole = said(MapSettings(novelty=True))
-    with rasterio.open(layer_path(tmp_path / "map.tif", "novelty")) as file:
-        p = file.read(1)
-    share = 100 * (p == 0).sum() / (p != 255).sum()
-    assert whole == (
-        f"{share:.1f} % of the pixels are novel (p < 0.01): farther from the training data than 99 % of the training "
-        "pixels"
-    )
-    sample = said(MapSettings())
-    assert sample.startswith("about ")
-    assert sample.endswith("pixels; `novelty` shows where")
 
 
 def test_undeclared_zeros_are_reported_when_the_whole_scene_is_read(
@@ -120,9 +96,9 @@ def test_layers_are_what_the_probabilities_tell(made: Path, model: Checkpoint) -
     p = found.probabilities[:, there] / 10_000
     assert np.abs(p.sum(axis=0) - 1).max() <= classes * 0.5e-4
     assert (found.probabilities[:, ~there] == 65535).all()
-    known = found.novelty[there] > 0  # the confidence of other pixels is at most that of chance
-    assert np.abs(100 * p.max(axis=0) - found.confidence[there])[known].max() <= 0.51
-    assert found.confidence[there][~known].max(initial=0) <= 100 // classes
+    assert found.novelty is not None
+    most = np.where(found.novelty[there] == 0, 100 // classes / 100, 1)  # of novel pixels, that of chance
+    assert np.abs(100 * np.minimum(p.max(axis=0), most) - found.confidence[there]).max() <= 0.51
     assert np.array_equal(np.take_along_axis(p, found.codes[there][None].astype(int) - 1, axis=0)[0], p.max(axis=0))
     entropy = -100 * (p * np.log(np.maximum(p, 1e-9))).sum(axis=0) / np.log(classes)
     assert np.abs(entropy - found.entropy[there]).max() <= 0.7
@@ -165,6 +141,15 @@ def test_a_sieved_map_with_polygons_is_the_same_for_any_tiles(
         MapSettings(min_area="3px", shard="1/2")
 
 
+def test_prediction_sets_are_made_once(
+    model: Checkpoint, wide_stack: Stack, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    found, of = [], PredictionSets.of
+    monkeypatch.setattr(PredictionSets, "of", lambda *arguments: found.append(of(*arguments)) or found[-1])
+    map_scene(model, wide_stack, tmp_path / "map.tif", settings=MapSettings(sets=0.7))
+    assert len(found) == 1
+
+
 def test_probabilities_of_merged_classes_are_added(
     made: Path, model: Checkpoint, wide_stack: Stack, tmp_path: Path
 ) -> None:
@@ -194,9 +179,6 @@ def test_prediction_sets_need_judged_labels(model: Checkpoint, wide_stack: Stack
     alone, settings = replace(model, left_out=None), MapSettings(sets=0.9)
     with pytest.raises(CheckpointError, match=r"trained without folds, which prediction sets need\. Train it with"):
         map_scene(alone, wide_stack, tmp_path / "map.tif", settings=settings)
-    recipe = changed(model.recipe, ("training.folds=0",))
-    with pytest.raises(SettingsError, match="`sets`: needs labels that models of other folds have judged"):
-        scene_map.check_map(tmp_path / "map.tif", wide_stack, recipe, settings=settings, run=Run())
 
 
 def test_classes_have_names_and_colours(made: Path, model: Checkpoint) -> None:
@@ -314,31 +296,13 @@ def test_a_finished_map_is_not_made_again_unless_it_is_another(
     assert made.stat() == state
 
 
-def test_classifying_masked_pixels_needs_a_mask(model: Checkpoint, wide_stack: Stack, tmp_path: Path) -> None:
-    with pytest.raises(SettingsError, match="`map_masked`: has no effect, as nothing is masked in this scene"):
-        map_scene(model, wide_stack, tmp_path / "map.tif", settings=MapSettings(map_masked=True))
-
-
-def test_unsuitable_outputs_models_and_tiles_are_refused_before_mapping(
+def test_unsuitable_outputs_and_models_are_refused_before_mapping(
     made: Path, model: Checkpoint, denoiser: Checkpoint, wide_stack: Stack
 ) -> None:
     with pytest.raises(OutputError, match="exists already"):
         map_scene(model, wide_stack, made)
     with pytest.raises(CheckpointError, match="a denoiser was given"):
         map_scene(denoiser, wide_stack, made, overwrite=True)
-    with pytest.raises(SettingsError, match="`tile_px=10`: is smaller than the 20 px"):
-        map_scene(model, wide_stack, made.with_name("new.tif"), settings=MapSettings(tile_px=10))
-    assert not made.with_name("new.tif").exists()
-
-
-def test_disk_space_is_checked_before_a_map_is_computed(
-    model: Checkpoint, wide_stack: Stack, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(scene_map, "_compute", lambda *arguments: pytest.fail("it computes"))
-    monkeypatch.setattr(shutil, "disk_usage", lambda folder: SimpleNamespace(free=2 * 300 * 200 * 2 - 1))
-    with pytest.raises(OutputError, match=r"map\.tif: needs 0\.00024 GB of disk while it is written"):
-        map_scene(model, wide_stack, tmp_path / "map.tif", settings=MapSettings(confidence=True))
-    assert not os.listdir(tmp_path)
 
 
 def test_an_image_replaced_during_mapping_gives_no_map(
@@ -489,29 +453,6 @@ def test_a_mask_and_an_area_are_not_overwritten(model: Checkpoint, wide_stack: S
     (tmp_path / "map.tif").touch()
     with pytest.raises(OutputError, match=r"map\.tif: is one of the inputs"):
         map_scene(model, stack, tmp_path / "map.tif", overwrite=True)
-
-
-@pytest.fixture(scope="module")
-def stranger(model: Checkpoint) -> Checkpoint:
-    """A model to which every pixel is novel."""
-    return replace(model, weights=model.weights | {"domain.distances": 0 * model.weights["domain.distances"]})
-
-
-def test_a_map_of_mostly_novel_pixels_is_written_only_by_force(
-    stranger: Checkpoint, wide_stack: Stack, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """The finished windows stay, so that the map is then written without computing it again."""
-    path = tmp_path / "m.tif"
-    with pytest.raises(RasterError, match="100 % of its pixels are unlike all training data") as refused:
-        map_scene(stranger, wide_stack, path)
-    assert "`resume` and `force`" in refused.value.remedy
-    assert not path.exists()
-    monkeypatch.setattr(Classifier, "classify", None)
-    assert map_scene(stranger, wide_stack, path, settings=MapSettings(force=True), resume=True) == path
-    found = json.loads((tmp_path / "m.tif.json").read_text(encoding="utf-8"))
-    assert found["novelty"]["novel_px"] == found["novelty"]["compared_px"] > 0
-    assert any("about 100.0 % of the pixels are novel" in text for text in found["warnings"])
-    assert not list(tmp_path.glob("*.partial"))
 
 
 def test_the_record_has_the_warnings_of_all_steps_and_parts(

@@ -12,6 +12,7 @@ from rasterio.features import sieve as gdal_sieve
 
 from landcover_bdgf.labels.class_map import legend_of_map, read_class_map
 from landcover_bdgf.labels.legend import Legend
+from landcover_bdgf.mapping.polygonizing import polygons
 from landcover_bdgf.mapping.settings import SieveSettings
 from landcover_bdgf.mapping.sieving import sieve
 from landcover_bdgf.storage.records import changed_files, read_record
@@ -37,6 +38,17 @@ def test_the_map_stays_and_the_record_says_what_was_done(noisy_map: Path, tmp_pa
     assert record["sieved_px"] == (expected != CODES).sum()
     assert record["training"] == read_record(noisy_map)["training"]
     assert changed_files(tmp_path / "clean.tif") == []
+
+
+def test_a_foreign_layer_beside_the_map_is_not_read(noisy_map: Path, tmp_path: Path) -> None:
+    (tmp_path / "m_confidence.tif").write_text("of another program")
+    assert sieve(noisy_map, tmp_path / "clean.tif", settings=SieveSettings("9px")).is_file()
+    assert polygons(noisy_map, tmp_path / "m.gpkg").is_file()
+
+
+def test_help_says_that_the_least_area_is_required(bdgf: Bdgf, capsys: pytest.CaptureFixture[str]) -> None:
+    assert bdgf("sieve", "--help") == 0
+    assert "--min-area is required" in " ".join(capsys.readouterr().out.split())
 
 
 def test_the_command(noisy_map: Path, bdgf: Bdgf, capsys: pytest.CaptureFixture[str]) -> None:

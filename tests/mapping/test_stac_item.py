@@ -55,6 +55,18 @@ def test_the_item(map_path: Path) -> None:
     assert (period["start_datetime"], period["end_datetime"]) == ("2020-06-01T00:00:00Z", "2020-06-30T23:59:59Z")
 
 
+def test_class_names_in_any_script_differ() -> None:
+    legend = Legend.from_values(["a b", "a/b", "(wet) land", "лес", "вода"])
+    found = {each["title"]: each["name"] for each in stac_item._classes(legend)}
+    names = [each["name"] for each in stac_item._classes(Legend.from_values(["a b", "a.b_3", "a/b"]))]
+    assert names == ["a_b", "a_b_3", "a_b_3_3"]
+    codes = {entry.name: entry.code for entry in legend.entries}
+    assert found == {
+        "(wet) land": "wet_land", "a b": "a_b", "a/b": f"a_b_{codes['a/b']}",
+        "лес": f"class_{codes['лес']}", "вода": f"class_{codes['вода']}",
+    }  # fmt: skip
+
+
 def test_dates_and_the_package_are_checked(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(stac_item, "find_spec", lambda name: None)
     with pytest.raises(SettingsError, match=r"`stac`: needs the package pystac\. Install it: pip install 'landcover"):

@@ -18,7 +18,10 @@ def polygons(
     output: GPKG_OUTPUT,
     overwrite: OVERWRITE = False,
 ) -> None:
-    """Write a map as polygons with class names and areas, in a GeoPackage with a style; bdgf sieve it first."""
+    """Write a map as polygons with class names and areas, in a GeoPackage with a style.
+
+    Run bdgf sieve first on noisy maps.
+    """
     from landcover_bdgf.mapping import polygons as draw_polygons
 
     draw_polygons(map_file, output, settings=drawing, overwrite=overwrite)

@@ -18,7 +18,7 @@ def sieve(
     output: MAP_OUTPUT,
     overwrite: OVERWRITE = False,
 ) -> None:
-    """Write a map without its small patches, which get the class of their largest neighbour (--min-area)."""
+    """Write a map without its small patches, which get the class of their largest neighbour; --min-area is required."""
     from landcover_bdgf.mapping import sieve as sieve_map
 
     sieve_map(map_file, output, settings=sieving, overwrite=overwrite)
