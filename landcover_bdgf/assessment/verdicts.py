@@ -35,7 +35,10 @@ def novelty_verdict(novel_px: int, compared_px: int) -> str:
     if not compared_px:
         return "Not known: the pixels of the map were not compared with the training data."
     share = novel_px / compared_px
-    found = f"{percent(share)} of the pixels are unlike all training data, {percent(EXPECTED)} is usual"
+    found = (
+        f"{percent(share)} of the {compared_px:,} pixels that were compared are unlike all training data, "
+        f"{percent(EXPECTED)} is usual"
+    )
     if share <= SOME:
         return f"The model knows this scene: {found}."
     if share <= MANY:

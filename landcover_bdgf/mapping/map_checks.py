@@ -19,6 +19,7 @@ from landcover_bdgf.scene import Stack
 from landcover_bdgf.storage import check, check_free_space
 
 WARNED_SHARE = 0.2  # of novel pixels; 0.01 is usual in the scene of the training, and 0.44 was found in another country
+SMALL_PX = 64 * BLOCK_PX**2  # all pixels of a scene up to this size are compared with the training data: 5 s
 MAX_TILE_PX = 1 << 14  # 1 GB with its layers
 
 
@@ -89,11 +90,19 @@ def _within_memory(
     return replace(settings, tile_px=tile_px), replace(run, threads=threads)
 
 
-def tell_novel(novel_px: int, compared_px: int, settings: MapSettings) -> None:
+def compares_all(stack: Stack, settings: MapSettings) -> bool:
+    """Whether all pixels are compared with the training data, or those of a sample of the blocks.
+
+    Novel pixels come in patches, which a sample of a few blocks misses.
+    """
+    return settings.novelty or settings.confidence or math.prod(stack.grid.shape_hw) <= SMALL_PX
+
+
+def tell_novel(novel_px: int, compared_px: int, settings: MapSettings, *, sampled: bool) -> None:
     """Say the share of novel pixels among those that were compared, if any were; warn of many."""
     if compared_px:
         share = novel_px / compared_px
-        about = "" if settings.novelty or settings.confidence else "about "
+        about = "about " if sampled else ""
         where = "" if settings.novelty else "; `novelty` shows where"
         told = (
             "%s%.1f %% of the pixels are novel (p < 0.01): farther from the training data than 99 %% of the training "

@@ -23,7 +23,7 @@ from landcover_bdgf.labels import (
     read_class_map,
     regrouped,
 )
-from landcover_bdgf.mapping.map_checks import check_known, check_map, tell_novel
+from landcover_bdgf.mapping.map_checks import check_known, check_map, compares_all, tell_novel
 from landcover_bdgf.mapping.map_record import layer_plan, map_record, to_map
 from landcover_bdgf.mapping.mosaicking import write_map
 from landcover_bdgf.mapping.partial_map import PartialMap, Plan, begin_partial
@@ -159,12 +159,13 @@ def _to_file(
     record = map_record(model, stack, settings, run, sets=layers.sets)
     plan = _plan(model, stream, strips, settings, run, record)
     path = part_path(output, settings)
-    classifier = Classifier(model, run, layers)
+    every_block = compares_all(stack, settings)
+    classifier = Classifier(model, run, layers, every_block=every_block)
     with kept_warnings() as later, begin_partial(path, plan, resume=resume, overwrite=overwrite) as partial:
         _compute(classifier, stream, strips, partial, run, resumable=resumable)
         warn_of_zeros(stack, counts)
         novel_px, compared_px = partial.compared()
-        tell_novel(novel_px, compared_px, settings)
+        tell_novel(novel_px, compared_px, settings, sampled=not every_block)
         partial.keep_warnings([*stack.warnings, *said, *later])
         if count == 1 and not settings.force:
             check_known(output, novel_px, compared_px)

@@ -35,11 +35,13 @@ class Classifier:
     """A model ready to classify blocks of a stack; :meth:`classify` is thread-safe.
 
     ``batch`` is the recommended number of blocks per call, ``temperature`` that of the probabilities. Results have the
-    layers of the plan. The confidence of novel pixels is at most that of chance; without confidence and novelty, novel
-    pixels are counted in a sample of the blocks.
+    layers of the plan. Novel pixels are counted in ``every_block``, which a plan with confidence or novelty implies, or
+    in a sample of the blocks. The confidence of novel pixels is at most that of chance.
     """
 
-    def __init__(self, model: Checkpoint, run: Run, layers: LayerPlan | None = None) -> None:
+    def __init__(
+        self, model: Checkpoint, run: Run, layers: LayerPlan | None = None, *, every_block: bool = False
+    ) -> None:
         legend = model.classes
         seed = model.provenance.get("seed", run.seed)  # keyed noise must be the same as in training
         self.viewer = Viewer.of(model.weights, model.scaling, model.recipe, run.torch_device(), seed)
@@ -57,7 +59,7 @@ class Classifier:
         self.layers = layers or LayerPlan()
         self.kinds = self.layers.kinds(legend)
         novelty_layer = "novelty" in self.layers.dtypes
-        self.compares_all = novelty_layer or "confidence" in self.layers.dtypes
+        self.compares_all = every_block or novelty_layer or "confidence" in self.layers.dtypes
         self.novelty = Novelty.of(statistics, device, features) if novelty_layer or statistics else None
         self.codes = np.array([entry.code for entry in legend.entries], np.uint16)
 

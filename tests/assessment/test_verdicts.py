@@ -20,7 +20,7 @@ def test_confidence(bins: list[tuple[int, float, float]], start: str) -> None:
 
 @pytest.mark.parametrize(("novel_px", "compared_px", "start"), [
     (0, 0, "Not known"),
-    (1, 100, "The model knows this scene: 1.0 % of the pixels"),
+    (1, 100, "The model knows this scene: 1.0 % of the 100 pixels that were compared"),
     (12, 100, "The model does not know parts"),
     (44, 100, "The model does not know much"),
     (94, 100, "The model does not know this scene"),
