@@ -9,7 +9,7 @@ from typing import Annotated, Any
 from pydantic import AfterValidator, BaseModel, Field, NonNegativeInt
 
 from landcover_bdgf.storage import read_json
-from landcover_bdgf.text import listed, printable
+from landcover_bdgf.text import listed, percent, printable
 
 LONGEST = 2000  # characters of a text
 
@@ -90,6 +90,7 @@ class MapRecord(BaseModel):
     recipe: Line = ""
     command: Line | None = None
     versions: dict[Line, Line] = {}
+    made: list[Line] = []  # of the map: patches that were removed, classes that were merged, prediction sets
 
     def inputs(self) -> list[tuple[str, list[str]]]:
         """Rows of a table: names, and lines of text."""
@@ -99,6 +100,8 @@ class MapRecord(BaseModel):
             rows.append(("Labels", [*([self.training.labels] if self.training.labels else []), trained]))
         if self.recipe:
             rows.append(("Model", [f"recipe {printable(self.recipe)}, seed {self.seed}"]))
+        if self.made:
+            rows.append(("Map", self.made))
         if self.versions:
             rows.append(("Software", [", ".join(f"{name} {number}" for name, number in self.versions.items())]))
         if self.command:
@@ -131,4 +134,20 @@ def _parts(record: Mapping[str, Any]) -> dict[str, Any]:
         "recipe": (maps[0].get("recipe") or {}).get("name", ""),
         "command": record.get("command"),
         "versions": record.get("versions") or {},
+        "made": _made(record),
     }
+
+
+def _made(record: Mapping[str, Any]) -> list[str]:
+    """What happened to the classes of a map after its pixels were classified, and what its prediction sets are worth."""
+    sieve, sets, lines = record.get("sieve"), record.get("sets"), []
+    if record.get("merge"):
+        lines.append(f"classes were merged: {'; '.join(record['merge'])}")
+    if sieve:
+        lines.append(
+            f"patches below {sieve['min_area']} got the class of their largest neighbour "
+            f"({record.get('sieved_px', 0):,} px changed); accuracies from left-out labels are of the map before"
+        )
+    if sets:
+        lines.append(f"prediction sets of level {sets['level']:g} hold {percent(sets['coverage'])} of left-out labels")
+    return lines

@@ -40,6 +40,15 @@ def test_inputs_are_told_in_words() -> None:
     assert rows["Labels"] == ["polygons.shp, field class", "1,234 training pixels, split by folds"]
     assert rows["Model"] == ["recipe laptop, seed 7"]
     assert rows["Command"] == ["bdgf map a b"]
+    assert "Map" not in rows
+    made = {"sieve": {"min_area": "0.5ha"}, "sieved_px": 1234, "merge": ["built=roof,road"],
+            "sets": {"level": 0.9, "coverage": 0.934}}  # fmt: skip
+    assert dict(map_record(made).inputs())["Map"] == [
+        "classes were merged: built=roof,road",
+        "patches below 0.5ha got the class of their largest neighbour (1,234 px changed); accuracies from left-out "
+        "labels are of the map before",
+        "prediction sets of level 0.9 hold 93.4 % of left-out labels",
+    ]
     corrected = map_record({"images": [IMAGE | {"corrected_px": [1.0, -2.0]}]})
     assert corrected.images[0].lines()[-1].endswith("; corrected by 1, -2 px")
 
@@ -53,7 +62,7 @@ def test_joined_maps_have_the_inputs_and_the_novel_pixels_of_all() -> None:
 
 @pytest.mark.parametrize("damaged", [
     {}, {"images": "none"}, {"warnings": [1]}, {"warnings": 3}, {"novelty": {"novel_px": -1}}, {"model": "m"},
-    {"maps": [3]}, {"novelty": {"novel_px": "x"}},
+    {"maps": [3]}, {"sets": {"level": 0.9}}, {"sieve": 3}, {"merge": [4]}, {"novelty": {"novel_px": "x"}},
 ])  # fmt: skip
 def test_a_damaged_or_old_record_tells_nothing(damaged: dict[str, Any]) -> None:
     assert map_record(damaged) == MapRecord()
