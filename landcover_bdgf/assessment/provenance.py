@@ -139,7 +139,7 @@ def _parts(record: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _made(record: Mapping[str, Any]) -> list[str]:
-    """What happened to the classes of a map after its pixels were classified, and what its prediction sets are worth."""
+    """What happened to the classes of a map after classification, and what its prediction sets are worth."""
     sieve, sets, lines = record.get("sieve"), record.get("sets"), []
     if record.get("merge"):
         lines.append(f"classes were merged: {'; '.join(record['merge'])}")
