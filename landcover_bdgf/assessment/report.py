@@ -153,10 +153,12 @@ def _judged(
     gain = right.astype(float) - (found.unguided == found.codes)
     distances = found.distance_px.astype(np.float64)
     of_map = scene_distances_px(dataset.shape, positions)
+    one_by_one = found.folds == len(np.unique(found.groups))
+    how = "leave-one-polygon-out, as polygons are few" if one_by_one else f"{found.folds} folds"
     result = replace(
         accuracy(found.codes, found.mapped, legend, found.groups),
         sample=f"{len(found)} labelled pixels, each judged by a model that was trained without its polygon "
-        f"({found.folds} folds); the model of the map has learned from all {len(positions) or 'labels'}",
+        f"({how}); the model of the map has learned from all {len(positions) or 'labels'}",
         reliability=reliability_bins(found.confidence, right),
         by_distance=accuracy_by_distance(right, distances),
         judged_px=(float(np.median(distances)), float(np.median(of_map))),

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from landcover_bdgf.labels import LeftOut, Samples, distances_px
 from landcover_bdgf.model import Checkpoint, pooled, tempered
 from landcover_bdgf.training.calibration import Judged, fitted_temperature
-from landcover_bdgf.training.folds import folds
+from landcover_bdgf.training.folds import fold_count, folds
 from landcover_bdgf.training.stacking import pool_of
 
 LEAST_SHARE = 1e-3  # of a class, for its labels to count
@@ -41,12 +41,12 @@ class CrossFitted:
 def cross_fit(
     samples: Samples, count: int, seed: int, names: Sequence[str], *, fit: Fitted, judge: Judge
 ) -> CrossFitted | None:
-    """Judge the pixels of ``count`` folds; None if none can be left out.
+    """Judge the pixels of ``count`` folds, or polygon by polygon if they are few; None if none can be left out.
 
     ``fit(number, kept)`` trains a temporary model on some pixels; ``judge(model, left_out)`` lets it judge others, by
     its experts ``names``.
     """
-    found, mapped_px = [], np.zeros(len(samples.legend.entries))
+    found, mapped_px, count = [], np.zeros(len(samples.legend.entries)), fold_count(samples, count)
     for fold in folds(samples, count, seed):
         own = judge(fit(fold.number, fold.kept), samples.where(fold.left_out))
         away = distances_px(samples.positions[fold.left_out[own.index]], samples.positions[fold.kept])

@@ -22,6 +22,7 @@ from landcover_bdgf.labels import Samples, distances_px, scene_distances_px
 JOINED_PX = 2, 4, 8, 16, 32, 64, 128  # polygons nearer than this are one cluster; tried beside single polygons
 PAIRED_PX = 20_000  # labelled pixels among which near ones are searched; more are thinned
 NEAR_ENOUGH = 0.9  # of the median distance of the map's pixels
+FEW_POLYGONS = 6  # up to so many, each is a fold of its own: a third of them would leave too little to learn from
 UNEVEN = 1.5  # largest fold of a class, in parts of an even one; more would leave too little to learn from
 
 Ints = NDArray[np.int64]
@@ -34,6 +35,12 @@ class Fold:
     number: int
     kept: NDArray[np.intp]
     left_out: NDArray[np.intp]
+
+
+def fold_count(samples: Samples, count: int) -> int:
+    """The number of folds: ``count``, or with few polygons theirs (leave-one-polygon-out)."""
+    polygons = len(np.unique(_polygons(samples)))
+    return polygons if count < polygons <= FEW_POLYGONS else count
 
 
 def folds(samples: Samples, count: int, seed: int) -> Iterator[Fold]:

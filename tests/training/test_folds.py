@@ -7,7 +7,7 @@ import pytest
 
 from landcover_bdgf.labels.samples import Samples
 from landcover_bdgf.labels.split import distances_px
-from landcover_bdgf.training.folds import folds, folds_of
+from landcover_bdgf.training.folds import fold_count, folds, folds_of
 
 
 def with_polygons(samples: Samples, corners: np.ndarray, codes: np.ndarray) -> Samples:
@@ -41,6 +41,18 @@ def test_every_label_is_judged_and_every_other_polygon_kept(samples: Samples, co
         assert set(labels.codes[fold.kept]) == set(labels.codes)
         assert len(fold.kept) + len(fold.left_out) == len(labels)
     assert sorted(np.concatenate([fold.left_out for fold in made])) == [*range(len(labels))]
+
+
+def test_few_polygons_are_left_out_one_by_one(samples: Samples) -> None:
+    """A third of five polygons would leave too little to learn from; the only polygon of a class is never left out."""
+    corners = np.array([[0, 0], [0, 40], [40, 0], [40, 40], [20, 20], [60, 20]])
+    labels = with_polygons(samples, corners, np.array([1, 1, 2, 2, 2, 3]))
+    assert fold_count(labels, 3) == 6
+    made = list(folds(labels, 6, seed=0))
+    assert sorted(len(fold.left_out) for fold in made) == [4] * 5
+    assert all(set(labels.codes[fold.kept]) == {1, 2, 3} for fold in made)
+    many = with_polygons(samples, np.tile(corners, (2, 1)) + np.repeat([[0], [5]], 6, axis=0), np.tile([1, 2, 3], 4))
+    assert fold_count(many, 3) == 3
 
 
 def test_folds_of_a_class_have_about_the_same_number_of_pixels(samples: Samples) -> None:
