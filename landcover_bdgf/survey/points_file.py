@@ -1,8 +1,8 @@
 """Points of a probability sample in a GeoPackage: to label in QGIS, and to read back when they are labelled.
 
 The layer ``points`` has a point for each sampled pixel, with an empty field ``reference`` to fill in. The table
-``design`` has a row for each stratum: its pixels, its points and its area. Its first row, of stratum 0, says how the
-sample was drawn. The points come in random order, so that the first of them are a sample, too.
+``design`` has a row for each stratum: its pixels, its points and its area. Its first row, with text in
+``about``, says how the sample was drawn. The points come in random order, so that the first of them are a sample, too.
 """
 
 from __future__ import annotations
@@ -64,7 +64,7 @@ class Design:
     names : tuple of str
         Of the strata.
     codes, pixels, points : int64 (strata,)
-        Codes of the strata, and their numbers of pixels and of points drawn.
+        Pixel values of the strata, ascending, and their numbers of pixels and of points drawn.
     area_m2 : float64 (strata,)
     rows, cols, stratum : int64 (n,)
         Pixels of the grid, and index of the stratum of each.
@@ -191,8 +191,9 @@ def read_design(path: PathLike, field: str = REFERENCE) -> Design:
 
 
 def _design(points: DataFrame, table: DataFrame, field: str) -> Design:
-    about = read_json(About, table.loc[table["stratum"] == 0, "about"].iloc[0])
-    strata = table[table["stratum"] > 0].sort_values("stratum")
+    is_stratum = ~table["about"].fillna("").astype(bool)  # a class of a map may have the value 0
+    about = read_json(About, table.loc[~is_stratum, "about"].iloc[0])
+    strata = table[is_stratum].sort_values("stratum")
     codes = strata["stratum"].to_numpy(np.int64)
     if field not in points:
         there = ", ".join(printable(name) for name in points if name not in ("row", "col", points.geometry.name))

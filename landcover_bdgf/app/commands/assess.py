@@ -84,12 +84,13 @@ def _by_labels(
     from landcover_bdgf.assessment import ReferenceFile, ReportContext, assess as assess_map, summary_lines
     from landcover_bdgf.survey import as_map
 
-    context = ReportContext(image=image)
     if labels[0].suffix == ".safetensors":
         from landcover_bdgf.app.job import labels_of_model
 
+        context = ReportContext(image=image)
         accuracy = assess_map(map_file, labels_of_model(labels[0], map_file), context=context, **given)
     else:
-        with as_map(map_file, legend) as path:
+        with as_map(map_file, legend) as (path, codes):
+            context = ReportContext(image=image, map_codes=codes)
             accuracy = assess_map(path, ReferenceFile(*labels), field=field, context=context, **given)
     return summary_lines(accuracy), accuracy.to_dict()
