@@ -38,9 +38,8 @@ def assess(
         typed.refuse({"image"}, "--reference and a single map")
     written = {"output": output, "overwrite": overwrite}
     if compare is not None:
-        typed.refuse({"legend"}, "a single map")
         labels = None if reference is None else (reference, reading)
-        lines, values = _compared((map_file, compare), labels, design, field=field, **written)
+        lines, values = _compared((map_file, compare), labels, design, field=field, legend=classes.legend, **written)
     elif design is not None:
         lines, values = _by_design(map_file, design, field, legend=classes.legend, **written)
     else:
