@@ -147,7 +147,7 @@ def _simplified(parts: Iterator[Measured], tolerance: float | None, grid: Grid) 
     every_corner = shapely.segmentize(whole.polygons, 1)  # neighbours need the same vertices, where three meet too
     if tolerance > FEW_PX * pixel:
         log.warning(
-            "`simplify` %g is %.0f pixels: small polygons lose their shape and change their area. Use %g or less.",
+            "`simplify=%g`: is %.0f pixels, so small polygons lose their shape and area. Use %g or less.",
             tolerance, tolerance / pixel, FEW_PX * pixel,
         )  # fmt: skip
     simple = shapely.coverage_simplify(every_corner, tolerance / pixel, simplify_boundary=False)

@@ -98,7 +98,7 @@ def test_simplified_polygons_keep_the_border_of_the_map_and_have_their_own_areas
     assert after.area_m2.sum() == pytest.approx(before.area_m2.sum(), rel=1e-6)
     assert "lose their shape" not in caplog.text
     polygons(smooth_map, tmp_path / "coarse.gpkg", settings=PolygonSettings(simplify=60))
-    assert "`simplify` 60 is 6 pixels: small polygons lose their shape and change their area. Use 30" in caplog.text
+    assert "`simplify=60`: is 6 pixels, so small polygons lose their shape and area. Use 30 or less." in caplog.text
 
 
 def test_a_map_of_another_program_is_refused_before_anything_is_written(

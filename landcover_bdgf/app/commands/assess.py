@@ -21,7 +21,9 @@ def assess(
         "reference", "polygons or points with classes, samples.gpkg, or the model of the map", "Inputs"
     )] = None,
     design: Annotated[Path | None, option("design", "labelled points from bdgf design", "Inputs")] = None,
-    compare: Annotated[Path | None, option("compare", "a second map, to compare at the same pixels", "Inputs")] = None,
+    compare: Annotated[Path | None, option(
+        "compare", "a second map, to compare at the same pixels; --legend names the classes of both", "Inputs"
+    )] = None,
     output: Annotated[Path | None, option("output", "folder for the report", "Outputs")] = None,
     field: FIELD = None,
     image: Annotated[Path | None, option("image", "spectral image to show beside the map", "Inputs")] = None,
