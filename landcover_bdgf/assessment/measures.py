@@ -92,6 +92,8 @@ class Accuracy:
     guidance : tuple of float, optional
         Of such labels: by how much the share of correct pixels falls without what the features that guide the network
         tell, and the 95 % interval of this difference.
+    map_codes : tuple of int
+        Of the classes in the map of another program; empty if they are those of the legend.
     """
 
     legend: Legend
@@ -119,6 +121,7 @@ class Accuracy:
     about: MapRecord = field(default_factory=MapRecord)
     judged_px: tuple[float, float] | None = None
     guidance: tuple[float, float, float] | None = None
+    map_codes: tuple[int, ...] = ()
 
     def __repr__(self) -> str:
         shares = f"overall {percent(self.overall)}, average {percent(self.average)}, kappa {_text(self.kappa)}"
@@ -135,6 +138,11 @@ class Accuracy:
 
     def __str__(self) -> str:
         return "\n".join(summary_lines(self))
+
+    @property
+    def codes(self) -> tuple[int, ...]:
+        """Codes of the classes in the map, as its user sees them."""
+        return self.map_codes or self.legend.codes
 
     @property
     def n(self) -> int:
@@ -159,7 +167,7 @@ class Accuracy:
         producers = interval(float(self.producers[i]), float(self.sizes.producers[i]))
         users = interval(float(self.users[i]), float(self.sizes.users[i]))
         return ClassAccuracy(
-            code=entry.code,
+            code=self.codes[i],
             name=entry.name,
             polygons=polygons,
             reference_px=reference_px,
@@ -208,7 +216,7 @@ class Accuracy:
             "confusion_matrix": {
                 "rows": "map",
                 "columns": "reference",
-                "codes": list(self.legend.codes),
+                "codes": list(self.codes),
                 "counts": self.matrix.tolist(),
             },
             "classes": self.classes(),

@@ -91,6 +91,7 @@ def assess(
     """
     if output is not None:
         check(report_product(output), overwrite=overwrite)
+    context = context or ReportContext()
     with open_raster(map_path) as dataset:
         legend, grid = legend_of_raster(dataset), grid_of(dataset)
         record = read_record(str(map_path))
@@ -104,7 +105,13 @@ def assess(
                 pixels = read_reference(reference, field=field, grid=grid, legend=legend, training=training)
             notes = (*pixels.notes, *said)
             result, places = _compare(dataset, pixels, legend, layers, training)
-        result = replace(result, limits=map_limits(record), about=map_record(record), edges=edge_share(dataset))
+        result = replace(
+            result,
+            limits=map_limits(record),
+            about=map_record(record),
+            edges=edge_share(dataset),
+            map_codes=context.map_codes,
+        )
         if result.leak:
             log.warning("%s of the reference windows overlap training windows", percent(result.leak))
         if output is not None:
@@ -213,9 +220,9 @@ def _write(output: PathLike, result: Accuracy, page: str, *, overwrite: bool) ->
         (folder / FIGURES).write_bytes(_figures(result).encode())
         classes = result.classes()
         write_table(folder / "accuracy.csv", [list(classes[0]), *(list(row.values()) for row in classes)])
-        header = ["map code (rows) \\ reference code (columns)", "class", *result.legend.codes]
-        rows = zip(result.legend.entries, result.matrix.tolist(), strict=True)
-        write_table(folder / "confusion.csv", [header, *([e.code, e.name, *counts] for e, counts in rows)])
+        header = ["map code (rows) \\ reference code (columns)", "class", *result.codes]
+        rows = zip(result.codes, result.legend.names, result.matrix.tolist(), strict=True)
+        write_table(folder / "confusion.csv", [header, *([code, name, *counts] for code, name, counts in rows)])
 
 
 def _figures(result: Accuracy) -> str:

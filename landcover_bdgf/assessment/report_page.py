@@ -37,6 +37,7 @@ class ReportContext:
     settings: Mapping[str, Any] = field(default_factory=dict)  # of the map; nested mappings are shown with dots
     experts: Mapping[str, float] = field(default_factory=dict)  # shares of the experts of the model, by name
     image: Image | PathLike | None = None  # the spectral image, to show beside the map
+    map_codes: tuple[int, ...] = ()  # of the classes in the user's map, if the map is a copy with codes from 1
 
 
 @dataclass(frozen=True)
@@ -58,7 +59,8 @@ def render(
     shares = result.matrix / np.maximum(result.matrix.sum(axis=1, keepdims=True), 1)
     return _environment().get_template(TEMPLATE).render(
         title=title, result=result, classes=result.classes(), areas=areas,
-        colors={area["code"]: area["color"] for area in areas}, remarks=remarks(result), caution=NO_PROBABILITY_SAMPLE,
+        colors={code: area["color"] for code, area in zip(result.codes, areas, strict=True)},
+        remarks=remarks(result), caution=NO_PROBABILITY_SAMPLE,
         warnings=list(dict.fromkeys([*result.about.warnings, *notes])), inputs=result.about.inputs(),
         disagreements=disagreements(result.matrix), shares=shares, few={"px": SMALL_PX, "polygons": SMALL_POLYGONS},
         named=len(areas) <= MOST_LABELLED_CLASSES, edge_px=EDGE_PX, grid=grid, place=_place(grid),

@@ -153,11 +153,13 @@ def legend_of_map(map_path: PathLike) -> Legend:
         If all are missing or damaged, or it is not the legend of a map of bdgf.
     """
     own = [row for row in read_companions(map_path) if row["code"] != NODATA]
-    if classes := read_record(str(map_path)).get("legend") or own:
+    recorded = read_record(str(map_path)).get("legend")
+    if classes := recorded or own:
         try:
             return Legend.from_json(json.dumps(classes))
         except LabelError as error:
-            raise LabelError(map_path, error.problem, "Use a map that bdgf wrote, with its companion files.") from error
+            problem = error.problem if recorded else f"is not a map of bdgf: {error.__cause__}"
+            raise LabelError(map_path, problem, "Use a map that bdgf wrote, with its companion files.") from error
     aux_xml, _ = companion_paths(map_path)
     raise LabelError(
         map_path,

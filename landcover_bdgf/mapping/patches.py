@@ -58,7 +58,11 @@ class Sieve:
             return None
         names = [name.strip() for text in settings.keep for name in text.split(",")]
         keep = tuple(class_code(legend, name, "keep") for name in names)
-        return cls(least_pixels(settings.min_area, grid), keep, int(settings.connectivity))
+        least_px, whole_px = least_pixels(settings.min_area, grid), math.prod(grid.shape_hw)
+        if least_px >= whole_px:
+            problem = f"is {least_px:,} pixels, and the map has {whole_px:,}"
+            raise SettingsError(f"`min_area={settings.min_area}`", problem, "Use a smaller area.")
+        return cls(least_px, keep, int(settings.connectivity))
 
     def sieved(
         self, codes: Tiles, grid: Grid, dtype: np.dtype[Any], *, folder: Path, counts: Counter[str]

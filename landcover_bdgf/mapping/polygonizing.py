@@ -40,6 +40,7 @@ if TYPE_CHECKING:
 
 LAYER, STYLES = "land_cover", "layer_styles"
 STRIP_PX = 512  # rows that are polygonised at once
+FEW_PX = 3  # a tolerance of more pixels changes the shape of small polygons
 _WRITTEN = 20_000  # polygons; a fixed number, as the pages of the file depend on it
 
 
@@ -49,8 +50,9 @@ def polygons(
     """Write the patches of a map as polygons: pixels of one class that touch at their sides.
 
     The layer ``land_cover`` of the GeoPackage has the fields ``code``, ``class``, ``pixels``, ``area_m2`` and
-    ``area_ha``, and the colours of the map as its QGIS style. Areas are those of the pixels on the ellipsoid; borders
-    that are simplified do not change them. The map is read strip by strip; with ``simplify``, all polygons are in
+    ``area_ha``, and the colours of the map as its QGIS style. Areas are those of the polygons on the ellipsoid. With
+    ``simplify``, only borders between polygons are simplified, so that the border of the map and the total area stay;
+    ``pixels`` are still those of the map. The map is read strip by strip; with ``simplify``, all polygons are in
     memory at once, so sieve a large map first.
 
     Parameters
@@ -70,8 +72,8 @@ def polygons(
     path, output, settings = Path(map_path), Path(output), settings or PolygonSettings()
     check(polygons_product(output), inputs=[path], overwrite=overwrite)
     plain_name(output, OutputError)
-    log.info("writing %s", output)
     with opened_map(path) as found, atomic_output(output, overwrite=overwrite) as draft:
+        log.info("writing %s", output)
         try:
             with undated():
                 count = _write(found, draft, settings)
@@ -143,7 +145,13 @@ def _simplified(parts: Iterator[Measured], tolerance: float | None, grid: Grid) 
         return
     whole, pixel = Measured.joined(list(parts)), float(np.sqrt(np.prod(grid.resolution_xy)))
     every_corner = shapely.segmentize(whole.polygons, 1)  # neighbours need the same vertices, where three meet too
-    yield replace(whole, polygons=shapely.coverage_simplify(every_corner, tolerance / pixel))
+    if tolerance > FEW_PX * pixel:
+        log.warning(
+            "`simplify=%g`: is %.0f pixels, so small polygons lose their shape and area. Use %g or less.",
+            tolerance, tolerance / pixel, FEW_PX * pixel,
+        )  # fmt: skip
+    simple = shapely.coverage_simplify(every_corner, tolerance / pixel, simplify_boundary=False)
+    yield replace(Measured.of(simple, whole.codes, grid), pixels=whole.pixels)
 
 
 def _batches(parts: Iterator[Measured]) -> Iterator[Measured]:

@@ -53,7 +53,7 @@ class PolygonSettings:
     simplify: Annotated[
         float | None,
         Setting(
-            "simplify the borders of polygons by this tolerance in units of the CRS, without gaps between them",
+            "simplify borders between polygons by this tolerance in units of the CRS; the border of the map stays",
             above=0,
             unit="tolerance",
             default="none",

@@ -121,6 +121,9 @@ def _assessed(map_: ClassRaster, design: Design) -> SurveyAccuracy:
     own_strata = check_strata(map_, design, codes)
     classes, extra = labels_of(design, map_.legend)
     labelled = classes >= 0
+    if (classes[labelled] >= len(map_.legend.entries)).all():
+        problem = f"has none of the classes of the points, {listed(extra)}, but {listed(map_.legend.names)}"
+        raise LabelError(map_.path, problem, "Check the field, or give class names next to the map.")
     sample, mapped, reference = sample_of(design, labelled), codes[labelled] - 1, classes[labelled]
     has_data = mapped >= 0
     if not has_data.any():

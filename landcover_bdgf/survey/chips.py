@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from rasterio.crs import CRS
 from rasterio.windows import Window
 
+from landcover_bdgf.assessment import colour_bands
 from landcover_bdgf.errors import RasterError, SettingsError
 from landcover_bdgf.geo import transformer
 from landcover_bdgf.progress import log, track
@@ -23,7 +24,6 @@ from landcover_bdgf.text import listed, png, printable
 TEMPLATE = "chips.html.jinja"
 CHIP_PX = 64  # side of a picture, in pixels of the image
 _LOOKED_AT_PX = 256
-_RED_GREEN_BLUE_NM = (665.0, 560.0, 490.0)
 _NUMBERED = re.compile(r"(.+):(\d+),(\d+),(\d+)")
 _WGS84 = CRS.from_epsg(4326)
 
@@ -50,8 +50,7 @@ def chip_sheet(design: Design, source: str) -> str:
     design : Design
     source : str
         An image as for ``bdgf map``, in files joined by commas; ``s2.tif:4,3,2`` shows the 4th, 3rd and 2nd band.
-        Without numbers the bands nearest to red, green and blue are shown, or the first three if their wavelengths are
-        not known.
+        Without numbers, the bands that the report of an assessment shows.
 
     Raises
     ------
@@ -63,11 +62,14 @@ def chip_sheet(design: Design, source: str) -> str:
     chosen = _NUMBERED.fullmatch(source)
     files = (chosen[1] if chosen else source).split(",")
     with open_image(files) as image:
-        numbers = [int(number) - 1 for number in chosen.groups()[1:]] if chosen else natural_colour(image)
+        numbers = [int(number) - 1 for number in chosen.groups()[1:]] if chosen else colour_bands(image)
         if lacking := [number + 1 for number in numbers if not 0 <= number < len(image.bands)]:
             remedy = f"The image has {len(image.bands)} bands: {listed(image.names)}."
             raise SettingsError(f"`chips={source}`", f"has no band {lacking[0]}", remedy)
         shown = replace(image, bands=tuple(image.bands[i] for i in numbers))
+        if not chosen:
+            names = listed([band.name for band in shown.bands], printable)
+            log.info("%s: bands %s are shown as red, green and blue; FILE:4,3,2 shows others", files[0], names)
         low, high = _stretch(shown, files[0])
         points = track(range(len(design)), "pictures", len(design))
         chips = [_chip(shown, design, number, low, high) for number in points]
@@ -79,14 +81,6 @@ def chip_sheet(design: Design, source: str) -> str:
         chips=chips, classes=design.about.legend.names, map=design.about.map, image=Path(files[0]).name,
         bands=[band.name for band in shown.bands],
     )  # fmt: skip
-
-
-def natural_colour(image: Image) -> list[int]:
-    """Indices of three bands to show as red, green and blue; one of them three times if there are fewer."""
-    known = {i: band.wavelength_nm for i, band in enumerate(image.bands) if band.wavelength_nm is not None}
-    if len(known) >= 3:
-        return [min(known, key=lambda i: abs(known[i] - nm)) for nm in _RED_GREEN_BLUE_NM]
-    return [0, 1, 2] if len(image.bands) >= 3 else [0, 0, 0]
 
 
 def _check_pictures(chips: Sequence[Chip], path: str) -> None:

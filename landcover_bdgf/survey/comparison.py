@@ -112,6 +112,7 @@ def compare(
     points: PathLike | Design | None = None,
     reference: PathLike | ReferenceFile | None = None,
     field: str | None = None,
+    legend: PathLike | None = None,
     output: PathLike | None = None,
     overwrite: bool = False,
 ) -> Comparison:
@@ -128,6 +129,8 @@ def compare(
         A ``ReferenceFile`` also sets how they are read.
     field : str, optional
         The field with the classes.
+    legend : path, optional
+        Class names of both maps, see :func:`~landcover_bdgf.survey.class_raster.open_classes`.
     output : path, optional
         Folder for ``report.html`` and ``comparison.json``.
     overwrite : bool
@@ -140,7 +143,7 @@ def compare(
     """
     if output is not None:
         check(comparison_product(output), overwrite=overwrite)
-    with open_classes(first) as one, open_classes(second) as other:
+    with open_classes(first, legend) as one, open_classes(second, legend) as other:
         other.check_grid(one.grid, f"the map {one.path}")
         if points is not None:
             result = _by_points(one, other, read_points(points, field))

@@ -89,7 +89,7 @@ def _from_strata(map_: ClassRaster, strata: Strata, settings: DesignSettings) ->
         settings=repr(settings),
         version=version("landcover-bdgf"),
     )
-    sizes = (strata.codes, strata.pixels, counts, strata.area_m2)
+    sizes = (strata.values, strata.pixels, counts, strata.area_m2)
     return Design(about, strata.names, *sizes, rows[order], cols[order], stratum[order])
 
 

@@ -17,8 +17,10 @@ from landcover_bdgf.text import FILE_NAMES
 
 
 @contextmanager
-def as_map(path: PathLike, legend_file: PathLike | None = None) -> Iterator[Path]:
-    """The path of a map with codes from 1 and its class names: the raster itself if it is one, else a temporary copy.
+def as_map(path: PathLike, legend_file: PathLike | None = None) -> Iterator[tuple[Path, tuple[int, ...]]]:
+    """A map with codes from 1 and its class names, and the codes of its classes in the raster.
+
+    It is the raster itself if that is such a map, else a temporary copy.
 
     The copy has the record and the layers of the raster, but for those by class. Messages about it name the raster.
     """
@@ -27,7 +29,7 @@ def as_map(path: PathLike, legend_file: PathLike | None = None) -> Iterator[Path
         named = legend_file is None and map_.named
         as_written = map_.values == map_.legend.codes and map_.nodata in (None, NODATA)
         if named and as_written and map_.dataset.dtypes[0] in ("uint8", "uint16"):
-            yield path
+            yield path, map_.values
             return
         copy = Path(folder) / f"{path.stem}.tif"
         FILE_NAMES[str(copy)] = str(path)
@@ -35,7 +37,7 @@ def as_map(path: PathLike, legend_file: PathLike | None = None) -> Iterator[Path
         write_raster(copy, map_.grid, ((window, codes[None]) for window, codes in map_.strips()), profile=profile)
         write_companions(copy, map_.legend)
         _copy_rest(path, copy, map_.legend)
-        yield copy
+        yield copy, map_.values
 
 
 def _copy_rest(path: Path, copy: Path, legend: Legend) -> None:

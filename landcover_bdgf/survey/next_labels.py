@@ -72,7 +72,8 @@ def where(
     -------
     geopandas.GeoDataFrame
         ``id`` from 1, the most useful first; ``class``, empty, to fill in; ``reason``; ``map_class`` and
-        ``second_class``; ``margin`` and ``novelty`` in percent, the latter NaN for a map without novelty layer.
+        ``second_class``, the most probable other class; ``margin`` and ``novelty`` in percent, the latter NaN for a map
+        without novelty layer.
 
     Raises
     ------
@@ -89,6 +90,8 @@ def where(
     with ExitStack() as opened:
         map_ = opened.enter_context(open_classes(map_path))
         layers = _Layers.of(map_, shares, opened, settings.side_px)
+        if "sieved_px" in read_record(map_.path):
+            log.info("%s: was sieved, so map_class may be another class than the most probable one", map_.path)
         places = _chosen(_candidates(layers, settings), settings, map_.grid.shape_hw)
         if len(places) < settings.number:
             log.warning(

@@ -87,15 +87,16 @@ def as_frame(places: Places, map_: ClassRaster, *, side_px: int, polygons: bool)
     import geopandas
 
     names = np.array([printable(name) for name in map_.legend.names], object)
-    pairs = zip(places.best, places.second, strict=True)
+    pairs = np.sort(np.stack([places.best, places.second], axis=1), axis=1)  # one reason for both orders
     undecided = np.array([f"undecided between {names[one]} and {names[other]}" for one, other in pairs], object)
+    mapped = map_.codes_at(places.rows, places.cols).astype(int) - 1  # a sieve may have taken another than the best
     unlike = unlikeness(places.novelty) > 1 - places.margin
     columns = {
         "id": np.arange(1, len(places) + 1, dtype=np.int32),
         FIELD: np.full(len(places), None, object),
         "reason": np.where(unlike, UNLIKE, undecided),
-        "map_class": names[map_.codes_at(places.rows, places.cols).astype(int) - 1],
-        "second_class": names[places.second],
+        "map_class": names[mapped],
+        "second_class": names[np.where(mapped == places.best, places.second, places.best)],
         "margin": np.round(100 * places.margin.astype(np.float64), 1),
         "novelty": np.round(100 * places.novelty.astype(np.float64), 1),
     }

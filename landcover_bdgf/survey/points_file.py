@@ -1,8 +1,8 @@
 """Points of a probability sample in a GeoPackage: to label in QGIS, and to read back when they are labelled.
 
 The layer ``points`` has a point for each sampled pixel, with an empty field ``reference`` to fill in. The table
-``design`` has a row for each stratum: its pixels, its points and its area. Its first row, of stratum 0, says how the
-sample was drawn. The points come in random order, so that the first of them are a sample, too.
+``design`` has a row for each stratum: its pixels, its points and its area. Its first row, with text in
+``about``, says how the sample was drawn. The points come in random order, so that the first of them are a sample, too.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ import pyogrio
 import shapely
 from numpy.typing import NDArray
 from pyogrio.errors import DataLayerError, DataSourceError, FeatureError
+from rasterio.crs import CRS
 
 from landcover_bdgf.errors import LabelError, OutputError
 from landcover_bdgf.geo import Grid, plain_name, read_layers, undated
@@ -64,7 +65,7 @@ class Design:
     names : tuple of str
         Of the strata.
     codes, pixels, points : int64 (strata,)
-        Codes of the strata, and their numbers of pixels and of points drawn.
+        Pixel values of the strata, ascending, and their numbers of pixels and of points drawn.
     area_m2 : float64 (strata,)
     rows, cols, stratum : int64 (n,)
         Pixels of the grid, and index of the stratum of each.
@@ -178,7 +179,10 @@ def read_design(path: PathLike, field: str = REFERENCE) -> Design:
     layers = read_layers(path, (POINTS, DESIGN))
     if POINTS not in layers or DESIGN not in layers or "inclusion_probability" not in layers[POINTS]:
         problem = "is no probability sample: it has no inclusion probabilities and strata"
-        remedy = "Draw one with bdgf design and label its points. Other labels go with `reference`."
+        remedy = (
+            "If it is a copy of such points (Save features as), join its labels to the original file by the field id, "
+            "and use that file; else draw points with bdgf design. Other labels go with `reference`."
+        )
         raise LabelError(path, problem, remedy)
     try:
         found = _design(layers[POINTS], layers[DESIGN], field)
@@ -191,12 +195,18 @@ def read_design(path: PathLike, field: str = REFERENCE) -> Design:
 
 
 def _design(points: DataFrame, table: DataFrame, field: str) -> Design:
-    about = read_json(About, table.loc[table["stratum"] == 0, "about"].iloc[0])
-    strata = table[table["stratum"] > 0].sort_values("stratum")
+    is_stratum = ~table["about"].fillna("").astype(bool)  # a class of a map may have the value 0
+    about = read_json(About, table.loc[~is_stratum, "about"].iloc[0])
+    strata = table[is_stratum].sort_values("stratum")
     codes = strata["stratum"].to_numpy(np.int64)
     if field not in points:
         there = ", ".join(printable(name) for name in points if name not in ("row", "col", points.geometry.name))
         raise LabelError(None, f"has no field {printable(field)!r}, but {there}", "Name the one with the labels.")
+    if added := int(points[["stratum", "row", "col"]].isna().any(axis=1).sum()):
+        problem = (
+            f"has {added} point(s) without stratum, row or col, which were added: {len(points) - added} were drawn"
+        )
+        raise LabelError(None, problem, "Remove them: only points that were drawn at random can be used.")
     of_points = points["stratum"].to_numpy(np.int64)
     if not len(codes) or not np.isin(of_points, codes).all():
         raise LabelError(None, "has points of strata that its table design lacks", _AGAIN)
@@ -239,7 +249,9 @@ def _check_points(path: Path, points: DataFrame, design: Design) -> None:
         problem = "has inclusion probabilities that are not points / pixels of their stratum, they were changed"
         raise LabelError(path, problem, _AGAIN)
     xy = shapely.get_coordinates(points.geometry.to_numpy())
-    rows, cols = design.about.grid.rowcol(xy[:, 0], xy[:, 1]) if len(xy) == len(design) else (np.nan, np.nan)
+    crs = CRS.from_wkt(points.crs.to_wkt()) if points.crs else design.about.grid.crs
+    inside = len(xy) == len(design)
+    rows, cols = design.about.grid.rowcol_of(xy[:, 0], xy[:, 1], crs) if inside else (np.nan, np.nan)
     moved = ~((np.abs(rows - design.rows) <= 0.5) & (np.abs(cols - design.cols) <= 0.5))
     if np.any(moved):
         raise LabelError(path, f"has {int(np.sum(moved))} point(s) outside their pixels, they were moved", _AGAIN)

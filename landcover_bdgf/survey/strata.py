@@ -30,6 +30,9 @@ class Strata:
     Attributes
     ----------
     codes : int64 (strata,)
+        Of the legend.
+    values : int64 (strata,)
+        Pixel values of the raster, 1 for the whole map.
     names : tuple of str
     pixels : int64 (strata,)
         Number of pixels with data.
@@ -40,6 +43,7 @@ class Strata:
     """
 
     codes: Ints
+    values: Ints
     names: tuple[str, ...]
     pixels: Ints
     area_m2: NDArray[np.float64]
@@ -69,7 +73,8 @@ def strata_of(map_: ClassRaster, other: ClassRaster | None, *, one: bool = False
             map_.path, "has no pixel with data in any stratum", "Check its nodata, and that of the strata."
         )
     names = ("whole map",) if one else tuple(legend.names[i] for i in there)
-    return Strata(there + 1, names, pixels[there], area_m2[there], read)
+    values = np.array([1]) if one else np.array((other or map_).values, np.int64)[there]
+    return Strata(there + 1, values, names, pixels[there], area_m2[there], read)
 
 
 def draw_random(strata: Strata, counts: Ints, seed: int) -> tuple[Ints, Ints, Ints]:

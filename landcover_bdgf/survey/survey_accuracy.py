@@ -134,26 +134,32 @@ def survey_lines(result: SurveyAccuracy) -> list[str]:
     for found in result.classes:
         hectares = hectares_text(found.share, result.hectares)
         lines.append(
-            f"{printable(found.name):<{width}} {found.map_points:>6,} {interval_text(found.users):>24} "
-            f"{interval_text(found.producers):>24} {found.mapped_ha:>12,.1f} {hectares:>26}"
+            f"{printable(found.name):<{width}} {found.map_points:>6,} {interval_text(found.users, found.few):>24} "
+            f"{interval_text(found.producers, found.few):>24} {found.mapped_ha:>12,.1f} {hectares:>26}"
         )
     notes = [f"note: {note}" for note in result.notes]
     if few := [printable(found.name) for found in result.classes if found.few]:
         notes.append(
-            f"note: fewer than {FEW} points are right, or wrong, of {', '.join(few)}: use their exact intervals"
+            f"note: fewer than {FEW} points are right, or wrong, of {', '.join(few)}: their intervals are exact ones"
         )
     return [*lines, *notes]
 
 
-def interval_text(found: Estimate) -> str:
-    """A share with its normal 95 % interval."""
+def interval_text(found: Estimate, few: bool = False) -> str:
+    """A share with its normal 95 % interval; with its exact one for ``few`` points, or if no variance was seen."""
     if found.value is None:
         return "–"
-    return f"{percent(found.value)} ({percent(found.low)} to {percent(found.high)})"
+    exact = few or found.se == 0
+    low, high = (found.exact_low, found.exact_high) if exact else (found.low, found.high)
+    return f"{percent(found.value)} ({percent(low)} to {percent(high)})"
 
 
 def hectares_text(share: Estimate, hectares: float) -> str:
-    """An area with half the width of its normal 95 % interval."""
+    """An area with half the width of its normal 95 % interval; with the exact one if no variance was seen."""
     if share.value is None or share.se is None:
         return "–"
+    if share.se == 0 and share.exact_low is not None and share.exact_high is not None:
+        return (
+            f"{share.value * hectares:,.1f} ({share.exact_low * hectares:,.1f} to {share.exact_high * hectares:,.1f})"
+        )
     return f"{share.value * hectares:,.1f} ± {Z_95 * share.se * hectares:,.1f}"

@@ -109,6 +109,6 @@ def test_a_table_with_other_codes_is_not_a_map_of_ours(tmp_path):
     aux_xml, _ = companion_paths(tmp_path / "map.tif")
     aux_xml.write_text(aux_xml.read_text().replace("<F>2</F>", "<F>20</F>"))
     with pytest.raises(
-        LabelError, match=r"map\.tif: the legend is damaged: its codes are not 1, 2, 3 and so on\. Use a"
+        LabelError, match=r"map\.tif: is not a map of bdgf: its codes are not 1, 2, 3 and so on\. Use a"
     ):
         legend_of_map(tmp_path / "map.tif")

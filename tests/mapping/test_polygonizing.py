@@ -14,7 +14,7 @@ from drawn_maps import GRID, write_map
 from rasterio.crs import CRS
 from scipy.ndimage import gaussian_filter
 
-from landcover_bdgf.errors import OutputError
+from landcover_bdgf.errors import LabelError, OutputError
 from landcover_bdgf.geo.grid import Grid
 from landcover_bdgf.geo.pixel_areas import PixelAreas
 from landcover_bdgf.geo.raster import Window
@@ -22,7 +22,7 @@ from landcover_bdgf.labels.legend import Legend
 from landcover_bdgf.mapping import polygonizing
 from landcover_bdgf.mapping.polygonizing import polygons
 from landcover_bdgf.mapping.settings import PolygonSettings
-from landcover_bdgf.storage.records import changed_files, read_record
+from landcover_bdgf.storage.records import changed_files, read_record, record_path
 
 LEGEND = Legend.from_values(["water", "wood", "bare"])
 
@@ -84,8 +84,34 @@ def test_simplified_borders_are_shared(smooth_map: Path, tmp_path: Path) -> None
     count = [shapely.get_num_coordinates(each.geometry.to_numpy()).sum() for each in (before, after)]
     assert count[1] < 0.8 * count[0]
     assert shapely.coverage_is_valid(after.geometry.to_numpy())
-    assert after.union_all().symmetric_difference(before.union_all()).area < 0.02 * before.area.sum()
-    assert np.array_equal(before.area_m2, after.area_m2)
+    assert np.array_equal(before.pixels, after.pixels)
+
+
+def test_simplified_polygons_keep_the_border_of_the_map_and_have_their_own_areas(
+    smooth_map: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    polygons(smooth_map, tmp_path / "plain.gpkg")
+    polygons(smooth_map, tmp_path / "simple.gpkg", settings=PolygonSettings(simplify=30))
+    before, after = (geopandas.read_file(tmp_path / f"{name}.gpkg", layer="land_cover") for name in ("plain", "simple"))
+    assert after.union_all().symmetric_difference(before.union_all()).area < 1e-6
+    assert np.allclose(after.area_m2, after.area, rtol=2e-3)
+    assert after.area_m2.sum() == pytest.approx(before.area_m2.sum(), rel=1e-6)
+    assert "lose their shape" not in caplog.text
+    polygons(smooth_map, tmp_path / "coarse.gpkg", settings=PolygonSettings(simplify=60))
+    assert "`simplify=60`: is 6 pixels, so small polygons lose their shape and area. Use 30 or less." in caplog.text
+
+
+def test_a_map_of_another_program_is_refused_before_anything_is_written(
+    smooth_map: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """With a table of the codes 1, 2 and 9, as other programs write."""
+    aux_xml = smooth_map.with_name("m.tif.aux.xml")
+    aux_xml.write_text(aux_xml.read_text().replace("<F>3</F>", "<F>9</F>"))
+    record_path(smooth_map).unlink(missing_ok=True)
+    caplog.set_level("INFO")
+    with pytest.raises(LabelError, match=r"m.tif: is not a map of bdgf: its codes .* Use a map that bdgf wrote"):
+        polygons(smooth_map, tmp_path / "m.gpkg")
+    assert "writing" not in caplog.text
 
 
 def test_a_map_without_data_has_no_polygons(tmp_path: Path) -> None:

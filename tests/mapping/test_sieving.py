@@ -58,4 +58,6 @@ def test_the_command(noisy_map: Path, bdgf: Bdgf, capsys: pytest.CaptureFixture[
     assert "of the pixels lay in patches of less than 9 px and got another class" in err
     assert bdgf("sieve", "m.tif", "-o", "d.tif") == 2
     assert "--min-area: is needed. Write it like 0.5ha or 20px." in capsys.readouterr().err
+    assert bdgf("sieve", "m.tif", "-o", "d.tif", "--min-area", "1000ha") == 2
+    assert "--min-area 1000ha: is 100,000 pixels, and the map has 4,800. Use a smaller area." in capsys.readouterr().err
     assert bdgf("sieve", "m.tif", "-o", "m.tif", "--min-area", "9px", "--overwrite") == 6

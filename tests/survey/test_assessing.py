@@ -101,6 +101,13 @@ def test_a_class_that_the_map_lacks_counts_as_wrong_and_has_an_area(
     assert "the reference has class wetland, which the map lacks. Check its spelling." in caplog.text
 
 
+def test_labels_of_which_the_map_has_none_are_refused(tmp_path: Path) -> None:
+    _, path = maps(tmp_path)
+    points = labelled(design(path, MANY), truth(), ("10", "20", "30", "40"))
+    with pytest.raises(BdgfError, match=r"map.tif: has none of the classes of the points, 10, .*, but built, crops"):
+        assess_design(path, points)
+
+
 def test_labels_match_names_values_and_case() -> None:
     legend = Legend.from_values(["1", "2"], {"1": "Water", "2": "Trees"})
     from surveys import WIDE

@@ -10,8 +10,7 @@ from drawn_maps import pixels
 from surveys import maps
 
 from landcover_bdgf.errors import RasterError, SettingsError
-from landcover_bdgf.scene.image import open_image
-from landcover_bdgf.survey.chips import chip_sheet, natural_colour
+from landcover_bdgf.survey.chips import chip_sheet
 from landcover_bdgf.survey.drawing import design
 from landcover_bdgf.survey.points_file import Design
 from landcover_bdgf.survey.settings import DesignSettings
@@ -72,11 +71,14 @@ def test_bands_may_be_chosen(drawn: Design, write_tif: WriteTif) -> None:
         chip_sheet(drawn, f"{path}:5,2,1")
 
 
-def test_red_green_and_blue_are_shown(write_tif: WriteTif) -> None:
-    bands = np.ones((4, 20, 20), np.uint16) * np.arange(1, 5, dtype=np.uint16)[:, None, None]
-    with open_image(write_tif("s2.tif", bands, names=("B02", "B03", "B04", "B08"))) as image:
-        assert natural_colour(image) == [2, 1, 0]
-    with open_image(write_tif("plain.tif", bands)) as image:
-        assert natural_colour(image) == [0, 1, 2]
-    with open_image(write_tif("one.tif", bands[:1])) as image:
-        assert natural_colour(image) == [0, 0, 0]
+@pytest.mark.parametrize(
+    ("names", "shown"), [(("B02", "B03", "B04", "B08"), "B04, B03, B02"), (None, "band 3, band 2, band 1")]
+)
+def test_the_bands_are_those_of_the_report_and_are_named(
+    names: tuple[str, ...] | None, shown: str, drawn: Design, write_tif: WriteTif, caplog: pytest.LogCaptureFixture
+) -> None:
+    bands = np.random.default_rng(0).integers(1, 255, (4, 300, 400)).astype(np.uint8)
+    path = write_tif("i.tif", bands, **({"names": names} if names else {}))
+    caplog.set_level("INFO")
+    assert f"bands {shown}." in " ".join(chip_sheet(drawn, str(path)).split())
+    assert f"i.tif: bands {shown} are shown as red, green and blue; FILE:4,3,2 shows others" in caplog.text

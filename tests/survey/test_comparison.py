@@ -7,7 +7,7 @@ from pathlib import Path
 import geopandas
 import numpy as np
 import pytest
-from conftest import Bdgf
+from conftest import Bdgf, WriteTif
 from drawn_maps import box, write_map
 from scipy.stats import binom
 from surveys import LEGEND, WIDE, labelled, maps, truth, write_labelled, wrong
@@ -123,3 +123,14 @@ def test_as_typed(bdgf: Bdgf, pair: tuple[Path, Path], tmp_path: Path, capsys: p
     assert "map.tif is more accurate than worse.tif." in page
     assert bdgf("assess", pair[0], "--compare", pair[1], "--reference", file, "-q") == 4
     assert "--field" in capsys.readouterr().err
+
+
+def test_a_legend_names_the_classes_of_both_maps(bdgf: Bdgf, tmp_path: Path, write_tif: WriteTif) -> None:
+    one, two = (write_tif(f"{name}.tif", 10 * codes) for name, codes in (("a", truth()), ("b", wrong(truth(), 0.4))))
+    rows = "".join(f"{10 * code},{name}\n" for code, name in enumerate(LEGEND.names, start=1))
+    (tmp_path / "n.csv").write_text(f"code,name\n{rows}")
+    settings = DesignSettings(points=200, legend=str(tmp_path / "n.csv"))
+    file = write_labelled(design(one, settings), tmp_path / "p.gpkg", truth())
+    words = ["assess", one, "--compare", two, "--design", file, "-q"]
+    assert bdgf(*words) == 4
+    assert bdgf(*words, "--legend", tmp_path / "n.csv") == 0

@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+import geopandas
 import numpy as np
 import pytest
 from conftest import Bdgf, WriteTif
@@ -9,6 +10,7 @@ from surveys import LEGEND, maps, truth
 
 from landcover_bdgf.errors import OutputError, SettingsError
 from landcover_bdgf.survey.drawing import design, design_lines, design_values
+from landcover_bdgf.survey.points_file import read_design
 from landcover_bdgf.survey.settings import DesignSettings
 
 
@@ -48,6 +50,18 @@ def test_a_raster_of_plain_codes(write_tif: WriteTif) -> None:
     found = design(write_tif("c.tif", codes), DesignSettings(points=120))
     assert found.names == ("10", "20", "30", "40")
     assert [int((codes == code).sum()) for code in (10, 20, 30, 40)] == found.pixels.tolist()
+
+
+def test_strata_have_the_codes_of_the_raster_even_0(write_tif: WriteTif, tmp_path: Path) -> None:
+    codes = np.array([0, 4, 5, 9], np.uint8)[truth() - 1]
+    path = write_tif("c.tif", codes)
+    (tmp_path / "n.csv").write_text("code,name\n0,built\n4,crops\n5,trees\n9,water\n")
+    settings = DesignSettings(points=120, min_per_class=10, legend=str(tmp_path / "n.csv"))
+    found = design(path, settings, output=tmp_path / "p.gpkg")
+    written = geopandas.read_file(tmp_path / "p.gpkg", layer="points")
+    assert np.array_equal(written["stratum"], codes[written["row"], written["col"]])
+    assert [row["code"] for row in design_values(found)["strata"]] == [0, 4, 5, 9]  # type: ignore[attr-defined]
+    assert read_design(tmp_path / "p.gpkg").names == LEGEND.names
 
 
 def test_a_target_is_reached_as_announced(tmp_path: Path) -> None:

@@ -1,6 +1,7 @@
 """A class raster of another program is judged by labels as a map of bdgf is."""
 
 import json
+import re
 from pathlib import Path
 
 import geopandas
@@ -18,14 +19,15 @@ from landcover_bdgf.survey.foreign_map import as_map
 
 def test_a_map_of_bdgf_is_used_as_it_is(tmp_path: Path) -> None:
     _, path = maps(tmp_path)
-    with as_map(path) as used:
+    with as_map(path) as (used, _):
         assert used == path
 
 
 def test_other_codes_become_a_map_for_the_time_being(tmp_path: Path, write_tif: WriteTif) -> None:
     path = write_tif("c.tif", (10 * truth()).astype(np.int16), nodata=-1)
-    with as_map(path) as used:
+    with as_map(path) as (used, codes):
         assert used != path
+        assert codes == (10, 20, 30, 40)
         assert legend_of_map(used).names == ("10", "20", "30", "40")
     assert not used.exists()
 
@@ -37,7 +39,7 @@ def test_a_map_of_bdgf_with_other_names_keeps_its_record_and_layers(tmp_path: Pa
     (tmp_path / "map_probabilities.tif").write_bytes(b"has the old names")
     legend = tmp_path / "n.csv"
     legend.write_text("".join(f"{code},{name} land\n" for code, name in enumerate(LEGEND.names, start=1)))
-    with as_map(path, legend) as used:
+    with as_map(path, legend) as (used, _):
         assert legend_of_map(used).names == tuple(f"{name} land" for name in LEGEND.names)
         assert read_record(used)["training"] == {"count": 7}
         assert layer_path(used, "confidence").read_bytes() == b"as it is"
@@ -69,6 +71,11 @@ def test_assess_of_any_class_raster(
     for row, col in corners:
         inside[row : row + 4, col : col + 4] = True
     assert found["overall_accuracy"] == pytest.approx((mapped == codes)[inside].mean())
+    assert [row["code"] for row in found["classes"]] == found["confusion_matrix"]["codes"] == [10, 20, 30, 40]
+    table = Path("out/confusion.csv").read_text(encoding="utf-8-sig").splitlines()
+    assert table[0].endswith(",class,10,20,30,40")
+    assert [row.split(",")[0] for row in table[1:]] == ["10", "20", "30", "40"]
+    assert re.findall(r"</th>\s+<td>(\d+)</td>", Path("out/report.html").read_text()) == ["10", "20", "30", "40"]
     assert "Accuracy of lulc.tif" in Path("out/report.html").read_text()
     assert bdgf("assess", path, "--reference", "missing.gpkg", "--field", "class", "-q") == 4
     assert "missing.gpkg" in capsys.readouterr().err

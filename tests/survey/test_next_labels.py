@@ -155,6 +155,23 @@ def test_layers_of_another_map_and_too_many_places(
     assert f"only {len(found)} of 100 places fit; use a smaller" in caplog.text
 
 
+def test_a_sieved_map_has_another_class_beside_its_own_and_one_reason_for_both_orders(
+    sure: NDArray[np.uint8], tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    shares = undecided(sure, slice(None), slice(None))
+    shares[:, :, 200:] = np.where(shares[:, :, 200:] == 48, 46, shares[:, :, 200:])  # trees before crops in the east
+    (tmp_path / "map.tif").unlink()
+    write_map(tmp_path / "map.tif", np.full(WIDE.shape_hw, 3, np.uint8), LEGEND, WIDE)  # trees
+    write_record(tmp_path / "map.tif", {"sieved_px": 7})
+    caplog.set_level("INFO")
+    path = write_layer(tmp_path / "p.tif", shares, LEGEND.names)
+    found = where(tmp_path / "map.tif", path, WhereSettings(number=30), polygons=False)
+    assert {*found["reason"]} == {"undecided between crops and trees"}
+    assert {*found["map_class"]} == {"trees"}
+    assert {*found["second_class"]} == {"crops"}
+    assert "map.tif: was sieved, so map_class may be another class than the most probable one" in caplog.text
+
+
 def test_the_command(sure: NDArray[np.uint8], tmp_path: Path, bdgf: Bdgf, capsys: pytest.CaptureFixture[str]) -> None:
     write_layer(tmp_path / "p.tif", undecided(sure, slice(0, 300), slice(100, 300)), LEGEND.names)
     words = ["where", "map.tif", "--probabilities", "p.tif", "-n", 5]

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import geopandas
 import numpy as np
+import pandas
 import pyogrio
 import pytest
 from surveys import LEGEND, labelled, maps, truth
@@ -91,6 +92,26 @@ def test_labels_are_text_or_numbers_and_may_be_in_another_field(points: Path) ->
         read_design(points, "class")
 
 
+def test_points_may_come_back_in_another_crs(points: Path, tmp_path: Path) -> None:
+    frame, table = (pyogrio.read_dataframe(points, layer=name) for name in ("points", "design"))
+    frame.to_crs(4326).to_file(tmp_path / "wgs84.gpkg", layer="points")
+    pyogrio.write_dataframe(table, tmp_path / "wgs84.gpkg", layer="design", append=True)
+    assert np.array_equal(read_design(tmp_path / "wgs84.gpkg").rows, read_design(points).rows)
+    with edited(tmp_path / "wgs84.gpkg") as database:
+        database.execute("UPDATE points SET col = col + 1 WHERE id = 7")
+    with pytest.raises(LabelError, match=r"has 1 point\(s\) outside their pixels"):
+        read_design(tmp_path / "wgs84.gpkg")
+
+
+def test_points_that_were_added_are_counted(points: Path, tmp_path: Path) -> None:
+    frame, table = (pyogrio.read_dataframe(points, layer=name) for name in ("points", "design"))
+    added = frame[:20][["reference", "geometry"]]
+    pandas.concat([frame, added]).to_file(tmp_path / "more.gpkg", layer="points")
+    pyogrio.write_dataframe(table, tmp_path / "more.gpkg", layer="design", append=True)
+    with pytest.raises(LabelError, match=r"has 20 point\(s\) without stratum, row or col, .* 120 were drawn. Remove"):
+        read_design(tmp_path / "more.gpkg")
+
+
 @pytest.mark.parametrize(("change", "says"), [
     ("DELETE FROM points WHERE id = 7", "points in stratum .* were drawn. Restore them"),
     ("UPDATE points SET inclusion_probability = inclusion_probability * 1.01 WHERE id = 7", "they were changed"),
@@ -118,7 +139,9 @@ def test_points_of_other_origin_are_refused(points: Path, tmp_path: Path) -> Non
     frame.to_file(tmp_path / "no_strata.gpkg", layer="points")
     frame.to_file(tmp_path / "points.geojson")
     for name in ("other.gpkg", "no_strata.gpkg", "points.geojson"):
-        with pytest.raises(LabelError, match="is no probability sample: it has no inclusion probabilities and strata"):
+        with pytest.raises(
+            LabelError, match=r"it has no inclusion probabilities and strata\. If it is a copy .* by the field id"
+        ):
             read_design(tmp_path / name)
     with pytest.raises(LabelError, match=r"does not exist"):
         read_design(tmp_path / "missing.gpkg")

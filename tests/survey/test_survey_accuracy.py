@@ -26,8 +26,9 @@ def test_lines_have_the_figures_of_the_estimates(found: SurveyAccuracy) -> None:
     water = next(line for line in lines if line.startswith("water"))
     row = found.classes[3]
     assert hectares_text(row.share, found.hectares) in water
-    assert interval_text(row.users) in water
+    assert interval_text(row.users, row.few) in water
     assert "note: fewer than 10 points are right, or wrong, of built" in lines[-1]
+    assert lines[-1].endswith("their intervals are exact ones")
     assert "200 points" in repr(found)
     assert ", 200 points, 1,195 ha" in lines[0]
 
@@ -46,3 +47,12 @@ def test_what_cannot_be_estimated_is_a_dash() -> None:
     nothing = Estimate(None, None, None, None, None, None, 0)
     assert (interval_text(nothing), hectares_text(nothing, 10.0)) == ("–", "–")
     assert hectares_text(Estimate(0.5, 0.01, 0.48, 0.52, 0.47, 0.53, 99), 20_000.0) == "10,000.0 ± 392.0"
+
+
+def test_no_variance_and_few_points_have_exact_intervals() -> None:
+    same = Estimate(1.0, 0.0, 1.0, 1.0, 0.884, 1.0, 30)
+    assert interval_text(same) == "100.0 % (88.4 % to 100.0 %)"
+    assert hectares_text(same, 500.0) == "500.0 (442.0 to 500.0)"
+    some = Estimate(0.9, 0.05, 0.8, 1.0, 0.75, 0.97, 30)
+    assert interval_text(some) == "90.0 % (80.0 % to 100.0 %)"
+    assert interval_text(some, few=True) == "90.0 % (75.0 % to 97.0 %)"

@@ -21,7 +21,9 @@ def assess(
         "reference", "polygons or points with classes, samples.gpkg, or the model of the map", "Inputs"
     )] = None,
     design: Annotated[Path | None, option("design", "labelled points from bdgf design", "Inputs")] = None,
-    compare: Annotated[Path | None, option("compare", "a second map, to compare at the same pixels", "Inputs")] = None,
+    compare: Annotated[Path | None, option(
+        "compare", "a second map, to compare at the same pixels; --legend names the classes of both", "Inputs"
+    )] = None,
     output: Annotated[Path | None, option("output", "folder for the report", "Outputs")] = None,
     field: FIELD = None,
     image: Annotated[Path | None, option("image", "spectral image to show beside the map", "Inputs")] = None,
@@ -38,9 +40,8 @@ def assess(
         typed.refuse({"image"}, "--reference and a single map")
     written = {"output": output, "overwrite": overwrite}
     if compare is not None:
-        typed.refuse({"legend"}, "a single map")
         labels = None if reference is None else (reference, reading)
-        lines, values = _compared((map_file, compare), labels, design, field=field, **written)
+        lines, values = _compared((map_file, compare), labels, design, field=field, legend=classes.legend, **written)
     elif design is not None:
         lines, values = _by_design(map_file, design, field, legend=classes.legend, **written)
     else:
@@ -84,12 +85,13 @@ def _by_labels(
     from landcover_bdgf.assessment import ReferenceFile, ReportContext, assess as assess_map, summary_lines
     from landcover_bdgf.survey import as_map
 
-    context = ReportContext(image=image)
     if labels[0].suffix == ".safetensors":
         from landcover_bdgf.app.job import labels_of_model
 
+        context = ReportContext(image=image)
         accuracy = assess_map(map_file, labels_of_model(labels[0], map_file), context=context, **given)
     else:
-        with as_map(map_file, legend) as path:
+        with as_map(map_file, legend) as (path, codes):
+            context = ReportContext(image=image, map_codes=codes)
             accuracy = assess_map(path, ReferenceFile(*labels), field=field, context=context, **given)
     return summary_lines(accuracy), accuracy.to_dict()
