@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from rasterio.crs import CRS
 
 from landcover_bdgf.errors import LabelError, RasterError
-from landcover_bdgf.geo import Grid, to_pixels, transformer
+from landcover_bdgf.geo import WGS84, Grid, to_pixels, transformer
 from landcover_bdgf.labels.burn import Claims, Geometries, Parts, burn, features_at
 from landcover_bdgf.labels.label_source import LabelSource, read_source, source_name
 from landcover_bdgf.labels.legend import Legend
@@ -33,7 +33,6 @@ if TYPE_CHECKING:
 # GEOS repairs 140 crossings in 0.04 s, and 2,300 in 3 s; a polygon drawn by hand has a few.
 _MOST_CROSSINGS, _MOST_CROSSINGS_IN_ALL = 200, 5000
 _PAIRS = 10**6  # maximum number of pairs of polygon sides to compare at once
-_WGS84 = CRS.from_epsg(4326)
 _NOTHING = shapely.Polygon()
 _SHOWN_CLASSES = 12
 # As pandas, R, databases and GIS write a missing value.
@@ -273,9 +272,9 @@ def _conflict(path: PathLike, parts: Parts, numbers: NDArray[np.intp], claims: C
 
 def _no_pixels(path: PathLike, crs: Any, extent: NDArray[np.float64], grid: Grid) -> LabelError:
     try:
-        to_wgs84 = transformer(CRS.from_wkt(crs.to_wkt()), _WGS84)
+        to_wgs84 = transformer(CRS.from_wkt(crs.to_wkt()), WGS84)
         theirs = to_wgs84.transform_bounds(*extent)
-        ours = grid.bounds_in(_WGS84)
+        ours = grid.bounds_in(WGS84)
     except RasterError as error:
         return LabelError(path, f"no feature lies in the image, and {error.problem}", error.remedy)
     west, south, east, north = theirs

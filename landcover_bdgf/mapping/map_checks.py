@@ -19,7 +19,7 @@ from landcover_bdgf.scene import Stack
 from landcover_bdgf.storage import check, check_free_space
 
 WARNED_SHARE = 0.2  # of novel pixels; 0.01 is usual in the scene of the training, and 0.44 was found in another country
-SMALL_PX = 64 * BLOCK_PX**2  # all pixels of a scene up to this size are compared with the training data: 5 s
+SMALL_PX = 64 * BLOCK_PX**2  # all pixels of a scene up to this size are compared with the training data
 MAX_TILE_PX = 1 << 14  # 1 GB with its layers
 
 

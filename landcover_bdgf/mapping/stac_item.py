@@ -15,10 +15,9 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from rasterio.crs import CRS
 
 from landcover_bdgf.errors import SettingsError
-from landcover_bdgf.geo import Grid, transformer
+from landcover_bdgf.geo import WGS84, Grid, transformer
 from landcover_bdgf.labels import NODATA, Legend, companion_paths, layer_files
 from landcover_bdgf.mapping.finished_maps import FinishedMap, opened_map
 from landcover_bdgf.storage import atomic_output, record_path
@@ -28,7 +27,6 @@ EXTENSIONS = tuple(
     f"https://stac-extensions.github.io/{name}/schema.json"
     for name in ("classification/v2.0.0", "projection/v2.0.0", "raster/v2.0.0", "processing/v1.2.0")
 )
-_WGS84 = CRS.from_epsg(4326)
 _COG = "image/tiff; application=geotiff; profile=cloud-optimized"
 _SIDE_POINTS = 9  # of the footprint
 
@@ -109,7 +107,7 @@ def _footprint(grid: Grid) -> np.ndarray[Any, np.dtype[np.float64]]:
     t = np.linspace(0, 1, _SIDE_POINTS)[:-1]
     rows = np.concatenate([t, np.ones_like(t), 1 - t, np.zeros_like(t), [0]]) * height - 0.5
     cols = np.concatenate([np.zeros_like(t), t, np.ones_like(t), 1 - t, [0]]) * width - 0.5
-    lon, lat = transformer(grid.crs, _WGS84).transform(*grid.xy(rows, cols))
+    lon, lat = transformer(grid.crs, WGS84).transform(*grid.xy(rows, cols))
     return np.stack([lon, lat], axis=1).round(7)
 
 

@@ -9,13 +9,12 @@ from numpy.typing import NDArray
 
 from landcover_bdgf.errors import LabelError
 from landcover_bdgf.geo import M2_PER_HA, PixelAreas
-from landcover_bdgf.labels import Color, Legend
+from landcover_bdgf.labels import Color, Legend, class_sizes
 from landcover_bdgf.progress import log
 from landcover_bdgf.storage import PathLike, check, content_sha256
 from landcover_bdgf.survey.class_raster import ClassRaster, codes_of, open_classes
 from landcover_bdgf.survey.estimators import Sample, error_matrix
 from landcover_bdgf.survey.points_file import REFERENCE, Design, read_design
-from landcover_bdgf.survey.strata import class_sizes
 from landcover_bdgf.survey.survey_accuracy import ClassEstimates, SurveyAccuracy
 from landcover_bdgf.survey.survey_report import survey_product, write_survey_report
 from landcover_bdgf.text import listed, percent, printable

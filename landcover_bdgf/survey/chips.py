@@ -10,12 +10,11 @@ from pathlib import Path
 import jinja2
 import numpy as np
 from numpy.typing import NDArray
-from rasterio.crs import CRS
 from rasterio.windows import Window
 
 from landcover_bdgf.assessment import colour_bands
 from landcover_bdgf.errors import RasterError, SettingsError
-from landcover_bdgf.geo import transformer
+from landcover_bdgf.geo import WGS84, transformer
 from landcover_bdgf.progress import log, track
 from landcover_bdgf.scene import Image, open_image
 from landcover_bdgf.survey.points_file import Design
@@ -25,7 +24,6 @@ TEMPLATE = "chips.html.jinja"
 CHIP_PX = 64  # side of a picture, in pixels of the image
 _LOOKED_AT_PX = 256
 _NUMBERED = re.compile(r"(.+):(\d+),(\d+),(\d+)")
-_WGS84 = CRS.from_epsg(4326)
 
 
 @dataclass(frozen=True)
@@ -108,7 +106,7 @@ def _stretch(image: Image, path: str) -> tuple[NDArray[np.float32], NDArray[np.f
 def _chip(image: Image, design: Design, number: int, low: NDArray[np.float32], high: NDArray[np.float32]) -> Chip:
     grid, row, col = design.about.grid, design.rows[number], design.cols[number]
     x, y = grid.xy([row, row - 0.5, row + 0.5], [col, col - 0.5, col + 0.5])
-    lon, lat = transformer(grid.crs, _WGS84).transform(x[0], y[0])
+    lon, lat = transformer(grid.crs, WGS84).transform(x[0], y[0])
     rows, cols = image.grid.rowcol_of(x, y, grid.crs)
     window = _window(rows[0], cols[0], image.grid.shape_hw)
     if window is None:

@@ -17,11 +17,10 @@ from rasterio.windows import Window
 from landcover_bdgf.assessment import write_table
 from landcover_bdgf.errors import LabelError
 from landcover_bdgf.geo import M2_PER_HA, Grid, PixelAreas, read_features
-from landcover_bdgf.labels import texts
+from landcover_bdgf.labels import class_sizes, texts
 from landcover_bdgf.progress import log, track
 from landcover_bdgf.storage import PathLike, Product, atomic_output, check
 from landcover_bdgf.survey.class_raster import STRIP_ROWS, ClassRaster, Codes, open_classes
-from landcover_bdgf.survey.strata import class_sizes
 from landcover_bdgf.text import printable
 
 TOTAL = "whole map"

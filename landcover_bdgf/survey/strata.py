@@ -15,7 +15,7 @@ from rasterio.windows import Window
 
 from landcover_bdgf.errors import RasterError
 from landcover_bdgf.geo import PixelAreas
-from landcover_bdgf.labels import class_sizes as class_sizes  # also for the steps of this package
+from landcover_bdgf.labels import class_sizes
 from landcover_bdgf.survey.class_raster import ClassRaster, strips
 
 Ints = NDArray[np.int64]
