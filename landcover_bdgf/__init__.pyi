@@ -25,7 +25,13 @@ from .model import (
     load_checkpoint as load_checkpoint,
     load_recipe as load_recipe,
 )
-from .scene import AlignSettings as AlignSettings, Stack as Stack, align as align
+from .scene import (
+    AlignSettings as AlignSettings,
+    SceneRow as SceneRow,
+    Stack as Stack,
+    align as align,
+    read_scene_table as read_scene_table,
+)
 from .survey import (
     Comparison as Comparison,
     Design as Design,
