@@ -12,8 +12,10 @@ from .labels import (
 from .mapping import (
     MapSettings as MapSettings,
     PolygonSettings as PolygonSettings,
+    SceneResult as SceneResult,
     SieveSettings as SieveSettings,
     map_scene as map_scene,
+    map_scenes as map_scenes,
     mosaic as mosaic,
     polygons as polygons,
     sieve as sieve,

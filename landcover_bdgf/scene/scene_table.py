@@ -10,6 +10,7 @@
 from __future__ import annotations
 
 import csv
+import dataclasses
 import os
 from collections import Counter
 from collections.abc import Iterator, Sequence
@@ -19,6 +20,9 @@ from pathlib import Path
 
 from landcover_bdgf.errors import SettingsError, opening
 from landcover_bdgf.progress import log
+from landcover_bdgf.scene.alignment import align
+from landcover_bdgf.scene.settings import AlignSettings
+from landcover_bdgf.scene.stack import Stack
 from landcover_bdgf.storage import PathLike, is_remote
 from landcover_bdgf.text import listed
 
@@ -46,6 +50,8 @@ class SceneRow:
         Name of the map, with or without ``.tif``.
     line : int
         Line of the table, from 1, for messages.
+    aligning : AlignSettings
+        How its images are read.
     """
 
     hsi: tuple[str, ...]
@@ -55,6 +61,7 @@ class SceneRow:
     date: str | None = None
     output: str | None = None
     line: int = 0
+    aligning: AlignSettings = dataclasses.field(default_factory=AlignSettings)
 
     @property
     def name(self) -> str:
@@ -65,9 +72,18 @@ class SceneRow:
         first = self.hsi[0].rstrip("/")
         return Path(first).name if os.path.isdir(first) and not first.endswith(".SAFE") else Path(first).stem
 
+    def stack(self) -> Stack:
+        """Both images on one grid, see :func:`~landcover_bdgf.scene.align`."""
+        return align(self.hsi, self.sar, settings=self.aligning)
+
+
+def is_scene_table(text: str) -> bool:
+    """Whether what a user typed for an image is a table of scenes."""
+    return text.lower().endswith(".csv")
+
 
 @opening(SettingsError)
-def read_scene_table(path: PathLike) -> list[SceneRow]:
+def read_scene_table(path: PathLike, *, settings: AlignSettings | None = None) -> list[SceneRow]:
     """The scenes of a CSV file, in its order.
 
     The first row names the columns: ``hsi`` and ``sar``, and on request ``labels``, ``field``, ``date`` and
@@ -75,15 +91,20 @@ def read_scene_table(path: PathLike) -> list[SceneRow]:
     tabs. Several files of an image are joined by commas or semicolons. Paths are relative to the folder of the table.
     Empty lines and lines that start with ``#`` are skipped.
 
+    Parameters
+    ----------
+    path : path
+    settings : AlignSettings, optional
+        How the images of all scenes are read.
+
     Raises
     ------
     SettingsError
         The file is missing or no such table; a row lacks an image or names ``none``; a date is not one; files of some
         rows do not exist; two scenes have the same name.
     """
-    path = Path(path)
-    lines = _lines(path)
-    rows = list(_rows(path, lines))
+    path, aligning = Path(path), settings or AlignSettings()
+    rows = [dataclasses.replace(row, aligning=aligning) for row in _rows(path, _lines(path))]
     if not rows:
         raise SettingsError(path, "holds no scenes", f"Its first row names columns ({', '.join(COLUMNS)}).")
     _check_names(path, rows)
