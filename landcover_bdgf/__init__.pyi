@@ -11,6 +11,7 @@ from .labels import (
 )
 from .mapping import (
     MapSettings as MapSettings,
+    MosaicSettings as MosaicSettings,
     PolygonSettings as PolygonSettings,
     SceneResult as SceneResult,
     SieveSettings as SieveSettings,

@@ -38,6 +38,7 @@ GROUPS = ("Inputs", "Model", "Outputs", "Performance", "Alignment", "Sampling", 
 _GROUP_OF_CLASS = {
     "AlignSettings": "Alignment", "ReadSettings": "Inputs", "SampleSettings": "Sampling", "MapSettings": "Outputs",
     "SieveSettings": "Outputs", "PolygonSettings": "Outputs",
+    "MosaicSettings": "Outputs",
     "BenchSettings": "Inputs", "ClassReading": "Inputs", "DesignSettings": "Sampling", "WhereSettings": "Sampling",
     "RecipeChoice": "Model", "Run": "Performance", "Shown": "General",
 }  # fmt: skip

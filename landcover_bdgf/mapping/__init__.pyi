@@ -13,6 +13,7 @@ from .scene_map import (
 from .scene_results import SceneResult as SceneResult, result_lines as result_lines
 from .settings import (
     MapSettings as MapSettings,
+    MosaicSettings as MosaicSettings,
     PolygonSettings as PolygonSettings,
     SieveSettings as SieveSettings,
 )

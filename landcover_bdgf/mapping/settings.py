@@ -168,3 +168,25 @@ class MapSettings(SieveSettings, PolygonSettings, ClassSettings):
                 f"`shard={self.shard}`", "is not a part of a map", "Write it like 2/4, the second of four."
             )
         return number, count
+
+
+@dataclass(frozen=True)
+class MosaicSettings:
+    """Settings of :func:`~landcover_bdgf.mapping.mosaic` for finished maps."""
+
+    overlap: Annotated[
+        Literal["first", "confidence", "novelty"],
+        Setting(
+            "whose class a pixel gets where maps overlap: that of the first map with data, or of the one whose "
+            "_confidence.tif or _novelty.tif is highest there"
+        ),
+    ] = "first"
+    crs: Annotated[str | None, Setting("CRS of the mosaic, e.g. EPSG:32633", default="that of most maps")] = None
+    resolution: Annotated[
+        float | None, Setting("its pixel size in units of the CRS", above=0, default="that of the first such map")
+    ] = None
+
+    __repr__ = changed_settings
+
+    def __post_init__(self) -> None:
+        check(self)
