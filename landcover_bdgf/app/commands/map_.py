@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 from landcover_bdgf.app.commands.inputs import OF_CLASSES, OF_LABELS, is_table, read_recipe, read_stack, with_windows
 from landcover_bdgf.app.options import (
@@ -48,7 +48,10 @@ def map_(
     overwrite: OVERWRITE = False,
     resume: RESUME = False,
 ) -> None:  # fmt: skip
-    """Make a land-cover map with an existing model (--model), or train one from labels first (--labels)."""
+    """Make a land-cover map with an existing model (--model), or train one from labels first (--labels).
+
+    With a table of scenes in place of HSI and SAR, map each into a folder.
+    """
     from landcover_bdgf.geo import limit_cache
     from landcover_bdgf.mapping import map_scene, map_scenes, parse_size
     from landcover_bdgf.model import load_checkpoint
@@ -63,22 +66,11 @@ def map_(
             problem = "-c and --set apply only when a model is trained"
             raise SettingsError(None, problem, "Remove them, or pass --labels.")
         loaded = load_checkpoint(model_path(model), "model")
+        how: dict[str, Any] = {"settings": mapping, "run": run, "overwrite": overwrite, "resume": resume}
         if table:
-            rows = read_scene_table(hsi, settings=aligning)
-            results = map_scenes(
-                rows, loaded, output, settings=mapping, run=run, overwrite=overwrite, resume=resume
-            )  # fmt: skip
-            _tell(shown, results, output)
+            _tell(shown, map_scenes(read_scene_table(hsi, settings=aligning), loaded, output, **how), output)
             return
-        made = map_scene(
-            loaded,
-            read_stack(hsi, sar, aligning),
-            output,
-            settings=mapping,
-            run=run,
-            overwrite=overwrite,
-            resume=resume,
-        )
+        made = map_scene(loaded, read_stack(hsi, sar, aligning), output, **how)
         what = "land-cover map" if made == output else f"part {mapping.shard} of the map"
         say(shown, [f"{made}: {what}"], {"map": str(made)})
         return
@@ -108,11 +100,8 @@ def _tell(shown: Shown, results: list[SceneResult], folder: Path) -> None:
     """Print what became of the scenes of a table; BdgfError if some were not mapped."""
     from landcover_bdgf.mapping import result_lines
 
-    say(
-        shown,
-        result_lines(results, tell=message),
-        {"maps": str(folder), "scenes": [each.to_dict() for each in results]},
-    )
+    lines = result_lines(results, tell=message)
+    say(shown, lines, {"maps": str(folder), "scenes": [each.to_dict() for each in results]})
     failed = sum(each.error is not None for each in results)
     if failed:
         problem = f"{failed} of {len(results)} scenes failed"

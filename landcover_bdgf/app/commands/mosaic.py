@@ -8,6 +8,7 @@ from typing import Annotated
 from landcover_bdgf.app.options import OUTPUT, OVERWRITE, Shown, argument, with_settings
 from landcover_bdgf.app.terminal import say
 from landcover_bdgf.mapping import MosaicSettings
+from landcover_bdgf.storage import read_record
 
 
 @with_settings
@@ -25,4 +26,5 @@ def mosaic(
     from landcover_bdgf.mapping import mosaic as join_parts
 
     join_parts(parts, output, settings=settings, overwrite=overwrite)
-    say(shown, [f"{output}: land-cover map"], {"map": str(output)})
+    overlaps = read_record(output).get("overlaps", [])  # their agreement was logged
+    say(shown, [f"{output}: land-cover map"], {"map": str(output), "overlaps": overlaps})
