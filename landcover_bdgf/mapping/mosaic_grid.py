@@ -1,7 +1,7 @@
 """The grid of a mosaic, and finished maps read on it: each of its pixels gets the nearest pixel of a map.
 
-Every pixel is transformed by itself, so that the mosaic does not depend on the windows in which it is written; GDAL's
-warper interpolates coordinates over its window.
+Coordinates are transformed at the nodes of a lattice that is fixed in the mosaic, and interpolated in between, so that
+they do not depend on the windows in which the mosaic is written; GDAL's warper interpolates them over its window.
 """
 
 from __future__ import annotations
@@ -24,9 +24,13 @@ from landcover_bdgf.mapping.finished_maps import FinishedMap
 from landcover_bdgf.mapping.settings import MosaicSettings
 from landcover_bdgf.progress import log
 
+FloatArray = NDArray[np.float64]
 Extent = tuple[int, int, int, int]  # first row and column, and the row and column after the last
 
 _ON_LATTICE_PX = 0.01
+_STEPS_PX = (64, 16, 4)  # sides of the cells of the lattice of coordinates, if one is exact enough, else 1
+_EXACT_PX = 0.02  # largest error of interpolated coordinates, in pixels of the map
+_SAMPLED = 5  # cells along each side of a map, where the error is measured
 _READ_AT_ONCE_PX = 1 << 24  # of a map that is much finer than the mosaic
 
 
@@ -103,6 +107,7 @@ class PlacedMap:
     found: FinishedMap
     grid: Grid
     extent: Extent
+    step_px: int  # side of the cells of the lattice of coordinates
 
     @classmethod
     def of(cls, found: FinishedMap, grid: Grid) -> PlacedMap:
@@ -110,7 +115,8 @@ class PlacedMap:
         if found.grid.offset_in(grid, _ON_LATTICE_PX) is None:
             log.info("%s: %s, is resampled to the nearest pixels of the mosaic", found.path, found.grid.describe())
             warn_of_datum(found.path, found.grid.crs, grid)
-        return cls(found, grid, _extent(found, grid))
+        extent = _extent(found, grid)
+        return cls(found, grid, extent, _step_px(found.grid, grid, extent))
 
     def touches(self, window: Window) -> bool:
         """Whether the map may have pixels in a window of the mosaic."""
@@ -143,11 +149,11 @@ class PlacedMap:
         pixels[:, inside] = values[:, rows - own.row_off, cols - own.col_off]
         return pixels
 
-    def _nearest(self, window: Window) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-        """Row and column of the map for each pixel of a window, (h, w) each."""
-        rows, cols = np.arange(window.height)[:, None], np.arange(window.width)[None]
-        x, y = np.broadcast_arrays(*self.grid.xy(rows + window.row_off, cols + window.col_off))
-        own_rows, own_cols = self.found.grid.rowcol_of(x, y, self.grid.crs)
+    def _nearest(self, window: Window) -> tuple[FloatArray, FloatArray]:
+        """Row and column of the map for each pixel of a window, (h, w) each; NaN where there is none."""
+        rows = np.arange(window.row_off, window.row_off + window.height)
+        cols = np.arange(window.col_off, window.col_off + window.width)
+        own_rows, own_cols = _interpolated(self.found.grid, self.grid, rows, cols, self.step_px)
         return np.floor(own_rows + 0.5), np.floor(own_cols + 0.5)
 
     def _kind(self, layer: str | None) -> tuple[int, int, str]:
@@ -156,6 +162,49 @@ class PlacedMap:
             return 1, NODATA, self.found.classes.dtypes[0]
         dataset = self.found.layers[layer]
         return dataset.count, layer_nodata(dataset.dtypes[0]), dataset.dtypes[0]
+
+
+def _step_px(own: Grid, grid: Grid, extent: Extent) -> int:
+    """The largest side of cells in which coordinates can be interpolated."""
+    if own.crs.is_geographic and not same_crs(own.crs, grid.crs):  # a cell may lie across the antimeridian
+        return 1
+    top, left, bottom, right = extent
+    for step_px in _STEPS_PX:
+        middles = np.arange(_SAMPLED) / _SAMPLED
+        rows, cols = (
+            (first + middles * (last - first)).astype(int) // step_px * step_px + step_px // 2
+            for first, last in ((top, bottom), (left, right))
+        )
+        exact = _rowcols(own, grid, rows, cols)
+        errors = np.subtract(_interpolated(own, grid, rows, cols, step_px), exact)
+        if np.abs(errors[np.isfinite(errors)]).max(initial=0) <= _EXACT_PX:
+            return step_px
+    return 1
+
+
+def _interpolated(
+    own: Grid, grid: Grid, rows: NDArray[np.int_], cols: NDArray[np.int_], step_px: int
+) -> tuple[FloatArray, FloatArray]:
+    """Rows and columns in ``own`` of the pixels of ``grid`` in some rows and columns, ascending; (h, w) each."""
+    (row_nodes, up, down), (col_nodes, west, east) = (_nodes(each, step_px) for each in (rows, cols))
+    found = []
+    for nodes in _rowcols(own, grid, row_nodes, col_nodes):
+        with np.errstate(invalid="ignore"):  # infinite where there is no transformation
+            lines = nodes[up] * (1 - down[:, None]) + nodes[up + 1] * down[:, None]
+            found.append(lines[:, west] * (1 - east) + lines[:, west + 1] * east)
+    return found[0], found[1]
+
+
+def _nodes(places: NDArray[np.int_], step_px: int) -> tuple[NDArray[np.int_], NDArray[np.int_], FloatArray]:
+    """Nodes of a lattice about places along an axis; the node before each place, and its distance from it, 0 to 1."""
+    first, last = places[0] // step_px, places[-1] // step_px
+    nodes = np.arange(first, last + 2) * step_px
+    return nodes, places // step_px - first, places % step_px / step_px
+
+
+def _rowcols(own: Grid, grid: Grid, rows: NDArray[np.int_], cols: NDArray[np.int_]) -> tuple[FloatArray, FloatArray]:
+    x, y = np.broadcast_arrays(*grid.xy(rows[:, None], cols[None]))
+    return own.rowcol_of(x, y, grid.crs)
 
 
 def _halves(window: Window) -> list[Window]:

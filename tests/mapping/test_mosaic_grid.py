@@ -87,6 +87,20 @@ def test_a_much_finer_map_is_read_in_parts(opened: Any, monkeypatch: pytest.Monk
     assert not at_once[:, 22].any(), "its centre is beyond the map"
 
 
+def test_coordinates_are_interpolated_where_that_is_exact(opened: Any) -> None:
+    """In degrees and on cells as large as a country they are not."""
+    utm, degrees = opened("a", crs="EPSG:32632"), opened("b", crs="EPSG:4326", origin_xy=(14, 45), pixel_m=1e-4)
+    grid = mosaic_grid([utm], MosaicSettings(crs="EPSG:32633", resolution=10))
+    placed = PlacedMap.of(utm, grid)
+    assert placed.step_px == 64
+    rows, cols = np.arange(-7, 150), np.arange(3, 200)
+    exact = module._rowcols(utm.grid, grid, rows, cols)
+    assert np.abs(np.subtract(module._interpolated(utm.grid, grid, rows, cols, 64), exact)).max() < 0.02
+    assert PlacedMap.of(degrees, mosaic_grid([utm, degrees], MosaicSettings())).step_px == 1
+    large = opened("c", crs="EPSG:3035", origin_xy=(1_000_000, 5_000_000), pixel_m=50_000)
+    assert PlacedMap.of(large, mosaic_grid([large], MosaicSettings(crs="EPSG:3857"))).step_px < 64
+
+
 def test_windows_beside_a_map_are_empty(opened: Any) -> None:
     one, other = opened("a"), opened("b", origin_xy=(X + 1000, Y))
     grid = mosaic_grid([one, other], MosaicSettings())
