@@ -3,10 +3,12 @@
 =============  ================================================================
 settings       settings of a map
 scene_map      map_scene
+many_scenes    map_scenes; scene_results: what became of each
 partial_map    the folder of an unfinished map
 map_files      writing a map; map_record: what it is made of
-finished_maps  joining finished maps
-mosaicking     mosaic
+finished_maps  open finished maps
+mosaicking     mosaic; joining: finished maps of several grids
+mosaic_grid    the grid of a mosaic; overlaps: how maps agree
 sieving        sieve; patches: small patches of a map
 stac_item      a STAC item of a map
 polygonizing   polygons; seams: polygons of a raster, strip by strip

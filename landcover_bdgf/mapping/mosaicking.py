@@ -10,40 +10,51 @@ import numpy as np
 from numpy.typing import NDArray
 from rasterio.windows import Window
 
-from landcover_bdgf.errors import OutputError
+from landcover_bdgf.errors import OutputError, SettingsError
 from landcover_bdgf.labels import class_map_product
-from landcover_bdgf.mapping.finished_maps import join_maps
+from landcover_bdgf.mapping.joining import join_maps
 from landcover_bdgf.mapping.map_files import MapContent, write_map_files
 from landcover_bdgf.mapping.partial_map import SUFFIX, PartialMap, read_partial
 from landcover_bdgf.mapping.patches import Sieve, Tiles
+from landcover_bdgf.mapping.settings import MosaicSettings
 from landcover_bdgf.storage import PathLike, check
 
 
-def mosaic(parts: Sequence[PathLike], output: PathLike, *, overwrite: bool = False) -> Path:
-    """Write one map from the parts of all its shards, or from finished maps of one legend and one pixel grid.
+def mosaic(
+    parts: Sequence[PathLike], output: PathLike, *, settings: MosaicSettings | None = None, overwrite: bool = False
+) -> Path:
+    """Write one map from the parts of all its shards, or from finished maps whose classes agree.
 
-    The map of shards is byte-identical to one made without shards. Where finished maps overlap, the first one with data
-    wins; a layer is written if all have it.
+    The map of shards is byte-identical to one made without shards. Finished maps may overlap and have different grids;
+    those that do not have the pixels of the mosaic are resampled to the nearest pixel. A layer is written if all have
+    it. How well maps agree where they overlap is logged and recorded.
 
     Parameters
     ----------
     parts : sequence of paths
         The ``.partial`` folders of all shards, or maps.
     output : path
+    settings : MosaicSettings, optional
+        For finished maps: what decides in overlaps; CRS and resolution.
     overwrite : bool
 
     Raises
     ------
+    SettingsError
+        Settings are given for shards, or the CRS is unknown.
     OutputError
         A part is missing, unfinished, duplicated, damaged, or of another map; or the map cannot be written.
     RasterError, LabelError
-        A file is no map, or its grid or legend differs from that of the first.
+        A file is no map, its classes contradict those of another, or it lacks the layer that decides in overlaps.
     """
     output, paths = Path(output), [Path(part) for part in parts]
     check(class_map_product(output), inputs=paths, overwrite=overwrite)
     partial = [path for path in paths if path.suffix == SUFFIX or path.is_dir()]
     if not partial:
-        return join_maps(paths, output, overwrite=overwrite)
+        return join_maps(paths, output, settings=settings, overwrite=overwrite)
+    if settings not in (None, MosaicSettings()):
+        problem = f"{settings} is for finished maps, and {partial[0]} is a part of one"
+        raise SettingsError(None, problem, "Leave it out.")
     if len(partial) < len(paths):
         problem = f"is a part of a map, and {next(path for path in paths if path not in partial)} is not"
         raise OutputError(partial[0], problem, "Join the parts first, then the finished maps.")

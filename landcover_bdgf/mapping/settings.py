@@ -104,7 +104,12 @@ class MapSettings(SieveSettings, PolygonSettings, ClassSettings):
         bool, Setting("also write OUTPUT_entropy.tif, how undecided the model is, in percent of the maximum")
     ] = False
     polygons: Annotated[
-        str | None, Setting("also write the map as polygons with names and areas", unit="FILE.gpkg", default="none")
+        str | None,
+        Setting(
+            "also write the map as polygons with names and areas; of a table, SCENE_FILE.gpkg for each",
+            unit="FILE.gpkg",
+            default="none",
+        ),
     ] = None
     stac: Annotated[
         str | None,
@@ -127,9 +132,13 @@ class MapSettings(SieveSettings, PolygonSettings, ClassSettings):
     max_ram: Annotated[
         str | None, Setting("memory limit, e.g. 4GB; tiles and threads are chosen to stay below it", default="none")
     ] = None
-    shard: Annotated[str, Setting("map only part I of N, e.g. 2/4; join the parts with bdgf mosaic", unit="I/N")] = (
-        "1/1"
-    )
+    shard: Annotated[
+        str,
+        Setting(
+            "map only part I of N, e.g. 2/4, to be joined with bdgf mosaic; of a table, every N-th scene from the I-th",
+            unit="I/N",
+        ),
+    ] = "1/1"
 
     __repr__ = changed_settings
 
@@ -168,3 +177,25 @@ class MapSettings(SieveSettings, PolygonSettings, ClassSettings):
                 f"`shard={self.shard}`", "is not a part of a map", "Write it like 2/4, the second of four."
             )
         return number, count
+
+
+@dataclass(frozen=True)
+class MosaicSettings:
+    """Settings of :func:`~landcover_bdgf.mapping.mosaic` for finished maps."""
+
+    overlap: Annotated[
+        Literal["first", "confidence", "novelty"],
+        Setting(
+            "whose class a pixel gets where maps overlap: that of the first map with data, or of the one whose "
+            "_confidence.tif or _novelty.tif is highest there"
+        ),
+    ] = "first"
+    crs: Annotated[str | None, Setting("CRS of the mosaic, e.g. EPSG:32633", default="that of most maps")] = None
+    resolution: Annotated[
+        float | None, Setting("its pixel size in units of the CRS", above=0, default="that of the first such map")
+    ] = None
+
+    __repr__ = changed_settings
+
+    def __post_init__(self) -> None:
+        check(self)

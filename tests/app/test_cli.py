@@ -227,6 +227,15 @@ def test_shards_on_the_command_line(
     assert "shard: 2 of 2" in capsys.readouterr().out
     assert bdgf("mosaic", "map.tif.1-of-2.partial", "map.tif.2-of-2.partial", "-o", "again.tif") == 0
     assert Path("again.tif").read_bytes() == (finished_job / "map.tif").read_bytes()
+    capsys.readouterr()
+    assert bdgf("mosaic", "map.tif.1-of-2.partial", "map.tif.2-of-2.partial", "-o", "m.tif", "--crs", "EPSG:3035") == 2
+    assert (
+        "crs='EPSG:3035') is for finished maps, and map.tif.1-of-2.partial is a part of one" in capsys.readouterr().err
+    )
+    assert bdgf("mosaic", "again.tif", finished_job / "map.tif", "-o", "twice.tif", "--json", "-q") == 0
+    (overlap,) = json.loads(capsys.readouterr().out)["overlaps"]
+    assert overlap["agreement"] == 1.0
+    assert overlap["px"] > 10_000
 
 
 HOMELESS = """

@@ -7,20 +7,24 @@ from typing import Annotated
 
 from landcover_bdgf.app.options import OUTPUT, OVERWRITE, Shown, argument, with_settings
 from landcover_bdgf.app.terminal import say
+from landcover_bdgf.mapping import MosaicSettings
+from landcover_bdgf.storage import read_record
 
 
 @with_settings
 def mosaic(
     shown: Shown,
+    settings: MosaicSettings,
     parts: Annotated[
         list[Path],
-        argument("all parts of one map, as written by bdgf map --shard, or finished maps of one grid and legend"),
+        argument("all parts of one map, as written by bdgf map --shard, or finished maps whose classes agree"),
     ],
     output: OUTPUT,
     overwrite: OVERWRITE = False,
 ) -> None:
-    """Join the parts of a map that was made with --shard, or finished maps; where these overlap, the first wins."""
+    """Join the parts of a map that was made with --shard, or finished maps of tiles, scenes and UTM zones."""
     from landcover_bdgf.mapping import mosaic as join_parts
 
-    join_parts(parts, output, overwrite=overwrite)
-    say(shown, [f"{output}: land-cover map"], {"map": str(output)})
+    join_parts(parts, output, settings=settings, overwrite=overwrite)
+    overlaps = read_record(output).get("overlaps", [])  # their agreement was logged
+    say(shown, [f"{output}: land-cover map"], {"map": str(output), "overlaps": overlaps})
