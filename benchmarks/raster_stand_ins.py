@@ -14,7 +14,7 @@ from types import ModuleType
 from typing import Any
 from unittest.mock import MagicMock
 
-LIBRARIES = ("SimpleITK", "affine", "geopandas", "platformdirs", "pyogrio", "pyproj", "rasterio", "shapely", "tomli_w")
+LIBRARIES = ("SimpleITK", "affine", "geopandas", "platformdirs", "pyogrio", "pyproj", "rasterio", "shapely")
 
 
 @dataclass(frozen=True)
