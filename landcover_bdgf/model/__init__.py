@@ -7,6 +7,7 @@ components              noise-adjusted components of many bands
 scaling, scaling_fit    physical values to network inputs
 learning_tiles          random tiles and pixels of scenes without test pixels
 run, device, workers    device and number of threads
+gpu_memory              blocks that fit into the memory of a GPU
 presto_weights          weights of Presto's encoder from a file
 presto_scene            its inputs from the channels of a scene
 presto_features         its features of a scene

@@ -17,7 +17,6 @@ from .checkpoint import (
     partial_path as partial_path,
 )
 from .classifier import (
-    GPU_BLOCKS as GPU_BLOCKS,
     Classifier as Classifier,
     pooled as pooled,
     tempered as tempered,
@@ -31,6 +30,7 @@ from .device import (
     with_weights as with_weights,
 )
 from .features import Seen as Seen, Viewer as Viewer
+from .gpu_memory import GPU_BLOCKS as GPU_BLOCKS, is_out_of_memory as is_out_of_memory
 from .history import History as History
 from .learning_tiles import random_pixels as random_pixels, random_tiles as random_tiles
 from .map_layers import Classified as Classified, LayerPlan as LayerPlan, empty_result as empty_result

@@ -15,6 +15,7 @@ from landcover_bdgf.model.blocks import BLOCK_PX, Block
 from landcover_bdgf.model.checkpoint import Checkpoint
 from landcover_bdgf.model.device import sent, with_weights
 from landcover_bdgf.model.features import Seen, Viewer
+from landcover_bdgf.model.gpu_memory import block_bytes, blocks_at_once, is_out_of_memory
 from landcover_bdgf.model.map_layers import Classified, LayerPlan, empty_result
 from landcover_bdgf.model.networks.experts import Experts, expert_names, usual_shares
 from landcover_bdgf.model.networks.fusion import FusionNetwork, Inputs
@@ -28,7 +29,6 @@ NO_DATA_WEIGHT = 1e-6  # in the average, of a window whose central pixel has no 
 LEAST_PROBABILITY = 1e-3  # by any expert, and before the temperature is applied; no class is ruled out
 EXPERT_PREFIXES = ("fusion.", "context.", "pixel.")  # of their tensors in a checkpoint file
 COMPARED_BLOCKS = 8  # one in so many is compared with the training data; all of them take a third longer to map
-GPU_BLOCKS = 16  # initial batch: 262,144 windows
 
 
 class Classifier:
@@ -52,7 +52,7 @@ class Classifier:
         self.experts = with_weights(lambda: Experts(sizes, recipe), weights).to(device)
         self.shares = shares_of(model)
         self.similar = model.similar or recipe.fusion.similar[0]
-        self.batch = GPU_BLOCKS if device.type == "cuda" else 1  # blocks at once
+        self.batch = blocks_at_once(device, block_bytes(recipe, BLOCK_PX, scaling.bands, self.viewer.channels))
         self.temperature = model.temperature
         features = recipe.fusion.d * len(recipe.fusion.branches)
         statistics = model.part(NOVELTY_PREFIX)
@@ -73,7 +73,9 @@ class Classifier:
         """
         try:
             return self._classified(blocks)
-        except torch.cuda.OutOfMemoryError:
+        except RuntimeError as error:
+            if not is_out_of_memory(error):
+                raise
             if len(blocks) == 1:
                 raise ResourceError(
                     None,

@@ -43,7 +43,7 @@ def choose_device(name: str) -> torch.device:
     Raises
     ------
     SettingsError
-        The name is unknown.
+        The name is unknown, or of a kind of device whose results have not been compared with those of the CPU.
     ResourceError
         The device is not available.
     """
@@ -52,13 +52,11 @@ def choose_device(name: str) -> torch.device:
     try:
         device = torch.device(name)
     except RuntimeError:
-        raise SettingsError(f'`device="{name}"`', "is unknown", "Use auto, cpu, cuda, cuda:0 or mps.") from None
-    available = {
-        "cpu": True,
-        "cuda": torch.cuda.is_available() and (device.index or 0) < torch.cuda.device_count(),
-        "mps": torch.backends.mps.is_available(),
-    }
-    if not available.get(device.type, False):
+        raise SettingsError(f'`device="{name}"`', "is unknown", "Use auto, cpu, cuda or cuda:0.") from None
+    if device.type not in ("cpu", "cuda"):  # no float64 on mps; and nobody has compared a map
+        problem = "is not supported: models and maps have not been compared with those of the CPU"
+        raise SettingsError(f'`device="{name}"`', problem, 'Use `device="cpu"`.')
+    if device.type == "cuda" and not (torch.cuda.is_available() and (device.index or 0) < torch.cuda.device_count()):
         raise ResourceError(f'`device="{name}"`', "is not available on this machine", 'Use `device="cpu"`.')
     return device
 

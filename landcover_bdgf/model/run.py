@@ -17,7 +17,7 @@ class Run:
     """Seed, device and threads; on the CPU of one machine, the result depends on the seed only."""
 
     seed: Annotated[int, Setting("random seed", least=0)] = 0
-    device: Annotated[str, Setting("auto (a CUDA GPU if there is one), cpu, cuda, cuda:1 or mps")] = "auto"
+    device: Annotated[str, Setting("auto (a CUDA GPU if there is one), cpu, cuda or cuda:1")] = "auto"
     threads: Annotated[
         int, Setting("CPU threads; 0 uses all cores, or OMP_NUM_THREADS; the result is the same", least=0)
     ] = 0

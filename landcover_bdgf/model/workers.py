@@ -10,6 +10,7 @@ from typing import TypeVar
 
 import torch
 
+from landcover_bdgf.model.gpu_memory import GPU_THREADS
 from landcover_bdgf.model.run import Run
 
 Piece = TypeVar("Piece")
@@ -34,9 +35,9 @@ class Workers:
 
 
 def open_mappers(run: Run, device: torch.device) -> AbstractContextManager[Workers]:
-    """Threads for classification; on a GPU two, each with a CUDA stream, so that transfers and work overlap."""
+    """Threads for classification; on a GPU two, each with a CUDA stream."""
     if device.type == "cuda":
-        return open_workers(2, streams_on=device)
+        return open_workers(GPU_THREADS, streams_on=device)
     return open_workers(run.workers(device))
 
 

@@ -1,8 +1,9 @@
 """The training loop of denoiser and fusion network: reproducible for any number of threads, exactly resumable.
 
 A batch is divided into a fixed number of shards. One thread computes the gradient of each shard on its own copy of the
-network; gradients (and the running statistics of batch norm) are averaged in the order of the shards. A step depends on
-the seed and its number only, so that a resumed training equals an uninterrupted one.
+network, or on the network itself if there is one shard; gradients (and the running statistics of batch norm) are
+averaged in the order of the shards. A step depends on the seed and its number only, so that a resumed training equals
+an uninterrupted one.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from torch import Tensor, nn
 from torch.optim import Optimizer
 
 from landcover_bdgf.errors import ResourceError, SettingsError
-from landcover_bdgf.model import History, Workers
+from landcover_bdgf.model import History, Workers, is_out_of_memory
 from landcover_bdgf.progress import log, progress, stop_between_steps
 from landcover_bdgf.training.state import load_state, save_state
 from landcover_bdgf.training.task import Kept, Shard, Task
@@ -59,13 +60,15 @@ def fit(task: Task[Shard], workers: Workers, *, partial: Path | None = None, res
     optimizer = task.optimizer(parameters)
     history = load_state(partial, task, optimizer, kept) if resume and partial is not None else History()
     first = len(history)
-    replicas = [Replica.of(network) for _ in range(task.shards)]
+    replicas = [Replica.of(network) for _ in range(task.shards)] if task.shards > 1 else [Replica.itself(network)]
     saved_at = time.monotonic()
     with stop_between_steps() as stopped, progress(task.name, task.steps - first) as advance:
         for step in range(first, task.steps):
             try:
                 values = _step(task, step, optimizer, replicas, workers)
-            except torch.cuda.OutOfMemoryError:
+            except RuntimeError as error:
+                if not is_out_of_memory(error):
+                    raise
                 smaller = f"Halve `{task.settings}.batch`, or use" if task.settings else "Use"
                 remedy = f'{smaller} `device="cpu"`.'
                 raise ResourceError(task.name, "a batch does not fit into the GPU memory", remedy) from None
@@ -105,6 +108,11 @@ class Replica:
         statistics = [(mine, first) for mine, first in buffers if first.dtype.is_floating_point]
         return cls(network, list(network.parameters()), own, sources, statistics)
 
+    @classmethod
+    def itself(cls, network: nn.Module) -> Replica:
+        """The original, where there is one shard: nothing to copy."""
+        return cls(network, list(network.parameters()), [], [], [])
+
     @torch.no_grad()
     def update(self) -> None:
         """Copy the current tensors of the original."""
@@ -129,7 +137,10 @@ def _step(
         return list(grads), {"loss": loss.detach(), **values}
 
     results = list(workers.map(gradients, zip(used, shards, strict=True)))
-    values = {key: float(sum(v[key] for _, v in results)) / len(results) for key in results[0][1]}
+    names = list(results[0][1])
+    sums = torch.stack([sum((v[name] for _, v in results[1:]), results[0][1][name]) for name in names])
+    # read at once, as a GPU waits for each reading
+    values = {name: total / len(results) for name, total in zip(names, sums.tolist(), strict=True)}
     if not np.isfinite(values["loss"]):
         slower = f"Lower `{task.settings}.learning_rate`, and check" if task.settings else "Check"
         problem = f"the loss is not finite at step {step} (learning rate {rate:g})"

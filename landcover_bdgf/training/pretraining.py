@@ -165,10 +165,13 @@ def _task(unet: nn.Module, regions: list[Piece], scaling: Scaling, recipe: Recip
 
     def batch(step: int) -> list[NoisyTiles]:
         parts = np.array_split(np.arange(settings.batch), shards)
-        return [shard(len(p), step, generator_of(run.seed, step, i, device=device)) for i, p in enumerate(parts)]
+        return [shard(i, len(part), step) for i, part in enumerate(parts)]
 
-    def shard(size: int, step: int, generator: Generator) -> NoisyTiles:
-        x0, valid = (a.to(device) for a in draw_tiles(regions, size, settings.tile_px, generator))
+    def shard(number: int, size: int, step: int) -> NoisyTiles:
+        generator = generator_of(run.seed, step, number, device=device)
+        # places are drawn on the CPU: a GPU waits for each number that Python reads
+        places = generator if device.type == "cpu" else generator_of(run.seed, step, number)
+        x0, valid = (a.to(device) for a in draw_tiles(regions, size, settings.tile_px, places))
         seen = x0
         if settings.mask == "adaptive":
             seen = mask_spectral(x0, channels, step / settings.steps, generator)
@@ -188,11 +191,11 @@ def _task(unet: nn.Module, regions: list[Piece], scaling: Scaling, recipe: Recip
 
 
 def draw_tiles(regions: list[Piece], count: int, tile_px: int, generator: Generator) -> tuple[Tensor, Tensor]:
-    """Random tiles, randomly flipped and rotated: cube (B, S, H, W) and valid (B, H, W)."""
-    pixels = torch.tensor([float(r.valid.sum()) for r in regions], device=generator.device)
+    """Random tiles, randomly flipped and rotated, by a generator of the CPU: cube (B, S, H, W) and valid (B, H, W)."""
+    pixels = torch.tensor([float(r.valid.sum()) for r in regions])
 
     def below(n: int) -> int:
-        return int(torch.randint(n, (1,), generator=generator, device=generator.device))
+        return int(torch.randint(n, (1,), generator=generator))
 
     drawn = []
     for _ in range(count):

@@ -4,8 +4,12 @@ import json
 from pathlib import Path
 
 import pytest
+import torch
 from conftest import Bdgf
 
+from landcover_bdgf.app.check import _machine
+from landcover_bdgf.model.networks import scan
+from landcover_bdgf.model.run import Run
 from landcover_bdgf.scene.simulation import SceneFiles
 
 
@@ -50,3 +54,23 @@ def test_every_scene_of_a_table_has_a_line(
     assert bdgf("check", "scenes.csv", "--labels", labels, "--field", "class", "--json", "-q") == 1
     scenes = json.loads(capsys.readouterr().out)["scenes"]
     assert [bool(each.get("classes")) for each in scenes] == [True, False, True]
+
+
+@pytest.mark.parametrize(
+    ("failure", "line"),
+    [
+        ("", "selective scan on cuda: triton (called once, agrees with the reference)"),
+        ("Failed to find C compiler.", "selective scan on cuda: torch (plain and slow, as no compiled version starts)"),
+    ],
+)
+def test_a_gpu_and_the_scan_that_starts_there(
+    failure: str, line: str, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr("landcover_bdgf.model.device.choose_device", torch.device)
+    monkeypatch.setattr(torch.cuda, "get_device_name", lambda device: "NVIDIA H200")
+    monkeypatch.setattr(scan, "trial", lambda name, device_type: failure if device_type == "cuda" else "")
+    scan.kernel.cache_clear()
+    assert _machine(Run(device="cuda")) == ["device: NVIDIA H200", line]
+    assert failure in caplog.text
+    scan.kernel.cache_clear()
+    assert "scan on cpu: numba" in _machine(Run(device="cpu"))[1]

@@ -55,7 +55,7 @@ def typed(scene_files: SceneFiles, tmp_path: Path) -> dict[str, str]:
     ("{msi} {sar} --labels {labels} --field clas", 4, "labels.gpkg: has no field 'clas', but class. Did you mean"),
     ("{msi} {sar} --labels none.shp --field class", 4, "none.shp: does not exist. Check its name"),
     ("{msi} {sar} {field} --device cuda:9", 7, "--device cuda:9: is not available on this machine. Use --device cpu."),
-    ("{msi} {sar} {field} --device gpu", 2, "--device gpu: is unknown. Use auto, cpu, cuda, cuda:0 or mps."),
+    ("{msi} {sar} {field} --device gpu", 2, "--device gpu: is unknown. Use auto, cpu, cuda or cuda:0."),
     ("{msi} {sar} {field} --set training.stepz=3", 2, "--set training.stepz=3: unknown setting 'training.stepz'."),
 ])  # fmt: skip
 def test_check_and_map_refuse_a_mistake_in_the_same_words(

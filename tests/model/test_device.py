@@ -22,6 +22,17 @@ def test_an_unknown_or_unavailable_device_is_refused() -> None:
         choose_device("cuda:99")
 
 
+def test_the_gpu_of_a_mac_is_refused_and_not_chosen(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(torch.backends.mps, "is_available", lambda: True)
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    for name in ("mps", "mps:0"):
+        with pytest.raises(
+            SettingsError, match=r'is not supported: .* compared with those of the CPU\. Use `device="cpu"`'
+        ):
+            choose_device(name)
+    assert choose_device("auto").type == "cpu"
+
+
 def test_weights_fit_their_network_or_are_refused() -> None:
     weights = {"weight": np.ones((2, 3), np.float32), "bias": np.zeros(2, np.float32)}
     network = with_weights(lambda: nn.Linear(3, 2), weights)

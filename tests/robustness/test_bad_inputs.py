@@ -284,7 +284,7 @@ CASES = [
     Case("no such GPU", bad.nothing, f"{MAP_GOOD} --device cuda:99", 7, '--device cuda:99: is not available on this machine. Use --device cpu.'),
     Case("a choice that is none", bad.nothing, "check msi.tif sar.tif --coreg always", 2, "Invalid value for '--coreg': 'always' is not one of 'off', 'grid', 'auto'. See bdgf check --help."),
     Case("a negative shift", bad.nothing, "check msi.tif sar.tif --max-shift -3", 2, "--max-shift -3: is out of range. Use a value above 0."),
-    Case("no such device", bad.nothing, f"{MAP_GOOD} --device tpu", 2, '--device tpu: is unknown. Use auto, cpu, cuda, cuda:0 or mps.'),
+    Case("no such device", bad.nothing, f"{MAP_GOOD} --device tpu", 2, '--device tpu: is unknown. Use auto, cpu, cuda or cuda:0.'),
     Case("a memory of 1 MB", bad.nothing, f"{MAP_GOOD} --max-ram 1MB", 7, "--max-ram 0.001GB: mapping this scene takes at least 0.85 GB, with tiles of 128 px and one thread. Raise the limit, or crop the scene."),
     Case("a memory of nothing", bad.nothing, f"{MAP_GOOD} --max-ram much", 2, "--max-ram much: is not a size. Write it like 4GB or 900MB."),
     Case("tiles of nothing", bad.nothing, f"{MAP_GOOD} --tile 0", 2, "--tile 0: is smaller than the 20 px around a pixel that the model sees. Use 128 or more."),

@@ -32,9 +32,37 @@ def test_the_mean_of_the_last_weights_is_kept_when_asked() -> None:
             torch.testing.assert_close(value, torch.stack([steps[10][key], steps[11][key], last[key]]).mean(0))
 
 
-def test_a_batch_too_large_for_the_gpu_is_reported() -> None:
+def test_one_shard_is_computed_by_the_network_itself() -> None:
+    """As on a GPU; the same weights as of two equal shards, whose networks are copies."""
+
+    def equal(count: int) -> dict[str, Tensor]:
+        made = task(shards=count, batch=lambda step: [batch_of(step)[0]] * count)
+        seen = set()
+
+        def loss(network: nn.Module, shard: Pair) -> tuple[Tensor, dict[str, Tensor]]:
+            seen.add(network is made.network)
+            return made.loss(network, shard)
+
+        trained = run(replace(made, loss=loss))[0]
+        assert seen == {count == 1}
+        return trained
+
+    one, two = equal(1), equal(2)
+    for key, value in one.items():
+        if value.dtype.is_floating_point:
+            torch.testing.assert_close(value, two[key])
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        torch.cuda.OutOfMemoryError("CUDA out of memory."),
+        RuntimeError("cuDNN error: CUDNN_STATUS_ALLOC_FAILED"),
+    ],
+)
+def test_a_batch_too_large_for_the_gpu_is_reported(error: RuntimeError) -> None:
     def loss(network: nn.Module, shard: Pair) -> tuple[Tensor, dict[str, Tensor]]:
-        raise torch.cuda.OutOfMemoryError("CUDA out of memory.")
+        raise error
 
     with pytest.raises(
         ResourceError, match=r"train: a batch does not fit into the GPU memory\. Halve `training.batch`"

@@ -5,9 +5,10 @@ For each sequence, channel d and state n, with h_0 = 0 and Δ = softplus(delta):
     h_l = exp(Δ_dl · A_dn) · h_{l−1} + Δ_dl · B_nl · u_dl
     y_dl = (Σ_n C_nl · h_l + D_d · u_dl) · silu(z_dl)
 
-The plain torch loop works everywhere. Faster, compiled implementations are used if available: numba on the CPU, Triton
-or ``mamba_ssm`` on CUDA. All have their own backward pass, because autograd through the loop keeps every intermediate.
-:func:`kernel` chooses one per process and device, by running it and comparing the result.
+The plain torch loop works everywhere. Faster, compiled implementations are used if available: numba on the CPU, on CUDA
+Triton, else ``mamba_ssm``, whose backward pass adds in any order, so that a seed no longer gives one model. All have
+their own backward pass, because autograd through the loop keeps every intermediate. :func:`kernel` chooses one per
+process and device, by running it and comparing the result.
 
 Shapes, with N sequences along the last axis: u, delta, z and y (D, L, N); A (D, n), negative; B and C (n, L, N);
 D (D,).
@@ -15,8 +16,10 @@ D (D,).
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable
 from functools import cache
+from importlib.util import find_spec
 from typing import Any
 
 import torch
@@ -29,6 +32,9 @@ except (ImportError, RuntimeError):  # numba or its cache folder is missing: slo
     scan_numba = None  # type: ignore[assignment]
 
 Scan = Callable[..., Tensor]
+COMPILED = {"cpu": ("numba",), "cuda": ("triton", "mamba_ssm")}  # by type of device, in order of preference
+
+log = logging.getLogger("landcover_bdgf")
 
 
 def selective_scan(u: Tensor, delta: Tensor, A: Tensor, B: Tensor, C: Tensor, D: Tensor, z: Tensor) -> Tensor:
@@ -44,9 +50,35 @@ def runs_compiled(like: Tensor) -> bool:
 
 @cache
 def kernel(device_type: str) -> str:
-    """Name of the scan for a type of device: the first compiled one that agrees with the torch loop, else "torch"."""
-    candidates = {"cpu": ("numba",), "cuda": ("mamba_ssm", "triton")}.get(device_type, ())
-    return next((name for name in candidates if agrees(KERNELS[name], device_type)), "torch")
+    """Name of the scan for a type of device: the first compiled one that agrees with the torch loop, else "torch".
+
+    Warns of the torch loop, and of ``mamba_ssm``.
+    """
+    failures = []
+    for name in COMPILED[device_type]:
+        failure = trial(name, device_type)
+        if not failure:
+            if name == "mamba_ssm":
+                log.warning("selective scan: mamba_ssm adds gradients in any order; repeated trainings differ slightly")
+            return name
+        failures.append(f"{name}: {failure}")
+    log.warning(
+        "selective scan: no compiled version starts on %s (%s); training and maps take several times as long",
+        device_type, "; ".join(failures),
+    )  # fmt: skip
+    return "torch"
+
+
+def trial(name: str, device_type: str) -> str:
+    """Why a compiled scan cannot be used on a type of device; empty if it agrees with the torch loop."""
+    if name == "numba" and scan_numba is None:
+        return "cannot be imported, or has no folder for its cache"
+    if name in ("triton", "mamba_ssm") and find_spec(name) is None:
+        return "is not installed"
+    try:
+        return "" if agrees(KERNELS[name], device_type) else "its result is wrong"
+    except Exception as error:  # a kernel that fails in any way is not used; Triton without a C compiler, for example
+        return (str(error).strip() or type(error).__name__).splitlines()[0]
 
 
 def agrees(scan: Scan, device_type: str = "cpu", tolerance: float = 1e-4) -> bool:
@@ -55,13 +87,8 @@ def agrees(scan: Scan, device_type: str = "cpu", tolerance: float = 1e-4) -> boo
     shapes = [(8, 5, 70)] * 2 + [(8, 4)] + [(4, 5, 70)] * 2 + [(8,), (8, 5, 70)]
     u, delta, A, B, C, D, z = (torch.randn(s, generator=generator) for s in shapes)
     arguments = [a.to(device_type) for a in (u, delta, -A.abs(), B, C, D, z)]
-    try:
-        found, expected = (
-            _with_gradients(scan, arguments),
-            _with_gradients(torch_scan, [a.double() for a in arguments]),
-        )
-    except Exception:  # a kernel that fails in any way is not used
-        return False
+    found = _with_gradients(scan, arguments)
+    expected = _with_gradients(torch_scan, [a.double() for a in arguments])
     return all(
         torch.allclose(a.double(), b, rtol=tolerance, atol=tolerance * float(b.abs().max().clamp(min=1)))
         for a, b in zip(found, expected, strict=True)

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from landcover_bdgf.model.networks import scan
-from landcover_bdgf.model.networks.scan import Scan, agrees, numba_scan, selective_scan, torch_scan
+from landcover_bdgf.model.networks.scan import Scan, agrees, numba_scan, selective_scan, torch_scan, trial
 
 
 def arguments(length: int, dtype: torch.dtype = torch.float32, sequences: int = 6) -> list[Tensor]:
@@ -60,19 +60,41 @@ def test_large_steps_forget_and_do_not_overflow() -> None:
             assert np.isfinite(implementation(u, delta * scale, *others).numpy()).all()
 
 
-def test_a_wrong_or_failing_kernel_is_not_used(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_wrong_or_failing_kernel_is_not_used_and_that_is_said(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
     def wrong(u: Tensor, *others: Tensor) -> Tensor:
-        return u * 0
+        return u + sum(0 * other.sum() for other in others)
 
     def broken(u: Tensor, *others: Tensor) -> Tensor:
         raise RuntimeError("no kernel image is available")
 
-    for bad in (wrong, broken):
-        assert not agrees(bad)
+    for bad, reason in ((wrong, "its result is wrong"), (broken, "no kernel image is available")):
         monkeypatch.setitem(scan.KERNELS, "numba", bad)
         scan.kernel.cache_clear()
         assert scan.kernel("cpu") == "torch"
+        assert f"no compiled version starts on cpu (numba: {reason}); training and maps take" in caplog.text
         assert selective_scan(*arguments(3)).isfinite().all()
+    monkeypatch.setattr(scan, "scan_numba", None)
+    assert trial("numba", "cpu") == "cannot be imported, or has no folder for its cache"
+    scan.kernel.cache_clear()
+
+
+@pytest.mark.parametrize(
+    ("works", "chosen", "words"),
+    [
+        ({"triton", "mamba_ssm"}, "triton", ""),
+        ({"mamba_ssm"}, "mamba_ssm", "mamba_ssm adds gradients in any order"),
+        (set(), "torch", "no compiled version starts on cuda (triton: no C compiler; mamba_ssm: no C compiler)"),
+    ],
+)
+def test_on_a_gpu_triton_comes_first_as_it_repeats_bit_for_bit(
+    works: set[str], chosen: str, words: str, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(scan, "trial", lambda name, device_type: "" if name in works else "no C compiler")
+    scan.kernel.cache_clear()
+    assert scan.kernel("cuda") == chosen
+    assert words in caplog.text if words else not caplog.text
     scan.kernel.cache_clear()
 
 
@@ -83,17 +105,27 @@ def test_the_same_kernel_is_chosen_with_and_without_gradients() -> None:
             assert scan.kernel("cpu") == "numba"
 
 
-def test_the_kernel_of_mamba_ssm_is_called_in_its_own_layout(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A stand-in with the signature of the package, which cannot be installed without CUDA."""
+@pytest.mark.parametrize("newest", [False, True])
+def test_the_kernel_of_mamba_ssm_is_called_in_its_own_layout(newest: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A stand-in with the signatures of mamba-ssm 2.2 and of its main branch; it cannot be installed without CUDA."""
 
-    def selective_scan_fn(u, delta, A, B, C, D=None, z=None, delta_bias=None, delta_softplus=False):  # type: ignore[no-untyped-def]
-        assert delta_bias is None
-        assert delta_softplus
+    def selective_scan_fn(  # type: ignore[no-untyped-def]
+        u, delta, A, B, C, D=None, z=None, delta_bias=None, delta_softplus=False, return_last_state=False, **more
+    ):
+        assert (delta_bias, delta_softplus, return_last_state) == (None, True, False)
+        batch, length = len(u), u.shape[2]
+        for each, shape in ((delta, u.shape), (z, u.shape), (B, (batch, A.shape[1], length)), (C, B.shape)):
+            assert each.shape == shape
+            assert each.is_contiguous()
         u, delta, B, C, z = (x.permute(1, 2, 0) for x in (u, delta, B, C, z))  # from (batch, channels, length)
         return torch_scan(u, delta, A, B, C, D, z).permute(2, 0, 1)
 
+    def selective_scan_fn_of_main(*arguments, cu_seqlens=None, **named):  # type: ignore[no-untyped-def]
+        assert cu_seqlens is None
+        return selective_scan_fn(*arguments, **named)
+
     interface = ModuleType("selective_scan_interface")
-    interface.selective_scan_fn = selective_scan_fn  # type: ignore[attr-defined]
+    interface.selective_scan_fn = selective_scan_fn_of_main if newest else selective_scan_fn  # type: ignore[attr-defined]
     monkeypatch.setitem(sys.modules, "mamba_ssm", ModuleType("mamba_ssm"))
     monkeypatch.setitem(sys.modules, "mamba_ssm.ops", ModuleType("ops"))
     monkeypatch.setitem(sys.modules, "mamba_ssm.ops.selective_scan_interface", interface)
