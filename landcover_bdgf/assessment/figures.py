@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 MOST_LABELLED_CLASSES = 30
-INK, FAINT, BLUE = "#222222", "#8a8a8a", "#1f5c99"
+INK, FAINT, BLUE = "#222222", "#6b6f75", "#1f5c99"
 _METRES_PER_DEGREE = 111_320.0  # along a meridian, and along the equator
 
 
@@ -51,7 +51,7 @@ def curve_picture(values: Sequence[float], name: str) -> str:
 def reliability_picture(lines: Sequence[tuple[str, str, Sequence[ReliabilityBin]]]) -> str:
     """A reliability diagram as an SVG; each line has a name, a colour and bins."""
     figure, axes = new_figure(3.6, 3.0)
-    axes.plot([0, 1], [0, 1], color="#c4c4c4", linewidth=1, linestyle="--")
+    axes.plot([0, 1], [0, 1], color="#999999", linewidth=1, linestyle="--")
     for name, color, bins in lines:
         points = [one.probability for one in bins], [one.right for one in bins]
         axes.plot(*points, marker="o", markersize=3, linewidth=1.4, color=color, label=name)

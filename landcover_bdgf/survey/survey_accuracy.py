@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -154,12 +155,11 @@ def interval_text(found: Estimate, few: bool = False) -> str:
     return f"{percent(found.value)} ({percent(low)} to {percent(high)})"
 
 
-def hectares_text(share: Estimate, hectares: float) -> str:
+def hectares_text(share: Estimate, hectares: float, show: Callable[[float], str] = "{:,.1f}".format) -> str:
     """An area with half the width of its normal 95 % interval; with the exact one if no variance was seen."""
     if share.value is None or share.se is None:
         return "–"
     if share.se == 0 and share.exact_low is not None and share.exact_high is not None:
-        return (
-            f"{share.value * hectares:,.1f} ({share.exact_low * hectares:,.1f} to {share.exact_high * hectares:,.1f})"
-        )
-    return f"{share.value * hectares:,.1f} ± {Z_95 * share.se * hectares:,.1f}"
+        area, low, high = (show(each * hectares) for each in (share.value, share.exact_low, share.exact_high))
+        return f"{area} ({low} to {high})"
+    return f"{show(share.value * hectares)} ± {show(Z_95 * share.se * hectares)}"
