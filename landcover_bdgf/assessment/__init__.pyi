@@ -16,7 +16,6 @@ from .measures import (
 )
 from .pages import (
     html_page as html_page,
-    number_text as number_text,
     points_text as points_text,
 )
 from .pictures import colour_bands as colour_bands

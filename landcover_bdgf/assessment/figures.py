@@ -34,14 +34,17 @@ class ScaleBar:
 
 def curve_picture(values: Sequence[float], name: str) -> str:
     """A value logged at each step as an SVG, with its running mean over a fiftieth of the steps."""
+    from matplotlib.ticker import MaxNLocator
+
     figure, axes = new_figure(5.2, 2.6)
     logged = np.asarray(values, np.float64)
     steps = np.arange(1, len(logged) + 1)
-    axes.plot(steps, logged, color="#b9cfe4", linewidth=0.7)
+    axes.plot(steps, logged, color="#7fa6cc", linewidth=0.8)
     span = max(1, len(logged) // 50)
     if span > 1:
         mean = np.convolve(logged, np.full(span, 1 / span), "valid")
         axes.plot(steps[span - 1 :], mean, color=BLUE, linewidth=1.4)
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     axes.set_xlabel("step", color=FAINT, fontsize=8)
     axes.set_title(name, loc="left", fontsize=9, color=INK, parse_math=False)
     style_axes(axes, "y")

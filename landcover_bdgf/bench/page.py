@@ -144,7 +144,7 @@ MAX_LINES = 6  # per picture
 def overview(tables: Sequence[ProtocolTable]) -> str:
     """Overall and average accuracy of all methods under all protocols, with 95 % intervals."""
     names = [row.name for row in tables[0].rows]
-    figure, _ = new_figure(9.0, 0.9 + 0.34 * len(names))
+    figure, _ = new_figure(9.0, 1.1 + 0.34 * len(names))
     figure.clear()
     for axes, metric in zip(figure.subplots(1, 2, sharey=True), ("oa", "aa"), strict=True):
         for i, table in enumerate(tables):
@@ -156,10 +156,12 @@ def overview(tables: Sequence[ProtocolTable]) -> str:
                 color=COLORS[table.protocol], label=table.protocol,
             )  # fmt: skip
         axes.set_yticks(range(len(names)), names, parse_math=False)
+        low, high = axes.get_xlim()
+        axes.set_xlim(max(low, 0), min(high, 100))
         axes.set_xlabel({"oa": "overall accuracy, %", "aa": "average accuracy, %"}[metric], color=FAINT, fontsize=8)
         style_axes(axes, "x", labelcolor=INK, length=2)
-    axes.invert_yaxis()
-    axes.legend(frameon=False, fontsize=8)
+    axes.set_ylim(len(names) - 0.5, -0.5)
+    figure.legend(*axes.get_legend_handles_labels(), loc="outside upper left", ncols=3, frameon=False, fontsize=8)
     return as_svg(figure)
 
 

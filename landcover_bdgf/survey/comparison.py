@@ -266,11 +266,13 @@ def comparison_notes(result: Comparison) -> list[str]:
     notes = []
     if not result.independent:
         notes.append(
-            f"{result.n} pixels of {result.groups} polygons are not independent: the test is too sure, "
-            "the interval is that of other polygons"
+            f"{result.n:,} pixels of {result.groups} polygons are not independent, so the p-value is too small; "
+            "the interval is for other polygons chosen in the same way"
         )
     if result.weighted:
-        notes.append("the difference and its interval follow the sampling design; the test counts all points alike")
+        notes.append(
+            "the difference and its interval follow the sampling design; the test gives all points the same weight"
+        )
     if result.without_data:
         notes.append(f"{result.without_data} labelled pixels are left out, as a map has no data there")
     return notes

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -155,10 +154,11 @@ def interval_text(found: Estimate, few: bool = False) -> str:
     return f"{percent(found.value)} ({percent(low)} to {percent(high)})"
 
 
-def hectares_text(share: Estimate, hectares: float, show: Callable[[float], str] = "{:,.1f}".format) -> str:
+def hectares_text(share: Estimate, hectares: float) -> str:
     """An area with half the width of its normal 95 % interval; with the exact one if no variance was seen."""
     if share.value is None or share.se is None:
         return "–"
+    show = f"{{:,.{0 if share.value * hectares >= 100 else 1}f}}".format
     if share.se == 0 and share.exact_low is not None and share.exact_high is not None:
         area, low, high = (show(each * hectares) for each in (share.value, share.exact_low, share.exact_high))
         return f"{area} ({low} to {high})"

@@ -8,7 +8,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from landcover_bdgf.assessment import html_page, number_text, write_table
+from landcover_bdgf.assessment import html_page, write_table
 from landcover_bdgf.storage import PathLike, Product, atomic_folder
 from landcover_bdgf.survey.class_raster import ClassRaster
 from landcover_bdgf.survey.estimators import FEW, Estimate
@@ -72,7 +72,7 @@ def _page(map_: ClassRaster, result: SurveyAccuracy) -> str:
         title=f"Accuracy and areas of {printable(result.map)}",
         interval=_interval,
         exact=_exact,
-        hectares=lambda share: hectares_text(share, result.hectares, number_text),
+        hectares=lambda share: hectares_text(share, result.hectares),
         few=FEW,
         result=result,
         about=result.design.about,
