@@ -198,7 +198,7 @@ def test_accuracy_by_the_number_of_labels(bdgf: Bdgf, tmp_path: Path, monkeypatc
     assert [row["method"] for row in read_csv(tmp_path / "out/results.csv")] == ["et, 5 px", "et, 10 px"]
     page = (tmp_path / "out/report.html").read_text(encoding="utf-8")
     assert "5, 10 training pixels per class" in page
-    assert "et, 10 px minus method" in page
+    assert "et, 10\N{NO-BREAK SPACE}px minus method" in page
     (tmp_path / "b").mkdir()
     shutil.copy(tmp_path / "place.toml", tmp_path / "b")
     assert bdgf(*words.split(), "-o", "new", "--dataset", "b/place.toml") == 2
