@@ -16,7 +16,8 @@ import jinja2
 from landcover_bdgf.text import percent, printable
 
 _PACKAGE = Path(__file__).parents[1]
-_BEFORE_UNIT = re.compile(r"(?<=\d) (?=(?:%|px|ha)(?!\w))")  # a number and its unit stay on one line
+# A number and its unit stay on one line, but a command can be copied.
+_BEFORE_UNIT = re.compile(r"(?<=\d) (?=(?:%|px|ha)(?!\w))(?![^<]*</code>)")
 
 
 def html_page(template: str, *, title: str, **values: Any) -> str:
