@@ -205,7 +205,7 @@ def _area(found: dict[str, Any]) -> str:
 
 
 def _classes(legend: labels.Legend) -> list[str]:
-    return [f"{entry.code} {printable(entry.name)} #{bytes(entry.color).hex()}" for entry in legend.entries]
+    return [f"{entry.code} {printable(entry.name)} {entry.hex}" for entry in legend.entries]
 
 
 def _bands(bands: tuple[model.BandName, ...]) -> str:

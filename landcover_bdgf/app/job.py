@@ -324,7 +324,7 @@ def _report(job: Job, stack: Stack, samples: Samples, *, done: Finished) -> Accu
     assert model is not None
     context = ReportContext(
         curves=(
-            (f"pre-training: L1 of the {denoiser.recipe.diffusion.target}", denoiser.history.series("loss")),
+            ("pre-training: loss", denoiser.history.series("loss")),
             ("training: loss", model.history.series("loss")),
         ),
         settings=job.recipe.model_dump(mode="json"),

@@ -14,6 +14,10 @@ from .measures import (
     accuracy as accuracy,
     summary_lines as summary_lines,
 )
+from .pages import (
+    html_page as html_page,
+    points_text as points_text,
+)
 from .pictures import colour_bands as colour_bands
 from .provenance import map_record as map_record
 from .reference import ReferenceFile as ReferenceFile, training_pixels as training_pixels

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 MOST_LABELLED_CLASSES = 30
-INK, FAINT, BLUE = "#222222", "#8a8a8a", "#1f5c99"
+INK, FAINT, BLUE = "#222222", "#6b6f75", "#1f5c99"
 _METRES_PER_DEGREE = 111_320.0  # along a meridian, and along the equator
 
 
@@ -34,14 +34,17 @@ class ScaleBar:
 
 def curve_picture(values: Sequence[float], name: str) -> str:
     """A value logged at each step as an SVG, with its running mean over a fiftieth of the steps."""
+    from matplotlib.ticker import MaxNLocator
+
     figure, axes = new_figure(5.2, 2.6)
     logged = np.asarray(values, np.float64)
     steps = np.arange(1, len(logged) + 1)
-    axes.plot(steps, logged, color="#b9cfe4", linewidth=0.7)
+    axes.plot(steps, logged, color="#7fa6cc", linewidth=0.8)
     span = max(1, len(logged) // 50)
     if span > 1:
         mean = np.convolve(logged, np.full(span, 1 / span), "valid")
         axes.plot(steps[span - 1 :], mean, color=BLUE, linewidth=1.4)
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     axes.set_xlabel("step", color=FAINT, fontsize=8)
     axes.set_title(name, loc="left", fontsize=9, color=INK, parse_math=False)
     style_axes(axes, "y")
@@ -51,7 +54,7 @@ def curve_picture(values: Sequence[float], name: str) -> str:
 def reliability_picture(lines: Sequence[tuple[str, str, Sequence[ReliabilityBin]]]) -> str:
     """A reliability diagram as an SVG; each line has a name, a colour and bins."""
     figure, axes = new_figure(3.6, 3.0)
-    axes.plot([0, 1], [0, 1], color="#c4c4c4", linewidth=1, linestyle="--")
+    axes.plot([0, 1], [0, 1], color="#999999", linewidth=1, linestyle="--")
     for name, color, bins in lines:
         points = [one.probability for one in bins], [one.right for one in bins]
         axes.plot(*points, marker="o", markersize=3, linewidth=1.4, color=color, label=name)

@@ -23,6 +23,8 @@ MARK_PX = 350  # pixels of a picture per pixel of half a mark: marks can be seen
 PALE = 0.3  # contrast of the map behind the marks
 COLOURS_NM = (660.0, 560.0, 490.0)  # red, green, blue
 NEAR_NM = 60.0  # a band farther away is of another colour
+MANY_BANDS = 30  # more are those of an imaging spectrometer, which begin at 400 nm and end at 2500 nm
+COLOUR_SHARES = (0.2, 0.12, 0.07)  # of these bands: red, green, blue
 STRETCH = (2, 98)  # percentiles that are drawn black and white
 
 
@@ -110,11 +112,16 @@ def _sampled(image: Image, grid: Grid) -> tuple[NDArray[np.float32], NDArray[np.
 
 
 def colour_bands(image: Image) -> list[int]:
-    """Indices of the bands that are drawn red, green and blue; of bands without wavelengths, the first, blue first."""
+    """Indices of the bands that are drawn red, green and blue.
+
+    Of a few bands without wavelengths, the first, blue first; of many, those where spectrometers have these colours.
+    """
     known = np.array([band.wavelength_nm or np.inf for band in image.bands])
     nearest = [int(np.abs(known - nm).argmin()) for nm in COLOURS_NM]
     if all(abs(known[i] - nm) <= NEAR_NM for i, nm in zip(nearest, COLOURS_NM, strict=True)):
         return nearest
+    if len(image.bands) > MANY_BANDS and not np.isfinite(known).any():
+        return [int(share * len(image.bands)) for share in COLOUR_SHARES]
     order = (2, 1, 0) if len(image.bands) > 3 else (0, 1, 2)
     return [min(i, len(image.bands) - 1) for i in order]
 

@@ -57,7 +57,7 @@ class InputImage(BaseModel):
         if self.unit:
             lines.append("values in dB, read as linear power" if self.unit == "dB" else f"values in {self.unit}")
         if self.offset:
-            lines.append(f"{self.offset:+g} added to all values".replace("-", "−"))
+            lines.append(f"{abs(self.offset):g} {'subtracted from' if self.offset < 0 else 'added to'} all values")
         if self.shift:
             x, y = self.corrected_px
             lines.append(f"{self.shift}; {f'corrected by {x:g}, {y:g} px' if any((x, y)) else 'not corrected'}")

@@ -7,7 +7,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import jinja2
 import numpy as np
 from numpy.typing import NDArray
 from rasterio.io import DatasetReader
@@ -16,7 +15,8 @@ from rasterio.windows import Window
 from landcover_bdgf.assessment import figures, pictures
 from landcover_bdgf.assessment.confusion import COUNTED_PX, SMALL_POLYGONS, SMALL_PX, disagreements
 from landcover_bdgf.assessment.figures import MOST_LABELLED_CLASSES
-from landcover_bdgf.assessment.measures import NO_PROBABILITY_SAMPLE, Accuracy, remarks
+from landcover_bdgf.assessment.measures import Accuracy, remarks
+from landcover_bdgf.assessment.pages import html_page, points_text
 from landcover_bdgf.assessment.pictures import Places
 from landcover_bdgf.assessment.reliability import calibration_error
 from landcover_bdgf.geo import M2_PER_HA, WGS84, Grid, PixelAreas, grid_of, open_raster, read_band
@@ -25,7 +25,7 @@ from landcover_bdgf.scene import Image, open_image
 from landcover_bdgf.storage import PathLike
 from landcover_bdgf.text import percent, printable
 
-TEMPLATE = "report.html.jinja"
+TEMPLATE = "assessment/report.html.jinja"
 _READ_PX = 1024
 
 
@@ -57,10 +57,10 @@ def render(
     context, grid, colors = context or ReportContext(), grid_of(dataset), result.legend.colors
     areas = class_areas(dataset, result.legend)
     shares = result.matrix / np.maximum(result.matrix.sum(axis=1, keepdims=True), 1)
-    return _environment().get_template(TEMPLATE).render(
-        title=title, result=result, classes=result.classes(), areas=areas,
+    return html_page(
+        TEMPLATE, title=printable(title), result=result, classes=result.classes(), areas=areas,
         colors={code: area["color"] for code, area in zip(result.codes, areas, strict=True)},
-        remarks=remarks(result), caution=NO_PROBABILITY_SAMPLE,
+        remarks=remarks(result),
         warnings=list(dict.fromkeys([*result.about.warnings, *notes])), inputs=result.about.inputs(),
         disagreements=disagreements(result.matrix), shares=shares, few={"px": SMALL_PX, "polygons": SMALL_POLYGONS},
         named=len(areas) <= MOST_LABELLED_CLASSES, edge_px=EDGE_PX, grid=grid, place=_place(grid),
@@ -71,6 +71,7 @@ def render(
         reliability_picture=figures.reliability_picture([("reference", figures.BLUE, result.reliability)]),
         curves=[(name, figures.curve_picture(values, name)) for name, values in context.curves if len(values)],
         settings=_flat(context.settings), experts=context.experts,
+        counted=_counted, interval=_interval, points=points_text,
     )  # fmt: skip
 
 
@@ -83,7 +84,7 @@ def class_areas(dataset: DatasetReader, legend: Legend) -> list[dict[str, Any]]:
         {
             "code": entry.code,
             "name": entry.name,
-            "color": f"#{bytes(entry.color).hex()}",
+            "color": entry.hex,
             "pixels": int(count),
             "share": float(count / mapped),
             "hectares": float(area / M2_PER_HA),
@@ -98,16 +99,6 @@ def _tiles(dataset: DatasetReader, legend: Legend) -> Iterator[tuple[Window, NDA
         codes = read_band(dataset, window)
         without = (codes == dataset.nodata) | (codes > len(legend.entries))
         yield window, np.where(without, NODATA, codes)
-
-
-def _environment() -> jinja2.Environment:
-    loader = jinja2.FileSystemLoader(Path(__file__).parent)
-    environment = jinja2.Environment(loader=loader, autoescape=True, undefined=jinja2.StrictUndefined)
-    environment.filters |= {
-        "percent": _percent, "printable": printable, "number": _number, "points": _points,
-        "counted": _counted, "range": _range,
-    }  # fmt: skip
-    return environment
 
 
 def _image(image: Image | PathLike | None, dataset: DatasetReader) -> Layer | None:
@@ -146,32 +137,16 @@ def _place(grid: Grid) -> list[tuple[str, str]]:
     return [(name, text.replace("-", "−")) for name, text in rows]
 
 
-def _percent(share: float | None) -> str:
-    return percent(share).replace(" ", "\N{NO-BREAK SPACE}")
-
-
 def _counted(share: float | None, total: int) -> str:
     """An accuracy in percent; of a few pixels, as a count."""
     if share is None or total >= COUNTED_PX:
-        return _percent(share)
+        return percent(share)
     return f"{round(share * total)} of {total}"
 
 
-def _range(low: float | None, high: float | None) -> str:
+def _interval(low: float | None, high: float | None) -> str:
     """A 95 % interval in whole percent; empty if it is undefined."""
     return "" if low is None or high is None else f"{100 * low:.0f} to {100 * high:.0f}"
-
-
-def _number(value: float | None) -> str:
-    """A number as text: thousands separated, a decimal only below 100."""
-    if value is None:
-        return "–"
-    text = f"{value:,}" if isinstance(value, int) else f"{value:,.0f}" if value >= 100 else f"{value:.1f}"
-    return text.replace(",", "\N{NARROW NO-BREAK SPACE}")
-
-
-def _points(difference: float) -> str:
-    return f"{100 * difference:+.1f}".replace("-", "−")
 
 
 def _flat(settings: Mapping[str, Any], prefix: str = "") -> list[tuple[str, str]]:

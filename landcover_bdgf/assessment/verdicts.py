@@ -1,11 +1,11 @@
-"""A sentence each for a reader who decides: can the confidence be believed, and does the model know the scene?"""
+"""A sentence each for a reader who decides: can the confidence be relied on, and does the model know the scene?"""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
 from landcover_bdgf.assessment.reliability import ReliabilityBin, calibration_error
-from landcover_bdgf.text import percent
+from landcover_bdgf.text import percent, rough_percent
 
 CLOSE, ROUGH = 0.05, 0.1  # largest calibration errors of a confidence that is right, and of one that is a guide
 EXPECTED = 0.01  # share of novel pixels in a scene like the training data, by the definition of the p-value
@@ -20,13 +20,14 @@ def confidence_verdict(bins: Sequence[ReliabilityBin]) -> str:
     says = sum(one.n * one.probability for one in bins) / pixels
     right = sum(one.n * one.right for one in bins) / pixels
     error = calibration_error(bins)
-    means = f"it says {percent(says)} on average, and {percent(right)} of these pixels are right"
+    means = f"{percent(says)} on average, and {percent(right)} of these pixels are right"
+    off = f"at a given confidence it is off by {100 * error:.1f} percentage points"
     if error <= CLOSE:
-        return f"It can be believed: {means}; among pixels of equal confidence it is off by {100 * error:.1f} points."
+        return f"It can be relied on: {means}; {off}."
     if error <= ROUGH:
-        return f"It is a rough guide: {means}; among pixels of equal confidence it is off by {100 * error:.1f} points."
+        return f"It is a rough guide: {means}; {off}."
     if abs(says - right) < error / 2:
-        return f"It misleads: {means}, but among pixels of equal confidence it is off by {100 * error:.1f} points."
+        return f"It is misleading: {means}, but {off}."
     return f"It is too {'high' if says > right else 'low'}: {means}. Do not rely on it."
 
 
@@ -36,13 +37,13 @@ def novelty_verdict(novel_px: int, compared_px: int) -> str:
         return "Not known: the pixels of the map were not compared with the training data."
     share = novel_px / compared_px
     found = (
-        f"{percent(share)} of the {compared_px:,} pixels that were compared are unlike all training data, "
-        f"{percent(EXPECTED)} is usual"
+        f"{percent(share)} of the {compared_px:,} pixels compared are unlike all training data "
+        f"({rough_percent(EXPECTED)} is usual)"
     )
     if share <= SOME:
         return f"The model knows this scene: {found}."
     if share <= MANY:
         return f"The model does not know parts of this scene: {found}. Check the classes there."
     if share <= MOST:
-        return f"The model does not know much of this scene: {found}. Add labels there, and train again."
+        return f"The model does not know much of this scene: {found}. Add labels there and train again."
     return f"The model does not know this scene: {found}. Do not use this map; train on labels of this scene."

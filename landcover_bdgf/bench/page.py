@@ -8,7 +8,6 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-import jinja2
 import numpy as np
 from numpy.typing import NDArray
 
@@ -18,6 +17,7 @@ from landcover_bdgf.assessment import (
     INK,
     ReliabilityBin,
     as_svg,
+    html_page,
     new_figure,
     reliability_picture,
     style_axes,
@@ -36,7 +36,7 @@ from landcover_bdgf.model import Recipe
 from landcover_bdgf.storage import atomic_output
 from landcover_bdgf.text import printable
 
-TEMPLATE, COSTS_TEMPLATE = "bench.html.jinja", "costs.html.jinja"
+TEMPLATE, COSTS_TEMPLATE = "bench/bench.html.jinja", "bench/costs.html.jinja"
 COLUMNS = (
     *("dataset", "protocol", "per_class", "seed", "method"),
     *(*METRICS, *DETAILS, "ece", "leak", "train_px", "test_px", "seconds"),
@@ -67,7 +67,8 @@ def write_results(
     _write_json(folder, rows(found))
     scenes = [_scene(dataset, shown, cells, found, embeddings) for dataset in shown.datasets]
     return _write_page(
-        folder, TEMPLATE, scenes=scenes, experiment=shown.experiment, recipe=shown.recipe.name, seeds=shown.seeds,
+        folder, TEMPLATE, title="Comparison of methods", signed=signed, scenes=scenes, experiment=shown.experiment,
+        recipe=shown.recipe.name, seeds=shown.seeds,
         per_class=sorted({cell["per_class"] for cell in cells}),
         protocols=[PROTOCOLS[name] for name in shown.protocols], metrics=METRICS, borders=BORDERS, kept=KEPT,
     )  # fmt: skip
@@ -76,7 +77,7 @@ def write_results(
 def write_costs(folder: Path, found: Mapping[str, Sequence[Cost]]) -> Path:
     """Write ``summary.json`` and ``report.html`` with the costs by data set; returns the path of the page."""
     _write_json(folder, {name: [asdict(cost) for cost in own] for name, own in found.items()})
-    return _write_page(folder, COSTS_TEMPLATE, found=found)
+    return _write_page(folder, COSTS_TEMPLATE, title="Costs of methods", found=found)
 
 
 def _write_json(folder: Path, values: Any) -> None:
@@ -85,12 +86,9 @@ def _write_json(folder: Path, values: Any) -> None:
 
 
 def _write_page(folder: Path, template: str, **values: Any) -> Path:
-    loader = jinja2.FileSystemLoader(Path(__file__).parent)
-    environment = jinja2.Environment(loader=loader, autoescape=True, undefined=jinja2.StrictUndefined)
-    environment.filters |= {"printable": printable, "signed": signed}
     page = folder / "report.html"
     with atomic_output(page, overwrite=True) as temporary:
-        temporary.write_text(environment.get_template(template).render(**values), encoding="utf-8")
+        temporary.write_text(html_page(template, **values), encoding="utf-8")
     return page
 
 
@@ -111,7 +109,7 @@ def _scene(
         "distance": by_distance(own),
         "reliability": reliability(own, reference),
         "maps": _maps(dataset, own, shown.seeds[0]),
-        "legend": [(entry.name, f"#{bytes(entry.color).hex()}") for entry in dataset.legend.entries],
+        "legend": [(entry.name, entry.hex) for entry in dataset.legend.entries],
         "parts": _parts(dataset, shown.recipe),
         "embeddings": embeddings.get(dataset.name, ()),
         "published": published_accuracy(shown.experiment, dataset.name) if dataset.published else None,
@@ -146,7 +144,7 @@ MAX_LINES = 6  # per picture
 def overview(tables: Sequence[ProtocolTable]) -> str:
     """Overall and average accuracy of all methods under all protocols, with 95 % intervals."""
     names = [row.name for row in tables[0].rows]
-    figure, _ = new_figure(9.0, 0.9 + 0.34 * len(names))
+    figure, _ = new_figure(9.0, 1.1 + 0.34 * len(names))
     figure.clear()
     for axes, metric in zip(figure.subplots(1, 2, sharey=True), ("oa", "aa"), strict=True):
         for i, table in enumerate(tables):
@@ -158,10 +156,12 @@ def overview(tables: Sequence[ProtocolTable]) -> str:
                 color=COLORS[table.protocol], label=table.protocol,
             )  # fmt: skip
         axes.set_yticks(range(len(names)), names, parse_math=False)
+        low, high = axes.get_xlim()
+        axes.set_xlim(max(low, 0), min(high, 100))
         axes.set_xlabel({"oa": "overall accuracy, %", "aa": "average accuracy, %"}[metric], color=FAINT, fontsize=8)
         style_axes(axes, "x", labelcolor=INK, length=2)
-    axes.invert_yaxis()
-    axes.legend(frameon=False, fontsize=8)
+    axes.set_ylim(len(names) - 0.5, -0.5)
+    figure.legend(*axes.get_legend_handles_labels(), loc="outside upper left", ncols=3, frameon=False, fontsize=8)
     return as_svg(figure)
 
 

@@ -39,6 +39,11 @@ class LegendEntry:
 
     __pydantic_config__ = STRICT
 
+    @property
+    def hex(self) -> str:
+        """The colour as ``#rrggbb``."""
+        return f"#{bytes(self.color).hex()}"
+
 
 @dataclass(frozen=True)
 class Legend:
@@ -74,7 +79,7 @@ class Legend:
 
     def _repr_html_(self) -> str:
         rows = (
-            f'<tr><td style="background: rgb{entry.color}; width: 2em"></td><td>{entry.code}</td>'
+            f'<tr><td style="background: {entry.hex}; width: 2em"></td><td>{entry.code}</td>'
             f"<td>{html.escape(printable(entry.name))}</td></tr>"
             for entry in self.entries
         )

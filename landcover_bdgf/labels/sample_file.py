@@ -147,8 +147,7 @@ def _write_legend(samples: Samples, path: Path) -> None:
 
     about = {"format": FORMAT, "grid": samples.grid.to_dict(), "split": asdict(samples.split)}
     rows: list[dict[str, Any]] = [
-        {"code": e.code, "name": e.name, "value": e.value, "color": f"#{bytes(e.color).hex()}", "about": ""}
-        for e in samples.legend.entries
+        {"code": e.code, "name": e.name, "value": e.value, "color": e.hex, "about": ""} for e in samples.legend.entries
     ]
     rows.insert(0, {"code": 0, "name": "no data", "value": "", "color": "#ffffff", "about": json.dumps(about)})
     pyogrio.write_dataframe(pandas.DataFrame(rows), plain_name(path), layer=LEGEND, driver="GPKG", append=True)

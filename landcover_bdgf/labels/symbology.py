@@ -96,8 +96,8 @@ def _qml(legend: Legend) -> Element:
     )
     palette = SubElement(renderer, "colorPalette")
     for entry in legend.entries:
-        color, label = f"#{bytes(entry.color).hex()}", printable(entry.name)
-        SubElement(palette, "paletteEntry", value=str(entry.code), color=color, label=label, alpha="255")
+        label = printable(entry.name)
+        SubElement(palette, "paletteEntry", value=str(entry.code), color=entry.hex, label=label, alpha="255")
     return root
 
 

@@ -166,7 +166,7 @@ def _classes(legend: Legend) -> list[dict[str, Any]]:
             "value": entry.code,
             "name": name,
             "title": printable(entry.name),
-            "color_hint": bytes(entry.color).hex().upper(),
+            "color_hint": entry.hex[1:].upper(),
         }
         for entry, name in zip(legend.entries, names, strict=True)
     ]

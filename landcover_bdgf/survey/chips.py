@@ -7,12 +7,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-import jinja2
 import numpy as np
 from numpy.typing import NDArray
 from rasterio.windows import Window
 
-from landcover_bdgf.assessment import colour_bands
+from landcover_bdgf.assessment import colour_bands, html_page
 from landcover_bdgf.errors import RasterError, SettingsError
 from landcover_bdgf.geo import WGS84, transformer
 from landcover_bdgf.progress import log, track
@@ -20,7 +19,7 @@ from landcover_bdgf.scene import Image, open_image
 from landcover_bdgf.survey.points_file import Design
 from landcover_bdgf.text import listed, png, printable
 
-TEMPLATE = "chips.html.jinja"
+TEMPLATE = "survey/chips.html.jinja"
 CHIP_PX = 64  # side of a picture, in pixels of the image
 _LOOKED_AT_PX = 256
 _NUMBERED = re.compile(r"(.+):(\d+),(\d+),(\d+)")
@@ -72,12 +71,9 @@ def chip_sheet(design: Design, source: str) -> str:
         points = track(range(len(design)), "pictures", len(design))
         chips = [_chip(shown, design, number, low, high) for number in points]
     _check_pictures(chips, files[0])
-    loader = jinja2.FileSystemLoader(Path(__file__).parent)
-    environment = jinja2.Environment(loader=loader, autoescape=True, undefined=jinja2.StrictUndefined)
-    environment.filters["printable"] = printable
-    return environment.get_template(TEMPLATE).render(
-        chips=chips, classes=design.about.legend.names, map=design.about.map, image=Path(files[0]).name,
-        bands=[band.name for band in shown.bands],
+    return html_page(
+        TEMPLATE, title=f"{len(chips)} points to label: {printable(design.about.map)}", chips=chips,
+        classes=design.about.legend.names, image=Path(files[0]).name, bands=[band.name for band in shown.bands],
     )  # fmt: skip
 
 

@@ -14,11 +14,10 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-import jinja2
 import numpy as np
 from numpy.typing import NDArray
 
-from landcover_bdgf.assessment import ReferenceFile, paired_gain
+from landcover_bdgf.assessment import ReferenceFile, html_page, paired_gain, points_text
 from landcover_bdgf.errors import LabelError
 from landcover_bdgf.labels import is_samples_file, read_labels, read_samples, source_name
 from landcover_bdgf.storage import PathLike, Product, atomic_folder, check
@@ -28,7 +27,7 @@ from landcover_bdgf.survey.estimators import Z_95
 from landcover_bdgf.survey.points_file import Design
 from landcover_bdgf.text import percent, printable
 
-TEMPLATE = "comparison.html.jinja"
+TEMPLATE = "survey/comparison.html.jinja"
 FILES = ("report.html", "comparison.json")
 
 Bools = NDArray[np.bool_]
@@ -267,21 +266,21 @@ def comparison_notes(result: Comparison) -> list[str]:
     notes = []
     if not result.independent:
         notes.append(
-            f"{result.n} pixels of {result.groups} polygons are not independent: the test is too sure, "
-            "the interval is that of other polygons"
+            f"{result.n:,} pixels of {result.groups} polygons are not independent, so the p-value is too small; "
+            "the interval is for other polygons chosen in the same way"
         )
     if result.weighted:
-        notes.append("the difference and its interval follow the sampling design; the test counts all points alike")
+        notes.append(
+            "the difference and its interval follow the sampling design; the test gives all points the same weight"
+        )
     if result.without_data:
         notes.append(f"{result.without_data} labelled pixels are left out, as a map has no data there")
     return notes
 
 
 def _write(output: PathLike, result: Comparison, *, overwrite: bool) -> None:
-    loader = jinja2.FileSystemLoader(Path(__file__).parent)
-    environment = jinja2.Environment(loader=loader, autoescape=True, undefined=jinja2.StrictUndefined)
-    environment.filters |= {"percent": percent, "printable": printable}
-    page = environment.get_template(TEMPLATE).render(result=result, notes=comparison_notes(result))
+    title = f"{printable(result.first)} and {printable(result.second)}"
+    page = html_page(TEMPLATE, title=title, result=result, notes=comparison_notes(result), points=points_text)
     with atomic_folder(comparison_product(output), overwrite=overwrite) as folder:
         (folder / FILES[0]).write_text(page, encoding="utf-8")
         text = json.dumps(result.to_dict(), indent=2, ensure_ascii=True, allow_nan=False)

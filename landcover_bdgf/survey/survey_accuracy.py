@@ -158,8 +158,8 @@ def hectares_text(share: Estimate, hectares: float) -> str:
     """An area with half the width of its normal 95 % interval; with the exact one if no variance was seen."""
     if share.value is None or share.se is None:
         return "–"
+    show = f"{{:,.{0 if share.value * hectares >= 100 else 1}f}}".format
     if share.se == 0 and share.exact_low is not None and share.exact_high is not None:
-        return (
-            f"{share.value * hectares:,.1f} ({share.exact_low * hectares:,.1f} to {share.exact_high * hectares:,.1f})"
-        )
-    return f"{share.value * hectares:,.1f} ± {Z_95 * share.se * hectares:,.1f}"
+        area, low, high = (show(each * hectares) for each in (share.value, share.exact_low, share.exact_high))
+        return f"{area} ({low} to {high})"
+    return f"{show(share.value * hectares)} ± {show(Z_95 * share.se * hectares)}"

@@ -8,16 +8,14 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-import jinja2
-
-from landcover_bdgf.assessment import write_table
+from landcover_bdgf.assessment import html_page, write_table
 from landcover_bdgf.storage import PathLike, Product, atomic_folder
 from landcover_bdgf.survey.class_raster import ClassRaster
-from landcover_bdgf.survey.estimators import Estimate
+from landcover_bdgf.survey.estimators import FEW, Estimate
 from landcover_bdgf.survey.survey_accuracy import ClassEstimates, SurveyAccuracy, hectares_text
 from landcover_bdgf.text import percent, printable
 
-TEMPLATE = "survey.html.jinja"
+TEMPLATE = "survey/survey.html.jinja"
 FIGURES = "accuracy.json"
 FILES = ("report.html", FIGURES, "accuracy.csv", "confusion.csv")
 
@@ -65,15 +63,17 @@ def _matrix_rows(result: SurveyAccuracy) -> Iterator[list[object]]:
 
 
 def _page(map_: ClassRaster, result: SurveyAccuracy) -> str:
-    loader = jinja2.FileSystemLoader(Path(__file__).parent)
-    environment = jinja2.Environment(loader=loader, autoescape=True, undefined=jinja2.StrictUndefined)
-    environment.filters |= {"percent": percent, "printable": printable, "interval": _interval, "exact": _exact,
-                            "hectares": lambda share: hectares_text(share, result.hectares), "hex": _hex}  # fmt: skip
     largest = max(
         [0.0, *(found.share.high or 0.0 for found in result.classes),
          *(found.mapped_ha / result.hectares for found in result.classes)]
     )  # fmt: skip
-    return environment.get_template(TEMPLATE).render(
+    return html_page(
+        TEMPLATE,
+        title=f"Accuracy and areas of {printable(result.map)}",
+        interval=_interval,
+        exact=_exact,
+        hectares=lambda share: hectares_text(share, result.hectares),
+        few=FEW,
         result=result,
         about=result.design.about,
         grid=map_.grid.describe(),
@@ -90,12 +90,12 @@ def _page(map_: ClassRaster, result: SurveyAccuracy) -> str:
 
 
 def _interval(found: Estimate) -> str:
-    return "–" if found.low is None else f"{percent(found.low)} to {percent(found.high)}"
+    return _range(found.low, found.high)
 
 
 def _exact(found: Estimate) -> str:
-    return "–" if found.exact_low is None else f"{percent(found.exact_low)} to {percent(found.exact_high)}"
+    return _range(found.exact_low, found.exact_high)
 
 
-def _hex(color: tuple[int, int, int]) -> str:
-    return f"#{bytes(color).hex()}"
+def _range(low: float | None, high: float | None) -> str:
+    return "–" if low is None or high is None else f"{percent(low)} to {percent(high)}"

@@ -52,6 +52,12 @@ def test_nodata_of_a_layer_is_transparent(write_tif: WriteTif) -> None:
     assert picture[1, 0, 0] > picture[1, 0, 2]  # yellow
 
 
+def test_many_bands_without_wavelengths_are_those_of_a_spectrometer(write_tif: WriteTif) -> None:
+    """EnMAP: 224 bands of 6.5 nm up to 1000 nm, then 10 nm; bands 45, 27 and 16 are near 650, 550 and 490 nm."""
+    with open_image(write_tif("image.tif", np.ones((224, 4, 4), np.float32))) as image:
+        assert colour_bands(image) == [44, 26, 15]
+
+
 def test_an_image_is_shown_in_its_colours(write_tif: WriteTif) -> None:
     """Band 3 grows along columns and is drawn red, as blue comes first in most files; half of the image has no data."""
     bands = np.ones((4, 20, 60), np.float32)

@@ -31,7 +31,8 @@ def test_warnings_of_all_steps_are_told_once() -> None:
 def test_inputs_are_told_in_words() -> None:
     rows = dict(map_record(RECORD).inputs())
     assert rows["spectral image"] == [
-        "s2.tif", "Sentinel-2, 1 band: B02", "date of acquisition not stated in the file", "−1000 added to all values",
+        "s2.tif", "Sentinel-2, 1 band: B02", "date of acquisition not stated in the file",
+        "1000 subtracted from all values",
     ]  # fmt: skip
     assert rows["SAR image"] == [
         "s1.tif", "2 bands: VV, VH", "acquired on 2020-06-04", "values in dB, read as linear power",

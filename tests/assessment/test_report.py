@@ -66,7 +66,7 @@ def test_the_share_near_borders_and_gaps_is_reported(map_path: Path, tmp_path: P
     figures = json.loads((tmp_path / "report/accuracy.json").read_text(encoding="utf-8"))
     assert (figures["edge_px"], figures["edge_share"]) == (4, pytest.approx(result.edges))
     page = (tmp_path / "report/report.html").read_text(encoding="utf-8")
-    assert "24.4\N{NO-BREAK SPACE}% of the mapped pixels lie within 4 px" in page
+    assert "24.4\N{NO-BREAK SPACE}% of the mapped pixels lie within 4\N{NO-BREAK SPACE}px" in page
 
 
 def test_distance_to_training_is_reported(map_path: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
@@ -134,7 +134,9 @@ def test_reliability_of_the_confidence_layer(map_path: Path, tmp_path: Path) -> 
     result = assess(map_path, path, field="class", output=tmp_path / "report")
     assert [(b.n, round(b.probability, 6), b.right) for b in result.reliability] == [(32, 0.6, 0.5), (32, 0.9, 1.0)]
     assert result.to_dict()["expected_calibration_error"] == pytest.approx(0.1)
-    assert "Expected calibration error 10.0" in (tmp_path / "report/report.html").read_text(encoding="utf-8")
+    assert "Expected calibration error: 10.0 percentage points" in (tmp_path / "report/report.html").read_text(
+        encoding="utf-8"
+    )
 
 
 def test_confidence_may_be_missing_but_not_of_another_map(map_path: Path, tmp_path: Path) -> None:
@@ -236,7 +238,7 @@ def test_many_classes_in_many_scripts_make_a_page(tmp_path: Path) -> None:
     (3035, (4_300_000, 3_200_000), 10, "<td>48.0</td></tr>", ("200 m", 0.25)),
     (3035, (2_700_000, 1_600_000), 10, "<td>48.0</td></tr>", ("200 m", 0.25)),  # equal-area, far from its centre
     (2225, (6_000_000, 2_000_000), 10, "<td>4.5</td></tr>", ("50 m", 0.205)),  # feet
-    (4326, (15, 45), 0.001, "<td>4 208</td></tr>", ("1 km", 0.159)),
+    (4326, (15, 45), 0.001, "<td>4,208</td></tr>", ("1 km", 0.159)),
 ])  # fmt: skip
 def test_hectares_and_scale_bars_are_true_on_the_ground(
     tmp_path: Path, epsg: int, origin: tuple[float, float], pixel: float, hectares: str, bar: tuple[str, float]

@@ -69,16 +69,16 @@ def test_without_warnings_there_is_no_box(map_path: Path, tmp_path: Path) -> Non
 def test_inputs_and_verdicts_are_in_page_and_figures(map_path: Path, tmp_path: Path) -> None:
     image = {"role": "SAR", "files": [{"file": "s1.tif", "sha256": "abc"}], "bands": ["VV"], "unit": "dB"}
     page = written(
-        map_path, tmp_path, images=[image], novelty={"novel_px": 94, "compared_px": 100}, command="bdgf map a"
+        map_path, tmp_path, images=[image], novelty={"novel_px": 94, "compared_px": 100}, command="bdgf map 'a 2 px'"
     )
     assert "values in dB, read as linear power" in page
-    assert "<code>bdgf map a</code>" in page
-    assert "The model does not know this scene: 94.0 %" in page
+    assert "<code>bdgf map &#39;a 2 px&#39;</code>" in page  # to copy
+    assert "The model does not know this scene: 94.0\N{NO-BREAK SPACE}%" in page
     assert "abc" not in page
     figures = json.loads((tmp_path / "report/accuracy.json").read_text(encoding="utf-8"))
     assert figures["images"][0]["files"] == [{"file": "s1.tif", "sha256": "abc"}]
     assert figures["verdicts"]["novelty"].startswith("The model does not know this scene")
-    assert figures["command"] == "bdgf map a"
+    assert figures["command"] == "bdgf map 'a 2 px'"
 
 
 def test_a_screen_reader_finds_its_way(map_path: Path, tmp_path: Path) -> None:
@@ -113,8 +113,8 @@ def test_the_matrix_has_margins(map_path: Path, tmp_path: Path) -> None:
     assert cells == [
         "8", "0", "8", "8 of 8", "8", "16", "24", "66.7 %", "16", "16", "32", "", "50.0 %", "100.0 %", "", "75.0 %",
     ]  # fmt: skip
-    assert "crops mapped as water: 8 of 16 reference px (50.0 %)" in page
-    assert "25.0\N{NO-BREAK SPACE}% by quantity" in " ".join(page.split(" "))
+    assert "crops mapped as water: 8 of 16 reference px (50.0\N{NO-BREAK SPACE}%)" in page
+    assert "Quantity disagreement, 25.0\N{NO-BREAK SPACE}%" in page
 
 
 def test_the_image_and_the_layers_are_shown(map_path: Path, tmp_path: Path, write_tif: WriteTif) -> None:

@@ -56,6 +56,14 @@ def read_csv(path: Path) -> list[dict[str, str]]:
         return list(csv.DictReader(file))
 
 
+def assert_readable(page: str) -> None:
+    """By a screen reader, in the dark and on paper."""
+    assert all(" scope=" in tag for tag in re.findall(r"<th\b[^>]*>", page))
+    assert not re.search(r'<img(?![^>]* alt="[^"])', page)
+    assert "prefers-color-scheme: dark" in page
+    assert "@media print" in page
+
+
 @pytest.fixture
 def place(tmp_path: Path, scene_files: SceneFiles, monkeypatch: pytest.MonkeyPatch) -> None:
     """The simulated scene as a data set; few trees, and small pictures of features and counts of operations."""
@@ -85,6 +93,7 @@ def test_a_comparison_from_the_command_line(bdgf: Bdgf, tmp_path: Path, capsys: 
     assert page.count("<table>") == 5
     assert page.count("data:image/png") == 2 * 4, "the reference and three maps, under two protocols"
     assert "per pixel of a map" in page
+    assert_readable(page)
     assert json.loads((tmp_path / "out/summary.json").read_text())[0]["oa"]["n"] == 2
     before = {f: f.stat().st_mtime_ns for f in (tmp_path / "out/cells").iterdir()}
     assert bdgf(*arguments) == 0
@@ -104,7 +113,7 @@ def test_borders_and_streams_are_in_the_table_and_on_the_page(bdgf: Bdgf, tmp_pa
     page = (tmp_path / "out/report.html").read_text(encoding="utf-8")
     assert page.startswith("<!doctype html>")
     assert page.count("<table>") == 5
-    assert page.count("Share of the length of streams") == 1
+    assert page.count("<span>Share of the length of streams") == 1
     cells = [f"{float(row['oa_0_2']):.1f}" for row in (plain, averaged)]
     assert all(f"<td>{cell}</td>" in page for cell in cells)
 
@@ -122,7 +131,7 @@ def test_experiments_of_the_paper(experiment: str, methods: int, shown: int, bdg
     assert len(re.findall("<figcaption>(diffusion features(?:, no masks)?|cnn|transformer|mamba)<", page)) == shown
     assert ("Single runs of bdgf" in page) == (experiment == "uncertainty")
     assert "(seed 0)" in page or "seed 0." in page
-    assert "the paper prints" not in page, "it does not print this scene"
+    assert "Published (" not in page, "the paper does not print this scene"
 
 
 @pytest.mark.usefixtures("place")
@@ -152,7 +161,8 @@ def test_costs_of_the_published_data_sets_need_no_files(
     assert [cost["published_giga_macs"] for cost in found["lcz-hk"] if cost["name"] == "fusion-hct"] == [0.59]
     assert all(cost["published_giga_macs"] is None for cost in found["place"])
     page = (tmp_path / "out/report.html").read_text(encoding="utf-8")
-    assert page.count("<td>bdgf (p)</td>") == 2
+    assert page.count('<th scope="row">bdgf (p)</th>') == 2
+    assert_readable(page)
     assert bdgf(*words.split(), "--method", "et") == 2  # it counts all
 
 
@@ -166,8 +176,8 @@ def test_a_published_table_stands_beside_the_same_methods(
     words = "bench --dataset augsburg.toml --method fusion-hct --method et --seeds 1 --per-class 10 -q -o out"
     assert bdgf(*words.split(), "--protocols", "random,near") == 0
     page = (tmp_path / "out/report.html").read_text(encoding="utf-8")
-    assert page.count("<th>the paper prints (100 px), OA</th>") == 1
-    rows = re.findall(r"<tr[^>]*><td>fusion-hct</td>.*?</tr>", page, re.DOTALL)
+    assert page.count("Published (100\N{NO-BREAK SPACE}px), overall") == 1
+    rows = re.findall(r"<tr[^>]*><th[^>]*>fusion-hct</th>.*?</tr>", page, re.DOTALL)
     assert ["<td>89.65</td><td>84.15</td></tr>" in row for row in rows] == [True, False, False, False]
     assert "100 random training pixels per class" in page
 
@@ -188,7 +198,7 @@ def test_accuracy_by_the_number_of_labels(bdgf: Bdgf, tmp_path: Path, monkeypatc
     assert [row["method"] for row in read_csv(tmp_path / "out/results.csv")] == ["et, 5 px", "et, 10 px"]
     page = (tmp_path / "out/report.html").read_text(encoding="utf-8")
     assert "5, 10 training pixels per class" in page
-    assert "et, 10 px minus method" in page
+    assert "et, 10\N{NO-BREAK SPACE}px minus method" in page
     (tmp_path / "b").mkdir()
     shutil.copy(tmp_path / "place.toml", tmp_path / "b")
     assert bdgf(*words.split(), "-o", "new", "--dataset", "b/place.toml") == 2

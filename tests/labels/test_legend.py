@@ -43,6 +43,11 @@ def test_removing_a_class_closes_the_gap_and_keeps_the_colours():
     assert left.entries[1].color == legend.entries[2].color
 
 
+def test_colours_are_written_like_in_web_pages():
+    entries = Legend.from_values(["water", "clouds"]).entries
+    assert [entry.hex for entry in entries] == ["#c7cae2", "#2570c8"]
+
+
 @pytest.mark.parametrize(("old", "new", "message"), [
     ('"code": 1', '"code": 2', "its codes are not 1, 2, 3 and so on"),
     ('"name": "water"', '"name": null', "0.name: Input should be a valid string, found None"),

@@ -66,7 +66,7 @@ def test_an_image_of_another_place_or_without_data_is_refused(
 def test_bands_may_be_chosen(drawn: Design, write_tif: WriteTif) -> None:
     bands = np.random.default_rng(0).integers(1, 255, (4, 300, 400)).astype(np.uint8)
     path = write_tif("i.tif", bands, names=("a", "b", "c", "d"))
-    assert "bands d, b, a." in " ".join(chip_sheet(drawn, f"{path}:4,2,1").split())
+    assert "red, green, blue: d, b, a." in " ".join(chip_sheet(drawn, f"{path}:4,2,1").split())
     with pytest.raises(SettingsError, match=r"has no band 5. The image has 4 bands: a, b, c, d"):
         chip_sheet(drawn, f"{path}:5,2,1")
 
@@ -80,5 +80,5 @@ def test_the_bands_are_those_of_the_report_and_are_named(
     bands = np.random.default_rng(0).integers(1, 255, (4, 300, 400)).astype(np.uint8)
     path = write_tif("i.tif", bands, **({"names": names} if names else {}))
     caplog.set_level("INFO")
-    assert f"bands {shown}." in " ".join(chip_sheet(drawn, str(path)).split())
+    assert f"red, green, blue: {shown}." in " ".join(chip_sheet(drawn, str(path)).split())
     assert f"i.tif: bands {shown} are shown as red, green and blue; FILE:4,3,2 shows others" in caplog.text

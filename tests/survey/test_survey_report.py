@@ -53,7 +53,7 @@ def test_the_page_is_sound_and_readable_without_eyes_and_in_the_dark(files: tupl
     assert checked.open == []
     assert checked.without_scope == 0
     text = " ".join(re.sub("<[^>]*>", " ", page).split())
-    assert f"{100 * (found.overall.value or 0):.1f} % overall accuracy" in text
+    assert f"<dd>{100 * (found.overall.value or 0):.1f}\N{NO-BREAK SPACE}%</dd>" in page
     assert "Estimated from a stratified random sample of 300 points, seed 0, drawn from map.tif" in text
     assert all(f">{name}<" in page for name in ("trees", "water")) or "trees" in text
 
