@@ -93,7 +93,7 @@ class Shift:
         if not self.windows_xy_px:
             return "no window shows how far the SAR is shifted against the spectral image"
         x, y = self.offset_xy_px
-        windows = f"median of {len(self.windows_xy_px)} windows, {self.agreement:.0%} within 1 px"
+        windows = f"median of {len(self.windows_xy_px)} windows, {100 * self.agreement:.0f} % within 1 px"
         if self.trusted and self.length_px <= self.error_px:
             return f"SAR fits the spectral image: shifted by {self.length_px:.1f} ± {self.error_px:.1f} px ({windows})"
         trust = f"windows agree, ±{self.error_px:.1f} px" if self.trusted else "windows disagree, estimate not reliable"
