@@ -165,6 +165,12 @@ def write_tif(tmp_path: Path) -> WriteTif:
 
 
 @pytest.fixture
+def no_shift(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The shift between two images is not estimated, which is most of the time of an alignment."""
+    monkeypatch.setattr("landcover_bdgf.scene.alignment.estimate_shift", lambda *_, **__: None)
+
+
+@pytest.fixture
 def ctrl_c() -> Iterator[Callable[[], None]]:
     """A function that presses Ctrl-C, heard even where the tests run as a background job."""
     before = signal.signal(signal.SIGINT, signal.default_int_handler)

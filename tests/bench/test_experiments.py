@@ -103,7 +103,7 @@ def test_a_comparison_from_the_command_line(bdgf: Bdgf, tmp_path: Path, capsys: 
     assert read_csv(tmp_path / "out/results.csv") == rows
 
 
-@pytest.mark.usefixtures("place")
+@pytest.mark.usefixtures("place", "no_shift")
 def test_borders_and_streams_are_in_the_table_and_on_the_page(bdgf: Bdgf, tmp_path: Path) -> None:
     words = "bench --dataset thin --method et --method et+9 --protocols near --seeds 1 -q -o out"
     assert bdgf(*words.split()) == 0

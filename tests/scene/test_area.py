@@ -25,9 +25,8 @@ def on_ground(shape):
 
 
 @pytest.fixture
-def scene(write_tif, tmp_path, monkeypatch):
-    """A function that aligns a scene of 4 x 3 blocks within areas, given in pixels; its shift, of noise, is unknown."""
-    monkeypatch.setattr("landcover_bdgf.scene.alignment.estimate_shift", lambda *_, **__: None)
+def scene(write_tif, tmp_path, monkeypatch, no_shift):
+    """A function that aligns a scene of 4 x 3 blocks within areas, given in pixels."""
     monkeypatch.chdir(tmp_path)
     paths = write_tif("hsi.tif", SPECTRAL), write_tif("sar.tif", POWER, pixel_m=20)
 
