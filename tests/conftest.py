@@ -6,12 +6,14 @@ import os
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")  # tensors of tests are small, and tests run side by side
 
+import hashlib
 import shutil
 import signal
 import sys
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from copy import deepcopy
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +28,7 @@ from affine import Affine
 from numpy.typing import NDArray
 
 from landcover_bdgf.app.cli import main
+from landcover_bdgf.geo.vector_worker import Answer, read_in_worker
 from landcover_bdgf.labels.samples import Samples
 from landcover_bdgf.labels.sampling import sample
 from landcover_bdgf.labels.settings import SampleSettings
@@ -52,6 +55,25 @@ def no_cache() -> Iterator[None]:
     """Nothing that an earlier run of the tests has kept, and nothing left for a later one."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv(VARIABLE, "")
+        yield
+
+
+@pytest.fixture(scope="session", autouse=True)
+def read_once() -> Iterator[None]:
+    """GeoPackages of the same bytes are read by one worker process, not by one for each test that has such labels."""
+    answers: dict[str, Answer] = {}
+
+    def read(path: Path, *how: Any, **request: Any) -> Answer:
+        if path.suffix != ".gpkg":
+            return read_in_worker(path, *how, **request)
+        asked = repr((hashlib.sha256(path.read_bytes()).digest(), sorted((request | {"name": ""}).items())))
+        answer = answers.get(asked) or read_in_worker(path, *how, **request)
+        if "error" not in answer[0]:  # errors name the file
+            answers[asked] = answer
+        return deepcopy(answer[0]), answer[1]
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("landcover_bdgf.geo.vector.read_in_worker", read)
         yield
 
 
@@ -143,6 +165,12 @@ def write_tif(tmp_path: Path) -> WriteTif:
 
 
 @pytest.fixture
+def no_shift(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The shift between two images is not estimated, which is most of the time of an alignment."""
+    monkeypatch.setattr("landcover_bdgf.scene.alignment.estimate_shift", lambda *_, **__: None)
+
+
+@pytest.fixture
 def ctrl_c() -> Iterator[Callable[[], None]]:
     """A function that presses Ctrl-C, heard even where the tests run as a background job."""
     before = signal.signal(signal.SIGINT, signal.default_int_handler)
@@ -161,7 +189,10 @@ SHORT = (
     "training.folds=0",
 )  # fmt: skip
 SHORT_OPTIONS = [word for setting in SHORT for word in ("--set", setting)]  # for whole jobs
-QUICK = ("diffusion.steps=3", "diffusion.batch=4", "training.steps=4", "training.batch=16")
+PICTURE_STEP = "landcover_bdgf.training.denoiser_picture.STEP"
+QUICK = (
+    "diffusion.steps=3", "diffusion.batch=4", "diffusion.width=0.0625", "training.steps=4", "training.batch=16",
+)  # fmt: skip
 
 
 @pytest.fixture(scope="session")
@@ -211,7 +242,7 @@ def model(stack: Stack, samples: Samples, denoiser: Checkpoint) -> Checkpoint:
 @pytest.fixture
 def quick_picture(monkeypatch: pytest.MonkeyPatch) -> None:
     """The picture of denoised tiles with 2 reverse steps in place of 40, which take longer than a short training."""
-    monkeypatch.setattr("landcover_bdgf.training.denoiser_picture.STEP", 2)
+    monkeypatch.setattr(PICTURE_STEP, 2)
 
 
 @pytest.fixture
@@ -219,6 +250,15 @@ def bdgf(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, quick_picture: None) -
     """Run a command in an empty folder; returns the exit code."""
     monkeypatch.chdir(tmp_path)
     return run_command
+
+
+@contextmanager
+def commands_in(folder: Path) -> Iterator[Bdgf]:
+    """As the fixture ``bdgf``, for what several tests share: commands run in this folder."""
+    with pytest.MonkeyPatch.context() as patch, process_restored():
+        patch.chdir(folder)
+        patch.setattr(PICTURE_STEP, 2)
+        yield run_command
 
 
 def run_command(*arguments: object) -> int:

@@ -7,6 +7,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -40,18 +41,21 @@ def package_of(module: str) -> str:
     return module.split(".")[0] if "." in module else ""
 
 
-def imports(path: Path) -> Iterator[tuple[str, list[str]]]:
+@cache
+def imports(path: Path) -> list[tuple[str, list[str]]]:
     """Modules that a file imports, and the names out of each, also as attributes of an own package."""
     nodes = list(ast.walk(ast.parse(path.read_text(encoding="utf-8"))))
     froms = [node for node in nodes if isinstance(node, ast.ImportFrom) and node.module == "landcover_bdgf"]
     faces = {alias.name for node in froms for alias in node.names} & BELOW.keys()
+    found: list[tuple[str, list[str]]] = []
     for node in nodes:
         if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name) and node.value.id in faces:
-            yield f"landcover_bdgf.{node.value.id}", [node.attr]
+            found.append((f"landcover_bdgf.{node.value.id}", [node.attr]))
         if isinstance(node, ast.Import):
-            yield from ((alias.name, []) for alias in node.names)
+            found += [(alias.name, []) for alias in node.names]
         elif isinstance(node, ast.ImportFrom) and node.module:
-            yield node.module, [alias.name for alias in node.names]
+            found.append((node.module, [alias.name for alias in node.names]))
+    return found
 
 
 def own_imports(module: str) -> Iterator[str]:

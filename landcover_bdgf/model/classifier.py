@@ -7,6 +7,7 @@ from dataclasses import replace
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from landcover_bdgf.errors import CheckpointError, ResourceError
@@ -28,7 +29,7 @@ from landcover_bdgf.progress import log
 NO_DATA_WEIGHT = 1e-6  # in the average, of a window whose central pixel has no data
 LEAST_PROBABILITY = 1e-3  # by any expert, and before the temperature is applied; no class is ruled out
 EXPERT_PREFIXES = ("fusion.", "context.", "pixel.")  # of their tensors in a checkpoint file
-COMPARED_BLOCKS = 8  # one in so many is compared with the training data; all of them take a third longer to map
+COMPARED_BLOCKS = 8  # one in so many is compared with the training data; all of them take a quarter longer to map
 
 
 class Classifier:
@@ -98,14 +99,18 @@ class Classifier:
         return self.viewer.see(*blocks, stride=self.viewer.recipe.fusion.stride)
 
     @torch.no_grad()
-    def opinions(self, seen: Seen, blocks: Sequence[Block], *similar: float) -> list[Tensor]:
+    def opinions(
+        self, seen: Seen, blocks: Sequence[Block], *similar: float, of_group: Tensor | None = None
+    ) -> list[Tensor]:
         """Log probabilities of the pixels by each expert, (B, E, C, h, w), for each number of ``similar``.
 
         Those of the windows and of the surroundings are means over the windows that the recipe averages; the pixel's
-        own are not averaged.
+        own are not averaged. ``of_group`` are the logits of the group network, if they are known.
         """
         experts, recipe = self.experts, self.viewer.recipe
-        logits = [apply_dense(experts.fusion, seen.spec, seen.sar, seen.dif, recipe.fusion.stride)]
+        if of_group is None:
+            of_group = apply_dense(experts.fusion, seen.spec, seen.sar, seen.dif, recipe.fusion.stride)
+        logits = [of_group]
         if experts.context is not None:
             around = experts.context(seen.around)
             logits = [logits[0] + around, around]
@@ -119,14 +124,21 @@ class Classifier:
     @torch.no_grad()
     def features(self, seen: Seen, blocks: Sequence[Block]) -> Tensor:
         """Vectors of all branches, averaged over windows as probabilities are: (B, D, h, w)."""
-        network = self.experts.fusion
-        assert isinstance(network, FusionNetwork)  # there is no novelty without shared computation
-        vectors = network.branch_vectors(seen.spec, seen.sar, seen.dif, stride=self.viewer.recipe.fusion.stride)
+        stride = self.viewer.recipe.fusion.stride
+        return self._averaged(self._network.branch_vectors(seen.spec, seen.sar, seen.dif, stride=stride), seen, blocks)
+
+    def _averaged(self, vectors: dict[str, Tensor], seen: Seen, blocks: Sequence[Block]) -> Tensor:
         return self._window_means(torch.cat(list(vectors.values()), dim=1), seen, blocks, self.similar)
 
+    @property
+    def _network(self) -> FusionNetwork:
+        network = self.experts.fusion
+        assert isinstance(network, FusionNetwork)  # there is no novelty without shared computation
+        return network
+
     @torch.no_grad()
-    def _pooled(self, seen: Seen, blocks: Sequence[Block]) -> Tensor:
-        (opinions,) = self.opinions(seen, blocks, self.similar)
+    def _pooled(self, seen: Seen, blocks: Sequence[Block], of_group: Tensor | None = None) -> Tensor:
+        (opinions,) = self.opinions(seen, blocks, self.similar, of_group=of_group)
         return tempered(pooled(opinions, self.shares), self.temperature)
 
     def _window_means(self, x: Tensor, seen: Seen, blocks: Sequence[Block], similar: float) -> Tensor:
@@ -156,10 +168,10 @@ class Classifier:
             return results
         chosen = [blocks[i] for i in some]
         seen = self.see(*chosen)
-        p = self.layers.merged(self._pooled(seen, chosen))
+        p, p_values = self._judged(seen, chosen)
+        p = self.layers.merged(p)
         codes = self.codes[p.max(dim=1).indices.cpu().numpy()]
         layers = {name: values.cpu().numpy() for name, values in self.layers.of(p).items()}
-        p_values = {n: values.cpu().numpy() for n, values in self._p_values(seen, chosen).items()}
         if "confidence" in layers and p_values:  # the networks cannot know anything of a pixel like nothing in training
             unlike = np.stack([p_values[n] for n in range(len(chosen))])[:, None] == 0
             layers["confidence"][unlike] = np.minimum(layers["confidence"][unlike], 100 // p.shape[1])
@@ -174,16 +186,20 @@ class Classifier:
                 results[i] = replace(results[i], novel_px=novel, compared_px=int(valid[i].sum()))
         return results
 
-    def _p_values(self, seen: Seen, blocks: Sequence[Block]) -> dict[int, Tensor]:
-        """Novelty of the pixels of all blocks, or of those in the sample, by their index."""
-        if self.novelty is None:
-            return {}
+    def _judged(self, seen: Seen, blocks: Sequence[Block]) -> tuple[Tensor, dict[int, NDArray[np.uint8]]]:
+        """Probabilities; and the novelty of the pixels of all blocks, or of those in the sample, by their index."""
         compared = [n for n, block in enumerate(blocks) if self.compares_all or _in_sample(block)]
-        if not compared:
-            return {}
-        seen = seen if len(compared) == len(blocks) else seen.where(compared)
-        found = self.novelty.p_values(self.features(seen, [blocks[n] for n in compared]))
-        return dict(zip(compared, found, strict=True))
+        if self.novelty is None or not compared:
+            return self._pooled(seen, blocks), {}
+        if len(compared) == len(blocks):  # the group network is computed once for both
+            stride = self.viewer.recipe.fusion.stride
+            of_group, vectors = self._network.logits_and_vectors(seen.spec, seen.sar, seen.dif, stride)
+            p, features = self._pooled(seen, blocks, of_group), self._averaged(vectors, seen, blocks)
+        else:
+            p = self._pooled(seen, blocks)
+            features = self.features(seen.where(compared), [blocks[n] for n in compared])
+        p_values = (values.cpu().numpy() for values in self.novelty.p_values(features))
+        return p, dict(zip(compared, p_values, strict=True))
 
 
 def _in_sample(block: Block) -> bool:

@@ -6,7 +6,7 @@ from contextlib import redirect_stdout
 from pathlib import Path
 
 import pytest
-from conftest import SHORT_OPTIONS, process_restored, run_command
+from conftest import SHORT_OPTIONS, commands_in
 
 from landcover_bdgf.scene.simulation import SceneFiles
 
@@ -23,9 +23,6 @@ def job_words(scene_files: SceneFiles) -> list[str]:
 def finished_job(job_words: list[str], tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The folder where it was run; its standard output is in out.txt."""
     folder = tmp_path_factory.mktemp("job")
-    with pytest.MonkeyPatch.context() as patch, process_restored(), (folder / "out.txt").open("w") as out:
-        patch.chdir(folder)
-        patch.setattr("landcover_bdgf.training.denoiser_picture.STEP", 2)
-        with redirect_stdout(out):
-            assert run_command(*job_words) == 0
+    with commands_in(folder) as bdgf, (folder / "out.txt").open("w") as out, redirect_stdout(out):
+        assert bdgf(*job_words) == 0
     return folder

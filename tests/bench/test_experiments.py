@@ -64,16 +64,27 @@ def assert_readable(page: str) -> None:
     assert "@media print" in page
 
 
+def write_dataset(path: Path, files: SceneFiles) -> None:
+    keys = {"spectral": files.spectral, "sar": files.sar, "labels": files.labels, "field": "class"}
+    path.write_text("\n".join(f'{key} = "{value}"' for key, value in keys.items()))
+
+
+@pytest.fixture(scope="module")
+def small_scene(tmp_path_factory: pytest.TempPathFactory) -> SceneFiles:
+    """64 × 72 pixels, of which a third as many windows are classified as of the shared scene."""
+    return write_scene(simulate((64, 72), seed=3), tmp_path_factory.mktemp("small"), seed=3)
+
+
 @pytest.fixture
-def place(tmp_path: Path, scene_files: SceneFiles, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The simulated scene as a data set; few trees, and small pictures of features and counts of operations."""
-    keys = {"spectral": scene_files.spectral, "sar": scene_files.sar, "labels": scene_files.labels, "field": "class"}
-    (tmp_path / "place.toml").write_text("\n".join(f'{key} = "{value}"' for key, value in keys.items()))
+def place(tmp_path: Path, small_scene: SceneFiles, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A simulated scene as a data set; few trees, and small pictures of features and counts of operations."""
+    write_dataset(tmp_path / "place.toml", small_scene)
     monkeypatch.setattr("landcover_bdgf.bench.baselines.TREES", 10)
     monkeypatch.setattr("landcover_bdgf.bench.complexity.TILE_PX", 8)
     monkeypatch.setattr("landcover_bdgf.bench.experiments.SHOWN_PX", 10)
     monkeypatch.setattr("landcover_bdgf.bench.experiments.ITERATIONS", 250)
     monkeypatch.setattr(SpectralDiff, "schedule", Schedule(epochs=1))
+    monkeypatch.setattr("landcover_bdgf.bench.systems.spectral_diff.HEADS", 2)
 
 
 @pytest.mark.usefixtures("place")
@@ -101,7 +112,7 @@ def test_a_comparison_from_the_command_line(bdgf: Bdgf, tmp_path: Path, capsys: 
     assert read_csv(tmp_path / "out/results.csv") == rows
 
 
-@pytest.mark.usefixtures("place")
+@pytest.mark.usefixtures("place", "no_shift")
 def test_borders_and_streams_are_in_the_table_and_on_the_page(bdgf: Bdgf, tmp_path: Path) -> None:
     words = "bench --dataset thin --method et --method et+9 --protocols near --seeds 1 -q -o out"
     assert bdgf(*words.split()) == 0
@@ -137,11 +148,9 @@ def test_experiments_of_the_paper(experiment: str, methods: int, shown: int, bdg
 @pytest.mark.usefixtures("place")
 def test_feature_transfer(bdgf: Bdgf, tmp_path: Path) -> None:
     """On a scene of 48 × 48 pixels, as the classifier of SpectralDiff is slow."""
-    (tmp_path / "small").mkdir()
-    files = write_scene(simulate((48, 48), seed=3), tmp_path / "small", seed=3)
-    keys = {"spectral": files.spectral, "sar": files.sar, "labels": files.labels, "field": "class"}
-    (tmp_path / "small.toml").write_text("\n".join(f'{key} = "{value}"' for key, value in keys.items()))
-    words = "bench --experiment transfer --dataset small.toml --protocols random --seeds 1 --per-class 5 -q -o out"
+    (tmp_path / "tiny").mkdir()
+    write_dataset(tmp_path / "tiny.toml", write_scene(simulate((48, 48), seed=3), tmp_path / "tiny", seed=3))
+    words = "bench --experiment transfer --dataset tiny.toml --protocols random --seeds 1 --per-class 5 -q -o out"
     assert bdgf(*words.split(), *QUICK) == 0
     names = [row["method"] for row in read_csv(tmp_path / "out/results.csv")]
     assert names == [
@@ -153,7 +162,8 @@ def test_feature_transfer(bdgf: Bdgf, tmp_path: Path) -> None:
 def test_costs_of_the_published_data_sets_need_no_files(
     bdgf: Bdgf, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("landcover_bdgf.bench.costs.RUNS", 1)
+    """Test_costs.py measures the seconds of a training step."""
+    monkeypatch.setattr("landcover_bdgf.bench.costs._step_s", lambda *_: 0.1)
     words = "bench --experiment complexity --dataset lcz-hk --dataset place.toml -q -o out"
     assert bdgf(*words.split()) == 0
     found = json.loads((tmp_path / "out/summary.json").read_text())

@@ -32,6 +32,7 @@ def test_a_missing_sar_image_is_simulated_without_using_labels(
     assert made[0].std() > 0.01
 
 
+@pytest.mark.usefixtures("no_shift")
 def test_the_scene_with_thin_objects_is_a_data_set_with_streams(tmp_path: Path) -> None:
     dataset = open_dataset("thin", None, tmp_path)
     assert (dataset.simulated, dataset.legend.names[0], dataset.truth.shape) == ("scene", "water", (256, 256))

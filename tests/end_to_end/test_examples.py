@@ -27,7 +27,7 @@ def test_examples_in_order(
     quick = (EXAMPLES / "quick.toml").read_text()
     quick = quick.replace("steps = 20", "steps = 2\nwidth = 0.0625")
     quick = quick.replace("steps = 60", "steps = 3\nfolds = 2")
-    settings.write_text(quick + '[fusion]\nbranches = ["cnn"]\n')
+    settings.write_text(quick + '[fusion]\nbranches = ["cnn"]\n[context]\nsizes_px = []\n')
     of_scene = (("2_python_api.py", scene, settings), ("4_label_next.py", scene, settings))
     for name, *words in (("1_simulated_scene.py", scene), *of_scene):
         monkeypatch.setattr(sys, "argv", [name, *map(str, words)])

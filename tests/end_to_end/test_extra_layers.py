@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import rasterio
-from conftest import SHORT_OPTIONS, Bdgf
+from conftest import SHORT_OPTIONS, Bdgf, commands_in
 from scipy.ndimage import gaussian_filter
 
 from landcover_bdgf.scene.simulation import SceneFiles
@@ -29,16 +29,24 @@ def write_layer(path: Path, count: int, scale: float = 1.0) -> None:
         file.write((scale * np.stack(fields)).astype("float32"))
 
 
-@pytest.fixture
-def trained(scene_files: SceneFiles, tmp_path: Path, bdgf: Bdgf) -> Path:
+@pytest.fixture(scope="module")
+def made(scene_files: SceneFiles, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with a scene, its extra layers, a map and a model of both."""
+    folder = tmp_path_factory.mktemp("layers")
     for file in (scene_files.spectral, scene_files.sar, scene_files.labels):
-        shutil.copy(file, tmp_path)
-    write_layer(tmp_path / "dem.tif", 1)
-    write_layer(tmp_path / "embeddings.tif", 9)
+        shutil.copy(file, folder)
     labels = ["--labels", scene_files.labels.name, "--field", "class", *SHORT_OPTIONS]
-    assert bdgf("map", *SCENE, "-o", "map.tif", "--model", "model.safetensors", *labels, *LAYERS) == 0
-    return tmp_path
+    with commands_in(folder) as bdgf:
+        write_layer(folder / "dem.tif", 1)
+        write_layer(folder / "embeddings.tif", 9)
+        assert bdgf("map", *SCENE, "-o", "map.tif", "--model", "model.safetensors", *labels, *LAYERS) == 0
+    return folder
+
+
+@pytest.fixture
+def trained(made: Path, tmp_path: Path) -> Path:
+    """A copy of it."""
+    return shutil.copytree(made, tmp_path, dirs_exist_ok=True)
 
 
 def test_a_model_asks_for_its_extra_layers_again(trained: Path, bdgf: Bdgf, capsys: pytest.CaptureFixture[str]) -> None:

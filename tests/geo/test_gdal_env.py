@@ -1,11 +1,10 @@
-"""GDAL reads only what the user names: no files or addresses that a file refers to, and opens no socket."""
+"""GDAL reads only what the user names: no files or addresses that a file refers to."""
 
 from __future__ import annotations
 
 import functools
 import http.server
 import os
-import platform
 import re
 import shutil
 import subprocess
@@ -17,8 +16,7 @@ from pathlib import Path
 import pyogrio
 import pytest
 import rasterio
-import seccomp
-from conftest import SHORT_OPTIONS, process_restored, run_command
+from conftest import process_restored, run_command
 
 from landcover_bdgf.errors import BdgfError, RasterError
 from landcover_bdgf.geo import gdal_env
@@ -162,19 +160,3 @@ assert first == again != fingerprint()
     allowed = run("check", vrt, scene_files.sar, "--allow-vrt", before=changed)
     assert allowed.returncode == 0, allowed.stderr
     assert "spectral: 2 bands" in allowed.stdout
-
-
-@pytest.mark.skipif(sys.platform != "linux" or platform.machine() not in seccomp.SOCKET, reason="needs seccomp")
-def test_the_whole_job_opens_no_socket(scene_files, tmp_path, tally):
-    here = str(Path(seccomp.__file__).parent)
-    barred = f"import sys; sys.path.insert(0, {here!r}); import seccomp; seccomp.no_internet()"
-    asks = run(before=f"{barred}; import socket; socket.socket()")
-    if "OSError" in asks.stderr:
-        pytest.skip("this kernel takes no filters")
-    assert asks.returncode < 0  # the filter works
-    labelled = ["--labels", scene_files.labels, "--field", "class", "--model", tmp_path / "m.safetensors"]
-    images = scene_files.spectral, scene_files.sar
-    done = run("map", *images, *labelled, *SHORT_OPTIONS, "-o", tmp_path / "map.tif", before=barred)
-    assert done.returncode == 0, done.stderr
-    assert (tmp_path / "map.tif").is_file()
-    tally("whole job that any internet socket would have ended", 1)

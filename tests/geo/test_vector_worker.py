@@ -78,6 +78,7 @@ def test_a_crs_link_is_not_followed(folder, tally):
 
 
 def test_a_worker_that_does_not_start_is_a_resource_error(folder, monkeypatch):
+    bad.geojson(bad.features(("a", bad.square(1, 1))))(folder)
     monkeypatch.setattr(vector_worker, "__name__", "landcover_bdgf.no_such_module")
     with pytest.raises(ResourceError, match=r"the process that reads it did not start \(.*no_such_module"):
-        read_features(folder / "labels.gpkg")
+        read_features(folder / "bad.geojson")

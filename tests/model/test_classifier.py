@@ -102,9 +102,9 @@ def test_pixels_without_data_get_no_class(stack: Stack, model: Checkpoint) -> No
     assert np.array_equal(empty.layers["confidence"], expected.layers["confidence"])
 
 
-def test_novel_pixels_are_counted_in_one_block_of_eight_or_in_all(stack: Stack, model: Checkpoint) -> None:
+def test_novel_pixels_are_counted_in_one_block_of_eight_or_in_all(wide_stack: Stack, model: Checkpoint) -> None:
     sampled, whole = (Classifier(model, Run(), layers) for layers in (None, NOVELTY))
-    block = sampled.viewer.read(stack, (0, 0))
+    block = sampled.viewer.read(wide_stack, (256, 128))  # at the corner of the scene, 44 × 72 px
     blocks = [replace(block, row=128 * i, col=128 * j) for i in range(4) for j in range(4)]
     some, all_ = ([classifier.classify([one])[0] for one in blocks] for classifier in (sampled, whole))
     assert [one.compared_px > 0 for one in some].count(True) == 2

@@ -17,23 +17,32 @@ from landcover_bdgf.model.networks.diffusion import Channels, Schedule, encode
 from landcover_bdgf.model.networks.layers import crop
 from landcover_bdgf.model.networks.presto import Presto
 from landcover_bdgf.model.presto_features import presto_arrays
-from landcover_bdgf.model.recipe import FeatureRecipe, load_recipe
+from landcover_bdgf.model.recipe import FeatureRecipe, changed, load_recipe
 from landcover_bdgf.model.scaling import scaled_cube
+from landcover_bdgf.scene.alignment import align
+from landcover_bdgf.scene.simulation import simulate, write_scene
 from landcover_bdgf.scene.stack import Stack
 
 
+@pytest.fixture(scope="module")
+def corner(tmp_path_factory: pytest.TempPathFactory) -> Stack:
+    """A scene of 140 × 140 pixels: one block, and the beginning of three others."""
+    files = write_scene(simulate((140, 140), seed=4), tmp_path_factory.mktemp("corner"), seed=4)
+    return align(files.spectral, files.sar)
+
+
 def viewer_of(denoiser: Checkpoint, noise: str = "none", *more: str) -> Viewer:
-    recipe = load_recipe("laptop", (f"features.noise={noise}", *more))
+    recipe = changed(denoiser.recipe, (f"features.noise={noise}", *more))
     return Viewer.of(denoiser.weights, denoiser.scaling, recipe, torch.device("cpu"), 7)
 
 
 @pytest.mark.parametrize(("network", "noise"), [("2d", "none"), ("2d", "keyed"), ("3d", "keyed")])
 def test_features_of_blocks_are_those_of_the_whole_scene(
-    network: str, noise: str, wide_stack: Stack, denoiser: Checkpoint
+    network: str, noise: str, corner: Stack, denoiser: Checkpoint
 ) -> None:
     torch.manual_seed(0)
     recipe = load_recipe("laptop", (f"diffusion.network={network}", f"features.noise={noise}"))
-    scaling, stack = denoiser.scaling, wide_stack
+    scaling, stack = denoiser.scaling, corner
     made = denoiser_network(recipe.diffusion, scaling.bands + len(scaling.sar_mean))
     weights = {f"unet.{name}": weight.numpy() for name, weight in made.state_dict().items()}
     viewer = Viewer.of(weights, scaling, recipe, torch.device("cpu"), 7)
@@ -90,15 +99,15 @@ def test_sources_of_features(wide_stack: Stack, with_presto: Checkpoint) -> None
 
 
 @pytest.mark.parametrize("guidance", ["mamba", "cnn,transformer,mamba"])
-def test_presto_of_blocks_is_that_of_the_whole_scene(guidance: str, wide_stack: Stack, with_presto: Checkpoint) -> None:
+def test_presto_of_blocks_is_that_of_the_whole_scene(guidance: str, corner: Stack, with_presto: Checkpoint) -> None:
     viewer = viewer_of(with_presto, "none", "features.source=presto", f"fusion.guidance={guidance}")
     assert viewer.presto is not None
-    height, width = wide_stack.grid.shape_hw
+    height, width = corner.grid.shape_hw
     rim = viewer.recipe.fusion.unseen_px
-    cube = scaled_cube(wide_stack.read_padded(-8, -8, height + 16, width + 16), viewer.scaling)
+    cube = scaled_cube(corner.read_padded(-8, -8, height + 16, width + 16), viewer.scaling)
     whole = viewer.presto.see(torch.from_numpy(cube)[None])
     for row, col in [(0, 0), (128, 128)]:
-        seen = viewer.see(viewer.read(wide_stack, (row, col))).dif
+        seen = viewer.see(viewer.read(corner, (row, col))).dif
         h, w = min(BLOCK_PX, height - row) + 16, min(BLOCK_PX, width - col) + 16
         assert torch.equal(crop(seen, rim), crop(whole[:, :, row : row + h, col : col + w], rim))
 

@@ -325,13 +325,10 @@ CASES = [
 # fmt: on
 
 
-@pytest.fixture(scope="module")
-def good(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The scene that is spoiled; by making its model, kernels are compiled, which no bad input has to wait for."""
-    folder = tmp_path_factory.mktemp("good")
-    bad.good_scene(folder)
+@pytest.fixture(scope="module", autouse=True)
+def compiled(good: Path) -> None:
+    """No bad input has to wait for kernels; those of the networks were compiled to make the good model."""
     kernel("cpu")
-    return folder
 
 
 @pytest.mark.filterwarnings("ignore")

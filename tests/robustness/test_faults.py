@@ -22,7 +22,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import make_bad as bad
 import pytest
 import seccomp
 from conftest import Tally
@@ -35,7 +34,7 @@ TRIALS = int(os.environ.get("BDGF_TRIALS", "1"))  # kills of each command, and f
 SOME = max(1, TRIALS // 3)  # of other faults
 SETTINGS = (
     "diffusion.steps=2", "diffusion.batch=1", "diffusion.width=0.0625", "training.steps=3", "training.batch=16",
-    "training.folds=0",
+    "training.folds=0", "fusion.branches=cnn",
 )  # fmt: skip
 QUICK = " ".join(f"--set {setting}" for setting in SETTINGS)
 # What is typed in a folder with the scene, beside an empty folder "disk".
@@ -154,11 +153,10 @@ def server() -> Iterator[Server]:
 
 
 @pytest.fixture(scope="module")
-def scene(server: Server, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def scene(good: Path, server: Server, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A small scene with all that the commands need."""
-    folder = tmp_path_factory.mktemp("scene")
+    folder = shutil.copytree(good, tmp_path_factory.mktemp("scene"), dirs_exist_ok=True)
     (folder / "disk").mkdir()
-    bad.good_scene(folder)
     for name in ("train", "map"):
         assert server.ask(warm=str(folder), words=COMMANDS[name].split()) == 0
     (folder / "disk/out.safetensors").unlink()

@@ -16,7 +16,8 @@ from conftest import Tally
 from landcover_bdgf.labels.layers import layer_path
 from landcover_bdgf.mapping.scene_map import MapSettings, map_scene
 from landcover_bdgf.model.checkpoint import Checkpoint
-from landcover_bdgf.scene.stack import Stack
+from landcover_bdgf.scene.alignment import align
+from landcover_bdgf.scene.simulation import simulate, write_scene
 
 KILLS = 20 if int(os.environ.get("BDGF_TRIALS", "1")) > 1 else 6
 
@@ -42,14 +43,17 @@ while sys.stdin.readline():
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
-def test_killed_at_random_moments(model: Checkpoint, wide_stack: Stack, tmp_path: Path, tally: Tally) -> None:
-    sources = [str(image.paths[0]) for image in (wide_stack.spectral, wide_stack.sar)]
+def test_killed_at_random_moments(model: Checkpoint, tmp_path: Path, tally: Tally) -> None:
+    """Of a scene of three strips."""
+    (tmp_path / "scene").mkdir()
+    files = write_scene(simulate((300, 48), seed=4), tmp_path / "scene", seed=4)
+    stack, sources = align(files.spectral, files.sar), [str(files.spectral), str(files.sar)]
     model.save(tmp_path / "model.safetensors")
     whole, path = tmp_path / "whole" / "landcover.tif", tmp_path / "landcover.tif"
     whole.parent.mkdir()
     for _ in range(2):  # the first one may have to compile
         started = time.monotonic()
-        map_scene(model, wide_stack, whole, settings=MapSettings(tile_px=128, confidence=True), overwrite=True)
+        map_scene(model, stack, whole, settings=MapSettings(tile_px=128, confidence=True), overwrite=True)
         usual_s = time.monotonic() - started
     command = [sys.executable, "-c", MAPPER, *sources, str(tmp_path / "model.safetensors"), str(path)]
     moments, killed, finished = random.Random(0), 0, 0

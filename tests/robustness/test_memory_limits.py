@@ -3,14 +3,14 @@
 import os
 import random
 import re
+import shutil
 import subprocess
 import sys
 from pathlib import Path
 
-import make_bad as bad
 import pytest
 import rasterio
-from conftest import Tally
+from conftest import Tally, commands_in
 from test_faults import COMMANDS, IN_THE_DISK, SOME, TRIED
 
 from landcover_bdgf.app.memory_limits import NEEDED_MIB, THREAD_MIB, WITHOUT_NETWORKS
@@ -45,13 +45,12 @@ def limited(command: str, folder: Path, *, start: str = START, **limits_mib: int
 
 
 @pytest.fixture(scope="module")
-def scene(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def scene(good: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A small scene with all that the commands need."""
-    folder = tmp_path_factory.mktemp("scene")
+    folder = shutil.copytree(good, tmp_path_factory.mktemp("scene"), dirs_exist_ok=True)
     (folder / "disk").mkdir()
-    bad.good_scene(folder)
-    code, said = limited("map msi.tif sar.tif --model model.safetensors -o map.tif", folder)
-    assert code == 0, said
+    with commands_in(folder) as bdgf:
+        assert bdgf("map", "msi.tif", "sar.tif", "--model", "model.safetensors", "-o", "map.tif", "-q") == 0
     return folder
 
 

@@ -25,7 +25,7 @@ def on_ground(shape):
 
 
 @pytest.fixture
-def scene(write_tif, tmp_path, monkeypatch):
+def scene(write_tif, tmp_path, monkeypatch, no_shift):
     """A function that aligns a scene of 4 x 3 blocks within areas, given in pixels."""
     monkeypatch.chdir(tmp_path)
     paths = write_tif("hsi.tif", SPECTRAL), write_tif("sar.tif", POWER, pixel_m=20)

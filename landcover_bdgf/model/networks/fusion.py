@@ -70,37 +70,53 @@ class FusionNetwork(nn.Module):
 
     def logits(self, spec: Tensor, sar: Tensor, features: Tensor, stride: int = 1) -> Tensor:
         """z alone, for mapping, of windows at a stride: (B, C, ⌈H' / stride⌉, ⌈W' / stride⌉)."""
-        shares = self.branch_vectors(spec, sar, features, by_head=True, stride=stride)
+        (shares,) = self._read(spec, sar, features, stride, True)
+        return self._summed(shares)
+
+    def logits_and_vectors(
+        self, spec: Tensor, sar: Tensor, features: Tensor, stride: int = 1
+    ) -> tuple[Tensor, dict[str, Tensor]]:
+        """What ``logits`` and ``branch_vectors`` return, to the bit, in little more time than one of them."""
+        shares, vectors = self._read(spec, sar, features, stride, True, False)
+        return self._summed(shares), vectors
+
+    def _summed(self, shares: dict[str, Tensor]) -> Tensor:
         return torch.stack(list(shares.values())).sum(0) + self.head.bias[:, None, None]
 
     def _fused(self, vectors: dict[str, Tensor]) -> Tensor:
         together = torch.cat([v.movedim(1, 0) for v in vectors.values()])  # (branches · d, B, H', W')
         return project(self.head, together).movedim(0, 1)
 
-    def branch_vectors(
-        self, spec: Tensor, sar: Tensor, features: Tensor, *, by_head: bool = False, stride: int = 1
-    ) -> dict[str, Tensor]:
+    def branch_vectors(self, spec: Tensor, sar: Tensor, features: Tensor, *, stride: int = 1) -> dict[str, Tensor]:
         """f_cnn, f_trans, f_mamba of the branches in the recipe, each (B, d, H', W').
 
-        With ``by_head``, the contribution of each branch to z instead, (B, C, H', W'), which costs less. ``stride`` is
-        the step between windows in rows and columns.
+        ``stride`` is the step between windows in rows and columns.
         """
-        columns = self.head.weight.split(self.recipe.d, dim=1) if by_head else [None] * len(self.recipe.branches)
-        then = dict(zip(self.recipe.branches, columns, strict=True))
+        (vectors,) = self._read(spec, sar, features, stride, False)
+        return vectors
+
+    def _read(
+        self, spec: Tensor, sar: Tensor, features: Tensor, stride: int, *by_head: bool
+    ) -> list[dict[str, Tensor]]:
+        """For each of ``by_head``, what each branch adds to z, (B, C, H', W'), or its vector, which costs more.
+
+        The layers before are computed once.
+        """
+        columns = dict(zip(self.recipe.branches, self.head.weight.split(self.recipe.d, dim=1), strict=True))
+        thens = {name: [column if head else None for head in by_head] for name, column in columns.items()}
         dif = None if self.project is None else self.project(features)
-        vectors, guides = {}, [] if dif is None else [self._centre(dif)]
+        found, guides = {}, [] if dif is None else [self._centre(dif)]
         if self.cnn is not None and self.cnn_vector is not None:
             f_cnn = self.cnn(spec, sar, dif)
-            vectors["cnn"] = self.cnn_vector(
-                [f_cnn], [f_cnn], None, then["cnn"], stride
-            )  # the centre: the pixel itself
+            # the centre: the pixel itself
+            found["cnn"] = [self.cnn_vector([f_cnn], [f_cnn], None, then, stride) for then in thens["cnn"]]
             guides.append(f_cnn)
         if self.transformer is not None:
-            vectors["transformer"] = self.transformer(spec, sar, dif, then.get("transformer"), stride)
+            found["transformer"] = self.transformer(spec, sar, dif, thens["transformer"], stride)
         if self.mamba is not None:
             seen = guides if self.mamba.group else []
-            vectors["mamba"] = self.mamba(spec, sar, seen, then.get("mamba"), stride)
-        return {name: vectors[name] for name in self.recipe.branches}
+            found["mamba"] = self.mamba(spec, sar, seen, thens["mamba"], stride)
+        return [{name: found[name][i] for name in self.recipe.branches} for i in range(len(by_head))]
 
     def _centre(self, x: Tensor) -> Tensor:
         return crop(x, (self.recipe.patch - self.recipe.centre_px) // 2)

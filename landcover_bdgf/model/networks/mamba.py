@@ -13,6 +13,8 @@ Glossary (letter here, meaning, letter in arXiv 2509.23310)
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
@@ -184,13 +186,17 @@ class MambaBranch(nn.Module):
         self.join = Readout(d, 4, self.size)
 
     def forward(
-        self, spec: Tensor, sar: Tensor, guides: list[Tensor], then: Tensor | None = None, stride: int = 1
-    ) -> Tensor:
-        """``guides`` are diffusion and CNN features of the same central pixels, if present.
+        self,
+        spec: Tensor,
+        sar: Tensor,
+        guides: list[Tensor],
+        thens: Sequence[Tensor | None] = (None,),
+        stride: int = 1,
+    ) -> list[Tensor]:
+        """The vectors, for each of ``thens``; multiplied by it if it is a matrix (c, d): (B, c, H − 8, W − 8).
 
-        With ``then (c, d)`` the vectors are multiplied by that matrix: (B, c, H − 8, W − 8).
+        ``guides`` are diffusion and CNN features of the same central pixels, if present.
         """
         f_spec, f_sar = self.spec(crop(spec, self.margin_px)), self.sar(crop(sar, self.margin_px))
         mean, attended = self.group(f_spec, guides, self.size, stride) if self.group else (f_spec, None)
-        vector: Tensor = self.join([mean, f_sar], [f_spec, f_sar], attended, then, stride)
-        return vector
+        return [self.join([mean, f_sar], [f_spec, f_sar], attended, then, stride) for then in thens]

@@ -14,7 +14,7 @@ Vectors are the first axis and windows the last, (d, tokens, N), so that vector 
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import torch
 from torch import Tensor, nn
@@ -196,7 +196,7 @@ class TransformerBranch(nn.Module):
 
     def __init__(self, bands: int, sar_bands: int, recipe: FusionRecipe) -> None:
         super().__init__()
-        self.patch = recipe.patch
+        self.patch, self.d = recipe.patch, recipe.d
         guided = "transformer" in recipe.guided
 
         self.spec = Sensor(tokenizer_of(bands, recipe), recipe)
@@ -205,9 +205,9 @@ class TransformerBranch(nn.Module):
         self.cross = nn.ModuleList(Attention(recipe) for _ in range(3 if guided else 2))
 
     def forward(
-        self, spec: Tensor, sar: Tensor, dif: Tensor | None, then: Tensor | None = None, stride: int = 1
-    ) -> Tensor:
-        """With ``then (c, d)`` the vectors are multiplied by that matrix: (B, c, H − 8, W − 8)."""
+        self, spec: Tensor, sar: Tensor, dif: Tensor | None, thens: Sequence[Tensor | None] = (None,), stride: int = 1
+    ) -> list[Tensor]:
+        """The vectors, for each of ``thens``; multiplied by it if it is a matrix (c, d): (B, c, H − 8, W − 8)."""
         tokenizers, seen = [self.spec.tokenizer, self.sar.tokenizer], [spec, sar]
         if self.dif is not None and dif is not None:
             tokenizers, seen = [*tokenizers, self.dif.tokenizer], [*seen, dif]
@@ -215,9 +215,10 @@ class TransformerBranch(nn.Module):
         def vectors(*weighed: tuple[Tensor, ...], rows: range) -> Tensor:
             tokens = [t.gather(own, rows, stride) for t, own in zip(tokenizers, weighed, strict=True)]
             total = self._attended(*tokens)
-            return total if then is None else then @ total
+            return torch.cat([total if then is None else then @ total for then in thens])
 
-        return in_strips(vectors, [t.weigh(x) for t, x in zip(tokenizers, seen, strict=True)], self.patch, stride)
+        found = in_strips(vectors, [t.weigh(x) for t, x in zip(tokenizers, seen, strict=True)], self.patch, stride)
+        return list(found.split([self.d if then is None else len(then) for then in thens], dim=1))
 
     def _attended(self, *tokens: Tensor) -> Tensor:  # (d, k, N) each -> (d, N)
         of_spec, of_sar, *of_dif = (x.contiguous() for x in tokens)

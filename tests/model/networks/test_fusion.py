@@ -54,6 +54,17 @@ def test_logits_of_a_map_are_those_of_training(recipe: str, branches: str) -> No
         torch.testing.assert_close(made.logits(*inputs), trained, atol=1e-4, rtol=0)
 
 
+@pytest.mark.parametrize("branches", ["cnn,transformer,mamba", "cnn", "mamba"])
+def test_logits_and_vectors_of_a_map_are_the_same_bits_together_and_alone(branches: str) -> None:
+    made, inputs = network(load_recipe("laptop", (f"fusion.branches={branches}",)).fusion), tile(40, 50, batch=2)
+    with torch.no_grad():
+        z, vectors = made.logits_and_vectors(*inputs, stride=2)
+        assert torch.equal(z, made.logits(*inputs, stride=2))
+        alone = made.branch_vectors(*inputs, stride=2)
+    assert list(vectors) == list(alone) == branches.split(",")
+    assert all(torch.equal(vectors[name], alone[name]) for name in alone)
+
+
 @pytest.mark.parametrize("branches", ["cnn", "transformer,mamba", "cnn,transformer,mamba"])
 @pytest.mark.parametrize("guidance", ["", "cnn", "transformer", "mamba", "cnn,transformer,mamba"])
 def test_guidance_and_branches_are_those_of_the_recipe(branches: str, guidance: str) -> None:
