@@ -34,7 +34,9 @@ from landcover_bdgf.mapping import (
     is_map_of,
     map_product,
     map_scene,
+    model_item_path,
     part_path,
+    write_model_item,
 )
 from landcover_bdgf.model import (
     Checkpoint,
@@ -143,7 +145,10 @@ def job_products(output: Path, model: Path, mapping: MapSettings) -> list[Produc
         checkpoint_product(folder / "denoiser.safetensors"),
         report_product(folder / "report"),
     ]
-    return [map_product(output, mapping), checkpoint_product(model), *(steps if folder.is_dir() else [])]
+    trained = checkpoint_product(model)
+    if mapping.stac:
+        trained = replace(trained, companions=(*trained.companions, model_item_path(model)))
+    return [map_product(output, mapping), trained, *(steps if folder.is_dir() else [])]
 
 
 def keep_denoiser(
@@ -200,7 +205,11 @@ def _trained(stack: Stack, samples: Samples, denoiser: Checkpoint, job: Job, *, 
 
 
 def _map(stack: Stack, model: Checkpoint, job: Job) -> None:
-    map_scene(model, stack, job.output, settings=job.mapping, run=job.run, overwrite=job.overwrite, resume=job.resume)
+    if dates := job.mapping.stac:
+        write_model_item(model, job.model, stack.grid, dates=dates, overwrite=job.overwrite or job.resume)
+    map_scene(
+        job.model, stack, job.output, settings=job.mapping, run=job.run, overwrite=job.overwrite, resume=job.resume
+    )
 
 
 @dataclass(frozen=True)
@@ -258,13 +267,13 @@ def _check_leftovers(job: Job, denoiser: Checkpoint | None, model: Checkpoint | 
 
 
 def _is_mapped(stack: Stack, model: Checkpoint | None, job: Job) -> bool:
-    """Whether an interrupted run has finished the map; its partial map may be left."""
+    """Whether an interrupted run has finished the map, its polygons and its item; its partial map may be left."""
     if not job.output.exists():
         return False
     if model and is_map_of(job.output, model, stack, settings=job.mapping, run=job.run):
         log.info("%s: already complete, skipped", job.output)
         shutil.rmtree(part_path(job.output, job.mapping), ignore_errors=True)
-        return True
+        return all(file.exists() for file in map_product(job.output, job.mapping).companions)
     if job.overwrite:
         return False
     raise _different_job(job.output, OutputError)

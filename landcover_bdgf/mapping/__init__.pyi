@@ -1,5 +1,6 @@
 from .map_checks import check_map as check_map
 from .memory import parse_size as parse_size
+from .model_item import write_model_item as write_model_item
 from .mosaicking import mosaic as mosaic
 from .partial_map import check_partial as check_partial, read_partial as read_partial
 from .polygonizing import polygons as polygons, polygons_product as polygons_product
@@ -15,3 +16,4 @@ from .settings import (
     SieveSettings as SieveSettings,
 )
 from .sieving import sieve as sieve
+from .stac_item import model_item_path as model_item_path

@@ -6,7 +6,7 @@ import json
 import shutil
 import tempfile
 from collections.abc import Iterator
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from importlib.metadata import version
 from itertools import chain, groupby, islice
 from pathlib import Path
@@ -89,6 +89,7 @@ def map_scene(
     Parameters
     ----------
     model : Checkpoint or path
+        The STAC item of a map by a model file links to that of the model, if there is one next to the file.
     stack : Stack
     output : path, optional
     settings : MapSettings, optional
@@ -115,28 +116,32 @@ def map_scene(
         After Ctrl-C, once the current tile is saved.
     """
     settings, run = settings or MapSettings(), run or Run()
+    file = None if isinstance(model, Checkpoint) else Path(model)
     model = model if isinstance(model, Checkpoint) else load_checkpoint(Path(model), "model")
     if output is None:
         return _in_memory(model, stack, settings, run, resume=resume)
-    return _to_file(model, stack, Path(output), settings, run, overwrite=overwrite, resume=resume)
+    return _to_file(model, stack, Path(output), Wanted(settings, run, overwrite, resume, model_file=file))
 
 
-def _to_file(
-    model: Checkpoint,
-    stack: Stack,
-    output: Path,
-    settings: MapSettings,
-    run: Run,
-    *,
-    overwrite: bool = False,
-    resume: bool = False,
-    resumable: bool = True,
-) -> Path:
+@dataclass(frozen=True)
+class Wanted:
+    """How a map is written: the arguments of :func:`map_scene`, whether it can be resumed, and the model's file."""
+
+    settings: MapSettings
+    run: Run
+    overwrite: bool = False
+    resume: bool = False
+    resumable: bool = True
+    model_file: Path | None = None
+
+
+def _to_file(model: Checkpoint, stack: Stack, output: Path, wanted: Wanted) -> Path:
     """Write the map, or the part of a shard."""
+    settings, run, overwrite, resume = wanted.settings, wanted.run, wanted.overwrite, wanted.resume
     product = map_product(output, settings)
     if resume and not overwrite and not product.begun and _is_complete(output, model, stack, settings, run):
         log.info("%s: already complete, skipped", output)
-        _write_others(output, settings, overwrite=overwrite, resume=resume)
+        _write_others(output, wanted)
         return output
     check(product, inputs=stack.files, overwrite=overwrite, resume=resume)
     begun = resume and product.begun
@@ -162,7 +167,7 @@ def _to_file(
     every_block = compares_all(stack, settings)
     classifier = Classifier(model, run, layers, every_block=every_block)
     with kept_warnings() as later, begin_partial(path, plan, resume=resume, overwrite=overwrite) as partial:
-        _compute(classifier, stream, strips, partial, run, resumable=resumable)
+        _compute(classifier, stream, strips, partial, run, resumable=wanted.resumable)
         warn_of_zeros(stack, counts)
         novel_px, compared_px = partial.compared()
         tell_novel(novel_px, compared_px, settings, sampled=not every_block)
@@ -175,12 +180,13 @@ def _to_file(
         stack.check_unchanged()
         write_map([partial], output, overwrite=overwrite, begun=begun, sieve=chosen)
     shutil.rmtree(path)
-    _write_others(output, settings, overwrite=overwrite, resume=resume)
+    _write_others(output, wanted)
     return output
 
 
-def _write_others(output: Path, settings: MapSettings, *, overwrite: bool, resume: bool) -> None:
+def _write_others(output: Path, wanted: Wanted) -> None:
     """Write what is made from a finished map: polygons and STAC item, unless an interrupted run has written them."""
+    settings, overwrite, resume = wanted.settings, wanted.overwrite, wanted.resume
     if settings.polygons:
         path = Path(settings.polygons)
         ours = read_record(path).get("inputs") == {"map": content_sha256(output)}
@@ -190,7 +196,7 @@ def _write_others(output: Path, settings: MapSettings, *, overwrite: bool, resum
             left = resume and ours and not path.exists()  # a killed run publishes the record first
             polygons(output, path, settings=PolygonSettings(settings.simplify), overwrite=overwrite or left)
     if settings.stac:
-        write_stac_item(output, settings.stac, overwrite=overwrite or resume)
+        write_stac_item(output, settings.stac, model=wanted.model_file, overwrite=overwrite or resume)
 
 
 def _in_memory(model: Checkpoint, stack: Stack, settings: MapSettings, run: Run, *, resume: bool) -> ClassMap:
@@ -200,7 +206,7 @@ def _in_memory(model: Checkpoint, stack: Stack, settings: MapSettings, run: Run,
     with tempfile.TemporaryDirectory(prefix="bdgf-") as folder:
         path = Path(folder) / "map.tif"
         FILE_NAMES[str(path)] = "map in memory"
-        return read_class_map(_to_file(model, stack, path, settings, run, resumable=False))
+        return read_class_map(_to_file(model, stack, path, Wanted(settings, run, resumable=False)))
 
 
 def part_path(output: Path, settings: MapSettings) -> Path:
