@@ -23,7 +23,7 @@ from rasterio.features import geometry_mask
 from sklearn.metrics import accuracy_score, recall_score
 
 import landcover_bdgf as bdgf
-from landcover_bdgf.survey.class_raster import open_classes
+from landcover_bdgf.labels.class_raster import open_classes
 from landcover_bdgf.survey.places_file import Places, as_frame
 
 SIDE_PX = 5

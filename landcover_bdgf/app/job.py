@@ -11,8 +11,9 @@ from pathlib import Path
 
 import numpy as np
 
+from landcover_bdgf.app.job_files import job_products
 from landcover_bdgf.app.resuming import check_not_begun, steps_folder
-from landcover_bdgf.assessment import Accuracy, ReportContext, assess, is_report_of, report_product
+from landcover_bdgf.assessment import Accuracy, ReportContext, assess, is_report_of
 from landcover_bdgf.errors import BdgfError, CheckpointError, LabelError, OutputError, SettingsError, opening
 from landcover_bdgf.geo import plain_name
 from landcover_bdgf.labels import (
@@ -24,7 +25,6 @@ from landcover_bdgf.labels import (
     read_samples,
     sample,
     samples_lines,
-    samples_product,
     write_samples,
 )
 from landcover_bdgf.mapping import (
@@ -34,7 +34,6 @@ from landcover_bdgf.mapping import (
     is_map_of,
     map_product,
     map_scene,
-    model_item_path,
     part_path,
     write_model_item,
 )
@@ -43,7 +42,6 @@ from landcover_bdgf.model import (
     Kind,
     Recipe,
     Run,
-    checkpoint_product,
     load_checkpoint,
     novelty_folds,
     partial_path,
@@ -135,20 +133,6 @@ def run_job(stack: Stack, job: Job) -> Accuracy | None:
         log.warning("no labels are held out, so there is no report; run assess with other labels")
         return None
     return _report(job, stack, samples, done=replace(done, denoiser=denoiser, model=model))
-
-
-def job_products(output: Path, model: Path, mapping: MapSettings) -> list[Product]:
-    """The map, the model, and the products of the steps if their folder exists."""
-    folder = steps_folder(output)
-    steps = [
-        samples_product(folder / "samples.gpkg"),
-        checkpoint_product(folder / "denoiser.safetensors"),
-        report_product(folder / "report"),
-    ]
-    trained = checkpoint_product(model)
-    if mapping.stac:
-        trained = replace(trained, companions=(*trained.companions, model_item_path(model)))
-    return [map_product(output, mapping), trained, *(steps if folder.is_dir() else [])]
 
 
 def keep_denoiser(

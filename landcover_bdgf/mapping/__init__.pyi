@@ -1,4 +1,5 @@
 from .map_checks import check_map as check_map
+from .map_outputs import map_product as map_product, part_path as part_path
 from .memory import parse_size as parse_size
 from .model_item import write_model_item as write_model_item
 from .mosaicking import mosaic as mosaic
@@ -6,9 +7,7 @@ from .partial_map import check_partial as check_partial, read_partial as read_pa
 from .polygonizing import polygons as polygons, polygons_product as polygons_product
 from .scene_map import (
     is_map_of as is_map_of,
-    map_product as map_product,
     map_scene as map_scene,
-    part_path as part_path,
 )
 from .settings import (
     MapSettings as MapSettings,

@@ -19,18 +19,18 @@ from landcover_bdgf.errors import SettingsError
 from landcover_bdgf.labels import (
     ClassMap,
     changed_map_files,
-    class_map_product,
     read_class_map,
     regrouped,
 )
 from landcover_bdgf.mapping.map_checks import check_known, check_map, compares_all, tell_novel
+from landcover_bdgf.mapping.map_outputs import map_product, part_path
 from landcover_bdgf.mapping.map_record import layer_plan, map_record, to_map
 from landcover_bdgf.mapping.mosaicking import write_map
 from landcover_bdgf.mapping.partial_map import PartialMap, Plan, begin_partial
 from landcover_bdgf.mapping.patches import Sieve
-from landcover_bdgf.mapping.polygonizing import polygons, polygons_product
+from landcover_bdgf.mapping.polygonizing import polygons
 from landcover_bdgf.mapping.settings import MapSettings, PolygonSettings
-from landcover_bdgf.mapping.stac_item import stac_path, write_stac_item
+from landcover_bdgf.mapping.stac_item import write_stac_item
 from landcover_bdgf.model import (
     BLOCK_PX,
     Block,
@@ -49,7 +49,6 @@ from landcover_bdgf.progress import Advance, kept_warnings, log, progress, stop_
 from landcover_bdgf.scene import ReadCounts, Stack, warn_of_zeros
 from landcover_bdgf.storage import (
     PathLike,
-    Product,
     changed_files,
     check,
     content_sha256,
@@ -149,7 +148,7 @@ def _to_file(model: Checkpoint, stack: Stack, output: Path, wanted: Wanted) -> P
         stack = fit_stack(model, stack, name="the model")
         layers = layer_plan(model, settings)
         legend = regrouped(model.classes, settings).legend
-        chosen = Sieve.of(settings, legend, stack.grid)
+        chosen = Sieve.of(settings.sieve, legend, stack.grid) if settings.sieve else None
         classes = len(legend.entries)
         settings, run = check_map(output, stack, model.recipe, settings=settings, run=run, classes=classes)
         warn_of_novel_scene(model, stack, run.seed, force=settings.force)
@@ -207,23 +206,6 @@ def _in_memory(model: Checkpoint, stack: Stack, settings: MapSettings, run: Run,
         path = Path(folder) / "map.tif"
         FILE_NAMES[str(path)] = "map in memory"
         return read_class_map(_to_file(model, stack, path, Wanted(settings, run, resumable=False)))
-
-
-def part_path(output: Path, settings: MapSettings) -> Path:
-    """The folder of finished windows: ``landcover.tif.partial``, or ``landcover.tif.2-of-4.partial`` for a shard."""
-    number, count = settings.shard_of
-    return Path(f"{output}.{f'{number}-of-{count}.' if count > 1 else ''}partial")
-
-
-def map_product(output: Path, settings: MapSettings) -> Product:
-    """A map and its companions; other runs may make other shards of it at the same time."""
-    scratch, made = (part_path(output, settings),), class_map_product(output, settings.layers)
-    companions = made.companions
-    if settings.polygons:
-        companions += polygons_product(settings.polygons).files
-    if settings.stac:
-        companions += (stac_path(output),)
-    return replace(made, companions=companions, scratch=scratch, shared=settings.shard_of[1] > 1)
 
 
 def is_map_of(output: Path, model: Checkpoint, stack: Stack, *, settings: MapSettings, run: Run) -> bool:

@@ -11,8 +11,8 @@ from typing import Any
 import jinja2
 
 from landcover_bdgf.assessment import write_table
+from landcover_bdgf.labels import ClassRaster
 from landcover_bdgf.storage import PathLike, Product, atomic_folder
-from landcover_bdgf.survey.class_raster import ClassRaster
 from landcover_bdgf.survey.estimators import Estimate
 from landcover_bdgf.survey.survey_accuracy import ClassEstimates, SurveyAccuracy, hectares_text
 from landcover_bdgf.text import percent, printable

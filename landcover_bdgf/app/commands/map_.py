@@ -46,7 +46,7 @@ def map_(
 ) -> None:  # fmt: skip
     """Make a land-cover map with an existing model (--model), or train one from labels first (--labels)."""
     from landcover_bdgf.geo import limit_cache
-    from landcover_bdgf.mapping import map_scene, parse_size
+    from landcover_bdgf.mapping import parse_size
     from landcover_bdgf.model import load_checkpoint
 
     if mapping.max_ram:
@@ -56,10 +56,14 @@ def map_(
         if typed & {"config", "set"}:
             problem = "-c and --set apply only when a model is trained"
             raise SettingsError(None, problem, "Remove them, or pass --labels.")
-        loaded = load_checkpoint(model_path(model), "model")
+        file = model_path(model)
+        load_checkpoint(file, "model")  # refused before the images are read
+        stack = read_stack(hsi, sar, aligning)
+        from landcover_bdgf.mapping import map_scene  # loads PyTorch, which refused files need not wait for
+
         made = map_scene(
-            loaded,
-            read_stack(hsi, sar, aligning),
+            file,
+            stack,
             output,
             settings=mapping,
             run=run,
@@ -69,19 +73,20 @@ def map_(
         what = "land-cover map" if made == output else f"part {mapping.shard} of the map"
         say(shown, [f"{made}: {what}"], {"map": str(made)})
         return
-    from landcover_bdgf.app.job import Job, run_job
-    from landcover_bdgf.assessment import summary_lines
-
     if mapping.shard != "1/1":
         raise SettingsError("--shard", "needs --model", "Train a model first; then map every part with it.")
     recipe = read_recipe(choice)
     mapping = replace(mapping, legend=None, merge=(), rename=())  # the model learns the classes as they are wanted
     assert field is not None  # by first_checks
+    stack = read_stack(hsi, sar, aligning)
+    from landcover_bdgf.app.job import Job, run_job  # loads PyTorch
+    from landcover_bdgf.assessment import summary_lines
+
     job = Job(
         labels, field, output, model or new_model(output), recipe, with_windows(sampling, recipe), mapping, run,
         overwrite, resume,
     )  # fmt: skip
-    accuracy = run_job(read_stack(hsi, sar, aligning), job)
+    accuracy = run_job(stack, job)
     lines = [*(summary_lines(accuracy) if accuracy else []), f"{output}: land-cover map", f"{job.model}: model"]
     lines += [f"{job.report}: report"] if accuracy else []
     values = {"map": str(output), "model": str(job.model), "accuracy": accuracy.to_dict() if accuracy else None}
