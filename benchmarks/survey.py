@@ -23,9 +23,9 @@ from rasterio.windows import Window
 
 from landcover_bdgf.geo.cog import RasterProfile, write_raster
 from landcover_bdgf.geo.grid import Grid
+from landcover_bdgf.labels.class_raster import open_classes
 from landcover_bdgf.labels.legend import Legend
 from landcover_bdgf.labels.symbology import write_companions
-from landcover_bdgf.survey.class_raster import open_classes
 from landcover_bdgf.survey.points_file import read_design
 
 SHARES = (0.35, 0.25, 0.2, 0.12, 0.06, 0.02)

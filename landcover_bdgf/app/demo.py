@@ -5,7 +5,8 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from landcover_bdgf.app.job import Job, job_products, run_job
+from landcover_bdgf.app.job import Job, run_job
+from landcover_bdgf.app.job_files import job_products
 from landcover_bdgf.assessment import Accuracy
 from landcover_bdgf.errors import OutputError, opening
 from landcover_bdgf.mapping import MapSettings

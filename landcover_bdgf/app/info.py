@@ -1,14 +1,16 @@
-"""Describe a file: a model, a denoiser, samples, a map or any raster."""
+"""Describe a file: a model, a denoiser, samples, points of a design, a map or any raster."""
 
 from __future__ import annotations
 
 from pathlib import Path
 from typing import Any
 
-from landcover_bdgf import labels, mapping, model  # faces load on use: torch takes seconds, an image needs none
+import numpy as np
+
+from landcover_bdgf import labels, mapping, model, survey  # faces load on use: torch takes seconds, an image needs none
 from landcover_bdgf.assessment import map_record
 from landcover_bdgf.errors import LabelError, RasterError, opening
-from landcover_bdgf.geo import grid_of, open_raster
+from landcover_bdgf.geo import M2_PER_HA, grid_of, open_raster
 from landcover_bdgf.storage import read_record, record_path
 from landcover_bdgf.text import percent, printable
 
@@ -24,7 +26,7 @@ def describe(path: Path) -> dict[str, Any]:
     if path.suffix == ".safetensors":
         return _checkpoint(path)
     if path.suffix == ".gpkg":
-        return _samples(path)
+        return _design(path) if survey.is_design_file(path) else _samples(path)
     if path.suffix == ".partial":
         return _part(path)
     return _raster(path)
@@ -131,6 +133,31 @@ def _samples(path: Path) -> dict[str, Any]:
         "classes": samples.table(),
         "smallest distance (px)": samples.min_distance_px(),
         "leak": samples.leak(),
+    }
+
+
+def _design(path: Path) -> dict[str, Any]:
+    found = survey.read_design(path)
+    labelled = np.array([bool(text) for text in found.reference or ()], bool)
+    counts = np.bincount(found.stratum[labelled], minlength=len(found.names))
+    about = found.about
+    source = {"classes": f"classes of {about.map}", "raster": about.strata_file, "none": "none"}[about.strata]
+    strata = zip(found.names, found.pixels, found.area_m2 / M2_PER_HA, found.points, counts, strict=True)
+    return {
+        "kind": "points of a probability sample",
+        "map": printable(about.map),
+        "grid": about.grid.describe(),
+        "sampling": about.sampling,
+        "strata from": printable(source),
+        "points": len(found),
+        "labelled": f"{int(labelled.sum())} of {len(found)}",
+        "strata": [
+            f"{printable(name)}: {done} of {points} points labelled, {pixels} px, {area:.1f} ha"
+            for name, pixels, area, points, done in strata
+        ],
+        "seed": about.seed,
+        "settings": printable(about.settings),
+        "version": printable(about.version),
     }
 
 

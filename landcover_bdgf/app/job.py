@@ -11,8 +11,9 @@ from pathlib import Path
 
 import numpy as np
 
+from landcover_bdgf.app.job_files import job_products
 from landcover_bdgf.app.resuming import check_not_begun, steps_folder
-from landcover_bdgf.assessment import Accuracy, ReportContext, assess, is_report_of, report_product
+from landcover_bdgf.assessment import Accuracy, ReportContext, assess, is_report_of
 from landcover_bdgf.errors import BdgfError, CheckpointError, LabelError, OutputError, SettingsError, opening
 from landcover_bdgf.geo import plain_name
 from landcover_bdgf.labels import (
@@ -24,7 +25,6 @@ from landcover_bdgf.labels import (
     read_samples,
     sample,
     samples_lines,
-    samples_product,
     write_samples,
 )
 from landcover_bdgf.mapping import (
@@ -35,13 +35,13 @@ from landcover_bdgf.mapping import (
     map_product,
     map_scene,
     part_path,
+    write_model_item,
 )
 from landcover_bdgf.model import (
     Checkpoint,
     Kind,
     Recipe,
     Run,
-    checkpoint_product,
     load_checkpoint,
     novelty_folds,
     partial_path,
@@ -135,17 +135,6 @@ def run_job(stack: Stack, job: Job) -> Accuracy | None:
     return _report(job, stack, samples, done=replace(done, denoiser=denoiser, model=model))
 
 
-def job_products(output: Path, model: Path, mapping: MapSettings) -> list[Product]:
-    """The map, the model, and the products of the steps if their folder exists."""
-    folder = steps_folder(output)
-    steps = [
-        samples_product(folder / "samples.gpkg"),
-        checkpoint_product(folder / "denoiser.safetensors"),
-        report_product(folder / "report"),
-    ]
-    return [map_product(output, mapping), checkpoint_product(model), *(steps if folder.is_dir() else [])]
-
-
 def keep_denoiser(
     denoiser: Checkpoint, stack: Stack, path: Path, *, run: Run, overwrite: bool, begun: bool = False
 ) -> None:
@@ -200,7 +189,11 @@ def _trained(stack: Stack, samples: Samples, denoiser: Checkpoint, job: Job, *, 
 
 
 def _map(stack: Stack, model: Checkpoint, job: Job) -> None:
-    map_scene(model, stack, job.output, settings=job.mapping, run=job.run, overwrite=job.overwrite, resume=job.resume)
+    if dates := job.mapping.stac:
+        write_model_item(model, job.model, stack.grid, dates=dates, overwrite=job.overwrite or job.resume)
+    map_scene(
+        job.model, stack, job.output, settings=job.mapping, run=job.run, overwrite=job.overwrite, resume=job.resume
+    )
 
 
 @dataclass(frozen=True)
@@ -258,13 +251,13 @@ def _check_leftovers(job: Job, denoiser: Checkpoint | None, model: Checkpoint | 
 
 
 def _is_mapped(stack: Stack, model: Checkpoint | None, job: Job) -> bool:
-    """Whether an interrupted run has finished the map; its partial map may be left."""
+    """Whether an interrupted run has finished the map, its polygons and its item; its partial map may be left."""
     if not job.output.exists():
         return False
     if model and is_map_of(job.output, model, stack, settings=job.mapping, run=job.run):
         log.info("%s: already complete, skipped", job.output)
         shutil.rmtree(part_path(job.output, job.mapping), ignore_errors=True)
-        return True
+        return all(file.exists() for file in map_product(job.output, job.mapping).companions)
     if job.overwrite:
         return False
     raise _different_job(job.output, OutputError)

@@ -253,7 +253,7 @@ def _products(command: str, values: Mapping[str, Any]) -> list[Product]:
     settings = _filled(MapSettings, values)
     if values["labels"] is None:
         return [map_product(output, settings)]
-    from landcover_bdgf.app.job import job_products
+    from landcover_bdgf.app.job_files import job_products
 
     return job_products(output, values["model"] or new_model(output), settings)
 

@@ -39,6 +39,7 @@ from landcover_bdgf.labels import (
     LeftOut,
     Legend,
     Samples,
+    as_map,
     edge_share,
     layer_path,
     legend_of_raster,
@@ -59,7 +60,7 @@ def assess(
     field: str | None = None,
     output: PathLike | None = None,
     overwrite: bool = False,
-    title: str | None = None,
+    legend: PathLike | None = None,
     context: ReportContext | None = None,
 ) -> Accuracy:
     """Compare a map with reference labels.
@@ -67,7 +68,7 @@ def assess(
     Parameters
     ----------
     map_path : path
-        A map with its companion files, which hold its classes.
+        A map, or any class raster.
     reference : path, geopandas.GeoDataFrame, ReferenceFile, Samples or LeftOut
         Polygons or points, a file of samples, or samples, of which the test part is used. A ``ReferenceFile`` also
         sets the layer, the encoding, classes to ignore, and the rule for conflicts. ``left_out`` of the map's model:
@@ -79,8 +80,8 @@ def assess(
         Folder for ``report.html``, ``accuracy.json``, ``accuracy.csv`` and ``confusion.csv``.
     overwrite : bool
         Replace an existing report.
-    title : str, optional
-        Title of the page.
+    legend : path, optional
+        Class names of the map, see :func:`~landcover_bdgf.labels.open_classes`.
     context : ReportContext, optional
         Additional content of the page.
 
@@ -92,30 +93,30 @@ def assess(
     if output is not None:
         check(report_product(output), overwrite=overwrite)
     context = context or ReportContext()
-    with open_raster(map_path) as dataset:
-        legend, grid = legend_of_raster(dataset), grid_of(dataset)
-        record = read_record(str(map_path))
+    with as_map(map_path, legend) as map_, open_raster(map_.path) as dataset:
+        classes, grid = legend_of_raster(dataset), grid_of(dataset)
+        record = read_record(str(map_.path))
         training = training_pixels(record, grid)
         notes: tuple[str, ...] = ()
         layers = found if isinstance(found := record.get("layers"), list) else []
         if isinstance(reference, LeftOut):
-            result, places = _judged(dataset, reference, legend, training)
+            result, places = _judged(dataset, reference, classes, training)
         else:
             with kept_warnings() as said:
-                pixels = read_reference(reference, field=field, grid=grid, legend=legend, training=training)
+                pixels = read_reference(reference, field=field, grid=grid, legend=classes, training=training)
             notes = (*pixels.notes, *said)
-            result, places = _compare(dataset, pixels, legend, layers, training)
+            result, places = _compare(dataset, pixels, classes, layers, training)
         result = replace(
             result,
             limits=map_limits(record),
             about=map_record(record),
             edges=edge_share(dataset),
-            map_codes=context.map_codes,
+            map_codes=map_.values if map_.foreign else (),
         )
         if result.leak:
             log.warning("%s of the reference windows overlap training windows", percent(result.leak))
         if output is not None:
-            title = title or f"Accuracy of {Path(map_path).name}"
+            title = context.title or f"Accuracy of {Path(map_path).name}"
             page = render(dataset, result, places, title=title, notes=notes, layers=layers, context=context)
             _write(output, result, page, overwrite=overwrite)
     return result

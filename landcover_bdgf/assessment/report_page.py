@@ -37,7 +37,7 @@ class ReportContext:
     settings: Mapping[str, Any] = field(default_factory=dict)  # of the map; nested mappings are shown with dots
     experts: Mapping[str, float] = field(default_factory=dict)  # shares of the experts of the model, by name
     image: Image | PathLike | None = None  # the spectral image, to show beside the map
-    map_codes: tuple[int, ...] = ()  # of the classes in the user's map, if the map is a copy with codes from 1
+    title: str = ""  # of the page
 
 
 @dataclass(frozen=True)

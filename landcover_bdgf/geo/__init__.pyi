@@ -6,6 +6,13 @@ from .gdal_env import (
     check_lock as check_lock,
     limit_cache as limit_cache,
 )
+from .geopackage import (
+    append_layer as append_layer,
+    append_style as append_style,
+    geopackage_product as geopackage_product,
+    has_tables as has_tables,
+    writing_geopackage as writing_geopackage,
+)
 from .grid import (
     WGS84 as WGS84,
     Bounds as Bounds,
@@ -35,6 +42,7 @@ from .vector import (
     plain_name as plain_name,
     read_features as read_features,
     read_layers as read_layers,
+    read_table as read_table,
     undated as undated,
 )
 from .vector_pixels import to_pixels as to_pixels

@@ -130,6 +130,14 @@ def read_layers(path: PathLike, names: Sequence[str]) -> dict[str, DataFrame]:
     }
 
 
+@opening(LabelError)
+def read_table(path: PathLike) -> DataFrame:
+    """The rows of a ``.dbf`` without geometries, as :func:`read_features`."""
+    path = Path(path)
+    about, arrays = _read(path, _SHAPEFILE, [], None, shapefile_encoding(path))
+    return _frame(next(iter(about["features"].values())), arrays)
+
+
 def check_name(path: PathLike, what: str, name: str, names: Iterable[str]) -> None:
     """LabelError if a file has no field or layer of this name, or several; the message lists the existing ones."""
     names = list(names)

@@ -4,7 +4,9 @@
 legend, colors        classes with codes, names and colours
 color_difference      how different colours look, also to colour-blind readers
 regrouping            classes merged and renamed; legend_file: names and colours in a file
-symbology, class_map  companion files for GDAL and QGIS; maps
+symbology, class_map  companion files for GDAL and QGIS; attribute_table: those of other programs; maps
+qgis_form             forms to label in QGIS
+class_raster          class rasters of any program; foreign_map: such a raster as a map
 layers                further rasters of a map, such as the confidence
 map_edges             pixels of a map near its border or gaps
 label_source          a vector file or a GeoDataFrame

@@ -9,8 +9,17 @@ from .class_map import (
     read_class_map as read_class_map,
 )
 from .class_pixels import class_sizes as class_sizes
+from .class_raster import (
+    STRIP_ROWS as STRIP_ROWS,
+    ClassRaster as ClassRaster,
+    Codes as Codes,
+    codes_of as codes_of,
+    open_classes as open_classes,
+    strips as strips,
+)
 from .colors import Color as Color
 from .fields import check_field as check_field
+from .foreign_map import as_map as as_map
 from .label_source import LabelSource as LabelSource, source_name as source_name
 from .layers import (
     HUNDREDTHS as HUNDREDTHS,
@@ -25,9 +34,14 @@ from .layers import (
 )
 from .left_out import LeftOut as LeftOut
 from .legend import MAX_CLASSES as MAX_CLASSES, Legend as Legend, LegendEntry as LegendEntry, code_dtype as code_dtype
-from .legend_file import read_legend_file as read_legend_file
 from .map_edges import EDGE_PX as EDGE_PX, edge_share as edge_share
 from .prediction_sets import PredictionSets as PredictionSets
+from .qgis_form import (
+    add_choices as add_choices,
+    add_widget as add_widget,
+    style_text as style_text,
+    xml_value as xml_value,
+)
 from .rasterize import Labels as Labels, label_text as label_text, read_labels as read_labels, texts as texts
 from .regrouping import (
     Regrouped as Regrouped,
@@ -63,7 +77,6 @@ from .split import (
 from .symbology import (
     companion_paths as companion_paths,
     polygon_style as polygon_style,
-    read_companions as read_companions,
     write_companions as write_companions,
     write_style as write_style,
 )

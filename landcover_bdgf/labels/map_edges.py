@@ -21,9 +21,10 @@ def edge_share(dataset: DatasetReader) -> float:
     mapped.
     """
     near_px = mapped_px = 0
+    nodata = NODATA if dataset.nodata is None else dataset.nodata
     for window in grid_of(dataset).tiles(_READ_PX):
         around = _grown(window, dataset.shape)
-        mapped = (read_band(dataset, around) != NODATA).view(np.uint8)
+        mapped = (read_band(dataset, around) != nodata).view(np.uint8)
         inside = mapped
         for axis in (0, 1):  # outside the map there is no data
             inside = minimum_filter1d(inside, 2 * EDGE_PX + 1, axis=axis, mode="constant", cval=0)

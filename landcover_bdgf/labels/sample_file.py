@@ -3,22 +3,17 @@
 from __future__ import annotations
 
 import json
-import os
 import re
-import sqlite3
-from contextlib import closing
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
-import pyogrio
 import shapely
 from numpy.typing import NDArray
-from pyogrio.errors import DataLayerError, DataSourceError, FeatureError
 
-from landcover_bdgf.errors import LabelError, OutputError, opening
-from landcover_bdgf.geo import Grid, plain_name, read_layers, undated
+from landcover_bdgf.errors import LabelError, OutputError
+from landcover_bdgf.geo import Grid, append_layer, geopackage_product, has_tables, read_layers, writing_geopackage
 from landcover_bdgf.labels.legend import Legend
 from landcover_bdgf.labels.samples import TEST, TRAIN, Samples, Split
 from landcover_bdgf.storage import (
@@ -62,14 +57,12 @@ def write_samples(samples: Samples, path: PathLike, *, overwrite: bool = False) 
         If the file exists or cannot be written.
     """
     check(samples_product(path), overwrite=overwrite)
-    plain_name(path, OutputError)
-    with atomic_output(path, overwrite=overwrite) as draft:
+    with writing_geopackage(path), atomic_output(path, overwrite=overwrite) as draft:
+        _write_points(samples, draft)
+        _write_legend(samples, draft)
         try:
-            with undated():
-                _write_points(samples, draft)
-                _write_legend(samples, draft)
             whole = read_samples(draft).same_as(samples)
-        except (DataSourceError, DataLayerError, FeatureError, LabelError) as error:
+        except LabelError as error:
             raise OutputError(path, f"cannot be written, {error}", "Is the disk full, or damaged?") from error
         if not whole:
             raise OutputError(path, "reads differently from what was written", "Is the disk full, or damaged?")
@@ -77,8 +70,8 @@ def write_samples(samples: Samples, path: PathLike, *, overwrite: bool = False) 
 
 
 def samples_product(path: PathLike) -> Product:
-    """The files of :func:`write_samples`; SQLite makes a temporary journal."""
-    return Product(Path(path), (record_path(path),), (Path(f"{os.fspath(path)}-journal"),), extension=".gpkg")
+    """The files of :func:`write_samples`."""
+    return geopackage_product(path, record_path(path))
 
 
 def read_samples(path: PathLike) -> Samples:
@@ -106,24 +99,9 @@ def read_samples(path: PathLike) -> Samples:
         raise LabelError(path, f"is damaged ({error})", "Draw the samples again with bdgf sample.") from error
 
 
-@opening(LabelError)
 def is_samples_file(path: PathLike) -> bool:
     """Whether a file looks like one of :func:`write_samples`; LabelError if permission to read it is denied."""
-    try:
-        if not Path(path).is_file():  # opening a pipe would block
-            return False
-        with Path(path).open("rb") as file:
-            if not file.read(16).startswith(b"SQLite format 3"):
-                return False
-        # immutable: SQLite opens no other files
-        address = f"{Path(path).absolute().as_uri()}?mode=ro&immutable=1"
-        with closing(sqlite3.connect(address, uri=True)) as database:
-            names = database.execute("SELECT name FROM sqlite_master WHERE name IN (?, ?)", [POINTS, LEGEND]).fetchall()
-        return len(names) == 2
-    except PermissionError:
-        raise
-    except (OSError, sqlite3.Error, UnicodeDecodeError):  # the last by SQLite's message about a damaged schema
-        return False
+    return has_tables(path, (POINTS, LEGEND))
 
 
 def _write_points(samples: Samples, path: Path) -> None:
@@ -139,7 +117,7 @@ def _write_points(samples: Samples, path: Path) -> None:
         "col": samples.cols,
     }
     points = geopandas.GeoDataFrame(columns, geometry=shapely.points(x, y), crs=samples.grid.crs.to_wkt())
-    pyogrio.write_dataframe(points, plain_name(path), layer=POINTS, driver="GPKG")
+    append_layer(points, path, POINTS)
 
 
 def _write_legend(samples: Samples, path: Path) -> None:
@@ -150,7 +128,7 @@ def _write_legend(samples: Samples, path: Path) -> None:
         {"code": e.code, "name": e.name, "value": e.value, "color": e.hex, "about": ""} for e in samples.legend.entries
     ]
     rows.insert(0, {"code": 0, "name": "no data", "value": "", "color": "#ffffff", "about": json.dumps(about)})
-    pyogrio.write_dataframe(pandas.DataFrame(rows), plain_name(path), layer=LEGEND, driver="GPKG", append=True)
+    append_layer(pandas.DataFrame(rows), path, LEGEND)
 
 
 def _legend_rows(table: DataFrame) -> list[dict[str, Any]]:

@@ -1,5 +1,7 @@
 """Companion files of a map that hold its class names: GDAL's ``.aux.xml`` and the QGIS style, ``.qml``.
 
+Of rasters of other programs, ArcGIS's ``.vat.dbf`` is read, too.
+
 They are also read as other programs leave them: gdal_translate copies the attribute table and the category names,
 gdalwarp the table only, other programs add columns, and a style may be all that was copied along.
 
@@ -9,13 +11,14 @@ gtiff.html and the schema ``gdalvrt.xsd``) and QGIS's paletted renderer.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree
 from xml.etree.ElementTree import Element, SubElement
 
-from landcover_bdgf.labels.colors import default_colors
+from landcover_bdgf.labels.attribute_table import Column, class_rows, read_vat, table_rows, with_colors
+from landcover_bdgf.labels.colors import Color
 from landcover_bdgf.labels.legend import Legend
 from landcover_bdgf.storage import PathLike
 from landcover_bdgf.text import printable
@@ -30,11 +33,14 @@ def companion_paths(map_path: PathLike) -> tuple[Path, Path]:
     return Path(f"{path}.aux.xml"), path.parent / f"{path.stem}.qml"  # with_name refuses "." and "/"
 
 
-def write_companions(map_path: PathLike, legend: Legend) -> None:
-    """Write both companion files of a map; older ones are replaced, as they belong to an older map."""
+def write_companions(map_path: PathLike, legend: Legend, values: Sequence[int] | None = None) -> None:
+    """Write both companion files of a map; older ones are replaced, as they belong to an older map.
+
+    ``values`` are the pixel values of the classes, if they are not the codes of the legend.
+    """
     aux_xml, qml = companion_paths(map_path)
-    _write(aux_xml, _aux_xml(legend))
-    write_style(qml, _qml(legend))
+    _write(aux_xml, _aux_xml(legend, values or legend.codes))
+    write_style(qml, _qml(legend, values or legend.codes))
 
 
 def write_style(path: Path, style: Element) -> None:
@@ -42,19 +48,21 @@ def write_style(path: Path, style: Element) -> None:
     _write(path, style, doctype="<!DOCTYPE qgis>\n")
 
 
-def read_companions(map_path: PathLike) -> list[dict[str, Any]]:
+def read_companions(map_path: PathLike, colors: Mapping[int, Color] | None = None) -> list[dict[str, Any]]:
     """The classes in the companion files of a map, as fields of legend entries; empty if no file has them.
 
-    Code 0, which is no data in maps of bdgf, is among them if a file names it.
+    Code 0, which is no data in maps of bdgf, is among them if a file names it. ``colors`` are those of classes to
+    which the file gives none.
     """
     aux_xml, qml = companion_paths(map_path)
     band = _first_band(aux_xml)
-    return (_table_rows(band) or _category_rows(band) if band is not None else []) or _style_rows(_root(qml))
+    named = _table_rows(band) or _category_rows(band) if band is not None else []
+    return with_colors(named or read_vat(map_path) or _style_rows(_root(qml)), colors or {})
 
 
 def has_statistics_added(aux_xml: Path, legend: Legend) -> bool:
     """Whether an ``.aux.xml`` holds statistics or a histogram, which GDAL adds, and still the classes of its map."""
-    band, ours = _first_band(aux_xml), _first_band_of(_aux_xml(legend))
+    band, ours = _first_band(aux_xml), _first_band_of(_aux_xml(legend, legend.codes))
     if band is None or ours is None or not (band.findall("Metadata/MDI") or band.findall("Histograms")):
         return False
     return all(read(band) == read(ours) for read in (_table_rows, _category_rows))
@@ -68,26 +76,27 @@ def _first_band_of(root: Element) -> Element | None:
     return root.find("PAMRasterBand[@band='1']")
 
 
-def _aux_xml(legend: Legend) -> Element:
-    """Category names by code, and a thematic attribute table with colours."""
+def _aux_xml(legend: Legend, values: Sequence[int]) -> Element:
+    """Category names by code, if there are no gaps, and a thematic attribute table with colours."""
     root = Element("PAMDataset")
     band = SubElement(root, "PAMRasterBand", band="1")
-    categories = SubElement(band, "CategoryNames")
-    for name in ("no data", *map(printable, legend.names)):
-        SubElement(categories, "Category").text = name
+    if tuple(values) == legend.codes:
+        categories = SubElement(band, "CategoryNames")
+        for name in ("no data", *map(printable, legend.names)):
+            SubElement(categories, "Category").text = name
     table = SubElement(band, "GDALRasterAttributeTable", tableType="thematic")
     for index, (column, kind, usage) in enumerate(_COLUMNS):
         definition = SubElement(table, "FieldDefn", index=str(index))
         for tag, text in (("Name", column), ("Type", str(kind)), ("Usage", str(usage))):
             SubElement(definition, tag).text = text
-    for index, entry in enumerate(legend.entries):
+    for index, (entry, value) in enumerate(zip(legend.entries, values, strict=True)):
         row = SubElement(table, "Row", index=str(index))
-        for cell in (entry.code, printable(entry.name), *entry.color, printable(entry.value)):
+        for cell in (value, printable(entry.name), *entry.color, printable(entry.value)):
             SubElement(row, "F").text = str(cell)
     return root
 
 
-def _qml(legend: Legend) -> Element:
+def _qml(legend: Legend, values: Sequence[int]) -> Element:
     """A style with one colour and one name per class."""
     root = Element("qgis", version="3.22", styleCategories="Symbology")
     pipe = SubElement(root, "pipe")
@@ -95,19 +104,19 @@ def _qml(legend: Legend) -> Element:
         pipe, "rasterrenderer", type="paletted", band="1", opacity="1", alphaBand="-1", nodataColor=""
     )
     palette = SubElement(renderer, "colorPalette")
-    for entry in legend.entries:
+    for entry, value in zip(legend.entries, values, strict=True):
         label = printable(entry.name)
-        SubElement(palette, "paletteEntry", value=str(entry.code), color=entry.hex, label=label, alpha="255")
+        SubElement(palette, "paletteEntry", value=str(value), color=entry.hex, label=label, alpha="255")
     return root
 
 
-def polygon_style(legend: Legend) -> Element:
-    """A QGIS style of polygons with the field ``code``: the colours and names of the classes, without outlines."""
+def polygon_style(legend: Legend, values: Sequence[int]) -> Element:
+    """A QGIS style of polygons: colours and names of the classes, whose ``values`` are in the field ``code``."""
     root = Element("qgis", version="3.22", styleCategories="Symbology")
     renderer = SubElement(root, "renderer-v2", type="categorizedSymbol", attr="code", enableorderby="0")
     categories, symbols = SubElement(renderer, "categories"), SubElement(renderer, "symbols")
-    for index, entry in enumerate(legend.entries):
-        name, text = printable(entry.name), str(entry.code)
+    for index, (entry, code) in enumerate(zip(legend.entries, values, strict=True)):
+        name, text = printable(entry.name), str(code)
         SubElement(categories, "category", value=text, label=name, symbol=str(index), render="true", type="long")
         symbol = SubElement(symbols, "symbol", type="fill", name=str(index), alpha="1", clip_to_extent="1")
         fill = SubElement(symbol, "layer", {"class": "SimpleFill"}, enabled="1", locked="0")
@@ -127,25 +136,17 @@ def _root(path: Path) -> Element:
 
 
 def _table_rows(band: Element) -> list[dict[str, Any]]:
-    """The classes of an attribute table; its columns are found by their usage or name, as their order may change."""
+    """The classes of GDAL's attribute table."""
     fields = band.findall("GDALRasterAttributeTable/FieldDefn")
-    keys = [(f.findtext("Usage", "").strip(), f.findtext("Name", "").strip().lower()) for f in fields]
-    column = {name: index for index, pair in reversed(list(enumerate(keys))) for name in pair}
+    columns = [Column(f.findtext("Name", "").strip(), f.findtext("Usage", "").strip()) for f in fields]
     rows = [[c.text or "" for c in r.iterfind("F")] for r in band.iterfind("GDALRasterAttributeTable/Row")]
-    code, name = column.get("5", column.get("value")), column.get("2", column.get("class"))
-    label, color = column.get("label", name), [column[usage] for usage in "678" if usage in column]
-    if code is None or name is None or label is None:
-        return []
-    try:
-        return _rows((row[code], row[name], row[label], [int(row[each]) for each in color]) for row in rows)
-    except (LookupError, ValueError):
-        return []
+    return table_rows(columns, rows)
 
 
 def _category_rows(band: Element) -> list[dict[str, Any]]:
     """The classes of category names, which are counted from 0; their colours are not known."""
     names = [category.text or "" for category in band.iterfind("CategoryNames/Category")]
-    return _rows((str(code), name, name, []) for code, name in enumerate(names))
+    return class_rows((str(code), name, name, None) for code, name in enumerate(names))
 
 
 def _style_rows(style: Element) -> list[dict[str, Any]]:
@@ -154,24 +155,9 @@ def _style_rows(style: Element) -> list[dict[str, Any]]:
     if all(code == label for code, label, _ in found):
         return []
     try:
-        return _rows((code, label, label, list(bytes.fromhex(color[1:7]))) for code, label, color in found)
+        return class_rows((code, label, label, list(bytes.fromhex(color[1:7]))) for code, label, color in found)
     except ValueError:
         return []
-
-
-def _rows(classes: Iterable[tuple[str, str, str, list[int]]]) -> list[dict[str, Any]]:
-    """Fields of legend entries from codes, names, values and colours; ValueError if a code is not a whole number."""
-    kept = []
-    for text, name, value, color in classes:
-        if not float(text).is_integer():
-            raise ValueError(text)
-        kept.append((int(float(text)), name, value, color))
-    kept.sort(key=lambda each: each[0] == 0)  # last, as 0 is often no data: the colours of the others stay the same
-    usual = default_colors([name for _, name, _, _ in kept])
-    return [
-        {"code": code, "name": name, "color": color if len(color) == 3 else own, "value": value}
-        for (code, name, value, color), own in sorted(zip(kept, usual, strict=True))
-    ]
 
 
 def _write(path: Path, root: Element, doctype: str = "") -> None:

@@ -12,7 +12,8 @@ import numpy as np
 from landcover_bdgf.errors import BdgfError, OutputError, ResourceError, opening, unwritten
 from landcover_bdgf.labels import Legend, regrouped
 from landcover_bdgf.mapping.finished_maps import opened_map
-from landcover_bdgf.mapping.scene_map import is_complete, map_product, map_scene
+from landcover_bdgf.mapping.map_outputs import map_product
+from landcover_bdgf.mapping.scene_map import is_complete, map_scene
 from landcover_bdgf.mapping.scene_results import SceneResult, write_results
 from landcover_bdgf.mapping.settings import MapSettings
 from landcover_bdgf.model import Checkpoint, Run, load_checkpoint

@@ -8,6 +8,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
+
 from landcover_bdgf.geo import Grid, RasterProfile, open_raster, write_raster
 from landcover_bdgf.labels import (
     EDGE_PX,
@@ -44,6 +47,10 @@ class MapContent:
         Provenance.
     sieve : Sieve, optional
         What is done to the codes; the layers are those of the unsieved map.
+    values : tuple of int, optional
+        Pixel values of the classes, if they are not the codes of the legend.
+    nodata : int
+        Pixel value without data.
     """
 
     grid: Grid
@@ -52,6 +59,15 @@ class MapContent:
     layers: Mapping[str, tuple[str, Tiles]]
     record: Mapping[str, Any]
     sieve: Sieve | None = None
+    values: tuple[int, ...] | None = None
+    nodata: int = NODATA
+
+    @property
+    def lookup(self) -> NDArray[Any]:
+        """Pixel values by code."""
+        values = self.values or self.legend.codes
+        dtype = self.legend.dtype if self.values is None else np.min_scalar_type(max(self.nodata, *values))
+        return np.array([self.nodata, *values], dtype)
 
 
 def write_map_files(output: Path, content: MapContent, *, overwrite: bool, begun: bool = False) -> None:
@@ -69,7 +85,7 @@ def write_map_files(output: Path, content: MapContent, *, overwrite: bool, begun
             write_raster(raster, content.grid, tiles, profile=layer_profile(name, legend, dtype))
             write_style(style, layer_style(name, legend))
             companions += [raster, style]
-        write_companions(draft, legend)
+        write_companions(draft, legend, content.values)
         written = {**found, "layers": list(content.layers), "command": command_line()}
         write_record(draft, written, beside=companions)
     _tell_edges(output)
@@ -77,20 +93,26 @@ def write_map_files(output: Path, content: MapContent, *, overwrite: bool, begun
 
 def _write_codes(draft: Path, content: MapContent) -> dict[str, int]:
     """Write the class raster; returns what its record adds: the number of pixels that a sieve changed."""
-    legend, grid, sieve = content.legend, content.grid, content.sieve
+    legend, grid, sieve, lookup = content.legend, content.grid, content.sieve, content.lookup
+    colors = {int(lookup[code]): color for code, color in legend.colors.items()}
     profile = RasterProfile(
-        str(legend.dtype), nodata=NODATA, band_names=("land cover",), colormap=legend.colors, overviews="mode"
+        str(lookup.dtype), nodata=content.nodata, band_names=("land cover",), colormap=colors, overviews="mode"
     )
     if sieve is None:
-        write_raster(draft, grid, content.codes, profile=profile)
+        write_raster(draft, grid, _valued(content.codes, lookup), profile=profile)
         return {}
     counts = Counter[str]()
     with draft_folder(draft) as folder:
         tiles = sieve.sieved(content.codes, grid, legend.dtype, folder=folder, counts=counts)
-        write_raster(draft, grid, tiles, profile=profile)
+        write_raster(draft, grid, _valued(tiles, lookup), profile=profile)
     share = 100 * counts["changed"] / max(1, counts["mapped"])
     log.info("%.1f %% of the pixels lay in patches of less than %d px and got another class", share, sieve.least_px)
     return {"sieved_px": counts["changed"]}
+
+
+def _valued(tiles: Tiles, lookup: NDArray[Any]) -> Tiles:
+    """Tiles of codes as tiles of pixel values."""
+    return ((window, lookup[codes]) for window, codes in tiles)
 
 
 def _tell_edges(output: Path) -> None:

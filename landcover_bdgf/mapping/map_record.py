@@ -49,8 +49,8 @@ def _of_layers(model: Checkpoint, settings: MapSettings, sets: PredictionSets | 
         found["sets"] = (sets or PredictionSets.of(model.left_out, legend, settings.sets)).to_dict()
     if settings.merge:
         found["merge"] = list(settings.merge)
-    if settings.min_area:
-        found["sieve"] = settings.to_dict()
+    if settings.sieve:
+        found["sieve"] = settings.sieve.to_dict()
     if settings.probabilities:
         found["probability_type"] = settings.probability_type
     return found

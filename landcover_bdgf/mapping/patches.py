@@ -52,10 +52,8 @@ class Sieve:
     connectivity: int
 
     @classmethod
-    def of(cls, settings: SieveSettings, legend: Legend, grid: Grid) -> Sieve | None:
-        """The sieve of some settings, None if they have none; SettingsError for an area or class that is unknown."""
-        if settings.min_area is None:
-            return None
+    def of(cls, settings: SieveSettings, legend: Legend, grid: Grid) -> Sieve:
+        """The sieve of some settings; SettingsError for an area or class that is unknown."""
         names = [name.strip() for text in settings.keep for name in text.split(",")]
         keep = tuple(class_code(legend, name, "keep") for name in names)
         least_px, whole_px = least_pixels(settings.min_area, grid), math.prod(grid.shape_hw)

@@ -2,23 +2,27 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
-from xml.etree import ElementTree
+from typing import TYPE_CHECKING
 
 import numpy as np
-import pyogrio
 import shapely
 from numpy.typing import NDArray
-from pyogrio.errors import DataLayerError, DataSourceError, FeatureError
 from rasterio.windows import Window
 
 from landcover_bdgf.errors import OutputError
-from landcover_bdgf.geo import M2_PER_HA, Grid, PixelAreas, plain_name, undated
-from landcover_bdgf.labels import Legend, polygon_style
+from landcover_bdgf.geo import (
+    M2_PER_HA,
+    Grid,
+    PixelAreas,
+    append_layer,
+    append_style,
+    geopackage_product,
+    writing_geopackage,
+)
+from landcover_bdgf.labels import as_map, polygon_style, style_text
 from landcover_bdgf.mapping.finished_maps import FinishedMap, opened_map, origin_of
 from landcover_bdgf.mapping.seams import Codes, Polygons, patches
 from landcover_bdgf.mapping.settings import PolygonSettings
@@ -38,15 +42,16 @@ from landcover_bdgf.text import printable
 if TYPE_CHECKING:
     from pandas import DataFrame
 
-LAYER, STYLES = "land_cover", "layer_styles"
+LAYER = "land_cover"
 STRIP_PX = 512  # rows that are polygonised at once
 FEW_PX = 3  # a tolerance of more pixels changes the shape of small polygons
 _WRITTEN = 20_000  # polygons; a fixed number, as the pages of the file depend on it
 
 
 def polygons(
-    map_path: PathLike, output: PathLike, *, settings: PolygonSettings | None = None, overwrite: bool = False
-) -> Path:
+    map_path: PathLike, output: PathLike, *,
+    settings: PolygonSettings | None = None, legend: PathLike | None = None, overwrite: bool = False,
+) -> Path:  # fmt: skip
     """Write the patches of a map as polygons: pixels of one class that touch at their sides.
 
     The layer ``land_cover`` of the GeoPackage has the fields ``code``, ``class``, ``pixels``, ``area_m2`` and
@@ -58,10 +63,12 @@ def polygons(
     Parameters
     ----------
     map_path : path
-        A map of bdgf.
+        A map, or any class raster; ``code`` is its pixel value.
     output : path
         The GeoPackage.
     settings : PolygonSettings, optional
+    legend : path, optional
+        Class names of the map, see :func:`~landcover_bdgf.labels.open_classes`.
     overwrite : bool
 
     Raises
@@ -71,14 +78,14 @@ def polygons(
     """
     path, output, settings = Path(map_path), Path(output), settings or PolygonSettings()
     check(polygons_product(output), inputs=[path], overwrite=overwrite)
-    plain_name(output, OutputError)
-    with opened_map(path) as found, atomic_output(output, overwrite=overwrite) as draft:
+    with (
+        as_map(path, legend) as map_,
+        opened_map(map_.path) as found,
+        writing_geopackage(output),
+        atomic_output(output, overwrite=overwrite) as draft,
+    ):
         log.info("writing %s", output)
-        try:
-            with undated():
-                count = _write(found, draft, settings)
-        except (DataSourceError, DataLayerError, FeatureError) as error:
-            raise OutputError(output, f"cannot be written, {error}", "Is the disk full, or damaged?") from error
+        count = _write(found, draft, settings, map_.values)
         inputs = {"map": content_sha256(path)}
         made = record("polygons", inputs, maps=[origin_of(found)], simplify=settings.simplify, polygons=count)
         write_record(draft, made)
@@ -86,8 +93,8 @@ def polygons(
 
 
 def polygons_product(path: PathLike) -> Product:
-    """The files of :func:`polygons`; SQLite makes a temporary journal."""
-    return Product(Path(path), (record_path(path),), (Path(f"{os.fspath(path)}-journal"),), extension=".gpkg")
+    """The files of :func:`polygons`."""
+    return geopackage_product(path, record_path(path))
 
 
 @dataclass(frozen=True)
@@ -119,15 +126,16 @@ class Measured:
         return Measured(*(getattr(self, f.name)[keep] for f in fields(self)))
 
 
-def _write(found: FinishedMap, draft: Path, settings: PolygonSettings) -> int:
+def _write(found: FinishedMap, draft: Path, settings: PolygonSettings, values: tuple[int, ...]) -> int:
     """Write polygons and style; returns the number of polygons."""
     count = 0
     for batch in _batches(_simplified(_patches(found), settings.simplify, found.grid)):
-        _append(_table(batch, found), draft)
+        append_layer(_table(batch, found, values), draft, LAYER)
         count += len(batch.codes)
     if not count:
         raise OutputError(draft, "has no polygons, as the map has no data", "Check the map.")
-    _append(_styles(found.legend), draft, layer=STYLES)
+    style = style_text(polygon_style(found.legend, values))
+    append_style(draft, LAYER, name=LAYER, qml=style, description="classes of the map")
     return count
 
 
@@ -167,13 +175,13 @@ def _batches(parts: Iterator[Measured]) -> Iterator[Measured]:
         yield Measured.joined(held)
 
 
-def _table(batch: Measured, found: FinishedMap) -> DataFrame:
+def _table(batch: Measured, found: FinishedMap, values: tuple[int, ...]) -> DataFrame:
     """Polygons on the ground with their attributes."""
     import geopandas
 
     names = np.array([printable(name) for name in found.legend.names], object)
     columns = {
-        "code": batch.codes.astype(np.int32),
+        "code": np.array(values, np.int32)[batch.codes - 1],
         "class": names[batch.codes - 1],
         "pixels": batch.pixels,
         "area_m2": batch.area_m2,
@@ -187,21 +195,3 @@ def _table(batch: Measured, found: FinishedMap) -> DataFrame:
 
     geometry = shapely.normalize(shapely.transform(batch.polygons, on_ground))
     return geopandas.GeoDataFrame(columns, geometry=geometry, crs=found.grid.crs.to_wkt())
-
-
-def _styles(legend: Legend) -> DataFrame:
-    """The table in which QGIS keeps the styles of a GeoPackage."""
-    import pandas
-
-    style = ElementTree.tostring(polygon_style(legend), encoding="unicode")
-    row: dict[str, Any] = {
-        "f_table_catalog": "", "f_table_schema": "", "f_table_name": LAYER, "f_geometry_column": "geom",
-        "styleName": LAYER, "styleQML": f"<!DOCTYPE qgis>\n{style}", "styleSLD": "", "useAsDefault": True,
-        "description": "classes of the map", "owner": "", "ui": "",
-        "update_time": pandas.Timestamp("2000-01-01"),
-    }  # fmt: skip
-    return pandas.DataFrame([row])
-
-
-def _append(table: DataFrame, draft: Path, layer: str = LAYER) -> None:
-    pyogrio.write_dataframe(table, plain_name(draft), layer=layer, driver="GPKG", append=draft.exists())

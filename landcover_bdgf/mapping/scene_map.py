@@ -6,7 +6,7 @@ import json
 import shutil
 import tempfile
 from collections.abc import Iterator
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from importlib.metadata import version
 from itertools import chain, groupby, islice
 from pathlib import Path
@@ -19,18 +19,18 @@ from landcover_bdgf.errors import SettingsError
 from landcover_bdgf.labels import (
     ClassMap,
     changed_map_files,
-    class_map_product,
     read_class_map,
     regrouped,
 )
 from landcover_bdgf.mapping.map_checks import check_known, check_map, compares_all, tell_novel
+from landcover_bdgf.mapping.map_outputs import map_product, part_path
 from landcover_bdgf.mapping.map_record import layer_plan, map_record, to_map
 from landcover_bdgf.mapping.mosaicking import write_map
 from landcover_bdgf.mapping.partial_map import PartialMap, Plan, begin_partial
 from landcover_bdgf.mapping.patches import Sieve
-from landcover_bdgf.mapping.polygonizing import polygons, polygons_product
+from landcover_bdgf.mapping.polygonizing import polygons
 from landcover_bdgf.mapping.settings import MapSettings, PolygonSettings
-from landcover_bdgf.mapping.stac_item import stac_path, write_stac_item
+from landcover_bdgf.mapping.stac_item import write_stac_item
 from landcover_bdgf.model import (
     BLOCK_PX,
     Block,
@@ -49,7 +49,6 @@ from landcover_bdgf.progress import Advance, kept_warnings, log, progress, stop_
 from landcover_bdgf.scene import ReadCounts, Stack, warn_of_zeros
 from landcover_bdgf.storage import (
     PathLike,
-    Product,
     changed_files,
     check,
     content_sha256,
@@ -89,6 +88,7 @@ def map_scene(
     Parameters
     ----------
     model : Checkpoint or path
+        The STAC item of a map by a model file links to that of the model, if there is one next to the file.
     stack : Stack
     output : path, optional
     settings : MapSettings, optional
@@ -115,28 +115,32 @@ def map_scene(
         After Ctrl-C, once the current tile is saved.
     """
     settings, run = settings or MapSettings(), run or Run()
+    file = None if isinstance(model, Checkpoint) else Path(model)
     model = model if isinstance(model, Checkpoint) else load_checkpoint(Path(model), "model")
     if output is None:
         return _in_memory(model, stack, settings, run, resume=resume)
-    return _to_file(model, stack, Path(output), settings, run, overwrite=overwrite, resume=resume)
+    return _to_file(model, stack, Path(output), Wanted(settings, run, overwrite, resume, model_file=file))
 
 
-def _to_file(
-    model: Checkpoint,
-    stack: Stack,
-    output: Path,
-    settings: MapSettings,
-    run: Run,
-    *,
-    overwrite: bool = False,
-    resume: bool = False,
-    resumable: bool = True,
-) -> Path:
+@dataclass(frozen=True)
+class Wanted:
+    """How a map is written: the arguments of :func:`map_scene`, whether it can be resumed, and the model's file."""
+
+    settings: MapSettings
+    run: Run
+    overwrite: bool = False
+    resume: bool = False
+    resumable: bool = True
+    model_file: Path | None = None
+
+
+def _to_file(model: Checkpoint, stack: Stack, output: Path, wanted: Wanted) -> Path:
     """Write the map, or the part of a shard."""
+    settings, run, overwrite, resume = wanted.settings, wanted.run, wanted.overwrite, wanted.resume
     product = map_product(output, settings)
     if resume and not overwrite and not product.begun and is_complete(output, model, stack, settings, run):
         log.info("%s: already complete, skipped", output)
-        _write_others(output, settings, overwrite=overwrite, resume=resume)
+        _write_others(output, wanted)
         return output
     check(product, inputs=stack.files, overwrite=overwrite, resume=resume)
     begun = resume and product.begun
@@ -144,7 +148,7 @@ def _to_file(
         stack = fit_stack(model, stack, name="the model")
         layers = layer_plan(model, settings)
         legend = regrouped(model.classes, settings).legend
-        chosen = Sieve.of(settings, legend, stack.grid)
+        chosen = Sieve.of(settings.sieve, legend, stack.grid) if settings.sieve else None
         classes = len(legend.entries)
         settings, run = check_map(output, stack, model.recipe, settings=settings, run=run, classes=classes)
         warn_of_novel_scene(model, stack, run.seed, force=settings.force)
@@ -162,7 +166,7 @@ def _to_file(
     every_block = compares_all(stack, settings)
     classifier = Classifier(model, run, layers, every_block=every_block)
     with kept_warnings() as later, begin_partial(path, plan, resume=resume, overwrite=overwrite) as partial:
-        _compute(classifier, stream, strips, partial, run, resumable=resumable)
+        _compute(classifier, stream, strips, partial, run, resumable=wanted.resumable)
         warn_of_zeros(stack, counts)
         novel_px, compared_px = partial.compared()
         tell_novel(novel_px, compared_px, settings, sampled=not every_block)
@@ -175,12 +179,13 @@ def _to_file(
         stack.check_unchanged()
         write_map([partial], output, overwrite=overwrite, begun=begun, sieve=chosen)
     shutil.rmtree(path)
-    _write_others(output, settings, overwrite=overwrite, resume=resume)
+    _write_others(output, wanted)
     return output
 
 
-def _write_others(output: Path, settings: MapSettings, *, overwrite: bool, resume: bool) -> None:
+def _write_others(output: Path, wanted: Wanted) -> None:
     """Write what is made from a finished map: polygons and STAC item, unless an interrupted run has written them."""
+    settings, overwrite, resume = wanted.settings, wanted.overwrite, wanted.resume
     if settings.polygons:
         path = Path(settings.polygons)
         ours = read_record(path).get("inputs") == {"map": content_sha256(output)}
@@ -190,7 +195,7 @@ def _write_others(output: Path, settings: MapSettings, *, overwrite: bool, resum
             left = resume and ours and not path.exists()  # a killed run publishes the record first
             polygons(output, path, settings=PolygonSettings(settings.simplify), overwrite=overwrite or left)
     if settings.stac:
-        write_stac_item(output, settings.stac, overwrite=overwrite or resume)
+        write_stac_item(output, settings.stac, model=wanted.model_file, overwrite=overwrite or resume)
 
 
 def _in_memory(model: Checkpoint, stack: Stack, settings: MapSettings, run: Run, *, resume: bool) -> ClassMap:
@@ -200,24 +205,7 @@ def _in_memory(model: Checkpoint, stack: Stack, settings: MapSettings, run: Run,
     with tempfile.TemporaryDirectory(prefix="bdgf-") as folder:
         path = Path(folder) / "map.tif"
         FILE_NAMES[str(path)] = "map in memory"
-        return read_class_map(_to_file(model, stack, path, settings, run, resumable=False))
-
-
-def part_path(output: Path, settings: MapSettings) -> Path:
-    """The folder of finished windows: ``landcover.tif.partial``, or ``landcover.tif.2-of-4.partial`` for a shard."""
-    number, count = settings.shard_of
-    return Path(f"{output}.{f'{number}-of-{count}.' if count > 1 else ''}partial")
-
-
-def map_product(output: Path, settings: MapSettings) -> Product:
-    """A map and its companions; other runs may make other shards of it at the same time."""
-    scratch, made = (part_path(output, settings),), class_map_product(output, settings.layers)
-    companions = made.companions
-    if settings.polygons:
-        companions += polygons_product(settings.polygons).files
-    if settings.stac:
-        companions += (stac_path(output),)
-    return replace(made, companions=companions, scratch=scratch, shared=settings.shard_of[1] > 1)
+        return read_class_map(_to_file(model, stack, path, Wanted(settings, run, resumable=False)))
 
 
 def is_map_of(output: Path, model: Checkpoint, stack: Stack, *, settings: MapSettings, run: Run) -> bool:

@@ -13,33 +13,28 @@ from landcover_bdgf.settings import Setting, changed_settings, check
 _SHARD = re.compile(r"([1-9]\d{0,5})/([1-9]\d{0,5})")
 
 
+_PATCHES = "give smaller patches of a class that of their largest neighbour, as gdal_sieve does; e.g. 0.5ha or 20px"
+Keep = Annotated[
+    tuple[str, ...],
+    Setting("classes whose patches stay, however small, with --min-area; repeatable", unit="class,class"),
+]
+Connectivity = Annotated[
+    Literal["4", "8"], Setting("whether pixels of a patch touch at their sides (4), or also at corners (8)")
+]
+
+
 @dataclass(frozen=True)
 class SieveSettings:
     """Settings of :func:`~landcover_bdgf.mapping.sieve`."""
 
-    min_area: Annotated[
-        str | None,
-        Setting(
-            "give smaller patches of a class that of their largest neighbour, as gdal_sieve does; e.g. 0.5ha or 20px",
-            unit="AREA",
-            default="none, required by bdgf sieve",
-        ),
-    ] = None
-    keep: Annotated[
-        tuple[str, ...],
-        Setting("classes whose patches stay, however small, with --min-area; repeatable", unit="class,class"),
-    ] = ()
-    connectivity: Annotated[
-        Literal["4", "8"], Setting("whether pixels of a patch touch at their sides (4), or also at corners (8)")
-    ] = "4"
+    min_area: Annotated[str, Setting(_PATCHES, unit="AREA")]
+    keep: Keep = ()
+    connectivity: Connectivity = "4"
 
     __repr__ = changed_settings
 
     def __post_init__(self) -> None:
         check(self)
-        if self.min_area is None and (self.keep or self.connectivity != "4"):
-            name = "keep" if self.keep else "connectivity"
-            raise SettingsError(f"`{name}`", "applies only with `min_area`", "Remove it, or add `min_area`.")
 
     def to_dict(self) -> dict[str, Any]:
         """For the record of a map."""
@@ -67,10 +62,13 @@ class PolygonSettings:
 
 
 @dataclass(frozen=True)
-class MapSettings(SieveSettings, PolygonSettings, ClassSettings):
+class MapSettings(PolygonSettings, ClassSettings):
     """Settings of :func:`~landcover_bdgf.mapping.map_scene`; they do not change the classes of pixels that are not
     masked or near masked ones."""
 
+    min_area: Annotated[str | None, Setting(_PATCHES, unit="AREA", default="none")] = None
+    keep: Keep = ()
+    connectivity: Connectivity = "4"
     tile_px: Annotated[int, Setting("side of the tiles that are read at once", unit="pixels")] = 512
     confidence: Annotated[
         bool,
@@ -144,6 +142,9 @@ class MapSettings(SieveSettings, PolygonSettings, ClassSettings):
 
     def __post_init__(self) -> None:
         super().__post_init__()
+        if self.min_area is None and (self.keep or self.connectivity != "4"):
+            name = "keep" if self.keep else "connectivity"
+            raise SettingsError(f"`{name}`", "applies only with `min_area`", "Remove it, or add `min_area`.")
         whole = {"min_area": ", then use bdgf sieve", "polygons": ", then use bdgf polygons", "stac": ""}
         for name, command in whole.items():
             if getattr(self, name) and self.shard_of[1] > 1:
@@ -151,6 +152,11 @@ class MapSettings(SieveSettings, PolygonSettings, ClassSettings):
                 raise SettingsError(f"`{name}`", "needs the whole map, and this is a part", remedy)
         if self.simplify and not self.polygons:
             raise SettingsError("`simplify`", "applies only with `polygons`", "Remove it, or add `polygons`.")
+
+    @property
+    def sieve(self) -> SieveSettings | None:
+        """How small patches are replaced, if they are."""
+        return None if self.min_area is None else SieveSettings(self.min_area, self.keep, self.connectivity)
 
     @property
     def layers(self) -> dict[str, str]:

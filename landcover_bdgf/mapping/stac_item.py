@@ -8,7 +8,10 @@ from __future__ import annotations
 
 import datetime
 import json
+import os
 import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from importlib.metadata import version
 from importlib.util import find_spec
 from pathlib import Path
@@ -36,6 +39,12 @@ def stac_path(output: Path) -> Path:
     return output.parent / f"{output.stem}.stac.json"
 
 
+def model_item_path(model: Path) -> Path:
+    """``landcover.model.safetensors`` and ``landcover.safetensors`` -> ``landcover.model.stac.json``."""
+    stem = model.stem if model.stem.endswith("model") else f"{model.stem}.model"
+    return model.parent / f"{stem}.stac.json"
+
+
 def check_stac(dates: str) -> None:
     """SettingsError without pystac, or for what is not a date."""
     if find_spec("pystac") is None:
@@ -44,7 +53,16 @@ def check_stac(dates: str) -> None:
     _times(dates)
 
 
-def write_stac_item(output: Path, dates: str, *, overwrite: bool = False) -> Path:
+@dataclass(frozen=True)
+class ItemPlace:
+    """What an item is called, and where and when it is: ``dates`` as for :func:`write_stac_item`."""
+
+    id: str
+    grid: Grid
+    dates: str
+
+
+def write_stac_item(output: Path, dates: str, *, model: Path | None = None, overwrite: bool = False) -> Path:
     """Write the item of a finished map.
 
     Parameters
@@ -53,6 +71,8 @@ def write_stac_item(output: Path, dates: str, *, overwrite: bool = False) -> Pat
         The map.
     dates : str
         Of the images: ``2020-06-04``, or the first and the last as ``2020-06-01/2020-06-30``.
+    model : Path, optional
+        The file of the model that made the map; the item links to that of the model, if there is one.
     overwrite : bool
 
     Raises
@@ -60,28 +80,45 @@ def write_stac_item(output: Path, dates: str, *, overwrite: bool = False) -> Pat
     SettingsError
         pystac is not installed, or a date is not understood.
     """
+    check_stac(dates)
+    with opened_map(output, layers=True) as found:
+        place, properties = ItemPlace(output.stem, found.grid, dates), _properties(found)
+        assets = _assets(found, output)
+    of_model = model_item_path(model) if model is not None else None
+    return write_item(
+        stac_path(output), place, properties, extensions=EXTENSIONS, assets=assets, overwrite=overwrite,
+        derived_from=of_model if of_model is not None and of_model.is_file() else None,
+    )  # fmt: skip
+
+
+def write_item(
+    path: Path, place: ItemPlace, properties: dict[str, Any], *,
+    extensions: Sequence[str], assets: Mapping[str, Any], derived_from: Path | None = None, overwrite: bool = False,
+) -> Path:  # fmt: skip
+    """Write an item with its assets, and a link to the item ``derived_from``."""
     import pystac
 
-    check_stac(dates)
-    first, last = _times(dates)
-    with opened_map(output, layers=True) as found:
-        ring = _footprint(found.grid)
-        several: dict[str, Any] = {} if first == last else {"start_datetime": first, "end_datetime": last}
-        item = pystac.Item(
-            id=output.stem,
-            geometry={"type": "Polygon", "coordinates": [ring.tolist()]},
-            bbox=[*ring.min(axis=0).tolist(), *ring.max(axis=0).tolist()],
-            datetime=first if first == last else None,
-            properties=_properties(found),
-            stac_extensions=list(EXTENSIONS),
-            **several,
-        )
-        for key, asset in _assets(found, output).items():
-            item.add_asset(key, asset)
-    path = stac_path(output)
+    first, last = _times(place.dates)
+    ring = _footprint(place.grid)
+    several: dict[str, Any] = {} if first == last else {"start_datetime": first, "end_datetime": last}
+    item = pystac.Item(
+        id=place.id,
+        geometry={"type": "Polygon", "coordinates": [ring.tolist()]},
+        bbox=[*ring.min(axis=0).tolist(), *ring.max(axis=0).tolist()],
+        datetime=first if first == last else None,
+        properties=properties,
+        stac_extensions=list(extensions),
+        **several,
+    )
+    for key, asset in assets.items():
+        item.add_asset(key, asset)
+    values = item.to_dict(include_self_link=False)
+    if derived_from is not None:
+        href = Path(os.path.relpath(derived_from, path.parent)).as_posix()
+        link = {"rel": "derived_from", "href": href if href.startswith(".") else f"./{href}", "title": "Model"}
+        values["links"].append(link | {"type": "application/geo+json"})
     with atomic_output(path, overwrite=overwrite) as draft:
-        text = json.dumps(item.to_dict(include_self_link=False), indent=2, ensure_ascii=False)
-        draft.write_text(f"{text}\n", encoding="utf-8")
+        draft.write_text(f"{json.dumps(values, indent=2, ensure_ascii=False)}\n", encoding="utf-8")
     return path
 
 
@@ -135,7 +172,9 @@ def _assets(found: FinishedMap, output: Path) -> dict[str, Any]:
         return pystac.Asset(f"./{path.name}", media_type=media_type, roles=[role], extra_fields=fields)
 
     codes = {"name": "land cover", "data_type": str(found.legend.dtype), "nodata": NODATA}
-    assets = {"map": asset(output, _COG, "data", bands=[codes], **{"classification:classes": _classes(found.legend)})}
+    assets = {
+        "map": asset(output, _COG, "data", bands=[codes], **{"classification:classes": class_values(found.legend)})
+    }
     for name, dataset in found.layers.items():
         scale = {} if dataset.scales[0] == 1 else {"raster:scale": dataset.scales[0]}
         bands = [
@@ -153,7 +192,7 @@ def _assets(found: FinishedMap, output: Path) -> dict[str, Any]:
     return assets
 
 
-def _classes(legend: Legend) -> list[dict[str, Any]]:
+def class_values(legend: Legend) -> list[dict[str, Any]]:
     """Classes of the classification extension, whose names hold letters, digits, - and _ only, and differ."""
     names: list[str] = []
     for entry in legend.entries:

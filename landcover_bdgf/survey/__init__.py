@@ -3,8 +3,6 @@ design, assess with a design, areas, where.
 
 ================  ===============================================================
 settings          settings of the steps
-class_raster      class rasters of any program
-foreign_map       such a raster as a map of bdgf
 strata            strata of a map, counted and drawn from strip by strip
 allocation        points of each stratum
 point_style       QGIS form and style of the points

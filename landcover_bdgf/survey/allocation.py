@@ -139,11 +139,15 @@ def _of_classes(path: str, column: str, names: Sequence[str]) -> list[float]:
         for needed in ("class", column):
             if needed not in columns:
                 raise LabelError(path, f"has no column {needed}", remedy)
-        found = {label_text(row[columns["class"]]).casefold(): float(row[columns[column]]) for row in rows}
+        pairs = [(label_text(row[columns["class"]]), float(row[columns[column]])) for row in rows]
     except OSError as error:
         raise LabelError(path, f"cannot be read, {error.strerror}", remedy) from error
     except (ValueError, TypeError, csv.Error) as error:
         raise LabelError(path, "is not a table of numbers", remedy) from error
+    found = {name.casefold(): number for name, number in pairs}
+    if len(found) < len(pairs):
+        twice = [name for name in found if sum(name == other.casefold() for other, _ in pairs) > 1]
+        raise LabelError(path, f"names {listed(twice, printable)} twice", "Name each stratum once.")
     keys = [label_text(name).casefold() for name in names]
     missing = [name for name, key in zip(names, keys, strict=True) if key not in found]
     if missing or len(found) > len(names):

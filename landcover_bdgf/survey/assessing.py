@@ -9,10 +9,9 @@ from numpy.typing import NDArray
 
 from landcover_bdgf.errors import LabelError
 from landcover_bdgf.geo import M2_PER_HA, PixelAreas
-from landcover_bdgf.labels import Color, Legend, class_sizes
+from landcover_bdgf.labels import ClassRaster, Color, Legend, class_sizes, codes_of, open_classes
 from landcover_bdgf.progress import log
 from landcover_bdgf.storage import PathLike, check, content_sha256
-from landcover_bdgf.survey.class_raster import ClassRaster, codes_of, open_classes
 from landcover_bdgf.survey.estimators import Sample, error_matrix
 from landcover_bdgf.survey.points_file import REFERENCE, Design, read_design
 from landcover_bdgf.survey.survey_accuracy import ClassEstimates, SurveyAccuracy
@@ -42,7 +41,7 @@ def assess_design(
     field : str, optional
         The field with the labels, by default ``reference``: names of the map's classes, their values, or other classes.
     legend : path, optional
-        Class names of the map, see :func:`~landcover_bdgf.survey.class_raster.open_classes`.
+        Class names of the map, see :func:`~landcover_bdgf.labels.open_classes`.
     output : path, optional
         Folder for ``report.html``, ``accuracy.json``, ``accuracy.csv`` and ``confusion.csv``.
     overwrite : bool

@@ -17,10 +17,9 @@ from rasterio.windows import Window
 from landcover_bdgf.assessment import write_table
 from landcover_bdgf.errors import LabelError
 from landcover_bdgf.geo import M2_PER_HA, Grid, PixelAreas, read_features
-from landcover_bdgf.labels import class_sizes, texts
+from landcover_bdgf.labels import STRIP_ROWS, ClassRaster, Codes, class_sizes, open_classes, texts
 from landcover_bdgf.progress import log, track
 from landcover_bdgf.storage import PathLike, Product, atomic_output, check
-from landcover_bdgf.survey.class_raster import STRIP_ROWS, ClassRaster, Codes, open_classes
 from landcover_bdgf.text import printable
 
 TOTAL = "whole map"
@@ -76,7 +75,7 @@ def areas(
         Field of the zones that holds their names, text or numbers; those of the same name are one. By
         default, their numbers from 1.
     legend : path, optional
-        Class names of the map, see :func:`~landcover_bdgf.survey.class_raster.open_classes`.
+        Class names of the map, see :func:`~landcover_bdgf.labels.open_classes`.
     output : path, optional
         CSV for the areas; a JSON file of the same name is written, too.
     overwrite : bool

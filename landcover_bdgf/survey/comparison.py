@@ -19,12 +19,19 @@ from numpy.typing import NDArray
 
 from landcover_bdgf.assessment import ReferenceFile, html_page, paired_gain, points_text
 from landcover_bdgf.errors import LabelError
-from landcover_bdgf.labels import is_samples_file, read_labels, read_samples, source_name
+from landcover_bdgf.labels import (
+    ClassRaster,
+    codes_of,
+    is_samples_file,
+    open_classes,
+    read_labels,
+    read_samples,
+    source_name,
+)
 from landcover_bdgf.storage import PathLike, Product, atomic_folder, check
 from landcover_bdgf.survey.assessing import read_points, sample_of
-from landcover_bdgf.survey.class_raster import ClassRaster, codes_of, open_classes
 from landcover_bdgf.survey.estimators import Z_95
-from landcover_bdgf.survey.points_file import Design
+from landcover_bdgf.survey.points_file import Design, is_design_file
 from landcover_bdgf.text import percent, printable
 
 TEMPLATE = "survey/comparison.html.jinja"
@@ -108,8 +115,7 @@ def compare(
     first: PathLike,
     second: PathLike,
     *,
-    points: PathLike | Design | None = None,
-    reference: PathLike | ReferenceFile | None = None,
+    reference: PathLike | ReferenceFile | Design,
     field: str | None = None,
     legend: PathLike | None = None,
     output: PathLike | None = None,
@@ -121,15 +127,13 @@ def compare(
     ----------
     first, second : path
         Class rasters; classes are matched by name.
-    points : path or Design, optional
-        Labelled points of :func:`~landcover_bdgf.survey.drawing.design`.
-    reference : path or ReferenceFile, optional
-        In place of ``points``: polygons or points with classes, or a file of samples, of which the test part is used.
-        A ``ReferenceFile`` also sets how they are read.
+    reference : path, ReferenceFile or Design
+        Labelled points of :func:`~landcover_bdgf.survey.drawing.design`; or polygons or points with classes, or a file
+        of samples, of which the test part is used. A ``ReferenceFile`` also sets how they are read.
     field : str, optional
         The field with the classes.
     legend : path, optional
-        Class names of both maps, see :func:`~landcover_bdgf.survey.class_raster.open_classes`.
+        Class names of both maps, see :func:`~landcover_bdgf.labels.open_classes`.
     output : path, optional
         Folder for ``report.html`` and ``comparison.json``.
     overwrite : bool
@@ -144,11 +148,12 @@ def compare(
         check(comparison_product(output), overwrite=overwrite)
     with open_classes(first, legend) as one, open_classes(second, legend) as other:
         other.check_grid(one.grid, f"the map {one.path}")
-        if points is not None:
-            result = _by_points(one, other, read_points(points, field))
+        if isinstance(reference, ReferenceFile):
+            result = _by_labels(one, other, reference, field)
+        elif isinstance(reference, Design) or is_design_file(reference):
+            result = _by_points(one, other, read_points(reference, field))
         else:
-            given = reference if isinstance(reference, ReferenceFile) else ReferenceFile(reference or "")
-            result = _by_labels(one, other, given, field)
+            result = _by_labels(one, other, ReferenceFile(reference), field)
     if output is not None:
         _write(output, result, overwrite=overwrite)
     return result

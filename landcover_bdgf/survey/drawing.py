@@ -9,12 +9,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from landcover_bdgf.geo import M2_PER_HA
-from landcover_bdgf.labels import companion_paths
+from landcover_bdgf.labels import ClassRaster, companion_paths, open_classes
 from landcover_bdgf.progress import log
 from landcover_bdgf.storage import PathLike, check, content_sha256
 from landcover_bdgf.survey.allocation import allocate, expected_accuracy, expected_se
 from landcover_bdgf.survey.chips import chip_sheet
-from landcover_bdgf.survey.class_raster import ClassRaster, open_classes
 from landcover_bdgf.survey.points_file import About, Design, design_product, write_design
 from landcover_bdgf.survey.settings import DesignSettings
 from landcover_bdgf.survey.strata import Strata, draw_random, draw_systematic, strata_of

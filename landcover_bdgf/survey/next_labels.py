@@ -28,10 +28,9 @@ from scipy import ndimage
 from landcover_bdgf.assessment import training_pixels
 from landcover_bdgf.errors import RasterError
 from landcover_bdgf.geo import grid_of, open_raster
-from landcover_bdgf.labels import companion_paths, layer_path
+from landcover_bdgf.labels import STRIP_ROWS, ClassRaster, companion_paths, layer_path, open_classes
 from landcover_bdgf.progress import log, track
 from landcover_bdgf.storage import PathLike, check, read_record
-from landcover_bdgf.survey.class_raster import STRIP_ROWS, ClassRaster, open_classes
 from landcover_bdgf.survey.places_file import Places, as_frame, places_product, unlikeness, write_places
 from landcover_bdgf.survey.settings import WhereSettings
 from landcover_bdgf.text import printable

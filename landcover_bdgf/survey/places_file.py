@@ -2,29 +2,23 @@
 
 from __future__ import annotations
 
-import os
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
-from xml.etree import ElementTree
 from xml.etree.ElementTree import Element, SubElement
 
 import numpy as np
-import pyogrio
 import rasterio.features
 import shapely
 from numpy.typing import NDArray
-from pyogrio.errors import DataLayerError, DataSourceError, FeatureError
 from rasterio.windows import Window
 from scipy import ndimage
 
-from landcover_bdgf.errors import OutputError
-from landcover_bdgf.geo import plain_name, undated
-from landcover_bdgf.labels import Legend
+from landcover_bdgf.geo import append_layer, geopackage_product, writing_geopackage
+from landcover_bdgf.labels import ClassRaster, Legend, add_choices, style_text
 from landcover_bdgf.storage import PathLike, Product, atomic_output
-from landcover_bdgf.survey.class_raster import ClassRaster
 from landcover_bdgf.text import printable
 
 if TYPE_CHECKING:
@@ -129,32 +123,19 @@ def places_lines(places: GeoDataFrame) -> list[str]:
 def places_product(path: PathLike) -> Product:
     """The files of places: a GeoPackage, and the QGIS style next to it."""
     path = Path(path)
-    scratch = (Path(f"{os.fspath(path)}-journal"),)
-    return Product(path, (path.parent / f"{path.stem}.qml",), scratch, extension=".gpkg")
+    return geopackage_product(path, path.parent / f"{path.stem}.qml")
 
 
 def write_places(places: GeoDataFrame, legend: Legend, path: PathLike, *, overwrite: bool = False) -> None:
     """Write places and their QGIS style; OutputError if they cannot be written."""
-    plain_name(path, OutputError)
-    with atomic_output(path, overwrite=overwrite) as draft:
-        try:
-            with undated():
-                pyogrio.write_dataframe(places, plain_name(draft), layer=PLACES, driver="GPKG")
-        except (DataSourceError, DataLayerError, FeatureError) as error:
-            raise OutputError(path, f"cannot be written, {error}", "Is the disk full, or damaged?") from error
+    with writing_geopackage(path), atomic_output(path, overwrite=overwrite) as draft:
+        append_layer(places, draft, PLACES)
         draft.with_suffix(".qml").write_text(_style(legend), encoding="utf-8")
 
 
 def _style(legend: Legend) -> str:
     """A form with the classes to choose from: values as in the labels, shown by their names."""
     root = Element("qgis", version="3.22", styleCategories="Fields|Forms")
-    widget = SubElement(
-        SubElement(SubElement(root, "fieldConfiguration"), "field", name=FIELD), "editWidget", type="ValueMap"
-    )
-    options = SubElement(SubElement(widget, "config"), "Option", type="Map")
-    classes = SubElement(options, "Option", name="map", type="List")
-    for entry in legend.entries:
-        names = {"name": printable(entry.name), "value": entry.value, "type": "QString"}
-        SubElement(SubElement(classes, "Option", type="Map"), "Option", names)
-    ElementTree.indent(root)
-    return f"<!DOCTYPE qgis>\n{ElementTree.tostring(root, encoding='unicode')}\n"
+    choices = ((printable(entry.name), entry.value) for entry in legend.entries)
+    add_choices(SubElement(root, "fieldConfiguration"), FIELD, choices)
+    return style_text(root)

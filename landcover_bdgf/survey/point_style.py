@@ -6,15 +6,12 @@ Format: QGIS 3 (``fieldConfiguration`` with a value map, ``categorizedSymbol``).
 
 from __future__ import annotations
 
-import re
-from xml.etree import ElementTree
 from xml.etree.ElementTree import Element, SubElement
 
-from landcover_bdgf.labels import Color, Legend
+from landcover_bdgf.labels import Color, Legend, add_choices, add_widget, style_text, xml_value
 from landcover_bdgf.text import printable
 
 _HIDDEN = ("fid", "stratum", "stratum_name", "inclusion_probability", "row", "col")
-_NOT_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 _RENDERED = "categorizedSymbol"
 
 
@@ -24,20 +21,16 @@ def point_style(legend: Legend) -> str:
     _fields(root, legend)
     _renderer(root, legend)
     _labels(root)
-    ElementTree.indent(root)
-    return f"<!DOCTYPE qgis>\n{ElementTree.tostring(root, encoding='unicode')}\n"
+    return style_text(root)
 
 
 def _fields(root: Element, legend: Legend) -> None:
     configuration = SubElement(root, "fieldConfiguration")
     for name in _HIDDEN:
-        _widget(configuration, name, "Hidden")
-    _widget(configuration, "id", "TextEdit")
-    _widget(configuration, "comment", "TextEdit")
-    classes = SubElement(_widget(configuration, "reference", "ValueMap"), "Option", name="map", type="List")
-    for name in legend.names:
-        choice = SubElement(classes, "Option", type="Map")
-        SubElement(choice, "Option", name=printable(name), value=_value(name), type="QString")
+        add_widget(configuration, name, "Hidden")
+    add_widget(configuration, "id", "TextEdit")
+    add_widget(configuration, "comment", "TextEdit")
+    add_choices(configuration, "reference", ((printable(name), name) for name in legend.names))
     editable = SubElement(root, "editable")
     for name in (*_HIDDEN, "id"):
         SubElement(editable, "field", name=name, editable="0")
@@ -46,23 +39,12 @@ def _fields(root: Element, legend: Legend) -> None:
     SubElement(root, "editorlayout").text = "generatedlayout"
 
 
-def _value(name: str) -> str:
-    """A class name as a point keeps it: whole, so that it is found in the legend again, in characters of XML."""
-    return _NOT_XML.sub(" ", name)
-
-
-def _widget(configuration: Element, name: str, kind: str) -> Element:
-    """The options of a field's widget."""
-    widget = SubElement(SubElement(configuration, "field", name=name), "editWidget", type=kind)
-    return SubElement(SubElement(widget, "config"), "Option", type="Map")
-
-
 def _renderer(root: Element, legend: Legend) -> None:
     """A filled marker in the colour of the class; hollow while there is none."""
     renderer = SubElement(root, "renderer-v2", type=_RENDERED, attr="reference", enableorderby="0", forceraster="0")
     categories, symbols = SubElement(renderer, "categories"), SubElement(renderer, "symbols")
     for index, entry in enumerate(legend.entries):
-        shown = {"value": _value(entry.name), "label": printable(entry.name), "symbol": str(index)}
+        shown = {"value": xml_value(entry.name), "label": printable(entry.name), "symbol": str(index)}
         SubElement(categories, "category", shown, render="true", type="string")
         _symbol(symbols, str(index), entry.color, 255)
     last = str(len(legend.entries))

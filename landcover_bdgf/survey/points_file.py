@@ -8,21 +8,26 @@ The layer ``points`` has a point for each sampled pixel, with an empty field ``r
 from __future__ import annotations
 
 import json
-import os
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 import numpy as np
-import pyogrio
 import shapely
 from numpy.typing import NDArray
-from pyogrio.errors import DataLayerError, DataSourceError, FeatureError
 from rasterio.crs import CRS
 
-from landcover_bdgf.errors import LabelError, OutputError
-from landcover_bdgf.geo import Grid, plain_name, read_layers, undated
+from landcover_bdgf.errors import LabelError
+from landcover_bdgf.geo import (
+    Grid,
+    append_layer,
+    append_style,
+    geopackage_product,
+    has_tables,
+    read_layers,
+    writing_geopackage,
+)
 from landcover_bdgf.labels import Legend, label_text
 from landcover_bdgf.storage import Document, PathLike, Product, atomic_output, read_json
 from landcover_bdgf.survey.point_style import point_style
@@ -31,7 +36,7 @@ from landcover_bdgf.text import printable
 if TYPE_CHECKING:
     from pandas import DataFrame
 
-POINTS, DESIGN, STYLES = "points", "design", "layer_styles"
+POINTS, DESIGN = "points", "design"
 REFERENCE = "reference"  # the field to fill in
 _SAME = 1e-9  # relative difference of inclusion probabilities
 _AGAIN = "Draw the sample again with bdgf design."
@@ -100,20 +105,16 @@ def design_product(path: PathLike, *, chips: bool = False) -> Product:
     """The files of a design: points, the QGIS style next to them, and the sheet of pictures."""
     path = Path(path)
     companions = [path.parent / f"{path.stem}{suffix}" for suffix in ([".qml", ".html"] if chips else [".qml"])]
-    return Product(path, tuple(companions), (Path(f"{os.fspath(path)}-journal"),), extension=".gpkg")
+    return geopackage_product(path, *companions)
 
 
 def write_design(design: Design, path: PathLike, *, sheet: str | None = None, overwrite: bool = False) -> None:
     """Write the points, their style, and the HTML ``sheet``; OutputError if they cannot be written."""
-    plain_name(path, OutputError)
     style = point_style(design.about.legend)
-    with atomic_output(path, overwrite=overwrite) as draft:
-        try:
-            with undated():
-                _write_points(design, draft)
-                _write_tables(design, style, draft)
-        except (DataSourceError, DataLayerError, FeatureError) as error:
-            raise OutputError(path, f"cannot be written, {error}", "Is the disk full, or damaged?") from error
+    with writing_geopackage(path), atomic_output(path, overwrite=overwrite) as draft:
+        _write_points(design, draft)
+        _write_strata(design, draft)
+        append_style(draft, POINTS, name="labelling", qml=style, description="points to label")
         draft.with_suffix(".qml").write_text(style, encoding="utf-8")
         if sheet is not None:
             draft.with_suffix(".html").write_text(sheet, encoding="utf-8")
@@ -134,10 +135,10 @@ def _write_points(design: Design, path: Path) -> None:
         "comment": np.full(len(design), None, object),
     }
     points = geopandas.GeoDataFrame(columns, geometry=shapely.points(x, y), crs=design.about.grid.crs.to_wkt())
-    pyogrio.write_dataframe(points, plain_name(path), layer=POINTS, driver="GPKG", geometry_type="Point")
+    append_layer(points, path, POINTS, geometry_type="Point")
 
 
-def _write_tables(design: Design, style: str, path: Path) -> None:
+def _write_strata(design: Design, path: Path) -> None:
     import pandas
 
     strata = pandas.DataFrame(
@@ -150,20 +151,16 @@ def _write_tables(design: Design, style: str, path: Path) -> None:
             "about": [_json(design.about), *[""] * len(design.names)],
         }
     )
-    # QGIS applies the default style of this table when it opens the layer.
-    styles = pandas.DataFrame(
-        {
-            "f_table_catalog": [""], "f_table_schema": [""], "f_table_name": [POINTS], "f_geometry_column": ["geom"],
-            "styleName": ["labelling"], "styleQML": [style], "styleSLD": [""], "useAsDefault": [True],
-            "description": ["points to label"], "owner": [""], "ui": [""],
-        }
-    )  # fmt: skip
-    for name, table in ((DESIGN, strata), (STYLES, styles)):
-        pyogrio.write_dataframe(table, plain_name(path), layer=name, driver="GPKG", append=True)
+    append_layer(strata, path, DESIGN)
 
 
 def _json(about: About) -> str:
     return json.dumps({**about.model_dump(mode="json", exclude={"grid"}), "grid": about.grid.to_dict()})
+
+
+def is_design_file(path: PathLike) -> bool:
+    """Whether a file looks like one of :func:`write_design`."""
+    return has_tables(path, (POINTS, DESIGN))
 
 
 def read_design(path: PathLike, field: str = REFERENCE) -> Design:

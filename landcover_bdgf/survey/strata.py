@@ -15,8 +15,7 @@ from rasterio.windows import Window
 
 from landcover_bdgf.errors import RasterError
 from landcover_bdgf.geo import PixelAreas
-from landcover_bdgf.labels import class_sizes
-from landcover_bdgf.survey.class_raster import ClassRaster, strips
+from landcover_bdgf.labels import ClassRaster, class_sizes, strips
 
 Ints = NDArray[np.int64]
 Codes = NDArray[np.uint16]

@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from landcover_bdgf.assessment import html_page, write_table
+from landcover_bdgf.labels import ClassRaster
 from landcover_bdgf.storage import PathLike, Product, atomic_folder
-from landcover_bdgf.survey.class_raster import ClassRaster
 from landcover_bdgf.survey.estimators import FEW, Estimate
 from landcover_bdgf.survey.survey_accuracy import ClassEstimates, SurveyAccuracy, hectares_text
 from landcover_bdgf.text import percent, printable

@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from conftest import Bdgf, Tally
+from surveys import maps, truth, write_labelled
 
 from landcover_bdgf.app.info import describe, verify
 from landcover_bdgf.errors import BdgfError, CheckpointError, LabelError, RasterError
@@ -21,6 +22,8 @@ from landcover_bdgf.mapping.scene_map import MapSettings, map_scene
 from landcover_bdgf.model.checkpoint import Checkpoint
 from landcover_bdgf.scene.stack import Stack
 from landcover_bdgf.storage.records import record_path
+from landcover_bdgf.survey.drawing import design
+from landcover_bdgf.survey.settings import DesignSettings
 
 FLIPS = int(os.environ.get("BDGF_FLIPS", "60"))  # of each file; make trust asks for more
 
@@ -152,3 +155,17 @@ def test_warnings_and_novel_pixels_of_a_map_are_shown(written: Path, tmp_path: P
 def test_warnings_of_a_training_are_shown(model: Checkpoint, tmp_path: Path) -> None:
     model.warned(["few labels"]).save(tmp_path / "m.safetensors")
     assert describe(tmp_path / "m.safetensors")["warnings"] == ["few labels"]
+
+
+def test_points_of_a_design_are_shown(tmp_path: Path) -> None:
+    path = maps(tmp_path)[1]
+    drawn = design(path, DesignSettings(points=120, allocation="equal", seed=3), output=tmp_path / "p.gpkg")
+    assert describe(tmp_path / "p.gpkg")["labelled"] == "0 of 120"
+    write_labelled(drawn, tmp_path / "q.gpkg", truth())
+    found = describe(tmp_path / "q.gpkg")
+    assert (found["kind"], found["points"]) == ("points of a probability sample", 120)
+    assert (found["sampling"], found["strata from"]) == ("stratified", f"classes of {path.name}")
+    assert found["labelled"] == "120 of 120"
+    first = found["strata"][0]
+    assert first.startswith(f"{drawn.names[0]}: 30 of 30 points labelled, {drawn.pixels[0]} px, ")
+    assert found["seed"] == 3

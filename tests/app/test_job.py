@@ -18,7 +18,8 @@ from landcover_bdgf.errors import OutputError
 from landcover_bdgf.labels.class_map import class_map_product
 from landcover_bdgf.labels.sample_file import write_samples
 from landcover_bdgf.labels.samples import Samples
-from landcover_bdgf.mapping.scene_map import MapSettings, map_scene, part_path
+from landcover_bdgf.mapping.map_outputs import part_path
+from landcover_bdgf.mapping.scene_map import MapSettings, map_scene
 from landcover_bdgf.model.checkpoint import Checkpoint, checkpoint_product
 from landcover_bdgf.model.recipe import RECIPES
 from landcover_bdgf.scene.simulation import SceneFiles

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import json
 import re
+from dataclasses import replace
 from pathlib import Path
 from unittest.mock import Mock
 
@@ -163,7 +164,7 @@ def test_hostile_names_stay_text_in_all_files(tmp_path: Path) -> None:
     write_record(path, {"legend": json.loads(legend.to_json()), "warnings": HOSTILE})
     source = reference(tmp_path / "r.gpkg", [*HOSTILE, "-1+1|cmd"], [(i, i) for i in range(0, 48, 8)])
     context = ReportContext(curves=[("$x^$ <b>", [3, 2, 1])], settings={"<i>": "</style><script>"})
-    assess(path, source, field="class", output=tmp_path / "report", title=HOSTILE[0], context=context)
+    assess(path, source, field="class", output=tmp_path / "report", context=replace(context, title=HOSTILE[0]))
     page = (tmp_path / "report/report.html").read_text(encoding="utf-8")
     assert not re.search(r"<(script|i)\b|<[^>]* on\w+=", page)
     links = re.findall(r"<[^>]* (?:src|href|srcset|data)=[\"']?([^\"'> ]+)", page)

@@ -24,5 +24,7 @@ def test_pixels_within_4_px_of_a_gap_or_the_border_are_counted(
     monkeypatch.setattr(map_edges, "_READ_PX", tile_px)
     with open_raster(write_tif("map.tif", codes)) as dataset:
         assert edge_share(dataset) == pytest.approx(expected, nan_ok=True)
+    with open_raster(write_tif("warped.tif", np.where(codes == 0, 255, codes).astype("uint8"), nodata=255)) as dataset:
+        assert edge_share(dataset) == pytest.approx(expected, nan_ok=True)
     if gaps == 0:
         assert expected == pytest.approx(1 - 42 * 53 / (50 * 61))

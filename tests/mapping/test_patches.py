@@ -18,7 +18,7 @@ from landcover_bdgf.errors import SettingsError
 from landcover_bdgf.geo.grid import Grid
 from landcover_bdgf.labels.legend import Legend
 from landcover_bdgf.mapping.patches import Sieve, least_pixels
-from landcover_bdgf.mapping.settings import SieveSettings
+from landcover_bdgf.mapping.settings import MapSettings, SieveSettings
 
 LEGEND = Legend.from_values(["bare", "water", "wood"])
 CODES = np.random.default_rng(0).choice([0, 1, 1, 1, 2, 3, 3, 3], GRID.shape_hw).astype(np.uint8)
@@ -77,7 +77,6 @@ def test_what_is_no_area_is_refused(area: str) -> None:
 def test_unknown_classes_and_options_without_effect_are_refused() -> None:
     with pytest.raises(SettingsError, match=r"`keep=sea`: is not a class\. The classes are bare, water, wood"):
         Sieve.of(SieveSettings("9px", keep=("sea",)), LEGEND, GRID)
-    assert Sieve.of(SieveSettings(), LEGEND, GRID) is None
     assert Sieve.of(SieveSettings("9px", keep=("wood, bare", "water")), LEGEND, GRID) == Sieve(9, (3, 1, 2), 4)
     with pytest.raises(SettingsError, match="`keep`: applies only with `min_area`"):
-        SieveSettings(keep=("water",))
+        MapSettings(keep=("water",))

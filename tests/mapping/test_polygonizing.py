@@ -14,7 +14,7 @@ from drawn_maps import GRID, write_map
 from rasterio.crs import CRS
 from scipy.ndimage import gaussian_filter
 
-from landcover_bdgf.errors import LabelError, OutputError
+from landcover_bdgf.errors import OutputError, RasterError
 from landcover_bdgf.geo.grid import Grid
 from landcover_bdgf.geo.pixel_areas import PixelAreas
 from landcover_bdgf.geo.raster import Window
@@ -101,7 +101,7 @@ def test_simplified_polygons_keep_the_border_of_the_map_and_have_their_own_areas
     assert "`simplify=60`: is 6 pixels, so small polygons lose their shape and area. Use 30 or less." in caplog.text
 
 
-def test_a_map_of_another_program_is_refused_before_anything_is_written(
+def test_a_raster_with_a_class_that_its_table_lacks_is_refused_before_anything_is_written(
     smooth_map: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     """With a table of the codes 1, 2 and 9, as other programs write."""
@@ -109,7 +109,7 @@ def test_a_map_of_another_program_is_refused_before_anything_is_written(
     aux_xml.write_text(aux_xml.read_text().replace("<F>3</F>", "<F>9</F>"))
     record_path(smooth_map).unlink(missing_ok=True)
     caplog.set_level("INFO")
-    with pytest.raises(LabelError, match=r"m.tif: is not a map of bdgf: its codes .* Use a map that bdgf wrote"):
+    with pytest.raises(RasterError, match=r"m.tif: contains code 3, which its legend does not name\."):
         polygons(smooth_map, tmp_path / "m.gpkg")
     assert "writing" not in caplog.text
 

@@ -57,8 +57,8 @@ def test_the_item(map_path: Path) -> None:
 
 def test_class_names_in_any_script_differ() -> None:
     legend = Legend.from_values(["a b", "a/b", "(wet) land", "лес", "вода"])
-    found = {each["title"]: each["name"] for each in stac_item._classes(legend)}
-    names = [each["name"] for each in stac_item._classes(Legend.from_values(["a b", "a.b_3", "a/b"]))]
+    found = {each["title"]: each["name"] for each in stac_item.class_values(legend)}
+    names = [each["name"] for each in stac_item.class_values(Legend.from_values(["a b", "a.b_3", "a/b"]))]
     assert names == ["a_b", "a_b_3", "a_b_3_3"]
     codes = {entry.name: entry.code for entry in legend.entries}
     assert found == {

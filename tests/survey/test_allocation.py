@@ -75,6 +75,7 @@ def test_a_table_of_points(tmp_path: Path) -> None:
     ("class,n\nDeforestation,many\n", "is not a table of numbers"),
     ("class,n\nDeforestation,75\nForest gain,1\nStable forest,9\nStable non-forest,9\n", "fewer than 2 points"),
     ("class,n\nDeforestation,7\nForest gain,7\nStable forest,9\nStable non-forest,9\nSwamp,5", "names swamp, unknown"),
+    ("class,n\nForest gain,7\nStable forest,9\nStable non-forest,9\nForest  GAIN,8\n", "names forest gain twice. N"),
 ])  # fmt: skip
 def test_a_table_that_does_not_fit_is_refused(text: str, says: str, tmp_path: Path) -> None:
     (tmp_path / "t.csv").write_text(text)

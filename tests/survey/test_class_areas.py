@@ -17,7 +17,8 @@ from surveys import LEGEND, WIDE, maps, truth
 
 from landcover_bdgf.errors import LabelError
 from landcover_bdgf.geo.grid import Grid
-from landcover_bdgf.survey import class_areas, class_raster
+from landcover_bdgf.labels import class_raster
+from landcover_bdgf.survey import class_areas
 from landcover_bdgf.survey.class_areas import areas
 
 

@@ -27,7 +27,7 @@ def pair(tmp_path: Path) -> tuple[Path, Path]:
 
 def test_points_of_a_design(pair: tuple[Path, Path]) -> None:
     points = labelled(design(pair[0], DesignSettings(points=900, allocation="equal")), truth())
-    found = compare(*pair, points=points)
+    found = compare(*pair, reference=points)
     codes = truth()[points.rows, points.cols]
     first, second = (wrong(truth(), *how)[points.rows, points.cols] == codes for how in ((0.15, 1), (0.4, 9)))
     counts = found.both_right, found.only_first, found.only_second, found.both_wrong
@@ -46,7 +46,7 @@ def test_points_of_a_design(pair: tuple[Path, Path]) -> None:
     assert found.low < wrong_share() < found.high
     assert (found.n, found.weighted, found.independent) == (900, True, True)
     assert found.verdict == "map.tif is more accurate than worse.tif"
-    turned = compare(*pair[::-1], points=points)
+    turned = compare(*pair[::-1], reference=points)
     assert (turned.difference, turned.p_value) == pytest.approx((-found.difference, found.p_value))
     assert turned.verdict == found.verdict
 
@@ -63,7 +63,7 @@ def test_the_interval_covers_the_true_difference_in_95_of_100_samples(pair: tupl
     true, hits = wrong_share(), 0
     for seed in range(60):
         points = design(pair[0], DesignSettings(points=300, allocation="equal", seed=seed))
-        found = compare(*pair, points=labelled(points, truth()))
+        found = compare(*pair, reference=labelled(points, truth()))
         hits += found.low <= true <= found.high  # type: ignore[operator]
     assert hits >= 52  # 57 are expected; fewer than 52 in one of 70 tests
 
@@ -82,7 +82,7 @@ def test_polygons_are_drawn_again_whole(pair: tuple[Path, Path], tmp_path: Path)
 
 def test_a_map_and_itself_do_not_differ(pair: tuple[Path, Path]) -> None:
     points = labelled(design(pair[0], DesignSettings(points=150)), truth())
-    found = compare(pair[0], pair[0], points=points)
+    found = compare(pair[0], pair[0], reference=points)
     assert (found.p_value, found.difference, found.low, found.high) == (1.0, 0.0, 0.0, 0.0)
     assert found.verdict == "no significant difference between map.tif and map.tif"
 
@@ -91,16 +91,16 @@ def test_classes_are_matched_by_name_whatever_their_codes(pair: tuple[Path, Path
     turned = Legend.from_values(["a", "b", "c", "d"], {"a": "water", "b": "trees", "c": "crops", "d": "built"})
     other = write_map(tmp_path / "turned.tif", (5 - truth()).astype(np.uint8), turned, WIDE)
     points = labelled(design(pair[0], DesignSettings(points=150)), truth())
-    assert compare(other, pair[0], points=points).first_overall == 1.0
+    assert compare(other, pair[0], reference=points).first_overall == 1.0
 
 
 def test_labels_of_other_classes_and_pixels_without_data_are_said_or_refused(pair: tuple[Path, Path]) -> None:
     points = labelled(design(pair[1], DesignSettings(points=900)), truth())
-    found = compare(*pair, points=points)
+    found = compare(*pair, reference=points)
     gap = int(((points.rows < 20) & (points.cols < 30)).sum())
     assert (found.without_data, found.n) == (gap, 900 - gap)
     with pytest.raises(BdgfError, match="has none of the classes of the reference"):
-        compare(*pair, points=replace(points, reference=("swamp",) * 900))
+        compare(*pair, reference=replace(points, reference=("swamp",) * 900))
 
 
 def test_what_one_polygon_or_maps_of_different_places_cannot_tell(pair: tuple[Path, Path], tmp_path: Path) -> None:

@@ -19,8 +19,9 @@ from surveys import LEGEND, WIDE, truth
 from landcover_bdgf.errors import OutputError, RasterError
 from landcover_bdgf.geo.cog import RasterProfile, write_raster
 from landcover_bdgf.geo.raster import Window
+from landcover_bdgf.labels import class_raster
 from landcover_bdgf.storage.records import write_record
-from landcover_bdgf.survey import class_raster, next_labels
+from landcover_bdgf.survey import next_labels
 from landcover_bdgf.survey.next_labels import where
 from landcover_bdgf.survey.settings import WhereSettings
 

@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 from surveys import LEGEND, WIDE, maps
 
+from landcover_bdgf.labels.class_raster import open_classes
 from landcover_bdgf.labels.legend import Legend
-from landcover_bdgf.survey.class_raster import open_classes
 from landcover_bdgf.survey.places_file import Places, as_frame, places_lines, unlikeness, write_places
 
 FLOATS = [np.float32(value) for value in (0.2, 0.5, 0.9)]

@@ -8,8 +8,8 @@ from drawn_maps import write_map
 from surveys import LEGEND, WIDE, maps, truth
 
 from landcover_bdgf.errors import RasterError
-from landcover_bdgf.survey import class_raster
-from landcover_bdgf.survey.class_raster import open_classes
+from landcover_bdgf.labels import class_raster
+from landcover_bdgf.labels.class_raster import open_classes
 from landcover_bdgf.survey.strata import draw_random, draw_systematic, strata_of
 
 

@@ -40,8 +40,9 @@ def assess(
         typed.refuse({"image"}, "--reference and a single map")
     written = {"output": output, "overwrite": overwrite}
     if compare is not None:
-        labels = None if reference is None else (reference, reading)
-        lines, values = _compared((map_file, compare), labels, design, field=field, legend=classes.legend, **written)
+        labels = design if reference is None else (reference, reading)
+        assert labels is not None  # one of them is given
+        lines, values = _compared((map_file, compare), labels, field=field, legend=classes.legend, **written)
     elif design is not None:
         lines, values = _by_design(map_file, design, field, legend=classes.legend, **written)
     else:
@@ -52,12 +53,13 @@ def assess(
 
 
 def _compared(
-    maps: tuple[Path, Path], labels: tuple[Path, ReadSettings] | None, design: Path | None, **given: Any
+    maps: tuple[Path, Path], reference: Path | tuple[Path, ReadSettings], **given: Any
 ) -> tuple[list[str], dict[str, Any]]:
     from landcover_bdgf.assessment import ReferenceFile
-    from landcover_bdgf.survey import compare
+    from landcover_bdgf.survey import compare, read_points
 
-    found = compare(*maps, points=design, reference=labels and ReferenceFile(*labels), **given)
+    labels = ReferenceFile(*reference) if isinstance(reference, tuple) else read_points(reference, given["field"])
+    found = compare(*maps, reference=labels, **given)
     return str(found).splitlines(), found.to_dict()
 
 
@@ -83,15 +85,12 @@ def _by_labels(
     **given: Any,
 ) -> tuple[list[str], dict[str, Any]]:  # fmt: skip
     from landcover_bdgf.assessment import ReferenceFile, ReportContext, assess as assess_map, summary_lines
-    from landcover_bdgf.survey import as_map
 
+    reference: Any = ReferenceFile(*labels)
     if labels[0].suffix == ".safetensors":
         from landcover_bdgf.app.job import labels_of_model
 
-        context = ReportContext(image=image)
-        accuracy = assess_map(map_file, labels_of_model(labels[0], map_file), context=context, **given)
-    else:
-        with as_map(map_file, legend) as (path, codes):
-            context = ReportContext(image=image, map_codes=codes)
-            accuracy = assess_map(path, ReferenceFile(*labels), field=field, context=context, **given)
+        reference = labels_of_model(labels[0], map_file)
+    context = ReportContext(image=image)
+    accuracy = assess_map(map_file, reference, field=field, legend=legend, context=context, **given)
     return summary_lines(accuracy), accuracy.to_dict()

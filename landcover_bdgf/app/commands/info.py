@@ -12,7 +12,7 @@ from landcover_bdgf.app.terminal import say
 @with_settings
 def info(
     shown: Shown,
-    file: Annotated[Path, argument("model, denoiser, map, samples or raster")],
+    file: Annotated[Path, argument("model, denoiser, map, samples, points of a design, or raster")],
     verify: Annotated[bool, option("verify", "compare the file with its checksums", "Inputs")] = False,
 ) -> None:
     """Show what a file holds, or whether it is unchanged since it was written (--verify)."""

@@ -53,7 +53,7 @@ def map_(
     With a table of scenes in place of HSI and SAR, map each into a folder.
     """
     from landcover_bdgf.geo import limit_cache
-    from landcover_bdgf.mapping import map_scene, map_scenes, parse_size
+    from landcover_bdgf.mapping import parse_size
     from landcover_bdgf.model import load_checkpoint
     from landcover_bdgf.scene import read_scene_table
 
@@ -65,12 +65,16 @@ def map_(
         if typed & {"config", "set"}:
             problem = "-c and --set apply only when a model is trained"
             raise SettingsError(None, problem, "Remove them, or pass --labels.")
-        loaded = load_checkpoint(model_path(model), "model")
+        file = model_path(model)
+        load_checkpoint(file, "model")  # refused before the images are read
+        scenes = read_scene_table(hsi, settings=aligning) if table else read_stack(hsi, sar, aligning)
+        from landcover_bdgf.mapping import map_scene, map_scenes  # load PyTorch, for which refused files need not wait
+
         how: dict[str, Any] = {"settings": mapping, "run": run, "overwrite": overwrite, "resume": resume}
-        if table:
-            _tell(shown, map_scenes(read_scene_table(hsi, settings=aligning), loaded, output, **how), output)
+        if isinstance(scenes, list):
+            _tell(shown, map_scenes(scenes, file, output, **how), output)
             return
-        made = map_scene(loaded, read_stack(hsi, sar, aligning), output, **how)
+        made = map_scene(file, scenes, output, **how)
         what = "land-cover map" if made == output else f"part {mapping.shard} of the map"
         say(shown, [f"{made}: {what}"], {"map": str(made)})
         return
@@ -85,11 +89,13 @@ def map_(
     recipe = read_recipe(choice)
     mapping = replace(mapping, legend=None, merge=(), rename=())  # the model learns the classes as they are wanted
     assert field is not None  # by first_checks
+    stack = read_stack(hsi, sar, aligning)
+
     job = Job(
         labels, field, output, model or new_model(output), recipe, with_windows(sampling, recipe), mapping, run,
         overwrite, resume,
     )  # fmt: skip
-    accuracy = run_job(read_stack(hsi, sar, aligning), job)
+    accuracy = run_job(stack, job)
     lines = [*(summary_lines(accuracy) if accuracy else []), f"{output}: land-cover map", f"{job.model}: model"]
     lines += [f"{job.report}: report"] if accuracy else []
     values = {"map": str(output), "model": str(job.model), "accuracy": accuracy.to_dict() if accuracy else None}

@@ -8,18 +8,20 @@ from typing import Annotated
 from landcover_bdgf.app.options import MAP_OUTPUT, OVERWRITE, Shown, argument, with_settings
 from landcover_bdgf.app.terminal import say
 from landcover_bdgf.mapping import SieveSettings
+from landcover_bdgf.survey import ClassReading
 
 
 @with_settings
 def sieve(
     shown: Shown,
+    classes: ClassReading,
     sieving: SieveSettings,
-    map_file: Annotated[Path, argument("map made by bdgf map", "MAP")],
+    map_file: Annotated[Path, argument("map of bdgf or any class raster", "MAP")],
     output: MAP_OUTPUT,
     overwrite: OVERWRITE = False,
 ) -> None:
-    """Write a map without its small patches, which get the class of their largest neighbour; --min-area is required."""
+    """Write a map without its small patches, which get the class of their largest neighbour."""
     from landcover_bdgf.mapping import sieve as sieve_map
 
-    sieve_map(map_file, output, settings=sieving, overwrite=overwrite)
+    sieve_map(map_file, output, settings=sieving, legend=classes.legend, overwrite=overwrite)
     say(shown, [f"{output}: land-cover map"], {"map": str(output)})

@@ -1,8 +1,8 @@
 """Any raster of classes, ours or not, read as the codes 1, 2, 3 … of a legend.
 
-Names come from the legend file that the user gives, else from the record, the ``.aux.xml`` or the ``.qml`` next to the
-raster, else the codes are the names. No data is the nodata value of the raster; if it declares none, 0 is, unless that
-is named as a class.
+Names come from the legend file that the user gives, else from the record, the ``.aux.xml``, the ``.vat.dbf`` or the
+``.qml`` next to the raster, else the codes are the names. Colours are those of that file, else of the raster's colour
+table. No data is the nodata value of the raster; if it declares none, 0 is, unless that is named as a class.
 """
 
 from __future__ import annotations
@@ -22,7 +22,13 @@ from rasterio.windows import Window
 
 from landcover_bdgf.errors import LabelError, RasterError
 from landcover_bdgf.geo import Grid, grid_of, is_south_up, open_raster, read_band
-from landcover_bdgf.labels import NODATA, Legend, label_text, label_tiles, read_companions, read_legend_file
+from landcover_bdgf.labels.class_map import NODATA
+from landcover_bdgf.labels.colors import Color
+from landcover_bdgf.labels.legend import Legend
+from landcover_bdgf.labels.legend_file import read_legend_file
+from landcover_bdgf.labels.rasterize import label_text
+from landcover_bdgf.labels.sampling import label_tiles
+from landcover_bdgf.labels.symbology import read_companions
 from landcover_bdgf.progress import log
 from landcover_bdgf.storage import PathLike, read_record
 from landcover_bdgf.text import printable
@@ -128,10 +134,12 @@ def open_classes(path: PathLike, legend_file: PathLike | None = None) -> Iterato
             raise RasterError(path, problem, "Choose the band and convert it: gdal_translate -b 1 -ot UInt16.")
         if is_south_up(dataset):
             raise RasterError(path, "is south-up", "Make it north-up with gdalwarp.")
-        rows = _file_rows(Path(legend_file)) if legend_file else _own_rows(path)
+        colors = _color_table(dataset)
+        rows = _file_rows(Path(legend_file), colors) if legend_file else _own_rows(path, colors)
         named = [row for row in rows if row["code"] != dataset.nodata and not _is_no_data(row)]
+        _check_codes(legend_file or path, named)
         _check_names(legend_file or path, named)
-        legend, values = _legend(named) if named else _plain(dataset)
+        legend, values = _legend(named) if named else _plain(dataset, colors)
         lookup = np.full(MOST + 1, UNNAMED)
         if dataset.nodata is None:
             lookup[0] = NODATA
@@ -158,10 +166,19 @@ def _looked_up(values: NDArray[Any], lookup: Codes, nodata: float | None) -> Cod
     return np.asarray(np.where(values == nodata, NODATA, codes), np.uint16)
 
 
-def _own_rows(path: Path) -> list[dict[str, Any]]:
+def _own_rows(path: Path, colors: dict[int, Color]) -> list[dict[str, Any]]:
     """Fields of legend entries in the files next to a raster; without those of codes that have no name."""
-    rows = read_record(str(path)).get("legend") or read_companions(path)
+    rows = read_record(str(path)).get("legend") or read_companions(path, colors)
     return [row for row in rows if str(row["name"]).strip()]
+
+
+def _color_table(dataset: DatasetReader) -> dict[int, Color]:
+    """Colours by code, without the black of codes that are not used."""
+    try:
+        table = dataset.colormap(1)
+    except ValueError:  # it has none
+        return {}
+    return {code: (red, green, blue) for code, (red, green, blue, _) in table.items() if red or green or blue}
 
 
 def _legend(rows: list[dict[str, Any]]) -> tuple[Legend, list[int]]:
@@ -176,6 +193,16 @@ def _legend(rows: list[dict[str, Any]]) -> tuple[Legend, list[int]]:
     colors = [tuple(row.get("color") or entry.color) for row, entry in zip(rows, legend.entries, strict=True)]
     entries = [replace(entry, color=color) for entry, color in zip(legend.entries, colors, strict=True)]
     return Legend(tuple(entries)), values
+
+
+def _check_codes(path: PathLike, rows: list[dict[str, Any]]) -> None:
+    """LabelError for a code that is named twice, negative, or too large."""
+    codes = Counter(int(row["code"]) for row in rows)
+    if twice := [code for code, times in codes.items() if times > 1]:
+        raise LabelError(path, f"names code {twice[0]} twice", "List each code once.")
+    if strange := [code for code in codes if not 0 <= code < MOST]:
+        problem = f"names code {strange[0]}, expected codes from 0 to {MOST - 1}"
+        raise LabelError(path, problem, "Give the classes other codes, e.g. with Reclassify by table of QGIS.")
 
 
 def _check_names(path: PathLike, rows: list[dict[str, Any]]) -> None:
@@ -199,7 +226,7 @@ def _warn_of_zero(dataset: DatasetReader) -> None:
         )
 
 
-def _plain(dataset: DatasetReader) -> tuple[Legend, list[int]]:
+def _plain(dataset: DatasetReader, colors: dict[int, Color]) -> tuple[Legend, list[int]]:
     """A legend of the pixel values that occur."""
     found: set[int] = set()
     for window in strips(grid_of(dataset)):
@@ -209,19 +236,18 @@ def _plain(dataset: DatasetReader) -> tuple[Legend, list[int]]:
         problem = f"has codes {values[0]} to {values[-1]}, expected 0 to {MOST - 1}" if values else "has no data"
         raise RasterError(dataset.name, problem, "Is it a class map?")
     log.info("%s: has no class names, its codes are used", dataset.name)
-    return Legend.from_values(values), values
+    legend = Legend.from_values(values)
+    entries = (replace(e, color=colors.get(value, e.color)) for e, value in zip(legend.entries, values, strict=True))
+    return Legend(tuple(entries)), values
 
 
-def _file_rows(path: Path) -> list[dict[str, Any]]:
+def _file_rows(path: Path, colors: dict[int, Color]) -> list[dict[str, Any]]:
     """Codes, names and colours in a legend file."""
     found = read_legend_file(path)
     try:
-        rows = [{"code": int(row.key), "name": row.name, "color": row.color} for row in found]
+        rows: list[dict[str, Any]] = [
+            {"code": int(row.key), "name": row.name, "color": row.color or colors.get(int(row.key))} for row in found
+        ]
     except ValueError as error:
         raise LabelError(path, f"has a class without a code ({error})", "Give a CSV with columns code,name.") from error
-    codes = Counter(int(row.key) for row in found)
-    if twice := [code for code, times in codes.items() if times > 1]:
-        raise LabelError(path, f"names code {twice[0]} twice", "List each code once.")
-    if strange := [code for code in codes if not 0 <= code < MOST]:
-        raise LabelError(path, f"names code {strange[0]}", f"Expected the codes of the map, from 0 to {MOST - 1}.")
     return rows

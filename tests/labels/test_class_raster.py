@@ -3,13 +3,16 @@
 from pathlib import Path
 
 import numpy as np
+import pandas
+import pyogrio
 import pytest
+import rasterio
 from conftest import WriteTif
 from drawn_maps import GRID, write_map
 
 from landcover_bdgf.errors import BdgfError
+from landcover_bdgf.labels.class_raster import codes_of, open_classes
 from landcover_bdgf.labels.legend import Legend
-from landcover_bdgf.survey.class_raster import codes_of, open_classes
 
 VALUES = np.array([[10, 20, 20, 0], [30, 10, 95, 0]], np.uint8)
 TABLE = """<PAMDataset><PAMRasterBand band="1"><GDALRasterAttributeTable>
@@ -31,11 +34,15 @@ def test_a_map_of_bdgf_keeps_its_codes(tmp_path: Path) -> None:
         assert map_.codes_at(rows, cols).tolist() == codes[rows, cols].tolist()
 
 
-@pytest.mark.parametrize("kind", ["table", "categories", "csv", "headless csv", "qml"])
+@pytest.mark.parametrize("kind", ["table", "vat", "categories", "csv", "headless csv", "qml"])
 def test_names_of_other_programs(kind: str, tmp_path: Path, write_tif: WriteTif) -> None:
     path, legend = write_tif("c.tif", VALUES), None
     if kind == "table":
         Path(f"{path}.aux.xml").write_text(TABLE)
+    elif kind == "vat":
+        table = pandas.DataFrame({"VALUE": [95, 10, 20, 30], "COUNT": 1, "Class_Name": [NAMES[3], *NAMES[:3]]})
+        pyogrio.write_dataframe(table, tmp_path / "t.shp", driver="ESRI Shapefile")
+        (tmp_path / "t.dbf").rename(f"{path}.vat.dbf")
     elif kind == "categories":
         names = [{10: NAMES[0], 20: NAMES[1], 30: NAMES[2], 95: NAMES[3]}.get(code, "") for code in range(96)]
         texts = "".join(f"<Category>{name}</Category>" for name in names)
@@ -69,6 +76,26 @@ def test_without_names_the_codes_are_the_names(write_tif: WriteTif) -> None:
         assert codes_of(map_.legend, np.array(["90", "30", "7"], object)).tolist() == [3, 1, 0]
 
 
+@pytest.mark.parametrize(("code", "says"), [(-1, "names code -1, expected codes"), (20, "names code 20 twice")])
+def test_codes_next_to_a_raster_are_checked(code: int, says: str, write_tif: WriteTif) -> None:
+    path = write_tif("c.tif", VALUES)
+    Path(f"{path}.aux.xml").write_text(TABLE.replace("<F>95</F>", f"<F>{code}</F>"))
+    with pytest.raises(BdgfError, match=rf"c\.tif: {says}"), open_classes(path):
+        pass
+
+
+def test_colours_are_those_of_the_colour_table(write_tif: WriteTif) -> None:
+    path = write_tif("c.tif", VALUES)
+    with rasterio.open(path, "r+") as dataset:
+        dataset.write_colormap(1, {10: (1, 2, 3, 255), 95: (7, 8, 9, 255)})
+    with open_classes(path) as map_:
+        assert [entry.color for entry in map_.legend.entries][::3] == [(1, 2, 3), (7, 8, 9)]
+        assert map_.legend.entries[1].color != (0, 0, 0)
+    Path(f"{path}.aux.xml").write_text(TABLE)
+    with open_classes(path) as map_:
+        assert (map_.legend.names, map_.legend.entries[0].color) == (NAMES, (1, 2, 3))
+
+
 def test_nodata_is_what_the_raster_declares(tmp_path: Path, write_tif: WriteTif) -> None:
     declared = np.array([[0, 1, -1], [2, 1, 0]], np.int16)
     with open_classes(write_tif("d.tif", declared, nodata=-1)) as map_:
@@ -95,7 +122,7 @@ def test_labels_match_names_and_values_in_any_case() -> None:
     (np.full((2, 2), 70_000, np.int32), None, "has codes 70000 to 70000"),
     (np.ones((2, 2), np.uint8), "code,name\n", "holds no classes"),
     (np.ones((2, 2), np.uint8), "1,a\n1,b\n", "names code 1 twice. List each code once"),
-    (np.ones((2, 2), np.uint8), "1,a\n70000,b\n", "names code 70000. Expected the codes of the map, from 0 to"),
+    (np.ones((2, 2), np.uint8), "1,a\n70000,b\n", "names code 70000, expected codes from 0 to 65534"),
     (np.ones((2, 2), np.uint8), "1,Forest\n2,water\n3,Forest \n", "csv: two classes are named Forest. Give each"),
     (np.ones((2, 2), np.uint8), "1,a\nx,b\n", "has a class without a code"),
     (np.ones((2, 2), np.uint8), "2,a\n", "contains code 1, which its legend does not name"),

@@ -12,24 +12,35 @@ from drawn_maps import box
 from surveys import LEGEND, maps, truth, wrong
 
 from landcover_bdgf.labels.class_map import legend_of_map
+from landcover_bdgf.labels.foreign_map import as_map
 from landcover_bdgf.labels.layers import layer_path
 from landcover_bdgf.storage.records import read_record, write_record
-from landcover_bdgf.survey.foreign_map import as_map
 
 
 def test_a_map_of_bdgf_is_used_as_it_is(tmp_path: Path) -> None:
     _, path = maps(tmp_path)
-    with as_map(path) as (used, _):
-        assert used == path
+    with as_map(path) as used:
+        assert (used.path, used.values, used.nodata, used.foreign) == (path, (1, 2, 3, 4), 0, False)
 
 
 def test_other_codes_become_a_map_for_the_time_being(tmp_path: Path, write_tif: WriteTif) -> None:
     path = write_tif("c.tif", (10 * truth()).astype(np.int16), nodata=-1)
-    with as_map(path) as (used, codes):
-        assert used != path
-        assert codes == (10, 20, 30, 40)
-        assert legend_of_map(used).names == ("10", "20", "30", "40")
-    assert not used.exists()
+    with as_map(path) as used:
+        assert used.path != path
+        assert (used.values, used.foreign) == ((10, 20, 30, 40), True)
+        assert used.nodata == 0, "-1 does not fit into a map"
+        assert legend_of_map(used.path).names == ("10", "20", "30", "40")
+    assert not used.path.exists()
+
+
+def test_nodata_is_declared_or_a_value_that_is_free(tmp_path: Path, write_tif: WriteTif) -> None:
+    codes = truth().astype(np.uint8)
+    with as_map(write_tif("d.tif", codes, nodata=4)) as used:
+        assert (used.values, used.nodata) == ((1, 2, 3), 4)
+    names = tmp_path / "n.csv"
+    names.write_text("0,sea\n1,a\n2,b\n3,c\n")
+    with as_map(write_tif("z.tif", codes - 1), names) as used:
+        assert (used.values, used.nodata) == ((0, 1, 2, 3), 255)
 
 
 def test_a_map_of_bdgf_with_other_names_keeps_its_record_and_layers(tmp_path: Path) -> None:
@@ -39,7 +50,8 @@ def test_a_map_of_bdgf_with_other_names_keeps_its_record_and_layers(tmp_path: Pa
     (tmp_path / "map_probabilities.tif").write_bytes(b"has the old names")
     legend = tmp_path / "n.csv"
     legend.write_text("".join(f"{code},{name} land\n" for code, name in enumerate(LEGEND.names, start=1)))
-    with as_map(path, legend) as (used, _):
+    with as_map(path, legend) as map_:
+        used = map_.path
         assert legend_of_map(used).names == tuple(f"{name} land" for name in LEGEND.names)
         assert read_record(used)["training"] == {"count": 7}
         assert layer_path(used, "confidence").read_bytes() == b"as it is"

@@ -6,21 +6,54 @@ import json
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from landcover_bdgf.geo import RasterProfile, write_raster
-from landcover_bdgf.labels import LAYERS, NODATA, Legend, layer_path, write_companions
+from landcover_bdgf.labels.class_map import NODATA
+from landcover_bdgf.labels.class_raster import ClassRaster, open_classes
+from landcover_bdgf.labels.layers import LAYERS, layer_path
+from landcover_bdgf.labels.legend import Legend
+from landcover_bdgf.labels.symbology import write_companions
 from landcover_bdgf.storage import PathLike, read_record, write_record
-from landcover_bdgf.survey.class_raster import open_classes
 from landcover_bdgf.text import FILE_NAMES
 
 
-@contextmanager
-def as_map(path: PathLike, legend_file: PathLike | None = None) -> Iterator[tuple[Path, tuple[int, ...]]]:
-    """A map with codes from 1 and its class names, and the codes of its classes in the raster.
+@dataclass(frozen=True)
+class MapOfClasses:
+    """A class raster with codes from 1 and its class names.
 
-    It is the raster itself if that is such a map, else a temporary copy.
+    Attributes
+    ----------
+    path : Path
+        The raster itself if it is such a map, else a copy.
+    values : tuple of int
+        The pixel values of its classes in the raster, in the order of their codes.
+    nodata : int
+        The pixel value without data in the raster; if it has none, one that is free.
+    """
+
+    path: Path
+    values: tuple[int, ...]
+    nodata: int
+
+    @classmethod
+    def of(cls, map_: ClassRaster, path: Path) -> MapOfClasses:
+        """A raster whose codes are those of the map at ``path``."""
+        free = (value for value in (0, 255, 65_535) if value not in map_.values)
+        declared = map_.nodata is not None and 0 <= map_.nodata <= 65_535
+        return cls(path, map_.values, int(map_.nodata) if declared else next(free))  # type: ignore[arg-type]
+
+    @property
+    def foreign(self) -> bool:
+        """Whether the raster has other codes than its map."""
+        return self.values != tuple(range(1, len(self.values) + 1))
+
+
+@contextmanager
+def as_map(path: PathLike, legend_file: PathLike | None = None) -> Iterator[MapOfClasses]:
+    """A class raster of any program as a map; where it is none, a temporary copy is.
 
     The copy has the record and the layers of the raster, but for those by class. Messages about it name the raster.
     """
@@ -29,7 +62,7 @@ def as_map(path: PathLike, legend_file: PathLike | None = None) -> Iterator[tupl
         named = legend_file is None and map_.named
         as_written = map_.values == map_.legend.codes and map_.nodata in (None, NODATA)
         if named and as_written and map_.dataset.dtypes[0] in ("uint8", "uint16"):
-            yield path, map_.values
+            yield MapOfClasses.of(map_, path)
             return
         copy = Path(folder) / f"{path.stem}.tif"
         FILE_NAMES[str(copy)] = str(path)
@@ -37,7 +70,7 @@ def as_map(path: PathLike, legend_file: PathLike | None = None) -> Iterator[tupl
         write_raster(copy, map_.grid, ((window, codes[None]) for window, codes in map_.strips()), profile=profile)
         write_companions(copy, map_.legend)
         _copy_rest(path, copy, map_.legend)
-        yield copy, map_.values
+        yield MapOfClasses.of(map_, copy)
 
 
 def _copy_rest(path: Path, copy: Path, legend: Legend) -> None:
