@@ -43,7 +43,7 @@ def train(
 ) -> None:  # fmt: skip
     """Train the fusion network on samples."""
     from landcover_bdgf.app.job import keep_model
-    from landcover_bdgf.labels import read_samples, without_empty
+    from landcover_bdgf.labels import join_samples, read_samples, without_empty
     from landcover_bdgf.model import changed, load_checkpoint, partial_path
     from landcover_bdgf.training import pretrain as pretrain_stack, train as train_fusion
 
@@ -65,8 +65,16 @@ def train(
     )
     if given is None:
         drawn.check_grid(stack.grid)  # both refuse samples of another place, before the denoiser is trained
-        drawn = without_empty(drawn, stack)
-        given = pretrain_stack(stack, recipe, samples=drawn, run=run)
-    model = train_fusion(stack, drawn, denoiser=given, recipe=recipe, run=run, partial=partial, resume=resume)
+        joined = without_empty(join_samples(drawn), [stack])
+        given = pretrain_stack(stack, recipe, samples=joined, run=run)
+    model = train_fusion(
+        stack,
+        joined if given is None else drawn,
+        denoiser=given,
+        recipe=recipe,
+        run=run,
+        partial=partial,
+        resume=resume,
+    )
     keep_model(model, output, overwrite=overwrite, begun=resume)
     say(shown, [f"{output}: model of {len(drawn.legend.entries)} classes"], {"output": str(output)})
