@@ -12,8 +12,10 @@ from .labels import (
 from .mapping import (
     MapSettings as MapSettings,
     PolygonSettings as PolygonSettings,
+    SceneResult as SceneResult,
     SieveSettings as SieveSettings,
     map_scene as map_scene,
+    map_scenes as map_scenes,
     mosaic as mosaic,
     polygons as polygons,
     sieve as sieve,
@@ -25,7 +27,13 @@ from .model import (
     load_checkpoint as load_checkpoint,
     load_recipe as load_recipe,
 )
-from .scene import AlignSettings as AlignSettings, Stack as Stack, align as align
+from .scene import (
+    AlignSettings as AlignSettings,
+    SceneRow as SceneRow,
+    Stack as Stack,
+    align as align,
+    read_scene_table as read_scene_table,
+)
 from .survey import (
     Comparison as Comparison,
     Design as Design,

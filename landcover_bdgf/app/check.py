@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import torch
 
+from landcover_bdgf.errors import BdgfError
 from landcover_bdgf.labels import Samples, SampleSettings, sample, samples_lines
 from landcover_bdgf.model import Run, kernel
-from landcover_bdgf.progress import track
-from landcover_bdgf.scene import ReadCounts, Stack, warn_of_zeros
+from landcover_bdgf.progress import kept_warnings, log, track
+from landcover_bdgf.scene import ReadCounts, SceneRow, Stack, warn_of_zeros
+from landcover_bdgf.text import listed, printable
 
 
 @dataclass(frozen=True)
@@ -48,6 +51,71 @@ class Findings:
         }
 
 
+@dataclass(frozen=True)
+class CheckedScene:
+    """A scene of a table: what was found, or the error for which it cannot be used."""
+
+    name: str
+    line: int
+    found: Findings | BdgfError
+    warnings: int
+
+    def text(self, tell: Callable[[BdgfError], str]) -> str:
+        """As one line; ``tell`` makes a line of an error."""
+        name = printable(self.name)
+        if isinstance(self.found, BdgfError):
+            return f"{name}: cannot be used. {tell(self.found)}"
+        drawn = self.found.samples
+        classes = drawn.table() if drawn else []
+        labels = f", {len(classes)} classes: {listed([row['name'] for row in classes])}" if classes else ""
+        warned = f", {self.warnings} warning{'s' * (self.warnings > 1)}" if self.warnings else ""
+        return f"{name}: valid in both sensors {100 * self.found.valid_share:.1f} %{labels}{warned}"
+
+    def values(self) -> dict[str, Any]:
+        """As JSON."""
+        found = {"error": str(self.found)} if isinstance(self.found, BdgfError) else self.found.values()
+        return {"name": self.name, "line": self.line, "warnings": self.warnings, **found}
+
+
+@dataclass(frozen=True)
+class CheckedTable:
+    """Results of :func:`check_table`."""
+
+    scenes: list[CheckedScene]
+    machine: list[str]
+
+    @property
+    def failed(self) -> list[CheckedScene]:
+        """Scenes that cannot be used."""
+        return [each for each in self.scenes if isinstance(each.found, BdgfError)]
+
+    def lines(self, tell: Callable[[BdgfError], str]) -> list[str]:
+        """A line for each scene, then those about the device."""
+        return [*(each.text(tell) for each in self.scenes), *self.machine]
+
+    def values(self) -> dict[str, Any]:
+        """As JSON."""
+        return {"scenes": [each.values() for each in self.scenes], "machine": self.machine}
+
+
+def check_table(
+    rows: Sequence[SceneRow], *, labels: Path | None, field: str | None, settings: SampleSettings, run: Run
+) -> CheckedTable:
+    """Check all scenes of a table; labels and field are those of rows that name none."""
+    checked = []
+    for position, row in enumerate(rows, 1):
+        log.info("scene %d of %d: %s", position, len(rows), row.name)
+        own_labels, own_field = row.labels or labels, row.field or field
+        with kept_warnings() as said:
+            try:
+                with row.stack() as stack:
+                    found: Findings | BdgfError = _findings(stack, own_labels, own_field, settings, [])
+            except BdgfError as error:
+                found = error
+        checked.append(CheckedScene(row.name, row.line, found, len(said)))
+    return CheckedTable(checked, _machine(run))
+
+
 def check_scene(
     stack: Stack, *, labels: Path | None, field: str | None, settings: SampleSettings, run: Run
 ) -> Findings:
@@ -58,8 +126,14 @@ def check_scene(
     RasterError, LabelError
         The scene or the labels are unusable.
     """
+    return _findings(stack, labels, field, settings, _machine(run))
+
+
+def _findings(
+    stack: Stack, labels: Path | None, field: str | None, settings: SampleSettings, machine: list[str]
+) -> Findings:
     drawn = sample(stack, labels, field=field, settings=settings) if labels and field else None
-    return Findings(stack.describe(), _machine(run), _valid_share(stack), drawn)
+    return Findings(stack.describe(), machine, _valid_share(stack), drawn)
 
 
 def _valid_share(stack: Stack) -> float:

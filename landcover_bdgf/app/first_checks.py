@@ -12,6 +12,7 @@ from landcover_bdgf.errors import SettingsError
 from landcover_bdgf.labels import ReadSettings, check_field
 from landcover_bdgf.model import Run
 from landcover_bdgf.progress import errors_only
+from landcover_bdgf.scene import is_scene_table, read_scene_table
 from landcover_bdgf.storage import Product, check, is_remote, typed_path
 
 MADE_OF_ONE_FILE = ("align", "sample", "pretrain", "train", "map", "mosaic")
@@ -34,7 +35,11 @@ def first_checks(command: str, values: Mapping[str, Any]) -> None:
     BdgfError
         Of the class of the step that would fail.
     """
-    _check_outputs(command, values)
+    if is_scene_table(values.get("hsi", "")):
+        with errors_only():  # the step that uses the table warns
+            read_scene_table(values["hsi"])
+    else:
+        _check_outputs(command, values)
     for text in [values.get("hsi"), values.get("sar"), *(values.get("more") or [])]:
         _check_found(text or "")
     if values.get("labels") is not None:

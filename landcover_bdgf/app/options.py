@@ -208,8 +208,10 @@ def new_model(output: Path) -> Path:
 
 def _products(command: str, values: Mapping[str, Any]) -> list[Product]:
     """The outputs of a command."""
+    from landcover_bdgf.scene import is_scene_table
+
     output: Path | None = values.get("output")
-    if output is None or command == "bench":  # bench checks its results itself
+    if output is None or command == "bench" or is_scene_table(values.get("hsi", "")):  # these check their outputs
         return []
     if command == "align":
         from landcover_bdgf.scene import sar_product
@@ -296,6 +298,8 @@ LABELS = "polygons or points with classes"
 _IMAGE = "a file, a folder, or files joined by commas"
 HSI = Annotated[str, argument(f"spectral image (hyper- or multispectral): {_IMAGE}", "HSI")]
 SAR = Annotated[str, argument(f"SAR image: {_IMAGE}", "SAR")]
+HSI_OR_TABLE = Annotated[str, argument(f"spectral image: {_IMAGE}; or a table of scenes (.csv)", "HSI")]
+SAR_OF_HSI = Annotated[str | None, argument(f"SAR image: {_IMAGE}; a table names those of its scenes", "SAR")]
 OUTPUT = Annotated[Path, option("output", "file or folder to write", "Outputs")]
 GPKG_OUTPUT = Annotated[Path, option("output", "GeoPackage to write (.gpkg)", "Outputs")]
 MAP_OUTPUT = Annotated[Path, option("output", "map to write (.tif)", "Outputs")]

@@ -70,7 +70,7 @@ def show_log(output: Output, flags: Mapping[str, str]) -> None:
         sys.unraisablehook, sys.excepthook = _log_unraisable, _log_unraisable
 
 
-def with_flags(message: str) -> str:
+def with_flags(text: str) -> str:
     """Replace settings in a message by options of the running command.
 
     ```overwrite``` becomes ``--overwrite``, ```coreg="auto"``` becomes ``--coreg auto``. Settings for which the command
@@ -85,7 +85,7 @@ def with_flags(message: str) -> str:
             return _flags[name]
         return f"{_flags[name]} {value.strip(chr(34))}"
 
-    return _SETTING.sub(shown, message)
+    return _SETTING.sub(shown, text)
 
 
 def say(output: Output, lines: list[str], values: Any) -> None:
@@ -114,9 +114,9 @@ def explain(error: BaseException) -> int:
     if hasattr(error, "format_message"):  # a usage error; depending on the version, its class is in click or typer
         context = getattr(error, "ctx", None)
         command = context.command_path if context else "bdgf"
-        message = error.format_message().replace("Value error, ", "")  # typer's own words
-        stop = "" if message.endswith((".", "?")) else "."
-        return _error(f"{message}{stop} See {command} --help.", SettingsError.exit_code)
+        usage = error.format_message().replace("Value error, ", "")  # typer's own words
+        stop = "" if usage.endswith((".", "?")) else "."
+        return _error(f"{usage}{stop} See {command} --help.", SettingsError.exit_code)
     if any(isinstance(e, MemoryError) or any(words in str(e) for words in _NO_MEMORY) for e in causes):
         return _bdgf_error(ResourceError(None, *_OUT_OF_MEMORY), way_on)
     if "CUDA out of memory" in str(error):
@@ -184,12 +184,16 @@ def _log_unraisable(*found: object) -> None:
     logging.getLogger("landcover_bdgf").debug("an error that could not be raised: %s", found)
 
 
-def _bdgf_error(error: BdgfError, way_on: str = "") -> int:
-    """Print an error with options for settings, but not inside file names; ``way_on`` unless its remedy tells it."""
+def message(error: BdgfError, way_on: str = "") -> str:
+    """An error with options for settings, but not inside file names; ``way_on`` unless its remedy tells it."""
     setting = isinstance(error.path, str) and _SETTING.fullmatch(error.path)
     path = with_flags(str(error.path)) if setting else error.path
     remedy = error.remedy if "`resume`" in error.remedy else f"{error.remedy} {way_on}".strip()
-    return _error(str(BdgfError(path, with_flags(error.problem), with_flags(remedy))), error.exit_code)
+    return str(BdgfError(path, with_flags(error.problem), with_flags(remedy)))
+
+
+def _bdgf_error(error: BdgfError, way_on: str = "") -> int:
+    return _error(message(error, way_on), error.exit_code)
 
 
 class _StandardError(logging.StreamHandler[TextIO]):
@@ -203,12 +207,12 @@ class _StandardError(logging.StreamHandler[TextIO]):
 class _Line(logging.Formatter):
     def format(self, record: logging.LogRecord) -> str:
         word = "" if record.levelno < logging.WARNING else f"{record.levelname.lower()}: "
-        message = with_flags(str(record.msg))  # before file names are inserted
-        return f"bdgf: {word}{one_line(message % record.args if record.args else message)}"
+        text = with_flags(str(record.msg))  # before file names are inserted
+        return f"bdgf: {word}{one_line(text % record.args if record.args else text)}"
 
 
-def _error(message: str, code: int) -> int:
-    line = one_line(message)
+def _error(text: str, code: int) -> int:
+    line = one_line(text)
     if len(line) > LONGEST:  # SQLite quotes whole statements; the file comes first, the remedy last
         line = f"{line[: LONGEST // 2]} … {line[-LONGEST // 2 :]}"
     print(f"bdgf: error: {line}", file=sys.stderr)

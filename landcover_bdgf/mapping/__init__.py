@@ -3,6 +3,7 @@
 =============  ================================================================
 settings       settings of a map
 scene_map      map_scene
+many_scenes    map_scenes; scene_results: what became of each
 partial_map    the folder of an unfinished map
 map_files      writing a map; map_record: what it is made of
 finished_maps  joining finished maps

@@ -1,3 +1,4 @@
+from .many_scenes import map_scenes as map_scenes
 from .map_checks import check_map as check_map
 from .memory import parse_size as parse_size
 from .mosaicking import mosaic as mosaic
@@ -9,6 +10,7 @@ from .scene_map import (
     map_scene as map_scene,
     part_path as part_path,
 )
+from .scene_results import SceneResult as SceneResult, result_lines as result_lines
 from .settings import (
     MapSettings as MapSettings,
     PolygonSettings as PolygonSettings,

@@ -134,7 +134,7 @@ def _to_file(
 ) -> Path:
     """Write the map, or the part of a shard."""
     product = map_product(output, settings)
-    if resume and not overwrite and not product.begun and _is_complete(output, model, stack, settings, run):
+    if resume and not overwrite and not product.begun and is_complete(output, model, stack, settings, run):
         log.info("%s: already complete, skipped", output)
         _write_others(output, settings, overwrite=overwrite, resume=resume)
         return output
@@ -228,7 +228,7 @@ def is_map_of(output: Path, model: Checkpoint, stack: Stack, *, settings: MapSet
     return all(found.get(key) == expected.get(key) for key in keys) and changed_map_files(output) == []
 
 
-def _is_complete(output: Path, model: Checkpoint, stack: Stack, settings: MapSettings, run: Run) -> bool:
+def is_complete(output: Path, model: Checkpoint, stack: Stack, settings: MapSettings, run: Run) -> bool:
     """Whether the map to resume is there already, as a job that is repeated for many scenes finds it."""
     if settings.shard_of[1] > 1 or not output.is_file():
         return False

@@ -6,6 +6,11 @@ from .extra import extra_sources as extra_sources
 from .image import Image as Image, open_image as open_image
 from .mask import mask_path as mask_path
 from .pair_checks import date_of as date_of
+from .scene_table import (
+    SceneRow as SceneRow,
+    is_scene_table as is_scene_table,
+    read_scene_table as read_scene_table,
+)
 from .settings import AlignSettings as AlignSettings
 from .simulation import (
     COVERS as COVERS,

@@ -62,7 +62,10 @@ def test_options_fill_the_fields_they_are_named_after() -> None:
 
 
 @pytest.mark.parametrize(("words", "says"), [
-    ("map {msi}", "Missing argument"),
+    ("map {msi} -o m.tif", "Missing argument 'SAR'. Give a SAR image, or a table of scenes"),
+    ("map {table} {sar} -o maps", "{table}: is a table of scenes, which names their SAR images, and {sar} was given"),
+    ("map {table} -o maps --labels {labels} --field class", "{table}: is a table of scenes, which is mapped with a"),
+    ("map none.csv -o maps", "none.csv: does not exist."),
     ("align {msi} {sar} -o a.tif --coreg always", "Invalid value for '--coreg': "),
     ("pretrain {msi} {sar} {msi} -o d.safetensors", "Expected pairs of images"),
     ("map {msi} {sar} -o m.tif --labels {labels}", "{labels}: --field is missing, the field that"),
@@ -83,9 +86,11 @@ def test_options_fill_the_fields_they_are_named_after() -> None:
     ("sample {msi} {sar} -o s.gpkg --labels {labels} --test-share 1", "--test-share 1: is out of range."),
 ])  # fmt: skip
 def test_wrong_options_and_those_that_would_do_nothing_are_refused(
-    words: str, says: str, bdgf: Bdgf, scene_files: SceneFiles, capsys: pytest.CaptureFixture[str]
+    words: str, says: str, bdgf: Bdgf, scene_files: SceneFiles, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    paths = {"msi": scene_files.spectral, "sar": scene_files.sar, "labels": scene_files.labels}
+    table = tmp_path / "scenes.csv"
+    table.write_text(f"hsi,sar\n{scene_files.spectral},{scene_files.sar}\n")
+    paths = {"msi": scene_files.spectral, "sar": scene_files.sar, "labels": scene_files.labels, "table": table}
     assert bdgf(*words.format(**paths).split(), "-q") == 2
     out, err = capsys.readouterr()
     assert err.startswith(f"bdgf: error: {says.format(**paths)}")

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from landcover_bdgf.app.options import RecipeChoice
+from landcover_bdgf.errors import SettingsError
 from landcover_bdgf.labels import ClassSettings, SampleSettings
 from landcover_bdgf.progress import log
 from landcover_bdgf.scene import AlignSettings
@@ -26,10 +27,25 @@ def _source(text: str) -> str | list[str]:
     return text if "," not in text or os.path.exists(text) else text.split(",")
 
 
-def read_stack(hsi: str, sar: str, settings: AlignSettings) -> Stack:
+def is_table(hsi: str, sar: str | None) -> bool:
+    """Whether a table of scenes was given; SettingsError for an image without a second one, and a table with one."""
+    from landcover_bdgf.scene import is_scene_table
+
+    table = is_scene_table(hsi)
+    if table and sar is not None:
+        raise SettingsError(
+            hsi, f"is a table of scenes, which names their SAR images, and {sar} was given", "Leave it out."
+        )
+    if not table and sar is None:
+        raise SettingsError(None, "Missing argument 'SAR'", "Give a SAR image, or a table of scenes (.csv) as HSI.")
+    return table
+
+
+def read_stack(hsi: str, sar: str | None, settings: AlignSettings) -> Stack:
     """The two images on one grid."""
     from landcover_bdgf.scene import align as align_images
 
+    assert sar is not None  # by is_table
     log.info("checking %s and %s", hsi, sar)
     return align_images(_source(hsi), _source(sar), settings=settings)
 

@@ -4,17 +4,17 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
-from landcover_bdgf.app.commands.inputs import OF_CLASSES, OF_LABELS, read_recipe, read_stack, with_windows
+from landcover_bdgf.app.commands.inputs import OF_CLASSES, OF_LABELS, is_table, read_recipe, read_stack, with_windows
 from landcover_bdgf.app.options import (
     FIELD,
-    HSI,
+    HSI_OR_TABLE,
     LABELS,
     OUTPUT,
     OVERWRITE,
     RESUME,
-    SAR,
+    SAR_OF_HSI,
     RecipeChoice,
     Shown,
     Typed,
@@ -23,18 +23,22 @@ from landcover_bdgf.app.options import (
     option,
     with_settings,
 )
-from landcover_bdgf.app.terminal import say
-from landcover_bdgf.errors import SettingsError
+from landcover_bdgf.app.terminal import message, say
+from landcover_bdgf.errors import BdgfError, SettingsError
 from landcover_bdgf.labels import SampleSettings
 from landcover_bdgf.mapping import MapSettings
 from landcover_bdgf.model import Run
 from landcover_bdgf.scene import AlignSettings
 
+if TYPE_CHECKING:
+    from landcover_bdgf.mapping import SceneResult
+
 
 @with_settings
 def map_(
     shown: Shown, typed: Typed, aligning: AlignSettings, sampling: SampleSettings, choice: RecipeChoice,
-    mapping: MapSettings, run: Run, hsi: HSI, sar: SAR, output: OUTPUT,
+    mapping: MapSettings, run: Run, hsi: HSI_OR_TABLE, output: OUTPUT,
+    sar: SAR_OF_HSI = None,
     labels: Annotated[Path | None, option("labels", f"{LABELS}, to train a model first", "Inputs")] = None,
     field: FIELD = None,
     model: Annotated[Path | None, option(
@@ -46,9 +50,11 @@ def map_(
 ) -> None:  # fmt: skip
     """Make a land-cover map with an existing model (--model), or train one from labels first (--labels)."""
     from landcover_bdgf.geo import limit_cache
-    from landcover_bdgf.mapping import map_scene, parse_size
+    from landcover_bdgf.mapping import map_scene, map_scenes, parse_size
     from landcover_bdgf.model import load_checkpoint
+    from landcover_bdgf.scene import read_scene_table
 
+    table = is_table(hsi, sar)
     if mapping.max_ram:
         limit_cache(parse_size(mapping.max_ram))
     if labels is None:
@@ -57,6 +63,13 @@ def map_(
             problem = "-c and --set apply only when a model is trained"
             raise SettingsError(None, problem, "Remove them, or pass --labels.")
         loaded = load_checkpoint(model_path(model), "model")
+        if table:
+            rows = read_scene_table(hsi, settings=aligning)
+            results = map_scenes(
+                rows, loaded, output, settings=mapping, run=run, overwrite=overwrite, resume=resume
+            )  # fmt: skip
+            _tell(shown, results, output)
+            return
         made = map_scene(
             loaded,
             read_stack(hsi, sar, aligning),
@@ -72,6 +85,9 @@ def map_(
     from landcover_bdgf.app.job import Job, run_job
     from landcover_bdgf.assessment import summary_lines
 
+    if table:
+        problem = "is a table of scenes, which is mapped with a model that exists"
+        raise SettingsError(hsi, problem, "Train one first, then leave out --labels.")
     if mapping.shard != "1/1":
         raise SettingsError("--shard", "needs --model", "Train a model first; then map every part with it.")
     recipe = read_recipe(choice)
@@ -86,3 +102,18 @@ def map_(
     lines += [f"{job.report}: report"] if accuracy else []
     values = {"map": str(output), "model": str(job.model), "accuracy": accuracy.to_dict() if accuracy else None}
     say(shown, lines, values)
+
+
+def _tell(shown: Shown, results: list[SceneResult], folder: Path) -> None:
+    """Print what became of the scenes of a table; BdgfError if some were not mapped."""
+    from landcover_bdgf.mapping import result_lines
+
+    say(
+        shown,
+        result_lines(results, tell=message),
+        {"maps": str(folder), "scenes": [each.to_dict() for each in results]},
+    )
+    failed = sum(each.error is not None for each in results)
+    if failed:
+        problem = f"{failed} of {len(results)} scenes failed"
+        raise BdgfError(None, problem, "Repeat the command with `resume` when that is mended.")
