@@ -1,5 +1,6 @@
 """A model of several scenes: the same as of one if there is one; no label is judged by a model that saw its place."""
 
+import json
 from collections.abc import Callable
 from pathlib import Path
 
@@ -118,11 +119,11 @@ def test_one_scene_in_a_list_gives_the_same_bytes(
 def three(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with three scenes apart, a table of them, and one in which the third has no labels."""
     folder = tmp_path_factory.mktemp("three")
-    rows = ["hsi,sar,labels,field"]
+    rows = ["hsi,sar,output,labels,field"]
     for i, name in enumerate(("north", "middle", "south")):
         files = write_scene(simulate((104, 120), seed=6 + i), _new(folder / name), seed=6 + i)
         _move(files, 20_000 * i)
-        rows.append(f"{name}/{files.spectral.name},{name}/{files.sar.name},{name}/{files.labels.name},class")
+        rows.append(f"{name}/{files.spectral.name},{name}/{files.sar.name},{name},{name}/{files.labels.name},class")
     (folder / "scenes.csv").write_text("\n".join(rows))
     (folder / "two.csv").write_text("\n".join([*rows[:3], rows[3].rsplit(",", 2)[0] + ",,"]))
     return folder
@@ -158,6 +159,13 @@ def test_three_scenes_of_a_table_are_each_judged_by_the_two_others(bdgf: Bdgf, t
     assert [scene["name"] for scene in training["scenes"]] == ["north/msi", "middle/msi", "south/msi"]
     assert sum(scene["count"] for scene in training["scenes"]) == training["count"]
     assert len(model.provenance["pixels_m"]) == 3
+    north = [three / "north" / name for name in ("msi.tif", "sar_db.tif")]
+    assert bdgf("map", *north, "-o", "north.tif", "--model", "m.safetensors", "--force", "-q") == 0
+    assert bdgf("assess", "north.tif", "--reference", "m.safetensors", "-o", "report", "-q") == 0
+    figures = json.loads((tmp_path / "report/accuracy.json").read_text())
+    assert [row["name"] for row in figures["scenes"]] == ["north/msi", "middle/msi", "south/msi", "all"]
+    assert figures["n"] == figures["scenes"][0]["labels_px"] < len(judged), "the headline is that of the mapped scene"
+    assert "leave-one-scene-out" in (tmp_path / "report/report.html").read_text(encoding="utf-8")
     assert bdgf("train", three / "two.csv", "-o", "two.safetensors", *options, "-q") == 0
     two = load_checkpoint(tmp_path / "two.safetensors").provenance
     assert len(two["training"]["scenes"]) == 2

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -32,6 +33,7 @@ from landcover_bdgf.scene import AlignSettings
 
 if TYPE_CHECKING:
     from landcover_bdgf.mapping import SceneResult
+    from landcover_bdgf.scene import SceneRow
 
 
 @with_settings
@@ -48,7 +50,12 @@ def map_(
     overwrite: OVERWRITE = False,
     resume: RESUME = False,
 ) -> None:  # fmt: skip
-    """Make a land-cover map with an existing model (--model), or train one from labels first (--labels)."""
+    """Make a land-cover map with an existing model (--model), or train one from labels first (--labels).
+
+    A table of scenes that names labels trains one model on all of them, unless --model is given.
+    """
+    from landcover_bdgf.app.scenes_job import ScenesJob, run_scenes_job
+    from landcover_bdgf.assessment import summary_lines
     from landcover_bdgf.geo import limit_cache
     from landcover_bdgf.mapping import map_scene, map_scenes, parse_size
     from landcover_bdgf.model import load_checkpoint
@@ -57,6 +64,14 @@ def map_(
     table = is_table(hsi, sar)
     if mapping.max_ram:
         limit_cache(parse_size(mapping.max_ram))
+    if table and model is None and (rows := _with_labels(hsi, labels, field, aligning)):
+        recipe = read_recipe(choice)
+        mapping = replace(mapping, legend=None, merge=(), rename=())  # the model learns the classes as they are wanted
+        many = ScenesJob(output, recipe, with_windows(sampling, recipe), mapping, run, overwrite, resume)
+        results, accuracy = run_scenes_job(rows, many)
+        written = [f"{many.model}: model", *([f"{many.report / 'report.html'}: report"] if accuracy else [])]
+        _tell(shown, results, output, [*(summary_lines(accuracy) if accuracy else []), *written])
+        return
     if labels is None:
         typed.refuse(OF_LABELS - OF_CLASSES, "--labels")
         if typed & {"config", "set"}:
@@ -83,11 +98,9 @@ def map_(
         say(shown, [f"{made}: {what}"], {"map": str(made)})
         return
     from landcover_bdgf.app.job import Job, run_job
-    from landcover_bdgf.assessment import summary_lines
 
     if table:
-        problem = "is a table of scenes, which is mapped with a model that exists"
-        raise SettingsError(hsi, problem, "Train one first, then leave out --labels.")
+        raise SettingsError(hsi, "is a table of scenes, which names their labels", "Leave out --labels.")
     if mapping.shard != "1/1":
         raise SettingsError("--shard", "needs --model", "Train a model first; then map every part with it.")
     recipe = read_recipe(choice)
@@ -104,13 +117,26 @@ def map_(
     say(shown, lines, values)
 
 
-def _tell(shown: Shown, results: list[SceneResult], folder: Path) -> None:
+def _with_labels(table: str, labels: Path | None, field: str | None, settings: AlignSettings) -> list[SceneRow]:
+    """The scenes of a table with the field of their labels; none if no scene has labels, or labels are given twice."""
+    from landcover_bdgf.scene import read_scene_table
+
+    rows = [replace(row, field=row.field or field) for row in read_scene_table(table, settings=settings)]
+    with_labels = [row for row in rows if row.labels is not None]
+    if labels is not None or not with_labels:
+        return []
+    if any(row.field is None for row in with_labels):
+        raise SettingsError("`field`", "is missing", "Name it here, or in the column field of the table.")
+    return rows
+
+
+def _tell(shown: Shown, results: list[SceneResult], folder: Path, more: Sequence[str] = ()) -> None:
     """Print what became of the scenes of a table; BdgfError if some were not mapped."""
     from landcover_bdgf.mapping import result_lines
 
     say(
         shown,
-        result_lines(results, tell=message),
+        [*result_lines(results, tell=message), *more],
         {"maps": str(folder), "scenes": [each.to_dict() for each in results]},
     )
     failed = sum(each.error is not None for each in results)
