@@ -31,7 +31,7 @@ def test_a_table_with_labels_is_mapped_and_resumed(
     bdgf: Bdgf, table: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert bdgf("map", table, "-o", "maps", *OPTIONS) != 0
-    assert "--field is missing" in " ".join(capsys.readouterr().err.split())
+    assert "--field: is missing" in " ".join(capsys.readouterr().err.split())
     call = ("map", table, "--field", "class", "-o", "maps", *OPTIONS, "--force")
     assert bdgf(*call) == 0
     maps = tmp_path / "maps"
