@@ -20,7 +20,6 @@ from landcover_bdgf.labels.legend import Legend
 from landcover_bdgf.labels.samples import Samples
 from landcover_bdgf.labels.split import distances_px, spaced_positions
 from landcover_bdgf.progress import log
-from landcover_bdgf.text import listed
 
 SAME_PLACE_PX = 0.999  # pixels of two scenes nearer than this show the same ground
 
@@ -115,13 +114,6 @@ class JoinedSamples:
             raise LabelError(None, problem, "Give samples for each scene, in the same order.")
         for each, grid in zip(self.scenes, grids, strict=True):
             each.check_grid(grid)
-
-    def check_trained(self) -> None:
-        """LabelError if a class has no training pixels."""
-        trained = {int(code) for each in self.scenes for code in np.unique(each.train.codes)}
-        if missing := [entry.name for entry in self.legend.entries if entry.code not in trained]:
-            remedy = "Add labelled polygons, or reduce `buffer_px`."
-            raise LabelError(None, f"no training pixel is left of {listed(missing)}", remedy)
 
     @property
     def _grids(self) -> list[Grid]:

@@ -184,7 +184,11 @@ def _samples(points: DataFrame, grid: Grid, legend: Legend, split: Split) -> Sam
     order = np.lexsort((cols, rows))
     if len(np.unique(np.stack([rows, cols], axis=1), axis=0)) < len(rows):
         raise ValueError("two points are in one pixel; delete one of them")
-    return Samples(grid, legend, rows, cols, codes.astype(np.uint16), groups, parts, split).where(order)
+    samples = Samples(grid, legend, rows, cols, codes.astype(np.uint16), groups, parts, split).where(order)
+    # a class without any point may have some in another scene
+    if untrained := [printable(row["name"]) for row in samples.table() if row["test"] and not row["train"]]:
+        raise ValueError(f"no training point is left of {', '.join(untrained)}")
+    return samples
 
 
 def _check_classes(points: DataFrame, codes: NDArray[np.float64], legend: Legend) -> None:

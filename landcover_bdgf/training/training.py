@@ -120,7 +120,6 @@ def _trained(
     samples.check_grids([stack.grid for stack in stacks])
     stacks = [fit_stack(denoiser, stack, name="the denoiser") for stack in stacks]
     samples = without_empty(samples, stacks)
-    samples.check_trained()
     if (
         any(len(each.test) for each in samples.scenes)
         and denoiser.provenance.get("hidden_test_pixels") != samples.test_digest()

@@ -44,10 +44,6 @@ def test_classes_of_one_name_are_one_class(samples: Samples) -> None:
     assert joined.codes.tolist() == [1, 1, 3, 3, 2, 2, 3, 3]
     assert len(set(joined.groups.tolist())) == 4, "polygons of two scenes are two"
     assert joined.scene.tolist() == [0] * 4 + [1] * 4
-    joined.check_trained()
-    lost = replace(joined.scenes[1], parts=np.array([1, 1, 0, 0], np.uint8))
-    with pytest.raises(LabelError, match="no training pixel is left of trees"):
-        join_samples([joined.scenes[0], lost]).check_trained()
 
 
 def test_one_value_for_two_classes_is_refused_and_chosen_colours_are_kept() -> None:

@@ -55,6 +55,7 @@ def test_a_file_gives_back_the_same_samples(samples, tmp_path):
     ("class", "trees", "a point has the class trees and the code of water; make them agree"),
     ("geometry", shapely.Point(0, 0), "outside the image"),
     ("geometry", None, "has no coordinates"),
+    ("part", "test", "no training point is left of bare soil, built area, crops, grassland, trees, water"),
 ])  # fmt: skip
 def test_invalid_edits_are_refused(path, field, value, match):
     points = pyogrio.read_dataframe(path, layer="samples")

@@ -112,7 +112,7 @@ def test_labels_have_the_weights_of_the_map() -> None:
 
 
 def test_the_temperature_is_that_of_the_left_out_pixels(samples: Samples) -> None:
-    labels, rng = samples.train, np.random.default_rng(0)
+    labels, rng = join_samples(samples.train), np.random.default_rng(0)
     p = rng.dirichlet(np.ones(len(labels.legend.entries)), len(labels))
     mapped_px = np.arange(len(labels.legend.entries))
 

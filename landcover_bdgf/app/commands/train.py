@@ -27,7 +27,7 @@ from landcover_bdgf.app.terminal import say
 from landcover_bdgf.errors import CheckpointError, SettingsError
 from landcover_bdgf.labels import SampleSettings
 from landcover_bdgf.model import Run
-from landcover_bdgf.scene import AlignSettings, is_scene_table
+from landcover_bdgf.scene import AlignSettings
 
 if TYPE_CHECKING:
     from landcover_bdgf.labels import JoinedSamples
@@ -102,6 +102,8 @@ def draw_of_scenes(scenes: Sequence[GivenScene], settings: SampleSettings) -> Jo
 
 def _check_labels(hsi: str, samples: object, labels: object, typed: Typed) -> None:
     """SettingsError unless the labels are given once: as samples, as labels, or in a table of scenes."""
+    from landcover_bdgf.scene import is_scene_table
+
     if is_scene_table(hsi):
         if samples or labels:
             raise SettingsError(hsi, "names the labels of its scenes", "Leave out --samples and --labels.")
