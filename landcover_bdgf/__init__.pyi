@@ -3,10 +3,13 @@ from .assessment import assess as assess
 from .errors import BdgfError as BdgfError
 from .labels import (
     ClassMap as ClassMap,
+    JoinedSamples as JoinedSamples,
+    LabelledScene as LabelledScene,
     Samples as Samples,
     SampleSettings as SampleSettings,
     read_samples as read_samples,
     sample as sample,
+    sample_scenes as sample_scenes,
     write_samples as write_samples,
 )
 from .mapping import (

@@ -117,7 +117,8 @@ def test_objects_show_themselves_in_a_few_lines_and_as_html(
     of_arrays: Stack, samples: bdgf.Samples, model: Checkpoint, in_memory: bdgf.ClassMap, in_a_file: Path
 ) -> None:
     result = bdgf.assess(in_a_file, samples)
-    recipe = "Recipe('laptop', diffusion.steps=3, diffusion.batch=4, training.steps=4, training.batch=16)"
+    diffusion = "diffusion.width=0.0625, diffusion.steps=3, diffusion.batch=4"
+    recipe = f"Recipe('laptop', {diffusion}, training.steps=4, training.batch=16)"
     classes = "1 bare soil, 2 built area, 3 crops, 4 grassland, 5 trees, 6 water"
     grid = "120 × 104 px of 10 m, EPSG:32633"
     names = ", ".join(of_arrays.spectral.names)

@@ -1,7 +1,7 @@
 """The command line, and the job from labels to map and report.
 
 =================  ============================================================
-job                run_job: train on labels, map, and assess
+job                run_job: train on labels, map, and assess; scenes_job: of many scenes
 check, info, demo  the commands of these names
 memory_limits      check ulimits before libraries are loaded
 terminal, options  output and errors; options that commands share

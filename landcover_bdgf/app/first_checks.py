@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import nullcontext
+from pathlib import Path
 from typing import Any
 
 from landcover_bdgf.app.resuming import check_not_begun
@@ -12,9 +13,10 @@ from landcover_bdgf.errors import SettingsError
 from landcover_bdgf.labels import ReadSettings, check_field
 from landcover_bdgf.model import Run
 from landcover_bdgf.progress import errors_only
-from landcover_bdgf.scene import is_scene_table, read_scene_table
+from landcover_bdgf.scene import SceneRow, is_scene_table, read_scene_table
 from landcover_bdgf.storage import Product, check, is_remote, typed_path
 
+OF_TABLE_LABELS = ("train",)  # commands that use the labels in a table of scenes
 MADE_OF_ONE_FILE = ("align", "sample", "pretrain", "train", "map", "mosaic")
 
 
@@ -35,19 +37,33 @@ def first_checks(command: str, values: Mapping[str, Any]) -> None:
     BdgfError
         Of the class of the step that would fail.
     """
-    if is_scene_table(values.get("hsi", "")):
-        with errors_only():  # the step that uses the table warns
-            read_scene_table(values["hsi"])
-    else:
+    table = is_scene_table(values.get("hsi", ""))
+    if not table or command != "map":
         _check_outputs(command, values)
+    if table:
+        with errors_only():  # the step that uses the table warns
+            rows = read_scene_table(values["hsi"])
+            _check_labels_of(rows if command in OF_TABLE_LABELS else (), values)
     for text in [values.get("hsi"), values.get("sar"), *(values.get("more") or [])]:
         _check_found(text or "")
-    if values.get("labels") is not None:
-        reading = ReadSettings(layer=values["layer"], encoding=values["encoding"])
+    labels = values.get("labels") or []
+    for path in labels if isinstance(labels, list) else [labels]:
         with errors_only() if values["field"] else nullcontext():  # the step that uses the labels warns
-            check_field(values["labels"], values["field"], settings=reading)
+            _check_field(path, values["field"], values)
     if values.get("device", "auto") not in ("auto", "cpu"):
         Run(device=values["device"]).torch_device()
+
+
+def _check_labels_of(rows: Sequence[SceneRow], values: Mapping[str, Any]) -> None:
+    """LabelError if the labels of a row lack their field."""
+    wanted = values.get("field")
+    for row in rows:
+        if row.labels and (row.field or wanted):
+            _check_field(row.labels, row.field or wanted, values)
+
+
+def _check_field(labels: Path, field: str | None, values: Mapping[str, Any]) -> None:
+    check_field(labels, field, settings=ReadSettings(layer=values["layer"], encoding=values["encoding"]))
 
 
 def _check_outputs(command: str, values: Mapping[str, Any]) -> None:

@@ -75,6 +75,7 @@ def _checkpoint(path: Path) -> dict[str, Any]:
         "SAR unit": found.sar_unit,
         "bands after reduction": found.scaling.bands,
         **_components(found.scaling.snr.tolist()),
+        **_scenes(found),
         **_judged(found),
         "classes": _classes(found.legend) if found.legend else "none (a denoiser)",
         "weights": sum(int(w.size) for w in found.weights.values()),
@@ -84,6 +85,12 @@ def _checkpoint(path: Path) -> dict[str, Any]:
         "versions": found.provenance.get("versions"),
         **_warnings(found.provenance),
     }
+
+
+def _scenes(found: model.Checkpoint) -> dict[str, Any]:
+    """Scenes of a model with their training pixels; nothing of a single scene."""
+    scenes = found.provenance.get("training", {}).get("scenes", ())
+    return {"scenes": [f"{printable(each['name'])}: {each['count']} px" for each in scenes]} if scenes else {}
 
 
 def _warnings(found: dict[str, Any]) -> dict[str, list[str]]:

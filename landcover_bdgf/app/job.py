@@ -22,6 +22,7 @@ from landcover_bdgf.labels import (
     Samples,
     SampleSettings,
     is_samples_file,
+    join_samples,
     read_samples,
     sample,
     samples_lines,
@@ -209,14 +210,15 @@ def _finished_steps(stack: Stack, samples: Samples, job: Job) -> Finished:
     """What an interrupted run has finished; files of another job are refused before the first training."""
     if not job.resume:
         return Finished()
-    before = pretraining_record([stack], samples, job.run)
+    joined = join_samples(samples)
+    before = pretraining_record([stack], joined, job.run)
 
     def is_ours(found: Checkpoint) -> bool:
         recipe, made = found.recipe, without_warnings(found.provenance)
         if found.kind == "denoiser":
             return (made, recipe.diffusion, recipe.spectral) == (before, job.recipe.diffusion, job.recipe.spectral)
         denoiser = replace(found, provenance=before)  # of the denoiser, only its provenance is recorded
-        return (made, recipe) == (training_record(stack, samples, denoiser, recipe, job.run), job.recipe)
+        return (made, recipe) == (training_record([stack], joined, denoiser, recipe, job.run), job.recipe)
 
     denoiser = _finished(job.denoiser, "denoiser", job, is_ours)
     model = _finished(job.model, "model", job, is_ours)

@@ -207,12 +207,17 @@ def new_model(output: Path) -> Path:
     return output.parent / f"{output.stem}.model.safetensors"
 
 
-def _products(command: str, values: Mapping[str, Any]) -> list[Product]:
-    """The outputs of a command."""
+def _maps_scenes(command: str, values: Mapping[str, Any]) -> bool:
+    """Whether a command maps the scenes of a table."""
     from landcover_bdgf.scene import is_scene_table
 
+    return command == "map" and is_scene_table(values["hsi"])
+
+
+def _products(command: str, values: Mapping[str, Any]) -> list[Product]:
+    """The outputs of a command."""
     output: Path | None = values.get("output")
-    if output is None or command == "bench" or is_scene_table(values.get("hsi", "")):  # these check their outputs
+    if output is None or command == "bench" or _maps_scenes(command, values):  # these check their outputs
         return []
     if command == "align":
         from landcover_bdgf.scene import sar_product
@@ -272,7 +277,8 @@ def _inputs(command: str, values: Mapping[str, Any]) -> list[str | Path]:
     one = ("config", "hsi", "sar", "labels", "samples", "denoiser", "map_file", "reference", "design", "compare",
            "zones", "strata", "chips", "image")  # fmt: skip
     several = ("more", "parts")
-    typed = [*(values.get(name) for name in one), *chain(*(values.get(name) or () for name in several))]
+    given = [values.get(name) for name in (*one, *several)]
+    typed = [*chain(*(value if isinstance(value, list) else [value] for value in given))]
     typed += map(Path, filter(None, [values.get("aoi"), values.get("legend")]))
     if values.get("mask"):
         from landcover_bdgf.scene import mask_path
@@ -301,10 +307,10 @@ HSI = Annotated[str, argument(f"spectral image (hyper- or multispectral): {_IMAG
 SAR = Annotated[str, argument(f"SAR image: {_IMAGE}", "SAR")]
 HSI_OR_TABLE = Annotated[str, argument(f"spectral image: {_IMAGE}; or a table of scenes (.csv)", "HSI")]
 SAR_OF_HSI = Annotated[str | None, argument(f"SAR image: {_IMAGE}; a table names those of its scenes", "SAR")]
+MORE = Annotated[list[str] | None, argument("more pairs of images: HSI SAR HSI SAR ...", "[MORE]...")]
 OUTPUT = Annotated[Path, option("output", "file or folder to write", "Outputs")]
 GPKG_OUTPUT = Annotated[Path, option("output", "GeoPackage to write (.gpkg)", "Outputs")]
 MAP_OUTPUT = Annotated[Path, option("output", "map to write (.tif)", "Outputs")]
 OVERWRITE = Annotated[bool, option("overwrite", "replace existing outputs", "Outputs")]
 RESUME = Annotated[bool, option("resume", "continue an interrupted run", "Outputs")]
 FIELD = Annotated[str | None, option("field", "field of the labels that holds the class", "Inputs")]
-SAMPLES = Annotated[Path | None, option("samples", "samples from bdgf sample", "Inputs")]

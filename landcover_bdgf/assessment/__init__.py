@@ -9,6 +9,7 @@ distances     accuracy by distance to training pixels and to borders
 intervals     confidence intervals of pixels that come in polygons
 limits        masks and area of interest of a map
 provenance    inputs, warnings and novelty of a map, from its record
+scene_rows    scenes of a model of several
 reliability   calibration of the confidence
 verdicts      a sentence on the confidence, and one on the novelty
 figures       charts for the report

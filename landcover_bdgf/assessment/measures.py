@@ -31,6 +31,7 @@ from landcover_bdgf.assessment.intervals import effective_size, wilson
 from landcover_bdgf.assessment.limits import MapLimits
 from landcover_bdgf.assessment.provenance import MapRecord
 from landcover_bdgf.assessment.reliability import ReliabilityBin, calibration_error
+from landcover_bdgf.assessment.scene_rows import SceneAccuracy
 from landcover_bdgf.assessment.verdicts import confidence_verdict, novelty_verdict
 from landcover_bdgf.errors import LabelError
 from landcover_bdgf.labels import EDGE_PX, NODATA, Legend
@@ -92,6 +93,8 @@ class Accuracy:
     guidance : tuple of float, optional
         Of such labels: by how much the share of correct pixels falls without what the features that guide the network
         tell, and the 95 % interval of this difference.
+    scenes : tuple of SceneAccuracy
+        Of the labels of a model of several scenes: a row for each scene, and one for all.
     map_codes : tuple of int
         Of the classes in the map of another program; empty if they are those of the legend.
     """
@@ -121,6 +124,7 @@ class Accuracy:
     about: MapRecord = field(default_factory=MapRecord)
     judged_px: tuple[float, float] | None = None
     guidance: tuple[float, float, float] | None = None
+    scenes: tuple[SceneAccuracy, ...] = ()
     map_codes: tuple[int, ...] = ()
 
     def __repr__(self) -> str:
@@ -227,6 +231,7 @@ class Accuracy:
             "leak": self.leak,
             "median_px_from_labels": self.judged_px and dict(zip(("judged", "map"), self.judged_px, strict=True)),
             "guidance": self.guidance and dict(zip(("gain", "low_95", "high_95"), self.guidance, strict=True)),
+            **({"scenes": [scene.to_dict() for scene in self.scenes]} if self.scenes else {}),
             "surroundings_shared": self.surroundings,
             "edge_px": EDGE_PX,
             "edge_share": _number(self.edges),
@@ -322,6 +327,7 @@ def summary_lines(result: Accuracy) -> list[str]:
         f"{bin_.label} from a class border of the {result.borders_of}: {percent(bin_.overall)} of {bin_.n} px"
         for bin_ in result.by_border
     ]
+    lines += [scene.line() for scene in result.scenes]
     return [*lines, *remarks(result), f"note: {NO_PROBABILITY_SAMPLE}"]
 
 

@@ -30,6 +30,7 @@ from landcover_bdgf.assessment.reference import (
 )
 from landcover_bdgf.assessment.reliability import ReliabilityBin, reliability_bins
 from landcover_bdgf.assessment.report_page import ReportContext, render
+from landcover_bdgf.assessment.scene_rows import TrainedScene, scene_rows, trained_scenes
 from landcover_bdgf.assessment.tables import write_table
 from landcover_bdgf.errors import LabelError, RasterError
 from landcover_bdgf.geo import grid_of, open_raster
@@ -100,7 +101,7 @@ def assess(
         notes: tuple[str, ...] = ()
         layers = found if isinstance(found := record.get("layers"), list) else []
         if isinstance(reference, LeftOut):
-            result, places = _judged(dataset, reference, classes, training)
+            result, places = _judged(dataset, reference, classes, training, trained_scenes(record))
         else:
             with kept_warnings() as said:
                 pixels = read_reference(reference, field=field, grid=grid, legend=classes, training=training)
@@ -154,9 +155,16 @@ def _compare(
 
 
 def _judged(
-    dataset: DatasetReader, found: LeftOut, legend: Legend, training: TrainingPixels | None
+    dataset: DatasetReader, found: LeftOut, legend: Legend, training: TrainingPixels | None, scenes: list[TrainedScene]
 ) -> tuple[Accuracy, Places]:
-    """The accuracy of models that were trained without some polygons, on these."""
+    """The accuracy of models that were trained without some polygons, on these.
+
+    Of a model of several scenes, on those of the scene that the map shows, or of all if it shows another.
+    """
+    rows, grid = scene_rows(found, scenes), grid_of(dataset)
+    shown = [i for i, scene in enumerate(scenes) if scene.grid.same_as(grid)]
+    if shown and found.scene is not None and (found.scene == shown[0]).any():
+        found = found.where(found.scene == shown[0])
     right, positions = found.mapped == found.codes, training.positions if training else np.empty((0, 2))
     gain = right.astype(float) - (found.unguided == found.codes)
     distances = found.distance_px.astype(np.float64)
@@ -171,8 +179,10 @@ def _judged(
         by_distance=accuracy_by_distance(right, distances),
         judged_px=(float(np.median(distances)), float(np.median(of_map))),
         guidance=None if np.array_equal(found.unguided, found.mapped) else paired_gain(gain, found.groups),
+        scenes=rows,
     )
-    return result, Places(found.rows, found.cols, right)
+    here = slice(None) if shown or not scenes else slice(0)
+    return result, Places(found.rows[here], found.cols[here], right[here])
 
 
 def _by_distance(

@@ -24,7 +24,7 @@ from landcover_bdgf.bench.settings import BenchSettings, presto_file
 from landcover_bdgf.bench.systems import DENOISER, SYSTEMS
 from landcover_bdgf.bench.tables import ProtocolTable, tables
 from landcover_bdgf.errors import OutputError, SettingsError, opening
-from landcover_bdgf.labels import Samples, draw_per_class
+from landcover_bdgf.labels import Samples, draw_per_class, join_samples
 from landcover_bdgf.model import Classifier, Recipe, Run, changed, open_workers
 from landcover_bdgf.progress import log
 from landcover_bdgf.storage import Product, reserved
@@ -233,7 +233,7 @@ def vectors_of(
     classifier = Classifier(model, run)
     viewer = classifier.viewer
     with open_workers(run.workers(viewer.device)) as workers:
-        table = cut_windows(laboratory.dataset.stack, chosen, viewer, workers)
+        table = cut_windows([laboratory.dataset.stack], join_samples(chosen), viewer, workers)
     found = []
     for index in torch.arange(len(table)).split(SHOWN_PX):
         windows = table[index].to(viewer.device)

@@ -3,6 +3,7 @@
 =============  ================================================================
 gdal_env       GDAL's drivers and settings
 crs, grid      coordinate reference systems; pixel grids; crs_beside: the CRS in a .prj or .aux.xml
+common_plane   pixels of several grids on one plane
 pixel_areas    areas of pixels on the ellipsoid
 raster         opening rasters; raster_checks: checks of files; gcps: ground-control points; pages: bands on pages;
                hdf5_image: PRISMA and EMIT

@@ -1,5 +1,6 @@
 from .archive import extract as extract, is_zip as is_zip, members as members, opened as opened
 from .cog import RasterProfile as RasterProfile, write_raster as write_raster
+from .common_plane import common_positions as common_positions, overlapping as overlapping
 from .crs import known_crs as known_crs, recorded_crs as recorded_crs, same_crs as same_crs, transformer as transformer
 from .gdal_env import (
     cache_bytes as cache_bytes,

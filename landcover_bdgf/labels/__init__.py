@@ -15,6 +15,7 @@ settings              reading, drawing and splitting labels
 rasterize             polygons and points to pixels; burn: which feature contains each pixel
 split                 training and test
 samples, sample_file  labelled pixels, in memory and as a GeoPackage
+joined_samples        those of several scenes as one
 sampling              step: sample
 left_out              labels as judged by models that have not seen them
 prediction_sets       sets of classes that hold the right one with a chosen probability

@@ -20,6 +20,11 @@ from .class_raster import (
 from .colors import Color as Color
 from .fields import check_field as check_field
 from .foreign_map import as_map as as_map
+from .joined_samples import (
+    JoinedSamples as JoinedSamples,
+    join_samples as join_samples,
+    same_places as same_places,
+)
 from .label_source import LabelSource as LabelSource, source_name as source_name
 from .layers import (
     HUNDREDTHS as HUNDREDTHS,
@@ -57,8 +62,10 @@ from .sample_file import (
 )
 from .samples import TEST as TEST, TRAIN as TRAIN, Samples as Samples, Split as Split
 from .sampling import (
+    LabelledScene as LabelledScene,
     label_tiles as label_tiles,
     sample as sample,
+    sample_scenes as sample_scenes,
     samples_lines as samples_lines,
     without_empty as without_empty,
 )

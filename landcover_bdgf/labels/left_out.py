@@ -6,7 +6,7 @@ cross-validation; the polygons are kept whole and apart, as in Roberts et al. 20
 
 from __future__ import annotations
 
-from dataclasses import MISSING, dataclass, fields
+from dataclasses import MISSING, dataclass, fields, replace
 from typing import Any
 
 import numpy as np
@@ -35,6 +35,10 @@ class LeftOut:
     of_label : float32, optional
         Probability of the label's own class, from 0 to 1, at the temperature of the final model; missing in models of
         earlier versions.
+    scene : uint16, optional
+        Index of the scene of a pixel; None for the model of a single scene.
+    elsewhere : uint16, optional
+        Codes by a model that was trained on other scenes only, 0 where none judged; None of fewer than three scenes.
     """
 
     rows: NDArray[np.int32]
@@ -47,6 +51,8 @@ class LeftOut:
     groups: NDArray[np.int32]
     unguided: NDArray[np.uint16]
     of_label: NDArray[np.float32] | None = None
+    scene: NDArray[np.uint16] | None = None
+    elsewhere: NDArray[np.uint16] | None = None
 
     def __len__(self) -> int:
         return len(self.rows)
@@ -55,6 +61,10 @@ class LeftOut:
     def folds(self) -> int:
         """Number of folds."""
         return len(np.unique(self.fold))
+
+    def where(self, keep: NDArray[Any]) -> LeftOut:
+        """The pixels selected by a mask or indices."""
+        return replace(self, **{name: values[keep] for name, values in self.arrays().items()})
 
     @classmethod
     def of(cls, arrays: dict[str, NDArray[Any]]) -> LeftOut | None:

@@ -5,12 +5,13 @@ from __future__ import annotations
 import html
 import json
 import re
-from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
 from functools import cached_property
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 from pydantic import GetCoreSchemaHandler
 from pydantic_core import core_schema
 
@@ -123,6 +124,40 @@ class Legend:
     def code_of(self, value: object) -> int | None:
         """The code of a class by its value, else by its name; None for an unknown class."""
         return self._code_of.get(str(value))
+
+    @classmethod
+    def joined(cls, legends: Sequence[Legend]) -> Legend:
+        """The classes of several legends, those of the same name once; the only one, or equal ones, unchanged.
+
+        A class gets the value that it has in the first of the legends, and the colour, if that is not a default one.
+
+        Raises
+        ------
+        LabelError
+            If two classes of different names have the same value.
+        """
+        if all(each == legends[0] for each in legends):
+            return legends[0]
+        entries: dict[str, LegendEntry] = {}
+        chosen: dict[str, Color] = {}
+        for legend in legends:
+            usual = cls.from_values([e.value for e in legend.entries], {e.value: e.name for e in legend.entries})
+            for entry, default in zip(legend.entries, usual.entries, strict=True):
+                entries.setdefault(entry.name, entry)
+                if entry.color != default.color:
+                    chosen.setdefault(entry.name, entry.color)
+        names: dict[str, str] = {}
+        for name, entry in entries.items():
+            if names.setdefault(entry.value, name) != name:
+                problem = f"value {printable(entry.value)} is {printable(names[entry.value])} in one scene"
+                raise LabelError(None, f"{problem}, {printable(name)} in another", "Correct the labels of one.")
+        made = cls.from_values(names, names)
+        return cls(tuple(replace(e, color=chosen.get(e.name, e.color)) for e in made.entries))
+
+    def codes_from(self, other: Legend) -> NDArray[np.uint16]:
+        """The code here of each code of another legend, by the name of its class; index 0 is no data."""
+        code_of = {entry.name: entry.code for entry in self.entries}
+        return np.array([0, *(code_of[entry.name] for entry in other.entries)], np.uint16)
 
     def without(self, codes: Iterable[int]) -> Legend:
         """The legend without some classes; the others keep their colours and get codes from 1."""

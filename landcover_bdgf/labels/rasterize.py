@@ -52,8 +52,8 @@ class Labels:
 
     grid: Grid
     legend: Legend  # all classes of the file, including those of features without pixels
-    rows: NDArray[np.int32]
-    cols: NDArray[np.int32]
+    rows: NDArray[Any]  # int32; of several scenes as one, on common planes
+    cols: NDArray[Any]
     codes: NDArray[np.uint16]
     groups: NDArray[np.int32]  # number of the feature in the file, from 0
     features: DataFrame  # the fields that were read, one row per feature

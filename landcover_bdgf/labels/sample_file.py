@@ -162,7 +162,8 @@ def _samples(points: DataFrame, grid: Grid, legend: Legend, split: Split) -> Sam
     if len(np.unique(np.stack([rows, cols], axis=1), axis=0)) < len(rows):
         raise ValueError("two points are in one pixel; delete one of them")
     samples = Samples(grid, legend, rows, cols, codes.astype(np.uint16), groups, parts, split).where(order)
-    if untrained := [printable(row["name"]) for row in samples.table() if not row["train"]]:
+    # a class without any point may have some in another scene
+    if untrained := [printable(row["name"]) for row in samples.table() if row["test"] and not row["train"]]:
         raise ValueError(f"no training point is left of {', '.join(untrained)}")
     return samples
 

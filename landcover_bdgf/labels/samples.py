@@ -68,7 +68,7 @@ class Samples:
     ----------
     grid : Grid
     legend : Legend
-        Every class has training pixels.
+        Every class has training pixels, if not here then in another scene that was sampled with this one.
     rows, cols : int32 (n,)
         In the order of the image, each pixel once.
     codes : uint16 (n,)

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator
-from dataclasses import replace
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 from rasterio.windows import Window
 
 from landcover_bdgf.errors import LabelError
+from landcover_bdgf.geo import common_positions
 from landcover_bdgf.labels import split
+from landcover_bdgf.labels.joined_samples import JoinedSamples, same_places
 from landcover_bdgf.labels.label_source import LabelSource, source_name
 from landcover_bdgf.labels.legend import Legend
 from landcover_bdgf.labels.rasterize import Labels, read_labels, texts
@@ -28,6 +30,15 @@ _TRAIN_WORDS = ("train", "training", "learn", "0", "false")
 _TEST_WORDS = ("test", "testing", "validation", "val", "1", "true")
 
 Mask = NDArray[np.bool_]
+
+
+@dataclass(frozen=True)
+class LabelledScene:
+    """A scene and its labels: polygons or points, and the field that holds the class."""
+
+    stack: Stack
+    labels: LabelSource
+    field: str
 
 
 def sample(stack: Stack, labels: LabelSource, *, field: str, settings: SampleSettings | None = None) -> Samples:
@@ -52,30 +63,93 @@ def sample(stack: Stack, labels: LabelSource, *, field: str, settings: SampleSet
     LabelError
         If the labels cannot be read, or fewer than two classes or a class without training pixels remain.
     """
+    return sample_scenes([LabelledScene(stack, labels, field)], settings).scenes[0]
+
+
+def sample_scenes(scenes: Sequence[LabelledScene], settings: SampleSettings | None = None) -> JoinedSamples:
+    """Draw labelled pixels of several scenes as if they were one: :func:`sample` with distances on the ground.
+
+    Classes of the same name are one class. The buffer holds between scenes that overlap or touch, a polygon that lies
+    in two scenes is in one part, and ``per_class`` counts the pixels of all scenes.
+
+    Parameters
+    ----------
+    scenes : sequence of LabelledScene
+    settings : SampleSettings, optional
+
+    Raises
+    ------
+    LabelError
+        As :func:`sample`; or two classes of different names have the same value.
+    """
+    settings = settings or SampleSettings()
     with kept_warnings() as said:
-        found = _drawn(stack, labels, field=field, settings=settings or SampleSettings())
-    source = f"{file_name(source_name(labels))}, field {printable(field)}"
-    return replace(found, split=replace(found.split, labels=source, warnings=tuple(said)))
+        joined = _drawn(scenes, settings)
+    found = []
+    for scene, own in zip(scenes, joined.scenes, strict=True):
+        source = f"{file_name(source_name(scene.labels))}, field {printable(scene.field)}"
+        found.append(replace(own, split=replace(own.split, labels=source, warnings=tuple(said))))
+    return JoinedSamples(tuple(found))
 
 
-def _drawn(stack: Stack, labels: LabelSource, *, field: str, settings: SampleSettings) -> Samples:
-    name = source_name(labels)
-    column = [settings.split.removeprefix(COLUMN)] if settings.split.startswith(COLUMN) else []
-    labelled = read_labels(labels, field, stack.image_grid, settings, also=column, classes=settings)
-    labelled, dropped = _usable(name, labelled, stack)
-    pixels, notes = _present(name, labelled)
-    _warn_of_codes(name, field, pixels.legend)
+def _drawn(scenes: Sequence[LabelledScene], settings: SampleSettings) -> JoinedSamples:
+    name = source_name(scenes[0].labels) if len(scenes) == 1 else "the labels"
+    read, dropped = zip(*(_read(scene, settings) for scene in scenes), strict=True)
+    all_pixels, scene_of = _as_one(read)
+    pixels, notes = _present(name, all_pixels)
+    _warn_of_codes(name, scenes[0].field, pixels.legend)
     rng = np.random.default_rng(settings.seed)
     held, pixels, made = _divide(name, pixels, settings, rng)
-    chosen = _chosen(pixels, held, made, settings.per_class, rng, dropped)
-    pixels, parts = pixels.where(chosen), np.where(held[chosen], TEST, TRAIN).astype(np.uint8)
-    _check_training(name, pixels, parts)
-    notes += [*made.notes, *_remarks(pixels, parts, made.method)]
+    chosen, near = _chosen(pixels, held, made, settings.per_class, rng)
+    parts = np.where(held, TEST, TRAIN).astype(np.uint8)
+    _check_training(name, pixels.where(chosen), parts[chosen])
+    notes += [*made.notes, *_remarks(pixels.where(chosen), parts[chosen], made.method)]
     for note in notes:
         log.warning(note)
-    stack.check_unchanged()
-    arrays = (pixels.rows, pixels.cols, pixels.codes, pixels.groups, parts)
-    return Samples(pixels.grid, pixels.legend, *arrays, replace(made, dropped=dropped, notes=tuple(notes)))
+    found = []
+    for i, (scene, labels) in enumerate(zip(scenes, read, strict=True)):
+        scene.stack.check_unchanged()
+        own, at = np.flatnonzero(scene_of == i), chosen[scene_of[chosen] == i]
+        first = own[0] if len(own) else 0
+        numbers = {"too near to the other part": int(near[own].sum())}
+        numbers["more than asked for"] = len(own) - int(near[own].sum()) - len(at)
+        split_ = replace(made, dropped=dropped[i] | numbers, notes=tuple(notes))
+        arrays = (labels.rows[at - first], labels.cols[at - first], pixels.codes[at], pixels.groups[at], parts[at])
+        found.append(Samples(labels.grid, pixels.legend, *arrays, split_))
+    return JoinedSamples(tuple(found))
+
+
+def _read(scene: LabelledScene, settings: SampleSettings) -> tuple[Labels, dict[str, int]]:
+    """The labels of a scene that can be used, and the numbers of the others."""
+    column = [settings.split.removeprefix(COLUMN)] if settings.split.startswith(COLUMN) else []
+    grid = scene.stack.image_grid
+    labelled = read_labels(scene.labels, scene.field, grid, settings, also=column, classes=settings)
+    return _usable(source_name(scene.labels), labelled, scene.stack)
+
+
+def _as_one(read: Sequence[Labels]) -> tuple[Labels, NDArray[np.intp]]:
+    """Labels of all scenes with one legend, rows and columns on common planes, and the scene of each pixel.
+
+    Groups of two scenes are one if they show the same ground.
+    """
+    first, scene = read[0], np.repeat(np.arange(len(read)), [len(each.rows) for each in read])
+    if len(read) == 1:
+        return first, scene
+    import pandas
+
+    legend = Legend.joined([each.legend for each in read])
+    places = [np.stack([each.rows, each.cols], axis=1) for each in read]
+    positions = np.concatenate(common_positions([each.grid for each in read], places))
+    starts = np.cumsum([0, *(len(each.features) for each in read)])
+    groups = np.concatenate([each.groups + start for each, start in zip(read, starts, strict=False)])
+    joined = replace(
+        first, legend=legend, rows=positions[:, 0], cols=positions[:, 1],
+        codes=np.concatenate([legend.codes_from(each.legend)[each.codes] for each in read]),
+        groups=same_places(positions, scene, groups).astype(np.int32),
+        features=pandas.concat([each.features for each in read], ignore_index=True),
+        only_points=all(each.only_points for each in read),
+    )  # fmt: skip
+    return joined, scene
 
 
 def samples_lines(samples: Samples) -> list[str]:
@@ -115,18 +189,17 @@ def _usable(path: PathLike, labels: Labels, stack: Stack) -> tuple[Labels, dict[
 
 
 def _chosen(
-    pixels: Labels, held: Mask, made: Split, per_class: int, rng: np.random.Generator, dropped: dict[str, int]
-) -> NDArray[np.intp]:
-    """Indices of the pixels to keep: parts far enough apart, and at most ``per_class`` training pixels of a class."""
+    pixels: Labels, held: Mask, made: Split, per_class: int, rng: np.random.Generator
+) -> tuple[NDArray[np.intp], Mask]:
+    """Indices of the pixels to keep: at most ``per_class`` training pixels of a class; and which are too near."""
     positions = np.stack([pixels.rows, pixels.cols], axis=1)
     keep = split.apart(positions, pixels.codes, held, made.buffer_px)
     train = np.flatnonzero(keep & ~held)
     drawn = train[split.draw_per_class(pixels.codes[train], per_class, rng)]
-    dropped |= {"too near to the other part": int((~keep).sum()), "more than asked for": len(train) - len(drawn)}
-    return np.sort(np.r_[drawn, np.flatnonzero(keep & held)])
+    return np.sort(np.r_[drawn, np.flatnonzero(keep & held)]), ~keep
 
 
-def without_empty(samples: Samples, stack: Stack) -> Samples:
+def without_empty(samples: JoinedSamples, stacks: Sequence[Stack]) -> JoinedSamples:
     """Samples without the training pixels that have no data in these images, as when drawn on other images or edited.
 
     Raises
@@ -134,7 +207,8 @@ def without_empty(samples: Samples, stack: Stack) -> Samples:
     LabelError
         A class loses all its training pixels.
     """
-    keep = _valid(stack, samples) | (samples.parts == TEST)
+    pairs = zip(stacks, samples.scenes, strict=True)
+    keep = np.concatenate([_valid(stack, own) | (own.parts == TEST) for stack, own in pairs])
     if keep.all():
         return samples
     kept = samples.where(keep)

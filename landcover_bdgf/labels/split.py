@@ -120,8 +120,13 @@ def distances_px(positions: Ints, others: Ints) -> NDArray[np.float64]:
 
 def scene_distances_px(shape_hw: tuple[int, int], positions: Ints) -> NDArray[np.float64]:
     """Distance to the nearest of ``positions`` of evenly spaced pixels of a scene, up to 64 rows and columns."""
+    return distances_px(spaced_positions(shape_hw), positions)
+
+
+def spaced_positions(shape_hw: tuple[int, int]) -> NDArray[np.float64]:
+    """Rows and columns (n, 2) of evenly spaced pixels of a scene, up to 64 rows and columns."""
     rows, cols = (np.unique(np.linspace(0, side - 1, SPACED).round()) for side in shape_hw)
-    return distances_px(np.stack(np.meshgrid(rows, cols), axis=-1).reshape(-1, 2), positions)
+    return np.stack(np.meshgrid(rows, cols), axis=-1).reshape(-1, 2)
 
 
 def nearest_px(positions: Ints) -> float:

@@ -9,7 +9,8 @@ from numpy.typing import NDArray
 from rasterio.windows import Window
 
 from landcover_bdgf.errors import RasterError
-from landcover_bdgf.labels import Samples
+from landcover_bdgf.geo import Grid
+from landcover_bdgf.labels import JoinedSamples
 from landcover_bdgf.progress import progress
 from landcover_bdgf.scene import Stack, Tile
 
@@ -19,7 +20,7 @@ SAMPLE_VALUES = 2**24  # 64 MB, for any number of bands
 Floats = NDArray[np.float32]
 
 
-def random_tiles(stack: Stack, size_px: int, count: int, *, exclude: Samples | None, seed: int) -> Iterator[Tile]:
+def random_tiles(stack: Stack, size_px: int, count: int, *, exclude: JoinedSamples | None, seed: int) -> Iterator[Tile]:
     """Up to ``count`` tiles of a scene in random order; test pixels of ``exclude`` are invalid in them.
 
     Tiles without any valid pixel are skipped.
@@ -31,10 +32,10 @@ def random_tiles(stack: Stack, size_px: int, count: int, *, exclude: Samples | N
     """
     windows = list(stack.grid.tiles(size_px))
     order = np.random.default_rng(seed).permutation(len(windows))
-    found = 0
+    hidden, found = hidden_pixels(exclude, stack.grid), 0
     with progress("reading the scene", min(count, len(windows))) as advance:
         for window in (windows[index] for index in order):
-            tile = hide_test_pixels(stack.read(window), exclude, window)
+            tile = hide_pixels(stack.read(window), hidden, window)
             if tile.valid.any():
                 yield tile
                 found += 1
@@ -49,26 +50,31 @@ def random_tiles(stack: Stack, size_px: int, count: int, *, exclude: Samples | N
         )
 
 
-def hide_test_pixels(tile: Tile, samples: Samples | None, window: Window) -> Tile:
-    """Mark the test pixels of ``samples`` as invalid in the tile of ``window``."""
-    if samples is None:
+def hidden_pixels(exclude: JoinedSamples | None, grid: Grid) -> NDArray[np.int64]:
+    """Rows and columns (m, 2) of the pixels of a grid that show test pixels of ``exclude``, of this or other scenes."""
+    return np.empty((0, 2), np.int64) if exclude is None else exclude.tests_on(grid)
+
+
+def hide_pixels(tile: Tile, hidden: NDArray[np.int64], window: Window) -> Tile:
+    """Mark hidden pixels (m, 2) as invalid in the tile of ``window``."""
+    if not len(hidden):
         return tile
-    rows, cols = samples.test.rows - window.row_off, samples.test.cols - window.col_off
+    rows, cols = (hidden - (window.row_off, window.col_off)).T
     inside = (rows >= 0) & (rows < window.height) & (cols >= 0) & (cols < window.width)
     valid = tile.valid.copy()
     valid[rows[inside], cols[inside]] = False
     return Tile(tile.spectral * valid, tile.sar * valid, valid)
 
 
-def random_pixels(stacks: Sequence[Stack], *, exclude: Samples | None, seed: int) -> tuple[Floats, Floats]:
-    """A sample of the valid pixels of scenes, spectral (S, n) and SAR (R, n); ``exclude`` belongs to the first.
+def random_pixels(stacks: Sequence[Stack], *, exclude: JoinedSamples | None, seed: int) -> tuple[Floats, Floats]:
+    """A sample of the valid pixels of scenes, spectral (S, n) and SAR (R, n), without test pixels of ``exclude``.
 
     ``seed`` decides which pixels are sampled.
     """
     pixels = [
         _thinned(tile)
-        for i, stack in enumerate(stacks)
-        for tile in random_tiles(stack, SAMPLE_BLOCK_PX, SAMPLE_BLOCKS, exclude=None if i else exclude, seed=seed)
+        for stack in stacks
+        for tile in random_tiles(stack, SAMPLE_BLOCK_PX, SAMPLE_BLOCKS, exclude=exclude, seed=seed)
     ]
     spectral, sar = (np.concatenate(parts, axis=1) for parts in zip(*pixels, strict=True))
     return spectral, sar

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.linalg import block_diag
 
-from landcover_bdgf.labels import Samples
+from landcover_bdgf.labels import JoinedSamples
 from landcover_bdgf.model.components import noise_adjusted_components
 from landcover_bdgf.model.learning_tiles import random_pixels
 from landcover_bdgf.model.recipe import SpectralRecipe
@@ -16,10 +16,12 @@ from landcover_bdgf.model.scaling import Floats, Scaling, clipped, percentiles, 
 from landcover_bdgf.scene import Stack
 
 
-def fit_scaling(stacks: Sequence[Stack], recipe: SpectralRecipe, *, exclude: Samples | None, seed: int) -> Scaling:
+def fit_scaling(
+    stacks: Sequence[Stack], recipe: SpectralRecipe, *, exclude: JoinedSamples | None, seed: int
+) -> Scaling:
     """Fit the scaling to a sample of the valid pixels of the scenes; test pixels of ``exclude`` are left out.
 
-    ``exclude`` belongs to the first scene. ``seed`` decides which pixels are sampled.
+    ``seed`` decides which pixels are sampled.
     """
     spectral, sar = random_pixels(stacks, exclude=exclude, seed=seed)
     low, high = percentiles(spectral)

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.spatial import cKDTree
 
-from landcover_bdgf.labels import Samples
+from landcover_bdgf.labels import JoinedSamples
 from landcover_bdgf.model.learning_tiles import random_pixels
 from landcover_bdgf.model.scaling import Floats, Scaling
 from landcover_bdgf.scene import Stack
@@ -118,9 +118,9 @@ def _group_prefix(number: int) -> str:
 
 
 def fit_training_values(
-    stacks: Sequence[Stack], scaling: Scaling, *, exclude: Samples | None, seed: int
+    stacks: Sequence[Stack], scaling: Scaling, *, exclude: JoinedSamples | None, seed: int
 ) -> TrainingValues:
-    """From a sample of the valid pixels of scenes; test pixels of ``exclude``, of the first scene, are left out."""
+    """From a sample of the valid pixels of scenes; test pixels of ``exclude`` are left out."""
     spectral, sar = random_pixels(stacks, exclude=exclude, seed=seed)
     bands = [len(image.bands) for image in stacks[0].extra]
     own, *extra = (

@@ -22,6 +22,12 @@ from .simulation import (
     write_pixels as write_pixels,
     write_scene as write_scene,
 )
-from .stack import Stack as Stack, Tile as Tile, sar_product as sar_product
+from .stack import (
+    Stack as Stack,
+    Tile as Tile,
+    as_list as as_list,
+    sar_product as sar_product,
+    scene_names as scene_names,
+)
 from .thin_objects import THIN_PX as THIN_PX
 from .value_checks import warn_of_zeros as warn_of_zeros

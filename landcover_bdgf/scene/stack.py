@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import math
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Self
@@ -309,6 +309,19 @@ class Stack:
             *(f"mask: {with_names(file.describe(of))}" for file in (self.mask.files if self.mask else ())),
             *([f"area of interest: {self.area.describe()}"] if self.area else []),
         ]
+
+
+def as_list(stacks: Stack | Sequence[Stack]) -> list[Stack]:
+    """One scene, or several, as a list."""
+    return [stacks] if isinstance(stacks, Stack) else list(stacks)
+
+
+def scene_names(stacks: Sequence[Stack]) -> list[str]:
+    """A short name for each scene: of its spectral file, with the folder or a number where that is not enough."""
+    paths = [stack.spectral.paths[0] for stack in stacks]
+    ways = [[file_name(path).split(".")[0] for path in paths], [f"{path.parent.name}/{path.stem}" for path in paths]]
+    distinct = (names for names in ways if len(set(names)) == len(names))
+    return next(distinct, [f"{name} ({i})" for i, name in enumerate(ways[0], 1)])
 
 
 def _of_image(image: Image) -> dict[str, Any]:

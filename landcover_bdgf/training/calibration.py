@@ -6,7 +6,7 @@ All are computed from means over windows, as in a map.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import TypeVar
 
@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from scipy.optimize import minimize_scalar
 from torch import Tensor
 
-from landcover_bdgf.labels import Samples
+from landcover_bdgf.labels import JoinedSamples
 from landcover_bdgf.model import (
     BLOCK_PX,
     NOVELTY_PREFIX,
@@ -73,7 +73,7 @@ class Judged:
     mapped_px: NDArray[np.int64]
 
 
-def left_out_opinions(model: Checkpoint, stack: Stack, left_out: Samples, run: Run) -> Judged:
+def left_out_opinions(model: Checkpoint, stacks: Sequence[Stack], left_out: JoinedSamples, run: Run) -> Judged:
     """Apply a model to the blocks around pixels that it was not trained on."""
     classifier, recipe = Classifier(model, run), model.recipe
     guided = bool(recipe.fusion.guided) and bool(classifier.viewer.features)
@@ -90,7 +90,7 @@ def left_out_opinions(model: Checkpoint, stack: Stack, left_out: Samples, run: R
 
     with open_workers(run.workers(classifier.viewer.device)) as workers:
         found = [
-            (one.index, own) for one, own in _computed(opinions, classifier, stack, left_out, workers, JUDGED_BLOCKS)
+            (one.index, own) for one, own in _computed(opinions, classifier, stacks, left_out, workers, JUDGED_BLOCKS)
         ]
     index, judged = zip(*found, strict=True)
     opinions_of, mapped_px = zip(*judged, strict=True)
@@ -115,7 +115,7 @@ def fitted_temperature(
     return round(math.exp(share_learned * fitted), 3)
 
 
-def with_novelty(model: Checkpoint, stack: Stack, samples: Samples, run: Run) -> Checkpoint:
+def with_novelty(model: Checkpoint, stacks: Sequence[Stack], samples: JoinedSamples, run: Run) -> Checkpoint:
     """Add the statistics of the training pixels to the model, see :class:`~landcover_bdgf.model.novelty.Novelty`."""
     if not model.recipe.fusion.shares:
         return model
@@ -125,7 +125,7 @@ def with_novelty(model: Checkpoint, stack: Stack, samples: Samples, run: Run) ->
         return one.pixels(classifier.features(classifier.see(one.block), [one.block]))
 
     with open_workers(run.workers(classifier.viewer.device)) as workers:
-        found = [(one.index, own) for one, own in _computed(features, classifier, stack, samples, workers, BLOCKS)]
+        found = [(one.index, own) for one, own in _computed(features, classifier, stacks, samples, workers, BLOCKS)]
     index, vectors = (np.concatenate(parts) for parts in zip(*found, strict=True))
     arrays = fit_novelty(vectors, samples.codes[index], samples.groups[index], np.random.default_rng(run.seed))
     return replace(model, weights=model.weights | {f"{NOVELTY_PREFIX}{name}": array for name, array in arrays.items()})
@@ -134,20 +134,25 @@ def with_novelty(model: Checkpoint, stack: Stack, samples: Samples, run: Run) ->
 def _computed(
     compute: Callable[[LabelledBlock], Result],
     classifier: Classifier,
-    stack: Stack,
-    samples: Samples,
+    stacks: Sequence[Stack],
+    samples: JoinedSamples,
     workers: Workers,
     most: int,
 ) -> Iterator[tuple[LabelledBlock, Result]]:
-    """The blocks with the most labelled pixels, at most ``most``, with the result of ``compute`` for each."""
-    lattice = samples.positions // BLOCK_PX
-    places, counts = np.unique(lattice, axis=0, return_counts=True)
-    chosen = places[np.argsort(-counts, kind="stable")[:most]]
+    """The blocks of each scene with the most labelled pixels, with the result of ``compute`` for each.
 
-    def labelled(place: NDArray[np.int32]) -> LabelledBlock:
+    At most ``most`` of all scenes; each scene has the same part in them.
+    """
+    lattice = np.stack([samples.scene.astype(np.int64), samples.rows // BLOCK_PX, samples.cols // BLOCK_PX], axis=1)
+    places, counts = np.unique(lattice, axis=0, return_counts=True)
+    order = np.lexsort((-counts, places[:, 0]))  # stable
+    rank = np.arange(len(order)) - np.searchsorted(places[order, 0], places[order, 0])
+    chosen = places[order[rank < -(-most // len(np.unique(places[:, 0])))]]
+
+    def labelled(place: NDArray[np.int64]) -> LabelledBlock:
         index = np.flatnonzero((lattice == place).all(axis=1))
-        row, col = (int(first) for first in place * BLOCK_PX)
-        block = classifier.viewer.read(stack, (row, col))
+        scene, row, col = place[0], int(place[1]) * BLOCK_PX, int(place[2]) * BLOCK_PX
+        block = classifier.viewer.read(stacks[scene], (row, col))
         return LabelledBlock(block, samples.rows[index] - row, samples.cols[index] - col, index)
 
     results = workers.map(lambda one: (one, compute(one)), map(labelled, chosen))

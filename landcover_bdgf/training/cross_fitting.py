@@ -7,22 +7,22 @@ labels, and give an accuracy of every label (:class:`~landcover_bdgf.labels.Left
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from landcover_bdgf.labels import LeftOut, Samples, distances_px
+from landcover_bdgf.labels import JoinedSamples, LeftOut, distances_px
 from landcover_bdgf.model import Checkpoint, pooled, tempered
 from landcover_bdgf.training.calibration import Judged, fitted_temperature
-from landcover_bdgf.training.folds import fold_count, folds
+from landcover_bdgf.training.folds import fold_count, folds, scene_folds
 from landcover_bdgf.training.stacking import pool_of
 
 LEAST_SHARE = 1e-3  # of a class, for its labels to count
 Fitted = Callable[[int, NDArray[np.intp]], Checkpoint]
-Judge = Callable[[Checkpoint, Samples], Judged]
+Judge = Callable[[Checkpoint, JoinedSamples], Judged]
 
 
 @dataclass(frozen=True)
@@ -39,9 +39,12 @@ class CrossFitted:
 
 
 def cross_fit(
-    samples: Samples, count: int, seed: int, names: Sequence[str], *, fit: Fitted, judge: Judge
+    samples: JoinedSamples, count: int, seed: int, names: Sequence[str], *, fit: Fitted, judge: Judge
 ) -> CrossFitted | None:
     """Judge the pixels of ``count`` folds, or polygon by polygon if they are few; None if none can be left out.
+
+    Labels of three scenes or more are judged once more, by models of other scenes only. These have no say in shares and
+    temperature, which are for maps of scenes with labels (decision 28).
 
     ``fit(number, kept)`` trains a temporary model on some pixels; ``judge(model, left_out)`` lets it judge others, by
     its experts ``names``.
@@ -61,7 +64,7 @@ def cross_fit(
     temperature = fitted_temperature(p.numpy(), truth, as_mapped(truth, mapped_px), 1 - 1 / count)
     calibrated = tempered(p, temperature)
     confidence, best = calibrated.max(dim=1)
-    order = np.lexsort((samples.cols[index], samples.rows[index]))
+    order = np.lexsort((samples.cols[index], samples.rows[index], samples.scene[index]))
     columns: tuple[NDArray[Any], ...] = (
         samples.rows[index], samples.cols[index], codes, (best.numpy() + 1).astype(np.uint16),
         confidence.numpy().astype(np.float32), away.astype(np.float32), number.astype(np.uint8),
@@ -69,7 +72,24 @@ def cross_fit(
         calibrated.numpy()[np.arange(len(truth)), truth].astype(np.float32),
     )  # fmt: skip
     left_out = LeftOut(*(np.ascontiguousarray(values[order]) for values in columns))
+    if len(samples.scenes) > 1:
+        elsewhere = _judged_elsewhere(samples, seed, tuple(shares.values()), similar, fit=fit, judge=judge)
+        by_others = None if elsewhere is None else elsewhere[index][order]
+        left_out = replace(left_out, scene=samples.scene[index][order], elsewhere=by_others)
     return CrossFitted(left_out, shares, similar, temperature)
+
+
+def _judged_elsewhere(
+    samples: JoinedSamples, seed: int, shares: tuple[float, ...], similar: int, *, fit: Fitted, judge: Judge
+) -> NDArray[np.uint16] | None:
+    """Codes (n,) by models that were trained on other scenes, 0 where none judged; None of fewer than three scenes."""
+    codes, judged = np.zeros(len(samples), np.uint16), False
+    for fold in scene_folds(samples, seed):
+        own = judge(fit(fold.number, fold.kept), samples.where(fold.left_out))
+        p = pooled(torch.from_numpy(own.opinions[:, 0, similar]), shares)
+        codes[fold.left_out[own.index]] = p.argmax(dim=1).numpy() + 1
+        judged = True
+    return codes if judged else None
 
 
 def as_mapped(truth: NDArray[np.int64], mapped_px: NDArray[np.float64]) -> NDArray[np.float64]:

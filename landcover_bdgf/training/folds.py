@@ -17,12 +17,14 @@ from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 from scipy.spatial import cKDTree
 
-from landcover_bdgf.labels import Samples, distances_px, scene_distances_px
+from landcover_bdgf.geo import overlapping
+from landcover_bdgf.labels import JoinedSamples, distances_px, same_places
 
 JOINED_PX = 2, 4, 8, 16, 32, 64, 128  # polygons nearer than this are one cluster; tried beside single polygons
 PAIRED_PX = 20_000  # labelled pixels among which near ones are searched; more are thinned
 NEAR_ENOUGH = 0.9  # of the median distance of the map's pixels
 FEW_POLYGONS = 6  # up to so many, each is a fold of its own: a third of them would leave too little to learn from
+FEWEST_SCENES, MOST_SCENE_FOLDS = 3, 10  # that do not overlap; more scenes are left out several at once
 UNEVEN = 1.5  # largest fold of a class, in parts of an even one; more would leave too little to learn from
 
 Ints = NDArray[np.int64]
@@ -37,13 +39,13 @@ class Fold:
     left_out: NDArray[np.intp]
 
 
-def fold_count(samples: Samples, count: int) -> int:
+def fold_count(samples: JoinedSamples, count: int) -> int:
     """The number of folds: ``count``, or with few polygons theirs (leave-one-polygon-out)."""
     polygons = len(np.unique(_polygons(samples)))
     return polygons if count < polygons <= FEW_POLYGONS else count
 
 
-def folds(samples: Samples, count: int, seed: int) -> Iterator[Fold]:
+def folds(samples: JoinedSamples, count: int, seed: int) -> Iterator[Fold]:
     """Training and judged pixels of each fold; empty folds are skipped."""
     number = folds_of(samples, count, seed)
     for fold in range(count):
@@ -51,18 +53,37 @@ def folds(samples: Samples, count: int, seed: int) -> Iterator[Fold]:
             yield Fold(fold, np.flatnonzero(number != fold), np.flatnonzero(number == fold))
 
 
-def folds_of(samples: Samples, count: int, seed: int) -> Ints:
+def scene_folds(samples: JoinedSamples, seed: int) -> Iterator[Fold]:
+    """Folds of whole scenes, each its own up to ten; overlapping scenes are in one. None of fewer than three.
+
+    A fold whose other scenes have fewer than two classes is skipped, as nothing can be learned from them.
+    """
+    unit = overlapping([each.grid for each in samples.scenes])
+    units = unit.max() + 1
+    if units < FEWEST_SCENES:
+        return
+    dealt = np.arange(units)
+    if units > MOST_SCENE_FOLDS:
+        dealt = np.random.default_rng(seed).permutation(units) % MOST_SCENE_FOLDS
+    number = dealt[unit][samples.scene]
+    for fold in np.unique(number).tolist():
+        kept = np.flatnonzero(number != fold)
+        if len(np.unique(samples.codes[kept])) > 1:
+            yield Fold(fold, kept, np.flatnonzero(number == fold))
+
+
+def folds_of(samples: JoinedSamples, count: int, seed: int) -> Ints:
     """Fold of each pixel, by whole polygons of each class; −1 for the only polygon of a class, never left out.
 
     The smallest clusters are taken whose labels are judged from as far as the map's pixels are from the labels.
     """
     polygons = _polygons(samples)
     number = _dealt(samples.codes, polygons, count, np.random.default_rng(seed))
-    number[_is_only(samples.codes, polygons)] = -1
+    number[np.isin(polygons, polygons[_is_only(samples.codes, polygons)])] = -1
     best, tried = number, polygons
     if not (best >= 0).any():
         return best
-    enough_px = NEAR_ENOUGH * float(np.median(scene_distances_px(samples.grid.shape_hw, samples.positions)))
+    enough_px = NEAR_ENOUGH * float(np.median(samples.map_distances_px()))
     usual = np.maximum(_largest_shares(samples.codes, best), UNEVEN / count)
     farthest_px = _judged_at_px(samples, best)
     for joined_px in JOINED_PX:
@@ -80,10 +101,14 @@ def folds_of(samples: Samples, count: int, seed: int) -> Ints:
     return best
 
 
-def _polygons(samples: Samples) -> Ints:
-    """Number of the polygon of each pixel; a block with several classes is a polygon of each."""
+def _polygons(samples: JoinedSamples) -> Ints:
+    """Number of the polygon of each pixel; a block with several classes is a polygon of each.
+
+    Polygons of different scenes that show the same ground are one: no model judges a place that it has seen.
+    """
     pairs = np.stack([samples.codes.astype(np.int64), samples.groups.astype(np.int64)], axis=1)
-    return np.unique(pairs, axis=0, return_inverse=True)[1].ravel().astype(np.int64)
+    numbers = np.unique(pairs, axis=0, return_inverse=True)[1].ravel().astype(np.int64)
+    return same_places(samples.positions, samples.scene, numbers)
 
 
 def _is_only(codes: NDArray[np.integer], polygons: Ints) -> NDArray[np.bool_]:
@@ -101,14 +126,14 @@ def _largest_shares(codes: NDArray[np.integer], number: Ints) -> NDArray[np.floa
     return np.array(shares)
 
 
-def _judged_at_px(samples: Samples, number: Ints) -> float:
+def _judged_at_px(samples: JoinedSamples, number: Ints) -> float:
     """Median distance of the judged labels to those that are kept."""
     positions, judged = samples.positions, np.unique(number[number >= 0])
     found = [distances_px(positions[number == fold], positions[number != fold]) for fold in judged]
     return float(np.median(np.concatenate(found)))
 
 
-def _joined(samples: Samples, polygons: Ints, joined_px: int) -> Ints:
+def _joined(samples: JoinedSamples, polygons: Ints, joined_px: int) -> Ints:
     """Cluster of each pixel: polygons chained by gaps below ``joined_px``."""
     thin = np.arange(0, len(samples), -(-len(samples) // PAIRED_PX))
     pairs = cKDTree(samples.positions[thin]).query_pairs(joined_px - 0.5, p=np.inf, output_type="ndarray")

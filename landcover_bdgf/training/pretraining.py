@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from torch import Generator, Tensor, nn
 
 from landcover_bdgf.geo import ground_pixel_side_m
-from landcover_bdgf.labels import Samples
+from landcover_bdgf.labels import JoinedSamples, Samples, join_samples
 from landcover_bdgf.model import (
     RECIPES,
     Channels,
@@ -42,7 +42,7 @@ from landcover_bdgf.model import (
     velocity,
 )
 from landcover_bdgf.progress import kept_warnings, log
-from landcover_bdgf.scene import Stack
+from landcover_bdgf.scene import Stack, as_list
 from landcover_bdgf.storage import record
 from landcover_bdgf.training.loop import fit, generator_of
 from landcover_bdgf.training.task import Task, halving
@@ -64,7 +64,8 @@ class NoisyTiles:
 
 
 def pretrain(
-    stacks: Stack | Sequence[Stack], recipe: Recipe | None = None, *, samples: Samples | None = None,
+    stacks: Stack | Sequence[Stack], recipe: Recipe | None = None, *,
+    samples: Samples | Sequence[Samples] | JoinedSamples | None = None,
     run: Run | None = None, partial: Path | None = None, resume: bool = False,
 ) -> Checkpoint:  # fmt: skip
     """Train the denoiser on one or more scenes of the same sensors.
@@ -74,8 +75,9 @@ def pretrain(
     stacks : Stack or sequence of Stack
     recipe : Recipe, optional
         By default ``laptop``.
-    samples : Samples, optional
-        Samples of the first scene, whose test pixels are hidden from scaling and training.
+    samples : Samples, sequence of Samples or JoinedSamples, optional
+        Samples of some of the scenes; their test pixels are hidden from scaling and training, also in scenes that
+        overlap theirs.
     run : Run, optional
     partial : Path, optional
         File for the state of an interrupted training; ``resume`` continues from it.
@@ -87,34 +89,42 @@ def pretrain(
     Raises
     ------
     LabelError
-        The samples belong to another image.
+        Samples belong to none of the scenes.
     CheckpointError
         The scenes differ in their bands, or ``partial`` belongs to another training.
     RasterError
         A scene has no valid pixels outside the test samples.
     """
-    scenes = [stacks] if isinstance(stacks, Stack) else list(stacks)
+    scenes = as_list(stacks)
     with kept_warnings() as said:
+        hidden = None if samples is None else _hidden(join_samples(samples), scenes)
         denoiser = _pretrained(
-            scenes, recipe or RECIPES["laptop"], samples=samples, run=run or Run(), partial=partial, resume=resume
+            scenes, recipe or RECIPES["laptop"], samples=hidden, run=run or Run(), partial=partial, resume=resume
         )
     return denoiser.warned([*(text for scene in scenes for text in scene.warnings), *said])
 
 
+def _hidden(samples: JoinedSamples, stacks: Sequence[Stack]) -> JoinedSamples:
+    """Samples whose test pixels are hidden; LabelError if they belong to none of the scenes."""
+    for each in samples.scenes:
+        if not any(each.grid.same_as(stack.grid) for stack in stacks):
+            each.check_grid(stacks[0].grid)
+    return samples
+
+
 def _pretrained(
-    scenes: Sequence[Stack], recipe: Recipe, *, samples: Samples | None, run: Run, partial: Path | None, resume: bool
-) -> Checkpoint:
+    scenes: Sequence[Stack], recipe: Recipe, *,
+    samples: JoinedSamples | None, run: Run, partial: Path | None, resume: bool,
+) -> Checkpoint:  # fmt: skip
     first, *others = scenes
     bands, sar_bands, extra = band_names(first.spectral), band_names(first.sar), extra_layers(first)
     fitted = (
         match_stack(s, bands, sar_bands, extra, name=f"scene {i}, the first scene") for i, s in enumerate(others, 2)
     )
     stacks = [first, *fitted]
-    if samples is not None:
-        samples.check_grid(first.grid)
     scaling, regions = fit_scaling(stacks, recipe.spectral, exclude=samples, seed=run.seed), []
-    for i, stack in enumerate(stacks):
-        tiles = random_tiles(stack, REGION_PX, REGIONS, exclude=None if i else samples, seed=run.seed)
+    for stack in stacks:
+        tiles = random_tiles(stack, REGION_PX, REGIONS, exclude=samples, seed=run.seed)
         regions += [_region(scaled_cube(tile, scaling), tile.valid, recipe.diffusion.tile_px) for tile in tiles]
     spectra = ((region.cube[len(scaling.sar_mean) :], region.valid) for region in regions)
     scaling = replace(scaling, adjacent=np.array([adjacent_difference(spectra)], np.float32))
@@ -140,7 +150,7 @@ def _pretrained(
     )  # fmt: skip
 
 
-def pretraining_record(stacks: Sequence[Stack], samples: Samples | None, run: Run) -> dict[str, Any]:
+def pretraining_record(stacks: Sequence[Stack], samples: JoinedSamples | None, run: Run) -> dict[str, Any]:
     """Provenance of a denoiser."""
     return record(
         "pretrain",

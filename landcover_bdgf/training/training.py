@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -9,12 +10,13 @@ from typing import Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from rasterio.crs import CRS
 from shapely import MultiPoint, to_wkt
 from torch import Generator, Tensor, nn
 
 from landcover_bdgf.errors import LabelError
-from landcover_bdgf.geo import ground_pixel_side_m
-from landcover_bdgf.labels import Legend, Samples, without_empty
+from landcover_bdgf.geo import WGS84, ground_pixel_side_m, same_crs, transformer
+from landcover_bdgf.labels import JoinedSamples, Legend, Samples, join_samples, without_empty
 from landcover_bdgf.model import (
     Checkpoint,
     Experts,
@@ -35,7 +37,7 @@ from landcover_bdgf.model import (
     warn_of_novel_scene,
 )
 from landcover_bdgf.progress import kept_warnings, log
-from landcover_bdgf.scene import Stack
+from landcover_bdgf.scene import Stack, as_list, scene_names
 from landcover_bdgf.storage import record
 from landcover_bdgf.training.calibration import Judged, left_out_opinions, with_novelty
 from landcover_bdgf.training.cross_fitting import CrossFitted, cross_fit
@@ -64,15 +66,20 @@ class Trained(Experts):
 
 
 def train(
-    stack: Stack, samples: Samples, *, denoiser: Checkpoint, recipe: Recipe | None = None,
+    stacks: Stack | Sequence[Stack], samples: Samples | Sequence[Samples] | JoinedSamples, *,
+    denoiser: Checkpoint, recipe: Recipe | None = None,
     run: Run | None = None, partial: Path | None = None, resume: bool = False,
 ) -> Checkpoint:  # fmt: skip
-    """Train the fusion network on the training part of the samples.
+    """Train the fusion network on the training part of the samples of one or more scenes.
 
     Parameters
     ----------
-    stack, samples
-        Only the training part of the samples is used.
+    stacks : Stack or sequence of Stack
+        Scenes of the same sensors. They may overlap: no label is judged by a model that has seen its place, in whatever
+        scene.
+    samples : Samples, sequence of Samples or JoinedSamples
+        Those of each scene, of which only the training part is used. Classes of the same name are one class; a scene
+        need not have all of them.
     denoiser : Checkpoint
         From :func:`pretrain`; its scaling and U-Net are used unchanged.
     recipe : Recipe, optional
@@ -93,13 +100,16 @@ def train(
         The bands of the denoiser and the scene differ, or ``partial`` belongs to another training.
     """
     with kept_warnings() as said:
-        recipe, run = recipe or denoiser.recipe, run or Run()
-        model = _trained(stack, samples, denoiser=denoiser, recipe=recipe, run=run, partial=partial, resume=resume)
-    return model.warned([*stack.warnings, *samples.split.warnings, *said])
+        scenes, recipe, run = as_list(stacks), recipe or denoiser.recipe, run or Run()
+        joined = join_samples(samples)
+        model = _trained(scenes, joined, denoiser=denoiser, recipe=recipe, run=run, partial=partial, resume=resume)
+    of_images = [text for stack in scenes for text in stack.warnings]
+    of_samples = [text for each in joined.scenes for text in each.split.warnings]
+    return model.warned([*of_images, *of_samples, *said])
 
 
 def _trained(
-    stack: Stack, samples: Samples, *,
+    stacks: Sequence[Stack], samples: JoinedSamples, *,
     denoiser: Checkpoint, recipe: Recipe, run: Run, partial: Path | None, resume: bool,
 ) -> Checkpoint:  # fmt: skip
     own = denoiser.recipe
@@ -107,25 +117,29 @@ def _trained(
         log.info("diffusion and spectral settings are taken from the denoiser")
     recipe = recipe.model_copy(update={"diffusion": own.diffusion, "spectral": own.spectral})
     device = run.torch_device()
-    samples.check_grid(stack.grid)
-    stack = fit_stack(denoiser, stack, name="the denoiser")
-    samples = without_empty(samples, stack)
-    if len(samples.test) and denoiser.provenance.get("hidden_test_pixels") != samples.test_digest():
+    samples.check_grids([stack.grid for stack in stacks])
+    stacks = [fit_stack(denoiser, stack, name="the denoiser") for stack in stacks]
+    samples = without_empty(samples, stacks)
+    if (
+        any(len(each.test) for each in samples.scenes)
+        and denoiser.provenance.get("hidden_test_pixels") != samples.test_digest()
+    ):
         log.warning(
             "the denoiser was pre-trained without hiding these test pixels: if on this scene, it used their values in "
             "the images (not their labels). Set `samples` in pre-training to hide them"
         )
-    warn_of_novel_scene(denoiser, stack, run.seed)
-    values = fit_training_values([stack], denoiser.scaling, exclude=samples, seed=run.seed)
+    for stack in stacks:
+        warn_of_novel_scene(denoiser, stack, run.seed)
+    values = fit_training_values(stacks, denoiser.scaling, exclude=samples, seed=run.seed)
     denoiser = replace(denoiser, values=values)
     viewer = Viewer.of(denoiser.weights, denoiser.scaling, recipe, device, run.seed)
-    provenance = training_record(stack, samples, denoiser, recipe, run)
+    provenance = training_record(stacks, samples, denoiser, recipe, run)
     with open_workers(run.workers(device)) as workers:
         setup = Setup(denoiser, viewer, samples.legend, provenance, run, workers)
-        windows = cut_windows(stack, samples.train, viewer, workers)
+        windows = cut_windows(stacks, samples.train, viewer, workers)
         log.info("training on %d pixels of %d classes on %s", len(windows), len(windows.codes.unique()), device)
         model = setup.model("train", windows, partial=partial, resume=resume)
-        found = setup.cross_fitted(windows, samples.train, stack)
+        found = setup.cross_fitted(windows, samples.train, stacks)
     if found:
         model = replace(
             model, left_out=found.left_out, shares=found.shares, similar=recipe.fusion.similar[found.similar],
@@ -133,8 +147,9 @@ def _trained(
         )  # fmt: skip
         say = ", ".join(f"{name} {share:.0%}" for name, share in found.shares.items())
         log.info("experts: %s; temperature %g, from %d pixels", say, found.temperature, len(found.left_out))
-    model = with_novelty(model, stack, samples.train, run)
-    stack.check_unchanged()
+    model = with_novelty(model, stacks, samples.train, run)
+    for stack in stacks:
+        stack.check_unchanged()
     return model
 
 
@@ -167,7 +182,7 @@ class Setup:
             history=history, provenance=self.provenance,
         )  # fmt: skip
 
-    def cross_fitted(self, windows: WindowTable, samples: Samples, stack: Stack) -> CrossFitted | None:
+    def cross_fitted(self, windows: WindowTable, samples: JoinedSamples, stacks: Sequence[Stack]) -> CrossFitted | None:
         """Judge ``samples``, in the order of their windows, by models of the other folds.
 
         Temporary models see each of their pixels for a share of the epochs of the final model.
@@ -180,28 +195,48 @@ class Setup:
             steps = max(1, round(FOLD_EPOCHS * settings.steps_for(len(samples)) * len(kept) / len(samples)))
             return self.model(f"fold {number + 1}", windows.where(torch.from_numpy(kept)), steps=steps)
 
-        def judge(model: Checkpoint, left_out: Samples) -> Judged:
-            return left_out_opinions(model, stack, left_out, self.run)
+        def judge(model: Checkpoint, left_out: JoinedSamples) -> Judged:
+            return left_out_opinions(model, stacks, left_out, self.run)
 
         names = expert_names(self.viewer.recipe)
         return cross_fit(samples, settings.folds, self.run.seed, names, fit=fit_fold, judge=judge)
 
 
-def training_record(stack: Stack, samples: Samples, denoiser: Checkpoint, recipe: Recipe, run: Run) -> dict[str, Any]:
+def training_record(
+    stacks: Sequence[Stack], samples: JoinedSamples, denoiser: Checkpoint, recipe: Recipe, run: Run
+) -> dict[str, Any]:
     """Provenance of a model; an assessment uses the training pixels to detect a reference too close to them."""
-    x, y = samples.grid.xy(samples.train.rows, samples.train.cols)
+    xy, crs = _training_points(samples.train)
     training = {
-        "pixels": to_wkt(MultiPoint(np.stack([x, y], axis=1)), rounding_precision=6),
-        "count": len(x),
-        "crs": samples.grid.crs.to_wkt(),
+        "pixels": to_wkt(MultiPoint(xy), rounding_precision=6),
+        "count": len(xy),
+        "crs": crs.to_wkt(),
         "clear_px": recipe.fusion.clear_px,
         "apart_px": recipe.apart_px,
-        "split": samples.split.method,
-        "labels": samples.split.labels,
+        "split": ", ".join(dict.fromkeys(each.split.method for each in samples.scenes)),
+        "labels": "; ".join(dict.fromkeys(each.split.labels for each in samples.scenes)),
     }
-    inputs = {"scene": stack.fingerprint(), "test pixels": samples.test_digest()}
-    sides = [ground_pixel_side_m(stack.grid)]
+    several = len(stacks) > 1
+    if several:
+        named = zip(scene_names(stacks), samples.scenes, strict=True)
+        training["scenes"] = [
+            {"name": name, "count": len(each.train), "labels": each.split.labels, "grid": each.grid.to_dict()}
+            for name, each in named
+        ]
+    inputs = {f"scene {i}" if several else "scene": stack.fingerprint() for i, stack in enumerate(stacks, 1)}
+    inputs["test pixels"] = samples.test_digest()
+    sides = [ground_pixel_side_m(stack.grid) for stack in stacks]
     return record("train", inputs, seed=run.seed, pixels_m=sides, training=training, denoiser=denoiser.provenance)
+
+
+def _training_points(samples: JoinedSamples) -> tuple[NDArray[np.float64], CRS]:
+    """Coordinates (n, 2) of the pixels of all scenes, in their CRS if it is one, else in longitude and latitude."""
+    one = all(same_crs(each.grid.crs, samples.scenes[0].grid.crs) for each in samples.scenes)
+    crs, found = samples.scenes[0].grid.crs if one else WGS84, []
+    for each in samples.scenes:
+        xy = each.grid.xy(each.rows, each.cols)
+        found.append(np.stack(xy if one else transformer(each.grid.crs, crs).transform(*xy), axis=1))
+    return np.concatenate(found), crs
 
 
 def _task(name: str, trained: Trained, windows: WindowTable, recipe: Recipe, run: Run) -> Task[Drawn]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import chain
 from typing import Any
@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from torch import Generator, Tensor
 
 from landcover_bdgf.errors import LabelError
-from landcover_bdgf.labels import Samples
+from landcover_bdgf.labels import JoinedSamples, Samples
 from landcover_bdgf.model import BLOCK_PX, Seen, Viewer, Workers
 from landcover_bdgf.progress import track
 from landcover_bdgf.scene import Stack
@@ -99,14 +99,28 @@ class WindowTable:
         return digest({name: getattr(self, name).numpy() for name in ("pixels", "at", "around", "codes")})
 
 
-def cut_windows(stack: Stack, samples: Samples, viewer: Viewer, workers: Workers) -> WindowTable:
-    """Windows around all pixels of ``samples``, in their order; cached on disk for the next training.
+def cut_windows(stacks: Sequence[Stack], samples: JoinedSamples, viewer: Viewer, workers: Workers) -> WindowTable:
+    """Windows around all pixels of ``samples``, in their order; those of each scene are cached for the next training.
 
     Raises
     ------
     LabelError
         There are no samples.
     """
+    if not len(samples):
+        raise LabelError(None, "no training pixels are left", "Add labelled polygons, or reduce `buffer_px`.")
+    pairs = zip(stacks, samples.scenes, strict=True)
+    tables = [_of_scene(stack, own, viewer, workers) for stack, own in pairs if len(own)]
+    if len(tables) == 1:
+        return tables[0]
+    pixels = torch.from_numpy(_joined(table.pixels.numpy() for table in tables))
+    starts = np.cumsum([0, *(len(table.pixels) for table in tables)]).tolist()
+    at = torch.cat([table.at + start for table, start in zip(tables, starts, strict=False)])
+    around, codes = (torch.cat([getattr(table, name) for table in tables]) for name in ("around", "codes"))
+    return WindowTable(pixels, at, around, codes, tables[0].channels)
+
+
+def _of_scene(stack: Stack, samples: Samples, viewer: Viewer, workers: Workers) -> WindowTable:
     channels = (viewer.scaling.bands, len(viewer.scaling.sar_mean), viewer.features)
     depends_on = {
         "scene": stack.fingerprint(),
@@ -123,8 +137,6 @@ def cut_windows(stack: Stack, samples: Samples, viewer: Viewer, workers: Workers
 
 def _table(stack: Stack, samples: Samples, viewer: Viewer, workers: Workers) -> Arrays:
     """Pixels and positions, from blocks that are each computed once."""
-    if not len(samples):
-        raise LabelError(None, "no training pixels are left", "Add labelled polygons, or reduce `buffer_px`.")
     fusion = viewer.recipe.fusion
     patch, inset = fusion.patch, fusion.average_px // 2  # a map needs a wider margin than training windows
     blocks, member = np.unique(

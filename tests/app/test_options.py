@@ -64,7 +64,7 @@ def test_options_fill_the_fields_they_are_named_after() -> None:
 @pytest.mark.parametrize(("words", "says"), [
     ("map {msi} -o m.tif", "Missing argument 'SAR'. Give a SAR image, or a table of scenes"),
     ("map {table} {sar} -o maps", "{table}: is a table of scenes, which names their SAR images, and {sar} was given"),
-    ("map {table} -o maps --labels {labels} --field class", "{table}: is a table of scenes, which is mapped with a"),
+    ("map {table} -o maps --labels {labels} --field class", "{table}: is a table of scenes, which names their labels"),
     ("map none.csv -o maps", "none.csv: does not exist."),
     ("align {msi} {sar} -o a.tif --coreg always", "Invalid value for '--coreg': "),
     ("pretrain {msi} {sar} {msi} -o d.safetensors", "Expected pairs of images"),

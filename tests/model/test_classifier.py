@@ -7,6 +7,7 @@ import pytest
 import torch
 
 from landcover_bdgf.errors import CheckpointError
+from landcover_bdgf.labels.joined_samples import join_samples
 from landcover_bdgf.labels.layers import LAYER_NODATA
 from landcover_bdgf.labels.samples import Samples
 from landcover_bdgf.model.checkpoint import Checkpoint
@@ -37,7 +38,7 @@ def test_a_map_has_the_opinions_that_are_trained(stack: Stack, samples: Samples,
     inside = samples.train.where((samples.train.rows < 100) & (samples.train.cols < 100))
     dense = classifier.opinions(classifier.see(block), [block], 1.0)[0][0][:, :, inside.rows, inside.cols]
     with open_workers(1) as workers:
-        table = cut_windows(stack, inside, classifier.viewer, workers)
+        table = cut_windows([stack], join_samples(inside), classifier.viewer, workers)
     w = table[torch.arange(len(table))]
     with torch.no_grad():
         group = classifier.experts.fusion.logits(w.spec, w.sar, w.dif)

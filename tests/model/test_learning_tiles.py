@@ -7,15 +7,16 @@ import pytest
 from rasterio.windows import Window
 
 from landcover_bdgf.errors import RasterError
+from landcover_bdgf.labels.joined_samples import join_samples
 from landcover_bdgf.labels.samples import Samples
-from landcover_bdgf.model.learning_tiles import hide_test_pixels, random_tiles
+from landcover_bdgf.model.learning_tiles import hidden_pixels, hide_pixels, random_tiles
 from landcover_bdgf.scene.stack import Stack, Tile
 
 
 def test_test_pixels_are_hidden_and_no_others(stack: Stack, samples: Samples) -> None:
     window = Window(10, 20, 90, 70)
     tile = stack.read(window)
-    hidden = hide_test_pixels(tile, samples, window)
+    hidden = hide_pixels(tile, hidden_pixels(join_samples(samples), stack.grid), window)
     test = samples.test
     inside = (test.rows >= 20) & (test.rows < 90) & (test.cols >= 10) & (test.cols < 100)
     expected = tile.valid.copy()
@@ -24,7 +25,7 @@ def test_test_pixels_are_hidden_and_no_others(stack: Stack, samples: Samples) ->
     assert np.array_equal(hidden.valid, expected)
     assert not hidden.spectral[:, ~expected].any()
     assert np.array_equal(hidden.spectral[:, expected], tile.spectral[:, expected])
-    assert hide_test_pixels(tile, None, window) is tile
+    assert hide_pixels(tile, hidden_pixels(None, stack.grid), window) is tile
 
 
 def test_the_seed_decides_the_tiles(stack: Stack) -> None:
@@ -52,4 +53,4 @@ def test_tiles_without_data_are_skipped_and_a_scene_of_them_is_refused(stack: St
     one = np.ones(len(rows), np.uint8)
     all_test = replace(samples, rows=rows, cols=cols, codes=one, groups=one, parts=one)
     with pytest.raises(RasterError, match="no pixels to learn from"):
-        next(random_tiles(partial, 32, 99, exclude=all_test, seed=0))
+        next(random_tiles(partial, 32, 99, exclude=join_samples(all_test), seed=0))

@@ -5,9 +5,10 @@ from dataclasses import replace
 import numpy as np
 from rasterio.windows import Window
 
+from landcover_bdgf.labels.joined_samples import join_samples
 from landcover_bdgf.labels.samples import Samples
 from landcover_bdgf.model.checkpoint import Checkpoint
-from landcover_bdgf.model.learning_tiles import hide_test_pixels
+from landcover_bdgf.model.learning_tiles import hide_pixels
 from landcover_bdgf.model.recipe import SpectralRecipe
 from landcover_bdgf.model.scaling_fit import fit_scaling
 from landcover_bdgf.scene.stack import Stack, Tile
@@ -19,13 +20,13 @@ def test_scaling_is_blind_to_test_pixels(stack: Stack, samples: Samples, denoise
     class Spoiled(Stack):
         def read(self, window: Window) -> Tile:
             tile = super().read(window)
-            hidden = hide_test_pixels(tile, samples, window)
+            hidden = hide_pixels(tile, samples.test.positions, window)
             spoil = np.where(tile.valid & ~hidden.valid, np.float32(1e6), np.float32(1))
             return Tile(tile.spectral * spoil, tile.sar * spoil, tile.valid)
 
     spoiled = Spoiled(**{name: getattr(stack, name) for name in stack.__dataclass_fields__})
     recipe = SpectralRecipe()
-    fair, blind = (fit_scaling([s], recipe, exclude=samples, seed=0) for s in (stack, spoiled))
+    fair, blind = (fit_scaling([s], recipe, exclude=join_samples(samples), seed=0) for s in (stack, spoiled))
     seeing = fit_scaling([spoiled], recipe, exclude=None, seed=0)
     assert all(np.array_equal(a, b) for a, b in zip(fair.arrays().values(), blind.arrays().values(), strict=True))
     assert not np.array_equal(fair.high, seeing.high)

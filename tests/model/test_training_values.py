@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from landcover_bdgf.labels.joined_samples import join_samples
 from landcover_bdgf.labels.samples import Samples
 from landcover_bdgf.model.checkpoint import Checkpoint
 from landcover_bdgf.model.learning_tiles import random_pixels
@@ -42,8 +43,8 @@ def test_a_scene_of_one_pixel_has_values() -> None:
 
 
 def test_test_pixels_are_left_out(stack: Stack, samples: Samples, denoiser: Checkpoint) -> None:
-    values = fit_training_values([stack], denoiser.scaling, exclude=samples, seed=0)
-    spectral, _ = random_pixels([stack], exclude=samples, seed=0)
+    values = fit_training_values([stack], denoiser.scaling, exclude=join_samples(samples), seed=0)
+    spectral, _ = random_pixels([stack], exclude=join_samples(samples), seed=0)
     assert spectral.shape[1] == random_pixels([stack], exclude=None, seed=0)[0].shape[1] - len(samples.test)
     np.testing.assert_allclose(values.spectral.mean, spectral.mean(1), rtol=1e-4)
 

@@ -7,6 +7,7 @@ import pytest
 import torch
 from rasterio.windows import Window
 
+from landcover_bdgf.labels.joined_samples import join_samples
 from landcover_bdgf.labels.samples import Samples
 from landcover_bdgf.model.checkpoint import Checkpoint
 from landcover_bdgf.model.classifier import Classifier, pooled, tempered
@@ -45,7 +46,7 @@ def test_labels_count_by_their_weights() -> None:
 
 
 def test_opinions_are_those_of_the_given_pixels(model: Checkpoint, stack: Stack, samples: Samples) -> None:
-    found = left_out_opinions(model, stack, samples.test, Run())
+    found = left_out_opinions(model, [stack], join_samples(samples.test), Run())
     index, opinions = found.index, found.opinions
     classifier = Classifier(replace(model, temperature=1.0), Run())
     whole = classifier.probabilities([classifier.viewer.read(stack, (0, 0))])[0].numpy()

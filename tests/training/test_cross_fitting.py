@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 import torch
 
+from landcover_bdgf.labels.joined_samples import JoinedSamples, join_samples
 from landcover_bdgf.labels.samples import Samples
 from landcover_bdgf.labels.split import distances_px
 from landcover_bdgf.model.checkpoint import Checkpoint, load_checkpoint
@@ -18,14 +19,14 @@ from landcover_bdgf.training.training import train
 
 def test_what_the_folds_judge_is_kept_with_each_pixel(samples: Samples) -> None:
     """Models that are right with a probability that is their fold's: 0.9 or 0.6."""
-    labels = samples.train
+    labels = join_samples(samples.train)
     seen: list[np.ndarray] = []
 
     def fit(number: int, kept: np.ndarray) -> Checkpoint:
         seen.append(kept)
         return number  # type: ignore[return-value]
 
-    def judge(model: Checkpoint, left_out: Samples) -> Judged:
+    def judge(model: Checkpoint, left_out: JoinedSamples) -> Judged:
         index = np.arange(len(left_out))[::-2]  # not all, in another order
         right = 0.9 if model == 0 else 0.6
         p = np.full((len(index), len(labels.legend.entries)), (1 - right) / (len(labels.legend.entries) - 1))
@@ -71,10 +72,10 @@ def test_a_trained_model_knows_how_its_labels_were_judged(
 
 def test_the_better_of_two_averages_is_chosen(samples: Samples) -> None:
     """The second choice of the two is right, the first guesses."""
-    labels = samples.train
+    labels = join_samples(samples.train)
     classes = len(labels.legend.entries)
 
-    def judge(model: Checkpoint, left_out: Samples) -> Judged:
+    def judge(model: Checkpoint, left_out: JoinedSamples) -> Judged:
         opinions = np.full((len(left_out), 1, 2, 1, classes), 1 / classes)
         opinions[np.arange(len(left_out)), 0, 1, 0, left_out.codes - 1] = 0.9
         return Judged(np.arange(len(left_out)), np.log(opinions), np.ones(classes, int))
@@ -87,10 +88,10 @@ def test_the_better_of_two_averages_is_chosen(samples: Samples) -> None:
 
 def test_the_same_models_without_guidance_are_judged_beside(samples: Samples) -> None:
     """Guided they are right, unguided they say the first class."""
-    labels = samples.train
+    labels = join_samples(samples.train)
     classes = len(labels.legend.entries)
 
-    def judge(model: Checkpoint, left_out: Samples) -> Judged:
+    def judge(model: Checkpoint, left_out: JoinedSamples) -> Judged:
         opinions = np.full((len(left_out), 2, 1, 1, classes), 0.1)
         opinions[np.arange(len(left_out)), 0, 0, 0, left_out.codes - 1] = 0.9
         opinions[:, 1, ..., 0] = 0.9
@@ -111,11 +112,11 @@ def test_labels_have_the_weights_of_the_map() -> None:
 
 
 def test_the_temperature_is_that_of_the_left_out_pixels(samples: Samples) -> None:
-    labels, rng = samples.train, np.random.default_rng(0)
+    labels, rng = join_samples(samples.train), np.random.default_rng(0)
     p = rng.dirichlet(np.ones(len(labels.legend.entries)), len(labels))
     mapped_px = np.arange(len(labels.legend.entries))
 
-    def judge(model: Checkpoint, left_out: Samples) -> Judged:
+    def judge(model: Checkpoint, left_out: JoinedSamples) -> Judged:
         return Judged(np.arange(len(left_out)), np.log(p[: len(left_out)])[:, None, None, None], mapped_px)
 
     found = cross_fit(labels, 2, 0, ("windows",), fit=lambda number, kept: None, judge=judge)  # type: ignore[arg-type, return-value]

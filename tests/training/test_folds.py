@@ -5,35 +5,36 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from landcover_bdgf.labels.joined_samples import JoinedSamples, join_samples
 from landcover_bdgf.labels.samples import Samples
 from landcover_bdgf.labels.split import distances_px
 from landcover_bdgf.training.folds import fold_count, folds, folds_of
 
 
-def with_polygons(samples: Samples, corners: np.ndarray, codes: np.ndarray) -> Samples:
+def with_polygons(samples: Samples, corners: np.ndarray, codes: np.ndarray) -> JoinedSamples:
     """One polygon of 2 × 2 px at each corner."""
     places = (corners[:, None] + np.array([[0, 0], [0, 1], [1, 0], [1, 1]])).reshape(-1, 2).astype(np.int32)
     arrays = {"rows": places[:, 0], "cols": places[:, 1], "codes": np.repeat(codes, 4).astype(np.uint16)}
     groups = np.repeat(np.arange(len(corners)), 4).astype(np.int32)
-    return replace(samples, **arrays, groups=groups, parts=np.zeros(len(places), np.uint8))
+    return join_samples(replace(samples, **arrays, groups=groups, parts=np.zeros(len(places), np.uint8)))
 
 
 def test_every_polygon_is_left_out_once_except_the_only_one_of_its_class(samples: Samples) -> None:
-    train = samples.train
+    train = join_samples(samples.train)
     numbers = folds_of(train, 2, seed=0)
     for code in np.unique(train.codes):
         of_class = train.codes == code
         for group in np.unique(train.groups[of_class]):
             assert len(np.unique(numbers[of_class & (train.groups == group)])) == 1
         assert set(numbers[of_class]) == {0, 1}
-    single = replace(train, groups=np.where(train.codes == 1, 999, train.groups).astype(np.int32))
+    single = join_samples(replace(samples.train, groups=np.where(train.codes == 1, 999, train.groups).astype(np.int32)))
     assert set(folds_of(single, 2, seed=0)[train.codes == 1]) == {-1}
     assert set(folds_of(single, 2, seed=0)[train.codes != 1]) == {0, 1}
 
 
 @pytest.mark.parametrize("count", [2, 3, 5])
 def test_every_label_is_judged_and_every_other_polygon_kept(samples: Samples, count: int) -> None:
-    labels = samples.train
+    labels = join_samples(samples.train)
     made = list(folds(labels, count, seed=0))
     assert len(made) == count
     for fold in made:
@@ -94,6 +95,6 @@ def test_no_fold_takes_most_labels_of_a_class(samples: Samples) -> None:
         assert np.bincount(numbers[labels.codes == code]).max() <= 52
 
 
-def judged_distance(labels: Samples) -> np.ndarray:
+def judged_distance(labels: JoinedSamples) -> np.ndarray:
     found = [distances_px(labels.positions[fold.left_out], labels.positions[fold.kept]) for fold in folds(labels, 3, 0)]
     return np.concatenate(found)

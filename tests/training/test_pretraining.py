@@ -8,6 +8,7 @@ import pytest
 import torch
 
 from landcover_bdgf.errors import CheckpointError, RasterError
+from landcover_bdgf.labels.joined_samples import join_samples
 from landcover_bdgf.labels.samples import Samples
 from landcover_bdgf.model.blocks import Piece
 from landcover_bdgf.model.checkpoint import Checkpoint, load_checkpoint
@@ -65,7 +66,7 @@ def test_the_velocity_is_that_of_the_image_before_masking(stack: Stack) -> None:
 
 
 def test_the_record_names_all_scenes_and_the_hidden_pixels(stack: Stack, samples: Samples, wide_stack: Stack) -> None:
-    record = pretraining_record([stack, wide_stack], samples, Run(seed=5))
+    record = pretraining_record([stack, wide_stack], join_samples(samples), Run(seed=5))
     assert record["hidden_test_pixels"] == samples.test_digest()
     assert record["pixels_m"] == [10.0, 10.0]
     assert pretraining_record([stack], None, Run())["hidden_test_pixels"] is None

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 import torch
 
+from landcover_bdgf.labels.joined_samples import join_samples
 from landcover_bdgf.labels.samples import Samples
 from landcover_bdgf.model.checkpoint import Checkpoint
 from landcover_bdgf.model.features import Viewer
@@ -24,7 +25,7 @@ def viewer(denoiser: Checkpoint) -> Viewer:
 
 def cut(stack: Stack, samples: Samples, viewer: Viewer) -> WindowTable:
     with open_workers(2) as workers:
-        return cut_windows(stack, samples, viewer, workers)
+        return cut_windows([stack], join_samples(samples), viewer, workers)
 
 
 @pytest.mark.parametrize("average_px", [1, 7])

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -48,6 +50,41 @@ def read_stack(hsi: str, sar: str | None, settings: AlignSettings) -> Stack:
     assert sar is not None  # by is_table
     log.info("checking %s and %s", hsi, sar)
     return align_images(_source(hsi), _source(sar), settings=settings)
+
+
+@dataclass(frozen=True)
+class GivenScene:
+    """A scene of a command, with its labels and their field if it has any."""
+
+    stack: Stack
+    labels: Path | None = None
+    field: str | None = None
+
+
+def read_scenes(
+    hsi: str, sar: str | None, more: Sequence[str] | None, settings: AlignSettings, *,
+    labels: Sequence[Path] = (), field: str | None = None,
+) -> list[GivenScene]:  # fmt: skip
+    """The scenes of a table, or of pairs of images with labels for each pair, or one file of labels for all.
+
+    SettingsError if images are no pairs, or labels not as many.
+    """
+    from landcover_bdgf.scene import read_scene_table
+
+    if is_table(hsi, sar):
+        rows = read_scene_table(hsi, settings=settings)
+        return [GivenScene(row.stack(), row.labels, row.field or field) for row in rows]
+    images = [hsi, sar, *(more or [])]
+    if len(images) % 2:
+        problem = f"Expected pairs of images (HSI SAR HSI SAR ...), got {len(images)}"
+        raise SettingsError(None, problem, "Give a SAR image after each spectral image.")
+    pairs = len(images) // 2
+    if len(labels) not in (0, 1, pairs):
+        problem = f"{len(labels)} files of labels were given for {pairs} pairs of images"
+        raise SettingsError("`labels`", problem, "Give one for each pair, in the same order, or one for all.")
+    of_pair: list[Path | None] = [*labels] if len(labels) == pairs else [next(iter(labels), None)] * pairs
+    stacks = [read_stack(str(images[2 * i]), images[2 * i + 1], settings) for i in range(pairs)]
+    return [GivenScene(stack, own, field) for stack, own in zip(stacks, of_pair, strict=True)]
 
 
 def with_windows(settings: SampleSettings, recipe: Recipe) -> SampleSettings:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -31,7 +32,10 @@ from landcover_bdgf.model import Run
 from landcover_bdgf.scene import AlignSettings
 
 if TYPE_CHECKING:
+    from landcover_bdgf.app.job import Job
+    from landcover_bdgf.app.scenes_job import ScenesJob
     from landcover_bdgf.mapping import SceneResult
+    from landcover_bdgf.scene import SceneRow, Stack
 
 
 @with_settings
@@ -50,24 +54,27 @@ def map_(
 ) -> None:  # fmt: skip
     """Make a land-cover map with an existing model (--model), or train one from labels first (--labels).
 
-    With a table of scenes in place of HSI and SAR, map each into a folder.
+    With a table of scenes in place of HSI and SAR, map each into the folder OUTPUT. If it names labels, one model is
+    trained on all of them, unless --model is given.
     """
     from landcover_bdgf.geo import limit_cache
     from landcover_bdgf.mapping import parse_size
     from landcover_bdgf.model import load_checkpoint
     from landcover_bdgf.scene import read_scene_table
 
-    table = is_table(hsi, sar)
     if mapping.max_ram:
         limit_cache(parse_size(mapping.max_ram))
-    if labels is None:
+    rows = read_scene_table(hsi, settings=aligning) if is_table(hsi, sar) else None
+    if rows is not None and labels is not None:
+        raise SettingsError(hsi, "is a table of scenes, which names their labels", "Leave out --labels.")
+    if labels is None and (rows is None or model is not None or not any(row.labels for row in rows)):
         typed.refuse(OF_LABELS - OF_CLASSES, "--labels")
         if typed & {"config", "set"}:
             problem = "-c and --set apply only when a model is trained"
             raise SettingsError(None, problem, "Remove them, or pass --labels.")
         file = model_path(model)
         load_checkpoint(file, "model")  # refused before the images are read
-        scenes = read_scene_table(hsi, settings=aligning) if table else read_stack(hsi, sar, aligning)
+        scenes = read_stack(hsi, sar, aligning) if rows is None else rows
         from landcover_bdgf.mapping import map_scene, map_scenes  # load PyTorch, for which refused files need not wait
 
         how: dict[str, Any] = {"settings": mapping, "run": run, "overwrite": overwrite, "resume": resume}
@@ -78,36 +85,59 @@ def map_(
         what = "land-cover map" if made == output else f"part {mapping.shard} of the map"
         say(shown, [f"{made}: {what}"], {"map": str(made)})
         return
-    from landcover_bdgf.app.job import Job, run_job
-    from landcover_bdgf.assessment import summary_lines
+    from landcover_bdgf.app.job import Job
+    from landcover_bdgf.app.scenes_job import ScenesJob
 
-    if table:
-        problem = "is a table of scenes, which is mapped with a model that exists"
-        raise SettingsError(hsi, problem, "Train one first, then leave out --labels.")
+    recipe = read_recipe(choice)
+    sampling = with_windows(sampling, recipe)
+    mapping = replace(mapping, legend=None, merge=(), rename=())  # the model learns the classes as they are wanted
+    if rows is not None:
+        rows = [replace(row, field=row.field or field) for row in rows]
+        _train_and_map_all(shown, rows, ScenesJob(output, recipe, sampling, mapping, run, overwrite, resume))
+        return
     if mapping.shard != "1/1":
         raise SettingsError("--shard", "needs --model", "Train a model first; then map every part with it.")
-    recipe = read_recipe(choice)
-    mapping = replace(mapping, legend=None, merge=(), rename=())  # the model learns the classes as they are wanted
+    assert labels is not None
     assert field is not None  # by first_checks
-    stack = read_stack(hsi, sar, aligning)
+    model = model or new_model(output)
+    job = Job(labels, field, output, model, recipe, sampling, mapping, run, overwrite, resume)
+    _train_and_map(shown, read_stack(hsi, sar, aligning), job)
 
-    job = Job(
-        labels, field, output, model or new_model(output), recipe, with_windows(sampling, recipe), mapping, run,
-        overwrite, resume,
-    )  # fmt: skip
+
+def _train_and_map(shown: Shown, stack: Stack, job: Job) -> None:
+    """The whole job on one scene, and what it wrote."""
+    from landcover_bdgf.app.job import run_job
+    from landcover_bdgf.assessment import summary_lines
+
     accuracy = run_job(stack, job)
-    lines = [*(summary_lines(accuracy) if accuracy else []), f"{output}: land-cover map", f"{job.model}: model"]
+    lines = [*(summary_lines(accuracy) if accuracy else []), f"{job.output}: land-cover map", f"{job.model}: model"]
     lines += [f"{job.report}: report"] if accuracy else []
-    values = {"map": str(output), "model": str(job.model), "accuracy": accuracy.to_dict() if accuracy else None}
+    values = {"map": str(job.output), "model": str(job.model), "accuracy": accuracy.to_dict() if accuracy else None}
     say(shown, lines, values)
 
 
-def _tell(shown: Shown, results: list[SceneResult], folder: Path) -> None:
+def _train_and_map_all(shown: Shown, rows: list[SceneRow], job: ScenesJob) -> None:
+    """One model of all labelled scenes of a table, and the maps of all."""
+    from landcover_bdgf.app.scenes_job import run_scenes_job
+    from landcover_bdgf.assessment import summary_lines
+
+    if any(row.labels is not None and row.field is None for row in rows):
+        raise SettingsError("`field`", "is missing", "Name it here, or in the column field of the table.")
+    results, accuracy = run_scenes_job(rows, job)
+    lines = [*(summary_lines(accuracy) if accuracy else []), f"{job.model}: model"]
+    lines += [f"{job.report / 'report.html'}: report"] if accuracy else []
+    _tell(shown, results, job.folder, lines)
+
+
+def _tell(shown: Shown, results: list[SceneResult], folder: Path, more: Sequence[str] = ()) -> None:
     """Print what became of the scenes of a table; BdgfError if some were not mapped."""
     from landcover_bdgf.mapping import result_lines
 
-    lines = result_lines(results, tell=message)
-    say(shown, lines, {"maps": str(folder), "scenes": [each.to_dict() for each in results]})
+    say(
+        shown,
+        [*result_lines(results, tell=message), *more],
+        {"maps": str(folder), "scenes": [each.to_dict() for each in results]},
+    )
     failed = sum(each.error is not None for each in results)
     if failed:
         problem = f"{failed} of {len(results)} scenes failed"

@@ -5,29 +5,28 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated
 
-from landcover_bdgf.app.commands.inputs import read_recipe, read_stack
+from landcover_bdgf.app.commands.inputs import read_recipe, read_scenes
 from landcover_bdgf.app.options import (
-    HSI,
+    HSI_OR_TABLE,
+    MORE,
     OUTPUT,
     OVERWRITE,
     RESUME,
-    SAR,
+    SAR_OF_HSI,
     RecipeChoice,
     Shown,
-    argument,
     option,
     with_settings,
 )
 from landcover_bdgf.app.terminal import say
-from landcover_bdgf.errors import SettingsError
 from landcover_bdgf.model import Run
 from landcover_bdgf.scene import AlignSettings
 
 
 @with_settings
 def pretrain(
-    shown: Shown, aligning: AlignSettings, choice: RecipeChoice, run: Run, hsi: HSI, sar: SAR, output: OUTPUT,
-    more: Annotated[list[str] | None, argument("more pairs of images: HSI SAR HSI SAR ...", "[MORE]...")] = None,
+    shown: Shown, aligning: AlignSettings, choice: RecipeChoice, run: Run,
+    hsi: HSI_OR_TABLE, output: OUTPUT, sar: SAR_OF_HSI = None, more: MORE = None,
     samples: Annotated[Path | None, option("samples", "samples whose test pixels are not used", "Inputs")] = None,
     steps: Annotated[int | None, option("steps", "optimiser steps (diffusion.steps)", "Model", "by the recipe")] = None,
     overwrite: OVERWRITE = False,
@@ -39,11 +38,7 @@ def pretrain(
     from landcover_bdgf.model import partial_path
     from landcover_bdgf.training import pretrain as pretrain_stacks
 
-    images = [hsi, sar, *(more or [])]
-    if len(images) % 2:
-        problem = f"Expected pairs of images (HSI SAR HSI SAR ...), got {len(images)}"
-        raise SettingsError(None, problem, "Give a SAR image after each spectral image.")
-    stacks = [read_stack(images[i], images[i + 1], aligning) for i in range(0, len(images), 2)]
+    stacks = [scene.stack for scene in read_scenes(hsi, sar, more, aligning)]
     overrides = () if steps is None else (f"diffusion.steps={steps}",)
     denoiser = pretrain_stacks(
         stacks, read_recipe(choice, *overrides), samples=read_samples(samples) if samples else None,

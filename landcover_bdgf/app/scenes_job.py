@@ -1,0 +1,147 @@
+"""The whole job on many scenes: sample, pretrain and train one model on those with labels, map all, assess."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from landcover_bdgf.app.job import keep_denoiser, keep_model
+from landcover_bdgf.assessment import Accuracy, ReportContext, assess, report_product
+from landcover_bdgf.errors import CheckpointError, OutputError, SettingsError, opening
+from landcover_bdgf.labels import JoinedSamples, LabelledScene, SampleSettings, sample_scenes
+from landcover_bdgf.mapping import MapSettings, SceneResult, map_scenes
+from landcover_bdgf.model import Checkpoint, Recipe, Run, checkpoint_product, load_checkpoint, partial_path
+from landcover_bdgf.progress import log
+from landcover_bdgf.scene import SceneRow, Stack
+from landcover_bdgf.settings import changed_settings
+from landcover_bdgf.storage import Product, check, reserved, without_warnings
+from landcover_bdgf.training import pretrain, pretraining_record, train, training_record
+
+
+@dataclass(frozen=True)
+class ScenesJob:
+    """Arguments of :func:`run_scenes_job` besides the scenes.
+
+    Attributes
+    ----------
+    folder : Path
+        Of the maps, ``model.safetensors``, ``denoiser.safetensors`` and ``report/``.
+    recipe, sampling, mapping, run
+        Settings of the steps.
+    overwrite, resume : bool
+        Replace existing outputs; continue an interrupted run of the same job.
+    """
+
+    folder: Path
+    recipe: Recipe
+    sampling: SampleSettings = dataclasses.field(default_factory=SampleSettings)
+    mapping: MapSettings = dataclasses.field(default_factory=MapSettings)
+    run: Run = dataclasses.field(default_factory=Run)
+    overwrite: bool = False
+    resume: bool = False
+
+    __repr__ = changed_settings
+
+    @property
+    def denoiser(self) -> Path:
+        """The denoiser."""
+        return self.folder / "denoiser.safetensors"
+
+    @property
+    def model(self) -> Path:
+        """The model of all scenes."""
+        return self.folder / "model.safetensors"
+
+    @property
+    def report(self) -> Path:
+        """Folder of the report."""
+        return self.folder / "report"
+
+
+def run_scenes_job(rows: Sequence[SceneRow], job: ScenesJob) -> tuple[list[SceneResult], Accuracy | None]:
+    """Map the scenes of a table with one model of those that have labels.
+
+    The report is of the first mapped scene with labels, with a row for each other; None if no labels were judged.
+    Scenes without labels serve pre-training only. Each labelled row has a field.
+    """
+    labelled = [row for row in rows if row.labels is not None]
+    if not labelled:
+        raise SettingsError("`model`", "is missing, and the table names no labels", "Give one of both.")
+    _make_folder(job)
+    products = [checkpoint_product(job.denoiser), checkpoint_product(job.model)]
+    with reserved(*products):
+        model = _model(labelled, [row for row in rows if row.labels is None], job, products)
+    results = map_scenes(
+        rows, model, job.folder, settings=job.mapping, run=job.run, overwrite=job.overwrite, resume=job.resume
+    )
+    return results, _report([row.name for row in labelled], results, model, job)
+
+
+def _model(labelled: list[SceneRow], others: list[SceneRow], job: ScenesJob, products: list[Product]) -> Checkpoint:
+    """The model of all scenes with labels, as an interrupted run left it, or trained."""
+    for product in products:
+        check(product, overwrite=job.overwrite or job.resume, resume=job.resume)
+    stacks = [row.stack() for row in labelled]
+    given = zip(stacks, labelled, strict=True)
+    scenes = [LabelledScene(stack, row.labels, row.field) for stack, row in given if row.labels and row.field]
+    samples = sample_scenes(scenes, job.sampling)
+    seen = [*stacks, *(row.stack() for row in others)]
+    before = pretraining_record(seen, samples, job.run)
+    denoiser = _finished(job.denoiser, job, before)
+    if denoiser is None:
+        denoiser = _pretrained(seen, samples, job)
+    made = training_record(stacks, samples, replace(denoiser, provenance=before), job.recipe, job.run)
+    model = _finished(job.model, job, made)
+    if model is None:
+        partial = partial_path(job.model)
+        resume = job.resume and partial.exists()
+        model = train(
+            stacks, samples, denoiser=denoiser, recipe=job.recipe, run=job.run, partial=partial, resume=resume
+        )
+        keep_model(model, job.model, overwrite=job.overwrite, begun=resume)
+    for stack in seen:
+        stack.close()
+    return model
+
+
+def _pretrained(stacks: list[Stack], samples: JoinedSamples, job: ScenesJob) -> Checkpoint:
+    partial = partial_path(job.denoiser)
+    resume = job.resume and partial.exists()
+    denoiser = pretrain(stacks, job.recipe, samples=samples, run=job.run, partial=partial, resume=resume)
+    keep_denoiser(denoiser, stacks[0], job.denoiser, run=job.run, overwrite=job.overwrite, begun=resume)
+    return denoiser
+
+
+def _finished(path: Path, job: ScenesJob, made: dict[str, Any]) -> Checkpoint | None:
+    """What an interrupted run of this job has finished, if anything; CheckpointError for a file of another job."""
+    if not job.resume or job.overwrite or not path.exists():
+        return None
+    found = load_checkpoint(path)
+    same = found.recipe == job.recipe if found.kind == "model" else found.recipe.diffusion == job.recipe.diffusion
+    if same and without_warnings(found.provenance) == made:
+        log.info("%s: already complete, skipped", path)
+        return found
+    remedy = "Give those of that run to continue it with `resume`, or replace it with `overwrite`."
+    raise CheckpointError(path, "was made with different scenes, labels, settings, seed or version", remedy)
+
+
+def _report(labelled: list[str], results: list[SceneResult], model: Checkpoint, job: ScenesJob) -> Accuracy | None:
+    mapped = [each for each in results if each.name in labelled and each.error is None]
+    if model.left_out is None or not mapped:
+        log.warning("no labels were judged, so there is no report")
+        return None
+    title = f"Accuracy of {mapped[0].name} and the other scenes of its model"
+    context = ReportContext(settings=job.recipe.model_dump(mode="json"), experts=model.shares, title=title)
+    overwrite = job.overwrite or job.resume
+    check(report_product(job.report), overwrite=overwrite)
+    return assess(mapped[0].path, model.left_out, output=job.report, overwrite=overwrite, context=context)
+
+
+@opening(OutputError)
+def _make_folder(job: ScenesJob) -> None:
+    if job.folder.exists() and not job.folder.is_dir():
+        raise OutputError(job.folder, "is a file, the maps of a table go into a folder", "Choose another name.")
+    job.folder.mkdir(exist_ok=True)
