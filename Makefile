@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 READY := .venv/.ready
 
-.PHONY: demo test check trust kernels bench accuracy clean
+.PHONY: demo test check trust kernels gpu bench accuracy clean
 
 demo: $(READY)  ## labels to map on a small simulated scene
 	@$(BIN)/bdgf demo demo --overwrite
@@ -23,6 +23,9 @@ trust: $(READY)  ## long robustness tests (bad inputs, faults, flipped bits, dam
 kernels: $(READY)  ## test the CUDA kernels in Triton's interpreter; installs Triton, 1 GB
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[triton]'
 	@$(BIN)/python -m pytest tests/model/networks/test_scan.py
+
+gpu: $(READY)  ## on a machine with a CUDA GPU: its tests, then speeds as a table, in about 8 minutes
+	@$(BIN)/python benchmarks/gpu.py
 
 bench: $(READY)  ## speed, memory, training time; accuracy against a random forest and an SVM if the real scenes are present
 	@$(BIN)/python benchmarks/networks.py
