@@ -20,6 +20,7 @@ PICTURE_PX = 1200
 _READ_PX = 512
 RIGHT, WRONG = (31, 92, 153), (213, 94, 0)  # blue and vermilion, which colour-blind readers can tell apart
 MARK_PX = 350  # pixels of a picture per pixel of half a mark: marks can be seen in a picture of a whole scene
+ALL_OF_SENTINEL_2 = 12, 13  # bands of levels 2A and 1C, B01 first
 PALE = 0.3  # contrast of the map behind the marks
 COLOURS_NM = (660.0, 560.0, 490.0)  # red, green, blue
 NEAR_NM = 60.0  # a band farther away is of another colour
@@ -114,7 +115,8 @@ def _sampled(image: Image, grid: Grid) -> tuple[NDArray[np.float32], NDArray[np.
 def colour_bands(image: Image) -> list[int]:
     """Indices of the bands that are drawn red, green and blue.
 
-    Of a few bands without wavelengths, the first, blue first; of many, those where spectrometers have these colours.
+    Of a few bands without wavelengths, the first, blue first; of 12 or 13 those after the first, which is aerosols in
+    Sentinel-2; of many, those where spectrometers have these colours.
     """
     known = np.array([band.wavelength_nm or np.inf for band in image.bands])
     nearest = [int(np.abs(known - nm).argmin()) for nm in COLOURS_NM]
@@ -122,6 +124,8 @@ def colour_bands(image: Image) -> list[int]:
         return nearest
     if len(image.bands) > MANY_BANDS and not np.isfinite(known).any():
         return [int(share * len(image.bands)) for share in COLOUR_SHARES]
+    if len(image.bands) in ALL_OF_SENTINEL_2:
+        return [3, 2, 1]
     order = (2, 1, 0) if len(image.bands) > 3 else (0, 1, 2)
     return [min(i, len(image.bands) - 1) for i in order]
 

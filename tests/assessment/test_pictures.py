@@ -74,6 +74,13 @@ def test_an_image_is_shown_in_its_colours(write_tif: WriteTif) -> None:
     assert picture[5, :, 1].max() == 0
 
 
+@pytest.mark.parametrize(("bands", "shown"), [(3, [0, 1, 2]), (10, [2, 1, 0]), (12, [3, 2, 1]), (13, [3, 2, 1])])
+def test_the_colours_of_bands_without_names(bands: int, shown: list[int], write_tif: WriteTif) -> None:
+    """All bands of Sentinel-2 begin with that of aerosols, which is not blue."""
+    with open_image(write_tif("image.tif", np.ones((bands, 8, 8), np.float32))) as image:
+        assert colour_bands(image) == shown
+
+
 def test_a_large_image_is_sampled_in_tiles_without_resampling(
     write_tif: WriteTif, monkeypatch: pytest.MonkeyPatch
 ) -> None:
