@@ -56,7 +56,7 @@ class Comparison:
     first_overall, second_overall, difference : float
         Overall accuracies, and first minus second; weighted by the design if there is one.
     low, high : float, optional
-        95 % interval of the difference; None if all pixels are in one polygon, or a stratum has too few points.
+        95 % interval of the difference; None if all pixels are in one polygon, or both maps are right at the same ones.
     weighted : bool
         Whether the pixels are a probability sample.
     groups : int
@@ -88,9 +88,16 @@ class Comparison:
         return self.groups == self.n
 
     @property
+    def alike(self) -> bool:
+        """Whether both maps are right at the same pixels: then nothing tells how far their difference may be from 0."""
+        return self.only_first + self.only_second == 0
+
+    @property
     def verdict(self) -> str:
         """The result as a sentence, by the interval, which follows the design."""
         names = printable(self.first), printable(self.second)
+        if self.alike:
+            return f"{names[0]} and {names[1]} are right at the same reference pixels, which cannot tell them apart"
         if self.low is None or self.high is None:
             return "with one polygon the maps cannot be compared"
         if self.low <= 0 <= self.high:
@@ -169,13 +176,12 @@ def _by_points(one: ClassRaster, other: ClassRaster, design: Design) -> Comparis
     difference, se = sample.ratio(first.astype(int) - second.astype(int), use)
     shares = [sample.ratio(each, use)[0] for each in (first, second)]
     tested = labelled & has_data
+    interval = None if math.isnan(se) else (difference - Z_95 * se, difference + Z_95 * se)
     return Comparison(
-        **_tested((one, other), (right[0][tested], right[1][tested])),
+        **_tested((one, other), (right[0][tested], right[1][tested]), interval),
         first_overall=shares[0],
         second_overall=shares[1],
         difference=difference,
-        low=None if math.isnan(se) else difference - Z_95 * se,
-        high=None if math.isnan(se) else difference + Z_95 * se,
         weighted=True,
         groups=int(tested.sum()),
         without_data=int((labelled & ~has_data).sum()),
@@ -198,12 +204,10 @@ def _by_labels(one: ClassRaster, other: ClassRaster, reference: ReferenceFile, f
     first, second, groups = right[0][has_data], right[1][has_data], pixels.groups[has_data]
     gain = paired_gain(first.astype(float) - second, groups)
     return Comparison(
-        **_tested((one, other), (first, second)),
+        **_tested((one, other), (first, second), gain[1:] if gain else None),
         first_overall=float(first.mean()),
         second_overall=float(second.mean()),
         difference=float(first.mean() - second.mean()),
-        low=gain[1] if gain else None,
-        high=gain[2] if gain else None,
         weighted=False,
         groups=len(np.unique(groups)),
         without_data=int((~has_data).sum()),
@@ -231,13 +235,16 @@ def _right(
     return (right[0], right[1]), has_data
 
 
-def _tested(maps: tuple[ClassRaster, ClassRaster], right: tuple[Bools, Bools]) -> dict[str, Any]:
-    """The counts of a comparison and the exact test of McNemar."""
+def _tested(
+    maps: tuple[ClassRaster, ClassRaster], right: tuple[Bools, Bools], interval: tuple[float, float] | None
+) -> dict[str, Any]:
+    """The counts of a comparison, the exact test of McNemar, and the interval, which is 0 to 0 for maps alike."""
     from scipy.stats import binomtest
 
     first, second = right
     only_first, only_second = int((first & ~second).sum()), int((second & ~first).sum())
     discordant = only_first + only_second
+    low, high = interval if interval is not None and discordant else (None, None)
     return {
         "first": maps[0].path.name,
         "second": maps[1].path.name,
@@ -247,6 +254,8 @@ def _tested(maps: tuple[ClassRaster, ClassRaster], right: tuple[Bools, Bools]) -
         "only_second": only_second,
         "both_wrong": int((~first & ~second).sum()),
         "p_value": float(binomtest(only_first, discordant).pvalue) if discordant else 1.0,
+        "low": low,
+        "high": high,
     }
 
 
