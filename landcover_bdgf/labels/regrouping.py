@@ -53,7 +53,7 @@ def regrouped(legend: Legend, settings: ClassSettings) -> Regrouped:
     """
     rows = read_legend_file(settings.legend) if settings.legend else []
     merged = _merged(legend, [_pair("merge", text) for text in settings.merge], _names_in_file(legend, rows))
-    found = _as_in_file(merged, rows, settings.legend) if settings.legend else merged
+    found = _as_in_file(merged, rows, settings.legend, by_code=not legend.whole_numbers) if settings.legend else merged
     names = found.legend.names
     if twice := [name for name in dict.fromkeys(names) if names.count(name) > 1]:
         raise SettingsError(f"`legend={settings.legend}`", f"two classes are named {listed(twice)}", "Use `merge`.")
@@ -142,16 +142,16 @@ def _rows_of(legend: Legend, rows: Sequence[LegendRow], *, by_code: bool) -> dic
     for entry in legend.entries:
         texts = (entry.value.casefold(), entry.name.casefold())
         named = [*map(by_key.get, texts), *map(by_name.get, texts)]
-        named += [by_key.get(str(entry.code))] if by_code and not legend.whole_numbers else []
+        named += [by_key.get(str(entry.code))] if by_code else []
         if row := next(filter(None, named), None):
             found[entry.code] = row
     return found
 
 
-def _as_in_file(before: Regrouped, rows: Sequence[LegendRow], path: str) -> Regrouped:
+def _as_in_file(before: Regrouped, rows: Sequence[LegendRow], path: str, *, by_code: bool) -> Regrouped:
     """Names and colours of a file."""
     legend = before.legend
-    found = _rows_of(legend, rows, by_code=True)
+    found = _rows_of(legend, rows, by_code=by_code)
     if not found:
         in_file, ours = (listed(names) for names in ([row.key for row in rows], [e.value for e in legend.entries]))
         raise LabelError(path, f"has none of the classes. It has {in_file}; the classes are {ours}", "Check the file.")

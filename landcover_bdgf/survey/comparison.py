@@ -23,16 +23,18 @@ from landcover_bdgf.labels import (
     ClassRaster,
     codes_of,
     is_samples_file,
+    missing_field,
     open_classes,
     read_labels,
     read_samples,
     source_name,
 )
+from landcover_bdgf.progress import log
 from landcover_bdgf.storage import PathLike, Product, atomic_folder, check
 from landcover_bdgf.survey.assessing import read_points, sample_of
 from landcover_bdgf.survey.estimators import Z_95
 from landcover_bdgf.survey.points_file import Design, is_design_file
-from landcover_bdgf.text import percent, printable
+from landcover_bdgf.text import listed, percent, printable
 
 TEMPLATE = "survey/comparison.html.jinja"
 FILES = ("report.html", "comparison.json")
@@ -195,7 +197,7 @@ def _by_labels(one: ClassRaster, other: ClassRaster, reference: ReferenceFile, f
         samples.check_grid(one.grid)
         pixels, legend = samples.test, samples.legend
     elif field is None:
-        raise LabelError(path, "needs `field`", "Name the field that holds the class.")
+        raise missing_field(reference.path, reference.settings)
     else:
         pixels = read_labels(reference.path, field, one.grid, reference.settings)  # type: ignore[assignment]
         legend = pixels.legend
@@ -227,6 +229,9 @@ def _right(
                 f"has none of the classes of the reference, but {', '.join(map(printable, map_.legend.names[:12]))}"
             )
             raise LabelError(map_.path, problem, "Check the field, or give class names next to the map.")
+        if len(lacking := texts[(wanted == 0) & (texts != "")]):
+            names = listed(sorted(set(lacking)), printable)
+            log.warning("%s: has no class %s; %d reference px of it count as wrong", map_.path, names, len(lacking))
         right.append((codes == wanted) & (codes > 0))
         has_data &= codes > 0
     if not has_data.any():
@@ -278,7 +283,7 @@ def comparison_lines(result: Comparison) -> list[str]:
 def comparison_notes(result: Comparison) -> list[str]:
     """What the test and the interval rest on."""
     notes = []
-    if not result.independent:
+    if not result.independent and not result.alike:
         notes.append(
             f"{result.n:,} pixels of {result.groups} polygons are not independent, so the p-value is too small; "
             "the interval is for other polygons chosen in the same way"

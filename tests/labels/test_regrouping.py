@@ -82,6 +82,7 @@ def test_names_of_a_legend_file_can_be_merged_and_renamed(tmp_path: Path) -> Non
         return regrouped(values, given).legend.names
 
     assert names(merge=("green=Forest,9",), rename=("town=built up", "1=sea")) == ("sea", "green", "built up")
+    assert names(merge=("both=forest,pasture",)) == ("lake", "both", "town"), "the file's key 2 is a value, no code"
     assert names(merge=("forest=pasture",)) == ("lake", "forest", "town")
     merged = regrouped(Legend.from_values([1, 2, 5, 9]), ClassSettings(legend=str(path), merge=("green=2,9",)))
     assert merged.legend.colors[2] == (0, 255, 0), "as the file has it"
