@@ -91,7 +91,8 @@ def check(settings: object) -> None:
         value = getattr(settings, name)
         allowed = choices(hint)
         if value is not None and allowed and value not in allowed:
-            raise SettingsError(f"`{name}={value}`", "is unknown", f"Use {', '.join(allowed[:-1])} or {allowed[-1]}.")
+            texts = allowed if isinstance(value, str) else [*map(repr, allowed)]  # 4 instead of "4"
+            raise SettingsError(f"`{name}={value}`", "is unknown", f"Use {', '.join(texts[:-1])} or {texts[-1]}.")
         if isinstance(value, int | float) and not setting.allows(value):
             raise SettingsError(f"`{name}={value:g}`", "is out of range", f"Use a value {setting.limits()}.")
 

@@ -1,4 +1,4 @@
-"""Describe a file: a model, a denoiser, samples, points of a design, a map or any raster."""
+"""Describe a file: a model, a denoiser, samples, points of a design, polygons, a map or any raster."""
 
 from __future__ import annotations
 
@@ -14,6 +14,8 @@ from landcover_bdgf.geo import M2_PER_HA, grid_of, open_raster
 from landcover_bdgf.storage import read_record, record_path
 from landcover_bdgf.text import percent, printable
 
+_VECTORS = (".gpkg", ".shp", ".geojson", ".fgb")
+
 
 def describe(path: Path) -> dict[str, Any]:
     """Properties by name, in the order in which they are shown.
@@ -25,8 +27,8 @@ def describe(path: Path) -> dict[str, Any]:
     """
     if path.suffix == ".safetensors":
         return _checkpoint(path)
-    if path.suffix == ".gpkg":
-        return _design(path) if survey.is_design_file(path) else _samples(path)
+    if path.suffix in _VECTORS:
+        return _vector(path)
     if path.suffix == ".partial":
         return _part(path)
     return _raster(path)
@@ -127,6 +129,17 @@ def _part(path: Path) -> dict[str, Any]:
         "finished": f"{part.finished_px} of {part.plan.pixels} px",
         "identity": part.plan.identity,
     }
+
+
+def _vector(path: Path) -> dict[str, Any]:
+    """A GeoPackage of ours by what it holds; fields and values of other polygons and points."""
+    if survey.is_design_file(path):
+        return _design(path)
+    if labels.is_samples_file(path):
+        return _samples(path)
+    count, fields = labels.field_values(path)
+    kind = {"polygons": "polygons of a map"}.get(str(read_record(path).get("step")), "vector file")
+    return {"kind": kind, "features": count, "fields (with the number of features)": fields}
 
 
 def _samples(path: Path) -> dict[str, Any]:

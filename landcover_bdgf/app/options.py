@@ -24,7 +24,7 @@ from landcover_bdgf.app.terminal import show_log
 from landcover_bdgf.errors import SettingsError
 from landcover_bdgf.geo import check_lock
 from landcover_bdgf.progress import log
-from landcover_bdgf.settings import Setting, described
+from landcover_bdgf.settings import Setting, choices, described
 
 if TYPE_CHECKING:
     from landcover_bdgf.storage import Product
@@ -166,22 +166,22 @@ def _parameters(kind: type) -> Iterator[inspect.Parameter]:
         default, several = defaults[name], get_origin(hint) is tuple
         group = _GROUP_OF_FIELD.get(name, _GROUP_OF_CLASS[kind.__name__])
         limits = f", {setting.limits()}" if None not in (setting.least, setting.most) else ""
-        joined = several and bool(default) and default is not inspect.Parameter.empty
         typer_option = option(name, setting.help + limits, group, setting.default or True, setting.unit.upper() or None)
         yield inspect.Parameter(
             name, inspect.Parameter.KEYWORD_ONLY,
-            default=",".join(default) if joined else [] if default == () else default,
-            annotation=Annotated[str if joined else list[str] if several else hint, typer_option],
+            default=list(default) if isinstance(default, tuple) else default,
+            annotation=Annotated[list[str] if several else hint, typer_option],
         )  # fmt: skip
 
 
 def _filled(kind: type, values: Mapping[str, Any]) -> Any:
-    """A settings object from option values; those of a tuple may be joined by commas."""
+    """A settings object from option values; words of a fixed choice may be repeated or joined by commas."""
     given = {}
     for name, (hint, _) in described(kind).items():
         value = values[name]
         if get_origin(hint) is tuple:
-            value = tuple(filter(None, value.split(","))) if isinstance(value, str) else tuple(value)
+            words = choices(get_args(hint)[0])
+            value = tuple(word for text in value for word in text.split(",") if word) if words else tuple(value)
         given[name] = value
     return kind(**given)
 

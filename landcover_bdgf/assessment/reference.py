@@ -18,7 +18,7 @@ from rasterio.io import DatasetReader
 from rasterio.windows import Window
 
 from landcover_bdgf.assessment.borders import border_bins_at
-from landcover_bdgf.errors import LabelError, SettingsError
+from landcover_bdgf.errors import LabelError
 from landcover_bdgf.geo import Grid, read_band, recorded_crs
 from landcover_bdgf.labels import (
     CLEAR_PX,
@@ -31,6 +31,7 @@ from landcover_bdgf.labels import (
     distances_px,
     is_samples_file,
     label_tiles,
+    missing_field,
     read_labels,
     read_samples,
     source_name,
@@ -117,7 +118,7 @@ def read_reference(
         if file.path is path and is_samples_file(path):
             return _test_part(read_samples(path), grid, legend, training)
         if field is None:
-            raise SettingsError("`field`", "is missing", "Name the field of the reference that holds the class.")
+            raise missing_field(file.path, file.settings)
         labels = read_labels(file.path, field, grid, file.settings)
         shapes = f"{len(np.unique(labels.groups))} {'points' if labels.only_points else 'polygons'}"
         name = f"{printable(Path(path).name)}, field {printable(field)}"

@@ -37,7 +37,9 @@ class BenchSettings:
     presto: Annotated[
         Path | None, Setting("weights of Presto for presto+9 on Sentinel scenes", default="DATA/presto/ if it is there")
     ] = None
-    protocols: Annotated[tuple[ProtocolName, ...], Setting("protocols, joined by commas")] = get_args(ProtocolName)
+    protocols: Annotated[tuple[ProtocolName, ...], Setting("protocols; repeatable, or joined by commas")] = get_args(
+        ProtocolName
+    )
     seeds: Annotated[int, Setting("number of seeds; the first is the random seed", least=1)] = 10
     per_class: Annotated[
         int | None,

@@ -18,7 +18,7 @@ from .class_raster import (
     strips as strips,
 )
 from .colors import Color as Color
-from .fields import check_field as check_field
+from .fields import check_field as check_field, field_values as field_values, missing_field as missing_field
 from .foreign_map import as_map as as_map
 from .joined_samples import (
     JoinedSamples as JoinedSamples,

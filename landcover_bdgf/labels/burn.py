@@ -72,7 +72,7 @@ def _inside(shape_hw: tuple[int, int], geometries: Geometries, counts: Counter[s
         found = (left < width) & (right > 0) & (top < height) & (bottom > 0)
         beyond = np.maximum.reduce([-left, -top, right - width, bottom - height])
         counts["outside the image"] += int((~found & ~np.isnan(left)).sum())
-        counts["partly outside the image, clipped"] += int((found & (beyond > _ROUNDING_PX)).sum())
+        counts["cut off at the edge of the image"] += int((found & (beyond > _ROUNDING_PX)).sum())
         inside[start : start + _AT_ONCE] = found
     return inside
 

@@ -36,7 +36,7 @@ from landcover_bdgf.text import printable
 STRIP_ROWS = 128  # GDAL keeps the blocks of a COG, 512 rows, from one strip to the next
 MOST = 65_535  # largest code
 UNNAMED = np.uint16(MOST)  # in the lookup table; a legend has fewer classes
-_NO_DATA_NAMES = {"0", "no data", "nodata", "no_data", "none", "null", "unclassified", "undefined", "fill"}  # of code 0
+_NO_DATA_NAMES = {"no data", "nodata", "no_data", "none", "null", "unclassified", "undefined", "fill"}  # of code 0
 _INTEGERS = ("uint8", "int8", "uint16", "int16", "uint32", "int32")
 
 Codes = NDArray[np.uint16]
@@ -136,15 +136,15 @@ def open_classes(path: PathLike, legend_file: PathLike | None = None) -> Iterato
             raise RasterError(path, "is south-up", "Make it north-up with gdalwarp.")
         colors = _color_table(dataset)
         rows = _file_rows(Path(legend_file), colors) if legend_file else _own_rows(path, colors)
-        named = [row for row in rows if row["code"] != dataset.nodata and not _is_no_data(row)]
+        named = [row for row in rows if row["code"] != dataset.nodata and not _is_no_data(row, dataset.nodata)]
         _check_codes(legend_file or path, named)
         _check_names(legend_file or path, named)
         legend, values = _legend(named) if named else _plain(dataset, colors)
         lookup = np.full(MOST + 1, UNNAMED)
-        if dataset.nodata is None:
+        if dataset.nodata is None or any(_is_no_data(row, dataset.nodata) for row in rows):
             lookup[0] = NODATA
-            if all(row["code"] for row in rows):
-                _warn_of_zero(dataset)
+        if dataset.nodata is None and all(row["code"] for row in rows):
+            _warn_of_zero(dataset)
         lookup[values] = legend.codes
         if dataset.nodata is not None and 0 <= dataset.nodata <= MOST:
             lookup[int(dataset.nodata)] = NODATA
@@ -213,9 +213,10 @@ def _check_names(path: PathLike, rows: list[dict[str, Any]]) -> None:
         raise LabelError(path, f"two classes are named {printable(twice[0])}", remedy)
 
 
-def _is_no_data(row: dict[str, Any]) -> bool:
-    """Whether a row names code 0 as what has no data."""
-    return row["code"] == 0 and str(row["name"]).strip().casefold() in _NO_DATA_NAMES
+def _is_no_data(row: dict[str, Any], nodata: float | None) -> bool:
+    """Whether a row names code 0 as what has no data; a class may be called 0 if another value is declared for that."""
+    name = str(row["name"]).strip().casefold()
+    return row["code"] == 0 and (name in _NO_DATA_NAMES or (name == "0" and nodata is None))
 
 
 def _warn_of_zero(dataset: DatasetReader) -> None:

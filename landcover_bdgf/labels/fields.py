@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections import Counter
 
 import numpy as np
@@ -9,6 +10,7 @@ from numpy.typing import NDArray
 
 from landcover_bdgf.errors import SettingsError
 from landcover_bdgf.geo import read_features
+from landcover_bdgf.labels.label_source import LabelSource, source_name
 from landcover_bdgf.labels.rasterize import texts
 from landcover_bdgf.labels.settings import ReadSettings
 from landcover_bdgf.storage import PathLike
@@ -36,15 +38,29 @@ def check_field(labels: PathLike, field: str | None, *, settings: ReadSettings) 
     SettingsError
         No field is given.
     """
-    fields = None if field is None else [field]
-    features = read_features(labels, fields=fields, layer=settings.layer, encoding=settings.encoding)
     if field is None:
-        columns = features.drop(columns=features.geometry.name)
-        found = [f"{printable(str(name))}: {_listed(texts(columns[name]))}" for name in columns.columns]
-        more = f"; and {len(found) - LISTED_NAMES} more" if len(found) > LISTED_NAMES else ""
-        remedy = f"Choose from (with the number of features): {'; '.join(found[:LISTED_NAMES])}{more}."
-        remedy = remedy if found else "It has no field with a name of its own: add or rename one."
-        raise SettingsError(labels, "`field` is missing, the field that holds the class", remedy)
+        raise missing_field(labels, settings)
+    read_features(labels, fields=[field], layer=settings.layer, encoding=settings.encoding)
+
+
+def missing_field(labels: LabelSource, settings: ReadSettings) -> SettingsError:
+    """The error for labels without their field, which lists the fields to choose from."""
+    found = field_values(labels, settings)[1]
+    more = f"; and {len(found) - LISTED_NAMES} more" if len(found) > LISTED_NAMES else ""
+    remedy = f"Choose from (with the number of features): {'; '.join(found[:LISTED_NAMES])}{more}."
+    remedy = remedy if found else "It has no field with a name of its own: add or rename one."
+    return SettingsError(source_name(labels), "`field` is missing, the field that holds the class", remedy)
+
+
+def field_values(labels: LabelSource, settings: ReadSettings | None = None) -> tuple[int, list[str]]:
+    """The number of features, and each field with its most frequent values."""
+    how = settings or ReadSettings()
+    if isinstance(labels, str | os.PathLike):
+        features = read_features(labels, fields=None, layer=how.layer, encoding=how.encoding)
+    else:
+        features = labels
+    columns = features.select_dtypes(exclude="geometry")
+    return len(features), [f"{printable(str(name))}: {_listed(texts(columns[name]))}" for name in columns.columns]
 
 
 def _listed(values: NDArray[np.object_]) -> str:

@@ -119,7 +119,7 @@ def read_labels(
         raise _conflict(path, parts, usable, claims)
     counts[f"pixels in features of different classes ({settings.conflicts})"] = int(claims.disputed.sum())
     if happened := [f"{number} {what}" for what, number in counts.items() if number]:
-        log.warning("%s: of %d features: %s", Path(path).name, len(fields), "; ".join(happened))
+        log.warning("%s: %d features: %s", Path(path).name, len(fields), "; ".join(happened))
     chosen = np.where(claims.disputed, claims.last, claims.first)
     code, group = codes[chosen], usable.astype(np.int32)[chosen]
     labels = Labels(grid, legend, claims.rows, claims.cols, code, group, fields, only_points, dict(counts))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -40,7 +40,9 @@ class Regrouped:
 
 
 def regrouped(legend: Legend, settings: ClassSettings) -> Regrouped:
-    """Merge classes, rename them, and give them the names and colours of a file, in this order.
+    """Merge classes, give them the names and colours of a file, and rename them, in this order.
+
+    Classes to merge or rename may be called as in the legend or as in the file.
 
     Raises
     ------
@@ -49,25 +51,38 @@ def regrouped(legend: Legend, settings: ClassSettings) -> Regrouped:
     LabelError
         The legend file cannot be read, or has none of the classes.
     """
-    found = _merged(legend, [_pair("merge", text) for text in settings.merge])
-    for old, new in (_pair("rename", text) for text in settings.rename):
-        found = replace(found, legend=_renamed(found.legend, old, new))
-    if settings.legend:
-        found = _as_in_file(found, settings.legend)
+    rows = read_legend_file(settings.legend) if settings.legend else []
+    merged = _merged(legend, [_pair("merge", text) for text in settings.merge], _names_in_file(legend, rows))
+    found = _as_in_file(merged, rows, settings.legend, by_code=not legend.whole_numbers) if settings.legend else merged
     names = found.legend.names
     if twice := [name for name in dict.fromkeys(names) if names.count(name) > 1]:
         raise SettingsError(f"`legend={settings.legend}`", f"two classes are named {listed(twice)}", "Use `merge`.")
+    for old, new in (_pair("rename", text) for text in settings.rename):
+        code = _code(merged.legend, old) or class_code(found.legend, old, "rename")
+        found = replace(
+            found, legend=_renamed(found.legend, code, new=new, option=f"`rename={printable(old)}={printable(new)}`")
+        )
     return found
 
 
 def class_code(legend: Legend, text: str, option: str) -> int:
     """The code of a class by its value or name, ignoring case; SettingsError naming the option for an unknown one."""
-    folded = {name.casefold(): code for name, code in zip(legend.names, legend.codes, strict=True)}
-    code = legend.code_of(text) or folded.get(text.casefold())
+    code = _code(legend, text)
     if code is None:
         remedy = f"The classes are {listed(legend.names)}."
         raise SettingsError(f"`{option}={printable(text)}`", "is not a class", remedy)
     return code
+
+
+def _code(legend: Legend, text: str) -> int | None:
+    folded = {name.casefold(): code for name, code in zip(legend.names, legend.codes, strict=True)}
+    return legend.code_of(text) or folded.get(text.casefold())
+
+
+def _names_in_file(legend: Legend, rows: Sequence[LegendRow]) -> dict[str, int]:
+    """Codes by the names that the rows of a file give to classes; without rows for codes, which merging changes."""
+    found = _rows_of(legend, rows, by_code=False)
+    return {row.name.casefold(): code for code, row in found.items()}
 
 
 def _pair(option: str, text: str) -> tuple[str, str]:
@@ -79,12 +94,14 @@ def _pair(option: str, text: str) -> tuple[str, str]:
     return one, other
 
 
-def _merged(legend: Legend, groups: Sequence[tuple[str, str]]) -> Regrouped:
+def _merged(legend: Legend, groups: Sequence[tuple[str, str]], in_file: Mapping[str, int]) -> Regrouped:
     """The legend with each group as one class, at the place of its first member and in its colour."""
     group_of: dict[int, str] = {}
     for name, members in groups:
-        own = {class_code(legend, member.strip(), "merge") for member in members.split(",") if member.strip()}
+        texts = [member.strip() for member in members.split(",") if member.strip()]
+        own = {in_file.get(text.casefold()) or class_code(legend, text, "merge") for text in texts}
         own |= {entry.code for entry in legend.entries if name in (entry.name, entry.value)}
+        own |= {code for text, code in in_file.items() if text == name.casefold()}
         if taken := own & group_of.keys():
             names = [entry.name for entry in legend.entries if entry.code in taken]
             raise SettingsError("`merge`", f"{listed(names)} would be in two classes", "Name each class once.")
@@ -97,18 +114,17 @@ def _merged(legend: Legend, groups: Sequence[tuple[str, str]]) -> Regrouped:
     for group, joined in members_of.items():
         first = joined[0]
         if isinstance(group, str):  # a member of this name keeps its value and colour
-            namesake = (each for each in joined if group in (each.name, each.value))
+            code = in_file.get(group.casefold())
+            namesake = (each for each in joined if group in (each.name, each.value) or each.code == code)
             first = next(namesake, LegendEntry(0, group, first.color, group))
         entries.append(replace(first, code=len(entries) + 1))
         of_class[[each.code - 1 for each in joined]] = len(entries)
     return Regrouped(Legend(tuple(entries)), of_class)
 
 
-def _renamed(legend: Legend, old: str, new: str) -> Legend:
-    code = class_code(legend, old, "rename")
+def _renamed(legend: Legend, code: int, *, new: str, option: str) -> Legend:
     if any(new in (entry.name, entry.value) for entry in legend.entries if entry.code != code):
-        problem = "is the name of another class"
-        raise SettingsError(f"`rename={printable(old)}={printable(new)}`", problem, "To make them one, use `merge`.")
+        raise SettingsError(option, "is the name of another class", "To make them one, use `merge`.")
     return Legend(tuple(replace(e, name=new) if e.code == code else e for e in legend.entries))
 
 
@@ -119,17 +135,23 @@ def tell_missing(found: Regrouped, settings: ClassSettings) -> None:
         log.warning("%s: has no row for %s; they keep their names and colours", settings.legend, missing)
 
 
-def _as_in_file(before: Regrouped, path: str) -> Regrouped:
-    """Names and colours of a file; its rows are found by class value, by name, else by the code in maps."""
-    rows, legend = read_legend_file(path), before.legend
+def _rows_of(legend: Legend, rows: Sequence[LegendRow], *, by_code: bool) -> dict[int, LegendRow]:
+    """The row of each class that has one, by class value, by name, else by the code in maps."""
     by_key, by_name = ({getattr(row, field).casefold(): row for row in rows} for field in ("key", "name"))
     found: dict[int, LegendRow] = {}
     for entry in legend.entries:
         texts = (entry.value.casefold(), entry.name.casefold())
         named = [*map(by_key.get, texts), *map(by_name.get, texts)]
-        named += [] if legend.whole_numbers else [by_key.get(str(entry.code))]
+        named += [by_key.get(str(entry.code))] if by_code else []
         if row := next(filter(None, named), None):
             found[entry.code] = row
+    return found
+
+
+def _as_in_file(before: Regrouped, rows: Sequence[LegendRow], path: str, *, by_code: bool) -> Regrouped:
+    """Names and colours of a file."""
+    legend = before.legend
+    found = _rows_of(legend, rows, by_code=by_code)
     if not found:
         in_file, ours = (listed(names) for names in ([row.key for row in rows], [e.value for e in legend.entries]))
         raise LabelError(path, f"has none of the classes. It has {in_file}; the classes are {ours}", "Check the file.")

@@ -17,7 +17,7 @@ from landcover_bdgf.errors import RasterError
 from landcover_bdgf.geo import Grid
 from landcover_bdgf.labels import LAYERS, NODATA, Legend, class_map_product, layer_nodata
 from landcover_bdgf.mapping.finished_maps import FinishedMap, open_map, origin_of
-from landcover_bdgf.mapping.map_files import MapContent, write_map_files
+from landcover_bdgf.mapping.map_files import MapContent, tell_edges, write_map_files
 from landcover_bdgf.mapping.mosaic_grid import PlacedMap, mosaic_grid
 from landcover_bdgf.mapping.overlaps import Overlap, measured_overlaps, tell_overlaps
 from landcover_bdgf.mapping.settings import MosaicSettings
@@ -59,6 +59,7 @@ def join_maps(
         codes = _tiles(placed, grid, settings, legend)
         content = MapContent(grid, legend, codes, tiles, _record(maps, legend, settings, overlaps))
         write_map_files(output, content, overwrite=overwrite)
+    tell_edges(output)
     return output
 
 

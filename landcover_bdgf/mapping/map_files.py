@@ -88,7 +88,6 @@ def write_map_files(output: Path, content: MapContent, *, overwrite: bool, begun
         write_companions(draft, legend, content.values)
         written = {**found, "layers": list(content.layers), "command": command_line()}
         write_record(draft, written, beside=companions)
-    _tell_edges(output)
 
 
 def _write_codes(draft: Path, content: MapContent) -> dict[str, int]:
@@ -115,7 +114,8 @@ def _valued(tiles: Tiles, lookup: NDArray[Any]) -> Tiles:
     return ((window, lookup[codes]) for window, codes in tiles)
 
 
-def _tell_edges(output: Path) -> None:
+def tell_edges(output: Path) -> None:
+    """Say how much of a map lies where networks saw less than elsewhere."""
     with open_raster(output) as dataset:
         share = edge_share(dataset)
     if share > TOLD_SHARE:

@@ -13,7 +13,7 @@ from rasterio.windows import Window
 from landcover_bdgf.errors import OutputError, SettingsError
 from landcover_bdgf.labels import class_map_product
 from landcover_bdgf.mapping.joining import join_maps
-from landcover_bdgf.mapping.map_files import MapContent, write_map_files
+from landcover_bdgf.mapping.map_files import MapContent, tell_edges, write_map_files
 from landcover_bdgf.mapping.partial_map import SUFFIX, PartialMap, read_partial
 from landcover_bdgf.mapping.patches import Sieve, Tiles
 from landcover_bdgf.mapping.settings import MosaicSettings
@@ -75,6 +75,7 @@ def write_map(
     layers: dict[str, tuple[str, Tiles]] = {name: (dtype, _tiles(parts, name)) for name, dtype in plan.layers.items()}
     content = MapContent(plan.map_grid(), plan.legend, _tiles(parts), layers, plan.record | found, sieve)
     write_map_files(output, content, overwrite=overwrite, begun=begun)
+    tell_edges(output)
     return output
 
 

@@ -166,7 +166,7 @@ def _classes(
                 int(pixels[k]) if k < own else 0,
                 float(area_m2[k]) / M2_PER_HA if k < own else 0.0,
                 sample.estimate(right, is_mapped),
-                sample.estimate(right, is_class & has_data),
+                sample.estimate(right, is_class & has_data, unseen=True),
                 sample.estimate(is_class, everywhere),
             )
         )

@@ -23,16 +23,18 @@ from landcover_bdgf.labels import (
     ClassRaster,
     codes_of,
     is_samples_file,
+    missing_field,
     open_classes,
     read_labels,
     read_samples,
     source_name,
 )
+from landcover_bdgf.progress import log
 from landcover_bdgf.storage import PathLike, Product, atomic_folder, check
 from landcover_bdgf.survey.assessing import read_points, sample_of
 from landcover_bdgf.survey.estimators import Z_95
 from landcover_bdgf.survey.points_file import Design, is_design_file
-from landcover_bdgf.text import percent, printable
+from landcover_bdgf.text import listed, percent, printable
 
 TEMPLATE = "survey/comparison.html.jinja"
 FILES = ("report.html", "comparison.json")
@@ -56,7 +58,7 @@ class Comparison:
     first_overall, second_overall, difference : float
         Overall accuracies, and first minus second; weighted by the design if there is one.
     low, high : float, optional
-        95 % interval of the difference; None if all pixels are in one polygon, or a stratum has too few points.
+        95 % interval of the difference; None if all pixels are in one polygon, or both maps are right at the same ones.
     weighted : bool
         Whether the pixels are a probability sample.
     groups : int
@@ -88,9 +90,16 @@ class Comparison:
         return self.groups == self.n
 
     @property
+    def alike(self) -> bool:
+        """Whether both maps are right at the same pixels: then nothing tells how far their difference may be from 0."""
+        return self.only_first + self.only_second == 0
+
+    @property
     def verdict(self) -> str:
         """The result as a sentence, by the interval, which follows the design."""
         names = printable(self.first), printable(self.second)
+        if self.alike:
+            return f"{names[0]} and {names[1]} are right at the same reference pixels, which cannot tell them apart"
         if self.low is None or self.high is None:
             return "with one polygon the maps cannot be compared"
         if self.low <= 0 <= self.high:
@@ -169,13 +178,12 @@ def _by_points(one: ClassRaster, other: ClassRaster, design: Design) -> Comparis
     difference, se = sample.ratio(first.astype(int) - second.astype(int), use)
     shares = [sample.ratio(each, use)[0] for each in (first, second)]
     tested = labelled & has_data
+    interval = None if math.isnan(se) else (difference - Z_95 * se, difference + Z_95 * se)
     return Comparison(
-        **_tested((one, other), (right[0][tested], right[1][tested])),
+        **_tested((one, other), (right[0][tested], right[1][tested]), interval),
         first_overall=shares[0],
         second_overall=shares[1],
         difference=difference,
-        low=None if math.isnan(se) else difference - Z_95 * se,
-        high=None if math.isnan(se) else difference + Z_95 * se,
         weighted=True,
         groups=int(tested.sum()),
         without_data=int((labelled & ~has_data).sum()),
@@ -189,7 +197,7 @@ def _by_labels(one: ClassRaster, other: ClassRaster, reference: ReferenceFile, f
         samples.check_grid(one.grid)
         pixels, legend = samples.test, samples.legend
     elif field is None:
-        raise LabelError(path, "needs `field`", "Name the field that holds the class.")
+        raise missing_field(reference.path, reference.settings)
     else:
         pixels = read_labels(reference.path, field, one.grid, reference.settings)  # type: ignore[assignment]
         legend = pixels.legend
@@ -198,12 +206,10 @@ def _by_labels(one: ClassRaster, other: ClassRaster, reference: ReferenceFile, f
     first, second, groups = right[0][has_data], right[1][has_data], pixels.groups[has_data]
     gain = paired_gain(first.astype(float) - second, groups)
     return Comparison(
-        **_tested((one, other), (first, second)),
+        **_tested((one, other), (first, second), gain[1:] if gain else None),
         first_overall=float(first.mean()),
         second_overall=float(second.mean()),
         difference=float(first.mean() - second.mean()),
-        low=gain[1] if gain else None,
-        high=gain[2] if gain else None,
         weighted=False,
         groups=len(np.unique(groups)),
         without_data=int((~has_data).sum()),
@@ -223,6 +229,9 @@ def _right(
                 f"has none of the classes of the reference, but {', '.join(map(printable, map_.legend.names[:12]))}"
             )
             raise LabelError(map_.path, problem, "Check the field, or give class names next to the map.")
+        if len(lacking := texts[(wanted == 0) & (texts != "")]):
+            names = listed(sorted(set(lacking)), printable)
+            log.warning("%s: has no class %s; %d reference px of it count as wrong", map_.path, names, len(lacking))
         right.append((codes == wanted) & (codes > 0))
         has_data &= codes > 0
     if not has_data.any():
@@ -231,13 +240,16 @@ def _right(
     return (right[0], right[1]), has_data
 
 
-def _tested(maps: tuple[ClassRaster, ClassRaster], right: tuple[Bools, Bools]) -> dict[str, Any]:
-    """The counts of a comparison and the exact test of McNemar."""
+def _tested(
+    maps: tuple[ClassRaster, ClassRaster], right: tuple[Bools, Bools], interval: tuple[float, float] | None
+) -> dict[str, Any]:
+    """The counts of a comparison, the exact test of McNemar, and the interval, which is 0 to 0 for maps alike."""
     from scipy.stats import binomtest
 
     first, second = right
     only_first, only_second = int((first & ~second).sum()), int((second & ~first).sum())
     discordant = only_first + only_second
+    low, high = interval if interval is not None and discordant else (None, None)
     return {
         "first": maps[0].path.name,
         "second": maps[1].path.name,
@@ -247,6 +259,8 @@ def _tested(maps: tuple[ClassRaster, ClassRaster], right: tuple[Bools, Bools]) -
         "only_second": only_second,
         "both_wrong": int((~first & ~second).sum()),
         "p_value": float(binomtest(only_first, discordant).pvalue) if discordant else 1.0,
+        "low": low,
+        "high": high,
     }
 
 
@@ -269,7 +283,7 @@ def comparison_lines(result: Comparison) -> list[str]:
 def comparison_notes(result: Comparison) -> list[str]:
     """What the test and the interval rest on."""
     notes = []
-    if not result.independent:
+    if not result.independent and not result.alike:
         notes.append(
             f"{result.n:,} pixels of {result.groups} polygons are not independent, so the p-value is too small; "
             "the interval is for other polygons chosen in the same way"

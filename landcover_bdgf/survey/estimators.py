@@ -50,7 +50,8 @@ class Estimate:
         95 % interval of the normal distribution, cut to 0 and 1.
     exact_low, exact_high : float, optional
         That of Clopper and Pearson (1934) for the effective number of points (Korn and Graubard 1998, Survey
-        Methodology 24:193), which also holds for few points, and for shares near 0 and 1.
+        Methodology 24:193), which also holds for few points, and for shares near 0 and 1. Where no point shows x
+        without y, but other strata may hold such pixels, the lower limit allows for them.
     n : int
         Points with x > 0.
     """
@@ -107,16 +108,29 @@ class Sample:
         total = float(np.where(counts == self.pixels, 0.0, variance).sum())  # all pixels drawn: nothing is unknown
         return ratio, math.nan if math.isnan(total) else math.sqrt(max(0.0, total)) / total_x
 
-    def estimate(self, where_y: NDArray[np.bool_], where_x: NDArray[np.bool_]) -> Estimate:
-        """The share of x that is also y, with its intervals."""
+    def estimate(self, where_y: NDArray[np.bool_], where_x: NDArray[np.bool_], *, unseen: bool = False) -> Estimate:
+        """The share of x that is also y, with its intervals; ``unseen`` if x may be in strata where no point has it."""
         count = int(where_x.sum())
         value, se = self.ratio(where_y, where_x)
         if math.isnan(value):
             return Estimate(None, None, None, None, None, None, count)
         if math.isnan(se):
             return Estimate(value, None, None, None, None, None, count)
-        exact = clopper_pearson(value, self._effective(value, se, where_x))
-        return Estimate(value, se, max(0.0, value - Z_95 * se), min(1.0, value + Z_95 * se), *exact, count)
+        low, high = clopper_pearson(value, self._effective(value, se, where_x))
+        if unseen and (where_y == where_x).all():
+            low = min(low, self._lowest(where_x))
+        return Estimate(value, se, max(0.0, value - Z_95 * se), min(1.0, value + Z_95 * se), low, high, count)
+
+    def _lowest(self, where_x: NDArray[np.bool_]) -> float:
+        """Lower limit of a share of 1: x without y may be in the stratum where it weighs most, and no point shows it.
+
+        Of n_h points none shows it, so its share of the stratum is at most 1 − 0.025^(1/n_h) (Clopper and Pearson).
+        """
+        counts = self.counts
+        missed = self.pixels * np.array([clopper_pearson(0, n)[1] for n in counts])
+        most = float(np.where(counts == self.pixels, 0.0, missed).max()) * float(self.area.mean())
+        seen = float(self._totals(self.area * where_x).sum())
+        return seen / (seen + most)
 
     def _effective(self, share: float, se: float, where_x: NDArray[np.bool_]) -> float:
         """Number of points of a simple random sample that would tell as much; exactly n in such a sample."""

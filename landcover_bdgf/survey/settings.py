@@ -19,7 +19,7 @@ class ClassReading:
         str | None,
         Setting(
             "class names of MAP: a CSV with value,name,color, a QGIS style (.qml) or an .sld",
-            default="those of its .aux.xml or .qml, else the codes",
+            default="those of its .aux.xml, .vat.dbf or .qml, else the codes",
             unit="file",
         ),
     ] = None

@@ -91,15 +91,26 @@ def test_an_output_is_refused_first_of_all(
     assert capfd.readouterr().err.splitlines() == ["bdgf: loading libraries", f"bdgf: error: {says}"]
 
 
-def test_a_wrong_field_is_told_before_torch_is_loaded(typed: dict[str, str], tmp_path: Path) -> None:
-    code = "import sys, atexit; atexit.register(lambda: print('torch' in sys.modules));"
-    code += "from landcover_bdgf.app.cli import main; main()"
-    words = ["map", typed["msi"], typed["sar"], "--labels", typed["labels"], "--field", "clas", "-o", "map.tif"]
+@pytest.mark.parametrize(("images", "field", "code", "says"), [
+    (("msi", "sar"), "clas", 4, "has no field 'clas'"),
+    (("sar", "msi"), "class", 3, "Give the HSI/MSI first and the SAR second."),
+])  # fmt: skip
+def test_wrong_fields_and_images_are_told_before_torch_is_loaded(
+    images: tuple[str, str], field: str, code: int, says: str, typed: dict[str, str], tmp_path: Path
+) -> None:
+    program = "import sys, atexit; atexit.register(lambda: print('torch' in sys.modules));"
+    program += "from landcover_bdgf.app.cli import main; main()"
+    words = ["map", *(typed[image] for image in images), "--labels", typed["labels"], "--field", field, "-o", "map.tif"]
     done = subprocess.run(
-        [sys.executable, "-c", code, *words], cwd=tmp_path, capture_output=True, text=True, check=False, env=os.environ
+        [sys.executable, "-c", program, *words],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=False,
+        env=os.environ,
     )
-    assert done.returncode == 4
-    assert "has no field 'clas'" in done.stderr
+    assert done.returncode == code
+    assert says in done.stderr
     assert done.stdout == "False\n"
 
 

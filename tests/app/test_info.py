@@ -8,6 +8,7 @@ import shutil
 from dataclasses import replace
 from pathlib import Path
 
+import geopandas
 import numpy as np
 import pytest
 from conftest import Bdgf, Tally
@@ -18,6 +19,7 @@ from landcover_bdgf.errors import BdgfError, CheckpointError, LabelError, Raster
 from landcover_bdgf.labels.left_out import LeftOut
 from landcover_bdgf.labels.sample_file import write_samples
 from landcover_bdgf.labels.samples import Samples
+from landcover_bdgf.mapping.polygonizing import polygons
 from landcover_bdgf.mapping.scene_map import MapSettings, map_scene
 from landcover_bdgf.model.checkpoint import Checkpoint
 from landcover_bdgf.scene.stack import Stack
@@ -169,3 +171,23 @@ def test_points_of_a_design_are_shown(tmp_path: Path) -> None:
     first = found["strata"][0]
     assert first.startswith(f"{drawn.names[0]}: 30 of 30 points labelled, {drawn.pixels[0]} px, ")
     assert found["seed"] == 3
+
+
+def test_polygons_of_a_map_and_other_vector_files_are_shown(tmp_path: Path) -> None:
+    polygons(maps(tmp_path)[1], tmp_path / "p.gpkg")
+    found = describe(tmp_path / "p.gpkg")
+    assert found["kind"] == "polygons of a map"
+    geopandas.read_file(tmp_path / "p.gpkg", layer="land_cover").to_file(tmp_path / "copy.shp")
+    other = describe(tmp_path / "copy.shp")
+    assert (other["kind"], other["features"]) == ("vector file", found["features"])
+    fields = [text.split(":")[0] for text in other["fields (with the number of features)"]]
+    assert fields == ["code", "class", "pixels", "area_m2", "area_ha"]
+
+
+def test_lists_are_shown_as_text(bdgf: Bdgf, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = maps(tmp_path)[1]
+    polygons(path, tmp_path / "p.gpkg")
+    assert bdgf("info", "p.gpkg") == 0
+    shown = capsys.readouterr().out.splitlines()[2]
+    assert shown.startswith("fields (with the number of features): code: ")
+    assert "; class: " in shown

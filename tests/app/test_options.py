@@ -57,8 +57,9 @@ def test_options_fill_the_fields_they_are_named_after() -> None:
     assert sampling == SampleSettings(ignore_class=("0", "x"), block_size_px=8, seed=4)
     assert mapping == MapSettings(shard="2/4", novelty=True)  # --ood is its former name
     assert run == Run(seed=4)
-    comparing = fill(comparison, "--dataset", "x", "--dataset", "y", "--protocols", "far,near")[1]
-    assert comparing == BenchSettings(("x", "y"), protocols=("far", "near"))
+    for protocols in (["--protocols", "far,near"], ["--protocols", "far", "--protocols", "near"]):
+        comparing = fill(comparison, "--dataset", "x", "--dataset", "y", *protocols)[1]
+        assert comparing == BenchSettings(("x", "y"), protocols=("far", "near"))
 
 
 @pytest.mark.parametrize(("words", "says"), [

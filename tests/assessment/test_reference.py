@@ -134,7 +134,7 @@ def test_references_that_do_not_match_the_map_are_refused(map_path: Path, tmp_pa
     path = reference(tmp_path / "r.gpkg", ["lava"], [(30, 8)])
     with pytest.raises(LabelError, match=r"none of the map's classes. It has lava; the map has crops, water"):
         assess(map_path, path, field="class")
-    with pytest.raises(SettingsError, match="`field`: is missing"):
+    with pytest.raises(SettingsError, match=r"`field` is missing, .* Choose from .* class: lava \(1\)"):
         assess(map_path, path)
     nowhere = reference(tmp_path / "n.gpkg", ["crops"], [(0, 8)])
     with pytest.raises(LabelError, match=r"map\.tif: the map has no data at any reference pixel"):

@@ -160,3 +160,13 @@ def test_code_0_is_no_data_if_it_is_called_that_or_has_no_name(
         assert map_.legend.names == ("land",)
         assert map_.read().tolist() == [[0, 1]]
     assert caplog.text.count("declares no nodata, so 0 is taken as no data") == warned
+
+
+@pytest.mark.parametrize(("name", "codes"), [("0", [[1, 2, 0]]), ("unclassified", [[0, 1, 0]])])
+def test_code_0_next_to_a_declared_nodata_is_a_class_called_0_or_no_data(
+    name: str, codes: list[list[int]], tmp_path: Path, write_tif: WriteTif
+) -> None:
+    legend = tmp_path / "names.csv"
+    legend.write_text(f"0,{name}\n1,land\n")
+    with open_classes(write_tif("c.tif", np.array([[0, 1, 255]], np.uint8), nodata=255), legend) as map_:
+        assert map_.read().tolist() == codes

@@ -110,10 +110,10 @@ def test_skipped_and_repaired_features_are_counted(caplog):
         "skipped, no class": 2,
         "repaired, invalid geometry": 1,
         "outside the image": 1,
-        "partly outside the image, clipped": 1,
+        "cut off at the edge of the image": 1,
         "too small or thin to hold a pixel centre": 1,
     }
-    assert "of 8 features: 1 skipped, no geometry; 2 skipped, no class" in caplog.text
+    assert ": 8 features: 1 skipped, no geometry; 2 skipped, no class" in caplog.text
 
 
 @pytest.mark.parametrize(("conflicts", "left"), [("drop", {"a": 6, "b": 6}), ("last", {"a": 6, "b": 9})])

@@ -72,6 +72,25 @@ def test_a_legend_file_gives_names_and_colours_by_value_name_or_code(tmp_path: P
         regrouped(LEGEND, ClassSettings(legend=str(path)))
 
 
+def test_names_of_a_legend_file_can_be_merged_and_renamed(tmp_path: Path) -> None:
+    path = tmp_path / "legend.csv"
+    path.write_text("value,name,color\n1,lake,\n2,forest,#006400\n5,town,#ff0000\n9,pasture,\nx,green,#00ff00\n")
+
+    def names(**settings: object) -> tuple[str, ...]:
+        values = Legend.from_values([1, 2, 5, 9])
+        given = ClassSettings(legend=str(path), **settings)  # type: ignore[arg-type]
+        return regrouped(values, given).legend.names
+
+    assert names(merge=("green=Forest,9",), rename=("town=built up", "1=sea")) == ("sea", "green", "built up")
+    assert names(merge=("both=forest,pasture",)) == ("lake", "both", "town"), "the file's key 2 is a value, no code"
+    assert names(merge=("forest=pasture",)) == ("lake", "forest", "town")
+    merged = regrouped(Legend.from_values([1, 2, 5, 9]), ClassSettings(legend=str(path), merge=("green=2,9",)))
+    assert merged.legend.colors[2] == (0, 255, 0), "as the file has it"
+    assert merged.not_in_file == ()
+    with pytest.raises(SettingsError, match="`rename=town=lake`: is the name of another class"):
+        names(rename=("town=lake",))
+
+
 def test_labels_are_merged_when_they_are_read_also_where_they_overlap(tmp_path: Path) -> None:
     shapes = [box(0, 0, 4, 4), box(0, 2, 4, 4), box(20, 0, 2, 2)]
     features = geopandas.GeoDataFrame({"class": ["roof", "pavement", "tree"]}, geometry=shapes, crs=32633)

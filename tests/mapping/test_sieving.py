@@ -68,6 +68,14 @@ def test_the_pixel_values_of_another_program_stay(legend: bool, tmp_path: Path, 
     assert drawn["pixels"].sum() == (expected != 255).sum()
 
 
+def test_a_class_0_without_a_name_stays(tmp_path: Path, write_tif: WriteTif) -> None:
+    values = np.array([255, 0, 1, 2], np.uint8)[CODES]
+    made = sieve(write_tif("zero.tif", values, nodata=255), tmp_path / "clean.tif", settings=SieveSettings("9px"))
+    with open_classes(made) as map_:
+        assert (map_.values, map_.legend.names) == ((0, 1, 2), ("0", "1", "2"))
+        assert set(np.unique(map_.read())) == set(np.unique(CODES))
+
+
 def test_the_command(noisy_map: Path, bdgf: Bdgf, capsys: pytest.CaptureFixture[str]) -> None:
     assert bdgf("sieve", "m.tif", "-o", "c.tif", "--min-area", "9px", "--keep", "water", "--connectivity", "8") == 0
     out, err = capsys.readouterr()

@@ -83,8 +83,10 @@ def test_polygons_are_drawn_again_whole(pair: tuple[Path, Path], tmp_path: Path)
 def test_a_map_and_itself_do_not_differ(pair: tuple[Path, Path]) -> None:
     points = labelled(design(pair[0], DesignSettings(points=150)), truth())
     found = compare(pair[0], pair[0], reference=points)
-    assert (found.p_value, found.difference, found.low, found.high) == (1.0, 0.0, 0.0, 0.0)
-    assert found.verdict == "no significant difference between map.tif and map.tif"
+    assert (found.p_value, found.difference, found.low, found.high) == (1.0, 0.0, None, None)
+    words = "map.tif and map.tif are right at the same reference pixels, which cannot tell them apart"
+    assert found.verdict == words
+    assert "difference +0.0 points\n" in str(found), "no interval"
 
 
 def test_classes_are_matched_by_name_whatever_their_codes(pair: tuple[Path, Path], tmp_path: Path) -> None:
@@ -94,11 +96,16 @@ def test_classes_are_matched_by_name_whatever_their_codes(pair: tuple[Path, Path
     assert compare(other, pair[0], reference=points).first_overall == 1.0
 
 
-def test_labels_of_other_classes_and_pixels_without_data_are_said_or_refused(pair: tuple[Path, Path]) -> None:
+def test_labels_of_other_classes_and_pixels_without_data_are_said_or_refused(
+    pair: tuple[Path, Path], caplog: pytest.LogCaptureFixture
+) -> None:
     points = labelled(design(pair[1], DesignSettings(points=900)), truth())
     found = compare(*pair, reference=points)
     gap = int(((points.rows < 20) & (points.cols < 30)).sum())
     assert (found.without_data, found.n) == (gap, 900 - gap)
+    assert "has no class" not in caplog.text
+    compare(*pair, reference=replace(points, reference=("swamp", *(points.reference or ())[1:])))
+    assert f"{pair[0]}: has no class swamp; 1 reference px of it count as wrong" in caplog.text
     with pytest.raises(BdgfError, match="has none of the classes of the reference"):
         compare(*pair, reference=replace(points, reference=("swamp",) * 900))
 
@@ -121,8 +128,8 @@ def test_as_typed(bdgf: Bdgf, pair: tuple[Path, Path], tmp_path: Path, capsys: p
     assert json.loads(Path("out/comparison.json").read_text()) == values
     assert "Map.tif is more accurate" not in (page := Path("out/report.html").read_text())
     assert "map.tif is more accurate than worse.tif." in page
-    assert bdgf("assess", pair[0], "--compare", pair[1], "--reference", file, "-q") == 4
-    assert "--field" in capsys.readouterr().err
+    assert bdgf("assess", pair[0], "--compare", pair[1], "--reference", file, "-q") == 2
+    assert "--field is missing" in capsys.readouterr().err
 
 
 def test_a_legend_names_the_classes_of_both_maps(bdgf: Bdgf, tmp_path: Path, write_tif: WriteTif) -> None:

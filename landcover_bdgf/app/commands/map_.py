@@ -85,13 +85,12 @@ def map_(
         what = "land-cover map" if made == output else f"part {mapping.shard} of the map"
         say(shown, [f"{made}: {what}"], {"map": str(made)})
         return
-    from landcover_bdgf.app.job import Job
-    from landcover_bdgf.app.scenes_job import ScenesJob
-
     recipe = read_recipe(choice)
     sampling = with_windows(sampling, recipe)
     mapping = replace(mapping, legend=None, merge=(), rename=())  # the model learns the classes as they are wanted
     if rows is not None:
+        from landcover_bdgf.app.scenes_job import ScenesJob
+
         rows = [replace(row, field=row.field or field) for row in rows]
         _train_and_map_all(shown, rows, ScenesJob(output, recipe, sampling, mapping, run, overwrite, resume))
         return
@@ -99,9 +98,11 @@ def map_(
         raise SettingsError("--shard", "needs --model", "Train a model first; then map every part with it.")
     assert labels is not None
     assert field is not None  # by first_checks
+    stack = read_stack(hsi, sar, aligning)
+    from landcover_bdgf.app.job import Job  # loads PyTorch, which a refused image need not wait for
+
     model = model or new_model(output)
-    job = Job(labels, field, output, model, recipe, sampling, mapping, run, overwrite, resume)
-    _train_and_map(shown, read_stack(hsi, sar, aligning), job)
+    _train_and_map(shown, stack, Job(labels, field, output, model, recipe, sampling, mapping, run, overwrite, resume))
 
 
 def _train_and_map(shown: Shown, stack: Stack, job: Job) -> None:
