@@ -18,6 +18,7 @@ from landcover_bdgf.errors import BdgfError, CheckpointError, LabelError, Output
 from landcover_bdgf.geo import plain_name
 from landcover_bdgf.labels import (
     FOLDS,
+    JoinedSamples,
     LeftOut,
     Samples,
     SampleSettings,
@@ -115,14 +116,14 @@ def run_job(stack: Stack, job: Job) -> Accuracy | None:
     Writes the map and its companions, the model, and in ``<map>_steps/`` the samples, the denoiser with a
     picture of denoised tiles, the losses, and the report. What a later step would refuse is refused before the first.
     """
-    _check_settings(job)
+    check_settings(job.mapping)
     _check_outputs(job, stack)
     check_map(job.output, stack, job.recipe, settings=job.mapping, run=job.run)
     sampling = job.sampling.with_recipe(job.recipe.training.folds, job.recipe.fusion.clear_px)
     samples = sample(stack, job.labels, field=job.field, settings=sampling)
     for line in samples_lines(samples):
         log.info(line)
-    _check_novelty(samples, job)
+    check_novelty(samples, job.mapping, job.run)
     done = _finished_steps(stack, samples, job)
     job.steps_folder.mkdir(exist_ok=True)
     _keep_samples(samples, job.steps_folder / "samples.gpkg", job)
@@ -270,15 +271,17 @@ def _different_job(path: Path, kind: type[BdgfError] = CheckpointError) -> BdgfE
     return kind(path, problem, "Give those of that run to continue it with `resume`, or replace it with `overwrite`.")
 
 
-def _check_settings(job: Job) -> None:
-    if job.mapping.shard_of[1] > 1:
+def check_settings(mapping: MapSettings) -> None:
+    """SettingsError for shards, each of which would train a model of its own."""
+    if mapping.shard_of[1] > 1:
         problem = "is for a model that exists, and here one is trained"
-        raise SettingsError(f"`shard={job.mapping.shard}`", problem, "Train it first, then map every part with it.")
+        raise SettingsError(f"`shard={mapping.shard}`", problem, "Train it first, then map every part with it.")
 
 
-def _check_novelty(samples: Samples, job: Job) -> None:
+def check_novelty(samples: Samples | JoinedSamples, mapping: MapSettings, run: Run) -> None:
+    """SettingsError if novelty is wanted, and too few polygons could be compared with one another."""
     train = samples.train
-    if job.mapping.novelty and not novelty_folds(train.codes, train.groups, np.random.default_rng(job.run.seed)):
+    if mapping.novelty and not novelty_folds(train.codes, train.groups, np.random.default_rng(run.seed)):
         remedy = "Add labelled polygons, or map without `novelty`."
         raise SettingsError("`novelty`", "needs more training polygons to compare with one another", remedy)
 

@@ -37,6 +37,8 @@ if TYPE_CHECKING:
     from landcover_bdgf.mapping import SceneResult
     from landcover_bdgf.scene import SceneRow, Stack
 
+Values = dict[str, Any]
+
 
 @with_settings
 def map_(
@@ -68,7 +70,7 @@ def map_(
     if rows is not None and labels is not None:
         raise SettingsError(hsi, "is a table of scenes, which names their labels", "Leave out --labels.")
     if labels is None and (rows is None or model is not None or not any(row.labels for row in rows)):
-        typed.refuse(OF_LABELS - OF_CLASSES, "--labels")
+        typed.refuse(OF_LABELS - OF_CLASSES, "--labels" if rows is None else "labels in the table and without --model")
         if typed & {"config", "set"}:
             problem = "-c and --set apply only when a model is trained"
             raise SettingsError(None, problem, "Remove them, or pass --labels.")
@@ -77,7 +79,7 @@ def map_(
         scenes = read_stack(hsi, sar, aligning) if rows is None else rows
         from landcover_bdgf.mapping import map_scene, map_scenes  # load PyTorch, for which refused files need not wait
 
-        how: dict[str, Any] = {"settings": mapping, "run": run, "overwrite": overwrite, "resume": resume}
+        how: Values = {"settings": mapping, "run": run, "overwrite": overwrite, "resume": resume}
         if isinstance(scenes, list):
             _tell(shown, map_scenes(scenes, file, output, **how), output)
             return
@@ -121,22 +123,23 @@ def _train_and_map_all(shown: Shown, rows: list[SceneRow], job: ScenesJob) -> No
     from landcover_bdgf.app.scenes_job import run_scenes_job
     from landcover_bdgf.assessment import summary_lines
 
-    if any(row.labels is not None and row.field is None for row in rows):
-        raise SettingsError("`field`", "is missing", "Name it here, or in the column field of the table.")
     results, accuracy = run_scenes_job(rows, job)
     lines = [*(summary_lines(accuracy) if accuracy else []), f"{job.model}: model"]
     lines += [f"{job.report / 'report.html'}: report"] if accuracy else []
-    _tell(shown, results, job.folder, lines)
+    values = {"model": str(job.model), "accuracy": accuracy.to_dict() if accuracy else None}
+    _tell(shown, results, job.folder, lines, values)
 
 
-def _tell(shown: Shown, results: list[SceneResult], folder: Path, more: Sequence[str] = ()) -> None:
-    """Print what became of the scenes of a table; BdgfError if some were not mapped."""
+def _tell(
+    shown: Shown, results: list[SceneResult], folder: Path, more: Sequence[str] = (), values: Values | None = None
+) -> None:
+    """Print what became of the scenes of a table, and ``more``; BdgfError if some were not mapped."""
     from landcover_bdgf.mapping import result_lines
 
     say(
         shown,
         [*result_lines(results, tell=message), *more],
-        {"maps": str(folder), "scenes": [each.to_dict() for each in results]},
+        {"maps": str(folder), "scenes": [each.to_dict() for each in results], **(values or {})},
     )
     failed = sum(each.error is not None for each in results)
     if failed:
