@@ -49,7 +49,7 @@ from landcover_bdgf.model import (
     partial_path,
 )
 from landcover_bdgf.progress import log
-from landcover_bdgf.scene import Stack
+from landcover_bdgf.scene import Image, Stack
 from landcover_bdgf.settings import changed_settings
 from landcover_bdgf.storage import (
     PathLike,
@@ -320,20 +320,24 @@ def _report(job: Job, stack: Stack, samples: Samples, *, done: Finished) -> Accu
     denoiser, model = done.denoiser, done.model
     assert denoiser is not None
     assert model is not None
-    context = ReportContext(
+    if job.resume and not job.overwrite and job.report.exists():
+        return _finished_report(job, samples, model)
+    overwrite = job.overwrite or (done.mapped and not job.report.exists())  # an interrupted run may have begun it
+    reference, context = _reference(samples, model), report_context(denoiser, model, job.recipe, stack.spectral)
+    return assess(job.output, reference, output=job.report.parent, overwrite=overwrite, context=context)
+
+
+def report_context(denoiser: Checkpoint, model: Checkpoint, recipe: Recipe, image: Image) -> ReportContext:
+    """What a report tells of the training, and the image to show beside the map."""
+    return ReportContext(
         curves=(
             ("pre-training: loss", denoiser.history.series("loss")),
             ("training: loss", model.history.series("loss")),
         ),
-        settings=job.recipe.model_dump(mode="json"),
+        settings=recipe.model_dump(mode="json"),
         experts=model.shares,
-        image=stack.spectral,
+        image=image,
     )
-    if job.resume and not job.overwrite and job.report.exists():
-        return _finished_report(job, samples, model)
-    overwrite = job.overwrite or (done.mapped and not job.report.exists())  # an interrupted run may have begun it
-    reference = _reference(samples, model)
-    return assess(job.output, reference, output=job.report.parent, overwrite=overwrite, context=context)
 
 
 def _reference(samples: Samples, model: Checkpoint) -> Samples | LeftOut:

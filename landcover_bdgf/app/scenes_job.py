@@ -8,14 +8,14 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from landcover_bdgf.app.job import check_novelty, check_settings, keep_denoiser, keep_model
+from landcover_bdgf.app.job import check_novelty, check_settings, keep_denoiser, keep_model, report_context
 from landcover_bdgf.app.resuming import CONTINUE
-from landcover_bdgf.assessment import Accuracy, ReportContext, assess, report_product
+from landcover_bdgf.assessment import Accuracy, assess, report_product
 from landcover_bdgf.errors import CheckpointError, OutputError, SettingsError
 from landcover_bdgf.labels import JoinedSamples, LabelledScene, SampleSettings, sample_scenes, samples_lines
 from landcover_bdgf.mapping import MapSettings, SceneResult, check_map, check_scene_maps, map_scenes
 from landcover_bdgf.model import Checkpoint, Recipe, Run, checkpoint_product, load_checkpoint, partial_path
-from landcover_bdgf.progress import log
+from landcover_bdgf.progress import errors_only, log
 from landcover_bdgf.scene import SceneRow, Stack
 from landcover_bdgf.settings import changed_settings
 from landcover_bdgf.storage import Product, check, reserved, without_warnings
@@ -86,7 +86,7 @@ def run_scenes_job(rows: Sequence[SceneRow], job: ScenesJob) -> tuple[list[Scene
     results = map_scenes(
         rows, model, job.folder, settings=job.mapping, run=job.run, overwrite=job.overwrite, resume=job.resume
     )
-    return results, _report([row.name for row in labelled], results, model, job)
+    return results, _report(rows, results, model, job)
 
 
 def _check_outputs(products: Sequence[Product], job: ScenesJob) -> None:
@@ -158,12 +158,15 @@ def _finished(path: Path, job: ScenesJob, made: dict[str, Any]) -> Checkpoint | 
     raise CheckpointError(path, "was made with different scenes, labels, settings, seed or version", remedy)
 
 
-def _report(labelled: list[str], results: list[SceneResult], model: Checkpoint, job: ScenesJob) -> Accuracy | None:
-    mapped = [each for each in results if each.name in labelled and each.error is None]
+def _report(rows: Sequence[SceneRow], results: list[SceneResult], model: Checkpoint, job: ScenesJob) -> Accuracy | None:
+    pairs = zip(rows, results, strict=True)
+    mapped = [(row, each) for row, each in pairs if row.labels is not None and each.error is None]
     if model.left_out is None or not mapped:
         log.warning("no labels were judged, so there is no report")
         return None
-    title = f"Accuracy of {mapped[0].name} and the other scenes of its model"
-    context = ReportContext(settings=job.recipe.model_dump(mode="json"), experts=model.shares, title=title)
+    row, first = mapped[0]
+    with errors_only(), row.stack() as stack:  # what there is to tell was told when it was mapped
+        context = report_context(load_checkpoint(job.denoiser, "denoiser"), model, job.recipe, stack.spectral)
+    context = replace(context, title=f"Accuracy of {first.name} and the other scenes of its model")
     overwrite = job.overwrite or job.resume
-    return assess(mapped[0].path, model.left_out, output=job.report, overwrite=overwrite, context=context)
+    return assess(first.path, model.left_out, output=job.report, overwrite=overwrite, context=context)

@@ -129,12 +129,16 @@ def read_labels(
     if settings.conflicts == "error" and claims.disputed.any():
         raise _conflict(path, parts, usable, claims)
     counts[f"pixels in features of different classes ({settings.conflicts})"] = int(claims.disputed.sum())
-    if happened := [f"{number} {what}" for what, number in counts.items() if number]:
-        log.warning("%s: of %d features: %s", Path(path).name, len(fields), "; ".join(happened))
+    _tell_counts(path, len(fields), counts)
     chosen = np.where(claims.disputed, claims.last, claims.first)
     code, group = codes[chosen], usable.astype(np.int32)[chosen]
     labels = Labels(grid, legend, claims.rows, claims.cols, code, group, fields, only_points, dict(counts))
     return labels.where(~claims.disputed) if settings.conflicts == "drop" else labels
+
+
+def _tell_counts(path: PathLike, features: int, counts: Counter[str]) -> None:
+    if happened := [f"{number} {what}" for what, number in counts.items() if number]:
+        log.warning("%s: of %d features: %s", Path(path).name, features, "; ".join(happened))
 
 
 def read_values(source: LabelSource, field: str, settings: ReadSettings) -> set[str]:

@@ -68,7 +68,7 @@ def test_what_a_later_step_would_refuse_is_refused_before_the_training(
         assert bdgf(*call, *more) not in (0, 1)
         return " ".join(capsys.readouterr().err.split())
 
-    assert "--shard 1/2: is for a model that exists" in refused("--shard", "1/2")
+    assert "--shard: needs --model" in refused("--shard", "1/2")
     assert "--tile 8: is smaller than" in refused("--tile", "8")
     assert "--stac: needs the package pystac" in refused("--stac", "2020-06-04") or find_spec("pystac")
     (tmp_path / "maps/report").mkdir()

@@ -77,19 +77,14 @@ def map_(
         file = model_path(model)
         load_checkpoint(file, "model")  # refused before the images are read
         scenes = read_stack(hsi, sar, aligning) if rows is None else rows
-        from landcover_bdgf.mapping import map_scene, map_scenes  # load PyTorch, for which refused files need not wait
-
         how: Values = {"settings": mapping, "run": run, "overwrite": overwrite, "resume": resume}
-        if isinstance(scenes, list):
-            _tell(shown, map_scenes(scenes, file, output, **how), output)
-            return
-        made = map_scene(file, scenes, output, **how)
-        what = "land-cover map" if made == output else f"part {mapping.shard} of the map"
-        say(shown, [f"{made}: {what}"], {"map": str(made)})
+        _map_with(shown, file, scenes, output, how)
         return
     from landcover_bdgf.app.job import Job
     from landcover_bdgf.app.scenes_job import ScenesJob
 
+    if mapping.shard != "1/1":
+        raise SettingsError("--shard", "needs --model", "Train a model first; then map every part with it.")
     recipe = read_recipe(choice)
     sampling = with_windows(sampling, recipe)
     mapping = replace(mapping, legend=None, merge=(), rename=())  # the model learns the classes as they are wanted
@@ -97,13 +92,23 @@ def map_(
         rows = [replace(row, field=row.field or field) for row in rows]
         _train_and_map_all(shown, rows, ScenesJob(output, recipe, sampling, mapping, run, overwrite, resume))
         return
-    if mapping.shard != "1/1":
-        raise SettingsError("--shard", "needs --model", "Train a model first; then map every part with it.")
     assert labels is not None
     assert field is not None  # by first_checks
     model = model or new_model(output)
     job = Job(labels, field, output, model, recipe, sampling, mapping, run, overwrite, resume)
     _train_and_map(shown, read_stack(hsi, sar, aligning), job)
+
+
+def _map_with(shown: Shown, model: Path, scenes: Stack | list[SceneRow], output: Path, how: Values) -> None:
+    """Map a scene, or those of a table, with a model that exists; ``how`` are the other arguments."""
+    from landcover_bdgf.mapping import map_scene, map_scenes  # load PyTorch, for which refused files need not wait
+
+    if isinstance(scenes, list):
+        _tell(shown, map_scenes(scenes, model, output, **how), output)
+        return
+    made = map_scene(model, scenes, output, **how)
+    what = "land-cover map" if made == output else f"part {how['settings'].shard} of the map"
+    say(shown, [f"{made}: {what}"], {"map": str(made)})
 
 
 def _train_and_map(shown: Shown, stack: Stack, job: Job) -> None:
