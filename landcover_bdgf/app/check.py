@@ -3,14 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from contextlib import ExitStack
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import torch
 
 from landcover_bdgf.errors import BdgfError
-from landcover_bdgf.labels import Samples, SampleSettings, sample, samples_lines
+from landcover_bdgf.labels import (
+    JoinedSamples,
+    LabelledScene,
+    Samples,
+    SampleSettings,
+    check_field,
+    sample,
+    sample_scenes,
+    samples_lines,
+)
 from landcover_bdgf.model import Run, kernel
 from landcover_bdgf.progress import kept_warnings, log, track
 from landcover_bdgf.scene import ReadCounts, SceneRow, Stack, warn_of_zeros
@@ -66,10 +76,14 @@ class CheckedScene:
         if isinstance(self.found, BdgfError):
             return f"{name}: cannot be used. {tell(self.found)}"
         drawn = self.found.samples
-        classes = drawn.table() if drawn else []
-        labels = f", {len(classes)} classes: {listed([row['name'] for row in classes])}" if classes else ""
+        classes = [row["name"] for row in drawn.table() if row["groups"]] if drawn else []
+        labels = f", {len(classes)} class{'es' * (len(classes) > 1)}: {listed(classes)}" if classes else ""
         warned = f", {self.warnings} warning{'s' * (self.warnings > 1)}" if self.warnings else ""
         return f"{name}: valid in both sensors {100 * self.found.valid_share:.1f} %{labels}{warned}"
+
+    def with_samples(self, drawn: Samples) -> CheckedScene:
+        """The scene with its labels, if it can be used."""
+        return self if isinstance(self.found, BdgfError) else replace(self, found=replace(self.found, samples=drawn))
 
     def values(self) -> dict[str, Any]:
         """As JSON."""
@@ -82,6 +96,7 @@ class CheckedTable:
     """Results of :func:`check_table`."""
 
     scenes: list[CheckedScene]
+    labels: JoinedSamples | BdgfError | None  # of all scenes together, as they are trained on
     machine: list[str]
 
     @property
@@ -90,30 +105,52 @@ class CheckedTable:
         return [each for each in self.scenes if isinstance(each.found, BdgfError)]
 
     def lines(self, tell: Callable[[BdgfError], str]) -> list[str]:
-        """A line for each scene, then those about the device."""
-        return [*(each.text(tell) for each in self.scenes), *self.machine]
+        """A line for each scene, then those about the labels of all and the device."""
+        labels = samples_lines(self.labels) if isinstance(self.labels, JoinedSamples) else []
+        if isinstance(self.labels, BdgfError):
+            labels = [f"labels: cannot be used. {tell(self.labels)}"]
+        return [*(each.text(tell) for each in self.scenes), *labels, *self.machine]
 
     def values(self) -> dict[str, Any]:
         """As JSON."""
-        return {"scenes": [each.values() for each in self.scenes], "machine": self.machine}
+        classes = self.labels.table() if isinstance(self.labels, JoinedSamples) else None
+        error = str(self.labels) if isinstance(self.labels, BdgfError) else None
+        scenes = [each.values() for each in self.scenes]
+        return {"scenes": scenes, "classes": classes, "labels_error": error, "machine": self.machine}
 
 
 def check_table(
     rows: Sequence[SceneRow], *, labels: Path | None, field: str | None, settings: SampleSettings, run: Run
 ) -> CheckedTable:
-    """Check all scenes of a table; labels and field are those of rows that name none."""
-    checked = []
-    for position, row in enumerate(rows, 1):
-        log.info("scene %d of %d: %s", position, len(rows), row.name)
-        own_labels, own_field = row.labels or labels, row.field or field
-        with kept_warnings() as said:
-            try:
-                with row.stack() as stack:
-                    found: Findings | BdgfError = _findings(stack, own_labels, own_field, settings, [])
-            except BdgfError as error:
-                found = error
-        checked.append(CheckedScene(row.name, row.line, found, len(said)))
-    return CheckedTable(checked, _machine(run))
+    """Check all scenes of a table, and their labels together; labels and field are those of rows that name none."""
+    checked, labelled = [], {}
+    with ExitStack() as opened:
+        for position, row in enumerate(rows):
+            log.info("scene %d of %d: %s", position + 1, len(rows), row.name)
+            own_labels, own_field = row.labels or labels, row.field or field
+            with kept_warnings() as said:
+                try:
+                    stack = opened.enter_context(row.stack())
+                    found: Findings | BdgfError = Findings(stack.describe(), [], _valid_share(stack))
+                    if own_labels:
+                        check_field(own_labels, own_field, settings=settings)
+                        labelled[position] = LabelledScene(stack, own_labels, str(own_field))
+                except BdgfError as error:
+                    found = error
+            checked.append(CheckedScene(row.name, row.line, found, len(said)))
+        samples = _drawn([*labelled.values()], settings)
+    if isinstance(samples, JoinedSamples):
+        for position, own in zip(labelled, samples.scenes, strict=True):
+            checked[position] = checked[position].with_samples(own)
+    return CheckedTable(checked, samples, _machine(run))
+
+
+def _drawn(scenes: Sequence[LabelledScene], settings: SampleSettings) -> JoinedSamples | BdgfError | None:
+    """The labels of all scenes; why they cannot be used; or None without labels."""
+    try:
+        return sample_scenes(scenes, settings) if scenes else None
+    except BdgfError as error:
+        return error
 
 
 def check_scene(
@@ -126,12 +163,7 @@ def check_scene(
     RasterError, LabelError
         The scene or the labels are unusable.
     """
-    return _findings(stack, labels, field, settings, _machine(run))
-
-
-def _findings(
-    stack: Stack, labels: Path | None, field: str | None, settings: SampleSettings, machine: list[str]
-) -> Findings:
+    machine = _machine(run)
     drawn = sample(stack, labels, field=field, settings=settings) if labels and field else None
     return Findings(stack.describe(), machine, _valid_share(stack), drawn)
 

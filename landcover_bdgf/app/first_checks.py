@@ -16,7 +16,6 @@ from landcover_bdgf.progress import errors_only
 from landcover_bdgf.scene import SceneRow, is_scene_table, read_scene_table
 from landcover_bdgf.storage import Product, check, is_remote, typed_path
 
-OF_TABLE_LABELS = ("train",)  # commands that use the labels in a table of scenes
 MADE_OF_ONE_FILE = ("align", "sample", "pretrain", "train", "map", "mosaic")
 
 
@@ -43,7 +42,8 @@ def first_checks(command: str, values: Mapping[str, Any]) -> None:
     if table:
         with errors_only():  # the step that uses the table warns
             rows = read_scene_table(values["hsi"])
-            _check_labels_of(rows if command in OF_TABLE_LABELS else (), values)
+            if command == "train" or (command == "map" and values["model"] is None):
+                _check_labels_of(rows, values)
     for text in [values.get("hsi"), values.get("sar"), *(values.get("more") or [])]:
         _check_found(text or "")
     labels = values.get("labels") or []
@@ -55,11 +55,10 @@ def first_checks(command: str, values: Mapping[str, Any]) -> None:
 
 
 def _check_labels_of(rows: Sequence[SceneRow], values: Mapping[str, Any]) -> None:
-    """LabelError if the labels of a row lack their field."""
-    wanted = values.get("field")
-    for row in rows:
-        if row.labels and (row.field or wanted):
-            _check_field(row.labels, row.field or wanted, values)
+    """LabelError if the labels of a row lack their field, SettingsError if none is named."""
+    given = [(row.labels, row.field or values["field"]) for row in rows if row.labels]
+    for labels, field in dict.fromkeys(given):  # scenes often share a file
+        _check_field(labels, field, values)
 
 
 def _check_field(labels: Path, field: str | None, values: Mapping[str, Any]) -> None:

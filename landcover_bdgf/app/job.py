@@ -18,6 +18,7 @@ from landcover_bdgf.errors import BdgfError, CheckpointError, LabelError, Output
 from landcover_bdgf.geo import plain_name
 from landcover_bdgf.labels import (
     FOLDS,
+    JoinedSamples,
     LeftOut,
     Samples,
     SampleSettings,
@@ -48,7 +49,7 @@ from landcover_bdgf.model import (
     partial_path,
 )
 from landcover_bdgf.progress import log
-from landcover_bdgf.scene import Stack
+from landcover_bdgf.scene import Image, Stack
 from landcover_bdgf.settings import changed_settings
 from landcover_bdgf.storage import (
     PathLike,
@@ -115,14 +116,14 @@ def run_job(stack: Stack, job: Job) -> Accuracy | None:
     Writes the map and its companions, the model, and in ``<map>_steps/`` the samples, the denoiser with a
     picture of denoised tiles, the losses, and the report. What a later step would refuse is refused before the first.
     """
-    _check_settings(job)
+    check_settings(job.mapping)
     _check_outputs(job, stack)
     check_map(job.output, stack, job.recipe, settings=job.mapping, run=job.run)
     sampling = job.sampling.with_recipe(job.recipe.training.folds, job.recipe.fusion.clear_px)
     samples = sample(stack, job.labels, field=job.field, settings=sampling)
     for line in samples_lines(samples):
         log.info(line)
-    _check_novelty(samples, job)
+    check_novelty(samples, job.mapping, job.run)
     done = _finished_steps(stack, samples, job)
     job.steps_folder.mkdir(exist_ok=True)
     _keep_samples(samples, job.steps_folder / "samples.gpkg", job)
@@ -270,15 +271,17 @@ def _different_job(path: Path, kind: type[BdgfError] = CheckpointError) -> BdgfE
     return kind(path, problem, "Give those of that run to continue it with `resume`, or replace it with `overwrite`.")
 
 
-def _check_settings(job: Job) -> None:
-    if job.mapping.shard_of[1] > 1:
+def check_settings(mapping: MapSettings) -> None:
+    """SettingsError for shards, each of which would train a model of its own."""
+    if mapping.shard_of[1] > 1:
         problem = "is for a model that exists, and here one is trained"
-        raise SettingsError(f"`shard={job.mapping.shard}`", problem, "Train it first, then map every part with it.")
+        raise SettingsError(f"`shard={mapping.shard}`", problem, "Train it first, then map every part with it.")
 
 
-def _check_novelty(samples: Samples, job: Job) -> None:
+def check_novelty(samples: Samples | JoinedSamples, mapping: MapSettings, run: Run) -> None:
+    """SettingsError if novelty is wanted, and too few polygons could be compared with one another."""
     train = samples.train
-    if job.mapping.novelty and not novelty_folds(train.codes, train.groups, np.random.default_rng(job.run.seed)):
+    if mapping.novelty and not novelty_folds(train.codes, train.groups, np.random.default_rng(run.seed)):
         remedy = "Add labelled polygons, or map without `novelty`."
         raise SettingsError("`novelty`", "needs more training polygons to compare with one another", remedy)
 
@@ -317,20 +320,24 @@ def _report(job: Job, stack: Stack, samples: Samples, *, done: Finished) -> Accu
     denoiser, model = done.denoiser, done.model
     assert denoiser is not None
     assert model is not None
-    context = ReportContext(
+    if job.resume and not job.overwrite and job.report.exists():
+        return _finished_report(job, samples, model)
+    overwrite = job.overwrite or (done.mapped and not job.report.exists())  # an interrupted run may have begun it
+    reference, context = _reference(samples, model), report_context(denoiser, model, job.recipe, stack.spectral)
+    return assess(job.output, reference, output=job.report.parent, overwrite=overwrite, context=context)
+
+
+def report_context(denoiser: Checkpoint, model: Checkpoint, recipe: Recipe, image: Image) -> ReportContext:
+    """What a report tells of the training, and the image to show beside the map."""
+    return ReportContext(
         curves=(
             ("pre-training: loss", denoiser.history.series("loss")),
             ("training: loss", model.history.series("loss")),
         ),
-        settings=job.recipe.model_dump(mode="json"),
+        settings=recipe.model_dump(mode="json"),
         experts=model.shares,
-        image=stack.spectral,
+        image=image,
     )
-    if job.resume and not job.overwrite and job.report.exists():
-        return _finished_report(job, samples, model)
-    overwrite = job.overwrite or (done.mapped and not job.report.exists())  # an interrupted run may have begun it
-    reference = _reference(samples, model)
-    return assess(job.output, reference, output=job.report.parent, overwrite=overwrite, context=context)
 
 
 def _reference(samples: Samples, model: Checkpoint) -> Samples | LeftOut:

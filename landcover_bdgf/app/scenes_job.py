@@ -8,13 +8,14 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from landcover_bdgf.app.job import keep_denoiser, keep_model
-from landcover_bdgf.assessment import Accuracy, ReportContext, assess, report_product
-from landcover_bdgf.errors import CheckpointError, OutputError, SettingsError, opening
-from landcover_bdgf.labels import JoinedSamples, LabelledScene, SampleSettings, sample_scenes
-from landcover_bdgf.mapping import MapSettings, SceneResult, map_scenes
+from landcover_bdgf.app.job import check_novelty, check_settings, keep_denoiser, keep_model, report_context
+from landcover_bdgf.app.resuming import CONTINUE
+from landcover_bdgf.assessment import Accuracy, assess, report_product
+from landcover_bdgf.errors import CheckpointError, OutputError, SettingsError
+from landcover_bdgf.labels import JoinedSamples, LabelledScene, SampleSettings, sample_scenes, samples_lines
+from landcover_bdgf.mapping import MapSettings, SceneResult, check_map, check_scene_maps, map_scenes
 from landcover_bdgf.model import Checkpoint, Recipe, Run, checkpoint_product, load_checkpoint, partial_path
-from landcover_bdgf.progress import log
+from landcover_bdgf.progress import errors_only, log
 from landcover_bdgf.scene import SceneRow, Stack
 from landcover_bdgf.settings import changed_settings
 from landcover_bdgf.storage import Product, check, reserved, without_warnings
@@ -65,30 +66,59 @@ def run_scenes_job(rows: Sequence[SceneRow], job: ScenesJob) -> tuple[list[Scene
     """Map the scenes of a table with one model of those that have labels.
 
     The report is of the first mapped scene with labels, with a row for each other; None if no labels were judged.
-    Scenes without labels serve pre-training only. Each labelled row has a field.
+    Scenes without labels serve pre-training only. Each labelled row has a field. What a later step would refuse is
+    refused before the first.
     """
     labelled = [row for row in rows if row.labels is not None]
     if not labelled:
         raise SettingsError("`model`", "is missing, and the table names no labels", "Give one of both.")
-    _make_folder(job)
+    check_settings(job.mapping)
+    check_scene_maps(rows, job.folder, job.mapping, overwrite=job.overwrite, resume=job.resume)
     products = [checkpoint_product(job.denoiser), checkpoint_product(job.model)]
+    _check_outputs(products, job)
     with reserved(*products):
-        model = _model(labelled, [row for row in rows if row.labels is None], job, products)
+        try:
+            model = _model(rows, job)
+        except KeyboardInterrupt as stopped:
+            if any(file.exists() for product in products for file in product.files):
+                stopped.add_note(CONTINUE)
+            raise
     results = map_scenes(
         rows, model, job.folder, settings=job.mapping, run=job.run, overwrite=job.overwrite, resume=job.resume
     )
-    return results, _report([row.name for row in labelled], results, model, job)
+    return results, _report(rows, results, model, job)
 
 
-def _model(labelled: list[SceneRow], others: list[SceneRow], job: ScenesJob, products: list[Product]) -> Checkpoint:
+def _check_outputs(products: Sequence[Product], job: ScenesJob) -> None:
+    """Refuse models and a report that must not be replaced."""
+    may_replace = job.overwrite or job.resume
+    left = [file for product in products for file in product.files if file.exists()]
+    if left and not may_replace:
+        remedy = "Continue with `resume`, start over with `overwrite`, or choose another folder."
+        raise OutputError(left[0], "was left by an earlier run", remedy)
+    check(*products, report_product(job.report), overwrite=may_replace)
+
+
+def _opened(rows: Sequence[SceneRow], job: ScenesJob) -> list[Stack]:
+    """The images of all rows, once each could be mapped."""
+    stacks, mapping = [], replace(job.mapping, polygons=None, map_masked=False)  # those of a map are checked with it
+    for position, row in enumerate(rows, 1):
+        log.info("scene %d of %d: %s", position, len(rows), row.name)
+        stacks.append(row.stack())
+        check_map(job.folder / f"{row.name}.tif", stacks[-1], job.recipe, settings=mapping, run=job.run)
+    return stacks
+
+
+def _model(rows: Sequence[SceneRow], job: ScenesJob) -> Checkpoint:
     """The model of all scenes with labels, as an interrupted run left it, or trained."""
-    for product in products:
-        check(product, overwrite=job.overwrite or job.resume, resume=job.resume)
-    stacks = [row.stack() for row in labelled]
-    given = zip(stacks, labelled, strict=True)
+    given = [*zip(_opened(rows, job), rows, strict=True)]
     scenes = [LabelledScene(stack, row.labels, row.field) for stack, row in given if row.labels and row.field]
+    stacks = [scene.stack for scene in scenes]
     samples = sample_scenes(scenes, job.sampling)
-    seen = [*stacks, *(row.stack() for row in others)]
+    for line in samples_lines(samples):
+        log.info(line)
+    check_novelty(samples, job.mapping, job.run)
+    seen = [*stacks, *(stack for stack, row in given if row.labels is None)]
     before = pretraining_record(seen, samples, job.run)
     denoiser = _finished(job.denoiser, job, before)
     if denoiser is None:
@@ -128,20 +158,15 @@ def _finished(path: Path, job: ScenesJob, made: dict[str, Any]) -> Checkpoint | 
     raise CheckpointError(path, "was made with different scenes, labels, settings, seed or version", remedy)
 
 
-def _report(labelled: list[str], results: list[SceneResult], model: Checkpoint, job: ScenesJob) -> Accuracy | None:
-    mapped = [each for each in results if each.name in labelled and each.error is None]
+def _report(rows: Sequence[SceneRow], results: list[SceneResult], model: Checkpoint, job: ScenesJob) -> Accuracy | None:
+    pairs = zip(rows, results, strict=True)
+    mapped = [(row, each) for row, each in pairs if row.labels is not None and each.error is None]
     if model.left_out is None or not mapped:
         log.warning("no labels were judged, so there is no report")
         return None
-    title = f"Accuracy of {mapped[0].name} and the other scenes of its model"
-    context = ReportContext(settings=job.recipe.model_dump(mode="json"), experts=model.shares, title=title)
+    row, first = mapped[0]
+    with errors_only(), row.stack() as stack:  # what there is to tell was told when it was mapped
+        context = report_context(load_checkpoint(job.denoiser, "denoiser"), model, job.recipe, stack.spectral)
+    context = replace(context, title=f"Accuracy of {first.name} and the other scenes of its model")
     overwrite = job.overwrite or job.resume
-    check(report_product(job.report), overwrite=overwrite)
-    return assess(mapped[0].path, model.left_out, output=job.report, overwrite=overwrite, context=context)
-
-
-@opening(OutputError)
-def _make_folder(job: ScenesJob) -> None:
-    if job.folder.exists() and not job.folder.is_dir():
-        raise OutputError(job.folder, "is a file, the maps of a table go into a folder", "Choose another name.")
-    job.folder.mkdir(exist_ok=True)
+    return assess(first.path, model.left_out, output=job.report, overwrite=overwrite, context=context)

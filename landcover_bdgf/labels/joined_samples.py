@@ -17,9 +17,10 @@ from scipy.spatial import cKDTree
 from landcover_bdgf.errors import LabelError
 from landcover_bdgf.geo import Grid, common_positions
 from landcover_bdgf.labels.legend import Legend
-from landcover_bdgf.labels.samples import Samples
+from landcover_bdgf.labels.samples import ClassRow, Samples, class_rows
 from landcover_bdgf.labels.split import distances_px, spaced_positions
 from landcover_bdgf.progress import log
+from landcover_bdgf.text import listed
 
 SAME_PLACE_PX = 0.999  # pixels of two scenes nearer than this show the same ground
 
@@ -58,6 +59,11 @@ class JoinedSamples:
         return np.concatenate([each.groups for each in self.scenes])
 
     @cached_property
+    def parts(self) -> NDArray[np.uint8]:
+        """0 for training, 1 for test, (n,)."""
+        return np.concatenate([each.parts for each in self.scenes])
+
+    @cached_property
     def scene(self) -> NDArray[np.uint16]:
         """Index of the scene of each pixel, (n,)."""
         return np.repeat(np.arange(len(self.scenes), dtype=np.uint16), [len(each) for each in self.scenes])
@@ -81,6 +87,10 @@ class JoinedSamples:
     def train(self) -> JoinedSamples:
         """The training part."""
         return JoinedSamples(tuple(each.train for each in self.scenes))
+
+    def table(self) -> list[ClassRow]:
+        """One row per class: :meth:`Samples.table` of all scenes."""
+        return class_rows(self.legend, self.codes, self.groups, self.parts)
 
     def where(self, keep: NDArray[Any]) -> JoinedSamples:
         """The pixels selected by a mask or ascending indices (n,)."""
@@ -144,7 +154,22 @@ def join_samples(samples: Samples | Sequence[Samples] | JoinedSamples) -> Joined
         own = replace(each, groups=each.groups + np.int32(offset))
         first = max(first, int(own.groups.max(initial=0)) + 1)
         scenes.append(replace(own, legend=legend, codes=legend.codes_from(each.legend)[each.codes]))
+    warn_of_strangers(legend, [each.codes for each in scenes])
     return _without_near(_with_same_places(JoinedSamples(tuple(scenes))))
+
+
+def warn_of_strangers(legend: Legend, codes: Sequence[Ints]) -> None:
+    """Warn of scenes that share no class with the others, as when one has names and another has numbers."""
+    found = [set(np.unique(own).tolist()) for own in codes]
+    for number, own in enumerate(found, 1):
+        others = set().union(*(each for i, each in enumerate(found, 1) if i != number))
+        if own and others and not own & others:
+            ours, theirs = (listed([legend.names[code - 1] for code in sorted(some)]) for some in (own, others))
+            log.warning(
+                "scene %d with labels has no class of the others: it has %s, they have %s. Each is a class of its own "
+                "in the map; if some are the same, write them alike, or choose another field.",
+                number, ours, theirs,
+            )  # fmt: skip
 
 
 def same_places(positions: NDArray[Any], scene: Ints, groups: Ints) -> Ints:
@@ -186,7 +211,7 @@ def _with_same_places(joined: JoinedSamples) -> JoinedSamples:
 def _without_near(joined: JoinedSamples) -> JoinedSamples:
     """Without the training pixels that lie too near to a test pixel of another scene."""
     near = np.zeros(len(joined), bool)
-    parts = np.concatenate([each.parts for each in joined.scenes])
+    parts = joined.parts
     for i, each in enumerate(joined.scenes):
         test, others = (parts == 1) & (joined.scene == i), (parts == 0) & (joined.scene != i)
         buffer_px = max(1, each.split.buffer_px)

@@ -6,7 +6,7 @@ import math
 import shlex
 import unicodedata
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -66,9 +66,17 @@ class Labels:
         return replace(self, **arrays)
 
 
+@dataclass(frozen=True)
+class Classes:
+    """The classes of labels: their legend, and the code of each value of the field."""
+
+    legend: Legend
+    code_of: dict[str, int]
+
+
 def read_labels(
     source: LabelSource, field: str, grid: Grid, settings: ReadSettings | None = None, *,
-    also: Sequence[str] = (), classes: ClassSettings | None = None,
+    also: Sequence[str] = (), classes: ClassSettings | Classes | None = None,
 ) -> Labels:  # fmt: skip
     """Rasterise polygons or points with classes; logs what was skipped and repaired.
 
@@ -85,8 +93,9 @@ def read_labels(
     settings : ReadSettings, optional
     also : sequence of str
         Other fields to read.
-    classes : ClassSettings, optional
-        Classes to merge and rename; merged ones are one class where features overlap, too.
+    classes : ClassSettings or Classes, optional
+        Classes to merge and rename; merged ones are one class where features overlap, too. Or all classes of several
+        files.
 
     Raises
     ------
@@ -107,7 +116,9 @@ def read_labels(
     crs, extent, geometries = features.crs, features.total_bounds, features.geometry.to_numpy()[usable]
     del features  # a million points take 200 MB
     to_pixels(path, geometries, crs.to_wkt(), grid)
-    legend, codes = _classes(path, values[usable], classes or ClassSettings())
+    if not isinstance(classes, Classes):
+        classes = classes_of(path, values[usable], classes or ClassSettings())
+    legend, codes = classes.legend, np.array([classes.code_of[value] for value in values[usable]], np.uint16)
     geometries = _repaired(geometries, counts)
     only_points = bool(np.isin(shapely.get_type_id(geometries), (0, 4)).all())
     parts = Parts.of(grid.shape_hw, geometries, counts)
@@ -118,22 +129,31 @@ def read_labels(
     if settings.conflicts == "error" and claims.disputed.any():
         raise _conflict(path, parts, usable, claims)
     counts[f"pixels in features of different classes ({settings.conflicts})"] = int(claims.disputed.sum())
-    if happened := [f"{number} {what}" for what, number in counts.items() if number]:
-        log.warning("%s: %d features: %s", Path(path).name, len(fields), "; ".join(happened))
+    _tell_counts(path, len(fields), counts)
     chosen = np.where(claims.disputed, claims.last, claims.first)
     code, group = codes[chosen], usable.astype(np.int32)[chosen]
     labels = Labels(grid, legend, claims.rows, claims.cols, code, group, fields, only_points, dict(counts))
     return labels.where(~claims.disputed) if settings.conflicts == "drop" else labels
 
 
-def _classes(path: PathLike, values: Geometries, settings: ClassSettings) -> tuple[Legend, NDArray[np.uint16]]:
-    """The legend after merging and renaming, and the code of each value; warns of doubtful values."""
+def _tell_counts(path: PathLike, features: int, counts: Counter[str]) -> None:
+    if happened := [f"{number} {what}" for what, number in counts.items() if number]:
+        log.warning("%s: %d features: %s", Path(path).name, features, "; ".join(happened))
+
+
+def read_values(source: LabelSource, field: str, settings: ReadSettings) -> set[str]:
+    """The values of a field of labels, as text; none that are missing or mean "no label"."""
+    features = read_source(source, [field], layer=settings.layer, encoding=settings.encoding)
+    return {*texts(features[field])} - {"", *map(label_text, settings.ignore_class)}
+
+
+def classes_of(path: PathLike, values: Iterable[str], settings: ClassSettings) -> Classes:
+    """The classes of values, merged and renamed; warns of doubtful values."""
     legend = Legend.from_values(values)
     _warn_of_classes(path, [entry.value for entry in legend.entries])
-    code_of = {entry.value: entry.code for entry in legend.entries}
     wanted = regrouped(legend, settings)
     tell_missing(wanted, settings)
-    return wanted.legend, wanted.of_class[[code_of[value] - 1 for value in values]]
+    return Classes(wanted.legend, {entry.value: int(wanted.of_class[entry.code - 1]) for entry in legend.entries})
 
 
 def _check_whole(path: PathLike, column: Series) -> None:

@@ -126,13 +126,7 @@ class Samples:
 
     def table(self) -> list[ClassRow]:
         """One row per class."""
-        rows = []
-        for entry in self.legend.entries:
-            of_class = self.codes == entry.code
-            test, groups = int(self.parts[of_class].sum()), len(np.unique(self.groups[of_class]))
-            train = int(of_class.sum()) - test
-            rows.append(ClassRow(code=entry.code, name=entry.name, groups=groups, train=train, test=test))
-        return rows
+        return class_rows(self.legend, self.codes, self.groups, self.parts)
 
     def min_distance_px(self) -> float:
         """Smallest Chebyshev distance between a training and a test pixel; infinite if one part is empty."""
@@ -166,3 +160,16 @@ class Samples:
                 f"the samples belong to another image ({self.grid.describe()}; this one: {grid.describe()})",
                 "Draw them again with bdgf sample.",
             )
+
+
+def class_rows(
+    legend: Legend, codes: NDArray[np.uint16], groups: NDArray[np.int32], parts: NDArray[np.uint8]
+) -> list[ClassRow]:
+    """Polygons, training and test pixels of each class; ``codes``, ``groups`` and ``parts`` (n,)."""
+    rows = []
+    for entry in legend.entries:
+        of_class = codes == entry.code
+        test, count = int(parts[of_class].sum()), len(np.unique(groups[of_class]))
+        train = int(of_class.sum()) - test
+        rows.append(ClassRow(code=entry.code, name=entry.name, groups=count, train=train, test=test))
+    return rows

@@ -13,12 +13,12 @@ from rasterio.windows import Window
 from landcover_bdgf.errors import LabelError
 from landcover_bdgf.geo import common_positions
 from landcover_bdgf.labels import split
-from landcover_bdgf.labels.joined_samples import JoinedSamples, same_places
+from landcover_bdgf.labels.joined_samples import JoinedSamples, same_places, warn_of_strangers
 from landcover_bdgf.labels.label_source import LabelSource, source_name
 from landcover_bdgf.labels.legend import Legend
-from landcover_bdgf.labels.rasterize import Labels, read_labels, texts
+from landcover_bdgf.labels.rasterize import Classes, Labels, classes_of, read_labels, read_values, texts
 from landcover_bdgf.labels.samples import TEST, TRAIN, Samples, Split
-from landcover_bdgf.labels.settings import COLUMN, FOLDS, SampleSettings
+from landcover_bdgf.labels.settings import COLUMN, FOLDS, ClassSettings, SampleSettings
 from landcover_bdgf.progress import kept_warnings, log
 from landcover_bdgf.scene import Stack
 from landcover_bdgf.storage import PathLike
@@ -80,7 +80,7 @@ def sample_scenes(scenes: Sequence[LabelledScene], settings: SampleSettings | No
     Raises
     ------
     LabelError
-        As :func:`sample`; or two classes of different names have the same value.
+        As :func:`sample`.
     """
     settings = settings or SampleSettings()
     with kept_warnings() as said:
@@ -94,11 +94,12 @@ def sample_scenes(scenes: Sequence[LabelledScene], settings: SampleSettings | No
 
 def _drawn(scenes: Sequence[LabelledScene], settings: SampleSettings) -> JoinedSamples:
     name = source_name(scenes[0].labels) if len(scenes) == 1 else "the labels"
-    read, dropped = zip(*(_read(scene, settings) for scene in scenes), strict=True)
+    read, dropped = zip(*_read_all(scenes, settings), strict=True)
     all_pixels, scene_of = _as_one(read)
     pixels, notes = _present(name, all_pixels)
     _warn_of_codes(name, scenes[0].field, pixels.legend)
     rng = np.random.default_rng(settings.seed)
+    warn_of_strangers(pixels.legend, [pixels.codes[scene_of == i] for i in range(len(scenes))])
     held, pixels, made = _divide(name, pixels, settings, rng)
     chosen, near = _chosen(pixels, held, made, settings.per_class, rng)
     parts = np.where(held, TEST, TRAIN).astype(np.uint8)
@@ -119,16 +120,32 @@ def _drawn(scenes: Sequence[LabelledScene], settings: SampleSettings) -> JoinedS
     return JoinedSamples(tuple(found))
 
 
-def _read(scene: LabelledScene, settings: SampleSettings) -> tuple[Labels, dict[str, int]]:
+def _read_all(scenes: Sequence[LabelledScene], settings: SampleSettings) -> Iterator[tuple[Labels, dict[str, int]]]:
+    """The labels of each scene, with one legend: a class to merge or rename may be missing in some scenes."""
+    if len(scenes) == 1:
+        yield _read(scenes[0], settings, settings)
+        return
+    values: set[str] = set()
+    for scene in scenes:
+        values |= read_values(scene.labels, scene.field, settings)
+    classes = classes_of("the labels", values, settings)
+    for number, scene in enumerate(scenes, 1):
+        log.info("labels of scene %d of %d: %s", number, len(scenes), printable(str(source_name(scene.labels))))
+        yield _read(scene, settings, classes)
+
+
+def _read(
+    scene: LabelledScene, settings: SampleSettings, classes: ClassSettings | Classes
+) -> tuple[Labels, dict[str, int]]:
     """The labels of a scene that can be used, and the numbers of the others."""
     column = [settings.split.removeprefix(COLUMN)] if settings.split.startswith(COLUMN) else []
     grid = scene.stack.image_grid
-    labelled = read_labels(scene.labels, scene.field, grid, settings, also=column, classes=settings)
+    labelled = read_labels(scene.labels, scene.field, grid, settings, also=column, classes=classes)
     return _usable(source_name(scene.labels), labelled, scene.stack)
 
 
 def _as_one(read: Sequence[Labels]) -> tuple[Labels, NDArray[np.intp]]:
-    """Labels of all scenes with one legend, rows and columns on common planes, and the scene of each pixel.
+    """Labels of all scenes, rows and columns on common planes, and the scene of each pixel.
 
     Groups of two scenes are one if they show the same ground.
     """
@@ -137,14 +154,13 @@ def _as_one(read: Sequence[Labels]) -> tuple[Labels, NDArray[np.intp]]:
         return first, scene
     import pandas
 
-    legend = Legend.joined([each.legend for each in read])
     places = [np.stack([each.rows, each.cols], axis=1) for each in read]
     positions = np.concatenate(common_positions([each.grid for each in read], places))
     starts = np.cumsum([0, *(len(each.features) for each in read)])
     groups = np.concatenate([each.groups + start for each, start in zip(read, starts, strict=False)])
     joined = replace(
-        first, legend=legend, rows=positions[:, 0], cols=positions[:, 1],
-        codes=np.concatenate([legend.codes_from(each.legend)[each.codes] for each in read]),
+        first, rows=positions[:, 0], cols=positions[:, 1],
+        codes=np.concatenate([each.codes for each in read]),
         groups=same_places(positions, scene, groups).astype(np.int32),
         features=pandas.concat([each.features for each in read], ignore_index=True),
         only_points=all(each.only_points for each in read),
@@ -152,14 +168,18 @@ def _as_one(read: Sequence[Labels]) -> tuple[Labels, NDArray[np.intp]]:
     return joined, scene
 
 
-def samples_lines(samples: Samples) -> list[str]:
-    """Text table of polygons, training and test pixels per class, followed by distance and leak."""
+def samples_lines(samples: Samples | JoinedSamples) -> list[str]:
+    """Text table of polygons, training and test pixels per class, of one scene followed by distance and leak."""
     rows = [(printable(r["name"]), r["groups"], r["train"], r["test"]) for r in samples.table()]
-    rows.append(("all", len(np.unique(samples.groups)), len(samples.train), len(samples.test)))
+    tested = int((samples.parts == TEST).sum())
+    rows.append(("all", len(np.unique(samples.groups)), len(samples) - tested, tested))
     width = max(len("class"), *(len(name) for name, *_ in rows))
-    what = "blocks" if samples.split.block_px else "polygons"
+    first = samples.scenes[0] if isinstance(samples, JoinedSamples) else samples
+    what = "blocks" if first.split.block_px else "polygons"
     lines = [f"{'class':<{width}} {what:>9} {'train px':>9} {'test px':>9}"]
     lines += [f"{name:<{width}} {groups:>9} {train:>9} {test:>9}" for name, groups, train, test in rows]
+    if isinstance(samples, JoinedSamples):
+        return lines
     dropped = "; ".join(f"{number} px {reason}" for reason, number in samples.split.dropped.items() if number)
     lines += [f"left out: {dropped}"] if dropped else []
     if samples.split.method == FOLDS:
@@ -193,7 +213,8 @@ def _chosen(
 ) -> tuple[NDArray[np.intp], Mask]:
     """Indices of the pixels to keep: at most ``per_class`` training pixels of a class; and which are too near."""
     positions = np.stack([pixels.rows, pixels.cols], axis=1)
-    keep = split.apart(positions, pixels.codes, held, made.buffer_px)
+    least_px = max(1, made.buffer_px)  # without a buffer, scenes that overlap still share no ground between the parts
+    keep = split.apart(positions, pixels.codes, held, least_px)
     train = np.flatnonzero(keep & ~held)
     drawn = train[split.draw_per_class(pixels.codes[train], per_class, rng)]
     return np.sort(np.r_[drawn, np.flatnonzero(keep & held)]), ~keep

@@ -1,4 +1,4 @@
-from .many_scenes import map_scenes as map_scenes
+from .many_scenes import check_scene_maps as check_scene_maps, map_scenes as map_scenes
 from .map_checks import check_map as check_map
 from .map_outputs import map_product as map_product, part_path as part_path
 from .memory import parse_size as parse_size

@@ -16,6 +16,7 @@ from landcover_bdgf.mapping.map_outputs import map_product
 from landcover_bdgf.mapping.scene_map import is_complete, map_scene
 from landcover_bdgf.mapping.scene_results import SceneResult, write_results
 from landcover_bdgf.mapping.settings import MapSettings
+from landcover_bdgf.mapping.stac_item import check_stac
 from landcover_bdgf.model import Checkpoint, Run, load_checkpoint
 from landcover_bdgf.progress import kept_warnings, log
 from landcover_bdgf.scene import SceneRow, read_scene_table
@@ -76,10 +77,8 @@ def map_scenes(
     settings, run, folder = settings or MapSettings(), run or Run(), Path(folder)
     rows = scenes if isinstance(scenes, Sequence) and not isinstance(scenes, str) else read_scene_table(scenes)
     model = model if isinstance(model, Checkpoint) else load_checkpoint(Path(model), "model")
-    number, count = settings.shard_of
-    tasks = [_task(row, folder, settings) for row in rows[number - 1 :: count]]
-    summary = folder / (f"summary.{number}-of-{count}.csv" if count > 1 else "summary.csv")
-    _make_folder(folder)
+    tasks = _tasks(rows, folder, settings)
+    summary = _summary(folder, settings)
     _check_outputs(tasks, summary, overwrite=overwrite, resume=resume)
     results = []
     try:
@@ -91,6 +90,23 @@ def map_scenes(
         raise
     write_results(results, summary)
     return results
+
+
+def check_scene_maps(
+    rows: Sequence[SceneRow], folder: Path, settings: MapSettings, *, overwrite: bool, resume: bool
+) -> None:
+    """Make the folder of the maps; refuse what :func:`map_scenes` would refuse before the first map."""
+    _check_outputs(_tasks(rows, folder, settings), _summary(folder, settings), overwrite=overwrite, resume=resume)
+
+
+def _tasks(rows: Sequence[SceneRow], folder: Path, settings: MapSettings) -> list[_Task]:
+    number, count = settings.shard_of
+    return [_task(row, folder, settings) for row in rows[number - 1 :: count]]
+
+
+def _summary(folder: Path, settings: MapSettings) -> Path:
+    number, count = settings.shard_of
+    return folder / (f"summary.{number}-of-{count}.csv" if count > 1 else "summary.csv")
 
 
 def _task(row: SceneRow, folder: Path, settings: MapSettings) -> _Task:
@@ -110,7 +126,11 @@ def _make_folder(folder: Path) -> None:
 
 
 def _check_outputs(tasks: Sequence[_Task], summary: Path, *, overwrite: bool, resume: bool) -> None:
-    """Refuse, before the first map, outputs that cannot be written or would replace others."""
+    """Make the folder; refuse, before the first map, outputs that cannot be written or would replace others."""
+    _make_folder(summary.parent)
+    for stac in {task.settings.stac for task in tasks}:
+        if stac:
+            check_stac(stac)  # else every scene would fail with it
     products = [task.product for task in tasks]
     inputs = [file for task in tasks for file in (*task.row.hsi, *task.row.sar)]
     check(*products, inputs=inputs, overwrite=True)
@@ -141,8 +161,10 @@ def _result(task: _Task, model: Checkpoint, run: Run, *, overwrite: bool, resume
 def _map(task: _Task, model: Checkpoint, run: Run, *, overwrite: bool, resume: bool) -> bool:
     """Whether the map was there already."""
     with reserved(task.product), task.row.stack() as stack:
-        done = resume and not overwrite and is_complete(task.output, model, stack, task.settings, run)
-        map_scene(model, stack, task.output, settings=task.settings, run=run, overwrite=overwrite, resume=resume)
+        # some scenes of a table may have no mask, which a single scene is refused for
+        settings = replace(task.settings, map_masked=task.settings.map_masked and stack.mask is not None)
+        done = resume and not overwrite and is_complete(task.output, model, stack, settings, run)
+        map_scene(model, stack, task.output, settings=settings, run=run, overwrite=overwrite, resume=resume)
     return done
 
 

@@ -15,7 +15,7 @@ import os
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, datetime
 from pathlib import Path
 
 from landcover_bdgf.errors import SettingsError, opening
@@ -45,7 +45,7 @@ class SceneRow:
     field : str, optional
         Field of the labels that holds the class.
     date : str, optional
-        Of the images: ``2020-06-04``, or the first and the last joined by ``/``.
+        Of the images: ``2020-06-04``, or the first and the last joined by ``/``. A table may have 04.06.2020.
     output : str, optional
         Name of the map, with or without ``.tif``.
     line : int
@@ -109,6 +109,7 @@ def read_scene_table(path: PathLike, *, settings: AlignSettings | None = None) -
         raise SettingsError(path, "holds no scenes", f"Its first row names columns ({', '.join(COLUMNS)}).")
     _check_names(path, rows)
     _check_files(path, rows)
+    _warn_of_same(path, rows)
     return rows
 
 
@@ -200,12 +201,17 @@ def _placed(folder: Path, text: str) -> str:
 
 def _date(path: Path, number: int, text: str) -> str | None:
     try:
-        days = [date.fromisoformat(part.strip()) for part in text.split("/")] if text else []
+        days = [_day(part.strip()) for part in text.split("/")] if text else []
     except ValueError:
         days = []
     if text and not 1 <= len(days) <= 2:
         raise SettingsError(path, f"line {number}: {text!r} is not a date", "Write it like 2020-06-04.")
     return "/".join(map(str, days)) or None
+
+
+def _day(text: str) -> date:
+    """A day; spreadsheets rewrite 2020-06-04 as 04.06.2020 in many languages. ValueError for what is none."""
+    return datetime.strptime(text, "%d.%m.%Y").date() if "." in text else date.fromisoformat(text)
 
 
 def _check_names(path: Path, rows: Sequence[SceneRow]) -> None:
@@ -216,6 +222,15 @@ def _check_names(path: Path, rows: Sequence[SceneRow]) -> None:
             lines = [str(row.line) for row in rows if row.name.casefold() == name]
             problem = f"the scenes in lines {', '.join(lines)} would all be named {name}"
             raise SettingsError(path, problem, "Give each a name of its own in the column output.")
+
+
+def _warn_of_same(path: Path, rows: Sequence[SceneRow]) -> None:
+    """Warn of scenes of the same images, which a training would count twice."""
+    images: dict[tuple[tuple[str, ...], ...], list[str]] = {}
+    for row in rows:
+        images.setdefault((row.hsi, row.sar), []).append(str(row.line))
+    for lines in (found for found in images.values() if len(found) > 1):
+        log.warning("%s: lines %s name the same images, which then count %d times.", path, listed(lines), len(lines))
 
 
 def _check_files(path: Path, rows: Sequence[SceneRow]) -> None:

@@ -56,7 +56,8 @@ def folds(samples: JoinedSamples, count: int, seed: int) -> Iterator[Fold]:
 def scene_folds(samples: JoinedSamples, seed: int) -> Iterator[Fold]:
     """Folds of whole scenes, each its own up to ten; overlapping scenes are in one. None of fewer than three.
 
-    A fold whose other scenes have fewer than two classes is skipped, as nothing can be learned from them.
+    Labels of a neighbouring scene whose windows reach those that are judged are not kept: a polygon may cross the
+    border. A fold whose other scenes have fewer than two classes is skipped, as nothing can be learned from them.
     """
     unit = overlapping([each.grid for each in samples.scenes])
     units = unit.max() + 1
@@ -67,9 +68,11 @@ def scene_folds(samples: JoinedSamples, seed: int) -> Iterator[Fold]:
         dealt = np.random.default_rng(seed).permutation(units) % MOST_SCENE_FOLDS
     number = dealt[unit][samples.scene]
     for fold in np.unique(number).tolist():
-        kept = np.flatnonzero(number != fold)
+        left_out, others = np.flatnonzero(number == fold), np.flatnonzero(number != fold)
+        away_px = distances_px(samples.positions[others], samples.positions[left_out])
+        kept = others[away_px >= samples.scenes[0].split.clear_px]
         if len(np.unique(samples.codes[kept])) > 1:
-            yield Fold(fold, kept, np.flatnonzero(number == fold))
+            yield Fold(fold, kept, left_out)
 
 
 def folds_of(samples: JoinedSamples, count: int, seed: int) -> Ints:

@@ -3,6 +3,7 @@
 import json
 from pathlib import Path
 
+import geopandas
 import pytest
 import torch
 from conftest import Bdgf
@@ -43,17 +44,42 @@ def test_every_scene_of_a_table_has_a_line(
     Path("scenes.csv").write_text("\n".join(["hsi,sar,labels,field,output", *rows]))
     assert bdgf("check", "scenes.csv", "-q") == 1
     out, err = capsys.readouterr()
-    one, two, three, device, _ = out.splitlines()
+    one, two, three, head, *table, device, _ = out.splitlines()
     assert one.startswith("one: valid in both sensors 9")
     assert "classes" not in one
     assert two.startswith("two: cannot be used. broken.tif: ")
     assert " classes: " in three
     assert "bare soil" in three
+    assert head.split()[:2] == ["class", "polygons"]
+    assert table[-1].startswith("all ")
     assert device.startswith("device: CPU")
     assert err.endswith("scenes.csv: 1 of 3 scenes cannot be used. See the lines above.\n")
     assert bdgf("check", "scenes.csv", "--labels", labels, "--field", "class", "--json", "-q") == 1
     scenes = json.loads(capsys.readouterr().out)["scenes"]
     assert [bool(each.get("classes")) for each in scenes] == [True, False, True]
+
+
+def test_labels_of_a_table_are_checked_together(
+    bdgf: Bdgf, scene_files: SceneFiles, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """As they are trained on: a scene may have a single class. Labels without a field are refused, as by map."""
+    msi, sar, labels = scene_files.spectral, scene_files.sar, geopandas.read_file(scene_files.labels)
+    names = labels["class"].unique()
+    labels[labels["class"] == names[0]].to_file("one.gpkg")
+    labels.to_file("all.gpkg")
+    rows = ["hsi,sar,labels,field,output", f"{msi},{sar},one.gpkg,class,one", f"{msi},{sar},all.gpkg,class,all"]
+    Path("scenes.csv").write_text("\n".join(rows))
+    assert bdgf("check", "scenes.csv", "-q", "--json") == 0
+    found = json.loads(capsys.readouterr().out)
+    assert {row["name"] for row in found["classes"]} == set(names)
+    Path("scenes.csv").write_text("\n".join([*rows, f"{msi},{sar},all.gpkg,,none"]))
+    assert bdgf("check", "scenes.csv", "-q") == 1
+    assert "none: cannot be used. all.gpkg: --field is missing" in capsys.readouterr().out
+    Path("scenes.csv").write_text("\n".join(rows[:2]))
+    assert bdgf("check", "scenes.csv", "-q") == 1
+    out, err = capsys.readouterr()
+    assert "labels: cannot be used. one.gpkg: a map needs at least two classes" in out
+    assert err.endswith("scenes.csv: its labels cannot be used. See the lines above.\n")
 
 
 @pytest.mark.parametrize(

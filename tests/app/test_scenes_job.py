@@ -2,10 +2,12 @@
 
 import json
 from collections.abc import Callable
+from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
 
+from landcover_bdgf.app import scenes_job
 from landcover_bdgf.model.checkpoint import load_checkpoint
 from landcover_bdgf.scene.simulation import simulate, write_scene
 
@@ -31,10 +33,13 @@ def test_a_table_with_labels_is_mapped_and_resumed(
     bdgf: Bdgf, table: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert bdgf("map", table, "-o", "maps", *OPTIONS) != 0
-    assert "--field: is missing" in " ".join(capsys.readouterr().err.split())
+    assert "labels.gpkg: --field is missing, the field that holds the class. Choose from" in capsys.readouterr().err
     call = ("map", table, "--field", "class", "-o", "maps", *OPTIONS, "--force")
-    assert bdgf(*call) == 0
+    assert bdgf(*call, "--json") == 0
     maps = tmp_path / "maps"
+    told = json.loads(capsys.readouterr().out)
+    assert told["model"] == str(Path("maps/model.safetensors"))
+    assert told["accuracy"]["n"] > 100
     assert {path.name for path in maps.glob("*.tif")} == {"north.tif", "south.tif"}
     assert len(load_checkpoint(maps / "denoiser.safetensors").provenance["pixels_m"]) == 2
     assert json.loads((maps / "report/accuracy.json").read_text())["n"] > 100
@@ -42,8 +47,49 @@ def test_a_table_with_labels_is_mapped_and_resumed(
     for file in maps.glob("south.*"):
         file.unlink()
     assert bdgf(*call) != 0, "without --resume nothing is replaced"
+    assert "Skip finished maps with --resume" in capsys.readouterr().err
     assert bdgf(*call, "--resume") == 0
     assert (maps / "south.tif").exists()
     assert ((maps / "model.safetensors").read_bytes(), (maps / "north.tif").read_bytes()) == before
     assert bdgf(*call, "--resume", "--set", "training.steps=3") != 0
     assert "was made with different scenes" in capsys.readouterr().err
+
+
+def test_what_a_later_step_would_refuse_is_refused_before_the_training(
+    bdgf: Bdgf, table: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def trained(*_: object, **__: object) -> None:
+        raise AssertionError("training began")
+
+    monkeypatch.setattr(scenes_job, "pretrain", trained)
+    call = ("map", table, "--field", "class", "-o", "maps", *OPTIONS)
+
+    def refused(*more: object) -> str:
+        assert bdgf(*call, *more) not in (0, 1)
+        return " ".join(capsys.readouterr().err.split())
+
+    assert "--shard: needs --model" in refused("--shard", "1/2")
+    assert "--tile 8: is smaller than" in refused("--tile", "8")
+    assert "--stac: needs the package pystac" in refused("--stac", "2020-06-04") or find_spec("pystac")
+    (tmp_path / "maps/report").mkdir()
+    (tmp_path / "maps/report/mine.txt").touch()
+    assert "maps/report: contains other files" in refused()
+    (tmp_path / "maps/report/mine.txt").unlink()
+    (tmp_path / "maps/south.tif").touch()
+    assert "maps/south.tif: exists already" in refused()
+
+
+def test_an_interrupted_training_can_be_continued(
+    bdgf: Bdgf, table: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def stopped(*_: object, **__: object) -> None:
+        raise KeyboardInterrupt
+
+    call = ("map", table, "--field", "class", "-o", "maps", *OPTIONS, "--force")
+    with monkeypatch.context() as context:
+        context.setattr(scenes_job, "train", stopped)
+        assert bdgf(*call) != 0
+    assert "Continue with --resume." in capsys.readouterr().err
+    assert bdgf(*call) != 0
+    assert "denoiser.safetensors: was left by an earlier run. Continue with --resume" in capsys.readouterr().err
+    assert bdgf(*call, "--resume") == 0

@@ -9,6 +9,7 @@ from dataclasses import replace
 import geopandas
 import numpy as np
 import pytest
+import rasterio
 from affine import Affine
 from drawn_maps import box
 from rasterio.crs import CRS
@@ -16,7 +17,8 @@ from rasterio.crs import CRS
 from landcover_bdgf.errors import LabelError, SettingsError
 from landcover_bdgf.geo.cog import RasterProfile, write_raster
 from landcover_bdgf.geo.grid import Grid
-from landcover_bdgf.labels.sampling import SampleSettings, sample, samples_lines
+from landcover_bdgf.labels.sampling import LabelledScene, SampleSettings, sample, sample_scenes, samples_lines
+from landcover_bdgf.labels.split import distances_px
 from landcover_bdgf.scene.alignment import align
 from landcover_bdgf.scene.settings import AlignSettings
 
@@ -251,3 +253,58 @@ def test_parts_of_real_polygons_are_apart(shared_data, scene):
     assert samples.leak() == 0
     assert min(row["train"] for row in samples.table()) >= 100
     assert min(row["test"] for row in samples.table()) >= 50
+
+
+@pytest.fixture(scope="module")
+def beside(stack, tmp_path_factory):
+    """The same scene again, half a pixel to the right."""
+    folder = tmp_path_factory.mktemp("beside")
+    for image, name in ((stack.spectral, "hsi.tif"), (stack.sar, "sar.tif")):
+        with rasterio.open(image.paths[0]) as dataset:
+            profile = dataset.profile | {"transform": dataset.transform * Affine.translation(0.5, 0)}
+            pixels = dataset.read()
+        with rasterio.open(folder / name, "w", **profile) as out:
+            out.write(pixels)
+    return align(folder / "hsi.tif", folder / "sar.tif")
+
+
+def both(stack, beside, ours, theirs, **settings):
+    scenes = [LabelledScene(stack, ours, "class"), LabelledScene(beside, theirs, "class")]
+    return sample_scenes(scenes, SampleSettings(**settings))
+
+
+def test_a_class_to_merge_or_rename_may_be_missing_in_a_scene(stack, beside):
+    ours, theirs = labels(["roof", "water"] * 2, CORNERS[:4]), labels(["pavement", "water"] * 2, CORNERS[:4])
+    joined = both(stack, beside, ours, theirs, merge=("built area=roof,pavement",), rename=("water=lake",))
+    assert joined.legend.names == ("built area", "lake")
+    with pytest.raises(SettingsError, match="`merge=road`: is not a class"):
+        both(stack, beside, ours, theirs, merge=("built area=roof,road",))
+
+
+def test_scenes_whose_classes_are_not_those_of_the_others_are_told(stack, beside, caplog):
+    named = labels(["trees", "water"] * 2, CORNERS[:4])
+    joined = both(stack, beside, named, labels([1, 2] * 2, CORNERS[:4]))
+    told = "scene 1 with labels has no class of the others: it has trees, water, they have 1, 2."
+    assert told in caplog.text
+    assert any(told in text for text in joined.scenes[1].split.warnings)
+    caplog.clear()
+    both(stack, beside, named, labels(["trees", "Water"] * 2, CORNERS[:4]))
+    assert "the classes Water and water differ only in case" in caplog.text
+    assert "no class of the others" not in caplog.text
+
+
+def test_random_pixels_of_overlapping_scenes_share_no_ground(stack, beside):
+    joined = both(stack, beside, POLYGONS, POLYGONS, split="random")
+    train, test = (joined.positions[joined.parts == part] for part in (0, 1))
+    assert min(len(train), len(test)) > 100
+    assert distances_px(test, train).min() >= 1
+
+
+def test_the_table_of_several_scenes_counts_all(stack, beside):
+    joined = both(
+        stack, beside, labels(["roof", "water"] * 2, CORNERS[:4]), labels(["trees", "water"] * 2, CORNERS[:4])
+    )
+    lines = samples_lines(joined)
+    assert lines[0].split() == ["class", "polygons", "train", "px", "test", "px"]
+    assert [line.split()[0] for line in lines[1:]] == ["roof", "trees", "water", "all"]
+    assert int(lines[-1].split()[2]) == len(joined)

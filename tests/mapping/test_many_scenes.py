@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
+from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
 from conftest import Bdgf
 
-from landcover_bdgf.errors import OutputError
+from landcover_bdgf.errors import OutputError, SettingsError
 from landcover_bdgf.mapping import many_scenes
 from landcover_bdgf.mapping.many_scenes import map_scenes
 from landcover_bdgf.mapping.scene_map import map_scene
@@ -87,6 +88,19 @@ def test_a_map_of_other_settings_is_a_failure_of_its_row(model: Checkpoint, tabl
     assert one.status == "failed"
     assert "exists already, so there is nothing to resume" in str(one.error)
     assert two.status == "mapped"
+
+
+def test_a_scene_without_a_mask_is_mapped_with_those_that_have_one(
+    model: Checkpoint, table: Path, tmp_path: Path
+) -> None:
+    one, _, _ = map_scenes(table, model, tmp_path / "maps", settings=MapSettings(force=True, map_masked=True))
+    assert one.status == "mapped"
+
+
+def test_a_date_that_is_none_stops_before_the_first_scene(model: Checkpoint, table: Path, tmp_path: Path) -> None:
+    pattern = "2019-13" if find_spec("pystac") else "needs the package pystac"
+    with pytest.raises(SettingsError, match=pattern):
+        map_scenes(table, model, tmp_path / "maps", settings=MapSettings(force=True, stac="2019-13"))
 
 
 def test_a_shard_is_every_nth_scene_with_a_summary_of_its_own(model: Checkpoint, table: Path, tmp_path: Path) -> None:

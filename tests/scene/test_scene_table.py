@@ -25,7 +25,7 @@ def table(folder: Path, text: str, encoding: str = "utf-8") -> Path:
 
 @pytest.mark.parametrize(("text", "encoding"), [
     ("hsi,sar,labels,field,date,output\na.tif,VV.tif;VH.tif,labels.gpkg,class,2020-06-04,north\n", "utf-8"),
-    ("HSI;Sar ;LABELS;field;date;output\r\na.tif;VV.tif,VH.tif;labels.gpkg;class;2020-06-04;north\r\n", "utf-8-sig"),
+    ("HSI;Sar ;LABELS;field;date;output\r\na.tif;VV.tif,VH.tif;labels.gpkg;class;04.06.2020;north\r\n", "utf-8-sig"),
     ("sep=;\noutput;date;field;labels;sar;hsi\nnorth;2020-06-04;class;labels.gpkg;VV.tif,VH.tif;a.tif\n", "utf-8"),
     ('# ours\n\nhsi,sar,labels,field,date,output\n,,,,,\na.tif,"VV.tif, VH.tif",labels.gpkg,class,2020-06-04,north',
      "utf-8"),
@@ -69,7 +69,7 @@ def test_other_columns_are_ignored_with_a_warning(tmp_path: Path, caplog: pytest
     ("hsi,sar\n\n# no radar\na.tif,None\n", "line 4: sar is none, but a scene needs both images"),
     ("hsi,sar\na.tif,VV.tif,VH.tif\n", "line 2: has more cells than the first row"),
     ('hsi,sar\n"a.tif,b.tif\n', "line 2: is not CSV"),
-    ("hsi,sar,date\na.tif,b.tif,4.6.2020\n", "line 2: '4.6.2020' is not a date. Write it like 2020-06-04"),
+    ("hsi,sar,date\na.tif,b.tif,6/4/2020\n", "line 2: '6/4/2020' is not a date. Write it like 2020-06-04"),
     ("hsi,sar,output\na.tif,b.tif,maps/a.tif\n", "line 2: output maps/a.tif is not a plain name"),
     ("hsi,sar,output\na.tif,b.tif,One\na.tif,b.tif,one.tif\n", "the scenes in lines 2, 3 would all be named one"),
     ("hsi,sar\na.tif,b.tif\nc.tif,VV.tif;d.tif\nb.tif,e.tif\n", "c.tif; line 3: .*d.tif; line 4: .*e.tif; do not"),
@@ -85,3 +85,10 @@ def test_a_table_that_is_missing_or_in_another_encoding(tmp_path: Path) -> None:
     path = table(tmp_path, "hsi,sar\nä.tif,b.tif\n", "cp1252")
     with pytest.raises(SettingsError, match="is not in UTF-8"):
         read_scene_table(path)
+
+
+def test_a_scene_that_is_there_twice_is_told(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    rows = "a.tif,b.tif,north\na.tif,VV.tif,other\na.tif,b.tif,again\n"
+    with caplog.at_level(logging.WARNING, "landcover_bdgf"):
+        assert len(read_scene_table(table(tmp_path, f"hsi,sar,output\n{rows}"))) == 3
+    assert "lines 2, 4 name the same images, which then count 2 times." in caplog.text

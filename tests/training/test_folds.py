@@ -4,11 +4,12 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from rasterio.windows import Window
 
 from landcover_bdgf.labels.joined_samples import JoinedSamples, join_samples
 from landcover_bdgf.labels.samples import Samples
 from landcover_bdgf.labels.split import distances_px
-from landcover_bdgf.training.folds import fold_count, folds, folds_of
+from landcover_bdgf.training.folds import fold_count, folds, folds_of, scene_folds
 
 
 def with_polygons(samples: Samples, corners: np.ndarray, codes: np.ndarray) -> JoinedSamples:
@@ -98,3 +99,17 @@ def test_no_fold_takes_most_labels_of_a_class(samples: Samples) -> None:
 def judged_distance(labels: JoinedSamples) -> np.ndarray:
     found = [distances_px(labels.positions[fold.left_out], labels.positions[fold.kept]) for fold in folds(labels, 3, 0)]
     return np.concatenate(found)
+
+
+def test_a_scene_is_judged_without_the_labels_just_beyond_its_border(samples: Samples) -> None:
+    """Three tiles side by side; polygons of the middle one touch the others."""
+    corners, codes = np.array([[r, c] for c in (0, 50, 98) for r in range(0, 80, 8)]), np.tile([1, 2], 15)
+    first = with_polygons(samples, corners, codes).scenes[0]
+    grid = samples.grid.window_grid(Window(0, 0, 100, 100))
+    tiles = [replace(first, grid=grid.shifted((100.0 * i, 0.0))) for i in range(3)]
+    joined, clear_px = join_samples(tiles), samples.split.clear_px
+    made = list(scene_folds(joined, seed=0))
+    assert [len(fold.left_out) for fold in made] == [120] * 3
+    for fold in made:
+        assert distances_px(joined.positions[fold.kept], joined.positions[fold.left_out]).min() >= clear_px
+    assert [len(fold.kept) for fold in made] == [200, 160, 200]

@@ -49,6 +49,8 @@ def check(
         if found.failed:
             problem = f"{len(found.failed)} of {len(found.scenes)} scenes cannot be used"
             raise BdgfError(hsi, problem, "See the lines above.")
+        if isinstance(found.labels, BdgfError):
+            raise BdgfError(hsi, "its labels cannot be used", "See the lines above.")
         return
     stack = read_stack(hsi, sar, aligning)
     from landcover_bdgf.app.check import check_scene  # loads PyTorch, which a refused image need not wait for

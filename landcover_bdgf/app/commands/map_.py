@@ -37,6 +37,8 @@ if TYPE_CHECKING:
     from landcover_bdgf.mapping import SceneResult
     from landcover_bdgf.scene import SceneRow, Stack
 
+Values = dict[str, Any]
+
 
 @with_settings
 def map_(
@@ -68,23 +70,18 @@ def map_(
     if rows is not None and labels is not None:
         raise SettingsError(hsi, "is a table of scenes, which names their labels", "Leave out --labels.")
     if labels is None and (rows is None or model is not None or not any(row.labels for row in rows)):
-        typed.refuse(OF_LABELS - OF_CLASSES, "--labels")
+        typed.refuse(OF_LABELS - OF_CLASSES, "--labels" if rows is None else "labels in the table and without --model")
         if typed & {"config", "set"}:
             problem = "-c and --set apply only when a model is trained"
             raise SettingsError(None, problem, "Remove them, or pass --labels.")
         file = model_path(model)
         load_checkpoint(file, "model")  # refused before the images are read
         scenes = read_stack(hsi, sar, aligning) if rows is None else rows
-        from landcover_bdgf.mapping import map_scene, map_scenes  # load PyTorch, for which refused files need not wait
-
-        how: dict[str, Any] = {"settings": mapping, "run": run, "overwrite": overwrite, "resume": resume}
-        if isinstance(scenes, list):
-            _tell(shown, map_scenes(scenes, file, output, **how), output)
-            return
-        made = map_scene(file, scenes, output, **how)
-        what = "land-cover map" if made == output else f"part {mapping.shard} of the map"
-        say(shown, [f"{made}: {what}"], {"map": str(made)})
+        how: Values = {"settings": mapping, "run": run, "overwrite": overwrite, "resume": resume}
+        _map_with(shown, file, scenes, output, how)
         return
+    if mapping.shard != "1/1":
+        raise SettingsError("--shard", "needs --model", "Train a model first; then map every part with it.")
     recipe = read_recipe(choice)
     sampling = with_windows(sampling, recipe)
     mapping = replace(mapping, legend=None, merge=(), rename=())  # the model learns the classes as they are wanted
@@ -94,8 +91,6 @@ def map_(
         rows = [replace(row, field=row.field or field) for row in rows]
         _train_and_map_all(shown, rows, ScenesJob(output, recipe, sampling, mapping, run, overwrite, resume))
         return
-    if mapping.shard != "1/1":
-        raise SettingsError("--shard", "needs --model", "Train a model first; then map every part with it.")
     assert labels is not None
     assert field is not None  # by first_checks
     stack = read_stack(hsi, sar, aligning)
@@ -103,6 +98,18 @@ def map_(
 
     model = model or new_model(output)
     _train_and_map(shown, stack, Job(labels, field, output, model, recipe, sampling, mapping, run, overwrite, resume))
+
+
+def _map_with(shown: Shown, model: Path, scenes: Stack | list[SceneRow], output: Path, how: Values) -> None:
+    """Map a scene, or those of a table, with a model that exists; ``how`` are the other arguments."""
+    from landcover_bdgf.mapping import map_scene, map_scenes  # load PyTorch, for which refused files need not wait
+
+    if isinstance(scenes, list):
+        _tell(shown, map_scenes(scenes, model, output, **how), output)
+        return
+    made = map_scene(model, scenes, output, **how)
+    what = "land-cover map" if made == output else f"part {how['settings'].shard} of the map"
+    say(shown, [f"{made}: {what}"], {"map": str(made)})
 
 
 def _train_and_map(shown: Shown, stack: Stack, job: Job) -> None:
@@ -122,22 +129,23 @@ def _train_and_map_all(shown: Shown, rows: list[SceneRow], job: ScenesJob) -> No
     from landcover_bdgf.app.scenes_job import run_scenes_job
     from landcover_bdgf.assessment import summary_lines
 
-    if any(row.labels is not None and row.field is None for row in rows):
-        raise SettingsError("`field`", "is missing", "Name it here, or in the column field of the table.")
     results, accuracy = run_scenes_job(rows, job)
     lines = [*(summary_lines(accuracy) if accuracy else []), f"{job.model}: model"]
     lines += [f"{job.report / 'report.html'}: report"] if accuracy else []
-    _tell(shown, results, job.folder, lines)
+    values = {"model": str(job.model), "accuracy": accuracy.to_dict() if accuracy else None}
+    _tell(shown, results, job.folder, lines, values)
 
 
-def _tell(shown: Shown, results: list[SceneResult], folder: Path, more: Sequence[str] = ()) -> None:
-    """Print what became of the scenes of a table; BdgfError if some were not mapped."""
+def _tell(
+    shown: Shown, results: list[SceneResult], folder: Path, more: Sequence[str] = (), values: Values | None = None
+) -> None:
+    """Print what became of the scenes of a table, and ``more``; BdgfError if some were not mapped."""
     from landcover_bdgf.mapping import result_lines
 
     say(
         shown,
         [*result_lines(results, tell=message), *more],
-        {"maps": str(folder), "scenes": [each.to_dict() for each in results]},
+        {"maps": str(folder), "scenes": [each.to_dict() for each in results], **(values or {})},
     )
     failed = sum(each.error is not None for each in results)
     if failed:

@@ -83,12 +83,10 @@ def train(
 
 
 def labelled_of(scenes: Sequence[GivenScene], table: str) -> list[GivenScene]:
-    """The scenes that have labels; SettingsError without any, or if a field is missing."""
+    """The scenes that have labels; SettingsError without any."""
     labelled = [scene for scene in scenes if scene.labels is not None]
     if not labelled:
         raise SettingsError(table, "names no labels", "Fill in its column labels, for one scene at least.")
-    if any(scene.field is None for scene in labelled):
-        raise SettingsError("`field`", "is missing", "Name it here, or in the column field of the table.")
     return labelled
 
 
