@@ -108,8 +108,8 @@ def _opened(rows: Sequence[SceneRow], job: ScenesJob) -> list[Stack]:
             stacks.append(row.stack())
             check_map(job.folder / f"{row.name}.tif", stacks[-1], job.recipe, settings=mapping, run=job.run)
         except BdgfError as error:
-            error.add_note(f"See line {row.line} of the table.")
-            raise
+            where = f"line {row.line} of the table"
+            raise type(error)(error.path, f"{error.problem} ({where})", error.remedy) from error
     return stacks
 
 

@@ -82,7 +82,7 @@ def test_what_a_later_step_would_refuse_is_refused_before_the_training(
     assert "maps/south.tif: exists already" in refused()
     (tmp_path / "maps/south.tif").unlink()
     (tmp_path / "south/msi.tif").write_text("no image")
-    assert "See line 3 of the table." in refused()
+    assert "msi.tif: is not a GeoTIFF, ENVI or JPEG 2000 file (line 3 of the table). If" in refused()
 
 
 def test_an_interrupted_training_can_be_continued(
