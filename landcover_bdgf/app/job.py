@@ -14,7 +14,15 @@ import numpy as np
 from landcover_bdgf.app.job_files import job_products
 from landcover_bdgf.app.resuming import check_not_begun, steps_folder
 from landcover_bdgf.assessment import Accuracy, ReportContext, assess, is_report_of
-from landcover_bdgf.errors import BdgfError, CheckpointError, LabelError, OutputError, SettingsError, opening
+from landcover_bdgf.errors import (
+    BdgfError,
+    CheckpointError,
+    LabelError,
+    OutputError,
+    RasterError,
+    SettingsError,
+    opening,
+)
 from landcover_bdgf.geo import plain_name
 from landcover_bdgf.labels import (
     FOLDS,
@@ -358,8 +366,10 @@ def _finished_report(job: Job, samples: Samples, model: Checkpoint) -> Accuracy:
 def labels_of_model(model: Path, map_path: Path) -> LeftOut:
     """The labels of the model of a map, as judged by models that have not seen them.
 
-    LabelError if they were not judged, or if another model made the map.
+    LabelError if they were not judged, or if another model made the map; RasterError if there is no map.
     """
+    if not map_path.exists():
+        raise RasterError(map_path, "does not exist", "Check its name and the folder you are in.")
     found = load_checkpoint(model, "model")
     if found.left_out is None:
         remedy = "Train it with `training.folds=3`, or use other labels."

@@ -78,10 +78,10 @@ class RecipeChoice:
 class Typed(frozenset[str]):
     """Names of the options on the command line."""
 
-    def refuse(self, names: Iterable[str], needed: str) -> None:
+    def refuse(self, names: Iterable[str], needed: str, remedy: str = "") -> None:
         """SettingsError for a given option that has no effect without another."""
         for name in sorted(self.intersection(names)):
-            raise SettingsError(flag(name), f"applies only with {needed}", f"Remove it, or add {needed}.")
+            raise SettingsError(flag(name), f"applies only with {needed}", remedy or f"Remove it, or add {needed}.")
 
 
 class GroupedCommand(TyperCommand):

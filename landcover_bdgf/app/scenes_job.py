@@ -11,7 +11,7 @@ from typing import Any
 from landcover_bdgf.app.job import check_novelty, check_settings, keep_denoiser, keep_model, report_context
 from landcover_bdgf.app.resuming import CONTINUE
 from landcover_bdgf.assessment import Accuracy, assess, report_product
-from landcover_bdgf.errors import CheckpointError, OutputError, SettingsError
+from landcover_bdgf.errors import BdgfError, CheckpointError, OutputError, SettingsError
 from landcover_bdgf.labels import JoinedSamples, LabelledScene, SampleSettings, sample_scenes, samples_lines
 from landcover_bdgf.mapping import MapSettings, SceneResult, check_map, check_scene_maps, map_scenes
 from landcover_bdgf.model import Checkpoint, Recipe, Run, checkpoint_product, load_checkpoint, partial_path
@@ -104,8 +104,12 @@ def _opened(rows: Sequence[SceneRow], job: ScenesJob) -> list[Stack]:
     stacks, mapping = [], replace(job.mapping, polygons=None, map_masked=False)  # those of a map are checked with it
     for position, row in enumerate(rows, 1):
         log.info("scene %d of %d: %s", position, len(rows), row.name)
-        stacks.append(row.stack())
-        check_map(job.folder / f"{row.name}.tif", stacks[-1], job.recipe, settings=mapping, run=job.run)
+        try:
+            stacks.append(row.stack())
+            check_map(job.folder / f"{row.name}.tif", stacks[-1], job.recipe, settings=mapping, run=job.run)
+        except BdgfError as error:
+            where = f"line {row.line} of the table"
+            raise type(error)(error.path, f"{error.problem} ({where})", error.remedy) from error
     return stacks
 
 
@@ -167,6 +171,7 @@ def _report(rows: Sequence[SceneRow], results: list[SceneResult], model: Checkpo
     row, first = mapped[0]
     with errors_only(), row.stack() as stack:  # what there is to tell was told when it was mapped
         context = report_context(load_checkpoint(job.denoiser, "denoiser"), model, job.recipe, stack.spectral)
-    context = replace(context, title=f"Accuracy of {first.name} and the other scenes of its model")
+    others = " and the other scenes of its model" if sum(each.labels is not None for each in rows) > 1 else ""
+    context = replace(context, title=f"Accuracy of {first.name}{others}")
     overwrite = job.overwrite or job.resume
     return assess(first.path, model.left_out, output=job.report, overwrite=overwrite, context=context)

@@ -74,7 +74,7 @@ class SceneRow:
 
     def stack(self) -> Stack:
         """Both images on one grid, see :func:`~landcover_bdgf.scene.align`."""
-        return align(self.hsi, self.sar, settings=self.aligning)
+        return dataclasses.replace(align(self.hsi, self.sar, settings=self.aligning), name=self.name)
 
 
 def is_scene_table(text: str) -> bool:

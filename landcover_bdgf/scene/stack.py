@@ -78,6 +78,8 @@ class Stack:
         them as neighbours.
     warnings : tuple of str
         What :func:`align` warned of.
+    name : str
+        Of its row in a table of scenes.
     """
 
     spectral: Image
@@ -92,6 +94,7 @@ class Stack:
     mask: Mask | None = None
     area: Area | None = None
     warnings: tuple[str, ...] = ()
+    name: str = ""
 
     @property
     def images(self) -> tuple[Image, ...]:
@@ -317,7 +320,9 @@ def as_list(stacks: Stack | Sequence[Stack]) -> list[Stack]:
 
 
 def scene_names(stacks: Sequence[Stack]) -> list[str]:
-    """A short name for each scene: of its spectral file, with the folder or a number where that is not enough."""
+    """A short name for each scene: that in its table, else of its spectral file, with the folder or a number."""
+    if all(stack.name for stack in stacks):
+        return [stack.name for stack in stacks]
     paths = [stack.spectral.paths[0] for stack in stacks]
     ways = [[file_name(path).split(".")[0] for path in paths], [f"{path.parent.name}/{path.stem}" for path in paths]]
     distinct = (names for names in ways if len(set(names)) == len(names))

@@ -83,6 +83,8 @@ def test_options_fill_the_fields_they_are_named_after() -> None:
     ("check {msi} {sar} --seed 1", "--seed: applies only with --labels and --field."),
     ("check {msi} {sar} --labels {labels} --set a.b=1", "{labels}: --field is missing, the field that"),
     ("map {msi} {sar} -o m.tif --seed -1", "--seed -1: is out of range. Use a value of at least 0."),
+    ("map {table} -o maps --per-class 5", "--per-class: applies only with labels in the table, and without --model. "
+     "Remove it."),
     ("align {msi} {sar} -o a.tif --max-shift 0", "--max-shift 0: is out of range. Use a value above 0."),
     ("sample {msi} {sar} -o s.gpkg --labels {labels} --test-share 1", "--test-share 1: is out of range."),
 ])  # fmt: skip

@@ -46,6 +46,9 @@ def test_a_table_with_labels_is_mapped_and_resumed(
     before = (maps / "model.safetensors").read_bytes(), (maps / "north.tif").read_bytes()
     for file in maps.glob("south.*"):
         file.unlink()
+    assert "<title>Accuracy of north</title>" in (maps / "report/report.html").read_text(encoding="utf-8")
+    assert bdgf("assess", maps / "none.tif", "--reference", maps / "model.safetensors", "-o", "r") != 0
+    assert "none.tif: does not exist" in capsys.readouterr().err
     assert bdgf(*call) != 0, "without --resume nothing is replaced"
     assert "Skip finished maps with --resume" in capsys.readouterr().err
     assert bdgf(*call, "--resume") == 0
@@ -77,6 +80,9 @@ def test_what_a_later_step_would_refuse_is_refused_before_the_training(
     (tmp_path / "maps/report/mine.txt").unlink()
     (tmp_path / "maps/south.tif").touch()
     assert "maps/south.tif: exists already" in refused()
+    (tmp_path / "maps/south.tif").unlink()
+    (tmp_path / "south/msi.tif").write_text("no image")
+    assert "msi.tif: is not a GeoTIFF, ENVI or JPEG 2000 file (line 3 of the table). If" in refused()
 
 
 def test_an_interrupted_training_can_be_continued(

@@ -70,7 +70,8 @@ def map_(
     if rows is not None and labels is not None:
         raise SettingsError(hsi, "is a table of scenes, which names their labels", "Leave out --labels.")
     if labels is None and (rows is None or model is not None or not any(row.labels for row in rows)):
-        typed.refuse(OF_LABELS - OF_CLASSES, "--labels" if rows is None else "labels in the table and without --model")
+        with_table = ("labels in the table, and without --model", "Remove it.")
+        typed.refuse(OF_LABELS - OF_CLASSES, *(("--labels",) if rows is None else with_table))
         if typed & {"config", "set"}:
             problem = "-c and --set apply only when a model is trained"
             raise SettingsError(None, problem, "Remove them, or pass --labels.")
