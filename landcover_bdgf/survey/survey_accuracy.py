@@ -132,7 +132,7 @@ def survey_lines(result: SurveyAccuracy) -> list[str]:
         f"{'class':<{width}} {'points':>6} {'users':>24} {'producers':>24} {'mapped ha':>12} {'estimated ha':>26}",
     ]
     for found in result.classes:
-        hectares = hectares_text(found.share, result.hectares)
+        hectares = hectares_text(found.share, result.hectares, found.few)
         lines.append(
             f"{printable(found.name):<{width}} {found.map_points:>6,} {interval_text(found.users, found.few):>24} "
             f"{interval_text(found.producers, found.few):>24} {found.mapped_ha:>12,.1f} {hectares:>26}"
@@ -154,12 +154,12 @@ def interval_text(found: Estimate, few: bool = False) -> str:
     return f"{percent(found.value)} ({percent(low)} to {percent(high)})"
 
 
-def hectares_text(share: Estimate, hectares: float) -> str:
-    """An area with half the width of its normal 95 % interval; with the exact one if no variance was seen."""
+def hectares_text(share: Estimate, hectares: float, few: bool = False) -> str:
+    """An area with half the width of its normal 95 % interval; its exact one as in :func:`interval_text`."""
     if share.value is None or share.se is None:
         return "–"
     show = f"{{:,.{0 if share.value * hectares >= 100 else 1}f}}".format
-    if share.se == 0 and share.exact_low is not None and share.exact_high is not None:
+    if (few or share.se == 0) and share.exact_low is not None and share.exact_high is not None:
         area, low, high = (show(each * hectares) for each in (share.value, share.exact_low, share.exact_high))
         return f"{area} ({low} to {high})"
     return f"{show(share.value * hectares)} ± {show(Z_95 * share.se * hectares)}"

@@ -72,7 +72,7 @@ def _page(map_: ClassRaster, result: SurveyAccuracy) -> str:
         title=f"Accuracy and areas of {printable(result.map)}",
         interval=_interval,
         exact=_exact,
-        hectares=lambda share: hectares_text(share, result.hectares),
+        hectares=lambda row: hectares_text(row.share, result.hectares, row.few),
         few=FEW,
         result=result,
         about=result.design.about,

@@ -25,7 +25,7 @@ def test_lines_have_the_figures_of_the_estimates(found: SurveyAccuracy) -> None:
     assert lines[0].startswith(f"overall accuracy {100 * (overall.value or 0):.1f} % ({100 * (overall.low or 0):.1f} %")
     water = next(line for line in lines if line.startswith("water"))
     row = found.classes[3]
-    assert hectares_text(row.share, found.hectares) in water
+    assert hectares_text(row.share, found.hectares, row.few) in water
     assert interval_text(row.users, row.few) in water
     assert "note: fewer than 10 points are right, or wrong, of built" in lines[-1]
     assert lines[-1].endswith("their intervals are exact ones")
@@ -56,3 +56,5 @@ def test_no_variance_and_few_points_have_exact_intervals() -> None:
     some = Estimate(0.9, 0.05, 0.8, 1.0, 0.75, 0.97, 30)
     assert interval_text(some) == "90.0 % (80.0 % to 100.0 %)"
     assert interval_text(some, few=True) == "90.0 % (75.0 % to 97.0 %)"
+    assert hectares_text(some, 500.0) == "450 ± 49"
+    assert hectares_text(some, 500.0, few=True) == "450 (375 to 485)"
