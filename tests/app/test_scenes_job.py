@@ -73,7 +73,7 @@ def test_what_a_later_step_would_refuse_is_refused_before_the_training(
 
     assert "--shard: needs --model" in refused("--shard", "1/2")
     assert "--tile 8: is smaller than" in refused("--tile", "8")
-    assert "--stac: needs the package pystac" in refused("--stac", "2020-06-04") or find_spec("pystac")
+    assert ("2019-13" if find_spec("pystac") else "--stac: needs the package pystac") in refused("--stac", "2019-13")
     (tmp_path / "maps/report").mkdir()
     (tmp_path / "maps/report/mine.txt").touch()
     assert "maps/report: contains other files" in refused()

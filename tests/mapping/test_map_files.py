@@ -12,7 +12,7 @@ from rasterio.crs import CRS
 from landcover_bdgf.geo.grid import Grid
 from landcover_bdgf.labels.class_map import read_class_map
 from landcover_bdgf.labels.legend import Legend
-from landcover_bdgf.mapping.map_files import MapContent, write_map_files
+from landcover_bdgf.mapping.map_files import MapContent, tell_edges, write_map_files
 from landcover_bdgf.storage.records import changed_files, read_record
 
 
@@ -41,4 +41,5 @@ def test_a_map_with_many_pixels_near_edges_says_so(
     tiles = [(window, np.ones((1, side, side), np.uint8)) for window in grid.tiles(side)]
     content = MapContent(grid, Legend.from_values(["a"]), tiles, {}, {})
     write_map_files(tmp_path / "m.tif", content, overwrite=False)
+    tell_edges(tmp_path / "m.tif")
     assert ("64 % of the mapped pixels lie within 4 px of the border or of a gap" in caplog.text) == told
