@@ -48,7 +48,8 @@ def _renderer(root: Element, legend: Legend) -> None:
         SubElement(categories, "category", shown, render="true", type="string")
         _symbol(symbols, str(index), entry.color, 255)
     last = str(len(legend.entries))
-    SubElement(categories, "category", value="NULL", label="to label", symbol=last, render="true", type="NULL")
+    # QGIS draws all other values, also NULL, by the empty one; a value of type NULL matches nothing
+    SubElement(categories, "category", value="", label="to label", symbol=last, render="true", type="string")
     _symbol(symbols, last, (255, 255, 255), 0)
 
 

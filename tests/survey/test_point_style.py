@@ -33,7 +33,7 @@ def test_points_have_the_colour_of_their_label_and_are_hollow_without() -> None:
     }
     categories = [(c.get("value"), symbols[c.get("symbol")]) for c in renderer.iterfind("categories/category")]
     expected = [(entry.name, "{},{},{},255".format(*entry.color)) for entry in LEGEND.entries]
-    assert categories == [*expected, ("NULL", "255,255,255,0")]
+    assert categories == [*expected, ("", "255,255,255,0")]
 
 
 def test_names_cannot_break_the_style() -> None:
