@@ -24,6 +24,7 @@ from .joined_samples import (
     JoinedSamples as JoinedSamples,
     join_samples as join_samples,
     same_places as same_places,
+    samples_lines as samples_lines,
 )
 from .label_source import LabelSource as LabelSource, source_name as source_name
 from .layers import (
@@ -66,7 +67,6 @@ from .sampling import (
     label_tiles as label_tiles,
     sample as sample,
     sample_scenes as sample_scenes,
-    samples_lines as samples_lines,
     without_empty as without_empty,
 )
 from .settings import (

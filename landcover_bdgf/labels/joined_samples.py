@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -17,10 +18,11 @@ from scipy.spatial import cKDTree
 from landcover_bdgf.errors import LabelError
 from landcover_bdgf.geo import Grid, common_positions
 from landcover_bdgf.labels.legend import Legend
-from landcover_bdgf.labels.samples import ClassRow, Samples, class_rows
+from landcover_bdgf.labels.samples import TEST, ClassRow, Samples, class_rows
+from landcover_bdgf.labels.settings import FOLDS
 from landcover_bdgf.labels.split import distances_px, spaced_positions
 from landcover_bdgf.progress import log
-from landcover_bdgf.text import listed
+from landcover_bdgf.text import listed, printable
 
 SAME_PLACE_PX = 0.999  # pixels of two scenes nearer than this show the same ground
 
@@ -220,3 +222,26 @@ def _without_near(joined: JoinedSamples) -> JoinedSamples:
         return joined
     log.warning("%d training pixels are too near to test pixels of another scene, and are left out", near.sum())
     return joined.where(~near)
+
+
+def samples_lines(samples: Samples | JoinedSamples) -> list[str]:
+    """Text table of polygons, training and test pixels per class, of one scene followed by distance and leak."""
+    rows = [(printable(r["name"]), r["groups"], r["train"], r["test"]) for r in samples.table()]
+    tested = int((samples.parts == TEST).sum())
+    rows.append(("all", len(np.unique(samples.groups)), len(samples) - tested, tested))
+    width = max(len("class"), *(len(name) for name, *_ in rows))
+    first = samples.scenes[0] if isinstance(samples, JoinedSamples) else samples
+    what = "blocks" if first.split.block_px else "polygons"
+    lines = [f"{'class':<{width}} {what:>9} {'train px':>9} {'test px':>9}"]
+    lines += [f"{name:<{width}} {groups:>9} {train:>9} {test:>9}" for name, groups, train, test in rows]
+    if isinstance(samples, JoinedSamples):
+        return lines
+    dropped = "; ".join(f"{number} px {reason}" for reason, number in samples.split.dropped.items() if number)
+    lines += [f"left out: {dropped}"] if dropped else []
+    if samples.split.method == FOLDS:
+        return [*lines, f"the map learns from all of them; models of other {what} judge each"]
+    distance = samples.min_distance_px()
+    if math.isinf(distance):
+        return [*lines, "no test part"]
+    leak = f"{100 * samples.leak():.0f} % of test windows overlap training windows"
+    return [*lines, f"split by {samples.split.method}; nearest training and test pixel {distance:.0f} px apart; {leak}"]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
@@ -166,29 +165,6 @@ def _as_one(read: Sequence[Labels]) -> tuple[Labels, NDArray[np.intp]]:
         only_points=all(each.only_points for each in read),
     )  # fmt: skip
     return joined, scene
-
-
-def samples_lines(samples: Samples | JoinedSamples) -> list[str]:
-    """Text table of polygons, training and test pixels per class, of one scene followed by distance and leak."""
-    rows = [(printable(r["name"]), r["groups"], r["train"], r["test"]) for r in samples.table()]
-    tested = int((samples.parts == TEST).sum())
-    rows.append(("all", len(np.unique(samples.groups)), len(samples) - tested, tested))
-    width = max(len("class"), *(len(name) for name, *_ in rows))
-    first = samples.scenes[0] if isinstance(samples, JoinedSamples) else samples
-    what = "blocks" if first.split.block_px else "polygons"
-    lines = [f"{'class':<{width}} {what:>9} {'train px':>9} {'test px':>9}"]
-    lines += [f"{name:<{width}} {groups:>9} {train:>9} {test:>9}" for name, groups, train, test in rows]
-    if isinstance(samples, JoinedSamples):
-        return lines
-    dropped = "; ".join(f"{number} px {reason}" for reason, number in samples.split.dropped.items() if number)
-    lines += [f"left out: {dropped}"] if dropped else []
-    if samples.split.method == FOLDS:
-        return [*lines, f"the map learns from all of them; models of other {what} judge each"]
-    distance = samples.min_distance_px()
-    if math.isinf(distance):
-        return [*lines, "no test part"]
-    leak = f"{100 * samples.leak():.0f} % of test windows overlap training windows"
-    return [*lines, f"split by {samples.split.method}; nearest training and test pixel {distance:.0f} px apart; {leak}"]
 
 
 def _usable(path: PathLike, labels: Labels, stack: Stack) -> tuple[Labels, dict[str, int]]:

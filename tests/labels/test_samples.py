@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 from landcover_bdgf.errors import LabelError
-from landcover_bdgf.labels.sampling import SampleSettings, sample, samples_lines
+from landcover_bdgf.labels.joined_samples import samples_lines
+from landcover_bdgf.labels.sampling import SampleSettings, sample
 
 
 def test_the_leak_of_random_pixels_is_reported(stack, scene_files):

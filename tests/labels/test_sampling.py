@@ -17,7 +17,8 @@ from rasterio.crs import CRS
 from landcover_bdgf.errors import LabelError, SettingsError
 from landcover_bdgf.geo.cog import RasterProfile, write_raster
 from landcover_bdgf.geo.grid import Grid
-from landcover_bdgf.labels.sampling import LabelledScene, SampleSettings, sample, sample_scenes, samples_lines
+from landcover_bdgf.labels.joined_samples import samples_lines
+from landcover_bdgf.labels.sampling import LabelledScene, SampleSettings, sample, sample_scenes
 from landcover_bdgf.labels.split import distances_px
 from landcover_bdgf.scene.alignment import align
 from landcover_bdgf.scene.settings import AlignSettings
