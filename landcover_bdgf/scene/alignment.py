@@ -89,7 +89,7 @@ def align(hsi: AnySource, sar: AnySource, *, settings: AlignSettings | None = No
         area = read_area(settings.aoi, spectral.grid) if settings.aoi else None
         own = None if isinstance(hsi, Mapping) or spectral.series else hsi  # each of several dates has its own mask
         mask = read_mask(settings.mask, own, spectral, area=area, crs=hsi_crs, **how)
-        extra = open_extra(settings.extra, spectral, force=settings.force, **how)
+        extra = open_extra(settings.extra, spectral, dates, force=settings.force, **how)
         for image in extra:
             on_error.callback(image.close)
         stack = _with_unit(Stack(spectral, radar, spectral.grid, "power", extra=extra), settings)
@@ -146,7 +146,7 @@ def _with_unit(stack: Stack, settings: AlignSettings) -> Stack:
 def _with_checked_content(stack: Stack, offset: float | None) -> Stack:
     """Refuse a scene without valid pixels; warn of one with few, and of implausible values; find the offset."""
     stored = replace(
-        stack.with_images(image.as_stored() for image in stack.images),
+        stack.with_images(image if image.series else image.as_stored() for image in stack.images),
         sar_unit="power", plain_names=stack.sar.names, spectral_offset=0.0,
     )  # fmt: skip
     counts = ReadCounts()
@@ -171,8 +171,10 @@ def _with_checked_content(stack: Stack, offset: float | None) -> Stack:
     raw, *layers = _by_image(stack, np.concatenate(parts, axis=1))
     if not raw.size:
         return replace(stack, spectral_offset=offset or 0.0)
-    scales, offsets = np.array([(band.scale, band.offset) for band in stack.spectral.bands]).T[:, :, None]
-    pixels = (raw * scales + offsets).astype(np.float32)
+    scales, offsets = np.array(
+        [(1, 0) if stack.spectral.series else (b.scale, b.offset) for b in stack.spectral.bands]
+    ).T
+    pixels = (raw * scales[:, None] + offsets[:, None]).astype(np.float32)
     added = recognised_offset(stack.spectral, pixels) if offset is None else offset
     warn_of_spectral_content(stack.spectral, pixels + np.float32(added), added)
     values = [raw, *layers, np.concatenate(radar, axis=1)]

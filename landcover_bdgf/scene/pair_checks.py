@@ -183,15 +183,16 @@ def check_resolution(image: Image, target: Grid) -> None:
 
 def warn_of_dates(spectral: Image, sar: Image) -> None:
     """Warn of images that were acquired more than 30 days apart, at their nearest dates: the cover may have changed."""
-    pairs = product(days_of_image(spectral), days_of_image(sar))
-    days = min(pairs, key=lambda pair: abs((pair[0] - pair[1]).days), default=None)
-    if days is None:
+    dated = [[(day, one.paths[0]) for one in by_date(image) for day in days_of_image(one)] for image in (spectral, sar)]
+    nearest = min(product(*dated), key=lambda pair: abs(pair[0][0] - pair[1][0]), default=None)
+    if nearest is None:
         return
-    apart = abs((days[0] - days[1]).days)
+    (day, path), (sar_day, sar_path) = nearest
+    apart = abs((day - sar_day).days)
     if apart > MAX_DAYS_APART:
         log.warning(
             "%s: was acquired on %s, %s on %s: %d days apart. Changes in between show in one of them only.",
-            sar.paths[0], days[1], spectral.paths[0], days[0], apart,
+            sar_path, sar_day, path, day, apart,
         )  # fmt: skip
 
 

@@ -310,7 +310,7 @@ class Stack:
             f"SAR: {_source_text(self.sar)}; {unit}{plain}",
             f"grid: {self.grid.describe()}",
             f"shift: {self.shift.describe() + corrected if self.shift else 'not estimated, scene too small or plain'}",
-            *_dates_lines(self.spectral, self.sar),
+            *_dates_lines(self),
             *(f"mask: {with_names(file.describe(of))}" for file in (self.mask.files if self.mask else ())),
             *([f"area of interest: {self.area.describe()}"] if self.area else []),
         ]
@@ -355,14 +355,11 @@ def _source_text(image: Image) -> str:
     return with_names(f"{len(image.bands)} {bands} of {image.paths[0]}{more}")
 
 
-def _dates_lines(spectral: Image, sar: Image) -> list[str]:
+def _dates_lines(stack: Stack) -> list[str]:
     """The dates of images of several, and what was filled."""
-    named = [("spectral", spectral), ("SAR", sar)]
-    return [
-        f"dates of the {name} image: {image.series.describe(days_of_image(image))}"
-        for name, image in named
-        if image.series
-    ]
+    names = ["the spectral image", *(printable(image.group) for image in stack.extra), "the SAR image"]
+    named = zip(names, stack.images, strict=True)
+    return [f"dates of {name}: {image.series.describe(days_of_image(image))}" for name, image in named if image.series]
 
 
 def _bands_text(image: Image) -> str:

@@ -173,8 +173,8 @@ def with_filled(image: Image, counts: ReadCounts, pixels: int) -> Image:
         day: sum(counts.filled[band.path, band.index] for band in one.bands) / (len(one.bands) * pixels)
         for day, one in of.items()
     }
-    shares = ", ".join(f"{rough_percent(share)} of {day}" for day, share in filled.items())
-    log.info("%s: filled from the other dates: %s.", image.paths[0], shares)
+    if shares := ", ".join(f"{rough_percent(share)} of {day}" for day, share in filled.items() if share):
+        log.info("%s: filled from the other dates: %s.", image.paths[0], shares)
     for day, share in filled.items():
         if share > MOSTLY_FILLED:
             log.warning(
