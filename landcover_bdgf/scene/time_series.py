@@ -83,15 +83,16 @@ class TimeSeries:
         names = [band.name for band in bands]
         for at in dates_of(names) if gaps == "zero" else ():
             valid[at] = valid[at].any(axis=0)
+        seen, gaps_of_dates = np.zeros(0, bool), list[_Gaps]()
         for at in groups_of(names):
             own = valid[at]
             enough = own.sum(0) >= max(1, self.least * len(at) - _ROUNDING)
-            gap = enough & ~own.all(0)
-            if gap.any():
-                days = np.array([day_of_band(names[index]).toordinal() for index in at])
-                values[at[:, None], *np.nonzero(gap)] = _interpolated(values[at][:, gap], own[:, gap], days)
+            if not np.array_equal(own, seen):  # masks are the same for most bands
+                seen, gaps_of_dates = own, _gaps(own, enough, [day_of_band(names[index]).toordinal() for index in at])
+            for index, gap in zip(at, gaps_of_dates, strict=True):
+                gap.fill(values, index, at)
             if counts is not None:
-                counts.add_filled([bands[index] for index in at], gap & ~own, own.any(0) & ~enough)
+                counts.add_filled([bands[index] for index in at], enough & ~own, own.any(0) & ~enough)
             valid[at] = enough
 
     def key(self, names: Sequence[str]) -> tuple[object, ...]:
@@ -139,18 +140,38 @@ def groups_of(names: Sequence[str]) -> list[NDArray[np.intp]]:
     return [np.array(sorted(group, key=lambda index: day_of_band(names[index]))) for group in found.values()]
 
 
-def _interpolated(values: Float32s, valid: Bools, days: NDArray[np.int64]) -> Float32s:
-    """Values of dates (D, n), with those that are not valid on a line in time between valid ones."""
-    number, pixels = np.arange(len(days), dtype=np.int16)[:, None], np.arange(values.shape[1])
-    before = np.maximum.accumulate(np.where(valid, number, -1), axis=0)
-    after = np.minimum.accumulate(np.where(valid, number, len(days))[::-1], axis=0)[::-1]
-    before, after = np.where(before < 0, after, before), np.where(after == len(days), before, after)
-    filled = np.empty_like(values)
-    for at, (one, other) in enumerate(zip(before, after, strict=True)):  # date by date: several would take memory
-        first, last = values[one, pixels], values[other, pixels]
-        part = (days[at] - days[one]) / np.maximum(days[other] - days[one], 1)
-        filled[at] = first + (last - first) * part
-    return filled
+@dataclass(frozen=True)
+class _Gaps:
+    """Pixels to fill at a date, (n,) each: where they are, the dates before and after, and how far between these."""
+
+    rows: NDArray[np.intp]
+    cols: NDArray[np.intp]
+    before: NDArray[np.int16]
+    after: NDArray[np.int16]
+    part: Float32s
+
+    def fill(self, values: Float32s, index: int, group: NDArray[np.intp]) -> None:
+        """Fill them in band ``index`` of values (bands, h, w), from the bands of its group."""
+        first, last = (values[group[at], self.rows, self.cols] for at in (self.before, self.after))
+        values[index, self.rows, self.cols] = first + (last - first) * self.part
+
+
+def _gaps(valid: Bools, enough: Bools, days: Sequence[int]) -> list[_Gaps]:
+    """What to fill at each date of a group; ``valid`` (dates, h, w), ``enough`` (h, w)."""
+    before = np.empty(valid.shape, np.int16)
+    last, following = np.full(enough.shape, -1, np.int16), np.full(enough.shape, -1, np.int16)
+    for at, own in enumerate(valid):
+        np.copyto(last, np.int16(at), where=own)
+        before[at] = last
+    found, ordinals = [], np.array(days)
+    for at in reversed(range(len(days))):
+        np.copyto(following, np.int16(at), where=valid[at])
+        rows, cols = np.nonzero(enough & ~valid[at])
+        one, other = before[at, rows, cols], following[rows, cols]
+        one, other = np.where(one < 0, other, one), np.where(other < 0, one, other)  # the nearest at the ends
+        part = (ordinals[at] - ordinals[one]) / np.maximum(ordinals[other] - ordinals[one], 1)
+        found.append(_Gaps(rows, cols, one, other, part.astype(np.float32)))
+    return found[::-1]
 
 
 def _place(grid: Grid, target: Grid, window: Window) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
