@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import gc
 import logging
 from datetime import date
 from pathlib import Path
 from typing import Any
+from zipfile import ZipFile
 
 import numpy as np
 import pytest
@@ -209,6 +211,22 @@ def test_the_classification_of_a_product_masks_its_date(write_tif: WriteTif, tmp
         RasterError, match=r"SCL\.tif: masks all of the scene\. Leave this date out, or correct its mask"
     ):
         aligned(write_tif, dates)
+
+
+def test_archives_and_arrays_are_dates_too(write_tif: WriteTif, three: Path, tmp_path: Path) -> None:
+    """Their temporary files live as long as the image."""
+    rioxarray = pytest.importorskip("rioxarray")
+    with ZipFile(tmp_path / "S2_20230604.zip", "w") as archive:
+        archive.write(tmp_path / "0.tif", "0.tif")
+    with rioxarray.open_rasterio(tmp_path / "1.tif") as opened:
+        array = opened.assign_attrs(long_name=NAMES).load()
+    mixed = open_dated({DAYS[0]: tmp_path / "S2_20230604.zip", DAYS[1]: array, DAYS[2]: tmp_path / "2.tif"})
+    plain = open_dated({day: tmp_path / f"{number}.tif" for number, day in enumerate(DAYS)})
+    assert mixed.names == plain.names
+    gc.collect()
+    mixed.close()
+    for ours, theirs in zip(whole(mixed), whole(plain), strict=True):
+        np.testing.assert_array_equal(ours, theirs)
 
 
 @pytest.mark.parametrize(("row", "message"), [
