@@ -45,8 +45,8 @@ _GROUP_OF_CLASS = {
 _GROUP_OF_FIELD = {
     "layer": "Inputs", "encoding": "Inputs", "conflicts": "Inputs", "ignore_class": "Inputs", "seed": "Model",
     "tile_px": "Performance", "max_ram": "Performance", "shard": "Performance", "allow_vrt": "Inputs",
-    "mask": "Inputs", "aoi": "Inputs", "legend": "Inputs", "merge": "Inputs", "rename": "Inputs",
-    "strata": "Inputs", "chips": "Outputs",
+    "mask": "Inputs", "aoi": "Inputs", "least_dates": "Inputs", "legend": "Inputs", "merge": "Inputs",
+    "rename": "Inputs", "strata": "Inputs", "chips": "Outputs",
     "experiment": "Model", "method": "Model", "protocols": "Sampling", "seeds": "Sampling", "per_class": "Sampling",
 }  # fmt: skip
 _SHORT = {"config": "-c", "quiet": "-q", "verbose": "-v", "output": "-o", "points": "-n", "number": "-n"}

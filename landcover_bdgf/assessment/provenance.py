@@ -9,7 +9,7 @@ from typing import Annotated, Any
 from pydantic import AfterValidator, BaseModel, Field, NonNegativeInt
 
 from landcover_bdgf.storage import read_json
-from landcover_bdgf.text import listed, percent, printable
+from landcover_bdgf.text import listed, percent, printable, rough_percent
 
 LONGEST = 2000  # characters of a text
 
@@ -29,6 +29,17 @@ class InputFile(BaseModel):
     sha256: Line | None = None
 
 
+class InputDate(BaseModel):
+    """One of several dates of an image, with the share of its pixels that were filled from the others."""
+
+    date: Line
+    filled: float = 0.0
+
+    def text(self) -> str:
+        """As ``2023-06-04 (12 % filled)``."""
+        return f"{self.date} (about {rough_percent(self.filled)} filled)" if self.filled else self.date
+
+
 class InputImage(BaseModel):
     """An image as it was read; see :meth:`landcover_bdgf.scene.Stack.to_dict`."""
 
@@ -36,6 +47,7 @@ class InputImage(BaseModel):
     files: list[InputFile]
     bands: list[Line]
     date: Line | None = None
+    dates: list[InputDate] = []
     sensor: Line | None = None
     group: Line = ""
     unit: Line | None = None
@@ -53,7 +65,8 @@ class InputImage(BaseModel):
         bands = "1 band" if len(self.bands) == 1 else f"{len(self.bands)} bands"
         sensor = f"{self.sensor}, " if self.sensor else ""
         lines = [listed([file.file for file in self.files]), f"{sensor}{bands}: {listed(self.bands)}"]
-        lines.append(f"acquired on {self.date}" if self.date else "date of acquisition not stated in the file")
+        days = listed([each.text() for each in self.dates]) or self.date
+        lines.append(f"acquired on {days}" if days else "date of acquisition not stated in the file")
         if self.unit:
             lines.append("values in dB, read as linear power" if self.unit == "dB" else f"values in {self.unit}")
         if self.offset:

@@ -21,7 +21,7 @@ from landcover_bdgf.assessment.pictures import Places
 from landcover_bdgf.assessment.reliability import calibration_error
 from landcover_bdgf.geo import M2_PER_HA, WGS84, Grid, PixelAreas, grid_of, open_raster, read_band
 from landcover_bdgf.labels import EDGE_PX, LAYERS, NODATA, Legend, class_sizes, layer_path
-from landcover_bdgf.scene import Image, open_image
+from landcover_bdgf.scene import Image, open_dated
 from landcover_bdgf.storage import PathLike
 from landcover_bdgf.text import percent, printable
 
@@ -106,7 +106,7 @@ def _image(image: Image | PathLike | None, dataset: DatasetReader) -> Layer | No
     if image is None:
         return None
     if not isinstance(image, Image):
-        with open_image(image) as opened:
+        with open_dated(image) as opened:
             return _image(opened, dataset)
     names = [image.names[i] for i in pictures.colour_bands(image)]
     return Layer("image", ", ".join(map(printable, names)), pictures.image_picture(image, dataset))

@@ -10,8 +10,9 @@ import numpy as np
 
 from landcover_bdgf.errors import CheckpointError
 from landcover_bdgf.model.checkpoint import BandName, Checkpoint, ExtraLayers
+from landcover_bdgf.model.matching_dates import with_dates_of
 from landcover_bdgf.progress import log
-from landcover_bdgf.scene import Stack
+from landcover_bdgf.scene import Stack, band_and_day
 from landcover_bdgf.text import printable
 
 WAVELENGTH_TOLERANCE_NM = 5.0
@@ -81,6 +82,7 @@ def _group_names(names: list[str]) -> str:
 
 
 def _matched(wanted: tuple[BandName, ...], found: tuple[Any, ...], subject: str) -> tuple[Any, ...]:
+    wanted = with_dates_of(wanted, [band.name for band in found], subject)
     if _nameless(wanted) and not any(b.wavelength_nm for b in wanted):
         if _nameless(found):
             _check_numbers(wanted, found, subject)
@@ -108,7 +110,7 @@ def _matched(wanted: tuple[BandName, ...], found: tuple[Any, ...], subject: str)
 
 
 def _nameless(bands: tuple[Any, ...]) -> bool:
-    return all(_NAMELESS.fullmatch(b.name) for b in bands)
+    return all(_NAMELESS.fullmatch(band_and_day(b.name)[0]) for b in bands)
 
 
 def _check_numbers(wanted: tuple[BandName, ...], found: tuple[Any, ...], subject: str) -> None:
@@ -128,7 +130,7 @@ def _check_numbers(wanted: tuple[BandName, ...], found: tuple[Any, ...], subject
 def _check_bare_names(wanted: tuple[BandName, ...], found: tuple[Any, ...], subject: str) -> None:
     """Refuse an image with extra bands named by number alone: the sensor is unknown and may differ."""
     known, present = (
-        {b.name.casefold() for b in bands if b.wavelength_nm is None and _BARE.fullmatch(b.name)}
+        {name.casefold() for name, nm in _without_days(bands) if nm is None and _BARE.fullmatch(name)}
         for bands in (wanted, found)
     )
     if known and present - known:
@@ -141,14 +143,23 @@ def _check_bare_names(wanted: tuple[BandName, ...], found: tuple[Any, ...], subj
         )
 
 
+def _without_days(bands: tuple[Any, ...]) -> list[tuple[str, float | None]]:
+    """Names without dates, and wavelengths."""
+    return [(band_and_day(b.name)[0], b.wavelength_nm) for b in bands]
+
+
 def _match(band: BandName, found: tuple[Any, ...]) -> int | None:
-    """Index by name, else by wavelength."""
+    """Index by name, else by wavelength at the same date."""
     for i, other in enumerate(found):
         if other.name.casefold() == band.name.casefold() and _same_wavelength(band, other):
             return i
     if band.wavelength_nm is None:
         return None
-    distances = [abs(o.wavelength_nm - band.wavelength_nm) if o.wavelength_nm else np.inf for o in found]
+    day = band_and_day(band.name)[1]
+    distances = [
+        abs(o.wavelength_nm - band.wavelength_nm) if o.wavelength_nm and band_and_day(o.name)[1] == day else np.inf
+        for o in found
+    ]
     nearest = int(np.argmin(distances))
     return nearest if distances[nearest] <= WAVELENGTH_TOLERANCE_NM else None
 

@@ -8,6 +8,10 @@ product_archive        rasters in a zip archive
 arrays                 xarray DataArrays as image sources
 open_files             the open files of an image
 band_reader, image     raw to physical values; the image of one sensor
+dated_names            names of bands at one of several dates
+time_series            gaps of one date, filled from the others
+csv_rows, date_table   rows of tables; a table of the dates of an image
+dated_image            an image of several dates
 extra                  extra layers, such as terrain or embeddings
 sar                    SAR units: dB and linear power
 value_checks           warnings about offsets and undeclared nodata

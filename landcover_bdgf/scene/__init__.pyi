@@ -2,6 +2,8 @@ from .alignment import align as align
 from .area import LATTICE_PX as LATTICE_PX
 from .band_reader import ReadCounts as ReadCounts
 from .bands import SENTINEL_2 as SENTINEL_2
+from .dated_image import open_dated as open_dated
+from .dated_names import band_and_day as band_and_day, dated_name as dated_name, days_of as days_of
 from .extra import extra_sources as extra_sources
 from .image import Image as Image, open_image as open_image
 from .mask import mask_path as mask_path

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from contextlib import ExitStack
 from dataclasses import replace
 from itertools import chain
@@ -17,17 +18,19 @@ from landcover_bdgf.geo import known_crs, warn_of_datum
 from landcover_bdgf.progress import kept_warnings, log
 from landcover_bdgf.scene.area import read_area
 from landcover_bdgf.scene.band_reader import ReadCounts
+from landcover_bdgf.scene.date_table import AnySource
+from landcover_bdgf.scene.dated_image import DateReading, open_dated
 from landcover_bdgf.scene.extra import open_extra
-from landcover_bdgf.scene.image import Image, open_image
-from landcover_bdgf.scene.mask import read_mask
+from landcover_bdgf.scene.image import Image
+from landcover_bdgf.scene.mask import NO_MASK, read_mask
 from landcover_bdgf.scene.pair_checks import (
     check_one_place,
     check_order,
     check_overlap,
     check_resolution,
+    most_complete,
     warn_of_dates,
 )
-from landcover_bdgf.scene.product_files import Source
 from landcover_bdgf.scene.sar import POWER_FLOOR, sar_channels, warn_of_names, warn_of_stretched
 from landcover_bdgf.scene.settings import AlignSettings, Coreg
 from landcover_bdgf.scene.shift import ENOUGH_BANDS, MIN_AGREEING, Shift, estimate_shift
@@ -35,9 +38,11 @@ from landcover_bdgf.scene.stack import NO_SHIFT, SHIFT_TAG, Stack
 from landcover_bdgf.scene.value_checks import (
     check_variety,
     recognised_offset,
+    sample_pixels,
     warn_of_fills,
     warn_of_gaps,
     warn_of_spectral_content,
+    with_filled,
 )
 from landcover_bdgf.text import rough_percent
 
@@ -46,14 +51,15 @@ CHECKED_PX = 64  # side of the windows whose values are checked
 CHECKED_EVERY = 8  # every n-th of their pixels is checked
 
 
-def align(hsi: Source, sar: Source, *, settings: AlignSettings | None = None) -> Stack:
+def align(hsi: AnySource, sar: AnySource, *, settings: AlignSettings | None = None) -> Stack:
     """Put a spectral and a SAR image on one grid, and check both for problems.
 
     Parameters
     ----------
     hsi, sar : path, xarray.DataArray, or sequence of them
         A raster, a folder of rasters, or several rasters each. A DataArray has the dimensions band, y and x, and a CRS
-        (``.rio.write_crs``); its bands are named by ``long_name`` or by the coordinate ``band``.
+        (``.rio.write_crs``); its bands are named by ``long_name`` or by the coordinate ``band``. Several dates are a
+        table of dates, or a mapping of dates to images (see :func:`~landcover_bdgf.scene.dated_image.open_dated`).
     settings : AlignSettings, optional
 
     Returns
@@ -72,14 +78,18 @@ def align(hsi: Source, sar: Source, *, settings: AlignSettings | None = None) ->
     how: dict[str, Any] = {"vrt": settings.allow_vrt, "warp_gcps": settings.warp_gcps}
     with kept_warnings() as said, ExitStack() as on_error:
         hsi_crs, water_vapour = known_crs(settings.hsi_crs, "hsi_crs"), settings.keep_water_vapour
-        spectral = on_error.enter_context(open_image(hsi, crs=hsi_crs, keep_water_vapour=water_vapour, **how))
-        crs = known_crs(settings.sar_crs, "sar_crs")
-        radar = on_error.enter_context(open_image(sar, crs=crs, keep_water_vapour=True, wanted=settings.wanted, **how))
+        dates = DateReading(settings.least_dates, NO_MASK not in settings.mask, settings.spectral_offset is None)
+        given = open_dated(hsi, dates, crs=hsi_crs, keep_water_vapour=water_vapour, **how)
+        spectral = on_error.enter_context(given)
+        crs, dates = known_crs(settings.sar_crs, "sar_crs"), replace(dates, own_offset=False)
+        given = open_dated(sar, dates, crs=crs, keep_water_vapour=True, wanted=settings.wanted, **how)
+        radar = on_error.enter_context(given)
         spectral = replace(spectral, gaps=settings.gaps)
         _check_pair(spectral, radar, settings)
         area = read_area(settings.aoi, spectral.grid) if settings.aoi else None
-        mask = read_mask(settings.mask, hsi, spectral, area=area, crs=hsi_crs, **how)
-        extra = open_extra(settings.extra, spectral, force=settings.force, **how)
+        own = None if isinstance(hsi, Mapping) or spectral.series else hsi  # each of several dates has its own mask
+        mask = read_mask(settings.mask, own, spectral, area=area, crs=hsi_crs, **how)
+        extra = open_extra(settings.extra, spectral, dates, force=settings.force, **how)
         for image in extra:
             on_error.callback(image.close)
         stack = _with_unit(Stack(spectral, radar, spectral.grid, "power", extra=extra), settings)
@@ -119,7 +129,7 @@ def _check_pair(spectral: Image, radar: Image, settings: AlignSettings) -> None:
 
 
 def _with_unit(stack: Stack, settings: AlignSettings) -> Stack:
-    pixels = _sample(stack.sar)
+    pixels = sample_pixels(stack.sar)
     channels = sar_channels(stack.sar, pixels, settings.sar_unit, settings.wanted)
     used = [name in channels.image.names for name in stack.sar.names]
     pixels, sar = pixels[used], replace(channels.image, grid=stack.sar.grid)
@@ -136,7 +146,7 @@ def _with_unit(stack: Stack, settings: AlignSettings) -> Stack:
 def _with_checked_content(stack: Stack, offset: float | None) -> Stack:
     """Refuse a scene without valid pixels; warn of one with few, and of implausible values; find the offset."""
     stored = replace(
-        stack.with_images(image.as_stored() for image in stack.images),
+        stack.with_images(image if image.series else image.as_stored() for image in stack.images),
         sar_unit="power", plain_names=stack.sar.names, spectral_offset=0.0,
     )  # fmt: skip
     counts = ReadCounts()
@@ -154,20 +164,26 @@ def _with_checked_content(stack: Stack, offset: float | None) -> Stack:
         missing = "%s: about %.0f %% of the scene has no data in one of the images."
         log.warning(missing, stack.spectral.paths[0], 100 * (1 - share))
     warn_of_gaps(stack, counts, len(np.concatenate(seen)))
+    stack = stack.with_images(with_filled(image, counts, len(np.concatenate(seen))) for image in stack.images)
     for image in stack.images:
         if infinite := counts.infinite_share(image.paths):
             log.warning("%s: %s of its values are infinite, read as nodata.", image.paths[0], rough_percent(infinite))
     raw, *layers = _by_image(stack, np.concatenate(parts, axis=1))
     if not raw.size:
         return replace(stack, spectral_offset=offset or 0.0)
-    scales, offsets = np.array([(band.scale, band.offset) for band in stack.spectral.bands]).T[:, :, None]
-    pixels = (raw * scales + offsets).astype(np.float32)
+    scales, offsets = np.array(
+        [(1, 0) if stack.spectral.series else (b.scale, b.offset) for b in stack.spectral.bands]
+    ).T
+    pixels = (raw * scales[:, None] + offsets[:, None]).astype(np.float32)
     added = recognised_offset(stack.spectral, pixels) if offset is None else offset
     warn_of_spectral_content(stack.spectral, pixels + np.float32(added), added)
     values = [raw, *layers, np.concatenate(radar, axis=1)]
     for image, own in zip(stack.images, values, strict=True):
-        check_variety(image, own)
-    checked = [warn_of_fills(image, own) for image, own in zip(stack.images, values, strict=True)]
+        if not image.series:  # else each date was checked
+            check_variety(image, own)
+    checked = [
+        image if image.series else warn_of_fills(image, own) for image, own in zip(stack.images, values, strict=True)
+    ]
     return replace(stack.with_images(checked), spectral_offset=added)
 
 
@@ -178,9 +194,10 @@ def _by_image(stack: Stack, pixels: NDArray[np.float32]) -> list[NDArray[np.floa
 
 
 def _with_shift(stack: Stack, settings: AlignSettings) -> Stack:
-    bands = stack.spectral.bands[:: math.ceil(len(stack.spectral.bands) / ENOUGH_BANDS)]
-    radar = tuple(band for band in stack.sar.bands if band.name not in stack.plain_names)
-    spectral, sar = replace(stack.spectral, bands=bands), replace(stack.sar, bands=radar)
+    one, other = most_complete(stack.spectral), most_complete(stack.sar)
+    bands = one.bands[:: math.ceil(len(one.bands) / ENOUGH_BANDS)]
+    radar = tuple(band for band in other.bands if band.name not in stack.plain_names)
+    spectral, sar = replace(one, bands=bands), replace(other, bands=radar)
     some = replace(stack, spectral=spectral, sar=sar, extra=())
 
     def read(window: Window) -> tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.bool_]]:
@@ -222,12 +239,3 @@ def _shift_to_apply(stack: Stack, shift: Shift, coreg: Coreg) -> tuple[float, fl
         return 0.0, 0.0
     x, y = shift.offset_xy_px
     return (float(round(x)), float(round(y))) if coreg == "grid" else (x, y)
-
-
-def _sample(image: Image) -> NDArray[np.float32]:
-    """Valid pixels (bands, n) of nine windows, or of the whole image if those have none."""
-    for windows in (image.grid.spread_windows(128), image.grid.tiles(512)):
-        parts = [values[:, valid] for values, valid in map(image.read, windows) if valid.any()]
-        if parts:
-            return np.concatenate(parts, axis=1)
-    raise RasterError(image.paths[0], "no pixel has data in all bands", "Check its nodata values.")

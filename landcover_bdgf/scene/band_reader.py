@@ -76,6 +76,8 @@ class ReadCounts:
     values: Counter[Path] = field(default_factory=Counter)  # floating-point values
     infinite: Counter[Path] = field(default_factory=Counter)
     gaps: Counter[tuple[Path, int]] = field(default_factory=Counter)  # by file and band: no data, but in other bands
+    filled: Counter[tuple[Path, int]] = field(default_factory=Counter)  # likewise: filled from other dates
+    too_few: Counter[tuple[Path, int]] = field(default_factory=Counter)  # of the first date: data at too few dates
     gap_pixels: Counter[Path] = field(default_factory=Counter)  # of an image, by its first file
 
     def add_gaps(self, bands: Sequence[Band], valid: Bools) -> None:
@@ -86,6 +88,11 @@ class ReadCounts:
             self.gaps.update(
                 {(band.path, band.index): int((gap & ~own).sum()) for band, own in zip(bands, valid, strict=True)}
             )
+
+    def add_filled(self, bands: Sequence[Band], filled: Bools, too_few: Bools) -> None:
+        """Count pixels of a band at all dates: filled ones (dates, h, w), and those with too few dates (h, w)."""
+        self.filled.update({(band.path, band.index): int(own.sum()) for band, own in zip(bands, filled, strict=True)})
+        self.too_few[bands[0].path, bands[0].index] += int(too_few.sum())
 
     def add(self, path: Path, raw: NDArray[Any], valid: Bools) -> None:
         """Count raw values (bands, h, w) of a file."""

@@ -38,6 +38,7 @@ SENSORS = {"Sentinel-2": SENTINEL_2, "Landsat 8/9": LANDSAT_8_9, "Landsat 4-7": 
 # the thermal bands.
 WATER_VAPOUR_NM = ((1340.0, 1460.0), (1790.0, 1960.0), (2450.0, 3000.0))
 
+UNNAMED = "band "  # and its number: the name that a band without one is given
 POLARISATIONS = ("VV", "VH", "HH", "HV")
 
 _BAND_WORD = re.compile(r"(?:^|[^a-z0-9])(B\d{1,2}A?|VV|VH|HV|HH)(?![a-z0-9])", re.IGNORECASE)
@@ -271,7 +272,7 @@ def _labels(texts: Sequence[BandText]) -> list[str]:
         return [text.stem for text in texts]
     if meaningful and len(set(described)) > 1:
         return _numbered(described)
-    return [f"band {index}" for index in range(1, len(texts) + 1)]
+    return [f"{UNNAMED}{index}" for index in range(1, len(texts) + 1)]
 
 
 def _numbered(labels: Sequence[str]) -> list[str]:

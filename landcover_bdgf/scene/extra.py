@@ -10,7 +10,8 @@ from pathlib import Path
 
 from landcover_bdgf.errors import RasterError, SettingsError
 from landcover_bdgf.progress import log
-from landcover_bdgf.scene.image import Image, open_image
+from landcover_bdgf.scene.dated_image import DateReading, open_dated
+from landcover_bdgf.scene.image import Image
 from landcover_bdgf.scene.pair_checks import check_overlap, check_resolution, covered_share
 
 LEAST_COVERED = 0.95  # of the scene; less is worth a warning
@@ -33,24 +34,26 @@ def extra_sources(extra: Sequence[str]) -> dict[str, list[str]]:
     return found
 
 
-def open_extra(extra: Sequence[str], spectral: Image, *, force: bool, **how: bool) -> tuple[Image, ...]:
-    """Open extra layers for a scene, all their bands; ``how`` is passed to :func:`open_image`.
+def open_extra(
+    extra: Sequence[str], spectral: Image, dates: DateReading, *, force: bool, **how: bool
+) -> tuple[Image, ...]:
+    """Open extra layers for a scene, all their bands; ``dates`` and ``how`` are passed to :func:`open_dated`.
 
     RasterError if one cannot be read, does not overlap the spectral image or is its file, or has pixels of another
     order of size, unless ``force`` is set.
     """
     with ExitStack() as on_error:
-        images = [on_error.enter_context(image) for image in _opened(extra, how)]
+        images = [on_error.enter_context(image) for image in _opened(extra, dates, how)]
         for image in images:
             _check(image, spectral, force)
         on_error.pop_all()
     return tuple(images)
 
 
-def _opened(extra: Sequence[str], how: dict[str, bool]) -> Iterator[Image]:
+def _opened(extra: Sequence[str], dates: DateReading, how: dict[str, bool]) -> Iterator[Image]:
     for name, source in extra_sources(extra).items():
         try:
-            image = open_image(source, keep_water_vapour=True, wanted=None, **how)
+            image = open_dated(source, dates, keep_water_vapour=True, wanted=None, **how)
         except RasterError as error:
             if "`hsi_crs`" not in error.remedy:  # a setting of the other images
                 raise

@@ -50,6 +50,7 @@ from landcover_bdgf.scene.bands import (
 from landcover_bdgf.scene.open_files import OpenFiles, State, check_states
 from landcover_bdgf.scene.product_files import Source, arrays_and_paths, raster_paths
 from landcover_bdgf.scene.product_metadata import calibrated, product_tags
+from landcover_bdgf.scene.time_series import TimeSeries
 from landcover_bdgf.storage import typed_path
 from landcover_bdgf.text import listed, with_names
 
@@ -76,6 +77,8 @@ class Image:
         Pixels without data in some bands only: they are invalid, or 0 in these bands.
     group : str
         Name of a group of extra layers; empty for the images of the two sensors.
+    series : TimeSeries, optional
+        Of an image of several dates, whose gaps are filled when it is read.
     counts : ReadCounts, optional
         Counts the pixels that a step reads.
 
@@ -92,6 +95,7 @@ class Image:
     zeros_reported: bool = field(default=False, compare=False)
     gaps: Gaps = "drop"
     group: str = ""
+    series: TimeSeries | None = None
     counts: ReadCounts | None = field(default=None, compare=False, repr=False)
     _open: OpenFiles = field(default_factory=OpenFiles, compare=False, repr=False)
     _states: dict[Path, State] = field(default_factory=dict, compare=False, repr=False)
@@ -150,6 +154,9 @@ class Image:
         target = grid or self.grid
         parts = [self._read_file(bands, target, window, convert) for bands in _by_file(self.bands)]
         values, valid = parts[0] if len(parts) == 1 else map(np.concatenate, zip(*parts, strict=True))
+        if self.series is not None:
+            self.series.mask(self.names, valid, window, target)
+            self.series.fill(self.bands, values, valid, gaps=self.gaps, counts=self.counts)
         in_all = np.asarray(valid.all(axis=0))
         if self.counts is not None and not in_all.all():
             self.counts.add_gaps(self.bands, valid)

@@ -109,7 +109,13 @@ def mask_path(text: str) -> str:
 
 
 def read_mask(
-    texts: Sequence[str], source: Source, image: Image, *, area: Area | None, crs: CRS | None = None, **opening: bool
+    texts: Sequence[str],
+    source: Source | None,
+    image: Image,
+    *,
+    area: Area | None,
+    crs: CRS | None = None,
+    **opening: bool,
 ) -> Mask | None:
     """The pixels of an image that are masked; the share is logged.
 
@@ -119,7 +125,7 @@ def read_mask(
         ``FILE`` or ``FILE:VALUES``, see :class:`~landcover_bdgf.scene.AlignSettings`; ``none`` for not using the scene
         classification of the product.
     source, image
-        The spectral image as given, and opened.
+        The spectral image as given, None for not using its own scene classification, and opened.
     area : Area, optional
         Shares are those of the area of interest.
     crs : rasterio.crs.CRS, optional
@@ -138,7 +144,8 @@ def read_mask(
     for path in (mask.path for mask in masks if mask.path.suffix.lower() in _POLYGONS):
         remedy = "Burn them into one, for example with gdal_rasterize -burn 1 -tr 10 10 -ot Byte."
         raise RasterError(path, "is a file of polygons, but a mask is a raster", remedy)
-    if NO_MASK not in texts and not any(is_scene_classification(mask.path.stem) for mask in masks):
+    typed_scl = any(is_scene_classification(mask.path.stem) for mask in masks)
+    if source is not None and NO_MASK not in texts and not typed_scl:
         typed = {mask.path for mask in masks}
         masks += [mask for mask in _own(source, image, opening) if mask.path not in typed]
     found = np.zeros(image.grid.shape_hw, bool)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shutil
 import weakref
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from rasterio.io import DatasetReader
@@ -25,6 +25,18 @@ class OpenFiles(dict[Path, DatasetReader]):
         self._options = options
         self._archives: dict[Path, Path] = {}  # by temporary folder
         self._folders: dict[Path, Path] = {}  # by archive
+        self._parts: tuple[OpenFiles, ...] = ()  # of which it was joined
+
+    @classmethod
+    def joined(cls, several: Sequence[OpenFiles]) -> OpenFiles:
+        """The files of several; their temporary folders are kept as long as this object."""
+        joined = cls(**several[0]._options)
+        joined._parts = tuple(several)
+        for files in several:
+            joined.update(files)
+            joined._archives |= files._archives
+            joined._folders |= files._folders
+        return joined
 
     def __missing__(self, path: Path) -> DatasetReader:
         self[path] = open_raster(path, **self._options)

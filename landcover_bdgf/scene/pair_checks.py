@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from datetime import date, timedelta
 from filecmp import cmp
-from itertools import combinations
+from itertools import combinations, product
 from pathlib import Path
 
 import numpy as np
@@ -16,6 +17,7 @@ from landcover_bdgf.errors import RasterError
 from landcover_bdgf.geo import WGS84, Bounds, Grid, resolution_ratio, same_crs
 from landcover_bdgf.progress import log
 from landcover_bdgf.scene.bands import names_polarisation
+from landcover_bdgf.scene.dated_names import band_and_day, days_of
 from landcover_bdgf.scene.image import Image
 from landcover_bdgf.scene.product_files import is_alone
 
@@ -26,15 +28,54 @@ SENSING_TAGS = (
 )
 
 _DAY = re.compile(r"(?<!\d)((?:19|20)\d{2})[-_:]?(0[1-9]|1[0-2])[-_:]?(0[1-9]|[12]\d|3[01])(?!\d)")
+_SENSED_FIRST = re.compile(r"s[12][a-d][-_]|\d{8}t\d{6}_\d{8}t\d{6}_t\d{2}[a-z]{3}|l[cote]\d{2}_", re.IGNORECASE)
 _LANDSAT_SCENE = re.compile(r"^L[A-Z]\d{7}((?:19|20)\d{2})([0-3]\d{2})[A-Z]{3}")  # path, row, year, day of the year
 
 
 def date_of(image: Image) -> date | None:
     """The day on which an image was acquired, in tags or names (of the folder if it holds this image only); or None."""
+    return next(_days(_texts(image)), None)
+
+
+def _texts(image: Image) -> list[str]:
+    """Tags and names that may hold the day of acquisition."""
     tags = {key.lower().replace(" ", "_"): value for key, value in image.tags.items()}
     path = image.paths[0]
     names = [path.stem, *([path.parent.name] if len(image.paths) > 1 or is_alone(path) else [])]
-    return next(_days([*(tags.get(tag, "") for tag in SENSING_TAGS), *names]), None)
+    return [*(tags.get(tag, "") for tag in SENSING_TAGS), *names]
+
+
+def days_in_name(image: Image) -> tuple[date, ...]:
+    """The days that the tags, the file or the folder of an image tell, of the first of them that tells any, in order.
+
+    Names of Sentinel and Landsat products begin with the day of acquisition; later ones are those of processing.
+    """
+    for text in _texts(image):
+        if days := tuple(dict.fromkeys(_days([text]))):
+            return days[:1] if _SENSED_FIRST.match(text) else tuple(sorted(days))
+    return ()
+
+
+def days_of_image(image: Image) -> tuple[date, ...]:
+    """The days on which an image was acquired, in order; none if they are not known."""
+    one = date_of(image)
+    return days_of(image.names) or ((one,) if one else ())
+
+
+def by_date(image: Image) -> list[Image]:
+    """The bands of each date alone, without filling; of an image of one date, the image."""
+    if image.series is None:
+        return [image]
+    bands = [tuple(band for band in image.bands if band_and_day(band.name)[1] == day) for day in days_of(image.names)]
+    return [replace(image, bands=own, series=None) for own in bands]
+
+
+def most_complete(image: Image) -> Image:
+    """The bands of the date at which the least was filled, the first of several, without filling; or the image."""
+    if image.series is None:
+        return image
+    filled = image.series.filled
+    return min(by_date(image), key=lambda one: filled.get(days_of(one.names)[0], 0.0))
 
 
 def _days(texts: list[str]) -> Iterator[date]:
@@ -67,7 +108,7 @@ def check_order(spectral: Image, sar: Image) -> None:
         raise RasterError(sar.paths[0], f"is given as the SAR image but is {sar.sensor}", WRONG_ORDER)
     integer = all(band.dtype.startswith(("int", "uint")) and not band.unit for band in sar.bands)
     named = any(map(names_polarisation, sar.names))
-    if (integer and not named and len(sar.bands) > MOST_CHANNELS) or any(
+    if (integer and not named and channel_count(sar.names) > MOST_CHANNELS) or any(
         300 < (band.wavelength_nm or 0) < 15_000 for band in sar.bands
     ):
         raise looks_spectral(sar)
@@ -76,7 +117,13 @@ def check_order(spectral: Image, sar: Image) -> None:
 def looks_spectral(sar: Image) -> RasterError:
     """The error for a SAR image of many bands that are not named by their polarisation."""
     problem = f"is given as the SAR image but looks spectral: {len(sar.bands)} bands, none named by its polarisation"
-    return RasterError(sar.paths[0], problem, f"{WRONG_ORDER} If it is SAR, name its bands VV, VH, HH or HV.")
+    remedy = "If it is SAR, name its bands VV, VH, HH or HV; of several dates, give each as a row of a table of dates."
+    return RasterError(sar.paths[0], problem, f"{WRONG_ORDER} {remedy}")
+
+
+def channel_count(names: Sequence[str]) -> int:
+    """The number of channels, counting those of several dates once."""
+    return len({band_and_day(name)[0] for name in names})
 
 
 def _same_content(one: Path, other: Path) -> bool:
@@ -135,15 +182,17 @@ def check_resolution(image: Image, target: Grid) -> None:
 
 
 def warn_of_dates(spectral: Image, sar: Image) -> None:
-    """Warn of images that were acquired more than 30 days apart: the land cover may have changed."""
-    days = date_of(spectral), date_of(sar)
-    if None in days:
+    """Warn of images that were acquired more than 30 days apart, at their nearest dates: the cover may have changed."""
+    dated = [[(day, one.paths[0]) for one in by_date(image) for day in days_of_image(one)] for image in (spectral, sar)]
+    nearest = min(product(*dated), key=lambda pair: abs(pair[0][0] - pair[1][0]), default=None)
+    if nearest is None:
         return
-    apart = abs((days[0] - days[1]).days)  # type: ignore[operator]
+    (day, path), (sar_day, sar_path) = nearest
+    apart = abs((day - sar_day).days)
     if apart > MAX_DAYS_APART:
         log.warning(
             "%s: was acquired on %s, %s on %s: %d days apart. Changes in between show in one of them only.",
-            sar.paths[0], days[1], spectral.paths[0], days[0], apart,
+            sar_path, sar_day, path, day, apart,
         )  # fmt: skip
 
 

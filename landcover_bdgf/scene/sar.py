@@ -14,6 +14,7 @@ from landcover_bdgf.progress import log
 from landcover_bdgf.scene.band_reader import Band
 from landcover_bdgf.scene.bands import (
     POLARISATIONS,
+    UNNAMED,
     band_word,
     names_amplitude,
     names_complex_part,
@@ -21,8 +22,9 @@ from landcover_bdgf.scene.bands import (
     names_polarisation,
     words_of,
 )
+from landcover_bdgf.scene.dated_names import band_and_day
 from landcover_bdgf.scene.image import Image
-from landcover_bdgf.scene.pair_checks import MOST_CHANNELS, looks_spectral
+from landcover_bdgf.scene.pair_checks import MOST_CHANNELS, channel_count, looks_spectral
 from landcover_bdgf.text import listed
 
 SarUnit = Literal["power", "db"]
@@ -84,10 +86,7 @@ def sar_channels(sar: Image, pixels: NDArray[np.float32], asked: SarUnit | None,
         There is no channel of that name, or units contradict the tags or the values.
     """
     values = dict(zip(sar.names, pixels, strict=True))
-    for name in wanted:
-        if name not in values:
-            known = f"Choose from {listed(sar.names)}."
-            raise RasterError(sar.paths[0], f"`sar_bands={name}`: there is no such channel", known)
+    wanted = _of_all_dates(sar, wanted)
     signed = _signed(sar, values)
     intensities = _intensities(sar, {name: values[name] for name in values if name not in signed}, asked)
     kept = wanted or (*intensities, *signed)
@@ -161,9 +160,21 @@ def _intensities(sar: Image, values: dict[str, NDArray[np.float32]], asked: SarU
             f"{listed(db)} looks like dB, but {listed(power)} does not",
             "Name the bands VV, VH, HH or HV, or list in `sar_bands` what to use.",
         )
-    if len(power) > max(MOST_CHANNELS, len(db)):  # dB of several dates is SAR, reflectance is like power
+    most = max(db, power, key=len)
+    is_sar = most is db and not all(name.startswith(UNNAMED) for name in db)  # reflectance is like power, not like dB
+    if channel_count(most) > MOST_CHANNELS and not is_sar:
         raise looks_spectral(sar)
-    return max(db, power, key=len)
+    return most
+
+
+def _of_all_dates(sar: Image, wanted: tuple[str, ...]) -> tuple[str, ...]:
+    """Names of channels, those of a channel at all dates for its name alone; RasterError if there is none."""
+    of = {name: [one for one in sar.names if name in (one, band_and_day(one)[0])] for name in wanted}
+    for name in wanted:
+        if not of[name]:
+            known = f"Choose from {listed(sar.names)}."
+            raise RasterError(sar.paths[0], f"`sar_bands={name}`: there is no such channel", known)
+    return tuple(one for name in wanted for one in of[name])
 
 
 def _only(sar: Image, kept: tuple[str, ...], intensities: tuple[str, ...], *, listed_only: bool) -> Image:

@@ -9,27 +9,26 @@
 
 from __future__ import annotations
 
-import csv
 import dataclasses
 import os
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import date, datetime
 from pathlib import Path
 
 from landcover_bdgf.errors import SettingsError, opening
 from landcover_bdgf.progress import log
 from landcover_bdgf.scene.alignment import align
+from landcover_bdgf.scene.csv_rows import Columns, check_files, csv_rows, day_of, placed, placed_files
+from landcover_bdgf.scene.date_table import is_date_table
 from landcover_bdgf.scene.settings import AlignSettings
 from landcover_bdgf.scene.stack import Stack
-from landcover_bdgf.storage import PathLike, is_remote
+from landcover_bdgf.storage import PathLike
 from landcover_bdgf.text import listed
 
 NEEDED = ("hsi", "sar")
 COLUMNS = (*NEEDED, "labels", "field", "date", "output")
 _ENDINGS = (".tif", ".tiff")  # of an output, which may be left out
-_LONGEST_LIST = 5  # files that do not exist
 
 
 @dataclass(frozen=True)
@@ -78,8 +77,8 @@ class SceneRow:
 
 
 def is_scene_table(text: str) -> bool:
-    """Whether what a user typed for an image is a table of scenes."""
-    return text.lower().endswith(".csv")
+    """Whether what a user typed for an image is a table of scenes, and not one of the dates of an image."""
+    return text.lower().endswith(".csv") and not is_date_table(text)
 
 
 @opening(SettingsError)
@@ -104,63 +103,14 @@ def read_scene_table(path: PathLike, *, settings: AlignSettings | None = None) -
         rows do not exist; two scenes have the same name.
     """
     path, aligning = Path(path), settings or AlignSettings()
-    rows = [dataclasses.replace(row, aligning=aligning) for row in _rows(path, _lines(path))]
+    cells = csv_rows(path, Columns(NEEDED, COLUMNS))
+    rows = [dataclasses.replace(_row(path, line, row), aligning=aligning) for line, row in cells]
     if not rows:
         raise SettingsError(path, "holds no scenes", f"Its first row names columns ({', '.join(COLUMNS)}).")
     _check_names(path, rows)
-    _check_files(path, rows)
+    check_files(path, [(row.line, str(f)) for row in rows for f in (*row.hsi, *row.sar, row.labels) if f is not None])
     _warn_of_same(path, rows)
     return rows
-
-
-def _lines(path: Path) -> list[tuple[int, str]]:
-    """Lines with their numbers, without empty ones and comments."""
-    try:
-        text = path.read_text(encoding="utf-8-sig")
-    except FileNotFoundError:
-        raise SettingsError(path, "does not exist", "Check its name and the folder you are in.") from None
-    except UnicodeDecodeError as error:
-        raise SettingsError(path, "is not in UTF-8", "Save it as CSV UTF-8.") from error
-    numbered = enumerate(text.splitlines(), 1)
-    return [(number, line) for number, line in numbered if line.strip(" ,;\t") and not line.lstrip().startswith("#")]
-
-
-def _rows(path: Path, lines: Sequence[tuple[int, str]]) -> Iterator[SceneRow]:
-    delimiter = ","
-    if lines and lines[0][1].lower().startswith("sep="):  # Excel's own
-        lines = lines[1:]
-    if lines:
-        delimiter = max(",;\t", key=lines[0][1].count)
-    columns: list[str] = []
-    for number, line in lines:
-        cells = _cells(path, number, line, delimiter)
-        if not columns:
-            columns = _columns(path, cells)
-            continue
-        if any(cells[len(columns) :]):
-            problem = f"line {number}: has more cells than the first row"
-            raise SettingsError(path, problem, f'Quote cells that contain {delimiter}, "a.tif{delimiter}b.tif".')
-        yield _row(path, number, dict(zip(columns, cells, strict=False)))
-
-
-def _cells(path: Path, number: int, line: str, delimiter: str) -> list[str]:
-    try:
-        return [cell.strip() for cell in next(csv.reader([line], delimiter=delimiter, strict=True))]
-    except csv.Error as error:
-        raise SettingsError(path, f"line {number}: is not CSV ({error})", "Check its quotes.") from error
-
-
-def _columns(path: Path, cells: Sequence[str]) -> list[str]:
-    """Names of the columns; SettingsError if a needed one is missing or one is there twice."""
-    names = [cell.casefold() for cell in cells]
-    if missing := [name for name in NEEDED if name not in names]:
-        problem = f"its first row has no column {' and no column '.join(missing)}"
-        raise SettingsError(path, problem, f"Name the columns there: {', '.join(COLUMNS)}.")
-    if twice := [name for name in COLUMNS if names.count(name) > 1]:
-        raise SettingsError(path, f"has two columns {twice[0]}", "Remove or rename one.")
-    if others := [cell for cell in cells if cell and cell.casefold() not in COLUMNS]:
-        log.warning("%s: ignored columns %s; those with a meaning are %s.", path, listed(others), ", ".join(COLUMNS))
-    return names
 
 
 def _row(path: Path, number: int, cells: dict[str, str]) -> SceneRow:
@@ -176,9 +126,9 @@ def _row(path: Path, number: int, cells: dict[str, str]) -> SceneRow:
         raise SettingsError(path, problem, "All maps are written into one folder; leave its name out.")
     labels = cells.get("labels")
     return SceneRow(
-        hsi=_files(path.parent, cells["hsi"]),
-        sar=_files(path.parent, cells["sar"]),
-        labels=Path(_placed(path.parent, labels)) if labels else None,
+        hsi=placed_files(path.parent, cells["hsi"]),
+        sar=placed_files(path.parent, cells["sar"]),
+        labels=Path(placed(path.parent, labels)) if labels else None,
         field=cells.get("field") or None,
         date=_date(path, number, cells.get("date", "")),
         output=output,
@@ -186,32 +136,14 @@ def _row(path: Path, number: int, cells: dict[str, str]) -> SceneRow:
     )
 
 
-def _files(folder: Path, cell: str) -> tuple[str, ...]:
-    """The files of an image; a cell that is the name of a file is one, whatever characters it contains."""
-    whole = _placed(folder, cell)
-    if os.path.exists(whole):
-        return (whole,)
-    separator = ";" if ";" in cell else ","
-    return tuple(_placed(folder, part.strip()) for part in cell.split(separator) if part.strip())
-
-
-def _placed(folder: Path, text: str) -> str:
-    return text if is_remote(text) else os.path.join(folder, text)
-
-
 def _date(path: Path, number: int, text: str) -> str | None:
     try:
-        days = [_day(part.strip()) for part in text.split("/")] if text else []
+        days = [day_of(part.strip()) for part in text.split("/")] if text else []
     except ValueError:
         days = []
     if text and not 1 <= len(days) <= 2:
         raise SettingsError(path, f"line {number}: {text!r} is not a date", "Write it like 2020-06-04.")
     return "/".join(map(str, days)) or None
-
-
-def _day(text: str) -> date:
-    """A day; spreadsheets rewrite 2020-06-04 as 04.06.2020 in many languages. ValueError for what is none."""
-    return datetime.strptime(text, "%d.%m.%Y").date() if "." in text else date.fromisoformat(text)
 
 
 def _check_names(path: Path, rows: Sequence[SceneRow]) -> None:
@@ -231,18 +163,3 @@ def _warn_of_same(path: Path, rows: Sequence[SceneRow]) -> None:
         images.setdefault((row.hsi, row.sar), []).append(str(row.line))
     for lines in (found for found in images.values() if len(found) > 1):
         log.warning("%s: lines %s name the same images, which then count %d times.", path, listed(lines), len(lines))
-
-
-def _check_files(path: Path, rows: Sequence[SceneRow]) -> None:
-    """Tell the files of all rows that do not exist at once."""
-    missing = [
-        f"line {row.line}: {file}"
-        for row in rows
-        for file in map(str, (*row.hsi, *row.sar, *filter(None, [row.labels])))
-        if not is_remote(file) and not os.path.lexists(file)
-    ]
-    if missing:
-        more = f"; and {len(missing) - _LONGEST_LIST} more" if len(missing) > _LONGEST_LIST else ""
-        verb = "does" if len(missing) == 1 else "do"
-        problem = f"{'; '.join(missing[:_LONGEST_LIST])}{more}; {verb} not exist"
-        raise SettingsError(path, problem, "Paths are relative to the folder of the table.")

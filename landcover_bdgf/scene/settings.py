@@ -57,6 +57,15 @@ class AlignSettings:
         Literal["drop", "zero"],
         Setting("pixels without data in some spectral bands only: drop, or zero (0 there, as over water)"),
     ] = "drop"
+    least_dates: Annotated[
+        float,
+        Setting(
+            "images of several dates: share of the dates that must have data in a pixel, so that the others are filled "
+            "in time; 1: none is filled",
+            least=0,
+            most=1,
+        ),
+    ] = 0.5
     keep_water_vapour: Annotated[bool, Setting("keep bands in the water-vapour absorption windows")] = False
     mask: Annotated[
         tuple[str, ...],

@@ -18,7 +18,7 @@ from landcover_bdgf.scene.area import Area
 from landcover_bdgf.scene.band_reader import Band, ReadCounts
 from landcover_bdgf.scene.image import Image
 from landcover_bdgf.scene.mask import Mask
-from landcover_bdgf.scene.pair_checks import date_of
+from landcover_bdgf.scene.pair_checks import days_of_image
 from landcover_bdgf.scene.sar import POWER_FLOOR, SarUnit, power_of_db
 from landcover_bdgf.scene.shift import Shift
 from landcover_bdgf.storage import (
@@ -263,6 +263,7 @@ class Stack:
             self.plain_names,
             self.spectral.gaps,
             *((image.group, len(image.bands)) for image in self.extra),
+            *(image.series.key(image.names) for image in self.images if image.series),
             *(("mask", self.mask.pixels.digest()) if self.mask else ()),
             *(("area", self.origin_rc, self.area.inside.digest()) if self.area else ()),
         )
@@ -309,6 +310,7 @@ class Stack:
             f"SAR: {_source_text(self.sar)}; {unit}{plain}",
             f"grid: {self.grid.describe()}",
             f"shift: {self.shift.describe() + corrected if self.shift else 'not estimated, scene too small or plain'}",
+            *_dates_lines(self),
             *(f"mask: {with_names(file.describe(of))}" for file in (self.mask.files if self.mask else ())),
             *([f"area of interest: {self.area.describe()}"] if self.area else []),
         ]
@@ -332,8 +334,10 @@ def scene_names(stacks: Sequence[Stack]) -> list[str]:
 def _of_image(image: Image) -> dict[str, Any]:
     """Files with their hashes, date and bands of an image; a file read from an address has none."""
     files = [{"file": file_name(path)} | _hashed(path) for path in image.paths]
-    date = date_of(image)
-    return {"files": files, "date": date.isoformat() if date else None, "bands": [*map(printable, image.names)]}
+    days = days_of_image(image)
+    several = {"dates": image.series.to_dict(days)} if image.series else {}
+    date = "/".join(map(str, days if len(days) == 1 else (days[0], days[-1]))) if days else None
+    return {"files": files, "date": date, "bands": [*map(printable, image.names)]} | several
 
 
 def _hashed(path: Path) -> dict[str, str]:
@@ -349,6 +353,13 @@ def _source_text(image: Image) -> str:
     more = f" and {len(image.paths) - 1} more" if len(image.paths) > 1 else ""
     bands = "band" if len(image.bands) == 1 else "bands"
     return with_names(f"{len(image.bands)} {bands} of {image.paths[0]}{more}")
+
+
+def _dates_lines(stack: Stack) -> list[str]:
+    """The dates of images of several, and what was filled."""
+    names = ["the spectral image", *(printable(image.group) for image in stack.extra), "the SAR image"]
+    named = zip(names, stack.images, strict=True)
+    return [f"dates of {name}: {image.series.describe(days_of_image(image))}" for name, image in named if image.series]
 
 
 def _bands_text(image: Image) -> str:

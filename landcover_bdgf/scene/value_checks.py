@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from itertools import chain
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,10 +11,12 @@ from numpy.typing import NDArray
 from landcover_bdgf.errors import RasterError
 from landcover_bdgf.progress import log
 from landcover_bdgf.scene.band_reader import ReadCounts, number_text
+from landcover_bdgf.scene.dated_names import band_and_day
 from landcover_bdgf.scene.image import Image
-from landcover_bdgf.scene.pair_checks import WRONG_ORDER
+from landcover_bdgf.scene.pair_checks import WRONG_ORDER, by_date
 from landcover_bdgf.scene.sar import NEGATIVE_SHARE
 from landcover_bdgf.scene.stack import Stack
+from landcover_bdgf.scene.time_series import day_of_band
 from landcover_bdgf.text import listed, rough_percent
 
 S2_OFFSET = 1000  # of Sentinel-2 reflectance × 10,000
@@ -21,21 +24,37 @@ BRIGHT_DARKEST = 1300  # water and shadows with the offset are darker; without i
 DB_SHARE = 0.9  # of all values below -1; reflectance, radiance and counts are seldom negative
 FEW_VALUES = 4  # fewer than any measured band has
 MOST_CODES = 32  # a legend seldom has more classes
+MOSTLY_FILLED = 0.5  # of the pixels of a date: more of it comes from other dates than was measured
 FILL_SHARE = 0.005  # of the pixels; if more have the same value in all bands, it is not by chance
 
 
-def recognised_offset(spectral: Image, pixels: NDArray[np.float32]) -> float:
+def sample_pixels(image: Image) -> NDArray[np.float32]:
+    """Valid pixels (bands, n) of nine windows, or of the whole image if those have none; RasterError if it has none."""
+    for windows in (image.grid.spread_windows(128), image.grid.tiles(512)):
+        parts = [values[:, valid] for values, valid in map(image.read, windows) if valid.any()]
+        if parts:
+            return np.concatenate(parts, axis=1)
+    raise RasterError(image.paths[0], "no pixel has data in all bands", "Check its nodata values.")
+
+
+def offset_shown(spectral: Image, pixels: NDArray[np.float32]) -> float:
     """-1000 where the darkest visible pixels of a Sentinel-2 image show the offset of +1000, else 0.
 
     ESA adds it to reflectance × 10,000 since processing baseline 04.00 (January 2022). ``pixels`` (S, n) are a sample
     of valid pixels.
     """
     visible = _visible_reflectance(spectral)
-    if not visible or not S2_OFFSET <= _darkest(pixels[visible]) < BRIGHT_DARKEST:
-        return 0.0
-    removed = "%s: the offset of Sentinel-2 reflectance, +%d, is removed; `spectral_offset=0` keeps it."
-    log.info(removed, spectral.paths[0], S2_OFFSET)
-    return -float(S2_OFFSET)
+    shown = visible and S2_OFFSET <= _darkest(pixels[visible]) < BRIGHT_DARKEST
+    return -float(S2_OFFSET) if shown else 0.0
+
+
+def recognised_offset(spectral: Image, pixels: NDArray[np.float32]) -> float:
+    """The offset that is removed, as :func:`offset_shown`; it is logged."""
+    added = offset_shown(spectral, pixels)
+    if added:
+        removed = "%s: the offset of Sentinel-2 reflectance, +%d, is removed; `spectral_offset=0` keeps it."
+        log.info(removed, spectral.paths[0], S2_OFFSET)
+    return added
 
 
 def warn_of_spectral_content(spectral: Image, pixels: NDArray[np.float32], offset: float) -> None:
@@ -133,7 +152,8 @@ def warn_of_gaps(stack: Stack, counts: ReadCounts, pixels: int) -> None:
     """
     for image in stack.images:
         found = counts.gap_pixels[image.paths[0]]
-        names = [band.name for band in image.bands if counts.gaps[band.path, band.index] > found / 10]
+        lacking = [band for band in image.bands if counts.gaps[band.path, band.index] > found / 10]
+        names = tuple(dict.fromkeys(band_and_day(band.name)[0] for band in lacking))
         if image.gaps == "zero" or found <= FILL_SHARE * pixels:
             continue
         gaps = "%s: about %s of its pixels have no data in %s but in other bands, and will not be mapped. "
@@ -144,12 +164,33 @@ def warn_of_gaps(stack: Stack, counts: ReadCounts, pixels: int) -> None:
         log.warning(gaps + remedy, image.paths[0], rough_percent(found / pixels), listed(names) or "some bands")
 
 
+def with_filled(image: Image, counts: ReadCounts, pixels: int) -> Image:
+    """An image of several dates with the share of its pixels that were filled, of ``pixels`` read; warns of much."""
+    if image.series is None:
+        return image
+    of = {day_of_band(one.names[0]): one for one in by_date(image)}
+    filled = {
+        day: sum(counts.filled[band.path, band.index] for band in one.bands) / (len(one.bands) * pixels)
+        for day, one in of.items()
+    }
+    if shares := ", ".join(f"{rough_percent(share)} of {day}" for day, share in filled.items() if share):
+        log.info("%s: filled from the other dates: %s.", image.paths[0], shares)
+    for day, share in filled.items():
+        if share > MOSTLY_FILLED:
+            log.warning(
+                "%s: about %.0f %% of %s is filled from the other dates, and says little of its own. Leave this date "
+                "out, or check its masks.", of[day].paths[0], 100 * share, day,
+            )  # fmt: skip
+    too_few = max(counts.too_few[band.path, band.index] for band in image.bands) / pixels
+    return replace(image, series=replace(image.series, filled=filled, too_few=too_few))
+
+
 def warn_of_zeros(stack: Stack, counts: ReadCounts) -> None:
     """After a whole scene was read, warn of pixels that are 0 in all bands, unless a sample showed them before.
 
     With one file per band, a few pixels that are 0 in all of them may just be dark.
     """
-    for image in stack.images:
+    for image in chain.from_iterable(map(by_date, stack.images)):
         share = counts.zero_share(image.paths)
         if share > (FILL_SHARE if len(image.paths) > 1 else 0) and not image.zeros_reported:
             _warn_of_fill(image, "0", share)

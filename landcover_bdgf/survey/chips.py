@@ -15,7 +15,7 @@ from landcover_bdgf.assessment import colour_bands, html_page
 from landcover_bdgf.errors import RasterError, SettingsError
 from landcover_bdgf.geo import WGS84, transformer
 from landcover_bdgf.progress import log, track
-from landcover_bdgf.scene import Image, open_image
+from landcover_bdgf.scene import Image, open_dated
 from landcover_bdgf.survey.points_file import Design
 from landcover_bdgf.text import listed, png, printable
 
@@ -58,7 +58,7 @@ def chip_sheet(design: Design, source: str) -> str:
     """
     chosen = _NUMBERED.fullmatch(source)
     files = (chosen[1] if chosen else source).split(",")
-    with open_image(files) as image:
+    with open_dated(files) as image:
         numbers = [int(number) - 1 for number in chosen.groups()[1:]] if chosen else colour_bands(image)
         if lacking := [number + 1 for number in numbers if not 0 <= number < len(image.bands)]:
             remedy = f"The image has {len(image.bands)} bands: {listed(image.names)}."

@@ -52,6 +52,9 @@ def test_inputs_are_told_in_words() -> None:
     ]
     corrected = map_record({"images": [IMAGE | {"corrected_px": [1.0, -2.0]}]})
     assert corrected.images[0].lines()[-1].endswith("; corrected by 1, -2 px")
+    dates = [{"date": "2020-06-04", "filled": 0.0}, {"date": "2020-07-04", "filled": 0.123}]
+    several = map_record({"images": [SPECTRAL | {"date": "2020-06-04/2020-07-04", "dates": dates}]})
+    assert "acquired on 2020-06-04, 2020-07-04 (about 12 % filled)" in several.images[0].lines()
 
 
 def test_joined_maps_have_the_inputs_and_the_novel_pixels_of_all() -> None:

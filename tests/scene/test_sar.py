@@ -80,6 +80,16 @@ def test_polarisations_of_several_dates_are_intensities(pair):
     assert (stack.sar.names, stack.plain_names) == ((*names[:2], "VH"), ())
 
 
+def test_more_unnamed_channels_than_polarisations_are_refused(pair):
+    """They may be bands of a spectral image, or dates in an unknown order."""
+    many = np.concatenate([DB, DB, DB]) + RNG.normal(0, 1, (6, 40, 50)).astype("float32")
+    with pytest.raises(RasterError, match=r"6 bands, none named by its polarisation\. .*as a row of a table of dates"):
+        pair(many)
+    assert len(pair(many, AlignSettings(sar_unit="db")).sar.names) == 6
+    assert len(pair(many, names=tuple(f"pass {number}" for number in range(6))).sar.names) == 6
+    assert len(pair(many[:4]).sar.names) == 4
+
+
 def test_an_unnamed_channel_unlike_the_others_is_left_out_and_a_tie_is_refused(pair, caplog):
     assert pair(np.concatenate([DB, 40 * SLOPE])).sar.names == ("band 1", "band 2")
     assert "left out band 3: not an intensity like band 1, band 2" in caplog.text

@@ -35,9 +35,8 @@ def is_table(hsi: str, sar: str | None) -> bool:
 
     table = is_scene_table(hsi)
     if table and sar is not None:
-        raise SettingsError(
-            hsi, f"is a table of scenes, which names their SAR images, and {sar} was given", "Leave it out."
-        )
+        problem = f"is a table of scenes, which names their SAR images, and {sar} was given"
+        raise SettingsError(hsi, problem, "Leave it out; or name a column image, if it lists the dates of one scene.")
     if not table and sar is None:
         raise SettingsError(None, "Missing argument 'SAR'", "Give a SAR image, or a table of scenes (.csv) as HSI.")
     return table
