@@ -29,6 +29,7 @@ from landcover_bdgf.scene.pair_checks import (
 )
 from landcover_bdgf.scene.product_files import Source
 from landcover_bdgf.scene.sar import POWER_FLOOR, sar_channels, warn_of_names, warn_of_stretched
+from landcover_bdgf.scene.scene_source import SceneSource, source_of
 from landcover_bdgf.scene.settings import AlignSettings, Coreg
 from landcover_bdgf.scene.shift import ENOUGH_BANDS, MIN_AGREEING, Shift, estimate_shift
 from landcover_bdgf.scene.stack import NO_SHIFT, SHIFT_TAG, Stack
@@ -69,6 +70,21 @@ def align(hsi: Source, sar: Source, *, settings: AlignSettings | None = None) ->
         If a CRS of the settings is unknown.
     """
     settings = settings or AlignSettings()
+    return replace(_aligned(hsi, sar, settings), source=source_of(hsi, sar, settings))
+
+
+def open_again(source: SceneSource, applied_shift_xy_px: tuple[float, float]) -> Stack:
+    """The stack that another process has opened by :func:`align`, with the shift that it corrects.
+
+    The shift is not estimated again. Errors as :func:`align`.
+    """
+    return _aligned(source.hsi, source.sar, source.settings, applied_shift_xy_px)
+
+
+def _aligned(
+    hsi: Source, sar: Source, settings: AlignSettings, applied_shift_xy_px: tuple[float, float] | None = None
+) -> Stack:
+    """Both images on one grid; the shift is estimated unless that to apply is given."""
     how: dict[str, Any] = {"vrt": settings.allow_vrt, "warp_gcps": settings.warp_gcps}
     with kept_warnings() as said, ExitStack() as on_error:
         hsi_crs, water_vapour = known_crs(settings.hsi_crs, "hsi_crs"), settings.keep_water_vapour
@@ -84,7 +100,10 @@ def align(hsi: Source, sar: Source, *, settings: AlignSettings | None = None) ->
             on_error.callback(image.close)
         stack = _with_unit(Stack(spectral, radar, spectral.grid, "power", extra=extra), settings)
         stack = replace(_with_checked_content(stack, settings.spectral_offset), mask=mask)
-        stack = _with_shift(stack, settings)  # of the whole image, so that a map of an area is a part of its map
+        if applied_shift_xy_px is None:
+            stack = _with_shift(stack, settings)  # of the whole image, so that a map of an area is a part of its map
+        else:
+            stack = replace(stack, applied_shift_xy_px=applied_shift_xy_px)
         stack = replace(stack, area=area, grid=area.grid if area else stack.grid)
         _check_something_left(stack)
         on_error.pop_all()
