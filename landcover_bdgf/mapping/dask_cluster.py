@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import re
 import secrets
+import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from distributed import Client
 
 CONNECTED_WITHIN_S = 5
+ASKED_TIMES = 5
 SEEN_WITHIN_S = 5.0  # a new file of another machine, on a network disk
 COMPARED = {"landcover-bdgf": "bdgf", "torch": "torch"}  # packages whose versions must agree, and their names
 _LOCAL = re.compile(r"local:([1-9]\d{0,3})")
@@ -60,16 +62,20 @@ def opened_client(address: str | None) -> Iterator[Client | None]:
         yield None
         return
     check_address(address)
+    import dask
     from distributed import Client, LocalCluster
 
     with quiet_dask():
         if local := _LOCAL.fullmatch(address):
             count = int(local[1])
             log.info("starting %d workers on this machine", count)
-            how: dict[str, Any] = {"dashboard_address": None, "memory_limit": 0, "preload": [_IGNORE_CTRL_C]}
-            how["env"] = {"OMP_NUM_THREADS": str(max(1, available_threads() // count))}
+            how: dict[str, Any] = {"dashboard_address": ":0", "memory_limit": 0, "preload": [_IGNORE_CTRL_C]}
+            threads = max(1, available_threads() // count)
+            environment = {"OMP_NUM_THREADS": str(threads), "DASK_LOGGING__DISTRIBUTED": "critical"}
+            before_start = "distributed.nanny.pre-spawn-environ"
             with (
-                LocalCluster(count, threads_per_worker=1, processes=True, silence_logs=logging.CRITICAL, **how) as own,
+                dask.config.set({f"{before_start}.{name}": value for name, value in environment.items()}),
+                LocalCluster(count, threads_per_worker=1, processes=True, silence_logs=False, **how) as own,
                 Client(own, set_as_default=False) as client,
             ):
                 yield client
@@ -242,8 +248,18 @@ def other_version(worker: str, name: str, found: str | None, wanted: str) -> Res
 
 
 def _on_all(client: Client, function: Callable[..., Any], *arguments: Any) -> dict[str, Any]:
-    """What a function returns on each worker; ResourceError if it cannot run there."""
-    found = client.run(function, *arguments, on_error="return")
+    """What a function returns on each worker; ResourceError if it cannot run there.
+
+    Workers that end meanwhile do not count; those that come later are checked with their first task.
+    """
+    for _ in range(ASKED_TIMES):
+        answers = client.run(function, *arguments, on_error="return")
+        found = {worker: result for worker, result in answers.items() if not isinstance(result, OSError)}
+        if found:
+            break
+        time.sleep(1)
+    else:
+        raise ResourceError(None, "no worker of dask answers", "Start some with dask worker.")
     for worker, result in found.items():
         if isinstance(result, BdgfError):
             raise type(result)(result.path, f"{result.problem} (on worker {worker})", result.remedy)
@@ -251,4 +267,4 @@ def _on_all(client: Client, function: Callable[..., Any], *arguments: Any) -> di
             problem = f"cannot run bdgf ({type(result).__name__}: {result})"
             remedy = "Install the same versions of Python and bdgf on all machines."
             raise ResourceError(f"worker {worker}", problem, remedy)
-    return dict(found)
+    return found

@@ -20,7 +20,13 @@ def stranger(model: Checkpoint) -> Checkpoint:
 @pytest.fixture
 def near_client() -> Iterator[Client]:
     """A client of a scheduler and two workers in this process, which start at once."""
-    how = {"threads_per_worker": 1, "processes": False, "dashboard_address": None, "memory_limit": 0}
+    how = {
+        "threads_per_worker": 1,
+        "processes": False,
+        "dashboard_address": ":0",
+        "memory_limit": 0,
+        "silence_logs": False,
+    }
     with quiet_dask(), LocalCluster(2, **how) as cluster, Client(cluster, set_as_default=False) as client:
         yield client
 
