@@ -50,8 +50,19 @@ def first_checks(command: str, values: Mapping[str, Any]) -> None:
     for path in labels if isinstance(labels, list) else [labels]:
         with errors_only() if values["field"] else nullcontext():  # the step that uses the labels warns
             _check_field(path, values["field"], values)
-    if values.get("device", "auto") not in ("auto", "cpu"):
+    if values.get("dask"):
+        _check_dask(values)
+    elif values.get("device", "auto") not in ("auto", "cpu"):
         Run(device=values["device"]).torch_device()
+
+
+def _check_dask(values: Mapping[str, Any]) -> None:
+    """SettingsError for a part of a map; ResourceError or OutputError for workers that cannot make the map."""
+    from landcover_bdgf.mapping import check_workers
+
+    if values["shard"] != "1/1":
+        raise SettingsError("--dask", "computes the whole map, and --shard a part of it", "Leave one of them out.")
+    check_workers(values["dask"], values["output"].absolute().parent)
 
 
 def _check_labels_of(rows: Sequence[SceneRow], values: Mapping[str, Any]) -> None:

@@ -8,6 +8,7 @@ import shutil
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -70,6 +71,9 @@ from landcover_bdgf.storage import (
 )
 from landcover_bdgf.training import draw_denoised, pretrain, pretraining_record, train, training_record
 
+if TYPE_CHECKING:
+    from distributed import Client
+
 
 @dataclass(frozen=True)
 class Job:
@@ -87,6 +91,8 @@ class Job:
         Settings of the steps.
     overwrite, resume : bool
         Replace existing outputs; continue an interrupted run of the same job.
+    client : dask.distributed.Client, optional
+        Its workers compute the map; this process trains.
     """
 
     labels: PathLike
@@ -99,6 +105,7 @@ class Job:
     run: Run = dataclasses.field(default_factory=Run)
     overwrite: bool = False
     resume: bool = False
+    client: Client | None = None
 
     __repr__ = changed_settings
 
@@ -202,8 +209,9 @@ def _map(stack: Stack, model: Checkpoint, job: Job) -> None:
     if dates := job.mapping.stac:
         write_model_item(model, job.model, stack.grid, dates=dates, overwrite=job.overwrite or job.resume)
     map_scene(
-        job.model, stack, job.output, settings=job.mapping, run=job.run, overwrite=job.overwrite, resume=job.resume
-    )
+        job.model, stack, job.output,
+        settings=job.mapping, run=job.run, overwrite=job.overwrite, resume=job.resume, client=job.client,
+    )  # fmt: skip
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,7 @@ import dataclasses
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from landcover_bdgf.app.job import check_novelty, check_settings, keep_denoiser, keep_model, report_context
 from landcover_bdgf.app.resuming import CONTINUE
@@ -21,6 +21,9 @@ from landcover_bdgf.settings import changed_settings
 from landcover_bdgf.storage import Product, check, reserved, without_warnings
 from landcover_bdgf.training import pretrain, pretraining_record, train, training_record
 
+if TYPE_CHECKING:
+    from distributed import Client
+
 
 @dataclass(frozen=True)
 class ScenesJob:
@@ -34,6 +37,8 @@ class ScenesJob:
         Settings of the steps.
     overwrite, resume : bool
         Replace existing outputs; continue an interrupted run of the same job.
+    client : dask.distributed.Client, optional
+        Its workers compute the maps; this process trains.
     """
 
     folder: Path
@@ -43,6 +48,7 @@ class ScenesJob:
     run: Run = dataclasses.field(default_factory=Run)
     overwrite: bool = False
     resume: bool = False
+    client: Client | None = None
 
     __repr__ = changed_settings
 
@@ -84,8 +90,9 @@ def run_scenes_job(rows: Sequence[SceneRow], job: ScenesJob) -> tuple[list[Scene
                 stopped.add_note(CONTINUE)
             raise
     results = map_scenes(
-        rows, model, job.folder, settings=job.mapping, run=job.run, overwrite=job.overwrite, resume=job.resume
-    )
+        rows, model, job.folder,
+        settings=job.mapping, run=job.run, overwrite=job.overwrite, resume=job.resume, client=job.client,
+    )  # fmt: skip
     return results, _report(rows, results, model, job)
 
 

@@ -20,7 +20,7 @@ from landcover_bdgf.bench.whole_scene import TILE_PX, whole_scene
 from landcover_bdgf.errors import SettingsError
 from landcover_bdgf.labels import Samples
 from landcover_bdgf.model import Block, BlockStream, Checkpoint, Recipe, Run, Viewer, crop
-from landcover_bdgf.scene import Stack, Tile
+from landcover_bdgf.scene import KnownFile, Stack, Tile
 
 
 def probe(denoiser: Checkpoint, stack: Stack, train: Samples, shuffled: str, run: Run) -> NDArray[np.float64]:
@@ -65,7 +65,7 @@ def with_shuffled(stack: Stack, sensor: str, *, seed: int) -> Stack:
             spectral, sar = (pixels[name][:, rows, cols].copy() for name in ("spectral", "sar"))
             return Tile(spectral, sar, whole.valid[rows, cols].copy())
 
-        def fingerprint(self) -> str:
+        def fingerprint(self, known: tuple[KnownFile, ...] = ()) -> str:
             return f"{super().fingerprint()} {sensor} shuffled by {seed}"
 
     return Shuffled(**{f.name: getattr(stack, f.name) for f in fields(stack)})

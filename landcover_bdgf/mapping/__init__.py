@@ -5,6 +5,9 @@ settings       settings of a map
 scene_map      map_scene
 many_scenes    map_scenes; scene_results: what became of each
 partial_map    the folder of an unfinished map
+map_work       what is left to compute of a map; window_blocks: its windows
+shared_map     maps computed by workers of dask; shared_run: what a worker does
+dask_cluster   workers, found and checked; dask_queue: their tasks
 map_files      writing a map; map_record: what it is made of
 finished_maps  open finished maps
 mosaicking     mosaic; joining: finished maps of several grids

@@ -1,3 +1,4 @@
+from .dask_cluster import check_workers as check_workers, opened_client as opened_client
 from .many_scenes import check_scene_maps as check_scene_maps, map_scenes as map_scenes
 from .map_checks import check_map as check_map
 from .map_outputs import map_product as map_product, part_path as part_path
@@ -12,6 +13,7 @@ from .scene_map import (
 )
 from .scene_results import SceneResult as SceneResult, result_lines as result_lines
 from .settings import (
+    DaskSettings as DaskSettings,
     MapSettings as MapSettings,
     MosaicSettings as MosaicSettings,
     PolygonSettings as PolygonSettings,

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -13,14 +15,19 @@ from landcover_bdgf.errors import BdgfError, OutputError, ResourceError, opening
 from landcover_bdgf.labels import Legend, regrouped
 from landcover_bdgf.mapping.finished_maps import opened_map
 from landcover_bdgf.mapping.map_outputs import map_product
-from landcover_bdgf.mapping.scene_map import is_complete, map_scene
+from landcover_bdgf.mapping.map_work import MapWork
+from landcover_bdgf.mapping.scene_map import BegunMap, Wanted, begin_map, finish_map, is_complete, map_scene
 from landcover_bdgf.mapping.scene_results import SceneResult, write_results
 from landcover_bdgf.mapping.settings import MapSettings
+from landcover_bdgf.mapping.shared_map import check_source, compute_shared
 from landcover_bdgf.mapping.stac_item import check_stac
 from landcover_bdgf.model import Checkpoint, Run, load_checkpoint
 from landcover_bdgf.progress import kept_warnings, log
-from landcover_bdgf.scene import SceneRow, read_scene_table
+from landcover_bdgf.scene import SceneRow, Stack, read_scene_table
 from landcover_bdgf.storage import PathLike, Product, check, reserved
+
+if TYPE_CHECKING:
+    from distributed import Client
 
 _READ_PX = 1024
 
@@ -41,6 +48,7 @@ class _Task:
 def map_scenes(
     scenes: PathLike | Sequence[SceneRow], model: Checkpoint | PathLike, folder: PathLike, *,
     settings: MapSettings | None = None, run: Run | None = None, overwrite: bool = False, resume: bool = False,
+    client: Client | None = None,
 ) -> list[SceneResult]:  # fmt: skip
     """Map the scenes of a table, each as :func:`map_scene` does, into ``folder/NAME.tif``.
 
@@ -59,6 +67,8 @@ def map_scenes(
     run : Run, optional
     overwrite, resume : bool
         Replace existing maps; skip finished ones and continue interrupted ones.
+    client : dask.distributed.Client, optional
+        Its workers compute the maps, as in :func:`map_scene`; this process opens the scenes and writes the maps.
 
     Returns
     -------
@@ -68,7 +78,9 @@ def map_scenes(
     Raises
     ------
     SettingsError, CheckpointError
-        The table or the model cannot be used.
+        The table or the model cannot be used; a shard is wanted with a client.
+    ResourceError
+        As for :func:`map_scene` with a client.
     OutputError
         Maps exist, and neither ``overwrite`` nor ``resume`` is given.
     KeyboardInterrupt
@@ -80,11 +92,15 @@ def map_scenes(
     tasks = _tasks(rows, folder, settings)
     summary = _summary(folder, settings)
     _check_outputs(tasks, summary, overwrite=overwrite, resume=resume)
-    results = []
     try:
-        for position, task in enumerate(tasks, 1):
-            log.info("scene %d of %d: %s", position, len(tasks), task.row.name)
-            results.append(_result(task, model, run, overwrite=overwrite, resume=resume))
+        if client is None:
+            results = [_result(task, model, run, overwrite=overwrite, resume=resume) for task in _told(tasks)]
+        else:
+            from landcover_bdgf.mapping.dask_cluster import checked_cluster
+
+            cluster = checked_cluster(client, folder, run, shard=settings.shard)
+            how = Wanted(settings, cluster.run, overwrite, resume, cluster=cluster)
+            results = _shared_results(tasks, model, how)
     except KeyboardInterrupt as stopped:
         stopped.add_note("Continue with `resume`.")
         raise
@@ -142,6 +158,91 @@ def _check_outputs(tasks: Sequence[_Task], summary: Path, *, overwrite: bool, re
     check(Product(summary, extension=".csv"), overwrite=overwrite or resume)
 
 
+def _told(tasks: Sequence[_Task]) -> Iterator[_Task]:
+    for position, task in enumerate(tasks, 1):
+        log.info("scene %d of %d: %s", position, len(tasks), task.row.name)
+        yield task
+
+
+def _shared_results(tasks: Sequence[_Task], model: Checkpoint, how: Wanted) -> list[SceneResult]:
+    """Map the scenes on workers, whose queue is filled from one scene after another."""
+    assert how.cluster is not None
+    results: dict[str, SceneResult] = {}
+    begun: dict[MapWork, _BegunScene] = {}
+
+    def works() -> Iterator[MapWork]:
+        for task in _told(tasks):
+            scene = _begin(task, model, how)
+            if isinstance(scene, SceneResult):
+                results[task.row.name] = scene
+            else:
+                begun[scene.map.work] = scene
+                yield scene.map.work
+
+    try:
+        for work, found in compute_shared(how.cluster, works()):
+            scene = begun.pop(work)
+            results[scene.task.row.name] = _finished(scene, model, found)
+    finally:
+        for scene in begun.values():
+            scene.opened.close()
+    return [results[task.row.name] for task in tasks]
+
+
+@dataclass(frozen=True, eq=False)
+class _BegunScene:
+    """A scene whose map is computed by workers, and what it has warned of."""
+
+    task: _Task
+    map: BegunMap
+    start_s: float
+    warnings: list[str]
+    opened: ExitStack
+
+
+def _begin(task: _Task, model: Checkpoint, how: Wanted) -> _BegunScene | SceneResult:
+    """Open a scene and begin its map; its result if it is complete or cannot be mapped."""
+    start_s = time.monotonic()
+    with kept_warnings() as said, ExitStack() as opened:
+        try:
+            opened.enter_context(reserved(task.product))
+            stack = opened.enter_context(task.row.stack())
+            begun = begin_map(model, stack, task.output, replace(how, settings=_settings(task, stack)))
+            if begun is None:
+                pixels = _pixels(task.output, regrouped(model.classes, task.settings).legend)
+                seconds = time.monotonic() - start_s
+                return SceneResult(task.row.name, task.row.line, "complete", task.output, seconds, pixels, tuple(said))
+            opened.push(begun.opened)
+            check_source(begun.work)
+        except Exception as error:
+            return _failed(task, error, start_s, said)
+        return _BegunScene(task, begun, start_s, said, opened.pop_all())
+
+
+def _finished(scene: _BegunScene, model: Checkpoint, found: list[str] | BdgfError) -> SceneResult:
+    """Write the map of a scene whose parts are computed, or tell what went wrong."""
+    task, said = scene.task, scene.warnings
+    with scene.opened, kept_warnings() as later:
+        try:
+            if isinstance(found, BdgfError):
+                raise found
+            finish_map(scene.map, found)
+            pixels = _pixels(task.output, regrouped(model.classes, task.settings).legend)
+        except Exception as error:
+            return _failed(task, error, scene.start_s, said)
+    warnings = tuple(dict.fromkeys([*said, *found, *later]))
+    seconds = time.monotonic() - scene.start_s
+    log.info("%s is mapped", task.row.name)
+    return SceneResult(task.row.name, task.row.line, "mapped", task.output, seconds, pixels, warnings)
+
+
+def _failed(task: _Task, error: Exception, start_s: float, said: Sequence[str]) -> SceneResult:
+    found = _as_ours(error)
+    log.info("%s failed, the others go on", task.row.name)  # why is told at the end
+    seconds = time.monotonic() - start_s
+    return SceneResult(task.row.name, task.row.line, "failed", task.output, seconds, {}, tuple(said), found)
+
+
 def _result(task: _Task, model: Checkpoint, run: Run, *, overwrite: bool, resume: bool) -> SceneResult:
     """Map a scene, or tell why it could not be mapped."""
     start, name, line = time.monotonic(), task.row.name, task.row.line
@@ -150,10 +251,7 @@ def _result(task: _Task, model: Checkpoint, run: Run, *, overwrite: bool, resume
             done = _map(task, model, run, overwrite=overwrite, resume=resume)
             pixels = _pixels(task.output, regrouped(model.classes, task.settings).legend)
         except Exception as error:
-            found = _as_ours(error)
-            seconds = time.monotonic() - start
-            log.info("%s failed, the others go on", name)  # why is told at the end
-            return SceneResult(name, line, "failed", task.output, seconds, {}, tuple(said), found)
+            return _failed(task, error, start, said)
     seconds = time.monotonic() - start
     return SceneResult(name, line, "complete" if done else "mapped", task.output, seconds, pixels, tuple(said))
 
@@ -161,11 +259,15 @@ def _result(task: _Task, model: Checkpoint, run: Run, *, overwrite: bool, resume
 def _map(task: _Task, model: Checkpoint, run: Run, *, overwrite: bool, resume: bool) -> bool:
     """Whether the map was there already."""
     with reserved(task.product), task.row.stack() as stack:
-        # some scenes of a table may have no mask, which a single scene is refused for
-        settings = replace(task.settings, map_masked=task.settings.map_masked and stack.mask is not None)
+        settings = _settings(task, stack)
         done = resume and not overwrite and is_complete(task.output, model, stack, settings, run)
         map_scene(model, stack, task.output, settings=settings, run=run, overwrite=overwrite, resume=resume)
     return done
+
+
+def _settings(task: _Task, stack: Stack) -> MapSettings:
+    """Some scenes of a table may have no mask, which a single scene is refused for."""
+    return replace(task.settings, map_masked=task.settings.map_masked and stack.mask is not None)
 
 
 def _as_ours(error: Exception) -> BdgfError:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from landcover_bdgf.errors import RasterError, SettingsError
 from landcover_bdgf.labels import code_dtype
@@ -18,17 +19,22 @@ from landcover_bdgf.progress import log
 from landcover_bdgf.scene import Stack
 from landcover_bdgf.storage import check, check_free_space
 
+if TYPE_CHECKING:
+    import torch
+
 WARNED_SHARE = 0.2  # of novel pixels; 0.01 is usual in the scene of the training, and 0.44 was found in another country
 SMALL_PX = 64 * BLOCK_PX**2  # all pixels of a scene up to this size are compared with the training data
 MAX_TILE_PX = 1 << 14  # 1 GB with its layers
 
 
 def check_map(
-    output: Path, stack: Stack, recipe: Recipe, *, settings: MapSettings, run: Run, classes: int = 1
-) -> tuple[MapSettings, Run]:
+    output: Path, stack: Stack, recipe: Recipe, *, settings: MapSettings, run: Run, classes: int = 1,
+    device: torch.device | None = None,
+) -> tuple[MapSettings, Run]:  # fmt: skip
     """Check what can be known before there is a model of this recipe; returns settings within the memory limit.
 
-    The number of ``classes`` counts for memory and disk, where it is known.
+    The number of ``classes`` counts for memory and disk, where it is known; ``device`` is that of workers on other
+    machines.
 
     Raises
     ------
@@ -54,7 +60,7 @@ def check_map(
         raise SettingsError("`sets`", problem, "Train with `training.folds=3`, or map without `sets`.")
     if settings.shard_of[1] == 1:
         check_free_space(output, math.prod(stack.grid.shape_hw) * _disk_bytes(settings, classes))
-    return _within_memory(settings, run, recipe, stack, classes)
+    return _within_memory(settings, run, recipe, stack, classes, device or run.torch_device())
 
 
 def _check_tile(tile_px: int, halo_px: int) -> None:
@@ -73,9 +79,8 @@ def _disk_bytes(settings: MapSettings, classes: int) -> int:
 
 
 def _within_memory(
-    settings: MapSettings, run: Run, recipe: Recipe, stack: Stack, classes: int
+    settings: MapSettings, run: Run, recipe: Recipe, stack: Stack, classes: int, device: torch.device
 ) -> tuple[MapSettings, Run]:
-    device = run.torch_device()
     if settings.max_ram is None:
         return settings, run
     threads = run.workers(device)

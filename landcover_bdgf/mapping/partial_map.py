@@ -90,8 +90,8 @@ class PartialMap:
     path: Path
     plan: Plan
 
-    def add(self, window: Window, piece: Classified) -> None:
-        """Write a finished window, synced to disk."""
+    def add(self, window: Window, piece: Classified) -> Path:
+        """Write a finished window, synced to disk; returns its file."""
         try:
             with atomic_output(self._file(window), overwrite=True) as draft, draft.open("wb") as file:
                 counts = np.array([piece.novel_px, piece.compared_px])
@@ -99,6 +99,7 @@ class PartialMap:
                 np.savez_compressed(file, **arrays)
         except OutputError as error:
             raise OutputError(self.path, error.problem, f"{error.remedy} Then continue with `resume`.") from error
+        return self._file(window)
 
     def has(self, window: Window) -> bool:
         """Whether a window is finished."""

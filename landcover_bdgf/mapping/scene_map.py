@@ -5,17 +5,16 @@ from __future__ import annotations
 import json
 import shutil
 import tempfile
-from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from collections.abc import Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass
 from importlib.metadata import version
-from itertools import chain, groupby, islice
 from pathlib import Path
-from typing import Any, overload
+from typing import TYPE_CHECKING, Any, overload
 
 import numpy as np
-from rasterio.windows import Window
 
-from landcover_bdgf.errors import SettingsError
+from landcover_bdgf.errors import BdgfError, SettingsError
 from landcover_bdgf.labels import (
     ClassMap,
     changed_map_files,
@@ -25,28 +24,28 @@ from landcover_bdgf.labels import (
 from landcover_bdgf.mapping.map_checks import check_known, check_map, compares_all, tell_novel
 from landcover_bdgf.mapping.map_outputs import map_product, part_path
 from landcover_bdgf.mapping.map_record import layer_plan, map_record, to_map
+from landcover_bdgf.mapping.map_work import MapWork
 from landcover_bdgf.mapping.mosaicking import write_map
-from landcover_bdgf.mapping.partial_map import PartialMap, Plan, begin_partial
+from landcover_bdgf.mapping.partial_map import Plan, begin_partial
 from landcover_bdgf.mapping.patches import Sieve
 from landcover_bdgf.mapping.polygonizing import polygons
 from landcover_bdgf.mapping.settings import MapSettings, PolygonSettings
+from landcover_bdgf.mapping.shared_map import compute_shared
 from landcover_bdgf.mapping.stac_item import write_stac_item
+from landcover_bdgf.mapping.window_blocks import classified_windows, corners, windows_of
 from landcover_bdgf.model import (
     BLOCK_PX,
-    Block,
     BlockStream,
     Checkpoint,
-    Classified,
     Classifier,
     Run,
-    empty_result,
     fit_stack,
     load_checkpoint,
     open_mappers,
     warn_of_novel_scene,
 )
-from landcover_bdgf.progress import Advance, kept_warnings, log, progress, stop_between_steps
-from landcover_bdgf.scene import ReadCounts, Stack, warn_of_zeros
+from landcover_bdgf.progress import kept_warnings, log, progress, stop_between_steps
+from landcover_bdgf.scene import Stack, warn_of_zeros
 from landcover_bdgf.storage import (
     PathLike,
     changed_files,
@@ -56,11 +55,17 @@ from landcover_bdgf.storage import (
 )
 from landcover_bdgf.text import FILE_NAMES
 
+if TYPE_CHECKING:
+    from distributed import Client
+
+    from landcover_bdgf.mapping.dask_cluster import Cluster
+
 
 @overload
 def map_scene(
     model: Checkpoint | PathLike, stack: Stack, output: None = None, *,
     settings: MapSettings | None = None, run: Run | None = None, overwrite: bool = False, resume: bool = False,
+    client: Client | None = None,
 ) -> ClassMap:  # fmt: skip
     """Map in memory."""
 
@@ -69,6 +74,7 @@ def map_scene(
 def map_scene(
     model: Checkpoint | PathLike, stack: Stack, output: PathLike, *,
     settings: MapSettings | None = None, run: Run | None = None, overwrite: bool = False, resume: bool = False,
+    client: Client | None = None,
 ) -> Path:  # fmt: skip
     """Map into a file."""
 
@@ -76,6 +82,7 @@ def map_scene(
 def map_scene(
     model: Checkpoint | PathLike, stack: Stack, output: PathLike | None = None, *,
     settings: MapSettings | None = None, run: Run | None = None, overwrite: bool = False, resume: bool = False,
+    client: Client | None = None,
 ) -> Path | ClassMap:  # fmt: skip
     """Map the land cover of a scene, in the grid of the spectral image: codes from 1, 0 = no data.
 
@@ -95,6 +102,10 @@ def map_scene(
     run : Run, optional
     overwrite, resume : bool
         Replace the output; continue an interrupted run.
+    client : dask.distributed.Client, optional
+        Its workers compute the map, each a strip at a time; they read the images from the same paths and write to the
+        folder of the output. The map is the same. ``run`` is that of each worker; without ``threads``, a worker uses
+        as many as dask gives it.
 
     Returns
     -------
@@ -104,13 +115,17 @@ def map_scene(
     Raises
     ------
     SettingsError
-        Shards, ``resume``, polygons or a STAC item without an output; a class to merge, rename or keep is unknown.
+        Shards, ``resume``, polygons, a STAC item or a client without an output; shards with a client; a class to
+        merge, rename or keep is unknown.
     CheckpointError
         The model was trained on other bands, or without the folds that prediction sets need.
     RasterError
         Most pixels are unlike the training data, and ``force`` is not set.
     OutputError
-        An output exists and ``overwrite`` is not given, or cannot be written; the run to resume is another one.
+        An output exists and ``overwrite`` is not given, or cannot be written; the run to resume is another one; its
+        folder is not shared with the workers.
+    ResourceError
+        A worker has another version of bdgf or torch, or another kind of device; workers died; the scheduler is lost.
     KeyboardInterrupt
         After Ctrl-C, once the current tile is saved.
     """
@@ -118,13 +133,22 @@ def map_scene(
     file = None if isinstance(model, Checkpoint) else Path(model)
     model = model if isinstance(model, Checkpoint) else load_checkpoint(Path(model), "model")
     if output is None:
+        if client is not None:
+            raise SettingsError("`output`", "is needed for workers, which write into its folder", "Name a file.")
         return _in_memory(model, stack, settings, run, resume=resume)
-    return _to_file(model, stack, Path(output), Wanted(settings, run, overwrite, resume, model_file=file))
+    output, cluster = Path(output), None
+    if client is not None:
+        from landcover_bdgf.mapping.dask_cluster import checked_cluster
+
+        cluster = checked_cluster(client, output.parent, run, files=stack.files, shard=settings.shard)
+    wanted = Wanted(settings, run if cluster is None else cluster.run, overwrite, resume, True, file, cluster)
+    return _to_file(model, stack, output, wanted)
 
 
 @dataclass(frozen=True)
 class Wanted:
-    """How a map is written: the arguments of :func:`map_scene`, whether it can be resumed, and the model's file."""
+    """How a map is written: arguments of :func:`map_scene`, whether it can be resumed, the model's file, and who
+    computes it if not this process."""
 
     settings: MapSettings
     run: Run
@@ -132,53 +156,101 @@ class Wanted:
     resume: bool = False
     resumable: bool = True
     model_file: Path | None = None
+    cluster: Cluster | None = None
+
+
+@dataclass(frozen=True)
+class BegunMap:
+    """A map whose inputs are checked and whose folder is locked until ``opened`` is closed; and what it still needs."""
+
+    output: Path
+    wanted: Wanted
+    work: MapWork
+    classifier: Classifier | None
+    warnings: Sequence[str]
+    sieve: Sieve | None
+    begun: bool
+    opened: ExitStack
 
 
 def _to_file(model: Checkpoint, stack: Stack, output: Path, wanted: Wanted) -> Path:
     """Write the map, or the part of a shard."""
+    begun = begin_map(model, stack, output, wanted)
+    if begun is None:
+        return output
+    with begun.opened:
+        if begun.classifier is not None:
+            with kept_warnings() as said:
+                _compute(begun.work, begun.classifier, resumable=wanted.resumable)
+            return finish_map(begun, said)
+        assert wanted.cluster is not None
+        blocks = sum(len(corners(window)) for window in windows_of(begun.work.stream, begun.work.missing()))
+        with progress("map", blocks) as advance:
+            [(_, found)] = compute_shared(wanted.cluster, [begun.work], advance)
+        if isinstance(found, BdgfError):
+            raise found
+        return finish_map(begun, found)
+
+
+def begin_map(model: Checkpoint, stack: Stack, output: Path, wanted: Wanted) -> BegunMap | None:
+    """Check all inputs, and make or continue the folder of a map; None if the map to resume is complete."""
     settings, run, overwrite, resume = wanted.settings, wanted.run, wanted.overwrite, wanted.resume
     product = map_product(output, settings)
     if resume and not overwrite and not product.begun and is_complete(output, model, stack, settings, run):
         log.info("%s: already complete, skipped", output)
         _write_others(output, wanted)
-        return output
+        return None
     check(product, inputs=stack.files, overwrite=overwrite, resume=resume)
     begun = resume and product.begun
+    device = wanted.cluster.device if wanted.cluster else run.torch_device()
     with kept_warnings() as said:
         stack = fit_stack(model, stack, name="the model")
         layers = layer_plan(model, settings)
         legend = regrouped(model.classes, settings).legend
         chosen = Sieve.of(settings.sieve, legend, stack.grid) if settings.sieve else None
         classes = len(legend.entries)
-        settings, run = check_map(output, stack, model.recipe, settings=settings, run=run, classes=classes)
+        settings, run = check_map(
+            output, stack, model.recipe, settings=settings, run=run, classes=classes, device=device
+        )
         warn_of_novel_scene(model, stack, run.seed, force=settings.force)
     if settings.max_ram:
-        tiles = settings.tile_px, run.workers(run.torch_device()), settings.max_ram
+        tiles = settings.tile_px, run.workers(device), settings.max_ram
         log.info("using tiles of %d px and %d threads to stay below %s", *tiles)
     tile_px = -(-settings.tile_px // BLOCK_PX) * BLOCK_PX
-    counts = ReadCounts()
-    stream = BlockStream(to_map(stack, settings).counting(counts), model.scaling, model.recipe.halo_px, tile_px)
+    stream = BlockStream(to_map(stack, settings), model.scaling, model.recipe.halo_px, tile_px)
     number, count = settings.shard_of
     strips = [int(strip) for strip in np.array_split(np.arange(stream.strips), count)[number - 1]]
     record = map_record(model, stack, settings, run, sets=layers.sets)
-    plan = _plan(model, stream, strips, settings, run, record)
-    path = part_path(output, settings)
+    plan = _plan(model, stream, strips, settings, device.type, record)
     every_block = compares_all(stack, settings)
-    classifier = Classifier(model, run, layers, every_block=every_block)
-    with kept_warnings() as later, begin_partial(path, plan, resume=resume, overwrite=overwrite) as partial:
-        _compute(classifier, stream, strips, partial, run, resumable=wanted.resumable)
-        warn_of_zeros(stack, counts)
+    classifier = None if wanted.cluster else Classifier(model, run, layers, every_block=every_block)
+    opened = ExitStack()
+    with kept_warnings() as later:
+        partial = opened.enter_context(
+            begin_partial(part_path(output, settings), plan, resume=resume, overwrite=overwrite)
+        )
+    work = MapWork(partial, stream, strips, model, settings, run, every_block)
+    return BegunMap(output, wanted, work, classifier, [*stack.warnings, *said, *later], chosen, begun, opened)
+
+
+def finish_map(begun: BegunMap, said: Sequence[str]) -> Path:
+    """Write the map whose windows are all computed; ``said`` is what their computation warned of."""
+    work, output, wanted = begun.work, begun.output, begun.wanted
+    partial, settings, count = work.partial, work.settings, work.settings.shard_of[1]
+    with kept_warnings() as later:
+        warn_of_zeros(work.stream.stack, work.counts)
         novel_px, compared_px = partial.compared()
-        tell_novel(novel_px, compared_px, settings, sampled=not every_block)
-        partial.keep_warnings([*stack.warnings, *said, *later])
-        if count == 1 and not settings.force:
-            check_known(output, novel_px, compared_px)
-        if count > 1:
-            log.info("join the %d parts with bdgf mosaic", count)
-            return path
-        stack.check_unchanged()
-        write_map([partial], output, overwrite=overwrite, begun=begun, sieve=chosen)
-    shutil.rmtree(path)
+        tell_novel(novel_px, compared_px, settings, sampled=not work.every_block)
+    partial.keep_warnings([*begun.warnings, *said, *later])
+    if count == 1 and not settings.force:
+        check_known(output, novel_px, compared_px)
+    if count > 1:
+        log.info("join the %d parts with bdgf mosaic", count)
+        return partial.path
+    work.stream.stack.check_unchanged()
+    write_map([partial], output, overwrite=wanted.overwrite, begun=begun.begun, sieve=begun.sieve)
+    begun.opened.close()
+    shutil.rmtree(partial.path)
     _write_others(output, wanted)
     return output
 
@@ -223,46 +295,36 @@ def is_complete(output: Path, model: Checkpoint, stack: Stack, settings: MapSett
     return is_map_of(output, model, fit_stack(model, stack, name="the model"), settings=settings, run=run)
 
 
-def _compute(
-    classifier: Classifier, stream: BlockStream, strips: list[int], partial: PartialMap, run: Run, *, resumable: bool
-) -> None:
-    """Classify the windows that the partial map lacks, strip by strip.
-
-    Tiles are read, but blocks of a fixed lattice are computed, so the tile size does not change the map.
-    """
-    missing = [i for i in strips if not all(partial.has(w) for w in stream.windows([i]) if _corners(w))]
-    windows = [window for window in stream.windows(missing) if _corners(window)]
+def _compute(work: MapWork, classifier: Classifier, *, resumable: bool) -> None:
+    """Classify the windows that the partial map lacks, strip by strip."""
+    stream, strips = work.counted(), work.missing()
+    blocks = sum(len(corners(window)) for window in windows_of(stream, strips))
     with (
-        open_mappers(run, classifier.viewer.device) as workers,
-        progress("map", sum(len(_corners(window)) for window in windows)) as advance,
+        open_mappers(work.run, classifier.viewer.device) as workers,
+        progress("map", blocks) as advance,
         stop_between_steps() as stopped,
     ):
-        batches = _batches(stream.blocks(missing), classifier)
-        blocks = chain.from_iterable(workers.map(classifier.classify, batches))
-        for window in windows:
-            part = _assembled(window, blocks, advance)
+        for window, piece in classified_windows(classifier, workers, stream, strips, advance):
             stream.stack.check_unchanged()  # keep nothing of a changed image
-            partial.add(window, part)
+            work.partial.add(window, piece)
             if stopped():
                 log.warning("map stopped; continue with `resume`" if resumable else "map stopped")
                 raise KeyboardInterrupt
 
 
-def _batches(blocks: Iterator[Block], classifier: Classifier) -> Iterator[list[Block]]:
-    """Batches of equal blocks, in order; blocks at the border are smaller."""
-    for _, alike in groupby(blocks, key=lambda block: block.seen.valid.shape):
-        while batch := list(islice(alike, classifier.batch)):
-            yield batch
-
-
 def _plan(
-    model: Checkpoint, stream: BlockStream, strips: list[int], settings: MapSettings, run: Run, record: dict[str, Any]
+    model: Checkpoint,
+    stream: BlockStream,
+    strips: list[int],
+    settings: MapSettings,
+    device: str,
+    record: dict[str, Any],
 ) -> Plan:
     identity = {
         "scene": record["inputs"]["scene"],
         "model": model.digest(),
         "tile": stream.tile_px,
-        "device": run.torch_device().type,
+        "device": device,
         "version": version("landcover-bdgf"),
         "layers": settings.layers,
         "sets": settings.sets,
@@ -271,35 +333,9 @@ def _plan(
     return Plan(
         identity=identity,
         shard=settings.shard_of,
-        windows=[(w.row_off, w.col_off, w.height, w.width) for w in stream.windows(strips) if _corners(w)],
+        windows=[(w.row_off, w.col_off, w.height, w.width) for w in windows_of(stream, strips)],
         grid=stream.stack.grid.to_dict(),
         legend=regrouped(model.classes, settings).legend,
         layers=settings.layers,
         record=record | {"images": stream.stack.to_dict()},
     )
-
-
-def _corners(window: Window) -> list[tuple[int, int]]:
-    """First row and column of each block in a window."""
-    rows = range(window.row_off, window.row_off + window.height, BLOCK_PX)
-    cols = range(window.col_off, window.col_off + window.width, BLOCK_PX)
-    return [(r, c) for r in rows for c in cols]
-
-
-def _assembled(window: Window, blocks: Iterator[Classified], advance: Advance) -> Classified:
-    """Join the blocks of a window."""
-    whole, novel_px, compared_px = None, 0, 0
-    for row, col in _corners(window):
-        block = next(blocks)
-        if whole is None:
-            kinds = {name: (str(own.dtype), len(own)) for name, own in block.layers.items()}
-            whole = empty_result((window.height, window.width), kinds)
-        r, c = row - window.row_off, col - window.col_off
-        height, width = min(BLOCK_PX, window.height - r), min(BLOCK_PX, window.width - c)
-        whole.codes[r : r + height, c : c + width] = block.codes[:height, :width]
-        for name, own in block.layers.items():
-            whole.layers[name][:, r : r + height, c : c + width] = own[:, :height, :width]
-        novel_px, compared_px = novel_px + block.novel_px, compared_px + block.compared_px
-        advance()
-    assert whole is not None  # windows without blocks are left out
-    return replace(whole, novel_px=novel_px, compared_px=compared_px)

@@ -186,6 +186,23 @@ class MapSettings(PolygonSettings, ClassSettings):
 
 
 @dataclass(frozen=True)
+class DaskSettings:
+    """The machines that compute a map."""
+
+    dask: Annotated[
+        str | None,
+        Setting(
+            "let workers of dask compute the map: local:N starts N on this machine, tcp://HOST:8786 is a scheduler; "
+            "--threads is then that of each worker (needs distributed)",
+            unit="ADDRESS",
+            default="none",
+        ),
+    ] = None
+
+    __repr__ = changed_settings
+
+
+@dataclass(frozen=True)
 class MosaicSettings:
     """Settings of :func:`~landcover_bdgf.mapping.mosaic` for finished maps."""
 

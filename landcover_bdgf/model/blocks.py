@@ -109,14 +109,21 @@ class BlockStream:
             left: Piece | None = None
             for j, (first, last) in enumerate(self._spans(1)):
                 top, bottom = self._spans(0)[i]
-                start = top if above or i == 0 else top - self._reach_px
-                column = _read(self.stack, self.scaling, (start, bottom), (first, last))
-                column = _joined([above[j], column], axis=0) if above else column
+                column = _read(self.stack, self.scaling, (top, bottom), (first, last))
+                if above or i > 0:
+                    over = above[j] if above else self._read_above(i, (first, last))
+                    column = _joined([over, column], axis=0)
                 carried.append(_copied(column.part(slice(-self._reach_px, None), slice(None))))
                 field = _joined([left, column], axis=1) if left else column
                 left = _copied(field.part(slice(None), slice(-self._reach_px, None)))
                 yield from self._cut(field, i, j)
             above, before = carried, i
+
+    def _read_above(self, i: int, cols: tuple[int, int]) -> Piece:
+        """What a strip shares with the one above, which counts it, unless that completes nothing and is never read."""
+        top = self._spans(0)[i][0]
+        stack = self.stack.counting(None) if self._completed(0, i - 1) else self.stack
+        return _read(stack, self.scaling, (top - self._reach_px, top), cols)
 
     @property
     def _reach_px(self) -> int:

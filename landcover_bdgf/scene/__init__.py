@@ -20,6 +20,7 @@ area, mask             polygons of interest; pixels to leave out, such as clouds
 mask_share, pixel_set  masked share of pixels; a set of pixels as bits
 shift                  estimated shift between SAR and spectral image
 settings               settings of align
+scene_source           how a scene was opened, for another process
 scene_table            many scenes: a table of their files
 stack, alignment       the aligned scene, read tile by tile; step: align
 thin_objects           roads, hedges and streams of simulated scenes

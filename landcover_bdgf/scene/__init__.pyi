@@ -1,4 +1,4 @@
-from .alignment import align as align
+from .alignment import align as align, open_again as open_again
 from .area import LATTICE_PX as LATTICE_PX
 from .band_reader import ReadCounts as ReadCounts
 from .bands import SENTINEL_2 as SENTINEL_2
@@ -8,6 +8,7 @@ from .extra import extra_sources as extra_sources
 from .image import Image as Image, open_image as open_image
 from .mask import mask_path as mask_path
 from .pair_checks import date_of as date_of
+from .scene_source import KnownFile as KnownFile, SceneSource as SceneSource
 from .scene_table import (
     SceneRow as SceneRow,
     is_scene_table as is_scene_table,

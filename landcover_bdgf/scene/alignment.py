@@ -20,7 +20,7 @@ from landcover_bdgf.scene.area import read_area
 from landcover_bdgf.scene.band_reader import ReadCounts
 from landcover_bdgf.scene.date_table import AnySource
 from landcover_bdgf.scene.dated_image import DateReading, open_dated
-from landcover_bdgf.scene.extra import open_extra
+from landcover_bdgf.scene.extra import extra_with_absolute_paths, open_extra
 from landcover_bdgf.scene.image import Image
 from landcover_bdgf.scene.mask import NO_MASK, read_mask
 from landcover_bdgf.scene.pair_checks import (
@@ -31,7 +31,9 @@ from landcover_bdgf.scene.pair_checks import (
     most_complete,
     warn_of_dates,
 )
+from landcover_bdgf.scene.product_files import arrays_and_paths
 from landcover_bdgf.scene.sar import POWER_FLOOR, sar_channels, warn_of_names, warn_of_stretched
+from landcover_bdgf.scene.scene_source import SceneSource
 from landcover_bdgf.scene.settings import AlignSettings, Coreg
 from landcover_bdgf.scene.shift import ENOUGH_BANDS, MIN_AGREEING, Shift, estimate_shift
 from landcover_bdgf.scene.stack import NO_SHIFT, SHIFT_TAG, Stack
@@ -44,6 +46,7 @@ from landcover_bdgf.scene.value_checks import (
     warn_of_spectral_content,
     with_filled,
 )
+from landcover_bdgf.storage import absolute_path
 from landcover_bdgf.text import rough_percent
 
 WORTH_A_WARNING_PX = 3.0  # ordinary pairs of Sentinel-1 and -2 are up to 2.7 px apart
@@ -75,6 +78,41 @@ def align(hsi: AnySource, sar: AnySource, *, settings: AlignSettings | None = No
         If a CRS of the settings is unknown.
     """
     settings = settings or AlignSettings()
+    return replace(_aligned(hsi, sar, settings), source=source_of(hsi, sar, settings))
+
+
+def source_of(hsi: AnySource, sar: AnySource, settings: AlignSettings) -> SceneSource | None:
+    """The arguments of :func:`align` for another process; None for arrays in memory and mappings of dates."""
+    if isinstance(hsi, Mapping) or isinstance(sar, Mapping):
+        return None
+    given = [arrays_and_paths(source) for source in (hsi, sar)]
+    if any(arrays for arrays, _ in given):
+        return None
+    spectral, radar = (tuple(map(absolute_path, paths)) for _, paths in given)
+    return SceneSource(spectral, radar, _with_absolute_paths(settings))
+
+
+def _with_absolute_paths(settings: AlignSettings) -> AlignSettings:
+    return replace(
+        settings,
+        extra=tuple(map(extra_with_absolute_paths, settings.extra)),
+        mask=tuple(text if text == NO_MASK else absolute_path(text) for text in settings.mask),
+        aoi=settings.aoi and absolute_path(settings.aoi),
+    )
+
+
+def open_again(source: SceneSource, applied_shift_xy_px: tuple[float, float]) -> Stack:
+    """The stack that another process has opened by :func:`align`, with the shift that it corrects.
+
+    The shift is not estimated again. Errors as :func:`align`.
+    """
+    return _aligned(source.hsi, source.sar, source.settings, applied_shift_xy_px)
+
+
+def _aligned(
+    hsi: AnySource, sar: AnySource, settings: AlignSettings, applied_shift_xy_px: tuple[float, float] | None = None
+) -> Stack:
+    """Both images on one grid; the shift is estimated unless that to apply is given."""
     how: dict[str, Any] = {"vrt": settings.allow_vrt, "warp_gcps": settings.warp_gcps}
     with kept_warnings() as said, ExitStack() as on_error:
         hsi_crs, water_vapour = known_crs(settings.hsi_crs, "hsi_crs"), settings.keep_water_vapour
@@ -94,7 +132,10 @@ def align(hsi: AnySource, sar: AnySource, *, settings: AlignSettings | None = No
             on_error.callback(image.close)
         stack = _with_unit(Stack(spectral, radar, spectral.grid, "power", extra=extra), settings)
         stack = replace(_with_checked_content(stack, settings.spectral_offset), mask=mask)
-        stack = _with_shift(stack, settings)  # of the whole image, so that a map of an area is a part of its map
+        if applied_shift_xy_px is None:
+            stack = _with_shift(stack, settings)  # of the whole image, so that a map of an area is a part of its map
+        else:
+            stack = replace(stack, applied_shift_xy_px=applied_shift_xy_px)
         stack = replace(stack, area=area, grid=area.grid if area else stack.grid)
         _check_something_left(stack)
         on_error.pop_all()

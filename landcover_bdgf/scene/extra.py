@@ -13,6 +13,7 @@ from landcover_bdgf.progress import log
 from landcover_bdgf.scene.dated_image import DateReading, open_dated
 from landcover_bdgf.scene.image import Image
 from landcover_bdgf.scene.pair_checks import check_overlap, check_resolution, covered_share
+from landcover_bdgf.storage import absolute_path
 
 LEAST_COVERED = 0.95  # of the scene; less is worth a warning
 
@@ -26,12 +27,24 @@ def extra_sources(extra: Sequence[str]) -> dict[str, list[str]]:
     """
     found: dict[str, list[str]] = {}
     for text in extra:
-        named = None if Path(text).exists() else _NAMED.fullmatch(text)
-        name, source = named.groups() if named else (Path(text.split(",")[0]).stem, text)
+        name, source = _named(text)
+        name = name or Path(text.split(",")[0]).stem
         if name in found:
             raise SettingsError(f"`extra={text}`", f"is a second one named {name}", "Name them: `extra=NAME=FILE`.")
         found[name] = source.split(",")
     return found
+
+
+def extra_with_absolute_paths(text: str) -> str:
+    """``NAME=FILE`` or ``FILE`` for a process that works in another folder."""
+    name, source = _named(text)
+    return f"{name}{'=' if name else ''}{','.join(map(absolute_path, source.split(',')))}"
+
+
+def _named(text: str) -> tuple[str, str]:
+    """The name, empty if there is none, and the files joined by commas."""
+    found = None if Path(text).exists() else _NAMED.fullmatch(text)
+    return (found[1], found[2]) if found else ("", text)
 
 
 def open_extra(

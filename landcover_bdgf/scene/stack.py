@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import math
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Self
 
@@ -20,6 +20,7 @@ from landcover_bdgf.scene.image import Image
 from landcover_bdgf.scene.mask import Mask
 from landcover_bdgf.scene.pair_checks import days_of_image
 from landcover_bdgf.scene.sar import POWER_FLOOR, SarUnit, power_of_db
+from landcover_bdgf.scene.scene_source import KnownFile, SceneSource, sha256_by_path
 from landcover_bdgf.scene.shift import Shift
 from landcover_bdgf.storage import (
     PathLike,
@@ -80,6 +81,8 @@ class Stack:
         What :func:`align` warned of.
     name : str
         Of its row in a table of scenes.
+    source : SceneSource, optional
+        How another process can open it; None for arrays in memory.
     """
 
     spectral: Image
@@ -95,6 +98,7 @@ class Stack:
     area: Area | None = None
     warnings: tuple[str, ...] = ()
     name: str = ""
+    source: SceneSource | None = field(default=None, compare=False)
 
     @property
     def images(self) -> tuple[Image, ...]:
@@ -126,8 +130,8 @@ class Stack:
         for image in self.images:
             image.close()
 
-    def counting(self, counts: ReadCounts) -> Self:
-        """The same stack, with the pixels it reads counted."""
+    def counting(self, counts: ReadCounts | None) -> Self:
+        """The same stack, with the pixels it reads counted, or not."""
         return self.with_images(replace(image, counts=counts) for image in self.images)
 
     def with_images(self, images: Iterable[Image]) -> Self:
@@ -245,14 +249,26 @@ class Stack:
             sar[:, ~valid] = np.nan
             yield window, sar
 
-    def fingerprint(self) -> str:
-        """Hash of everything that determines the tiles: file contents, bands, grid, unit, shift, offset."""
+    def known_files(self) -> tuple[KnownFile, ...]:
+        """The files that are read, with their contents, without those read from an address."""
+        return tuple(KnownFile.of(file) for file in dict.fromkeys(self.files) if not is_remote(str(file)))
+
+    def fingerprint(self, known: tuple[KnownFile, ...] = ()) -> str:
+        """Hash of everything that determines the tiles: file contents, bands, grid, unit, shift, offset.
+
+        ``known`` files are not read again if they have the same size and time.
+        """
+        found = sha256_by_path(known)
+
+        def sha256(path: Path) -> str:
+            return found.get(path.absolute()) or content_sha256(path)
+
         bands = [
-            (content_sha256(band.path), band.index, band.nodata, band.scale, band.offset, band.grid.to_dict())
+            (sha256(band.path), band.index, band.nodata, band.scale, band.offset, band.grid.to_dict())
             for image in self.images
             for band in image.bands
         ]
-        files = [content_sha256(file) for file in self.files]
+        files = [sha256(file) for file in self.files]
         rest = (self.grid.to_dict(), self.sar_unit)
         hashed = (
             bands,

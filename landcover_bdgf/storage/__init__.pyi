@@ -7,7 +7,12 @@ from .documents import (
     read_json as read_json,
     read_toml as read_toml,
 )
-from .paths import PathLike as PathLike, is_remote as is_remote, typed_path as typed_path
+from .paths import (
+    PathLike as PathLike,
+    absolute_path as absolute_path,
+    is_remote as is_remote,
+    typed_path as typed_path,
+)
 from .products import (
     Product as Product,
     atomic_folder as atomic_folder,
@@ -19,6 +24,7 @@ from .records import (
     changed_files as changed_files,
     command_line as command_line,
     content_sha256 as content_sha256,
+    file_sha256 as file_sha256,
     read_record as read_record,
     record as record,
     record_path as record_path,

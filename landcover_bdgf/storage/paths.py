@@ -16,6 +16,12 @@ def is_remote(path: str) -> bool:
     return "://" in path or path.startswith("/vsi")
 
 
+def absolute_path(path: PathLike) -> str:
+    """A path from the root of the file system; an address as it is."""
+    text = os.fspath(path)
+    return text if is_remote(text) else os.path.join(os.getcwd(), text)
+
+
 def typed_path(text: str | os.PathLike[str]) -> Path:
     """A path as typed; an address as the path of GDAL's virtual file system, with one slash less."""
     address = re.fullmatch(r"([a-z0-9]+)://(.+)", os.fspath(text))

@@ -29,7 +29,7 @@ OWN = "sha256 of this record"
 LONG_TO_HASH_BYTES = 10**9  # takes a second or more
 _SECRET = re.compile(r"(?<=://)[^/@\s]*@|(?<=\w)\?[^,\s]*(?=,|$)")
 _NO_EFFECT = {"--resume", "--overwrite", "--json", "--quiet", "-q", "--verbose", "-v", "--debug"}
-_NO_EFFECT_VALUE = {"--threads", "--tile", "--max-ram"}  # followed by their value
+_NO_EFFECT_VALUE = {"--threads", "--tile", "--max-ram", "--dask"}  # followed by their value
 PACKAGES = ("landcover-bdgf", "torch", "numpy", "rasterio", "scikit-learn")
 
 

@@ -77,6 +77,8 @@ def test_options_fill_the_fields_they_are_named_after() -> None:
     ("map {msi} {sar} -o m.tif --model x --split block", "--split: applies only with --labels."),
     ("map {msi} {sar} -o m.tif --model x -c base", "-c and --set apply only when a model is trained. Remove them, or"),
     ("map {msi} {sar} -o m.tif --labels {labels} --field class --shard 1/2", "--shard: needs --model."),
+    ("map {msi} {sar} -o m.tif --model x --dask local:2 --shard 1/2", "--dask: computes the whole map, and --shard a"),
+    ("map {msi} {sar} -o m.tif --model x --dask host", "--dask host: is not the address of a dask scheduler. Write it"),
     ("train {msi} {sar} --samples s.gpkg --labels {labels} --field class", "train needs either --samples"),
     ("train {msi} {sar}", "train needs either --samples"),
     ("train {msi} {sar} --samples s.gpkg --buffer 3", "--buffer: applies only with --labels."),

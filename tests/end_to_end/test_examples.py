@@ -49,6 +49,18 @@ def test_examples_in_order(
         assert bdgf(*words) == 0, line
     assert "land-cover map" in capsys.readouterr().out
     assert (scene / "steps_report" / "report.html").is_file()
+    monkeypatch.chdir(scene)
+    noted.unlink()
+    for task in "12":  # as an array job of Slurm does
+        array = {"SLURM_ARRAY_TASK_ID": task, "SLURM_ARRAY_TASK_COUNT": "2", "SLURM_CPUS_PER_TASK": "1"}
+        words = ["msi.tif", "sar_db.tif", "model.safetensors", "parts.tif"]
+        subprocess.run(["bash", EXAMPLES / "5_slurm.sh", *words], env=environment | array, check=True)
+    for line in noted.read_text().splitlines():
+        assert bdgf(*shlex.split(line)[1:]) == 0, line
+    assert bdgf("mosaic", *sorted(scene.glob("parts.tif.*-of-2.partial")), "-o", "parts.tif") == 0
+    code = [sys.executable, EXAMPLES / "7_dask.py", scene]
+    assert "land-cover map" in subprocess.run(code, env=environment, check=True, capture_output=True, text=True).stdout
+    assert (scene / "by_dask.tif").read_bytes() == (scene / "parts.tif").read_bytes()
 
 
 def test_the_readme_shows_commands_that_exist() -> None:

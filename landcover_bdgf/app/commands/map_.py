@@ -27,7 +27,7 @@ from landcover_bdgf.app.options import (
 from landcover_bdgf.app.terminal import message, say
 from landcover_bdgf.errors import BdgfError, SettingsError
 from landcover_bdgf.labels import SampleSettings
-from landcover_bdgf.mapping import MapSettings
+from landcover_bdgf.mapping import DaskSettings, MapSettings
 from landcover_bdgf.model import Run
 from landcover_bdgf.scene import AlignSettings
 
@@ -43,7 +43,7 @@ Values = dict[str, Any]
 @with_settings
 def map_(
     shown: Shown, typed: Typed, aligning: AlignSettings, sampling: SampleSettings, choice: RecipeChoice,
-    mapping: MapSettings, run: Run, hsi: HSI_OR_TABLE, output: OUTPUT,
+    mapping: MapSettings, run: Run, machines: DaskSettings, hsi: HSI_OR_TABLE, output: OUTPUT,
     sar: SAR_OF_HSI = None,
     labels: Annotated[Path | None, option("labels", f"{LABELS}, to train a model first", "Inputs")] = None,
     field: FIELD = None,
@@ -60,7 +60,7 @@ def map_(
     trained on all of them, unless --model is given.
     """
     from landcover_bdgf.geo import limit_cache
-    from landcover_bdgf.mapping import parse_size
+    from landcover_bdgf.mapping import opened_client, parse_size
     from landcover_bdgf.model import load_checkpoint
     from landcover_bdgf.scene import read_scene_table
 
@@ -79,7 +79,8 @@ def map_(
         load_checkpoint(file, "model")  # refused before the images are read
         scenes = read_stack(hsi, sar, aligning) if rows is None else rows
         how: Values = {"settings": mapping, "run": run, "overwrite": overwrite, "resume": resume}
-        _map_with(shown, file, scenes, output, how)
+        with opened_client(machines.dask) as client:
+            _map_with(shown, file, scenes, output, how | {"client": client})
         return
     if mapping.shard != "1/1":
         raise SettingsError("--shard", "needs --model", "Train a model first; then map every part with it.")
@@ -90,7 +91,9 @@ def map_(
         from landcover_bdgf.app.scenes_job import ScenesJob
 
         rows = [replace(row, field=row.field or field) for row in rows]
-        _train_and_map_all(shown, rows, ScenesJob(output, recipe, sampling, mapping, run, overwrite, resume))
+        with opened_client(machines.dask) as client:
+            of_all = ScenesJob(output, recipe, sampling, mapping, run, overwrite, resume, client)
+            _train_and_map_all(shown, rows, of_all)
         return
     assert labels is not None
     assert field is not None  # by first_checks
@@ -98,7 +101,9 @@ def map_(
     from landcover_bdgf.app.job import Job  # loads PyTorch, which a refused image need not wait for
 
     model = model or new_model(output)
-    _train_and_map(shown, stack, Job(labels, field, output, model, recipe, sampling, mapping, run, overwrite, resume))
+    with opened_client(machines.dask) as client:
+        job = Job(labels, field, output, model, recipe, sampling, mapping, run, overwrite, resume, client)
+        _train_and_map(shown, stack, job)
 
 
 def _map_with(shown: Shown, model: Path, scenes: Stack | list[SceneRow], output: Path, how: Values) -> None:

@@ -1,0 +1,93 @@
+"""Workers that could not make the same map are refused before the first task, in one line that names them."""
+
+from __future__ import annotations
+
+import logging
+import time
+from pathlib import Path
+
+import pytest
+from distributed import Client
+
+from landcover_bdgf.errors import BdgfError, OutputError, RasterError, ResourceError, SettingsError
+from landcover_bdgf.mapping import dask_cluster
+from landcover_bdgf.mapping.dask_cluster import check_workers, checked_cluster, opened_client
+from landcover_bdgf.model.run import Run
+
+WORKER = r"worker inproc://\S+: "
+
+
+def test_good_workers_are_told_apart_from_the_client_by_nothing(near_client: Client, tmp_path: Path) -> None:
+    (tmp_path / "a.tif").touch()
+    cluster = checked_cluster(near_client, tmp_path, Run(seed=3), files=[tmp_path / "a.tif", Path("/vsicurl/x.tif")])
+    assert (cluster.run, cluster.device.type, cluster.waiting_parts) == (Run(seed=3, threads=1), "cpu", 4)
+    assert checked_cluster(near_client, tmp_path, Run(threads=5)).run.threads == 5
+    assert [file.name for file in tmp_path.iterdir()] == ["a.tif"]
+
+
+def test_other_versions_are_refused(near_client: Client, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(dask_cluster, "version", lambda package: "0.0.1")
+    with pytest.raises(ResourceError, match=WORKER + r"has bdgf \S+, and this machine has 0\.0\.1\. Install the same"):
+        checked_cluster(near_client, tmp_path, Run())
+    monkeypatch.setattr(dask_cluster, "COMPARED", {"no-such-package": "torch"})
+    with pytest.raises(ResourceError, match=WORKER + r"has no torch, and this machine has 0\.0\.1"):
+        checked_cluster(near_client, tmp_path, Run())
+
+
+def test_a_folder_or_an_image_that_workers_do_not_see_is_refused(
+    near_client: Client, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with pytest.raises(RasterError, match=r"gone\.tif: is not seen by worker inproc://\S+\. Put it where all"):
+        checked_cluster(near_client, tmp_path, Run(), files=[tmp_path / "gone.tif"])
+    monkeypatch.setattr(dask_cluster, "SEEN_WITHIN_S", 0.1)
+    monkeypatch.setattr(Path, "write_text", lambda *_, **__: 0)  # as on a disk of this machine alone
+    with pytest.raises(OutputError, match=r"is not seen by worker inproc://\S+\. Write the map into a folder that all"):
+        checked_cluster(near_client, tmp_path, Run())
+
+
+def test_devices_must_be_of_one_kind(near_client: Client, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with pytest.raises(ResourceError, match=r"is not available on this machine \(on worker inproc://"):
+        checked_cluster(near_client, tmp_path, Run(device="cuda:77"))
+    answers = {"a": "cpu", "b": "cuda"}
+    monkeypatch.setattr(dask_cluster, "_on_all", lambda *_: answers)
+    with pytest.raises(ResourceError, match=r"worker b: computes on cuda, and worker a on cpu\. Choose one kind"):
+        dask_cluster._device(near_client, "auto")
+
+
+def test_a_worker_that_cannot_run_bdgf_is_named(near_client: Client) -> None:
+    def broken() -> None:
+        raise ModuleNotFoundError("No module named 'landcover_bdgf'")
+
+    with pytest.raises(ResourceError, match=WORKER + r"cannot run bdgf \(ModuleNotFoundError: No module named"):
+        dask_cluster._on_all(near_client, broken)
+
+
+def test_a_part_of_a_map_is_not_shared(near_client: Client, tmp_path: Path) -> None:
+    with pytest.raises(SettingsError, match="`shard=1/2`: is a part of a map, and the workers make the whole"):
+        checked_cluster(near_client, tmp_path, Run(), shard="1/2")
+
+
+@pytest.mark.parametrize("address", ["local", "local:0", "host:8786", "tcp://host", "file:///etc/passwd:1"])
+def test_addresses_are_checked(address: str, tmp_path: Path) -> None:
+    with pytest.raises(SettingsError, match=f"`dask={address}`: is not the address of a dask scheduler. Write it like"):
+        check_workers(address, tmp_path)
+
+
+def test_nobody_at_an_address_is_told_within_seconds(tmp_path: Path) -> None:
+    started = time.monotonic()
+    with pytest.raises(ResourceError, match=r"tcp://127\.0\.0\.1:1: no scheduler of dask answers\. Start one"):
+        check_workers("tcp://127.0.0.1:1", tmp_path)
+    assert time.monotonic() - started < 60  # 5 s, and what other tests take meanwhile
+
+
+def test_dask_is_asked_for_by_name_where_it_is_missing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(dask_cluster, "find_spec", lambda name: None)
+    with pytest.raises(BdgfError, match=r"`dask`: needs the package distributed\. pip install 'landcover"):
+        check_workers("local:2", tmp_path)
+
+
+def test_without_an_address_there_is_no_client() -> None:
+    level = logging.getLogger("distributed").level
+    with opened_client(None) as client:
+        assert client is None
+    assert logging.getLogger("distributed").level == level
