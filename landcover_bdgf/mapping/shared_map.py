@@ -16,6 +16,7 @@ from landcover_bdgf.mapping.dask_queue import run_tasks
 from landcover_bdgf.mapping.map_work import MapWork
 from landcover_bdgf.mapping.shared_run import (
     MODEL,
+    STOP,
     TOKEN,
     ModelFile,
     PartResult,
@@ -36,6 +37,11 @@ class _Shared:
     waiting: int
     warnings: dict[int, tuple[str, ...]] = field(default_factory=dict)
     error: BdgfError | None = None
+
+    def stop(self) -> None:
+        """Tell the workers to save their current windows, and then to stop."""
+        with suppress(OSError):
+            Path(self.map.folder, TOKEN).write_text(self.map.token + STOP, encoding="ascii")
 
     def end(self) -> None:
         """Tell the workers that no more is wanted."""
@@ -128,7 +134,7 @@ def _stopping(pressed: Callable[[], bool], shared: dict[str, _Shared]) -> Callab
             told["told"] += 1
             log.info("waiting for the workers to save their current windows; Ctrl-C again to leave them")
             for one in shared.values():
-                one.end()
+                one.stop()
         return pressed()
 
     return stopped

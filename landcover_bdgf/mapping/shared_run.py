@@ -30,6 +30,7 @@ from landcover_bdgf.scene import KnownFile, ReadCounts, SceneSource, open_again
 from landcover_bdgf.storage import file_sha256
 
 MODEL, TOKEN = ".model.safetensors", ".token"  # hidden files in the folder of the unfinished map
+STOP = " stop"
 _one_at_a_time = threading.Lock()  # a part uses all threads of its worker
 
 
@@ -50,7 +51,7 @@ class SharedMap:
     folder : str
         Of the unfinished map.
     token : str
-        Content of its file ``TOKEN`` as long as the map is wanted.
+        Content of its file ``TOKEN`` as long as the map is wanted; followed by ``STOP`` after Ctrl-C.
     model : ModelFile
     source : SceneSource
     applied_shift_xy_px : (float, float)
@@ -76,11 +77,19 @@ class SharedMap:
 
     @property
     def wanted(self) -> bool:
-        """Whether the client still waits for the map, and this machine sees its folder."""
+        """Whether the client still waits for windows of the map, and this machine sees its folder."""
+        return self._text().removesuffix(STOP) == self.token
+
+    @property
+    def stopping(self) -> bool:
+        """Whether the client wants no window after the one that is computed now."""
+        return self._text() != self.token
+
+    def _text(self) -> str:
         try:
-            return Path(self.folder, TOKEN).read_text(encoding="ascii") == self.token
+            return Path(self.folder, TOKEN).read_text(encoding="ascii")
         except OSError:
-            return False
+            return ""
 
 
 @dataclass(frozen=True)
@@ -137,6 +146,8 @@ class _NotWantedError(Exception):
 
 
 def _computed(opened: _Opened, part: SharedPart) -> PartResult:
+    if part.map.stopping:
+        raise _NotWantedError
     counts, blocks = ReadCounts(), 0
     stream = BlockStream(
         opened.stream.stack.counting(counts), opened.stream.scaling, opened.stream.halo_px, opened.stream.tile_px
@@ -154,6 +165,8 @@ def _computed(opened: _Opened, part: SharedPart) -> PartResult:
                 raise _NotWantedError
             path = opened.partial.add(window, piece)
             files.append((path.name, file_sha256(path)))
+            if part.map.stopping:
+                raise _NotWantedError
     read = [path for image in stream.stack.images for path in image.paths]
     zeros = tuple((counts.pixels[path], counts.zeros[path]) for path in read)
     return PartResult(tuple(files), zeros, tuple(said), blocks)
@@ -163,7 +176,7 @@ def _computed(opened: _Opened, part: SharedPart) -> PartResult:
 def _opened(shared: SharedMap) -> _Opened:
     """Open a map whose parts this worker is to compute, and check that it is the client's."""
     until = time.monotonic() + SEEN_WITHIN_S
-    while not shared.wanted:
+    while shared.stopping:
         if time.monotonic() > until:
             raise _NotWantedError
         time.sleep(0.1)

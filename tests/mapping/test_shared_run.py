@@ -16,7 +16,7 @@ from landcover_bdgf.mapping import shared_run
 from landcover_bdgf.mapping.scene_map import BegunMap, Wanted, begin_map
 from landcover_bdgf.mapping.settings import MapSettings
 from landcover_bdgf.mapping.shared_map import share
-from landcover_bdgf.mapping.shared_run import TOKEN, PartResult, SharedMap, SharedPart, run_part
+from landcover_bdgf.mapping.shared_run import STOP, TOKEN, PartResult, SharedMap, SharedPart, run_part
 from landcover_bdgf.model.checkpoint import Checkpoint
 from landcover_bdgf.model.run import Run
 from landcover_bdgf.progress import log
@@ -64,16 +64,17 @@ def test_a_strip_is_written_again_in_the_same_bytes_and_nothing_is_printed(
 def test_nothing_is_computed_for_a_map_that_is_not_wanted_any_more(
     begun: BegunMap, shared: SharedMap, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    part = SharedPart(shared, begun.work.strips[-1])
-    monkeypatch.setattr(SharedMap, "wanted", property(lambda _: len(asked) > 1))
-    asked = [1, 2]
-    check = Stack.check_unchanged
-    monkeypatch.setattr(Stack, "check_unchanged", lambda stack: (check(stack), asked.clear())[0])
-    assert run_part(part) == PartResult()  # stopped in front of the first window
-    monkeypatch.undo()
-    assert begun.work.strips[-1] in begun.work.missing()
-    Path(shared.folder, TOKEN).write_text("another run")
-    assert not shared.wanted
+    """After Ctrl-C the current window is saved; after the end of a run, nothing is written."""
+    part, token = SharedPart(shared, begun.work.strips[-1]), Path(shared.folder, TOKEN)
+    before = len(list(begun.work.partial.path.glob("[12]*_*.npz")))
+    for text, finished in (("another run", 0), (shared.token + STOP, 1)):
+        token.write_text(shared.token)
+        with monkeypatch.context() as patch:  # while the first window is computed
+            patch.setattr(Stack, "check_unchanged", lambda _, text=text: token.write_text(text))
+            assert run_part(part) == PartResult()
+        assert shared.wanted == bool(finished)
+        assert run_part(part) == PartResult()
+        assert len(list(begun.work.partial.path.glob("[12]*_*.npz"))) - before == finished
 
 
 @pytest.mark.parametrize(("change", "kind", "says"), [
