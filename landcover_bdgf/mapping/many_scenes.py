@@ -110,6 +110,7 @@ def _summary(folder: Path, settings: MapSettings) -> Path:
 
 
 def _task(row: SceneRow, folder: Path, settings: MapSettings) -> _Task:
+    settings = settings if row.sar else settings.without_sar()
     polygons = settings.polygons and str(folder / f"{row.name}_{Path(settings.polygons).name}")
     stac = settings.stac and (row.date or settings.stac)
     return _Task(row, folder / f"{row.name}.tif", replace(settings, shard="1/1", polygons=polygons, stac=stac))
@@ -160,7 +161,7 @@ def _result(task: _Task, model: Checkpoint, run: Run, *, overwrite: bool, resume
 
 def _map(task: _Task, model: Checkpoint, run: Run, *, overwrite: bool, resume: bool) -> bool:
     """Whether the map was there already."""
-    with reserved(task.product), task.row.stack() as stack:
+    with reserved(task.product), task.row.stack(task.settings.missing) as stack:
         # some scenes of a table may have no mask, which a single scene is refused for
         settings = replace(task.settings, map_masked=task.settings.map_masked and stack.mask is not None)
         done = resume and not overwrite and is_complete(task.output, model, stack, settings, run)

@@ -33,12 +33,14 @@ from landcover_bdgf.mapping.settings import MapSettings, PolygonSettings
 from landcover_bdgf.mapping.stac_item import write_stac_item
 from landcover_bdgf.model import (
     BLOCK_PX,
+    AnyClassifier,
     Block,
     BlockStream,
     Checkpoint,
     Classified,
-    Classifier,
     Run,
+    check_alone,
+    classifier_of,
     empty_result,
     fit_stack,
     load_checkpoint,
@@ -81,9 +83,9 @@ def map_scene(
 
     Without an output, the map is returned in memory. Otherwise it is written as a COG, with class names for GDAL
     (``.aux.xml``), a style for QGIS (``.qml``), its provenance (``.json``) and, on request, layers with styles of their
-    own (``_confidence.tif``, ``_novelty.tif``, ``_probabilities.tif``, ``_sets.tif``, ``_entropy.tif``), polygons and a
-    STAC item (``.stac.json``). Finished windows are kept in a ``.partial`` folder until the map is written, so that an
-    interrupted run can be resumed.
+    own (``_confidence.tif``, ``_novelty.tif``, ``_probabilities.tif``, ``_sets.tif``, ``_entropy.tif``,
+    ``_condition.tif``), polygons and a STAC item (``.stac.json``). Finished windows are kept in a ``.partial`` folder
+    until the map is written, so that an interrupted run can be resumed.
 
     Parameters
     ----------
@@ -106,7 +108,8 @@ def map_scene(
     SettingsError
         Shards, ``resume``, polygons or a STAC item without an output; a class to merge, rename or keep is unknown.
     CheckpointError
-        The model was trained on other bands, or without the folds that prediction sets need.
+        The model was trained on other bands, or without the folds that prediction sets need, or has no networks of the
+        sensor that may be alone.
     RasterError
         Most pixels are unlike the training data, and ``force`` is not set.
     OutputError
@@ -115,6 +118,7 @@ def map_scene(
         After Ctrl-C, once the current tile is saved.
     """
     settings, run = settings or MapSettings(), run or Run()
+    settings = settings if stack.has_sar else settings.without_sar()
     file = None if isinstance(model, Checkpoint) else Path(model)
     model = model if isinstance(model, Checkpoint) else load_checkpoint(Path(model), "model")
     if output is None:
@@ -137,6 +141,7 @@ class Wanted:
 def _to_file(model: Checkpoint, stack: Stack, output: Path, wanted: Wanted) -> Path:
     """Write the map, or the part of a shard."""
     settings, run, overwrite, resume = wanted.settings, wanted.run, wanted.overwrite, wanted.resume
+    check_alone(model, settings.missing, wanted.model_file)
     product = map_product(output, settings)
     if resume and not overwrite and not product.begun and is_complete(output, model, stack, settings, run):
         log.info("%s: already complete, skipped", output)
@@ -151,7 +156,7 @@ def _to_file(model: Checkpoint, stack: Stack, output: Path, wanted: Wanted) -> P
         chosen = Sieve.of(settings.sieve, legend, stack.grid) if settings.sieve else None
         classes = len(legend.entries)
         settings, run = check_map(output, stack, model.recipe, settings=settings, run=run, classes=classes)
-        warn_of_novel_scene(model, stack, run.seed, force=settings.force)
+        warn_of_novel_scene(model, replace(stack, missing=settings.missing), run.seed, force=settings.force)
     if settings.max_ram:
         tiles = settings.tile_px, run.workers(run.torch_device()), settings.max_ram
         log.info("using tiles of %d px and %d threads to stay below %s", *tiles)
@@ -164,7 +169,7 @@ def _to_file(model: Checkpoint, stack: Stack, output: Path, wanted: Wanted) -> P
     plan = _plan(model, stream, strips, settings, run, record)
     path = part_path(output, settings)
     every_block = compares_all(stack, settings)
-    classifier = Classifier(model, run, layers, every_block=every_block)
+    classifier = classifier_of(model, run, layers, settings.missing, every_block=every_block)
     with kept_warnings() as later, begin_partial(path, plan, resume=resume, overwrite=overwrite) as partial:
         _compute(classifier, stream, strips, partial, run, resumable=wanted.resumable)
         warn_of_zeros(stack, counts)
@@ -212,7 +217,7 @@ def is_map_of(output: Path, model: Checkpoint, stack: Stack, *, settings: MapSet
     """Whether a file is the whole map of this scene by a model that was trained on it, with its layers, unchanged."""
     expected = json.loads(json.dumps(map_record(model, stack, settings, run) | {"layers": list(settings.layers)}))
     found = read_record(output)
-    keys = expected.keys() | {"sets", "probability_type", "sieve", "merge"}
+    keys = expected.keys() | {"sets", "probability_type", "sieve", "merge", "missing"}
     return all(found.get(key) == expected.get(key) for key in keys) and changed_map_files(output) == []
 
 
@@ -224,7 +229,7 @@ def is_complete(output: Path, model: Checkpoint, stack: Stack, settings: MapSett
 
 
 def _compute(
-    classifier: Classifier, stream: BlockStream, strips: list[int], partial: PartialMap, run: Run, *, resumable: bool
+    classifier: AnyClassifier, stream: BlockStream, strips: list[int], partial: PartialMap, run: Run, *, resumable: bool
 ) -> None:
     """Classify the windows that the partial map lacks, strip by strip.
 
@@ -248,7 +253,7 @@ def _compute(
                 raise KeyboardInterrupt
 
 
-def _batches(blocks: Iterator[Block], classifier: Classifier) -> Iterator[list[Block]]:
+def _batches(blocks: Iterator[Block], classifier: AnyClassifier) -> Iterator[list[Block]]:
     """Batches of equal blocks, in order; blocks at the border are smaller."""
     for _, alike in groupby(blocks, key=lambda block: block.seen.valid.shape):
         while batch := list(islice(alike, classifier.batch)):

@@ -236,6 +236,9 @@ class TrainingRecipe(Settings):
     # The polygons of the training part fall into this many folds, each left out of a temporary model: these judge every
     # label, give the experts their shares, and calibrate the confidence. 0 for none of it. Decision 22.
     folds: int = Field(3, ge=0, le=100)
+    # Also train networks of the spectral image alone and of the SAR image alone, for pixels that lack the other one;
+    # three times the training time. Those of both sensors stay as they are. Decision 30.
+    one_sensor: bool = False
 
     @field_validator("folds")
     @classmethod

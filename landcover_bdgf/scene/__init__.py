@@ -12,6 +12,7 @@ extra                  extra layers, such as terrain or embeddings
 sar                    SAR units: dB and linear power
 value_checks           warnings about offsets and undeclared nodata
 pair_checks            whether two images belong together
+conditions             which sensors saw a pixel
 area, mask             polygons of interest; pixels to leave out, such as clouds
 mask_share, pixel_set  masked share of pixels; a set of pixels as bits
 shift                  estimated shift between SAR and spectral image

@@ -2,16 +2,25 @@ from .alignment import align as align
 from .area import LATTICE_PX as LATTICE_PX
 from .band_reader import ReadCounts as ReadCounts
 from .bands import SENTINEL_2 as SENTINEL_2
+from .conditions import (
+    ALONE as ALONE,
+    BOTH as BOTH,
+    CONDITIONS as CONDITIONS,
+    SENSOR_NAMES as SENSOR_NAMES,
+    accepted as accepted,
+    seen_by as seen_by,
+)
 from .extra import extra_sources as extra_sources
 from .image import Image as Image, open_image as open_image
 from .mask import mask_path as mask_path
 from .pair_checks import date_of as date_of
 from .scene_table import (
     SceneRow as SceneRow,
+    check_pairs as check_pairs,
     is_scene_table as is_scene_table,
     read_scene_table as read_scene_table,
 )
-from .settings import AlignSettings as AlignSettings
+from .settings import AlignSettings as AlignSettings, Missing as Missing, Sensor as Sensor
 from .simulation import (
     COVERS as COVERS,
     draw_parcels as draw_parcels,

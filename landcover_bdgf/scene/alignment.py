@@ -17,6 +17,7 @@ from landcover_bdgf.geo import known_crs, warn_of_datum
 from landcover_bdgf.progress import kept_warnings, log
 from landcover_bdgf.scene.area import read_area
 from landcover_bdgf.scene.band_reader import ReadCounts
+from landcover_bdgf.scene.conditions import accepted
 from landcover_bdgf.scene.extra import open_extra
 from landcover_bdgf.scene.image import Image, open_image
 from landcover_bdgf.scene.mask import read_mask
@@ -29,7 +30,7 @@ from landcover_bdgf.scene.pair_checks import (
 )
 from landcover_bdgf.scene.product_files import Source
 from landcover_bdgf.scene.sar import POWER_FLOOR, sar_channels, warn_of_names, warn_of_stretched
-from landcover_bdgf.scene.settings import AlignSettings, Coreg
+from landcover_bdgf.scene.settings import AlignSettings, Coreg, Missing
 from landcover_bdgf.scene.shift import ENOUGH_BANDS, MIN_AGREEING, Shift, estimate_shift
 from landcover_bdgf.scene.stack import NO_SHIFT, SHIFT_TAG, Stack
 from landcover_bdgf.scene.value_checks import (
@@ -46,15 +47,21 @@ CHECKED_PX = 64  # side of the windows whose values are checked
 CHECKED_EVERY = 8  # every n-th of their pixels is checked
 
 
-def align(hsi: Source, sar: Source, *, settings: AlignSettings | None = None) -> Stack:
+def align(
+    hsi: Source, sar: Source | None, *, settings: AlignSettings | None = None, missing: Missing = "error"
+) -> Stack:
     """Put a spectral and a SAR image on one grid, and check both for problems.
 
     Parameters
     ----------
     hsi, sar : path, xarray.DataArray, or sequence of them
         A raster, a folder of rasters, or several rasters each. A DataArray has the dimensions band, y and x, and a CRS
-        (``.rio.write_crs``); its bands are named by ``long_name`` or by the coordinate ``band``.
+        (``.rio.write_crs``); its bands are named by ``long_name`` or by the coordinate ``band``. Without a SAR image
+        (None), the scene can only be mapped, by a model that has networks of the spectral image alone.
     settings : AlignSettings, optional
+    missing : "error", "spectral", "sar" or "any"
+        The sensor that may be the only one of a pixel in the map to be made: with "sar", clouds may mask the whole
+        spectral image.
 
     Returns
     -------
@@ -73,20 +80,29 @@ def align(hsi: Source, sar: Source, *, settings: AlignSettings | None = None) ->
     with kept_warnings() as said, ExitStack() as on_error:
         hsi_crs, water_vapour = known_crs(settings.hsi_crs, "hsi_crs"), settings.keep_water_vapour
         spectral = on_error.enter_context(open_image(hsi, crs=hsi_crs, keep_water_vapour=water_vapour, **how))
-        crs = known_crs(settings.sar_crs, "sar_crs")
-        radar = on_error.enter_context(open_image(sar, crs=crs, keep_water_vapour=True, wanted=settings.wanted, **how))
         spectral = replace(spectral, gaps=settings.gaps)
-        _check_pair(spectral, radar, settings)
+        if sar is None:
+            radar, missing = Image((), spectral.grid), "spectral"
+        else:
+            crs, wanted = known_crs(settings.sar_crs, "sar_crs"), settings.wanted
+            radar = on_error.enter_context(open_image(sar, crs=crs, keep_water_vapour=True, wanted=wanted, **how))
+            _check_pair(spectral, radar, settings)
         area = read_area(settings.aoi, spectral.grid) if settings.aoi else None
-        mask = read_mask(settings.mask, hsi, spectral, area=area, crs=hsi_crs, **how)
+        whole = "sar" in accepted(missing)
+        mask = read_mask(settings.mask, hsi, spectral, area=area, crs=hsi_crs, may_be_whole=whole, **how)
         extra = open_extra(settings.extra, spectral, force=settings.force, **how)
         for image in extra:
             on_error.callback(image.close)
-        stack = _with_unit(Stack(spectral, radar, spectral.grid, "power", extra=extra), settings)
-        stack = replace(_with_checked_content(stack, settings.spectral_offset), mask=mask)
-        stack = _with_shift(stack, settings)  # of the whole image, so that a map of an area is a part of its map
-        stack = replace(stack, area=area, grid=area.grid if area else stack.grid)
-        _check_something_left(stack)
+        stack = Stack(spectral, radar, spectral.grid, "power", extra=extra)
+        if sar is None:
+            stack = _with_checked_content(replace(stack, missing=missing), settings.spectral_offset)
+        else:
+            stack = _with_checked_content(_with_unit(stack, settings), settings.spectral_offset)
+            stack = _with_shift(
+                replace(stack, mask=mask), settings
+            )  # of the whole image, as a map of an area is a part
+        stack = replace(stack, mask=mask, area=area, grid=area.grid if area else stack.grid)
+        _check_something_left(replace(stack, missing=missing))
         on_error.pop_all()
     return replace(stack, warnings=tuple(said))
 
@@ -149,10 +165,12 @@ def _with_checked_content(stack: Stack, offset: float | None) -> Stack:
     if share == 0 and not any(stack.read_valid(window).any() for window in stack.grid.tiles(512)):
         where = stack.spectral.paths[0]
         images, all_ = ("all images", "all") if stack.extra else ("both images", "both")
+        if not stack.has_sar and not stack.extra:
+            raise RasterError(where, "no pixel has data", "Check its nodata values.")
         raise RasterError(where, f"no pixel has data in {images}", f"Check the nodata values and CRS of {all_}.")
     if share < 0.5:
-        missing = "%s: about %.0f %% of the scene has no data in one of the images."
-        log.warning(missing, stack.spectral.paths[0], 100 * (1 - share))
+        one = "%s: about %.0f %% of the scene has no data in one of the images."
+        log.warning(one, stack.spectral.paths[0], 100 * (1 - share))
     warn_of_gaps(stack, counts, len(np.concatenate(seen)))
     for image in stack.images:
         if infinite := counts.infinite_share(image.paths):
@@ -164,7 +182,7 @@ def _with_checked_content(stack: Stack, offset: float | None) -> Stack:
     pixels = (raw * scales + offsets).astype(np.float32)
     added = recognised_offset(stack.spectral, pixels) if offset is None else offset
     warn_of_spectral_content(stack.spectral, pixels + np.float32(added), added)
-    values = [raw, *layers, np.concatenate(radar, axis=1)]
+    values = [raw, *layers, *([np.concatenate(radar, axis=1)] if stack.has_sar else [])]
     for image, own in zip(stack.images, values, strict=True):
         check_variety(image, own)
     checked = [warn_of_fills(image, own) for image, own in zip(stack.images, values, strict=True)]
@@ -173,7 +191,7 @@ def _with_checked_content(stack: Stack, offset: float | None) -> Stack:
 
 def _by_image(stack: Stack, pixels: NDArray[np.float32]) -> list[NDArray[np.float32]]:
     """The spectral part of tiles (S, n), split into that of the spectral image and those of extra layers."""
-    ends = np.cumsum([len(image.bands) for image in stack.images[:-1]])
+    ends = np.cumsum([len(image.bands) for image in (stack.spectral, *stack.extra)])
     return np.split(pixels, ends[:-1])
 
 
