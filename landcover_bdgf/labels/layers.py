@@ -47,8 +47,8 @@ class Layer:
 
     @property
     def colors(self) -> dict[int, Color]:
-        """Colours by code."""
-        return {int(code): (*bytes.fromhex(color[1:]),) for code, color, _ in self.ramp}
+        """Colours by code; empty for a layer without codes."""
+        return {} if not self.codes else {int(code): (*bytes.fromhex(color[1:]),) for code, color, _ in self.ramp}
 
     def bands(self, legend: Legend) -> tuple[str, ...]:
         """Names of the bands for the classes of a map."""

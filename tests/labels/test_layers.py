@@ -39,3 +39,4 @@ def test_codes_have_names_and_colours() -> None:
     assert (profile.nodata, profile.overviews) == (0, "mode")
     assert profile.colormap is not None
     assert [*profile.colormap] == [1, 2, 3]
+    assert layer_profile("confidence", LEGEND, "uint8").colormap is None
