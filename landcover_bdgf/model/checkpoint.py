@@ -42,7 +42,6 @@ FORMAT = 9  # 9: judged labels without guidance
 STATE = "state"  # kind of the file with the state of an interrupted training
 SCALING_PREFIX, HISTORY_PREFIX, VALUES_PREFIX, LEFT_OUT_PREFIX = "scaling.", "history.", "values.", "left_out."
 ALONE_PREFIX = "alone."  # then the sensor, then as for both sensors
-SHARED_PREFIXES = ("unet.", "presto.")  # of weights that the networks of one sensor alone use, too
 _PICKLES = (b"PK", *(bytes([0x80, protocol]) for protocol in range(2, 6)))  # also zipped
 
 
@@ -172,8 +171,9 @@ class Checkpoint:
         if self.alone:
             description["alone"] = {sensor: Fitted.of(own) for sensor, own in self.alone.items()}
         for sensor, own in self.alone.items():
-            arrays = {k: v for k, v in own.weights.items() if not k.startswith(SHARED_PREFIXES)}
-            arrays |= {LEFT_OUT_PREFIX + k: v for k, v in (own.left_out.arrays() if own.left_out else {}).items()}
+            arrays = own.weights | {
+                LEFT_OUT_PREFIX + k: v for k, v in (own.left_out.arrays() if own.left_out else {}).items()
+            }
             tensors |= {f"{ALONE_PREFIX}{sensor}.{k}": v for k, v in arrays.items()}
         return tensors, json.dumps(to_jsonable_python(description), sort_keys=True)
 
@@ -324,7 +324,6 @@ def _assemble(described: Description, tensors: Arrays) -> Checkpoint:
 def _alone(model: Checkpoint, sensor: Sensor, fitted: Fitted, tensors: Arrays) -> Checkpoint:
     """The model of one sensor alone in the file of a model of both."""
     own = part(tensors, f"{ALONE_PREFIX}{sensor}.")
-    weights = {k: v for k, v in model.weights.items() if k.startswith(SHARED_PREFIXES)}
-    weights |= {k: v for k, v in own.items() if not k.startswith(LEFT_OUT_PREFIX)}
-    left_out = LeftOut.of(part(own, LEFT_OUT_PREFIX))
-    return replace(model, weights=weights, left_out=left_out, sensor=sensor, **dict(fitted))
+    weights = {k: v for k, v in own.items() if not k.startswith(LEFT_OUT_PREFIX)}
+    left_out, recipe = LeftOut.of(part(own, LEFT_OUT_PREFIX)), model.recipe.alone()
+    return replace(model, weights=weights, recipe=recipe, left_out=left_out, sensor=sensor, **dict(fitted))

@@ -136,9 +136,11 @@ def _trained(
     viewer = Viewer.of(denoiser.weights, denoiser.scaling, recipe, device, run.seed)
     setup = Setup(denoiser, viewer, samples, training_record(stacks, samples, denoiser, recipe, run), run, stacks)
     model = setup.fitted(partial, resume=resume)
+    unguided = Viewer.of({}, denoiser.scaling, recipe.alone(), device, run.seed)
+    setup = replace(setup, denoiser=replace(denoiser, weights={}))
     for sensor, state in _states_alone(partial, resume=resume).items() if recipe.training.one_sensor else ():
         log.info("training on %s alone", SENSOR_NAMES[sensor])
-        of_sensor = replace(setup, viewer=replace(viewer, sensor=sensor, extra=denoiser.extra_bands))
+        of_sensor = replace(setup, viewer=replace(unguided, sensor=sensor, extra=denoiser.extra_bands))
         alone = of_sensor.fitted(state, resume=resume and state is not None and state.exists())
         model = replace(model, alone=model.alone | {sensor: alone})
     for stack in stacks:

@@ -35,7 +35,8 @@ def test_each_sensor_has_networks_a_temperature_and_judged_labels_of_its_own(wit
         assert own.temperature >= 1
         assert not np.array_equal(own.weights["fusion.head.weight"], with_alone.weights["fusion.head.weight"])
         assert not np.array_equal(own.weights["domain.means"], with_alone.weights["domain.means"])
-        assert own.weights.keys() == with_alone.weights.keys()
+        assert not any(key.startswith(("unet.", "alone.")) for key in own.weights), "no diffusion features guide them"
+        assert own.recipe.features.source == "none"
 
 
 def test_a_file_keeps_them(with_alone: Checkpoint, model: Checkpoint, tmp_path: Path) -> None:
@@ -46,6 +47,7 @@ def test_a_file_keeps_them(with_alone: Checkpoint, model: Checkpoint, tmp_path: 
     for sensor, own in with_alone.alone.items():
         again = found.alone[sensor]
         assert all(np.array_equal(again.weights[key], own.weights[key]) for key in own.weights)
+        assert (again.recipe, again.sensor) == (own.recipe, sensor)
         assert (again.shares, again.similar, again.temperature) == (own.shares, own.similar, own.temperature)
         assert again.left_out is not None
         assert own.left_out is not None
