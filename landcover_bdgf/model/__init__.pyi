@@ -1,4 +1,4 @@
-from .alone import AnyClassifier as AnyClassifier, check_alone as check_alone, classifier_of as classifier_of
+from .alone import AnyClassifier as AnyClassifier, classifier_of as classifier_of
 from .averaging import adjacent_difference as adjacent_difference
 from .blocks import (
     BLOCK_PX as BLOCK_PX,
@@ -13,6 +13,7 @@ from .checkpoint import (
     Kind as Kind,
     alone_partials as alone_partials,
     band_names as band_names,
+    check_alone as check_alone,
     checkpoint_product as checkpoint_product,
     extra_layers as extra_layers,
     load_checkpoint as load_checkpoint,

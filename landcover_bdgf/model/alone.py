@@ -8,15 +8,13 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
-from landcover_bdgf.errors import CheckpointError
 from landcover_bdgf.labels import PredictionSets
 from landcover_bdgf.model.blocks import Block
 from landcover_bdgf.model.checkpoint import Checkpoint
 from landcover_bdgf.model.classifier import Classifier
 from landcover_bdgf.model.map_layers import Classified, LayerPlan
 from landcover_bdgf.model.run import Run
-from landcover_bdgf.scene import ALONE, BOTH, SENSOR_NAMES, Missing, accepted
-from landcover_bdgf.storage import PathLike
+from landcover_bdgf.scene import ALONE, BOTH, Missing, accepted
 
 CONDITION = "condition"  # the layer that tells which sensors a pixel was mapped by
 
@@ -65,14 +63,6 @@ def classifier_of(
     if missing == "error":
         return Classifier(model, run, layers, every_block=every_block)
     return ConditionClassifier(model, run, layers, missing, every_block=every_block)
-
-
-def check_alone(model: Checkpoint, missing: Missing, path: PathLike | None = None) -> None:
-    """CheckpointError if a model, in the file ``path``, lacks the networks of a sensor that may be alone."""
-    for sensor in accepted(missing):
-        if sensor not in model.alone:
-            problem = f"has no network for {SENSOR_NAMES[sensor]} alone"
-            raise CheckpointError(path or "the model", problem, "Train it with --set training.one_sensor=true.")
 
 
 def _own_plan(model: Checkpoint, plan: LayerPlan) -> LayerPlan:

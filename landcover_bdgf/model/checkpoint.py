@@ -22,7 +22,7 @@ from landcover_bdgf.model.history import History
 from landcover_bdgf.model.recipe import Recipe
 from landcover_bdgf.model.scaling import Scaling
 from landcover_bdgf.model.training_values import TrainingValues
-from landcover_bdgf.scene import ALONE, Image, Sensor, Stack
+from landcover_bdgf.scene import ALONE, SENSOR_NAMES, Image, Missing, Sensor, Stack, accepted
 from landcover_bdgf.storage import (
     STRICT,
     Arrays,
@@ -279,6 +279,14 @@ def load_checkpoint(path: str | Path, kind: Kind | None = None) -> Checkpoint:
         use = "bdgf train makes a model from it" if kind == "model" else "a denoiser comes from bdgf pretrain"
         raise CheckpointError(path, f"is a {checkpoint.kind}, a {kind} is needed: {use}")
     return checkpoint
+
+
+def check_alone(model: Checkpoint, missing: Missing, path: PathLike | None = None) -> None:
+    """CheckpointError if a model, in the file ``path``, lacks the networks of a sensor that may be alone."""
+    for sensor in accepted(missing):
+        if sensor not in model.alone:
+            problem = f"has no network for {SENSOR_NAMES[sensor]} alone"
+            raise CheckpointError(path or "the model", problem, "Train it with --set training.one_sensor=true.")
 
 
 def band_names(image: Image) -> tuple[BandName, ...]:

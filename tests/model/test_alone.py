@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 
 from landcover_bdgf.errors import CheckpointError
-from landcover_bdgf.model.alone import check_alone, classifier_of
-from landcover_bdgf.model.checkpoint import Checkpoint, load_checkpoint
+from landcover_bdgf.model.alone import classifier_of
+from landcover_bdgf.model.checkpoint import Checkpoint, check_alone, load_checkpoint
 from landcover_bdgf.model.classifier import Classifier
 from landcover_bdgf.model.map_layers import LayerPlan
 from landcover_bdgf.model.run import Run
