@@ -33,7 +33,7 @@ from landcover_bdgf.labels.samples import Samples
 from landcover_bdgf.labels.sampling import sample
 from landcover_bdgf.labels.settings import SampleSettings
 from landcover_bdgf.model.checkpoint import Checkpoint
-from landcover_bdgf.model.recipe import load_recipe
+from landcover_bdgf.model.recipe import changed, load_recipe
 from landcover_bdgf.progress import log
 from landcover_bdgf.scene.alignment import align
 from landcover_bdgf.scene.simulation import SceneFiles, simulate, write_scene
@@ -237,6 +237,12 @@ def denoiser(stack: Stack, samples: Samples) -> Checkpoint:
 def model(stack: Stack, samples: Samples, denoiser: Checkpoint) -> Checkpoint:
     """A model after four steps."""
     return train(stack, samples, denoiser=denoiser)
+
+
+@pytest.fixture(scope="session")
+def with_alone(stack: Stack, samples: Samples, denoiser: Checkpoint) -> Checkpoint:
+    """The same model, with networks of each sensor alone."""
+    return train(stack, samples, denoiser=denoiser, recipe=changed(denoiser.recipe, ("training.one_sensor=true",)))
 
 
 @pytest.fixture

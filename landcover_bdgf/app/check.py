@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 
 from landcover_bdgf.errors import BdgfError
@@ -23,8 +24,10 @@ from landcover_bdgf.labels import (
 )
 from landcover_bdgf.model import Run, kernel
 from landcover_bdgf.progress import kept_warnings, log, track
-from landcover_bdgf.scene import ReadCounts, SceneRow, Stack, warn_of_zeros
+from landcover_bdgf.scene import ALONE, CONDITIONS, SENSOR_NAMES, ReadCounts, SceneRow, Stack, warn_of_zeros
 from landcover_bdgf.text import listed, printable
+
+WORTH_A_LINE = 0.01  # of the pixels
 
 
 @dataclass(frozen=True)
@@ -35,27 +38,43 @@ class Findings:
     ----------
     scene, machine : list of str
         Lines about the images, and about the device.
-    valid_share : float
-        Share of pixels with data in both images, 0 to 1.
+    shares : dict of str to float
+        Share of pixels with data in both images, in the spectral image alone, and in the SAR image alone, 0 to 1.
     samples : Samples, optional
         Drawn if labels are given.
     """
 
     scene: list[str]
     machine: list[str]
-    valid_share: float
+    shares: dict[str, float]
     samples: Samples | None = None
+
+    @property
+    def valid_share(self) -> float:
+        """Share of pixels with data in both images."""
+        return self.shares["both"]
 
     def lines(self) -> list[str]:
         """As text."""
         labels = samples_lines(self.samples) if self.samples else ["labels: not checked (pass --labels)"]
-        return [*self.scene, f"valid in both sensors: {100 * self.valid_share:.1f} %", *labels, *self.machine]
+        valid = f"valid in both sensors: {100 * self.valid_share:.1f} %"
+        return [*self.scene, valid, *self._alone(), *labels, *self.machine]
+
+    def _alone(self) -> list[str]:
+        """What one sensor alone shows, where that is worth a line."""
+        worth = {sensor: self.shares[sensor] for sensor in ALONE if self.shares[sensor] >= WORTH_A_LINE}
+        return [
+            f"valid in {SENSOR_NAMES[sensor]} alone: {100 * share:.1f} %; not mapped, unless by map --missing {sensor} "
+            "and a model trained with --set training.one_sensor=true"
+            for sensor, share in worth.items()
+        ]
 
     def values(self) -> dict[str, Any]:
         """As JSON."""
         return {
             "scene": self.scene,
             "valid_share": self.valid_share,
+            "alone": {sensor: self.shares[sensor] for sensor in ALONE},
             "classes": self.samples.table() if self.samples else None,
             "machine": self.machine,
         }
@@ -131,7 +150,7 @@ def check_table(
             with kept_warnings() as said:
                 try:
                     stack = opened.enter_context(row.stack())
-                    found: Findings | BdgfError = Findings(stack.describe(), [], _valid_share(stack))
+                    found: Findings | BdgfError = Findings(stack.describe(), [], _shares(stack))
                     if own_labels:
                         check_field(own_labels, own_field, settings=settings)
                         labelled[position] = LabelledScene(stack, own_labels, str(own_field))
@@ -165,15 +184,17 @@ def check_scene(
     """
     machine = _machine(run)
     drawn = sample(stack, labels, field=field, settings=settings) if labels and field else None
-    return Findings(stack.describe(), machine, _valid_share(stack), drawn)
+    return Findings(stack.describe(), machine, _shares(stack), drawn)
 
 
-def _valid_share(stack: Stack) -> float:
-    windows, counts = list(stack.grid.tiles(512)), ReadCounts()
-    read = stack.counting(counts).read_valid
-    valid = sum(int(read(window).sum()) for window in track(windows, "reading the scene", len(windows)))
+def _shares(stack: Stack) -> dict[str, float]:
+    """Shares of the pixels that both sensors saw, or one alone."""
+    windows, counts, found = list(stack.grid.tiles(512)), ReadCounts(), np.zeros(len(CONDITIONS) + 1, np.int64)
+    read = replace(stack.counting(counts), missing="any").read
+    for window in track(windows, "reading the scene", len(windows)):
+        found += np.bincount(read(window).condition.ravel(), minlength=len(found))
     warn_of_zeros(stack, counts)
-    return valid / stack.pixels
+    return dict(zip(CONDITIONS, (found[1:] / stack.pixels).tolist(), strict=True))
 
 
 def _machine(run: Run) -> list[str]:

@@ -44,7 +44,8 @@ def first_checks(command: str, values: Mapping[str, Any]) -> None:
             rows = read_scene_table(values["hsi"])
             if command == "train" or (command == "map" and values["model"] is None):
                 _check_labels_of(rows, values)
-    for text in [values.get("hsi"), values.get("sar"), *(values.get("more") or [])]:
+    sar = values.get("sar")
+    for text in [values.get("hsi"), "" if sar == "none" else sar, *(values.get("more") or [])]:
         _check_found(text or "")
     labels = values.get("labels") or []
     for path in labels if isinstance(labels, list) else [labels]:

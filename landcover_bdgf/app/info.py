@@ -8,9 +8,10 @@ from typing import Any
 import numpy as np
 
 from landcover_bdgf import labels, mapping, model, survey  # faces load on use: torch takes seconds, an image needs none
-from landcover_bdgf.assessment import map_record
+from landcover_bdgf.assessment import MAPPED_BY, map_record
 from landcover_bdgf.errors import LabelError, RasterError, opening
 from landcover_bdgf.geo import M2_PER_HA, grid_of, open_raster
+from landcover_bdgf.scene import SENSOR_NAMES
 from landcover_bdgf.storage import read_record, record_path
 from landcover_bdgf.text import percent, printable
 
@@ -79,6 +80,7 @@ def _checkpoint(path: Path) -> dict[str, Any]:
         **_components(found.scaling.snr.tolist()),
         **_scenes(found),
         **_judged(found),
+        **_alone(found),
         "classes": _classes(found.legend) if found.legend else "none (a denoiser)",
         "weights": sum(int(w.size) for w in found.weights.values()),
         "training steps": len(losses),
@@ -118,6 +120,16 @@ def _judged(found: model.Checkpoint) -> dict[str, Any]:
         "averaged windows": f"similar to the pixel within {found.similar:g}",
         "temperature": found.temperature,
     }
+
+
+def _alone(found: model.Checkpoint) -> dict[str, str]:
+    """What the networks of one sensor alone are worth; nothing of a model without them."""
+    told = {}
+    for sensor, own in found.alone.items():
+        judged = own.left_out
+        right = "" if judged is None else f"right on {percent(judged.accuracy)} of judged labels, "
+        told[f"{SENSOR_NAMES[sensor]} alone".removeprefix("the ")] = f"{right}temperature {own.temperature:g}"
+    return told
 
 
 def _part(path: Path) -> dict[str, Any]:
@@ -222,6 +234,8 @@ def _made_with(found: dict[str, Any]) -> dict[str, str]:
     if isinstance(sets, dict) and isinstance(sets.get("coverage"), float):
         coverage = 100 * sets["coverage"]
         shown["prediction sets"] = f"of level {sets.get('level')}; on left-out labels they hold {coverage:.0f} %"
+    if cases := [line for line in map_record(found).made if line.startswith(MAPPED_BY)]:
+        shown["sensors"] = cases[0]
     if isinstance(merge, list) and merge:
         shown["merged classes"] = "; ".join(printable(str(text)) for text in merge)
     if isinstance(sieve, dict):

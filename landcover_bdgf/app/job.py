@@ -56,6 +56,7 @@ from landcover_bdgf.model import (
     load_checkpoint,
     novelty_folds,
     partial_path,
+    remove_partials,
 )
 from landcover_bdgf.progress import log
 from landcover_bdgf.scene import Image, Stack
@@ -160,14 +161,14 @@ def keep_denoiser(
         _save(denoiser, draft)
         if denoiser.recipe.features.diffusion:
             draw_denoised(denoiser, stack, draft.with_suffix(".png"), run=run)
-    partial_path(path).unlink(missing_ok=True)
+    remove_partials(path)
 
 
 def keep_model(model: Checkpoint, path: Path, *, overwrite: bool, begun: bool = False) -> None:
     """Save a model and its losses (``.csv``); remove its training state."""
     with atomic_output(path, overwrite=overwrite, begun=begun) as draft:
         _save(model, draft)
-    partial_path(path).unlink(missing_ok=True)
+    remove_partials(path)
 
 
 def _save(checkpoint: Checkpoint, draft: Path) -> None:
@@ -251,7 +252,7 @@ def _finished(path: Path, kind: Kind, job: Job, is_ours: Callable[[Checkpoint], 
     found = load_checkpoint(path, kind)
     if is_ours(found):
         log.info("%s: already complete, skipped", path)
-        partial_path(path).unlink(missing_ok=True)
+        remove_partials(path)
         return found
     if job.overwrite:
         return None

@@ -256,6 +256,7 @@ def _products(command: str, values: Mapping[str, Any]) -> list[Product]:
     from landcover_bdgf.mapping import MapSettings, map_product
 
     settings = _filled(MapSettings, values)
+    settings = settings.without_sar() if values["sar"] == "none" else settings
     if values["labels"] is None:
         return [map_product(output, settings)]
     from landcover_bdgf.app.job_files import job_products
@@ -306,7 +307,10 @@ _IMAGE = "a file, a folder, or files joined by commas"
 HSI = Annotated[str, argument(f"spectral image (hyper- or multispectral): {_IMAGE}", "HSI")]
 SAR = Annotated[str, argument(f"SAR image: {_IMAGE}", "SAR")]
 HSI_OR_TABLE = Annotated[str, argument(f"spectral image: {_IMAGE}; or a table of scenes (.csv)", "HSI")]
-SAR_OF_HSI = Annotated[str | None, argument(f"SAR image: {_IMAGE}; a table names those of its scenes", "SAR")]
+_WITHOUT = "map --model maps a scene without one if it is none"
+SAR_OF_HSI = Annotated[
+    str | None, argument(f"SAR image: {_IMAGE}; a table names those of its scenes; {_WITHOUT}", "SAR")
+]
 MORE = Annotated[list[str] | None, argument("more pairs of images: HSI SAR HSI SAR ...", "[MORE]...")]
 OUTPUT = Annotated[Path, option("output", "file or folder to write", "Outputs")]
 GPKG_OUTPUT = Annotated[Path, option("output", "GeoPackage to write (.gpkg)", "Outputs")]

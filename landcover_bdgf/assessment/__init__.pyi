@@ -19,7 +19,7 @@ from .pages import (
     points_text as points_text,
 )
 from .pictures import colour_bands as colour_bands
-from .provenance import map_record as map_record
+from .provenance import MAPPED_BY as MAPPED_BY, map_record as map_record
 from .reference import ReferenceFile as ReferenceFile, training_pixels as training_pixels
 from .reliability import (
     BINS as BINS,

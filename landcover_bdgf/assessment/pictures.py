@@ -12,7 +12,7 @@ from rasterio.enums import Resampling
 from rasterio.io import DatasetReader
 
 from landcover_bdgf.geo import Grid, grid_of, read_band
-from landcover_bdgf.labels import LAYER_NODATA, NODATA, Color, codes_picture
+from landcover_bdgf.labels import LAYER_NODATA, NODATA, Color, Layer, codes_picture
 from landcover_bdgf.scene import Image
 from landcover_bdgf.text import png
 
@@ -68,8 +68,10 @@ def errors_picture(dataset: DatasetReader, places: Places, colors: Mapping[int, 
     return png(rgba)
 
 
-def layer_picture(layer: DatasetReader) -> str:
-    """A layer of percentages on matplotlib's cividis from 0 to 100, transparent where it has no data."""
+def layer_picture(layer: DatasetReader, kind: Layer) -> str:
+    """A layer of percentages on matplotlib's cividis from 0 to 100, or of codes; transparent where it has no data."""
+    if kind.codes:
+        return codes_picture(_reduced(layer), kind.colors)
     from matplotlib import colormaps
 
     percent = _reduced(layer)

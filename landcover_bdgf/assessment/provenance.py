@@ -8,10 +8,13 @@ from typing import Annotated, Any
 
 from pydantic import AfterValidator, BaseModel, Field, NonNegativeInt
 
+from landcover_bdgf.scene import SENSOR_NAMES
 from landcover_bdgf.storage import read_json
 from landcover_bdgf.text import listed, percent, printable, rough_percent
 
 LONGEST = 2000  # characters of a text
+MAPPED_BY = "pixels are mapped by"  # begins a line on the sensors of a map
+_CASES = {"both": "both sensors"} | {sensor: f"{name} alone" for sensor, name in SENSOR_NAMES.items()}
 
 
 def _one_line(text: str) -> str:
@@ -103,7 +106,7 @@ class MapRecord(BaseModel):
     recipe: Line = ""
     command: Line | None = None
     versions: dict[Line, Line] = {}
-    made: list[Line] = []  # of the map: patches that were removed, classes that were merged, prediction sets
+    made: list[Line] = []  # of the map: patches that were removed, merged classes, sensors, prediction sets
 
     def inputs(self) -> list[tuple[str, list[str]]]:
         """Rows of a table: names, and lines of text."""
@@ -161,6 +164,12 @@ def _made(record: Mapping[str, Any]) -> list[str]:
             f"patches below {sieve['min_area']} got the class of their largest neighbour "
             f"({record.get('sieved_px', 0):,} px changed); accuracies from left-out labels are of the map before"
         )
+    if cases := record.get("conditions"):
+        total = max(1, sum(cases.values()))
+        judged = record.get("judged_alone") or {}
+        right = {key: f" (right on {percent(share)} of left-out labels)" for key, share in judged.items()}
+        shares = (f"{name} {percent(cases[key] / total)}{right.get(key, '')}" for key, name in _CASES.items())
+        lines.append(f"{MAPPED_BY} {', '.join(shares)}; accuracies from left-out labels are of both sensors")
     if sets:
         lines.append(f"prediction sets of level {sets['level']:g} hold {percent(sets['coverage'])} of left-out labels")
     return lines

@@ -118,7 +118,7 @@ def _layers(dataset: DatasetReader, names: Sequence[str]) -> list[Layer]:
         path = layer_path(Path(dataset.name), name)
         if path.is_file():
             with open_raster(path) as layer:
-                found.append(Layer(name, LAYERS[name].band, pictures.layer_picture(layer)))
+                found.append(Layer(name, LAYERS[name].band, pictures.layer_picture(layer, LAYERS[name])))
     return found
 
 

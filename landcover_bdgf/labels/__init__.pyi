@@ -31,6 +31,7 @@ from .layers import (
     HUNDREDTHS as HUNDREDTHS,
     LAYER_NODATA as LAYER_NODATA,
     LAYERS as LAYERS,
+    Layer as Layer,
     layer_files as layer_files,
     layer_nodata as layer_nodata,
     layer_path as layer_path,

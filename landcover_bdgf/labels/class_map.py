@@ -53,6 +53,8 @@ class ClassMap:
         Number of classes in the prediction set, then 1 for each class in it and 0 for each other; 255 is no data.
     entropy : uint8 (h, w), optional
         Of the class probabilities, in percent of its maximum, 255 where there is no data.
+    condition : uint8 (h, w), optional
+        Sensors that a pixel was mapped by: 1 both, 2 the spectral image alone, 3 the SAR image alone, 0 no data.
     """
 
     codes: NDArray[Any]
@@ -63,6 +65,7 @@ class ClassMap:
     probabilities: NDArray[Any] | None = None
     sets: NDArray[np.uint8] | None = None
     entropy: NDArray[np.uint8] | None = None
+    condition: NDArray[np.uint8] | None = None
 
     @property
     def crs(self) -> CRS:
@@ -101,7 +104,8 @@ class ClassMap:
             coordinates["class"] = list(self.legend.names)
         data = xarray.Dataset(variables, coords=coordinates)
         for name, (_, layer) in variables.items():
-            data[name] = data[name].rio.write_nodata(NODATA if name == "landcover" else layer_nodata(str(layer.dtype)))
+            nodata = NODATA if name == "landcover" else layer_nodata(name, str(layer.dtype))
+            data[name] = data[name].rio.write_nodata(nodata)
         data["landcover"].attrs |= {
             "flag_values": np.array(self.legend.codes, self.codes.dtype),
             "flag_meanings": " ".join(printable(name).replace(" ", "_") for name in self.legend.names),

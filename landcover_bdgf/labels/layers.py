@@ -1,6 +1,6 @@
 """The layers of a map besides its classes: what their bands hold, how they are stored and shown in QGIS.
 
-All are percentages, or 0 and 1; the largest value of the data type is no data.
+All but codes are percentages, or 0 and 1, and the largest value of the data type is no data; of codes, 0 is.
 """
 
 from __future__ import annotations
@@ -14,7 +14,10 @@ from xml.etree.ElementTree import Element, SubElement
 import numpy as np
 
 from landcover_bdgf.geo import RasterProfile
+from landcover_bdgf.labels.colors import Color
 from landcover_bdgf.labels.legend import Legend
+from landcover_bdgf.labels.symbology import palette_style
+from landcover_bdgf.scene import ALONE, BOTH
 from landcover_bdgf.text import printable
 
 LAYER_NODATA: Final = 255  # of layers in uint8
@@ -33,11 +36,19 @@ class Layer:
         Upper limits in the units of uint8, colours and plain names, from the lowest.
     by_class : bool
         Whether each class has a band.
+    codes : bool
+        Whether its values are codes from 1, those of the ramp.
     """
 
     band: str
     ramp: tuple[tuple[float, str, str], ...]
     by_class: bool = False
+    codes: bool = False
+
+    @property
+    def colors(self) -> dict[int, Color]:
+        """Colours by code; empty for a layer without codes."""
+        return {} if not self.codes else {int(code): (*bytes.fromhex(color[1:]),) for code, color, _ in self.ramp}
 
     def bands(self, legend: Legend) -> tuple[str, ...]:
         """Names of the bands for the classes of a map."""
@@ -87,6 +98,14 @@ LAYERS: Mapping[str, Layer] = {
             (80, _POOR, "61 to 80 %"), (100, _LOW, "above 80 %: classes are nearly equal"),
         ),
     ),
+    "condition": Layer(
+        "sensors that the pixel was mapped by",
+        (
+            (BOTH, _BEST, "both sensors"), (ALONE["spectral"], _FAIR, "the spectral image alone"),
+            (ALONE["sar"], _LOW, "the SAR image alone"),
+        ),
+        codes=True,
+    ),
 }  # fmt: skip
 
 
@@ -101,9 +120,9 @@ def layer_files(output: Path, layer: str) -> tuple[Path, Path]:
     return path, path.with_suffix(".qml")
 
 
-def layer_nodata(dtype: str) -> int:
-    """The value that means no data."""
-    return int(np.iinfo(dtype).max)
+def layer_nodata(name: str, dtype: str) -> int:
+    """The value of a layer that means no data."""
+    return 0 if LAYERS[name].codes else int(np.iinfo(dtype).max)
 
 
 def layer_scale(dtype: str) -> int:
@@ -115,13 +134,15 @@ def layer_profile(name: str, legend: Legend, dtype: str) -> RasterProfile:
     """How the raster of a layer is written."""
     bands = LAYERS[name].bands(legend)
     return RasterProfile(
-        dtype, len(bands), nodata=layer_nodata(dtype), band_names=bands, scale=1 / layer_scale(dtype),
-        overviews="mode" if name == "sets" else "average",
+        dtype, len(bands), nodata=layer_nodata(name, dtype), band_names=bands, scale=1 / layer_scale(dtype),
+        overviews="mode" if name in ("sets", "condition") else "average", colormap=LAYERS[name].colors or None,
     )  # fmt: skip
 
 
 def layer_style(name: str, legend: Legend) -> Element:
-    """A QGIS style of a layer: fixed steps with plain names, for its first band."""
+    """A QGIS style of a layer: fixed steps or codes with plain names, for its first band."""
+    if LAYERS[name].codes:
+        return palette_style((int(code), color, label) for code, color, label in LAYERS[name].ramp)
     root = Element("qgis", version="3.22", styleCategories="Symbology")
     renderer = SubElement(
         SubElement(root, "pipe"), "rasterrenderer", type="singlebandpseudocolor", band="1", opacity="1",

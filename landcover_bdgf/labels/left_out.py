@@ -62,6 +62,11 @@ class LeftOut:
         """Number of folds."""
         return len(np.unique(self.fold))
 
+    @property
+    def accuracy(self) -> float:
+        """Share of the pixels whose class is right."""
+        return float((self.codes == self.mapped).mean())
+
     def where(self, keep: NDArray[Any]) -> LeftOut:
         """The pixels selected by a mask or indices."""
         return replace(self, **{name: values[keep] for name, values in self.arrays().items()})

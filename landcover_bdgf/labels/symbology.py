@@ -11,7 +11,7 @@ gtiff.html and the schema ``gdalvrt.xsd``) and QGIS's paletted renderer.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree
@@ -98,15 +98,20 @@ def _aux_xml(legend: Legend, values: Sequence[int]) -> Element:
 
 def _qml(legend: Legend, values: Sequence[int]) -> Element:
     """A style with one colour and one name per class."""
+    named = zip(legend.entries, values, strict=True)
+    return palette_style((value, entry.hex, printable(entry.name)) for entry, value in named)
+
+
+def palette_style(rows: Iterable[tuple[int, str, str]]) -> Element:
+    """A QGIS style of a raster of codes: values, colours (#rrggbb) and labels."""
     root = Element("qgis", version="3.22", styleCategories="Symbology")
     pipe = SubElement(root, "pipe")
     renderer = SubElement(
         pipe, "rasterrenderer", type="paletted", band="1", opacity="1", alphaBand="-1", nodataColor=""
     )
     palette = SubElement(renderer, "colorPalette")
-    for entry, value in zip(legend.entries, values, strict=True):
-        label = printable(entry.name)
-        SubElement(palette, "paletteEntry", value=str(value), color=entry.hex, label=label, alpha="255")
+    for value, color, label in rows:
+        SubElement(palette, "paletteEntry", value=str(value), color=color, label=label, alpha="255")
     return root
 
 

@@ -115,7 +115,7 @@ def _tiles(
     bands, nodata, dtype = 1, NODATA, legend.dtype
     if layer is not None:
         first = maps[0].found.layers[layer]
-        bands, nodata, dtype = first.count, layer_nodata(first.dtypes[0]), np.dtype(first.dtypes[0])
+        bands, nodata, dtype = first.count, layer_nodata(layer, first.dtypes[0]), np.dtype(first.dtypes[0])
     for window in grid.tiles(_READ_PX):
         shape = (window.height, window.width)
         pixels, best = np.full((bands, *shape), nodata, dtype), np.full(shape, _NOTHING, np.int16)
@@ -133,7 +133,7 @@ def _score(each: PlacedMap, window: Window, codes: NDArray[Any], settings: Mosai
     values = np.zeros(codes.shape, np.int16)
     if settings.overlap != "first":
         percent = each.layer(window, settings.overlap)[0].astype(np.int16)
-        values = np.where(percent == layer_nodata("uint8"), -1, percent)
+        values = np.where(percent == layer_nodata(settings.overlap, "uint8"), -1, percent)
     return np.where(codes == NODATA, _NOTHING, values).astype(np.int16)
 
 

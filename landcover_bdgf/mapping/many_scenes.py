@@ -126,6 +126,7 @@ def _summary(folder: Path, settings: MapSettings) -> Path:
 
 
 def _task(row: SceneRow, folder: Path, settings: MapSettings) -> _Task:
+    settings = settings if row.sar else settings.without_sar()
     polygons = settings.polygons and str(folder / f"{row.name}_{Path(settings.polygons).name}")
     stac = settings.stac and (row.date or settings.stac)
     return _Task(row, folder / f"{row.name}.tif", replace(settings, shard="1/1", polygons=polygons, stac=stac))
@@ -206,7 +207,7 @@ def _begin(task: _Task, model: Checkpoint, how: Wanted) -> _BegunScene | SceneRe
     with kept_warnings() as said, ExitStack() as opened:
         try:
             opened.enter_context(reserved(task.product))
-            stack = opened.enter_context(task.row.stack())
+            stack = opened.enter_context(task.row.stack(task.settings.missing))
             begun = begin_map(model, stack, task.output, replace(how, settings=_settings(task, stack)))
             if begun is None:
                 pixels = _pixels(task.output, regrouped(model.classes, task.settings).legend)
@@ -258,7 +259,7 @@ def _result(task: _Task, model: Checkpoint, run: Run, *, overwrite: bool, resume
 
 def _map(task: _Task, model: Checkpoint, run: Run, *, overwrite: bool, resume: bool) -> bool:
     """Whether the map was there already."""
-    with reserved(task.product), task.row.stack() as stack:
+    with reserved(task.product), task.row.stack(task.settings.missing) as stack:
         settings = _settings(task, stack)
         done = resume and not overwrite and is_complete(task.output, model, stack, settings, run)
         map_scene(model, stack, task.output, settings=settings, run=run, overwrite=overwrite, resume=resume)

@@ -49,6 +49,9 @@ def check_map(
     if settings.novelty and not recipe.fusion.shares:
         problem = f"is not available for models of the recipe {recipe.name}, whose windows share no computation"
         raise SettingsError("`novelty`", problem, "Use another recipe, or map without `novelty`.")
+    if settings.missing != "error" and not recipe.training.one_sensor:
+        problem = "needs networks of one sensor alone"
+        raise SettingsError("`missing`", problem, "Train with --set training.one_sensor=true.")
     if settings.stac:
         check_stac(settings.stac)
     if settings.polygons:

@@ -12,13 +12,13 @@ from landcover_bdgf.labels import PredictionSets, regrouped, tell_missing
 from landcover_bdgf.mapping.settings import MapSettings
 from landcover_bdgf.model import Checkpoint, LayerPlan, Run
 from landcover_bdgf.progress import log
-from landcover_bdgf.scene import Stack
+from landcover_bdgf.scene import Stack, accepted
 from landcover_bdgf.storage import record
 
 
 def to_map(stack: Stack, settings: MapSettings) -> Stack:
     """The stack whose valid pixels are classified."""
-    return replace(stack, mask=None) if settings.map_masked else stack
+    return replace(stack, mask=None if settings.map_masked else stack.mask, missing=settings.missing)
 
 
 def map_record(
@@ -37,8 +37,22 @@ def map_record(
         legend=json.loads(regrouped(model.classes, settings).legend.to_json()),
         seed=run.seed,
         **_of_layers(model, settings, sets),
+        **_of_sensors(model, settings),
         **limits,
     )
+
+
+def _of_sensors(model: Checkpoint, settings: MapSettings) -> dict[str, Any]:
+    """Which sensor may be missing, and how often models of the other alone were right on left-out labels."""
+    if settings.missing == "error":
+        return {}
+    alone = {sensor: model.alone.get(sensor) for sensor in accepted(settings.missing)}
+    return {
+        "missing": settings.missing,
+        "judged_alone": {
+            sensor: round(own.left_out.accuracy, 4) for sensor, own in alone.items() if own and own.left_out
+        },
+    }
 
 
 def _of_layers(model: Checkpoint, settings: MapSettings, sets: PredictionSets | None) -> dict[str, Any]:

@@ -18,6 +18,7 @@ LIVE_NOVELTY = 2.1  # of the branch vectors, where a block is compared with the 
 FLOAT_COPIES = 12  # of a byte of the layers, while a block is computed: three arrays of float32
 LITERAL = 3000  # likewise, of windows that share no computation: 300 MB
 DECODED_TWICE = 2  # GDAL holds a block of a file decoded and in its cache
+USUAL_SAR_BANDS = 2  # of the model, for a scene without SAR
 TILES_PX = (256, BLOCK_PX)  # larger ones are no faster
 
 _SIZE = re.compile(r"(\d+(?:\.\d+)?)\s*([kmgt]?)i?b?", re.IGNORECASE)
@@ -49,7 +50,8 @@ class MemoryUse:
         bands = given if given <= spectral.max_bands else min(spectral.max_components, given)  # or fewer
         extra = sum(len(image.bands) for image in stack.extra)
         bands += extra
-        raw, channels = given + extra + len(stack.sar.bands), bands + len(stack.sar.names)
+        radar = len(stack.sar.bands) or USUAL_SAR_BANDS
+        raw, channels = given + extra + radar, bands + radar
         fusion = recipe.fusion
         padded = recipe.diffusion.padded_bands(channels)
         encoder = round(32 * recipe.diffusion.width) * padded  # the first block's output, in all bands

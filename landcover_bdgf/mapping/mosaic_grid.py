@@ -161,7 +161,7 @@ class PlacedMap:
         if layer is None:
             return 1, NODATA, self.found.classes.dtypes[0]
         dataset = self.found.layers[layer]
-        return dataset.count, layer_nodata(dataset.dtypes[0]), dataset.dtypes[0]
+        return dataset.count, layer_nodata(layer, dataset.dtypes[0]), dataset.dtypes[0]
 
 
 def _step_px(own: Grid, grid: Grid, extent: Extent) -> int:

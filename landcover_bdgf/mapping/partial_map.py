@@ -37,7 +37,7 @@ _EXPECTED = re.compile(
     rf"{re.escape(PLAN)}|{re.escape(WARNINGS)}|\d+_\d+\.npz|\..+"
 )  # hidden: the lock, and drafts of killed runs
 
-LayerName = Literal["confidence", "novelty", "probabilities", "sets", "entropy"]
+LayerName = Literal["confidence", "novelty", "probabilities", "sets", "entropy", "condition"]
 
 
 class Plan(Document):

@@ -7,7 +7,7 @@ import shutil
 import tempfile
 from collections.abc import Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, overload
@@ -35,10 +35,12 @@ from landcover_bdgf.mapping.stac_item import write_stac_item
 from landcover_bdgf.mapping.window_blocks import classified_windows, corners, windows_of
 from landcover_bdgf.model import (
     BLOCK_PX,
+    AnyClassifier,
     BlockStream,
     Checkpoint,
-    Classifier,
     Run,
+    check_alone,
+    classifier_of,
     fit_stack,
     load_checkpoint,
     open_mappers,
@@ -88,9 +90,9 @@ def map_scene(
 
     Without an output, the map is returned in memory. Otherwise it is written as a COG, with class names for GDAL
     (``.aux.xml``), a style for QGIS (``.qml``), its provenance (``.json``) and, on request, layers with styles of their
-    own (``_confidence.tif``, ``_novelty.tif``, ``_probabilities.tif``, ``_sets.tif``, ``_entropy.tif``), polygons and a
-    STAC item (``.stac.json``). Finished windows are kept in a ``.partial`` folder until the map is written, so that an
-    interrupted run can be resumed.
+    own (``_confidence.tif``, ``_novelty.tif``, ``_probabilities.tif``, ``_sets.tif``, ``_entropy.tif``,
+    ``_condition.tif``), polygons and a STAC item (``.stac.json``). Finished windows are kept in a ``.partial`` folder
+    until the map is written, so that an interrupted run can be resumed.
 
     Parameters
     ----------
@@ -118,7 +120,8 @@ def map_scene(
         Shards, ``resume``, polygons, a STAC item or a client without an output; shards with a client; a class to
         merge, rename or keep is unknown.
     CheckpointError
-        The model was trained on other bands, or without the folds that prediction sets need.
+        The model was trained on other bands, or without the folds that prediction sets need, or has no networks of the
+        sensor that may be alone.
     RasterError
         Most pixels are unlike the training data, and ``force`` is not set.
     OutputError
@@ -130,6 +133,7 @@ def map_scene(
         After Ctrl-C, once the current tile is saved.
     """
     settings, run = settings or MapSettings(), run or Run()
+    settings = settings if stack.has_sar else settings.without_sar()
     file = None if isinstance(model, Checkpoint) else Path(model)
     model = model if isinstance(model, Checkpoint) else load_checkpoint(Path(model), "model")
     if output is None:
@@ -166,7 +170,7 @@ class BegunMap:
     output: Path
     wanted: Wanted
     work: MapWork
-    classifier: Classifier | None
+    classifier: AnyClassifier | None
     warnings: Sequence[str]
     sieve: Sieve | None
     begun: bool
@@ -195,6 +199,7 @@ def _to_file(model: Checkpoint, stack: Stack, output: Path, wanted: Wanted) -> P
 def begin_map(model: Checkpoint, stack: Stack, output: Path, wanted: Wanted) -> BegunMap | None:
     """Check all inputs, and make or continue the folder of a map; None if the map to resume is complete."""
     settings, run, overwrite, resume = wanted.settings, wanted.run, wanted.overwrite, wanted.resume
+    check_alone(model, settings.missing, wanted.model_file)
     product = map_product(output, settings)
     if resume and not overwrite and not product.begun and is_complete(output, model, stack, settings, run):
         log.info("%s: already complete, skipped", output)
@@ -212,7 +217,7 @@ def begin_map(model: Checkpoint, stack: Stack, output: Path, wanted: Wanted) -> 
         settings, run = check_map(
             output, stack, model.recipe, settings=settings, run=run, classes=classes, device=device
         )
-        warn_of_novel_scene(model, stack, run.seed, force=settings.force)
+        warn_of_novel_scene(model, replace(stack, missing=settings.missing), run.seed, force=settings.force)
     if settings.max_ram:
         tiles = settings.tile_px, run.workers(device), settings.max_ram
         log.info("using tiles of %d px and %d threads to stay below %s", *tiles)
@@ -223,7 +228,9 @@ def begin_map(model: Checkpoint, stack: Stack, output: Path, wanted: Wanted) -> 
     record = map_record(model, stack, settings, run, sets=layers.sets)
     plan = _plan(model, stream, strips, settings, device.type, record)
     every_block = compares_all(stack, settings)
-    classifier = None if wanted.cluster else Classifier(model, run, layers, every_block=every_block)
+    classifier = (
+        None if wanted.cluster else classifier_of(model, run, layers, settings.missing, every_block=every_block)
+    )
     opened = ExitStack()
     with kept_warnings() as later:
         partial = opened.enter_context(
@@ -284,7 +291,7 @@ def is_map_of(output: Path, model: Checkpoint, stack: Stack, *, settings: MapSet
     """Whether a file is the whole map of this scene by a model that was trained on it, with its layers, unchanged."""
     expected = json.loads(json.dumps(map_record(model, stack, settings, run) | {"layers": list(settings.layers)}))
     found = read_record(output)
-    keys = expected.keys() | {"sets", "probability_type", "sieve", "merge"}
+    keys = expected.keys() | {"sets", "probability_type", "sieve", "merge", "missing"}
     return all(found.get(key) == expected.get(key) for key in keys) and changed_map_files(output) == []
 
 
@@ -295,7 +302,7 @@ def is_complete(output: Path, model: Checkpoint, stack: Stack, settings: MapSett
     return is_map_of(output, model, fit_stack(model, stack, name="the model"), settings=settings, run=run)
 
 
-def _compute(work: MapWork, classifier: Classifier, *, resumable: bool) -> None:
+def _compute(work: MapWork, classifier: AnyClassifier, *, resumable: bool) -> None:
     """Classify the windows that the partial map lacks, strip by strip."""
     stream, strips = work.counted(), work.missing()
     blocks = sum(len(corners(window)) for window in windows_of(stream, strips))

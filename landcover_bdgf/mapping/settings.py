@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
-from typing import Annotated, Any, Literal
+from dataclasses import dataclass, replace
+from typing import Annotated, Any, Literal, Self
 
 from landcover_bdgf.errors import SettingsError
 from landcover_bdgf.labels import ClassSettings
+from landcover_bdgf.scene import Missing
 from landcover_bdgf.settings import Setting, changed_settings, check
 
 _SHARD = re.compile(r"([1-9]\d{0,5})/([1-9]\d{0,5})")
@@ -118,6 +119,14 @@ class MapSettings(PolygonSettings, ClassSettings):
             default="none",
         ),
     ] = None
+    missing: Annotated[
+        Missing,
+        Setting(
+            "also map pixels without one of the sensors, by networks of the other alone: spectral (where only the "
+            "spectral image has data), sar (where only the SAR has, as under clouds that are masked) or any; writes "
+            "OUTPUT_condition.tif, which tells them apart; error leaves them 0"
+        ),
+    ] = "error"
     map_masked: Annotated[
         bool, Setting("also classify masked pixels (clouds), as if they were not masked; by default they are 0")
     ] = False
@@ -157,6 +166,15 @@ class MapSettings(PolygonSettings, ClassSettings):
     def sieve(self) -> SieveSettings | None:
         """How small patches are replaced, if they are."""
         return None if self.min_area is None else SieveSettings(self.min_area, self.keep, self.connectivity)
+
+    @property
+    def condition(self) -> bool:
+        """Whether a layer tells which sensors each pixel was mapped by."""
+        return self.missing != "error"
+
+    def without_sar(self) -> Self:
+        """Settings for a scene without a SAR image, which the spectral image alone maps."""
+        return replace(self, missing="spectral") if self.missing == "error" else self
 
     @property
     def layers(self) -> dict[str, str]:

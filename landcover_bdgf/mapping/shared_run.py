@@ -24,7 +24,16 @@ from landcover_bdgf.mapping.memory import parse_size
 from landcover_bdgf.mapping.partial_map import PartialMap, read_partial
 from landcover_bdgf.mapping.settings import MapSettings
 from landcover_bdgf.mapping.window_blocks import classified_windows
-from landcover_bdgf.model import BlockStream, Checkpoint, Classifier, Run, fit_stack, load_checkpoint, open_mappers
+from landcover_bdgf.model import (
+    AnyClassifier,
+    BlockStream,
+    Checkpoint,
+    Run,
+    classifier_of,
+    fit_stack,
+    load_checkpoint,
+    open_mappers,
+)
 from landcover_bdgf.progress import kept_warnings, log
 from landcover_bdgf.scene import KnownFile, ReadCounts, SceneSource, open_again
 from landcover_bdgf.storage import file_sha256
@@ -127,7 +136,7 @@ class _Opened:
 
     partial: PartialMap
     stream: BlockStream
-    classifier: Classifier
+    classifier: AnyClassifier
 
 
 def run_part(part: SharedPart) -> PartResult:
@@ -195,7 +204,7 @@ def _opened(shared: SharedMap) -> _Opened:
     if layers.classes is None or layers.classes.legend != partial.plan.legend:
         remedy = "Put the legend into a folder that all machines share."
         raise SettingsError("`legend`", "is another one here than on the machine that asked for the map", remedy)
-    classifier = Classifier(model, shared.run, layers, every_block=shared.every_block)
+    classifier = classifier_of(model, shared.run, layers, shared.settings.missing, every_block=shared.every_block)
     if classifier.viewer.device.type != shared.device:
         problem = f"computes on {classifier.viewer.device.type}, and the others on {shared.device}"
         raise ResourceError("a worker", problem, 'Choose one kind of device, with `device="cpu"` or `device="cuda"`.')

@@ -9,7 +9,7 @@ from itertools import chain, groupby, islice
 from rasterio.windows import Window
 
 from landcover_bdgf.mapping.partial_map import PartialMap
-from landcover_bdgf.model import BLOCK_PX, Block, BlockStream, Classified, Classifier, Workers, empty_result
+from landcover_bdgf.model import BLOCK_PX, AnyClassifier, Block, BlockStream, Classified, Workers, empty_result
 from landcover_bdgf.progress import Advance
 
 
@@ -31,7 +31,7 @@ def corners(window: Window) -> list[tuple[int, int]]:
 
 
 def classified_windows(
-    classifier: Classifier, workers: Workers, stream: BlockStream, strips: Sequence[int], advance: Advance
+    classifier: AnyClassifier, workers: Workers, stream: BlockStream, strips: Sequence[int], advance: Advance
 ) -> Iterator[tuple[Window, Classified]]:
     """The windows of some strips with their classes and layers.
 
@@ -43,7 +43,7 @@ def classified_windows(
         yield window, _assembled(window, blocks, advance)
 
 
-def _batches(blocks: Iterator[Block], classifier: Classifier) -> Iterator[list[Block]]:
+def _batches(blocks: Iterator[Block], classifier: AnyClassifier) -> Iterator[list[Block]]:
     """Batches of equal blocks, in order; blocks at the border are smaller."""
     for _, alike in groupby(blocks, key=lambda block: block.seen.valid.shape):
         while batch := list(islice(alike, classifier.batch)):

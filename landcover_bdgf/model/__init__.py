@@ -18,6 +18,7 @@ compatibility           whether the bands of a scene fit a checkpoint
 novel_scene             warnings about a scene that is unlike the training scenes
 averaging               means over windows that stop at edges
 novelty, classifier     distance from the training data; classes of a block
+alone                   classes of a block where one sensor may be missing
 ======================  =======================================================
 """
 

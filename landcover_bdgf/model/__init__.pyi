@@ -1,3 +1,4 @@
+from .alone import AnyClassifier as AnyClassifier, classifier_of as classifier_of
 from .averaging import adjacent_difference as adjacent_difference
 from .blocks import (
     BLOCK_PX as BLOCK_PX,
@@ -10,11 +11,14 @@ from .checkpoint import (
     BandName as BandName,
     Checkpoint as Checkpoint,
     Kind as Kind,
+    alone_partials as alone_partials,
     band_names as band_names,
+    check_alone as check_alone,
     checkpoint_product as checkpoint_product,
     extra_layers as extra_layers,
     load_checkpoint as load_checkpoint,
     partial_path as partial_path,
+    remove_partials as remove_partials,
 )
 from .classifier import (
     Classifier as Classifier,

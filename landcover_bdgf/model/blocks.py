@@ -9,13 +9,14 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from rasterio.windows import Window
 
 from landcover_bdgf.model.scaling import Scaling, scaled_cube
-from landcover_bdgf.scene import LATTICE_PX, Stack
+from landcover_bdgf.scene import LATTICE_PX, Sensor, Stack, seen_by
 
 BLOCK_PX = (
     LATTICE_PX  # larger blocks spend less on halos (1.6 times the pixels at 128, 2.3 times at 64) but more memory
@@ -24,14 +25,29 @@ BLOCK_PX = (
 
 @dataclass(frozen=True)
 class Piece:
-    """A scaled rectangle of the scene: cube (R + K, h, w), 0 where invalid, and valid mask (h, w)."""
+    """A scaled rectangle of the scene: cube (R + K, h, w), 0 where invalid, and the condition of its pixels (h, w).
+
+    The condition is that of a :class:`~landcover_bdgf.scene.Tile`.
+    """
 
     cube: NDArray[np.float32]
-    valid: NDArray[np.bool_]
+    condition: NDArray[Any]
+
+    @property
+    def valid(self) -> NDArray[np.bool_]:
+        """Pixels that are used, (h, w)."""
+        return np.asarray(self.condition > 0)
 
     def part(self, rows: slice, cols: slice) -> Piece:
         """A view of some rows and columns."""
-        return Piece(self.cube[:, rows, cols], self.valid[rows, cols])
+        return Piece(self.cube[:, rows, cols], self.condition[rows, cols])
+
+    def seen_by(self, sensor: Sensor | None, hidden: slice) -> Piece:
+        """What a sensor saw, without the ``hidden`` channels, those of the other; None for pixels that both saw."""
+        valid = seen_by(self.condition, sensor)
+        cube = self.cube * valid
+        cube[hidden] = 0
+        return Piece(cube, valid)
 
 
 @dataclass(frozen=True)
@@ -43,7 +59,7 @@ class Block:
     row, col : int
         Position of its first pixel in the whole image, without the halo.
     seen : Piece
-        (R + K, 128 + 2 halo, 128 + 2 halo) and its mask; smaller at the right and lower border of the scene.
+        (R + K, 128 + 2 halo, 128 + 2 halo) and its condition; smaller at the right and lower border of the scene.
     inside : bool (128, 128)
         The pixels in the area of interest.
     """
@@ -158,15 +174,14 @@ def _block(stack: Stack, corner: tuple[int, int], seen: Piece, halo_px: int) -> 
 
 def _read(stack: Stack, scaling: Scaling, rows: tuple[int, int], cols: tuple[int, int]) -> Piece:
     tile = stack.read_padded(rows[0], cols[0], rows[1] - rows[0], cols[1] - cols[0])
-    return Piece(scaled_cube(tile, scaling), tile.valid)
+    return Piece(scaled_cube(tile, scaling, sum(len(image.bands) for image in stack.extra)), tile.condition)
 
 
 def _joined(pieces: Sequence[Piece], axis: int) -> Piece:
-    return Piece(
-        np.concatenate([p.cube for p in pieces], axis=1 + axis), np.concatenate([p.valid for p in pieces], axis=axis)
-    )
+    cubes, conditions = [piece.cube for piece in pieces], [piece.condition for piece in pieces]
+    return Piece(np.concatenate(cubes, axis=1 + axis), np.concatenate(conditions, axis=axis))
 
 
 def _copied(piece: Piece) -> Piece:
     """A copy, so that a small part does not keep the whole array in memory."""
-    return Piece(np.ascontiguousarray(piece.cube), np.ascontiguousarray(piece.valid))
+    return Piece(np.ascontiguousarray(piece.cube), np.ascontiguousarray(piece.condition))

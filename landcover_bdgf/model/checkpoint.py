@@ -22,7 +22,7 @@ from landcover_bdgf.model.history import History
 from landcover_bdgf.model.recipe import Recipe
 from landcover_bdgf.model.scaling import Scaling
 from landcover_bdgf.model.training_values import TrainingValues
-from landcover_bdgf.scene import Image, Stack
+from landcover_bdgf.scene import ALONE, SENSOR_NAMES, Image, Missing, Sensor, Stack, accepted
 from landcover_bdgf.storage import (
     STRICT,
     Arrays,
@@ -41,6 +41,7 @@ Kind = Literal["denoiser", "model"]
 FORMAT = 9  # 9: judged labels without guidance
 STATE = "state"  # kind of the file with the state of an interrupted training
 SCALING_PREFIX, HISTORY_PREFIX, VALUES_PREFIX, LEFT_OUT_PREFIX = "scaling.", "history.", "values.", "left_out."
+ALONE_PREFIX = "alone."  # then the sensor, then as for both sensors
 _PICKLES = (b"PK", *(bytes([0x80, protocol]) for protocol in range(2, 6)))  # also zipped
 
 
@@ -98,6 +99,11 @@ class Checkpoint:
         How alike averaged windows of a model must look, see :class:`~landcover_bdgf.model.recipe.FusionRecipe`.
     temperature : float
         Calibrates a model's probabilities, see :func:`~landcover_bdgf.model.classifier.tempered`.
+    alone : dict of sensor to Checkpoint
+        Models of the spectral image and of the SAR image alone, with all that was fitted to them; empty if none were
+        trained.
+    sensor : {"spectral", "sar"}, optional
+        That of a model of one sensor alone.
     """
 
     kind: Kind
@@ -116,6 +122,8 @@ class Checkpoint:
     shares: dict[str, float] = field(default_factory=dict)
     similar: float | None = None
     temperature: float = 1.0
+    alone: dict[Sensor, Checkpoint] = field(default_factory=dict, repr=False)
+    sensor: Sensor | None = None
 
     def __repr__(self) -> str:
         bands = f"{len(self.bands)} spectral and {len(self.sar_bands)} SAR bands"
@@ -134,6 +142,11 @@ class Checkpoint:
         """The same checkpoint with the warnings of its making, each once, in its provenance."""
         return replace(self, provenance=self.provenance | {"warnings": list(dict.fromkeys(warnings))})
 
+    @property
+    def extra_bands(self) -> int:
+        """Number of bands of all extra layers."""
+        return sum(len(group.bands) for group in self.extra)
+
     def part(self, prefix: str) -> dict[str, NDArray[Any]]:
         """Weights of one network, ``unet.`` or ``fusion.``, without the prefix."""
         return part(self.weights, prefix)
@@ -151,8 +164,17 @@ class Checkpoint:
         tensors |= {HISTORY_PREFIX + k: v for k, v in self.history.arrays().items()}
         tensors |= {LEFT_OUT_PREFIX + k: v for k, v in (self.left_out.arrays() if self.left_out else {}).items()}
         tensors |= {VALUES_PREFIX + k: v for k, v in self.values.arrays().items()}
-        description = {name: getattr(self, name) for name in Description.model_fields if name != "format"}
+        description = {
+            name: getattr(self, name) for name in Description.model_fields if name not in ("format", "alone")
+        }
         description |= {"format": FORMAT, "legend": self.legend.entries if self.legend else None}
+        if self.alone:
+            description["alone"] = {sensor: Fitted.of(own) for sensor, own in self.alone.items()}
+        for sensor, own in self.alone.items():
+            arrays = own.weights | {
+                LEFT_OUT_PREFIX + k: v for k, v in (own.left_out.arrays() if own.left_out else {}).items()
+            }
+            tensors |= {f"{ALONE_PREFIX}{sensor}.{k}": v for k, v in arrays.items()}
         return tensors, json.dumps(to_jsonable_python(description), sort_keys=True)
 
 
@@ -172,7 +194,22 @@ class Provenance(BaseModel):
     pixels_m: list[PositiveFloat | None] = []
 
 
-class Description(Heading):
+class Fitted(BaseModel):
+    """What is fitted to left-out labels after the networks."""
+
+    model_config = STRICT
+
+    shares: dict[str, Annotated[float, Field(ge=0, le=1)]] = {}
+    similar: Annotated[float, Field(gt=0, le=1e6)] | None = None
+    temperature: Annotated[float, Field(gt=0, allow_inf_nan=False)]
+
+    @classmethod
+    def of(cls, model: Checkpoint) -> Fitted:
+        """That of a model."""
+        return cls(shares=model.shares, similar=model.similar, temperature=model.temperature)
+
+
+class Description(Fitted, Heading):
     """All of a checkpoint but its tensors."""
 
     model_config = STRICT
@@ -184,22 +221,32 @@ class Description(Heading):
     sar_unit: Literal["power", "signed"]
     extra: tuple[ExtraLayers, ...] = ()
     legend: Legend | None
-    shares: dict[str, Annotated[float, Field(ge=0, le=1)]] = {}
-    similar: Annotated[float, Field(gt=0, le=1e6)] | None = None
-    temperature: Annotated[float, Field(gt=0, allow_inf_nan=False)]
     provenance: Provenance
+    alone: dict[Sensor, Fitted] = {}
 
 
 def checkpoint_product(path: PathLike) -> Product:
-    """A checkpoint, its losses, the picture of a denoiser, and the state of an interrupted training."""
+    """A checkpoint, its losses, the picture of a denoiser, and the states of an interrupted training."""
     path = Path(path)
     losses, picture = (path.parent / f"{path.stem}{suffix}" for suffix in (".csv", ".png"))
-    return Product(path, (losses, picture), (partial_path(path),), extension=".safetensors")
+    states = partial_path(path), *alone_partials(partial_path(path)).values()
+    return Product(path, (losses, picture), states, extension=".safetensors")
 
 
 def partial_path(path: Path) -> Path:
     """File of the state of an interrupted training: ``model.partial.safetensors``."""
     return path.parent / f"{path.stem}.partial{path.suffix}"
+
+
+def alone_partials(partial: Path) -> dict[Sensor, Path]:
+    """Files of the states of trainings of one sensor alone, beside that of both: ``model.partial.sar.safetensors``."""
+    return {sensor: partial.parent / f"{partial.stem}.{sensor}{partial.suffix}" for sensor in ALONE}
+
+
+def remove_partials(path: Path) -> None:
+    """Remove the states of a training that is finished."""
+    for file in checkpoint_product(path).scratch:
+        file.unlink(missing_ok=True)
 
 
 @opening(CheckpointError)
@@ -234,6 +281,14 @@ def load_checkpoint(path: str | Path, kind: Kind | None = None) -> Checkpoint:
     return checkpoint
 
 
+def check_alone(model: Checkpoint, missing: Missing, path: PathLike | None = None) -> None:
+    """CheckpointError if a model, in the file ``path``, lacks the networks of a sensor that may be alone."""
+    for sensor in accepted(missing):
+        if sensor not in model.alone:
+            problem = f"has no network for {SENSOR_NAMES[sensor]} alone"
+            raise CheckpointError(path or "the model", problem, "Train it with --set training.one_sensor=true.")
+
+
 def band_names(image: Image) -> tuple[BandName, ...]:
     """Names and wavelengths of the bands of an image."""
     return tuple(BandName(band.name, band.wavelength_nm) for band in image.bands)
@@ -258,9 +313,9 @@ def _check_file(path: Path) -> None:
 
 
 def _assemble(described: Description, tensors: Arrays) -> Checkpoint:
-    prefixes = (SCALING_PREFIX, HISTORY_PREFIX, VALUES_PREFIX, LEFT_OUT_PREFIX)
+    prefixes = (SCALING_PREFIX, HISTORY_PREFIX, VALUES_PREFIX, LEFT_OUT_PREFIX, ALONE_PREFIX)
     scaling = Scaling(**part(tensors, SCALING_PREFIX))
-    contents: dict[str, Any] = {name: value for name, value in described if name != "format"}
+    contents: dict[str, Any] = {name: value for name, value in described if name not in ("format", "alone")}
     contents |= {
         "provenance": described.provenance.model_dump(exclude_unset=True),
         "weights": {k: v for k, v in tensors.items() if not k.startswith(prefixes)},
@@ -269,4 +324,14 @@ def _assemble(described: Description, tensors: Arrays) -> Checkpoint:
         "left_out": LeftOut.of(part(tensors, LEFT_OUT_PREFIX)),
         "history": History.of(part(tensors, HISTORY_PREFIX)),
     }
-    return Checkpoint(**contents)
+    model = Checkpoint(**contents)
+    kept = {sensor: described.alone[sensor] for sensor in ALONE if sensor in described.alone}  # in their usual order
+    return replace(model, alone={sensor: _alone(model, sensor, own, tensors) for sensor, own in kept.items()})
+
+
+def _alone(model: Checkpoint, sensor: Sensor, fitted: Fitted, tensors: Arrays) -> Checkpoint:
+    """The model of one sensor alone in the file of a model of both."""
+    own = part(tensors, f"{ALONE_PREFIX}{sensor}.")
+    weights = {k: v for k, v in own.items() if not k.startswith(LEFT_OUT_PREFIX)}
+    left_out, recipe = LeftOut.of(part(own, LEFT_OUT_PREFIX)), model.recipe.alone()
+    return replace(model, weights=weights, recipe=recipe, left_out=left_out, sensor=sensor, **dict(fitted))

@@ -45,7 +45,8 @@ class Classifier:
     ) -> None:
         legend = model.classes
         seed = model.provenance.get("seed", run.seed)  # keyed noise must be the same as in training
-        self.viewer = Viewer.of(model.weights, model.scaling, model.recipe, run.torch_device(), seed)
+        viewer = Viewer.of(model.weights, model.scaling, model.recipe, run.torch_device(), seed)
+        self.viewer = replace(viewer, sensor=model.sensor, extra=model.extra_bands)
         scaling = model.scaling
         sizes = Inputs(scaling.bands, len(scaling.sar_mean), self.viewer.features, len(legend.entries))
         recipe, device = model.recipe, self.viewer.device

@@ -30,13 +30,15 @@ def fit_stack(checkpoint: Checkpoint, stack: Stack, *, name: str = "the checkpoi
         A band is missing, or the kind of SAR differs; lists the difference.
     """
     unit = "signed" if stack.plain_names else "power"
-    if unit != checkpoint.sar_unit:
+    if stack.has_sar and unit != checkpoint.sar_unit:
         raise CheckpointError(
             name,
             f"was trained with SAR in {checkpoint.sar_unit}, this SAR is {unit}",
             "Set `sar_unit` if the unit of the image was not recognised, or use SAR of the same kind.",
         )
     fitted = match_stack(stack, checkpoint.bands, checkpoint.sar_bands, checkpoint.extra, name=name)
+    if not stack.has_sar:
+        return fitted
     # the training scene decides which channels are signed: values of another scene may suggest otherwise
     speckled = zip(fitted.sar.names, checkpoint.scaling.speckled, strict=True)
     return replace(fitted, plain_names=tuple(band for band, is_speckled in speckled if not is_speckled))
@@ -53,14 +55,13 @@ def match_stack(
     """Select these bands in this order; CheckpointError lists missing bands, and missing or other extra layers."""
     spectral = _matched(bands, stack.spectral.bands, f"{name}: spectral bands")
     _check_bare_names(bands, stack.spectral.bands, f"{name}: spectral bands")
-    sar = _matched(sar_bands, stack.sar.bands, f"{name}: SAR bands")
+    sar = _matched(sar_bands, stack.sar.bands, f"{name}: SAR bands") if stack.has_sar else ()
     _check_groups(extra, stack, name)
     layers = {image.group: image for image in stack.extra}
     chosen = [_matched(e.bands, layers[e.name].bands, f"{name}: bands of {printable(e.name)}") for e in extra]
-    images = [stack.spectral, *(layers[e.name] for e in extra), stack.sar]
-    return stack.with_images(
-        replace(image, bands=own) for image, own in zip(images, [spectral, *chosen, sar], strict=True)
-    )
+    found = [(stack.spectral, spectral), *((layers[e.name], own) for e, own in zip(extra, chosen, strict=True))]
+    found += [(stack.sar, sar)] if stack.has_sar else []
+    return stack.with_images(replace(image, bands=own) for image, own in found)
 
 
 def _check_groups(expected: tuple[ExtraLayers, ...], stack: Stack, name: str) -> None:

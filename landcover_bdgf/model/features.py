@@ -24,7 +24,7 @@ from landcover_bdgf.model.networks.presto import FEATURES as PRESTO_FEATURES
 from landcover_bdgf.model.presto_features import PrestoFeatures
 from landcover_bdgf.model.recipe import Recipe
 from landcover_bdgf.model.scaling import Scaling
-from landcover_bdgf.scene import Stack
+from landcover_bdgf.scene import Sensor, Stack
 from landcover_bdgf.storage import digest, part
 
 UNET, PRESTO = "unet.", "presto."  # prefixes of weights in a checkpoint
@@ -58,7 +58,11 @@ class Seen:
 
 @dataclass(frozen=True)
 class Viewer:
-    """Computes network inputs for blocks of a stack; thread-safe."""
+    """Computes network inputs for blocks of a stack; thread-safe.
+
+    Networks of one ``sensor`` alone see the channels of this sensor and the last ``extra``, those of extra layers, at
+    all pixels that it saw; others are 0.
+    """
 
     scaling: Scaling
     recipe: Recipe
@@ -66,6 +70,8 @@ class Viewer:
     seed: int
     unet: Denoiser | None = None
     presto: PrestoFeatures | None = None
+    sensor: Sensor | None = None
+    extra: int = 0
 
     @classmethod
     def of(
@@ -115,6 +121,8 @@ class Viewer:
             "scaling": self.scaling.digest(),
             "seed": self.seed if self.recipe.features.noise == "keyed" else None,
         }
+        if self.sensor:
+            settings |= {"sensor": self.sensor, "extra": self.extra}
         weights = {UNET + k: v.cpu().numpy() for k, v in self.unet.state_dict().items()} if self.unet else {}
         if self.presto:
             weights |= {PRESTO + k: v for k, v in self.presto.arrays().items()}
@@ -122,7 +130,16 @@ class Viewer:
 
     def read(self, stack: Stack, corner: tuple[int, int]) -> Block:
         """Read the block at ``corner`` (row, col), with the halo for its windows and the encoder."""
-        return read_block(stack, self.scaling, self.recipe.halo_px, corner)
+        if self.sensor is None:
+            return read_block(stack, self.scaling, self.recipe.halo_px, corner)
+        alone = replace(stack, missing=self.sensor)
+        return self.view(read_block(alone, self.scaling, self.recipe.halo_px, corner))
+
+    def view(self, block: Block) -> Block:
+        """What the sensor saw of a block, or both sensors if it is None."""
+        sar = len(self.scaling.sar_mean)
+        hidden = {None: slice(0), "spectral": slice(sar), "sar": slice(sar, self.channels - self.extra)}[self.sensor]
+        return replace(block, seen=block.seen.seen_by(self.sensor, hidden))
 
     @torch.no_grad()
     def see(self, *blocks: Block, stride: int = 1) -> Seen:

@@ -63,7 +63,7 @@ def hide_pixels(tile: Tile, hidden: NDArray[np.int64], window: Window) -> Tile:
     inside = (rows >= 0) & (rows < window.height) & (cols >= 0) & (cols < window.width)
     valid = tile.valid.copy()
     valid[rows[inside], cols[inside]] = False
-    return Tile(tile.spectral * valid, tile.sar * valid, valid)
+    return Tile(tile.spectral * valid, tile.sar * valid, tile.condition * valid)
 
 
 def random_pixels(stacks: Sequence[Stack], *, exclude: JoinedSamples | None, seed: int) -> tuple[Floats, Floats]:

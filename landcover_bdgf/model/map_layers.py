@@ -87,7 +87,7 @@ class Classified:
 def empty_result(shape_hw: tuple[int, ...], kinds: Mapping[str, tuple[str, int]]) -> Classified:
     """A piece of a map without data, with layers of these data types and numbers of bands."""
     layers = {
-        name: np.full((bands, *shape_hw), layer_nodata(dtype), np.dtype(dtype))
+        name: np.full((bands, *shape_hw), layer_nodata(name, dtype), np.dtype(dtype))
         for name, (dtype, bands) in kinds.items()
     }
     return Classified(np.full(shape_hw, NODATA, np.uint16), layers)

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -27,7 +27,7 @@ from landcover_bdgf.model.training_values import (
     quantiles,
 )
 from landcover_bdgf.progress import log
-from landcover_bdgf.scene import Image, Stack
+from landcover_bdgf.scene import ALONE, Image, Sensor, Stack
 from landcover_bdgf.text import printable
 
 SPECTRAL_CAUSES = "different unit, offset or landscape, haze or clouds"
@@ -76,11 +76,30 @@ def warn_of_novel_scene(checkpoint: Checkpoint, stack: Stack, seed: int, *, forc
         Without ``force``: most pixels have values unlike all training pixels, so most classes would be wrong.
     """
     _warn_of_pixel_size(checkpoint, stack)
+    if stack.missing == "error":
+        spectral, sar = random_pixels([stack], exclude=None, seed=seed)
+        if spectral.shape[1] < LEAST_PX:
+            log.info("only %d px have data, too few to compare their values with those in training.", spectral.shape[1])
+            return
+    else:
+        spectral, sar = (_seen_by(stack, sensor, seed) for sensor in ALONE)
+    if sar.shape[1] >= LEAST_PX:
+        _warn_of_sar(checkpoint, stack, sar, seed, force=force)
+    if spectral.shape[1] >= LEAST_PX:
+        _warn_of_spectral(checkpoint, stack, spectral, seed, force=force)
+
+
+def _seen_by(stack: Stack, sensor: Sensor, seed: int) -> Floats:
+    """Values (B, n) of one sensor, of a sample of all pixels that it saw; of none if it saw nothing."""
+    try:
+        spectral, sar = random_pixels([replace(stack, missing=sensor)], exclude=None, seed=seed)
+    except RasterError:
+        return np.zeros((1, 0), np.float32)
+    return spectral if sensor == "spectral" else sar
+
+
+def _warn_of_sar(checkpoint: Checkpoint, stack: Stack, sar: Floats, seed: int, *, force: bool) -> None:
     scaling, trained = checkpoint.scaling, checkpoint.values
-    spectral, sar = random_pixels([stack], exclude=None, seed=seed)
-    if spectral.shape[1] < LEAST_PX:
-        log.info("only %d px have data, too few to compare their values with those in training.", spectral.shape[1])
-        return
     logs = scaling.log_sar(sar)
     if _is_amplitude(scaling, logs):
         log.warning(
@@ -90,8 +109,13 @@ def warn_of_novel_scene(checkpoint: Checkpoint, stack: Stack, seed: int, *, forc
     else:
         found = Compared(stack.sar, "SAR", SAR_CAUSES, checkpoint.sar_bands, logs, scaling.sar(sar), trained.sar)
         _warn_of_values(checkpoint, found, seed, force=force)
+
+
+def _warn_of_spectral(checkpoint: Checkpoint, stack: Stack, spectral: Floats, seed: int, *, force: bool) -> None:
+    """Of the spectral image and of extra layers."""
+    scaling, trained = checkpoint.scaling, checkpoint.values
     bands = [len(group.bands) for group in checkpoint.extra]
-    images, names = stack.images[:-1], ["spectral", *(printable(group.name) for group in checkpoint.extra)]
+    images, names = (stack.spectral, *stack.extra), ["spectral", *(printable(group.name) for group in checkpoint.extra)]
     causes = [SPECTRAL_CAUSES, *(EXTRA_CAUSES for _ in bands)]
     known = [checkpoint.bands, *(group.bands for group in checkpoint.extra)]
     values, scaled = by_group(spectral, bands), by_group(scaling.spectral(spectral), bands)

@@ -236,6 +236,9 @@ class TrainingRecipe(Settings):
     # The polygons of the training part fall into this many folds, each left out of a temporary model: these judge every
     # label, give the experts their shares, and calibrate the confidence. 0 for none of it. Decision 22.
     folds: int = Field(3, ge=0, le=100)
+    # Also train networks of the spectral image alone and of the SAR image alone, for pixels that lack the other one;
+    # up to three times the training time. Those of both sensors stay as they are. Decision 30.
+    one_sensor: bool = False
 
     @field_validator("folds")
     @classmethod
@@ -276,6 +279,11 @@ class Recipe(Settings):
         usual, own = _flat(RECIPES.get(self.name, RECIPES["laptop"])), _flat(self)
         changes = [f"{key}={value!r}" for key, value in own.items() if value != usual[key]]
         return f"Recipe({', '.join([repr(self.name), *changes])})"
+
+    def alone(self) -> Recipe:
+        """That of networks of one sensor alone, which no diffusion features guide: they know both sensors."""
+        features = self.features.model_copy(update={"source": "none"})
+        return self.model_copy(update={"features": features, "fusion": self.fusion.model_copy(update={"guidance": ()})})
 
     @property
     def halo_px(self) -> int:

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field, fields
 import numpy as np
 from numpy.typing import NDArray
 
-from landcover_bdgf.scene import Tile
+from landcover_bdgf.scene import BOTH, Tile, seen_by
 
 Floats = NDArray[np.float32]
 
@@ -91,11 +91,20 @@ class Scaling:
         return {f.name: getattr(self, f.name) for f in fields(self)}
 
 
-def scaled_cube(tile: Tile, scaling: Scaling) -> NDArray[np.float32]:
-    """SAR first, then the spectral bands (eq. 8), 0 where invalid: ``(R + K, h, w)``."""
-    power = np.where(tile.valid, tile.sar, 1)  # 1: the logarithm of an invalid pixel's 0 would be −inf
+def scaled_cube(tile: Tile, scaling: Scaling, extra: int = 0) -> NDArray[np.float32]:
+    """SAR first, then the spectral bands (eq. 8), 0 where invalid: ``(R + K, h, w)``.
+
+    Where one sensor saw a pixel, the channels of the other are 0, too; not the last ``extra``, those of extra layers.
+    """
+    by_sar, radar = seen_by(tile.condition, "sar"), len(scaling.sar_mean)
+    sar = tile.sar if len(tile.sar) else np.zeros((radar, *by_sar.shape), np.float32)
+    power = np.where(by_sar, sar, 1)  # 1: the logarithm of an invalid pixel's 0 would be −inf
     cube = np.concatenate([scaling.sar(power), scaling.spectral(tile.spectral)])
-    return (cube * tile.valid).astype(np.float32)
+    cube = (cube * tile.valid).astype(np.float32)
+    if (tile.condition > BOTH).any():
+        cube[:radar] *= by_sar
+        cube[radar : len(cube) - extra] *= seen_by(tile.condition, "spectral")
+    return cube
 
 
 def clipped(scaled: Floats) -> Floats:

@@ -12,10 +12,12 @@ dated_names            names of bands at one of several dates
 time_series            gaps of one date, filled from the others
 csv_rows, date_table   rows of tables; a table of the dates of an image
 dated_image            an image of several dates
+image_text             images in words: files, bands and dates
 extra                  extra layers, such as terrain or embeddings
 sar                    SAR units: dB and linear power
 value_checks           warnings about offsets and undeclared nodata
 pair_checks            whether two images belong together
+conditions             which sensors saw a pixel
 area, mask             polygons of interest; pixels to leave out, such as clouds
 mask_share, pixel_set  masked share of pixels; a set of pixels as bits
 shift                  estimated shift between SAR and spectral image

@@ -2,6 +2,14 @@ from .alignment import align as align, open_again as open_again
 from .area import LATTICE_PX as LATTICE_PX
 from .band_reader import ReadCounts as ReadCounts
 from .bands import SENTINEL_2 as SENTINEL_2
+from .conditions import (
+    ALONE as ALONE,
+    BOTH as BOTH,
+    CONDITIONS as CONDITIONS,
+    SENSOR_NAMES as SENSOR_NAMES,
+    accepted as accepted,
+    seen_by as seen_by,
+)
 from .dated_image import open_dated as open_dated
 from .dated_names import band_and_day as band_and_day, dated_name as dated_name, days_of as days_of
 from .extra import extra_sources as extra_sources
@@ -11,10 +19,11 @@ from .pair_checks import date_of as date_of
 from .scene_source import KnownFile as KnownFile, SceneSource as SceneSource
 from .scene_table import (
     SceneRow as SceneRow,
+    check_pairs as check_pairs,
     is_scene_table as is_scene_table,
     read_scene_table as read_scene_table,
 )
-from .settings import AlignSettings as AlignSettings
+from .settings import AlignSettings as AlignSettings, Missing as Missing, Sensor as Sensor
 from .simulation import (
     COVERS as COVERS,
     draw_parcels as draw_parcels,

@@ -18,6 +18,7 @@ from landcover_bdgf.geo import known_crs, warn_of_datum
 from landcover_bdgf.progress import kept_warnings, log
 from landcover_bdgf.scene.area import read_area
 from landcover_bdgf.scene.band_reader import ReadCounts
+from landcover_bdgf.scene.conditions import accepted
 from landcover_bdgf.scene.date_table import AnySource
 from landcover_bdgf.scene.dated_image import DateReading, open_dated
 from landcover_bdgf.scene.extra import extra_with_absolute_paths, open_extra
@@ -34,7 +35,7 @@ from landcover_bdgf.scene.pair_checks import (
 from landcover_bdgf.scene.product_files import arrays_and_paths
 from landcover_bdgf.scene.sar import POWER_FLOOR, sar_channels, warn_of_names, warn_of_stretched
 from landcover_bdgf.scene.scene_source import SceneSource
-from landcover_bdgf.scene.settings import AlignSettings, Coreg
+from landcover_bdgf.scene.settings import AlignSettings, Coreg, Missing
 from landcover_bdgf.scene.shift import ENOUGH_BANDS, MIN_AGREEING, Shift, estimate_shift
 from landcover_bdgf.scene.stack import NO_SHIFT, SHIFT_TAG, Stack
 from landcover_bdgf.scene.value_checks import (
@@ -54,7 +55,9 @@ CHECKED_PX = 64  # side of the windows whose values are checked
 CHECKED_EVERY = 8  # every n-th of their pixels is checked
 
 
-def align(hsi: AnySource, sar: AnySource, *, settings: AlignSettings | None = None) -> Stack:
+def align(
+    hsi: AnySource, sar: AnySource | None, *, settings: AlignSettings | None = None, missing: Missing = "error"
+) -> Stack:
     """Put a spectral and a SAR image on one grid, and check both for problems.
 
     Parameters
@@ -63,7 +66,12 @@ def align(hsi: AnySource, sar: AnySource, *, settings: AlignSettings | None = No
         A raster, a folder of rasters, or several rasters each. A DataArray has the dimensions band, y and x, and a CRS
         (``.rio.write_crs``); its bands are named by ``long_name`` or by the coordinate ``band``. Several dates are a
         table of dates, or a mapping of dates to images (see :func:`~landcover_bdgf.scene.dated_image.open_dated`).
+        Without a SAR image (None), the scene can only be mapped, by a model that has networks of the spectral image
+        alone.
     settings : AlignSettings, optional
+    missing : "error", "spectral", "sar" or "any"
+        The sensor that may be the only one of a pixel in the map to be made: with "sar", clouds may mask the whole
+        spectral image.
 
     Returns
     -------
@@ -78,18 +86,20 @@ def align(hsi: AnySource, sar: AnySource, *, settings: AlignSettings | None = No
         If a CRS of the settings is unknown.
     """
     settings = settings or AlignSettings()
-    return replace(_aligned(hsi, sar, settings), source=source_of(hsi, sar, settings))
+    return replace(_aligned(hsi, sar, settings, missing), source=source_of(hsi, sar, settings, missing))
 
 
-def source_of(hsi: AnySource, sar: AnySource, settings: AlignSettings) -> SceneSource | None:
+def source_of(
+    hsi: AnySource, sar: AnySource | None, settings: AlignSettings, missing: Missing = "error"
+) -> SceneSource | None:
     """The arguments of :func:`align` for another process; None for arrays in memory and mappings of dates."""
     if isinstance(hsi, Mapping) or isinstance(sar, Mapping):
         return None
-    given = [arrays_and_paths(source) for source in (hsi, sar)]
+    given = [arrays_and_paths(source) for source in (hsi, () if sar is None else sar)]
     if any(arrays for arrays, _ in given):
         return None
     spectral, radar = (tuple(map(absolute_path, paths)) for _, paths in given)
-    return SceneSource(spectral, radar, _with_absolute_paths(settings))
+    return SceneSource(spectral, radar, _with_absolute_paths(settings), missing)
 
 
 def _with_absolute_paths(settings: AlignSettings) -> AlignSettings:
@@ -106,12 +116,13 @@ def open_again(source: SceneSource, applied_shift_xy_px: tuple[float, float]) ->
 
     The shift is not estimated again. Errors as :func:`align`.
     """
-    return _aligned(source.hsi, source.sar, source.settings, applied_shift_xy_px)
+    return _aligned(source.hsi, source.sar or None, source.settings, source.missing, applied_shift_xy_px)
 
 
 def _aligned(
-    hsi: AnySource, sar: AnySource, settings: AlignSettings, applied_shift_xy_px: tuple[float, float] | None = None
-) -> Stack:
+    hsi: AnySource, sar: AnySource | None, settings: AlignSettings, missing: Missing,
+    applied_shift_xy_px: tuple[float, float] | None = None,
+) -> Stack:  # fmt: skip
     """Both images on one grid; the shift is estimated unless that to apply is given."""
     how: dict[str, Any] = {"vrt": settings.allow_vrt, "warp_gcps": settings.warp_gcps}
     with kept_warnings() as said, ExitStack() as on_error:
@@ -119,25 +130,30 @@ def _aligned(
         dates = DateReading(settings.least_dates, NO_MASK not in settings.mask, settings.spectral_offset is None)
         given = open_dated(hsi, dates, crs=hsi_crs, keep_water_vapour=water_vapour, **how)
         spectral = on_error.enter_context(given)
-        crs, dates = known_crs(settings.sar_crs, "sar_crs"), replace(dates, own_offset=False)
-        given = open_dated(sar, dates, crs=crs, keep_water_vapour=True, wanted=settings.wanted, **how)
-        radar = on_error.enter_context(given)
         spectral = replace(spectral, gaps=settings.gaps)
-        _check_pair(spectral, radar, settings)
+        if sar is None:
+            radar, missing = Image((), spectral.grid), "spectral"
+        else:
+            crs, dates = known_crs(settings.sar_crs, "sar_crs"), replace(dates, own_offset=False)
+            given = open_dated(sar, dates, crs=crs, keep_water_vapour=True, wanted=settings.wanted, **how)
+            radar = on_error.enter_context(given)
+            _check_pair(spectral, radar, settings)
         area = read_area(settings.aoi, spectral.grid) if settings.aoi else None
         own = None if isinstance(hsi, Mapping) or spectral.series else hsi  # each of several dates has its own mask
-        mask = read_mask(settings.mask, own, spectral, area=area, crs=hsi_crs, **how)
+        whole = "sar" in accepted(missing)
+        mask = read_mask(settings.mask, own, spectral, area=area, crs=hsi_crs, may_be_whole=whole, **how)
         extra = open_extra(settings.extra, spectral, dates, force=settings.force, **how)
         for image in extra:
             on_error.callback(image.close)
-        stack = _with_unit(Stack(spectral, radar, spectral.grid, "power", extra=extra), settings)
+        stack = Stack(spectral, radar, spectral.grid, "power", extra=extra)
+        stack = _with_unit(stack, settings) if radar.bands else replace(stack, missing=missing)
         stack = replace(_with_checked_content(stack, settings.spectral_offset), mask=mask)
-        if applied_shift_xy_px is None:
-            stack = _with_shift(stack, settings)  # of the whole image, so that a map of an area is a part of its map
-        else:
+        if applied_shift_xy_px is not None:
             stack = replace(stack, applied_shift_xy_px=applied_shift_xy_px)
+        elif stack.has_sar:
+            stack = _with_shift(stack, settings)  # of the whole image, so that a map of an area is a part of its map
         stack = replace(stack, area=area, grid=area.grid if area else stack.grid)
-        _check_something_left(stack)
+        _check_something_left(replace(stack, missing=missing))
         on_error.pop_all()
     return replace(stack, warnings=tuple(said))
 
@@ -200,10 +216,12 @@ def _with_checked_content(stack: Stack, offset: float | None) -> Stack:
     if share == 0 and not any(stack.read_valid(window).any() for window in stack.grid.tiles(512)):
         where = stack.spectral.paths[0]
         images, all_ = ("all images", "all") if stack.extra else ("both images", "both")
+        if not stack.has_sar and not stack.extra:
+            raise RasterError(where, "no pixel has data", "Check its nodata values.")
         raise RasterError(where, f"no pixel has data in {images}", f"Check the nodata values and CRS of {all_}.")
     if share < 0.5:
-        missing = "%s: about %.0f %% of the scene has no data in one of the images."
-        log.warning(missing, stack.spectral.paths[0], 100 * (1 - share))
+        one = "%s: about %.0f %% of the scene has no data in one of the images."
+        log.warning(one, stack.spectral.paths[0], 100 * (1 - share))
     warn_of_gaps(stack, counts, len(np.concatenate(seen)))
     stack = stack.with_images(with_filled(image, counts, len(np.concatenate(seen))) for image in stack.images)
     for image in stack.images:
@@ -218,7 +236,7 @@ def _with_checked_content(stack: Stack, offset: float | None) -> Stack:
     pixels = (raw * scales[:, None] + offsets[:, None]).astype(np.float32)
     added = recognised_offset(stack.spectral, pixels) if offset is None else offset
     warn_of_spectral_content(stack.spectral, pixels + np.float32(added), added)
-    values = [raw, *layers, np.concatenate(radar, axis=1)]
+    values = [raw, *layers, *([np.concatenate(radar, axis=1)] if stack.has_sar else [])]
     for image, own in zip(stack.images, values, strict=True):
         if not image.series:  # else each date was checked
             check_variety(image, own)
@@ -230,7 +248,7 @@ def _with_checked_content(stack: Stack, offset: float | None) -> Stack:
 
 def _by_image(stack: Stack, pixels: NDArray[np.float32]) -> list[NDArray[np.float32]]:
     """The spectral part of tiles (S, n), split into that of the spectral image and those of extra layers."""
-    ends = np.cumsum([len(image.bands) for image in stack.images[:-1]])
+    ends = np.cumsum([len(image.bands) for image in (stack.spectral, *stack.extra)])
     return np.split(pixels, ends[:-1])
 
 

@@ -65,6 +65,7 @@ class Image:
     Attributes
     ----------
     bands : tuple of Band
+        None in place of a SAR image that is missing.
     grid : Grid
         Of the finest band.
     sensor : str, optional

@@ -62,11 +62,14 @@ class MaskFile:
         First and last of the values that are masked; None for those that its kind suggests.
     typed : bool
         Whether the user named it; else it belongs to the product.
+    may_be_whole : bool
+        Whether it may mask all pixels.
     """
 
     path: Path
     ranges: Ranges | None = None
     typed: bool = True
+    may_be_whole: bool = False
 
 
 @dataclass(frozen=True)
@@ -115,6 +118,7 @@ def read_mask(
     *,
     area: Area | None,
     crs: CRS | None = None,
+    may_be_whole: bool = False,
     **opening: bool,
 ) -> Mask | None:
     """The pixels of an image that are masked; the share is logged.
@@ -130,6 +134,8 @@ def read_mask(
         Shares are those of the area of interest.
     crs : rasterio.crs.CRS, optional
         CRS of the spectral image, if it was given.
+    may_be_whole : bool
+        Whether all pixels may be masked, as the SAR image shows them.
     **opening
         As :func:`~landcover_bdgf.geo.open_raster`.
 
@@ -151,7 +157,7 @@ def read_mask(
     found = np.zeros(image.grid.shape_hw, bool)
     files: list[MaskedBy] = []
     states: dict[Path, State] = {}
-    for mask in masks:
+    for mask in (replace(each, may_be_whole=may_be_whole) for each in masks):
         with open_raster(mask.path, **opening) as dataset:
             by = _add(found, mask, dataset, image, area, None if mask.typed else crs)
             states |= {file: state_of(file) for file in files_of(mask.path, dataset)}
@@ -159,7 +165,7 @@ def read_mask(
     if not files:
         return None
     counted, total = _counted(found, area)
-    if counted == total:
+    if counted == total and not may_be_whole:
         names = ", ".join(str(by.path) for by in files[1:])
         raise RasterError(files[0].path, f"masks all of {_of(area)} together with {names}", "Leave one of them out.")
     return Mask(PixelSet.of(found), counted / total, tuple(files), states)
@@ -318,7 +324,7 @@ def _by_class(counts: Counter[int], share: float, *, scl: bool) -> dict[str, flo
 def _check_values(mask: MaskFile, by: MaskedBy, counts: Counter[int], *, of: str, scl: bool, everywhere: bool) -> None:
     """RasterError if everything is masked, or more values than a mask has; a warning if all but 0 is most of it."""
     named = mask.ranges is not None or scl
-    if by.share == 1 or (everywhere and len(counts) > 1):
+    if not mask.may_be_whole and (by.share == 1 or (everywhere and len(counts) > 1)):
         where = f"all of {of}" if by.share == 1 else "all pixels where it has data"
         problem = f"masks {where}" + ("" if scl else ", is it inverted?")
         remedy = f"Name the values to mask, as in {by.path.name}:1."

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from landcover_bdgf.scene.settings import AlignSettings
+from landcover_bdgf.scene.settings import AlignSettings, Missing
 from landcover_bdgf.storage import content_sha256
 
 
@@ -18,13 +18,15 @@ class SceneSource:
     Attributes
     ----------
     hsi, sar : tuple of str
-        Files, folders or addresses.
+        Files, folders or addresses; no SAR for a scene without.
     settings : AlignSettings
+    missing : "error", "spectral", "sar" or "any"
     """
 
     hsi: tuple[str, ...]
     sar: tuple[str, ...]
     settings: AlignSettings
+    missing: Missing
 
 
 @dataclass(frozen=True)

@@ -21,12 +21,13 @@ from landcover_bdgf.progress import log
 from landcover_bdgf.scene.alignment import align
 from landcover_bdgf.scene.csv_rows import Columns, check_files, csv_rows, day_of, placed, placed_files
 from landcover_bdgf.scene.date_table import is_date_table
-from landcover_bdgf.scene.settings import AlignSettings
+from landcover_bdgf.scene.settings import AlignSettings, Missing
 from landcover_bdgf.scene.stack import Stack
 from landcover_bdgf.storage import PathLike
 from landcover_bdgf.text import listed
 
 NEEDED = ("hsi", "sar")
+NO_IMAGE = "none"
 COLUMNS = (*NEEDED, "labels", "field", "date", "output")
 _ENDINGS = (".tif", ".tiff")  # of an output, which may be left out
 
@@ -38,7 +39,8 @@ class SceneRow:
     Attributes
     ----------
     hsi, sar : tuple of str
-        Files, folders or addresses of the two images; those on the disk with the folder of the table.
+        Files, folders or addresses of the two images; those on the disk with the folder of the table. No SAR if it is
+        ``none`` in the table.
     labels : Path, optional
         Polygons or points.
     field : str, optional
@@ -71,9 +73,17 @@ class SceneRow:
         first = self.hsi[0].rstrip("/")
         return Path(first).name if os.path.isdir(first) and not first.endswith(".SAFE") else Path(first).stem
 
-    def stack(self) -> Stack:
+    def stack(self, missing: Missing = "error") -> Stack:
         """Both images on one grid, see :func:`~landcover_bdgf.scene.align`."""
-        return dataclasses.replace(align(self.hsi, self.sar, settings=self.aligning), name=self.name)
+        stack = align(self.hsi, self.sar or None, settings=self.aligning, missing=missing)
+        return dataclasses.replace(stack, name=self.name)
+
+
+def check_pairs(rows: Sequence[SceneRow], path: PathLike) -> None:
+    """SettingsError for a row of a table without a SAR image, which a model cannot learn from."""
+    if row := next((row for row in rows if not row.sar), None):
+        problem = f"line {row.line}: sar is none, but a model learns from both images"
+        raise SettingsError(path, problem, "Name an image, or map the scene with `model`.")
 
 
 def is_scene_table(text: str) -> bool:
@@ -88,7 +98,8 @@ def read_scene_table(path: PathLike, *, settings: AlignSettings | None = None) -
     The first row names the columns: ``hsi`` and ``sar``, and on request ``labels``, ``field``, ``date`` and
     ``output``, in any order and case; others are ignored with a warning. Cells are separated by commas, semicolons or
     tabs. Several files of an image are joined by commas or semicolons. Paths are relative to the folder of the table.
-    Empty lines and lines that start with ``#`` are skipped.
+    Empty lines and lines that start with ``#`` are skipped. A scene whose ``sar`` is ``none`` can be mapped, by a model
+    that has networks of the spectral image alone.
 
     Parameters
     ----------
@@ -99,7 +110,7 @@ def read_scene_table(path: PathLike, *, settings: AlignSettings | None = None) -
     Raises
     ------
     SettingsError
-        The file is missing or no such table; a row lacks an image or names ``none``; a date is not one; files of some
+        The file is missing or no such table; a row lacks an image; a date is not one; files of some
         rows do not exist; two scenes have the same name.
     """
     path, aligning = Path(path), settings or AlignSettings()
@@ -117,9 +128,9 @@ def _row(path: Path, number: int, cells: dict[str, str]) -> SceneRow:
     for name in NEEDED:
         if not cells.get(name):
             raise SettingsError(path, f"line {number}: has no {name}", "Name an image there.")
-        if cells[name].casefold() == "none":
-            problem = f"line {number}: {name} is none, but a scene needs both images"
-            raise SettingsError(path, problem, "Name an image, or remove the row.")
+    if cells["hsi"].casefold() == NO_IMAGE:
+        problem = f"line {number}: hsi is none, but a scene needs a spectral image"
+        raise SettingsError(path, problem, "Name an image, or remove the row.")
     output = cells.get("output") or None
     if output and Path(output).name != output:
         problem = f"line {number}: output {output} is not a plain name"
@@ -127,7 +138,7 @@ def _row(path: Path, number: int, cells: dict[str, str]) -> SceneRow:
     labels = cells.get("labels")
     return SceneRow(
         hsi=placed_files(path.parent, cells["hsi"]),
-        sar=placed_files(path.parent, cells["sar"]),
+        sar=() if cells["sar"].casefold() == NO_IMAGE else placed_files(path.parent, cells["sar"]),
         labels=Path(placed(path.parent, labels)) if labels else None,
         field=cells.get("field") or None,
         date=_date(path, number, cells.get("date", "")),

@@ -16,11 +16,14 @@ from rasterio.windows import Window
 from landcover_bdgf.geo import Grid, RasterProfile, mirrored, write_raster
 from landcover_bdgf.scene.area import Area
 from landcover_bdgf.scene.band_reader import Band, ReadCounts
+from landcover_bdgf.scene.conditions import conditions, seen_by
 from landcover_bdgf.scene.image import Image
+from landcover_bdgf.scene.image_text import bands_text, dates_lines, source_text
 from landcover_bdgf.scene.mask import Mask
 from landcover_bdgf.scene.pair_checks import days_of_image
 from landcover_bdgf.scene.sar import POWER_FLOOR, SarUnit, power_of_db
 from landcover_bdgf.scene.scene_source import KnownFile, SceneSource, sha256_by_path
+from landcover_bdgf.scene.settings import Missing
 from landcover_bdgf.scene.shift import Shift
 from landcover_bdgf.storage import (
     PathLike,
@@ -40,15 +43,22 @@ SHIFT_TAG, NO_SHIFT = "SAR_SHIFT_XY_PX", "0 0"
 
 @dataclass(frozen=True)
 class Tile:
-    """A window of a scene: spectral (S, h, w), SAR (R, h, w), and valid (h, w) if all have data; 0 where invalid.
+    """A window of a scene: spectral (S, h, w), SAR (R, h, w), and the condition of its pixels (h, w).
 
     Bands of extra layers follow the spectral bands. SAR is in linear power, at least ``POWER_FLOOR``; plain channels
-    are unchanged.
+    are unchanged; a scene without SAR has none. Values are 0 where the sensor has no data, and where a pixel is not
+    used. The condition has the codes of :func:`~landcover_bdgf.scene.conditions.conditions`; a mask stands for pixels
+    of both sensors.
     """
 
     spectral: NDArray[np.float32]
     sar: NDArray[np.float32]
-    valid: NDArray[np.bool_]
+    condition: NDArray[Any]
+
+    @property
+    def valid(self) -> NDArray[np.bool_]:
+        """Pixels that are used, (h, w): with data of both sensors, or of one that may be alone."""
+        return np.asarray(self.condition > 0)
 
 
 @dataclass(frozen=True)
@@ -58,6 +68,7 @@ class Stack:
     Attributes
     ----------
     spectral, sar : Image
+        The latter has no bands in a scene without SAR.
     grid : Grid
         Grid of the spectral image; with an area of interest, its crop.
     sar_unit : "power" or "db"
@@ -83,6 +94,8 @@ class Stack:
         Of its row in a table of scenes.
     source : SceneSource, optional
         How another process can open it; None for arrays in memory.
+    missing : "error", "spectral", "sar" or "any"
+        Which sensor may be the only one of a valid pixel; "error" for none.
     """
 
     spectral: Image
@@ -99,11 +112,17 @@ class Stack:
     warnings: tuple[str, ...] = ()
     name: str = ""
     source: SceneSource | None = field(default=None, compare=False)
+    missing: Missing = "error"
+
+    @property
+    def has_sar(self) -> bool:
+        """Whether the scene has a SAR image."""
+        return bool(self.sar.bands)
 
     @property
     def images(self) -> tuple[Image, ...]:
-        """The spectral image, extra layers, and the SAR image."""
-        return self.spectral, *self.extra, self.sar
+        """The spectral image, extra layers, and the SAR image if there is one."""
+        return (self.spectral, *self.extra, *([self.sar] if self.has_sar else []))
 
     @property
     def files(self) -> tuple[Path, ...]:
@@ -115,8 +134,9 @@ class Stack:
         return "\n  ".join(["Stack", *self.describe()])
 
     def _repr_html_(self) -> str:
-        named = (("spectral", self.spectral), *((image.group, image) for image in self.extra), ("SAR", self.sar))
-        bands = ((f"{printable(name)} bands", _bands_text(image)) for name, image in named)
+        names = ["spectral", *(image.group for image in self.extra), "SAR"]
+        named = zip(names, self.images, strict=False)
+        bands = ((f"{printable(name)} bands", bands_text(image)) for name, image in named)
         return table([*(line.split(": ", 1) for line in self.describe()), *bands])
 
     def __enter__(self) -> Self:
@@ -136,8 +156,9 @@ class Stack:
 
     def with_images(self, images: Iterable[Image]) -> Self:
         """The same stack with other :attr:`images`, in their order."""
-        spectral, *extra, sar = images
-        return replace(self, spectral=spectral, extra=tuple(extra), sar=sar)
+        spectral, *others = images
+        sar = others.pop() if self.has_sar else self.sar
+        return replace(self, spectral=spectral, extra=tuple(others), sar=sar)
 
     def read(self, window: Window) -> Tile:
         """A window inside the grid; values do not depend on the window. RasterError if a file is damaged."""
@@ -145,30 +166,34 @@ class Stack:
             return self.read_image(window)
         tile = self.read_image(self.area.in_image(window))
         valid = tile.valid & self.area.inside.read(window)
-        return Tile(tile.spectral * valid, tile.sar * valid, valid)
+        return Tile(tile.spectral * valid, tile.sar * valid, tile.condition * valid)
 
     def read_image(self, window: Window) -> Tile:
         """A window of the whole spectral image, also of what lies outside the area of interest."""
         spectral, spectral_valid = self.spectral.read(window, self.image_grid)
         sar, sar_valid = self._read_sar(window)
-        valid = spectral_valid & sar_valid
         if self.mask is not None:
-            valid &= ~self.mask.pixels.read(window)
+            spectral_valid &= ~self.mask.pixels.read(window)
         if self.spectral_offset:
             spectral += np.float32(self.spectral_offset)
+        condition = conditions(spectral_valid, sar_valid, self.missing)
+        spectral[:, ~seen_by(condition, "spectral")] = 0
         if self.extra:
             extra, extra_valid = zip(*(image.read(window, self.image_grid) for image in self.extra), strict=True)
             spectral = np.concatenate([spectral, *extra])
-            valid &= np.logical_and.reduce(extra_valid)
-        spectral[:, ~valid] = 0
-        sar[:, ~valid] = 0
-        return Tile(spectral, sar, valid)
+            condition *= np.logical_and.reduce(extra_valid)
+            spectral[:, condition == 0] = 0
+        sar[:, ~seen_by(condition, "sar")] = 0
+        return Tile(spectral, sar, condition)
 
     def read_sar(self, window: Window) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
         """SAR (R, h, w) of a window, as in a tile, and where the SAR alone is valid (h, w), also outside the area."""
         return self._read_sar(self.area.in_image(window) if self.area else window)
 
     def _read_sar(self, window: Window) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
+        if not self.has_sar:
+            shape = (window.height, window.width)
+            return np.zeros((0, *shape), np.float32), np.zeros(shape, bool)
         moved = self.image_grid.shifted(self.applied_shift_xy_px)
         sar, valid = self.sar.read(window, moved, convert=self._power if self.sar_unit == "db" else None)
         for name, channel in zip(self.sar.names, sar, strict=True):
@@ -181,7 +206,7 @@ class Stack:
         return db if band.name in self.plain_names else power_of_db(db)
 
     def read_valid(self, window: Window) -> NDArray[np.bool_]:
-        """Where both sensors and all extra layers have data that are not masked, in the area of interest, (h, w)."""
+        """Valid pixels, (h, w): by default those of which both sensors have data that are not masked."""
         return self.read(window).valid
 
     def read_masked(self, window: Window) -> NDArray[np.bool_]:
@@ -225,7 +250,7 @@ class Stack:
         if (row, col, *tile.valid.shape) == (top, left, height, width):
             return tile
         down, right = rows[:, None] - top, cols[None, :] - left
-        return Tile(tile.spectral[:, down, right], tile.sar[:, down, right], tile.valid[down, right])
+        return Tile(tile.spectral[:, down, right], tile.sar[:, down, right], tile.condition[down, right])
 
     def write_sar(self, path: PathLike, *, overwrite: bool = False) -> None:
         """Write the SAR on the spectral grid, in linear power, NaN where invalid; and its record.
@@ -282,6 +307,7 @@ class Stack:
             *(image.series.key(image.names) for image in self.images if image.series),
             *(("mask", self.mask.pixels.digest()) if self.mask else ()),
             *(("area", self.origin_rc, self.area.inside.digest()) if self.area else ()),
+            *(("missing", self.missing) if self.missing != "error" else ()),
         )
         return hashlib.sha256(repr(hashed).encode()).hexdigest()
 
@@ -310,7 +336,7 @@ class Stack:
         }
         radar["shift"] = self.shift.describe() if self.shift else "not estimated"
         extra: list[dict[str, Any]] = [{"role": "extra", "group": image.group} for image in self.extra]
-        return [one | _of_image(image) for one, image in zip([spectral, *extra, radar], self.images, strict=True)]
+        return [one | _of_image(image) for one, image in zip([spectral, *extra, radar], self.images, strict=False)]
 
     def describe(self) -> list[str]:
         """Lines of text: bands, units, grid, shift, mask and area."""
@@ -320,13 +346,16 @@ class Stack:
         corrected = f", corrected by {x:g}, {y:g} px" if (x, y) != (0, 0) else ", not corrected"
         offset = f"; {self.spectral_offset:+g} added" if self.spectral_offset else ""
         of = "the area of interest" if self.area else "the scene"
+        plainly = "not estimated, scene too small or plain"
+        images = {"the spectral image": self.spectral, **{printable(image.group): image for image in self.extra}}
+        images |= {"the SAR image": self.sar}
         return [
-            f"spectral: {_source_text(self.spectral)}; {self.spectral.sensor or 'unknown sensor'}{offset}",
-            *(f"{printable(image.group)}: {_source_text(image)}" for image in self.extra),
-            f"SAR: {_source_text(self.sar)}; {unit}{plain}",
+            f"spectral: {source_text(self.spectral)}; {self.spectral.sensor or 'unknown sensor'}{offset}",
+            *(f"{printable(image.group)}: {source_text(image)}" for image in self.extra),
+            f"SAR: {source_text(self.sar)}; {unit}{plain}" if self.has_sar else "SAR: none",
             f"grid: {self.grid.describe()}",
-            f"shift: {self.shift.describe() + corrected if self.shift else 'not estimated, scene too small or plain'}",
-            *_dates_lines(self),
+            *([f"shift: {self.shift.describe() + corrected if self.shift else plainly}"] if self.has_sar else []),
+            *dates_lines(images),
             *(f"mask: {with_names(file.describe(of))}" for file in (self.mask.files if self.mask else ())),
             *([f"area of interest: {self.area.describe()}"] if self.area else []),
         ]
@@ -363,21 +392,3 @@ def _hashed(path: Path) -> dict[str, str]:
 def sar_product(path: PathLike) -> Product:
     """The files of :meth:`Stack.write_sar`."""
     return Product(Path(path), (record_path(path),), extension=".tif")
-
-
-def _source_text(image: Image) -> str:
-    more = f" and {len(image.paths) - 1} more" if len(image.paths) > 1 else ""
-    bands = "band" if len(image.bands) == 1 else "bands"
-    return with_names(f"{len(image.bands)} {bands} of {image.paths[0]}{more}")
-
-
-def _dates_lines(stack: Stack) -> list[str]:
-    """The dates of images of several, and what was filled."""
-    names = ["the spectral image", *(printable(image.group) for image in stack.extra), "the SAR image"]
-    named = zip(names, stack.images, strict=True)
-    return [f"dates of {name}: {image.series.describe(days_of_image(image))}" for name, image in named if image.series]
-
-
-def _bands_text(image: Image) -> str:
-    lengths = (f" ({band.wavelength_nm:.0f} nm)" if band.wavelength_nm else "" for band in image.bands)
-    return ", ".join(f"{printable(name)}{nm}" for name, nm in zip(image.names, lengths, strict=True))

@@ -39,12 +39,13 @@ class CrossFitted:
 
 
 def cross_fit(
-    samples: JoinedSamples, count: int, seed: int, names: Sequence[str], *, fit: Fitted, judge: Judge
-) -> CrossFitted | None:
+    samples: JoinedSamples, count: int, seed: int, names: Sequence[str], *,
+    fit: Fitted, judge: Judge, elsewhere: bool = True,
+) -> CrossFitted | None:  # fmt: skip
     """Judge the pixels of ``count`` folds, or polygon by polygon if they are few; None if none can be left out.
 
-    Labels of three scenes or more are judged once more, by models of other scenes only. These have no say in shares and
-    temperature, which are for maps of scenes with labels (decision 28).
+    With ``elsewhere``, labels of three scenes or more are judged once more, by models of other scenes only. These have
+    no say in shares and temperature, which are for maps of scenes with labels (decision 28).
 
     ``fit(number, kept)`` trains a temporary model on some pixels; ``judge(model, left_out)`` lets it judge others, by
     its experts ``names``.
@@ -73,8 +74,10 @@ def cross_fit(
     )  # fmt: skip
     left_out = LeftOut(*(np.ascontiguousarray(values[order]) for values in columns))
     if len(samples.scenes) > 1:
-        elsewhere = _judged_elsewhere(samples, seed, tuple(shares.values()), similar, fit=fit, judge=judge)
-        by_others = None if elsewhere is None else elsewhere[index][order]
+        found_elsewhere = None
+        if elsewhere:
+            found_elsewhere = _judged_elsewhere(samples, seed, tuple(shares.values()), similar, fit=fit, judge=judge)
+        by_others = None if found_elsewhere is None else found_elsewhere[index][order]
         left_out = replace(left_out, scene=samples.scene[index][order], elsewhere=by_others)
     return CrossFitted(left_out, shares, similar, temperature)
 

@@ -16,7 +16,7 @@ from torch import Generator, Tensor, nn
 
 from landcover_bdgf.errors import LabelError
 from landcover_bdgf.geo import WGS84, ground_pixel_side_m, same_crs, transformer
-from landcover_bdgf.labels import JoinedSamples, Legend, Samples, join_samples, without_empty
+from landcover_bdgf.labels import JoinedSamples, Samples, join_samples, without_empty
 from landcover_bdgf.model import (
     Checkpoint,
     Experts,
@@ -27,6 +27,7 @@ from landcover_bdgf.model import (
     Run,
     Viewer,
     Workers,
+    alone_partials,
     cross_entropy,
     expert_names,
     fit_stack,
@@ -37,7 +38,7 @@ from landcover_bdgf.model import (
     warn_of_novel_scene,
 )
 from landcover_bdgf.progress import kept_warnings, log
-from landcover_bdgf.scene import Stack, as_list, scene_names
+from landcover_bdgf.scene import ALONE, SENSOR_NAMES, Sensor, Stack, as_list, scene_names
 from landcover_bdgf.storage import record
 from landcover_bdgf.training.calibration import Judged, left_out_opinions, with_novelty
 from landcover_bdgf.training.cross_fitting import CrossFitted, cross_fit
@@ -133,56 +134,82 @@ def _trained(
     values = fit_training_values(stacks, denoiser.scaling, exclude=samples, seed=run.seed)
     denoiser = replace(denoiser, values=values)
     viewer = Viewer.of(denoiser.weights, denoiser.scaling, recipe, device, run.seed)
-    provenance = training_record(stacks, samples, denoiser, recipe, run)
-    with open_workers(run.workers(device)) as workers:
-        setup = Setup(denoiser, viewer, samples.legend, provenance, run, workers)
-        windows = cut_windows(stacks, samples.train, viewer, workers)
-        log.info("training on %d pixels of %d classes on %s", len(windows), len(windows.codes.unique()), device)
-        model = setup.model("train", windows, partial=partial, resume=resume)
-        found = setup.cross_fitted(windows, samples.train, stacks)
-    if found:
-        model = replace(
-            model, left_out=found.left_out, shares=found.shares, similar=recipe.fusion.similar[found.similar],
-            temperature=found.temperature,
-        )  # fmt: skip
-        say = ", ".join(f"{name} {share:.0%}" for name, share in found.shares.items())
-        log.info("experts: %s; temperature %g, from %d pixels", say, found.temperature, len(found.left_out))
-    model = with_novelty(model, stacks, samples.train, run)
+    setup = Setup(denoiser, viewer, samples, training_record(stacks, samples, denoiser, recipe, run), run, stacks)
+    model = setup.fitted(partial, resume=resume)
+    unguided = Viewer.of({}, denoiser.scaling, recipe.alone(), device, run.seed)
+    setup = replace(setup, denoiser=replace(denoiser, weights={}))
+    for sensor, state in _states_alone(partial, resume=resume).items() if recipe.training.one_sensor else ():
+        log.info("training on %s alone", SENSOR_NAMES[sensor])
+        of_sensor = replace(setup, viewer=replace(unguided, sensor=sensor, extra=denoiser.extra_bands))
+        alone = of_sensor.fitted(state, resume=resume and state is not None and state.exists())
+        model = replace(model, alone=model.alone | {sensor: alone})
     for stack in stacks:
         stack.check_unchanged()
     return model
 
 
+def _states_alone(partial: Path | None, *, resume: bool) -> dict[Sensor, Path | None]:
+    """The file of the state of each training of one sensor; what another training has left there is removed."""
+    if partial is None:
+        return dict.fromkeys(ALONE)
+    states = alone_partials(partial)
+    for state in () if resume else states.values():
+        state.unlink(missing_ok=True)
+    return {**states}
+
+
 @dataclass(frozen=True)
 class Setup:
-    """Inputs of a training besides its windows."""
+    """Inputs of a training; its viewer decides whether the networks see both sensors or one."""
 
     denoiser: Checkpoint
     viewer: Viewer
-    legend: Legend
+    samples: JoinedSamples
     provenance: dict[str, Any]
     run: Run
-    workers: Workers
+    stacks: Sequence[Stack]
+
+    def fitted(self, partial: Path | None, *, resume: bool) -> Checkpoint:
+        """A model of all labels, with what is fitted to labels that models of the other folds judge."""
+        recipe, device, samples = self.viewer.recipe, self.viewer.device, self.samples.train
+        with open_workers(self.run.workers(device)) as workers:
+            windows = cut_windows(self.stacks, samples, self.viewer, workers)
+            log.info("training on %d pixels of %d classes on %s", len(windows), len(windows.codes.unique()), device)
+            model = self.model(self.name(), windows, workers, partial=partial, resume=resume)
+            found = self.cross_fitted(windows, samples, workers)
+        if found:
+            model = replace(
+                model, left_out=found.left_out, shares=found.shares, similar=recipe.fusion.similar[found.similar],
+                temperature=found.temperature,
+            )  # fmt: skip
+            say = ", ".join(f"{name} {share:.0%}" for name, share in found.shares.items())
+            log.info("experts: %s; temperature %g, from %d pixels", say, found.temperature, len(found.left_out))
+        return with_novelty(model, self.stacks, samples, self.run)
+
+    def name(self, fold: int | None = None) -> str:
+        """What a training is called where its progress is shown."""
+        named = "train" if fold is None else f"fold {fold + 1}"
+        return f"{named}, {self.viewer.sensor}" if self.viewer.sensor else named
 
     def model(
-        self, name: str, windows: WindowTable, *,
+        self, name: str, windows: WindowTable, workers: Workers, *,
         steps: int | None = None, partial: Path | None = None, resume: bool = False,
     ) -> Checkpoint:  # fmt: skip
         """Train a model on windows; ``steps`` replaces the number in the recipe."""
-        viewer, recipe = self.viewer, self.viewer.recipe
-        sizes = Inputs(viewer.scaling.bands, len(viewer.scaling.sar_mean), viewer.features, len(self.legend.entries))
+        viewer, recipe, legend = self.viewer, self.viewer.recipe, self.samples.legend
+        sizes = Inputs(viewer.scaling.bands, len(viewer.scaling.sar_mean), viewer.features, len(legend.entries))
         torch.manual_seed(self.run.seed)  # initial weights
         trained = Trained(sizes, recipe).to(viewer.device)
         task = _task(name, trained, windows, recipe, self.run)
         task = task if steps is None else replace(task, steps=steps)
-        history = fit(task, self.workers, partial=partial, resume=resume)
+        history = fit(task, workers, partial=partial, resume=resume)
         weights = {k: v.cpu().numpy() for k, v in trained.state_dict().items() if not k.startswith("mutual.")}
         return replace(
-            self.denoiser, kind="model", weights=self.denoiser.weights | weights, recipe=recipe, legend=self.legend,
-            history=history, provenance=self.provenance,
+            self.denoiser, kind="model", weights=self.denoiser.weights | weights, recipe=recipe, legend=legend,
+            history=history, provenance=self.provenance, sensor=viewer.sensor,
         )  # fmt: skip
 
-    def cross_fitted(self, windows: WindowTable, samples: JoinedSamples, stacks: Sequence[Stack]) -> CrossFitted | None:
+    def cross_fitted(self, windows: WindowTable, samples: JoinedSamples, workers: Workers) -> CrossFitted | None:
         """Judge ``samples``, in the order of their windows, by models of the other folds.
 
         Temporary models see each of their pixels for a share of the epochs of the final model.
@@ -193,13 +220,14 @@ class Setup:
 
         def fit_fold(number: int, kept: NDArray[np.intp]) -> Checkpoint:
             steps = max(1, round(FOLD_EPOCHS * settings.steps_for(len(samples)) * len(kept) / len(samples)))
-            return self.model(f"fold {number + 1}", windows.where(torch.from_numpy(kept)), steps=steps)
+            return self.model(self.name(number), windows.where(torch.from_numpy(kept)), workers, steps=steps)
 
         def judge(model: Checkpoint, left_out: JoinedSamples) -> Judged:
-            return left_out_opinions(model, stacks, left_out, self.run)
+            return left_out_opinions(model, self.stacks, left_out, self.run)
 
         names = expert_names(self.viewer.recipe)
-        return cross_fit(samples, settings.folds, self.run.seed, names, fit=fit_fold, judge=judge)
+        how: dict[str, Any] = {"fit": fit_fold, "judge": judge, "elsewhere": self.viewer.sensor is None}
+        return cross_fit(samples, settings.folds, self.run.seed, names, **how)
 
 
 def training_record(

@@ -26,6 +26,21 @@ def test_the_scene_the_classes_and_the_device(
     assert "labels: not checked (pass --labels)" in capsys.readouterr().out
 
 
+def test_pixels_of_one_sensor_are_told_where_they_are_many(
+    bdgf: Bdgf, scene_files: SceneFiles, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A corner of 12 × 20 pixels has no spectral data; the first two rows and the last three columns have no SAR."""
+    assert bdgf("check", scene_files.spectral, scene_files.sar) == 0
+    lines = [line for line in capsys.readouterr().out.splitlines() if " alone: " in line]
+    assert [line.split(": ")[0] for line in lines] == [
+        "valid in the spectral image alone", "valid in the SAR image alone",
+    ]  # fmt: skip
+    assert "; not mapped, unless by map --missing sar and a model trained with --set training.one_sensor" in lines[1]
+    assert bdgf("check", scene_files.spectral, scene_files.sar, "--json") == 0
+    found = json.loads(capsys.readouterr().out)
+    assert found["alone"] == pytest.approx({"spectral": (2 * 100 + 92 * 3) / (104 * 120), "sar": 10 * 17 / (104 * 120)})
+
+
 def test_the_device_that_a_run_would_use(
     bdgf: Bdgf, scene_files: SceneFiles, capsys: pytest.CaptureFixture[str]
 ) -> None:

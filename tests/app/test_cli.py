@@ -17,6 +17,7 @@ from conftest import SHORT_OPTIONS as QUICK, Bdgf
 from rasterio.windows import Window
 
 from landcover_bdgf.labels.sample_file import read_samples
+from landcover_bdgf.model.checkpoint import Checkpoint
 from landcover_bdgf.scene.alignment import align
 from landcover_bdgf.scene.settings import AlignSettings
 from landcover_bdgf.scene.simulation import SceneFiles
@@ -211,6 +212,42 @@ def test_corrected_samples_are_not_replaced_by_resume(
     assert bdgf(*job, "--resume") == 6
     assert "samples.gpkg: exists already" in capsys.readouterr().err
     assert Path("map_steps/samples.gpkg").read_bytes() == before
+
+
+def test_a_scene_without_sar_is_mapped_by_a_model_that_knows_the_spectral_image_alone(
+    bdgf: Bdgf, scene_files: SceneFiles, model: Checkpoint, with_alone: Checkpoint, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """By itself, and in a table; nothing is learned from it."""
+    hsi = scene_files.spectral
+    model.save("both.safetensors")
+    with_alone.save("m.safetensors")
+    Path("scenes.csv").write_text(f"hsi,sar,output,labels\n{hsi},none,one,{scene_files.labels}\n")
+
+    def refused(*words: object) -> str:
+        assert bdgf(*words) != 0
+        return capsys.readouterr().err
+
+    assert "both.safetensors: has no network for the spectral image alone. Train it with --set " in refused(
+        "map", hsi, "none", "--model", "both.safetensors", "-o", "map.tif"
+    )
+    needs = "SAR none: stands for a scene without a SAR image, which a model can only map. Name a SAR image"
+    assert needs in refused("map", hsi, "none", *labels_of(scene_files), "-o", "map.tif")
+    assert needs in refused("align", hsi, "none", "-o", "sar.tif")
+    needs = "scenes.csv: line 2: sar is none, but a model learns from both images. Name an image, or map the scene with"
+    assert f"{needs} --model." in refused("map", "scenes.csv", "--field", "class", "-o", "maps")
+    assert needs in refused("train", "scenes.csv", "--field", "class", "-o", "new.safetensors")
+    needs = "--missing: needs networks of one sensor alone. Train with --set training.one_sensor=true."
+    assert needs in refused("map", hsi, scene_files.sar, *labels_of(scene_files), "--missing", "any", "-o", "map.tif")
+    assert bdgf("map", hsi, "none", "--model", "m.safetensors", "-o", "map.tif", "--force") == 0
+    assert bdgf("map", "scenes.csv", "--model", "m.safetensors", "-o", "maps", "--force") == 0
+    assert Path("maps/one_condition.tif").read_bytes() == Path("map_condition.tif").read_bytes()
+    assert Path("maps/one.tif").read_bytes() == Path("map.tif").read_bytes()
+    assert bdgf("map", "scenes.csv", "--model", "m.safetensors", "-o", "maps", "--force", "--resume") == 0
+    capsys.readouterr()
+    assert bdgf("info", "map.tif") == 0
+    assert "the spectral image alone 100.0 % (right on " in capsys.readouterr().out
+    assert bdgf("info", "m.safetensors") == 0
+    assert "SAR image alone: right on " in capsys.readouterr().out
 
 
 def test_shards_on_the_command_line(

@@ -22,6 +22,7 @@ from landcover_bdgf.assessment.pictures import (
     map_picture,
 )
 from landcover_bdgf.geo.grid import Grid
+from landcover_bdgf.labels.layers import LAYERS
 from landcover_bdgf.scene.image import Image, open_image
 
 
@@ -46,10 +47,18 @@ def test_errors_are_marked_where_they_are(write_tif: WriteTif, shape: tuple[int,
 def test_nodata_of_a_layer_is_transparent(write_tif: WriteTif) -> None:
     values = np.array([[0, 50], [100, 255]], np.uint8)
     with rasterio.open(write_tif("layer.tif", values, nodata=255)) as layer:
-        picture = pixels(layer_picture(layer))
+        picture = pixels(layer_picture(layer, LAYERS["confidence"]))
     assert picture[..., 3].tolist() == [[255, 255], [255, 0]]
     assert picture[0, 0, 2] > picture[0, 0, 0]  # blue
     assert picture[1, 0, 0] > picture[1, 0, 2]  # yellow
+
+
+def test_codes_of_a_layer_have_their_colours(write_tif: WriteTif) -> None:
+    with rasterio.open(write_tif("layer.tif", np.array([[0, 1], [2, 3]], np.uint8), nodata=0)) as layer:
+        picture = pixels(layer_picture(layer, LAYERS["condition"]))
+    assert picture[0, 0, 3] == 0
+    colors = {code: picture[divmod(code, 2)].tolist() for code in (1, 2, 3)}
+    assert colors == {code: [*color, 255] for code, color in LAYERS["condition"].colors.items()}
 
 
 def test_many_bands_without_wavelengths_are_those_of_a_spectrometer(write_tif: WriteTif) -> None:

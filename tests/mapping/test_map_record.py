@@ -29,6 +29,16 @@ def test_options_add_to_the_record(model: Checkpoint, stack: Stack) -> None:
     assert renamed.keys() == plain.keys()
 
 
+def test_a_missing_sensor_is_in_the_record(with_alone: Checkpoint, stack: Stack) -> None:
+    """With the accuracy of the other alone on left-out labels, and as another scene."""
+    usual, found = (map_record(with_alone, stack, MapSettings(missing=m), Run()) for m in ("error", "sar"))  # type: ignore[arg-type]
+    judged = with_alone.alone["sar"].left_out
+    assert judged is not None
+    assert found.keys() - usual.keys() == {"missing", "judged_alone"}
+    assert found["judged_alone"] == {"sar": pytest.approx((judged.codes == judged.mapped).mean(), abs=1e-4)}
+    assert found["inputs"] != usual["inputs"]
+
+
 def test_sets_of_merged_classes_are_refused(model: Checkpoint) -> None:
     one, two = model.classes.names[:2]
     with pytest.raises(SettingsError, match=r"Train a model of the merged classes with `merge`, or leave one out\."):

@@ -342,6 +342,58 @@ def test_a_resumed_map_equals_an_uninterrupted_one(
     }
 
 
+def test_a_map_with_a_missing_sensor(
+    made: Path, with_alone: Checkpoint, wide_stack: Stack, tmp_path: Path, ctrl_c: Callable[[], None],
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture,
+) -> None:  # fmt: skip
+    """Resumed or not, in tiles of any size: all pixels of either sensor; those of both are as without this option."""
+    settings, path, other = replace(MADE, missing="any", force=True), tmp_path / "a" / "m.tif", tmp_path / "b" / "m.tif"
+    path.parent.mkdir()
+    other.parent.mkdir()
+    caplog.set_level("INFO")
+    map_scene(with_alone, wide_stack, path, settings=settings, run=Run(threads=1))
+    assert "pixels are mapped by: both sensors 9" in caplog.text
+    found, usual = read_class_map(path), read_class_map(made)
+    seen = replace(wide_stack, missing="any").read(next(wide_stack.grid.tiles(4096))).condition
+    assert found.condition is not None
+    assert np.array_equal(found.condition, seen)
+    assert {*np.unique(seen)} == {0, 1, 2, 3} - ({0} if seen.all() else set())
+    assert np.array_equal(found.codes > 0, seen > 0)
+    for name in ("codes", "confidence", "novelty", "probabilities", "sets", "entropy"):
+        assert np.array_equal(getattr(found, name)[..., seen == 1], getattr(usual, name)[..., seen == 1]), name
+    record = json.loads(Path(f"{path}.json").read_text(encoding="utf-8"))
+    assert record["conditions"] == {"both": (seen == 1).sum(), "spectral": (seen == 2).sum(), "sar": (seen == 3).sum()}
+    assert record["missing"] == "any"
+    with monkeypatch.context() as patch:
+        add = PartialMap.add
+        patch.setattr(PartialMap, "add", lambda *arguments: (add(*arguments), ctrl_c()))
+        with pytest.raises(KeyboardInterrupt):
+            map_scene(with_alone, wide_stack, other, settings=replace(settings, tile_px=128))
+    with pytest.raises(OutputError, match="other images, mask"):
+        map_scene(with_alone, wide_stack, other, settings=replace(settings, tile_px=128, missing="sar"), resume=True)
+    map_scene(with_alone, wide_stack, other, settings=replace(settings, tile_px=128), run=Run(threads=3), resume=True)
+    assert {file.name: file.read_bytes() for file in other.parent.iterdir()} == {
+        file.name: file.read_bytes() for file in path.parent.iterdir()
+    }
+
+
+def test_a_scene_without_sar_is_mapped_by_the_spectral_image_alone(
+    model: Checkpoint, with_alone: Checkpoint, wide_stack: Stack, tmp_path: Path
+) -> None:
+    """Where both saw a pixel, as if the SAR were there and masked."""
+    stack = align(wide_stack.spectral.paths[0], None)
+    path = map_scene(with_alone, stack, tmp_path / "m.tif", settings=MapSettings(force=True))
+    found = read_class_map(path)
+    assert found.condition is not None
+    assert {*np.unique(found.condition)} == {0, 2}
+    assert np.array_equal(found.codes > 0, stack.read_valid(next(stack.grid.tiles(4096))))
+    with pytest.raises(CheckpointError, match=r"^the model: has no network for the spectral image alone\. "):
+        map_scene(model, stack, tmp_path / "other.tif")
+    model.save(tmp_path / "m.safetensors")
+    with pytest.raises(CheckpointError, match=r"m\.safetensors: has no network for the SAR image alone\. Train it"):
+        map_scene(tmp_path / "m.safetensors", wide_stack, tmp_path / "o.tif", settings=MapSettings(missing="sar"))
+
+
 def limited(stack: Stack, folder: Path, **settings: object) -> Stack:
     """The same images within a triangle of some blocks, given in pixels, and with a mask of some of its pixels."""
     triangle = shapely.Polygon([(20, 140), (150, 150), (90, 290)])

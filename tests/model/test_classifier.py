@@ -89,14 +89,14 @@ def test_pixels_without_data_get_no_class(stack: Stack, model: Checkpoint) -> No
     classifier = Classifier(model, Run(), CONFIDENCE)
     block = classifier.viewer.read(stack, (0, 0))
     halo = classifier.viewer.recipe.halo_px
-    block.seen.valid[:] = False
-    block.seen.valid[halo : halo + 40, halo : halo + 50] = True
+    block.seen.condition[:] = 0
+    block.seen.condition[halo : halo + 40, halo : halo + 50] = 1
     (found,) = classifier.classify([block])
     inside = np.zeros(found.codes.shape, bool)
     inside[:40, :50] = True
     assert np.array_equal(found.codes > 0, inside)
     assert np.array_equal(found.layers["confidence"][0] != LAYER_NODATA, inside)
-    block.seen.valid[:] = False
+    block.seen.condition[:] = 0
     (empty,) = classifier.classify([block])
     expected = empty_result(empty.codes.shape, {"confidence": ("uint8", 1)})
     assert np.array_equal(empty.codes, expected.codes)

@@ -66,7 +66,7 @@ def test_other_columns_are_ignored_with_a_warning(tmp_path: Path, caplog: pytest
     ("a.tif,b.tif\n", "its first row has no column hsi and no column sar"),
     ("hsi,sar,HSI\n", "has two columns hsi"),
     ("hsi,sar\na.tif,\n", "line 2: has no sar"),
-    ("hsi,sar\n\n# no radar\na.tif,None\n", "line 4: sar is none, but a scene needs both images"),
+    ("hsi,sar\n\n# no image\nNone,a.tif\n", "line 4: hsi is none, but a scene needs a spectral image"),
     ("hsi,sar\na.tif,VV.tif,VH.tif\n", "line 2: has more cells than the first row"),
     ('hsi,sar\n"a.tif,b.tif\n', "line 2: is not CSV"),
     ("hsi,sar,date\na.tif,b.tif,6/4/2020\n", "line 2: '6/4/2020' is not a date. Write it like 2020-06-04"),

@@ -12,7 +12,7 @@ from rasterio.windows import Window
 
 from landcover_bdgf.errors import CheckpointError, LabelError
 from landcover_bdgf.labels.samples import Samples
-from landcover_bdgf.model.checkpoint import Checkpoint
+from landcover_bdgf.model.checkpoint import Checkpoint, alone_partials
 from landcover_bdgf.model.classifier import Classifier
 from landcover_bdgf.model.map_layers import LayerPlan
 from landcover_bdgf.model.recipe import changed
@@ -110,6 +110,26 @@ def test_a_handful_of_pixels_is_enough_and_the_only_polygon_of_a_class_is_not_le
     first[[np.flatnonzero((samples.codes == code) & (samples.parts == 0))[0] for code in (1, 2, 3)]] = True
     made = train(stack, samples.where(first), denoiser=denoiser)
     assert (len(made.history), made.temperature) == (4, 1)
+
+
+def test_resumed_trainings_of_one_sensor_equal_uninterrupted_ones(
+    stack: Stack, samples: Samples, denoiser: Checkpoint, with_alone: Checkpoint, tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch, ctrl_c: Callable[[], None],
+) -> None:  # fmt: skip
+    """Stopped in the steps of each sensor; what another training has left is not taken up."""
+    recipe, partial = changed(denoiser.recipe, ("training.one_sensor=true", *UNCALIBRATED)), tmp_path / "m.safetensors"
+    for state in alone_partials(partial).values():
+        state.write_text("of another training")
+    with stopped(monkeypatch, ctrl_c, after=2, name="train, spectral"):
+        train(stack, samples, denoiser=denoiser, recipe=recipe, partial=partial)
+    with stopped(monkeypatch, ctrl_c, after=3, name="train, sar"):
+        train(stack, samples, denoiser=denoiser, recipe=recipe, partial=partial, resume=True)
+    assert len(list(tmp_path.iterdir())) == 3
+    run = Run(threads=3)
+    resumed = train(stack, samples, denoiser=denoiser, recipe=recipe, run=run, partial=partial, resume=True)
+    assert_same_weights(resumed, with_alone)
+    for sensor, own in with_alone.alone.items():
+        assert_same_weights(resumed.alone[sensor], own)
 
 
 def test_samples_of_another_scene_are_refused(stack: Stack, samples: Samples, denoiser: Checkpoint) -> None:

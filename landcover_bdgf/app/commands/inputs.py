@@ -18,10 +18,11 @@ from landcover_bdgf.settings import described
 if TYPE_CHECKING:
     from landcover_bdgf.labels import Samples
     from landcover_bdgf.model import Recipe
-    from landcover_bdgf.scene import Stack
+    from landcover_bdgf.scene import Missing, Stack
 
 OF_LABELS = {"field", *described(SampleSettings)} - {"seed"}  # options without effect unless --labels is given
 OF_CLASSES = {*described(ClassSettings)}
+NO_SAR = "none"  # in place of a SAR image
 
 
 def _source(text: str) -> str | list[str]:
@@ -42,13 +43,19 @@ def is_table(hsi: str, sar: str | None) -> bool:
     return table
 
 
-def read_stack(hsi: str, sar: str | None, settings: AlignSettings) -> Stack:
-    """The two images on one grid."""
+def read_stack(hsi: str, sar: str | None, settings: AlignSettings, *, missing: Missing | None = None) -> Stack:
+    """The two images on one grid; ``missing`` as in :func:`~landcover_bdgf.scene.align`, None if both are needed."""
     from landcover_bdgf.scene import align as align_images
 
     assert sar is not None  # by is_table
-    log.info("checking %s and %s", hsi, sar)
-    return align_images(_source(hsi), _source(sar), settings=settings)
+    if sar != NO_SAR:
+        log.info("checking %s and %s", hsi, sar)
+        return align_images(_source(hsi), _source(sar), settings=settings, missing=missing or "error")
+    if missing is None:
+        problem = "stands for a scene without a SAR image, which a model can only map"
+        raise SettingsError(f"SAR {NO_SAR}", problem, "Name a SAR image; or map the scene with --model.")
+    log.info("checking %s", hsi)
+    return align_images(_source(hsi), None, settings=settings)
 
 
 @dataclass(frozen=True)
@@ -68,10 +75,11 @@ def read_scenes(
 
     SettingsError if images are no pairs, or labels not as many.
     """
-    from landcover_bdgf.scene import read_scene_table
+    from landcover_bdgf.scene import check_pairs, read_scene_table
 
     if is_table(hsi, sar):
         rows = read_scene_table(hsi, settings=settings)
+        check_pairs(rows, hsi)
         return [GivenScene(row.stack(), row.labels, row.field or field) for row in rows]
     images = [hsi, sar, *(more or [])]
     if len(images) % 2:

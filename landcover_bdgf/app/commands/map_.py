@@ -7,7 +7,15 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
-from landcover_bdgf.app.commands.inputs import OF_CLASSES, OF_LABELS, is_table, read_recipe, read_stack, with_windows
+from landcover_bdgf.app.commands.inputs import (
+    NO_SAR,
+    OF_CLASSES,
+    OF_LABELS,
+    is_table,
+    read_recipe,
+    read_stack,
+    with_windows,
+)
 from landcover_bdgf.app.options import (
     FIELD,
     HSI_OR_TABLE,
@@ -61,12 +69,13 @@ def map_(
     """
     from landcover_bdgf.geo import limit_cache
     from landcover_bdgf.mapping import opened_client, parse_size
-    from landcover_bdgf.model import load_checkpoint
-    from landcover_bdgf.scene import read_scene_table
+    from landcover_bdgf.model import check_alone, load_checkpoint
+    from landcover_bdgf.scene import check_pairs, read_scene_table
 
     if mapping.max_ram:
         limit_cache(parse_size(mapping.max_ram))
     rows = read_scene_table(hsi, settings=aligning) if is_table(hsi, sar) else None
+    mapping = mapping.without_sar() if sar == NO_SAR else mapping
     if rows is not None and labels is not None:
         raise SettingsError(hsi, "is a table of scenes, which names their labels", "Leave out --labels.")
     if labels is None and (rows is None or model is not None or not any(row.labels for row in rows)):
@@ -76,8 +85,8 @@ def map_(
             problem = "-c and --set apply only when a model is trained"
             raise SettingsError(None, problem, "Remove them, or pass --labels.")
         file = model_path(model)
-        load_checkpoint(file, "model")  # refused before the images are read
-        scenes = read_stack(hsi, sar, aligning) if rows is None else rows
+        check_alone(load_checkpoint(file, "model"), mapping.missing, file)  # refused before the images are read
+        scenes = read_stack(hsi, sar, aligning, missing=mapping.missing) if rows is None else rows
         how: Values = {"settings": mapping, "run": run, "overwrite": overwrite, "resume": resume}
         with opened_client(machines.dask) as client:
             _map_with(shown, file, scenes, output, how | {"client": client})
@@ -90,6 +99,7 @@ def map_(
     if rows is not None:
         from landcover_bdgf.app.scenes_job import ScenesJob
 
+        check_pairs(rows, hsi)
         rows = [replace(row, field=row.field or field) for row in rows]
         with opened_client(machines.dask) as client:
             of_all = ScenesJob(output, recipe, sampling, mapping, run, overwrite, resume, client)
