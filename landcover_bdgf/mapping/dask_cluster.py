@@ -78,6 +78,7 @@ def opened_client(address: str | None) -> Iterator[Client | None]:
                 LocalCluster(count, threads_per_worker=1, processes=True, silence_logs=False, **how) as own,
                 Client(own, set_as_default=False) as client,
             ):
+                own.adapt(minimum=count, maximum=count)  # dask gives up a worker that dies while it starts
                 yield client
             return
         try:

@@ -63,6 +63,7 @@ def run_tasks(
         running[future] = task, tried
         future.add_done_callback(finished.put)
 
+    alone = False
     try:
         while True:
             while not stopped() and len(running) < cluster.waiting_parts:
@@ -74,6 +75,8 @@ def run_tasks(
                 return
             future = _next(finished, client)
             if future is None:
+                if alone != (alone := not client.nthreads()) and alone:
+                    log.info("no worker is left; the map goes on when one joins")
                 continue
             task, tried = running.pop(future)
             outcome = _outcome(future, partial(check, task))
