@@ -66,8 +66,6 @@ class Processes:
         import torch
         from torch import distributed
 
-        if self.store is None:
-            return own
         parts = [torch.empty_like(own) for _ in range(self.count)]
         with _noticing_the_dead():
             distributed.all_gather(parts, own)
@@ -75,6 +73,8 @@ class Processes:
 
     def any(self, mine: bool) -> bool:
         """Whether something is true in any process; all wait for one another."""
+        if self.store is None:
+            return mine
         import torch
 
         return bool(self.gathered(torch.tensor([[float(mine)]])).any())
@@ -85,6 +85,8 @@ class Processes:
 
     def check_same(self, name: str, text: str) -> None:
         """SettingsError unless all processes give the same text."""
+        if self.store is None:
+            return
         import torch
 
         digest = torch.tensor([[*hashlib.sha256(text.encode()).digest()]], dtype=torch.uint8)

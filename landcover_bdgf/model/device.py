@@ -64,6 +64,9 @@ def choose_device(name: str) -> torch.device:
         if device.index is not None and process_count() > 1:
             raise SettingsError(f'`device="{name}"`', "is one GPU for several processes", 'Use `device="cuda"`.')
         device = torch.device("cuda", device.index or local_number())
+        if torch.cuda.is_available() and local_number() >= torch.cuda.device_count():
+            remedy = 'Start as many processes as it has GPUs, or use `device="cpu"`.'
+            raise ResourceError(f'`device="{name}"`', "this machine has fewer GPUs than processes", remedy)
     if device.type == "cuda" and not (torch.cuda.is_available() and (device.index or 0) < torch.cuda.device_count()):
         raise ResourceError(f'`device="{name}"`', "is not available on this machine", 'Use `device="cpu"`.')
     return device

@@ -85,7 +85,7 @@ def fit(task: Task[Shard], workers: Workers, *, partial: Path | None = None, res
             if step >= (1 - task.averaged_share) * task.steps:
                 kept.average(task.network)
             advance(note=f"loss {values['loss']:.3f}")
-            stop = processes.any(stopped()) if processes.store else stopped()
+            stop = processes.any(stopped())
             if partial is not None and is_first() and (stop or time.monotonic() - saved_at > SAVE_INTERVAL_S):
                 save_state(partial, task, optimizer, history, kept)
                 saved_at = time.monotonic()
