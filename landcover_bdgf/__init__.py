@@ -2,6 +2,7 @@
 
 ==============  ====================================================================
 errors          what can go wrong, as a tree
+processes       processes that train together, as torchrun starts them
 progress        progress of long work, log lines, Ctrl-C between steps
 text            names, tables and pictures, safe to show
 settings        help, unit and limits of a setting, on its line

@@ -16,7 +16,7 @@ import landcover_bdgf
 
 PACKAGE = Path(landcover_bdgf.__file__).parent
 MODULES = {p.relative_to(PACKAGE).with_suffix("").as_posix().replace("/", "."): p for p in PACKAGE.rglob("*.py")}
-ROOT = {"__init__", "__main__", "errors", "progress", "settings", "text"}
+ROOT = {"__init__", "__main__", "errors", "processes", "progress", "settings", "text"}
 # Which packages a package may import; the modules of the root are below all of them.
 BELOW: dict[str, set[str]] = {
     "storage": set(),

@@ -58,6 +58,7 @@ from landcover_bdgf.model import (
     partial_path,
     remove_partials,
 )
+from landcover_bdgf.processes import is_first, joined
 from landcover_bdgf.progress import log
 from landcover_bdgf.scene import Image, Stack
 from landcover_bdgf.settings import changed_settings
@@ -131,6 +132,7 @@ def run_job(stack: Stack, job: Job) -> Accuracy | None:
 
     Writes the map and its companions, the model, and in ``<map>_steps/`` the samples, the denoiser with a
     picture of denoised tiles, the losses, and the report. What a later step would refuse is refused before the first.
+    Several processes train together; the first of them writes, maps and assesses.
     """
     check_settings(job.mapping)
     _check_outputs(job, stack)
@@ -141,10 +143,14 @@ def run_job(stack: Stack, job: Job) -> Accuracy | None:
         log.info(line)
     check_novelty(samples, job.mapping, job.run)
     done = _finished_steps(stack, samples, job)
+    joined().meet()  # nothing is written before all have looked at what is there
     job.steps_folder.mkdir(exist_ok=True)
-    _keep_samples(samples, job.steps_folder / "samples.gpkg", job)
+    if is_first():
+        _keep_samples(samples, job.steps_folder / "samples.gpkg", job)
     denoiser = done.denoiser or _pretrained(stack, samples, job)
     model = done.model or _trained(stack, samples, denoiser, job, resume=done.denoiser is not None)
+    if not is_first():
+        return None
     if not done.mapped:
         _map(stack, model, job)
     if not len(samples.test) and not (samples.split.method == FOLDS and model.left_out):
@@ -156,7 +162,12 @@ def run_job(stack: Stack, job: Job) -> Accuracy | None:
 def keep_denoiser(
     denoiser: Checkpoint, stack: Stack, path: Path, *, run: Run, overwrite: bool, begun: bool = False
 ) -> None:
-    """Save a denoiser, its losses (``.csv``) and, if trained, a picture (``.png``); remove its training state."""
+    """Save a denoiser, its losses (``.csv``) and, if trained, a picture (``.png``); remove its training state.
+
+    Only the first of several processes does.
+    """
+    if not is_first():
+        return
     with atomic_output(path, overwrite=overwrite, begun=begun) as draft:
         _save(denoiser, draft)
         if denoiser.recipe.features.diffusion:
@@ -165,7 +176,9 @@ def keep_denoiser(
 
 
 def keep_model(model: Checkpoint, path: Path, *, overwrite: bool, begun: bool = False) -> None:
-    """Save a model and its losses (``.csv``); remove its training state."""
+    """Save a model and its losses (``.csv``); remove its training state. Only the first of several processes does."""
+    if not is_first():
+        return
     with atomic_output(path, overwrite=overwrite, begun=begun) as draft:
         _save(model, draft)
     remove_partials(path)

@@ -23,6 +23,7 @@ from landcover_bdgf.app.memory_limits import check_memory_limits
 from landcover_bdgf.app.terminal import show_log
 from landcover_bdgf.errors import SettingsError
 from landcover_bdgf.geo import check_lock
+from landcover_bdgf.processes import Processes, is_first, joined, leave, process_count
 from landcover_bdgf.progress import log
 from landcover_bdgf.settings import Setting, choices, described
 
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
     from landcover_bdgf.storage import Product
 
 DEFAULT_MODEL = Path("model.safetensors")
+TOGETHER = ("pretrain", "train", "map")  # commands that several processes may run
 COMMAND_LINE = "COMMANDLINE"  # click's name of this source of a value
 Command = TypeVar("Command", bound=Callable[..., None])
 
@@ -131,6 +133,9 @@ def with_settings(command: Command) -> Command:
         show_log(_filled(groups["shown"], values), flags)  # first: messages about other settings name the options
         filled = {key: _filled(group, values) for key, group in groups.items()}
         check_memory_limits(name, values.get("threads", 0))
+        if name not in TOGETHER and process_count() > 1:
+            problem = f"{name} is the work of one process, and torchrun started {process_count()}"
+            raise SettingsError(None, problem, "Start it without torchrun.")
         if name != "info":
             log.info("loading libraries")
         from landcover_bdgf.app.first_checks import first_checks  # loads them
@@ -138,6 +143,7 @@ def with_settings(command: Command) -> Command:
         from landcover_bdgf.storage import check, reserved
 
         check_lock()
+        processes = joined() if name in TOGETHER else Processes()
         if wants_typed:
             sources = {key: context.get_parameter_source(key) for key in values}
             filled["typed"] = Typed(key for key, source in sources.items() if source and source.name == COMMAND_LINE)
@@ -145,13 +151,15 @@ def with_settings(command: Command) -> Command:
         products, inputs = _products(name, values), _inputs(name, values)
         overwrite, resume = values.get("overwrite", False), values.get("resume", False)
         knows = len(products) > 1 or (name == "map" and resume)  # run_job and map_scene know what is finished
-        with reserved(*products):
+        with reserved(*products if is_first() else ()):
             check(*products, inputs=inputs, overwrite=overwrite or knows, resume=resume)
+            processes.meet()  # nothing is written before all have looked at what is there
             try:
                 with telling_resume(products, values["output"] if len(products) > 1 else None):
                     command(**filled, **{p.name: values[p.name] for p in own})
             except KeyboardInterrupt as stopped:  # typer would end without a word
                 raise typer.Abort from stopped
+        leave()
 
     context = inspect.Parameter("context", inspect.Parameter.KEYWORD_ONLY, annotation=typer.Context)
     run.__signature__ = inspect.Signature([context, *parameters])  # type: ignore[attr-defined]

@@ -15,6 +15,7 @@ from landcover_bdgf.errors import BdgfError, CheckpointError, OutputError, Setti
 from landcover_bdgf.labels import JoinedSamples, LabelledScene, SampleSettings, sample_scenes, samples_lines
 from landcover_bdgf.mapping import MapSettings, SceneResult, check_map, check_scene_maps, map_scenes
 from landcover_bdgf.model import Checkpoint, Recipe, Run, checkpoint_product, load_checkpoint, partial_path
+from landcover_bdgf.processes import is_first, joined
 from landcover_bdgf.progress import errors_only, log
 from landcover_bdgf.scene import SceneRow, Stack
 from landcover_bdgf.settings import changed_settings
@@ -73,7 +74,7 @@ def run_scenes_job(rows: Sequence[SceneRow], job: ScenesJob) -> tuple[list[Scene
 
     The report is of the first mapped scene with labels, with a row for each other; None if no labels were judged.
     Scenes without labels serve pre-training only. Each labelled row has a field. What a later step would refuse is
-    refused before the first.
+    refused before the first. Several processes train together; the first of them writes, maps and assesses.
     """
     labelled = [row for row in rows if row.labels is not None]
     if not labelled:
@@ -82,13 +83,16 @@ def run_scenes_job(rows: Sequence[SceneRow], job: ScenesJob) -> tuple[list[Scene
     check_scene_maps(rows, job.folder, job.mapping, overwrite=job.overwrite, resume=job.resume)
     products = [checkpoint_product(job.denoiser), checkpoint_product(job.model)]
     _check_outputs(products, job)
-    with reserved(*products):
+    joined().meet()  # nothing is written before all have looked at what is there
+    with reserved(*products if is_first() else ()):
         try:
             model = _model(rows, job)
         except KeyboardInterrupt as stopped:
             if any(file.exists() for product in products for file in product.files):
                 stopped.add_note(CONTINUE)
             raise
+    if not is_first():
+        return [], None
     results = map_scenes(
         rows, model, job.folder,
         settings=job.mapping, run=job.run, overwrite=job.overwrite, resume=job.resume, client=job.client,

@@ -18,6 +18,7 @@ from typing import Any, Protocol, TextIO
 import typer
 
 from landcover_bdgf.errors import BdgfError, OutputError, ResourceError, SettingsError, is_refusal, refused, unwritten
+from landcover_bdgf.processes import is_first, tells_error
 
 INTERRUPTED, TERMINATED = 130, 143
 LONGEST = 800  # characters of an error
@@ -66,6 +67,8 @@ def show_log(output: Output, flags: Mapping[str, str]) -> None:
     log = logging.getLogger("landcover_bdgf")
     log.handlers, log.propagate = [handler], False
     log.setLevel(logging.WARNING if output.quiet else logging.DEBUG if output.verbose else logging.INFO)
+    if not is_first():
+        log.setLevel(logging.ERROR)
     if "--debug" not in sys.argv:  # rasterio passes errors in its callbacks to both hooks, which print tracebacks
         sys.unraisablehook, sys.excepthook = _log_unraisable, _log_unraisable
 
@@ -89,7 +92,9 @@ def with_flags(text: str) -> str:
 
 
 def say(output: Output, lines: list[str], values: Any) -> None:
-    """Print the result to standard output, as JSON or text."""
+    """Print the result to standard output, as JSON or text; only the first of several processes does."""
+    if not is_first():
+        return
     text = "\n".join(map(one_line, lines))
     if output.json:
         text = json.dumps(_finite(values), default=str, indent=2, allow_nan=False)
@@ -215,5 +220,6 @@ def _error(text: str, code: int) -> int:
     line = one_line(text)
     if len(line) > LONGEST:  # SQLite quotes whole statements; the file comes first, the remedy last
         line = f"{line[: LONGEST // 2]} … {line[-LONGEST // 2 :]}"
-    print(f"bdgf: error: {line}", file=sys.stderr)
+    if tells_error():
+        print(f"bdgf: error: {line}", file=sys.stderr)
     return code

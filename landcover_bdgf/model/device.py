@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from landcover_bdgf.errors import CheckpointError, ResourceError, SettingsError
+from landcover_bdgf.processes import launched, local_number, process_count
 
 Network = TypeVar("Network", bound=nn.Module)
 
@@ -40,15 +41,18 @@ def with_weights(make: Callable[[], Network], weights: Mapping[str, NDArray[Any]
 def choose_device(name: str) -> torch.device:
     """The device of that name; ``auto`` is a CUDA GPU if available, else the CPU.
 
+    Under torchrun, the GPU of each process is that of its number on its machine.
+
     Raises
     ------
     SettingsError
-        The name is unknown, or of a kind of device whose results have not been compared with those of the CPU.
+        The name is unknown, of a kind of device whose results have not been compared with those of the CPU, or that of
+        one GPU for several processes.
     ResourceError
         The device is not available.
     """
     if name == "auto":
-        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+        name = "cuda" if torch.cuda.is_available() else "cpu"
     try:
         device = torch.device(name)
     except RuntimeError:
@@ -56,14 +60,24 @@ def choose_device(name: str) -> torch.device:
     if device.type not in ("cpu", "cuda"):  # no float64 on mps; and nobody has compared a map
         problem = "is not supported: models and maps have not been compared with those of the CPU"
         raise SettingsError(f'`device="{name}"`', problem, 'Use `device="cpu"`.')
+    if device.type == "cuda" and launched():
+        if device.index is not None and process_count() > 1:
+            raise SettingsError(f'`device="{name}"`', "is one GPU for several processes", 'Use `device="cuda"`.')
+        device = torch.device("cuda", device.index or local_number())
+        if torch.cuda.is_available() and local_number() >= torch.cuda.device_count():
+            remedy = 'Start as many processes as it has GPUs, or use `device="cpu"`.'
+            raise ResourceError(f'`device="{name}"`', "this machine has fewer GPUs than processes", remedy)
     if device.type == "cuda" and not (torch.cuda.is_available() and (device.index or 0) < torch.cuda.device_count()):
         raise ResourceError(f'`device="{name}"`', "is not available on this machine", 'Use `device="cpu"`.')
     return device
 
 
 def pieces_of_batch(count: int, device: torch.device) -> int:
-    """Number of shards of a training batch: ``count`` on a CPU, one on a GPU. The result depends on it."""
-    return count if device.type == "cpu" else 1
+    """Number of shards of a training batch: ``count`` on a CPU or under torchrun, else one. The result depends on it.
+
+    So it does not depend on the number of processes, only on whether there may be several (decision 32).
+    """
+    return count if device.type == "cpu" or launched() else 1
 
 
 def sent(array: NDArray[np.float32], device: torch.device) -> Tensor:

@@ -15,6 +15,7 @@ from typing import Any
 from platformdirs import user_cache_path
 
 from landcover_bdgf.errors import CheckpointError, OutputError
+from landcover_bdgf.processes import is_first
 from landcover_bdgf.progress import log
 from landcover_bdgf.storage.atomic import remove_matching
 from landcover_bdgf.storage.tensors import Arrays, read_tensors, write_tensors
@@ -37,7 +38,8 @@ def cached(what: str, depends_on: Mapping[str, Any], make: Callable[[], Arrays])
         log.info("%s: kept from an earlier run in %s", what, folder)
         return kept
     arrays = make()
-    _write(path, arrays)
+    if is_first():
+        _write(path, arrays)
     return arrays
 
 

@@ -1,9 +1,9 @@
-"""The training loop of denoiser and fusion network: reproducible for any number of threads, exactly resumable.
+"""The training loop of denoiser and fusion network: reproducible for any number of threads and processes, resumable.
 
-A batch is divided into a fixed number of shards. One thread computes the gradient of each shard on its own copy of the
-network, or on the network itself if there is one shard; gradients (and the running statistics of batch norm) are
-averaged in the order of the shards. A step depends on the seed and its number only, so that a resumed training equals
-an uninterrupted one.
+A batch is divided into a fixed number of shards. One thread of one process computes the gradient of each shard on its
+own copy of the network, or on the network itself if there is one shard. Every process then has the gradients (and the
+running statistics of batch norm) of all shards, and averages them in the order of the shards. A step depends on the
+seed and its number only, so that a resumed training equals an uninterrupted one.
 """
 
 from __future__ import annotations
@@ -20,8 +20,10 @@ from torch.optim import Optimizer
 
 from landcover_bdgf.errors import ResourceError, SettingsError
 from landcover_bdgf.model import History, Workers, is_out_of_memory
+from landcover_bdgf.processes import Processes, is_first, joined
 from landcover_bdgf.progress import log, progress, stop_between_steps
-from landcover_bdgf.training.state import load_state, save_state
+from landcover_bdgf.storage import digest
+from landcover_bdgf.training.state import identity_of, load_state, save_state
 from landcover_bdgf.training.task import Kept, Shard, Task
 
 SAVE_INTERVAL_S = 30.0
@@ -44,12 +46,16 @@ def epoch_batch(count: int, batch: int, step: int, seed: int) -> Tensor:
 def fit(task: Task[Shard], workers: Workers, *, partial: Path | None = None, resume: bool = False) -> History:
     """Train ``task.network``; the state is saved to ``partial`` every 30 s, on Ctrl-C and at the end.
 
+    Under torchrun, all processes call it for the same task; the first one saves the state.
+
     Raises
     ------
+    BdgfError
+        Another process has ended.
     CheckpointError
         ``resume`` with a state of different data or settings (lists the differences), or without a state.
     SettingsError
-        The loss is not finite.
+        The loss is not finite; the processes do not train the same.
     ResourceError
         A batch does not fit into the GPU's memory.
     KeyboardInterrupt
@@ -59,13 +65,16 @@ def fit(task: Task[Shard], workers: Workers, *, partial: Path | None = None, res
     parameters, kept = list(network.parameters()), Kept()
     optimizer = task.optimizer(parameters)
     history = load_state(partial, task, optimizer, kept) if resume and partial is not None else History()
-    first = len(history)
-    replicas = [Replica.of(network) for _ in range(task.shards)] if task.shards > 1 else [Replica.itself(network)]
+    first, processes = len(history), joined()
+    if processes.store:
+        processes.check_same(task.name, f"{first} of {task.steps}, {identity_of(task)}, {_digest(network)}")
+    several = len(processes.shares(task.shards)) if task.shards > 1 else 0
+    replicas = [Replica.of(network) for _ in range(several)] or [Replica.itself(network)]
     saved_at = time.monotonic()
     with stop_between_steps() as stopped, progress(task.name, task.steps - first) as advance:
         for step in range(first, task.steps):
             try:
-                values = _step(task, step, optimizer, replicas, workers)
+                values = _step(task, step, optimizer, replicas, workers, processes)
             except RuntimeError as error:
                 if not is_out_of_memory(error):
                     raise
@@ -76,17 +85,23 @@ def fit(task: Task[Shard], workers: Workers, *, partial: Path | None = None, res
             if step >= (1 - task.averaged_share) * task.steps:
                 kept.average(task.network)
             advance(note=f"loss {values['loss']:.3f}")
-            if partial is not None and (stopped() or time.monotonic() - saved_at > SAVE_INTERVAL_S):
+            stop = processes.any(stopped())
+            if partial is not None and is_first() and (stop or time.monotonic() - saved_at > SAVE_INTERVAL_S):
                 save_state(partial, task, optimizer, history, kept)
                 saved_at = time.monotonic()
-            if stopped():
+            if stop:
+                processes.meet()  # a launcher ends all processes with the first one, also one that saves the state
                 log.warning("%s stopped; continue with `resume`" if partial else "%s stopped", task.name)
                 raise KeyboardInterrupt
-    if partial is not None:  # the calibration that follows may be interrupted, too
+    if partial is not None and is_first():  # the calibration that follows may be interrupted, too
         save_state(partial, task, optimizer, history, kept)
     if kept.weights:
         network.load_state_dict(kept.weights)
     return history
+
+
+def _digest(network: nn.Module) -> str:
+    return digest({name: value.cpu().numpy() for name, value in network.state_dict().items()})
 
 
 @dataclass(frozen=True)
@@ -120,35 +135,70 @@ class Replica:
             target.copy_(source)
 
 
+@dataclass(frozen=True)
+class Result:
+    """What a shard gives: gradients, running statistics, and values to log."""
+
+    gradients: list[Tensor]
+    statistics: list[Tensor]
+    values: dict[str, Tensor]
+
+    @property
+    def tensors(self) -> list[Tensor]:
+        """All of it."""
+        return [*self.gradients, *self.statistics, *self.values.values()]
+
+    def of(self, row: Tensor) -> Result:
+        """Another result of this form from its values one after the other.
+
+        With the strides of this form, as norms of gradients are summed in the order of the memory.
+        """
+        forms = self.tensors
+        parts = row.split([form.numel() for form in forms])
+        tensors = [torch.empty_like(form).copy_(part.view_as(form)) for part, form in zip(parts, forms, strict=True)]
+        statistics, values = len(self.gradients), len(self.gradients) + len(self.statistics)
+        named = dict(zip(self.values, tensors[values:], strict=True))
+        return Result(tensors[:statistics], tensors[statistics:values], named)
+
+
+def _of_all(own: list[Result], processes: Processes, count: int) -> list[Result]:
+    """The results of all ``count`` shards in their order."""
+    if processes.store is None:
+        return own
+    rows = torch.stack([torch.cat([x.detach().reshape(-1) for x in each.tensors]) for each in own])
+    return [own[0].of(row) for row in processes.gathered(rows)[:count]]
+
+
 def _step(
-    task: Task[Shard], step: int, optimizer: Optimizer, replicas: list[Replica], workers: Workers
+    task: Task[Shard], step: int, optimizer: Optimizer, replicas: list[Replica], workers: Workers, processes: Processes
 ) -> dict[str, float]:
     rate = task.rate(step / task.steps)
     for group in optimizer.param_groups:
         group["lr"] = rate
     shards = task.batch(step)
-    used = replicas[: len(shards)]
 
-    def gradients(pair: tuple[Replica, Shard]) -> tuple[list[Tensor], dict[str, Tensor]]:
+    def result(pair: tuple[Replica, Shard]) -> Result:
         replica, shard = pair
         replica.update()
         loss, values = task.loss(replica.network, shard)
         grads = torch.autograd.grad(loss, replica.parameters, allow_unused=True, materialize_grads=True)
-        return list(grads), {"loss": loss.detach(), **values}
+        return Result(list(grads), [own for own, _ in replica.statistics], {"loss": loss.detach(), **values})
 
-    results = list(workers.map(gradients, zip(used, shards, strict=True)))
-    names = list(results[0][1])
-    sums = torch.stack([sum((v[name] for _, v in results[1:]), results[0][1][name]) for name in names])
+    numbers = processes.shares(len(shards))
+    own = workers.map(result, zip(replicas[: len(numbers)], (shards[number] for number in numbers), strict=True))
+    results = _of_all(list(own), processes, len(shards))
+    first, *others = results
+    sums = torch.stack([sum((each.values[name] for each in others), first.values[name]) for name in first.values])
     # read at once, as a GPU waits for each reading
-    values = {name: total / len(results) for name, total in zip(names, sums.tolist(), strict=True)}
+    values = {name: total / len(results) for name, total in zip(first.values, sums.tolist(), strict=True)}
     if not np.isfinite(values["loss"]):
         slower = f"Lower `{task.settings}.learning_rate`, and check" if task.settings else "Check"
         problem = f"the loss is not finite at step {step} (learning rate {rate:g})"
         raise SettingsError(task.name, problem, f"{slower} the images for extreme values.")
     for i, parameter in enumerate(task.network.parameters()):
-        parameter.grad = sum((g[i] for g, _ in results[1:]), results[0][0][i]) / len(results)
+        parameter.grad = sum((each.gradients[i] for each in others), first.gradients[i]) / len(results)
     nn.utils.clip_grad_norm_(task.network.parameters(), task.clip)
     optimizer.step()
-    for same in zip(*(replica.statistics for replica in used), strict=True):
-        same[0][1].copy_(torch.stack([own for own, _ in same]).mean(0))
+    for i, (_, original) in enumerate(replicas[0].statistics):
+        original.copy_(torch.stack([each.statistics[i] for each in results]).mean(0))
     return values | {"rate": rate}

@@ -45,7 +45,7 @@ from landcover_bdgf.progress import kept_warnings, log
 from landcover_bdgf.scene import Stack, as_list
 from landcover_bdgf.storage import record
 from landcover_bdgf.training.loop import fit, generator_of
-from landcover_bdgf.training.task import Task, halving
+from landcover_bdgf.training.task import Shards, Task, halving
 
 REGION_PX = 512  # larger scenes are represented by random regions of this size
 REGIONS = 16  # about 260 MB with 16 channels
@@ -173,9 +173,9 @@ def _task(unet: nn.Module, regions: list[Piece], scaling: Scaling, recipe: Recip
     channels = Channels.of(scaling.sigma_log, scaling.bands, speckle=settings.speckle).to(device)
     shards = min(pieces_of_batch(SHARDS, device), settings.batch)
 
-    def batch(step: int) -> list[NoisyTiles]:
+    def batch(step: int) -> Shards[NoisyTiles]:
         parts = np.array_split(np.arange(settings.batch), shards)
-        return [shard(i, len(part), step) for i, part in enumerate(parts)]
+        return Shards(len(parts), lambda i: shard(i, len(parts[i]), step))
 
     def shard(number: int, size: int, step: int) -> NoisyTiles:
         generator = generator_of(run.seed, step, number, device=device)

@@ -36,7 +36,7 @@ def save_state(path: Path, task: Task[Shard], optimizer: Optimizer, history: His
         tensors |= {f"optimizer.{i}.{k}": torch.as_tensor(v) for k, v in state.items()}
     arrays = {k: v.detach().cpu().numpy() for k, v in tensors.items()}
     arrays |= {f"history.{k}": v for k, v in history.arrays().items()}
-    description = {"kind": "state", "identity": _identity(task), "count": kept.count}
+    description = {"kind": "state", "identity": identity_of(task), "count": kept.count}
     write_tensors(path, arrays, json.dumps(description), overwrite=True)
 
 
@@ -48,7 +48,7 @@ def load_state(path: Path, task: Task[Shard], optimizer: Optimizer, kept: Kept) 
         arrays, text = read_tensors(path)
         described = read_json(StateDescription, text)
         history = History.of(part(arrays, "history."))
-        was, is_ = described.identity, _identity(task)
+        was, is_ = described.identity, identity_of(task)
         changed = [f"{k} was {was.get(k)}, is {is_.get(k)}" for k in sorted(was | is_) if was.get(k) != is_.get(k)]
         if changed:
             raise CheckpointError(path, f"belongs to another training: {'; '.join(changed)}", _OF_THAT_RUN)
@@ -68,5 +68,6 @@ def load_state(path: Path, task: Task[Shard], optimizer: Optimizer, kept: Kept) 
     return history
 
 
-def _identity(task: Task[Shard]) -> dict[str, str]:
+def identity_of(task: Task[Shard]) -> dict[str, str]:
+    """What makes a training this one: version, data and settings."""
     return {"version": version("landcover-bdgf"), **{k: str(v) for k, v in task.identity.items()}}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, TypeVar, overload
 
 import torch
 from torch import Tensor, nn
@@ -22,6 +22,25 @@ def halving(learning_rate: float) -> Callable[[float], float]:
 def adam(parameters: Sequence[nn.Parameter], weight_decay: float = 0.0) -> Optimizer:
     """Adam with the usual momenta."""
     return torch.optim.Adam(parameters, weight_decay=weight_decay, foreach=True)
+
+
+class Shards(Sequence[Shard]):
+    """The shards of a batch, each made when it is asked for: of several processes, each needs only some."""
+
+    def __init__(self, count: int, make: Callable[[int], Shard]) -> None:
+        self._numbers, self._make = range(count), make
+
+    def __len__(self) -> int:
+        return len(self._numbers)
+
+    @overload
+    def __getitem__(self, number: int) -> Shard: ...
+    @overload
+    def __getitem__(self, number: slice) -> list[Shard]: ...
+    def __getitem__(self, number: int | slice) -> Shard | list[Shard]:
+        if isinstance(number, slice):
+            return [self._make(each) for each in self._numbers[number]]
+        return self._make(self._numbers[number])
 
 
 @dataclass(frozen=True)
@@ -48,7 +67,8 @@ class Task(Generic[Shard]):
     averaged_share : float
         The final weights are the mean over this last share of the steps; 0 for the weights of the last step.
     shards : int
-        Greatest number of shards of a batch. The result depends on it, so it is independent of the number of threads.
+        Greatest number of shards of a batch. The result depends on it, so it is independent of the number of threads
+        and processes.
     settings : str
         Group of the recipe that holds its batch size and learning rate, for messages; empty if a recipe has none.
     identity : dict

@@ -43,7 +43,7 @@ from landcover_bdgf.storage import record
 from landcover_bdgf.training.calibration import Judged, left_out_opinions, with_novelty
 from landcover_bdgf.training.cross_fitting import CrossFitted, cross_fit
 from landcover_bdgf.training.loop import epoch_batch, fit, generator_of
-from landcover_bdgf.training.task import Task, adam, halving
+from landcover_bdgf.training.task import Shards, Task, adam, halving
 from landcover_bdgf.training.windows import Windows, WindowTable, cut_windows
 
 FOLD_EPOCHS = 0.5  # of the final model's; all of them would double the time of a job: decision 22
@@ -273,14 +273,15 @@ def _task(name: str, trained: Trained, windows: WindowTable, recipe: Recipe, run
     class_weights = _class_weights(windows.codes, trained, settings.balanced).to(device)
     loss_settings = LossSettings(recipe.mutual.branch_weight, settings.label_smoothing, class_weights)
 
-    def batch(step: int) -> list[Drawn]:
+    def batch(step: int) -> Shards[Drawn]:
         chosen = epoch_batch(len(windows), settings.batch, step, run.seed)
         parts = chosen.tensor_split(max(1, min(shards, len(chosen) // 2)))  # batch norm needs two windows
-        drawn = []
-        for i, part in enumerate(parts):
-            generator, own = generator_of(run.seed, 2, step, i, device=device), windows[part].to(device)
-            drawn.append(Drawn(own.turned(generator) if settings.augment else own, generator))
-        return drawn
+
+        def drawn(i: int) -> Drawn:
+            generator, own = generator_of(run.seed, 2, step, i, device=device), windows[parts[i]].to(device)
+            return Drawn(own.turned(generator) if settings.augment else own, generator)
+
+        return Shards(len(parts), drawn)
 
     def loss(network: nn.Module, drawn: Drawn) -> tuple[Tensor, dict[str, Tensor]]:
         assert isinstance(network, Trained)

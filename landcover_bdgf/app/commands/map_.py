@@ -37,6 +37,7 @@ from landcover_bdgf.errors import BdgfError, SettingsError
 from landcover_bdgf.labels import SampleSettings
 from landcover_bdgf.mapping import DaskSettings, MapSettings
 from landcover_bdgf.model import Run
+from landcover_bdgf.processes import process_count
 from landcover_bdgf.scene import AlignSettings
 
 if TYPE_CHECKING:
@@ -79,6 +80,9 @@ def map_(
     if rows is not None and labels is not None:
         raise SettingsError(hsi, "is a table of scenes, which names their labels", "Leave out --labels.")
     if labels is None and (rows is None or model is not None or not any(row.labels for row in rows)):
+        if process_count() > 1:
+            remedy = "Start it without torchrun, and divide the map by `shard`."
+            raise SettingsError(None, "several processes train together, but map alone", remedy)
         with_table = ("labels in the table, and without --model", "Remove it.")
         typed.refuse(OF_LABELS - OF_CLASSES, *(("--labels",) if rows is None else with_table))
         if typed & {"config", "set"}:
