@@ -178,6 +178,7 @@ class Scene:
     side_px: int
     tile: SimpleNamespace
     origin_rc: tuple[int, int] = (0, 0)
+    extra: tuple[()] = ()
 
     @classmethod
     def of(cls, side_px: int, part_px: int = 1024) -> "Scene":
@@ -195,7 +196,8 @@ class Scene:
         spectral, sar = (
             a.take(rows, 1, mode="wrap").take(cols, 2, mode="wrap") for a in (self.tile.spectral, self.tile.sar)
         )
-        return SimpleNamespace(spectral=spectral, sar=sar, valid=np.ones((height, width), bool))
+        condition = np.ones((height, width), np.uint8)  # of both sensors
+        return SimpleNamespace(spectral=spectral, sar=sar, condition=condition, valid=condition > 0)
 
     def read_inside(self, window: Any) -> np.ndarray:
         return np.ones((window.height, window.width), bool)

@@ -107,7 +107,7 @@ def test_a_stopped_map_in_memory_does_not_mention_resume(
     model: Checkpoint, stack: Stack, monkeypatch: pytest.MonkeyPatch, ctrl_c: Callable[[], None],
     caplog: pytest.LogCaptureFixture,
 ) -> None:  # fmt: skip
-    monkeypatch.setattr("landcover_bdgf.mapping.scene_map.PartialMap.add", lambda *_: ctrl_c())
+    monkeypatch.setattr("landcover_bdgf.mapping.partial_map.PartialMap.add", lambda *_: ctrl_c())
     with pytest.raises(KeyboardInterrupt):
         bdgf.map_scene(model, stack)
     assert "map stopped" in caplog.messages

@@ -63,7 +63,7 @@ def with_shuffled(stack: Stack, sensor: str, *, seed: int) -> Stack:
         def read_image(self, window: Window) -> Tile:
             rows, cols = window.toslices()
             spectral, sar = (pixels[name][:, rows, cols].copy() for name in ("spectral", "sar"))
-            return Tile(spectral, sar, whole.valid[rows, cols].copy())
+            return Tile(spectral, sar, whole.condition[rows, cols].copy())
 
         def fingerprint(self, known: tuple[KnownFile, ...] = ()) -> str:
             return f"{super().fingerprint()} {sensor} shuffled by {seed}"

@@ -45,7 +45,7 @@ def test_tiles_without_data_are_skipped_and_a_scene_of_them_is_refused(stack: St
         def read(self, window: Window) -> Tile:
             tile = super().read(window)
             rows = np.arange(window.row_off, window.row_off + window.height)
-            return replace(tile, valid=tile.valid & (rows < 32)[:, None])
+            return replace(tile, condition=np.where((rows < 32)[:, None], tile.condition, 0))
 
     partial = Partial(**{f.name: getattr(stack, f.name) for f in fields(stack)})
     assert len(list(random_tiles(partial, 32, 99, exclude=None, seed=0))) == 4
