@@ -31,7 +31,7 @@ from landcover_bdgf.scene.stack import Stack
 
 # dask leaves sockets of killed workers to the garbage collector
 pytestmark = pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
-KILLS = int(os.environ.get("BDGF_TRIALS", "2"))
+KILLS = int(os.environ.get("BDGF_TRIALS", "1"))
 MADE = MapSettings(confidence=True, tile_px=128, force=True, min_area="3px", rename=("crops=field",))
 
 
