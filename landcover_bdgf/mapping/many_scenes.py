@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -41,6 +41,7 @@ class _Task:
 def map_scenes(
     scenes: PathLike | Sequence[SceneRow], model: Checkpoint | PathLike, folder: PathLike, *,
     settings: MapSettings | None = None, run: Run | None = None, overwrite: bool = False, resume: bool = False,
+    tell: Callable[[BdgfError], str] = str,
 ) -> list[SceneResult]:  # fmt: skip
     """Map the scenes of a table, each as :func:`map_scene` does, into ``folder/NAME.tif``.
 
@@ -59,6 +60,8 @@ def map_scenes(
     run : Run, optional
     overwrite, resume : bool
         Replace existing maps; skip finished ones and continue interrupted ones.
+    tell : callable
+        Makes a line of the error of a scene, for the summary.
 
     Returns
     -------
@@ -88,7 +91,7 @@ def map_scenes(
     except KeyboardInterrupt as stopped:
         stopped.add_note("Continue with `resume`.")
         raise
-    write_results(results, summary)
+    write_results(results, summary, tell)
     return results
 
 

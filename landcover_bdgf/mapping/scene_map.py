@@ -88,7 +88,7 @@ def map_scene(
     Parameters
     ----------
     model : Checkpoint or path
-        The STAC item of a map by a model file links to that of the model, if there is one next to the file.
+        The STAC item of a map links to that of the model, if there is one next to its file.
     stack : Stack
     output : path, optional
     settings : MapSettings, optional
@@ -115,11 +115,10 @@ def map_scene(
         After Ctrl-C, once the current tile is saved.
     """
     settings, run = settings or MapSettings(), run or Run()
-    file = None if isinstance(model, Checkpoint) else Path(model)
     model = model if isinstance(model, Checkpoint) else load_checkpoint(Path(model), "model")
     if output is None:
         return _in_memory(model, stack, settings, run, resume=resume)
-    return _to_file(model, stack, Path(output), Wanted(settings, run, overwrite, resume, model_file=file))
+    return _to_file(model, stack, Path(output), Wanted(settings, run, overwrite, resume, model_file=model.file))
 
 
 @dataclass(frozen=True)

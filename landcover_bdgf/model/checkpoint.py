@@ -98,6 +98,8 @@ class Checkpoint:
         How alike averaged windows of a model must look, see :class:`~landcover_bdgf.model.recipe.FusionRecipe`.
     temperature : float
         Calibrates a model's probabilities, see :func:`~landcover_bdgf.model.classifier.tempered`.
+    file : Path, optional
+        Where it was read from, or is saved; no part of it.
     """
 
     kind: Kind
@@ -116,6 +118,7 @@ class Checkpoint:
     shares: dict[str, float] = field(default_factory=dict)
     similar: float | None = None
     temperature: float = 1.0
+    file: Path | None = field(default=None, compare=False)
 
     def __repr__(self) -> str:
         bands = f"{len(self.bands)} spectral and {len(self.sar_bands)} SAR bands"
@@ -231,7 +234,7 @@ def load_checkpoint(path: str | Path, kind: Kind | None = None) -> Checkpoint:
     if kind is not None and checkpoint.kind != kind:
         use = "bdgf train makes a model from it" if kind == "model" else "a denoiser comes from bdgf pretrain"
         raise CheckpointError(path, f"is a {checkpoint.kind}, a {kind} is needed: {use}")
-    return checkpoint
+    return replace(checkpoint, file=Path(path))
 
 
 def band_names(image: Image) -> tuple[BandName, ...]:

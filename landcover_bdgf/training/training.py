@@ -179,7 +179,7 @@ class Setup:
         weights = {k: v.cpu().numpy() for k, v in trained.state_dict().items() if not k.startswith("mutual.")}
         return replace(
             self.denoiser, kind="model", weights=self.denoiser.weights | weights, recipe=recipe, legend=self.legend,
-            history=history, provenance=self.provenance,
+            history=history, provenance=self.provenance, file=None,
         )  # fmt: skip
 
     def cross_fitted(self, windows: WindowTable, samples: JoinedSamples, stacks: Sequence[Stack]) -> CrossFitted | None:
