@@ -12,6 +12,7 @@ from __future__ import annotations
 import csv
 import dataclasses
 import os
+import unicodedata
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -88,8 +89,8 @@ def read_scene_table(path: PathLike, *, settings: AlignSettings | None = None) -
 
     The first row names the columns: ``hsi`` and ``sar``, and on request ``labels``, ``field``, ``date`` and
     ``output``, in any order and case; others are ignored with a warning. Cells are separated by commas, semicolons or
-    tabs. Several files of an image are joined by commas or semicolons. Paths are relative to the folder of the table.
-    Empty lines and lines that start with ``#`` are skipped.
+    tabs. Several files of an image are joined by commas or semicolons. Paths are relative to the folder of the table,
+    and ``~`` is the home folder. Empty lines and lines that start with ``#`` are skipped.
 
     Parameters
     ----------
@@ -196,7 +197,14 @@ def _files(folder: Path, cell: str) -> tuple[str, ...]:
 
 
 def _placed(folder: Path, text: str) -> str:
-    return text if is_remote(text) else os.path.join(folder, text)
+    """A path with the folder of the table, its accents written as in the name of the file: spreadsheets change them."""
+    if is_remote(text):
+        return text
+    path = os.path.join(folder, text)
+    if text.startswith("~") and not os.path.lexists(path):
+        path = os.path.expanduser(text)
+    ways = (path, *(unicodedata.normalize(form, path) for form in ("NFC", "NFD")))
+    return next(filter(os.path.lexists, ways), path)
 
 
 def _date(path: Path, number: int, text: str) -> str | None:
