@@ -33,7 +33,7 @@ from landcover_bdgf.assessment.report_page import ReportContext, render
 from landcover_bdgf.assessment.scene_rows import TrainedScene, scene_rows, trained_scenes
 from landcover_bdgf.assessment.tables import write_table
 from landcover_bdgf.errors import LabelError, RasterError
-from landcover_bdgf.geo import grid_of, open_raster
+from landcover_bdgf.geo import Grid, grid_of, open_raster
 from landcover_bdgf.labels import (
     LAYER_NODATA,
     LabelSource,
@@ -161,10 +161,11 @@ def _judged(
 
     Of a model of several scenes, on those of the scene that the map shows, or of all if it shows another.
     """
-    rows, grid = scene_rows(found, scenes), grid_of(dataset)
-    shown = [i for i, scene in enumerate(scenes) if scene.grid.same_as(grid)]
-    if shown and found.scene is not None and (found.scene == shown[0]).any():
-        found = found.where(found.scene == shown[0])
+    rows, here = scene_rows(found, scenes), _on_map(found, grid_of(dataset), training, scenes)
+    if not here.any():
+        log.warning("the map shows another scene than the labels of its model, which judge that scene; no errors drawn")
+    elif scenes:
+        found, here = found.where(here), here[here]
     right, positions = found.mapped == found.codes, training.positions if training else np.empty((0, 2))
     gain = right.astype(float) - (found.unguided == found.codes)
     distances = found.distance_px.astype(np.float64)
@@ -181,8 +182,21 @@ def _judged(
         guidance=None if np.array_equal(found.unguided, found.mapped) else paired_gain(gain, found.groups),
         scenes=rows,
     )
-    here = slice(None) if shown or not scenes else slice(0)
     return result, Places(found.rows[here], found.cols[here], right[here])
+
+
+def _on_map(
+    found: LeftOut, grid: Grid, training: TrainingPixels | None, scenes: list[TrainedScene]
+) -> NDArray[np.bool_]:
+    """Which judged pixels (n,) are those of the map: of its scene if there are several, else training pixels of it."""
+    if scenes and found.scene is not None:
+        shown = [i for i, scene in enumerate(scenes) if scene.grid.same_as(grid)]
+        return np.isin(found.scene, shown[:1])
+    if training is None:
+        return np.ones(len(found), bool)
+    trained = set(map(tuple, np.round(training.positions).astype(int).tolist()))
+    same = all(place in trained for place in zip(found.rows.tolist(), found.cols.tolist(), strict=True))
+    return np.full(len(found), same)
 
 
 def _by_distance(

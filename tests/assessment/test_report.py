@@ -16,10 +16,11 @@ import rasterio
 import shapely
 from affine import Affine
 from conftest import WriteTif
-from drawn_maps import GRID, reference, write_map
+from drawn_maps import GRID, reference, trained_at, write_map
 from numpy.typing import NDArray
 from rasterio.crs import CRS
 
+from landcover_bdgf.assessment import report
 from landcover_bdgf.assessment.figures import scale_bar
 from landcover_bdgf.assessment.report import REPORT_FILES, assess
 from landcover_bdgf.assessment.report_page import ReportContext
@@ -264,3 +265,20 @@ def test_a_damaged_map_is_refused(map_path: Path, tmp_path: Path) -> None:
     with pytest.raises(RasterError, match=r"\.tif: cannot be read, it may be damaged"):
         assess(map_path, path, field="class", output=tmp_path / "report")
     assert not (tmp_path / "report").exists()
+
+
+@pytest.mark.parametrize("here", [True, False])
+def test_errors_are_drawn_only_on_the_map_of_their_scene(
+    here: bool, map_path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A model maps other scenes, too, where its labels are not."""
+    drawn: list[int] = []
+    monkeypatch.setattr(report, "render", lambda dataset, result, places, **_: drawn.append(len(places.right)) or "")
+    at, codes = np.arange(8, dtype=np.int32), np.ones(8, np.uint16)
+    trained_at(map_path, [*at], [*(at + (0 if here else 3))])
+    found = LeftOut(
+        at, at, codes, codes, np.ones(8, np.float32), np.full(8, 9, np.float32), (at % 2).astype(np.uint8), at, codes
+    )
+    assert assess(map_path, found, output=tmp_path / "report").n == 8
+    assert drawn == [8 if here else 0]
+    assert ("the map shows another scene than the labels of its model" in caplog.text) == (not here)
