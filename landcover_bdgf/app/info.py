@@ -192,10 +192,11 @@ def _raster(path: Path) -> dict[str, Any]:
             "nodata": dataset.nodata,
             "names": [printable(d) for d in dataset.descriptions if d],
         }
+        named = labels.named_values(dataset) if dataset.count == 1 else []
     try:
         legend = labels.legend_of_map(path)
     except LabelError:
-        return values
+        return values | ({"classes": named} if named else {})
     training = read_record(path).get("training", {})
     if not isinstance(training, dict):
         raise RasterError(record_path(path), f"is damaged (training is {training!r})", "Make the map again.")

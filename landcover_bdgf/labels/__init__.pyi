@@ -14,6 +14,7 @@ from .class_raster import (
     ClassRaster as ClassRaster,
     Codes as Codes,
     codes_of as codes_of,
+    named_values as named_values,
     open_classes as open_classes,
     strips as strips,
 )

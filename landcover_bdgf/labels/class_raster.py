@@ -151,6 +151,16 @@ def open_classes(path: PathLike, legend_file: PathLike | None = None) -> Iterato
         yield ClassRaster(path, dataset, grid_of(dataset), legend, tuple(values), lookup, dataset.nodata, bool(named))
 
 
+def named_values(dataset: DatasetReader) -> list[str]:
+    """A line for each pixel value that a record, an attribute table or a style names: value, name and colour."""
+    rows = _own_rows(Path(dataset.name), _color_table(dataset))
+    colors = ["".join(f"{part:02x}" for part in row.get("color") or ()) for row in rows]
+    return [
+        f"{row['code']} {printable(str(row['name']))}{f' #{color}' if color else ''}"
+        for row, color in zip(rows, colors, strict=True)
+    ]
+
+
 def codes_of(legend: Legend, texts: NDArray[np.object_]) -> NDArray[np.int64]:
     """Codes of class values or names (n,), ignoring case and spaces; 0 for those that the legend lacks."""
     folded = {label_text(name).casefold(): code for name, code in zip(legend.names, legend.codes, strict=True)}

@@ -11,7 +11,7 @@ from pathlib import Path
 import geopandas
 import numpy as np
 import pytest
-from conftest import Bdgf, Tally
+from conftest import Bdgf, Tally, WriteTif
 from surveys import maps, truth, write_labelled
 
 from landcover_bdgf.app.info import describe, verify
@@ -191,3 +191,14 @@ def test_lists_are_shown_as_text(bdgf: Bdgf, tmp_path: Path, capsys: pytest.Capt
     shown = capsys.readouterr().out.splitlines()[2]
     assert shown.startswith("fields (with the number of features): code: ")
     assert "; class: " in shown
+
+
+def test_classes_of_a_raster_of_another_program_are_shown(write_tif: WriteTif) -> None:
+    path = write_tif("worldcover.tif", np.array([[10, 80]], np.uint8))
+    assert "classes" not in describe(path)
+    entries = [
+        f'<paletteEntry value="{v}" label="{name}" color="#00{v}ff"/>' for v, name in ((10, "Tree"), (80, "Sea"))
+    ]
+    path.with_suffix(".qml").write_text(f"<qgis>{''.join(entries)}</qgis>")
+    found = describe(path)
+    assert (found["kind"], found["classes"]) == ("raster", ["10 Tree #0010ff", "80 Sea #0080ff"])
