@@ -5,6 +5,7 @@ from __future__ import annotations
 import builtins
 import logging
 import math
+import os
 import signal
 import sys
 import threading
@@ -16,7 +17,7 @@ from pathlib import PurePath
 from types import FrameType
 from typing import TypeVar
 
-from landcover_bdgf.text import file_name
+from landcover_bdgf.text import file_name, placed_name
 
 log = logging.getLogger("landcover_bdgf")
 
@@ -151,18 +152,34 @@ def duration(seconds: float) -> str:
 
 
 class _Warnings(logging.Handler):
-    """Keeps the text of each warning once, with files named without their folders."""
+    """Keeps the text of each warning once, with files named without their folders.
+
+    Of several files of one name, such as the labels of each scene, all are named with their last folder.
+    """
 
     def __init__(self, kept: list[str]) -> None:
         super().__init__(logging.WARNING)
         self._kept = kept
+        self._placed: dict[str, dict[str, str]] = {}  # by text: of each message with whole paths, that with a folder
 
     def emit(self, record: logging.LogRecord) -> None:
-        args = record.args if isinstance(record.args, tuple) else ()
-        named = tuple(file_name(each) if isinstance(each, PurePath) else each for each in args)
-        text = str(record.msg) % named if named else record.getMessage()
-        if text not in self._kept:
-            self._kept.append(text)
+        text, whole = _told(record, file_name), _told(record, os.path.realpath)
+        same = self._placed.setdefault(text, {})
+        if whole in same:
+            return
+        same[whole] = _told(record, placed_name)
+        if len(same) > 1 and text in self._kept:
+            self._kept[self._kept.index(text)] = next(iter(same.values()))
+        found = text if len(same) == 1 else same[whole]
+        if found not in self._kept:
+            self._kept.append(found)
+
+
+def _told(record: logging.LogRecord, name: Callable[[PurePath], str]) -> str:
+    """The text of a message with its files named in some way."""
+    args = record.args if isinstance(record.args, tuple) else ()
+    named = tuple(name(each) if isinstance(each, PurePath) else each for each in args)
+    return str(record.msg) % named if named else record.getMessage()
 
 
 @contextmanager

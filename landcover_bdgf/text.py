@@ -35,6 +35,12 @@ def file_name(path: str | os.PathLike[str]) -> str:
     return shown if shown != os.fspath(path) else Path(shown.split("?")[0]).name
 
 
+def placed_name(path: str | os.PathLike[str]) -> str:
+    """The name of a file with its last folder, to tell it from another of the same name."""
+    name, folder = file_name(path), Path(path).parent.name
+    return f"{folder}/{name}" if folder and name == Path(path).name else name
+
+
 def printable(name: str) -> str:
     """A name that is safe in a terminal, a table or XML: one short line without control characters.
 

@@ -123,11 +123,19 @@ def test_warnings_are_kept_once_with_the_names_of_files_and_still_shown(caplog: 
         with kept_warnings() as inner:
             log.info("not a warning")
             log.warning("100 %")
-            log.warning("%s: %.1f px off", Path("elsewhere/s1.tif"), 2.7)
+            log.warning("%s: %.1f px off", Path("/home/me/s1.tif"), 2.7)
     log.warning("too late")
     assert outer == ["s1.tif: 2.7 px off", "100 %"]
     assert inner == ["100 %", "s1.tif: 2.7 px off"]
     assert "/home/me/s1.tif: 2.7 px off" in caplog.messages
+
+
+def test_kept_warnings_tell_files_of_one_name_apart() -> None:
+    with kept_warnings() as said:
+        for folder in ("north", "south", "south"):
+            log.warning("%s: has a gap", Path(folder) / "labels.gpkg")
+        log.warning("%s: has a gap", Path("other.gpkg"))
+    assert said == ["north/labels.gpkg: has a gap", "south/labels.gpkg: has a gap", "other.gpkg: has a gap"]
 
 
 def test_a_step_that_fails_keeps_no_more_warnings() -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from landcover_bdgf.text import FILE_NAMES, file_name, listed, percent, printable, rough_percent, table
+from landcover_bdgf.text import FILE_NAMES, file_name, listed, percent, placed_name, printable, rough_percent, table
 
 
 def test_a_name_is_one_short_line_without_control_characters() -> None:
@@ -42,3 +42,9 @@ def test_files_are_named_without_folders_and_passwords(monkeypatch: pytest.Monke
     assert file_name("https://example.org/a/s2.tif?token=secret") == "s2.tif"
     monkeypatch.setitem(FILE_NAMES, "/tmp/x/array.tif", "the spectral array")
     assert file_name(Path("/tmp/x/array.tif")) == "the spectral array"
+
+
+def test_a_folder_tells_files_of_one_name_apart() -> None:
+    assert placed_name(Path("/data/north/labels.gpkg")) == "north/labels.gpkg"
+    assert placed_name("labels.gpkg") == "labels.gpkg"
+    assert placed_name("https://example.org/a.tif?token=1") == "a.tif"

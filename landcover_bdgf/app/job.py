@@ -221,7 +221,7 @@ def _trained(stack: Stack, samples: Samples, denoiser: Checkpoint, job: Job, *, 
 
 def _map(stack: Stack, model: Checkpoint, job: Job) -> None:
     if dates := job.mapping.stac:
-        write_model_item(model, job.model, stack.grid, dates=dates, overwrite=job.overwrite or job.resume)
+        write_model_item(model, job.model, [stack.grid], dates=dates, overwrite=job.overwrite or job.resume)
     map_scene(
         job.model, stack, job.output,
         settings=job.mapping, run=job.run, overwrite=job.overwrite, resume=job.resume, client=job.client,

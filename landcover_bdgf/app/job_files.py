@@ -21,7 +21,11 @@ def job_products(output: Path, model: Path, mapping: MapSettings) -> list[Produc
         checkpoint_product(folder / "denoiser.safetensors"),
         report_product(folder / "report"),
     ]
+    return [map_product(output, mapping), model_product(model, mapping), *(steps if folder.is_dir() else [])]
+
+
+def model_product(model: Path, mapping: MapSettings) -> Product:
+    """A model that is trained for maps, with its STAC item if they have one."""
     trained = checkpoint_product(model)
-    if mapping.stac:
-        trained = replace(trained, companions=(*trained.companions, model_item_path(model)))
-    return [map_product(output, mapping), trained, *(steps if folder.is_dir() else [])]
+    items = (model_item_path(model),) if mapping.stac else ()
+    return replace(trained, companions=(*trained.companions, *items))

@@ -9,11 +9,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from landcover_bdgf.app.job import check_novelty, check_settings, keep_denoiser, keep_model, report_context
+from landcover_bdgf.app.job_files import model_product
 from landcover_bdgf.app.resuming import CONTINUE
+from landcover_bdgf.app.terminal import message
 from landcover_bdgf.assessment import Accuracy, assess, report_product
 from landcover_bdgf.errors import BdgfError, CheckpointError, OutputError, SettingsError
 from landcover_bdgf.labels import JoinedSamples, LabelledScene, SampleSettings, sample_scenes, samples_lines
-from landcover_bdgf.mapping import MapSettings, SceneResult, check_map, check_scene_maps, map_scenes
+from landcover_bdgf.mapping import MapSettings, SceneResult, check_map, check_scene_maps, map_scenes, write_model_item
 from landcover_bdgf.model import Checkpoint, Recipe, Run, checkpoint_product, load_checkpoint, partial_path
 from landcover_bdgf.processes import is_first, joined
 from landcover_bdgf.progress import errors_only, log
@@ -81,7 +83,7 @@ def run_scenes_job(rows: Sequence[SceneRow], job: ScenesJob) -> tuple[list[Scene
         raise SettingsError("`model`", "is missing, and the table names no labels", "Give one of both.")
     check_settings(job.mapping)
     check_scene_maps(rows, job.folder, job.mapping, overwrite=job.overwrite, resume=job.resume)
-    products = [checkpoint_product(job.denoiser), checkpoint_product(job.model)]
+    products = [checkpoint_product(job.denoiser), model_product(job.model, job.mapping)]
     _check_outputs(products, job)
     joined().meet()  # nothing is written before all have looked at what is there
     with reserved(*products if is_first() else ()):
@@ -93,11 +95,23 @@ def run_scenes_job(rows: Sequence[SceneRow], job: ScenesJob) -> tuple[list[Scene
             raise
     if not is_first():
         return [], None
+    if job.mapping.stac:
+        _write_item(labelled, model, job, job.mapping.stac)
     results = map_scenes(
-        rows, model, job.folder,
-        settings=job.mapping, run=job.run, overwrite=job.overwrite, resume=job.resume, client=job.client,
+        rows, replace(model, file=job.model), job.folder,
+        settings=job.mapping, run=job.run, overwrite=job.overwrite, resume=job.resume, client=job.client, tell=message,
     )  # fmt: skip
     return results, _report(rows, results, model, job)
+
+
+def _write_item(labelled: Sequence[SceneRow], model: Checkpoint, job: ScenesJob, dates: str) -> None:
+    """The STAC item of the model; ``dates`` are those of scenes without a date of their own."""
+    with errors_only():  # what there is to tell was told before the training
+        stacks = [row.stack() for row in labelled]
+    days = sorted(day.strip() for row in labelled for day in (row.date or dates).split("/"))
+    dates = "/".join(dict.fromkeys([days[0], days[-1]]))
+    grids, replaced = [stack.grid for stack in stacks], job.overwrite or job.resume
+    write_model_item(model, job.model, grids, dates=dates, overwrite=replaced)
 
 
 def _check_outputs(products: Sequence[Product], job: ScenesJob) -> None:

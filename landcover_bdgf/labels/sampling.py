@@ -21,7 +21,7 @@ from landcover_bdgf.labels.settings import COLUMN, FOLDS, ClassSettings, SampleS
 from landcover_bdgf.progress import kept_warnings, log
 from landcover_bdgf.scene import Stack
 from landcover_bdgf.storage import PathLike
-from landcover_bdgf.text import file_name, listed, printable
+from landcover_bdgf.text import file_name, listed, placed_name, printable
 
 FEW_PIXELS = 20
 _READ_PX = 512
@@ -84,9 +84,13 @@ def sample_scenes(scenes: Sequence[LabelledScene], settings: SampleSettings | No
     settings = settings or SampleSettings()
     with kept_warnings() as said:
         joined = _drawn(scenes, settings)
+    files = [source_name(scene.labels) for scene in scenes]
+    names = [file_name(file) for file in files]
+    if len(set(names)) < len(set(files)):
+        names = [placed_name(file) for file in files]
     found = []
-    for scene, own in zip(scenes, joined.scenes, strict=True):
-        source = f"{file_name(source_name(scene.labels))}, field {printable(scene.field)}"
+    for scene, own, name in zip(scenes, joined.scenes, names, strict=True):
+        source = f"{name}, field {printable(scene.field)}"
         found.append(replace(own, split=replace(own.split, labels=source, warnings=tuple(said))))
     return JoinedSamples(tuple(found))
 

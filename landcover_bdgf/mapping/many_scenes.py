@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -48,7 +48,7 @@ class _Task:
 def map_scenes(
     scenes: PathLike | Sequence[SceneRow], model: Checkpoint | PathLike, folder: PathLike, *,
     settings: MapSettings | None = None, run: Run | None = None, overwrite: bool = False, resume: bool = False,
-    client: Client | None = None,
+    client: Client | None = None, tell: Callable[[BdgfError], str] = str,
 ) -> list[SceneResult]:  # fmt: skip
     """Map the scenes of a table, each as :func:`map_scene` does, into ``folder/NAME.tif``.
 
@@ -69,6 +69,8 @@ def map_scenes(
         Replace existing maps; skip finished ones and continue interrupted ones.
     client : dask.distributed.Client, optional
         Its workers compute the maps, as in :func:`map_scene`; this process opens the scenes and writes the maps.
+    tell : callable
+        Makes a line of the error of a scene, for the summary.
 
     Returns
     -------
@@ -104,7 +106,7 @@ def map_scenes(
     except KeyboardInterrupt as stopped:
         stopped.add_note("Continue with `resume`.")
         raise
-    write_results(results, summary)
+    write_results(results, summary, tell)
     return results
 
 

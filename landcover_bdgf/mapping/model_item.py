@@ -1,13 +1,14 @@
 """A STAC item of the model of a map, by the machine learning model extension (MLM 1.4).
 
 It is an item of its own, next to the model: the extension describes the bands that a model reads in the properties of
-an item, where those of a map have no place, and one model makes many maps. Place and date are those of the scene that
-the model was trained on. Maps made by the model link to it (``derived_from``).
+an item, where those of a map have no place, and one model makes many maps. Places and dates are those of the scenes
+that the model was trained on. Maps made by the model link to it (``derived_from``).
 """
 
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +22,9 @@ _VERSION = re.compile(r"\d+\.\d+\.\d+(\+[0-9A-Za-z.-]+)?")
 _UNITS = {"power": "linear power; decibels are converted", "signed": "signed values as they are"}
 
 
-def write_model_item(model: Checkpoint, path: Path, grid: Grid, *, dates: str, overwrite: bool = False) -> Path:
+def write_model_item(
+    model: Checkpoint, path: Path, grids: Sequence[Grid], *, dates: str, overwrite: bool = False
+) -> Path:
     """Write the item of a model, ``landcover.model.stac.json`` for ``landcover.model.safetensors``.
 
     Parameters
@@ -29,10 +32,10 @@ def write_model_item(model: Checkpoint, path: Path, grid: Grid, *, dates: str, o
     model : Checkpoint
     path : Path
         Its file.
-    grid : Grid
-        Of the scene that it was trained on.
+    grids : sequence of Grid
+        Of the scenes that it was trained on.
     dates : str
-        Of the images of that scene, as for :func:`~landcover_bdgf.mapping.stac_item.write_stac_item`.
+        Of the images of those scenes, as for :func:`~landcover_bdgf.mapping.stac_item.write_stac_item`.
     overwrite : bool
 
     Raises
@@ -49,7 +52,7 @@ def write_model_item(model: Checkpoint, path: Path, grid: Grid, *, dates: str, o
         roles=["mlm:model", "mlm:weights"],
         extra_fields={"mlm:artifact_type": "safetensors.numpy.save_file"},
     )
-    place = ItemPlace(path.stem, grid, dates)
+    place = ItemPlace(path.stem, tuple(grids), dates)
     return write_item(
         model_item_path(path), place, model_properties(model, path), extensions=[MLM], assets={"model": weights},
         overwrite=overwrite,

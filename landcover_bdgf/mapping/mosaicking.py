@@ -14,12 +14,12 @@ from landcover_bdgf.errors import OutputError, SettingsError
 from landcover_bdgf.labels import LAYERS, class_map_product
 from landcover_bdgf.mapping.joining import join_maps
 from landcover_bdgf.mapping.map_files import MapContent, tell_edges, write_map_files
-from landcover_bdgf.mapping.partial_map import SUFFIX, PartialMap, read_partial
+from landcover_bdgf.mapping.partial_map import PLAN, SUFFIX, PartialMap, read_partial
 from landcover_bdgf.mapping.patches import Sieve, Tiles
 from landcover_bdgf.mapping.settings import MosaicSettings
 from landcover_bdgf.progress import log
 from landcover_bdgf.scene import CONDITIONS
-from landcover_bdgf.storage import PathLike, check
+from landcover_bdgf.storage import PathLike, check, read_record
 from landcover_bdgf.text import percent
 
 
@@ -35,7 +35,8 @@ def mosaic(
     Parameters
     ----------
     parts : sequence of paths
-        The ``.partial`` folders of all shards, or maps.
+        The ``.partial`` folders of all shards, or maps. Another folder stands for its maps, in the order
+        of their names.
     output : path
     settings : MosaicSettings, optional
         For finished maps: what decides in overlaps; CRS and resolution.
@@ -50,9 +51,9 @@ def mosaic(
     RasterError, LabelError
         A file is no map, its classes contradict those of another, or it lacks the layer that decides in overlaps.
     """
-    output, paths = Path(output), [Path(part) for part in parts]
+    output, paths = Path(output), [path for part in parts for path in _maps_in(Path(part))]
     check(class_map_product(output), inputs=paths, overwrite=overwrite)
-    partial = [path for path in paths if path.suffix == SUFFIX or path.is_dir()]
+    partial = [path for path in paths if _is_part(path)]
     if not partial:
         return join_maps(paths, output, settings=settings, overwrite=overwrite)
     if settings not in (None, MosaicSettings()):
@@ -66,6 +67,20 @@ def mosaic(
     shards.sort(key=lambda part: part.plan.shard)  # the record comes from the first, in any order of the arguments
     check(class_map_product(output, shards[0].plan.layers), inputs=paths, overwrite=overwrite)
     return write_map(shards, output, overwrite=overwrite)
+
+
+def _is_part(path: Path) -> bool:
+    return path.suffix == SUFFIX or (path / PLAN).is_file()
+
+
+def _maps_in(path: Path) -> list[Path]:
+    """The maps of a folder, such as that of a table of scenes; a file or a part of a map stands for itself."""
+    if _is_part(path) or not path.is_dir():
+        return [path]
+    maps = [file for file in sorted(path.glob("*.tif")) if read_record(file).get("step") == "map"]
+    if not maps:
+        raise OutputError(path, "is a folder without maps", "Give maps, or .partial folders of bdgf map --shard.")
+    return maps
 
 
 def write_map(

@@ -172,7 +172,7 @@ def check_partial(path: Path, *, resume: bool, overwrite: bool) -> None:
     if (path / PLAN).exists() and not _plan_bytes(path).startswith(_HEAD):
         raise _not_partial(path)
     if not (overwrite or resume):
-        remedy = "Continue it with `resume`, or start again with `overwrite`."
+        remedy = "Continue it with `resume` if it was this run; else choose another name, or `overwrite` it."
         raise OutputError(path, "was left by an interrupted run", remedy)
 
 

@@ -97,7 +97,7 @@ def map_scene(
     Parameters
     ----------
     model : Checkpoint or path
-        The STAC item of a map by a model file links to that of the model, if there is one next to the file.
+        The STAC item of a map links to that of the model, if there is one next to its file.
     stack : Stack
     output : path, optional
     settings : MapSettings, optional
@@ -134,7 +134,6 @@ def map_scene(
     """
     settings, run = settings or MapSettings(), run or Run()
     settings = settings if stack.has_sar else settings.without_sar()
-    file = None if isinstance(model, Checkpoint) else Path(model)
     model = model if isinstance(model, Checkpoint) else load_checkpoint(Path(model), "model")
     if output is None:
         if client is not None:
@@ -145,7 +144,7 @@ def map_scene(
         from landcover_bdgf.mapping.dask_cluster import checked_cluster
 
         cluster = checked_cluster(client, output.parent, run, files=stack.files, shard=settings.shard)
-    wanted = Wanted(settings, run if cluster is None else cluster.run, overwrite, resume, True, file, cluster)
+    wanted = Wanted(settings, run if cluster is None else cluster.run, overwrite, resume, True, model.file, cluster)
     return _to_file(model, stack, output, wanted)
 
 

@@ -59,8 +59,8 @@ class SceneResult:
         total = max(1, self.mapped_px)
         return {name: px / total for name, px in sorted(self.pixels.items(), key=lambda item: -item[1])}
 
-    def to_dict(self) -> dict[str, Any]:
-        """As JSON types."""
+    def to_dict(self, tell: Callable[[BdgfError], str] = str) -> dict[str, Any]:
+        """As JSON types; ``tell`` makes a line of an error."""
         return {
             "scene": self.name,
             "line": self.line,
@@ -70,7 +70,7 @@ class SceneResult:
             "seconds": round(self.seconds, 1),
             "shares": self.shares,
             "warnings": list(self.warnings),
-            "error": str(self.error) if self.error else None,
+            "error": tell(self.error) if self.error else None,
         }
 
 
@@ -93,14 +93,14 @@ def _cells(result: SceneResult) -> tuple[str, ...]:
     return printable(result.name), result.status, px, duration(result.seconds), classes or "nothing mapped", warned
 
 
-def write_results(results: Sequence[SceneResult], path: Path) -> None:
+def write_results(results: Sequence[SceneResult], path: Path, tell: Callable[[BdgfError], str] = str) -> None:
     """Write a CSV with a row for each scene and a column for the share of each class in percent."""
     classes = list(dict.fromkeys(name for result in results for name in result.pixels))
     with atomic_output(path, overwrite=True) as draft, draft.open("w", encoding="utf-8", newline="") as file:
         table = csv.writer(file, lineterminator="\n")
         table.writerow([*_COLUMNS, *(f"{printable(name)} %" for name in classes)])
         for result in results:
-            values = result.to_dict() | {"warnings": len(result.warnings)}
+            values = result.to_dict(tell) | {"warnings": len(result.warnings)}
             values["map"] = "" if result.error else result.path.name
             shares = [f"{100 * result.shares[name]:.2f}" if name in result.pixels else "" for name in classes]
             table.writerow([*(values[column] for column in _COLUMNS), *shares])

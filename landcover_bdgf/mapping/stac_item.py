@@ -58,7 +58,7 @@ class ItemPlace:
     """What an item is called, and where and when it is: ``dates`` as for :func:`write_stac_item`."""
 
     id: str
-    grid: Grid
+    grids: tuple[Grid, ...]
     dates: str
 
 
@@ -82,7 +82,7 @@ def write_stac_item(output: Path, dates: str, *, model: Path | None = None, over
     """
     check_stac(dates)
     with opened_map(output, layers=True) as found:
-        place, properties = ItemPlace(output.stem, found.grid, dates), _properties(found)
+        place, properties = ItemPlace(output.stem, (found.grid,), dates), _properties(found)
         assets = _assets(found, output)
     of_model = model_item_path(model) if model is not None else None
     return write_item(
@@ -99,12 +99,15 @@ def write_item(
     import pystac
 
     first, last = _times(place.dates)
-    ring = _footprint(place.grid)
+    rings = [_footprint(grid) for grid in place.grids]
+    corners = np.concatenate(rings)
+    polygons = [[ring.tolist()] for ring in rings]
+    one = {"type": "Polygon", "coordinates": polygons[0]}
     several: dict[str, Any] = {} if first == last else {"start_datetime": first, "end_datetime": last}
     item = pystac.Item(
         id=place.id,
-        geometry={"type": "Polygon", "coordinates": [ring.tolist()]},
-        bbox=[*ring.min(axis=0).tolist(), *ring.max(axis=0).tolist()],
+        geometry=one if len(rings) == 1 else {"type": "MultiPolygon", "coordinates": polygons},
+        bbox=[*corners.min(axis=0).tolist(), *corners.max(axis=0).tolist()],
         datetime=first if first == last else None,
         properties=properties,
         stac_extensions=list(extensions),

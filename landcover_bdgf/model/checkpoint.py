@@ -104,6 +104,8 @@ class Checkpoint:
         trained.
     sensor : {"spectral", "sar"}, optional
         That of a model of one sensor alone.
+    file : Path, optional
+        Where it was read from, or is saved; no part of it.
     """
 
     kind: Kind
@@ -124,6 +126,7 @@ class Checkpoint:
     temperature: float = 1.0
     alone: dict[Sensor, Checkpoint] = field(default_factory=dict, repr=False)
     sensor: Sensor | None = None
+    file: Path | None = field(default=None, compare=False)
 
     def __repr__(self) -> str:
         bands = f"{len(self.bands)} spectral and {len(self.sar_bands)} SAR bands"
@@ -278,7 +281,7 @@ def load_checkpoint(path: str | Path, kind: Kind | None = None) -> Checkpoint:
     if kind is not None and checkpoint.kind != kind:
         use = "bdgf train makes a model from it" if kind == "model" else "a denoiser comes from bdgf pretrain"
         raise CheckpointError(path, f"is a {checkpoint.kind}, a {kind} is needed: {use}")
-    return checkpoint
+    return replace(checkpoint, file=Path(path))
 
 
 def check_alone(model: Checkpoint, missing: Missing, path: PathLike | None = None) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import os
+import unicodedata
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
@@ -62,8 +63,17 @@ def placed_files(folder: Path, cell: str) -> tuple[str, ...]:
 
 
 def placed(folder: Path, text: str) -> str:
-    """A file that a table in a folder names; an address as it is."""
-    return text if is_remote(text) else os.path.join(folder, text)
+    """A file that a table names, its accents written as in the name of the file: spreadsheets change them.
+
+    Relative to the folder of the table, or to the home folder after ``~``; an address as it is.
+    """
+    if is_remote(text):
+        return text
+    path = os.path.join(folder, text)
+    if text.startswith("~") and not os.path.lexists(path):
+        path = os.path.expanduser(text)
+    ways = (path, *(unicodedata.normalize(form, path) for form in ("NFC", "NFD")))
+    return next(filter(os.path.lexists, ways), path)
 
 
 def day_of(text: str) -> date:

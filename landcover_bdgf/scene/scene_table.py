@@ -97,9 +97,9 @@ def read_scene_table(path: PathLike, *, settings: AlignSettings | None = None) -
 
     The first row names the columns: ``hsi`` and ``sar``, and on request ``labels``, ``field``, ``date`` and
     ``output``, in any order and case; others are ignored with a warning. Cells are separated by commas, semicolons or
-    tabs. Several files of an image are joined by commas or semicolons. Paths are relative to the folder of the table.
-    Empty lines and lines that start with ``#`` are skipped. A scene whose ``sar`` is ``none`` can be mapped, by a model
-    that has networks of the spectral image alone.
+    tabs. Several files of an image are joined by commas or semicolons. Paths are relative to the folder of the table,
+    and ``~`` is the home folder. Empty lines and lines that start with ``#`` are skipped. A scene whose ``sar`` is
+    ``none`` can be mapped, by a model that has networks of the spectral image alone.
 
     Parameters
     ----------

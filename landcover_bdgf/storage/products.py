@@ -115,7 +115,7 @@ def check(*products: Product, inputs: Iterable[PathLike] = (), overwrite: bool =
             if overwrite or product.contents or (begun and file != product.path):
                 continue
             if file in product.scratch:
-                remedy = "Continue with `resume`, or start over with `overwrite`."
+                remedy = "Continue it with `resume` if it was this run; else choose another name, or `overwrite` it."
                 raise OutputError(file, "was left by an interrupted run", remedy)
             problem = "exists already" + (", so there is nothing to resume" if resume and not begun else "")
             raise OutputError(file, problem, "Choose another name, or allow it with `overwrite`.")

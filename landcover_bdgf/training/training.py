@@ -206,7 +206,7 @@ class Setup:
         weights = {k: v.cpu().numpy() for k, v in trained.state_dict().items() if not k.startswith("mutual.")}
         return replace(
             self.denoiser, kind="model", weights=self.denoiser.weights | weights, recipe=recipe, legend=legend,
-            history=history, provenance=self.provenance, sensor=viewer.sensor,
+            history=history, provenance=self.provenance, sensor=viewer.sensor, file=None,
         )  # fmt: skip
 
     def cross_fitted(self, windows: WindowTable, samples: JoinedSamples, workers: Workers) -> CrossFitted | None:

@@ -1,15 +1,18 @@
 """A table with labels becomes one model, a map of each scene, and a report with a row for each; it can be resumed."""
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from importlib.util import find_spec
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from landcover_bdgf.app import scenes_job
 from landcover_bdgf.model.checkpoint import load_checkpoint
 from landcover_bdgf.scene.simulation import simulate, write_scene
+from landcover_bdgf.training import loop
 
 Bdgf = Callable[..., int]
 SETTINGS = ("diffusion.steps=2", "diffusion.width=0.0625", "training.steps=2", "training.batch=16", "training.folds=2")
@@ -85,17 +88,59 @@ def test_what_a_later_step_would_refuse_is_refused_before_the_training(
     assert "msi.tif: is not a GeoTIFF, ENVI or JPEG 2000 file (line 3 of the table). If" in refused()
 
 
-def test_an_interrupted_training_can_be_continued(
+class Killed(BaseException):
+    """The end of a process, which nothing catches."""
+
+
+@contextmanager
+def killed(monkeypatch: pytest.MonkeyPatch, name: str) -> Iterator[None]:
+    """A run that is killed in the second step of a training; the state of the first is on the disk."""
+    take = loop._step
+
+    def step(task: Any, number: int, *rest: Any) -> dict[str, float]:
+        if (task.name, number) == (name, 1):
+            raise Killed
+        return take(task, number, *rest)
+
+    with monkeypatch.context() as context:
+        context.setattr(loop, "_step", step)
+        context.setattr(loop, "SAVE_INTERVAL_S", 0)
+        with pytest.raises(Killed):
+            yield
+
+
+def test_a_killed_training_continues_to_the_same_bytes(
+    bdgf: Bdgf, table: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    dates = ["--stac", "2020-06-04"] if find_spec("pystac") else []
+    call = ("map", table, "--field", "class", *OPTIONS, "--force", *dates)
+    with killed(monkeypatch, "pretrain"):
+        bdgf(*call, "-o", "maps")
+    assert bdgf(*call, "-o", "maps") != 0
+    assert "denoiser.partial.safetensors: was left by an earlier run" in capsys.readouterr().err
+    with killed(monkeypatch, "train"):
+        bdgf(*call, "-o", "maps", "--resume")
+    assert bdgf(*call, "-o", "maps", "--resume") == 0
+    assert bdgf(*call, "-o", "whole") == 0
+    made, whole = tmp_path / "maps", tmp_path / "whole"
+    assert {file.name for file in made.iterdir()} == {file.name for file in whole.iterdir()}
+    for name in ("denoiser.safetensors", "model.safetensors", "north.tif", "south.tif"):
+        assert (made / name).read_bytes() == (whole / name).read_bytes()
+    if dates:
+        links = json.loads((made / "south.stac.json").read_text())["links"]
+        assert [link["href"] for link in links] == ["./model.stac.json"]
+        assert json.loads((made / "model.stac.json").read_text())["properties"]["datetime"].startswith("2020-06-04")
+
+
+def test_an_interrupted_job_says_how_to_continue(
     bdgf: Bdgf, table: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def stopped(*_: object, **__: object) -> None:
         raise KeyboardInterrupt
 
     call = ("map", table, "--field", "class", "-o", "maps", *OPTIONS, "--force")
-    with monkeypatch.context() as context:
-        context.setattr(scenes_job, "train", stopped)
-        assert bdgf(*call) != 0
+    monkeypatch.setattr(scenes_job, "train", stopped)
+    assert bdgf(*call) != 0
     assert "Continue with --resume." in capsys.readouterr().err
     assert bdgf(*call) != 0
     assert "denoiser.safetensors: was left by an earlier run. Continue with --resume" in capsys.readouterr().err
-    assert bdgf(*call, "--resume") == 0

@@ -309,3 +309,13 @@ def test_the_table_of_several_scenes_counts_all(stack, beside):
     assert lines[0].split() == ["class", "polygons", "train", "px", "test", "px"]
     assert [line.split()[0] for line in lines[1:]] == ["roof", "trees", "water", "all"]
     assert int(lines[-1].split()[2]) == len(joined)
+
+
+def test_label_files_of_one_name_are_told_apart(stack, tmp_path) -> None:
+    for folder in ("north", "south"):
+        (tmp_path / folder).mkdir()
+        labels(["a", "b", "a", "b", "a"], CORNERS).to_file(tmp_path / folder / "labels.gpkg")
+    files = [tmp_path / folder / "labels.gpkg" for folder in ("north", "south")]
+    joined = sample_scenes([LabelledScene(stack, file, "class") for file in files])
+    found = [each.split.labels for each in joined.scenes]
+    assert found == ["north/labels.gpkg, field class", "south/labels.gpkg, field class"]

@@ -16,7 +16,7 @@ import rasterio
 from conftest import WriteTif
 from numpy.typing import NDArray
 
-from landcover_bdgf.errors import BdgfError, RasterError
+from landcover_bdgf.errors import BdgfError, OutputError, RasterError
 from landcover_bdgf.geo.grid import Grid
 from landcover_bdgf.labels.class_map import legend_of_map, read_class_map
 from landcover_bdgf.labels.layers import layer_path
@@ -259,3 +259,16 @@ def test_how_maps_agree_is_recorded(write_map: Any, tmp_path: Path, caplog: pyte
     ]
     assert f"{maps[0]} and {maps[2]} have the same class in 0.0 % of the 200 pixels where both have data" in caplog.text
     assert caplog.text.count("have the same class") == 1, "one overlap is too small for a warning, one agrees"
+
+
+def test_a_folder_stands_for_its_maps(write_map: Any, tmp_path: Path) -> None:
+    """As that of a table of scenes, in which other rasters lie, too."""
+    maps = [write_map(f"maps/{name}.tif", codes(6, 6, code)) for name, code in (("a", 1), ("b", 2))]
+    for path in maps:
+        write_record(path, read_record(path) | {"step": "map"})
+    shutil.copy(maps[0], tmp_path / "maps/a_confidence.tif")
+    one, other = mosaic([tmp_path / "maps"], tmp_path / "folder.tif"), mosaic(maps, tmp_path / "files.tif")
+    assert one.read_bytes() == other.read_bytes()
+    (tmp_path / "none").mkdir()
+    with pytest.raises(OutputError, match=r"none: is a folder without maps\. Give maps, or \.partial folders"):
+        mosaic([tmp_path / "none"], tmp_path / "m.tif")

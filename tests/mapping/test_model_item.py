@@ -16,7 +16,7 @@ from landcover_bdgf.mapping.model_item import MLM, write_model_item
 from landcover_bdgf.mapping.scene_map import map_scene
 from landcover_bdgf.mapping.settings import MapSettings
 from landcover_bdgf.mapping.stac_item import model_item_path, write_stac_item
-from landcover_bdgf.model.checkpoint import BandName, Checkpoint, ExtraLayers
+from landcover_bdgf.model.checkpoint import BandName, Checkpoint, ExtraLayers, load_checkpoint
 from landcover_bdgf.scene.stack import Stack
 
 
@@ -25,7 +25,7 @@ def test_the_item(model: Checkpoint, tmp_path: Path) -> None:
     extension = pytest.importorskip("pystac.extensions.mlm")
     heights = replace(model, extra=(ExtraLayers("dem", (BandName("height"),)),))
     path = tmp_path / "m é 1.model.safetensors"
-    made = write_model_item(heights, path, GRID, dates="2020-06-04")
+    made = write_model_item(heights, path, [GRID], dates="2020-06-04")
     assert made == tmp_path / "m é 1.model.stac.json"
     values = json.loads(made.read_text(encoding="utf-8"))
     assert values["stac_version"].startswith("1.1")  # where properties may have bands
@@ -64,12 +64,22 @@ def test_a_map_links_to_the_item_of_its_model(model: Checkpoint, stack: Stack, t
 
     map_scene(file, stack, tmp_path / "before.tif", settings=settings)
     assert links(tmp_path / "before.tif") == []
-    write_model_item(model, file, stack.grid, dates="2020-06-04")
-    map_scene(file, stack, tmp_path / "after.tif", settings=settings)
+    write_model_item(model, file, [stack.grid], dates="2020-06-04")
+    map_scene(load_checkpoint(file), stack, tmp_path / "after.tif", settings=settings)
     (link,) = links(tmp_path / "after.tif")
     assert (link["rel"], link["href"]) == ("derived_from", "./models/landcover.model.stac.json")
     map_scene(model, stack, tmp_path / "object.tif", settings=settings)
     assert links(tmp_path / "object.tif") == []
+
+
+def test_the_item_of_a_model_of_several_scenes_shows_all_of_them(model: Checkpoint, tmp_path: Path) -> None:
+    pytest.importorskip("pystac")
+    grids = [GRID, GRID.shifted((5000.0, 0.0))]
+    item = json.loads(write_model_item(model, tmp_path / "m.safetensors", grids, dates="2020-06-04").read_text())
+    west, east = ([x for x, _ in polygon[0]] for polygon in item["geometry"]["coordinates"])
+    assert item["geometry"]["type"] == "MultiPolygon"
+    assert max(west) < min(east)
+    assert (item["bbox"][0], item["bbox"][2]) == (min(west), max(east))
 
 
 def test_names_of_items_differ(tmp_path: Path) -> None:

@@ -125,7 +125,7 @@ def test_another_run_is_refused_with_the_differences(path: Path) -> None:
     refused(path, "belongs to another run: another model. Give the inputs and options of that run", other, resume=True)
     shard = PLAN.model_copy(update={"shard": (1, 2)})
     refused(path, r"another run: shard was \[1, 1\], is \[1, 2\]", shard, resume=True)
-    refused(path, "Continue it with `resume`, or start again with `overwrite`")
+    refused(path, "Continue it with `resume` if it was this run; else choose another name, or `overwrite` it")
     check(read_partial(path))
     with begin_partial(path, other, resume=False, overwrite=True) as partial:
         assert partial.finished_px == 0

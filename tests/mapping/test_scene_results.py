@@ -35,3 +35,5 @@ def test_a_row_for_each_scene_and_a_column_for_each_class(tmp_path: Path) -> Non
     }  # fmt: skip
     assert (failed["error"], failed["map"], failed["water %"]) == ("b.tif: is empty. Copy it again.", "", "")
     assert (cloudy["water %"], cloudy["bare %"]) == ("0.00", "")
+    write_results(RESULTS, tmp_path / "summary.csv", tell=lambda error: error.remedy)
+    assert ",Copy it again.," in (tmp_path / "summary.csv").read_text()

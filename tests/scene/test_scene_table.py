@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import unicodedata
 from pathlib import Path
 
 import pytest
@@ -92,3 +93,17 @@ def test_a_scene_that_is_there_twice_is_told(tmp_path: Path, caplog: pytest.LogC
     with caplog.at_level(logging.WARNING, "landcover_bdgf"):
         assert len(read_scene_table(table(tmp_path, f"hsi,sar,output\n{rows}"))) == 3
     assert "lines 2, 4 name the same images, which then count 2 times." in caplog.text
+
+
+def test_accents_may_be_composed_or_not_and_the_home_folder_a_tilde(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """macOS and some spreadsheets write é as e and an accent."""
+    decomposed, composed = (unicodedata.normalize(form, "élan.tif") for form in ("NFD", "NFC"))
+    (tmp_path / decomposed).touch()
+    (tmp_path / "home").mkdir()
+    (tmp_path / "home/s1.tif").touch()
+    monkeypatch.setenv("HOME", str(tmp_path / "home"))
+    monkeypatch.setenv("USERPROFILE", str(tmp_path / "home"))
+    (row,) = read_scene_table(table(tmp_path, f"hsi,sar\n{composed},~/s1.tif\n"))
+    assert (row.hsi, row.sar) == ((str(tmp_path / decomposed),), (str(tmp_path / "home/s1.tif"),))

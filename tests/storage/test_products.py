@@ -52,7 +52,7 @@ def test_files_of_an_interrupted_run_need_resume_or_overwrite(tmp_path: Path) ->
     check(output, resume=True)
     check(output, overwrite=True)
     output.companions[0].unlink()
-    with pytest.raises(OutputError, match=r"partial: was left by an interrupted run\. Continue with `resume`"):
+    with pytest.raises(OutputError, match=r"partial: was left by an interrupted run\. Continue it with `resume` if"):
         check(output)
     output.path.touch()
     with pytest.raises(OutputError, match=r"m\.tif: exists already"):

@@ -44,6 +44,7 @@ if TYPE_CHECKING:
     from landcover_bdgf.app.job import Job
     from landcover_bdgf.app.scenes_job import ScenesJob
     from landcover_bdgf.mapping import SceneResult
+    from landcover_bdgf.model import Checkpoint
     from landcover_bdgf.scene import SceneRow, Stack
 
 Values = dict[str, Any]
@@ -89,11 +90,12 @@ def map_(
             problem = "-c and --set apply only when a model is trained"
             raise SettingsError(None, problem, "Remove them, or pass --labels.")
         file = model_path(model)
-        check_alone(load_checkpoint(file, "model"), mapping.missing, file)  # refused before the images are read
+        loaded = load_checkpoint(file, "model")
+        check_alone(loaded, mapping.missing, file)  # refused before the images are read
         scenes = read_stack(hsi, sar, aligning, missing=mapping.missing) if rows is None else rows
         how: Values = {"settings": mapping, "run": run, "overwrite": overwrite, "resume": resume}
         with opened_client(machines.dask) as client:
-            _map_with(shown, file, scenes, output, how | {"client": client})
+            _map_with(shown, loaded, scenes, output, how | {"client": client})
         return
     if mapping.shard != "1/1":
         raise SettingsError("--shard", "needs --model", "Train a model first; then map every part with it.")
@@ -120,12 +122,12 @@ def map_(
         _train_and_map(shown, stack, job)
 
 
-def _map_with(shown: Shown, model: Path, scenes: Stack | list[SceneRow], output: Path, how: Values) -> None:
+def _map_with(shown: Shown, model: Checkpoint, scenes: Stack | list[SceneRow], output: Path, how: Values) -> None:
     """Map a scene, or those of a table, with a model that exists; ``how`` are the other arguments."""
     from landcover_bdgf.mapping import map_scene, map_scenes  # load PyTorch, for which refused files need not wait
 
     if isinstance(scenes, list):
-        _tell(shown, map_scenes(scenes, model, output, **how), output)
+        _tell(shown, map_scenes(scenes, model, output, **how, tell=message), output)
         return
     made = map_scene(model, scenes, output, **how)
     what = "land-cover map" if made == output else f"part {how['settings'].shard} of the map"
@@ -165,7 +167,7 @@ def _tell(
     say(
         shown,
         [*result_lines(results, tell=message), *more],
-        {"maps": str(folder), "scenes": [each.to_dict() for each in results], **(values or {})},
+        {"maps": str(folder), "scenes": [each.to_dict(message) for each in results], **(values or {})},
     )
     failed = sum(each.error is not None for each in results)
     if failed:

@@ -17,7 +17,7 @@ def mosaic(
     settings: MosaicSettings,
     parts: Annotated[
         list[Path],
-        argument("all parts of one map, as written by bdgf map --shard, or finished maps whose classes agree"),
+        argument("all parts of one map (bdgf map --shard), or finished maps whose classes agree, or a folder of them"),
     ],
     output: OUTPUT,
     overwrite: OVERWRITE = False,
