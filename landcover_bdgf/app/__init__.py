@@ -2,6 +2,7 @@
 
 =================  ============================================================
 job                run_job: train on labels, map, and assess; scenes_job: of many scenes
+model_labels       the labels of a model, to judge its map
 check, info, demo  the commands of these names
 memory_limits      check ulimits before libraries are loaded
 terminal, options  output and errors; options that commands share

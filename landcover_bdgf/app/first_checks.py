@@ -13,7 +13,7 @@ from landcover_bdgf.errors import SettingsError
 from landcover_bdgf.labels import ReadSettings, check_field
 from landcover_bdgf.model import Run
 from landcover_bdgf.progress import errors_only
-from landcover_bdgf.scene import SceneRow, is_scene_table, read_scene_table
+from landcover_bdgf.scene import NO_IMAGE, SceneRow, is_scene_table, read_scene_table
 from landcover_bdgf.storage import Product, check, is_remote, typed_path
 
 MADE_OF_ONE_FILE = ("align", "sample", "pretrain", "train", "map", "mosaic")
@@ -45,7 +45,7 @@ def first_checks(command: str, values: Mapping[str, Any]) -> None:
             if command == "train" or (command == "map" and values["model"] is None):
                 _check_labels_of(rows, values)
     sar = values.get("sar")
-    for text in [values.get("hsi"), "" if sar == "none" else sar, *(values.get("more") or [])]:
+    for text in [values.get("hsi"), "" if sar == NO_IMAGE else sar, *(values.get("more") or [])]:
         _check_found(text or "")
     labels = values.get("labels") or []
     for path in labels if isinstance(labels, list) else [labels]:

@@ -18,9 +18,7 @@ from landcover_bdgf.assessment import Accuracy, ReportContext, assess, is_report
 from landcover_bdgf.errors import (
     BdgfError,
     CheckpointError,
-    LabelError,
     OutputError,
-    RasterError,
     SettingsError,
     opening,
 )
@@ -223,7 +221,7 @@ def _map(stack: Stack, model: Checkpoint, job: Job) -> None:
     if dates := job.mapping.stac:
         write_model_item(model, job.model, [stack.grid], dates=dates, overwrite=job.overwrite or job.resume)
     map_scene(
-        job.model, stack, job.output,
+        replace(model, file=job.model), stack, job.output,
         settings=job.mapping, run=job.run, overwrite=job.overwrite, resume=job.resume, client=job.client,
     )  # fmt: skip
 
@@ -383,22 +381,3 @@ def _finished_report(job: Job, samples: Samples, model: Checkpoint) -> Accuracy:
     log.info("%s: already complete, skipped", job.report)
     log.info("all steps of this job are already complete; use `overwrite` to repeat them")
     return accuracy
-
-
-def labels_of_model(model: Path, map_path: Path) -> LeftOut:
-    """The labels of the model of a map, as judged by models that have not seen them.
-
-    LabelError if they were not judged, or if another model made the map; RasterError if there is no map.
-    """
-    if not map_path.exists():
-        raise RasterError(map_path, "does not exist", "Check its name and the folder you are in.")
-    found = load_checkpoint(model, "model")
-    if found.left_out is None:
-        remedy = "Train it with `training.folds=3`, or use other labels."
-        raise LabelError(model, "was trained without folds, so its labels were not judged", remedy)
-    if read_record(map_path).get("training") != found.provenance.get("training"):
-        raise LabelError(model, f"is not the model that made {map_path}", "Use its model, or other labels.")
-    if read_record(map_path).get("merge"):
-        remedy = "Use other labels, or train a model of the merged classes."
-        raise LabelError(model, f"has other classes than {map_path}, where some are merged", remedy)
-    return found.left_out

@@ -262,9 +262,10 @@ def _products(command: str, values: Mapping[str, Any]) -> list[Product]:
 
         return [areas_product(output)]
     from landcover_bdgf.mapping import MapSettings, map_product
+    from landcover_bdgf.scene import NO_IMAGE
 
     settings = _filled(MapSettings, values)
-    settings = settings.without_sar() if values["sar"] == "none" else settings
+    settings = settings.without_sar() if values["sar"] == NO_IMAGE else settings
     if values["labels"] is None:
         return [map_product(output, settings)]
     from landcover_bdgf.app.job_files import job_products

@@ -95,8 +95,6 @@ def run_scenes_job(rows: Sequence[SceneRow], job: ScenesJob) -> tuple[list[Scene
             raise
     if not is_first():
         return [], None
-    if job.mapping.stac:
-        _write_item(labelled, model, job, job.mapping.stac)
     results = map_scenes(
         rows, replace(model, file=job.model), job.folder,
         settings=job.mapping, run=job.run, overwrite=job.overwrite, resume=job.resume, client=job.client, tell=message,
@@ -104,13 +102,11 @@ def run_scenes_job(rows: Sequence[SceneRow], job: ScenesJob) -> tuple[list[Scene
     return results, _report(rows, results, model, job)
 
 
-def _write_item(labelled: Sequence[SceneRow], model: Checkpoint, job: ScenesJob, dates: str) -> None:
-    """The STAC item of the model; ``dates`` are those of scenes without a date of their own."""
-    with errors_only():  # what there is to tell was told before the training
-        stacks = [row.stack() for row in labelled]
-    days = sorted(day.strip() for row in labelled for day in (row.date or dates).split("/"))
+def _write_item(scenes: Sequence[tuple[Stack, SceneRow]], model: Checkpoint, job: ScenesJob, dates: str) -> None:
+    """The STAC item of the model of some scenes; ``dates`` are those of scenes without a date of their own."""
+    days = sorted(day.strip() for _, row in scenes for day in (row.date or dates).split("/"))
     dates = "/".join(dict.fromkeys([days[0], days[-1]]))
-    grids, replaced = [stack.grid for stack in stacks], job.overwrite or job.resume
+    grids, replaced = [stack.grid for stack, _ in scenes], job.overwrite or job.resume
     write_model_item(model, job.model, grids, dates=dates, overwrite=replaced)
 
 
@@ -161,6 +157,8 @@ def _model(rows: Sequence[SceneRow], job: ScenesJob) -> Checkpoint:
             stacks, samples, denoiser=denoiser, recipe=job.recipe, run=job.run, partial=partial, resume=resume
         )
         keep_model(model, job.model, overwrite=job.overwrite, begun=resume)
+    if job.mapping.stac and is_first():
+        _write_item([(stack, row) for stack, row in given if row.labels is not None], model, job, job.mapping.stac)
     for stack in seen:
         stack.close()
     return model

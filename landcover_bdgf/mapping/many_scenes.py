@@ -16,7 +16,7 @@ from landcover_bdgf.labels import Legend, regrouped
 from landcover_bdgf.mapping.finished_maps import opened_map
 from landcover_bdgf.mapping.map_outputs import map_product
 from landcover_bdgf.mapping.map_work import MapWork
-from landcover_bdgf.mapping.scene_map import BegunMap, Wanted, begin_map, finish_map, is_complete, map_scene
+from landcover_bdgf.mapping.scene_map import BegunMap, Wanted, begin_map, compute_map, finish_map
 from landcover_bdgf.mapping.scene_results import SceneResult, write_results
 from landcover_bdgf.mapping.settings import MapSettings
 from landcover_bdgf.mapping.shared_map import check_source, compute_shared
@@ -95,14 +95,13 @@ def map_scenes(
     summary = _summary(folder, settings)
     _check_outputs(tasks, summary, overwrite=overwrite, resume=resume)
     try:
-        if client is None:
-            results = [_result(task, model, run, overwrite=overwrite, resume=resume) for task in _told(tasks)]
-        else:
+        how = Wanted(settings, run, overwrite, resume)
+        if client is not None:
             from landcover_bdgf.mapping.dask_cluster import checked_cluster
 
             cluster = checked_cluster(client, folder, run, shard=settings.shard)
-            how = Wanted(settings, cluster.run, overwrite, resume, cluster=cluster)
-            results = _shared_results(tasks, model, how)
+            how = replace(how, run=cluster.run, cluster=cluster)
+        results = _results(tasks, model, how)
     except KeyboardInterrupt as stopped:
         stopped.add_note("Continue with `resume`.")
         raise
@@ -167,9 +166,8 @@ def _told(tasks: Sequence[_Task]) -> Iterator[_Task]:
         yield task
 
 
-def _shared_results(tasks: Sequence[_Task], model: Checkpoint, how: Wanted) -> list[SceneResult]:
-    """Map the scenes on workers, whose queue is filled from one scene after another."""
-    assert how.cluster is not None
+def _results(tasks: Sequence[_Task], model: Checkpoint, how: Wanted) -> list[SceneResult]:
+    """Map the scenes one after another; on workers, their queue is filled from several."""
     results: dict[str, SceneResult] = {}
     begun: dict[MapWork, _BegunScene] = {}
 
@@ -183,7 +181,8 @@ def _shared_results(tasks: Sequence[_Task], model: Checkpoint, how: Wanted) -> l
                 yield scene.map.work
 
     try:
-        for work, found in compute_shared(how.cluster, works()):
+        here = ((work, _computed(begun[work].map)) for work in works())
+        for work, found in here if how.cluster is None else compute_shared(how.cluster, works()):
             scene = begun.pop(work)
             results[scene.task.row.name] = _finished(scene, model, found)
     finally:
@@ -194,7 +193,7 @@ def _shared_results(tasks: Sequence[_Task], model: Checkpoint, how: Wanted) -> l
 
 @dataclass(frozen=True, eq=False)
 class _BegunScene:
-    """A scene whose map is computed by workers, and what it has warned of."""
+    """A scene whose map is being computed, and what it has warned of."""
 
     task: _Task
     map: BegunMap
@@ -216,14 +215,23 @@ def _begin(task: _Task, model: Checkpoint, how: Wanted) -> _BegunScene | SceneRe
                 seconds = time.monotonic() - start_s
                 return SceneResult(task.row.name, task.row.line, "complete", task.output, seconds, pixels, tuple(said))
             opened.push(begun.opened)
-            check_source(begun.work)
+            if how.cluster is not None:
+                check_source(begun.work)
         except Exception as error:
             return _failed(task, error, start_s, said)
         return _BegunScene(task, begun, start_s, said, opened.pop_all())
 
 
+def _computed(begun: BegunMap) -> list[str] | BdgfError:
+    """What the computation of a map has warned of, or what went wrong."""
+    try:
+        return compute_map(begun)
+    except Exception as error:
+        return _as_ours(error)
+
+
 def _finished(scene: _BegunScene, model: Checkpoint, found: list[str] | BdgfError) -> SceneResult:
-    """Write the map of a scene whose parts are computed, or tell what went wrong."""
+    """Write the map of a scene whose windows are computed, or tell what went wrong."""
     task, said = scene.task, scene.warnings
     with scene.opened, kept_warnings() as later:
         try:
@@ -244,28 +252,6 @@ def _failed(task: _Task, error: Exception, start_s: float, said: Sequence[str]) 
     log.info("%s failed, the others go on", task.row.name)  # why is told at the end
     seconds = time.monotonic() - start_s
     return SceneResult(task.row.name, task.row.line, "failed", task.output, seconds, {}, tuple(said), found)
-
-
-def _result(task: _Task, model: Checkpoint, run: Run, *, overwrite: bool, resume: bool) -> SceneResult:
-    """Map a scene, or tell why it could not be mapped."""
-    start, name, line = time.monotonic(), task.row.name, task.row.line
-    with kept_warnings() as said:
-        try:
-            done = _map(task, model, run, overwrite=overwrite, resume=resume)
-            pixels = _pixels(task.output, regrouped(model.classes, task.settings).legend)
-        except Exception as error:
-            return _failed(task, error, start, said)
-    seconds = time.monotonic() - start
-    return SceneResult(name, line, "complete" if done else "mapped", task.output, seconds, pixels, tuple(said))
-
-
-def _map(task: _Task, model: Checkpoint, run: Run, *, overwrite: bool, resume: bool) -> bool:
-    """Whether the map was there already."""
-    with reserved(task.product), task.row.stack(task.settings.missing) as stack:
-        settings = _settings(task, stack)
-        done = resume and not overwrite and is_complete(task.output, model, stack, settings, run)
-        map_scene(model, stack, task.output, settings=settings, run=run, overwrite=overwrite, resume=resume)
-    return done
 
 
 def _settings(task: _Task, stack: Stack) -> MapSettings:

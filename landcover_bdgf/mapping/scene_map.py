@@ -144,21 +144,19 @@ def map_scene(
         from landcover_bdgf.mapping.dask_cluster import checked_cluster
 
         cluster = checked_cluster(client, output.parent, run, files=stack.files, shard=settings.shard)
-    wanted = Wanted(settings, run if cluster is None else cluster.run, overwrite, resume, True, model.file, cluster)
+    wanted = Wanted(settings, run if cluster is None else cluster.run, overwrite, resume, cluster=cluster)
     return _to_file(model, stack, output, wanted)
 
 
 @dataclass(frozen=True)
 class Wanted:
-    """How a map is written: arguments of :func:`map_scene`, whether it can be resumed, the model's file, and who
-    computes it if not this process."""
+    """How a map is written: arguments of :func:`map_scene`, whether it can be resumed, and who computes it."""
 
     settings: MapSettings
     run: Run
     overwrite: bool = False
     resume: bool = False
     resumable: bool = True
-    model_file: Path | None = None
     cluster: Cluster | None = None
 
 
@@ -182,11 +180,8 @@ def _to_file(model: Checkpoint, stack: Stack, output: Path, wanted: Wanted) -> P
     if begun is None:
         return output
     with begun.opened:
-        if begun.classifier is not None:
-            with kept_warnings() as said:
-                _compute(begun.work, begun.classifier, resumable=wanted.resumable)
-            return finish_map(begun, said)
-        assert wanted.cluster is not None
+        if wanted.cluster is None:
+            return finish_map(begun, compute_map(begun))
         blocks = sum(len(corners(window)) for window in windows_of(begun.work.stream, begun.work.missing()))
         with progress("map", blocks) as advance:
             [(_, found)] = compute_shared(wanted.cluster, [begun.work], advance)
@@ -198,11 +193,11 @@ def _to_file(model: Checkpoint, stack: Stack, output: Path, wanted: Wanted) -> P
 def begin_map(model: Checkpoint, stack: Stack, output: Path, wanted: Wanted) -> BegunMap | None:
     """Check all inputs, and make or continue the folder of a map; None if the map to resume is complete."""
     settings, run, overwrite, resume = wanted.settings, wanted.run, wanted.overwrite, wanted.resume
-    check_alone(model, settings.missing, wanted.model_file)
+    check_alone(model, settings.missing, model.file)
     product = map_product(output, settings)
     if resume and not overwrite and not product.begun and is_complete(output, model, stack, settings, run):
         log.info("%s: already complete, skipped", output)
-        _write_others(output, wanted)
+        _write_others(output, model, wanted)
         return None
     check(product, inputs=stack.files, overwrite=overwrite, resume=resume)
     begun = resume and product.begun
@@ -239,6 +234,27 @@ def begin_map(model: Checkpoint, stack: Stack, output: Path, wanted: Wanted) -> 
     return BegunMap(output, wanted, work, classifier, [*stack.warnings, *said, *later], chosen, begun, opened)
 
 
+def compute_map(begun: BegunMap) -> list[str]:
+    """Classify, in this process, the windows that a map lacks, strip by strip; returns what it warned of."""
+    assert begun.classifier is not None  # workers have their own
+    work, classifier = begun.work, begun.classifier
+    stream, strips = work.counted(), work.missing()
+    blocks = sum(len(corners(window)) for window in windows_of(stream, strips))
+    with (
+        kept_warnings() as said,
+        open_mappers(work.run, classifier.viewer.device) as workers,
+        progress("map", blocks) as advance,
+        stop_between_steps() as stopped,
+    ):
+        for window, piece in classified_windows(classifier, workers, stream, strips, advance):
+            stream.stack.check_unchanged()  # keep nothing of a changed image
+            work.partial.add(window, piece)
+            if stopped():
+                log.warning("map stopped; continue with `resume`" if begun.wanted.resumable else "map stopped")
+                raise KeyboardInterrupt
+    return said
+
+
 def finish_map(begun: BegunMap, said: Sequence[str]) -> Path:
     """Write the map whose windows are all computed; ``said`` is what their computation warned of."""
     work, output, wanted = begun.work, begun.output, begun.wanted
@@ -257,11 +273,11 @@ def finish_map(begun: BegunMap, said: Sequence[str]) -> Path:
     write_map([partial], output, overwrite=wanted.overwrite, begun=begun.begun, sieve=begun.sieve)
     begun.opened.close()
     shutil.rmtree(partial.path)
-    _write_others(output, wanted)
+    _write_others(output, work.model, wanted)
     return output
 
 
-def _write_others(output: Path, wanted: Wanted) -> None:
+def _write_others(output: Path, model: Checkpoint, wanted: Wanted) -> None:
     """Write what is made from a finished map: polygons and STAC item, unless an interrupted run has written them."""
     settings, overwrite, resume = wanted.settings, wanted.overwrite, wanted.resume
     if settings.polygons:
@@ -273,7 +289,7 @@ def _write_others(output: Path, wanted: Wanted) -> None:
             left = resume and ours and not path.exists()  # a killed run publishes the record first
             polygons(output, path, settings=PolygonSettings(settings.simplify), overwrite=overwrite or left)
     if settings.stac:
-        write_stac_item(output, settings.stac, model=wanted.model_file, overwrite=overwrite or resume)
+        write_stac_item(output, settings.stac, model=model.file, overwrite=overwrite or resume)
 
 
 def _in_memory(model: Checkpoint, stack: Stack, settings: MapSettings, run: Run, *, resume: bool) -> ClassMap:
@@ -299,23 +315,6 @@ def is_complete(output: Path, model: Checkpoint, stack: Stack, settings: MapSett
     if settings.shard_of[1] > 1 or not output.is_file():
         return False
     return is_map_of(output, model, fit_stack(model, stack, name="the model"), settings=settings, run=run)
-
-
-def _compute(work: MapWork, classifier: AnyClassifier, *, resumable: bool) -> None:
-    """Classify the windows that the partial map lacks, strip by strip."""
-    stream, strips = work.counted(), work.missing()
-    blocks = sum(len(corners(window)) for window in windows_of(stream, strips))
-    with (
-        open_mappers(work.run, classifier.viewer.device) as workers,
-        progress("map", blocks) as advance,
-        stop_between_steps() as stopped,
-    ):
-        for window, piece in classified_windows(classifier, workers, stream, strips, advance):
-            stream.stack.check_unchanged()  # keep nothing of a changed image
-            work.partial.add(window, piece)
-            if stopped():
-                log.warning("map stopped; continue with `resume`" if resumable else "map stopped")
-                raise KeyboardInterrupt
 
 
 def _plan(

@@ -11,7 +11,7 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from importlib.metadata import version
 from pathlib import Path
@@ -158,9 +158,7 @@ def _computed(opened: _Opened, part: SharedPart) -> PartResult:
     if part.map.stopping:
         raise _NotWantedError
     counts, blocks = ReadCounts(), 0
-    stream = BlockStream(
-        opened.stream.stack.counting(counts), opened.stream.scaling, opened.stream.halo_px, opened.stream.tile_px
-    )
+    stream = replace(opened.stream, stack=opened.stream.stack.counting(counts))
 
     def advance(steps: int = 1, note: str = "") -> None:
         nonlocal blocks

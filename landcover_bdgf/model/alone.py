@@ -12,7 +12,7 @@ from landcover_bdgf.labels import PredictionSets
 from landcover_bdgf.model.blocks import Block
 from landcover_bdgf.model.checkpoint import Checkpoint
 from landcover_bdgf.model.classifier import Classifier
-from landcover_bdgf.model.map_layers import Classified, LayerPlan
+from landcover_bdgf.model.map_layers import Classified, LayerPlan, empty_result
 from landcover_bdgf.model.run import Run
 from landcover_bdgf.scene import ALONE, BOTH, Missing, accepted
 
@@ -34,7 +34,7 @@ class ConditionClassifier:
         for sensor in accepted(missing):
             own = _own_plan(model.alone[sensor], plan)
             self._of[ALONE[sensor]] = Classifier(model.alone[sensor], run, own, every_block=every_block)
-        self.viewer, self.batch = self._of[BOTH].viewer, self._of[BOTH].batch
+        self.viewer, self.batch, self._kinds = self._of[BOTH].viewer, self._of[BOTH].batch, self._of[BOTH].kinds
 
     def classify(self, blocks: Sequence[Block]) -> list[Classified]:
         """Classes of some blocks of one size, without their halos, and the condition by which each pixel got its own.
@@ -43,12 +43,12 @@ class ConditionClassifier:
         """
         halo = self.viewer.recipe.halo_px
         cases = [np.where(b.inside, b.seen.condition[halo:-halo, halo:-halo], 0).astype(np.uint8) for b in blocks]
-        found: list[Classified] | None = None
+        found = [empty_result(case.shape, self._kinds) for case in cases]
         for code, classifier in self._of.items():
-            pairs = zip(blocks, cases, strict=True)
-            own = classifier.classify([classifier.viewer.view(replace(b, inside=case == code)) for b, case in pairs])
-            found = own if found is None else [_joined(*each, code) for each in zip(found, own, cases, strict=True)]
-        assert found is not None  # networks of both sensors are always there
+            some = [i for i, case in enumerate(cases) if (case == code).any()]
+            seen = [classifier.viewer.view(replace(blocks[i], inside=cases[i] == code)) for i in some]
+            for i, own in zip(some, classifier.classify(seen) if seen else [], strict=True):
+                found[i] = _joined(found[i], own, cases[i], code)
         with_case = zip(found, cases, strict=True)
         return [replace(each, layers=each.layers | {CONDITION: case[None]}) for each, case in with_case]
 

@@ -23,7 +23,7 @@ from .scene_table import (
     is_scene_table as is_scene_table,
     read_scene_table as read_scene_table,
 )
-from .settings import AlignSettings as AlignSettings, Missing as Missing, Sensor as Sensor
+from .settings import NO_IMAGE as NO_IMAGE, AlignSettings as AlignSettings, Missing as Missing, Sensor as Sensor
 from .simulation import (
     COVERS as COVERS,
     draw_parcels as draw_parcels,

@@ -212,7 +212,8 @@ def _with_checked_content(stack: Stack, offset: float | None) -> Stack:
         seen.append(tile.valid.ravel())
         parts.append(tile.spectral[:, tile.valid][:, ::CHECKED_EVERY])
         radar.append(tile.sar[:, tile.valid][:, ::CHECKED_EVERY])
-    share = float(np.concatenate(seen).mean())
+    looked = np.concatenate(seen)
+    share = float(looked.mean())
     if share == 0 and not any(stack.read_valid(window).any() for window in stack.grid.tiles(512)):
         where = stack.spectral.paths[0]
         images, all_ = ("all images", "all") if stack.extra else ("both images", "both")
@@ -222,8 +223,8 @@ def _with_checked_content(stack: Stack, offset: float | None) -> Stack:
     if share < 0.5:
         one = "%s: about %.0f %% of the scene has no data in one of the images."
         log.warning(one, stack.spectral.paths[0], 100 * (1 - share))
-    warn_of_gaps(stack, counts, len(np.concatenate(seen)))
-    stack = stack.with_images(with_filled(image, counts, len(np.concatenate(seen))) for image in stack.images)
+    warn_of_gaps(stack, counts, len(looked))
+    stack = stack.with_images(with_filled(image, counts, len(looked)) for image in stack.images)
     for image in stack.images:
         if infinite := counts.infinite_share(image.paths):
             log.warning("%s: %s of its values are infinite, read as nodata.", image.paths[0], rough_percent(infinite))

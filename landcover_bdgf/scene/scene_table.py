@@ -21,13 +21,12 @@ from landcover_bdgf.progress import log
 from landcover_bdgf.scene.alignment import align
 from landcover_bdgf.scene.csv_rows import Columns, check_files, csv_rows, day_of, placed, placed_files
 from landcover_bdgf.scene.date_table import is_date_table
-from landcover_bdgf.scene.settings import AlignSettings, Missing
+from landcover_bdgf.scene.settings import NO_IMAGE, AlignSettings, Missing
 from landcover_bdgf.scene.stack import Stack
 from landcover_bdgf.storage import PathLike
 from landcover_bdgf.text import listed
 
 NEEDED = ("hsi", "sar")
-NO_IMAGE = "none"
 COLUMNS = (*NEEDED, "labels", "field", "date", "output")
 _ENDINGS = (".tif", ".tiff")  # of an output, which may be left out
 

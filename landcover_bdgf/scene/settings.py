@@ -8,6 +8,7 @@ from typing import Annotated, Literal
 from landcover_bdgf.errors import SettingsError
 from landcover_bdgf.settings import Setting, changed_settings, check
 
+NO_IMAGE = "none"  # in place of a SAR image
 Sensor = Literal["spectral", "sar"]
 Missing = Literal["error", "spectral", "sar", "any"]  # which sensor may be the only one of a mapped pixel
 Coreg = Literal["off", "grid", "auto"]

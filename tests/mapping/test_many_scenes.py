@@ -74,7 +74,7 @@ def test_finished_scenes_are_skipped_and_failed_ones_tried_again(
     def stopped(*_: object, **__: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(many_scenes, "map_scene", stopped)
+    monkeypatch.setattr(many_scenes, "compute_map", stopped)
     with pytest.raises(KeyboardInterrupt) as found:
         map_scenes(table, model, maps, settings=SETTINGS, overwrite=True)
     assert found.value.__notes__ == ["Continue with `resume`."]

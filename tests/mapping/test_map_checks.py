@@ -47,7 +47,7 @@ def test_classifying_masked_pixels_needs_a_mask(model: Checkpoint, wide_stack: S
 def test_disk_space_is_checked_before_a_map_is_computed(
     model: Checkpoint, wide_stack: Stack, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(scene_map, "_compute", lambda *arguments: pytest.fail("it computes"))
+    monkeypatch.setattr(scene_map, "compute_map", lambda *arguments: pytest.fail("it computes"))
     monkeypatch.setattr(shutil, "disk_usage", lambda folder: SimpleNamespace(free=2 * 300 * 200 * 2 - 1))
     with pytest.raises(OutputError, match=r"map\.tif: needs 0\.00024 GB of disk while it is written"):
         map_scene(model, wide_stack, tmp_path / "map.tif", settings=MapSettings(confidence=True))

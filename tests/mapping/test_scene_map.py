@@ -308,15 +308,15 @@ def test_unsuitable_outputs_and_models_are_refused_before_mapping(
 def test_an_image_replaced_during_mapping_gives_no_map(
     model: Checkpoint, scene_files: SceneFiles, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    sar, compute = tmp_path / "sar.tif", scene_map._compute
+    sar, compute = tmp_path / "sar.tif", scene_map.compute_map
 
-    def replaced(*arguments: object, **settings: bool) -> tuple[int, int]:
-        counts = compute(*arguments, **settings)  # type: ignore[arg-type]
+    def replaced(begun: scene_map.BegunMap) -> list[str]:
+        said = compute(begun)
         os.replace(shutil.copy(scene_files.sar, tmp_path / "other.tif"), sar)
-        return counts
+        return said
 
     shutil.copy(scene_files.sar, sar)
-    monkeypatch.setattr(scene_map, "_compute", replaced)
+    monkeypatch.setattr(scene_map, "compute_map", replaced)
     with pytest.raises(RasterError, match=r"sar\.tif: was modified while it was being read"):
         map_scene(model, align(scene_files.spectral, sar), tmp_path / "map.tif")
     assert sorted(os.listdir(tmp_path)) == ["map.tif.partial", "sar.tif"]

@@ -88,7 +88,7 @@ def _by_labels(
 
     reference: Any = ReferenceFile(*labels)
     if labels[0].suffix == ".safetensors":
-        from landcover_bdgf.app.job import labels_of_model
+        from landcover_bdgf.app.model_labels import labels_of_model
 
         reference = labels_of_model(labels[0], map_file)
     context = ReportContext(image=image)

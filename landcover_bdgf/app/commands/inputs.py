@@ -12,7 +12,7 @@ from landcover_bdgf.app.options import RecipeChoice
 from landcover_bdgf.errors import SettingsError
 from landcover_bdgf.labels import ClassSettings, SampleSettings
 from landcover_bdgf.progress import log
-from landcover_bdgf.scene import AlignSettings
+from landcover_bdgf.scene import NO_IMAGE, AlignSettings
 from landcover_bdgf.settings import described
 
 if TYPE_CHECKING:
@@ -22,7 +22,6 @@ if TYPE_CHECKING:
 
 OF_LABELS = {"field", *described(SampleSettings)} - {"seed"}  # options without effect unless --labels is given
 OF_CLASSES = {*described(ClassSettings)}
-NO_SAR = "none"  # in place of a SAR image
 
 
 def _source(text: str) -> str | list[str]:
@@ -48,12 +47,12 @@ def read_stack(hsi: str, sar: str | None, settings: AlignSettings, *, missing: M
     from landcover_bdgf.scene import align as align_images
 
     assert sar is not None  # by is_table
-    if sar != NO_SAR:
+    if sar != NO_IMAGE:
         log.info("checking %s and %s", hsi, sar)
         return align_images(_source(hsi), _source(sar), settings=settings, missing=missing or "error")
     if missing is None:
         problem = "stands for a scene without a SAR image, which a model can only map"
-        raise SettingsError(f"SAR {NO_SAR}", problem, "Name a SAR image; or map the scene with --model.")
+        raise SettingsError(f"SAR {NO_IMAGE}", problem, "Name a SAR image; or map the scene with --model.")
     log.info("checking %s", hsi)
     return align_images(_source(hsi), None, settings=settings)
 

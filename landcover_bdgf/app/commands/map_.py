@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 from landcover_bdgf.app.commands.inputs import (
-    NO_SAR,
     OF_CLASSES,
     OF_LABELS,
     is_table,
@@ -38,7 +37,7 @@ from landcover_bdgf.labels import SampleSettings
 from landcover_bdgf.mapping import DaskSettings, MapSettings
 from landcover_bdgf.model import Run
 from landcover_bdgf.processes import process_count
-from landcover_bdgf.scene import AlignSettings
+from landcover_bdgf.scene import NO_IMAGE, AlignSettings
 
 if TYPE_CHECKING:
     from landcover_bdgf.app.job import Job
@@ -77,7 +76,7 @@ def map_(
     if mapping.max_ram:
         limit_cache(parse_size(mapping.max_ram))
     rows = read_scene_table(hsi, settings=aligning) if is_table(hsi, sar) else None
-    mapping = mapping.without_sar() if sar == NO_SAR else mapping
+    mapping = mapping.without_sar() if sar == NO_IMAGE else mapping
     if rows is not None and labels is not None:
         raise SettingsError(hsi, "is a table of scenes, which names their labels", "Leave out --labels.")
     if labels is None and (rows is None or model is not None or not any(row.labels for row in rows)):
