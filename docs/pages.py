@@ -89,7 +89,7 @@ def _command(name: str, run: Any) -> str:
 
 def _option(parameter: inspect.Parameter, found: OptionInfo) -> str:
     metavar = _metavar(parameter, found)
-    names = "<br>".join(f"`{f'{name} {metavar}'.rstrip()}`" for name in _names(found))
+    names = "<br>".join(f"<code>{f'{name} {metavar}'.rstrip()}</code>" for name in _names(found))
     default = found.show_default if isinstance(found.show_default, str) else ""
     if parameter.default is parameter.empty:
         default = "required"
@@ -113,7 +113,7 @@ def _metavar(parameter: inspect.Parameter, found: OptionInfo) -> str:
     if hint is bool:
         return ""
     if words := choices(hint):
-        return "\\|".join(words)
+        return "&#124;".join(words)  # as | would end the cell
     kinds = {int: "NUMBER", float: "NUMBER", Path: "PATH"}
     return found.metavar or next((word for kind, word in kinds.items() if kind in (hint, *get_args(hint))), "TEXT")
 

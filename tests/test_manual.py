@@ -88,7 +88,7 @@ def test_each_page_is_in_the_navigation() -> None:
 def test_the_reference_has_each_option(name: str) -> None:
     part = pages.commands().partition(f"## {name}\n")[2].partition("\n## ")[0]
     for option in _options(name) - {"--help"}:
-        assert f"`{option}" in part, option
+        assert re.search(rf"(<code>|/){option}[ </]", part), option
 
 
 def test_the_reference_has_each_setting_with_its_reason() -> None:
