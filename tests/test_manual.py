@@ -30,7 +30,8 @@ MANUAL = [path for path in SITE if path.parent.name != "decisions"]
 
 
 def _options(name: str) -> set[str]:
-    return {"--help", *(word for each in COMMANDS[name].params for word in each.opts if word.startswith("-"))}
+    words = [word for each in COMMANDS[name].params for word in (*each.opts, *each.secondary_opts)]
+    return {"--help", *(word for word in words if word.startswith("-"))}
 
 
 def _shown_commands(path: Path) -> Iterator[list[str]]:
