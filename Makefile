@@ -18,6 +18,7 @@ check: $(READY)  ## check formatting, lint and types
 
 docs: $(READY)  ## build the manual in build/site; links that lead nowhere stop it
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[docs]'
+	@echo "running the examples whose output the manual shows; this takes a minute or two"
 	@$(BIN)/python docs/pages.py build/manual
 	@$(BIN)/mkdocs build --quiet --strict
 	@echo "open build/site/index.html, or with search: $(BIN)/mkdocs serve"

@@ -186,7 +186,7 @@ def output(words: str, folder: Path) -> str:
     environment = {**os.environ, "PYTHONPATH": str(ROOT), "PYTHONWARNINGS": "ignore"}
     typed = [str(ROOT / word) if (ROOT / word).is_file() else word for word in rest]
     command = [sys.executable, str(ROOT / script), *typed]
-    done = subprocess.run(command, cwd=folder, env=environment, check=True, capture_output=True, text=True)
+    done = subprocess.run(command, cwd=folder, env=environment, check=True, stdout=subprocess.PIPE, text=True)
     code = (ROOT / script).read_text("utf-8").strip()
     return f"```python\n{code}\n```\n\n    python {words}\n\nIt prints:\n\n```text\n{done.stdout.strip()}\n```"
 
