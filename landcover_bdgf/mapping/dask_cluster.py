@@ -94,7 +94,7 @@ def opened_client(address: str | None) -> Iterator[Client | None]:
 
 async def _greet(address: str) -> None:
     """Exchange greetings with a scheduler; a client waits for them forever where another service listens."""
-    from distributed.comm import connect
+    from distributed.comm.core import connect
     from distributed.security import Security
 
     await (await connect(address, **Security().get_connection_args("client"))).close()
