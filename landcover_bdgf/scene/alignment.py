@@ -214,8 +214,9 @@ def _with_checked_content(stack: Stack, offset: float | None, missing: Missing) 
     seen, parts, radar = [], [], []
     for tile in map(stored.counting(counts).read, stack.grid.windows_to_look_at(CHECKED_PX)):
         seen.append(tile.valid.ravel())
-        parts.append(tile.spectral[:, tile.valid][:, ::CHECKED_EVERY])
-        radar.append(tile.sar[:, tile.valid][:, ::CHECKED_EVERY])
+        rows, cols = (at[::CHECKED_EVERY] for at in np.nonzero(tile.valid))
+        parts.append(tile.spectral[:, rows, cols])
+        radar.append(tile.sar[:, rows, cols])
     looked = np.concatenate(seen)
     share = float(looked.mean())
     used = replace(stack, missing=missing)
