@@ -78,7 +78,7 @@ def _command(name: str, run: Any) -> str:
     usage = " ".join(["    bdgf", name, *words, "[OPTIONS]"]).replace("[[MORE]...]", "[MORE]...")
     parts = [f"## {name}", inspect.getdoc(run) or "", usage]
     if arguments:
-        rows = [f"| `{_word(p, found)}` | {_cell(found.help)} |" for p, found in arguments]
+        rows = [f"| {_code(_word(p, found))} | {_cell(found.help)} |" for p, found in arguments]
         parts.append("\n".join(["| argument | meaning |", "|---|---|", *rows]))
     for panel in GROUPS:
         rows = [_option(p, found) for p, found in options if found.rich_help_panel == panel]
@@ -89,7 +89,7 @@ def _command(name: str, run: Any) -> str:
 
 def _option(parameter: inspect.Parameter, found: OptionInfo) -> str:
     metavar = _metavar(parameter, found)
-    names = "<br>".join(f"<code>{f'{name} {metavar}'.rstrip()}</code>" for name in _names(found))
+    names = "<br>".join(_code(f"{name} {metavar}".rstrip()) for name in _names(found))
     default = found.show_default if isinstance(found.show_default, str) else ""
     if parameter.default is parameter.empty:
         default = "required"
@@ -99,7 +99,7 @@ def _option(parameter: inspect.Parameter, found: OptionInfo) -> str:
 
 
 def _word(parameter: inspect.Parameter, found: ArgumentInfo) -> str:
-    return found.metavar or parameter.name.upper()
+    return found.metavar or "|".join(choices(get_args(parameter.annotation)[0])) or parameter.name.upper()
 
 
 def _names(found: OptionInfo) -> list[str]:
@@ -113,7 +113,7 @@ def _metavar(parameter: inspect.Parameter, found: OptionInfo) -> str:
     if hint is bool:
         return ""
     if words := choices(hint):
-        return "&#124;".join(words)  # as | would end the cell
+        return "|".join(words)
     kinds = {int: "NUMBER", float: "NUMBER", Path: "PATH"}
     return found.metavar or next((word for kind, word in kinds.items() if kind in (hint, *get_args(hint))), "TEXT")
 
@@ -200,6 +200,11 @@ def _value(value: object) -> str:
     if isinstance(value, int | float):
         return f"{value:,}" if value >= 10_000 else f"{value:g}"
     return "none" if value is None else str(value) or "empty"
+
+
+def _code(text: str) -> str:
+    """Code in a cell of a table, where a bare | would end the cell."""
+    return f"<code>{text.replace('|', '&#124;')}</code>"
 
 
 def _cell(text: object) -> str:

@@ -189,13 +189,23 @@ class Algorithm(QgsProcessingAlgorithm):
             else:
                 feedback.pushInfo(self._with_names(message(line)))
 
+        said = False
+
+        def cancelled() -> bool:
+            nonlocal said
+            if feedback.isCanceled() and not said:
+                said = True
+                feedback.pushInfo("Stopping after the step that is running.")
+            return feedback.isCanceled()
+
         try:
             program = find_program(ProcessingConfig.getSetting("BDGF_EXECUTABLE") or "", os.environ)
-            code = run(program, words, tell=tell, cancelled=feedback.isCanceled)
+            code = run(program, words, tell=tell, cancelled=cancelled)
         except (NotFoundError, OSError) as error:
             raise QgsProcessingException(str(error)) from error
         if code != 0 or feedback.isCanceled():
-            told = "stopped." if feedback.isCanceled() else f"bdgf ended with code {code}. See the lines above."
+            told = f"bdgf ended with code {code}. See the lines above."
+            told = "stopped. Run it again with Resume to continue." if feedback.isCanceled() else told
             raise QgsProcessingException(errors[-1] if errors else told)
 
     def _with_names(self, text: str) -> str:

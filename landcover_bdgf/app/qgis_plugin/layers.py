@@ -91,7 +91,7 @@ class _Styled(QgsProcessingLayerPostProcessorInterface):
         layer.triggerRepaint()
 
 
-_STYLED = _Styled()  # QGIS does not keep it alive
+_KEPT: list[_Styled] = []  # by their layers of the last run: QGIS deletes them, but forgets what Python has added
 
 
 def show_layer(path: str, title: str, context: QgsProcessingContext, *, output: str) -> None:
@@ -101,7 +101,10 @@ def show_layer(path: str, title: str, context: QgsProcessingContext, *, output: 
     """
     if not context.willLoadLayerOnCompletion(path):
         project = context.project()
-        context.addLayerToLoadOnCompletion(path, QgsProcessingContext.LayerDetails(title, project, output))
+        wanted = QgsProcessingContext.LayerDetails(title, project, output, QgsProcessingUtils.LayerHint.Raster)
+        context.addLayerToLoadOnCompletion(path, wanted)
     details = context.layerToLoadOnCompletionDetails(path)
     details.name, details.forceName = title, True
-    details.setPostProcessor(_STYLED)
+    styled = _Styled()  # one for each layer: QGIS deletes it with the layer's details
+    _KEPT.append(styled)
+    details.setPostProcessor(styled)

@@ -17,6 +17,7 @@ class Plugin:
         """Add the algorithms."""
         self.provider = Provider()
         QgsApplication.processingRegistry().addProvider(self.provider)
+        self.provider.refreshAlgorithms()  # again: models find the algorithms of a provider that is registered
 
     def initGui(self) -> None:
         """Add the algorithms."""

@@ -14,7 +14,7 @@ from typing import Any, Optional, TextIO
 from .command_line import Program
 
 WAIT_S = 0.1  # how soon Cancel is noticed
-PATIENCE_S = 60.0  # after an interrupt; then the process is ended, and has lost a little more work
+PATIENCE_S = 300.0  # after an interrupt, which bdgf heeds after the tile or step at hand; then the process is ended
 # Name of the stream and text; None at its end. Python 3.9 evaluates this.
 Line = Optional[tuple[str, str]]  # noqa: UP045
 
