@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from copy import deepcopy
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from landcover_bdgf.geo.gdal_env import lock
 
@@ -27,20 +27,17 @@ import rasterio
 from affine import Affine
 from numpy.typing import NDArray
 
+import landcover_bdgf  # loads PyTorch when a test needs it, and never where xdist only hands out the tests
 from landcover_bdgf.app.cli import main
 from landcover_bdgf.geo.vector_worker import Answer, read_in_worker
-from landcover_bdgf.labels.samples import Samples
-from landcover_bdgf.labels.sampling import sample
 from landcover_bdgf.labels.settings import SampleSettings
-from landcover_bdgf.model.checkpoint import Checkpoint
 from landcover_bdgf.model.recipe import changed, load_recipe
 from landcover_bdgf.progress import log
-from landcover_bdgf.scene.alignment import align
 from landcover_bdgf.scene.simulation import SceneFiles, simulate, write_scene
-from landcover_bdgf.scene.stack import Stack
 from landcover_bdgf.storage.cache import VARIABLE
-from landcover_bdgf.training.pretraining import pretrain
-from landcover_bdgf.training.training import train
+
+if TYPE_CHECKING:
+    from landcover_bdgf import Checkpoint, Samples, Stack
 
 TALLY = "tally "
 SHARED_DATA = Path(__file__).parents[2] / "shared/data"
@@ -55,6 +52,14 @@ def no_cache() -> Iterator[None]:
     """Nothing that an earlier run of the tests has kept, and nothing left for a later one."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv(VARIABLE, "")
+        yield
+
+
+@pytest.fixture(scope="session", autouse=True)
+def no_waiting_for_the_disk() -> Iterator[None]:
+    """Outputs may stay in the cache of the system, as no test cuts the power."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(os, "fsync", lambda descriptor: None)
         yield
 
 
@@ -184,6 +189,11 @@ def noise() -> NDArray[np.float32]:
     return np.random.default_rng(0).random((3, 40, 50), dtype=np.float32)
 
 
+# A group network of narrow layers, which trains and maps in half the time; its kernels are compiled once for all.
+NARROW = (
+    "fusion.d=8", "fusion.mamba_channels=4", "fusion.mamba_states=2", "fusion.attention_channels=8",
+    "fusion.group_channels=4",
+)  # fmt: skip
 SHORT = (
     "diffusion.steps=2", "diffusion.width=0.0625", "training.steps=2", "training.batch=16",
     "training.folds=0",
@@ -211,38 +221,40 @@ def folder(tmp_path: Path, scene_files: SceneFiles) -> Path:
 @pytest.fixture(scope="session")
 def stack(scene_files: SceneFiles) -> Stack:
     """The simulated scene on one grid."""
-    return align(scene_files.spectral, scene_files.sar)
+    return landcover_bdgf.align(scene_files.spectral, scene_files.sar)
 
 
 @pytest.fixture(scope="session")
 def wide_stack(tmp_path_factory: pytest.TempPathFactory) -> Stack:
     """A simulated scene of 3 × 2 blocks, 300 × 200 pixels."""
     files = write_scene(simulate((300, 200), seed=4), tmp_path_factory.mktemp("wide"), seed=4)
-    return align(files.spectral, files.sar)
+    return landcover_bdgf.align(files.spectral, files.sar)
 
 
 @pytest.fixture(scope="session")
 def samples(stack: Stack, scene_files: SceneFiles) -> Samples:
     """Its labelled pixels, split by polygon."""
-    return sample(stack, scene_files.labels, field="class", settings=SampleSettings(split="polygon"))
+    return landcover_bdgf.sample(stack, scene_files.labels, field="class", settings=SampleSettings(split="polygon"))
 
 
 @pytest.fixture(scope="session")
 def denoiser(stack: Stack, samples: Samples) -> Checkpoint:
     """A denoiser after three steps: good for nothing but tests."""
-    return pretrain(stack, load_recipe("laptop", QUICK), samples=samples)
+    return landcover_bdgf.pretrain(stack, load_recipe("laptop", QUICK), samples=samples)
 
 
 @pytest.fixture(scope="session")
 def model(stack: Stack, samples: Samples, denoiser: Checkpoint) -> Checkpoint:
     """A model after four steps."""
-    return train(stack, samples, denoiser=denoiser)
+    return landcover_bdgf.train(stack, samples, denoiser=denoiser)
 
 
 @pytest.fixture(scope="session")
 def with_alone(stack: Stack, samples: Samples, denoiser: Checkpoint) -> Checkpoint:
     """The same model, with networks of each sensor alone."""
-    return train(stack, samples, denoiser=denoiser, recipe=changed(denoiser.recipe, ("training.one_sensor=true",)))
+    return landcover_bdgf.train(
+        stack, samples, denoiser=denoiser, recipe=changed(denoiser.recipe, ("training.one_sensor=true",))
+    )
 
 
 @pytest.fixture
