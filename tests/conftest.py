@@ -189,19 +189,19 @@ def noise() -> NDArray[np.float32]:
     return np.random.default_rng(0).random((3, 40, 50), dtype=np.float32)
 
 
-# A group network of narrow layers, which trains and maps in half the time; its kernels are compiled once for all.
+# A group network of narrow layers, which trains and maps in half the time.
 NARROW = (
     "fusion.d=8", "fusion.mamba_channels=4", "fusion.mamba_states=2", "fusion.attention_channels=8",
     "fusion.group_channels=4",
 )  # fmt: skip
 SHORT = (
-    "diffusion.steps=2", "diffusion.width=0.0625", "training.steps=2", "training.batch=16",
-    "training.folds=0",
+    "diffusion.steps=2", "diffusion.width=0.0625", "training.steps=2", "training.batch=16", "training.folds=0", *NARROW,
 )  # fmt: skip
 SHORT_OPTIONS = [word for setting in SHORT for word in ("--set", setting)]  # for whole jobs
 PICTURE_STEP = "landcover_bdgf.training.denoiser_picture.STEP"
 QUICK = (
     "diffusion.steps=3", "diffusion.batch=4", "diffusion.width=0.0625", "training.steps=4", "training.batch=16",
+    *NARROW,
 )  # fmt: skip
 
 
@@ -239,7 +239,7 @@ def samples(stack: Stack, scene_files: SceneFiles) -> Samples:
 
 @pytest.fixture(scope="session")
 def denoiser(stack: Stack, samples: Samples) -> Checkpoint:
-    """A denoiser after three steps: good for nothing but tests."""
+    """A denoiser after three steps: good for nothing but tests, like the recipe that it brings."""
     return landcover_bdgf.pretrain(stack, load_recipe("laptop", QUICK), samples=samples)
 
 

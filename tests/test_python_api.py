@@ -118,7 +118,9 @@ def test_objects_show_themselves_in_a_few_lines_and_as_html(
 ) -> None:
     result = bdgf.assess(in_a_file, samples)
     diffusion = "diffusion.width=0.0625, diffusion.steps=3, diffusion.batch=4"
-    recipe = f"Recipe('laptop', {diffusion}, training.steps=4, training.batch=16)"
+    fusion = "fusion.d=8, fusion.attention_channels=8, fusion.mamba_channels=4, fusion.mamba_states=2"
+    fusion += ", fusion.group_channels=4"
+    recipe = f"Recipe('laptop', {diffusion}, {fusion}, training.steps=4, training.batch=16)"
     classes = "1 bare soil, 2 built area, 3 crops, 4 grassland, 5 trees, 6 water"
     grid = "120 × 104 px of 10 m, EPSG:32633"
     names = ", ".join(of_arrays.spectral.names)

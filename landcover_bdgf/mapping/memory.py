@@ -15,6 +15,7 @@ from landcover_bdgf.scene import Stack
 
 # Measured on Linux with torch 2.13; constants, so that all shards choose the same tiles on any machine.
 PROCESS_BYTES = 650 * 2**20  # after alignment and compilation of the kernels
+HEAP_GAPS = 1.5  # what arrays of single tiles and blocks take, with the gaps that freed ones leave between them
 READ_COPIES = 6  # of the bands of a tile while it is read: of the files, valid pixels, filled, scaled, joined
 LIVE_ENCODER, LIVE_FUSION = 4.0, 1.1  # largest layers alive at once; memory is not returned
 LIVE_NOVELTY = 2.1  # of the branch vectors, where a block is compared with the training data
@@ -77,7 +78,7 @@ class MemoryUse:
         queued = (2 * threads + 1) * self.batch * self.channels * side**2
         computing = threads * self.floats * side**2
         results = tile_px**2 + (2 * threads + 1 + FLOAT_COPIES * threads) * self.batch * BLOCK_PX**2
-        scene = 4 * (reading + carried + queued + computing)
+        scene = 4 * round(HEAP_GAPS * (reading + carried + queued) + computing)
         process = PROCESS_BYTES + DECODED_TWICE * self.file_block + self.sieve_bytes
         return process + scene + self.layer_bytes * results
 

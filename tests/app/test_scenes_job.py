@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from conftest import SHORT
 
 from landcover_bdgf.app import scenes_job
 from landcover_bdgf.model.checkpoint import load_checkpoint
@@ -15,7 +16,7 @@ from landcover_bdgf.scene.simulation import simulate, write_scene
 from landcover_bdgf.training import loop
 
 Bdgf = Callable[..., int]
-SETTINGS = ("diffusion.steps=2", "diffusion.width=0.0625", "training.steps=2", "training.batch=16", "training.folds=2")
+SETTINGS = (*SHORT, "training.folds=2")
 OPTIONS = [word for setting in SETTINGS for word in ("--set", setting)]
 
 

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 import rasterio
 import torch
+from conftest import NARROW
 from pretend_gpu import on_gpu, pretended
 from training.test_training import assert_same_weights
 
@@ -30,14 +31,11 @@ SHORT = (
     "diffusion.steps=2", "diffusion.width=0.0625", "diffusion.batch=2", "diffusion.tile_px=16", "training.steps=2",
     "training.batch=16", "training.folds=2",
 )  # fmt: skip
-NARROW = (
-    "fusion.d=8", "fusion.mamba_channels=4", "fusion.mamba_states=2", "fusion.attention_channels=8",
-    "fusion.group_channels=4", "fusion.patch=5",
-)  # fmt: skip
+SMALL = (*NARROW, "fusion.patch=5")
 CHANGES = {
-    "laptop": (*SHORT, *NARROW, "fusion.average_px=3", "context.sizes_px=3,5"),
-    "base": (*SHORT, *NARROW, "fusion.average_px=3", "context.sizes_px=3,5"),
-    "paper": (*SHORT, *NARROW, "training.folds=0", "fusion.cnn_widths=2,2,2"),
+    "laptop": (*SHORT, *SMALL, "fusion.average_px=3", "context.sizes_px=3,5"),
+    "base": (*SHORT, *SMALL, "fusion.average_px=3", "context.sizes_px=3,5"),
+    "paper": (*SHORT, *SMALL, "training.folds=0", "fusion.cnn_widths=2,2,2"),
 }
 
 

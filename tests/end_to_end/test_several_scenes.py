@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import rasterio
+from conftest import SHORT_OPTIONS
 from rasterio.windows import Window
 
 from landcover_bdgf import align, load_checkpoint, pretrain, sample, train
@@ -147,8 +148,7 @@ def _move(files: SceneFiles, north_m: float) -> None:
 
 
 def test_three_scenes_of_a_table_are_each_judged_by_the_two_others(bdgf: Bdgf, three: Path, tmp_path: Path) -> None:
-    settings = ("diffusion.steps=2", "diffusion.width=0.0625", "training.steps=2", "training.batch=16")
-    options = [word for setting in settings for word in ("--set", setting)]
+    options = [*SHORT_OPTIONS, "--set", "training.folds=3"]
     assert bdgf("train", three / "scenes.csv", "-o", "m.safetensors", *options, "-q") == 0
     model = load_checkpoint(tmp_path / "m.safetensors")
     judged = model.left_out
