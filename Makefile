@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 READY := .venv/.ready
 
-.PHONY: demo test check trust kernels gpu bench accuracy clean
+.PHONY: demo test check docs trust kernels gpu bench accuracy clean
 
 demo: $(READY)  ## labels to map on a small simulated scene
 	@$(BIN)/bdgf demo demo --overwrite
@@ -15,6 +15,13 @@ check: $(READY)  ## check formatting, lint and types
 	@$(BIN)/ruff format --check .
 	@$(BIN)/ruff check .
 	@$(BIN)/mypy
+
+docs: $(READY)  ## build the manual in build/site; links that lead nowhere stop it
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[docs]'
+	@echo "running the examples whose output the manual shows; this takes a minute or two"
+	@$(BIN)/python docs/pages.py build/manual
+	@NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --quiet --strict
+	@echo "open build/site/index.html, or with search: $(BIN)/mkdocs serve"
 
 trust: $(READY)  ## long robustness tests (bad inputs, faults, flipped bits, damaged files): half an hour; make test runs a short form
 	@BDGF_TRIALS=$(or $(TRIALS),30) BDGF_FLIPS=120 $(BIN)/python -m pytest --numprocesses auto --maxprocesses 4 --dist worksteal \

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +25,17 @@ from landcover_bdgf.labels import (
 )
 from landcover_bdgf.model import Run, kernel
 from landcover_bdgf.progress import kept_warnings, log, track
-from landcover_bdgf.scene import ALONE, CONDITIONS, SENSOR_NAMES, ReadCounts, SceneRow, Stack, warn_of_zeros
+from landcover_bdgf.scene import (
+    ALONE,
+    CONDITIONS,
+    SENSOR_NAMES,
+    ReadCounts,
+    SceneRow,
+    Stack,
+    check_pairs,
+    warn_of_zeros,
+)
+from landcover_bdgf.storage import PathLike
 from landcover_bdgf.text import listed, printable
 
 WORTH_A_LINE = 0.01  # of the pixels
@@ -42,12 +53,15 @@ class Findings:
         Share of pixels with data in both images, in the spectral image alone, and in the SAR image alone, 0 to 1.
     samples : Samples, optional
         Drawn if labels are given.
+    has_sar : bool
+        Whether the scene has a SAR image.
     """
 
     scene: list[str]
     machine: list[str]
     shares: dict[str, float]
     samples: Samples | None = None
+    has_sar: bool = True
 
     @property
     def valid_share(self) -> float:
@@ -57,17 +71,25 @@ class Findings:
     def lines(self) -> list[str]:
         """As text."""
         labels = samples_lines(self.samples) if self.samples else ["labels: not checked (pass --labels)"]
-        valid = f"valid in both sensors: {100 * self.valid_share:.1f} %"
-        return [*self.scene, valid, *self._alone(), *labels, *self.machine]
+        return [*self.scene, *self._valid(), *labels, *self.machine]
 
-    def _alone(self) -> list[str]:
-        """What one sensor alone shows, where that is worth a line."""
+    def valid(self) -> tuple[str, str]:
+        """The sensors that the map of the scene needs, and the share of pixels with data in them."""
+        sensors, share = ("both sensors", "both") if self.has_sar else (SENSOR_NAMES["spectral"], "spectral")
+        return sensors, f"{100 * self.shares[share]:.1f} %"
+
+    def _valid(self) -> list[str]:
+        """What both sensors show, and what one alone does, where that is worth a line."""
+        sensors, valid = self.valid()
+        if not self.has_sar:
+            return [f"valid in {sensors}: {valid}; mapped by a model trained with --set training.one_sensor=true"]
         worth = {sensor: self.shares[sensor] for sensor in ALONE if self.shares[sensor] >= WORTH_A_LINE}
-        return [
+        alone = [
             f"valid in {SENSOR_NAMES[sensor]} alone: {100 * share:.1f} %; not mapped, unless by map --missing {sensor} "
             "and a model trained with --set training.one_sensor=true"
             for sensor, share in worth.items()
         ]
+        return [f"valid in {sensors}: {valid}", *alone]
 
     def values(self) -> dict[str, Any]:
         """As JSON."""
@@ -98,7 +120,7 @@ class CheckedScene:
         classes = [row["name"] for row in drawn.table() if row["groups"]] if drawn else []
         labels = f", {len(classes)} class{'es' * (len(classes) > 1)}: {listed(classes)}" if classes else ""
         warned = f", {self.warnings} warning{'s' * (self.warnings > 1)}" if self.warnings else ""
-        return f"{name}: valid in both sensors {100 * self.found.valid_share:.1f} %{labels}{warned}"
+        return f"{name}: valid in {' '.join(self.found.valid())}{labels}{warned}"
 
     def with_samples(self, drawn: Samples) -> CheckedScene:
         """The scene with its labels, if it can be used."""
@@ -139,8 +161,9 @@ class CheckedTable:
 
 
 def check_table(
-    rows: Sequence[SceneRow], *, labels: Path | None, field: str | None, settings: SampleSettings, run: Run
-) -> CheckedTable:
+    rows: Sequence[SceneRow], table: PathLike, *,
+    labels: Path | None, field: str | None, settings: SampleSettings, run: Run,
+) -> CheckedTable:  # fmt: skip
     """Check all scenes of a table, and their labels together; labels and field are those of rows that name none."""
     checked, labelled = [], {}
     with ExitStack() as opened:
@@ -150,24 +173,29 @@ def check_table(
             with kept_warnings() as said:
                 try:
                     stack = opened.enter_context(row.stack())
-                    found: Findings | BdgfError = Findings(stack.describe(), [], _shares(stack))
+                    found: Findings | BdgfError = Findings(stack.describe(), [], _shares(stack), has_sar=stack.has_sar)
                     if own_labels:
                         check_field(own_labels, own_field, settings=settings)
                         labelled[position] = LabelledScene(stack, own_labels, str(own_field))
                 except BdgfError as error:
                     found = error
             checked.append(CheckedScene(row.name, row.line, found, len(said)))
-        samples = _drawn([*labelled.values()], settings)
+        samples = _drawn([*labelled.values()], settings, partial(check_pairs, rows, table))
     if isinstance(samples, JoinedSamples):
         for position, own in zip(labelled, samples.scenes, strict=True):
             checked[position] = checked[position].with_samples(own)
     return CheckedTable(checked, samples, _machine(run))
 
 
-def _drawn(scenes: Sequence[LabelledScene], settings: SampleSettings) -> JoinedSamples | BdgfError | None:
+def _drawn(
+    scenes: Sequence[LabelledScene], settings: SampleSettings, check_rows: Callable[[], None]
+) -> JoinedSamples | BdgfError | None:
     """The labels of all scenes; why they cannot be used; or None without labels."""
+    if not scenes:
+        return None
     try:
-        return sample_scenes(scenes, settings) if scenes else None
+        check_rows()
+        return sample_scenes(scenes, settings)
     except BdgfError as error:
         return error
 
@@ -184,7 +212,7 @@ def check_scene(
     """
     machine = _machine(run)
     drawn = sample(stack, labels, field=field, settings=settings) if labels and field else None
-    return Findings(stack.describe(), machine, _shares(stack), drawn)
+    return Findings(stack.describe(), machine, _shares(stack), drawn, stack.has_sar)
 
 
 def _shares(stack: Stack) -> dict[str, float]:

@@ -21,6 +21,7 @@ from landcover_bdgf.app.commands.map_ import map_
 from landcover_bdgf.app.commands.mosaic import mosaic
 from landcover_bdgf.app.commands.polygons import polygons
 from landcover_bdgf.app.commands.pretrain import pretrain
+from landcover_bdgf.app.commands.qgis import qgis
 from landcover_bdgf.app.commands.sample import sample
 from landcover_bdgf.app.commands.sieve import sieve
 from landcover_bdgf.app.commands.train import train
@@ -46,6 +47,7 @@ for each in (
     bench,
     info,
     demo,
+    qgis,
 ):  # the order of --help
     app.command(each.__name__.rstrip("_"), cls=GroupedCommand)(each)
 

@@ -8,7 +8,6 @@ import shutil
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -43,6 +42,7 @@ from landcover_bdgf.mapping import (
     is_map_of,
     map_product,
     map_scene,
+    opened_client,
     part_path,
     write_model_item,
 )
@@ -71,9 +71,6 @@ from landcover_bdgf.storage import (
 )
 from landcover_bdgf.training import draw_denoised, pretrain, pretraining_record, train, training_record
 
-if TYPE_CHECKING:
-    from distributed import Client
-
 
 @dataclass(frozen=True)
 class Job:
@@ -91,8 +88,8 @@ class Job:
         Settings of the steps.
     overwrite, resume : bool
         Replace existing outputs; continue an interrupted run of the same job.
-    client : dask.distributed.Client, optional
-        Its workers compute the map; this process trains.
+    dask : str, optional
+        Whose workers compute the map, as :func:`~landcover_bdgf.mapping.opened_client`; this process trains before.
     """
 
     labels: PathLike
@@ -105,7 +102,7 @@ class Job:
     run: Run = dataclasses.field(default_factory=Run)
     overwrite: bool = False
     resume: bool = False
-    client: Client | None = None
+    dask: str | None = None
 
     __repr__ = changed_settings
 
@@ -220,10 +217,11 @@ def _trained(stack: Stack, samples: Samples, denoiser: Checkpoint, job: Job, *, 
 def _map(stack: Stack, model: Checkpoint, job: Job) -> None:
     if dates := job.mapping.stac:
         write_model_item(model, job.model, [stack.grid], dates=dates, overwrite=job.overwrite or job.resume)
-    map_scene(
-        replace(model, file=job.model), stack, job.output,
-        settings=job.mapping, run=job.run, overwrite=job.overwrite, resume=job.resume, client=job.client,
-    )  # fmt: skip
+    with opened_client(job.dask) as client:
+        map_scene(
+            replace(model, file=job.model), stack, job.output,
+            settings=job.mapping, run=job.run, overwrite=job.overwrite, resume=job.resume, client=client,
+        )  # fmt: skip
 
 
 @dataclass(frozen=True)

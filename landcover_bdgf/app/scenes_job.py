@@ -6,7 +6,7 @@ import dataclasses
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from landcover_bdgf.app.job import check_novelty, check_settings, keep_denoiser, keep_model, report_context
 from landcover_bdgf.app.job_files import model_product
@@ -15,7 +15,15 @@ from landcover_bdgf.app.terminal import message
 from landcover_bdgf.assessment import Accuracy, assess, report_product
 from landcover_bdgf.errors import BdgfError, CheckpointError, OutputError, SettingsError
 from landcover_bdgf.labels import JoinedSamples, LabelledScene, SampleSettings, sample_scenes, samples_lines
-from landcover_bdgf.mapping import MapSettings, SceneResult, check_map, check_scene_maps, map_scenes, write_model_item
+from landcover_bdgf.mapping import (
+    MapSettings,
+    SceneResult,
+    check_map,
+    check_scene_maps,
+    map_scenes,
+    opened_client,
+    write_model_item,
+)
 from landcover_bdgf.model import Checkpoint, Recipe, Run, checkpoint_product, load_checkpoint, partial_path
 from landcover_bdgf.processes import is_first, joined
 from landcover_bdgf.progress import errors_only, log
@@ -23,9 +31,6 @@ from landcover_bdgf.scene import SceneRow, Stack
 from landcover_bdgf.settings import changed_settings
 from landcover_bdgf.storage import Product, check, reserved, without_warnings
 from landcover_bdgf.training import pretrain, pretraining_record, train, training_record
-
-if TYPE_CHECKING:
-    from distributed import Client
 
 
 @dataclass(frozen=True)
@@ -40,8 +45,8 @@ class ScenesJob:
         Settings of the steps.
     overwrite, resume : bool
         Replace existing outputs; continue an interrupted run of the same job.
-    client : dask.distributed.Client, optional
-        Its workers compute the maps; this process trains.
+    dask : str, optional
+        Whose workers compute the maps, as :func:`~landcover_bdgf.mapping.opened_client`; this process trains before.
     """
 
     folder: Path
@@ -51,7 +56,7 @@ class ScenesJob:
     run: Run = dataclasses.field(default_factory=Run)
     overwrite: bool = False
     resume: bool = False
-    client: Client | None = None
+    dask: str | None = None
 
     __repr__ = changed_settings
 
@@ -95,10 +100,11 @@ def run_scenes_job(rows: Sequence[SceneRow], job: ScenesJob) -> tuple[list[Scene
             raise
     if not is_first():
         return [], None
-    results = map_scenes(
-        rows, replace(model, file=job.model), job.folder,
-        settings=job.mapping, run=job.run, overwrite=job.overwrite, resume=job.resume, client=job.client, tell=message,
-    )  # fmt: skip
+    with opened_client(job.dask) as client:
+        results = map_scenes(
+            rows, replace(model, file=job.model), job.folder,
+            settings=job.mapping, run=job.run, overwrite=job.overwrite, resume=job.resume, client=client, tell=message,
+        )  # fmt: skip
     return results, _report(rows, results, model, job)
 
 

@@ -13,7 +13,7 @@ from rasterio.io import DatasetReader
 
 from landcover_bdgf.geo import Grid, grid_of, read_band
 from landcover_bdgf.labels import LAYER_NODATA, NODATA, Color, Layer, codes_picture
-from landcover_bdgf.scene import Image
+from landcover_bdgf.scene import Image, most_complete
 from landcover_bdgf.text import png
 
 PICTURE_PX = 1200
@@ -115,11 +115,16 @@ def _sampled(image: Image, grid: Grid) -> tuple[NDArray[np.float32], NDArray[np.
 
 
 def colour_bands(image: Image) -> list[int]:
-    """Indices of the bands that are drawn red, green and blue.
+    """Indices of the bands that are drawn red, green and blue, of several dates those of the most complete one.
 
     Of a few bands without wavelengths, the first, blue first; of 12 or 13 those after the first, which is aerosols in
     Sentinel-2; of many, those where spectrometers have these colours.
     """
+    of_date = most_complete(image)
+    return [image.names.index(of_date.names[i]) for i in _colours(of_date)]
+
+
+def _colours(image: Image) -> list[int]:
     known = np.array([band.wavelength_nm or np.inf for band in image.bands])
     nearest = [int(np.abs(known - nm).argmin()) for nm in COLOURS_NM]
     if all(abs(known[i] - nm) <= NEAR_NM for i, nm in zip(nearest, COLOURS_NM, strict=True)):

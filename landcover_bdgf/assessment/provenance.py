@@ -8,7 +8,7 @@ from typing import Annotated, Any
 
 from pydantic import AfterValidator, BaseModel, Field, NonNegativeInt
 
-from landcover_bdgf.scene import SENSOR_NAMES
+from landcover_bdgf.scene import SENSOR_NAMES, band_and_day
 from landcover_bdgf.storage import read_json
 from landcover_bdgf.text import listed, percent, printable, rough_percent
 
@@ -65,9 +65,11 @@ class InputImage(BaseModel):
 
     def lines(self) -> list[str]:
         """Files, bands, date, values and shift, as text."""
-        bands = "1 band" if len(self.bands) == 1 else f"{len(self.bands)} bands"
+        names = list(dict.fromkeys(band_and_day(name)[0] for name in self.bands) if self.dates else self.bands)
+        bands = "1 band" if len(names) == 1 else f"{len(names)} bands"
+        at_dates = f" at {len(self.dates)} dates" if self.dates else ""
         sensor = f"{self.sensor}, " if self.sensor else ""
-        lines = [listed([file.file for file in self.files]), f"{sensor}{bands}: {listed(self.bands)}"]
+        lines = [listed([file.file for file in self.files]), f"{sensor}{bands}{at_dates}: {listed(names)}"]
         days = listed([each.text() for each in self.dates]) or self.date
         lines.append(f"acquired on {days}" if days else "date of acquisition not stated in the file")
         if self.unit:
@@ -76,7 +78,8 @@ class InputImage(BaseModel):
             lines.append(f"{abs(self.offset):g} {'subtracted from' if self.offset < 0 else 'added to'} all values")
         if self.shift:
             x, y = self.corrected_px
-            lines.append(f"{self.shift}; {f'corrected by {x:g}, {y:g} px' if any((x, y)) else 'not corrected'}")
+            shift = "shift not estimated" if self.shift == "not estimated" else self.shift
+            lines.append(f"{shift}; {f'corrected by {x:g}, {y:g} px' if any((x, y)) else 'not corrected'}")
         return lines
 
 

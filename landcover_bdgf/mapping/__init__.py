@@ -11,7 +11,7 @@ dask_cluster   workers, found and checked; dask_queue: their tasks
 map_files      writing a map; map_record: what it is made of
 finished_maps  open finished maps
 mosaicking     mosaic; joining: finished maps of several grids
-mosaic_grid    the grid of a mosaic; overlaps: how maps agree
+mosaic_grid    the grid of a mosaic; overlaps: how maps agree; condition_counts: sensors of its pixels
 sieving        sieve; patches: small patches of a map
 stac_item      a STAC item of a map
 polygonizing   polygons; seams: polygons of a raster, strip by strip

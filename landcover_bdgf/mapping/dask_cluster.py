@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import re
 import secrets
@@ -82,12 +83,21 @@ def opened_client(address: str | None) -> Iterator[Client | None]:
                 yield client
             return
         try:
+            asyncio.run(asyncio.wait_for(_greet(address), CONNECTED_WITHIN_S))
             client = Client(address, timeout=CONNECTED_WITHIN_S, set_as_default=False)
-        except (OSError, ValueError) as error:
+        except Exception as error:  # another service may answer anything
             remedy = "Start one with dask scheduler, and workers with dask worker, or check the address."
             raise ResourceError(address, "no scheduler of dask answers", remedy) from error
         with client:
             yield client
+
+
+async def _greet(address: str) -> None:
+    """Exchange greetings with a scheduler; a client waits for them forever where another service listens."""
+    from distributed.comm.core import connect
+    from distributed.security import Security
+
+    await (await connect(address, **Security().get_connection_args("client"))).close()
 
 
 def check_address(address: str) -> None:

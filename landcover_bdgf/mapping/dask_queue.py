@@ -75,7 +75,8 @@ def run_tasks(
                 return
             future = _next(finished, client)
             if future is None:
-                if alone != (alone := not client.nthreads()) and alone:
+                was_alone, alone = alone, not client.nthreads()
+                if alone and not was_alone:
                     log.info("no worker is left; the map goes on when one joins")
                 continue
             task, tried = running.pop(future)

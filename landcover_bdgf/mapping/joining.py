@@ -16,6 +16,7 @@ from rasterio.windows import Window
 from landcover_bdgf.errors import RasterError
 from landcover_bdgf.geo import Grid
 from landcover_bdgf.labels import LAYERS, NODATA, Legend, class_map_product, layer_nodata
+from landcover_bdgf.mapping.condition_counts import condition_counts
 from landcover_bdgf.mapping.finished_maps import FinishedMap, open_map, origin_of
 from landcover_bdgf.mapping.map_files import MapContent, tell_edges, write_map_files
 from landcover_bdgf.mapping.mosaic_grid import PlacedMap, mosaic_grid
@@ -56,8 +57,10 @@ def join_maps(
         tiles = {
             name: (maps[0].layers[name].dtypes[0], _tiles(placed, grid, settings, legend, name)) for name in layers
         }
-        codes = _tiles(placed, grid, settings, legend)
-        content = MapContent(grid, legend, codes, tiles, _record(maps, legend, settings, overlaps))
+        found = _record(maps, legend, settings, overlaps)
+        if "condition" in layers:
+            found |= {"conditions": condition_counts(_tiles(placed, grid, settings, legend, "condition"))}
+        content = MapContent(grid, legend, _tiles(placed, grid, settings, legend), tiles, found)
         write_map_files(output, content, overwrite=overwrite)
     tell_edges(output)
     return output

@@ -44,8 +44,13 @@ def check_map(
     """
     _check_tile(settings.tile_px, recipe.halo_px)
     if settings.map_masked and stack.mask is None:
-        problem = "has no effect, as nothing is masked in this scene"
-        raise SettingsError("`map_masked`", problem, "Leave it out, or name a mask with `mask`.")
+        problem, remedy = (
+            "has no effect, as nothing is masked in this scene",
+            "Leave it out, or name a mask with `mask`.",
+        )
+        if any(image.series and image.series.masks for image in stack.images):
+            problem, remedy = "has no effect, as pixels that are masked at a date are filled", "Leave it out."
+        raise SettingsError("`map_masked`", problem, remedy)
     if settings.novelty and not recipe.fusion.shares:
         problem = f"is not available for models of the recipe {recipe.name}, whose windows share no computation"
         raise SettingsError("`novelty`", problem, "Use another recipe, or map without `novelty`.")

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import ctypes
 import math
 import re
+import sys
 from dataclasses import dataclass
 
 from landcover_bdgf.errors import ResourceError, SettingsError
@@ -12,7 +14,9 @@ from landcover_bdgf.model import BLOCK_PX, Recipe
 from landcover_bdgf.scene import Stack
 
 # Measured on Linux with torch 2.13; constants, so that all shards choose the same tiles on any machine.
-PROCESS_BYTES = 610 * 2**20  # after alignment and compilation of the kernels
+PROCESS_BYTES = 650 * 2**20  # after alignment and compilation of the kernels
+HEAP_GAPS = 1.5  # what arrays of single tiles and blocks take, with the gaps that freed ones leave between them
+READ_COPIES = 6  # of the bands of a tile while it is read: of the files, valid pixels, filled, scaled, joined
 LIVE_ENCODER, LIVE_FUSION = 4.0, 1.1  # largest layers alive at once; memory is not returned
 LIVE_NOVELTY = 2.1  # of the branch vectors, where a block is compared with the training data
 FLOAT_COPIES = 12  # of a byte of the layers, while a block is computed: three arrays of float32
@@ -69,14 +73,20 @@ class MemoryUse:
     def bytes_for(self, tile_px: int, threads: int) -> int:
         """Estimated peak memory of the process, without GDAL's cache."""
         reach, side = BLOCK_PX + self.halo_px, BLOCK_PX + 2 * self.halo_px
-        reading = 2 * self.raw_bands * (tile_px + self.halo_px) ** 2
+        reading = READ_COPIES * self.raw_bands * (tile_px + self.halo_px) ** 2
         carried = self.channels * (reach * (self.width_px + 2 * self.halo_px) + 2 * (tile_px + reach) ** 2)
         queued = (2 * threads + 1) * self.batch * self.channels * side**2
         computing = threads * self.floats * side**2
         results = tile_px**2 + (2 * threads + 1 + FLOAT_COPIES * threads) * self.batch * BLOCK_PX**2
-        scene = 4 * (reading + carried + queued + computing)
+        scene = 4 * round(HEAP_GAPS * (reading + carried + queued) + computing)
         process = PROCESS_BYTES + DECODED_TWICE * self.file_block + self.sieve_bytes
         return process + scene + self.layer_bytes * results
+
+
+def return_memory() -> None:
+    """Give freed memory back to the system; glibc keeps much of that of the checks of many bands before a map."""
+    if sys.platform == "linux" and (trim := getattr(ctypes.CDLL(None), "malloc_trim", None)):
+        trim(0)
 
 
 def parse_size(text: str) -> int:

@@ -11,16 +11,14 @@ from numpy.typing import NDArray
 from rasterio.windows import Window
 
 from landcover_bdgf.errors import OutputError, SettingsError
-from landcover_bdgf.labels import LAYERS, class_map_product
+from landcover_bdgf.labels import class_map_product
+from landcover_bdgf.mapping.condition_counts import condition_counts
 from landcover_bdgf.mapping.joining import join_maps
 from landcover_bdgf.mapping.map_files import MapContent, tell_edges, write_map_files
 from landcover_bdgf.mapping.partial_map import PLAN, SUFFIX, PartialMap, read_partial
 from landcover_bdgf.mapping.patches import Sieve, Tiles
 from landcover_bdgf.mapping.settings import MosaicSettings
-from landcover_bdgf.progress import log
-from landcover_bdgf.scene import CONDITIONS
 from landcover_bdgf.storage import PathLike, check, read_record
-from landcover_bdgf.text import percent
 
 
 def mosaic(
@@ -91,25 +89,12 @@ def write_map(
     warnings = list(dict.fromkeys(text for part in parts for text in part.warnings()))
     found = {"warnings": warnings, "novelty": {"novel_px": novel[0], "compared_px": novel[1]}}
     if "condition" in plan.layers:
-        found |= {"conditions": _conditions(parts)}
+        found |= {"conditions": condition_counts(_tiles(parts, "condition"))}
     layers: dict[str, tuple[str, Tiles]] = {name: (dtype, _tiles(parts, name)) for name, dtype in plan.layers.items()}
     content = MapContent(plan.map_grid(), plan.legend, _tiles(parts), layers, plan.record | found, sieve)
     write_map_files(output, content, overwrite=overwrite, begun=begun)
     tell_edges(output)
     return output
-
-
-def _conditions(parts: Sequence[PartialMap]) -> dict[str, int]:
-    """Number of pixels mapped by both sensors, and by each of them alone; told."""
-    counts = np.zeros(len(CONDITIONS) + 1, np.int64)
-    for _, pixels in _tiles(parts, "condition"):
-        counts += np.bincount(pixels.ravel(), minlength=len(counts))
-    found = dict(zip(CONDITIONS, counts[1:].tolist(), strict=True))
-    total = max(1, sum(found.values()))
-    labels = (label for _, _, label in LAYERS["condition"].ramp)
-    shares = (f"{label} {percent(n / total)}" for label, n in zip(labels, found.values(), strict=True))
-    log.info("pixels are mapped by: %s", ", ".join(shares))
-    return found
 
 
 def _tiles(parts: Sequence[PartialMap], layer: str | None = None) -> Iterator[tuple[Window, NDArray[Any]]]:

@@ -9,7 +9,6 @@ from itertools import combinations
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 from rasterio.windows import Window
 
 from landcover_bdgf.geo import Grid
@@ -37,6 +36,11 @@ class Overlap:
         """Share of the pixels that have the same class in both maps."""
         return self.same_px / self.px
 
+    @property
+    def is_low(self) -> bool:
+        """Whether they agree less than neighbouring maps of one model do."""
+        return self.px >= LEAST_PX and self.agreement < WARNED_AGREEMENT
+
     def to_dict(self) -> dict[str, Any]:
         """For the record of a mosaic, which numbers its maps from 1."""
         one, other = self.maps
@@ -63,17 +67,19 @@ def _codes(maps: Sequence[PlacedMap], window: Window) -> dict[int, Any]:
 
 
 def tell_overlaps(overlaps: Sequence[Overlap], paths: Sequence[Path]) -> None:
-    """Log the agreement of the pairs that agree least, as a warning where it is low."""
-    worst = sorted(overlaps, key=lambda each: each.agreement)
+    """Log the agreement of the pairs that agree least, as a warning where it is low; small overlaps come last."""
+    worst = sorted(overlaps, key=lambda each: (each.px < LEAST_PX, each.agreement))
     for each in worst[:_TOLD]:
         one, other = (paths[i] for i in each.maps)
-        low = each.agreement < WARNED_AGREEMENT and each.px >= LEAST_PX
-        more = "; are they of one model, one season and correctly placed?" if low else ""
-        (log.warning if low else log.info)(
+        more = "; are they of one model, one season and correctly placed?" if each.is_low else ""
+        (log.warning if each.is_low else log.info)(
             "%s and %s have the same class in %.1f %% of the %s pixels where both have data" + more,
             one, other, 100 * each.agreement, f"{each.px:,}",
         )  # fmt: skip
-    if len(worst) > _TOLD:
-        px = np.array([each.px for each in worst])
-        mean = 100 * sum(each.same_px for each in worst) / px.sum()
-        log.info("%d more pairs of maps overlap; over all, %.1f %% agree", len(worst) - _TOLD, mean)
+    if rest := worst[_TOLD:]:
+        mean = sum(each.same_px for each in worst) / sum(each.px for each in worst)
+        low = sum(each.is_low for each in rest)
+        of_them = f", of which {low} agree in less than {100 * WARNED_AGREEMENT:.0f} %" if low else ""
+        (log.warning if low else log.info)(
+            "%d more pairs of maps overlap%s; over all, %.1f %% agree", len(rest), of_them, 100 * mean
+        )

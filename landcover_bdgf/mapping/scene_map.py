@@ -25,6 +25,7 @@ from landcover_bdgf.mapping.map_checks import check_known, check_map, compares_a
 from landcover_bdgf.mapping.map_outputs import map_product, part_path
 from landcover_bdgf.mapping.map_record import layer_plan, map_record, to_map
 from landcover_bdgf.mapping.map_work import MapWork
+from landcover_bdgf.mapping.memory import return_memory
 from landcover_bdgf.mapping.mosaicking import write_map
 from landcover_bdgf.mapping.partial_map import Plan, begin_partial
 from landcover_bdgf.mapping.patches import Sieve
@@ -213,6 +214,7 @@ def begin_map(model: Checkpoint, stack: Stack, output: Path, wanted: Wanted) -> 
         )
         warn_of_novel_scene(model, replace(stack, missing=settings.missing), run.seed, force=settings.force)
     if settings.max_ram:
+        return_memory()
         tiles = settings.tile_px, run.workers(device), settings.max_ram
         log.info("using tiles of %d px and %d threads to stay below %s", *tiles)
     tile_px = -(-settings.tile_px // BLOCK_PX) * BLOCK_PX

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import secrets
 import time
-from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
@@ -127,11 +126,12 @@ def _drained(works: list[MapWork]) -> Iterator[MapWork]:
 
 def _stopping(pressed: Callable[[], bool], shared: dict[str, _Shared]) -> Callable[[], bool]:
     """Whether Ctrl-C was pressed; tells the workers the first time."""
-    told = Counter[str]()
+    told = False
 
     def stopped() -> bool:
-        if pressed() and not told["told"]:
-            told["told"] += 1
+        nonlocal told
+        if pressed() and not told:
+            told = True
             log.info("waiting for the workers to save their current windows; Ctrl-C again to leave them")
             for one in shared.values():
                 one.stop()

@@ -15,7 +15,7 @@ from .dated_names import band_and_day as band_and_day, dated_name as dated_name,
 from .extra import extra_sources as extra_sources
 from .image import Image as Image, open_image as open_image
 from .mask import mask_path as mask_path
-from .pair_checks import date_of as date_of
+from .pair_checks import date_of as date_of, most_complete as most_complete
 from .scene_source import KnownFile as KnownFile, SceneSource as SceneSource
 from .scene_table import (
     SceneRow as SceneRow,

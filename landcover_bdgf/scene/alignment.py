@@ -22,7 +22,7 @@ from landcover_bdgf.scene.conditions import accepted
 from landcover_bdgf.scene.date_table import AnySource
 from landcover_bdgf.scene.dated_image import DateReading, open_dated
 from landcover_bdgf.scene.extra import extra_with_absolute_paths, open_extra
-from landcover_bdgf.scene.image import Image
+from landcover_bdgf.scene.image import WRONG_FILE, Image
 from landcover_bdgf.scene.mask import NO_MASK, read_mask
 from landcover_bdgf.scene.pair_checks import (
     check_one_place,
@@ -35,7 +35,7 @@ from landcover_bdgf.scene.pair_checks import (
 from landcover_bdgf.scene.product_files import arrays_and_paths
 from landcover_bdgf.scene.sar import POWER_FLOOR, sar_channels, warn_of_names, warn_of_stretched
 from landcover_bdgf.scene.scene_source import SceneSource
-from landcover_bdgf.scene.settings import AlignSettings, Coreg, Missing
+from landcover_bdgf.scene.settings import NO_IMAGE, AlignSettings, Coreg, Missing
 from landcover_bdgf.scene.shift import ENOUGH_BANDS, MIN_AGREEING, Shift, estimate_shift
 from landcover_bdgf.scene.stack import NO_SHIFT, SHIFT_TAG, Stack
 from landcover_bdgf.scene.value_checks import (
@@ -71,7 +71,7 @@ def align(
     settings : AlignSettings, optional
     missing : "error", "spectral", "sar" or "any"
         The sensor that may be the only one of a pixel in the map to be made: with "sar", clouds may mask the whole
-        spectral image.
+        spectral image, or it may be nodata everywhere.
 
     Returns
     -------
@@ -128,26 +128,30 @@ def _aligned(
     with kept_warnings() as said, ExitStack() as on_error:
         hsi_crs, water_vapour = known_crs(settings.hsi_crs, "hsi_crs"), settings.keep_water_vapour
         dates = DateReading(settings.least_dates, NO_MASK not in settings.mask, settings.spectral_offset is None)
-        given = open_dated(hsi, dates, crs=hsi_crs, keep_water_vapour=water_vapour, **how)
+        whole = "sar" in accepted(missing)  # clouds may hide all of the spectral image
+        if_empty = None if whole else WRONG_FILE
+        given = open_dated(hsi, dates, crs=hsi_crs, keep_water_vapour=water_vapour, if_empty=if_empty, **how)
         spectral = on_error.enter_context(given)
         spectral = replace(spectral, gaps=settings.gaps)
         if sar is None:
             radar, missing = Image((), spectral.grid), "spectral"
         else:
             crs, dates = known_crs(settings.sar_crs, "sar_crs"), replace(dates, own_offset=False)
-            given = open_dated(sar, dates, crs=crs, keep_water_vapour=True, wanted=settings.wanted, **how)
+            if_empty = f"Give {NO_IMAGE} in its place." if "spectral" in accepted(missing) else WRONG_FILE
+            given = open_dated(
+                sar, dates, crs=crs, keep_water_vapour=True, wanted=settings.wanted, if_empty=if_empty, **how
+            )
             radar = on_error.enter_context(given)
             _check_pair(spectral, radar, settings)
         area = read_area(settings.aoi, spectral.grid) if settings.aoi else None
         own = None if isinstance(hsi, Mapping) or spectral.series else hsi  # each of several dates has its own mask
-        whole = "sar" in accepted(missing)
         mask = read_mask(settings.mask, own, spectral, area=area, crs=hsi_crs, may_be_whole=whole, **how)
         extra = open_extra(settings.extra, spectral, dates, force=settings.force, **how)
         for image in extra:
             on_error.callback(image.close)
         stack = Stack(spectral, radar, spectral.grid, "power", extra=extra)
         stack = _with_unit(stack, settings) if radar.bands else replace(stack, missing=missing)
-        stack = replace(_with_checked_content(stack, settings.spectral_offset), mask=mask)
+        stack = replace(_with_checked_content(stack, settings.spectral_offset, missing), mask=mask)
         if applied_shift_xy_px is not None:
             stack = replace(stack, applied_shift_xy_px=applied_shift_xy_px)
         elif stack.has_sar:
@@ -200,7 +204,7 @@ def _with_unit(stack: Stack, settings: AlignSettings) -> Stack:
     return replace(stack, sar=sar, sar_unit=channels.unit, plain_names=channels.plain)
 
 
-def _with_checked_content(stack: Stack, offset: float | None) -> Stack:
+def _with_checked_content(stack: Stack, offset: float | None, missing: Missing) -> Stack:
     """Refuse a scene without valid pixels; warn of one with few, and of implausible values; find the offset."""
     stored = replace(
         stack.with_images(image if image.series else image.as_stored() for image in stack.images),
@@ -210,11 +214,13 @@ def _with_checked_content(stack: Stack, offset: float | None) -> Stack:
     seen, parts, radar = [], [], []
     for tile in map(stored.counting(counts).read, stack.grid.windows_to_look_at(CHECKED_PX)):
         seen.append(tile.valid.ravel())
-        parts.append(tile.spectral[:, tile.valid][:, ::CHECKED_EVERY])
-        radar.append(tile.sar[:, tile.valid][:, ::CHECKED_EVERY])
+        rows, cols = (at[::CHECKED_EVERY] for at in np.nonzero(tile.valid))
+        parts.append(tile.spectral[:, rows, cols])
+        radar.append(tile.sar[:, rows, cols])
     looked = np.concatenate(seen)
     share = float(looked.mean())
-    if share == 0 and not any(stack.read_valid(window).any() for window in stack.grid.tiles(512)):
+    used = replace(stack, missing=missing)
+    if share == 0 and not any(used.read_valid(window).any() for window in stack.grid.tiles(512)):
         where = stack.spectral.paths[0]
         images, all_ = ("all images", "all") if stack.extra else ("both images", "both")
         if not stack.has_sar and not stack.extra:

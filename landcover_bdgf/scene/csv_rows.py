@@ -83,11 +83,15 @@ def day_of(text: str) -> date:
 
 def check_files(path: Path, files: Sequence[tuple[int, str]], most: int = 5) -> None:
     """SettingsError that tells the files, with the numbers of their lines, that do not exist at once."""
-    missing = [f"line {line}: {file}" for line, file in files if not is_remote(file) and not os.path.lexists(file)]
+    missing = [
+        f"{os.path.normpath(file)} (line {line})"
+        for line, file in files
+        if not is_remote(file) and not os.path.lexists(file)
+    ]
     if missing:
-        more = f"; and {len(missing) - most} more" if len(missing) > most else ""
+        more = f" and {len(missing) - most} more" if len(missing) > most else ""
         verb = "does" if len(missing) == 1 else "do"
-        problem = f"{'; '.join(missing[:most])}{more}; {verb} not exist"
+        problem = f"{', '.join(missing[:most])}{more} {verb} not exist"
         raise SettingsError(path, problem, "Paths are relative to the folder of the table.")
 
 

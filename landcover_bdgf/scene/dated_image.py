@@ -17,7 +17,7 @@ from landcover_bdgf.progress import log
 from landcover_bdgf.scene.date_table import AnySource, DatedSource, dated_sources
 from landcover_bdgf.scene.dated_names import dated_name
 from landcover_bdgf.scene.image import Image, open_image
-from landcover_bdgf.scene.mask import NO_MASK, Mask, read_mask
+from landcover_bdgf.scene.mask import NO_MASK, Mask, MasksAllError, read_mask
 from landcover_bdgf.scene.open_files import OpenFiles
 from landcover_bdgf.scene.pair_checks import days_in_name
 from landcover_bdgf.scene.time_series import TimeSeries
@@ -84,7 +84,8 @@ def open_dated(
     if given is None:
         return open_image(source, crs=crs, **opening)  # type: ignore[arg-type]  # no mapping
     with ExitStack() as on_error:
-        opened = [on_error.enter_context(open_image(each.source, crs=crs, **opening)) for each in given]
+        how = opening | {"if_empty": "Leave this date out."}
+        opened = [on_error.enter_context(open_image(each.source, crs=crs, **how)) for each in given]
         dated = [_Dated(_day(image, each), image, each) for image, each in zip(opened, given, strict=True)]
         dated = _with_same_bands(sorted(dated, key=lambda one: one.day))
         _check_distinct(dated)
@@ -191,7 +192,5 @@ def _mask(one: _Dated, grid: Grid, reading: DateReading, crs: CRS | None, how: d
     source = one.given.source
     try:
         return read_mask(texts, source, replace(one.image, grid=grid), area=None, crs=crs, **how)
-    except RasterError as error:
-        if "masks all" not in error.problem:
-            raise
+    except MasksAllError as error:
         raise RasterError(error.path, error.problem, "Leave this date out, or correct its mask.") from error

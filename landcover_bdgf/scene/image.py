@@ -197,14 +197,9 @@ class Image:
 
 @opening(RasterError)
 def open_image(
-    source: Source,
-    *,
-    crs: CRS | None = None,
-    keep_water_vapour: bool = False,
-    vrt: bool = False,
-    warp_gcps: bool = False,
-    wanted: tuple[str, ...] | None = (),
-) -> Image:
+    source: Source, *, crs: CRS | None = None, keep_water_vapour: bool = False, vrt: bool = False,
+    warp_gcps: bool = False, wanted: tuple[str, ...] | None = (), if_empty: str | None = WRONG_FILE,
+) -> Image:  # fmt: skip
     """Open the bands of one sensor.
 
     Parameters
@@ -220,6 +215,8 @@ def open_image(
         Names of bands to keep even if they are angles or codes by name; None to keep all bands and files.
     vrt, warp_gcps : bool
         As :func:`~landcover_bdgf.geo.raster.open_raster`.
+    if_empty : str, optional
+        Remedy in the error of an image without data; None to keep its bands.
 
     Returns
     -------
@@ -244,7 +241,7 @@ def open_image(
         found = raster_paths(paths, wanted=wanted) if paths or not arrays else []
         for path in map(envi_pixels, found):
             files[path]
-        image = _usable(files, crs, keep_water_vapour, wanted)
+        image = _with_data(_usable(files, crs, keep_water_vapour, wanted), if_empty)
         on_error.pop_all()
     return image
 
@@ -263,9 +260,18 @@ def _usable(files: OpenFiles, crs: CRS | None, keep_water_vapour: bool, wanted: 
         opaque = [band for band in bands if is_water_vapour(band.wavelength_nm)]
         bands = _without(bands, opaque, "in ranges of water-vapour absorption")
     first = next(iter(files.values()))
-    image = Image(bands, _finest(bands), sensor, first.tags(), _open=files, _states=states)
-    kept = _without(bands, list(_empty_bands(image)), "without data")
-    return replace(image, bands=kept, grid=_finest(kept))
+    return Image(bands, _finest(bands), sensor, first.tags(), _open=files, _states=states)
+
+
+def _with_data(image: Image, if_empty: str | None) -> Image:
+    """The image without empty bands; see :func:`open_image`."""
+    empty = list(_empty_bands(image))
+    if len(empty) < len(image.bands):
+        kept = _without(image.bands, empty, "without data")
+        return replace(image, bands=kept, grid=_finest(kept))
+    if if_empty is not None:
+        raise RasterError(image.paths[0], "no band is left, all are without data", if_empty)
+    return image
 
 
 def _bands(
@@ -360,10 +366,8 @@ def _without(bands: tuple[Band, ...], unwanted: Sequence[Band], reason: str) -> 
     """The other bands; those left out are logged by name."""
     if not unwanted:
         return bands
-    names = ", ".join(band.name for band in unwanted[:12])
-    more = f" and {len(unwanted) - 12} more" if len(unwanted) > 12 else ""
-    path = unwanted[0].path
-    log.info("%s: left out %d of %d bands, %s: %s%s.", path, len(unwanted), len(bands), reason, names, more)
+    path, names = unwanted[0].path, listed([band.name for band in unwanted])
+    log.info("%s: left out %d of %d bands, %s: %s.", path, len(unwanted), len(bands), reason, names)
     kept = tuple(band for band in bands if band not in unwanted)
     if not kept:
         raise RasterError(path, f"no band is left, all are {reason}", WRONG_FILE)

@@ -106,6 +106,10 @@ class Mask:
         return {"share": self.share, "files": files}
 
 
+class MasksAllError(RasterError):
+    """A mask that leaves no pixel of the scene."""
+
+
 def mask_path(text: str) -> str:
     """The file of a mask as typed, ``scl.tif`` of ``scl.tif:3,8``."""
     return text if text == NO_MASK else str(_parsed(text).path)
@@ -143,8 +147,10 @@ def read_mask(
     ------
     SettingsError
         The values cannot be read.
+    MasksAllError
+        The masks leave nothing of the image.
     RasterError
-        A mask cannot be opened, does not overlap the image, or leaves nothing of it.
+        A mask cannot be opened, or does not overlap the image.
     """
     masks = [_parsed(text) for text in texts if text != NO_MASK]
     for path in (mask.path for mask in masks if mask.path.suffix.lower() in _POLYGONS):
@@ -167,7 +173,7 @@ def read_mask(
     counted, total = _counted(found, area)
     if counted == total and not may_be_whole:
         names = ", ".join(str(by.path) for by in files[1:])
-        raise RasterError(files[0].path, f"masks all of {_of(area)} together with {names}", "Leave one of them out.")
+        raise MasksAllError(files[0].path, f"masks all of {_of(area)} together with {names}", "Leave one of them out.")
     return Mask(PixelSet.of(found), counted / total, tuple(files), states)
 
 
@@ -322,13 +328,13 @@ def _by_class(counts: Counter[int], share: float, *, scl: bool) -> dict[str, flo
 
 
 def _check_values(mask: MaskFile, by: MaskedBy, counts: Counter[int], *, of: str, scl: bool, everywhere: bool) -> None:
-    """RasterError if everything is masked, or more values than a mask has; a warning if all but 0 is most of it."""
+    """A warning if all but 0 is most of a mask; MasksAllError if it is all, RasterError for more values than it has."""
     named = mask.ranges is not None or scl
     if not mask.may_be_whole and (by.share == 1 or (everywhere and len(counts) > 1)):
         where = f"all of {of}" if by.share == 1 else "all pixels where it has data"
         problem = f"masks {where}" + ("" if scl else ", is it inverted?")
         remedy = f"Name the values to mask, as in {by.path.name}:1."
-        raise RasterError(by.path, problem, remedy if mask.typed else "`mask=none` uses these pixels all the same.")
+        raise MasksAllError(by.path, problem, remedy if mask.typed else "`mask=none` uses these pixels all the same.")
     if not named and len(counts) > _MOST_VALUES:
         problem = f"holds {len(counts)} values besides 0, as probabilities or flags do, so it is not known what to mask"
         raise RasterError(by.path, problem, f"Name the values to mask, as in {by.path.name}:60-100.")

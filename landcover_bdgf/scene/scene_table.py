@@ -82,7 +82,7 @@ def check_pairs(rows: Sequence[SceneRow], path: PathLike) -> None:
     """SettingsError for a row of a table without a SAR image, which a model cannot learn from."""
     if row := next((row for row in rows if not row.sar), None):
         problem = f"line {row.line}: sar is none, but a model learns from both images"
-        raise SettingsError(path, problem, "Name an image, or map the scene with `model`.")
+        raise SettingsError(path, problem, "Name an image, or map the scene with a `model` that exists.")
 
 
 def is_scene_table(text: str) -> bool:
@@ -162,7 +162,7 @@ def _check_names(path: Path, rows: Sequence[SceneRow]) -> None:
     for name, count in names.items():
         if count > 1:
             lines = [str(row.line) for row in rows if row.name.casefold() == name]
-            problem = f"the scenes in lines {', '.join(lines)} would all be named {name}"
+            problem = f"the scenes in lines {listed(lines)} would all be named {name}"
             raise SettingsError(path, problem, "Give each a name of its own in the column output.")
 
 

@@ -97,6 +97,26 @@ def test_labels_of_a_table_are_checked_together(
     assert err.endswith("scenes.csv: its labels cannot be used. See the lines above.\n")
 
 
+def test_a_scene_without_sar(bdgf: Bdgf, scene_files: SceneFiles, capsys: pytest.CaptureFixture[str]) -> None:
+    """A model can map it, but not learn from it, which is refused as by map."""
+    assert bdgf("check", scene_files.spectral, "none") == 0
+    out = capsys.readouterr().out
+    assert "SAR: none" in out
+    assert "valid in the spectral image: 98.1 %; mapped by a model trained with --set training.one_sensor=true" in out
+    labels = ["--labels", scene_files.labels, "--field", "class"]
+    told = []
+    for words in (["check"], ["map", "-o", "map.tif"]):
+        assert bdgf(*words, scene_files.spectral, "none", *labels, "-q") == 2
+        told.append(capsys.readouterr().err)
+    assert told[0] == told[1]
+    assert "SAR none: stands for a scene without a SAR image, which a model can only map. Name a SAR image" in told[0]
+    Path("scenes.csv").write_text(f"hsi,sar,labels,field\n{scene_files.spectral},none,{scene_files.labels},class\n")
+    assert bdgf("check", "scenes.csv", "-q") == 1
+    scene, refused, *_ = capsys.readouterr().out.splitlines()
+    assert scene == "msi: valid in the spectral image 98.1 %"
+    assert refused.startswith("labels: cannot be used. scenes.csv: line 2: sar is none, but a model learns from both")
+
+
 @pytest.mark.parametrize(
     ("failure", "line"),
     [

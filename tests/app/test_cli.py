@@ -234,8 +234,10 @@ def test_a_scene_without_sar_is_mapped_by_a_model_that_knows_the_spectral_image_
     assert needs in refused("map", hsi, "none", *labels_of(scene_files), "-o", "map.tif")
     assert needs in refused("align", hsi, "none", "-o", "sar.tif")
     needs = "scenes.csv: line 2: sar is none, but a model learns from both images. Name an image, or map the scene with"
-    assert f"{needs} --model." in refused("map", "scenes.csv", "--field", "class", "-o", "maps")
-    assert needs in refused("train", "scenes.csv", "--field", "class", "-o", "new.safetensors")
+    assert f"{needs} a --model that exists." in refused("map", "scenes.csv", "--field", "class", "-o", "maps")
+    assert f"{needs} a model that exists." in refused(
+        "train", "scenes.csv", "--field", "class", "-o", "new.safetensors"
+    )
     needs = "--missing: needs networks of one sensor alone. Train with --set training.one_sensor=true."
     assert needs in refused("map", hsi, scene_files.sar, *labels_of(scene_files), "--missing", "any", "-o", "map.tif")
     assert bdgf("map", hsi, "none", "--model", "m.safetensors", "-o", "map.tif", "--force") == 0

@@ -6,12 +6,16 @@ import os
 import re
 import shlex
 import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 import rasterio
 from conftest import SHORT_OPTIONS, Bdgf
+from distributed import Client
 from interrupted import stopped_at
+from near_workers import workers_here
 
 from landcover_bdgf.app.job import Job, keep_model, run_job
 from landcover_bdgf.errors import OutputError
@@ -279,6 +283,30 @@ def test_a_job_without_features_trains_no_denoiser(tmp_path: Path, bdgf: Bdgf, s
     assert (steps / "denoiser.csv").read_text() == "step\n"
     assert bdgf("info", steps / "denoiser.safetensors") == 0
     assert (steps / "report/report.html").is_file()
+
+
+def test_workers_start_when_the_map_begins_and_make_the_map_of_one_process(
+    finished_job: Path, job_words: list[str], tmp_path: Path, bdgf: Bdgf, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Not while the model is trained; its item and that of the map are linked as usual."""
+    shutil.copytree(finished_job / "map_steps", tmp_path / "map_steps")
+    shutil.rmtree(tmp_path / "map_steps/report")
+    opened: list[str | None] = []
+
+    @contextmanager
+    def workers(address: str | None) -> Iterator[Client]:
+        opened.append(address)
+        assert {file.suffix for file in tmp_path.glob("map.model.*")} >= {".safetensors", ".csv"}
+        with workers_here(1) as client:
+            yield client
+
+    monkeypatch.setattr("landcover_bdgf.app.job.opened_client", workers)
+    assert bdgf(*job_words, "--resume", "--dask", "local:1", "--stac", "2020-06-04") == 0
+    assert opened == ["local:1"]
+    for name in ("map.tif", "map_confidence.tif", "map.model.safetensors"):
+        assert (tmp_path / name).read_bytes() == (finished_job / name).read_bytes()
+    item = json.loads((tmp_path / "map.stac.json").read_text(encoding="utf-8"))
+    assert [each["href"] for each in item["links"] if each["rel"] == "derived_from"] == ["./map.model.stac.json"]
 
 
 def test_the_record_and_the_report_of_a_job_say_what_it_was_made_of(finished_job: Path, job_words: list[str]) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from datetime import date
 from pathlib import Path
 
 import numpy as np
@@ -23,6 +25,7 @@ from landcover_bdgf.assessment.pictures import (
 )
 from landcover_bdgf.geo.grid import Grid
 from landcover_bdgf.labels.layers import LAYERS
+from landcover_bdgf.scene.dated_image import open_dated
 from landcover_bdgf.scene.image import Image, open_image
 
 
@@ -122,3 +125,16 @@ def test_true_colours_are_found_by_wavelength(tmp_path: Path, write_tif: WriteTi
             dataset.set_band_description(index, name)
     with open_image(path) as image:
         assert [image.names[i] for i in colour_bands(image)] == ["B04", "B03", "B02"]
+
+
+def test_of_several_dates_the_most_complete_is_shown(write_tif: WriteTif) -> None:
+    """Not the first, which may be under clouds."""
+    random, paths = np.random.default_rng(0), {}
+    for number, day in enumerate(("2023-06-04", "2023-07-19")):
+        bands = random.integers(1, 99, (4, 8, 8)).astype(np.int16)
+        paths[day] = write_tif(f"{number}.tif", bands, names=("B02", "B03", "B04", "B08"))
+    with open_dated(paths) as image:
+        assert [image.names[i] for i in colour_bands(image)] == ["B04@2023-06-04", "B03@2023-06-04", "B02@2023-06-04"]
+        assert image.series is not None
+        filled = replace(image, series=replace(image.series, filled={date(2023, 6, 4): 0.4}))
+        assert [filled.names[i] for i in colour_bands(filled)] == ["B04@2023-07-19", "B03@2023-07-19", "B02@2023-07-19"]

@@ -55,6 +55,12 @@ def test_inputs_are_told_in_words() -> None:
     dates = [{"date": "2020-06-04", "filled": 0.0}, {"date": "2020-07-04", "filled": 0.123}]
     several = map_record({"images": [SPECTRAL | {"date": "2020-06-04/2020-07-04", "dates": dates}]})
     assert "acquired on 2020-06-04, 2020-07-04 (about 12 % filled)" in several.images[0].lines()
+    bands = [f"{name}@{day['date']}" for day in dates for name in ("B02", "B03")]
+    several = map_record({"images": [SPECTRAL | {"bands": bands, "dates": dates}]})
+    assert several.images[0].lines()[1].endswith("2 bands at 2 dates: B02, B03")
+    assert map_record({"images": [IMAGE | {"shift": "not estimated"}]}).images[0].lines()[-1] == (
+        "shift not estimated; not corrected"
+    )
 
 
 def test_joined_maps_have_the_inputs_and_the_novel_pixels_of_all() -> None:

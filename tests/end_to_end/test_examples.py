@@ -1,4 +1,4 @@
-"""The examples run without changes, and the README shows only commands that exist."""
+"""The examples run without changes."""
 
 import os
 import runpy
@@ -8,10 +8,7 @@ import sys
 from pathlib import Path
 
 import pytest
-import typer
 from conftest import Bdgf
-
-from landcover_bdgf.app.cli import app
 
 ROOT = Path(__file__).parents[2]
 EXAMPLES = ROOT / "examples"
@@ -61,8 +58,3 @@ def test_examples_in_order(
     code = [sys.executable, EXAMPLES / "7_dask.py", scene]
     assert "land-cover map" in subprocess.run(code, env=environment, check=True, capture_output=True, text=True).stdout
     assert (scene / "by_dask.tif").read_bytes() == (scene / "parts.tif").read_bytes()
-
-
-def test_the_readme_shows_commands_that_exist() -> None:
-    shown = {line.split()[1] for line in (ROOT / "README.md").read_text().splitlines() if line.startswith("    bdgf ")}
-    assert shown <= typer.main.get_command(app).commands.keys()  # type: ignore[attr-defined]

@@ -5,9 +5,10 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 import pytest
-from distributed import Client, LocalCluster
+from distributed import Client
+from near_workers import workers_here
 
-from landcover_bdgf.mapping.dask_cluster import opened_client, quiet_dask
+from landcover_bdgf.mapping.dask_cluster import opened_client
 from landcover_bdgf.model.checkpoint import Checkpoint
 
 
@@ -20,14 +21,7 @@ def stranger(model: Checkpoint) -> Checkpoint:
 @pytest.fixture
 def near_client() -> Iterator[Client]:
     """A client of a scheduler and two workers in this process, which start at once."""
-    how = {
-        "threads_per_worker": 1,
-        "processes": False,
-        "dashboard_address": ":0",
-        "memory_limit": 0,
-        "silence_logs": False,
-    }
-    with quiet_dask(), LocalCluster(2, **how) as cluster, Client(cluster, set_as_default=False) as client:
+    with workers_here() as client:
         yield client
 
 

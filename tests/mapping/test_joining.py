@@ -16,6 +16,7 @@ import rasterio
 from conftest import WriteTif
 from numpy.typing import NDArray
 
+from landcover_bdgf.assessment.provenance import map_record
 from landcover_bdgf.errors import BdgfError, OutputError, RasterError
 from landcover_bdgf.geo.grid import Grid
 from landcover_bdgf.labels.class_map import legend_of_map, read_class_map
@@ -272,3 +273,14 @@ def test_a_folder_stands_for_its_maps(write_map: Any, tmp_path: Path) -> None:
     (tmp_path / "none").mkdir()
     with pytest.raises(OutputError, match=r"none: is a folder without maps\. Give maps, or \.partial folders"):
         mosaic([tmp_path / "none"], tmp_path / "m.tif")
+
+
+def test_the_sensors_of_the_pixels_that_win_are_recorded(write_map: Any, write_tif: WriteTif, tmp_path: Path) -> None:
+    """As for a single map, in the record, in `info` and in reports."""
+    maps = [write_map("a.tif", codes(2, 4)), write_map("b.tif", codes(2, 4), col=2)]
+    for path, col, code in ((maps[0], 0, 1), (maps[1], 2, 3)):
+        write_tif(layer_path(path, "condition").name, codes(2, 4, code), origin_xy=(X + 10 * col, Y), nodata=0)
+    made = join_maps(maps, tmp_path / "all.tif")
+    assert read_record(made)["conditions"] == {"both": 8, "spectral": 0, "sar": 4}
+    (line,) = map_record(read_record(made)).made
+    assert line.startswith("pixels are mapped by both sensors 66.7 %, the spectral image alone 0.0 %, the SAR image")

@@ -4,9 +4,12 @@ written."""
 import json
 import os
 import shutil
+from dataclasses import replace
+from datetime import date
 from pathlib import Path
 from types import SimpleNamespace
 
+import numpy as np
 import pytest
 import rasterio
 
@@ -21,7 +24,9 @@ from landcover_bdgf.model.checkpoint import Checkpoint
 from landcover_bdgf.model.classifier import Classifier
 from landcover_bdgf.model.recipe import Recipe, changed
 from landcover_bdgf.model.run import Run
+from landcover_bdgf.scene.pixel_set import PixelSet
 from landcover_bdgf.scene.stack import Stack
+from landcover_bdgf.scene.time_series import TimeSeries
 
 
 @pytest.mark.parametrize(("tile_px", "problem"), [(10, "is smaller than the 20 px"), (20_000, "needs too much memory")])
@@ -42,6 +47,10 @@ def test_prediction_sets_need_folds(wide_stack: Stack, tmp_path: Path) -> None:
 def test_classifying_masked_pixels_needs_a_mask(model: Checkpoint, wide_stack: Stack, tmp_path: Path) -> None:
     with pytest.raises(SettingsError, match="`map_masked`: has no effect, as nothing is masked in this scene"):
         map_scene(model, wide_stack, tmp_path / "map.tif", settings=MapSettings(map_masked=True))
+    clouds = TimeSeries(wide_stack.grid, 0.5, {date(2023, 6, 4): PixelSet.of(np.ones(wide_stack.grid.shape_hw, bool))})
+    dated = replace(wide_stack, spectral=replace(wide_stack.spectral, series=clouds))
+    with pytest.raises(SettingsError, match=r"as pixels that are masked at a date are filled\. Leave it out"):
+        check_map(tmp_path / "map.tif", dated, Recipe(), settings=MapSettings(map_masked=True), run=Run())
 
 
 def test_disk_space_is_checked_before_a_map_is_computed(

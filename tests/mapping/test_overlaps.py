@@ -55,3 +55,16 @@ def test_the_worst_pairs_are_told_and_low_agreement_is_a_warning(caplog: pytest.
         "are they of one model, one season and correctly placed?"
     ]
     assert "3 more pairs of maps overlap; over all, 84.5 % agree" in caplog.text
+
+
+def test_small_overlaps_hide_no_others(caplog: pytest.LogCaptureFixture) -> None:
+    """The maps of a table of tiles meet in many corners of a few pixels."""
+    corners = [Overlap((i, i + 1), 20, 0) for i in range(10)]
+    low = [Overlap((20, i), 1000, 500 + i) for i in range(21, 28)]
+    with caplog.at_level(logging.INFO, "landcover_bdgf"):
+        tell_overlaps([*corners, *low], [Path(f"{i}.tif") for i in range(30)])
+    *told, last = caplog.records
+    assert [each.levelno for each in told] == 5 * [logging.WARNING]
+    assert told[0].getMessage().startswith("20.tif and 21.tif have the same class in 52.1 %")
+    assert last.levelno == logging.WARNING
+    assert "12 more pairs of maps overlap, of which 2 agree in less than 85 %; over all" in last.getMessage()

@@ -89,3 +89,33 @@ def test_clouds_may_mask_all_if_the_sar_may_be_alone(write_tif):
     assert stack.missing == "error"
     assert not whole(stack).valid.any()
     assert (whole(replace(stack, missing="sar")).condition == ALONE["sar"]).all()
+
+
+def test_the_spectral_image_may_be_nodata_everywhere_if_the_sar_may_be_alone(write_tif):
+    """Its pixels are then those of masked clouds. A SAR image without data is none."""
+    sar, cloud = write_tif("sar.tif", POWER), str(write_tif("scl.tif", np.full((40, 50), 9, np.uint8)))
+    clear, empty = (
+        write_tif(f"{i}.tif", (i * REFLECTANCE - (1 - i) * 9999).astype("int16"), nodata=-9999) for i in (1, 0)
+    )
+    for missing in ("error", "spectral"):
+        with pytest.raises(RasterError, match=r"0\.tif: no band is left, all are without data\. Check that it is"):
+            align(empty, sar, missing=missing)
+    found = whole(replace(align(empty, sar, missing="any"), missing="any"))
+    masked = whole(replace(align(clear, sar, settings=AlignSettings(mask=(cloud,)), missing="sar"), missing="sar"))
+    assert (found.condition == ALONE["sar"]).all()
+    assert np.array_equal(found.sar, masked.sar)
+    assert np.array_equal(found.spectral, masked.spectral)
+    gone = write_tif("gone.tif", POWER * np.nan)
+    with pytest.raises(RasterError, match=r"gone\.tif: no band is left, all are without data\. Give none in its place"):
+        align(clear, gone, missing="spectral")
+
+
+def test_sensors_may_have_no_pixel_in_common_if_each_may_be_alone(write_tif):
+    spectral, sar = REFLECTANCE.copy(), POWER.copy()
+    spectral[:, :, 25:], sar[:, :, :25] = -9999, np.nan
+    pair = write_tif("hsi.tif", spectral, nodata=-9999), write_tif("sar.tif", sar)
+    with pytest.raises(RasterError, match="no pixel has data in both images"):
+        align(*pair)
+    found = whole(replace(align(*pair, missing="any"), missing="any")).condition
+    assert (found[:, :25] == ALONE["spectral"]).all()
+    assert (found[:, 25:] == ALONE["sar"]).all()

@@ -30,5 +30,7 @@ def test_a_column_is_looked_for_in_any_file(tmp_path: Path) -> None:
 
 def test_all_missing_files_are_told_at_once(tmp_path: Path) -> None:
     missing = [(line, f"{line}.tif") for line in range(2, 9)]
-    with pytest.raises(SettingsError, match=r"line 2: 2\.tif; .*line 6: 6\.tif; and 2 more; do not exist\. Paths are"):
+    with pytest.raises(
+        SettingsError, match=r"2\.tif \(line 2\), .*6\.tif \(line 6\) and 2 more do not exist\. Paths are"
+    ):
         check_files(tmp_path / "a.csv", [*missing, (9, "https://example.org/a.tif")])

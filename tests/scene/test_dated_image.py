@@ -232,6 +232,7 @@ def test_archives_and_arrays_are_dates_too(write_tif: WriteTif, three: Path, tmp
 @pytest.mark.parametrize(("row", "message"), [
     (",1.tif,", r"1\.tif: \S*dates\.csv: line 3: the date of the image is not known, its names and tags hold none\. "
      "Write it into the column date"),
+    ("2023-06-14,empty.tif,", r"empty\.tif: no band is left, all are without data\. Leave this date out"),
     (",20230604_20230607.tif,", r"its names hold several dates \(2023-06-04, 2023-06-07\)"),
     ("2023-06-04,1.tif,", r"1\.tif: is of 2023-06-04, as \S+0\.tif is\. Merge the two first, or leave one out"),
     ("2023-06-14,0.tif,", r"0\.tif: is given for 2023-06-04 and for 2023-06-14\. Give each date its own files"),
@@ -243,6 +244,7 @@ def test_what_does_not_belong_together_is_refused(row: str, message: str, write_
     write_tif("0.tif", FIRST, names=NAMES)
     for name in ("1.tif", "20230604_20230607.tif"):
         write_tif(name, SECOND, names=NAMES)
+    write_tif("empty.tif", np.zeros_like(SECOND), names=NAMES, nodata=0)
     write_tif("less.tif", SECOND[:3], names=NAMES[:3])
     write_tif("other.tif", SECOND, names=("B02", "B03", "B05", "B8A"))
     write_tif("far.tif", SECOND, names=NAMES, origin_xy=(600_000.0, 5_000_000.0))

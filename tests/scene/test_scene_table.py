@@ -73,7 +73,8 @@ def test_other_columns_are_ignored_with_a_warning(tmp_path: Path, caplog: pytest
     ("hsi,sar,date\na.tif,b.tif,6/4/2020\n", "line 2: '6/4/2020' is not a date. Write it like 2020-06-04"),
     ("hsi,sar,output\na.tif,b.tif,maps/a.tif\n", "line 2: output maps/a.tif is not a plain name"),
     ("hsi,sar,output\na.tif,b.tif,One\na.tif,b.tif,one.tif\n", "the scenes in lines 2, 3 would all be named one"),
-    ("hsi,sar\na.tif,b.tif\nc.tif,VV.tif;d.tif\nb.tif,e.tif\n", "c.tif; line 3: .*d.tif; line 4: .*e.tif; do not"),
+    ("hsi,sar\na.tif,b.tif\nc.tif,VV.tif;d.tif\nb.tif,e.tif\n",
+     r"c\.tif \(line 3\), .*d\.tif \(line 3\), .*e\.tif \(line 4\) do not exist"),
 ])  # fmt: skip
 def test_what_is_wrong_is_told_with_its_line(text: str, message: str, tmp_path: Path) -> None:
     with pytest.raises(SettingsError, match=rf"scenes\.csv: .*{message}"):

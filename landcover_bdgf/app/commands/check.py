@@ -43,7 +43,7 @@ def check(
         from landcover_bdgf.scene import read_scene_table
 
         found = check_table(
-            read_scene_table(hsi, settings=aligning), labels=labels, field=field, settings=settings, run=run
+            read_scene_table(hsi, settings=aligning), hsi, labels=labels, field=field, settings=settings, run=run
         )
         say(shown, found.lines(message), found.values())
         if found.failed:
@@ -52,7 +52,7 @@ def check(
         if isinstance(found.labels, BdgfError):
             raise BdgfError(hsi, "its labels cannot be used", "See the lines above.")
         return
-    stack = read_stack(hsi, sar, aligning)
+    stack = read_stack(hsi, sar, aligning, missing=None if labels else "error")
     from landcover_bdgf.app.check import check_scene  # loads PyTorch, which a refused image need not wait for
 
     findings = check_scene(stack, labels=labels, field=field, settings=settings, run=run)

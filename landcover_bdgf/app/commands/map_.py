@@ -106,9 +106,8 @@ def map_(
 
         check_pairs(rows, hsi)
         rows = [replace(row, field=row.field or field) for row in rows]
-        with opened_client(machines.dask) as client:
-            of_all = ScenesJob(output, recipe, sampling, mapping, run, overwrite, resume, client)
-            _train_and_map_all(shown, rows, of_all)
+        of_all = ScenesJob(output, recipe, sampling, mapping, run, overwrite, resume, machines.dask)
+        _train_and_map_all(shown, rows, of_all)
         return
     assert labels is not None
     assert field is not None  # by first_checks
@@ -116,9 +115,8 @@ def map_(
     from landcover_bdgf.app.job import Job  # loads PyTorch, which a refused image need not wait for
 
     model = model or new_model(output)
-    with opened_client(machines.dask) as client:
-        job = Job(labels, field, output, model, recipe, sampling, mapping, run, overwrite, resume, client)
-        _train_and_map(shown, stack, job)
+    job = Job(labels, field, output, model, recipe, sampling, mapping, run, overwrite, resume, machines.dask)
+    _train_and_map(shown, stack, job)
 
 
 def _map_with(shown: Shown, model: Checkpoint, scenes: Stack | list[SceneRow], output: Path, how: Values) -> None:
