@@ -45,7 +45,7 @@ def progress(description: str, total: int) -> Iterator[Advance]:
     """
     if _in_notebook() and log.level <= logging.INFO:  # also where the level was never set
         yield from _bar(description, total)
-    elif not log.isEnabledFor(logging.INFO):
+    elif not log.isEnabledFor(logging.INFO) or not total:
         yield lambda steps=1, note="": None
     elif sys.stderr.isatty():
         yield from _bar(description, total)

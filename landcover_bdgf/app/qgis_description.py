@@ -49,6 +49,7 @@ FILTERS = {
     "model": MODELS,
     "reference": "Samples and models (*.gpkg *.safetensors)",
 }
+LONGEST_LABEL = 65  # QGIS does not break them
 FIELD_OF = ("labels", "zones", "reference")  # the layer whose field is named, the first that a command has
 
 
@@ -102,7 +103,7 @@ def _described(algorithm: Algorithm) -> dict[str, Any]:
         "title": algorithm.title,
         "group": algorithm.group,
         "command": algorithm.command.__name__.rstrip("_"),
-        "help": inspect.getdoc(algorithm.command),
+        "help": [" ".join(each.split()) for each in (inspect.getdoc(algorithm.command) or "").split("\n\n")],
         "parameters": parameters,
         "layers": {name: layer_path(OUTPUT, layer).as_posix() for name, layer in LAYERS.items() if name in names},
         "report": algorithm.report,
@@ -156,4 +157,6 @@ def _label(name: str, help: str) -> str:
     capitals = {each.lower(): each for each in ("HSI", "SAR", "AOI", "CRS", "RAM", "VRT", "STAC", "SE", "GCPs")}
     title = " ".join(capitals.get(word, word) for word in words.split())
     phrase = re.split(r"[;,:]| \(", help)[0]
-    return f"{title[0].upper()}{title[1:]}" + (f": {phrase}" if " " in phrase else "")
+    whole = phrase if phrase.lower().startswith(title.lower()) else f"{title}: {phrase}"
+    shown = whole if " " in phrase and len(whole) <= LONGEST_LABEL else title
+    return f"{shown[0].upper()}{shown[1:]}"

@@ -67,7 +67,9 @@ def test_labels_are_words_not_flags() -> None:
     found = options("map_with_model")
     assert found["overwrite"]["label"] == "Overwrite: replace existing outputs"
     assert found["sar_unit"]["label"] == "SAR unit: unit of the SAR values"
+    assert found["sar"]["label"] == "SAR image"
     assert found["device"]["label"] == "Device"
+    assert all(len(each["label"]) <= described.LONGEST_LABEL for name in FOUND for each in options(name).values())
 
 
 def test_files_that_come_with_a_map() -> None:

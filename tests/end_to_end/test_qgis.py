@@ -142,7 +142,7 @@ def test_cancel_leaves_a_map_that_a_second_run_continues(found: dict[str, Any], 
     assert not found["cancelled"]["layers"]
     assert "été.tif.partial" in found["begun"]
     assert "été.tif" not in found["begun"]
-    assert found["refused"]["error"].endswith("Continue with --resume, or start over with --overwrite.")
+    assert "was left by an interrupted run. Continue it with --resume" in found["refused"]["error"]
     assert "error" not in found["continued"]
     assert (place / "maps/été.tif").read_bytes() == (place / "by hand.tif").read_bytes()
 

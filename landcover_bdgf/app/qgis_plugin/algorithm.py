@@ -76,12 +76,12 @@ class Algorithm(QgsProcessingAlgorithm):
 
     def shortHelpString(self) -> str:
         """The help of the command and of each option, with the name that it has in messages."""
-        rows = []
+        rows = [f"<p>{html.escape(each)}</p>" for each in self._description["help"]]
         for each in self._description["parameters"]:
             default = f" Default: {each['default_text']}." if each["default_text"] else ""
             name = each["flag"] or each["name"].removesuffix("_file").upper()
             rows.append(f"<p><b>{name}</b>: {html.escape(each['help'] + '.' + default)}</p>")
-        return f"<p>{html.escape(self._description['help'])}</p>{''.join(rows)}"
+        return "".join(rows)
 
     def initAlgorithm(self, configuration: Any = None) -> None:
         """Add the parameters and outputs."""

@@ -12,6 +12,7 @@ from typing import Any
 
 FOLDER = os.path.dirname(os.path.abspath(__file__))
 ALGORITHMS, RECORD = os.path.join(FOLDER, "algorithms.json"), os.path.join(FOLDER, "installed.json")
+OPTIONS = "Settings > Options > Processing > Providers > bdgf"
 # Variables by which QGIS leads its own Python and GDAL to their files, and other programs astray.
 OF_QGIS = (
     "PYTHONHOME", "PYTHONPATH", "PYTHONSTARTUP", "GDAL_DATA", "GDAL_DRIVER_PATH", "PROJ_LIB", "PROJ_DATA",
@@ -52,16 +53,14 @@ def find_program(setting: str, environment: Mapping[str, str], record: str = REC
     clean["PYTHONIOENCODING"] = "utf-8"
     if setting:
         if not os.path.isfile(setting):
-            raise NotFoundError(f"{setting}: does not exist. Correct it in Settings > Options > Processing > bdgf.")
+            raise NotFoundError(f"{setting}: does not exist. Correct it in {OPTIONS}.")
         return Program((setting,), clean)
     installed = _installed(record)
     if installed is not None and os.path.isfile(installed["command"][0]):
         return Program(tuple(installed["command"]), {**clean, **installed["environment"]})
     found = shutil.which("bdgf", path=environment.get("PATH"))
     if found is None:
-        raise NotFoundError(
-            "bdgf was not found. Run bdgf qgis install again, or name it in Settings > Options > Processing > bdgf."
-        )
+        raise NotFoundError(f"bdgf was not found. Run bdgf qgis install again, or name it in {OPTIONS}.")
     return Program((found,), clean)
 
 

@@ -91,7 +91,7 @@ class _Styled(QgsProcessingLayerPostProcessorInterface):
         layer.triggerRepaint()
 
 
-_KEPT: list[_Styled] = []  # by their layers of the last run: QGIS deletes them, but forgets what Python has added
+_KEPT: list[_Styled] = []  # QGIS owns and deletes them, but would lose what Python has added
 
 
 def show_layer(path: str, title: str, context: QgsProcessingContext, *, output: str) -> None:

@@ -32,7 +32,7 @@ def definitions(option: dict[str, Any]) -> list[QgsProcessingParameterDefinition
         made.append(_path(option))
     for each in made:
         each.setHelp(option["help"])
-        if option["advanced"]:
+        if option["advanced"] or each.name().endswith(PATH):
             each.setFlags(each.flags() | QgsProcessingParameterDefinition.FlagAdvanced)
     return made
 
@@ -48,9 +48,8 @@ def _path(option: dict[str, Any]) -> QgsProcessingParameterDefinition:
 
 def _of_kind(option: dict[str, Any]) -> QgsProcessingParameterDefinition:
     name, label, kind = option["name"], option["label"], option["kind"]
-    default, optional = option["default"], not option["required"]
-    if kind in WITH_PATH:
-        optional = True
+    default = option["default"]
+    optional = kind in WITH_PATH or (not option["required"] and default is None)  # else QGIS writes "[optional]"
     if kind in ("image", "raster"):
         return QgsProcessingParameterRasterLayer(name, label, optional=optional)
     if kind in ("features", "features or file"):

@@ -35,8 +35,7 @@ class Provider(QgsProcessingProvider):
 
     def load(self) -> bool:
         """Add the setting and the algorithms."""
-        with_icon = ProcessingConfig.settingIcons
-        with_icon[self.name()] = self.icon()
+        ProcessingConfig.settingIcons[self.name()] = self.icon()
         text = "bdgf executable (empty: that which installed the plugin)"
         ProcessingConfig.addSetting(Setting(self.name(), EXECUTABLE, text, "", valuetype=Setting.FILE))
         ProcessingConfig.readSettings()
