@@ -8,11 +8,10 @@ from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
-from landcover_bdgf.app.options import model_path
 from landcover_bdgf.app.resuming import check_not_begun
 from landcover_bdgf.errors import RasterError, SettingsError, opening
 from landcover_bdgf.labels import ReadSettings
-from landcover_bdgf.model import Run, check_file
+from landcover_bdgf.model import Run, check_file, model_path
 from landcover_bdgf.progress import errors_only
 from landcover_bdgf.scene import NO_IMAGE, SceneRow, is_scene_table, read_scene_table
 from landcover_bdgf.storage import Product, check, check_exists, is_remote, typed_path

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import functools
 import inspect
-import os
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, is_dataclass
 from itertools import chain
@@ -23,6 +22,7 @@ from landcover_bdgf.app.memory_limits import check_memory_limits
 from landcover_bdgf.app.terminal import show_log
 from landcover_bdgf.errors import SettingsError
 from landcover_bdgf.geo import check_lock
+from landcover_bdgf.model import model_path
 from landcover_bdgf.processes import Processes, is_first, joined, leave, process_count
 from landcover_bdgf.progress import log
 from landcover_bdgf.settings import Setting, choices, described
@@ -30,7 +30,6 @@ from landcover_bdgf.settings import Setting, choices, described
 if TYPE_CHECKING:
     from landcover_bdgf.storage import Product
 
-DEFAULT_MODEL = Path("model.safetensors")
 TOGETHER = ("pretrain", "train", "map")  # commands that several processes may run
 COMMAND_LINE = "COMMANDLINE"  # click's name of this source of a value
 Command = TypeVar("Command", bound=Callable[..., None])
@@ -203,11 +202,6 @@ def _rank(parameter: inspect.Parameter) -> int:
     if not _is_option(parameter):
         return -1
     return GROUPS.index(parameter.annotation.__metadata__[0].rich_help_panel)
-
-
-def model_path(model: Path | None) -> Path:
-    """The model file of a map."""
-    return model or Path(os.environ.get("BDGF_MODEL") or DEFAULT_MODEL)
 
 
 def new_model(output: Path) -> Path:

@@ -20,7 +20,11 @@ from .checkpoint import (
     partial_path as partial_path,
     remove_partials as remove_partials,
 )
-from .checkpoint_file import check_file as check_file
+from .checkpoint_file import (
+    DEFAULT_MODEL as DEFAULT_MODEL,
+    check_file as check_file,
+    model_path as model_path,
+)
 from .classifier import (
     Classifier as Classifier,
     pooled as pooled,

@@ -2,11 +2,19 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 from landcover_bdgf.errors import CheckpointError
 
 _PICKLES = (b"PK", *(bytes([0x80, protocol]) for protocol in range(2, 6)))  # also zipped
+
+DEFAULT_MODEL = Path("model.safetensors")
+
+
+def model_path(model: Path | None) -> Path:
+    """The model file of a map: the one given, else that of $BDGF_MODEL, else model.safetensors."""
+    return model or Path(os.environ.get("BDGF_MODEL") or DEFAULT_MODEL)
 
 
 def check_file(path: Path) -> None:

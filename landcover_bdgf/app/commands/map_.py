@@ -26,7 +26,6 @@ from landcover_bdgf.app.options import (
     RecipeChoice,
     Shown,
     Typed,
-    model_path,
     new_model,
     option,
     with_settings,
@@ -35,7 +34,7 @@ from landcover_bdgf.app.terminal import message, say
 from landcover_bdgf.errors import BdgfError, SettingsError
 from landcover_bdgf.labels import SampleSettings
 from landcover_bdgf.mapping import DaskSettings, MapSettings
-from landcover_bdgf.model import Run
+from landcover_bdgf.model import Run, model_path
 from landcover_bdgf.processes import process_count
 from landcover_bdgf.scene import NO_IMAGE, AlignSettings
 

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Annotated
 
 from landcover_bdgf.app.commands.inputs import OF_LABELS, GivenScene, read_recipe, read_scenes, with_windows
 from landcover_bdgf.app.options import (
-    DEFAULT_MODEL,
     FIELD,
     HSI_OR_TABLE,
     LABELS,
@@ -26,7 +25,7 @@ from landcover_bdgf.app.options import (
 from landcover_bdgf.app.terminal import say
 from landcover_bdgf.errors import CheckpointError, SettingsError
 from landcover_bdgf.labels import SampleSettings
-from landcover_bdgf.model import Run
+from landcover_bdgf.model import DEFAULT_MODEL, Run
 from landcover_bdgf.scene import AlignSettings
 
 if TYPE_CHECKING:
