@@ -198,7 +198,7 @@ SHORT = (
     "diffusion.steps=2", "diffusion.width=0.0625", "training.steps=2", "training.batch=16", "training.folds=0", *NARROW,
 )  # fmt: skip
 SHORT_OPTIONS = [word for setting in SHORT for word in ("--set", setting)]  # for whole jobs
-PICTURE_STEP = "landcover_bdgf.training.denoiser_picture.STEP"
+PICTURE = "landcover_bdgf.training.denoiser_picture"
 QUICK = (
     "diffusion.steps=3", "diffusion.batch=4", "diffusion.width=0.0625", "training.steps=4", "training.batch=16",
     *NARROW,
@@ -257,10 +257,16 @@ def with_alone(stack: Stack, samples: Samples, denoiser: Checkpoint) -> Checkpoi
     )
 
 
+def draw_less(patch: pytest.MonkeyPatch) -> None:
+    """One denoised tile in place of three, with 2 reverse steps of 40: they take longer than a short training."""
+    for name, value in (("STEP", 2), ("PLACES", (0.5,)), ("TILES", 1)):
+        patch.setattr(f"{PICTURE}.{name}", value)
+
+
 @pytest.fixture
 def quick_picture(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The picture of denoised tiles with 2 reverse steps in place of 40, which take longer than a short training."""
-    monkeypatch.setattr(PICTURE_STEP, 2)
+    """A small picture of denoised tiles."""
+    draw_less(monkeypatch)
 
 
 @pytest.fixture
@@ -275,7 +281,7 @@ def commands_in(folder: Path) -> Iterator[Bdgf]:
     """As the fixture ``bdgf``, for what several tests share: commands run in this folder."""
     with pytest.MonkeyPatch.context() as patch, process_restored():
         patch.chdir(folder)
-        patch.setattr(PICTURE_STEP, 2)
+        draw_less(patch)
         yield run_command
 
 

@@ -8,13 +8,14 @@ from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
+from landcover_bdgf.app.options import model_path
 from landcover_bdgf.app.resuming import check_not_begun
-from landcover_bdgf.errors import SettingsError
-from landcover_bdgf.labels import ReadSettings, check_field
-from landcover_bdgf.model import Run
+from landcover_bdgf.errors import RasterError, SettingsError, opening
+from landcover_bdgf.labels import ReadSettings
+from landcover_bdgf.model import Run, check_file
 from landcover_bdgf.progress import errors_only
 from landcover_bdgf.scene import NO_IMAGE, SceneRow, is_scene_table, read_scene_table
-from landcover_bdgf.storage import Product, check, is_remote, typed_path
+from landcover_bdgf.storage import Product, check, check_exists, is_remote, typed_path
 
 MADE_OF_ONE_FILE = ("align", "sample", "pretrain", "train", "map", "mosaic")
 
@@ -47,6 +48,8 @@ def first_checks(command: str, values: Mapping[str, Any]) -> None:
     sar = values.get("sar")
     for text in [values.get("hsi"), "" if sar == NO_IMAGE else sar, *(values.get("more") or [])]:
         _check_found(text or "")
+    if command == "map" and values["labels"] is None and (not table or values["model"] is not None):
+        check_file(model_path(values["model"]))
     labels = values.get("labels") or []
     for path in labels if isinstance(labels, list) else [labels]:
         with errors_only() if values["field"] else nullcontext():  # the step that uses the labels warns
@@ -74,6 +77,8 @@ def _check_labels_of(rows: Sequence[SceneRow], values: Mapping[str, Any]) -> Non
 
 
 def _check_field(labels: Path, field: str | None, values: Mapping[str, Any]) -> None:
+    from landcover_bdgf.labels import check_field  # loads GDAL
+
     check_field(labels, field, settings=ReadSettings(layer=values["layer"], encoding=values["encoding"]))
 
 
@@ -91,10 +96,9 @@ def _check_outputs(command: str, values: Mapping[str, Any]) -> None:
     check(Product(values["output"]), overwrite=overwrite or resume)
 
 
+@opening(RasterError)
 def _check_found(text: str) -> None:
     """RasterError for a file that does not exist; ``text`` as for the arguments HSI and SAR."""
     for path in map(typed_path, () if os.path.exists(text) else filter(None, text.split(","))):
-        if not is_remote(str(path)) and not os.path.lexists(path):
-            from landcover_bdgf.scene import open_image
-
-            open_image(path)  # raises
+        if not is_remote(str(path)):
+            check_exists(path, RasterError)

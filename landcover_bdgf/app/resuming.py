@@ -5,9 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from landcover_bdgf.errors import BdgfError, OutputError
-from landcover_bdgf.storage import Product, read_record
+
+if TYPE_CHECKING:
+    from landcover_bdgf.storage import Product
 
 CONTINUE = "Continue with `resume`."
 
@@ -19,6 +22,8 @@ def steps_folder(output: Path) -> Path:
 
 def is_begun(output: Path) -> bool:
     """Whether an interrupted run of a whole job has left the files of its first steps, but no report."""
+    from landcover_bdgf.storage import read_record  # loads pydantic
+
     folder = steps_folder(output)
     drawn = read_record(folder / "samples.gpkg").get("step") == "sample"
     return drawn and not (folder / "report" / "report.html").exists()

@@ -10,8 +10,8 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
+import scipy  # its parts are loaded when they are used
 from numpy.typing import NDArray
-from scipy.sparse.csgraph import connected_components
 
 from landcover_bdgf.errors import RasterError
 from landcover_bdgf.geo.grid import Grid, ground_pixel_side_m
@@ -50,14 +50,14 @@ def common_positions(grids: Sequence[Grid], positions: Sequence[NDArray[Any]]) -
 def planes(grids: Sequence[Grid]) -> NDArray[np.intp]:
     """Number, from 0, of the plane that each grid shares with its neighbours, (n,)."""
     near = np.array([[_are_near(one, other) for other in grids] for one in grids])
-    numbers: NDArray[np.intp] = connected_components(near, directed=False)[1].astype(np.intp)
+    numbers: NDArray[np.intp] = scipy.sparse.csgraph.connected_components(near, directed=False)[1].astype(np.intp)
     return numbers
 
 
 def overlapping(grids: Sequence[Grid]) -> NDArray[np.intp]:
     """Number, from 0, of the group of overlapping grids that each is in, (n,)."""
     over = np.array([[_are_near(one, other, px=0) for other in grids] for one in grids])
-    numbers: NDArray[np.intp] = connected_components(over, directed=False)[1].astype(np.intp)
+    numbers: NDArray[np.intp] = scipy.sparse.csgraph.connected_components(over, directed=False)[1].astype(np.intp)
     return numbers
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import logging
 import os
+import sys
 from collections.abc import Sequence
 
 from landcover_bdgf.errors import BdgfError
@@ -69,11 +70,16 @@ def lock(arguments: Sequence[str] = ()) -> None:
 
 def check_lock() -> None:
     """BdgfError if :func:`lock` ran too late, so that a copy of GDAL (rasterio's or pyogrio's) has unwanted drivers."""
-    import pyogrio
-    import rasterio
+    there: set[str] = set()
+    if "rasterio" in sys.modules:  # a copy that is not loaded yet reads the restrictions when it starts
+        import rasterio
 
-    with rasterio.Env() as env:
-        there = {*env.drivers(), *pyogrio.list_drivers()}
+        with rasterio.Env() as env:
+            there |= {*env.drivers()}
+    if "pyogrio" in sys.modules:
+        import pyogrio
+
+        there |= {*pyogrio.list_drivers()}
     loose = sorted(there & set(os.environ.get("GDAL_SKIP", "").split(",")))
     if loose:
         raise BdgfError(

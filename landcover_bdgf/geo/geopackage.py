@@ -9,9 +9,6 @@ from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import pyogrio
-from pyogrio.errors import DataLayerError, DataSourceError, FeatureError
-
 from landcover_bdgf.errors import LabelError, OutputError, opening
 from landcover_bdgf.geo.vector import plain_name, undated
 from landcover_bdgf.storage import PathLike, Product
@@ -30,6 +27,8 @@ def geopackage_product(path: PathLike, *companions: Path) -> Product:
 @contextmanager
 def writing_geopackage(path: PathLike) -> Iterator[None]:
     """Within the block, layers have a fixed date; OutputError naming ``path`` if they cannot be written."""
+    from pyogrio.errors import DataLayerError, DataSourceError, FeatureError  # loads pandas, as in vector.py
+
     plain_name(path, OutputError)
     try:
         with undated():
@@ -40,6 +39,8 @@ def writing_geopackage(path: PathLike) -> Iterator[None]:
 
 def append_layer(table: DataFrame, draft: Path, layer: str, **options: Any) -> None:
     """Write a layer or table, or append its rows, into a GeoPackage that may not exist yet."""
+    import pyogrio
+
     pyogrio.write_dataframe(table, plain_name(draft), layer=layer, driver="GPKG", append=draft.exists(), **options)
 
 

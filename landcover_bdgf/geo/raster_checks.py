@@ -20,6 +20,7 @@ from rasterio.io import DatasetReader
 from landcover_bdgf.errors import RasterError
 from landcover_bdgf.geo.other_formats import HEAD_BYTES, described
 from landcover_bdgf.progress import log
+from landcover_bdgf.storage import check_exists
 
 MAX_SIDE_PX = 1_000_000
 MAX_BANDS = 4096
@@ -197,9 +198,7 @@ def block_bytes(dataset: DatasetReader) -> int:
 def _check_regular(path: Path) -> None:
     if path.is_dir():
         raise RasterError(path, "is a folder, expected a raster", "Give one of its files.")
-    if not path.exists():
-        what = "is a broken link" if path.is_symlink() else "does not exist"
-        raise RasterError(path, what, "Check its name and the folder you are in.")
+    check_exists(path, RasterError)
     if not path.is_file():
         raise RasterError(path, "is not a regular file but a device or pipe", "Give a raster file.")
 

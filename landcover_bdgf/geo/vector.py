@@ -12,7 +12,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import pyogrio
 import shapely
 from numpy.typing import NDArray
 from pyproj.exceptions import CRSError
@@ -49,6 +48,8 @@ def plain_name(path: PathLike, kind: type[BdgfError] = LabelError) -> str:
 @contextmanager
 def undated() -> Iterator[None]:
     """Within the block, GeoPackages get a fixed date, so that the same data give the same bytes."""
+    import pyogrio  # loads pandas, half a second that maps need not wait
+
     pyogrio.set_gdal_config_options({"OGR_CURRENT_DATE": "2000-01-01T00:00:00.000Z"})
     try:
         yield

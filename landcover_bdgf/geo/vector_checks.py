@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from landcover_bdgf.errors import LabelError
 from landcover_bdgf.geo.raster_checks import begins_as_raster
 from landcover_bdgf.progress import log
+from landcover_bdgf.storage import check_exists
 
 GIVE = "Give a Shapefile (.shp), GeoPackage, GeoJSON, FlatGeobuf, KML or File Geodatabase."
 CONVERT = "Save it as a GeoPackage, with QGIS (Export, Save Features As) or ogr2ogr."
@@ -39,8 +40,7 @@ def vector_driver(path: Path) -> str:
     LabelError
         If it is missing, cut off or incomplete, or of a format that is not read.
     """
-    if not path.exists():
-        raise LabelError(path, "does not exist", "Check its name and the folder you are in.")
+    check_exists(path, LabelError)
     if path.is_dir() and any(path.glob("*.gdbtable")):
         return "OpenFileGDB"
     if not path.is_file():

@@ -10,10 +10,8 @@ from functools import cached_property
 from typing import Any
 
 import numpy as np
+import scipy  # its parts are loaded when they are used
 from numpy.typing import NDArray
-from scipy.sparse import coo_array
-from scipy.sparse.csgraph import connected_components
-from scipy.spatial import cKDTree
 
 from landcover_bdgf.errors import LabelError
 from landcover_bdgf.geo import Grid, common_positions
@@ -183,14 +181,14 @@ def same_places(positions: NDArray[Any], scene: Ints, groups: Ints) -> Ints:
     links = [np.empty((0, 2), np.intp)]
     for number in np.unique(scene)[1:]:
         before, own = np.flatnonzero(scene < number), np.flatnonzero(scene == number)
-        near = cKDTree(positions[own]).query_ball_point(positions[before], SAME_PLACE_PX, p=np.inf)
+        near = scipy.spatial.cKDTree(positions[own]).query_ball_point(positions[before], SAME_PLACE_PX, p=np.inf)
         counts = [len(each) for each in near]
         inside = np.concatenate([np.asarray(each, np.intp) for each in near if each] or [np.empty(0, np.intp)])
         links.append(np.stack([np.repeat(before, counts), own[inside]], axis=1))
     names, group = np.unique(groups, return_inverse=True)
     first, second = group.ravel()[np.concatenate(links)].T
-    together = coo_array((np.ones(len(first), bool), (first, second)), shape=(len(names),) * 2)
-    cluster = connected_components(together, directed=False)[1]
+    together = scipy.sparse.coo_array((np.ones(len(first), bool), (first, second)), shape=(len(names),) * 2)
+    cluster = scipy.sparse.csgraph.connected_components(together, directed=False)[1]
     least = np.full(cluster.max() + 1, names.max())
     np.minimum.at(least, cluster, names)
     found: Ints = least[cluster][group.ravel()]

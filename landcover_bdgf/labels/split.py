@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+import scipy  # its parts are loaded when they are used
 from numpy.typing import NDArray
-from scipy.spatial import cKDTree
 
 # Random splits to try, fewer for very many pixels; the one with the smallest loss to the buffer is used. On real
 # polygons, 32 draws leave the weakest class far more training pixels than one draw (Denmark: 108 instead of 13).
@@ -114,7 +114,7 @@ def distances_px(positions: Ints, others: Ints) -> NDArray[np.float64]:
     """Chebyshev distance of each position (n, 2) to the nearest of others (m, 2); infinite without others."""
     if not len(others):
         return np.full(len(positions), np.inf)
-    found: NDArray[np.float64] = cKDTree(others).query(positions, p=np.inf)[0]
+    found: NDArray[np.float64] = scipy.spatial.cKDTree(others).query(positions, p=np.inf)[0]
     return found
 
 
@@ -131,7 +131,7 @@ def spaced_positions(shape_hw: tuple[int, int]) -> NDArray[np.float64]:
 
 def nearest_px(positions: Ints) -> float:
     """Chebyshev distance of the two nearest of at least two positions (n, 2)."""
-    return float(cKDTree(positions).query(positions, k=2, p=np.inf)[0][:, 1].min())
+    return float(scipy.spatial.cKDTree(positions).query(positions, k=2, p=np.inf)[0][:, 1].min())
 
 
 def draw_per_class(codes: Ints, most: int, rng: np.random.Generator) -> Mask:

@@ -14,12 +14,11 @@ from itertools import chain
 from typing import Any
 
 import numpy as np
+import scipy  # its parts are loaded when they are used
 import shapely
 from affine import Affine
 from numpy.typing import NDArray
 from rasterio.features import shapes
-from scipy.sparse import coo_array
-from scipy.sparse.csgraph import connected_components
 
 from landcover_bdgf.labels import NODATA
 
@@ -94,8 +93,8 @@ def _joined(above: Pieces, below: Pieces, row: int, width: int) -> Pieces:
     touch[touch] = above.codes[upper[touch]] == below.codes[lower[touch]]
     count = int(both.patches.max()) + 1
     pairs = above.patches[upper[touch]], below.patches[lower[touch]] + start
-    links = coo_array((np.ones(len(pairs[0]), bool), pairs), shape=(count, count))
-    _, patch = connected_components(links, directed=False)
+    links = scipy.sparse.coo_array((np.ones(len(pairs[0]), bool), pairs), shape=(count, count))
+    _, patch = scipy.sparse.csgraph.connected_components(links, directed=False)
     return Pieces(both.polygons, both.codes, patch[both.patches].astype(np.intp))
 
 

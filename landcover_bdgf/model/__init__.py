@@ -12,7 +12,7 @@ presto_weights          weights of Presto's encoder from a file
 presto_scene            its inputs from the channels of a scene
 presto_features         its features of a scene
 blocks, features        the scene in blocks; inputs of the networks
-checkpoint, history     a denoiser or model in one file
+checkpoint, history     a denoiser or model in one file; checkpoint_file: whether a file may be one
 training_values         values of the training scenes
 compatibility           whether the bands of a scene fit a checkpoint
 novel_scene             warnings about a scene that is unlike the training scenes

@@ -20,6 +20,7 @@ from .checkpoint import (
     partial_path as partial_path,
     remove_partials as remove_partials,
 )
+from .checkpoint_file import check_file as check_file
 from .classifier import (
     Classifier as Classifier,
     pooled as pooled,

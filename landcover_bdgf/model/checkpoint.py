@@ -18,6 +18,7 @@ from pydantic_core import to_jsonable_python
 
 from landcover_bdgf.errors import CheckpointError, opening
 from landcover_bdgf.labels import LeftOut, Legend
+from landcover_bdgf.model.checkpoint_file import check_file
 from landcover_bdgf.model.history import History
 from landcover_bdgf.model.recipe import Recipe
 from landcover_bdgf.model.scaling import Scaling
@@ -42,7 +43,6 @@ FORMAT = 9  # 9: judged labels without guidance
 STATE = "state"  # kind of the file with the state of an interrupted training
 SCALING_PREFIX, HISTORY_PREFIX, VALUES_PREFIX, LEFT_OUT_PREFIX = "scaling.", "history.", "values.", "left_out."
 ALONE_PREFIX = "alone."  # then the sensor, then as for both sensors
-_PICKLES = (b"PK", *(bytes([0x80, protocol]) for protocol in range(2, 6)))  # also zipped
 
 
 @dataclass(frozen=True)
@@ -262,7 +262,7 @@ def load_checkpoint(path: str | Path, kind: Kind | None = None) -> Checkpoint:
         The file is missing, not a safetensors file, damaged, of another kind or format, or has weights that are not
         finite.
     """
-    _check_file(Path(path))
+    check_file(Path(path))
     tensors, text = read_tensors(path)
     try:
         heading = read_json(Heading, text)
@@ -300,19 +300,6 @@ def band_names(image: Image) -> tuple[BandName, ...]:
 def extra_layers(stack: Stack) -> tuple[ExtraLayers, ...]:
     """Names of the extra layers of a scene."""
     return tuple(ExtraLayers(image.group, band_names(image)) for image in stack.extra)
-
-
-def _check_file(path: Path) -> None:
-    if not path.is_file():
-        raise CheckpointError(path, "there is no such file. bdgf train makes a model, bdgf pretrain a denoiser")
-    with path.open("rb") as file:
-        head = file.read(2)
-    if head in _PICKLES:
-        raise CheckpointError(
-            path,
-            "is a pickle, as torch.save writes it, which may run any program and is not opened",
-            "Give a .safetensors file of bdgf.",
-        )
 
 
 def _assemble(described: Description, tensors: Arrays) -> Checkpoint:

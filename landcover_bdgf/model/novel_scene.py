@@ -10,8 +10,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
+import scipy  # its parts are loaded when they are used
 from numpy.typing import NDArray
-from scipy.optimize import linear_sum_assignment
 
 from landcover_bdgf.errors import RasterError
 from landcover_bdgf.geo import ground_pixel_side_m
@@ -176,7 +176,9 @@ def _better_order(found: Compared) -> list[tuple[int, int]]:
     """Bands, and those of the checkpoint that their values fit clearly better; empty if the order is right."""
     own, trained = quantiles(found.values), found.trained
     apart = np.abs(own[:, None] - trained.quantiles[None]).mean(2) / _spread(trained)  # (found, trained)
-    at, like = linear_sum_assignment(apart)
+    if (apart.argmin(1) == np.arange(len(apart))).all():
+        return []  # each band fits best where it is, as in most scenes
+    at, like = scipy.optimize.linear_sum_assignment(apart)
     moved = at != like
     if not moved.any():
         return []

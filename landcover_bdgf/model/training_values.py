@@ -12,8 +12,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, fields
 
 import numpy as np
+import scipy  # its parts are loaded when they are used
 from numpy.typing import NDArray
-from scipy.spatial import cKDTree
 
 from landcover_bdgf.labels import JoinedSamples
 from landcover_bdgf.model.learning_tiles import random_pixels
@@ -59,7 +59,7 @@ class SensorValues:
         order = np.random.default_rng(seed).permutation(values.shape[1])
         kept = max(1, min(KEPT_PX, len(order) // 2))
         pixels, others = scaled[:, order[:kept]].T, scaled[:, order[kept : 2 * kept]].T
-        distances = cKDTree(pixels).query(others)[0] if len(others) else np.zeros(1)
+        distances = scipy.spatial.cKDTree(pixels).query(others)[0] if len(others) else np.zeros(1)
         reach = np.quantile(distances, [1 - FAR_SHARE])
         arrays = pixels, reach, *moments(values), quantiles(values), *zip(*most_frequent(values), strict=True)
         return cls(*(np.ascontiguousarray(array, np.float32) for array in arrays))
@@ -80,7 +80,7 @@ class SensorValues:
 
     def far(self, scaled: Floats) -> NDArray[np.bool_]:
         """Whether pixels (K, n) are unlike all training pixels, (n,)."""
-        distances = cKDTree(self.pixels).query(scaled.T)[0]
+        distances = scipy.spatial.cKDTree(self.pixels).query(scaled.T)[0]
         return np.asarray(distances > REACH * self.reach[0])
 
 

@@ -20,12 +20,13 @@ from typing import TYPE_CHECKING, TypeAlias
 
 from landcover_bdgf.errors import SettingsError
 from landcover_bdgf.scene.csv_rows import Columns, check_files, csv_rows, day_of, has_column, placed, placed_files
-from landcover_bdgf.scene.product_files import Source
 from landcover_bdgf.storage import PathLike, is_remote
 from landcover_bdgf.text import printable
 
 if TYPE_CHECKING:
     from xarray import DataArray
+
+    from landcover_bdgf.scene.product_files import Source
 
 NEEDED = ("image",)
 COLUMNS = ("date", *NEEDED, "mask")

@@ -15,16 +15,18 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from landcover_bdgf.errors import SettingsError, opening
 from landcover_bdgf.progress import log
-from landcover_bdgf.scene.alignment import align
 from landcover_bdgf.scene.csv_rows import Columns, check_files, csv_rows, day_of, placed, placed_files
 from landcover_bdgf.scene.date_table import is_date_table
 from landcover_bdgf.scene.settings import NO_IMAGE, AlignSettings, Missing
-from landcover_bdgf.scene.stack import Stack
 from landcover_bdgf.storage import PathLike
 from landcover_bdgf.text import listed
+
+if TYPE_CHECKING:
+    from landcover_bdgf.scene.stack import Stack
 
 NEEDED = ("hsi", "sar")
 COLUMNS = (*NEEDED, "labels", "field", "date", "output")
@@ -74,6 +76,8 @@ class SceneRow:
 
     def stack(self, missing: Missing = "error") -> Stack:
         """Both images on one grid, see :func:`~landcover_bdgf.scene.align`."""
+        from landcover_bdgf.scene.alignment import align  # a table is told from an image before libraries are loaded
+
         stack = align(self.hsi, self.sar or None, settings=self.aligning, missing=missing)
         return dataclasses.replace(stack, name=self.name)
 

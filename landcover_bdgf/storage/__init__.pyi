@@ -10,6 +10,7 @@ from .documents import (
 from .paths import (
     PathLike as PathLike,
     absolute_path as absolute_path,
+    check_exists as check_exists,
     is_remote as is_remote,
     typed_path as typed_path,
 )

@@ -6,6 +6,8 @@ import os
 import re
 from pathlib import Path
 
+from landcover_bdgf.errors import BdgfError
+
 PathLike = str | os.PathLike[str]
 
 _BUCKETS = {"s3": "/vsis3", "gs": "/vsigs", "az": "/vsiaz"}
@@ -29,3 +31,10 @@ def typed_path(text: str | os.PathLike[str]) -> Path:
         return Path(text)
     scheme, rest = address.groups()
     return Path(_BUCKETS[scheme]) / rest if scheme in _BUCKETS else Path("/vsicurl") / f"{scheme}:" / rest
+
+
+def check_exists(path: Path, kind: type[BdgfError]) -> None:
+    """``kind`` is raised for a file that does not exist."""
+    if not path.exists():
+        what = "is a broken link" if path.is_symlink() else "does not exist"
+        raise kind(path, what, "Check its name and the folder you are in.")

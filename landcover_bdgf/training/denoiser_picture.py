@@ -74,7 +74,7 @@ def _tiles(stack: Stack, denoiser: Checkpoint) -> list[NDArray[np.float32]]:
 
 def _figure(cubes: list[Tensor], sar_bands: int) -> Figure:
     figure = Figure(figsize=(9, 5.2), dpi=110, layout="constrained")
-    axes: Any = figure.subplots(TILES, 6)
+    axes: Any = figure.subplots(TILES, 6, squeeze=False)
     titles = [
         f"{state}, {sensor}" for state in ("clean", f"noisy (t = {STEP})", "denoised") for sensor in ("spectral", "SAR")
     ]

@@ -8,7 +8,6 @@ from typing import Annotated
 from landcover_bdgf.app.options import OUTPUT, OVERWRITE, Shown, argument, with_settings
 from landcover_bdgf.app.terminal import say
 from landcover_bdgf.mapping import MosaicSettings
-from landcover_bdgf.storage import read_record
 
 
 @with_settings
@@ -24,6 +23,7 @@ def mosaic(
 ) -> None:
     """Join the parts of a map that was made with --shard, or finished maps of tiles, scenes and UTM zones."""
     from landcover_bdgf.mapping import mosaic as join_parts
+    from landcover_bdgf.storage import read_record
 
     join_parts(parts, output, settings=settings, overwrite=overwrite)
     overlaps = read_record(output).get("overlaps", [])  # their agreement was logged
