@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import atexit
+import gc
 import signal
 import sys
 from typing import Annotated
@@ -72,6 +74,7 @@ def _every_command(version: VERSION = False) -> None:
 
 def main() -> None:
     """Run a command; errors end in one line and an exit code."""
+    atexit.register(gc.freeze)  # else Python's last collections walk all of PyTorch, for most of a second
     terminal.open_streams()
     gdal_env.lock(sys.argv[1:])
     terminal.handle_signals()

@@ -120,6 +120,8 @@ def explain(error: BaseException) -> int:
         context = getattr(error, "ctx", None)
         command = context.command_path if context else "bdgf"
         usage = error.format_message().replace("Value error, ", "")  # typer's own words
+        if not usage:  # no arguments: the help is printed already
+            return SettingsError.exit_code
         stop = "" if usage.endswith((".", "?")) else "."
         return _error(f"{usage}{stop} See {command} --help.", SettingsError.exit_code)
     if any(isinstance(e, MemoryError) or any(words in str(e) for words in _NO_MEMORY) for e in causes):
@@ -222,4 +224,6 @@ def _error(text: str, code: int) -> int:
         line = f"{line[: LONGEST // 2]} … {line[-LONGEST // 2 :]}"
     if tells_error():
         print(f"bdgf: error: {line}", file=sys.stderr)
+        if "--json" in sys.argv:
+            print(json.dumps({"error": line, "exit_code": code}, indent=2), flush=True)
     return code

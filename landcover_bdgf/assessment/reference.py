@@ -194,7 +194,7 @@ def _matched(pixels: Labels | Samples, legend: Legend, sample: str, notes: tuple
         raise LabelError(
             None,
             f"the reference has none of the map's classes. It has {in_reference}; the map has {in_map}",
-            "Check that it is the right field.",
+            "Check that it is the right field; `legend` gives the classes of a map other names.",
         )
     codes = np.array([0, *found], np.uint16)[pixels.codes]
     known = codes > 0

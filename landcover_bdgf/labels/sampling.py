@@ -99,7 +99,7 @@ def _drawn(scenes: Sequence[LabelledScene], settings: SampleSettings) -> JoinedS
     name = source_name(scenes[0].labels) if len(scenes) == 1 else "the labels"
     read, dropped = zip(*_read_all(scenes, settings), strict=True)
     all_pixels, scene_of = _as_one(read)
-    pixels, notes = _present(name, all_pixels)
+    pixels, notes = _present(name, all_pixels, any(scene.stack.area for scene in scenes))
     _warn_of_codes(name, scenes[0].field, pixels.legend)
     rng = np.random.default_rng(settings.seed)
     warn_of_strangers(pixels.legend, [pixels.codes[scene_of == i] for i in range(len(scenes))])
@@ -252,20 +252,24 @@ def label_tiles(
         yield Window(col, row, min(_READ_PX, width - col), min(_READ_PX, height - row)), inside
 
 
-def _present(path: PathLike, pixels: Labels) -> tuple[Labels, list[str]]:
-    """Labels with only the classes that have pixels, with codes from 1, and a note on each dropped class."""
+def _present(path: PathLike, pixels: Labels, in_area: bool) -> tuple[Labels, list[str]]:
+    """Labels with only the classes that have pixels, with codes from 1, and a note on each dropped class.
+
+    ``in_area`` tells that an area of interest has limited the pixels.
+    """
+    where = "with data in both images" + (" inside the area of interest" if in_area else "")
     present = set(np.unique(pixels.codes).tolist())
     gone = [entry for entry in pixels.legend.entries if entry.code not in present]
     if len(present) < 2:
         names = ", ".join(printable(e.name) for e in pixels.legend.entries if e.code in present) or "none"
         raise LabelError(
             path,
-            f"a map needs at least two classes with pixels that have data in both images, found {names}",
+            f"a map needs at least two classes that have pixels {where}, found {names}",
             "Check the field, or add labels.",
         )
     codes = np.searchsorted(sorted(present), pixels.codes) + 1
     kept = replace(pixels, legend=pixels.legend.without(e.code for e in gone), codes=codes.astype(np.uint16))
-    return kept, [f"class {printable(e.name)} has no pixel with data in both images, and is left out" for e in gone]
+    return kept, [f"class {printable(e.name)} has no pixel {where}, and is left out" for e in gone]
 
 
 def _warn_of_codes(path: PathLike, field: str, legend: Legend) -> None:

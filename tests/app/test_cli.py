@@ -120,6 +120,22 @@ def test_the_steps_give_the_map_of_the_main_job(
         assert json.loads(capsys.readouterr().out)["kind"] == kind
 
 
+def test_an_error_is_json_too_if_the_result_would_be(bdgf: Bdgf, capsys: pytest.CaptureFixture[str]) -> None:
+    assert bdgf("info", "absent.tif", "--json") == 3
+    shown = capsys.readouterr()
+    error = json.loads(shown.out)
+    assert error["exit_code"] == 3
+    assert error["error"].startswith("absent.tif: does not exist.")
+    assert shown.err.strip() == f"bdgf: error: {error['error']}"
+
+
+def test_without_a_command_the_help_is_shown_and_no_empty_error(bdgf: Bdgf, capsys: pytest.CaptureFixture[str]) -> None:
+    assert bdgf() == 2
+    shown = capsys.readouterr()
+    assert "Usage: bdgf" in shown.out + shown.err
+    assert "error" not in shown.err
+
+
 @pytest.mark.parametrize(("typed", "completed"), [("bdgf ma", ["map"]), ("bdgf align --max", ["--max-shift"])])
 def test_a_shell_completes_commands_and_options(
     typed: str, completed: list[str], bdgf: Bdgf, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]

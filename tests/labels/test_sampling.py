@@ -196,7 +196,14 @@ def test_a_class_without_data_leaves_the_legend(stack, caplog):
     samples = drawn(stack, labels(list("abcbc"), [(0, 50), (30, 20), (30, 90), (90, 20), (90, 90)]))
     assert samples.legend.names == ("b", "c")
     assert set(samples.codes) == {1, 2}
-    assert "class a has no pixel with data in both images" in caplog.text
+    assert "class a has no pixel with data in both images, and is left out" in caplog.text
+
+
+def test_a_class_outside_the_area_is_said_to_be_outside_it(stack, tmp_path, caplog):
+    geopandas.GeoDataFrame(geometry=[box(0, 129, 110, 21)], crs=32633).to_file(tmp_path / "aoi.gpkg")
+    limited = align(stack.spectral.paths, stack.sar.paths, settings=AlignSettings(aoi=str(tmp_path / "aoi.gpkg")))
+    drawn(limited, labels(list("abcbc"), [(30, 20), (30, 130), (60, 130), (30, 140), (60, 140)]))
+    assert "class a has no pixel with data in both images inside the area of interest" in caplog.text
 
 
 @pytest.mark.parametrize("values", [
