@@ -215,6 +215,9 @@ def _visible_reflectance(spectral: Image) -> list[int]:
     """
     if spectral.sensor == "Sentinel-2":
         return [at for at, band in enumerate(spectral.bands) if 450 < (band.wavelength_nm or 0) < 680]  # of all dates
-    unnamed = spectral.sensor is None and all(name.startswith("band ") for name in spectral.names)
+    names = [name.partition("@")[0] for name in spectral.names]  # without the date
+    unnamed = spectral.sensor is None and all(name.startswith("band ") for name in names)
     integer = all(band.dtype in ("int16", "uint16", "int32") for band in spectral.bands)
-    return [0, 1, 2, 3] if unnamed and integer and 10 <= len(spectral.bands) <= 13 else []
+    if not (unnamed and integer and 10 <= len(set(names)) <= 13):
+        return []
+    return [at for at, name in enumerate(names) if name in ("band 1", "band 2", "band 3", "band 4")]  # of all dates

@@ -185,6 +185,14 @@ def test_an_offset_of_some_dates_is_removed_from_them(write_tif: WriteTif, tmp_p
     np.testing.assert_array_equal(kept[4:, 10:] - kept[:4, 10:], 1000)
 
 
+def test_an_offset_of_all_dates_is_removed_from_bands_without_names(write_tif: WriteTif, tmp_path: Path) -> None:
+    dark = np.concatenate([REFLECTANCE // 10] * 3)
+    for number in range(2):
+        write_tif(f"{number}.tif", (dark + 1000).astype("int16"))
+    stack = aligned(write_tif, table(tmp_path, f"{DAYS[0]},0.tif,", f"{DAYS[1]},1.tif,"))
+    np.testing.assert_array_equal(whole(stack).spectral, np.concatenate([dark, dark]))
+
+
 def test_dates_come_from_names_and_a_mapping_is_a_table(write_tif: WriteTif, tmp_path: Path) -> None:
     first = write_tif("S2_20230604.tif", FIRST, names=NAMES)
     second = write_tif("S2A_MSIL2A_20230614T101601_N0509_R022_T33UUP_20230701T000000.tif", SECOND, names=NAMES)
