@@ -87,7 +87,7 @@ def shared(total: int, shares: Floats, pixels: Ints, least: int) -> Ints:
         strata = "1 stratum" if len(pixels) == 1 else f"{len(pixels)} strata"
         raise SettingsError(
             f"`points={total}`",
-            f"are not enough for {strata} of at least {least} points",
+            f"too few for {strata} of at least {least} points",
             f"Use {int(lowest.sum())} or more, or a smaller `min_per_class`.",
         )
     total = min(total, int(pixels.sum()))

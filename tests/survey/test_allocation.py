@@ -84,7 +84,7 @@ def test_a_table_that_does_not_fit_is_refused(text: str, says: str, tmp_path: Pa
 
 
 def test_settings_that_do_not_fit_are_refused() -> None:
-    with pytest.raises(BdgfError, match=r"are not enough for 4 strata of at least 30 points. Use 120 or more"):
+    with pytest.raises(BdgfError, match=r"too few for 4 strata of at least 30 points. Use 120 or more"):
         allocate(PIXELS, NAMES, DesignSettings(points=100))
     with pytest.raises(BdgfError, match=r"is unknown. Use proportional, equal or neyman, or a CSV file"):
         allocate(PIXELS, NAMES, DesignSettings(points=200, allocation="optimal"))

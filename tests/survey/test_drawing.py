@@ -25,7 +25,7 @@ def test_a_simple_sample_is_one_stratum(tmp_path: Path) -> None:
 def test_a_simple_sample_may_have_few_points(tmp_path: Path) -> None:
     _, path = maps(tmp_path)
     assert len(design(path, DesignSettings(points=20, sampling="simple"))) == 20
-    with pytest.raises(SettingsError, match="are not enough for 1 stratum of at least 2 points"):
+    with pytest.raises(SettingsError, match="too few for 1 stratum of at least 2 points"):
         design(path, DesignSettings(points=1, sampling="simple"))
 
 
