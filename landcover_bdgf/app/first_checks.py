@@ -47,7 +47,7 @@ def first_checks(command: str, values: Mapping[str, Any]) -> None:
     sar = values.get("sar")
     for text in [values.get("hsi"), "" if sar == NO_IMAGE else sar, *(values.get("more") or [])]:
         _check_found(text or "")
-    if command == "map" and values["labels"] is None and (not table or values["model"] is not None):
+    if command == "map" and values["labels"] is None and (values["model"] is not None if table else sar is not None):
         check_file(model_path(values["model"]))
     labels = values.get("labels") or []
     for path in labels if isinstance(labels, list) else [labels]:

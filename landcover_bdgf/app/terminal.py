@@ -24,6 +24,7 @@ INTERRUPTED, TERMINATED = 130, 143
 LONGEST = 800  # characters of an error
 _signals: list[int] = []  # received; a library may replace the exception that they raise, and drop the cause
 _flags: dict[str, str] = {}  # options of the running command by setting
+_results: list[Any] = []  # that the running command has printed
 _OUT_OF_MEMORY = (
     "out of memory, or a limit is reached (ulimit -a)",
     "Close other programs; bdgf map needs less with --max-ram.",
@@ -95,6 +96,7 @@ def say(output: Output, lines: list[str], values: Any) -> None:
     """Print the result to standard output, as JSON or text; only the first of several processes does."""
     if not is_first():
         return
+    _results.append(values)
     text = "\n".join(map(one_line, lines))
     if output.json:
         text = json.dumps(_finite(values), default=str, indent=2, allow_nan=False)
@@ -142,6 +144,7 @@ def explain(error: BaseException) -> int:
 def handle_signals() -> None:
     """Raise on SIGTERM and Ctrl-C, so that temporary files are removed; Ctrl-C only if it is not ignored."""
     _signals.clear()
+    _results.clear()
     signal.signal(signal.SIGTERM, _stop)
     if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
         signal.signal(signal.SIGINT, _stop)
@@ -224,6 +227,6 @@ def _error(text: str, code: int) -> int:
         line = f"{line[: LONGEST // 2]} … {line[-LONGEST // 2 :]}"
     if tells_error():
         print(f"bdgf: error: {line}", file=sys.stderr)
-        if "--json" in sys.argv:
+        if "--json" in sys.argv and not _results:  # a reader of JSON expects one value
             print(json.dumps({"error": line, "exit_code": code}, indent=2), flush=True)
     return code

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from landcover_bdgf.errors import CheckpointError
+from landcover_bdgf.errors import CheckpointError, opening
 
 _PICKLES = (b"PK", *(bytes([0x80, protocol]) for protocol in range(2, 6)))  # also zipped
 
@@ -17,6 +17,7 @@ def model_path(model: Path | None) -> Path:
     return model or Path(os.environ.get("BDGF_MODEL") or DEFAULT_MODEL)
 
 
+@opening(CheckpointError)
 def check_file(path: Path) -> None:
     """CheckpointError for a file that does not exist, or is a pickle."""
     if not path.is_file():

@@ -95,6 +95,7 @@ def test_wrong_options_and_those_that_would_do_nothing_are_refused(
 ) -> None:
     table = tmp_path / "scenes.csv"
     table.write_text(f"hsi,sar\n{scene_files.spectral},{scene_files.sar}\n")
+    Path("x").touch()  # the model, which is not read
     paths = {"msi": scene_files.spectral, "sar": scene_files.sar, "labels": scene_files.labels, "table": table}
     assert bdgf(*words.format(**paths).split(), "-q") == 2
     out, err = capsys.readouterr()

@@ -67,13 +67,8 @@ def map_(
     With a table of scenes in place of HSI and SAR, map each into the folder OUTPUT. If it names labels, one model is
     trained on all of them, unless --model is given.
     """
-    from landcover_bdgf.geo import limit_cache
-    from landcover_bdgf.mapping import opened_client, parse_size
-    from landcover_bdgf.model import check_alone, load_checkpoint
     from landcover_bdgf.scene import check_pairs, read_scene_table
 
-    if mapping.max_ram:
-        limit_cache(parse_size(mapping.max_ram))
     rows = read_scene_table(hsi, settings=aligning) if is_table(hsi, sar) else None
     mapping = mapping.without_sar() if sar == NO_IMAGE else mapping
     if rows is not None and labels is not None:
@@ -88,6 +83,10 @@ def map_(
             problem = "-c and --set apply only when a model is trained"
             raise SettingsError(None, problem, "Remove them, or pass --labels.")
         file = model_path(model)
+        from landcover_bdgf.mapping import opened_client  # load PyTorch, for which mistakes in options need not wait
+        from landcover_bdgf.model import check_alone, load_checkpoint
+
+        _limit_cache(mapping)
         loaded = load_checkpoint(file, "model")
         check_alone(loaded, mapping.missing, file)  # refused before the images are read
         scenes = read_stack(hsi, sar, aligning, missing=mapping.missing) if rows is None else rows
@@ -97,6 +96,7 @@ def map_(
         return
     if mapping.shard != "1/1":
         raise SettingsError("--shard", "needs --model", "Train a model first; then map every part with it.")
+    _limit_cache(mapping)
     recipe = read_recipe(choice)
     sampling = with_windows(sampling, recipe)
     mapping = replace(mapping, legend=None, merge=(), rename=())  # the model learns the classes as they are wanted
@@ -116,6 +116,15 @@ def map_(
     model = model or new_model(output)
     job = Job(labels, field, output, model, recipe, sampling, mapping, run, overwrite, resume, machines.dask)
     _train_and_map(shown, stack, job)
+
+
+def _limit_cache(mapping: MapSettings) -> None:
+    """Keep GDAL's cache within ``--max-ram``."""
+    from landcover_bdgf.geo import limit_cache  # loads GDAL
+    from landcover_bdgf.mapping import parse_size
+
+    if mapping.max_ram:
+        limit_cache(parse_size(mapping.max_ram))
 
 
 def _map_with(shown: Shown, model: Checkpoint, scenes: Stack | list[SceneRow], output: Path, how: Values) -> None:
