@@ -44,10 +44,8 @@ def check_map(
     """
     _check_tile(settings.tile_px, recipe.halo_px)
     if settings.map_masked and stack.mask is None:
-        problem, remedy = (
-            "has no effect, as nothing is masked in this scene",
-            "Leave it out, or name a mask with `mask`.",
-        )
+        problem = "has no effect, as nothing is masked in this scene"
+        remedy = "Leave it out, or name a mask with `mask`."
         if any(image.series and image.series.masks for image in stack.images):
             problem, remedy = "has no effect, as pixels that are masked at a date are filled", "Leave it out."
         raise SettingsError("`map_masked`", problem, remedy)
