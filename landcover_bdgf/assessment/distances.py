@@ -38,10 +38,17 @@ class DistanceBin:
     def label(self) -> str:
         """The range as text."""
         if math.isnan(self.from_px):
-            return "an unknown distance (near the edge, or pixels without a class)"
+            return "unknown"
         if math.isinf(self.to_px):
             return f"{self.from_px:.0f} px and more"
         return f"{self.from_px:.0f} to {self.to_px - 1:.0f} px"
+
+    def from_border(self, borders_of: str) -> str:
+        """The range as a distance from a class border of the map or the reference."""
+        border = f"from a class border of the {borders_of}"
+        if math.isnan(self.from_px):
+            return f"unknown distance {border}, near the edge of the image or pixels without a class"
+        return f"{self.label} {border}"
 
 
 def accuracy_by_distance(right: NDArray[np.bool_], distances_px: NDArray[np.float64]) -> tuple[DistanceBin, ...]:

@@ -337,8 +337,7 @@ def summary_lines(result: Accuracy) -> list[str]:
         lines.append(f"{name:<{width}}{code} {c['reference_px']:>10} {shares}")
     lines += [f"{bin_.label} from training: {percent(bin_.overall)} of {bin_.n} px" for bin_ in result.by_distance]
     lines += [
-        f"{bin_.label} from a class border of the {result.borders_of}: {percent(bin_.overall)} of {bin_.n} px"
-        for bin_ in result.by_border
+        f"{bin_.from_border(result.borders_of)}: {percent(bin_.overall)} of {bin_.n} px" for bin_ in result.by_border
     ]
     lines += [scene.line() for scene in result.scenes]
     return [*lines, *remarks(result), f"note: {NO_PROBABILITY_SAMPLE}"]
