@@ -151,7 +151,7 @@ def _by_distance(right: Any, away: Any) -> list[dict[str, float]]:
 
 def _by_border(dataset: Dataset, samples: Samples, right: NDArray[np.bool_]) -> dict[str, float | None]:
     found = accuracy_by_border(right, border_bins(dataset.truth)[samples.test.rows, samples.test.cols])
-    return dict.fromkeys(BORDERS) | {name: 100 * one.overall for name, one in zip(BORDERS, found, strict=bool(found))}
+    return dict.fromkeys(BORDERS) | {name: 100 * one.overall for name, one in zip(BORDERS, found, strict=False)}
 
 
 def _streams_kept(dataset: Dataset, samples: Samples, right: NDArray[np.bool_]) -> dict[str, float | None]:
