@@ -8,8 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from landcover_bdgf.assessment.borders import BORDER_BINS_PX, UNKNOWN
-from landcover_bdgf.labels import CLEAR_PX
+from landcover_bdgf.labels import BORDER_BINS_PX, CLEAR_PX, UNKNOWN
 
 APART_PX = 37  # smallest distance at which surroundings of reference and training pixels do not overlap, by default
 # Distance to the nearest training pixel, in pixels. Below the first bound the windows of both overlap; farther away
