@@ -213,8 +213,8 @@ def _matched(pixels: Labels | Samples, legend: Legend, sample: str, notes: tuple
         share = percent(sum(int(counts[entry.code]) for entry in missing) / len(pixels.codes))
         names = listed([entry.name for entry in missing], partial(_nearest, legend))
         log.warning(
-            "%s of the reference pixels count as wrong, as the map lacks their classes: %s. If they are misspelt, or "
-            "not part of the question, correct them, or leave them out with `ignore_class`.",
+            "%s of the reference pixels count as wrong, as the map lacks their classes: %s. Correct them if they are "
+            "misspelt, or finer than those of the map; or leave them out with `ignore_class`.",
             share,
             names,
         )
