@@ -6,7 +6,7 @@ import os
 from collections.abc import Mapping, Sequence
 from contextlib import nullcontext
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from landcover_bdgf.app.resuming import check_not_begun
 from landcover_bdgf.errors import RasterError, SettingsError, opening
@@ -16,10 +16,13 @@ from landcover_bdgf.progress import errors_only
 from landcover_bdgf.scene import NO_IMAGE, SceneRow, is_scene_table, read_scene_table
 from landcover_bdgf.storage import Product, check, check_exists, is_remote, typed_path
 
+if TYPE_CHECKING:
+    from landcover_bdgf.mapping import MapSettings
+
 MADE_OF_ONE_FILE = ("align", "sample", "pretrain", "train", "map", "mosaic")
 
 
-def first_checks(command: str, values: Mapping[str, Any]) -> None:
+def first_checks(command: str, values: Mapping[str, Any], mapping: MapSettings | None = None) -> None:
     """Check the outputs, images, labels and the device of a command as far as it has them.
 
     Each mistake gets the error that the step concerned would raise later.
@@ -30,6 +33,8 @@ def first_checks(command: str, values: Mapping[str, Any]) -> None:
         Its name.
     values : mapping
         The values of its options and arguments by name.
+    mapping : MapSettings, optional
+        Those among them that a map is made with.
 
     Raises
     ------
@@ -42,6 +47,8 @@ def first_checks(command: str, values: Mapping[str, Any]) -> None:
     if table:
         with errors_only():  # the step that uses the table warns
             rows = read_scene_table(values["hsi"])
+            if mapping is not None and values["output"].exists():
+                _check_maps(rows, values, mapping)
             if command == "train" or (command == "map" and values["model"] is None):
                 _check_labels_of(rows, values)
     sar = values.get("sar")
@@ -66,6 +73,13 @@ def _check_dask(values: Mapping[str, Any]) -> None:
     if values["shard"] != "1/1":
         raise SettingsError("--dask", "computes the whole map, and --shard a part of it", "Leave one of them out.")
     check_workers(values["dask"], values["output"].absolute().parent)
+
+
+def _check_maps(rows: Sequence[SceneRow], values: Mapping[str, Any], mapping: MapSettings) -> None:
+    """OutputError if a folder has maps of these scenes that must stay."""
+    from landcover_bdgf.mapping import check_scene_maps  # loads GDAL
+
+    check_scene_maps(rows, values["output"], mapping, overwrite=values["overwrite"], resume=values["resume"])
 
 
 def _check_labels_of(rows: Sequence[SceneRow], values: Mapping[str, Any]) -> None:

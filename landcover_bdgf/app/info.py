@@ -201,7 +201,7 @@ def _raster(path: Path) -> dict[str, Any]:
             "grid": grid_of(dataset).describe(),
             "bands": dataset.count,
             "type": dataset.dtypes[0],
-            "nodata": dataset.nodata,
+            "nodata": "none declared" if dataset.nodata is None else dataset.nodata,
             "names": [printable(d) for d in dataset.descriptions if d],
         }
         named = labels.named_values(dataset) if dataset.count == 1 else []

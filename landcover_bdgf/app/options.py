@@ -146,7 +146,7 @@ def with_settings(command: Command) -> Command:
         if wants_typed:
             sources = {key: context.get_parameter_source(key) for key in values}
             filled["typed"] = Typed(key for key, source in sources.items() if source and source.name == COMMAND_LINE)
-        first_checks(name, values)
+        first_checks(name, values, filled.get("mapping"))
         products, inputs = _products(name, values), _inputs(name, values)
         overwrite, resume = values.get("overwrite", False), values.get("resume", False)
         knows = len(products) > 1 or (name == "map" and resume)  # run_job and map_scene know what is finished

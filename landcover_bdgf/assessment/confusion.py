@@ -26,10 +26,11 @@ Floats = NDArray[np.float64]
 class ClassAccuracy(TypedDict):
     """Figures of one class; accuracies and the limits of their 95 % intervals are None without pixels.
 
-    ``small``: fewer than ``SMALL_PX`` reference pixels, or than ``SMALL_POLYGONS`` polygons.
+    ``code`` is None for a class that the map does not have. ``small``: fewer than ``SMALL_PX`` reference pixels, or
+    than ``SMALL_POLYGONS`` polygons.
     """
 
-    code: int
+    code: int | None
     name: str
     polygons: int
     reference_px: int

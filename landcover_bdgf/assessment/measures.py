@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import html
 import math
-from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
@@ -34,7 +33,7 @@ from landcover_bdgf.assessment.reliability import ReliabilityBin, calibration_er
 from landcover_bdgf.assessment.scene_rows import SceneAccuracy
 from landcover_bdgf.assessment.verdicts import confidence_verdict, novelty_verdict
 from landcover_bdgf.errors import LabelError
-from landcover_bdgf.labels import EDGE_PX, NODATA, Legend
+from landcover_bdgf.labels import EDGE_PX, NODATA, Legend, LegendEntry
 from landcover_bdgf.text import listed, percent, printable, table
 
 FEW_POLYGONS = 10
@@ -53,8 +52,9 @@ class Accuracy:
     Attributes
     ----------
     legend : Legend
+        Of the map.
     matrix : int64 (classes, classes)
-        Pixels; rows are the map, columns the reference, in the order of the legend.
+        Pixels; rows are the map, columns the reference, in the order of the legend, then of ``lacking``.
     no_data : int64 (classes,)
         Reference pixels at which the map has no data; not counted in any other number.
     overall, average, kappa : float
@@ -66,8 +66,8 @@ class Accuracy:
         Of each class: its polygons, and the independent pixels behind its accuracies.
     sample : str
         Description of the reference.
-    unknown : mapping of str to int
-        Classes of the reference that the map does not have, with their numbers of pixels, which are not counted.
+    lacking : tuple of LegendEntry
+        Classes of the reference that the map does not have; their pixels count as wrong.
     leak : float, optional
         Share of reference pixels whose window overlaps that of a training pixel; None if not known.
     surroundings : float, optional
@@ -78,7 +78,7 @@ class Accuracy:
     by_distance : tuple of DistanceBin
         By the distance to the nearest training pixel; only bins that hold pixels.
     by_border : tuple of DistanceBin
-        By the distance to the nearest pixel of another class; all bins, or none if one holds no pixels.
+        By the distance to the nearest pixel of another class, see :func:`accuracy_by_border`.
     borders_of : str
         Whose borders these are: "reference" or "map".
     polygons : int
@@ -110,7 +110,7 @@ class Accuracy:
     f1: NDArray[np.float64]
     sizes: ClassSizes
     sample: str = ""
-    unknown: Mapping[str, int] = field(default_factory=dict)
+    lacking: tuple[LegendEntry, ...] = ()
     leak: float | None = None
     surroundings: float | None = None
     edges: float = math.nan
@@ -144,9 +144,20 @@ class Accuracy:
         return "\n".join(summary_lines(self))
 
     @property
-    def codes(self) -> tuple[int, ...]:
-        """Codes of the classes in the map, as its user sees them."""
-        return self.map_codes or self.legend.codes
+    def entries(self) -> tuple[LegendEntry, ...]:
+        """The classes of the map, then those that only the reference has."""
+        return self.legend.entries + self.lacking
+
+    @property
+    def codes(self) -> tuple[int | None, ...]:
+        """Codes of the classes in the map, as its user sees them; None for those that only the reference has."""
+        return (self.map_codes or self.legend.codes) + (None,) * len(self.lacking)
+
+    @property
+    def unknown(self) -> dict[str, int]:
+        """Classes of the reference that the map does not have: numbers of their pixels."""
+        totals = self.matrix.sum(0).tolist()
+        return {entry.name: totals[entry.code - 1] for entry in self.lacking}
 
     @property
     def n(self) -> int:
@@ -160,14 +171,11 @@ class Accuracy:
 
     def classes(self) -> list[ClassAccuracy]:
         """One row per class."""
-        return [self._class(i) for i in range(len(self.legend.entries))]
+        return [self._class(i) for i in range(len(self.entries))]
 
     def _class(self, i: int) -> ClassAccuracy:
-        entry, polygons, reference_px = (
-            self.legend.entries[i],
-            int(self.sizes.polygons[i]),
-            int(self.matrix[:, i].sum()),
-        )
+        entry, polygons = self.entries[i], int(self.sizes.polygons[i])
+        reference_px = int(self.matrix[:, i].sum())
         producers = interval(float(self.producers[i]), float(self.sizes.producers[i]))
         users = interval(float(self.users[i]), float(self.sizes.users[i]))
         return ClassAccuracy(
@@ -197,7 +205,7 @@ class Accuracy:
 
     def confused(self) -> list[str]:
         """The most confused pairs of classes, as sentences."""
-        names, totals = [printable(name) for name in self.legend.names], self.matrix.sum(0)
+        names, totals = [printable(entry.name) for entry in self.entries], self.matrix.sum(0)
         return [
             f"{names[col]} mapped as {names[row]}: {number} of {totals[col]} reference px"
             + (f" ({percent(number / totals[col])})" if totals[col] >= COUNTED_PX else "")
@@ -226,7 +234,7 @@ class Accuracy:
             "classes": self.classes(),
             "most_confused": self.confused(),
             "reference_px_without_map_data": int(self.no_data.sum()),
-            "unknown_classes": dict(self.unknown),
+            "unknown_classes": self.unknown,
             "sample": self.sample,
             "leak": self.leak,
             "median_px_from_labels": self.judged_px and dict(zip(("judged", "map"), self.judged_px, strict=True)),
@@ -252,19 +260,23 @@ class Accuracy:
 
 
 def accuracy(
-    reference_codes: NDArray[Any], map_codes: NDArray[Any], legend: Legend, groups: NDArray[np.integer] | None = None
-) -> Accuracy:
+    reference_codes: NDArray[Any], map_codes: NDArray[Any], legend: Legend,
+    groups: NDArray[np.integer] | None = None, lacking: tuple[LegendEntry, ...] = (),
+) -> Accuracy:  # fmt: skip
     """Compare the classes of a map with those of the reference, pixel by pixel.
 
     Parameters
     ----------
     reference_codes : integer array (n,)
-        Codes of the legend.
+        Codes of the legend, or of ``lacking``.
     map_codes : integer array (n,)
         Codes of the legend, or 0 where the map has no data.
     legend : Legend
     groups : integer array (n,), optional
         The polygon, point or block of each pixel; by default, each is one of its own.
+    lacking : tuple of LegendEntry
+        Classes that the map does not have, with the codes after those of the legend; their pixels count as wrong:
+        producer's accuracy 0, user's accuracy undefined.
 
     Raises
     ------
@@ -272,8 +284,8 @@ def accuracy(
         If the map has data at no reference pixel, or contains codes that are not in its legend.
     """
     has_data = map_codes != NODATA
-    codes = list(legend.codes)
-    unknown = np.setdiff1d(map_codes[has_data], codes)
+    codes = [*legend.codes, *(entry.code for entry in lacking)]
+    unknown = np.setdiff1d(map_codes[has_data], legend.codes)
     if len(unknown):
         raise LabelError(None, f"the map contains code {unknown[0]}, which is not in its legend", "Make the map again.")
     if not has_data.any():
@@ -300,6 +312,7 @@ def accuracy(
         sizes=ClassSizes.of(reference, mapped, group, len(codes)),
         polygons=len(np.unique(group)),
         effective=effective_size(right, group),
+        lacking=lacking,
     )
 
 
@@ -324,8 +337,7 @@ def summary_lines(result: Accuracy) -> list[str]:
         lines.append(f"{name:<{width}}{code} {c['reference_px']:>10} {shares}")
     lines += [f"{bin_.label} from training: {percent(bin_.overall)} of {bin_.n} px" for bin_ in result.by_distance]
     lines += [
-        f"{bin_.label} from a class border of the {result.borders_of}: {percent(bin_.overall)} of {bin_.n} px"
-        for bin_ in result.by_border
+        f"{bin_.from_border(result.borders_of)}: {percent(bin_.overall)} of {bin_.n} px" for bin_ in result.by_border
     ]
     lines += [scene.line() for scene in result.scenes]
     return [*lines, *remarks(result), f"note: {NO_PROBABILITY_SAMPLE}"]
@@ -362,7 +374,7 @@ def remarks(result: Accuracy) -> list[str]:
     if result.no_data.any():
         found.append(f"{result.no_data.sum()} reference px are not counted, as the map has no data there")
     found += [
-        f"class {printable(name)} of the reference is not in the map: {n} px not counted"
+        f"class {printable(name)} of the reference is not in the map: {n} px count as wrong"
         for name, n in result.unknown.items()
     ]
     classes = result.classes()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from difflib import get_close_matches
 from functools import partial
 from pathlib import Path
@@ -17,17 +17,18 @@ from rasterio.errors import CRSError
 from rasterio.io import DatasetReader
 from rasterio.windows import Window
 
-from landcover_bdgf.assessment.borders import border_bins_at
 from landcover_bdgf.errors import LabelError
 from landcover_bdgf.geo import Grid, read_band, recorded_crs
 from landcover_bdgf.labels import (
     CLEAR_PX,
+    Color,
     Labels,
     LabelSource,
     Legend,
     LegendEntry,
     ReadSettings,
     Samples,
+    border_bins_at,
     distances_px,
     is_samples_file,
     label_tiles,
@@ -41,6 +42,7 @@ from landcover_bdgf.text import listed, percent, printable
 
 # Deeply nested WKT overflows the stack in GEOS and ends the process; the points of a record are not nested.
 _POINTS = re.compile(r"MULTIPOINT \([-+.\de, ()]*\)", re.ASCII)
+_ONLY_IN_REFERENCE: Color = (136, 136, 136)
 _POINT_CHARACTERS = 64  # at most, for one point; bdgf writes about 40
 
 
@@ -54,14 +56,17 @@ class ReferenceFile:
 
 @dataclass(frozen=True, eq=False)
 class Reference:
-    """Reference pixels of a map: rows and columns on its grid, codes of its legend, (n,)."""
+    """Reference pixels of a map: rows and columns on its grid, codes, (n,).
+
+    Codes are those of the legend of the map, then those of ``lacking``.
+    """
 
     rows: NDArray[np.int32]
     cols: NDArray[np.int32]
     codes: NDArray[np.uint16]
     groups: NDArray[np.int32]  # the polygon, point or block of each
     sample: str  # description of the sample
-    unknown: Mapping[str, int]  # classes that the map does not have: numbers of their pixels, which are left out
+    lacking: tuple[LegendEntry, ...]  # classes that the map does not have
     notes: tuple[str, ...]  # on how the samples were drawn
 
     @property
@@ -182,7 +187,7 @@ def _points(text: str, count: int) -> NDArray[np.float64]:
 
 
 def _matched(pixels: Labels | Samples, legend: Legend, sample: str, notes: tuple[str, ...] = ()) -> Reference:
-    """Pixels with the codes of the map's legend; classes that it does not have are counted and left out."""
+    """Pixels with the codes of the map's legend; classes that it does not have get the codes after these."""
     if not len(pixels.rows):
         remedy = "Use the model of the map, which judged them by folds, or other labels."
         raise LabelError(None, "the samples have no test part", remedy)
@@ -196,15 +201,25 @@ def _matched(pixels: Labels | Samples, legend: Legend, sample: str, notes: tuple
             f"the reference has none of the map's classes. It has {in_reference}; the map has {in_map}",
             "Check that it is the right field; `legend` gives the classes of a map other names.",
         )
-    codes = np.array([0, *found], np.uint16)[pixels.codes]
-    known = codes > 0
     counts = np.bincount(pixels.codes, minlength=len(entries) + 1)
-    unknown = {e.name: int(counts[e.code]) for e in entries if counts[e.code] and not found[e.code - 1]}
-    if unknown:
-        share, names = percent(sum(unknown.values()) / len(pixels.codes)), listed(unknown, partial(_nearest, legend))
-        log.warning("%s of the reference pixels are not counted, as the map lacks their classes: %s", share, names)
-    arrays = (pixels.rows[known], pixels.cols[known], codes[known], pixels.groups[known])
-    return Reference(*arrays, sample, unknown, notes)
+    missing = [entry for entry in entries if counts[entry.code] and not found[entry.code - 1]]
+    lacking = tuple(
+        replace(entry, code=code, color=_ONLY_IN_REFERENCE)
+        for code, entry in enumerate(missing, len(legend.entries) + 1)
+    )
+    for before, entry in zip(missing, lacking, strict=True):
+        found[before.code - 1] = entry.code
+    if missing:
+        share = percent(sum(int(counts[entry.code]) for entry in missing) / len(pixels.codes))
+        names = listed([entry.name for entry in missing], partial(_nearest, legend))
+        log.warning(
+            "%s of the reference pixels count as wrong, as the map lacks their classes: %s. Correct them if they are "
+            "misspelt, or finer than those of the map; or leave them out with `ignore_class`.",
+            share,
+            names,
+        )
+    codes = np.array([0, *found], np.uint16)[pixels.codes]
+    return Reference(pixels.rows, pixels.cols, codes, pixels.groups, sample, lacking, notes)
 
 
 def _warn_of_pixel_values(reference: Legend, legend: Legend) -> None:

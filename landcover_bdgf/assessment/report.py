@@ -140,10 +140,10 @@ def _compare(
 ) -> tuple[Accuracy, Places]:
     codes = read_codes(dataset, pixels)
     try:
-        result = accuracy(pixels.codes, codes, legend, pixels.groups)
+        result = accuracy(pixels.codes, codes, legend, pixels.groups, pixels.lacking)
     except LabelError as error:
         raise LabelError(dataset.name, error.problem, error.remedy) from error
-    result = _with_borders(replace(result, sample=pixels.sample, unknown=pixels.unknown), dataset, pixels, codes)
+    result = _with_borders(replace(result, sample=pixels.sample), dataset, pixels, codes)
     if "confidence" in layers:  # otherwise the file may belong to another map
         result = replace(result, reliability=_reliability(dataset, pixels, codes))
     has_data = codes != 0
@@ -246,8 +246,8 @@ def _write(output: PathLike, result: Accuracy, page: str, *, overwrite: bool) ->
         classes = result.classes()
         write_table(folder / "accuracy.csv", [list(classes[0]), *(list(row.values()) for row in classes)])
         header = ["map code (rows) \\ reference code (columns)", "class", *result.codes]
-        rows = zip(result.codes, result.legend.names, result.matrix.tolist(), strict=True)
-        write_table(folder / "confusion.csv", [header, *([code, name, *counts] for code, name, counts in rows)])
+        rows = zip(result.codes, result.entries, result.matrix.tolist(), strict=True)
+        write_table(folder / "confusion.csv", [header, *([code, entry.name, *counts] for code, entry, counts in rows)])
 
 
 def _figures(result: Accuracy) -> str:

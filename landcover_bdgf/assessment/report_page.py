@@ -59,7 +59,7 @@ def render(
     shares = result.matrix / np.maximum(result.matrix.sum(axis=1, keepdims=True), 1)
     return html_page(
         TEMPLATE, title=printable(title), result=result, classes=result.classes(), areas=areas,
-        colors={code: area["color"] for code, area in zip(result.codes, areas, strict=True)},
+        colors=[entry.hex for entry in result.entries],
         remarks=remarks(result),
         warnings=list(dict.fromkeys([*result.about.warnings, *notes])), inputs=result.about.inputs(),
         disagreements=disagreements(result.matrix), shares=shares, few={"px": SMALL_PX, "polygons": SMALL_POLYGONS},

@@ -3,7 +3,7 @@
 =============  ================================================================
 settings       settings of a map
 scene_map      map_scene
-many_scenes    map_scenes; scene_results: what became of each
+many_scenes    map_scenes; scene_outputs: its files; scene_results: what became of each scene
 partial_map    the folder of an unfinished map
 map_work       what is left to compute of a map; window_blocks: its windows
 shared_map     maps computed by workers of dask; shared_run: what a worker does

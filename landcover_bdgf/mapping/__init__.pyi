@@ -1,5 +1,5 @@
 from .dask_cluster import check_workers as check_workers, opened_client as opened_client
-from .many_scenes import check_scene_maps as check_scene_maps, map_scenes as map_scenes
+from .many_scenes import map_scenes as map_scenes
 from .map_checks import check_map as check_map
 from .map_outputs import map_product as map_product, part_path as part_path
 from .memory import parse_size as parse_size
@@ -11,6 +11,7 @@ from .scene_map import (
     is_map_of as is_map_of,
     map_scene as map_scene,
 )
+from .scene_outputs import check_scene_maps as check_scene_maps
 from .scene_results import SceneResult as SceneResult, result_lines as result_lines
 from .settings import (
     DaskSettings as DaskSettings,

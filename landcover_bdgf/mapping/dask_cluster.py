@@ -6,6 +6,7 @@ import asyncio
 import logging
 import re
 import secrets
+import socket
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
@@ -14,6 +15,7 @@ from importlib.metadata import version
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
 
 from landcover_bdgf.errors import BdgfError, OutputError, RasterError, ResourceError, SettingsError, unwritten
 from landcover_bdgf.model import Run, available_threads
@@ -24,9 +26,10 @@ if TYPE_CHECKING:
     import torch
     from distributed import Client
 
+STARTED_WITHIN_S = 2.0  # a scheduler that is started together with the map
 CONNECTED_WITHIN_S = 5
 ASKED_TIMES = 5
-SEEN_WITHIN_S = 5.0  # a new file of another machine, on a network disk
+SEEN_WITHIN_S = 3.0  # a new file of another machine, on a network disk
 COMPARED = {"landcover-bdgf": "bdgf", "torch": "torch"}  # packages whose versions must agree, and their names
 _LOCAL = re.compile(r"local:([1-9]\d{0,3})")
 _SHARE = "Write the map into a folder that all machines share under the same path."
@@ -63,33 +66,61 @@ def opened_client(address: str | None) -> Iterator[Client | None]:
         yield None
         return
     check_address(address)
+    local = _LOCAL.fullmatch(address)
+    with quiet_dask(), _own_workers(int(local[1])) if local else _scheduler(address) as client:
+        yield client
+
+
+@contextmanager
+def _own_workers(count: int) -> Iterator[Client]:
+    """A client of new workers that share the cores of this machine."""
     import dask
     from distributed import Client, LocalCluster
 
-    with quiet_dask():
-        if local := _LOCAL.fullmatch(address):
-            count = int(local[1])
-            log.info("starting %d workers on this machine", count)
-            how: dict[str, Any] = {"dashboard_address": ":0", "memory_limit": 0, "preload": [_IGNORE_CTRL_C]}
-            threads = max(1, available_threads() // count)
-            environment = {"OMP_NUM_THREADS": str(threads), "DASK_LOGGING__DISTRIBUTED": "critical"}
-            before_start = "distributed.nanny.pre-spawn-environ"
-            with (
-                dask.config.set({f"{before_start}.{name}": value for name, value in environment.items()}),
-                LocalCluster(count, threads_per_worker=1, processes=True, silence_logs=False, **how) as own,
-                Client(own, set_as_default=False) as client,
-            ):
-                own.adapt(minimum=count, maximum=count)  # dask gives up a worker that dies while it starts
-                yield client
-            return
+    log.info("starting %d workers on this machine", count)
+    how: dict[str, Any] = {"dashboard_address": ":0", "memory_limit": 0, "preload": [_IGNORE_CTRL_C]}
+    threads = max(1, available_threads() // count)
+    environment = {"OMP_NUM_THREADS": str(threads), "DASK_LOGGING__DISTRIBUTED": "critical"}
+    before_start = "distributed.nanny.pre-spawn-environ"
+    with (
+        dask.config.set({f"{before_start}.{name}": value for name, value in environment.items()}),
+        LocalCluster(count, threads_per_worker=1, processes=True, silence_logs=False, **how) as own,
+        Client(own, set_as_default=False) as client,
+    ):
+        own.adapt(minimum=count, maximum=count)  # dask gives up a worker that dies while it starts
+        yield client
+
+
+@contextmanager
+def _scheduler(address: str) -> Iterator[Client]:
+    """A client of a scheduler; ResourceError if none answers."""
+    try:
+        _reach(address)
+        asyncio.run(asyncio.wait_for(_greet(address), CONNECTED_WITHIN_S))
+        from distributed import Client
+
+        client = Client(address, timeout=CONNECTED_WITHIN_S, set_as_default=False)
+    except Exception as error:  # another service may answer anything
+        remedy = "Start one with dask scheduler, and workers with dask worker, or check the address."
+        raise ResourceError(address, "no scheduler of dask answers", remedy) from error
+    with client:
+        yield client
+
+
+def _reach(address: str) -> None:
+    """Connect once, before dask is loaded; OSError if nobody listens."""
+    where = urlsplit(address)
+    if where.scheme == "ucx":
+        return
+    until = time.monotonic() + STARTED_WITHIN_S
+    while True:
         try:
-            asyncio.run(asyncio.wait_for(_greet(address), CONNECTED_WITHIN_S))
-            client = Client(address, timeout=CONNECTED_WITHIN_S, set_as_default=False)
-        except Exception as error:  # another service may answer anything
-            remedy = "Start one with dask scheduler, and workers with dask worker, or check the address."
-            raise ResourceError(address, "no scheduler of dask answers", remedy) from error
-        with client:
-            yield client
+            socket.create_connection((where.hostname, where.port), CONNECTED_WITHIN_S).close()
+            return
+        except OSError:
+            if time.monotonic() > until:
+                raise
+        time.sleep(0.2)
 
 
 async def _greet(address: str) -> None:
@@ -195,7 +226,7 @@ def _check_shared(client: Client, folder: Path, files: Sequence[Path]) -> None:
         import os
         import time
 
-        until = time.monotonic() + within_s
+        until = time.monotonic() + (within_s if os.path.isdir(os.path.dirname(path)) else 0)
         while time.monotonic() <= until:
             try:
                 with open(path, encoding="ascii") as file:

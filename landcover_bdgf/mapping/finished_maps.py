@@ -39,6 +39,12 @@ class FinishedMap:
     legend: Legend
     record: dict[str, Any]
 
+    def has(self, layer: str) -> bool:
+        """Whether it has a layer; a map that was made where both sensors have data needs no file to tell so."""
+        recorded = self.record.get("layers")
+        alike = self.record.get("step") == "map" and isinstance(recorded, list) and layer not in recorded
+        return layer in self.layers or (layer == "condition" and alike)
+
     def codes(self, window: Window) -> NDArray[Any]:
         """The codes of a window, 0 where there is no data."""
         codes = read_band(self.classes, window)

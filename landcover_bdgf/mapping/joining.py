@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from rasterio.io import DatasetReader
 from rasterio.windows import Window
 
 from landcover_bdgf.errors import RasterError
@@ -36,6 +37,8 @@ def join_maps(
 ) -> Path:
     """Write one map from finished maps, strip by strip; layers are written if all maps have them.
 
+    Where only some maps tell which sensors saw their pixels, both saw those of the others.
+
     Raises
     ------
     RasterError, LabelError
@@ -54,9 +57,7 @@ def join_maps(
         placed = [PlacedMap.of(each, grid) for each in maps]
         overlaps = measured_overlaps(placed, grid, _READ_PX)
         tell_overlaps(overlaps, [each.path for each in maps])
-        tiles = {
-            name: (maps[0].layers[name].dtypes[0], _tiles(placed, grid, settings, legend, name)) for name in layers
-        }
+        tiles = {name: (_first(maps, name).dtypes[0], _tiles(placed, grid, settings, legend, name)) for name in layers}
         found = _record(maps, legend, settings, overlaps)
         if "condition" in layers:
             found |= {"conditions": condition_counts(_tiles(placed, grid, settings, legend, "condition"))}
@@ -94,14 +95,19 @@ def _layers(maps: Sequence[FinishedMap], legend: Legend) -> list[str]:
     found = []
     for name in (name for name in LAYERS if any(name in each.layers for each in maps)):
         bands = len(LAYERS[name].bands(legend))
-        lacking = [each for each in maps if name not in each.layers or each.layers[name].count != bands]
+        lacking = [m for m in maps if not m.has(name) or (name in m.layers and m.layers[name].count != bands)]
         if lacking:
             why = "has fewer classes" if name in lacking[0].layers else "has none"
             log.info("no %s is written, as %s %s", name, lacking[0].path, why)
             continue
-        _check_type([each.layers[name] for each in maps])
+        _check_type([each.layers[name] for each in maps if name in each.layers])
         found.append(name)
     return found
+
+
+def _first(maps: Sequence[FinishedMap], layer: str) -> DatasetReader:
+    """The first file of a layer."""
+    return next(each.layers[layer] for each in maps if layer in each.layers)
 
 
 def _check_type(layers: Sequence[Any]) -> None:
@@ -117,7 +123,7 @@ def _tiles(
     """Windows with their codes (1, h, w), or with their pixels of a layer (bands, h, w)."""
     bands, nodata, dtype = 1, NODATA, legend.dtype
     if layer is not None:
-        first = maps[0].found.layers[layer]
+        first = _first([each.found for each in maps], layer)
         bands, nodata, dtype = first.count, layer_nodata(layer, first.dtypes[0]), np.dtype(first.dtypes[0])
     for window in grid.tiles(_READ_PX):
         shape = (window.height, window.width)

@@ -11,38 +11,24 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from landcover_bdgf.errors import BdgfError, OutputError, ResourceError, opening, unwritten
+from landcover_bdgf.errors import BdgfError, ResourceError, unwritten
 from landcover_bdgf.labels import Legend, regrouped
 from landcover_bdgf.mapping.finished_maps import opened_map
-from landcover_bdgf.mapping.map_outputs import map_product
 from landcover_bdgf.mapping.map_work import MapWork
 from landcover_bdgf.mapping.scene_map import BegunMap, Wanted, begin_map, compute_map, finish_map
+from landcover_bdgf.mapping.scene_outputs import SceneTask, check_outputs, scene_tasks, summary_path
 from landcover_bdgf.mapping.scene_results import SceneResult, write_results
 from landcover_bdgf.mapping.settings import MapSettings
 from landcover_bdgf.mapping.shared_map import check_source, compute_shared
-from landcover_bdgf.mapping.stac_item import check_stac
 from landcover_bdgf.model import Checkpoint, Run, load_checkpoint
 from landcover_bdgf.progress import kept_warnings, log
 from landcover_bdgf.scene import SceneRow, Stack, read_scene_table
-from landcover_bdgf.storage import PathLike, Product, check, reserved
+from landcover_bdgf.storage import PathLike, reserved
 
 if TYPE_CHECKING:
     from distributed import Client
 
 _READ_PX = 1024
-
-
-@dataclass(frozen=True)
-class _Task:
-    """One scene and its map."""
-
-    row: SceneRow
-    output: Path
-    settings: MapSettings
-
-    @property
-    def product(self) -> Product:
-        return map_product(self.output, self.settings)
 
 
 def map_scenes(
@@ -91,9 +77,9 @@ def map_scenes(
     settings, run, folder = settings or MapSettings(), run or Run(), Path(folder)
     rows = scenes if isinstance(scenes, Sequence) and not isinstance(scenes, str) else read_scene_table(scenes)
     model = model if isinstance(model, Checkpoint) else load_checkpoint(Path(model), "model")
-    tasks = _tasks(rows, folder, settings)
-    summary = _summary(folder, settings)
-    _check_outputs(tasks, summary, overwrite=overwrite, resume=resume)
+    tasks = scene_tasks(rows, folder, settings)
+    summary = summary_path(folder, settings)
+    check_outputs(tasks, summary, overwrite=overwrite, resume=resume)
     try:
         how = Wanted(settings, run, overwrite, resume)
         if client is not None:
@@ -109,64 +95,13 @@ def map_scenes(
     return results
 
 
-def check_scene_maps(
-    rows: Sequence[SceneRow], folder: Path, settings: MapSettings, *, overwrite: bool, resume: bool
-) -> None:
-    """Make the folder of the maps; refuse what :func:`map_scenes` would refuse before the first map."""
-    _check_outputs(_tasks(rows, folder, settings), _summary(folder, settings), overwrite=overwrite, resume=resume)
-
-
-def _tasks(rows: Sequence[SceneRow], folder: Path, settings: MapSettings) -> list[_Task]:
-    number, count = settings.shard_of
-    return [_task(row, folder, settings) for row in rows[number - 1 :: count]]
-
-
-def _summary(folder: Path, settings: MapSettings) -> Path:
-    number, count = settings.shard_of
-    return folder / (f"summary.{number}-of-{count}.csv" if count > 1 else "summary.csv")
-
-
-def _task(row: SceneRow, folder: Path, settings: MapSettings) -> _Task:
-    settings = settings if row.sar else settings.without_sar()
-    polygons = settings.polygons and str(folder / f"{row.name}_{Path(settings.polygons).name}")
-    stac = settings.stac and (row.date or settings.stac)
-    return _Task(row, folder / f"{row.name}.tif", replace(settings, shard="1/1", polygons=polygons, stac=stac))
-
-
-@opening(OutputError)
-def _make_folder(folder: Path) -> None:
-    if folder.exists() and not folder.is_dir():
-        raise OutputError(folder, "is a file, the maps of a table go into a folder", "Choose another name.")
-    try:
-        folder.mkdir(exist_ok=True)
-    except FileNotFoundError:
-        raise OutputError(folder, f"the folder {folder.parent} does not exist", "Create it first.") from None
-
-
-def _check_outputs(tasks: Sequence[_Task], summary: Path, *, overwrite: bool, resume: bool) -> None:
-    """Make the folder; refuse, before the first map, outputs that cannot be written or would replace others."""
-    _make_folder(summary.parent)
-    for stac in {task.settings.stac for task in tasks}:
-        if stac:
-            check_stac(stac)  # else every scene would fail with it
-    products = [task.product for task in tasks]
-    inputs = [file for task in tasks for file in (*task.row.hsi, *task.row.sar)]
-    check(*products, inputs=inputs, overwrite=True)
-    existing = [file for product in products for file in (product.path, *product.scratch) if file.exists()]
-    if existing and not (overwrite or resume):
-        more = f", like {len(existing) - 1} more" if len(existing) > 1 else ""
-        remedy = "Skip finished maps with `resume`, replace them with `overwrite`, or choose another folder."
-        raise OutputError(existing[0], f"exists already{more}", remedy)
-    check(Product(summary, extension=".csv"), overwrite=overwrite or resume)
-
-
-def _told(tasks: Sequence[_Task]) -> Iterator[_Task]:
+def _told(tasks: Sequence[SceneTask]) -> Iterator[SceneTask]:
     for position, task in enumerate(tasks, 1):
         log.info("scene %d of %d: %s", position, len(tasks), task.row.name)
         yield task
 
 
-def _results(tasks: Sequence[_Task], model: Checkpoint, how: Wanted) -> list[SceneResult]:
+def _results(tasks: Sequence[SceneTask], model: Checkpoint, how: Wanted) -> list[SceneResult]:
     """Map the scenes one after another; on workers, their queue is filled from several."""
     results: dict[str, SceneResult] = {}
     begun: dict[MapWork, _BegunScene] = {}
@@ -195,14 +130,14 @@ def _results(tasks: Sequence[_Task], model: Checkpoint, how: Wanted) -> list[Sce
 class _BegunScene:
     """A scene whose map is being computed, and what it has warned of."""
 
-    task: _Task
+    task: SceneTask
     map: BegunMap
     start_s: float
     warnings: list[str]
     opened: ExitStack
 
 
-def _begin(task: _Task, model: Checkpoint, how: Wanted) -> _BegunScene | SceneResult:
+def _begin(task: SceneTask, model: Checkpoint, how: Wanted) -> _BegunScene | SceneResult:
     """Open a scene and begin its map; its result if it is complete or cannot be mapped."""
     start_s = time.monotonic()
     with kept_warnings() as said, ExitStack() as opened:
@@ -247,14 +182,14 @@ def _finished(scene: _BegunScene, model: Checkpoint, found: list[str] | BdgfErro
     return SceneResult(task.row.name, task.row.line, "mapped", task.output, seconds, pixels, warnings)
 
 
-def _failed(task: _Task, error: Exception, start_s: float, said: Sequence[str]) -> SceneResult:
+def _failed(task: SceneTask, error: Exception, start_s: float, said: Sequence[str]) -> SceneResult:
     found = _as_ours(error)
     log.info("%s failed, the others go on", task.row.name)  # why is told at the end
     seconds = time.monotonic() - start_s
     return SceneResult(task.row.name, task.row.line, "failed", task.output, seconds, {}, tuple(said), found)
 
 
-def _settings(task: _Task, stack: Stack) -> MapSettings:
+def _settings(task: SceneTask, stack: Stack) -> MapSettings:
     """Some scenes of a table may have no mask, which a single scene is refused for."""
     return replace(task.settings, map_masked=task.settings.map_masked and stack.mask is not None)
 

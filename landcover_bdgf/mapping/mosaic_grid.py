@@ -23,6 +23,7 @@ from landcover_bdgf.labels import NODATA, layer_nodata
 from landcover_bdgf.mapping.finished_maps import FinishedMap
 from landcover_bdgf.mapping.settings import MosaicSettings
 from landcover_bdgf.progress import log
+from landcover_bdgf.scene import BOTH
 
 FloatArray = NDArray[np.float64]
 Extent = tuple[int, int, int, int]  # first row and column, and the row and column after the last
@@ -130,6 +131,8 @@ class PlacedMap:
 
     def layer(self, window: Window, name: str) -> NDArray[Any]:
         """Pixels of a layer (bands, h, w); its nodata beyond the map."""
+        if name not in self.found.layers:  # see FinishedMap.has
+            return (self.codes(window)[None] != NODATA) * np.uint8(BOTH)
         return self._read(window, name)
 
     def _read(self, window: Window, layer: str | None) -> NDArray[Any]:

@@ -51,6 +51,7 @@ from landcover_bdgf.storage import absolute_path
 from landcover_bdgf.text import rough_percent
 
 WORTH_A_WARNING_PX = 3.0  # ordinary pairs of Sentinel-1 and -2 are up to 2.7 px apart
+_DESCRIBED = {"described": True}  # of messages on what Stack.describe says, too
 CHECKED_PX = 64  # side of the windows whose values are checked
 CHECKED_EVERY = 8  # every n-th of their pixels is checked
 
@@ -272,9 +273,11 @@ def _with_shift(stack: Stack, settings: AlignSettings) -> Stack:
 
     shift = estimate_shift(read, some.read_sar, stack.grid, max_shift_px=settings.max_shift_px)
     if shift is None:
-        log.info("the shift between the images was not estimated: the scene is too small or too plain.")
+        log.info(
+            "the shift between the images was not estimated: the scene is too small or too plain.", extra=_DESCRIBED
+        )
         return stack
-    log.info("%s.", shift.describe())
+    log.info("%s.", shift.describe(), extra=_DESCRIBED)
     if not shift.trusted and shift.tried >= MIN_AGREEING:
         log.warning(
             "%s: does not seem to match the spectral image: only %.0f %% of the windows agree on a shift of up to "

@@ -19,7 +19,10 @@ def test_the_scene_the_classes_and_the_device(
 ) -> None:
     words = ["check", scene_files.spectral, scene_files.sar]
     assert bdgf(*words, "--labels", scene_files.labels, "--field", "class") == 0
-    out = capsys.readouterr().out
+    out, err = capsys.readouterr()
+    assert "\nshift: " in out
+    assert not [line for line in err.splitlines() if " shift" in line and "0 of" not in line]  # not said twice
+    assert "SAR is in dB" in err
     for text in ("120 × 104 px", "dB", "valid in both sensors: 9", "bare soil", "grassland", "scan on cpu: numba"):
         assert text in out
     assert bdgf(*words) == 0

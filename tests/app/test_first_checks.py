@@ -98,20 +98,33 @@ def test_an_output_is_refused_first_of_all(
 def test_wrong_fields_and_images_are_told_before_torch_is_loaded(
     images: tuple[str, str], field: str, code: int, says: str, typed: dict[str, str], tmp_path: Path
 ) -> None:
+    words = ["map", *(typed[image] for image in images), "--labels", typed["labels"], "--field", field, "-o", "map.tif"]
+    assert says in told_without_torch(words, tmp_path, code)
+
+
+def test_maps_of_a_table_that_exist_are_told_before_torch_is_loaded(typed: dict[str, str], tmp_path: Path) -> None:
+    (tmp_path / "scenes.csv").write_text(f"hsi,sar,output\n{typed['msi']},{typed['sar']},north")
+    (tmp_path / "maps").mkdir()
+    for name in ("maps/north.tif", "model.safetensors"):
+        (tmp_path / name).write_text("mine")
+    words = ["map", "scenes.csv", "-o", "maps", "--model", "model.safetensors"]
+    assert "maps/north.tif: exists already. Skip finished maps with --resume, " in told_without_torch(
+        words, tmp_path, 6
+    )
+    (tmp_path / "file").write_text("mine")
+    words[3] = "file"
+    assert "file: is a file, the maps of a table go into a folder." in told_without_torch(words, tmp_path, 6)
+
+
+def told_without_torch(words: list[str], folder: Path, code: int) -> str:
+    """Standard error of a command that ends with an exit code before PyTorch is loaded."""
     program = "import sys, atexit; atexit.register(lambda: print('torch' in sys.modules));"
     program += "from landcover_bdgf.app.cli import main; main()"
-    words = ["map", *(typed[image] for image in images), "--labels", typed["labels"], "--field", field, "-o", "map.tif"]
-    done = subprocess.run(
-        [sys.executable, "-c", program, *words],
-        cwd=tmp_path,
-        capture_output=True,
-        text=True,
-        check=False,
-        env=os.environ,
-    )
-    assert done.returncode == code
-    assert says in done.stderr
+    command = [sys.executable, "-c", program, *words]
+    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False, env=os.environ)
+    assert done.returncode == code, done.stderr
     assert done.stdout == "False\n"
+    return done.stderr
 
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason="has a GPU")

@@ -196,6 +196,7 @@ def test_lists_are_shown_as_text(bdgf: Bdgf, tmp_path: Path, capsys: pytest.Capt
 def test_classes_of_a_raster_of_another_program_are_shown(write_tif: WriteTif) -> None:
     path = write_tif("worldcover.tif", np.array([[10, 80]], np.uint8))
     assert "classes" not in describe(path)
+    assert describe(path)["nodata"] == "none declared"
     entries = [
         f'<paletteEntry value="{v}" label="{name}" color="#00{v}ff"/>' for v, name in ((10, "Tree"), (80, "Sea"))
     ]

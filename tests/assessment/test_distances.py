@@ -19,7 +19,14 @@ def test_accuracy_by_border_needs_pixels_in_every_bin_and_most_distances() -> No
     found = accuracy_by_border(right, bins)
     assert [(b.label, b.n, b.overall) for b in found] == [
         ("0 to 2 px", 2, 0.5), ("3 to 5 px", 1, 1.0), ("6 px and more", 2, 0.5),
+        ("unknown", 1, 1.0),
     ]  # fmt: skip
+    assert [bin_.from_border("map") for bin_ in found[2:]] == [
+        "6 px and more from a class border of the map",
+        "unknown distance from a class border of the map, near the edge of the image or pixels without a class",
+    ]
+    assert [found[-1].to_dict()[key] for key in ("from_px", "to_px")] == [None, None]
+    assert len(accuracy_by_border(right[:5], bins[:5])) == 3  # all distances are known
     assert accuracy_by_border(right[:3], bins[:3]) == ()
     unknown = np.full(5, -1, np.int8)
     assert accuracy_by_border(np.r_[right, np.ones(4, bool)], np.r_[bins, unknown[:4]])

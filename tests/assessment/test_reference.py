@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import json
 from dataclasses import replace
 from pathlib import Path
@@ -13,11 +14,13 @@ import pytest
 from conftest import Bdgf
 from drawn_maps import GRID, reference, trained_at, write_map
 
+from landcover_bdgf.assessment.reference import ReferenceFile
 from landcover_bdgf.assessment.report import assess
 from landcover_bdgf.errors import LabelError, SettingsError
 from landcover_bdgf.labels.legend import Legend
 from landcover_bdgf.labels.sample_file import write_samples
 from landcover_bdgf.labels.samples import Samples, Split
+from landcover_bdgf.labels.settings import ReadSettings
 from landcover_bdgf.storage.records import write_record
 
 
@@ -32,15 +35,32 @@ def test_pixels_are_compared_at_their_locations(map_path: Path, tmp_path: Path) 
     corners = [(20, 0), (20, 38), (50, 70), (0, 0), (40, 60)]
     path = reference(tmp_path / "r.gpkg", ["crops", "water", "water", "crops", "lava"], corners)
     result = assess(map_path, path, field="class")
-    np.testing.assert_array_equal(result.matrix, [[16, 8], [0, 24]])
-    assert result.no_data.tolist() == [16, 0]
+    np.testing.assert_array_equal(result.matrix, [[16, 8, 0], [0, 24, 16], [0, 0, 0]])
+    assert result.no_data.tolist() == [16, 0, 0]
     assert result.unknown == {"lava": 16}
+
+
+def test_pixels_of_a_class_that_the_map_lacks_are_errors(map_path: Path, tmp_path: Path) -> None:
+    """16 px of each of three classes, those of lava mapped as crops; expected by hand from the matrix of all three."""
+    path = reference(tmp_path / "r.gpkg", ["crops", "water", "lava"], [(20, 0), (50, 70), (40, 10)])
+    result = assess(map_path, path, field="class", output=tmp_path / "report")
+    assert (result.n, result.overall, result.average, result.kappa) == pytest.approx((48, 2 / 3, 2 / 3, 0.5))
+    figures = json.loads((tmp_path / "report/accuracy.json").read_text(encoding="utf-8"))
+    shares = [(row["name"], row["code"], row["producers"], row["users"], row["f1"]) for row in figures["classes"]]
+    assert shares == [("crops", 1, 1, 0.5, pytest.approx(2 / 3)), ("water", 2, 1, 1, 1), ("lava", None, 0, None, 0)]
+    assert figures["confusion_matrix"]["codes"] == [1, 2, None]
+    assert figures["most_confused"] == ["lava mapped as crops: 16 of 16 reference px (100.0 %)"]
+    page = (tmp_path / "report/report.html").read_text(encoding="utf-8")
+    assert "Class lava of the reference is not in the map: 16\N{NO-BREAK SPACE}px count as wrong." in page
+    table = (tmp_path / "report/confusion.csv").read_text(encoding="utf-8-sig")
+    assert ["", "lava", "0", "0", "0"] in list(csv.reader(table.splitlines()))
+    assert assess(map_path, ReferenceFile(path, ReadSettings(ignore_class=("lava",))), field="class").overall == 1
 
 
 def test_classes_that_differ_only_in_case_are_matched(
     map_path: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """If they were left out, the accuracy would rise where the map is wrong."""
+    """If they were not, right pixels would count as wrong."""
     caplog.set_level("INFO")
     path = reference(tmp_path / "r.gpkg", ["crops", "Water", "Water"], [(20, 0), (20, 8), (50, 70)])
     result = assess(map_path, path, field="class")
@@ -62,7 +82,7 @@ def test_case_matters_if_several_classes_differ_only_in_case(
     path = write_map(tmp_path / "map.tif", np.ones(GRID.shape_hw, np.uint8), Legend.from_values([*ours, "rock"]))
     source = reference(tmp_path / "r.gpkg", [*theirs, "rock"], [(0, 0), (10, 0), (20, 0)])
     result = assess(path, source, field="class")
-    found = {row["name"]: row["reference_px"] for row in result.classes() if row["reference_px"]}
+    found = {row["name"]: row["reference_px"] for row in result.classes() if row["code"] and row["reference_px"]}
     assert found == counted | {"rock": 16}
     assert sum(result.unknown.values()) == 48 - sum(found.values())
 
@@ -73,10 +93,13 @@ def test_a_warning_lists_classes_that_the_map_lacks(
     classes = ["crops", "wator", "lava\x1b[31m", "7"]
     path = reference(tmp_path / "r.gpkg", classes, [(20, 0), (20, 10), (50, 70), (40, 60)])
     result = assess(map_path, path, field="class")
-    told = [record.message for record in caplog.records if "not counted" in record.message]
+    told = [record.message for record in caplog.records if "count as wrong" in record.message]
     named = "7, lava [31m, wator (nearest in the map: water)"
-    assert told == [f"75.0 % of the reference pixels are not counted, as the map lacks their classes: {named}"]
-    assert "class wator of the reference is not in the map: 16 px not counted" in str(result)
+    assert len(told) == 1
+    assert told[0].startswith(
+        f"75.0 % of the reference pixels count as wrong, as the map lacks their classes: {named}. "
+    )
+    assert "class wator of the reference is not in the map: 16 px count as wrong" in str(result)
 
 
 @pytest.mark.parametrize(
@@ -143,7 +166,7 @@ def test_references_that_do_not_match_the_map_are_refused(map_path: Path, tmp_pa
 
 @pytest.mark.parametrize(("file", "classes", "refused", "option", "pixels"), [
         ("r.gpkg", ["crops", "water"], "has 2 layers, more, other. Choose one with --layer", "--layer other", 32),
-        ("r.shp", ["水体", "crops"], "", "--encoding gbk", 16),
+        ("r.shp", ["水体", "crops"], "", "--encoding gbk", 32),
         ("r.gpkg", ["crops", "unlabelled"], "", "--ignore-class unlabelled --ignore-class lava", 16),
         ("r.gpkg", ["crops", "water"], "", "--conflicts last", 16),
         ("r.gpkg", ["crops", "water"], "", "--conflicts error", "Correct them, or use --conflicts drop or"),

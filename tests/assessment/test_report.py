@@ -107,7 +107,7 @@ def test_what_guidance_is_worth_is_told(guided: bool, map_path: Path, tmp_path: 
 
 @pytest.mark.parametrize(("corners", "side", "of", "numbers"), [
     ([(20, 32), (20, 50)], 12, "map", [(48, 0.5), (60, 0.6), (180, 1.0)]),  # the map changes at column 40
-    ([(12, 9), (12, 39)], 30, "reference", [(120, 0.75), (156, 1.0), (800, 1.0)]),  # column 39 is wrong in the map
+    ([(12, 9), (12, 39)], 30, "reference", [(120, 0.75), (156, 1.0), (800, 1.0), (724, 1.0)]),  # column 39 is wrong
     ([(12, 0), (12, 64)], 8, "", []),  # nothing is near a border of either
 ])  # fmt: skip
 def test_accuracy_by_distance_to_class_borders(
@@ -117,6 +117,7 @@ def test_accuracy_by_distance_to_class_borders(
     path = reference(tmp_path / "r.gpkg", ["crops", "water"], corners, side=side)
     result = assess(map_path, path, field="class", output=tmp_path / "report")
     assert (result.borders_of, [(b.n, b.overall) for b in result.by_border]) == (of, numbers)
+    assert sum(n for n, _ in numbers) == (result.n if of else 0)  # the rows are those of all reference pixels
     figures = json.loads((tmp_path / "report/accuracy.json").read_text(encoding="utf-8"))
     assert (figures.get("borders_of", ""), len(figures.get("by_distance_to_border", ()))) == (of, len(numbers))
     page = (tmp_path / "report/report.html").read_text(encoding="utf-8")

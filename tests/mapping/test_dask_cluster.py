@@ -44,8 +44,12 @@ def test_a_folder_or_an_image_that_workers_do_not_see_is_refused(
         checked_cluster(near_client, tmp_path, Run(), files=[tmp_path / "gone.tif"])
     monkeypatch.setattr(dask_cluster, "SEEN_WITHIN_S", 0.1)
     monkeypatch.setattr(Path, "write_text", lambda *_, **__: 0)  # as on a disk of this machine alone
-    with pytest.raises(OutputError, match=r"is not seen by worker inproc://\S+\. Write the map into a folder that all"):
+    unshared = r"is not seen by worker inproc://\S+\. Write the map into a folder that all"
+    with pytest.raises(OutputError, match=unshared):
         checked_cluster(near_client, tmp_path, Run())
+    monkeypatch.setattr(dask_cluster, "SEEN_WITHIN_S", 1e6)  # a folder that is not there is not waited for
+    with pytest.raises(OutputError, match=unshared):
+        checked_cluster(near_client, tmp_path / "here alone", Run())
 
 
 def test_devices_must_be_of_one_kind(near_client: Client, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -81,6 +85,7 @@ def test_nobody_or_another_service_at_an_address_is_told_within_seconds(
     answer: bytes | None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Such as the dashboard of a scheduler, whose port is the next; or one that never says a word."""
+    monkeypatch.setattr(dask_cluster, "STARTED_WITHIN_S", 0.1)
     monkeypatch.setattr(dask_cluster, "CONNECTED_WITHIN_S", 0.5)
     with socket.create_server(("127.0.0.1", 0)) as server:
         port = server.getsockname()[1] if answer is not None else 1

@@ -284,3 +284,25 @@ def test_the_sensors_of_the_pixels_that_win_are_recorded(write_map: Any, write_t
     assert read_record(made)["conditions"] == {"both": 8, "spectral": 0, "sar": 4}
     (line,) = map_record(read_record(made)).made
     assert line.startswith("pixels are mapped by both sensors 66.7 %, the spectral image alone 0.0 %, the SAR image")
+
+
+def test_both_sensors_saw_the_pixels_of_a_map_that_was_made_without_the_layer(
+    write_map: Any, write_tif: WriteTif, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    some = codes(2, 4)
+    some[0, 0] = 0
+    plain, other = write_map("a.tif", some), write_map("b.tif", codes(2, 4), col=2)
+    write_tif("b_condition.tif", codes(2, 4, 2), origin_xy=(X + 20, Y), nodata=0)
+    write_record(plain, {"step": "map", "layers": []})
+    made = join_maps([plain, other], tmp_path / "all.tif")
+    with rasterio.open(layer_path(made, "condition")) as file:
+        assert file.read(1).tolist() == [[0, 1, 1, 1, 2, 2], [1, 1, 1, 1, 2, 2]]
+    assert read_record(made)["conditions"] == {"both": 7, "spectral": 4, "sar": 0}
+    # of a mosaic of an earlier version, of a map that has lost the layer, and of one of another program it is not known
+    for known in ({"step": "mosaic", "layers": []}, {"step": "map", "layers": ["condition"]}, {}):
+        write_record(plain, known)
+        caplog.clear()
+        with caplog.at_level(logging.INFO, "landcover_bdgf"):
+            made = join_maps([plain, other], tmp_path / "other.tif", overwrite=True)
+        assert not layer_path(made, "condition").exists()
+        assert "no condition is written, as" in caplog.text

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import json
-from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
 from conftest import Bdgf
 
-from landcover_bdgf.errors import OutputError, SettingsError
+from landcover_bdgf.errors import OutputError
 from landcover_bdgf.mapping import many_scenes
 from landcover_bdgf.mapping.many_scenes import map_scenes
 from landcover_bdgf.mapping.scene_map import map_scene
@@ -97,12 +96,6 @@ def test_a_scene_without_a_mask_is_mapped_with_those_that_have_one(
     assert one.status == "mapped"
 
 
-def test_a_date_that_is_none_stops_before_the_first_scene(model: Checkpoint, table: Path, tmp_path: Path) -> None:
-    pattern = "2019-13" if find_spec("pystac") else "needs the package pystac"
-    with pytest.raises(SettingsError, match=pattern):
-        map_scenes(table, model, tmp_path / "maps", settings=MapSettings(force=True, stac="2019-13"))
-
-
 def test_a_shard_is_every_nth_scene_with_a_summary_of_its_own(model: Checkpoint, table: Path, tmp_path: Path) -> None:
     results = map_scenes(table, model, tmp_path / "maps", settings=MapSettings(force=True, shard="3/3"))
     assert [each.name for each in results] == ["two"]
@@ -123,20 +116,6 @@ def test_the_date_of_a_row_is_that_of_its_stac_item(model: Checkpoint, table: Pa
     for name, day in (("one", "2019-01-01"), ("two", "2020-06-04")):
         item = json.loads((tmp_path / f"maps/{name}.stac.json").read_text())
         assert item["properties"]["datetime"].startswith(day)
-
-
-def test_folders_that_cannot_be_written_are_refused_at_once(model: Checkpoint, table: Path, tmp_path: Path) -> None:
-    with pytest.raises(OutputError, match="is a file, the maps of a table go into a folder"):
-        map_scenes(table, model, table)
-    with pytest.raises(OutputError, match=r"does not exist\. Create it first"):
-        map_scenes(table, model, tmp_path / "none/maps")
-    (tmp_path / "maps").mkdir()
-    (tmp_path / "maps/summary.csv").write_text("mine")
-    with pytest.raises(OutputError, match=r"summary\.csv: exists already"):
-        map_scenes(table, model, tmp_path / "maps")
-    table.write_text(table.read_text().replace(",two.tif,", ",one_confidence,"))
-    with pytest.raises(OutputError, match=r"one_confidence\.tif: is also the name of a companion file"):
-        map_scenes(table, model, tmp_path / "maps", settings=SETTINGS, overwrite=True)
 
 
 def test_the_command_tells_all_scenes_and_fails_if_one_did(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from logging import LogRecord
 from pathlib import Path
 from typing import Annotated
 
@@ -21,6 +22,7 @@ from landcover_bdgf.app.terminal import message, say
 from landcover_bdgf.errors import BdgfError
 from landcover_bdgf.labels import SampleSettings
 from landcover_bdgf.model import Run
+from landcover_bdgf.progress import log
 from landcover_bdgf.scene import AlignSettings
 from landcover_bdgf.settings import described
 
@@ -52,8 +54,17 @@ def check(
         if isinstance(found.labels, BdgfError):
             raise BdgfError(hsi, "its labels cannot be used", "See the lines above.")
         return
-    stack = read_stack(hsi, sar, aligning, missing=None if labels else "error")
+    log.addFilter(_is_news)
+    try:
+        stack = read_stack(hsi, sar, aligning, missing=None if labels else "error")
+    finally:
+        log.removeFilter(_is_news)
     from landcover_bdgf.app.check import check_scene  # loads PyTorch, which a refused image need not wait for
 
     findings = check_scene(stack, labels=labels, field=field, settings=settings, run=run)
     say(shown, findings.lines(), findings.values())
+
+
+def _is_news(record: LogRecord) -> bool:
+    """Whether a message is not among the results, which are printed a moment later."""
+    return not getattr(record, "described", False)

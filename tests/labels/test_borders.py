@@ -7,7 +7,7 @@ import pytest
 from numpy.typing import NDArray
 from rasterio.windows import Window
 
-from landcover_bdgf.assessment.borders import UNKNOWN, border_bins, border_bins_at
+from landcover_bdgf.labels.borders import UNKNOWN, border_bins, border_bins_at
 
 
 def by_definition(codes: NDArray[np.int64]) -> NDArray[np.int8]:

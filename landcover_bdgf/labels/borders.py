@@ -15,7 +15,8 @@ from numpy.typing import NDArray
 from rasterio.windows import Window
 from scipy.ndimage import maximum_filter, minimum_filter
 
-from landcover_bdgf.labels import NODATA, label_tiles
+from landcover_bdgf.labels.class_map import NODATA
+from landcover_bdgf.labels.sampling import label_tiles
 
 BORDER_BINS_PX = ((0.0, 3.0), (3.0, 6.0), (6.0, math.inf))
 UNKNOWN = -1
