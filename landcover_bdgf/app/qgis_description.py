@@ -50,7 +50,22 @@ FILTERS = {
     "reference": "Samples and models (*.gpkg *.safetensors)",
 }
 LONGEST_LABEL = 65  # QGIS does not break them
+# A table of scenes, which names its SAR images, is for the command line: here each algorithm makes one map.
+IMAGES = frozenset({"hsi", "sar"})
 FIELD_OF = ("labels", "zones", "reference")  # the layer whose field is named, the first that a command has
+
+# The steps of each algorithm that tell how far they are, with their percent of its time (measured on the scene of
+# bdgf demo; only the bar depends on it). What is missing to 100 is spent on files and the report.
+STEPS = {
+    "check": {"shift between the images": 50, "reading the scene": 45},
+    "map_from_labels": {
+        "shift between the images": 3, "pretrain": 40, "diffusion features": 2, "train": 25, "fold 1": 7, "fold 2": 7,
+        "fold 3": 7, "map": 5,
+    },
+    "map_with_model": {"shift between the images": 15, "map": 80},
+    "design": {"pictures": 95},
+    "areas": {"zones": 95},
+}  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -69,16 +84,16 @@ class Algorithm:
 
 
 ALGORITHMS = (
-    Algorithm("check", "Check the inputs", "Map", check),
+    Algorithm("check", "Check the inputs", "Map", check, required=IMAGES),
     Algorithm(
         "map_from_labels", "Map from labels", "Map", map_, NEW_RASTER,
-        required=frozenset({"labels", "field"}), new_model=True,
+        required=IMAGES | {"labels", "field"}, new_model=True,
         report=(steps_folder(OUTPUT) / "report/report.html").as_posix(),
     ),
     Algorithm(
         "map_with_model", "Map with a model", "Map", map_, NEW_RASTER,
         without=frozenset({"labels", *(OF_LABELS - OF_CLASSES), *described(RecipeChoice)}),
-        required=frozenset({"model"}),
+        required=IMAGES | {"model"},
     ),
     Algorithm("polygons", "Polygons of a map", "Map", polygons, NEW_FEATURES),
     Algorithm("design", "Points to label", "Accuracy", design, NEW_FEATURES),
@@ -107,6 +122,7 @@ def _described(algorithm: Algorithm) -> dict[str, Any]:
         "parameters": parameters,
         "layers": {name: layer_path(OUTPUT, layer).as_posix() for name, layer in LAYERS.items() if name in names},
         "report": algorithm.report,
+        "steps": STEPS.get(algorithm.name, {}),
     }
 
 

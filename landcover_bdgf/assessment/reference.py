@@ -17,7 +17,6 @@ from rasterio.errors import CRSError
 from rasterio.io import DatasetReader
 from rasterio.windows import Window
 
-from landcover_bdgf.assessment.borders import border_bins_at
 from landcover_bdgf.errors import LabelError
 from landcover_bdgf.geo import Grid, read_band, recorded_crs
 from landcover_bdgf.labels import (
@@ -29,6 +28,7 @@ from landcover_bdgf.labels import (
     LegendEntry,
     ReadSettings,
     Samples,
+    border_bins_at,
     distances_px,
     is_samples_file,
     label_tiles,
@@ -141,11 +141,6 @@ def read_codes(dataset: DatasetReader, reference: Reference) -> NDArray[Any]:
         tile = read_band(dataset, window)
         codes[inside] = tile[reference.rows[inside] - window.row_off, reference.cols[inside] - window.col_off]
     return codes
-
-
-def border_bins_of_map(dataset: DatasetReader, reference: Reference) -> NDArray[np.int8]:
-    """Bin of the distance of each reference pixel to a border between classes of the map."""
-    return border_bins_at(reference.rows, reference.cols, dataset.shape, partial(read_band, dataset))
 
 
 def border_bins_of_reference(shape_hw: tuple[int, int], reference: Reference) -> NDArray[np.int8]:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import ast
 import json
-import logging
 import os
 import shutil
 import sys
@@ -12,7 +11,6 @@ from pathlib import Path
 
 import pytest
 
-from landcover_bdgf import progress as of_bdgf
 from landcover_bdgf.app.qgis_description import algorithms
 from landcover_bdgf.app.qgis_plugin.command_line import (
     FOLDER,
@@ -23,7 +21,6 @@ from landcover_bdgf.app.qgis_plugin.command_line import (
     layer_files,
     level,
     message,
-    percent_done,
     report_file,
     shown_command,
 )
@@ -94,38 +91,6 @@ def test_files_that_come_with_a_map() -> None:
     assert report_file(FOUND["assess"], "survey") == os.path.join("survey", "report.html")
     assert report_file(FOUND["assess"], "") == report_file(FOUND["check"], "") == ""
     assert layer_files(FOUND["map_with_model"], {"missing": "error"}, output) == {}
-
-
-@pytest.mark.parametrize(
-    ("line", "percent"),
-    [
-        ("bdgf: map: 0 of 40", 0.0),
-        ("bdgf: map: 10 of 40, about 5 min left tile 3", 25.0),
-        ("bdgf: diffusion features: 7 of 7 loss 0.2", 100.0),
-        ("bdgf: warning: labels: 3 of 20 polygons are small", None),
-        ("bdgf: loading libraries", None),
-        ("bdgf: map: 0 of 0", None),
-        ("60 of 100", None),
-    ],
-)
-def test_how_far_a_step_is(line: str, percent: float | None) -> None:
-    assert percent_done(line) == percent
-
-
-def test_the_lines_of_progress_are_understood(
-    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
-) -> None:
-    """Those that bdgf writes where it has no terminal."""
-    now = 0.0
-    monkeypatch.setattr(of_bdgf.time, "monotonic", lambda: now)
-    monkeypatch.setattr(of_bdgf.log, "propagate", True)
-    monkeypatch.setattr(sys.stderr, "isatty", lambda: False, raising=False)
-    with caplog.at_level(logging.INFO, "landcover_bdgf"), of_bdgf.progress("map", total=4) as advance:
-        for _ in range(4):
-            now += 6.0
-            advance(note="loss 0.5")
-    assert "map: 3 of 4, about 6 s left loss 0.5" in caplog.messages
-    assert [percent_done(f"bdgf: {line}") for line in caplog.messages] == [0.0, 25.0, 50.0, 75.0, 100.0]
 
 
 def test_the_level_and_the_text_of_a_line() -> None:

@@ -12,6 +12,7 @@ from qgis.core import (
     QgsProcessingException,
     QgsProcessingFeatureSourceDefinition,
     QgsProcessingFeedback,
+    QgsProcessingParameterDefinition,
     QgsProject,
     QgsRasterLayer,
     QgsVectorLayer,
@@ -39,6 +40,8 @@ class Feedback(QgsProcessingFeedback):
     def __init__(self, stop_at: str = "") -> None:
         super().__init__(False)
         self.stop_at, self.lines, self.errors, self.progress_texts = stop_at, [], [], []
+        self.bar: list[float] = []
+        self.progressChanged.connect(self.bar.append)
 
     def pushInfo(self, text: str) -> None:
         self.lines.append(text)
@@ -65,7 +68,12 @@ def run(name: str, parameters: dict, stop_at: str = "", load: bool = True) -> di
     except QgsProcessingException as error:
         found["error"] = str(error)
     found["layers"] = {layer.name(): described(layer) for layer in PROJECT.mapLayers().values()}
-    return found | {"lines": feedback.lines, "progress": feedback.progress(), "texts": feedback.progress_texts}
+    return found | {
+        "lines": feedback.lines,
+        "progress": feedback.progress(),
+        "texts": feedback.progress_texts,
+        "bar": feedback.bar,
+    }
 
 
 def described(layer) -> list:
@@ -82,6 +90,9 @@ def prepared(name: str, parameters: dict) -> dict:
     algorithm = QgsApplication.processingRegistry().algorithmById(f"bdgf:{name}").create({})
     context, feedback = QgsProcessingContext(), Feedback()
     context.setProject(PROJECT)
+    can_run, problem = algorithm.checkParameterValues(parameters, context)
+    if not can_run:
+        return {"values": {}, "errors": [problem]}
     algorithm.prepare(parameters, context, feedback)
     KEPT.append((algorithm, context))  # with its temporary files
     return {"values": algorithm._values, "errors": feedback.errors}
@@ -121,7 +132,7 @@ def vector_cases(images: dict, labels: str) -> dict:
     }
 
 
-def raster_cases(images: dict) -> dict:
+def raster_cases(images: dict, with_model: dict) -> dict:
     """Images that are no files, too many, or none."""
     web = QgsRasterLayer("type=xyz&url=http://localhost:1/{z}/{x}/{y}.png&zmax=3&zmin=0", "web map", "wms")
     PROJECT.addMapLayer(web)
@@ -130,17 +141,25 @@ def raster_cases(images: dict) -> dict:
         "folder": prepared("check", {"hsi_path": "/a folder", "sar": images["sar"]}),
         "both": prepared("check", {"hsi_path": "/a folder", **images}),
         "none": prepared("check", {"sar": images["sar"]}),
+        "no SAR": prepared("map_with_model", {**with_model, "sar": None, "sar_path": "none", "output": "/map.tif"}),
     }
+
+
+def optional(algorithm) -> list:
+    """The parameters next to which the dialog writes [optional]."""
+    shown = algorithm.parameterDefinitions()
+    return [each.name() for each in shown if each.flags() & QgsProcessingParameterDefinition.FlagOptional]
 
 
 def main(path: Path) -> None:
     """Run all cases."""
     cases = json.loads(path.read_text(encoding="utf-8"))
     images, with_model = cases["images"], {**cases["images"], "model": cases["model"]}
-    found = {"vectors": vector_cases(images, cases["labels"]), "rasters": raster_cases(images)}
+    found = {"vectors": vector_cases(images, cases["labels"]), "rasters": raster_cases(images, with_model)}
     found["algorithms"] = {
         each.name(): [p.name() for p in each.parameterDefinitions()] for each in PLUGIN.provider.algorithms()
     }
+    found["optional"] = {each.name(): optional(each) for each in PLUGIN.provider.algorithms()}
     model = QgsApplication.processingRegistry().algorithmById("bdgf:Labels to polygons")
     found["model"] = {"can run": model.canExecute()[0], "outputs": [each.name() for each in model.outputDefinitions()]}
     ProcessingConfig.setSettingValue("BDGF_EXECUTABLE", cases["stops"])

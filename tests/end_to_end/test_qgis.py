@@ -15,7 +15,7 @@ import pyogrio
 import pytest
 from conftest import commands_in
 
-from landcover_bdgf.app.qgis_description import algorithms
+from landcover_bdgf.app.qgis_description import STEPS, algorithms
 from landcover_bdgf.model.checkpoint import Checkpoint
 from landcover_bdgf.scene.simulation import simulate, write_scene
 
@@ -152,6 +152,20 @@ def test_progress_is_shown(found: dict[str, Any]) -> None:
     assert 0 < found["cancelled"]["progress"] < 100
 
 
+def test_the_bar_rises_over_all_steps(found: dict[str, Any]) -> None:
+    steps = [text.split(":")[0] for text in found["cancelled"]["texts"]]
+    assert {"shift between the images", "map"} <= {*steps}
+    bar, shares = found["cancelled"]["bar"], STEPS["map_with_model"]
+    assert bar == sorted(bar)
+    assert shares["shift between the images"] + shares["map"] / 4 in bar  # at "map: 1 of 4"
+
+
+def test_the_dialog_tells_what_is_needed(found: dict[str, Any]) -> None:
+    assert not {"hsi", "sar", "labels", "field"} & {*found["optional"]["map_from_labels"]}
+    assert not {"hsi", "sar", "model"} & {*found["optional"]["map_with_model"]}
+    assert {"hsi_path", "sar_path", "labels"} <= {*found["optional"]["check"]}
+
+
 def test_the_map_and_its_layers_are_loaded_with_names_and_styles(found: dict[str, Any], model: Checkpoint) -> None:
     layers = found["continued"]["layers"]
     assert model.legend is not None
@@ -185,6 +199,11 @@ def test_images_that_are_no_files_are_refused(found: dict[str, Any]) -> None:
     cases = found["rasters"]
     export = "Export it with Layer > Save As, and choose the new layer."
     assert cases["web"]["errors"] == [f"web map: is no raster file (provider wms). {export}"]
-    assert cases["both"]["errors"] == ["HSI: a layer and a path are given. Clear one of them."]
-    assert cases["none"]["errors"] == ["HSI: is missing. Choose a layer, or name a folder or files."]
-    assert cases["folder"]["values"]["hsi"] == "/a folder"
+    assert cases["none"]["errors"] == ["HSI: is missing. Choose a layer, or name a path under Advanced Parameters."]
+
+
+def test_a_path_is_taken_in_place_of_the_layer(found: dict[str, Any]) -> None:
+    cases = found["rasters"]
+    assert cases["folder"]["values"]["hsi"] == cases["both"]["values"]["hsi"] == "/a folder"
+    assert cases["no SAR"]["errors"] == []
+    assert cases["no SAR"]["values"]["sar"] == "none"

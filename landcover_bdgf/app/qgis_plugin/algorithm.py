@@ -25,13 +25,13 @@ from .command_line import (
     layer_files,
     level,
     message,
-    percent_done,
     report_file,
     shown_command,
 )
 from .layers import features_file, raster_file, show_layer
 from .parameters import PATH, WITH_PATH, definitions
 from .process import run
+from .progress import Bar
 
 HELP = "https://github.com/landcover-bdgf/landcover_bdgf/blob/main/docs/qgis.md"
 TITLES = {"new raster": "Land cover", "missing": "Sensors"}
@@ -93,6 +93,15 @@ class Algorithm(QgsProcessingAlgorithm):
         if self._description["report"]:
             self.addOutput(QgsProcessingOutputHtml("report", "Report"))
 
+    def checkParameterValues(self, parameters: dict[str, Any], context: QgsProcessingContext) -> tuple[bool, str]:
+        """Whether the command can be run, and why not; QGIS asks this before it closes the page of the parameters."""
+        for option in self._description["parameters"]:
+            given = parameters.get(option["name"]) or self._path(option, parameters, context)
+            if option["kind"] == "image" and option["required"] and not given:
+                title = option["label"].split(":")[0]
+                return False, f"{title}: is missing. Choose a layer, or name a path under Advanced Parameters."
+        return super().checkParameterValues(parameters, context)
+
     def prepareAlgorithm(
         self, parameters: dict[str, Any], context: QgsProcessingContext, feedback: QgsProcessingFeedback
     ) -> bool:
@@ -100,7 +109,9 @@ class Algorithm(QgsProcessingAlgorithm):
         self._values = {}
         names = {each["name"] for each in self._description["parameters"]}
         for option in self._description["parameters"]:
-            if option["kind"] in ("features", "features or file") and parameters.get(option["name"]):
+            if path := self._path(option, parameters, context):
+                self._values[option["name"]] = path
+            elif option["kind"] in ("features", "features or file") and parameters.get(option["name"]):
                 has_layer = option["name"] in ("labels", "reference") and "layer" in names
                 path, inside, shown = features_file(
                     self, option["name"], parameters, context, feedback, layer_option=has_layer
@@ -114,20 +125,11 @@ class Algorithm(QgsProcessingAlgorithm):
                 if layer is None:
                     raise QgsProcessingException(f"{option['label']}: is no raster layer. Choose another.")
                 self._values[option["name"]] = raster_file(layer)
-            if option["kind"] in WITH_PATH:
-                self._take_path(option, parameters, context)
         return True
 
-    def _take_path(self, option: dict[str, Any], parameters: dict[str, Any], context: QgsProcessingContext) -> None:
-        """The path that is given in place of a layer; QgsProcessingException for both, and for none if it is needed."""
-        name, title = option["name"], option["label"].split(":")[0]
-        path = self.parameterAsString(parameters, name + PATH, context)
-        if path and name in self._values:
-            raise QgsProcessingException(f"{title}: a layer and a path are given. Clear one of them.")
-        if path:
-            self._values[name] = path
-        elif option["required"] and name not in self._values:
-            raise QgsProcessingException(f"{title}: is missing. Choose a layer, or name a folder or files.")
+    def _path(self, option: dict[str, Any], parameters: dict[str, Any], context: QgsProcessingContext) -> str:
+        """The path that is given in place of a layer, of options that may have one; else empty."""
+        return self.parameterAsString(parameters, option["name"] + PATH, context) if option["kind"] in WITH_PATH else ""
 
     def processAlgorithm(
         self, parameters: dict[str, Any], context: QgsProcessingContext, feedback: QgsProcessingFeedback
@@ -176,12 +178,13 @@ class Algorithm(QgsProcessingAlgorithm):
 
     def _run(self, words: list[str], feedback: QgsProcessingFeedback) -> None:
         errors: list[str] = []
+        bar = Bar(self._description["steps"])
 
         def tell(stream: str, line: str) -> None:
-            done, kind = percent_done(line), level(line) if stream == "stderr" else "info"
-            if done is not None and stream == "stderr":
+            kind = level(line) if stream == "stderr" else "info"
+            if stream == "stderr" and bar.follow(line):
                 feedback.setProgressText(message(line))
-                feedback.setProgress(done)
+                feedback.setProgress(bar.percent)
             elif kind == "error":
                 errors.append(self._with_names(message(line)))
             elif kind == "warning":

@@ -18,7 +18,6 @@ OF_QGIS = (
     "PYTHONHOME", "PYTHONPATH", "PYTHONSTARTUP", "GDAL_DATA", "GDAL_DRIVER_PATH", "PROJ_LIB", "PROJ_DATA",
     "GEOTIFF_CSV", "QT_PLUGIN_PATH", "LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH",
 )  # fmt: skip
-_PROGRESS = re.compile(r"bdgf: ([^:]+): (\d+) of (\d+)(?:, about .* left)?(?: .*)?")
 _LEVEL = re.compile(r"bdgf: (warning|error): ")
 Values = Mapping[str, Any]
 
@@ -129,14 +128,6 @@ def beside(path: str, output: str) -> str:
     if os.path.splitext(path)[1] == ".tif":
         named = os.path.splitext(named)[0] + suffix
     return os.path.join(os.path.dirname(output), *named.split("/"))
-
-
-def percent_done(line: str) -> float | None:
-    """How far a step is, from a line of progress; None for other lines."""
-    found = _PROGRESS.fullmatch(line)
-    if found is None or _LEVEL.match(line) or int(found[3]) == 0:
-        return None
-    return min(100.0, 100.0 * int(found[2]) / int(found[3]))
 
 
 def level(line: str) -> str:

@@ -25,6 +25,18 @@ PATH = "_path"  # suffix of the parameter that takes a path in place of a layer
 WITH_PATH = ("image", "features or file")  # kinds that have one
 
 
+class _LayerOrPath(QgsProcessingParameterRasterLayer):
+    """A raster layer that is needed unless its path is given, so that QGIS must not write "[optional]" next to it."""
+
+    def checkValueIsAcceptable(self, value: Any, context: Any = None) -> bool:
+        """Also without a layer; :meth:`~.algorithm.Algorithm.checkParameterValues` looks at both."""
+        return True
+
+    def clone(self) -> _LayerOrPath:
+        """Another one."""
+        return _LayerOrPath(self.name(), self.description())
+
+
 def definitions(option: dict[str, Any]) -> list[QgsProcessingParameterDefinition]:
     """The parameters of an option: one; for what may also be no layer, a second one for its path."""
     made = [_of_kind(option)]
@@ -40,16 +52,19 @@ def definitions(option: dict[str, Any]) -> list[QgsProcessingParameterDefinition
 def _path(option: dict[str, Any]) -> QgsProcessingParameterDefinition:
     name, title = option["name"] + PATH, option["label"].split(":")[0]
     if option["kind"] == "image":
-        label = f"{title}, in place of a layer: a folder, or files joined by commas"
+        none = ", or none" if option["name"] == "sar" else ""
+        label = f"{title}, in place of the layer: a folder, files joined by commas{none}"
         return QgsProcessingParameterFile(name, label, QgsProcessingParameterFile.Folder, optional=True)
-    label = f"{title}, in place of a layer: a file"
+    label = f"{title}, in place of the layer: a file"
     return QgsProcessingParameterFile(name, label, optional=True, fileFilter=option["filter"])
 
 
 def _of_kind(option: dict[str, Any]) -> QgsProcessingParameterDefinition:
     name, label, kind = option["name"], option["label"], option["kind"]
     default = option["default"]
-    optional = kind in WITH_PATH or (not option["required"] and default is None)  # else QGIS writes "[optional]"
+    optional = not option["required"] and default is None  # then QGIS writes "[optional]"
+    if kind == "image" and not optional:
+        return _LayerOrPath(name, label)
     if kind in ("image", "raster"):
         return QgsProcessingParameterRasterLayer(name, label, optional=optional)
     if kind in ("features", "features or file"):

@@ -25,7 +25,7 @@ from landcover_bdgf.model.recipe import Recipe
 
 WINDOWS, SURROUNDINGS, PIXEL = "windows", "surroundings", "pixel"
 # Without left-out labels, and where few of these say nothing clear.
-USUAL_SHARES = {WINDOWS: 0.85, SURROUNDINGS: 0.1, PIXEL: 0.05}
+USUAL_SHARES = {WINDOWS: 0.76, SURROUNDINGS: 0.09, PIXEL: 0.15}
 
 
 def expert_names(recipe: Recipe) -> tuple[str, ...]:
