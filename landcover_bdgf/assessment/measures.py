@@ -374,7 +374,7 @@ def remarks(result: Accuracy) -> list[str]:
     ]
     classes = result.classes()
     if absent := [c["name"] for c in classes if c["reference_px"] == 0]:
-        found.append(f"no reference pixels of {listed(absent)}: nothing is known of them, and no mean includes them")
+        found.append(f"no reference pixels of {listed(absent)}: no average includes them")
     if small := [c["name"] for c in classes if c["small"] and c["reference_px"]]:
         fewer = f"fewer than {SMALL_PX} px or {SMALL_POLYGONS} polygons"
         found.append(f"{fewer} of {listed(small)} in the reference: their figures are no more than hints")
