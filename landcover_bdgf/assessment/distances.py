@@ -9,7 +9,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from landcover_bdgf.labels import BORDER_BINS_PX, CLEAR_PX, UNKNOWN
+from landcover_bdgf.text import percent
 
+FAR_NEARER = 0.5  # judged labels so much nearer than the map's pixels say little of most of them
+FEW_NEAR = 0.5  # a share near borders so much smaller than that of the map says little of its accuracy
+LEAST_PX = 10  # at a distance, for their accuracy to count
 APART_PX = 37  # smallest distance at which surroundings of reference and training pixels do not overlap, by default
 # Distance to the nearest training pixel, in pixels. Below the first bound the windows of both overlap; farther away
 # the two have less and less of the landscape in common.
@@ -48,6 +52,67 @@ class DistanceBin:
         if math.isnan(self.from_px):
             return f"unknown distance {border}, near the edge of the image or pixels without a class"
         return f"{self.label} {border}"
+
+
+@dataclass(frozen=True)
+class BorderWeighted:
+    """Overall accuracy, weighted by how far the pixels of the map are from its class borders.
+
+    Attributes
+    ----------
+    near, map_near : float
+        Shares of the reference and of the map within 2 px of a border between classes of the map.
+    overall : float, optional
+        None if too few reference pixels are at a distance at which the map has pixels.
+    """
+
+    near: float
+    map_near: float
+    overall: float | None
+
+    @classmethod
+    def of(
+        cls, right: NDArray[np.bool_], bins: NDArray[np.int8], map_shares: NDArray[np.float64]
+    ) -> BorderWeighted | None:
+        """From ``right`` and ``bins`` (n,) of :func:`accuracy_by_border`, and the shares (B,) of the map in each bin.
+
+        None if the distance of no pixel is known.
+        """
+        known = bins != UNKNOWN
+        if not known.any() or not map_shares.any():
+            return None
+        counts = np.bincount(bins[known], minlength=len(map_shares))
+        shares = np.bincount(bins[known], right[known], minlength=len(map_shares)) / np.maximum(counts, 1)
+        enough = bool((counts >= LEAST_PX)[map_shares > 0].all())
+        return cls(
+            float(counts[0] / counts.sum()), float(map_shares[0]), float(shares @ map_shares) if enough else None
+        )
+
+    @property
+    def few_near(self) -> bool:
+        """Whether the reference lies so much farther from borders that its accuracy is not that of the map."""
+        return self.near < FEW_NEAR * self.map_near
+
+    def sentence(self) -> str:
+        """Both shares and the accuracy, as text."""
+        text = (
+            f"{percent(self.near)} of the reference pixels, but {percent(self.map_near)} of the map's, lie within 2 px "
+            "of a class border of the map, where classes are most often wrong"
+        )
+        if self.overall is None:
+            return f"{text}; too few to say how accurate the map is there"
+        return f"{text}; weighted as the map's pixels lie, the overall accuracy is {percent(self.overall)}"
+
+
+def of_folds(judged_px: float, map_px: float) -> str:
+    """How far judged labels and the pixels of the map are from labels, as a sentence."""
+    text = (
+        f"half of the judged labels are within {judged_px:.0f} px of the labels of their models, half of the map's "
+        f"pixels within {map_px:.0f} px of all labels"
+    )
+    if judged_px < FAR_NEARER * map_px:
+        return f"{text}: far from labels the map may be less accurate, see the accuracy by distance"
+    return text
 
 
 def accuracy_by_distance(right: NDArray[np.bool_], distances_px: NDArray[np.float64]) -> tuple[DistanceBin, ...]:

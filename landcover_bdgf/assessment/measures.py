@@ -25,7 +25,7 @@ from landcover_bdgf.assessment.confusion import (
     intersection_over_union,
     interval,
 )
-from landcover_bdgf.assessment.distances import DistanceBin
+from landcover_bdgf.assessment.distances import BorderWeighted, DistanceBin, of_folds
 from landcover_bdgf.assessment.intervals import effective_size, wilson
 from landcover_bdgf.assessment.limits import MapLimits
 from landcover_bdgf.assessment.provenance import MapRecord
@@ -37,7 +37,6 @@ from landcover_bdgf.labels import EDGE_PX, NODATA, Legend, LegendEntry
 from landcover_bdgf.text import listed, percent, printable, table
 
 FEW_POLYGONS = 10
-FAR_NEARER = 0.5  # judged labels so much nearer than the map's pixels say little of most of them
 
 NO_PROBABILITY_SAMPLE = (
     "the reference is not a probability sample: these figures describe its locations only and do not support area "
@@ -81,6 +80,8 @@ class Accuracy:
         By the distance to the nearest pixel of another class, see :func:`accuracy_by_border`.
     borders_of : str
         Whose borders these are: "reference" or "map".
+    border_weighted : BorderWeighted, optional
+        Weighted by how far the pixels of the map are from borders of the map.
     polygons : int
         Number of polygons (or points, or blocks) of the counted pixels.
     effective : float
@@ -117,6 +118,7 @@ class Accuracy:
     by_distance: tuple[DistanceBin, ...] = ()
     by_border: tuple[DistanceBin, ...] = ()
     borders_of: str = ""
+    border_weighted: BorderWeighted | None = None
     reliability: tuple[ReliabilityBin, ...] = ()
     limits: MapLimits = field(default_factory=MapLimits)
     polygons: int = 0
@@ -255,8 +257,9 @@ class Accuracy:
 
     def _near_borders(self) -> dict[str, Any]:
         """The accuracy by distance to class borders, if there is one."""
-        bins = [b.to_dict() for b in self.by_border]
-        return {"borders_of": self.borders_of, "by_distance_to_border": bins} if bins else {}
+        bins, weighted = [b.to_dict() for b in self.by_border], self.border_weighted
+        found = {"borders_of": self.borders_of, "by_distance_to_border": bins} if bins else {}
+        return found | ({"weighted_as_map_to_borders": asdict(weighted)} if weighted else {})
 
 
 def accuracy(
@@ -343,21 +346,11 @@ def summary_lines(result: Accuracy) -> list[str]:
     return [*lines, *remarks(result), f"note: {NO_PROBABILITY_SAMPLE}"]
 
 
-def _of_folds(judged_px: float, map_px: float) -> str:
-    text = (
-        f"half of the judged labels are within {judged_px:.0f} px of the labels of their models, half of the map's "
-        f"pixels within {map_px:.0f} px of all labels"
-    )
-    if judged_px < FAR_NEARER * map_px:
-        return f"{text}: far from labels the map may be less accurate, see the accuracy by distance"
-    return text
-
-
 def remarks(result: Accuracy) -> list[str]:
     """Limits of this comparison, as sentences; may be empty."""
     found = []
     if result.judged_px is not None:
-        found.append(_of_folds(*result.judged_px))
+        found.append(of_folds(*result.judged_px))
     elif result.leak is None:
         found.append(
             "the map has no record of its training pixels, so it is not known whether the reference is independent"
@@ -371,6 +364,8 @@ def remarks(result: Accuracy) -> list[str]:
             f"{percent(result.surroundings)} of the reference pixels share surroundings with training pixels; farther "
             "away the map may be less accurate, see the accuracy by distance"
         )
+    if result.border_weighted and result.border_weighted.few_near:
+        found.append(result.border_weighted.sentence())
     if result.no_data.any():
         found.append(f"{result.no_data.sum()} reference px are not counted, as the map has no data there")
     found += [
@@ -379,7 +374,7 @@ def remarks(result: Accuracy) -> list[str]:
     ]
     classes = result.classes()
     if absent := [c["name"] for c in classes if c["reference_px"] == 0]:
-        found.append(f"no reference pixels of {listed(absent)}: nothing is known of them, and no mean includes them")
+        found.append(f"no reference pixels of {listed(absent)}: no average includes them")
     if small := [c["name"] for c in classes if c["small"] and c["reference_px"]]:
         fewer = f"fewer than {SMALL_PX} px or {SMALL_POLYGONS} polygons"
         found.append(f"{fewer} of {listed(small)} in the reference: their figures are no more than hints")

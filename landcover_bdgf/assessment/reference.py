@@ -143,11 +143,6 @@ def read_codes(dataset: DatasetReader, reference: Reference) -> NDArray[Any]:
     return codes
 
 
-def border_bins_of_map(dataset: DatasetReader, reference: Reference) -> NDArray[np.int8]:
-    """Bin of the distance of each reference pixel to a border between classes of the map."""
-    return border_bins_at(reference.rows, reference.cols, dataset.shape, partial(read_band, dataset))
-
-
 def border_bins_of_reference(shape_hw: tuple[int, int], reference: Reference) -> NDArray[np.int8]:
     """Bin of the distance of each reference pixel to a border between classes of the reference."""
     order = np.argsort(reference.rows, kind="stable")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 from rasterio.io import DatasetReader
 
-from landcover_bdgf.assessment.distances import accuracy_by_border, accuracy_by_distance
+from landcover_bdgf.assessment.distances import BorderWeighted, accuracy_by_border, accuracy_by_distance
 from landcover_bdgf.assessment.intervals import paired_gain
 from landcover_bdgf.assessment.limits import map_limits
 from landcover_bdgf.assessment.measures import Accuracy, accuracy
@@ -22,7 +23,6 @@ from landcover_bdgf.assessment.reference import (
     Reference,
     ReferenceFile,
     TrainingPixels,
-    border_bins_of_map,
     border_bins_of_reference,
     read_codes,
     read_reference,
@@ -33,7 +33,7 @@ from landcover_bdgf.assessment.report_page import ReportContext, render
 from landcover_bdgf.assessment.scene_rows import TrainedScene, scene_rows, trained_scenes
 from landcover_bdgf.assessment.tables import write_table
 from landcover_bdgf.errors import LabelError, RasterError
-from landcover_bdgf.geo import Grid, grid_of, open_raster
+from landcover_bdgf.geo import Grid, grid_of, open_raster, read_band
 from landcover_bdgf.labels import (
     LAYER_NODATA,
     LabelSource,
@@ -41,6 +41,8 @@ from landcover_bdgf.labels import (
     Legend,
     Samples,
     as_map,
+    border_bins_at,
+    border_shares,
     edge_share,
     layer_path,
     legend_of_raster,
@@ -182,7 +184,8 @@ def _judged(
         guidance=None if np.array_equal(found.unguided, found.mapped) else paired_gain(gain, found.groups),
         scenes=rows,
     )
-    return result, Places(found.rows[here], found.cols[here], right[here])
+    places = Places(found.rows[here], found.cols[here], right[here])
+    return _with_borders_of_map(result, dataset, places), places
 
 
 def _on_map(
@@ -222,8 +225,14 @@ def _with_borders(result: Accuracy, dataset: DatasetReader, pixels: Reference, c
     right = (codes == pixels.codes)[has_data]
     if of_reference := accuracy_by_border(right, border_bins_of_reference(dataset.shape, pixels)[has_data]):
         return replace(result, by_border=of_reference, borders_of="reference")
-    of_map = accuracy_by_border(right, border_bins_of_map(dataset, pixels)[has_data])
-    return replace(result, by_border=of_map, borders_of="map" if of_map else "")
+    return _with_borders_of_map(result, dataset, Places(pixels.rows[has_data], pixels.cols[has_data], right))
+
+
+def _with_borders_of_map(result: Accuracy, dataset: DatasetReader, places: Places) -> Accuracy:
+    bins = border_bins_at(places.rows, places.cols, dataset.shape, partial(read_band, dataset))
+    found = accuracy_by_border(places.right, bins)
+    weighted = BorderWeighted.of(places.right, bins, border_shares(dataset))
+    return replace(result, by_border=found, borders_of="map" if found else "", border_weighted=weighted)
 
 
 def _reliability(dataset: DatasetReader, pixels: Reference, codes: NDArray[Any]) -> tuple[ReliabilityBin, ...]:

@@ -3,6 +3,7 @@ from .borders import (
     UNKNOWN as UNKNOWN,
     border_bins as border_bins,
     border_bins_at as border_bins_at,
+    border_shares as border_shares,
 )
 from .class_map import (
     NODATA as NODATA,

@@ -12,15 +12,19 @@ from collections.abc import Callable
 
 import numpy as np
 from numpy.typing import NDArray
+from rasterio.io import DatasetReader
 from rasterio.windows import Window
 from scipy.ndimage import maximum_filter, minimum_filter
 
+from landcover_bdgf.geo import grid_of, read_band
 from landcover_bdgf.labels.class_map import NODATA
 from landcover_bdgf.labels.sampling import label_tiles
 
 BORDER_BINS_PX = ((0.0, 3.0), (3.0, 6.0), (6.0, math.inf))
 UNKNOWN = -1
 _REACH_PX = 5
+_TILE_PX = 1024
+_TILES = 16  # spread over the map; these tell the shares of a large one
 _NO_CODE = 1 << 17  # above all codes
 
 
@@ -52,3 +56,16 @@ def border_bins_at(
         bins = border_bins(read(Window(left, top, right - left, bottom - top)))
         found[inside] = bins[rows[inside] - top, cols[inside] - left]
     return found
+
+
+def border_shares(dataset: DatasetReader) -> NDArray[np.float64]:
+    """Shares (B,) of the pixels of an open map in the bins of :func:`border_bins`; of a large map, from some tiles.
+
+    Pixels whose distance is not known are left out. Zeros if none is known.
+    """
+    tiles = list(grid_of(dataset).tiles(_TILE_PX))
+    counts = np.zeros(len(BORDER_BINS_PX))
+    for index in np.unique(np.linspace(0, len(tiles) - 1, _TILES).round().astype(int)):
+        bins = border_bins(read_band(dataset, tiles[index]))
+        counts += np.bincount(bins[bins != UNKNOWN], minlength=len(counts))
+    return counts / max(1.0, counts.sum())

@@ -81,7 +81,7 @@ def test_classes_of_few_pixels_or_polygons_are_marked() -> None:
     assert rows["bare"]["producers_low"] < 0.25  # one pixel proves nothing
     assert rows["ice"]["producers_low"] is rows["ice"]["iou"] is None
     text = str(result)
-    assert "no reference pixels of ice: nothing is known of them" in text
+    assert "no reference pixels of ice: no average includes them" in text
     assert "fewer than 30 px or 5 polygons of bare, water in the reference" in text
 
 

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pytest
+import rasterio
+from affine import Affine
 from numpy.typing import NDArray
 from rasterio.windows import Window
 
-from landcover_bdgf.labels.borders import UNKNOWN, border_bins, border_bins_at
+from landcover_bdgf.labels.borders import UNKNOWN, border_bins, border_bins_at, border_shares
 
 
 def by_definition(codes: NDArray[np.int64]) -> NDArray[np.int8]:
@@ -60,3 +64,17 @@ def test_windows_give_what_the_whole_image_gives(monkeypatch: pytest.MonkeyPatch
     found = border_bins_at(rows, cols, codes.shape, tile)
     np.testing.assert_array_equal(found, border_bins(codes)[rows, cols])
     assert max(max(window.width, window.height) for window in read) == 16 + 2 * 5
+
+
+def test_shares_of_a_map_by_distance_to_its_borders(tmp_path: Path) -> None:
+    """Two halves of 40 columns in 50 rows: four columns within 2 px of the border, known everywhere; six at 3 to 5 px,
+    not in the two first and last rows, which may be nearer to a class outside; of the others, those 6 px from edges.
+    """
+    codes = np.repeat(np.array([[1, 2]], np.uint8), 40, axis=1).repeat(50, axis=0)
+    path = tmp_path / "map.tif"
+    profile = {"driver": "GTiff", "width": 80, "height": 50, "count": 1, "dtype": "uint8", "nodata": 0}
+    with rasterio.open(path, "w", crs="EPSG:32719", transform=Affine(10, 0, 0, 0, -10, 0), **profile) as dataset:
+        dataset.write(codes, 1)
+    with rasterio.open(path) as dataset:
+        found = border_shares(dataset)
+    np.testing.assert_allclose(found * (200 + 276 + 2400), [4 * 50, 6 * 46, 60 * 40])
