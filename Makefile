@@ -20,7 +20,7 @@ docs: $(READY)  ## build the manual in build/site; links that lead nowhere stop 
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[docs]'
 	@echo "running the examples whose output the manual shows; this takes a minute or two"
 	@$(BIN)/python docs/pages.py build/manual
-	@NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --quiet --strict
+	@NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
 	@echo "open build/site/index.html, or with search: $(BIN)/mkdocs serve"
 
 trust: $(READY)  ## long robustness tests (bad inputs, faults, flipped bits, damaged files): half an hour; make test runs a short form
