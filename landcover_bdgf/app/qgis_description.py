@@ -54,8 +54,8 @@ LONGEST_LABEL = 65  # QGIS does not break them
 IMAGES = frozenset({"hsi", "sar"})
 FIELD_OF = ("labels", "zones", "reference")  # the layer whose field is named, the first that a command has
 
-# The steps of each algorithm that tell how far they are, with their percent of its time (measured on the scene of
-# bdgf demo; only the bar depends on it). What is missing to 100 is spent on files and the report.
+# The steps of each algorithm that tell how far they are, with their rough percent of its time (only the bar depends on
+# it). What is missing to 100 is spent on files and the report.
 STEPS = {
     "check": {"shift between the images": 50, "reading the scene": 45},
     "map_from_labels": {
