@@ -109,7 +109,7 @@ def _rasters_of(folder: Path, wanted: Collection[str] | None) -> list[Path]:
     others = [] if wanted is None else _auxiliary_files(rasters)
     others = [path for path in others if not {path.stem, undated(path.stem)} & set(wanted or ())]
     if others:
-        log.info("%s: skipped files that are not bands: %s.", folder, ", ".join(sorted(path.name for path in others)))
+        log.info("%s: not read as bands: %s.", folder, ", ".join(sorted(path.name for path in others)))
     return sorted(set(rasters).difference(others), key=lambda path: natural_key(path.stem))
 
 

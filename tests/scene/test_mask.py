@@ -150,6 +150,8 @@ def test_the_product_masks_itself(write_tif, tmp_path, caplog):
     assert np.array_equal(whole(stack).valid, ~CLOUDY)
     scl = tmp_path / "p/T33UUU_20200604T102031_SCL_20m.tif"
     assert f"{scl}: {SAID}. `mask=none` keeps these pixels." in caplog.messages
+    assert f"not read as bands: {scl.name}, " in caplog.text
+    assert "skipped" not in caplog.text  # it is used, as the mask
     assert whole(align(tmp_path / "p", sar, settings=AlignSettings(mask=("none",)))).valid.all()
     own = np.where(np.arange(50) < 5, 1, 0).astype(np.uint8) * np.ones((40, 1), np.uint8)
     more = str(write_tif("water.tif", own))
