@@ -58,8 +58,8 @@ class DistanceBin:
 class BorderWeighted:
     """Overall accuracy, weighted by how far the pixels of the map are from its class borders.
 
-    Polygons drawn inside fields are right more often than the map. Weighted they are right less often, because inside a
-    field a border of the map is a mistake more often than elsewhere. So the whole map lies between the two.
+    Polygons drawn inside fields are right more often than the map. Weighted they are often right less often, because
+    inside a field a border of the map is a mistake more often than elsewhere: a limit, not an estimate (decision 10).
 
     Attributes
     ----------
