@@ -2,8 +2,8 @@
 
 python benchmarks/inside_fields.py [--seeds 3,4,5] [--polygons 10] [-o FOLDER]
 
-Prints the accuracy of BDGF's map and of extra trees on the same pixels: of all pixels without a label, and by their
-distance to the nearest pixel of another class of the truth; beside it, the accuracy that the report says.
+Prints the accuracy of BDGF's map and of extra trees on the same pixels: of all pixels with data but no label, and by
+their distance to the nearest pixel of another class of the truth; beside it, the accuracy that the report says.
 """
 
 import argparse
@@ -13,17 +13,18 @@ import geopandas
 import numpy as np
 import rasterio
 from numpy.typing import NDArray
-from rasterio.features import rasterize
-from scipy.ndimage import distance_transform_cdt, uniform_filter
+from scipy.ndimage import distance_transform_cdt
 from shapely.geometry import box
-from sklearn.ensemble import ExtraTreesClassifier
 
 import landcover_bdgf as bdgf
+from landcover_bdgf.bench.baselines import fit_and_classify
+from landcover_bdgf.bench.pixel_features import PixelFeatures, physical_layers
 from landcover_bdgf.bench.simulated import ThinScene, thin_scene
 
 INSIDE_PX = 2  # least distance of a polygon's pixels from another class; streams are too thin for it
 SIDES_PX = 3, 6
 APART_PX = 6
+TREES = {"extra trees": (), "extra trees + 9 px": (9,), "extra trees + 33 px": (33,)}
 BORDERS_PX = (1, 2), (3, 5), (6, 10_000)
 
 
@@ -82,35 +83,28 @@ def main() -> None:
         folder = given.output / str(seed)
         folder.mkdir(parents=True, exist_ok=True)
         scene = thin_scene(folder, seed=seed)
-        code_of = {name: int(code) for code, name in scene.names.items()}
-        labels = polygons(scene, given.polygons, seed)
-        with rasterio.open(scene.spectral) as image, rasterio.open(scene.sar) as radar:
-            burnt = (
-                (g, list(scene.names.values()).index(n) + 1)
-                for n, g in zip(labels["class"], labels.geometry, strict=True)
-            )
-            burn = rasterize(burnt, scene.classes.shape, transform=image.transform)
-            layers = np.concatenate([image.read(), radar.read()]).astype(float)
-        means = [uniform_filter(layer, 9) for layer in layers]
-        for name, values in (("extra trees", layers), ("extra trees + 9 px means", np.concatenate([layers, means]))):
-            trees = ExtraTreesClassifier(300, random_state=0, n_jobs=-1)
-            trees.fit(values[:, burn > 0].T, burn[burn > 0])
-            codes = trees.predict(values.reshape(len(values), -1).T).reshape(burn.shape)
-            print(f"| {seed} | {name} | {scores(codes, scene.classes, burn == 0)} | |", flush=True)
         stack = bdgf.align(scene.spectral, scene.sar)
-        samples = bdgf.sample(stack, labels, field="class")
+        samples = bdgf.sample(stack, polygons(scene, given.polygons, seed), field="class")
         model = bdgf.train(stack, samples, denoiser=bdgf.pretrain(stack, samples=samples))
-        bdgf.map_scene(model, stack, folder / "map.tif", overwrite=True)
-        by_name = np.array([0, *(code_of[entry.name] for entry in model.classes.entries)])
-        with rasterio.open(folder / "map.tif") as dataset:
-            codes = by_name[dataset.read(1)]
-        result = bdgf.assess(folder / "map.tif", model.left_out)
+        found = bdgf.map_scene(model, stack, folder / "map.tif", overwrite=True)
+        result = bdgf.assess(found, model.left_out)
         said, weighted = f"{100 * result.overall:.1f}", result.border_weighted
         if weighted is not None and weighted.overall is not None:
             said += f", weighted {100 * weighted.overall:.1f}"
-        print(f"| {seed} | BDGF | {scores(codes, scene.classes, burn == 0)} | {said} |", flush=True)
+        with rasterio.open(found) as dataset:
+            maps = {"BDGF": dataset.read(1)}
+        for name, windows_px in TREES.items():
+            features = PixelFeatures(stack, windows_px, physical_layers(stack))
+            maps[name] = fit_and_classify("et", features, samples.train, seed)[0]
+        judged = maps["BDGF"] > 0
+        judged[samples.rows, samples.cols] = False
+        code_of = {name: int(code) for code, name in scene.names.items()}
+        truth_code = np.array([0, *(code_of[entry.name] for entry in samples.legend.entries)])
+        for name, codes in maps.items():
+            row = scores(truth_code[codes], scene.classes, judged)
+            print(f"| {seed} | {name} | {row} | {said if name == 'BDGF' else ''} |", flush=True)
         shares = ", ".join(f"{name} {share:.2f}" for name, share in model.shares.items())
-        print(f"    {shares}; averages similar within {model.similar}", flush=True)
+        print(f"    {len(samples)} px; {shares}; averages similar within {model.similar}", flush=True)
 
 
 if __name__ == "__main__":

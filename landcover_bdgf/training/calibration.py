@@ -8,7 +8,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, TypeVar
+from typing import TypeVar
 
 import numpy as np
 import torch
@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from scipy.optimize import minimize_scalar
 from torch import Tensor
 
-from landcover_bdgf.labels import BORDER_BINS_PX, NODATA, UNKNOWN, JoinedSamples, border_bins
+from landcover_bdgf.labels import JoinedSamples
 from landcover_bdgf.model import (
     BLOCK_PX,
     NOVELTY_PREFIX,
@@ -66,17 +66,11 @@ class Judged:
         with the features that guide it comes first, then, if it has any, the model without what they tell.
     mapped_px : (C,)
         Pixels of each class in its map of the landscape around them.
-    border : (n,)
-        Distance of each from a border between classes of that map, see :func:`~landcover_bdgf.labels.border_bins`.
-    border_px : (B,)
-        Pixels of that map at each of these distances.
     """
 
     index: NDArray[np.intp]
     opinions: NDArray[np.float64]
     mapped_px: NDArray[np.int64]
-    border: NDArray[np.int8]
-    border_px: NDArray[np.int64]
 
 
 def left_out_opinions(model: Checkpoint, stacks: Sequence[Stack], left_out: JoinedSamples, run: Run) -> Judged:
@@ -86,29 +80,21 @@ def left_out_opinions(model: Checkpoint, stacks: Sequence[Stack], left_out: Join
 
     halo, classes = recipe.halo_px, len(model.classes.entries)
 
-    def judged(one: LabelledBlock) -> tuple[NDArray[Any], ...]:
+    def opinions(one: LabelledBlock) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
         seen = classifier.see(one.block)
         ways = [seen, seen.unguided()] if guided else [seen]
         found = [torch.stack(classifier.opinions(way, [one.block], *recipe.fusion.similar), dim=1) for way in ways]
-        mapped = pooled(found[0][:, 0], classifier.shares)[0].argmax(0).cpu().numpy() + 1
-        codes = np.where(one.block.seen.valid[halo:-halo, halo:-halo], mapped, NODATA)
-        mapped_px, border = np.bincount(codes.ravel(), minlength=classes + 1)[1:], border_bins(codes)
-        border_px = np.bincount(border[border != UNKNOWN], minlength=len(BORDER_BINS_PX))
-        return one.pixels(torch.stack(found, dim=1)), border[one.rows, one.cols], mapped_px, border_px
+        mapped = pooled(found[0][:, 0], classifier.shares)[0].argmax(0).cpu().numpy()
+        mapped_px = np.bincount(mapped[one.block.seen.valid[halo:-halo, halo:-halo]], minlength=classes)
+        return one.pixels(torch.stack(found, dim=1)), mapped_px
 
     with open_workers(run.workers(classifier.viewer.device)) as workers:
         found = [
-            (one.index, own) for one, own in _computed(judged, classifier, stacks, left_out, workers, JUDGED_BLOCKS)
+            (one.index, own) for one, own in _computed(opinions, classifier, stacks, left_out, workers, JUDGED_BLOCKS)
         ]
-    index, parts = zip(*found, strict=True)
-    opinions, border, mapped_px, border_px = zip(*parts, strict=True)
-    return Judged(
-        index=np.concatenate(index),
-        opinions=np.concatenate(opinions),
-        mapped_px=np.sum(mapped_px, axis=0),
-        border=np.concatenate(border),
-        border_px=np.sum(border_px, axis=0),
-    )
+    index, judged = zip(*found, strict=True)
+    opinions_of, mapped_px = zip(*judged, strict=True)
+    return Judged(np.concatenate(index), np.concatenate(opinions_of), np.sum(mapped_px, axis=0))
 
 
 def fitted_temperature(

@@ -14,14 +14,13 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from landcover_bdgf.labels import BORDER_BINS_PX, UNKNOWN, JoinedSamples, LeftOut, distances_px
+from landcover_bdgf.labels import JoinedSamples, LeftOut, distances_px
 from landcover_bdgf.model import Checkpoint, pooled, tempered
 from landcover_bdgf.training.calibration import Judged, fitted_temperature
 from landcover_bdgf.training.folds import fold_count, folds, scene_folds
 from landcover_bdgf.training.stacking import pool_of
 
 LEAST_SHARE = 1e-3  # of a class, for its labels to count
-MOST_WEIGHT = 4.0  # of labels at a distance from class borders at which few are; a few must not decide all
 Fitted = Callable[[int, NDArray[np.intp]], Checkpoint]
 Judge = Callable[[Checkpoint, JoinedSamples], Judged]
 
@@ -51,22 +50,19 @@ def cross_fit(
     ``fit(number, kept)`` trains a temporary model on some pixels; ``judge(model, left_out)`` lets it judge others, by
     its experts ``names``.
     """
-    count, found, mapped_px = fold_count(samples, count), [], np.zeros(len(samples.legend.entries))
-    border_px = np.zeros(len(BORDER_BINS_PX))
+    found, mapped_px, count = [], np.zeros(len(samples.legend.entries)), fold_count(samples, count)
     for fold in folds(samples, count, seed):
         own = judge(fit(fold.number, fold.kept), samples.where(fold.left_out))
         away = distances_px(samples.positions[fold.left_out[own.index]], samples.positions[fold.kept])
-        number = np.full(len(own.index), fold.number)
-        found.append((fold.left_out[own.index], own.opinions, away, number, own.border))
-        mapped_px, border_px = mapped_px + own.mapped_px, border_px + own.border_px
+        found.append((fold.left_out[own.index], own.opinions, away, np.full(len(own.index), fold.number)))
+        mapped_px += own.mapped_px
     if not found:
         return None
-    index, opinions, away, number, border = (np.concatenate(parts) for parts in zip(*found, strict=True))
+    index, opinions, away, number = (np.concatenate(parts) for parts in zip(*found, strict=True))
     codes, truth = samples.codes[index], samples.codes[index].astype(np.int64) - 1
-    as_landscape = border_weights(border, border_px)
-    similar, shares = pool_of(opinions[:, 0], truth, names, samples.groups[index], as_landscape)
+    similar, shares = pool_of(opinions[:, 0], truth, names, samples.groups[index])
     p, unguided = (pooled(torch.from_numpy(opinions[:, way, similar]), tuple(shares.values())) for way in (0, -1))
-    temperature = fitted_temperature(p.numpy(), truth, as_mapped(truth, mapped_px, as_landscape), 1 - 1 / count)
+    temperature = fitted_temperature(p.numpy(), truth, as_mapped(truth, mapped_px), 1 - 1 / count)
     calibrated = tempered(p, temperature)
     confidence, best = calibrated.max(dim=1)
     order = np.lexsort((samples.cols[index], samples.rows[index], samples.scene[index]))
@@ -99,29 +95,11 @@ def _judged_elsewhere(
     return codes if judged else None
 
 
-def border_weights(border: NDArray[np.int8], border_px: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Weights (n,) of labels that then lie as far from class borders as the pixels of the map do.
-
-    Polygons are drawn inside fields, where a wide average is always right; half of the pixels of a map may be near
-    borders (decision 10). ``border`` (n,) and ``border_px`` (B,) are those of ``Judged``. Labels at an unknown distance
-    count once, no label more than ``MOST_WEIGHT`` times.
-    """
-    known = border != UNKNOWN
-    labels = np.bincount(border[known], minlength=len(border_px))
-    ratio = (border_px / max(1.0, border_px.sum())) / np.maximum(labels / max(1, known.sum()), 1e-9)
-    weights: NDArray[np.float64] = np.where(known, np.minimum(ratio, MOST_WEIGHT)[border], 1.0)
-    return weights
-
-
-def as_mapped(
-    truth: NDArray[np.int64], mapped_px: NDArray[np.float64], weights: NDArray[np.float64]
-) -> NDArray[np.float64]:
+def as_mapped(truth: NDArray[np.int64], mapped_px: NDArray[np.float64]) -> NDArray[np.float64]:
     """Weights (n,) of labels whose classes then have the shares of the map, at least a thousandth.
 
-    Labels are often as many of each class, however rare it is; the confidence of a map is that of its pixels. Within a
-    class, labels keep the ratios of their ``weights`` (n,).
+    Labels are often as many of each class, however rare it is; the confidence of a map is that of its pixels.
     """
     shares = np.maximum(mapped_px / max(1.0, mapped_px.sum()), LEAST_SHARE)
-    of_class = np.maximum(np.bincount(truth, weights, minlength=len(shares)), 1e-9)
-    found: NDArray[np.float64] = weights * (shares / of_class)[truth]
-    return found
+    weights: NDArray[np.float64] = (shares / np.maximum(np.bincount(truth, minlength=len(shares)), 1))[truth]
+    return weights

@@ -32,9 +32,8 @@ class Pool:
 
 
 def pool_of(
-    opinions: NDArray[np.float64], truth: NDArray[np.int64], names: Sequence[str], groups: NDArray[np.integer],
-    weights: NDArray[np.float64],
-) -> tuple[int, dict[str, float]]:  # fmt: skip
+    opinions: NDArray[np.float64], truth: NDArray[np.int64], names: Sequence[str], groups: NDArray[np.integer]
+) -> tuple[int, dict[str, float]]:
     """The choice of averages that suits the scene, and the shares of the experts, which add up to 1.
 
     The shares are the usual ones unless fitted shares are better on polygons that they were not fitted to, by more than
@@ -50,8 +49,6 @@ def pool_of(
         The experts.
     groups : (n,)
         Polygons of the pixels.
-    weights : (n,)
-        Of the pixels within their classes, which all count the same.
     """
     polygons, polygon = np.unique(groups, return_inverse=True)
     usual = np.array(usual_shares(names))
@@ -60,41 +57,39 @@ def pool_of(
     gain = np.zeros(len(truth))
     for out in (part == number for number in np.unique(part)):
         if not out.all():
-            fitted = fitted_pool(opinions[~out], truth[~out], weights[~out], usual, len(polygons))
-            bound = fitted_pool(as_usual[~out], truth[~out], weights[~out], np.ones(1), len(polygons))
+            fitted = fitted_pool(opinions[~out], truth[~out], usual, len(polygons))
+            bound = fitted_pool(as_usual[~out], truth[~out], np.ones(1), len(polygons))
             gain[out] = _losses(as_usual[out], truth[out], bound) - _losses(opinions[out], truth[out], fitted)
-    of_polygons = np.bincount(polygon, gain * balanced(truth, weights))
+    of_polygons = np.bincount(polygon, gain / np.bincount(truth)[truth])
     if of_polygons.sum() > np.sqrt(len(polygons) * of_polygons.var(ddof=min(1, len(polygons) - 1))):
-        pool = fitted_pool(opinions, truth, weights, usual, len(polygons))
+        pool = fitted_pool(opinions, truth, usual, len(polygons))
         powers = pool.powers
     else:
-        pool, powers = fitted_pool(as_usual, truth, weights, np.ones(1), len(polygons)), usual
+        pool, powers = fitted_pool(as_usual, truth, np.ones(1), len(polygons)), usual
     # their sum only scales the confidence, which is the temperature's task
     return pool.similar, dict(zip(names, (powers / powers.sum()).round(4).tolist(), strict=True))
 
 
 def fitted_pool(
-    opinions: NDArray[np.float64], truth: NDArray[np.int64], weights: NDArray[np.float64], usual: NDArray[np.float64],
-    polygons: int,
-) -> Pool:  # fmt: skip
+    opinions: NDArray[np.float64], truth: NDArray[np.int64], usual: NDArray[np.float64], polygons: int
+) -> Pool:
     """Choice and powers of the least cross-entropy.
 
     The fewer ``polygons`` the pixels are from, the more the shares are pulled to the ``usual`` ones (E,).
     """
-    pools = (_fitted(opinions, similar, truth, weights, usual, polygons) for similar in range(opinions.shape[1]))
+    pools = (_fitted(opinions, similar, truth, usual, polygons) for similar in range(opinions.shape[1]))
     return min(pools, key=lambda pool: pool.cross_entropy)
 
 
 def _fitted(
-    opinions: NDArray[np.float64], similar: int, truth: NDArray[np.int64], weights: NDArray[np.float64],
-    usual: NDArray[np.float64], polygons: int,
-) -> Pool:  # fmt: skip
-    given = opinions[:, similar], truth, balanced(truth, weights), usual
-    x, codes, of_pixels, shares = (torch.from_numpy(np.ascontiguousarray(values)) for values in given)
+    opinions: NDArray[np.float64], similar: int, truth: NDArray[np.int64], usual: NDArray[np.float64], polygons: int
+) -> Pool:
+    x, codes, shares = (torch.from_numpy(np.ascontiguousarray(a)) for a in (opinions[:, similar], truth, usual))
+    weights = (1 / torch.bincount(codes).clamp(min=1).double())[codes]
 
     def loss(powers: NDArray[np.float64]) -> tuple[float, NDArray[np.float64]]:
         w = torch.tensor(powers, requires_grad=True)
-        own = (of_pixels * _losses_of(x, codes, w)).sum() / of_pixels.sum()
+        own = (weights * _losses_of(x, codes, w)).sum() / weights.sum()
         total = own + PULL / polygons * ((w / w.sum() - shares) ** 2).sum()
         total.backward()
         assert w.grad is not None
@@ -102,12 +97,6 @@ def _fitted(
 
     found = minimize(loss, usual, jac=True, bounds=[(LEAST_POWER, None)] * len(usual), method="L-BFGS-B")
     return Pool(similar, found.x, float(found.fun))
-
-
-def balanced(truth: NDArray[np.int64], weights: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Weights (n,) that add up to 1 for every class, in the ratios of ``weights`` within it."""
-    found: NDArray[np.float64] = weights / np.maximum(np.bincount(truth, weights), 1e-9)[truth]
-    return found
 
 
 def _losses(opinions: NDArray[np.float64], truth: NDArray[np.int64], pool: Pool) -> NDArray[np.float64]:

@@ -40,7 +40,7 @@ def test_accuracy_weighted_as_the_map_lies_to_its_borders() -> None:
     found = BorderWeighted.of(right, bins, np.array([0.5, 0.3, 0.2]))
     assert found == BorderWeighted(0.1, 0.5, 0.75)
     assert found.few_near
-    assert found.sentence().endswith("weighted by that, the overall accuracy is 75.0 %: that of the whole map may be as low")
+    assert found.sentence().endswith("the overall accuracy is 75.0 %: that of the whole map may be as low")
     found = BorderWeighted.of(right[1:], bins[1:], np.array([0.5, 0.3, 0.2]))
     assert found is not None
     assert found.overall is None, "nine pixels near borders are too few"

@@ -4,7 +4,6 @@ import numpy as np
 import pytest
 import torch
 
-from landcover_bdgf.labels.borders import UNKNOWN
 from landcover_bdgf.labels.joined_samples import JoinedSamples, join_samples
 from landcover_bdgf.labels.samples import Samples
 from landcover_bdgf.labels.split import distances_px
@@ -13,14 +12,9 @@ from landcover_bdgf.model.classifier import tempered
 from landcover_bdgf.model.recipe import changed
 from landcover_bdgf.scene.stack import Stack
 from landcover_bdgf.training.calibration import Judged, fitted_temperature
-from landcover_bdgf.training.cross_fitting import as_mapped, border_weights, cross_fit
+from landcover_bdgf.training.cross_fitting import as_mapped, cross_fit
 from landcover_bdgf.training.folds import folds
 from landcover_bdgf.training.training import train
-
-
-def judged_of(index: np.ndarray, opinions: np.ndarray, mapped_px: np.ndarray) -> Judged:
-    """Pixels whose distance to class borders is not known."""
-    return Judged(index, opinions, mapped_px, np.full(len(index), UNKNOWN, np.int8), np.zeros(3, int))
 
 
 def test_what_the_folds_judge_is_kept_with_each_pixel(samples: Samples) -> None:
@@ -37,7 +31,7 @@ def test_what_the_folds_judge_is_kept_with_each_pixel(samples: Samples) -> None:
         right = 0.9 if model == 0 else 0.6
         p = np.full((len(index), len(labels.legend.entries)), (1 - right) / (len(labels.legend.entries) - 1))
         p[np.arange(len(index)), left_out.codes[index] - 1] = right
-        return judged_of(index, np.log(p)[:, None, None, None], np.ones(len(labels.legend.entries), int))
+        return Judged(index, np.log(p)[:, None, None, None], np.ones(len(labels.legend.entries), int))
 
     found = cross_fit(labels, 2, 0, ("windows",), fit=fit, judge=judge)
     assert found is not None
@@ -84,7 +78,7 @@ def test_the_better_of_two_averages_is_chosen(samples: Samples) -> None:
     def judge(model: Checkpoint, left_out: JoinedSamples) -> Judged:
         opinions = np.full((len(left_out), 1, 2, 1, classes), 1 / classes)
         opinions[np.arange(len(left_out)), 0, 1, 0, left_out.codes - 1] = 0.9
-        return judged_of(np.arange(len(left_out)), np.log(opinions), np.ones(classes, int))
+        return Judged(np.arange(len(left_out)), np.log(opinions), np.ones(classes, int))
 
     found = cross_fit(labels, 2, 0, ("windows",), fit=lambda number, kept: None, judge=judge)  # type: ignore[arg-type, return-value]
     assert found is not None
@@ -101,7 +95,7 @@ def test_the_same_models_without_guidance_are_judged_beside(samples: Samples) ->
         opinions = np.full((len(left_out), 2, 1, 1, classes), 0.1)
         opinions[np.arange(len(left_out)), 0, 0, 0, left_out.codes - 1] = 0.9
         opinions[:, 1, ..., 0] = 0.9
-        return judged_of(np.arange(len(left_out)), np.log(opinions), np.ones(classes, int))
+        return Judged(np.arange(len(left_out)), np.log(opinions), np.ones(classes, int))
 
     found = cross_fit(labels, 2, 0, ("windows",), fit=lambda number, kept: None, judge=judge)  # type: ignore[arg-type, return-value]
     assert found is not None
@@ -111,48 +105,10 @@ def test_the_same_models_without_guidance_are_judged_beside(samples: Samples) ->
 
 def test_labels_have_the_weights_of_the_map() -> None:
     """Three labels of a class that is nine tenths of the map, one of another, and a class without labels."""
-    once = np.ones(4)
-    weights = as_mapped(np.array([0, 0, 0, 1]), np.array([90, 10, 0]), once)
+    weights = as_mapped(np.array([0, 0, 0, 1]), np.array([90, 10, 0]))
     np.testing.assert_allclose(weights, [0.3, 0.3, 0.3, 0.1])
-    weights = as_mapped(np.array([0, 0, 0, 1]), np.array([90, 10, 0]), np.array([4, 1, 1, 9]))
-    np.testing.assert_allclose(weights, [0.6, 0.15, 0.15, 0.1])
-    lacking = as_mapped(np.array([0, 1]), np.array([100, 0]), once[:2])
-    assert (lacking > 0).all(), "a class that the map lacks counts a little"
-    assert (as_mapped(np.array([0, 1]), np.zeros(2), once[:2]) > 0).all()
-
-
-def test_labels_inside_fields_count_as_the_map_lies_to_class_borders() -> None:
-    """Of four labels of known distance one is near a border, of the map half; one label's distance is not known."""
-    border = np.array([0, 1, 2, 2, UNKNOWN], np.int8)
-    np.testing.assert_allclose(border_weights(border, np.array([500, 250, 250])), [2, 1, 0.5, 0.5, 1])
-    inside = np.r_[0, np.full(99, 2)].astype(np.int8)
-    assert border_weights(inside, np.array([900, 0, 100]))[0] == 4, "one label must not decide all"
-    assert (border_weights(np.full(3, UNKNOWN, np.int8), np.zeros(3)) == 1).all()
-
-
-def test_labels_near_borders_choose_the_average_of_a_map_full_of_borders(samples: Samples) -> None:
-    """The lenient average is right more often inside fields, where most labels are, and less often at borders."""
-    labels, rng = join_samples(samples.train), np.random.default_rng(0)
-    classes = len(labels.legend.entries)
-
-    def chosen(border_px: list[int]) -> int:
-        def judge(model: Checkpoint, left_out: JoinedSamples) -> Judged:
-            index, px = np.arange(len(left_out)), np.ones(classes, int)
-            border = np.where(index % 5 == 0, 0, 2).astype(np.int8)
-            right = rng.random((len(index), 2)) < np.stack(
-                [np.full(len(index), 0.75), np.where(border == 0, 0.3, 0.95)], 1
-            )
-            said = np.where(right, left_out.codes[:, None] - 1, left_out.codes[:, None] % classes)
-            opinions = np.full((len(index), 1, 2, 1, classes), 0.1 / (classes - 1))
-            opinions[index[:, None], 0, [0, 1], 0, said] = 0.9
-            return Judged(index, np.log(opinions), px, border, np.array(border_px))
-
-        found = cross_fit(labels, 2, 0, ("windows",), fit=lambda number, kept: None, judge=judge)  # type: ignore[arg-type, return-value]
-        assert found is not None
-        return found.similar
-
-    assert chosen([20, 0, 80]) == 1, "borders are as rare in the map as among the labels"
-    assert chosen([60, 0, 40]) == 0
+    assert (as_mapped(np.array([0, 1]), np.array([100, 0])) > 0).all(), "a class that the map lacks counts a little"
+    assert (as_mapped(np.array([0, 1]), np.zeros(2)) > 0).all()
 
 
 def test_the_temperature_is_that_of_the_left_out_pixels(samples: Samples) -> None:
@@ -161,14 +117,12 @@ def test_the_temperature_is_that_of_the_left_out_pixels(samples: Samples) -> Non
     mapped_px = np.arange(len(labels.legend.entries))
 
     def judge(model: Checkpoint, left_out: JoinedSamples) -> Judged:
-        return judged_of(np.arange(len(left_out)), np.log(p[: len(left_out)])[:, None, None, None], mapped_px)
+        return Judged(np.arange(len(left_out)), np.log(p[: len(left_out)])[:, None, None, None], mapped_px)
 
     found = cross_fit(labels, 2, 0, ("windows",), fit=lambda number, kept: None, judge=judge)  # type: ignore[arg-type, return-value]
     assert found is not None
     parts = [(labels.codes[fold.left_out].astype(int) - 1, p[: len(fold.left_out)]) for fold in folds(labels, 2, 0)]
     truth, probabilities = (np.concatenate(each) for each in zip(*parts, strict=True))
-    assert found.temperature == fitted_temperature(
-        probabilities, truth, as_mapped(truth, 2.0 * mapped_px, np.ones(len(truth))), 0.5
-    )
+    assert found.temperature == fitted_temperature(probabilities, truth, as_mapped(truth, 2.0 * mapped_px), 0.5)
     best = tempered(torch.from_numpy(probabilities), found.temperature).max(dim=1)[0].numpy()
     assert sorted(found.left_out.confidence.tolist()) == pytest.approx(sorted(best.tolist()), abs=1e-6)

@@ -18,7 +18,7 @@ def shares(
     right: list[np.ndarray], truth: np.ndarray, names: tuple[str, ...] = TWO, polygons: int = 400
 ) -> list[float]:
     groups = np.arange(len(truth)) * polygons // len(truth)
-    similar, found = pool_of(opinions_of(right, truth)[:, None], truth, names, groups, np.ones(len(truth)))
+    similar, found = pool_of(opinions_of(right, truth)[:, None], truth, names, groups)
     assert similar == 0
     assert min(found.values()) >= 0
     return [*found.values()]
@@ -61,18 +61,15 @@ def test_polygons_that_contradict_one_another_leave_the_usual_shares() -> None:
     windows, pixel = (rng.random(1000) < np.where(polygon < 4, *shares) for shares in ((0.75, 0.75), (0.95, 0.4)))
     opinions = opinions_of([windows, pixel], truth)[:, None]
     usual = np.array([0.76, 0.15]) / 0.91
-    fitted = fitted_pool(opinions, truth, np.ones(1000), usual, 8).powers
+    fitted = fitted_pool(opinions, truth, usual, 8).powers
     assert fitted[1] / fitted.sum() > 1.4 * usual[1]
-    assert list(pool_of(opinions, truth, TWO, polygon, np.ones(1000))[1].values()) == pytest.approx(
-        usual.tolist(), abs=1e-4
-    )
+    assert list(pool_of(opinions, truth, TWO, polygon)[1].values()) == pytest.approx(usual.tolist(), abs=1e-4)
 
 
 def test_the_better_of_two_averages_is_chosen() -> None:
     rng = np.random.default_rng(0)
     truth = rng.integers(0, 2, 2000)
     poor, good = (opinions_of([rng.random(2000) < share], truth) for share in (0.7, 0.9))
-    found = fitted_pool(np.stack([poor, good], axis=1), truth, np.ones(2000), np.ones(1), 400)
+    found = fitted_pool(np.stack([poor, good], axis=1), truth, np.ones(1), 400)
     assert found.similar == 1
-    opinions = np.stack([poor, good], axis=1)
-    assert pool_of(opinions, truth, ("windows",), np.arange(2000), np.ones(2000)) == (1, {"windows": 1})
+    assert pool_of(np.stack([poor, good], axis=1), truth, ("windows",), np.arange(2000)) == (1, {"windows": 1})
