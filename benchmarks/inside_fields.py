@@ -87,10 +87,7 @@ def main() -> None:
         samples = bdgf.sample(stack, polygons(scene, given.polygons, seed), field="class")
         model = bdgf.train(stack, samples, denoiser=bdgf.pretrain(stack, samples=samples))
         found = bdgf.map_scene(model, stack, folder / "map.tif", overwrite=True)
-        result = bdgf.assess(found, model.left_out)
-        said, weighted = f"{100 * result.overall:.1f}", result.border_weighted
-        if weighted is not None and weighted.overall is not None:
-            said += f", weighted {100 * weighted.overall:.1f}"
+        said = f"{100 * bdgf.assess(found, model.left_out).overall:.1f}"
         with rasterio.open(found) as dataset:
             maps = {"BDGF": dataset.read(1)}
         for name, windows_px in TREES.items():

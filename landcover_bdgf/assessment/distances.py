@@ -13,7 +13,6 @@ from landcover_bdgf.text import percent
 
 FAR_NEARER = 0.5  # judged labels so much nearer than the map's pixels say little of most of them
 FEW_NEAR = 0.5  # a share near borders so much smaller than that of the map says little of its accuracy
-LEAST_PX = 10  # at a distance, for their accuracy to count
 APART_PX = 37  # smallest distance at which surroundings of reference and training pixels do not overlap, by default
 # Distance to the nearest training pixel, in pixels. Below the first bound the windows of both overlap; farther away
 # the two have less and less of the landscape in common.
@@ -55,57 +54,32 @@ class DistanceBin:
 
 
 @dataclass(frozen=True)
-class BorderWeighted:
-    """Overall accuracy, weighted by how far the pixels of the map are from its class borders.
+class NearBorders:
+    """Shares of the reference and of the map within 2 px of a border between classes of the map."""
 
-    Polygons drawn inside fields are right more often than the map. Weighted they are often right less often, because
-    inside a field a border of the map is a mistake more often than elsewhere: a limit, not an estimate (decision 10).
-
-    Attributes
-    ----------
-    near, map_near : float
-        Shares of the reference and of the map within 2 px of a border between classes of the map.
-    overall : float, optional
-        None if too few reference pixels are at a distance at which the map has pixels.
-    """
-
-    near: float
-    map_near: float
-    overall: float | None
+    reference: float
+    map: float
 
     @classmethod
-    def of(
-        cls, right: NDArray[np.bool_], bins: NDArray[np.int8], map_shares: NDArray[np.float64]
-    ) -> BorderWeighted | None:
-        """From ``right`` and ``bins`` (n,) of :func:`accuracy_by_border`, and the shares (B,) of the map in each bin.
+    def of(cls, bins: NDArray[np.int8], map_shares: NDArray[np.float64]) -> NearBorders | None:
+        """From ``bins`` (n,) of :func:`accuracy_by_border` and the shares (B,) of the map in each of them.
 
         None if the distance of no pixel is known.
         """
-        known = bins != UNKNOWN
-        if not known.any() or not map_shares.any():
-            return None
-        counts = np.bincount(bins[known], minlength=len(map_shares))
-        shares = np.bincount(bins[known], right[known], minlength=len(map_shares)) / np.maximum(counts, 1)
-        enough = bool((counts >= LEAST_PX)[map_shares > 0].all())
-        return cls(
-            float(counts[0] / counts.sum()), float(map_shares[0]), float(shares @ map_shares) if enough else None
-        )
+        known = bins[bins != UNKNOWN]
+        return cls(float((known == 0).mean()), float(map_shares[0])) if len(known) and map_shares.any() else None
 
     @property
-    def few_near(self) -> bool:
-        """Whether the reference lies so much farther from borders that its accuracy is not that of the map."""
-        return self.near < FEW_NEAR * self.map_near
+    def few(self) -> bool:
+        """Whether the reference has so few pixels near borders that it may flatter the map."""
+        return self.reference < FEW_NEAR * self.map
 
     def sentence(self) -> str:
-        """Both shares and the accuracy, as text."""
-        text = (
-            f"{percent(self.near)} of the reference pixels, but {percent(self.map_near)} of the map's, lie within 2 px "
-            "of a class border of the map, where classes are most often wrong"
+        """Both shares, as text."""
+        return (
+            f"{percent(self.reference)} of the reference pixels, but {percent(self.map)} of the map's, lie within 2 px "
+            "of a class border of the map, where classes are most often wrong: the reference may flatter the map"
         )
-        if self.overall is None:
-            return f"{text}; too few to say how accurate the map is there"
-        weighted = f"weighted by that, the overall accuracy is {percent(self.overall)}"
-        return f"{text}; {weighted}: that of the whole map may be as low"
 
 
 def of_folds(judged_px: float, map_px: float) -> str:

@@ -25,7 +25,7 @@ from landcover_bdgf.assessment.confusion import (
     intersection_over_union,
     interval,
 )
-from landcover_bdgf.assessment.distances import BorderWeighted, DistanceBin, of_folds
+from landcover_bdgf.assessment.distances import DistanceBin, NearBorders, of_folds
 from landcover_bdgf.assessment.intervals import effective_size, wilson
 from landcover_bdgf.assessment.limits import MapLimits
 from landcover_bdgf.assessment.provenance import MapRecord
@@ -80,8 +80,8 @@ class Accuracy:
         By the distance to the nearest pixel of another class, see :func:`accuracy_by_border`.
     borders_of : str
         Whose borders these are: "reference" or "map".
-    border_weighted : BorderWeighted, optional
-        Weighted by how far the pixels of the map are from borders of the map.
+    near_borders : NearBorders, optional
+        Shares of reference and map near borders of the map; None if these are borders of the reference.
     polygons : int
         Number of polygons (or points, or blocks) of the counted pixels.
     effective : float
@@ -118,7 +118,7 @@ class Accuracy:
     by_distance: tuple[DistanceBin, ...] = ()
     by_border: tuple[DistanceBin, ...] = ()
     borders_of: str = ""
-    border_weighted: BorderWeighted | None = None
+    near_borders: NearBorders | None = None
     reliability: tuple[ReliabilityBin, ...] = ()
     limits: MapLimits = field(default_factory=MapLimits)
     polygons: int = 0
@@ -257,9 +257,9 @@ class Accuracy:
 
     def _near_borders(self) -> dict[str, Any]:
         """The accuracy by distance to class borders, if there is one."""
-        bins, weighted = [b.to_dict() for b in self.by_border], self.border_weighted
+        bins, near = [b.to_dict() for b in self.by_border], self.near_borders
         found = {"borders_of": self.borders_of, "by_distance_to_border": bins} if bins else {}
-        return found | ({"weighted_as_map_to_borders": asdict(weighted)} if weighted else {})
+        return found | ({"share_within_2_px_of_border": asdict(near)} if near else {})
 
 
 def accuracy(
@@ -364,8 +364,8 @@ def remarks(result: Accuracy) -> list[str]:
             f"{percent(result.surroundings)} of the reference pixels share surroundings with training pixels; farther "
             "away the map may be less accurate, see the accuracy by distance"
         )
-    if result.border_weighted and result.border_weighted.few_near:
-        found.append(result.border_weighted.sentence())
+    if result.near_borders and result.near_borders.few:
+        found.append(result.near_borders.sentence())
     if result.no_data.any():
         found.append(f"{result.no_data.sum()} reference px are not counted, as the map has no data there")
     found += [

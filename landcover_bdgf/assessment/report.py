@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 from rasterio.io import DatasetReader
 
-from landcover_bdgf.assessment.distances import BorderWeighted, accuracy_by_border, accuracy_by_distance
+from landcover_bdgf.assessment.distances import NearBorders, accuracy_by_border, accuracy_by_distance
 from landcover_bdgf.assessment.intervals import paired_gain
 from landcover_bdgf.assessment.limits import map_limits
 from landcover_bdgf.assessment.measures import Accuracy, accuracy
@@ -231,8 +231,8 @@ def _with_borders(result: Accuracy, dataset: DatasetReader, pixels: Reference, c
 def _with_borders_of_map(result: Accuracy, dataset: DatasetReader, places: Places) -> Accuracy:
     bins = border_bins_at(places.rows, places.cols, dataset.shape, partial(read_band, dataset))
     found = accuracy_by_border(places.right, bins)
-    weighted = BorderWeighted.of(places.right, bins, border_shares(dataset))
-    return replace(result, by_border=found, borders_of="map" if found else "", border_weighted=weighted)
+    near = NearBorders.of(bins, border_shares(dataset))
+    return replace(result, by_border=found, borders_of="map" if found else "", near_borders=near)
 
 
 def _reliability(dataset: DatasetReader, pixels: Reference, codes: NDArray[Any]) -> tuple[ReliabilityBin, ...]:

@@ -3,7 +3,7 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from landcover_bdgf.assessment.distances import BorderWeighted, accuracy_by_border, accuracy_by_distance
+from landcover_bdgf.assessment.distances import NearBorders, accuracy_by_border, accuracy_by_distance
 
 
 def test_each_pixel_is_in_one_distance_bin() -> None:
@@ -33,19 +33,14 @@ def test_accuracy_by_border_needs_pixels_in_every_bin_and_most_distances() -> No
     assert accuracy_by_border(np.r_[right, np.ones(5, bool)], np.r_[bins, unknown]) == ()
 
 
-def test_accuracy_weighted_as_the_map_lies_to_its_borders() -> None:
-    """Of 100 reference pixels 10 are near borders and half of these right; of the map half are near."""
-    bins = np.repeat(np.array([0, 1, 2], np.int8), (10, 40, 50))
-    right = np.r_[np.arange(10) < 5, np.ones(90, bool)]
-    found = BorderWeighted.of(right, bins, np.array([0.5, 0.3, 0.2]))
-    assert found == BorderWeighted(0.1, 0.5, 0.75)
-    assert found.few_near
-    assert found.sentence().endswith("the overall accuracy is 75.0 %: that of the whole map may be as low")
-    found = BorderWeighted.of(right[1:], bins[1:], np.array([0.5, 0.3, 0.2]))
-    assert found is not None
-    assert found.overall is None, "nine pixels near borders are too few"
-    assert "too few to say" in found.sentence()
-    evenly = BorderWeighted.of(right, bins, np.array([0.15, 0.4, 0.45]))
+def test_few_reference_pixels_near_borders_are_told() -> None:
+    """Of 100 reference pixels at a known distance 10 are near borders; of the map half are, or 15 %."""
+    bins = np.repeat(np.array([0, 1, 2, -1], np.int8), (10, 40, 50, 20))
+    found = NearBorders.of(bins, np.array([0.5, 0.3, 0.2]))
+    assert found == NearBorders(0.1, 0.5)
+    assert found.few
+    assert found.sentence().startswith("10.0 % of the reference pixels, but 50.0 % of the map's, lie within 2 px")
+    evenly = NearBorders.of(bins, np.array([0.15, 0.4, 0.45]))
     assert evenly is not None
-    assert not evenly.few_near
-    assert BorderWeighted.of(right[:3], np.full(3, -1, np.int8), np.array([0.5, 0.3, 0.2])) is None
+    assert not evenly.few
+    assert NearBorders.of(bins[-20:], np.array([0.5, 0.3, 0.2])) is None
