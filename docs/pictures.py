@@ -15,9 +15,10 @@ import rasterio
 from matplotlib.patches import Patch
 from numpy.typing import NDArray
 from PIL import Image
-from rasterio.features import rasterize
-from sklearn.ensemble import ExtraTreesClassifier
 
+import landcover_bdgf as bdgf
+from landcover_bdgf.bench.baselines import fit_and_classify
+from landcover_bdgf.bench.pixel_features import PixelFeatures, physical_layers
 from landcover_bdgf.bench.simulated import thin_scene
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "benchmarks"))
@@ -66,20 +67,18 @@ def thin(folder: str, seed: str) -> tuple[Panels, Colours]:
     """A simulated scene, its truth, the map of extra trees on the bands of both images, and BDGF's."""
     codes, colours = read_map(Path(folder) / seed / "map.tif")
     with tempfile.TemporaryDirectory() as work:
-        scene, order = thin_scene(Path(work), seed=int(seed)), list(colours)
-        labels, picture = polygons(scene, 10, int(seed)), stretched(scene.spectral, 3, 2, 1)
-        with rasterio.open(scene.spectral) as image, rasterio.open(scene.sar) as radar:
-            layers = np.concatenate([image.read(), radar.read()]).astype(float)
-            shapes = ((g, order.index(name) + 1) for name, g in zip(labels["class"], labels.geometry, strict=True))
-            burn = rasterize(shapes, codes.shape, transform=image.transform)
-    truth = np.array([0, *(order.index(name) + 1 for name in scene.names.values())])[scene.classes]
-    trees = ExtraTreesClassifier(300, random_state=0, n_jobs=-1).fit(layers[:, burn > 0].T, burn[burn > 0])
-    by_trees = trees.predict(layers.reshape(len(layers), -1).T).reshape(codes.shape)
+        scene = thin_scene(Path(work), seed=int(seed))
+        stack, picture = bdgf.align(scene.spectral, scene.sar), stretched(scene.spectral, 3, 2, 1)
+        train = bdgf.sample(stack, polygons(scene, 10, int(seed)), field="class").train
+        by_trees, _ = fit_and_classify("et", PixelFeatures(stack, (), physical_layers(stack)), train, int(seed))
+    unlabelled = np.ones(codes.shape, bool)
+    unlabelled[train.rows, train.cols] = False
+    truth = np.array([0, *(list(colours).index(name) + 1 for name in scene.names.values())])[scene.classes]
     panels: Panels = {"spectral image": picture, "truth": truth}
     for name, found in (("extra trees on bands", by_trees), ("BDGF", codes)):
         right, data = found == truth, codes > 0
         kept = [round(100 * right[data & (scene.stream_px == px)].mean()) for px in (1, 2)]
-        share = 100 * right[data & (burn == 0)].mean()
+        share = 100 * right[data & unlabelled].mean()
         print(f"{name}: {share:.1f} % right; of the length of streams of 1 and 2 px, {kept} % kept")
         panels[f"{name}: {share:.0f} % right"] = np.where(data, found, 0)
     return panels, colours
