@@ -2,6 +2,7 @@
 
 ============  =================================================================
 reference     reference pixels of a map
+borders       distance of pixels to borders between classes
 measures      confusion matrix, accuracies, kappa
 confusion     figures of single classes and pairs of classes
 distances     accuracy by distance to training pixels and to borders

@@ -1,3 +1,4 @@
+from .borders import border_bins as border_bins
 from .distances import accuracy_by_border as accuracy_by_border
 from .figures import (
     FAINT as FAINT,

@@ -8,7 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from landcover_bdgf.labels import BORDER_BINS_PX, CLEAR_PX, UNKNOWN
+from landcover_bdgf.assessment.borders import BORDER_BINS_PX, UNKNOWN
+from landcover_bdgf.labels import CLEAR_PX
 from landcover_bdgf.text import percent
 
 FAR_NEARER = 0.5  # judged labels so much nearer than the map's pixels say little of most of them

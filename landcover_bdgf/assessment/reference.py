@@ -17,6 +17,7 @@ from rasterio.errors import CRSError
 from rasterio.io import DatasetReader
 from rasterio.windows import Window
 
+from landcover_bdgf.assessment.borders import border_bins_at
 from landcover_bdgf.errors import LabelError
 from landcover_bdgf.geo import Grid, read_band, recorded_crs
 from landcover_bdgf.labels import (
@@ -28,7 +29,6 @@ from landcover_bdgf.labels import (
     LegendEntry,
     ReadSettings,
     Samples,
-    border_bins_at,
     distances_px,
     is_samples_file,
     label_tiles,

@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 from rasterio.io import DatasetReader
 
+from landcover_bdgf.assessment.borders import border_bins_at, border_shares
 from landcover_bdgf.assessment.distances import NearBorders, accuracy_by_border, accuracy_by_distance
 from landcover_bdgf.assessment.intervals import paired_gain
 from landcover_bdgf.assessment.limits import map_limits
@@ -41,8 +42,6 @@ from landcover_bdgf.labels import (
     Legend,
     Samples,
     as_map,
-    border_bins_at,
-    border_shares,
     edge_share,
     layer_path,
     legend_of_raster,

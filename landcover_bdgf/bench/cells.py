@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from landcover_bdgf.assessment import accuracy, accuracy_by_border, calibration_error, reliability_bins
+from landcover_bdgf.assessment import accuracy, accuracy_by_border, border_bins, calibration_error, reliability_bins
 from landcover_bdgf.bench.datasets import Dataset
 from landcover_bdgf.bench.methods import BDGF, PROBE, Laboratory, Method, Prediction
 from landcover_bdgf.bench.protocols import PROTOCOLS, draw, shortages
@@ -26,7 +26,7 @@ from landcover_bdgf.bench.version import (
     version_of_networks,
     version_of_system,
 )
-from landcover_bdgf.labels import Samples, border_bins, codes_picture, distances_px
+from landcover_bdgf.labels import Samples, codes_picture, distances_px
 from landcover_bdgf.model import Recipe, Run
 from landcover_bdgf.progress import errors_only, log, progress
 from landcover_bdgf.scene import THIN_PX

@@ -17,7 +17,7 @@ OF_PIXELS = (
     "scene.shift", "scene.pair_checks", "scene.value_checks", "scene.sar", "scene.stack", "scene.alignment",
     "scene.settings",
 )  # fmt: skip
-OF_FIGURES = ("bench.cells", "assessment.measures", "labels.borders", "assessment.reliability")
+OF_FIGURES = ("bench.cells", "assessment.measures", "assessment.borders", "assessment.reliability")
 OF_SCALING = ("components", "scaling", "scaling_fit", "learning_tiles")
 OF_PRESTO = ("networks.presto", "presto_weights", "presto_scene", "presto_features")
 OF_BASELINES = (

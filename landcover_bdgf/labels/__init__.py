@@ -8,7 +8,7 @@ symbology, class_map  companion files for GDAL and QGIS; attribute_table: those 
 qgis_form             forms to label in QGIS
 class_raster          class rasters of any program; foreign_map: such a raster as a map
 layers                further rasters of a map, such as the confidence
-map_edges             pixels of a map near its border or gaps; borders: near borders between its classes
+map_edges             pixels of a map near its border or gaps
 label_source          a vector file or a GeoDataFrame
 fields                which field of a file holds the class
 settings              reading, drawing and splitting labels

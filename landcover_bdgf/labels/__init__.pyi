@@ -1,10 +1,3 @@
-from .borders import (
-    BORDER_BINS_PX as BORDER_BINS_PX,
-    UNKNOWN as UNKNOWN,
-    border_bins as border_bins,
-    border_bins_at as border_bins_at,
-    border_shares as border_shares,
-)
 from .class_map import (
     NODATA as NODATA,
     ClassMap as ClassMap,

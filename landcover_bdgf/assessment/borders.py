@@ -17,8 +17,7 @@ from rasterio.windows import Window
 from scipy.ndimage import maximum_filter, minimum_filter
 
 from landcover_bdgf.geo import grid_of, read_band
-from landcover_bdgf.labels.class_map import NODATA
-from landcover_bdgf.labels.sampling import label_tiles
+from landcover_bdgf.labels import NODATA, label_tiles
 
 BORDER_BINS_PX = ((0.0, 3.0), (3.0, 6.0), (6.0, math.inf))
 UNKNOWN = -1

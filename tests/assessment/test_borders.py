@@ -11,7 +11,7 @@ from affine import Affine
 from numpy.typing import NDArray
 from rasterio.windows import Window
 
-from landcover_bdgf.labels.borders import UNKNOWN, border_bins, border_bins_at, border_shares
+from landcover_bdgf.assessment.borders import UNKNOWN, border_bins, border_bins_at, border_shares
 
 
 def by_definition(codes: NDArray[np.int64]) -> NDArray[np.int8]:
