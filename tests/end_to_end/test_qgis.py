@@ -37,8 +37,8 @@ def waiting(description, total):
         advance(*steps, **note)
         if description == "map" and not waited:
             waited.append(True)
+            waits_for = signal.getsignal(signal.SIGINT)  # replaced by the interrupt that the next line brings
             progress.log.info("map: 1 of %d", total)
-            waits_for = signal.getsignal(signal.SIGINT)  # replaced by the first interrupt
             while signal.getsignal(signal.SIGINT) is waits_for:
                 time.sleep(0.05)
 
