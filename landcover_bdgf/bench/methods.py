@@ -134,8 +134,11 @@ class Laboratory:
     presto: Path | None = None  # file of Presto's weights, instead of the recipe's
     _features: dict[tuple[tuple[int, ...], str], PixelFeatures] = field(default_factory=dict)
 
-    def predict(self, method: Method, samples: Samples, seed: int) -> Prediction:
-        """Train on the training part of the samples, and classify the whole scene."""
+    def predict(self, method: Method, samples: Samples, seed: int, *, whole: bool = True) -> Prediction:
+        """Train on the training part of the samples, and classify the scene.
+
+        If the ``whole`` scene is not needed, slow methods classify the pixels of the samples alone.
+        """
         if method.kind == PROBE:
             denoiser = self.denoiser(changed(self.recipe, method.overrides), seed)
             p = probe(denoiser, self.dataset.stack, samples.train, method.shuffled, self._run(seed))
@@ -144,7 +147,11 @@ class Laboratory:
             source = Source(
                 self.dataset.stack, self._run(seed), self.recipe, lambda recipe: self.denoiser(recipe, seed)
             )
-            return Prediction(*system_codes(method.kind, source, samples))
+            where = None
+            if not whole:
+                where = np.zeros(self.dataset.stack.grid.shape_hw, bool)
+                where[samples.rows, samples.cols] = True
+            return Prediction(*system_codes(method.kind, source, samples, where))
         if method.kind != BDGF:
             features = self._features_of(method)
             if method.kind == CNN:
