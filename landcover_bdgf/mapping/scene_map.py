@@ -213,8 +213,8 @@ def begin_map(model: Checkpoint, stack: Stack, output: Path, wanted: Wanted) -> 
         settings, run = check_map(
             output, stack, model.recipe, settings=settings, run=run, classes=classes, device=device
         )
-        scaling, seen = scaling_of(model.scaling, stack), replace(stack, missing=settings.missing)
-        warn_of_novel_scene(model, seen, run.seed, force=settings.force, scaling=scaling)
+        warn_of_novel_scene(model, replace(stack, missing=settings.missing), run.seed, force=settings.force)
+        scaling = scaling_of(model.scaling, stack)
     if settings.max_ram:
         return_memory()
         tiles = settings.tile_px, run.workers(device), settings.max_ram

@@ -18,7 +18,6 @@ from landcover_bdgf.geo import ground_pixel_side_m
 from landcover_bdgf.model.checkpoint import BandName, Checkpoint
 from landcover_bdgf.model.learning_tiles import random_pixels
 from landcover_bdgf.model.scaling import LEAST_RELATIVE, Floats, Scaling
-from landcover_bdgf.model.scaling_fit import scaling_of
 from landcover_bdgf.model.training_values import (
     COMPARED_PX,
     SensorValues,
@@ -34,7 +33,6 @@ from landcover_bdgf.text import printable
 SPECTRAL_CAUSES = "different unit, offset or landscape, haze or clouds"
 EXTRA_CAUSES = "different unit, scale, source or landscape"
 SAR_CAUSES = "different unit, calibration or landscape"
-OWN_CAUSES = "different landscape, a small part of one, or clouds"  # where each scene is scaled by its own values
 LEAST_PX = 1000  # to compare; a small area of interest may be a single field or lake
 FOREIGN_SHARE = 0.5  # of such pixels; other dates of one place had up to 0.02, thin cloud over a third has 0.34
 NOVEL_SHARE = 0.12  # of pixels unlike all training pixels; a tenth of a scene may show what is rare in the whole
@@ -64,22 +62,20 @@ class Compared:
     values: Floats
     scaled: Floats
     trained: SensorValues
-    by_scene: bool = False  # so that units and offsets are removed before the networks see them
 
 
-def warn_of_novel_scene(
-    checkpoint: Checkpoint, stack: Stack, seed: int, *, force: bool = True, scaling: Scaling | None = None
-) -> None:
+def warn_of_novel_scene(checkpoint: Checkpoint, stack: Stack, seed: int, *, force: bool = True) -> None:
     """Warn if the values, the order of the bands or the pixel size of a scene are unlike those in training.
 
     The stack has the checkpoint's bands, see :func:`~landcover_bdgf.model.compatibility.fit_stack`; ``seed`` chooses
-    the pixels that are compared. ``scaling`` is that of the scene, if it is known. Where each scene is scaled by its
-    own values, another unit, offset or contrast of all its pixels does not matter, and is not told.
+    the pixels that are compared. Values are compared as all scenes together are scaled, even where the networks see
+    each scene scaled by its own: then another landscape looks like another unit or offset, and neither is refused.
 
     Raises
     ------
     RasterError
-        Without ``force``: most pixels have values unlike all training pixels, so most classes would be wrong.
+        Without ``force``: most pixels have values unlike all training pixels, so most classes would be wrong; not if
+        each scene is scaled by its own values.
     """
     _warn_of_pixel_size(checkpoint, stack)
     if stack.missing == "error":
@@ -89,11 +85,10 @@ def warn_of_novel_scene(
             return
     else:
         spectral, sar = (_seen_by(stack, sensor, seed) for sensor in ALONE)
-    scaling = scaling or scaling_of(checkpoint.scaling, stack)
     if sar.shape[1] >= LEAST_PX:
-        _warn_of_sar(checkpoint, scaling, stack, sar, seed, force=force)
+        _warn_of_sar(checkpoint, stack, sar, seed, force=force)
     if spectral.shape[1] >= LEAST_PX:
-        _warn_of_spectral(checkpoint, scaling, stack, spectral, seed, force=force)
+        _warn_of_spectral(checkpoint, stack, spectral, seed, force=force)
 
 
 def _seen_by(stack: Stack, sensor: Sensor, seed: int) -> Floats:
@@ -105,10 +100,8 @@ def _seen_by(stack: Stack, sensor: Sensor, seed: int) -> Floats:
     return spectral if sensor == "spectral" else sar
 
 
-def _warn_of_sar(
-    checkpoint: Checkpoint, scaling: Scaling, stack: Stack, sar: Floats, seed: int, *, force: bool
-) -> None:
-    by_scene, trained = checkpoint.scaling.by_scene, checkpoint.values.sar
+def _warn_of_sar(checkpoint: Checkpoint, stack: Stack, sar: Floats, seed: int, *, force: bool) -> None:
+    scaling, trained = checkpoint.scaling, checkpoint.values
     logs = scaling.log_sar(sar)
     if _is_amplitude(scaling, logs):
         log.warning(
@@ -116,23 +109,19 @@ def _warn_of_sar(
             stack.sar.paths[0], _words(checkpoint)[0],
         )  # fmt: skip
     else:
-        causes = OWN_CAUSES if by_scene else SAR_CAUSES
-        found = Compared(stack.sar, "SAR", causes, checkpoint.sar_bands, logs, scaling.sar(sar), trained, by_scene)
+        found = Compared(stack.sar, "SAR", SAR_CAUSES, checkpoint.sar_bands, logs, scaling.sar(sar), trained.sar)
         _warn_of_values(checkpoint, found, seed, force=force)
 
 
-def _warn_of_spectral(
-    checkpoint: Checkpoint, scaling: Scaling, stack: Stack, spectral: Floats, seed: int, *, force: bool
-) -> None:
-    """Of the spectral image and of extra layers, which all scenes scale alike."""
-    by_scene, trained = checkpoint.scaling.by_scene, checkpoint.values
+def _warn_of_spectral(checkpoint: Checkpoint, stack: Stack, spectral: Floats, seed: int, *, force: bool) -> None:
+    """Of the spectral image and of extra layers."""
+    scaling, trained = checkpoint.scaling, checkpoint.values
     bands = [len(group.bands) for group in checkpoint.extra]
     images, names = (stack.spectral, *stack.extra), ["spectral", *(printable(group.name) for group in checkpoint.extra)]
-    causes = [OWN_CAUSES if by_scene else SPECTRAL_CAUSES, *(EXTRA_CAUSES for _ in bands)]
+    causes = [SPECTRAL_CAUSES, *(EXTRA_CAUSES for _ in bands)]
     known = [checkpoint.bands, *(group.bands for group in checkpoint.extra)]
     values, scaled = by_group(spectral, bands), by_group(scaling.spectral(spectral), bands)
-    own = [by_scene, *(False for _ in bands)]
-    groups = zip(images, names, causes, known, values, scaled, (trained.spectral, *trained.extra), own, strict=True)
+    groups = zip(images, names, causes, known, values, scaled, (trained.spectral, *trained.extra), strict=True)
     for group in groups:
         _warn_of_values(checkpoint, Compared(*group), seed, force=force)
 
@@ -141,7 +130,7 @@ def _warn_of_values(checkpoint: Checkpoint, found: Compared, seed: int, *, force
     """Warn of values unlike those in training; refuse them, unless forced, if those of most pixels are."""
     far, bands = _far(found, seed)
     _warn_of_particulars(checkpoint, found, far, bands)
-    if far > FOREIGN_SHARE and not force:
+    if far > FOREIGN_SHARE and not force and not checkpoint.scaling.by_scene:
         raise RasterError(
             found.image.paths[0],
             f"{100 * far:.0f} % of the pixels have {found.sensor} values unlike all that the model was trained on, so "
@@ -170,7 +159,7 @@ def _warn_of_particulars(checkpoint: Checkpoint, found: Compared, far: float, ba
             "missing values as nodata, or check the map there",
             path, trained, repeated,
         )  # fmt: skip
-    factor = None if found.by_scene else _shrunk(found)
+    factor = _shrunk(found)
     if factor is not None:
         log.warning(
             "novel scene: all %s values vary only %.2g times as much as those that the %s on (different unit or "
@@ -180,8 +169,8 @@ def _warn_of_particulars(checkpoint: Checkpoint, found: Compared, far: float, ba
         return
     if far - explained > NOVEL_SHARE:
         log.warning(
-            "novel scene: %.0f %% of the pixels have %s values unlike all that the %s on (%s?)%s. %s",
-            100 * far, found.sensor, trained, found.causes, f"; most different: {bands}" if bands else "", remedy,
+            "novel scene: %.0f %% of the pixels have %s values unlike all that the %s on (%s?); most different: %s. %s",
+            100 * far, found.sensor, trained, found.causes, bands, remedy,
         )  # fmt: skip
 
 
@@ -226,14 +215,11 @@ def _shrunk(found: Compared) -> float | None:
 
 
 def _far(found: Compared, seed: int) -> tuple[float, str]:
-    """Share of pixels unlike all training pixels, and the bands in which they differ most.
-
-    No bands where each scene is scaled by its own values: the values in the file are not those that are compared.
-    """
+    """Share of pixels unlike all training pixels, and the bands in which they differ most."""
     chosen = np.random.default_rng(seed).permutation(found.values.shape[1])[:COMPARED_PX]
     far = found.trained.far(found.scaled[:, chosen])
-    if found.by_scene or not far.any():
-        return float(far.mean()), ""
+    if not far.any():
+        return 0.0, ""
     mean = found.values[:, chosen[far]].mean(1, dtype=np.float64)
     order = np.argsort(-np.abs(mean - found.trained.mean) / _spread(found.trained))[:NAMED_BANDS]
     names = [f"{found.image.names[i]} (mean {mean[i]:.4g}, in training {found.trained.mean[i]:.4g})" for i in order]
@@ -279,7 +265,10 @@ def _warn_of_pixel_size(checkpoint: Checkpoint, stack: Stack) -> None:
 
 def _words(checkpoint: Checkpoint) -> tuple[str, str, str]:
     """Clause "model was trained", verb "train", and remedy for novel values, by the kind of checkpoint."""
-    if checkpoint.kind == "model":
-        return "model was trained", "train", "Check the map, or train on this scene"
-    remedy = "Use an image with the same unit and offset, or pre-train on this scene"
-    return "denoiser was pre-trained", "pre-train", remedy
+    is_model = checkpoint.kind == "model"
+    trained, verb = ("model was trained", "train") if is_model else ("denoiser was pre-trained", "pre-train")
+    if checkpoint.scaling.by_scene:
+        start = "Scaled by its own values, it may be mapped well all the same; check the map"
+    else:
+        start = "Check the map" if is_model else "Use an image with the same unit and offset"
+    return trained, verb, f"{start}, or {verb} on this scene"

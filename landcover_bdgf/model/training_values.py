@@ -18,7 +18,6 @@ from numpy.typing import NDArray
 from landcover_bdgf.labels import JoinedSamples
 from landcover_bdgf.model.learning_tiles import random_pixels
 from landcover_bdgf.model.scaling import Floats, Scaling
-from landcover_bdgf.model.scaling_fit import scaling_of
 from landcover_bdgf.scene import Stack
 from landcover_bdgf.storage import part
 
@@ -122,16 +121,13 @@ def fit_training_values(
     stacks: Sequence[Stack], scaling: Scaling, *, exclude: JoinedSamples | None, seed: int
 ) -> TrainingValues:
     """From a sample of the valid pixels of scenes; test pixels of ``exclude`` are left out."""
-    parts = []
-    for stack in stacks:
-        spectral, sar = random_pixels([stack], exclude=exclude, seed=seed)
-        own = scaling_of(scaling, stack)
-        parts.append((spectral, own.spectral(spectral), own.log_sar(sar), own.sar(sar)))
-    values, scaled, logs, scaled_logs = (np.concatenate(found, axis=1) for found in zip(*parts, strict=True))
+    spectral, sar = random_pixels(stacks, exclude=exclude, seed=seed)
     bands = [len(image.bands) for image in stacks[0].extra]
-    groups = zip(by_group(values, bands), by_group(scaled, bands), strict=True)
-    spectral_values, *extra = (SensorValues.fit(*group, seed) for group in groups)
-    return TrainingValues(spectral_values, SensorValues.fit(logs, scaled_logs, seed), tuple(extra))
+    own, *extra = (
+        SensorValues.fit(values, scaled, seed)
+        for values, scaled in zip(by_group(spectral, bands), by_group(scaling.spectral(spectral), bands), strict=True)
+    )
+    return TrainingValues(own, SensorValues.fit(scaling.log_sar(sar), scaling.sar(sar), seed), tuple(extra))
 
 
 def by_group(values: Floats, extra: Sequence[int]) -> list[Floats]:

@@ -130,11 +130,11 @@ def _trained(
             "the denoiser was pre-trained without hiding these test pixels: if on this scene, it used their values in "
             "the images (not their labels). Set `samples` in pre-training to hide them"
         )
+    for stack in stacks:
+        warn_of_novel_scene(denoiser, stack, run.seed)
     if denoiser.scaling.by_scene:
         scaling = with_scenes(denoiser.scaling, stacks, exclude=samples, seed=run.seed)
         denoiser = replace(denoiser, scaling=scaling)
-    for stack in stacks:
-        warn_of_novel_scene(denoiser, stack, run.seed)
     values = fit_training_values(stacks, denoiser.scaling, exclude=samples, seed=run.seed)
     denoiser = replace(denoiser, values=values)
     viewer = Viewer.of(denoiser.weights, denoiser.scaling, recipe, device, run.seed)

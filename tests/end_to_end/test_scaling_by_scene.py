@@ -101,7 +101,13 @@ def test_a_scene_in_another_unit_is_mapped_as_in_that_of_training(
     assert (codes(together, other) == codes(together, scene)).mean() < 0.9
     caplog.clear()
     warn_of_novel_scene(by_scene, other, seed=0, force=False)
-    assert not caplog.records
+    (told,) = [record.getMessage() for record in caplog.records]
+    assert told.startswith(
+        "novel scene: 100 % of the pixels have spectral values unlike all that the model was trained"
+    )
+    assert told.endswith(
+        "Scaled by its own values, it may be mapped well all the same; check the map, or train on this scene"
+    )
     with pytest.raises(RasterError, match="unlike all that the model was trained on"):
         warn_of_novel_scene(together, other, seed=0, force=False)
 
