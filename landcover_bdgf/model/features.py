@@ -73,7 +73,7 @@ class Viewer:
     presto: PrestoFeatures | None = None
     sensor: Sensor | None = None
     extra: int = 0
-    _of_scene: dict[str, Scaling] = field(default_factory=dict, repr=False, compare=False)
+    _fitted: list[tuple[Stack, Scaling]] = field(default_factory=list, repr=False, compare=False)
 
     @classmethod
     def of(
@@ -134,10 +134,11 @@ class Viewer:
         """The scaling of a scene, fitted once if it is by its own values."""
         if not self.scaling.by_scene:
             return self.scaling
-        scene = stack.fingerprint()
-        if scene not in self._of_scene:
-            self._of_scene[scene] = scaling_of(self.scaling, stack)
-        return self._of_scene[scene]
+        found = next((scaling for scene, scaling in self._fitted if scene is stack), None)
+        if found is None:
+            found = scaling_of(self.scaling, stack)
+            self._fitted.append((stack, found))
+        return found
 
     def read(self, stack: Stack, corner: tuple[int, int]) -> Block:
         """Read the block at ``corner`` (row, col), with the halo for its windows and the encoder."""
