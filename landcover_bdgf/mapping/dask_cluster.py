@@ -182,9 +182,6 @@ def checked_cluster(
     """
     if shard != "1/1":
         raise SettingsError(f"`shard={shard}`", "is a part of a map, and the workers make the whole", "Leave out one.")
-    if not client.nthreads():
-        log.info("waiting for the first worker of dask")
-        client.submit(int, pure=False).result()  # a cluster that adapts starts workers for tasks only
     _check_versions(client)
     _check_shared(client, folder, files)
     return Cluster(client, replace(run, threads=run.threads or _threads(client)), _device(client, run.device))
@@ -292,9 +289,13 @@ def other_version(worker: str, name: str, found: str | None, wanted: str) -> Res
 def _on_all(client: Client, function: Callable[..., Any], *arguments: Any) -> dict[str, Any]:
     """What a function returns on each worker; ResourceError if it cannot run there.
 
-    Workers that end meanwhile do not count; those that come later are checked with their first task.
+    Workers that end meanwhile do not count; those that come later are checked with their first task. Where none is
+    left, the next is waited for, as in the middle of a map.
     """
     for _ in range(ASKED_TIMES):
+        if not client.nthreads():
+            log.info("waiting for a worker of dask")
+            client.submit(int, pure=False).result()  # a cluster that adapts starts workers for tasks only
         answers = client.run(function, *arguments, on_error="return")
         found = {worker: result for worker, result in answers.items() if not isinstance(result, OSError)}
         if found:

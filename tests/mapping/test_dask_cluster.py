@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 from distributed import Client
+from near_workers import workers_here
 
 from landcover_bdgf.errors import BdgfError, OutputError, RasterError, ResourceError, SettingsError
 from landcover_bdgf.mapping import dask_cluster
@@ -69,6 +70,17 @@ def test_a_worker_that_cannot_run_bdgf_is_named(near_client: Client) -> None:
         dask_cluster._on_all(near_client, broken)
 
 
+def test_the_next_worker_is_waited_for_where_none_is_left(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(dask_cluster, "ASKED_TIMES", 1)
+    with workers_here(1) as client:
+        assert client.cluster is not None
+        client.cluster.scale(0)
+        while client.nthreads():
+            time.sleep(0.05)
+        threading.Timer(0.5, client.cluster.scale, [1]).start()
+        assert [*dask_cluster._on_all(client, int).values()] == [0]
+
+
 def test_a_part_of_a_map_is_not_shared(near_client: Client, tmp_path: Path) -> None:
     with pytest.raises(SettingsError, match="`shard=1/2`: is a part of a map, and the workers make the whole"):
         checked_cluster(near_client, tmp_path, Run(), shard="1/2")
@@ -93,10 +105,10 @@ def test_nobody_or_another_service_at_an_address_is_told_within_seconds(
         def reply() -> None:
             with suppress(OSError):
                 connection, _ = server.accept()
-                connection.sendall(answer or b"")
-                connection.recv(1 << 16)
-                time.sleep(1)
-                connection.close()
+                with connection:
+                    connection.sendall(answer or b"")
+                    connection.recv(1 << 16)
+                    time.sleep(1)
 
         threading.Thread(target=reply, daemon=True).start()
         with pytest.raises(
