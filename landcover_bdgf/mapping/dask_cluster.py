@@ -67,6 +67,8 @@ def opened_client(address: str | None) -> Iterator[Client | None]:
         return
     check_address(address)
     local = _LOCAL.fullmatch(address)
+    if not local:
+        _reach(address)
     with quiet_dask(), _own_workers(int(local[1])) if local else _scheduler(address) as client:
         yield client
 
@@ -94,21 +96,19 @@ def _own_workers(count: int) -> Iterator[Client]:
 @contextmanager
 def _scheduler(address: str) -> Iterator[Client]:
     """A client of a scheduler; ResourceError if none answers."""
-    try:
-        _reach(address)
-        asyncio.run(asyncio.wait_for(_greet(address), CONNECTED_WITHIN_S))
-        from distributed import Client
+    from distributed import Client
 
+    try:
+        asyncio.run(asyncio.wait_for(_greet(address), CONNECTED_WITHIN_S))
         client = Client(address, timeout=CONNECTED_WITHIN_S, set_as_default=False)
     except Exception as error:  # another service may answer anything
-        remedy = "Start one with dask scheduler, and workers with dask worker, or check the address."
-        raise ResourceError(address, "no scheduler of dask answers", remedy) from error
+        raise _no_scheduler(address) from error
     with client:
         yield client
 
 
 def _reach(address: str) -> None:
-    """Connect once, before dask is loaded; OSError if nobody listens."""
+    """Connect once, before dask is loaded; ResourceError if nobody listens."""
     where = urlsplit(address)
     if where.scheme == "ucx":
         return
@@ -117,10 +117,15 @@ def _reach(address: str) -> None:
         try:
             socket.create_connection((where.hostname, where.port), CONNECTED_WITHIN_S).close()
             return
-        except OSError:
+        except (OSError, ValueError) as error:  # ValueError: no name or port of a machine
             if time.monotonic() > until:
-                raise
+                raise _no_scheduler(address) from error
         time.sleep(0.2)
+
+
+def _no_scheduler(address: str) -> ResourceError:
+    remedy = "Start one with dask scheduler, and workers with dask worker, or check the address."
+    return ResourceError(address, "no scheduler of dask answers", remedy)
 
 
 async def _greet(address: str) -> None:
@@ -143,6 +148,8 @@ def check_address(address: str) -> None:
 @contextmanager
 def quiet_dask() -> Iterator[None]:
     """Without the log of distributed, which tells of every worker that comes and goes."""
+    import distributed  # noqa: F401  # sets these levels when it is loaded
+
     names = ("distributed", "distributed.nanny", "distributed.client", "distributed.core", "tornado.application")
     before = {name: logging.getLogger(name).level for name in names}
     for name in names:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import logging
 import socket
+import subprocess
+import sys
 import threading
 import time
 from contextlib import suppress
@@ -117,10 +119,27 @@ def test_nobody_or_another_service_at_an_address_is_told_within_seconds(
             check_workers(f"tcp://127.0.0.1:{port}", tmp_path)
 
 
+def test_a_port_that_cannot_be_is_nobody(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(dask_cluster, "STARTED_WITHIN_S", 0.1)
+    with pytest.raises(ResourceError, match="tcp://localhost:99999: no scheduler of dask answers"):
+        check_workers("tcp://localhost:99999", tmp_path)
+
+
 def test_dask_is_asked_for_by_name_where_it_is_missing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(dask_cluster, "find_spec", lambda name: None)
     with pytest.raises(BdgfError, match=r"`dask`: needs the package distributed\. pip install 'landcover"):
         check_workers("local:2", tmp_path)
+
+
+def test_dask_is_quiet_from_its_first_line() -> None:
+    """In a process that has not loaded dask, as of a command."""
+    code = (
+        "import logging; from landcover_bdgf.mapping.dask_cluster import opened_client\n"
+        "if __name__ == '__main__':\n"
+        "    with opened_client('local:1'): logging.getLogger('distributed.scheduler').warning('heard')"
+    )
+    found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert (found.stdout, found.stderr) == ("", "")
 
 
 def test_without_an_address_there_is_no_client() -> None:
