@@ -37,7 +37,7 @@ Command = TypeVar("Command", bound=Callable[..., None])
 # Groups of --help in order; the group of each settings class, and of single fields.
 GROUPS = ("Inputs", "Model", "Outputs", "Performance", "Alignment", "Sampling", "General")
 _GROUP_OF_CLASS = {
-    "AlignSettings": "Alignment", "ReadSettings": "Inputs", "SampleSettings": "Sampling", "MapSettings": "Outputs",
+    "AlignSettings": "Alignment", "ReferenceSettings": "Inputs", "SampleSettings": "Sampling", "MapSettings": "Outputs",
     "SieveSettings": "Outputs", "PolygonSettings": "Outputs", "DaskSettings": "Performance",
     "MosaicSettings": "Outputs",
     "BenchSettings": "Inputs", "ClassReading": "Inputs", "DesignSettings": "Sampling", "WhereSettings": "Sampling",

@@ -48,10 +48,9 @@ class DistanceBin:
 
     def from_border(self, borders_of: str) -> str:
         """The range as a distance from a class border of the map or the reference."""
-        border = f"from a class border of the {borders_of}"
         if math.isnan(self.from_px):
-            return f"unknown distance {border}, near the edge of the image or pixels without a class"
-        return f"{self.label} {border}"
+            return "distance unknown, near the edge of the image or a gap"
+        return f"{self.label} from a class border of the {borders_of}"
 
 
 @dataclass(frozen=True)

@@ -22,12 +22,13 @@ from landcover_bdgf.errors import LabelError
 from landcover_bdgf.geo import Grid, read_band, recorded_crs
 from landcover_bdgf.labels import (
     CLEAR_PX,
+    ClassSettings,
     Color,
     Labels,
     LabelSource,
     Legend,
     LegendEntry,
-    ReadSettings,
+    ReferenceSettings,
     Samples,
     distances_px,
     is_samples_file,
@@ -51,7 +52,14 @@ class ReferenceFile:
     """Polygons or points, and settings for reading them, which a file of samples ignores."""
 
     path: LabelSource
-    settings: ReadSettings = field(default_factory=ReadSettings)
+    settings: ReferenceSettings = field(default_factory=ReferenceSettings)
+
+    def labels(self, field: str | None, grid: Grid) -> Labels:
+        """Its labels, rasterised; SettingsError without the field that holds the class."""
+        if field is None:
+            raise missing_field(self.path, self.settings)
+        classes = ClassSettings(merge=self.settings.merge)
+        return read_labels(self.path, field, grid, self.settings, classes=classes)
 
 
 @dataclass(frozen=True, eq=False)
@@ -122,11 +130,9 @@ def read_reference(
     try:
         if file.path is path and is_samples_file(path):
             return _test_part(read_samples(path), grid, legend, training)
-        if field is None:
-            raise missing_field(file.path, file.settings)
-        labels = read_labels(file.path, field, grid, file.settings)
+        labels = file.labels(field, grid)
         shapes = f"{len(np.unique(labels.groups))} {'points' if labels.only_points else 'polygons'}"
-        name = f"{printable(Path(path).name)}, field {printable(field)}"
+        name = f"{printable(Path(path).name)}, field {printable(str(field))}"
         return _matched(labels, legend, f"{name}: {shapes}; how their locations were chosen is not known")
     except LabelError as error:
         if error.path is not None:
@@ -208,8 +214,9 @@ def _matched(pixels: Labels | Samples, legend: Legend, sample: str, notes: tuple
         share = percent(sum(int(counts[entry.code]) for entry in missing) / len(pixels.codes))
         names = listed([entry.name for entry in missing], partial(_nearest, legend))
         log.warning(
-            "%s of the reference pixels count as wrong, as the map lacks their classes: %s. Correct them if they are "
-            "misspelt, or finer than those of the map; or leave them out with `ignore_class`.",
+            "%s of the reference pixels count as wrong, as the map lacks their classes: %s. If they are misspelt, "
+            "correct them; if they are finer than those of the map, join them with `merge`; else leave them out with "
+            "`ignore_class`.",
             share,
             names,
         )

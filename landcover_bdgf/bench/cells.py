@@ -115,7 +115,7 @@ def run_plan(plan: Plan) -> list[Cell]:
 def _computed(laboratory: Laboratory, samples: Samples, method: Method, seed: int, *, shown: bool) -> Cell:
     started = time.monotonic()
     with errors_only():
-        found = laboratory.predict(method, samples, seed)
+        found = laboratory.predict(method, samples, seed, whole=shown)
     cell = {"seconds": time.monotonic() - started, "picture": None} | judged(laboratory.dataset, samples, found)
     return cell | {"picture": codes_picture(found.codes, samples.legend.colors)} if shown else cell
 

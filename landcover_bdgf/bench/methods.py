@@ -134,8 +134,11 @@ class Laboratory:
     presto: Path | None = None  # file of Presto's weights, instead of the recipe's
     _features: dict[tuple[tuple[int, ...], str], PixelFeatures] = field(default_factory=dict)
 
-    def predict(self, method: Method, samples: Samples, seed: int) -> Prediction:
-        """Train on the training part of the samples, and classify the whole scene."""
+    def predict(self, method: Method, samples: Samples, seed: int, *, whole: bool = True) -> Prediction:
+        """Train on the training part of the samples, and classify the scene.
+
+        If the ``whole`` scene is not needed, slow methods classify the pixels of the samples alone.
+        """
         if method.kind == PROBE:
             denoiser = self.denoiser(changed(self.recipe, method.overrides), seed)
             p = probe(denoiser, self.dataset.stack, samples.train, method.shuffled, self._run(seed))
@@ -144,7 +147,11 @@ class Laboratory:
             source = Source(
                 self.dataset.stack, self._run(seed), self.recipe, lambda recipe: self.denoiser(recipe, seed)
             )
-            return Prediction(*system_codes(method.kind, source, samples))
+            where = None
+            if not whole:
+                where = np.zeros(self.dataset.stack.grid.shape_hw, bool)
+                where[samples.rows, samples.cols] = True
+            return Prediction(*system_codes(method.kind, source, samples, where))
         if method.kind != BDGF:
             features = self._features_of(method)
             if method.kind == CNN:
@@ -156,7 +163,7 @@ class Laboratory:
             return classifier.probabilities([block])[0]
 
         classes, stack = len(self.dataset.legend.entries), self.dataset.stack
-        stream = BlockStream(stack, classifier.viewer.scaling, classifier.viewer.recipe.halo_px, TILE_PX)
+        stream = BlockStream(stack, classifier.viewer.scaling_of(stack), classifier.viewer.recipe.halo_px, TILE_PX)
         probability = whole_scene(probabilities, classes, stream, self._run(seed))
         return Prediction(probability.argmax(0) + 1, probability.max(0))
 
@@ -167,7 +174,8 @@ class Laboratory:
 
     def denoiser(self, recipe: Recipe, seed: int) -> Checkpoint:
         """The denoiser, pre-trained on the whole scene without labels; the same for all protocols."""
-        of_recipe = [part.model_dump_json() for part in (recipe.diffusion, recipe.spectral, recipe.features)]
+        parts = recipe.diffusion, recipe.spectral, recipe.scaling, recipe.features
+        of_recipe = [part.model_dump_json() for part in parts]
         version = version_of_networks(self.run.torch_device().type)
         identity = repr((self.dataset.stack.fingerprint(), *of_recipe, seed, version))
         path = self.work / f"denoiser_{hashlib.sha256(identity.encode()).hexdigest()[:16]}.safetensors"

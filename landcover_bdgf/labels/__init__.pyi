@@ -76,6 +76,7 @@ from .settings import (
     FOLDS as FOLDS,
     ClassSettings as ClassSettings,
     ReadSettings as ReadSettings,
+    ReferenceSettings as ReferenceSettings,
     SampleSettings as SampleSettings,
 )
 from .split import (

@@ -40,6 +40,22 @@ class ReadSettings:
 
 
 @dataclass(frozen=True)
+class ReferenceSettings(ReadSettings):
+    """Settings for reading the labels that a map is compared with."""
+
+    merge: Annotated[
+        tuple[str, ...],
+        Setting(
+            "make one class of several of the reference, as in a map of fewer classes, "
+            "e.g. 'built area=roof,pavement'; repeatable",
+            unit="name=class,class",
+        ),
+    ] = ()
+
+    __repr__ = changed_settings
+
+
+@dataclass(frozen=True)
 class ClassSettings:
     """Settings of the classes of labels when they are read, or of a map by a model that exists."""
 

@@ -29,6 +29,7 @@ from landcover_bdgf.scene.pair_checks import (
     check_order,
     check_overlap,
     check_resolution,
+    check_spectral_names,
     most_complete,
     warn_of_dates,
 )
@@ -134,6 +135,7 @@ def _aligned(
         given = open_dated(hsi, dates, crs=hsi_crs, keep_water_vapour=water_vapour, if_empty=if_empty, **how)
         spectral = on_error.enter_context(given)
         spectral = replace(spectral, gaps=settings.gaps)
+        check_spectral_names(spectral)
         if sar is None:
             radar, missing = Image((), spectral.grid), "spectral"
         else:

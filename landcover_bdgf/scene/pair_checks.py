@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import replace
 from datetime import date, timedelta
 from filecmp import cmp
-from itertools import combinations, product
+from itertools import chain, combinations, product
 from pathlib import Path
 
 import numpy as np
@@ -97,11 +97,22 @@ MOST_CHANNELS = 4  # of SAR intensities: one for each polarisation
 WRONG_ORDER = "Give the HSI/MSI first and the SAR second."
 
 
+def check_spectral_names(spectral: Image) -> None:
+    """RasterError if all bands of one of its files are polarisations: it is SAR, alone or among spectral files."""
+    names = {path: [band.name for band in spectral.bands if band.path == path] for path in spectral.paths}
+    if of_sar := {path: each for path, each in names.items() if all(map(names_polarisation, each))}:
+        bands = ", ".join(chain.from_iterable(of_sar.values()))
+        problem = f"is given as the spectral image but has SAR bands ({bands})"
+        raise RasterError(next(iter(of_sar)), problem, remedy_for_sar(spectral, of_sar))
+
+
+def remedy_for_sar(spectral: Image, of_sar: Collection[Path]) -> str:
+    """What to do if some files of a spectral image are SAR, or all."""
+    return WRONG_ORDER if len(of_sar) == len(spectral.paths) else "Name the spectral files alone, joined by commas."
+
+
 def check_order(spectral: Image, sar: Image) -> None:
-    """RasterError if names, wavelengths or data types show that the images are in the wrong order, or one twice."""
-    if spectral.sensor is None and all(map(names_polarisation, spectral.names)):
-        names = ", ".join(spectral.names)
-        raise RasterError(spectral.paths[0], f"is given as the spectral image but has SAR bands ({names})", WRONG_ORDER)
+    """RasterError if wavelengths or data types show that the SAR image is spectral, or if one is given twice."""
     if same := next((path for path in sar.paths if any(_same_content(path, each) for each in spectral.paths)), None):
         raise RasterError(same, "is given as both images", WRONG_ORDER)
     if sar.sensor is not None:

@@ -13,7 +13,7 @@ from landcover_bdgf.progress import log
 from landcover_bdgf.scene.band_reader import ReadCounts, number_text
 from landcover_bdgf.scene.dated_names import band_and_day
 from landcover_bdgf.scene.image import Image
-from landcover_bdgf.scene.pair_checks import WRONG_ORDER, by_date
+from landcover_bdgf.scene.pair_checks import by_date, remedy_for_sar
 from landcover_bdgf.scene.sar import NEGATIVE_SHARE
 from landcover_bdgf.scene.stack import Stack
 from landcover_bdgf.scene.time_series import day_of_band
@@ -64,10 +64,13 @@ def warn_of_spectral_content(spectral: Image, pixels: NDArray[np.float32], offse
     """
     if len(spectral.bands) == 3 and all(band.dtype == "uint8" for band in spectral.bands):
         log.warning("%s: is an 8-bit RGB picture; expect poor classes. Use the original bands.", spectral.paths[0])
-    below = float((pixels - np.float32(offset) < -1).mean())
-    if below > DB_SHARE:
-        problem = f"has values like SAR in dB: {100 * below:.0f} % are below -1"
-        raise RasterError(spectral.paths[0], problem, f"{WRONG_ORDER} If they are logarithms, convert them first.")
+    files = {path: [band.path == path for band in spectral.bands] for path in spectral.paths}
+    below = {path: float((pixels[own] - np.float32(offset) < -1).mean()) for path, own in files.items()}
+    if of_sar := {path: share for path, share in below.items() if share > DB_SHARE}:
+        path, share = next(iter(of_sar.items()))
+        problem = f"has values like SAR in dB: {100 * share:.0f} % are below -1"
+        remedy = f"{remedy_for_sar(spectral, of_sar)} If they are logarithms, convert them first."
+        raise RasterError(path, problem, remedy)
     visible = _visible_reflectance(spectral)
     if not visible:
         return

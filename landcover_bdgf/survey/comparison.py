@@ -23,9 +23,7 @@ from landcover_bdgf.labels import (
     ClassRaster,
     codes_of,
     is_samples_file,
-    missing_field,
     open_classes,
-    read_labels,
     read_samples,
     source_name,
 )
@@ -196,10 +194,8 @@ def _by_labels(one: ClassRaster, other: ClassRaster, reference: ReferenceFile, f
         samples = read_samples(path)
         samples.check_grid(one.grid)
         pixels, legend = samples.test, samples.legend
-    elif field is None:
-        raise missing_field(reference.path, reference.settings)
     else:
-        pixels = read_labels(reference.path, field, one.grid, reference.settings)  # type: ignore[assignment]
+        pixels = reference.labels(field, one.grid)  # type: ignore[assignment]
         legend = pixels.legend
     texts = np.array(legend.names, object)[pixels.codes - 1]
     right, has_data = _right(one, other, (pixels.rows, pixels.cols), texts)

@@ -23,7 +23,7 @@ def test_accuracy_by_border_needs_pixels_in_every_bin_and_most_distances() -> No
     ]  # fmt: skip
     assert [bin_.from_border("map") for bin_ in found[2:]] == [
         "6 px and more from a class border of the map",
-        "unknown distance from a class border of the map, near the edge of the image or pixels without a class",
+        "distance unknown, near the edge of the image or a gap",
     ]
     assert [found[-1].to_dict()[key] for key in ("from_px", "to_px")] == [None, None]
     assert len(accuracy_by_border(right[:5], bins[:5])) == 3  # all distances are known

@@ -20,7 +20,7 @@ from landcover_bdgf.errors import LabelError, SettingsError
 from landcover_bdgf.labels.legend import Legend
 from landcover_bdgf.labels.sample_file import write_samples
 from landcover_bdgf.labels.samples import Samples, Split
-from landcover_bdgf.labels.settings import ReadSettings
+from landcover_bdgf.labels.settings import ReferenceSettings
 from landcover_bdgf.storage.records import write_record
 
 
@@ -54,7 +54,7 @@ def test_pixels_of_a_class_that_the_map_lacks_are_errors(map_path: Path, tmp_pat
     assert "Class lava of the reference is not in the map: 16\N{NO-BREAK SPACE}px count as wrong." in page
     table = (tmp_path / "report/confusion.csv").read_text(encoding="utf-8-sig")
     assert ["", "lava", "0", "0", "0"] in list(csv.reader(table.splitlines()))
-    assert assess(map_path, ReferenceFile(path, ReadSettings(ignore_class=("lava",))), field="class").overall == 1
+    assert assess(map_path, ReferenceFile(path, ReferenceSettings(ignore_class=("lava",))), field="class").overall == 1
 
 
 def test_classes_that_differ_only_in_case_are_matched(
@@ -100,6 +100,23 @@ def test_a_warning_lists_classes_that_the_map_lacks(
         f"75.0 % of the reference pixels count as wrong, as the map lacks their classes: {named}. "
     )
     assert "class wator of the reference is not in the map: 16 px count as wrong" in str(result)
+
+
+def test_a_reference_finer_than_the_map_is_told_to_join_its_classes(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Roof and pavement, where the map has built area."""
+    path = write_map(
+        tmp_path / "map.tif", np.ones(GRID.shape_hw, np.uint8), Legend.from_values(["built area", "water"])
+    )
+    labels = reference(tmp_path / "r.gpkg", ["roof", "pavement", "water"], [(0, 0), (10, 0), (20, 0)])
+    assert assess(path, labels, field="class").overall == 0
+    assert "if they are finer than those of the map, join them with `merge`" in caplog.text
+    caplog.clear()
+    joined = ReferenceFile(labels, ReferenceSettings(merge=("built area=roof,pavement",)))
+    result = assess(path, joined, field="class")
+    np.testing.assert_array_equal(result.matrix, [[32, 16], [0, 0]])
+    assert not caplog.records
 
 
 @pytest.mark.parametrize(

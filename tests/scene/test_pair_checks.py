@@ -114,6 +114,17 @@ def test_swapped_images_without_names_are_refused(pair, spectral, sar, words):
         pair(sar, spectral=spectral)
 
 
+@pytest.mark.parametrize(("sar", "names", "words"), [
+    (POWER, ("VV", "VH"), r"radar\.tif: is given as the spectral image but has SAR bands \(VV, VH\)\. "),
+    (10 * np.log10(POWER), (), r"radar\.tif: has values like SAR in dB: \d+ % are below -1\. "),
+])  # fmt: skip
+def test_a_sar_file_among_spectral_files_is_refused(write_tif, sar, names, words):
+    first = write_tif("both/bands.tif", REFLECTANCE, names=("B02", "B03", "B04", "B08") if names else ())
+    write_tif("both/radar.tif", sar, names=names)
+    with pytest.raises(RasterError, match=words + "Name the spectral files alone, joined by commas"):
+        align(first.parent, None)
+
+
 def test_one_file_for_both_images_is_refused(write_tif):
     path = write_tif("a.tif", REFLECTANCE)
     with pytest.raises(RasterError, match="is given as both images"):

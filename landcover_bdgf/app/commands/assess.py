@@ -8,14 +8,14 @@ from typing import Annotated, Any
 from landcover_bdgf.app.options import FIELD, OVERWRITE, Shown, Typed, argument, option, with_settings
 from landcover_bdgf.app.terminal import say
 from landcover_bdgf.errors import SettingsError
-from landcover_bdgf.labels import ReadSettings
+from landcover_bdgf.labels import ReferenceSettings
 from landcover_bdgf.settings import described
 from landcover_bdgf.survey import ClassReading
 
 
 @with_settings
 def assess(
-    shown: Shown, typed: Typed, reading: ReadSettings, classes: ClassReading,
+    shown: Shown, typed: Typed, reading: ReferenceSettings, classes: ClassReading,
     map_file: Annotated[Path, argument("map of bdgf or any class raster", "MAP")],
     reference: Annotated[Path | None, option(
         "reference", "polygons or points with classes, samples.gpkg, or the model of the map", "Inputs"
@@ -35,7 +35,7 @@ def assess(
             None, "assess needs either --reference or --design", "Give labels, or points of bdgf design."
         )
     if design is not None:
-        typed.refuse(described(ReadSettings), "--reference")
+        typed.refuse(described(ReferenceSettings), "--reference")
     if design is not None or compare is not None:
         typed.refuse({"image"}, "--reference and a single map")
     written = {"output": output, "overwrite": overwrite}
@@ -53,7 +53,7 @@ def assess(
 
 
 def _compared(
-    maps: tuple[Path, Path], reference: Path | tuple[Path, ReadSettings], **given: Any
+    maps: tuple[Path, Path], reference: Path | tuple[Path, ReferenceSettings], **given: Any
 ) -> tuple[list[str], dict[str, Any]]:
     from landcover_bdgf.assessment import ReferenceFile
     from landcover_bdgf.survey import compare, read_points
@@ -75,13 +75,13 @@ def _check_reading(reference: Path, typed: Typed) -> None:
     from landcover_bdgf.labels import is_samples_file
 
     if reference.suffix == ".safetensors" or is_samples_file(reference):
-        typed.refuse({"field", *described(ReadSettings)}, "polygons or points as --reference")
+        typed.refuse({"field", *described(ReferenceSettings)}, "polygons or points as --reference")
     if reference.suffix == ".safetensors":
         typed.refuse({"legend"}, "another --reference than a model")
 
 
 def _by_labels(
-    map_file: Path, labels: tuple[Path, ReadSettings], field: str | None, legend: str | None, image: Path | None,
+    map_file: Path, labels: tuple[Path, ReferenceSettings], field: str | None, legend: str | None, image: Path | None,
     **given: Any,
 ) -> tuple[list[str], dict[str, Any]]:  # fmt: skip
     from landcover_bdgf.assessment import ReferenceFile, ReportContext, assess as assess_map, summary_lines

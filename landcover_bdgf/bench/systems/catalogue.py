@@ -37,10 +37,14 @@ ALL = SYSTEMS | {"spectral-diff-masking": OnOurFeatures}
 WINDOWS = 512  # classified at once
 
 
-def system_codes(name: str, source: Source, samples: Samples) -> tuple[NDArray[Any], NDArray[np.floating[Any]]]:
-    """Codes of the whole scene (h, w), and their probabilities (h, w), by a system trained on the training part.
+def system_codes(
+    name: str, source: Source, samples: Samples, where: NDArray[np.bool_] | None = None
+) -> tuple[NDArray[Any], NDArray[np.floating[Any]]]:
+    """Codes of the scene (h, w), and their probabilities (h, w), by a system trained on the training part.
 
-    Systems are small, and run on the CPU; only a denoiser uses a GPU.
+    With ``where`` (h, w), only these pixels are classified, and the others are 0: windows are computed one by one,
+    which takes longer than the training where most pixels have no label. Systems are small, and run on the CPU; only
+    a denoiser uses a GPU.
     """
     system, stack = ALL[name](), source.stack
     run = replace(source.run, device="cpu")
@@ -51,23 +55,37 @@ def system_codes(name: str, source: Source, samples: Samples) -> tuple[NDArray[A
         patches = view.patches(stack, samples.train)
         network = system.trained(Learner(name, sizes, patches, view, stack, samples.positions, run, workers)).eval()
 
+    wanted = np.ones(stack.grid.shape_hw, bool) if where is None else where
+
     @torch.no_grad()
     def probabilities(block: Block) -> Tensor:
-        found = [
-            system.probabilities(network, Patches(spec, sar, torch.empty(len(spec), dtype=torch.long)))
-            for spec, sar in _rows(view, block)
-        ]
         height, width = (n - 2 * view.halo_px for n in block.seen.valid.shape)
-        return torch.cat(found).T.unflatten(1, (height, width))
+        chosen = torch.from_numpy(_part(wanted, block, (height, width)))
+        p = torch.zeros(height, width, sizes.classes)
+        for rows, spec, sar in _rows(view, block):
+            own = chosen[rows]
+            if own.any():
+                patches = Patches(spec[own], sar[own], torch.empty(int(own.sum()), dtype=torch.long))
+                p[rows][own] = system.probabilities(network, patches)
+        return p.permute(2, 0, 1)
 
     stream = BlockStream(stack, view.scaling, view.halo_px, TILE_PX)
     p = whole_scene(probabilities, sizes.classes, stream, run)
-    return p.argmax(0) + 1, p.max(0)
+    return np.where(wanted, p.argmax(0) + 1, 0), p.max(0)
 
 
-def _rows(view: View, block: Block) -> Iterator[tuple[Tensor, Tensor]]:
-    """Windows of a block, some rows at a time, as all of them take gigabytes."""
-    spec, sar = (x.permute(1, 2, 0, 3, 4) for x in view.windows(block))  # (h, w, channels, p, p)
+def _part(wanted: NDArray[np.bool_], block: Block, shape_hw: tuple[int, int]) -> NDArray[np.bool_]:
+    """Pixels of a block, none of which is wanted outside of the scene."""
+    part = np.zeros(shape_hw, bool)
+    own = wanted[block.row : block.row + shape_hw[0], block.col : block.col + shape_hw[1]]
+    part[: own.shape[0], : own.shape[1]] = own
+    return part
+
+
+def _rows(view: View, block: Block) -> Iterator[tuple[slice, Tensor, Tensor]]:
+    """Windows of some rows of a block at a time, as all of them take gigabytes: (rows, columns, channels, p, p)."""
+    spec, sar = (x.permute(1, 2, 0, 3, 4) for x in view.windows(block))
     rows = max(1, WINDOWS // spec.shape[1])
-    for a, b in zip(spec.split(rows), sar.split(rows), strict=True):
-        yield a.flatten(0, 1).contiguous(), b.flatten(0, 1).contiguous()
+    for first in range(0, len(spec), rows):
+        some = slice(first, first + rows)
+        yield some, spec[some], sar[some]
