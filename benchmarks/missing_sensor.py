@@ -97,8 +97,15 @@ def rows_of(scene: Scene) -> dict[str, tuple[float, float]]:
     }
 
 
+def told(name: str, found: list[dict[str, tuple[float, float]]]) -> None:
+    """Print the mean of each row."""
+    for row in found[0]:
+        overall, average = np.mean([each[row] for each in found], axis=0)
+        print(f"{name:<15} {row:<30} OA {overall:5.1f}  AA {average:5.1f}", flush=True)
+
+
 def main() -> None:
-    """Print the accuracies of each scene, as a mean over the seeds."""
+    """Print the accuracies of each scene, of each seed and as a mean over the seeds."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--data", type=Path, default=Path(__file__).parents[2] / "shared/data")
     parser.add_argument("--scenes", default="chile,denmark,kenya")
@@ -112,9 +119,8 @@ def main() -> None:
         for seed in map(int, given.seeds.split(",")):
             with tempfile.TemporaryDirectory() as folder:
                 found.append(rows_of(Scene(given.data / f"s1s2_{name}", seed, recipe, Path(folder))))
-        for row in found[0]:
-            overall, average = np.mean([each[row] for each in found], axis=0)
-            print(f"{name:<8} {row:<30} OA {overall:5.1f}  AA {average:5.1f}", flush=True)
+            told(f"{name} seed {seed}", found[-1:])
+        told(f"{name} mean", found)
 
 
 if __name__ == "__main__":

@@ -32,6 +32,8 @@ _REFUSED = {
     errno.ELOOP: "Remove links that lead to themselves.",
     errno.ENOTDIR: "Check its name and the folder you are in.",
 }
+# Words of CUDA, cuDNN and cuBLAS when the GPU memory is used up; each allocates for itself.
+GPU_IS_FULL = ("out of memory", "_STATUS_ALLOC_FAILED", "_ALLOCATION_FAILED")
 
 
 class BdgfError(Exception):

@@ -78,6 +78,7 @@ def _checkpoint(path: Path) -> dict[str, Any]:
         "SAR unit": found.sar_unit,
         "bands after reduction": found.scaling.bands,
         **_components(found.scaling.snr.tolist()),
+        "scaling": "of each scene by its own values" if found.scaling.by_scene else "of all scenes together",
         **_scenes(found),
         **_judged(found),
         **_alone(found),

@@ -17,7 +17,16 @@ from typing import Any, Protocol, TextIO
 
 import typer
 
-from landcover_bdgf.errors import BdgfError, OutputError, ResourceError, SettingsError, is_refusal, refused, unwritten
+from landcover_bdgf.errors import (
+    GPU_IS_FULL,
+    BdgfError,
+    OutputError,
+    ResourceError,
+    SettingsError,
+    is_refusal,
+    refused,
+    unwritten,
+)
 from landcover_bdgf.processes import is_first, tells_error
 
 INTERRUPTED, TERMINATED = 130, 143
@@ -128,7 +137,7 @@ def explain(error: BaseException) -> int:
         return _error(f"{usage}{stop} See {command} --help.", SettingsError.exit_code)
     if any(isinstance(e, MemoryError) or any(words in str(e) for words in _NO_MEMORY) for e in causes):
         return _bdgf_error(ResourceError(None, *_OUT_OF_MEMORY), way_on)
-    if "CUDA out of memory" in str(error):
+    if isinstance(error, RuntimeError) and any(words in str(error) for words in GPU_IS_FULL):
         remedy = (
             "Close other programs that use it, halve training.batch or diffusion.batch (--set), or use --device cpu."
         )

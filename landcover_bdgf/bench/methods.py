@@ -163,7 +163,7 @@ class Laboratory:
             return classifier.probabilities([block])[0]
 
         classes, stack = len(self.dataset.legend.entries), self.dataset.stack
-        stream = BlockStream(stack, classifier.viewer.scaling, classifier.viewer.recipe.halo_px, TILE_PX)
+        stream = BlockStream(stack, classifier.viewer.scaling_of(stack), classifier.viewer.recipe.halo_px, TILE_PX)
         probability = whole_scene(probabilities, classes, stream, self._run(seed))
         return Prediction(probability.argmax(0) + 1, probability.max(0))
 
@@ -174,7 +174,8 @@ class Laboratory:
 
     def denoiser(self, recipe: Recipe, seed: int) -> Checkpoint:
         """The denoiser, pre-trained on the whole scene without labels; the same for all protocols."""
-        of_recipe = [part.model_dump_json() for part in (recipe.diffusion, recipe.spectral, recipe.features)]
+        parts = recipe.diffusion, recipe.spectral, recipe.scaling, recipe.features
+        of_recipe = [part.model_dump_json() for part in parts]
         version = version_of_networks(self.run.torch_device().type)
         identity = repr((self.dataset.stack.fingerprint(), *of_recipe, seed, version))
         path = self.work / f"denoiser_{hashlib.sha256(identity.encode()).hexdigest()[:16]}.safetensors"

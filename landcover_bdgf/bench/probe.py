@@ -47,7 +47,7 @@ def scene_features(viewer: Viewer, stack: Stack, run: Run) -> NDArray[np.float32
     def features(block: Block) -> Tensor:
         return crop(viewer.see(block).dif, viewer.recipe.fusion.margin_px)[0]
 
-    stream = BlockStream(stack, viewer.scaling, viewer.recipe.halo_px, TILE_PX)
+    stream = BlockStream(stack, viewer.scaling_of(stack), viewer.recipe.halo_px, TILE_PX)
     return whole_scene(features, viewer.features, stream, run)
 
 

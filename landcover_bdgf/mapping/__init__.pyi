@@ -11,7 +11,7 @@ from .scene_map import (
     is_map_of as is_map_of,
     map_scene as map_scene,
 )
-from .scene_outputs import check_scene_maps as check_scene_maps
+from .scene_outputs import check_scene_maps as check_scene_maps, summary_path as summary_path
 from .scene_results import SceneResult as SceneResult, result_lines as result_lines
 from .settings import (
     DaskSettings as DaskSettings,

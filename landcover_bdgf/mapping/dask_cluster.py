@@ -67,6 +67,8 @@ def opened_client(address: str | None) -> Iterator[Client | None]:
         return
     check_address(address)
     local = _LOCAL.fullmatch(address)
+    if not local:
+        _reach(address)
     with quiet_dask(), _own_workers(int(local[1])) if local else _scheduler(address) as client:
         yield client
 
@@ -94,21 +96,19 @@ def _own_workers(count: int) -> Iterator[Client]:
 @contextmanager
 def _scheduler(address: str) -> Iterator[Client]:
     """A client of a scheduler; ResourceError if none answers."""
-    try:
-        _reach(address)
-        asyncio.run(asyncio.wait_for(_greet(address), CONNECTED_WITHIN_S))
-        from distributed import Client
+    from distributed import Client
 
+    try:
+        asyncio.run(asyncio.wait_for(_greet(address), CONNECTED_WITHIN_S))
         client = Client(address, timeout=CONNECTED_WITHIN_S, set_as_default=False)
     except Exception as error:  # another service may answer anything
-        remedy = "Start one with dask scheduler, and workers with dask worker, or check the address."
-        raise ResourceError(address, "no scheduler of dask answers", remedy) from error
+        raise _no_scheduler(address) from error
     with client:
         yield client
 
 
 def _reach(address: str) -> None:
-    """Connect once, before dask is loaded; OSError if nobody listens."""
+    """Connect once, before dask is loaded; ResourceError if nobody listens."""
     where = urlsplit(address)
     if where.scheme == "ucx":
         return
@@ -117,10 +117,15 @@ def _reach(address: str) -> None:
         try:
             socket.create_connection((where.hostname, where.port), CONNECTED_WITHIN_S).close()
             return
-        except OSError:
+        except (OSError, ValueError) as error:  # ValueError: no name or port of a machine
             if time.monotonic() > until:
-                raise
+                raise _no_scheduler(address) from error
         time.sleep(0.2)
+
+
+def _no_scheduler(address: str) -> ResourceError:
+    remedy = "Start one with dask scheduler, and workers with dask worker, or check the address."
+    return ResourceError(address, "no scheduler of dask answers", remedy)
 
 
 async def _greet(address: str) -> None:
@@ -143,6 +148,8 @@ def check_address(address: str) -> None:
 @contextmanager
 def quiet_dask() -> Iterator[None]:
     """Without the log of distributed, which tells of every worker that comes and goes."""
+    import distributed  # noqa: F401  # sets these levels when it is loaded
+
     names = ("distributed", "distributed.nanny", "distributed.client", "distributed.core", "tornado.application")
     before = {name: logging.getLogger(name).level for name in names}
     for name in names:
@@ -182,9 +189,6 @@ def checked_cluster(
     """
     if shard != "1/1":
         raise SettingsError(f"`shard={shard}`", "is a part of a map, and the workers make the whole", "Leave out one.")
-    if not client.nthreads():
-        log.info("waiting for the first worker of dask")
-        client.submit(int, pure=False).result()  # a cluster that adapts starts workers for tasks only
     _check_versions(client)
     _check_shared(client, folder, files)
     return Cluster(client, replace(run, threads=run.threads or _threads(client)), _device(client, run.device))
@@ -292,9 +296,13 @@ def other_version(worker: str, name: str, found: str | None, wanted: str) -> Res
 def _on_all(client: Client, function: Callable[..., Any], *arguments: Any) -> dict[str, Any]:
     """What a function returns on each worker; ResourceError if it cannot run there.
 
-    Workers that end meanwhile do not count; those that come later are checked with their first task.
+    Workers that end meanwhile do not count; those that come later are checked with their first task. Where none is
+    left, the next is waited for, as in the middle of a map.
     """
     for _ in range(ASKED_TIMES):
+        if not client.nthreads():
+            log.info("waiting for a worker of dask")
+            client.submit(int, pure=False).result()  # a cluster that adapts starts workers for tasks only
         answers = client.run(function, *arguments, on_error="return")
         found = {worker: result for worker, result in answers.items() if not isinstance(result, OSError)}
         if found:

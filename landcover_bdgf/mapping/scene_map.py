@@ -45,6 +45,7 @@ from landcover_bdgf.model import (
     fit_stack,
     load_checkpoint,
     open_mappers,
+    scaling_of,
     warn_of_novel_scene,
 )
 from landcover_bdgf.progress import kept_warnings, log, progress, stop_between_steps
@@ -213,12 +214,13 @@ def begin_map(model: Checkpoint, stack: Stack, output: Path, wanted: Wanted) -> 
             output, stack, model.recipe, settings=settings, run=run, classes=classes, device=device
         )
         warn_of_novel_scene(model, replace(stack, missing=settings.missing), run.seed, force=settings.force)
+        scaling = scaling_of(model.scaling, stack)
     if settings.max_ram:
         return_memory()
         tiles = settings.tile_px, run.workers(device), settings.max_ram
         log.info("using tiles of %d px and %d threads to stay below %s", *tiles)
     tile_px = -(-settings.tile_px // BLOCK_PX) * BLOCK_PX
-    stream = BlockStream(to_map(stack, settings), model.scaling, model.recipe.halo_px, tile_px)
+    stream = BlockStream(to_map(stack, settings), scaling, model.recipe.halo_px, tile_px)
     number, count = settings.shard_of
     strips = [int(strip) for strip in np.array_split(np.arange(stream.strips), count)[number - 1]]
     record = map_record(model, stack, settings, run, sets=layers.sets)

@@ -163,6 +163,7 @@ def share(work: MapWork, device: str) -> SharedMap:
         tile_px=work.stream.tile_px,
         every_block=work.every_block,
         device=device,
+        scaling=work.stream.scaling if work.model.scaling.by_scene else None,
     )
 
 

@@ -29,6 +29,7 @@ from landcover_bdgf.model import (
     BlockStream,
     Checkpoint,
     Run,
+    Scaling,
     classifier_of,
     fit_stack,
     load_checkpoint,
@@ -70,6 +71,8 @@ class SharedMap:
     settings, run, tile_px, every_block
         How it is computed.
     device : "cpu" or "cuda"
+    scaling : Scaling, optional
+        That of the scene, if the model scales each by its own values: fitted once, by the client.
     """
 
     folder: str
@@ -83,6 +86,7 @@ class SharedMap:
     tile_px: int
     every_block: bool
     device: str
+    scaling: Scaling | None = field(default=None, compare=False)
 
     @property
     def wanted(self) -> bool:
@@ -206,7 +210,8 @@ def _opened(shared: SharedMap) -> _Opened:
     if classifier.viewer.device.type != shared.device:
         problem = f"computes on {classifier.viewer.device.type}, and the others on {shared.device}"
         raise ResourceError("a worker", problem, 'Choose one kind of device, with `device="cpu"` or `device="cuda"`.')
-    return _Opened(partial, BlockStream(stack, model.scaling, model.recipe.halo_px, shared.tile_px), classifier)
+    scaling = shared.scaling or model.scaling
+    return _Opened(partial, BlockStream(stack, scaling, model.recipe.halo_px, shared.tile_px), classifier)
 
 
 @lru_cache(maxsize=1)

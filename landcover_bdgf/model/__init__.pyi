@@ -84,6 +84,11 @@ from .recipe import (
 )
 from .run import Run as Run, available_threads as available_threads
 from .scaling import Scaling as Scaling, scaled_cube as scaled_cube
-from .scaling_fit import fit_sar as fit_sar, fit_scaling as fit_scaling
+from .scaling_fit import (
+    fit_sar as fit_sar,
+    fit_scaling as fit_scaling,
+    scaling_of as scaling_of,
+    with_scenes as with_scenes,
+)
 from .training_values import fit_training_values as fit_training_values
 from .workers import Workers as Workers, open_mappers as open_mappers, open_workers as open_workers

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -24,6 +24,7 @@ from landcover_bdgf.model.networks.presto import FEATURES as PRESTO_FEATURES
 from landcover_bdgf.model.presto_features import PrestoFeatures
 from landcover_bdgf.model.recipe import Recipe
 from landcover_bdgf.model.scaling import Scaling
+from landcover_bdgf.model.scaling_fit import scaling_of
 from landcover_bdgf.scene import Sensor, Stack
 from landcover_bdgf.storage import digest, part
 
@@ -72,6 +73,7 @@ class Viewer:
     presto: PrestoFeatures | None = None
     sensor: Sensor | None = None
     extra: int = 0
+    _fitted: list[tuple[Stack, Scaling]] = field(default_factory=list, repr=False, compare=False)
 
     @classmethod
     def of(
@@ -128,12 +130,23 @@ class Viewer:
             weights |= {PRESTO + k: v for k, v in self.presto.arrays().items()}
         return digest(weights, json.dumps(settings, sort_keys=True))
 
+    def scaling_of(self, stack: Stack) -> Scaling:
+        """The scaling of a scene, fitted once if it is by its own values."""
+        if not self.scaling.by_scene:
+            return self.scaling
+        found = next((scaling for scene, scaling in self._fitted if scene is stack), None)
+        if found is None:
+            found = scaling_of(self.scaling, stack)
+            self._fitted.append((stack, found))
+        return found
+
     def read(self, stack: Stack, corner: tuple[int, int]) -> Block:
         """Read the block at ``corner`` (row, col), with the halo for its windows and the encoder."""
+        scaling = self.scaling_of(stack)
         if self.sensor is None:
-            return read_block(stack, self.scaling, self.recipe.halo_px, corner)
+            return read_block(stack, scaling, self.recipe.halo_px, corner)
         alone = replace(stack, missing=self.sensor)
-        return self.view(read_block(alone, self.scaling, self.recipe.halo_px, corner))
+        return self.view(read_block(alone, scaling, self.recipe.halo_px, corner))
 
     def view(self, block: Block) -> Block:
         """What the sensor saw of a block, or both sensors if it is None."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import torch
 
+from landcover_bdgf.errors import GPU_IS_FULL
 from landcover_bdgf.model.recipe import Recipe
 
 GPU_BLOCKS = 16  # at most: 262,144 windows keep an H200 busy
@@ -12,8 +13,6 @@ GPU_THREADS = 2  # each with a batch of blocks and a CUDA stream, so that transf
 # and states of the Mamba block in the plain scan, which takes more than the compiled ones. 133 MiB a block were
 # measured with Triton where this gives 380.
 LIVE_ENCODER, LIVE_TOKENS, LIVE_STATES = 4.3, 19, 8
-# CUDA's libraries allocate memory of their own, and say so in words when they cannot.
-OUT_OF_MEMORY = ("out of memory", "_STATUS_ALLOC_FAILED", "_ALLOCATION_FAILED")
 
 
 def block_bytes(recipe: Recipe, block_px: int, bands: int, channels: int) -> int:
@@ -41,4 +40,4 @@ def blocks_at_once(device: torch.device, one_block: int) -> int:
 
 def is_out_of_memory(error: RuntimeError) -> bool:
     """Whether an error of PyTorch says that the GPU memory is used up, of its allocator, cuDNN or cuBLAS."""
-    return isinstance(error, torch.cuda.OutOfMemoryError) or any(words in str(error) for words in OUT_OF_MEMORY)
+    return isinstance(error, torch.cuda.OutOfMemoryError) or any(words in str(error) for words in GPU_IS_FULL)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,7 +13,7 @@ from landcover_bdgf.errors import RasterError
 from landcover_bdgf.geo import Grid
 from landcover_bdgf.labels import JoinedSamples
 from landcover_bdgf.progress import progress
-from landcover_bdgf.scene import Stack, Tile
+from landcover_bdgf.scene import ALONE, Stack, Tile, seen_by
 
 SAMPLE_BLOCK_PX, SAMPLE_BLOCKS = 64, 96  # up to 390,000 pixels
 SAMPLE_VALUES = 2**24  # 64 MB, for any number of bands
@@ -72,7 +73,7 @@ def random_pixels(stacks: Sequence[Stack], *, exclude: JoinedSamples | None, see
     ``seed`` decides which pixels are sampled.
     """
     pixels = [
-        _thinned(tile)
+        _thinned(tile, tile.valid)
         for stack in stacks
         for tile in random_tiles(stack, SAMPLE_BLOCK_PX, SAMPLE_BLOCKS, exclude=exclude, seed=seed)
     ]
@@ -80,9 +81,21 @@ def random_pixels(stacks: Sequence[Stack], *, exclude: JoinedSamples | None, see
     return spectral, sar
 
 
-def _thinned(tile: Tile) -> tuple[Floats, Floats]:
-    """Valid pixels of a tile, thinned evenly if there are many bands: (S, n) and (R, n)."""
+def pixels_of_sensors(stack: Stack, *, exclude: JoinedSamples | None, seed: int) -> tuple[Floats, Floats]:
+    """A sample of all pixels that each sensor saw, spectral (S, n) and SAR (R, m), without test pixels of ``exclude``.
+
+    Neither the area of interest of a scene nor the pixels that are mapped change it.
+    """
+    whole = replace(stack, area=None, grid=stack.image_grid, missing="any")
+    tiles = random_tiles(whole, SAMPLE_BLOCK_PX, SAMPLE_BLOCKS, exclude=exclude, seed=seed)
+    pixels = [[_thinned(tile, seen_by(tile.condition, sensor))[i] for i, sensor in enumerate(ALONE)] for tile in tiles]
+    spectral, sar = (np.concatenate(parts, axis=1) for parts in zip(*pixels, strict=True))
+    return spectral, sar
+
+
+def _thinned(tile: Tile, chosen: NDArray[np.bool_]) -> tuple[Floats, Floats]:
+    """Chosen pixels of a tile, thinned evenly if there are many bands: (S, n) and (R, n)."""
     most = SAMPLE_VALUES // SAMPLE_BLOCKS // (len(tile.spectral) + len(tile.sar))
-    rows, cols = np.nonzero(tile.valid)
-    every = -(-len(rows) // most)
+    rows, cols = np.nonzero(chosen)
+    every = -(-len(rows) // most) or 1
     return tile.spectral[:, rows[::every], cols[::every]], tile.sar[:, rows[::every], cols[::every]]

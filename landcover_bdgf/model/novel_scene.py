@@ -68,12 +68,14 @@ def warn_of_novel_scene(checkpoint: Checkpoint, stack: Stack, seed: int, *, forc
     """Warn if the values, the order of the bands or the pixel size of a scene are unlike those in training.
 
     The stack has the checkpoint's bands, see :func:`~landcover_bdgf.model.compatibility.fit_stack`; ``seed`` chooses
-    the pixels that are compared.
+    the pixels that are compared. Values are compared as all scenes together are scaled, even where the networks see
+    each scene scaled by its own: then another landscape looks like another unit or offset, and neither is refused.
 
     Raises
     ------
     RasterError
-        Without ``force``: most pixels have values unlike all training pixels, so most classes would be wrong.
+        Without ``force``: most pixels have values unlike all training pixels, so most classes would be wrong; not if
+        each scene is scaled by its own values.
     """
     _warn_of_pixel_size(checkpoint, stack)
     if stack.missing == "error":
@@ -128,7 +130,7 @@ def _warn_of_values(checkpoint: Checkpoint, found: Compared, seed: int, *, force
     """Warn of values unlike those in training; refuse them, unless forced, if those of most pixels are."""
     far, bands = _far(found, seed)
     _warn_of_particulars(checkpoint, found, far, bands)
-    if far > FOREIGN_SHARE and not force:
+    if far > FOREIGN_SHARE and not force and not checkpoint.scaling.by_scene:
         raise RasterError(
             found.image.paths[0],
             f"{100 * far:.0f} % of the pixels have {found.sensor} values unlike all that the model was trained on, so "
@@ -263,7 +265,10 @@ def _warn_of_pixel_size(checkpoint: Checkpoint, stack: Stack) -> None:
 
 def _words(checkpoint: Checkpoint) -> tuple[str, str, str]:
     """Clause "model was trained", verb "train", and remedy for novel values, by the kind of checkpoint."""
-    if checkpoint.kind == "model":
-        return "model was trained", "train", "Check the map, or train on this scene"
-    remedy = "Use an image with the same unit and offset, or pre-train on this scene"
-    return "denoiser was pre-trained", "pre-train", remedy
+    is_model = checkpoint.kind == "model"
+    trained, verb = ("model was trained", "train") if is_model else ("denoiser was pre-trained", "pre-train")
+    if checkpoint.scaling.by_scene:
+        start = "Scaled by its own values, it may be mapped well all the same; check the map"
+    else:
+        start = "Check the map" if is_model else "Use an image with the same unit and offset"
+    return trained, verb, f"{start}, or {verb} on this scene"

@@ -62,8 +62,12 @@ class PrestoScene:
         RasterError
             The scene has other sensors, lacks a band, or is in an unknown unit.
         SettingsError
-            Bands are reduced to components, or the settings name another number of bands.
+            Bands are reduced to components, each scene is scaled by its own values, or the settings name another number
+        of bands.
         """
+        if scaling.by_scene:
+            problem = "scales each scene by its own values, but Presto needs reflectance"
+            raise SettingsError('`scaling.fit="scene"`', problem, 'Set it to "together".')
         if len(scaling.components):
             problem = f"reduces the {len(scaling.low)} bands to components, but Presto needs reflectance"
             raise SettingsError("`spectral.max_bands`", problem, f"Set it to {len(scaling.low)}.")

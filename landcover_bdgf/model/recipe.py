@@ -50,6 +50,14 @@ class SpectralRecipe(Settings):
     max_components: int = Field(14, ge=2, le=4096)
 
 
+class ScalingRecipe(Settings):
+    """How the values of several scenes are scaled to inputs of the networks."""
+
+    # By percentiles and moments of all training scenes together, or of each scene by itself, also of one that is mapped
+    # later. The latter removes another unit, offset or season, but stretches a lake as a whole landscape: decision 28.
+    fit: Literal["together", "scene"] = "together"
+
+
 class DiffusionRecipe(Settings):
     """Pre-training of the denoiser."""
 
@@ -257,6 +265,7 @@ class Recipe(Settings):
 
     name: str = "laptop"
     spectral: SpectralRecipe = SpectralRecipe()
+    scaling: ScalingRecipe = ScalingRecipe()
     diffusion: DiffusionRecipe = DiffusionRecipe()
     features: FeatureRecipe = FeatureRecipe()
     fusion: FusionRecipe = Field(FusionRecipe(), validate_default=True)

@@ -3,12 +3,15 @@
 Spectral bands are scaled to [−1, 1] by percentiles of the valid pixels of the training scene (one hot pixel would
 spoil minimum and maximum), and so are extra layers; many spectral bands are reduced to noise-adjusted components
 (decision 0016). SAR intensities become standardised logarithms; signed SAR channels are scaled as spectral bands are.
+Each scene may have percentiles and moments of its own (decision 28); components and extra layers have one definition.
 """
 
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass, field, fields
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields, replace
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,6 +23,20 @@ Floats = NDArray[np.float32]
 PERCENTILES = (1.0, 99.0)
 SPECTRAL_LIMIT, SAR_LIMIT = 2.0, 4.0  # values beyond are clipped
 LEAST_RELATIVE = np.float32(1e-6)  # half range of a band, relative to its values: the precision of float32
+
+
+@dataclass(frozen=True)
+class OfScene:
+    """What a scene may have of its own: ``low`` and ``high`` (S,), ``sar_mean`` and ``sar_std`` (R,)."""
+
+    low: Floats
+    high: Floats
+    sar_mean: Floats
+    sar_std: Floats
+
+
+def _of_no_scene() -> Floats:
+    return np.zeros((0, 0), np.float32)
 
 
 @dataclass(frozen=True)
@@ -42,6 +59,10 @@ class Scaling:
         1 for an intensity with multiplicative speckle, 0 for a signed channel.
     adjacent : (1,)
         Usual squared difference of adjacent pixels, see :func:`~landcover_bdgf.model.averaging.adjacent_difference`.
+    scenes : (N, 32) uint8
+        If each scene is scaled by itself, sha256 of the N training scenes; (0, 32) if all are scaled together.
+    scene_low, scene_high, scene_sar_mean, scene_sar_std : (N, S) and (N, R)
+        Their own ``low``, ``high``, ``sar_mean`` and ``sar_std``, in place of those of all together.
     """
 
     low: Floats
@@ -54,11 +75,41 @@ class Scaling:
     sar_std: Floats
     speckled: Floats
     adjacent: Floats = field(default_factory=lambda: np.ones(1, np.float32))
+    scenes: NDArray[np.uint8] = field(default_factory=lambda: np.zeros((0, 32), np.uint8))
+    scene_low: Floats = field(default_factory=_of_no_scene)
+    scene_high: Floats = field(default_factory=_of_no_scene)
+    scene_sar_mean: Floats = field(default_factory=_of_no_scene)
+    scene_sar_std: Floats = field(default_factory=_of_no_scene)
 
     @property
     def bands(self) -> int:
         """Number of spectral bands after reduction."""
         return len(self.components) or len(self.low)
+
+    @property
+    def by_scene(self) -> bool:
+        """Whether each scene is scaled by its own values: these parameters alone do not scale any."""
+        return len(self.scenes) > 0
+
+    def with_scenes(self, own: Mapping[bytes, OfScene]) -> Scaling:
+        """The same scaling, but of each scene by its own values; scenes have their sha256."""
+        arrays = {
+            f"scene_{each.name}": np.stack([getattr(scene, each.name) for scene in own.values()])
+            for each in fields(OfScene)
+        }
+        return replace(self, scenes=np.frombuffer(b"".join(own), np.uint8).reshape(-1, 32).copy(), **arrays)
+
+    def known(self, sha256: bytes) -> OfScene | None:
+        """The values of a training scene; None of another one."""
+        found = np.flatnonzero((self.scenes == np.frombuffer(sha256, np.uint8)).all(axis=1))
+        if not len(found):
+            return None
+        return OfScene(*(getattr(self, f"scene_{each.name}")[found[0]] for each in fields(OfScene)))
+
+    def of(self, own: OfScene) -> Scaling:
+        """The scaling of one scene."""
+        common = {name: values for name, values in self.arrays().items() if not name.startswith("scene")}
+        return Scaling(**common | vars(own))
 
     def spectral(self, values: Floats) -> Floats:
         """Scaled and reduced bands, most values in −1 … 1: ``(S, …) -> (K or S, …)``."""
@@ -86,7 +137,7 @@ class Scaling:
         """sha256 of all parameters."""
         return hashlib.sha256(b"".join(a.tobytes() for a in self.arrays().values())).hexdigest()
 
-    def arrays(self) -> dict[str, Floats]:
+    def arrays(self) -> dict[str, NDArray[Any]]:
         """Parameters by name, for a checkpoint."""
         return {f.name: getattr(self, f.name) for f in fields(self)}
 
@@ -96,6 +147,7 @@ def scaled_cube(tile: Tile, scaling: Scaling, extra: int = 0) -> NDArray[np.floa
 
     Where one sensor saw a pixel, the channels of the other are 0, too; not the last ``extra``, those of extra layers.
     """
+    assert not scaling.by_scene, "this is not the scaling of one scene"
     by_sar, radar = seen_by(tile.condition, "sar"), len(scaling.sar_mean)
     sar = tile.sar if len(tile.sar) else np.zeros((radar, *by_sar.shape), np.float32)
     power = np.where(by_sar, sar, 1)  # 1: the logarithm of an invalid pixel's 0 would be −inf

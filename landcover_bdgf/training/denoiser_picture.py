@@ -22,6 +22,7 @@ from landcover_bdgf.model import (
     noise_predictor,
     open_workers,
     scaled_cube,
+    scaling_of,
     with_weights,
 )
 from landcover_bdgf.progress import track
@@ -69,7 +70,8 @@ def _tiles(stack: Stack, denoiser: Checkpoint) -> list[NDArray[np.float32]]:
     """Scaled cubes at the centre and the two quarter points of the diagonal of the scene."""
     height, width = stack.grid.shape_hw
     corners = [(int(height * f) - TILE_PX // 2, int(width * f) - TILE_PX // 2) for f in PLACES]
-    return [scaled_cube(stack.read_padded(r, c, TILE_PX, TILE_PX), denoiser.scaling) for r, c in corners]
+    scaling = scaling_of(denoiser.scaling, stack)
+    return [scaled_cube(stack.read_padded(r, c, TILE_PX, TILE_PX), scaling) for r, c in corners]
 
 
 def _figure(cubes: list[Tensor], sar_bands: int) -> Figure:

@@ -39,6 +39,7 @@ from landcover_bdgf.model import (
     presto_arrays,
     random_tiles,
     scaled_cube,
+    scaling_of,
     velocity,
 )
 from landcover_bdgf.progress import kept_warnings, log
@@ -122,10 +123,12 @@ def _pretrained(
         match_stack(s, bands, sar_bands, extra, name=f"scene {i}, the first scene") for i, s in enumerate(others, 2)
     )
     stacks = [first, *fitted]
-    scaling, regions = fit_scaling(stacks, recipe.spectral, exclude=samples, seed=run.seed), []
+    by_scene, regions = recipe.scaling.fit == "scene", []
+    scaling = fit_scaling(stacks, recipe.spectral, exclude=samples, seed=run.seed, by_scene=by_scene)
     for stack in stacks:
+        own = scaling_of(scaling, stack)
         tiles = random_tiles(stack, REGION_PX, REGIONS, exclude=samples, seed=run.seed)
-        regions += [_region(scaled_cube(tile, scaling), tile.valid, recipe.diffusion.tile_px) for tile in tiles]
+        regions += [_region(scaled_cube(tile, own), tile.valid, recipe.diffusion.tile_px) for tile in tiles]
     spectra = ((region.cube[len(scaling.sar_mean) :], region.valid) for region in regions)
     scaling = replace(scaling, adjacent=np.array([adjacent_difference(spectra)], np.float32))
     weights = {}

@@ -36,6 +36,7 @@ from landcover_bdgf.model import (
     pieces_of_batch,
     total_loss,
     warn_of_novel_scene,
+    with_scenes,
 )
 from landcover_bdgf.progress import kept_warnings, log
 from landcover_bdgf.scene import ALONE, SENSOR_NAMES, Sensor, Stack, as_list, scene_names
@@ -82,9 +83,9 @@ def train(
         Those of each scene, of which only the training part is used. Classes of the same name are one class; a scene
         need not have all of them.
     denoiser : Checkpoint
-        From :func:`pretrain`; its scaling and U-Net are used unchanged.
+        From :func:`pretrain`; its U-Net and scaling are used unchanged, but a scaling by scene is fitted to these ones.
     recipe : Recipe, optional
-        By default that of the denoiser, which always sets the diffusion and spectral settings.
+        By default that of the denoiser, which always sets the diffusion, spectral and scaling settings.
     run, partial, resume
         As in :func:`pretrain`.
 
@@ -114,9 +115,9 @@ def _trained(
     denoiser: Checkpoint, recipe: Recipe, run: Run, partial: Path | None, resume: bool,
 ) -> Checkpoint:  # fmt: skip
     own = denoiser.recipe
-    if (recipe.diffusion, recipe.spectral) != (own.diffusion, own.spectral):
-        log.info("diffusion and spectral settings are taken from the denoiser")
-    recipe = recipe.model_copy(update={"diffusion": own.diffusion, "spectral": own.spectral})
+    if (recipe.diffusion, recipe.spectral, recipe.scaling) != (own.diffusion, own.spectral, own.scaling):
+        log.info("diffusion, spectral and scaling settings are taken from the denoiser")
+    recipe = recipe.model_copy(update={"diffusion": own.diffusion, "spectral": own.spectral, "scaling": own.scaling})
     device = run.torch_device()
     samples.check_grids([stack.grid for stack in stacks])
     stacks = [fit_stack(denoiser, stack, name="the denoiser") for stack in stacks]
@@ -131,6 +132,9 @@ def _trained(
         )
     for stack in stacks:
         warn_of_novel_scene(denoiser, stack, run.seed)
+    if denoiser.scaling.by_scene:
+        scaling = with_scenes(denoiser.scaling, stacks, exclude=samples, seed=run.seed)
+        denoiser = replace(denoiser, scaling=scaling)
     values = fit_training_values(stacks, denoiser.scaling, exclude=samples, seed=run.seed)
     denoiser = replace(denoiser, values=values)
     viewer = Viewer.of(denoiser.weights, denoiser.scaling, recipe, device, run.seed)

@@ -22,6 +22,7 @@ from landcover_bdgf.labels.samples import Samples
 from landcover_bdgf.mapping.polygonizing import polygons
 from landcover_bdgf.mapping.scene_map import MapSettings, map_scene
 from landcover_bdgf.model.checkpoint import Checkpoint
+from landcover_bdgf.model.scaling_fit import with_scenes
 from landcover_bdgf.scene.stack import Stack
 from landcover_bdgf.storage.records import record_path
 from landcover_bdgf.survey.drawing import design
@@ -102,6 +103,16 @@ def test_what_the_folds_tell_is_shown(model: Checkpoint, tmp_path: Path) -> None
     assert found["judged labels"] == "4 px in 4 folds"
     assert found["shares of the experts"] == "windows 25%, surroundings 50%, pixel 25%"
     assert found["temperature"] == 1.5
+
+
+def test_how_scenes_are_scaled_is_shown(model: Checkpoint, stack: Stack, tmp_path: Path) -> None:
+    scaling = with_scenes(model.scaling, [stack], exclude=None, seed=0)
+    for name, made, shown in (
+        ("one", model, "of all scenes together"),
+        ("other", replace(model, scaling=scaling), "of each scene by its own values"),
+    ):
+        made.save(tmp_path / f"{name}.safetensors")
+        assert describe(tmp_path / f"{name}.safetensors")["scaling"] == shown
 
 
 def test_signal_to_noise_ratios_of_the_components_of_many_bands_are_shown(model: Checkpoint, tmp_path: Path) -> None:

@@ -89,6 +89,7 @@ def test_settings_are_in_formats_of_log_lines_not_in_their_values() -> None:
         (MemoryError(), 7, "(ulimit -a). Close other programs; bdgf map needs less with --max-ram."),
         (caused(LabelError("a.shp", "is damaged"), MemoryError()), 7, "memory"),
         (RuntimeError("CUDA out of memory. Tried to allocate 2.00 MiB."), 7, "the GPU is out of memory"),
+        (RuntimeError("CUDA error: CUBLAS_STATUS_ALLOC_FAILED when calling cublasCreate"), 7, "GPU is out of memory"),
         (system(errno.ENOMEM), 7, "memory"),
         (system(errno.EMFILE), 7, "too many files are open"),
         (system(errno.ENOSPC), 6, "map.tif"),

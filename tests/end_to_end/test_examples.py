@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 
 import pytest
+import yaml
 from conftest import Bdgf
 
 ROOT = Path(__file__).parents[2]
@@ -58,3 +59,17 @@ def test_examples_in_order(
     code = [sys.executable, EXAMPLES / "7_dask.py", scene]
     assert "land-cover map" in subprocess.run(code, env=environment, check=True, capture_output=True, text=True).stdout
     assert (scene / "by_dask.tif").read_bytes() == (scene / "parts.tif").read_bytes()
+
+
+def test_the_pods_of_kubernetes_map_each_part_once(tmp_path: Path) -> None:
+    job = yaml.safe_load((EXAMPLES / "6_kubernetes.yaml").read_text())["spec"]
+    (pod,) = job["template"]["spec"]["containers"]
+    (tmp_path / "bdgf").write_text(NOTE)
+    (tmp_path / "bdgf").chmod(0o755)
+    noted = tmp_path / "commands"
+    environment = os.environ | {"PATH": f"{tmp_path}{os.pathsep}{os.environ['PATH']}", "COMMANDS": str(noted)}
+    for index in range(job["completions"]):
+        number = {"JOB_COMPLETION_INDEX": str(index)}
+        subprocess.run([*pod["command"], *pod["args"]], env=environment | number, cwd=tmp_path, check=True)
+    shards = [shlex.split(line)[-2:] for line in noted.read_text().splitlines()]
+    assert shards == [["--shard", f"{number}/4"] for number in (1, 2, 3, 4)]

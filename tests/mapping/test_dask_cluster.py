@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import logging
 import socket
+import subprocess
+import sys
 import threading
 import time
 from contextlib import suppress
@@ -11,6 +13,7 @@ from pathlib import Path
 
 import pytest
 from distributed import Client
+from near_workers import workers_here
 
 from landcover_bdgf.errors import BdgfError, OutputError, RasterError, ResourceError, SettingsError
 from landcover_bdgf.mapping import dask_cluster
@@ -69,6 +72,17 @@ def test_a_worker_that_cannot_run_bdgf_is_named(near_client: Client) -> None:
         dask_cluster._on_all(near_client, broken)
 
 
+def test_the_next_worker_is_waited_for_where_none_is_left(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(dask_cluster, "ASKED_TIMES", 1)
+    with workers_here(1) as client:
+        assert client.cluster is not None
+        client.cluster.scale(0)
+        while client.nthreads():
+            time.sleep(0.05)
+        threading.Timer(0.5, client.cluster.scale, [1]).start()
+        assert [*dask_cluster._on_all(client, int).values()] == [0]
+
+
 def test_a_part_of_a_map_is_not_shared(near_client: Client, tmp_path: Path) -> None:
     with pytest.raises(SettingsError, match="`shard=1/2`: is a part of a map, and the workers make the whole"):
         checked_cluster(near_client, tmp_path, Run(), shard="1/2")
@@ -93,10 +107,10 @@ def test_nobody_or_another_service_at_an_address_is_told_within_seconds(
         def reply() -> None:
             with suppress(OSError):
                 connection, _ = server.accept()
-                connection.sendall(answer or b"")
-                connection.recv(1 << 16)
-                time.sleep(1)
-                connection.close()
+                with connection:
+                    connection.sendall(answer or b"")
+                    connection.recv(1 << 16)
+                    time.sleep(1)
 
         threading.Thread(target=reply, daemon=True).start()
         with pytest.raises(
@@ -105,10 +119,27 @@ def test_nobody_or_another_service_at_an_address_is_told_within_seconds(
             check_workers(f"tcp://127.0.0.1:{port}", tmp_path)
 
 
+def test_a_port_that_cannot_be_is_nobody(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(dask_cluster, "STARTED_WITHIN_S", 0.1)
+    with pytest.raises(ResourceError, match="tcp://localhost:99999: no scheduler of dask answers"):
+        check_workers("tcp://localhost:99999", tmp_path)
+
+
 def test_dask_is_asked_for_by_name_where_it_is_missing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(dask_cluster, "find_spec", lambda name: None)
     with pytest.raises(BdgfError, match=r"`dask`: needs the package distributed\. pip install 'landcover"):
         check_workers("local:2", tmp_path)
+
+
+def test_dask_is_quiet_from_its_first_line() -> None:
+    """In a process that has not loaded dask, as of a command."""
+    code = (
+        "import logging; from landcover_bdgf.mapping.dask_cluster import opened_client\n"
+        "if __name__ == '__main__':\n"
+        "    with opened_client('local:1'): logging.getLogger('distributed.scheduler').warning('heard')"
+    )
+    found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert (found.stdout, found.stderr) == ("", "")
 
 
 def test_without_an_address_there_is_no_client() -> None:

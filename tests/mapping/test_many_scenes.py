@@ -125,10 +125,11 @@ def test_the_command_tells_all_scenes_and_fails_if_one_did(
     words = ["map", table, "--model", "m.safetensors", "-o", "maps", "--force", "-q"]
     assert bdgf(*words) == 1
     out, err = capsys.readouterr()
-    one, two, broken = out.splitlines()
+    one, two, broken, summary = out.splitlines()
     assert one.split()[:2] == ["one", "mapped"]
     assert two.split()[:2] == ["two", "mapped"]
     assert broken.startswith("broken: failed. ")
+    assert summary == "maps/summary.csv: summary"
     assert err.endswith("1 of 3 scenes failed. Repeat the command with --resume when that is mended.\n")
     assert bdgf(*words, "--resume", "--json") == 1
     found = json.loads(capsys.readouterr().out)["scenes"]

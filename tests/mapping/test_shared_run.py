@@ -19,6 +19,7 @@ from landcover_bdgf.mapping.shared_map import share
 from landcover_bdgf.mapping.shared_run import STOP, TOKEN, PartResult, SharedMap, SharedPart, run_part
 from landcover_bdgf.model.checkpoint import Checkpoint
 from landcover_bdgf.model.run import Run
+from landcover_bdgf.model.scaling_fit import with_scenes
 from landcover_bdgf.progress import log
 from landcover_bdgf.scene.stack import Stack
 from landcover_bdgf.storage.records import file_sha256
@@ -88,6 +89,20 @@ def test_other_inputs_are_refused(
     with pytest.raises(kind) as found:
         run_part(SharedPart(replace(shared, **change), 1))  # type: ignore[arg-type]
     assert says in str(found.value)
+
+
+def test_a_worker_scales_a_scene_as_the_client_has_fitted_it(
+    model: Checkpoint, wide_stack: Stack, tmp_path: Path
+) -> None:
+    scaling = with_scenes(model.scaling, [replace(wide_stack, spectral_offset=1.0)], exclude=None, seed=0)
+    work = Wanted(MapSettings(tile_px=128, force=True), Run(threads=1))
+    begun = begin_map(replace(model, scaling=scaling), wide_stack, tmp_path / "m.tif", work)
+    assert begun is not None
+    with begun.opened:
+        shared = share(begun.work, "cpu")
+        opened = shared_run._opened(pickle.loads(pickle.dumps(shared)))
+    assert opened.stream.scaling.digest() == begun.work.stream.scaling.digest() != scaling.digest()
+    assert not opened.stream.scaling.by_scene
 
 
 def test_other_versions_models_and_folders_are_refused(

@@ -33,6 +33,19 @@ def test_all_comes_back_and_gives_the_same_bytes_again(model: Checkpoint, saved:
     assert (tmp_path / "again.safetensors").read_bytes() == saved.read_bytes()
 
 
+def test_a_file_of_before_scaling_was_a_setting_scales_scenes_together(model: Checkpoint, saved: Path) -> None:
+    arrays, text = read_tensors(saved)
+    described = json.loads(text)
+    assert described["recipe"].pop("scaling") == {"fit": "together"}
+    old = {key: values for key, values in arrays.items() if not key.startswith("scaling.scene")}
+    assert len(old) == len(arrays) - 5
+    write_tensors(saved, old, json.dumps(described), overwrite=True)
+    found = load_checkpoint(saved, "model")
+    assert found.recipe == model.recipe
+    assert not found.scaling.by_scene
+    assert found.scaling.digest() == model.scaling.digest()
+
+
 def newer(path: Path) -> None:
     found = load_checkpoint(path)
     with pytest.MonkeyPatch.context() as patch:

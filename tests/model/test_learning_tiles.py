@@ -9,7 +9,8 @@ from rasterio.windows import Window
 from landcover_bdgf.errors import RasterError
 from landcover_bdgf.labels.joined_samples import join_samples
 from landcover_bdgf.labels.samples import Samples
-from landcover_bdgf.model.learning_tiles import hidden_pixels, hide_pixels, random_tiles
+from landcover_bdgf.model.learning_tiles import hidden_pixels, hide_pixels, pixels_of_sensors, random_tiles
+from landcover_bdgf.scene.conditions import seen_by
 from landcover_bdgf.scene.stack import Stack, Tile
 
 
@@ -54,3 +55,15 @@ def test_tiles_without_data_are_skipped_and_a_scene_of_them_is_refused(stack: St
     all_test = replace(samples, rows=rows, cols=cols, codes=one, groups=one, parts=one)
     with pytest.raises(RasterError, match="no pixels to learn from"):
         next(random_tiles(partial, 32, 99, exclude=join_samples(all_test), seed=0))
+
+
+def test_pixels_of_each_sensor_are_all_that_it_saw_outside_the_test_samples(stack: Stack, samples: Samples) -> None:
+    both = replace(stack, missing="any").read(Window(0, 0, 120, 104))
+    spectral, sar = pixels_of_sensors(stack, exclude=None, seed=0)
+    assert (both.condition > 1).any()
+    assert spectral.shape[1] == (seen_by(both.condition, "spectral")).sum()
+    assert sar.shape[1] == (seen_by(both.condition, "sar")).sum()
+    fewer, _ = pixels_of_sensors(stack, exclude=join_samples(samples), seed=0)
+    assert fewer.shape[1] == spectral.shape[1] - len(samples.test)
+    no_sar = replace(stack, sar=replace(stack.sar, bands=()))
+    assert [values.shape for values in pixels_of_sensors(no_sar, exclude=None, seed=0)] == [spectral.shape, (0, 0)]

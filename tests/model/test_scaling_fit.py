@@ -10,7 +10,7 @@ from landcover_bdgf.labels.samples import Samples
 from landcover_bdgf.model.checkpoint import Checkpoint
 from landcover_bdgf.model.learning_tiles import hide_pixels
 from landcover_bdgf.model.recipe import SpectralRecipe
-from landcover_bdgf.model.scaling_fit import fit_scaling
+from landcover_bdgf.model.scaling_fit import fit_scaling, scaling_of
 from landcover_bdgf.scene.stack import Stack, Tile
 
 
@@ -98,3 +98,26 @@ def test_extra_layers_are_not_reduced(stack: Stack) -> None:
     np.testing.assert_allclose(scaled[:3], without.spectral(tile.spectral[:10]), atol=0.05)  # other pixels are sampled
     six = fit_scaling([replace(stack, spectral=extra)], kept, exclude=None, seed=0)
     np.testing.assert_allclose(scaled[3:], six.spectral(tile.spectral[10:]), atol=0.05)
+
+
+def test_a_scene_is_scaled_by_its_own_values_but_extra_layers_as_in_training(stack: Stack, wide_stack: Stack) -> None:
+    def layered(scene: Stack) -> Stack:
+        return replace(scene, extra=(replace(scene.spectral, bands=scene.spectral.bands[:2], group="layers"),))
+
+    scaling = fit_scaling([layered(stack)], SpectralRecipe(), exclude=None, seed=3, by_scene=True)
+    alone = fit_scaling([wide_stack], SpectralRecipe(), exclude=None, seed=0)
+    found = scaling_of(scaling, layered(wide_stack))
+    np.testing.assert_allclose(found.high[:10], alone.high, rtol=0.01)  # of all pixels with data of the sensor
+    np.testing.assert_allclose(found.sar_mean, alone.sar_mean, rtol=0.01)
+    assert np.array_equal(found.high[10:], scaling.high[10:])
+    assert not np.allclose(found.high[:10], scaling.high[:10], rtol=0.01)
+    no_sar = replace(layered(wide_stack), sar=replace(wide_stack.sar, bands=()))
+    assert np.array_equal(scaling_of(scaling, no_sar).sar_mean, scaling.sar_mean)
+
+
+def test_test_pixels_of_a_training_scene_stay_hidden_when_it_is_mapped(stack: Stack, samples: Samples) -> None:
+    scenes = [replace(stack, spectral_offset=offset) for offset in (0.0, 100.0)]
+    scaling = fit_scaling(scenes, SpectralRecipe(), exclude=join_samples(samples), seed=0, by_scene=True)
+    fair = fit_scaling(scenes[1:], SpectralRecipe(), exclude=join_samples(samples), seed=0)
+    np.testing.assert_allclose(scaling_of(scaling, scenes[1]).high, fair.high, rtol=0.01)
+    assert np.array_equal(scaling_of(scaling, scenes[1]).high, scaling.scene_high[1])

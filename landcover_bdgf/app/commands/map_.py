@@ -132,7 +132,7 @@ def _map_with(shown: Shown, model: Checkpoint, scenes: Stack | list[SceneRow], o
     from landcover_bdgf.mapping import map_scene, map_scenes  # load PyTorch, for which refused files need not wait
 
     if isinstance(scenes, list):
-        _tell(shown, map_scenes(scenes, model, output, **how, tell=message), output)
+        _tell(shown, map_scenes(scenes, model, output, **how, tell=message), output, how["settings"])
         return
     made = map_scene(model, scenes, output, **how)
     what = "land-cover map" if made == output else f"part {how['settings'].shard} of the map"
@@ -160,19 +160,23 @@ def _train_and_map_all(shown: Shown, rows: list[SceneRow], job: ScenesJob) -> No
     lines = [*(summary_lines(accuracy) if accuracy else []), f"{job.model}: model"]
     lines += [f"{job.report / 'report.html'}: report"] if accuracy else []
     values = {"model": str(job.model), "accuracy": accuracy.to_dict() if accuracy else None}
-    _tell(shown, results, job.folder, lines, values)
+    _tell(shown, results, job.folder, job.mapping, lines, values)
 
 
 def _tell(
-    shown: Shown, results: list[SceneResult], folder: Path, more: Sequence[str] = (), values: Values | None = None
-) -> None:
+    shown: Shown, results: list[SceneResult], folder: Path, settings: MapSettings, more: Sequence[str] = (),
+    values: Values | None = None,
+) -> None:  # fmt: skip
     """Print what became of the scenes of a table, and ``more``; BdgfError if some were not mapped."""
-    from landcover_bdgf.mapping import result_lines
+    from landcover_bdgf.mapping import result_lines, summary_path
 
+    summary = summary_path(folder, settings)
+    told = [f"{summary}: summary"] if results else []
+    scenes = [each.to_dict(message) for each in results]
     say(
         shown,
-        [*result_lines(results, tell=message), *more],
-        {"maps": str(folder), "scenes": [each.to_dict(message) for each in results], **(values or {})},
+        [*result_lines(results, tell=message), *more, *told],
+        {"maps": str(folder), "scenes": scenes, "summary": str(summary), **(values or {})},
     )
     failed = sum(each.error is not None for each in results)
     if failed:

@@ -65,7 +65,7 @@ class FeatureView(View):
         denoiser, run = source.denoiser(recipe), source.run
         viewer = Viewer.of(denoiser.weights, denoiser.scaling, recipe, run.torch_device(), run.seed)
         pixels = sampled_features(viewer, source.stack, run.seed)
-        return cls(viewer.scaling, PATCH_PX, viewer, pixels.mean(1), principal(pixels, components))
+        return cls(viewer.scaling_of(source.stack), PATCH_PX, viewer, pixels.mean(1), principal(pixels, components))
 
     @property
     def halo_px(self) -> int:
