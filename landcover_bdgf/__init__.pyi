@@ -1,10 +1,11 @@
 from .app import Job as Job, run_job as run_job
-from .assessment import assess as assess
+from .assessment import ReferenceFile as ReferenceFile, assess as assess
 from .errors import BdgfError as BdgfError
 from .labels import (
     ClassMap as ClassMap,
     JoinedSamples as JoinedSamples,
     LabelledScene as LabelledScene,
+    ReferenceSettings as ReferenceSettings,
     Samples as Samples,
     SampleSettings as SampleSettings,
     read_samples as read_samples,

@@ -85,8 +85,8 @@ class NearBorders:
 def of_folds(judged_px: float, map_px: float) -> str:
     """How far judged labels and the pixels of the map are from labels, as a sentence."""
     text = (
-        f"half of the judged labels are within {judged_px:.0f} px of the labels of their models, half of the map's "
-        f"pixels within {map_px:.0f} px of all labels"
+        f"half of the judged labels lie within {judged_px:.0f} px of a label that their model has seen, half of the "
+        f"map's pixels within {map_px:.0f} px of a label"
     )
     if judged_px < FAR_NEARER * map_px:
         return f"{text}: far from labels the map may be less accurate, see the accuracy by distance"

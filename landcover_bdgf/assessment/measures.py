@@ -39,8 +39,8 @@ from landcover_bdgf.text import listed, percent, printable, table
 FEW_POLYGONS = 10
 
 NO_PROBABILITY_SAMPLE = (
-    "the reference is not a probability sample: these figures describe its locations only and do not support area "
-    "estimates; the interval is that of other polygons chosen in the same way"
+    "the reference is not a probability sample: the figures hold for its locations only, and areas cannot be estimated "
+    "from them; the interval covers other polygons chosen in the same way"
 )
 
 

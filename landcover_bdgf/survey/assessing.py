@@ -184,20 +184,22 @@ def _notes(
     if missing := int((~labelled).sum()):
         share = percent(missing / len(design))
         notes.append(
-            f"{missing} of {len(design)} points ({share}) have no label and are left out; if they are harder to "
-            "tell than the others, the figures are optimistic"
+            f"{missing} of {len(design)} points ({share}) have no label and are left out; if these are the "
+            "difficult ones, the figures are too high"
         )
     if no_data.any():
         notes.append(
-            f"the map has no data at {int(no_data.sum())} labelled points: they count for the areas, not for accuracies"
+            f"the map has no data at {int(no_data.sum())} labelled points: they count in areas, not in accuracies"
         )
     if about.strata == "raster" or (about.strata == "classes" and not own_strata):
         source = about.strata_file or about.map
         notes.append(f"the strata are those of {printable(source)}, not the classes of this map (Stehman 2014)")
     if about.sampling == "systematic":
-        notes.append("standard errors are those of a simple random sample, which are usually too large for a grid")
+        notes.append(
+            "the standard errors are those of a simple random sample; for points on a grid they are usually too large"
+        )
     if extra:
         text = listed(extra, printable)
-        notes.append(f"the map has no class {text}, which the reference has: such points count as wrong")
+        notes.append(f"the map has no class {text}, but the reference has: such points count as wrong")
         log.warning("the reference has class %s, which the map lacks. Check its spelling.", text)
     return tuple(notes)

@@ -66,7 +66,7 @@ def chip_sheet(design: Design, source: str) -> str:
         shown = replace(image, bands=tuple(image.bands[i] for i in numbers))
         if not chosen:
             names = listed([band.name for band in shown.bands], printable)
-            log.info("%s: bands %s are shown as red, green and blue; FILE:4,3,2 shows others", files[0], names)
+            log.info("%s: shown as red, green and blue: %s; FILE:4,3,2 shows others", files[0], names)
         low, high = _stretch(shown, files[0])
         points = track(range(len(design)), "pictures", len(design))
         chips = [_chip(shown, design, number, low, high) for number in points]

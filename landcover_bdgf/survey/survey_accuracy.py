@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from landcover_bdgf.labels import Color
 from landcover_bdgf.survey.estimators import FEW, Z_95, Estimate
 from landcover_bdgf.survey.points_file import Design
-from landcover_bdgf.text import percent, printable
+from landcover_bdgf.text import listed, percent, printable
 
 
 @dataclass(frozen=True)
@@ -140,7 +140,8 @@ def survey_lines(result: SurveyAccuracy) -> list[str]:
     notes = [f"note: {note}" for note in result.notes]
     if few := [printable(found.name) for found in result.classes if found.few]:
         notes.append(
-            f"note: fewer than {FEW} points are right, or wrong, of {', '.join(few)}: their intervals are exact ones"
+            f"note: {listed(few, str)}: fewer than {FEW} points are right, or fewer than {FEW} wrong, so the intervals "
+            "are exact ones"
         )
     return [*lines, *notes]
 

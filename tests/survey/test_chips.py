@@ -81,4 +81,4 @@ def test_the_bands_are_those_of_the_report_and_are_named(
     path = write_tif("i.tif", bands, **({"names": names} if names else {}))
     caplog.set_level("INFO")
     assert f"red, green, blue: {shown}." in " ".join(chip_sheet(drawn, str(path)).split())
-    assert f"i.tif: bands {shown} are shown as red, green and blue; FILE:4,3,2 shows others" in caplog.text
+    assert f"i.tif: shown as red, green and blue: {shown}; FILE:4,3,2 shows others" in caplog.text

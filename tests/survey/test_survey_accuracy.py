@@ -27,8 +27,8 @@ def test_lines_have_the_figures_of_the_estimates(found: SurveyAccuracy) -> None:
     row = found.classes[3]
     assert hectares_text(row.share, found.hectares, row.few) in water
     assert interval_text(row.users, row.few) in water
-    assert "note: fewer than 10 points are right, or wrong, of built" in lines[-1]
-    assert lines[-1].endswith("their intervals are exact ones")
+    assert ": fewer than 10 points are right, or fewer than 10 wrong" in lines[-1]
+    assert lines[-1].endswith("the intervals are exact ones")
     assert "200 points" in repr(found)
     assert ", 200 points, 1,195 ha" in lines[0]
 
