@@ -77,7 +77,16 @@ def opened_client(address: str | None) -> Iterator[Client | None]:
 def _own_workers(count: int) -> Iterator[Client]:
     """A client of new workers that share the cores of this machine."""
     import dask
-    from distributed import Client, LocalCluster
+    from distributed import Adaptive, Client, LocalCluster, Status
+
+    class Restarting(Adaptive):
+        """Start workers again that dask gives up: those that die, or take long, while they start again."""
+
+        async def recommendations(self, target: int) -> Any:
+            workers: dict[Any, Any] = self.cluster.workers  # type: ignore[attr-defined]
+            for name in [name for name, worker in workers.items() if worker.status in (Status.failed, Status.closed)]:
+                del workers[name]
+            return await super().recommendations(target)
 
     log.info("starting %d workers on this machine", count)
     how: dict[str, Any] = {"dashboard_address": ":0", "memory_limit": 0, "preload": [_IGNORE_CTRL_C]}
@@ -89,7 +98,7 @@ def _own_workers(count: int) -> Iterator[Client]:
         LocalCluster(count, threads_per_worker=1, processes=True, silence_logs=False, **how) as own,
         Client(own, set_as_default=False) as client,
     ):
-        own.adapt(minimum=count, maximum=count)  # dask gives up a worker that dies while it starts
+        own.adapt(Adaptive=Restarting, minimum=count, maximum=count)
         yield client
 
 

@@ -11,6 +11,8 @@ import time
 from contextlib import suppress
 from pathlib import Path
 
+import dask
+import psutil
 import pytest
 from distributed import Client
 from near_workers import workers_here
@@ -140,6 +142,24 @@ def test_dask_is_quiet_from_its_first_line() -> None:
     )
     found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert (found.stdout, found.stderr) == ("", "")
+
+
+def test_a_worker_that_is_killed_while_it_starts_again_is_replaced() -> None:
+    """On a machine where starting again takes longer than dask waits for it."""
+    with dask.config.set({"distributed.deploy.lost-worker-timeout": "10ms"}), opened_client("local:1") as client:
+        assert client is not None
+        until = time.monotonic() + 4
+        while time.monotonic() < until:
+            for child in filter(is_worker, psutil.Process().children()):
+                child.kill()
+            time.sleep(0.2)
+        client.wait_for_workers(1, timeout=60)
+
+
+def is_worker(process: psutil.Process) -> bool:
+    with suppress(psutil.Error):
+        return "spawn_main" in " ".join(process.cmdline())
+    return False
 
 
 def test_without_an_address_there_is_no_client() -> None:
