@@ -147,12 +147,16 @@ def survey_lines(result: SurveyAccuracy) -> list[str]:
 
 
 def interval_text(found: Estimate, few: bool = False) -> str:
-    """A share with its normal 95 % interval; with its exact one for ``few`` points, or if no variance was seen."""
+    """A share with the 95 % interval of :func:`shown_interval`."""
     if found.value is None:
         return "–"
-    exact = few or found.se == 0
-    low, high = (found.exact_low, found.exact_high) if exact else (found.low, found.high)
+    low, high = shown_interval(found, few)
     return f"{percent(found.value)} ({percent(low)} to {percent(high)})"
+
+
+def shown_interval(found: Estimate, few: bool = False) -> tuple[float | None, float | None]:
+    """The normal 95 % interval of a share; the exact one for ``few`` points, or if no variance was seen."""
+    return (found.exact_low, found.exact_high) if few or found.se == 0 else (found.low, found.high)
 
 
 def hectares_text(share: Estimate, hectares: float, few: bool = False) -> str:

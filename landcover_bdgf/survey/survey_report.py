@@ -12,7 +12,7 @@ from landcover_bdgf.assessment import html_page, write_table
 from landcover_bdgf.labels import ClassRaster
 from landcover_bdgf.storage import PathLike, Product, atomic_folder
 from landcover_bdgf.survey.estimators import FEW, Estimate
-from landcover_bdgf.survey.survey_accuracy import ClassEstimates, SurveyAccuracy, hectares_text
+from landcover_bdgf.survey.survey_accuracy import ClassEstimates, SurveyAccuracy, hectares_text, shown_interval
 from landcover_bdgf.text import percent, printable
 
 TEMPLATE = "survey/survey.html.jinja"
@@ -64,7 +64,7 @@ def _matrix_rows(result: SurveyAccuracy) -> Iterator[list[object]]:
 
 def _page(map_: ClassRaster, result: SurveyAccuracy) -> str:
     largest = max(
-        [0.0, *(found.share.high or 0.0 for found in result.classes),
+        [0.0, *(shown_interval(found.share, found.few)[1] or 0.0 for found in result.classes),
          *(found.mapped_ha / result.hectares for found in result.classes)]
     )  # fmt: skip
     return html_page(
@@ -73,6 +73,7 @@ def _page(map_: ClassRaster, result: SurveyAccuracy) -> str:
         interval=_interval,
         exact=_exact,
         hectares=lambda row: hectares_text(row.share, result.hectares, row.few),
+        span=lambda row: shown_interval(row.share, row.few),
         few=FEW,
         result=result,
         about=result.design.about,

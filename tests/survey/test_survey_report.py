@@ -58,6 +58,19 @@ def test_the_page_is_sound_and_readable_without_eyes_and_in_the_dark(files: tupl
     assert all(f">{name}<" in page for name in ("trees", "water")) or "trees" in text
 
 
+def test_bars_show_the_interval_that_the_row_tells(tmp_path: Path) -> None:
+    """Of a class with few points the exact one, of the others the normal one."""
+    _, path = maps(tmp_path)
+    points = write_labelled(design(path, DesignSettings(points=900)), tmp_path / "p.gpkg", truth())
+    found = assess_design(path, points, output=tmp_path / "report")
+    bars = re.findall(r'aria-label="([\d.]+)\s%\sto\s([\d.]+)\s%"', (tmp_path / "report/report.html").read_text())
+    assert {row.few for row in found.classes} == {False, True}
+    for row, (low, high) in zip(found.classes, bars, strict=True):
+        share = row.share
+        wanted = (share.exact_low, share.exact_high) if row.few else (share.low, share.high)
+        assert (low, high) == tuple(f"{100 * (each or 0):.1f}" for each in wanted)
+
+
 class Checked(HTMLParser):
     """Tags that are never closed, and header cells without a scope."""
 
