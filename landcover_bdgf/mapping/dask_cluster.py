@@ -126,7 +126,9 @@ def _reach(address: str) -> None:
         try:
             socket.create_connection((where.hostname, where.port), CONNECTED_WITHIN_S).close()
             return
-        except (OSError, ValueError) as error:  # ValueError: no name or port of a machine
+        except ValueError as error:  # no name or port of a machine
+            raise _no_scheduler(address) from error
+        except OSError as error:
             if time.monotonic() > until:
                 raise _no_scheduler(address) from error
         time.sleep(0.2)

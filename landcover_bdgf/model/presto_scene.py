@@ -62,8 +62,8 @@ class PrestoScene:
         RasterError
             The scene has other sensors, lacks a band, or is in an unknown unit.
         SettingsError
-            Bands are reduced to components, each scene is scaled by its own values, or the settings name another number
-        of bands.
+            Bands are reduced to components, each scene is scaled by its own values, or the settings name another
+            number of bands.
         """
         if scaling.by_scene:
             problem = "scales each scene by its own values, but Presto needs reflectance"

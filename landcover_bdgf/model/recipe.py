@@ -53,8 +53,7 @@ class SpectralRecipe(Settings):
 class ScalingRecipe(Settings):
     """How the values of several scenes are scaled to inputs of the networks."""
 
-    # By percentiles and moments of all training scenes together, or of each scene by itself, also of one that is mapped
-    # later. The latter removes another unit, offset or season, but stretches a lake as a whole landscape: decision 28.
+    # By the values of all training scenes together, or of each scene by itself, also of one mapped later: decision 28.
     fit: Literal["together", "scene"] = "together"
 
 

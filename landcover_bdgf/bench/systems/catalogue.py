@@ -42,9 +42,8 @@ def system_codes(
 ) -> tuple[NDArray[Any], NDArray[np.floating[Any]]]:
     """Codes of the scene (h, w), and their probabilities (h, w), by a system trained on the training part.
 
-    With ``where`` (h, w), only these pixels are classified, and the others are 0: windows are computed one by one,
-    which takes longer than the training where most pixels have no label. Systems are small, and run on the CPU; only
-    a denoiser uses a GPU.
+    With ``where`` (h, w), only these pixels are classified, and the others are 0, as windows are computed one by one.
+    Systems are small, and run on the CPU; only a denoiser uses a GPU.
     """
     system, stack = ALL[name](), source.stack
     run = replace(source.run, device="cpu")
