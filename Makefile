@@ -38,10 +38,10 @@ bench: $(READY)  ## speed, memory, training time; accuracy against a random fore
 	@$(BIN)/python benchmarks/networks.py
 	@$(BIN)/python benchmarks/mapping.py
 	@$(BIN)/python benchmarks/training.py
-	@$(BIN)/python benchmarks/accuracy.py
+	@$(BIN)/python benchmarks/polygons.py
 
-accuracy: $(READY)  ## the accuracy tables; needs the real scenes and a day or more; PART=many-bands/potsdam-near: one scene and protocol; QUICK=1: a small part
-	@$(BIN)/python benchmarks/tables.py $(if $(QUICK),--quick) $(if $(PART),--only $(PART))
+accuracy: $(READY)  ## compute what benchmarks/accuracy.csv lacks, and print its tables; needs the real scenes; PART=potsdam-near SEEDS=2-4: a part
+	@$(BIN)/python benchmarks/accuracy.py $(if $(PART),--only $(PART)) $(if $(SEEDS),--seeds $(SEEDS))
 
 $(READY): pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(0 if sys.version_info >= (3, 11) else "bdgf needs Python 3.11 or newer, this is " + sys.version.split()[0] + ". Name another: make PYTHON=python3.12 ...")'

@@ -1,113 +1,208 @@
-"""Accuracy of BDGF, a random forest and an SVM trained on the same pixels, on real scenes.
+"""Accuracy of BDGF and other methods on the same pixels: cells of scene × protocol × seed × method, and their tables.
 
-python benchmarks/accuracy.py [--scenes chile,denmark] [--seeds 0,1,2,3,4] [--set key=value …]
+python benchmarks/accuracy.py [--only potsdam] [--seeds 2-11] [--method calc …] [--work accuracy] [--tables]
 
-For each scene and seed, pixels are drawn from the training polygons as in `bdgf map --labels`. All methods are trained
-on the training part and evaluated on `test_polygons.gpkg`, which is at least 9 px away from it. The features of the
-baselines are the bands, the SAR in dB, and mean and standard deviation of each in 9 × 9 windows. Prints overall and
-average accuracy in %.
+Cells are rows of ``benchmarks/accuracy.csv``, with the commit that computed them. Those that are there are not computed
+again: delete rows to repeat them. A cell of BDGF takes two to four minutes of a core, and several processes may work on
+different scenes or seeds. `--tables` prints the tables of RESULTS.md from the rows. Settings of BDGF were chosen on
+seeds 0 and 1.
 """
 
 import argparse
+import csv
 import logging
-import tempfile
+import subprocess
 import time
+from collections.abc import Iterator, Sequence
+from itertools import product
 from pathlib import Path
-
-import numpy as np
-from numpy.typing import NDArray
-from rasterio.windows import Window
-from scipy.ndimage import uniform_filter
-from sklearn.ensemble import RandomForestClassifier
-from sklearn.metrics import accuracy_score, recall_score
-from sklearn.pipeline import make_pipeline
-from sklearn.preprocessing import StandardScaler
-from sklearn.svm import SVC
+from typing import Any
 
 import landcover_bdgf as bdgf
-from landcover_bdgf.geo.raster import open_raster
-from landcover_bdgf.labels.rasterize import read_labels
+from landcover_bdgf.bench.cells import judged
+from landcover_bdgf.bench.datasets import open_dataset
+from landcover_bdgf.bench.methods import Laboratory, parse_method
+from landcover_bdgf.bench.protocols import PROTOCOLS, draw
+from landcover_bdgf.bench.systems import SYSTEMS
+from landcover_bdgf.bench.tables import NEAREST, Spread, by, paired, signed, spread
 
-DATA = Path(__file__).parents[2] / "shared/data"
+HERE = Path(__file__).parent
+DATA = HERE.parents[1] / "shared/data"
+ROWS = HERE / "accuracy.csv"
+PER_CLASS = 50
+SENTINEL = "chile", "denmark", "kenya"
+MANY_BANDS = "potsdam", "indian_pines"  # their SAR images are simulated, and that of Hong Kong
+SCENES = (*SENTINEL, *MANY_BANDS, "thin", "hong_kong")
+NOT_DRAWN = {"indian_pines-far"}  # most classes would have no test pixels
+NEAR_ALONE = {"thin", "hong_kong"}
+# Names of the bands of the Sentinel scenes, which their files lack, for Presto.
+BANDS = (
+    "features.bands=B01,B02,B03,B04,B05,B06,B07,B08,B8A,B09,B11,B12",
+    "features.sar_bands=VV,VH",
+)
+BASELINES = (*(f"{kind}{px}" for kind in ("et", "svm") for px in ("", "+9", "+17", "+33")), "rf+9", "gb+9")
+TUNED = "svm-cv", "svm-cv+9", "lda"
+ON_COMPONENTS = (
+    *(f"{kind}-components{px}" for kind in ("et", "svm-cv") for px in ("", "+9")),
+    "lda-components",
+    "cnn-components",
+)
+KEYS = "dataset", "protocol", "per_class", "seed", "method"
+NUMBERS = (
+    *("oa", "aa", "kappa", "ece", NEAREST, "oa_3_5", "oa_6", "kept_1px", "kept_2px", "kept_3px", "kept_5px"),
+    *("train_px", "test_px", "cpu_s"),
+)
+Row = dict[str, Any]
 
 
-def statistics(stack: bdgf.Stack) -> NDArray[np.float64]:
-    """Bands, and their mean and standard deviation in 9 × 9 windows: (3 · B, h, w)."""
-    height, width = stack.grid.shape_hw
-    tile = stack.read(Window(0, 0, width, height))
-    bands = np.concatenate([tile.spectral, 10 * np.log10(np.maximum(tile.sar, 1e-6))]).astype(np.float64)
-    mean = np.stack([uniform_filter(b, 9) for b in bands])
-    square = np.stack([uniform_filter(b * b, 9) for b in bands])
-    return np.concatenate([bands, mean, np.sqrt(np.maximum(square - mean**2, 0))])
+def methods_of(scene: str) -> tuple[str, ...]:
+    """The methods that are compared on a scene."""
+    if scene == "thin":
+        return "bdgf", "et", "et+9", "et+33"
+    own = {**dict.fromkeys(SENTINEL, ("presto+9",)), **dict.fromkeys(MANY_BANDS, ON_COMPONENTS)}
+    return "bdgf", *BASELINES, *TUNED, *own.get(scene, ())
 
 
-def baseline(model: object, stack: bdgf.Stack, samples: bdgf.Samples) -> NDArray[np.int64]:
-    """Classes of the whole scene from a scikit-learn model."""
-    features = statistics(stack)
-    train = samples.train
-    model.fit(features[:, train.rows, train.cols].T, train.codes)  # type: ignore[attr-defined]
-    flat = features.reshape(len(features), -1).T
-    return model.predict(flat).reshape(stack.grid.shape_hw)  # type: ignore[attr-defined, no-any-return]
+def rows() -> list[Row]:
+    """All cells; numbers are None where there are none."""
+    with ROWS.open(newline="", encoding="utf-8") as file:
+        found: list[Row] = [dict(row) for row in csv.DictReader(file)]
+    for row in found:
+        row |= {key: int(row[key]) for key in ("per_class", "seed")}
+        row |= {key: float(row[key]) if row[key] else None for key in NUMBERS}
+    return found
 
 
-def bdgf_map(stack: bdgf.Stack, samples: bdgf.Samples, recipe: bdgf.Recipe, seed: int) -> NDArray[np.int64]:
-    """Classes of the whole scene from BDGF: pre-training, training and mapping."""
-    run = bdgf.Run(seed=seed)
-    denoiser = bdgf.pretrain(stack, recipe, samples=samples, run=run)
-    model = bdgf.train(stack, samples, denoiser=denoiser, recipe=recipe, run=run)
-    with tempfile.TemporaryDirectory() as folder:
-        bdgf.map_scene(model, stack, f"{folder}/map.tif", run=run)
-        with open_raster(f"{folder}/map.tif") as dataset:
-            return dataset.read(1)  # type: ignore[no-any-return]
+def append(row: Row) -> None:
+    """Add a cell, in one write, so that other processes can add theirs."""
+    fields = (*KEYS, *NUMBERS, "commit")
+    line = ",".join(
+        "" if row[key] is None else f"{row[key]:.3f}".rstrip("0").rstrip(".") if key in NUMBERS else str(row[key])
+        for key in fields
+    )
+    with ROWS.open("a", encoding="utf-8") as file:
+        file.write(f"{line}\n")
 
 
-def one_run(scene: str, seed: int, recipe: bdgf.Recipe) -> dict[str, tuple[float, float, float]]:
-    """Method -> overall accuracy, average accuracy (%), seconds."""
-    folder = DATA / f"s1s2_{scene}"
-    stack = bdgf.align(folder / "s2_l2a.tif", folder / "s1_rtc_db.tif")
-    settings = bdgf.SampleSettings(seed=seed, buffer_px=9)
-    samples = bdgf.sample(stack, folder / "train_polygons.shp", field="class", settings=settings)
-    test = read_labels(folder / "test_polygons.gpkg", "class", stack.grid)
-    truth = np.array([samples.legend.code_of(test.legend.names[code - 1]) for code in test.codes])
-    methods = {
-        "random forest": lambda: baseline(RandomForestClassifier(500, random_state=seed, n_jobs=-1), stack, samples),
-        "SVM": lambda: baseline(make_pipeline(StandardScaler(), SVC()), stack, samples),
-        "BDGF": lambda: bdgf_map(stack, samples, recipe, seed),
-    }
-    results = {}
-    for name, classify in methods.items():
-        started = time.monotonic()
-        found = classify()[test.rows, test.cols]
-        average = recall_score(truth, found, average="macro", labels=np.unique(truth), zero_division=0)
-        results[name] = (100 * accuracy_score(truth, found), 100 * average, time.monotonic() - started)
-        overall, average, seconds = results[name]
-        print(f"{scene} seed {seed} {name:<13} OA {overall:5.1f}  AA {average:5.1f}  {seconds:4.0f} s", flush=True)
-    return results
+def compute(scene: str, protocols: Sequence[str], seeds: Sequence[int], methods: Sequence[str], work: Path) -> None:
+    """Compute the missing cells of a scene, seed by seed."""
+    work.mkdir(parents=True, exist_ok=True)
+    path = {"thin": "thin", "indian_pines": str(DATA / "indian_pines")}.get(scene, str(HERE / f"datasets/{scene}.toml"))
+    recipe = bdgf.load_recipe("laptop", BANDS if scene in SENTINEL else ())
+    presto = DATA / "presto/presto_encoder.safetensors"
+    laboratory = Laboratory(open_dataset(path, DATA, work), recipe, work, bdgf.Run(), presto)
+    for seed, protocol in product(seeds, protocols):
+        samples = draw(laboratory.dataset, PROTOCOLS[protocol], per_class=PER_CLASS, seed=seed)
+        for method in methods or methods_of(scene):
+            names = dict(zip(KEYS, (scene, protocol, PER_CLASS, seed, method), strict=True))
+            if any(all(row[key] == value for key, value in names.items()) for row in rows()):
+                continue
+            started = time.process_time()
+            found = laboratory.predict(parse_method(method), samples, seed, whole=False)
+            cell = names | judged(laboratory.dataset, samples, found)
+            append(cell | {"cpu_s": time.process_time() - started, "commit": commit()})
+            print(f"{scene} {protocol} {seed} {method}: {cell['oa']:.1f} / {cell['aa']:.1f}", flush=True)
+
+
+def commit() -> str:
+    """The commit that is checked out, with a + if the package differs from it."""
+
+    def git(*words: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(["git", *words], cwd=HERE.parent, capture_output=True, text=True)
+
+    changed = git("diff", "--quiet", "HEAD", "--", "landcover_bdgf").returncode != 0
+    return git("rev-parse", "--short=7", "HEAD").stdout.strip() + "+" * changed
+
+
+def tables() -> Iterator[str]:
+    """Lines of the tables, as Markdown."""
+    found = [row for row in rows() if row["seed"] > 1 and row["method"] not in SYSTEMS]
+    parts = by(found, lambda row: (row["dataset"], row["protocol"]))
+    yield "| scene, protocol | seeds | BDGF | best in OA, and BDGF minus it | best in AA, and BDGF minus it |"
+    yield "|---|---|---|---|---|"
+    for (scene, protocol), cells in parts.items():
+        methods = by(cells, lambda row: row["method"])
+        own = methods.pop("bdgf", [])
+        common = {name: alike for name, others in methods.items() if len(alike := on_seeds_of(own, others)) == len(own)}
+        if common:
+            best = [max(common, key=lambda name: mean(common[name], metric)) for metric in ("oa", "aa")]
+            said = [f"{name}, {pair(common[name])}: {difference(own, common[name])}" for name in best]
+            yield f"| {scene} {protocol} | {len(own)} | {pair(own, deviation=True)} | {' | '.join(said)} |"
+    yield from _of_borders(parts)
+    for (scene, protocol), cells in parts.items():
+        methods = by(cells, lambda row: row["method"])
+        yield from ("", f"{scene} {protocol}", "", "| | OA / AA | BDGF minus it |", "|---|---|---|")
+        for name, others in methods.items():
+            yield f"| {name} | {pair(others)} | {'' if name == 'bdgf' else difference(methods['bdgf'], others)} |"
+
+
+def _of_borders(parts: dict[Any, list[Row]]) -> Iterator[str]:
+    yield ""
+    yield "| scene, protocol | OA within 2 px of a border | minus extra trees | 3 to 5 px | 6 px and more | ECE |"
+    yield "|---|---|---|---|---|---|"
+    for (scene, protocol), cells in parts.items():
+        methods = by(cells, lambda row: row["method"])
+        own, trees = methods.get("bdgf", []), methods.get("et", [])
+        shown = [of(own, metric) for metric in (NEAREST, "oa_3_5", "oa_6", "ece")]
+        above = paired(own, trees, NEAREST)
+        yield " | ".join((f"| {scene} {protocol}", shown[0], emphasised(above) if above else "", *shown[1:])) + " |"
+
+
+def on_seeds_of(own: Sequence[Row], others: Sequence[Row]) -> list[Row]:
+    """The other cells whose seeds are among one's own."""
+    seeds = {row["seed"] for row in own}
+    return [row for row in others if row["seed"] in seeds]
+
+
+def mean(cells: Sequence[Row], metric: str) -> float:
+    """Mean over seeds."""
+    return sum(row[metric] for row in cells) / len(cells)
+
+
+def of(cells: Sequence[Row], metric: str) -> str:
+    """Mean over the seeds that have the metric."""
+    found = spread(cells, metric)
+    return f"{found.mean:.1f}" if found else ""
+
+
+def pair(cells: Sequence[Row], *, deviation: bool = False) -> str:
+    """OA / AA, each with its standard deviation over seeds if that is asked."""
+    found = [Spread.of([row[metric] for row in cells]) for metric in ("oa", "aa")]
+    return " / ".join(f"{each.mean:.1f} ± {each.std:.1f}" if deviation else f"{each.mean:.1f}" for each in found)
+
+
+def difference(own: Sequence[Row], others: Sequence[Row]) -> str:
+    """Of OA / AA on the same seeds, with the half width of the 95 % interval; bold if that excludes 0."""
+    found = [paired(own, others, metric) for metric in ("oa", "aa")]
+    return " / ".join(emphasised(each) for each in found if each)
+
+
+def emphasised(value: Spread) -> str:
+    """A difference, bold if its interval excludes 0."""
+    text = signed(value).replace("-", "−")
+    return f"**{text}**" if value.apart_from_0 else text
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--scenes", default="chile,denmark")
-    parser.add_argument("--seeds", default="0,1,2,3,4")
-    parser.add_argument("--set", action="append", default=[])
+    parser.add_argument("--only", default="", help="beginning of SCENE-PROTOCOL")
+    parser.add_argument("--seeds", default="2-11")
+    parser.add_argument("--method", action="append", default=[], help="instead of BDGF and the baselines")
+    parser.add_argument("--work", type=Path, default=Path("accuracy"), help="folder of denoisers")
+    parser.add_argument("--tables", action="store_true", help="print the tables and compute nothing")
     arguments = parser.parse_args()
     logging.getLogger("landcover_bdgf").setLevel(logging.ERROR)
-    if not DATA.is_dir():
+    if not arguments.tables and not DATA.is_dir():
         raise SystemExit("needs the real scenes of ../shared/data, which are not here")
-    recipe = bdgf.load_recipe("laptop", tuple(arguments.set))
-    lines = []
-    for scene in arguments.scenes.split(","):
-        runs = [one_run(scene, int(seed), recipe) for seed in arguments.seeds.split(",")]
-        for method in runs[0]:
-            overall, average, seconds = np.array([run[method] for run in runs]).T
-            lines.append(
-                f"| {scene} | {method} | {overall.mean():.1f} ± {overall.std(ddof=len(runs) > 1):.1f} "
-                f"| {average.mean():.1f} ± {average.std(ddof=len(runs) > 1):.1f} | {seconds.mean():.0f} |"
-            )
-    print(
-        f"\n{len(runs)} seeds, mean ± standard deviation\n\n| scene | method | OA % | AA % | s |\n|---|---|---|---|---|"
-    )
-    print("\n".join(lines))
+    first, _, last = arguments.seeds.partition("-")
+    for scene in () if arguments.tables else SCENES:
+        asked = [name for name in PROTOCOLS if f"{scene}-{name}".startswith(arguments.only)]
+        drawn = [name for name in asked if f"{scene}-{name}" not in NOT_DRAWN]
+        drawn = [name for name in drawn if name == "near"] if scene in NEAR_ALONE else drawn
+        if drawn:
+            seeds = range(int(first), int(last or first) + 1)
+            compute(scene, drawn, seeds, arguments.method, arguments.work / scene)
+    print("\n".join(tables()))
 
 
 if __name__ == "__main__":

@@ -33,7 +33,7 @@ from landcover_bdgf.settings import choices
 ROOT = Path(__file__).parents[1]
 IN_SITE = (
     "README.md", "CHANGELOG.md", "CONTRIBUTING.md", "SECURITY.md", "LICENSE", "benchmarks/RESULTS.md",
-    "benchmarks/comparison.csv", "benchmarks/datasets/*.toml", "examples/*", "models/README.md", "docs/**/*.md",
+    "benchmarks/accuracy.csv", "benchmarks/datasets/*.toml", "examples/*", "models/README.md", "docs/**/*.md",
     "docs/**/*.png", "docs/**/*.css",
 )  # fmt: skip
 GENERATED = re.compile(r"^<!-- generated: (\w+) ?(.*) -->$", re.MULTILINE)

@@ -84,6 +84,9 @@ def lines(found: Sequence[ProtocolTable]) -> list[str]:
     for table in found:
         leak = f"{100 * table.leak:.0f} % of their windows overlap training windows"
         text.append(f"{table.dataset}, {table.protocol}: {table.test_px:.0f} test px, {leak}")
+        if table.shortages:
+            others = f", and in {more} other seed{'s'[: more > 1]}" if (more := len(table.shortages) - 1) else ""
+            text.append(f"  too few pixels: {table.shortages[0]}{others}")
         for row in table.rows:
             metrics = "  ".join(f"{metric.upper()} {row.metrics[metric]}" for metric in ("oa", "aa"))
             metrics += f"  near borders {row.metrics[NEAREST]}" if NEAREST in row.metrics else ""

@@ -56,6 +56,16 @@ def test_tables_pair_one_method_with_all_others() -> None:
     assert any("a minus b: OA +1.0" in line for line in lines([table]))
 
 
+def test_a_comparison_says_where_classes_have_too_few_pixels() -> None:
+    """The protocol "far" on a small scene may leave nothing to judge by: the accuracy alone would hide it."""
+    cells = cells_of({"a": [61, 71, 50]})
+    assert not any("too few" in line for line in lines(tables(cells, "a")))
+    for cell in cells[:2]:
+        cell["shortages"] = ["hay: 0 test px"]
+    assert lines(tables(cells[:1], "a"))[1] == "  too few pixels: seed 0: hay: 0 test px"
+    assert lines(tables(cells, "a"))[1] == "  too few pixels: seed 0: hay: 0 test px, and in 1 other seed"
+
+
 def test_numbers_that_need_more_seeds_are_null_in_json() -> None:
     (row,) = rows(tables(cells_of({"a": [61]}), "a"))
     assert row["oa"] == {"n": 1, "mean": 61.0, "std": None, "ci95": None, "cv": None, "nsi": None}
