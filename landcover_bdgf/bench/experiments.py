@@ -140,7 +140,7 @@ def run_experiment(
         if settings.experiment == "complexity":
             found = [_costs(name, settings, work, recipe) for name in settings.dataset]
             _check_names([name for name, _ in found])
-            return [], write_costs(output, dict(found))
+            return [], write_costs(output, dict(found), recipe)
         datasets = tuple(open_dataset(name, settings.data, work) for name in settings.dataset)
         _check_names([dataset.name for dataset in datasets])
         seeds = tuple(range(run.seed, run.seed + settings.seeds))

@@ -74,10 +74,13 @@ def write_results(
     )  # fmt: skip
 
 
-def write_costs(folder: Path, found: Mapping[str, Sequence[Cost]]) -> Path:
-    """Write ``summary.json`` and ``report.html`` with the costs by data set; returns the path of the page."""
+def write_costs(folder: Path, found: Mapping[str, Sequence[Cost]], recipe: Recipe) -> Path:
+    """Write ``summary.json`` and ``report.html`` with the costs by data set, of BDGF those of the recipe.
+
+    Returns the path of the page.
+    """
     _write_json(folder, {name: [asdict(cost) for cost in own] for name, own in found.items()})
-    return _write_page(folder, COSTS_TEMPLATE, title="Costs of methods", found=found)
+    return _write_page(folder, COSTS_TEMPLATE, title="Costs of methods", found=found, recipe=recipe.name)
 
 
 def _write_json(folder: Path, values: Any) -> None:
@@ -178,7 +181,7 @@ def by_distance(cells: Sequence[Cell]) -> str:
     axes.set_xticks(range(len(ticks)), [f"{low:.0f}+" for low in ticks])
     axes.set_xlabel("px to the nearest training pixel", color=FAINT, fontsize=8)
     axes.set_ylabel("overall accuracy, %", color=FAINT, fontsize=8)
-    axes.legend(frameon=False, fontsize=8)
+    figure.legend(loc="outside upper left", ncols=3, frameon=False, fontsize=8)
     style_axes(axes, "y", labelcolor=INK, length=2)
     return as_svg(figure)
 
@@ -221,13 +224,14 @@ def single_runs(cells: Sequence[Cell], method: str) -> str:
         width = np.nan_to_num(spread.half_width)
         axes.errorbar([place + 0.25], [spread.mean], yerr=[width], fmt="s", markersize=5, color=COLORS[protocol])
     axes.set_xticks(range(len(own)), list(own))
+    axes.set_xlim(-0.75, len(own) - 0.25)
     axes.set_ylabel("overall accuracy, %", color=FAINT, fontsize=8)
     style_axes(axes, "y", labelcolor=INK, length=2)
     return as_svg(figure)
 
 
 def by_labels(cells: Sequence[Cell]) -> str:
-    """Figure 14 of the paper: overall accuracy against the number of training pixels per class."""
+    """Figure 14 of the paper: overall accuracy against the number of training pixels per class, with 95 % intervals."""
     protocols = by(cells, lambda c: str(c["protocol"]))
     figure, _ = new_figure(3.4 * len(protocols), 2.8)
     figure.clear()
@@ -236,10 +240,14 @@ def by_labels(cells: Sequence[Cell]) -> str:
     ):
         for name, of_method in list(by(own, lambda c: str(c["method"]).rsplit(", ", 1)[0]).items())[:MAX_LINES]:
             counts = by(of_method, lambda c: int(c["per_class"]))
-            means = [np.mean([cell["oa"] for cell in group]) for group in counts.values()]
-            axes.plot(list(counts), means, marker="o", markersize=3.5, linewidth=1.4, label=name)
+            found = [Spread.of([cell["oa"] for cell in group]) for group in counts.values()]
+            means, widths = [one.mean for one in found], np.nan_to_num([one.half_width for one in found])
+            axes.errorbar(list(counts), means, yerr=widths, marker="o", markersize=3.5, linewidth=1.4, label=name)
+        low, high = axes.get_ylim()
+        axes.set_ylim(max(low, 0), min(high, 100))
         axes.set_title(protocol, fontsize=9)
         axes.set_xlabel("training px per class", color=FAINT, fontsize=8)
+        axes.set_ylabel("overall accuracy, %", color=FAINT, fontsize=8)
         style_axes(axes, "y", labelcolor=INK, length=2)
     axes.legend(frameon=False, fontsize=8)
     return as_svg(figure)
