@@ -20,7 +20,7 @@ from typing import Any
 
 import landcover_bdgf as bdgf
 from landcover_bdgf.bench.cells import judged
-from landcover_bdgf.bench.datasets import open_dataset
+from landcover_bdgf.bench.datasets import Dataset, open_dataset
 from landcover_bdgf.bench.methods import Laboratory, parse_method
 from landcover_bdgf.bench.protocols import PROTOCOLS, draw
 from landcover_bdgf.bench.systems import SYSTEMS
@@ -84,13 +84,18 @@ def append(row: Row) -> None:
         file.write(f"{line}\n")
 
 
+def open_scene(name: str, work: Path) -> Dataset:
+    """A scene of the comparison; files that are made of it go into ``work``."""
+    path = {"thin": "thin", "indian_pines": str(DATA / "indian_pines")}.get(name, str(HERE / f"datasets/{name}.toml"))
+    return open_dataset(path, DATA, work)
+
+
 def compute(scene: str, protocols: Sequence[str], seeds: Sequence[int], methods: Sequence[str], work: Path) -> None:
     """Compute the missing cells of a scene, seed by seed."""
     work.mkdir(parents=True, exist_ok=True)
-    path = {"thin": "thin", "indian_pines": str(DATA / "indian_pines")}.get(scene, str(HERE / f"datasets/{scene}.toml"))
     recipe = bdgf.load_recipe("laptop", BANDS if scene in SENTINEL else ())
     presto = DATA / "presto/presto_encoder.safetensors"
-    laboratory = Laboratory(open_dataset(path, DATA, work), recipe, work, bdgf.Run(), presto)
+    laboratory = Laboratory(open_scene(scene, work), recipe, work, bdgf.Run(), presto)
     for seed, protocol in product(seeds, protocols):
         samples = draw(laboratory.dataset, PROTOCOLS[protocol], per_class=PER_CLASS, seed=seed)
         for method in methods or methods_of(scene):
