@@ -34,7 +34,7 @@ ROOT = Path(__file__).parents[1]
 IN_SITE = (
     "README.md", "CHANGELOG.md", "CONTRIBUTING.md", "SECURITY.md", "LICENSE", "benchmarks/RESULTS.md",
     "benchmarks/accuracy.csv", "benchmarks/datasets/*.toml", "examples/*", "models/README.md", "docs/**/*.md",
-    "docs/**/*.png", "docs/**/*.css",
+    "docs/**/*.png", "docs/**/*.css", "docs/**/*.csv",
 )  # fmt: skip
 GENERATED = re.compile(r"^<!-- generated: (\w+) ?(.*) -->$", re.MULTILINE)
 DECISION = re.compile(r"\bdecision (\d+)")
