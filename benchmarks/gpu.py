@@ -3,7 +3,7 @@
 python benchmarks/gpu.py [--device cuda] [--tiny] > table.md
 
 Scenes are arrays in memory, so that it runs where there is PyTorch, Triton, NumPy, SciPy, Numba, scikit-learn,
-safetensors, filelock, lazy-loader, pydantic, tomli-w and pytest, but no rasterio, geopandas or pyproj; nothing is read
+safetensors, filelock, lazy-loader, pydantic and pytest, but no rasterio, geopandas or pyproj; nothing is read
 or written. With ``PYTHONPATH=.`` the package need not be installed. ``--tiny``: a few steps on small arrays, as a test.
 """
 

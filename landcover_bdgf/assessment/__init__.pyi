@@ -1,5 +1,5 @@
 from .borders import border_bins as border_bins
-from .distances import accuracy_by_border as accuracy_by_border
+from .distances import accuracy_by_border as accuracy_by_border, accuracy_by_distance as accuracy_by_distance
 from .figures import (
     FAINT as FAINT,
     INK as INK,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 import numpy as np
@@ -15,6 +16,7 @@ from landcover_bdgf.text import percent
 FAR_NEARER = 0.5  # judged labels so much nearer than the map's pixels say little of most of them
 FEW_NEAR = 0.5  # a share near borders so much smaller than that of the map says little of its accuracy
 APART_PX = 37  # smallest distance at which surroundings of reference and training pixels do not overlap, by default
+Span = tuple[float, float]
 # Distance to the nearest training pixel, in pixels. Below the first bound the windows of both overlap; farther away
 # the two have less and less of the landscape in common.
 DISTANCE_BINS_PX = ((0.0, CLEAR_PX), (CLEAR_PX, APART_PX), (APART_PX, 100.0), (100.0, math.inf))
@@ -93,13 +95,15 @@ def of_folds(judged_px: float, map_px: float) -> str:
     return text
 
 
-def accuracy_by_distance(right: NDArray[np.bool_], distances_px: NDArray[np.float64]) -> tuple[DistanceBin, ...]:
-    """Overall accuracy of pixels by their distance to the nearest training pixel.
+def accuracy_by_distance(
+    right: NDArray[np.bool_], distances_px: NDArray[np.float64], bins_px: Iterable[Span] = DISTANCE_BINS_PX
+) -> tuple[DistanceBin, ...]:
+    """Overall accuracy of pixels by their distance to the nearest training pixel; bins without pixels are left out.
 
     ``right`` (n,) is where map and reference agree; ``distances_px`` has the same shape.
     """
     bins = []
-    for low, high in DISTANCE_BINS_PX:
+    for low, high in bins_px:
         inside = right[(distances_px >= low) & (distances_px < high)]
         if len(inside):
             bins.append(DistanceBin(low, high, len(inside), float(inside.mean())))

@@ -15,7 +15,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from landcover_bdgf.assessment import accuracy, accuracy_by_border, border_bins, calibration_error, reliability_bins
+from landcover_bdgf.assessment import (
+    accuracy,
+    accuracy_by_border,
+    accuracy_by_distance,
+    border_bins,
+    calibration_error,
+    reliability_bins,
+)
 from landcover_bdgf.bench.datasets import Dataset
 from landcover_bdgf.bench.methods import BDGF, PROBE, Laboratory, Method, Prediction
 from landcover_bdgf.bench.protocols import PROTOCOLS, draw, shortages
@@ -113,10 +120,13 @@ def run_plan(plan: Plan) -> list[Cell]:
 
 
 def _computed(laboratory: Laboratory, samples: Samples, method: Method, seed: int, *, shown: bool) -> Cell:
-    started = time.monotonic()
+    started, before_s = time.monotonic(), laboratory.pretraining_s
     with errors_only():
         found = laboratory.predict(method, samples, seed, whole=shown)
-    cell = {"seconds": time.monotonic() - started, "picture": None} | judged(laboratory.dataset, samples, found)
+    pretraining_s = laboratory.pretraining_s - before_s  # the first cell of a seed would pay for all
+    cell = {"seconds": time.monotonic() - started - pretraining_s, "picture": None} | judged(
+        laboratory.dataset, samples, found
+    )
     return cell | {"picture": codes_picture(found.codes, samples.legend.colors)} if shown else cell
 
 
@@ -141,12 +151,9 @@ def judged(dataset: Dataset, samples: Samples, found: Prediction) -> Cell:
     return cell
 
 
-def _by_distance(right: Any, away: Any) -> list[dict[str, float]]:
-    bins = []
-    for low, high in pairwise(DISTANCES_PX):
-        if len(inside := right[(away >= low) & (away < high)]):
-            bins.append({"from_px": low, "to_px": high, "n": len(inside), "oa": 100 * float(inside.mean())})
-    return bins
+def _by_distance(right: NDArray[np.bool_], away_px: NDArray[np.float64]) -> list[dict[str, float]]:
+    found = accuracy_by_distance(right, away_px, pairwise(DISTANCES_PX))
+    return [{"from_px": one.from_px, "to_px": one.to_px, "n": one.n, "oa": 100 * one.overall} for one in found]
 
 
 def _by_border(dataset: Dataset, samples: Samples, right: NDArray[np.bool_]) -> dict[str, float | None]:

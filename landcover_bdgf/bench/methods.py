@@ -5,6 +5,7 @@ from __future__ import annotations
 import difflib
 import hashlib
 import re
+import time
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal
@@ -132,6 +133,7 @@ class Laboratory:
     work: Path  # folder for denoisers
     run: Run = field(default_factory=Run)  # its seed is not used
     presto: Path | None = None  # file of Presto's weights, instead of the recipe's
+    pretraining_s: float = 0  # seconds that all pre-training has taken
     _features: dict[tuple[tuple[int, ...], str], PixelFeatures] = field(default_factory=dict)
 
     def predict(self, method: Method, samples: Samples, seed: int, *, whole: bool = True) -> Prediction:
@@ -181,7 +183,9 @@ class Laboratory:
         path = self.work / f"denoiser_{hashlib.sha256(identity.encode()).hexdigest()[:16]}.safetensors"
         if path.is_file():
             return load_checkpoint(path, "denoiser")
+        started = time.monotonic()
         made = pretrain(self.dataset.stack, recipe, run=self._run(seed))
+        self.pretraining_s += time.monotonic() - started
         made.save(path)
         return made
 

@@ -40,6 +40,7 @@ from landcover_bdgf.scene import (
 )
 
 NAME = "simulated"
+SEED = 0
 THIN = "thin"
 THIN_SHAPE_HW = (256, 256)
 PIXEL_M = 30.0
@@ -77,7 +78,7 @@ SIGNATURES = (
 )
 
 
-def simulated_scene(data: Path | None, work: Path, *, seed: int = 0) -> tuple[Path, Path, NDArray[np.uint16]]:
+def simulated_scene(data: Path | None, work: Path) -> tuple[Path, Path, NDArray[np.uint16]]:
     """Write the two images; returns their paths and the classes of all pixels (h, w), codes as in Augsburg.
 
     Raises
@@ -94,10 +95,10 @@ def simulated_scene(data: Path | None, work: Path, *, seed: int = 0) -> tuple[Pa
     train, test = (read_matlab(path, path.stem) for path in sources[:2])
     classes = _filled(np.maximum(train, test).astype(np.int64))
     library, bands = _spectra(sources[2])
-    rng = np.random.default_rng(seed)
+    rng = np.random.default_rng(SEED)
     count = classes.size // PARCEL_PX**2
     parcels = draw_parcels(classes.shape, count, rng)
-    spectral, sar = (work / f"{NAME}_{seed}_{sensor}.tif" for sensor in ("spectral", "sar"))
+    spectral, sar = (work / f"{NAME}_{sensor}.tif" for sensor in ("spectral", "sar"))
     _write(spectral, _reflectance(classes, parcels, count, library, rng), bands)
     _write(sar, _intensity(classes, parcels, count, rng), ("VV", "VH"))
     return spectral, sar, classes.astype(np.uint16)

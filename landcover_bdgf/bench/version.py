@@ -10,14 +10,14 @@ import torch
 
 PACKAGE = Path(__file__).parents[1]
 # Modules that show results and do not change them.
-SHOWN_BY = {"assessment.report", "assessment.tables", "assessment.figures", "training.denoiser_picture"}
+SHOWN_BY = {"training.denoiser_picture"}
 OF_SAMPLES = ("bench.datasets", "bench.matlab", "bench.protocols", "labels.split", "labels.samples", "labels.settings")
 OF_PIXELS = (
     "geo.raster", "geo.grid", "geo.crs", "geo.resampling", "scene.bands", "scene.band_reader", "scene.image",
     "scene.shift", "scene.pair_checks", "scene.value_checks", "scene.sar", "scene.stack", "scene.alignment",
     "scene.settings",
 )  # fmt: skip
-OF_FIGURES = ("bench.cells", "assessment.measures", "assessment.borders", "assessment.reliability")
+OF_FIGURES = ("bench.cells", *(f"assessment.{name}" for name in ("measures", "borders", "distances", "reliability")))
 OF_SCALING = ("components", "scaling", "scaling_fit", "learning_tiles")
 OF_PRESTO = ("networks.presto", "presto_weights", "presto_scene", "presto_features")
 OF_BASELINES = (
@@ -49,7 +49,7 @@ def version_of_system(module: str) -> str:
 
 def version_of_networks(device: str) -> str:
     """Version of everything that a denoiser depends on."""
-    shows = ("bench.", "app.", "survey.", "__")
+    shows = ("assessment.", "mapping.", "bench.", "app.", "survey.", "__")
     modules = [name for name in _files() if not name.startswith(shows) and name not in SHOWN_BY]
     return f"{_sha256(tuple(modules))} torch {torch.__version__} {device}"
 

@@ -19,8 +19,8 @@ def whole_scene(
     """Apply ``compute(block)``, (channels, h, w) without the halo, to all blocks: (channels, H, W)."""
     result = np.empty((channels, *stream.stack.grid.shape_hw), np.float32)
     with open_workers(run.workers(run.torch_device())) as workers:
-        blocks = list(stream.blocks(range(stream.strips)))
-        for block, found in zip(blocks, workers.map(compute, blocks), strict=True):
+        pairs = workers.map(lambda block: (block, compute(block)), stream.blocks(range(stream.strips)))
+        for block, found in pairs:
             _, height, width = found.shape
             result[:, block.row : block.row + height, block.col : block.col + width] = found.cpu().numpy()
     return result

@@ -2,7 +2,7 @@
 
 =============  ================================================================
 settings       settings of a map
-scene_map      map_scene
+scene_map      map_scene; map_checks: checks before it; map_outputs: its files
 many_scenes    map_scenes; scene_outputs: its files; scene_results: what became of each scene
 partial_map    the folder of an unfinished map
 map_work       what is left to compute of a map; window_blocks: its windows
@@ -13,7 +13,7 @@ finished_maps  open finished maps
 mosaicking     mosaic; joining: finished maps of several grids
 mosaic_grid    the grid of a mosaic; overlaps: how maps agree; condition_counts: sensors of its pixels
 sieving        sieve; patches: small patches of a map
-stac_item      a STAC item of a map
+stac_item      a STAC item of a map; model_item: of its model
 polygonizing   polygons; seams: polygons of a raster, strip by strip
 memory         tile size and threads within a memory limit
 =============  ================================================================

@@ -307,8 +307,8 @@ def other_version(worker: str, name: str, found: str | None, wanted: str) -> Res
 def _on_all(client: Client, function: Callable[..., Any], *arguments: Any) -> dict[str, Any]:
     """What a function returns on each worker; ResourceError if it cannot run there.
 
-    Workers that end meanwhile do not count; those that come later are checked with their first task. Where none is
-    left, the next is waited for, as in the middle of a map.
+    Workers that end meanwhile are ignored; later ones are checked with their first task. If none is left, this waits
+    for the next, as in the middle of a map.
     """
     for _ in range(ASKED_TIMES):
         if not client.nthreads():

@@ -24,7 +24,6 @@ from landcover_bdgf.labels import (
 )
 from landcover_bdgf.storage import PathLike, read_record
 
-_READ_PX = 1024
 _OF_FILES = ("sha256", "sha256 of this record", "training")  # keys of a record that do not describe how a map was made
 
 

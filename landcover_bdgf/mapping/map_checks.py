@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 WARNED_SHARE = 0.2  # of novel pixels; 0.01 is usual in the scene of the training, and 0.44 was found in another country
 SMALL_PX = 64 * BLOCK_PX**2  # all pixels of a scene up to this size are compared with the training data
-MAX_TILE_PX = 1 << 14  # 1 GB with its layers
+MAX_TILE_PX = 1 << 14  # codes and layers take 1 GB; reading takes 6 GB for each band
 
 
 def check_map(

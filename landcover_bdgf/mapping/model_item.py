@@ -102,6 +102,6 @@ def _output(model: Checkpoint) -> dict[str, Any]:
 
 
 def _name(path: Path) -> str:
-    """A name as MLM wants it: letters, digits, ``_``, ``.`` and ``-``, of which the last one is not at the end."""
+    """A name that MLM allows: letters, digits, ``_``, ``.`` and ``-``, the last three not at either end."""
     stem = re.sub("[^0-9A-Za-z_.-]+", "_", path.stem).strip("_.-")
     return f"bdgf-{stem}" if stem else "bdgf-model"

@@ -16,8 +16,8 @@ from landcover_bdgf.labels import NODATA
 from landcover_bdgf.mapping.mosaic_grid import PlacedMap
 from landcover_bdgf.progress import log
 
-# Of one model on neighbouring scenes 96 % of the pixels agree, 89 % across UTM zones; at most 83 % of scenes that are
-# misplaced by 3 px or mapped by another training (docs/decisions/0027-mosaics.md).
+# Maps of neighbouring scenes by one model agree on 96 % of the pixels, across UTM zones on 89 %; maps misplaced by 3 px
+# or of another training on 83 % at most (docs/decisions/0027-mosaics.md).
 WARNED_AGREEMENT = 0.85
 LEAST_PX = 100  # of an overlap; shares of fewer pixels say little
 _TOLD = 5  # pairs of maps, the worst first

@@ -1,9 +1,9 @@
 """An unfinished map: a folder with its plan and one file per finished window.
 
 ``landcover.tif.partial/plan.json`` identifies the map and lists the windows of the run; ``128_0.npz`` holds the codes
-and layers of the window that starts at row 128, column 0, and the numbers of its
-novel pixels; ``warnings.json`` what the run warned of. Files are written atomically, so a run that was killed at any
-moment can be resumed. The finished folder of a shard is the output of that shard.
+and layers of the window that starts at row 128, column 0, and the numbers of its novel pixels; ``warnings.json`` what
+the run warned of. Files are written atomically, so a run that was killed at any moment can be resumed. The finished
+folder of a shard is the output of that shard.
 """
 
 from __future__ import annotations

@@ -64,8 +64,10 @@ class PolygonSettings:
 
 @dataclass(frozen=True)
 class MapSettings(PolygonSettings, ClassSettings):
-    """Settings of :func:`~landcover_bdgf.mapping.map_scene`; they do not change the classes of pixels that are not
-    masked or near masked ones."""
+    """Settings of :func:`~landcover_bdgf.mapping.map_scene`.
+
+    Only the areas of patches, ``merge``, ``missing`` and masks change the classes of pixels.
+    """
 
     min_area: Annotated[str | None, Setting(_PATCHES, unit="AREA", default="none")] = None
     keep: Keep = ()

@@ -18,6 +18,9 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from shapely import MultiPolygon, Polygon, box, to_geojson
+from shapely.affinity import translate
+from shapely.geometry.polygon import orient
 
 from landcover_bdgf.errors import SettingsError
 from landcover_bdgf.geo import WGS84, Grid, transformer
@@ -32,6 +35,7 @@ EXTENSIONS = tuple(
 )
 _COG = "image/tiff; application=geotiff; profile=cloud-optimized"
 _SIDE_POINTS = 9  # of the footprint
+_HALF_TURN, _NEAR = 180, 1e-6  # degrees
 
 
 def stac_path(output: Path) -> Path:
@@ -99,15 +103,13 @@ def write_item(
     import pystac
 
     first, last = _times(place.dates)
-    rings = [_footprint(grid) for grid in place.grids]
-    corners = np.concatenate(rings)
-    polygons = [[ring.tolist()] for ring in rings]
-    one = {"type": "Polygon", "coordinates": polygons[0]}
+    parts = [part for grid in place.grids for part in _footprint(grid)]
+    area = parts[0] if len(parts) == 1 else MultiPolygon(parts)
     several: dict[str, Any] = {} if first == last else {"start_datetime": first, "end_datetime": last}
     item = pystac.Item(
         id=place.id,
-        geometry=one if len(rings) == 1 else {"type": "MultiPolygon", "coordinates": polygons},
-        bbox=[*corners.min(axis=0).tolist(), *corners.max(axis=0).tolist()],
+        geometry=json.loads(to_geojson(area)),
+        bbox=_bbox(parts),
         datetime=first if first == last else None,
         properties=properties,
         stac_extensions=list(extensions),
@@ -141,14 +143,30 @@ def _times(dates: str) -> tuple[datetime.datetime, datetime.datetime]:
     return first, last
 
 
-def _footprint(grid: Grid) -> np.ndarray[Any, np.dtype[np.float64]]:
-    """The border of a grid in degrees, closed, counter-clockwise (n, 2)."""
+def _footprint(grid: Grid) -> list[Polygon]:
+    """The area of a grid in degrees, counter-clockwise, in two parts across the antimeridian (RFC 7946, 3.1.9)."""
     height, width = grid.shape_hw
     t = np.linspace(0, 1, _SIDE_POINTS)[:-1]
     rows = np.concatenate([t, np.ones_like(t), 1 - t, np.zeros_like(t), [0]]) * height - 0.5
     cols = np.concatenate([np.zeros_like(t), t, np.ones_like(t), 1 - t, [0]]) * width - 0.5
     lon, lat = transformer(grid.crs, WGS84).transform(*grid.xy(rows, cols))
-    return np.stack([lon, lat], axis=1).round(7)
+    left, _, right, _ = grid.bounds_in(WGS84)
+    if right <= _HALF_TURN:
+        return [Polygon(np.stack([lon, lat], axis=1).round(7))]
+    whole = Polygon(np.stack([np.where(lon < left - _NEAR, lon + 360, lon), lat], axis=1).round(7))
+    west, east = whole.intersection(box(-180, -90, 180, 90)), whole.intersection(box(180, -90, 540, 90))
+    return [orient(part) for part in (west, translate(east, -360)) if not part.is_empty]
+
+
+def _bbox(parts: Sequence[Polygon]) -> list[float]:
+    """West, south, east, north; west is greater than east where the antimeridian is crossed (RFC 7946, 5.2)."""
+    west, south, east, north = (float(value) for value in MultiPolygon(parts).bounds)
+    if (west, east) == (-_HALF_TURN, _HALF_TURN):
+        gap_east = min((part.bounds[0] for part in parts if part.bounds[0] > west), default=west)
+        gap_west = max((part.bounds[2] for part in parts if part.bounds[2] < east), default=east)
+        if gap_west < gap_east:
+            west, east = gap_east, gap_west
+    return [west, south, east, north]
 
 
 def _properties(found: FinishedMap) -> dict[str, Any]:

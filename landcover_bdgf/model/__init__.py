@@ -1,7 +1,7 @@
 """The method: recipe, networks and checkpoints, and their application to blocks of a scene.
 
 ======================  =======================================================
-recipe                  settings of the method
+recipe, recipes         settings of the method; the recipes that ship
 networks                the networks of the method, PyTorch only
 components              noise-adjusted components of many bands
 scaling, scaling_fit    physical values to network inputs
@@ -14,10 +14,10 @@ presto_features         its features of a scene
 blocks, features        the scene in blocks; inputs of the networks
 checkpoint, history     a denoiser or model in one file; checkpoint_file: whether a file may be one
 training_values         values of the training scenes
-compatibility           whether the bands of a scene fit a checkpoint
+compatibility           whether the bands of a scene fit a checkpoint; matching_dates: bands of other dates
 novel_scene             warnings about a scene that is unlike the training scenes
 averaging               means over windows that stop at edges
-novelty, classifier     distance from the training data; classes of a block
+novelty, classifier     distance from the training data; classes of a block; map_layers: layers of a map
 alone                   classes of a block where one sensor may be missing
 ======================  =======================================================
 """

@@ -22,8 +22,7 @@ CONDITION = "condition"  # the layer that tells which sensors a pixel was mapped
 class ConditionClassifier:
     """A model with its networks of one sensor alone, ready to classify blocks; :meth:`classify` is thread-safe.
 
-    Pixels of both sensors get what a :class:`Classifier` gives them, whatever sensors may be alone. ``batch`` is the
-    recommended number of blocks per call.
+    Pixels of both sensors get what a :class:`Classifier` gives them, whatever sensors may be alone.
     """
 
     def __init__(
@@ -34,7 +33,12 @@ class ConditionClassifier:
         for sensor in accepted(missing):
             own = _own_plan(model.alone[sensor], plan)
             self._of[ALONE[sensor]] = Classifier(model.alone[sensor], run, own, every_block=every_block)
-        self.viewer, self.batch, self._kinds = self._of[BOTH].viewer, self._of[BOTH].batch, self._of[BOTH].kinds
+        self.viewer, self._kinds = self._of[BOTH].viewer, self._of[BOTH].kinds
+
+    @property
+    def batch(self) -> int:
+        """Recommended number of blocks per call; it falls when GPU memory runs out."""
+        return min(each.batch for each in self._of.values())
 
     def classify(self, blocks: Sequence[Block]) -> list[Classified]:
         """Classes of some blocks of one size, without their halos, and the condition by which each pixel got its own.

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 GUIDE_CHANNELS = 16  # more tell no more about edges, and take time
-LEAST_WEIGHT = 1e-4  # of a window unlike the pixel: one that is like none is the mean of all
+LEAST_WEIGHT = 1e-4  # of a window unlike the pixel; if all are unlike it, the result is their plain mean
 LEAST_DIFFERENCE = 1e-6  # of adjacent pixels, for scenes that are constant nearly everywhere
 
 

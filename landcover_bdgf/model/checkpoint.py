@@ -72,8 +72,9 @@ class Checkpoint:
     Attributes
     ----------
     kind : {"denoiser", "model"}
-    weights : dict of str to float arrays
-        ``unet.…`` and, in a model, ``fusion.…``, ``context.…``, ``pixel.…`` and, if its polygons suffice, ``domain.…``.
+    weights : dict of str to arrays
+        ``unet.…``, ``presto.…`` and, in a model, ``fusion.…``, ``context.…``, ``pixel.…`` and, if its polygons suffice,
+        ``domain.…``.
     recipe : Recipe
     bands, sar_bands : tuple of BandName
         In the order of the network inputs.
@@ -83,7 +84,7 @@ class Checkpoint:
         Decibels are converted to linear power.
     scaling : Scaling
     values : TrainingValues
-        Of a denoiser's scenes, or of the scene that a model was trained on.
+        Of the scenes that it was trained on.
     legend : Legend or None
         Classes of a model.
     history : History
@@ -94,7 +95,8 @@ class Checkpoint:
     left_out : LeftOut, optional
         How temporary models judged the labels of a model.
     shares : dict of str to float
-        Say of each expert of a model in its probabilities, adding up to 1; empty for equal shares.
+        Weight of each expert in the probabilities of a model, adding up to 1; empty for
+        :func:`~landcover_bdgf.model.networks.experts.usual_shares`.
     similar : float, optional
         How alike averaged windows of a model must look, see :class:`~landcover_bdgf.model.recipe.FusionRecipe`.
     temperature : float
@@ -163,10 +165,9 @@ class Checkpoint:
         return digest(*self._contents())
 
     def _contents(self) -> tuple[Arrays, str]:
-        tensors = self.weights | {SCALING_PREFIX + k: v for k, v in self.scaling.arrays().items()}
-        tensors |= {HISTORY_PREFIX + k: v for k, v in self.history.arrays().items()}
-        tensors |= {LEFT_OUT_PREFIX + k: v for k, v in (self.left_out.arrays() if self.left_out else {}).items()}
-        tensors |= {VALUES_PREFIX + k: v for k, v in self.values.arrays().items()}
+        tensors = self.weights | _prefixed(SCALING_PREFIX, self.scaling.arrays())
+        tensors |= _prefixed(HISTORY_PREFIX, self.history.arrays()) | _of_left_out(self)
+        tensors |= _prefixed(VALUES_PREFIX, self.values.arrays())
         description = {
             name: getattr(self, name) for name in Description.model_fields if name not in ("format", "alone")
         }
@@ -174,11 +175,16 @@ class Checkpoint:
         if self.alone:
             description["alone"] = {sensor: Fitted.of(own) for sensor, own in self.alone.items()}
         for sensor, own in self.alone.items():
-            arrays = own.weights | {
-                LEFT_OUT_PREFIX + k: v for k, v in (own.left_out.arrays() if own.left_out else {}).items()
-            }
-            tensors |= {f"{ALONE_PREFIX}{sensor}.{k}": v for k, v in arrays.items()}
+            tensors |= _prefixed(f"{ALONE_PREFIX}{sensor}.", own.weights | _of_left_out(own))
         return tensors, json.dumps(to_jsonable_python(description), sort_keys=True)
+
+
+def _of_left_out(checkpoint: Checkpoint) -> Arrays:
+    return _prefixed(LEFT_OUT_PREFIX, checkpoint.left_out.arrays()) if checkpoint.left_out else {}
+
+
+def _prefixed(prefix: str, arrays: Arrays) -> Arrays:
+    return {prefix + name: values for name, values in arrays.items()}
 
 
 class Heading(BaseModel):
@@ -272,9 +278,8 @@ def load_checkpoint(path: str | Path, kind: Kind | None = None) -> Checkpoint:
     if heading.kind == STATE:
         raise CheckpointError(path, "is the state of an interrupted training", "Continue it with `resume`.")
     if checkpoint is None:
-        raise CheckpointError(
-            path, f"has format {heading.format}, this version reads {FORMAT}", "Use a newer bdgf, or train again."
-        )
+        remedy = "Use a newer bdgf." if (heading.format or 0) > FORMAT else "Train again, or use the bdgf that made it."
+        raise CheckpointError(path, f"has format {heading.format}, this version reads {FORMAT}", remedy)
     bad = next((name for name, values in tensors.items() if not np.isfinite(values).all()), None)
     if bad is not None:
         raise CheckpointError(path, f"{bad} holds values that are not finite; the training had failed", "Train again.")

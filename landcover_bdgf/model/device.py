@@ -1,9 +1,4 @@
-"""Device, seed and number of threads of a run.
-
-Work is divided into pieces whose size is fixed by the recipe. One thread computes each piece with one-threaded
-operations, and results are combined in the order of the pieces. No sum is split over threads, so the same seed gives
-the same bytes for any number of threads.
-"""
+"""The device of a run, and networks and arrays on it."""
 
 from __future__ import annotations
 

@@ -37,8 +37,8 @@ class Seen:
 
     ``spec`` (B, K, n, n), ``sar`` (B, R, n, n), ``dif`` (B, F, n, n) with n = 128 + 2 · margin. ``dif`` holds features
     of the denoiser's encoder, then Presto's, as the recipe says; it is 0 where no branch uses it. ``around``
-    (B, Q, m, m): statistics of the surroundings of the central pixels of the windows, m = 128 + 8 if 9 × 9 windows are
-    averaged. ``own`` (B, R + K, m, m): values of these pixels, whatever the stride.
+    (B, Q, ⌈m / stride⌉, ⌈m / stride⌉): statistics of the surroundings of the central pixels of the windows, m = 128 + 8
+    if 9 × 9 windows are averaged. ``own`` (B, R + K, m, m): values of these pixels, whatever the stride.
     """
 
     spec: Tensor

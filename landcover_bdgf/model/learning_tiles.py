@@ -45,8 +45,8 @@ def random_tiles(stack: Stack, size_px: int, count: int, *, exclude: JoinedSampl
                 break
     if not found:
         raise RasterError(
-            None,
-            "no pixels to learn from: none is valid in both images and outside the test samples",
+            stack.spectral.paths[0],
+            "has no pixels to learn from: none has data in both images outside the test samples",
             "Check the nodata values and the overlap of the images, or use fewer test samples.",
         )
 

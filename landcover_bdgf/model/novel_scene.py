@@ -248,7 +248,7 @@ def _is_amplitude(scaling: Scaling, logs: NDArray[np.float32]) -> bool:
 
 
 def _warn_of_pixel_size(checkpoint: Checkpoint, stack: Stack) -> None:
-    """Warn of a different pixel size: windows are counted in pixels. Older checkpoints do not record the size."""
+    """Warn of a different pixel size, if both are known: windows are counted in pixels."""
     side_m = ground_pixel_side_m(stack.grid)
     known = [side for side in checkpoint.provenance.get("pixels_m", []) if side is not None]
     if side_m is None or not known:

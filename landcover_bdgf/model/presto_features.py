@@ -35,8 +35,8 @@ class PrestoFeatures:
 
     def arrays(self) -> Arrays:
         """As given to :meth:`of`."""
-        weights = {NETWORK + name: value.cpu().numpy() for name, value in self.network.state_dict().items()}
-        return weights | {SCENE + name: value for name, value in self.scene.arrays().items()}
+        weights = {name: value.cpu().numpy() for name, value in self.network.state_dict().items()}
+        return _arrays(weights, self.scene)
 
     @torch.no_grad()
     def see(self, cubes: Tensor) -> Tensor:
@@ -62,6 +62,9 @@ def presto_arrays(stack: Stack, scaling: Scaling, settings: FeatureRecipe) -> Ar
         problem = "names no file, but features of Presto need its weights"
         remedy = "Set it to data/default_model.pt of github.com/nasaharvest/presto, or to a safetensors file."
         raise SettingsError("`features.weights`", problem, remedy)
-    weights = presto_weights(settings.weights)
+    return _arrays(presto_weights(settings.weights), scene)
+
+
+def _arrays(weights: Arrays, scene: PrestoScene) -> Arrays:
     arrays = {NETWORK + name: value for name, value in weights.items()}
     return arrays | {SCENE + name: value for name, value in scene.arrays().items()}

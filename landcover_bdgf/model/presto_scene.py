@@ -8,10 +8,10 @@ from typing import Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from rasterio.crs import CRS
 from torch import Tensor
 
 from landcover_bdgf.errors import RasterError, SettingsError
+from landcover_bdgf.geo import WGS84
 from landcover_bdgf.model.recipe import FeatureRecipe
 from landcover_bdgf.model.scaling import Scaling, half_range
 from landcover_bdgf.scene import SENTINEL_2, Image, Stack, date_of
@@ -22,7 +22,7 @@ SAR_BANDS, POLARISATIONS = ("VV", "VH"), ("VV", "VH", "HH", "HV")
 BANDS = ("B02", "B03", "B04", "B05", "B06", "B07", "B08", "B8A", "B11", "B12")
 RED, INFRARED = (len(SAR_BANDS) + BANDS.index(name) for name in ("B04", "B08"))
 TOLERANCE_NM = 20  # between Sentinel-2A, 2B, 2C and the nominal wavelengths; bands are farther apart
-PER_NEPER_DB = 10 / np.log(10)
+DB_PER_LOG = 10 / np.log(10)  # decibels per unit of the natural logarithm of power
 # The 99th percentile of the brightest band: reflectance of snow is below 2, and 300, or 3 %, is darker than any land.
 MOST_REFLECTANCE, LEAST_SCALED = 2.0, 300.0
 # Where the date is unknown: labels are mostly drawn on images of the growing season.
@@ -77,8 +77,8 @@ class PrestoScene:
         low, high = scaling.low[spectral], scaling.high[spectral]
         half, middle = half_range(low, high), (low + high) / 2
         unit = _reflectance_unit(stack.spectral, high)
-        gain = np.concatenate([PER_NEPER_DB * log_gain / 25, unit * half])
-        offset = np.concatenate([PER_NEPER_DB * log_mean / 25 + 1, unit * middle])
+        gain = np.concatenate([DB_PER_LOG * log_gain / 25, unit * half])
+        offset = np.concatenate([DB_PER_LOG * log_mean / 25 + 1, unit * middle])
         channels = np.array([*sar, *(len(stack.sar.names) + i for i in spectral)], np.int64)
         latlon = _middle(stack)
         month = np.array(settings.month or _month(stack, latlon), np.int64) - 1
@@ -162,7 +162,7 @@ def _reflectance_unit(spectral: Image, high: NDArray[np.float32]) -> float:
 
 def _middle(stack: Stack) -> NDArray[np.float64]:
     """Latitude and longitude of the middle of the whole image."""
-    left, bottom, right, top = stack.image_grid.bounds_in(CRS.from_epsg(4326))
+    left, bottom, right, top = stack.image_grid.bounds_in(WGS84)
     lon = (left + right) / 2
     return np.array([(bottom + top) / 2, lon - 360 * (lon > 180)])
 

@@ -11,7 +11,6 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-import tomli_w
 from pydantic import (
     BaseModel,
     BeforeValidator,
@@ -333,15 +332,6 @@ def changed(recipe: Recipe, overrides: Sequence[str]) -> Recipe:
     for override in overrides:
         _set(settings, override)
     return validated(settings, recipe.name)
-
-
-def recipe_toml(recipe: Recipe) -> str:
-    """The recipe as a TOML file that :func:`load_recipe` reads back."""
-    sections = recipe.model_dump(mode="json")
-    for section in sections.values():
-        if isinstance(section, dict):
-            section |= {key: "none" for key, value in section.items() if value is None}  # TOML has no null
-    return tomli_w.dumps(sections)
 
 
 def _read_settings(source: str | Path) -> dict[str, Any]:

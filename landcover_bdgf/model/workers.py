@@ -1,4 +1,9 @@
-"""A pool of threads that returns results in order."""
+"""A pool of threads that returns results in order.
+
+Work is divided into pieces whose size is fixed by the recipe. One thread computes each piece with one-threaded
+operations, and results are combined in the order of the pieces. No sum is split over threads, so the same seed gives
+the same bytes for any number of threads.
+"""
 
 from __future__ import annotations
 

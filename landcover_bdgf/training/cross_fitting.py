@@ -76,19 +76,25 @@ def cross_fit(
     if len(samples.scenes) > 1:
         found_elsewhere = None
         if elsewhere:
-            found_elsewhere = _judged_elsewhere(samples, seed, tuple(shares.values()), similar, fit=fit, judge=judge)
+            found_elsewhere = _judged_elsewhere(
+                samples, seed, tuple(shares.values()), similar, first=count, fit=fit, judge=judge
+            )
         by_others = None if found_elsewhere is None else found_elsewhere[index][order]
         left_out = replace(left_out, scene=samples.scene[index][order], elsewhere=by_others)
     return CrossFitted(left_out, shares, similar, temperature)
 
 
 def _judged_elsewhere(
-    samples: JoinedSamples, seed: int, shares: tuple[float, ...], similar: int, *, fit: Fitted, judge: Judge
-) -> NDArray[np.uint16] | None:
-    """Codes (n,) by models that were trained on other scenes, 0 where none judged; None of fewer than three scenes."""
+    samples: JoinedSamples, seed: int, shares: tuple[float, ...], similar: int, *,
+    first: int, fit: Fitted, judge: Judge,
+) -> NDArray[np.uint16] | None:  # fmt: skip
+    """Codes (n,) by models that were trained on other scenes, 0 where none judged; None of fewer than three scenes.
+
+    ``first`` is the number of the first of these models, after those of the folds.
+    """
     codes, judged = np.zeros(len(samples), np.uint16), False
     for fold in scene_folds(samples, seed):
-        own = judge(fit(fold.number, fold.kept), samples.where(fold.left_out))
+        own = judge(fit(first + fold.number, fold.kept), samples.where(fold.left_out))
         p = pooled(torch.from_numpy(own.opinions[:, 0, similar]), shares)
         codes[fold.left_out[own.index]] = p.argmax(dim=1).numpy() + 1
         judged = True
@@ -98,7 +104,8 @@ def _judged_elsewhere(
 def as_mapped(truth: NDArray[np.int64], mapped_px: NDArray[np.float64]) -> NDArray[np.float64]:
     """Weights (n,) of labels whose classes then have the shares of the map, at least a thousandth.
 
-    Labels are often as many of each class, however rare it is; the confidence of a map is that of its pixels.
+    Labels often have as many pixels of a rare class as of a common one, but the confidence must hold for the pixels of
+    the map.
     """
     shares = np.maximum(mapped_px / max(1.0, mapped_px.sum()), LEAST_SHARE)
     weights: NDArray[np.float64] = (shares / np.maximum(np.bincount(truth, minlength=len(shares)), 1))[truth]

@@ -43,7 +43,7 @@ def draw_denoised(denoiser: Checkpoint, stack: Stack, path: Path, *, run: Run | 
     stack : Stack
         With the denoiser's bands.
     path : Path
-        PNG or another format of matplotlib.
+        PNG.
     """
     run, scaling = run or Run(), denoiser.scaling
     device = run.torch_device()

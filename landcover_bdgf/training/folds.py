@@ -66,11 +66,11 @@ def scene_folds(samples: JoinedSamples, seed: int) -> Iterator[Fold]:
     dealt = np.arange(units)
     if units > MOST_SCENE_FOLDS:
         dealt = np.random.default_rng(seed).permutation(units) % MOST_SCENE_FOLDS
-    number = dealt[unit][samples.scene]
+    number, clear_px = dealt[unit][samples.scene], max(each.split.clear_px for each in samples.scenes)
     for fold in np.unique(number).tolist():
         left_out, others = np.flatnonzero(number == fold), np.flatnonzero(number != fold)
         away_px = distances_px(samples.positions[others], samples.positions[left_out])
-        kept = others[away_px >= samples.scenes[0].split.clear_px]
+        kept = others[away_px >= clear_px]
         if len(np.unique(samples.codes[kept])) > 1:
             yield Fold(fold, kept, left_out)
 

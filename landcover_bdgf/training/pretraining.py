@@ -95,6 +95,10 @@ def pretrain(
         The scenes differ in their bands, or ``partial`` belongs to another training.
     RasterError
         A scene has no valid pixels outside the test samples.
+    SettingsError
+        The settings do not fit the scene, or the loss is not finite.
+    ResourceError
+        A batch does not fit into the GPU memory.
     """
     scenes = as_list(stacks)
     with kept_warnings() as said:

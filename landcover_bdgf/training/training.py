@@ -100,6 +100,12 @@ def train(
         to another image.
     CheckpointError
         The bands of the denoiser and the scene differ, or ``partial`` belongs to another training.
+    RasterError
+        A scene has no pixels with data.
+    SettingsError
+        The loss is not finite.
+    ResourceError
+        A batch does not fit into the GPU memory.
     """
     with kept_warnings() as said:
         scenes, recipe, run = as_list(stacks), recipe or denoiser.recipe, run or Run()

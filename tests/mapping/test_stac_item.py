@@ -7,10 +7,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from affine import Affine
 from drawn_maps import GRID, write_map
+from rasterio.crs import CRS
 
 from landcover_bdgf.errors import SettingsError
 from landcover_bdgf.geo.cog import write_raster
+from landcover_bdgf.geo.grid import Grid
 from landcover_bdgf.geo.raster import Window
 from landcover_bdgf.labels.layers import layer_path, layer_profile
 from landcover_bdgf.labels.legend import Legend
@@ -76,3 +79,25 @@ def test_dates_and_the_package_are_checked(monkeypatch: pytest.MonkeyPatch) -> N
     for wrong in ("June", "2020-06-30/2020-06-01", "2020-01-01/2020-01-02/2020-01-03", ""):
         with pytest.raises(SettingsError, match=r"is not a date\. Give the date of the images"):
             check_stac(wrong)
+
+
+def test_a_map_across_the_antimeridian_has_two_parts() -> None:
+    """As RFC 7946 asks for: cut at 180°, and a box whose west is above its east."""
+    grid = Grid(CRS.from_epsg(32660), Affine(100, 0, 830_000, 0, -100, 10_000), (100, 200))
+    parts = stac_item._footprint(grid)
+    assert len(parts) == 2
+    assert [part.exterior.is_ccw for part in parts] == [True, True]
+    (west, _, cut, _), (other_cut, _, east, _) = (part.bounds for part in parts)
+    assert (cut, other_cut) == (180, -180)
+    assert west == pytest.approx(179.965, abs=0.01)
+    assert east == pytest.approx(-179.855, abs=0.01)
+    assert stac_item._bbox(parts)[0::2] == pytest.approx([west, east])
+    assert sum(part.area for part in parts) == pytest.approx(0.18 * 0.09, rel=0.02)
+
+
+@pytest.mark.parametrize("left", [-180.0, 0.0])
+def test_a_map_of_the_whole_world_is_no_strip(left: float) -> None:
+    """From -180 to 180 degrees, or from 0 to 360."""
+    parts = stac_item._footprint(Grid(CRS.from_epsg(4326), Affine(1, 0, left, 0, -1, 90), (180, 360)))
+    assert sum(part.area for part in parts) == pytest.approx(360 * 180)
+    assert stac_item._bbox(parts) == [-180, -90, 180, 90]

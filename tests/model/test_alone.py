@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from landcover_bdgf.errors import CheckpointError
-from landcover_bdgf.model.alone import classifier_of
+from landcover_bdgf.model.alone import ConditionClassifier, classifier_of
 from landcover_bdgf.model.checkpoint import Checkpoint, check_alone, load_checkpoint
 from landcover_bdgf.model.classifier import Classifier
 from landcover_bdgf.model.map_layers import LayerPlan
@@ -95,3 +95,15 @@ def test_a_model_without_them_is_refused(model: Checkpoint, with_alone: Checkpoi
             check_alone(model, missing, Path("m.safetensors"))  # type: ignore[arg-type]
         check_alone(with_alone, missing)  # type: ignore[arg-type]
     check_alone(model, "error")
+
+
+def test_the_batch_shrinks_with_that_of_any_sensor(with_alone: Checkpoint) -> None:
+    """Out of GPU memory, one of the classifiers halves its batch: the next ones must not be too large again."""
+    classifier = classifier_of(with_alone, Run(), LAYERS, "any")
+    assert isinstance(classifier, ConditionClassifier)
+    whole = classifier.batch
+    own = next(reversed(classifier._of.values()))
+    own.batch = whole + 1
+    assert classifier.batch == whole
+    own.batch = 0
+    assert classifier.batch == 0
