@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import os
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -71,6 +72,14 @@ def test_the_root_holds_packages_and_a_few_modules_that_all_of_them_use() -> Non
     loose = {module for module in MODULES if "." not in module}
     assert loose == ROOT
     assert {package_of(module) for module in MODULES} - {""} <= BELOW.keys()
+
+
+@pytest.mark.parametrize("package", sorted({*BELOW, "model.networks"}))
+def test_the_docstring_of_a_package_names_its_modules(package: str) -> None:
+    folder = PACKAGE / package.replace(".", "/")
+    said = ast.get_docstring(ast.parse((folder / "__init__.py").read_text(encoding="utf-8"))) or ""
+    names = {path.stem for path in folder.glob("*.py")} - {"__init__"}
+    assert sorted(name for name in names if not re.search(rf"\b{name}\b", said)) == []
 
 
 def test_imports_point_down_and_stop_at_the_face() -> None:

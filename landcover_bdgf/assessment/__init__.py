@@ -15,7 +15,8 @@ verdicts      a sentence on the confidence, and one on the novelty
 figures       charts for the report
 pictures      map, errors, image and layers for the report
 tables        CSV
-report_page   the HTML page
+pages         one look for all HTML pages
+report_page   the page of a report
 report        step: assess
 ============  =================================================================
 """

@@ -12,7 +12,7 @@ cog            writing cloud-optimised GeoTIFFs and reading them back
 resampling     resampling from one grid to another
 vector         features of vector files; vector_checks: their formats and parts; vector_encoding: of their text;
                vector_archive: in a zip; archive: taking files out of it; vector_worker: reading in a limited process;
-               vector_pixels: geometries in pixels of a grid
+               vector_pixels: geometries in pixels of a grid; geopackage: writing them
 =============  ================================================================
 """
 

@@ -7,6 +7,7 @@ regrouping            classes merged and renamed; legend_file: names and colours
 symbology, class_map  companion files for GDAL and QGIS; attribute_table: those of other programs; maps
 qgis_form             forms to label in QGIS
 class_raster          class rasters of any program; foreign_map: such a raster as a map
+class_pixels          pixels and areas of the classes of a map
 layers                further rasters of a map, such as the confidence
 map_edges             pixels of a map near its border or gaps
 label_source          a vector file or a GeoDataFrame
