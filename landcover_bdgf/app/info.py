@@ -15,7 +15,7 @@ from landcover_bdgf.scene import SENSOR_NAMES
 from landcover_bdgf.storage import read_record, record_path
 from landcover_bdgf.text import percent, printable
 
-_VECTORS = (".gpkg", ".shp", ".geojson", ".fgb")
+_VECTORS = (".gpkg", ".shp", ".geojson", ".geojsonl", ".fgb", ".kml", ".sqlite", ".gdb")
 
 
 def describe(path: Path) -> dict[str, Any]:
@@ -28,7 +28,7 @@ def describe(path: Path) -> dict[str, Any]:
     """
     if path.suffix == ".safetensors":
         return _checkpoint(path)
-    if path.suffix in _VECTORS:
+    if path.suffix.lower() in _VECTORS:
         return _vector(path)
     if path.suffix == ".partial":
         return _part(path)
@@ -156,16 +156,20 @@ def _vector(path: Path) -> dict[str, Any]:
 
 
 def _samples(path: Path) -> dict[str, Any]:
-    samples = labels.read_samples(path)
+    samples, between = labels.read_samples(path), {}
+    if len(samples.test):
+        between = {"smallest distance (px)": samples.min_distance_px(), "leak": samples.leak()}
     return {
         "kind": "samples",
         "grid": samples.grid.describe(),
         "split": samples.split.method,
         "training pixels": len(samples.train),
         "test pixels": len(samples.test),
-        "classes": samples.table(),
-        "smallest distance (px)": samples.min_distance_px(),
-        "leak": samples.leak(),
+        "classes": [
+            f"{printable(row['name'])}: {row['groups']} polygons, {row['train']} training and {row['test']} test px"
+            for row in samples.table()
+        ],
+        **between,
     }
 
 

@@ -310,9 +310,9 @@ _IMAGE = "a file, a folder, or files joined by commas"
 HSI = Annotated[str, argument(f"spectral image (hyper- or multispectral): {_IMAGE}", "HSI")]
 SAR = Annotated[str, argument(f"SAR image: {_IMAGE}", "SAR")]
 HSI_OR_TABLE = Annotated[str, argument(f"spectral image: {_IMAGE}; or a table of scenes (.csv)", "HSI")]
-_WITHOUT = "map --model maps a scene without one if it is none"
+_WITHOUT = "none for a scene without one (map --model)"
 SAR_OF_HSI = Annotated[
-    str | None, argument(f"SAR image: {_IMAGE}; a table names those of its scenes; {_WITHOUT}", "SAR")
+    str | None, argument(f"SAR image: {_IMAGE}; left out with a table, which names its own; {_WITHOUT}", "SAR")
 ]
 MORE = Annotated[list[str] | None, argument("more pairs of images: HSI SAR HSI SAR ...", "[MORE]...")]
 OUTPUT = Annotated[Path, option("output", "file or folder to write", "Outputs")]

@@ -51,7 +51,10 @@ class MapLimits(BaseModel):
             share = f"{100 * self.area.share:.3g} % of the image"
             lines.append(f"The map is limited to {printable(self.area.file)}, {share}; it is 0 elsewhere.")
         if self.masked:
-            of, value = "area" if self.area else "scene", "classified all the same" if self.masked.mapped else "0 here"
+            of, value = (
+                "area" if self.area else "scene",
+                "classified all the same" if self.masked.mapped else "0 in the map",
+            )
             by = "; ".join(map(_by, self.masked.files))
             lines.append(f"{100 * self.masked.share:.1f} % of the {of} was masked and is {value}, by {by}.")
         return lines

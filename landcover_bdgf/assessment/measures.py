@@ -374,7 +374,7 @@ def remarks(result: Accuracy) -> list[str]:
     ]
     classes = result.classes()
     if absent := [c["name"] for c in classes if c["reference_px"] == 0]:
-        found.append(f"no reference pixels of {listed(absent)}: no average includes them")
+        found.append(f"no reference pixels of {listed(absent)}: the averages leave them out")
     if small := [c["name"] for c in classes if c["small"] and c["reference_px"]]:
         fewer = f"fewer than {SMALL_PX} px or {SMALL_POLYGONS} polygons"
         found.append(f"{fewer} of {listed(small)} in the reference: their figures are no more than hints")
@@ -382,7 +382,7 @@ def remarks(result: Accuracy) -> list[str]:
         remedy = (
             "add some" if result.judged_px else "assess by the map's model, which judges all its labels, or add some"
         )
-        found.append(f"the reference has {result.polygons} polygons only, so the intervals are rough: {remedy}")
+        found.append(f"the reference has only {result.polygons} polygons, so the intervals are rough: {remedy}")
     return found
 
 

@@ -73,8 +73,8 @@ def assess(
         A map, or any class raster.
     reference : path, geopandas.GeoDataFrame, ReferenceFile, Samples or LeftOut
         Polygons or points, a file of samples, or samples, of which the test part is used. A ``ReferenceFile`` also
-        sets the layer, the encoding, classes to ignore, and the rule for conflicts. ``left_out`` of the map's model:
-        its labels, as judged by models that have not seen them.
+        sets the layer, the encoding, classes to ignore or to merge, and the rule for conflicts. ``left_out`` of the
+        map's model: its labels, as judged by models that have not seen them.
     field : str, optional
         Field of the polygons or points that holds the class, matched with the map's by value or name, else ignoring
         case.
@@ -179,7 +179,7 @@ def _judged(
         f"({how}); the model of the map has learned from all {len(positions) or 'labels'}",
         reliability=reliability_bins(found.confidence, right),
         by_distance=accuracy_by_distance(right, distances),
-        judged_px=(float(np.median(distances)), float(np.median(of_map))),
+        judged_px=(float(np.median(distances)), float(np.median(of_map))) if len(positions) else None,
         guidance=None if np.array_equal(found.unguided, found.mapped) else paired_gain(gain, found.groups),
         scenes=rows,
     )
@@ -253,7 +253,8 @@ def _write(output: PathLike, result: Accuracy, page: str, *, overwrite: bool) ->
         (folder / FIGURES).write_bytes(_figures(result).encode())
         classes = result.classes()
         write_table(folder / "accuracy.csv", [list(classes[0]), *(list(row.values()) for row in classes)])
-        header = ["map code (rows) \\ reference code (columns)", "class", *result.codes]
+        codes = (entry.name if code is None else code for code, entry in zip(result.codes, result.entries, strict=True))
+        header = ["map code (rows) \\ reference code (columns)", "class", *codes]
         rows = zip(result.codes, result.entries, result.matrix.tolist(), strict=True)
         write_table(folder / "confusion.csv", [header, *([code, entry.name, *counts] for code, entry, counts in rows)])
 

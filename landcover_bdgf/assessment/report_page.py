@@ -76,17 +76,17 @@ def render(
 
 
 def class_areas(dataset: DatasetReader, legend: Legend) -> list[dict[str, Any]]:
-    """Mapped pixels of each class: number, share of all pixels with data, and hectares on the ellipsoid."""
+    """Each class of a map: number of pixels, share of the area with data, and hectares on the ellipsoid."""
     grid = grid_of(dataset)
     pixels, area_m2 = class_sizes(_tiles(dataset, legend), len(legend.entries), PixelAreas(grid))
-    mapped = max(1, int(pixels.sum()))
+    total = float(area_m2.sum()) or 1.0
     return [
         {
             "code": entry.code,
             "name": entry.name,
             "color": entry.hex,
             "pixels": int(count),
-            "share": float(count / mapped),
+            "share": float(area / total),
             "hectares": float(area / M2_PER_HA),
         }
         for entry, count, area in zip(legend.entries, pixels, area_m2, strict=True)

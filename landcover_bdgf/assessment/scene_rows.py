@@ -67,7 +67,7 @@ def trained_scenes(record: Mapping[str, Any]) -> list[TrainedScene]:
 
 
 def scene_rows(found: LeftOut, scenes: list[TrainedScene]) -> tuple[SceneAccuracy, ...]:
-    """A row for each scene with judged labels, and one of all if there are several; nothing for a single scene."""
+    """A row for each scene with judged labels, and one for all; nothing of a model of a single scene."""
     if found.scene is None:
         return ()
     rows = []

@@ -42,7 +42,7 @@ def allocate(pixels: Ints, names: Sequence[str], settings: DesignSettings) -> In
     Raises
     ------
     SettingsError
-        If the strata cannot have their smallest numbers of points, or the target cannot be reached.
+        If the strata cannot have their smallest numbers of points, or the rule or the expected accuracy is invalid.
     LabelError
         If a CSV cannot be read or does not name all strata.
     """

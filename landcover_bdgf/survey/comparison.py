@@ -30,12 +30,13 @@ from landcover_bdgf.labels import (
 from landcover_bdgf.progress import log
 from landcover_bdgf.storage import PathLike, Product, atomic_folder, check
 from landcover_bdgf.survey.assessing import read_points, sample_of
-from landcover_bdgf.survey.estimators import Z_95
+from landcover_bdgf.survey.estimators import FEW, Z_95
 from landcover_bdgf.survey.points_file import Design, is_design_file
 from landcover_bdgf.text import listed, percent, printable
 
 TEMPLATE = "survey/comparison.html.jinja"
 FILES = ("report.html", "comparison.json")
+SIGNIFICANCE = 0.05
 
 Bools = NDArray[np.bool_]
 
@@ -94,13 +95,14 @@ class Comparison:
 
     @property
     def verdict(self) -> str:
-        """The result as a sentence, by the interval, which follows the design."""
+        """The result as a sentence, by the interval, which follows the design, and for few differences by the test."""
         names = printable(self.first), printable(self.second)
         if self.alike:
             return f"{names[0]} and {names[1]} are right at the same reference pixels, which cannot tell them apart"
         if self.low is None or self.high is None:
             return "with one polygon the maps cannot be compared"
-        if self.low <= 0 <= self.high:
+        few = self.only_first + self.only_second < FEW and self.p_value >= SIGNIFICANCE
+        if few or self.low <= 0 <= self.high:
             return f"no significant difference between {names[0]} and {names[1]}"
         better, other = names if self.low > 0 else names[::-1]
         return f"{better} is more accurate than {other}"
@@ -194,6 +196,8 @@ def _by_labels(one: ClassRaster, other: ClassRaster, reference: ReferenceFile, f
         samples = read_samples(path)
         samples.check_grid(one.grid)
         pixels, legend = samples.test, samples.legend
+        if not len(pixels):
+            raise LabelError(path, "has no test part", "Give polygons or points, or draw samples with another split.")
     else:
         pixels = reference.labels(field, one.grid)  # type: ignore[assignment]
         legend = pixels.legend
@@ -239,7 +243,7 @@ def _right(
 def _tested(
     maps: tuple[ClassRaster, ClassRaster], right: tuple[Bools, Bools], interval: tuple[float, float] | None
 ) -> dict[str, Any]:
-    """The counts of a comparison, the exact test of McNemar, and the interval, which is 0 to 0 for maps alike."""
+    """The counts of a comparison, the exact test of McNemar, and the interval, which is None for maps alike."""
     from scipy.stats import binomtest
 
     first, second = right
@@ -262,7 +266,7 @@ def _tested(
 
 def comparison_lines(result: Comparison) -> list[str]:
     """The comparison as text."""
-    points = f"{100 * result.difference:+.1f} points"
+    points = f"{100 * result.difference:+.1f} percentage points"
     interval = "" if result.low is None or result.high is None else (
         f" (95 % interval {100 * result.low:+.1f} to {100 * result.high:+.1f})"
     )  # fmt: skip

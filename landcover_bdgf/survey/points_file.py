@@ -90,7 +90,7 @@ class Design:
     reference: tuple[str | None, ...] | None = None
 
     def __repr__(self) -> str:
-        return f"Design({len(self)} points, {self.about.sampling}, {len(self.names)} strata of {self.about.map})"
+        return f"Design({len(self)} points, {self.about.sampling}, strata {len(self.names)}, {self.about.map})"
 
     def __len__(self) -> int:
         return len(self.rows)

@@ -69,7 +69,11 @@ class DesignSettings(ClassReading):
         check(self)
         numbers = [self.points, self.target_se, self.allocation.endswith(".csv") or None]
         if sum(each is not None for each in numbers) != 1:
-            raise SettingsError(None, "give exactly one of `points`, `target_se` and a CSV as `allocation`")
+            raise SettingsError(
+                None,
+                "the number of points is missing or given twice",
+                "Give one of `points`, `target_se` and a CSV as `allocation`.",
+            )
         if self.sampling != "stratified" and (self.strata or self.allocation != "proportional"):
             raise SettingsError(
                 f"`sampling={self.sampling}`",

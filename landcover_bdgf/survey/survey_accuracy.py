@@ -85,8 +85,14 @@ class SurveyAccuracy:
     no_data: int
     notes: tuple[str, ...]
 
+    @property
+    def few(self) -> bool:
+        """Whether the normal interval of the overall accuracy rests on too few points."""
+        right = int(np.trace(self.counts))
+        return min(right, int(self.counts.sum()) - right) < FEW
+
     def __repr__(self) -> str:
-        return f"SurveyAccuracy(overall {interval_text(self.overall)}, {self.labelled} points, {self.map})"
+        return f"SurveyAccuracy(overall {interval_text(self.overall, self.few)}, {self.labelled} points, {self.map})"
 
     def __str__(self) -> str:
         return "\n".join(survey_lines(self))
@@ -127,8 +133,9 @@ class SurveyAccuracy:
 def survey_lines(result: SurveyAccuracy) -> list[str]:
     """The figures as text."""
     width = max(len("class"), *(len(printable(found.name)) for found in result.classes))
+    overall = interval_text(result.overall, result.few)
     lines = [
-        f"overall accuracy {interval_text(result.overall)}, {result.labelled:,} points, {result.hectares:,.0f} ha",
+        f"overall accuracy {overall}, {result.labelled:,} points, {result.hectares:,.0f} ha",
         f"{'class':<{width}} {'points':>6} {'users':>24} {'producers':>24} {'mapped ha':>12} {'estimated ha':>26}",
     ]
     for found in result.classes:
@@ -138,10 +145,11 @@ def survey_lines(result: SurveyAccuracy) -> list[str]:
             f"{interval_text(found.producers, found.few):>24} {found.mapped_ha:>12,.1f} {hectares:>26}"
         )
     notes = [f"note: {note}" for note in result.notes]
-    if few := [printable(found.name) for found in result.classes if found.few]:
+    few = ["the overall accuracy"] * result.few + [printable(found.name) for found in result.classes if found.few]
+    if few:
         notes.append(
-            f"note: {listed(few, str)}: fewer than {FEW} points are right, or fewer than {FEW} wrong, so the intervals "
-            "are exact ones"
+            f"note: {listed(few, str)}: fewer than {FEW} points are right, or fewer than {FEW} wrong, so exact "
+            "intervals are shown"
         )
     return [*lines, *notes]
 

@@ -43,7 +43,7 @@ def save_state(path: Path, task: Task[Shard], optimizer: Optimizer, history: His
 def load_state(path: Path, task: Task[Shard], optimizer: Optimizer, kept: Kept) -> History:
     """Restore the state of a training, see :func:`~landcover_bdgf.training.loop.fit` for the errors raised."""
     if not path.is_file():
-        raise CheckpointError(path, "no training to resume here", _REMEDY)
+        raise CheckpointError(path, "does not exist, so there is no training to resume", _REMEDY)
     try:
         arrays, text = read_tensors(path)
         described = read_json(StateDescription, text)

@@ -84,7 +84,7 @@ def test_the_main_job_with_a_mask_and_an_area_of_interest(
         assert found["area"] == {"file": "aoi.gpkg", "pixels": inside.sum(), "share": inside.sum() / scene_px}
         assert found["masked"]["share"] == share
     page = Path("map_steps/report/report.html").read_text().replace("\N{NO-BREAK SPACE}", " ")
-    assert f"{100 * share:.1f} % of the area was masked and is 0 here, by scl.tif (cloud " in page
+    assert f"{100 * share:.1f} % of the area was masked and is 0 in the map, by scl.tif (cloud " in page
     assert bdgf("check", *pair) == 0
     valid = stack.read_valid(Window(0, 0, 120, 104)).sum() / inside.sum()
     assert f"valid in both sensors: {100 * valid:.1f} %" in capsys.readouterr().out

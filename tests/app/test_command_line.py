@@ -110,3 +110,10 @@ def test_the_plugin_is_python_of_qgis_and_imports_nothing_else(path: Path) -> No
     names = {node.module or "" for node in ast.walk(tree) if isinstance(node, ast.ImportFrom) and not node.level}
     names |= {alias.name for node in ast.walk(tree) if isinstance(node, ast.Import) for alias in node.names}
     assert {name.split(".")[0] for name in names} <= {*sys.stdlib_module_names, "qgis", "processing"}
+
+
+def test_a_number_of_zero_is_a_value() -> None:
+    """0 equals False in Python, but only a switch that is off says nothing."""
+    words = command_words(FOUND["map_from_labels"], {"buffer_px": 0, "test_share": 0.0, "confidence": False})
+    assert {"--buffer=0", "--test-share=0.0"} <= {*words}
+    assert "--confidence" not in words

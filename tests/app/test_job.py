@@ -252,7 +252,7 @@ def test_train_refuses_what_it_cannot_do_before_it_trains_the_denoiser(
     image = "empty.tif" if of == "samples" else scene_files.spectral
     assert bdgf("train", image, scene_files.sar, *given, "-o", "m.safetensors") in (4, 5)
     said = capfd.readouterr().err
-    assert ("no training to resume here" if of == "labels" else "no training pixel of") in said
+    assert ("so there is no training to resume" if of == "labels" else "no training pixel of") in said
 
 
 @pytest.mark.parametrize(("command", "companion"), [

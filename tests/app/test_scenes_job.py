@@ -121,6 +121,9 @@ def test_a_killed_training_continues_to_the_same_bytes(
     assert "denoiser.partial.safetensors: was left by an earlier run" in capsys.readouterr().err
     with killed(monkeypatch, "train"):
         bdgf(*call, "-o", "maps", "--resume")
+    capsys.readouterr()
+    assert bdgf(*call, "-o", "maps", "--resume", "--set", "scaling.fit=scene") == 5
+    assert "denoiser.safetensors: was made with different scenes, labels, settings" in capsys.readouterr().err
     assert bdgf(*call, "-o", "maps", "--resume") == 0
     assert bdgf(*call, "-o", "whole") == 0
     made, whole = tmp_path / "maps", tmp_path / "whole"

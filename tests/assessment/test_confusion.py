@@ -81,14 +81,14 @@ def test_classes_of_few_pixels_or_polygons_are_marked() -> None:
     assert rows["bare"]["producers_low"] < 0.25  # one pixel proves nothing
     assert rows["ice"]["producers_low"] is rows["ice"]["iou"] is None
     text = str(result)
-    assert "no reference pixels of ice: no average includes them" in text
+    assert "no reference pixels of ice: the averages leave them out" in text
     assert "fewer than 30 px or 5 polygons of bare, water in the reference" in text
 
 
 def test_few_polygons_are_told() -> None:
     codes, groups = np.repeat([1, 2], 40), np.arange(80) // 10
-    assert "8 polygons only" in str(accuracy(codes, codes, Legend.from_values("ab"), groups))
-    assert "polygons only" not in str(accuracy(codes, codes, Legend.from_values("ab"), np.arange(80) // 4))
+    assert "only 8 polygons" in str(accuracy(codes, codes, Legend.from_values("ab"), groups))
+    assert "only 20 polygons" not in str(accuracy(codes, codes, Legend.from_values("ab"), np.arange(80) // 4))
 
 
 def test_confusions_are_told_in_words_and_a_few_pixels_as_counts() -> None:

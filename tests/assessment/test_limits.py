@@ -22,7 +22,7 @@ BY = "by scl.tif (cloud 8.1 %, shadow 3.2 %); water.tif."
     ("record", "lines"),
     [
         ({}, []),
-        ({"masked": MASKED}, [f"12.3 % of the scene was masked and is 0 here, {BY}"]),
+        ({"masked": MASKED}, [f"12.3 % of the scene was masked and is 0 in the map, {BY}"]),
         (
             {"masked": MASKED | {"mapped": True}, "area": AREA},
             [

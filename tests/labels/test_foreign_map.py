@@ -61,7 +61,7 @@ def test_a_map_of_bdgf_with_other_names_keeps_its_record_and_layers(tmp_path: Pa
 def test_a_legend_has_no_effect_with_a_model(bdgf: Bdgf, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     _, path = maps(tmp_path)
     assert bdgf("assess", path, "--reference", "m.safetensors", "--legend", "n.csv", "-q") == 2
-    assert "--legend: applies only with another --reference than a model" in capsys.readouterr().err
+    assert "--legend: has no effect with a model as --reference. Remove it." in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("legend", ["n.csv", None])

@@ -130,7 +130,7 @@ def test_the_command_tells_all_scenes_and_fails_if_one_did(
     assert two.split()[:2] == ["two", "mapped"]
     assert broken.startswith("broken: failed. ")
     assert summary == "maps/summary.csv: summary"
-    assert err.endswith("1 of 3 scenes failed. Repeat the command with --resume when that is mended.\n")
+    assert err.endswith("1 of 3 scenes failed. Correct the causes, then repeat the command with --resume.\n")
     assert bdgf(*words, "--resume", "--json") == 1
     found = json.loads(capsys.readouterr().out)["scenes"]
     assert [each["status"] for each in found] == ["complete", "failed", "complete"]

@@ -93,7 +93,7 @@ def test_settings_that_do_not_fit_are_refused() -> None:
     with pytest.raises(BdgfError, match=r"`target_se=1`: is out of range. Use a value from 0.0001 to 0.5"):
         DesignSettings(target_se=1)
     for given in ({}, {"points": 5, "target_se": 0.1}, {"points": 5, "allocation": "a.csv"}):
-        with pytest.raises(BdgfError, match=r"^give exactly one of"):
+        with pytest.raises(BdgfError, match=r"^the number of points is missing or given twice"):
             DesignSettings(**given)  # type: ignore[arg-type]
     with pytest.raises(BdgfError, match="has no strata"):
         DesignSettings(points=5, sampling="simple", allocation="equal")

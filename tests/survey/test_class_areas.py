@@ -68,6 +68,18 @@ def test_zones_in_any_crs_that_may_overlap_and_share_a_name(tmp_path: Path, monk
     assert [row.zone for row in areas(path, zones=file)[4::4]] == ["1", "2", "3", "4"]
 
 
+def test_zones_on_both_sides_of_the_antimeridian(tmp_path: Path) -> None:
+    """Longitudes of a zone east of it are those of the map, which go on beyond 180°."""
+    fiji = Grid(CRS.from_epsg(4326), Affine(0.01, 0, 179.5, 0, -0.01, -17), (50, 100))
+    path = write_map(tmp_path / "fiji.tif", np.ones((50, 100), np.uint8), LEGEND, fiji)
+    east, west = shapely.box(-179.9, -17.3, -179.6, -17.1), shapely.box(179.6, -17.3, 179.9, -17.1)
+    zones = {"name": ["east", "both"]}
+    geometry = [east, shapely.MultiPolygon([east, west])]
+    geopandas.GeoDataFrame(zones, geometry=geometry, crs=4326).to_file(tmp_path / "z.gpkg")
+    rows = areas(path, zones=tmp_path / "z.gpkg", field="name")
+    assert {row.zone: row.pixels for row in rows if row.pixels} == {"whole map": 5000, "east": 600, "both": 1200}
+
+
 def test_what_is_no_zone_is_refused(tmp_path: Path) -> None:
     _, path = maps(tmp_path)
     points = geopandas.GeoDataFrame({"name": ["a"]}, geometry=[shapely.Point(500_100, 4_999_900)], crs=32633)
@@ -123,4 +135,6 @@ def test_as_typed(bdgf: Bdgf, tmp_path: Path, write_tif: WriteTif, capsys: pytes
     assert bdgf(*words, "-q") == 6
     assert bdgf("areas", path, "-q") == 0
     assert "10" in capsys.readouterr().out
+    assert bdgf("areas", path, "--field", "name", "-q") == 2
+    assert "--field: applies only with --zones" in capsys.readouterr().err
     assert WIDE.shape_hw == codes.shape

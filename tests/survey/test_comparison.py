@@ -14,7 +14,7 @@ from surveys import LEGEND, WIDE, labelled, maps, truth, write_labelled, wrong
 
 from landcover_bdgf.errors import BdgfError
 from landcover_bdgf.labels.legend import Legend
-from landcover_bdgf.survey.comparison import compare
+from landcover_bdgf.survey.comparison import Comparison, compare
 from landcover_bdgf.survey.drawing import design
 from landcover_bdgf.survey.settings import DesignSettings
 
@@ -86,7 +86,7 @@ def test_a_map_and_itself_do_not_differ(pair: tuple[Path, Path]) -> None:
     assert (found.p_value, found.difference, found.low, found.high) == (1.0, 0.0, None, None)
     words = "map.tif and map.tif are right at the same reference pixels, which cannot tell them apart"
     assert found.verdict == words
-    assert "difference +0.0 points\n" in str(found), "no interval"
+    assert "difference +0.0 percentage points\n" in str(found), "no interval"
 
 
 def test_classes_are_matched_by_name_whatever_their_codes(pair: tuple[Path, Path], tmp_path: Path) -> None:
@@ -129,7 +129,23 @@ def test_as_typed(bdgf: Bdgf, pair: tuple[Path, Path], tmp_path: Path, capsys: p
     assert "Map.tif is more accurate" not in (page := Path("out/report.html").read_text())
     assert "map.tif is more accurate than worse.tif." in page
     assert bdgf("assess", pair[0], "--compare", pair[1], "--reference", file, "-q") == 2
-    assert "--field is missing" in capsys.readouterr().err
+    weighted = "p.gpkg: holds points of bdgf design, whose weights --reference would ignore. Give it as --design."
+    assert weighted in capsys.readouterr().err
+    assert bdgf("assess", pair[0], "--reference", file, "-q") == 2
+    assert weighted in capsys.readouterr().err
+    assert bdgf("assess", pair[0], "--compare", pair[1], "--reference", "m.safetensors", "-q") == 2
+    assert "m.safetensors: is a model, whose labels judge only the map that it made" in capsys.readouterr().err
+
+
+def test_few_differences_are_no_difference_if_the_test_says_so() -> None:
+    """4 against 0 of 200: the normal interval excludes 0, the exact test has p = 0.125."""
+    found = Comparison(
+        first="a.tif", second="b.tif", n=200, both_right=150, only_first=4, only_second=0, both_wrong=46,
+        p_value=0.125, first_overall=0.77, second_overall=0.75, difference=0.02, low=0.0006, high=0.039,
+        weighted=True, groups=200, without_data=0,
+    )  # fmt: skip
+    assert found.verdict == "no significant difference between a.tif and b.tif"
+    assert replace(found, only_first=12, p_value=0.0005).verdict == "a.tif is more accurate than b.tif"
 
 
 def test_a_legend_names_the_classes_of_both_maps(bdgf: Bdgf, tmp_path: Path, write_tif: WriteTif) -> None:

@@ -96,4 +96,7 @@ def test_the_command_writes_points_style_and_pictures(
         design(path, DesignSettings(points=120), output=tmp_path / "map.gpkg", overwrite=True)
     assert (tmp_path / "map.qml").read_bytes() == style
     assert bdgf("design", path, "-o", "p.gpkg", "-q") == 2
-    assert "give exactly one of --points, --target-se and a CSV as --allocation." in capsys.readouterr().err
+    assert (
+        "the number of points is missing or given twice. Give one of --points, --target-se and a CSV as --allocation."
+        in capsys.readouterr().err
+    )

@@ -1,8 +1,10 @@
 """The estimates as text and JSON types."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 from surveys import labelled, maps, truth
 
@@ -28,7 +30,7 @@ def test_lines_have_the_figures_of_the_estimates(found: SurveyAccuracy) -> None:
     assert hectares_text(row.share, found.hectares, row.few) in water
     assert interval_text(row.users, row.few) in water
     assert ": fewer than 10 points are right, or fewer than 10 wrong" in lines[-1]
-    assert lines[-1].endswith("the intervals are exact ones")
+    assert lines[-1].endswith("so exact intervals are shown")
     assert "200 points" in repr(found)
     assert ", 200 points, 1,195 ha" in lines[0]
 
@@ -58,3 +60,12 @@ def test_no_variance_and_few_points_have_exact_intervals() -> None:
     assert interval_text(some, few=True) == "90.0 % (75.0 % to 97.0 %)"
     assert hectares_text(some, 500.0) == "450 ± 49"
     assert hectares_text(some, 500.0, few=True) == "450 (375 to 485)"
+
+
+def test_an_overall_accuracy_of_few_wrong_points_has_its_exact_interval(found: SurveyAccuracy) -> None:
+    counts = np.diag([12, 12, 12, 13])
+    counts[0, 1] = 1
+    nearly = replace(found, counts=counts, overall=Estimate(0.98, 0.02, 0.941, 1.0, 0.894, 0.999, 50))
+    assert nearly.few
+    assert str(nearly).startswith("overall accuracy 98.0 % (89.4 % to 99.9 %)")
+    assert "the overall accuracy" in str(nearly).splitlines()[-1]

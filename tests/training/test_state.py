@@ -34,7 +34,7 @@ def test_resumed_equals_uninterrupted(
 
 def test_only_the_whole_state_of_the_same_training_is_resumed(tmp_path: Path) -> None:
     partial = tmp_path / "train.partial.safetensors"
-    with pytest.raises(CheckpointError, match="no training to resume here"):
+    with pytest.raises(CheckpointError, match="so there is no training to resume"):
         run(task(), partial=partial, resume=True)
     run(task(), partial=partial)
     with pytest.raises(CheckpointError, match=r"is the state of an interrupted training\. Continue it with"):

@@ -34,10 +34,12 @@ def assess(
         raise SettingsError(
             None, "assess needs either --reference or --design", "Give labels, or points of bdgf design."
         )
+    if reference is not None:
+        _check_reference(reference, typed, compared=compare is not None)
     if design is not None:
         typed.refuse(described(ReferenceSettings), "--reference")
-    if design is not None or compare is not None:
-        typed.refuse({"image"}, "--reference and a single map")
+    if design is not None or compare is not None or output is None:
+        typed.refuse({"image"}, "--reference, a single map and --output", "Remove it.")
     written = {"output": output, "overwrite": overwrite}
     if compare is not None:
         labels = design if reference is None else (reference, reading)
@@ -47,7 +49,6 @@ def assess(
         lines, values = _by_design(map_file, design, field, legend=classes.legend, **written)
     else:
         assert reference is not None
-        _check_reading(reference, typed)
         lines, values = _by_labels(map_file, (reference, reading), field, classes.legend, image, **written)
     say(shown, [*lines, *([f"{output / 'report.html'}: report"] if output else [])], values)
 
@@ -70,14 +71,23 @@ def _by_design(map_file: Path, design: Path, field: str | None, **given: Any) ->
     return str(found).splitlines(), found.to_dict()
 
 
-def _check_reading(reference: Path, typed: Typed) -> None:
-    """SettingsError for options that have no effect with a reference of ours."""
+def _check_reference(reference: Path, typed: Typed, *, compared: bool) -> None:
+    """SettingsError for a reference of ours that another option takes, or with options that have no effect."""
     from landcover_bdgf.labels import is_samples_file
+    from landcover_bdgf.survey import is_design_file
 
-    if reference.suffix == ".safetensors" or is_samples_file(reference):
-        typed.refuse({"field", *described(ReferenceSettings)}, "polygons or points as --reference")
-    if reference.suffix == ".safetensors":
-        typed.refuse({"legend"}, "another --reference than a model")
+    is_model = reference.suffix == ".safetensors"
+    if is_model and compared:
+        problem = "is a model, whose labels judge only the map that it made"
+        raise SettingsError(reference, problem, "Give polygons, points or samples as --reference.")
+    if is_model or is_samples_file(reference):
+        needed = "polygons or points as --reference"
+        typed.refuse({"field", *described(ReferenceSettings)}, needed, "Remove it.")
+    elif is_design_file(reference):
+        problem = "holds points of bdgf design, whose weights --reference would ignore"
+        raise SettingsError(reference, problem, "Give it as --design.")
+    if is_model and "legend" in typed:
+        raise SettingsError("--legend", "has no effect with a model as --reference", "Remove it.")
 
 
 def _by_labels(

@@ -181,4 +181,4 @@ def _tell(
     failed = sum(each.error is not None for each in results)
     if failed:
         problem = f"{failed} of {len(results)} scenes failed"
-        raise BdgfError(None, problem, "Repeat the command with `resume` when that is mended.")
+        raise BdgfError(None, problem, "Correct the causes, then repeat the command with `resume`.")

@@ -59,7 +59,7 @@ def train(
     _check_labels(hsi, samples, labels, typed)
     partial = partial_path(output)
     if resume and not partial.is_file():  # not after the denoiser is trained
-        raise CheckpointError(partial, "no training to resume here", "Start without `resume`.")
+        raise CheckpointError(partial, "does not exist, so there is no training to resume", "Start without `resume`.")
     given = load_checkpoint(denoiser, "denoiser") if denoiser else None
     recipe = changed(given.recipe, choice.set) if given and not choice.config else read_recipe(choice)
     scenes = read_scenes(hsi, sar, more, aligning, labels=labels or (), field=field)
@@ -68,7 +68,7 @@ def train(
     drawn = (
         join_samples([read_samples(path) for path in samples])
         if samples
-        else draw_of_scenes(labelled, with_windows(sampling, read_recipe(choice)))
+        else draw_of_scenes(labelled, with_windows(sampling, recipe))
     )
     drawn.check_grids([stack.grid for stack in stacks])
     if given is None:

@@ -18,6 +18,7 @@ from qgis.core import (
 from qgis.PyQt.QtGui import QIcon
 
 from .command_line import (
+    EXECUTABLE,
     FOLDER,
     NotFoundError,
     command_words,
@@ -202,7 +203,7 @@ class Algorithm(QgsProcessingAlgorithm):
             return feedback.isCanceled()
 
         try:
-            program = find_program(ProcessingConfig.getSetting("BDGF_EXECUTABLE") or "", os.environ)
+            program = find_program(ProcessingConfig.getSetting(EXECUTABLE) or "", os.environ)
             code = run(program, words, tell=tell, cancelled=cancelled)
         except (NotFoundError, OSError) as error:
             raise QgsProcessingException(str(error)) from error

@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+EXECUTABLE = "BDGF_EXECUTABLE"  # name of the setting of QGIS
 FOLDER = os.path.dirname(os.path.abspath(__file__))
 ALGORITHMS, RECORD = os.path.join(FOLDER, "algorithms.json"), os.path.join(FOLDER, "installed.json")
 OPTIONS = "Settings > Options > Processing > Providers > bdgf"
@@ -85,7 +86,7 @@ def command_words(algorithm: Values, values: Values) -> list[str]:
     arguments: list[str] = []
     for each in algorithm["parameters"]:
         value = values.get(each["name"])
-        if value in (None, "", [], False) or (value == each["default"] and not each["required"]):
+        if value is False or value in (None, "", []) or (value == each["default"] and not each["required"]):
             continue
         if not each["flag"]:
             arguments.append(str(value))

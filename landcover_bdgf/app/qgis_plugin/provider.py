@@ -9,9 +9,7 @@ from qgis.core import Qgis, QgsMessageLog, QgsProcessingModelAlgorithm, QgsProce
 from qgis.PyQt.QtGui import QIcon
 
 from .algorithm import Algorithm
-from .command_line import FOLDER, read_algorithms
-
-EXECUTABLE = "BDGF_EXECUTABLE"  # name of the setting
+from .command_line import EXECUTABLE, FOLDER, read_algorithms
 
 
 class Provider(QgsProcessingProvider):
