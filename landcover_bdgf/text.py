@@ -55,7 +55,10 @@ def printable(name: str) -> str:
 def rough_percent(share: float) -> str:
     """A share in percent with two digits: ``0.023 %``, ``7.1 %``, ``33 %``, ``100 %``."""
     percent = 100 * share
-    return f"{percent:.2g} %" if percent < 10 else f"{percent:.0f} %"
+    if percent >= 10 or percent <= 0:
+        return f"{percent:.0f} %"
+    digits = f"{percent:.{1 - math.floor(math.log10(percent))}f}"  # .2g has an exponent where shares are small
+    return f"{digits.rstrip('0').rstrip('.')} %"
 
 
 def percent(share: float | None) -> str:

@@ -29,8 +29,9 @@ def test_table_cells_are_escaped() -> None:
 
 
 def test_shares_have_two_digits_and_no_exponent() -> None:
-    shares = (0, 0.000_234, 0.0712, 0.328, 0.996, 1)
-    assert [rough_percent(share) for share in shares] == ["0 %", "0.023 %", "7.1 %", "33 %", "100 %", "100 %"]
+    shares = (0, 8.3e-9, 0.000_234, 0.0712, 0.328, 0.996, 1)
+    said = [rough_percent(share) for share in shares]
+    assert said == ["0 %", "0.00000083 %", "0.023 %", "7.1 %", "33 %", "100 %", "100 %"]
 
 
 def test_a_share_is_a_percentage_or_a_dash() -> None:

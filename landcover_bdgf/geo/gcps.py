@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import Any, cast
 
 import numpy as np
@@ -102,7 +103,7 @@ def placed_by_points(dataset: DatasetReader) -> DatasetReader:
     log.warning(
         "%s: is georeferenced by its %d ground-control points without terrain correction, with errors of up to "
         "hundreds of metres on slopes. Check the reported shift and compare both images.",
-        dataset.name,
+        Path(dataset.name),
         len(points),
     )
     return cast(DatasetReader, placed)

@@ -84,15 +84,14 @@ class PixelAreas:
         return b, math.sqrt(max(0.0, 1 - (b / a) ** 2))
 
     @cached_property
-    def _to_degrees(self) -> pyproj.Transformer:
+    def _to_geodetic(self) -> pyproj.Transformer:
         return pyproj.Transformer.from_crs(self._crs, self._crs.geodetic_crs, always_xy=True)
 
     def _true(self, row: Floats, col: Floats) -> tuple[Floats, Floats]:
         """Longitude in radians and F in m², eq. (1), of fractional rows and columns; 0.0 is the centre of a pixel."""
         x, y = self.grid.xy(row, col)
-        geographic = self.grid.crs.is_geographic
-        unit = float(self.grid.crs.units_factor[1]) if geographic else math.radians(1)
-        lon, lat = (x, y) if geographic else self._to_degrees.transform(x, y)
+        lon, lat = (x, y) if self.grid.crs.is_geographic else self._to_geodetic.transform(x, y)
+        unit = float(self._crs.geodetic_crs.axis_info[0].unit_conversion_factor)  # of degrees, or of grads in NTF
         minor, e = self._ellipsoid or (1.0, 0.0)
         sine = np.sin(np.clip(np.asarray(lat) * unit, -math.pi / 2, math.pi / 2))
         curved = np.arctanh(e * sine) / e if e else sine

@@ -100,11 +100,12 @@ def grid_of(dataset: DatasetReader, *, crs: CRS | None = None) -> Grid:
         remedy = "Give it another with gdal_edit.py -a_srs."
         raise RasterError(dataset.name, "its CRS cannot be read", remedy) from error
     if crs and dataset.crs and not same_crs(crs, dataset.crs):
-        log.warning("%s: its CRS is %s, read as %s as requested.", dataset.name, crs_name(dataset.crs), crs_name(crs))
+        names = crs_name(dataset.crs), crs_name(crs)
+        log.warning("%s: its CRS is %s, read as %s as requested.", Path(dataset.name), *names)
     crs = crs or dataset.crs
     if not crs and (beside := crs_beside(Path(dataset.name))):
         crs = beside[0]
-        log.info("%s: has no CRS, that of %s is used, %s.", dataset.name, beside[1].name, crs_name(crs))
+        log.info("%s: has no CRS, that of %s is used, %s.", Path(dataset.name), beside[1].name, crs_name(crs))
     if not crs:
         raise RasterError(
             dataset.name,
@@ -124,9 +125,9 @@ def _check_units(name: str, grid: Grid) -> None:
     reach = f"x from {left:.6g} to {right:.6g} and y from {bottom:.6g} to {top:.6g}"
     remedy = "Give it the right CRS with gdal_edit.py -a_srs, or pass `hsi_crs` or `sar_crs=EPSG:…`."
     if grid.crs.is_geographic and (max(abs(left), abs(right)) > MOST_LONGITUDE or max(abs(bottom), abs(top)) > 91):
-        raise RasterError(name, f"has {reach}, which are no degrees, but the CRS {crs_name(grid.crs)}", remedy)
+        raise RasterError(name, f"has {reach}, which are not degrees, but its CRS is {crs_name(grid.crs)}", remedy)
     if grid.crs.is_projected and grid.transform.a < LEAST_METRES and max(map(abs, grid.bounds)) <= MOST_LONGITUDE:
-        raise RasterError(name, f"has {reach}, which look like degrees, but the CRS {crs_name(grid.crs)}", remedy)
+        raise RasterError(name, f"has {reach}, which look like degrees, but its CRS is {crs_name(grid.crs)}", remedy)
 
 
 def read_band(dataset: DatasetReader, window: Window | None = None, **options: Any) -> NDArray[Any]:

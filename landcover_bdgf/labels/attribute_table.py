@@ -19,7 +19,7 @@ from landcover_bdgf.progress import log
 from landcover_bdgf.storage import PathLike
 
 _CODES = ("value", "code", "gridcode")
-_NAMES = (
+NAME_COLUMNS = (
     "class", "class_name", "classname", "class name", "name", "category", "landcover", "land_cover", "lc_name",
     "label", "description", "descriptio",  # .dbf cuts names at ten letters
 )  # fmt: skip
@@ -54,7 +54,7 @@ def read_vat(raster: PathLike) -> list[dict[str, Any]]:
 
 def table_rows(columns: Sequence[Column], rows: Sequence[Sequence[str]]) -> list[dict[str, Any]]:
     """The classes of a table with cells of text; empty if it has no codes or no names, or a code is no number."""
-    code, name = _column(columns, "code", _CODES), _column(columns, "name", _NAMES)
+    code, name = _column(columns, "code", _CODES), _column(columns, "name", NAME_COLUMNS)
     if code is None or name is None:
         return []
     names = [column.name.casefold() for column in columns]

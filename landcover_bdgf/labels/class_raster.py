@@ -233,7 +233,8 @@ def _warn_of_zero(dataset: DatasetReader) -> None:
     """Warn if 0 occurs, and neither the raster nor a legend says what it is."""
     if any((read_band(dataset, window) == 0).any() for window in strips(grid_of(dataset))):
         log.warning(
-            "%s: declares no nodata, so 0 is taken as no data; a legend that names 0 makes it a class", dataset.name
+            "%s: declares no nodata, so 0 is taken as no data; a legend that names 0 makes it a class",
+            Path(dataset.name),
         )
 
 

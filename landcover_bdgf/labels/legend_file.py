@@ -16,12 +16,14 @@ from xml.etree import ElementTree
 from xml.etree.ElementTree import Element
 
 from landcover_bdgf.errors import LabelError, opening
+from landcover_bdgf.labels.attribute_table import NAME_COLUMNS
 from landcover_bdgf.labels.colors import Color
 from landcover_bdgf.storage import PathLike
 
 _HEX = re.compile("#?([0-9a-fA-F]{6})(?:[0-9a-fA-F]{2})?")
 # Names of columns by what they hold; the first ones if a file has no such names.
-_KEYS, _NAMES, _COLORS = ("value", "code", "class", "key", "id"), ("name", "label"), ("color", "colour", "hex")
+_KEYS, _COLORS = ("value", "code", "class", "key", "id"), ("color", "colour", "hex")
+_NAMES = ("name", "label", *NAME_COLUMNS)
 _RGB = (("red", "r"), ("green", "g"), ("blue", "b"))
 
 
@@ -66,7 +68,8 @@ def _csv_rows(text: str) -> list[LegendRow]:
     if long := [row for row in rows if any(row[len(rows[0]) :])]:
         raise ValueError(f"the row of {long[0][0]!r} has more cells than the first row; quote names with {delimiter!r}")
     columns = {name.casefold(): index for index, name in enumerate(rows[0] if rows else [])}
-    key, name, color = (_column(columns, names) for names in (_KEYS, _NAMES, _COLORS))
+    key, color = (_column(columns, names) for names in (_KEYS, _COLORS))
+    name = _column({word: at for word, at in columns.items() if at != key}, _NAMES)
     if key is None and name is None:  # no names of columns
         key, name, color = 0, 1, 2
     else:

@@ -138,7 +138,7 @@ def read_labels(
 
 def _tell_counts(path: PathLike, features: int, counts: Counter[str]) -> None:
     if happened := [f"{number} {what}" for what, number in counts.items() if number]:
-        log.warning("%s: %d features: %s", Path(path).name, features, "; ".join(happened))
+        log.warning("%s: %d features: %s", Path(path), features, "; ".join(happened))
 
 
 def read_values(source: LabelSource, field: str, settings: ReadSettings) -> set[str]:
@@ -163,7 +163,7 @@ def _check_whole(path: PathLike, column: Series) -> None:
         if len(fractions):
             raise LabelError(
                 path,
-                f"the field {column.name} holds fractions such as {fractions[0]:g}, which are no classes",
+                f"the field {column.name} holds fractions such as {fractions[0]:g}, which cannot be classes",
                 "Choose another field.",
             )
 

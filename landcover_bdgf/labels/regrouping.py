@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
@@ -132,7 +133,7 @@ def tell_missing(found: Regrouped, settings: ClassSettings) -> None:
     """Warn of classes that the legend file lacks."""
     if found.not_in_file:
         missing = listed(found.not_in_file)
-        log.warning("%s: has no row for %s; they keep their names and colours", settings.legend, missing)
+        log.warning("%s: has no row for %s; they keep their names and colours", Path(settings.legend or ""), missing)
 
 
 def _rows_of(legend: Legend, rows: Sequence[LegendRow], *, by_code: bool) -> dict[int, LegendRow]:

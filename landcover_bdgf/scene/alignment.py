@@ -23,7 +23,7 @@ from landcover_bdgf.scene.date_table import AnySource
 from landcover_bdgf.scene.dated_image import DateReading, open_dated
 from landcover_bdgf.scene.extra import extra_with_absolute_paths, open_extra
 from landcover_bdgf.scene.image import WRONG_FILE, Image
-from landcover_bdgf.scene.mask import NO_MASK, read_mask
+from landcover_bdgf.scene.mask import read_mask
 from landcover_bdgf.scene.pair_checks import (
     check_one_place,
     check_order,
@@ -36,7 +36,7 @@ from landcover_bdgf.scene.pair_checks import (
 from landcover_bdgf.scene.product_files import arrays_and_paths
 from landcover_bdgf.scene.sar import POWER_FLOOR, sar_channels, warn_of_names, warn_of_stretched
 from landcover_bdgf.scene.scene_source import SceneSource
-from landcover_bdgf.scene.settings import NO_IMAGE, AlignSettings, Coreg, Missing
+from landcover_bdgf.scene.settings import NO_IMAGE, NO_MASK, AlignSettings, Coreg, Missing
 from landcover_bdgf.scene.shift import ENOUGH_BANDS, MIN_AGREEING, Shift, estimate_shift
 from landcover_bdgf.scene.stack import NO_SHIFT, SHIFT_TAG, Stack
 from landcover_bdgf.scene.value_checks import (
@@ -172,11 +172,12 @@ def _check_something_left(stack: Stack) -> None:
     windows = chain(stack.grid.spread_windows(CHECKED_PX), stack.grid.tiles(512))
     if any(stack.read_valid(window).any() for window in windows):
         return
+    images = "both images" if stack.has_sar else "the image"
     if stack.mask:
-        remedy = "Check its values." if stack.mask.share else "Check the nodata values of both images."
-        raise RasterError(stack.mask.files[0].path, "no pixel with data in both images is left unmasked", remedy)
+        remedy = "Check its values." if stack.mask.share else f"Check the nodata values of {images}."
+        raise RasterError(stack.mask.files[0].path, f"no pixel with data in {images} is left unmasked", remedy)
     assert stack.area
-    raise LabelError(stack.area.path, "no pixel of it has data in both images", "Check the nodata values and the area.")
+    raise LabelError(stack.area.path, f"no pixel of it has data in {images}", "Check the nodata values and the area.")
 
 
 def _check_pair(spectral: Image, radar: Image, settings: AlignSettings) -> None:
@@ -299,7 +300,7 @@ def _with_shift(stack: Stack, settings: AlignSettings) -> Stack:
 def _shift_to_apply(stack: Stack, shift: Shift, coreg: Coreg) -> tuple[float, float]:
     """The shift to correct.
 
-    None if it is not trusted, is not longer than its error, or was corrected already by :meth:`Stack.write_sar`.
+    (0, 0) if it is not trusted, is not longer than its error, or was corrected already by :meth:`Stack.write_sar`.
     """
     if (
         coreg == "off"

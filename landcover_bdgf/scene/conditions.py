@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from landcover_bdgf.scene.settings import Missing, Sensor
 
-NOTHING, BOTH = 0, 1  # codes of a condition
+BOTH = 1  # code of a condition
 ALONE: Final[Mapping[Sensor, int]] = {"spectral": 2, "sar": 3}
 CONDITIONS: Final = ("both", *ALONE)  # by their codes, from 1
 SENSOR_NAMES: Final[Mapping[Sensor, str]] = {"spectral": "the spectral image", "sar": "the SAR image"}

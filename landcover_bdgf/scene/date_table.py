@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, TypeAlias
 
 from landcover_bdgf.errors import SettingsError
 from landcover_bdgf.scene.csv_rows import Columns, check_files, csv_rows, day_of, has_column, placed, placed_files
+from landcover_bdgf.scene.settings import NO_MASK
 from landcover_bdgf.storage import PathLike, is_remote
 from landcover_bdgf.text import printable
 
@@ -32,7 +33,6 @@ NEEDED = ("image",)
 COLUMNS = ("date", *NEEDED, "mask")
 WRITE_DAYS = "Write it like 2023-06-04."
 
-Dates: TypeAlias = "Mapping[str, Source] | Mapping[date, Source]"
 # An image of one date or, as a table or a mapping, of several.
 AnySource: TypeAlias = (
     "PathLike | DataArray | Sequence[PathLike | DataArray] | Mapping[str, Source] | Mapping[date, Source]"
@@ -78,7 +78,8 @@ def read_date_table(path: Path) -> list[DatedSource]:
         if not cells["image"]:
             raise SettingsError(path, f"line {line}: has no image", "Name an image there.")
         images = placed_files(path.parent, cells["image"])
-        masks = tuple(placed(path.parent, each.strip()) for each in cells.get("mask", "").split(";") if each.strip())
+        names = [each.strip() for each in cells.get("mask", "").split(";") if each.strip()]
+        masks = tuple(each if each == NO_MASK else placed(path.parent, each) for each in names)
         found.append(DatedSource(images, _day(path, cells.get("date", ""), line), masks, f"{path}: line {line}"))
         files += [(line, file) for file in images]
     check_files(path, files)

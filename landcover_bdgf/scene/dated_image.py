@@ -17,9 +17,10 @@ from landcover_bdgf.progress import log
 from landcover_bdgf.scene.date_table import AnySource, DatedSource, dated_sources
 from landcover_bdgf.scene.dated_names import dated_name
 from landcover_bdgf.scene.image import Image, open_image
-from landcover_bdgf.scene.mask import NO_MASK, Mask, MasksAllError, read_mask
+from landcover_bdgf.scene.mask import Mask, MasksAllError, read_mask
 from landcover_bdgf.scene.open_files import OpenFiles
 from landcover_bdgf.scene.pair_checks import days_in_name
+from landcover_bdgf.scene.settings import NO_MASK
 from landcover_bdgf.scene.time_series import TimeSeries
 from landcover_bdgf.scene.value_checks import check_variety, offset_shown, sample_pixels, warn_of_fills
 from landcover_bdgf.text import listed

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
@@ -28,17 +29,22 @@ def extra_sources(extra: Sequence[str]) -> dict[str, list[str]]:
     found: dict[str, list[str]] = {}
     for text in extra:
         name, source = _named(text)
-        name = name or Path(text.split(",")[0]).stem
+        name = name or Path(_files(source)[0]).stem
         if name in found:
             raise SettingsError(f"`extra={text}`", f"is a second one named {name}", "Name them: `extra=NAME=FILE`.")
-        found[name] = source.split(",")
+        found[name] = _files(source)
     return found
 
 
 def extra_with_absolute_paths(text: str) -> str:
     """``NAME=FILE`` or ``FILE`` for a process that works in another folder."""
     name, source = _named(text)
-    return f"{name}{'=' if name else ''}{','.join(map(absolute_path, source.split(',')))}"
+    return f"{name}{'=' if name else ''}{','.join(map(absolute_path, _files(source)))}"
+
+
+def _files(source: str) -> list[str]:
+    """Files joined by commas; the name of one that exists may hold commas."""
+    return [source] if os.path.exists(source) else source.split(",")
 
 
 def _named(text: str) -> tuple[str, str]:

@@ -29,10 +29,10 @@ from landcover_bdgf.scene.open_files import State, check_states, files_of, state
 from landcover_bdgf.scene.pair_checks import box_text, covered_share
 from landcover_bdgf.scene.pixel_set import Bools, PixelSet
 from landcover_bdgf.scene.product_files import Source, arrays_and_paths, classification_file
+from landcover_bdgf.scene.settings import NO_MASK
 from landcover_bdgf.storage import typed_path
 from landcover_bdgf.text import rough_percent
 
-NO_MASK = "none"
 # Scene classification of Sentinel-2 Level-2A, SCL: Sentinel-2 Products Specification Document, table of SCL classes.
 SCL_CLASSES = {
     0: "no data", 1: "saturated", 2: "dark", 3: "shadow", 4: "vegetation", 5: "bare", 6: "water", 7: "unclassified",
@@ -313,7 +313,7 @@ def _refuse_values(mask: MaskFile, value: float, *, scl: bool) -> None:
     if scl:
         problem = f"is a scene classification by its name, but holds {value:g}, which is no class of it"
     else:
-        problem = f"holds fractions such as {value:g}, which are no classes"
+        problem = f"holds fractions such as {value:g}, which cannot be classes"
     if mask.typed:
         raise RasterError(mask.path, problem, f"Name the values to mask, as in {mask.path.name}:1.")
     log.warning("%s: %s; it is not used as a mask. `mask=none` leaves it out.", mask.path, problem)

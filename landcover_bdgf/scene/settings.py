@@ -9,6 +9,7 @@ from landcover_bdgf.errors import SettingsError
 from landcover_bdgf.settings import Setting, changed_settings, check
 
 NO_IMAGE = "none"  # in place of a SAR image
+NO_MASK = "none"  # in place of a mask
 Sensor = Literal["spectral", "sar"]
 Missing = Literal["error", "spectral", "sar", "any"]  # which sensor may be the only one of a mapped pixel
 Coreg = Literal["off", "grid", "auto"]

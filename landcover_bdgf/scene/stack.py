@@ -15,7 +15,7 @@ from rasterio.windows import Window
 
 from landcover_bdgf.geo import Grid, RasterProfile, mirrored, write_raster
 from landcover_bdgf.scene.area import Area
-from landcover_bdgf.scene.band_reader import Band, ReadCounts
+from landcover_bdgf.scene.band_reader import Band, Convert, ReadCounts
 from landcover_bdgf.scene.conditions import conditions, seen_by
 from landcover_bdgf.scene.image import Image
 from landcover_bdgf.scene.image_text import bands_text, dates_lines, source_text
@@ -170,12 +170,10 @@ class Stack:
 
     def read_image(self, window: Window) -> Tile:
         """A window of the whole spectral image, also of what lies outside the area of interest."""
-        spectral, spectral_valid = self.spectral.read(window, self.image_grid)
+        spectral, spectral_valid = self.spectral.read(window, self.image_grid, convert=self._without_offset)
         sar, sar_valid = self._read_sar(window)
         if self.mask is not None:
             spectral_valid &= ~self.mask.pixels.read(window)
-        if self.spectral_offset:
-            spectral += np.float32(self.spectral_offset)
         condition = conditions(spectral_valid, sar_valid, self.missing)
         spectral[:, ~seen_by(condition, "spectral")] = 0
         if self.extra:
@@ -185,6 +183,12 @@ class Stack:
             spectral[:, condition == 0] = 0
         sar[:, ~seen_by(condition, "sar")] = 0
         return Tile(spectral, sar, condition)
+
+    @property
+    def _without_offset(self) -> Convert | None:
+        """Adds the offset to the values that a file has; a gap that counts as 0 stays 0."""
+        added = np.float32(self.spectral_offset)
+        return (lambda values, _: values + added) if added else None
 
     def read_sar(self, window: Window) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
         """SAR (R, h, w) of a window, as in a tile, and where the SAR alone is valid (h, w), also outside the area."""

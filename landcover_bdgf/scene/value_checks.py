@@ -214,7 +214,8 @@ def _darkest(pixels: NDArray[np.float32]) -> float:
 def _visible_reflectance(spectral: Image) -> list[int]:
     """Indexes of the visible bands, to check for the Sentinel-2 offset; none for another sensor.
 
-    10 to 13 unnamed integer bands are assumed to be Sentinel-2: only a warning depends on it.
+    10 to 13 unnamed integer bands are assumed to be Sentinel-2: if they look so, the offset is removed
+    (``spectral_offset=0`` keeps it).
     """
     if spectral.sensor == "Sentinel-2":
         return [at for at, band in enumerate(spectral.bands) if 450 < (band.wavelength_nm or 0) < 680]  # of all dates

@@ -64,3 +64,9 @@ def test_a_local_crs_is_planar() -> None:
     place = Grid(local, Affine(2, 0, 0, 0, -3, 0), (4, 5))
     assert np.allclose(PixelAreas(place).of(Window(0, 0, 5, 4)), 6 * 0.3048**2)
     assert np.allclose(PixelAreas(place).at([0, 1], [0, 1]), 6 * 0.3048**2)
+
+
+def test_a_projection_of_a_geographic_crs_in_grads() -> None:
+    """NTF (Paris) counts longitudes in grads: PROJ gives them back in grads, not in degrees."""
+    lambert = PixelAreas(grid(27572, 600_000, 2_400_000, 30)).of(Window(0, 0, 50, 40))
+    assert lambert[0] == pytest.approx(900, rel=2e-3)

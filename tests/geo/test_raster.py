@@ -38,8 +38,8 @@ def test_ground_control_points_alone_are_refused(write_tif, noise):
 
 
 @pytest.mark.parametrize(("options", "words"), [
-    ({"crs": "EPSG:4326"}, "which are no degrees, but the CRS EPSG:4326"),
-    ({"origin_xy": (13.5, 52.3), "pixel_m": 0.0001}, "which look like degrees, but the CRS EPSG:32633"),
+    ({"crs": "EPSG:4326"}, "which are not degrees, but its CRS is EPSG:4326"),
+    ({"origin_xy": (13.5, 52.3), "pixel_m": 0.0001}, "which look like degrees, but its CRS is EPSG:32633"),
 ])  # fmt: skip
 def test_coordinates_in_another_unit_than_the_crs_are_refused(write_tif, noise, options, words):
     with open_raster(write_tif("a.tif", noise, **options)) as dataset, pytest.raises(RasterError, match=words):

@@ -23,6 +23,10 @@ SLD = """<StyledLayerDescriptor xmlns="http://www.opengis.net/sld" xmlns:sld="ht
     ("1,roof,ff0000\n2,water,0000ff80\n", "water"),
     ("name\tvalue\tcolour\n\nroof\t1\t#ff0000\nwater\t2\t#0000ff\n", "water"),
     ("value,name,color\n1,roof,#ff0000,\n2,\"water, deep\",#0000ff\n", "water, deep"),
+    ("code,class,color\n1,roof,#ff0000\n2,water,#0000ff\n", "water"),
+    ("Value,Class_Name,color\n1,roof,#ff0000\n2,water,#0000ff\n", "water"),
+    ("class,name,color\n1,roof,#ff0000\n2,water,#0000ff\n", "water"),
+    ("code,description,hex\n1,roof,#ff0000\n2,water,#0000ff\n", "water"),
     ("\ufeffvalue,color\n1,#ff0000\n2,#0000ff\n", "2"),
 ])  # fmt: skip
 def test_csv_files_with_any_delimiter_and_columns(text: str, second: str, tmp_path: Path) -> None:

@@ -26,6 +26,9 @@ def test_a_table_of_dates(tmp_path: Path) -> None:
     assert first.masks == (str(tmp_path / "clouds.tif:1"), str(tmp_path / "b.tif"))
     assert (second.source, second.day) == ((str(tmp_path / "B2.tif"), str(tmp_path / "B3.tif")), date(2023, 7, 1))
     assert (third.day, third.masks, third.named) == (None, (), f"{tmp_path / 'dates.csv'}: line 4")
+    without, other = dated_sources(table(tmp_path, "image,mask\na.tif,none\nb.tif,none;clouds.tif\n")) or ()
+    assert without.masks == ("none",)
+    assert other.masks == ("none", str(tmp_path / "clouds.tif"))
 
 
 def test_it_is_told_from_a_table_of_scenes_and_from_images(tmp_path: Path) -> None:

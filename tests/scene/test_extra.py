@@ -74,6 +74,13 @@ def test_names_come_from_files_or_are_given(tmp_path: Path) -> None:
         extra_sources(["a/dem.tif", "b/dem.tif"])
 
 
+def test_a_comma_in_the_name_of_a_file_joins_nothing(tmp_path: Path) -> None:
+    path = tmp_path / "dem,2020.tif"
+    path.touch()
+    assert extra_sources([str(path)]) == {"dem,2020": [str(path)]}
+    assert extra_sources([f"dem={path}"]) == {"dem": [str(path)]}
+
+
 def test_every_file_and_band_of_a_folder_is_a_layer(write_tif: WriteTif, tmp_path: Path) -> None:
     for at, name in enumerate(("elevation", "slope", "hillshade", "B8_mask")):
         write_tif(f"terrain/{name}.tif", TERRAIN[at % 2])

@@ -144,3 +144,5 @@ def test_pixels_without_data_in_some_bands_are_told_and_can_be_kept(write_tif, c
     assert tile.valid.all()
     np.testing.assert_array_equal(tile.spectral, spectral)
     assert "no data" not in caplog.text
+    moved = whole(align(hsi, sar, settings=AlignSettings(gaps="zero", spectral_offset=-1)))
+    np.testing.assert_array_equal(moved.spectral, np.where(spectral == 0, 0, spectral - 1))
