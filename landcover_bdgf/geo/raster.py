@@ -25,7 +25,14 @@ from landcover_bdgf.geo.gdal_env import RASTER_DRIVERS, alone
 from landcover_bdgf.geo.grid import Grid
 from landcover_bdgf.geo.hdf5_image import is_hdf5, open_hdf5
 from landcover_bdgf.geo.pages import as_bands, pages_of
-from landcover_bdgf.geo.raster_checks import check_proportions, check_whole, raster_driver, unread, warn_of_aux_xml
+from landcover_bdgf.geo.raster_checks import (
+    check_proportions,
+    check_whole,
+    position_beside,
+    raster_driver,
+    unreadable_crs_beside,
+    warn_of_aux_xml,
+)
 from landcover_bdgf.progress import log
 from landcover_bdgf.storage import PathLike, is_remote
 
@@ -74,7 +81,7 @@ MOST_LONGITUDE = 540  # one turn further than 180, as scenes across the antimeri
 LEAST_METRES = 0.01  # no pixel of a projected image is smaller
 
 
-def grid_of(dataset: DatasetReader, *, crs: CRS | None = None) -> Grid:
+def grid_of(dataset: DatasetReader, *, crs: CRS | None = None, instead: str = "") -> Grid:
     """The north-up grid of an open raster; a south-up file gets the grid of its flipped rows.
 
     Parameters
@@ -82,6 +89,8 @@ def grid_of(dataset: DatasetReader, *, crs: CRS | None = None) -> Grid:
     dataset : rasterio.io.DatasetReader
     crs : rasterio.crs.CRS, optional
         Used instead of the CRS of the file, if any.
+    instead : str
+        What else would give it a CRS, for the remedy of an error.
 
     Raises
     ------
@@ -109,21 +118,21 @@ def grid_of(dataset: DatasetReader, *, crs: CRS | None = None) -> Grid:
     if not crs:
         raise RasterError(
             dataset.name,
-            f"has no CRS{unread(dataset)}",
-            "Give it one with gdal_edit.py -a_srs, or pass `hsi_crs` or `sar_crs=EPSG:…` if you know it.",
+            f"has no CRS{unreadable_crs_beside(dataset)}",
+            f"Give it one with gdal_edit.py -a_srs{instead}.",
         )
     top = transform.f + transform.e * dataset.height if is_south_up(dataset) else transform.f
     north_up = Affine(transform.a, 0.0, transform.c, 0.0, -abs(transform.e), top)
     grid = Grid(crs, north_up, dataset.shape)
-    _check_units(dataset.name, grid)
+    _check_units(dataset.name, grid, instead)
     return grid
 
 
-def _check_units(name: str, grid: Grid) -> None:
+def _check_units(name: str, grid: Grid, instead: str) -> None:
     """RasterError for metres in a CRS of degrees, or degrees in a CRS of metres."""
     left, bottom, right, top = grid.bounds
     reach = f"x from {left:.6g} to {right:.6g} and y from {bottom:.6g} to {top:.6g}"
-    remedy = "Give it the right CRS with gdal_edit.py -a_srs, or pass `hsi_crs` or `sar_crs=EPSG:…`."
+    remedy = f"Give it the right CRS with gdal_edit.py -a_srs{instead}."
     if grid.crs.is_geographic and (max(abs(left), abs(right)) > MOST_LONGITUDE or max(abs(bottom), abs(top)) > 91):
         raise RasterError(name, f"has {reach}, which are not degrees, but its CRS is {crs_name(grid.crs)}", remedy)
     if grid.crs.is_projected and grid.transform.a < LEAST_METRES and max(map(abs, grid.bounds)) <= MOST_LONGITUDE:
@@ -192,7 +201,7 @@ def _check_position(dataset: DatasetReader) -> None:
             "has only RPCs for its position",
             "Orthorectify it first with gdalwarp -rpc and an elevation model.",
         )
-    path, beside = Path(dataset.name), unread(dataset)
+    path, beside = Path(dataset.name), position_beside(dataset)
     remedy = f"Georeference it first{f': gdal_translate {path.name} {path.stem}_placed.tif' if beside else ''}."
     raise RasterError(dataset.name, f"has no position on the ground{beside}", remedy)
 

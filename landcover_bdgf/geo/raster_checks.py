@@ -77,9 +77,9 @@ def _check_no_mask(path: Path, driver: str) -> None:
     if masks:
         raise RasterError(
             path,
-            f"has its mask in {masks[0].name}, which is not read. Write it into the file: gdal_translate "
-            "--config GDAL_TIFF_INTERNAL_MASK YES; or as nodata: gdalwarp -dstnodata",
-            "Remove it if it does not belong to this image.",
+            f"has its mask in {masks[0].name}, which is not read",
+            "Write it into the file with gdal_translate --config GDAL_TIFF_INTERNAL_MASK YES, or as nodata with "
+            "gdalwarp -dstnodata; remove it if it does not belong to this image.",
         )
 
 
@@ -123,12 +123,21 @@ def check_whole(dataset: DatasetReader, path: Path) -> None:
         raise RasterError(path, f"is cut off, {size} of at least {end} bytes are there", "Copy or download it again.")
 
 
-def unread(dataset: DatasetReader) -> str:
-    """Text about files next to a raster that may have its position, but are not read."""
-    path = Path(dataset.name)
-    candidates = [Path(f"{path}.aux.xml"), *(path.with_suffix(suffix) for suffix in (".tfw", ".tifw", ".wld", ".prj"))]
-    beside = [candidate.name for candidate in candidates if candidate.exists()]
-    return f" in the file; {', '.join(beside)} next to it is not read" if beside else ""
+def position_beside(dataset: DatasetReader) -> str:
+    """Text about files next to a raster that have its position, but are not read."""
+    return _beside(Path(dataset.name), (".tfw", ".tifw", ".wld"), b"<GeoTransform", "is not read")
+
+
+def unreadable_crs_beside(dataset: DatasetReader) -> str:
+    """Text about files next to a raster that should have its CRS, but do not tell it."""
+    return _beside(Path(dataset.name), (".prj",), b"<SRS", "tells none")
+
+
+def _beside(path: Path, suffixes: tuple[str, ...], tag: bytes, what: str) -> str:
+    files = [file for suffix in suffixes if (file := path.with_suffix(suffix)).exists()]
+    aux_xml = Path(f"{path}.aux.xml")
+    files += [aux_xml] if aux_xml.exists() and tag in _begin(aux_xml) else []
+    return f" in the file; {', '.join(file.name for file in files)} next to it {what}" if files else ""
 
 
 def warn_of_aux_xml(path: Path, *, has_crs: bool) -> None:

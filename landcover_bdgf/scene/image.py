@@ -283,7 +283,7 @@ def _bands(
     """The bands of all files, named, without alpha bands and auxiliary layers; and the sensor."""
     described: list[tuple[Band, BandText]] = []
     for path, dataset in datasets.items():
-        grid = grid_of(dataset, crs=crs)
+        grid = grid_of(dataset, crs=crs, instead=", or pass `hsi_crs` or `sar_crs=EPSG:…`")
         unit = dataset.tags().get("SAR_UNIT", "")
         raw = [_raw_band(path, dataset, index, grid, unit) for index in dataset.indexes]
         bands = [calibrated(band, tags[path]) for band in raw]

@@ -262,11 +262,7 @@ def _add(
 
 def _band(dataset: DatasetReader, mask: MaskFile, index: int, crs: CRS | None) -> Band:
     """The band of a mask, with raw values."""
-    try:
-        grid = grid_of(dataset, crs=crs)
-    except RasterError as error:
-        remedy = "Give it its CRS with gdal_edit.py -a_srs." if "`hsi_crs`" in error.remedy else error.remedy
-        raise RasterError(error.path, error.problem, remedy) from error
+    grid = grid_of(dataset, crs=crs)
     alpha = tuple(i for i, use in zip(dataset.indexes, dataset.colorinterp, strict=True) if use == ColorInterp.alpha)
     nodata = dataset.nodatavals[index - 1]
     return Band("mask", None, mask.path, index, nodata, 1.0, 0.0, grid, dtype=dataset.dtypes[index - 1], masks=alpha)

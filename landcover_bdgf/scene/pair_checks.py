@@ -161,11 +161,13 @@ def check_overlap(spectral: Image, sar: Image) -> None:
         raise RasterError(sar.paths[0], error.problem, error.remedy) from error
     if share >= MIN_OVERLAP:
         return
+    by = "gdal_edit.py -a_srs" if sar.group else "`hsi_crs` or `sar_crs`"  # extra layers have no such setting
+    correct = f"correct a wrong CRS with {by}"
     boxes = spectral.grid.bounds_in(WGS84), sar.grid.bounds_in(WGS84)
     for image, box in zip((spectral, sar), boxes, strict=True):
         if not np.isfinite(box).all():
             problem = f"has a position that no longitude and latitude belong to: {image.grid.describe()}"
-            raise RasterError(image.paths[0], problem, "Correct a wrong CRS with `hsi_crs` or `sar_crs`.")
+            raise RasterError(image.paths[0], problem, f"{correct[0].upper()}{correct[1:]}.")
     where = f"one covers {box_text(boxes[0])}, the other {box_text(boxes[1])} (WGS84)"
     if share > 0:
         raise RasterError(
@@ -176,7 +178,7 @@ def check_overlap(spectral: Image, sar: Image) -> None:
     raise RasterError(
         sar.paths[0],
         f"does not overlap {spectral.paths[0]}: {where}, {apart}",
-        "Use images of the same area, or correct a wrong CRS with `hsi_crs` or `sar_crs`.",
+        f"Use images of the same area, or {correct}.",
     )
 
 

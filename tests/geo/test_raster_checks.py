@@ -6,11 +6,14 @@ import os
 from pathlib import Path
 
 import make_bad as bad
+import numpy as np
 import pytest
+import rasterio
+from conftest import WriteTif
 
 from landcover_bdgf.errors import RasterError
 from landcover_bdgf.geo.raster import open_raster
-from landcover_bdgf.geo.raster_checks import check_packing
+from landcover_bdgf.geo.raster_checks import check_packing, position_beside, unreadable_crs_beside
 
 
 @pytest.mark.parametrize(("make", "words"), [
@@ -72,3 +75,17 @@ def test_more_pixels_than_a_codec_can_compress_are_refused():
     check_packing("a.tif", 200 * 10**6, 1)  # below the least size
     with pytest.raises(RasterError, match=r"declares 2\.0 GB of pixels but has only 1000 kB"):
         check_packing("a.tif", 2 * 10**9, 10**6)
+
+
+def test_statistics_beside_a_raster_are_not_blamed_for_its_missing_position(write_tif: WriteTif) -> None:
+    """QGIS leaves an .aux.xml with statistics alone beside many rasters."""
+    path = write_tif("a.tif", np.ones((1, 8, 8), np.uint8), crs=None)
+    aux_xml = path.with_name("a.tif.aux.xml")
+    aux_xml.write_text("<PAMDataset><PAMRasterBand band='1'><Metadata/></PAMRasterBand></PAMDataset>")
+    path.with_suffix(".tfw").touch()
+    with rasterio.open(path) as dataset:
+        assert unreadable_crs_beside(dataset) == ""
+        assert position_beside(dataset) == " in the file; a.tfw next to it is not read"
+    aux_xml.write_text("<PAMDataset><SRS>?</SRS></PAMDataset>")
+    with rasterio.open(path) as dataset:
+        assert unreadable_crs_beside(dataset) == " in the file; a.tif.aux.xml next to it tells none"

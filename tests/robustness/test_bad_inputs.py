@@ -63,11 +63,11 @@ class Case:
 # fmt: off
 CASES = [
     # Raster geometry
-    Case("no CRS", bad.image(crs=None), CHECK, 3, "bad.tif: has no CRS. Give it one with gdal_edit.py -a_srs, or pass --hsi-crs or --sar-crs EPSG:… if you know it."),
-    Case("no CRS in the SAR", bad.image(of="sar.tif", crs=None), RADAR, 3, "bad.tif: has no CRS. Give it one with gdal_edit.py -a_srs, or pass --hsi-crs or --sar-crs EPSG:… if you know it."),
+    Case("no CRS", bad.image(crs=None), CHECK, 3, "bad.tif: has no CRS. Give it one with gdal_edit.py -a_srs, or pass --hsi-crs or --sar-crs EPSG:…."),
+    Case("no CRS in the SAR", bad.image(of="sar.tif", crs=None), RADAR, 3, "bad.tif: has no CRS. Give it one with gdal_edit.py -a_srs, or pass --hsi-crs or --sar-crs EPSG:…."),
     Case("no CRS but beside it", bad.both(bad.image(crs=None), bad.content(b"<PAMDataset><SRS>EPSG:32633</SRS></PAMDataset>", "bad.tif.aux.xml")), CHECK, 0, "bdgf: bad.tif: has no CRS, that of bad.tif.aux.xml is used, EPSG:32633."),
     Case("no CRS but a wrong one beside it", bad.both(bad.image(crs=None), bad.content(bad.AUX_XML, "bad.tif.aux.xml")), CHECK, 3, "bad.tif: has x from 399960 to 400680 and y from 5.79938e+06 to 5.80002e+06, which are not degrees, but its CRS is EPSG:4326. Give it the right CRS with gdal_edit.py -a_srs, or pass --hsi-crs or --sar-crs EPSG:…."),
-    Case("no CRS but a text beside it", bad.both(bad.image(crs=None), bad.content(b"UTM 33", "bad.prj")), CHECK, 3, "bad.tif: has no CRS in the file; bad.prj next to it is not read. Give it one with gdal_edit.py -a_srs, or pass --hsi-crs or --sar-crs EPSG:… if you know it."),
+    Case("no CRS but a text beside it", bad.both(bad.image(crs=None), bad.content(b"UTM 33", "bad.prj")), CHECK, 3, "bad.tif: has no CRS in the file; bad.prj next to it tells none. Give it one with gdal_edit.py -a_srs, or pass --hsi-crs or --sar-crs EPSG:…."),
     Case("a CRS given", bad.image(crs=None), f"{CHECK} --hsi-crs EPSG:32633", 0, "grid: 72 × 64 px*"),
     Case("another CRS given", bad.image(), f"{CHECK} --hsi-crs EPSG:32632", 3, "sar.tif: does not overlap bad.tif: one covers 7.5315…7.5423° E, 52.3356…52.3415° N, the other 13.5311…13.5418° E, 52.3354…52.3413° N (WGS84), 408 km apart. Use images of the same area, or correct a wrong CRS with --hsi-crs or --sar-crs."),
     Case("an unknown CRS given", bad.image(), f"{CHECK} --hsi-crs EPSG:1", 2, "--hsi-crs EPSG:1: is not a known CRS. Expected a code such as EPSG:32633."),
@@ -105,7 +105,7 @@ CASES = [
     Case("no classification", bad.mask(lambda a: 37 * a, to="scl.tif"), "check msi.tif sar.tif --mask scl.tif", 3, "scl.tif: is a scene classification by its name, but holds 37, which is no class of it. Name the values to mask, as in scl.tif:1."),
     Case("a probability of clouds", bad.mask(lambda a: a * np.float32(0.3)), MASKED, 3, "bad.tif: holds fractions such as 0.3, which cannot be classes. Name the values to mask, as in bad.tif:1."),
     Case("bands as a mask", bad.image(), MASKED, 3, "bad.tif: has 10 bands, and none is described as SCL, so it is not known which is the mask. Save the mask as a raster of one band."),
-    Case("a mask without CRS", bad.mask(crs=None), MASKED, 3, "bad.tif: has no CRS. Give it its CRS with gdal_edit.py -a_srs."),
+    Case("a mask without CRS", bad.mask(crs=None), MASKED, 3, "bad.tif: has no CRS. Give it one with gdal_edit.py -a_srs."),
     Case("a probability in percent", bad.mask(lambda a: np.arange(a.size, dtype="uint8").reshape(a.shape) % 101), MASKED, 3, "bad.tif: holds 100 values besides 0, as probabilities or flags do, so it is not known what to mask. Name the values to mask, as in bad.tif:60-100."),
     Case("a mask of the clear pixels", bad.mask(lambda a: 1 - a), MASKED, 0, "bdgf: warning: bad.tif: masks 86 % of the scene, all values but 0. If these are the pixels to keep, name the others, as in bad.tif:0."),
     Case("clouds without data", bad.mask(lambda a: a * 255, nodata=255), MASKED, 0, "bdgf: warning: bad.tif: has no data in 14 % of the scene; nothing is masked there. To mask its nodata value too, name it: bad.tif:255."),
@@ -176,7 +176,7 @@ CASES = [
     Case("1.7 GB that are nowhere", bad.sparse(40_960), CHECK, 3, "bad.tif: declares 1.7 GB of pixels but has only 205 kB. If it is that sparse, rewrite it with gdal_translate."),
     Case("another CRS beside it", bad.both(bad.image(), bad.content(bad.AUX_XML, "bad.tif.aux.xml")), CHECK, 0, "grid: 72 × 64 px of 10 m, EPSG:32633*"),
     Case("a mask beside it", bad.both(bad.image(driver="ENVI", to="bad.img"), bad.content(b"", "bad.img.msk")), "check bad.img sar.tif", 3, "bad.img: bad.img.msk next to it would replace its nodata. Remove it, or write nodata values."),
-    Case("a mask beside a GeoTIFF", bad.both(bad.image(), bad.content(b"", "bad.tif.msk")), CHECK, 3, "bad.tif: has its mask in bad.tif.msk, which is not read. Write it into the file: gdal_translate --config GDAL_TIFF_INTERNAL_MASK YES; or as nodata: gdalwarp -dstnodata. Remove it if it does not belong to this image."),
+    Case("a mask beside a GeoTIFF", bad.both(bad.image(), bad.content(b"", "bad.tif.msk")), CHECK, 3, "bad.tif: has its mask in bad.tif.msk, which is not read. Write it into the file with gdal_translate --config GDAL_TIFF_INTERNAL_MASK YES, or as nodata with gdalwarp -dstnodata; remove it if it does not belong to this image."),
     *[Case(f"{what} in an .aux.xml", bad.both(bad.image(), bad.content(f"<PAMDataset>{text}</PAMDataset>".encode(), "bad.tif.aux.xml")), CHECK, 0, f"bdgf: warning: bad.tif: bad.tif.aux.xml contains its {what}, which is not read. If it is right, write it into the file: gdal_edit.py, or gdal_translate to a new one.")
       for text, what in (("<SRS dataAxisToSRSAxisMapping='1,2'>EPSG:4326</SRS>", "CRS"), ("<NoDataValue>7</NoDataValue>", "nodata"), ("<Offset>-0.1</Offset><Scale>1e-4</Scale>", "scale, offset"))],
     Case("a pipe", bad.pipe("bad.tif"), CHECK, 3, "bad.tif: is not a regular file but a device or pipe. Give a raster file."),
