@@ -4,6 +4,7 @@ import json
 import shutil
 import sqlite3
 from collections.abc import Callable
+from dataclasses import replace
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -17,7 +18,8 @@ from conftest import SHORT_OPTIONS as QUICK, Bdgf
 from rasterio.windows import Window
 
 from landcover_bdgf.labels.sample_file import read_samples
-from landcover_bdgf.model.checkpoint import Checkpoint
+from landcover_bdgf.model.checkpoint import Checkpoint, load_checkpoint
+from landcover_bdgf.model.recipe import changed
 from landcover_bdgf.scene.alignment import align
 from landcover_bdgf.scene.settings import AlignSettings
 from landcover_bdgf.scene.simulation import SceneFiles
@@ -118,6 +120,18 @@ def test_the_steps_give_the_map_of_the_main_job(
                        ("steps.tif", "land-cover map"), ("sar.tif", "raster")]:  # fmt: skip
         assert bdgf("info", file, "--json") == 0
         assert json.loads(capsys.readouterr().out)["kind"] == kind
+
+
+def test_train_draws_labels_as_the_recipe_of_the_denoiser_asks(
+    bdgf: Bdgf, scene_files: SceneFiles, denoiser: Checkpoint
+) -> None:
+    """Its models are judged by a held-out part if it has no folds, whatever the usual recipe does."""
+    replace(denoiser, recipe=changed(denoiser.recipe, ("training.folds=0",))).save("d.safetensors")
+    pair, labels = [scene_files.spectral, scene_files.sar], ["--labels", scene_files.labels, "--field", "class"]
+    assert bdgf("train", *pair, *labels, "--denoiser", "d.safetensors", "-o", "m.safetensors") == 0
+    made = load_checkpoint("m.safetensors")
+    assert made.left_out is None
+    assert made.provenance["training"]["split"] == "polygon"
 
 
 def test_an_error_is_json_too_if_the_result_would_be(bdgf: Bdgf, capsys: pytest.CaptureFixture[str]) -> None:
