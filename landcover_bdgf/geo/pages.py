@@ -90,7 +90,7 @@ def pages_of(dataset: DatasetReader) -> list[DatasetReader]:
     if any(page.dtypes[0] != dataset.dtypes[0] for page in pages):
         raise _apart(dataset.name, len(names), "they have different types of pixels")
     if not all(_is_here(page, dataset) for page in pages[1:]):
-        raise _apart(dataset.name, len(names), "they have different places")
+        raise _apart(dataset.name, len(names), "they have different positions")
     return pages
 
 

@@ -125,7 +125,9 @@ def _check_shapefile(path: Path) -> None:
     shapes = (lengths[1] - 100) // 8  # a header of 100 bytes and 8 bytes per shape
     if shapes != rows:  # GDAL pairs them by number, so that most shapes may get the class of another one
         remedy = "Copy all files of the Shapefile again from where it was made."
-        raise LabelError(path, f"has {shapes} shapes, but {rows} rows in its .dbf, so their classes are unsure", remedy)
+        raise LabelError(
+            path, f"has {shapes} shapes, but {rows} rows in its .dbf: which belong together is unclear", remedy
+        )
     _check_index(path, index, shapes)
 
 

@@ -69,7 +69,7 @@ class Image:
     grid : Grid
         Of the finest band.
     sensor : str, optional
-        ``"Sentinel-2"`` or ``"Landsat 8/9"``, if recognised by the names of bands or files.
+        ``"Sentinel-2"``, ``"Landsat 8/9"`` or ``"Landsat 4-7"``, if recognised by the names of bands or files.
     tags : dict
         Tags of the first file.
     zeros_reported : bool
@@ -307,7 +307,7 @@ def _finest_of_each(described: list[tuple[Band, BandText]]) -> list[tuple[Band, 
         side[word] = min(side.get(word, math.inf), abs(band.grid.transform.a))
     named = tuple(replace(band, name=word or "") for (band, _), word in zip(described, words, strict=True))
     coarse = [band for band in named if band.name and abs(band.grid.transform.a) > 1.001 * side[band.name]]
-    _without(named, coarse, "there with smaller pixels too")
+    _without(named, coarse, "also present with smaller pixels")
     return [each for each, band in zip(described, named, strict=True) if band not in coarse]
 
 

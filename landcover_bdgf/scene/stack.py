@@ -47,8 +47,8 @@ class Tile:
 
     Bands of extra layers follow the spectral bands. SAR is in linear power, at least ``POWER_FLOOR``; plain channels
     are unchanged; a scene without SAR has none. Values are 0 where the sensor has no data, and where a pixel is not
-    used. The condition has the codes of :func:`~landcover_bdgf.scene.conditions.conditions`; a mask stands for pixels
-    of both sensors.
+    used. The condition has the codes of :func:`~landcover_bdgf.scene.conditions.conditions`; true in a
+    boolean condition means both sensors.
     """
 
     spectral: NDArray[np.float32]

@@ -76,7 +76,7 @@ def test_pages_of_another_size_are_left_out(tmp_path, noise, caplog):
 
 
 @pytest.mark.parametrize(("pixels", "changes", "why"), [
-    (np.ones((2, 8, 8), "uint16"), ({}, ELSEWHERE), "they have different places"),
+    (np.ones((2, 8, 8), "uint16"), ({}, ELSEWHERE), "they have different positions"),
     ([np.ones((8, 8), "uint16"), np.ones((8, 8), "uint8")], (), "they have different types of pixels"),
     (np.ones((502, 1, 1), "uint8"), (), "more than 500 are not read"),
 ])  # fmt: skip

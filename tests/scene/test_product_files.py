@@ -121,7 +121,7 @@ def test_of_a_band_at_two_resolutions_the_finest_is_used(tmp_path, write_tif, ca
         write_tif(f"scene/T33UUU_20230604T101559_{name}.tif", np.ones((side, side), "uint16"), pixel_m=200 / side)
     image = open_image(tmp_path / "scene")
     assert (image.names, image.grid.shape_hw) == (("B02", "B8A"), (20, 20))
-    assert "left out 1 of 3 bands, there with smaller pixels too: B02" in caplog.text
+    assert "left out 1 of 3 bands, also present with smaller pixels: B02" in caplog.text
 
 
 @pytest.mark.parametrize("name", ["scene.dim", "MTD_MSIL2A.xml", "manifest.safe"])
