@@ -55,8 +55,8 @@ class MapOfClasses:
 def as_map(path: PathLike, legend_file: PathLike | None = None) -> Iterator[MapOfClasses]:
     """A class raster of any program as a map; if it is not one, a temporary copy is made.
 
-    The copy has the record and the layers of the raster, except those with a band for each class. Messages about it name
-    the raster.
+    The copy has the record and the layers of the raster, except those with a band for each class. Messages about it
+    name the raster.
     """
     path = Path(path)
     with open_classes(path, legend_file) as map_, TemporaryDirectory(prefix="bdgf-") as folder:

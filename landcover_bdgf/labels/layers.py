@@ -1,6 +1,7 @@
 """The layers of a map besides its classes: what their bands hold, how they are stored and shown in QGIS.
 
-All but codes are percentages, numbers of classes, or 0 and 1, and the largest value of the data type is no data; of codes, 0 is.
+All but codes are percentages, numbers of classes, or 0 and 1, and the largest value of the data type is no data; of
+codes, 0 is.
 """
 
 from __future__ import annotations
