@@ -150,7 +150,7 @@ CASES = [
     Case("one band twice", bad.both(*(bad.image(lambda a: a[:1], to=f"{f}/B02.tif", names=()) for f in "ab")), "check a/B02.tif,b/B02.tif sar.tif", 3, "b/B02.tif: band B02 also occurs in a/B02.tif. Remove one of them."),
     Case("names longer than a name may be", bad.both(*(bad.image(lambda a, i=i: a[i : i + 1], to=name, names=()) for i, name in enumerate(BANDS))), f"check {','.join(BANDS)} sar.tif", 0, "spectral: 7 bands of *"),
     *[Case(f"pages of {what}", bad.pages(**change), CHECK, 3, f"bad.tif: holds 2 pages that are not bands of one image: they have different {what}. Make one file of the pages that are: gdalbuildvrt -separate all.vrt GTIFF_DIR:1:FILE GTIFF_DIR:2:FILE …; gdal_translate all.vrt all.tif")
-      for what, change in (("types of pixels", {"dtype": "uint8"}), ("places", {"transform": Affine(10, 0, X + 90, 0, -10, Y)}))],
+      for what, change in (("types of pixels", {"dtype": "uint8"}), ("positions", {"transform": Affine(10, 0, X + 90, 0, -10, Y)}))],
     Case("an archive without rasters", bad.zipped("labels.gpkg"), "check bad.zip sar.tif", 3, "bad.zip: is a zip archive without rasters. Expected .tif, .tiff, .jp2, .img, .he5, .dat, .bsq, .bil, .bip files in it."),
     Case("an archive of two folders", bad.zipped_folders, "check bad.zip sar.tif", 3, "bad.zip: holds 2 folders of rasters, one, two. Unpack it and give one."),
     # Damaged and hostile files
