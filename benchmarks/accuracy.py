@@ -90,8 +90,10 @@ def open_scene(name: str, work: Path) -> Dataset:
     return open_dataset(path, DATA, work)
 
 
-def compute(scene: str, protocols: Sequence[str], seeds: Sequence[int], methods: Sequence[str], work: Path) -> None:
-    """Compute the missing cells of a scene, seed by seed."""
+def compute(
+    scene: str, protocols: Sequence[str], seeds: Sequence[int], methods: Sequence[str], work: Path, version: str
+) -> None:
+    """Compute the missing cells of a scene, seed by seed, by the program at the commit ``version``."""
     work.mkdir(parents=True, exist_ok=True)
     recipe = bdgf.load_recipe("laptop", BANDS if scene in SENTINEL else ())
     presto = DATA / "presto/presto_encoder.safetensors"
@@ -105,7 +107,7 @@ def compute(scene: str, protocols: Sequence[str], seeds: Sequence[int], methods:
             started = time.process_time()
             found = laboratory.predict(parse_method(method), samples, seed, whole=False)
             cell = names | judged(laboratory.dataset, samples, found)
-            append(cell | {"cpu_s": time.process_time() - started, "commit": commit()})
+            append(cell | {"cpu_s": time.process_time() - started, "commit": version})
             print(f"{scene} {protocol} {seed} {method}: {cell['oa']:.1f} / {cell['aa']:.1f}", flush=True)
 
 
@@ -130,7 +132,7 @@ def tables() -> Iterator[str]:
         methods = by(cells, lambda row: row["method"])
         own = methods.pop("bdgf", [])
         common = {name: alike for name, others in methods.items() if len(alike := on_seeds_of(own, others)) == len(own)}
-        if common:
+        if own and common:
             best = [max(common, key=lambda name: mean(common[name], metric)) for metric in ("oa", "aa")]
             said = [f"{name}, {pair(common[name])}: {difference(own, common[name])}" for name in best]
             yield f"| {scene} {protocol} | {len(own)} | {pair(own, deviation=True)} | {' | '.join(said)} |"
@@ -138,8 +140,9 @@ def tables() -> Iterator[str]:
     for (scene, protocol), cells in parts.items():
         methods = by(cells, lambda row: row["method"])
         yield from ("", f"{scene} {protocol}", "", "| | OA / AA | BDGF minus it |", "|---|---|---|")
+        own = methods.get("bdgf", [])
         for name, others in methods.items():
-            yield f"| {name} | {pair(others)} | {'' if name == 'bdgf' else difference(methods['bdgf'], others)} |"
+            yield f"| {name} | {pair(others)} | {'' if name == 'bdgf' else difference(own, others)} |"
     yield from _of_systems(every)
 
 
@@ -220,13 +223,14 @@ def main() -> None:
     if not arguments.tables and not DATA.is_dir():
         raise SystemExit("needs the real scenes of ../shared/data, which are not here")
     first, _, last = arguments.seeds.partition("-")
+    version = commit()  # of the modules that are loaded now
     for scene in () if arguments.tables else SCENES:
         asked = [name for name in PROTOCOLS if f"{scene}-{name}".startswith(arguments.only)]
         drawn = [name for name in asked if f"{scene}-{name}" not in NOT_DRAWN]
         drawn = [name for name in drawn if name == "near"] if scene in NEAR_ALONE else drawn
         if drawn:
             seeds = range(int(first), int(last or first) + 1)
-            compute(scene, drawn, seeds, arguments.method, arguments.work / scene)
+            compute(scene, drawn, seeds, arguments.method, arguments.work / scene, version)
     print("\n".join(tables()))
 
 

@@ -243,8 +243,8 @@ def _finished_steps(stack: Stack, samples: Samples, job: Job) -> Finished:
     def is_ours(found: Checkpoint) -> bool:
         recipe, made = found.recipe, without_warnings(found.provenance)
         if found.kind == "denoiser":
-            wanted = before, job.recipe.diffusion, job.recipe.spectral, job.recipe.scaling
-            return (made, recipe.diffusion, recipe.spectral, recipe.scaling) == wanted
+            wanted = before, job.recipe.diffusion, job.recipe.spectral, job.recipe.scaling, job.recipe.features
+            return (made, recipe.diffusion, recipe.spectral, recipe.scaling, recipe.features) == wanted
         denoiser = replace(found, provenance=before)  # of the denoiser, only its provenance is recorded
         return (made, recipe) == (training_record([stack], joined, denoiser, recipe, job.run), job.recipe)
 

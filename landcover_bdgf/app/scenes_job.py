@@ -183,7 +183,7 @@ def _finished(path: Path, job: ScenesJob, made: dict[str, Any]) -> Checkpoint | 
     if not job.resume or job.overwrite or not path.exists():
         return None
     found = load_checkpoint(path)
-    parts = ("diffusion", "spectral", "scaling")  # of the recipe, those that a denoiser is made of
+    parts = ("diffusion", "spectral", "scaling", "features")  # of the recipe, those that a denoiser is made of
     same = found.recipe == job.recipe
     if found.kind == "denoiser":
         same = all(getattr(found.recipe, part) == getattr(job.recipe, part) for part in parts)

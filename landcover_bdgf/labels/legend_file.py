@@ -23,7 +23,7 @@ from landcover_bdgf.storage import PathLike
 _HEX = re.compile("#?([0-9a-fA-F]{6})(?:[0-9a-fA-F]{2})?")
 # Names of columns by what they hold; the first ones if a file has no such names.
 _KEYS, _COLORS = ("value", "code", "class", "key", "id"), ("color", "colour", "hex")
-_NAMES = ("name", "label", *NAME_COLUMNS)
+_NAMES = ("name", "label")  # and for codes, further ones
 _RGB = (("red", "r"), ("green", "g"), ("blue", "b"))
 
 
@@ -69,7 +69,9 @@ def _csv_rows(text: str) -> list[LegendRow]:
         raise ValueError(f"the row of {long[0][0]!r} has more cells than the first row; quote names with {delimiter!r}")
     columns = {name.casefold(): index for index, name in enumerate(rows[0] if rows else [])}
     key, color = (_column(columns, names) for names in (_KEYS, _COLORS))
-    name = _column({word: at for word, at in columns.items() if at != key}, _NAMES)
+    of_codes = key is not None and rows[0][key].casefold() != "class"  # a class has its name in itself
+    others = {word: at for word, at in columns.items() if at != key}
+    name = _column(others, (*_NAMES, *NAME_COLUMNS) if of_codes else _NAMES)
     if key is None and name is None:  # no names of columns
         key, name, color = 0, 1, 2
     else:

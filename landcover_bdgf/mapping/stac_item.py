@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from shapely import MultiPolygon, Polygon, box, to_geojson
+from shapely import MultiPolygon, Polygon, box, get_parts, to_geojson
 from shapely.affinity import translate
 from shapely.geometry.polygon import orient
 
@@ -151,11 +151,14 @@ def _footprint(grid: Grid) -> list[Polygon]:
     cols = np.concatenate([np.zeros_like(t), t, np.ones_like(t), 1 - t, [0]]) * width - 0.5
     lon, lat = transformer(grid.crs, WGS84).transform(*grid.xy(rows, cols))
     left, _, right, _ = grid.bounds_in(WGS84)
-    if right <= _HALF_TURN:
-        return [Polygon(np.stack([lon, lat], axis=1).round(7))]
-    whole = Polygon(np.stack([np.where(lon < left - _NEAR, lon + 360, lon), lat], axis=1).round(7))
-    west, east = whole.intersection(box(-180, -90, 180, 90)), whole.intersection(box(180, -90, 540, 90))
-    return [orient(part) for part in (west, translate(east, -360)) if not part.is_empty]
+    if right > _HALF_TURN + _NEAR:
+        lon = np.where(lon < left - _NEAR, lon + 360, lon)
+    whole = Polygon(np.stack([lon, lat], axis=1).round(7))
+    found = []
+    for turn in (0, -360):
+        inside = translate(whole, turn).intersection(box(-180, -90, 180, 90))
+        found += [orient(part) for part in get_parts(inside) if part.geom_type == "Polygon"]
+    return found
 
 
 def _bbox(parts: Sequence[Polygon]) -> list[float]:

@@ -10,14 +10,14 @@ from typing import Any
 
 import numpy as np
 import shapely
-from affine import Affine
 from numpy.typing import NDArray
 from rasterio.features import rasterize
 from rasterio.windows import Window
+from shapely.affinity import translate
 
 from landcover_bdgf.assessment import write_table
 from landcover_bdgf.errors import LabelError
-from landcover_bdgf.geo import M2_PER_HA, Grid, PixelAreas, read_features, to_pixels
+from landcover_bdgf.geo import M2_PER_HA, Grid, PixelAreas, read_features
 from landcover_bdgf.labels import STRIP_ROWS, ClassRaster, Codes, class_sizes, open_classes, texts
 from landcover_bdgf.progress import log, track
 from landcover_bdgf.storage import PathLike, Product, atomic_output, check
@@ -148,7 +148,7 @@ def _rows(map_: ClassRaster, zone: str, windows: Iterator[tuple[Window, Codes]])
 
 
 def _zones(path: PathLike, field: str | None, grid: Grid) -> dict[str, NDArray[np.object_]]:
-    """Polygons by the name of their zone; x and y are columns and rows of the grid."""
+    """Polygons on the grid by the name of their zone."""
     features = read_features(path, fields=[field] if field else [])
     polygons = features.geometry.notna() & features.geom_type.isin(["Polygon", "MultiPolygon"])
     if not polygons.all():
@@ -156,10 +156,8 @@ def _zones(path: PathLike, field: str | None, grid: Grid) -> dict[str, NDArray[n
     names = texts(features[field]) if field else (np.arange(len(features)) + 1).astype(str)
     _check_names(path, field, names)
     found: dict[str, list[Any]] = {}
-    shapes = features.geometry.to_numpy().copy()
-    to_pixels(Path(path), shapes, features.crs.to_wkt(), grid)
-    for name, shape in zip(names, shapes, strict=True):
-        found.setdefault(str(name), []).extend(_polygons(shape))
+    for name, shape in zip(names, features.geometry.to_crs(grid.crs.to_wkt()), strict=True):
+        found.setdefault(str(name), []).extend(_turned(_polygons(shape), grid))
     return {name: np.array(parts, object) for name, parts in found.items()}
 
 
@@ -183,18 +181,28 @@ def _polygons(shape: shapely.Geometry) -> list[shapely.Polygon]:
     return [part for part in parts if part.geom_type == "Polygon"]
 
 
+def _turned(polygons: list[shapely.Polygon], grid: Grid) -> list[shapely.Polygon]:
+    """The polygons, and on a grid of longitudes beyond ±180° also one turn to the west and to the east."""
+    left, bottom, right, top = grid.bounds
+    if not grid.crs.is_geographic or (left >= -180 and right <= 180):
+        return polygons
+    copies = [translate(polygon, turn) for polygon in polygons for turn in (-360, 0, 360)]
+    return [polygon for polygon in copies if polygon.intersects(shapely.box(left, bottom, right, top))]
+
+
 def _inside(map_: ClassRaster, polygons: NDArray[np.object_]) -> Iterator[tuple[Window, Codes]]:
     """Windows of the map around polygons, with 0 outside them."""
     if not len(polygons):
         return
-    left, top, right, bottom = shapely.total_bounds(polygons)
+    left, bottom, right, top = shapely.total_bounds(polygons)
+    rows, cols = map_.grid.rowcol([left, right], [top, bottom])
     height, width = map_.grid.shape_hw
-    first, last = np.clip([np.floor(top), np.ceil(bottom)], 0, height).astype(int)
-    start, end = np.clip([np.floor(left), np.ceil(right)], 0, width).astype(int)
+    first, last = np.clip([np.floor(rows[0]), np.ceil(rows[1]) + 1], 0, height).astype(int)
+    start, end = np.clip([np.floor(cols[0]), np.ceil(cols[1]) + 1], 0, width).astype(int)
     if start >= end:
         return
     for row in range(first, last, STRIP_ROWS):
         window = Window(int(start), row, int(end - start), min(STRIP_ROWS, int(last) - row))
-        corner = Affine.translation(start, row)
-        inside = rasterize(polygons, out_shape=(window.height, window.width), transform=corner, dtype="uint8")
+        place = map_.grid.window_grid(window)
+        inside = rasterize(polygons, out_shape=place.shape_hw, transform=place.transform, dtype="uint8")
         yield window, map_.read(window) * inside

@@ -36,6 +36,11 @@ def test_csv_files_with_any_delimiter_and_columns(text: str, second: str, tmp_pa
     assert found == LegendRow("2", second, BLUE)
 
 
+def test_a_class_is_its_name_whatever_describes_it(tmp_path: Path) -> None:
+    (tmp_path / "a.csv").write_text("class,color,description\nforest,#00ff00,Trees taller than 5 m\n")
+    assert read_legend_file(tmp_path / "a.csv") == [LegendRow("forest", "forest", (0, 255, 0))]
+
+
 def test_large_values_keep_their_digits(tmp_path: Path) -> None:
     (tmp_path / "a.sld").write_text(SLD.replace('"2.0"', '"1234567"'))
     assert read_legend_file(tmp_path / "a.sld")[1] == LegendRow("1234567", "1234567", BLUE)

@@ -95,6 +95,14 @@ def test_a_map_across_the_antimeridian_has_two_parts() -> None:
     assert sum(part.area for part in parts) == pytest.approx(0.18 * 0.09, rel=0.02)
 
 
+@pytest.mark.parametrize(("left", "step"), [(170.0, 0.0333333333334), (180.0, 0.01)])
+def test_a_map_that_ends_at_the_antimeridian_has_one_part(left: float, step: float) -> None:
+    """Its last longitude may be 180.00000000002."""
+    (part,) = stac_item._footprint(Grid(CRS.from_epsg(4326), Affine(step, 0, left, 0, -step, 10), (100, 300)))
+    assert part.bounds[2] - part.bounds[0] == pytest.approx(300 * step)
+    assert -180 <= part.bounds[0] < part.bounds[2] <= 180
+
+
 @pytest.mark.parametrize("left", [-180.0, 0.0])
 def test_a_map_of_the_whole_world_is_no_strip(left: float) -> None:
     """From -180 to 180 degrees, or from 0 to 360."""

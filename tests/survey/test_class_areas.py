@@ -80,6 +80,16 @@ def test_zones_on_both_sides_of_the_antimeridian(tmp_path: Path) -> None:
     assert {row.zone: row.pixels for row in rows if row.pixels} == {"whole map": 5000, "east": 600, "both": 1200}
 
 
+def test_zones_across_the_seam_of_a_map_from_0_to_360_degrees(tmp_path: Path) -> None:
+    world = Grid(CRS.from_epsg(4326), Affine(1, 0, 0, 0, -1, 90), (180, 360))
+    path = write_map(tmp_path / "w.tif", np.ones((180, 360), np.uint8), LEGEND, world)
+    zones = {"name": ["islands", "world"]}
+    geometry = [shapely.box(-8, 50, 2, 59), shapely.box(-180, -90, 180, 90)]
+    geopandas.GeoDataFrame(zones, geometry=geometry, crs=4326).to_file(tmp_path / "z.gpkg")
+    rows = areas(path, zones=tmp_path / "z.gpkg", field="name")
+    assert {row.zone: row.pixels for row in rows if row.pixels} == {"whole map": 64_800, "islands": 90, "world": 64_800}
+
+
 def test_what_is_no_zone_is_refused(tmp_path: Path) -> None:
     _, path = maps(tmp_path)
     points = geopandas.GeoDataFrame({"name": ["a"]}, geometry=[shapely.Point(500_100, 4_999_900)], crs=32633)
