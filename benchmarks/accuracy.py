@@ -24,7 +24,7 @@ from landcover_bdgf.bench.datasets import Dataset, open_dataset
 from landcover_bdgf.bench.methods import Laboratory, parse_method
 from landcover_bdgf.bench.protocols import PROTOCOLS, draw
 from landcover_bdgf.bench.systems import SYSTEMS
-from landcover_bdgf.bench.tables import NEAREST, Spread, by, paired, signed, spread
+from landcover_bdgf.bench.tables import METRICS, NEAREST, Spread, by, paired, signed, spread
 
 HERE = Path(__file__).parent
 DATA = HERE.parents[1] / "shared/data"
@@ -133,7 +133,10 @@ def tables() -> Iterator[str]:
         own = methods.pop("bdgf", [])
         common = {name: alike for name, others in methods.items() if len(alike := on_seeds_of(own, others)) == len(own)}
         if own and common:
-            best = [max(common, key=lambda name: mean(common[name], metric)) for metric in ("oa", "aa")]
+            best = [
+                max(common, key=lambda name: Spread.of([r[metric] for r in common[name]]).mean)
+                for metric in METRICS[:2]
+            ]
             said = [f"{name}, {pair(common[name])}: {difference(own, common[name])}" for name in best]
             yield f"| {scene} {protocol} | {len(own)} | {pair(own, deviation=True)} | {' | '.join(said)} |"
     yield from _of_borders(parts)
@@ -172,7 +175,7 @@ def _of_systems(cells: Sequence[Row]) -> Iterator[str]:
                 "| system | seeds | OA / AA | BDGF minus it |",
                 "|---|---|---|---|",
             )
-        for name, others in sorted(systems.items(), key=lambda item: -mean(item[1], "oa")):
+        for name, others in sorted(systems.items(), key=lambda item: -Spread.of([row["oa"] for row in item[1]]).mean):
             yield f"| {name} | {len(others)} | {pair(others)} | {difference(bdgf_cells, others)} |"
 
 
@@ -180,11 +183,6 @@ def on_seeds_of(own: Sequence[Row], others: Sequence[Row]) -> list[Row]:
     """The other cells whose seeds are among one's own."""
     seeds = {row["seed"] for row in own}
     return [row for row in others if row["seed"] in seeds]
-
-
-def mean(cells: Sequence[Row], metric: str) -> float:
-    """Mean over seeds."""
-    return sum(row[metric] for row in cells) / len(cells)
 
 
 def of(cells: Sequence[Row], metric: str) -> str:
@@ -195,13 +193,13 @@ def of(cells: Sequence[Row], metric: str) -> str:
 
 def pair(cells: Sequence[Row], *, deviation: bool = False) -> str:
     """OA / AA, each with its standard deviation over seeds if that is asked."""
-    found = [Spread.of([row[metric] for row in cells]) for metric in ("oa", "aa")]
+    found = [Spread.of([row[metric] for row in cells]) for metric in METRICS[:2]]
     return " / ".join(f"{each.mean:.1f} ± {each.std:.1f}" if deviation else f"{each.mean:.1f}" for each in found)
 
 
 def difference(own: Sequence[Row], others: Sequence[Row]) -> str:
     """Of OA / AA on the same seeds, with the half width of the 95 % interval; bold if that excludes 0."""
-    found = [paired(own, others, metric) for metric in ("oa", "aa")]
+    found = [paired(own, others, metric) for metric in METRICS[:2]]
     return " / ".join(emphasised(each) for each in found if each)
 
 

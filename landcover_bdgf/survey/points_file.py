@@ -90,7 +90,8 @@ class Design:
     reference: tuple[str | None, ...] | None = None
 
     def __repr__(self) -> str:
-        return f"Design({len(self)} points, {self.about.sampling}, strata {len(self.names)}, {self.about.map})"
+        strata = "1 stratum" if len(self.names) == 1 else f"{len(self.names)} strata"
+        return f"Design({len(self)} points, {self.about.sampling}, {strata} of {self.about.map})"
 
     def __len__(self) -> int:
         return len(self.rows)
