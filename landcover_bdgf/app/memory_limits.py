@@ -13,7 +13,7 @@ from landcover_bdgf.model import available_threads
 NEEDED_MIB = {"RLIMIT_AS": ("ulimit -v", 1800, 800, 0), "RLIMIT_DATA": ("ulimit -d", 650, 250, 5)}
 THREAD_MIB = 160  # a stack, an arena of the allocator, and a buffer in each of two copies of OpenBLAS
 LEAST_MIB = 64  # needed on top of the memory in use, if libraries are already loaded
-WITHOUT_NETWORKS = (*("align", "areas", "assess", "design", "info", "mosaic", "polygons", "qgis", "sieve", "where"),)
+WITHOUT_NETWORKS = "align", "areas", "assess", "design", "info", "mosaic", "polygons", "qgis", "sieve", "where"
 
 
 def check_memory_limits(command: str, threads: int) -> None:
