@@ -50,7 +50,7 @@ ON_COMPONENTS = (
 KEYS = "dataset", "protocol", "per_class", "seed", "method"
 NUMBERS = (
     *("oa", "aa", "kappa", "ece", NEAREST, "oa_3_5", "oa_6", "kept_1px", "kept_2px", "kept_3px", "kept_5px"),
-    *("train_px", "test_px", "cpu_s"),
+    *("folds_oa", "folds_aa", "train_px", "test_px", "cpu_s"),
 )
 Row = dict[str, Any]
 

@@ -45,6 +45,8 @@ DISTANCES_PX = (0, 4, 9, 16, 32, 64, 1_000_000)
 BORDERS = {"oa_0_2": "0 to 2 px", "oa_3_5": "3 to 5 px", "oa_6": "6 px and more"}
 # Share of the length of streams that the map shows, by their width.
 KEPT = {f"kept_{width}px": f"{width} px" for width in THIN_PX}
+# What models of the folds of BDGF say of its training pixels, as reports of maps do.
+FOLDS = {"folds_oa": "overall", "folds_aa": "average"}
 
 Cell = dict[str, Any]
 
@@ -148,7 +150,7 @@ def judged(dataset: Dataset, samples: Samples, found: Prediction) -> Cell:
     if found.probability is not None:
         bins = reliability_bins(found.probability[test.rows, test.cols], right)
         cell |= {"ece": 100 * calibration_error(bins), "reliability": [asdict(one) for one in bins]}
-    return cell
+    return cell | _by_folds(samples, found)
 
 
 def _by_distance(right: NDArray[np.bool_], away_px: NDArray[np.float64]) -> list[dict[str, float]]:
@@ -159,6 +161,13 @@ def _by_distance(right: NDArray[np.bool_], away_px: NDArray[np.float64]) -> list
 def _by_border(dataset: Dataset, samples: Samples, right: NDArray[np.bool_]) -> dict[str, float | None]:
     found = accuracy_by_border(right, border_bins(dataset.truth)[samples.test.rows, samples.test.cols])
     return dict.fromkeys(BORDERS) | {name: 100 * one.overall for name, one in zip(BORDERS, found, strict=False)}
+
+
+def _by_folds(samples: Samples, found: Prediction) -> dict[str, float | None]:
+    if found.left_out is None:
+        return dict.fromkeys(FOLDS)
+    said = accuracy(found.left_out.codes, found.left_out.mapped, samples.legend)
+    return dict(zip(FOLDS, (100 * said.overall, 100 * said.average), strict=True))
 
 
 def _streams_kept(dataset: Dataset, samples: Samples, right: NDArray[np.bool_]) -> dict[str, float | None]:

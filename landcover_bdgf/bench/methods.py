@@ -27,7 +27,7 @@ from landcover_bdgf.bench.systems import ALL, SYSTEMS, Source, system_codes
 from landcover_bdgf.bench.version import version_of_networks
 from landcover_bdgf.bench.whole_scene import TILE_PX, whole_scene
 from landcover_bdgf.errors import SettingsError
-from landcover_bdgf.labels import Samples
+from landcover_bdgf.labels import LeftOut, Samples
 from landcover_bdgf.model import (
     Block,
     BlockStream,
@@ -78,10 +78,14 @@ class Method:
 
 @dataclass(frozen=True, eq=False)
 class Prediction:
-    """Codes of the whole scene (h, w) and their probabilities (h, w); None if a method has no probabilities."""
+    """Codes of the whole scene (h, w) and their probabilities (h, w), None if a method has none.
+
+    ``left_out``: the training pixels as the folds of BDGF judge them.
+    """
 
     codes: NDArray[Any]
     probability: NDArray[np.floating[Any]] | None
+    left_out: LeftOut | None = None
 
 
 def parse_method(text: str) -> Method:
@@ -159,7 +163,8 @@ class Laboratory:
             if method.kind == CNN:
                 return Prediction(*cnn_codes(features.whole(), samples.train, seed))
             return Prediction(*fit_and_classify(method.kind, features, samples.train, seed))
-        classifier = Classifier(self.model(changed(self.recipe, method.overrides), samples, seed), self._run(seed))
+        model = self.model(changed(self.recipe, method.overrides), samples, seed)
+        classifier = Classifier(model, self._run(seed))
 
         def probabilities(block: Block) -> Tensor:
             return classifier.probabilities([block])[0]
@@ -167,7 +172,7 @@ class Laboratory:
         classes, stack = len(self.dataset.legend.entries), self.dataset.stack
         stream = BlockStream(stack, classifier.viewer.scaling_of(stack), classifier.viewer.recipe.halo_px, TILE_PX)
         probability = whole_scene(probabilities, classes, stream, self._run(seed))
-        return Prediction(probability.argmax(0) + 1, probability.max(0))
+        return Prediction(probability.argmax(0) + 1, probability.max(0), model.left_out)
 
     def model(self, recipe: Recipe, samples: Samples, seed: int) -> Checkpoint:
         """The fusion network, trained on the training part of the samples."""

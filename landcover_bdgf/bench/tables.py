@@ -11,11 +11,11 @@ from typing import Any, TypeVar
 import numpy as np
 from scipy.stats import t as student
 
-from landcover_bdgf.bench.cells import BORDERS, KEPT, Cell
+from landcover_bdgf.bench.cells import BORDERS, FOLDS, KEPT, Cell
 from landcover_bdgf.text import printable
 
 METRICS = ("oa", "aa", "kappa")
-DETAILS = (*BORDERS, *KEPT)  # of some data sets
+DETAILS = (*BORDERS, *KEPT, *FOLDS)  # of some data sets and methods
 NEAREST = next(iter(BORDERS))
 
 

@@ -8,9 +8,10 @@ import pytest
 from affine import Affine
 from rasterio.crs import CRS
 
-from landcover_bdgf.bench.cells import BORDERS, KEPT, Archive, Cell, judged
+from landcover_bdgf.bench.cells import BORDERS, FOLDS, KEPT, Archive, Cell, judged
 from landcover_bdgf.bench.methods import Prediction
 from landcover_bdgf.geo.grid import Grid
+from landcover_bdgf.labels.left_out import LeftOut
 from landcover_bdgf.labels.legend import Legend
 from landcover_bdgf.labels.samples import Samples, Split
 
@@ -52,6 +53,25 @@ def test_borders_and_streams_are_judged_on_the_test_part() -> None:
     assert {name: cell[name] for name in KEPT} == dict.fromkeys(KEPT) | {"kept_2px": pytest.approx(100 / 3)}
     assert cell["oa_6"] == 100
     assert cell["oa_0_2"] < cell["oa_3_5"] == 100
+    assert not any(cell[name] for name in FOLDS)
     dataset.stream_px, dataset.truth = None, np.where(np.indices(truth.shape).sum(0) % 2, truth, 0)
     cell = judged(dataset, samples, Prediction(mapped, None))  # type: ignore[arg-type]
     assert not any(cell[name] for name in (*BORDERS, *KEPT)), "labels with gaps do not tell where borders are"
+
+
+def test_what_the_folds_say_stands_beside_the_accuracy() -> None:
+    truth = np.repeat(np.uint16([[1], [2]]), 4, axis=1)
+    rows, cols = (axis.ravel().astype(np.int32) for axis in np.indices(truth.shape))
+    grid = Grid(CRS.from_epsg(32633), Affine(10, 0, 0, 0, -10, 0), truth.shape)
+    legend, zeros = Legend.from_values(["field", "water"]), np.zeros(8, np.int32)
+    samples = Samples(grid, legend, rows, cols, truth.ravel(), zeros, np.repeat(np.uint8([0, 1]), 4), Split())
+    mapped = np.uint16([1, 1, 1, 2, 2, 2])  # five of six right: 3 of 4 fields, both waters
+    px = np.arange(6)
+    left_out = LeftOut(
+        rows[px], cols[px], np.uint16([1, 1, 1, 1, 2, 2]), mapped, np.ones(6, np.float32), np.ones(6, np.float32),
+        np.zeros(6, np.uint8), zeros[px], mapped,
+    )  # fmt: skip
+    dataset = SimpleNamespace(truth=truth, stream_px=None)
+    cell = judged(dataset, samples, Prediction(truth, None, left_out))  # type: ignore[arg-type]
+    assert cell["oa"] == 100
+    assert [cell[name] for name in FOLDS] == pytest.approx([100 * 5 / 6, 87.5])

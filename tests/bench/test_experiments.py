@@ -91,7 +91,7 @@ def place(tmp_path: Path, small_scene: SceneFiles, monkeypatch: pytest.MonkeyPat
 def test_a_comparison_from_the_command_line(bdgf: Bdgf, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     arguments = ["bench", "-o", "out", "--dataset", "place.toml", "--protocols", "random,near", "--seeds", "2",
                  "--per-class", "10", "--method", "bdgf", "--method", "et-components+9", "--method", "svm",
-                 *QUICK]  # fmt: skip
+                 *QUICK, "--set", "training.folds=2"]  # fmt: skip
     assert bdgf(*arguments) == 0
     out = capsys.readouterr().out
     assert "place, near:" in out
@@ -101,7 +101,8 @@ def test_a_comparison_from_the_command_line(bdgf: Bdgf, tmp_path: Path, capsys: 
     assert {row["method"] for row in rows} == {"bdgf", "et-components+9", "svm"}
     assert [bool(row["ece"]) for row in rows[:3]] == [True, True, False], "an SVM has no probabilities"
     page = (tmp_path / "out/report.html").read_text(encoding="utf-8")
-    assert page.count("<table>") == 5
+    assert page.count("<table>") == 7
+    assert page.count("<span>What models of the folds say") == 2, "of the first method, under two protocols"
     assert page.count("data:image/png") == 2 * 4, "the reference and three maps, under two protocols"
     assert "per pixel of a map" in page
     assert_readable(page)
