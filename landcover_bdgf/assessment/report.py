@@ -176,7 +176,7 @@ def _judged(
     result = replace(
         accuracy(found.codes, found.mapped, legend, found.groups),
         sample=f"{len(found)} labelled pixels, each judged by a model that was trained without its polygon "
-        f"({how}); the model of the map has learned from all {len(positions) or 'labels'}",
+        f"({how}, trained half as long); the model of the map has learned from all {len(positions) or 'labels'}",
         reliability=reliability_bins(found.confidence, right),
         by_distance=accuracy_by_distance(right, distances),
         judged_px=(float(np.median(distances)), float(np.median(of_map))) if len(positions) else None,

@@ -316,13 +316,14 @@ def test_every_label_teaches_the_map_and_is_judged_by_a_model_that_has_not_seen_
     judged = sum(row["reference_px"] for row in accuracy["classes"])
     assert judged == learned
     assert accuracy["sample"] == (
-        f"{judged} labelled pixels, each judged by a model that was trained without its polygon (2 folds); the model "
+        f"{judged} labelled pixels, each judged by a model that was trained without its polygon (2 folds, trained "
+        "half as long); the model "
         f"of the map has learned from all {learned}"
     )
     assert set(accuracy["median_px_from_labels"]) == {"judged", "map"}
     assert accuracy["polygons"] > 6
     report = Path("m_steps/report/report.html").read_text()
-    assert "each judged by a model that was trained without its polygon (2 folds)" in report
+    assert "each judged by a model that was trained without its polygon (2 folds, trained half as long)" in report
     assert "Weights of the classifiers" in report
     assert bdgf("assess", "m.tif", "--reference", "m.model.safetensors", "-o", "again", "--json") == 0
     again = json.loads(capsys.readouterr().out)
