@@ -3,15 +3,17 @@
 python benchmarks/polygons.py [--scenes chile,denmark] [--seeds 0,1,2,3,4] [--set key=value …]
 
 For each scene and seed, pixels are drawn from the training polygons as in `bdgf map --labels`. All methods are trained
-on the training part and evaluated on `test_polygons.gpkg`, which is at least 9 px away from it. The features of the
-baselines are the bands, the SAR in dB, and mean and standard deviation of each in 9 × 9 windows. Prints overall and
-average accuracy in %.
+on all of them and evaluated on `test_polygons.gpkg`, which is at least 9 px away. The features of the baselines are the
+bands, the SAR in dB, and mean and standard deviation of each in 9 × 9 windows. Prints overall and average accuracy and,
+of BDGF, the overall accuracy that its folds say and the expected calibration error on the test polygons, in %.
 """
 
 import argparse
 import logging
+import math
 import tempfile
 import time
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -25,10 +27,12 @@ from sklearn.preprocessing import StandardScaler
 from sklearn.svm import SVC
 
 import landcover_bdgf as bdgf
+from landcover_bdgf.assessment import calibration_error, reliability_bins
 from landcover_bdgf.geo.raster import open_raster
 from landcover_bdgf.labels.rasterize import read_labels
 
 DATA = Path(__file__).parents[2] / "shared/data"
+NAMES = "OA %", "AA %", "folds say %", "calibration error %", "s"
 
 
 def statistics(stack: bdgf.Stack) -> NDArray[np.float64]:
@@ -41,28 +45,38 @@ def statistics(stack: bdgf.Stack) -> NDArray[np.float64]:
     return np.concatenate([bands, mean, np.sqrt(np.maximum(square - mean**2, 0))])
 
 
-def baseline(model: object, stack: bdgf.Stack, samples: bdgf.Samples) -> NDArray[np.int64]:
-    """Classes of the whole scene from a scikit-learn model."""
+@dataclass(frozen=True)
+class Mapped:
+    """Classes (h, w) of the whole scene; of BDGF, their confidence in % and the accuracy that the folds say."""
+
+    codes: NDArray[np.int64]
+    confidence: NDArray[np.uint8] | None = None
+    said: float = math.nan
+
+
+def baseline(model: object, stack: bdgf.Stack, samples: bdgf.Samples) -> Mapped:
+    """A map by a scikit-learn model."""
     features = statistics(stack)
     train = samples.train
     model.fit(features[:, train.rows, train.cols].T, train.codes)  # type: ignore[attr-defined]
     flat = features.reshape(len(features), -1).T
-    return model.predict(flat).reshape(stack.grid.shape_hw)  # type: ignore[attr-defined, no-any-return]
+    return Mapped(model.predict(flat).reshape(stack.grid.shape_hw))  # type: ignore[attr-defined]
 
 
-def bdgf_map(stack: bdgf.Stack, samples: bdgf.Samples, recipe: bdgf.Recipe, seed: int) -> NDArray[np.int64]:
-    """Classes of the whole scene from BDGF: pre-training, training and mapping."""
+def bdgf_map(stack: bdgf.Stack, samples: bdgf.Samples, recipe: bdgf.Recipe, seed: int) -> Mapped:
+    """A map by BDGF: pre-training, training and mapping."""
     run = bdgf.Run(seed=seed)
     denoiser = bdgf.pretrain(stack, recipe, samples=samples, run=run)
     model = bdgf.train(stack, samples, denoiser=denoiser, recipe=recipe, run=run)
     with tempfile.TemporaryDirectory() as folder:
-        bdgf.map_scene(model, stack, f"{folder}/map.tif", run=run)
-        with open_raster(f"{folder}/map.tif") as dataset:
-            return dataset.read(1)  # type: ignore[no-any-return]
+        bdgf.map_scene(model, stack, f"{folder}/map.tif", settings=bdgf.MapSettings(confidence=True), run=run)
+        with open_raster(f"{folder}/map.tif") as classes, open_raster(f"{folder}/map_confidence.tif") as confidence:
+            said = 100 * model.left_out.accuracy if model.left_out else math.nan
+            return Mapped(classes.read(1), confidence.read(1), said)
 
 
-def one_run(scene: str, seed: int, recipe: bdgf.Recipe) -> dict[str, tuple[float, float, float]]:
-    """Method -> overall accuracy, average accuracy (%), seconds."""
+def one_run(scene: str, seed: int, recipe: bdgf.Recipe) -> dict[str, tuple[float, ...]]:
+    """Method -> overall accuracy, average accuracy, what its folds say, calibration error (%), seconds."""
     folder = DATA / f"s1s2_{scene}"
     stack = bdgf.align(folder / "s2_l2a.tif", folder / "s1_rtc_db.tif")
     settings = bdgf.SampleSettings(seed=seed, buffer_px=9)
@@ -77,11 +91,17 @@ def one_run(scene: str, seed: int, recipe: bdgf.Recipe) -> dict[str, tuple[float
     results = {}
     for name, classify in methods.items():
         started = time.monotonic()
-        found = classify()[test.rows, test.cols]
-        average = recall_score(truth, found, average="macro", labels=np.unique(truth), zero_division=0)
-        results[name] = (100 * accuracy_score(truth, found), 100 * average, time.monotonic() - started)
-        overall, average, seconds = results[name]
-        print(f"{scene} seed {seed} {name:<13} OA {overall:5.1f}  AA {average:5.1f}  {seconds:4.0f} s", flush=True)
+        mapped = classify()
+        found = mapped.codes[test.rows, test.cols]
+        average = 100 * recall_score(truth, found, average="macro", labels=np.unique(truth), zero_division=0)
+        overall, error = 100 * accuracy_score(truth, found), math.nan
+        if mapped.confidence is not None:
+            error = 100 * calibration_error(
+                reliability_bins(mapped.confidence[test.rows, test.cols] / 100, found == truth)
+            )
+        results[name] = (overall, average, mapped.said, error, time.monotonic() - started)
+        line = "  ".join(f"{metric} {value:5.1f}" for metric, value in zip(NAMES, results[name], strict=True))
+        print(f"{scene} seed {seed} {name:<13} {line}", flush=True)
     return results
 
 
@@ -99,15 +119,14 @@ def main() -> None:
     for scene in arguments.scenes.split(","):
         runs = [one_run(scene, int(seed), recipe) for seed in arguments.seeds.split(",")]
         for method in runs[0]:
-            overall, average, seconds = np.array([run[method] for run in runs]).T
-            lines.append(
-                f"| {scene} | {method} | {overall.mean():.1f} ± {overall.std(ddof=len(runs) > 1):.1f} "
-                f"| {average.mean():.1f} ± {average.std(ddof=len(runs) > 1):.1f} | {seconds.mean():.0f} |"
-            )
-    print(
-        f"\n{len(runs)} seeds, mean ± standard deviation\n\n| scene | method | OA % | AA % | s |\n|---|---|---|---|---|"
-    )
-    print("\n".join(lines))
+            columns = np.array([run[method] for run in runs]).T
+            cells = [
+                "" if np.isnan(own).any() else f"{own.mean():.1f} ± {own.std(ddof=len(runs) > 1):.1f}"
+                for own in columns
+            ]
+            lines.append(f"| {scene} | {method} | {' | '.join(cells)} |")
+    print(f"\n{len(runs)} seeds, mean ± standard deviation\n\n| scene | method | {' | '.join(NAMES)} |")
+    print("\n".join(["|---" * (2 + len(NAMES)) + "|", *lines]))
 
 
 if __name__ == "__main__":
