@@ -39,12 +39,19 @@ class System(ABC):
     schedule : Schedule
     denoises : bool
         Whether it sees features of a denoiser.
+    settings : tuple of str
+        Its attributes that are whole numbers and that a method may set, as in ``NAME=ss-mae:steps=2000``.
     """
 
     patch_px: ClassVar[int]
     components: ClassVar[int | None] = None
     schedule: ClassVar[Schedule] = Schedule()
     denoises: ClassVar[bool] = False
+    settings: ClassVar[tuple[str, ...]] = ()
+
+    def __init__(self, **values: int) -> None:
+        """``values`` of its settings, by name, in place of the usual ones."""
+        vars(self).update(values)
 
     def view(self, source: Source) -> View:
         """How it sees a scene; fitted without labels."""
