@@ -57,6 +57,11 @@ def published_costs(dataset: str) -> dict[str, dict[str, float]]:
     return {row["method"].lower(): row for row in published_tables()["complexity"].get(dataset, ())}
 
 
+def published_settings(dataset: str | None, system: str) -> tuple[str, ...]:
+    """Settings that the authors of a system have for a data set, such as ``modules=2``; none for other data sets."""
+    return tuple(published_tables()["settings"].get(dataset, {}).get(system, ()))
+
+
 def published_per_class(dataset: str) -> int | None:
     """Training pixels per class in the paper; None for other data sets."""
     found = published_tables()["results"].get(dataset)

@@ -170,6 +170,8 @@ def test_costs_of_the_published_data_sets_need_no_files(
     found = json.loads((tmp_path / "out/summary.json").read_text())
     assert list(found) == ["lcz-hk", "place"]
     assert [cost["published_giga_macs"] for cost in found["lcz-hk"] if cost["name"] == "fusion-hct"] == [0.59]
+    pretraining = next(cost for cost in found["lcz-hk"] if cost["name"] == "ss-mae (p)")
+    assert (pretraining["published_parameters_m"], pretraining["published_giga_macs"]) == (7.56, 23.29)
     assert all(cost["published_giga_macs"] is None for cost in found["place"])
     page = (tmp_path / "out/report.html").read_text(encoding="utf-8")
     assert page.count('<th scope="row">bdgf (p)</th>') == 2

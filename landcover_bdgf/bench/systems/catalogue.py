@@ -45,7 +45,7 @@ def settings_of(name: str, sets: Sequence[str]) -> dict[str, int]:
     Raises
     ------
     SettingsError
-        The system has no such setting (names the nearest), or the value is not a whole number from 1.
+        The system has no such setting (names the nearest), or the value is not a whole number in its range.
     """
     known, found = ALL[name].settings, {}
     for text in sets:
@@ -54,8 +54,11 @@ def settings_of(name: str, sets: Sequence[str]) -> dict[str, int]:
             near = difflib.get_close_matches(key, known, 1)
             hint = f"Did you mean {near[0]}?" if near else f"It has {', '.join(known) or 'none'}."
             raise SettingsError(f"`{text}`", f"{name} has no setting {key}", hint)
-        if not (value.isascii() and value.isdecimal() and int(value) > 0):
-            raise SettingsError(f"`{text}`", "is not a whole number from 1", f"Write {key}={getattr(ALL[name], key)}.")
+        if not (value.isascii() and value.isdecimal() and int(value) in known[key]):
+            ends = f"{known[key][0]} to {known[key][-1]}"
+            raise SettingsError(
+                f"`{text}`", f"is not a whole number from {ends}", f"Usual is {key}={getattr(ALL[name], key)}."
+            )
         found[key] = int(value)
     return found
 

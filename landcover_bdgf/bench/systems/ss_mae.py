@@ -33,7 +33,7 @@ from torch import Generator, Tensor, nn
 from torch.nn import functional as F
 from torch.optim import AdamW, Optimizer
 
-from landcover_bdgf.bench.systems.learner import Learner, Schedule, Sizes
+from landcover_bdgf.bench.systems.learner import Learner, Loss, Schedule, Sizes
 from landcover_bdgf.bench.systems.patches import Patches, whitened
 from landcover_bdgf.bench.systems.stems import conv2d
 from landcover_bdgf.bench.systems.system import System
@@ -190,7 +190,7 @@ class SsMae(System):
     patch_px = PATCH_PX
     schedule = Schedule(learning_rate=1e-4, optimizer=adamw)
     width: ClassVar[int] = 256
-    settings = ("steps",)
+    settings: ClassVar = {"steps": range(1, 1_000_001)}
     steps = 100  # of the pre-training
 
     def network(self, sizes: Sizes) -> SsMaeNetwork:
@@ -200,9 +200,15 @@ class SsMae(System):
     def trained(self, learner: Learner) -> nn.Module:
         """The network after pre-training of its encoders, and fine-tuning."""
         network = self.network(learner.sizes)
+        pretraining, loss = self.phases(network)[" (p)"]
         count = min(self.steps * self.schedule.batch, WINDOWS)
         windows = learner.patches.joined(learner.unlabelled(max(0, count - len(learner.patches))))
         network.components.fit(windows.spec)
-        learner.fit(Pretraining(network), pretraining_loss, self.schedule, windows, self.steps)
+        learner.fit(pretraining, loss, self.schedule, windows, self.steps)
         learner.fit(network, self.loss, self.schedule)
         return network
+
+    def phases(self, network: nn.Module) -> dict[str, tuple[nn.Module, Loss]]:
+        """Pre-training and fine-tuning."""
+        assert isinstance(network, SsMaeNetwork)
+        return {" (p)": (Pretraining(network), pretraining_loss), " (t)": (network, self.loss)}

@@ -95,7 +95,7 @@ def test_a_method_sets_the_steps_of_a_pretraining() -> None:
     for wrong, message in (
         ("step=9", r"`step=9`: ss-mae has no setting step. Did you mean steps\?"),
         ("width=9", "ss-mae has no setting width. It has steps."),
-        ("steps=0", "`steps=0`: is not a whole number from 1. Write steps=100."),
+        ("steps=0", "`steps=0`: is not a whole number from 1 to 1000000. Usual is steps=100."),
         ("steps", "is not a whole number from 1"),
     ):
         with pytest.raises(SettingsError, match=message):
