@@ -8,10 +8,12 @@ Glossary
     T       tokens: of the spatial branch the 49 pixels, of the spectral one the S + R channels
     V       values of a token: S + R channels of a pixel, or 49 pixels of a channel
 
-Choices where the description is silent
+Deviation
     - Pre-training takes ``steps`` of 64 windows of the scene, 100 unless a method sets more; published are 300 epochs
       of 50,000 windows or more, which are not affordable without a GPU. At most 20,000 windows are drawn and kept in
       memory, 0.7 GB with 184 channels. It sees no labels, and also windows of training pixels.
+
+Choices where the description is silent
     - The encoder sees the tokens that are not masked; the decoder all, with a learned one in place of those masked.
     - Heads have 64 channels, 8 of them in the encoder and 4 in the decoder; perceptrons are four times as wide.
     - The CNNs have two 3 × 3 convolutions, to 64 and 128 channels. One sees principal components of the bands, fitted
