@@ -53,9 +53,9 @@ class MsfMambaNetwork(nn.Module):
         self.levels, features = nn.ModuleList(), 0
         cubes, bands, radar = 1, sizes.bands, sizes.sar_bands
         for number, (depth, kernels, wide) in enumerate(STEMS[:modules], 1):
-            shape, pixels = (kernels, min(depth, bands), 3, 3), (patch_px - 2 * number) ** 2
-            bands += 1 - shape[1]
-            self.levels.append(Level(cubes, shape, bands, (radar, wide), pixels))
+            deep, pixels = min(depth, bands), (patch_px - 2 * number) ** 2
+            bands += 1 - deep
+            self.levels.append(Level((cubes, kernels), deep, bands, (radar, wide), pixels))
             features += (kernels * bands + wide) * pixels
             cubes, radar = kernels, wide
         self.head = nn.Linear(features, sizes.classes)
@@ -72,13 +72,11 @@ class MsfMambaNetwork(nn.Module):
 class Level(nn.Module):
     """A module: ``(N, cubes, S, p, p), (N, R, p, p) -> (D, L, N), (D', L, N)``, with the L pixels of p − 2 rows."""
 
-    def __init__(
-        self, cubes: int, kernels: tuple[int, int, int, int], bands: int, radar: tuple[int, int], pixels: int
-    ) -> None:
+    def __init__(self, cubes: tuple[int, int], deep: int, bands: int, radar: tuple[int, int], pixels: int) -> None:
+        """``cubes``, ``radar``: channels before and after the stems; 3-D kernels are ``deep`` and leave ``bands``."""
         super().__init__()
-        count, *size = kernels
-        channels, self.bands = (count * bands, radar[1]), bands
-        self.cube = nn.Sequential(nn.Conv3d(cubes, count, tuple(size)), nn.BatchNorm3d(count), nn.ReLU())
+        channels, self.bands = (cubes[1] * bands, radar[1]), bands
+        self.cube = nn.Sequential(nn.Conv3d(*cubes, (deep, 3, 3)), nn.BatchNorm3d(cubes[1]), nn.ReLU())
         self.sar = conv2d(*radar)
         self.spatial = nn.ModuleList(SpatialBlock(width) for width in channels)
         self.spectral = SpectralBlock(pixels)
