@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import Any
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 from torch.utils.flop_counter import FlopCounterMode
 
 from landcover_bdgf.model import (
@@ -22,6 +25,7 @@ from landcover_bdgf.model import (
 )
 
 TILE_PX = 64  # large enough for shared layers to count about once per pixel
+SCAN = 3  # multiply-adds of a selective scan for each channel, state and element of a sequence
 
 
 @dataclass(frozen=True)
@@ -37,7 +41,7 @@ class Part:
 def count_parts(recipe: Recipe, inputs: Inputs) -> list[Part]:
     """Count all parts: matrix products and convolutions, but no additions, norms and activations.
 
-    The Mamba scan counts three multiply-adds for each channel, state and band. Transposed convolutions are counted by
+    Scans are counted as in :func:`counting_scans`. Transposed convolutions are counted by
     their input; the tool of the paper counts their output, and norms, and gets 10 % more for the U-Net.
     """
     patch = recipe.fusion.patch
@@ -92,7 +96,28 @@ def _scan(module: nn.Module) -> int:
     """Multiply-adds of the scans of one pixel."""
     sequences = [m for m in module.modules() if isinstance(m, SpectralMamba | Spectrum)]
     blocks = [(m.bands, block) for m in sequences for block in m.modules() if isinstance(block, MambaBlock)]
-    return sum(3 * 2 * block.e * block.states * bands for bands, block in blocks)
+    return sum(SCAN * block.log_a.numel() * bands for bands, block in blocks)
+
+
+@contextmanager
+def counting_scans(network: nn.Module) -> Iterator[list[int]]:
+    """Multiply-adds of each selective scan of a network that runs inside, three for each channel, state and element.
+
+    Scans are those of modules with ``log_a``, the logarithm of the state matrix (channels, states), whose first
+    argument is (·, L, N).
+    """
+    found: list[int] = []
+
+    def count(module: nn.Module, given: tuple[Any, ...], _: Tensor) -> None:
+        length, sequences = given[0].shape[1:]
+        found.append(SCAN * module.get_parameter("log_a").numel() * length * sequences)
+
+    hooks = [module.register_forward_hook(count) for module in network.modules() if hasattr(module, "log_a")]
+    try:
+        yield found
+    finally:
+        for hook in hooks:
+            hook.remove()
 
 
 def _parameters(module: nn.Module) -> int:

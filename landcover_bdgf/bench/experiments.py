@@ -14,12 +14,12 @@ from sklearn.manifold import TSNE
 
 from landcover_bdgf.bench.cells import Cell, Plan, run_plan
 from landcover_bdgf.bench.costs import Cost, costs
-from landcover_bdgf.bench.datasets import check_dataset, open_dataset
+from landcover_bdgf.bench.datasets import Dataset, check_dataset, open_dataset
 from landcover_bdgf.bench.matlab import PUBLISHED
 from landcover_bdgf.bench.methods import BDGF, PROBE, Laboratory, Method, parse_method
 from landcover_bdgf.bench.page import Shown, embedding, write_costs, write_results
 from landcover_bdgf.bench.protocols import PROTOCOLS, draw
-from landcover_bdgf.bench.published import published_per_class
+from landcover_bdgf.bench.published import published_per_class, published_settings
 from landcover_bdgf.bench.settings import BenchSettings, presto_file
 from landcover_bdgf.bench.systems import DENOISER, SYSTEMS
 from landcover_bdgf.bench.tables import ProtocolTable, tables
@@ -94,10 +94,11 @@ def columns_of(settings: BenchSettings) -> tuple[Method, ...]:
     SettingsError
         There is no such method, it has no features to show, or the experiment takes none.
     """
+    of_paper = tuple(map(parse_method, SYSTEMS_OF_PAPER))
     fixed = {
         "ablation": ABLATION[::-1], "transfer": TRANSFER, "balance": BALANCE,
-        "comparison": tuple(map(parse_method, SYSTEMS_OF_PAPER if {*settings.dataset} <= {*PUBLISHED} else COMPARISON)),
-        "embedding": EMBEDDING,
+        "comparison": of_paper if {*settings.dataset} <= {*PUBLISHED} else tuple(map(parse_method, COMPARISON)),
+        "embedding": EMBEDDING, "tables": of_paper + TRANSFER,
     }  # fmt: skip
     columns = tuple(map(parse_method, settings.method)) or fixed.get(settings.experiment, (parse_method(BDGF),))
     others = [method.name for method in columns if method.kind != BDGF]
@@ -115,7 +116,8 @@ def run_experiment(
     """Compute missing results, and write ``results.csv``, ``summary.json`` and ``report.html`` into a folder.
 
     Finished results are kept there, so that the same call continues after an interruption. The first seed is that of
-    ``run``. The experiment ``complexity`` needs no files of the published data sets, and writes page and summary only.
+    ``run``. The experiment ``complexity`` needs no files of the published data sets, and writes page and summary only;
+    ``tables`` has on one page what the paper has in tables 3 to 9.
 
     Returns
     -------
@@ -144,12 +146,13 @@ def run_experiment(
         datasets = tuple(open_dataset(name, settings.data, work) for name in settings.dataset)
         _check_names([dataset.name for dataset in datasets])
         seeds = tuple(range(run.seed, run.seed + settings.seeds))
-        cells, results, places = [], [], {}
+        cells, results, places, found_costs = [], [], {}, {}
         for dataset in datasets:
             own_count = published_per_class(dataset.name) if dataset.published else None
             count = settings.per_class or own_count or PER_CLASS
             presto = presto_file(settings)
-            plan = Plan(dataset, settings.protocols, columns, seeds, count, recipe, work, run, presto)
+            own_columns = tuple(_as_published(method, dataset) for method in columns)
+            plan = Plan(dataset, settings.protocols, own_columns, seeds, count, recipe, work, run, presto)
             own, reference = run_plan(plan), columns[0].name
             if settings.experiment == "labels":
                 own, reference = _by_labels(plan, own), f"{reference}, {count} px"
@@ -157,8 +160,16 @@ def run_experiment(
             results += tables(own, reference)
             if settings.experiment == "embedding":
                 places[dataset.name] = _embeddings(plan)
+            if settings.experiment == "tables":
+                found_costs[dataset.name] = _costs_of(dataset, recipe)
         shown = Shown(settings.experiment, datasets, settings.protocols, seeds, recipe)
-        return results, write_results(output, shown, cells, results, places)
+        return results, write_results(output, shown, cells, results, places, found_costs)
+
+
+def _as_published(method: Method, dataset: Dataset) -> Method:
+    """A system with the settings that its authors have for this data set, unless it has others."""
+    sets = published_settings(dataset.name, method.kind) if dataset.published else ()
+    return replace(method, overrides=method.overrides or sets)
 
 
 def _by_labels(plan: Plan, cells: Sequence[Cell]) -> list[Cell]:
@@ -180,8 +191,12 @@ def _costs(name: str, settings: BenchSettings, work: Path, recipe: Recipe) -> tu
         published = PUBLISHED[name]
         return name, costs(name, published.bands, published.sar_bands, len(published.classes), recipe)
     dataset = open_dataset(name, settings.data, work)
+    return dataset.name, _costs_of(dataset, recipe)
+
+
+def _costs_of(dataset: Dataset, recipe: Recipe) -> list[Cost]:
     sizes = len(dataset.stack.spectral.bands), len(dataset.stack.sar.bands), len(dataset.legend.entries)
-    return dataset.name, costs(None, *sizes, recipe)
+    return costs(dataset.name if dataset.published else None, *sizes, recipe)
 
 
 def _check_names(names: list[str]) -> None:

@@ -80,7 +80,8 @@ PUBLISHED = {
     "yellow-river": Published(
         "data_HS_LR", "data_SAR_HR", (960, 1170), 166, 2, 30,
         _classes("Spartina Alterniflora, Suaeda Salsa, Tamarix Forest, Tidal Creek, Mudflat"), 233_478,
-        "Gao et al. 2022, whom the paper cites",
+        "Gao et al. 2022, probably doi:10.3390/rs14040850, without an address that we know; the paper's authors say "
+        "that their data are at https://github.com/HaoLiu-XDU/BDGF",
     ),
     "lcz-hk": Published(
         "LCZ_MS", "LCZ_SAR", (529, 528), 10, 4, 100,

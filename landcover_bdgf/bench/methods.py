@@ -23,7 +23,7 @@ from landcover_bdgf.bench.datasets import Dataset
 from landcover_bdgf.bench.pixel_features import PixelFeatures, component_layers, physical_layers, presto_layers
 from landcover_bdgf.bench.probe import probe
 from landcover_bdgf.bench.small_cnn import cnn_codes
-from landcover_bdgf.bench.systems import ALL, SYSTEMS, Source, system_codes
+from landcover_bdgf.bench.systems import ALL, SYSTEMS, Source, settings_of, system_codes
 from landcover_bdgf.bench.version import version_of_networks
 from landcover_bdgf.bench.whole_scene import TILE_PX, whole_scene
 from landcover_bdgf.errors import SettingsError
@@ -47,7 +47,7 @@ PROBE = "probe"  # a linear classifier on diffusion features
 COMPONENTS = "-components"  # after the name of a baseline
 PRESTO = "presto"  # extra trees on Presto's features
 CNN = "cnn-components"
-_SPLIT = re.compile(r"(?P<label>[^=:]+)=(?P<kind>bdgf|fusion)(?::(?P<sets>.*))?")
+_SPLIT = re.compile(rf"(?P<label>[^=:]+)=(?P<kind>{'|'.join([BDGF, FUSION, *SYSTEMS])})(?::(?P<sets>.*))?")
 
 
 @dataclass(frozen=True)
@@ -59,15 +59,16 @@ class Method:
     windows_px: tuple[int, ...] = ()  # sizes of the windows for the statistics of a baseline
     # What a baseline is given: bands and SAR, both as the networks see them, or Presto's features of them.
     layers: Literal["bands", "components", "presto"] = "bands"
-    overrides: tuple[str, ...] = ()  # changed settings of the recipe, for "bdgf" and "probe"
+    overrides: tuple[str, ...] = ()  # changed settings of the recipe, for "bdgf" and "probe", or of the system
     shuffled: str = ""  # for "probe": the sensor whose pixels are shuffled for classification, "sar" or "spectral"
 
     def settings(self, recipe: Recipe) -> str:
         """Everything that its result depends on besides data, seed and program version, as text."""
         if self.kind in (BDGF, PROBE):
             return f"{self.kind} {self.shuffled} {changed(recipe, self.overrides).model_dump_json()}"
-        if self.kind in ALL and ALL[self.kind].denoises:
-            return f"{self.kind} {recipe.model_dump_json()}"
+        if self.kind in ALL:
+            of_denoiser = recipe.model_dump_json() if ALL[self.kind].denoises else ""
+            return f"{self.kind} {settings_of(self.kind, self.overrides)} {of_denoiser}"
         seen = {
             "bands": "",
             "components": recipe.spectral.model_dump_json(),
@@ -90,12 +91,12 @@ class Prediction:
 
 def parse_method(text: str) -> Method:
     """Parse a method, such as ``bdgf``, ``fusion``, ``probe``, ``et+9``, ``et-components``, ``presto+9`` or
-    ``NAME=bdgf:key=value``.
+    ``NAME=bdgf:key=value``, or ``NAME=ss-mae:steps=2000``.
 
     Raises
     ------
     SettingsError
-        The method is unknown; names the nearest.
+        The method is unknown; names the nearest. Or a system has no such setting.
     """
     if text in (BDGF, PROBE, *ALL):
         return Method(text, text)
@@ -103,7 +104,10 @@ def parse_method(text: str) -> Method:
         return Method(text, BDGF, overrides=("fusion.guidance=",))
     if match := _SPLIT.fullmatch(text):
         sets = tuple(part for part in (match["sets"] or "").split(";") if part)
-        return Method(match["label"], BDGF, overrides=(*parse_method(match["kind"]).overrides, *sets))
+        method = parse_method(match["kind"])
+        if method.kind in SYSTEMS:
+            settings_of(method.kind, sets)
+        return replace(method, name=match["label"], overrides=(*method.overrides, *sets))
     if text == CNN:
         return Method(text, CNN, layers="components")
     name, *sizes = text.split("+")
@@ -157,7 +161,7 @@ class Laboratory:
             if not whole:
                 where = np.zeros(self.dataset.stack.grid.shape_hw, bool)
                 where[samples.rows, samples.cols] = True
-            return Prediction(*system_codes(method.kind, source, samples, where))
+            return Prediction(*system_codes(method.kind, source, samples, where, method.overrides))
         if method.kind != BDGF:
             features = self._features_of(method)
             if method.kind == CNN:

@@ -29,7 +29,7 @@ from landcover_bdgf.bench.costs import Cost
 from landcover_bdgf.bench.datasets import Dataset
 from landcover_bdgf.bench.methods import BDGF
 from landcover_bdgf.bench.protocols import PROTOCOLS
-from landcover_bdgf.bench.published import published_accuracy, published_beside, published_spread
+from landcover_bdgf.bench.published import published_accuracies, published_beside, published_producers, published_spread
 from landcover_bdgf.bench.tables import DETAILS, METRICS, ProtocolTable, Spread, by, rows, signed
 from landcover_bdgf.labels import Legend, codes_picture
 from landcover_bdgf.model import Recipe
@@ -56,16 +56,22 @@ class Shown:
 
 def write_results(
     folder: Path, shown: Shown, cells: Sequence[Cell], found: Sequence[ProtocolTable],
-    embeddings: Mapping[str, Sequence[tuple[str, str]]],
+    embeddings: Mapping[str, Sequence[tuple[str, str]]], costs: Mapping[str, Sequence[Cost]],
 ) -> Path:  # fmt: skip
     """Write ``results.csv``, ``summary.json`` and ``report.html`` into a folder; returns the path of the page.
 
-    ``found`` are the tables of the cells; ``embeddings`` are names and pictures by data set.
+    ``found`` are the tables of the cells; ``embeddings`` are names and pictures by data set, ``costs`` those of all
+    methods, of data sets for which they are shown.
     """
     with atomic_output(folder / "results.csv", overwrite=True) as temporary:
         write_table(temporary, [COLUMNS, *([cell[column] for column in COLUMNS] for cell in cells)])
     _write_json(folder, rows(found))
-    scenes = [_scene(dataset, shown, cells, found, embeddings) for dataset in shown.datasets]
+    scenes = [
+        _scene(dataset, shown, cells, found) | {
+            "embeddings": embeddings.get(dataset.name, ()), "costs": costs.get(dataset.name, ()),
+        }
+        for dataset in shown.datasets
+    ]  # fmt: skip
     return _write_page(
         folder, TEMPLATE, title="Comparison of methods", signed=signed, scenes=scenes, experiment=shown.experiment,
         recipe=shown.recipe.name, seeds=shown.seeds,
@@ -96,8 +102,7 @@ def _write_page(folder: Path, template: str, **values: Any) -> Path:
 
 
 def _scene(
-    dataset: Dataset, shown: Shown, cells: Sequence[Cell], found: Sequence[ProtocolTable],
-    embeddings: Mapping[str, Sequence[tuple[str, str]]],
+    dataset: Dataset, shown: Shown, cells: Sequence[Cell], found: Sequence[ProtocolTable]
 ) -> dict[str, Any]:  # fmt: skip
     own = [cell for cell in cells if cell["dataset"] == dataset.name]
     own_tables = [table for table in found if table.dataset == dataset.name]
@@ -114,13 +119,19 @@ def _scene(
         "maps": _maps(dataset, own, shown.seeds[0]),
         "legend": [(entry.name, entry.hex) for entry in dataset.legend.entries],
         "parts": _parts(dataset, shown.recipe),
-        "embeddings": embeddings.get(dataset.name, ()),
-        "published": published_accuracy(shown.experiment, dataset.name) if dataset.published else None,
+        "published": published_accuracies(shown.experiment, dataset.name) if dataset.published else [],
         "beside": {name: published_beside(shown.experiment, dataset.name, name) for name in names},
+        "producers": _published_producers(dataset, names),
         "spread": published_spread(dataset.name) if dataset.published and reference == BDGF else None,
         "runs": single_runs(own, reference) if shown.experiment == "uncertainty" else None,
         "labels": by_labels(own) if shown.experiment == "labels" else None,
     }
+
+
+def _published_producers(dataset: Dataset, names: Sequence[str]) -> dict[str, list[float]]:
+    """Published class accuracies in the order of the legend, by method, if its classes are those of the paper."""
+    known = {name: published_producers(dataset.name, name) for name in names if dataset.published}
+    return {name: values for name, values in known.items() if values and len(values) == len(dataset.legend.entries)}
 
 
 def _maps(dataset: Dataset, cells: Sequence[Cell], seed: int) -> dict[str, list[tuple[str, str]]]:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 ACCURACY = {"comparison": "results", "ablation": "ablation", "transfer": "transfer"}  # experiment: part of the file
+SEVERAL = {"tables": ("comparison", "transfer")}  # experiments that are others together
 CLASSIFIERS = {"attention": "attention", "group": "group network"}
 FEATURES = {"masking": "masking", "concatenate": "concatenated"}
 
@@ -22,7 +23,7 @@ def published_accuracy(experiment: str, dataset: str) -> dict[str, Any] | None:
     """A table of accuracies of the paper; None if it has none for this experiment and data set.
 
     ``methods`` are rows with ``method``, ``oa``, ``aa`` and ``kappa`` in %; ``source`` and ``note`` are texts,
-    ``per_class`` is the number of training pixels per class, drawn at random.
+    ``per_class`` is the number of training pixels per class, drawn at random, ``experiment`` the given one.
     """
     tables = published_tables()
     found = tables.get(ACCURACY.get(experiment, ""), {}).get(dataset)
@@ -32,6 +33,7 @@ def published_accuracy(experiment: str, dataset: str) -> dict[str, Any] | None:
         (found["methods"], found["table"]) if experiment == "comparison" else (found, tables[experiment]["table"])
     )
     return {
+        "experiment": experiment,
         "methods": [row | {"method": _name(experiment, row)} for row in rows],
         "source": f"{tables['source']}, table {number}",
         "note": tables["notes"].get(dataset, ""),
@@ -39,12 +41,26 @@ def published_accuracy(experiment: str, dataset: str) -> dict[str, Any] | None:
     }
 
 
+def published_accuracies(experiment: str, dataset: str) -> list[dict[str, Any]]:
+    """All tables of accuracies that the paper has for an experiment and data set, see :func:`published_accuracy`."""
+    found = (published_accuracy(each, dataset) for each in SEVERAL.get(experiment, (experiment,)))
+    return [table for table in found if table]
+
+
 def published_beside(experiment: str, dataset: str, method: str) -> dict[str, float] | None:
     """``oa``, ``aa`` and ``kappa`` that the paper prints for a method as it is called here; None if it prints none."""
-    found = published_accuracy(experiment, dataset)
-    rows = found["methods"] if found else []
+    rows = [row for table in published_accuracies(experiment, dataset) for row in table["methods"]]
     name = method.split()[0] if experiment == "ablation" else method  # experiments have numbers
     return next((row for row in rows if row["method"].lower() == name), None)
+
+
+def published_producers(dataset: str, method: str) -> list[float] | None:
+    """Accuracy of each class in %, in the order of table 1, that tables 3 to 6 print for a method as it is called here.
+
+    None if they print none.
+    """
+    rows: dict[str, list[float]] = published_tables()["producers"].get(dataset, {})
+    return next((values for name, values in rows.items() if name.lower() == method), None)
 
 
 def published_spread(dataset: str) -> dict[str, dict[str, float]] | None:
@@ -55,6 +71,11 @@ def published_spread(dataset: str) -> dict[str, dict[str, float]] | None:
 def published_costs(dataset: str) -> dict[str, dict[str, float]]:
     """Table 9 for a data set: ``parameters_m`` (millions) and ``giga_macs`` of each method, by its name there."""
     return {row["method"].lower(): row for row in published_tables()["complexity"].get(dataset, ())}
+
+
+def published_settings(dataset: str | None, system: str) -> tuple[str, ...]:
+    """Settings that the authors of a system have for a data set, such as ``modules=2``; none for other data sets."""
+    return tuple(published_tables()["settings"].get(dataset, {}).get(system, ()))
 
 
 def published_per_class(dataset: str) -> int | None:

@@ -11,7 +11,7 @@ from landcover_bdgf.errors import SettingsError
 from landcover_bdgf.settings import Setting, check
 
 Experiment = Literal[
-    "comparison", "ablation", "transfer", "balance", "labels", "uncertainty", "embedding", "complexity"
+    "comparison", "ablation", "transfer", "balance", "labels", "uncertainty", "embedding", "complexity", "tables"
 ]
 ProtocolName = Literal["random", "near", "far"]
 
@@ -25,11 +25,14 @@ class BenchSettings:
         Setting("augsburg, berlin, yellow-river, lcz-hk, simulated, thin, or a TOML file; repeatable", unit="name"),
     ]
     data: Annotated[Path | None, Setting("folder of the published MATLAB files")] = None
-    experiment: Annotated[Experiment, Setting(f"one of {', '.join(get_args(Experiment))}", unit="name")] = "comparison"
+    experiment: Annotated[
+        Experiment,
+        Setting(f"one of {', '.join(get_args(Experiment))}, which are tables 3 to 9 of the paper", unit="name"),
+    ] = "comparison"
     method: Annotated[
         tuple[str, ...],
         Setting(
-            "bdgf, fusion, et+9, fusion-hct, NAME=bdgf:key=value;key=value, ...; repeatable",
+            "bdgf, fusion, et+9, fusion-hct, NAME=bdgf:key=value;key=value, NAME=ss-mae:steps=2000, ...; repeatable",
             unit="name",
             default="by the experiment; for the paper's data sets bdgf and its ten rivals, which takes days",
         ),

@@ -1,5 +1,5 @@
 from .denoiser_picture import draw_denoised as draw_denoised
-from .loop import epoch_batch as epoch_batch, fit as fit, generator_of as generator_of
+from .loop import fit as fit, generator_of as generator_of
 from .pretraining import pretrain as pretrain, pretraining_record as pretraining_record
 from .task import Task as Task, adam as adam
 from .training import train as train, training_record as training_record

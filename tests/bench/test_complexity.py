@@ -5,9 +5,10 @@ import torch
 from torch import nn
 
 from landcover_bdgf.bench import complexity
-from landcover_bdgf.bench.complexity import count_parts, inputs_of
+from landcover_bdgf.bench.complexity import count_parts, counting_scans, inputs_of
 from landcover_bdgf.bench.matlab import PUBLISHED
 from landcover_bdgf.bench.published import published_costs, published_tables
+from landcover_bdgf.model.networks.mamba import MambaBlock
 from landcover_bdgf.model.networks.unet import UNet
 from landcover_bdgf.model.recipe import RECIPES
 
@@ -54,3 +55,13 @@ def test_sharing_saves_repeated_computation() -> None:
     assert parts["head"].parameters == (3 * 64 + 1) * 6
     assert parts["head"].per_window == parts["head"].per_pixel == 3 * 64 * 6
     assert parts["context"].per_pixel == 7 * 14 * 128 + 128 * 6
+
+
+def test_scans_are_counted_while_they_run() -> None:
+    """2 · 8 channels, 4 states, 5 elements and 3 sequences; afterwards nothing is counted."""
+    block, x = MambaBlock(8, states=4, conv=2), torch.zeros(8, 5, 3)
+    with counting_scans(block) as found:
+        block(x)
+        block(x)
+    block(x)
+    assert found == [3 * 16 * 4 * 5 * 3] * 2

@@ -6,18 +6,25 @@ import re
 import shutil
 from dataclasses import replace
 from pathlib import Path
+from unittest.mock import Mock
 
+import numpy as np
 import pytest
 from conftest import SHORT_OPTIONS as QUICK, Bdgf
 
 from landcover_bdgf.bench import experiments
-from landcover_bdgf.bench.datasets import open_dataset
-from landcover_bdgf.bench.experiments import ABLATION, columns_of
+from landcover_bdgf.bench.datasets import Dataset, open_dataset
+from landcover_bdgf.bench.experiments import ABLATION, TRANSFER, columns_of
+from landcover_bdgf.bench.matlab import PUBLISHED
+from landcover_bdgf.bench.methods import parse_method
+from landcover_bdgf.bench.page import _published_producers
 from landcover_bdgf.bench.settings import BenchSettings, presto_file
 from landcover_bdgf.bench.systems.fusion_hct import FusionHct
 from landcover_bdgf.bench.systems.learner import Schedule
+from landcover_bdgf.bench.systems.msfmamba import MsfMamba
 from landcover_bdgf.bench.systems.spectral_diff import SpectralDiff
 from landcover_bdgf.errors import SettingsError
+from landcover_bdgf.labels.legend import Legend
 from landcover_bdgf.model.recipe import RECIPES, changed
 from landcover_bdgf.scene.simulation import SceneFiles, simulate, write_scene
 
@@ -170,6 +177,8 @@ def test_costs_of_the_published_data_sets_need_no_files(
     found = json.loads((tmp_path / "out/summary.json").read_text())
     assert list(found) == ["lcz-hk", "place"]
     assert [cost["published_giga_macs"] for cost in found["lcz-hk"] if cost["name"] == "fusion-hct"] == [0.59]
+    pretraining = next(cost for cost in found["lcz-hk"] if cost["name"] == "ss-mae (p)")
+    assert (pretraining["published_parameters_m"], pretraining["published_giga_macs"]) == (7.56, 23.29)
     assert all(cost["published_giga_macs"] is None for cost in found["place"])
     page = (tmp_path / "out/report.html").read_text(encoding="utf-8")
     assert page.count('<th scope="row">bdgf (p)</th>') == 2
@@ -191,6 +200,59 @@ def test_a_published_table_stands_beside_the_same_methods(
     rows = re.findall(r"<tr[^>]*><th[^>]*>fusion-hct</th>.*?</tr>", page, re.DOTALL)
     assert ["<td>89.65</td><td>84.15</td></tr>" in row for row in rows] == [True, False, False, False]
     assert "100 random training pixels per class" in page
+
+
+def test_the_tables_of_the_paper_are_one_page(
+    bdgf: Bdgf, tmp_path: Path, place: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Accuracies of bdgf, a system and a transfer, the spread of two runs, and costs, beside the published ones.
+
+    The scene has five classes, as Yellow River.
+    """
+    (tmp_path / "yellow-river.toml").write_text(f'{(tmp_path / "place.toml").read_text()}\nignore = ["water"]')
+    monkeypatch.setattr(experiments, "open_dataset", lambda *given: replace(open_dataset(*given), published=True))
+    monkeypatch.setattr(experiments, "SYSTEMS_OF_PAPER", ("bdgf", "msfmamba"))
+    monkeypatch.setattr(experiments, "TRANSFER", (replace(TRANSFER[0], overrides=()),))  # as cheap as bdgf
+    monkeypatch.setattr(MsfMamba, "schedule", Schedule(epochs=1, batch=60))
+    monkeypatch.setattr(MsfMamba, "patch_px", 6)
+    monkeypatch.setattr("landcover_bdgf.bench.costs._step_s", lambda *_: 0.1)
+    monkeypatch.setattr("landcover_bdgf.bench.costs.SYSTEMS", {"msfmamba": MsfMamba})
+    words = (
+        "bench --experiment tables --dataset yellow-river.toml --protocols random --seeds 2 --per-class 10 -q -o out"
+    )
+    assert bdgf(*words.split(), *QUICK, "--set", "training.folds=2") == 0
+    rows = read_csv(tmp_path / "out/results.csv")
+    assert [row["method"] for row in rows] == ["bdgf", "msfmamba", "group network, masking"] * 2
+    page = (tmp_path / "out/report.html").read_text(encoding="utf-8")
+    for printed in ("<td>78.78</td><td>81.55</td></tr>", "<td>79.55</td><td>80.21</td></tr>"):
+        assert printed in page, "tables 4 and 8"
+    assert "(1.36)" in page, "the standard deviation in table 7"
+    assert all(f" ({printed})</td>" in page for printed in ("88.23", "88.74", "72.28")), "classes in table 4"
+    assert "<td>0.78</td>" in page, "the parameters in table 9"
+    assert "BDGF has the recipe laptop here, not that of the paper" in page
+    assert [text in page for text in ("table 4", "table 8", "table 9")] == [True] * 3
+    assert_readable(page)
+
+
+def test_class_accuracies_of_the_paper_stand_beside_ours() -> None:
+    classes = {str(code): name for code, name in PUBLISHED["augsburg"].classes.items()}
+    legend = Legend.from_values(list(range(1, 8)), classes)
+    dataset = Dataset("augsburg", Mock(), np.zeros((1, 1), np.uint16), legend, published=True)
+    found = _published_producers(dataset, ["bdgf", "et"])
+    assert {name: values[2] for name, values in found.items()} == {"bdgf": 87.28}
+    assert _published_producers(replace(dataset, legend=Legend.from_values([1, 2])), ["bdgf"]) == {}
+    assert _published_producers(replace(dataset, published=False), ["bdgf"]) == {}
+
+
+def test_systems_have_the_settings_of_their_authors() -> None:
+    """Two modules of MSFMamba for Berlin, unless a method sets their number."""
+    dataset = Dataset("berlin", Mock(), np.zeros((1, 1), np.uint16), Legend.from_values([1, 2]), published=True)
+    for text, known, other in (
+        ("msfmamba", ("modules=2",), ()), ("a=msfmamba:modules=1", ("modules=1",), ("modules=1",)), ("bdgf", (), ()),
+    ):  # fmt: skip
+        method = parse_method(text)
+        assert experiments._as_published(method, dataset) == replace(method, overrides=known)
+        assert experiments._as_published(method, replace(dataset, published=False)) == replace(method, overrides=other)
 
 
 def test_a_folder_with_other_files_is_refused(bdgf: Bdgf, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

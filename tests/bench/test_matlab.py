@@ -79,6 +79,18 @@ def test_missing_files_and_other_shapes_are_reported(
         open_dataset("augsburg", tmp_path, tmp_path / "work")
 
 
+@pytest.mark.parametrize("name", list(PUBLISHED))
+def test_the_manual_names_the_files_and_their_sizes(name: str) -> None:
+    """And where each data set is published, as the message about a missing file does."""
+    text = (Path(__file__).parents[2] / "docs/howto/bench.md").read_text(encoding="utf-8")
+    row = next(line for line in text.splitlines() if line.startswith(f"| `{name}` |"))
+    scene = PUBLISHED[name]
+    side = " × ".join(map(str, scene.shape_hw))
+    assert f"`{scene.spectral}.mat`: {side} × {scene.bands}, `{scene.sar}.mat`: {side} × {scene.sar_bands}," in row
+    assert f"`{scene.train}.mat`, `{scene.test}.mat`: {side} |" in row
+    assert scene.layout().split("published by ")[1][:18] in row or "as Augsburg" in row
+
+
 def test_damaged_matlab_files_and_missing_arrays_are_refused(tmp_path: Path) -> None:
     savemat(tmp_path / "b.mat", {"x": np.eye(3), "y": np.eye(3)})
     with pytest.raises(RasterError, match=r"b.mat: has no array b, found x, y"):

@@ -18,6 +18,10 @@ def test_methods_by_name() -> None:
     recipe = changed(RECIPES["laptop"], variant.overrides)
     assert (variant.name, recipe.fusion.guidance, recipe.training.augment) == ("plain", (), False)
     assert recipe.fusion.branches == ("cnn", "mamba")
+    longer = parse_method("longer=ss-mae:steps=2000")
+    assert (longer.name, longer.kind, longer.overrides) == ("longer", "ss-mae", ("steps=2000",))
+    with pytest.raises(SettingsError, match=r"ss-mae has no setting stepz. Did you mean steps\?"):
+        parse_method("longer=ss-mae:stepz=2000")
     with pytest.raises(SettingsError, match=r'`method="et\+8"`: is unknown. Did you mean et\+9\?'):
         parse_method("et+8")
 
@@ -28,6 +32,10 @@ def test_methods_with_the_same_settings_share_results() -> None:
     assert parse_method("bdgf").settings(RECIPES["laptop"]) != other.settings(RECIPES["laptop"])
     assert parse_method("et").settings(RECIPES["laptop"]) != parse_method("et+9").settings(RECIPES["laptop"])
     assert parse_method("et").settings(RECIPES["laptop"]) == parse_method("et").settings(RECIPES["paper"])
+    assert parse_method("ss-mae").settings(RECIPES["laptop"]) == parse_method("ss-mae").settings(RECIPES["paper"])
+    assert parse_method("a=ss-mae:steps=9").settings(RECIPES["laptop"]) != parse_method("ss-mae").settings(
+        RECIPES["laptop"]
+    )
     named = changed(RECIPES["laptop"], ("features.month=3",))
     assert parse_method("presto").settings(RECIPES["laptop"]) != parse_method("presto").settings(named)
     few, many = (parse_method("et-components").settings(RECIPES[name]) for name in ("laptop", "paper"))

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import difflib
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -25,6 +26,7 @@ from landcover_bdgf.bench.systems.ss_mae import SsMae
 from landcover_bdgf.bench.systems.system import Source, System
 from landcover_bdgf.bench.systems.uacl import Uacl
 from landcover_bdgf.bench.whole_scene import TILE_PX, whole_scene
+from landcover_bdgf.errors import SettingsError
 from landcover_bdgf.labels import Samples
 from landcover_bdgf.model import Block, BlockStream, open_workers
 
@@ -37,15 +39,41 @@ ALL = SYSTEMS | {"spectral-diff-masking": OnOurFeatures}
 WINDOWS = 512  # classified at once
 
 
+def settings_of(name: str, sets: Sequence[str]) -> dict[str, int]:
+    """Settings of a system from texts such as ``steps=2000``.
+
+    Raises
+    ------
+    SettingsError
+        The system has no such setting (names the nearest), or the value is not a whole number in its range.
+    """
+    known, found = ALL[name].settings, {}
+    for text in sets:
+        key, _, value = text.partition("=")
+        if key not in known:
+            near = difflib.get_close_matches(key, known, 1)
+            hint = f"Did you mean {near[0]}?" if near else f"It has {', '.join(known) or 'none'}."
+            raise SettingsError(f"`{text}`", f"{name} has no setting {key}", hint)
+        if not (value.isascii() and value.isdecimal() and int(value) in known[key]):
+            ends = f"{known[key][0]} to {known[key][-1]}"
+            raise SettingsError(
+                f"`{text}`", f"is not a whole number from {ends}", f"Usual is {key}={getattr(ALL[name], key)}."
+            )
+        found[key] = int(value)
+    return found
+
+
 def system_codes(
-    name: str, source: Source, samples: Samples, where: NDArray[np.bool_] | None = None
+    name: str, source: Source, samples: Samples, where: NDArray[np.bool_] | None = None, sets: Sequence[str] = ()
 ) -> tuple[NDArray[Any], NDArray[np.floating[Any]]]:
     """Codes of the scene (h, w), and their probabilities (h, w), by a system trained on the training part.
+
+    ``sets`` are texts as for :func:`settings_of`.
 
     With ``where`` (h, w), only these pixels are classified, and the others are 0, as windows are computed one by one.
     Systems are small, and run on the CPU; only a denoiser uses a GPU.
     """
-    system, stack = ALL[name](), source.stack
+    system, stack = ALL[name](**settings_of(name, sets)), source.stack
     run = replace(source.run, device="cpu")
     with torch.random.fork_rng(devices=[]), open_workers(run.workers(run.torch_device())) as workers:
         view = system.view(source)

@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 from torch import Generator, Tensor, nn
 from torch.optim import Optimizer
@@ -14,7 +15,7 @@ from landcover_bdgf.bench.systems.patches import UNKNOWN, Patches, View
 from landcover_bdgf.errors import LabelError
 from landcover_bdgf.model import Run, Workers
 from landcover_bdgf.scene import Stack
-from landcover_bdgf.training import Task, adam, epoch_batch, fit, generator_of
+from landcover_bdgf.training import Task, adam, fit, generator_of
 
 Loss = Callable[[nn.Module, Patches, Generator], Tensor]
 
@@ -61,6 +62,26 @@ class Batch:
 
 
 @dataclass(frozen=True)
+class Epoch:
+    """How an epoch divides ``count`` windows into batches of ``size``: the last may have fewer, but two at least."""
+
+    count: int
+    size: int
+
+    @property
+    def steps(self) -> int:
+        """Number of batches; a last one of a single window, for which there is no batch norm, is left out."""
+        whole, rest = divmod(self.count, self.size)
+        return whole + (rest > 1)
+
+    def batch(self, step: int, seed: int) -> Tensor:
+        """Indices of the windows of a step, (n,) int64; each epoch is a new permutation."""
+        number, place = divmod(step, self.steps)
+        order = torch.randperm(self.count, generator=generator_of(seed, 1, number))
+        return order[place * self.size : (place + 1) * self.size]
+
+
+@dataclass(frozen=True)
 class Learner:
     """What a system may learn from: windows of the training pixels with their classes, and pixels without a label.
 
@@ -76,27 +97,39 @@ class Learner:
     run: Run
     workers: Workers
 
-    def fit(self, network: nn.Module, loss: Loss, schedule: Schedule, patches: Patches | None = None) -> None:
-        """Train a network, in place, on the training pixels or others."""
+    def fit(
+        self,
+        network: nn.Module,
+        loss: Loss,
+        schedule: Schedule,
+        patches: Patches | None = None,
+        steps: int | None = None,
+    ) -> None:
+        """Train a network, in place, on the training pixels or others: for the epochs of the schedule, or ``steps``.
+
+        Raises
+        ------
+        LabelError
+            There is a single window.
+        """
         windows, seed = self.patches if patches is None else patches, self.run.seed
         if len(windows) < 2:
             raise LabelError(self.name, "has one training pixel, and batch norm needs two", "Add labels.")
-        size = min(schedule.batch, len(windows))
+        epoch = Epoch(len(windows), min(schedule.batch, len(windows)))
+        total = schedule.epochs * epoch.steps if steps is None else steps
 
         def batch(step: int) -> list[Batch]:
-            chosen = windows.where(epoch_batch(len(windows), size, step, seed))
-            return [Batch(chosen, generator_of(seed, 2, step))]
+            return [Batch(windows.where(epoch.batch(step, seed)), generator_of(seed, 2, step))]
 
         def of_batch(network: nn.Module, drawn: Batch) -> tuple[Tensor, dict[str, Tensor]]:
             return loss(network, drawn.patches, drawn.generator), {}
 
         def rate(done: float) -> float:
-            return schedule.learning_rate * schedule.decay(int(done * schedule.epochs))
+            return schedule.learning_rate * schedule.decay(round(done * total) // epoch.steps)
 
         # one shard: batch norm, and losses between windows, are those of whole batches
         task = Task(
-            self.name, network, batch, of_batch, schedule.epochs * max(1, len(windows) // size), rate,
-            schedule.optimizer, clip=schedule.clip, shards=1,
+            self.name, network, batch, of_batch, total, rate, schedule.optimizer, clip=schedule.clip, shards=1
         )  # fmt: skip
         fit(task, self.workers)
         network.eval()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -11,7 +11,7 @@ import torch
 from torch import Generator, Tensor, nn
 from torch.nn import functional as F
 
-from landcover_bdgf.bench.systems.learner import Learner, Schedule, Sizes
+from landcover_bdgf.bench.systems.learner import Learner, Loss, Schedule, Sizes
 from landcover_bdgf.bench.systems.patches import Patches, View
 from landcover_bdgf.model import Checkpoint, Recipe, Run
 from landcover_bdgf.scene import Stack
@@ -39,12 +39,19 @@ class System(ABC):
     schedule : Schedule
     denoises : bool
         Whether it sees features of a denoiser.
+    settings : dict
+        Its attributes that are whole numbers and that a method may set, as in ``NAME=ss-mae:steps=2000``: their ranges.
     """
 
     patch_px: ClassVar[int]
     components: ClassVar[int | None] = None
     schedule: ClassVar[Schedule] = Schedule()
     denoises: ClassVar[bool] = False
+    settings: ClassVar[Mapping[str, range]] = {}
+
+    def __init__(self, **values: int) -> None:
+        """``values`` of its settings, by name, in place of the usual ones."""
+        vars(self).update(values)
 
     def view(self, source: Source) -> View:
         """How it sees a scene; fitted without labels."""
@@ -63,6 +70,10 @@ class System(ABC):
         network = self.network(learner.sizes)
         learner.fit(network, self.loss, self.schedule)
         return network
+
+    def phases(self, network: nn.Module) -> dict[str, tuple[nn.Module, Loss]]:
+        """What is trained, and its loss, by the ending that a phase adds to the name; by default one phase."""
+        return {"": (network, self.loss)}
 
     def loss(self, network: nn.Module, patches: Patches, generator: Generator) -> Tensor:
         """Loss of a batch; ``generator`` is for its random numbers."""

@@ -14,7 +14,7 @@ from landcover_bdgf.bench.systems.patches import Patches
     ("sizes", "measured"),
     [
         (Sizes(180, 4, 7), 0.935e6),  # Augsburg
-        (Sizes(166, 4, 5), 0.921e6),  # Yellow River Estuary
+        (Sizes(166, 2, 5), 0.921e6),  # Yellow River Estuary
         (Sizes(244, 4, 8), 0.991e6),  # Berlin
         (Sizes(10, 4, 13), 0.790e6),  # LCZ HK
     ],

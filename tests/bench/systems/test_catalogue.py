@@ -9,10 +9,11 @@ import numpy as np
 import pytest
 import torch
 
-from landcover_bdgf.bench.systems.catalogue import SYSTEMS, system_codes
+from landcover_bdgf.bench.systems.catalogue import SYSTEMS, settings_of, system_codes
 from landcover_bdgf.bench.systems.learner import Sizes
 from landcover_bdgf.bench.systems.patches import Patches
 from landcover_bdgf.bench.systems.system import Source
+from landcover_bdgf.errors import SettingsError
 from landcover_bdgf.labels.samples import Samples
 from landcover_bdgf.model.recipe import RECIPES, changed
 from landcover_bdgf.model.run import Run
@@ -29,7 +30,7 @@ SCHEDULES: dict[str, dict[str, Any]] = {
 SMALLER: dict[str, dict[str, Any]] = {
     "hlmamba": {"scales_px": (4,), "patch_px": 4},
     "msfmamba": {"patch_px": 4},
-    "ss-mae": {"width": 32, "pretraining_steps": 2},
+    "ss-mae": {"width": 32, "steps": 2},
 }
 
 
@@ -86,3 +87,18 @@ def test_a_scene_is_mapped_better_than_by_chance_and_without_test_labels(
     where[test.rows, test.cols] = True
     again, _ = system_codes(name, source(tiny), replace(tiny_samples, codes=wrong), where)
     assert np.array_equal(np.where(where, codes, 0), again), "other labels of test pixels change nothing"
+
+
+def test_a_method_sets_the_steps_of_a_pretraining() -> None:
+    assert SYSTEMS["ss-mae"](**settings_of("ss-mae", ["steps=2000"])).steps == 2000  # type: ignore[attr-defined]
+    assert SYSTEMS["ss-mae"]().steps == 100  # type: ignore[attr-defined]
+    for wrong, message in (
+        ("step=9", r"`step=9`: ss-mae has no setting step. Did you mean steps\?"),
+        ("width=9", "ss-mae has no setting width. It has steps."),
+        ("steps=0", "`steps=0`: is not a whole number from 1 to 1000000. Usual is steps=100."),
+        ("steps", "is not a whole number from 1"),
+    ):
+        with pytest.raises(SettingsError, match=message):
+            settings_of("ss-mae", [wrong])
+    with pytest.raises(SettingsError, match=r"calc has no setting steps. It has none\."):
+        settings_of("calc", ["steps=9"])

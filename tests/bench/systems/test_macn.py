@@ -16,6 +16,13 @@ def test_parameters() -> None:
     assert parameters == pytest.approx(0.180e6 - 64 * 128, rel=0.02)
 
 
+def test_parameters_of_ten_bands() -> None:
+    """LCZ HK: the convolution after the 3-D one sees 64 channels in place of 224; six classes more."""
+    parameters = sum(p.numel() for p in Macn().network(Sizes(10, 4, 13)).parameters())
+    assert parameters == 171_297 - 64 * 160 * 9 + 6 * 65
+    assert parameters / 1e6 == pytest.approx(0.07, abs=0.01), "as Table 9 prints"
+
+
 @pytest.mark.parametrize("sizes", [Sizes(2, 1, 2), Sizes(4, 2, 5), Sizes(12, 4, 3), Sizes(30, 1, 13)])
 def test_shape(sizes: Sizes) -> None:
     network = Macn().network(sizes).eval()

@@ -25,9 +25,17 @@ def test_parameters(sizes: Sizes, millions: float) -> None:
     assert sum(p.numel() for p in network.parameters()) == pytest.approx(millions * 1e6, rel=0.02)
 
 
+@pytest.mark.parametrize(("patch_px", "millions"), [(9, 2.46), (11, 2.649)])
+def test_parameters_of_two_modules(patch_px: int, millions: float) -> None:
+    """Berlin: Table 9 prints 2.46 M, and the published code has 2.649 M in windows of 11 px."""
+    network = MsfMambaNetwork(Sizes(30, 4, 8), patch_px, 2)
+    assert sum(p.numel() for p in network.parameters()) == pytest.approx(millions * 1e6, rel=0.005)
+
+
+@pytest.mark.parametrize("modules", [1, 2])
 @pytest.mark.parametrize("sizes", [Sizes(2, 1, 3), Sizes(4, 2, 2), Sizes(12, 4, 5), Sizes(30, 4, 7)])
-def test_shape(sizes: Sizes) -> None:
-    network = MsfMambaNetwork(sizes, 9).eval()
+def test_shape(sizes: Sizes, modules: int) -> None:
+    network = MsfMambaNetwork(sizes, 9, modules).eval()
     with torch.no_grad():
         found = network(torch.randn(1, sizes.bands, 9, 9), torch.randn(1, sizes.sar_bands, 9, 9))
     assert found.shape == (1, sizes.classes)

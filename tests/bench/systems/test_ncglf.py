@@ -10,7 +10,9 @@ from landcover_bdgf.bench.systems.patches import Patches
 
 
 @pytest.mark.parametrize(
-    ("sizes", "millions"), [(Sizes(30, 4, 7), 0.46), (Sizes(10, 4, 13), 0.35)], ids=["Augsburg", "LCZ-HK"]
+    ("sizes", "millions"),
+    [(Sizes(30, 4, 7), 0.46), (Sizes(30, 4, 8), 0.46), (Sizes(10, 4, 13), 0.35)],
+    ids=["Augsburg", "Berlin", "LCZ-HK"],
 )
 def test_parameters(sizes: Sizes, millions: float) -> None:
     """As counted in the public code without what it does not use; without positions as in Table 9, 0.44 and 0.34."""

@@ -4,17 +4,22 @@ import numpy as np
 import pytest
 import torch
 
-from landcover_bdgf.bench.systems.learner import Sizes
-from landcover_bdgf.bench.systems.patches import Patches
+from landcover_bdgf.bench.systems.learner import Learner, Sizes
+from landcover_bdgf.bench.systems.patches import Patches, View
 from landcover_bdgf.bench.systems.ss_mae import (
     AutoEncoder,
     Components,
     Encoder,
     Pretraining,
+    SsMae,
     SsMaeNetwork,
     adamw,
     pretraining_loss,
 )
+from landcover_bdgf.labels.samples import Samples
+from landcover_bdgf.model.run import Run
+from landcover_bdgf.model.workers import open_workers
+from landcover_bdgf.scene.stack import Stack
 
 
 def count(network: torch.nn.Module) -> int:
@@ -79,3 +84,23 @@ def test_components_are_white_and_missing_ones_zero() -> None:
     pixels = components(spec).transpose(0, 1).flatten(1).numpy()
     np.testing.assert_allclose(np.cov(pixels), np.diag([1, 1, 1, 1, 0, 0]), atol=0.02)
     np.testing.assert_allclose(pixels.mean(1), 0, atol=0.02)
+
+
+def test_windows_of_the_pretraining(tiny: Stack, tiny_samples: Samples, monkeypatch: pytest.MonkeyPatch) -> None:
+    """60 training windows and as many others as 64 a step need, up to a limit; then the fine-tuning."""
+    asked: list[tuple[int, int | None]] = []
+
+    def fit(self: Learner, *given: object) -> None:
+        patches, steps = given[3:] or (self.patches, None)
+        asked.append((len(patches), steps))  # type: ignore[arg-type]
+
+    monkeypatch.setattr(Learner, "fit", fit)
+    monkeypatch.setattr(SsMae, "width", 32)
+    monkeypatch.setattr("landcover_bdgf.bench.systems.ss_mae.WINDOWS", 200)
+    view, train = View.of(tiny, 7, None, 0), tiny_samples.train
+    with open_workers(1) as workers:
+        patches = view.patches(tiny, train)
+        learner = Learner("test", Sizes(12, 2, 3), patches, view, tiny, train.positions, Run(), workers)
+        for steps in (2, 9):
+            SsMae(steps=steps).trained(learner)
+    assert asked == [(128, 2), (60, None), (200, 9), (60, None)]

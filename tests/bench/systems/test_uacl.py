@@ -16,7 +16,7 @@ from landcover_bdgf.scene.stack import Stack
     ("sizes", "measured"),
     [
         (Sizes(180, 4, 7), 0.188e6),  # Augsburg
-        (Sizes(166, 4, 5), 0.183e6),  # Yellow River Estuary
+        (Sizes(166, 2, 5), 0.183e6),  # Yellow River Estuary
         (Sizes(244, 4, 8), 0.208e6),  # Berlin
         (Sizes(10, 4, 13), 0.134e6),  # LCZ HK
     ],
