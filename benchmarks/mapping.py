@@ -17,7 +17,7 @@ from unittest import mock
 
 import numpy as np
 import rasterio
-from accuracy import DATA, statistics as window_statistics
+from polygons import DATA, statistics as window_statistics
 from rasterio.windows import Window
 from rows import print_row
 from sklearn.ensemble import RandomForestClassifier

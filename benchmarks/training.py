@@ -11,7 +11,7 @@ import tempfile
 import time
 from pathlib import Path
 
-from accuracy import DATA
+from polygons import DATA
 from rows import print_row
 
 import landcover_bdgf as bdgf
