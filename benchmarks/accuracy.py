@@ -57,8 +57,6 @@ Row = dict[str, Any]
 
 def methods_of(scene: str) -> tuple[str, ...]:
     """The methods that are compared on a scene."""
-    if scene == "thin":
-        return "bdgf", "et", "et+9", "et+33"
     own = {**dict.fromkeys(SENTINEL, ("presto+9",)), **dict.fromkeys(MANY_BANDS, ON_COMPONENTS)}
     return "bdgf", *BASELINES, *TUNED, *own.get(scene, ())
 
@@ -124,7 +122,7 @@ def commit() -> str:
 def tables() -> Iterator[str]:
     """Lines of the tables, as Markdown."""
     every = [row for row in rows() if row["seed"] > 1]
-    found = [row for row in every if row["method"] not in SYSTEMS]
+    found = [row for row in every if row["method"] not in SYSTEMS and not is_variant(row)]
     parts = by(found, lambda row: (row["dataset"], row["protocol"]))
     yield "| scene, protocol | seeds | BDGF | best in OA, and BDGF minus it | best in AA, and BDGF minus it |"
     yield "|---|---|---|---|---|"
@@ -146,7 +144,9 @@ def tables() -> Iterator[str]:
         own = methods.get("bdgf", [])
         for name, others in methods.items():
             yield f"| {name} | {pair(others)} | {'' if name == 'bdgf' else difference(own, others)} |"
-    yield from _of_systems(every)
+    yield from _of_systems([row for row in every if not is_variant(row)])
+    yield from _of_variants(every)
+    yield from _of_folds([row for row in every if row["method"] == "bdgf"])
 
 
 def _of_borders(parts: dict[Any, list[Row]]) -> Iterator[str]:
@@ -177,6 +177,37 @@ def _of_systems(cells: Sequence[Row]) -> Iterator[str]:
             )
         for name, others in sorted(systems.items(), key=lambda item: -Spread.of([row["oa"] for row in item[1]]).mean):
             yield f"| {name} | {len(others)} | {pair(others)} | {difference(bdgf_cells, others)} |"
+
+
+def is_variant(row: Row) -> bool:
+    """Whether a cell is of BDGF with other settings, ``NAME=bdgf:key=value``."""
+    return "=" in row["method"]
+
+
+def _of_variants(cells: Sequence[Row]) -> Iterator[str]:
+    yield from ("", "| scene, protocol | variant | seeds | BDGF minus it, OA / AA | within 2 px of a border |")
+    yield "|---|---|---|---|---|"
+    for (scene, protocol), own in by(cells, lambda row: (row["dataset"], row["protocol"])).items():
+        methods = by(own, lambda row: row["method"])
+        for name, others in methods.items():
+            if is_variant(others[0]):
+                near = paired(methods["bdgf"], others, NEAREST)
+                cell = difference(methods["bdgf"], others)
+                yield f"| {scene} {protocol} | {name} | {len(others)} | {cell} | {emphasised(near) if near else ''} |"
+
+
+def _of_folds(cells: Sequence[Row]) -> Iterator[str]:
+    """What the folds of BDGF say of their labels, as many of each class, beside the test pixels."""
+    yield from (
+        "",
+        "| scene, protocol | seeds | AA, folds | AA, test pixels | test pixels minus folds |",
+        "|---|---|---|---|---|",
+    )
+    for (scene, protocol), own in by(cells, lambda row: (row["dataset"], row["protocol"])).items():
+        if said := [row for row in own if row["folds_aa"] is not None]:
+            gain = Spread.of([row["aa"] - row["folds_aa"] for row in said])
+            figures = len(said), of(said, "folds_aa"), of(said, "aa"), emphasised(gain)
+            yield f"| {scene} {protocol} | {' | '.join(map(str, figures))} |"
 
 
 def on_seeds_of(own: Sequence[Row], others: Sequence[Row]) -> list[Row]:
