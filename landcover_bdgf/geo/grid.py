@@ -146,10 +146,10 @@ class Grid:
             row_off, col_off = ((height - side_h) * row, (width - side_w) * col)
             yield Window(col_off // (per_axis - 1), row_off // (per_axis - 1), side_w, side_h)
 
-    def windows_to_look_at(self, side_px: int, per_axis: int = 5) -> Iterator[Window]:
-        """Spread windows, or all tiles if the grid is not larger than these windows together."""
-        small = math.prod(self.shape_hw) <= (per_axis * side_px) ** 2
-        return self.tiles(side_px) if small else self.spread_windows(side_px, per_axis)
+    def windows_to_look_at(self, side_px: int) -> Iterator[Window]:
+        """25 spread windows, or all tiles if the grid is not larger than these windows together."""
+        small = math.prod(self.shape_hw) <= (5 * side_px) ** 2
+        return self.tiles(side_px) if small else self.spread_windows(side_px, per_axis=5)
 
     def offset_in(self, other: Grid, tolerance_px: float = 0.01) -> tuple[int, int] | None:
         """Row and column of this grid's first pixel in ``other``, or None if the pixels do not coincide.
@@ -165,9 +165,9 @@ class Grid:
         apart = np.abs([rows - [row, row + height], cols - [col, col + width]]).max()
         return (row, col) if apart <= tolerance_px else None
 
-    def same_as(self, other: Grid, tolerance_px: float = 0.01) -> bool:
-        """Whether both grids have the same pixels, to ``tolerance_px``."""
-        return self.shape_hw == other.shape_hw and self.offset_in(other, tolerance_px) == (0, 0)
+    def same_as(self, other: Grid) -> bool:
+        """Whether both grids have the same pixels, to a hundredth of one."""
+        return self.shape_hw == other.shape_hw and self.offset_in(other) == (0, 0)
 
     def bounds_in(self, crs: CRS) -> Bounds:
         """Left, bottom, right, top in another CRS; right exceeds 180° if the box crosses the antimeridian.

@@ -15,6 +15,8 @@ from landcover_bdgf.progress import log
 from landcover_bdgf.storage import is_remote
 from landcover_bdgf.text import listed
 
+NAMED = 5  # of the missing files, in a message
+
 
 @dataclass(frozen=True)
 class Columns:
@@ -81,7 +83,7 @@ def day_of(text: str) -> date:
     return datetime.strptime(text, "%d.%m.%Y").date() if "." in text else date.fromisoformat(text)
 
 
-def check_files(path: Path, files: Sequence[tuple[int, str]], most: int = 5) -> None:
+def check_files(path: Path, files: Sequence[tuple[int, str]]) -> None:
     """SettingsError that tells the files, with the numbers of their lines, that do not exist at once."""
     missing = [
         f"{os.path.normpath(file)} (line {line})"
@@ -89,9 +91,9 @@ def check_files(path: Path, files: Sequence[tuple[int, str]], most: int = 5) -> 
         if not is_remote(file) and not os.path.lexists(file)
     ]
     if missing:
-        more = f" and {len(missing) - most} more" if len(missing) > most else ""
+        more = f" and {len(missing) - NAMED} more" if len(missing) > NAMED else ""
         verb = "does" if len(missing) == 1 else "do"
-        problem = f"{', '.join(missing[:most])}{more} {verb} not exist"
+        problem = f"{', '.join(missing[:NAMED])}{more} {verb} not exist"
         raise SettingsError(path, problem, "Paths are relative to the folder of the table.")
 
 

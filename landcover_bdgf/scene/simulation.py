@@ -231,12 +231,12 @@ def _backscatter(surface: _Surface, rng: np.random.Generator) -> NDArray[np.floa
     return np.stack(channels)
 
 
-def label_polygons(scene: Scene, *, per_class: int = 12, seed: int = 0) -> gpd.GeoDataFrame:
-    """Small squares, at most one per parcel, as an analyst would digitise them, with the field ``class``."""
+def label_polygons(scene: Scene, *, seed: int = 0) -> gpd.GeoDataFrame:
+    """Small squares, one per parcel and a dozen per class at most, as an analyst would draw them; field ``class``."""
     rng = np.random.default_rng(seed + 1)
     height, width = scene.grid.shape_hw
     corners = rng.permutation([(r, c) for r in range(1, height - LABEL_PX) for c in range(1, width - LABEL_PX)])
-    rows, used, left = [], set(), dict.fromkeys(range(1, len(COVERS) + 1), per_class)
+    rows, used, left = [], set(), dict.fromkeys(range(1, len(COVERS) + 1), 12)
     for row, col in corners:
         inside = scene.parcels[row - 1 : row + LABEL_PX + 1, col - 1 : col + LABEL_PX + 1]
         parcel, code = int(inside[0, 0]), int(scene.classes[row, col])
