@@ -126,10 +126,10 @@ def bench_amplification(model: bdgf.Checkpoint, stack: bdgf.Stack) -> None:
     read = 0
 
     class Counting(bdgf.Stack):
-        def read(self, window: Window) -> Tile:
+        def read_image(self, window: Window) -> Tile:
             nonlocal read
             read += window.height * window.width
-            return super().read(window)
+            return super().read_image(window)
 
     counting = Counting(**{name: getattr(stack, name) for name in stack.__dataclass_fields__})
     stream = BlockStream(counting, model.scaling, model.recipe.halo_px, 512)
@@ -152,7 +152,7 @@ def bench_bands(files: tuple[Path, Path], labels: Path, folder: Path, runs: int)
         print_row(f"map, {bands} bands, of which the networks see {seen}", f"{pixels / mapped:,.0f} px/s")
     model.save(folder / "many.safetensors", overwrite=True)
     size = stack.grid.shape_hw[0]
-    bench_memory(folder / "many.safetensors", {size: (spectral, files[1])}, folder, "1.1GB", f"{bands} bands, ")
+    bench_memory(folder / "many.safetensors", {size: (spectral, files[1])}, folder, "1.2GB", f"{bands} bands, ")
 
 
 def _with_bands(path: Path, count: int) -> Path:
