@@ -191,8 +191,8 @@ def _of_variants(cells: Sequence[Row]) -> Iterator[str]:
         methods = by(own, lambda row: row["method"])
         for name, others in methods.items():
             if is_variant(others[0]):
-                near = paired(methods["bdgf"], others, NEAREST)
-                cell = difference(methods["bdgf"], others)
+                whole = methods.get("bdgf", [])
+                near, cell = paired(whole, others, NEAREST), difference(whole, others)
                 yield f"| {scene} {protocol} | {name} | {len(others)} | {cell} | {emphasised(near) if near else ''} |"
 
 
