@@ -34,9 +34,9 @@ SENTINEL = "chile", "denmark", "kenya"
 MANY_BANDS = "potsdam", "indian_pines"  # their SAR images are simulated, and that of Hong Kong
 SCENES = (*SENTINEL, *MANY_BANDS, "thin", "hong_kong")
 NOT_DRAWN = {"indian_pines-far"}  # most classes would have no test pixels
-NEAR_ALONE = {"thin", "hong_kong"}
-# Names of the bands of the Sentinel scenes, which their files lack, for Presto.
-BANDS = (
+# For Presto: its weights and the names of the bands of the Sentinel scenes, which their files lack.
+FOR_PRESTO = (
+    f"features.weights={DATA / 'presto/presto_encoder.safetensors'}",
     "features.bands=B01,B02,B03,B04,B05,B06,B07,B08,B8A,B09,B11,B12",
     "features.sar_bands=VV,VH",
 )
@@ -93,9 +93,8 @@ def compute(
 ) -> None:
     """Compute the missing cells of a scene, seed by seed, by the program at the commit ``version``."""
     work.mkdir(parents=True, exist_ok=True)
-    recipe = bdgf.load_recipe("laptop", BANDS if scene in SENTINEL else ())
-    presto = DATA / "presto/presto_encoder.safetensors"
-    laboratory = Laboratory(open_scene(scene, work), recipe, work, bdgf.Run(), presto)
+    recipe = bdgf.load_recipe("laptop", FOR_PRESTO if scene in SENTINEL else ())
+    laboratory = Laboratory(open_scene(scene, work), recipe, work, bdgf.Run())
     for seed, protocol in product(seeds, protocols):
         samples = draw(laboratory.dataset, PROTOCOLS[protocol], per_class=PER_CLASS, seed=seed)
         for method in methods or methods_of(scene):
@@ -256,7 +255,6 @@ def main() -> None:
     for scene in () if arguments.tables else SCENES:
         asked = [name for name in PROTOCOLS if f"{scene}-{name}".startswith(arguments.only)]
         drawn = [name for name in asked if f"{scene}-{name}" not in NOT_DRAWN]
-        drawn = [name for name in drawn if name == "near"] if scene in NEAR_ALONE else drawn
         if drawn:
             seeds = range(int(first), int(last or first) + 1)
             compute(scene, drawn, seeds, arguments.method, arguments.work / scene, version)

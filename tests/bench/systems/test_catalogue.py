@@ -28,6 +28,7 @@ SCHEDULES: dict[str, dict[str, Any]] = {
     "spectral-diff": {"epochs": 1, "batch": 6},
 }
 SMALLER: dict[str, dict[str, Any]] = {
+    "asyffnet": {"patch_px": 5},
     "hlmamba": {"scales_px": (4,), "patch_px": 4},
     "msfmamba": {"patch_px": 4},
     "ss-mae": {"width": 32, "steps": 2},
