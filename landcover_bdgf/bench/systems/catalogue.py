@@ -93,7 +93,7 @@ def system_codes(
             own = chosen[rows]
             if own.any():
                 patches = Patches(spec[own], sar[own], torch.empty(int(own.sum()), dtype=torch.long))
-                p[rows][own] = system.probabilities(network, patches)
+                p[rows][own] = system.probabilities(network, patches.channels_last())
         return p.permute(2, 0, 1)
 
     stream = BlockStream(stack, view.scaling, view.halo_px, TILE_PX)

@@ -119,7 +119,8 @@ class Learner:
         total = schedule.epochs * epoch.steps if steps is None else steps
 
         def batch(step: int) -> list[Batch]:
-            return [Batch(windows.where(epoch.batch(step, seed)), generator_of(seed, 2, step))]
+            drawn = windows.where(epoch.batch(step, seed)).channels_last()
+            return [Batch(drawn, generator_of(seed, 2, step))]
 
         def of_batch(network: nn.Module, drawn: Batch) -> tuple[Tensor, dict[str, Tensor]]:
             return loss(network, drawn.patches, drawn.generator), {}

@@ -35,6 +35,11 @@ class Patches:
         """Some of them."""
         return Patches(self.spec[index], self.sar[index], self.codes[index])
 
+    def channels_last(self) -> Patches:
+        """The same, ordered in memory with the channels last, by which convolutions are up to a third faster."""
+        spec, sar = (x.contiguous(memory_format=torch.channels_last) for x in (self.spec, self.sar))
+        return Patches(spec, sar, self.codes)
+
     def joined(self, more: Patches) -> Patches:
         """These and more."""
         spec, sar = torch.cat([self.spec, more.spec]), torch.cat([self.sar, more.sar])
