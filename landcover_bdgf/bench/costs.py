@@ -15,7 +15,7 @@ from torch.utils.flop_counter import FlopCounterMode
 from landcover_bdgf.bench.complexity import count_parts, counting_scans, inputs_of
 from landcover_bdgf.bench.published import published_costs, published_settings
 from landcover_bdgf.bench.systems import SYSTEMS, Patches, Sizes, settings_of
-from landcover_bdgf.model import Inputs, Recipe, denoiser_network, group_network, open_workers
+from landcover_bdgf.model import Inputs, Recipe, changed, denoiser_network, group_network, open_workers
 
 BATCH = 64
 RUNS = 3  # the fastest counts
@@ -25,9 +25,9 @@ RUNS = 3  # the fastest counts
 class Cost:
     """Costs of a method, or of its pre-training (p) and training (t); of the paper None where it prints none.
 
-    ``macs`` are the multiply-adds of the loss of 64 windows, in pre-training of BDGF of a batch of the recipe: for 16
-    tiles of 32 × 32 px and 64 bands, the 950,272 per voxel of the paper's U-Net give its 996.43 billion. ``step_s`` is
-    the time of such a batch, forward and backward, in seconds; in pre-training of BDGF that of one tile, times their
+    ``macs`` are the multiply-adds of the loss of 64 windows, in pre-training of BDGF of a batch of the recipe, counted
+    as by the paper: 950,272 per voxel, and 996.43 billion for 16 tiles of 32 × 32 px and 64 bands. ``step_s`` is the
+    time of such a batch, forward and backward, in seconds; in pre-training of BDGF that of one tile, times their
     number.
     """
 
@@ -41,7 +41,9 @@ class Cost:
 
 def costs(dataset: str | None, bands: int, sar_bands: int, classes: int, recipe: Recipe) -> list[Cost]:
     """Costs of all methods for a data set of these sizes; ``dataset`` is its name if it is one of the paper."""
-    published, diffusion = published_costs(dataset) if dataset else {}, recipe.diffusion
+    published = published_costs(dataset) if dataset else {}
+    recipe = changed(recipe, published_settings(dataset, recipe.name))
+    diffusion = recipe.diffusion
 
     def cost(name: str, parameters: int, macs: int, step_s: float) -> Cost:
         row = published.get(name, {})
@@ -52,7 +54,7 @@ def costs(dataset: str | None, bands: int, sar_bands: int, classes: int, recipe:
         systems = [
             cost(phase, *counted)
             for name in SYSTEMS
-            for phase, counted in _of_system(name, Sizes(bands, sar_bands, classes), dataset)
+            for phase, counted in _of_system(name, Sizes(bands, sar_bands, classes), dataset, recipe)
         ]
         inputs = inputs_of(recipe, bands, sar_bands, classes)
         unet, *parts = count_parts(recipe, inputs)
@@ -64,10 +66,12 @@ def costs(dataset: str | None, bands: int, sar_bands: int, classes: int, recipe:
     ]
 
 
-def _of_system(name: str, sizes: Sizes, dataset: str | None) -> Iterator[tuple[str, tuple[int, int, float]]]:
+def _of_system(
+    name: str, sizes: Sizes, dataset: str | None, recipe: Recipe
+) -> Iterator[tuple[str, tuple[int, int, float]]]:
     """Phases of a system by name, with the parameters, multiply-adds and seconds of each."""
     system = SYSTEMS[name](**settings_of(name, published_settings(dataset, name)))
-    seen = replace(sizes, bands=system.channels(sizes.bands, sizes.sar_bands))
+    seen = replace(sizes, bands=system.channels(sizes.bands, sizes.sar_bands, recipe))
     side = system.patch_px
     spec, sar = (torch.randn(BATCH, channels, side, side) for channels in (seen.bands, seen.sar_bands))
     patches, generator = Patches(spec, sar, torch.arange(BATCH) % seen.classes), torch.Generator().manual_seed(0)

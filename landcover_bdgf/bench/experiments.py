@@ -87,20 +87,22 @@ CELLS = "cells"  # folder of finished results; also marks the output folder of a
 
 
 def columns_of(settings: BenchSettings) -> tuple[Method, ...]:
-    """Methods to compare; all others are paired with the first.
+    """Methods to compare, BDGF first; all others are paired with the first.
 
     Raises
     ------
     SettingsError
         There is no such method, it has no features to show, or the experiment takes none.
     """
-    of_paper = tuple(map(parse_method, SYSTEMS_OF_PAPER))
+    of_paper, published = tuple(map(parse_method, SYSTEMS_OF_PAPER)), {*settings.dataset} <= {*PUBLISHED}
     fixed = {
         "ablation": ABLATION[::-1], "transfer": TRANSFER, "balance": BALANCE,
-        "comparison": of_paper if {*settings.dataset} <= {*PUBLISHED} else tuple(map(parse_method, COMPARISON)),
+        "comparison": of_paper if published else tuple(map(parse_method, COMPARISON)),
+        "labels": of_paper if published else (parse_method(BDGF),),
         "embedding": EMBEDDING, "tables": of_paper + TRANSFER,
     }  # fmt: skip
-    columns = tuple(map(parse_method, settings.method)) or fixed.get(settings.experiment, (parse_method(BDGF),))
+    asked = sorted(map(parse_method, settings.method), key=lambda method: method.name != BDGF)
+    columns = tuple(asked) or fixed.get(settings.experiment, (parse_method(BDGF),))
     others = [method.name for method in columns if method.kind != BDGF]
     if settings.experiment == "complexity" and settings.method:
         problem = "has no effect on complexity, which counts BDGF and all systems of the paper"
@@ -151,13 +153,16 @@ def run_experiment(
             own_count = published_per_class(dataset.name) if dataset.published else None
             count = settings.per_class or own_count or PER_CLASS
             presto = presto_file(settings)
-            own_columns = tuple(_as_published(method, dataset) for method in columns)
+            own_columns = tuple(_as_published(method, dataset, recipe) for method in columns)
             plan = Plan(dataset, settings.protocols, own_columns, seeds, count, recipe, work, run, presto)
             own, reference = run_plan(plan), columns[0].name
             if settings.experiment == "labels":
-                own, reference = _by_labels(plan, own), f"{reference}, {count} px"
+                own = _by_labels(plan, own)
+                pairs = {cell["method"]: f"{reference}, {cell['per_class']} px" for cell in own}
+                results += tables(own, f"{reference}, {count} px", f"{reference} with as many px", pairs)
+            else:
+                results += tables(own, reference)
             cells += own
-            results += tables(own, reference)
             if settings.experiment == "embedding":
                 places[dataset.name] = _embeddings(plan)
             if settings.experiment == "tables":
@@ -166,10 +171,11 @@ def run_experiment(
         return results, write_results(output, shown, cells, results, places, found_costs)
 
 
-def _as_published(method: Method, dataset: Dataset) -> Method:
-    """A system with the settings that its authors have for this data set, unless it has others."""
-    sets = published_settings(dataset.name, method.kind) if dataset.published else ()
-    return replace(method, overrides=method.overrides or sets)
+def _as_published(method: Method, dataset: Dataset, recipe: Recipe) -> Method:
+    """A method with the settings that its authors have for this data set, before its own, which replace them."""
+    name = recipe.name if method.kind == BDGF else method.kind
+    sets = published_settings(dataset.name, name) if dataset.published else ()
+    return replace(method, overrides=(*sets, *method.overrides))
 
 
 def _by_labels(plan: Plan, cells: Sequence[Cell]) -> list[Cell]:

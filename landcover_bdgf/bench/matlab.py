@@ -32,7 +32,7 @@ HDF5_AT = 512  # after MATLAB's own header
 
 @dataclass(frozen=True)
 class Published:
-    """A published data set: its files, shape, and numbers of bands and labelled pixels (section 4.1 of the paper)."""
+    """A published data set: its files, shape and bands (section 4.1 of the paper), and labelled pixels (Table 1)."""
 
     spectral: str
     sar: str
@@ -41,7 +41,7 @@ class Published:
     sar_bands: int
     pixel_m: float
     classes: Mapping[int, str]
-    labelled: int
+    counts: tuple[int, ...]  # labelled pixels of each class
     place: str  # where it is published
     train: str = "TrainImage"
     test: str = "TestImage"
@@ -51,12 +51,20 @@ class Published:
         """Names without ``.mat``; each file contains one array of the same name."""
         return (self.spectral, self.sar, self.train, self.test)
 
+    @property
+    def shapes(self) -> dict[str, tuple[int, ...]]:
+        """Shape of the array in each file."""
+        images = (*self.shape_hw, self.bands), (*self.shape_hw, self.sar_bands)
+        return dict(zip(self.files, (*images, self.shape_hw, self.shape_hw), strict=True))
+
     def layout(self) -> str:
         """Files and their sizes in pixels and bands, and where they are published."""
-        side = " × ".join(map(str, self.shape_hw))
-        sizes = (f"{side} × {self.bands}", f"{side} × {self.sar_bands}", side, side)
-        files = ", ".join(f"{name}.mat ({size})" for name, size in zip(self.files, sizes, strict=True))
+        files = ", ".join(f"{name}.mat ({_size(shape)})" for name, shape in self.shapes.items())
         return f"{files} in one folder; published by {self.place}"
+
+
+def _size(shape: Iterable[int]) -> str:
+    return " × ".join(map(str, shape))
 
 
 def _classes(text: str) -> dict[int, str]:
@@ -67,19 +75,20 @@ _S2FL = "Hong et al. 2021, https://github.com/danfenghong/ISPRS_S2FL"
 PUBLISHED = {
     "augsburg": Published(
         "data_HS_LR", "data_SAR_HR", (332, 485), 180, 4, 30,
-        _classes("Forest, Residential Area, Industrial Area, Low Plants, Allotment, Commercial Area, Water"), 78_294,
-        _S2FL,
+        _classes("Forest, Residential Area, Industrial Area, Low Plants, Allotment, Commercial Area, Water"),
+        (13_507, 30_329, 3_851, 26_857, 575, 1_645, 1_530), _S2FL,
     ),
     # 1723 × 476, not the 797 × 220 that the paper prints: that has fewer pixels than labels
     "berlin": Published(
         "data_HS_LR", "data_SAR_HR", (1723, 476), 244, 4, 30,
         _classes("Forest, Residential Area, Industrial Area, Low Plants, Soil, Allotment, Commercial Area, Water"),
-        464_671, _S2FL,
+        (54_954, 268_642, 19_566, 59_282, 17_426, 13_305, 24_824, 6_672), _S2FL,
     ),
     # Two SAR bands: so the costs of the paper and of MSFMamba imply (decision 25)
     "yellow-river": Published(
         "data_HS_LR", "data_SAR_HR", (960, 1170), 166, 2, 30,
-        _classes("Spartina Alterniflora, Suaeda Salsa, Tamarix Forest, Tidal Creek, Mudflat"), 233_478,
+        _classes("Spartina Alterniflora, Suaeda Salsa, Tamarix Forest, Tidal Creek, Mudflat"),
+        (39_784, 118_213, 35_216, 15_673, 24_592),
         "Gao et al. 2022, probably doi:10.3390/rs14040850, without an address that we know; the paper's authors say "
         "that their data are at https://github.com/HaoLiu-XDU/BDGF",
     ),
@@ -89,7 +98,8 @@ PUBLISHED = {
             "Compact High-rise, Compact Mid-rise, Compact Low-rise, Open High-rise, Open Mid-rise, Open Low-rise, "
             "Large Low-rise, Heavy Industry, Dense Trees, Scattered Trees, Bush and Scrub, Low Plants, Water"
         ),
-        8_846, "Hong et al. 2020, doi:10.1109/TGRS.2020.3016820, who send it on request",
+        (631, 179, 326, 673, 126, 120, 137, 219, 1_616, 540, 691, 985, 2_603),
+        "Hong et al. 2020, doi:10.1109/TGRS.2020.3016820, who send it on request",
     ),
 }  # fmt: skip
 
@@ -115,9 +125,11 @@ def published_scene(name: str, data: Path | None, work: Path) -> tuple[Path, Pat
     if data is None:
         remedy = f"Files: {published.layout()}."
         raise SettingsError(f"`dataset={name}`", f"needs `data`, the folder of {name} or the one above it", remedy)
-    folder = data / name if (data / name).is_dir() else data
+    folder = _folder(name, data)
     arrays = {stem: _array(folder, stem, published) for stem in published.files}
     labels = _labels(folder, published, arrays[published.train], arrays[published.test])
+    if problem := _unlike(published, labels):
+        log.warning("%s: %s. Results are not comparable with the paper", folder, problem)
     images = []
     for stem, bands in ((published.spectral, published.bands), (published.sar, published.sar_bands)):
         cube = arrays[stem] if arrays[stem].ndim == 3 else arrays[stem][..., None]
@@ -131,6 +143,65 @@ def published_scene(name: str, data: Path | None, work: Path) -> tuple[Path, Pat
             )
         images.append(_as_raster(cube, work / name / f"{stem}.tif", published.pixel_m))
     return images[0], images[1], labels
+
+
+@dataclass(frozen=True)
+class PublishedFiles:
+    """The files of a published data set in a folder.
+
+    ``files`` are their paths, with what is wrong with each, None if it is as published; ``labels`` is what is wrong
+    with the numbers of labels, if both files of labels can be read.
+    """
+
+    dataset: str
+    place: str
+    files: dict[str, str | None]
+    labels: str | None
+
+    def lines(self) -> list[str]:
+        """Text for a terminal."""
+        published = PUBLISHED[self.dataset]
+        sizes = map(_size, published.shapes.values())
+        files = [
+            f"  {path}, {size}: {problem or 'as published'}"
+            for (path, problem), size in zip(self.files.items(), sizes, strict=True)
+        ]
+        return [f"{self.dataset}: published by {self.place}", *files, *([f"  {self.labels}"] if self.labels else [])]
+
+
+def published_files(data: Path) -> list[PublishedFiles]:
+    """Look for all published data sets in a folder, and read their files; or for that whose files it has itself."""
+    found = [_published_files(name, _folder(name, data)) for name in PUBLISHED]
+    itself = [one for one in found if None in one.files.values()]  # as published
+    return found if any((data / name).is_dir() for name in PUBLISHED) else itself or found
+
+
+def _published_files(name: str, folder: Path) -> PublishedFiles:
+    published, files, labels, problem = PUBLISHED[name], {}, [], None
+    for stem, shape in published.shapes.items():
+        said = None
+        try:
+            found = _array(folder, stem, published)
+        except RasterError as error:
+            said = error.problem
+        else:
+            if found.shape not in (shape, (*shape, 1)):
+                said = f"is {_size(found.shape)}"
+            if stem in (published.train, published.test):
+                labels.append(found)
+        files[str(folder / f"{stem}.mat")] = said
+    if len(labels) == 2:
+        try:
+            problem = _unlike(published, _labels(folder, published, *labels))
+        except LabelError as error:
+            problem = error.problem
+    return PublishedFiles(name, published.place, files, problem)
+
+
+def _folder(name: str, data: Path) -> Path:
+    """``data/name``; or ``data`` if it has files of that data set itself."""
+    itself = any((data / f"{stem}.mat").is_file() for stem in PUBLISHED[name].files)
+    return data if itself and not (data / name).is_dir() else data / name
 
 
 def read_matlab(path: Path, name: str) -> NDArray[Any]:
@@ -211,14 +282,19 @@ def _labels(folder: Path, published: Published, train: NDArray[Any], test: NDArr
         )
     labels = np.maximum(train, test)
     if len(strange := np.setdiff1d(labels, [0, *published.classes])):
-        raise LabelError(folder, f"has class {strange[0]}, the data set has 1 to {len(published.classes)}")
-    shape, count = labels.shape, int((labels > 0).sum())
-    if (shape, count) != (published.shape_hw, published.labelled):
-        log.warning(
-            "%s: %d × %d px with %d labels; published were %d × %d with %d. Results are not comparable with the paper",
-            folder, *shape, count, *published.shape_hw, published.labelled,
-        )  # fmt: skip
+        raise LabelError(folder, f"has class {strange[0]:g}, the data set has 1 to {len(published.classes)}")
     return labels.astype(np.uint16)
+
+
+def _unlike(published: Published, labels: NDArray[np.uint16]) -> str | None:
+    """In which way labels differ from those of Table 1."""
+    if labels.shape != published.shape_hw:
+        return f"{_size(labels.shape)} px; published were {_size(published.shape_hw)}"
+    counts = np.bincount(labels.ravel(), minlength=len(published.counts) + 1)[1:]
+    for (_, name), count, known in zip(published.classes.items(), counts, published.counts, strict=True):
+        if count != known:
+            return f"{count} labels of {name}; published were {known}"
+    return None
 
 
 def _as_raster(cube: NDArray[Any], path: Path, pixel_m: float) -> Path:

@@ -77,6 +77,7 @@ def write_results(
         recipe=shown.recipe.name, seeds=shown.seeds,
         per_class=sorted({cell["per_class"] for cell in cells}),
         protocols=[PROTOCOLS[name] for name in shown.protocols], metrics=METRICS, borders=BORDERS, kept=KEPT,
+        max_lines=MAX_LINES,
     )  # fmt: skip
 
 
@@ -152,7 +153,7 @@ def _parts(dataset: Dataset, recipe: Recipe) -> list[Part]:
 
 
 COLORS = {"random": "#9bb8d3", "near": "#4f81b5", "far": "#173f6b"}
-MAX_LINES = 6  # per picture
+MAX_LINES = 6  # of accuracy by distance; the page says so
 
 
 def overview(tables: Sequence[ProtocolTable]) -> str:
@@ -244,21 +245,24 @@ def single_runs(cells: Sequence[Cell], method: str) -> str:
 def by_labels(cells: Sequence[Cell]) -> str:
     """Figure 14 of the paper: overall accuracy against the number of training pixels per class, with 95 % intervals."""
     protocols = by(cells, lambda c: str(c["protocol"]))
-    figure, _ = new_figure(3.4 * len(protocols), 2.8)
+    figure, _ = new_figure(3.2 * len(protocols) + 1.6, 3.2)
     figure.clear()
     for axes, (protocol, own) in zip(
         figure.subplots(1, len(protocols), squeeze=False)[0], protocols.items(), strict=True
     ):
-        for name, of_method in list(by(own, lambda c: str(c["method"]).rsplit(", ", 1)[0]).items())[:MAX_LINES]:
+        for i, (name, of_method) in enumerate(by(own, lambda c: str(c["method"]).rsplit(", ", 1)[0]).items()):
             counts = by(of_method, lambda c: int(c["per_class"]))
             found = [Spread.of([cell["oa"] for cell in group]) for group in counts.values()]
             means, widths = [one.mean for one in found], np.nan_to_num([one.half_width for one in found])
-            axes.errorbar(list(counts), means, yerr=widths, marker="o", markersize=3.5, linewidth=1.4, label=name)
+            style: dict[str, Any] = {"color": f"C{i % 10}", "linestyle": ("-", "--", ":")[i // 10 % 3]}
+            axes.errorbar(
+                list(counts), means, yerr=widths, marker="o", markersize=3.5, linewidth=1.4, label=name, **style
+            )
         low, high = axes.get_ylim()
         axes.set_ylim(max(low, 0), min(high, 100))
         axes.set_title(protocol, fontsize=9)
         axes.set_xlabel("training px per class", color=FAINT, fontsize=8)
         axes.set_ylabel("overall accuracy, %", color=FAINT, fontsize=8)
         style_axes(axes, "y", labelcolor=INK, length=2)
-    axes.legend(frameon=False, fontsize=8)
+    figure.legend(*axes.get_legend_handles_labels(), loc="outside right upper", frameon=False, fontsize=8)
     return as_svg(figure)

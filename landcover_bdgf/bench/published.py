@@ -73,9 +73,12 @@ def published_costs(dataset: str) -> dict[str, dict[str, float]]:
     return {row["method"].lower(): row for row in published_tables()["complexity"].get(dataset, ())}
 
 
-def published_settings(dataset: str | None, system: str) -> tuple[str, ...]:
-    """Settings that the authors of a system have for a data set, such as ``modules=2``; none for other data sets."""
-    return tuple(published_tables()["settings"].get(dataset, {}).get(system, ()))
+def published_settings(dataset: str | None, name: str) -> tuple[str, ...]:
+    """Settings that the authors of a system, or of the recipe ``paper``, have for a data set, such as ``modules=2``.
+
+    None for other data sets, systems and recipes.
+    """
+    return tuple(published_tables()["settings"].get(dataset, {}).get(name, ()))
 
 
 def published_per_class(dataset: str) -> int | None:

@@ -23,11 +23,13 @@ class BenchSettings:
     dataset: Annotated[
         tuple[str, ...],
         Setting("augsburg, berlin, yellow-river, lcz-hk, simulated, thin, or a TOML file; repeatable", unit="name"),
-    ]
-    data: Annotated[Path | None, Setting("folder of the published MATLAB files")] = None
+    ] = ()
+    data: Annotated[
+        Path | None, Setting("folder of the published MATLAB files; alone, says which are there and as published")
+    ] = None
     experiment: Annotated[
         Experiment,
-        Setting(f"one of {', '.join(get_args(Experiment))}, which are tables 3 to 9 of the paper", unit="name"),
+        Setting(f"one of {', '.join(get_args(Experiment))} (tables 3 to 9 of the paper)", unit="name"),
     ] = "comparison"
     method: Annotated[
         tuple[str, ...],

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections import defaultdict
-from collections.abc import Callable, Hashable, Iterable, Sequence
+from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
@@ -37,21 +37,31 @@ class ProtocolTable:
 
     dataset: str
     protocol: str
-    reference: str  # the method that is paired with all others
+    reference: str  # the method that the page tells more of
+    paired_with: str  # what is paired with each method: the reference, unless cells name another
     rows: tuple[MethodRow, ...]
     leak: float
     test_px: float
     shortages: tuple[str, ...]
 
 
-def tables(cells: Sequence[Cell], reference: str) -> list[ProtocolTable]:
-    """One table for each scene and protocol, in the order of the cells; ``reference`` is paired with each method."""
-    return [_table(*key, group, reference) for key, group in by(cells, lambda c: (c["dataset"], c["protocol"])).items()]
+def tables(
+    cells: Sequence[Cell], reference: str, paired_with: str = "", pairs: Mapping[str, str] | None = None
+) -> list[ProtocolTable]:
+    """One table for each scene and protocol, in the order of the cells.
+
+    ``reference`` is paired with each method, but with those in ``pairs`` the method there; ``paired_with`` says what
+    they all are paired with.
+    """
+    groups = by(cells, lambda c: (c["dataset"], c["protocol"]))
+    return [_table(*key, group, reference, paired_with or reference, pairs or {}) for key, group in groups.items()]
 
 
-def _table(dataset: str, protocol: str, cells: Sequence[Cell], reference: str) -> ProtocolTable:
+def _table(
+    dataset: str, protocol: str, cells: Sequence[Cell], reference: str, paired_with: str, pairs: Mapping[str, str]
+) -> ProtocolTable:
     methods = by(cells, lambda c: str(c["method"]))
-    rows = tuple(_row(name, own, methods.get(reference, [])) for name, own in methods.items())
+    rows = tuple(_row(name, own, methods.get(pairs.get(name, reference), [])) for name, own in methods.items())
     seeds = by(cells, lambda c: int(c["seed"]))
     short = tuple(
         f"seed {seed}: {', '.join(map(printable, own[0]['shortages']))}"
@@ -60,7 +70,7 @@ def _table(dataset: str, protocol: str, cells: Sequence[Cell], reference: str) -
     )
     firsts = [own[0] for own in seeds.values()]
     leak, test_px = (float(np.mean([cell[key] for cell in firsts])) for key in ("leak", "test_px"))
-    return ProtocolTable(dataset, protocol, reference, rows, leak, test_px, short)
+    return ProtocolTable(dataset, protocol, reference, paired_with, rows, leak, test_px, short)
 
 
 def _row(name: str, cells: Sequence[Cell], reference: Sequence[Cell]) -> MethodRow:
@@ -92,7 +102,7 @@ def lines(found: Sequence[ProtocolTable]) -> list[str]:
             metrics += f"  near borders {row.metrics[NEAREST]}" if NEAREST in row.metrics else ""
             above = ", ".join(f"{metric.upper()} {signed(row.above[metric])}" for metric in ("oa", "aa") if row.above)
             text.append(
-                f"  {row.name:<20} {metrics}" + (f"   {table.reference} minus {row.name}: {above}" if above else "")
+                f"  {row.name:<20} {metrics}" + (f"   {table.paired_with} minus {row.name}: {above}" if above else "")
             )
     return text
 
@@ -109,7 +119,7 @@ def rows(found: Sequence[ProtocolTable]) -> list[dict[str, Any]]:
         {
             "dataset": table.dataset, "protocol": table.protocol, "method": row.name,
             **{metric: numbers(value) for metric, value in row.metrics.items()},
-            f"{table.reference} above it": {metric: numbers(value) for metric, value in row.above.items()},
+            f"{table.paired_with} above it": {metric: numbers(value) for metric, value in row.above.items()},
         }
         for table in found for row in table.rows
     ]  # fmt: skip

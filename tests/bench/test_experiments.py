@@ -19,6 +19,7 @@ from landcover_bdgf.bench.matlab import PUBLISHED
 from landcover_bdgf.bench.methods import parse_method
 from landcover_bdgf.bench.page import _published_producers
 from landcover_bdgf.bench.settings import BenchSettings, presto_file
+from landcover_bdgf.bench.systems.catalogue import settings_of
 from landcover_bdgf.bench.systems.fusion_hct import FusionHct
 from landcover_bdgf.bench.systems.learner import Schedule
 from landcover_bdgf.bench.systems.msfmamba import MsfMamba
@@ -245,14 +246,19 @@ def test_class_accuracies_of_the_paper_stand_beside_ours() -> None:
 
 
 def test_systems_have_the_settings_of_their_authors() -> None:
-    """Two modules of MSFMamba for Berlin, unless a method sets their number."""
-    dataset = Dataset("berlin", Mock(), np.zeros((1, 1), np.uint16), Legend.from_values([1, 2]), published=True)
-    for text, known, other in (
-        ("msfmamba", ("modules=2",), ()), ("a=msfmamba:modules=1", ("modules=1",), ("modules=1",)), ("bdgf", (), ()),
+    """Two modules of MSFMamba for Berlin, unless a method sets their number; smaller batches of BDGF for LCZ HK."""
+    berlin = Dataset("berlin", Mock(), np.zeros((1, 1), np.uint16), Legend.from_values([1, 2]), published=True)
+    hong_kong, batch = replace(berlin, name="lcz-hk"), "diffusion.batch=8"
+    for dataset, text, known in (
+        (berlin, "msfmamba", ("modules=2",)), (berlin, "a=msfmamba:modules=1", ("modules=2", "modules=1")),
+        (berlin, "bdgf", ()), (hong_kong, "msfmamba", ()), (hong_kong, "bdgf", (batch,)),
+        (hong_kong, "a=bdgf:fusion.patch=7", (batch, "fusion.patch=7")),
     ):  # fmt: skip
-        method = parse_method(text)
-        assert experiments._as_published(method, dataset) == replace(method, overrides=known)
-        assert experiments._as_published(method, replace(dataset, published=False)) == replace(method, overrides=other)
+        method, recipe = parse_method(text), RECIPES["paper"]
+        assert experiments._as_published(method, dataset, recipe) == replace(method, overrides=known)
+        assert experiments._as_published(method, replace(dataset, published=False), recipe) == method
+    assert experiments._as_published(parse_method("bdgf"), hong_kong, RECIPES["laptop"]).overrides == ()
+    assert settings_of("msfmamba", ["modules=2", "modules=1"]) == {"modules": 1}
 
 
 def test_a_folder_with_other_files_is_refused(bdgf: Bdgf, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -264,14 +270,20 @@ def test_a_folder_with_other_files_is_refused(bdgf: Bdgf, tmp_path: Path, capsys
 
 @pytest.mark.usefixtures("place")
 def test_accuracy_by_the_number_of_labels(bdgf: Bdgf, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The number of the settings is the reference; a second data set of the same name is refused."""
+    """Methods are paired with the first that has as many pixels; a second data set of the same name is refused."""
     monkeypatch.setattr("landcover_bdgf.bench.experiments.MULTISPECTRAL", (5,))
-    words = "bench --experiment labels --method et --protocols random --seeds 1 --per-class 10 -q --dataset place.toml"
-    assert bdgf(*words.split(), "-o", "out") == 0
-    assert [row["method"] for row in read_csv(tmp_path / "out/results.csv")] == ["et, 5 px", "et, 10 px"]
+    words = "bench --experiment labels --protocols random --seeds 1 --per-class 10 -q --dataset place.toml --method et"
+    assert bdgf(*words.split(), "-o", "out", "--method", "lda") == 0
+    rows = {row["method"]: float(row["oa"]) for row in read_csv(tmp_path / "out/results.csv")}
+    assert list(rows) == ["et, 5 px", "lda, 5 px", "et, 10 px", "lda, 10 px"]
+    above = [row["et with as many px above it"] for row in json.loads((tmp_path / "out/summary.json").read_text())]
+    assert [found["oa"]["mean"] if found else None for found in above] == [
+        None, pytest.approx(rows["et, 5 px"] - rows["lda, 5 px"], abs=0.01),
+        None, pytest.approx(rows["et, 10 px"] - rows["lda, 10 px"], abs=0.01),
+    ]  # fmt: skip
     page = (tmp_path / "out/report.html").read_text(encoding="utf-8")
     assert "5, 10 training pixels per class" in page
-    assert "et, 10\N{NO-BREAK SPACE}px minus method" in page
+    assert "et with as many px minus method" in page
     (tmp_path / "b").mkdir()
     shutil.copy(tmp_path / "place.toml", tmp_path / "b")
     assert bdgf(*words.split(), "-o", "new", "--dataset", "b/place.toml") == 2

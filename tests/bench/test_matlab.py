@@ -1,5 +1,6 @@
 """MATLAB files of both versions are read as published; errors name missing, mismatched and damaged files."""
 
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -7,12 +8,13 @@ from typing import Any
 import h5py
 import numpy as np
 import pytest
+from conftest import Bdgf
 from numpy.typing import NDArray
 from rasterio.windows import Window
 from scipy.io import loadmat, savemat
 
 from landcover_bdgf.bench.datasets import open_dataset
-from landcover_bdgf.bench.matlab import PUBLISHED, read_matlab
+from landcover_bdgf.bench.matlab import PUBLISHED, published_files, read_matlab
 from landcover_bdgf.errors import LabelError, RasterError
 
 Arrays = dict[str, NDArray[Any]]
@@ -73,10 +75,35 @@ def test_missing_files_and_other_shapes_are_reported(
     write_v73(tmp_path, {"data_SAR_HR": small["data_SAR_HR"][:-1]})
     with pytest.raises(RasterError, match=r"data_SAR_HR.mat: is 89 × 80 px, its labels 90 × 80"):
         open_dataset("augsburg", tmp_path, tmp_path / "work")
-    assert "published were 332 × 485 with 78294" in caplog.text
+    assert "90 × 80 px; published were 332 × 485. Results are not comparable with the paper" in caplog.text
     write_v73(tmp_path, {"TrainImage": small["TrainImage"][:-1]})
     with pytest.raises(LabelError, match="They must have the same shape"):
         open_dataset("augsburg", tmp_path, tmp_path / "work")
+
+
+def test_the_folder_alone_says_what_is_there(
+    tmp_path: Path, augsburg: Arrays, bdgf: Bdgf, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Of all four data sets; each file is read, and the labels are counted."""
+    (tmp_path / "augsburg").mkdir()
+    write_v5(tmp_path / "augsburg", augsburg)
+    (tmp_path / "augsburg/data_SAR_HR.mat").write_bytes(b"MATLAB" * 30)
+    found = {one.dataset: one for one in published_files(tmp_path)}
+    assert [*found["augsburg"].files.values()][::3] == ["is 332 × 485 × 6", None]
+    assert "cannot be read" in str(found["augsburg"].files[str(tmp_path / "augsburg/data_SAR_HR.mat")])
+    assert found["augsburg"].labels is None
+    assert set(found["lcz-hk"].files.values()) == {"is missing"}
+    write_v5(tmp_path / "augsburg", {"TrainImage": np.where(augsburg["TrainImage"] == 7, 0, augsburg["TrainImage"])})
+    assert bdgf("bench", "--data", "augsburg") == 0
+    said = capsys.readouterr().out
+    assert "augsburg: published by Hong et al. 2021, https://github.com/danfenghong/ISPRS_S2FL" in said
+    assert "TestImage.mat, 332 × 485: as published" in said
+    assert "berlin" not in said, "a folder of one data set"
+    assert re.search(r"  \d+ labels of Water; published were 1530", said)
+    assert bdgf("bench", "-o", "out") == 2
+    assert "--dataset: is missing" in capsys.readouterr().err
+    assert bdgf("bench", "--dataset", "augsburg") == 2
+    assert "--output: is missing" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("name", list(PUBLISHED))

@@ -34,7 +34,7 @@ from landcover_bdgf.bench.systems.learner import Schedule, Sizes
 from landcover_bdgf.bench.systems.patches import View
 from landcover_bdgf.bench.systems.stems import CHANNELS, Attention, conv2d
 from landcover_bdgf.bench.systems.system import Source, System
-from landcover_bdgf.model import BLOCK_PX, RECIPES, Block, Recipe, Viewer, changed, crop, feature_channels
+from landcover_bdgf.model import BLOCK_PX, Block, Recipe, Viewer, changed, crop, feature_channels
 from landcover_bdgf.scene import Stack
 
 PATCH_PX = 9
@@ -162,9 +162,9 @@ class SpectralDiff(System):
             source, changed(source.recipe, (*DENOISER, *self.denoiser, *VIEWED)), self.components
         )
 
-    def channels(self, bands: int, sar_bands: int) -> int:
-        """Features of the recipe ``laptop``."""
-        recipe = changed(RECIPES["laptop"], DENOISER)
+    def channels(self, bands: int, sar_bands: int, recipe: Recipe) -> int:
+        """Features of a denoiser of the recipe."""
+        recipe = changed(recipe, DENOISER)
         seen = bands if bands <= recipe.spectral.max_bands else recipe.spectral.max_components
         return min(self.components, feature_channels(recipe.diffusion, seen + sar_bands))
 

@@ -57,8 +57,8 @@ class System(ABC):
         """How it sees a scene; fitted without labels."""
         return View.of(source.stack, self.patch_px, self.components, source.run.seed)
 
-    def channels(self, bands: int, sar_bands: int) -> int:
-        """Spectral channels that it sees of a scene with these bands."""
+    def channels(self, bands: int, sar_bands: int, recipe: Recipe) -> int:
+        """Spectral channels that it sees of a scene with these bands; ``recipe`` is that of the denoiser."""
         return min(self.components or bands, bands)
 
     @abstractmethod

@@ -69,7 +69,7 @@ def test_a_batch_is_learned(name: str) -> None:
         optimizer.step()
         losses.append(loss.item())
     assert losses[-1] < losses[0]
-    assert system.channels(244, 4) <= 244
+    assert system.channels(244, 4, RECIPES["laptop"]) <= 244
     p = system.probabilities(network.eval(), patches)
     assert p.shape == (12, 3)
     torch.testing.assert_close(p.sum(1), torch.ones(12))

@@ -48,7 +48,8 @@ def test_windows_of_features(tiny: Stack, tiny_samples: Samples) -> None:
     """12 bands and 2 of the SAR become 16 in the denoiser, which has 2 · 32 features; windows are cut out of these."""
     recipe = changed(RECIPES["laptop"], ("diffusion.steps=1",))
     view = SpectralDiff().view(Source(tiny, Run(), recipe, lambda recipe: pretrain(tiny, recipe)))
-    assert SpectralDiff().channels(12, 2) == 64
+    assert SpectralDiff().channels(12, 2, recipe) == 64
+    assert SpectralDiff().channels(180, 4, RECIPES["paper"]) == 600, "at most, of 2048 features"
     assert isinstance(view, FeatureView)
     assert view.bands == view.viewer.features == 64
     block = view.viewer.read(tiny, (0, 0))
