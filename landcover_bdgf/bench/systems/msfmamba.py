@@ -17,6 +17,7 @@ Choices where the description is silent
     - Scans forward along rows and columns see all pixels, the two backward ones every second row and column.
     - The fusion scans in all four directions, at full resolution. It takes delta, B and C from the other sensor.
     - Each block normalises its input and is added to it, as blocks of Mamba usually are.
+    - The 30 principal components are whitened, as those of the other systems.
     - A kernel is not deeper than the image has components.
     - Parameters, in millions: 0.808 and 0.783 for 30 components, 4 and 2 SAR bands, 7 and 5 classes. The published code
       has 0.819 and 0.795, just as this network with one more class; a later comparison prints 0.82 and 0.78. For
