@@ -237,6 +237,8 @@ def single_runs(cells: Sequence[Cell], method: str) -> str:
         axes.errorbar([place + 0.25], [spread.mean], yerr=[width], fmt="s", markersize=5, color=COLORS[protocol])
     axes.set_xticks(range(len(own)), list(own))
     axes.set_xlim(-0.75, len(own) - 0.25)
+    low, high = axes.get_ylim()
+    axes.set_ylim(max(low, 0), min(high, 100))
     axes.set_ylabel("overall accuracy, %", color=FAINT, fontsize=8)
     style_axes(axes, "y", labelcolor=INK, length=2)
     return as_svg(figure)
