@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
-from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -100,43 +99,44 @@ def _scan(module: nn.Module) -> int:
     return sum(SCAN * block.log_a.numel() * bands for bands, block in blocks)
 
 
-@contextmanager
-def counting_scans(network: nn.Module) -> Iterator[list[int]]:
+def counting_scans(network: nn.Module) -> AbstractContextManager[list[int]]:
     """Multiply-adds of each selective scan of a network that runs inside, three for each channel, state and element.
 
     Scans are those of modules with ``log_a``, the logarithm of the state matrix (channels, states), whose first
     argument is (·, L, N).
     """
-    found: list[int] = []
 
-    def count(module: nn.Module, given: tuple[Any, ...], _: Tensor) -> None:
-        length, sequences = given[0].shape[1:]
-        found.append(SCAN * module.get_parameter("log_a").numel() * length * sequences)
+    def count(module: nn.Module, given: Tensor, _: Tensor) -> int:
+        length, sequences = given.shape[1:]
+        return SCAN * module.get_parameter("log_a").numel() * length * sequences
 
-    hooks = [module.register_forward_hook(count) for module in network.modules() if hasattr(module, "log_a")]
-    try:
-        yield found
-    finally:
-        for hook in hooks:
-            hook.remove()
+    return _counting((module for module in network.modules() if hasattr(module, "log_a")), count)
 
 
-@contextmanager
-def counting_as_the_paper(network: nn.Module) -> Iterator[list[int]]:
+def counting_as_the_paper(network: nn.Module) -> AbstractContextManager[list[int]]:
     """What the tool of the paper counts more than there is, of each layer that runs inside.
 
     A transposed convolution counts by its output instead of its input, and batch norm four for each value. With them,
     the U-Net has the 950,272 multiply-adds per voxel that Table 9 implies: 996.43 billion for 2²⁰ voxels.
     """
+
+    def count(module: nn.Module, given: Tensor, output: Tensor) -> int:
+        if isinstance(module, TRANSPOSED):
+            return (output[:, 0].numel() - given[:, 0].numel()) * module.weight.numel()
+        return 4 * output.numel()
+
+    return _counting((module for module in network.modules() if isinstance(module, (*TRANSPOSED, *NORMS))), count)
+
+
+@contextmanager
+def _counting(modules: Iterable[nn.Module], count: Callable[[nn.Module, Tensor, Tensor], int]) -> Iterator[list[int]]:
+    """What ``count(module, first argument, result)`` says of each of the modules that runs inside."""
     found: list[int] = []
 
-    def count(module: nn.Module, given: tuple[Tensor, ...], output: Tensor) -> None:
-        if isinstance(module, TRANSPOSED):
-            found.append((output[:, 0].numel() - given[0][:, 0].numel()) * module.weight.numel())
-        else:
-            found.append(4 * output.numel())
+    def add(module: nn.Module, given: tuple[Tensor, ...], output: Tensor) -> None:
+        found.append(count(module, given[0], output))
 
-    hooks = [m.register_forward_hook(count) for m in network.modules() if isinstance(m, (*TRANSPOSED, *NORMS))]
+    hooks = [module.register_forward_hook(add) for module in modules]
     try:
         yield found
     finally:
