@@ -27,6 +27,9 @@ _PAPER: dict[str, Any] = {
     "context": {"sizes_px": ()},
     "pixel": {"hidden": 0},
     "mutual": {"branch_weight": 0.0, "temperature_limits": None, "tempered": False},
-    "training": {**_BASE["training"], "augment": False, "balanced": False, "averaged_share": 0.0, "folds": 0},
+    "training": {
+        **_BASE["training"], "augment": False, "balanced": False, "label_smoothing": 0.0, "averaged_share": 0.0,
+        "folds": 0,
+    },
 }  # fmt: skip
 PRESETS: dict[str, dict[str, Any]] = {"laptop": {}, "base": _BASE, "paper": _PAPER}
