@@ -3,7 +3,7 @@
 =================  ============================================================
 job                run_job: train on labels, map, and assess; scenes_job: of many scenes; job_files: what it writes
 first_checks       checks before heavy libraries are loaded; resuming: what an interrupted run has left
-model_labels       the labels of a model, to judge its map
+model_labels       the labels of a model, to judge its map; report_context: what a report tells of it
 check, info, demo  the commands of these names
 memory_limits      check ulimits before libraries are loaded
 terminal, options  output and errors; options that commands share

@@ -12,8 +12,9 @@ from pathlib import Path
 import numpy as np
 
 from landcover_bdgf.app.job_files import job_products
+from landcover_bdgf.app.report_context import report_context
 from landcover_bdgf.app.resuming import check_not_begun, steps_folder
-from landcover_bdgf.assessment import Accuracy, ReportContext, assess, is_report_of
+from landcover_bdgf.assessment import Accuracy, assess, is_report_of
 from landcover_bdgf.errors import (
     BdgfError,
     CheckpointError,
@@ -58,7 +59,7 @@ from landcover_bdgf.model import (
 )
 from landcover_bdgf.processes import is_first, joined
 from landcover_bdgf.progress import log
-from landcover_bdgf.scene import Image, Stack
+from landcover_bdgf.scene import Stack
 from landcover_bdgf.settings import changed_settings
 from landcover_bdgf.storage import (
     PathLike,
@@ -350,21 +351,8 @@ def _report(job: Job, stack: Stack, samples: Samples, *, done: Finished) -> Accu
     if job.resume and not job.overwrite and job.report.exists():
         return _finished_report(job, samples, model)
     overwrite = job.overwrite or (done.mapped and not job.report.exists())  # an interrupted run may have begun it
-    reference, context = _reference(samples, model), report_context(denoiser, model, job.recipe, stack.spectral)
+    reference, context = _reference(samples, model), report_context(model, stack.spectral, denoiser)
     return assess(job.output, reference, output=job.report.parent, overwrite=overwrite, context=context)
-
-
-def report_context(denoiser: Checkpoint, model: Checkpoint, recipe: Recipe, image: Image) -> ReportContext:
-    """What a report tells of the training, and the image to show beside the map."""
-    return ReportContext(
-        curves=(
-            ("pre-training: loss", denoiser.history.series("loss")),
-            ("training: loss", model.history.series("loss")),
-        ),
-        settings=recipe.model_dump(mode="json"),
-        experts=model.shares,
-        image=image,
-    )
 
 
 def _reference(samples: Samples, model: Checkpoint) -> Samples | LeftOut:

@@ -6,12 +6,12 @@ from pathlib import Path
 
 from landcover_bdgf.errors import LabelError, RasterError
 from landcover_bdgf.labels import LeftOut
-from landcover_bdgf.model import load_checkpoint
+from landcover_bdgf.model import Checkpoint, load_checkpoint
 from landcover_bdgf.storage import read_record
 
 
-def labels_of_model(model: Path, map_path: Path) -> LeftOut:
-    """The labels of the model of a map, as judged by models that have not seen them.
+def judged_model(model: Path, map_path: Path) -> tuple[Checkpoint, LeftOut]:
+    """The model of a map, and its labels as judged by models that have not seen them.
 
     LabelError if they were not judged, or if another model made the map; RasterError if there is no map.
     """
@@ -26,4 +26,4 @@ def labels_of_model(model: Path, map_path: Path) -> LeftOut:
     if read_record(map_path).get("merge"):
         remedy = "Use other labels, or train a model of the merged classes."
         raise LabelError(model, f"has other classes than {map_path}, where some are merged", remedy)
-    return found.left_out
+    return found, found.left_out

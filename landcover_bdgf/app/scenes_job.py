@@ -8,8 +8,9 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from landcover_bdgf.app.job import check_novelty, check_settings, keep_denoiser, keep_model, report_context
+from landcover_bdgf.app.job import check_novelty, check_settings, keep_denoiser, keep_model
 from landcover_bdgf.app.job_files import model_product
+from landcover_bdgf.app.report_context import report_context
 from landcover_bdgf.app.resuming import CONTINUE
 from landcover_bdgf.app.terminal import message
 from landcover_bdgf.assessment import Accuracy, assess, report_product
@@ -202,7 +203,7 @@ def _report(rows: Sequence[SceneRow], results: list[SceneResult], model: Checkpo
         return None
     row, first = mapped[0]
     with errors_only(), row.stack() as stack:  # what there is to tell was told when it was mapped
-        context = report_context(load_checkpoint(job.denoiser, "denoiser"), model, job.recipe, stack.spectral)
+        context = report_context(model, stack.spectral, load_checkpoint(job.denoiser, "denoiser"))
     others = " and the other scenes of its model" if sum(each.labels is not None for each in rows) > 1 else ""
     context = replace(context, title=f"Accuracy of {first.name}{others}")
     overwrite = job.overwrite or job.resume

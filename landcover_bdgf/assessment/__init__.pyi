@@ -32,5 +32,8 @@ from .report import (
     is_report_of as is_report_of,
     report_product as report_product,
 )
-from .report_page import ReportContext as ReportContext
+from .report_page import (
+    Expert as Expert,
+    ReportContext as ReportContext,
+)
 from .tables import write_table as write_table

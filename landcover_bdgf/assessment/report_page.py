@@ -30,12 +30,23 @@ _READ_PX = 1024
 
 
 @dataclass(frozen=True)
+class Expert:
+    """A classifier whose probabilities a map combines with those of others; shares add up to 1."""
+
+    name: str
+    sees: str
+    share: float
+    usual: float  # share without left-out labels, or where they say nothing clear
+
+
+@dataclass(frozen=True)
 class ReportContext:
     """Additional content of a report."""
 
     curves: Sequence[tuple[str, Sequence[float]]] = ()  # names, and values logged at each step
     settings: Mapping[str, Any] = field(default_factory=dict)  # of the map; nested mappings are shown with dots
-    experts: Mapping[str, float] = field(default_factory=dict)  # shares of the experts of the model, by name
+    experts: Sequence[Expert] = ()  # of the model
+    similar: float | None = None  # how alike the windows of its average are, if left-out labels chose it
     image: Image | PathLike | None = None  # the spectral image, to show beside the map
     title: str = ""  # of the page
 
@@ -70,7 +81,7 @@ def render(
         layers=_layers(dataset, layers), calibration_error=calibration_error(result.reliability),
         reliability_picture=figures.reliability_picture([("reference", figures.BLUE, result.reliability)]),
         curves=[(name, figures.curve_picture(values, name)) for name, values in context.curves if len(values)],
-        settings=_flat(context.settings), experts=context.experts,
+        settings=_flat(context.settings), experts=context.experts, similar=context.similar,
         counted=_counted, interval=_interval, points=points_text,
     )  # fmt: skip
 

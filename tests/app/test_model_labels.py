@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from landcover_bdgf.app.model_labels import labels_of_model
+from landcover_bdgf.app.model_labels import judged_model
 from landcover_bdgf.errors import LabelError, RasterError
 from landcover_bdgf.mapping import MapSettings, map_scene
 from landcover_bdgf.model import Checkpoint
@@ -16,13 +16,13 @@ def test_only_the_map_of_a_model_with_judged_labels_is_judged(model: Checkpoint,
     file, made = tmp_path / "m.safetensors", tmp_path / "map.tif"
     model.save(file)
     with pytest.raises(RasterError, match=r"map\.tif: does not exist"):
-        labels_of_model(file, made)
+        judged_model(file, made)
     map_scene(file, stack, made, settings=MapSettings(force=True))
     assert model.left_out is not None
-    assert (labels_of_model(file, made).codes == model.left_out.codes).all()
+    assert (judged_model(file, made)[1].codes == model.left_out.codes).all()
     replace(model, left_out=None).save(file, overwrite=True)
     with pytest.raises(LabelError, match="was trained without folds, so its labels were not judged"):
-        labels_of_model(file, made)
+        judged_model(file, made)
     replace(model, provenance=model.provenance | {"training": {}}).save(file, overwrite=True)
     with pytest.raises(LabelError, match=r"is not the model that made .*map\.tif"):
-        labels_of_model(file, made)
+        judged_model(file, made)

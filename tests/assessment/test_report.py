@@ -92,8 +92,7 @@ def test_what_guidance_is_worth_is_told(guided: bool, map_path: Path, tmp_path: 
         places, places, codes, codes, np.ones(n, np.float32), np.full(n, 9, np.float32), (groups % 2).astype(np.uint8),
         groups, unguided,
     )  # fmt: skip
-    context = ReportContext(experts={"windows": 1.0})
-    result = assess(map_path, found, output=tmp_path / "report", context=context)
+    result = assess(map_path, found, output=tmp_path / "report")
     page = (tmp_path / "report/report.html").read_text(encoding="utf-8")
     assert ("worth +12.5 percentage points" in page) == guided
     figures = json.loads((tmp_path / "report/accuracy.json").read_text(encoding="utf-8"))

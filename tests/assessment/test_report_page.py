@@ -17,7 +17,7 @@ from drawn_maps import GRID, reference
 from rasterio.crs import CRS
 
 from landcover_bdgf.assessment.report import assess
-from landcover_bdgf.assessment.report_page import ReportContext, class_areas
+from landcover_bdgf.assessment.report_page import Expert, ReportContext, class_areas
 from landcover_bdgf.geo.cog import RasterProfile, write_raster
 from landcover_bdgf.geo.grid import Grid
 from landcover_bdgf.geo.raster import Window
@@ -47,7 +47,8 @@ def written(map_path: Path, folder: Path, **values: Any) -> str:
     """The page of a report of a map with these entries in its record."""
     write_record(map_path, read_record(map_path) | values)
     source = reference(folder / "r.gpkg", ["crops", "water"], [(20, 38), (50, 70)])
-    assess(map_path, source, field="class", output=folder / "report", context=ReportContext(experts={"pixel": 1.0}))
+    context = ReportContext(experts=[Expert("pixel", "the pixel alone", 1, 1)])
+    assess(map_path, source, field="class", output=folder / "report", context=context)
     return (folder / "report/report.html").read_text(encoding="utf-8")
 
 

@@ -97,10 +97,12 @@ def _by_labels(
     from landcover_bdgf.assessment import ReferenceFile, ReportContext, assess as assess_map, summary_lines
 
     reference: Any = ReferenceFile(*labels)
-    if labels[0].suffix == ".safetensors":
-        from landcover_bdgf.app.model_labels import labels_of_model
-
-        reference = labels_of_model(labels[0], map_file)
     context = ReportContext(image=image)
+    if labels[0].suffix == ".safetensors":
+        from landcover_bdgf.app.model_labels import judged_model
+        from landcover_bdgf.app.report_context import report_context
+
+        model, reference = judged_model(labels[0], map_file)
+        context = report_context(model, image)
     accuracy = assess_map(map_file, reference, field=field, legend=legend, context=context, **given)
     return summary_lines(accuracy), accuracy.to_dict()
