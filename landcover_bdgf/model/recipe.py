@@ -115,7 +115,7 @@ class FusionRecipe(Settings):
     network: Literal["shared", "literal"] = "shared"
     branches: Annotated[tuple[Branch, ...], WORDS] = BRANCHES
     # Branches that use diffusion features; all three in the paper, all but one in ablations 7 to 9. After a few minutes
-    # of pre-training, all that a laptop can afford, they help the Mamba branch and harm the others: decision 0005.
+    # of pre-training, all that a laptop can afford, they harm the CNN and the transformer: decision 0005.
     guidance: Annotated[tuple[Branch, ...], WORDS] = ("mamba",)
     patch: int = Field(9, ge=5, le=65)  # window size of the paper; odd
     d: int = Field(64, ge=8, le=1024)  # embedding size of the paper
