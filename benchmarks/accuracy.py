@@ -21,7 +21,7 @@ from typing import Any
 import landcover_bdgf as bdgf
 from landcover_bdgf.bench.cells import judged
 from landcover_bdgf.bench.datasets import Dataset, open_dataset
-from landcover_bdgf.bench.methods import Laboratory, parse_method
+from landcover_bdgf.bench.methods import COMPONENTS, Laboratory, parse_method
 from landcover_bdgf.bench.protocols import PROTOCOLS, draw
 from landcover_bdgf.bench.systems import SYSTEMS
 from landcover_bdgf.bench.tables import METRICS, NEAREST, Spread, by, paired, signed, spread
@@ -29,6 +29,7 @@ from landcover_bdgf.bench.tables import METRICS, NEAREST, Spread, by, paired, si
 HERE = Path(__file__).parent
 DATA = HERE.parents[1] / "shared/data"
 ROWS = HERE / "accuracy.csv"
+BEFORE = HERE.parent / "docs/decisions/0024-comparison.csv"  # of a version without experts
 PER_CLASS = 50
 SENTINEL = "chile", "denmark", "kenya"
 MANY_BANDS = "potsdam", "indian_pines"  # their SAR images are simulated, and that of Hong Kong
@@ -47,6 +48,11 @@ ON_COMPONENTS = (
     "lda-components",
     "cnn-components",
 )
+PROTOCOLS_SHOWN = "near", "far", "random"
+TITLES = {
+    "bdgf": "BDGF", "et": "extra trees", "svm": "SVM", "svm-cv": "SVM, C by cross-validation", "lda": "LDA",
+    "rf": "random forest", "gb": "boosting", "cnn": "small CNN", "presto": "Presto",
+}  # fmt: skip
 KEYS = "dataset", "protocol", "per_class", "seed", "method"
 NUMBERS = (
     *("oa", "aa", "kappa", "ece", NEAREST, "oa_3_5", "oa_6", "kept_1px", "kept_2px", "kept_3px", "kept_5px"),
@@ -61,13 +67,13 @@ def methods_of(scene: str) -> tuple[str, ...]:
     return "bdgf", *BASELINES, *TUNED, *own.get(scene, ())
 
 
-def rows() -> list[Row]:
-    """All cells; numbers are None where there are none."""
-    with ROWS.open(newline="", encoding="utf-8") as file:
+def rows(path: Path = ROWS) -> list[Row]:
+    """All cells of a file; numbers are None where there are none."""
+    with path.open(newline="", encoding="utf-8") as file:
         found: list[Row] = [dict(row) for row in csv.DictReader(file)]
     for row in found:
         row |= {key: int(row[key]) for key in ("per_class", "seed")}
-        row |= {key: float(row[key]) if row[key] else None for key in NUMBERS}
+        row |= {key: float(row[key]) if row.get(key) else None for key in NUMBERS}
     return found
 
 
@@ -120,11 +126,12 @@ def commit() -> str:
 
 def tables() -> Iterator[str]:
     """Lines of the tables, as Markdown."""
-    every = [row for row in rows() if row["seed"] > 1]
+    every = sorted((row for row in rows() if row["seed"] > 1), key=place)
     found = [row for row in every if row["method"] not in SYSTEMS and not is_variant(row)]
     parts = by(found, lambda row: (row["dataset"], row["protocol"]))
-    yield "| scene, protocol | seeds | BDGF | best in OA, and BDGF minus it | best in AA, and BDGF minus it |"
-    yield "|---|---|---|---|---|"
+    before = by([row for row in rows(BEFORE) if row["method"] == "bdgf"], lambda row: (row["dataset"], row["protocol"]))
+    yield "| scene, protocol | seeds | BDGF | best in OA, and BDGF minus it | best in AA, and BDGF minus it | before |"
+    yield "|---|---|---|---|---|---|"
     for (scene, protocol), cells in parts.items():
         methods = by(cells, lambda row: row["method"])
         own = methods.pop("bdgf", [])
@@ -134,7 +141,10 @@ def tables() -> Iterator[str]:
                 max(common, key=lambda name: Spread.of([r[metric] for r in common[name]]).mean)
                 for metric in METRICS[:2]
             ]
-            said = [f"{name}, {pair(common[name])}: {difference(own, common[name])}" for name in best]
+            said = [f"{title(name)}, {pair(common[name])}: {difference(own, common[name])}" for name in best]
+            if best[0] == best[1]:
+                said[1] = "the same"
+            said.append(difference(own, before.get((scene, protocol), [])))
             yield f"| {scene} {protocol} | {len(own)} | {pair(own, deviation=True)} | {' | '.join(said)} |"
     yield from _of_borders(parts)
     for (scene, protocol), cells in parts.items():
@@ -142,7 +152,7 @@ def tables() -> Iterator[str]:
         yield from ("", f"{scene} {protocol}", "", "| | OA / AA | BDGF minus it |", "|---|---|---|")
         own = methods.get("bdgf", [])
         for name, others in methods.items():
-            yield f"| {name} | {pair(others)} | {'' if name == 'bdgf' else difference(own, others)} |"
+            yield f"| {title(name)} | {pair(others)} | {'' if name == 'bdgf' else difference(own, others)} |"
     yield from _of_systems([row for row in every if not is_variant(row)])
     yield from _of_variants(every)
     yield from _of_folds([row for row in every if row["method"] == "bdgf"])
@@ -176,6 +186,18 @@ def _of_systems(cells: Sequence[Row]) -> Iterator[str]:
             )
         for name, others in sorted(systems.items(), key=lambda item: -Spread.of([row["oa"] for row in item[1]]).mean):
             yield f"| {name} | {len(others)} | {pair(others)} | {difference(bdgf_cells, others)} |"
+
+
+def place(row: Row) -> tuple[int, int]:
+    """Its place in the tables: by protocol, then by scene."""
+    return PROTOCOLS_SHOWN.index(row["protocol"]), SCENES.index(row["dataset"])
+
+
+def title(method: str) -> str:
+    """The name of a method as the tables have it."""
+    name, plus, px = method.partition("+")
+    kind = name.removesuffix(COMPONENTS)
+    return f"{TITLES.get(kind, kind)}{' on components' if kind != name else ''}{f' + {px} px' if plus else ''}"
 
 
 def is_variant(row: Row) -> bool:
