@@ -140,12 +140,12 @@ def bench_amplification(model: bdgf.Checkpoint, stack: bdgf.Stack) -> None:
     print_row("pixels read : pixels of the scene", f"{amplification:.2f}", bar="1.1", met=amplification <= 1.1)
 
 
-def bench_bands(files: dict[int, tuple[Path, Path]], labels: Path, folder: Path, runs: int) -> None:
+def bench_bands(files: dict[int, tuple[Path, Path]], folder: Path, runs: int) -> None:
     """Speed for several numbers of bands, SAR included; of 14 bands, for the largest of the scenes too."""
     for bands, size in ((14, max(files)), (14, min(files)), (64, min(files)), (224, min(files))):
         spectral = _with_bands(files[size][0], bands - 2)
         stack = bdgf.align(spectral, files[size][1])
-        model = _model(stack, labels)
+        model = _model(stack, files[size][0].with_name("labels.gpkg"))
         pixels = stack.grid.shape_hw[0] * stack.grid.shape_hw[1]
         mapped = seconds(lambda m=model, s=stack: bdgf.map_scene(m, s, folder / "m.tif", overwrite=True), runs)  # type: ignore[misc]
         seen = model.scaling.bands + 2
@@ -269,7 +269,7 @@ def main() -> None:
         bench_amplification(model, scenes[last])
         bench_tiles_and_threads(model, scenes[middle], folder, arguments.runs)
         reference = 1024 if 1024 in scenes else last
-        bench_bands({size: files[size] for size in (first, reference)}, labels, folder, arguments.runs)
+        bench_bands({size: files[size] for size in (first, reference)}, folder, arguments.runs)
         bench_forest(folder, 1000, arguments.runs)
         bench_memory(path, {reference: files[reference]}, folder, "1GB")
         costs |= bench_memory(path, {size: files[size] for size in [reference, *large]}, folder)
